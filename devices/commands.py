@@ -29,7 +29,7 @@ class Sound(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unlock:
+class UnlockDoor:
     """Withdraw the bolt once, and with `latch` pull the latch too.
 
     Times are UTC; a guarded lock refuses a second `id` and an expired command.
@@ -49,7 +49,7 @@ class Unlock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lock:
+class LockDoor:
     """Throw the bolt. Carries id and expiry too: a late lock could bolt a door in somebody's face."""
 
     id: str
@@ -61,7 +61,7 @@ class Lock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
+class QueryState:
     """Tell your state now. The number that ties question and answer travels as MQTT correlation data.
 
     `echo` is the same number as a text, for devices that can only carry it in the payload.
@@ -91,4 +91,4 @@ class ShowResult:
     issued_at: datetime | None = None
 
 
-Command = Unlock | Lock | Query | SetSignal | ShowResult
+Command = UnlockDoor | LockDoor | QueryState | SetSignal | ShowResult

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum, auto
 
 
-class Bolt(StrEnum):
+class LockState(StrEnum):
     """Where the bolt is (Matter LockState)."""
 
     LOCKED = auto()
@@ -18,7 +18,7 @@ class Bolt(StrEnum):
     UNKNOWN = auto()
 
 
-class Motion(StrEnum):
+class BoltMotion(StrEnum):
     """What the bolt's motor is doing."""
 
     IDLE = auto()
@@ -28,7 +28,7 @@ class Motion(StrEnum):
     UNKNOWN = auto()
 
 
-class Door(StrEnum):
+class DoorState(StrEnum):
     """Where the door's leaf is (Matter DoorState)."""
 
     CLOSED = auto()
@@ -40,7 +40,7 @@ class Door(StrEnum):
     UNKNOWN = auto()
 
 
-class Cover(StrEnum):
+class GarageDoorState(StrEnum):
     """Where a garage door is by its opener's own word, or which way it moves."""
 
     OPEN = auto()
@@ -50,7 +50,7 @@ class Cover(StrEnum):
     UNKNOWN = auto()
 
 
-class Source(StrEnum):
+class OperationSource(StrEnum):
     """Who or what moved the bolt (Matter OperationSource)."""
 
     UNSPECIFIED = auto()
@@ -74,7 +74,7 @@ class BatteryLevel(StrEnum):
     GOOD = auto()
 
 
-class Failure(StrEnum):
+class OperationError(StrEnum):
     """Why a device did not do what it was told (Matter OperationError and the words of other makers)."""
 
     UNSPECIFIED = auto()
@@ -91,7 +91,7 @@ class Failure(StrEnum):
     REPEATED = auto()
 
 
-class Progress(StrEnum):
+class CommandProgress(StrEnum):
     """How far a command of ours has come: an acknowledgement is never the deed."""
 
     ACCEPTED = auto()
@@ -99,7 +99,7 @@ class Progress(StrEnum):
     CONFIRMED = auto()
 
 
-class Presence(StrEnum):
+class PresenceState(StrEnum):
     """Where somebody is whom the household lets be followed."""
 
     HOME = auto()
@@ -107,7 +107,7 @@ class Presence(StrEnum):
     UNKNOWN = auto()
 
 
-class Panel(StrEnum):
+class AlarmPanelState(StrEnum):
     """What an alarm panel does (the states of Home Assistant's alarm panels)."""
 
     DISARMED = auto()
@@ -130,10 +130,10 @@ class LockReport:
     `event`: the lock tells a move as it happens. That is news, and no answer to a question.
     """
 
-    bolt: Bolt
-    motion: Motion = Motion.UNKNOWN
+    bolt: LockState
+    motion: BoltMotion = BoltMotion.UNKNOWN
     jammed: bool | None = None
-    source: Source = Source.UNSPECIFIED
+    source: OperationSource = OperationSource.UNSPECIFIED
     user: str | None = None
     event: bool = False
 
@@ -142,14 +142,14 @@ class LockReport:
 class DoorReport:
     """The leaf's state, from a sensor that does not depend on the lock."""
 
-    door: Door
+    door: DoorState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CoverReport:
+class GarageDoorReport:
     """The opener of a garage door. `clear`: nothing breaks the light beam; None where it says nothing of it."""
 
-    cover: Cover = Cover.UNKNOWN
+    cover: GarageDoorState = GarageDoorState.UNKNOWN
     clear: bool | None = None
 
 
@@ -169,19 +169,19 @@ class AvailabilityReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CommandReport:
+class ProgressReport:
     """How far the command with our `id` has come."""
 
     id: str
-    progress: Progress
+    progress: CommandProgress
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FailureReport:
+class ErrorReport:
     """A command of ours (`id`, or None where the device does not say which) failed, and why."""
 
     id: str | None
-    failure: Failure
+    failure: OperationError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,7 +221,7 @@ class FridgeReport:
     compartment: str
     temp_c: float | None = None
     setpoint_c: float | None = None
-    door: Door = Door.UNKNOWN
+    door: DoorState = DoorState.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,7 +235,7 @@ class SignalReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AnsweredReport:
+class AnswerButtonReport:
     """Somebody inside pressed the answer button: the household is at home."""
 
 
@@ -243,18 +243,18 @@ class AnsweredReport:
 class PresenceReport:
     """Whether somebody (or anybody, of a group) is home."""
 
-    presence: Presence
+    presence: PresenceState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PanelReport:
+class AlarmPanelReport:
     """What the alarm panel does."""
 
-    panel: Panel
+    panel: AlarmPanelState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EchoReport:
+class CorrelationReport:
     """What stands beside it in the same message answers the question that carried `echo` in its payload.
 
     Said by devices whose MQTT has no correlation data (3.1.1).
@@ -264,12 +264,12 @@ class EchoReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class UnansweredReport:
+class NoAnswerReport:
     """What carries the device says that it did not answer our question: what comes now is no answer to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Unreadable:
+class UnreadablePayload:
     """The payload is none that this vendor's devices send; `why` is one clear line, safe to log."""
 
     why: str
@@ -278,21 +278,21 @@ class Unreadable:
 Report = (
     LockReport
     | DoorReport
-    | CoverReport
+    | GarageDoorReport
     | BatteryReport
     | AvailabilityReport
-    | CommandReport
-    | FailureReport
+    | ProgressReport
+    | ErrorReport
     | ScanReport
     | DoorbellPressed
     | MotionReport
     | StreamReport
     | FridgeReport
     | SignalReport
-    | AnsweredReport
+    | AnswerButtonReport
     | PresenceReport
-    | PanelReport
-    | EchoReport
-    | UnansweredReport
-    | Unreadable
+    | AlarmPanelReport
+    | CorrelationReport
+    | NoAnswerReport
+    | UnreadablePayload
 )

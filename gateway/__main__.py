@@ -56,7 +56,7 @@ def run(
     from gateway.cli.console import run as run_gateway  # noqa: PLC0415 - the same
     from gateway.cli.console import speak_briefly, speak_wholly  # noqa: PLC0415 - the same
     from gateway.config.errors import ConfigError  # noqa: PLC0415 - the same
-    from gateway.mqtt.tls import readable  # noqa: PLC0415 - the other commands start without it
+    from gateway.mqtt.tls import check_files  # noqa: PLC0415 - the other commands start without it
     from gateway.protocol.keys import KeyUnusable  # noqa: PLC0415 - the same
     from gateway.runtime.maintenance.instance_lock import Occupied  # noqa: PLC0415 - the other commands start without it
     from gateway.runtime.maintenance.startup_checks import CannotBegin  # noqa: PLC0415 - the same
@@ -71,7 +71,7 @@ def run(
     else:
         speak_wholly()
     try:
-        readable(house.broker)
+        check_files(house.broker)
         # What has been imported stays for good; to look through it for garbage would hold the doors' loop for 0.1 s.
         gc.collect()
         gc.freeze()

@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 import structlog
 
-from devices.reports import Bolt, Door
+from devices.reports import DoorState, LockState
 from gateway.config.home import Home, Pages
 from gateway.config.topics import FromDevice, FromHomeAssistant, FromOwner, FromRetailer, Topics
 from gateway.config.writer import Rewriting
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import Camera, Entrance, Now
+from gateway.domain.visit.state import CameraState, Entrance, Now
 from gateway.evidence import succession
 from gateway.evidence.archive import Archive
 from gateway.evidence.rollback import LAST_CHECKPOINT, STORE, Doubt, Marks, examine, own_key, sealed, strange
@@ -35,8 +35,8 @@ from gateway.integrations.homeassistant.bridge import Assistant
 from gateway.integrations.hub_client import ca_rotation, unenrolment
 from gateway.integrations.hub_client.job_routing import joined
 from gateway.integrations.hub_client.session import Uplink
-from gateway.mqtt.client import Incoming, Mqtt
-from gateway.mqtt.session_takeover import Rival
+from gateway.mqtt.client import InboundMessage, MqttClient
+from gateway.mqtt.session_takeover import TakeoverDetector
 from gateway.protocol.keys import BoxKey, link_key
 from gateway.runtime.adapters.batteries import beside
 from gateway.runtime.cameras import cameras
@@ -114,7 +114,7 @@ class App:
         self._missed: Counter[str] = Counter()  # topic -> messages dropped unread since that was logged
         self._missed_logged = -math.inf
         self._again = False
-        self._rival = Rival()
+        self._rival = TakeoverDetector()
         self._site: Site | None = None
         self._site_built = asyncio.Event()
         self._away: Household | None = None
@@ -195,7 +195,7 @@ class App:
             )
             self._build(store, key, links, marks, safe_mode=doubt is not None or crashes >= CRASHES)
             if doubt is not None and message is not None:
-                told = c.Tell(saying=c.Saying.STORE_IN_DOUBT, detail=doubt.value)
+                told = c.NotifyOwner(saying=c.Notification.STORE_IN_DOUBT, detail=doubt.value)
                 self._told_of_the_box(told, message)
             await unenrolment.settle(self.home, store=store, rewriting=self._rewriting)
             async with until_told(signals=self.hears_signals) as self._end, asyncio.TaskGroup() as group:
@@ -274,7 +274,7 @@ class App:
         self._faults.report(fault)
         first = next(iter(self._entrances.values()), None)
         if first is not None:
-            tell = c.Tell(saying=c.Saying.SET_ASIDE, detail=fault.worker)
+            tell = c.NotifyOwner(saying=c.Notification.SET_ASIDE, detail=fault.worker)
             self._office.tell(tell, first.state, self._clock.now(), message=None, picture=None)
 
     # ---- building ---------------------------------------------------------------------------------------------------
@@ -287,7 +287,7 @@ class App:
             configure=cameras(home),
             on_event=self._on_video,
         )
-        self._mqtt = Mqtt(
+        self._mqtt = MqttClient(
             broker=home.broker,
             subscriptions=self._topics.subscriptions,
             session_number=store.next_session,
@@ -448,7 +448,7 @@ class App:
         """What a camera sees now, as a small JPEG."""
         return await self._video.picture(camera, PICTURE_WAIT)
 
-    def _told_of_the_box(self, command: c.Tell, message: int) -> None:
+    def _told_of_the_box(self, command: c.NotifyOwner, message: int) -> None:
         """Tell the owner what is no entrance's doing; it is stored under the first one's name, if there is one."""
         first = next(iter(self._entrances.values()), None)
         if first is None:  # a house that is only being put up has nobody's phone yet
@@ -491,7 +491,7 @@ class App:
 
     # ---- what is heard ----------------------------------------------------------------------------------------------
 
-    def _on_message(self, incoming: Incoming) -> None:
+    def _on_message(self, incoming: InboundMessage) -> None:
         """Hand a message to whom it is for. One that raises an unforeseen error counts as missed."""
         with self._contained.piece("messages", incoming.topic) as piece:
             self._sort(incoming)
@@ -499,7 +499,7 @@ class App:
             with self._contained.piece("messages", incoming.topic):
                 self._on_missed(incoming.topic)
 
-    def _sort(self, incoming: Incoming) -> None:
+    def _sort(self, incoming: InboundMessage) -> None:
         match self._topics.origin(incoming.topic):
             case FromDevice() as origin:
                 self._on_device(origin, incoming)
@@ -516,7 +516,7 @@ class App:
             case origin:
                 assert_never(origin)
 
-    def _on_device(self, origin: FromDevice, incoming: Incoming) -> None:
+    def _on_device(self, origin: FromDevice, incoming: InboundMessage) -> None:
         for device, where, told in self._guarded.heard(origin.devices, origin.channel, incoming):
             self._walking.heard(device, where, told)
             for name in self._by_device[device]:
@@ -582,7 +582,9 @@ class App:
         for name in self._by_device[proof.camera]:
             running = self._entrances[name]
             clip = _clip(running.state)
-            seen = Camera(live=proof.live, moving=proof.moving, recording=clip is not None and clip in proof.recordings)
+            seen = CameraState(
+                live=proof.live, moving=proof.moving, recording=clip is not None and clip in proof.recordings
+            )
             if proof.camera in running.state.rules.cameras:
                 running.put(
                     e.CameraChanged(camera=proof.camera, live=seen.live, moving=seen.moving, recording=seen.recording)
@@ -607,7 +609,11 @@ def _import_pages() -> None:
 
 def _answered(state: Entrance) -> bool:
     """Whether bolt and door are known, be it as bad."""
-    return state.session is not None and state.bolt.value is not Bolt.UNKNOWN and state.door.value is not Door.UNKNOWN
+    return (
+        state.broker_session is not None
+        and state.bolt.value is not LockState.UNKNOWN
+        and state.door.value is not DoorState.UNKNOWN
+    )
 
 
 def may_survey(store: Store, person: str | None) -> bool:

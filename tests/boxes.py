@@ -14,8 +14,8 @@ from gateway.config.broker import Broker
 from gateway.domain.delivery.promise import Result, State
 from gateway.hub.store import new_id
 from gateway.hub.tables import brands, connections, deliveries, homes
-from gateway.mqtt.client import Guest, visit
-from gateway.mqtt.packets import Incoming, Sent
+from gateway.mqtt.client import ShortSession, connect_once
+from gateway.mqtt.packets import InboundMessage, Sent
 from gateway.protocol.box_event import seal, vouch
 from gateway.protocol.box_hub import (
     BEGINNING,
@@ -139,7 +139,7 @@ class Journal:
 class Box:
     """A box that is connected. Nothing is said unless the test says so."""
 
-    def __init__(self, home: str, line: Guest) -> None:
+    def __init__(self, home: str, line: ShortSession) -> None:
         self.home, self._line = home, line
         self.jobs: asyncio.Queue[Job] = asyncio.Queue()
         self.acks: asyncio.Queue[Ack] = asyncio.Queue()
@@ -168,7 +168,7 @@ class Box:
         assert isinstance(sent, Sent)
         return (await sent.acknowledged).code
 
-    def took(self, incoming: Incoming) -> None:
+    def took(self, incoming: InboundMessage) -> None:
         """Sort what the hub says."""
         if incoming.topic == ack_topic(self.home):
             self.acks.put_nowait(Ack.model_validate_json(incoming.payload))
@@ -190,12 +190,12 @@ async def box(home: str, broker: Mosquitto, folder: Path) -> AsyncIterator[Box]:
 async def connected(home: str, at: Broker) -> AsyncIterator[Box]:
     """Connect one, until left."""
     topics = [jobs_topic(home), ack_topic(home), ask_topic(home)]
-    async with visit(at, topics, monotonic=time.monotonic) as line:
+    async with connect_once(at, topics, monotonic=time.monotonic) as line:
         one = Box(home, line)
 
         async def hear() -> None:
             while True:
-                one.took(await line.hear())
+                one.took(await line.receive())
 
         hearing = asyncio.create_task(hear())
         try:

@@ -12,8 +12,8 @@ from sqlalchemy import insert, select, update
 
 from gateway.config.home import Home
 from gateway.domain.delivery.promise import Body, Cancel, State
-from gateway.domain.visit.commands import HouseResult, ParcelResult
-from gateway.domain.visit.state import House as Left
+from gateway.domain.visit.commands import ReportDoorResult, ReportParcelResult
+from gateway.domain.visit.state import DoorResult as Left
 from gateway.domain.visit.state import Outcome, Phase
 from gateway.hub.tables import brand_keys, connections, homes
 from gateway.protocol.jws import public_x, verify
@@ -128,8 +128,8 @@ class House:
         now = self.made.clock.now()
         under = self.made.store.facts(f"shop.{said.id}", now)
         assert under is not None
-        parcels = ParcelResult(visit=visit, delivery=under.id, outcome=outcome, missing=missing)
-        left = HouseResult(visit=visit, delivery=under.id, house=house)
+        parcels = ReportParcelResult(visit=visit, delivery=under.id, outcome=outcome, missing=missing)
+        left = ReportDoorResult(visit=visit, delivery=under.id, house=house)
         await self.made.store.commit(step(entrance(under, visit=visit, phase=Phase.RELOCKING), parcels, left, now=now))
         await self.made.store.commit(step(entrance(), now=now))
 

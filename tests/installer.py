@@ -29,15 +29,15 @@ class Installer:
         play, camera = self._play, step.camera or ""
         match step.trial:
             case Trial.DOOR_SENSOR:
-                await self._do(ask.Arrive(who=WHO), ask.TurnKey(), ask.Open(who=WHO))
+                await self._do(ask.Arrive(who=WHO), ask.TurnKey(), ask.OpenDoor(who=WHO))
                 await self._shows(number, 2)
-                await self._do(ask.Close(who=WHO))
+                await self._do(ask.CloseDoor(who=WHO))
             case Trial.BOLT:
                 await self._locks()
             case Trial.BOLT_IN_AIR:
                 await self._in_air(number)
             case Trial.JAM:
-                await self._do(ask.Close(who=WHO))
+                await self._do(ask.CloseDoor(who=WHO))
                 await self._shows(number, 1)
                 await play.fault("front-lock", "jam")
                 await asyncio.sleep(1)
@@ -48,12 +48,14 @@ class Installer:
                 await asyncio.sleep(1)
                 await self._locks()
                 await self._shows(number, 1)
-                await self._do(ask.TurnKey(), ask.Open(who=WHO))
+                await self._do(ask.TurnKey(), ask.OpenDoor(who=WHO))
                 await self._shows(number, 2)
-                await self._do(ask.Close(who=WHO))
+                await self._do(ask.CloseDoor(who=WHO))
             case Trial.ANSWER:
-                await self._do(ask.Open(who=WHO), ask.WalkIn(who=WHO), ask.Answer(who=WHO), ask.WalkOut(who=WHO))
-                await self._do(ask.Close(who=WHO))
+                await self._do(
+                    ask.OpenDoor(who=WHO), ask.WalkIn(who=WHO), ask.PressAnswer(who=WHO), ask.WalkOut(who=WHO)
+                )
+                await self._do(ask.CloseDoor(who=WHO))
             case Trial.PICTURE:
                 pass
             case Trial.COVERED:
@@ -73,7 +75,7 @@ class Installer:
                 assert_never(step.trial)
 
     async def _in_air(self, number: int) -> None:
-        await self._do(ask.TurnKey(), ask.Open(who=WHO))
+        await self._do(ask.TurnKey(), ask.OpenDoor(who=WHO))
         await self._shows(number, 1)
         await self._do(ask.LockByHand(who=WHO))
         await self._shows(number, 2)
@@ -81,13 +83,13 @@ class Installer:
 
     async def _gets_out(self, number: int) -> None:
         await self._play.fault("front-lock", "jam", on=False)
-        await self._do(ask.Open(who=WHO), ask.WalkIn(who=WHO), ask.Close(who=WHO))
+        await self._do(ask.OpenDoor(who=WHO), ask.WalkIn(who=WHO), ask.CloseDoor(who=WHO))
         await asyncio.sleep(1)
         await self._locks()
         await self._shows(number, 1)
-        await self._do(ask.ThumbTurn(who=WHO), ask.Open(who=WHO))
+        await self._do(ask.ThumbTurn(who=WHO), ask.OpenDoor(who=WHO))
         await self._shows(number, 2)
-        await self._do(ask.WalkOut(who=WHO), ask.Close(who=WHO))
+        await self._do(ask.WalkOut(who=WHO), ask.CloseDoor(who=WHO))
 
     async def _loses(self, number: int, camera: Callable[[bool], Awaitable[None]]) -> None:
         await self._shows(number, 1)

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from devices.commands import Command, SetSignal, ShowResult
-from devices.reports import AnsweredReport, ScanReport, SignalReport
+from devices.reports import AnswerButtonReport, ScanReport, SignalReport
 from devices.simulators.control import Impossible
-from devices.simulators.device import Device, FaultValue, Site
+from devices.simulators.device import DeviceSite, FaultValue, SimulatedDevice
 from devices.simulators.house import ScannerPlan, SignalPlan
 
 
-class Scanner(Device):
+class SimulatedScanner(SimulatedDevice):
     """Sends what it reads, shows what it is told.
 
     Faults: retains (all its scans are retained, so the broker replays the last one to whoever connects).
@@ -21,7 +21,7 @@ class Scanner(Device):
     FAULTS: ClassVar[Mapping[str, FaultValue]] = {"retains": True}
     ACTIONS = frozenset({"replay"})
 
-    def __init__(self, name: str, plan: ScannerPlan, site: Site) -> None:
+    def __init__(self, name: str, plan: ScannerPlan, site: DeviceSite) -> None:
         super().__init__(name, plan, plan.vendor, site)
         self._last: ScanReport | None = None
         self._shown = ""
@@ -37,9 +37,9 @@ class Scanner(Device):
         kept = retain or "retains" in self.faults
         self.log.write("scan", device=self.name, code=code, event=event, retain=kept)
         for letter in letters:
-            self.link.say(letter, retain=kept)
+            self.link.publish(letter, retain=kept)
 
-    def obey(self, command: Command) -> None:
+    def execute(self, command: Command) -> None:
         """Show the word."""
         if isinstance(command, ShowResult):
             self._shown = command.word
@@ -58,12 +58,12 @@ class Scanner(Device):
         return {"shown": self._shown}
 
 
-class Signal(Device):
+class SimulatedSignal(SimulatedDevice):
     """Light and buzzer. Faults: dead (neither shows nor sounds nor confirms), silent (works, confirms nothing)."""
 
     FAULTS: ClassVar[Mapping[str, FaultValue]] = {"dead": True, "silent": True}
 
-    def __init__(self, name: str, plan: SignalPlan, site: Site) -> None:
+    def __init__(self, name: str, plan: SignalPlan, site: DeviceSite) -> None:
         super().__init__(name, plan, plan.vendor, site)
         self._latency_s = plan.latency_s
         self._light, self._sound = "off", "none"
@@ -71,9 +71,9 @@ class Signal(Device):
     def press_answer(self, who: str) -> None:
         """Somebody inside presses the button."""
         self.log.write("answer", device=self.name, who=who)
-        self.say(AnsweredReport())
+        self.publish(AnswerButtonReport())
 
-    def obey(self, command: Command) -> None:
+    def execute(self, command: Command) -> None:
         """Show and sound."""
         if isinstance(command, SetSignal) and "dead" not in self.faults:
             self.do(self._show(command))
@@ -88,7 +88,7 @@ class Signal(Device):
         self._light, self._sound = command.light.value, command.sound.value
         self.log.write("signal", device=self.name, id=command.id, light=self._light, sound=self._sound)
         if "silent" not in self.faults:
-            self.say(SignalReport(id=command.id))
+            self.publish(SignalReport(id=command.id))
 
     def answer(self, correlation: bytes | None) -> None:
         """Nothing: a signal cannot be asked."""

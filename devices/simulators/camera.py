@@ -19,9 +19,9 @@ from av.video.frame import PictureType
 from devices.simulators.scene import Luma, Scene, SceneKind, Symbology, label_picture
 
 Mode = Literal["live", "frozen", "black", "stall", "stuck_timestamps", "garbled", "reset"]
-CLOCK_RATE = 90_000  # RTP's clock for video (RFC 6184)
+RTP_CLOCK_HZ = 90_000  # RTP's clock for video (RFC 6184)
 SPS, PPS = 7, 8  # H.264 NAL unit types
-IDLE = 0.02  # seconds between looks for a listener
+LISTENER_POLL_S = 0.02  # seconds between looks for a listener
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ Listener = Callable[[AccessUnit | None], None]
 """Called in the camera's thread with each access unit; None: the connection is cut, send nothing any more."""
 
 
-class Camera:
+class SimulatedCamera:
     """One camera. `start` and `stop` may follow each other again and again; a stopped camera is off the network.
 
     Modes: `live`; `frozen` repeats the last picture; `black` is a covered lens; `stall` sends nothing; with
@@ -140,7 +140,7 @@ class Camera:
         began, number = time.monotonic(), 0
         while not self._ending.is_set():
             if self._ready.is_set() and not self._listeners:
-                self._ending.wait(IDLE)
+                self._ending.wait(LISTENER_POLL_S)
                 began, number = time.monotonic(), 0
                 continue
             self._picture(encoder, number)
@@ -150,7 +150,7 @@ class Camera:
     def _encoder(self) -> VideoCodecContext:
         encoder = av.CodecContext.create("libx264", "w")
         encoder.width, encoder.height, encoder.pix_fmt = self.width, self.height, "yuv420p"
-        encoder.time_base, encoder.framerate = Fraction(1, CLOCK_RATE), Fraction(self.fps)
+        encoder.time_base, encoder.framerate = Fraction(1, RTP_CLOCK_HZ), Fraction(self.fps)
         encoder.thread_count = 1
         encoder.gop_size = self.fps
         encoder.options = {
@@ -165,11 +165,11 @@ class Camera:
 
     def _picture(self, encoder: VideoCodecContext, number: int) -> None:
         """Draw, encode and hand out one picture. RTP time runs on with the machine's clock over every restart."""
-        at, rtp_time = datetime.now(UTC), int(time.monotonic() * CLOCK_RATE)
+        at, rtp_time = datetime.now(UTC), int(time.monotonic() * RTP_CLOCK_HZ)
         mode = self._mode
         self._still = self._drawn(mode, number, at)
         frame = av.VideoFrame.from_ndarray(self._still, format="yuv420p")
-        frame.pts, frame.time_base = rtp_time, Fraction(1, CLOCK_RATE)
+        frame.pts, frame.time_base = rtp_time, Fraction(1, RTP_CLOCK_HZ)
         with self._lock:
             if self._key_wanted:
                 frame.pict_type = PictureType.I

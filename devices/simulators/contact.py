@@ -5,14 +5,14 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from devices.commands import Command
-from devices.reports import Door, DoorReport
-from devices.simulators.device import Device, FaultValue, Site
+from devices.reports import DoorReport, DoorState
+from devices.simulators.device import DeviceSite, FaultValue, SimulatedDevice
 from devices.simulators.house import DoorPlan
 from devices.vendors import esphome
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 
 
-class Contact(Device):
+class Contact(SimulatedDevice):
     """Tells the leaf's every movement.
 
     Faults: stuck (says for ever what is true as the fault begins), silent (neither reports nor answers), loses_open
@@ -26,7 +26,7 @@ class Contact(Device):
         "lies_closed": True,
     }
 
-    def __init__(self, name: str, plan: DoorPlan, site: Site) -> None:
+    def __init__(self, name: str, plan: DoorPlan, site: DeviceSite) -> None:
         self._plan, self._doorway = plan, site.doorway
         self._stuck_open = False
         super().__init__(name, plan, plan.vendor, site)
@@ -46,11 +46,13 @@ class Contact(Device):
         if not self._plan.answers or "silent" in self.faults:
             return
         if self._plan.vendor == "esphome" and correlation is not None:  # the question's mark stands in its payload too
-            self.link.say(esphome.answer(self._report(), correlation.decode(errors="replace")), correlation=correlation)
+            self.link.publish(
+                esphome.answer(self._report(), correlation.decode(errors="replace")), correlation=correlation
+            )
         else:
-            self.say(self._report(), correlation=correlation, channel=Channel.RESULT)
+            self.publish(self._report(), correlation=correlation, channel=TopicSuffix.RESULT)
 
-    def obey(self, command: Command) -> None:
+    def execute(self, command: Command) -> None:
         """Nothing: a contact has nothing to move."""
 
     def misbehave(self, fault: str) -> None:
@@ -64,13 +66,13 @@ class Contact(Device):
 
     def _tell(self) -> None:
         if "silent" not in self.faults:
-            self.say(self._report())
+            self.publish(self._report())
 
     def _report(self) -> DoorReport:
         opened = self._stuck_open if "stuck" in self.faults else self._doorway.open
         if "lies_closed" in self.faults:
             opened = False
-        return DoorReport(door=Door.OPEN if opened else Door.CLOSED)
+        return DoorReport(door=DoorState.OPEN if opened else DoorState.CLOSED)
 
     async def _beat(self, every: float) -> None:
         while True:

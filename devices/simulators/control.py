@@ -15,7 +15,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-LONGEST_LINE = 64 * 1024  # bytes
+MAX_LINE_BYTES = 64 * 1024  # bytes
 
 Who = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
 
@@ -40,14 +40,14 @@ class Leave(Action):
     who: Who = "courier"
 
 
-class Open(Action):
+class OpenDoor(Action):
     """Push the door open. From outside only an unlocked door opens; from inside the thumb-turn unlocks it first."""
 
     do: Literal["open"] = "open"
     who: Who = "courier"
 
 
-class Close(Action):
+class CloseDoor(Action):
     """Close the door; a bolt that was thrown in the air keeps it from closing."""
 
     do: Literal["close"] = "close"
@@ -102,7 +102,7 @@ class AppUnlock(Action):
     do: Literal["app_unlock"] = "app_unlock"
 
 
-class Answer(Action):
+class PressAnswer(Action):
     """Press the answer button inside."""
 
     do: Literal["answer"] = "answer"
@@ -176,7 +176,7 @@ class HideLabel(Action):
     camera: str
 
 
-class Fault(Action):
+class SetFault(Action):
     """Switch a device's fault on (true, or its value) or off (false). Asked for a wrong one, it names those it has."""
 
     do: Literal["fault"] = "fault"
@@ -185,7 +185,7 @@ class Fault(Action):
     on: bool | float | str = True
 
 
-class Link(Action):
+class SetLink(Action):
     """Cut a device's link, or let it come back. A camera without its link sends no pictures either."""
 
     do: Literal["link"] = "link"
@@ -193,14 +193,14 @@ class Link(Action):
     up: bool
 
 
-class Reboot(Action):
+class RebootDevice(Action):
     """Restart a device: a new boot id, its sequence begins at 1, what it was doing is forgotten."""
 
     do: Literal["reboot"] = "reboot"
     device: str
 
 
-class State(Action):
+class ReadState(Action):
     """Answered with what is physically true."""
 
     do: Literal["state"] = "state"
@@ -209,8 +209,8 @@ class State(Action):
 Request = (
     Arrive
     | Leave
-    | Open
-    | Close
+    | OpenDoor
+    | CloseDoor
     | Force
     | WalkIn
     | WalkOut
@@ -218,7 +218,7 @@ Request = (
     | ThumbTurn
     | LockByHand
     | AppUnlock
-    | Answer
+    | PressAnswer
     | PressBell
     | PutParcel
     | OpenFridge
@@ -227,10 +227,10 @@ Request = (
     | Scan
     | ShowLabel
     | HideLabel
-    | Fault
-    | Link
-    | Reboot
-    | State
+    | SetFault
+    | SetLink
+    | RebootDevice
+    | ReadState
 )
 REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminator="do")])
 
@@ -252,7 +252,7 @@ class HouseControl:
         self._turn = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
-        self._streams = await asyncio.open_unix_connection(self._socket, limit=LONGEST_LINE)
+        self._streams = await asyncio.open_unix_connection(self._socket, limit=MAX_LINE_BYTES)
         return self
 
     async def __aexit__(
@@ -267,7 +267,7 @@ class HouseControl:
     async def until_connected(self) -> None:
         """Return once every device has its link to the broker. Waits for ever if one never gets it."""
         while True:
-            devices = (await self.ask(State()))["devices"]
+            devices = (await self.ask(ReadState()))["devices"]
             if isinstance(devices, dict) and all(device["connected"] for device in devices.values()):
                 return
             await asyncio.sleep(0.05)

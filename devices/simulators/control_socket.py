@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from devices.simulators.control import LONGEST_LINE, REQUEST, Impossible, Request
+from devices.simulators.control import MAX_LINE_BYTES, REQUEST, Impossible, Request
 
 Act = Callable[[Request], Awaitable[Mapping[str, object]]]
 
@@ -53,7 +53,7 @@ async def serve(line: socket.socket, act: Act) -> None:
         else:
             writer.close()  # it came while the house was ending
 
-    server = await asyncio.start_unix_server(asked, sock=line, limit=LONGEST_LINE, start_serving=False)
+    server = await asyncio.start_unix_server(asked, sock=line, limit=MAX_LINE_BYTES, start_serving=False)
     async with asyncio.TaskGroup() as group:
         try:
             await server.start_serving()

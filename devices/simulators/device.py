@@ -8,30 +8,30 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from devices.commands import Command
-from devices.reports import AvailabilityReport, Report, Unreadable
+from devices.reports import AvailabilityReport, Report, UnreadablePayload
 from devices.simulators.control import Impossible
 from devices.simulators.doorway import Doorway
-from devices.simulators.house import Account, Broker
-from devices.simulators.link import Heard, Link
+from devices.simulators.house import DeviceAccount, SimulatedBroker
+from devices.simulators.link import DeviceLink, DeviceMessage
 from devices.simulators.physical_log import PhysicalLog
 from devices.vendors import VENDORS
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 
 FaultValue = bool | float | str
-BOOT_TIME = 0.5  # seconds that a reboot takes
+BOOT_TIME_S = 0.5  # seconds that a reboot takes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
+class DeviceSite:
     """Where a device is put up: the broker it speaks to, the log of its house, the door it is beside, the dice."""
 
-    broker: Broker
+    broker: SimulatedBroker
     log: PhysicalLog
     doorway: Doorway
     seed: int | None
 
 
-class Device(ABC):
+class SimulatedDevice(ABC):
     """One device. `FAULTS` names what can be wrong with it, each with the value that `true` means.
 
     `ACTIONS` are the mishaps that happen once, when asked for.
@@ -40,13 +40,13 @@ class Device(ABC):
     FAULTS: ClassVar[Mapping[str, FaultValue]] = {}
     ACTIONS: ClassVar[frozenset[str]] = frozenset()
 
-    def __init__(self, name: str, plan: Account, vendor: str, site: Site) -> None:
+    def __init__(self, name: str, plan: DeviceAccount, vendor: str, site: DeviceSite) -> None:
         self.name, self.log = name, site.log
         self.faults: dict[str, FaultValue] = {}
         self._vendor, self._plate = VENDORS[vendor], plan.plate
         self._group: asyncio.TaskGroup | None = None
         self._doing: set[asyncio.Task[None]] = set()
-        self.link = Link(
+        self.link = DeviceLink(
             name,
             plan.broker or site.broker,
             plan.secret(name, plan.broker or site.broker),
@@ -75,7 +75,7 @@ class Device(ABC):
         return
 
     @abstractmethod
-    def obey(self, command: Command) -> None:
+    def execute(self, command: Command) -> None:
         """Do what was asked on `set`."""
 
     @abstractmethod
@@ -90,11 +90,11 @@ class Device(ABC):
         """What is physically true of it, for the control's `state`."""
         return {}
 
-    def say(self, report: Report, *, correlation: bytes | None = None, channel: Channel | None = None) -> None:
+    def publish(self, report: Report, *, correlation: bytes | None = None, channel: TopicSuffix | None = None) -> None:
         """Publish a report in the vendor's words, on the vendor's channel or on `channel`."""
         for letter in self._vendor.encode_report(report, self._plate):
-            out = letter if channel is None else replace(letter, channel=channel)
-            self.link.say(out, correlation=correlation)
+            out = letter if channel is None else replace(letter, suffix=channel)
+            self.link.publish(out, correlation=correlation)
 
     def do(self, work: Coroutine[None, None, None]) -> None:
         """Do something that takes time; a reboot forgets it."""
@@ -136,21 +136,23 @@ class Device(ABC):
         self.link.set_up(up=False)
         for task in tuple(self._doing):
             task.cancel()
-        await asyncio.sleep(BOOT_TIME)
+        await asyncio.sleep(BOOT_TIME_S)
         self.link.begin_boot()
         self.log.write("boot", device=self.name, boot=self.link.boot)
         self.link.set_up(up=up)
         self.begin()
 
-    def _heard(self, message: Heard) -> None:
-        if message.channel is Channel.GET:
-            if not isinstance(self._vendor.decode_command(Channel.GET, message.payload, self._plate), Unreadable):
+    def _heard(self, message: DeviceMessage) -> None:
+        if message.channel is TopicSuffix.GET:
+            if not isinstance(
+                self._vendor.decode_command(TopicSuffix.GET, message.payload, self._plate), UnreadablePayload
+            ):
                 self.answer(message.correlation)
             return
-        command = self._vendor.decode_command(Channel.SET, message.payload, self._plate)
-        if isinstance(command, Unreadable):
+        command = self._vendor.decode_command(TopicSuffix.SET, message.payload, self._plate)
+        if isinstance(command, UnreadablePayload):
             self.log.write("refused", device=self.name, command=None, why="unreadable")
         elif message.retained:  # it was not said now
             self.log.write("refused", device=self.name, command=getattr(command, "id", None), why="retained")
         else:
-            self.obey(command)
+            self.execute(command)

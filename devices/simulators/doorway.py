@@ -12,7 +12,7 @@ RESIDENT = "resident"
 PEOPLE = ("courier", RESIDENT, "thief")
 
 
-class Where(StrEnum):
+class Position(StrEnum):
     """Where somebody is."""
 
     AWAY = auto()
@@ -30,7 +30,7 @@ class Doorway:
     def __init__(self, log: PhysicalLog) -> None:
         self.thrown = True
         self.open = False
-        self.people = dict.fromkeys(PEOPLE, Where.AWAY)
+        self.people = dict.fromkeys(PEOPLE, Position.AWAY)
         self.bolt_moved: list[Callable[[str], None]] = []
         self.leaf_moved: list[Callable[[], None]] = []
         self.people_moved: list[Callable[[], None]] = []
@@ -56,7 +56,7 @@ class Doorway:
         where = self.arrive(who)
         if self.open:
             raise Impossible("the door is open already")
-        if self.thrown and where is Where.OUTSIDE:
+        if self.thrown and where is Position.OUTSIDE:
             raise Impossible("the door is locked")
         self.move_bolt(thrown=False, cause=HAND)
         self._move_leaf(opened=True, by=who)
@@ -93,55 +93,55 @@ class Doorway:
         """Unlock from outside with the mechanical key."""
         if who != RESIDENT:
             raise Impossible(f"the {who} has no key")
-        if self.arrive(who) is not Where.OUTSIDE:
+        if self.arrive(who) is not Position.OUTSIDE:
             raise Impossible("the key works from outside; inside there is the thumb-turn")
         self.move_bolt(thrown=False, cause=HAND)
 
     def thumb_turn(self, who: str) -> None:
         """Unlock by hand from inside."""
-        self._need(who, Where.INSIDE)
+        self._need(who, Position.INSIDE)
         self.move_bolt(thrown=False, cause=HAND)
 
     def lock_by_hand(self, who: str) -> None:
         """Throw the bolt by hand, whatever the leaf does."""
-        if self.arrive(who) is Where.OUTSIDE and who != RESIDENT:
+        if self.arrive(who) is Position.OUTSIDE and who != RESIDENT:
             raise Impossible(f"the {who} has no key")
         self.move_bolt(thrown=True, cause=HAND)
 
-    def arrive(self, who: str) -> Where:
+    def arrive(self, who: str) -> Position:
         """Come to the door unless there already; returns where that is."""
-        if self._place(who) is Where.AWAY:
-            self._go(who, Where.OUTSIDE)
+        if self._place(who) is Position.AWAY:
+            self._go(who, Position.OUTSIDE)
         return self.people[who]
 
     def leave(self, who: str) -> None:
         """Go away from outside."""
-        self._need(who, Where.OUTSIDE)
-        self._go(who, Where.AWAY)
+        self._need(who, Position.OUTSIDE)
+        self._go(who, Position.AWAY)
 
     def walk_in(self, who: str) -> None:
         """Go in through the open door."""
         self.arrive(who)
-        self._need(who, Where.OUTSIDE)
+        self._need(who, Position.OUTSIDE)
         self._need_open()
-        self._go(who, Where.INSIDE)
+        self._go(who, Position.INSIDE)
 
     def walk_out(self, who: str) -> None:
         """Go out through the open door."""
-        self._need(who, Where.INSIDE)
+        self._need(who, Position.INSIDE)
         self._need_open()
-        self._go(who, Where.OUTSIDE)
+        self._go(who, Position.OUTSIDE)
 
     def need_inside(self, who: str) -> None:
         """Refuse what only somebody inside can do."""
-        self._need(who, Where.INSIDE)
+        self._need(who, Position.INSIDE)
 
-    def place(self, who: str, where: Where) -> None:
+    def place(self, who: str, where: Position) -> None:
         """Put somebody there at the start."""
         self._place(who)
         self._go(who, where)
 
-    def anybody(self, where: Where) -> bool:
+    def anybody(self, where: Position) -> bool:
         """Whether somebody is there."""
         return where in self.people.values()
 
@@ -151,18 +151,18 @@ class Doorway:
         for told in self.leaf_moved:
             told()
 
-    def _go(self, who: str, where: Where) -> None:
+    def _go(self, who: str, where: Position) -> None:
         self.people[who] = where
         self._log.write("person", who=who, where=where.value)
         for told in self.people_moved:
             told()
 
-    def _place(self, who: str) -> Where:
+    def _place(self, who: str) -> Position:
         if who not in self.people:
             raise Impossible(f"nobody here is called {who}: there are {', '.join(self.people)}")
         return self.people[who]
 
-    def _need(self, who: str, where: Where) -> None:
+    def _need(self, who: str, where: Position) -> None:
         if self._place(who) is not where:
             raise Impossible(f"the {who} is not {where.value}")
 

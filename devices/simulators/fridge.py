@@ -4,17 +4,17 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from devices.commands import Command
-from devices.reports import Door, FridgeReport
+from devices.reports import DoorState, FridgeReport
 from devices.simulators.control import Impossible
-from devices.simulators.device import Device, FaultValue, Site
+from devices.simulators.device import DeviceSite, FaultValue, SimulatedDevice
 from devices.simulators.house import FridgePlan
 from devices.vendors import smartthings
-from devices.vendors.words import Channel, Letter
+from devices.vendors.words import Publication, TopicSuffix
 
-DOOR_OF = "cooler"  # the compartment whose door people open
+DOOR_COMPARTMENT = "cooler"  # the compartment whose door people open
 
 
-class Fridge(Device):
+class SimulatedFridge(SimulatedDevice):
     """Tells every change.
 
     Faults: fahrenheit (its units), null_main (as some makers' do), silent (neither tells nor answers).
@@ -22,7 +22,7 @@ class Fridge(Device):
 
     FAULTS: ClassVar[Mapping[str, FaultValue]] = {"fahrenheit": True, "null_main": True, "silent": True}
 
-    def __init__(self, name: str, plan: FridgePlan, site: Site) -> None:
+    def __init__(self, name: str, plan: FridgePlan, site: DeviceSite) -> None:
         self._temperatures: dict[str, float | None] = {**plan.temperatures}
         self._setpoints: dict[str, float] = dict(plan.setpoints)
         self._open = False
@@ -34,9 +34,9 @@ class Fridge(Device):
 
     def answer(self, correlation: bytes | None) -> None:
         """Answer with the state."""
-        self._tell(Channel.RESULT, correlation)
+        self._tell(TopicSuffix.RESULT, correlation)
 
-    def obey(self, command: Command) -> None:
+    def execute(self, command: Command) -> None:
         """Nothing: nobody else sets this fridge."""
 
     def misbehave(self, fault: str) -> None:
@@ -60,7 +60,7 @@ class Fridge(Device):
         self.log.write("fridge", device=self.name, compartment=compartment, temp_c=celsius)
         self._tell()
 
-    def _tell(self, channel: Channel = Channel.STATE, correlation: bytes | None = None) -> None:
+    def _tell(self, channel: TopicSuffix = TopicSuffix.STATE, correlation: bytes | None = None) -> None:
         if "silent" in self.faults:
             return
         reports = tuple(
@@ -68,13 +68,13 @@ class Fridge(Device):
                 compartment=name,
                 temp_c=celsius,
                 setpoint_c=self._setpoints.get(name),
-                door=Door.OPEN if self._open and name == DOOR_OF else Door.CLOSED,
+                door=DoorState.OPEN if self._open and name == DOOR_COMPARTMENT else DoorState.CLOSED,
             )
             for name, celsius in self._temperatures.items()
         )
         unit: smartthings.Unit = "F" if "fahrenheit" in self.faults else "C"
         payload = smartthings.status(reports, unit=unit, null_main="null_main" in self.faults)
-        self.link.say(Letter(channel=channel, payload=payload), correlation=correlation)
+        self.link.publish(Publication(suffix=channel, payload=payload), correlation=correlation)
 
     def physical(self) -> Mapping[str, object]:
         """Door and temperatures."""

@@ -7,22 +7,22 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from ruamel.yaml import YAML
 
-from devices.simulators.doorway import Where
+from devices.simulators.doorway import Position
 from devices.simulators.scene import SceneKind
-from devices.vendors.words import Nameplate
+from devices.vendors.words import DeviceRef
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
 Compartment = Annotated[str, StringConstraints(pattern=r"^(cooler|freezer|flex)$")]
 Delay = Annotated[float, Field(ge=0, le=600)]  # seconds
 
 
-class Section(BaseModel):
+class HouseSection(BaseModel):
     """A part of the file: unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Broker(Section):
+class SimulatedBroker(HouseSection):
     """The MQTT 5 broker of the house. `passwords`: the folder of the files `<device id>.password`.
 
     `ca`: its authority (PEM); with it the devices speak TLS, and to no broker that this authority does not vouch for.
@@ -42,14 +42,14 @@ class Broker(Section):
         return None if self.ca is None else ssl.create_default_context(cafile=str(self.ca))
 
 
-class Rtsp(Section):
+class Rtsp(HouseSection):
     """Where the cameras' streams are served; port 0 takes a free one (the control's `state` tells which)."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8554, ge=0, le=65535)
 
 
-class Account(Section):
+class DeviceAccount(HouseSection):
     """What every device has. Its account at the broker is its own id, its password that in the broker's folder.
 
     `password`: another one, for tests. Without any it comes as nobody. `lag_s`: each publication is late by a random
@@ -59,21 +59,21 @@ class Account(Section):
     address: str = ""
     password: str | None = None
     lag_s: Delay = 0.0
-    broker: Broker | None = None
+    broker: SimulatedBroker | None = None
 
     @property
-    def plate(self) -> Nameplate:
+    def plate(self) -> DeviceRef:
         """What its vendor must know of it."""
-        return Nameplate(address=self.address)
+        return DeviceRef(address=self.address)
 
-    def secret(self, device: str, broker: Broker) -> str | None:
+    def secret(self, device: str, broker: SimulatedBroker) -> str | None:
         """Return the password of the account `device`, if there is one."""
         if self.password is not None or broker.passwords is None:
             return self.password
         return (broker.passwords / f"{device}.password").read_text(encoding="utf-8").rstrip("\n")
 
 
-class LockPlan(Account):
+class LockPlan(DeviceAccount):
     """A lock. *Guarded*: it refuses repeated, foreign and late commands by itself; *basic*: it obeys.
 
     `latency_s` from receipt to the bolt's movement; `clock_offset_s`: how far its wall clock is off; `relock_s`: it
@@ -88,7 +88,7 @@ class LockPlan(Account):
     relock_s: Delay | None = None
 
 
-class OpenerPlan(Account):
+class OpenerPlan(DeviceAccount):
     """The opener of a garage door. `latency_s` until it starts, `travel_s` until the door is up or down."""
 
     kind: Literal["cover"]
@@ -97,12 +97,12 @@ class OpenerPlan(Account):
     travel_s: Delay = 10.0
 
     @property
-    def plate(self) -> Nameplate:
+    def plate(self) -> DeviceRef:
         """What its vendor must know of it."""
-        return Nameplate(address=self.address, kind="cover")
+        return DeviceRef(address=self.address, kind="cover")
 
 
-class DoorPlan(Account):
+class DoorPlan(DeviceAccount):
     """A door contact. `answers`: it can be asked; `heartbeat_s`: it repeats itself so often."""
 
     kind: Literal["door"]
@@ -111,12 +111,12 @@ class DoorPlan(Account):
     heartbeat_s: Annotated[float, Field(gt=0, le=3600)] | None = None
 
 
-class CameraPlan(Account):
+class CameraPlan(DeviceAccount):
     """A camera, served at rtsp://host:port/<its id>. `sees`: where it looks; with `bell` it is a doorbell."""
 
     kind: Literal["camera"]
     vendor: Literal["alexa"]
-    sees: Literal[Where.OUTSIDE, Where.INSIDE]
+    sees: Literal[Position.OUTSIDE, Position.INSIDE]
     bell: bool = False
     width: int = Field(default=640, ge=64, le=1920)
     height: int = Field(default=360, ge=64, le=1080)
@@ -125,14 +125,14 @@ class CameraPlan(Account):
     scene: SceneKind = "moving"
 
 
-class ScannerPlan(Account):
+class ScannerPlan(DeviceAccount):
     """A barcode scanner with a small display."""
 
     kind: Literal["scanner"]
     vendor: Literal["scanner"]
 
 
-class SignalPlan(Account):
+class SignalPlan(DeviceAccount):
     """Light and buzzer at the door, with the answer button inside. `latency_s` until it confirms."""
 
     kind: Literal["signal"]
@@ -140,7 +140,7 @@ class SignalPlan(Account):
     latency_s: Delay = 0.05
 
 
-class FridgePlan(Account):
+class FridgePlan(DeviceAccount):
     """A fridge. Temperatures in degrees Celsius, by compartment (cooler, freezer, flex)."""
 
     kind: Literal["fridge"]
@@ -155,7 +155,7 @@ DevicePlan = Annotated[
 ]
 
 
-class ZigbeePlan(Account):
+class ZigbeePlan(DeviceAccount):
     """Zigbee2MQTT and the friendly names of what it carries. Its account at the broker is its base topic.
 
     `latency_s` from an order to its effect; `report_s`: contact and thermometer repeat themselves so often.
@@ -171,14 +171,14 @@ class ZigbeePlan(Account):
     celsius: float = 4.0
 
 
-class House(Section):
+class SimulatedHouse(HouseSection):
     """The whole file: one door, what is around it, and where its people are at the start."""
 
-    broker: Broker = Broker()
+    broker: SimulatedBroker = SimulatedBroker()
     rtsp: Rtsp = Rtsp()
     devices: dict[Id, DevicePlan]
     zigbee: ZigbeePlan | None = None  # it carries lock and contact then, and no device above does
-    people: dict[Literal["courier", "resident", "thief"], Where] = {}
+    people: dict[Literal["courier", "resident", "thief"], Position] = {}
 
     @model_validator(mode="after")
     def _one_door(self) -> Self:
@@ -188,7 +188,7 @@ class House(Section):
         return self
 
 
-def read_house(path: Path) -> House:
+def read_house(path: Path) -> SimulatedHouse:
     """Read a house file. Its relative paths begin at its own folder.
 
     Raises:
@@ -196,7 +196,7 @@ def read_house(path: Path) -> House:
         ruamel.yaml.YAMLError: it is not YAML.
         pydantic.ValidationError: it is not a house; the error names the key.
     """
-    house = House.model_validate(YAML(typ="safe").load(path))
+    house = SimulatedHouse.model_validate(YAML(typ="safe").load(path))
     own = {"passwords": house.broker.passwords, "ca": house.broker.ca}
     anchored = {key: path.parent / file for key, file in own.items() if file is not None}
     return house.model_copy(update={"broker": house.broker.model_copy(update=anchored)})

@@ -19,22 +19,22 @@ import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from devices.simulators.house import Broker
-from devices.vendors.words import Channel, Letter
+from devices.simulators.house import SimulatedBroker
+from devices.vendors.words import Publication, TopicSuffix
 
-RETAINED = frozenset({Channel.STATE, Channel.AVAILABILITY})
-NUMBERED = frozenset({Channel.STATE, Channel.EVENT, Channel.RESULT})
-RETRY = 0.2  # seconds between attempts to connect
-KEEPALIVE = 10  # seconds
+RETAINED = frozenset({TopicSuffix.STATE, TopicSuffix.AVAILABILITY})
+NUMBERED = frozenset({TopicSuffix.STATE, TopicSuffix.EVENT, TopicSuffix.RESULT})
+RETRY_DELAY_S = 0.2  # seconds between attempts to connect
+KEEPALIVE_S = 10  # seconds
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class DeviceMessage:
     """One message to the device."""
 
-    channel: Channel
+    channel: TopicSuffix
     payload: bytes
     retained: bool
     correlation: bytes | None
@@ -42,12 +42,12 @@ class Heard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Outgoing:
-    letter: Letter
+    letter: Publication
     retain: bool
     properties: Properties
 
 
-class Link:
+class DeviceLink:
     """Runs until cancelled; connects whenever it is `wanted` and the broker is there.
 
     `will` is the availability that the broker tells when the link dies, `online` the opposite. `on_up` is called at
@@ -57,13 +57,13 @@ class Link:
     def __init__(  # noqa: PLR0913  a link is what lies between two ends, and both must be told to it
         self,
         device: str,
-        broker: Broker,
+        broker: SimulatedBroker,
         password: str | None,
         *,
-        online: Letter,
-        will: Letter,
+        online: Publication,
+        will: Publication,
         on_up: Callable[[], None],
-        on_heard: Callable[[Heard], None],
+        on_heard: Callable[[DeviceMessage], None],
         lag_s: float,
         rng: random.Random,
     ) -> None:
@@ -106,18 +106,18 @@ class Link:
             self._wanted.clear()
             self._cut.set()
 
-    def say(self, letter: Letter, *, correlation: bytes | None = None, retain: bool | None = None) -> None:
+    def publish(self, letter: Publication, *, correlation: bytes | None = None, retain: bool | None = None) -> None:
         """Publish in order, as soon as may be; lost while there is no connection."""
         if not self.connected:
             return
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho annotates it in part
         if correlation is not None:
             properties.CorrelationData = correlation
-        if letter.channel in NUMBERED:
+        if letter.suffix in NUMBERED:
             self._seq += 1
             uptime = str(self.uptime_ms)
             properties.UserProperty = [("boot", self.boot), ("seq", str(self._seq)), ("uptime", uptime)]
-        kept = letter.channel in RETAINED if retain is None else retain
+        kept = letter.suffix in RETAINED if retain is None else retain
         self._outbox.put_nowait(_Outgoing(letter=letter, retain=kept, properties=properties))
 
     async def run(self) -> None:
@@ -134,7 +134,7 @@ class Link:
             if self._ending:
                 # aiomqtt's exit turned the cancellation into an error of its own, for the socket was closed already
                 raise asyncio.CancelledError
-            await asyncio.sleep(RETRY)
+            await asyncio.sleep(RETRY_DELAY_S)
 
     async def _session(self) -> None:
         # a new object for every connection: one that is entered again sends what an earlier connection did not
@@ -147,19 +147,19 @@ class Link:
             tls_context=self._broker.context(),
             protocol=aiomqtt.ProtocolVersion.V5,
             clean_start=True,
-            keepalive=KEEPALIVE,
+            keepalive=KEEPALIVE_S,
             # with a time limit aiomqtt waits by asyncio.wait_for, which in Python 3.11 may swallow a cancellation
             timeout=math.inf,
-            will=aiomqtt.Will(self._topic(self._will.channel), self._will.payload, qos=1, retain=True),
+            will=aiomqtt.Will(self._topic(self._will.suffix), self._will.payload, qos=1, retain=True),
             # without it each answer waits 40 ms for the broker's acknowledgement of the one before
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
         )
         async with client:
             self._outbox = asyncio.Queue()
             try:
-                await client.subscribe([(self._topic(channel), 1) for channel in (Channel.SET, Channel.GET)])
+                await client.subscribe([(self._topic(channel), 1) for channel in (TopicSuffix.SET, TopicSuffix.GET)])
                 self.connected = True
-                self.say(self._online)
+                self.publish(self._online)
                 self._on_up()
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._listen(client))
@@ -167,7 +167,7 @@ class Link:
                     group.create_task(self._scissors(client))
             except asyncio.CancelledError:
                 self._ending = True
-                _hang_up(client)  # a house that ends has lost its power, it does not say goodbye
+                _close_without_disconnect(client)  # a house that ends has lost its power, it does not say goodbye
                 raise
 
     async def _listen(self, client: aiomqtt.Client) -> None:
@@ -175,8 +175,8 @@ class Link:
             properties = message.properties
             correlation = getattr(properties, "CorrelationData", None)
             self._on_heard(
-                Heard(
-                    channel=Channel(message.topic.value.rpartition("/")[2]),
+                DeviceMessage(
+                    channel=TopicSuffix(message.topic.value.rpartition("/")[2]),
                     payload=bytes(message.payload),
                     retained=message.retain,
                     correlation=correlation,
@@ -189,18 +189,18 @@ class Link:
             if self._lag_s:
                 await asyncio.sleep(self._rng.uniform(0, self._lag_s))
             for _ in range(2 if self.duplicates else 1):
-                topic = self._topic(out.letter.channel)
+                topic = self._topic(out.letter.suffix)
                 await client.publish(topic, out.letter.payload, 1, out.retain, properties=out.properties)
 
     async def _scissors(self, client: aiomqtt.Client) -> None:
         await self._cut.wait()
-        _hang_up(client)
+        _close_without_disconnect(client)
 
-    def _topic(self, channel: Channel) -> str:
+    def _topic(self, channel: TopicSuffix) -> str:
         return f"perron/{self.device}/{channel}"
 
 
-def _hang_up(client: aiomqtt.Client) -> None:
+def _close_without_disconnect(client: aiomqtt.Client) -> None:
     """Close the socket without MQTT's DISCONNECT. aiomqtt has no way of its own to lose a link."""
     connection = cast("socket.socket | None", client._client.socket())  # noqa: SLF001  see above
     if connection is not None:

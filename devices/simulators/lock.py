@@ -7,31 +7,36 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
-from devices.commands import Command, Lock, Unlock
+from devices.commands import Command, LockDoor, UnlockDoor
 from devices.reports import (
     BatteryLevel,
     BatteryReport,
-    Bolt,
-    CommandReport,
-    Failure,
-    FailureReport,
+    BoltMotion,
+    CommandProgress,
+    ErrorReport,
     LockReport,
-    Motion,
-    Progress,
-    Source,
+    LockState,
+    OperationError,
+    OperationSource,
+    ProgressReport,
 )
 from devices.simulators.control import Impossible
-from devices.simulators.device import Device, FaultValue, Site
+from devices.simulators.device import DeviceSite, FaultValue, SimulatedDevice
 from devices.simulators.doorway import APP, FROM_AFAR, HAND, ITSELF
 from devices.simulators.house import LockPlan
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 
-REMEMBERED = 1_000  # ids of commands that a guarded lock knows again, over reboots too
+MAX_REMEMBERED_COMMANDS = 1_000  # ids of commands that a guarded lock knows again, over reboots too
 
-_SOURCES = {HAND: Source.MANUAL, APP: Source.PROPRIETARY_REMOTE, ITSELF: Source.AUTO, FROM_AFAR: Source.REMOTE}
+_SOURCES = {
+    HAND: OperationSource.MANUAL,
+    APP: OperationSource.PROPRIETARY_REMOTE,
+    ITSELF: OperationSource.AUTO,
+    FROM_AFAR: OperationSource.REMOTE,
+}
 
 
-class MotorLock(Device):
+class MotorLock(SimulatedDevice):
     """Moves the doorway's bolt on command, if its guard lets it, and tells every movement, also those by hand.
 
     Faults (seconds where a number):
@@ -64,15 +69,15 @@ class MotorLock(Device):
     }
     ACTIONS = frozenset({"throw", "unlock_by_itself"})
 
-    def __init__(self, name: str, plan: LockPlan, site: Site) -> None:
+    def __init__(self, name: str, plan: LockPlan, site: DeviceSite) -> None:
         self._plan, self._doorway = plan, site.doorway
-        self._source = Source.UNSPECIFIED
+        self._source = OperationSource.UNSPECIFIED
         self._jammed = False
         self._lying = False
-        self._wished: Bolt | None = None
-        self._stale: tuple[Bolt, float] | None = None  # the old state, and until when it is repeated
-        self._ids: deque[str] = deque(maxlen=REMEMBERED)
-        self._last: Unlock | Lock | None = None
+        self._wished: LockState | None = None
+        self._stale: tuple[LockState, float] | None = None  # the old state, and until when it is repeated
+        self._ids: deque[str] = deque(maxlen=MAX_REMEMBERED_COMMANDS)
+        self._last: UnlockDoor | LockDoor | None = None
         self._relocking: asyncio.TimerHandle | None = None
         super().__init__(name, plan, plan.vendor, site)
         site.doorway.bolt_moved.append(self._moved)
@@ -80,14 +85,14 @@ class MotorLock(Device):
     def on_up(self) -> None:
         """Say battery and state."""
         if "silent" not in self.faults:
-            self._say_battery(None, Channel.STATE)  # before the bolt, which is what stays retained
+            self._say_battery(None, TopicSuffix.STATE)  # before the bolt, which is what stays retained
         self._tell()
 
     def answer(self, correlation: bytes | None) -> None:
         """Answer with state and battery."""
         if "silent" not in self.faults:
-            self.say(self._report(), correlation=correlation, channel=Channel.RESULT)
-            self._say_battery(correlation, Channel.RESULT)
+            self.publish(self._report(), correlation=correlation, channel=TopicSuffix.RESULT)
+            self._say_battery(correlation, TopicSuffix.RESULT)
 
     def unlock_by_app(self) -> None:
         """Withdraw the bolt by order of the maker's own app."""
@@ -95,25 +100,25 @@ class MotorLock(Device):
             raise Impossible("the lock is jammed")
         self._doorway.move_bolt(thrown=False, cause=APP)
 
-    def obey(self, command: Command) -> None:
+    def execute(self, command: Command) -> None:
         """Move the bolt, unless the guard refuses."""
-        if not isinstance(command, Unlock | Lock) or "deaf" in self.faults:
+        if not isinstance(command, UnlockDoor | LockDoor) or "deaf" in self.faults:
             return
         if self._plan.guarded and command.id in self._ids:
-            self._refuse(command, "repeated", Failure.REPEATED)
+            self._refuse(command, "repeated", OperationError.REPEATED)
             return
         if self._too_late(command):
             return
         self._ids.append(command.id)
         self._last = command
         if "silent" not in self.faults:
-            self.say(CommandReport(id=command.id, progress=Progress.ACCEPTED))
+            self.publish(ProgressReport(id=command.id, progress=CommandProgress.ACCEPTED))
         if "optimistic" in self.faults:
-            self._wished = Bolt.UNLOCKED if isinstance(command, Unlock) else Bolt.LOCKED
+            self._wished = LockState.UNLOCKED if isinstance(command, UnlockDoor) else LockState.LOCKED
             self._tell()
         self.do(self._act(command))
 
-    async def _act(self, command: Unlock | Lock) -> None:
+    async def _act(self, command: UnlockDoor | LockDoor) -> None:
         await asyncio.sleep(self._plan.latency_s + self.seconds("late"))
         self._wished = None
         if self._too_late(command):  # asked again now that the motor would start
@@ -123,44 +128,44 @@ class MotorLock(Device):
             self._jammed = not self._lying
             self.log.write("refused", device=self.name, command=command.id, why="jammed")
             if not self._lying:
-                self._fail(command, Failure.UNSPECIFIED)
+                self._fail(command, OperationError.UNSPECIFIED)
             self._tell()
             return
-        thrown = isinstance(command, Lock)
+        thrown = isinstance(command, LockDoor)
         if self._doorway.thrown == thrown:
             self._tell()
         self._doorway.move_bolt(thrown=thrown, cause=command.id, intent=command.intent)
         if "silent" not in self.faults:
-            self.say(CommandReport(id=command.id, progress=Progress.CONFIRMED))
+            self.publish(ProgressReport(id=command.id, progress=CommandProgress.CONFIRMED))
 
-    def _too_late(self, command: Unlock | Lock) -> bool:
+    def _too_late(self, command: UnlockDoor | LockDoor) -> bool:
         """Whether the guard refuses: by its own countdown where the command has one, else by its wall clock."""
         if not self._plan.guarded:
             return False
         wall = datetime.now(UTC) + timedelta(seconds=self._plan.clock_offset_s + self.seconds("clock_off"))
         if command.boot is not None and command.boot != self.link.boot:
-            self._refuse(command, "foreign_boot", Failure.EXPIRED)
+            self._refuse(command, "foreign_boot", OperationError.EXPIRED)
         elif self.link.uptime_ms > command.until_ms if command.until_ms is not None else wall > command.expires_at:
-            self._refuse(command, "expired", Failure.EXPIRED)
+            self._refuse(command, "expired", OperationError.EXPIRED)
         else:
             return False
         return True
 
-    def _refuse(self, command: Unlock | Lock, why: str, failure: Failure) -> None:
+    def _refuse(self, command: UnlockDoor | LockDoor, why: str, failure: OperationError) -> None:
         self.log.write("refused", device=self.name, command=command.id, why=why)
         self._fail(command, failure)
 
-    def _fail(self, command: Unlock | Lock, failure: Failure) -> None:
+    def _fail(self, command: UnlockDoor | LockDoor, failure: OperationError) -> None:
         if "silent" not in self.faults:
-            self.say(FailureReport(id=command.id, failure=failure))
+            self.publish(ErrorReport(id=command.id, failure=failure))
 
     def _moved(self, cause: str) -> None:
         """The bolt has moved, by whatever cause."""
-        self._source = _SOURCES.get(cause, Source.REMOTE)
+        self._source = _SOURCES.get(cause, OperationSource.REMOTE)
         self._jammed = self._lying = False
         self._wished = None
         if stale := self.seconds("stale_after_action"):
-            self._stale = (Bolt.UNLOCKED if self._doorway.thrown else Bolt.LOCKED, time.monotonic() + stale)
+            self._stale = (LockState.UNLOCKED if self._doorway.thrown else LockState.LOCKED, time.monotonic() + stale)
             self.do(self._tell_after(stale))
         if self._relocking is not None:
             self._relocking.cancel()
@@ -186,24 +191,24 @@ class MotorLock(Device):
 
     def _tell_now(self) -> None:
         if "silent" not in self.faults:
-            self.say(self._report())
+            self.publish(self._report())
 
-    def _say_battery(self, correlation: bytes | None, channel: Channel) -> None:
+    def _say_battery(self, correlation: bytes | None, channel: TopicSuffix) -> None:
         if self._plan.vendor == "somfy":  # the envelope of the other has no word for it
             level = BatteryLevel(str(self.faults.get("battery", "good")))
-            self.say(BatteryReport(level=level), correlation=correlation, channel=channel)
+            self.publish(BatteryReport(level=level), correlation=correlation, channel=channel)
 
     def _report(self) -> LockReport:
-        bolt = Bolt.LOCKED if self._doorway.thrown else Bolt.UNLOCKED
+        bolt = LockState.LOCKED if self._doorway.thrown else LockState.UNLOCKED
         if self._lying:
-            bolt = Bolt.LOCKED
+            bolt = LockState.LOCKED
         elif self._wished is not None:
             bolt = self._wished
         elif self._stale is not None and time.monotonic() < self._stale[1]:
             bolt = self._stale[0]
         elif self._jammed and self._plan.vendor == "alexa":
-            bolt = Bolt.UNKNOWN  # JAMMED says nothing of where it is
-        return LockReport(bolt=bolt, motion=Motion.IDLE, jammed=self._jammed, source=self._source)
+            bolt = LockState.UNKNOWN  # JAMMED says nothing of where it is
+        return LockReport(bolt=bolt, motion=BoltMotion.IDLE, jammed=self._jammed, source=self._source)
 
     def misbehave(self, fault: str) -> None:
         """Do the actions; a jam that is over is over at once."""
@@ -223,7 +228,7 @@ class MotorLock(Device):
             self._relocking.cancel()
         await super().reboot()
         if self._last is not None and "replays" in self.faults:
-            self.obey(self._last)
+            self.execute(self._last)
 
     def physical(self) -> Mapping[str, object]:
         """The bolt."""

@@ -4,18 +4,18 @@ import asyncio
 from collections.abc import Mapping
 from typing import ClassVar
 
-from devices.commands import Command, Lock, Unlock
-from devices.reports import Cover, CoverReport
-from devices.simulators.device import Device, FaultValue, Site
-from devices.simulators.doorway import Where
+from devices.commands import Command, LockDoor, UnlockDoor
+from devices.reports import GarageDoorReport, GarageDoorState
+from devices.simulators.device import DeviceSite, FaultValue, SimulatedDevice
+from devices.simulators.doorway import Position
 from devices.simulators.house import OpenerPlan
 from devices.vendors import esphome
 
-STEP = 0.05  # seconds between two looks of a door that comes down
-PASSING = 0.3  # seconds for which somebody who walks through breaks the beam
+POLL_INTERVAL_S = 0.05  # seconds between two looks of a door that comes down
+BEAM_BREAK_S = 0.3  # seconds for which somebody who walks through breaks the beam
 
 
-class Opener(Device):
+class Opener(SimulatedDevice):
     """Lifts and lowers the leaf on command; never lowers it on what it or its beam meets.
 
     Faults: stuck (does nothing), silent (neither reports nor answers), beam (something stands in the light beam), under
@@ -24,10 +24,10 @@ class Opener(Device):
 
     FAULTS: ClassVar[Mapping[str, FaultValue]] = dict.fromkeys(("stuck", "silent", "beam", "under", "blind"), True)
 
-    def __init__(self, name: str, plan: OpenerPlan, site: Site) -> None:
+    def __init__(self, name: str, plan: OpenerPlan, site: DeviceSite) -> None:
         self._plan, self._doorway = plan, site.doorway
         self._run = 0  # the motor's newest run
-        self._cover = Cover.CLOSED
+        self._cover = GarageDoorState.CLOSED
         self._passing = 0
         self._inside = self._who_is_inside()
         super().__init__(name, plan, plan.vendor, site)
@@ -42,66 +42,66 @@ class Opener(Device):
     def answer(self, correlation: bytes | None) -> None:
         """Answer with the state and what the beam sees; the question's mark is its correlation too."""
         if correlation is not None and "silent" not in self.faults:
-            report = CoverReport(cover=self._cover, clear=not self._sees())
-            self.link.say(esphome.answer(report, correlation.decode(errors="replace")), correlation=correlation)
+            report = GarageDoorReport(cover=self._cover, clear=not self._sees())
+            self.link.publish(esphome.answer(report, correlation.decode(errors="replace")), correlation=correlation)
 
     def misbehave(self, fault: str) -> None:
         """The beam tells at once what comes into it and what goes."""
         if fault in ("beam", "blind"):
             self._tell_beam()
 
-    def _tell(self, cover: Cover) -> None:
+    def _tell(self, cover: GarageDoorState) -> None:
         self._cover = cover
         if "silent" not in self.faults:
-            self.say(CoverReport(cover=cover))
+            self.publish(GarageDoorReport(cover=cover))
 
     def _tell_beam(self) -> None:
         if "silent" not in self.faults:
-            self.say(CoverReport(clear=not self._sees()))
+            self.publish(GarageDoorReport(clear=not self._sees()))
 
     def _sees(self) -> bool:
         return ("beam" in self.faults or self._passing > 0) and "blind" not in self.faults
 
     # ---- what it moves ----------------------------------------------------------------------------------------------
 
-    def obey(self, command: Command) -> None:
+    def execute(self, command: Command) -> None:
         """Go up or down. It knows no ids: the same order comes as often as it is sent."""
-        if isinstance(command, Unlock | Lock) and "stuck" not in self.faults:
+        if isinstance(command, UnlockDoor | LockDoor) and "stuck" not in self.faults:
             self._run += 1
-            self.do(self._up(self._run) if isinstance(command, Unlock) else self._down(self._run))
+            self.do(self._up(self._run) if isinstance(command, UnlockDoor) else self._down(self._run))
 
     async def _up(self, run: int) -> None:
         await asyncio.sleep(self._plan.latency_s)
         self._doorway.lift(self.name)
-        self._tell(Cover.OPENING)
+        self._tell(GarageDoorState.OPENING)
         await asyncio.sleep(self._plan.travel_s)
         if run == self._run:
-            self._tell(Cover.OPEN)
+            self._tell(GarageDoorState.OPEN)
 
     async def _down(self, run: int) -> None:
         await asyncio.sleep(self._plan.latency_s)
         if not self._doorway.open or self._sees():
             return
-        self._tell(Cover.CLOSING)
+        self._tell(GarageDoorState.CLOSING)
         loop = asyncio.get_running_loop()
         lands = loop.time() + self._plan.travel_s
         while loop.time() < lands:
-            await asyncio.sleep(STEP)
+            await asyncio.sleep(POLL_INTERVAL_S)
             if run != self._run:
                 return
             if self._sees() or "under" in self.faults:
                 met = "beam" if self._sees() else "somebody"
                 self.log.write("garage", device=self.name, reversed=True, met=met)
-                self._tell(Cover.OPENING)
-                self._tell(Cover.OPEN)
+                self._tell(GarageDoorState.OPENING)
+                self._tell(GarageDoorState.OPEN)
                 return
         self._doorway.lower(self.name)
-        self._tell(Cover.CLOSED)
+        self._tell(GarageDoorState.CLOSED)
 
     # ---- who walks through ------------------------------------------------------------------------------------------
 
     def _who_is_inside(self) -> frozenset[str]:
-        return frozenset(who for who, where in self._doorway.people.items() if where is Where.INSIDE)
+        return frozenset(who for who, where in self._doorway.people.items() if where is Position.INSIDE)
 
     def _somebody_moved(self) -> None:
         before, self._inside = self._inside, self._who_is_inside()
@@ -111,7 +111,7 @@ class Opener(Device):
     async def _pass(self) -> None:
         self._passing += 1
         self._tell_beam()
-        await asyncio.sleep(PASSING)
+        await asyncio.sleep(BEAM_BREAK_S)
         self._passing -= 1
         self._tell_beam()
 

@@ -7,44 +7,50 @@ from pathlib import Path
 from typing import TypeVar, assert_never
 
 from devices.simulators import control as ask
-from devices.simulators.at_the_door import Scanner, Signal
-from devices.simulators.camera import Camera
+from devices.simulators.at_the_door import SimulatedScanner, SimulatedSignal
+from devices.simulators.camera import SimulatedCamera
 from devices.simulators.contact import Contact
 from devices.simulators.control import Impossible, Request
 from devices.simulators.control_socket import listen, serve
-from devices.simulators.device import Device, Site
+from devices.simulators.device import DeviceSite, SimulatedDevice
 from devices.simulators.doorway import Doorway
-from devices.simulators.fridge import Fridge
+from devices.simulators.fridge import SimulatedFridge
 from devices.simulators.house import (
     CameraPlan,
     DoorPlan,
     FridgePlan,
-    House,
     LockPlan,
     OpenerPlan,
     ScannerPlan,
     SignalPlan,
+    SimulatedHouse,
 )
 from devices.simulators.lock import MotorLock
 from devices.simulators.opener import Opener
 from devices.simulators.physical_log import PhysicalLog
 from devices.simulators.rtsp import RtspServer
-from devices.simulators.watcher import Watcher
+from devices.simulators.watcher import CloudCamera
 from devices.simulators.zigbee import ZigbeeBridge
 
-D = TypeVar("D", bound=Device)
+D = TypeVar("D", bound=SimulatedDevice)
 
 
 class Residence:
     """All devices of `house` around one door. `streams` are where the cameras' pictures are served."""
 
     def __init__(
-        self, house: House, cameras: Mapping[str, Camera], streams: str, log: PhysicalLog, *, seed: int | None
+        self,
+        house: SimulatedHouse,
+        cameras: Mapping[str, SimulatedCamera],
+        streams: str,
+        log: PhysicalLog,
+        *,
+        seed: int | None,
     ) -> None:
         self._log = log
         self.doorway = Doorway(log)
-        self.devices: dict[str, Device] = {}
-        site = Site(broker=house.broker, log=log, doorway=self.doorway, seed=seed)
+        self.devices: dict[str, SimulatedDevice] = {}
+        site = DeviceSite(broker=house.broker, log=log, doorway=self.doorway, seed=seed)
         for name, plan in house.devices.items():
             match plan:
                 case LockPlan():
@@ -54,13 +60,13 @@ class Residence:
                 case DoorPlan():
                     self.devices[name] = Contact(name, plan, site)
                 case CameraPlan():
-                    self.devices[name] = Watcher(name, plan, site, cameras[name], f"{streams}/{name}")
+                    self.devices[name] = CloudCamera(name, plan, site, cameras[name], f"{streams}/{name}")
                 case ScannerPlan():
-                    self.devices[name] = Scanner(name, plan, site)
+                    self.devices[name] = SimulatedScanner(name, plan, site)
                 case SignalPlan():
-                    self.devices[name] = Signal(name, plan, site)
+                    self.devices[name] = SimulatedSignal(name, plan, site)
                 case FridgePlan():
-                    self.devices[name] = Fridge(name, plan, site)
+                    self.devices[name] = SimulatedFridge(name, plan, site)
                 case _:
                     assert_never(plan)
         self.zigbee = None if house.zigbee is None else ZigbeeBridge(house.zigbee, site)
@@ -74,11 +80,11 @@ class Residence:
             Impossible: the house as it is does not allow it.
         """
         match request:
-            case ask.State():
+            case ask.ReadState():
                 return self._state()
-            case ask.Fault() | ask.Link() | ask.Reboot():
+            case ask.SetFault() | ask.SetLink() | ask.RebootDevice():
                 await self._mishap(request)
-            case ask.Scan() | ask.ShowLabel() | ask.HideLabel() | ask.PressBell() | ask.Answer() | ask.AppUnlock():
+            case ask.Scan() | ask.ShowLabel() | ask.HideLabel() | ask.PressBell() | ask.PressAnswer() | ask.AppUnlock():
                 await self._handle(request)
             case ask.OpenFridge() | ask.CloseFridge() | ask.SetTemperature() | ask.PutParcel():
                 self._household(request)
@@ -88,18 +94,26 @@ class Residence:
 
     def _move(
         self,
-        request: ask.Arrive | ask.Leave | ask.Open | ask.Close | ask.Force | ask.WalkIn | ask.WalkOut | ask.TurnKey
-        | ask.ThumbTurn | ask.LockByHand,
-    ) -> None:  # fmt: skip
+        request: ask.Arrive
+        | ask.Leave
+        | ask.OpenDoor
+        | ask.CloseDoor
+        | ask.Force
+        | ask.WalkIn
+        | ask.WalkOut
+        | ask.TurnKey
+        | ask.ThumbTurn
+        | ask.LockByHand,
+    ) -> None:
         door, who = self.doorway, request.who
         match request:
             case ask.Arrive():
                 door.arrive(who)
             case ask.Leave():
                 door.leave(who)
-            case ask.Open():
+            case ask.OpenDoor():
                 door.open_door(who)
-            case ask.Close():
+            case ask.CloseDoor():
                 door.close_door(who)
             case ask.Force():
                 door.force_door(who)
@@ -117,26 +131,28 @@ class Residence:
                 assert_never(request)
 
     async def _handle(
-        self, request: ask.Scan | ask.ShowLabel | ask.HideLabel | ask.PressBell | ask.Answer | ask.AppUnlock
+        self, request: ask.Scan | ask.ShowLabel | ask.HideLabel | ask.PressBell | ask.PressAnswer | ask.AppUnlock
     ) -> None:
         match request:
             case ask.Scan():
-                scanner = self._the(Scanner, request.scanner)
+                scanner = self._the(SimulatedScanner, request.scanner)
                 self.doorway.arrive(request.who)
                 scanner.scan(request.code, request.event, retain=request.retain)
             case ask.ShowLabel():
-                camera = self._the(Watcher, request.camera).pictures
+                camera = self._the(CloudCamera, request.camera).pictures
                 await asyncio.to_thread(camera.show_label, request.code, request.symbology)  # drawing takes its time
             case ask.HideLabel():
-                self._the(Watcher, request.camera).pictures.hide_label()
+                self._the(CloudCamera, request.camera).pictures.hide_label()
             case ask.PressBell():
-                bells = [device for device in self._all(Watcher) if device.has_bell]
-                bell = bells[0] if request.camera is None and len(bells) == 1 else self._the(Watcher, request.camera)
+                bells = [device for device in self._all(CloudCamera) if device.has_bell]
+                bell = (
+                    bells[0] if request.camera is None and len(bells) == 1 else self._the(CloudCamera, request.camera)
+                )
                 self.doorway.arrive(request.who)
                 bell.press(request.who)
-            case ask.Answer():
+            case ask.PressAnswer():
                 self.doorway.need_inside(request.who)
-                self._the(Signal, None).press_answer(request.who)
+                self._the(SimulatedSignal, None).press_answer(request.who)
             case ask.AppUnlock():
                 self._the(MotorLock, None).unlock_by_app()
             case _:
@@ -146,32 +162,32 @@ class Residence:
         match request:
             case ask.OpenFridge() | ask.CloseFridge():
                 self.doorway.need_inside(request.who)
-                self._the(Fridge, request.fridge).move_door(opened=isinstance(request, ask.OpenFridge))
+                self._the(SimulatedFridge, request.fridge).move_door(opened=isinstance(request, ask.OpenFridge))
             case ask.SetTemperature():
-                self._the(Fridge, request.fridge).set_temperature(request.compartment, request.celsius)
+                self._the(SimulatedFridge, request.fridge).set_temperature(request.compartment, request.celsius)
             case ask.PutParcel():
                 where = self.doorway.arrive(request.who)
                 self._log.write("parcel", who=request.who, where=where.value)
             case _:
                 assert_never(request)
 
-    async def _mishap(self, request: ask.Fault | ask.Link | ask.Reboot) -> None:
-        if self.zigbee is not None and request.device == self.zigbee.name and isinstance(request, ask.Fault):
+    async def _mishap(self, request: ask.SetFault | ask.SetLink | ask.RebootDevice) -> None:
+        if self.zigbee is not None and request.device == self.zigbee.name and isinstance(request, ask.SetFault):
             self.zigbee.set_fault(request.fault, request.on)
             return
         if request.device not in self.devices:
             raise Impossible(f"there is no such device: there are {', '.join(self.devices)}")
         device = self.devices[request.device]
         match request:
-            case ask.Fault():
+            case ask.SetFault():
                 device.set_fault(request.fault, request.on)
-            case ask.Link():
+            case ask.SetLink():
                 self._log.write("link", device=device.name, up=request.up)
                 device.link.set_up(request.up)
-                if isinstance(device, Watcher):
+                if isinstance(device, CloudCamera):
                     switch = device.pictures.start if request.up else device.pictures.stop
                     await asyncio.to_thread(switch)
-            case ask.Reboot():
+            case ask.RebootDevice():
                 await device.reboot()
             case _:
                 assert_never(request)
@@ -210,7 +226,7 @@ class Residence:
         raise Impossible(f"name one {kind.__name__.lower()}: there are {names}")
 
 
-async def run(house: House, control: Path, log: Path, *, seed: int | None = None) -> None:
+async def run(house: SimulatedHouse, control: Path, log: Path, *, seed: int | None = None) -> None:
     """Run the house until cancelled. Once `control` exists it can be asked for everything.
 
     Raises:
@@ -218,7 +234,7 @@ async def run(house: House, control: Path, log: Path, *, seed: int | None = None
     """
     async with AsyncExitStack() as stack:
         file = stack.enter_context(PhysicalLog(log))
-        cameras: dict[str, Camera] = {}
+        cameras: dict[str, SimulatedCamera] = {}
         for number, (name, plan) in enumerate(house.devices.items()):
             if isinstance(plan, CameraPlan):
                 cameras[name] = _camera(name, plan, seed=(seed or 0) + number)
@@ -237,8 +253,8 @@ async def run(house: House, control: Path, log: Path, *, seed: int | None = None
             group.create_task(serve(line, residence.act), name="control")
 
 
-def _camera(name: str, plan: CameraPlan, *, seed: int) -> Camera:
-    return Camera(
+def _camera(name: str, plan: CameraPlan, *, seed: int) -> SimulatedCamera:
+    return SimulatedCamera(
         name,
         width=plan.width,
         height=plan.height,

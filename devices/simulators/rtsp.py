@@ -11,20 +11,20 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from devices.simulators.camera import CLOCK_RATE, AccessUnit, Camera
+from devices.simulators.camera import RTP_CLOCK_HZ, AccessUnit, SimulatedCamera
 
-PAYLOAD: Final = 1400  # bytes in one RTP packet: below the usual MTU
-BEHIND: Final = 4_000_000  # unsent bytes after which a slow client skips to the next key picture
-REPORT_EVERY: Final = timedelta(seconds=4)
+MAX_RTP_PAYLOAD_BYTES: Final = 1400  # bytes in one RTP packet: below the usual MTU
+MAX_UNSENT_BYTES: Final = 4_000_000  # unsent bytes after which a slow client skips to the next key picture
+SENDER_REPORT_INTERVAL: Final = timedelta(seconds=4)
 NTP_EPOCH: Final = datetime(1900, 1, 1, tzinfo=UTC)
 FU_A: Final = 28  # a NAL unit in fragments
-LONGEST_REQUEST: Final = 65_536
+MAX_REQUEST_BYTES: Final = 65_536
 
 
 class RtspServer:
     """Serves each camera at rtsp://host:port/<name>. A camera that is switched off is answered with 404."""
 
-    def __init__(self, cameras: Mapping[str, Camera]) -> None:
+    def __init__(self, cameras: Mapping[str, SimulatedCamera]) -> None:
         self._cameras = cameras
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
@@ -51,12 +51,12 @@ class _Connection(asyncio.Protocol):
     """One client: requests come in, responses and RTP go out."""
 
     def __init__(
-        self, cameras: Mapping[str, Camera], connections: set["_Connection"], loop: asyncio.AbstractEventLoop
+        self, cameras: Mapping[str, SimulatedCamera], connections: set["_Connection"], loop: asyncio.AbstractEventLoop
     ) -> None:
         self._cameras, self._connections, self._loop = cameras, connections, loop
         self._transport: asyncio.Transport | None = None
         self._received = b""
-        self._camera: Camera | None = None
+        self._camera: SimulatedCamera | None = None
         self._session = f"{random.randrange(1 << 32):08x}"
         self._source = random.randrange(1 << 32)
         self._sequence = random.randrange(1 << 16)
@@ -85,7 +85,7 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Answer requests; skip the client's interleaved RTCP."""
         self._received += data
-        if len(self._received) > LONGEST_REQUEST:
+        if len(self._received) > MAX_REQUEST_BYTES:
             self.cut()
             return
         while self._received:
@@ -156,22 +156,22 @@ class _Connection(asyncio.Protocol):
     def _send(self, unit: AccessUnit) -> None:
         if self._transport is None:
             return
-        if self._transport.get_write_buffer_size() > BEHIND:
+        if self._transport.get_write_buffer_size() > MAX_UNSENT_BYTES:
             self._started = False
         if not (self._started or unit.key):
             return
         self._started = True
         out: list[bytes] = []
-        if unit.at - self._reported > REPORT_EVERY:
+        if unit.at - self._reported > SENDER_REPORT_INTERVAL:
             self._reported = unit.at
             out.append(self._report(unit))
         for place, nal in enumerate(unit.nals):
             last = place == len(unit.nals) - 1
-            if len(nal) <= PAYLOAD:
+            if len(nal) <= MAX_RTP_PAYLOAD_BYTES:
                 out.append(self._rtp(unit, nal, marker=last))
                 continue
-            for begin in range(1, len(nal), PAYLOAD - 2):
-                piece = nal[begin : begin + PAYLOAD - 2]
+            for begin in range(1, len(nal), MAX_RTP_PAYLOAD_BYTES - 2):
+                piece = nal[begin : begin + MAX_RTP_PAYLOAD_BYTES - 2]
                 ends = begin + len(piece) == len(nal)
                 kind = nal[0] & 31 | (0x80 if begin == 1 else 0) | (0x40 if ends else 0)
                 out.append(self._rtp(unit, bytes((nal[0] & 0xE0 | FU_A, kind)) + piece, marker=last and ends))
@@ -195,7 +195,7 @@ class _Connection(asyncio.Protocol):
         return b"$\x01" + struct.pack(">H", len(report)) + report
 
 
-def _describe(camera: Camera) -> str:
+def _describe(camera: SimulatedCamera) -> str:
     sets = ",".join(base64.b64encode(nal).decode() for nal in (camera.sps, camera.pps))
     lines = (
         "v=0",
@@ -205,7 +205,7 @@ def _describe(camera: Camera) -> str:
         "t=0 0",
         "a=control:*",
         "m=video 0 RTP/AVP 96",
-        f"a=rtpmap:96 H264/{CLOCK_RATE}",
+        f"a=rtpmap:96 H264/{RTP_CLOCK_HZ}",
         f"a=framerate:{camera.fps}",
         f"a=fmtp:96 packetization-mode=1;profile-level-id={camera.sps[1:4].hex()};sprop-parameter-sets={sets}",
         "a=control:trackID=0",

@@ -29,7 +29,7 @@ FORMATS = {
     "datamatrix": zxingcpp.BarcodeFormat.DataMatrix,
 }
 NOISE_PICTURES = 8
-WRITTEN = "0123456789:-.TZ abcdefghijklmnopqrstuvwxyz_"
+CLOCK_GLYPHS = "0123456789:-.TZ abcdefghijklmnopqrstuvwxyz_"
 
 
 def clock_bits(at: datetime) -> list[bool]:
@@ -95,7 +95,7 @@ class Scene:
         self._pictures = self._background()
         self._last = -1
         font = ImageFont.load_default(size=max(12, height // 24))
-        self._glyphs = {sign: _glyph(sign, font, height) for sign in WRITTEN}
+        self._glyphs = {sign: _glyph(sign, font, height) for sign in CLOCK_GLYPHS}
 
     def _background(self) -> list[Luma]:
         """The empty hall, with another draw of the sensor's noise in each picture."""

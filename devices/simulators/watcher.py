@@ -5,16 +5,16 @@ from typing import ClassVar, get_args
 
 from devices.commands import Command
 from devices.reports import AvailabilityReport, DoorbellPressed, MotionReport, StreamReport
-from devices.simulators.camera import Camera, Mode
+from devices.simulators.camera import Mode, SimulatedCamera
 from devices.simulators.control import Impossible
-from devices.simulators.device import Device, FaultValue, Site
+from devices.simulators.device import DeviceSite, FaultValue, SimulatedDevice
 from devices.simulators.house import CameraPlan
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 
 _MODES: Mapping[str, Mode] = {mode: mode for mode in get_args(Mode) if mode not in ("live", "reset")}
 
 
-class Watcher(Device):
+class CloudCamera(SimulatedDevice):
     """Owns the pictures of `camera`. It sees who is on its side of the door.
 
     Faults: frozen, black, stall, stuck_timestamps, garbled (the pictures'; the last one switched on counts).
@@ -24,7 +24,7 @@ class Watcher(Device):
     FAULTS: ClassVar[Mapping[str, FaultValue]] = dict.fromkeys(_MODES, True)
     ACTIONS = frozenset({"reset"})
 
-    def __init__(self, name: str, plan: CameraPlan, site: Site, camera: Camera, uri: str) -> None:
+    def __init__(self, name: str, plan: CameraPlan, site: DeviceSite, camera: SimulatedCamera, uri: str) -> None:
         self._plan, self._doorway = plan, site.doorway
         self._camera, self._uri = camera, uri
         self._seen = False
@@ -37,7 +37,7 @@ class Watcher(Device):
         return self._plan.bell
 
     @property
-    def pictures(self) -> Camera:
+    def pictures(self) -> SimulatedCamera:
         """Its camera, to hold a label before it."""
         return self._camera
 
@@ -46,19 +46,19 @@ class Watcher(Device):
         if not self._plan.bell:
             raise Impossible(f"{self.name} has no bell")
         self.log.write("bell", device=self.name, who=who)
-        self.say(DoorbellPressed())
+        self.publish(DoorbellPressed())
 
     def on_up(self) -> None:
         """Say where the stream is."""
-        self.say(StreamReport(uri=self._uri))
+        self.publish(StreamReport(uri=self._uri))
         self._look()
 
     def answer(self, correlation: bytes | None) -> None:
         """Answer that it is there, and where its stream is."""
-        self.say(AvailabilityReport(online=True), correlation=correlation, channel=Channel.RESULT)
-        self.say(StreamReport(uri=self._uri), correlation=correlation, channel=Channel.RESULT)
+        self.publish(AvailabilityReport(online=True), correlation=correlation, channel=TopicSuffix.RESULT)
+        self.publish(StreamReport(uri=self._uri), correlation=correlation, channel=TopicSuffix.RESULT)
 
-    def obey(self, command: Command) -> None:
+    def execute(self, command: Command) -> None:
         """Nothing: it is told nothing."""
 
     def misbehave(self, fault: str) -> None:
@@ -73,7 +73,7 @@ class Watcher(Device):
         seen = self._doorway.anybody(self._plan.sees)
         self._camera.person(seen)
         if seen != self._seen:
-            self.say(MotionReport(detected=seen))
+            self.publish(MotionReport(detected=seen))
         self._seen = seen
 
     def physical(self) -> Mapping[str, object]:

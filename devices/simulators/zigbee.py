@@ -14,12 +14,12 @@ from typing import ClassVar
 import aiomqtt
 
 from devices.simulators.control import Impossible
-from devices.simulators.device import FaultValue, Site
+from devices.simulators.device import DeviceSite, FaultValue
 from devices.simulators.doorway import FROM_AFAR, HAND
 from devices.simulators.house import ZigbeePlan
 
-RETRY = 0.2  # seconds between attempts to connect
-AWAY = 1.0  # seconds that a restart takes
+RETRY_DELAY_S = 0.2  # seconds between attempts to connect
+RESTART_TIME_S = 1.0  # seconds that a restart takes
 UNCACHED = ("action", "action_source_name", "action_user")
 
 
@@ -50,7 +50,7 @@ class ZigbeeBridge:
     }
     ACTIONS = frozenset({"restart", "battery"})
 
-    def __init__(self, plan: ZigbeePlan, site: Site) -> None:
+    def __init__(self, plan: ZigbeePlan, site: DeviceSite) -> None:
         self._plan, self._site, self._doorway = plan, site, site.doorway
         self.faults: dict[str, FaultValue] = {}
         self._cache: dict[str, dict[str, object]] = {
@@ -106,7 +106,7 @@ class ZigbeeBridge:
                 pass  # tried again below, as the real one does
             finally:
                 self._client = None
-            await asyncio.sleep(RETRY)
+            await asyncio.sleep(RETRY_DELAY_S)
 
     async def _session(self) -> None:
         base, broker = self._plan.base, self._site.broker
@@ -133,7 +133,7 @@ class ZigbeeBridge:
                 for work in works:
                     work.cancel()
             self._publish(f"{base}/bridge/state", {"state": "offline"}, retain=True)
-            await asyncio.sleep(AWAY)
+            await asyncio.sleep(RESTART_TIME_S)
 
     async def _listen(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:

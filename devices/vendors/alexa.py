@@ -15,83 +15,83 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import assert_never
 
-from devices.commands import Command, Lock, Query, SetSignal, ShowResult, Unlock
+from devices.commands import Command, LockDoor, QueryState, SetSignal, ShowResult, UnlockDoor
 from devices.reports import (
     AvailabilityReport,
-    Bolt,
-    CommandReport,
+    CommandProgress,
     DoorbellPressed,
-    Failure,
-    FailureReport,
+    ErrorReport,
     LockReport,
+    LockState,
     MotionReport,
-    Progress,
+    OperationError,
+    OperationSource,
+    ProgressReport,
     Report,
-    Source,
     StreamReport,
-    Unreadable,
+    UnreadablePayload,
 )
 from devices.vendors import movement
 from devices.vendors.parts import each
-from devices.vendors.strictjson import Malformed, identifier, mapping, parse, sequence, text, write
-from devices.vendors.words import BARE, NO_TOPICS, Channel, Letter, Nameplate
+from devices.vendors.strictjson import MalformedPayload, identifier, mapping, parse, sequence, text, write
+from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 
-_BOLTS = {"LOCKED": Bolt.LOCKED, "UNLOCKED": Bolt.UNLOCKED}
+_BOLTS = {"LOCKED": LockState.LOCKED, "UNLOCKED": LockState.UNLOCKED}
 _CAUSES = {
-    "PHYSICAL_INTERACTION": Source.MANUAL,
-    "APP_INTERACTION": Source.PROPRIETARY_REMOTE,
-    "VOICE_INTERACTION": Source.REMOTE,
-    "RULE_TRIGGER": Source.AUTO,
+    "PHYSICAL_INTERACTION": OperationSource.MANUAL,
+    "APP_INTERACTION": OperationSource.PROPRIETARY_REMOTE,
+    "VOICE_INTERACTION": OperationSource.REMOTE,
+    "RULE_TRIGGER": OperationSource.AUTO,
 }
 _CAUSE_WORDS = {
-    Source.MANUAL: "PHYSICAL_INTERACTION",
-    Source.PROPRIETARY_REMOTE: "APP_INTERACTION",
-    Source.REMOTE: "VOICE_INTERACTION",
-    Source.AUTO: "RULE_TRIGGER",
+    OperationSource.MANUAL: "PHYSICAL_INTERACTION",
+    OperationSource.PROPRIETARY_REMOTE: "APP_INTERACTION",
+    OperationSource.REMOTE: "VOICE_INTERACTION",
+    OperationSource.AUTO: "RULE_TRIGGER",
 }
 _FAILURES = {
-    "ENDPOINT_UNREACHABLE": Failure.UNREACHABLE,
-    "BRIDGE_UNREACHABLE": Failure.UNREACHABLE,
-    "ENDPOINT_BUSY": Failure.BUSY,
-    "RATE_LIMIT_EXCEEDED": Failure.BUSY,
-    "ENDPOINT_LOW_POWER": Failure.LOW_POWER,
-    "EXPIRED_AUTHORIZATION_CREDENTIAL": Failure.INVALID_CREDENTIAL,
-    "NOT_CALIBRATED": Failure.NOT_CALIBRATED,
-    "NOT_IN_OPERATION": Failure.RESTRICTED,
-    "TOO_MANY_FAILED_ATTEMPTS": Failure.DISABLED_USER_DENIED,
-    "PERRON_EXPIRED": Failure.EXPIRED,  # ours: a guarded lock's own words
-    "PERRON_REPEATED": Failure.REPEATED,
+    "ENDPOINT_UNREACHABLE": OperationError.UNREACHABLE,
+    "BRIDGE_UNREACHABLE": OperationError.UNREACHABLE,
+    "ENDPOINT_BUSY": OperationError.BUSY,
+    "RATE_LIMIT_EXCEEDED": OperationError.BUSY,
+    "ENDPOINT_LOW_POWER": OperationError.LOW_POWER,
+    "EXPIRED_AUTHORIZATION_CREDENTIAL": OperationError.INVALID_CREDENTIAL,
+    "NOT_CALIBRATED": OperationError.NOT_CALIBRATED,
+    "NOT_IN_OPERATION": OperationError.RESTRICTED,
+    "TOO_MANY_FAILED_ATTEMPTS": OperationError.DISABLED_USER_DENIED,
+    "PERRON_EXPIRED": OperationError.EXPIRED,  # ours: a guarded lock's own words
+    "PERRON_REPEATED": OperationError.REPEATED,
 }
 _FAILURE_WORDS = {
-    Failure.UNSPECIFIED: "HARDWARE_MALFUNCTION",
-    Failure.UNREACHABLE: "ENDPOINT_UNREACHABLE",
-    Failure.BUSY: "ENDPOINT_BUSY",
-    Failure.LOW_POWER: "ENDPOINT_LOW_POWER",
-    Failure.INVALID_CREDENTIAL: "EXPIRED_AUTHORIZATION_CREDENTIAL",
-    Failure.NOT_CALIBRATED: "NOT_CALIBRATED",
-    Failure.RESTRICTED: "NOT_IN_OPERATION",
-    Failure.DISABLED_USER_DENIED: "TOO_MANY_FAILED_ATTEMPTS",
-    Failure.EXPIRED: "PERRON_EXPIRED",
-    Failure.REPEATED: "PERRON_REPEATED",
+    OperationError.UNSPECIFIED: "HARDWARE_MALFUNCTION",
+    OperationError.UNREACHABLE: "ENDPOINT_UNREACHABLE",
+    OperationError.BUSY: "ENDPOINT_BUSY",
+    OperationError.LOW_POWER: "ENDPOINT_LOW_POWER",
+    OperationError.INVALID_CREDENTIAL: "EXPIRED_AUTHORIZATION_CREDENTIAL",
+    OperationError.NOT_CALIBRATED: "NOT_CALIBRATED",
+    OperationError.RESTRICTED: "NOT_IN_OPERATION",
+    OperationError.DISABLED_USER_DENIED: "TOO_MANY_FAILED_ATTEMPTS",
+    OperationError.EXPIRED: "PERRON_EXPIRED",
+    OperationError.REPEATED: "PERRON_REPEATED",
 }
 
 
-ECHOES = True
+CORRELATES = True
 
 
-def topics(plate: Nameplate) -> Mapping[Channel, str]:  # noqa: ARG001 (the same for all)
+def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)
     """It speaks on our topics."""
     return NO_TOPICS
 
 
 def decode_report(
-    channel: Channel,
+    channel: TopicSuffix,
     payload: bytes,
-    plate: Nameplate = BARE,  # noqa: ARG001 (nothing of it is needed)
+    plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (nothing of it is needed)
 ) -> tuple[Report, ...]:
-    """Read what an endpoint sent; what cannot be read is one `Unreadable`."""
-    if channel in (Channel.SET, Channel.GET):
-        return (Unreadable(why="nothing is reported on set or get"),)
+    """Read what an endpoint sent; what cannot be read is one `UnreadablePayload`."""
+    if channel in (TopicSuffix.SET, TopicSuffix.GET):
+        return (UnreadablePayload(why="nothing is reported on set or get"),)
     try:
         body = mapping(parse(payload), "the envelope")
         event = mapping(body.get("event"), "event")
@@ -99,8 +99,8 @@ def decode_report(
         context = mapping(body.get("context", {}), "context")
         properties = sequence(context.get("properties", []), "properties")
         return _event(header, mapping(event.get("payload", {}), "payload"), properties)
-    except Malformed as error:
-        return (Unreadable(why=str(error)),)
+    except MalformedPayload as error:
+        return (UnreadablePayload(why=str(error)),)
 
 
 def _event(
@@ -108,24 +108,28 @@ def _event(
 ) -> tuple[Report, ...]:
     match header.get("namespace"), header.get("name"):
         case "Alexa", "StateReport":
-            return _properties(properties, Source.UNSPECIFIED)
+            return _properties(properties, OperationSource.UNSPECIFIED)
         case "Alexa", "ChangeReport":
             change = mapping(payload.get("change"), "change")
             cause = mapping(change.get("cause", {}), "cause").get("type")
-            source = _CAUSES.get(cause, Source.UNSPECIFIED) if isinstance(cause, str) else Source.UNSPECIFIED
+            source = (
+                _CAUSES.get(cause, OperationSource.UNSPECIFIED)
+                if isinstance(cause, str)
+                else OperationSource.UNSPECIFIED
+            )
             changed = sequence(change.get("properties"), "changed properties")
             # what stands in the context did not change, so the cause says nothing of it
-            return _properties(changed, source) + _properties(properties, Source.UNSPECIFIED)
+            return _properties(changed, source) + _properties(properties, OperationSource.UNSPECIFIED)
         case "Alexa", "Response":
             return each(
-                lambda: (CommandReport(id=_correlation(header), progress=Progress.CONFIRMED),),
-                lambda: _properties(properties, Source.UNSPECIFIED),
+                lambda: (ProgressReport(id=_correlation(header), progress=CommandProgress.CONFIRMED),),
+                lambda: _properties(properties, OperationSource.UNSPECIFIED),
             )
         case "Alexa", "DeferredResponse":
-            return (CommandReport(id=_correlation(header), progress=Progress.ACCEPTED),)
+            return (ProgressReport(id=_correlation(header), progress=CommandProgress.ACCEPTED),)
         case "Alexa", "ErrorResponse":
-            failure = _FAILURES.get(text(payload.get("type"), "type"), Failure.UNSPECIFIED)
-            return (FailureReport(id=_correlation(header) if "correlationToken" in header else None, failure=failure),)
+            failure = _FAILURES.get(text(payload.get("type"), "type"), OperationError.UNSPECIFIED)
+            return (ErrorReport(id=_correlation(header) if "correlationToken" in header else None, failure=failure),)
         case "Alexa.DoorbellEventSource", "DoorbellPress":
             return (DoorbellPressed(),)
         case "Alexa.CameraStreamController", "Response":
@@ -133,18 +137,18 @@ def _event(
         case str(), str():
             return ()
         case _:
-            raise Malformed("the header names no namespace or no event")
+            raise MalformedPayload("the header names no namespace or no event")
 
 
 def _correlation(header: Mapping[str, object]) -> str:
     return identifier(header.get("correlationToken"), "correlationToken")
 
 
-def _properties(properties: Sequence[object], source: Source) -> tuple[Report, ...]:
+def _properties(properties: Sequence[object], source: OperationSource) -> tuple[Report, ...]:
     return each(*(partial(_told, item, source) for item in properties))
 
 
-def _told(item: object, source: Source) -> tuple[Report, ...]:
+def _told(item: object, source: OperationSource) -> tuple[Report, ...]:
     found = mapping(item, "a property")
     value = found.get("value")
     match found.get("namespace"), found.get("name"):
@@ -157,26 +161,26 @@ def _told(item: object, source: Source) -> tuple[Report, ...]:
         case str(), str():
             return ()  # a capability that Perron has no use for
         case _:
-            raise Malformed("a property names no namespace or no name")
+            raise MalformedPayload("a property names no namespace or no name")
 
 
-def _lock(word: str, source: Source) -> LockReport:
+def _lock(word: str, source: OperationSource) -> LockReport:
     if word == "JAMMED":
-        return LockReport(bolt=Bolt.UNKNOWN, jammed=True, source=source)
+        return LockReport(bolt=LockState.UNKNOWN, jammed=True, source=source)
     if word in _BOLTS:
         return LockReport(bolt=_BOLTS[word], jammed=False, source=source)
-    return LockReport(bolt=Bolt.UNKNOWN, source=source)
+    return LockReport(bolt=LockState.UNKNOWN, source=source)
 
 
 def _connectivity(word: object) -> AvailabilityReport:
     if word not in ("OK", "UNREACHABLE"):
-        raise Malformed("connectivity is neither OK nor UNREACHABLE")
+        raise MalformedPayload("connectivity is neither OK nor UNREACHABLE")
     return AvailabilityReport(online=word == "OK")
 
 
 def _motion(word: object) -> MotionReport:
     if word not in ("DETECTED", "NOT_DETECTED"):
-        raise Malformed("detectionState is neither DETECTED nor NOT_DETECTED")
+        raise MalformedPayload("detectionState is neither DETECTED nor NOT_DETECTED")
     return MotionReport(detected=word == "DETECTED")
 
 
@@ -187,26 +191,26 @@ def _streams(streams: Sequence[object]) -> tuple[Report, ...]:
         if stream.get("protocol") == "RTSP" and stream.get("videoCodec") == "H264":
             uri = text(stream.get("uri"), "uri", 512)
             if not uri.startswith(("rtsp://", "rtsps://")) or " " in uri:
-                raise Malformed("uri is no RTSP address")
+                raise MalformedPayload("uri is no RTSP address")
             return (StreamReport(uri=uri),)
     return ()
 
 
-def encode_command(command: Command, plate: Nameplate) -> Letter:
+def encode_command(command: Command, plate: DeviceRef) -> Publication:
     """Write a directive for the endpoint with this id; a movement's id is also its message id and correlation token.
 
     Raises:
         ValueError: it is neither a movement nor a query.
     """
     match command:
-        case Unlock() | Lock():
+        case UnlockDoor() | LockDoor():
             header = _header("Alexa.LockController", type(command).__name__, command.id, command.id)
             body = {"directive": _to(header, plate.address, {}), **movement.keys(command)}
-            return Letter(channel=Channel.SET, payload=write(body))
-        case Query():
+            return Publication(suffix=TopicSuffix.SET, payload=write(body))
+        case QueryState():
             # the question's number is MQTT's correlation data, so this id need not tell questions apart
             header = _header("Alexa", "ReportState", "query", "query")
-            return Letter(channel=Channel.GET, payload=write({"directive": _to(header, plate.address, {})}))
+            return Publication(suffix=TopicSuffix.GET, payload=write({"directive": _to(header, plate.address, {})}))
         case SetSignal() | ShowResult():
             raise ValueError(f"an Alexa endpoint cannot be asked to {type(command).__name__}")
         case _:
@@ -214,79 +218,81 @@ def encode_command(command: Command, plate: Nameplate) -> Letter:
 
 
 def decode_command(
-    channel: Channel,
+    channel: TopicSuffix,
     payload: bytes,
-    plate: Nameplate = BARE,  # noqa: ARG001 (the same)
-) -> Command | Unreadable:
+    plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (the same)
+) -> Command | UnreadablePayload:
     """Read what an endpoint is asked."""
     try:
         body = mapping(parse(payload), "the envelope")
         header = mapping(mapping(body.get("directive"), "directive").get("header"), "header")
         match channel, header.get("namespace"), header.get("name"):
-            case Channel.SET, "Alexa.LockController", "Unlock":
-                return movement.read(body, Unlock)
-            case Channel.SET, "Alexa.LockController", "Lock":
-                return movement.read(body, Lock)
-            case Channel.GET, "Alexa", "ReportState":
-                return Query()
+            case TopicSuffix.SET, "Alexa.LockController", "Unlock":
+                return movement.read(body, UnlockDoor)
+            case TopicSuffix.SET, "Alexa.LockController", "Lock":
+                return movement.read(body, LockDoor)
+            case TopicSuffix.GET, "Alexa", "ReportState":
+                return QueryState()
             case _:
-                return Unreadable(why="a directive that this endpoint does not take here")
-    except Malformed as error:
-        return Unreadable(why=str(error))
+                return UnreadablePayload(why="a directive that this endpoint does not take here")
+    except MalformedPayload as error:
+        return UnreadablePayload(why=str(error))
 
 
-def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
+def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
     """Write what the endpoint with this id would send.
 
     Raises:
         ValueError: the envelope has no words for that.
     """
     if isinstance(report, LockReport):
-        return (Letter(channel=Channel.STATE, payload=_lock_event(report, plate.address)),)
+        return (Publication(suffix=TopicSuffix.STATE, payload=_lock_event(report, plate.address)),)
     if isinstance(report, AvailabilityReport):
         value = {"value": "OK" if report.online else "UNREACHABLE"}
         health = _property("Alexa.EndpointHealth", "connectivity", value)
-        return (Letter(channel=Channel.AVAILABILITY, payload=_state_report(plate.address, health)),)
+        return (Publication(suffix=TopicSuffix.AVAILABILITY, payload=_state_report(plate.address, health)),)
     if isinstance(report, MotionReport):
         seen = _property("Alexa.MotionSensor", "detectionState", "DETECTED" if report.detected else "NOT_DETECTED")
-        return (Letter(channel=Channel.EVENT, payload=_change_report(plate.address, seen, "PHYSICAL_INTERACTION")),)
+        return (
+            Publication(suffix=TopicSuffix.EVENT, payload=_change_report(plate.address, seen, "PHYSICAL_INTERACTION")),
+        )
     if isinstance(report, DoorbellPressed):
         header = _header("Alexa.DoorbellEventSource", "DoorbellPress", f"{plate.address}-press")
         event = _to(header, plate.address, {"cause": {"type": "PHYSICAL_INTERACTION"}})
-        return (Letter(channel=Channel.EVENT, payload=write({"event": event, "context": {}})),)
+        return (Publication(suffix=TopicSuffix.EVENT, payload=write({"event": event, "context": {}})),)
     if isinstance(report, StreamReport):
-        return (Letter(channel=Channel.STATE, payload=_stream_event(report, plate.address)),)
-    if isinstance(report, CommandReport | FailureReport):
-        return (Letter(channel=Channel.EVENT, payload=_response(report, plate.address)),)
+        return (Publication(suffix=TopicSuffix.STATE, payload=_stream_event(report, plate.address)),)
+    if isinstance(report, ProgressReport | ErrorReport):
+        return (Publication(suffix=TopicSuffix.EVENT, payload=_response(report, plate.address)),)
     raise ValueError(f"an Alexa endpoint cannot say {type(report).__name__}")
 
 
 def _lock_event(report: LockReport, address: str) -> bytes:
     words = {bolt: word for word, bolt in _BOLTS.items()}
-    if report.jammed and report.bolt is Bolt.UNKNOWN:
+    if report.jammed and report.bolt is LockState.UNKNOWN:
         word = "JAMMED"
     elif report.bolt in words and not report.jammed:
         word = words[report.bolt]
     else:
         raise ValueError("the envelope has only LOCKED, UNLOCKED and JAMMED")
     state = _property("Alexa.LockController", "lockState", word)
-    if report.source is Source.UNSPECIFIED:
+    if report.source is OperationSource.UNSPECIFIED:
         return _state_report(address, state)
     if report.source not in _CAUSE_WORDS:
         raise ValueError("the envelope has no cause for that source")
     return _change_report(address, state, _CAUSE_WORDS[report.source])
 
 
-def _response(report: CommandReport | FailureReport, address: str) -> bytes:
+def _response(report: ProgressReport | ErrorReport, address: str) -> bytes:
     payload: dict[str, object] = {}
-    if isinstance(report, FailureReport):
+    if isinstance(report, ErrorReport):
         if report.failure not in _FAILURE_WORDS:
             raise ValueError("the envelope has no type for that failure")
         name, payload = "ErrorResponse", {"type": _FAILURE_WORDS[report.failure], "message": report.failure.value}
-    elif report.progress is Progress.SENT:
+    elif report.progress is CommandProgress.SENT:
         raise ValueError("the envelope has no word for a command under way")
     else:
-        name = "Response" if report.progress is Progress.CONFIRMED else "DeferredResponse"
+        name = "Response" if report.progress is CommandProgress.CONFIRMED else "DeferredResponse"
     header = _header("Alexa", name, f"{address}-response", report.id)
     return write({"event": _to(header, address, payload), "context": {}})
 

@@ -11,8 +11,8 @@ classes), "MQTT Statestream".
 import re
 
 from devices.reports import BatteryLevel, BatteryReport, Report
-from devices.vendors.strictjson import Malformed
-from devices.vendors.words import Channel, Letter
+from devices.vendors.strictjson import MalformedPayload
+from devices.vendors.words import Publication, TopicSuffix
 
 _PERCENT = re.compile(rb"[0-9]{1,3}(\.[0-9]{1,12})?")
 _FULL = 100
@@ -32,19 +32,19 @@ def read(payload: bytes) -> tuple[Report, ...]:
     if word in _WORDS:
         return (BatteryReport(level=_WORDS[word]),)
     if _PERCENT.fullmatch(word) is None or float(word) > _FULL:
-        raise Malformed("the battery is neither a percentage nor on or off")
+        raise MalformedPayload("the battery is neither a percentage nor on or off")
     return (BatteryReport(percent=round(float(word))),)
 
 
-def write(report: BatteryReport) -> Letter:
+def write(report: BatteryReport) -> Publication:
     """Write what a simulated one would say.
 
     Raises:
         ValueError: it has no word for that.
     """
     if report.percent is not None and report.level is None:
-        return Letter(channel=Channel.BATTERY, payload=str(report.percent).encode())
+        return Publication(suffix=TopicSuffix.BATTERY, payload=str(report.percent).encode())
     words = {BatteryLevel.LOW: b"on", BatteryLevel.MEDIUM: b"off"}
     if report.percent is None and report.level in words:
-        return Letter(channel=Channel.BATTERY, payload=words[report.level])
+        return Publication(suffix=TopicSuffix.BATTERY, payload=words[report.level])
     raise ValueError("such a battery says a percentage, or whether it is low")

@@ -28,149 +28,151 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import assert_never
 
-from devices.commands import Command, Lock, Query, SetSignal, ShowResult, Unlock
+from devices.commands import Command, LockDoor, QueryState, SetSignal, ShowResult, UnlockDoor
 from devices.reports import (
     AvailabilityReport,
     BatteryReport,
-    Cover,
-    CoverReport,
-    Door,
+    CorrelationReport,
     DoorReport,
-    EchoReport,
+    DoorState,
+    GarageDoorReport,
+    GarageDoorState,
     Report,
-    Unreadable,
+    UnreadablePayload,
 )
 from devices.vendors import charge
 from devices.vendors.parts import each
-from devices.vendors.strictjson import Malformed, identifier, mapping, parse, text, write
-from devices.vendors.words import BARE, NO_TOPICS, Channel, Letter, Nameplate
+from devices.vendors.strictjson import MalformedPayload, identifier, mapping, parse, text, write
+from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 
-ECHOES = True
+CORRELATES = True
 UNMARKED = "0"  # whose answer nobody waits for
 COVER = "cover"  # what an opener is enrolled as
 OPEN, CLOSE = b"OPEN", b"CLOSE"
 ANY = "any"  # the id of an order that carries none
-LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)  # and its time
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # and its time
 _BEAM = {b"clear": True, b"obstructed": False}
-_CONTACT = {b"ON": Door.OPEN, b"OFF": Door.CLOSED}
-_DOORS = {"open": Door.OPEN, "closed": Door.CLOSED}
+_CONTACT = {b"ON": DoorState.OPEN, b"OFF": DoorState.CLOSED}
+_DOORS = {"open": DoorState.OPEN, "closed": DoorState.CLOSED}
 
 
-def topics(plate: Nameplate) -> Mapping[Channel, str]:  # noqa: ARG001 (the same for all)
+def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)
     """The firmware speaks on our topics."""
     return NO_TOPICS
 
 
 def decode_report(
-    channel: Channel,
+    channel: TopicSuffix,
     payload: bytes,
-    plate: Nameplate = BARE,
+    plate: DeviceRef = NO_DEVICE_REF,
 ) -> tuple[Report, ...]:
     """Read what contact or opener sent; an answer gives its echo first, then the state."""
-    if channel is Channel.AVAILABILITY and payload in (b"online", b"offline"):
+    if channel is TopicSuffix.AVAILABILITY and payload in (b"online", b"offline"):
         return (AvailabilityReport(online=payload == b"online"),)
     cover = plate.kind == COVER
-    if channel is Channel.STATE and cover:
-        return (CoverReport(cover=_cover(payload.strip().decode(errors="replace"))),)
-    if channel is Channel.EVENT and cover and payload in _BEAM:
-        return (CoverReport(clear=_BEAM[payload]),)
-    if channel is Channel.STATE:
-        return (DoorReport(door=_CONTACT.get(payload.strip(), Door.UNKNOWN)),)
-    if channel not in (Channel.RESULT, Channel.BATTERY):
-        return (Unreadable(why="it tells its state, answers, and says whether it is there"),)
+    if channel is TopicSuffix.STATE and cover:
+        return (GarageDoorReport(cover=_cover(payload.strip().decode(errors="replace"))),)
+    if channel is TopicSuffix.EVENT and cover and payload in _BEAM:
+        return (GarageDoorReport(clear=_BEAM[payload]),)
+    if channel is TopicSuffix.STATE:
+        return (DoorReport(door=_CONTACT.get(payload.strip(), DoorState.UNKNOWN)),)
+    if channel not in (TopicSuffix.RESULT, TopicSuffix.BATTERY):
+        return (UnreadablePayload(why="it tells its state, answers, and says whether it is there"),)
     try:
-        if channel is Channel.BATTERY:
+        if channel is TopicSuffix.BATTERY:
             return charge.read(payload)
         body = mapping(parse(payload), "the answer")
         told = _answered(body, cover=cover)  # an echo without it answers nothing
-        return each(lambda: (EchoReport(echo=identifier(body.get("echo"), "echo")),), lambda: told)
-    except Malformed as error:
-        return (Unreadable(why=str(error)),)
+        return each(lambda: (CorrelationReport(echo=identifier(body.get("echo"), "echo")),), lambda: told)
+    except MalformedPayload as error:
+        return (UnreadablePayload(why=str(error)),)
 
 
 def _answered(body: Mapping[str, object], *, cover: bool) -> tuple[Report, ...]:
     if not cover:
-        return (DoorReport(door=_DOORS.get(text(body.get("door"), "door"), Door.UNKNOWN)),)
+        return (DoorReport(door=_DOORS.get(text(body.get("door"), "door"), DoorState.UNKNOWN)),)
     clear = body.get("clear")  # a beam's word that cannot be read is not known, and hides no open door
     known = clear if isinstance(clear, bool) else None
-    return (CoverReport(cover=_cover(text(body.get("cover"), "cover")), clear=known),)
+    return (GarageDoorReport(cover=_cover(text(body.get("cover"), "cover")), clear=known),)
 
 
-def _cover(word: str) -> Cover:
-    return Cover(word) if word in set(Cover) else Cover.UNKNOWN
+def _cover(word: str) -> GarageDoorState:
+    return GarageDoorState(word) if word in set(GarageDoorState) else GarageDoorState.UNKNOWN
 
 
-def encode_command(command: Command, plate: Nameplate) -> Letter:
+def encode_command(command: Command, plate: DeviceRef) -> Publication:
     """Write a question, or the order to an opener: unlocking a garage door opens it, locking it sends it down.
 
     Raises:
         ValueError: a contact is only asked.
     """
     match command:
-        case Query(echo=echo):
-            return Letter(channel=Channel.GET, payload=(echo or UNMARKED).encode())
-        case Unlock() | Lock() if plate.kind == COVER:
-            return Letter(channel=Channel.SET, payload=OPEN if isinstance(command, Unlock) else CLOSE)
-        case Unlock() | Lock() | SetSignal() | ShowResult():
+        case QueryState(echo=echo):
+            return Publication(suffix=TopicSuffix.GET, payload=(echo or UNMARKED).encode())
+        case UnlockDoor() | LockDoor() if plate.kind == COVER:
+            return Publication(suffix=TopicSuffix.SET, payload=OPEN if isinstance(command, UnlockDoor) else CLOSE)
+        case UnlockDoor() | LockDoor() | SetSignal() | ShowResult():
             raise ValueError(f"a contact cannot be asked to {type(command).__name__}")
         case _:
             assert_never(command)
 
 
-def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
+def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
     """Write what the firmware would send, unasked; its answer to a question: see `answer`.
 
     Raises:
         ValueError: a contact says open or closed, and whether it is there.
     """
     if isinstance(report, AvailabilityReport):
-        return (Letter(channel=Channel.AVAILABILITY, payload=b"online" if report.online else b"offline"),)
+        return (Publication(suffix=TopicSuffix.AVAILABILITY, payload=b"online" if report.online else b"offline"),)
     if isinstance(report, BatteryReport):
         return (charge.write(report),)
-    if isinstance(report, CoverReport) and plate.kind == COVER:
+    if isinstance(report, GarageDoorReport) and plate.kind == COVER:
         return _cover_letters(report)
-    words = {door: word for word, door in _CONTACT.items()} | {Door.UNKNOWN: b"unknown"}
+    words = {door: word for word, door in _CONTACT.items()} | {DoorState.UNKNOWN: b"unknown"}
     if isinstance(report, DoorReport) and report.door in words and plate.kind != COVER:
-        return (Letter(channel=Channel.STATE, payload=words[report.door]),)
+        return (Publication(suffix=TopicSuffix.STATE, payload=words[report.door]),)
     raise ValueError(f"a contact cannot say this {type(report).__name__}")
 
 
-def _cover_letters(report: CoverReport) -> tuple[Letter, ...]:
+def _cover_letters(report: GarageDoorReport) -> tuple[Publication, ...]:
     if report.clear is None:
-        return (Letter(channel=Channel.STATE, payload=report.cover.value.encode()),)
-    if report.cover is not Cover.UNKNOWN:
+        return (Publication(suffix=TopicSuffix.STATE, payload=report.cover.value.encode()),)
+    if report.cover is not GarageDoorState.UNKNOWN:
         raise ValueError("unasked, an opener tells where the door is or what the beam sees, never both")
-    return (Letter(channel=Channel.EVENT, payload=b"clear" if report.clear else b"obstructed"),)
+    return (Publication(suffix=TopicSuffix.EVENT, payload=b"clear" if report.clear else b"obstructed"),)
 
 
-def answer(report: DoorReport | CoverReport, echo: str) -> Letter:
+def answer(report: DoorReport | GarageDoorReport, echo: str) -> Publication:
     """Write the firmware's answer to the question with this mark.
 
     Raises:
         ValueError: a contact says open or closed.
     """
-    if isinstance(report, CoverReport):
+    if isinstance(report, GarageDoorReport):
         told = {} if report.clear is None else {"clear": report.clear}
-        return Letter(channel=Channel.RESULT, payload=write({"echo": echo, "cover": report.cover.value, **told}))
+        return Publication(
+            suffix=TopicSuffix.RESULT, payload=write({"echo": echo, "cover": report.cover.value, **told})
+        )
     words = {door: word for word, door in _DOORS.items()}
     if report.door not in words:
         raise ValueError("a contact says open or closed")
-    return Letter(channel=Channel.RESULT, payload=write({"echo": echo, "door": words[report.door]}))
+    return Publication(suffix=TopicSuffix.RESULT, payload=write({"echo": echo, "door": words[report.door]}))
 
 
 def decode_command(
-    channel: Channel,
+    channel: TopicSuffix,
     payload: bytes,
-    plate: Nameplate = BARE,
-) -> Command | Unreadable:
+    plate: DeviceRef = NO_DEVICE_REF,
+) -> Command | UnreadablePayload:
     """Read what it is asked: anything on `get` is a question, its payload the mark. OPEN and CLOSE carry no id."""
-    if channel is Channel.SET and plate.kind == COVER and payload in (OPEN, CLOSE):
-        kind = Unlock if payload == OPEN else Lock
-        return kind(id=ANY, intent=ANY, issued_at=LONG_AGO, expires_at=LONG_AGO)
-    if channel is not Channel.GET:
-        return Unreadable(why="it is only asked, and an opener told to open or to close")
+    if channel is TopicSuffix.SET and plate.kind == COVER and payload in (OPEN, CLOSE):
+        kind = UnlockDoor if payload == OPEN else LockDoor
+        return kind(id=ANY, intent=ANY, issued_at=EPOCH, expires_at=EPOCH)
+    if channel is not TopicSuffix.GET:
+        return UnreadablePayload(why="it is only asked, and an opener told to open or to close")
     try:
         mark = identifier(payload.decode(errors="replace"), "the question")
-        return Query(echo=None if mark == UNMARKED else mark)
-    except Malformed as error:
-        return Unreadable(why=str(error))
+        return QueryState(echo=None if mark == UNMARKED else mark)
+    except MalformedPayload as error:
+        return UnreadablePayload(why=str(error))

@@ -15,34 +15,34 @@ configuration/restream).
 from collections.abc import Mapping
 
 from devices.commands import Command
-from devices.reports import AvailabilityReport, Report, Unreadable
-from devices.vendors.words import BARE, Channel, Letter, Nameplate
+from devices.reports import AvailabilityReport, Report, UnreadablePayload
+from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
-ECHOES = False
+CORRELATES = False
 PREFIX = "frigate"
 _WORDS = {b"online": True, b"stopped": False, b"offline": False}
 
 
-def topics(plate: Nameplate) -> Mapping[Channel, str]:
+def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:
     """Frigate's own availability."""
-    return {Channel.BRIDGE: f"{plate.address or PREFIX}/available"}
+    return {TopicSuffix.BRIDGE: f"{plate.address or PREFIX}/available"}
 
 
 def decode_report(
-    channel: Channel,
+    channel: TopicSuffix,
     payload: bytes,
-    plate: Nameplate = BARE,  # noqa: ARG001 - nothing of it is needed
+    plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 - nothing of it is needed
 ) -> tuple[Report, ...]:
-    """Read what Frigate says of itself; what cannot be read is one `Unreadable`."""
-    if channel is not Channel.BRIDGE:
-        return (Unreadable(why="of Frigate only its availability is heard"),)
+    """Read what Frigate says of itself; what cannot be read is one `UnreadablePayload`."""
+    if channel is not TopicSuffix.BRIDGE:
+        return (UnreadablePayload(why="of Frigate only its availability is heard"),)
     online = _WORDS.get(payload)
     if online is None:
-        return (Unreadable(why="Frigate is online, stopped or offline"),)
+        return (UnreadablePayload(why="Frigate is online, stopped or offline"),)
     return (AvailabilityReport(online=online),)
 
 
-def encode_command(command: Command, plate: Nameplate) -> Letter:  # noqa: ARG001 - the same for all
+def encode_command(command: Command, plate: DeviceRef) -> Publication:  # noqa: ARG001 - the same for all
     """There is nothing to write.
 
     Raises:
@@ -51,21 +51,21 @@ def encode_command(command: Command, plate: Nameplate) -> Letter:  # noqa: ARG00
     raise ValueError(f"a camera behind Frigate cannot be asked to {type(command).__name__}")
 
 
-def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:  # noqa: ARG001 - the same for all
+def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:  # noqa: ARG001 - the same for all
     """Write what Frigate would say.
 
     Raises:
         ValueError: it has no word for that.
     """
     if isinstance(report, AvailabilityReport):
-        return (Letter(channel=Channel.BRIDGE, payload=b"online" if report.online else b"offline"),)
+        return (Publication(suffix=TopicSuffix.BRIDGE, payload=b"online" if report.online else b"offline"),)
     raise ValueError(f"Frigate cannot say {type(report).__name__}")
 
 
 def decode_command(
-    channel: Channel,  # noqa: ARG001 - the same on all
+    channel: TopicSuffix,  # noqa: ARG001 - the same on all
     payload: bytes,  # noqa: ARG001 - whatever it is
-    plate: Nameplate = BARE,  # noqa: ARG001 - nothing of it is needed
-) -> Command | Unreadable:
+    plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 - nothing of it is needed
+) -> Command | UnreadablePayload:
     """It is asked nothing."""
-    return Unreadable(why="nothing of Frigate is switched")
+    return UnreadablePayload(why="nothing of Frigate is switched")

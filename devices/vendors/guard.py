@@ -21,92 +21,99 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TypeVar, assert_never
 
-from devices.commands import Command, Lock, Query, SetSignal, ShowResult, Unlock
+from devices.commands import Command, LockDoor, QueryState, SetSignal, ShowResult, UnlockDoor
 from devices.reports import (
-    AnsweredReport,
+    AlarmPanelReport,
+    AnswerButtonReport,
     AvailabilityReport,
     BatteryLevel,
     BatteryReport,
-    Bolt,
-    CommandReport,
-    CoverReport,
-    Door,
+    BoltMotion,
+    CommandProgress,
+    CorrelationReport,
     DoorbellPressed,
     DoorReport,
-    EchoReport,
-    Failure,
-    FailureReport,
+    DoorState,
+    ErrorReport,
     FridgeReport,
+    GarageDoorReport,
     LockReport,
-    Motion,
+    LockState,
     MotionReport,
-    PanelReport,
+    NoAnswerReport,
+    OperationError,
+    OperationSource,
     PresenceReport,
-    Progress,
+    ProgressReport,
     Report,
     ScanReport,
     SignalReport,
-    Source,
     StreamReport,
-    UnansweredReport,
-    Unreadable,
+    UnreadablePayload,
 )
 from devices.vendors import movement
-from devices.vendors.strictjson import Malformed, flag, identifier, mapping, parse, text, whole, write
-from devices.vendors.words import BARE, NO_TOPICS, Channel, Letter, Nameplate
+from devices.vendors.strictjson import MalformedPayload, flag, identifier, mapping, parse, text, whole, write
+from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 
-ECHOES = True
+CORRELATES = True
 PART = "part"  # the key of a plate that says which part of the guard a device is
 LOCK, DOOR = "lock", "door"
 OFFLINE = b'{"online":false}'  # the guard's last will: its one word that nobody needs to sign, for it is bad news
 
 _W = TypeVar("_W", bound=StrEnum)
-_CHANNELS = (Channel.STATE, Channel.AVAILABILITY, Channel.EVENT, Channel.RESULT, Channel.SET, Channel.GET)
+_CHANNELS = (
+    TopicSuffix.STATE,
+    TopicSuffix.AVAILABILITY,
+    TopicSuffix.EVENT,
+    TopicSuffix.RESULT,
+    TopicSuffix.SET,
+    TopicSuffix.GET,
+)
 
 
-def topics(plate: Nameplate) -> Mapping[Channel, str]:
+def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:
     """Name the topics of the guard: those of its lock, which its door sensor shares."""
     if not plate.address:
         return NO_TOPICS
     return MappingProxyType({channel: f"perron/{plate.address}/{channel}" for channel in _CHANNELS})
 
 
-def decode_report(channel: Channel, payload: bytes, plate: Nameplate = BARE) -> tuple[Report, ...]:
+def decode_report(channel: TopicSuffix, payload: bytes, plate: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
     """Read what a guard says of this part; of the other part it is nothing: an empty tuple."""
-    if channel in (Channel.SET, Channel.GET):
-        return (Unreadable(why="nothing is reported on set or get"),)
+    if channel in (TopicSuffix.SET, TopicSuffix.GET):
+        return (UnreadablePayload(why="nothing is reported on set or get"),)
     try:
         body = mapping(parse(payload), "the report")
         part = text(body[PART], PART) if PART in body else None
         report = _report(body)
-    except Malformed as error:
-        return (Unreadable(why=str(error)),)
+    except MalformedPayload as error:
+        return (UnreadablePayload(why=str(error)),)
     return () if part is not None and part != plate.keys.get(PART, part) else (report,)
 
 
 def _report(body: Mapping[str, object]) -> Report:
     if "bolt" in body:
         return LockReport(
-            bolt=_known(Bolt, body["bolt"], Bolt.UNKNOWN),
-            motion=_known(Motion, body.get("motion", "unknown"), Motion.UNKNOWN),
+            bolt=_known(LockState, body["bolt"], LockState.UNKNOWN),
+            motion=_known(BoltMotion, body.get("motion", "unknown"), BoltMotion.UNKNOWN),
             jammed=flag(body["jammed"], "jammed") if "jammed" in body else None,
-            source=_known(Source, body.get("source", "unspecified"), Source.UNSPECIFIED),
+            source=_known(OperationSource, body.get("source", "unspecified"), OperationSource.UNSPECIFIED),
             user=text(body["user"], "user") if "user" in body else None,
             event=flag(body["event"], "event") if "event" in body else False,
         )
     if "door" in body:
-        return DoorReport(door=_known(Door, body["door"], Door.UNKNOWN))
+        return DoorReport(door=_known(DoorState, body["door"], DoorState.UNKNOWN))
     if "battery" in body:
         return _battery(mapping(body["battery"], "battery"))
     if "online" in body:
         return AvailabilityReport(online=flag(body["online"], "online"))
     if "failure" in body:
         id_ = identifier(body["command"], "command") if "command" in body else None
-        return FailureReport(id=id_, failure=_known(Failure, body["failure"], Failure.UNSPECIFIED))
+        return ErrorReport(id=id_, failure=_known(OperationError, body["failure"], OperationError.UNSPECIFIED))
     progress = text(body.get("progress"), "progress")
-    if progress not in set(Progress):
-        raise Malformed("the report is none that a guard makes")
-    return CommandReport(id=identifier(body.get("command"), "command"), progress=Progress(progress))
+    if progress not in set(CommandProgress):
+        raise MalformedPayload("the report is none that a guard makes")
+    return ProgressReport(id=identifier(body.get("command"), "command"), progress=CommandProgress(progress))
 
 
 def _known(words: type[_W], value: object, unknown: _W) -> _W:
@@ -118,11 +125,11 @@ def _battery(body: Mapping[str, object]) -> BatteryReport:
     percent = whole(body["percent"], "percent") if "percent" in body else None
     level = text(body["level"], "level") if "level" in body else None
     if (percent is None and level is None) or (percent or 0) > 100 or (level or "low") not in set(BatteryLevel):
-        raise Malformed("a battery has a percent from 0 to 100 or a level of good, medium, low and critical")
+        raise MalformedPayload("a battery has a percent from 0 to 100 or a level of good, medium, low and critical")
     return BatteryReport(percent=percent, level=None if level is None else BatteryLevel(level))
 
 
-def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
+def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
     """Write what the guard says of this part.
 
     Raises:
@@ -131,20 +138,20 @@ def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
     part = plate.keys.get(PART, LOCK)
     match report:
         case LockReport():
-            return (_letter(Channel.STATE, _lock(report) | {PART: LOCK}),)
+            return (_letter(TopicSuffix.STATE, _lock(report) | {PART: LOCK}),)
         case DoorReport():
-            return (_letter(Channel.STATE, {"door": report.door.value, PART: DOOR}),)
+            return (_letter(TopicSuffix.STATE, {"door": report.door.value, PART: DOOR}),)
         case BatteryReport():
             level = None if report.level is None else report.level.value
             told = {k: v for k, v in (("percent", report.percent), ("level", level)) if v is not None}
-            return (_letter(Channel.EVENT, {"battery": told, PART: part}),)
+            return (_letter(TopicSuffix.EVENT, {"battery": told, PART: part}),)
         case AvailabilityReport():
-            return (_letter(Channel.EVENT, {"online": report.online, PART: part}),)
-        case CommandReport():
-            return (_letter(Channel.EVENT, {"command": report.id, PART: LOCK, "progress": report.progress.value}),)
-        case FailureReport():
+            return (_letter(TopicSuffix.EVENT, {"online": report.online, PART: part}),)
+        case ProgressReport():
+            return (_letter(TopicSuffix.EVENT, {"command": report.id, PART: LOCK, "progress": report.progress.value}),)
+        case ErrorReport():
             named: dict[str, object] = {} if report.id is None else {"command": report.id}
-            return (_letter(Channel.EVENT, named | {"failure": report.failure.value, PART: LOCK}),)
+            return (_letter(TopicSuffix.EVENT, named | {"failure": report.failure.value, PART: LOCK}),)
         case (
             ScanReport()
             | DoorbellPressed()
@@ -152,13 +159,13 @@ def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
             | StreamReport()
             | FridgeReport()
             | SignalReport()
-            | AnsweredReport()
-            | EchoReport()
-            | UnansweredReport()
+            | AnswerButtonReport()
+            | CorrelationReport()
+            | NoAnswerReport()
             | PresenceReport()
-            | CoverReport()
-            | PanelReport()
-            | Unreadable()
+            | GarageDoorReport()
+            | AlarmPanelReport()
+            | UnreadablePayload()
         ):
             raise ValueError(f"a guard cannot say this {type(report).__name__}")
         case _:
@@ -167,11 +174,11 @@ def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
 
 def _lock(report: LockReport) -> dict[str, object]:
     body: dict[str, object] = {"bolt": report.bolt.value}
-    if report.motion is not Motion.UNKNOWN:
+    if report.motion is not BoltMotion.UNKNOWN:
         body["motion"] = report.motion.value
     if report.jammed is not None:
         body["jammed"] = report.jammed
-    if report.source is not Source.UNSPECIFIED:
+    if report.source is not OperationSource.UNSPECIFIED:
         body["source"] = report.source.value
     if report.user is not None:
         body["user"] = report.user
@@ -180,23 +187,23 @@ def _lock(report: LockReport) -> dict[str, object]:
     return body
 
 
-def _letter(channel: Channel, body: Mapping[str, object]) -> Letter:
-    return Letter(channel=channel, payload=write(dict(sorted(body.items()))))
+def _letter(channel: TopicSuffix, body: Mapping[str, object]) -> Publication:
+    return Publication(suffix=channel, payload=write(dict(sorted(body.items()))))
 
 
-def encode_command(command: Command, plate: Nameplate) -> Letter:
+def encode_command(command: Command, plate: DeviceRef) -> Publication:
     """Write a command for the guard's lock, or a question after this part.
 
     Raises:
         ValueError: it is neither a movement nor a query.
     """
     match command:
-        case Unlock() | Lock():
-            do = "unlock" if isinstance(command, Unlock) else "lock"
-            latch = {"latch": True} if isinstance(command, Unlock) and command.latch else {}
-            return _letter(Channel.SET, {"do": do, **latch, **movement.keys(command)})
-        case Query():
-            return _letter(Channel.GET, {"ask": plate.keys.get(PART, LOCK)})
+        case UnlockDoor() | LockDoor():
+            do = "unlock" if isinstance(command, UnlockDoor) else "lock"
+            latch = {"latch": True} if isinstance(command, UnlockDoor) and command.latch else {}
+            return _letter(TopicSuffix.SET, {"do": do, **latch, **movement.keys(command)})
+        case QueryState():
+            return _letter(TopicSuffix.GET, {"ask": plate.keys.get(PART, LOCK)})
         case SetSignal() | ShowResult():
             raise ValueError(f"a guard cannot be asked to {type(command).__name__}")
         case _:
@@ -211,31 +218,31 @@ def asked(payload: bytes) -> str:
     """
     part = text(mapping(parse(payload), "the question").get("ask"), "ask")
     if part not in (LOCK, DOOR):
-        raise Malformed("only lock and door can be asked after")
+        raise MalformedPayload("only lock and door can be asked after")
     return part
 
 
 def decode_command(
-    channel: Channel,
+    channel: TopicSuffix,
     payload: bytes,
-    plate: Nameplate = BARE,  # noqa: ARG001 (its part stands in the question, see `asked`)
-) -> Command | Unreadable:
+    plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (its part stands in the question, see `asked`)
+) -> Command | UnreadablePayload:
     """Read what the guard is asked."""
     try:
-        if channel is Channel.GET:
+        if channel is TopicSuffix.GET:
             asked(payload)
-            return Query()
-        if channel is not Channel.SET:
-            return Unreadable(why="a guard is asked on set and get")
+            return QueryState()
+        if channel is not TopicSuffix.SET:
+            return UnreadablePayload(why="a guard is asked on set and get")
         body = mapping(parse(payload), "the command")
         match body.get("do"):
             case "unlock":
-                command = movement.read(body, Unlock)
+                command = movement.read(body, UnlockDoor)
                 latch = flag(body.get("latch", False), "latch")
-                return replace(command, latch=latch) if isinstance(command, Unlock) else command
+                return replace(command, latch=latch) if isinstance(command, UnlockDoor) else command
             case "lock":
-                return movement.read(body, Lock)
+                return movement.read(body, LockDoor)
             case _:
-                return Unreadable(why="the command is none that moves a bolt")
-    except Malformed as error:
-        return Unreadable(why=str(error))
+                return UnreadablePayload(why="the command is none that moves a bolt")
+    except MalformedPayload as error:
+        return UnreadablePayload(why=str(error))

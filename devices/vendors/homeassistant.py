@@ -35,28 +35,28 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import assert_never
 
-from devices.commands import Command, Lock, Query, SetSignal, ShowResult, Unlock
+from devices.commands import Command, LockDoor, QueryState, SetSignal, ShowResult, UnlockDoor
 from devices.reports import (
+    AlarmPanelReport,
+    AlarmPanelState,
     AvailabilityReport,
     BatteryReport,
-    Door,
+    CorrelationReport,
     DoorReport,
-    EchoReport,
+    DoorState,
     FridgeReport,
-    Panel,
-    PanelReport,
-    Presence,
     PresenceReport,
+    PresenceState,
     Report,
-    Unreadable,
+    UnreadablePayload,
 )
 from devices.vendors import charge
 from devices.vendors.parts import each
-from devices.vendors.strictjson import Malformed, identifier, mapping, parse, write
-from devices.vendors.temperature import measured
-from devices.vendors.words import BARE, NO_TOPICS, Channel, Letter, Nameplate
+from devices.vendors.strictjson import MalformedPayload, identifier, mapping, parse, write
+from devices.vendors.temperature import plausible_celsius
+from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 
-ECHOES = True
+CORRELATES = True
 BIRTH = "homeassistant/status"
 _UNMARKED = "0"
 _NUMBER = re.compile(r"-?[0-9]{1,4}(\.[0-9]{1,12})?", re.ASCII)
@@ -65,52 +65,52 @@ _NOTHING = frozenset({"unknown", "unavailable", "none", "None", ""})
 _PLACES = frozenset({"person", "device_tracker"})  # whose state may be the name of a zone
 
 
-def domain(plate: Nameplate) -> str:
+def domain(plate: DeviceRef) -> str:
     """Say what sort of entity an address names."""
     return plate.address.split("/")[-2] if "/" in plate.address else plate.address.partition(".")[0]
 
 
-def asked(plate: Nameplate) -> bool:
+def asked(plate: DeviceRef) -> bool:
     """Whether it can be asked: the statestream only talks."""
     return "/" not in plate.address
 
 
-def topics(plate: Nameplate) -> Mapping[Channel, str]:
+def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:
     """Name the statestream's topics; an automation speaks on ours."""
     if asked(plate):
         return NO_TOPICS
-    return {Channel.STATE: f"{plate.address}/state", Channel.BRIDGE: BIRTH}
+    return {TopicSuffix.STATE: f"{plate.address}/state", TopicSuffix.BRIDGE: BIRTH}
 
 
 def decode_report(
-    channel: Channel,
+    channel: TopicSuffix,
     payload: bytes,
-    plate: Nameplate = BARE,
+    plate: DeviceRef = NO_DEVICE_REF,
 ) -> tuple[Report, ...]:
     """Read an entity's state, an answer (its echo first), or whether Home Assistant is there."""
-    if channel in (Channel.BRIDGE, Channel.AVAILABILITY):
+    if channel in (TopicSuffix.BRIDGE, TopicSuffix.AVAILABILITY):
         if payload in (b"online", b"offline"):
             return (AvailabilityReport(online=payload == b"online"),)
-        return (Unreadable(why="it is neither online nor offline"),)
+        return (UnreadablePayload(why="it is neither online nor offline"),)
     try:
-        if channel is Channel.BATTERY:
+        if channel is TopicSuffix.BATTERY:
             return charge.read(payload)
-        if channel is Channel.STATE:
+        if channel is TopicSuffix.STATE:
             return (_entity(_text(payload), plate, plate.unit),)
-        if channel is not Channel.RESULT:
-            return (Unreadable(why="an entity tells its state, and an automation answers"),)
+        if channel is not TopicSuffix.RESULT:
+            return (UnreadablePayload(why="an entity tells its state, and an automation answers"),)
         body = mapping(parse(payload), "the answer")
         told = (_answered(body, plate),)  # an echo without it answers nothing
-        return each(lambda: (EchoReport(echo=identifier(body.get("echo"), "echo")),), lambda: told)
-    except Malformed as error:
-        return (Unreadable(why=str(error)),)
+        return each(lambda: (CorrelationReport(echo=identifier(body.get("echo"), "echo")),), lambda: told)
+    except MalformedPayload as error:
+        return (UnreadablePayload(why=str(error)),)
 
 
-def _answered(body: Mapping[str, object], plate: Nameplate) -> Report:
+def _answered(body: Mapping[str, object], plate: DeviceRef) -> Report:
     """Return the state in an answer. A measurement in an unreadable unit has an unknown value."""
     state, unit = body.get("state"), body.get("unit", plate.unit)
     if not isinstance(state, str):
-        raise Malformed("state is not a text")
+        raise MalformedPayload("state is not a text")
     return _entity(state, plate, unit.removeprefix("°") if isinstance(unit, str) else "")
 
 
@@ -118,41 +118,41 @@ def _text(payload: bytes) -> str:
     try:
         return payload[:1024].decode()
     except UnicodeDecodeError as error:
-        raise Malformed("the state is not UTF-8") from error
+        raise MalformedPayload("the state is not UTF-8") from error
 
 
-def _entity(state: str, plate: Nameplate, unit: str) -> Report:
+def _entity(state: str, plate: DeviceRef, unit: str) -> Report:
     reader = _READERS.get(domain(plate))
     if reader is None:
-        raise Malformed("the address names no entity of a kind that is read")
+        raise MalformedPayload("the address names no entity of a kind that is read")
     return reader(state, domain(plate), unit)
 
 
 def _fridge(state: str, _domain: str, unit: str) -> Report:
     """Return the temperature in degrees Celsius; unknown if the state is not a plausible number."""
     degrees = float(state) if _NUMBER.fullmatch(state) else None
-    return FridgeReport(compartment="", temp_c=measured(degrees, unit))
+    return FridgeReport(compartment="", temp_c=plausible_celsius(degrees, unit))
 
 
 def _door(state: str, _domain: str, _unit: str) -> Report:
-    return DoorReport(door={"on": Door.OPEN, "off": Door.CLOSED}.get(state, Door.UNKNOWN))
+    return DoorReport(door={"on": DoorState.OPEN, "off": DoorState.CLOSED}.get(state, DoorState.UNKNOWN))
 
 
 def _panel(state: str, _domain: str, _unit: str) -> Report:
-    return PanelReport(panel=Panel(state) if state in set(Panel) else Panel.UNKNOWN)
+    return AlarmPanelReport(panel=AlarmPanelState(state) if state in set(AlarmPanelState) else AlarmPanelState.UNKNOWN)
 
 
 def _presence(state: str, of: str, _unit: str) -> Report:
     if state in _NOTHING or not state.isprintable() or len(state) > 255:
-        return PresenceReport(presence=Presence.UNKNOWN)
+        return PresenceReport(presence=PresenceState.UNKNOWN)
     if of == "zone":
         counted = _COUNT.fullmatch(state) is not None
-        known = (Presence.HOME if int(state) else Presence.AWAY) if counted else Presence.UNKNOWN
+        known = (PresenceState.HOME if int(state) else PresenceState.AWAY) if counted else PresenceState.UNKNOWN
     elif of == "input_boolean":
-        known = {"on": Presence.HOME, "off": Presence.AWAY}.get(state, Presence.UNKNOWN)
+        known = {"on": PresenceState.HOME, "off": PresenceState.AWAY}.get(state, PresenceState.UNKNOWN)
     else:
-        elsewhere = Presence.AWAY if of in _PLACES else Presence.UNKNOWN
-        known = {"home": Presence.HOME, "not_home": Presence.AWAY}.get(state, elsewhere)
+        elsewhere = PresenceState.AWAY if of in _PLACES else PresenceState.UNKNOWN
+        known = {"home": PresenceState.HOME, "not_home": PresenceState.AWAY}.get(state, elsewhere)
     return PresenceReport(presence=known)
 
 
@@ -170,58 +170,58 @@ PANELS = frozenset({"alarm_control_panel"})
 PRESENCES = frozenset(name for name, reader in _READERS.items() if reader is _presence)
 
 
-def encode_command(command: Command, plate: Nameplate) -> Letter:
+def encode_command(command: Command, plate: DeviceRef) -> Publication:
     """Write a question for the owner's automation.
 
     Raises:
         ValueError: an entity is only asked, and behind a statestream not even that.
     """
     match command:
-        case Query(echo=echo) if asked(plate):
-            return Letter(channel=Channel.GET, payload=(echo or _UNMARKED).encode())
-        case Query():
+        case QueryState(echo=echo) if asked(plate):
+            return Publication(suffix=TopicSuffix.GET, payload=(echo or _UNMARKED).encode())
+        case QueryState():
             raise ValueError("a statestream cannot be asked: it only talks")
-        case Unlock() | Lock() | SetSignal() | ShowResult():
+        case UnlockDoor() | LockDoor() | SetSignal() | ShowResult():
             raise ValueError(f"an entity of Home Assistant cannot be asked to {type(command).__name__}")
         case _:
             assert_never(command)
 
 
-def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
+def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
     """Write what Home Assistant would publish of this entity, unasked.
 
     Raises:
         ValueError: this entity has no word for that.
     """
     if isinstance(report, AvailabilityReport):
-        channel = Channel.AVAILABILITY if asked(plate) else Channel.BRIDGE
-        return (Letter(channel=channel, payload=b"online" if report.online else b"offline"),)
+        channel = TopicSuffix.AVAILABILITY if asked(plate) else TopicSuffix.BRIDGE
+        return (Publication(suffix=channel, payload=b"online" if report.online else b"offline"),)
     if isinstance(report, BatteryReport):
         return (charge.write(report),)
-    return (Letter(channel=Channel.STATE, payload=_word(report, domain(plate), plate.unit).encode()),)
+    return (Publication(suffix=TopicSuffix.STATE, payload=_word(report, domain(plate), plate.unit).encode()),)
 
 
-def answer(report: Report, echo: str, plate: Nameplate) -> Letter:
+def answer(report: Report, echo: str, plate: DeviceRef) -> Publication:
     """Write the automation's answer to the question with this mark.
 
     Raises:
         ValueError: this entity has no word for that.
     """
     body = {"echo": echo, "state": _word(report, domain(plate), plate.unit)}
-    return Letter(channel=Channel.RESULT, payload=write(body))
+    return Publication(suffix=TopicSuffix.RESULT, payload=write(body))
 
 
 def _word(report: Report, of: str, unit: str) -> str:
     words: Mapping[object, str] = {}
     match report:
-        case FridgeReport(compartment="", setpoint_c=None, door=Door.UNKNOWN) if of in THERMOMETERS:
+        case FridgeReport(compartment="", setpoint_c=None, door=DoorState.UNKNOWN) if of in THERMOMETERS:
             if report.temp_c is None:
                 return "unavailable"
             return f"{report.temp_c if unit == 'C' else round(report.temp_c * 9 / 5 + 32, 2):g}"
         case DoorReport(door=value) if of in CONTACTS:
-            words = {Door.OPEN: "on", Door.CLOSED: "off", Door.UNKNOWN: "unavailable"}
+            words = {DoorState.OPEN: "on", DoorState.CLOSED: "off", DoorState.UNKNOWN: "unavailable"}
             word = words.get(value)
-        case PanelReport(panel=value) if of in PANELS:
+        case AlarmPanelReport(panel=value) if of in PANELS:
             word = value.value
         case PresenceReport(presence=presence) if of in PRESENCES:
             word = _presence_word(presence, of)
@@ -232,10 +232,10 @@ def _word(report: Report, of: str, unit: str) -> str:
     return word
 
 
-def _presence_word(presence: Presence, of: str) -> str:
-    if presence is Presence.UNKNOWN:
+def _presence_word(presence: PresenceState, of: str) -> str:
+    if presence is PresenceState.UNKNOWN:
         return "unknown"
-    home = presence is Presence.HOME
+    home = presence is PresenceState.HOME
     match of:
         case "zone":
             return "1" if home else "0"
@@ -246,15 +246,15 @@ def _presence_word(presence: Presence, of: str) -> str:
 
 
 def decode_command(
-    channel: Channel,
+    channel: TopicSuffix,
     payload: bytes,
-    plate: Nameplate = BARE,  # noqa: ARG001 (the same for all)
-) -> Command | Unreadable:
+    plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (the same for all)
+) -> Command | UnreadablePayload:
     """Read what an automation is asked: anything on `get` is a question, its payload the mark."""
-    if channel is not Channel.GET:
-        return Unreadable(why="an entity is only asked")
+    if channel is not TopicSuffix.GET:
+        return UnreadablePayload(why="an entity is only asked")
     try:
         mark = identifier(payload.decode(errors="replace"), "the question")
-        return Query(echo=None if mark == _UNMARKED else mark)
-    except Malformed as error:
-        return Unreadable(why=str(error))
+        return QueryState(echo=None if mark == _UNMARKED else mark)
+    except MalformedPayload as error:
+        return UnreadablePayload(why=str(error))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from devices.vendors.strictjson import Malformed, mapping
+from devices.vendors.strictjson import MalformedPayload, mapping
 
 
 def find(body: Mapping[str, object], path: str) -> object:
@@ -15,7 +15,7 @@ def find(body: Mapping[str, object], path: str) -> object:
     for name in path.split("."):
         inner = mapping(here, "what the path leads through")
         if name not in inner:
-            raise Malformed("nothing stands where the path leads")
+            raise MalformedPayload("nothing stands where the path leads")
         here = inner[name]
     return here
 

@@ -6,11 +6,11 @@ They let a guarded lock refuse a repeated, a foreign or a late command by itself
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from devices.commands import Lock, Unlock
-from devices.vendors.strictjson import Malformed, identifier, instant, stamp, whole
+from devices.commands import LockDoor, UnlockDoor
+from devices.vendors.strictjson import MalformedPayload, identifier, instant, stamp, whole
 
 
-def keys(command: Unlock | Lock) -> dict[str, object]:
+def keys(command: UnlockDoor | LockDoor) -> dict[str, object]:
     """Return `id, intent, issued_at, expires_at` and, where the lock's countdown is known, `boot, until_ms`.
 
     Raises:
@@ -29,14 +29,14 @@ def keys(command: Unlock | Lock) -> dict[str, object]:
     return own
 
 
-def read(body: Mapping[str, object], kind: type[Unlock] | type[Lock]) -> Unlock | Lock:
+def read(body: Mapping[str, object], kind: type[UnlockDoor] | type[LockDoor]) -> UnlockDoor | LockDoor:
     """Return the command of this `kind` that `body` carries.
 
     Raises:
         Malformed: a key is missing or has the wrong type.
     """
     if ("boot" in body) != ("until_ms" in body):
-        raise Malformed("boot and until_ms come together")
+        raise MalformedPayload("boot and until_ms come together")
     return kind(
         id=identifier(body.get("id"), "id"),
         intent=identifier(body.get("intent"), "intent"),
@@ -47,7 +47,7 @@ def read(body: Mapping[str, object], kind: type[Unlock] | type[Lock]) -> Unlock 
     )
 
 
-def bare(kind: type[Unlock] | type[Lock]) -> Unlock | Lock:
+def bare(kind: type[UnlockDoor] | type[LockDoor]) -> UnlockDoor | LockDoor:
     """Return the order of this `kind` as a basic lock understands it: no id, no intent, no time."""
     never = datetime.fromtimestamp(0, UTC)
     return kind(id="", intent="", issued_at=never, expires_at=never)

@@ -18,88 +18,95 @@ Who turned the bolt is left out too: with a house's names, of which none is ours
 from collections.abc import Mapping
 from typing import assert_never
 
-from devices.commands import Command, Lock, Query, SetSignal, ShowResult, Unlock
+from devices.commands import Command, LockDoor, QueryState, SetSignal, ShowResult, UnlockDoor
 from devices.reports import (
     AvailabilityReport,
     BatteryLevel,
     BatteryReport,
-    Bolt,
+    BoltMotion,
     LockReport,
-    Motion,
+    LockState,
+    OperationSource,
     Report,
-    Source,
-    Unreadable,
+    UnreadablePayload,
 )
-from devices.vendors.strictjson import Malformed, mapping, parse, text, write
-from devices.vendors.words import BARE, Channel, Letter, Nameplate
+from devices.vendors.strictjson import MalformedPayload, mapping, parse, text, write
+from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
-ECHOES = False
+CORRELATES = False
 
 # `unlockedLnga`: unlocked by lock 'n' go; it locks itself, but is not locked. What turns is nowhere yet.
-_STATES: Mapping[str, tuple[Bolt, Motion]] = {
-    "locked": (Bolt.LOCKED, Motion.IDLE),
-    "unlocked": (Bolt.UNLOCKED, Motion.IDLE),
-    "unlockedLnga": (Bolt.UNLOCKED, Motion.IDLE),
-    "unlatched": (Bolt.UNLATCHED, Motion.IDLE),
-    "locking": (Bolt.NOT_FULLY_LOCKED, Motion.LOCKING),
-    "unlocking": (Bolt.NOT_FULLY_LOCKED, Motion.UNLOCKING),
-    "unlatching": (Bolt.NOT_FULLY_LOCKED, Motion.OPENING),
-    "motorBlocked": (Bolt.UNKNOWN, Motion.IDLE),
+_STATES: Mapping[str, tuple[LockState, BoltMotion]] = {
+    "locked": (LockState.LOCKED, BoltMotion.IDLE),
+    "unlocked": (LockState.UNLOCKED, BoltMotion.IDLE),
+    "unlockedLnga": (LockState.UNLOCKED, BoltMotion.IDLE),
+    "unlatched": (LockState.UNLATCHED, BoltMotion.IDLE),
+    "locking": (LockState.NOT_FULLY_LOCKED, BoltMotion.LOCKING),
+    "unlocking": (LockState.NOT_FULLY_LOCKED, BoltMotion.UNLOCKING),
+    "unlatching": (LockState.NOT_FULLY_LOCKED, BoltMotion.OPENING),
+    "motorBlocked": (LockState.UNKNOWN, BoltMotion.IDLE),
 }
 _TRIGGERS = {
-    "autoLock": Source.AUTO,
-    "automatic": Source.AUTO,
-    "button": Source.BUTTON,
-    "manual": Source.MANUAL,
-    "system": Source.REMOTE,
+    "autoLock": OperationSource.AUTO,
+    "automatic": OperationSource.AUTO,
+    "button": OperationSource.BUTTON,
+    "manual": OperationSource.MANUAL,
+    "system": OperationSource.REMOTE,
 }
-_SOURCES = {Source.AUTO: "autoLock", Source.BUTTON: "button", Source.MANUAL: "manual", Source.REMOTE: "system"}
+_SOURCES = {
+    OperationSource.AUTO: "autoLock",
+    OperationSource.BUTTON: "button",
+    OperationSource.MANUAL: "manual",
+    OperationSource.REMOTE: "system",
+}
 _BLOCKED = "motorBlocked"
 
 
-def topics(plate: Nameplate) -> Mapping[Channel, str]:
+def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:
     """Name the hub's topics; the address is its path (`nuki` unless changed on the hub's page)."""
     return {
-        Channel.STATE: f"{plate.address}/lock/json",
-        Channel.EVENT: f"{plate.address}/lock/battery/basicJson",
-        Channel.AVAILABILITY: f"{plate.address}/maintenance/mqttConnectionState",
-        Channel.SET: f"{plate.address}/lock/action",
-        Channel.GET: f"{plate.address}/lock/query/lockstate",
+        TopicSuffix.STATE: f"{plate.address}/lock/json",
+        TopicSuffix.EVENT: f"{plate.address}/lock/battery/basicJson",
+        TopicSuffix.AVAILABILITY: f"{plate.address}/maintenance/mqttConnectionState",
+        TopicSuffix.SET: f"{plate.address}/lock/action",
+        TopicSuffix.GET: f"{plate.address}/lock/query/lockstate",
     }
 
 
 def decode_report(
-    channel: Channel,
+    channel: TopicSuffix,
     payload: bytes,
-    plate: Nameplate = BARE,  # noqa: ARG001 (nothing of it is needed)
+    plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (nothing of it is needed)
 ) -> tuple[Report, ...]:
-    """Read what the hub published; what cannot be read is one `Unreadable`."""
-    if channel is Channel.AVAILABILITY:
+    """Read what the hub published; what cannot be read is one `UnreadablePayload`."""
+    if channel is TopicSuffix.AVAILABILITY:
         if payload in (b"online", b"offline"):
             return (AvailabilityReport(online=payload == b"online"),)
-        return (Unreadable(why="the hub's connection is neither online nor offline"),)
+        return (UnreadablePayload(why="the hub's connection is neither online nor offline"),)
     try:
         match channel:
-            case Channel.STATE:
+            case TopicSuffix.STATE:
                 return (_lock(mapping(parse(payload), "the lock")),)
-            case Channel.EVENT:
+            case TopicSuffix.EVENT:
                 return _battery(mapping(parse(payload), "the battery"))
             case _:
-                return (Unreadable(why="the hub tells of lock, battery and its connection only"),)
-    except Malformed as error:
-        return (Unreadable(why=str(error)),)
+                return (UnreadablePayload(why="the hub tells of lock, battery and its connection only"),)
+    except MalformedPayload as error:
+        return (UnreadablePayload(why=str(error)),)
 
 
 def _lock(body: Mapping[str, object]) -> LockReport:
     state = text(body.get("lock_state"), "lock_state")
-    bolt, motion = _STATES.get(state, (Bolt.UNKNOWN, Motion.UNKNOWN))
+    bolt, motion = _STATES.get(state, (LockState.UNKNOWN, BoltMotion.UNKNOWN))
     trigger, status = body.get("trigger"), body.get("lock_completion_status")
-    blocked = state == _BLOCKED or (status == _BLOCKED and bolt is not Bolt.LOCKED)
+    blocked = state == _BLOCKED or (status == _BLOCKED and bolt is not LockState.LOCKED)
     return LockReport(
         bolt=bolt,
         motion=motion,
-        jammed=None if bolt is Bolt.UNKNOWN and not blocked else blocked,
-        source=_TRIGGERS.get(trigger, Source.UNSPECIFIED) if isinstance(trigger, str) else Source.UNSPECIFIED,
+        jammed=None if bolt is LockState.UNKNOWN and not blocked else blocked,
+        source=_TRIGGERS.get(trigger, OperationSource.UNSPECIFIED)
+        if isinstance(trigger, str)
+        else OperationSource.UNSPECIFIED,
     )
 
 
@@ -110,30 +117,30 @@ def _battery(body: Mapping[str, object]) -> tuple[Report, ...]:
     if percent is not None and not 0 <= percent <= 100:
         percent = None
     if percent is None and not critical:
-        raise Malformed("neither level nor critical is told")
+        raise MalformedPayload("neither level nor critical is told")
     return (BatteryReport(percent=percent, level=BatteryLevel.CRITICAL if critical else None),)
 
 
-def encode_command(command: Command, plate: Nameplate) -> Letter:  # noqa: ARG001 (the address is in the topic)
+def encode_command(command: Command, plate: DeviceRef) -> Publication:  # noqa: ARG001 (the address is in the topic)
     """Write a command. The hub takes no id and no expiry: it obeys a late copy too (a basic lock).
 
     Raises:
         ValueError: the hub cannot be asked that.
     """
     match command:
-        case Unlock():
-            return Letter(channel=Channel.SET, payload=b"unlatch" if command.latch else b"unlock")
-        case Lock():
-            return Letter(channel=Channel.SET, payload=b"lock")
-        case Query():
-            return Letter(channel=Channel.GET, payload=b"1")
+        case UnlockDoor():
+            return Publication(suffix=TopicSuffix.SET, payload=b"unlatch" if command.latch else b"unlock")
+        case LockDoor():
+            return Publication(suffix=TopicSuffix.SET, payload=b"lock")
+        case QueryState():
+            return Publication(suffix=TopicSuffix.GET, payload=b"1")
         case SetSignal() | ShowResult():
             raise ValueError(f"a lock cannot be asked to {type(command).__name__}")
         case _:
             assert_never(command)
 
 
-def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:  # noqa: ARG001 (the same)
+def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:  # noqa: ARG001 (the same)
     """Write what the hub would publish.
 
     Raises:
@@ -141,12 +148,12 @@ def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:  # no
     """
     match report:
         case AvailabilityReport(online=online):
-            return (Letter(channel=Channel.AVAILABILITY, payload=b"online" if online else b"offline"),)
+            return (Publication(suffix=TopicSuffix.AVAILABILITY, payload=b"online" if online else b"offline"),)
         case BatteryReport(percent=percent, level=None | BatteryLevel.CRITICAL as level) if percent is not None:
             body = {"critical": "1" if level else "0", "charging": "0", "level": percent, "keypadCritical": "0"}
-            return (Letter(channel=Channel.EVENT, payload=write(body)),)
+            return (Publication(suffix=TopicSuffix.EVENT, payload=write(body)),)
         case LockReport(user=None):
-            return (Letter(channel=Channel.STATE, payload=write(_said(report))),)
+            return (Publication(suffix=TopicSuffix.STATE, payload=write(_said(report))),)
         case _:
             raise ValueError(f"the hub cannot say {type(report).__name__} like this")
 
@@ -154,12 +161,12 @@ def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:  # no
 def _said(report: LockReport) -> dict[str, object]:
     names = {meaning: name for name, meaning in _STATES.items() if name != "unlockedLnga"}
     state = names.get((report.bolt, report.motion))
-    if report.bolt is Bolt.UNKNOWN:
+    if report.bolt is LockState.UNKNOWN:
         state = _BLOCKED if report.jammed else "undefined"
-    if state is None or (report.jammed and report.bolt is Bolt.LOCKED):
+    if state is None or (report.jammed and report.bolt is LockState.LOCKED):
         raise ValueError("no state of the hub's means that")
     trigger = _SOURCES.get(report.source)
-    if trigger is None and report.source is not Source.UNSPECIFIED:
+    if trigger is None and report.source is not OperationSource.UNSPECIFIED:
         raise ValueError("the hub does not know who that was")
     return {
         "lock_state": state,
@@ -169,11 +176,11 @@ def _said(report: LockReport) -> dict[str, object]:
 
 
 def decode_command(
-    channel: Channel,
+    channel: TopicSuffix,
     payload: bytes,
-    plate: Nameplate = BARE,  # noqa: ARG001 (nothing of it is needed)
-) -> Command | Unreadable:
+    plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (nothing of it is needed)
+) -> Command | UnreadablePayload:
     """Read a question; an action carries no id and no time, so what it was of ours cannot be told from it."""
-    if channel is Channel.GET:
-        return Query() if payload == b"1" else Unreadable(why="a question is 1")
-    return Unreadable(why="an action carries neither id nor expiry")
+    if channel is TopicSuffix.GET:
+        return QueryState() if payload == b"1" else UnreadablePayload(why="a question is 1")
+    return UnreadablePayload(why="an action carries neither id nor expiry")

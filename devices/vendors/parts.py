@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterable
 
-from devices.reports import Report, Unreadable
-from devices.vendors.strictjson import Malformed
+from devices.reports import Report, UnreadablePayload
+from devices.vendors.strictjson import MalformedPayload
 
 
 def each(*readers: Callable[[], Iterable[Report]]) -> tuple[Report, ...]:
-    """Read each part by itself: what can be read of the payload, then one `Unreadable` if a part could not.
+    """Read each part by itself: what can be read of the payload, then one `UnreadablePayload` if a part could not.
 
     A lock's "unlocked" must not be lost because its battery, beside it, says an unknown word.
     """
@@ -16,6 +16,6 @@ def each(*readers: Callable[[], Iterable[Report]]) -> tuple[Report, ...]:
     for read in readers:
         try:
             found += read()
-        except Malformed as error:
+        except MalformedPayload as error:
             wrong.append(str(error))
-    return (*found, *(Unreadable(why=why) for why in wrong[:1]))
+    return (*found, *(UnreadablePayload(why=why) for why in wrong[:1]))

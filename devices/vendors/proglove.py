@@ -24,56 +24,56 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import assert_never
 
-from devices.commands import Command, Lock, Query, SetSignal, ShowResult, Unlock
-from devices.reports import AvailabilityReport, Report, ScanReport, Unreadable
-from devices.vendors.strictjson import Malformed, identifier, mapping, parse, text, whole, write
-from devices.vendors.words import BARE, Channel, Letter, Nameplate
+from devices.commands import Command, LockDoor, QueryState, SetSignal, ShowResult, UnlockDoor
+from devices.reports import AvailabilityReport, Report, ScanReport, UnreadablePayload
+from devices.vendors.strictjson import MalformedPayload, identifier, mapping, parse, text, whole, write
+from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
-ECHOES = True  # it is never asked anything
-LONGEST_CODE = 512
+CORRELATES = True  # it is never asked anything
+MAX_CODE_CHARS = 512
 _GS = "\x1d"
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 _FEEDBACK = {"wait": "FEEDBACK_SPECIAL_YELLOW", "go": "FEEDBACK_POSITIVE", "no": "FEEDBACK_NEGATIVE"}
-_SAID = {Channel.EVENT: "scan", Channel.AVAILABILITY: "scanner_state"}
+_SAID = {TopicSuffix.EVENT: "scan", TopicSuffix.AVAILABILITY: "scanner_state"}
 _LINKS = {"STATE_CONNECTED": True, "STATE_DISCONNECTED": False}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMES = range(1_546_300_800_000, 100_000_000_000_000)  # milliseconds, by ProGlove's own limits
 _MADE = "00000000-0000-4000-8000-000000000000"  # the event's id of a state that a simulated scanner tells
 
 
-def topics(plate: Nameplate) -> Mapping[Channel, str]:
+def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:
     """Name the gateway's topics; the address is `<main topic>/gateway/<gateway's serial>/<scanner's serial>`."""
     gateway = plate.address.rpartition("/")[0]
     return {
-        Channel.EVENT: f"{gateway}/scan",
-        Channel.AVAILABILITY: f"{gateway}/scanner_state",
-        Channel.SET: f"{gateway}/feedback!",
+        TopicSuffix.EVENT: f"{gateway}/scan",
+        TopicSuffix.AVAILABILITY: f"{gateway}/scanner_state",
+        TopicSuffix.SET: f"{gateway}/feedback!",
     }
 
 
-def _serial(plate: Nameplate) -> str:
+def _serial(plate: DeviceRef) -> str:
     return plate.address.rpartition("/")[2]
 
 
 def decode_report(
-    channel: Channel,
+    channel: TopicSuffix,
     payload: bytes,
-    plate: Nameplate = BARE,
+    plate: DeviceRef = NO_DEVICE_REF,
 ) -> tuple[Report, ...]:
     """Read what a scanner read or how its link is; what another scanner of the same gateway did is nothing."""
     if channel not in _SAID:
-        return (Unreadable(why="a ProGlove scanner sends only scans and its state"),)
+        return (UnreadablePayload(why="a ProGlove scanner sends only scans and its state"),)
     try:
         body = mapping(parse(payload), "the event")
         if text(body.get("device_serial"), "device_serial") != _serial(plate):
             return ()
         if body.get("event_type") != _SAID[channel]:
-            return (Unreadable(why="event_type is none that belongs on this topic"),)
-        if channel is Channel.AVAILABILITY:
+            return (UnreadablePayload(why="event_type is none that belongs on this topic"),)
+        if channel is TopicSuffix.AVAILABILITY:
             return (AvailabilityReport(online=_linked(body)),)
         return (ScanReport(code=_code(body), event=identifier(body.get("event_id"), "event_id")),)
-    except Malformed as error:
-        return (Unreadable(why=str(error)),)
+    except MalformedPayload as error:
+        return (UnreadablePayload(why=str(error)),)
 
 
 def _code(body: Mapping[str, object]) -> str:
@@ -83,20 +83,20 @@ def _code(body: Mapping[str, object]) -> str:
         try:
             code = base64.b64decode(encoded, altchars=b"-_", validate=True).decode()
         except (binascii.Error, UnicodeDecodeError) as error:
-            raise Malformed("scan_bytes holds no text") from error
-    if not isinstance(code, str) or not 0 < len(code) <= LONGEST_CODE or not code.replace(_GS, "").isprintable():
-        raise Malformed(f"the code is not a text of 1 to {LONGEST_CODE} printable characters")
+            raise MalformedPayload("scan_bytes holds no text") from error
+    if not isinstance(code, str) or not 0 < len(code) <= MAX_CODE_CHARS or not code.replace(_GS, "").isprintable():
+        raise MalformedPayload(f"the code is not a text of 1 to {MAX_CODE_CHARS} printable characters")
     return code
 
 
 def _linked(body: Mapping[str, object]) -> bool:
     state = text(body.get("device_connected_state"), "device_connected_state")
     if state not in _LINKS:
-        raise Malformed("device_connected_state is neither connected nor disconnected")
+        raise MalformedPayload("device_connected_state is neither connected nor disconnected")
     return _LINKS[state]
 
 
-def encode_command(command: Command, plate: Nameplate) -> Letter:
+def encode_command(command: Command, plate: DeviceRef) -> Publication:
     """Write a command.
 
     Raises:
@@ -109,14 +109,14 @@ def encode_command(command: Command, plate: Nameplate) -> Letter:
             if event is None or _UUID.fullmatch(event) is None or issued_at is None:
                 raise ValueError("it cannot be asked without an event's id (a UUID) and its time")
             body = _event("feedback!", event, plate, issued_at)
-            return Letter(channel=Channel.SET, payload=write(body | {"feedback_action_id": _FEEDBACK[word]}))
-        case Unlock() | Lock() | Query() | SetSignal():
+            return Publication(suffix=TopicSuffix.SET, payload=write(body | {"feedback_action_id": _FEEDBACK[word]}))
+        case UnlockDoor() | LockDoor() | QueryState() | SetSignal():
             raise ValueError(f"a scanner cannot be asked to {type(command).__name__}")
         case _:
             assert_never(command)
 
 
-def _event(kind: str, event: str, plate: Nameplate, at: datetime) -> dict[str, object]:
+def _event(kind: str, event: str, plate: DeviceRef, at: datetime) -> dict[str, object]:
     created = (at - _EPOCH) // timedelta(milliseconds=1)
     return {
         "api_version": "1.0",
@@ -127,7 +127,7 @@ def _event(kind: str, event: str, plate: Nameplate, at: datetime) -> dict[str, o
     }
 
 
-def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
+def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
     """Write what the scanner would send. Its own clock is nobody's business here: all is told as of the first instant.
 
     Raises:
@@ -137,34 +137,34 @@ def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
     if isinstance(report, AvailabilityReport):
         state = next(word for word, online in _LINKS.items() if online is report.online)
         body = _event("scanner_state", _MADE, plate, first) | {"device_connected_state": state}
-        return (Letter(channel=Channel.AVAILABILITY, payload=write(body) + b"\n"),)
+        return (Publication(suffix=TopicSuffix.AVAILABILITY, payload=write(body) + b"\n"),)
     if isinstance(report, ScanReport) and report.event is not None:
         body = _event("scan", report.event, plate, first) | {
             "scan_code": report.code,
             "scan_bytes": base64.urlsafe_b64encode(report.code.encode()).decode(),
         }
-        return (Letter(channel=Channel.EVENT, payload=write(body) + b"\n"),)
+        return (Publication(suffix=TopicSuffix.EVENT, payload=write(body) + b"\n"),)
     raise ValueError(f"a ProGlove scanner cannot say this {type(report).__name__}")
 
 
 def decode_command(
-    channel: Channel,
+    channel: TopicSuffix,
     payload: bytes,
-    plate: Nameplate = BARE,
-) -> Command | Unreadable:
+    plate: DeviceRef = NO_DEVICE_REF,
+) -> Command | UnreadablePayload:
     """Read which feedback the scanner shall give."""
-    if channel is not Channel.SET:
-        return Unreadable(why="a scanner is only told a result")
+    if channel is not TopicSuffix.SET:
+        return UnreadablePayload(why="a scanner is only told a result")
     try:
         body = mapping(parse(payload), "the command")
         words = {action: word for word, action in _FEEDBACK.items()}
         action = text(body.get("feedback_action_id"), "feedback_action_id")
         if text(body.get("device_serial"), "device_serial") != _serial(plate):
-            return Unreadable(why="it is for another scanner")
+            return UnreadablePayload(why="it is for another scanner")
         created = whole(body.get("time_created"), "time_created")
         event = identifier(body.get("event_id"), "event_id")
-    except Malformed as error:
-        return Unreadable(why=str(error))
+    except MalformedPayload as error:
+        return UnreadablePayload(why=str(error))
     if action not in words or created not in _TIMES:
-        return Unreadable(why="a feedback or a time that a ProGlove scanner does not take")
+        return UnreadablePayload(why="a feedback or a time that a ProGlove scanner does not take")
     return ShowResult(word=words[action], event=event, issued_at=_EPOCH + timedelta(milliseconds=created))

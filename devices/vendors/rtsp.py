@@ -7,27 +7,27 @@ on one is not its word.
 from collections.abc import Mapping
 
 from devices.commands import Command
-from devices.reports import Report, Unreadable
-from devices.vendors.words import BARE, NO_TOPICS, Channel, Letter, Nameplate
+from devices.reports import Report, UnreadablePayload
+from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 
-ECHOES = False
+CORRELATES = False
 
 
-def topics(plate: Nameplate) -> Mapping[Channel, str]:  # noqa: ARG001 - the same for all
+def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 - the same for all
     """It has none, neither of its own nor of ours."""
     return NO_TOPICS
 
 
 def decode_report(
-    channel: Channel,  # noqa: ARG001 - the same on all
+    channel: TopicSuffix,  # noqa: ARG001 - the same on all
     payload: bytes,  # noqa: ARG001 - whatever it is
-    plate: Nameplate = BARE,  # noqa: ARG001 - nothing of it is needed
+    plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 - nothing of it is needed
 ) -> tuple[Report, ...]:
     """Whatever was sent, it was not this camera."""
-    return (Unreadable(why="an RTSP camera says nothing over MQTT"),)
+    return (UnreadablePayload(why="an RTSP camera says nothing over MQTT"),)
 
 
-def encode_command(command: Command, plate: Nameplate) -> Letter:  # noqa: ARG001 - the same for all
+def encode_command(command: Command, plate: DeviceRef) -> Publication:  # noqa: ARG001 - the same for all
     """There is nothing to write.
 
     Raises:
@@ -36,7 +36,7 @@ def encode_command(command: Command, plate: Nameplate) -> Letter:  # noqa: ARG00
     raise ValueError(f"an RTSP camera cannot be asked to {type(command).__name__}")
 
 
-def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:  # noqa: ARG001 - the same for all
+def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:  # noqa: ARG001 - the same for all
     """There is nothing to write.
 
     Raises:
@@ -46,9 +46,9 @@ def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:  # no
 
 
 def decode_command(
-    channel: Channel,  # noqa: ARG001 - the same on all
+    channel: TopicSuffix,  # noqa: ARG001 - the same on all
     payload: bytes,  # noqa: ARG001 - whatever it is
-    plate: Nameplate = BARE,  # noqa: ARG001 - nothing of it is needed
-) -> Command | Unreadable:
+    plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 - nothing of it is needed
+) -> Command | UnreadablePayload:
     """It is asked nothing."""
-    return Unreadable(why="an RTSP camera is asked nothing over MQTT")
+    return UnreadablePayload(why="an RTSP camera is asked nothing over MQTT")

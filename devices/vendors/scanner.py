@@ -18,38 +18,38 @@ import re
 from collections.abc import Mapping
 from typing import assert_never
 
-from devices.commands import Command, Lock, Query, SetSignal, ShowResult, Unlock
-from devices.reports import AvailabilityReport, Report, ScanReport, Unreadable
+from devices.commands import Command, LockDoor, QueryState, SetSignal, ShowResult, UnlockDoor
+from devices.reports import AvailabilityReport, Report, ScanReport, UnreadablePayload
 from devices.vendors.keypath import find, plant
-from devices.vendors.strictjson import Malformed, identifier, mapping, parse, text, write
-from devices.vendors.words import BARE, NO_TOPICS, Channel, Letter, Nameplate
+from devices.vendors.strictjson import MalformedPayload, identifier, mapping, parse, text, write
+from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 
-WORDS = frozenset({"wait", "go", "no"})
-LONGEST_CODE = 512
+RESULT_WORDS = frozenset({"wait", "go", "no"})
+MAX_CODE_CHARS = 512
 CODE, EVENT, SYMBOLOGY = "code", "event", "symbology"
 KEYS = frozenset({CODE, EVENT, SYMBOLOGY})  # the words of ours whose place `keys` may tell
 _GS = "\x1d"
 _AIM = re.compile(r"\][A-Za-z][0-9A-Za-z]")
 
 
-ECHOES = True
+CORRELATES = True
 
 
-def topics(plate: Nameplate) -> Mapping[Channel, str]:  # noqa: ARG001 (the same for all)
+def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)
     """It speaks on our topics."""
     return NO_TOPICS
 
 
 def decode_report(
-    channel: Channel,
+    channel: TopicSuffix,
     payload: bytes,
-    plate: Nameplate = BARE,
+    plate: DeviceRef = NO_DEVICE_REF,
 ) -> tuple[Report, ...]:
-    """Read what a scanner sent; what cannot be read is one `Unreadable`."""
-    if channel is Channel.AVAILABILITY and payload in (b"online", b"offline"):
+    """Read what a scanner sent; what cannot be read is one `UnreadablePayload`."""
+    if channel is TopicSuffix.AVAILABILITY and payload in (b"online", b"offline"):
         return (AvailabilityReport(online=payload == b"online"),)
-    if channel not in (Channel.EVENT, Channel.STATE):
-        return (Unreadable(why="a scanner sends only codes and online or offline"),)
+    if channel not in (TopicSuffix.EVENT, TopicSuffix.STATE):
+        return (UnreadablePayload(why="a scanner sends only codes and online or offline"),)
     try:
         if CODE in plate.keys:
             return (_by_path(mapping(parse(payload), "the scan"), plate.keys),)
@@ -57,8 +57,8 @@ def decode_report(
             body = mapping(parse(payload), "the scan")
             return (ScanReport(code=_code(body.get("barcode")), event=identifier(body.get("id"), "id")),)
         return (ScanReport(code=_code(_bare(payload))),)
-    except Malformed as error:
-        return (Unreadable(why=str(error)),)
+    except MalformedPayload as error:
+        return (UnreadablePayload(why=str(error)),)
 
 
 def _by_path(body: Mapping[str, object], keys: Mapping[str, str]) -> ScanReport:
@@ -71,18 +71,18 @@ def _by_path(body: Mapping[str, object], keys: Mapping[str, str]) -> ScanReport:
 
 def _bare(payload: bytes) -> str:
     try:
-        return payload[: LONGEST_CODE * 4 + 2].decode().rstrip("\r\n")
+        return payload[: MAX_CODE_CHARS * 4 + 2].decode().rstrip("\r\n")
     except UnicodeDecodeError as error:
-        raise Malformed("the code is not UTF-8") from error
+        raise MalformedPayload("the code is not UTF-8") from error
 
 
 def _code(value: object) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_CODE or not value.replace(_GS, "").isprintable():
-        raise Malformed(f"the code is not a text of 1 to {LONGEST_CODE} printable characters")
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_CODE_CHARS or not value.replace(_GS, "").isprintable():
+        raise MalformedPayload(f"the code is not a text of 1 to {MAX_CODE_CHARS} printable characters")
     return value
 
 
-def encode_command(command: Command, plate: Nameplate) -> Letter:  # noqa: ARG001 (its topic is the scanner's whole address)
+def encode_command(command: Command, plate: DeviceRef) -> Publication:  # noqa: ARG001 (its topic is the scanner's whole address)
     """Write a command.
 
     Raises:
@@ -90,16 +90,16 @@ def encode_command(command: Command, plate: Nameplate) -> Letter:  # noqa: ARG00
     """
     match command:
         case ShowResult(word=word):
-            if word not in WORDS:
+            if word not in RESULT_WORDS:
                 raise ValueError("a scanner shows wait, go or no")
-            return Letter(channel=Channel.SET, payload=write({"word": word}))
-        case Unlock() | Lock() | Query() | SetSignal():
+            return Publication(suffix=TopicSuffix.SET, payload=write({"word": word}))
+        case UnlockDoor() | LockDoor() | QueryState() | SetSignal():
             raise ValueError(f"a scanner cannot be asked to {type(command).__name__}")
         case _:
             assert_never(command)
 
 
-def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
+def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
     """Write what a scanner would send.
 
     By its paths where it has some; else bare without an event id, as barcode-server (server id its address) with one.
@@ -108,13 +108,13 @@ def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
         ValueError: a scanner cannot say that.
     """
     if isinstance(report, AvailabilityReport):
-        return (Letter(channel=Channel.AVAILABILITY, payload=b"online" if report.online else b"offline"),)
+        return (Publication(suffix=TopicSuffix.AVAILABILITY, payload=b"online" if report.online else b"offline"),)
     if isinstance(report, ScanReport):
-        return (Letter(channel=Channel.EVENT, payload=_scan(report, plate)),)
+        return (Publication(suffix=TopicSuffix.EVENT, payload=_scan(report, plate)),)
     raise ValueError(f"a scanner cannot say {type(report).__name__}")
 
 
-def _scan(report: ScanReport, plate: Nameplate) -> bytes:
+def _scan(report: ScanReport, plate: DeviceRef) -> bytes:
     if CODE in plate.keys:
         return write(_planted(report, plate.keys))
     if report.event is not None:
@@ -135,15 +135,15 @@ def _planted(report: ScanReport, keys: Mapping[str, str]) -> dict[str, object]:
 
 
 def decode_command(
-    channel: Channel,
+    channel: TopicSuffix,
     payload: bytes,
-    plate: Nameplate = BARE,  # noqa: ARG001 (the same)
-) -> Command | Unreadable:
+    plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (the same)
+) -> Command | UnreadablePayload:
     """Read what the scanner shall show."""
-    if channel is not Channel.SET:
-        return Unreadable(why="a scanner is only told a result")
+    if channel is not TopicSuffix.SET:
+        return UnreadablePayload(why="a scanner is only told a result")
     try:
         word = text(mapping(parse(payload), "the command").get("word"), "word")
-    except Malformed as error:
-        return Unreadable(why=str(error))
-    return ShowResult(word=word) if word in WORDS else Unreadable(why="word is none of wait, go and no")
+    except MalformedPayload as error:
+        return UnreadablePayload(why=str(error))
+    return ShowResult(word=word) if word in RESULT_WORDS else UnreadablePayload(why="word is none of wait, go and no")

@@ -9,33 +9,33 @@ availability  online, offline
 from collections.abc import Mapping
 from typing import assert_never
 
-from devices.commands import Command, Light, Lock, Query, SetSignal, ShowResult, Sound, Unlock
-from devices.reports import AnsweredReport, AvailabilityReport, Report, SignalReport, Unreadable
-from devices.vendors.strictjson import Malformed, identifier, mapping, parse, text, write
-from devices.vendors.words import BARE, NO_TOPICS, Channel, Letter, Nameplate
+from devices.commands import Command, Light, LockDoor, QueryState, SetSignal, ShowResult, Sound, UnlockDoor
+from devices.reports import AnswerButtonReport, AvailabilityReport, Report, SignalReport, UnreadablePayload
+from devices.vendors.strictjson import MalformedPayload, identifier, mapping, parse, text, write
+from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 
-ECHOES = True
+CORRELATES = True
 
 
-def topics(plate: Nameplate) -> Mapping[Channel, str]:  # noqa: ARG001 (the same for all)
+def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)
     """It speaks on our topics."""
     return NO_TOPICS
 
 
 def decode_report(
-    channel: Channel,
+    channel: TopicSuffix,
     payload: bytes,
-    plate: Nameplate = BARE,  # noqa: ARG001 (nothing of it is needed)
+    plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (nothing of it is needed)
 ) -> tuple[Report, ...]:
-    """Read what the signal sent; what cannot be read is one `Unreadable`."""
-    if channel is Channel.AVAILABILITY and payload in (b"online", b"offline"):
+    """Read what the signal sent; what cannot be read is one `UnreadablePayload`."""
+    if channel is TopicSuffix.AVAILABILITY and payload in (b"online", b"offline"):
         return (AvailabilityReport(online=payload == b"online"),)
-    if channel is not Channel.EVENT:
-        return (Unreadable(why="a signal sends only events and online or offline"),)
+    if channel is not TopicSuffix.EVENT:
+        return (UnreadablePayload(why="a signal sends only events and online or offline"),)
     try:
         return (_event(payload),)
-    except Malformed as error:
-        return (Unreadable(why=str(error)),)
+    except MalformedPayload as error:
+        return (UnreadablePayload(why=str(error)),)
 
 
 def _event(payload: bytes) -> Report:
@@ -44,12 +44,12 @@ def _event(payload: bytes) -> Report:
         case "done":
             return SignalReport(id=identifier(body.get("id"), "id"))
         case "answered":
-            return AnsweredReport()
+            return AnswerButtonReport()
         case _:
-            raise Malformed("event is neither done nor answered")
+            raise MalformedPayload("event is neither done nor answered")
 
 
-def encode_command(command: Command, plate: Nameplate) -> Letter:  # noqa: ARG001 (its topic is the signal's whole address)
+def encode_command(command: Command, plate: DeviceRef) -> Publication:  # noqa: ARG001 (its topic is the signal's whole address)
     """Write a command.
 
     Raises:
@@ -58,41 +58,41 @@ def encode_command(command: Command, plate: Nameplate) -> Letter:  # noqa: ARG00
     match command:
         case SetSignal():
             body = {"id": command.id, "light": command.light.value, "sound": command.sound.value}
-            return Letter(channel=Channel.SET, payload=write(body))
-        case Unlock() | Lock() | Query() | ShowResult():
+            return Publication(suffix=TopicSuffix.SET, payload=write(body))
+        case UnlockDoor() | LockDoor() | QueryState() | ShowResult():
             raise ValueError(f"a signal cannot be asked to {type(command).__name__}")
         case _:
             assert_never(command)
 
 
-def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:  # noqa: ARG001 (as above)
+def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:  # noqa: ARG001 (as above)
     """Write what a signal would send.
 
     Raises:
         ValueError: a signal cannot say that.
     """
     if isinstance(report, SignalReport):
-        return (Letter(channel=Channel.EVENT, payload=write({"event": "done", "id": report.id})),)
-    if isinstance(report, AnsweredReport):
-        return (Letter(channel=Channel.EVENT, payload=write({"event": "answered"})),)
+        return (Publication(suffix=TopicSuffix.EVENT, payload=write({"event": "done", "id": report.id})),)
+    if isinstance(report, AnswerButtonReport):
+        return (Publication(suffix=TopicSuffix.EVENT, payload=write({"event": "answered"})),)
     if isinstance(report, AvailabilityReport):
-        return (Letter(channel=Channel.AVAILABILITY, payload=b"online" if report.online else b"offline"),)
+        return (Publication(suffix=TopicSuffix.AVAILABILITY, payload=b"online" if report.online else b"offline"),)
     raise ValueError(f"a signal cannot say {type(report).__name__}")
 
 
 def decode_command(
-    channel: Channel,
+    channel: TopicSuffix,
     payload: bytes,
-    plate: Nameplate = BARE,  # noqa: ARG001 (the same)
-) -> Command | Unreadable:
-    """Read what the signal is asked; a light or sound it does not know is `Unreadable`."""
-    if channel is not Channel.SET:
-        return Unreadable(why="a signal is only set")
+    plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (the same)
+) -> Command | UnreadablePayload:
+    """Read what the signal is asked; a light or sound it does not know is `UnreadablePayload`."""
+    if channel is not TopicSuffix.SET:
+        return UnreadablePayload(why="a signal is only set")
     try:
         body = mapping(parse(payload), "the command")
         light, sound = text(body.get("light"), "light"), text(body.get("sound"), "sound")
         if light not in set(Light) or sound not in set(Sound):
-            return Unreadable(why="a light or sound that the signal does not have")
+            return UnreadablePayload(why="a light or sound that the signal does not have")
         return SetSignal(id=identifier(body.get("id"), "id"), light=Light(light), sound=Sound(sound))
-    except Malformed as error:
-        return Unreadable(why=str(error))
+    except MalformedPayload as error:
+        return UnreadablePayload(why=str(error))

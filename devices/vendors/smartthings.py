@@ -13,46 +13,46 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Literal, assert_never
 
-from devices.commands import Command, Lock, Query, SetSignal, ShowResult, Unlock
-from devices.reports import AvailabilityReport, Door, FridgeReport, Report, Unreadable
+from devices.commands import Command, LockDoor, QueryState, SetSignal, ShowResult, UnlockDoor
+from devices.reports import AvailabilityReport, DoorState, FridgeReport, Report, UnreadablePayload
 from devices.vendors.parts import each
-from devices.vendors.strictjson import Malformed, mapping, parse, sequence, text, write
-from devices.vendors.temperature import measured
-from devices.vendors.words import BARE, NO_TOPICS, Channel, Letter, Nameplate
+from devices.vendors.strictjson import MalformedPayload, mapping, parse, sequence, text, write
+from devices.vendors.temperature import plausible_celsius
+from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 
 Unit = Literal["C", "F"]
 
 # component -> compartment; components not named here (ice makers, packs) hold no parcels
 COMPARTMENTS = {"main": "main", "cooler": "cooler", "freezer": "freezer", "cvroom": "flex"}
 _CAPABILITIES = ("contactSensor", "temperatureMeasurement", "thermostatCoolingSetpoint")
-_DOORS = {"open": Door.OPEN, "closed": Door.CLOSED}
+_DOORS = {"open": DoorState.OPEN, "closed": DoorState.CLOSED}
 _REFRESH = {"component": "main", "capability": "refresh", "command": "refresh", "arguments": []}
 
 
-ECHOES = True
+CORRELATES = True
 
 
-def topics(plate: Nameplate) -> Mapping[Channel, str]:  # noqa: ARG001 (the same for all)
+def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)
     """It speaks on our topics."""
     return NO_TOPICS
 
 
 def decode_report(
-    channel: Channel,
+    channel: TopicSuffix,
     payload: bytes,
-    plate: Nameplate = BARE,  # noqa: ARG001 (nothing of it is needed)
+    plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (nothing of it is needed)
 ) -> tuple[Report, ...]:
-    """Read a fridge's status, one report a compartment; what cannot be read is one `Unreadable`."""
+    """Read a fridge's status, one report a compartment; what cannot be read is one `UnreadablePayload`."""
     try:
         body = mapping(parse(payload), "the status")
-        if channel is Channel.AVAILABILITY:
+        if channel is TopicSuffix.AVAILABILITY:
             return (_health(body),)
-        if channel not in (Channel.STATE, Channel.RESULT):
-            return (Unreadable(why="a fridge tells its status on state and result"),)
+        if channel not in (TopicSuffix.STATE, TopicSuffix.RESULT):
+            return (UnreadablePayload(why="a fridge tells its status on state and result"),)
         components = mapping(body.get("components"), "components")
         return each(*(partial(_told, name, one) for name, one in components.items() if name in COMPARTMENTS))
-    except Malformed as error:
-        return (Unreadable(why=str(error)),)
+    except MalformedPayload as error:
+        return (UnreadablePayload(why=str(error)),)
 
 
 def _health(body: Mapping[str, object]) -> Report:
@@ -62,7 +62,7 @@ def _health(body: Mapping[str, object]) -> Report:
         case "OFFLINE":
             return AvailabilityReport(online=False)
         case _:
-            raise Malformed("state is neither ONLINE nor OFFLINE")
+            raise MalformedPayload("state is neither ONLINE nor OFFLINE")
 
 
 def _told(name: str, component: object) -> tuple[Report, ...]:
@@ -84,7 +84,7 @@ def _compartment(name: str, component: Mapping[str, object]) -> FridgeReport:
         compartment=name,
         temp_c=_celsius(_attribute(component, "temperatureMeasurement", "temperature")),
         setpoint_c=_celsius(_attribute(component, "thermostatCoolingSetpoint", "coolingSetpoint")),
-        door=Door.UNKNOWN if contact is None else _DOORS.get(text(contact, "contact"), Door.UNKNOWN),
+        door=DoorState.UNKNOWN if contact is None else _DOORS.get(text(contact, "contact"), DoorState.UNKNOWN),
     )
 
 
@@ -96,7 +96,7 @@ def _attribute(component: Mapping[str, object], capability: str, attribute: str)
 
 
 def _celsius(attribute: Mapping[str, object]) -> float | None:
-    return measured(attribute.get("value"), attribute.get("unit"))
+    return plausible_celsius(attribute.get("value"), attribute.get("unit"))
 
 
 def status(reports: Sequence[FridgeReport], *, unit: Unit = "C", null_main: bool = False) -> bytes:
@@ -115,7 +115,7 @@ def status(reports: Sequence[FridgeReport], *, unit: Unit = "C", null_main: bool
 
 
 def _component(report: FridgeReport, unit: Unit) -> dict[str, object]:
-    words = {door: word for word, door in _DOORS.items()} | {Door.UNKNOWN: None}
+    words = {door: word for word, door in _DOORS.items()} | {DoorState.UNKNOWN: None}
     if report.door not in words:
         raise ValueError("a fridge's contact says open or closed")
     return {
@@ -131,48 +131,48 @@ def _degrees(celsius: float | None, unit: Unit) -> dict[str, object]:
     return {"value": celsius if unit == "C" else round(celsius * 9 / 5 + 32, 2), "unit": unit}
 
 
-def encode_command(command: Command, plate: Nameplate) -> Letter:  # noqa: ARG001 (a status request names no device)
+def encode_command(command: Command, plate: DeviceRef) -> Publication:  # noqa: ARG001 (a status request names no device)
     """Write a command.
 
     Raises:
         ValueError: a fridge is only asked how it is.
     """
     match command:
-        case Query():
-            return Letter(channel=Channel.GET, payload=write({"commands": [_REFRESH]}))
-        case Unlock() | Lock() | SetSignal() | ShowResult():
+        case QueryState():
+            return Publication(suffix=TopicSuffix.GET, payload=write({"commands": [_REFRESH]}))
+        case UnlockDoor() | LockDoor() | SetSignal() | ShowResult():
             raise ValueError(f"a fridge cannot be asked to {type(command).__name__}")
         case _:
             assert_never(command)
 
 
-def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:  # noqa: ARG001 (as above)
+def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:  # noqa: ARG001 (as above)
     """Write what a fridge would send; several compartments in one status: see `status`.
 
     Raises:
         ValueError: a fridge cannot say that.
     """
     if isinstance(report, FridgeReport):
-        return (Letter(channel=Channel.STATE, payload=status((report,))),)
+        return (Publication(suffix=TopicSuffix.STATE, payload=status((report,))),)
     if isinstance(report, AvailabilityReport):
         body = {"state": "ONLINE" if report.online else "OFFLINE"}
-        return (Letter(channel=Channel.AVAILABILITY, payload=write(body)),)
+        return (Publication(suffix=TopicSuffix.AVAILABILITY, payload=write(body)),)
     raise ValueError(f"a fridge cannot say {type(report).__name__}")
 
 
 def decode_command(
-    channel: Channel,
+    channel: TopicSuffix,
     payload: bytes,
-    plate: Nameplate = BARE,  # noqa: ARG001 (the same)
-) -> Command | Unreadable:
+    plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (the same)
+) -> Command | UnreadablePayload:
     """Read what a fridge is asked: only a refresh."""
-    if channel is not Channel.GET:
-        return Unreadable(why="a fridge is only asked")
+    if channel is not TopicSuffix.GET:
+        return UnreadablePayload(why="a fridge is only asked")
     try:
         commands = sequence(mapping(parse(payload), "the command").get("commands"), "commands")
         command = mapping(commands[0], "command") if len(commands) == 1 else {}
-    except Malformed as error:
-        return Unreadable(why=str(error))
+    except MalformedPayload as error:
+        return UnreadablePayload(why=str(error))
     if (command.get("capability"), command.get("command")) != ("refresh", "refresh"):
-        return Unreadable(why="the command is not one refresh")
-    return Query()
+        return UnreadablePayload(why="the command is not one refresh")
+    return QueryState()

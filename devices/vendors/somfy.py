@@ -24,28 +24,28 @@ of Overkiz's:
 from collections.abc import Iterator, Mapping, Sequence
 from typing import assert_never
 
-from devices.commands import Command, Lock, Query, SetSignal, ShowResult, Unlock
+from devices.commands import Command, LockDoor, QueryState, SetSignal, ShowResult, UnlockDoor
 from devices.reports import (
     AvailabilityReport,
     BatteryLevel,
     BatteryReport,
-    Bolt,
-    CommandReport,
-    Door,
+    BoltMotion,
+    CommandProgress,
     DoorReport,
-    Failure,
-    FailureReport,
+    DoorState,
+    ErrorReport,
     LockReport,
-    Motion,
-    Progress,
+    LockState,
+    OperationError,
+    OperationSource,
+    ProgressReport,
     Report,
-    Source,
-    Unreadable,
+    UnreadablePayload,
 )
 from devices.vendors import movement
 from devices.vendors.parts import each
-from devices.vendors.strictjson import Malformed, identifier, mapping, parse, sequence, text, write
-from devices.vendors.words import BARE, NO_TOPICS, Channel, Letter, Nameplate
+from devices.vendors.strictjson import MalformedPayload, identifier, mapping, parse, sequence, text, write
+from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 
 LOCKED_UNLOCKED = "core:LockedUnlockedState"
 MOVING = "core:MovingState"
@@ -58,12 +58,12 @@ DEFECT = "core:SensorDefectState"
 JAMMED = "perron:JammedState"
 SOURCE = "perron:OperationSourceState"
 USER = "perron:OperationUserState"
-ONLY_SENDS = "rtds://"  # what the address of a contact begins with that has no receiver: it takes no command
+ONE_WAY_PREFIX = "rtds://"  # what the address of a contact begins with that has no receiver: it takes no command
 DOOR = "door"  # what a contact sensor is enrolled as
 _TEXT, _BOOLEAN = 3, 6  # Overkiz's value types
 
-_BOLTS = {"locked": Bolt.LOCKED, "unlocked": Bolt.UNLOCKED}
-_DOORS = {"open": Door.OPEN, "closed": Door.CLOSED}
+_BOLTS = {"locked": LockState.LOCKED, "unlocked": LockState.UNLOCKED}
+_DOORS = {"open": DoorState.OPEN, "closed": DoorState.CLOSED}
 _CHARGES = {  # the worst first
     "verylow": BatteryLevel.CRITICAL,
     "critical": BatteryLevel.CRITICAL,
@@ -76,70 +76,70 @@ _CHARGES = {  # the worst first
 }
 _SOUND = frozenset({"noDefect", "maintenanceRequired"})  # of a sensor that still works
 _PROGRESS = {
-    "INITIALIZED": Progress.ACCEPTED,
-    "NOT_TRANSMITTED": Progress.ACCEPTED,
-    "QUEUED_GATEWAY_SIDE": Progress.ACCEPTED,
-    "QUEUED_SERVER_SIDE": Progress.ACCEPTED,
-    "TRANSMITTED": Progress.SENT,
-    "IN_PROGRESS": Progress.SENT,
-    "COMPLETED": Progress.CONFIRMED,
+    "INITIALIZED": CommandProgress.ACCEPTED,
+    "NOT_TRANSMITTED": CommandProgress.ACCEPTED,
+    "QUEUED_GATEWAY_SIDE": CommandProgress.ACCEPTED,
+    "QUEUED_SERVER_SIDE": CommandProgress.ACCEPTED,
+    "TRANSMITTED": CommandProgress.SENT,
+    "IN_PROGRESS": CommandProgress.SENT,
+    "COMPLETED": CommandProgress.CONFIRMED,
 }
 _FAILURES = {
-    "ANOTHER_COMMAND_IS_RUNNING": Failure.BUSY,
-    "BUSY_RADIO_ERROR": Failure.BUSY,
-    "ACTUATORNOANSWER": Failure.UNREACHABLE,
-    "PEER_DOWN": Failure.UNREACHABLE,
-    "TIMED_OUT": Failure.TIMEOUT,
-    "NONEXEC_BATTERY_LEVEL": Failure.INSUFFICIENT_BATTERY,
-    "WHILEEXEC_BATTERY_LEVEL": Failure.INSUFFICIENT_BATTERY,
-    "OPERATION_NOT_ALLOWED": Failure.RESTRICTED,
-    "PRIORITY_LOCK__LOCAL_USER": Failure.RESTRICTED,
-    "PRIORITY_LOCK__USER": Failure.RESTRICTED,
-    "NONEXEC_MANUALLY_CONTROLLED": Failure.RESTRICTED,
-    "SETUP_REQUIRED": Failure.NOT_CALIBRATED,
-    "MASTER_AUTHENTICATION_FAILED_ERROR": Failure.INVALID_CREDENTIAL,
-    "WHILEEXEC_BLOCKED_BY_HAZARD": Failure.UNSPECIFIED,
-    "PERRON_EXPIRED": Failure.EXPIRED,
-    "PERRON_REPEATED": Failure.REPEATED,
+    "ANOTHER_COMMAND_IS_RUNNING": OperationError.BUSY,
+    "BUSY_RADIO_ERROR": OperationError.BUSY,
+    "ACTUATORNOANSWER": OperationError.UNREACHABLE,
+    "PEER_DOWN": OperationError.UNREACHABLE,
+    "TIMED_OUT": OperationError.TIMEOUT,
+    "NONEXEC_BATTERY_LEVEL": OperationError.INSUFFICIENT_BATTERY,
+    "WHILEEXEC_BATTERY_LEVEL": OperationError.INSUFFICIENT_BATTERY,
+    "OPERATION_NOT_ALLOWED": OperationError.RESTRICTED,
+    "PRIORITY_LOCK__LOCAL_USER": OperationError.RESTRICTED,
+    "PRIORITY_LOCK__USER": OperationError.RESTRICTED,
+    "NONEXEC_MANUALLY_CONTROLLED": OperationError.RESTRICTED,
+    "SETUP_REQUIRED": OperationError.NOT_CALIBRATED,
+    "MASTER_AUTHENTICATION_FAILED_ERROR": OperationError.INVALID_CREDENTIAL,
+    "WHILEEXEC_BLOCKED_BY_HAZARD": OperationError.UNSPECIFIED,
+    "PERRON_EXPIRED": OperationError.EXPIRED,
+    "PERRON_REPEATED": OperationError.REPEATED,
 }
 _FAILURE_WORDS = {
-    Failure.UNSPECIFIED: "WHILEEXEC_BLOCKED_BY_HAZARD",
-    Failure.INVALID_CREDENTIAL: "MASTER_AUTHENTICATION_FAILED_ERROR",
-    Failure.RESTRICTED: "OPERATION_NOT_ALLOWED",
-    Failure.INSUFFICIENT_BATTERY: "NONEXEC_BATTERY_LEVEL",
-    Failure.UNREACHABLE: "ACTUATORNOANSWER",
-    Failure.BUSY: "ANOTHER_COMMAND_IS_RUNNING",
-    Failure.TIMEOUT: "TIMED_OUT",
-    Failure.NOT_CALIBRATED: "SETUP_REQUIRED",
-    Failure.EXPIRED: "PERRON_EXPIRED",
-    Failure.REPEATED: "PERRON_REPEATED",
+    OperationError.UNSPECIFIED: "WHILEEXEC_BLOCKED_BY_HAZARD",
+    OperationError.INVALID_CREDENTIAL: "MASTER_AUTHENTICATION_FAILED_ERROR",
+    OperationError.RESTRICTED: "OPERATION_NOT_ALLOWED",
+    OperationError.INSUFFICIENT_BATTERY: "NONEXEC_BATTERY_LEVEL",
+    OperationError.UNREACHABLE: "ACTUATORNOANSWER",
+    OperationError.BUSY: "ANOTHER_COMMAND_IS_RUNNING",
+    OperationError.TIMEOUT: "TIMED_OUT",
+    OperationError.NOT_CALIBRATED: "SETUP_REQUIRED",
+    OperationError.EXPIRED: "PERRON_EXPIRED",
+    OperationError.REPEATED: "PERRON_REPEATED",
 }
 
 
-ECHOES = True
+CORRELATES = True
 
 
-def topics(plate: Nameplate) -> Mapping[Channel, str]:  # noqa: ARG001 (the same for all)
+def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)
     """It speaks on our topics."""
     return NO_TOPICS
 
 
-def decode_report(channel: Channel, payload: bytes, plate: Nameplate = BARE) -> tuple[Report, ...]:
-    """Read what a lock or contact sent; what cannot be read is one `Unreadable`, after all that can be.
+def decode_report(channel: TopicSuffix, payload: bytes, plate: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
+    """Read what a lock or contact sent; what cannot be read is one `UnreadablePayload`, after all that can be.
 
     An event that speaks only of things Perron has no use for (signal strength, names) says nothing: an empty tuple.
     """
-    if channel in (Channel.SET, Channel.GET):
-        return (Unreadable(why="nothing is reported on set or get"),)
+    if channel in (TopicSuffix.SET, TopicSuffix.GET):
+        return (UnreadablePayload(why="nothing is reported on set or get"),)
     try:
         return _event(mapping(parse(payload), "the event"), plate)
-    except Malformed as error:
-        return (Unreadable(why=str(error)),)
+    except MalformedPayload as error:
+        return (UnreadablePayload(why=str(error)),)
 
 
-def _event(body: Mapping[str, object], plate: Nameplate) -> tuple[Report, ...]:
+def _event(body: Mapping[str, object], plate: DeviceRef) -> tuple[Report, ...]:
     if "name" not in body:
-        return (CommandReport(id=identifier(body.get("execId"), "execId"), progress=Progress.ACCEPTED),)
+        return (ProgressReport(id=identifier(body.get("execId"), "execId"), progress=CommandProgress.ACCEPTED),)
     match text(body["name"], "name"):
         case "DeviceStateChangedEvent":
             return _states(body, plate)
@@ -153,7 +153,7 @@ def _event(body: Mapping[str, object], plate: Nameplate) -> tuple[Report, ...]:
             return ()
 
 
-def _states(body: Mapping[str, object], plate: Nameplate) -> tuple[Report, ...]:
+def _states(body: Mapping[str, object], plate: DeviceRef) -> tuple[Report, ...]:
     """Read the states that an event tells, each by itself."""
     states: dict[str, list[object]] = {}
     nameless: list[str] = []
@@ -161,12 +161,12 @@ def _states(body: Mapping[str, object], plate: Nameplate) -> tuple[Report, ...]:
         state = item if isinstance(item, dict) else {}
         try:
             states.setdefault(text(state.get("name"), "a state's name"), []).append(state.get("value"))
-        except Malformed as error:
+        except MalformedPayload as error:
             nameless.append(str(error))
 
     def named() -> Iterator[Report]:
         for why in nameless[:1]:
-            raise Malformed(why)
+            raise MalformedPayload(why)
         return iter(())
 
     return each(
@@ -188,15 +188,15 @@ def _lock(states: Mapping[str, list[object]]) -> Iterator[LockReport]:
     """Of what stands beside the bolt, a word that cannot be read is not known, and hides no bolt."""
     if LOCKED_UNLOCKED not in states:
         return
-    bolts = {_BOLTS.get(text(value, "bolt"), Bolt.UNKNOWN) for value in states[LOCKED_UNLOCKED]}
+    bolts = {_BOLTS.get(text(value, "bolt"), LockState.UNKNOWN) for value in states[LOCKED_UNLOCKED]}
     moving, jammed = states.get(MOVING, []), [one for one in states.get(JAMMED, []) if isinstance(one, bool)]
     source, user = (_said(states.get(name, [])) for name in (SOURCE, USER))
     yield LockReport(
-        bolt=next(bolt for bolt in (Bolt.UNLOCKED, Bolt.UNKNOWN, Bolt.LOCKED) if bolt in bolts),
+        bolt=next(bolt for bolt in (LockState.UNLOCKED, LockState.UNKNOWN, LockState.LOCKED) if bolt in bolts),
         # while it moves, Overkiz does not say which way
-        motion=Motion.IDLE if moving and all(one is False for one in moving) else Motion.UNKNOWN,
+        motion=BoltMotion.IDLE if moving and all(one is False for one in moving) else BoltMotion.UNKNOWN,
         jammed=any(jammed) if jammed else None,
-        source=Source(source) if source in set(Source) else Source.UNSPECIFIED,
+        source=OperationSource(source) if source in set(OperationSource) else OperationSource.UNSPECIFIED,
         user=user,
     )
 
@@ -205,14 +205,16 @@ def _said(values: Sequence[object]) -> str | None:
     """The one text that is said, if it is one."""
     try:
         return text(values[0], "a state") if len(values) == 1 else None
-    except Malformed:
+    except MalformedPayload:
         return None
 
 
 def _contact(states: Mapping[str, list[object]], name: str) -> Iterator[DoorReport]:
     if name in states:
-        doors = {_DOORS.get(text(value, "contact"), Door.UNKNOWN) for value in states[name]}
-        yield DoorReport(door=next(door for door in (Door.OPEN, Door.UNKNOWN, Door.CLOSED) if door in doors))
+        doors = {_DOORS.get(text(value, "contact"), DoorState.UNKNOWN) for value in states[name]}
+        yield DoorReport(
+            door=next(door for door in (DoorState.OPEN, DoorState.UNKNOWN, DoorState.CLOSED) if door in doors)
+        )
 
 
 def _batteries(states: Mapping[str, list[object]]) -> Iterator[BatteryReport]:
@@ -223,7 +225,7 @@ def _batteries(states: Mapping[str, list[object]]) -> Iterator[BatteryReport]:
     if level is not None:
         yield BatteryReport(level=level)
     elif words:
-        raise Malformed("unknown Overkiz battery level")
+        raise MalformedPayload("unknown Overkiz battery level")
 
 
 def _defect(states: Mapping[str, list[object]]) -> Iterator[AvailabilityReport]:
@@ -232,7 +234,7 @@ def _defect(states: Mapping[str, list[object]]) -> Iterator[AvailabilityReport]:
     if "dead" in words:
         yield AvailabilityReport(online=False)
     elif words - _SOUND - set(_CHARGES):
-        raise Malformed("unknown Overkiz sensor defect")
+        raise MalformedPayload("unknown Overkiz sensor defect")
 
 
 def _status(states: Mapping[str, list[object]]) -> Iterator[AvailabilityReport]:
@@ -250,27 +252,31 @@ def _execution(body: Mapping[str, object]) -> tuple[Report, ...]:
     if state == "FAILED":
         id_ = identifier(body["execId"], "execId") if "execId" in body else None
         failure = body.get("failureType")
-        known = _FAILURES.get(failure, Failure.UNSPECIFIED) if isinstance(failure, str) else Failure.UNSPECIFIED
-        return (FailureReport(id=id_, failure=known),)
+        known = (
+            _FAILURES.get(failure, OperationError.UNSPECIFIED)
+            if isinstance(failure, str)
+            else OperationError.UNSPECIFIED
+        )
+        return (ErrorReport(id=id_, failure=known),)
     if state not in _PROGRESS:
         return ()
-    return (CommandReport(id=identifier(body.get("execId"), "execId"), progress=_PROGRESS[state]),)
+    return (ProgressReport(id=identifier(body.get("execId"), "execId"), progress=_PROGRESS[state]),)
 
 
-def encode_command(command: Command, plate: Nameplate) -> Letter:
+def encode_command(command: Command, plate: DeviceRef) -> Publication:
     """Write a command for the device with this deviceURL.
 
     Raises:
         ValueError: it is neither a movement nor a query.
     """
     match command:
-        case Unlock() | Lock():
-            name = "unlock" if isinstance(command, Unlock) else "lock"
+        case UnlockDoor() | LockDoor():
+            name = "unlock" if isinstance(command, UnlockDoor) else "lock"
             action = {"deviceURL": plate.address, "commands": [{"name": name, "parameters": []}]}
             body = {"label": "Perron", "actions": [action], **movement.keys(command)}
-            return Letter(channel=Channel.SET, payload=write(body))
-        case Query():
-            return Letter(channel=Channel.GET, payload=write({"deviceURL": plate.address}))
+            return Publication(suffix=TopicSuffix.SET, payload=write(body))
+        case QueryState():
+            return Publication(suffix=TopicSuffix.GET, payload=write({"deviceURL": plate.address}))
         case SetSignal() | ShowResult():
             raise ValueError(f"a Somfy device cannot be asked to {type(command).__name__}")
         case _:
@@ -278,39 +284,39 @@ def encode_command(command: Command, plate: Nameplate) -> Letter:
 
 
 def decode_command(
-    channel: Channel,
+    channel: TopicSuffix,
     payload: bytes,
-    plate: Nameplate = BARE,  # noqa: ARG001 (the same)
-) -> Command | Unreadable:
+    plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (the same)
+) -> Command | UnreadablePayload:
     """Read what a lock or contact is asked."""
     try:
         body = mapping(parse(payload), "the command")
-        if channel is Channel.GET:
+        if channel is TopicSuffix.GET:
             text(body.get("deviceURL"), "deviceURL")
-            return Query()
-        if channel is not Channel.SET:
-            return Unreadable(why="a device is asked on set and get")
+            return QueryState()
+        if channel is not TopicSuffix.SET:
+            return UnreadablePayload(why="a device is asked on set and get")
         return _movement(body)
-    except Malformed as error:
-        return Unreadable(why=str(error))
+    except MalformedPayload as error:
+        return UnreadablePayload(why=str(error))
 
 
-def _movement(body: Mapping[str, object]) -> Unlock | Lock:
+def _movement(body: Mapping[str, object]) -> UnlockDoor | LockDoor:
     actions = sequence(body.get("actions"), "actions")
     commands = sequence(mapping(actions[0], "action").get("commands"), "commands") if len(actions) == 1 else ()
     if len(commands) != 1:
-        raise Malformed("not exactly one action with one command")
+        raise MalformedPayload("not exactly one action with one command")
     command = mapping(commands[0], "command")
     match command.get("name"), command.get("parameters", []):
         case ("unlock", []) | ("setLockedUnlocked", ["unlocked"]):
-            return movement.read(body, Unlock)
+            return movement.read(body, UnlockDoor)
         case ("lock", []) | ("setLockedUnlocked", ["locked"]):
-            return movement.read(body, Lock)
+            return movement.read(body, LockDoor)
         case _:
-            raise Malformed("the command is none that moves a bolt")
+            raise MalformedPayload("the command is none that moves a bolt")
 
 
-def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
+def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
     """Write what the device with this deviceURL would send: states on `state`, executions on `event`.
 
     Raises:
@@ -319,7 +325,7 @@ def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
     if isinstance(report, LockReport):
         return (_state_letter(plate.address, _lock_states(report)),)
     if isinstance(report, DoorReport):
-        words = {door: word for word, door in _DOORS.items()} | {Door.UNKNOWN: "unknown"}
+        words = {door: word for word, door in _DOORS.items()} | {DoorState.UNKNOWN: "unknown"}
         if report.door not in words:
             raise ValueError("a contact says open or closed")
         return (_state_letter(plate.address, [_state(CONTACT, words[report.door])]),)
@@ -327,24 +333,26 @@ def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
         return (_state_letter(plate.address, [_state(BATTERY, report.level.value)]),)
     if isinstance(report, AvailabilityReport):
         name = "DeviceAvailableEvent" if report.online else "DeviceUnavailableEvent"
-        return (Letter(channel=Channel.AVAILABILITY, payload=write({"name": name, "deviceURL": plate.address})),)
-    if isinstance(report, CommandReport):
-        return (Letter(channel=Channel.EVENT, payload=write(_progress(report))),)
-    if isinstance(report, FailureReport) and report.id is not None and report.failure in _FAILURE_WORDS:
+        return (
+            Publication(suffix=TopicSuffix.AVAILABILITY, payload=write({"name": name, "deviceURL": plate.address})),
+        )
+    if isinstance(report, ProgressReport):
+        return (Publication(suffix=TopicSuffix.EVENT, payload=write(_progress(report))),)
+    if isinstance(report, ErrorReport) and report.id is not None and report.failure in _FAILURE_WORDS:
         kind = _FAILURE_WORDS[report.failure]
         failed = [{"deviceURL": plate.address, "rank": 0, "failureType": kind}]
         body = _changed(report.id, "IN_PROGRESS", "FAILED") | {"failureType": kind, "failedCommands": failed}
-        return (Letter(channel=Channel.EVENT, payload=write(body)),)
+        return (Publication(suffix=TopicSuffix.EVENT, payload=write(body)),)
     raise ValueError(f"a Somfy device cannot say this {type(report).__name__}")
 
 
-def _progress(report: CommandReport) -> Mapping[str, object]:
+def _progress(report: ProgressReport) -> Mapping[str, object]:
     match report.progress:
-        case Progress.ACCEPTED:
+        case CommandProgress.ACCEPTED:
             return {"execId": report.id}
-        case Progress.SENT:
+        case CommandProgress.SENT:
             return _changed(report.id, "INITIALIZED", "TRANSMITTED")
-        case Progress.CONFIRMED:
+        case CommandProgress.CONFIRMED:
             return _changed(report.id, "IN_PROGRESS", "COMPLETED")
         case _:
             assert_never(report.progress)
@@ -355,15 +363,15 @@ def _changed(execution: str, old: str, new: str) -> dict[str, object]:
 
 
 def _lock_states(report: LockReport) -> list[dict[str, object]]:
-    words = {bolt: word for word, bolt in _BOLTS.items()} | {Bolt.UNKNOWN: "unknown"}
+    words = {bolt: word for word, bolt in _BOLTS.items()} | {LockState.UNKNOWN: "unknown"}
     if report.bolt not in words:
         raise ValueError("Overkiz has only locked, unlocked and unknown")
     states = [_state(LOCKED_UNLOCKED, words[report.bolt])]
-    if report.motion is not Motion.UNKNOWN:
-        states.append(_state(MOVING, report.motion is not Motion.IDLE))
+    if report.motion is not BoltMotion.UNKNOWN:
+        states.append(_state(MOVING, report.motion is not BoltMotion.IDLE))
     if report.jammed is not None:
         states.append(_state(JAMMED, report.jammed))
-    if report.source is not Source.UNSPECIFIED:
+    if report.source is not OperationSource.UNSPECIFIED:
         states.append(_state(SOURCE, report.source.value))
     if report.user is not None:
         states.append(_state(USER, report.user))
@@ -374,6 +382,6 @@ def _state(name: str, value: str | bool) -> dict[str, object]:
     return {"name": name, "type": _BOOLEAN if isinstance(value, bool) else _TEXT, "value": value}
 
 
-def _state_letter(address: str, states: list[dict[str, object]]) -> Letter:
+def _state_letter(address: str, states: list[dict[str, object]]) -> Publication:
     body = {"name": "DeviceStateChangedEvent", "deviceURL": address, "deviceStates": states}
-    return Letter(channel=Channel.STATE, payload=write(body))
+    return Publication(suffix=TopicSuffix.STATE, payload=write(body))

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NoReturn
 
-LARGEST = 64 * 1024  # bytes
-DEEPEST = 32  # levels
-LONGEST_INTEGER = 19  # characters; a signed 64-bit number has at most 20
-LONGEST_FLOAT = 64  # characters
+MAX_PAYLOAD_BYTES = 64 * 1024  # bytes
+MAX_JSON_DEPTH = 32  # levels
+MAX_INTEGER_CHARS = 19  # characters; a signed 64-bit number has at most 20
+MAX_FLOAT_CHARS = 64  # characters
 
 _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKET = re.compile(rb"[\[\]{}]")
@@ -22,18 +22,18 @@ _INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?Z", re.ASCII)
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}", re.ASCII)
 
 
-class Malformed(ValueError):  # noqa: N818 (the word says what is wrong with the payload)
+class MalformedPayload(ValueError):  # noqa: N818 (the word says what is wrong with the payload)
     """The payload cannot be read; the message is one clear line that never quotes the payload."""
 
 
-def parse(payload: bytes, *, largest: int = LARGEST, deepest: int = DEEPEST) -> object:
+def parse(payload: bytes, *, largest: int = MAX_PAYLOAD_BYTES, deepest: int = MAX_JSON_DEPTH) -> object:
     """Return the JSON value in `payload`, which may have `largest` bytes and `deepest` levels.
 
     Raises:
         Malformed: it is not JSON as this module takes it.
     """
     if len(payload) > largest:
-        raise Malformed(f"larger than {largest} bytes")
+        raise MalformedPayload(f"larger than {largest} bytes")
     _check_depth(payload, deepest)
     try:
         return json.loads(
@@ -44,9 +44,9 @@ def parse(payload: bytes, *, largest: int = LARGEST, deepest: int = DEEPEST) -> 
             parse_float=_finite_float,
         )
     except UnicodeDecodeError as error:
-        raise Malformed("not UTF-8") from error
+        raise MalformedPayload("not UTF-8") from error
     except json.JSONDecodeError as error:
-        raise Malformed("not JSON") from error
+        raise MalformedPayload("not JSON") from error
 
 
 def write(value: object) -> bytes:
@@ -57,60 +57,60 @@ def write(value: object) -> bytes:
 def mapping(value: object, what: str) -> Mapping[str, object]:
     """Return `value` if it is an object; `what` names it in the complaint (as in all functions below)."""
     if not isinstance(value, dict):
-        raise Malformed(f"{what} is not an object")
+        raise MalformedPayload(f"{what} is not an object")
     return value
 
 
 def sequence(value: object, what: str) -> Sequence[object]:
     """Return `value` if it is an array."""
     if not isinstance(value, list):
-        raise Malformed(f"{what} is not an array")
+        raise MalformedPayload(f"{what} is not an array")
     return value
 
 
 def text(value: object, what: str, longest: int = 256) -> str:
     """Return `value` if it is a text of 1 to `longest` printable characters (so it stays inert in logs)."""
     if not isinstance(value, str) or not 0 < len(value) <= longest or not value.isprintable():
-        raise Malformed(f"{what} is not a text of 1 to {longest} printable characters")
+        raise MalformedPayload(f"{what} is not a text of 1 to {longest} printable characters")
     return value
 
 
 def identifier(value: object, what: str) -> str:
     """Return `value` if it is an id of letters, digits, dot, underscore, colon and hyphen, 128 at most."""
     if not isinstance(value, str) or _IDENTIFIER.fullmatch(value) is None:
-        raise Malformed(f"{what} is not an id")
+        raise MalformedPayload(f"{what} is not an id")
     return value
 
 
 def flag(value: object, what: str) -> bool:
     """Return `value` if it is true or false."""
     if not isinstance(value, bool):
-        raise Malformed(f"{what} is not a boolean")
+        raise MalformedPayload(f"{what} is not a boolean")
     return value
 
 
 def number(value: object, what: str) -> float:
     """Return `value` if it is a number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Malformed(f"{what} is not a number")
+        raise MalformedPayload(f"{what} is not a number")
     return float(value)
 
 
 def whole(value: object, what: str) -> int:
     """Return `value` if it is a whole number from zero up, written without point or exponent."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise Malformed(f"{what} is not a whole number")
+        raise MalformedPayload(f"{what} is not a whole number")
     return value
 
 
 def instant(value: object, what: str) -> datetime:
     """Return the instant in `value`, RFC 3339 in UTC with the letter Z."""
     if not isinstance(value, str) or _INSTANT.fullmatch(value) is None:
-        raise Malformed(f"{what} is not an RFC 3339 time in UTC")
+        raise MalformedPayload(f"{what} is not an RFC 3339 time in UTC")
     try:
         return datetime.fromisoformat(value)
     except ValueError as error:
-        raise Malformed(f"{what} is no time of the calendar") from error
+        raise MalformedPayload(f"{what} is no time of the calendar") from error
 
 
 def stamp(at: datetime) -> str:
@@ -132,28 +132,28 @@ def _check_depth(payload: bytes, deepest: int) -> None:
     for bracket in _BRACKET.findall(_TEXT.sub(b"", payload)):
         depth += 1 if bracket in b"[{" else -1
         if depth > deepest:
-            raise Malformed(f"nested deeper than {deepest} levels")
+            raise MalformedPayload(f"nested deeper than {deepest} levels")
 
 
 def _unrepeated(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise Malformed("a key stands twice")
+        raise MalformedPayload("a key stands twice")
     return found
 
 
 def _no_constant(_: str) -> NoReturn:
-    raise Malformed("NaN and infinity are no JSON")
+    raise MalformedPayload("NaN and infinity are no JSON")
 
 
 def _short_integer(digits: str) -> int:
-    if len(digits) > LONGEST_INTEGER:
-        raise Malformed("an integer of absurd length")
+    if len(digits) > MAX_INTEGER_CHARS:
+        raise MalformedPayload("an integer of absurd length")
     return int(digits)
 
 
 def _finite_float(digits: str) -> float:
-    value = float(digits) if len(digits) <= LONGEST_FLOAT else math.inf
+    value = float(digits) if len(digits) <= MAX_FLOAT_CHARS else math.inf
     if not math.isfinite(value):
-        raise Malformed("a number of absurd size or length")
+        raise MalformedPayload("a number of absurd size or length")
     return value

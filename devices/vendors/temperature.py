@@ -1,20 +1,20 @@
 """Degrees as sensors tell them: what can be measured in a household's fridge or freezer, and what is a fault. Pure."""
 
-from devices.vendors.strictjson import Malformed, number
+from devices.vendors.strictjson import MalformedPayload, number
 
 # A household's freezer goes down to -30 °C, and no kitchen is warmer than 60 °C. What lies outside is a sensor's fault:
 # a DS18B20 says -127 when it is torn off and 85 when it has just started, Zigbee's "not measured" (0x8000) is -327.68.
 COLDEST_C, WARMEST_C = -45.0, 60.0
 
 
-def measured(value: object, unit: object) -> float | None:
+def plausible_celsius(value: object, unit: object) -> float | None:
     """Return `value`, in degrees of `unit` (C or F), as degrees Celsius.
 
     None where it is no number, has no unit that is known, or lies outside of what can be measured there.
     """
     try:
         degrees = number(value, "temperature")
-    except Malformed:
+    except MalformedPayload:
         return None
     if unit not in ("C", "F"):
         return None

@@ -7,10 +7,10 @@ from types import MappingProxyType
 from typing import Protocol
 
 from devices.commands import Command
-from devices.reports import Report, Unreadable
+from devices.reports import Report, UnreadablePayload
 
 
-class Channel(StrEnum):
+class TopicSuffix(StrEnum):
     """The last word of a device's topic."""
 
     STATE = auto()  # device to gateway, retained
@@ -28,15 +28,15 @@ class Channel(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class Publication:
     """One payload for one channel."""
 
-    channel: Channel
+    suffix: TopicSuffix
     payload: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Nameplate:
+class DeviceRef:
     """What must be known of one device, beside the bytes, to read and write its payloads.
 
     `address` is the maker's own; of a product with MQTT of its own, its topic. `keys` maps a word of the vendor module
@@ -50,30 +50,32 @@ class Nameplate:
     unit: str = "C"
 
 
-BARE = Nameplate()
-NO_TOPICS: Mapping[Channel, str] = MappingProxyType({})  # of a device whose topics are `perron/<id>/<channel>`
+NO_DEVICE_REF = DeviceRef()
+NO_TOPICS: Mapping[TopicSuffix, str] = MappingProxyType({})  # of a device whose topics are `perron/<id>/<channel>`
 
 
 class Vendor(Protocol):
     """The shape of a vendor module (a module satisfies it by its functions)."""
 
     @property
-    def ECHOES(self) -> bool:  # noqa: N802 - a constant of the module
+    def CORRELATES(self) -> bool:  # noqa: N802 - a constant of the module
         """Whether an answer carries our question's correlation data back (MQTT 5, or as an `EchoReport`), on `result`.
 
         Where it does not, the first state that a device tells after a question is taken for its answer.
         """
         ...
 
-    def topics(self, plate: Nameplate) -> Mapping[Channel, str]:
+    def topics(self, plate: DeviceRef) -> Mapping[TopicSuffix, str]:
         """Name the topics of a product with MQTT of its own; `NO_TOPICS` for one that speaks on ours."""
         ...
 
-    def decode_report(self, channel: Channel, payload: bytes, plate: Nameplate = BARE) -> tuple[Report, ...]:
-        """Read what a device sent; what cannot be read is one `Unreadable`, never an exception."""
+    def decode_report(
+        self, channel: TopicSuffix, payload: bytes, plate: DeviceRef = NO_DEVICE_REF
+    ) -> tuple[Report, ...]:
+        """Read what a device sent; what cannot be read is one `UnreadablePayload`, never an exception."""
         ...
 
-    def encode_command(self, command: Command, plate: Nameplate) -> Letter:
+    def encode_command(self, command: Command, plate: DeviceRef) -> Publication:
         """Write a command for this device.
 
         Raises:
@@ -81,7 +83,7 @@ class Vendor(Protocol):
         """
         ...
 
-    def encode_report(self, report: Report, plate: Nameplate) -> tuple[Letter, ...]:
+    def encode_report(self, report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
         """Write what this device would send.
 
         Raises:
@@ -89,6 +91,8 @@ class Vendor(Protocol):
         """
         ...
 
-    def decode_command(self, channel: Channel, payload: bytes, plate: Nameplate = BARE) -> Command | Unreadable:
-        """Read what a device is asked; what cannot be read is `Unreadable`, never an exception."""
+    def decode_command(
+        self, channel: TopicSuffix, payload: bytes, plate: DeviceRef = NO_DEVICE_REF
+    ) -> Command | UnreadablePayload:
+        """Read what a device is asked; what cannot be read is `UnreadablePayload`, never an exception."""
         ...

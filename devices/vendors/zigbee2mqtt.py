@@ -33,164 +33,176 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import assert_never
 
-from devices.commands import Command, Light, Lock, Query, SetSignal, ShowResult, Sound, Unlock
+from devices.commands import Command, Light, LockDoor, QueryState, SetSignal, ShowResult, Sound, UnlockDoor
 from devices.reports import (
-    AnsweredReport,
+    AnswerButtonReport,
     AvailabilityReport,
     BatteryLevel,
     BatteryReport,
-    Bolt,
-    Door,
     DoorReport,
-    Failure,
-    FailureReport,
+    DoorState,
+    ErrorReport,
     FridgeReport,
     LockReport,
+    LockState,
+    NoAnswerReport,
+    OperationError,
+    OperationSource,
     Report,
     SignalReport,
-    Source,
-    UnansweredReport,
-    Unreadable,
+    UnreadablePayload,
 )
 from devices.vendors import movement
-from devices.vendors.strictjson import Malformed, mapping, parse, write
-from devices.vendors.temperature import measured
-from devices.vendors.words import BARE, Channel, Letter, Nameplate
+from devices.vendors.strictjson import MalformedPayload, mapping, parse, write
+from devices.vendors.temperature import plausible_celsius
+from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
-ECHOES = False
+CORRELATES = False
 
-_LOCK_STATES = {"locked": Bolt.LOCKED, "unlocked": Bolt.UNLOCKED, "not_fully_locked": Bolt.NOT_FULLY_LOCKED}
-_STATES = {"LOCK": Bolt.LOCKED, "UNLOCK": Bolt.UNLOCKED}
+_LOCK_STATES = {
+    "locked": LockState.LOCKED,
+    "unlocked": LockState.UNLOCKED,
+    "not_fully_locked": LockState.NOT_FULLY_LOCKED,
+}
+_STATES = {"LOCK": LockState.LOCKED, "UNLOCK": LockState.UNLOCKED}
 _DOORS = {
-    "open": Door.OPEN,
-    "closed": Door.CLOSED,
-    "error_jammed": Door.JAMMED,
-    "error_forced_open": Door.FORCED_OPEN,
-    "error_unspecified": Door.ERROR,
+    "open": DoorState.OPEN,
+    "closed": DoorState.CLOSED,
+    "error_jammed": DoorState.JAMMED,
+    "error_forced_open": DoorState.FORCED_OPEN,
+    "error_unspecified": DoorState.ERROR,
 }
 _SOURCES = {
-    "keypad": Source.KEYPAD,
-    "rf": Source.REMOTE,
-    "manual": Source.MANUAL,
-    "rfid": Source.RFID,
-    "fingerprint": Source.BIOMETRIC,
+    "keypad": OperationSource.KEYPAD,
+    "rf": OperationSource.REMOTE,
+    "manual": OperationSource.MANUAL,
+    "rfid": OperationSource.RFID,
+    "fingerprint": OperationSource.BIOMETRIC,
 }
 # a word of an action that says who or what moved the bolt; it goes before `action_source_name`
 _MOVERS = {
-    "manual": Source.MANUAL,
-    "key": Source.MANUAL,
-    "touch": Source.BUTTON,
-    "auto": Source.AUTO,
-    "schedule": Source.SCHEDULE,
-    "keypad": Source.KEYPAD,
-    "password": Source.KEYPAD,
-    "rfid": Source.RFID,
-    "fingerprint": Source.BIOMETRIC,
-    "zigbee": Source.REMOTE,
+    "manual": OperationSource.MANUAL,
+    "key": OperationSource.MANUAL,
+    "touch": OperationSource.BUTTON,
+    "auto": OperationSource.AUTO,
+    "schedule": OperationSource.SCHEDULE,
+    "keypad": OperationSource.KEYPAD,
+    "password": OperationSource.KEYPAD,
+    "rfid": OperationSource.RFID,
+    "fingerprint": OperationSource.BIOMETRIC,
+    "zigbee": OperationSource.REMOTE,
 }
 _ACTIONS = {  # what our simulated lock says
-    Source.MANUAL: "manual_",
-    Source.BUTTON: "one_touch_",
-    Source.AUTO: "auto_",
-    Source.SCHEDULE: "schedule_",
-    Source.KEYPAD: "keypad_",
-    Source.RFID: "rfid_",
-    Source.BIOMETRIC: "fingerprint_",
-    Source.REMOTE: "zigbee_",
-    Source.UNSPECIFIED: "",
+    OperationSource.MANUAL: "manual_",
+    OperationSource.BUTTON: "one_touch_",
+    OperationSource.AUTO: "auto_",
+    OperationSource.SCHEDULE: "schedule_",
+    OperationSource.KEYPAD: "keypad_",
+    OperationSource.RFID: "rfid_",
+    OperationSource.BIOMETRIC: "fingerprint_",
+    OperationSource.REMOTE: "zigbee_",
+    OperationSource.UNSPECIFIED: "",
 }
-_NAMED_USERS = frozenset({Source.KEYPAD, Source.RFID, Source.BIOMETRIC})
+_NAMED_USERS = frozenset({OperationSource.KEYPAD, OperationSource.RFID, OperationSource.BIOMETRIC})
 _NOBODY = 65_535
 _OTHER = {"ON": "OFF", "OFF": "ON"}  # the words of a contact whose `keys` name the one that says closed
 _UNTOLD = frozenset({"unknown", "non_access_user_operational_event"})  # something moved, and it is not said what
 _FAILED = re.compile(r"Publish '(set|get)' '([^']{1,64})' to '(.{1,200}?)' failed: (.*)", re.DOTALL)
 # first match wins; what a driver says of a failure is free text
 _WHY = (
-    (re.compile(r"timeout|timed out", re.IGNORECASE), Failure.TIMEOUT),
-    (re.compile(r"no network route|no_ack|delivery failed|unreachable|no route", re.IGNORECASE), Failure.UNREACHABLE),
-    (re.compile(r"not_authorized|invalid_credential", re.IGNORECASE), Failure.INVALID_CREDENTIAL),
-    (re.compile(r"busy", re.IGNORECASE), Failure.BUSY),
+    (re.compile(r"timeout|timed out", re.IGNORECASE), OperationError.TIMEOUT),
+    (
+        re.compile(r"no network route|no_ack|delivery failed|unreachable|no route", re.IGNORECASE),
+        OperationError.UNREACHABLE,
+    ),
+    (re.compile(r"not_authorized|invalid_credential", re.IGNORECASE), OperationError.INVALID_CREDENTIAL),
+    (re.compile(r"busy", re.IGNORECASE), OperationError.BUSY),
 )
 _FAILURES = {
-    Failure.TIMEOUT: "Timeout - 4242 - 1 - 12 - 257 - 1 after 10000ms",
-    Failure.UNREACHABLE: "Data request failed with error: 'No network route' (205)",
-    Failure.INVALID_CREDENTIAL: "Status 'NOT_AUTHORIZED'",
-    Failure.BUSY: "Status 'BUSY'",
-    Failure.UNSPECIFIED: "Status 'FAILURE'",
+    OperationError.TIMEOUT: "Timeout - 4242 - 1 - 12 - 257 - 1 after 10000ms",
+    OperationError.UNREACHABLE: "Data request failed with error: 'No network route' (205)",
+    OperationError.INVALID_CREDENTIAL: "Status 'NOT_AUTHORIZED'",
+    OperationError.BUSY: "Status 'BUSY'",
+    OperationError.UNSPECIFIED: "Status 'FAILURE'",
 }
 _MODE, _PROBE = "emergency", "max_duration"  # of a siren, where `home.yaml` names no other
 _SECONDS = {Sound.RING: 3, Sound.WAIT: 0, Sound.GO: 1, Sound.NO: 1, Sound.LEAVE: 5, Sound.CLOSE_THE_DOOR: 5}
 _ALARM = 60  # seconds; a siren that is never told to stop ends by itself
 
 
-def topics(plate: Nameplate) -> Mapping[Channel, str]:
+def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:
     """Name the topics of this device, and the two of its bridge."""
     base, _ = split(plate)
     return MappingProxyType(
         {
-            Channel.STATE: plate.address,
-            Channel.AVAILABILITY: f"{plate.address}/availability",
-            Channel.SET: f"{plate.address}/set",
-            Channel.GET: f"{plate.address}/get",
-            Channel.BRIDGE: f"{base}/bridge/state",
-            Channel.LOG: f"{base}/bridge/logging",
+            TopicSuffix.STATE: plate.address,
+            TopicSuffix.AVAILABILITY: f"{plate.address}/availability",
+            TopicSuffix.SET: f"{plate.address}/set",
+            TopicSuffix.GET: f"{plate.address}/get",
+            TopicSuffix.BRIDGE: f"{base}/bridge/state",
+            TopicSuffix.LOG: f"{base}/bridge/logging",
         }
     )
 
 
-def split(plate: Nameplate) -> tuple[str, str]:
+def split(plate: DeviceRef) -> tuple[str, str]:
     """Part an address into the bridge's base topic and the friendly name; the name is empty where there is none."""
     base = plate.keys.get("base", plate.address.partition("/")[0])
     return base, plate.address.removeprefix(f"{base}/") if plate.address.startswith(f"{base}/") else ""
 
 
-def decode_report(channel: Channel, payload: bytes, plate: Nameplate = BARE) -> tuple[Report, ...]:
+def decode_report(channel: TopicSuffix, payload: bytes, plate: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
     """Read what a device or its bridge sent. The payload of a device that is none of `plate.kind` tells nothing."""
     try:
         match channel:
-            case Channel.STATE:
+            case TopicSuffix.STATE:
                 return tuple(_state(mapping(parse(payload), "the state"), plate))
-            case Channel.EVENT:
+            case TopicSuffix.EVENT:
                 return tuple(_press(mapping(parse(payload), "the press")))
-            case Channel.AVAILABILITY | Channel.BRIDGE:
+            case TopicSuffix.AVAILABILITY | TopicSuffix.BRIDGE:
                 return (_availability(payload),)
-            case Channel.LOG if b"failed: " not in payload:
+            case TopicSuffix.LOG if b"failed: " not in payload:
                 return ()  # it is about something else; each device behind the bridge is asked about each line
-            case Channel.LOG:
+            case TopicSuffix.LOG:
                 return tuple(_failure(mapping(parse(payload), "the line of the log"), plate))
             case (
-                Channel.RESULT | Channel.SET | Channel.GET | Channel.OPERATION | Channel.BOLT | Channel.LATCH
-                | Channel.BATTERY
-            ):  # fmt: skip
-                return (Unreadable(why="a Zigbee device reports on its topic alone"),)
+                TopicSuffix.RESULT
+                | TopicSuffix.SET
+                | TopicSuffix.GET
+                | TopicSuffix.OPERATION
+                | TopicSuffix.BOLT
+                | TopicSuffix.LATCH
+                | TopicSuffix.BATTERY
+            ):
+                return (UnreadablePayload(why="a Zigbee device reports on its topic alone"),)
             case _:
                 assert_never(channel)
-    except Malformed as error:
-        return (Unreadable(why=str(error)),)
+    except MalformedPayload as error:
+        return (UnreadablePayload(why=str(error)),)
 
 
-def _is(plate: Nameplate, kind: str) -> bool:
+def _is(plate: DeviceRef, kind: str) -> bool:
     """Whether it is enrolled as that; of one that is enrolled as nothing all is read."""
     return plate.kind in ("", kind)
 
 
-def _value(body: Mapping[str, object], plate: Nameplate, word: str) -> object:
+def _value(body: Mapping[str, object], plate: DeviceRef, word: str) -> object:
     return body.get(plate.keys.get(word, word))
 
 
-def _state(body: Mapping[str, object], plate: Nameplate) -> Iterator[Report]:
+def _state(body: Mapping[str, object], plate: DeviceRef) -> Iterator[Report]:
     if _is(plate, "lock"):
         yield from _bolt(body, plate)
     if _is(plate, "door"):
         yield from _door(body, plate)
     if _is(plate, "fridge") and plate.keys.get("temperature", "temperature") in body:
-        yield FridgeReport(compartment="", temp_c=measured(_value(body, plate, "temperature"), "C"))
+        yield FridgeReport(compartment="", temp_c=plausible_celsius(_value(body, plate, "temperature"), "C"))
     if plate.kind == "signal" and plate.keys.get("probe", _PROBE) in body:
         yield SignalReport(id="")
     yield from _battery(body, plate)
 
 
-def _bolt(body: Mapping[str, object], plate: Nameplate) -> Iterator[Report]:
+def _bolt(body: Mapping[str, object], plate: DeviceRef) -> Iterator[Report]:
     action = body.get("action")
     if isinstance(action, str) and action:
         yield from _moved(action, body)
@@ -198,14 +210,14 @@ def _bolt(body: Mapping[str, object], plate: Nameplate) -> Iterator[Report]:
     told, finer = (_value(body, plate, word) for word in ("state", "lock_state"))
     if told is None and finer is None:
         return
-    coarse = _STATES.get(told, Bolt.UNKNOWN) if isinstance(told, str) else Bolt.UNKNOWN
-    fine = _LOCK_STATES.get(finer, Bolt.UNKNOWN) if isinstance(finer, str) else Bolt.UNKNOWN
+    coarse = _STATES.get(told, LockState.UNKNOWN) if isinstance(told, str) else LockState.UNKNOWN
+    fine = _LOCK_STATES.get(finer, LockState.UNKNOWN) if isinstance(finer, str) else LockState.UNKNOWN
     if told is None or finer is None:
         yield LockReport(bolt=fine if told is None else coarse)
-    elif (coarse is Bolt.LOCKED) == (fine is Bolt.LOCKED):
-        yield LockReport(bolt=fine if coarse is not Bolt.UNKNOWN else Bolt.UNKNOWN)
+    elif (coarse is LockState.LOCKED) == (fine is LockState.LOCKED):
+        yield LockReport(bolt=fine if coarse is not LockState.UNKNOWN else LockState.UNKNOWN)
     else:  # only one of them says locked: the other is believed
-        yield LockReport(bolt=fine if coarse is Bolt.LOCKED else coarse)
+        yield LockReport(bolt=fine if coarse is LockState.LOCKED else coarse)
 
 
 def _moved(action: str, body: Mapping[str, object]) -> Iterator[Report]:
@@ -214,14 +226,16 @@ def _moved(action: str, body: Mapping[str, object]) -> Iterator[Report]:
     if "failure" in words or not ({"lock", "unlock"} & set(words) or action in _UNTOLD):
         return
     if action in _UNTOLD:
-        yield LockReport(bolt=Bolt.UNKNOWN, event=True)
+        yield LockReport(bolt=LockState.UNKNOWN, event=True)
         return
     named = body.get("action_source_name")
     source = next((_MOVERS[word] for word in words if word in _MOVERS), None)
     if source is None:
-        source = _SOURCES.get(named, Source.UNSPECIFIED) if isinstance(named, str) else Source.UNSPECIFIED
+        source = (
+            _SOURCES.get(named, OperationSource.UNSPECIFIED) if isinstance(named, str) else OperationSource.UNSPECIFIED
+        )
     yield LockReport(
-        bolt=Bolt.UNLOCKED if "unlock" in words else Bolt.LOCKED,
+        bolt=LockState.UNLOCKED if "unlock" in words else LockState.LOCKED,
         source=source,
         user=_user(body.get("action_user")) if source in _NAMED_USERS else None,
         event=True,
@@ -234,21 +248,21 @@ def _user(number: object) -> str | None:
     return f"user {number}" if known else None
 
 
-def _door(body: Mapping[str, object], plate: Nameplate) -> Iterator[Report]:
+def _door(body: Mapping[str, object], plate: DeviceRef) -> Iterator[Report]:
     """A contact that is made is a closed door; a lock's own `door_state` counts for nothing but itself."""
     contact, own = _value(body, plate, "contact"), body.get("door_state")
     closed = plate.keys.get("closed")
     if closed in _OTHER:
         contact = {closed: True, _OTHER[closed]: False}.get(contact) if isinstance(contact, str) else None
     if isinstance(contact, bool):
-        yield DoorReport(door=Door.CLOSED if contact else Door.OPEN)
+        yield DoorReport(door=DoorState.CLOSED if contact else DoorState.OPEN)
     elif plate.keys.get("contact", "contact") in body:
-        yield DoorReport(door=Door.UNKNOWN)
+        yield DoorReport(door=DoorState.UNKNOWN)
     elif isinstance(own, str) and not plate.kind:
-        yield DoorReport(door=_DOORS.get(own, Door.UNKNOWN))
+        yield DoorReport(door=_DOORS.get(own, DoorState.UNKNOWN))
 
 
-def _battery(body: Mapping[str, object], plate: Nameplate) -> Iterator[Report]:
+def _battery(body: Mapping[str, object], plate: DeviceRef) -> Iterator[Report]:
     """A battery that cannot be read hides no bolt: it is left out."""
     told, low = _number(_value(body, plate, "battery")), body.get("battery_low")
     percent = round(told) if told is not None and 0 <= told <= 100 else None
@@ -266,8 +280,8 @@ def _press(body: Mapping[str, object]) -> Iterator[Report]:
     """Any press of the button inside counts; letting go of it, and Zigbee2MQTT's empty action, do not."""
     action = body.get("action")
     if isinstance(action, str) and action and "release" not in action.split("_"):
-        yield AnsweredReport()
-    yield from _battery(body, BARE)
+        yield AnswerButtonReport()
+    yield from _battery(body, NO_DEVICE_REF)
 
 
 def _availability(payload: bytes) -> Report:
@@ -276,11 +290,11 @@ def _availability(payload: bytes) -> Report:
     if word is None:
         word = str(mapping(parse(payload), "availability").get("state"))
     if word not in ("online", "offline"):
-        raise Malformed("state is neither online nor offline")
+        raise MalformedPayload("state is neither online nor offline")
     return AvailabilityReport(online=word == "online")
 
 
-def _failure(line: Mapping[str, object], plate: Nameplate) -> Iterator[Report]:
+def _failure(line: Mapping[str, object], plate: DeviceRef) -> Iterator[Report]:
     """A set or get of ours that failed. All else in the log is somebody else's matter, and may hold a PIN."""
     message = line.get("message")
     found = _FAILED.search(message) if isinstance(message, str) and len(message) <= 2_000 else None
@@ -288,39 +302,39 @@ def _failure(line: Mapping[str, object], plate: Nameplate) -> Iterator[Report]:
         return
     if found[1] == "get":
         if found[2] == _asked(plate):
-            yield UnansweredReport()
+            yield NoAnswerReport()
     elif found[2] in (plate.keys.get("state", "state"), "warning"):
         reason = found[4].rpartition("failed (")[2]  # before it stand the call's options, a timeout among them
-        why = next((failure for pattern, failure in _WHY if pattern.search(reason)), Failure.UNSPECIFIED)
-        yield FailureReport(id=None, failure=why)
+        why = next((failure for pattern, failure in _WHY if pattern.search(reason)), OperationError.UNSPECIFIED)
+        yield ErrorReport(id=None, failure=why)
 
 
-def encode_command(command: Command, plate: Nameplate) -> Letter:
+def encode_command(command: Command, plate: DeviceRef) -> Publication:
     """Write a command for the device.
 
     Raises:
         ValueError: it shows nothing.
     """
     match command:
-        case Unlock() | Lock():
-            word = "UNLOCK" if isinstance(command, Unlock) else "LOCK"
-            return Letter(channel=Channel.SET, payload=write({plate.keys.get("state", "state"): word}))
-        case Query():
-            return Letter(channel=Channel.GET, payload=write({_asked(plate): ""}))
+        case UnlockDoor() | LockDoor():
+            word = "UNLOCK" if isinstance(command, UnlockDoor) else "LOCK"
+            return Publication(suffix=TopicSuffix.SET, payload=write({plate.keys.get("state", "state"): word}))
+        case QueryState():
+            return Publication(suffix=TopicSuffix.GET, payload=write({_asked(plate): ""}))
         case SetSignal():
-            return Letter(channel=Channel.SET, payload=write({"warning": _warning(command, plate)}))
+            return Publication(suffix=TopicSuffix.SET, payload=write({"warning": _warning(command, plate)}))
         case ShowResult():
             raise ValueError("a Zigbee device cannot be asked to ShowResult")
         case _:
             assert_never(command)
 
 
-def _asked(plate: Nameplate) -> str:
+def _asked(plate: DeviceRef) -> str:
     word = {"door": "contact", "fridge": "temperature", "signal": "probe"}.get(plate.kind, "state")
     return plate.keys.get(word, _PROBE if word == "probe" else word)
 
 
-def _warning(command: SetSignal, plate: Nameplate) -> dict[str, object]:
+def _warning(command: SetSignal, plate: DeviceRef) -> dict[str, object]:
     """A siren has a buzzer and a flash, and no colours: what it cannot say it says by its length."""
     seconds = _ALARM if command.sound is Sound.ALARM else _SECONDS.get(command.sound, 0)
     if not seconds:
@@ -329,7 +343,7 @@ def _warning(command: SetSignal, plate: Nameplate) -> dict[str, object]:
     return {"mode": mode, "strobe": command.light is Light.RED, "duration": seconds}
 
 
-def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
+def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
     """Write what a device would send.
 
     Raises:
@@ -337,53 +351,55 @@ def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
     """
     match report:
         case LockReport():
-            return (Letter(channel=Channel.STATE, payload=write(_lock_body(report, plate))),)
-        case DoorReport(door=Door.OPEN | Door.CLOSED):
+            return (Publication(suffix=TopicSuffix.STATE, payload=write(_lock_body(report, plate))),)
+        case DoorReport(door=DoorState.OPEN | DoorState.CLOSED):
             key = plate.keys.get("contact", "contact")
-            said = report.door is Door.CLOSED
+            said = report.door is DoorState.CLOSED
             word = plate.keys.get("closed")
             told = said if word not in _OTHER else word if said else _OTHER[word]
-            return (Letter(channel=Channel.STATE, payload=write({key: told})),)
-        case FridgeReport(compartment="", temp_c=celsius, setpoint_c=None, door=Door.UNKNOWN):
+            return (Publication(suffix=TopicSuffix.STATE, payload=write({key: told})),)
+        case FridgeReport(compartment="", temp_c=celsius, setpoint_c=None, door=DoorState.UNKNOWN):
             key = plate.keys.get("temperature", "temperature")
-            return (Letter(channel=Channel.STATE, payload=write({key: celsius})),)
+            return (Publication(suffix=TopicSuffix.STATE, payload=write({key: celsius})),)
         case BatteryReport():
-            return (Letter(channel=Channel.STATE, payload=write(_battery_body(report, plate))),)
+            return (Publication(suffix=TopicSuffix.STATE, payload=write(_battery_body(report, plate))),)
         case AvailabilityReport():
             body = {"state": "online" if report.online else "offline"}
-            return (Letter(channel=Channel.AVAILABILITY, payload=write(body)),)
-        case FailureReport(id=None) if report.failure in _FAILURES:
+            return (Publication(suffix=TopicSuffix.AVAILABILITY, payload=write(body)),)
+        case ErrorReport(id=None) if report.failure in _FAILURES:
             name, key = split(plate)[1], plate.keys.get("state", "state")
             message = f"z2m: Publish 'set' '{key}' to '{name}' failed: 'Error: {_FAILURES[report.failure]}'"
             line = {"message": message, "level": "error", "namespace": "z2m"}
-            return (Letter(channel=Channel.LOG, payload=write(line)),)
-        case UnansweredReport():
+            return (Publication(suffix=TopicSuffix.LOG, payload=write(line)),)
+        case NoAnswerReport():
             name = split(plate)[1]
-            message = f"z2m: Publish 'get' '{_asked(plate)}' to '{name}' failed: 'Error: {_FAILURES[Failure.TIMEOUT]}'"
+            message = (
+                f"z2m: Publish 'get' '{_asked(plate)}' to '{name}' failed: 'Error: {_FAILURES[OperationError.TIMEOUT]}'"
+            )
             line = {"message": message, "level": "error", "namespace": "z2m"}
-            return (Letter(channel=Channel.LOG, payload=write(line)),)
-        case AnsweredReport():
-            return (Letter(channel=Channel.EVENT, payload=write({"action": "single"})),)
+            return (Publication(suffix=TopicSuffix.LOG, payload=write(line)),)
+        case AnswerButtonReport():
+            return (Publication(suffix=TopicSuffix.EVENT, payload=write({"action": "single"})),)
         case _:
             raise ValueError(f"a Zigbee device cannot say this {type(report).__name__}")
 
 
-def _lock_body(report: LockReport, plate: Nameplate) -> dict[str, object]:
+def _lock_body(report: LockReport, plate: DeviceRef) -> dict[str, object]:
     if report.event:
         return _action_body(report)
     fine = {bolt: word for word, bolt in _LOCK_STATES.items()}
-    if report.bolt not in fine or report.source is not Source.UNSPECIFIED or report.user is not None:
+    if report.bolt not in fine or report.source is not OperationSource.UNSPECIFIED or report.user is not None:
         raise ValueError("a state says locked, unlocked or not fully locked, and no source")
     if report.jammed is not None:
         raise ValueError("a Zigbee lock has no word for a jam")
-    coarse = "LOCK" if report.bolt is Bolt.LOCKED else "UNLOCK"
+    coarse = "LOCK" if report.bolt is LockState.LOCKED else "UNLOCK"
     keys = plate.keys
     return {keys.get("state", "state"): coarse, keys.get("lock_state", "lock_state"): fine[report.bolt]}
 
 
 def _action_body(report: LockReport) -> dict[str, object]:
-    words = {Bolt.LOCKED: "lock", Bolt.UNLOCKED: "unlock"}
-    if report.bolt is Bolt.UNKNOWN and report.source is Source.UNSPECIFIED:
+    words = {LockState.LOCKED: "lock", LockState.UNLOCKED: "unlock"}
+    if report.bolt is LockState.UNKNOWN and report.source is OperationSource.UNSPECIFIED:
         return {"action": "unknown"}
     if report.bolt not in words or report.source not in _ACTIONS:
         raise ValueError("an action says lock or unlock, and a source that Zigbee has")
@@ -393,7 +409,7 @@ def _action_body(report: LockReport) -> dict[str, object]:
     return body
 
 
-def _battery_body(report: BatteryReport, plate: Nameplate) -> dict[str, object]:
+def _battery_body(report: BatteryReport, plate: DeviceRef) -> dict[str, object]:
     if report.level not in (None, BatteryLevel.LOW) and not (
         report.percent is None and report.level is BatteryLevel.MEDIUM
     ):
@@ -406,14 +422,16 @@ def _battery_body(report: BatteryReport, plate: Nameplate) -> dict[str, object]:
     return body
 
 
-def decode_command(channel: Channel, payload: bytes, plate: Nameplate = BARE) -> Command | Unreadable:
+def decode_command(
+    channel: TopicSuffix, payload: bytes, plate: DeviceRef = NO_DEVICE_REF
+) -> Command | UnreadablePayload:
     """Read what a device is asked. A PIN beside the order is not kept."""
     try:
         body = mapping(parse(payload), "the command")
-        if channel is Channel.GET:
-            return Query()
-        if channel is not Channel.SET:
-            return Unreadable(why="a device is asked on set and get")
+        if channel is TopicSuffix.GET:
+            return QueryState()
+        if channel is not TopicSuffix.SET:
+            return UnreadablePayload(why="a device is asked on set and get")
         if "warning" in body:
             return _sounded(mapping(body["warning"], "warning"))
         order = body.get(plate.keys.get("state", "state"))
@@ -421,24 +439,24 @@ def decode_command(channel: Channel, payload: bytes, plate: Nameplate = BARE) ->
             order = order.get("state")
         match order.upper() if isinstance(order, str) else None:
             case "UNLOCK":
-                return movement.bare(Unlock)
+                return movement.bare(UnlockDoor)
             case "LOCK":
-                return movement.bare(Lock)
+                return movement.bare(LockDoor)
             case _:
-                return Unreadable(why="the command is none that moves a bolt or sounds a siren")
-    except Malformed as error:
-        return Unreadable(why=str(error))
+                return UnreadablePayload(why="the command is none that moves a bolt or sounds a siren")
+    except MalformedPayload as error:
+        return UnreadablePayload(why=str(error))
 
 
 def _sounded(warning: Mapping[str, object]) -> Command:
     """What a siren shows is told by its length alone."""
     mode, seconds = warning.get("mode"), warning.get("duration")
     if not isinstance(mode, str):
-        raise Malformed("the warning has no mode")
+        raise MalformedPayload("the warning has no mode")
     if mode == "stop":
         return SetSignal(id="", light=Light.OFF, sound=Sound.NONE)
     sounds = {Sound.RING: 3, Sound.LEAVE: 5, Sound.GO: 1, Sound.ALARM: _ALARM}
     sound = next((sound for sound, long in sounds.items() if long == seconds), None)
     if sound is None:
-        raise Malformed("the warning has a length that Perron never asks for")
+        raise MalformedPayload("the warning has a length that Perron never asks for")
     return SetSignal(id="", light=Light.RED if warning.get("strobe") is True else Light.AMBER, sound=sound)

@@ -22,11 +22,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum, auto
 from types import MappingProxyType
 
-from devices.reports import Unreadable
-from devices.vendors.strictjson import Malformed, identifier, mapping, parse, sequence, text
+from devices.reports import UnreadablePayload
+from devices.vendors.strictjson import MalformedPayload, identifier, mapping, parse, sequence, text
 
-LARGEST = 8 * 1024 * 1024  # bytes: some 20 KiB a device, and houses with 200 of them
-TOLD, SETTABLE, ASKABLE = 1, 2, 4  # the bits of `access`
+MAX_DEVICE_LIST_BYTES = 8 * 1024 * 1024  # bytes: some 20 KiB a device, and houses with 200 of them
+PUBLISHED_BIT, SETTABLE_BIT, GETTABLE_BIT = 1, 2, 4  # the bits of `access`
 MODE, PROBE = "emergency", "max_duration"  # a siren's usual warning, and what it is usually asked by
 CLOSED = "closed"  # the key for the word of a contact that says that it is closed, where that is not true
 _CLOSED = "closed (= true)"
@@ -34,7 +34,7 @@ _NO_KEYS: Mapping[str, str] = MappingProxyType({})
 _NO_TOPIC = frozenset("+#\x00")
 
 
-class Kind(StrEnum):
+class UsableKind(StrEnum):
     """What Perron can use a device as; the first three are kinds of `home.yaml`, button and siren make a signal."""
 
     LOCK = auto()
@@ -45,20 +45,20 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Use:
+class DeviceUse:
     """One thing that a device can be used as.
 
     `keys` are those of `home.yaml`: our word to the property, only where that is not the usual one. `answers`: it can
     be asked and is awake to hear it; a sensor on a battery sleeps.
     """
 
-    kind: Kind
+    kind: UsableKind
     keys: Mapping[str, str] = field(default=_NO_KEYS)
     answers: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LockAbility:
+class LockFeatures:
     """What a lock tells beside its bolt. `relocks`: it can lock itself after a time (so it may, unasked)."""
 
     lock_state: bool = False  # tells "not fully locked" from "unlocked"
@@ -70,7 +70,7 @@ class LockAbility:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SirenAbility:
+class SirenFeatures:
     """The warnings a siren knows: its modes, its levels (empty where it has one only), and whether a time ends it.
 
     `probe` is the property by which it is asked whether it is there; None: it has none.
@@ -84,7 +84,7 @@ class SirenAbility:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
+class BridgeDevice:
     """One device of the radio's network. `uses` is empty where Perron has no use for it."""
 
     ieee: str
@@ -93,49 +93,49 @@ class Found:
     model: str | None
     battery: bool  # it runs on one
     tells_battery: bool  # ... and says how full it is
-    uses: tuple[Use, ...]
-    lock: LockAbility | None = None
-    siren: SirenAbility | None = None
+    uses: tuple[DeviceUse, ...]
+    lock: LockFeatures | None = None
+    siren: SirenFeatures | None = None
     actions: tuple[str, ...] = ()  # of a button: what it can say
 
-    def use(self, kind: Kind) -> Use | None:
+    def use(self, kind: UsableKind) -> DeviceUse | None:
         """The first use of this kind, if it has one."""
         return next((use for use in self.uses if use.kind is kind), None)
 
 
-def read_devices(payload: bytes) -> tuple[Found, ...] | Unreadable:
+def read_devices(payload: bytes) -> tuple[BridgeDevice, ...] | UnreadablePayload:
     """Read `bridge/devices`: every device but the coordinator, in its order.
 
     One whose entry cannot be read is left out, and hides no other; one that is switched off in Zigbee2MQTT too.
     """
     try:
-        entries = sequence(parse(payload, largest=LARGEST), "bridge/devices")
-    except Malformed as error:
-        return Unreadable(why=str(error))
+        entries = sequence(parse(payload, largest=MAX_DEVICE_LIST_BYTES), "bridge/devices")
+    except MalformedPayload as error:
+        return UnreadablePayload(why=str(error))
     return tuple(_readable(entries))
 
 
-def _readable(entries: Sequence[object]) -> Iterator[Found]:
+def _readable(entries: Sequence[object]) -> Iterator[BridgeDevice]:
     for entry in entries:
         try:
             body = mapping(entry, "a device")
             if body.get("type") != "Coordinator" and body.get("disabled") is not True:
                 yield _device(body)
-        except Malformed:
+        except MalformedPayload:
             continue
 
 
-def _device(body: Mapping[str, object]) -> Found:
+def _device(body: Mapping[str, object]) -> BridgeDevice:
     name = text(body.get("friendly_name"), "friendly_name", 200)
     if _NO_TOPIC & set(name) or name.startswith(("/", "$", "bridge/")) or name.endswith(("/set", "/get")):
-        raise Malformed("friendly_name is no topic")
+        raise MalformedPayload("friendly_name is no topic")
     definition = body.get("definition")
     described = {} if definition is None else mapping(definition, "definition")  # null: no driver knows the device
     exposes = tuple(_named(sequence(described.get("exposes", []), "exposes")))
     sleeps = body.get("power_source") == "Battery" or body.get("type") == "EndDevice"
     locks = any(expose.get("type") == "lock" for expose in exposes)
-    uses = tuple(use for use in _uses(exposes, sleeps=sleeps) if not (locks and use.kind is Kind.BUTTON))
-    return Found(
+    uses = tuple(use for use in _uses(exposes, sleeps=sleeps) if not (locks and use.kind is UsableKind.BUTTON))
+    return BridgeDevice(
         ieee=identifier(body.get("ieee_address"), "ieee_address"),
         friendly_name=name,
         maker=_word(described.get("vendor")),
@@ -143,7 +143,7 @@ def _device(body: Mapping[str, object]) -> Found:
         battery=body.get("power_source") == "Battery",
         tells_battery=any(_is(e, "battery") or _is(e, "battery_low") for e in exposes),
         uses=uses,
-        lock=_lock(exposes) if any(use.kind is Kind.LOCK for use in uses) else None,
+        lock=_lock(exposes) if any(use.kind is UsableKind.LOCK for use in uses) else None,
         siren=_siren(exposes),
         actions=() if locks else next((_values(e) for e in exposes if _is(e, "action")), ()),
     )
@@ -196,16 +196,18 @@ def _property(expose: Mapping[str, object]) -> str | None:
     return where if isinstance(where, str) and good else None
 
 
-def _uses(exposes: tuple[Mapping[str, object], ...], *, sleeps: bool) -> Iterator[Use]:
+def _uses(exposes: tuple[Mapping[str, object], ...], *, sleeps: bool) -> Iterator[DeviceUse]:
     for expose in exposes:
         if expose.get("type") == "lock":
             yield from _lock_use(expose)
         elif _is(expose, "contact") and (closed := _closed(expose)) is not None:
-            yield from _use(expose, Kind.DOOR, "contact", answers=_may(expose, ASKABLE) and not sleeps, more=closed)
+            yield from _use(
+                expose, UsableKind.DOOR, "contact", answers=_may(expose, GETTABLE_BIT) and not sleeps, more=closed
+            )
         elif _is(expose, "temperature") and expose.get("type") == "numeric" and expose.get("unit") == "°C":
-            yield from _use(expose, Kind.FRIDGE, "temperature", answers=_may(expose, ASKABLE) and not sleeps)
+            yield from _use(expose, UsableKind.FRIDGE, "temperature", answers=_may(expose, GETTABLE_BIT) and not sleeps)
         elif _is(expose, "action") and expose.get("type") == "enum":
-            yield from _use(expose, Kind.BUTTON, "action")
+            yield from _use(expose, UsableKind.BUTTON, "action")
         elif _is(expose, "warning"):
             yield from _siren_use(expose, _siren(exposes))
 
@@ -227,32 +229,37 @@ def _closed(expose: Mapping[str, object]) -> Mapping[str, str] | None:
 
 
 def _use(
-    expose: Mapping[str, object], kind: Kind, word: str, *, answers: bool = False, more: Mapping[str, str] = _NO_KEYS
-) -> Iterator[Use]:
+    expose: Mapping[str, object],
+    kind: UsableKind,
+    word: str,
+    *,
+    answers: bool = False,
+    more: Mapping[str, str] = _NO_KEYS,
+) -> Iterator[DeviceUse]:
     keys = _keys(expose, word)
     if keys is not None:
-        yield Use(kind=kind, keys=MappingProxyType({**keys, **more}) if more else keys, answers=answers)
+        yield DeviceUse(kind=kind, keys=MappingProxyType({**keys, **more}) if more else keys, answers=answers)
 
 
-def _lock_use(expose: Mapping[str, object]) -> Iterator[Use]:
+def _lock_use(expose: Mapping[str, object]) -> Iterator[DeviceUse]:
     """A lock that cannot be told or asked is none for us."""
     features = {str(feature.get("name")): feature for feature in _features(expose)}
     state = features.get("state")
     if state is None or (state.get("value_on"), state.get("value_off")) != ("LOCK", "UNLOCK"):
         return
-    if not _may(state, TOLD | SETTABLE | ASKABLE):
+    if not _may(state, PUBLISHED_BIT | SETTABLE_BIT | GETTABLE_BIT):
         return
     keys: dict[str, str] = {}
     for word, feature in (("state", state), ("lock_state", features.get("lock_state"))):
         found = None if feature is None else _keys(feature, word)
         keys |= {} if found is None else found
-    yield Use(kind=Kind.LOCK, keys=MappingProxyType(keys), answers=True)
+    yield DeviceUse(kind=UsableKind.LOCK, keys=MappingProxyType(keys), answers=True)
 
 
-def _lock(exposes: tuple[Mapping[str, object], ...]) -> LockAbility:
+def _lock(exposes: tuple[Mapping[str, object], ...]) -> LockFeatures:
     names = {str(expose.get("name")) for expose in exposes}
     features = {str(f.get("name")) for e in exposes if e.get("type") == "lock" for f in _features(e)}
-    return LockAbility(
+    return LockFeatures(
         lock_state="lock_state" in features,
         door_state="door_state" in names,
         actions=next((_values(e) for e in exposes if _is(e, "action")), ()),
@@ -262,26 +269,26 @@ def _lock(exposes: tuple[Mapping[str, object], ...]) -> LockAbility:
     )
 
 
-def _siren_use(expose: Mapping[str, object], siren: SirenAbility | None) -> Iterator[Use]:
+def _siren_use(expose: Mapping[str, object], siren: SirenFeatures | None) -> Iterator[DeviceUse]:
     """A siren that can be asked; where it is not in the usual words, its mode and what it is asked by are keys."""
     if siren is None or siren.probe is None or expose.get("property") != "warning":
         return
     keys = {} if siren.probe == PROBE else {"probe": siren.probe}
     if MODE not in siren.modes:
         keys["mode"] = next(mode for mode in siren.modes if mode != "stop")
-    yield Use(kind=Kind.SIREN, keys=MappingProxyType(keys), answers=True)
+    yield DeviceUse(kind=UsableKind.SIREN, keys=MappingProxyType(keys), answers=True)
 
 
-def _siren(exposes: tuple[Mapping[str, object], ...]) -> SirenAbility | None:
+def _siren(exposes: tuple[Mapping[str, object], ...]) -> SirenFeatures | None:
     warning = next((e for e in exposes if _is(e, "warning") and e.get("type") == "composite"), None)
-    if warning is None or not _may(warning, SETTABLE):
+    if warning is None or not _may(warning, SETTABLE_BIT):
         return None
     features = {str(feature.get("name")): feature for feature in _features(warning)}
     modes = _values(features["mode"]) if "mode" in features else ()
     if "stop" not in modes or len(modes) < 2:
         return None
-    askable = [word for e in exposes if _may(e, TOLD | ASKABLE) and (word := _property(e)) is not None]
-    return SirenAbility(
+    askable = [word for e in exposes if _may(e, PUBLISHED_BIT | GETTABLE_BIT) and (word := _property(e)) is not None]
+    return SirenFeatures(
         modes=modes,
         probe=PROBE if PROBE in askable else next(iter(askable), None),
         levels=_values(features["level"]) if "level" in features else (),

@@ -36,113 +36,113 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import assert_never
 
-from devices.commands import Command, Lock, Query, SetSignal, ShowResult, Unlock
+from devices.commands import Command, LockDoor, QueryState, SetSignal, ShowResult, UnlockDoor
 from devices.reports import (
     AvailabilityReport,
     BatteryReport,
-    Bolt,
-    CommandReport,
-    EchoReport,
-    Failure,
-    FailureReport,
+    CommandProgress,
+    CorrelationReport,
+    ErrorReport,
     LockReport,
-    Progress,
+    LockState,
+    NoAnswerReport,
+    OperationError,
+    OperationSource,
+    ProgressReport,
     Report,
-    Source,
-    UnansweredReport,
-    Unreadable,
+    UnreadablePayload,
 )
 from devices.vendors import movement
-from devices.vendors.strictjson import Malformed, flag, identifier, mapping, parse, sequence, text, write
-from devices.vendors.words import BARE, Channel, Letter, Nameplate
+from devices.vendors.strictjson import MalformedPayload, flag, identifier, mapping, parse, sequence, text, write
+from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
-ECHOES = True  # in the payload: its MQTT is 3.1.1
+CORRELATES = True  # in the payload: its MQTT is 3.1.1
 
 GATEWAY = "zwave-js-ui"
 SECURED, UNSECURED = 255, 0
 # Whatever is neither secured nor known to let somebody in from outside is on its way.
-_MODES: Mapping[int, Bolt] = MappingProxyType({
-    SECURED: Bolt.LOCKED, UNSECURED: Bolt.UNLOCKED, 1: Bolt.UNLOCKED,
-    16: Bolt.NOT_FULLY_LOCKED, 17: Bolt.NOT_FULLY_LOCKED, 32: Bolt.UNLOCKED, 33: Bolt.UNLOCKED,
+_MODES: Mapping[int, LockState] = MappingProxyType({
+    SECURED: LockState.LOCKED, UNSECURED: LockState.UNLOCKED, 1: LockState.UNLOCKED,
+    16: LockState.NOT_FULLY_LOCKED, 17: LockState.NOT_FULLY_LOCKED, 32: LockState.UNLOCKED, 33: LockState.UNLOCKED,
 })  # fmt: skip
-_OPERATIONS: Mapping[int, tuple[Bolt, Source]] = MappingProxyType({
-    1: (Bolt.LOCKED, Source.MANUAL), 2: (Bolt.UNLOCKED, Source.MANUAL),
-    3: (Bolt.LOCKED, Source.REMOTE), 4: (Bolt.UNLOCKED, Source.REMOTE),
-    5: (Bolt.LOCKED, Source.KEYPAD), 6: (Bolt.UNLOCKED, Source.KEYPAD),
-    7: (Bolt.NOT_FULLY_LOCKED, Source.MANUAL), 8: (Bolt.NOT_FULLY_LOCKED, Source.REMOTE),
-    9: (Bolt.LOCKED, Source.AUTO), 10: (Bolt.NOT_FULLY_LOCKED, Source.AUTO),
+_OPERATIONS: Mapping[int, tuple[LockState, OperationSource]] = MappingProxyType({
+    1: (LockState.LOCKED, OperationSource.MANUAL), 2: (LockState.UNLOCKED, OperationSource.MANUAL),
+    3: (LockState.LOCKED, OperationSource.REMOTE), 4: (LockState.UNLOCKED, OperationSource.REMOTE),
+    5: (LockState.LOCKED, OperationSource.KEYPAD), 6: (LockState.UNLOCKED, OperationSource.KEYPAD),
+    7: (LockState.NOT_FULLY_LOCKED, OperationSource.MANUAL), 8: (LockState.NOT_FULLY_LOCKED, OperationSource.REMOTE),
+    9: (LockState.LOCKED, OperationSource.AUTO), 10: (LockState.NOT_FULLY_LOCKED, OperationSource.AUTO),
 })  # fmt: skip
-_BOLTS: Mapping[str, Bolt | None] = MappingProxyType({"locked": Bolt.LOCKED, "unlocked": Bolt.UNLOCKED})
-_LATCHES: Mapping[str, Bolt | None] = MappingProxyType({"closed": None, "open": Bolt.UNLATCHED})
+_BOLTS: Mapping[str, LockState | None] = MappingProxyType({"locked": LockState.LOCKED, "unlocked": LockState.UNLOCKED})
+_LATCHES: Mapping[str, LockState | None] = MappingProxyType({"closed": None, "open": LockState.UNLATCHED})
 _IDLE, _JAMMED = 0, 11
 _CLASS = {"commandClass": 98, "endpoint": 0}
 _CURRENT, _TARGET = "currentMode", "targetMode"
 # what became of a write (SetValueStatus of zwave-js)
-_PROGRESS = {1: Progress.ACCEPTED, 254: Progress.SENT, 255: Progress.CONFIRMED}
+_PROGRESS = {1: CommandProgress.ACCEPTED, 254: CommandProgress.SENT, 255: CommandProgress.CONFIRMED}
 _WHY = (
-    (re.compile(r"not connected|dead|not respond|no_?ack", re.IGNORECASE), Failure.UNREACHABLE),
-    (re.compile(r"timeout|timed out", re.IGNORECASE), Failure.TIMEOUT),
+    (re.compile(r"not connected|dead|not respond|no_?ack", re.IGNORECASE), OperationError.UNREACHABLE),
+    (re.compile(r"timeout|timed out", re.IGNORECASE), OperationError.TIMEOUT),
 )
 _MESSAGES = {
-    Failure.UNREACHABLE: "Z-Wave client not connected",
-    Failure.TIMEOUT: "Timeout while waiting for a response from the node (ZW0201)",
-    Failure.UNSPECIFIED: "Unknown error",
+    OperationError.UNREACHABLE: "Z-Wave client not connected",
+    OperationError.TIMEOUT: "Timeout while waiting for a response from the node (ZW0201)",
+    OperationError.UNSPECIFIED: "Unknown error",
 }
 _NODE = re.compile(r"(?:nodeID_)?(\d{1,4})", re.ASCII)
 
 
-def node(plate: Nameplate) -> int | None:
+def node(plate: DeviceRef) -> int | None:
     """The node's number, out of `keys` or the end of its topic; None where neither tells it."""
     found = _NODE.fullmatch(plate.keys.get("node", plate.address.rpartition("/")[2]))
     return int(found[1]) if found is not None else None
 
 
-def topics(plate: Nameplate) -> Mapping[Channel, str]:
+def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:
     """Name the node's topics and those of the gateway's API."""
     client = f"{plate.address.partition('/')[0]}/_CLIENTS/ZWAVE_GATEWAY-{plate.keys.get('gateway', GATEWAY)}"
     return MappingProxyType(
         {
-            Channel.STATE: f"{plate.address}/98/0/{_CURRENT}",
-            Channel.BOLT: f"{plate.address}/98/0/boltStatus",
-            Channel.LATCH: f"{plate.address}/98/0/latchStatus",
-            Channel.OPERATION: f"{plate.address}/113/0/Access_Control/Lock_state",
-            Channel.BATTERY: f"{plate.address}/128/0/level",
-            Channel.AVAILABILITY: f"{plate.address}/status",
-            Channel.BRIDGE: f"{client}/status",
-            Channel.GET: f"{client}/api/pollValue/set",
-            Channel.RESULT: f"{client}/api/pollValue",
-            Channel.SET: f"{client}/api/writeValue/set",
-            Channel.LOG: f"{client}/api/writeValue",
+            TopicSuffix.STATE: f"{plate.address}/98/0/{_CURRENT}",
+            TopicSuffix.BOLT: f"{plate.address}/98/0/boltStatus",
+            TopicSuffix.LATCH: f"{plate.address}/98/0/latchStatus",
+            TopicSuffix.OPERATION: f"{plate.address}/113/0/Access_Control/Lock_state",
+            TopicSuffix.BATTERY: f"{plate.address}/128/0/level",
+            TopicSuffix.AVAILABILITY: f"{plate.address}/status",
+            TopicSuffix.BRIDGE: f"{client}/status",
+            TopicSuffix.GET: f"{client}/api/pollValue/set",
+            TopicSuffix.RESULT: f"{client}/api/pollValue",
+            TopicSuffix.SET: f"{client}/api/writeValue/set",
+            TopicSuffix.LOG: f"{client}/api/writeValue",
         }
     )
 
 
-def decode_report(channel: Channel, payload: bytes, plate: Nameplate = BARE) -> tuple[Report, ...]:
+def decode_report(channel: TopicSuffix, payload: bytes, plate: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
     """Read what a lock or the gateway published; another node's answer tells nothing."""
     try:
         match channel:
-            case Channel.STATE:
+            case TopicSuffix.STATE:
                 return (_mode(_value(payload)),)
-            case Channel.BOLT:
+            case TopicSuffix.BOLT:
                 return tuple(_part(_value(payload), _BOLTS))
-            case Channel.LATCH:
+            case TopicSuffix.LATCH:
                 return tuple(_part(_value(payload), _LATCHES))
-            case Channel.OPERATION:
+            case TopicSuffix.OPERATION:
                 return tuple(_operation(_value(payload)))
-            case Channel.BATTERY:
+            case TopicSuffix.BATTERY:
                 return tuple(_battery(_value(payload)))
-            case Channel.AVAILABILITY | Channel.BRIDGE:
+            case TopicSuffix.AVAILABILITY | TopicSuffix.BRIDGE:
                 return (AvailabilityReport(online=flag(_value(payload), "value")),)
-            case Channel.RESULT:
+            case TopicSuffix.RESULT:
                 return tuple(_answer(mapping(parse(payload), "the answer"), plate))
-            case Channel.LOG:
+            case TopicSuffix.LOG:
                 return tuple(_outcome(mapping(parse(payload), "the answer"), plate))
-            case Channel.EVENT | Channel.SET | Channel.GET:
-                return (Unreadable(why="nothing is reported there"),)
+            case TopicSuffix.EVENT | TopicSuffix.SET | TopicSuffix.GET:
+                return (UnreadablePayload(why="nothing is reported there"),)
             case _:
                 assert_never(channel)
-    except Malformed as error:
-        return (Unreadable(why=str(error)),)
+    except MalformedPayload as error:
+        return (UnreadablePayload(why=str(error)),)
 
 
 def _value(payload: bytes) -> object:
@@ -157,14 +157,14 @@ def _whole(value: object) -> int | None:
 
 def _mode(value: object) -> LockReport:
     mode = _whole(value)
-    return LockReport(bolt=Bolt.UNKNOWN if mode is None else _MODES.get(mode, Bolt.UNKNOWN))
+    return LockReport(bolt=LockState.UNKNOWN if mode is None else _MODES.get(mode, LockState.UNKNOWN))
 
 
-def _part(value: object, words: Mapping[str, Bolt | None]) -> Iterator[LockReport]:
+def _part(value: object, words: Mapping[str, LockState | None]) -> Iterator[LockReport]:
     """What a part of the lock says; a word that is not known is an unknown bolt. No value: this lock does not tell."""
     if value is None:
         return
-    bolt = words.get(value, Bolt.UNKNOWN) if isinstance(value, str) else Bolt.UNKNOWN
+    bolt = words.get(value, LockState.UNKNOWN) if isinstance(value, str) else LockState.UNKNOWN
     if bolt is not None:
         yield LockReport(bolt=bolt)
 
@@ -175,10 +175,10 @@ def _operation(value: object) -> Iterator[Report]:
     if number == _IDLE:
         return
     if number == _JAMMED:
-        yield LockReport(bolt=Bolt.UNKNOWN, jammed=True, event=True)
+        yield LockReport(bolt=LockState.UNKNOWN, jammed=True, event=True)
         return
-    bolt, source = (Bolt.UNKNOWN, Source.UNSPECIFIED) if number is None else _OPERATIONS.get(
-        number, (Bolt.UNKNOWN, Source.UNSPECIFIED)
+    bolt, source = (LockState.UNKNOWN, OperationSource.UNSPECIFIED) if number is None else _OPERATIONS.get(
+        number, (LockState.UNKNOWN, OperationSource.UNSPECIFIED)
     )  # fmt: skip
     yield LockReport(bolt=bolt, source=source, event=True)
 
@@ -186,11 +186,11 @@ def _operation(value: object) -> Iterator[Report]:
 def _battery(value: object) -> Iterator[Report]:
     percent = _whole(value)
     if percent is None or not 0 <= percent <= 100:
-        raise Malformed("the level is no percentage")
+        raise MalformedPayload("the level is no percentage")
     yield BatteryReport(percent=percent)
 
 
-def _of(body: Mapping[str, object], plate: Nameplate, prop: str) -> tuple[object, ...] | None:
+def _of(body: Mapping[str, object], plate: DeviceRef, prop: str) -> tuple[object, ...] | None:
     """The arguments of a call, if it was about this node's door lock."""
     arguments = sequence(body.get("args"), "args")
     about = mapping(arguments[0], "the value's id") if arguments else {}
@@ -198,21 +198,21 @@ def _of(body: Mapping[str, object], plate: Nameplate, prop: str) -> tuple[object
     return tuple(arguments) if ours else None
 
 
-def _answer(body: Mapping[str, object], plate: Nameplate) -> Iterator[Report]:
+def _answer(body: Mapping[str, object], plate: DeviceRef) -> Iterator[Report]:
     arguments = _of(body, plate, _CURRENT)
     if arguments is None:
         return
     if body.get("success") is not True:
-        yield UnansweredReport()
+        yield NoAnswerReport()
         return
     echo = arguments[1] if len(arguments) > 1 else None
     if isinstance(echo, str):  # one that is none of ours makes its answer no answer of ours, and hides no bolt
-        with contextlib.suppress(Malformed):
-            yield EchoReport(echo=identifier(echo, "the question's number"))
+        with contextlib.suppress(MalformedPayload):
+            yield CorrelationReport(echo=identifier(echo, "the question's number"))
     yield _mode(body.get("result"))
 
 
-def _outcome(body: Mapping[str, object], plate: Nameplate) -> Iterator[Report]:
+def _outcome(body: Mapping[str, object], plate: DeviceRef) -> Iterator[Report]:
     """What came of an order: an acknowledgement is never the deed, and a failure is no proof of rest."""
     arguments = _of(body, plate, _TARGET)
     if arguments is None:
@@ -223,15 +223,15 @@ def _outcome(body: Mapping[str, object], plate: Nameplate) -> Iterator[Report]:
     if body.get("success") is not True:
         message = body.get("message")
         words = message if isinstance(message, str) and len(message) <= 500 else ""
-        why = next((failure for pattern, failure in _WHY if pattern.search(words)), Failure.UNSPECIFIED)
-        yield FailureReport(id=order, failure=why)
+        why = next((failure for pattern, failure in _WHY if pattern.search(words)), OperationError.UNSPECIFIED)
+        yield ErrorReport(id=order, failure=why)
     elif result is False or (_whole(status) is not None and status not in _PROGRESS):
-        yield FailureReport(id=order, failure=Failure.UNSPECIFIED)
+        yield ErrorReport(id=order, failure=OperationError.UNSPECIFIED)
     elif order is not None and _whole(status) is not None:
-        yield CommandReport(id=order, progress=_PROGRESS[_whole(status) or 0])
+        yield ProgressReport(id=order, progress=_PROGRESS[_whole(status) or 0])
 
 
-def encode_command(command: Command, plate: Nameplate) -> Letter:
+def encode_command(command: Command, plate: DeviceRef) -> Publication:
     """Write a call of the gateway's API.
 
     Raises:
@@ -242,23 +242,23 @@ def encode_command(command: Command, plate: Nameplate) -> Letter:
         raise ValueError("a Z-Wave lock cannot be asked without its node's number: name it in keys")
     about = {"nodeId": number, **_CLASS}
     match command:
-        case Unlock() | Lock():
-            mode = UNSECURED if isinstance(command, Unlock) else SECURED
-            return _call(Channel.SET, [{**about, "property": _TARGET}, mode, {}, command.id])
-        case Query():
+        case UnlockDoor() | LockDoor():
+            mode = UNSECURED if isinstance(command, UnlockDoor) else SECURED
+            return _call(TopicSuffix.SET, [{**about, "property": _TARGET}, mode, {}, command.id])
+        case QueryState():
             echo = [] if command.echo is None else [command.echo]
-            return _call(Channel.GET, [{**about, "property": _CURRENT}, *echo])
+            return _call(TopicSuffix.GET, [{**about, "property": _CURRENT}, *echo])
         case SetSignal() | ShowResult():
             raise ValueError(f"a lock cannot be asked to {type(command).__name__}")
         case _:
             assert_never(command)
 
 
-def _call(channel: Channel, arguments: list[object]) -> Letter:
-    return Letter(channel=channel, payload=write({"args": arguments}))
+def _call(channel: TopicSuffix, arguments: list[object]) -> Publication:
+    return Publication(suffix=channel, payload=write({"args": arguments}))
 
 
-def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
+def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
     """Write what the gateway would publish.
 
     Raises:
@@ -266,41 +266,41 @@ def encode_report(report: Report, plate: Nameplate) -> tuple[Letter, ...]:
     """
     match report:
         case LockReport(event=True):
-            return (_told(Channel.OPERATION, _operation_number(report)),)
-        case LockReport(bolt=Bolt.UNLATCHED, source=Source.UNSPECIFIED, user=None, jammed=None):
-            return (_told(Channel.LATCH, "open"),)
-        case LockReport(source=Source.UNSPECIFIED, user=None, jammed=None):
-            modes = {bolt: mode for mode, bolt in reversed(tuple(_MODES.items()))} | {Bolt.UNKNOWN: 254}
+            return (_told(TopicSuffix.OPERATION, _operation_number(report)),)
+        case LockReport(bolt=LockState.UNLATCHED, source=OperationSource.UNSPECIFIED, user=None, jammed=None):
+            return (_told(TopicSuffix.LATCH, "open"),)
+        case LockReport(source=OperationSource.UNSPECIFIED, user=None, jammed=None):
+            modes = {bolt: mode for mode, bolt in reversed(tuple(_MODES.items()))} | {LockState.UNKNOWN: 254}
             if report.bolt not in modes:
                 raise ValueError("a door lock has no such mode")
-            return (_told(Channel.STATE, modes[report.bolt]),)
+            return (_told(TopicSuffix.STATE, modes[report.bolt]),)
         case BatteryReport(percent=int(), level=None):
-            return (_told(Channel.BATTERY, report.percent),)
+            return (_told(TopicSuffix.BATTERY, report.percent),)
         case AvailabilityReport():
             alive = {"value": report.online, "status": "Alive" if report.online else "Dead", "nodeId": node(plate)}
-            return (Letter(channel=Channel.AVAILABILITY, payload=write(alive)),)
-        case UnansweredReport():
-            body = {"success": False, "message": _MESSAGES[Failure.TIMEOUT], "args": [_about(plate, _CURRENT)]}
-            return (Letter(channel=Channel.RESULT, payload=write(body)),)
-        case FailureReport(id=str()) if report.failure in _MESSAGES:
+            return (Publication(suffix=TopicSuffix.AVAILABILITY, payload=write(alive)),)
+        case NoAnswerReport():
+            body = {"success": False, "message": _MESSAGES[OperationError.TIMEOUT], "args": [_about(plate, _CURRENT)]}
+            return (Publication(suffix=TopicSuffix.RESULT, payload=write(body)),)
+        case ErrorReport(id=str()) if report.failure in _MESSAGES:
             arguments = [_about(plate, _TARGET), UNSECURED, {}, report.id]
             failed = {"success": False, "message": _MESSAGES[report.failure], "args": arguments}
-            return (Letter(channel=Channel.LOG, payload=write(failed)),)
-        case CommandReport():
+            return (Publication(suffix=TopicSuffix.LOG, payload=write(failed)),)
+        case ProgressReport():
             status = {progress: number for number, progress in _PROGRESS.items()}[report.progress]
             arguments = [_about(plate, _TARGET), UNSECURED, {}, report.id]
             done = {"success": True, "message": "Success zwave api call", "result": {"status": status}}
-            return (Letter(channel=Channel.LOG, payload=write({**done, "args": arguments})),)
+            return (Publication(suffix=TopicSuffix.LOG, payload=write({**done, "args": arguments})),)
         case _:
             raise ValueError(f"a Z-Wave lock cannot say this {type(report).__name__}")
 
 
-def _about(plate: Nameplate, prop: str) -> dict[str, object]:
+def _about(plate: DeviceRef, prop: str) -> dict[str, object]:
     return {"nodeId": node(plate), **_CLASS, "property": prop}
 
 
-def _told(channel: Channel, value: object) -> Letter:
-    return Letter(channel=channel, payload=write({"value": value}))
+def _told(channel: TopicSuffix, value: object) -> Publication:
+    return Publication(suffix=channel, payload=write({"value": value}))
 
 
 def _operation_number(report: LockReport) -> int:
@@ -312,26 +312,28 @@ def _operation_number(report: LockReport) -> int:
     return numbers[report.bolt, report.source]
 
 
-def decode_command(channel: Channel, payload: bytes, plate: Nameplate = BARE) -> Command | Unreadable:
+def decode_command(
+    channel: TopicSuffix, payload: bytes, plate: DeviceRef = NO_DEVICE_REF
+) -> Command | UnreadablePayload:
     """Read a call about this node's lock. An order's times are not in it."""
     try:
         body = mapping(parse(payload), "the call")
         match channel:
-            case Channel.GET:
+            case TopicSuffix.GET:
                 arguments = _of(body, plate, _CURRENT)
                 if arguments is None:
-                    return Unreadable(why="the call is about something else")
-                return Query(echo=text(arguments[1], "the question's number") if len(arguments) > 1 else None)
-            case Channel.SET:
+                    return UnreadablePayload(why="the call is about something else")
+                return QueryState(echo=text(arguments[1], "the question's number") if len(arguments) > 1 else None)
+            case TopicSuffix.SET:
                 return _order(_of(body, plate, _TARGET))
             case _:
-                return Unreadable(why="a lock is asked on set and get")
-    except Malformed as error:
-        return Unreadable(why=str(error))
+                return UnreadablePayload(why="a lock is asked on set and get")
+    except MalformedPayload as error:
+        return UnreadablePayload(why=str(error))
 
 
-def _order(arguments: tuple[object, ...] | None) -> Command | Unreadable:
+def _order(arguments: tuple[object, ...] | None) -> Command | UnreadablePayload:
     mode = _whole(arguments[1]) if arguments is not None and len(arguments) > 1 else None
     if mode not in (SECURED, UNSECURED):
-        return Unreadable(why="the call is none that moves a bolt")
-    return movement.bare(Lock if mode == SECURED else Unlock)
+        return UnreadablePayload(why="the call is none that moves a bolt")
+    return movement.bare(LockDoor if mode == SECURED else UnlockDoor)

@@ -12,7 +12,7 @@ from gateway.config.broker import Broker
 from gateway.config.errors import ConfigError
 from gateway.installation.diagnostics.trouble import hangs, trouble
 from gateway.installation.diagnostics.words import told
-from gateway.mqtt.client import Guest, Incoming, NotSent, visit
+from gateway.mqtt.client import InboundMessage, NotSent, ShortSession, connect_once
 
 ANSWER = 10.0  # seconds for the broker to take a message
 NOBODY = 0x10  # MQTT 5: taken, but nobody listens
@@ -20,14 +20,14 @@ TRY_DOCTOR = "`perron doctor` looks for the cause."
 
 
 @contextlib.asynccontextmanager
-async def logged_in(broker: Broker, topics: Sequence[str], *, qos: int = 1) -> AsyncIterator[Guest]:
+async def logged_in(broker: Broker, topics: Sequence[str], *, qos: int = 1) -> AsyncIterator[ShortSession]:
     """Visit the broker as `broker.username`, hearing `topics`.
 
     Raises:
         Failure: it cannot be reached, or it refuses this account.
     """
     try:
-        async with visit(broker, topics, monotonic=asyncio.get_running_loop().time, qos=qos) as guest:
+        async with connect_once(broker, topics, monotonic=asyncio.get_running_loop().time, qos=qos) as guest:
             yield guest
     except ConnectionError as error:
         why, todo = explained(str(error), broker)
@@ -55,7 +55,7 @@ def _reached(broker: Broker) -> bool:
     return False
 
 
-async def say(guest: Guest, topic: str, payload: bytes, *, expiry: int | None = None) -> None:
+async def say(guest: ShortSession, topic: str, payload: bytes, *, expiry: int | None = None) -> None:
     """Publish once and wait until the broker has it and somebody listens.
 
     Raises:
@@ -84,19 +84,21 @@ async def say(guest: Guest, topic: str, payload: bytes, *, expiry: int | None = 
         raise Failure(f"Nobody listens to {topic}.", "Is the gateway running? Start it with `perron run`.", Exit.SILENT)
 
 
-async def heard(guest: Guest, wanted: Callable[[Incoming], bool], *, within: float) -> Incoming | None:
+async def heard(
+    guest: ShortSession, wanted: Callable[[InboundMessage], bool], *, within: float
+) -> InboundMessage | None:
     """Wait for a message that is `wanted`; None when none came in time (seconds)."""
     try:
         async with asyncio.timeout(within):
             while True:
-                incoming = await guest.hear()
+                incoming = await guest.receive()
                 if wanted(incoming):
                     return incoming
     except TimeoutError:
         return None
 
 
-def body_of(incoming: Incoming) -> dict[str, object]:
+def body_of(incoming: InboundMessage) -> dict[str, object]:
     """Read a message as one JSON object; what is none is empty."""
     try:
         body = json.loads(incoming.payload)

@@ -16,7 +16,7 @@ from gateway.cli.options import HomeFile, example, tell
 
 if TYPE_CHECKING:  # `perron --help` answers without them
     from gateway.config.home import Home
-    from gateway.mqtt.mosquitto.provisioning import Listener
+    from gateway.mqtt.mosquitto.provisioning import BrokerListener
     from gateway.system.pki.broker import BrokerCertificate
 
 SECURE = 8883  # IANA's port of MQTT by TLS
@@ -90,11 +90,11 @@ def _told(folder: Path) -> Iterator[None]:
     Raises:
         Failure: something did.
     """
-    from gateway.mqtt.mosquitto.provisioning import WeakSetup  # noqa: PLC0415 - the other commands start without it
+    from gateway.mqtt.mosquitto.provisioning import WeakBrokerSetup  # noqa: PLC0415 - the other commands start without it
 
     try:
         yield
-    except WeakSetup as weak:
+    except WeakBrokerSetup as weak:
         raise Failure(str(weak), weak.todo) from weak
     except OSError as error:
         raise Failure(f"{folder} cannot be used ({plain(error)}).", "Name another folder.") from error
@@ -125,7 +125,7 @@ def _user(name: str | None) -> str | None:
 class _Before:
     """What was said of a folder when it was written the last time: it holds until something else is said."""
 
-    listeners: tuple["Listener", ...] = ()
+    listeners: tuple["BrokerListener", ...] = ()
     names: tuple[str, ...] = ()
     user: str | None = None
     homeassistant: bool = False
@@ -135,38 +135,38 @@ def _before(folder: Path) -> _Before:
     """Read it out of what lies there; nothing of a configuration that somebody else wrote."""
     from gateway.config.broker_acl import HOMEASSISTANT  # noqa: PLC0415 - the other commands start without it
     from gateway.mqtt.mosquitto.audit import foreign, runs_as  # noqa: PLC0415 - the same
-    from gateway.mqtt.mosquitto.provisioning import Listener  # noqa: PLC0415 - the same
+    from gateway.mqtt.mosquitto.provisioning import BrokerListener  # noqa: PLC0415 - the same
     from gateway.system.pki.broker import spoken_for  # noqa: PLC0415 - the same
 
     conf = folder / "mosquitto.conf"
     if not conf.exists() or foreign(folder) is not None:
         return _Before()
-    found: list[Listener] = []
+    found: list[BrokerListener] = []
     for line in conf.read_text(encoding="utf-8").splitlines():
         word, _, value = line.partition(" ")
         if word == "listener":
             port, _, host = value.partition(" ")
-            found.append(Listener(host=host, port=int(port)))
+            found.append(BrokerListener(host=host, port=int(port)))
         elif word == "certfile":
             found[-1] = replace(found[-1], tls=True)
     return _Before(listeners=tuple(found), names=spoken_for(folder), user=runs_as(folder),
                    homeassistant=(folder / f"{HOMEASSISTANT}.password").exists())  # fmt: skip
 
 
-def _listeners(home: "Home", listen: str | None, tls_port: int, before: _Before) -> tuple[str, "Listener | None"]:
+def _listeners(home: "Home", listen: str | None, tls_port: int, before: _Before) -> tuple[str, "BrokerListener | None"]:
     """Where the house's own listener is, and the one for other machines, if they have one of their own."""
-    from gateway.mqtt.mosquitto.provisioning import EVERYWHERE, Listener  # noqa: PLC0415 - the other commands start without it
+    from gateway.mqtt.mosquitto.provisioning import ANY_ADDRESS, BrokerListener  # noqa: PLC0415 - the other commands start without it
     from gateway.system.addresses import on_loopback  # noqa: PLC0415 - the same
 
     if home.broker.tls is not None:
-        everywhere = next((known.host for known in before.listeners if known.host in EVERYWHERE), None)
+        everywhere = next((known.host for known in before.listeners if known.host in ANY_ADDRESS), None)
         return listen or everywhere or home.broker.host, None
     if listen is None:
         kept = (known for known in before.listeners if known.tls and not on_loopback(known.host))
         return home.broker.host, next(kept, None)
     if on_loopback(listen):
         return listen, None
-    return home.broker.host, Listener(host=listen, port=tls_port, tls=True)
+    return home.broker.host, BrokerListener(host=listen, port=tls_port, tls=True)
 
 
 def _check(folder: Path, home: "Home", user: str | None) -> None:

@@ -72,7 +72,7 @@ def _lacks(step: Step) -> tuple[str, ...]:
         "incident": state.incident is not None,
         "somebody_home": state.somebody_home,
     }
-    if state.session is None:
+    if state.broker_session is None:
         return ("broker",)  # without it nothing else can be good
     return (*lacking(step, None), *(word for word, holds in others.items() if holds))
 

@@ -18,9 +18,9 @@ from gateway.config.devices import LockDevice
 from gateway.config.home import EntranceSection, Home
 from gateway.config.subscriptions import BRIDGE_STATE
 from gateway.config.topics import device_topic, entrance_topic
-from gateway.domain.visit.commands import Word
-from gateway.domain.visit.state import House, Refusal
-from gateway.mqtt.client import Guest, Incoming
+from gateway.domain.visit.commands import ScanAnswer
+from gateway.domain.visit.state import DoorResult, Refusal
+from gateway.mqtt.client import InboundMessage, ShortSession
 from gateway.runtime.notifications.texts import REFUSALS
 
 ANSWER = 5.0  # seconds for the gateway to answer a scan
@@ -37,11 +37,11 @@ REMEDIES: Mapping[Refusal, str] = {
     Refusal.CAMERA_UNAVAILABLE: TRY_DOCTOR,
 }
 CARRIES_IN: tuple[tuple[str, ask.Request], ...] = (
-    ("opens the door", ask.Open()),
+    ("opens the door", ask.OpenDoor()),
     ("goes in", ask.WalkIn()),
     ("puts the parcel down", ask.PutParcel()),
     ("comes out", ask.WalkOut()),
-    ("closes the door", ask.Close()),
+    ("closes the door", ask.CloseDoor()),
     ("goes away", ask.Leave()),
 )
 
@@ -81,7 +81,7 @@ async def hold(home: Home, code: str, scanner: str) -> str:
     device = home.devices[scanner]
     async with logged_in(home.broker.account(scanner), []) as guest:
         for letter in VENDORS[device.vendor].encode_report(ScanReport(code=code), device.plate):
-            await say(guest, device_topic(home, scanner, letter.channel), letter.payload, expiry=int(ANSWER))
+            await say(guest, device_topic(home, scanner, letter.suffix), letter.payload, expiry=int(ANSWER))
     return f"published as {scanner}"
 
 
@@ -112,26 +112,26 @@ async def scan(home: Home, codes: tuple[str, ...], scanner: str, *, deliver: boo
     async with logged_in(home.broker.account("installer"), [BRIDGE_STATE, *entrances]) as guest:
         there = await heard(guest, lambda i: i.topic == BRIDGE_STATE, within=STORED)
         door = _Door(home, guest, scanner, next(iter(entrances.values())), tell)
-        word: Word | None = None
+        word: ScanAnswer | None = None
         for code in codes:
             tell(f"…{code[-4:]}: {await hold(home, code, scanner)}.")
             if there is None or there.payload != b'{"state":"online"}':
                 raise Failure("Nobody answers: no gateway is connected to the broker.",
                               "Start it with `perron run`, then scan again.", Exit.SILENT)  # fmt: skip
             word = await door.answer()
-            if word is Word.NO:
+            if word is ScanAnswer.NO:
                 return False
-        if word is Word.WAIT:
+        if word is ScanAnswer.WAIT:
             word = await door.until_go()
-        if word is Word.GO and deliver:
+        if word is ScanAnswer.GO and deliver:
             return await door.carry_in()
-        return word is not Word.NO
+        return word is not ScanAnswer.NO
 
 
 class _Door:
     """What one entrance says, as it is heard on its event topic, told in a person's words."""
 
-    def __init__(self, home: Home, guest: Guest, scanner: str, section: EntranceSection, tell: Tell) -> None:
+    def __init__(self, home: Home, guest: ShortSession, scanner: str, section: EntranceSection, tell: Tell) -> None:
         self._home, self._guest, self._scanner, self._section, self._tell = home, guest, scanner, section, tell
         self._visit = ""
 
@@ -139,7 +139,7 @@ class _Door:
         """Wait for the next event of one of these kinds that concerns our scan; None when none came in time."""
         found: list[Body] = []
 
-        def wanted(incoming: Incoming) -> bool:
+        def wanted(incoming: InboundMessage) -> bool:
             body = json.loads(incoming.payload) if not incoming.retain and incoming.topic != BRIDGE_STATE else {}
             ours = body.get("kind") != "answer" or body["scanner"] == self._scanner
             if body.get("kind") in kinds and ours:
@@ -149,7 +149,7 @@ class _Door:
         await heard(self._guest, wanted, within=within)
         return found[0] if found else None
 
-    async def answer(self) -> Word:
+    async def answer(self) -> ScanAnswer:
         """Tell the answer to the scan that was just made.
 
         Raises:
@@ -163,8 +163,8 @@ class _Door:
                           " `perron doctor` looks for the cause.", Exit.SILENT)  # fmt: skip
         return self._worded(answer)
 
-    def _worded(self, answer: Body) -> Word:
-        word = Word(answer["word"])
+    def _worded(self, answer: Body) -> ScanAnswer:
+        word = ScanAnswer(answer["word"])
         self._visit = answer["scan"]
         refusal = None if answer["refusal"] is None else Refusal(answer["refusal"])
         why = "" if refusal is None else f" ({REFUSALS[refusal]['en']})"
@@ -173,13 +173,13 @@ class _Door:
             self._tell(REMEDIES[refusal])
         return word
 
-    async def until_go(self) -> Word:
+    async def until_go(self) -> ScanAnswer:
         """After a wait: tell what is awaited, until it is go or no. Still `WAIT` where the other half lacks."""
         timing = self._section.timing
         if await self._next("ring", within=STORED) is None:
             self._tell(f"It waits for the other half, the parcel's code or the courier's: scan it within"
                        f" {timing.courier:g} s.")  # fmt: skip
-            return Word.WAIT
+            return ScanAnswer.WAIT
         self._tell(f"The bell rings inside. Unless somebody answers, the door opens in {timing.ring:g} s.")
         lock = self._home.devices[self._section.lock]
         latency = lock.latency if isinstance(lock, LockDevice) else 0.0
@@ -188,11 +188,11 @@ class _Door:
             event = await self._next("answer", "phase", "house", within=longest)
             if event is None:
                 raise Failure(f"The gateway said neither go nor no within {longest:.0f} s.", TRY_DOCTOR, Exit.SILENT)
-            if event["kind"] == "answer" and event["word"] != Word.WAIT:
+            if event["kind"] == "answer" and event["word"] != ScanAnswer.WAIT:
                 return self._worded(event)
             if event["kind"] == "house":
                 self._tell("The visit is over and the door stayed shut: somebody answered the bell.")
-                return Word.NO
+                return ScanAnswer.NO
             if event.get("phase") == "approving":
                 self._tell(f"The owner is asked for a yes: {timing.approval:g} s.")
 
@@ -209,7 +209,7 @@ class _Door:
             await asyncio.sleep(PACE)
         timing = self._section.timing
         house = await self._next("house", within=timing.stable + 3 * timing.relock + MARGIN)
-        if house is None or house["house"] != House.LOCKED_AGAIN:
+        if house is None or house["house"] != DoorResult.LOCKED_AGAIN:
             self._tell("The door is not proven locked again: the gateway's log says why.")
             return False
         self._tell(f"The door is locked again. The film runs on for {timing.post_roll:g} s, then it is sealed.")

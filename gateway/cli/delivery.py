@@ -22,7 +22,7 @@ from gateway.config.topics import OFFER, RESULT
 from gateway.domain.delivery.barcodes import courier_digest, new_courier_code
 from gateway.domain.delivery.promise import Claims, Result
 from gateway.hub.sdk.hub import Hub
-from gateway.mqtt.packets import Incoming
+from gateway.mqtt.packets import InboundMessage
 from gateway.protocol.jws import sign
 from gateway.system.clock import Clock, machine_time
 from gateway.system.located_yaml import Misread, parse
@@ -187,7 +187,7 @@ async def at_a_hub(
     return await hub.ask("POST", "/v1/deliveries", body)
 
 
-def _answers(incoming: Incoming, jti: str, token: bytes) -> bool:
+def _answers(incoming: InboundMessage, jti: str, token: bytes) -> bool:
     """Tell whether it answers our message: by its id, or by its bytes where the box believes nothing of it."""
     with suppress(ValidationError):
         result = Result.model_validate_json(incoming.payload)

@@ -45,7 +45,7 @@ def hub(*, config: HubConfig = CONFIG) -> None:
     from gateway.hub.authority import AuthorityUnusable  # noqa: PLC0415 - the same
     from gateway.hub.process import Hub  # noqa: PLC0415 - the same
     from gateway.hub.store import StoreUnusable  # noqa: PLC0415 - the same
-    from gateway.mqtt.tls import readable  # noqa: PLC0415 - the same
+    from gateway.mqtt.tls import check_files  # noqa: PLC0415 - the same
     from gateway.protocol.keys import KeyUnusable  # noqa: PLC0415 - the same
 
     structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()])
@@ -55,7 +55,7 @@ def hub(*, config: HubConfig = CONFIG) -> None:
             tell("No `broker` in it: only simulated homes are reached.")
         elif file.broker is not None:
             _has_account(file.broker, config)
-            readable(file.broker)
+            check_files(file.broker)
         asyncio.run(Hub(file).run())
     except ConfigError as error:
         raise Failure(str(error), f"Correct {config}.") from error

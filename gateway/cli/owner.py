@@ -14,7 +14,7 @@ from gateway.config.topics import entrance_topic
 from gateway.evidence.checkpoint import read_remembered
 from gateway.evidence.verdict import Verdict
 from gateway.evidence.verify import verify
-from gateway.mqtt.client import Incoming
+from gateway.mqtt.client import InboundMessage
 from gateway.protocol.key_succession import LARGEST, Line
 from gateway.protocol.keys import KeyUnusable, PublicKey
 from gateway.protocol.strict_json import loads
@@ -36,7 +36,7 @@ async def stop(home: Home, entrance: str, *, lift: bool) -> str:
     state = entrance_topic(entrance, "state")
     wish = {"id": secrets.token_hex(8), "do": "lift" if lift else "stop"}
 
-    def fits(incoming: Incoming) -> bool:
+    def fits(incoming: InboundMessage) -> bool:
         return not incoming.retain and body_of(incoming).get("stopped") is (not lift)
 
     async with logged_in(home.broker.account("owner"), [state]) as guest:

@@ -15,8 +15,8 @@ from gateway.config.home import Home
 from gateway.config.subscriptions import BRIDGE_STATE
 from gateway.config.topics import entrance_topic
 from gateway.domain.pause import No, ambiguous, read
-from gateway.mqtt.client import Incoming
-from gateway.mqtt.publisher import stamp
+from gateway.mqtt.client import InboundMessage
+from gateway.mqtt.publisher import rfc3339_ms
 from gateway.system.clock import Clock
 from gateway.web.texts.catalogue import say as words
 
@@ -36,9 +36,9 @@ async def plan(home: Home, entrance: str | None, *, start: str, end: str) -> str
     zone, now = ZoneInfo(home.timezone), _clock(home)
     begins = None if start == "now" else _instant(start, zone, now, end=False)  # the box's clock says when now is
     ends = _instant(end, zone, now, end=True)
-    wish: dict[str, Any] = {"do": "pause", "end": stamp(ends), "everywhere": entrance is None}
+    wish: dict[str, Any] = {"do": "pause", "end": rfc3339_ms(ends), "everywhere": entrance is None}
     if begins is not None:
-        wish["start"] = stamp(begins)
+        wish["start"] = rfc3339_ms(begins)
     await _ask(home, entrance or next(iter(home.entrances)), wish)
     since = "now on" if begins is None else _told(begins, zone)
     return f"{entrance or 'all entrances'}: no deliveries from {since} to {_told(ends, zone)}"
@@ -64,7 +64,7 @@ async def listed(home: Home) -> list[str]:
     states: dict[str, Mapping[str, Any]] = {}
     online = False
 
-    def all_there(incoming: Incoming) -> bool:
+    def all_there(incoming: InboundMessage) -> bool:
         nonlocal online
         body = body_of(incoming)
         if incoming.topic in topics:
@@ -96,7 +96,7 @@ async def _ask(home: Home, entrance: str, wish: Mapping[str, Any]) -> None:
     """
     ident = secrets.token_hex(8)
 
-    def answers(incoming: Incoming) -> bool:
+    def answers(incoming: InboundMessage) -> bool:
         body = body_of(incoming)
         return body.get("kind") == "wish" and body.get("id") == ident
 

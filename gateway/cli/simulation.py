@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from pydantic import ValidationError
 from ruamel.yaml.error import YAMLError
 
-from devices.simulators.house import House, read_house
+from devices.simulators.house import SimulatedHouse, read_house
 from gateway.cli.failure import Exit, Failure, plain
 from gateway.cli.lines import pasted, relative
 from gateway.cli.watch import Links, beside, narrate
@@ -41,7 +41,7 @@ def physical_log(home: Home) -> Path:
 
 
 def plan(home: Home) -> dict[str, object]:
-    """Plan a house (`devices.simulators.house.House`) with every device of `home`, under its own account.
+    """Plan a house (`devices.simulators.house.SimulatedHouse`) with every device of `home`, under its own account.
 
     A camera that has no account (RTSP's, Frigate's) is real or is not there: nobody plays it.
     """
@@ -171,7 +171,7 @@ class Simulation:
             )
 
 
-async def _refuse_what_cannot_run(planned: House) -> None:
+async def _refuse_what_cannot_run(planned: SimulatedHouse) -> None:
     """Name what the house would end on."""
     for id_, device in planned.devices.items():
         file = None if planned.broker.passwords is None else planned.broker.passwords / f"{id_}.password"
@@ -203,7 +203,7 @@ async def _listens(host: str, port: int) -> bool:
     return False
 
 
-def read(file: Path) -> House:
+def read(file: Path) -> SimulatedHouse:
     """Read a house file.
 
     Raises:

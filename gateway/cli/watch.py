@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from devices.simulators.control import HouseControl, State
+from devices.simulators.control import HouseControl, ReadState
 from devices.simulators.doorway import APP, FROM_AFAR, HAND, ITSELF
-from devices.simulators.house import House
+from devices.simulators.house import SimulatedHouse
 from gateway.cli.failure import plain
 
 LOOK = 0.1  # seconds between two looks at the log
@@ -89,7 +89,7 @@ def happening(line: Mapping[str, Any]) -> str | None:
 class Links:
     """Tells which devices reach the broker and which do not, once each time that it changes."""
 
-    def __init__(self, house: House, tell: Tell) -> None:
+    def __init__(self, house: SimulatedHouse, tell: Tell) -> None:
         self._where = f"the broker at {house.broker.host}:{house.broker.port}"
         self._tell = tell
         self._why = "no connection"
@@ -113,7 +113,7 @@ class Links:
         while True:
             with suppress(OSError):
                 async with HouseControl(control) as house:  # anew each time: a house ends when nobody asks any more
-                    devices: Any = (await house.ask(State()))["devices"]
+                    devices: Any = (await house.ask(ReadState()))["devices"]
                 away = {name for name, device in devices.items() if not device["connected"]}
                 looks = looks + 1 if away == seen else 0
                 seen = away

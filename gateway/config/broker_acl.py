@@ -8,7 +8,7 @@ Frigate) owns its base topic whole. Nobody writes what another one says, and nob
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 from gateway.config.fields import PEOPLE, RESERVED
 from gateway.config.home import Home
 from gateway.config.subscriptions import BRIDGE_STATE
@@ -152,7 +152,7 @@ def access(home: Home, *, homeassistant: bool = False) -> str:
                 own.setdefault(device, []).append(f"{'write' if spoken else 'read'} {topic}")
             people["gateway"].append(f"{'read' if spoken else 'write'} {topic}")
             people["observer"].append(f"read {topic}")
-            people["installer"].append(f"{'write' if channel is Channel.GET else 'read'} {topic}")
+            people["installer"].append(f"{'write' if channel is TopicSuffix.GET else 'read'} {topic}")
     carried = bridges(home)
     for account, bases in carried.items():
         own[account] = [f"readwrite {base}/#" for base in bases]
@@ -177,7 +177,7 @@ def entities(home: Home) -> Sequence[str]:
 def _speaks_for(home: Home) -> Iterable[str]:
     for device in entities(home):
         yield from (f"write {device_topic(home, device, channel)}" for channel in SPOKEN)
-        yield f"read {device_topic(home, device, Channel.GET)}"
+        yield f"read {device_topic(home, device, TopicSuffix.GET)}"
 
 
 def _homeassistant(prefix: str, streams: Sequence[str]) -> list[str]:
@@ -207,7 +207,7 @@ def radio_access(base: str) -> str:
     The guard writes `<base>/.../set` and `/get`, not Zigbee2MQTT's own requests: it neither pairs nor forgets a device.
     """
     deep = ["/".join(["+"] * depth) for depth in range(1, DEEPEST + 1)]
-    commands = [f"write {base}/{levels}/{word}" for levels in deep for word in (Channel.SET, Channel.GET)]
+    commands = [f"write {base}/{levels}/{word}" for levels in deep for word in (TopicSuffix.SET, TopicSuffix.GET)]
     return "\n".join([*_user(GUARD, [f"read {base}/#", *commands]), *_user(BRIDGE, [f"readwrite {base}/#"])]) + "\n"
 
 
@@ -220,4 +220,4 @@ def _user(name: str, topics: Sequence[str]) -> Iterable[str]:
 
 def _patterns() -> Iterable[str]:
     yield from (f"pattern write perron/%u/{channel}" for channel in SPOKEN)
-    yield from (f"pattern read perron/%u/{channel}" for channel in (Channel.SET, Channel.GET))
+    yield from (f"pattern read perron/%u/{channel}" for channel in (TopicSuffix.SET, TopicSuffix.GET))

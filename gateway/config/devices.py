@@ -7,11 +7,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from devices.reports import Panel
+from devices.reports import AlarmPanelState
 from devices.vendors import homeassistant, somfy, zwave
 from devices.vendors.guard import DOOR, LOCK, PART
 from devices.vendors.scanner import CODE, KEYS
-from devices.vendors.words import Channel, Nameplate
+from devices.vendors.words import DeviceRef, TopicSuffix
 from gateway.config.fields import Address, Id, KeyPath, KeyWord, Region, Section, Topic
 from gateway.config.stream_url import PASSWORD, USER, StreamUrl
 from gateway.domain.timing import Seconds
@@ -42,16 +42,16 @@ class DeviceSection(Section):
     address: Address = ""
     """Address: what the vendor calls the device; for a product with topics of its own, its topic. Leave it out where
     the vendor needs none. Example: `zigbee2mqtt/Front door`."""
-    topics: dict[Channel, Topic] = Field(default={})
+    topics: dict[TopicSuffix, Topic] = Field(default={})
     """Topics: single topics that differ from the product's own, by channel. Example: `{event: barcode/front}`."""
     keys: dict[KeyWord, KeyPath] = Field(default={})
     """Keys: settings of the vendor for this device, and where a value stands in its payload if not in the usual place.
     Example: `{code: data.barcode}`."""
 
     @property
-    def plate(self) -> Nameplate:
+    def plate(self) -> DeviceRef:
         """What its vendor must know of it to read and write its payloads."""
-        return Nameplate(address=self.address, keys=self.keys, kind=self.kind)
+        return DeviceRef(address=self.address, keys=self.keys, kind=self.kind)
 
     @property
     def speaks(self) -> bool:
@@ -114,7 +114,7 @@ class LockDevice(DeviceSection):
         return self.guarded or self.guard is not None
 
     @property
-    def plate(self) -> Nameplate:
+    def plate(self) -> DeviceRef:
         """A guard speaks for its lock and for a door sensor: this is the lock."""
         return replace(super().plate, keys={PART: LOCK}) if self.vendor == "guard" else super().plate
 
@@ -212,7 +212,7 @@ class DoorDevice(DeviceSection):
 
         Somfy's contacts on 433 MHz (rtds://) only send.
         """
-        return self.answers and not self.address.startswith(somfy.ONLY_SENDS)
+        return self.answers and not self.address.startswith(somfy.ONE_WAY_PREFIX)
 
     @model_validator(mode="after")
     def _addressed(self) -> Self:
@@ -227,7 +227,7 @@ class DoorDevice(DeviceSection):
         return self
 
     @property
-    def plate(self) -> Nameplate:
+    def plate(self) -> DeviceRef:
         """Behind a guard this is the door, not the lock."""
         return replace(super().plate, keys={PART: DOOR}) if self.vendor == "guard" else super().plate
 
@@ -338,9 +338,9 @@ class FridgeDevice(DeviceSection):
     believed."""
 
     @property
-    def plate(self) -> Nameplate:
+    def plate(self) -> DeviceRef:
         """With the unit, where the payload tells none."""
-        return Nameplate(address=self.address, keys=self.keys, kind=self.kind, unit=self.unit)
+        return DeviceRef(address=self.address, keys=self.keys, kind=self.kind, unit=self.unit)
 
     @property
     def asked(self) -> bool:
@@ -407,9 +407,9 @@ class AlarmDevice(DeviceSection):
         return homeassistant.asked(self.plate)
 
     @property
-    def bypassed(self) -> frozenset[Panel]:
+    def bypassed(self) -> frozenset[AlarmPanelState]:
         """The modes, as the panel's words."""
-        return frozenset(Panel(mode) for mode in self.bypassed_in)
+        return frozenset(AlarmPanelState(mode) for mode in self.bypassed_in)
 
     @model_validator(mode="after")
     def _entity(self) -> Self:

@@ -6,7 +6,7 @@ from enum import StrEnum, auto
 BRIDGE_STATE = "perron/bridge/state"
 
 
-class Loss(StrEnum):
+class OverflowPolicy(StrEnum):
     """What may happen to messages of a topic when more arrive than are read."""
 
     NEVER = auto()  # kept whatever happens: the owner's stop
@@ -26,6 +26,6 @@ class Subscription:
 
     topic: str
     stored: bool
-    loss: Loss
+    loss: OverflowPolicy
     account: str | None = None
     urgent: bool = False

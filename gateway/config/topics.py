@@ -8,20 +8,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from devices.vendors import VENDORS
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 from gateway.config.home import Home
-from gateway.config.subscriptions import Loss, Subscription
+from gateway.config.subscriptions import OverflowPolicy, Subscription
 
 ECHO = "perron/bridge/echo"
 HOME_ASSISTANT = "homeassistant/status"  # where it says that it has begun, whatever its discovery prefix is
 OFFER = "perron/deliveries/offer"
 RESULT = "perron/deliveries/result"
 
-SPOKEN = (Channel.STATE, Channel.AVAILABILITY, Channel.EVENT, Channel.RESULT, Channel.BATTERY)
-OF_A_BRIDGE = (Channel.BRIDGE, Channel.LOG)  # shared by all devices behind one bridge
-OF_A_PRODUCT = (Channel.OPERATION, Channel.BOLT, Channel.LATCH)  # topics beside those of ours
+SPOKEN = (TopicSuffix.STATE, TopicSuffix.AVAILABILITY, TopicSuffix.EVENT, TopicSuffix.RESULT, TopicSuffix.BATTERY)
+OF_A_BRIDGE = (TopicSuffix.BRIDGE, TopicSuffix.LOG)  # shared by all devices behind one bridge
+OF_A_PRODUCT = (TopicSuffix.OPERATION, TopicSuffix.BOLT, TopicSuffix.LATCH)  # topics beside those of ours
 HEARD = (*SPOKEN, *OF_A_BRIDGE, *OF_A_PRODUCT)
-STORED = frozenset({Channel.STATE, Channel.AVAILABILITY, Channel.BRIDGE, Channel.BATTERY, *OF_A_PRODUCT})
+STORED = frozenset(
+    {TopicSuffix.STATE, TopicSuffix.AVAILABILITY, TopicSuffix.BRIDGE, TopicSuffix.BATTERY, *OF_A_PRODUCT}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +31,7 @@ class FromDevice:
     """A device spoke, or what carries several of them: each of `devices` on this `channel` of its own."""
 
     devices: tuple[str, ...]
-    channel: Channel
+    channel: TopicSuffix
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,7 @@ class FromHomeAssistant:
 Origin = FromDevice | FromOwner | FromRetailer | FromHomeAssistant
 
 
-def device_topic(home: Home, device: str, channel: Channel) -> str:
+def device_topic(home: Home, device: str, channel: TopicSuffix) -> str:
     """Name the topic of a device's channel: its own from `home.yaml`, else its product's, else `perron/<id>/<channel>`.
 
     Raises:
@@ -67,7 +69,7 @@ def device_topic(home: Home, device: str, channel: Channel) -> str:
     return own_topics(home, device).get(channel, f"perron/{device}/{channel}")
 
 
-def own_topics(home: Home, device: str) -> Mapping[Channel, str]:
+def own_topics(home: Home, device: str) -> Mapping[TopicSuffix, str]:
     """Name those of a device's topics that are not Perron's: its product's, and what `home.yaml` says instead.
 
     Raises:
@@ -77,7 +79,7 @@ def own_topics(home: Home, device: str) -> Mapping[Channel, str]:
     return {**VENDORS[section.vendor].topics(section.plate), **section.topics}
 
 
-def heard_of(home: Home, device: str) -> Mapping[Channel, str]:
+def heard_of(home: Home, device: str) -> Mapping[TopicSuffix, str]:
     """Name every topic on which this device is heard; none of one that has no MQTT.
 
     A product with MQTT of its own speaks on no topic of ours.
@@ -140,7 +142,7 @@ def _asked_by_home_assistant(home: Home) -> Mapping[str, FromHomeAssistant]:
 
 READINGS = frozenset({"fridge", "presence", "alarm"})  # kinds of devices whose newest message says all that counts
 
-MEASURED = frozenset({Channel.STATE, Channel.RESULT, Channel.BATTERY})  # where they tell what they measure
+MEASURED = frozenset({TopicSuffix.STATE, TopicSuffix.RESULT, TopicSuffix.BATTERY})  # where they tell what they measure
 
 
 def _doors(home: Home) -> frozenset[str]:
@@ -155,27 +157,27 @@ class Topics:
         """Read the map out of a checked configuration."""
         self._origins: dict[str, Origin] = {OFFER: FromRetailer()}
         self._home, self._at_the_door = home, _doors(home)
-        subscriptions = [Subscription(topic=OFFER, stored=False, loss=Loss.COUNTED)]
+        subscriptions = [Subscription(topic=OFFER, stored=False, loss=OverflowPolicy.COUNTED)]
         for entrance in home.entrances:
             topic = entrance_topic(entrance, "set")
             self._origins[topic] = FromOwner(entrance=entrance)
-            subscriptions.append(Subscription(topic=topic, stored=False, loss=Loss.NEVER, urgent=True))
+            subscriptions.append(Subscription(topic=topic, stored=False, loss=OverflowPolicy.NEVER, urgent=True))
         for topic, asks in _asked_by_home_assistant(home).items():
             self._origins[topic] = asks
             if asks.entrance is not None:
-                subscriptions.append(Subscription(topic=topic, stored=False, loss=Loss.COUNTED, urgent=True))
+                subscriptions.append(Subscription(topic=topic, stored=False, loss=OverflowPolicy.COUNTED, urgent=True))
         stored: dict[str, bool] = {}
         for id_, device in home.devices.items():
             for channel, topic in heard_of(home, id_).items():
                 self._add(topic, id_, channel)
-                scans = device.kind == "scanner" and channel is Channel.STATE
+                scans = device.kind == "scanner" and channel is TopicSuffix.STATE
                 stored.setdefault(topic, channel in STORED and not scans)
         subscriptions += [self._of_devices(topic, stored=old) for topic, old in stored.items()]
         if HOME_ASSISTANT in self._origins and HOME_ASSISTANT not in stored:
-            subscriptions.append(Subscription(topic=HOME_ASSISTANT, stored=False, loss=Loss.COUNTED))
+            subscriptions.append(Subscription(topic=HOME_ASSISTANT, stored=False, loss=OverflowPolicy.COUNTED))
         self.subscriptions = tuple(subscriptions)
 
-    def _add(self, topic: str, device: str, channel: Channel) -> None:
+    def _add(self, topic: str, device: str, channel: TopicSuffix) -> None:
         """Note that a device is heard on a topic; what stands behind one bridge shares its topics."""
         match self._origins.get(topic):
             case FromDevice() as known:
@@ -191,17 +193,17 @@ class Topics:
         """Say how a topic of devices is read: what may be lost of it, and whose rate limit it counts against."""
         origin = self._origins[topic]
         found = origin.carries if isinstance(origin, FromHomeAssistant) else origin
-        devices, channel = (found.devices, found.channel) if isinstance(found, FromDevice) else ((), Channel.STATE)
+        devices, channel = (found.devices, found.channel) if isinstance(found, FromDevice) else ((), TopicSuffix.STATE)
         kinds = {self._home.devices[device].kind for device in devices}
         door = bool(self._at_the_door & set(devices))
         bridge = carrier(self._home, devices[0]) if devices else None
         account = bridge if bridge is not None and not door else None
-        if channel is Channel.LOG:
-            return Subscription(topic=topic, stored=stored, loss=Loss.UNTOLD, account=account)
-        if kinds == {"scanner"} and channel is not Channel.AVAILABILITY:
-            return Subscription(topic=topic, stored=stored, loss=Loss.COUNTED, account=account)
-        newest = not door and (kinds <= READINGS or channel is Channel.BATTERY) and channel in MEASURED
-        loss = Loss.LATEST if newest else Loss.ASKED_AGAIN
+        if channel is TopicSuffix.LOG:
+            return Subscription(topic=topic, stored=stored, loss=OverflowPolicy.UNTOLD, account=account)
+        if kinds == {"scanner"} and channel is not TopicSuffix.AVAILABILITY:
+            return Subscription(topic=topic, stored=stored, loss=OverflowPolicy.COUNTED, account=account)
+        newest = not door and (kinds <= READINGS or channel is TopicSuffix.BATTERY) and channel in MEASURED
+        loss = OverflowPolicy.LATEST if newest else OverflowPolicy.ASKED_AGAIN
         return Subscription(topic=topic, stored=stored, loss=loss, account=account)
 
     def origin(self, topic: str) -> Origin | None:

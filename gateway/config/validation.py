@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from devices.vendors import VENDORS, zigbee2mqtt
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 from gateway.config.broker_acl import NameTaken, accounts
 from gateway.config.devices import Device
 from gateway.config.home import EntranceSection, Home
@@ -157,7 +157,7 @@ def _topics(home: Home) -> Iterator[Problem]:
     """No two devices share a topic, and none borrows one of ours."""
     taken: dict[str, str] = {}
     for id_ in home.devices:
-        for channel in Channel:
+        for channel in TopicSuffix:
             taken[f"perron/{id_}/{channel}"] = id_
     for id_, device in home.devices.items():
         yield from _product(id_, device)

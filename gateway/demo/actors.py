@@ -166,11 +166,11 @@ class Person:
 
     async def opens(self) -> None:
         """Push the door open."""
-        await self._do("opens the door", ask.Open(who=self._who))
+        await self._do("opens the door", ask.OpenDoor(who=self._who))
 
     async def closes(self) -> None:
         """Close the door from where one stands."""
-        await self._do("closes the door", ask.Close(who=self._who))
+        await self._do("closes the door", ask.CloseDoor(who=self._who))
 
     async def walks_in(self) -> None:
         """Go in through the open door."""
@@ -218,7 +218,7 @@ class Person:
 
     async def answers(self) -> None:
         """Press the answer button inside."""
-        await self._do("answers inside", ask.Answer(who=self._who))
+        await self._do("answers inside", ask.PressAnswer(who=self._who))
 
     async def turns_thumb_turn(self) -> None:
         """Unlock by hand from inside."""

@@ -2,8 +2,7 @@
 
 from dataclasses import replace
 
-from devices.simulators.house import Broker as SimulatedBroker
-from devices.simulators.house import DoorPlan, LockPlan
+from devices.simulators.house import DoorPlan, LockPlan, SimulatedBroker
 from gateway.config.broker import Broker
 from gateway.config.devices import DoorDevice, GuardSection, LockDevice
 from gateway.config.home import Home

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from joserfc.jwk import OKPKey
 
-from devices.simulators.house import Broker as HouseBroker
-from devices.simulators.house import House, Rtsp, read_house
+from devices.simulators.house import Rtsp, SimulatedHouse, read_house
+from devices.simulators.house import SimulatedBroker as HouseBroker
 from devices.simulators.scene import CLOCK_REGION
 from gateway.cli.keys import key_file
 from gateway.config.broker import Broker
@@ -70,7 +70,7 @@ class Plan:
     """One run: what the gateway knows, what the house is, who signs."""
 
     home: Home
-    house: House
+    house: SimulatedHouse
     signers: Mapping[str, Signer]
     pace: float  # seconds that people take for each thing they do
     behind: Behind | None = None  # what stands behind a guard

@@ -12,10 +12,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, PlainSerializer, TypeAdapter
 
 from gateway.domain.visit.commands import AlarmCode
-from gateway.domain.visit.state import House, Outcome, Phase, Refusal
-from gateway.mqtt.publisher import stamp
+from gateway.domain.visit.state import DoorResult, Outcome, Phase, Refusal
+from gateway.mqtt.publisher import rfc3339_ms
 
-Instant = Annotated[datetime, PlainSerializer(stamp, return_type=str, when_used="json")]
+Instant = Annotated[datetime, PlainSerializer(rfc3339_ms, return_type=str, when_used="json")]
 _INSTANT: TypeAdapter[datetime] = TypeAdapter(datetime)
 
 Line = Mapping[str, object]
@@ -108,7 +108,7 @@ class Result(Part):
     scenario: str
     outcome: Outcome | None
     expected: Outcome | None
-    house: House | None
+    house: DoorResult | None
     ok: bool
     phases: tuple[PhaseAt, ...]
     refusals: tuple[RefusalAt, ...]

@@ -23,8 +23,8 @@ from gateway.config.topics import entrance_topic
 from gateway.demo.handles import HANDLE, DieAt, Look, SetClock, SetFree, Sight, StopAt, Turned
 from gateway.demo.processes import read_pid
 from gateway.installation.survey_jobs import Pace
-from gateway.mqtt.client import Incoming
-from gateway.mqtt.publisher import encoded
+from gateway.mqtt.client import InboundMessage
+from gateway.mqtt.publisher import json_bytes
 
 
 class Rigged(App):
@@ -51,10 +51,10 @@ class Rigged(App):
             # In the next turn of the loop, as any message: while the step that reached the point waits for the disk.
             asyncio.get_running_loop().call_soon(self._on_message, self._stop())
 
-    def _stop(self) -> Incoming:
+    def _stop(self) -> InboundMessage:
         entrance = next(iter(self.home.entrances))
-        wish = encoded({"id": "stop-at-a-point", "do": "stop"})
-        return Incoming(topic=entrance_topic(entrance, "set"), payload=wish, retain=False, session=0)
+        wish = json_bytes({"id": "stop-at-a-point", "do": "stop"})
+        return InboundMessage(topic=entrance_topic(entrance, "set"), payload=wish, retain=False, session=0)
 
     async def serve(self, control: Path) -> None:
         """Let the handles be turned until cancelled."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from devices.simulators import control as ask
-from devices.simulators.house import House as HousePlan
+from devices.simulators.house import SimulatedHouse as HousePlan
 from gateway.config.home import EntranceSection, Home
 from gateway.demo.actors import PATIENCE, Narrate, Owner, Parcels, Person, Retailer
 from gateway.demo.handles import DieAt, Point
@@ -15,14 +15,14 @@ from gateway.demo.result import Move
 from gateway.demo.stage import Stage
 from gateway.demo.watch import Body, HouseLog, NeverCame, Watch
 from gateway.domain.timing import Timing
-from gateway.domain.visit.commands import AlarmCode, Saying
-from gateway.domain.visit.state import House, Outcome, Phase, Refusal
+from gateway.domain.visit.commands import AlarmCode, Notification
+from gateway.domain.visit.state import DoorResult, Outcome, Phase, Refusal
 
 ONCE_IN_AND_OUT = (Move.UNLOCKED, Move.OPENED, Move.CLOSED, Move.LOCKED)
 WHOLE_VISIT: tuple[str, ...] = (
     Phase.RINGING, Phase.UNLOCKING, Phase.UNLOCKED, Phase.INSIDE, Phase.RELOCKING, Phase.LOCKED_AGAIN, "ready",
 )  # fmt: skip
-TOLD_OF_IT = (Saying.AT_THE_DOOR, Saying.LOCKED_AGAIN)
+TOLD_OF_IT = (Notification.AT_THE_DOOR, Notification.LOCKED_AGAIN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,13 +37,13 @@ class Expectation:
     """
 
     outcome: Outcome | None = Outcome.DELIVERED
-    house: House | None = House.LOCKED_AGAIN
+    house: DoorResult | None = DoorResult.LOCKED_AGAIN
     moves: tuple[Move, ...] = ONCE_IN_AND_OUT
     phases: tuple[str, ...] = WHOLE_VISIT
     refusals: tuple[Refusal, ...] = ()
     alarms: tuple[AlarmCode, ...] = ()
-    told: tuple[Saying, ...] = TOLD_OF_IT
-    perhaps_told: frozenset[Saying] = frozenset()
+    told: tuple[Notification, ...] = TOLD_OF_IT
+    perhaps_told: frozenset[Notification] = frozenset()
     proofs: int = 1
     parts: int = 1
     gaps: frozenset[str] = frozenset()
@@ -52,7 +52,7 @@ class Expectation:
 
 
 REFUSED = Expectation(
-    outcome=Outcome.REFUSED, house=House.NOT_OPENED, moves=(), phases=(), told=(), proofs=0, parts=0, result=None
+    outcome=Outcome.REFUSED, house=DoorResult.NOT_OPENED, moves=(), phases=(), told=(), proofs=0, parts=0, result=None
 )
 """A scan that is refused at once: no visit, and nothing moves."""
 
@@ -99,12 +99,12 @@ class Play:
     async def fault(self, device: str, fault: str, on: bool | float | str = True) -> None:  # noqa: FBT002 - its value
         """Switch a device's fault on or off, or let a mishap happen."""
         self.narrate("house", f"{device}: {fault}{' ends' if on is False else ''}")
-        await self.house.ask(ask.Fault(device=device, fault=fault, on=on))
+        await self.house.ask(ask.SetFault(device=device, fault=fault, on=on))
 
     async def link(self, device: str, *, up: bool) -> None:
         """Cut a device's link, or let it come back."""
         self.narrate("house", f"{device} is {'back' if up else 'cut off'}")
-        await self.house.ask(ask.Link(device=device, up=up))
+        await self.house.ask(ask.SetLink(device=device, up=up))
 
     async def fridge_is_at(self, celsius: float) -> None:
         """Let the fridge be so warm."""
@@ -146,7 +146,7 @@ class Play:
         """Whether nothing lacks, and the owner was told of each time at which something that lacked came back."""
         lacks = [bool(body["lacking"]) for body in self.watch.events("readiness")]
         returns = sum(before and not after for before, after in pairwise(lacks))
-        told = sum(body["about"] == Saying.READY_AGAIN.value for body in self.watch.messages(urgent=False))
+        told = sum(body["about"] == Notification.READY_AGAIN.value for body in self.watch.messages(urgent=False))
         return not any(lacks[-1:]) and told >= returns
 
     async def shows(self, parcels: Parcels, *, code: int = 0) -> None:
@@ -247,7 +247,7 @@ class Play:
         """Wait for a no with this reason."""
         return await self.watch.event("answer", within=due + PATIENCE, word="no", refusal=refusal.value)
 
-    async def told(self, saying: Saying, *, due: float = 0) -> Body:
+    async def told(self, saying: Notification, *, due: float = 0) -> Body:
         """Wait until the owner is told this."""
         return await self.watch.told(saying.value, urgent=False, within=due + PATIENCE)
 

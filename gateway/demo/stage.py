@@ -14,7 +14,7 @@ from gateway.demo.plan import GUARD_FILE, Behind, Plan
 from gateway.demo.processes import Child, Supervised, end_stranger, read_pid
 from gateway.demo.result import Line
 from gateway.demo.watch import HouseLog, Seen, Watch, running
-from gateway.mqtt.mosquitto.provisioning import Running, private_broker
+from gateway.mqtt.mosquitto.provisioning import RunningBroker, private_broker
 
 Say = Callable[[str], None]
 
@@ -33,9 +33,9 @@ class PrivateBroker:
     def __init__(self, plan: Plan, folder: Path) -> None:
         self._plan, self._folder = plan, folder
         self._stack = AsyncExitStack()
-        self._running: Running | None = None
+        self._running: RunningBroker | None = None
 
-    async def begin(self) -> Running:
+    async def begin(self) -> RunningBroker:
         """Start it."""
         broker = private_broker(self._folder, self._plan.home)
         self._running = await self._stack.enter_async_context(broker)

@@ -24,7 +24,7 @@ from gateway.demo.result import (
 from gateway.demo.scenario import Expectation, Scenario
 from gateway.demo.stage import Stage
 from gateway.demo.watch import Body
-from gateway.domain.visit.state import House, Outcome
+from gateway.domain.visit.state import DoorResult, Outcome
 from gateway.evidence.checkpoint import check_log, read_remembered
 from gateway.evidence.manifest import Manifest, manifest_name
 from gateway.evidence.verify import verify
@@ -118,14 +118,14 @@ def _outcome(told: Sequence[Body], *, refused: bool) -> Outcome | None:
     return Outcome.REFUSED if refused else None
 
 
-def _house(told: Sequence[Body], *, asked: bool) -> House | None:
+def _house(told: Sequence[Body], *, asked: bool) -> DoorResult | None:
     """Name how the house was left: a door that was handed to its owner stays so, also when they have locked it."""
-    found = [House(body["house"]) for body in told]
-    if House.HANDED_TO_OWNER in found:
-        return House.HANDED_TO_OWNER
+    found = [DoorResult(body["house"]) for body in told]
+    if DoorResult.HANDED_TO_OWNER in found:
+        return DoorResult.HANDED_TO_OWNER
     if found:
         return found[-1]
-    return House.NOT_OPENED if asked else None
+    return DoorResult.NOT_OPENED if asked else None
 
 
 def _phases(told: Iterable[Body]) -> tuple[PhaseAt, ...]:

@@ -15,7 +15,7 @@ from gateway.config.broker import Broker
 from gateway.config.subscriptions import BRIDGE_STATE
 from gateway.config.topics import RESULT
 from gateway.demo.result import Line
-from gateway.mqtt.client import visit
+from gateway.mqtt.client import connect_once
 
 LOOK = 0.1  # seconds between two looks at a file or for a broker that is away
 SHOWN = 12  # of what was seen last, when what was awaited did not come
@@ -57,9 +57,9 @@ class Watch:
         while True:
             with contextlib.suppress(ConnectionError):
                 clock = asyncio.get_running_loop().time
-                async with visit(self._broker, list(self._topics), monotonic=clock) as guest:
+                async with connect_once(self._broker, list(self._topics), monotonic=clock) as guest:
                     while True:
-                        incoming = await guest.hear()
+                        incoming = await guest.receive()
                         self._take(self._topics[incoming.topic], incoming.payload)
             await asyncio.sleep(LOOK)
 

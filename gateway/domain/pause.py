@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum, auto
 from zoneinfo import ZoneInfo
 
-from gateway.domain.visit.state import Now, Pause
+from gateway.domain.visit.state import Now, PausePeriod
 
 LONGEST = timedelta(days=366)
 FURTHEST = timedelta(days=366)
@@ -51,9 +51,9 @@ class Planned:
         return self.entrance in (None, entrance)
 
     @property
-    def pause(self) -> Pause:
+    def pause(self) -> PausePeriod:
         """What the decision knows of it."""
-        return Pause(id=self.id, start=self.start, end=self.end)
+        return PausePeriod(id=self.id, start=self.start, end=self.end)
 
 
 def read(text: str, zone: ZoneInfo, *, end: bool) -> datetime | No:

@@ -14,7 +14,7 @@ import structlog
 from gateway.config.home import Home
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import Delivery, Entrance, House, Now, Visit
+from gateway.domain.visit.state import DoorResult, Entrance, Now, Visit, VisitDelivery
 from gateway.evidence.checkpoint import Checkpoint, SealedPart
 from gateway.evidence.folders import VISITS, visit_folder
 from gateway.evidence.manifest import DeliveryFacts, Hole, Span, manifest_name
@@ -75,12 +75,12 @@ class Archive:
         self._holes: dict[tuple[str, int], tuple[Hole, ...]] = {}
         self._unsealed: dict[tuple[str, int], _Result] = {}  # what could not be sealed, to be tried again
         self._writing = asyncio.Lock()  # one folder at a time: what is being sealed is not erased meanwhile
-        self._work: asyncio.Queue[Closed | tuple[c.Seal, Entrance]] = asyncio.Queue()
+        self._work: asyncio.Queue[Closed | tuple[c.SealProof, Entrance]] = asyncio.Queue()
         self._untidy = asyncio.Event()
 
     # ---- what is asked; nothing here waits ---------------------------------------------------------------------------
 
-    def film_ends(self, command: c.StopFilm, now: Now) -> None:
+    def film_ends(self, command: c.StopRecording, now: Now) -> None:
         """The part's film is over; its clips follow when they are closed."""
         self._ends[command.visit, command.part] = now.utc
 
@@ -88,7 +88,7 @@ class Archive:
         """The video process closed the clips of a part."""
         self._work.put_nowait(closed)
 
-    def seal(self, command: c.Seal, state: Entrance) -> None:
+    def seal(self, command: c.SealProof, state: Entrance) -> None:
         """Write and sign the proof of a part; `Sealed` comes back."""
         self._work.put_nowait((command, state))
 
@@ -108,7 +108,7 @@ class Archive:
             with self._contained.piece("proofs"):  # the entrance alarms where no seal comes
                 await self._worked(work)
 
-    async def _worked(self, work: Closed | tuple[c.Seal, Entrance]) -> None:
+    async def _worked(self, work: Closed | tuple[c.SealProof, Entrance]) -> None:
         async with self._writing:
             match work:
                 case Closed():
@@ -116,7 +116,7 @@ class Archive:
                 case (command, state):
                     result = _Result(visit=state.visit, notes=command.gaps)
                     if await self._seal(command.visit, command.part, result):
-                        self._put(state.id, e.Sealed(visit=command.visit, part=command.part))
+                        self._put(state.id, e.ProofSealed(visit=command.visit, part=command.part))
 
     # ---- the work ---------------------------------------------------------------------------------------------------
 
@@ -140,7 +140,7 @@ class Archive:
         self._put(entrance, e.FilmClosed(visit=visit, part=number, gaps=notes))
         state = self._state(entrance)
         if closed.clips and (state.visit is None or state.visit.id != visit):  # an incident, or a late end of a film
-            over = state.watch if state.watch is not None and state.watch.id == visit else None
+            over = state.grace_visit if state.grace_visit is not None and state.grace_visit.id == visit else None
             await self._seal(visit, number, _Result(visit=over, notes=notes))
 
     async def _note_clip(self, facts: ClipFacts, holes: list[Hole], *, entrance: str, visit: str, part: int) -> None:
@@ -369,7 +369,7 @@ class Archive:
         """The courier's receipt lies beside the proof of the first part."""
         if part.part != 1 or running.outcome is None:
             return
-        locked = running.house is House.LOCKED_AGAIN
+        locked = running.door_result is DoorResult.LOCKED_AGAIN
         issued = receipt(
             box=self._home.box,
             visit=part.visit,
@@ -399,7 +399,7 @@ class Archive:
             part=part.part,
             delivery=None if delivery is None else _delivery(delivery),
             outcome=None if running is None else running.outcome,
-            house=None if running is None else running.house,
+            house=None if running is None else running.door_result,
             span=Span(start=part.began, end=end),
             cameras=(cameras.outside, *cameras.inside),
             films=tuple(
@@ -419,7 +419,7 @@ class Archive:
 
 
 def _current(state: Entrance) -> set[str]:
-    visits = {visit.id for visit in (state.visit, state.watch) if visit is not None}
+    visits = {visit.id for visit in (state.visit, state.grace_visit) if visit is not None}
     return visits if state.incident is None else visits | {state.incident}
 
 
@@ -427,7 +427,7 @@ def _hole(camera: str, gap: Gap) -> Hole:
     return Hole(camera=camera, start=gap.start, end=max(gap.start, gap.end), why=gap.why.value)
 
 
-def _delivery(delivery: Delivery) -> DeliveryFacts:
+def _delivery(delivery: VisitDelivery) -> DeliveryFacts:
     return DeliveryFacts(
         id=delivery.id,
         version=delivery.version,

@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from gateway.domain.visit.state import House, Outcome
+from gateway.domain.visit.state import DoorResult, Outcome
 from gateway.protocol.hash_chain import Head, canonical
 from gateway.protocol.signed_document import FileName, Hash, Id, KeyText
 
@@ -108,7 +108,7 @@ class Manifest(Part):
     previous_sha256: Hash | None
     delivery: DeliveryFacts | None  # None: an incident
     outcome: Outcome | None
-    house: House | None
+    house: DoorResult | None
     film: Span  # from the first event that asked for film to the end of the post-roll
     cameras: tuple[FileName, ...]  # each must cover `film`, but for declared holes
     clips: tuple[ClipRecord, ...]

@@ -6,7 +6,7 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
-from gateway.domain.visit.state import House, Now, Outcome
+from gateway.domain.visit.state import DoorResult, Now, Outcome
 from gateway.evidence.checkpoint import Checkpoint, SealedPart, checkpoint
 from gateway.evidence.extract import write_extract
 from gateway.evidence.manifest import (
@@ -58,7 +58,7 @@ class Draft:
     part: int
     delivery: DeliveryFacts | None
     outcome: Outcome | None
-    house: House | None
+    house: DoorResult | None
     span: Span
     cameras: tuple[str, ...]
     films: tuple[Film, ...]

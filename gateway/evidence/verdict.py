@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum, auto
 from types import MappingProxyType
 
-from gateway.domain.visit.state import House, Outcome
+from gateway.domain.visit.state import DoorResult, Outcome
 
 
 class Problem(StrEnum):
@@ -101,7 +101,7 @@ class PartReport:
     brand: str | None
     carrier: str | None
     outcome: Outcome | None
-    house: House | None
+    house: DoorResult | None
     start: datetime
     end: datetime
     sealed_at: datetime

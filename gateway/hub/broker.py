@@ -24,8 +24,8 @@ from gateway.hub.authority import Authority, AuthorityUnusable
 from gateway.hub.config import Boxes, HubFile
 from gateway.hub.store import UNAVAILABLE, Store
 from gateway.hub.tables import certificates, claims, homes
-from gateway.mqtt.client import visit
-from gateway.mqtt.mosquitto.provisioning import PACKET, BoxesListener, broker_user, reload, write_hub
+from gateway.mqtt.client import connect_once
+from gateway.mqtt.mosquitto.provisioning import MAX_PACKET_BYTES, BoxesListener, broker_user, reload, write_hub
 from gateway.protocol.box_hub import What, ack_topic
 from gateway.system.atomic_file import write_whole
 
@@ -67,7 +67,7 @@ async def set_up(file: HubFile, boxes: Boxes, store: Store, *, now: datetime) ->
     _believed(authority)
     port = 1883 if file.broker is None else file.broker.port
     at = BoxesListener(host=boxes.listen, port=boxes.port, connections=boxes.connections)
-    write_hub(folder, rights=access(), account=HUB, port=port, packet=PACKET, boxes=at, user=broker_user())
+    write_hub(folder, rights=access(), account=HUB, port=port, packet=MAX_PACKET_BYTES, boxes=at, user=broker_user())
     return authority
 
 
@@ -150,7 +150,7 @@ class Keeper:
             tls = BrokerTls(ca=self._folder / "authority.pem", certificate=pem, key=pem)
             at = Broker(host=self._boxes.near, port=self._boxes.port, username=home, tls=tls)
             try:
-                async with visit(at, [ack_topic(home)], monotonic=self._monotonic):
+                async with connect_once(at, [ack_topic(home)], monotonic=self._monotonic):
                     return True
             except ConnectionError as error:
                 log.warning("not_cut", home=home, why=str(error))

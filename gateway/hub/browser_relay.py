@@ -14,7 +14,7 @@ from gateway.hub.mqtt import Line, nobody
 from gateway.hub.operation import Member
 from gateway.hub.problem import Code, Problem
 from gateway.hub.store import new_id
-from gateway.mqtt.packets import Incoming, NotSent
+from gateway.mqtt.packets import InboundMessage, NotSent
 from gateway.protocol.box_hub import Asked, Replied, answerer, answers_topic, ask_topic
 from gateway.protocol.strict_json import loads
 
@@ -73,7 +73,7 @@ class Questions:
             self._of_home[member.home] -= 1
             self._of_home += Counter()  # keeps those only that wait
 
-    def heard(self, incoming: Incoming) -> bool:
+    def heard(self, incoming: InboundMessage) -> bool:
         """Take in a word of a box; False: it is no answer to what this process asks."""
         home = answerer(incoming.topic, self._via)
         if home is None:

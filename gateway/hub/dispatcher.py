@@ -63,7 +63,7 @@ def next_of(answer: Acknowledgement | NotSent, attempts: int, *, jitter: float) 
             return Next("unknown", SOON, tried=False)  # it may have arrived: then the box says so
         case Acknowledgement(code=None):  # the node of its box is lost: the box says hello at another
             return Next("silent", spread(min(AGAIN * 2 ** min(attempts, 10), LONGEST), jitter))
-        case Acknowledgement() if nobody(answer) or not answer.taken:
+        case Acknowledgement() if nobody(answer) or not answer.accepted:
             return Next("nobody" if nobody(answer) else "refused", spread(SWEEP, jitter), parked=True)
         case Acknowledgement():
             return Next("taken", spread(min(AGAIN * 2 ** min(attempts, 10), LONGEST), jitter))

@@ -23,7 +23,7 @@ from gateway.hub.home_limits import HomeRations, Retention
 from gateway.hub.metrics import Tally
 from gateway.hub.operation import Bells
 from gateway.hub.store import Store, StoreSilent
-from gateway.mqtt.packets import Incoming
+from gateway.mqtt.packets import InboundMessage
 from gateway.protocol.box_hub import Hello, Receipt, What, ack_topic, speaker
 from gateway.protocol.strict_json import loads
 from gateway.system.containment import Containment
@@ -87,7 +87,7 @@ class Ingest:
         self._waiting = 0
         self._told: dict[tuple[str, str], datetime] = {}
 
-    def heard(self, incoming: Incoming) -> None:
+    def heard(self, incoming: InboundMessage) -> None:
         """A word of a box. A stored copy is old news."""
         spoken = speaker(incoming.topic)
         if spoken is None or incoming.retain:

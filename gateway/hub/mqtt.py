@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from gateway.config.broker import Broker
-from gateway.config.subscriptions import Loss, Subscription
+from gateway.config.subscriptions import OverflowPolicy, Subscription
 from gateway.hub.metrics import Tally
-from gateway.mqtt.client import Mqtt
-from gateway.mqtt.packets import Acknowledgement, Incoming, Manner, NotSent
+from gateway.mqtt.client import MqttClient
+from gateway.mqtt.packets import Acknowledgement, ConnectionOptions, InboundMessage, NotSent
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +40,7 @@ class Line:
         self,
         brokers: Sequence[Broker],
         *,
-        heard: Callable[[Incoming], None],
+        heard: Callable[[InboundMessage], None],
         answers: str,
         up: Callable[[], None],
         tally: Tally,
@@ -51,11 +51,11 @@ class Line:
         self._up, self._tally = up, tally
         self._sessions = itertools.count(1)
         self.there = False
-        self._mqtt = Mqtt(
+        self._mqtt = MqttClient(
             broker=brokers[0],
             others=brokers[1:],
             subscriptions=[
-                Subscription(topic=topic, stored=False, loss=Loss.ASKED_AGAIN) for topic in (*topics, answers)
+                Subscription(topic=topic, stored=False, loss=OverflowPolicy.ASKED_AGAIN) for topic in (*topics, answers)
             ],
             session_number=self._next,
             on_message=heard,
@@ -64,7 +64,7 @@ class Line:
             on_missed=self._on_missed,
             monotonic=monotonic,
             presence=None,
-            manner=Manner(keepalive=KEEPALIVE, kept=0 if shards is None else KEPT),
+            manner=ConnectionOptions(keepalive_s=KEEPALIVE, session_expiry_s=0 if shards is None else KEPT),
         )
 
     async def run(self) -> None:

@@ -52,7 +52,7 @@ from gateway.hub.store import Store
 from gateway.hub.webhooks.challenge import challenge_unsent
 from gateway.hub.webhooks.connection import Lookup, by_machine
 from gateway.hub.webhooks.sender import Sender
-from gateway.mqtt.packets import Incoming
+from gateway.mqtt.packets import InboundMessage
 from gateway.protocol.box_hub import answers_topic
 from gateway.protocol.keys import BoxKey
 from gateway.system.containment import Containment
@@ -207,7 +207,7 @@ class Hub:
         self._dispatcher.ring()
         self._presence.up()
 
-    def _heard(self, incoming: Incoming) -> None:
+    def _heard(self, incoming: InboundMessage) -> None:
         with self.contained.piece("line", incoming.topic):
             if not self._questions.heard(incoming):
                 self._ingest.heard(incoming)

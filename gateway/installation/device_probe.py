@@ -5,15 +5,24 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from devices.commands import Query
-from devices.reports import AvailabilityReport, Bolt, Door, DoorReport, EchoReport, FridgeReport, LockReport, Report
+from devices.commands import QueryState
+from devices.reports import (
+    AvailabilityReport,
+    CorrelationReport,
+    DoorReport,
+    DoorState,
+    FridgeReport,
+    LockReport,
+    LockState,
+    Report,
+)
 from devices.vendors import VENDORS
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 from gateway.config.devices import CoverDevice, Device, DoorDevice, LockDevice
 from gateway.config.home import Home
 from gateway.config.topics import device_topic, heard_of
 from gateway.installation.capability import Measurement
-from gateway.mqtt.client import Guest, Incoming, NotSent
+from gateway.mqtt.client import InboundMessage, NotSent, ShortSession
 from gateway.protocol.keys import KeyUnusable
 from gateway.runtime.guard_client import Guarded
 
@@ -61,7 +70,7 @@ def patience(device: Device) -> float:
 
 async def ask(  # noqa: PLR0913 - who is asked, by whom, and for how long
     home: Home,
-    guest: Guest,
+    guest: ShortSession,
     devices: Iterable[str],
     *,
     longest: float,
@@ -97,7 +106,7 @@ async def ask(  # noqa: PLR0913 - who is asked, by whom, and for how long
     while (left := waits() - loop.time()) > 0:
         try:
             async with asyncio.timeout(left):
-                incoming = await guest.hear()
+                incoming = await guest.receive()
         except TimeoutError:
             continue
         if incoming.topic not in kept:
@@ -107,23 +116,25 @@ async def ask(  # noqa: PLR0913 - who is asked, by whom, and for how long
     return found
 
 
-def _believed(guarded: Guarded, home: Home, ids: Iterable[str], incoming: Incoming) -> Iterator[tuple[str, Incoming]]:
+def _believed(
+    guarded: Guarded, home: Home, ids: Iterable[str], incoming: InboundMessage
+) -> Iterator[tuple[str, InboundMessage]]:
     """Give to each device what counts of a message: of those behind a guard what its signature covers."""
-    behind: dict[str, Channel] = {}
+    behind: dict[str, TopicSuffix] = {}
     for id_ in ids:
         if home.devices[id_].vendor != "guard":
             yield id_, incoming
             continue
         here = (channel for channel, topic in heard_of(home, id_).items() if topic == incoming.topic)
-        behind |= dict.fromkeys((id_,), next(here, Channel.SET))
-    spoke = tuple(id_ for id_, channel in behind.items() if channel is not Channel.SET)
+        behind |= dict.fromkeys((id_,), next(here, TopicSuffix.SET))
+    spoke = tuple(id_ for id_, channel in behind.items() if channel is not TopicSuffix.SET)
     if spoke:
         for device, channel, told in guarded.heard(spoke, behind[spoke[0]], incoming):
             if device in behind:
                 yield device, replace(told, topic=device_topic(home, device, channel))
 
 
-def _take(heard: Heard, said: tuple[tuple[Report, ...], bool] | None, incoming: Incoming, seconds: float) -> None:
+def _take(heard: Heard, said: tuple[tuple[Report, ...], bool] | None, incoming: InboundMessage, seconds: float) -> None:
     if said is None:
         return
     reports, answers = said
@@ -139,41 +150,41 @@ def _asked(home: Home, line: Guarded, id_: str, word: str) -> Heard:
     if isinstance(device, DoorDevice) and not device.answers:
         return Heard(why="a basic door cannot be asked")
     try:
-        letter = VENDORS[device.vendor].encode_command(Query(echo=f"{word}:{id_}"), device.plate)
+        letter = VENDORS[device.vendor].encode_command(QueryState(echo=f"{word}:{id_}"), device.plate)
     except ValueError:
         return Heard(why=f"a {device.kind} cannot be asked")
     sent = line.publish(
-        device_topic(home, id_, letter.channel),
+        device_topic(home, id_, letter.suffix),
         letter.payload,
         correlation=f"{word}:{id_}".encode(),
-        response_topic=device_topic(home, id_, Channel.RESULT),
+        response_topic=device_topic(home, id_, TopicSuffix.RESULT),
     )
     return Heard(why=f"the question did not leave: {sent.why.value}") if isinstance(sent, NotSent) else Heard()
 
 
-def _reader(home: Home, id_: str, word: str) -> Callable[[Incoming], tuple[tuple[Report, ...], bool] | None]:
+def _reader(home: Home, id_: str, word: str) -> Callable[[InboundMessage], tuple[tuple[Report, ...], bool] | None]:
     """Read what is this device's: its reports, and whether they answer our question; None for another's."""
     device = home.devices[id_]
     vendor = VENDORS[device.vendor]
-    channels: Mapping[str, Channel] = {topic: channel for channel, topic in heard_of(home, id_).items()}
+    channels: Mapping[str, TopicSuffix] = {topic: channel for channel, topic in heard_of(home, id_).items()}
     ours = f"{word}:{id_}".encode()
 
-    def read(incoming: Incoming) -> tuple[tuple[Report, ...], bool] | None:
+    def read(incoming: InboundMessage) -> tuple[tuple[Report, ...], bool] | None:
         channel = channels.get(incoming.topic)
         if channel is None:
             return None
         reports = vendor.decode_report(channel, incoming.payload, device.plate)
-        if vendor.ECHOES:
-            echo = EchoReport(echo=ours.decode())  # of a device whose MQTT has no correlation data
+        if vendor.CORRELATES:
+            echo = CorrelationReport(echo=ours.decode())  # of a device whose MQTT has no correlation data
             told = tuple(report for report in reports if report != echo)
-            return told, channel is Channel.RESULT and (incoming.correlation == ours or echo in reports)
+            return told, channel is TopicSuffix.RESULT and (incoming.correlation == ours or echo in reports)
         return reports, any(isinstance(report, ABOUT) for report in reports)
 
     return read
 
 
 async def measure(  # noqa: PLR0913 - who is asked, by whom, and how
-    home: Home, guest: Guest, id_: str, *, times: int, now: datetime, word: str = "test"
+    home: Home, guest: ShortSession, id_: str, *, times: int, now: datetime, word: str = "test"
 ) -> Measurement | str:
     """Ask a device several times, one after the other, as long as it may need each; or say why it cannot be asked."""
     longest = max(2 * patience(home.devices[id_]), LEAST)
@@ -188,8 +199,8 @@ async def measure(  # noqa: PLR0913 - who is asked, by whom, and how
         if heard.answer is None or heard.seconds is None:
             continue
         seconds.append(heard.seconds)
-        bolts.extend(one.bolt is not Bolt.UNKNOWN for one in heard.answer if isinstance(one, LockReport))
-        doors.extend(one.door is not Door.UNKNOWN for one in heard.answer if isinstance(one, DoorReport))
+        bolts.extend(one.bolt is not LockState.UNKNOWN for one in heard.answer if isinstance(one, LockReport))
+        doors.extend(one.door is not DoorState.UNKNOWN for one in heard.answer if isinstance(one, DoorReport))
     return Measurement(
         at=now,
         asked=times,

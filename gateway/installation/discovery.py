@@ -18,8 +18,8 @@ from enum import StrEnum, auto
 from types import MappingProxyType
 from typing import assert_never
 
-from devices.reports import Unreadable
-from devices.vendors.zigbee2mqtt_exposes import Found, Kind, Use, read_devices
+from devices.reports import UnreadablePayload
+from devices.vendors.zigbee2mqtt_exposes import BridgeDevice, DeviceUse, UsableKind, read_devices
 from gateway.config.devices import Device
 from gateway.config.home import Home
 from gateway.config.stream_url import stream_url
@@ -42,7 +42,13 @@ QUIET = 3600.0  # seconds for which a sensor on a battery may be silent
 
 _OPTIONS = ("kind", "vendor", "address")  # what `perron add` has an option for; the other keys come by --set
 _NOTHING: Mapping[str, str] = MappingProxyType({})
-_USABLE = {Kind.LOCK: "lock", Kind.DOOR: "door", Kind.FRIDGE: "fridge", Kind.BUTTON: "button", Kind.SIREN: "signal"}
+_USABLE = {
+    UsableKind.LOCK: "lock",
+    UsableKind.DOOR: "door",
+    UsableKind.FRIDGE: "fridge",
+    UsableKind.BUTTON: "button",
+    UsableKind.SIREN: "signal",
+}
 _AVAILABILITY = re.compile(r"perron/([a-z0-9-]{1,64})/availability")
 
 
@@ -96,7 +102,7 @@ def on_the_broker(home: Home, topic: str, payload: bytes) -> Iterator[Sighting]:
     base, _, rest = topic.rpartition("/bridge/")
     if base and rest == "devices":
         found = read_devices(payload)
-        if not isinstance(found, Unreadable):
+        if not isinstance(found, UnreadablePayload):
             for one in found:
                 yield from _of_a_radio(home, base, one)
     elif topic.endswith(ZWAVE_LOCK):
@@ -112,7 +118,7 @@ def _said(payload: bytes) -> str:
     return "" if text.startswith(("{", "[")) else inert(text)
 
 
-def _of_a_radio(home: Home, base: str, found: Found) -> Iterator[Sighting]:
+def _of_a_radio(home: Home, base: str, found: BridgeDevice) -> Iterator[Sighting]:
     """Read what one device can be used as: a use that no entry of the house file can have is shown without a line."""
     address = f"{base}/{found.friendly_name}"
     made = " ".join(word for word in (found.maker, found.model) if word)
@@ -141,25 +147,25 @@ def _of_zwave(home: Home, topic: str) -> Iterator[Sighting]:
     )  # fmt: skip
 
 
-def _is_used(device: Device, use: Use, address: str) -> bool:
-    if use.kind is Kind.BUTTON:
+def _is_used(device: Device, use: DeviceUse, address: str) -> bool:
+    if use.kind is UsableKind.BUTTON:
         return device.kind == "signal" and address in device.topics.values()
     return (device.kind, device.address) == (_USABLE[use.kind], address)
 
 
-def _added(base: str, name: str, use: Use) -> Mapping[str, str]:
+def _added(base: str, name: str, use: DeviceUse) -> Mapping[str, str]:
     """Say what adds it, with all that its bridge says of it; a button is added with its siren."""
     sets = {f"keys.{word}": where for word, where in sorted(use.keys.items())}
     if "/" in base:
         sets["keys.base"] = base
     match use.kind:
-        case Kind.BUTTON:
+        case UsableKind.BUTTON:
             return _NOTHING
-        case Kind.SIREN:
+        case UsableKind.SIREN:
             sets["topics.event"] = f"{base}/BUTTON"
-        case Kind.DOOR if not use.answers:
+        case UsableKind.DOOR if not use.answers:
             sets |= {"answers": "false", "heartbeat": f"{QUIET:g}"}
-        case Kind.LOCK | Kind.DOOR | Kind.FRIDGE:
+        case UsableKind.LOCK | UsableKind.DOOR | UsableKind.FRIDGE:
             pass
         case _:
             assert_never(use.kind)

@@ -11,7 +11,7 @@ from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZerocon
 from gateway.config.broker_acl import NameTaken, bridges
 from gateway.config.home import Home
 from gateway.installation.discovery import MDNS, ZWAVE_LOCK, Sighting, on_the_broker, on_the_network
-from gateway.mqtt.client import Guest
+from gateway.mqtt.client import ShortSession
 
 RESOLVES = 3000  # milliseconds for a service to tell where it is
 OWN = "perron/+/availability"
@@ -29,7 +29,7 @@ def topics(home: Home) -> list[str]:
     return [OWN]
 
 
-async def broker(home: Home, guest: Guest, seconds: float, see: See) -> None:
+async def broker(home: Home, guest: ShortSession, seconds: float, see: See) -> None:
     """Hear what the broker keeps, and what is told meanwhile, for so many seconds.
 
     Raises:
@@ -38,7 +38,7 @@ async def broker(home: Home, guest: Guest, seconds: float, see: See) -> None:
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             while True:
-                incoming = await guest.hear()
+                incoming = await guest.receive()
                 for sighting in on_the_broker(home, incoming.topic, incoming.payload):
                     see(sighting)
 

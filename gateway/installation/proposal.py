@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import AwareDatetime, Field, JsonValue, StringConstraints
 
 from devices.vendors import zwave
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 from gateway.config.broker_acl import HOMEASSISTANT, access, accounts, bridges
 from gateway.config.devices import CameraDevice, Device
 from gateway.config.editor_keys import ENTRANCE
@@ -31,9 +31,9 @@ LARGEST = 4096  # bytes of one, as JSON
 LOGIN = "credentials_file"  # a camera's; the box alone names it
 _AT_THE_DOOR = ("lock", "cover", "door")  # what moves a door or proves that it is shut
 # Topics that a gateway has for all its devices: which of them is meant stands in the payload.
-_OF_ALL: Mapping[str, frozenset[Channel]] = {
-    "zwave": frozenset({Channel.GET, Channel.RESULT, Channel.SET}),
-    "proglove": frozenset({Channel.EVENT, Channel.AVAILABILITY, Channel.SET}),
+_OF_ALL: Mapping[str, frozenset[TopicSuffix]] = {
+    "zwave": frozenset({TopicSuffix.GET, TopicSuffix.RESULT, TopicSuffix.SET}),
+    "proglove": frozenset({TopicSuffix.EVENT, TopicSuffix.AVAILABILITY, TopicSuffix.SET}),
 }
 
 
@@ -195,7 +195,7 @@ def _picture(camera: CameraDevice) -> tuple[tuple[str, int], str]:
 
 def _node(device: Device) -> tuple[int | None, str]:
     """Which node of which gateway."""
-    return zwave.node(device.plate), zwave.topics(device.plate)[Channel.SET]
+    return zwave.node(device.plate), zwave.topics(device.plate)[TopicSuffix.SET]
 
 
 def _astray(new: Home, name: str) -> Iterator[Remark]:
@@ -208,7 +208,7 @@ def _astray(new: Home, name: str) -> Iterator[Remark]:
     device, carried = new.devices[name], carrier(new, name) is not None
     bases = [base for several in bridges(new).values() for base in several]
     for channel, topic in device.topics.items():
-        if channel not in (Channel.SET, Channel.GET) and device.kind not in _AT_THE_DOOR:
+        if channel not in (TopicSuffix.SET, TopicSuffix.GET) and device.kind not in _AT_THE_DOOR:
             continue
         if carried and f"{topic}/".startswith(f"{device.address}/"):
             continue
@@ -218,7 +218,7 @@ def _astray(new: Home, name: str) -> Iterator[Remark]:
             return
 
 
-def _all(home: Home, name: str) -> Iterator[tuple[Channel, str]]:
+def _all(home: Home, name: str) -> Iterator[tuple[TopicSuffix, str]]:
     yield from own_topics(home, name).items()
     yield from heard_of(home, name).items()
 
@@ -232,7 +232,7 @@ def _speaks(old: Home, new: Home) -> Iterator[Remark]:
     before, after = _writes(old), _writes(new)
     prefix = HOMEASSISTANT if old.homeassistant is None else old.homeassistant.discovery_prefix
     theirs = {topic: name for name in old.devices for _, topic in _all(old, name)}
-    theirs |= {f"perron/{name}/{channel}": name for name in old.devices for channel in Channel}
+    theirs |= {f"perron/{name}/{channel}": name for name in old.devices for channel in TopicSuffix}
     for account, filters in after.items():
         if account == "gateway":
             continue

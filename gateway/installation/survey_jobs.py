@@ -397,7 +397,7 @@ class Surveys:
         return split(self._home, self._begun(name).devices)[0]
 
     def _connected(self) -> bool:
-        return any(running.state.session is not None for running in self._entrances.values())
+        return any(running.state.broker_session is not None for running in self._entrances.values())
 
     def _unfit(self, name: str) -> Why | None:
         """Why it must not go on at all."""
@@ -417,7 +417,7 @@ class Surveys:
         ours = set(self._begun(name).devices)
         for other, running in self._entrances.items():
             state = running.state
-            if (state.visit or state.incident or state.expecting) and ours & set(devices_of(self._home, other)):
+            if (state.visit or state.incident or state.window_near) and ours & set(devices_of(self._home, other)):
                 return Trouble.NEEDED
         return Trouble.NEEDED if ours & set(self._proofs()) else None
 

@@ -19,7 +19,7 @@ from gateway.installation import notes
 from gateway.installation.device_probe import ask, topics
 from gateway.installation.survey_outage import refused_at
 from gateway.installation.survey_video import Survey
-from gateway.mqtt.client import visit
+from gateway.mqtt.client import connect_once
 from gateway.runtime.cameras import cameras as sources
 from gateway.video.client import VideoLink
 from gateway.video.ipc import Adopted, FromVideo
@@ -250,6 +250,6 @@ async def silent(home: Home, devices: Sequence[str]) -> tuple[str, ...]:
     if not devices:
         return ()
     account = home.broker.account("installer")
-    async with visit(account, topics(home, devices), monotonic=asyncio.get_running_loop().time) as guest:
+    async with connect_once(account, topics(home, devices), monotonic=asyncio.get_running_loop().time) as guest:
         found = await ask(home, guest, devices, longest=LONGEST, word="survey", settle=0.0)
     return tuple(id_ for id_, heard in found.devices.items() if heard.why is None and heard.answer is None)

@@ -14,11 +14,11 @@ from hashlib import sha256
 from types import MappingProxyType
 from typing import assert_never
 
-from devices.reports import Bolt, Door
+from devices.reports import DoorState, LockState
 from gateway.config.fields import Section
 from gateway.config.home import EntranceSection, Home
-from gateway.domain.visit.rules import FREE, OPEN, closed, locked
-from gateway.domain.visit.state import WALK_TEST, Entrance, House, Locked, Outcome
+from gateway.domain.visit.rules import OPEN_DOOR_STATES, OPENABLE, closed, locked
+from gateway.domain.visit.state import WALK_TEST, DoorResult, Entrance, LockRequestResult, Outcome
 from gateway.installation.capability import Walked
 
 BRAND = WALK_TEST  # no brand of the house file may be called so
@@ -368,12 +368,16 @@ def _live(step: Step, seen: Seen) -> bool:
 
 def _back(_step: Step, seen: Seen) -> bool:
     state = seen.state
-    return state.session is not None and state.bolt.value is not Bolt.UNKNOWN and state.door.value is not Door.UNKNOWN
+    return (
+        state.broker_session is not None
+        and state.bolt.value is not LockState.UNKNOWN
+        and state.door.value is not DoorState.UNKNOWN
+    )
 
 
 def _rang(_step: Step, seen: Seen) -> bool:
     visit = seen.state.visit
-    return visit is not None and visit.delivery.id == seen.delivery and visit.rang
+    return visit is not None and visit.delivery.id == seen.delivery and visit.bell_confirmed
 
 
 def _delivered(_step: Step, seen: Seen) -> bool:
@@ -381,22 +385,22 @@ def _delivered(_step: Step, seen: Seen) -> bool:
     return any(
         visit is not None
         and visit.delivery.id == seen.delivery
-        and (visit.outcome, visit.house) == (Outcome.DELIVERED, House.LOCKED_AGAIN)
-        for visit in (seen.state.visit, seen.state.watch)
+        and (visit.outcome, visit.door_result) == (Outcome.DELIVERED, DoorResult.LOCKED_AGAIN)
+        for visit in (seen.state.visit, seen.state.grace_visit)
     )
 
 
 def _not_proven(_step: Step, seen: Seen) -> bool:
-    lockup = seen.state.lockup
-    return lockup is not None and lockup.result is Locked.NOT_PROVEN
+    lockup = seen.state.lock_request
+    return lockup is not None and lockup.result is LockRequestResult.NOT_PROVEN
 
 
 _SHOWS: Mapping[Goal, Callable[[Step, Seen], bool]] = MappingProxyType({
     Goal.CLOSED: lambda _, seen: closed(seen.state),
-    Goal.OPEN: lambda _, seen: seen.state.door.value in OPEN,
+    Goal.OPEN: lambda _, seen: seen.state.door.value in OPEN_DOOR_STATES,
     Goal.LOCKED: lambda _, seen: locked(seen.state) and closed(seen.state),
-    Goal.BOLT_OUT: lambda _, seen: seen.state.bolt.value in (Bolt.LOCKED, Bolt.NOT_FULLY_LOCKED),
-    Goal.FREE: lambda _, seen: seen.state.bolt.value in FREE,
+    Goal.BOLT_OUT: lambda _, seen: seen.state.bolt.value in (LockState.LOCKED, LockState.NOT_FULLY_LOCKED),
+    Goal.FREE: lambda _, seen: seen.state.bolt.value in OPENABLE,
     Goal.NOT_PROVEN: _not_proven,
     Goal.ANSWERED: lambda _, seen: seen.answered,
     Goal.LIVE: _live,

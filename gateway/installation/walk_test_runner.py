@@ -17,7 +17,7 @@ import structlog
 
 from devices import reports as said
 from devices.vendors import VENDORS
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 from gateway.config.errors import ConfigError
 from gateway.config.home import Home
 from gateway.domain.delivery.barcodes import COURIER_BYTES, courier_digest, new_courier_code
@@ -46,8 +46,8 @@ from gateway.installation.walk import (
     standing_with,
 )
 from gateway.installation.walk_test_report import signed, walk_sheet
-from gateway.mqtt.client import visit
-from gateway.mqtt.packets import Incoming
+from gateway.mqtt.client import connect_once
+from gateway.mqtt.packets import InboundMessage
 from gateway.protocol import owner_requests
 from gateway.protocol.jws import Key, private_key, sign
 from gateway.protocol.keys import BoxKey
@@ -134,13 +134,13 @@ class Walking:
             [new_courier_code(secret)] if self._home.entrances[entrance].courier_proof else []
         )
 
-    def heard(self, device: str, channel: Channel, incoming: Incoming) -> None:
+    def heard(self, device: str, channel: TopicSuffix, incoming: InboundMessage) -> None:
         """A device spoke; of it all only the answer button is of use here, the rest shows in the entrance's state."""
         section = self._home.devices[device]
         if section.kind != "signal" or incoming.retain or not self._walks:
             return
         reports = VENDORS[section.vendor].decode_report(channel, incoming.payload, section.plate)
-        if any(isinstance(report, said.AnsweredReport) for report in reports):
+        if any(isinstance(report, said.AnswerButtonReport) for report in reports):
             for name, entrance in self._home.entrances.items():
                 if entrance.signal == device:
                     self._answered.add(name)
@@ -153,7 +153,7 @@ class Walking:
             return
         state = self._entrances[name].state
         live = frozenset(camera for camera, at in state.cameras.items() if at.live)
-        wrong = sum(len(attempts.wrong) + attempts.locked_out for attempts in state.attempts.values())
+        wrong = sum(len(attempts.unknown_codes) + attempts.locked_out for attempts in state.scan_lockouts.values())
         seen = Seen(
             state=state,
             delivery=None if walk.promised is None else key(BRAND, walk.promised.id),
@@ -161,10 +161,10 @@ class Walking:
             wrong=wrong > self._wrong.get(name, wrong),
             live=live,
             lost=self._lived.get(name, frozenset()) - live,
-            cut=name in self._connected and state.session is None,
+            cut=name in self._connected and state.broker_session is None,
         )
         self._lived[name] = self._lived.get(name, frozenset()) | live
-        if state.session is not None:
+        if state.broker_session is not None:
             self._connected.add(name)
         self._answered.discard(name)
         self._wrong[name] = wrong
@@ -180,13 +180,13 @@ class Walking:
         self._wake.set()
         self.changed()
         if self.barred(name) is not before:
-            self._entrances[name].put(e.WalkTested(barred=self.barred(name)))
+            self._entrances[name].put(e.WalkTestChanged(failed=self.barred(name)))
 
     def follow(self) -> None:
         """Look after each decision of an entrance, and tell each how its walk test stands: once all are built."""
         for name, running in self._entrances.items():
             running.follow(partial(self._after, name))
-            running.put(e.WalkTested(barred=self.barred(name)))
+            running.put(e.WalkTestChanged(failed=self.barred(name)))
 
     def _after(self, name: str) -> None:
         self._decides.add(name)
@@ -300,7 +300,10 @@ class Walking:
         async def broker() -> str | None:
             account, heard = self._home.broker.account("installer"), discovery_scan.topics(self._home)
             try:
-                async with self._asking, visit(account, heard, monotonic=asyncio.get_running_loop().time) as guest:
+                async with (
+                    self._asking,
+                    connect_once(account, heard, monotonic=asyncio.get_running_loop().time) as guest,
+                ):
                     await discovery_scan.broker(self._home, guest, seconds, see)
             except (ConnectionError, ConfigError) as error:
                 return str(error)
@@ -320,7 +323,7 @@ class Walking:
         broker = self._home.broker.account("installer")
         heard = topics(self._home, [device])
         try:
-            async with self._asking, visit(broker, heard, monotonic=asyncio.get_running_loop().time) as guest:
+            async with self._asking, connect_once(broker, heard, monotonic=asyncio.get_running_loop().time) as guest:
                 found = await measure(self._home, guest, device, times=TIMES, now=self._clock.now().utc)
         except (ConfigError, NoKey) as error:
             return str(error)

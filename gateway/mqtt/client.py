@@ -4,7 +4,8 @@ What aiomqtt 2.5.1 on paho-mqtt 2 does that matters here, each tried in tests/ga
 
 * A client object that is entered again sends what an earlier connection failed to send: an unlock was delivered 12 s
   after its publish had failed. So every connection gets a new object, and the old one is thrown away unsent.
-* `publish` only queues; the bytes leave in a later turn of the event loop. `Mqtt.publish` writes before it returns.
+* `publish` only queues; the bytes leave in a later turn of the event loop. `MqttClient.publish` writes before it
+  returns.
 * paho parks what exceeds the broker's receive maximum and sends it whenever there is room. Here the room is counted
   first, and what must go now or never is refused instead.
 * A packet is handed to paho only after the socket has said that it takes bytes. So `NotSent` is certain.
@@ -34,36 +35,51 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from gateway.config.broker import Broker
-from gateway.config.subscriptions import BRIDGE_STATE, Loss, Subscription
-from gateway.mqtt.inbound_limits import AT_ONCE, Inbox, Intake
+from gateway.config.subscriptions import BRIDGE_STATE, OverflowPolicy, Subscription
+from gateway.mqtt.inbound_limits import MAX_PACKETS_PER_TURN, InboundLimiter, ReceiveQueue
 from gateway.mqtt.packets import (
     Acknowledgement,
-    Incoming,
-    Manner,
+    BirthAndWill,
+    ConnectionOptions,
+    InboundMessage,
     NotSent,
-    Presence,
+    NotSentReason,
     RoundTrip,
     Sent,
-    Why,
     whole_number,
 )
 from gateway.mqtt.rate_limits import RateLimits
-from gateway.mqtt.tls import context, in_words
+from gateway.mqtt.tls import error_text, tls_context
 
-LARGEST = 65_536  # bytes of payload; what is larger is refused unread
-LARGEST_LIST = 8 * 1024 * 1024  # for a guest, who asks a radio's bridge for its list of devices
+MAX_PAYLOAD_BYTES = 65_536  # bytes of payload; what is larger is refused unread
+MAX_DEVICE_LIST_BYTES = 8 * 1024 * 1024  # for a guest, who asks a radio's bridge for its list of devices
 RECEIVE_MAXIMUM = 100  # unacknowledged QoS 1 messages the broker may have on its way to us
-KEPT_FREE = 0.5  # of the broker's receive maximum, for what goes now or never: each unlock has an entourage of events
-PATIENT = 1_000  # publications that may wait for room
-IN_FLIGHT = 4_096  # that may wait for their acknowledgement, however many the broker would take
-LOOK = 0.005  # seconds between looks whether there is room again
-BACKOFF_FIRST = 0.2  # seconds
-STEADY = 10.0  # seconds a session must hold before the back-off starts anew
-IN_THE_HOUSE = Manner()
-OURS = Presence(topic=BRIDGE_STATE, online=b'{"state":"online"}', offline=b'{"state":"offline"}')
-STALL = (0.035, 0.060)  # seconds: Nagle's algorithm waiting for a delayed acknowledgement (40 ms on Linux)
+RESERVED_FRACTION = (
+    0.5  # of the broker's receive maximum, for what goes now or never: each unlock has an entourage of events
+)
+MAX_PARKED_MESSAGES = 1_000  # publications that may wait for room
+MAX_UNACKNOWLEDGED_MESSAGES = 4_096  # that may wait for their acknowledgement, however many the broker would take
+ROOM_POLL_S = 0.005  # seconds between looks whether there is room again
+BACKOFF_FIRST_S = 0.2  # seconds
+STABLE_SESSION_S = 10.0  # seconds a session must hold before the back-off starts anew
+HOUSE_OPTIONS = ConnectionOptions()
+GATEWAY_BIRTH_AND_WILL = BirthAndWill(topic=BRIDGE_STATE, online=b'{"state":"online"}', offline=b'{"state":"offline"}')
+DELAYED_ACK_RANGE_S = (
+    0.035,
+    0.060,
+)  # seconds: Nagle's algorithm waiting for a delayed acknowledgement (40 ms on Linux)
 
-__all__ = ["Acknowledgement", "Guest", "Incoming", "Mqtt", "NotSent", "RoundTrip", "Sent", "Why", "visit"]
+__all__ = [
+    "Acknowledgement",
+    "InboundMessage",
+    "MqttClient",
+    "NotSent",
+    "NotSentReason",
+    "RoundTrip",
+    "Sent",
+    "ShortSession",
+    "connect_once",
+]
 
 _log = structlog.get_logger(__name__)
 _silent = logging.getLogger("gateway.mqtt.client.paho")  # what paho logs is told here once, in our words
@@ -72,7 +88,7 @@ _silent.propagate = False
 
 
 @dataclass(frozen=True, slots=True)
-class _Publication:
+class _OutboundMessage:
     """One message on its way out."""
 
     topic: str
@@ -94,37 +110,37 @@ class _Connection:
         subscriptions: Sequence[Subscription],
         missed: Callable[[str], None],
         limited: bool = False,
-        presence: Presence | None,
-        manner: Manner = IN_THE_HOUSE,
-        heard: int = LARGEST,
+        presence: BirthAndWill | None,
+        manner: ConnectionOptions = HOUSE_OPTIONS,
+        heard: int = MAX_PAYLOAD_BYTES,
     ) -> None:
         self._monotonic = monotonic
         losses = {one.topic: one.loss for one in subscriptions}
         urgent = frozenset(one.topic for one in subscriptions if one.urgent)
-        self._inbox = Inbox(losses=losses, missed=missed, largest=heard, urgent=urgent)
+        self._inbox = ReceiveQueue(losses=losses, missed=missed, largest=heard, urgent=urgent)
         self._pending: dict[int, tuple[asyncio.Future[Acknowledgement], float]] = {}
-        self._parked: deque[_Publication] = deque()
+        self._parked: deque[_OutboundMessage] = deque()
         self._look: asyncio.TimerHandle | None = None
         self._room = self._patient_room = RECEIVE_MAXIMUM
-        self._largest = LARGEST
+        self._largest = MAX_PAYLOAD_BYTES
         self.round_trips: deque[float] = deque(maxlen=50)
         self.client = aiomqtt.Client(
             broker.host,
             broker.port,
             username=broker.login,
             password=broker.password(),
-            tls_context=context(broker),
+            tls_context=tls_context(broker),
             identifier=broker.username,
             protocol=aiomqtt.ProtocolVersion.V5,
-            clean_start=manner.kept == 0,
-            keepalive=manner.keepalive,
-            timeout=manner.patience,
+            clean_start=manner.session_expiry_s == 0,
+            keepalive=manner.keepalive_s,
+            timeout=manner.connect_timeout_s,
             logger=_silent,
             max_inflight_messages=0,  # counted here: what paho parks it sends when nobody expects it any more
             queue_type=cast("type[asyncio.Queue[aiomqtt.Message]]", lambda maxsize: self._inbox),  # noqa: ARG005 - its rule
             properties=_properties(
                 PacketTypes.CONNECT,
-                SessionExpiryInterval=manner.kept,
+                SessionExpiryInterval=manner.session_expiry_s,
                 ReceiveMaximum=RECEIVE_MAXIMUM,
                 MaximumPacketSize=2 * heard,
             ),
@@ -133,11 +149,11 @@ class _Connection:
         )
         # aiomqtt keeps reason codes, receive maximum and the moment of writing to itself.
         self._paho: Paho = self.client._client  # noqa: SLF001 - the one private name used here, for these three
-        self.intake = Intake(
+        self.intake = InboundLimiter(
             self._paho, largest=2 * heard, limits=RateLimits(subscriptions) if limited else None, missed=missed,
             monotonic=monotonic,
         )  # fmt: skip
-        self._paho.connect_timeout = manner.patience
+        self._paho.connect_timeout = manner.connect_timeout_s
         self._paho.on_publish = self._on_publish
         self._aiomqtt_on_connect = cast("CallbackOnConnect_v2", self._paho.on_connect)
         self._paho.on_connect = self._on_connect
@@ -162,30 +178,30 @@ class _Connection:
                 await self.client.__aexit__(None, None, None)
             self._abandon()
 
-    def publish(self, publication: _Publication, *, now_or_never: bool) -> Why | None:
+    def publish(self, publication: _OutboundMessage, *, now_or_never: bool) -> NotSentReason | None:
         """Write it to the socket now, or park it where it may wait; else say why not one byte of it left.
 
         50 entrances that open at once write more than a new socket's buffer takes (16 KiB on Linux) in one turn of the
         loop: a light or a retained state must not be lost to that.
         """
         if len(publication.topic) + len(publication.payload) > self._largest:
-            return Why.TOO_LARGE
+            return NotSentReason.TOO_LARGE
         patient = publication.qos > 0 and not now_or_never
         room = self._patient_room if patient else self._room
         if (patient and self._parked) or (publication.qos and len(self._pending) >= room):
-            return self._park(publication) if patient else Why.NO_ROOM
-        if self._takes_bytes():
+            return self._park(publication) if patient else NotSentReason.NO_ROOM
+        if self._is_writable():
             self._write(publication)
             return None
         if not self._paho.is_connected():
-            return Why.NO_BROKER
-        return self._park(publication) if patient else Why.BLOCKED
+            return NotSentReason.NO_BROKER
+        return self._park(publication) if patient else NotSentReason.BLOCKED
 
-    def _park(self, publication: _Publication) -> Why | None:
-        if len(self._parked) >= PATIENT:
-            return Why.NO_ROOM
+    def _park(self, publication: _OutboundMessage) -> NotSentReason | None:
+        if len(self._parked) >= MAX_PARKED_MESSAGES:
+            return NotSentReason.NO_ROOM
         self._parked.append(publication)
-        self._look_for_room()
+        self._schedule_room_check()
         return None
 
     async def subscribe(self, subscriptions: Sequence[Subscription], *, qos: int = 1) -> None:
@@ -221,7 +237,7 @@ class _Connection:
             return self._inbox.get_nowait()
         return await anext(self.client.messages)
 
-    def _takes_bytes(self) -> bool:
+    def _is_writable(self) -> bool:
         """Tell whether the socket is whole and takes one more packet, before paho sees the packet."""
         self._paho.loop_write()
         sock = self._paho.socket()
@@ -231,7 +247,7 @@ class _Connection:
         poll.register(sock.fileno(), select.POLLOUT | select.POLLRDHUP)
         return poll.poll(0) == [(sock.fileno(), select.POLLOUT)]
 
-    def _write(self, publication: _Publication) -> None:
+    def _write(self, publication: _OutboundMessage) -> None:
         info = self._paho.publish(
             publication.topic, publication.payload, publication.qos, publication.retain, publication.properties
         )
@@ -249,22 +265,24 @@ class _Connection:
             asyncio.get_running_loop().call_soon(self._unpark)
 
     def _unpark(self) -> None:
-        while self._parked and len(self._pending) < self._patient_room and self._takes_bytes():
+        while self._parked and len(self._pending) < self._patient_room and self._is_writable():
             self._write(self._parked.popleft())
-        self._look_for_room()
+        self._schedule_room_check()
 
-    def _look_for_room(self) -> None:
+    def _schedule_room_check(self) -> None:
         """Look again soon, where no acknowledgement will call: nothing tells when a full socket takes bytes again."""
         if self._look is not None:
             self._look.cancel()
-        self._look = asyncio.get_running_loop().call_later(LOOK, self._unpark) if self._parked else None
+        self._look = asyncio.get_running_loop().call_later(ROOM_POLL_S, self._unpark) if self._parked else None
 
     def _on_connect(
         self, client: Paho, data: object, flags: ConnectFlags, code: ReasonCode, properties: Properties | None
     ) -> None:
-        self._room = min(getattr(properties, "ReceiveMaximum", 65_535), IN_FLIGHT)
-        self._patient_room = max(1, int(self._room * (1 - KEPT_FREE)))
-        self._largest = min(LARGEST, getattr(properties, "MaximumPacketSize", LARGEST + 1_024) - 1_024)
+        self._room = min(getattr(properties, "ReceiveMaximum", 65_535), MAX_UNACKNOWLEDGED_MESSAGES)
+        self._patient_room = max(1, int(self._room * (1 - RESERVED_FRACTION)))
+        self._largest = min(
+            MAX_PAYLOAD_BYTES, getattr(properties, "MaximumPacketSize", MAX_PAYLOAD_BYTES + 1_024) - 1_024
+        )
         self._aiomqtt_on_connect(client, data, flags, code, properties)
 
     def _arm_writer(self, _client: Paho, _data: object, _socket: object) -> None:
@@ -287,10 +305,10 @@ class _Connection:
                 future.set_result(Acknowledgement(code=None, seconds=self._monotonic() - left))
         self._pending.clear()
         self._parked.clear()
-        self._look_for_room()
+        self._schedule_room_check()
 
 
-class _Line:
+class _Client:
     """What a long-lived and a short-lived client have in common: publishing over whatever connection there is."""
 
     def __init__(self) -> None:
@@ -315,8 +333,8 @@ class _Line:
         connection only. `expiry` in whole seconds. Never blocks, never raises for a failure of the world.
         """
         if self._connection is None:
-            return NotSent(Why.NO_BROKER)
-        publication = _Publication(
+            return NotSent(NotSentReason.NO_BROKER)
+        publication = _OutboundMessage(
             topic,
             payload,
             qos,
@@ -338,10 +356,10 @@ class _Line:
         if self._connection is None or not self._connection.round_trips:
             return None
         median = statistics.median(self._connection.round_trips)
-        return RoundTrip(median=median, stalls=STALL[0] <= median <= STALL[1])
+        return RoundTrip(median=median, stalls=DELAYED_ACK_RANGE_S[0] <= median <= DELAYED_ACK_RANGE_S[1])
 
 
-class Mqtt(_Line):
+class MqttClient(_Client):
     """The gateway's own line to the broker, or another process's under its own `presence` (None: it says nothing).
 
     All callbacks run in the event loop, must not block, and an exception out of them is a bug that ends `run`:
@@ -357,13 +375,13 @@ class Mqtt(_Line):
         broker: Broker,
         subscriptions: Sequence[Subscription],
         session_number: Callable[[], Awaitable[int]],
-        on_message: Callable[[Incoming], None],
+        on_message: Callable[[InboundMessage], None],
         on_up: Callable[[int], None],
         on_down: Callable[[str], None],
         on_missed: Callable[[str], None],
         monotonic: Callable[[], float],
-        presence: Presence | None = OURS,
-        manner: Manner = IN_THE_HOUSE,
+        presence: BirthAndWill | None = GATEWAY_BIRTH_AND_WILL,
+        manner: ConnectionOptions = HOUSE_OPTIONS,
         others: Sequence[Broker] = (),
         limited: bool = False,
     ) -> None:
@@ -386,11 +404,11 @@ class Mqtt(_Line):
                 await self._session()
             except aiomqtt.MqttError as error:
                 level = _log.warning if failures == 0 else _log.debug
-                self.failure, at = _told(error), self._brokers[0]
+                self.failure, at = _reason(error), self._brokers[0]
                 level("broker_lost", host=at.host, port=at.port, why=self.failure)
                 self._brokers.rotate(-1)
-            failures = 0 if self._monotonic() - began > STEADY else failures + 1
-            longest = min(self._manner.longest, BACKOFF_FIRST * 2 ** min(failures, 10))
+            failures = 0 if self._monotonic() - began > STABLE_SESSION_S else failures + 1
+            longest = min(self._manner.max_backoff_s, BACKOFF_FIRST_S * 2 ** min(failures, 10))
             await asyncio.sleep(random.uniform(longest / 2, longest))  # noqa: S311 - jitter is no secret
 
     async def _session(self) -> None:
@@ -405,26 +423,26 @@ class Mqtt(_Line):
             self._connection = connection
             why = "the gateway ends"
             try:
-                self._say(online=True)
+                self._announce(online=True)
                 self._on_up(session)
                 for number in itertools.count(1):
                     self._on_message(_incoming(await connection.next(), session))
-                    if number % AT_ONCE == 0:  # `next` gives what waits without a turn of the loop
+                    if number % MAX_PACKETS_PER_TURN == 0:  # `next` gives what waits without a turn of the loop
                         await asyncio.sleep(0)
             except aiomqtt.MqttError as error:
-                why = connection.intake.wrong or _told(error)
+                why = connection.intake.wrong or _reason(error)
                 raise aiomqtt.MqttError(why) from None
             finally:
-                self._say(online=False)
+                self._announce(online=False)
                 self._connection = None
                 self._on_down(why)
 
-    def _say(self, *, online: bool) -> None:
+    def _announce(self, *, online: bool) -> None:
         if (own := self._presence) is not None and (said := own.online if online else own.offline) is not None:
             self.publish(own.topic, said, retain=own.retain)
 
 
-class Guest(_Line):
+class ShortSession(_Client):
     """A short visit to the broker under one account, for the command line."""
 
     def __init__(self, connection: _Connection) -> None:
@@ -432,40 +450,45 @@ class Guest(_Line):
         self._connection = connection
         self._next = connection.next
 
-    async def hear(self) -> Incoming:
+    async def receive(self) -> InboundMessage:
         """Wait for the next message. May be given up and begun again.
 
         Raises:
-            aiomqtt.MqttError: the connection ended; `visit` makes a ConnectionError of it.
+            aiomqtt.MqttError: the connection ended; `connect_once` makes a ConnectionError of it.
         """
         return _incoming(await self._next(), 0)
 
 
 @contextlib.asynccontextmanager
-async def visit(
+async def connect_once(
     broker: Broker, topics: Sequence[str], *, monotonic: Callable[[], float], qos: int = 1
-) -> AsyncIterator[Guest]:
+) -> AsyncIterator[ShortSession]:
     """Open a connection as `broker.username`, hearing `topics` (wildcards allowed, stored messages first).
 
     Raises:
         ConnectionError: the broker cannot be reached, refuses us, or was lost on the way; the text says which.
     """
     connection = _Connection(  # a guest who is flooded waits in vain and says so
-        broker, monotonic=monotonic, subscriptions=(), missed=lambda _topic: None, presence=None, heard=LARGEST_LIST
+        broker,
+        monotonic=monotonic,
+        subscriptions=(),
+        missed=lambda _topic: None,
+        presence=None,
+        heard=MAX_DEVICE_LIST_BYTES,
     )
     try:
         async with connection.open():
             await connection.subscribe(
-                [Subscription(topic=t, stored=True, loss=Loss.ASKED_AGAIN) for t in topics], qos=qos
+                [Subscription(topic=t, stored=True, loss=OverflowPolicy.ASKED_AGAIN) for t in topics], qos=qos
             )
-            yield Guest(connection)
+            yield ShortSession(connection)
     except aiomqtt.MqttError as error:
-        raise ConnectionError(_told(error)) from error
+        raise ConnectionError(_reason(error)) from error
 
 
-def _told(error: aiomqtt.MqttError) -> str:
+def _reason(error: aiomqtt.MqttError) -> str:
     """Say why, in our words or in aiomqtt's: its iterator hides the cause behind a general one."""
-    return in_words(str(error.__cause__ if isinstance(error.__cause__, aiomqtt.MqttError) else error))
+    return error_text(str(error.__cause__ if isinstance(error.__cause__, aiomqtt.MqttError) else error))
 
 
 def _properties(packet: int, **values: object) -> Properties:
@@ -476,10 +499,10 @@ def _properties(packet: int, **values: object) -> Properties:
     return properties
 
 
-def _incoming(message: aiomqtt.Message, session: int) -> Incoming:
+def _incoming(message: aiomqtt.Message, session: int) -> InboundMessage:
     said = dict(getattr(message.properties, "UserProperty", []))
     boot = said.get("boot")
-    return Incoming(
+    return InboundMessage(
         topic=message.topic.value,
         payload=message.payload,
         retain=message.retain,

@@ -19,32 +19,32 @@ import paho.mqtt
 from paho.mqtt.client import Client as Paho
 from paho.mqtt.enums import MessageType, MQTTErrorCode
 
-from gateway.config.subscriptions import Loss
-from gateway.mqtt.rate_limits import Held, RateLimits, Verdict
-from gateway.mqtt.tls import Socket
+from gateway.config.subscriptions import OverflowPolicy
+from gateway.mqtt.rate_limits import HeldMessage, LimitVerdict, RateLimits
+from gateway.mqtt.tls import ClosingTlsSocket
 
-PAHO = "2.2.0"
-if paho.mqtt.__version__ != PAHO:  # another one may have other private methods: then nothing would be limited
+PAHO_VERSION = "2.2.0"
+if paho.mqtt.__version__ != PAHO_VERSION:  # another one may have other private methods: then nothing would be limited
     raise ImportError(
-        f"paho-mqtt {paho.mqtt.__version__} is installed, but Perron replaces private methods of {PAHO}."
-        f" Install that one: pip install paho-mqtt=={PAHO}"
+        f"paho-mqtt {paho.mqtt.__version__} is installed, but Perron replaces private methods of {PAHO_VERSION}."
+        f" Install that one: pip install paho-mqtt=={PAHO_VERSION}"
     )
 
-SCANS_WAITING = 64  # more unread scans than this are a flood
-REPORTS_WAITING = 100  # of one topic: no device's flood costs another's report
-PROPERTIES = 1_024  # bytes of a message's properties: what has more counts as having none
-BESIDES = 4_096  # bytes of a packet that is no message: it acknowledges or ends something
-UNSENT = 1_000  # packets that wait to leave: who takes no answers is asked nothing more
-AT_ONCE = 10  # packets in one turn of the loop
-UNREAD_AT_ONCE = 100  # packets in one turn of the loop that are dropped or wait: each takes 20 to 200 us
-PIECE = 16_384  # bytes that are received at once
-LOOK_S = 0.1  # seconds between two looks whether a reading that waits may be read
+MAX_WAITING_SCANS = 64  # more unread scans than this are a flood
+MAX_WAITING_REPORTS = 100  # of one topic: no device's flood costs another's report
+MAX_PROPERTIES_BYTES = 1_024  # bytes of a message's properties: what has more counts as having none
+MAX_CONTROL_PACKET_BYTES = 4_096  # bytes of a packet that is no message: it acknowledges or ends something
+MAX_UNSENT_PACKETS = 1_000  # packets that wait to leave: who takes no answers is asked nothing more
+MAX_PACKETS_PER_TURN = 10  # packets in one turn of the loop
+MAX_SKIPPED_PACKETS_PER_TURN = 100  # packets in one turn of the loop that are dropped or wait: each takes 20 to 200 us
+RECEIVE_BYTES = 16_384  # bytes that are received at once
+POLL_INTERVAL_S = 0.1  # seconds between two looks whether a reading that waits may be read
 QOS, AT_LEAST_ONCE = 0b110, 0b010  # bits of a message's first byte
-LANES = 4  # of messages that wait to be read
-NEXT = 128  # the bit of a length's byte that has a next one
+PRIORITIES = 4  # of messages that wait to be read
+CONTINUATION_BIT = 128  # the bit of a length's byte that has a next one
 
 
-class Inbox(asyncio.Queue[aiomqtt.Message]):
+class ReceiveQueue(asyncio.Queue[aiomqtt.Message]):
     """What has arrived and is not read yet: urgent topics first, then reports, then scans and offers, then readings.
 
     aiomqtt would only log what it discards; this says so to `missed`.
@@ -53,16 +53,16 @@ class Inbox(asyncio.Queue[aiomqtt.Message]):
     def __init__(
         self,
         *,
-        losses: Mapping[str, Loss],
+        losses: Mapping[str, OverflowPolicy],
         missed: Callable[[str], None],
         largest: int,
         urgent: AbstractSet[str] = frozenset(),
     ) -> None:
-        self._lanes: tuple[deque[aiomqtt.Message], ...] = tuple(deque() for _ in range(LANES))
+        self._lanes: tuple[deque[aiomqtt.Message], ...] = tuple(deque() for _ in range(PRIORITIES))
         super().__init__()
         self._losses, self._largest = losses, largest
         self._missed, self._urgent = missed, urgent
-        self._waiting: Counter[Loss | str] = Counter()
+        self._waiting: Counter[OverflowPolicy | str] = Counter()
 
     def qsize(self) -> int:
         """Return how many wait."""
@@ -99,29 +99,29 @@ class Inbox(asyncio.Queue[aiomqtt.Message]):
     def _lane(self, topic: str) -> int:
         if topic in self._urgent:
             return 0
-        match self._losses.get(topic, Loss.ASKED_AGAIN):
-            case Loss.NEVER:
+        match self._losses.get(topic, OverflowPolicy.ASKED_AGAIN):
+            case OverflowPolicy.NEVER:
                 return 0
-            case Loss.ASKED_AGAIN:
+            case OverflowPolicy.ASKED_AGAIN:
                 return 1
-            case Loss.COUNTED:
+            case OverflowPolicy.COUNTED:
                 return 2
-            case Loss.LATEST | Loss.UNTOLD:
+            case OverflowPolicy.LATEST | OverflowPolicy.UNTOLD:
                 return 3
 
-    def _budget(self, item: aiomqtt.Message) -> tuple[Loss | str, int | None]:
+    def _budget(self, item: aiomqtt.Message) -> tuple[OverflowPolicy | str, int | None]:
         """Whose waiting messages are counted together, and how many may wait: one topic's flood costs no other's."""
         topic = item.topic.value
-        match self._losses.get(topic, Loss.ASKED_AGAIN):
-            case Loss.NEVER:
-                return Loss.NEVER, None
-            case Loss.COUNTED:
-                return topic, SCANS_WAITING
-            case Loss.ASKED_AGAIN | Loss.LATEST | Loss.UNTOLD:
-                return topic, REPORTS_WAITING
+        match self._losses.get(topic, OverflowPolicy.ASKED_AGAIN):
+            case OverflowPolicy.NEVER:
+                return OverflowPolicy.NEVER, None
+            case OverflowPolicy.COUNTED:
+                return topic, MAX_WAITING_SCANS
+            case OverflowPolicy.ASKED_AGAIN | OverflowPolicy.LATEST | OverflowPolicy.UNTOLD:
+                return topic, MAX_WAITING_REPORTS
 
 
-class Intake:
+class InboundLimiter:
     """One for each connection, before it is opened. `largest`: bytes of a packet, as the broker was told.
 
     Whoever sends what no honest broker sends loses the connection, and `wrong` says why. `limits`: how much of a topic
@@ -165,7 +165,11 @@ class Intake:
         self._dry = False
         while code == MQTTErrorCode.MQTT_ERR_SUCCESS and self._paho.socket() is not None:
             code = self._read_one(max_packets)
-            if self._dry or self._read - read >= AT_ONCE or self._unread - unread >= UNREAD_AT_ONCE:
+            if (
+                self._dry
+                or self._read - read >= MAX_PACKETS_PER_TURN
+                or self._unread - unread >= MAX_SKIPPED_PACKETS_PER_TURN
+            ):
                 break
         if self._buffer and code == MQTTErrorCode.MQTT_ERR_SUCCESS:
             self._read_soon()
@@ -184,7 +188,7 @@ class Intake:
             return self._receive(bufsize)
         if not self._buffer:  # paho asks for one byte, and one more, and the rest: three system calls a packet
             try:
-                self._buffer = memoryview(self._receive(PIECE))
+                self._buffer = memoryview(self._receive(RECEIVE_BYTES))
             except BlockingIOError:
                 self._dry = True
                 raise
@@ -202,7 +206,7 @@ class Intake:
             if passed_over is not None:
                 self._go_on()
                 return passed_over
-            packet["packet"] = bounded(packet["packet"], named=bool(packet["command"] & QOS))
+            packet["packet"] = without_excess_properties(packet["packet"], named=bool(packet["command"] & QOS))
         try:
             code = self._take()
         except ValueError:  # not quoted: it is a stranger's
@@ -210,7 +214,7 @@ class Intake:
             return MQTTErrorCode.MQTT_ERR_PROTOCOL
         self._go_on()
         self._read += 1
-        enough = code == MQTTErrorCode.MQTT_ERR_SUCCESS and self._read % AT_ONCE == 0
+        enough = code == MQTTErrorCode.MQTT_ERR_SUCCESS and self._read % MAX_PACKETS_PER_TURN == 0
         return MQTTErrorCode.MQTT_ERR_AGAIN if enough else code
 
     def _passed_over(self, command: int, packet: bytearray) -> MQTTErrorCode | None:
@@ -221,23 +225,23 @@ class Intake:
             return None
         topic = bytes(packet[2:end])
         verdict = self._limits.judge(topic, self._monotonic())
-        if verdict is Verdict.READ:
+        if verdict is LimitVerdict.READ:
             return None
-        if verdict is Verdict.WAITS:
-            self._limits.hold(topic, Held(command & ~QOS, bytes(packet[:end] + packet[end + named :])))
+        if verdict is LimitVerdict.WAITS:
+            self._limits.hold(topic, HeldMessage(command & ~QOS, bytes(packet[:end] + packet[end + named :])))
             self._look_soon()
-        elif verdict is Verdict.DROPPED:
+        elif verdict is LimitVerdict.DROPPED:
             self._missed(topic.decode(errors="replace"))
         self._unread += 1
         code = MQTTErrorCode.MQTT_ERR_SUCCESS
         if named:
             code = self._paho._send_puback(int.from_bytes(packet[end : end + 2]))  # noqa: SLF001 - as above
-        enough = code == MQTTErrorCode.MQTT_ERR_SUCCESS and self._unread % UNREAD_AT_ONCE == 0
+        enough = code == MQTTErrorCode.MQTT_ERR_SUCCESS and self._unread % MAX_SKIPPED_PACKETS_PER_TURN == 0
         return MQTTErrorCode.MQTT_ERR_AGAIN if enough else code
 
     def _look_soon(self) -> None:
         if self._look is None:
-            self._look = asyncio.get_running_loop().call_later(LOOK_S, self._read_waiting)
+            self._look = asyncio.get_running_loop().call_later(POLL_INTERVAL_S, self._read_waiting)
 
     def _read_waiting(self) -> None:
         """Read the readings for which there is room now, as if they had come now."""
@@ -248,8 +252,10 @@ class Intake:
             begun = self._paho._in_packet  # noqa: SLF001 - as above
             try:
                 self._paho._in_packet = {  # noqa: SLF001 - as above
-                    **begun, "command": held.command, "packet": bounded(bytearray(held.packet), named=False),
-                }  # fmt: skip
+                    **begun,
+                    "command": held.command,
+                    "packet": without_excess_properties(bytearray(held.packet), named=False),
+                }
                 self._take()
             except ValueError:
                 self.wrong = "the broker sends a message whose topic is none"
@@ -260,18 +266,18 @@ class Intake:
 
     def _refused(self, first: int, length: int) -> str | None:
         """Say what no honest broker does; None: nothing is wrong."""
-        if first & 0xF0 != MessageType.PUBLISH and length > BESIDES:
-            return f"the broker sends more than {BESIDES} bytes that are no message"
+        if first & 0xF0 != MessageType.PUBLISH and length > MAX_CONTROL_PACKET_BYTES:
+            return f"the broker sends more than {MAX_CONTROL_PACKET_BYTES} bytes that are no message"
         if first & 0xF0 == MessageType.PUBLISH and first & QOS > AT_LEAST_ONCE:
             return "the broker sends a message under a QoS that was not asked for"
-        if len(self._paho._out_packet) > UNSENT:  # noqa: SLF001 - as above
+        if len(self._paho._out_packet) > MAX_UNSENT_PACKETS:  # noqa: SLF001 - as above
             return "the broker speaks, and takes no answer"
         return None
 
     def _go_on(self) -> None:
         """Look in the next turn at what TLS has decrypted already: no socket tells of it."""
         sock = self._paho.socket()
-        if isinstance(sock, Socket) and sock.left():
+        if isinstance(sock, ClosingTlsSocket) and sock.left():
             self._read_soon()
 
     def _read_soon(self) -> None:
@@ -283,7 +289,7 @@ class Intake:
         self._paho.loop_read()
 
 
-def bounded(message: bytearray, *, named: bool) -> bytearray:
+def without_excess_properties(message: bytearray, *, named: bool) -> bytearray:
     """Return a message without its properties, where it has too many: as whoever said it could have said it. Pure.
 
     `named`: it has a number, by which it is acknowledged.
@@ -291,7 +297,7 @@ def bounded(message: bytearray, *, named: bool) -> bytearray:
     begin, length = 2 + int.from_bytes(message[:2]) + 2 * named, 0
     for place, byte in enumerate(message[begin : begin + 4]):
         length |= (byte & 127) << 7 * place
-        if byte < NEXT:
-            too_many = length > PROPERTIES
+        if byte < CONTINUATION_BIT:
+            too_many = length > MAX_PROPERTIES_BYTES
             return message[:begin] + b"\0" + message[begin + place + 1 + length :] if too_many else message
     return message  # no message at all: paho says so

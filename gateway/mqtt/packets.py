@@ -6,7 +6,7 @@ from enum import StrEnum, auto
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Incoming:
+class InboundMessage:
     """One message as it arrived. `boot`, `seq`, `uptime_ms` are the device's own, None where it says none."""
 
     topic: str
@@ -29,7 +29,7 @@ class Incoming:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Presence:
+class BirthAndWill:
     """What a line says of itself: `offline` is its last will too, `online` None where it says no more."""
 
     topic: str
@@ -39,7 +39,7 @@ class Presence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
+class ConnectionOptions:
     """How a line holds on to its broker, in seconds: one in the house, unless it says other.
 
     `keepalive`: a broker that stands still is noticed within twice that. `patience`: for it to answer CONNECT,
@@ -47,10 +47,10 @@ class Manner:
     away what it would have heard. `qos`: with which its lines hear, in turn.
     """
 
-    keepalive: int = 5
-    patience: float = 3.0
-    longest: float = 5.0
-    kept: int = 0
+    keepalive_s: int = 5
+    connect_timeout_s: float = 3.0
+    max_backoff_s: float = 5.0
+    session_expiry_s: int = 0
     qos: tuple[int, ...] = (1,)
 
 
@@ -66,7 +66,7 @@ class Acknowledgement:
     seconds: float
 
     @property
-    def taken(self) -> bool:
+    def accepted(self) -> bool:
         """Whether the broker has it."""
         return self.code is not None and self.code < 0x80
 
@@ -78,7 +78,7 @@ class Sent:
     acknowledged: asyncio.Future[Acknowledgement]
 
 
-class Why(StrEnum):
+class NotSentReason(StrEnum):
     """Why not one byte left."""
 
     NO_BROKER = auto()
@@ -92,7 +92,7 @@ class Why(StrEnum):
 class NotSent:
     """Certain: not one byte of it reached the socket, and none ever will."""
 
-    why: Why
+    why: NotSentReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

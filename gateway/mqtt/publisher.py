@@ -8,8 +8,8 @@ from typing import Protocol
 from gateway.mqtt.client import NotSent, Sent
 
 
-class Line(Protocol):
-    """The part of `gateway.mqtt.client.Mqtt` that is spoken to."""
+class Publisher(Protocol):
+    """The part of `gateway.mqtt.client.MqttClient` that is spoken to."""
 
     def publish(  # noqa: PLR0913 - one argument a field of an MQTT 5 PUBLISH
         self,
@@ -28,11 +28,11 @@ class Line(Protocol):
         ...
 
 
-def stamp(utc: datetime) -> str:
+def rfc3339_ms(utc: datetime) -> str:
     """RFC 3339 UTC, milliseconds, Z."""
     return utc.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def encoded(body: Mapping[str, object]) -> bytes:
+def json_bytes(body: Mapping[str, object]) -> bytes:
     """JSON as it travels."""
     return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()

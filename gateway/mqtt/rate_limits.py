@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum, auto
 
-from gateway.config.subscriptions import Loss, Subscription
+from gateway.config.subscriptions import OverflowPolicy, Subscription
 from gateway.system.token_bucket import TokenBucket
 
 # Messages a second, and at once. A lock says a few messages while it moves; a courier scans some labels a second.
@@ -20,16 +20,16 @@ ACCOUNT_PER_S, ACCOUNT_AT_ONCE = 100.0, 200.0  # of one bridge account, its read
 READINGS_PER_S, READINGS_AT_ONCE = 1.0, 5.0  # of one topic
 ACCOUNT_READINGS_PER_S = 10.0  # of one bridge account; at once, one for each of its sensors, as after a connection
 ALL_READINGS_PER_S = 20.0  # of all sensors together; at once, as above
-LEAST_AT_ONCE = 50.0
-OF_A_TOPIC = {
-    Loss.ASKED_AGAIN: (REPORTS_PER_S, REPORTS_AT_ONCE),
-    Loss.COUNTED: (SCANS_PER_S, SCANS_AT_ONCE),
-    Loss.LATEST: (READINGS_PER_S, READINGS_AT_ONCE),
-    Loss.UNTOLD: (LOG_LINES_PER_S, LOG_LINES_AT_ONCE),
+MIN_BURST = 50.0
+TOPIC_LIMITS = {
+    OverflowPolicy.ASKED_AGAIN: (REPORTS_PER_S, REPORTS_AT_ONCE),
+    OverflowPolicy.COUNTED: (SCANS_PER_S, SCANS_AT_ONCE),
+    OverflowPolicy.LATEST: (READINGS_PER_S, READINGS_AT_ONCE),
+    OverflowPolicy.UNTOLD: (LOG_LINES_PER_S, LOG_LINES_AT_ONCE),
 }
 
 
-class Verdict(StrEnum):
+class LimitVerdict(StrEnum):
     """What to do with a message that has arrived."""
 
     READ = auto()
@@ -39,7 +39,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldMessage:
     """A held message: its MQTT header byte without QoS, and its packet without a packet identifier."""
 
     command: int
@@ -54,28 +54,28 @@ class RateLimits:
         self._of = {one.topic.encode(): one for one in subscriptions}
         sensors: dict[str | None, int] = {}
         for one in self._of.values():
-            if one.loss is Loss.LATEST:
+            if one.loss is OverflowPolicy.LATEST:
                 sensors[one.account] = sensors.get(one.account, 0) + 1
         self._sensors = sensors
         self._topics: dict[bytes, TokenBucket] = {}
         self._accounts: dict[str, TokenBucket] = {}
         self._readings: dict[str, TokenBucket] = {}
-        self._all = TokenBucket(ALL_READINGS_PER_S, max(LEAST_AT_ONCE, float(sum(sensors.values()))))
-        self._waiting: dict[bytes, Held] = {}
+        self._all = TokenBucket(ALL_READINGS_PER_S, max(MIN_BURST, float(sum(sensors.values()))))
+        self._waiting: dict[bytes, HeldMessage] = {}
 
-    def judge(self, topic: bytes, mono: float) -> Verdict:
+    def judge(self, topic: bytes, mono: float) -> LimitVerdict:
         """Return the verdict on a message that arrives on `topic` at `mono` (monotonic seconds), and count it."""
         found = self._of.get(topic)
-        if found is None or found.loss is Loss.NEVER:
-            return Verdict.READ
-        if found.loss is Loss.LATEST:
+        if found is None or found.loss is OverflowPolicy.NEVER:
+            return LimitVerdict.READ
+        if found.loss is OverflowPolicy.LATEST:
             free = not self._waiting and self._has_room(topic, found, mono)  # else those that wait come first
-            return Verdict.READ if free else Verdict.WAITS
+            return LimitVerdict.READ if free else LimitVerdict.WAITS
         if self._topic(topic, found).take(mono) and (found.account is None or self._account(found.account).take(mono)):
-            return Verdict.READ
-        return Verdict.IGNORED if found.loss is Loss.UNTOLD else Verdict.DROPPED
+            return LimitVerdict.READ
+        return LimitVerdict.IGNORED if found.loss is OverflowPolicy.UNTOLD else LimitVerdict.DROPPED
 
-    def hold(self, topic: bytes, message: Held) -> None:
+    def hold(self, topic: bytes, message: HeldMessage) -> None:
         """Hold a reading; it replaces the held one of the same topic."""
         self._waiting[topic] = message
 
@@ -84,7 +84,7 @@ class RateLimits:
         """Count the held readings, at most one for each topic."""
         return len(self._waiting)
 
-    def due(self, mono: float) -> tuple[Held, ...]:
+    def due(self, mono: float) -> tuple[HeldMessage, ...]:
         """Remove and return the held readings that the limits allow now, the oldest first."""
         free = [topic for topic in self._waiting if self._has_room(topic, self._of[topic], mono)]
         return tuple(self._waiting.pop(topic) for topic in free)
@@ -99,12 +99,12 @@ class RateLimits:
     def _topic(self, topic: bytes, found: Subscription) -> TokenBucket:
         bucket = self._topics.get(topic)
         if bucket is None:
-            bucket = self._topics[topic] = TokenBucket(*OF_A_TOPIC[found.loss])
+            bucket = self._topics[topic] = TokenBucket(*TOPIC_LIMITS[found.loss])
         return bucket
 
     def _account(self, account: str) -> TokenBucket:
         return self._accounts.setdefault(account, TokenBucket(ACCOUNT_PER_S, ACCOUNT_AT_ONCE))
 
     def _of_sensors(self, account: str) -> TokenBucket:
-        at_once = max(LEAST_AT_ONCE, float(self._sensors[account]))
+        at_once = max(MIN_BURST, float(self._sensors[account]))
         return self._readings.setdefault(account, TokenBucket(ACCOUNT_READINGS_PER_S, at_once))

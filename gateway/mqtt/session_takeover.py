@@ -9,19 +9,19 @@ from collections import deque
 from dataclasses import dataclass, field
 
 TAKEN_OVER = "[code:142]"  # as aiomqtt tells it
-TIMES = 3  # once may be a restart that overlaps
-WITHIN = 60.0  # seconds
+MIN_TAKEOVERS = 3  # once may be a restart that overlaps
+TAKEOVER_PERIOD_S = 60.0  # seconds
 
 
 @dataclass
-class Rival:
+class TakeoverDetector:
     """Counts how often the broker gave our chair to somebody else."""
 
-    _at: deque[float] = field(default_factory=lambda: deque(maxlen=TIMES))
+    _at: deque[float] = field(default_factory=lambda: deque(maxlen=MIN_TAKEOVERS))
 
     def lost(self, why: str, mono: float) -> bool:
         """A session ended, for this reason at this instant; whether another box must be taken to be there."""
         if TAKEN_OVER not in why:
             return False
         self._at.append(mono)
-        return len(self._at) == TIMES and mono - self._at[0] <= WITHIN
+        return len(self._at) == MIN_TAKEOVERS and mono - self._at[0] <= TAKEOVER_PERIOD_S

@@ -9,7 +9,7 @@ from gateway.config.errors import ConfigError, unreadable
 from gateway.system.regular_file import read_bytes
 
 
-class Socket(ssl.SSLSocket):
+class ClosingTlsSocket(ssl.SSLSocket):
     """A socket that is closed when the handshake fails: paho 2.2.0 drops it open.
 
     It says that it has nothing left: aiomqtt would read on as long as it has, a whole flood in one turn of the loop.
@@ -32,7 +32,7 @@ class Socket(ssl.SSLSocket):
         return super().pending()
 
 
-def context(broker: Broker) -> ssl.SSLContext | None:
+def tls_context(broker: Broker) -> ssl.SSLContext | None:
     """Return what a client needs to believe this broker and no other; None where the house speaks plainly.
 
     The broker's name has to be the one in `broker.host`. Read anew for each connection.
@@ -44,7 +44,7 @@ def context(broker: Broker) -> ssl.SSLContext | None:
         return None
     ours = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # asks for a certificate and compares the name, by default
     ours.minimum_version = ssl.TLSVersion.TLSv1_2
-    ours.sslsocket_class = Socket
+    ours.sslsocket_class = ClosingTlsSocket
     try:
         ours.load_verify_locations(cadata=read_bytes(broker.tls.ca).decode("ascii"))
     except (OSError, UnicodeDecodeError, ssl.SSLError) as error:
@@ -70,24 +70,24 @@ def _none() -> str:
     return ""
 
 
-def readable(broker: Broker) -> None:
+def check_files(broker: Broker) -> None:
     """Look whether all is there that the broker asks of us, before anything is started.
 
     Raises:
         ConfigError: password or authority cannot be read.
     """
     broker.password()
-    context(broker)
+    tls_context(broker)
 
 
-async def good_until(broker: Broker) -> datetime | None:
+async def certificate_expiry(broker: Broker) -> datetime | None:
     """Ask the broker until when the certificate that it shows now is good; None where the house speaks plainly.
 
     Raises:
         ConfigError: the authority cannot be read.
         OSError: it is not believed (ssl.SSLError) or cannot be reached.
     """
-    ours = context(broker)
+    ours = tls_context(broker)
     if ours is None:
         return None
     _, writer = await asyncio.open_connection(broker.host, broker.port, ssl=ours)
@@ -96,7 +96,7 @@ async def good_until(broker: Broker) -> datetime | None:
     return datetime.fromtimestamp(ssl.cert_time_to_seconds(shown), UTC)
 
 
-def in_words(error: str) -> str:
+def error_text(error: str) -> str:
     """Say in words why a connection did not come about: for its TLS, its account; else as the library says it."""
     told = error.lower()
     if "certificate_verify_failed" in told or "certificate verify failed" in told:

@@ -25,7 +25,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from gateway.domain.delivery.promise import Digest, Id, Instant, State, Version, Wire
-from gateway.domain.visit.state import House
+from gateway.domain.visit.state import DoorResult
 from gateway.protocol.hash_chain import Broken, Entry, Fault, Head, canonical, check, link
 
 HOTTEST = 100.0  # °C: what a thermometer says beyond it, or that is no number, is not told
@@ -99,7 +99,7 @@ class Statement(Wire):
     state: State
     reason: Annotated[str, StringConstraints(max_length=64)] | None = None
     missing: Annotated[int, Field(ge=0)]
-    house: House
+    house: DoorResult
     at: Instant
     clock_trusted: bool
     sandbox: bool = False

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
-from devices.vendors.strictjson import Malformed, parse
+from devices.vendors.strictjson import MalformedPayload, parse
 from gateway.domain.delivery.promise import Instant
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}\z")]
@@ -109,7 +109,7 @@ def wish(payload: bytes) -> AnyWish | str:
     """Read one wish; what cannot be read is one clear line that says why and quotes nothing: it is safe to log."""
     try:
         return _WISH.validate_python(parse(payload))
-    except Malformed as error:
+    except MalformedPayload as error:
         return str(error)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]

@@ -16,9 +16,9 @@ from typing import Any, Protocol, assert_never
 import structlog
 
 from devices import commands as asked
-from devices.reports import Bolt, Door
+from devices.reports import DoorState, LockState
 from devices.vendors import VENDORS
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 from gateway.config.home import EntranceSection, Home
 from gateway.config.topics import device_topic, entrance_topic
 from gateway.domain.visit import commands as c
@@ -27,9 +27,10 @@ from gateway.domain.visit.rules import closed, locked
 from gateway.domain.visit.state import Entrance, Now, Phase
 from gateway.evidence.folders import visit_folder
 from gateway.mqtt.client import Acknowledgement, NotSent, Sent
-from gateway.mqtt.publisher import Line, encoded, stamp
+from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
 from gateway.runtime.adapters import garage
 from gateway.runtime.adapters.presence_fridge_alarm import around
+from gateway.storage.log_names import kind_of
 from gateway.system.clock import Clock
 from gateway.video.ipc import ClipKey, Proof
 
@@ -67,7 +68,7 @@ class Office(Protocol):
 
     def tell(
         self,
-        command: c.Tell | c.Alarm,
+        command: c.NotifyOwner | c.RaiseAlarm,
         state: Entrance,
         now: Now,
         *,
@@ -85,11 +86,11 @@ class Office(Protocol):
 class Films(Protocol):
     """What keeps films and proofs; see `gateway/evidence/archive.py`."""
 
-    def film_ends(self, command: c.StopFilm, now: Now) -> None:
+    def film_ends(self, command: c.StopRecording, now: Now) -> None:
         """The part's film is over."""
         ...
 
-    def seal(self, command: c.Seal, state: Entrance) -> None:
+    def seal(self, command: c.SealProof, state: Entrance) -> None:
         """Write and sign the proof; `Sealed` comes back."""
         ...
 
@@ -115,7 +116,7 @@ class Hands:
         home: Home,
         entrance: str,
         *,
-        line: Line,
+        line: Publisher,
         cameras: Cameras,
         office: Office,
         films: Films,
@@ -174,35 +175,35 @@ class Hands:
     def perform(self, command: c.Command, state: Entrance, now: Now, *, message: int | None = None) -> None:
         """Start the effect of one command."""
         match command:
-            case c.Answer():
+            case c.AnswerScan():
                 self._answer(command)
-            case c.Ring():
+            case c.RingBell():
                 self._ring(command, state)
             case c.Unlock():
                 self._unlock(command, state, now)
             case c.Lock() if self._garage:
                 pass  # what is closed is locked: nothing is sent that might open it
-            case c.Lock() | c.Close():
+            case c.Lock() | c.CloseGarageDoor():
                 self._lock(command)
-            case c.Query():
+            case c.QueryDevice():
                 self._query(command)
-            case c.Film():
+            case c.StartRecording():
                 clip = ClipKey(visit=command.visit, part=command.part)
                 self._cameras.record(clip, self._films, visit_folder(command.visit))
-            case c.StopFilm():
+            case c.StopRecording():
                 self._archive.film_ends(command, now)
                 self._cameras.finish(ClipKey(visit=command.visit, part=command.part), keep=command.keep)
-            case c.Seal():
+            case c.SealProof():
                 self._archive.seal(command, state)
-            case c.Show():
+            case c.ShowSignal():
                 self._show_signal(asked.SetSignal(id=secrets.token_hex(8), light=command.light, sound=command.sound))
-            case c.Tell() | c.Alarm():
-                with_picture = isinstance(command, c.Tell) and command.picture
+            case c.NotifyOwner() | c.RaiseAlarm():
+                with_picture = isinstance(command, c.NotifyOwner) and command.picture
                 picture = self._picture if with_picture else None
                 self._office.tell(command, state, now, message=message, picture=picture)
-            case c.ParcelResult() | c.HouseResult() | c.Readiness():
+            case c.ReportParcelResult() | c.ReportDoorResult() | c.ReportReadiness():
                 self._office.owed()
-            case c.Reserve() | c.Spend() | c.Release() | c.Note():
+            case c.ReserveOpening() | c.ConsumeOpening() | c.ReleaseOpening() | c.LogNote():
                 pass  # the commit was the deed
             case _:
                 assert_never(command)
@@ -215,7 +216,7 @@ class Hands:
         why, detail = self._why_not(command, state, decided, now), None
         if why is None:
             self._reached("before-publish")
-            unlock = asked.Unlock(
+            unlock = asked.UnlockDoor(
                 id=command.visit,
                 intent=command.visit,
                 latch=state.rules.unlatch,
@@ -226,23 +227,23 @@ class Hands:
                     self._reached("after-publish")
                     acknowledged.add_done_callback(self._acknowledged)
                 case NotSent() as not_sent:
-                    why, detail = e.NotSent.BROKER, not_sent.why
+                    why, detail = e.UnsentReason.BROKER, not_sent.why
         if why is not None:
             self._held_back = command.visit, why
             log.warning("unlock_held_back", entrance=self._entrance, visit=command.visit, why=why, detail=detail)
             self._put(e.UnlockNotSent(visit=command.visit, why=why))
 
     def _acknowledged(self, done: asyncio.Future[Acknowledgement]) -> None:
-        if done.result().taken:
+        if done.result().accepted:
             self._reached("after-acknowledgement")
 
     def _why_not(self, command: c.Unlock, state: Entrance, decided: Now, now: Now) -> str | None:
         if self._stopped():
-            return e.NotSent.STOP
+            return e.UnsentReason.STOP
         if command.visit == self._unmarked:
-            return e.NotSent.UNMARKED
+            return e.UnsentReason.UNMARKED
         if now.mono - decided.mono > command.life:
-            return e.NotSent.EXPIRED
+            return e.UnsentReason.EXPIRED
         clip = ClipKey(visit=command.visit, part=state.visit.part if state.visit is not None else 1)
         for name, sees_courier in state.rules.cameras.items():
             proof = self._cameras.proofs.get(name)
@@ -253,14 +254,14 @@ class Hands:
                 or clip not in proof.recordings
                 or (sees_courier and not proof.moving)
             ):
-                return e.NotSent.PROOF_TOO_OLD
+                return e.UnsentReason.PROOF_TOO_OLD
         return None
 
-    def _lock(self, command: c.Lock | c.Close) -> None:
+    def _lock(self, command: c.Lock | c.CloseGarageDoor) -> None:
         # A new id each time: tries are counted anew after a restart, and a guarded lock obeys an id only once.
         id_ = f"{command.visit}-lock-{secrets.token_hex(4)}"
         deadline = self._deadline(self._section.lock, command.life, self._clock.now())
-        self._send(self._section.lock, asked.Lock(id=id_, intent=command.visit, **deadline), life=command.life)
+        self._send(self._section.lock, asked.LockDoor(id=id_, intent=command.visit, **deadline), life=command.life)
 
     def _deadline(self, device: str, life: float, now: Now) -> dict[str, Any]:
         countdown = self._countdowns.get(device)
@@ -276,7 +277,7 @@ class Hands:
         for device in sorted(around(self._section)):
             self._ask(device, session, 0)
 
-    def _query(self, command: c.Query) -> None:
+    def _query(self, command: c.QueryDevice) -> None:
         device = self._section.lock if command.device == "lock" else self._section.door
         if self._garage:
             device = garage.asked(self._section, command.device)
@@ -289,22 +290,22 @@ class Hands:
         self._asked[device].append((session, number))
         self._send(
             device,
-            asked.Query(echo=f"{session}:{number}"),
+            asked.QueryState(echo=f"{session}:{number}"),
             life=self._section.timing.command_life,
             correlation=f"{session}:{number}".encode(),
-            response_topic=device_topic(self._home, device, Channel.RESULT),
+            response_topic=device_topic(self._home, device, TopicSuffix.RESULT),
         )
 
-    def _ring(self, command: c.Ring, state: Entrance) -> None:
+    def _ring(self, command: c.RingBell, state: Entrance) -> None:
         """Ring. A signal that confirms no command by its id is asked afterwards: that it answers is its word."""
-        echoes = VENDORS[self._home.devices[self._section.signal].vendor].ECHOES
+        echoes = VENDORS[self._home.devices[self._section.signal].vendor].CORRELATES
         id_ = secrets.token_hex(8)
         self._rings = {id_ if echoes else "": command.visit}
         self._show_signal(asked.SetSignal(id=id_, light=asked.Light.AMBER, sound=asked.Sound.RING))
-        if not echoes and state.session is not None:
-            self._ask(self._section.signal, state.session, 0)
+        if not echoes and state.broker_session is not None:
+            self._ask(self._section.signal, state.broker_session, 0)
 
-    def _answer(self, command: c.Answer) -> None:
+    def _answer(self, command: c.AnswerScan) -> None:
         if command.scanner in self._section.scanners:
             event, now = str(uuid.uuid4()), self._clock.now().utc
             self._send(command.scanner, asked.ShowResult(word=command.word.value, event=event, issued_at=now), life=5)
@@ -326,7 +327,7 @@ class Hands:
         letter = VENDORS[configured.vendor].encode_command(command, configured.plate)
         id_ = getattr(command, "id", None)
         return self._line.publish(
-            device_topic(self._home, device, letter.channel),
+            device_topic(self._home, device, letter.suffix),
             letter.payload,
             expiry=max(1, round(life)),
             correlation=correlation or (id_.encode() if isinstance(id_, str) else None),
@@ -346,12 +347,12 @@ class Hands:
             visit = {} if state.visit is None else {"visit": state.visit.id}
             event = {
                 "event_id": secrets.token_hex(8),
-                "at": stamp(now.utc),
+                "at": rfc3339_ms(now.utc),
                 "entrance": self._entrance,
                 **visit,
                 **body,
             }
-            self._line.publish(entrance_topic(self._entrance, "event"), encoded(event))
+            self._line.publish(entrance_topic(self._entrance, "event"), json_bytes(event))
 
     def show(self, state: Entrance, now: Now) -> None:
         """Publish the entrance's state when it is another than before; a change of phase is an event too.
@@ -361,14 +362,14 @@ class Hands:
         shown = picture_of(state)
         if shown == self._shown:
             return
-        body = encoded({**shown, "at": stamp(now.utc)})
+        body = json_bytes({**shown, "at": rfc3339_ms(now.utc)})
         if isinstance(self._line.publish(entrance_topic(self._entrance, "state"), body, retain=True), NotSent):
             return
         before, self._shown = self._shown.get("phase"), shown
         if shown["phase"] != before:
-            event = {"event_id": secrets.token_hex(8), "at": stamp(now.utc), "entrance": self._entrance,
+            event = {"event_id": secrets.token_hex(8), "at": rfc3339_ms(now.utc), "entrance": self._entrance,
                      "visit": shown["visit"], "kind": "phase", "phase": shown["phase"]}  # fmt: skip
-            self._line.publish(entrance_topic(self._entrance, "event"), encoded(event))
+            self._line.publish(entrance_topic(self._entrance, "event"), json_bytes(event))
 
     def show_again(self) -> None:
         """Forget what was shown: a new broker session knows nothing of it."""
@@ -378,21 +379,31 @@ class Hands:
 def said(command: c.Command) -> dict[str, object] | None:
     """What is told of a command to who listens on the entrance's event topic; None where nothing is."""
     match command:
-        case c.Answer():
+        case c.AnswerScan():
             return {"kind": "answer", "scan": command.scan, "scanner": command.scanner, "word": command.word.value,
                     "refusal": None if command.refusal is None else command.refusal.value}  # fmt: skip
-        case c.Alarm():
+        case c.RaiseAlarm():
             return {"kind": "alarm", "code": command.code.value, "detail": command.detail}
-        case c.ParcelResult():
+        case c.ReportParcelResult():
             return {"kind": "outcome", "delivery": command.delivery, "outcome": command.outcome.value,
                     "missing": command.missing}  # fmt: skip
-        case c.HouseResult():
+        case c.ReportDoorResult():
             return {"kind": "house", "delivery": command.delivery, "house": command.house.value}
-        case c.Readiness():
+        case c.ReportReadiness():
             return {"kind": "readiness", "delivery": command.delivery, "lacking": list(command.lacking)}
-        case c.Unlock() | c.Lock() | c.Close() | c.Ring() | c.Reserve() | c.Spend() | c.Release() | c.Seal() | c.Note():
-            return {"kind": type(command).__name__.lower()}
-        case c.Query() | c.Film() | c.StopFilm() | c.Show() | c.Tell():
+        case (
+            c.Unlock()
+            | c.Lock()
+            | c.CloseGarageDoor()
+            | c.RingBell()
+            | c.ReserveOpening()
+            | c.ConsumeOpening()
+            | c.ReleaseOpening()
+            | c.SealProof()
+            | c.LogNote()
+        ):
+            return {"kind": kind_of(type(command)).lower()}
+        case c.QueryDevice() | c.StartRecording() | c.StopRecording() | c.ShowSignal() | c.NotifyOwner():
             return None
         case _:
             assert_never(command)
@@ -400,28 +411,28 @@ def said(command: c.Command) -> dict[str, object] | None:
 
 def picture_of(state: Entrance) -> dict[str, object]:
     """One entrance's state as one JSON object. Locked and closed are said only of what was proven so (invariant 8)."""
-    visit, lockup = state.visit, state.lockup
+    visit, lockup = state.visit, state.lock_request
     return {
         "entrance": state.id,
         "phase": "ready" if visit is None else visit.phase.value,
         "visit": None if visit is None else visit.id,
         "delivery": None if visit is None else visit.delivery.id,
-        "bolt": "unknown" if state.bolt.value is Bolt.LOCKED and not locked(state) else state.bolt.value.value,
-        "door": "unknown" if state.door.value is Door.CLOSED and not closed(state) else state.door.value.value,
+        "bolt": "unknown" if state.bolt.value is LockState.LOCKED and not locked(state) else state.bolt.value.value,
+        "door": "unknown" if state.door.value is DoorState.CLOSED and not closed(state) else state.door.value.value,
         "locked": locked(state),
         "closed": closed(state),
-        "connected": state.session is not None,
+        "connected": state.broker_session is not None,
         "cameras": {
             name: {"live": camera.live, "recording": camera.recording} for name, camera in state.cameras.items()
         },
-        "disk": state.disk,
+        "disk": state.disk_ok,
         "batteries": {whose: level.value for whose, level in state.batteries.items()},
-        "batteries_soon": sorted(state.battery_told),
-        "expecting": state.expecting,
+        "batteries_soon": sorted(state.batteries_to_change),
+        "expecting": state.window_near,
         "stopped": state.stopped,
         "somebody_home": state.somebody_home,
         "away": state.away,
-        "pauses": [{"id": one.id, "start": stamp(one.start), "end": stamp(one.end)} for one in state.pauses],
+        "pauses": [{"id": one.id, "start": rfc3339_ms(one.start), "end": rfc3339_ms(one.end)} for one in state.pauses],
         "lockup": None if lockup is None else "running" if lockup.result is None else lockup.result.value,
         "safe_mode": state.safe_mode,
         "incident": state.incident is not None,

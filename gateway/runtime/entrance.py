@@ -20,15 +20,15 @@ import structlog
 
 from devices import reports as said
 from devices.vendors import VENDORS
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 from gateway.config.home import Home
 from gateway.config.topics import OF_A_BRIDGE
 from gateway.domain.delivery.barcodes import BAD_PREFIX, BadCode, normalise
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.decide import decide
-from gateway.domain.visit.state import Camera, Cold, Entrance, Now
-from gateway.mqtt.client import Incoming
+from gateway.domain.visit.state import CameraState, Entrance, FridgeState, Now
+from gateway.mqtt.client import InboundMessage
 from gateway.runtime.adapters import batteries, garage, presence_fridge_alarm
 from gateway.runtime.effects import Hands
 from gateway.runtime.event_queue import EventQueue
@@ -39,15 +39,27 @@ from gateway.system.clock import Clock
 
 log = structlog.get_logger(__name__)
 
-CODES = frozenset({Channel.EVENT, Channel.STATE})  # where a scanner says what it read
-READINGS = frozenset({Channel.STATE, Channel.RESULT})  # where what stands around an entrance tells what it measures
+CODES = frozenset({TopicSuffix.EVENT, TopicSuffix.STATE})  # where a scanner says what it read
+READINGS = frozenset(
+    {TopicSuffix.STATE, TopicSuffix.RESULT}
+)  # where what stands around an entrance tells what it measures
 RATION = 30  # messages of one device that are heard in a second: none in a house has so much to say
 ANSWERS = (said.LockReport, said.DoorReport, said.FridgeReport, said.SignalReport)  # what a question of ours is about
 ROLES = ("lock", "door")
 RELEARN = 1.0  # seconds between two questions for what a flood may have hidden
 
 # Performed even when nothing can be stored: none of these increases access (invariant 11).
-ALWAYS = (c.Lock, c.Close, c.Alarm, c.Film, c.Query, c.Show, c.Tell, c.Answer, c.StopFilm)
+ALWAYS = (
+    c.Lock,
+    c.CloseGarageDoor,
+    c.RaiseAlarm,
+    c.StartRecording,
+    c.QueryDevice,
+    c.ShowSignal,
+    c.NotifyOwner,
+    c.AnswerScan,
+    c.StopRecording,
+)
 
 
 class Journal(Protocol):
@@ -61,7 +73,7 @@ class Journal(Protocol):
         """
         ...
 
-    def matches(self, code: str, *, now: Now) -> tuple[e.Match, ...]:
+    def matches(self, code: str, *, now: Now) -> tuple[e.CodeMatch, ...]:
         """Return the deliveries that know this normalised code."""
         ...
 
@@ -133,7 +145,7 @@ class RunningEntrance:
 
     # ---- hear -------------------------------------------------------------------------------------------------------
 
-    def hear(self, device: str, channel: Channel, incoming: Incoming) -> None:
+    def hear(self, device: str, channel: TopicSuffix, incoming: InboundMessage) -> None:
         """Take in what one of this entrance's devices published.
 
         A device that floods delays nobody else's words: what goes beyond its ration is dropped unread.
@@ -150,7 +162,7 @@ class RunningEntrance:
             self._hands.heard(device, incoming.boot, incoming.uptime_ms, mono)
         reports = vendor.decode_report(channel, incoming.payload, configured.plate)
         self._mind_link(device, channel, incoming, reports)
-        heard = e.Heard(
+        heard = e.ReportContext(
             session=incoming.session,
             retained=incoming.retain,
             answers=self._answers(device, channel, incoming, reports),
@@ -159,30 +171,30 @@ class RunningEntrance:
         )
         events = [event for report in reports for event in self._events(device, channel, report, heard)]
         read = incoming.payload.strip()
-        unreadable = any(isinstance(report, said.Unreadable) for report in reports)
+        unreadable = any(isinstance(report, said.UnreadablePayload) for report in reports)
         if read and unreadable and device in self._section.scanners and channel in CODES:
             events.append(self._scan(device, _bad(read), retained=heard.retained, expected_only=False))
         role = self._role(device)
         if role == "door" and not heard.retained and channel not in OF_A_BRIDGE:
             self._door_heard = mono
-        if role in ROLES and not any(isinstance(event, e.LockHeard | e.DoorHeard) for event in events):
-            events.append(e.DeviceSpoke(device=role, heard=heard))
+        if role in ROLES and not any(isinstance(event, e.LockReported | e.DoorReported) for event in events):
+            events.append(e.SequenceAdvanced(device=role, context=heard))
         for event in events:
             for told in garage.told(event) if self._garage else (event,):
                 self.put(told)
 
     def _answers(
-        self, device: str, channel: Channel, incoming: Incoming, reports: tuple[said.Report, ...]
+        self, device: str, channel: TopicSuffix, incoming: InboundMessage, reports: tuple[said.Report, ...]
     ) -> int | None:
         """Which question of ours this answers. Who carries no correlation back answers with the first state it tells.
 
         Zigbee2MQTT and its like publish what they have just read from the device, on the topic of its state.
         """
-        if VENDORS[self._home.devices[device].vendor].ECHOES:
+        if VENDORS[self._home.devices[device].vendor].CORRELATES:
             for report in reports:
-                if isinstance(report, said.EchoReport):  # its MQTT has no correlation data
+                if isinstance(report, said.CorrelationReport):  # its MQTT has no correlation data
                     incoming = replace(incoming, correlation=report.echo.encode())
-            number = incoming.answers if channel is Channel.RESULT else None
+            number = incoming.answers if channel is TopicSuffix.RESULT else None
             asked = number is not None and self._hands.was_asked(device, incoming.session, number)
             return number if asked else None
         if incoming.retain or self._returns.settling(device, self._clock.now().mono):
@@ -191,11 +203,13 @@ class RunningEntrance:
             return None
         return self._hands.answered(device, incoming.session)
 
-    def _mind_link(self, device: str, channel: Channel, incoming: Incoming, reports: tuple[said.Report, ...]) -> None:
+    def _mind_link(
+        self, device: str, channel: TopicSuffix, incoming: InboundMessage, reports: tuple[said.Report, ...]
+    ) -> None:
         """A lost link voids what was asked; one that is back is asked anew once it has told what it remembers."""
-        mono, by_bridge = self._clock.now().mono, channel is Channel.BRIDGE and not incoming.retain
+        mono, by_bridge = self._clock.now().mono, channel is TopicSuffix.BRIDGE and not incoming.retain
         for report in reports:
-            if isinstance(report, said.UnansweredReport):
+            if isinstance(report, said.NoAnswerReport):
                 self._hands.answered(device, incoming.session)
             elif isinstance(report, said.AvailabilityReport):
                 if not report.online:
@@ -206,7 +220,7 @@ class RunningEntrance:
 
     def _remembered(self, device: str, report: said.DoorReport) -> bool:
         """Whether a "closed" may come out of a starting bridge's memory: of a basic door it would count."""
-        return report.door is said.Door.CLOSED and self._returns.settling(device, self._clock.now().mono)
+        return report.door is said.DoorState.CLOSED and self._returns.settling(device, self._clock.now().mono)
 
     def mind_returns(self, now: Now) -> None:
         """Ask what has come back."""
@@ -232,7 +246,7 @@ class RunningEntrance:
             return
         if now.mono - self._door_heard > door.heartbeat:
             self._door_heard = None
-            self.put(e.DeviceLost(device="door"))
+            self.put(e.DeviceOffline(device="door"))
 
     def _mind_silence(self, now: Now) -> None:
         for device in presence_fridge_alarm.silent(self._home, self._spoke, now.mono):
@@ -246,29 +260,31 @@ class RunningEntrance:
     def _role(self, device: str) -> str | None:
         return {self._section.lock: "way" if self._garage else "lock", self._section.door: "door"}.get(device)
 
-    def _events(self, device: str, channel: Channel, report: said.Report, heard: e.Heard) -> Iterator[e.Event]:
+    def _events(
+        self, device: str, channel: TopicSuffix, report: said.Report, heard: e.ReportContext
+    ) -> Iterator[e.Event]:
         match report:
             case said.LockReport() if device == self._section.lock:
-                if report.bolt is said.Bolt.UNLOCKED and not heard.retained:
+                if report.bolt is said.LockState.UNLOCKED and not heard.retained:
                     self._reached("after-report")
-                yield e.LockHeard(report=report, heard=heard)
+                yield e.LockReported(report=report, context=heard)
             case said.DoorReport() if device == self._section.door and not self._remembered(device, report):
-                yield e.DoorHeard(report=report, heard=heard)
-            case said.CoverReport() if device == self._section.lock:
+                yield e.DoorReported(report=report, context=heard)
+            case said.GarageDoorReport() if device == self._section.lock:
                 yield from garage.way(report, heard)
             case said.DoorbellPressed() if device == self._section.cameras.outside and not heard.retained:
                 yield e.BellPressed()
             case said.AvailabilityReport(online=False):
                 role = self._role(device)
                 if role is not None:
-                    yield e.DeviceLost(device=role)
+                    yield e.DeviceOffline(device=role)
                 yield from presence_fridge_alarm.unknown(self._section, device)
             case said.BatteryReport():
                 home, name = self._home, self.state.id
                 yield from batteries.heard(home, name, device, channel, report, retained=heard.retained)
             case said.ScanReport():
                 yield self.scanned(device, report.code, retained=heard.retained, expected_only=False)
-            case said.FridgeReport() | said.PresenceReport() | said.PanelReport():
+            case said.FridgeReport() | said.PresenceReport() | said.AlarmPanelReport():
                 old = heard.retained or self._returns.settling(device, self._clock.now().mono)
                 if not old:
                     self._spoke[device] = self._clock.now().mono
@@ -276,15 +292,15 @@ class RunningEntrance:
             case said.SignalReport() if report.id or heard.answers is not None:
                 visit = self._hands.rang(report.id)
                 if visit is not None:
-                    yield e.BellRang(visit=visit)
-            case said.AnsweredReport() if not heard.retained:
-                yield e.SomebodyAnswered()
-            case said.FailureReport() if device == self._section.lock and not heard.retained:
+                    yield e.BellConfirmed(visit=visit)
+            case said.AnswerButtonReport() if not heard.retained:
+                yield e.HouseholdAnswered()
+            case said.ErrorReport() if device == self._section.lock and not heard.retained:
                 log.warning("device_says", device=device, report=repr(report))
                 yield e.LockFailed(failure=report.failure, command=report.id)
-            case said.FailureReport():
+            case said.ErrorReport():
                 log.warning("device_says", device=device, report=repr(report))
-            case said.Unreadable():
+            case said.UnreadablePayload():
                 log.warning("device_says", device=device, report=repr(report))
                 if channel in READINGS:  # what it measures now nobody knows
                     yield from presence_fridge_alarm.unknown(self._section, device)
@@ -292,15 +308,15 @@ class RunningEntrance:
                 said.LockReport()
                 | said.DoorReport()
                 | said.AvailabilityReport()
-                | said.AnsweredReport()
+                | said.AnswerButtonReport()
                 | said.SignalReport()
-                | said.CommandReport()
+                | said.ProgressReport()
                 | said.DoorbellPressed()
-                | said.CoverReport()
+                | said.GarageDoorReport()
                 | said.MotionReport()
                 | said.StreamReport()
-                | said.EchoReport()
-                | said.UnansweredReport()
+                | said.CorrelationReport()
+                | said.NoAnswerReport()
             ):
                 pass  # true, but no fact that an opening rests on
             case _:
@@ -328,8 +344,8 @@ class RunningEntrance:
         self._spoke.clear()
         self._inbox.forget_surroundings()
         for place, section in self._section.places.items():
-            if section.fridge is not None and place in self.state.cold:
-                self.put(e.FridgeHeard(place=place, cold=Cold()))
+            if section.fridge is not None and place in self.state.fridges:
+                self.put(e.FridgeReported(place=place, fridge=FridgeState()))
 
     def scans_missed(self) -> None:
         """A scan was dropped unread."""
@@ -395,9 +411,9 @@ class RunningEntrance:
                 continue
             if self._inbox:
                 return self._inbox.take()
-            due = min(self.state.due.values(), default=math.inf)
+            due = min(self.state.timers.values(), default=math.inf)
             if mono >= due:
-                return e.Due()
+                return e.TimerExpired()
             wait = min(due, speaks, relearns, summarises) - mono
             self._wake.clear()
             try:
@@ -428,10 +444,10 @@ class RunningEntrance:
             if limited and not self._log_limits.admits(event, now.mono):
                 step = Step(entrance=new.id, event=event, state=new, commands=commands, now=now)
                 # Only the scanner is answered: each light and each question has an answer that comes back to us.
-                self._obey(step, tuple(command for command in commands if isinstance(command, c.Answer)), ())
+                self._obey(step, tuple(command for command in commands if isinstance(command, c.AnswerScan)), ())
                 await asyncio.sleep(0)
                 return
-            intent = any(isinstance(command, c.Reserve) for command in commands)
+            intent = any(isinstance(command, c.ReserveOpening) for command in commands)
             step = Step(entrance=new.id, event=event, state=new, commands=commands, now=now)
             if intent:
                 self._clock.mark(now)  # the time floor never lies behind an intent
@@ -490,7 +506,7 @@ class RunningEntrance:
             dropped=dropped,
             why=str(failure),
         )
-        if self.state.disk and step.event != bad:
+        if self.state.disk_ok and step.event != bad:
             self._inbox.put_first(bad)
         if not dropped:
             self._obey(step, tuple(command for command in step.commands if isinstance(command, ALWAYS)), ())
@@ -498,9 +514,9 @@ class RunningEntrance:
     def _hold_back(self, commands: tuple[c.Command, ...]) -> None:
         """The intent is stored and its mark is not: the disk is bad, and this unlock never leaves."""
         for command in commands:
-            if isinstance(command, c.Reserve):
+            if isinstance(command, c.ReserveOpening):
                 self._hands.unmarked(command.visit)
-        if self.state.disk:
+        if self.state.disk_ok:
             self._inbox.put_first(e.DiskChanged(ok=False))
 
     def _obey(self, step: Step, commands: tuple[c.Command, ...], messages: tuple[int, ...]) -> None:
@@ -508,7 +524,7 @@ class RunningEntrance:
         numbers = iter(messages)
         self.state = step.state
         for command in commands:
-            number = next(numbers, None) if isinstance(command, c.Tell | c.Alarm) else None
+            number = next(numbers, None) if isinstance(command, c.NotifyOwner | c.RaiseAlarm) else None
             self._hands.perform(command, step.state, step.now, message=number)
         for command in commands:  # no unlock waits for its own announcement
             self._hands.say(command, step.state, step.now)
@@ -527,7 +543,7 @@ def _passing(event: e.Event, state: Entrance) -> bool:
     return isinstance(event, e.CameraChanged) and state.visit is None and state.incident is None
 
 
-def _pictures(cameras: Mapping[str, Camera]) -> dict[str, tuple[bool, bool]]:
+def _pictures(cameras: Mapping[str, CameraState]) -> dict[str, tuple[bool, bool]]:
     """What is shown of cameras: whether each gives pictures, and whether it films. Movement is not."""
     return {name: (camera.live, camera.recording) for name, camera in cameras.items()}
 

@@ -12,8 +12,16 @@ from gateway.domain.visit import events as e
 SCANS_WAITING = 50  # of one scanner: more than a courier can scan while one commit lasts, beyond it somebody floods us
 LABELS_WAITING = 10  # readings of one camera: it looks three times a second, and what is dropped is read again
 REPORTS_WAITING = 200  # of lock and door; beyond it they are asked what holds now
-SURROUNDINGS = (e.FridgeHeard, e.PresenceHeard, e.PanelHeard, e.BatteryHeard)
-OF_DEVICES = (e.LockHeard, e.DoorHeard, e.WayHeard, e.DeviceSpoke, e.DeviceLost, e.LockFailed, e.ReportsMissed)
+SURROUNDINGS = (e.FridgeReported, e.PresenceReported, e.AlarmPanelReported, e.BatteryReported)
+OF_DEVICES = (
+    e.LockReported,
+    e.DoorReported,
+    e.ObstructionReported,
+    e.SequenceAdvanced,
+    e.DeviceOffline,
+    e.LockFailed,
+    e.ReportsMissed,
+)
 
 
 class EventQueue:
@@ -67,7 +75,7 @@ class EventQueue:
 
     def forget_surroundings(self) -> None:
         """Drop the queued readings of fridges, people's devices and the alarm panel, but not those of batteries."""
-        self._around = {key: event for key, event in self._around.items() if isinstance(event, e.BatteryHeard)}
+        self._around = {key: event for key, event in self._around.items() if isinstance(event, e.BatteryReported)}
 
     def clear(self) -> None:
         """Drop all."""
@@ -90,13 +98,13 @@ def source(event: e.Event) -> str:
         ValueError: it is about none of these.
     """
     match event:
-        case e.FridgeHeard(place=place):
+        case e.FridgeReported(place=place):
             return f"fridge/{place}"
-        case e.PresenceHeard(device=device):
+        case e.PresenceReported(device=device):
             return f"presence/{device}"
-        case e.PanelHeard():
+        case e.AlarmPanelReported():
             return "panel"
-        case e.BatteryHeard(device=device):
+        case e.BatteryReported(device=device):
             return f"battery/{device}"
         case e.Scanned(scanner=scanner):
             return f"scanner/{scanner}"

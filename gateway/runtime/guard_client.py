@@ -5,7 +5,7 @@ signature covers: which part it is about, on which channel, in which boot, in wh
 it answers. A question is a new random word each time, so no answer to it can lie ready, and one that comes too long
 after it is no answer any more. Only an answer to a question of ours makes another boot believed.
 
-`Guarded` stands between the hands and the line (it is a `Line` itself) and between the line and the entrances.
+`Guarded` stands between the hands and the line (it is a `Publisher` itself) and between the line and the entrances.
 """
 
 import asyncio
@@ -16,14 +16,14 @@ from dataclasses import dataclass, field, replace
 import structlog
 from joserfc.jwk import OKPKey
 
-from devices.commands import Unlock
+from devices.commands import UnlockDoor
 from devices.vendors import guard as words
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 from gateway.config.devices import DoorDevice, LockDevice
 from gateway.config.home import Home
 from gateway.config.topics import device_topic
-from gateway.mqtt.packets import Acknowledgement, Incoming, NotSent, Sent, Why
-from gateway.mqtt.publisher import Line
+from gateway.mqtt.packets import Acknowledgement, InboundMessage, NotSent, NotSentReason, Sent
+from gateway.mqtt.publisher import Publisher
 from gateway.protocol.guard_keys import command_key, public_key
 from gateway.protocol.guard_message import FromGuard, Rejected, ToGuard, opened, seal
 
@@ -67,7 +67,7 @@ class _Guard:
 class Guarded:
     """All guards of a house. `mono` are seconds that only go forward."""
 
-    def __init__(self, home: Home, *, line: Line, mono: Callable[[], float]) -> None:
+    def __init__(self, home: Home, *, line: Publisher, mono: Callable[[], float]) -> None:
         """Take the guards from the configuration, and the key that they know from the box's folder.
 
         Raises:
@@ -75,7 +75,7 @@ class Guarded:
         """
         self._home, self._line, self._mono = home, line, mono
         self._guards: dict[str, _Guard] = {}  # by each of its devices
-        self._topics: dict[str, tuple[_Guard, Channel]] = {}
+        self._topics: dict[str, tuple[_Guard, TopicSuffix]] = {}
         for lock, section in home.devices.items():
             if not isinstance(section, LockDevice) or section.guard is None:
                 continue
@@ -84,7 +84,7 @@ class Guarded:
             key = command_key(home.storage.folder / "key")
             guard = _Guard(lock, doors[0] if doors else None, public_key(section.guard.key), key)
             self._guards |= dict.fromkeys((lock, *doors), guard)
-            for channel in (Channel.SET, Channel.GET):
+            for channel in (TopicSuffix.SET, TopicSuffix.GET):
                 self._topics[device_topic(home, lock, channel)] = guard, channel
 
     # ---- to the guard -----------------------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ class Guarded:
                 user_properties=user_properties,
                 now_or_never=now_or_never,
             )
-        if channel is Channel.GET:
+        if channel is TopicSuffix.GET:
             return self._ask(guard, payload, _Question(correlation, self._mono()))
         return self._command(guard, payload, expiry=expiry, now_or_never=now_or_never)
 
@@ -124,12 +124,12 @@ class Guarded:
         nonce = self._challenge(guard)
         if nonce is None:
             self._beat(guard)
-            return NotSent(Why.NO_CHALLENGE)
-        unlocks = isinstance(words.decode_command(Channel.SET, payload), Unlock)
+            return NotSent(NotSentReason.NO_CHALLENGE)
+        unlocks = isinstance(words.decode_command(TopicSuffix.SET, payload), UnlockDoor)
         sent = self._send(
             guard,
             "set",
-            Channel.SET,
+            TopicSuffix.SET,
             _Question(None, self._mono()),
             body=payload,
             counter=guard.counter + 1 if unlocks else None,
@@ -143,7 +143,7 @@ class Guarded:
     def _ask(self, guard: _Guard, payload: bytes, question: _Question) -> Sent | NotSent:
         """Ask, with a challenge; where there is none the question waits for it."""
         if self._challenge(guard) is not None:
-            return self._send(guard, "get", Channel.GET, question, body=payload, expiry=round(ANSWER))
+            return self._send(guard, "get", TopicSuffix.GET, question, body=payload, expiry=round(ANSWER))
         guard.held = [*guard.held, (payload, question)][-HELD:]
         return self._beat(guard)
 
@@ -154,7 +154,7 @@ class Guarded:
         self,
         guard: _Guard,
         at: str,
-        channel: Channel,
+        channel: TopicSuffix,
         question: _Question,
         *,
         body: bytes = b"",
@@ -184,7 +184,7 @@ class Guarded:
             done.set_result(Acknowledgement(code=None, seconds=0.0))
             return Sent(done)
         guard.beaten = now
-        return self._send(guard, "beat", Channel.GET, _Question(None, now), expiry=round(ANSWER))
+        return self._send(guard, "beat", TopicSuffix.GET, _Question(None, now), expiry=round(ANSWER))
 
     def up(self) -> None:
         """A new session with the broker: what was asked before is not answered any more."""
@@ -205,18 +205,18 @@ class Guarded:
     # ---- from the guard ---------------------------------------------------------------------------------------------
 
     def heard(
-        self, devices: tuple[str, ...], channel: Channel, incoming: Incoming
-    ) -> tuple[tuple[str, Channel, Incoming], ...]:
+        self, devices: tuple[str, ...], channel: TopicSuffix, incoming: InboundMessage
+    ) -> tuple[tuple[str, TopicSuffix, InboundMessage], ...]:
         """Say who of `devices` spoke, where, and what: for a guard's, only what its signature covers."""
         guard = next((self._guards[device] for device in devices if device in self._guards), None)
         if guard is None:
             return tuple((device, channel, incoming) for device in devices)
-        if channel is Channel.AVAILABILITY and incoming.payload == words.OFFLINE:
+        if channel is TopicSuffix.AVAILABILITY and incoming.payload == words.OFFLINE:
             guard.nonce = None
             bare = replace(incoming, boot=None, seq=None, uptime_ms=None, correlation=None)
             return tuple((device, channel, bare) for device in devices)  # bad news needs no proof
         now = self._mono()
-        if incoming.retain or channel is Channel.AVAILABILITY or not self._within_ration(guard, now):
+        if incoming.retain or channel is TopicSuffix.AVAILABILITY or not self._within_ration(guard, now):
             return ()
         claims = opened(incoming.payload, FromGuard, guard.public)
         if isinstance(claims, Rejected):
@@ -231,8 +231,8 @@ class Guarded:
         return guard.read <= RATION
 
     def _believed(
-        self, guard: _Guard, claims: FromGuard, incoming: Incoming, now: float
-    ) -> tuple[tuple[str, Channel, Incoming], ...]:
+        self, guard: _Guard, claims: FromGuard, incoming: InboundMessage, now: float
+    ) -> tuple[tuple[str, TopicSuffix, InboundMessage], ...]:
         asked = guard.asked.get(claims.question or "")  # two may answer it: the guard at once, its device later
         answered = asked if asked is not None and now - asked.at <= ANSWER else None
         if claims.lock != guard.lock:
@@ -261,7 +261,7 @@ class Guarded:
             uptime_ms=claims.uptime_ms,
             correlation=None if answered is None else answered.correlation,
         )
-        return ((device, Channel(claims.channel), told),)
+        return ((device, TopicSuffix(claims.channel), told),)
 
     def _challenged(self, guard: _Guard, nonce: str, until: float) -> None:
         """A challenge has come: what waited for one is asked now."""

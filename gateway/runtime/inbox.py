@@ -18,8 +18,8 @@ from gateway.domain.pause import No, Planned
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Entrance, Now
-from gateway.mqtt.client import Incoming
-from gateway.mqtt.publisher import Line, encoded, stamp
+from gateway.mqtt.client import InboundMessage
+from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
 from gateway.protocol import hub_signed as unsigned
 from gateway.protocol import owner_requests
 from gateway.protocol.jws import PASSING, Fault, Key, Rejected, public_key, verify
@@ -61,7 +61,7 @@ class Reception:
         home: Home,
         *,
         store: Store,
-        line: Line,
+        line: Publisher,
         clock: Clock,
         entrances: Mapping[str, RunningEntrance],
         touch: Callable[[str], None],
@@ -99,7 +99,7 @@ class Reception:
 
     # ---- retailers --------------------------------------------------------------------------------------------------
 
-    def offered(self, incoming: Incoming) -> None:
+    def offered(self, incoming: InboundMessage) -> None:
         """A retailer sent a signed message. A stored copy is old news; beyond a flood it is dropped unanswered."""
         if incoming.retain:
             return
@@ -178,12 +178,12 @@ class Reception:
         now, (key,) = self._clock.now(), answer.changed
         facts = self._store.facts(key, now)
         if facts is not None:
-            tell = c.Tell(saying=c.Saying.BRAND_ASKS, delivery=key)
+            tell = c.NotifyOwner(saying=c.Notification.BRAND_ASKS, delivery=key)
             self._office.tell(tell, self._entrances[facts.entrance].state, now, message=message, picture=None)
 
     def _brand_asks(self, noted: Noted) -> None:
         """Tell the owner that a brand asks by a hub, or has a new key."""
-        tell = c.Tell(saying=noted.saying, delivery=noted.delivery)
+        tell = c.NotifyOwner(saying=noted.saying, delivery=noted.delivery)
         state = self._entrances[noted.entrance].state
         self._office.tell(tell, state, self._clock.now(), message=noted.message, picture=None)
 
@@ -216,7 +216,7 @@ class Reception:
 
     # ---- the owner --------------------------------------------------------------------------------------------------
 
-    def asked(self, entrance: str, incoming: Incoming) -> None:
+    def asked(self, entrance: str, incoming: InboundMessage) -> None:
         """The owner asks something of an entrance. A stop counts from this instant, before it is stored."""
         if incoming.retain:
             log.warning("stored_wish_ignored", entrance=entrance)
@@ -371,7 +371,7 @@ class Reception:
             case owner_requests.EndPause():
                 _done(await self.end_pause(wish.pause, by))
             case owner_requests.Lock():
-                running.put(e.LockAsked(id=f"lockup-{secrets.token_hex(4)}", by=by))
+                running.put(e.LockRequested(id=f"lockup-{secrets.token_hex(4)}", by=by))
             case owner_requests.Permit():
                 decided = {
                     "permit": self._store.permit,
@@ -425,9 +425,9 @@ class Reception:
         self._changed(tuple(sorted(concerned)))
 
     def _reply(self, entrance: str, id_: str, *, accepted: bool, why: str | None) -> None:
-        body = {"event_id": secrets.token_hex(8), "at": stamp(self._clock.now().utc), "entrance": entrance,
+        body = {"event_id": secrets.token_hex(8), "at": rfc3339_ms(self._clock.now().utc), "entrance": entrance,
                 "kind": "wish", "id": id_, "accepted": accepted, "why": why}  # fmt: skip
-        self._line.publish(entrance_topic(entrance, "event"), encoded(body))
+        self._line.publish(entrance_topic(entrance, "event"), json_bytes(body))
 
 
 def _done(outcome: Planned | No) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import Attempts, Entrance
+from gateway.domain.visit.state import Entrance, ScanLockout
 from gateway.runtime.event_queue import SURROUNDINGS, source
 from gateway.system.token_bucket import TokenBucket
 
@@ -29,7 +29,7 @@ class LogLimits:
         self._all = TokenBucket(ALL_A_MINUTE / 60, ALL_AT_ONCE)
         self._each: dict[str, TokenBucket] = {}
         self._counted: Counter[str] = Counter()
-        self._newest: dict[str, e.FridgeHeard] = {}  # place -> its newest reading that has no entry
+        self._newest: dict[str, e.FridgeReported] = {}  # place -> its newest reading that has no entry
         self._last: e.Event | None = None
         self.due: float | None = None
         """When the summary is due, in monotonic seconds; None while nothing is counted."""
@@ -47,22 +47,22 @@ class LogLimits:
         name = source(event)
         each = self._each.setdefault(name, TokenBucket(EACH_A_MINUTE / 60, EACH_AT_ONCE))
         if each.has(mono) and self._all.take(mono) and each.take(mono):
-            if isinstance(event, e.FridgeHeard):
+            if isinstance(event, e.FridgeReported):
                 self._newest.pop(event.place, None)
             return True
         self._counted[name] += 1
         self._last = event
-        if isinstance(event, e.FridgeHeard):
+        if isinstance(event, e.FridgeReported):
             self._newest[event.place] = event
         if self.due is None:
             self.due = mono + SUMMARY_S
         return False
 
-    def newest(self, place: str) -> e.FridgeHeard | None:
+    def newest(self, place: str) -> e.FridgeReported | None:
         """Take a place's newest reading, if it has no entry yet: what comes next may rest on it."""
         return self._newest.pop(place, None)
 
-    def summary(self) -> tuple[e.Event, tuple[c.Note, ...]] | None:
+    def summary(self) -> tuple[e.Event, tuple[c.LogNote, ...]] | None:
         """Take what was counted: the newest event of it, and a note for each source."""
         event, counted = self._last, self._counted
         self._last, self._counted, self.due = None, Counter(), None
@@ -71,19 +71,19 @@ class LogLimits:
         named = counted.most_common(NAMED)
         others = counted.total() - sum(number for _, number in named)
         told = [*named, ("others", others)] if others else named
-        return event, tuple(c.Note(what=f"{name}: {number} more in this minute") for name, number in told)
+        return event, tuple(c.LogNote(what=f"{name}: {number} more in this minute") for name, number in told)
 
 
 def _in_the_proof(event: e.Event, state: Entrance) -> bool:
     """Whether a visit or an incident runs whose proof includes this reading."""
-    if not isinstance(event, e.FridgeHeard):
+    if not isinstance(event, e.FridgeReported):
         return False
     return state.incident is not None or (state.visit is not None and state.visit.delivery.place == event.place)
 
 
 def _refuses(command: c.Command) -> bool:
     match command:
-        case c.Answer(word=c.Word.NO) | c.Show() | c.Note() | c.Query():
+        case c.AnswerScan(word=c.ScanAnswer.NO) | c.ShowSignal() | c.LogNote() | c.QueryDevice():
             return True
         case _:
             return False
@@ -91,6 +91,6 @@ def _refuses(command: c.Command) -> bool:
 
 def _forgotten(state: Entrance) -> Entrance:
     """The state without what a restart may forget: the newest codes of each scanner, and when a light goes out."""
-    attempts = {name: replace(one, seen=(), retained_noted=False) for name, one in state.attempts.items()}
-    kept = {name: one for name, one in attempts.items() if one != Attempts()}
-    return replace(state, attempts=kept, due={}, question=0)
+    attempts = {name: replace(one, recent_codes=(), retained_noted=False) for name, one in state.scan_lockouts.items()}
+    kept = {name: one for name, one in attempts.items() if one != ScanLockout()}
+    return replace(state, scan_lockouts=kept, timers={}, last_query_id=0)

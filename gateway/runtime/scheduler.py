@@ -68,7 +68,7 @@ class Diary:
             disk = self._room()
             for name, running in self._entrances.items():
                 with self._contained.piece("windows", name):  # one entrance's rows keep no other's windows shut
-                    if running.state.disk is not disk:
+                    if running.state.disk_ok is not disk:
                         running.put(e.DiskChanged(ok=disk))
                     running.mind_heartbeat(now)
                     running.mind_returns(now)
@@ -87,7 +87,7 @@ class Diary:
     def _look(self, name: str, running: RunningEntrance, now: Now) -> None:
         """Read one entrance's agenda, when it may be another than at the last look."""
         if self._trusted.get(name, now.trusted) is not now.trusted:
-            running.put(e.Due())  # a pause may have begun or ended while nobody knew the time
+            running.put(e.TimerExpired())  # a pause may have begun or ended while nobody knew the time
         later = self._next.get(name)
         if later is not None and now.utc < later and self._trusted[name] == now.trusted:
             return
@@ -106,9 +106,9 @@ class Diary:
             running.put(e.PreflightDue(delivery=delivery))
         if read.checks:
             self._next[name] = now.utc + timedelta(seconds=1)  # until the look is stored it would be due again
-        if self._expecting.get(name) is not read.expecting or running.state.expecting is not read.expecting:
+        if self._expecting.get(name) is not read.expecting or running.state.window_near is not read.expecting:
             self._expecting[name] = read.expecting
-            running.put(e.WindowChanged(expecting=read.expecting))
+            running.put(e.WindowChanged(near=read.expecting))
         self._watched[name] = read.ring
 
     def _ring(self) -> None:
@@ -118,10 +118,10 @@ class Diary:
         for name, running in self._entrances.items():
             state = running.state
             cameras = self._home.entrances[name].cameras
-            busy = state.visit is not None or state.watch is not None or state.incident is not None
+            busy = state.visit is not None or state.grace_visit is not None or state.incident is not None
             for camera in (cameras.outside, *cameras.inside):
                 wanted[camera] = wanted.get(camera, False) or busy or self._watched.get(name, False)
-            if state.expecting:
+            if state.window_near:
                 labels.update(cameras.read_labels)
         seen = (tuple(sorted(name for name, on in wanted.items() if on)), tuple(sorted(labels)))
         if seen == self._seen:

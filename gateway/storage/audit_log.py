@@ -10,9 +10,10 @@ from enum import Enum
 from hashlib import sha256
 from typing import Any
 
-from gateway.domain.visit.events import Event, NotSent, Scanned
-from gateway.domain.visit.state import Delivery
+from gateway.domain.visit.events import Event, Scanned, UnsentReason
+from gateway.domain.visit.state import VisitDelivery
 from gateway.protocol.hash_chain import Entry, Head, Hidden, Json, canonical, link
+from gateway.storage.log_names import field_of, kind_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
@@ -75,7 +76,7 @@ class Words:
                 return _unicode(value)
             case datetime():
                 return rfc3339(value)
-            case Delivery():
+            case VisitDelivery():
                 return {
                     "delivery": value.id,
                     "version": value.version,
@@ -90,11 +91,12 @@ class Words:
                 return [*sorted(map(str, value))]
             case list() | tuple():
                 return [self.plain(one) for one in value]
-            case NotSent():
+            case UnsentReason():
                 return "NotSent"
             case _ if is_dataclass(value):
-                said = {field.name: self.plain(getattr(value, field.name)) for field in fields(value)}
-                return {name: type(value).__name__, **said}
+                kind = type(value)
+                said = {field_of(kind, field.name): self.plain(getattr(value, field.name)) for field in fields(value)}
+                return {name: kind_of(kind), **said}
             case _:
                 raise TypeError(f"the log has no word for {type(value).__name__}")
 

@@ -10,7 +10,7 @@ from hashlib import sha256
 
 from gateway.config.home import Home as HomeFile
 from gateway.domain.delivery.permission import Permission, Standing, Terms
-from gateway.domain.visit.commands import Saying
+from gateway.domain.visit.commands import Notification
 from gateway.domain.visit.state import WALK_TEST, Now
 from gateway.protocol.consent_request import AskedKey, AskedTerms
 from gateway.protocol.consent_verification import UNSIGNED, Heard, Question
@@ -62,7 +62,7 @@ class Noted:
     message: int | None = None
     entrance: str = ""
     delivery: str = ""
-    saying: Saying = Saying.BRAND_ASKS
+    saying: Notification = Notification.BRAND_ASKS
 
 
 def take_in(connection: sqlite3.Connection, heard: Heard, home: HomeFile, now: Now) -> Noted:
@@ -81,7 +81,9 @@ def take_in(connection: sqlite3.Connection, heard: Heard, home: HomeFile, now: N
         return noted
     new = [key for key in heard.keys if _next_key(connection, heard.brand, key, home, now)]
     if new and noted.message is None:
-        noted = _say(connection, Saying.NEW_KEY, f"{heard.brand}.{new[0].kid}", next(iter(home.entrances), None), now)
+        noted = _say(
+            connection, Notification.NEW_KEY, f"{heard.brand}.{new[0].kid}", next(iter(home.entrances), None), now
+        )
     if heard.ended is not None:
         changed = connection.execute(
             "UPDATE asking SET ended = ?, end_signed = ? WHERE brand = ? AND connection = ? AND ended IS NULL",
@@ -222,10 +224,12 @@ def _tell(  # noqa: PLR0913 - who asks for what
         "UPDATE permission SET asked = ? WHERE brand = ? AND asked IS NULL AND standing = 'pending'",
         (us(now.utc), brand),
     )
-    return _say(connection, Saying.BRAND_ASKS, f"{brand}.{question}", entrance, now) if fresh.rowcount else Noted()
+    return (
+        _say(connection, Notification.BRAND_ASKS, f"{brand}.{question}", entrance, now) if fresh.rowcount else Noted()
+    )
 
 
-def _say(connection: sqlite3.Connection, saying: Saying, about: str, entrance: str | None, now: Now) -> Noted:
+def _say(connection: sqlite3.Connection, saying: Notification, about: str, entrance: str | None, now: Now) -> Noted:
     if entrance is None:
         return Noted()  # there is nothing to come in by
     tell = {"command": "Tell", "saying": saying.value, "delivery": about}

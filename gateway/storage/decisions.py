@@ -4,20 +4,16 @@ import json
 import sqlite3
 from typing import assert_never
 
-from pydantic import TypeAdapter
-
 from gateway.domain.delivery.candidate import House
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import state as visit
 from gateway.domain.visit.events import FactsChanged, OwnerAcknowledged, PreflightDue
 from gateway.domain.visit.state import Entrance
-from gateway.storage import doubts, pauses, recordings
+from gateway.storage import doubts, entrance_state, pauses, recordings
 from gateway.storage.audit_log import Words, record, us
 from gateway.storage.models import Committed, Overtaken, Step
 from gateway.storage.rows import mark, row_of
 from gateway.storage.writer import Undo
-
-STATE = TypeAdapter(Entrance)
 
 
 def store(connection: sqlite3.Connection, step: Step, *, house: House, words: Words) -> Committed:
@@ -29,9 +25,9 @@ def store(connection: sqlite3.Connection, step: Step, *, house: House, words: Wo
     """
     for command in step.commands:
         changed = None
-        if isinstance(command, c.Reserve):
+        if isinstance(command, c.ReserveOpening):
             changed = _reserve(connection, command, step, house)
-        elif isinstance(command, c.Ring):
+        elif isinstance(command, c.RingBell):
             changed = _promised_anew(connection, step, house)
         if changed is not None:
             raise Undo(Overtaken(facts=changed))
@@ -43,7 +39,7 @@ def store(connection: sqlite3.Connection, step: Step, *, house: House, words: Wo
             connection, step.entrance, _visit(step), json.dumps(words.plain(command, "command")).encode(), step.now
         )
         for command in step.commands
-        if isinstance(command, c.Tell | c.Alarm)
+        if isinstance(command, c.NotifyOwner | c.RaiseAlarm)
     )
     if isinstance(step.event, PreflightDue):
         checked = (us(step.now.utc), step.event.delivery.id)
@@ -73,7 +69,9 @@ def store(connection: sqlite3.Connection, step: Step, *, house: House, words: Wo
     return Committed(first=seq, last=seq, messages=messages, row=row)
 
 
-def _reserve(connection: sqlite3.Connection, reserve: c.Reserve, step: Step, house: House) -> FactsChanged | None:
+def _reserve(
+    connection: sqlite3.Connection, reserve: c.ReserveOpening, step: Step, house: House
+) -> FactsChanged | None:
     """Check again what the intent stands on; count one opening and one withdrawal, or say what is so now."""
     row = row_of(connection, reserve.delivery)
     if row is None:
@@ -118,11 +116,11 @@ def _stop(connection: sqlite3.Connection, entrance: str) -> tuple[bool, int]:
 def _effect(connection: sqlite3.Connection, command: c.Command, step: Step) -> None:
     """Store what one command changes."""
     match command:
-        case c.Spend():
+        case c.ConsumeOpening():
             _settle(connection, command.visit, "spent")
-        case c.Release():
+        case c.ReleaseOpening():
             _settle(connection, command.visit, "not_sent" if command.withdrawal else "given_back")
-        case c.ParcelResult():
+        case c.ReportParcelResult():
             connection.execute(
                 "INSERT INTO visit (id, delivery, entrance, began, outcome, missing) VALUES (?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (id) DO UPDATE SET outcome = excluded.outcome, missing = excluded.missing"
@@ -130,13 +128,13 @@ def _effect(connection: sqlite3.Connection, command: c.Command, step: Step) -> N
                 (command.visit, command.delivery, step.entrance, us(step.now.utc), command.outcome, command.missing),
             )
             mark(connection, command.delivery)
-        case c.HouseResult():
+        case c.ReportDoorResult():
             _house(connection, command, step)
-        case c.Readiness():
+        case c.ReportReadiness():
             lacking = json.dumps(command.lacking)
             connection.execute("UPDATE delivery SET lacking = ? WHERE key = ?", (lacking, command.delivery))
             mark(connection, command.delivery)
-        case c.Film():
+        case c.StartRecording():
             delivery = None if step.state.visit is None else step.state.visit.delivery.id
             recordings.began(
                 connection,
@@ -146,22 +144,22 @@ def _effect(connection: sqlite3.Connection, command: c.Command, step: Step) -> N
                 delivery=delivery,
                 utc=step.now.utc,
             )
-        case c.StopFilm(keep=False):
+        case c.StopRecording(keep=False):
             recordings.dropped(connection, command.visit, command.part)
         case (
-            c.Answer()
-            | c.Ring()
-            | c.Reserve()
+            c.AnswerScan()
+            | c.RingBell()
+            | c.ReserveOpening()
             | c.Unlock()
             | c.Lock()
-            | c.Close()
-            | c.Query()
-            | c.StopFilm()
-            | c.Seal()
-            | c.Show()
-            | c.Tell()
-            | c.Alarm()
-            | c.Note()
+            | c.CloseGarageDoor()
+            | c.QueryDevice()
+            | c.StopRecording()
+            | c.SealProof()
+            | c.ShowSignal()
+            | c.NotifyOwner()
+            | c.RaiseAlarm()
+            | c.LogNote()
         ):
             pass
         case _:
@@ -173,14 +171,14 @@ def _settle(connection: sqlite3.Connection, visit_id: str, how: str) -> None:
     connection.execute("UPDATE visit SET intent = ? WHERE id = ? AND intent = 'reserved'", (how, visit_id))
 
 
-def _house(connection: sqlite3.Connection, result: c.HouseResult, step: Step) -> None:
+def _house(connection: sqlite3.Connection, result: c.ReportDoorResult, step: Step) -> None:
     now = us(step.now.utc)
     connection.execute(
         "INSERT INTO visit (id, delivery, entrance, began, house) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET house = excluded.house",
         (result.visit, result.delivery, step.entrance, now, result.house),
     )
-    if result.house is visit.House.LOCKED_AGAIN:
+    if result.house is visit.DoorResult.LOCKED_AGAIN:
         connection.execute("UPDATE entrance SET locked_at = ? WHERE id = ?", (now, step.entrance))
     mark(connection, result.delivery)
 
@@ -190,7 +188,7 @@ def _state(connection: sqlite3.Connection, step: Step) -> None:
     changed = connection.execute(
         "UPDATE entrance SET state = ?, phase = ?, visit = ?, delivery = ? WHERE id = ?",
         (
-            STATE.dump_json(step.state).decode(),
+            entrance_state.dump(step.state),
             _phase(step.state),
             None if running is None else running.id,
             None if running is None else running.delivery.id,

@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.domain.visit.commands import Saying
+from gateway.domain.visit.commands import Notification
 from gateway.domain.visit.state import Now
 from gateway.protocol.hash_chain import Json
 from gateway.storage.audit_log import append, rows_of_kind, us
@@ -149,5 +149,5 @@ def _begin(connection: sqlite3.Connection, begun: _Begun, now: Now) -> int | Non
     append(connection, "in_doubt", said, utc=now.utc)
     if begun.tell_at is None:
         return None
-    tell = {"command": "Tell", "saying": Saying.STORE_IN_DOUBT.value, "detail": begun.why}
+    tell = {"command": "Tell", "saying": Notification.STORE_IN_DOUBT.value, "detail": begun.why}
     return say(connection, begun.tell_at, None, json.dumps(tell).encode(), now)

@@ -7,7 +7,7 @@ from enum import StrEnum, auto
 from gateway.domain.delivery.promise import Result
 from gateway.domain.visit.commands import Command
 from gateway.domain.visit.events import Event, FactsChanged
-from gateway.domain.visit.state import Delivery, Entrance, Now
+from gateway.domain.visit.state import Entrance, Now, VisitDelivery
 
 
 class StoreFailed(Exception):  # noqa: N818 - a failure of the world that the caller turns into an event
@@ -84,7 +84,7 @@ class Home:
 class Upcoming:
     """A delivery that may still come, with the instant of the last look at the entrance's readiness for it."""
 
-    delivery: Delivery
+    delivery: VisitDelivery
     checked: datetime | None
 
 

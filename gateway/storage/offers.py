@@ -11,7 +11,7 @@ from gateway.config.home import EntranceSection
 from gateway.domain.delivery.candidate import House
 from gateway.domain.delivery.permission import Standing, allows
 from gateway.domain.delivery.promise import Cancel, Claims, Offer, Promise, Result, State, Update, key, promise
-from gateway.domain.visit.commands import Saying
+from gateway.domain.visit.commands import Notification
 from gateway.domain.visit.state import Now, Refusal
 from gateway.protocol.hash_chain import Json
 from gateway.protocol.hub_signed import HubClaims
@@ -314,7 +314,7 @@ def _asks(connection: sqlite3.Connection, said: Offer | Update | Cancel, brand: 
     if not asked.rowcount:
         return None
     append(connection, "brand_asks", {"brand": brand, "delivery": name, "version": permission.version}, utc=now.utc)
-    tell = {"command": "Tell", "saying": Saying.BRAND_ASKS.value, "delivery": name}
+    tell = {"command": "Tell", "saying": Notification.BRAND_ASKS.value, "delivery": name}
     return recordings.say(connection, said.entrance, None, json.dumps(tell).encode(), now)
 
 

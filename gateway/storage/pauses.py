@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from gateway.domain.pause import No, Planned, objection
-from gateway.domain.visit.state import Now, Pause
+from gateway.domain.visit.state import Now, PausePeriod
 from gateway.protocol.hash_chain import Json
 from gateway.storage.audit_log import append, at, rfc3339, said_by, us
 
@@ -46,7 +46,7 @@ def planned(connection: sqlite3.Connection) -> Iterator[Planned]:
         yield Planned(id=ident, entrance=entrance, start=at(starts), end=at(ends), by=by)
 
 
-def of(connection: sqlite3.Connection, entrance: str) -> tuple[Pause, ...]:
+def of(connection: sqlite3.Connection, entrance: str) -> tuple[PausePeriod, ...]:
     """The pauses of one entrance, as the decision knows them."""
     return tuple(one.pause for one in planned(connection) if one.holds_at(entrance))
 

@@ -13,7 +13,7 @@ from gateway.domain.delivery.candidate import House, changes_at, facts, state
 from gateway.domain.delivery.permission import Permission, Standing, Terms
 from gateway.domain.delivery.promise import Promise, Result, Usage
 from gateway.domain.visit import state as visit
-from gateway.domain.visit.state import Delivery, Now, Outcome
+from gateway.domain.visit.state import Now, Outcome, VisitDelivery
 from gateway.storage.audit_log import at, us
 from gateway.system.containment import Containment
 
@@ -66,7 +66,7 @@ class Row:
     told: str | None
     code_kind: str | None = None
 
-    def facts(self, house: House, now: Now) -> Delivery:
+    def facts(self, house: House, now: Now) -> VisitDelivery:
         """The candidate as `decide` sees it."""
         return facts(self.promise, self.permission, self.usage, house=house, now=now)
 
@@ -168,7 +168,7 @@ def _row(row: sqlite3.Row) -> Row:
             visiting=bool(row["visiting"]),
             outcomes=tuple(Outcome(outcome) for outcome, _, _ in visits if outcome is not None),
             missing=next((missing for outcome, missing, _ in reversed(visits) if outcome is not None), 0),
-            house=next((visit.House(house) for _, _, house in reversed(visits) if house is not None), None),
+            house=next((visit.DoorResult(house) for _, _, house in reversed(visits) if house is not None), None),
         ),
         lacking=None if row["lacking"] is None else tuple(json.loads(row["lacking"])),
         checked=None if row["checked"] is None else at(row["checked"]),

@@ -16,8 +16,7 @@ from pathlib import Path
 from gateway.domain.delivery.permission import Standing
 from gateway.domain.visit.state import Entrance, Now
 from gateway.protocol.hash_chain import Head
-from gateway.storage import audit_log, people, recordings
-from gateway.storage.decisions import STATE
+from gateway.storage import audit_log, entrance_state, people, recordings
 from gateway.storage.household import decide_brand
 from gateway.storage.models import Clip, Person, StoreFailed
 from gateway.storage.schema import connect, migrate, scripts
@@ -106,15 +105,23 @@ def _at_rest(connection: sqlite3.Connection) -> set[str]:
     """
     running: set[str] = set()
     for name, kept in connection.execute("SELECT id, state FROM entrance").fetchall():
-        state = Entrance(id=name) if kept is None else STATE.validate_json(kept)
-        running |= {visit.id for visit in (state.visit, state.watch) if visit is not None}
+        state = Entrance(id=name) if kept is None else entrance_state.load(kept)
+        running |= {visit.id for visit in (state.visit, state.grace_visit) if visit is not None}
         running |= set() if state.incident is None else {state.incident}
         rest = replace(
-            state, visit=None, watch=None, incident=None, half=None, lockup=None, preflights=(), due={}, safe_mode=True
+            state,
+            visit=None,
+            grace_visit=None,
+            incident=None,
+            pending_scan=None,
+            lock_request=None,
+            preflights=(),
+            timers={},
+            safe_mode=True,
         )
         connection.execute(
             "UPDATE entrance SET state = ?, phase = 'ready', visit = NULL, delivery = NULL WHERE id = ?",
-            (STATE.dump_json(rest).decode(), name),
+            (entrance_state.dump(rest), name),
         )
     connection.execute("UPDATE visit SET intent = 'spent' WHERE intent = 'reserved'")
     return running

@@ -22,15 +22,16 @@ from gateway.domain.delivery.candidate import House
 from gateway.domain.delivery.permission import Permission, Standing, Terms
 from gateway.domain.delivery.promise import LONGEST_WINDOW, Cancel, Claims, Promise, Result
 from gateway.domain.pause import No, Planned
-from gateway.domain.visit.commands import Reserve
-from gateway.domain.visit.events import Match
-from gateway.domain.visit.state import CodeKind, Delivery, Entrance, Now, Pause
+from gateway.domain.visit.commands import ReserveOpening
+from gateway.domain.visit.events import CodeMatch
+from gateway.domain.visit.state import CodeKind, Entrance, Now, PausePeriod, VisitDelivery
 from gateway.protocol.hash_chain import Entry, Head, Json
 from gateway.protocol.jws import Rejected
 from gateway.storage import (
     audit_log,
     brandkeys,
     doubts,
+    entrance_state,
     household,
     outbox,
     pauses,
@@ -157,7 +158,7 @@ class Store:
         def work(connection: sqlite3.Connection) -> Committed | Overtaken:
             return steps.store(connection, step, house=self._house, words=words)
 
-        if not any(isinstance(command, Reserve) for command in step.commands):
+        if not any(isinstance(command, ReserveOpening) for command in step.commands):
             return await self._writer.do(work)
         outcome, marked = await self._writer.do_marked(work, step.now)
         return outcome if marked or isinstance(outcome, Overtaken) else replace(outcome, marked=False)
@@ -165,19 +166,19 @@ class Store:
     def entrance(self, entrance: str) -> Entrance | None:
         """The state after the last stored step; None before the first."""
         row = self._read.execute("SELECT state FROM entrance WHERE id = ?", (entrance,)).fetchone()
-        return None if row is None or row[0] is None else steps.STATE.validate_json(row[0])
+        return None if row is None or row[0] is None else entrance_state.load(row[0])
 
-    def matches(self, code: str, *, now: Now) -> tuple[Match, ...]:
+    def matches(self, code: str, *, now: Now) -> tuple[CodeMatch, ...]:
         """The deliveries that know this normalised code, those that may come in first."""
 
-        def match(row: rows.Row) -> Match:
-            return Match(kind=CodeKind(row.code_kind or CodeKind.PARCEL), delivery=row.facts(self._house, now))
+        def match(row: rows.Row) -> CodeMatch:
+            return CodeMatch(kind=CodeKind(row.code_kind or CodeKind.PARCEL), delivery=row.facts(self._house, now))
 
         found = list(rows.each(self._read, rows.BY_CODE, (code,), match, self._contained))
         found.sort(key=lambda match: (match.delivery.refusal is not None, match.delivery.start, match.delivery.id))
         return tuple(found)
 
-    def facts(self, delivery: str, now: Now) -> Delivery | None:
+    def facts(self, delivery: str, now: Now) -> VisitDelivery | None:
         """One delivery, by its name in the house (`brand.id`), as `decide` sees it."""
         row = rows.row_of(self._read, delivery)
         return None if row is None else row.facts(self._house, now)
@@ -340,7 +341,7 @@ class Store:
         """The household's pauses that are not over, the soonest first."""
         return tuple(one for one in pauses.planned(self._read) if not now.trusted or now.utc < one.end)
 
-    def pauses(self, entrance: str) -> tuple[Pause, ...]:
+    def pauses(self, entrance: str) -> tuple[PausePeriod, ...]:
         """The pauses of one entrance, as `decide` knows them; some may be over."""
         return pauses.of(self._read, entrance)
 

@@ -9,13 +9,13 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-from devices.reports import Bolt, Door
+from devices.reports import DoorState, LockState
 from gateway.config.home import Home
 from gateway.domain.delivery.barcodes import BadCode, normalise
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.decide import decide
 from gateway.domain.visit.events import Scanned
-from gateway.domain.visit.state import Camera, Entrance, Fact, Now
+from gateway.domain.visit.state import CameraState, Entrance, Fact, Now
 from gateway.runtime.entrance_rules import entrance_rules
 from gateway.storage import Store
 from tests.bench import homes
@@ -78,9 +78,9 @@ def _scan(home: Home, store: Store, number: int, size: int) -> float:
     """Seconds from a code as it was read to the commands; another delivery each time."""
     now = _now()
     proven = Entrance(
-        id=homes.gate(0), disk=True, rules=entrance_rules(home, homes.gate(0)), session=1,
-        bolt=Fact(value=Bolt.LOCKED, proven=True), door=Fact(value=Door.CLOSED, proven=True),
-        cameras={"camera-0": Camera(live=True, moving=True, recording=False)},
+        id=homes.gate(0), disk_ok=True, rules=entrance_rules(home, homes.gate(0)), broker_session=1,
+        bolt=Fact(value=LockState.LOCKED, proven=True), door=Fact(value=DoorState.CLOSED, proven=True),
+        cameras={"camera-0": CameraState(live=True, moving=True, recording=False)},
     )  # fmt: skip
     copy = number * 7919 % size  # all over the store
     read = homes.code(0, 0) + (f"-{copy}" if copy else "")
@@ -90,7 +90,7 @@ def _scan(home: Home, store: Store, number: int, size: int) -> float:
     scan = Scanned(id="scan", scanner="scanner-0", code=code.value, matches=store.matches(code.value, now=now))
     _, commands = decide(proven, scan, now=now)
     seconds = time.perf_counter() - begin
-    assert any(isinstance(command, c.Ring) for command in commands), commands
+    assert any(isinstance(command, c.RingBell) for command in commands), commands
     return seconds
 
 

@@ -12,14 +12,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from unittest import mock
 
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 from gateway.app import App
 from gateway.config.loader import load
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.decide import decide
 from gateway.domain.visit.state import Entrance, Now
-from gateway.mqtt.client import Incoming
+from gateway.mqtt.client import InboundMessage
 from gateway.runtime.entrance import RunningEntrance
 from gateway.video.client import VideoLink
 from gateway.video.ipc import ClipKey, Closed, Configure, FromVideo, Proof
@@ -45,7 +45,7 @@ def timed_decide(state: Entrance, event: e.Event, *, now: Now) -> tuple[Entrance
 class Timed(RunningEntrance):
     """An entrance that notes when it heard what, and how long reading it took."""
 
-    def hear(self, device: str, channel: Channel, incoming: Incoming) -> None:
+    def hear(self, device: str, channel: TopicSuffix, incoming: InboundMessage) -> None:
         """Hear, with a mark."""
         begin = time.monotonic()
         super().hear(device, channel, incoming)

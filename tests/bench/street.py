@@ -14,10 +14,10 @@ import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from devices.commands import Lock, Query, SetSignal, ShowResult, Sound, Unlock
-from devices.reports import Bolt, Door, DoorReport, LockReport, Report, ScanReport, SignalReport
+from devices.commands import LockDoor, QueryState, SetSignal, ShowResult, Sound, UnlockDoor
+from devices.reports import DoorReport, DoorState, LockReport, LockState, Report, ScanReport, SignalReport
 from devices.vendors import VENDORS
-from devices.vendors.words import Channel, Nameplate
+from devices.vendors.words import DeviceRef, TopicSuffix
 from tests.bench.echo import IN, OUT
 from tests.bench.homes import ADDRESS, DOORS, code
 
@@ -45,7 +45,7 @@ class Street:
         self.times: dict[int, Times] = defaultdict(Times)
         self.states: dict[int, dict[str, object]] = {}
         self._client = client
-        self._bolts = dict.fromkeys(self.entrances, Bolt.LOCKED)
+        self._bolts = dict.fromkeys(self.entrances, LockState.LOCKED)
         self._boot, self._booted = secrets.token_hex(4), time.monotonic()
         self._seqs: Counter[str] = Counter()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -63,19 +63,21 @@ class Street:
             if kind == "gate":
                 self.states[int(number)] = json.loads(message.payload)
             elif kind in VENDOR:
-                command = VENDORS[VENDOR[kind]].decode_command(Channel(channel), message.payload)
+                command = VENDORS[VENDOR[kind]].decode_command(TopicSuffix(channel), message.payload)
                 self._obey(int(number), kind, command, at, getattr(message.properties, "CorrelationData", None))
 
     def _obey(self, n: int, kind: str, command: object, at: float, correlation: bytes | None) -> None:
         match command:
-            case Query():
-                report: Report = DoorReport(door=Door.CLOSED) if kind == "door" else LockReport(bolt=self._bolts[n])
-                self.say(n, kind, report, channel=Channel.RESULT, correlation=correlation)
-            case Unlock():
+            case QueryState():
+                report: Report = (
+                    DoorReport(door=DoorState.CLOSED) if kind == "door" else LockReport(bolt=self._bolts[n])
+                )
+                self.say(n, kind, report, channel=TopicSuffix.RESULT, correlation=correlation)
+            case UnlockDoor():
                 self.times[n].unlocked = at
-            case Lock():
-                self._bolts[n] = Bolt.LOCKED
-                self.say(n, "lock", LockReport(bolt=Bolt.LOCKED))
+            case LockDoor():
+                self._bolts[n] = LockState.LOCKED
+                self.say(n, "lock", LockReport(bolt=LockState.LOCKED))
             case SetSignal(id=id_, sound=Sound.RING):
                 asyncio.get_running_loop().call_later(self.bell, self._rang, n, id_)
             case ShowResult(word="wait"):
@@ -88,12 +90,12 @@ class Street:
         self.say(n, "signal", SignalReport(id=id_))
 
     def say(
-        self, n: int, kind: str, report: Report, *, channel: Channel | None = None, correlation: bytes | None = None
+        self, n: int, kind: str, report: Report, *, channel: TopicSuffix | None = None, correlation: bytes | None = None
     ) -> None:
         """Let a device publish a report, as soon as may be."""
         device = f"{kind}-{n}"
-        for letter in VENDORS[VENDOR[kind]].encode_report(report, Nameplate(DOORS if kind == "door" else ADDRESS)):
-            out = letter if channel is None else replace(letter, channel=channel)
+        for letter in VENDORS[VENDOR[kind]].encode_report(report, DeviceRef(DOORS if kind == "door" else ADDRESS)):
+            out = letter if channel is None else replace(letter, suffix=channel)
             self._seqs[device] += 1
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho leaves it untyped
             uptime = int((time.monotonic() - self._booted) * 1000)
@@ -102,7 +104,7 @@ class Street:
             ]  # fmt: skip
             if correlation is not None:
                 properties.CorrelationData = correlation
-            self._publish(f"perron/{device}/{out.channel}", out.payload, properties)
+            self._publish(f"perron/{device}/{out.suffix}", out.payload, properties)
 
     def _publish(self, topic: str, payload: bytes, properties: Properties | None = None) -> None:
         task = asyncio.create_task(self._sent(topic, payload, properties))
@@ -128,10 +130,10 @@ class Street:
 
     def let_out(self, n: int) -> None:
         """The bolt is withdrawn, somebody goes in and out again, the door is closed."""
-        self._bolts[n] = Bolt.UNLOCKED
-        self.say(n, "lock", LockReport(bolt=Bolt.UNLOCKED))
-        self.say(n, "door", DoorReport(door=Door.OPEN))
-        self.say(n, "door", DoorReport(door=Door.CLOSED))
+        self._bolts[n] = LockState.UNLOCKED
+        self.say(n, "lock", LockReport(bolt=LockState.UNLOCKED))
+        self.say(n, "door", DoorReport(door=DoorState.OPEN))
+        self.say(n, "door", DoorReport(door=DoorState.CLOSED))
 
     def ready(self) -> bool:
         """Whether a scan at any entrance would begin a visit."""

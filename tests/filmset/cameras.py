@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from devices.simulators.camera import Camera
+from devices.simulators.camera import SimulatedCamera
 from devices.simulators.rtsp import RtspServer
 from devices.simulators.scene import CLOCK_REGION
 from gateway.video.ipc import CameraSource
@@ -15,9 +15,9 @@ class CameraSet:
     """`front` sees the street and has a burnt-in clock; `hall` (day) and `night` are still and have none."""
 
     def __init__(self) -> None:
-        self.front = Camera("front", burnt_in_clock=True, scene="moving", seed=1)
-        self.hall = Camera("hall", burnt_in_clock=False, scene="static_hall", seed=2)
-        self.night = Camera("night", burnt_in_clock=False, scene="noisy_night", seed=3)
+        self.front = SimulatedCamera("front", burnt_in_clock=True, scene="moving", seed=1)
+        self.hall = SimulatedCamera("hall", burnt_in_clock=False, scene="static_hall", seed=2)
+        self.night = SimulatedCamera("night", burnt_in_clock=False, scene="noisy_night", seed=3)
         self.cameras = {camera.name: camera for camera in (self.front, self.hall, self.night)}
         self.port = 0
 

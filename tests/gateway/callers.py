@@ -9,22 +9,22 @@ import aiomqtt
 
 from gateway.config.broker import Broker
 from gateway.config.home import Home
-from gateway.mqtt.client import Guest, Incoming, Sent, visit
+from gateway.mqtt.client import InboundMessage, Sent, ShortSession, connect_once
 
 LONG = 30.0
 
 
 @contextlib.asynccontextmanager
-async def visiting(broker: Broker, *topics: str) -> AsyncIterator[Guest]:
-    async with visit(broker, topics, monotonic=time.monotonic) as visitor:
+async def visiting(broker: Broker, *topics: str) -> AsyncIterator[ShortSession]:
+    async with connect_once(broker, topics, monotonic=time.monotonic) as visitor:
         yield visitor
 
 
-def guest(home: Home, account: str, *topics: str) -> contextlib.AbstractAsyncContextManager[Guest]:
+def guest(home: Home, account: str, *topics: str) -> contextlib.AbstractAsyncContextManager[ShortSession]:
     return visiting(home.broker.account(account), *topics)
 
 
-async def code_of(visitor: Guest, topic: str, payload: bytes = b"x") -> int | None:
+async def code_of(visitor: ShortSession, topic: str, payload: bytes = b"x") -> int | None:
     """The broker's reason code for a retained message."""
     outcome = visitor.publish(topic, payload, retain=True)
     assert isinstance(outcome, Sent)
@@ -32,12 +32,12 @@ async def code_of(visitor: Guest, topic: str, payload: bytes = b"x") -> int | No
         return (await outcome.acknowledged).code
 
 
-async def until(visitor: Guest, payload: bytes) -> list[Incoming]:
+async def until(visitor: ShortSession, payload: bytes) -> list[InboundMessage]:
     """All that came up to and with the message of this payload."""
-    came: list[Incoming] = []
+    came: list[InboundMessage] = []
     async with asyncio.timeout(LONG):
         while not came or came[-1].payload != payload:
-            came.append(await visitor.hear())
+            came.append(await visitor.receive())
     return came
 
 

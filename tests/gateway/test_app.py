@@ -16,16 +16,16 @@ from typing import Any, ClassVar
 import pytest
 from structlog.testing import capture_logs
 
-from devices.reports import Bolt, Door, DoorbellPressed, DoorReport, LockReport, Report, ScanReport
+from devices.reports import DoorbellPressed, DoorReport, DoorState, LockReport, LockState, Report, ScanReport
 from devices.vendors import VENDORS
-from devices.vendors.words import BARE
+from devices.vendors.words import NO_DEVICE_REF
 from gateway import app as module
 from gateway.app import App
 from gateway.config.errors import ConfigError
 from gateway.config.home import ClockSource, Home, Messages, Pages
 from gateway.domain.delivery.promise import Window
 from gateway.evidence.checkpoint import checkpoint
-from gateway.mqtt.client import Incoming, Why
+from gateway.mqtt.client import InboundMessage, NotSentReason
 from gateway.protocol.hash_chain import Head
 from gateway.protocol.keys import BoxKey
 from gateway.runtime.maintenance.instance_lock import Occupied
@@ -43,7 +43,7 @@ class Broker(Line):
 
     def __init__(self, **given: Any) -> None:  # noqa: ANN401 - what `Mqtt` is given
         super().__init__()
-        self.on_message: Callable[[Incoming], None] = given["on_message"]
+        self.on_message: Callable[[InboundMessage], None] = given["on_message"]
         self.on_up: Callable[[int], None] = given["on_up"]
         self.on_down: Callable[[str], None] = given["on_down"]
         self.on_missed: Callable[[str], None] = given["on_missed"]
@@ -78,7 +78,7 @@ class World:
 
 @pytest.fixture(autouse=True)
 def _recorders(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(module, "Mqtt", Broker)
+    monkeypatch.setattr(module, "MqttClient", Broker)
     monkeypatch.setattr(module, "VideoLink", Video)
     before = os.umask(0o022)
     yield
@@ -111,7 +111,7 @@ def what_others_may(folder: Path) -> dict[str, int]:
 
 
 def heard(topic: str, payload: bytes, *, retain: bool = False) -> None:
-    World.broker.on_message(Incoming(topic=topic, payload=payload, retain=retain, session=1))
+    World.broker.on_message(InboundMessage(topic=topic, payload=payload, retain=retain, session=1))
 
 
 def state(name: str = "front") -> dict[str, Any]:
@@ -139,12 +139,12 @@ async def test_a_device_is_heard_by_the_entrances_that_it_belongs_to(tmp_path: P
     async with gateway(tmp_path):
         World.broker.on_up(1)
         await until(lambda: state().get("connected") and state("garage").get("connected"))
-        (letter,) = VENDORS["somfy"].encode_report(LockReport(bolt=Bolt.UNLOCKED), BARE)
+        (letter,) = VENDORS["somfy"].encode_report(LockReport(bolt=LockState.UNLOCKED), NO_DEVICE_REF)
         heard("perron/lock/state", letter.payload)
         await until(lambda: state()["bolt"] == "unlocked")
         assert state("garage")["bolt"] == "unknown"
-        (press,) = VENDORS["alexa"].encode_report(DoorbellPressed(), BARE)
-        heard(f"perron/cam/{press.channel}", press.payload)
+        (press,) = VENDORS["alexa"].encode_report(DoorbellPressed(), NO_DEVICE_REF)
+        heard(f"perron/cam/{press.suffix}", press.payload)
         heard("perron/nobody/state", b"?")  # a topic that was never asked for ends nothing
 
 
@@ -176,7 +176,7 @@ async def test_an_alarm_reaches_the_owners_phone_also_without_a_broker(tmp_path:
         (tmp_path / "phones.txt").write_text(f"{ear.ntfy}\n")
         messages = Messages(file=tmp_path / "phones.txt", pages="https://perron.home")
         async with gateway(tmp_path, home(tmp_path).model_copy(update={"messages": messages})):
-            World.broker.refuses = lambda _topic, _payload: Why.NO_BROKER
+            World.broker.refuses = lambda _topic, _payload: NotSentReason.NO_BROKER
             World.broker.on_missed("perron/scanner/event")
             await until(lambda: ear.got, within=30)
         assert ear.texts[0].startswith("Alerte")
@@ -251,7 +251,7 @@ async def test_a_label_that_a_camera_reads_is_never_a_wrong_code(tmp_path: Path)
         World.broker.on_up(1)
         for code in ("A-1", "A-2", "A-3", "A-4"):
             World.video.on_event(Label(camera="cam", code=code, symbology="QRCode"))
-        (scan,) = VENDORS["scanner"].encode_report(ScanReport(code="B-1"), BARE)
+        (scan,) = VENDORS["scanner"].encode_report(ScanReport(code="B-1"), NO_DEVICE_REF)
         heard("perron/scanner/event", scan.payload)
         await until(lambda: World.broker.on("perron/scanner/set"))
         answers = [json.loads(one.payload) for one in World.broker.on("perron/entrance/front/event")]
@@ -340,7 +340,7 @@ def with_pages(folder: Path) -> Home:
 
 
 def tells(device: str, report: Report) -> None:
-    (letter,) = VENDORS["somfy"].encode_report(report, BARE)
+    (letter,) = VENDORS["somfy"].encode_report(report, NO_DEVICE_REF)
     heard(f"perron/{device}/state", letter.payload)
 
 
@@ -363,12 +363,12 @@ async def test_no_door_waits_for_the_pages(tmp_path: Path, monkeypatch: pytest.M
             World.broker.on_up(1)
             await until(lambda: queries() and state().get("connected") and state("garage").get("connected"))
             assert not importing.is_set(), "the pages are imported when the doors have answered"
-            tells("lock", LockReport(bolt=Bolt.UNLOCKED))
-            tells("door", DoorReport(door=Door.OPEN))
+            tells("lock", LockReport(bolt=LockState.UNLOCKED))
+            tells("door", DoorReport(door=DoorState.OPEN))
             await until(importing.is_set)
             heard("perron/entrance/front/set", b'{"id": "w1", "do": "stop"}')  # for as long as the import takes
             await until(lambda: state().get("stopped"))
-            tells("door", DoorReport(door=Door.CLOSED))
+            tells("door", DoorReport(door=DoorState.CLOSED))
             World.broker.on_up(2)
             await until(lambda: any(one.startswith(b"2:") for one in queries()))
             assert let_go == [], "the loop stood still until the import was over"

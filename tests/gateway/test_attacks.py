@@ -15,10 +15,10 @@ from pathlib import Path
 
 import pytest
 
-from devices.reports import Bolt, Door, FridgeReport, LockReport
+from devices.reports import DoorState, FridgeReport, LockReport, LockState
 from devices.simulators import control as ask
 from devices.vendors import VENDORS
-from devices.vendors.words import Nameplate
+from devices.vendors.words import DeviceRef
 from gateway.cli.broker import heard, logged_in
 from gateway.config.devices import LockDevice
 from gateway.config.subscriptions import BRIDGE_STATE
@@ -33,7 +33,7 @@ from gateway.domain.delivery.barcodes import COURIER_BYTES, courier_digest, new_
 from gateway.domain.delivery.promise import Cancel, Claims, Offer, Update, Window
 from gateway.domain.visit.commands import AlarmCode
 from gateway.domain.visit.state import Phase, Refusal
-from gateway.mqtt.client import Guest, Incoming, Sent
+from gateway.mqtt.client import InboundMessage, Sent, ShortSession
 from gateway.protocol.jws import sign
 from gateway.storage.audit_log import entries
 from gateway.storage.schema import connect
@@ -64,14 +64,14 @@ async def says(play: Play, account: str, topic: str, payload: bytes, *, retain: 
 
 
 @asynccontextmanager
-async def listening(play: Play, topic: str) -> AsyncIterator[list[Incoming]]:
+async def listening(play: Play, topic: str) -> AsyncIterator[list[InboundMessage]]:
     """All that is said on a topic, as the installer's tool hears it."""
-    so_far: list[Incoming] = []
+    so_far: list[InboundMessage] = []
     async with logged_in(play.plan.home.broker.account("installer"), [topic]) as guest:
 
         async def listen() -> None:
             while True:
-                so_far.append(await guest.hear())
+                so_far.append(await guest.receive())
 
         listener = asyncio.create_task(listen())
         try:
@@ -163,7 +163,7 @@ async def test_an_unlock_that_the_lock_never_obeyed_opens_nothing_later_nor_afte
         await replayed("expired")
         for clock_off in (0.0, -600.0, 600.0):
             await play.fault(LOCK, "clock_off", clock_off)
-            await play.house.ask(ask.Reboot(device=LOCK))
+            await play.house.ask(ask.RebootDevice(device=LOCK))
             await play.house.until_connected()
             await replayed("foreign_boot")
         assert door(play) == ()
@@ -450,8 +450,8 @@ async def test_a_fridge_that_was_taken_over_says_nothing_in_anothers_name_and_it
         parcels = await play.promised()
         await play.link(FRIDGE, up=False)
         unlocked, locked = (
-            VENDORS["somfy"].encode_report(LockReport(bolt=bolt), Nameplate("io://1234-5678-3293/5770898"))[0].payload
-            for bolt in (Bolt.UNLOCKED, Bolt.LOCKED)
+            VENDORS["somfy"].encode_report(LockReport(bolt=bolt), DeviceRef("io://1234-5678-3293/5770898"))[0].payload
+            for bolt in (LockState.UNLOCKED, LockState.LOCKED)
         )
         stop = json.dumps({"id": "w1", "do": "stop"}).encode()
         async with logged_in(play.plan.home.broker.account(FRIDGE), ["#", "$share/all/#"]) as thief:
@@ -490,16 +490,16 @@ async def test_a_fridge_that_was_taken_over_says_nothing_in_anothers_name_and_it
         assert play.stage.gateway.deaths == []
 
 
-async def _floods(thief: Guest) -> None:
+async def _floods(thief: ShortSession) -> None:
     """As much as the line takes: temperatures that are always other, and rubbish."""
     for number in itertools.count():
-        report = FridgeReport(compartment="cooler", temp_c=number % 50, door=Door.CLOSED)
-        (letter,) = VENDORS["smartthings"].encode_report(report, Nameplate("kitchen-fridge-1"))
+        report = FridgeReport(compartment="cooler", temp_c=number % 50, door=DoorState.CLOSED)
+        (letter,) = VENDORS["smartthings"].encode_report(report, DeviceRef("kitchen-fridge-1"))
         for payload in (letter.payload, b"{" * 500):
-            thief.publish(f"perron/{FRIDGE}/{letter.channel}", payload, qos=0)
+            thief.publish(f"perron/{FRIDGE}/{letter.suffix}", payload, qos=0)
         await asyncio.sleep(0 if number % 20 else 0.002)
 
 
-async def heard_now(guest: Guest) -> Incoming | None:
+async def heard_now(guest: ShortSession) -> InboundMessage | None:
     """What was heard and not read yet, if anything."""
     return await heard(guest, lambda _incoming: True, within=0.5)

@@ -22,7 +22,7 @@ from gateway.demo.result import moves
 from gateway.demo.scenario import ONCE_IN_AND_OUT
 from gateway.domain.delivery.barcodes import COURIER_BYTES, courier_digest, new_courier_code
 from gateway.domain.delivery.promise import Offer, State, Window
-from gateway.domain.visit.commands import Saying
+from gateway.domain.visit.commands import Notification
 from gateway.domain.visit.state import Refusal
 from gateway.hub import jobs as job_store
 from gateway.hub.signing_key import OwnKey
@@ -201,7 +201,7 @@ def with_pages(made: Plan) -> Plan:
 
 async def told(here: Street, brand: str) -> None:
     """The owner's phone hears of it."""
-    said = await here.play.watch.told(Saying.BRAND_ASKS.value, urgent=False, within=30)
+    said = await here.play.watch.told(Notification.BRAND_ASKS.value, urgent=False, within=30)
     assert brand in said["text"], said
 
 

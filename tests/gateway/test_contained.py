@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from devices.reports import Bolt, LockReport
+from devices.reports import LockReport, LockState
 from devices.vendors import VENDORS
-from devices.vendors.words import BARE
+from devices.vendors.words import NO_DEVICE_REF
 from gateway import app as module
 from gateway.app import App
 from gateway.domain.delivery.promise import State
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.commands import Saying
+from gateway.domain.visit.commands import Notification
 from gateway.installation.diagnostics.finding import Verdict
 from gateway.installation.diagnostics.house import faults
-from gateway.mqtt.packets import Incoming
+from gateway.mqtt.packets import InboundMessage
 from gateway.protocol.box_hub import Ack, Asked, Job, Receipt, ack_topic, ask_topic
 from gateway.protocol.jws import verify
 from gateway.runtime import entrance as entrances
@@ -48,7 +48,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(autouse=True)
 def _recorders(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "Mqtt", Broker)
+    monkeypatch.setattr(module, "MqttClient", Broker)
     monkeypatch.setattr(module, "VideoLink", Video)
 
 
@@ -86,7 +86,7 @@ async def test_a_message_that_no_decoder_survives_counts_as_missed_and_the_next_
             before = len(queries())
             heard("perron/lock/state", b"poison")
             await until(lambda: len(queries()) > before)  # noqa: B023 - waited for in this turn
-        (letter,) = VENDORS["somfy"].encode_report(LockReport(bolt=Bolt.UNLOCKED), BARE)
+        (letter,) = VENDORS["somfy"].encode_report(LockReport(bolt=LockState.UNLOCKED), NO_DEVICE_REF)
         heard("perron/lock/state", letter.payload)
         await until(lambda: state()["bolt"] == "unlocked")
     assert raising.raised == len(ARBITRARY)
@@ -180,7 +180,7 @@ async def test_an_owner_s_request_that_cannot_be_worked_is_answered_no_and_the_n
 
 
 def incoming(payload: bytes) -> Any:  # noqa: ANN401 - a message
-    return Incoming(topic="perron/entrance/front/set", payload=payload, retain=False, session=1)
+    return InboundMessage(topic="perron/entrance/front/set", payload=payload, retain=False, session=1)
 
 
 def answered(made: Box, id_: str) -> list[dict[str, Any]]:
@@ -254,7 +254,7 @@ async def test_a_phone_a_message_a_result_or_a_proof_that_cannot_be_worked_keeps
         send, publish, sealed = made.office._send, made.office._publish_result, list[str]()  # noqa: SLF001 - where faults are thrown in
 
         async def message(entrance: str, said: Any, *more: Any, **named: Any) -> None:  # noqa: ANN401 - its own
-            if said.about is Saying.DOOR_OPEN:
+            if said.about is Notification.DOOR_OPEN:
                 raising.now()
             await send(entrance, said, *more, **named)
 
@@ -279,11 +279,11 @@ async def test_a_phone_a_message_a_result_or_a_proof_that_cannot_be_worked_keeps
                 await made.store.accept(token, verify(token, keys(), box=made.home.box, now=NOW), NOW)
             await made.store.revoke("shop", made.clock.now(), by=None)
             made.office.owed()
-            for about in (Saying.DOOR_OPEN, Saying.LIFT_THE_HANDLE):
-                tell = c.Tell(saying=about)
+            for about in (Notification.DOOR_OPEN, Notification.LIFT_THE_HANDLE):
+                tell = c.NotifyOwner(saying=about)
                 made.office.tell(tell, made.front.state, made.clock.now(), message=None, picture=None)
             for visit in ("poison", "good"):
-                made.archive.seal(c.Seal(visit=visit, part=1, gaps=()), made.front.state)
+                made.archive.seal(c.SealProof(visit=visit, part=1, gaps=()), made.front.state)
             await until(lambda: raising.raised == 3 and sealed and made.line.on("perron/deliveries/result"))
             await until(lambda: made.line.on("perron/entrance/front/message"))
             told = [json.loads(one.payload)["delivery"] for one in made.line.on("perron/deliveries/result")]

@@ -10,7 +10,7 @@ from typing import Self
 
 import pytest
 
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 from gateway.config.topics import device_topic
 from gateway.demo.plan import plan
 from gateway.demo.processes import Child
@@ -49,7 +49,7 @@ async def test_the_unlock_leaves_only_after_intent_and_film_are_on_disk(
 
     home = plan(tmp_path / "run", fast=True).home
     section = next(iter(home.entrances.values()))
-    topic = device_topic(home, section.lock, Channel.SET)
+    topic = device_topic(home, section.lock, TopicSuffix.SET)
     films = len({section.cameras.outside, *section.cameras.inside})
     calls = read(record.read_text(encoding="ascii").splitlines())
     assert lacking(calls, lock_topic=topic, films=films, folder=tmp_path) == []

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, CookieJar
 
-from devices.reports import Bolt, Door, DoorReport, LockReport, Report
+from devices.reports import DoorReport, DoorState, LockReport, LockState, Report
 from devices.vendors import VENDORS
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 from gateway import app as module
 from gateway.app import App
 from gateway.cli import console
@@ -22,7 +22,7 @@ from gateway.config.home import Home, Messages, Pages
 from gateway.config.topics import device_topic
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance
-from gateway.mqtt.client import Incoming
+from gateway.mqtt.client import InboundMessage
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.keys import BoxKey, link_key
 from gateway.runtime.maintenance import factory_reset
@@ -47,22 +47,22 @@ class Answering(Broker):
         outcome = super().publish(topic, payload, **fields)
         device = topic.removeprefix("perron/").removesuffix("/get")
         if topic.endswith("/get") and device.endswith(("lock", "door")):
-            report = DoorReport(door=Door.CLOSED) if device.endswith("door") else LockReport(bolt=Bolt.LOCKED)
+            report = DoorReport(door=DoorState.CLOSED) if device.endswith("door") else LockReport(bolt=LockState.LOCKED)
             asyncio.get_running_loop().call_soon(self.answers, device, report, fields["correlation"])
         return outcome
 
     def answers(self, device: str, report: Report, correlation: bytes) -> None:
         configured = self.house.devices[device]
         for letter in VENDORS[configured.vendor].encode_report(report, configured.plate):
-            topic = device_topic(self.house, device, Channel.RESULT)
+            topic = device_topic(self.house, device, TopicSuffix.RESULT)
             self.on_message(
-                Incoming(topic=topic, payload=letter.payload, retain=False, session=1, correlation=correlation)
+                InboundMessage(topic=topic, payload=letter.payload, retain=False, session=1, correlation=correlation)
             )
 
 
 @pytest.fixture(autouse=True)
 def _recorders(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "Mqtt", Answering)
+    monkeypatch.setattr(module, "MqttClient", Answering)
     monkeypatch.setattr(module, "VideoLink", Video)
     monkeypatch.setattr("os.umask", lambda _mask: 0o022)
 
@@ -122,7 +122,7 @@ async def filmed(house: Home, visit: str) -> Path:
     folder.mkdir(exist_ok=True)
     BoxKey.at(folder / "key")  # a store without its box's key is in doubt
     store = await Store.open(folder / "perron.sqlite3", home=house, now=NOW)
-    await store.commit(step(Entrance(id="front", incident=visit), c.Film(visit=visit)))
+    await store.commit(step(Entrance(id="front", incident=visit), c.StartRecording(visit=visit)))
     await store.commit(step(Entrance(id="front")))
     await store.close()
     film = folder / "visits" / visit / "cam-1.mp4"

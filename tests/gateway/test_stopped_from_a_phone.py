@@ -15,7 +15,7 @@ from gateway.demo.plan import Plan
 from gateway.demo.result import Move, moves
 from gateway.demo.scenario import Play
 from gateway.demo.scenarios.homes import patient
-from gateway.domain.visit.commands import AlarmCode, Saying
+from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import Phase, Refusal
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.web.texts.catalogue import say
@@ -218,7 +218,7 @@ async def while_he_is_inside(house: House, parcels: Parcels) -> None:
     await house.phone.sees_door("open")
     await house.phone.stops()
     await play.alarm(AlarmCode.STOPPED_INSIDE)
-    await play.told(Saying.STOPPED_INSIDE)
+    await play.told(Notification.STOPPED_INSIDE)
     await play.log.until("signal", within=SOON, sound="leave")
     cameras = play.watch.state["cameras"]
     assert all(camera["recording"] for camera in cameras.values()), cameras

@@ -33,7 +33,7 @@ pytestmark = pytest.mark.usefixtures("_recorders")
 
 @pytest.fixture
 def _recorders(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "Mqtt", Broker)
+    monkeypatch.setattr(module, "MqttClient", Broker)
     monkeypatch.setattr(module, "VideoLink", Video)
     monkeypatch.setattr("os.umask", lambda _mask: 0o022)
     World.made.clear()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from devices.reports import Bolt, Door, DoorReport, LockReport, Source
+from devices.reports import DoorReport, DoorState, LockReport, LockState, OperationSource
 from gateway.domain.visit import events as e
 
 if TYPE_CHECKING:
@@ -42,16 +42,16 @@ class Devices:
         slow = self.house.faults.slow_unlock if what == "unlock" else 0.0
         self.house.later(slow, lambda: self._net(lambda: self._act(what, ident, visit, expires)))
 
-    def _heard(self, device: str, session: int | None, answers: int | None) -> Callable[[], e.Heard | None]:
+    def _heard(self, device: str, session: int | None, answers: int | None) -> Callable[[], e.ReportContext | None]:
         """Number the publication now; how it is heard shows on arrival."""
         self.house.seqs[device] += 1
         seq, boot = self.house.seqs[device], f"{device}{self.house.boots[device]}"
 
-        def arrive() -> e.Heard | None:
+        def arrive() -> e.ReportContext | None:
             if self.house.session is None:
                 return None
             heard_in = self.house.session if session is None else session
-            return e.Heard(session=heard_in, answers=answers, boot=boot, seq=seq)
+            return e.ReportContext(session=heard_in, answers=answers, boot=boot, seq=seq)
 
         return arrive
 
@@ -59,14 +59,14 @@ class Devices:
 
     def lock_says(
         self,
-        source: Source,
+        source: OperationSource,
         *,
         answers: int | None = None,
         session: int | None = None,
-        bolt: Bolt | None = None,
+        bolt: LockState | None = None,
         jammed: bool = False,
     ) -> None:
-        said = bolt or (Bolt.LOCKED if self.house.premises.bolt_out else Bolt.UNLOCKED)
+        said = bolt or (LockState.LOCKED if self.house.premises.bolt_out else LockState.UNLOCKED)
         report = LockReport(bolt=said, source=source, jammed=jammed)
         heard_on = self._heard("lock", session, answers)
         made = self.house.t
@@ -78,7 +78,7 @@ class Devices:
             if heard is None:
                 return
             self.house.oracle.hears_lock(report, heard, made)
-            self.house.feed(e.LockHeard(report=report, heard=heard))
+            self.house.feed(e.LockReported(report=report, context=heard))
             if self.house.crash_at == "after-report" and self.house.alive and answers is None:
                 self.house.oracle.seen["crash after-report"] += 1
                 self.house.kill()
@@ -86,10 +86,10 @@ class Devices:
         self._net(arrive)
 
     def door_says(self, *, answers: int | None = None, session: int | None = None) -> None:
-        report = DoorReport(door=Door.OPEN if self.house.premises.door_open else Door.CLOSED)
+        report = DoorReport(door=DoorState.OPEN if self.house.premises.door_open else DoorState.CLOSED)
         heard_on = self._heard("door", session, answers)
         made = self.house.t
-        lost = report.door is Door.OPEN and answers is None and self.house.faults.loses_open
+        lost = report.door is DoorState.OPEN and answers is None and self.house.faults.loses_open
         if lost or self.house.faults.door_mute:
             return
 
@@ -98,7 +98,7 @@ class Devices:
             if heard is None:
                 return
             self.house.oracle.hears_door(report, heard, made)
-            self.house.feed(e.DoorHeard(report=report, heard=heard))
+            self.house.feed(e.DoorReported(report=report, context=heard))
 
         self._net(arrive)
 
@@ -110,8 +110,8 @@ class Devices:
         if device == "lock":
             if not self.house.faults.silent:
                 jammed = self.house.faults.jam and not self.house.premises.bolt_out
-                bolt = Bolt.NOT_FULLY_LOCKED if self.half else Bolt.UNLATCHED if self.latch_pulled else None
-                self.lock_says(Source.UNSPECIFIED, answers=number, session=session, jammed=jammed, bolt=bolt)
+                bolt = LockState.NOT_FULLY_LOCKED if self.half else LockState.UNLATCHED if self.latch_pulled else None
+                self.lock_says(OperationSource.UNSPECIFIED, answers=number, session=session, jammed=jammed, bolt=bolt)
         elif self.house.rules.door_answers:
             self.door_says(answers=number, session=session)
 
@@ -141,9 +141,9 @@ class Devices:
             self.house.rng.uniform(0, self.house.faults.lag), lambda: self._move(what, ident, visit, expires)
         )
 
-    def _acknowledged(self, heard: e.Heard | None) -> None:
+    def _acknowledged(self, heard: e.ReportContext | None) -> None:
         if heard is not None:
-            self.house.feed(e.DeviceSpoke(device="lock", heard=heard))
+            self.house.feed(e.SequenceAdvanced(device="lock", context=heard))
             if self.house.crash_at == "after-acknowledgement" and self.house.alive:
                 self.house.oracle.seen["crash after-acknowledgement"] += 1
                 self.house.kill()
@@ -153,15 +153,15 @@ class Devices:
         if self.house.rules.guarded and expires is not None and self.house.t + self.house.faults.countdown > expires:
             return
         if self.house.faults.jam:
-            self.lock_says(Source.REMOTE, jammed=True)
+            self.lock_says(OperationSource.REMOTE, jammed=True)
             if what == "lock" and self.house.faults.lies:
-                self.lock_says(Source.REMOTE, bolt=Bolt.LOCKED)
+                self.lock_says(OperationSource.REMOTE, bolt=LockState.LOCKED)
             return
         self.half = self.house.faults.handle_down and what == "lock" and not self.house.premises.bolt_out
         if self.half:
-            self.lock_says(Source.REMOTE, bolt=Bolt.NOT_FULLY_LOCKED)
+            self.lock_says(OperationSource.REMOTE, bolt=LockState.NOT_FULLY_LOCKED)
             return
-        before = Bolt.LOCKED if self.house.premises.bolt_out else Bolt.UNLOCKED
+        before = LockState.LOCKED if self.house.premises.bolt_out else LockState.UNLOCKED
         if what == "unlock":
             moved = self.house.premises.withdraw(self.house.t, visit)
             self.house.oracle.withdrawn(visit)
@@ -174,10 +174,10 @@ class Devices:
             f"{'':26} == bolt {what} by {ident}, {'open' if self.house.premises.door_open else 'closed'} door"
         )
         if self.house.faults.stale:
-            self.lock_says(Source.REMOTE, bolt=before)
-            self.house.later(0.5, lambda: self.lock_says(Source.REMOTE))
+            self.lock_says(OperationSource.REMOTE, bolt=before)
+            self.house.later(0.5, lambda: self.lock_says(OperationSource.REMOTE))
         elif moved:
-            self.lock_says(Source.REMOTE)
+            self.lock_says(OperationSource.REMOTE)
         if what == "unlock" and self.house.rules.unlatch and not self.house.faults.latch_stuck:
             self.house.later(0.3, lambda: self._latch(pulled=True))
             self.house.later(3.0, lambda: self._latch(pulled=False))
@@ -185,4 +185,4 @@ class Devices:
     def _latch(self, *, pulled: bool) -> None:
         """It is pulled for a moment, and springs back."""
         self.latch_pulled = pulled
-        self.lock_says(Source.REMOTE, bolt=Bolt.UNLATCHED if pulled else None)
+        self.lock_says(OperationSource.REMOTE, bolt=LockState.UNLATCHED if pulled else None)

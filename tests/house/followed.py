@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from devices.reports import Panel, Presence
+from devices.reports import AlarmPanelState, PresenceState
 from gateway.domain.visit import events as e
 
 if TYPE_CHECKING:
     from tests.house.house import House
 
-BYPASSED = frozenset({Panel.ARMED_CUSTOM_BYPASS})
-QUIET = BYPASSED | {Panel.DISARMED}
+BYPASSED = frozenset({AlarmPanelState.ARMED_CUSTOM_BYPASS})
+QUIET = BYPASSED | {AlarmPanelState.DISARMED}
 SPEAKS = 0.7  # how often it says in a step what is true, though nothing has changed
 
 
@@ -21,17 +21,26 @@ class Followed:
 
     def __init__(self, house: House, seed: int) -> None:
         self.house, self.rng = house, random.Random(f"followed {seed}")
-        self.where = dict.fromkeys(house.rules.presence, Presence.AWAY)
-        self.panel = Panel.DISARMED
+        self.where = dict.fromkeys(house.rules.presence, PresenceState.AWAY)
+        self.panel = AlarmPanelState.DISARMED
 
     def step(self) -> None:
         """Somebody may come or go, the panel may be armed; each change is told at once if anybody hears."""
         for name in self.where:
             if self.rng.random() < 0.08:
-                self.where[name] = self.rng.choice((Presence.HOME, Presence.AWAY, Presence.AWAY, Presence.UNKNOWN))
+                self.where[name] = self.rng.choice(
+                    (PresenceState.HOME, PresenceState.AWAY, PresenceState.AWAY, PresenceState.UNKNOWN)
+                )
                 self._tell_presence(name)
         if self.house.rules.alarm is not None and self.rng.random() < 0.08:
-            self.panel = self.rng.choice((*Panel, Panel.DISARMED, Panel.DISARMED, Panel.ARMED_CUSTOM_BYPASS))
+            self.panel = self.rng.choice(
+                (
+                    *AlarmPanelState,
+                    AlarmPanelState.DISARMED,
+                    AlarmPanelState.DISARMED,
+                    AlarmPanelState.ARMED_CUSTOM_BYPASS,
+                )
+            )
             self._tell_panel()
         if self.house.rules.lift_handle and self.rng.random() < 0.2:
             self.house.faults.handle_down = not self.house.faults.handle_down
@@ -46,19 +55,19 @@ class Followed:
 
     def all_quiet(self) -> None:
         """Everybody is away and no siren would answer."""
-        self.where = dict.fromkeys(self.where, Presence.AWAY)
-        self.panel = Panel.DISARMED
+        self.where = dict.fromkeys(self.where, PresenceState.AWAY)
+        self.panel = AlarmPanelState.DISARMED
         self.speak()
 
     def may_open(self) -> bool:
         """Whether in truth nobody who is followed is home, and no siren would answer the door."""
-        nobody = all(where is Presence.AWAY for where in self.where.values())
+        nobody = all(where is PresenceState.AWAY for where in self.where.values())
         return nobody and (self.house.rules.alarm is None or self.panel in QUIET)
 
     def _tell_presence(self, name: str) -> None:
         if self.house.session is not None:
-            self.house.feed(e.PresenceHeard(device=name, presence=self.where[name]))
+            self.house.feed(e.PresenceReported(device=name, presence=self.where[name]))
 
     def _tell_panel(self) -> None:
         if self.house.session is not None and self.house.rules.alarm is not None:
-            self.house.feed(e.PanelHeard(panel=self.panel))
+            self.house.feed(e.AlarmPanelReported(panel=self.panel))

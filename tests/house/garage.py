@@ -6,11 +6,11 @@ import random
 from functools import partial
 from typing import TYPE_CHECKING
 
-from devices.reports import Door, DoorReport
+from devices.reports import DoorReport, DoorState
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.rules import closed
-from gateway.domain.visit.state import Phase, Way
+from gateway.domain.visit.state import Obstruction, Phase
 from gateway.runtime.adapters import garage
 from tests.house.devices import Devices
 from tests.house.house import CAMERAS, House
@@ -63,7 +63,7 @@ class Opener(Devices):
 
     def door_says(self, *, answers: int | None = None, session: int | None = None) -> None:
         """The sensor's word, told of the door and of the bolt as the shell does."""
-        report = DoorReport(door=Door.OPEN if self.house.premises.door_open else Door.CLOSED)
+        report = DoorReport(door=DoorState.OPEN if self.house.premises.door_open else DoorState.CLOSED)
         heard_on, made = self._heard("door", session, answers), self.house.t
         if self.house.faults.door_mute:
             return
@@ -72,10 +72,10 @@ class Opener(Devices):
             heard = heard_on()
             if heard is None:
                 return
-            for told in garage.told(e.DoorHeard(report=report, heard=heard)):
-                if isinstance(told, e.LockHeard):
+            for told in garage.told(e.DoorReported(report=report, context=heard)):
+                if isinstance(told, e.LockReported):
                     self.house.oracle.hears_lock(told.report, heard, made)
-                elif isinstance(told, e.DoorHeard):
+                elif isinstance(told, e.DoorReported):
                     self.house.oracle.hears_door(told.report, heard, made)
                 self.house.feed(told)
 
@@ -83,15 +83,15 @@ class Opener(Devices):
 
     def way_says(self, *, answers: int | None = None, session: int | None = None) -> None:
         """What the beam sees."""
-        way, made = (Way.OBSTRUCTED if self.house.opening.beam else Way.CLEAR), self.house.t
+        way, made = (Obstruction.OBSTRUCTED if self.house.opening.beam else Obstruction.CLEAR), self.house.t
         if self.house.faults.mute:
             return
 
         def arrive() -> None:
             if self.house.session is not None:
-                heard = e.Heard(session=self.house.session if session is None else session, answers=answers)
+                heard = e.ReportContext(session=self.house.session if session is None else session, answers=answers)
                 self.house.watch.hears_way(way, heard, made)
-                self.house.feed(e.WayHeard(way=way, heard=heard))
+                self.house.feed(e.ObstructionReported(obstruction=way, context=heard))
 
         self._net(arrive)
 
@@ -126,8 +126,8 @@ class Watch(Oracle):
         self.way_asked = NEVER  # the newest "clear" answers a question of then
         self.blind_at = NEVER
 
-    def hears_way(self, way: Way, heard: e.Heard, made: float) -> None:
-        if way is Way.CLEAR and heard.answers is not None and heard.session == self.house.session:
+    def hears_way(self, way: Obstruction, heard: e.ReportContext, made: float) -> None:
+        if way is Obstruction.CLEAR and heard.answers is not None and heard.session == self.house.session:
             self.way_asked = max(self.way_asked, self.house.asked[heard.answers])
         del made
 
@@ -137,20 +137,20 @@ class Watch(Oracle):
         scanned_before = isinstance(event, e.Scanned) and visit is not None and event.code in visit.parcels
         if isinstance(event, e.BellPressed) or scanned_before:
             self.outs.append(self.house.t)
-        if isinstance(event, e.BrokerDown | e.Restarted | e.DeviceLost | e.ReportsMissed | e.BrokerUp):
+        if isinstance(event, e.BrokerDown | e.Restarted | e.DeviceOffline | e.ReportsMissed | e.BrokerUp):
             self.blind_at = self.house.t
 
     def performs(self, command: c.Command) -> None:
         super().performs(command)
-        if isinstance(command, c.Show) and command.sound.value == "leave":
+        if isinstance(command, c.ShowSignal) and command.sound.value == "leave":
             self.warnings.append(self.house.t)
-        if isinstance(command, c.Alarm) and command.code is c.AlarmCode.DOOR_LEFT_OPEN:
+        if isinstance(command, c.RaiseAlarm) and command.code is c.AlarmCode.DOOR_LEFT_OPEN:
             self.alarmed_at = self.house.t
         assert not isinstance(command, c.Lock), "a lock command where there is no lock"
-        if isinstance(command, c.Close):
+        if isinstance(command, c.CloseGarageDoor):
             self._sends_down(command)
 
-    def _sends_down(self, close: c.Close) -> None:
+    def _sends_down(self, close: c.CloseGarageDoor) -> None:
         """Never on somebody: all that must hold, by what really happened."""
         house, rules = self.house, self.house.rules
         visit = house.mem.visit
@@ -192,7 +192,7 @@ class Garage(House):
         self.oracle = self.watch = Watch(self)
 
     def perform(self, command: c.Command) -> None:
-        if isinstance(command, c.Close):
+        if isinstance(command, c.CloseGarageDoor):
             self.devices.send("close", f"{command.visit}-{command.n}", command.visit, command.life)
         else:
             super().perform(command)
@@ -297,7 +297,7 @@ def random_life(seed: int, steps: int = 60, tell: Callable[[str], None] | None =
             (1, lambda: setattr(house.faults, "jam", not house.faults.jam)),
             (1, lambda: house.stop(stopped=not house.stopped)),
             (1, house.kill),
-            (1, lambda: house.feed(e.DeviceLost(device=rng.choice(("way", "door"))))),
+            (1, lambda: house.feed(e.DeviceOffline(device=rng.choice(("way", "door"))))),
             (2, lambda: acknowledge(house)),
         )
         rng.choices([act for _, act in acts], [weight for weight, _ in acts])[0]()
@@ -325,7 +325,7 @@ def heal(house: Garage) -> None:
         house.close()
         house.run(30)
         acknowledge(house)
-        if house.mem.visit is None and house.mem.watch is None:
+        if house.mem.visit is None and house.mem.grace_visit is None:
             break
-    assert house.mem.visit is None, f"I21 the visit never ends: {house.mem.visit} {house.mem.due}"
+    assert house.mem.visit is None, f"I21 the visit never ends: {house.mem.visit} {house.mem.timers}"
     assert not house.opening.door_open, "the garage stays open"

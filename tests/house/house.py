@@ -6,12 +6,12 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
 
-from devices.reports import BatteryLevel, Bolt, Door, DoorReport, LockReport, Source
+from devices.reports import BatteryLevel, DoorReport, DoorState, LockReport, LockState, OperationSource
 from gateway.domain.frozen import replace
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.decide import decide
-from gateway.domain.visit.state import Camera, Cold, Entrance, Now, Pause, Rules
+from gateway.domain.visit.state import CameraState, Entrance, FridgeState, Now, PausePeriod, Rules
 from tests.house.devices import Devices
 from tests.house.faults import Faults
 from tests.house.followed import Followed
@@ -23,7 +23,16 @@ C = TypeVar("C")
 
 CAMERAS = {"outside": True, "inside": False}
 # When nothing can be stored, only what never increases access is performed.
-WITHOUT_STORE = (c.Answer, c.Lock, c.Alarm, c.Film, c.StopFilm, c.Query, c.Show, c.Tell)
+WITHOUT_STORE = (
+    c.AnswerScan,
+    c.Lock,
+    c.RaiseAlarm,
+    c.StartRecording,
+    c.StopRecording,
+    c.QueryDevice,
+    c.ShowSignal,
+    c.NotifyOwner,
+)
 CRASHES_FOR_SAFE_MODE = 3
 FIRST_FRAGMENT = 0.3  # seconds until a clip has something on disk
 
@@ -58,7 +67,7 @@ class House:
         self.stored = Entrance(id="front", rules=self.rules)
         self.stopped = False
         self.epoch = 0
-        self.pauses: tuple[Pause, ...] = ()
+        self.pauses: tuple[PausePeriod, ...] = ()
         # the gateway
         self.mem = self.stored
         self.alive = False
@@ -145,11 +154,15 @@ class House:
         self.session = self.sessions
         self.feed(e.BrokerUp(session=self.session))
         if self.faults.battery is not BatteryLevel.GOOD:  # bad news is believed however old it is
-            self.feed(e.BatteryHeard(device="lock", level=self.faults.battery))
+            self.feed(e.BatteryReported(device="lock", level=self.faults.battery))
         if self.rng.random() < 0.3:
-            heard = e.Heard(session=self.session, retained=True)
-            self.feed(e.LockHeard(report=LockReport(bolt=self.rng.choice((Bolt.LOCKED, Bolt.UNLOCKED))), heard=heard))
-            self.feed(e.DoorHeard(report=DoorReport(door=Door.CLOSED), heard=heard))
+            heard = e.ReportContext(session=self.session, retained=True)
+            self.feed(
+                e.LockReported(
+                    report=LockReport(bolt=self.rng.choice((LockState.LOCKED, LockState.UNLOCKED))), context=heard
+                )
+            )
+            self.feed(e.DoorReported(report=DoorReport(door=DoorState.CLOSED), context=heard))
 
     def broker_down(self) -> None:
         """The broker is gone."""
@@ -166,7 +179,7 @@ class House:
         except Crash:
             self.kill()
             return
-        due = min(self.mem.due.values(), default=None)
+        due = min(self.mem.timers.values(), default=None)
         if due is not None and due != self.due_at:
             self.due_at = due
             self.later(max(due + self.uptime_from - self.t, 0.0) + 1e-6, lambda: self._due(due))
@@ -174,7 +187,7 @@ class House:
     def _due(self, due: float) -> None:
         if self.alive and self.due_at == due:
             self.due_at = None
-            self.feed(e.Due())
+            self.feed(e.TimerExpired())
 
     def _step(self, event: e.Event) -> None:
         old = self.mem
@@ -185,14 +198,14 @@ class House:
         self._crash_point("before-commit", commands)
         performed: tuple[c.Command, ...] = commands
         if self.faults.commit and new != old:
-            if any(isinstance(command, c.Reserve) for command in commands):
+            if any(isinstance(command, c.ReserveOpening) for command in commands):
                 self.feed(e.DiskChanged(ok=False))
                 return
-            new = replace(new, disk=False)
+            new = replace(new, disk_ok=False)
             performed = tuple(command for command in commands if isinstance(command, WITHOUT_STORE))
             self.oracle.unstored()
         elif not self._commit(new, commands):
-            facts = self.promises[next(x.delivery for x in commands if isinstance(x, c.Reserve))].facts()
+            facts = self.promises[next(x.delivery for x in commands if isinstance(x, c.ReserveOpening))].facts()
             self.feed(e.FactsChanged(delivery=facts, stopped=self.stopped, epoch=self.epoch, pauses=self.pauses))
             self.feed(event)
             return
@@ -216,7 +229,7 @@ class House:
     def _commit(self, new: Entrance, commands: tuple[c.Command, ...]) -> bool:
         """One transaction; False rolls it back because the intent's facts have changed."""
         for command in commands:
-            if isinstance(command, c.Reserve):
+            if isinstance(command, c.ReserveOpening):
                 promise = self.promises[command.delivery]
                 expected = (command.version, command.permission_version, command.stop_epoch)
                 if (promise.version, promise.permission_version, self.epoch) != expected or self.paused():
@@ -225,7 +238,7 @@ class House:
                 self.intents[command.visit] = command.delivery
                 promise.used += 1
                 promise.withdrawals += 1
-            elif isinstance(command, c.Release):
+            elif isinstance(command, c.ReleaseOpening):
                 self.oracle.releases(command)
                 promise = self.promises[command.delivery]
                 promise.used -= 1
@@ -234,11 +247,11 @@ class House:
         return True
 
     def _trace(self, event: e.Event, old: Entrance, new: Entrance, commands: tuple[c.Command, ...]) -> None:
-        if event == e.Due() and old == new and not commands:
+        if event == e.TimerExpired() and old == new and not commands:
             return
         phase = new.visit.phase if new.visit else "ready"
         if new.visit is not None and phase == "relocking":
-            phase = f"relocking/{new.visit.relock}/{new.visit.tries}"
+            phase = f"relocking/{new.visit.relock}/{new.visit.lock_tries}"
         self.note(f"{phase:26} {event}")
         for command in commands:
             self.note(f"{'':26}   -> {command}")
@@ -248,28 +261,28 @@ class House:
     def perform(self, command: c.Command) -> None:
         """Do what decide asks, as the real shell would."""
         match command:
-            case c.Ring(visit=visit):
+            case c.RingBell(visit=visit):
                 if not self.faults.bell:
-                    self.later(0.1, lambda: self.feed(e.BellRang(visit=visit)))
-            case c.Film(visit=visit, part=part):
+                    self.later(0.1, lambda: self.feed(e.BellConfirmed(visit=visit)))
+            case c.StartRecording(visit=visit, part=part):
                 self.clips[visit] = part
                 self.clip, self.clip_from = visit, self.t + FIRST_FRAGMENT
                 self.cameras_say(FIRST_FRAGMENT)
-            case c.StopFilm(visit=visit, part=part, keep=keep):
+            case c.StopRecording(visit=visit, part=part, keep=keep):
                 if self.clips.get(visit) == part:
                     del self.clips[visit]
                 self.cameras_say(0.0)
                 if keep and not self.faults.film:
                     self.later(0.5, lambda: self.feed(e.FilmClosed(visit=visit, part=part)))
-            case c.Seal(visit=visit, part=part):
+            case c.SealProof(visit=visit, part=part):
                 if not self.faults.film:
-                    self.later(0.1, lambda: self.feed(e.Sealed(visit=visit, part=part)))
+                    self.later(0.1, lambda: self.feed(e.ProofSealed(visit=visit, part=part)))
             case c.Unlock():
                 self._publish_unlock(command)
             case c.Lock(visit=visit, n=n, life=life):
                 self.devices.send("lock", f"{visit}-{n}-{self.t:.3f}", visit, life)
                 self._somebody_slips_through()
-            case c.Query(device=device, session=session, number=number):
+            case c.QueryDevice(device=device, session=session, number=number):
                 self.asked[number] = self.t
                 if self.session == session:
                     self.devices.question(device, session, number)
@@ -283,11 +296,11 @@ class House:
             raise Crash
         why = self.faults.held_back
         if self.stopped:
-            why = e.NotSent.STOP
+            why = e.UnsentReason.STOP
         elif self.session is None:
-            why = e.NotSent.BROKER
+            why = e.UnsentReason.BROKER
         elif self.faults.camera:
-            why = e.NotSent.PROOF_TOO_OLD
+            why = e.UnsentReason.PROOF_TOO_OLD
         if why is not None:
             self.later(0.1, lambda: self.feed(e.UnlockNotSent(visit=visit, why=why)))
             return
@@ -317,12 +330,12 @@ class House:
 
     # ---- cameras and fridge -----------------------------------------------------------------------------------------
 
-    def camera_state(self, name: str) -> Camera:
+    def camera_state(self, name: str) -> CameraState:
         """What is true of a camera now."""
         up = name not in self.faults.camera
         written = self.t >= self.clip_from and not self.faults.unwritten
         recording = up and written and self.clip is not None and self.clip in self.clips
-        return Camera(live=up, moving=up and not (self.faults.still and CAMERAS[name]), recording=recording)
+        return CameraState(live=up, moving=up and not (self.faults.still and CAMERAS[name]), recording=recording)
 
     def cameras_say(self, seconds: float) -> None:
         """The video process tells every camera's edge."""
@@ -339,8 +352,10 @@ class House:
 
     def fridge_says(self) -> None:
         """The fridge tells its temperature and its door."""
-        door = Door.OPEN if self.faults.fridge_open else Door.CLOSED
-        self.feed(e.FridgeHeard(place="fridge", cold=Cold(temp_c=12.0 if self.faults.warm else 4.0, door=door)))
+        door = DoorState.OPEN if self.faults.fridge_open else DoorState.CLOSED
+        self.feed(
+            e.FridgeReported(place="fridge", fridge=FridgeState(temp_c=12.0 if self.faults.warm else 4.0, door=door))
+        )
 
     # ---- what was seen ----------------------------------------------------------------------------------------------
 
@@ -356,22 +371,22 @@ class House:
     @property
     def refusals(self) -> list[str]:
         """Why scans were refused, in order."""
-        return [str(answer.refusal) for answer in self.all(c.Answer) if answer.refusal is not None]
+        return [str(answer.refusal) for answer in self.all(c.AnswerScan) if answer.refusal is not None]
 
     @property
     def alarms(self) -> list[str]:
         """The alarms so far, in order."""
-        return [str(alarm.code) for alarm in self.all(c.Alarm)]
+        return [str(alarm.code) for alarm in self.all(c.RaiseAlarm)]
 
     @property
     def outcomes(self) -> list[str]:
         """The parcels' results so far."""
-        return [str(result.outcome) for result in self.all(c.ParcelResult)]
+        return [str(result.outcome) for result in self.all(c.ReportParcelResult)]
 
     @property
     def houses(self) -> list[str]:
         """The house's results so far."""
-        return [str(result.house) for result in self.all(c.HouseResult)]
+        return [str(result.house) for result in self.all(c.ReportDoorResult)]
 
     @property
     def physical(self) -> list[str]:
@@ -399,7 +414,7 @@ class House:
         moved = self.premises.by_hand(self.t, unlock=unlock)
         if moved:
             self.note(f"{'':26} == {'unlocked' if unlock else 'locked'} by hand")
-            self.devices.lock_says(Source.MANUAL)
+            self.devices.lock_says(OperationSource.MANUAL)
         return moved
 
     def open(self, *, seen: bool = True) -> bool:
@@ -427,7 +442,7 @@ class House:
         moved = self.premises.by_hand(self.t, unlock=True)
         if moved:
             self.note(f"{'':26} == unlocked by radio")
-            self.devices.lock_says(Source.REMOTE)
+            self.devices.lock_says(OperationSource.REMOTE)
         return moved
 
     def close(self) -> bool:
@@ -454,17 +469,17 @@ class House:
         """The household plans a pause, in seconds from now: stored at once, an event a moment later."""
         now = EPOCH + timedelta(seconds=self.t)
         begins, ends = now + timedelta(seconds=start), now + timedelta(seconds=end)
-        self._plan((*self.pauses, Pause(id=f"p{len(self.pauses)}", start=begins, end=ends)))
+        self._plan((*self.pauses, PausePeriod(id=f"p{len(self.pauses)}", start=begins, end=ends)))
 
     def end_pauses(self) -> None:
         """The household ends or withdraws them all."""
         self._plan(())
 
-    def _plan(self, pauses: tuple[Pause, ...]) -> None:
+    def _plan(self, pauses: tuple[PausePeriod, ...]) -> None:
         self.pauses = pauses
         self.later(self.rng.uniform(0, 0.2), lambda: self.feed(e.PausesChanged(pauses=pauses)))
 
     def lock_now(self) -> None:
         """Somebody asks to lock."""
         self.asked_to_lock += 1
-        self.feed(e.LockAsked(id=f"lockup-{self.asked_to_lock}", by="anna"))
+        self.feed(e.LockRequested(id=f"lockup-{self.asked_to_lock}", by="anna"))

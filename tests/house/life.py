@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from devices.reports import BatteryLevel, Failure
+from devices.reports import BatteryLevel, OperationError
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.rules import household_again
+from gateway.domain.visit.rules import explained_only_by_unlock
 from gateway.domain.visit.state import Refusal
 from tests.house.faults import CRASH_POINTS, Faults
 from tests.house.followed import BYPASSED
@@ -187,7 +187,7 @@ def home(house: House, rng: random.Random, _: Promise) -> str:
 
 
 def answered(house: House, _: random.Random, __: Promise) -> str:
-    house.feed(e.SomebodyAnswered())
+    house.feed(e.HouseholdAnswered())
     return "somebody answers"
 
 
@@ -234,14 +234,14 @@ def lose_device(house: House, rng: random.Random, _: Promise) -> str:
     device = rng.choice(("lock", "door"))
     if rng.random() < 0.5:
         house.reboot(device)
-    house.feed(e.DeviceLost(device=device))
+    house.feed(e.DeviceOffline(device=device))
     return f"{device} lost"
 
 
 def battery_tires(house: House, rng: random.Random, _: Promise) -> str:
     levels = (BatteryLevel.GOOD, BatteryLevel.GOOD, BatteryLevel.LOW, BatteryLevel.CRITICAL)
     house.faults.battery = rng.choice(levels)
-    house.feed(e.BatteryHeard(device="lock", level=house.faults.battery))
+    house.feed(e.BatteryReported(device="lock", level=house.faults.battery))
     return f"the lock's battery is {house.faults.battery}"
 
 
@@ -256,7 +256,7 @@ def miss_reports(house: House, _: random.Random, __: Promise) -> str:
 
 
 def preflight(house: House, rng: random.Random, p: Promise) -> str:
-    house.feed(e.WindowChanged(expecting=rng.random() < 0.6))
+    house.feed(e.WindowChanged(near=rng.random() < 0.6))
     house.feed(e.PreflightDue(delivery=p.facts()))
     return "preflight"
 
@@ -291,9 +291,11 @@ def fault(house: House, rng: random.Random, _: Promise) -> str:
     elif what == "camera":
         house.faults.camera = rng.choice((frozenset(), frozenset({"outside"}), frozenset({"inside"})))
     elif what == "held_back":
-        house.faults.held_back = rng.choice((None, e.NotSent.PROOF_TOO_OLD, e.NotSent.EXPIRED, e.NotSent.BROKER))
+        house.faults.held_back = rng.choice(
+            (None, e.UnsentReason.PROOF_TOO_OLD, e.UnsentReason.EXPIRED, e.UnsentReason.BROKER)
+        )
     elif what == "refuses":
-        house.faults.refuses = rng.choice((None, Failure.TIMEOUT, Failure.BUSY))
+        house.faults.refuses = rng.choice((None, OperationError.TIMEOUT, OperationError.BUSY))
         house.faults.refused_yet_done = rng.random() < 0.5
     elif what in CHOICES:
         setattr(house.faults, what, rng.choice(CHOICES[what]))
@@ -310,7 +312,7 @@ def tell_faults(house: House) -> None:
         if house.mem.cameras.get(name) != state:
             house.feed(e.CameraChanged(camera=name, live=state.live, moving=state.moving, recording=state.recording))
     house.feed(e.DiskChanged(ok=not (house.faults.disk or house.faults.commit)))
-    house.feed(e.BatteryHeard(device="lock", level=house.faults.battery))
+    house.feed(e.BatteryReported(device="lock", level=house.faults.battery))
     house.fridge_says()
 
 
@@ -458,14 +460,14 @@ def heal(house: House) -> None:
         if house.premises.bolt_out and house.premises.in_air:
             house.by_hand(unlock=True)
         house.close()
-        if house.mem.visit is None and (house.mem.watch is None or household_again(house.mem)):
+        if house.mem.visit is None and (house.mem.grace_visit is None or explained_only_by_unlock(house.mem)):
             house.by_hand(unlock=False)
         house.feed(e.OwnerAcknowledged(visit=None))
         if house.mem.visit is not None:
             house.feed(e.OwnerAcknowledged(visit=house.mem.visit.id))
-        elif house.mem.watch is None and house.premises.bolt_out and house.mem.incident is None:
+        elif house.mem.grace_visit is None and house.premises.bolt_out and house.mem.incident is None:
             break
-    assert house.mem.visit is None, f"I21 the visit never ends: {house.mem.visit} {house.mem.due}"
+    assert house.mem.visit is None, f"I21 the visit never ends: {house.mem.visit} {house.mem.timers}"
     assert house.mem.incident is None, "the incident never ends"
     assert not house.premises.door_open, "the door stays open"
     house.followed.all_quiet()
@@ -477,14 +479,14 @@ def valid_scan_opens(house: House) -> None:
     """I20, by the lock's own log."""
     last = announce(house, "last")
     clear_lockout(house, house.rng, last)
-    house.feed(e.WindowChanged(expecting=True))
+    house.feed(e.WindowChanged(near=True))
     house.feed(e.PreflightDue(delivery=last.facts()))
     house.run(61)
-    readiness = [x.lacking for _, x in house.did if isinstance(x, c.Readiness) and x.delivery == "last"]
+    readiness = [x.lacking for _, x in house.did if isinstance(x, c.ReportReadiness) and x.delivery == "last"]
     assert readiness[-1] == (), f"I20 the entrance does not get ready: {readiness}"
     house.scan(min(last.parcels))
     house.run(27)
-    said = [x for _, x in house.did if isinstance(x, c.Answer)][-1]
+    said = [x for _, x in house.did if isinstance(x, c.AnswerScan)][-1]
     before = len(house.premises.log)
     assert house.open(), f"I20 a valid scan does not open: {said.refusal}"
     house.run(5)
@@ -493,7 +495,7 @@ def valid_scan_opens(house: House) -> None:
     after = [line.what for line in house.premises.log[before:]]
     assert after == ["open", "close", "thrown"], f"I20 the door is not locked again: {after}"
     assert house.mem.visit is None, f"I21 the visit does not end: {house.mem.visit}"
-    results = [x.outcome for _, x in house.did if isinstance(x, c.ParcelResult) and x.delivery == "last"]
+    results = [x.outcome for _, x in house.did if isinstance(x, c.ReportParcelResult) and x.delivery == "last"]
     assert results == ["delivered"], f"I20 the parcel's result is {results}"
 
 
@@ -514,5 +516,5 @@ def household(seed: int, tell: Callable[[str], None] | None = None) -> None:
     for _ in range(40):
         rng.choice(acts)()
         house.run(rng.choice((0.3, 1.0, 4.0, 30.0, 600.0)))
-    intrusive = [x for _, x in house.did[done:] if isinstance(x, (c.Alarm, c.Film))]
+    intrusive = [x for _, x in house.did[done:] if isinstance(x, (c.RaiseAlarm, c.StartRecording))]
     assert not intrusive, f"I17 the family is filmed or alarmed: {intrusive}"

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 
-from devices.reports import BatteryLevel, Bolt, Door, DoorReport, LockReport
+from devices.reports import BatteryLevel, DoorReport, DoorState, LockReport, LockState
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.rules import WITHDRAWN, closed, locked
-from gateway.domain.visit.state import CodeKind, Entrance, House, Phase
+from gateway.domain.visit.rules import NOT_LOCKED, closed, locked
+from gateway.domain.visit.state import CodeKind, DoorResult, Entrance, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,22 +60,22 @@ class Oracle:
 
     # ---- what reaches the gateway -----------------------------------------------------------------------------------
 
-    def matches(self, code: str) -> Iterator[e.Match]:
+    def matches(self, code: str) -> Iterator[e.CodeMatch]:
         """Whose code it is: the store's index."""
         for promise in self.house.promises.values():
             if code in promise.parcels:
-                yield e.Match(kind=CodeKind.PARCEL, delivery=promise.facts())
+                yield e.CodeMatch(kind=CodeKind.PARCEL, delivery=promise.facts())
             elif code == promise.courier:
-                yield e.Match(kind=CodeKind.COURIER, delivery=promise.facts())
+                yield e.CodeMatch(kind=CodeKind.COURIER, delivery=promise.facts())
 
     def feeds(self, event: e.Event) -> None:
         """Remember what a later intent needs."""
         match event:
             case e.Scanned(id=scan):
                 self.begun_at.setdefault(scan, self.house.t)
-            case e.BellRang(visit=visit):
+            case e.BellConfirmed(visit=visit):
                 self.rang.add(visit)
-            case e.SomebodyAnswered() | e.HomeChanged(somebody_home=True):
+            case e.HouseholdAnswered() | e.HomeChanged(somebody_home=True):
                 self.answered_at = self.house.t
             case e.OwnerDecided(visit=visit, yes=yes):
                 (self.yes.add if yes else self.yes.discard)(visit)
@@ -88,27 +88,27 @@ class Oracle:
             self.scanned_at[scan.code] = self.house.t
             self.scan_times[scan.id] = (dict(self.scanned_at), scan)
 
-    def hears_lock(self, report: LockReport, heard: e.Heard, made: float) -> None:
+    def hears_lock(self, report: LockReport, heard: e.ReportContext, made: float) -> None:
         """Keep the newest "locked" that answers a question."""
         current = heard.session == self.house.session
-        if report.bolt is Bolt.LOCKED and heard.answers is not None and current:
+        if report.bolt is LockState.LOCKED and heard.answers is not None and current:
             asked = self.house.asked[heard.answers]
             self.locked_answers.append((asked, self.house.t))
             if asked > self.lock_asked:
                 self.lock_asked, self.lock_made = asked, made
 
-    def hears_door(self, report: DoorReport, heard: e.Heard, made: float) -> None:
+    def hears_door(self, report: DoorReport, heard: e.ReportContext, made: float) -> None:
         """Keep the newest "closed" that answers a question; a basic door's live word counts too."""
         current = heard.session == self.house.session
         basic = not self.house.rules.door_answers
-        if report.door is Door.CLOSED and current and (basic or heard.answers is not None):
+        if report.door is DoorState.CLOSED and current and (basic or heard.answers is not None):
             asked = made if heard.answers is None else self.house.asked[heard.answers]
             if asked >= self.door_asked:
                 self.door_asked, self.door_made = asked, made
 
     # ---- what the gateway commits -----------------------------------------------------------------------------------
 
-    def intends(self, reserve: c.Reserve, new: Entrance, promise: Promise) -> None:
+    def intends(self, reserve: c.ReserveOpening, new: Entrance, promise: Promise) -> None:
         """At the moment of an intent everything must hold, in truth."""
         house = self.house
         assert promise.refusal is None, "I9 intent after a cancellation or revocation"
@@ -153,7 +153,7 @@ class Oracle:
             courier = times.get(promise.courier, NEVER)
             assert abs(parcel - courier) <= self.house.rules.timing.courier + 1, "I1 courier not proven"
 
-    def releases(self, release: c.Release) -> None:
+    def releases(self, release: c.ReleaseOpening) -> None:
         """An opening comes back only if nobody can have used it."""
         visit = release.visit
         assert visit not in self.released, "I5 given back twice"
@@ -174,7 +174,7 @@ class Oracle:
     ) -> None:
         """Every step from one state to the next."""
         for command in commands:  # a claim counts even when it could not be stored and is not told
-            if isinstance(command, c.HouseResult) and command.house is House.LOCKED_AGAIN:
+            if isinstance(command, c.ReportDoorResult) and command.house is DoorResult.LOCKED_AGAIN:
                 assert old.visit is not None
                 self.proven_parts.add((command.visit, old.visit.part))
                 self._claims(command.visit)
@@ -183,13 +183,13 @@ class Oracle:
         if before != after:
             self.seen[f"phase {after}"] += 1
         if isinstance(event, e.Scanned) and event.retained:
-            answered = [x for x in commands if isinstance(x, c.Answer) and x.scan == event.id]
+            answered = [x for x in commands if isinstance(x, c.AnswerScan) and x.scan == event.id]
             begun = new.visit is not None and new.visit.id == event.id
-            kept = new.half is not None and new.half.scan == event.id
+            kept = new.pending_scan is not None and new.pending_scan.scan == event.id
             assert not any((answered, begun, kept)), "a retained scan was acted on"
-        if old.visit is not None and old.visit.committed and new.visit is None:
-            unsent = any(isinstance(x, c.Release) and x.withdrawal for x in commands)
-            ended = old.visit.house in (House.LOCKED_AGAIN, House.HANDED_TO_OWNER)
+        if old.visit is not None and old.visit.unlock_intent and new.visit is None:
+            unsent = any(isinstance(x, c.ReleaseOpening) and x.withdrawal for x in commands)
+            ended = old.visit.door_result in (DoorResult.LOCKED_AGAIN, DoorResult.HANDED_TO_OWNER)
             assert unsent or ended, "I7 a visit ended without a house result"
         if before == after == Phase.HANDED_TO_OWNER and not isinstance(event, e.Restarted):
             assert self.house.t - self.alarmed_at <= EVERY_MINUTE, "I7 the alarm does not go on"
@@ -206,13 +206,13 @@ class Oracle:
     def performs(self, command: c.Command) -> None:
         """Everything else that it does."""
         match command:
-            case c.Answer(refusal=refusal):
+            case c.AnswerScan(refusal=refusal):
                 if refusal is not None:
                     self.seen[f"refusal {refusal}"] += 1
-                elif command.word is c.Word.WAIT:  # it may excuse its own label, once
+                elif command.word is c.ScanAnswer.WAIT:  # it may excuse its own label, once
                     self.unknown.pop(command.scanner, None)
                 self._bounded(command)
-            case c.Alarm(code=code, detail=detail):
+            case c.RaiseAlarm(code=code, detail=detail):
                 self.seen[f"alarm {code}"] += 1
                 if code in (c.AlarmCode.NOT_LOCKED, c.AlarmCode.BOLT_IN_THE_AIR):
                     self.alarmed_at = self.house.t
@@ -223,24 +223,24 @@ class Oracle:
                     self.lost_cameras.add((visit_now.id, visit_now.part, detail))
             case c.Lock():
                 self._locks()
-            case c.Note(what=what):
+            case c.LogNote(what=what):
                 self.seen["Note"] += 1
                 self.seen[what] += 1
                 if what == "lockup_proven":
                     self._locked_up()
-            case c.ParcelResult(visit=visit, outcome=outcome):
+            case c.ReportParcelResult(visit=visit, outcome=outcome):
                 self.results[visit] += 1
                 assert self.results[visit] == 1, "a parcel's result told twice"
                 self.seen[f"outcome {outcome}"] += 1
-            case c.StopFilm(visit=visit, part=part, keep=keep):
+            case c.StopRecording(visit=visit, part=part, keep=keep):
                 assert keep or visit not in self.published, "I3 film of an opening thrown away"
                 if visit in self.house.intents and keep:
                     assert (visit, part) in self.proven_parts, "I3 the film ended before the door was proven locked"
-            case c.Seal(visit=visit, part=part, gaps=gaps):
+            case c.SealProof(visit=visit, part=part, gaps=gaps):
                 lost = {camera for of, number, camera in self.lost_cameras if (of, number) == (visit, part)}
                 assert lost <= set(gaps), f"I3 a gap is not declared: {lost}"
                 self.seen["sealed"] += 1
-            case c.Tell(saying=saying):
+            case c.NotifyOwner(saying=saying):
                 self.seen[f"saying {saying}"] += 1
             case _:
                 self.seen[type(command).__name__] += 1
@@ -284,7 +284,7 @@ class Oracle:
         if house.rules.guarded and not premises.bolt_out:
             assert premises.last_hand >= self.lock_made, "I7 locked up, and nobody locked"
 
-    def _bounded(self, answer: c.Answer) -> None:
+    def _bounded(self, answer: c.AnswerScan) -> None:
         """However somebody guesses, only so many codes are tried."""
         house = self.house
         scan = self.scan_times.get(answer.scan)
@@ -313,11 +313,13 @@ class Oracle:
         if self.late_at is None or self.house.premises.bolt_out:
             self.late_at, self.late_told = None, False
         elif not self.late_told:
-            assert mem.visit is not None or mem.watch is not None, "a door stands unlocked after its visit, untold"
-            known = mem.bolt.value in WITHDRAWN
+            assert mem.visit is not None or mem.grace_visit is not None, (
+                "a door stands unlocked after its visit, untold"
+            )
+            known = mem.bolt.value in NOT_LOCKED
             assert not known or self.hand_since_late(), "a lock obeyed late, it is known, and nobody was told"
         elif mem.visit is None:
-            assert mem.incident is not None or mem.bolt.value not in WITHDRAWN, "a late unlock is not locked again"
+            assert mem.incident is not None or mem.bolt.value not in NOT_LOCKED, "a late unlock is not locked again"
 
     def hand_since_late(self) -> bool:
         """Whether a hand has moved the bolt since: then it is the household's."""

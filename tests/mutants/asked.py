@@ -32,7 +32,7 @@ MUTANTS = (
         name="a retailer learns of each pause that touches his window",
         file="gateway/domain/visit/rules.py",
         old="return state.stopped or free >= delivery.end",
-        new="return state.stopped or free > max(delivery.start, now.utc)",
+        new="return state.stopped or openable > max(delivery.start, now.utc)",
         tests=(PAUSES,),
     ),
     Mutant(
@@ -52,23 +52,25 @@ MUTANTS = (
     Mutant(
         name="lock now is sent to a door that did not say closed",
         file="gateway/domain/visit/lock_request.py",
-        old="case Relock.DOOR_BEFORE if closed(state):",
-        new="case Relock.DOOR_BEFORE if not door_open(state):",
+        old="case RelockStep.DOOR_BEFORE if closed(state):",
+        new="case RelockStep.DOOR_BEFORE if not door_open(state):",
         tests=(LOCKUP,),
     ),
     Mutant(
         name="lock now believes the lock's own word",
         file="gateway/domain/visit/lock_request.py",
-        old="case Relock.BOLT_MOVES if state.bolt.value is Bolt.LOCKED or running.refused or step.passed(Why.LOCKUP):",
-        new="case Relock.BOLT_MOVES if state.bolt.value is Bolt.LOCKED:\n"
-        "            _end(step, Locked.PROVEN)\n"
-        "        case Relock.BOLT_MOVES if step.passed(Why.LOCKUP):",
+        old="case RelockStep.BOLT_MOVES if (\n"
+        "            state.bolt.value is LockState.LOCKED or running.lock_refused or step.timer_expired(Timer.LOCKUP)\n"
+        "        ):",
+        new="case RelockStep.BOLT_MOVES if state.bolt.value is LockState.LOCKED:\n"
+        "            _end(step, LockRequestResult.PROVEN)\n"
+        "        case RelockStep.BOLT_MOVES if step.timer_expired(Timer.LOCKUP):",
         tests=(LOCKUP,),
     ),
     Mutant(
         name="what was proven is shown though the door says otherwise",
         file="gateway/web/server/fragments.py",
-        old="(result is Locked.PROVEN) is proven",
+        old="(result is LockRequestResult.PROVEN) is proven",
         new="True",
         tests=(f"{TESTS}web/pages/test_pauses.py",),
     ),

@@ -120,7 +120,7 @@ MUTANTS: tuple[Mutant, ...] = (
         name="one part of a payload that cannot be read hides all",
         file="devices/vendors/parts.py",
         old="            wrong.append(str(error))",
-        new="            return (Unreadable(why=str(error)),)",
+        new="            return (UnreadablePayload(why=str(error)),)",
         tests=(
             f"{_NEIGHBOURS}::test_a_somfy_lock_that_is_unlocked_says_so_whatever_stands_beside_it",
             f"{_NEIGHBOURS}::test_an_alexa_lock_that_is_unlocked_says_so_whatever_stands_beside_it",
@@ -129,8 +129,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="of a state that stands twice the better counts",
         file="devices/vendors/somfy.py",
-        old="for bolt in (Bolt.UNLOCKED, Bolt.UNKNOWN, Bolt.LOCKED) if",
-        new="for bolt in (Bolt.LOCKED, Bolt.UNKNOWN, Bolt.UNLOCKED) if",
+        old="for bolt in (LockState.UNLOCKED, LockState.UNKNOWN, LockState.LOCKED) if",
+        new="for bolt in (LockState.LOCKED, LockState.UNKNOWN, LockState.UNLOCKED) if",
         tests=(f"{_NEIGHBOURS}::test_of_a_state_that_stands_twice_the_worse_value_counts",),
     ),
     Mutant(
@@ -148,22 +148,22 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a contact that only sends can be asked",
         file="gateway/config/devices.py",
-        old="        return self.answers and not self.address.startswith(somfy.ONLY_SENDS)",
+        old="        return self.answers and not self.address.startswith(somfy.ONE_WAY_PREFIX)",
         new="        return self.answers",
         tests=(f"{_NEIGHBOURS}::test_a_contact_that_only_sends_is_a_basic_door_whatever_the_house_file_says",),
     ),
     Mutant(
         name="a Z-Wave latch that is open is not heard",
         file="devices/vendors/zwave.py",
-        old='{"closed": None, "open": Bolt.UNLATCHED}',
+        old='{"closed": None, "open": LockState.UNLATCHED}',
         new='{"closed": None, "open": None}',
         tests=("tests/devices/vendors/test_payloads.py::test_what_a_device_sends_means_what_its_maker_says",),
     ),
     Mutant(
         name="the gateway does not listen where a Z-Wave lock tells its bolt",
         file="gateway/config/topics.py",
-        old="OF_A_PRODUCT = (Channel.OPERATION, Channel.BOLT, Channel.LATCH)",
-        new="OF_A_PRODUCT = (Channel.OPERATION,)",
+        old="OF_A_PRODUCT = (TopicSuffix.OPERATION, TopicSuffix.BOLT, TopicSuffix.LATCH)",
+        new="OF_A_PRODUCT = (TopicSuffix.OPERATION,)",
         tests=("tests/gateway/config/test_topics.py::test_where_a_z_wave_lock_tells_its_bolt_and_latch_is_heard",),
     ),
     Mutant(

@@ -80,8 +80,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="diagnostics tell whether somebody is home",
         file="gateway/installation/diagnostics/rounds.py",
-        old="case PresenceReport() | PanelReport():",
-        new="case PanelReport():",
+        old="case PresenceReport() | AlarmPanelReport():",
+        new="case AlarmPanelReport():",
         tests=(PEOPLE,),
     ),
     Mutant(

@@ -34,8 +34,8 @@ MUTANTS = (
     Mutant(
         name="the owner's request waits behind what devices said",
         file="gateway/mqtt/inbound_limits.py",
-        old="            case Loss.NEVER:\n                return 0",
-        new="            case Loss.NEVER:\n                return 3",
+        old=("            case OverflowPolicy.NEVER:\n                return 0"),
+        new=("            case OverflowPolicy.NEVER:\n                return 3"),
         tests=(FLOODS,),
     ),
     Mutant(
@@ -62,7 +62,7 @@ MUTANTS = (
     Mutant(
         name="the signal flashes for each scan of a flood",
         file="gateway/runtime/entrance.py",
-        old="tuple(command for command in commands if isinstance(command, c.Answer))",
+        old="tuple(command for command in commands if isinstance(command, c.AnswerScan))",
         new="tuple(command for command in commands if isinstance(command, c.Command))",
         tests=(LOG,),
     ),
@@ -90,8 +90,8 @@ MUTANTS = (
     Mutant(
         name="scans without an entry are all decided in one turn of the loop",
         file="gateway/runtime/entrance.py",
-        old="isinstance(command, c.Answer)), ())\n                await asyncio.sleep(0)",
-        new="isinstance(command, c.Answer)), ())",
+        old=("isinstance(command, c.AnswerScan)), ())\n                await asyncio.sleep(0)"),
+        new="isinstance(command, c.AnswerScan)), ())",
         tests=(LOG,),
     ),
     Mutant(

@@ -74,8 +74,12 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the guard does not ask again whether an order is late once the radio has answered",
         file=RULES,
-        old="        why = self.late(command, nonce)\n        if why is not None:\n"
-        "            self.refuse(command.id, Failure.EXPIRED, why)\n            return\n",
+        old=(
+            "        why = self.late(command, nonce)\n"
+            "        if why is not None:\n"
+            "            self.refuse(command.id, OperationError.EXPIRED, why)\n"
+            "            return\n"
+        ),
         new="",
         tests=(TESTS,),
     ),
@@ -96,8 +100,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a door that opens meanwhile does not stop the guard's own locking",
         file=RULES,
-        old="if report.door is not Door.CLOSED:\n                self.try_again",
-        new="if report.door is Door.ERROR:\n                self.try_again",
+        old=("if report.door is not DoorState.CLOSED:\n                self.try_again"),
+        new=("if report.door is DoorState.ERROR:\n                self.try_again"),
         tests=(TESTS, ORDER),
     ),
     Mutant(
@@ -111,7 +115,7 @@ MUTANTS: tuple[Mutant, ...] = (
         name="an old beat keeps the gateway alive for the guard",
         file=RULES,
         old="        if nonce is not None:\n            self.state = replace(self.state, heard=self.mono)",
-        new="        if claims.nonce is not None:\n            self.state = replace(self.state, heard=self.mono)",
+        new=("        if claims.nonce is not None:\n            self.state = replace(self.state, context=self.mono)"),
         tests=(TESTS,),
     ),
     Mutant(

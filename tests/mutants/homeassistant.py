@@ -25,7 +25,7 @@ MUTANTS: tuple[Mutant, ...] = (
         name="Home Assistant's unlock is taken for a lock",
         file="gateway/integrations/homeassistant/commands.py",
         old="            return No(what, NEVER)",
-        new='            return owner.Lock(id=ident, do="lock")',
+        new='            return owner_requests.Lock(id=ident, do="lock")',
         tests=(f"{ASSISTANT}::test_unlocking_moves_nothing_and_is_told_and_noted",),
     ),
     Mutant(
@@ -59,8 +59,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the broker keeps what Home Assistant is shown",
         file="gateway/integrations/homeassistant/bridge.py",
-        old='shown_topic(entrance, "state"), encoded(shown), expiry',
-        new='shown_topic(entrance, "state"), encoded(shown), retain=True, expiry',
+        old='shown_topic(entrance, "state"), json_bytes(shown), expiry',
+        new='shown_topic(entrance, "state"), json_bytes(shown), retain=True, expiry',
         tests=(f"{ASSISTANT}::test_nothing_but_what_there_is_stays_in_the_broker",),
     ),
     Mutant(

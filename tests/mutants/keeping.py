@@ -51,8 +51,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a copy begins as if nothing were",
         file="gateway/storage/snapshot.py",
-        old="due={}, safe_mode=True",
-        new="due={}",
+        old="timers={},\n            safe_mode=True,",
+        new="timers={},",
         tests=(SAFE,),
     ),
     Mutant(

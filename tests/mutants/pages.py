@@ -120,7 +120,7 @@ MUTANTS: tuple[Mutant, ...] = (
         file=f"{WEB}server/courier_view.py",
         old="        case State.SCHEDULED if now.utc < delivery.start:\n            return Turn.EARLY, None\n",
         new="        case State.SCHEDULED if now.utc < delivery.start:\n"
-        "            return Turn.NO if Why.SIGNAL in state.due else Turn.EARLY, None\n",
+        '            return Turn.NO if "signal" in state.timers else Turn.EARLY, None\n',
         tests=("tests/gateway/web/test_courier_page.py",),
     ),
     Mutant(

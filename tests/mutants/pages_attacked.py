@@ -49,7 +49,7 @@ MUTANTS: tuple[Mutant, ...] = (
         name="a brand's name is a link on the owner's phone",
         file="gateway/runtime/notifications/texts.py",
         old='        "brand": unlinked(facts.brand or ""),\n',
-        new='        "brand": isolated(facts.brand or ""),\n',
+        new='        "brand": (facts.brand or ""),\n',
         tests=(f"{VOICE}::test_no_name_from_outside_is_a_link_a_mention_or_markup_in_a_message",),
     ),
     Mutant(

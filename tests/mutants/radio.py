@@ -47,8 +47,8 @@ MUTANTS = (
     Mutant(
         name="a refused unlock waits for the latency",
         file="gateway/domain/visit/lock_errors.py",
-        old="    if not visit.refused:\n        return False\n",
-        new="    if not visit.refused or not visit.asked:\n        return False\n",
+        old=("    if not visit.lock_refused:\n        return False\n"),
+        new=("    if not visit.lock_refused or not visit.queried:\n        return False\n"),
         tests=(REFUSED,),
     ),
     Mutant(
@@ -61,29 +61,29 @@ MUTANTS = (
     Mutant(
         name="a bolt without its latch lets the courier in",
         file="gateway/domain/visit/rules.py",
-        old="(state.bolt.value is Bolt.UNLOCKED and not state.rules.unlatch)",
-        new="state.bolt.value is Bolt.UNLOCKED",
+        old=("(\n        state.bolt.value is LockState.UNLOCKED and not state.rules.unlatch\n    )"),
+        new="state.bolt.value is LockState.UNLOCKED",
         tests=(MORE,),
     ),
     Mutant(
         name="nobody is told to lift the handle",
         file="gateway/domain/visit/relocking.py",
-        old="    if not visit.handle_told:\n",
-        new="    if visit.handle_told:\n",
+        old=("    if not visit.handle_notified:\n"),
+        new=("    if visit.handle_notified:\n"),
         tests=(MORE,),
     ),
     Mutant(
         name="a sinking battery is told when it is empty",
         file="gateway/domain/visit/batteries.py",
-        old="or (left is not None and left <= NOTICE)",
+        old="or (left is not None and left <= REPLACEMENT_NOTICE_DAYS)",
         new="or (left is not None and left <= 0)",
         tests=(BATTERIES,),
     ),
     Mutant(
         name="a contact that sleeps is offered as one that can be asked",
         file="gateway/installation/discovery.py",
-        old="case Kind.DOOR if not use.answers:",
-        new="case Kind.DOOR if use.answers:",
+        old="case UsableKind.DOOR if not use.answers:",
+        new="case UsableKind.DOOR if use.answers:",
         tests=("tests/gateway/installation/test_discovery.py",),
     ),
     Mutant(

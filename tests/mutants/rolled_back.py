@@ -15,7 +15,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an intent leaves no mark outside the store",
         file="gateway/storage/store.py",
-        old="if not any(isinstance(command, Reserve) for command in step.commands):",
+        old="if not any(isinstance(command, ReserveOpening) for command in step.commands):",
         new="if True:",
         tests=(f"{BACK}::test_a_store_put_back_between_two_seals_is_in_doubt",),
     ),
@@ -188,7 +188,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the courier's code does not say which brand's parcel it is",
         file="gateway/domain/visit/scan.py",
-        old=" or _of_another_too(half, delivery)):",
+        old=" or _also_of_other_brand(half, delivery)):",
         new="):",
         tests=(f"{SCANS}::test_where_a_courier_proves_himself_his_code_says_which_brand_s_parcel_it_is",),
     ),

@@ -84,8 +84,8 @@ MUTANTS = (
     Mutant(
         name="a light or a state is lost when the socket is full",
         file="gateway/mqtt/client.py",
-        old="return self._park(publication) if patient else Why.BLOCKED",
-        new="return Why.BLOCKED",
+        old="return self._park(publication) if patient else NotSentReason.BLOCKED",
+        new="return NotSentReason.BLOCKED",
         tests=(
             (
                 "tests/gateway/mqtt/test_client.py"
@@ -103,8 +103,8 @@ MUTANTS = (
     Mutant(
         name="what waits for room is forgotten when no acknowledgement calls",
         file="gateway/mqtt/client.py",
-        old="call_later(LOOK, self._unpark) if self._parked else None",
-        new="call_later(LOOK, self._unpark) if False else None",
+        old="call_later(ROOM_POLL_S, self._unpark) if self._parked else None",
+        new="call_later(ROOM_POLL_S, self._unpark) if False else None",
         tests=(
             (
                 "tests/gateway/mqtt/test_client.py"
@@ -204,8 +204,8 @@ MUTANTS = (
     Mutant(
         name="a message is not stored with its decision",
         file="gateway/storage/decisions.py",
-        old="        for command in step.commands\n        if isinstance(command, c.Tell | c.Alarm)\n",
-        new="        for command in step.commands\n        if isinstance(command, c.Alarm)\n",
+        old=("        for command in step.commands\n        if isinstance(command, c.NotifyOwner | c.RaiseAlarm)\n"),
+        new=("        for command in step.commands\n        if isinstance(command, c.RaiseAlarm)\n"),
         tests=(
             (
                 "tests/gateway/storage/test_house.py"

@@ -21,68 +21,67 @@ MUTANTS = (
     Mutant(
         name="an unknown door is taken as closed",
         file="gateway/domain/visit/rules.py",
-        old="return state.door.proven and state.door.value is Door.CLOSED",
-        new="return state.door.value not in OPEN",
+        old="return state.door.proven and state.door.value is DoorState.CLOSED",
+        new="return state.door.value not in OPEN_DOOR_STATES",
         tests=(FACTS, INSIDE),
     ),
     Mutant(
         name="an unproven closed is taken as closed",
         file="gateway/domain/visit/rules.py",
-        old="return state.door.proven and state.door.value is Door.CLOSED",
-        new="return state.door.value is Door.CLOSED",
+        old="return state.door.proven and state.door.value is DoorState.CLOSED",
+        new="return state.door.value is DoorState.CLOSED",
         tests=(FACTS, RELOCKING),
     ),
     Mutant(
         name="an unknown lock is taken as locked",
         file="gateway/domain/visit/rules.py",
-        old="return state.bolt.proven and state.bolt.value is Bolt.LOCKED",
-        new="return state.bolt.value not in WITHDRAWN",
+        old="return state.bolt.proven and state.bolt.value is LockState.LOCKED",
+        new="return state.bolt.value not in NOT_LOCKED",
         tests=(FACTS, REFUSALS),
     ),
     Mutant(
         name="an unasked report proves",
         file="gateway/domain/visit/facts.py",
-        old="answers_now = heard.answers is not None and heard.answers >= fact.floor",
+        old="answers_now = context.answers is not None and context.answers >= fact.min_query_id",
         new="answers_now = True",
         tests=(FACTS,),
     ),
     Mutant(
         name="an answer to an old question proves",
         file="gateway/domain/visit/facts.py",
-        old="answers_now = heard.answers is not None and heard.answers >= fact.floor",
-        new="answers_now = heard.answers is not None",
+        old="answers_now = context.answers is not None and context.answers >= fact.min_query_id",
+        new="answers_now = context.answers is not None",
         tests=(FACTS,),
     ),
     Mutant(
         name="a retained report is believed",
         file="gateway/domain/visit/facts.py",
-        old="return not heard.retained and heard.session == state.session",
-        new="return heard.session == state.session",
+        old="return not context.retained and context.session == state.broker_session",
+        new="return context.session == state.broker_session",
         tests=(FACTS,),
     ),
     Mutant(
         name="a report of a former session is believed",
         file="gateway/domain/visit/facts.py",
-        old="return not heard.retained and heard.session == state.session",
-        new="return not heard.retained",
+        old="return not context.retained and context.session == state.broker_session",
+        new="return not context.retained",
         tests=(FACTS,),
     ),
     Mutant(
         name="a lost broker leaves facts proven",
         file="gateway/domain/visit/facts.py",
-        old="""            step.state = replace(step.state, session=None)
-            presence.forget(step)
-            blind(step, "lock", "door")
-""",
-        new="""            step.state = replace(step.state, session=None)
-            presence.forget(step)
-""",
+        old=(
+            "            step.state = replace(step.state, broker_session=None)\n"
+            "            presence.forget(step)\n"
+            '            lose_observation(step, "lock", "door")\n'
+        ),
+        new=("            step.state = replace(step.state, broker_session=None)\n            presence.forget(step)\n"),
         tests=(FACTS,),
     ),
     Mutant(
         name="a hole in the sequence goes unnoticed",
         file="gateway/domain/visit/facts.py",
-        old="return heard.seq != fact.seq + 1 or heard.boot != fact.boot",
+        old="return context.seq != fact.seq + 1 or context.boot != fact.boot",
         new="return False",
         tests=(FACTS, OPENING),
     ),
@@ -124,15 +123,15 @@ MUTANTS = (
     Mutant(
         name="a spent opening is refunded",
         file="gateway/domain/visit/transitions.py",
-        old="if visit.settled or not never_opened:",
-        new="if visit.settled:",
+        old="if visit.reservation_settled or not never_opened:",
+        new="if visit.reservation_settled:",
         tests=(OPENING,),
     ),
     Mutant(
         name="a basic door gives openings back",
         file="gateway/domain/visit/transitions.py",
-        old="visit.unbroken and step.state.rules.door_answers",
-        new="visit.unbroken",
+        old="visit.observed_throughout and step.state.rules.door_answers",
+        new="visit.observed_throughout",
         tests=(OPENING,),
     ),
     Mutant(
@@ -156,22 +155,22 @@ MUTANTS = (
     Mutant(
         name="a repeated scan is a new one",
         file="gateway/domain/visit/scan.py",
-        old="seen = tuple(one for one in attempts.seen if step.now.mono - one[1] < step.state.rules.timing.merge)",
-        new="seen = tuple(one for one in attempts.seen if step.now.mono - one[1] < 0)",
+        old="seen = tuple(one for one in attempts.recent_codes if step.now.mono - one[1] < step.state.rules.timing.merge)",
+        new="seen = tuple(one for one in attempts.recent_codes if step.now.mono - one[1] < 0)",
         tests=(SCANS,),
     ),
     Mutant(
         name="the bolt is thrown without a closed door",
         file="gateway/domain/visit/relocking.py",
-        old="case Relock.DOOR_BEFORE if closed(state):",
-        new="case Relock.DOOR_BEFORE:",
+        old="case RelockStep.DOOR_BEFORE if closed(state):",
+        new="case RelockStep.DOOR_BEFORE:",
         tests=(RELOCKING, INSIDE),
     ),
     Mutant(
         name="the veto of the ringing is skipped",
         file="gateway/domain/visit/transitions.py",
-        old="{Why.RING: rules.timing.ring, Why.BELL: rules.timing.bell}",
-        new="{Why.RING: 0.5, Why.BELL: rules.timing.bell}",
+        old="{Timer.RING: rules.timing.ring, Timer.BELL: rules.timing.bell}",
+        new="{Timer.RING: 0.5, Timer.BELL: rules.timing.bell}",
         tests=(RINGING,),
     ),
     Mutant(
@@ -184,18 +183,20 @@ MUTANTS = (
     Mutant(
         name="a bell that never rang is good enough",
         file="gateway/domain/visit/decide.py",
-        old="elif not (visit.rang and _pictured(step)):",
-        new="elif not _pictured(step):",
+        old="elif not (visit.bell_confirmed and _courier_filmed(step)):",
+        new="elif not _courier_filmed(step):",
         tests=(RINGING, SEEDS),
     ),
     Mutant(
         name="silence is yes where a yes is asked",
         file="gateway/domain/visit/decide.py",
-        old="if visit.approved is False or step.passed(Why.APPROVAL):",
-        new="""if step.passed(Why.APPROVAL):
-        step.visit = replace(visit, approved=True)
-        step.disarm(Why.APPROVAL)
-    if visit.approved is False:""",
+        old="if visit.approved is False or step.timer_expired(Timer.APPROVAL):",
+        new=(
+            "if step.timer_expired(Timer.APPROVAL):\n"
+            "        step.visit = replace(visit, approved=True)\n"
+            "        step.clear_timer(Timer.APPROVAL)\n"
+            "    if visit.approved is False:"
+        ),
         tests=(RINGING,),
     ),
     Mutant(
@@ -238,8 +239,8 @@ MUTANTS = (
     Mutant(
         name="the stop locks against a person",
         file="gateway/domain/visit/door_open.py",
-        old="elif not _closed_now(step):",
-        new="elif not _closed_now(step) and not state.stopped:",
+        old="elif not _on_closed(step):",
+        new="elif not _on_closed(step) and not state.stopped:",
         tests=(INSIDE,),
     ),
     Mutant(
@@ -259,15 +260,15 @@ MUTANTS = (
     Mutant(
         name="a restart forgets wrong codes",
         file="gateway/domain/visit/restart.py",
-        old="wrong=tuple((code, mono) for code, _ in tries.wrong),",
+        old="unknown_codes=tuple((code, mono) for code, _ in tries.unknown_codes),",
         new="wrong=(),",
         tests=(RESTART, SCANS),
     ),
     Mutant(
         name="a known code excuses another label than its own",
         file="gateway/domain/visit/scan.py",
-        old="if same_label and not attempts.locked_out and delivery.id not in attempts.excused:",
-        new="if not attempts.locked_out and delivery.id not in attempts.excused:",
+        old="if same_label and not attempts.locked_out and delivery.id not in attempts.excused_deliveries:",
+        new="if not attempts.locked_out and delivery.id not in attempts.excused_deliveries:",
         tests=(SCANS,),
     ),
     Mutant(
@@ -280,7 +281,7 @@ MUTANTS = (
     Mutant(
         name="another delivery's courier counts",
         file="gateway/domain/visit/scan.py",
-        old="if half is not None and (_same(half, delivery) or _of_another_too(half, delivery)):",
+        old="if half is not None and (_is_same_order(half, delivery) or _also_of_other_brand(half, delivery)):",
         new="if half is not None:",
         tests=(SCANS,),
     ),
@@ -294,8 +295,8 @@ MUTANTS = (
     Mutant(
         name="half a proof lasts for ever",
         file="gateway/domain/visit/scan.py",
-        old="step.arm(Why.HALF, step.state.rules.timing.courier)",
-        new="step.disarm(Why.HALF)",
+        old="step.set_timer(Timer.HALF, step.state.rules.timing.courier)",
+        new="step.clear_timer(Timer.HALF)",
         tests=(SCANS,),
     ),
     Mutant(
@@ -308,14 +309,14 @@ MUTANTS = (
     Mutant(
         name="the family is taken for a burglar",
         file="gateway/domain/visit/intrusion.py",
-        old="return report.source is not Source.REMOTE",
-        new="return report.source is Source.MANUAL",
+        old="return report.source is not OperationSource.REMOTE",
+        new="return report.source is OperationSource.MANUAL",
         tests=(HOUSEHOLD,),
     ),
     Mutant(
         name="a remote unlock is taken for the family",
         file="gateway/domain/visit/intrusion.py",
-        old="return report.source is not Source.REMOTE",
+        old="return report.source is not OperationSource.REMOTE",
         new="return True",
         tests=(HOUSEHOLD,),
     ),
@@ -336,30 +337,28 @@ MUTANTS = (
     Mutant(
         name="a disk that is not good is good enough",
         file="gateway/domain/visit/rules.py",
-        old="good = locked(state) and closed(state) and state.disk and not",
+        old="good = locked(state) and closed(state) and state.disk_ok and not",
         new="good = locked(state) and closed(state) and not",
         tests=(REFUSALS,),
     ),
     Mutant(
         name="an empty battery is good enough",
         file="gateway/domain/visit/rules.py",
-        old="state.disk and not batteries(state, BatteryLevel.CRITICAL)",
-        new="state.disk",
+        old="state.disk_ok and not batteries_at(state, BatteryLevel.CRITICAL)",
+        new="state.disk_ok",
         tests=(BATTERIES, SEEDS),
     ),
     Mutant(
         name="locked again is said on an unasked report",
         file="gateway/domain/visit/relocking.py",
-        old="case Relock.BOLT_ANSWERS if locked(state):",
-        new="case Relock.BOLT_ANSWERS if state.bolt.value is Bolt.LOCKED:",
+        old="case RelockStep.BOLT_ANSWERS if locked(state):",
+        new="case RelockStep.BOLT_ANSWERS if state.bolt.value is LockState.LOCKED:",
         tests=(RELOCKING,),
     ),
     Mutant(
         name="the door is not asked again after the bolt",
         file="gateway/domain/visit/relocking.py",
-        old="""            step.visit = replace(visit, relock=Relock.DOOR_AFTER)
-            _ask_door(step)
-""",
+        old=("            step.visit = replace(visit, relock=RelockStep.DOOR_AFTER)\n            _query_door(step)\n"),
         new="""            transitions.prove_locked(step)
 """,
         tests=(RELOCKING,),
@@ -367,35 +366,35 @@ MUTANTS = (
     Mutant(
         name="locked is final while an unlock may still act",
         file="gateway/domain/visit/relocking.py",
-        old="if step.now.mono < visit.armed_until:",
+        old="if step.now.mono < visit.command_valid_until:",
         new="if step.now.mono < 0:",
         tests=(OPENING,),
     ),
     Mutant(
         name="an unlock of before the crash is forgotten",
         file="gateway/domain/visit/restart.py",
-        old="armed_until=step.now.mono + timing.command_life + timing.skew)",
-        new="armed_until=0.0)",
+        old="command_valid_until=step.now.mono + timing.command_life + timing.skew)",
+        new="command_valid_until=0.0)",
         tests=(RESTART, SEEDS),
     ),
     Mutant(
         name="a jam is tried for ever",
         file="gateway/domain/visit/relocking.py",
-        old="if step.visit.tries >= step.state.rules.tries:",
-        new="if step.visit.tries > 1000:",
+        old="if step.visit.lock_tries >= step.state.rules.tries:",
+        new="if step.visit.lock_tries > 1000:",
         tests=(RELOCKING,),
     ),
     Mutant(
         name="a relocking without the broker waits for ever",
         file="gateway/domain/visit/relocking.py",
-        old="    elif step.passed(Why.OUTAGE):\n        transitions.hand_over(step, AlarmCode.NOT_LOCKED)\n",
-        new="    elif step.passed(Why.OUTAGE):\n        step.disarm(Why.OUTAGE)\n",
+        old=("    elif step.timer_expired(Timer.OUTAGE):\n        transitions.hand_over(step, AlarmCode.NOT_LOCKED)\n"),
+        new=("    elif step.timer_expired(Timer.OUTAGE):\n        step.clear_timer(Timer.OUTAGE)\n"),
         tests=(RELOCKING,),
     ),
     Mutant(
         name="the alarm of a door handed over stops",
         file="gateway/domain/visit/decide.py",
-        old="        step.say(c.Alarm(code=c.AlarmCode.NOT_LOCKED))\n",
+        old=("        step.emit(c.RaiseAlarm(code=c.AlarmCode.NOT_LOCKED))\n"),
         new="",
         tests=(RELOCKING,),
     ),
@@ -409,36 +408,36 @@ MUTANTS = (
     Mutant(
         name="a bolt in the air is believed without asking the door",
         file="gateway/domain/visit/door_open.py",
-        old="if state.door.answered > state.bolt.answered:",
-        new="if state.door.answered:",
+        old="if state.door.answered_query_id > state.bolt.answered_query_id:",
+        new="if state.door.answered_query_id:",
         tests=(INSIDE,),
     ),
     Mutant(
         name="a stale locked locks the courier out",
         file="gateway/domain/visit/decide.py",
-        old="elif locked(step.state) or step.passed(Why.NEVER):",
-        new="elif step.state.bolt.value is Bolt.LOCKED or step.passed(Why.NEVER):",
+        old="elif locked(step.state) or step.timer_expired(Timer.NEVER):",
+        new="elif step.state.bolt.value == 'locked' or step.timer_expired(Timer.NEVER):",
         tests=(OPENING,),
     ),
     Mutant(
         name="a door that bounces counts as closed",
         file="gateway/domain/visit/door_open.py",
-        old="step.arm(Why.STABLE, max(0.0, state.door.since + state.rules.timing.stable - step.now.mono))",
-        new="step.arm(Why.STABLE, 0.0)",
+        old="step.set_timer(Timer.STABLE, max(0.0, state.door.stable_since + state.rules.timing.stable - step.now.mono))",
+        new="step.set_timer(Timer.STABLE, 0.0)",
         tests=(INSIDE,),
     ),
     Mutant(
         name="a camera lost inside is not declared",
         file="gateway/domain/visit/facts.py",
-        old="        step.visit = replace(step.visit, gaps=_with(step.visit.gaps, event.camera))\n",
+        old=("        step.visit = replace(step.visit, gaps=_add_gap(step.visit.gaps, event.camera))\n"),
         new="",
         tests=(INSIDE,),
     ),
     Mutant(
         name="a visit's film is thrown away",
         file="gateway/domain/visit/film.py",
-        old="step.say(StopFilm(visit=visit.id, part=visit.part, keep=True))",
-        new="step.say(StopFilm(visit=visit.id, part=visit.part, keep=False))",
+        old="step.emit(StopRecording(visit=visit.id, part=visit.part, keep=True))",
+        new="step.emit(StopRecording(visit=visit.id, part=visit.part, keep=False))",
         tests=(PROOF, SEEDS),
     ),
     Mutant(
@@ -451,22 +450,22 @@ MUTANTS = (
     Mutant(
         name="the way out is not watched",
         file="gateway/domain/visit/film.py",
-        old="if visit.opened or visit.unanswered or not step.state.rules.guarded:",
+        old="if visit.opened or visit.unlock_unanswered or not step.state.rules.guarded:",
         new="if not step.state.rules.guarded:",
         tests=(PROOF,),
     ),
     Mutant(
         name="the parcels' result waits for the bolt",
         file="gateway/domain/visit/relocking.py",
-        old="    transitions.latch_if_opened(step)\n    if not step.state.rules.cover",
-        new="    if not step.state.rules.cover",
+        old=("    transitions.record_outcome_if_opened(step)\n    if not step.state.rules.garage_door"),
+        new="    if not step.state.rules.garage_door",
         tests=(INSIDE, RELOCKING),
     ),
     Mutant(
         name="an unlock held back costs an opening",
         file="gateway/domain/visit/decide.py",
-        old="        transitions.give_back_unsent(step, NOT_SENT[visit.not_sent])\n",
-        new="        transitions.give_up(step, NOT_SENT[visit.not_sent])\n",
+        old=("        transitions.give_back_unsent(step, REFUSAL_OF_UNSENT[visit.not_sent])\n"),
+        new=("        transitions.give_up(step, REFUSAL_OF_UNSENT[visit.not_sent])\n"),
         tests=(OPENING,),
     ),
     Mutant(
@@ -479,22 +478,22 @@ MUTANTS = (
     Mutant(
         name="safe mode locks an open door",
         file="gateway/domain/visit/safemode.py",
-        old="answered = state.safe_asked > 0 and closed(state) and state.bolt.answered >= state.safe_asked",
-        new="answered = state.safe_asked > 0 and state.bolt.answered >= state.safe_asked",
+        old="state.safe_mode_query_id > 0 and closed(state) and state.bolt",
+        new="state.safe_mode_query_id > 0 and state.bolt",
         tests=(RESTART,),
     ),
     Mutant(
         name="an entrance whose walk test failed lets couriers in",
         file="gateway/domain/visit/rules.py",
-        old="if not ready(state) or barred_to(state, delivery):",
+        old="if not ready(state) or walk_test_refuses(state, delivery):",
         new="if not ready(state):",
         tests=("tests/gateway/domain/visit/test_barred.py",),
     ),
     Mutant(
         name="a pre-flight takes an unknown camera for good",
         file="gateway/domain/visit/readiness.py",
-        old="if state.expecting and not (name in state.cameras and state.cameras[name].live)",
-        new="if state.expecting and name not in state.cameras",
+        old="if state.window_near and not (name in state.cameras and state.cameras[name].live)",
+        new="if state.window_near and name not in state.cameras",
         tests=(READINESS,),
     ),
 )

@@ -16,38 +16,36 @@ MUTANTS = (
     Mutant(
         name="a guarded lock is trusted to obey no unlock late",
         file="gateway/domain/visit/film.py",
-        old="if visit.opened or visit.unanswered or not step.state.rules.guarded:",
+        old="if visit.opened or visit.unlock_unanswered or not step.state.rules.guarded:",
         new="if visit.opened or not step.state.rules.guarded:",
         tests=(LATE,),
     ),
     Mutant(
         name="the simulated lives never miss the watch over an unanswered unlock",
         file="gateway/domain/visit/film.py",
-        old="if visit.opened or visit.unanswered or not step.state.rules.guarded:",
+        old="if visit.opened or visit.unlock_unanswered or not step.state.rules.guarded:",
         new="if visit.opened or not step.state.rules.guarded:",
         tests=(SEEDS,),
     ),
     Mutant(
         name="the watch over an unanswered unlock ends without a proof",
         file="gateway/domain/visit/late.py",
-        old="if watch is not None and watch.hold_over and locked(step.state) and closed(step.state):",
-        new="if watch is not None and watch.hold_over:",
+        old="if watch is not None and watch.hold_expired and locked(step.state) and closed(step.state):",
+        new="if watch is not None and watch.hold_expired:",
         tests=(LATE,),
     ),
     Mutant(
         name="a late unlock without a source passes for the household's hand",
         file="gateway/domain/visit/intrusion.py",
-        old="""    if unlock_unanswered(step.state):
-        return report.source in HANDS
-""",
+        old=("    if unlock_unanswered(step.state):\n        return report.source in MANUAL_SOURCES\n"),
         new="",
         tests=(LATE,),
     ),
     Mutant(
         name="an opening is given back though its unlock was never answered",
         file="gateway/domain/visit/transitions.py",
-        old="visit.unbroken and step.state.rules.door_answers and not visit.unanswered",
-        new="visit.unbroken and step.state.rules.door_answers",
+        old="visit.observed_throughout and step.state.rules.door_answers and not visit.unlock_unanswered",
+        new="visit.observed_throughout and step.state.rules.door_answers",
         tests=(LATE,),
     ),
     Mutant(
@@ -60,15 +58,15 @@ MUTANTS = (
     Mutant(
         name="after a restart the watch over an unanswered unlock has no end",
         file="gateway/domain/visit/restart.py",
-        old="        film.begin_watch(step)\n",
-        new="        step.arm(Why.WATCH, state.rules.timing.watch)\n",
+        old="        film.start_grace(step)\n",
+        new="        step.set_timer(Timer.WATCH, state.rules.timing.watch)\n",
         tests=(LATE,),
     ),
     Mutant(
         name="a lock that may obey late is not asked",
         file="gateway/domain/visit/decide.py",
-        old="if state.session is None or relocks or not (held or (matters and not good)):",
-        new="if state.session is None or relocks or not matters or good:",
+        old="if state.broker_session is None or relocks or not (held or (matters and not good)):",
+        new="if state.broker_session is None or relocks or not matters or good:",
         tests=(LATE,),
     ),
     Mutant(
@@ -84,38 +82,39 @@ MUTANTS = (
         old="""    delivery = match.delivery
     refusal = may_open(step.state, delivery, step.now)
 """,
-        new="""    delivery = match.delivery
-    _take_back(step, scan, delivery)
-    refusal = may_open(step.state, delivery, step.now)
-""",
+        new=(
+            "    delivery = match.delivery\n"
+            "    _excuse_label(step, scan, delivery)\n"
+            "    refusal = may_open(step.state, delivery, step.now)\n"
+        ),
         tests=(SCANS,),
     ),
     Mutant(
         name="a delivery excuses any number of labels",
         file="gateway/domain/visit/scan.py",
-        old="if same_label and not attempts.locked_out and delivery.id not in attempts.excused:",
+        old="if same_label and not attempts.locked_out and delivery.id not in attempts.excused_deliveries:",
         new="if same_label and not attempts.locked_out:",
         tests=(SCANS,),
     ),
     Mutant(
         name="the count of an hour is not looked at",
         file="gateway/domain/visit/scan.py",
-        old="    if too_many or len(attempts.wrong) >= rules.wrong:",
-        new="    if len(attempts.wrong) >= rules.wrong:",
+        old="    if too_many or len(attempts.unknown_codes) >= rules.wrong:",
+        new="    if len(attempts.unknown_codes) >= rules.unknown_codes:",
         tests=(SCANS,),
     ),
     Mutant(
         name="the end of a lock-out forgets the count of an hour",
         file="gateway/domain/visit/scan.py",
-        old="    return Attempts(tried=attempts.tried, excused=attempts.excused)",
-        new="    return Attempts(excused=attempts.excused)",
+        old="    return ScanLockout(tried_codes=attempts.tried_codes, excused_deliveries=attempts.excused_deliveries)",
+        new="    return ScanLockout(excused_deliveries=attempts.excused_deliveries)",
         tests=(SCANS,),
     ),
     Mutant(
         name="a restart forgets the count of an hour",
         file="gateway/domain/visit/restart.py",
-        old="            tried=tuple((code, mono) for code, _ in tries.tried),",
-        new="            tried=(),",
+        old="            tried_codes=tuple((code, mono) for code, _ in tries.tried_codes),",
+        new="            tried_codes=(),",
         tests=(SCANS,),
     ),
     Mutant(
@@ -177,14 +176,14 @@ MUTANTS = (
     Mutant(
         name="a broker that comes and goes puts the hand-over off for ever",
         file="gateway/domain/visit/relocking.py",
-        old="again = visit.tries_given_back < step.state.rules.tries",
+        old="again = visit.lock_tries_refunded < step.state.rules.tries",
         new="again = True",
         tests=(RELOCKING,),
     ),
     Mutant(
         name="two known codes in turn are a new scan each time",
         file="gateway/domain/visit/scan.py",
-        old="    seen = (*seen, (scan.code, step.now.mono))[-SEEN:]",
+        old="    seen = (*seen, (scan.code, step.now.mono))[-MAX_RECENT_CODES:]",
         new="    seen = ((scan.code, step.now.mono),)",
         tests=(SCANS,),
     ),
@@ -198,8 +197,8 @@ MUTANTS = (
     Mutant(
         name="each failure that a lock tells during a lock-up is alarmed",
         file="gateway/domain/visit/lock_errors.py",
-        old=" and lockup.at is Relock.BOLT_MOVES and not lockup.refused",
-        new=" and lockup.at is Relock.BOLT_MOVES",
+        old=" and lockup.step is RelockStep.BOLT_MOVES and not lockup.lock_refused",
+        new=" and lockup.step is RelockStep.BOLT_MOVES",
         tests=(REFUSED,),
     ),
     Mutant(

@@ -16,29 +16,29 @@ from pathlib import Path
 
 import pytest
 
-from devices.commands import Lock, Query, Unlock
+from devices.commands import LockDoor, QueryState, UnlockDoor
 from devices.reports import (
     AvailabilityReport,
-    Bolt,
-    Failure,
-    FailureReport,
+    ErrorReport,
     LockReport,
+    LockState,
+    NoAnswerReport,
+    OperationError,
+    OperationSource,
     Report,
-    Source,
-    UnansweredReport,
-    Unreadable,
+    UnreadablePayload,
 )
 from devices.vendors import zigbee2mqtt as vendor
 from devices.vendors.movement import bare
-from devices.vendors.words import Channel, Nameplate
-from devices.vendors.zigbee2mqtt_exposes import Kind, read_devices
+from devices.vendors.words import DeviceRef, TopicSuffix
+from devices.vendors.zigbee2mqtt_exposes import UsableKind, read_devices
 from gateway.config.broker import Broker
-from gateway.mqtt.client import Guest, visit
-from gateway.mqtt.packets import Incoming
+from gateway.mqtt.client import ShortSession, connect_once
+from gateway.mqtt.packets import InboundMessage
 from tests.mosquitto import mosquitto
 from tests.real.zigbee2mqtt import BEGINS, IEEE, NAME, Zigbee2Mqtt, zigbee2mqtt
 
-PLATE = Nameplate(f"zigbee2mqtt/{NAME}", kind="lock")
+PLATE = DeviceRef(f"zigbee2mqtt/{NAME}", kind="lock")
 TOPICS = {topic: channel for channel, topic in vendor.topics(PLATE).items()}
 PATIENCE = 30.0
 
@@ -47,13 +47,13 @@ PATIENCE = 30.0
 class Ears:
     """What came over the broker, read as the gateway reads it."""
 
-    guest: Guest
+    guest: ShortSession
     bridge: Zigbee2Mqtt
-    messages: list[Incoming] = field(default_factory=list)
+    messages: list[InboundMessage] = field(default_factory=list)
 
     async def listen(self) -> None:
         while True:
-            self.messages.append(await self.guest.hear())
+            self.messages.append(await self.guest.receive())
 
     def heard(self, since: int = 0) -> list[Report]:
         told = [(TOPICS.get(one.topic), one.payload) for one in self.messages[since:] if not one.retain]
@@ -76,10 +76,10 @@ class Ears:
 
         await self.until(done, "Zigbee2MQTT started!")
 
-    def tell(self, command: Unlock | Lock | Query) -> int:
+    def tell(self, command: UnlockDoor | LockDoor | QueryState) -> int:
         letter = vendor.encode_command(command, PLATE)
         since = len(self.messages)
-        self.guest.publish(vendor.topics(PLATE)[letter.channel], letter.payload)
+        self.guest.publish(vendor.topics(PLATE)[letter.suffix], letter.payload)
         return since
 
     async def air(self, **what: object) -> int:
@@ -89,7 +89,7 @@ class Ears:
         return since
 
     def states(self, since: int) -> list[dict[str, object]]:
-        return [json.loads(m.payload) for m in self.messages[since:] if TOPICS.get(m.topic) is Channel.STATE]
+        return [json.loads(m.payload) for m in self.messages[since:] if TOPICS.get(m.topic) is TopicSuffix.STATE]
 
 
 @contextlib.asynccontextmanager
@@ -102,7 +102,7 @@ async def house(folder: Path, **options: object) -> AsyncIterator[Ears]:
         account = Broker(port=broker.port, username="gateway", password_file=secret)
         async with (
             zigbee2mqtt(folder / "z2m", port=broker.port, password=passwords["zigbee2mqtt"]) as bridge,
-            visit(account, ["zigbee2mqtt/#"], monotonic=time.monotonic) as guest,
+            connect_once(account, ["zigbee2mqtt/#"], monotonic=time.monotonic) as guest,
         ):
             ears = Ears(guest, bridge)
             task = asyncio.create_task(ears.listen())
@@ -119,7 +119,7 @@ async def house(folder: Path, **options: object) -> AsyncIterator[Ears]:
 
 
 async def known_locked(ears: Ears) -> None:
-    await ears.hears(LockReport(bolt=Bolt.LOCKED), ears.tell(Query()))
+    await ears.hears(LockReport(bolt=LockState.LOCKED), ears.tell(QueryState()))
 
 
 async def test_its_list_of_devices_names_the_lock_and_what_it_can_do(tmp_path: Path) -> None:
@@ -130,10 +130,10 @@ async def test_its_list_of_devices_names_the_lock_and_what_it_can_do(tmp_path: P
 
         await ears.until(lambda: bool(lists()), "bridge/devices")
         found = read_devices(lists()[-1])
-        assert not isinstance(found, Unreadable)
+        assert not isinstance(found, UnreadablePayload)
         (lock,) = found
         assert (lock.ieee, lock.friendly_name, lock.maker) == (IEEE, NAME, "Danalock")
-        assert lock.use(Kind.LOCK) is not None
+        assert lock.use(UsableKind.LOCK) is not None
         assert lock.lock is not None
         assert (lock.lock.lock_state, lock.lock.pins) == (True, True)
 
@@ -141,47 +141,47 @@ async def test_its_list_of_devices_names_the_lock_and_what_it_can_do(tmp_path: P
 async def test_it_is_asked_told_to_unlock_and_to_lock_and_says_so(tmp_path: Path) -> None:
     async with house(tmp_path) as ears:
         await known_locked(ears)
-        await ears.hears(LockReport(bolt=Bolt.UNLOCKED), ears.tell(bare(Unlock)))
-        await ears.hears(LockReport(bolt=Bolt.LOCKED), ears.tell(bare(Lock)))
+        await ears.hears(LockReport(bolt=LockState.UNLOCKED), ears.tell(bare(UnlockDoor)))
+        await ears.hears(LockReport(bolt=LockState.LOCKED), ears.tell(bare(LockDoor)))
 
 
 async def test_a_set_is_never_confirmed_by_the_bridge_itself(tmp_path: Path) -> None:
     async with house(tmp_path) as ears:
         await known_locked(ears)
         await ears.air(mute=True)
-        since = ears.tell(bare(Unlock))
+        since = ears.tell(bare(UnlockDoor))
         await asyncio.sleep(2)
         assert ears.states(since) == []
-        await ears.hears(LockReport(bolt=Bolt.UNLOCKED), ears.tell(Query()))
+        await ears.hears(LockReport(bolt=LockState.UNLOCKED), ears.tell(QueryState()))
 
 
 async def test_an_unlock_by_hand_is_told_beside_the_state_of_before(tmp_path: Path) -> None:
     async with house(tmp_path) as ears:
         await known_locked(ears)
         since = await ears.air(turn="unlock")
-        await ears.hears(LockReport(bolt=Bolt.UNLOCKED, source=Source.MANUAL, event=True), since)
+        await ears.hears(LockReport(bolt=LockState.UNLOCKED, source=OperationSource.MANUAL, event=True), since)
         (told,) = ears.states(since)
         assert (told["action"], told["state"]) == ("manual_unlock", "LOCK"), "the trap is real"
-        await ears.hears(LockReport(bolt=Bolt.UNLOCKED), ears.tell(Query()))
+        await ears.hears(LockReport(bolt=LockState.UNLOCKED), ears.tell(QueryState()))
 
 
 async def test_a_failed_order_and_a_failed_question_stand_in_the_log(tmp_path: Path) -> None:
     async with house(tmp_path) as ears:
         await known_locked(ears)
         await ears.air(asleep=True)
-        await ears.hears(FailureReport(id=None, failure=Failure.TIMEOUT), ears.tell(bare(Unlock)))
-        await ears.hears(UnansweredReport(), ears.tell(Query()))
+        await ears.hears(ErrorReport(id=None, failure=OperationError.TIMEOUT), ears.tell(bare(UnlockDoor)))
+        await ears.hears(NoAnswerReport(), ears.tell(QueryState()))
 
 
 async def test_the_same_failure_twice_in_a_row_is_told_once(tmp_path: Path) -> None:
     async with house(tmp_path) as ears:
         await known_locked(ears)
         await ears.air(asleep="Data request failed with error: 'No network route' (205)")
-        await ears.hears(FailureReport(id=None, failure=Failure.UNREACHABLE), ears.tell(bare(Unlock)))
-        await ears.hears(UnansweredReport(), ears.tell(Query()))
-        since = ears.tell(Query())
+        await ears.hears(ErrorReport(id=None, failure=OperationError.UNREACHABLE), ears.tell(bare(UnlockDoor)))
+        await ears.hears(NoAnswerReport(), ears.tell(QueryState()))
+        since = ears.tell(QueryState())
         await asyncio.sleep(2)
-        assert UnansweredReport() not in ears.heard(since)
+        assert NoAnswerReport() not in ears.heard(since)
 
 
 async def test_a_battery_report_repeats_the_cached_bolt(tmp_path: Path) -> None:
@@ -214,10 +214,12 @@ async def test_it_tells_what_it_remembers_as_news_when_it_starts(tmp_path: Path,
         await ears.hears(AvailabilityReport(online=False), since)
         since = len(ears.messages)
         await ears.bridge.begin()
-        await ears.hears(LockReport(bolt=Bolt.LOCKED), since)
+        await ears.hears(LockReport(bolt=LockState.LOCKED), since)
         kinds = [
             TOPICS.get(one.topic)
             for one in ears.messages[since:]
-            if TOPICS.get(one.topic) in (Channel.BRIDGE, Channel.STATE)
+            if TOPICS.get(one.topic) in (TopicSuffix.BRIDGE, TopicSuffix.STATE)
         ]
-        assert kinds[:2] == [Channel.BRIDGE, Channel.STATE], "online first, then its memory, that nobody asked for"
+        assert kinds[:2] == [TopicSuffix.BRIDGE, TopicSuffix.STATE], (
+            "online first, then its memory, that nobody asked for"
+        )

@@ -19,7 +19,7 @@ from gateway.hub.cluster.accounts import LEAVES, Accounts, account, name_of
 from gateway.hub.cluster.management_api import NAME, Nodes, password
 from gateway.hub.cluster.rabbitmq import Doorkeeper
 from gateway.hub.store import Store
-from gateway.mqtt.client import visit
+from gateway.mqtt.client import connect_once
 from gateway.protocol.box_hub import Hello, ack_topic
 from tests.hubs import running
 from tests.scale.mqtt5 import Login, Session, dial, subscribe
@@ -49,7 +49,7 @@ async def is_ended(one: Joined, store: Store) -> None:
     async with one.line() as line:
         await admin.revoke(store, one.home, now=datetime.now(UTC))
         await Doorkeeper(one.place.file, one.place.file.rabbit, store, monotonic=time.monotonic).end(one.home)
-        await asyncio.wait_for(line.hear(), 5)
+        await asyncio.wait_for(line.receive(), 5)
 
 
 async def test_while_no_hub_runs_homes_come_and_one_that_is_revoked_at_the_terminal_is_cut_off(place: Place) -> None:
@@ -99,7 +99,7 @@ async def test_no_home_reaches_where_accounts_are_kept_nor_comes_by_the_account_
     for name in (NAME, "guest"):
         named = one.at().model_copy(update={"username": name, "password_file": said})
         with pytest.raises(ConnectionError):
-            async with visit(named, [], monotonic=time.monotonic):
+            async with connect_once(named, [], monotonic=time.monotonic):
                 pass
     assert await one.may_come()
 
@@ -175,7 +175,7 @@ async def test_whoever_is_ended_says_nothing_on_another_s_topic_with_its_last_wo
         await Attacker(one).comes(ack_topic(other.home))
         await ends(one)
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(line.hear(), 2)
+            await asyncio.wait_for(line.receive(), 2)
     assert not any(name.endswith(one.home) for name in await nodes(place).users())
 
 

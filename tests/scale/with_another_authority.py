@@ -16,7 +16,7 @@ from gateway.hub.authority import Authority
 from gateway.hub.cluster.rabbitmq import HUB, VISIT, VISIT_LIFE, proven
 from gateway.integrations.hub_client import enrolment
 from gateway.integrations.hub_client.ca_rotation import follow
-from gateway.mqtt.client import visit
+from gateway.mqtt.client import connect_once
 from gateway.protocol.box_hub import Hello, ack_topic
 from tests.hubs import running
 from tests.joins import DAY
@@ -126,7 +126,7 @@ async def lets_in(place: Place, box: Path, by: Authority, now: datetime) -> bool
     pem.write_bytes(proven(by, VISIT, HUB, now=now, life=VISIT_LIFE))
     tls = BrokerTls(ca=box / "authority.pem", certificate=pem, key=pem)
     try:
-        async with visit(
+        async with connect_once(
             Broker(host="localhost", port=place.file.boxes.port, username=VISIT, tls=tls), [], monotonic=time.monotonic
         ):
             return True

@@ -24,7 +24,7 @@ from gateway.hub.config import Boxes, HubFile, Rabbit
 from gateway.hub.process import Hub
 from gateway.hub.tables import home_events, jobs
 from gateway.integrations.hub_client.session import HEARS
-from gateway.mqtt.client import Guest, visit
+from gateway.mqtt.client import ShortSession, connect_once
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.mqtt.packets import Sent
 from gateway.protocol.box_hub import (
@@ -95,10 +95,10 @@ class Joined:
             return False
 
     @contextlib.asynccontextmanager
-    async def line(self, *topics: str) -> AsyncIterator[Guest]:
+    async def line(self, *topics: str) -> AsyncIterator[ShortSession]:
         """Connect as it, hearing as a box does."""
         own = topics or (jobs_topic(self.home), ack_topic(self.home))
-        async with visit(self.at(), own, monotonic=time.monotonic, qos=HEARS[0]) as line:
+        async with connect_once(self.at(), own, monotonic=time.monotonic, qos=HEARS[0]) as line:
             yield line
 
     def topic(self, what: str) -> str:
@@ -151,16 +151,16 @@ async def there(hub: Running) -> None:
             await asyncio.sleep(0.02)
 
 
-async def hears(line: Guest, topic: str) -> bytes:
+async def hears(line: ShortSession, topic: str) -> bytes:
     """The next word on a topic."""
     async with asyncio.timeout(LONG):
         while True:
-            word = await line.hear()
+            word = await line.receive()
             if word.topic == topic:
                 return word.payload
 
 
-async def says(line: Guest, topic: str, payload: bytes) -> int | None:
+async def says(line: ShortSession, topic: str, payload: bytes) -> int | None:
     """Publish; what the node says to it."""
     sent = line.publish(topic, payload)
     assert isinstance(sent, Sent)
@@ -210,14 +210,14 @@ async def shouts(one: Joined, topic: str) -> None:
     """Say what is not its own to say, and wait for what comes of it."""
     async with one.line() as line:
         assert isinstance(line.publish(topic, b"x"), Sent)
-        await asyncio.wait_for(line.hear(), LONG)
+        await asyncio.wait_for(line.receive(), LONG)
 
 
 async def is_revoked(one: Joined, hub: Hub) -> None:
     """Revoke it while it is connected; its line ends within ten seconds."""
     async with one.line() as line:
         await admin.revoke(hub.store, one.home, now=hub.now())
-        await asyncio.wait_for(line.hear(), 10)
+        await asyncio.wait_for(line.receive(), 10)
 
 
 async def test_a_box_joins_gets_a_job_gives_its_receipt_and_its_event_is_acknowledged(place: Place) -> None:
@@ -248,7 +248,7 @@ async def test_a_home_is_what_its_certificate_says_and_speaks_and_hears_under_it
         await there(hub)
         one, other = await place.joined(hub, "one"), await place.joined(hub, "other")
         with pytest.raises(ConnectionError):
-            async with visit(one.at(as_home=other.home), [], monotonic=time.monotonic):
+            async with connect_once(one.at(as_home=other.home), [], monotonic=time.monotonic):
                 pass
         foreign = (jobs_topic(other.home), "dn/#", "dn/+/jobs", "#", "up/#", other.topic("evt"), f"up/+/{one.home}/evt")
         for topic in foreign:
@@ -266,7 +266,7 @@ async def test_a_home_is_what_its_certificate_says_and_speaks_and_hears_under_it
             named = one.at().model_copy(update={"username": login, "password_file": place.folder / "word"})
             (place.folder / "word").write_text("guest\n")
             with pytest.raises(ConnectionError):
-                async with visit(named, [], monotonic=time.monotonic):
+                async with connect_once(named, [], monotonic=time.monotonic):
                     pass
 
 

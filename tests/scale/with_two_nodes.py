@@ -18,7 +18,7 @@ from gateway.hub import stale_subscriptions
 from gateway.hub.cluster.rabbitmq import set_up
 from gateway.hub.config import Boxes, HubFile, Rabbit
 from gateway.hub.process import Hub
-from gateway.mqtt.client import Guest
+from gateway.mqtt.client import ShortSession
 from gateway.protocol.box_hub import Hello, ack_topic, jobs_topic
 from tests.hubs import hub_file, running
 from tests.scale.cluster import PORT, lacking, started
@@ -130,7 +130,7 @@ async def test_a_home_at_one_node_is_cut_off_by_the_hub_at_the_other_when_it_is_
             assert await hears(anew, jobs_topic(other.home)), "what waited is here"
 
 
-async def begins(line: Guest, one: Joined) -> None:
+async def begins(line: ShortSession, one: Joined) -> None:
     """Say hello and hear the answer."""
     await says(line, one.topic("hello"), HELLO)
     await hears(line, ack_topic(one.home))
@@ -144,4 +144,4 @@ async def loses_its_subscription(pair: Pair, one: Joined, hub: Hub) -> None:
         await stands(hub, await send(hub, one.home), "parked", value=True)
         async with asyncio.timeout(LONG):
             while True:
-                await line.hear()  # an answer to an earlier hello may be on its way still
+                await line.receive()  # an answer to an earlier hello may be on its way still

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from devices.reports import Bolt, Door, DoorReport, LockReport, Report, ScanReport, SignalReport
+from devices.reports import DoorReport, DoorState, LockReport, LockState, Report, ScanReport, SignalReport
 from devices.vendors import VENDORS
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 from gateway.config.home import Home
 from gateway.config.topics import device_topic
 from gateway.domain.visit import commands as c
@@ -17,7 +17,7 @@ from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Entrance, Now
 from gateway.evidence.archive import Archive
 from gateway.evidence.checkpoint import Checkpoint
-from gateway.mqtt.client import Incoming
+from gateway.mqtt.client import InboundMessage
 from gateway.protocol.keys import BoxKey
 from gateway.runtime.effects import Hands
 from gateway.runtime.entrance import RunningEntrance
@@ -61,7 +61,7 @@ class Journal:
             self.steps.append(step)
         return outcome
 
-    def matches(self, code: str, *, now: Now) -> tuple[e.Match, ...]:
+    def matches(self, code: str, *, now: Now) -> tuple[e.CodeMatch, ...]:
         return self._store.matches(code, now=now)
 
 
@@ -86,7 +86,7 @@ class Box:
         self.journal = Journal(store, self.order)
         self.checkpoints: list[Checkpoint] = []
         self.touched: list[str] = []
-        self.bolt, self.door = Bolt.LOCKED, Door.CLOSED
+        self.bolt, self.door = LockState.LOCKED, DoorState.CLOSED
         self.seq = 0
         scratch = house.storage.folder / "pocket"
         self.pocket = Pocket(house, phones=(), store=store, clock=self.clock, key=LINK_KEY, look=0.02)
@@ -154,9 +154,9 @@ class Box:
 
     # ---- the house speaks
 
-    def hear(self, device: str, channel: Channel, payload: bytes, **properties: Any) -> None:  # noqa: ANN401 - of a message
+    def hear(self, device: str, channel: TopicSuffix, payload: bytes, **properties: Any) -> None:  # noqa: ANN401 - of a message
         """A message of a device comes to every entrance that it belongs to."""
-        incoming = Incoming(
+        incoming = InboundMessage(
             topic=device_topic(self.home, device, channel),
             payload=payload,
             retain=properties.pop("retain", False),
@@ -171,13 +171,13 @@ class Box:
         """A device reports in its vendor's words."""
         configured = self.home.devices[device]
         for letter in VENDORS[configured.vendor].encode_report(report, configured.plate):
-            self.hear(device, properties.pop("channel", letter.channel), letter.payload, **properties)
+            self.hear(device, properties.pop("channel", letter.suffix), letter.payload, **properties)
 
     def answer(self, question: Published) -> None:
         """What the lock or the door says when it is asked."""
         device = question.topic.removeprefix("perron/").removesuffix("/get")
         report = DoorReport(door=self.door) if device.endswith("door") else LockReport(bolt=self.bolt)
-        self.says(device, report, channel=Channel.RESULT, correlation=question.fields["correlation"])
+        self.says(device, report, channel=TopicSuffix.RESULT, correlation=question.fields["correlation"])
 
     def asks(self, entrance: str, device: str, number: int) -> None:
         """The gateway has put this question to a device."""
@@ -190,7 +190,7 @@ class Box:
         """Time goes on, and every entrance notices."""
         self.time.mono += seconds
         for running in self.entrances.values():
-            running.put(e.Due())
+            running.put(e.TimerExpired())
 
     # ---- stories
 
@@ -201,7 +201,7 @@ class Box:
             running.put(e.DiskChanged(ok=True))
         await until(
             lambda: all(
-                one.state.disk and one.state.bolt.proven and one.state.door.proven for one in self.entrances.values()
+                one.state.disk_ok and one.state.bolt.proven and one.state.door.proven for one in self.entrances.values()
             )
         )
 
@@ -214,7 +214,7 @@ class Box:
         (ring,) = (one for one in self.line.on("perron/signal/set") if b'"ring"' in one.payload)
         self.says("signal", SignalReport(id=json.loads(ring.payload)["id"]))
         self.film(visit)
-        await until(lambda: self.front.state.visit is not None and self.front.state.visit.rang)
+        await until(lambda: self.front.state.visit is not None and self.front.state.visit.bell_confirmed)
         await self.quiet()
         return visit
 
@@ -233,7 +233,7 @@ class Box:
         """Nobody answers the bell: the ringing time passes."""
         self.time.mono += self.home.entrances["front"].timing.ring + 0.1
         self.prove(visit)
-        self.front.put(e.Due())
+        self.front.put(e.TimerExpired())
 
     async def quiet(self) -> None:
         """Wait until nothing more happens by itself."""

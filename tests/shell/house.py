@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.config.home import Home
-from gateway.domain.visit.state import Delivery, Entrance, Phase, Visit
+from gateway.domain.visit.state import Entrance, Phase, Visit, VisitDelivery
 from gateway.runtime.entrance_rules import entrance_rules
 from tests.gateway.domain.delivery import shop
 
@@ -35,7 +35,7 @@ def pending(made: Home, **terms: Any) -> Home:  # noqa: ANN401 - any term
     )
 
 
-def delivery(**changes: Any) -> Delivery:  # noqa: ANN401 - any field of a delivery
+def delivery(**changes: Any) -> VisitDelivery:  # noqa: ANN401 - any field of a delivery
     """The parcel of the usual window, as `decide` sees it."""
     fields: dict[str, Any] = {
         "id": "shop.d1",
@@ -52,11 +52,11 @@ def delivery(**changes: Any) -> Delivery:  # noqa: ANN401 - any field of a deliv
         "withdrawals_left": 2,
         "parcels": frozenset({PARCEL}),
     }
-    return Delivery(**fields | changes)
+    return VisitDelivery(**fields | changes)
 
 
 def visited(house: Home, phase: Phase = Phase.UNLOCKING, /, **changes: Any) -> Entrance:  # noqa: ANN401 - any of a visit
     """The front door with a visit past its intent."""
     fields: dict[str, Any] = {"id": VISIT, "delivery": delivery(), "scanner": "scanner", "committed": True}
     visit = Visit(phase=phase, **fields | changes)
-    return Entrance(id="front", rules=entrance_rules(house, "front"), session=1, visit=visit)
+    return Entrance(id="front", rules=entrance_rules(house, "front"), broker_session=1, visit=visit)

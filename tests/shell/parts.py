@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from gateway.config.home import ClockSource
-from gateway.mqtt.client import Acknowledgement, NotSent, Sent, Why
+from gateway.mqtt.client import Acknowledgement, NotSent, NotSentReason, Sent
 from gateway.system.clock import Clock
 from gateway.video.ipc import ClipKey, Proof
 from tests.gateway.domain.delivery.shop import NOON
@@ -48,7 +48,7 @@ class Line:
     """Takes what is published; what it says no to never leaves. Acknowledges at once, unless it is slow."""
 
     sent: list[Published] = field(default_factory=list)
-    refuses: Callable[[str, bytes], Why | None] = lambda _topic, _payload: None
+    refuses: Callable[[str, bytes], NotSentReason | None] = lambda _topic, _payload: None
     slow: bool = False
     waiting: list[asyncio.Future[Acknowledgement]] = field(default_factory=list)
 
@@ -66,7 +66,7 @@ class Line:
 
     def cut(self) -> None:
         """The broker is gone; nobody knows what it still took."""
-        self.refuses = lambda _topic, _payload: Why.NO_BROKER
+        self.refuses = lambda _topic, _payload: NotSentReason.NO_BROKER
         for future in self.waiting:
             future.set_result(Acknowledgement(code=None, seconds=1))
         self.waiting.clear()

@@ -7,9 +7,9 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
-from devices.reports import Unreadable
+from devices.reports import UnreadablePayload
 from devices.vendors import VENDORS
-from devices.vendors.words import Channel, Nameplate
+from devices.vendors.words import DeviceRef, TopicSuffix
 from devices.vendors.zigbee2mqtt_exposes import read_devices
 
 PAYLOADS = Path(__file__).parents[1] / "devices" / "payloads"
@@ -30,12 +30,12 @@ def real() -> tuple[bytes, ...]:
     return tuple(found)
 
 
-def _plates() -> Iterator[Nameplate]:
+def _plates() -> Iterator[DeviceRef]:
     """Nothing, something, and every golden device."""
-    yield from (Nameplate(), Nameplate("a/b"))
+    yield from (DeviceRef(), DeviceRef("a/b"))
     for file in sorted(PAYLOADS.glob("*.json")):
         golden = json.loads(file.read_text(encoding="utf-8"))
-        yield Nameplate(golden["address"], golden.get("keys", {}))
+        yield DeviceRef(golden["address"], golden.get("keys", {}))
 
 
 PLATES = tuple(_plates())
@@ -69,13 +69,13 @@ def readings(seed: int, number: int) -> int:
     """
     rng = random.Random(seed)
     readable = 0
-    channels = tuple(Channel)
+    channels = tuple(TopicSuffix)
     for payload in islice(payloads(rng), -(-number // len(VENDORS))):
         channel, plate = rng.choice(channels), replace(rng.choice(PLATES), kind=rng.choice(KINDS))
         for vendor in VENDORS.values():
             command = vendor.decode_command(channel, payload, plate)
             said = (*vendor.decode_report(channel, payload, plate), command)
-            complaints = [one.why for one in said if isinstance(one, Unreadable)]
+            complaints = [one.why for one in said if isinstance(one, UnreadablePayload)]
             assert all(why.isprintable() and 0 < len(why) < 120 for why in complaints), complaints
             readable += len(complaints) < len(said)
     return readable

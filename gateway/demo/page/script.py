@@ -21,7 +21,7 @@ from gateway.demo.page.words import WORDS
 from gateway.demo.result import Opening, openings
 from gateway.demo.scenario import ONCE_IN_AND_OUT, TOLD_OF_IT, WHOLE_VISIT, Expectation, Play, Scenario
 from gateway.demo.watch import NeverCame
-from gateway.domain.visit.commands import Saying
+from gateway.domain.visit.commands import Notification
 from gateway.domain.visit.state import Phase, Refusal
 from gateway.system.i18n import Language
 
@@ -103,7 +103,7 @@ async def a_brand_asks_to_be_let_in(act: Act) -> None:
     act.parcels = await play.retailer.promise(ends_in=LASTS)
     answer = act.parcels.answer
     play.require(answer.get("state") == "awaiting_permission", f"the offer waits for the owner: {dict(answer)}")
-    told = await play.told(Saying.BRAND_ASKS)
+    told = await play.told(Notification.BRAND_ASKS)
     await act.page.until(
         "the brand's request on the phone", lambda now: any(told["text"] == one.text for one in now.phone),
         within=2 * PATIENCE,
@@ -190,7 +190,7 @@ async def the_phone_hears_of_it(act: Act) -> None:
     play.require(page.snapshot.buzzes == act.buzzes, "nothing has left the house while the cable was out")
     page.cable.plug()
     page.tell(CableMoved(plugged=True))
-    told = await play.told(Saying.LOCKED_AGAIN)
+    told = await play.told(Notification.LOCKED_AGAIN)
     await page.until(
         "“locked again” on the phone, with a picture",
         lambda now: any(told["text"] in one.text and one.picture for one in now.phone), within=2 * PATIENCE,
@@ -303,7 +303,7 @@ EXPECTED = Expectation(
     moves=(*ONCE_IN_AND_OUT, *ONCE_IN_AND_OUT),
     phases=(*WHOLE_VISIT, Phase.RINGING, "ready", *FOUND_INSIDE),
     refusals=(Refusal.ALREADY_USED, Refusal.CAMERA_UNAVAILABLE),
-    told=(Saying.AT_THE_DOOR, Saying.NOT_OPENED, *TOLD_OF_IT),
+    told=(Notification.AT_THE_DOOR, Notification.NOT_OPENED, *TOLD_OF_IT),
     proofs=2,
     parts=2,
     deaths=1,

@@ -230,7 +230,14 @@ def after(now: Snapshot, what: Happening) -> Snapshot:
             return replace(now, believed=dict(believed), clock=clock)
         case Counts():
             return replace(
-                now, openings=0, moves=(), spent=False, checks=None, refusal=None, decided_ms=None, settled=True
+                now,
+                openings=0,
+                moves=(),
+                spent=False,
+                checks=None,
+                refusal=None,
+                decided_ms=None,
+                settled=True,
             )
         case Sealed(film=film):
             return replace(now, film=film)

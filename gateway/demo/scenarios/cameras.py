@@ -6,7 +6,7 @@ from devices.simulators import control as ask
 from gateway.demo.scenario import TOLD_OF_IT, Expectation, Play, Scenario
 from gateway.demo.scenarios.homes import dark_hall
 from gateway.demo.scenarios.people import STOPPED
-from gateway.domain.visit.commands import AlarmCode, Saying
+from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import Refusal
 
 HALL = "hall-camera"
@@ -31,7 +31,7 @@ async def _camera_frozen(play: Play) -> None:
 async def _camera_offline(play: Play) -> None:
     await play.link(DOORBELL, up=False)
     parcels = await play.retailer.promise()
-    await play.told(Saying.NOT_READY)
+    await play.told(Notification.NOT_READY)
     await play.shows(parcels)
     await play.refused(Refusal.CAMERA_UNAVAILABLE, due=play.timing.ring + play.timing.live)
     await play.stays_shut()
@@ -93,7 +93,7 @@ SCENARIOS = (
         name="camera-offline",
         line="the doorbell is offline: told before anybody comes, and the door stays shut",
         play=_camera_offline,
-        expected=replace(UNSEEN, told=(Saying.NOT_READY, Saying.AT_THE_DOOR, Saying.NOT_OPENED)),
+        expected=replace(UNSEEN, told=(Notification.NOT_READY, Notification.AT_THE_DOOR, Notification.NOT_OPENED)),
     ),
     Scenario(
         name="camera-lost-inside",

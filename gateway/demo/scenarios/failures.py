@@ -7,8 +7,8 @@ from dataclasses import replace
 from gateway.demo.actors import PATIENCE, Parcels
 from gateway.demo.handles import Point, SetClock, SetFree
 from gateway.demo.scenario import REFUSED, TOLD_OF_IT, WHOLE_VISIT, Expectation, Play, Scenario
-from gateway.domain.visit.commands import AlarmCode, Saying
-from gateway.domain.visit.state import House, Outcome, Phase, Refusal
+from gateway.domain.visit.commands import AlarmCode, Notification
+from gateway.domain.visit.state import DoorResult, Outcome, Phase, Refusal
 
 HOUR = 3600.0
 KILLED = "gateway-killed"
@@ -61,7 +61,7 @@ async def _killed_before_commit(play: Play) -> None:
     parcels = await _until_ringing(play, "before-commit")
     await play.back()
     await play.phase("ready")
-    await play.told(Saying.NOT_OPENED)
+    await play.told(Notification.NOT_OPENED)
     await play.all_good()
     await play.delivers(parcels)
 
@@ -122,12 +122,12 @@ async def _not_ready(play: Play) -> None:
     """The door's sensor is away: told before anybody comes. It comes back, and the parcel is delivered."""
     await play.link(play.section.door, up=False)
     parcels = await play.retailer.promise()
-    await play.told(Saying.NOT_READY)
+    await play.told(Notification.NOT_READY)
     await play.cameras_live()
     await play.courier.scans(parcels.codes[0])
     await play.refused(Refusal.NOT_READY)
     await play.link(play.section.door, up=True)
-    await play.told(Saying.READY_AGAIN)
+    await play.told(Notification.READY_AGAIN)
     await play.a_moment_later()
     await play.delivers(parcels)
 
@@ -142,7 +142,7 @@ async def _safe_mode(play: Play) -> None:
     await play.in_vain(parcels.codes[0], Refusal.NOT_READY)
     await play.owner.says("acknowledge")
     await play.watch.until("safe mode over", lambda: play.watch.state.get("safe_mode") is False, within=PATIENCE)
-    await play.told(Saying.READY_AGAIN)
+    await play.told(Notification.READY_AGAIN)
     await play.sealed_incident()
 
 
@@ -186,7 +186,7 @@ SCENARIOS = (
         play=_killed_before_commit,
         expected=Expectation(
             phases=(Phase.RINGING, "ready", *WHOLE_VISIT),
-            told=(Saying.AT_THE_DOOR, Saying.NOT_OPENED, *TOLD_OF_IT),
+            told=(Notification.AT_THE_DOOR, Notification.NOT_OPENED, *TOLD_OF_IT),
             deaths=1,
         ),
     ),
@@ -227,7 +227,7 @@ SCENARIOS = (
         line="the door's sensor is away: told before anybody comes; back again, the parcel is delivered",
         play=_not_ready,
         expected=Expectation(
-            refusals=(Refusal.NOT_READY,), told=(Saying.NOT_READY, Saying.READY_AGAIN, *TOLD_OF_IT)
+            refusals=(Refusal.NOT_READY,), told=(Notification.NOT_READY, Notification.READY_AGAIN, *TOLD_OF_IT)
         ),
     ),
     Scenario(
@@ -236,12 +236,12 @@ SCENARIOS = (
         play=_safe_mode,
         expected=Expectation(
             outcome=Outcome.REFUSED,
-            house=House.NOT_OPENED,
+            house=DoorResult.NOT_OPENED,
             moves=(),
             phases=(),
             refusals=(Refusal.NOT_READY,),
             alarms=(AlarmCode.SAFE_MODE,),
-            told=(Saying.SAFE_MODE, Saying.NOT_READY, Saying.READY_AGAIN),
+            told=(Notification.SAFE_MODE, Notification.NOT_READY, Notification.READY_AGAIN),
             deaths=3,
             result="window_open",
         ),

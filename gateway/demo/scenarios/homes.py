@@ -1,8 +1,8 @@
 """Homes and houses that are a little other than the usual one."""
 
-from devices.simulators.doorway import Where
+from devices.simulators.doorway import Position
 from devices.simulators.house import CameraPlan
-from devices.simulators.house import House as HousePlan
+from devices.simulators.house import SimulatedHouse as HousePlan
 from gateway.config.home import Home
 
 LONG = 60.0  # seconds: longer than anybody here stays inside
@@ -37,14 +37,14 @@ def asking(home: Home) -> Home:
 
 def somebody_inside(house: HousePlan) -> HousePlan:
     """The resident is at home."""
-    return house.model_copy(update={"people": {"resident": Where.INSIDE}})
+    return house.model_copy(update={"people": {"resident": Position.INSIDE}})
 
 
 def dark_hall(house: HousePlan) -> HousePlan:
     """The camera inside sees a dark, empty, noisy hall and burns no clock into its pictures."""
     devices = {
         name: plan.model_copy(update={"scene": "noisy_night", "burnt_in_clock": False})
-        if isinstance(plan, CameraPlan) and plan.sees is Where.INSIDE
+        if isinstance(plan, CameraPlan) and plan.sees is Position.INSIDE
         else plan
         for name, plan in house.devices.items()
     }

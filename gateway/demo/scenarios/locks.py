@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from devices.reports import Bolt, LockReport, Motion
+from devices.reports import BoltMotion, LockReport, LockState
 from devices.vendors import VENDORS
 from gateway.cli.broker import logged_in
 from gateway.config.devices import LockDevice
@@ -11,8 +11,8 @@ from gateway.config.topics import device_topic
 from gateway.demo.result import Move
 from gateway.demo.scenario import TOLD_OF_IT, WHOLE_VISIT, Expectation, Play, Scenario
 from gateway.demo.scenarios import guarded
-from gateway.domain.visit.commands import AlarmCode, Saying
-from gateway.domain.visit.state import House, Outcome, Phase, Refusal
+from gateway.domain.visit.commands import AlarmCode, Notification
+from gateway.domain.visit.state import DoorResult, Outcome, Phase, Refusal
 
 
 def _soon_forgotten(home: Home) -> Home:
@@ -26,14 +26,14 @@ def _soon_forgotten(home: Home) -> Home:
 
 async def _acknowledged(play: Play) -> None:
     """The owner has looked after the door; it is proven locked."""
-    await play.told(Saying.NOT_READY)
+    await play.told(Notification.NOT_READY)
     await _looked_after(play)
 
 
 async def _looked_after(play: Play) -> None:
     await play.owner.says("acknowledge", visit=play.watch.state["visit"])
     await play.visit_ends()
-    await play.told(Saying.READY_AGAIN)
+    await play.told(Notification.READY_AGAIN)
 
 
 async def _handed_over(play: Play) -> None:
@@ -60,7 +60,7 @@ async def _lock_silent(play: Play) -> None:
     await play.fault(play.section.lock, "silent")
     await play.alarm(AlarmCode.UNLOCK_UNKNOWN, due=play.timing.ring + 3 * play.plan.latency)
     await _handed_over(play)
-    await play.told(Saying.NOT_READY)
+    await play.told(Notification.NOT_READY)
     await play.fault(play.section.lock, "silent", on=False)
     await _looked_after(play)
     play.require(len(play.watch.events("unlock")) == 1, "the unlock is sent once and never again")
@@ -99,9 +99,9 @@ async def _say_locked(play: Play) -> None:
     device = home.devices[lock]
     play.require(isinstance(device, LockDevice), "the lock is a lock")
     async with logged_in(home.broker.account(lock), []) as guest:
-        report = LockReport(bolt=Bolt.LOCKED, motion=Motion.IDLE)
+        report = LockReport(bolt=LockState.LOCKED, motion=BoltMotion.IDLE)
         for letter in VENDORS[device.vendor].encode_report(report, device.plate):
-            sent = guest.publish(device_topic(home, lock, letter.channel), letter.payload)
+            sent = guest.publish(device_topic(home, lock, letter.suffix), letter.payload)
             play.require(hasattr(sent, "acknowledged"), "the lie is sent")
 
 
@@ -122,10 +122,14 @@ async def _bolt_in_the_air(play: Play) -> None:
 
 HANDED_OVER = (*WHOLE_VISIT[:5], Phase.HANDED_TO_OWNER, *WHOLE_VISIT[4:])
 TOLD_TO_LOOK = (
-    Saying.AT_THE_DOOR, Saying.LOOK_AFTER_THE_DOOR, Saying.NOT_READY, Saying.LOCKED_AGAIN, Saying.READY_AGAIN,
-)  # fmt: skip
+    Notification.AT_THE_DOOR,
+    Notification.LOOK_AFTER_THE_DOOR,
+    Notification.NOT_READY,
+    Notification.LOCKED_AGAIN,
+    Notification.READY_AGAIN,
+)
 JAMMED = Expectation(
-    house=House.HANDED_TO_OWNER,
+    house=DoorResult.HANDED_TO_OWNER,
     phases=HANDED_OVER,
     alarms=(AlarmCode.LOCK_REFUSED, AlarmCode.LOCK_JAMMED, AlarmCode.NOT_LOCKED),
     told=TOLD_TO_LOOK,

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from gateway.demo.result import Move
 from gateway.demo.scenario import ONCE_IN_AND_OUT, TOLD_OF_IT, WHOLE_VISIT, Expectation, Play, Scenario
-from gateway.domain.visit.commands import AlarmCode, Saying
+from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import Outcome, Phase, Refusal
 
 THREE = ("8L20524752032", "8L20524752049", "8L20524752056")
@@ -84,12 +84,12 @@ async def _fridge_too_warm(play: Play) -> None:
     """Too warm before the intent is a no; once it is cold enough the door opens; too warm inside is an alarm."""
     await play.fridge_is_at(COLD + 5)
     parcels = await play.retailer.promise(place=_cold_place(play), max_celsius=COLD)
-    await play.told(Saying.NOT_READY)
+    await play.told(Notification.NOT_READY)
     await play.cameras_live()
     await play.courier.scans(parcels.codes[0])
     await play.refused(Refusal.FRIDGE_TOO_WARM)
     await play.fridge_is_at(COLD - 2)
-    await play.told(Saying.READY_AGAIN)
+    await play.told(Notification.READY_AGAIN)
     await play.a_moment_later()
     await play.gets_in(parcels)
     await play.fridge_is_at(COLD + 5)
@@ -149,7 +149,7 @@ SCENARIOS = (
         play=_door_left_open,
         expected=Expectation(
             alarms=(AlarmCode.DOOR_LEFT_OPEN,),
-            told=(Saying.AT_THE_DOOR, Saying.DOOR_OPEN, Saying.LOCKED_AGAIN),
+            told=(Notification.AT_THE_DOOR, Notification.DOOR_OPEN, Notification.LOCKED_AGAIN),
         ),
     ),
     Scenario(
@@ -165,7 +165,7 @@ SCENARIOS = (
         expected=Expectation(
             refusals=(Refusal.FRIDGE_TOO_WARM,),
             alarms=(AlarmCode.FRIDGE_TOO_WARM,),
-            told=(Saying.NOT_READY, Saying.READY_AGAIN, *TOLD_OF_IT),
+            told=(Notification.NOT_READY, Notification.READY_AGAIN, *TOLD_OF_IT),
         ),
     ),
     Scenario(

@@ -8,9 +8,9 @@ from gateway.demo.handles import StopAt
 from gateway.demo.result import Move
 from gateway.demo.scenario import REFUSED, WHOLE_VISIT, Expectation, Play, Scenario
 from gateway.demo.scenarios.homes import asking, somebody_inside
-from gateway.domain.visit.commands import AlarmCode, Saying
-from gateway.domain.visit.state import House, Locked, Outcome, Phase, Refusal
-from gateway.mqtt.publisher import stamp
+from gateway.domain.visit.commands import AlarmCode, Notification
+from gateway.domain.visit.state import DoorResult, LockRequestResult, Outcome, Phase, Refusal
+from gateway.mqtt.publisher import rfc3339_ms
 
 
 async def _somebody_answers(play: Play) -> None:
@@ -78,7 +78,7 @@ async def _stopped_inside(play: Play) -> None:
 async def _paused(play: Play) -> None:
     """It outlives the box's death; ended by one word, the same parcel is let in."""
     parcels = await play.promised()
-    await play.owner.says("pause", end=stamp(play.retailer.utc() + timedelta(hours=2)))
+    await play.owner.says("pause", end=rfc3339_ms(play.retailer.utc() + timedelta(hours=2)))
     await play.watch.until("the pause", lambda: bool(play.watch.state.get("pauses")), within=PATIENCE)
     await play.dies()
     await play.courier.arrives()
@@ -97,15 +97,15 @@ async def _lock_now(play: Play) -> None:
     await play.resident.turns_key()
     await play.resident.opens()
     await play.owner.says("lock")
-    await _locked_up(play, Locked.DOOR_OPEN)
+    await _locked_up(play, LockRequestResult.DOOR_OPEN)
     await play.resident.closes()
     await play.watch.until("the door closed", lambda: bool(play.watch.state.get("closed")), within=PATIENCE)
     await play.owner.says("lock")
-    await _locked_up(play, Locked.PROVEN)
+    await _locked_up(play, LockRequestResult.PROVEN)
     play.require(bool(play.watch.state.get("locked")), "what is called locked is shown as locked")
 
 
-async def _locked_up(play: Play, result: Locked) -> None:
+async def _locked_up(play: Play, result: LockRequestResult) -> None:
     await play.watch.until(
         f"the lock-up: {result}", lambda: play.watch.state.get("lockup") == result.value, within=PATIENCE
     )
@@ -128,17 +128,17 @@ async def _forced_door(play: Play) -> None:
     await play.resident.turns_thumb_turn()
     await play.resident.closes()
     await play.resident.locks_by_hand()
-    await play.told(Saying.READY_AGAIN)
+    await play.told(Notification.READY_AGAIN)
     await play.sealed_incident()
 
 
 STOPPED = Expectation(
     outcome=Outcome.REFUSED,
-    house=House.NOT_OPENED,
+    house=DoorResult.NOT_OPENED,
     moves=(),
     phases=(Phase.RINGING, "ready"),
     refusals=(Refusal.STOPPED_BY_OWNER,),
-    told=(Saying.AT_THE_DOOR, Saying.NOT_OPENED),
+    told=(Notification.AT_THE_DOOR, Notification.NOT_OPENED),
     proofs=0,
     parts=0,
     result="window_open",
@@ -155,7 +155,7 @@ SCENARIOS = (
             STOPPED,
             outcome=Outcome.ATTENDED,
             refusals=(),
-            told=(Saying.AT_THE_DOOR, Saying.ATTENDED),
+            told=(Notification.AT_THE_DOOR, Notification.ATTENDED),
             result="not_delivered",
         ),
     ),
@@ -167,7 +167,8 @@ SCENARIOS = (
             REFUSED,
             moves=(Move.UNLOCKED_BY_HAND, Move.OPENED, Move.CLOSED, Move.LOCKED_BY_HAND),
             refusals=(Refusal.HOUSEHOLD_PRESENT,),
-            perhaps_told=frozenset({Saying.NOT_READY, Saying.READY_AGAIN}),  # the door stood open for too long
+            # the door stood open for too long
+            perhaps_told=frozenset({Notification.NOT_READY, Notification.READY_AGAIN}),
             result="window_open",
         ),
     ),
@@ -184,10 +185,10 @@ SCENARIOS = (
         play=_stopped_after,
         expected=replace(
             STOPPED,
-            house=House.LOCKED_AGAIN,
+            house=DoorResult.LOCKED_AGAIN,
             moves=(Move.UNLOCKED, Move.LOCKED),
             phases=(*WHOLE_VISIT[:3], *WHOLE_VISIT[4:]),
-            told=(Saying.AT_THE_DOOR, Saying.LOCKED_AGAIN),
+            told=(Notification.AT_THE_DOOR, Notification.LOCKED_AGAIN),
             proofs=1,
             parts=1,
         ),
@@ -197,7 +198,7 @@ SCENARIOS = (
         play=_stopped_inside,
         expected=Expectation(
             alarms=(AlarmCode.STOPPED_INSIDE,),
-            told=(Saying.AT_THE_DOOR, Saying.STOPPED_INSIDE, Saying.LOCKED_AGAIN),
+            told=(Notification.AT_THE_DOOR, Notification.STOPPED_INSIDE, Notification.LOCKED_AGAIN),
         ),
     ),
     Scenario(
@@ -230,7 +231,7 @@ SCENARIOS = (
             STOPPED,
             phases=(Phase.RINGING, Phase.APPROVING, "ready"),
             refusals=(Refusal.NOT_APPROVED,),
-            told=(Saying.ASKS_FOR_YES, Saying.NOT_OPENED),
+            told=(Notification.ASKS_FOR_YES, Notification.NOT_OPENED),
         ),
     ),
     Scenario(
@@ -243,7 +244,7 @@ SCENARIOS = (
             moves=(Move.FORCED, Move.UNLOCKED_BY_HAND, Move.CLOSED, Move.LOCKED_BY_HAND),
             phases=(),
             alarms=(AlarmCode.DOOR_FORCED_OPEN,),
-            told=(Saying.NOT_READY, Saying.READY_AGAIN),
+            told=(Notification.NOT_READY, Notification.READY_AGAIN),
             result="window_open",
         ),
     ),

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.domain.delivery.permission import Permission, Standing, allows
 from gateway.domain.delivery.promise import Promise, State, Status, Usage, status
-from gateway.domain.visit.state import Delivery, Now, Refusal
+from gateway.domain.visit.state import Now, Refusal, VisitDelivery
 
 _IN_DOUBT = frozenset(
     {
@@ -42,14 +42,14 @@ class House:
         return promise.signed_by in self.distrusted
 
 
-def facts(promise: Promise, permission: Permission | None, usage: Usage, *, house: House, now: Now) -> Delivery:
+def facts(promise: Promise, permission: Permission | None, usage: Usage, *, house: House, now: Now) -> VisitDelivery:
     """Put the candidate together, as it stands at `now`.
 
     Its refusal is, in this order: cancelled, already used, in doubt, expired, its key's, the permission's. A clock that
     is not trusted expires nothing: `decide` refuses for the clock itself.
     """
     openings = permission.terms.openings if permission is not None else 0
-    return Delivery(
+    return VisitDelivery(
         id=promise.key,
         version=promise.version,
         permission_version=permission.version if permission is not None else 0,

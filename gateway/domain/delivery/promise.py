@@ -22,7 +22,7 @@ from pydantic import (
 
 from gateway.domain.day import FIRST_INSTANT, LAST_INSTANT
 from gateway.domain.delivery.barcodes import BadCode, Kind, courier_value, normalise
-from gateway.domain.visit.state import House, Outcome
+from gateway.domain.visit.state import DoorResult, Outcome
 
 LONGEST_WINDOW = timedelta(days=7)
 MOST_PARCELS = 50
@@ -243,7 +243,7 @@ class Usage:
     visiting: bool = False  # a visit under it runs, its parcels' result not latched yet
     outcomes: tuple[Outcome, ...] = ()  # oldest first
     missing: int = 0  # parcels that the newest outcome misses
-    house: House | None = None  # the newest visit's
+    house: DoorResult | None = None  # the newest visit's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,7 +317,7 @@ class Result(Wire):
     state: State | None = None
     reason: str | None = None
     missing: Annotated[int, Field(ge=0, le=MOST_PARCELS)] = 0
-    house: House | None = None
+    house: DoorResult | None = None
     lacking: tuple[str, ...] | None = None
     answers: str | None = None
     token_sha256: Digest | None = None

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from gateway.domain.visit.state import Delivery, Now
+from gateway.domain.visit.state import Now, VisitDelivery
 
 # How long before a window its readiness is looked at (T-24 h finds a weak battery in time); and at its opening.
 CHECKS = (timedelta(hours=24), timedelta(minutes=60), timedelta(minutes=5), timedelta(0))
@@ -14,7 +14,7 @@ CHECKS = (timedelta(hours=24), timedelta(minutes=60), timedelta(minutes=5), time
 class Expected:
     """A delivery that may still come, and when the entrance's readiness for it was last looked at."""
 
-    delivery: Delivery
+    delivery: VisitDelivery
     checked: datetime | None
 
 
@@ -30,7 +30,7 @@ class Agenda:
     expecting: bool
     ring: bool
     ring_until: datetime | None
-    checks: tuple[Delivery, ...]
+    checks: tuple[VisitDelivery, ...]
     next: datetime | None
 
 

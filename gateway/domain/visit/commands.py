@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from enum import StrEnum, auto
 
 from devices.commands import Light, Sound
-from gateway.domain.visit.state import House, Outcome, Refusal
+from gateway.domain.visit.state import DoorResult, Outcome, Refusal
 
 
-class Word(StrEnum):
+class ScanAnswer(StrEnum):
     """What the door says to a scan."""
 
     WAIT = auto()
@@ -15,7 +15,7 @@ class Word(StrEnum):
     NO = auto()
 
 
-class Saying(StrEnum):
+class Notification(StrEnum):
     """What the owner is told; `gateway/runtime/notifications/texts.py` has the words."""
 
     AT_THE_DOOR = auto()
@@ -65,24 +65,24 @@ class AlarmCode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """Answer a scan at its scanner. The signal is not set by it: a `Show` comes beside it where one is due."""
+class AnswerScan:
+    """Answer a scan at its scanner. The signal is not set by it: a `ShowSignal` comes beside it where one is due."""
 
     scan: str
     scanner: str
-    word: Word
+    word: ScanAnswer
     refusal: Refusal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ring:
+class RingBell:
     """Ring by the door's buzzer; the signal's confirmation comes back as `BellRang`."""
 
     visit: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reserve:
+class ReserveOpening:
     """The intent: its transaction checks the three versions again and counts one opening and one withdrawal."""
 
     visit: str
@@ -110,7 +110,7 @@ class Lock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Close:
+class CloseGarageDoor:
     """Send the garage door down; `n` numbers how often since it opened. `life` as of `Unlock`."""
 
     visit: str
@@ -119,7 +119,7 @@ class Close:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
+class QueryDevice:
     """Ask a device ("lock", "door" or, at a garage, "way") for its state; the answer carries `number` back."""
 
     device: str
@@ -128,7 +128,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spend:
+class ConsumeOpening:
     """The reserved opening is used up."""
 
     visit: str
@@ -136,7 +136,7 @@ class Spend:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
+class ReleaseOpening:
     """The reserved opening comes back; the withdrawal too when it was certainly not sent."""
 
     visit: str
@@ -145,7 +145,7 @@ class Release:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Film:
+class StartRecording:
     """Record all cameras of the entrance, pre-roll first, as this visit's (or incident's) part."""
 
     visit: str
@@ -153,7 +153,7 @@ class Film:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StopFilm:
+class StopRecording:
     """End the recording; `keep` False deletes what was recorded (nobody came in)."""
 
     visit: str
@@ -162,7 +162,7 @@ class StopFilm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seal:
+class SealProof:
     """Write and sign the manifest of this visit's part."""
 
     visit: str
@@ -171,7 +171,7 @@ class Seal:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Show:
+class ShowSignal:
     """Set the signal at the door."""
 
     light: Light
@@ -179,10 +179,10 @@ class Show:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tell:
+class NotifyOwner:
     """Tell the owner. `picture`: with a fresh picture of the camera that sees the courier."""
 
-    saying: Saying
+    saying: Notification
     delivery: str | None = None
     visit: str | None = None
     detail: str = ""
@@ -190,7 +190,7 @@ class Tell:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Alarm:
+class RaiseAlarm:
     """Raise an alarm; `detail` names the device or place where one matters."""
 
     code: AlarmCode
@@ -198,14 +198,14 @@ class Alarm:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Note:
+class LogNote:
     """A line in the log and nothing else."""
 
     what: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ParcelResult:
+class ReportParcelResult:
     """The parcels' result, once a visit: nothing more of it will come under this visit.
 
     A visit in which nobody came in, whose opening was given back and which may be tried again, tells no result:
@@ -219,16 +219,16 @@ class ParcelResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HouseResult:
+class ReportDoorResult:
     """The house's result, once; after an acknowledged hand-over the owner's door is locked again in a second line."""
 
     visit: str
     delivery: str
-    house: House
+    house: DoorResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Readiness:
+class ReportReadiness:
     """The entrance is (not) ready for this delivery; `lacking` is empty when it is."""
 
     delivery: str
@@ -236,23 +236,23 @@ class Readiness:
 
 
 Command = (
-    Answer
-    | Ring
-    | Reserve
+    AnswerScan
+    | RingBell
+    | ReserveOpening
     | Unlock
     | Lock
-    | Close
-    | Query
-    | Spend
-    | Release
-    | Film
-    | StopFilm
-    | Seal
-    | Show
-    | Tell
-    | Alarm
-    | Note
-    | ParcelResult
-    | HouseResult
-    | Readiness
+    | CloseGarageDoor
+    | QueryDevice
+    | ConsumeOpening
+    | ReleaseOpening
+    | StartRecording
+    | StopRecording
+    | SealProof
+    | ShowSignal
+    | NotifyOwner
+    | RaiseAlarm
+    | LogNote
+    | ReportParcelResult
+    | ReportDoorResult
+    | ReportReadiness
 )

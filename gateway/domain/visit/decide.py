@@ -30,29 +30,29 @@ from gateway.domain.visit import (
     transitions,
 )
 from gateway.domain.visit.rules import (
-    WITHDRAWN,
+    NOT_LOCKED,
     closed,
     courier_seen,
     door_open,
     filmed,
-    free,
-    intent,
+    has_unlock_intent,
     locked,
     may_open,
+    openable,
     too_warm,
     unlock_held,
 )
-from gateway.domain.visit.state import BEFORE_INTENT, ENTRANCE_WIDE, Entrance, Now, Outcome, Phase, Refusal, Why
+from gateway.domain.visit.state import BEFORE_INTENT, ENTRANCE_WIDE, Entrance, Now, Outcome, Phase, Refusal, Timer
 from gateway.domain.visit.step import Step
 
-ROUNDS = 20  # far more moves than one event can cause
+MAX_ROUNDS = 20  # far more moves than one event can cause
 
-NOT_SENT = {
-    e.NotSent.STOP: Refusal.STOPPED_BY_OWNER,
-    e.NotSent.PROOF_TOO_OLD: Refusal.CAMERA_UNAVAILABLE,
-    e.NotSent.BROKER: Refusal.NOT_READY,
-    e.NotSent.EXPIRED: Refusal.NOT_READY,
-    e.NotSent.UNMARKED: Refusal.NOT_READY,
+REFUSAL_OF_UNSENT = {
+    e.UnsentReason.STOP: Refusal.STOPPED_BY_OWNER,
+    e.UnsentReason.PROOF_TOO_OLD: Refusal.CAMERA_UNAVAILABLE,
+    e.UnsentReason.BROKER: Refusal.NOT_READY,
+    e.UnsentReason.EXPIRED: Refusal.NOT_READY,
+    e.UnsentReason.UNMARKED: Refusal.NOT_READY,
 }
 
 
@@ -67,7 +67,7 @@ def decide(state: Entrance, event: e.Event, *, now: Now) -> tuple[Entrance, tupl
     """
     step = Step(state, now)
     absorb(step, event)
-    for _ in range(ROUNDS):
+    for _ in range(MAX_ROUNDS):
         before = step.state
         settle(step)
         if step.state == before:
@@ -78,10 +78,10 @@ def decide(state: Entrance, event: e.Event, *, now: Now) -> tuple[Entrance, tupl
 
 def _check_rest(step: Step) -> None:
     """At rest every deadline lies ahead, and a visit has a deadline of its own: it cannot be forgotten."""
-    late = [why for why, at in step.state.due.items() if at <= step.now.mono]
+    late = [why for why, at in step.state.timers.items() if at <= step.now.mono]
     if late:
         raise RuntimeError(f"deadlines left behind: {late}")
-    if step.state.visit is not None and step.state.due.keys() <= ENTRANCE_WIDE:
+    if step.state.visit is not None and step.state.timers.keys() <= ENTRANCE_WIDE:
         raise RuntimeError(f"no way on: {step.state.visit}")
 
 
@@ -92,25 +92,35 @@ def absorb(step: Step, event: e.Event) -> None:
     """Turn an event into facts; only scans are answered here."""
     match event:
         case e.Restarted(safe_mode=safe_mode):
-            restart.restarted(step, safe_mode=safe_mode)
+            restart.on_restart(step, safe_mode=safe_mode)
         case (
-            e.BrokerUp() | e.BrokerDown() | e.LockHeard() | e.DoorHeard() | e.WayHeard() | e.DeviceSpoke()
-            | e.BatteryHeard() | e.DeviceLost() | e.ReportsMissed() | e.CameraChanged() | e.DiskChanged()
-            | e.WalkTested() | e.FridgeHeard()
-        ):  # fmt: skip
+            e.BrokerUp()
+            | e.BrokerDown()
+            | e.LockReported()
+            | e.DoorReported()
+            | e.ObstructionReported()
+            | e.SequenceAdvanced()
+            | e.BatteryReported()
+            | e.DeviceOffline()
+            | e.ReportsMissed()
+            | e.CameraChanged()
+            | e.DiskChanged()
+            | e.WalkTestChanged()
+            | e.FridgeReported()
+        ):
             facts.absorb(step, event)
-        case e.PresenceHeard() | e.PanelHeard():
+        case e.PresenceReported() | e.AlarmPanelReported():
             presence.absorb(step, event)
         case e.BellPressed():
-            garage.says_out(step)
+            garage.courier_reports_left(step)
         case e.LockFailed():
-            lock_errors.heard(step, event)
+            lock_errors.on_failure(step, event)
         case e.Scanned():
-            scan.scanned(step, event)
+            scan.on_scan(step, event)
         case e.ScansDropped(count=count):
-            step.say(c.Alarm(code=c.AlarmCode.SCANS_DROPPED, detail=str(count)))
+            step.emit(c.RaiseAlarm(code=c.AlarmCode.SCANS_DROPPED, detail=str(count)))
         case (
-            e.SomebodyAnswered()
+            e.HouseholdAnswered()
             | e.OwnerDecided()
             | e.Stopped()
             | e.StopLifted()
@@ -118,37 +128,39 @@ def absorb(step: Step, event: e.Event) -> None:
             | e.LockoutCleared()
             | e.HomeChanged()
             | e.PausesChanged()
-            | e.LockAsked()
+            | e.LockRequested()
         ):
-            _people(step, event)
-        case e.WindowChanged(expecting=expecting):
+            _on_household_event(step, event)
+        case e.WindowChanged(near=expecting):
             readiness.window_changed(step, expecting=expecting)
         case e.PreflightDue(delivery=delivery):
-            readiness.watch(step, delivery)
+            readiness.start_preflight(step, delivery)
         case e.FactsChanged():
-            _facts_changed(step, event)
-        case e.BellRang(visit=visit):
-            if _is(step, visit):
-                step.visit = replace(step.visit, rang=True)
+            _on_facts_changed(step, event)
+        case e.BellConfirmed(visit=visit):
+            if _is_running(step, visit):
+                step.visit = replace(step.visit, bell_confirmed=True)
         case e.UnlockNotSent(visit=visit, why=why):
-            if _is(step, visit) and step.visit.committed and not step.visit.opened:
-                step.visit = replace(step.visit, not_sent=why, armed_until=step.now.mono, unanswered=False)
+            if _is_running(step, visit) and step.visit.unlock_intent and not step.visit.opened:
+                step.visit = replace(
+                    step.visit, not_sent=why, command_valid_until=step.now.mono, unlock_unanswered=False
+                )
         case e.FilmClosed():
-            film.closed(step, event)
-        case e.Sealed():
-            film.sealed(step, event)
-        case e.Due():
+            film.on_closed(step, event)
+        case e.ProofSealed():
+            film.on_sealed(step, event)
+        case e.TimerExpired():
             pass
         case _:
             assert_never(event)
 
 
-def _is(step: Step, visit: str) -> bool:
+def _is_running(step: Step, visit: str) -> bool:
     return step.state.visit is not None and step.state.visit.id == visit
 
 
-People = (
-    e.SomebodyAnswered
+HouseholdEvent = (
+    e.HouseholdAnswered
     | e.OwnerDecided
     | e.Stopped
     | e.StopLifted
@@ -156,59 +168,59 @@ People = (
     | e.LockoutCleared
     | e.HomeChanged
     | e.PausesChanged
-    | e.LockAsked
+    | e.LockRequested
 )
 
 
-def _people(step: Step, event: People) -> None:
+def _on_household_event(step: Step, event: HouseholdEvent) -> None:
     """What the owner and the household say."""
     match event:
-        case e.SomebodyAnswered():
-            _attended(step)
+        case e.HouseholdAnswered():
+            _on_household_answer(step)
         case e.OwnerDecided(visit=visit, yes=yes):
-            if _is(step, visit):
+            if _is_running(step, visit):
                 step.visit = replace(step.visit, approved=yes)
         case e.Stopped(epoch=epoch):
-            _stop(step, epoch, stopped=True)
+            _set_stop(step, epoch, stopped=True)
         case e.StopLifted(epoch=epoch):
-            _stop(step, epoch, stopped=False)
+            _set_stop(step, epoch, stopped=False)
         case e.OwnerAcknowledged(visit=None):
             safemode.end(step)
         case e.OwnerAcknowledged(visit=visit):
-            if visit is not None and _is(step, visit):
+            if visit is not None and _is_running(step, visit):
                 step.visit = replace(step.visit, acknowledged=True)
         case e.LockoutCleared(scanner=scanner):
             scan.clear_lockout(step, scanner)
         case e.HomeChanged(somebody_home=somebody_home, away=away):
             step.state = replace(step.state, somebody_home=somebody_home, away=away)
             if somebody_home:
-                _attended(step)
+                _on_household_answer(step)
         case e.PausesChanged(pauses=planned):
             step.state = replace(step.state, pauses=planned)
-        case e.LockAsked(id=ident):
-            lock_request.asked(step, ident)
+        case e.LockRequested(id=ident):
+            lock_request.begin(step, ident)
         case _:
             assert_never(event)
 
 
-def _attended(step: Step) -> None:
+def _on_household_answer(step: Step) -> None:
     if step.state.visit is not None and step.visit.phase in BEFORE_INTENT:
         step.visit = replace(step.visit, attended=True)
 
 
-def _stop(step: Step, epoch: int, *, stopped: bool) -> None:
+def _set_stop(step: Step, epoch: int, *, stopped: bool) -> None:
     """An old stop or lift, arriving late, changes nothing."""
     if epoch > step.state.stop_epoch:
         step.state = replace(step.state, stopped=stopped, stop_epoch=epoch)
 
 
-def _facts_changed(step: Step, event: e.FactsChanged) -> None:
-    _stop(step, event.epoch, stopped=event.stopped)
+def _on_facts_changed(step: Step, event: e.FactsChanged) -> None:
+    _set_stop(step, event.epoch, stopped=event.stopped)
     if event.pauses is not None:
         step.state = replace(step.state, pauses=event.pauses)
     readiness.facts_changed(step, event.delivery)
     visit = step.state.visit
-    if visit is not None and visit.delivery.id == event.delivery.id and not visit.committed:
+    if visit is not None and visit.delivery.id == event.delivery.id and not visit.unlock_intent:
         step.visit = replace(visit, delivery=event.delivery)
 
 
@@ -241,24 +253,24 @@ def settle(step: Step) -> None:
 
 def _settle_entrance(step: Step) -> None:
     scan.settle_lockouts(step)
-    if step.passed(Why.HALF):
-        scan.forget_half(step)
-    late.settle_watch(step)
-    if step.passed(Why.SIGNAL):
+    if step.timer_expired(Timer.HALF):
+        scan.expire_pending_scan(step)
+    late.settle_grace(step)
+    if step.timer_expired(Timer.SIGNAL):
         if step.state.visit is None:
-            step.say(transitions.DARK)
-        step.disarm(Why.SIGNAL)
+            step.emit(transitions.DARK)
+        step.clear_timer(Timer.SIGNAL)
     intrusion.settle_incident(step)
     safemode.settle(step)
     lock_request.settle(step)
     pauses.settle(step)
-    _probe(step)
+    _query_unproven(step)
     readiness.settle(step)
-    late.way_out(step)
-    _too_warm(step)
+    late.on_courier_exit(step)
+    _alarm_warm_fridge(step)
 
 
-def _probe(step: Step) -> None:
+def _query_unproven(step: Step) -> None:
     """Ask again what is not affirmatively good, while it matters: a lost report must not last.
 
     A lock that may still obey late is asked though it is good: not every lock reports its own moves.
@@ -266,25 +278,25 @@ def _probe(step: Step) -> None:
     state = step.state
     relocks = state.visit is not None and state.visit.phase is Phase.RELOCKING  # it asks its own questions
     held, good = unlock_held(state), locked(state) and closed(state)
-    matters = state.visit is not None or state.expecting or state.incident is not None
-    if state.session is None or relocks or not (held or (matters and not good)):
-        step.disarm(Why.PROBE)
+    matters = state.visit is not None or state.window_near or state.incident is not None
+    if state.broker_session is None or relocks or not (held or (matters and not good)):
+        step.clear_timer(Timer.PROBE)
         return
-    if step.passed(Why.PROBE):
+    if step.timer_expired(Timer.PROBE):
         if held or not locked(state):
-            step.ask("lock")
+            step.query("lock")
         if not closed(state):
-            step.ask("door")
-        step.disarm(Why.PROBE)
-    if not step.armed(Why.PROBE):
-        step.arm(Why.PROBE, state.rules.held_probe if good else state.rules.timing.probe)
+            step.query("door")
+        step.clear_timer(Timer.PROBE)
+    if not step.timer_is_set(Timer.PROBE):
+        step.set_timer(Timer.PROBE, state.rules.held_probe if good else state.rules.timing.probe)
 
 
-def _too_warm(step: Step) -> None:
+def _alarm_warm_fridge(step: Step) -> None:
     """A cold chain that breaks while the courier is inside is told at once, and once."""
-    if intent(step.state) and not step.visit.warm_told and too_warm(step.state, step.visit.delivery):
-        step.say(c.Alarm(code=c.AlarmCode.FRIDGE_TOO_WARM, detail=step.visit.delivery.place))
-        step.visit = replace(step.visit, warm_told=True)
+    if has_unlock_intent(step.state) and not step.visit.warm_notified and too_warm(step.state, step.visit.delivery):
+        step.emit(c.RaiseAlarm(code=c.AlarmCode.FRIDGE_TOO_WARM, detail=step.visit.delivery.place))
+        step.visit = replace(step.visit, warm_notified=True)
 
 
 def _before_intent(step: Step) -> None:
@@ -293,16 +305,16 @@ def _before_intent(step: Step) -> None:
     visit = step.visit
     refusal = _reason_to_end(step)
     if visit.attended or door_open(step.state):
-        transitions.attend(step)
+        transitions.end_attended(step)
     elif refusal is not None:
         transitions.refuse(step, refusal)
     elif _still_ringing(step):
         return
-    elif not (visit.rang and _pictured(step)):
-        step.disarm(Why.RING)  # the bell's or the cameras' deadline ends the waiting
-    elif _waits_for_yes(step):
+    elif not (visit.bell_confirmed and _courier_filmed(step)):
+        step.clear_timer(Timer.RING)  # the bell's or the cameras' deadline ends the waiting
+    elif _awaits_approval(step):
         if visit.phase is Phase.RINGING:
-            step.enter(Phase.APPROVING, {Why.APPROVAL: step.state.rules.timing.approval})
+            step.transition(Phase.APPROVING, {Timer.APPROVAL: step.state.rules.timing.approval})
     else:
         no = may_open(step.state, visit.delivery, step.now)
         if no is None:
@@ -312,22 +324,22 @@ def _before_intent(step: Step) -> None:
 
 
 def _still_ringing(step: Step) -> bool:
-    return step.armed(Why.RING) and not step.passed(Why.RING)
+    return step.timer_is_set(Timer.RING) and not step.timer_expired(Timer.RING)
 
 
-def _pictured(step: Step) -> bool:
+def _courier_filmed(step: Step) -> bool:
     """Films run at any time; that the courier moves in them is only asked when the bolt is about to move."""
-    waits = _still_ringing(step) or _waits_for_yes(step)
+    waits = _still_ringing(step) or _awaits_approval(step)
     return filmed(step.state) if waits else courier_seen(step.state)
 
 
 def _watch_bell_and_cameras(step: Step) -> None:
-    if step.visit.rang:
-        step.disarm(Why.BELL)
-    if _pictured(step):
-        step.disarm(Why.CAMERA)
-    elif not step.armed(Why.CAMERA):
-        step.arm(Why.CAMERA, step.state.rules.timing.live)
+    if step.visit.bell_confirmed:
+        step.clear_timer(Timer.BELL)
+    if _courier_filmed(step):
+        step.clear_timer(Timer.CAMERA)
+    elif not step.timer_is_set(Timer.CAMERA):
+        step.set_timer(Timer.CAMERA, step.state.rules.timing.live)
 
 
 def _reason_to_end(step: Step) -> Refusal | None:
@@ -337,16 +349,16 @@ def _reason_to_end(step: Step) -> Refusal | None:
         return Refusal.STOPPED_BY_OWNER
     if visit.delivery.refusal is not None:
         return visit.delivery.refusal
-    if state.incident is not None or state.safe_mode or step.passed(Why.BELL):
+    if state.incident is not None or state.safe_mode or step.timer_expired(Timer.BELL):
         return Refusal.NOT_READY
-    if step.passed(Why.CAMERA):
+    if step.timer_expired(Timer.CAMERA):
         return Refusal.CAMERA_UNAVAILABLE
-    if visit.approved is False or step.passed(Why.APPROVAL):
+    if visit.approved is False or step.timer_expired(Timer.APPROVAL):
         return Refusal.NOT_APPROVED
     return None
 
 
-def _waits_for_yes(step: Step) -> bool:
+def _awaits_approval(step: Step) -> bool:
     return step.visit.delivery.needs_yes and step.visit.approved is None
 
 
@@ -356,25 +368,25 @@ def _unlocking(step: Step) -> None:
     if door_open(state):
         transitions.go_inside(step)
     elif visit.not_sent is not None:
-        transitions.give_back_unsent(step, NOT_SENT[visit.not_sent])
+        transitions.give_back_unsent(step, REFUSAL_OF_UNSENT[visit.not_sent])
     elif visit.jammed:
-        step.say(c.Alarm(code=c.AlarmCode.LOCK_JAMMED))
-        step.visit = replace(visit, jammed=False, jam_told=True)
+        step.emit(c.RaiseAlarm(code=c.AlarmCode.LOCK_JAMMED))
+        step.visit = replace(visit, jammed=False, jam_notified=True)
         transitions.give_up(step, Refusal.NOT_READY)
     elif state.stopped:
         transitions.give_up(step, Refusal.STOPPED_BY_OWNER)
-    elif free(state):
+    elif openable(state):
         transitions.let_in(step)
-    elif lock_errors.unlocking(step):
+    elif lock_errors.on_unlock_refused(step):
         return
-    elif step.passed(Why.ANSWER) and not visit.asked:
-        step.ask("lock")
-        step.visit = replace(visit, asked=True)
-        step.arm(Why.ANSWER, state.rules.latency)
-    elif step.passed(Why.ANSWER):
-        step.say(c.Alarm(code=c.AlarmCode.UNLOCK_UNKNOWN))
-        transitions.latch(step, Outcome.UNKNOWN)
-        transitions.spend(step)
+    elif step.timer_expired(Timer.ANSWER) and not visit.queried:
+        step.query("lock")
+        step.visit = replace(visit, queried=True)
+        step.set_timer(Timer.ANSWER, state.rules.latency)
+    elif step.timer_expired(Timer.ANSWER):
+        step.emit(c.RaiseAlarm(code=c.AlarmCode.UNLOCK_UNKNOWN))
+        transitions.record_outcome(step, Outcome.UNKNOWN)
+        transitions.consume_opening(step)
         transitions.give_up(step, Refusal.NOT_READY)
 
 
@@ -384,23 +396,23 @@ def _unlocked(step: Step) -> None:
         transitions.go_inside(step)
     elif step.state.stopped:
         transitions.give_up(step, Refusal.STOPPED_BY_OWNER)
-    elif locked(step.state) or step.passed(Why.NEVER):
+    elif locked(step.state) or step.timer_expired(Timer.NEVER):
         transitions.wait_then_lock(step, 0)
 
 
 def _locked_again(step: Step) -> None:
     """Post-roll, then close the film, then seal: one deadline after the other."""
     visit = step.visit
-    if door_open(step.state) or step.state.bolt.value in WITHDRAWN:
+    if door_open(step.state) or step.state.bolt.value in NOT_LOCKED:
         if not visit.filming:
             film.begin_next_part(step)
         transitions.wait_then_lock(step, late.seconds_before_relock(step))
-    elif step.passed(Why.POST_ROLL):
+    elif step.timer_expired(Timer.POST_ROLL):
         film.end(step)
-    elif visit.sealing and step.passed(Why.SEAL):
-        step.say(c.Alarm(code=c.AlarmCode.PROOF_INCOMPLETE, detail=f"part {visit.part}"))
+    elif visit.sealing and step.timer_expired(Timer.SEAL):
+        step.emit(c.RaiseAlarm(code=c.AlarmCode.PROOF_INCOMPLETE, detail=f"part {visit.part}"))
         film.end_visit(step)
-    elif not visit.filming and not visit.sealing and (visit.film_closed or step.passed(Why.SEAL)):
+    elif not visit.filming and not visit.sealing and (visit.film_closed or step.timer_expired(Timer.SEAL)):
         film.seal(step)
 
 
@@ -409,7 +421,7 @@ def _handed_to_owner(step: Step) -> None:
     if step.visit.acknowledged:
         step.visit = replace(step.visit, acknowledged=False)
         transitions.wait_then_lock(step, 0)
-    elif step.passed(Why.ALARM):
-        step.say(c.Alarm(code=c.AlarmCode.NOT_LOCKED))
-        step.ask("lock", "door")
-        step.arm(Why.ALARM, step.state.rules.timing.alarm_again)
+    elif step.timer_expired(Timer.ALARM):
+        step.emit(c.RaiseAlarm(code=c.AlarmCode.NOT_LOCKED))
+        step.query("lock", "door")
+        step.set_timer(Timer.ALARM, step.state.rules.timing.alarm_again)

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-from devices.reports import BatteryLevel, DoorReport, Failure, LockReport, Panel, Presence
-from gateway.domain.visit.state import CodeKind, Cold, Delivery, Pause, Way
+from devices.reports import AlarmPanelState, BatteryLevel, DoorReport, LockReport, OperationError, PresenceState
+from gateway.domain.visit.state import CodeKind, FridgeState, Obstruction, PausePeriod, VisitDelivery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heard:
+class ReportContext:
     """How a report reached us; this decides what it proves.
 
     `answers` is the number of our question that it answers, None when unasked. `boot` and `seq` are the device's own
@@ -41,36 +41,36 @@ class BrokerDown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LockHeard:
+class LockReported:
     """The lock said something of its bolt."""
 
     report: LockReport
-    heard: Heard
+    context: ReportContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DoorHeard:
+class DoorReported:
     """The door sensor said something of the leaf."""
 
     report: DoorReport
-    heard: Heard
+    context: ReportContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceSpoke:
+class SequenceAdvanced:
     """The lock ("lock") or the door sensor ("door") published something that tells nothing of bolt or leaf.
 
     A battery, the progress of a command. It only carries the device's sequence number on: without it the next report
     would look like one with a hole before it, and a hole breaks observation. Never sent for a publication that gave a
-    `LockHeard` or `DoorHeard`.
+    `LockReported` or `DoorReported`.
     """
 
     device: str
-    heard: Heard
+    context: ReportContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatteryHeard:
+class BatteryReported:
     """The lock ("lock"), the door sensor ("door") or what stands beside them ("fridge/ID") told its battery.
 
     `rules.battery` puts a report into one of three words: critical, low, good. Never sent for a stored copy that is
@@ -89,12 +89,12 @@ class LockFailed:
     `command` is the order's id, None where it does not say which.
     """
 
-    failure: Failure
+    failure: OperationError
     command: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceLost:
+class DeviceOffline:
     """The link of the lock ("lock") or the door sensor ("door") is down: what it said is unknown from here on."""
 
     device: str
@@ -123,41 +123,41 @@ class DiskChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WalkTested:
+class WalkTestChanged:
     """How the entrance's walk test stands now: `barred`, it forbids unattended visits. Said at each start too."""
 
-    barred: bool
+    failed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FridgeHeard:
+class FridgeReported:
     """A fridge said something of itself."""
 
     place: str
-    cold: Cold
+    fridge: FridgeState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PresenceHeard:
+class PresenceReported:
     """A device that follows somebody said where they are. Never sent for a stored copy that says "away"."""
 
     device: str
-    presence: Presence
+    presence: PresenceState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PanelHeard:
+class AlarmPanelReported:
     """The alarm panel said what it does. Never sent for a stored copy that says good news."""
 
-    panel: Panel
+    panel: AlarmPanelState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WayHeard:
+class ObstructionReported:
     """The opener of a garage door said whether something is in the door's way."""
 
-    way: Way
-    heard: Heard
+    obstruction: Obstruction
+    context: ReportContext
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,11 +166,11 @@ class BellPressed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
+class CodeMatch:
     """One delivery that knows the scanned code."""
 
     kind: CodeKind
-    delivery: Delivery
+    delivery: VisitDelivery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +184,7 @@ class Scanned:
     id: str
     scanner: str
     code: str
-    matches: tuple[Match, ...] = ()
+    matches: tuple[CodeMatch, ...] = ()
     retained: bool = False
     expected_only: bool = False
 
@@ -197,14 +197,14 @@ class ScansDropped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BellRang:
+class BellConfirmed:
     """The signal at the door confirmed that it rang for this visit."""
 
     visit: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SomebodyAnswered:
+class HouseholdAnswered:
     """Somebody inside pressed the answer button."""
 
 
@@ -256,11 +256,11 @@ class HomeChanged:
 class PausesChanged:
     """The household's pauses of this entrance, all of them, as they stand in the store now."""
 
-    pauses: tuple[Pause, ...]
+    pauses: tuple[PausePeriod, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LockAsked:
+class LockRequested:
     """Somebody (a person's id; None: not by an account) asks to lock now; `id` is random, made by the shell."""
 
     id: str
@@ -271,14 +271,14 @@ class LockAsked:
 class WindowChanged:
     """Whether a delivery's window is open or near at this entrance."""
 
-    expecting: bool
+    near: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreflightDue:
     """It is time to see whether the entrance is ready for this delivery."""
 
-    delivery: Delivery
+    delivery: VisitDelivery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -288,13 +288,13 @@ class FactsChanged:
     `pauses` where the intent was rolled back, None where nothing is said of them.
     """
 
-    delivery: Delivery
+    delivery: VisitDelivery
     stopped: bool
     epoch: int
-    pauses: tuple[Pause, ...] | None = None
+    pauses: tuple[PausePeriod, ...] | None = None
 
 
-class NotSent:
+class UnsentReason:
     """Why an unlock did not leave."""
 
     STOP = "stop"
@@ -306,7 +306,7 @@ class NotSent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnlockNotSent:
-    """Certain: not one byte of the unlock went to the broker. `why` is one of `NotSent`."""
+    """Certain: not one byte of the unlock went to the broker. `why` is one of `UnsentReason`."""
 
     visit: str
     why: str
@@ -322,7 +322,7 @@ class FilmClosed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sealed:
+class ProofSealed:
     """The manifest of this visit's part is signed and on disk."""
 
     visit: str
@@ -330,7 +330,7 @@ class Sealed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Due:
+class TimerExpired:
     """The earliest instant of the due map has come."""
 
 
@@ -338,25 +338,25 @@ Event = (
     Restarted
     | BrokerUp
     | BrokerDown
-    | LockHeard
-    | DoorHeard
-    | DeviceSpoke
-    | BatteryHeard
+    | LockReported
+    | DoorReported
+    | SequenceAdvanced
+    | BatteryReported
     | LockFailed
-    | DeviceLost
+    | DeviceOffline
     | ReportsMissed
     | CameraChanged
     | DiskChanged
-    | WalkTested
-    | FridgeHeard
-    | PresenceHeard
-    | PanelHeard
-    | WayHeard
+    | WalkTestChanged
+    | FridgeReported
+    | PresenceReported
+    | AlarmPanelReported
+    | ObstructionReported
     | BellPressed
     | Scanned
     | ScansDropped
-    | BellRang
-    | SomebodyAnswered
+    | BellConfirmed
+    | HouseholdAnswered
     | OwnerDecided
     | Stopped
     | StopLifted
@@ -364,12 +364,12 @@ Event = (
     | LockoutCleared
     | HomeChanged
     | PausesChanged
-    | LockAsked
+    | LockRequested
     | WindowChanged
     | PreflightDue
     | FactsChanged
     | UnlockNotSent
     | FilmClosed
-    | Sealed
-    | Due
+    | ProofSealed
+    | TimerExpired
 )

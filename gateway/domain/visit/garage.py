@@ -15,80 +15,80 @@ declared at enrolment; nothing here relies on being faster than that.
 
 from gateway.domain.frozen import replace
 from gateway.domain.visit import transitions
-from gateway.domain.visit.commands import AlarmCode, Close
-from gateway.domain.visit.rules import clear, door_open
-from gateway.domain.visit.state import Closing, Phase, Way, Why
+from gateway.domain.visit.commands import AlarmCode, CloseGarageDoor
+from gateway.domain.visit.rules import door_open, unobstructed
+from gateway.domain.visit.state import ClosingStep, Obstruction, Phase, Timer
 from gateway.domain.visit.step import Step
 
 
-def says_out(step: Step) -> None:
+def courier_reports_left(step: Step) -> None:
     """Somebody outside rang, or scanned once more what was scanned before: the courier is out.
 
     His word counts from a moment at which nothing was known to be in the way: otherwise whoever leaves the beam later
     may just as well have gone in.
     """
-    if not step.state.rules.cover or step.state.visit is None or step.visit.phase is not Phase.INSIDE:
+    if not step.state.rules.garage_door or step.state.visit is None or step.visit.phase is not Phase.INSIDE:
         return
-    if step.state.way.value is Way.CLEAR:
-        step.visit = replace(step.visit, out=True)
-    elif step.state.rules.beam:
-        step.ask("way")
+    if step.state.obstruction.value is Obstruction.CLEAR:
+        step.visit = replace(step.visit, courier_left=True)
+    elif step.state.rules.obstruction_sensor:
+        step.query("way")
 
 
 def settle(step: Step) -> None:
     """Go one step on the way to sending the door down, or back to its beginning when something no longer holds."""
     visit, rules = step.visit, step.state.rules
-    if not rules.cover:
+    if not rules.garage_door:
         return
-    if visit.long_told > rules.left_open:
+    if visit.open_notifications > rules.left_open:
         transitions.hand_over(step, AlarmCode.DOOR_LEFT_OPEN)
-    elif not (rules.beam and visit.out and door_open(step.state)):
-        if visit.closing is not Closing.NOT:
-            step.visit = replace(visit, closing=Closing.NOT)
-            step.disarm(Why.CLOSE)
+    elif not (rules.obstruction_sensor and visit.courier_left and door_open(step.state)):
+        if visit.closing is not ClosingStep.NOT:
+            step.visit = replace(visit, closing=ClosingStep.NOT)
+            step.clear_timer(Timer.CLOSE)
             if door_open(step.state):
-                step.say(transitions.INSIDE)
+                step.emit(transitions.INSIDE)
     else:
-        _forward(step)
+        _advance(step)
 
 
-def _forward(step: Step) -> None:
+def _advance(step: Step) -> None:
     rules = step.state.rules
     match step.visit.closing:
-        case Closing.NOT if step.visit.closings >= rules.tries:
+        case ClosingStep.NOT if step.visit.close_commands >= rules.tries:
             transitions.hand_over(step, AlarmCode.DOOR_LEFT_OPEN)
-        case Closing.NOT:
-            _ask(step, Closing.ASKED)
-        case Closing.ASKED if clear(step.state):
-            step.say(transitions.LEAVE)
-            _go_to(step, Closing.WARNED, rules.warning)
-        case Closing.WARNED if step.passed(Why.CLOSE):
-            _ask(step, Closing.ASKED_AGAIN)
-        case Closing.ASKED_AGAIN if clear(step.state):
+        case ClosingStep.NOT:
+            _query(step, ClosingStep.ASKED)
+        case ClosingStep.ASKED if unobstructed(step.state):
+            step.emit(transitions.LEAVE)
+            _set_step(step, ClosingStep.WARNED, rules.warning)
+        case ClosingStep.WARNED if step.timer_expired(Timer.CLOSE):
+            _query(step, ClosingStep.ASKED_AGAIN)
+        case ClosingStep.ASKED_AGAIN if unobstructed(step.state):
             _send_down(step)
-        case Closing.SENT if step.passed(Why.CLOSE) and step.visit.closings >= rules.tries:
+        case ClosingStep.SENT if step.timer_expired(Timer.CLOSE) and step.visit.close_commands >= rules.tries:
             transitions.hand_over(step, AlarmCode.DOOR_LEFT_OPEN)
-        case Closing.ASKED | Closing.ASKED_AGAIN | Closing.SENT if step.passed(Why.CLOSE):
-            _go_to(step, Closing.WAITING, rules.timing.probe)
-        case Closing.WAITING if step.passed(Why.CLOSE):
-            _ask(step, Closing.ASKED)
+        case ClosingStep.ASKED | ClosingStep.ASKED_AGAIN | ClosingStep.SENT if step.timer_expired(Timer.CLOSE):
+            _set_step(step, ClosingStep.WAITING, rules.timing.probe)
+        case ClosingStep.WAITING if step.timer_expired(Timer.CLOSE):
+            _query(step, ClosingStep.ASKED)
         case _:
             pass  # it waits
 
 
-def _ask(step: Step, closing: Closing) -> None:
-    step.doubt("way")
-    step.ask("way")
-    _go_to(step, closing, step.state.rules.latency)
+def _query(step: Step, closing: ClosingStep) -> None:
+    step.invalidate("way")
+    step.query("way")
+    _set_step(step, closing, step.state.rules.latency)
 
 
 def _send_down(step: Step) -> None:
-    n = step.visit.closings + 1
-    step.visit = replace(step.visit, closings=n)
-    step.say(Close(visit=step.visit.id, n=n, life=step.state.rules.timing.command_life))
-    _go_to(step, Closing.SENT, step.state.rules.closing)
+    n = step.visit.close_commands + 1
+    step.visit = replace(step.visit, close_commands=n)
+    step.emit(CloseGarageDoor(visit=step.visit.id, n=n, life=step.state.rules.timing.command_life))
+    _set_step(step, ClosingStep.SENT, step.state.rules.closing)
 
 
-def _go_to(step: Step, closing: Closing, seconds: float) -> None:
+def _set_step(step: Step, closing: ClosingStep, seconds: float) -> None:
     step.visit = replace(step.visit, closing=closing)
-    step.arm(Why.CLOSE, seconds)
+    step.set_timer(Timer.CLOSE, seconds)

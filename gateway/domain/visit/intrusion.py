@@ -1,54 +1,61 @@
 """Who used the door when no visit explains it: the household, somebody unexpected, or the courier on his way out."""
 
-from devices.reports import Bolt, Door, LockReport, Source
+from devices.reports import DoorState, LockReport, LockState, OperationSource
 from gateway.domain.frozen import replace
 from gateway.domain.visit import events as e
 from gateway.domain.visit import film, presence
-from gateway.domain.visit.commands import Alarm, AlarmCode, Note, StopFilm
+from gateway.domain.visit.commands import AlarmCode, LogNote, RaiseAlarm, StopRecording
 from gateway.domain.visit.rules import (
-    OPEN,
-    WITHDRAWN,
+    NOT_LOCKED,
+    OPEN_DOOR_STATES,
     before_intent,
     closed,
     door_open,
-    explained,
-    household_again,
+    explained_only_by_unlock,
+    is_explained,
     locked,
     unlock_unanswered,
 )
-from gateway.domain.visit.state import Phase, Why
+from gateway.domain.visit.state import Phase, Timer
 from gateway.domain.visit.step import Step
 
 # Nobody touched the door when a lock bolts itself by its own timer.
-UNATTENDED = frozenset({Source.AUTO, Source.SCHEDULE})
+AUTOMATIC_SOURCES = frozenset({OperationSource.AUTO, OperationSource.SCHEDULE})
 # A person who is not our own command: at the door, or in the maker's app.
-HANDS = frozenset(
-    {Source.MANUAL, Source.KEYPAD, Source.BUTTON, Source.RFID, Source.BIOMETRIC, Source.PROPRIETARY_REMOTE}
+MANUAL_SOURCES = frozenset(
+    {
+        OperationSource.MANUAL,
+        OperationSource.KEYPAD,
+        OperationSource.BUTTON,
+        OperationSource.RFID,
+        OperationSource.BIOMETRIC,
+        OperationSource.PROPRIETARY_REMOTE,
+    }
 )
 
 
-def bolt_moved(step: Step, before: Bolt, event: e.LockHeard) -> None:
+def on_bolt_moved(step: Step, before: LockState, event: e.LockReported) -> None:
     """Judge a bolt's new position: by the household, by a visit, or by nobody we know.
 
     A report that only repeats what was known says nothing of who moved it.
     """
     report = event.report
-    if report.bolt is Bolt.UNKNOWN or report.bolt is before:
+    if report.bolt is LockState.UNKNOWN or report.bolt is before:
         return
     hand = _by_hand(step, report)
-    if report.bolt in WITHDRAWN:
+    if report.bolt in NOT_LOCKED:
         step.state = replace(step.state, by_hand=hand)
-        if not hand and before not in WITHDRAWN:
+        if not hand and before not in NOT_LOCKED:
             _unlock_obeyed(step)
-    elif report.source in UNATTENDED or _told_to_lock(step):
+    elif report.source in AUTOMATIC_SOURCES or _lock_requested(step):
         return
-    if explained(step.state) and not (hand and household_again(step.state)):
+    if is_explained(step.state) and not (hand and explained_only_by_unlock(step.state)):
         return
     if not hand:
-        if report.bolt in WITHDRAWN and before not in WITHDRAWN:
+        if report.bolt in NOT_LOCKED and before not in NOT_LOCKED:
             begin_incident(step, AlarmCode.UNEXPECTED_UNLOCK)
-    elif _seen_moving(before, event):
-        _used_by_hand(step, unlocked=report.bolt in WITHDRAWN)
+    elif _move_observed(before, event):
+        _on_manual_use(step, unlocked=report.bolt in NOT_LOCKED)
 
 
 def _unlock_obeyed(step: Step) -> None:
@@ -59,22 +66,22 @@ def _unlock_obeyed(step: Step) -> None:
     if step.state.visit is None:
         return
     if step.visit.phase is Phase.LOCKED_AGAIN:
-        step.say(Alarm(code=AlarmCode.LATE_UNLOCK))
-    step.visit = replace(step.visit, unanswered=False)
+        step.emit(RaiseAlarm(code=AlarmCode.LATE_UNLOCK))
+    step.visit = replace(step.visit, unlock_unanswered=False)
 
 
-def _told_to_lock(step: Step) -> bool:
+def _lock_requested(step: Step) -> bool:
     """A lock-up of ours moves the bolt: no hand did."""
-    lockup = step.state.lockup
-    return lockup is not None and lockup.sent and lockup.result is None
+    lockup = step.state.lock_request
+    return lockup is not None and lockup.lock_sent and lockup.result is None
 
 
-def _seen_moving(before: Bolt, event: e.LockHeard) -> bool:
+def _move_observed(before: LockState, event: e.LockReported) -> bool:
     """A bolt found so after a break, or found locked when asked, was moved nobody knows when."""
-    asked = event.heard.answers is not None
-    if before is Bolt.UNKNOWN:
-        return not asked and event.report.source is not Source.UNSPECIFIED
-    return not asked or event.report.bolt in WITHDRAWN
+    asked = event.context.answers is not None
+    if before is LockState.UNKNOWN:
+        return not asked and event.report.source is not OperationSource.UNSPECIFIED
+    return not asked or event.report.bolt in NOT_LOCKED
 
 
 def _by_hand(step: Step, report: LockReport) -> bool:
@@ -83,63 +90,63 @@ def _by_hand(step: Step, report: LockReport) -> bool:
     While an unlock of ours may still act, only a source that is known to be a hand is one.
     """
     if unlock_unanswered(step.state):
-        return report.source in HANDS
+        return report.source in MANUAL_SOURCES
     if report.user is not None:
         return True
-    if report.source is Source.UNSPECIFIED:
-        return not presence.away(step.state)
-    return report.source is not Source.REMOTE
+    if report.source is OperationSource.UNSPECIFIED:
+        return not presence.household_away(step.state)
+    return report.source is not OperationSource.REMOTE
 
 
-def _used_by_hand(step: Step, *, unlocked: bool) -> None:
+def _on_manual_use(step: Step, *, unlocked: bool) -> None:
     step.state = replace(step.state, by_hand_at=step.now.mono)
     if before_intent(step.state):
         step.visit = replace(step.visit, attended=True)
-    if unlocked and presence.away(step.state):
-        step.say(Alarm(code=AlarmCode.HAND_USE_WHILE_AWAY))
+    if unlocked and presence.household_away(step.state):
+        step.emit(RaiseAlarm(code=AlarmCode.HAND_USE_WHILE_AWAY))
     elif unlocked:
-        step.say(Note(what="household_use"))
+        step.emit(LogNote(what="household_use"))
 
 
-def door_moved(step: Step, before: Door, heard: e.Heard) -> None:
+def on_door_moved(step: Step, before: DoorState, heard: e.ReportContext) -> None:
     """Judge a door's new position. A door that opens while the bolt is locked is asked about before it is forced.
 
     A door that is found closed when asked was closed nobody knows when.
     """
-    by_hand = step.state.by_hand and step.state.bolt.value in WITHDRAWN
-    if explained(step.state) and not (by_hand and household_again(step.state)):
+    by_hand = step.state.by_hand and step.state.bolt.value in NOT_LOCKED
+    if is_explained(step.state) and not (by_hand and explained_only_by_unlock(step.state)):
         return
-    opens = before is Door.CLOSED and door_open(step.state)
-    closes = before in OPEN and step.state.door.value is Door.CLOSED and heard.answers is None
-    if opens and step.state.bolt.value is Bolt.LOCKED:
-        step.doubt("lock")
-        step.ask("lock")
-        step.arm(Why.FORCED, step.state.rules.latency + 1)
+    opens = before is DoorState.CLOSED and door_open(step.state)
+    closes = before in OPEN_DOOR_STATES and step.state.door.value is DoorState.CLOSED and heard.answers is None
+    if opens and step.state.bolt.value is LockState.LOCKED:
+        step.invalidate("lock")
+        step.query("lock")
+        step.set_timer(Timer.FORCED, step.state.rules.latency + 1)
     elif opens or closes:
         step.state = replace(step.state, by_hand_at=step.now.mono)
 
 
 def begin_incident(step: Step, code: AlarmCode) -> None:
     """Alarm, and film as an incident of its own until all is proven good or its time is over."""
-    step.say(Alarm(code=code))
+    step.emit(RaiseAlarm(code=code))
     if step.state.incident is None:
-        ident = f"incident-{step.now.utc:%Y%m%d-%H%M%S}-{step.state.question}"
+        ident = f"incident-{step.now.utc:%Y%m%d-%H%M%S}-{step.state.last_query_id}"
         step.state = replace(step.state, incident=ident)
         film.begin(step, ident, 1)
-    step.arm(Why.INCIDENT, step.state.rules.timing.incident)
+    step.set_timer(Timer.INCIDENT, step.state.rules.timing.incident)
 
 
 def settle_incident(step: Step) -> None:
     """A suspicion becomes an incident when its time is over; an incident ends when all is proven good."""
-    if step.passed(Why.FORCED):
-        step.disarm(Why.FORCED)
-        unexplained = step.state.bolt.value is Bolt.LOCKED and not explained(step.state)
+    if step.timer_expired(Timer.FORCED):
+        step.clear_timer(Timer.FORCED)
+        unexplained = step.state.bolt.value is LockState.LOCKED and not is_explained(step.state)
         if unexplained and door_open(step.state):
             begin_incident(step, AlarmCode.DOOR_FORCED_OPEN)
     if step.state.incident is None:
         return
     proven_good = locked(step.state) and closed(step.state) and not step.state.safe_mode
-    if proven_good or step.passed(Why.INCIDENT):
-        step.say(StopFilm(visit=step.state.incident, part=1, keep=True))
+    if proven_good or step.timer_expired(Timer.INCIDENT):
+        step.emit(StopRecording(visit=step.state.incident, part=1, keep=True))
         step.state = replace(step.state, incident=None)
-        step.disarm(Why.INCIDENT)
+        step.clear_timer(Timer.INCIDENT)

@@ -10,48 +10,50 @@ The watch ends only when lock and door have reported after that time that the do
 
 from gateway.domain.frozen import replace
 from gateway.domain.visit import film, transitions
-from gateway.domain.visit.commands import Alarm, AlarmCode
-from gateway.domain.visit.rules import WITHDRAWN, closed, door_open, household_again, locked
-from gateway.domain.visit.state import Entrance, Why
+from gateway.domain.visit.commands import AlarmCode, RaiseAlarm
+from gateway.domain.visit.rules import NOT_LOCKED, closed, door_open, explained_only_by_unlock, locked
+from gateway.domain.visit.state import Entrance, Timer
 from gateway.domain.visit.step import Step
 
 
-def settle_watch(step: Step) -> None:
+def settle_grace(step: Step) -> None:
     """End the watch when its time is over, and when an unanswered unlock can no longer act."""
-    watch = step.state.watch
-    if step.passed(Why.WATCH):
-        step.disarm(Why.WATCH)
-        if watch is not None and not watch.unanswered:
+    watch = step.state.grace_visit
+    if step.timer_expired(Timer.WATCH):
+        step.clear_timer(Timer.WATCH)
+        if watch is not None and not watch.unlock_unanswered:
             watch = None
-    if watch is None or not watch.unanswered:
-        step.disarm(Why.HELD)
-    elif step.passed(Why.HELD):
-        watch = replace(watch, hold_over=True)
-        step.doubt("lock")
-        step.ask("lock", "door")
-        step.arm(Why.HELD, step.state.rules.timing.alarm_again)  # asked again, for as long as nothing proves it
-    if watch is not None and watch.hold_over and locked(step.state) and closed(step.state):
-        step.disarm(Why.HELD)
-        watch = replace(watch, unanswered=False, hold_over=False) if step.armed(Why.WATCH) else None
-    if watch is not step.state.watch:
-        step.state = replace(step.state, watch=watch)
+    if watch is None or not watch.unlock_unanswered:
+        step.clear_timer(Timer.HELD)
+    elif step.timer_expired(Timer.HELD):
+        watch = replace(watch, hold_expired=True)
+        step.invalidate("lock")
+        step.query("lock", "door")
+        step.set_timer(Timer.HELD, step.state.rules.timing.alarm_again)  # asked again, for as long as nothing proves it
+    if watch is not None and watch.hold_expired and locked(step.state) and closed(step.state):
+        step.clear_timer(Timer.HELD)
+        watch = replace(watch, unlock_unanswered=False, hold_expired=False) if step.timer_is_set(Timer.WATCH) else None
+    if watch is not step.state.grace_visit:
+        step.state = replace(step.state, grace_visit=watch)
 
 
-def way_out(step: Step) -> None:
+def on_courier_exit(step: Step) -> None:
     """An opening in the watch belongs to the visit: alarmed unless a hand did it, filmed, and locked again."""
     state = step.state
-    withdrawn = state.bolt.value in WITHDRAWN
-    if state.visit is not None or state.watch is None or not (withdrawn or door_open(state)):
+    withdrawn = state.bolt.value in NOT_LOCKED
+    if state.visit is not None or state.grace_visit is None or not (withdrawn or door_open(state)):
         return
     if _by_hand(state):
-        if household_again(state):
+        if explained_only_by_unlock(state):
             return
-    elif withdrawn or state.watch.unanswered:
-        step.say(Alarm(code=AlarmCode.LATE_UNLOCK))
+    elif withdrawn or state.grace_visit.unlock_unanswered:
+        step.emit(RaiseAlarm(code=AlarmCode.LATE_UNLOCK))
     obeyed = withdrawn and not _by_hand(state)
-    visit = replace(state.watch, unanswered=state.watch.unanswered and not obeyed, hold_over=False)
-    step.state = replace(state, visit=visit, watch=None)
-    step.disarm(Why.WATCH, Why.HELD)
+    visit = replace(
+        state.grace_visit, unlock_unanswered=state.grace_visit.unlock_unanswered and not obeyed, hold_expired=False
+    )
+    step.state = replace(state, visit=visit, grace_visit=None)
+    step.clear_timer(Timer.WATCH, Timer.HELD)
     film.begin_next_part(step)
     transitions.wait_then_lock(step, seconds_before_relock(step))
 
@@ -62,4 +64,4 @@ def seconds_before_relock(step: Step) -> float:
 
 
 def _by_hand(state: Entrance) -> bool:
-    return state.by_hand and state.bolt.value in WITHDRAWN
+    return state.by_hand and state.bolt.value in NOT_LOCKED

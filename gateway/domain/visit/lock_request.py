@@ -4,94 +4,96 @@ Door closed, bolt moves, bolt locked, door still closed: only then is it called 
 not preceded by the door's fresh "closed"; whoever asked may ask again.
 """
 
-from devices.reports import Bolt
+from devices.reports import LockState
 from gateway.domain.frozen import replace
-from gateway.domain.visit.commands import Lock, Note
+from gateway.domain.visit.commands import Lock, LogNote
 from gateway.domain.visit.rules import closed, door_open, locked
-from gateway.domain.visit.state import Locked, Lockup, Relock, Why
+from gateway.domain.visit.state import LockRequest, LockRequestResult, RelockStep, Timer
 from gateway.domain.visit.step import Step
 
 
-def asked(step: Step, ident: str) -> None:
+def begin(step: Step, ident: str) -> None:
     """Begin, unless one runs already."""
-    running = step.state.lockup
+    running = step.state.lock_request
     if running is not None and running.result is None:
         return
-    step.state = replace(step.state, lockup=Lockup(id=ident))
+    step.state = replace(step.state, lock_request=LockRequest(id=ident))
     if step.state.visit is not None:
-        _end(step, Locked.VISIT)
-    elif step.state.session is None:
-        _end(step, Locked.NO_LINK)
+        _end(step, LockRequestResult.VISIT)
+    elif step.state.broker_session is None:
+        _end(step, LockRequestResult.NO_LINK)
     elif locked(step.state) and closed(step.state):
-        _end(step, Locked.PROVEN)
+        _end(step, LockRequestResult.PROVEN)
     else:
-        _ask_door(step)
+        _query_door(step)
 
 
 def settle(step: Step) -> None:
     """Go one step along the chain, or say what came of it; a result that was shown for long enough goes."""
-    running = step.state.lockup
+    running = step.state.lock_request
     if running is None:
         return
     if running.result is not None:
-        if step.passed(Why.LOCKUP):
-            step.state = replace(step.state, lockup=None)
-            step.disarm(Why.LOCKUP)
+        if step.timer_expired(Timer.LOCKUP):
+            step.state = replace(step.state, lock_request=None)
+            step.clear_timer(Timer.LOCKUP)
         return
     if step.state.visit is not None:
-        _end(step, Locked.VISIT)
-    elif step.state.session is None:
-        _end(step, Locked.NO_LINK)
+        _end(step, LockRequestResult.VISIT)
+    elif step.state.broker_session is None:
+        _end(step, LockRequestResult.NO_LINK)
     elif door_open(step.state):
-        _end(step, Locked.DOOR_OPEN)
-    elif not _forward(step, running) and step.passed(Why.LOCKUP):
-        _end(step, Locked.NOT_PROVEN if running.sent else Locked.DOOR_UNKNOWN)
+        _end(step, LockRequestResult.DOOR_OPEN)
+    elif not _advance(step, running) and step.timer_expired(Timer.LOCKUP):
+        _end(step, LockRequestResult.NOT_PROVEN if running.lock_sent else LockRequestResult.DOOR_UNKNOWN)
 
 
-def _forward(step: Step, running: Lockup) -> bool:
+def _advance(step: Step, running: LockRequest) -> bool:
     """Take the chain's next step where its evidence is in; whether it was."""
     state = step.state
-    match running.at:
-        case Relock.DOOR_BEFORE if closed(state):
-            if not state.rules.cover:  # a garage door that is closed is locked
-                step.say(Lock(visit=running.id, n=1, life=state.rules.timing.command_life))
-            step.doubt("lock")
-            _wait_at(step, Relock.BOLT_MOVES)
-            step.arm(Why.LOCKUP, state.rules.latency)
-        case Relock.BOLT_MOVES if state.bolt.value is Bolt.LOCKED or running.refused or step.passed(Why.LOCKUP):
-            armed_until = 0.0 if state.watch is None else state.watch.armed_until
+    match running.step:
+        case RelockStep.DOOR_BEFORE if closed(state):
+            if not state.rules.garage_door:  # a garage door that is closed is locked
+                step.emit(Lock(visit=running.id, n=1, life=state.rules.timing.command_life))
+            step.invalidate("lock")
+            _await_step(step, RelockStep.BOLT_MOVES)
+            step.set_timer(Timer.LOCKUP, state.rules.latency)
+        case RelockStep.BOLT_MOVES if (
+            state.bolt.value is LockState.LOCKED or running.lock_refused or step.timer_expired(Timer.LOCKUP)
+        ):
+            armed_until = 0.0 if state.grace_visit is None else state.grace_visit.command_valid_until
             if step.now.mono < armed_until:  # the unlock of the visit before may still act: no answer counts before
-                step.arm(Why.LOCKUP, armed_until - step.now.mono)
+                step.set_timer(Timer.LOCKUP, armed_until - step.now.mono)
                 return True
-            _wait_at(step, Relock.BOLT_ANSWERS)
-            step.doubt("lock")
-            step.ask("lock")
-            step.arm(Why.LOCKUP, state.rules.latency)
-        case Relock.BOLT_ANSWERS if locked(state):
-            _wait_at(step, Relock.DOOR_AFTER)
-            _ask_door(step)
-        case Relock.DOOR_AFTER if locked(state) and closed(state):
-            _end(step, Locked.PROVEN)
+            _await_step(step, RelockStep.BOLT_ANSWERS)
+            step.invalidate("lock")
+            step.query("lock")
+            step.set_timer(Timer.LOCKUP, state.rules.latency)
+        case RelockStep.BOLT_ANSWERS if locked(state):
+            _await_step(step, RelockStep.DOOR_AFTER)
+            _query_door(step)
+        case RelockStep.DOOR_AFTER if locked(state) and closed(state):
+            _end(step, LockRequestResult.PROVEN)
         case _:
             return False
     return True
 
 
-def _ask_door(step: Step) -> None:
+def _query_door(step: Step) -> None:
     """A basic door cannot be asked: its live reports count as they stand."""
     if step.state.rules.door_answers:
-        step.doubt("door")
-        step.ask("door")
-    step.arm(Why.LOCKUP, step.state.rules.latency)
+        step.invalidate("door")
+        step.query("door")
+    step.set_timer(Timer.LOCKUP, step.state.rules.latency)
 
 
-def _wait_at(step: Step, at: Relock) -> None:
-    if step.state.lockup is not None:
-        step.state = replace(step.state, lockup=replace(step.state.lockup, at=at, sent=True))
+def _await_step(step: Step, at: RelockStep) -> None:
+    if step.state.lock_request is not None:
+        step.state = replace(step.state, lock_request=replace(step.state.lock_request, step=at, lock_sent=True))
 
 
-def _end(step: Step, result: Locked) -> None:
-    if step.state.lockup is not None:
-        step.say(Note(what=f"lockup_{result.value}"))
-        step.state = replace(step.state, lockup=replace(step.state.lockup, result=result))
-        step.arm(Why.LOCKUP, step.state.rules.lockup_shown)
+def _end(step: Step, result: LockRequestResult) -> None:
+    if step.state.lock_request is not None:
+        step.emit(LogNote(what=f"lockup_{result.value}"))
+        step.state = replace(step.state, lock_request=replace(step.state.lock_request, result=result))
+        step.set_timer(Timer.LOCKUP, step.state.rules.lockup_shown)

@@ -1,11 +1,11 @@
 """The household's pauses: between two instants no delivery is let in. A visit past its intent goes on as ever."""
 
 from gateway.domain.frozen import replace
-from gateway.domain.visit.state import Why
+from gateway.domain.visit.state import Timer
 from gateway.domain.visit.step import Step
 
-LATE = 1.0  # seconds by which wall clock and deadline may drift apart before the deadline is set anew
-SOON = 0.01  # seconds: the deadline came a moment before its instant
+MAX_CLOCK_DRIFT_S = 1.0  # seconds by which wall clock and deadline may drift apart before the deadline is set anew
+EARLY_TIMER_S = 0.01  # seconds: the deadline came a moment before its instant
 
 
 def settle(step: Step) -> None:
@@ -20,9 +20,9 @@ def settle(step: Step) -> None:
             step.state = replace(step.state, pauses=pauses)
     turns = [instant for pause in pauses for instant in (pause.start, pause.end) if instant > now.utc]
     if not turns or not now.trusted:
-        step.disarm(Why.PAUSE)
+        step.clear_timer(Timer.PAUSE)
         return
-    seconds = max((min(turns) - now.utc).total_seconds(), SOON)
-    armed = step.state.due.get(Why.PAUSE)
-    if armed is None or step.passed(Why.PAUSE) or abs(armed - now.mono - seconds) > LATE:
-        step.arm(Why.PAUSE, seconds)
+    seconds = max((min(turns) - now.utc).total_seconds(), EARLY_TIMER_S)
+    armed = step.state.timers.get(Timer.PAUSE)
+    if armed is None or step.timer_expired(Timer.PAUSE) or abs(armed - now.mono - seconds) > MAX_CLOCK_DRIFT_S:
+        step.set_timer(Timer.PAUSE, seconds)

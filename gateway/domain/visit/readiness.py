@@ -7,78 +7,78 @@ pause the retailer hears one and the same word, and the household, who said it, 
 from devices.reports import BatteryLevel
 from gateway.domain.frozen import replace
 from gateway.domain.visit import presence
-from gateway.domain.visit.commands import Readiness, Saying, Tell
+from gateway.domain.visit.commands import Notification, NotifyOwner, ReportReadiness
 from gateway.domain.visit.rules import (
-    barred_to,
-    batteries,
-    clear,
+    batteries_at,
     closed,
+    closed_to,
     cold_enough,
     locked,
-    shut_to,
     unlock_unanswered,
+    unobstructed,
+    walk_test_refuses,
 )
-from gateway.domain.visit.state import Delivery, Phase, Preflight, Why
+from gateway.domain.visit.state import Phase, Preflight, Timer, VisitDelivery
 from gateway.domain.visit.step import Step
 
-SHUT = "entrance"  # lacking by the household's own word: neither which nor why is a retailer's matter
-RESIDENTS = frozenset({"presence", "alarm"})  # nor what devices know of who is home, or that a panel is armed
+CLOSED_BY_HOUSEHOLD = "entrance"  # lacking by the household's own word: neither which nor why is a retailer's matter
+PRIVATE_CONDITIONS = frozenset({"presence", "alarm"})  # nor what devices know of who is home, or that a panel is armed
 
 
 def window_changed(step: Step, *, expecting: bool) -> None:
     """A window is near or no more; when it is, lock and door are asked."""
-    step.state = replace(step.state, expecting=expecting)
+    step.state = replace(step.state, window_near=expecting)
     if expecting:
-        _ask(step)
+        _query(step)
 
 
-def watch(step: Step, delivery: Delivery) -> None:
+def start_preflight(step: Step, delivery: VisitDelivery) -> None:
     """Ask, and say after the lock's latency what this delivery lacks, even when that is what was said before."""
     others = tuple(p for p in step.state.preflights if p.delivery.id != delivery.id)
     before = next((p for p in step.state.preflights if p.delivery.id == delivery.id), Preflight(delivery=delivery))
-    new = replace(before, delivery=delivery, due=True)
+    new = replace(before, delivery=delivery, report_due=True)
     step.state = replace(step.state, preflights=(*others, new))
-    _ask(step)
+    _query(step)
 
 
-def facts_changed(step: Step, delivery: Delivery) -> None:
+def facts_changed(step: Step, delivery: VisitDelivery) -> None:
     """The promise has changed; one that is refused now needs no readiness."""
     watched = (replace(p, delivery=delivery) if p.delivery.id == delivery.id else p for p in step.state.preflights)
     step.state = replace(step.state, preflights=tuple(p for p in watched if p.delivery.refusal is None))
 
 
-def _ask(step: Step) -> None:
-    step.ask("lock", "door")
-    step.arm(Why.PREFLIGHT, step.state.rules.latency + 1)
+def _query(step: Step) -> None:
+    step.query("lock", "door")
+    step.set_timer(Timer.PREFLIGHT, step.state.rules.latency + 1)
 
 
-def lacking(step: Step, delivery: Delivery | None) -> tuple[str, ...]:
+def lacking(step: Step, delivery: VisitDelivery | None) -> tuple[str, ...]:
     """What is not affirmatively good for this delivery, or for any. A camera counts only while its ring runs."""
     state = step.state
     cameras = [
         f"camera:{name}"
         for name in state.rules.cameras
-        if state.expecting and not (name in state.cameras and state.cameras[name].live)
+        if state.window_near and not (name in state.cameras and state.cameras[name].live)
     ]
     faults = {
-        "broker": state.session is None,
+        "broker": state.broker_session is None,
         "lock": not locked(state) or unlock_unanswered(state),
         "door": not closed(state),
-        "way": state.rules.beam and not clear(state),
-        "disk": not state.disk,
+        "way": state.rules.obstruction_sensor and not unobstructed(state),
+        "disk": not state.disk_ok,
         "clock": not step.now.trusted,
         "fridge": delivery is not None and not cold_enough(state, delivery),
         "presence": not presence.all_known(state),
-        "alarm": not presence.quiet(state),
+        "alarm": not presence.no_siren(state),
         "safe_mode": state.safe_mode,
-        "walk_test": barred_to(state, delivery),
+        "walk_test": walk_test_refuses(state, delivery),
     }
-    dead = batteries(state, BatteryLevel.CRITICAL)
-    return (*(word for word, wrong in faults.items() if wrong), *dead, *cameras, *_shut(step, delivery))
+    dead = batteries_at(state, BatteryLevel.CRITICAL)
+    return (*(word for word, wrong in faults.items() if wrong), *dead, *cameras, *_closed_by_household(step, delivery))
 
 
-def _shut(step: Step, delivery: Delivery | None) -> tuple[str, ...]:
-    return (SHUT,) if delivery is not None and shut_to(step.state, delivery, step.now) else ()
+def _closed_by_household(step: Step, delivery: VisitDelivery | None) -> tuple[str, ...]:
+    return (CLOSED_BY_HOUSEHOLD,) if delivery is not None and closed_to(step.state, delivery, step.now) else ()
 
 
 def settle(step: Step) -> None:
@@ -87,68 +87,70 @@ def settle(step: Step) -> None:
     if live != step.state.preflights:
         step.state = replace(step.state, preflights=live)
     if not live:
-        step.disarm(Why.PREFLIGHT)
+        step.clear_timer(Timer.PREFLIGHT)
         return
     visit = step.state.visit
     if visit is not None and visit.phase is not Phase.HANDED_TO_OWNER:
-        if step.passed(Why.PREFLIGHT):  # a visit's own door is no fault of the entrance
-            step.arm(Why.PREFLIGHT, step.state.rules.timing.probe)
+        if step.timer_expired(Timer.PREFLIGHT):  # a visit's own door is no fault of the entrance
+            step.set_timer(Timer.PREFLIGHT, step.state.rules.timing.probe)
         return
-    _say_shut(step)
-    if step.passed(Why.PREFLIGHT):
-        step.disarm(Why.PREFLIGHT)
+    _report_closed(step)
+    if step.timer_expired(Timer.PREFLIGHT):
+        step.clear_timer(Timer.PREFLIGHT)
         for preflight in step.state.preflights:
-            _say(step, preflight)
-    elif step.state.expecting and not step.armed(Why.PREFLIGHT):
-        _notice_change(step)
+            _report(step, preflight)
+    elif step.state.window_near and not step.timer_is_set(Timer.PREFLIGHT):
+        _report_change(step)
 
 
-def _say_shut(step: Step) -> None:
+def _report_closed(step: Step) -> None:
     """A stop or a pause, said or taken back, needs no look at anything: what else was last said stands beside it."""
     for preflight in step.state.preflights:
         if preflight.lacking is not None:
-            lacks = (*_news(preflight.lacking), *_shut(step, preflight.delivery))
+            lacks = (*_owner_conditions(preflight.lacking), *_closed_by_household(step, preflight.delivery))
             if lacks != preflight.lacking:
-                step.say(Readiness(delivery=preflight.delivery.id, lacking=_outside(lacks)))
-                _remember(step, preflight, replace(preflight, lacking=lacks))
+                step.emit(ReportReadiness(delivery=preflight.delivery.id, lacking=_public_conditions(lacks)))
+                _replace_preflight(step, preflight, replace(preflight, lacking=lacks))
 
 
-def _notice_change(step: Step) -> None:
+def _report_change(step: Step) -> None:
     for preflight in step.state.preflights:
         now_lacking = lacking(step, preflight.delivery)
         if now_lacking == preflight.lacking:
             continue
         if not now_lacking:
-            _say(step, preflight)
+            _report(step, preflight)
         else:
-            _ask(step)
+            _query(step)
             return
 
 
-def _say(step: Step, preflight: Preflight) -> None:
+def _report(step: Step, preflight: Preflight) -> None:
     now_lacking, before = lacking(step, preflight.delivery), preflight.lacking
-    if not preflight.due and now_lacking == before:
+    if not preflight.report_due and now_lacking == before:
         return
     delivery = preflight.delivery.id
-    step.say(Readiness(delivery=delivery, lacking=_outside(now_lacking)))
-    weak = batteries(step.state, BatteryLevel.LOW)
-    news, known = _news(now_lacking), _news(before or ())
-    if (news and news != known) or set(weak) - set(preflight.weak):
-        step.say(Tell(saying=Saying.NOT_READY, delivery=delivery, detail=", ".join((*news, *weak))))
+    step.emit(ReportReadiness(delivery=delivery, lacking=_public_conditions(now_lacking)))
+    weak = batteries_at(step.state, BatteryLevel.LOW)
+    news, known = _owner_conditions(now_lacking), _owner_conditions(before or ())
+    if (news and news != known) or set(weak) - set(preflight.batteries_to_change):
+        step.emit(NotifyOwner(saying=Notification.NOT_READY, delivery=delivery, detail=", ".join((*news, *weak))))
     elif known and not now_lacking:
-        step.say(Tell(saying=Saying.READY_AGAIN, delivery=delivery))
-    _remember(step, preflight, replace(preflight, lacking=now_lacking, weak=weak, due=False))
+        step.emit(NotifyOwner(saying=Notification.READY_AGAIN, delivery=delivery))
+    _replace_preflight(
+        step, preflight, replace(preflight, lacking=now_lacking, batteries_to_change=weak, report_due=False)
+    )
 
 
-def _remember(step: Step, before: Preflight, said: Preflight) -> None:
+def _replace_preflight(step: Step, before: Preflight, said: Preflight) -> None:
     step.state = replace(step.state, preflights=tuple(said if p is before else p for p in step.state.preflights))
 
 
-def _outside(lacking: tuple[str, ...]) -> tuple[str, ...]:
+def _public_conditions(lacking: tuple[str, ...]) -> tuple[str, ...]:
     """What of it a retailer may read."""
-    return tuple(dict.fromkeys(SHUT if word in RESIDENTS else word for word in lacking))
+    return tuple(dict.fromkeys(CLOSED_BY_HOUSEHOLD if word in PRIVATE_CONDITIONS else word for word in lacking))
 
 
-def _news(lacking: tuple[str, ...]) -> tuple[str, ...]:
+def _owner_conditions(lacking: tuple[str, ...]) -> tuple[str, ...]:
     """What of it the household does not know by itself."""
-    return tuple(word for word in lacking if word != SHUT)
+    return tuple(word for word in lacking if word != CLOSED_BY_HOUSEHOLD)

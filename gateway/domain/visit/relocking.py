@@ -1,11 +1,11 @@
 """Locking as a chain of questions, each with one deadline: door closed, bolt moves, bolt locked, door still closed."""
 
-from devices.reports import Bolt
+from devices.reports import LockState
 from gateway.domain.frozen import replace
 from gateway.domain.visit import transitions
-from gateway.domain.visit.commands import Alarm, AlarmCode, Lock, Saying, Tell
+from gateway.domain.visit.commands import AlarmCode, Lock, Notification, NotifyOwner, RaiseAlarm
 from gateway.domain.visit.rules import closed, door_open, fridge_open, locked
-from gateway.domain.visit.state import Relock, Why
+from gateway.domain.visit.state import RelockStep, Timer
 from gateway.domain.visit.step import Step
 
 
@@ -14,23 +14,23 @@ def settle(step: Step) -> None:
     if door_open(step.state):
         transitions.go_inside(step)
         return
-    if step.visit.relock is Relock.WAIT and _waiting(step):
+    if step.visit.relock is RelockStep.WAIT and _await_step(step):
         return
-    step.disarm(Why.RELOCK)
-    if step.state.session is None:
+    step.clear_timer(Timer.RELOCK)
+    if step.state.broker_session is None:
         _without_broker(step)
         return
-    step.disarm(Why.OUTAGE)
-    if step.visit.relock is Relock.WAIT and step.visit.tries >= step.state.rules.tries:
+    step.clear_timer(Timer.OUTAGE)
+    if step.visit.relock is RelockStep.WAIT and step.visit.lock_tries >= step.state.rules.tries:
         transitions.hand_over(step, AlarmCode.NOT_LOCKED)
-    elif step.visit.relock is Relock.WAIT:
+    elif step.visit.relock is RelockStep.WAIT:
         _begin_try(step)
-    elif not _forward(step) and (step.passed(Why.ANSWER) or step.visit.jammed):
+    elif not _advance(step) and (step.timer_expired(Timer.ANSWER) or step.visit.jammed):
         _try_again(step)
 
 
-def _waiting(step: Step) -> bool:
-    return step.armed(Why.RELOCK) and not step.passed(Why.RELOCK) and not step.state.stopped
+def _await_step(step: Step) -> bool:
+    return step.timer_is_set(Timer.RELOCK) and not step.timer_expired(Timer.RELOCK) and not step.state.stopped
 
 
 def _without_broker(step: Step) -> None:
@@ -39,33 +39,33 @@ def _without_broker(step: Step) -> None:
     So many tries are given back and no more: a broker that is kept coming and going would put off the hand-over.
     """
     visit = step.visit
-    if visit.relock is not Relock.WAIT:
-        again = visit.tries_given_back < step.state.rules.tries
+    if visit.relock is not RelockStep.WAIT:
+        again = visit.lock_tries_refunded < step.state.rules.tries
         step.visit = replace(
             visit,
-            relock=Relock.WAIT,
-            tries=visit.tries - again,
-            tries_given_back=visit.tries_given_back + again,
+            relock=RelockStep.WAIT,
+            lock_tries=visit.lock_tries - again,
+            lock_tries_refunded=visit.lock_tries_refunded + again,
         )
-        step.disarm(Why.ANSWER)
-    if not step.armed(Why.OUTAGE):
-        step.arm(Why.OUTAGE, step.state.rules.timing.outage)
-    elif step.passed(Why.OUTAGE):
+        step.clear_timer(Timer.ANSWER)
+    if not step.timer_is_set(Timer.OUTAGE):
+        step.set_timer(Timer.OUTAGE, step.state.rules.timing.outage)
+    elif step.timer_expired(Timer.OUTAGE):
         transitions.hand_over(step, AlarmCode.NOT_LOCKED)
 
 
 def _begin_try(step: Step) -> None:
-    step.visit = replace(step.visit, relock=Relock.DOOR_BEFORE, tries=step.visit.tries + 1, jammed=False)
-    _ask_door(step)
+    step.visit = replace(step.visit, relock=RelockStep.DOOR_BEFORE, lock_tries=step.visit.lock_tries + 1, jammed=False)
+    _query_door(step)
 
 
 def _try_again(step: Step) -> None:
-    if step.visit.jammed and not step.visit.jam_told:
-        step.say(Alarm(code=AlarmCode.LOCK_JAMMED))
-        step.visit = replace(step.visit, jam_told=True)
-    if step.visit.tries >= step.state.rules.tries:
+    if step.visit.jammed and not step.visit.jam_notified:
+        step.emit(RaiseAlarm(code=AlarmCode.LOCK_JAMMED))
+        step.visit = replace(step.visit, jam_notified=True)
+    if step.visit.lock_tries >= step.state.rules.tries:
         transitions.hand_over(step, AlarmCode.NOT_LOCKED)
-    elif step.state.rules.lift_handle and step.state.bolt.value is Bolt.NOT_FULLY_LOCKED:
+    elif step.state.rules.lift_handle and step.state.bolt.value is LockState.NOT_FULLY_LOCKED:
         _wait_for_the_handle(step)
     else:
         _begin_try(step)
@@ -74,54 +74,58 @@ def _try_again(step: Step) -> None:
 def _wait_for_the_handle(step: Step) -> None:
     """The bolts stopped on their way: somebody at the door is asked to lift the handle, and the owner is told."""
     visit = step.visit
-    step.say(transitions.LIFT_THE_HANDLE)
-    if not visit.handle_told:
-        step.say(Tell(saying=Saying.LIFT_THE_HANDLE, delivery=visit.delivery.id, visit=visit.id, picture=True))
-    step.visit = replace(visit, relock=Relock.WAIT, handle_told=True, jammed=False)
-    step.disarm(Why.ANSWER)
-    step.arm(Why.RELOCK, step.state.rules.handle)
+    step.emit(transitions.LIFT_THE_HANDLE)
+    if not visit.handle_notified:
+        step.emit(
+            NotifyOwner(saying=Notification.LIFT_THE_HANDLE, delivery=visit.delivery.id, visit=visit.id, picture=True)
+        )
+    step.visit = replace(visit, relock=RelockStep.WAIT, handle_notified=True, jammed=False)
+    step.clear_timer(Timer.ANSWER)
+    step.set_timer(Timer.RELOCK, step.state.rules.handle)
 
 
-def _ask_door(step: Step) -> None:
+def _query_door(step: Step) -> None:
     """A basic door cannot be asked: its live reports count as they stand."""
     if step.state.rules.door_answers:
-        step.doubt("door")
-        step.ask("door")
-    step.arm(Why.ANSWER, step.state.rules.latency)
+        step.invalidate("door")
+        step.query("door")
+    step.set_timer(Timer.ANSWER, step.state.rules.latency)
 
 
-def _forward(step: Step) -> bool:
+def _advance(step: Step) -> bool:
     """Take the chain's next step where its evidence is in; whether it was."""
     state, visit, rules = step.state, step.visit, step.state.rules
     match visit.relock:
-        case Relock.DOOR_BEFORE if closed(state):
-            _throw(step)
-        case Relock.BOLT_MOVES if state.bolt.value is Bolt.LOCKED or visit.refused or step.passed(Why.ANSWER):
-            if step.now.mono < visit.armed_until:  # an unlock of ours may still act: no answer counts before
-                step.arm(Why.ANSWER, visit.armed_until - step.now.mono)
+        case RelockStep.DOOR_BEFORE if closed(state):
+            _send_lock(step)
+        case RelockStep.BOLT_MOVES if (
+            state.bolt.value is LockState.LOCKED or visit.lock_refused or step.timer_expired(Timer.ANSWER)
+        ):
+            if step.now.mono < visit.command_valid_until:  # an unlock of ours may still act: no answer counts before
+                step.set_timer(Timer.ANSWER, visit.command_valid_until - step.now.mono)
                 return True
-            step.visit = replace(visit, relock=Relock.BOLT_ANSWERS, refused=False)
-            step.doubt("lock")
-            step.ask("lock")
-            step.arm(Why.ANSWER, rules.latency)
-        case Relock.BOLT_ANSWERS if locked(state):
-            step.visit = replace(visit, relock=Relock.DOOR_AFTER)
-            _ask_door(step)
-        case Relock.DOOR_AFTER if locked(state) and closed(state):
+            step.visit = replace(visit, relock=RelockStep.BOLT_ANSWERS, lock_refused=False)
+            step.invalidate("lock")
+            step.query("lock")
+            step.set_timer(Timer.ANSWER, rules.latency)
+        case RelockStep.BOLT_ANSWERS if locked(state):
+            step.visit = replace(visit, relock=RelockStep.DOOR_AFTER)
+            _query_door(step)
+        case RelockStep.DOOR_AFTER if locked(state) and closed(state):
             transitions.prove_locked(step)
         case _:
             return False
     return True
 
 
-def _throw(step: Step) -> None:
+def _send_lock(step: Step) -> None:
     """Send the bolt out, with the door affirmatively closed. The parcels' result does not wait for what follows."""
     visit = step.visit
     if not visit.tried_to_lock and fridge_open(step.state, visit.delivery):
-        step.say(Alarm(code=AlarmCode.FRIDGE_LEFT_OPEN, detail=visit.delivery.place))
-    transitions.latch_if_opened(step)
-    if not step.state.rules.cover:  # a garage door that is closed is locked
-        step.say(Lock(visit=visit.id, n=visit.tries, life=step.state.rules.timing.command_life))
-    step.doubt("lock")
-    step.visit = replace(step.visit, relock=Relock.BOLT_MOVES, jammed=False, refused=False, tried_to_lock=True)
-    step.arm(Why.ANSWER, step.state.rules.latency)
+        step.emit(RaiseAlarm(code=AlarmCode.FRIDGE_LEFT_OPEN, detail=visit.delivery.place))
+    transitions.record_outcome_if_opened(step)
+    if not step.state.rules.garage_door:  # a garage door that is closed is locked
+        step.emit(Lock(visit=visit.id, n=visit.lock_tries, life=step.state.rules.timing.command_life))
+    step.invalidate("lock")
+    step.visit = replace(step.visit, relock=RelockStep.BOLT_MOVES, jammed=False, lock_refused=False, tried_to_lock=True)
+    step.set_timer(Timer.ANSWER, step.state.rules.latency)

@@ -2,76 +2,87 @@
 
 from gateway.domain.frozen import replace
 from gateway.domain.visit import facts, film, presence, safemode, scan, transitions
-from gateway.domain.visit.commands import StopFilm
+from gateway.domain.visit.commands import StopRecording
 from gateway.domain.visit.rules import before_intent
-from gateway.domain.visit.state import Phase, Refusal, Visit, Why
+from gateway.domain.visit.state import Phase, Refusal, Timer, Visit
 from gateway.domain.visit.step import Step
 
 
-def restarted(step: Step, *, safe_mode: bool) -> None:
+def on_restart(step: Step, *, safe_mode: bool) -> None:
     """Forget what was observed; keep what was promised. An unlock is never sent again."""
-    step.state = replace(step.state, session=None, disk=False, cold={}, cameras={}, half=None, lockup=None, due={})
+    step.state = replace(
+        step.state,
+        broker_session=None,
+        disk_ok=False,
+        fridges={},
+        cameras={},
+        pending_scan=None,
+        lock_request=None,
+        timers={},
+    )
     presence.forget(step)
-    facts.blind(step, "lock", "door")
-    _clocks_anew(step)
+    facts.lose_observation(step, "lock", "door")
+    _restart_timers(step)
     if before_intent(step.state):
         transitions.refuse(step, Refusal.NOT_READY)
     elif step.state.visit is not None:
-        _go_on(step)
+        _resume_visit(step)
     if step.state.incident is not None:
         film.begin(step, step.state.incident, 1)
     if safe_mode or step.state.safe_mode:
         safemode.begin(step)
 
 
-def _clocks_anew(step: Step) -> None:
+def _restart_timers(step: Step) -> None:
     """A longer wait than was due is safe; a shorter one is not."""
     state, mono = step.state, step.now.mono
     attempts = {
         scanner: replace(
             tries,
-            wrong=tuple((code, mono) for code, _ in tries.wrong),
-            tried=tuple((code, mono) for code, _ in tries.tried),
-            group=frozenset(),
-            group_at=-1e9,
-            until=mono + state.rules.timing.lockout,
-            seen=(),
+            unknown_codes=tuple((code, mono) for code, _ in tries.unknown_codes),
+            tried_codes=tuple((code, mono) for code, _ in tries.tried_codes),
+            label_codes=frozenset(),
+            label_read_at=-1e9,
+            locked_out_until=mono + state.rules.timing.lockout,
+            recent_codes=(),
         )
-        for scanner, tries in state.attempts.items()
+        for scanner, tries in state.scan_lockouts.items()
     }
-    said = {whose: min(at, mono) for whose, at in state.battery_said.items()}
-    step.state = replace(state, attempts=attempts, by_hand_at=min(state.by_hand_at, mono), battery_said=said)
-    scan.arm_lockout(step)
-    if state.watch is not None:
-        step.state = replace(step.state, watch=_armed_anew(step, state.watch))
-        film.begin_watch(step)
+    said = {whose: min(at, mono) for whose, at in state.battery_notified_at.items()}
+    step.state = replace(
+        state, scan_lockouts=attempts, by_hand_at=min(state.by_hand_at, mono), battery_notified_at=said
+    )
+    scan.set_lockout_timer(step)
+    if state.grace_visit is not None:
+        step.state = replace(step.state, grace_visit=_restart_command_validity(step, state.grace_visit))
+        film.start_grace(step)
     if state.incident is not None:
-        step.arm(Why.INCIDENT, state.rules.timing.incident)
+        step.set_timer(Timer.INCIDENT, state.rules.timing.incident)
     if state.preflights:
-        step.arm(Why.PREFLIGHT, state.rules.timing.probe)
+        step.set_timer(Timer.PREFLIGHT, state.rules.timing.probe)
 
 
-def _armed_anew(step: Step, visit: Visit) -> Visit:
+def _restart_command_validity(step: Step, visit: Visit) -> Visit:
     """An unlock sent just before the crash may still act, for its life and the tolerated clock error."""
     timing = step.state.rules.timing
-    return replace(visit, armed_until=step.now.mono + timing.command_life + timing.skew)
+    return replace(visit, command_valid_until=step.now.mono + timing.command_life + timing.skew)
 
 
-def _go_on(step: Step) -> None:
+def _resume_visit(step: Step) -> None:
     """A visit past its intent: the opening counts as used, what runs is filmed, and the door is to be proven locked."""
-    visit = step.visit = _armed_anew(step, step.visit)
+    visit = step.visit = _restart_command_validity(step, step.visit)
     if visit.phase is Phase.UNLOCKING:  # also of a state that was stored before `unanswered` was known
-        visit = step.visit = replace(visit, unanswered=True)
-    for part, _ in visit.unsealed:
-        step.say(StopFilm(visit=visit.id, part=part, keep=True))
+        visit = step.visit = replace(visit, unlock_unanswered=True)
+    for part, _ in visit.unsealed_parts:
+        step.emit(StopRecording(visit=visit.id, part=part, keep=True))
     match visit.phase:
         case Phase.LOCKED_AGAIN:  # finish the proof
             step.visit = replace(visit, film_closed=False, sealing=False)
-            step.enter(Phase.LOCKED_AGAIN, {Why.POST_ROLL: 0})
+            step.transition(Phase.LOCKED_AGAIN, {Timer.POST_ROLL: 0})
         case Phase.HANDED_TO_OWNER:
             film.begin(step, visit.id, visit.part)
-            step.enter(Phase.HANDED_TO_OWNER, {Why.ALARM: 0})
+            step.transition(Phase.HANDED_TO_OWNER, {Timer.ALARM: 0})
         case _:
-            transitions.spend(step)
+            transitions.consume_opening(step)
             film.begin(step, visit.id, visit.part)
             transitions.wait_then_lock(step, 0)

@@ -1,43 +1,54 @@
 """Questions about an entrance that have an answer and no effect. Unknown is never good."""
 
-from devices.reports import BatteryLevel, BatteryReport, Bolt, Door
+from devices.reports import BatteryLevel, BatteryReport, DoorState, LockState
 from gateway.domain.visit import presence
-from gateway.domain.visit.state import BEFORE_INTENT, WALK_TEST, Delivery, Entrance, Now, Refusal, Way, Why
+from gateway.domain.visit.state import (
+    BEFORE_INTENT,
+    WALK_TEST,
+    Entrance,
+    Now,
+    Obstruction,
+    Refusal,
+    Timer,
+    VisitDelivery,
+)
 
-FREE = frozenset({Bolt.UNLOCKED, Bolt.UNLATCHED})  # the door can be opened
-WITHDRAWN = FREE | {Bolt.NOT_FULLY_LOCKED}
-EMPTY = 10  # percent: a battery that may withdraw the bolt and not throw it again
-OPEN = frozenset({Door.OPEN, Door.AJAR, Door.FORCED_OPEN})
+OPENABLE = frozenset({LockState.UNLOCKED, LockState.UNLATCHED})  # the door can be opened
+NOT_LOCKED = OPENABLE | {LockState.NOT_FULLY_LOCKED}
+CRITICAL_BATTERY_PERCENT = 10  # percent: a battery that may withdraw the bolt and not throw it again
+OPEN_DOOR_STATES = frozenset({DoorState.OPEN, DoorState.AJAR, DoorState.FORCED_OPEN})
 
 
 def locked(state: Entrance) -> bool:
     """The bolt answered "locked" to a question asked after the last bad news: all that may be shown as locked."""
-    return state.bolt.proven and state.bolt.value is Bolt.LOCKED
+    return state.bolt.proven and state.bolt.value is LockState.LOCKED
 
 
 def closed(state: Entrance) -> bool:
     """The door is affirmatively closed."""
-    return state.door.proven and state.door.value is Door.CLOSED
+    return state.door.proven and state.door.value is DoorState.CLOSED
 
 
-def clear(state: Entrance) -> bool:
+def unobstructed(state: Entrance) -> bool:
     """Nothing is in the way of a garage door, affirmatively; where there is no beam nothing ever is known to be."""
-    return state.way.proven and state.way.value is Way.CLEAR
+    return state.obstruction.proven and state.obstruction.value is Obstruction.CLEAR
 
 
 def door_open(state: Entrance) -> bool:
     """The door was last seen open; bad news needs no proof."""
-    return state.door.value in OPEN
+    return state.door.value in OPEN_DOOR_STATES
 
 
 def bolt_out_with_the_door_open(state: Entrance) -> bool:
     """It looks so; whether it is so must be asked."""
-    return door_open(state) and state.bolt.value is Bolt.LOCKED
+    return door_open(state) and state.bolt.value is LockState.LOCKED
 
 
-def free(state: Entrance) -> bool:
+def openable(state: Entrance) -> bool:
     """The door can be opened from outside: with a fixed knob only while the latch is pulled."""
-    return state.bolt.value is Bolt.UNLATCHED or (state.bolt.value is Bolt.UNLOCKED and not state.rules.unlatch)
+    return state.bolt.value is LockState.UNLATCHED or (
+        state.bolt.value is LockState.UNLOCKED and not state.rules.unlatch
+    )
 
 
 def filmed(state: Entrance) -> bool:
@@ -53,19 +64,19 @@ def courier_seen(state: Entrance) -> bool:
     return filmed(state) and all(state.cameras[name].moving for name, sees in state.rules.cameras.items() if sees)
 
 
-def intent(state: Entrance) -> bool:
+def has_unlock_intent(state: Entrance) -> bool:
     """Whether a visit past its intent runs: what happens at the door then belongs to it."""
-    return state.visit is not None and state.visit.committed
+    return state.visit is not None and state.visit.unlock_intent
 
 
-def explained(state: Entrance) -> bool:
+def is_explained(state: Entrance) -> bool:
     """Whether a visit, or the watch after one, explains what happens at the door."""
-    return intent(state) or state.watch is not None
+    return has_unlock_intent(state) or state.grace_visit is not None
 
 
 def unlock_unanswered(state: Entrance) -> bool:
     """Whether the lock may still obey an unlock of the running visit, or of the last one, that no report answered."""
-    return (state.visit is not None and state.visit.unanswered) or unlock_held(state)
+    return (state.visit is not None and state.visit.unlock_unanswered) or unlock_held(state)
 
 
 def unlock_held(state: Entrance) -> bool:
@@ -73,12 +84,12 @@ def unlock_held(state: Entrance) -> bool:
 
     Until it cannot, the entrance is not ready: no second unlocking command is sent beside it.
     """
-    return state.watch is not None and state.watch.unanswered
+    return state.grace_visit is not None and state.grace_visit.unlock_unanswered
 
 
-def household_again(state: Entrance) -> bool:
+def explained_only_by_unlock(state: Entrance) -> bool:
     """Whether only an unanswered unlock keeps the watch: what a hand does is the household's own by then."""
-    return unlock_held(state) and Why.WATCH not in state.due
+    return unlock_held(state) and Timer.WATCH not in state.timers
 
 
 def before_intent(state: Entrance) -> bool:
@@ -86,41 +97,41 @@ def before_intent(state: Entrance) -> bool:
     return state.visit is not None and state.visit.phase in BEFORE_INTENT
 
 
-def cold_enough(state: Entrance, delivery: Delivery) -> bool:
+def cold_enough(state: Entrance, delivery: VisitDelivery) -> bool:
     """A delivery without a cold chain asks nothing of the fridge."""
     if delivery.cold_max_c is None:
         return True
-    fridge = state.cold.get(delivery.place)
+    fridge = state.fridges.get(delivery.place)
     return fridge is not None and fridge.temp_c is not None and fridge.temp_c <= delivery.cold_max_c
 
 
-def too_warm(state: Entrance, delivery: Delivery) -> bool:
+def too_warm(state: Entrance, delivery: VisitDelivery) -> bool:
     """A fridge known to be too warm, which is less than one not known to be cold enough."""
-    fridge = state.cold.get(delivery.place)
+    fridge = state.fridges.get(delivery.place)
     known = fridge is not None and fridge.temp_c is not None
     return known and not cold_enough(state, delivery)
 
 
-def fridge_open(state: Entrance, delivery: Delivery) -> bool:
+def fridge_open(state: Entrance, delivery: VisitDelivery) -> bool:
     """Whether the fridge at the delivery's place stands open."""
-    fridge = state.cold.get(delivery.place)
-    return fridge is not None and fridge.door in OPEN
+    fridge = state.fridges.get(delivery.place)
+    return fridge is not None and fridge.door in OPEN_DOOR_STATES
 
 
-def battery(report: BatteryReport) -> BatteryLevel:
+def battery_level(report: BatteryReport) -> BatteryLevel:
     """Put a battery into one of three words: critical (10 % or less), low (20 % or less) or good."""
     percent = 100 if report.percent is None else report.percent
-    if report.level is BatteryLevel.CRITICAL or percent <= EMPTY:
+    if report.level is BatteryLevel.CRITICAL or percent <= CRITICAL_BATTERY_PERCENT:
         return BatteryLevel.CRITICAL
     return BatteryLevel.LOW if report.level is BatteryLevel.LOW or percent <= 20 else BatteryLevel.GOOD
 
 
-def batteries(state: Entrance, level: BatteryLevel) -> tuple[str, ...]:
-    """Name the batteries at this level, as what an entrance lacks: `battery:lock`. An unknown one is at none."""
+def batteries_at(state: Entrance, level: BatteryLevel) -> tuple[str, ...]:
+    """Name the batteries at this level, as what an entrance lacks: `battery_level:lock`. An unknown one is at none."""
     return tuple(f"battery:{role}" for role in ("lock", "door") if state.batteries.get(role) is level)
 
 
-def in_window(delivery: Delivery, now: Now) -> bool:
+def in_window(delivery: VisitDelivery, now: Now) -> bool:
     """The window's end is no longer inside it."""
     return delivery.start <= now.utc < delivery.end
 
@@ -130,7 +141,7 @@ def paused(state: Entrance, now: Now) -> bool:
     return any(pause.start <= now.utc < pause.end for pause in state.pauses)
 
 
-def shut_to(state: Entrance, delivery: Delivery, now: Now) -> bool:
+def closed_to(state: Entrance, delivery: VisitDelivery, now: Now) -> bool:
     """The household lets this delivery in at no instant that is left of its window: a stop, or pauses all through."""
     free = max(delivery.start, now.utc)  # the first instant that no pause is known to cover
     for pause in sorted(state.pauses, key=lambda pause: pause.start):
@@ -141,7 +152,7 @@ def shut_to(state: Entrance, delivery: Delivery, now: Now) -> bool:
 
 def household_present(state: Entrance, now: Now) -> bool:
     """Somebody says so, the door stands open or unlocked by hand, or was used by hand a moment ago."""
-    by_hand = state.by_hand and state.bolt.value in WITHDRAWN
+    by_hand = state.by_hand and state.bolt.value in NOT_LOCKED
     recent = now.mono - state.by_hand_at < state.rules.timing.by_hand
     return state.somebody_home or presence.somebody_home(state) or by_hand or recent or door_open(state)
 
@@ -151,17 +162,21 @@ def ready(state: Entrance) -> bool:
 
     A critical battery is a reason to stay shut: it may withdraw the bolt and not throw it again.
     """
-    good = locked(state) and closed(state) and state.disk and not batteries(state, BatteryLevel.CRITICAL)
-    surroundings = presence.all_known(state) and presence.quiet(state) and (clear(state) or not state.rules.beam)
+    good = locked(state) and closed(state) and state.disk_ok and not batteries_at(state, BatteryLevel.CRITICAL)
+    surroundings = (
+        presence.all_known(state)
+        and presence.no_siren(state)
+        and (unobstructed(state) or not state.rules.obstruction_sensor)
+    )
     return good and surroundings and state.incident is None and not state.safe_mode and not unlock_held(state)
 
 
-def barred_to(state: Entrance, delivery: Delivery | None) -> bool:
+def walk_test_refuses(state: Entrance, delivery: VisitDelivery | None) -> bool:
     """The walk test was not passed: nobody is let in but by the test's own delivery, whose installer stands there."""
-    return state.barred and (delivery is None or delivery.brand != WALK_TEST)
+    return state.walk_test_failed and (delivery is None or delivery.brand != WALK_TEST)
 
 
-def may_open(state: Entrance, delivery: Delivery, now: Now) -> Refusal | None:
+def may_open(state: Entrance, delivery: VisitDelivery, now: Now) -> Refusal | None:
     """Everything that must hold at the scan and again at the intent, in the order in which it is said."""
     if delivery.entrance != state.id:
         return Refusal.WRONG_ENTRANCE
@@ -179,7 +194,7 @@ def may_open(state: Entrance, delivery: Delivery, now: Now) -> Refusal | None:
         return Refusal.OUTSIDE_WINDOW
     if household_present(state, now):
         return Refusal.HOUSEHOLD_PRESENT
-    if not ready(state) or barred_to(state, delivery):
+    if not ready(state) or walk_test_refuses(state, delivery):
         return Refusal.NOT_READY
     if not cold_enough(state, delivery):
         return Refusal.FRIDGE_TOO_WARM

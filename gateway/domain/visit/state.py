@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum, auto
 from typing import Generic, TypeVar
 
-from devices.reports import BatteryLevel, Bolt, Door, Panel, Presence
+from devices.reports import AlarmPanelState, BatteryLevel, DoorState, LockState, PresenceState
 from gateway.domain.timing import Timing
 
 
@@ -50,7 +50,7 @@ class Outcome(StrEnum):
     UNKNOWN = auto()
 
 
-class House(StrEnum):
+class DoorResult(StrEnum):
     """How the visit left the house, latched once, apart from the parcels' outcome."""
 
     NOT_OPENED = auto()
@@ -58,7 +58,7 @@ class House(StrEnum):
     HANDED_TO_OWNER = auto()
 
 
-class Relock(StrEnum):
+class RelockStep(StrEnum):
     """Where a relocking stands; every step is a question with one deadline."""
 
     WAIT = auto()
@@ -97,7 +97,7 @@ class Refusal(StrEnum):
     ANNOUNCE_AGAIN = auto()  # promised before the box's state was put back from a copy: it may have been used since
 
 
-class Why(StrEnum):
+class Timer(StrEnum):
     """A reason in the due map: why `decide` wants to be asked again at an instant."""
 
     RING = auto()  # the ringing time (a veto) is over
@@ -130,7 +130,7 @@ class Why(StrEnum):
     LOCKUP = auto()  # the lock-up that somebody asked for: its answer is due, or its result was shown for long enough
 
 
-class Way(StrEnum):
+class Obstruction(StrEnum):
     """What the light beam under a garage door sees."""
 
     CLEAR = auto()
@@ -138,7 +138,7 @@ class Way(StrEnum):
     UNKNOWN = auto()
 
 
-class Closing(StrEnum):
+class ClosingStep(StrEnum):
     """How far the sending down of a garage door has come."""
 
     NOT = auto()
@@ -151,24 +151,24 @@ class Closing(StrEnum):
 
 ENTRANCE_WIDE = frozenset(
     {
-        Why.LOCKOUT,
-        Why.HALF,
-        Why.WATCH,
-        Why.HELD,
-        Why.FORCED,
-        Why.INCIDENT,
-        Why.PROBE,
-        Why.PREFLIGHT,
-        Why.SIGNAL,
-        Why.SAFE,
-        Why.PAUSE,
-        Why.LOCKUP,
+        Timer.LOCKOUT,
+        Timer.HALF,
+        Timer.WATCH,
+        Timer.HELD,
+        Timer.FORCED,
+        Timer.INCIDENT,
+        Timer.PROBE,
+        Timer.PREFLIGHT,
+        Timer.SIGNAL,
+        Timer.SAFE,
+        Timer.PAUSE,
+        Timer.LOCKUP,
     },
 )
 
 WALK_TEST = "walk-test"  # who promises the delivery of a walk test
 
-T = TypeVar("T", Bolt, Door, Way)
+T = TypeVar("T", LockState, DoorState, Obstruction)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,15 +177,15 @@ class Fact(Generic[T]):
 
     value: T
     proven: bool = False
-    since: float = 0.0  # the value held, observed without a break, since
-    answered: int = -1  # the newest question that this value answered
-    floor: int = 0  # only an answer to a question numbered at or above this proves
+    stable_since: float = 0.0  # the value held, observed without a break, since
+    answered_query_id: int = -1  # the newest question that this value answered
+    min_query_id: int = 0  # only an answer to a question numbered at or above this proves
     boot: str | None = None
     seq: int = -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Camera:
+class CameraState:
     """What the video process last said of one camera; only changes arrive here."""
 
     live: bool = False  # packets, rising timestamps, decodable pictures
@@ -201,7 +201,7 @@ class CodeKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class VisitDelivery:
     """What the store says of a promise and its permission, at the moment of the event that carries it."""
 
     id: str
@@ -231,9 +231,9 @@ class Rules:
     door_answers: bool = True  # the door sensor can be asked; if not it is a basic door
     presence: tuple[str, ...] = ()  # devices that say whether somebody is home
     alarm: str | None = None  # the alarm panel, where there is one
-    bypassed: frozenset[Panel] = frozenset()  # its modes in which opening this door sets off nothing
-    cover: bool = False  # the lock is the opener of a garage door
-    beam: bool = False  # and it tells of a light beam, so that the door may be sent down
+    bypassed: frozenset[AlarmPanelState] = frozenset()  # its modes in which opening this door sets off nothing
+    garage_door: bool = False  # the lock is the opener of a garage door
+    obstruction_sensor: bool = False  # and it tells of a light beam, so that the door may be sent down
     warning: float = 10.0  # how long the signal warns before
     closing: float = 30.0  # the opener's declared longest time from the command until the sensor says closed
     left_open: int = 5  # how often an open garage door is told of before it is the owner's
@@ -260,65 +260,71 @@ class Visit:
     """One person's passage under one delivery."""
 
     id: str  # also the intent's id: one visit, one intent
-    delivery: Delivery
+    delivery: VisitDelivery
     phase: Phase
     scanner: str
-    rang: bool = False
+    bell_confirmed: bool = False
     approved: bool | None = None  # the owner's word, None until it is said
     attended: bool = False  # somebody of the household answered or came
-    committed: bool = False  # the intent
-    armed_until: float = 0.0  # monotonic: until then an unlocking command of ours may still act by its own lifetime
-    unanswered: bool = False  # the unlock was sent, and no report says that the lock obeyed it or refused it
-    hold_over: bool = False  # nothing can hold it any longer: bolt and door were asked, and have to prove it
-    unbroken: bool = True  # observed without a break since the intent
+    unlock_intent: bool = False  # the intent
+    command_valid_until: float = (
+        0.0  # monotonic: until then an unlocking command of ours may still act by its own lifetime
+    )
+    unlock_unanswered: bool = False  # the unlock was sent, and no report says that the lock obeyed it or refused it
+    hold_expired: bool = False  # nothing can hold it any longer: bolt and door were asked, and have to prove it
+    observed_throughout: bool = True  # observed without a break since the intent
     opened: bool = False  # the door was seen open under this visit
-    settled: bool = False  # the reservation was spent or given back, once
+    reservation_settled: bool = False  # the reservation was spent or given back, once
     not_sent: str | None = None  # why the unlock certainly never left, one of `events.NotSent`
-    asked: bool = False
-    relock: Relock = Relock.WAIT
-    tries: int = 0
-    tries_given_back: int = 0  # since the door was last opened: tries that a lost broker cut short
+    queried: bool = False
+    relock: RelockStep = RelockStep.WAIT
+    lock_tries: int = 0
+    lock_tries_refunded: int = 0  # since the door was last opened: tries that a lost broker cut short
     jammed: bool = False
-    jam_told: bool = False
-    refused: bool = False  # the lock said why it did not obey, and was not asked since
-    refusal_told: bool = False
-    handle_told: bool = False
-    warm_told: bool = False
+    jam_notified: bool = False
+    lock_refused: bool = False  # the lock said why it did not obey, and was not asked since
+    refusal_notified: bool = False
+    handle_notified: bool = False
+    warm_notified: bool = False
     tried_to_lock: bool = False
-    out: bool = False  # the courier said that he is outside, and nothing broke the beam since
-    closing: Closing = Closing.NOT
-    closings: int = 0  # how often the door was sent down since it opened
-    stop_told: bool = False
-    long_told: int = 0
+    courier_left: bool = False  # the courier said that he is outside, and nothing broke the beam since
+    closing: ClosingStep = ClosingStep.NOT
+    close_commands: int = 0  # how often the door was sent down since it opened
+    stop_notified: bool = False
+    open_notifications: int = 0
     parcels: frozenset[str] = frozenset()
     outcome: Outcome | None = None  # latched
-    house: House | None = None  # latched
+    door_result: DoorResult | None = None  # latched
     acknowledged: bool = False  # the owner looked after a door that was handed to them
     part: int = 1
     filming: bool = True  # this part's film runs
     gaps: tuple[str, ...] = ()
     film_closed: bool = False
     sealing: bool = False
-    unsealed: tuple[tuple[int, tuple[str, ...]], ...] = ()  # (earlier part, its gaps) whose film is not closed yet
+    unsealed_parts: tuple[
+        tuple[int, tuple[str, ...]], ...
+    ] = ()  # (earlier part, its gaps) whose film is not closed yet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempts:
+class ScanLockout:
     """Wrong codes of one scanner, or of one camera that reads labels (only `tried`, the lock-out and `seen`)."""
 
-    wrong: tuple[tuple[str, float], ...] = ()  # (code, counted at), one a label
-    group: frozenset[str] = frozenset()  # codes of the label being read
-    group_at: float = -1e9
+    unknown_codes: tuple[tuple[str, float], ...] = ()  # (code, counted at), one a label
+    label_codes: frozenset[str] = frozenset()  # codes of the label being read
+    label_read_at: float = -1e9
     locked_out: bool = False
-    until: float = 0.0  # monotonic: the end of the lock-out
-    seen: tuple[tuple[str, float], ...] = ()  # codes of the last moment (`Rules.merge`) and when they were taken in
+    locked_out_until: float = 0.0  # monotonic: the end of the lock-out
+    recent_codes: tuple[
+        tuple[str, float], ...
+    ] = ()  # codes of the last moment (`Rules.merge`) and when they were taken in
     retained_noted: bool = False  # the newest scan was a retained one, and is in the log
-    tried: tuple[tuple[str, float], ...] = ()  # different unknown codes and when; nothing takes these back
-    excused: tuple[str, ...] = ()  # deliveries whose code has excused a label already, the newest last
+    tried_codes: tuple[tuple[str, float], ...] = ()  # different unknown codes and when; nothing takes these back
+    excused_deliveries: tuple[str, ...] = ()  # deliveries whose code has excused a label already, the newest last
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Half:
+class PendingScan:
     """A parcel without its courier yet, or the other way round: a code of this version of the delivery and no other."""
 
     delivery: str
@@ -333,14 +339,14 @@ class Half:
 class Preflight:
     """A delivery whose readiness is watched. `lacking` is what was last said, None before the first word."""
 
-    delivery: Delivery
+    delivery: VisitDelivery
     lacking: tuple[str, ...] | None = None
-    weak: tuple[str, ...] = ()  # batteries that the owner was told to change in time
-    due: bool = False  # a word is owed even when nothing has changed
+    batteries_to_change: tuple[str, ...] = ()  # batteries that the owner was told to change in time
+    report_due: bool = False  # a word is owed even when nothing has changed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pause:
+class PausePeriod:
     """No delivery is let in from `start` up to, not including, `end` (UTC): the household said so. `id` names it."""
 
     id: str
@@ -348,7 +354,7 @@ class Pause:
     end: datetime
 
 
-class Locked(StrEnum):
+class LockRequestResult(StrEnum):
     """What came of a lock-up: `PROVEN`, or why the door is not proven locked."""
 
     PROVEN = auto()
@@ -360,21 +366,21 @@ class Locked(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lockup:
+class LockRequest:
     """Somebody asked to lock, and no visit runs: where its chain of questions stands, and in the end what came of it.
 
     `sent`: the bolt was told to go out; before that the relocking word is only `DOOR_BEFORE`.
     """
 
     id: str
-    at: Relock = Relock.DOOR_BEFORE
-    sent: bool = False
-    refused: bool = False  # the lock said that it did not obey
-    result: Locked | None = None
+    step: RelockStep = RelockStep.DOOR_BEFORE
+    lock_sent: bool = False
+    lock_refused: bool = False  # the lock said that it did not obey
+    result: LockRequestResult | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Charge:
+class BatteryTrend:
     """How a battery goes down: the percentage at `since` (UTC), and the newest."""
 
     since: datetime
@@ -383,11 +389,11 @@ class Charge:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cold:
+class FridgeState:
     """What a fridge says of itself: measured temperature or None, its door."""
 
     temp_c: float | None = None
-    door: Door = Door.UNKNOWN
+    door: DoorState = DoorState.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -396,37 +402,39 @@ class Entrance:
 
     id: str
     rules: Rules = field(default_factory=Rules)
-    session: int | None = None  # the broker session; None while there is none
-    question: int = 0
-    bolt: Fact[Bolt] = field(default_factory=lambda: Fact(value=Bolt.UNKNOWN))
-    door: Fact[Door] = field(default_factory=lambda: Fact(value=Door.UNKNOWN))
-    way: Fact[Way] = field(default_factory=lambda: Fact(value=Way.UNKNOWN))  # of a garage door
+    broker_session: int | None = None  # the broker session; None while there is none
+    last_query_id: int = 0
+    bolt: Fact[LockState] = field(default_factory=lambda: Fact(value=LockState.UNKNOWN))
+    door: Fact[DoorState] = field(default_factory=lambda: Fact(value=DoorState.UNKNOWN))
+    obstruction: Fact[Obstruction] = field(default_factory=lambda: Fact(value=Obstruction.UNKNOWN))  # of a garage door
     by_hand: bool = False  # how the bolt was last withdrawn
     by_hand_at: float = -1e9  # when the door was last used by hand
-    cameras: Mapping[str, Camera] = field(default_factory=dict)
-    disk: bool = False
+    cameras: Mapping[str, CameraState] = field(default_factory=dict)
+    disk_ok: bool = False
     batteries: Mapping[str, BatteryLevel] = field(default_factory=dict)  # whose -> what was last said, over restarts
-    charges: Mapping[str, Charge] = field(default_factory=dict)  # of those batteries that tell a percentage
-    battery_told: frozenset[str] = frozenset()  # whose change was asked for, until it comes
-    battery_said: Mapping[str, float] = field(default_factory=dict)  # whose -> when that was said last
-    cold: Mapping[str, Cold] = field(default_factory=dict)  # place -> what its fridge says
-    attempts: Mapping[str, Attempts] = field(default_factory=dict)
-    half: Half | None = None
+    battery_trends: Mapping[str, BatteryTrend] = field(
+        default_factory=dict
+    )  # of those batteries that tell a percentage
+    batteries_to_change: frozenset[str] = frozenset()  # whose change was asked for, until it comes
+    battery_notified_at: Mapping[str, float] = field(default_factory=dict)  # whose -> when that was said last
+    fridges: Mapping[str, FridgeState] = field(default_factory=dict)  # place -> what its fridge says
+    scan_lockouts: Mapping[str, ScanLockout] = field(default_factory=dict)
+    pending_scan: PendingScan | None = None
     stopped: bool = False
     stop_epoch: int = 0
-    pauses: tuple[Pause, ...] = ()  # those that are not over
+    pauses: tuple[PausePeriod, ...] = ()  # those that are not over
     somebody_home: bool = False
     away: bool = False
-    barred: bool = False  # the walk test forbids unattended visits: nothing is let in but its own delivery
-    presence: Mapping[str, Presence] = field(default_factory=dict)  # device -> what it last said, in this session
-    panel: Panel = Panel.UNKNOWN  # what the alarm panel last said, in this session
+    walk_test_failed: bool = False  # the walk test forbids unattended visits: nothing is let in but its own delivery
+    presence: Mapping[str, PresenceState] = field(default_factory=dict)  # device -> what it last said, in this session
+    alarm_panel: AlarmPanelState = AlarmPanelState.UNKNOWN  # what the alarm panel last said, in this session
     safe_mode: bool = False
-    safe_tries: int = 0  # how often safe mode threw the bolt
-    safe_asked: int = 0  # the question to the lock of safe mode's running round, 0 for none
-    expecting: bool = False  # a window is open or near
+    safe_mode_lock_tries: int = 0  # how often safe mode threw the bolt
+    safe_mode_query_id: int = 0  # the question to the lock of safe mode's running round, 0 for none
+    window_near: bool = False  # a window is open or near
     preflights: tuple[Preflight, ...] = ()
     visit: Visit | None = None
-    watch: Visit | None = None  # the last sealed visit, while somebody may still come out
+    grace_visit: Visit | None = None  # the last sealed visit, while somebody may still come out
     incident: str | None = None  # the id under which an unexpected opening (or safe mode) is filmed
-    lockup: Lockup | None = None
-    due: Mapping[Why, float] = field(default_factory=dict)
+    lock_request: LockRequest | None = None
+    timers: Mapping[Timer, float] = field(default_factory=dict)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from gateway.domain.frozen import replace
-from gateway.domain.visit.commands import Command, Query
-from gateway.domain.visit.state import ENTRANCE_WIDE, Entrance, Now, Phase, Visit, Why
+from gateway.domain.visit.commands import Command, QueryDevice
+from gateway.domain.visit.state import ENTRANCE_WIDE, Entrance, Now, Phase, Timer, Visit
 
 
 class Step:
@@ -29,60 +29,62 @@ class Step:
     def visit(self, visit: Visit) -> None:
         self.state = replace(self.state, visit=visit)
 
-    def say(self, *commands: Command) -> None:
+    def emit(self, *commands: Command) -> None:
         """Add to what the shell is asked to do, in this order."""
         self.commands.extend(commands)
 
-    def passed(self, why: Why) -> bool:
+    def timer_expired(self, why: Timer) -> bool:
         """Whether the deadline is set and over."""
-        at = self.state.due.get(why)
+        at = self.state.timers.get(why)
         return at is not None and self.now.mono >= at
 
-    def armed(self, why: Why) -> bool:
+    def timer_is_set(self, why: Timer) -> bool:
         """Whether the deadline is set."""
-        return why in self.state.due
+        return why in self.state.timers
 
-    def arm(self, why: Why, seconds: float) -> None:
+    def set_timer(self, why: Timer, seconds: float) -> None:
         """Set a deadline so many seconds from now."""
-        self.state = replace(self.state, due={**self.state.due, why: self.now.mono + seconds})
+        self.state = replace(self.state, timers={**self.state.timers, why: self.now.mono + seconds})
 
-    def disarm(self, *whys: Why) -> None:
+    def clear_timer(self, *whys: Timer) -> None:
         """Drop deadlines; those not set do not matter."""
-        if not self.state.due.keys().isdisjoint(whys):
-            kept = {why: at for why, at in self.state.due.items() if why not in whys}
-            self.state = replace(self.state, due=kept)
+        if not self.state.timers.keys().isdisjoint(whys):
+            kept = {why: at for why, at in self.state.timers.items() if why not in whys}
+            self.state = replace(self.state, timers=kept)
 
-    def enter(self, phase: Phase, dues: Mapping[Why, float]) -> None:
+    def transition(self, phase: Phase, dues: Mapping[Timer, float]) -> None:
         """Go to a phase with its own deadlines (seconds from now); those of the phase before are dropped."""
         self.visit = replace(self.visit, phase=phase)
-        self.drop_phase_dues()
+        self.clear_phase_timers()
         for why, seconds in dues.items():
-            self.arm(why, seconds)
+            self.set_timer(why, seconds)
 
-    def drop_phase_dues(self) -> None:
+    def clear_phase_timers(self) -> None:
         """Keep only the deadlines that outlive a phase."""
-        kept = {why: at for why, at in self.state.due.items() if why in ENTRANCE_WIDE}
-        self.state = replace(self.state, due=kept)
+        kept = {why: at for why, at in self.state.timers.items() if why in ENTRANCE_WIDE}
+        self.state = replace(self.state, timers=kept)
 
-    def ask(self, *devices: str) -> None:
+    def query(self, *devices: str) -> None:
         """Ask the lock or the door for its state. Without a broker nothing is asked.
 
         Whoever asks after a garage door asks what is in its way too.
         """
-        way = ("way",) if "door" in devices and self.state.rules.beam else ()
+        way = ("way",) if "door" in devices and self.state.rules.obstruction_sensor else ()
         for device in (*devices, *way):
-            if self.state.session is None:
+            if self.state.broker_session is None:
                 return
-            number = self.state.question + 1
-            self.say(Query(device=device, session=self.state.session, number=number))
-            self.state = replace(self.state, question=number)
+            number = self.state.last_query_id + 1
+            self.emit(QueryDevice(device=device, session=self.state.broker_session, number=number))
+            self.state = replace(self.state, last_query_id=number)
 
-    def doubt(self, *devices: str) -> None:
+    def invalidate(self, *devices: str) -> None:
         """Only an answer to a question asked from here on is proof again."""
-        floor = self.state.question + 1
+        floor = self.state.last_query_id + 1
         if "lock" in devices:
-            self.state = replace(self.state, bolt=replace(self.state.bolt, proven=False, floor=floor))
+            self.state = replace(self.state, bolt=replace(self.state.bolt, proven=False, min_query_id=floor))
         if "door" in devices:
-            self.state = replace(self.state, door=replace(self.state.door, proven=False, floor=floor))
+            self.state = replace(self.state, door=replace(self.state.door, proven=False, min_query_id=floor))
         if "way" in devices:
-            self.state = replace(self.state, way=replace(self.state.way, proven=False, floor=floor))
+            self.state = replace(
+                self.state, obstruction=replace(self.state.obstruction, proven=False, min_query_id=floor)
+            )

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from devices.commands import Light, Sound
 from gateway.config.home import Home
 from gateway.domain.visit import transitions
-from gateway.domain.visit.commands import Show
+from gateway.domain.visit.commands import ShowSignal
 from gateway.evidence.documents.notice_words import WORDS, Line
 from gateway.evidence.documents.pdf import HEIGHT, POINT, WIDTH, Ink, Sheet
 from gateway.evidence.documents.pictograms import Pictogram, draw
@@ -19,7 +19,7 @@ from gateway.system.text import LONGEST, inert
 MARGIN = 12.0
 WITHIN = WIDTH - 2 * MARGIN
 
-RING = Show(light=Light.AMBER, sound=Sound.RING)  # `gateway/runtime/effects.py` rings so
+RING = ShowSignal(light=Light.AMBER, sound=Sound.RING)  # `gateway/runtime/effects.py` rings so
 
 # What the courier does, in its order; the last is the door's no.
 STEPS: tuple[tuple[Pictogram, Line], ...] = (
@@ -34,7 +34,7 @@ STEPS: tuple[tuple[Pictogram, Line], ...] = (
 )
 
 # What the signal at the door shows and sounds, and what it means.
-SIGNS: tuple[tuple[Show, Line], ...] = (
+SIGNS: tuple[tuple[ShowSignal, Line], ...] = (
     (RING, Line.SIGN_RING),
     (transitions.WAIT, Line.SIGN_WAIT),
     (transitions.INSIDE, Line.SIGN_INSIDE),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum, auto
 from types import MappingProxyType
 
-from gateway.domain.visit.state import House
+from gateway.domain.visit.state import DoorResult
 from gateway.evidence.documents.visit_timeline import Moment
 from gateway.evidence.verdict import WORDS as VERDICTS
 from gateway.evidence.verdict import Problem
@@ -222,10 +222,10 @@ MOMENTS: Mapping[Moment, Mapping[Language, str]] = MappingProxyType({
     Moment.HANDED_TO_OWNER: {"fr": "Remis au propriétaire", "en": "Handed to the owner"},
 })  # fmt: skip
 
-HOUSES: Mapping[House, Mapping[Language, str]] = MappingProxyType({
-    House.NOT_OPENED: {"fr": "la porte n'a pas été ouverte", "en": "the door was not opened"},
-    House.LOCKED_AGAIN: {"fr": "reverrouillée", "en": "locked again"},
-    House.HANDED_TO_OWNER: {"fr": "remise au propriétaire", "en": "handed to the owner"},
+HOUSES: Mapping[DoorResult, Mapping[Language, str]] = MappingProxyType({
+    DoorResult.NOT_OPENED: {"fr": "la porte n'a pas été ouverte", "en": "the door was not opened"},
+    DoorResult.LOCKED_AGAIN: {"fr": "reverrouillée", "en": "locked again"},
+    DoorResult.HANDED_TO_OWNER: {"fr": "remise au propriétaire", "en": "handed to the owner"},
 })  # fmt: skip
 
 # Why a film lacks: the video process's words and those of sealing.

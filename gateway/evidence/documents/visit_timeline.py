@@ -11,11 +11,11 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from devices.reports import Bolt, Door
-from gateway.domain.visit.state import House
+from devices.reports import DoorState, LockState
+from gateway.domain.visit.state import DoorResult
 
-OPEN = frozenset({Door.OPEN, Door.AJAR, Door.FORCED_OPEN})
-WITHDRAWN = frozenset({Bolt.UNLOCKED, Bolt.UNLATCHED, Bolt.NOT_FULLY_LOCKED})
+OPEN = frozenset({DoorState.OPEN, DoorState.AJAR, DoorState.FORCED_OPEN})
+WITHDRAWN = frozenset({LockState.UNLOCKED, LockState.UNLATCHED, LockState.NOT_FULLY_LOCKED})
 
 
 class Moment(StrEnum):
@@ -159,9 +159,9 @@ class _Tracker:
             case _:
                 pass
         for command in row.commands:
-            if command.command == "HouseResult" and command.house == House.HANDED_TO_OWNER:
+            if command.command == "HouseResult" and command.house == DoorResult.HANDED_TO_OWNER:
                 self._note(Moment.HANDED_TO_OWNER, row)
-            if command.command == "HouseResult" and command.house == House.LOCKED_AGAIN:
+            if command.command == "HouseResult" and command.house == DoorResult.LOCKED_AGAIN:
                 self._note(Moment.LOCKED_AGAIN, row)
 
     def course(self) -> Course:
@@ -179,13 +179,13 @@ class _Tracker:
     def _bolt(self, bolt: str | None, row: _Row) -> None:
         if bolt in WITHDRAWN and _begin(self._withdrawn, row.at):
             self._note(Moment.UNLOCKED, row)
-        if bolt == Bolt.LOCKED:
+        if bolt == LockState.LOCKED:
             _end(self._withdrawn, row.at)
 
     def _door(self, door: str | None, row: _Row) -> None:
         if door in OPEN and _begin(self._open, row.at):
             self._note(Moment.OPENED, row)
-        if door == Door.CLOSED and _end(self._open, row.at):
+        if door == DoorState.CLOSED and _end(self._open, row.at):
             self._note(Moment.CLOSED, row)
 
     def _note(self, moment: Moment, row: _Row) -> None:

@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringC
 from pydantic_core import PydanticCustomError
 
 from gateway.domain.delivery.promise import MOST_PARCELS, Digest, Id, Name, Parcel, State, Version, Window, distinct
-from gateway.domain.visit.state import House
+from gateway.domain.visit.state import DoorResult
 from gateway.hub.operation import Asked, Model
 from gateway.protocol.box_hub import Token
 
@@ -156,7 +156,7 @@ class Delivery(Model):
     state: State
     reason: str | None
     missing: int
-    house: House | None
+    house: DoorResult | None
     entrance: Id
     place: Id
     carrier: str

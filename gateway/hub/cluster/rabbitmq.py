@@ -29,8 +29,8 @@ from gateway.hub.cluster.accounts import Accounts
 from gateway.hub.config import Boxes, HubFile, Rabbit
 from gateway.hub.mqtt import KEPT
 from gateway.hub.store import UNAVAILABLE, Store
-from gateway.mqtt.client import visit
-from gateway.mqtt.mosquitto.provisioning import PACKET
+from gateway.mqtt.client import connect_once
+from gateway.mqtt.mosquitto.provisioning import MAX_PACKET_BYTES
 from gateway.system.atomic_file import write_whole
 
 log = structlog.get_logger(__name__)
@@ -90,7 +90,7 @@ mqtt.durable_queue_type = quorum
 mqtt.max_session_expiry_interval_seconds = {KEPT}
 mqtt.prefetch = {WAITING}
 mqtt.max_packet_size_unauthenticated = 4096
-mqtt.max_packet_size_authenticated = {PACKET}
+mqtt.max_packet_size_authenticated = {MAX_PACKET_BYTES}
 mqtt.retained_message_store = rabbit_mqtt_retained_msg_store_noop
 connection_max = {boxes.connections}
 vm_memory_high_watermark.relative = {rabbit.memory}
@@ -303,7 +303,7 @@ async def unready(file: HubFile, *, now: datetime, monotonic: Callable[[], float
         tls = BrokerTls(ca=ca, certificate=pem, key=pem)
         for line in file.lines:
             try:
-                async with visit(
+                async with connect_once(
                     Broker(host=line.host, port=line.port, username=VISIT, tls=tls), [], monotonic=monotonic
                 ):
                     pass

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.domain.delivery.permission import DAYS, Permission, Standing, Terms, allows
 from gateway.domain.delivery.promise import Body, Cancel, Claims, Offer, Promise, Result, State, Update, Wire, promise
-from gateway.domain.visit.state import House, Refusal
+from gateway.domain.visit.state import DoorResult, Refusal
 from gateway.protocol.box_hub import EntranceSaid
 from gateway.protocol.consent_request import AskedTerms
 from gateway.protocol.delivery_record import Said, What, last_of
@@ -202,23 +202,23 @@ def lines(ended: Result, parcels: tuple[str, ...], cold: float | None, now: date
     if "NOT-DELIVERED" in magic(parcels):
         read = []
     said = [Said(at=came, what=What.PARCEL, code=last_of(parcel)) for parcel in read or parcels[:1]]
-    if ended.house is not House.NOT_OPENED:
+    if ended.house is not DoorResult.NOT_OPENED:
         said += [Said(at=came + LEAVES / 4, what=What.UNLOCKED), Said(at=came + LEAVES / 2, what=What.OPENED)]
         if cold is not None:
             said.insert(0, Said(at=came, what=What.TEMPERATURE, celsius=round(min(FRIDGE, cold), 1)))
         if "UNKNOWN" not in magic(parcels):
             said.append(Said(at=came + LEAVES * 3 / 4, what=What.CLOSED))
-    house = House.NOT_OPENED if ended.house is None else ended.house
+    house = DoorResult.NOT_OPENED if ended.house is None else ended.house
     return (*said, Said(at=now, what=What(house.value)))
 
 
 def _left(parcels: tuple[str, ...], words: tuple[str, ...]) -> dict[str, object]:
     """How a visit ends."""
-    house = House.HANDED_TO_OWNER if "HANDED-TO-OWNER" in words else House.LOCKED_AGAIN
+    house = DoorResult.HANDED_TO_OWNER if "HANDED-TO-OWNER" in words else DoorResult.LOCKED_AGAIN
     if "ATTENDED" in words:
-        return {"state": State.NOT_DELIVERED, "reason": "attended", "house": House.NOT_OPENED}
+        return {"state": State.NOT_DELIVERED, "reason": "attended", "house": DoorResult.NOT_OPENED}
     if "UNKNOWN" in words:
-        return {"state": State.NOT_DELIVERED, "reason": "unknown", "house": House.HANDED_TO_OWNER}
+        return {"state": State.NOT_DELIVERED, "reason": "unknown", "house": DoorResult.HANDED_TO_OWNER}
     missing = len(parcels) if "NOT-DELIVERED" in words else words.count("MISSING")
     if missing == len(parcels):
         return {"state": State.NOT_DELIVERED, "reason": "not_delivered", "missing": missing, "house": house}

@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Row, and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.delivery.promise import Cancel, Claims, Offer, Promise, Result, State, promise
-from gateway.domain.visit.state import House, Now
+from gateway.domain.visit.state import DoorResult, Now
 from gateway.hub import box_events
 from gateway.hub.box_events import Kept, Outcome
 from gateway.hub.deliveries import body_of
@@ -207,7 +207,7 @@ class Robot:
             told |= {"state": State.REFUSED, "reason": code}
         else:
             told |= {"state": known.state, "reason": row.reason, "missing": row.missing,
-                     "house": None if row.house is None else House(row.house)}  # fmt: skip
+                     "house": None if row.house is None else DoorResult(row.house)}  # fmt: skip
         await self._happened(scene, Result.model_validate(told))
         if code is None and row is not None:
             parcels, end = ((), row.window_end) if isinstance(said, Cancel) else (said.parcels, said.window.end)

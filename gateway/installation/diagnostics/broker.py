@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Iterator
 from typing import Final
 
-from devices.reports import Unreadable
+from devices.reports import UnreadablePayload
 from gateway.config.broker import Broker
 from gateway.config.devices import Device, DoorDevice
 from gateway.config.errors import ConfigError
@@ -17,8 +17,8 @@ from gateway.installation.device_probe import Heard, NoKey, ask, patience, topic
 from gateway.installation.diagnostics.batteries import batteries, states
 from gateway.installation.diagnostics.finding import Fact, Finding, Said, Verdict
 from gateway.installation.diagnostics.trouble import hangs, trouble, why
-from gateway.mqtt.client import STALL, Guest, Sent, visit
-from gateway.mqtt.tls import context, good_until, in_words
+from gateway.mqtt.client import DELAYED_ACK_RANGE_S, Sent, ShortSession, connect_once
+from gateway.mqtt.tls import certificate_expiry, error_text, tls_context
 from gateway.system.clock import machine_time
 
 ECHOES: Final = 10
@@ -79,7 +79,7 @@ async def _spoken_with(home: Home, installer: Broker, found: list[Finding], *, h
     if home.broker.tls is not None:
         found.append(await certificate(home.broker))
     heard = [BRIDGE_STATE, *states(home), *topics(home, home.devices)]
-    async with visit(installer, heard, monotonic=asyncio.get_running_loop().time) as guest:
+    async with connect_once(installer, heard, monotonic=asyncio.get_running_loop().time) as guest:
         told = await ask(home, guest, home.devices, longest=LONGEST, word="doctor")
     found.append(await gateway(home.broker, told.stored.get(BRIDGE_STATE), here=here))
     found += [device_of(id_, one, told.devices[id_]) for id_, one in home.devices.items() if one.speaks]
@@ -97,7 +97,7 @@ def unusable(account: Broker) -> tuple[Said, Said] | None:
         said = Said("broker.no_password", {**facts, "why": why(error.__cause__)})
         return said, Said("broker.no_password.todo", facts)
     try:
-        context(account)
+        tls_context(account)
     except ConfigError as error:
         file = "" if account.tls is None else str(account.tls.ca)
         return (
@@ -138,7 +138,7 @@ async def gateway(account: Broker, stored: bytes | None, *, here: bool = False) 
     if unready is not None:
         return Finding(Said("what.gateway"), Verdict.BAD, *unready)
     try:
-        async with visit(account, [BRIDGE_STATE], monotonic=asyncio.get_running_loop().time):
+        async with connect_once(account, [BRIDGE_STATE], monotonic=asyncio.get_running_loop().time):
             pass
     except (ConnectionError, ConfigError) as error:
         return await _no_talk("what.gateway", account, error)
@@ -154,11 +154,11 @@ async def certificate(broker: Broker) -> Finding:
     todo = Said("certificate.renew", {"folder": str(broker.password_file.parent) if broker.password_file else "FOLDER"})
     try:
         async with asyncio.timeout(SLOW):
-            until = await good_until(broker)
+            until = await certificate_expiry(broker)
     except TimeoutError:
         return Finding(what, Verdict.BAD, Said("late", {"seconds": f"{SLOW:g}"}), Said("late.todo"))
     except OSError as error:
-        said, _ = trouble(in_words(error.strerror or str(error)), broker, listens=False)
+        said, _ = trouble(error_text(error.strerror or str(error)), broker, listens=False)
         return Finding(what, Verdict.BAD, said, todo)
     left = None if until is None else (until - machine_time()).days
     if until is None or left is None:
@@ -180,26 +180,26 @@ async def echo(broker: Broker) -> Finding:
     """
     what, took = Said("what.round_trip"), list[float]()
     folder = "FOLDER" if broker.password_file is None else str(broker.password_file.parent)
-    async with visit(broker, [ECHO], monotonic=asyncio.get_running_loop().time, qos=0) as guest:
+    async with connect_once(broker, [ECHO], monotonic=asyncio.get_running_loop().time, qos=0) as guest:
         for n in range(ECHOES):
             sent = guest.publish(ECHO, str(n).encode())
             back = await _back(guest)
-            if not back or not isinstance(sent, Sent) or not (await sent.acknowledged).taken:
+            if not back or not isinstance(sent, Sent) or not (await sent.acknowledged).accepted:
                 said = Said("echo.none", {"seconds": f"{SLOW:g}"})
                 return Finding(what, Verdict.BAD, said, Said("echo.none.todo", {"folder": folder}))
             took.append((await sent.acknowledged).seconds)
     median = statistics.median(took)
-    if STALL[0] <= median <= STALL[1]:
+    if DELAYED_ACK_RANGE_S[0] <= median <= DELAYED_ACK_RANGE_S[1]:
         said = Said("echo.stall", {"ms": f"{median * 1000:.0f}"})
         return Finding(what, Verdict.BAD, said, Said("echo.stall.todo"))
     return Finding(what, Verdict.GOOD, Said("echo.good", {"ms": f"{median * 1000:.1f}"}))
 
 
-async def _back(guest: Guest) -> bool:
+async def _back(guest: ShortSession) -> bool:
     """Whether a message of ours comes back in time."""
     try:
         async with asyncio.timeout(SLOW):
-            while (await guest.hear()).retain:
+            while (await guest.receive()).retain:
                 pass
     except TimeoutError:
         return False
@@ -222,7 +222,7 @@ def device_of(id_: str, device: Device, heard: Heard) -> Finding:
     if heard.answer is None:
         said = Said("device.dumb", {"seconds": f"{patience(device):g}"})
         return Finding(what, Verdict.BAD, said, Said("device.dumb.todo"))
-    if any(isinstance(report, Unreadable) for report in heard.answer):
+    if any(isinstance(report, UnreadablePayload) for report in heard.answer):
         todo = Said("device.unreadable.todo", {"vendor": device.vendor, "kind": device.kind})
         return Finding(what, Verdict.BAD, Said("device.unreadable"), todo)
     said = Said("device.answers", {"seconds": f"{heard.seconds or 0:.2f}", "reports": heard.answer})

@@ -21,7 +21,7 @@ from gateway.installation.diagnostics.trouble import why
 from gateway.integrations.hub_client import enrolment
 from gateway.integrations.hub_client.link_status import kept
 from gateway.integrations.hub_client.unenrolment import by_claim
-from gateway.mqtt.tls import good_until, in_words
+from gateway.mqtt.tls import certificate_expiry, error_text
 from gateway.runtime.maintenance import reload
 from gateway.system.bounded_http import answer_to
 from gateway.system.clock import machine_time
@@ -78,7 +78,7 @@ async def _broker(section: HubSection) -> Finding:
 
     try:
         async with asyncio.timeout(SLOW):
-            until = await good_until(section.line)
+            until = await certificate_expiry(section.line)
             if until is None:
                 _, writer = await asyncio.open_connection(section.host, section.port)
                 writer.transport.abort()
@@ -87,7 +87,7 @@ async def _broker(section: HubSection) -> Finding:
     except socket.gaierror:
         return bad("name")
     except ssl.SSLError as error:
-        return bad("authority", why=in_words(str(error)).replace("broker.tls.ca", "hub.tls.ca"))
+        return bad("authority", why=error_text(str(error)).replace("broker.tls.ca", "hub.tls.ca"))
     except ConnectionRefusedError:
         return bad("nobody")
     except ConfigError as error:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from devices.reports import PanelReport, PresenceReport
+from devices.reports import AlarmPanelReport, PresenceReport
 from gateway.installation.diagnostics.finding import Fact, Finding, Said
 from gateway.system.clock import Clock
 
@@ -59,7 +59,7 @@ def _unpeopled(fact: Fact) -> Fact:
     match fact:
         case tuple():
             return tuple(_unpeopled(one) for one in fact)
-        case PresenceReport() | PanelReport():
+        case PresenceReport() | AlarmPanelReport():
             return Said("report.unshown")
         case _:
             return fact

@@ -254,12 +254,12 @@ def spoken(report: r.Report, language: Language) -> str:
         case r.FridgeReport():
             degrees = word("unknown") if report.temp_c is None else f"{report.temp_c:g} °C"
             return f"{report.compartment} {degrees}".strip()
-        case r.CoverReport():
+        case r.GarageDoorReport():
             key = "cover" if report.clear is None else "cover.clear" if report.clear else "cover.blocked"
             return say(key, state=word(f"cover.{report.cover}"))
         case r.PresenceReport():
             return say("presence", state=word(f"presence.{report.presence}"))
-        case r.PanelReport():
+        case r.AlarmPanelReport():
             return say("panel", state=word(f"panel.{report.panel}"))
         case r.AvailabilityReport():
             return say("online" if report.online else "offline")

@@ -22,8 +22,8 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance, Phase
 from gateway.integrations.homeassistant import discovery, state
 from gateway.integrations.homeassistant.commands import BY, Asked, No, Ration, asked, ruled
-from gateway.mqtt.packets import Incoming, Sent
-from gateway.mqtt.publisher import Line, encoded, stamp
+from gateway.mqtt.packets import InboundMessage, Sent
+from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
 from gateway.protocol.owner_requests import AnyWish
 from gateway.runtime.entrance import RunningEntrance
 from gateway.storage import Store, StoreFailed
@@ -57,7 +57,7 @@ class Assistant:
         self,
         home: Home,
         *,
-        line: Line,
+        line: Publisher,
         clock: Clock,
         store: Store,
         entrances: Mapping[str, RunningEntrance],
@@ -93,7 +93,7 @@ class Assistant:
         """A new broker session: what was said may be lost."""
         self._born.set()
 
-    def heard(self, entrance: str | None, incoming: Incoming) -> None:
+    def heard(self, entrance: str | None, incoming: InboundMessage) -> None:
         """Home Assistant says that it has begun (no entrance), or wants something. No stored wish is acted on.
 
         A birth counts however it was sent: some owners have theirs stored, and an answer does no harm.
@@ -134,9 +134,9 @@ class Assistant:
         log.warning("home_assistant_refused", entrance=entrance, asked=no.asked, why=no.why)
         self._happens(entrance, state.refused(no.asked, no.why))
         now = self._clock.now()
-        said = {"event_id": secrets.token_hex(8), "at": stamp(now.utc), "entrance": entrance, "kind": "wish",
+        said = {"event_id": secrets.token_hex(8), "at": rfc3339_ms(now.utc), "entrance": entrance, "kind": "wish",
                 "id": f"{BY}:{no.asked}", "accepted": False, "why": no.why}  # fmt: skip
-        self._line.publish(entrance_topic(entrance, "event"), encoded(said))
+        self._line.publish(entrance_topic(entrance, "event"), json_bytes(said))
         if now.mono - self._refused.get((entrance, no.asked), float("-inf")) >= 60.0:
             self._refused[entrance, no.asked] = now.mono
             self._notes.put_nowait((entrance, no))
@@ -168,14 +168,14 @@ class Assistant:
             self._rang.set()
 
     def _happens(self, entrance: str, happening: Mapping[str, object]) -> None:
-        self._line.publish(shown_topic(entrance, "event"), encoded(happening), expiry=discovery.EXPIRES)
+        self._line.publish(shown_topic(entrance, "event"), json_bytes(happening), expiry=discovery.EXPIRES)
 
     def _show(self, entrance: str) -> None:
         """Say how it stands, and only then that somebody looks after it."""
         if self._section is None:
             return
         shown = state.snapshot(self._entrances[entrance].state, self._clock.now())
-        sent = self._line.publish(shown_topic(entrance, "state"), encoded(shown), expiry=discovery.EXPIRES)
+        sent = self._line.publish(shown_topic(entrance, "state"), json_bytes(shown), expiry=discovery.EXPIRES)
         if isinstance(sent, Sent):
             self._said[entrance] = shown
             self._line.publish(shown_topic(entrance, "availability"), b"online", expiry=discovery.EXPIRES)
@@ -212,12 +212,12 @@ class Assistant:
             return
         await self._record(discovery.joined(before, now), before)
         back = [
-            self._line.publish(topic, encoded(message) if message else b"", retain=True)
+            self._line.publish(topic, json_bytes(message) if message else b"", retain=True)
             for topic, message in discovery.goodbyes(before, self._messages)
         ]
-        taken = [isinstance(sent, Sent) and (await sent.acknowledged).taken for sent in back]
+        taken = [isinstance(sent, Sent) and (await sent.acknowledged).accepted for sent in back]
         for topic, message in self._messages.items():
-            self._line.publish(topic, encoded(message), retain=True)
+            self._line.publish(topic, json_bytes(message), retain=True)
         for entrance, picture in self._pictures.items():
             self._line.publish(shown_topic(entrance, "picture"), picture.jpeg, expiry=discovery.EXPIRES)
         if all(taken):
@@ -250,7 +250,7 @@ class Assistant:
         mono = self._clock.now().mono
         for entrance, picture in tuple(self._pictures.items()):
             running = self._entrances[entrance].state
-            of = {visit.id for visit in (running.visit, running.watch) if visit is not None}
+            of = {visit.id for visit in (running.visit, running.grace_visit) if visit is not None}
             erased = all(film.erased is not None for film in self._store.films(visit=picture.visit))
             erased = erased and picture.visit not in of  # its films begin a moment after the visit
             if erased or mono - picture.mono > PICTURE_KEPT:

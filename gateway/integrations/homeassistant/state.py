@@ -10,8 +10,8 @@ from typing import assert_never
 
 from devices.reports import BatteryLevel
 from gateway.domain.visit import commands as c
-from gateway.domain.visit.rules import WITHDRAWN, bolt_out_with_the_door_open, closed, door_open, locked, paused
-from gateway.domain.visit.state import Entrance, House, Now, Outcome, Phase, Visit
+from gateway.domain.visit.rules import NOT_LOCKED, bolt_out_with_the_door_open, closed, door_open, locked, paused
+from gateway.domain.visit.state import DoorResult, Entrance, Now, Outcome, Phase, Visit
 
 UNKNOWN = "None"  # Home Assistant shows "unknown" for it
 
@@ -68,21 +68,21 @@ def lock(state: Entrance) -> Lock:
     """Say what the lock is. Locked is only said of a bolt and a door that both were proven so (invariant 8)."""
     if locked(state) and closed(state):
         return Lock.LOCKED
-    visit, lockup = state.visit, state.lockup
+    visit, lockup = state.visit, state.lock_request
     if _jammed(visit) or bolt_out_with_the_door_open(state):
         return Lock.JAMMED
     if visit is not None and visit.phase is Phase.UNLOCKING:
         return Lock.UNLOCKING
     if visit is not None and visit.phase is Phase.RELOCKING:
         return Lock.LOCKING
-    if lockup is not None and lockup.result is None and lockup.sent:
+    if lockup is not None and lockup.result is None and lockup.lock_sent:
         return Lock.LOCKING
-    return Lock.UNLOCKED if state.bolt.value in WITHDRAWN else Lock.UNKNOWN
+    return Lock.UNLOCKED if state.bolt.value in NOT_LOCKED else Lock.UNKNOWN
 
 
 def _jammed(visit: Visit | None) -> bool:
     """A bolt that jammed in a running visit, until a later try proves it good."""
-    return visit is not None and (visit.jammed or visit.jam_told)
+    return visit is not None and (visit.jammed or visit.jam_notified)
 
 
 def delivery(state: Entrance, now: Now) -> Delivery:
@@ -93,7 +93,7 @@ def delivery(state: Entrance, now: Now) -> Delivery:
         return Delivery.STOPPED
     if paused(state, now):
         return Delivery.PAUSED
-    return Delivery.EXPECTED if state.expecting else Delivery.IDLE
+    return Delivery.EXPECTED if state.window_near else Delivery.IDLE
 
 
 def problems(state: Entrance) -> tuple[str, ...]:
@@ -139,28 +139,42 @@ def happenings(
         yield _told(begins[phase])
     for command in commands:
         yield from _of(command)
-    result = None if after.lockup is None else after.lockup.result
-    if before is not None and result is not None and after.lockup != before.lockup:
+    result = None if after.lock_request is None else after.lock_request.result
+    if before is not None and result is not None and after.lock_request != before.lock_request:
         yield _told(Happening.LOCK_NOW, result=result.value)
 
 
 def _of(command: c.Command) -> Iterator[Mapping[str, object]]:
     match command:
-        case c.Alarm():  # its detail may name what a scanner read
+        case c.RaiseAlarm():  # its detail may name what a scanner read
             yield _told(Happening.ALARM, code=command.code.value)
-        case c.ParcelResult(outcome=Outcome.UNKNOWN):
+        case c.ReportParcelResult(outcome=Outcome.UNKNOWN):
             yield _told(Happening.OUTCOME_UNKNOWN)
-        case c.ParcelResult():
+        case c.ReportParcelResult():
             missing = {"missing": command.missing} if command.missing else {}
             yield _told(Happening(command.outcome.value), **missing)
-        case c.HouseResult(house=House.NOT_OPENED):
+        case c.ReportDoorResult(house=DoorResult.NOT_OPENED):
             yield _told(Happening.NOT_OPENED)
-        case c.HouseResult():
+        case c.ReportDoorResult():
             yield _told(Happening(command.house.value))
         case (
-            c.Answer() | c.Ring() | c.Reserve() | c.Unlock() | c.Lock() | c.Close() | c.Query() | c.Spend()
-            | c.Release() | c.Film() | c.StopFilm() | c.Seal() | c.Show() | c.Tell() | c.Note() | c.Readiness()
-        ):  # fmt: skip
+            c.AnswerScan()
+            | c.RingBell()
+            | c.ReserveOpening()
+            | c.Unlock()
+            | c.Lock()
+            | c.CloseGarageDoor()
+            | c.QueryDevice()
+            | c.ConsumeOpening()
+            | c.ReleaseOpening()
+            | c.StartRecording()
+            | c.StopRecording()
+            | c.SealProof()
+            | c.ShowSignal()
+            | c.NotifyOwner()
+            | c.LogNote()
+            | c.ReportReadiness()
+        ):
             pass
         case _:
             assert_never(command)

@@ -17,13 +17,13 @@ from pydantic import ValidationError
 
 from gateway.config.errors import ConfigError
 from gateway.config.home import Home, HubSection
-from gateway.config.subscriptions import Loss, Subscription
+from gateway.config.subscriptions import OverflowPolicy, Subscription
 from gateway.integrations.hub_client.enrolment import FOLDER, learn_support_code
 from gateway.integrations.hub_client.flow_control import WINDOW, Sending
 from gateway.integrations.hub_client.link_status import Standing, begun, keep
 from gateway.integrations.hub_client.unenrolment import Farewell
-from gateway.mqtt.client import Mqtt
-from gateway.mqtt.packets import Incoming, Manner, Presence, Sent
+from gateway.mqtt.client import MqttClient
+from gateway.mqtt.packets import BirthAndWill, ConnectionOptions, InboundMessage, Sent
 from gateway.protocol.box_event import seal, vouch
 from gateway.protocol.box_hub import (
     LARGEST_JOB,
@@ -128,17 +128,21 @@ class Uplink:
         self._shard = shard_of(section.home) if section.shard is None else section.shard
         self._topic = {what: up_topic(self._shard, section.home, what) for what in ("hello", "status", "evt", "gone")}
         topics = (down_topics(section.home),)
-        self._line = Mqtt(
+        self._line = MqttClient(
             broker=section.line,
-            subscriptions=[Subscription(topic=topic, stored=False, loss=Loss.ASKED_AGAIN) for topic in topics],
+            subscriptions=[
+                Subscription(topic=topic, stored=False, loss=OverflowPolicy.ASKED_AGAIN) for topic in topics
+            ],
             session_number=self._next_session,
             on_message=self._heard,
             on_up=self._on_up,
             on_down=self._on_down,
             on_missed=lambda _topic: None,  # the hub sends again what it has no receipt for
             monotonic=monotonic,
-            presence=Presence(topic=self._topic["gone"], online=None, offline=b"{}", retain=False),
-            manner=Manner(keepalive=section.keepalive, patience=10.0, longest=60.0, qos=HEARS),
+            presence=BirthAndWill(topic=self._topic["gone"], online=None, offline=b"{}", retain=False),
+            manner=ConnectionOptions(
+                keepalive_s=section.keepalive, connect_timeout_s=10.0, max_backoff_s=60.0, qos=HEARS
+            ),
         )
         self._monotonic = monotonic
         self._answerer: Asking | None = None
@@ -208,12 +212,12 @@ class Uplink:
 
     # ---- what is heard ----------------------------------------------------------------------------------------------
 
-    def _heard(self, incoming: Incoming) -> None:
+    def _heard(self, incoming: InboundMessage) -> None:
         """Put it by unread: a flood costs no more of the loop than its bytes. It is read at our own pace."""
         with self._contained.piece("hub", incoming.topic):
             self._sort(incoming)
 
-    def _sort(self, incoming: Incoming) -> None:
+    def _sort(self, incoming: InboundMessage) -> None:
         if incoming.retain:
             return
         if incoming.topic == ask_topic(self._section.home):

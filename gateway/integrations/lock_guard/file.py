@@ -8,9 +8,9 @@ from typing import Annotated, ClassVar, Self
 from joserfc.jwk import OKPKey
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from devices.commands import Command, Lock, Query, Unlock
+from devices.commands import Command, LockDoor, QueryState, UnlockDoor
 from devices.vendors import VENDORS
-from devices.vendors.words import Channel, Nameplate
+from devices.vendors.words import DeviceRef, TopicSuffix
 from gateway.config.broker import Broker
 from gateway.config.errors import ConfigError
 from gateway.config.fields import Address, DeviceId, Id, KeyPath, KeyWord, Section, Topic
@@ -22,9 +22,9 @@ from gateway.protocol.guard_keys import public_key
 
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 _MOVES: tuple[Command, ...] = (
-    Unlock(id="u", intent="u", issued_at=_NEVER, expires_at=_NEVER),
-    Lock(id="l", intent="l", issued_at=_NEVER, expires_at=_NEVER),
-    Query(),
+    UnlockDoor(id="u", intent="u", issued_at=_NEVER, expires_at=_NEVER),
+    LockDoor(id="l", intent="l", issued_at=_NEVER, expires_at=_NEVER),
+    QueryState(),
 )
 
 
@@ -53,18 +53,18 @@ class RadioDevice(Section):
     """Id: name of the device in the topics `perron/<id>/...`, for a product without topics of its own."""
     address: Address = ""
     """Address: what the vendor calls the device, as in `home.yaml`. Example: `zigbee2mqtt/Front door`."""
-    topics: dict[Channel, Topic] = Field(default={})
+    topics: dict[TopicSuffix, Topic] = Field(default={})
     """Topics: single topics that differ from the product's own, by channel. Example: `{state: attic/door}`."""
     keys: dict[KeyWord, KeyPath] = Field(default={})
     """Keys: settings of the vendor for this device, as in `home.yaml`. Example: `{node: '5'}`."""
 
     @property
-    def plate(self) -> Nameplate:
+    def plate(self) -> DeviceRef:
         """What its vendor must know of it."""
-        return Nameplate(address=self.address, keys=self.keys, kind=self.kind)
+        return DeviceRef(address=self.address, keys=self.keys, kind=self.kind)
 
     @property
-    def _own(self) -> Mapping[Channel, str]:
+    def _own(self) -> Mapping[TopicSuffix, str]:
         return {**VENDORS[self.vendor].topics(self.plate), **self.topics}
 
     @property
@@ -72,12 +72,12 @@ class RadioDevice(Section):
         """The address without the part of one device that a `#` names."""
         return self.address.partition("#")[0]
 
-    def topic(self, channel: Channel) -> str:
+    def topic(self, channel: TopicSuffix) -> str:
         """Name the topic of a channel on the radio's broker."""
         return self._own.get(channel, f"perron/{self.id}/{channel}")
 
     @property
-    def heard(self) -> Mapping[Channel, str]:
+    def heard(self) -> Mapping[TopicSuffix, str]:
         """Name every topic on which it is heard."""
         product = VENDORS[self.vendor].topics(self.plate)
         ours = {} if product else {channel: f"perron/{self.id}/{channel}" for channel in SPOKEN}
@@ -178,10 +178,10 @@ def _problems(file: GuardFile) -> Iterator[tuple[tuple[str | int, ...], str]]:
     lock, door = file.radio.lock, file.radio.door
     if not all(lock.can(command) for command in _MOVES):
         yield ("radio", "lock", "vendor"), f"a {lock.vendor} device is no lock that can be moved and asked."
-    if door is not None and not door.can(Query()):
+    if door is not None and not door.can(QueryState()):
         yield ("radio", "door", "vendor"), f"a {door.vendor} device cannot be asked whether the door is closed."
     if door is not None and (
-        lock.topic(Channel.STATE) == door.topic(Channel.STATE)
+        lock.topic(TopicSuffix.STATE) == door.topic(TopicSuffix.STATE)
         or (lock.device and (lock.vendor, lock.device) == (door.vendor, door.device))
     ):
         why = "the door sensor is the lock's own, and a lock that is wrong about its bolt may be wrong about that too:"

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum, auto
 from types import MappingProxyType
 
-from devices.commands import Lock, Unlock
-from devices.reports import Bolt, Door, Report
+from devices.commands import LockDoor, UnlockDoor
+from devices.reports import LockState, DoorState, Report
 from gateway.integrations.lock_guard.timing import Timing
 from gateway.protocol.guard_message import ToGuard
 
@@ -127,7 +127,7 @@ class Keep:
 class Move:
     """Publish this to the lock, now or never."""
 
-    command: Unlock | Lock
+    command: UnlockDoor | LockDoor
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ class Asked:
 class Waiting:
     """An unlock that was found good and waits for the radio's broker to show that it is alive."""
 
-    command: Unlock
+    command: UnlockDoor
     nonce: Nonce
     counter: int
     question: str
@@ -229,8 +229,8 @@ class Guarding:
     radio: bool = False
     lost: frozenset[Part] = frozenset()  # out of reach, as they or their bridge said
     back: Mapping[Part, float] = field(default_factory=lambda: MappingProxyType({}))  # since when they are back
-    bolt: Bolt | None = None
-    door: Door | None = None
+    bolt: LockState | None = None
+    door: DoorState | None = None
     moved: float | None = None  # when the bolt was last told to withdraw in this boot
     floor: int = 0  # answers to earlier questions say nothing of the bolt after that
     withdrawn: bool = False  # since then it said something other than locked

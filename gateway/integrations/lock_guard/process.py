@@ -18,12 +18,12 @@ import structlog
 from joserfc.jwk import OKPKey
 
 from devices import commands as asked
-from devices.reports import AvailabilityReport, EchoReport
+from devices.reports import AvailabilityReport, CorrelationReport
 from devices.vendors import VENDORS
 from devices.vendors import guard as words
-from devices.vendors.words import Channel, Nameplate
+from devices.vendors.words import DeviceRef, TopicSuffix
 from gateway.config.devices import UNLATCHING
-from gateway.config.subscriptions import Loss, Subscription
+from gateway.config.subscriptions import OverflowPolicy, Subscription
 from gateway.config.topics import STORED
 from gateway.integrations.lock_guard.file import GuardFile, RadioDevice
 from gateway.integrations.lock_guard.ledger import Ledger, Page
@@ -49,8 +49,8 @@ from gateway.integrations.lock_guard.messages import (
     Told,
 )
 from gateway.integrations.lock_guard.rules import begin, due, guard
-from gateway.mqtt.client import Mqtt
-from gateway.mqtt.packets import Acknowledgement, Incoming, NotSent, Presence, Sent
+from gateway.mqtt.client import MqttClient
+from gateway.mqtt.packets import Acknowledgement, BirthAndWill, InboundMessage, NotSent, Sent
 from gateway.protocol.guard_message import FromGuard, Rejected, ToGuard, opened, seal
 from gateway.system.containment import Containment
 
@@ -97,14 +97,14 @@ class Process:
         self._busy = False
         self._timer: asyncio.TimerHandle | None = None
         self._second, self._read = float("-inf"), 0
-        self._sources: dict[str, list[tuple[Part, Channel]]] = {}
+        self._sources: dict[str, list[tuple[Part, TopicSuffix]]] = {}
         for part, device in self._radio_devices.items():
             for channel, topic in device.heard.items():
                 self._sources.setdefault(topic, []).append((part, channel))
         self._house, self._radio = self._lines()
 
     def _settings(self) -> Settings:
-        echoing = {part for part, device in self._radio_devices.items() if VENDORS[device.vendor].ECHOES}
+        echoing = {part for part, device in self._radio_devices.items() if VENDORS[device.vendor].CORRELATES}
         return Settings(
             lock=self._file.lock,
             door=self._file.radio.door is not None,
@@ -115,13 +115,13 @@ class Process:
             timing=self._file.timing,
         )
 
-    def _lines(self) -> tuple[Mqtt, Mqtt]:
+    def _lines(self) -> tuple[MqttClient, MqttClient]:
         lock = self._file.lock
-        house = Mqtt(
+        house = MqttClient(
             broker=self._file.house,
             subscriptions=[
-                Subscription(topic=f"perron/{lock}/{channel}", stored=False, loss=Loss.ASKED_AGAIN)
-                for channel in (Channel.SET, Channel.GET)
+                Subscription(topic=f"perron/{lock}/{channel}", stored=False, loss=OverflowPolicy.ASKED_AGAIN)
+                for channel in (TopicSuffix.SET, TopicSuffix.GET)
             ],
             session_number=_none,
             on_message=self._from_house,
@@ -129,14 +129,14 @@ class Process:
             on_down=lambda why: log.warning("house_lost", why=why),
             on_missed=lambda _topic: None,
             monotonic=self._mono,
-            presence=Presence(
-                topic=f"perron/{lock}/{Channel.AVAILABILITY}", online=b'{"online":true}', offline=words.OFFLINE
+            presence=BirthAndWill(
+                topic=f"perron/{lock}/{TopicSuffix.AVAILABILITY}", online=b'{"online":true}', offline=words.OFFLINE
             ),
         )
-        radio = Mqtt(
+        radio = MqttClient(
             broker=self._file.radio.broker,
             subscriptions=[
-                Subscription(topic=topic, stored=parts[0][1] in STORED, loss=Loss.ASKED_AGAIN)
+                Subscription(topic=topic, stored=parts[0][1] in STORED, loss=OverflowPolicy.ASKED_AGAIN)
                 for topic, parts in self._sources.items()
             ],
             session_number=_none,
@@ -145,7 +145,7 @@ class Process:
             on_down=self._radio_lost,
             on_missed=lambda topic: log.warning("radio_floods", topic=topic),
             monotonic=self._mono,
-            presence=Presence(topic="perron/guard/state", online=None, offline=b"offline"),
+            presence=BirthAndWill(topic="perron/guard/state", online=None, offline=b"offline"),
         )
         return house, radio
 
@@ -171,7 +171,7 @@ class Process:
 
     # ---- hear -------------------------------------------------------------------------------------------------------
 
-    def _from_house(self, incoming: Incoming) -> None:
+    def _from_house(self, incoming: InboundMessage) -> None:
         """What is stored was not said now; what goes beyond the ration is dropped before its signature costs time."""
         now = self._mono()
         if now - self._second >= 1.0:
@@ -189,7 +189,7 @@ class Process:
             return
         self._take(Told(claims=claims, fresh=secrets.token_urlsafe(16)))
 
-    def _from_radio(self, incoming: Incoming) -> None:
+    def _from_radio(self, incoming: InboundMessage) -> None:
         for part, channel in self._sources.get(incoming.topic, ()):
             said = None
             with self._contained.piece("radio's messages", incoming.topic):
@@ -197,15 +197,15 @@ class Process:
             if said is not None:
                 self._take(said)
 
-    def _decoded(self, part: Part, channel: Channel, incoming: Incoming) -> RadioSaid:
+    def _decoded(self, part: Part, channel: TopicSuffix, incoming: InboundMessage) -> RadioSaid:
         device = self._radio_devices[part]
         vendor = VENDORS[device.vendor]
         reports = vendor.decode_report(channel, incoming.payload, device.plate)
         if incoming.retain:  # of what is stored only the bad news counts
             reports = tuple(r for r in reports if isinstance(r, AvailabilityReport) and not r.online)
-        echo = next((r.echo.encode() for r in reports if isinstance(r, EchoReport)), incoming.correlation)
-        number = _number(echo) if vendor.ECHOES and channel is Channel.RESULT else None
-        by_bridge = channel is Channel.BRIDGE and not incoming.retain
+        echo = next((r.echo.encode() for r in reports if isinstance(r, CorrelationReport)), incoming.correlation)
+        number = _number(echo) if vendor.CORRELATES and channel is TopicSuffix.RESULT else None
+        by_bridge = channel is TopicSuffix.BRIDGE and not incoming.retain
         return RadioSaid(part=part, reports=reports, number=number, by_bridge=by_bridge)
 
     def _radio_found(self, _session: int) -> None:
@@ -260,11 +260,11 @@ class Process:
                     assert_never(command)
 
     def _say(self, said: Say) -> None:
-        plate = Nameplate(keys={words.PART: said.part.value})
-        body, channel = b"", Channel.EVENT
+        plate = DeviceRef(keys={words.PART: said.part.value})
+        body, channel = b"", TopicSuffix.EVENT
         if said.report is not None:
             letter = words.encode_report(said.report, plate)[0]
-            body, channel = letter.payload, letter.channel if said.question is None else Channel.RESULT
+            body, channel = letter.payload, letter.suffix if said.question is None else TopicSuffix.RESULT
         claims = FromGuard.model_validate(
             {
                 "lock": self._file.lock,
@@ -294,7 +294,7 @@ class Process:
             self._reached("kept")
         return True
 
-    def _move(self, command: asked.Unlock | asked.Lock) -> None:
+    def _move(self, command: asked.UnlockDoor | asked.LockDoor) -> None:
         sent = self._to_radio(self._radio_devices[Part.LOCK], command, command.id.encode())
         self._reached("moved")
         if isinstance(sent, NotSent):
@@ -302,16 +302,16 @@ class Process:
             self._take(NotMoved())
 
     def _ask(self, ask: Ask) -> None:
-        self._to_radio(self._radio_devices[ask.part], asked.Query(echo=str(ask.number)), str(ask.number).encode())
+        self._to_radio(self._radio_devices[ask.part], asked.QueryState(echo=str(ask.number)), str(ask.number).encode())
 
     def _to_radio(self, device: RadioDevice, command: asked.Command, correlation: bytes) -> Sent | NotSent:
         letter = VENDORS[device.vendor].encode_command(command, device.plate)
         return self._radio.publish(
-            device.topic(letter.channel),
+            device.topic(letter.suffix),
             letter.payload,
             expiry=LIFE,
             correlation=correlation,
-            response_topic=device.topic(Channel.RESULT) if isinstance(command, asked.Query) else None,
+            response_topic=device.topic(TopicSuffix.RESULT) if isinstance(command, asked.QueryState) else None,
             now_or_never=True,
         )
 

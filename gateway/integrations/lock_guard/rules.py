@@ -24,24 +24,24 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TypeVar, assert_never
 
-from devices.commands import Lock, Unlock
+from devices.commands import LockDoor, UnlockDoor
 from devices.reports import (
     AvailabilityReport,
     BatteryReport,
-    Bolt,
-    CommandReport,
-    Door,
     DoorReport,
-    Failure,
-    FailureReport,
+    DoorState,
+    ErrorReport,
     LockReport,
+    LockState,
+    NoAnswerReport,
+    OperationError,
+    ProgressReport,
     Report,
-    UnansweredReport,
-    Unreadable,
+    UnreadablePayload,
 )
 from devices.vendors import guard as words
-from devices.vendors.strictjson import Malformed
-from devices.vendors.words import Channel
+from devices.vendors.strictjson import MalformedPayload
+from devices.vendors.words import TopicSuffix
 from gateway.integrations.lock_guard.messages import (
     Ask,
     Asked,
@@ -114,9 +114,9 @@ def guard(state: Guarding, event: Event, *, mono: float) -> tuple[Guarding, tupl
         case RadioAlive():
             turn.radio_alive()
         case NotKept():
-            turn.failed(Failure.UNSPECIFIED, "the disk does not take it: nothing moved")
+            turn.failed(OperationError.UNSPECIFIED, "the disk does not take it: nothing moved")
         case NotMoved():
-            turn.failed(Failure.UNREACHABLE, "the radio's broker was lost: nothing moved")
+            turn.failed(OperationError.UNREACHABLE, "the radio's broker was lost: nothing moved")
         case Due():
             pass
         case _:
@@ -172,9 +172,9 @@ class _Turn:
     def note(self, what: str) -> None:
         self.commands.append(Note(what))
 
-    def refuse(self, id_: str, failure: Failure, why: str) -> None:
+    def refuse(self, id_: str, failure: OperationError, why: str) -> None:
         self.note(f"refused: {why}")
-        self.say(Part.LOCK, FailureReport(id=id_, failure=failure))
+        self.say(Part.LOCK, ErrorReport(id=id_, failure=failure))
 
     # ---- time -------------------------------------------------------------------------------------------------------
 
@@ -185,7 +185,7 @@ class _Turn:
         waiting = state.waiting
         if waiting is not None and waiting.until <= self.mono:
             self.state = replace(self.state, waiting=None)
-            self.refuse(waiting.command.id, Failure.UNREACHABLE, "the radio's broker does not answer")
+            self.refuse(waiting.command.id, OperationError.UNREACHABLE, "the radio's broker does not answer")
         for part, asked in state.asked.items():
             if asked.until <= self.mono:  # silence: the gateway's questions stay unanswered too
                 self.state = replace(self.state, asked=_without(self.state.asked, part))
@@ -229,7 +229,7 @@ class _Turn:
             return
         try:
             part = Part(words.asked(claims.body.encode()))
-        except Malformed as malformed:
+        except MalformedPayload as malformed:
             self.note(f"a question that is none: {malformed}")
             return
         if not self.state.radio or (part is Part.DOOR and not self.state.settings.door):
@@ -254,18 +254,18 @@ class _Turn:
         return number
 
     def movement(self, claims: ToGuard, nonce: Nonce | None) -> None:
-        command = words.decode_command(Channel.SET, claims.body.encode())
+        command = words.decode_command(TopicSuffix.SET, claims.body.encode())
         match command:
-            case Unlock():
+            case UnlockDoor():
                 self.unlock(command, claims, nonce)
-            case Lock():
+            case LockDoor():
                 self.lock(command, nonce)
-            case Unreadable():
+            case UnreadablePayload():
                 self.note(f"a command that is none: {command.why}")
             case _:
                 self.note("a command that moves no bolt")
 
-    def late(self, command: Unlock | Lock, nonce: Nonce | None) -> str | None:
+    def late(self, command: UnlockDoor | LockDoor, nonce: Nonce | None) -> str | None:
         """Why it comes too late, on the guard's own clock; None: it is in time."""
         longest = int(self.state.settings.longest * 1000)
         if command.boot != self.state.boot or command.until_ms is None:
@@ -274,21 +274,21 @@ class _Turn:
             return "its time is over, or it takes too much"
         return None if nonce is not None else "its challenge is none that lives"
 
-    def unlock(self, command: Unlock, claims: ToGuard, nonce: Nonce | None) -> None:
+    def unlock(self, command: UnlockDoor, claims: ToGuard, nonce: Nonce | None) -> None:
         state = self.state
         why = self.late(command, nonce)
         if why is not None or nonce is None:
-            self.refuse(command.id, Failure.EXPIRED, why or "no challenge")
+            self.refuse(command.id, OperationError.EXPIRED, why or "no challenge")
         elif claims.counter != state.counter + 1:
-            self.refuse(command.id, Failure.REPEATED, "its counter is not the next")
+            self.refuse(command.id, OperationError.REPEATED, "its counter is not the next")
         elif command.intent in state.intents:
-            self.refuse(command.id, Failure.REPEATED, "its intent was obeyed before")
+            self.refuse(command.id, OperationError.REPEATED, "its intent was obeyed before")
         elif command.latch and not state.settings.latches:
-            self.refuse(command.id, Failure.RESTRICTED, "no order of ours pulls this lock's latch")
+            self.refuse(command.id, OperationError.RESTRICTED, "no order of ours pulls this lock's latch")
         elif state.waiting is not None:
-            self.refuse(command.id, Failure.BUSY, "another unlock is looked at")
+            self.refuse(command.id, OperationError.BUSY, "another unlock is looked at")
         elif not state.radio:
-            self.refuse(command.id, Failure.UNREACHABLE, "there is no radio")
+            self.refuse(command.id, OperationError.UNREACHABLE, "there is no radio")
         else:
             until = self.mono + state.settings.alive
             waiting = Waiting(command, nonce, claims.counter, claims.question, until)
@@ -306,7 +306,7 @@ class _Turn:
         nonce = waiting.nonce if waiting.nonce.until > self.mono else None
         why = self.late(command, nonce)
         if why is not None:
-            self.refuse(command.id, Failure.EXPIRED, why)
+            self.refuse(command.id, OperationError.EXPIRED, why)
             return
         intents = (*state.intents, command.intent)[-REMEMBERED:]
         self.state = replace(
@@ -321,22 +321,22 @@ class _Turn:
         state = self.state
         self.commands.append(Keep(counter=state.counter, intents=state.intents, owes=state.owes))
 
-    def failed(self, failure: Failure, why: str) -> None:
+    def failed(self, failure: OperationError, why: str) -> None:
         """A move did not leave. Its counter stays spent, its intent obeyed: it is never tried again."""
         id_ = self.state.intents[-1] if self.state.intents else None
         self.note(why)
-        self.say(Part.LOCK, FailureReport(id=id_, failure=failure))
+        self.say(Part.LOCK, ErrorReport(id=id_, failure=failure))
 
-    def lock(self, command: Lock, nonce: Nonce | None) -> None:
+    def lock(self, command: LockDoor, nonce: Nonce | None) -> None:
         why = self.late(command, nonce)
         if why is not None:
-            self.refuse(command.id, Failure.EXPIRED, why)
+            self.refuse(command.id, OperationError.EXPIRED, why)
         elif command.id in self.state.locked_by:
-            self.refuse(command.id, Failure.REPEATED, "this lock command was obeyed before")
-        elif self.state.door not in (None, Door.CLOSED):
-            self.refuse(command.id, Failure.RESTRICTED, "the door is not closed")
+            self.refuse(command.id, OperationError.REPEATED, "this lock command was obeyed before")
+        elif self.state.door not in (None, DoorState.CLOSED):
+            self.refuse(command.id, OperationError.RESTRICTED, "the door is not closed")
         elif not self.state.radio:
-            self.refuse(command.id, Failure.UNREACHABLE, "there is no radio")
+            self.refuse(command.id, OperationError.UNREACHABLE, "there is no radio")
         else:
             self.state = replace(self.state, locked_by=(*self.state.locked_by, command.id)[-REMEMBERED:])
             self.commands.append(Move(command))
@@ -354,7 +354,7 @@ class _Turn:
         waiting = self.state.waiting
         self.state = replace(self.state, radio=False, bolt=None, door=None, chain=None, waiting=None)
         if waiting is not None:
-            self.refuse(waiting.command.id, Failure.UNREACHABLE, "the radio's broker was lost")
+            self.refuse(waiting.command.id, OperationError.UNREACHABLE, "the radio's broker was lost")
         for part in (Part.LOCK, Part.DOOR)[: 1 + self.state.settings.door]:
             self.void(part)
             self.say(part, AvailabilityReport(online=False))
@@ -371,13 +371,13 @@ class _Turn:
                 case AvailabilityReport():
                     self.linked(event.part, online=report.online, by_bridge=event.by_bridge)
                     self.say(event.part, report)
-                case UnansweredReport():
+                case NoAnswerReport():
                     self.void(event.part)
                 case BatteryReport():
                     self.say(event.part, report)
-                case FailureReport() if event.part is Part.LOCK:
+                case ErrorReport() if event.part is Part.LOCK:
                     self.say(event.part, report)
-                case CommandReport():
+                case ProgressReport():
                     pass  # a radio's acknowledgement is never the deed
                 case _:
                     pass  # nothing that a lock or a door says
@@ -400,7 +400,7 @@ class _Turn:
         self.ask_queued(part)
 
     def bolt_said(self, report: LockReport, asked: Asked | None) -> None:
-        locked = report.bolt is Bolt.LOCKED
+        locked = report.bolt is LockState.LOCKED
         self.state = replace(self.state, bolt=report.bolt, withdrawn=self.state.withdrawn or not locked)
         if locked and asked is not None and asked.number >= self.state.floor and self.settled():
             self.locked_again()
@@ -423,7 +423,7 @@ class _Turn:
         self.state = replace(self.state, door=report.door)
         chain = self.state.chain
         if chain is not None and chain.step in BEFORE:
-            if report.door is not Door.CLOSED:
+            if report.door is not DoorState.CLOSED:
                 self.try_again("the door is not closed")
             elif asked is not None and self.on(Step.DOOR, asked.number):
                 until = self.mono + self.state.settings.timing.stable
@@ -487,7 +487,7 @@ class _Turn:
     def throw(self) -> None:
         """The door has answered closed twice, and nothing else between."""
         id_ = f"guard-{self.state.boot}-{self.state.number}"
-        self.commands.append(Move(Lock(id=id_, intent=id_, issued_at=EPOCH, expires_at=EPOCH)))
+        self.commands.append(Move(LockDoor(id=id_, intent=id_, issued_at=EPOCH, expires_at=EPOCH)))
         self.note("locks by itself")
         until = self.mono + self.state.settings.latency
         chain = Chain(Step.MOVING, self.state.number, until)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 from gateway.config.broker_acl import HOMEASSISTANT, bridges, entities, spoken_for
 from gateway.config.home import Home
 from gateway.config.topics import OF_A_BRIDGE, SPOKEN, carrier, device_topic
@@ -276,11 +276,11 @@ def _speakers(home: Home) -> dict[str, frozenset[str]]:
             whose = device.address
         if id_ in entities(home):
             whose = HOMEASSISTANT
-        for channel in (*SPOKEN, *OF_A_BRIDGE, Channel.SET, Channel.GET) if device.speaks else ():
+        for channel in (*SPOKEN, *OF_A_BRIDGE, TopicSuffix.SET, TopicSuffix.GET) if device.speaks else ():
             by = {whose} if channel in (*SPOKEN, *OF_A_BRIDGE) else {"gateway", *({whose} if base else ())}
             topic = device_topic(home, id_, channel)
             owns = {"gateway"} if topic.startswith("perron/") else set()
-            asks = {"installer"} if channel is Channel.GET else set()
+            asks = {"installer"} if channel is TopicSuffix.GET else set()
             found[topic] = found.get(topic, frozenset()) | by | owns | asks
     return found
 

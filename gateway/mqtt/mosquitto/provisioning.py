@@ -32,18 +32,20 @@ from gateway.system.parent_death import leashed
 from gateway.system.pki.broker import ALWAYS, BrokerCertificate, broker_certificate
 from gateway.system.regular_file import read_text
 
-PACKET = 69_632  # bytes: the 64 KiB that the gateway reads, and room for topic and properties
-BRIDGE_PACKET = 4_194_304  # bytes: Zigbee2MQTT tells all its devices and what they can in one message
-STRANGERS = 500  # connections at a listener beyond this machine: a flood there leaves the loopback one its room
-EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - it is recognised, not listened on
-ROUNDS = 101  # of PBKDF2, mosquitto's own number: the passwords are 192 random bits, not words
-READY = 10.0  # seconds for a broker to listen
-LETTING_GO = 2.0  # seconds for a killed one to leave the port
-GRACE = 3.0  # seconds for it to end by itself
+MAX_PACKET_BYTES = 69_632  # bytes: the 64 KiB that the gateway reads, and room for topic and properties
+MAX_BRIDGE_PACKET_BYTES = 4_194_304  # bytes: Zigbee2MQTT tells all its devices and what they can in one message
+MAX_REMOTE_CONNECTIONS = (
+    500  # connections at a listener beyond this machine: a flood there leaves the loopback one its room
+)
+ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - it is recognised, not listened on
+PBKDF2_ITERATIONS = 101  # of PBKDF2, mosquitto's own number: the passwords are 192 random bits, not words
+START_TIMEOUT_S = 10.0  # seconds for a broker to listen
+PORT_RELEASE_TIMEOUT_S = 2.0  # seconds for a killed one to leave the port
+STOP_TIMEOUT_S = 3.0  # seconds for it to end by itself
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
+class RunningBroker:
     """A private broker. `enforces_access`: it knows accounts' topics and client ids (the embedded one does not)."""
 
     kind: Literal["mosquitto", "embedded"]
@@ -61,12 +63,12 @@ class BrokerMissing(Exception):  # noqa: N818 - it names what is the matter
 
 def password_line(name: str, password: str, salt: bytes) -> str:
     """Write one line of mosquitto's password file: PBKDF2 with SHA-512 (`$7$`)."""
-    key = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, ROUNDS)
-    return f"{name}:$7${ROUNDS}${base64.b64encode(salt).decode()}${base64.b64encode(key).decode()}"
+    key = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, PBKDF2_ITERATIONS)
+    return f"{name}:$7${PBKDF2_ITERATIONS}${base64.b64encode(salt).decode()}${base64.b64encode(key).decode()}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listener:
+class BrokerListener:
     """One address at which the broker is reached; beyond this machine only with `tls`."""
 
     host: str
@@ -83,7 +85,7 @@ class BoxesListener:
     connections: int
 
 
-class WeakSetup(Exception):  # noqa: N818 - it names what is the matter
+class WeakBrokerSetup(Exception):  # noqa: N818 - it names what is the matter
     """What was asked for would let in whom nobody invited; the text says what and where, `todo` what to do."""
 
     def __init__(self, what: str, todo: str) -> None:
@@ -93,14 +95,14 @@ class WeakSetup(Exception):  # noqa: N818 - it names what is the matter
 
 
 def configuration(  # noqa: PLR0913 - the listener's parts, and whose files
-    *, host: str, port: int, folder: Path, user: str | None = None, packet: int = PACKET, tls: bool = False,
-    beyond: Listener | None = None,
+    *, host: str, port: int, folder: Path, user: str | None = None, packet: int = MAX_PACKET_BYTES, tls: bool = False,
+    beyond: BrokerListener | None = None,
 ) -> str:  # fmt: skip
     """Write mosquitto.conf for accounts and access list in `folder`; `user` is who it runs as when root starts it.
 
     `beyond` is a second listener, for the other machines of the house.
     """
-    listeners = [Listener(host=host, port=port, tls=tls), *([] if beyond is None else [beyond])]
+    listeners = [BrokerListener(host=host, port=port, tls=tls), *([] if beyond is None else [beyond])]
     own = f"user {user}\n" if user else ""
     lines = [*_for_all(folder, packet), *(line for listener in listeners for line in _listener(listener, folder))]
     return "\n".join(lines) + "\n" + own
@@ -131,7 +133,7 @@ log_type warning
 log_type notice""".splitlines()
 
 
-def _listener(listener: Listener, folder: Path, *, most: int | None = None) -> Iterator[str]:
+def _listener(listener: BrokerListener, folder: Path, *, most: int | None = None) -> Iterator[str]:
     """What mosquitto has to be told at each listener anew."""
     yield f"listener {listener.port} {listener.host}"
     yield "# One account, one connection: a client cannot take another's id."
@@ -141,7 +143,7 @@ def _listener(listener: Listener, folder: Path, *, most: int | None = None) -> I
         yield f"keyfile {folder / 'tls' / 'broker.key'}"
         yield "tls_version tlsv1.2"
     if most is not None or not on_loopback(listener.host):
-        yield f"max_connections {STRANGERS if most is None else most}"
+        yield f"max_connections {MAX_REMOTE_CONNECTIONS if most is None else most}"
 
 
 def write(  # noqa: PLR0913 - where, for whom, and how it is reached
@@ -152,7 +154,7 @@ def write(  # noqa: PLR0913 - where, for whom, and how it is reached
     port: int,
     user: str | None = None,
     homeassistant: bool = False,
-    beyond: Listener | None = None,
+    beyond: BrokerListener | None = None,
     names: Sequence[str] = (),
     now: Callable[[], datetime] = machine_time,
 ) -> BrokerCertificate | None:
@@ -165,11 +167,14 @@ def write(  # noqa: PLR0913 - where, for whom, and how it is reached
 
     Raises:
         NameTaken: two of the house would have the same account; nothing is written.
-        WeakSetup: a listener beyond this machine without TLS, or one whose certificate would name nobody.
+        WeakBrokerSetup: a listener beyond this machine without TLS, or one whose certificate would name nobody.
         OSError: the folder cannot be written.
         ValueError: a key or certificate in it is not what it was.
     """
-    listeners = [Listener(host=host, port=port, tls=home.broker.tls is not None), *([] if beyond is None else [beyond])]
+    listeners = [
+        BrokerListener(host=host, port=port, tls=home.broker.tls is not None),
+        *([] if beyond is None else [beyond]),
+    ]
     _refuse_weak(listeners, home, names)
     accounted = accounts(home, homeassistant=homeassistant)
     rights = access(home, homeassistant=homeassistant)
@@ -181,7 +186,7 @@ def write(  # noqa: PLR0913 - where, for whom, and how it is reached
         certificate = broker_certificate(folder, box=home.box, names=reached, now=now())
         hand_over(folder, user)
     _private(folder / "access", rights, user)
-    packet = BRIDGE_PACKET if bridges(home) else PACKET
+    packet = MAX_BRIDGE_PACKET_BYTES if bridges(home) else MAX_PACKET_BYTES
     told = configuration(
         host=host, port=port, folder=folder, user=user, packet=packet, tls=listeners[0].tls, beyond=beyond
     )
@@ -196,17 +201,17 @@ def hand_over(folder: Path, user: str | None) -> None:
         _give(path, user)
 
 
-def _refuse_weak(listeners: Sequence[Listener], home: Home, names: Sequence[str]) -> None:
+def _refuse_weak(listeners: Sequence[BrokerListener], home: Home, names: Sequence[str]) -> None:
     for listener in listeners:
         if not listener.tls and not on_loopback(listener.host):
-            raise WeakSetup(
+            raise WeakBrokerSetup(
                 f"{listener.host}:{listener.port} would be a listener beyond this machine without TLS: anybody on that"
                 " network reads the passwords and the commands.",
                 "Say `tls: {ca: accounts/authority.pem}` under broker in the house file, or listen on 127.0.0.1.",
             )
         nobody = home.broker.loopback and set(names) <= set(ALWAYS)
-        if listener.tls and listener.host in EVERYWHERE and nobody:
-            raise WeakSetup(
+        if listener.tls and listener.host in ANY_ADDRESS and nobody:
+            raise WeakBrokerSetup(
                 f"{listener.host}:{listener.port} is every address of this machine, so the certificate would name"
                 " none of them and no device could tell this broker from another.",
                 "Say how devices reach it: --name perron.home.arpa --name 192.168.1.20",
@@ -224,7 +229,7 @@ def write_radio(folder: Path, *, port: int, base: str, user: str | None = None) 
     folder = _private_folder(folder, user)
     _passwords(folder, radio_accounts(), user)
     _private(folder / "access", radio_access(base), user)
-    told = configuration(host="127.0.0.1", port=port, folder=folder, user=user, packet=BRIDGE_PACKET)
+    told = configuration(host="127.0.0.1", port=port, folder=folder, user=user, packet=MAX_BRIDGE_PACKET_BYTES)
     _private(folder / "mosquitto.conf", told, user)
 
 
@@ -247,8 +252,8 @@ def write_hub(  # noqa: PLR0913 - whose files, and what a broker is told
     lines = [
         *_for_all(folder, packet),
         "retain_available false",
-        *_listener(Listener(host="127.0.0.1", port=port), folder),
-        *_listener(Listener(host=boxes.host, port=boxes.port, tls=True), folder, most=boxes.connections),
+        *_listener(BrokerListener(host="127.0.0.1", port=port), folder),
+        *_listener(BrokerListener(host=boxes.host, port=boxes.port, tls=True), folder, most=boxes.connections),
         f"cafile {folder / 'authority.pem'}",
         f"crlfile {folder / 'revoked.pem'}",
         "require_certificate true",
@@ -315,7 +320,7 @@ listen = "{host}:{port}"
 next_connection_delay_ms = 1
 [v5.1.connections]
 connection_timeout_ms = 60000
-max_payload_size = {PACKET}
+max_payload_size = {MAX_PACKET_BYTES}
 max_inflight_count = 200
 dynamic_filters = true
 [v5.1.connections.auth]
@@ -369,7 +374,7 @@ def free_port() -> int:
 @contextlib.asynccontextmanager
 async def private_broker(
     folder: Path, home: Home, *, embedded: bool = False, now: Callable[[], datetime] = machine_time
-) -> AsyncIterator[Running]:
+) -> AsyncIterator[RunningBroker]:
     """Run a broker of our own at `home.broker`'s address until left or killed; its files go to `folder`.
 
     It is the machine's mosquitto, or, where there is none or `embedded` is set, the embedded one.
@@ -413,14 +418,14 @@ async def private_broker(
         )
     try:
         await _listening(process, host, port, folder / "broker.log")
-        yield Running("mosquitto" if mosquitto is not None else "embedded", process.pid)
+        yield RunningBroker("mosquitto" if mosquitto is not None else "embedded", process.pid)
     finally:
         await _end(process)
 
 
 async def _until_free(host: str, port: int) -> None:
     """Whoever listens there would be taken for ours; one that was killed a moment ago may still be letting go."""
-    for patience in range(int(LETTING_GO / 0.05), -1, -1):
+    for patience in range(int(PORT_RELEASE_TIMEOUT_S / 0.05), -1, -1):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -437,7 +442,7 @@ async def _until_free(host: str, port: int) -> None:
 
 async def _listening(process: asyncio.subprocess.Process, host: str, port: int, log: Path) -> None:
     try:
-        async with asyncio.timeout(READY):
+        async with asyncio.timeout(START_TIMEOUT_S):
             while process.returncode is None:
                 with contextlib.suppress(OSError):
                     _, writer = await asyncio.open_connection(host, port)
@@ -455,7 +460,7 @@ async def _end(process: asyncio.subprocess.Process) -> None:
     with contextlib.suppress(ProcessLookupError):
         process.terminate()
     try:
-        async with asyncio.timeout(GRACE):
+        async with asyncio.timeout(STOP_TIMEOUT_S):
             await process.wait()
     except TimeoutError:
         with contextlib.suppress(ProcessLookupError):

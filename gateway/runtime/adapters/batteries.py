@@ -8,11 +8,11 @@ share is told of by the first of them in the house file, so its owner reads it o
 from collections.abc import Iterator
 
 from devices.reports import BatteryLevel, BatteryReport
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 from gateway.config.home import EntranceSection, Home
 from gateway.config.topics import heard_of
 from gateway.domain.visit import events as e
-from gateway.domain.visit.rules import battery
+from gateway.domain.visit.rules import battery_level
 from gateway.runtime.adapters.presence_fridge_alarm import around
 
 BUTTON = "button"  # of a signal whose button is a device of its own
@@ -26,7 +26,7 @@ def beside(section: EntranceSection) -> frozenset[str]:
     return frozenset({section.signal, *section.scanners, cameras.outside, *cameras.inside, *around(section)})
 
 
-def role(home: Home, entrance: str, device: str, channel: Channel) -> str | None:
+def role(home: Home, entrance: str, device: str, channel: TopicSuffix) -> str | None:
     """Say whose battery is meant when this device tells of one; None: it is another entrance's to tell."""
     section, found = home.entrances[entrance], home.devices[device]
     if device == section.door:
@@ -36,17 +36,17 @@ def role(home: Home, entrance: str, device: str, channel: Channel) -> str | None
     first = next((name for name, one in home.entrances.items() if device in (one.lock, *beside(one))), None)
     if first != entrance:
         return None
-    apart = found.kind == "signal" and channel is Channel.EVENT
+    apart = found.kind == "signal" and channel is TopicSuffix.EVENT
     return f"{BUTTON if apart else found.kind}/{device}"
 
 
 def heard(  # noqa: PLR0913 - who said it, where, and how old it is
-    home: Home, entrance: str, device: str, channel: Channel, report: BatteryReport, *, retained: bool
-) -> Iterator[e.BatteryHeard]:
+    home: Home, entrance: str, device: str, channel: TopicSuffix, report: BatteryReport, *, retained: bool
+) -> Iterator[e.BatteryReported]:
     """Say what a device's word of its battery means here; of a stored copy only bad news counts, and no percentage."""
-    whose, level = role(home, entrance, device, channel), battery(report)
+    whose, level = role(home, entrance, device, channel), battery_level(report)
     if whose is not None and not (retained and level is BatteryLevel.GOOD):
-        yield e.BatteryHeard(device=whose, level=level, percent=None if retained else report.percent)
+        yield e.BatteryReported(device=whose, level=level, percent=None if retained else report.percent)
 
 
 def others(home: Home, entrance: str) -> tuple[str, ...]:
@@ -57,10 +57,10 @@ def others(home: Home, entrance: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one for one in found if one is not None and one not in ("lock", "door")))
 
 
-def _tells(home: Home, device: str) -> Iterator[Channel]:
+def _tells(home: Home, device: str) -> Iterator[TopicSuffix]:
     """On which of its channels a device may tell of a battery."""
     vendor, topics = home.devices[device].vendor, heard_of(home, device)
     if vendor in ANYWHERE:
-        yield from (channel for channel in (Channel.STATE, Channel.EVENT) if channel in topics)
-    if vendor in APART and Channel.BATTERY in topics:
-        yield Channel.BATTERY
+        yield from (channel for channel in (TopicSuffix.STATE, TopicSuffix.EVENT) if channel in topics)
+    if vendor in APART and TopicSuffix.BATTERY in topics:
+        yield TopicSuffix.BATTERY

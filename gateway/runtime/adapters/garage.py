@@ -6,11 +6,11 @@ twice, and a question about the bolt goes to the sensor. The opener itself is he
 
 from collections.abc import Iterator
 
-from devices.reports import Bolt, CoverReport, Door, DoorReport, LockReport
+from devices.reports import DoorReport, DoorState, GarageDoorReport, LockReport, LockState
 from gateway.config.home import EntranceSection, Home
 from gateway.domain.visit import events as e
-from gateway.domain.visit.rules import OPEN
-from gateway.domain.visit.state import Way
+from gateway.domain.visit.rules import OPEN_DOOR_STATES
+from gateway.domain.visit.state import Obstruction
 
 
 def is_one(home: Home, section: EntranceSection) -> bool:
@@ -26,24 +26,26 @@ def asked(section: EntranceSection, device: str) -> str:
 def told(event: e.Event) -> Iterator[e.Event]:
     """Tell the sensor's word of the bolt too; in the order in which no bolt ever stands out of an open door."""
     match event:
-        case e.DoorHeard(report=DoorReport(door=Door.CLOSED), heard=heard):
+        case e.DoorReported(report=DoorReport(door=DoorState.CLOSED), context=heard):
             yield event
-            yield e.LockHeard(report=LockReport(bolt=Bolt.LOCKED), heard=heard)
-        case e.DoorHeard(report=report, heard=heard):
-            bolt = Bolt.UNLOCKED if report.door in OPEN else Bolt.UNKNOWN
-            yield e.LockHeard(report=LockReport(bolt=bolt), heard=heard)
+            yield e.LockReported(report=LockReport(bolt=LockState.LOCKED), context=heard)
+        case e.DoorReported(report=report, context=heard):
+            bolt = LockState.UNLOCKED if report.door in OPEN_DOOR_STATES else LockState.UNKNOWN
+            yield e.LockReported(report=LockReport(bolt=bolt), context=heard)
             yield event
-        case e.DeviceSpoke(device="door", heard=heard):
+        case e.SequenceAdvanced(device="door", context=heard):
             yield event
-            yield e.DeviceSpoke(device="lock", heard=heard)
-        case e.DeviceLost(device="door"):
+            yield e.SequenceAdvanced(device="lock", context=heard)
+        case e.DeviceOffline(device="door"):
             yield event
-            yield e.DeviceLost(device="lock")
+            yield e.DeviceOffline(device="lock")
         case _:
             yield event
 
 
-def way(report: CoverReport, heard: e.Heard) -> Iterator[e.Event]:
+def way(report: GarageDoorReport, heard: e.ReportContext) -> Iterator[e.Event]:
     """Hear what the opener says of the door's way; where the door stands the sensor says."""
     if report.clear is not None:
-        yield e.WayHeard(way=Way.CLEAR if report.clear else Way.OBSTRUCTED, heard=heard)
+        yield e.ObstructionReported(
+            obstruction=Obstruction.CLEAR if report.clear else Obstruction.OBSTRUCTED, context=heard
+        )

@@ -10,10 +10,10 @@ from devices import reports as said
 from gateway.config.devices import FridgeDevice
 from gateway.config.home import EntranceSection, Home
 from gateway.domain.visit import events as e
-from gateway.domain.visit.presence import NEVER_OLD
-from gateway.domain.visit.state import Cold
+from gateway.domain.visit.presence import LIVE_ONLY
+from gateway.domain.visit.state import FridgeState
 
-Surrounding = said.FridgeReport | said.PresenceReport | said.PanelReport
+Surrounding = said.FridgeReport | said.PresenceReport | said.AlarmPanelReport
 
 
 def around(section: EntranceSection) -> frozenset[str]:
@@ -30,14 +30,14 @@ def heard(home: Home, section: EntranceSection, device: str, report: Surrounding
             if report.compartment in ("", configured.compartment):
                 for place, its in section.places.items():
                     if its.fridge == device:
-                        yield e.FridgeHeard(place=place, cold=Cold(temp_c=report.temp_c, door=report.door))
+                        yield e.FridgeReported(place=place, fridge=FridgeState(temp_c=report.temp_c, door=report.door))
         case said.PresenceReport(presence=presence) if device in section.presence:
-            if not (old and presence in NEVER_OLD):
-                yield e.PresenceHeard(device=device, presence=presence)
-        case said.PanelReport(panel=panel) if device == section.alarm:
+            if not (old and presence in LIVE_ONLY):
+                yield e.PresenceReported(device=device, presence=presence)
+        case said.AlarmPanelReport(panel=panel) if device == section.alarm:
             bypassed = configured.bypassed if configured.kind == "alarm" else frozenset()
-            if not (old and (panel in NEVER_OLD or panel in bypassed)):
-                yield e.PanelHeard(panel=panel)
+            if not (old and (panel in LIVE_ONLY or panel in bypassed)):
+                yield e.AlarmPanelReported(panel=panel)
         case _:
             pass  # stored good news, or of another entrance
 
@@ -46,11 +46,11 @@ def unknown(section: EntranceSection, device: str) -> Iterator[e.Event]:
     """From here on nothing is known of this device."""
     for place, its in section.places.items():
         if its.fridge == device:
-            yield e.FridgeHeard(place=place, cold=Cold())
+            yield e.FridgeReported(place=place, fridge=FridgeState())
     if device in section.presence:
-        yield e.PresenceHeard(device=device, presence=said.Presence.UNKNOWN)
+        yield e.PresenceReported(device=device, presence=said.PresenceState.UNKNOWN)
     if device == section.alarm:
-        yield e.PanelHeard(panel=said.Panel.UNKNOWN)
+        yield e.AlarmPanelReported(panel=said.AlarmPanelState.UNKNOWN)
 
 
 def silent(home: Home, spoke: Mapping[str, float], mono: float) -> frozenset[str]:

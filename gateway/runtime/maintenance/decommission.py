@@ -87,7 +87,7 @@ class Removal:
         now = self._clock.now()
         for name, running in self._entrances.items():
             state = running.state
-            if state.session is None or not locked(state) or not closed(state):
+            if state.broker_session is None or not locked(state) or not closed(state):
                 found.append(InTheWay(why=Why.NOT_LOCKED, entrance=name))
             over = (Refusal.ALREADY_USED, Refusal.BRAND_NOT_PERMITTED)
             coming = (one.delivery for one in self._store.upcoming(name, now))

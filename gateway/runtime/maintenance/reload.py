@@ -58,10 +58,10 @@ def busy(states: Iterable[tuple[Entrance, Now]]) -> tuple[Busy, ...]:
     for state, _ in states:
         running: dict[What, bool] = {
             "visit": state.visit is not None,
-            "watch": state.watch is not None,
+            "watch": state.grace_visit is not None,
             "incident": state.incident is not None,
-            "scan": state.half is not None,
-            "lockup": state.lockup is not None and state.lockup.result is None,
+            "scan": state.pending_scan is not None,
+            "lockup": state.lock_request is not None and state.lock_request.result is None,
         }
         found += [Busy(entrance=state.id, what=what) for what, runs in running.items() if runs]
     return tuple(found)

@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
-from gateway.domain.visit.commands import AlarmCode, Saying
+from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.runtime.notifications.texts import Message
 from gateway.system.i18n import Language
 
 LATE = timedelta(seconds=60)  # what is told later says so
 LOUD = timedelta(hours=24)  # so long an alarm or "locked again" is told alone; afterwards together with others
 # What is told alone and never dropped, as alarms are; a brand asks once, and the links there answer it alone.
-ALONE = frozenset({Saying.LOCKED_AGAIN, Saying.PASSWORD_RESET, Saying.BRAND_ASKS})
+ALONE = frozenset({Notification.LOCKED_AGAIN, Notification.PASSWORD_RESET, Notification.BRAND_ASKS})
 TOGETHER = 3  # of other messages more than so many that wait are told as one
 LISTED = 5  # messages of those that are told as one, beside the newest, whose words are told too
 
@@ -57,7 +57,7 @@ class Waiting:
     """A message that a phone is owed; `number` is its key here, negative where it is not stored."""
 
     number: int
-    about: Saying | AlarmCode
+    about: Notification | AlarmCode
     at: datetime
 
     def late(self, utc: datetime) -> bool:

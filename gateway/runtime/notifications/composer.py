@@ -7,13 +7,13 @@ from pydantic import TypeAdapter
 
 from gateway.config.home import Home
 from gateway.domain.visit import commands as c
-from gateway.domain.visit.state import Delivery, Now
+from gateway.domain.visit.state import Now, VisitDelivery
 from gateway.runtime.notifications.texts import Facts, Message, compose
 from gateway.storage import Message as Stored
 from gateway.storage import Store
 from gateway.system.i18n import Language
 
-_COMMAND: TypeAdapter[c.Tell | c.Alarm] = TypeAdapter(c.Tell | c.Alarm)
+_COMMAND: TypeAdapter[c.NotifyOwner | c.RaiseAlarm] = TypeAdapter(c.NotifyOwner | c.RaiseAlarm)
 
 
 class Wording:
@@ -26,9 +26,9 @@ class Wording:
 
     def of(
         self,
-        command: c.Tell | c.Alarm,
+        command: c.NotifyOwner | c.RaiseAlarm,
         entrance: str,
-        delivery: Delivery | None,
+        delivery: VisitDelivery | None,
         now: Now,
         language: Language | None = None,
     ) -> Message:
@@ -40,12 +40,12 @@ class Wording:
         section = self._home.entrances[entrance]
         brand = None if delivery is None else self._store.brands.known().get(delivery.brand)
         place = None if delivery is None else section.places.get(delivery.place)
-        about = command.saying if isinstance(command, c.Tell) else command.code
-        if isinstance(command, c.Tell) and about is c.Saying.BRAND_ASKS and command.delivery is not None:
+        about = command.saying if isinstance(command, c.NotifyOwner) else command.code
+        if isinstance(command, c.NotifyOwner) and about is c.Notification.BRAND_ASKS and command.delivery is not None:
             asked = self._asked(command.delivery.partition(".")[0])
             said = compose(about, language=language, zone=self._zone, now=now, facts=asked)
             return replace(said, delivery=command.delivery, entrance=entrance)
-        if isinstance(command, c.Tell) and about is c.Saying.NEW_KEY and command.delivery is not None:
+        if isinstance(command, c.NotifyOwner) and about is c.Notification.NEW_KEY and command.delivery is not None:
             brand = self._store.brands.known().get(command.delivery.partition(".")[0])
         facts = Facts(
             brand=None if brand is None else brand.name,
@@ -53,10 +53,10 @@ class Wording:
             entrance=section.name,
             place=None if place is None else place.name,
             seconds={
-                c.Saying.AT_THE_DOOR: section.timing.ring,
-                c.Saying.ASKS_FOR_YES: section.timing.approval,
+                c.Notification.AT_THE_DOOR: section.timing.ring,
+                c.Notification.ASKS_FOR_YES: section.timing.approval,
             }.get(about)
-            if isinstance(about, c.Saying)
+            if isinstance(about, c.Notification)
             else None,
             detail=command.detail,
         )
@@ -100,7 +100,7 @@ def spoken_hours(hours: str) -> str:
     return hours
 
 
-def about(stored: Stored) -> c.Saying | c.AlarmCode:
+def about(stored: Stored) -> c.Notification | c.AlarmCode:
     """What a stored message is about."""
     command = _COMMAND.validate_json(stored.body)
-    return command.saying if isinstance(command, c.Tell) else command.code
+    return command.saying if isinstance(command, c.NotifyOwner) else command.code

@@ -18,8 +18,8 @@ from gateway.domain.delivery.promise import Result
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance, Now
 from gateway.evidence.checkpoint import Checkpoint
-from gateway.mqtt.client import NotSent, Sent, Why
-from gateway.mqtt.publisher import Line, encoded, stamp
+from gateway.mqtt.client import NotSent, NotSentReason, Sent
+from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
 from gateway.runtime.notifications.composer import Wording
 from gateway.runtime.notifications.texts import LogVoice, Message, Voice
 from gateway.storage import Store, StoreFailed
@@ -35,7 +35,7 @@ class Office:
     """One for the box. `voices` are told each message once, beside log and broker; a retry is their own matter."""
 
     def __init__(  # noqa: PLR0913 - what it works with, named one by one
-        self, home: Home, *, store: Store, line: Line, clock: Clock, voices: Sequence[Voice] = (),
+        self, home: Home, *, store: Store, line: Publisher, clock: Clock, voices: Sequence[Voice] = (),
         contained: Containment | None = None,
     ) -> None:  # fmt: skip
         self._contained = contained or Containment()
@@ -60,7 +60,7 @@ class Office:
 
     def tell(
         self,
-        command: c.Tell | c.Alarm,
+        command: c.NotifyOwner | c.RaiseAlarm,
         state: Entrance,
         now: Now,
         *,
@@ -68,10 +68,10 @@ class Office:
         picture: Callable[[], Awaitable[bytes | None]] | None,
     ) -> None:
         """Tell the owner, with a picture when one comes in time; `message` is the number under which it is stored."""
-        running = state.visit or state.watch
+        running = state.visit or state.grace_visit
         delivery = None if running is None else running.delivery
         visit = None if running is None else running.id
-        if isinstance(command, c.Tell) and command.delivery is not None:
+        if isinstance(command, c.NotifyOwner) and command.delivery is not None:
             visit = command.visit  # perhaps of a visit that has just ended, or of none
             if delivery is None or delivery.id != command.delivery:
                 delivery = self._store.facts(command.delivery, now)
@@ -125,13 +125,13 @@ class Office:
         for voice in () if late else self._voices:
             await voice.tell(message)
         outcome = self._publish(entrance, message, number, late=late)
-        if outcome == NotSent(Why.TOO_LARGE):
+        if outcome == NotSent(NotSentReason.TOO_LARGE):
             outcome = self._publish(
                 entrance, replace(message, picture=None), number, late=late
             )  # the words matter more
         if isinstance(outcome, Sent):
             outcome.acknowledged.add_done_callback(
-                lambda done: self._arrived(entrance, message, number, taken=done.result().taken)
+                lambda done: self._arrived(entrance, message, number, taken=done.result().accepted)
             )
         else:
             self._arrived(entrance, message, number, taken=False)
@@ -139,7 +139,7 @@ class Office:
     def _publish(self, entrance: str, message: Message, number: int | None, *, late: bool) -> Sent | NotSent:
         body = {
             "id": number,
-            "at": stamp(message.at),
+            "at": rfc3339_ms(message.at),
             "to": "owner",
             "about": message.about.value,
             "urgent": message.urgent,
@@ -149,7 +149,7 @@ class Office:
             "delivery": message.delivery,
             "picture": None if message.picture is None else base64.b64encode(message.picture).decode(),
         }
-        return self._line.publish(entrance_topic(entrance, "message"), encoded(body))
+        return self._line.publish(entrance_topic(entrance, "message"), json_bytes(body))
 
     def _arrived(self, entrance: str, message: Message, number: int | None, *, taken: bool) -> None:
         """What the broker did not take is told in the next session: from the store, or from here if it is not there."""
@@ -184,7 +184,7 @@ class Office:
     async def _publish_result(self, result: Result) -> None:
         body = result.model_dump_json(exclude_none=True).encode()
         outcomes = [self._line.publish(topic, body) for topic in result_topics(result.brand)]
-        if all([isinstance(o, Sent) and (await o.acknowledged).taken for o in outcomes]):
+        if all([isinstance(o, Sent) and (await o.acknowledged).accepted for o in outcomes]):
             await self._stored(self._store.told(result, self._clock.now()))
 
     def publish_checkpoint(self, entrance: str, signed: Checkpoint) -> None:

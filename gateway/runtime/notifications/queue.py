@@ -21,7 +21,7 @@ import structlog
 
 from gateway.config.home import Home
 from gateway.domain.delivery.permission import Standing
-from gateway.domain.visit.commands import AlarmCode, Saying
+from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import Now
 from gateway.runtime.notifications import action_links
 from gateway.runtime.notifications.action_links import LIVES, Purpose
@@ -46,14 +46,15 @@ HELD = timedelta(seconds=2 * LIMIT + 10)  # a try, without its picture once more
 GRACE = timedelta(seconds=10)  # so long a stored message waits for its picture and for who hands it over
 KEPT = 50  # messages kept in memory with their pictures: the newest
 
-CARRIES: Mapping[Saying | type[AlarmCode], tuple[Purpose, ...]] = MappingProxyType({
-    Saying.AT_THE_DOOR: (Purpose.VETO, Purpose.STOP),
-    Saying.ASKS_FOR_YES: (Purpose.APPROVE, Purpose.VETO, Purpose.STOP),
-    Saying.NOT_OPENED: (Purpose.PERMIT, Purpose.REFUSE_BRAND, Purpose.STOP),  # brands only while nobody has decided
-    Saying.NOT_READY: (Purpose.STOP,),
-    Saying.DOOR_OPEN: (Purpose.STOP,),
-    Saying.LOOK_AFTER_THE_DOOR: (Purpose.STOP,),
-    Saying.BRAND_ASKS: (Purpose.PERMIT, Purpose.REFUSE_BRAND),
+CARRIES: Mapping[Notification | type[AlarmCode], tuple[Purpose, ...]] = MappingProxyType({
+    Notification.AT_THE_DOOR: (Purpose.VETO, Purpose.STOP),
+    Notification.ASKS_FOR_YES: (Purpose.APPROVE, Purpose.VETO, Purpose.STOP),
+    # brands only while nobody has decided
+    Notification.NOT_OPENED: (Purpose.PERMIT, Purpose.REFUSE_BRAND, Purpose.STOP),
+    Notification.NOT_READY: (Purpose.STOP,),
+    Notification.DOOR_OPEN: (Purpose.STOP,),
+    Notification.LOOK_AFTER_THE_DOOR: (Purpose.STOP,),
+    Notification.BRAND_ASKS: (Purpose.PERMIT, Purpose.REFUSE_BRAND),
     AlarmCode: (Purpose.STOP,),  # every alarm
 })  # fmt: skip
 """Which message carries which actions; what is not named carries none."""

@@ -13,94 +13,94 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from devices.reports import Failure
-from gateway.domain.visit.commands import AlarmCode, Saying, Word
+from devices.reports import OperationError
+from gateway.domain.visit.commands import AlarmCode, Notification, ScanAnswer
 from gateway.domain.visit.state import Now, Refusal
 from gateway.system.i18n import Language
 from gateway.system.text import unlinked
 
-SAYINGS: Mapping[Saying, Mapping[Language, str]] = MappingProxyType({
-    Saying.AT_THE_DOOR: {
+SAYINGS: Mapping[Notification, Mapping[Language, str]] = MappingProxyType({
+    Notification.AT_THE_DOOR: {
         "fr": "{who} est à la porte[ ({entrance})][ pour {brand}][, ouverture dans {seconds} s]",
         "en": "{who} is at the door[ ({entrance})][ for {brand}][, opening in {seconds} s]",
     },
-    Saying.ASKS_FOR_YES: {
+    Notification.ASKS_FOR_YES: {
         "fr": "{who} est à la porte[ ({entrance})][ pour {brand}] : ouvrir ?[ Sans oui dans {seconds} s, c'est non]",
         "en": "{who} is at the door[ ({entrance})][ for {brand}]: open?[ Without a yes in {seconds} s it is no]",
     },
-    Saying.ATTENDED: {
+    Notification.ATTENDED: {
         "fr": "Quelqu'un a répondu à {who} : la porte n'a pas été ouverte par Perron",
         "en": "Somebody answered {who}: Perron did not open the door",
     },
-    Saying.NOT_OPENED: {
+    Notification.NOT_OPENED: {
         "fr": "La porte est restée fermée[ pour {brand}][ : {detail}]",
         "en": "The door stayed shut[ for {brand}][: {detail}]",
     },
-    Saying.LOCKED_AGAIN: {
+    Notification.LOCKED_AGAIN: {
         "fr": "Reverrouillé à {time}[, {entrance}][ ({brand})]",
         "en": "Locked again {time}[, {entrance}][ ({brand})]",
     },
-    Saying.DOOR_OPEN: {
+    Notification.DOOR_OPEN: {
         "fr": "La porte est toujours ouverte[ ({entrance})][, livraison : {place}]",
         "en": "The door is still open[ ({entrance})][, delivery to: {place}]",
     },
-    Saying.LOOK_AFTER_THE_DOOR: {
+    Notification.LOOK_AFTER_THE_DOOR: {
         "fr": "Occupez-vous de la porte[ ({entrance})] : Perron n'a pas pu prouver qu'elle est verrouillée",
         "en": "Please look after the door[ ({entrance})]: Perron could not prove that it is locked",
     },
-    Saying.NOT_READY: {
+    Notification.NOT_READY: {
         "fr": "L'entrée[ {entrance}] n'est pas prête pour la livraison[ de {brand}][ : {detail}]",
         "en": "The entrance[ {entrance}] is not ready for the delivery[ from {brand}][: {detail}]",
     },
-    Saying.READY_AGAIN: {
+    Notification.READY_AGAIN: {
         "fr": "L'entrée[ {entrance}] est de nouveau prête[ pour {brand}]",
         "en": "The entrance[ {entrance}] is ready again[ for {brand}]",
     },
-    Saying.STOPPED_INSIDE: {
+    Notification.STOPPED_INSIDE: {
         "fr": "Arrêt reçu, mais {who} est peut-être à l'intérieur : on lui demande de sortir, tout est filmé",
         "en": "Stopped, but {who} may be inside: they are asked to leave, everything is filmed",
     },
-    Saying.LIFT_THE_HANDLE: {
+    Notification.LIFT_THE_HANDLE: {
         "fr": "La porte[ ({entrance})] ne se verrouille pas : quelqu'un doit relever la poignée",
         "en": "The door[ ({entrance})] does not lock: somebody has to lift its handle",
     },
-    Saying.BATTERY_SOON: {
+    Notification.BATTERY_SOON: {
         "fr": "Pile bientôt vide[ ({entrance})][ : {detail}]",
         "en": "A battery is running out[ ({entrance})][: {detail}]",
     },
-    Saying.SAFE_MODE: {
+    Notification.SAFE_MODE: {
         "fr": "Perron est en mode sûr : il verrouille, filme et alerte, mais n'ouvre plus avant votre accord",
         "en": "Perron is in safe mode: it locks, films and warns, but opens nothing until you say so",
     },
-    Saying.STORE_IN_DOUBT: {
+    Notification.STORE_IN_DOUBT: {
         "fr": "La mémoire de Perron est en doute : {detail}. Rien n'ouvre : allez voir les portes, puis dites-le "
               "sur la page d'accueil. Les livraisons annoncées avant doivent l'être à nouveau",
         "en": "Perron's memory is in doubt: {detail}. Nothing opens: look after the doors, then say so on the page "
               "Home. What was announced before has to be announced again",
     },
-    Saying.CODE_OF_SEVERAL: {
+    Notification.CODE_OF_SEVERAL: {
         "fr": "Pas ouvert[ ({entrance})] : plusieurs marques ont annoncé le même colis[ ({detail})]. "
               "Retirez l'accord de celle qui ne devait pas",
         "en": "Not opened[ ({entrance})]: several brands announced the same parcel[ ({detail})]. "
               "Take the permission back from the one that should not have",
     },
-    Saying.BRAND_ASKS: {  # what a yes lets in: its permission's terms, not what it announced
+    Notification.BRAND_ASKS: {  # what a yes lets in: its permission's terms, not what it announced
         "fr": "{asker}[, par {carrier},] demande à entrer[ : {place} seulement][ ({entrance})][, {hours}]. "
               "Sans réponse de vous, c'est non",
         "en": "{asker}[, by {carrier},] asks to be let in[: {place} only][ ({entrance})][, {hours}]. "
               "Without an answer from you it is no",
     },
-    Saying.NEW_KEY: {
+    Notification.NEW_KEY: {
         "fr": "[{brand} : ]une nouvelle clé attend votre accord, sur la page des marques. D'ici là elle n'ouvre rien",
         "en": "[{brand}: ]a new key waits for your yes, on the page of the brands. Until then it opens nothing",
     },
-    Saying.PASSWORD_RESET: {
+    Notification.PASSWORD_RESET: {
         "fr": "Le mot de passe[ de {detail}] a été remplacé à {time} avec un code fait sur la box :"
         " si ce n'était pas prévu, allez voir qui y a accès",
         "en": "The password[ of {detail}] was replaced at {time} with a code made on the box:"
         " if nobody meant to, look who can get at it",
     },
-    Saying.SET_ASIDE: {
+    Notification.SET_ASIDE: {
         "fr": "Perron a mis de côté quelque chose venu de l'extérieur qu'il n'a pas pu traiter[ ({detail})]."
         " Les portes continuent ; `perron doctor` en dit plus",
         "en": "Perron set aside something from outside that it could not handle[ ({detail})]."
@@ -226,19 +226,19 @@ REFUSALS: Mapping[Refusal, Mapping[Language, str]] = MappingProxyType({
 })  # fmt: skip
 
 # Why a lock says that it did not obey.
-FAILURES: Mapping[Failure, Mapping[Language, str]] = MappingProxyType({
-    Failure.UNSPECIFIED: {"fr": "elle ne dit pas pourquoi", "en": "it does not say why"},
-    Failure.INVALID_CREDENTIAL: {"fr": "elle demande un code ou une clé", "en": "it asks for a code or a key"},
-    Failure.DISABLED_USER_DENIED: {"fr": "l'accès y est désactivé", "en": "access is disabled in it"},
-    Failure.RESTRICTED: {"fr": "ses réglages l'interdisent", "en": "its settings forbid it"},
-    Failure.INSUFFICIENT_BATTERY: {"fr": "sa pile est trop faible", "en": "its battery is too weak"},
-    Failure.UNREACHABLE: {"fr": "elle est injoignable", "en": "it is out of reach"},
-    Failure.BUSY: {"fr": "elle est occupée", "en": "it is busy"},
-    Failure.LOW_POWER: {"fr": "elle manque de courant", "en": "it lacks power"},
-    Failure.TIMEOUT: {"fr": "elle n'a pas répondu à temps", "en": "it did not answer in time"},
-    Failure.NOT_CALIBRATED: {"fr": "elle n'est pas calibrée", "en": "it is not calibrated"},
-    Failure.EXPIRED: {"fr": "l'ordre est arrivé trop tard", "en": "the order came too late"},
-    Failure.REPEATED: {"fr": "l'ordre est arrivé deux fois", "en": "the order came twice"},
+FAILURES: Mapping[OperationError, Mapping[Language, str]] = MappingProxyType({
+    OperationError.UNSPECIFIED: {"fr": "elle ne dit pas pourquoi", "en": "it does not say why"},
+    OperationError.INVALID_CREDENTIAL: {"fr": "elle demande un code ou une clé", "en": "it asks for a code or a key"},
+    OperationError.DISABLED_USER_DENIED: {"fr": "l'accès y est désactivé", "en": "access is disabled in it"},
+    OperationError.RESTRICTED: {"fr": "ses réglages l'interdisent", "en": "its settings forbid it"},
+    OperationError.INSUFFICIENT_BATTERY: {"fr": "sa pile est trop faible", "en": "its battery is too weak"},
+    OperationError.UNREACHABLE: {"fr": "elle est injoignable", "en": "it is out of reach"},
+    OperationError.BUSY: {"fr": "elle est occupée", "en": "it is busy"},
+    OperationError.LOW_POWER: {"fr": "elle manque de courant", "en": "it lacks power"},
+    OperationError.TIMEOUT: {"fr": "elle n'a pas répondu à temps", "en": "it did not answer in time"},
+    OperationError.NOT_CALIBRATED: {"fr": "elle n'est pas calibrée", "en": "it is not calibrated"},
+    OperationError.EXPIRED: {"fr": "l'ordre est arrivé trop tard", "en": "the order came too late"},
+    OperationError.REPEATED: {"fr": "l'ordre est arrivé deux fois", "en": "the order came twice"},
 })  # fmt: skip
 
 BATTERY_OF: Mapping[str, Mapping[Language, str]] = MappingProxyType({
@@ -293,10 +293,10 @@ DOUBTS: Mapping[str, Mapping[Language, str]] = MappingProxyType({
                      "en": "the file of the box's former keys, beside its key, is damaged"},
 })  # fmt: skip
 
-DOOR_WORDS: Mapping[Word, Mapping[Language, str]] = MappingProxyType({
-    Word.WAIT: {"fr": "Patientez", "en": "Please wait"},
-    Word.GO: {"fr": "Entrez", "en": "Come in"},
-    Word.NO: {"fr": "Désolé, cette porte ne s'ouvre pas", "en": "Sorry, this door does not open"},
+DOOR_WORDS: Mapping[ScanAnswer, Mapping[Language, str]] = MappingProxyType({
+    ScanAnswer.WAIT: {"fr": "Patientez", "en": "Please wait"},
+    ScanAnswer.GO: {"fr": "Entrez", "en": "Come in"},
+    ScanAnswer.NO: {"fr": "Désolé, cette porte ne s'ouvre pas", "en": "Sorry, this door does not open"},
 })  # fmt: skip
 
 _COURIER: Mapping[Language, str] = MappingProxyType({"fr": "Un livreur", "en": "A courier"})
@@ -323,7 +323,7 @@ class Facts:
 class Message:
     """What the owner is told. `picture` is a JPEG; `number` is that under which it is stored, None where it is not."""
 
-    about: Saying | AlarmCode
+    about: Notification | AlarmCode
     text: str
     at: datetime
     visit: str | None = None
@@ -366,7 +366,7 @@ class LogVoice:
 
 
 def compose(
-    about: Saying | AlarmCode,
+    about: Notification | AlarmCode,
     *,
     language: Language,
     zone: ZoneInfo,
@@ -390,7 +390,7 @@ def compose(
         "time": clock if now.trusted else _UNSURE[language].format(clock),
         "detail": _detail(about, facts.detail, language),
     }
-    template = SAYINGS[about] if isinstance(about, Saying) else ALARMS[about]
+    template = SAYINGS[about] if isinstance(about, Notification) else ALARMS[about]
     sentence = re.sub(
         r"\[([^\]]*)\]",
         lambda part: part[1] if all(words[name] for name in re.findall(r"{(\w+)}", part[1])) else "",
@@ -399,16 +399,16 @@ def compose(
     return Message(about=about, text=sentence.format(**words), at=now.utc)
 
 
-def _detail(about: Saying | AlarmCode, detail: str, language: Language) -> str:
-    if detail in set(Refusal) and about is not Saying.PASSWORD_RESET:  # there it is somebody's name
+def _detail(about: Notification | AlarmCode, detail: str, language: Language) -> str:
+    if detail in set(Refusal) and about is not Notification.PASSWORD_RESET:  # there it is somebody's name
         return REFUSALS[Refusal(detail)][language]
-    if about is Saying.BATTERY_SOON:
+    if about is Notification.BATTERY_SOON:
         return running_out(detail, language)
-    if about is Saying.STORE_IN_DOUBT and detail in DOUBTS:
+    if about is Notification.STORE_IN_DOUBT and detail in DOUBTS:
         return DOUBTS[detail][language]
-    if about is AlarmCode.LOCK_REFUSED and detail in set(Failure):
-        return FAILURES[Failure(detail)][language]
-    if about is not Saying.NOT_READY:
+    if about is AlarmCode.LOCK_REFUSED and detail in set(OperationError):
+        return FAILURES[OperationError(detail)][language]
+    if about is not Notification.NOT_READY:
         return unlinked(detail)
     return ", ".join(unlinked(lacked(word, language)) for word in detail.split(", "))
 
@@ -435,6 +435,6 @@ def lacked(word: str, language: Language) -> str:
     return f"{LACKING[kind][language]} {name}" if kind in LACKING else word
 
 
-def door_word(word: Word, *, language: Language) -> str:
+def door_word(word: ScanAnswer, *, language: Language) -> str:
     """What stands on a display at the door: as neutral as the light."""
     return DOOR_WORDS[word][language]

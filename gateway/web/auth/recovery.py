@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from pydantic import TypeAdapter
 
-from gateway.domain.visit.commands import Saying, Tell
+from gateway.domain.visit.commands import Notification, NotifyOwner
 from gateway.domain.visit.state import Now
 from gateway.runtime.maintenance import recovery_codes
 from gateway.storage import ByCode, HouseOffer, Recovered, Store
@@ -22,7 +22,7 @@ from gateway.web.auth.tokens import COOKIE_BYTES, LINK_BYTES, Token, code_digest
 OFFERED = timedelta(days=7)  # the next owner's link is good for so long
 REMEMBERED = timedelta(days=30)  # for so long a used code is told to have been used
 
-_TELL: TypeAdapter[Tell] = TypeAdapter(Tell)
+_TELL: TypeAdapter[NotifyOwner] = TypeAdapter(NotifyOwner)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +38,7 @@ class CameBack:
     """An owner who is in again; `told` is what all phones are owed about it, stored under `message`."""
 
     signed_in: SignedIn
-    told: Tell
+    told: NotifyOwner
     message: int
 
 
@@ -87,7 +87,7 @@ class Succession:
             return bad
         stored = await self._accounts.hashed(password)
         session, device = Token.new(COOKIE_BYTES), Token.new(COOKIE_BYTES)
-        told = Tell(saying=Saying.PASSWORD_RESET, detail=person.name)
+        told = NotifyOwner(saying=Notification.PASSWORD_RESET, detail=person.name)
         by = ByCode(
             code=digest, keep=now.utc + REMEMBERED, entrance=self._entrance, message=_TELL.dump_json(told)
         )  # fmt: skip

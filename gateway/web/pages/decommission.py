@@ -85,7 +85,11 @@ class Moving:
         states = [state for state, _ in self._box.states()]
         running = {state.visit.id for state in states if state.visit is not None}
         running |= {state.incident for state in states if state.incident is not None}
-        running |= {state.watch.id for state in states if state.watch is not None and self._filming(state.watch.id)}
+        running |= {
+            state.grace_visit.id
+            for state in states
+            if state.grace_visit is not None and self._filming(state.grace_visit.id)
+        }
         self._box.store.keeping.looked("copy", "", who.person, now)
         name = name_of(self._box.home, now.utc)
         answer = web.StreamResponse(

@@ -186,7 +186,7 @@ class Answers:
         paused = {"until": pauses[0]["planned"].end.isoformat(), "who": pauses[0]["who"]} if pauses else None
         return {
             "id": name, "name": section.name, "living_space": section.living_space, "door": seen["door"],
-            "since": seen["since"].isoformat(timespec="seconds"), "heard": state.session is not None,
+            "since": seen["since"].isoformat(timespec="seconds"), "heard": state.broker_session is not None,
             "stopped": state.stopped, "safe_mode": state.safe_mode,
             "incident": state.incident is not None, "pause": paused, "visit": self._visit(name, seat),
             "next": self._next(name, seat) if may(role, Right.SEE_HISTORY) else None,

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from gateway.config.home import Home
 from gateway.config.writer import Rewriting
 from gateway.domain.pause import No, Planned
-from gateway.domain.visit.commands import Tell
+from gateway.domain.visit.commands import NotifyOwner
 from gateway.domain.visit.state import Entrance, Now
 from gateway.installation.proposals import Proposals
 from gateway.installation.survey_jobs import Surveys
@@ -55,7 +55,7 @@ class Box:
     picture: Callable[[str], Awaitable[bytes | None]]
     public_key: PublicKey
     tidy: Callable[[], None]
-    told: Callable[[Tell, int], None]
+    told: Callable[[NotifyOwner, int], None]
     removal: Removal
     walks: Walking
     surveys: Surveys

@@ -13,7 +13,7 @@ from typing import Any, assert_never
 from gateway.domain.delivery import carriers
 from gateway.domain.delivery.barcodes import Kind, courier_value
 from gateway.domain.delivery.promise import State
-from gateway.domain.visit.state import CodeKind, Delivery, Entrance, Now, Phase, Why
+from gateway.domain.visit.state import CodeKind, Entrance, Now, Phase, Timer, VisitDelivery
 from gateway.web.server.context import Box
 
 # What a phone may say that it has read on a label.
@@ -43,12 +43,12 @@ class Turn(StrEnum):
 class Seen:
     """A courier's delivery as it stands: what to do, and until when (UTC monotonic seconds), where that is limited."""
 
-    delivery: Delivery
+    delivery: VisitDelivery
     turn: Turn
     until: float | None = None
 
 
-def found(box: Box, digest: str, now: Now) -> Delivery | None:
+def found(box: Box, digest: str, now: Now) -> VisitDelivery | None:
     """Return the delivery whose courier's code has this SHA-256 (hex)."""
     if not _DIGEST.fullmatch(digest):
         return None
@@ -68,22 +68,22 @@ def seen(box: Box, digest: str) -> Seen:
         raise KeyError(digest)
     state, now = box.entrance(delivery.entrance)
     turn, why = _turn(box, state, delivery, now)
-    return Seen(delivery=delivery, turn=turn, until=None if why is None else state.due.get(why))
+    return Seen(delivery=delivery, turn=turn, until=None if why is None else state.timers.get(why))
 
 
-def _turn(box: Box, state: Entrance, delivery: Delivery, now: Now) -> tuple[Turn, Why | None]:
-    running = state.visit or state.watch
+def _turn(box: Box, state: Entrance, delivery: VisitDelivery, now: Now) -> tuple[Turn, Timer | None]:
+    running = state.visit or state.grace_visit
     if running is not None and running.delivery.id == delivery.id:
         return _visiting(running.phase)
-    if state.half is not None and state.half.delivery == delivery.id:
-        return Turn.OTHER, Why.HALF
+    if state.pending_scan is not None and state.pending_scan.delivery == delivery.id:
+        return Turn.OTHER, Timer.HALF
     result = box.store.result(delivery.id, now)
     match None if result is None else result.state:
         case State.SCHEDULED if now.utc < delivery.start:
             return Turn.EARLY, None
         case State.WINDOW_OPEN:
             # The red light is anybody's: before and after his window a link does not tell who comes to this door.
-            refused = Why.SIGNAL in state.due and state.visit is None
+            refused = Timer.SIGNAL in state.timers and state.visit is None
             return Turn.NO if refused else Turn.SHOW, None
         case State.DELIVERED | State.PARTLY_DELIVERED | State.VISITING:
             return Turn.DONE, None
@@ -91,18 +91,18 @@ def _turn(box: Box, state: Entrance, delivery: Delivery, now: Now) -> tuple[Turn
             return Turn.OVER, None
 
 
-def _visiting(phase: Phase) -> tuple[Turn, Why | None]:
+def _visiting(phase: Phase) -> tuple[Turn, Timer | None]:
     match phase:
         case Phase.RINGING:
-            return Turn.WAIT, Why.RING
+            return Turn.WAIT, Timer.RING
         case Phase.APPROVING:
-            return Turn.WAIT, Why.APPROVAL
+            return Turn.WAIT, Timer.APPROVAL
         case Phase.UNLOCKING:
             return Turn.WAIT, None
         case Phase.UNLOCKED:
-            return Turn.GO, Why.NEVER
+            return Turn.GO, Timer.NEVER
         case Phase.INSIDE:
-            return Turn.INSIDE, Why.OPEN_LONG
+            return Turn.INSIDE, Timer.OPEN_LONG
         case Phase.RELOCKING:
             return Turn.AWAY, None
         case Phase.LOCKED_AGAIN:
@@ -125,9 +125,9 @@ def receipt(box: Box, delivery: str) -> bytes | None:
 
 def _missing(state: Entrance) -> str | None:
     """Return which of the two the door still waits for: his page then shows that one, where it can show both."""
-    if state.half is None:
+    if state.pending_scan is None:
         return None
-    return CodeKind.COURIER if state.half.kind is CodeKind.PARCEL else CodeKind.PARCEL
+    return CodeKind.COURIER if state.pending_scan.kind is CodeKind.PARCEL else CodeKind.PARCEL
 
 
 def shown(box: Box, digest: str) -> Mapping[str, Any]:
@@ -138,7 +138,7 @@ def shown(box: Box, digest: str) -> Mapping[str, Any]:
     state, now = box.entrance(looked.delivery.entrance)
     return {
         "turn": looked.turn.value,
-        "garage": state.rules.cover,
+        "garage": state.rules.garage_door,
         "missing": _missing(state) if looked.turn is Turn.OTHER else None,
         "until": looked.until,
         "now": now,

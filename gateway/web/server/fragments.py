@@ -14,7 +14,7 @@ import segno
 from gateway.config.home import EntranceSection
 from gateway.domain.visit import batteries
 from gateway.domain.visit.rules import closed, door_open, locked
-from gateway.domain.visit.state import Delivery, Entrance, Locked, Now, Phase, Why
+from gateway.domain.visit.state import Entrance, LockRequestResult, Now, Phase, Timer, VisitDelivery
 from gateway.installation import words as installing
 from gateway.installation.survey_jobs import LONGEST
 from gateway.installation.walk import Trial, forbids
@@ -65,13 +65,13 @@ class Camera:
 def door(state: Entrance) -> tuple[Door, float]:
     """Say what the door is, and since when (monotonic seconds) that was observed without a break."""
     handed = state.visit is not None and state.visit.phase is Phase.HANDED_TO_OWNER
-    since = max(state.bolt.since, state.door.since)
+    since = max(state.bolt.stable_since, state.door.stable_since)
     if handed:
         return Door.HANDED, since
-    if state.session is None:
+    if state.broker_session is None:
         return Door.UNKNOWN, since
     if door_open(state):
-        return Door.OPEN, state.door.since
+        return Door.OPEN, state.door.stable_since
     if locked(state) and closed(state):
         return Door.LOCKED, since
     if closed(state) and not locked(state) and state.bolt.value.value in ("unlocked", "unlatched", "not_fully_locked"):
@@ -90,7 +90,7 @@ def _state(box: Box, entrance: str, seat: Seat) -> Mapping[str, Any]:
     what, since = door(state)
     cameras = tuple(
         Camera(name=name, live=seen is not None and seen.live, films=seen is not None and seen.recording,
-               wanted=state.expecting or state.visit is not None or state.incident is not None)
+               wanted=state.window_near or state.visit is not None or state.incident is not None)
         for name in (section.cameras.outside, *section.cameras.inside)
         for seen in (state.cameras.get(name),)
     )  # fmt: skip
@@ -101,7 +101,7 @@ def _state(box: Box, entrance: str, seat: Seat) -> Mapping[str, Any]:
         "door": what.value,
         "since": instant(now, since),
         "cameras": cameras,
-        "batteries": tuple(running_out(one, seat.language) for one in batteries.told(state, now)),
+        "batteries": tuple(running_out(one, seat.language) for one in batteries.replacements_due(state, now)),
         "trusted": now.trusted,
         "language": seat.language,
         "survey": box.surveys.view(entrance),
@@ -111,7 +111,9 @@ def _state(box: Box, entrance: str, seat: Seat) -> Mapping[str, Any]:
 def _visit(box: Box, entrance: str, _seat: Seat) -> Mapping[str, Any]:
     state, now = box.entrance(entrance)
     visit = state.visit
-    deadline = None if visit is None else state.due.get(Why.RING if visit.phase is Phase.RINGING else Why.APPROVAL)
+    deadline = (
+        None if visit is None else state.timers.get(Timer.RING if visit.phase is Phase.RINGING else Timer.APPROVAL)
+    )
     return {
         "entrance": entrance,
         "visit": visit,
@@ -140,9 +142,9 @@ def _lock(box: Box, entrance: str, _seat: Seat) -> Mapping[str, Any]:
     """The lock-up that was asked for. Its result is shown as long as the door does not say otherwise."""
     state, _ = box.entrance(entrance)
     proven = door(state)[0] is Door.LOCKED
-    result = None if state.lockup is None else state.lockup.result
-    running = state.lockup is not None and result is None
-    holds = result is not None and (result is Locked.PROVEN) is proven
+    result = None if state.lock_request is None else state.lock_request.result
+    running = state.lock_request is not None and result is None
+    holds = result is not None and (result is LockRequestResult.PROVEN) is proven
     return {
         "entrance": entrance,
         "offered": state.visit is None and not proven and not running,
@@ -169,7 +171,7 @@ def _next(box: Box, entrance: str, seat: Seat) -> Mapping[str, Any]:
 
 def _timeline(box: Box, entrance: str, seat: Seat) -> Mapping[str, Any]:
     state, _ = box.entrance(entrance)
-    running = state.visit or state.watch
+    running = state.visit or state.grace_visit
     visit = running.id if running is not None else state.incident or box.store.last_visit(entrance)
     lines: tuple[Line, ...] = ()
     if visit is not None:
@@ -177,12 +179,12 @@ def _timeline(box: Box, entrance: str, seat: Seat) -> Mapping[str, Any]:
     return {"visit": visit, "lines": lines, "zone": box.zone}
 
 
-def _brand(box: Box, delivery: Delivery) -> str:
+def _brand(box: Box, delivery: VisitDelivery) -> str:
     brand = box.store.brands.known().get(delivery.brand)
     return delivery.brand if brand is None else brand.name
 
 
-def _place(section: EntranceSection, delivery: Delivery) -> str:
+def _place(section: EntranceSection, delivery: VisitDelivery) -> str:
     place = section.places.get(delivery.place)
     return delivery.place if place is None else place.name
 

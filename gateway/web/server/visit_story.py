@@ -11,8 +11,8 @@ from enum import StrEnum, auto
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from gateway.domain.visit.commands import AlarmCode, Word
-from gateway.domain.visit.state import House, Now, Outcome, Phase, Refusal
+from gateway.domain.visit.commands import AlarmCode, ScanAnswer
+from gateway.domain.visit.state import DoorResult, Now, Outcome, Phase, Refusal
 from gateway.runtime.notifications.texts import REFUSALS, Facts, compose
 from gateway.system.i18n import Language
 from gateway.system.text import inert
@@ -111,7 +111,7 @@ class _Teller:
                     outcome = Outcome(command["outcome"])
                     good = outcome in (Outcome.DELIVERED, Outcome.ATTENDED)
                     yield self._say(f"outcome.{outcome}"), Tone.GOOD if good else Tone.BAD
-                case "HouseResult" if command["house"] == House.HANDED_TO_OWNER:
+                case "HouseResult" if command["house"] == DoorResult.HANDED_TO_OWNER:
                     yield self._say("story.handed"), Tone.BAD
                 case _:
                     pass
@@ -122,12 +122,12 @@ class _Teller:
             what = self._say("story.courier_code") if courier else f"…{inert(event['code']['last'])}"
         else:
             what = ""
-        match Word(answer["word"]):
-            case Word.WAIT:
+        match ScanAnswer(answer["word"]):
+            case ScanAnswer.WAIT:
                 return self._say("story.wait", what=what).strip(), Tone.CALM
-            case Word.GO:
+            case ScanAnswer.GO:
                 return self._say("story.go"), Tone.GOOD
-            case Word.NO:
+            case ScanAnswer.NO:
                 why = "" if answer["refusal"] is None else REFUSALS[Refusal(answer["refusal"])][self._language]
                 return self._say("story.refused", what=what, why=why).strip(), Tone.BAD
 

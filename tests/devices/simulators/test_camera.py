@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import zxingcpp
 
-from devices.simulators.camera import AccessUnit, Camera, split_nals
+from devices.simulators.camera import AccessUnit, SimulatedCamera, split_nals
 from devices.simulators.scene import Scene, SceneKind, Symbology, label_picture, read_clock
 from tests.filmset.cameras import CameraSet, camera_set
 
@@ -119,7 +119,7 @@ def test_a_reset_cuts_the_connection_once(on_air: CameraSet) -> None:
 
 def units(mode: Literal["live", "frozen", "stall", "stuck_timestamps"], wanted: int) -> list[AccessUnit]:
     """What a camera sends in half a second at least, until it has sent as much as wanted."""
-    camera = Camera("front", burnt_in_clock=True, scene="static_hall", seed=1, width=320, height=240)
+    camera = SimulatedCamera("front", burnt_in_clock=True, scene="static_hall", seed=1, width=320, height=240)
     sent: list[AccessUnit | None] = []
     camera.start()
     camera.listen(sent.append)

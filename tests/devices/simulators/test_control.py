@@ -16,15 +16,15 @@ import pytest
 from devices.simulators.control import (
     REQUEST,
     Arrive,
-    Fault,
     HouseControl,
     Impossible,
     Leave,
     PressBell,
     PutParcel,
+    ReadState,
     Request,
     Scan,
-    State,
+    SetFault,
 )
 from devices.simulators.control_socket import Act, listen, serve
 from devices.simulators.physical_log import read_log
@@ -66,9 +66,9 @@ async def test_what_is_impossible_is_answered_with_why(tmp_path: Path) -> None:
             (Scan(code="A1"), "name one scanner: there are a, b"),
             (Scan(code="A1", scanner="c"), "name one scanner"),
             (PressBell(), "there are none"),
-            (Fault(device="nobody", fault="jam"), "no such device"),
-            (Fault(device="front-door", fault="jam"), "it has duplicates, lies_closed"),
-            (Fault(device="front-door", fault="stuck", on="very"), "on, off"),
+            (SetFault(device="nobody", fault="jam"), "no such device"),
+            (SetFault(device="front-door", fault="jam"), "it has duplicates, lies_closed"),
+            (SetFault(device="front-door", fault="stuck", on="very"), "on, off"),
             (Leave(), "not outside"),
         ):
             with pytest.raises(Impossible, match=why):
@@ -87,7 +87,7 @@ async def test_people_come_and_go_and_put_parcels_down(tmp_path: Path) -> None:
             ("person", "away"),
             ("parcel", "outside"),
         ]
-        state = await there.house.ask(State())
+        state = await there.house.ask(ReadState())
         assert state["people"] == {"courier": "away", "resident": "away", "thief": "away"}
 
 
@@ -102,7 +102,7 @@ async def test_somebody_who_leaves_in_the_middle_of_a_word_harms_nobody(tmp_path
             _, writer = await asyncio.open_unix_connection(tmp_path / "control")
             writer.write(rude)
             writer.close()
-        assert (await there.house.ask(State()))["door"] == "closed"
+        assert (await there.house.ask(ReadState()))["door"] == "closed"
 
 
 @asynccontextmanager
@@ -123,7 +123,7 @@ async def test_a_bug_ends_the_house_instead_of_one_conversation(tmp_path: Path) 
         raise KeyError(request.do)
 
     async with served(tmp_path / "control", buggy) as (house, _, writer):
-        writer.write(State().model_dump_json().encode() + b"\n")
+        writer.write(ReadState().model_dump_json().encode() + b"\n")
         with pytest.raises(ExceptionGroup) as bug:
             await house
     assert bug.group_contains(KeyError, match="state", depth=1)
@@ -138,7 +138,7 @@ async def test_a_house_that_is_told_to_end_waits_for_nobody_who_is_connected(
 
     async with served(tmp_path / "control", idle) as (house, reader, writer):
         if not just_come:
-            writer.write(State().model_dump_json().encode() + b"\n")
+            writer.write(ReadState().model_dump_json().encode() + b"\n")
             assert await reader.readline() == b'{"ok": true}\n'
         house.cancel()
         with contextlib.suppress(ConnectionResetError):  # if it was not even let in
@@ -148,7 +148,7 @@ async def test_a_house_that_is_told_to_end_waits_for_nobody_who_is_connected(
 
 
 def test_every_request_is_one_json_line_there_and_back() -> None:
-    for request in (Scan(code="A\x1d1"), Fault(device="d", fault="late", on=2.5), State()):
+    for request in (Scan(code="A\x1d1"), SetFault(device="d", fault="late", on=2.5), ReadState()):
         assert REQUEST.validate_json(request.model_dump_json()) == request
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from devices.simulators.control import Impossible
-from devices.simulators.doorway import HAND, Doorway, Where
+from devices.simulators.doorway import HAND, Doorway, Position
 from devices.simulators.physical_log import PhysicalLog, read_log
 
 
@@ -25,14 +25,14 @@ def test_a_locked_door_does_not_open_from_outside(door: Doorway) -> None:
 
 
 def test_from_inside_the_door_always_opens_by_hand(door: Doorway) -> None:
-    door.place("courier", Where.INSIDE)
+    door.place("courier", Position.INSIDE)
     door.open_door("courier")
     assert door.open
     assert not door.thrown
 
 
 def test_a_bolt_thrown_in_the_air_keeps_the_leaf_from_closing(door: Doorway) -> None:
-    door.place("resident", Where.INSIDE)
+    door.place("resident", Position.INSIDE)
     door.open_door("resident")
     door.lock_by_hand("resident")
     assert door.in_air

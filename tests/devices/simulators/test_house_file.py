@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from devices.simulators.house import House, read_house
+from devices.simulators.house import SimulatedHouse, read_house
 
 CONFIG = Path(__file__).parents[3] / "config"
 
@@ -22,18 +22,18 @@ def test_the_house_that_comes_with_perron_is_the_one_that_its_gateway_knows() ->
 
 def test_an_unknown_key_is_refused_by_name() -> None:
     with pytest.raises(ValidationError, match="garded"):
-        House.model_validate({"devices": {"l": {"kind": "lock", "vendor": "somfy", "garded": True}}})
+        SimulatedHouse.model_validate({"devices": {"l": {"kind": "lock", "vendor": "somfy", "garded": True}}})
 
 
 def test_a_house_has_one_front_door() -> None:
     lock = {"kind": "lock", "vendor": "somfy"}
     with pytest.raises(ValidationError, match="one lock at most"):
-        House.model_validate({"devices": {"a": lock, "b": lock}})
+        SimulatedHouse.model_validate({"devices": {"a": lock, "b": lock}})
 
 
 def test_a_device_s_id_fits_a_topic() -> None:
     with pytest.raises(ValidationError):
-        House.model_validate({"devices": {"a/b": {"kind": "scanner", "vendor": "scanner"}}})
+        SimulatedHouse.model_validate({"devices": {"a/b": {"kind": "scanner", "vendor": "scanner"}}})
 
 
 def test_a_password_lies_beside_the_others_not_in_the_file(tmp_path: Path) -> None:
@@ -46,5 +46,5 @@ def test_a_password_lies_beside_the_others_not_in_the_file(tmp_path: Path) -> No
 
 
 def test_a_device_without_an_account_comes_as_nobody() -> None:
-    house = House.model_validate({"devices": {"s": {"kind": "scanner", "vendor": "scanner"}}})
+    house = SimulatedHouse.model_validate({"devices": {"s": {"kind": "scanner", "vendor": "scanner"}}})
     assert house.devices["s"].secret("s", house.broker) is None

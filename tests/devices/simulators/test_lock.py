@@ -7,53 +7,53 @@ from typing import Any
 
 import pytest
 
-from devices.commands import Lock, Unlock
+from devices.commands import LockDoor, UnlockDoor
 from devices.reports import (
     BatteryLevel,
     BatteryReport,
-    Bolt,
-    CommandReport,
-    Failure,
-    FailureReport,
+    BoltMotion,
+    CommandProgress,
+    ErrorReport,
     LockReport,
-    Motion,
-    Progress,
-    Source,
+    LockState,
+    OperationError,
+    OperationSource,
+    ProgressReport,
 )
 from devices.simulators.control import (
     AppUnlock,
-    Close,
+    CloseDoor,
     Impossible,
     LockByHand,
-    Open,
-    Reboot,
-    State,
+    OpenDoor,
+    ReadState,
+    RebootDevice,
     ThumbTurn,
     TurnKey,
     WalkIn,
 )
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 from tests.devices.street import DOOR, LOCK, Street, movement, street, unlock
 
 pytestmark = pytest.mark.slow
 BASIC = {"front-lock": {**LOCK, "guarded": False}, "front-door": DOOR}
 
 
-def says(bolt: Bolt, source: Source = Source.UNSPECIFIED, *, jammed: bool = False) -> LockReport:
-    return LockReport(bolt=bolt, motion=Motion.IDLE, jammed=jammed, source=source)
+def says(bolt: LockState, source: OperationSource = OperationSource.UNSPECIFIED, *, jammed: bool = False) -> LockReport:
+    return LockReport(bolt=bolt, motion=BoltMotion.IDLE, jammed=jammed, source=source)
 
 
 async def bolt(there: Street) -> str:
-    return str((await there.house.ask(State()))["bolt"])
+    return str((await there.house.ask(ReadState()))["bolt"])
 
 
 async def test_an_unlock_moves_the_bolt_once_and_is_told(tmp_path: Path) -> None:
     async with street(tmp_path) as there:
         await there.tell("front-lock", await unlock(there))
-        await there.until_said("front-lock", CommandReport(id="u1", progress=Progress.ACCEPTED))
-        told = await there.until_said("front-lock", says(Bolt.UNLOCKED, Source.REMOTE))
-        await there.until_said("front-lock", CommandReport(id="u1", progress=Progress.CONFIRMED))
-        assert told.channel is Channel.STATE
+        await there.until_said("front-lock", ProgressReport(id="u1", progress=CommandProgress.ACCEPTED))
+        told = await there.until_said("front-lock", says(LockState.UNLOCKED, OperationSource.REMOTE))
+        await there.until_said("front-lock", ProgressReport(id="u1", progress=CommandProgress.CONFIRMED))
+        assert told.channel is TopicSuffix.STATE
         moved = there.logged("bolt")
         assert [(line["state"], line["cause"], line["intent"], line["in_air"]) for line in moved] == [
             ("withdrawn", "u1", "v1", False)
@@ -63,11 +63,11 @@ async def test_an_unlock_moves_the_bolt_once_and_is_told(tmp_path: Path) -> None
 async def test_an_answer_carries_the_question_and_the_lock_s_countdown(tmp_path: Path) -> None:
     async with street(tmp_path) as there:
         before = await there.ask("front-lock")
-        assert before.reports == (says(Bolt.LOCKED),)
+        assert before.reports == (says(LockState.LOCKED),)
         await there.tell("front-lock", await unlock(there))
-        await there.until_said("front-lock", says(Bolt.UNLOCKED, Source.REMOTE))
+        await there.until_said("front-lock", says(LockState.UNLOCKED, OperationSource.REMOTE))
         after = await there.ask("front-lock")
-        assert after.reports == (says(Bolt.UNLOCKED, Source.REMOTE),)
+        assert after.reports == (says(LockState.UNLOCKED, OperationSource.REMOTE),)
         assert after.boot == before.boot
         assert after.seq is not None
         assert before.seq is not None
@@ -81,10 +81,10 @@ async def test_a_guarded_lock_refuses_an_id_it_has_seen(tmp_path: Path) -> None:
     async with street(tmp_path) as there:
         command = await unlock(there)
         await there.tell("front-lock", command)
-        await there.until_said("front-lock", CommandReport(id="u1", progress=Progress.CONFIRMED))
+        await there.until_said("front-lock", ProgressReport(id="u1", progress=CommandProgress.CONFIRMED))
         await there.house.ask(LockByHand())
         await there.tell("front-lock", command)
-        await there.until_said("front-lock", FailureReport(id="u1", failure=Failure.REPEATED))
+        await there.until_said("front-lock", ErrorReport(id="u1", failure=OperationError.REPEATED))
         await there.until_logged("refused", command="u1", why="repeated")
         assert await bolt(there) == "thrown"
 
@@ -94,7 +94,7 @@ async def test_a_guarded_lock_refuses_a_late_copy_by_its_own_countdown(tmp_path:
         command = await unlock(there, life=0.2)
         await asyncio.sleep(0.5)
         await there.tell("front-lock", command)
-        await there.until_said("front-lock", FailureReport(id="u1", failure=Failure.EXPIRED))
+        await there.until_said("front-lock", ErrorReport(id="u1", failure=OperationError.EXPIRED))
         assert await bolt(there) == "thrown"
 
 
@@ -113,17 +113,17 @@ async def test_a_wrong_wall_clock_changes_nothing_where_there_is_a_countdown(tmp
 async def test_without_a_countdown_the_wall_clock_decides_and_may_be_wrong(tmp_path: Path) -> None:
     async with street(tmp_path) as there:
         await there.fault("front-lock", "clock_off", 600.0)
-        await there.tell("front-lock", movement(Unlock, "fast-clock"))
+        await there.tell("front-lock", movement(UnlockDoor, "fast-clock"))
         await there.until_logged("refused", command="fast-clock", why="expired")
         await there.fault("front-lock", "clock_off", -600.0)
-        await there.tell("front-lock", movement(Unlock, "slow-clock", life=-60))
+        await there.tell("front-lock", movement(UnlockDoor, "slow-clock", life=-60))
         await there.until_logged("bolt", state="withdrawn", cause="slow-clock")
 
 
 async def test_a_command_from_before_a_reboot_is_foreign(tmp_path: Path) -> None:
     async with street(tmp_path) as there:
         command = await unlock(there, life=60)
-        await there.house.ask(Reboot(device="front-lock"))
+        await there.house.ask(RebootDevice(device="front-lock"))
         await there.house.until_connected()
         await there.tell("front-lock", command)
         await there.until_logged("refused", command="u1", why="foreign_boot")
@@ -134,21 +134,21 @@ async def test_a_guarded_lock_asks_again_as_its_motor_starts(tmp_path: Path) -> 
     async with street(tmp_path) as there:
         await there.fault("front-lock", "late", 2.5)
         await there.tell("front-lock", await unlock(there, life=2.0))
-        await there.until_said("front-lock", CommandReport(id="u1", progress=Progress.ACCEPTED))
+        await there.until_said("front-lock", ProgressReport(id="u1", progress=CommandProgress.ACCEPTED))
         await there.until_logged("refused", command="u1", why="expired")
         assert there.logged("bolt") == []
 
 
 async def test_a_basic_lock_obeys_a_late_copy_and_a_second_one(tmp_path: Path) -> None:
     async with street(tmp_path, BASIC) as there:
-        command = movement(Unlock, "u1", life=-60)
+        command = movement(UnlockDoor, "u1", life=-60)
         await there.tell("front-lock", command)
         await there.until_logged("bolt", state="withdrawn")
         await there.house.ask(LockByHand())
-        await there.until_said("front-lock", says(Bolt.LOCKED, Source.MANUAL))
+        await there.until_said("front-lock", says(LockState.LOCKED, OperationSource.MANUAL))
         before = len(there.said)
         await there.tell("front-lock", command)
-        await there.until_said("front-lock", says(Bolt.UNLOCKED, Source.REMOTE), after=before)
+        await there.until_said("front-lock", says(LockState.UNLOCKED, OperationSource.REMOTE), after=before)
         assert [line["state"] for line in there.logged("bolt")] == ["withdrawn", "thrown", "withdrawn"]
 
 
@@ -157,10 +157,10 @@ async def test_a_retained_command_is_never_obeyed(tmp_path: Path, devices: dict[
     async with street(tmp_path, devices or {"front-lock": LOCK}) as there:
         await there.house.ask(LockByHand())
         await there.client.publish("perron/front-lock/set", b"{}", retain=True)
-        await there.tell("front-lock", movement(Unlock, "stored"), retain=True)
+        await there.tell("front-lock", movement(UnlockDoor, "stored"), retain=True)
         await there.until_logged("bolt", state="withdrawn")  # said now, it is no stored command
         await there.house.ask(LockByHand())
-        await there.house.ask(Reboot(device="front-lock"))  # and now the broker hands out its stored copy
+        await there.house.ask(RebootDevice(device="front-lock"))  # and now the broker hands out its stored copy
         await there.until_logged("refused", command="stored", why="retained")
         assert await bolt(there) == "thrown"
 
@@ -169,22 +169,22 @@ async def test_a_jam_is_told_and_the_bolt_stays(tmp_path: Path) -> None:
     async with street(tmp_path) as there:
         await there.fault("front-lock", "jam")
         await there.tell("front-lock", await unlock(there))
-        await there.until_said("front-lock", FailureReport(id="u1", failure=Failure.UNSPECIFIED))
-        await there.until_said("front-lock", says(Bolt.LOCKED, jammed=True))
+        await there.until_said("front-lock", ErrorReport(id="u1", failure=OperationError.UNSPECIFIED))
+        await there.until_said("front-lock", says(LockState.LOCKED, jammed=True))
         assert there.logged("bolt") == []
         before = len(there.said)
         await there.fault("front-lock", "jam", on=False)
-        await there.until_said("front-lock", says(Bolt.LOCKED), after=before)
+        await there.until_said("front-lock", says(LockState.LOCKED), after=before)
 
 
 async def test_a_lock_can_lie_that_it_is_locked(tmp_path: Path) -> None:
     async with street(tmp_path) as there:
         await there.tell("front-lock", await unlock(there))
-        await there.until_said("front-lock", says(Bolt.UNLOCKED, Source.REMOTE))
+        await there.until_said("front-lock", says(LockState.UNLOCKED, OperationSource.REMOTE))
         await there.fault("front-lock", "jam_says_locked")
-        await there.tell("front-lock", movement(Lock, "l1"))
-        await there.until_said("front-lock", says(Bolt.LOCKED, Source.REMOTE))
-        assert (await there.ask("front-lock")).reports == (says(Bolt.LOCKED, Source.REMOTE),)
+        await there.tell("front-lock", movement(LockDoor, "l1"))
+        await there.until_said("front-lock", says(LockState.LOCKED, OperationSource.REMOTE))
+        assert (await there.ask("front-lock")).reports == (says(LockState.LOCKED, OperationSource.REMOTE),)
         assert await bolt(there) == "withdrawn"
 
 
@@ -192,7 +192,7 @@ async def test_a_silent_lock_acts_and_says_nothing(tmp_path: Path) -> None:
     async with street(tmp_path) as there:
         command = await unlock(there)
         level = BatteryReport(level=BatteryLevel.GOOD)  # the answer's second half
-        await there.until(lambda said: level in said.reports and said.channel is Channel.RESULT)
+        await there.until(lambda said: level in said.reports and said.channel is TopicSuffix.RESULT)
         await there.fault("front-lock", "silent")
         before = len(there.said)
         await there.tell("front-lock", command)
@@ -206,7 +206,7 @@ async def test_a_deaf_lock_does_nothing_but_answers(tmp_path: Path) -> None:
     async with street(tmp_path) as there:
         await there.fault("front-lock", "deaf")
         await there.tell("front-lock", await unlock(there))
-        assert (await there.ask("front-lock")).reports == (says(Bolt.LOCKED),)
+        assert (await there.ask("front-lock")).reports == (says(LockState.LOCKED),)
         assert there.logged("bolt") == []
         assert there.logged("refused") == []
 
@@ -227,12 +227,14 @@ async def test_a_slow_report_comes_after_the_answer(tmp_path: Path) -> None:
         await there.fault("front-lock", "slow_report", 2.0)
         await there.tell("front-lock", await unlock(there))
         await there.until_logged("bolt", state="withdrawn")
-        assert (await there.ask("front-lock")).reports == (says(Bolt.UNLOCKED, Source.REMOTE),)
+        assert (await there.ask("front-lock")).reports == (says(LockState.UNLOCKED, OperationSource.REMOTE),)
         slow = await there.until(
-            lambda said: says(Bolt.UNLOCKED, Source.REMOTE) in said.reports and said.channel is Channel.STATE
+            lambda said: (
+                says(LockState.UNLOCKED, OperationSource.REMOTE) in said.reports and said.channel is TopicSuffix.STATE
+            )
         )
-        answered = next(said for said in there.said if says(Bolt.UNLOCKED, Source.REMOTE) in said.reports)
-        assert answered.channel is Channel.RESULT
+        answered = next(said for said in there.said if says(LockState.UNLOCKED, OperationSource.REMOTE) in said.reports)
+        assert answered.channel is TopicSuffix.RESULT
         assert there.said.index(answered) < there.said.index(slow)
 
 
@@ -241,8 +243,8 @@ async def test_a_stale_lock_repeats_the_old_state_after_an_action(tmp_path: Path
         await there.fault("front-lock", "stale_after_action", 2.0)
         await there.tell("front-lock", await unlock(there))
         await there.until_logged("bolt", state="withdrawn")
-        assert (await there.ask("front-lock")).reports == (says(Bolt.LOCKED, Source.REMOTE),)
-        await there.until_said("front-lock", says(Bolt.UNLOCKED, Source.REMOTE))
+        assert (await there.ask("front-lock")).reports == (says(LockState.LOCKED, OperationSource.REMOTE),)
+        await there.until_said("front-lock", says(LockState.UNLOCKED, OperationSource.REMOTE))
 
 
 async def test_an_optimistic_lock_says_unlocked_before_it_is(tmp_path: Path) -> None:
@@ -250,21 +252,21 @@ async def test_an_optimistic_lock_says_unlocked_before_it_is(tmp_path: Path) -> 
         await there.fault("front-lock", "optimistic")
         await there.fault("front-lock", "jam")
         await there.tell("front-lock", await unlock(there))
-        await there.until_said("front-lock", says(Bolt.UNLOCKED))
-        await there.until_said("front-lock", says(Bolt.LOCKED, jammed=True))
+        await there.until_said("front-lock", says(LockState.UNLOCKED))
+        await there.until_said("front-lock", says(LockState.LOCKED, jammed=True))
         assert there.logged("bolt") == []
 
 
 async def test_after_a_reboot_a_basic_lock_may_replay_its_last_command(tmp_path: Path) -> None:
     async with street(tmp_path, BASIC) as there:
         await there.fault("front-lock", "replays")
-        await there.tell("front-lock", movement(Unlock, "u1"))
+        await there.tell("front-lock", movement(UnlockDoor, "u1"))
         await there.until_logged("bolt", state="withdrawn")
         await there.house.ask(LockByHand())
-        await there.until_said("front-lock", says(Bolt.LOCKED, Source.MANUAL))
+        await there.until_said("front-lock", says(LockState.LOCKED, OperationSource.MANUAL))
         before = len(there.said)
-        await there.house.ask(Reboot(device="front-lock"))
-        await there.until_said("front-lock", says(Bolt.UNLOCKED, Source.REMOTE), after=before)
+        await there.house.ask(RebootDevice(device="front-lock"))
+        await there.until_said("front-lock", says(LockState.UNLOCKED, OperationSource.REMOTE), after=before)
         assert [line["cause"] for line in there.logged("bolt")] == ["u1", "hand", "u1"]
 
 
@@ -274,7 +276,7 @@ async def test_after_a_reboot_a_guarded_lock_refuses_to_replay(tmp_path: Path) -
         await there.tell("front-lock", await unlock(there))
         await there.until_logged("bolt", state="withdrawn")
         await there.house.ask(LockByHand())
-        await there.house.ask(Reboot(device="front-lock"))
+        await there.house.ask(RebootDevice(device="front-lock"))
         await there.until_logged("refused", command="u1")
         assert await bolt(there) == "thrown"
 
@@ -282,40 +284,40 @@ async def test_after_a_reboot_a_guarded_lock_refuses_to_replay(tmp_path: Path) -
 async def test_a_bolt_thrown_in_the_air_keeps_the_door_from_closing(tmp_path: Path) -> None:
     async with street(tmp_path) as there:
         await there.house.ask(TurnKey())
-        await there.house.ask(Open(who="resident"))
+        await there.house.ask(OpenDoor(who="resident"))
         await there.fault("front-lock", "throw")
         await there.until_logged("bolt", state="thrown", cause="itself", in_air=True)
-        await there.until_said("front-lock", says(Bolt.LOCKED, Source.AUTO))
+        await there.until_said("front-lock", says(LockState.LOCKED, OperationSource.AUTO))
         with pytest.raises(Impossible, match="bolt is out"):
-            await there.house.ask(Close(who="resident"))
+            await there.house.ask(CloseDoor(who="resident"))
 
 
 async def test_a_lock_may_unlock_by_itself_as_if_from_afar(tmp_path: Path) -> None:
     async with street(tmp_path) as there:
         await there.fault("front-lock", "unlock_by_itself")
-        await there.until_said("front-lock", says(Bolt.UNLOCKED, Source.REMOTE))
+        await there.until_said("front-lock", says(LockState.UNLOCKED, OperationSource.REMOTE))
         await there.until_logged("bolt", state="withdrawn", cause="from_afar", intent=None)
 
 
 async def test_a_hand_and_the_maker_s_app_are_told_apart_from_us(tmp_path: Path) -> None:
     async with street(tmp_path) as there:
         await there.house.ask(TurnKey())
-        await there.until_said("front-lock", says(Bolt.UNLOCKED, Source.MANUAL))
-        await there.house.ask(Open(who="resident"))
+        await there.until_said("front-lock", says(LockState.UNLOCKED, OperationSource.MANUAL))
+        await there.house.ask(OpenDoor(who="resident"))
         await there.house.ask(WalkIn(who="resident"))
-        await there.house.ask(Close(who="resident"))
+        await there.house.ask(CloseDoor(who="resident"))
         await there.house.ask(LockByHand())
-        await there.until_said("front-lock", says(Bolt.LOCKED, Source.MANUAL))
+        await there.until_said("front-lock", says(LockState.LOCKED, OperationSource.MANUAL))
         await there.house.ask(ThumbTurn())
         await there.house.ask(LockByHand())
         await there.house.ask(AppUnlock())
-        await there.until_said("front-lock", says(Bolt.UNLOCKED, Source.PROPRIETARY_REMOTE))
+        await there.until_said("front-lock", says(LockState.UNLOCKED, OperationSource.PROPRIETARY_REMOTE))
 
 
 async def test_a_lock_s_own_relock_throws_the_bolt_wherever_the_leaf_is(tmp_path: Path) -> None:
     async with street(tmp_path, {"front-lock": {**LOCK, "relock_s": 0.3}, "front-door": DOOR}) as there:
         await there.house.ask(TurnKey())
-        await there.house.ask(Open(who="resident"))
+        await there.house.ask(OpenDoor(who="resident"))
         await there.until_logged("bolt", state="thrown", cause="itself", in_air=True)
 
 
@@ -330,9 +332,15 @@ async def test_a_battery_runs_low(tmp_path: Path) -> None:
 async def test_an_alexa_lock_says_jammed_and_not_where(tmp_path: Path) -> None:
     async with street(tmp_path, {"front-lock": {**LOCK, "vendor": "alexa", "address": "lock-1"}}) as there:
         await there.tell("front-lock", await unlock(there))
-        await there.until_said("front-lock", LockReport(bolt=Bolt.UNLOCKED, jammed=False, source=Source.REMOTE))
+        await there.until_said(
+            "front-lock", LockReport(bolt=LockState.UNLOCKED, jammed=False, source=OperationSource.REMOTE)
+        )
         await there.fault("front-lock", "throw")
-        await there.until_said("front-lock", LockReport(bolt=Bolt.LOCKED, jammed=False, source=Source.AUTO))
+        await there.until_said(
+            "front-lock", LockReport(bolt=LockState.LOCKED, jammed=False, source=OperationSource.AUTO)
+        )
         await there.fault("front-lock", "jam")
         await there.tell("front-lock", await unlock(there, "u2"))
-        await there.until_said("front-lock", LockReport(bolt=Bolt.UNKNOWN, jammed=True, source=Source.AUTO))
+        await there.until_said(
+            "front-lock", LockReport(bolt=LockState.UNKNOWN, jammed=True, source=OperationSource.AUTO)
+        )

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from devices.commands import Lock, Unlock
-from devices.reports import Cover, CoverReport, Door, DoorReport, EchoReport
+from devices.commands import LockDoor, UnlockDoor
+from devices.reports import CorrelationReport, DoorReport, DoorState, GarageDoorReport, GarageDoorState
 from devices.simulators.control import Arrive, WalkIn, WalkOut
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 from tests.devices.street import OPENER, REED, Street, movement, street
 
 pytestmark = pytest.mark.slow
@@ -17,22 +17,22 @@ TRAVEL = 0.8
 
 
 async def goes_up(there: Street) -> None:
-    await there.tell("garage-opener", movement(Unlock, "u1"))
-    await there.until_said("garage-opener", CoverReport(cover=Cover.OPEN))
+    await there.tell("garage-opener", movement(UnlockDoor, "u1"))
+    await there.until_said("garage-opener", GarageDoorReport(cover=GarageDoorState.OPEN))
 
 
 async def test_it_goes_up_and_down_and_its_sensor_tells_of_it_by_itself_and_when_asked(tmp_path: Path) -> None:
     async with street(tmp_path, GARAGE) as there:
         asked = await there.ask("garage-door")
-        echo = EchoReport(echo=(asked.correlation or b"").decode())
-        assert asked.reports == (echo, DoorReport(door=Door.CLOSED))
+        echo = CorrelationReport(echo=(asked.correlation or b"").decode())
+        assert asked.reports == (echo, DoorReport(door=DoorState.CLOSED))
         await goes_up(there)
-        await there.until_said("garage-door", DoorReport(door=Door.OPEN))
-        assert (await there.ask("garage-opener")).reports[1] == CoverReport(cover=Cover.OPEN, clear=True)
-        await there.tell("garage-opener", movement(Lock, "l1"))
-        await there.until_said("garage-opener", CoverReport(cover=Cover.CLOSING))
+        await there.until_said("garage-door", DoorReport(door=DoorState.OPEN))
+        assert (await there.ask("garage-opener")).reports[1] == GarageDoorReport(cover=GarageDoorState.OPEN, clear=True)
+        await there.tell("garage-opener", movement(LockDoor, "l1"))
+        await there.until_said("garage-opener", GarageDoorReport(cover=GarageDoorState.CLOSING))
         assert [line["state"] for line in there.logged("door")] == ["open"]  # closed is what has reached the ground
-        await there.until_said("garage-opener", CoverReport(cover=Cover.CLOSED), after=len(there.said))
+        await there.until_said("garage-opener", GarageDoorReport(cover=GarageDoorState.CLOSED), after=len(there.said))
         assert [line["state"] for line in there.logged("door")] == ["open", "closed"]
 
 
@@ -40,8 +40,8 @@ async def test_it_goes_up_and_down_and_its_sensor_tells_of_it_by_itself_and_when
 async def test_what_it_meets_while_it_comes_down_sends_it_up_again(tmp_path: Path, fault: str) -> None:
     async with street(tmp_path, GARAGE) as there:
         await goes_up(there)
-        await there.tell("garage-opener", movement(Lock, "l1"))
-        await there.until_said("garage-opener", CoverReport(cover=Cover.CLOSING))
+        await there.tell("garage-opener", movement(LockDoor, "l1"))
+        await there.until_said("garage-opener", GarageDoorReport(cover=GarageDoorState.CLOSING))
         await there.fault("garage-opener", fault)
         line = await there.until_logged("garage", reversed=True)
         assert line["met"] == ("beam" if fault == "beam" else "somebody")
@@ -53,15 +53,19 @@ async def test_it_does_not_even_start_down_while_something_stands_in_its_beam(tm
     async with street(tmp_path, GARAGE) as there:
         await goes_up(there)
         await there.fault("garage-opener", "beam")
-        said = await there.until_said("garage-opener", CoverReport(clear=False))
-        assert said.channel is Channel.EVENT
-        assert (await there.ask("garage-opener")).reports[1] == CoverReport(cover=Cover.OPEN, clear=False)
+        said = await there.until_said("garage-opener", GarageDoorReport(clear=False))
+        assert said.channel is TopicSuffix.EVENT
+        assert (await there.ask("garage-opener")).reports[1] == GarageDoorReport(
+            cover=GarageDoorState.OPEN, clear=False
+        )
         before = len(there.said)
-        await there.tell("garage-opener", movement(Lock, "l1"))
+        await there.tell("garage-opener", movement(LockDoor, "l1"))
         await there.ask("garage-door")
-        assert CoverReport(cover=Cover.CLOSING) not in [x for said in there.said[before:] for x in said.reports]
+        assert GarageDoorReport(cover=GarageDoorState.CLOSING) not in [
+            x for said in there.said[before:] for x in said.reports
+        ]
         await there.fault("garage-opener", "beam", on=False)
-        await there.until_said("garage-opener", CoverReport(clear=True), after=before)
+        await there.until_said("garage-opener", GarageDoorReport(clear=True), after=before)
 
 
 async def test_whoever_walks_through_breaks_the_beam_for_a_moment(tmp_path: Path) -> None:
@@ -71,14 +75,14 @@ async def test_whoever_walks_through_breaks_the_beam_for_a_moment(tmp_path: Path
         for step in (WalkIn(), WalkOut()):
             before = len(there.said)
             await there.house.ask(step)
-            await there.until_said("garage-opener", CoverReport(clear=False), after=before)
-            await there.until_said("garage-opener", CoverReport(clear=True), after=before)
+            await there.until_said("garage-opener", GarageDoorReport(clear=False), after=before)
+            await there.until_said("garage-opener", GarageDoorReport(clear=True), after=before)
 
 
 async def test_a_stuck_opener_does_nothing_and_a_silent_one_says_nothing(tmp_path: Path) -> None:
     async with street(tmp_path, GARAGE) as there:
         await there.fault("garage-opener", "stuck")
-        await there.tell("garage-opener", movement(Unlock, "u1"))
+        await there.tell("garage-opener", movement(UnlockDoor, "u1"))
         await asyncio.sleep(TRAVEL)
         assert there.logged("door") == []
         await there.fault("garage-opener", "silent")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from devices.reports import AvailabilityReport, DoorbellPressed, MotionReport, StreamReport
-from devices.simulators.control import Arrive, HideLabel, Impossible, Leave, Link, PressBell, ShowLabel, State
+from devices.simulators.control import Arrive, HideLabel, Impossible, Leave, PressBell, ReadState, SetLink, ShowLabel
 from tests.devices.street import Street, street
 
 pytestmark = pytest.mark.slow
@@ -18,7 +18,7 @@ HALL = {**DOORBELL, "address": "hall-1", "sees": "inside", "bell": False, "scene
 
 
 async def stream(there: Street, device: str = "doorbell") -> str:
-    state = await there.house.ask(State())
+    state = await there.house.ask(ReadState())
     assert isinstance(state["devices"], dict)
     return str(state["devices"][device]["stream"])
 
@@ -46,10 +46,10 @@ async def test_a_camera_says_where_its_stream_is_and_it_is_there(tmp_path: Path)
 async def test_a_camera_without_its_link_has_no_pictures(tmp_path: Path) -> None:
     async with street(tmp_path, {"doorbell": DOORBELL}) as there:
         uri = await stream(there)
-        await there.house.ask(Link(device="doorbell", up=False))
+        await there.house.ask(SetLink(device="doorbell", up=False))
         await there.until_said("doorbell", AvailabilityReport(online=False))
         assert await described(uri) == 404
-        await there.house.ask(Link(device="doorbell", up=True))
+        await there.house.ask(SetLink(device="doorbell", up=True))
         await there.house.until_connected()
         assert await described(uri) == 200
 

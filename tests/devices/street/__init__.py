@@ -14,17 +14,17 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from devices.commands import Command, Lock, Query, Unlock
+from devices.commands import Command, LockDoor, QueryState, UnlockDoor
 from devices.reports import Report
-from devices.simulators.control import Fault, HouseControl
-from devices.simulators.house import House
+from devices.simulators.control import HouseControl, SetFault
+from devices.simulators.house import SimulatedHouse
 from devices.simulators.physical_log import read_log
 from devices.simulators.residence import run
 from devices.vendors import VENDORS
-from devices.vendors.words import Channel, Nameplate
+from devices.vendors.words import DeviceRef, TopicSuffix
 from tests.mosquitto import Mosquitto, mosquitto
 
-M = TypeVar("M", Unlock, Lock)
+M = TypeVar("M", UnlockDoor, LockDoor)
 
 PATIENCE = 30.0  # seconds, on a loaded machine
 LOCK = {"kind": "lock", "vendor": "somfy", "address": "io://1/1", "latency_s": 0.05}
@@ -42,7 +42,7 @@ class Said:
     """One message of a device, with all that MQTT carries beside it."""
 
     device: str
-    channel: Channel
+    channel: TopicSuffix
     retained: bool
     reports: tuple[Report, ...]
     correlation: bytes | None
@@ -59,7 +59,7 @@ class Street:
     client: aiomqtt.Client
     log: Path
     vendors: Mapping[str, str]
-    plates: Mapping[str, Nameplate]
+    plates: Mapping[str, DeviceRef]
     said: list[Said] = field(default_factory=list)
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
     asked: int = 0
@@ -68,11 +68,11 @@ class Street:
         """Hear all devices until cancelled."""
         async for message in self.client.messages:
             _, device, word = message.topic.value.split("/")
-            if word in (Channel.SET, Channel.GET) or device not in self.vendors:
+            if word in (TopicSuffix.SET, TopicSuffix.GET) or device not in self.vendors:
                 continue
             properties: Any = message.properties
             user = dict(getattr(properties, "UserProperty", []))
-            channel = Channel(word)
+            channel = TopicSuffix(word)
             said = Said(
                 device=device,
                 channel=channel,
@@ -117,18 +117,18 @@ class Street:
 
     async def fault(self, device: str, fault: str, on: bool | float | str = True) -> None:  # noqa: FBT002  as in Fault
         """Switch a fault."""
-        await self.house.ask(Fault(device=device, fault=fault, on=on))
+        await self.house.ask(SetFault(device=device, fault=fault, on=on))
 
     async def tell(self, device: str, command: Command, *, retain: bool = False) -> None:
         """Send a command."""
         letter = VENDORS[self.vendors[device]].encode_command(command, self.plates[device])
-        await self.client.publish(f"perron/{device}/{letter.channel}", letter.payload, qos=1, retain=retain)
+        await self.client.publish(f"perron/{device}/{letter.suffix}", letter.payload, qos=1, retain=retain)
 
     async def question(self, device: str) -> bytes:
         """Ask a device for its state; returns the question's correlation data."""
         self.asked += 1
         number = f"1:{self.asked}".encode()
-        letter = VENDORS[self.vendors[device]].encode_command(Query(echo=number.decode()), self.plates[device])
+        letter = VENDORS[self.vendors[device]].encode_command(QueryState(echo=number.decode()), self.plates[device])
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho annotates it in part
         properties.ResponseTopic = f"perron/{device}/result"
         properties.CorrelationData = number
@@ -138,14 +138,14 @@ class Street:
     async def ask(self, device: str) -> Said:
         """Ask a device for its state, and return its first answer."""
         number = await self.question(device)
-        return await self.until(lambda said: said.channel is Channel.RESULT and said.correlation == number)
+        return await self.until(lambda said: said.channel is TopicSuffix.RESULT and said.correlation == number)
 
 
-async def unlock(street: Street, id_: str = "u1", *, life: float = 5.0) -> Unlock:
+async def unlock(street: Street, id_: str = "u1", *, life: float = 5.0) -> UnlockDoor:
     """Build an unlock that the front lock's own countdown lets live so long."""
     answer = await street.ask("front-lock")
     assert answer.uptime_ms is not None
-    return movement(Unlock, id_, life=life, boot=answer.boot, until_ms=int(answer.uptime_ms + life * 1000))
+    return movement(UnlockDoor, id_, life=life, boot=answer.boot, until_ms=int(answer.uptime_ms + life * 1000))
 
 
 def movement(kind: type[M], id_: str, *, life: float = 5.0, boot: str | None = None, until_ms: int | None = None) -> M:
@@ -202,9 +202,9 @@ pattern read perron/%u/get
 """
 
 
-def _house(broker: Mosquitto, devices: Mapping[str, object]) -> House:
+def _house(broker: Mosquitto, devices: Mapping[str, object]) -> SimulatedHouse:
     plans = {name: {**plan, "password": "d"} for name, plan in devices.items() if isinstance(plan, dict)}
-    return House.model_validate(
+    return SimulatedHouse.model_validate(
         {"broker": {"host": broker.host, "port": broker.port}, "rtsp": {"port": 0}, "devices": plans}
     )
 

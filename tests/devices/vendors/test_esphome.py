@@ -8,10 +8,10 @@ import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
-from devices.commands import Query
-from devices.reports import Door, DoorReport, EchoReport
+from devices.commands import QueryState
+from devices.reports import CorrelationReport, DoorReport, DoorState
 from devices.vendors import esphome
-from devices.vendors.words import Channel, Nameplate
+from devices.vendors.words import DeviceRef, TopicSuffix
 from tests.mosquitto import Mosquitto, mosquitto
 
 FIRMWARE = Path(__file__).parents[3] / "config" / "esphome" / "door.yaml"
@@ -37,10 +37,10 @@ def _answer(mark: str, *, closed: bool) -> str:
 
 
 def test_the_firmware_answers_with_the_mark_of_the_question_and_what_the_pin_says() -> None:
-    for closed, door in ((True, Door.CLOSED), (False, Door.OPEN)):
+    for closed, door in ((True, DoorState.CLOSED), (False, DoorState.OPEN)):
         answer = _answer("12:7", closed=closed).encode()
-        said = (EchoReport(echo="12:7"), DoorReport(door=door))
-        assert esphome.decode_report(Channel.RESULT, answer) == said
+        said = (CorrelationReport(echo="12:7"), DoorReport(door=door))
+        assert esphome.decode_report(TopicSuffix.RESULT, answer) == said
         assert esphome.answer(DoorReport(door=door), "12:7").payload == answer
 
 
@@ -65,7 +65,7 @@ async def test_an_answer_is_tied_to_its_question_though_the_device_speaks_the_ol
         async with firmware, gateway:
             await firmware.subscribe("perron/front-door/get", qos=1)
             await gateway.subscribe("perron/front-door/result", qos=1)
-            question = esphome.encode_command(Query(echo="12:7"), Nameplate())
+            question = esphome.encode_command(QueryState(echo="12:7"), DeviceRef())
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call] # paho leaves it untyped
             properties.CorrelationData = b"12:7"
             await gateway.publish("perron/front-door/get", question.payload, qos=1, properties=properties)
@@ -76,4 +76,4 @@ async def test_an_answer_is_tied_to_its_question_though_the_device_speaks_the_ol
             answer = await anext(aiter(gateway.messages))
             assert getattr(answer.properties, "CorrelationData", None) is None
             assert isinstance(answer.payload, bytes)
-            assert EchoReport(echo="12:7") in esphome.decode_report(Channel.RESULT, answer.payload)
+            assert CorrelationReport(echo="12:7") in esphome.decode_report(TopicSuffix.RESULT, answer.payload)

@@ -10,18 +10,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devices.commands import Command, Light, Lock, Query, SetSignal, ShowResult, Sound, Unlock
-from devices.reports import BatteryReport, Bolt, Door, DoorReport, FridgeReport, LockReport, ScanReport, Unreadable
+from devices.commands import Command, Light, LockDoor, QueryState, SetSignal, ShowResult, Sound, UnlockDoor
+from devices.reports import (
+    BatteryReport,
+    DoorReport,
+    DoorState,
+    FridgeReport,
+    LockReport,
+    LockState,
+    ScanReport,
+    UnreadablePayload,
+)
 from devices.vendors import VENDORS
-from devices.vendors.words import BARE, Channel, Nameplate
+from devices.vendors.words import NO_DEVICE_REF, DeviceRef, TopicSuffix
 from tests.wire.broken import PLATES, readings, real
 
 REAL = tuple(payload for payload in real() if payload[:1] in b"{[")
 AT = datetime(2026, 3, 2, 13, 5, tzinfo=UTC)
 COMMANDS: tuple[Command, ...] = (
-    Unlock(id="u1", intent="v1", issued_at=AT, expires_at=AT),
-    Lock(id="l1", intent="v1", issued_at=AT, expires_at=AT),
-    Query(),
+    UnlockDoor(id="u1", intent="v1", issued_at=AT, expires_at=AT),
+    LockDoor(id="l1", intent="v1", issued_at=AT, expires_at=AT),
+    QueryState(),
     SetSignal(id="s1", light=Light.AMBER, sound=Sound.RING),
     ShowResult(word="wait"),
 )
@@ -33,39 +42,39 @@ json_values = st.recursive(
 )
 
 
-def _read(channel: Channel, payload: bytes) -> None:
+def _read(channel: TopicSuffix, payload: bytes) -> None:
     for vendor in VENDORS.values():
         for plate in PLATES:
             for report in vendor.decode_report(channel, payload, plate):
-                if isinstance(report, Unreadable):
+                if isinstance(report, UnreadablePayload):
                     assert report.why.isprintable()
                     assert 0 < len(report.why) < 120
         command = vendor.decode_command(channel, payload)
-        if isinstance(command, Unreadable):
+        if isinstance(command, UnreadablePayload):
             assert command.why.isprintable()
 
 
 @settings(deadline=None)  # no test asserts speed
-@given(channel=st.sampled_from(Channel), payload=st.binary(max_size=400))
-def test_no_bytes_raise(channel: Channel, payload: bytes) -> None:
+@given(channel=st.sampled_from(TopicSuffix), payload=st.binary(max_size=400))
+def test_no_bytes_raise(channel: TopicSuffix, payload: bytes) -> None:
     _read(channel, payload)
 
 
 @settings(deadline=None)  # no test asserts speed
-@given(channel=st.sampled_from(Channel), value=json_values)
-def test_no_json_raises(channel: Channel, value: object) -> None:
+@given(channel=st.sampled_from(TopicSuffix), value=json_values)
+def test_no_json_raises(channel: TopicSuffix, value: object) -> None:
     _read(channel, json.dumps(value).encode(errors="replace"))
 
 
 @settings(deadline=None)  # no test asserts speed
 @given(
-    channel=st.sampled_from(Channel),
+    channel=st.sampled_from(TopicSuffix),
     real=st.sampled_from(REAL),
     path=st.randoms(use_true_random=False),
     value=json_values,
 )
 def test_a_real_payload_with_one_value_exchanged_never_raises(
-    channel: Channel, real: bytes, path: random.Random, value: object
+    channel: TopicSuffix, real: bytes, path: random.Random, value: object
 ) -> None:
     body = json.loads(real)
     places = list(_places(body))
@@ -126,8 +135,8 @@ def _celsius(value: object, unit: object = "C") -> object:
     ],
 )
 def test_a_value_of_the_wrong_type_is_unreadable(vendor: str, channel: str, payload: object) -> None:
-    reports = VENDORS[vendor].decode_report(Channel(channel), json.dumps(payload).encode())
-    assert [type(report) for report in reports] == [Unreadable]
+    reports = VENDORS[vendor].decode_report(TopicSuffix(channel), json.dumps(payload).encode())
+    assert [type(report) for report in reports] == [UnreadablePayload]
 
 
 NO_TEMPERATURE = (None, "4", "warm", True, -500, -127.0, 85, 1e300, [4], {"value": 4})
@@ -135,13 +144,13 @@ NO_TEMPERATURE = (None, "4", "warm", True, -500, -127.0, 85, 1e300, [4], {"value
 
 @pytest.mark.parametrize("value", NO_TEMPERATURE)
 def test_a_temperature_that_cannot_be_read_or_measured_is_an_unknown_one(value: object) -> None:
-    lies_in = Nameplate(address="zigbee2mqtt/fridge", kind="fridge")
+    lies_in = DeviceRef(address="zigbee2mqtt/fridge", kind="fridge")
     for vendor, plate, payload, compartment in (
-        ("smartthings", BARE, _celsius(value), "cooler"),
-        ("smartthings", BARE, _celsius(4, value), "cooler"),
+        ("smartthings", NO_DEVICE_REF, _celsius(value), "cooler"),
+        ("smartthings", NO_DEVICE_REF, _celsius(4, value), "cooler"),
         ("zigbee2mqtt", lies_in, {"temperature": value, "battery": 90}, ""),
     ):
-        report = VENDORS[vendor].decode_report(Channel.STATE, json.dumps(payload).encode(), plate)[0]
+        report = VENDORS[vendor].decode_report(TopicSuffix.STATE, json.dumps(payload).encode(), plate)[0]
         assert isinstance(report, FridgeReport), vendor
         assert (report.compartment, report.temp_c) == (compartment, None), vendor
 
@@ -149,30 +158,32 @@ def test_a_temperature_that_cannot_be_read_or_measured_is_an_unknown_one(value: 
 @pytest.mark.parametrize("state", ["null", "warm", "-500", "-127", "85", "1e3", "4,2", "nan", " "])
 @pytest.mark.parametrize("unit", ["C", "K"])
 def test_a_thermometer_of_home_assistant_that_says_no_degrees_is_unknown(state: str, unit: str) -> None:
-    plate = Nameplate(address="homeassistant/sensor/fridge", kind="fridge", unit=unit)
-    assert VENDORS["homeassistant"].decode_report(Channel.STATE, state.encode(), plate) == (
+    plate = DeviceRef(address="homeassistant/sensor/fridge", kind="fridge", unit=unit)
+    assert VENDORS["homeassistant"].decode_report(TopicSuffix.STATE, state.encode(), plate) == (
         FridgeReport(compartment=""),
     )
 
 
 @pytest.mark.parametrize("payload", [b"", b"\r\n", b"a\nb", b"\xff", b"x" * 513, b"\x1b[2J", b"\xe2\x80\xae"])
 def test_a_scan_that_is_no_code_is_unreadable(payload: bytes) -> None:
-    assert [type(report) for report in VENDORS["scanner"].decode_report(Channel.EVENT, payload)] == [Unreadable]
+    assert [type(report) for report in VENDORS["scanner"].decode_report(TopicSuffix.EVENT, payload)] == [
+        UnreadablePayload
+    ]
 
 
 def test_an_unknown_word_of_a_lock_or_contact_stays_unknown() -> None:
     for state, expected in (
-        ("core:LockedUnlockedState", LockReport(bolt=Bolt.UNKNOWN)),
-        ("core:ContactState", DoorReport(door=Door.UNKNOWN)),
+        ("core:LockedUnlockedState", LockReport(bolt=LockState.UNKNOWN)),
+        ("core:ContactState", DoorReport(door=DoorState.UNKNOWN)),
     ):
         body = {"name": "DeviceStateChangedEvent", "deviceStates": [{"name": state, "type": 3, "value": "tilted"}]}
-        assert VENDORS["somfy"].decode_report(Channel.STATE, json.dumps(body).encode()) == (expected,)
+        assert VENDORS["somfy"].decode_report(TopicSuffix.STATE, json.dumps(body).encode()) == (expected,)
 
 
 def test_the_lock_s_own_open_and_closed_is_never_a_door() -> None:
     for value in ("open", "closed"):
         body = {"name": "DeviceStateChangedEvent", "deviceStates": [{"name": "core:OpenClosedState", "value": value}]}
-        assert VENDORS["somfy"].decode_report(Channel.STATE, json.dumps(body).encode()) == ()
+        assert VENDORS["somfy"].decode_report(TopicSuffix.STATE, json.dumps(body).encode()) == ()
 
 
 BLIND = {
@@ -184,28 +195,28 @@ BLIND = {
 
 def test_a_device_is_never_asked_what_it_cannot_do() -> None:
     able: dict[str, set[type]] = {
-        "somfy": {Unlock, Lock, Query},
-        "alexa": {Unlock, Lock, Query},
+        "somfy": {UnlockDoor, LockDoor, QueryState},
+        "alexa": {UnlockDoor, LockDoor, QueryState},
         "frigate": set(),
         "rtsp": set(),
-        "guard": {Unlock, Lock, Query},
-        "smartthings": {Query},
-        "nukihub": {Unlock, Lock, Query},
-        "esphome": {Query},
-        "homeassistant": {Query},
+        "guard": {UnlockDoor, LockDoor, QueryState},
+        "smartthings": {QueryState},
+        "nukihub": {UnlockDoor, LockDoor, QueryState},
+        "esphome": {QueryState},
+        "homeassistant": {QueryState},
         "proglove": set(),  # feedback has to carry an id and a time
         "scanner": {ShowResult},
         "signal": {SetSignal},
-        "zigbee2mqtt": {Unlock, Lock, Query, SetSignal},
-        "zwave": {Unlock, Lock, Query},
+        "zigbee2mqtt": {UnlockDoor, LockDoor, QueryState, SetSignal},
+        "zwave": {UnlockDoor, LockDoor, QueryState},
     }
     for name, vendor in VENDORS.items():
-        plate = Nameplate("zwave/5" if name == "zwave" else "a-1")
+        plate = DeviceRef("zwave/5" if name == "zwave" else "a-1")
         for command in COMMANDS:
             if type(command) in able[name]:
                 letter = vendor.encode_command(command, plate)
-                if name not in BLIND or isinstance(command, Query):
-                    assert vendor.decode_command(letter.channel, letter.payload, plate) == command
+                if name not in BLIND or isinstance(command, QueryState):
+                    assert vendor.decode_command(letter.suffix, letter.payload, plate) == command
             else:
                 with pytest.raises(ValueError, match="cannot be asked"):
                     vendor.encode_command(command, plate)
@@ -213,29 +224,29 @@ def test_a_device_is_never_asked_what_it_cannot_do() -> None:
 
 def test_what_a_maker_has_no_word_for_is_not_bent_into_another() -> None:
     for name, report in (
-        ("somfy", LockReport(bolt=Bolt.UNLATCHED)),
-        ("somfy", DoorReport(door=Door.AJAR)),
+        ("somfy", LockReport(bolt=LockState.UNLATCHED)),
+        ("somfy", DoorReport(door=DoorState.AJAR)),
         ("somfy", BatteryReport(percent=50)),
-        ("alexa", LockReport(bolt=Bolt.NOT_FULLY_LOCKED)),
-        ("alexa", LockReport(bolt=Bolt.LOCKED, jammed=True)),
-        ("alexa", DoorReport(door=Door.OPEN)),
-        ("zigbee2mqtt", LockReport(bolt=Bolt.UNLATCHED)),
-        ("zwave", DoorReport(door=Door.OPEN)),
-        ("zigbee2mqtt", LockReport(bolt=Bolt.LOCKED, jammed=True)),
-        ("zigbee2mqtt", DoorReport(door=Door.AJAR)),
+        ("alexa", LockReport(bolt=LockState.NOT_FULLY_LOCKED)),
+        ("alexa", LockReport(bolt=LockState.LOCKED, jammed=True)),
+        ("alexa", DoorReport(door=DoorState.OPEN)),
+        ("zigbee2mqtt", LockReport(bolt=LockState.UNLATCHED)),
+        ("zwave", DoorReport(door=DoorState.OPEN)),
+        ("zigbee2mqtt", LockReport(bolt=LockState.LOCKED, jammed=True)),
+        ("zigbee2mqtt", DoorReport(door=DoorState.AJAR)),
         ("smartthings", FridgeReport(compartment="wine")),
-        ("smartthings", FridgeReport(compartment="cooler", door=Door.AJAR)),
-        ("scanner", DoorReport(door=Door.OPEN)),
-        ("esphome", DoorReport(door=Door.AJAR)),
-        ("esphome", LockReport(bolt=Bolt.LOCKED)),
-        ("homeassistant", DoorReport(door=Door.OPEN)),  # nobody said that it is a contact
-        ("proglove", DoorReport(door=Door.OPEN)),
+        ("smartthings", FridgeReport(compartment="cooler", door=DoorState.AJAR)),
+        ("scanner", DoorReport(door=DoorState.OPEN)),
+        ("esphome", DoorReport(door=DoorState.AJAR)),
+        ("esphome", LockReport(bolt=LockState.LOCKED)),
+        ("homeassistant", DoorReport(door=DoorState.OPEN)),  # nobody said that it is a contact
+        ("proglove", DoorReport(door=DoorState.OPEN)),
         ("proglove", ScanReport(code="RB123456785GB")),  # its scans have an event's id
-        ("signal", DoorReport(door=Door.OPEN)),
+        ("signal", DoorReport(door=DoorState.OPEN)),
         ("guard", FridgeReport(compartment="cooler")),
     ):
         with pytest.raises(ValueError, match=r"."):
-            VENDORS[name].encode_report(report, Nameplate("a-1"))
+            VENDORS[name].encode_report(report, DeviceRef("a-1"))
 
 
 @pytest.mark.parametrize("vendor", ["somfy", "alexa", "guard"])
@@ -257,24 +268,24 @@ def test_what_a_maker_has_no_word_for_is_not_bent_into_another() -> None:
     ids=str,
 )
 def test_a_command_whose_deadline_cannot_be_read_moves_no_bolt(vendor: str, change: dict[str, object]) -> None:
-    command = Unlock(id="u1", intent="v1", issued_at=AT, expires_at=AT, boot="b1", until_ms=5)
-    letter = VENDORS[vendor].encode_command(command, Nameplate("a-1"))
+    command = UnlockDoor(id="u1", intent="v1", issued_at=AT, expires_at=AT, boot="b1", until_ms=5)
+    letter = VENDORS[vendor].encode_command(command, DeviceRef("a-1"))
     body = json.loads(letter.payload) | change
     for key, value in change.items():
         if value is None:
             del body[key]
-    assert isinstance(VENDORS[vendor].decode_command(letter.channel, json.dumps(body).encode()), Unreadable)
+    assert isinstance(VENDORS[vendor].decode_command(letter.suffix, json.dumps(body).encode()), UnreadablePayload)
 
 
 @pytest.mark.parametrize("vendor", ["somfy", "alexa", "guard"])
 @pytest.mark.parametrize(("boot", "until_ms"), [("b1", None), (None, 5)])
 def test_half_a_countdown_is_never_sent(vendor: str, boot: str | None, until_ms: int | None) -> None:
-    command = Unlock(id="u1", intent="v1", issued_at=AT, expires_at=AT, boot=boot, until_ms=until_ms)
+    command = UnlockDoor(id="u1", intent="v1", issued_at=AT, expires_at=AT, boot=boot, until_ms=until_ms)
     with pytest.raises(ValueError, match="together"):
-        VENDORS[vendor].encode_command(command, Nameplate("a-1"))
+        VENDORS[vendor].encode_command(command, DeviceRef("a-1"))
 
 
 def test_a_scanner_is_told_three_words_and_no_reason() -> None:
     with pytest.raises(ValueError, match="wait, go or no"):
-        VENDORS["scanner"].encode_command(ShowResult(word="too early"), BARE)
-    assert isinstance(VENDORS["scanner"].decode_command(Channel.SET, b'{"word":"too early"}'), Unreadable)
+        VENDORS["scanner"].encode_command(ShowResult(word="too early"), NO_DEVICE_REF)
+    assert isinstance(VENDORS["scanner"].decode_command(TopicSuffix.SET, b'{"word":"too early"}'), UnreadablePayload)

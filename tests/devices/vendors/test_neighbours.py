@@ -10,30 +10,30 @@ from devices.reports import (
     AvailabilityReport,
     BatteryLevel,
     BatteryReport,
-    Bolt,
-    CommandReport,
-    CoverReport,
-    Door,
+    CorrelationReport,
     DoorReport,
-    EchoReport,
+    DoorState,
     FridgeReport,
+    GarageDoorReport,
     LockReport,
+    LockState,
     PresenceReport,
+    ProgressReport,
     Report,
-    Unreadable,
+    UnreadablePayload,
 )
 from devices.vendors import VENDORS
-from devices.vendors.words import Channel, Nameplate
+from devices.vendors.words import DeviceRef, TopicSuffix
 from gateway.config.devices import DoorDevice
 from gateway.config.loader import load
 from gateway.config.validation import problems
 from gateway.runtime.entrance_rules import entrance_rules
 
-LOCK, CONTACT, BARE = (Nameplate(address="io://1234-5678-3293/1", kind=kind) for kind in ("lock", "door", ""))
+LOCK, CONTACT, BARE = (DeviceRef(address="io://1234-5678-3293/1", kind=kind) for kind in ("lock", "door", ""))
 
 
-def heard(vendor: str, channel: str, payload: object, plate: Nameplate = BARE) -> tuple[Report, ...]:
-    return VENDORS[vendor].decode_report(Channel(channel), json.dumps(payload).encode(), plate)
+def heard(vendor: str, channel: str, payload: object, plate: DeviceRef = BARE) -> tuple[Report, ...]:
+    return VENDORS[vendor].decode_report(TopicSuffix(channel), json.dumps(payload).encode(), plate)
 
 
 def states(*pairs: tuple[Any, Any]) -> dict[str, Any]:
@@ -57,23 +57,23 @@ BESIDE = [
 def test_a_somfy_lock_that_is_unlocked_says_so_whatever_stands_beside_it(beside: tuple[Any, Any], first: bool) -> None:
     pairs = [beside, (BOLT, "unlocked")] if first else [(BOLT, "unlocked"), beside]
     bolts = [report.bolt for report in heard("somfy", "state", states(*pairs), LOCK) if isinstance(report, LockReport)]
-    assert bolts == [Bolt.UNLOCKED]
+    assert bolts == [LockState.UNLOCKED]
 
 
 @pytest.mark.parametrize(
     ("values", "bolt"),
     [
-        (("locked", "unlocked"), Bolt.UNLOCKED),
-        (("unlocked", "locked"), Bolt.UNLOCKED),
-        (("locked", "locked"), Bolt.LOCKED),
-        (("locked", "odd"), Bolt.UNKNOWN),
-        (("odd", "unlocked"), Bolt.UNLOCKED),
+        (("locked", "unlocked"), LockState.UNLOCKED),
+        (("unlocked", "locked"), LockState.UNLOCKED),
+        (("locked", "locked"), LockState.LOCKED),
+        (("locked", "odd"), LockState.UNKNOWN),
+        (("odd", "unlocked"), LockState.UNLOCKED),
     ],
 )
-def test_of_a_state_that_stands_twice_the_worse_value_counts(values: tuple[str, str], bolt: Bolt) -> None:
+def test_of_a_state_that_stands_twice_the_worse_value_counts(values: tuple[str, str], bolt: LockState) -> None:
     assert heard("somfy", "state", states(*((BOLT, value) for value in values))) == (LockReport(bolt=bolt),)
     twice = states(("core:ContactState", "closed"), ("core:ContactState", "open"))
-    assert heard("somfy", "state", twice) == (DoorReport(door=Door.OPEN),)
+    assert heard("somfy", "state", twice) == (DoorReport(door=DoorState.OPEN),)
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_of_a_state_that_stands_twice_the_worse_value_counts(values: tuple[str, 
 def test_every_word_of_overkiz_for_a_battery_is_read(name: str, word: str, level: BatteryLevel) -> None:
     assert heard("somfy", "state", states((name, word))) == (BatteryReport(level=level),)
     both = states((BOLT, "unlocked"), (name, word), (CHARGE, "full"))
-    assert heard("somfy", "state", both) == (LockReport(bolt=Bolt.UNLOCKED), BatteryReport(level=level))
+    assert heard("somfy", "state", both) == (LockReport(bolt=LockState.UNLOCKED), BatteryReport(level=level))
 
 
 def test_a_sensor_that_its_box_calls_dead_is_not_there_and_one_without_a_defect_proves_nothing() -> None:
@@ -102,11 +102,11 @@ def test_a_sensor_that_its_box_calls_dead_is_not_there_and_one_without_a_defect_
 
 def test_a_contact_that_knows_only_open_and_closed_is_a_door_and_a_lock_s_own_word_for_it_never() -> None:
     word = "core:OpenClosedState"
-    assert heard("somfy", "state", states((word, "open")), CONTACT) == (DoorReport(door=Door.OPEN),)
-    assert heard("somfy", "state", states((word, "odd")), CONTACT) == (DoorReport(door=Door.UNKNOWN),)
+    assert heard("somfy", "state", states((word, "open")), CONTACT) == (DoorReport(door=DoorState.OPEN),)
+    assert heard("somfy", "state", states((word, "odd")), CONTACT) == (DoorReport(door=DoorState.UNKNOWN),)
     assert heard("somfy", "state", states((word, "closed")), LOCK) == ()
     both = states((BOLT, "unlocked"), (word, "closed"))
-    assert heard("somfy", "state", both, CONTACT) == (LockReport(bolt=Bolt.UNLOCKED),)
+    assert heard("somfy", "state", both, CONTACT) == (LockReport(bolt=LockState.UNLOCKED),)
 
 
 def test_every_state_of_an_execution_is_known_or_says_nothing() -> None:
@@ -114,7 +114,7 @@ def test_every_state_of_an_execution_is_known_or_says_nothing() -> None:
                "QUEUED_GATEWAY_SIDE", "QUEUED_SERVER_SIDE", "NEW_ONE")  # fmt: skip
     for state in states_:
         body = {"name": "ExecutionStateChangedEvent", "execId": "e1", "newState": state, "failureType": 7}
-        assert not any(isinstance(report, Unreadable) for report in heard("somfy", "event", body)), state
+        assert not any(isinstance(report, UnreadablePayload) for report in heard("somfy", "event", body)), state
 
 
 PROPERTY = {"namespace": "Alexa.LockController", "name": "lockState", "value": "UNLOCKED"}
@@ -133,32 +133,32 @@ def test_an_alexa_lock_that_is_unlocked_says_so_whatever_stands_beside_it(odd: o
             "context": {"properties": [odd, PROPERTY]},
         }
         found = heard("alexa", "state", body)
-        assert [one.bolt for one in found if isinstance(one, LockReport)] == [Bolt.UNLOCKED], name
-        assert not any(isinstance(one, CommandReport) for one in found)
+        assert [one.bolt for one in found if isinstance(one, LockReport)] == [LockState.UNLOCKED], name
+        assert not any(isinstance(one, ProgressReport) for one in found)
 
 
 def test_a_compartment_of_a_fridge_that_cannot_be_read_hides_no_other() -> None:
     warm = {"temperatureMeasurement": {"temperature": {"value": 12, "unit": "C"}}}
     found = heard("smartthings", "state", {"components": {"freezer": 7, "cooler": warm}})
     assert [(one.compartment, one.temp_c) for one in found if isinstance(one, FridgeReport)] == [("cooler", 12)]
-    assert isinstance(found[-1], Unreadable)
+    assert isinstance(found[-1], UnreadablePayload)
 
 
 def test_an_answer_with_an_echo_that_cannot_be_read_still_says_that_the_door_is_open() -> None:
-    cover = Nameplate(kind="cover")
+    cover = DeviceRef(kind="cover")
     for echo in ({}, {"echo": 7}):
         found = heard("esphome", "result", {**echo, "door": "open"})
-        assert found[0] == DoorReport(door=Door.OPEN)
-        assert not any(isinstance(one, EchoReport) for one in found), "and answers no question"
+        assert found[0] == DoorReport(door=DoorState.OPEN)
+        assert not any(isinstance(one, CorrelationReport) for one in found), "and answers no question"
     (_, opener) = heard("esphome", "result", {"echo": "1:7", "cover": "open", "clear": "odd"}, cover)
-    assert isinstance(opener, CoverReport)
+    assert isinstance(opener, GarageDoorReport)
     assert (opener.cover.value, opener.clear) == ("open", None)
-    person = Nameplate(address="homeassistant/person/anna", kind="presence")
+    person = DeviceRef(address="homeassistant/person/anna", kind="presence")
     found = heard("homeassistant", "result", {"echo": 7, "state": "home", "unit": 7}, person)
     assert isinstance(found[0], PresenceReport)
     node = {"nodeId": 5, "commandClass": 98, "property": "currentMode"}
     answer = {"success": True, "args": [node, 7], "result": 0}
-    assert heard("zwave", "result", answer, Nameplate(address="zwave/5")) == (LockReport(bolt=Bolt.UNLOCKED),)
+    assert heard("zwave", "result", answer, DeviceRef(address="zwave/5")) == (LockReport(bolt=LockState.UNLOCKED),)
 
 
 def test_a_battery_that_is_critical_is_told_whatever_its_percentage_says() -> None:

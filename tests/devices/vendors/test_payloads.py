@@ -9,9 +9,9 @@ from pydantic import TypeAdapter
 
 from devices import commands, reports
 from devices.commands import Command
-from devices.reports import Report, Unreadable
+from devices.reports import Report, UnreadablePayload
 from devices.vendors import VENDORS
-from devices.vendors.words import Channel, Letter, Nameplate
+from devices.vendors.words import DeviceRef, Publication, TopicSuffix
 
 PAYLOADS = Path(__file__).parent.parent / "payloads"
 
@@ -24,14 +24,14 @@ def _goldens(kind: str) -> list[Any]:
         name = path.stem.partition("-")[0]
         file = json.loads(path.read_text(encoding="utf-8"))
         for entry in file[kind]:
-            plate = Nameplate(file["address"], file.get("keys", {}), entry.get("kind", ""))
+            plate = DeviceRef(file["address"], file.get("keys", {}), entry.get("kind", ""))
             found.append(pytest.param(name, plate, entry, id=f"{path.stem}: {entry['name']}"))
     return found
 
 
-def _letter(golden: Golden) -> Letter:
+def _letter(golden: Golden) -> Publication:
     payload = golden["text"] if "text" in golden else json.dumps(golden["payload"])
-    return Letter(channel=Channel(golden["channel"]), payload=payload.encode())
+    return Publication(suffix=TopicSuffix(golden["channel"]), payload=payload.encode())
 
 
 def _report(fields: Golden) -> Report:
@@ -49,14 +49,14 @@ def _command(fields: Golden) -> Command:
 
 
 @pytest.mark.parametrize(("vendor", "plate", "golden"), _goldens("reports"))
-def test_what_a_device_sends_means_what_its_maker_says(vendor: str, plate: Nameplate, golden: Golden) -> None:
+def test_what_a_device_sends_means_what_its_maker_says(vendor: str, plate: DeviceRef, golden: Golden) -> None:
     letter = _letter(golden)
     expected = tuple(_report(fields) for fields in golden["reports"])
-    assert VENDORS[vendor].decode_report(letter.channel, letter.payload, plate) == expected
+    assert VENDORS[vendor].decode_report(letter.suffix, letter.payload, plate) == expected
 
 
 @pytest.mark.parametrize(("vendor", "plate", "golden"), _goldens("reports"))
-def test_a_simulated_device_says_it_so_that_it_means_the_same(vendor: str, plate: Nameplate, golden: Golden) -> None:
+def test_a_simulated_device_says_it_so_that_it_means_the_same(vendor: str, plate: DeviceRef, golden: Golden) -> None:
     for fields in golden["reports"]:
         report = _report(fields)
         if "unsayable" in golden or "unsayable" in fields:
@@ -64,25 +64,25 @@ def test_a_simulated_device_says_it_so_that_it_means_the_same(vendor: str, plate
                 VENDORS[vendor].encode_report(report, plate)
             continue
         letters = VENDORS[vendor].encode_report(report, plate)
-        heard = tuple(found for x in letters for found in VENDORS[vendor].decode_report(x.channel, x.payload, plate))
+        heard = tuple(found for x in letters for found in VENDORS[vendor].decode_report(x.suffix, x.payload, plate))
         assert heard == (report,)
 
 
 @pytest.mark.parametrize(("vendor", "plate", "golden"), _goldens("commands"))
-def test_a_command_is_written_in_the_maker_s_words(vendor: str, plate: Nameplate, golden: Golden) -> None:
+def test_a_command_is_written_in_the_maker_s_words(vendor: str, plate: DeviceRef, golden: Golden) -> None:
     if "decode_only" not in golden:
         letter = VENDORS[vendor].encode_command(_command(golden["command"]), plate)
-        assert letter.channel == golden["channel"]
+        assert letter.suffix == golden["channel"]
         wanted = golden["text"] if "text" in golden else golden["payload"]
         assert (letter.payload.decode() if "text" in golden else json.loads(letter.payload)) == wanted
 
 
 @pytest.mark.parametrize(("vendor", "plate", "golden"), _goldens("commands"))
-def test_a_simulated_device_understands_the_maker_s_words(vendor: str, plate: Nameplate, golden: Golden) -> None:
+def test_a_simulated_device_understands_the_maker_s_words(vendor: str, plate: DeviceRef, golden: Golden) -> None:
     letter = _letter(golden)
-    understood = VENDORS[vendor].decode_command(letter.channel, letter.payload, plate)
+    understood = VENDORS[vendor].decode_command(letter.suffix, letter.payload, plate)
     if "encode_only" in golden:
-        assert isinstance(understood, Unreadable)
+        assert isinstance(understood, UnreadablePayload)
         return
     assert understood == _command(golden["command"])
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from devices.commands import ShowResult
-from devices.reports import ScanReport, Unreadable
+from devices.reports import ScanReport, UnreadablePayload
 from devices.vendors import proglove, scanner
 from devices.vendors.keypath import plant
-from devices.vendors.words import Channel, Nameplate
+from devices.vendors.words import DeviceRef, TopicSuffix
 
-GLOVE = Nameplate("Perron/gateway/PGGW402650394/MDMR102104863")
+GLOVE = DeviceRef("Perron/gateway/PGGW402650394/MDMR102104863")
 SCAN = {
     "api_version": "1.0",
     "event_type": "scan",
@@ -25,12 +25,12 @@ SCAN = {
 
 
 def read(keys: Mapping[str, str], body: object) -> object:
-    (report,) = scanner.decode_report(Channel.EVENT, json.dumps(body).encode(), Nameplate("", keys))
+    (report,) = scanner.decode_report(TopicSuffix.EVENT, json.dumps(body).encode(), DeviceRef("", keys))
     return report
 
 
 def glove(**changes: Any) -> tuple[object, ...]:  # noqa: ANN401 - any value of a payload
-    return proglove.decode_report(Channel.EVENT, json.dumps(SCAN | changes).encode(), GLOVE)
+    return proglove.decode_report(TopicSuffix.EVENT, json.dumps(SCAN | changes).encode(), GLOVE)
 
 
 def test_a_code_is_read_wherever_the_installer_says_it_stands() -> None:
@@ -55,12 +55,12 @@ def test_a_code_is_read_wherever_the_installer_says_it_stands() -> None:
     ids=str,
 )
 def test_where_no_code_stands_none_is_read(body: object) -> None:
-    assert isinstance(read({"code": "data.code"}, body), Unreadable)
+    assert isinstance(read({"code": "data.code"}, body), UnreadablePayload)
 
 
 def test_a_scanner_that_should_send_json_and_sends_bare_text_is_told_of() -> None:
-    (report,) = scanner.decode_report(Channel.EVENT, b"8L20524752032", Nameplate("", {"code": "data.code"}))
-    assert isinstance(report, Unreadable)
+    (report,) = scanner.decode_report(TopicSuffix.EVENT, b"8L20524752032", DeviceRef("", {"code": "data.code"}))
+    assert isinstance(report, UnreadablePayload)
 
 
 @pytest.mark.parametrize(
@@ -90,8 +90,8 @@ def test_another_gloves_scan_is_nothing_at_this_door() -> None:
 
 
 def test_a_code_with_bytes_left_out_is_no_code() -> None:
-    assert glove(scan_code="8L20", scan_bytes="OEwyMP8=")[0] == Unreadable(why="scan_bytes holds no text")
-    assert glove(scan_code="8L20", scan_bytes="!")[0] == Unreadable(why="scan_bytes holds no text")
+    assert glove(scan_code="8L20", scan_bytes="OEwyMP8=")[0] == UnreadablePayload(why="scan_bytes holds no text")
+    assert glove(scan_code="8L20", scan_bytes="!")[0] == UnreadablePayload(why="scan_bytes holds no text")
     assert glove(scan_code="8L20", scan_bytes="OEwyMDUyNDc1MjAzMg==") == glove()
 
 
@@ -110,7 +110,7 @@ def test_a_glove_is_told_three_words_each_with_an_id_and_a_time() -> None:
 
 def test_feedback_goes_to_the_gateways_own_topic() -> None:
     assert proglove.topics(GLOVE) == {
-        Channel.EVENT: "Perron/gateway/PGGW402650394/scan",
-        Channel.AVAILABILITY: "Perron/gateway/PGGW402650394/scanner_state",
-        Channel.SET: "Perron/gateway/PGGW402650394/feedback!",
+        TopicSuffix.EVENT: "Perron/gateway/PGGW402650394/scan",
+        TopicSuffix.AVAILABILITY: "Perron/gateway/PGGW402650394/scanner_state",
+        TopicSuffix.SET: "Perron/gateway/PGGW402650394/feedback!",
     }

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from devices.vendors import strictjson
-from devices.vendors.strictjson import Malformed
+from devices.vendors.strictjson import MalformedPayload
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,7 @@ from devices.vendors.strictjson import Malformed
     ids=lambda value: repr(value[:24]),
 )
 def test_hostile_json_is_refused_in_one_line(payload: bytes, why: str) -> None:
-    with pytest.raises(Malformed, match=why) as refused:
+    with pytest.raises(MalformedPayload, match=why) as refused:
         strictjson.parse(payload)
     assert str(refused.value).isprintable()
 
@@ -47,27 +47,27 @@ def test_many_shallow_brackets_are_no_bomb() -> None:
 
 @pytest.mark.parametrize("value", [True, "1", None, [], {}])
 def test_a_number_is_nothing_else(value: object) -> None:
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedPayload):
         strictjson.number(value, "temperature")
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedPayload):
         strictjson.whole(value, "until_ms")
 
 
 @pytest.mark.parametrize("value", [1, 0, "true", None])
 def test_a_boolean_is_nothing_else(value: object) -> None:
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedPayload):
         strictjson.flag(value, "jammed")
 
 
 @pytest.mark.parametrize("value", ["", "a" * 257, "line\nbreak", "\x1b[31m", "\ud800", "\u202egnp", 1, True, None])
 def test_a_text_is_inert(value: object) -> None:
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedPayload):
         strictjson.text(value, "name")
 
 
 @pytest.mark.parametrize("value", ["", "-a", "a b", "a/b", "a\n", "ä", "a" * 129, 1, None])
 def test_an_id_has_no_strange_characters(value: object) -> None:
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedPayload):
         strictjson.identifier(value, "id")
 
 
@@ -76,7 +76,7 @@ def test_an_id_has_no_strange_characters(value: object) -> None:
     ["2026-03-02T13:05:00", "2026-03-02T13:05:00+00:00", "2026-13-02T13:05:00Z", "\uff12026-03-02T13:05:00Z", 0, True],
 )
 def test_only_an_instant_in_utc_is_an_instant(value: object) -> None:
-    with pytest.raises(Malformed):
+    with pytest.raises(MalformedPayload):
         strictjson.instant(value, "expires_at")
 
 

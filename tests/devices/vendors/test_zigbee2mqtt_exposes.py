@@ -9,19 +9,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devices.commands import Light, Query, SetSignal, Sound
-from devices.reports import Door, DoorReport, Unreadable
+from devices.commands import Light, QueryState, SetSignal, Sound
+from devices.reports import DoorReport, DoorState, UnreadablePayload
 from devices.vendors import zigbee2mqtt
-from devices.vendors.words import Channel, Nameplate
-from devices.vendors.zigbee2mqtt_exposes import MODE, PROBE, Found, Kind, LockAbility, SirenAbility, read_devices
+from devices.vendors.words import DeviceRef, TopicSuffix
+from devices.vendors.zigbee2mqtt_exposes import (
+    MODE,
+    PROBE,
+    BridgeDevice,
+    LockFeatures,
+    SirenFeatures,
+    UsableKind,
+    read_devices,
+)
 from tests.wire.broken import lists
 
 DEVICES = (Path(__file__).parents[1] / "payloads" / "bridges" / "zigbee2mqtt_devices.json").read_bytes()
 
 
-def _read(payload: bytes = DEVICES) -> dict[str, Found]:
+def _read(payload: bytes = DEVICES) -> dict[str, BridgeDevice]:
     found = read_devices(payload)
-    assert not isinstance(found, Unreadable), found
+    assert not isinstance(found, UnreadablePayload), found
     return {device.friendly_name: device for device in found}
 
 
@@ -69,14 +77,14 @@ def test_a_lock_says_whether_it_tells_a_half_thrown_bolt_and_locks_itself() -> N
     }
     assert all(lock.lock_state and lock.pins and lock.sources for lock in found.values())
     assert [name for name, lock in found.items() if lock.door_state] == ["gate"]
-    assert found["cellar_lock"] == LockAbility(lock_state=True, sources=True, relocks=True, pins=True)
+    assert found["cellar_lock"] == LockFeatures(lock_state=True, sources=True, relocks=True, pins=True)
 
 
 def test_a_sensor_on_a_battery_cannot_be_asked_even_where_its_driver_says_so() -> None:
     def askable(device: Any) -> None:  # noqa: ANN401  JSON
         _expose(device, "contact")["access"] = 5
 
-    asleep = _read(_changed("front_contact", askable))["front_contact"].use(Kind.DOOR)
+    asleep = _read(_changed("front_contact", askable))["front_contact"].use(UsableKind.DOOR)
     assert asleep is not None
     assert not asleep.answers
 
@@ -84,24 +92,24 @@ def test_a_sensor_on_a_battery_cannot_be_asked_even_where_its_driver_says_so() -
         askable(device)
         device |= {"power_source": "Mains (single phase)", "type": "Router"}
 
-    awake = _read(_changed("front_contact", mains))["front_contact"].use(Kind.DOOR)
+    awake = _read(_changed("front_contact", mains))["front_contact"].use(UsableKind.DOOR)
     assert awake is not None
     assert awake.answers
 
 
 def test_a_siren_says_its_warnings() -> None:
-    assert _read()["siren"].siren == SirenAbility(
+    assert _read()["siren"].siren == SirenFeatures(
         modes=("stop", "emergency"), probe="max_duration", duration=True, strobe=True
     )
 
 
 def test_a_siren_in_the_usual_words_needs_no_keys_of_its_own() -> None:
-    use, plate = _read()["siren"].use(Kind.SIREN), Nameplate("zigbee2mqtt/siren", kind="signal")
+    use, plate = _read()["siren"].use(UsableKind.SIREN), DeviceRef("zigbee2mqtt/siren", kind="signal")
     assert use is not None
     assert dict(use.keys) == {}
     ring = SetSignal(id="s1", light=Light.AMBER, sound=Sound.RING)
     assert json.loads(zigbee2mqtt.encode_command(ring, plate).payload)["warning"]["mode"] == MODE
-    assert json.loads(zigbee2mqtt.encode_command(Query(), plate).payload) == {PROBE: ""}
+    assert json.loads(zigbee2mqtt.encode_command(QueryState(), plate).payload) == {PROBE: ""}
 
 
 def test_a_siren_that_sounds_or_answers_in_other_words_says_which_and_one_that_answers_nothing_is_none() -> None:
@@ -109,7 +117,7 @@ def test_a_siren_that_sounds_or_answers_in_other_words_says_which_and_one_that_a
         next(f for f in _expose(device, "warning")["features"] if f["name"] == "mode")["values"] = ["stop", "burglar"]
         _expose(device, "max_duration").update(property="alarm_time", access=5)
 
-    use = _read(_changed("siren", other))["siren"].use(Kind.SIREN)
+    use = _read(_changed("siren", other))["siren"].use(UsableKind.SIREN)
     assert use is not None
     assert dict(use.keys) == {"mode": "burglar", "probe": "alarm_time"}
 
@@ -123,14 +131,14 @@ def test_a_button_says_its_presses_and_a_lock_s_actions_are_none() -> None:
     found = _read()
     assert found["answer_button"].actions == ("single", "double", "triple", "quadruple", "hold", "release")
     assert found["Porte entrée"].actions == ()
-    assert "manual_unlock" in (found["Porte entrée"].lock or LockAbility()).actions
+    assert "manual_unlock" in (found["Porte entrée"].lock or LockFeatures()).actions
 
 
 def test_a_property_that_stands_elsewhere_is_named_for_home_yaml() -> None:
     def second(device: Any) -> None:  # noqa: ANN401  JSON
         _expose(device, "temperature")["property"] = "temperature_2"
 
-    use = _read(_changed("fridge", second))["fridge"].use(Kind.FRIDGE)
+    use = _read(_changed("fridge", second))["fridge"].use(UsableKind.FRIDGE)
     assert use is not None
     assert dict(use.keys) == {"temperature": "temperature_2"}
 
@@ -157,10 +165,10 @@ def test_a_contact_that_says_it_the_other_way_round_or_in_words_is_a_door(
         _expose(device, "contact").update(said, description=SAYS_CLOSED)
 
     (use,) = _read(_changed("front_contact", other))["front_contact"].uses
-    assert (use.kind, use.keys, use.answers) == (Kind.DOOR, keys, False)
-    plate = Nameplate(address="zigbee2mqtt/front_contact", keys=use.keys, kind="door")
-    heard = zigbee2mqtt.decode_report(Channel.STATE, json.dumps({"contact": open_}).encode(), plate)
-    assert heard == (DoorReport(door=Door.OPEN),)
+    assert (use.kind, use.keys, use.answers) == (UsableKind.DOOR, keys, False)
+    plate = DeviceRef(address="zigbee2mqtt/front_contact", keys=use.keys, kind="door")
+    heard = zigbee2mqtt.decode_report(TopicSuffix.STATE, json.dumps({"contact": open_}).encode(), plate)
+    assert heard == (DoorReport(door=DoorState.OPEN),)
 
 
 @pytest.mark.parametrize("said", ["", "ON when open", None, 7])
@@ -222,7 +230,7 @@ def test_a_house_of_two_hundred_devices_is_read() -> None:
 
 def test_what_is_no_list_of_devices_is_one_clear_line() -> None:
     for payload in (b"", b"{}", b"null", b"[" * 99, b"\xff", b'"[]"'):
-        assert isinstance(read_devices(payload), Unreadable)
+        assert isinstance(read_devices(payload), UnreadablePayload)
     assert read_devices(b"[]") == ()
     assert read_devices(b'[1, null, "lock", {}, []]') == ()
 

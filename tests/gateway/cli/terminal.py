@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 from gateway.config.home import Home
-from gateway.mqtt.client import Guest, Incoming, visit
+from gateway.mqtt.client import InboundMessage, ShortSession, connect_once
 from tests.forkserver import python
 
 ROOT = Path(__file__).parents[3]
@@ -98,11 +98,11 @@ def _pseudo_terminal(screen: Path) -> Iterator[int]:
 
 
 @contextlib.asynccontextmanager
-async def guest(home: Home, account: str, *topics: str) -> AsyncIterator[Guest]:
-    async with visit(home.broker.account(account), topics, monotonic=time.monotonic) as visitor:
+async def guest(home: Home, account: str, *topics: str) -> AsyncIterator[ShortSession]:
+    async with connect_once(home.broker.account(account), topics, monotonic=time.monotonic) as visitor:
         yield visitor
 
 
-async def hear(visitor: Guest) -> Incoming:
+async def hear(visitor: ShortSession) -> InboundMessage:
     async with asyncio.timeout(LONG):
-        return await visitor.hear()
+        return await visitor.receive()

@@ -314,7 +314,7 @@ async def obeying(home: Home, *, stopped: bool) -> None:
             "perron/entrance/front/state", json.dumps({"stopped": stopped, "phase": "ready"}).encode(), retain=True
         )
         while True:
-            wish = json.loads((await box.hear()).payload)
+            wish = json.loads((await box.receive()).payload)
             stopped = wish["do"] == "stop"
             box.publish(
                 "perron/entrance/front/state", json.dumps({"stopped": stopped, "phase": "ready"}).encode(), retain=True

@@ -10,7 +10,7 @@ import pytest
 
 from devices.reports import ScanReport
 from devices.vendors import VENDORS
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 from gateway.cli import courier
 from gateway.cli.courier import hold, scan, scanner_of
 from gateway.cli.failure import Exit, Failure
@@ -29,7 +29,7 @@ async def test_a_code_is_published_in_the_scanners_name_where_no_simulated_house
     async with guest(home, "gateway", "perron/front-scanner/event") as box:
         assert await hold(home, "8L20524752032", "front-scanner") == "published as front-scanner"
         heard = await hear(box)
-    assert VENDORS["scanner"].decode_report(Channel.EVENT, heard.payload) == (ScanReport(code="8L20524752032"),)
+    assert VENDORS["scanner"].decode_report(TopicSuffix.EVENT, heard.payload) == (ScanReport(code="8L20524752032"),)
     assert not heard.retain
 
 
@@ -51,7 +51,7 @@ async def test_a_code_is_held_before_the_simulated_scanner_where_the_house_runs(
         finally:
             house.terminate()
             await house.wait()
-    assert VENDORS["scanner"].decode_report(Channel.EVENT, heard.payload) == (ScanReport(code="8L20524752032"),)
+    assert VENDORS["scanner"].decode_report(TopicSuffix.EVENT, heard.payload) == (ScanReport(code="8L20524752032"),)
 
 
 def test_a_scanner_that_is_none_is_answered_with_those_that_are(home: Home) -> None:

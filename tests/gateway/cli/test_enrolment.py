@@ -219,7 +219,7 @@ async def test_a_device_is_asked_several_times_and_what_was_measured_is_kept(hom
     told: list[str] = []
     try:
         async with asyncio.timeout(LONG), guest(home, "observer", "perron/front-lock/availability") as watcher:
-            await watcher.hear()
+            await watcher.receive()
             assert await testing.test(home, "front-lock", times=4, tell=told.append)
     finally:
         lock.cancel()

@@ -14,17 +14,17 @@ import pytest
 from gateway.cli.failure import Exit, Failure
 from gateway.cli.pause import end, listed, plan, run
 from gateway.config.home import Home
-from gateway.mqtt.client import Guest
+from gateway.mqtt.client import ShortSession
 from tests.gateway.cli.terminal import guest, hear, perron
 
 FRONT = "perron/entrance/front"
 BRIDGE = "perron/bridge/state"
 
 
-async def obeying(box: Guest, wishes: list[dict[str, Any]], why: str | None) -> None:
+async def obeying(box: ShortSession, wishes: list[dict[str, Any]], why: str | None) -> None:
     """Stand in for the gateway: answers each wish, after somebody else's answer."""
     while True:
-        wish = json.loads((await box.hear()).payload)
+        wish = json.loads((await box.receive()).payload)
         wishes.append(wish)
         for ident in ("somebody-else", wish["id"]):
             accepted = why is None and ident == wish["id"]

@@ -80,7 +80,7 @@ async def test_a_box_that_runs_is_not_wiped_behind_its_back(house: Home) -> None
 
 async def test_what_is_held_as_evidence_is_only_wiped_where_that_is_said(house: Home) -> None:
     async with store_of(house) as store:
-        await store.commit(step(Entrance(id="front", incident="v1"), c.Film(visit="v1")))
+        await store.commit(step(Entrance(id="front", incident="v1"), c.StartRecording(visit="v1")))
         await store.hold("v1", "a dispute", NOW)
     with pytest.raises(Failure, match="1 visits are held"):
         wipe_box(house, held_too=False, typed=lambda: "Home")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from devices.simulators.control import Arrive, Force, HouseControl
-from devices.simulators.house import House
+from devices.simulators.house import SimulatedHouse
 from gateway.cli.broker import logged_in
 from gateway.cli.failure import Failure
 from gateway.cli.simulation import control_socket, plan, read
@@ -23,7 +23,7 @@ from tests.gateway.cli.terminal import LONG, Told, perron, started
 
 
 def test_the_simulated_house_has_every_device_of_the_real_one_under_its_own_account(home: Home) -> None:
-    house = House.model_validate_json(json.dumps(plan(home)))
+    house = SimulatedHouse.model_validate_json(json.dumps(plan(home)))
     assert set(house.devices) == set(home.devices)
     assert {id_: device.kind for id_, device in house.devices.items()} == {i: d.kind for i, d in home.devices.items()}
     assert home.broker.password_file is not None

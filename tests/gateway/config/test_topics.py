@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 from gateway.config.devices import LockDevice
 from gateway.config.home import Home, HomeAssistantSection
 from gateway.config.loader import load
-from gateway.config.subscriptions import Loss
+from gateway.config.subscriptions import OverflowPolicy
 from gateway.config.topics import (
     HOME_ASSISTANT,
     OFFER,
@@ -26,7 +26,7 @@ HOME = Path(__file__).parents[3] / "config" / "home.yaml"
 @pytest.fixture
 def home() -> Home:
     home = load(HOME)
-    scanner = home.devices["front-scanner"].model_copy(update={"topics": {Channel.EVENT: "barcode/front"}})
+    scanner = home.devices["front-scanner"].model_copy(update={"topics": {TopicSuffix.EVENT: "barcode/front"}})
     return home.model_copy(update={"devices": {**home.devices, "front-scanner": scanner}})
 
 
@@ -41,8 +41,8 @@ def test_every_topic_that_is_heard_has_one_speaker_and_no_wildcard(home: Home) -
 @pytest.mark.parametrize(
     ("topic", "origin"),
     [
-        ("perron/front-lock/result", FromDevice(devices=("front-lock",), channel=Channel.RESULT)),
-        ("barcode/front", FromDevice(devices=("front-scanner",), channel=Channel.EVENT)),
+        ("perron/front-lock/result", FromDevice(devices=("front-lock",), channel=TopicSuffix.RESULT)),
+        ("barcode/front", FromDevice(devices=("front-scanner",), channel=TopicSuffix.EVENT)),
         ("perron/front-scanner/event", None),  # its own topic has taken the place of ours
         ("perron/front-lock/set", None),  # what we say is nothing that we hear
         ("perron/entrance/front/set", FromOwner(entrance="front")),
@@ -62,7 +62,7 @@ def test_home_assistants_birth_is_heard_by_its_entities_and_by_who_shows_the_hou
     both = entities.model_copy(update={"homeassistant": HomeAssistantSection()})
     heard = [subscription.topic for subscription in Topics(both).subscriptions]
     assert len(heard) == len(set(heard))
-    carried = FromDevice(devices=("claire", "tom"), channel=Channel.BRIDGE)
+    carried = FromDevice(devices=("claire", "tom"), channel=TopicSuffix.BRIDGE)
     assert Topics(both).origin(HOME_ASSISTANT) == FromHomeAssistant(entrance=None, carries=carried)
     assert Topics(entities).origin(HOME_ASSISTANT) == carried
     alone = home.model_copy(update={"homeassistant": HomeAssistantSection()})
@@ -81,15 +81,15 @@ def test_only_states_are_wanted_from_before_and_never_a_scanners(home: Home) -> 
 
 def test_the_owners_word_is_never_lost_and_scans_go_first(home: Home) -> None:
     losses = {s.topic: s.loss for s in Topics(home).subscriptions}
-    assert losses["perron/entrance/front/set"] is Loss.NEVER
-    assert losses["barcode/front"] is Loss.COUNTED
-    assert losses[OFFER] is Loss.COUNTED
-    assert losses["perron/front-door/state"] is Loss.ASKED_AGAIN
+    assert losses["perron/entrance/front/set"] is OverflowPolicy.NEVER
+    assert losses["barcode/front"] is OverflowPolicy.COUNTED
+    assert losses[OFFER] is OverflowPolicy.COUNTED
+    assert losses["perron/front-door/state"] is OverflowPolicy.ASKED_AGAIN
 
 
 def test_what_is_said_to_a_device_goes_to_its_own_topic(home: Home) -> None:
-    assert device_topic(home, "front-lock", Channel.SET) == "perron/front-lock/set"
-    assert device_topic(home, "front-scanner", Channel.EVENT) == "barcode/front"
+    assert device_topic(home, "front-lock", TopicSuffix.SET) == "perron/front-lock/set"
+    assert device_topic(home, "front-scanner", TopicSuffix.EVENT) == "barcode/front"
 
 
 def test_a_camera_without_mqtt_is_heard_nowhere_and_those_behind_one_frigate_share_what_it_says(home: Home) -> None:
@@ -102,7 +102,7 @@ def test_a_camera_without_mqtt_is_heard_nowhere_and_those_behind_one_frigate_sha
     }
     topics = Topics(home.model_copy(update={"devices": devices}))
 
-    both = FromDevice(devices=("doorbell", "hall-camera"), channel=Channel.BRIDGE)
+    both = FromDevice(devices=("doorbell", "hall-camera"), channel=TopicSuffix.BRIDGE)
     assert topics.origin("frigate/available") == both
     heard = {subscription.topic: subscription.stored for subscription in topics.subscriptions}
     assert heard["frigate/available"], "it is retained, and wanted from before"

@@ -24,7 +24,7 @@ async def fill(folder: Path) -> None:
         for name, letter in (("spent", "a"), ("coming", "b")):
             await told(store, offer(id=name, parcels=(name,), courier_sha256=letter * 64))
         await reserved(store, "shop.spent")
-        await store.commit(step(state(), c.Spend(visit="v1", delivery="shop.spent")))
+        await store.commit(step(state(), c.ConsumeOpening(visit="v1", delivery="shop.spent")))
         await store.stop("front", NOW, on=True)
         for _ in range(7):
             await store.next_session()

@@ -5,7 +5,7 @@ from xml.etree import ElementTree as ET
 
 from gateway.demo.picture import picture
 from gateway.demo.result import Clip, Line, Opening, PhaseAt, Proof, Result, Told
-from gateway.domain.visit.state import House, Outcome, Phase
+from gateway.domain.visit.state import DoorResult, Outcome, Phase
 
 NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 
@@ -19,7 +19,7 @@ def result(text: str = "Chronopost is at the door") -> Result:
         scenario="delivered",
         outcome=Outcome.DELIVERED,
         expected=Outcome.DELIVERED,
-        house=House.LOCKED_AGAIN,
+        house=DoorResult.LOCKED_AGAIN,
         ok=True,
         phases=(PhaseAt(phase=Phase.RINGING, at=at(1)), PhaseAt(phase="ready", at=at(9))),
         refusals=(),

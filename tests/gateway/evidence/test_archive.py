@@ -13,7 +13,7 @@ import pytest
 
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import Entrance, House, Outcome, Phase
+from gateway.domain.visit.state import DoorResult, Entrance, Outcome, Phase
 from gateway.evidence.checkpoint import Checkpoint
 from gateway.evidence.folders import visit_folder
 from gateway.evidence.receipt import Receipt
@@ -48,7 +48,7 @@ async def made(tmp_path: Path) -> AsyncIterator[Box]:
 def over(made: Box, part: int = 1) -> Entrance:
     """A visit that is locked again, its parcels in."""
     return visited(
-        made.home, Phase.LOCKED_AGAIN, outcome=Outcome.DELIVERED, house=House.LOCKED_AGAIN, opened=True, part=part,
+        made.home, Phase.LOCKED_AGAIN, outcome=Outcome.DELIVERED, house=DoorResult.LOCKED_AGAIN, opened=True, part=part,
         parcels=frozenset({"8L20524752032"}),
     )  # fmt: skip
 
@@ -64,11 +64,15 @@ async def filmed(  # noqa: PLR0913 - what a film may be told to be
 ) -> Closed:
     """Begin a film, decide this and that, and end it; the clips as the video process closes them."""
     state = state or over(made, part)
-    result = c.HouseResult(visit=visit, delivery="shop.d1", house=House.LOCKED_AGAIN)
-    stop = c.StopFilm(visit=visit, part=part, keep=True)
+    result = c.ReportDoorResult(visit=visit, delivery="shop.d1", house=DoorResult.LOCKED_AGAIN)
+    stop = c.StopRecording(visit=visit, part=part, keep=True)
     began = replace(NOW, utc=at)
     made.front.state = state
-    commands = (c.Film(visit=visit, part=part), result, stop) if state.visit else (c.Film(visit=visit, part=part), stop)
+    commands = (
+        (c.StartRecording(visit=visit, part=part), result, stop)
+        if state.visit
+        else (c.StartRecording(visit=visit, part=part), stop)
+    )
     await made.store.commit(step(state, *commands, now=began))
     folder = made.home.storage.folder / visit_folder(visit)
     folder.mkdir(parents=True, exist_ok=True)
@@ -97,9 +101,9 @@ async def sealed(made: Box, part: int = 1, *, hole: bool = False) -> Path:
     """A whole part, closed and sealed."""
     closed = await filmed(made, part=part, hole=hole)
     made.archive.closed(closed)
-    seal = c.Seal(visit=VISIT, part=part, gaps=())
+    seal = c.SealProof(visit=VISIT, part=part, gaps=())
     made.archive.seal(seal, made.front.state)
-    await until(lambda: e.Sealed(visit=VISIT, part=part) in heard(made))
+    await until(lambda: e.ProofSealed(visit=VISIT, part=part) in heard(made))
     return made.home.storage.folder / visit_folder(VISIT)
 
 
@@ -146,8 +150,8 @@ async def test_a_slow_disk_holds_up_no_door_while_a_proof_is_sealed(made: Box, m
 
     made.archive.closed(await filmed(made))
     monkeypatch.setattr(os, "fsync", slow)
-    made.archive.seal(c.Seal(visit=VISIT, part=1, gaps=()), made.front.state)
-    await until(lambda: e.Sealed(visit=VISIT, part=1) in heard(made))
+    made.archive.seal(c.SealProof(visit=VISIT, part=1, gaps=()), made.front.state)
+    await until(lambda: e.ProofSealed(visit=VISIT, part=1) in heard(made))
     assert went_on == [True] * 2 * 5, "file and folder each: log, signature, manifest, receipt, checkpoint"
 
 
@@ -156,7 +160,7 @@ async def test_what_is_told_of_a_proof_is_on_the_disk_before(made: Box, monkeypa
 
     def noting(path: Path, data: bytes) -> None:
         write_whole(path, data)
-        said[path.name] = len(made.checkpoints), e.Sealed(visit=VISIT, part=1) in heard(made)
+        said[path.name] = len(made.checkpoints), e.ProofSealed(visit=VISIT, part=1) in heard(made)
 
     monkeypatch.setattr("gateway.evidence.archive.write_whole", noting)
     monkeypatch.setattr("gateway.evidence.rollback.write_whole", noting)
@@ -207,7 +211,7 @@ async def test_an_incident_is_sealed_without_a_delivery(made: Box) -> None:
 
 async def test_a_film_that_closes_after_its_visit_is_sealed_with_what_it_came_to(made: Box) -> None:
     closed = await filmed(made)
-    made.front.state = replace(made.front.state, visit=None, watch=made.front.state.visit)
+    made.front.state = replace(made.front.state, visit=None, grace_visit=made.front.state.visit)
     made.archive.closed(closed)
     await until(lambda: made.store.films(visit=VISIT)[0].sealed)
     verdict = judged(made, made.home.storage.folder / visit_folder(VISIT))
@@ -223,9 +227,9 @@ async def test_a_seal_that_failed_is_not_claimed_and_is_made_later(tmp_path: Pat
             await until(lambda: heard(made))
             folder = tmp_path / visit_folder(VISIT)
             (folder / "manifest.json").mkdir()  # not to be written, not even by root
-            made.archive.seal(c.Seal(visit=VISIT, part=1, gaps=()), made.front.state)
+            made.archive.seal(c.SealProof(visit=VISIT, part=1, gaps=()), made.front.state)
             await asyncio.sleep(0.3)
-            assert not any(isinstance(event, e.Sealed) for event in heard(made))
+            assert not any(isinstance(event, e.ProofSealed) for event in heard(made))
             assert made.store.films(visit=VISIT)[0].sealed is None
             assert made.checkpoints == []
         (folder / "manifest.json").rmdir()
@@ -252,8 +256,8 @@ async def test_clips_of_nobody_and_files_that_are_gone_end_nothing(made: Box) ->
     for one in closed.clips:
         (made.home.storage.folder / one.path).unlink()
     made.archive.closed(closed)
-    made.archive.seal(c.Seal(visit=VISIT, part=1, gaps=()), made.front.state)
-    await until(lambda: e.Sealed(visit=VISIT, part=1) in heard(made))
+    made.archive.seal(c.SealProof(visit=VISIT, part=1, gaps=()), made.front.state)
+    await until(lambda: e.ProofSealed(visit=VISIT, part=1) in heard(made))
     verdict = judged(made, made.home.storage.folder / visit_folder(VISIT))
     assert verdict.ok
     assert any("film_lost" in str(gap) for gap in verdict.parts[0].gaps)
@@ -266,8 +270,8 @@ async def test_a_long_named_delivery_and_a_short_code_can_be_sealed(made: Box) -
     long = replace(state.visit.delivery, id="b" * 64 + "." + "d" * 64, parcels=frozenset({"é", "ab"}))
     closed = await filmed(made, state=replace(state, visit=replace(state.visit, delivery=long, parcels=long.parcels)))
     made.archive.closed(closed)
-    made.archive.seal(c.Seal(visit=VISIT, part=1, gaps=()), made.front.state)
-    await until(lambda: e.Sealed(visit=VISIT, part=1) in heard(made))
+    made.archive.seal(c.SealProof(visit=VISIT, part=1, gaps=()), made.front.state)
+    await until(lambda: e.ProofSealed(visit=VISIT, part=1) in heard(made))
     manifest = json.loads((made.home.storage.folder / visit_folder(VISIT) / "manifest.json").read_bytes())
     assert manifest["delivery"]["parcels"] == ["", "b"]  # never more than half of a code
 
@@ -359,7 +363,7 @@ async def test_clips_that_are_told_again_after_an_erasure_bring_nothing_back(mad
 async def test_a_visit_that_is_not_over_is_not_erased(made: Box, *, watched: bool) -> None:
     await sealed(made)
     if watched:  # for a while somebody may still come out: the next part names this one
-        made.front.state = replace(made.front.state, visit=None, watch=made.front.state.visit)
+        made.front.state = replace(made.front.state, visit=None, grace_visit=made.front.state.visit)
     with pytest.raises(LookupError, match="running"):
         await made.archive.erase(VISIT, None)
 

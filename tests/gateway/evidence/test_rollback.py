@@ -12,7 +12,7 @@ import pytest
 
 from gateway.demo.processes import end_stranger
 from gateway.demo.scenario import Play
-from gateway.domain.visit.commands import AlarmCode, Saying
+from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.events import OwnerAcknowledged
 from gateway.domain.visit.state import Refusal
 from gateway.evidence.checkpoint import checkpoint
@@ -251,7 +251,7 @@ async def test_in_doubt_what_was_promised_waits_to_be_announced_anew_and_the_own
         assert known.in_doubt == {"front", "garage"}
         assert delivery(store).refusal is Refusal.ANNOUNCE_AGAIN
         (said,) = store.unsent()
-        assert (said.entrance, Saying.STORE_IN_DOUBT.value in said.body.decode()) == ("front", True)
+        assert (said.entrance, Notification.STORE_IN_DOUBT.value in said.body.decode()) == ("front", True)
     async with box(used) as store:
         assert store.doubts.known().in_doubt == {"front", "garage"}, "it outlives a start, though the mark is new"
         await store.commit(step(state(), event=OwnerAcknowledged(visit=None)))
@@ -433,7 +433,7 @@ async def test_a_used_delivery_opens_no_door_of_a_house_whose_older_store_was_pu
         await play.stage.gateway.begin()
         await play.watch.offline_and_online(alive, within=60)
         await play.alarm(AlarmCode.SAFE_MODE)
-        await play.told(Saying.STORE_IN_DOUBT)
+        await play.told(Notification.STORE_IN_DOUBT)
         await play.watch.until("safe mode, locked", lambda: guards(play), within=30)
         for code in (parcels.codes[0], parcels.courier_code):
             await play.courier.scans(code)

@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from gateway.domain.visit.state import House, Now, Outcome
+from gateway.domain.visit.state import DoorResult, Now, Outcome
 from gateway.evidence.checkpoint import Checkpoint
 from gateway.evidence.manifest import DeliveryFacts, Span
 from gateway.evidence.receipt import Receipt
@@ -155,7 +155,7 @@ def draft_of(
             parcels=("4711",),
         ),
         outcome=Outcome.DELIVERED,
-        house=House.LOCKED_AGAIN,
+        house=DoorResult.LOCKED_AGAIN,
         span=Span(start=at, end=at + timedelta(seconds=SECONDS)),
         cameras=("outside", "hall"),
         films=films,

@@ -26,8 +26,8 @@ from gateway.hub.broker import Keeper, folder_of, set_up
 from gateway.hub.config import HubBroker, HubFile
 from gateway.hub.store import Store
 from gateway.integrations.hub_client.enrolment import Identity, _pem_key
-from gateway.mqtt.client import Guest, visit
-from gateway.mqtt.mosquitto.provisioning import PACKET
+from gateway.mqtt.client import ShortSession, connect_once
+from gateway.mqtt.mosquitto.provisioning import MAX_PACKET_BYTES
 from gateway.protocol.box_hub import Ack, Hello, Job, Kind, ack_topic, jobs_topic, up_topic
 from tests.hubs import Running
 from tests.hubs import running as running_hub
@@ -88,9 +88,9 @@ class Place:
         )  # fmt: skip
 
     @contextlib.asynccontextmanager
-    async def hub(self, *topics: str) -> AsyncIterator[Guest]:
+    async def hub(self, *topics: str) -> AsyncIterator[ShortSession]:
         """The hub's own ear and mouth."""
-        async with visit(self.broker, topics or ("up/#",), monotonic=time.monotonic) as hub:
+        async with connect_once(self.broker, topics or ("up/#",), monotonic=time.monotonic) as hub:
             yield hub
 
 
@@ -153,14 +153,14 @@ async def test_a_box_that_joined_says_hello_and_hears_its_hub_by_what_stands_in_
         joined = load(house).hub
         assert joined is not None
         assert joined.home == box.identity.home
-        async with visit(
+        async with connect_once(
             joined.line, [jobs_topic(joined.home), ack_topic(joined.home)], monotonic=time.monotonic
         ) as line:
             hello = Hello(boot="b", events=0, open=(), entrances=(), timezone="Europe/Paris")
             assert joined.shard is not None
             line.publish(up_topic(joined.shard, joined.home, "hello"), hello.model_dump_json().encode())
             async with asyncio.timeout(LONG):
-                answer = await line.hear()
+                answer = await line.receive()
             assert answer.topic == ack_topic(joined.home)
             assert Ack.model_validate_json(answer.payload).seq == 0
 
@@ -179,26 +179,26 @@ async def test_a_box_whose_line_stays_and_hears_nothing_is_cut_off_so_that_it_co
             job = await jobs.send(tx, home, Kind.DELIVERY, b"a.b.c", now=now())
 
         async def says_hello_and_hears_nothing() -> None:
-            async with visit(at, [], monotonic=time.monotonic) as line:
+            async with connect_once(at, [], monotonic=time.monotonic) as line:
                 line.publish(hello, began)
-                await asyncio.wait_for(line.hear(), LONG)
+                await asyncio.wait_for(line.receive(), LONG)
 
         with pytest.raises(ConnectionError):
             await says_hello_and_hears_nothing()
-        async with visit(at, [jobs_topic(home)], monotonic=time.monotonic) as line:
+        async with connect_once(at, [jobs_topic(home)], monotonic=time.monotonic) as line:
             line.publish(hello, began)
             async with asyncio.timeout(LONG):
-                assert Job.model_validate_json((await line.hear()).payload).job == job
+                assert Job.model_validate_json((await line.receive()).payload).job == job
             with pytest.raises(TimeoutError):  # and it stays
-                await asyncio.wait_for(line.hear(), 3)
+                await asyncio.wait_for(line.receive(), 3)
 
 
-async def heard(hub: Guest, last: bytes) -> list[tuple[str, bytes]]:
+async def heard(hub: ShortSession, last: bytes) -> list[tuple[str, bytes]]:
     """All that the hub hears up to this payload."""
     came: list[tuple[str, bytes]] = []
     async with asyncio.timeout(LONG):
         while not came or came[-1][1] != last:
-            one = await hub.hear()
+            one = await hub.receive()
             came.append((one.topic, one.payload))
     return came
 
@@ -284,7 +284,7 @@ async def test_what_is_too_large_or_retained_ends_the_connection_unheard(place: 
     box = await place.box("one")
     topic = f"up/1/{box.identity.home}/hello"
     async with place.hub() as hub:
-        for payload, retain in ((b"x" * (PACKET + 1), False), (b"kept", True)):
+        for payload, retain in ((b"x" * (MAX_PACKET_BYTES + 1), False), (b"kept", True)):
             with pytest.raises(aiomqtt.MqttError):
                 async with place.client(pem(box)) as client:
                     await client.publish(topic, payload, qos=1, retain=retain, timeout=2)

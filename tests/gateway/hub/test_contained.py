@@ -26,7 +26,7 @@ from gateway.hub.sandbox.robot import Robot
 from gateway.hub.store import Store
 from gateway.hub.tables import connections as connection_rows
 from gateway.hub.tables import deliveries, home_events, jobs, retailers
-from gateway.mqtt.packets import Acknowledgement, Incoming
+from gateway.mqtt.packets import Acknowledgement, InboundMessage
 from gateway.protocol.box_hub import Ack, Job, Kind, up_topic
 from gateway.protocol.keys import BoxKey
 from gateway.system.containment import Containment
@@ -283,7 +283,7 @@ async def test_a_word_that_cannot_be_worked_costs_no_other_home_s_and_no_other_w
     for home, journal in journals.items():
         for name in names if home == "home-1" else ["good"] * 3:
             token = journal.add(result("lune", name, State.SCHEDULED))
-            incoming = Incoming(topic=up_topic(1, home, "evt"), payload=token, retain=False, session=1)
+            incoming = InboundMessage(topic=up_topic(1, home, "evt"), payload=token, retain=False, session=1)
             ingest.heard(incoming)
     await until(lambda: acked.keys() == {"home-1", "home-2"} and acked["home-1"].seq == len(names))
     assert acked["home-2"].seq == 3

@@ -18,7 +18,7 @@ from gateway.hub.metrics import Tally
 from gateway.hub.mqtt import ANSWER, Line
 from gateway.hub.store import Store
 from gateway.hub.tables import homes, jobs, retailers
-from gateway.mqtt.packets import Acknowledgement, NotSent, Why
+from gateway.mqtt.packets import Acknowledgement, NotSent, NotSentReason
 from gateway.protocol.box_hub import Job, Kind
 from gateway.protocol.keys import BoxKey
 from gateway.system.containment import Containment
@@ -39,8 +39,8 @@ def code(number: int | None) -> Acknowledgement:
         (code(0x87), "refused", True, True),
         (code(None), "unknown", False, False),
         (Acknowledgement(code=None, seconds=ANSWER), "silent", False, True),
-        (NotSent(Why.NO_BROKER), "not_sent", False, False),
-        (NotSent(Why.NO_ROOM), "not_sent", False, False),
+        (NotSent(NotSentReason.NO_BROKER), "not_sent", False, False),
+        (NotSent(NotSentReason.NO_ROOM), "not_sent", False, False),
     ],
 )
 def test_what_the_broker_says_decides_when_a_job_is_rung_again(

@@ -20,7 +20,7 @@ from gateway.hub.metrics import Tally
 from gateway.hub.operation import Bells
 from gateway.hub.store import Store
 from gateway.hub.tables import home_events, retailers
-from gateway.mqtt.packets import Incoming
+from gateway.mqtt.packets import InboundMessage
 from gateway.protocol.box_hub import Ack, digest, up_topic
 from gateway.protocol.keys import BoxKey
 from gateway.system.containment import Containment
@@ -52,7 +52,7 @@ class Hub:
 
     def say(self, home: str, tokens: Sequence[bytes]) -> None:
         for token in tokens:
-            self.ingest.heard(Incoming(topic=up_topic(1, home, "evt"), payload=token, retain=False, session=1))
+            self.ingest.heard(InboundMessage(topic=up_topic(1, home, "evt"), payload=token, retain=False, session=1))
 
     async def send(self, home: str, tokens: Sequence[bytes]) -> int:
         """Send what is not acknowledged, twenty at a time as a box does, until nothing more is; how many are."""

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import update
 
 from gateway.domain.delivery.promise import Body, Cancel, State
-from gateway.domain.visit.state import House as Left
+from gateway.domain.visit.state import DoorResult as Left
 from gateway.domain.visit.state import Outcome
 from gateway.hub.tables import connections
 from gateway.protocol.delivery_state import REASONS

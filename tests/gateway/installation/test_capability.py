@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 from gateway.config.devices import CoverDevice
 from gateway.config.errors import ConfigError
 from gateway.config.home import Home
@@ -120,7 +120,7 @@ def test_a_sensor_that_is_the_lock_s_own_is_refused_with_line_and_remedy(tmp_pat
 
 
 def test_a_sensor_that_speaks_on_the_lock_s_topic_is_the_lock_s_own() -> None:
-    shared = {"topics": {Channel.STATE: "zigbee2mqtt/door"}}
+    shared = {"topics": {TopicSuffix.STATE: "zigbee2mqtt/door"}}
     home = house("front-lock", **shared)
     assert not depends(home, "front-lock", "front-door")
     both = {**home.devices, "front-door": home.devices["front-door"].model_copy(update=shared)}

@@ -136,12 +136,12 @@ async def test_it_stands_aside_while_a_window_is_near_or_the_house_runs_a_camera
     async with running(surveys(site).run()):
         await until(lambda: kept(site) >= 1)
         assert pid.exists()
-        site.box.front.put(e.WindowChanged(expecting=True))
+        site.box.front.put(e.WindowChanged(near=True))
         await until(lambda: surveys(site).view("front").trouble is Trouble.NEEDED)
         await until(lambda: not pid.exists())  # the cameras are the house's
         before = kept(site)
         assert "The house comes first" in await page(site)
-        site.box.front.put(e.WindowChanged(expecting=False))
+        site.box.front.put(e.WindowChanged(near=False))
         await until(lambda: kept(site) > before)
         site.box.prove("somebody-looks")
         await until(lambda: surveys(site).view("front").trouble is Trouble.NEEDED)

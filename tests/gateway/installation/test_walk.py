@@ -5,10 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from devices.reports import Bolt, Door
+from devices.reports import DoorState, LockState
 from gateway.config.home import Home
 from gateway.config.loader import load
-from gateway.domain.visit.state import Delivery, Entrance, Fact, House, Locked, Lockup, Outcome, Phase, Visit
+from gateway.domain.visit.state import (
+    DoorResult,
+    Entrance,
+    Fact,
+    LockRequest,
+    LockRequestResult,
+    Outcome,
+    Phase,
+    Visit,
+    VisitDelivery,
+)
 from gateway.installation.capability import Walked
 from gateway.installation.notes import keep, walk_file, walk_of, walked
 from gateway.installation.walk import (
@@ -32,17 +42,21 @@ from gateway.installation.walk import (
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 HOUSE = load(Path(__file__).parents[3] / "config" / "home.yaml")
 FRONT = HOUSE.entrances["front"]
-DELIVERY = Delivery(
+DELIVERY = VisitDelivery(
     id="walk-test.1", version=1, permission_version=1, brand="walk-test", carrier="Perron", entrance="front",
     place="hall", refusal=None, start=NOW, end=NOW + timedelta(hours=4), openings_left=1, withdrawals_left=2,
 )  # fmt: skip
 
 
 def house(
-    door: Door = Door.CLOSED, bolt: Bolt = Bolt.LOCKED, *, proven: bool = True, session: int | None = 1
+    door: DoorState = DoorState.CLOSED,
+    bolt: LockState = LockState.LOCKED,
+    *,
+    proven: bool = True,
+    session: int | None = 1,
 ) -> Entrance:
     return Entrance(
-        id="front", session=session, door=Fact(value=door, proven=proven), bolt=Fact(value=bolt, proven=proven)
+        id="front", broker_session=session, door=Fact(value=door, proven=proven), bolt=Fact(value=bolt, proven=proven)
     )
 
 
@@ -51,33 +65,41 @@ def only(trial: Trial, camera: str | None = None) -> Walk:
     return Walk(entrance="front", begun=NOW, by="Ida", steps=(Step(trial=trial, camera=camera),))
 
 
-def visit(*, rang: bool = False, outcome: Outcome | None = None, house_: House | None = None) -> Visit:
+def visit(*, rang: bool = False, outcome: Outcome | None = None, house_: DoorResult | None = None) -> Visit:
     return Visit(
-        id="v1", delivery=DELIVERY, phase=Phase.LOCKED_AGAIN, scanner="s", rang=rang, outcome=outcome, house=house_
+        id="v1",
+        delivery=DELIVERY,
+        phase=Phase.LOCKED_AGAIN,
+        scanner="s",
+        bell_confirmed=rang,
+        outcome=outcome,
+        door_result=house_,
     )
 
 
-OPEN, SHUT = Seen(state=house(Door.OPEN, Bolt.UNLOCKED)), Seen(state=house(bolt=Bolt.UNLOCKED))
+OPEN, SHUT = Seen(state=house(DoorState.OPEN, LockState.UNLOCKED)), Seen(state=house(bolt=LockState.UNLOCKED))
 LOCKED = Seen(state=house())
 UNPROVEN = Seen(state=house(proven=False))
-GONE = Seen(state=house(Door.UNKNOWN, Bolt.UNKNOWN, proven=False, session=None), cut=True)
+GONE = Seen(state=house(DoorState.UNKNOWN, LockState.UNKNOWN, proven=False, session=None), cut=True)
 NOT_YET = Seen(state=GONE.state)  # a gateway that has not reached the broker yet
-DEAF = Seen(state=house(Door.UNKNOWN, Bolt.UNKNOWN, proven=False, session=2))
+DEAF = Seen(state=house(DoorState.UNKNOWN, LockState.UNKNOWN, proven=False, session=2))
 JAMMED = Seen(
     state=Entrance(
-        id="front", lockup=Lockup(id="l", result=Locked.NOT_PROVEN), door=Fact(value=Door.CLOSED, proven=True)
+        id="front",
+        lock_request=LockRequest(id="l", result=LockRequestResult.NOT_PROVEN),
+        door=Fact(value=DoorState.CLOSED, proven=True),
     )
 )
-IN_AIR = Seen(state=house(Door.OPEN, Bolt.LOCKED))
+IN_AIR = Seen(state=house(DoorState.OPEN, LockState.LOCKED))
 LIVE, DARK = Seen(state=house(), live=frozenset({"hall"})), Seen(state=house(), lost=frozenset({"hall"}))
 STARTED = Seen(state=house())  # a gateway that has not seen the camera yet
 RANG = Seen(state=Entrance(id="front", visit=visit(rang=True)), delivery="walk-test.1")
 DONE = Seen(
-    state=Entrance(id="front", watch=visit(outcome=Outcome.DELIVERED, house_=House.LOCKED_AGAIN)),
+    state=Entrance(id="front", grace_visit=visit(outcome=Outcome.DELIVERED, house_=DoorResult.LOCKED_AGAIN)),
     delivery="walk-test.1",
 )
 HANDED = Seen(
-    state=Entrance(id="front", visit=visit(outcome=Outcome.DELIVERED, house_=House.HANDED_TO_OWNER)),
+    state=Entrance(id="front", visit=visit(outcome=Outcome.DELIVERED, house_=DoorResult.HANDED_TO_OWNER)),
     delivery="walk-test.1",
 )
 OTHER = Seen(state=DONE.state, delivery="walk-test.2")

@@ -12,10 +12,10 @@ import aiomqtt
 import pytest
 from pydantic import ValidationError
 
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 from gateway.config.devices import ScannerDevice
 from gateway.config.home import Home
-from gateway.mqtt.mosquitto.provisioning import Running, free_port, private_broker
+from gateway.mqtt.mosquitto.provisioning import RunningBroker, free_port, private_broker
 from tests.gateway.callers import code_of, guest, raw, until
 
 DENIED = 0x87  # MQTT 5: not authorised
@@ -45,7 +45,7 @@ def home(tmp_path: Path) -> Home:
 
 
 @pytest.fixture
-async def broker(home: Home, tmp_path: Path) -> AsyncIterator[Running]:
+async def broker(home: Home, tmp_path: Path) -> AsyncIterator[RunningBroker]:
     async with private_broker(tmp_path / "broker", home) as broker:
         assert broker.enforces_access
         yield broker
@@ -84,7 +84,9 @@ async def _kept(home: Home, victim: str) -> set[str]:
 
 
 @pytest.mark.slow
-async def test_what_another_says_is_said_by_nobody_else_neither_live_nor_retained(home: Home, broker: Running) -> None:
+async def test_what_another_says_is_said_by_nobody_else_neither_live_nor_retained(
+    home: Home, broker: RunningBroker
+) -> None:
     assert broker.pid > 0
     spoofed = [
         ("front-door", "perron/front-lock/state"),
@@ -108,7 +110,7 @@ async def test_what_another_says_is_said_by_nobody_else_neither_live_nor_retaine
 
 @pytest.mark.slow
 async def test_a_command_is_given_by_the_gateway_alone_and_a_retained_one_waits_for_nobody(
-    home: Home, broker: Running
+    home: Home, broker: RunningBroker
 ) -> None:
     assert broker.pid > 0
     commands = [
@@ -133,7 +135,7 @@ async def test_a_command_is_given_by_the_gateway_alone_and_a_retained_one_waits_
     [(None, None), ("gateway", None), ("gateway", "guess"), ("gateway", "of:front-lock"), ("nobody", "of:front-lock")],
 )
 async def test_who_has_no_account_or_not_its_password_does_not_come_in_and_nobody_hears_him(
-    home: Home, broker: Running, name: str | None, password: str | None
+    home: Home, broker: RunningBroker, name: str | None, password: str | None
 ) -> None:
     assert broker.pid > 0
     if password is not None and password.startswith("of:"):
@@ -148,7 +150,7 @@ async def test_who_has_no_account_or_not_its_password_does_not_come_in_and_nobod
 
 
 @pytest.mark.slow
-async def test_no_will_speaks_for_another_when_its_client_dies(home: Home, broker: Running) -> None:
+async def test_no_will_speaks_for_another_when_its_client_dies(home: Home, broker: RunningBroker) -> None:
     assert broker.pid > 0
     wills = {"front-door": "perron/front-lock/state", "front-lock": "zigbee2mqtt/bridge/state",
              "zigbee2mqtt": "perron/front-lock/set", "homeassistant": "perron/entrance/front/set",
@@ -162,7 +164,7 @@ async def test_no_will_speaks_for_another_when_its_client_dies(home: Home, broke
                     dying.shutdown(socket.SHUT_RDWR)
                     await anext(client.messages)
         async with asyncio.timeout(10):
-            while (await ears.hear()).topic != "frigate/available":  # the last one, and its own: that is carried out
+            while (await ears.receive()).topic != "frigate/available":  # the last one, and its own: that is carried out
                 pass
         await code_of(gateway, "perron/bridge/state", b"marker")
         assert [i.payload for i in await until(gateway, b"marker")] == [b"marker"]
@@ -171,7 +173,7 @@ async def test_no_will_speaks_for_another_when_its_client_dies(home: Home, broke
 
 @pytest.mark.slow
 async def test_who_takes_the_gateways_client_id_is_still_himself_and_inherits_nothing(
-    home: Home, broker: Running
+    home: Home, broker: RunningBroker
 ) -> None:
     assert broker.pid > 0
     async with (
@@ -235,7 +237,7 @@ async def test_a_brand_is_told_of_its_own_deliveries_and_hears_nothing_of_anothe
 
 
 @pytest.mark.slow
-async def test_no_shared_or_system_subscription_listens_in_on_another(home: Home, broker: Running) -> None:
+async def test_no_shared_or_system_subscription_listens_in_on_another(home: Home, broker: RunningBroker) -> None:
     assert broker.pid > 0
     async with (
         raw(home, "front-door") as thief,
@@ -262,7 +264,7 @@ async def test_a_space_at_a_topic_s_end_would_make_it_another_s_and_no_house_has
         Home.model_validate_json(json.dumps(document))
     # What mosquitto makes of it: it takes the spaces off the end of each line of its access list.
     scanner = ScannerDevice.model_construct(
-        kind="scanner", vendor="scanner", address="", topics={Channel.EVENT: "shop/scan "}, keys={}
+        kind="scanner", vendor="scanner", address="", topics={TopicSuffix.EVENT: "shop/scan "}, keys={}
     )
     unsafe = home.model_copy(update={"devices": {**home.devices, "scanner": scanner}})
     async with private_broker(tmp_path / "broker", unsafe), guest(unsafe, "scanner") as visitor:

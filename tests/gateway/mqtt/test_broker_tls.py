@@ -15,22 +15,22 @@ import aiomqtt
 import pytest
 from cryptography import x509
 
-from devices.simulators.house import Broker as DevicesBroker
+from devices.simulators.house import SimulatedBroker as DevicesBroker
 from gateway.config.broker import Broker, BrokerTls
 from gateway.config.errors import ConfigError
 from gateway.config.home import Home
-from gateway.mqtt.client import Incoming, Mqtt
+from gateway.mqtt.client import InboundMessage, MqttClient
 from gateway.mqtt.mosquitto.audit import weaknesses
 from gateway.mqtt.mosquitto.provisioning import (
-    Listener,
-    WeakSetup,
+    BrokerListener,
+    WeakBrokerSetup,
     broker_user,
     free_port,
     private_broker,
     reload,
     write,
 )
-from gateway.mqtt.tls import context, in_words
+from gateway.mqtt.tls import error_text, tls_context
 from gateway.system.pki.broker import TERMS, broker_certificate, renewed
 from tests.gateway.callers import code_of, guest, until, visiting
 from tests.mosquitto import Mosquitto, running
@@ -73,7 +73,7 @@ async def refused(broker: Broker) -> str:
 
 def shown(broker: Broker) -> int:
     """The serial number of the certificate that the broker shows now."""
-    ours = context(broker)
+    ours = tls_context(broker)
     assert ours is not None
     with (
         socket.create_connection((broker.host, broker.port), timeout=LONG) as plain,
@@ -157,13 +157,13 @@ async def until_true(holds: Callable[[], bool]) -> None:
 async def test_a_renewal_reaches_the_next_client_and_disturbs_nobody_who_is_connected(tmp_path: Path) -> None:
     home = house(tmp_path)
     lost: list[str] = []
-    came: list[Incoming] = []
+    came: list[InboundMessage] = []
     up = asyncio.Event()
 
     async def number() -> int:
         return 1
 
-    gateway = Mqtt(broker=home.broker, subscriptions=(), session_number=number, on_message=came.append,
+    gateway = MqttClient(broker=home.broker, subscriptions=(), session_number=number, on_message=came.append,
                    on_up=lambda _session: up.set(), on_down=lost.append, on_missed=lost.append,
                    monotonic=time.monotonic)  # fmt: skip
     async with broker_of(home, tmp_path, age=timedelta(days=20)) as broker:
@@ -211,7 +211,7 @@ async def test_a_listener_that_speaks_tls_takes_no_plain_client_and_no_outdated_
         with pytest.raises(ConnectionError):
             async with visiting(home.broker.model_copy(update={"tls": None})):
                 pass
-        ours = context(home.broker)
+        ours = tls_context(home.broker)
         assert ours is not None
         ours.maximum_version = ssl.TLSVersion.TLSv1_2
         _, writer = await asyncio.open_connection("127.0.0.1", home.broker.port, ssl=ours)  # small devices have no 1.3
@@ -226,7 +226,7 @@ async def test_a_listener_that_speaks_tls_takes_no_plain_client_and_no_outdated_
 async def test_other_machines_come_by_tls_beside_the_plain_listener_of_this_one(tmp_path: Path) -> None:
     home = house(tmp_path)
     plain = home.model_copy(update={"broker": home.broker.model_copy(update={"tls": None})})
-    beyond = Listener(host="127.0.0.2", port=free_port(), tls=True)
+    beyond = BrokerListener(host="127.0.0.2", port=free_port(), tls=True)
     write(tmp_path, plain, host="127.0.0.1", port=plain.broker.port, user=broker_user(), beyond=beyond)
     async with running(tmp_path / "mosquitto.conf", plain.broker.port, {}):
         device = home.broker.account("front-lock").model_copy(update={"host": beyond.host, "port": beyond.port})
@@ -241,10 +241,10 @@ async def test_other_machines_come_by_tls_beside_the_plain_listener_of_this_one(
 def test_a_listener_beyond_this_machine_without_tls_is_not_written(tmp_path: Path) -> None:
     home = house(tmp_path)
     plain = home.model_copy(update={"broker": home.broker.model_copy(update={"tls": None})})
-    with pytest.raises(WeakSetup, match="beyond this machine without TLS") as weak:
+    with pytest.raises(WeakBrokerSetup, match="beyond this machine without TLS") as weak:
         write(tmp_path / "new", plain, host="0.0.0.0", port=1883)  # noqa: S104 - it must be refused
     assert "tls:" in weak.value.todo
-    with pytest.raises(WeakSetup, match="name none of them") as weak:
+    with pytest.raises(WeakBrokerSetup, match="name none of them") as weak:
         write(tmp_path / "new", home, host="0.0.0.0", port=1883)  # noqa: S104 - the same
     assert "--name" in weak.value.todo
     assert not (tmp_path / "new").exists()
@@ -273,10 +273,10 @@ def test_the_authority_stays_when_names_come_and_go_so_devices_need_nothing_new(
 def test_an_authority_that_cannot_be_read_is_told_with_its_file_and_the_remedy(tmp_path: Path) -> None:
     missing = Broker(tls=BrokerTls(ca=tmp_path / "authority.pem"))
     with pytest.raises(ConfigError, match=r"authority\.pem: .*cannot be read.*broker-config"):
-        context(missing)
+        tls_context(missing)
     (tmp_path / "authority.pem").write_text("no certificate\n")
     with pytest.raises(ConfigError, match="it is no certificate"):
-        context(missing)
+        tls_context(missing)
 
 
 def test_what_mosquitto_reads_belongs_to_its_user_and_the_rest_does_not(tmp_path: Path) -> None:
@@ -294,5 +294,5 @@ def test_what_mosquitto_reads_belongs_to_its_user_and_the_rest_does_not(tmp_path
 
 
 def test_a_password_that_the_broker_does_not_take_is_named_with_where_it_stands() -> None:
-    assert "broker.password_file" in in_words("[code:135] Not authorized")
-    assert in_words("[Errno 111] Connection refused") == "[Errno 111] Connection refused"
+    assert "broker.password_file" in error_text("[code:135] Not authorized")
+    assert error_text("[Errno 111] Connection refused") == "[Errno 111] Connection refused"

@@ -15,19 +15,19 @@ from gateway.config.home import Home
 from gateway.config.subscriptions import BRIDGE_STATE
 from gateway.config.topics import Topics
 from gateway.mqtt.client import (
-    KEPT_FREE,
-    LARGEST,
+    MAX_PAYLOAD_BYTES,
+    RESERVED_FRACTION,
     Acknowledgement,
-    Guest,
-    Incoming,
-    Mqtt,
+    InboundMessage,
+    MqttClient,
     NotSent,
+    NotSentReason,
     RoundTrip,
     Sent,
-    Why,
-    visit,
+    ShortSession,
+    connect_once,
 )
-from gateway.mqtt.mosquitto.provisioning import Running, free_port, private_broker
+from gateway.mqtt.mosquitto.provisioning import RunningBroker, free_port, private_broker
 from tests.wire import Wire
 
 LONG = 30.0  # seconds, for a loaded machine
@@ -54,10 +54,10 @@ class Ears:
 
     def __init__(self, home: Home) -> None:
         self.told: list[tuple[str, object]] = []
-        self.heard: list[Incoming] = []
+        self.heard: list[InboundMessage] = []
         self.sessions = 0
         self._changed = asyncio.Event()
-        self.line = Mqtt(
+        self.line = MqttClient(
             broker=home.broker,
             subscriptions=Topics(home).subscriptions,
             session_number=self._number,
@@ -76,7 +76,7 @@ class Ears:
         self.told.append((what, value))
         self._changed.set()
 
-    def _hear(self, incoming: Incoming) -> None:
+    def _hear(self, incoming: InboundMessage) -> None:
         self.heard.append(incoming)
         self._tell("message", incoming.payload)
 
@@ -109,14 +109,14 @@ def home(tmp_path: Path) -> Home:
 
 
 @pytest.fixture
-async def broker(home: Home, tmp_path: Path) -> AsyncIterator[Running]:
+async def broker(home: Home, tmp_path: Path) -> AsyncIterator[RunningBroker]:
     async with private_broker(tmp_path, home) as broker:
         yield broker
 
 
 @contextlib.asynccontextmanager
-async def guest(home: Home, account: str, *topics: str) -> AsyncIterator[Guest]:
-    async with visit(home.broker.account(account), topics, monotonic=time.monotonic) as visitor:
+async def guest(home: Home, account: str, *topics: str) -> AsyncIterator[ShortSession]:
+    async with connect_once(home.broker.account(account), topics, monotonic=time.monotonic) as visitor:
         yield visitor
 
 
@@ -126,18 +126,18 @@ async def code_of(outcome: Sent | NotSent) -> int | None:
         return (await outcome.acknowledged).code
 
 
-async def everything(visitor: Guest, seconds: float) -> list[Incoming]:
+async def everything(visitor: ShortSession, seconds: float) -> list[InboundMessage]:
     """All that comes within so many seconds."""
     found = []
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             while True:
-                found.append(await visitor.hear())
+                found.append(await visitor.receive())
     return found
 
 
 @pytest.fixture
-def wire(broker: Running, home: Home) -> Iterator[Wire]:
+def wire(broker: RunningBroker, home: Home) -> Iterator[Wire]:
     assert broker.enforces_access
     wire = Wire(home.broker.port)
     yield wire
@@ -152,7 +152,7 @@ def through(home: Home, wire: Wire) -> Home:
 
 
 @pytest.mark.slow
-async def test_a_report_comes_with_all_that_the_device_says_of_itself(home: Home, broker: Running) -> None:
+async def test_a_report_comes_with_all_that_the_device_says_of_itself(home: Home, broker: RunningBroker) -> None:
     assert broker.kind == "mosquitto"
     async with running(home) as ears, guest(home, "front-lock") as lock:
         sent = lock.publish(
@@ -164,7 +164,7 @@ async def test_a_report_comes_with_all_that_the_device_says_of_itself(home: Home
         assert await code_of(sent) == 0
         await ears.until(lambda: len(ears.heard) == 1)
     assert ears.heard == [
-        Incoming(
+        InboundMessage(
             topic="perron/front-lock/result", payload=b"locked", retain=False, session=101,
             correlation=b"101:7", boot="b1", seq=12, uptime_ms=34567,
         )
@@ -186,7 +186,7 @@ async def test_a_report_comes_with_all_that_the_device_says_of_itself(home: Home
     ],
 )
 def test_only_an_answer_to_a_question_of_this_session_counts(correlation: bytes | None, answers: int | None) -> None:
-    incoming = Incoming(topic="t", payload=b"", retain=False, session=5, correlation=correlation)
+    incoming = InboundMessage(topic="t", payload=b"", retain=False, session=5, correlation=correlation)
     assert incoming.answers == answers
 
 
@@ -195,7 +195,7 @@ def test_only_an_answer_to_a_question_of_this_session_counts(correlation: bytes 
     "said", [{"boot": "x" * 65}, {"boot": "a\u2028b"}, {"seq": "-1"}, {"seq": "9" * 5000}, {"uptime": "soon"}]
 )
 async def test_what_a_device_says_of_itself_in_an_odd_way_counts_as_unsaid(
-    home: Home, broker: Running, said: dict[str, str]
+    home: Home, broker: RunningBroker, said: dict[str, str]
 ) -> None:
     assert broker.pid
     async with running(home) as ears, guest(home, "front-lock") as lock:
@@ -206,7 +206,7 @@ async def test_what_a_device_says_of_itself_in_an_odd_way_counts_as_unsaid(
 
 @pytest.mark.slow
 async def test_a_scan_that_the_broker_kept_is_never_handed_out_and_a_live_retained_one_says_so(
-    home: Home, broker: Running
+    home: Home, broker: RunningBroker
 ) -> None:
     assert broker.enforces_access
     async with guest(home, "front-scanner") as scanner:
@@ -222,7 +222,7 @@ async def test_a_scan_that_the_broker_kept_is_never_handed_out_and_a_live_retain
 
 @pytest.mark.slow
 async def test_a_state_that_the_broker_kept_comes_at_the_start_and_says_that_it_is_old(
-    home: Home, broker: Running
+    home: Home, broker: RunningBroker
 ) -> None:
     assert broker.enforces_access
     async with guest(home, "front-lock") as lock:
@@ -234,7 +234,9 @@ async def test_a_state_that_the_broker_kept_comes_at_the_start_and_says_that_it_
 
 
 @pytest.mark.slow
-async def test_a_live_state_is_news_although_its_device_lets_the_broker_keep_it(home: Home, broker: Running) -> None:
+async def test_a_live_state_is_news_although_its_device_lets_the_broker_keep_it(
+    home: Home, broker: RunningBroker
+) -> None:
     assert broker.enforces_access
     async with running(home) as ears, guest(home, "front-lock") as lock:
         lock.publish("perron/front-lock/state", b"unlocked", retain=True)
@@ -243,11 +245,13 @@ async def test_a_live_state_is_news_although_its_device_lets_the_broker_keep_it(
 
 
 @pytest.mark.slow
-async def test_what_is_larger_than_64_kib_is_refused_unread_and_said_to_be_missed(home: Home, broker: Running) -> None:
+async def test_what_is_larger_than_64_kib_is_refused_unread_and_said_to_be_missed(
+    home: Home, broker: RunningBroker
+) -> None:
     assert broker.enforces_access
     async with running(home) as ears:
         async with raw(home, "front-lock") as lock:
-            await lock.publish("perron/front-lock/state", b"x" * (LARGEST + 1), qos=1)
+            await lock.publish("perron/front-lock/state", b"x" * (MAX_PAYLOAD_BYTES + 1), qos=1)
         await ears.until(lambda: ears.count("missed") == 1)
     assert ("missed", "perron/front-lock/state") in ears.told
     assert ears.heard == []
@@ -285,9 +289,9 @@ async def test_what_was_not_sent_never_reaches_the_wire_not_even_later(home: Hom
     async with running(through(home, wire)) as ears:
         wire.flowing.clear()  # the other side takes nothing more: the kernel's buffers fill up
         filler = [ears.line.publish("perron/bridge/x", b"f" * 60_000, qos=0) for _ in range(400)]
-        assert filler[-1] == NotSent(Why.BLOCKED)
+        assert filler[-1] == NotSent(NotSentReason.BLOCKED)
         refused = ears.line.publish("perron/front-lock/set", b"unlock-refused", expiry=5, now_or_never=True)
-        assert refused == NotSent(Why.BLOCKED)
+        assert refused == NotSent(NotSentReason.BLOCKED)
         wire.flowing.set()
         await ears.until(lambda: ears.count("up") + ears.count("down") > 0)
         control = ears.line.publish("perron/front-lock/set", b"unlock-control", now_or_never=True)
@@ -306,7 +310,7 @@ async def test_a_link_that_was_just_cut_takes_no_unlock(home: Home, wire: Wire) 
         wire.cut()
         time.sleep(QUIET)  # noqa: ASYNC251 - the event loop must not learn of it before we publish
         outcome = ears.line.publish("perron/front-lock/set", b"unlock-cut", now_or_never=True)
-        assert outcome in (NotSent(Why.BLOCKED), NotSent(Why.NO_BROKER))
+        assert outcome in (NotSent(NotSentReason.BLOCKED), NotSent(NotSentReason.NO_BROKER))
         await ears.until(lambda: ears.count("up") == 2)
         await asyncio.sleep(QUIET)
     assert b"unlock-cut" not in wire.seen
@@ -322,8 +326,8 @@ async def test_nothing_published_while_the_broker_is_dead_arrives_after_it_is_ba
         os.kill(broker.pid, signal.SIGKILL)
         await line.until(lambda: line.count("down") == 1)
         while_dead = line.line.publish("perron/front-lock/set", b"unlock-while-dead", now_or_never=True)
-        assert while_dead == NotSent(Why.NO_BROKER)
-        assert line.line.publish("perron/front-lock/set", b"patient-while-dead") == NotSent(Why.NO_BROKER)
+        assert while_dead == NotSent(NotSentReason.NO_BROKER)
+        assert line.line.publish("perron/front-lock/set", b"patient-while-dead") == NotSent(NotSentReason.NO_BROKER)
         async with private_broker(tmp_path, home), guest(home, "front-lock", "perron/front-lock/set") as lock:
             await line.until(lambda: line.count("up") == 2)
             line.line.publish("perron/front-lock/set", b"after")
@@ -352,7 +356,7 @@ async def test_the_trap_is_real_a_client_entered_again_delivers_what_had_failed(
 
 
 @pytest.mark.slow
-async def test_a_paused_broker_may_have_the_unlock_and_is_noticed_and_left(home: Home, broker: Running) -> None:
+async def test_a_paused_broker_may_have_the_unlock_and_is_noticed_and_left(home: Home, broker: RunningBroker) -> None:
     async with running(home) as ears, raw(home, "front-lock") as lock:
         await lock.subscribe("perron/front-lock/set", qos=1)
         os.kill(broker.pid, signal.SIGSTOP)
@@ -362,7 +366,9 @@ async def test_a_paused_broker_may_have_the_unlock_and_is_noticed_and_left(home:
             await ears.until(lambda: ears.count("down") == 1)
             async with asyncio.timeout(LONG):
                 assert (await maybe.acknowledged).code is None
-            assert ears.line.publish("perron/front-lock/set", b"never", now_or_never=True) == NotSent(Why.NO_BROKER)
+            assert ears.line.publish("perron/front-lock/set", b"never", now_or_never=True) == NotSent(
+                NotSentReason.NO_BROKER
+            )
         finally:
             os.kill(broker.pid, signal.SIGCONT)
         await ears.until(lambda: ears.count("up") == 2)
@@ -375,18 +381,18 @@ async def test_a_paused_broker_may_have_the_unlock_and_is_noticed_and_left(home:
 
 
 @pytest.mark.slow
-async def test_an_unlock_finds_room_where_patient_messages_wait_in_line(home: Home, broker: Running) -> None:
+async def test_an_unlock_finds_room_where_patient_messages_wait_in_line(home: Home, broker: RunningBroker) -> None:
     """The broker takes 200 unacknowledged messages; without a turn of the loop none is acknowledged.
 
     50 entrances that open in one turn of the loop have 50 unlocks and 200 events: the events wait.
     """
     assert broker.enforces_access
-    kept = int(200 * KEPT_FREE)
+    kept = int(200 * RESERVED_FRACTION)
     assert kept >= 50
     async with running(home) as ears:
         patient = [ears.line.publish("perron/bridge/x", str(n).encode()) for n in range(500)]
         urgent = [ears.line.publish("perron/bridge/y", b"u", now_or_never=True) for _ in range(kept + 1)]
-        assert urgent[-1] == NotSent(Why.NO_ROOM)
+        assert urgent[-1] == NotSent(NotSentReason.NO_ROOM)
         assert [await code_of(outcome) for outcome in urgent[:-1]] == [16] * kept
         assert {await code_of(outcome) for outcome in patient} == {16}
 
@@ -394,14 +400,16 @@ async def test_an_unlock_finds_room_where_patient_messages_wait_in_line(home: Ho
 def fill_the_socket(ears: Ears) -> None:
     """Publish what nobody acknowledges until the kernel's buffers take no more: how much that is it decides itself."""
     for _ in range(5000):
-        if ears.line.publish("perron/bridge/x", b"f" * 60_000, qos=0, now_or_never=True) == NotSent(Why.BLOCKED):
+        if ears.line.publish("perron/bridge/x", b"f" * 60_000, qos=0, now_or_never=True) == NotSent(
+            NotSentReason.BLOCKED
+        ):
             return
     raise AssertionError("the socket took 300 MB")
 
 
 @pytest.mark.slow
 async def test_a_burst_that_the_socket_does_not_take_at_once_arrives_whole_and_in_order(
-    home: Home, wire: Wire, broker: Running
+    home: Home, wire: Wire, broker: RunningBroker
 ) -> None:
     assert broker.enforces_access
     async with running(through(home, wire)) as ears, raw(home, "front-lock") as lock:
@@ -411,7 +419,7 @@ async def test_a_burst_that_the_socket_does_not_take_at_once_arrives_whole_and_i
         burst = [b"%3d" % n for n in range(90)]
         sent = [ears.line.publish("perron/front-lock/set", one) for one in burst]
         assert all(isinstance(outcome, Sent) for outcome in sent)
-        assert ears.line.publish("perron/front-lock/set", b"u", now_or_never=True) == NotSent(Why.BLOCKED)
+        assert ears.line.publish("perron/front-lock/set", b"u", now_or_never=True) == NotSent(NotSentReason.BLOCKED)
         wire.flowing.set()
         async with asyncio.timeout(LONG):
             assert [bytes((await anext(lock.messages)).payload) for _ in burst] == burst
@@ -431,24 +439,24 @@ async def test_what_waits_for_a_full_socket_leaves_though_no_acknowledgement_com
 
 
 @pytest.mark.slow
-async def test_patient_messages_keep_their_order(home: Home, broker: Running) -> None:
+async def test_patient_messages_keep_their_order(home: Home, broker: RunningBroker) -> None:
     assert broker.enforces_access
     async with running(home) as ears, guest(home, "front-lock", "perron/front-lock/set") as lock:
         for n in range(900):
             assert isinstance(ears.line.publish("perron/front-lock/set", str(n).encode()), Sent)
             if n > 400 and n % 5 == 0:
                 await asyncio.sleep(0)  # acknowledgements come in, and room for those that wait
-        heard = [int((await lock.hear()).payload) for _ in range(900)]
+        heard = [int((await lock.receive()).payload) for _ in range(900)]
     assert heard == list(range(900))
 
 
 @pytest.mark.slow
 async def test_what_is_too_large_for_the_broker_is_not_sent_and_the_session_goes_on(
-    home: Home, broker: Running
+    home: Home, broker: RunningBroker
 ) -> None:
     assert broker.enforces_access
     async with running(home) as ears:
-        assert ears.line.publish("perron/bridge/x", b"x" * (LARGEST + 1)) == NotSent(Why.TOO_LARGE)
+        assert ears.line.publish("perron/bridge/x", b"x" * (MAX_PAYLOAD_BYTES + 1)) == NotSent(NotSentReason.TOO_LARGE)
         assert await code_of(ears.line.publish("perron/bridge/x", b"x")) == 16
         assert ears.count("down") == 0
 
@@ -457,20 +465,20 @@ async def test_what_is_too_large_for_the_broker_is_not_sent_and_the_session_goes
 async def test_a_lost_gateway_is_offline_in_the_brokers_word_and_an_ended_one_too(home: Home, wire: Wire) -> None:
     async with guest(home, "observer", BRIDGE_STATE) as observer:
         async with running(through(home, wire)) as ears:
-            assert b"online" in (await observer.hear()).payload
+            assert b"online" in (await observer.receive()).payload
             wire.cut()
-            assert b"offline" in (await observer.hear()).payload
+            assert b"offline" in (await observer.receive()).payload
             await ears.until(lambda: ears.count("up") == 2)
-            assert b"online" in (await observer.hear()).payload
-        assert b"offline" in (await observer.hear()).payload
+            assert b"online" in (await observer.receive()).payload
+        assert b"offline" in (await observer.receive()).payload
 
 
 @pytest.mark.slow
-async def test_a_bug_in_a_callback_ends_the_line_instead_of_being_swallowed(home: Home, broker: Running) -> None:
+async def test_a_bug_in_a_callback_ends_the_line_instead_of_being_swallowed(home: Home, broker: RunningBroker) -> None:
     assert broker.enforces_access
     ears = Ears(home)
 
-    def buggy(_incoming: Incoming) -> None:
+    def buggy(_incoming: InboundMessage) -> None:
         raise LookupError("a bug")
 
     ears.line._on_message = buggy  # noqa: SLF001 - the bug is planted
@@ -487,12 +495,14 @@ async def test_a_guest_whom_nobody_answers_is_told_so(tmp_path: Path) -> None:
     port = free_port()
     broker = house(tmp_path, port).broker.model_copy(update={"password_file": None})
     with pytest.raises(ConnectionError):
-        async with visit(broker, [], monotonic=time.monotonic):
+        async with connect_once(broker, [], monotonic=time.monotonic):
             pass
 
 
 @pytest.mark.slow
-async def test_a_wrong_password_is_said_and_no_session_begins(home: Home, broker: Running, tmp_path: Path) -> None:
+async def test_a_wrong_password_is_said_and_no_session_begins(
+    home: Home, broker: RunningBroker, tmp_path: Path
+) -> None:
     assert broker.enforces_access
     (tmp_path / "owner.password").write_text("guess\n")
     with pytest.raises(ConnectionError, match=r"(?i)not auth"):
@@ -502,6 +512,6 @@ async def test_a_wrong_password_is_said_and_no_session_begins(home: Home, broker
 
 def test_acknowledgements_of_forty_milliseconds_are_called_a_stall() -> None:
     assert RoundTrip(median=0.0004, stalls=False) != RoundTrip(median=0.0425, stalls=True)
-    assert Acknowledgement(code=0x10, seconds=0.1).taken
-    assert not Acknowledgement(code=0x87, seconds=0.1).taken
-    assert not Acknowledgement(code=None, seconds=0.1).taken
+    assert Acknowledgement(code=0x10, seconds=0.1).accepted
+    assert not Acknowledgement(code=0x87, seconds=0.1).accepted
+    assert not Acknowledgement(code=None, seconds=0.1).accepted

@@ -3,9 +3,9 @@
 import aiomqtt
 from paho.mqtt.properties import Properties
 
-from gateway.config.subscriptions import Loss
-from gateway.mqtt.client import LARGEST
-from gateway.mqtt.inbound_limits import REPORTS_WAITING, SCANS_WAITING, Inbox
+from gateway.config.subscriptions import OverflowPolicy
+from gateway.mqtt.client import MAX_PAYLOAD_BYTES
+from gateway.mqtt.inbound_limits import MAX_WAITING_REPORTS, MAX_WAITING_SCANS, ReceiveQueue
 
 
 def message(topic: str, payload: bytes = b"x") -> aiomqtt.Message:
@@ -14,12 +14,12 @@ def message(topic: str, payload: bytes = b"x") -> aiomqtt.Message:
 
 def test_a_flood_of_scans_drowns_neither_reports_nor_the_owners_stop() -> None:
     missed: list[str] = []
-    inbox = Inbox(
-        losses={"scan": Loss.COUNTED, "stop": Loss.NEVER, "lock": Loss.ASKED_AGAIN},
+    inbox = ReceiveQueue(
+        losses={"scan": OverflowPolicy.COUNTED, "stop": OverflowPolicy.NEVER, "lock": OverflowPolicy.ASKED_AGAIN},
         missed=missed.append,
-        largest=LARGEST,
+        largest=MAX_PAYLOAD_BYTES,
     )
-    for _ in range(SCANS_WAITING + 100):
+    for _ in range(MAX_WAITING_SCANS + 100):
         inbox.put_nowait(message("scan"))
     inbox.put_nowait(message("lock", b"locked"))
     inbox.put_nowait(message("stop", b"stop"))
@@ -31,24 +31,34 @@ def test_a_flood_of_scans_drowns_neither_reports_nor_the_owners_stop() -> None:
 
 def test_a_flood_of_offers_costs_no_scan() -> None:
     missed: list[str] = []
-    inbox = Inbox(losses=dict.fromkeys(("scan", "offer"), Loss.COUNTED), missed=missed.append, largest=LARGEST)
-    for topic in (*["offer"] * (SCANS_WAITING + 1), "scan"):
+    inbox = ReceiveQueue(
+        losses=dict.fromkeys(("scan", "offer"), OverflowPolicy.COUNTED), missed=missed.append, largest=MAX_PAYLOAD_BYTES
+    )
+    for topic in (*["offer"] * (MAX_WAITING_SCANS + 1), "scan"):
         inbox.put_nowait(message(topic))
     assert missed == ["offer"]
 
 
 def test_a_flood_of_one_devices_reports_costs_no_other_device_a_report() -> None:
     missed: list[str] = []
-    inbox = Inbox(losses=dict.fromkeys(("lock", "fridge"), Loss.ASKED_AGAIN), missed=missed.append, largest=LARGEST)
-    for topic in (*["fridge"] * (REPORTS_WAITING + 5), "lock"):
+    inbox = ReceiveQueue(
+        losses=dict.fromkeys(("lock", "fridge"), OverflowPolicy.ASKED_AGAIN),
+        missed=missed.append,
+        largest=MAX_PAYLOAD_BYTES,
+    )
+    for topic in (*["fridge"] * (MAX_WAITING_REPORTS + 5), "lock"):
         inbox.put_nowait(message(topic))
     assert missed == ["fridge"] * 5
 
 
 def test_reports_that_overflow_are_said_to_be_missed_and_the_owners_stop_never_is() -> None:
     missed: list[str] = []
-    inbox = Inbox(losses={"stop": Loss.NEVER, "lock": Loss.ASKED_AGAIN}, missed=missed.append, largest=LARGEST)
-    for _ in range(REPORTS_WAITING + 1):
+    inbox = ReceiveQueue(
+        losses={"stop": OverflowPolicy.NEVER, "lock": OverflowPolicy.ASKED_AGAIN},
+        missed=missed.append,
+        largest=MAX_PAYLOAD_BYTES,
+    )
+    for _ in range(MAX_WAITING_REPORTS + 1):
         inbox.put_nowait(message("lock"))
         inbox.put_nowait(message("stop"))
     assert missed == ["lock"]

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 
 from gateway.config.broker import Broker, BrokerTls
-from gateway.config.subscriptions import Loss, Subscription
+from gateway.config.subscriptions import OverflowPolicy, Subscription
 from gateway.mqtt import inbound_limits
-from gateway.mqtt.client import Mqtt
-from gateway.mqtt.inbound_limits import AT_ONCE, PROPERTIES, bounded
-from gateway.mqtt.packets import Incoming
+from gateway.mqtt.client import MqttClient
+from gateway.mqtt.inbound_limits import MAX_PACKETS_PER_TURN, MAX_PROPERTIES_BYTES, without_excess_properties
+from gateway.mqtt.packets import InboundMessage
 from tests.boxes import until
 from tests.certified import certified
 from tests.hostilebroker import END, TOPIC, message, user_properties
@@ -41,11 +41,17 @@ class Ears:
         self.down: list[str] = []
         self.slowest, self.most_at_once, self._at_once = 0.0, 0, 0
         self._said = asyncio.Event()
-        self.line = Mqtt(
-            broker=broker, subscriptions=[Subscription(topic="dn/home-1/+", stored=False, loss=Loss.ASKED_AGAIN)],
-            session_number=self._number, on_message=self._hear, on_up=self._say, on_down=self._lost,
-            on_missed=self.missed.append, monotonic=time.monotonic, presence=None,
-        )  # fmt: skip
+        self.line = MqttClient(
+            broker=broker,
+            subscriptions=[Subscription(topic="dn/home-1/+", stored=False, loss=OverflowPolicy.ASKED_AGAIN)],
+            session_number=self._number,
+            on_message=self._hear,
+            on_up=self._say,
+            on_down=self._lost,
+            on_missed=self.missed.append,
+            monotonic=time.monotonic,
+            presence=None,
+        )
 
     async def _number(self) -> int:
         return 1
@@ -55,7 +61,7 @@ class Ears:
         for _ in range(self._waiting):
             self.line.publish("up/home-1/status", b"{}")
 
-    def _hear(self, incoming: Incoming) -> None:
+    def _hear(self, incoming: InboundMessage) -> None:
         self.heard.append(incoming.topic[:20])
         self._at_once += 1
         self.most_at_once = max(self.most_at_once, self._at_once)
@@ -170,19 +176,19 @@ async def test_a_flood_leaves_the_loop_its_turns_also_by_tls(tmp_path: Path, *, 
         await ears.over()
         assert ears.down == []
         assert len(ears.heard) + len(ears.missed) == 20_001, "all of it is read, also what TLS had decrypted already"
-        assert ears.most_at_once <= 8 * AT_ONCE, "it takes some turns until what was read is handed over"
+        assert ears.most_at_once <= 8 * MAX_PACKETS_PER_TURN, "it takes some turns until what was read is handed over"
 
 
 @pytest.mark.parametrize("qos", [0, 1])
 def test_only_what_has_too_many_properties_goes_without_them(qos: int) -> None:
-    fits = PROPERTIES // 5
+    fits = MAX_PROPERTIES_BYTES // 5
     for many in (0, 1, fits):
         body = _body(message(TOPIC, b"said", qos=qos, properties=user_properties(many)))
-        assert bounded(body, named=qos > 0) == body
+        assert without_excess_properties(body, named=qos > 0) == body
     much = _body(message(TOPIC, b"said", qos=qos, properties=user_properties(fits + 1)))
-    assert bounded(much, named=qos > 0) == _body(message(TOPIC, b"said", qos=qos))
+    assert without_excess_properties(much, named=qos > 0) == _body(message(TOPIC, b"said", qos=qos))
     for lies in (b"", b"\0", b"\0\3a/b", b"\0\3a/b\xff\xff\xff\xff", b"\0\3a/b\xff\xff\xff\x7f", b"\xff\xff"):
-        bounded(bytearray(lies), named=qos > 0)
+        without_excess_properties(bytearray(lies), named=qos > 0)
 
 
 def _body(packet: bytes) -> bytearray:

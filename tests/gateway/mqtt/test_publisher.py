@@ -7,9 +7,9 @@ import time
 from pathlib import Path
 
 from gateway.config.broker import Broker
-from gateway.config.subscriptions import Loss, Subscription
-from gateway.mqtt.client import Mqtt
-from gateway.mqtt.packets import Manner
+from gateway.config.subscriptions import OverflowPolicy, Subscription
+from gateway.mqtt.client import MqttClient
+from gateway.mqtt.packets import ConnectionOptions
 from tests.mosquitto import mosquitto
 from tests.wire import Wire
 
@@ -25,12 +25,12 @@ async def test_a_line_that_comes_again_hears_by_the_next_of_its_qualities(tmp_pa
     async with mosquitto({"home-1": "secret"}, f"user home-1\ntopic read {TOPIC}\n") as broker:
         wire, word = Wire(broker.port), tmp_path / "word"
         word.write_text("secret\n")
-        line = Mqtt(
+        line = MqttClient(
             broker=Broker(port=wire.port, username="home-1", password_file=word),
-            subscriptions=[Subscription(topic=TOPIC, stored=False, loss=Loss.ASKED_AGAIN)],
+            subscriptions=[Subscription(topic=TOPIC, stored=False, loss=OverflowPolicy.ASKED_AGAIN)],
             session_number=number, on_message=lambda _incoming: None, on_up=ups.put_nowait,
             on_down=lambda _why: None, on_missed=lambda _topic: None, monotonic=time.monotonic,
-            manner=Manner(qos=(0, 1)),
+            manner=ConnectionOptions(qos=(0, 1)),
         )  # fmt: skip
         task = asyncio.create_task(line.run())
         try:

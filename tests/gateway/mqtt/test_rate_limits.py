@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 from gateway.config.home import Home
-from gateway.config.subscriptions import Loss, Subscription
+from gateway.config.subscriptions import OverflowPolicy, Subscription
 from gateway.config.topics import Topics
 from gateway.mqtt.rate_limits import (
     ACCOUNT_READINGS_PER_S,
@@ -15,16 +15,18 @@ from gateway.mqtt.rate_limits import (
     REPORTS_AT_ONCE,
     SCANS_AT_ONCE,
     SCANS_PER_S,
-    Held,
+    HeldMessage,
+    LimitVerdict,
     RateLimits,
-    Verdict,
 )
 
 SENSORS = 200
 
 
 def sensors(account: str | None) -> list[Subscription]:
-    return [Subscription(topic=f"s/{n}", stored=True, loss=Loss.LATEST, account=account) for n in range(SENSORS)]
+    return [
+        Subscription(topic=f"s/{n}", stored=True, loss=OverflowPolicy.LATEST, account=account) for n in range(SENSORS)
+    ]
 
 
 def flood(limits: RateLimits, topics: list[Subscription], *, per_second: float, seconds: float) -> dict[str, list[int]]:
@@ -37,11 +39,11 @@ def flood(limits: RateLimits, topics: list[Subscription], *, per_second: float, 
             spoken += 1
             packet = json.dumps({"topic": one.topic, "number": number}).encode()
             match limits.judge(one.topic.encode(), mono):
-                case Verdict.READ:
+                case LimitVerdict.READ:
                     read[one.topic].append(number)
-                case Verdict.WAITS:
-                    limits.hold(one.topic.encode(), Held(0x30, packet))
-                case Verdict.DROPPED | Verdict.IGNORED:
+                case LimitVerdict.WAITS:
+                    limits.hold(one.topic.encode(), HeldMessage(0x30, packet))
+                case LimitVerdict.DROPPED | LimitVerdict.IGNORED:
                     pass
         for held in limits.due(mono):
             body = json.loads(held.packet)
@@ -72,22 +74,22 @@ def test_the_newest_reading_is_read_when_there_is_room_again() -> None:
 
 def test_an_account_s_flood_costs_another_account_s_sensor_nothing() -> None:
     loud = sensors("zigbee2mqtt")
-    quiet = Subscription(topic="other", stored=True, loss=Loss.LATEST, account="zwave")
+    quiet = Subscription(topic="other", stored=True, loss=OverflowPolicy.LATEST, account="zwave")
     limits = RateLimits([*loud, quiet])
     flood(limits, loud, per_second=5, seconds=30)
-    assert limits.judge(b"other", 30.0) is Verdict.WAITS
-    limits.hold(b"other", Held(0x30, b"other's"))
-    assert Held(0x30, b"other's") in limits.due(30.1), "at the next look"
+    assert limits.judge(b"other", 30.0) is LimitVerdict.WAITS
+    limits.hold(b"other", HeldMessage(0x30, b"other's"))
+    assert HeldMessage(0x30, b"other's") in limits.due(30.1), "at the next look"
 
 
 def test_a_scanner_s_garbage_is_dropped_beyond_its_limit_and_the_owner_is_never_limited() -> None:
-    scans = Subscription(topic="scan", stored=False, loss=Loss.COUNTED)
-    owner = Subscription(topic="set", stored=False, loss=Loss.NEVER, urgent=True)
+    scans = Subscription(topic="scan", stored=False, loss=OverflowPolicy.COUNTED)
+    owner = Subscription(topic="set", stored=False, loss=OverflowPolicy.NEVER, urgent=True)
     limits = RateLimits([scans, owner])
     verdicts = [limits.judge(b"scan", number / 10_000) for number in range(10_000)]
-    assert verdicts.count(Verdict.READ) <= SCANS_AT_ONCE + SCANS_PER_S + 1
-    assert set(verdicts) == {Verdict.READ, Verdict.DROPPED}
-    assert {limits.judge(b"set", 1.0) for _ in range(10_000)} == {Verdict.READ}
+    assert verdicts.count(LimitVerdict.READ) <= SCANS_AT_ONCE + SCANS_PER_S + 1
+    assert set(verdicts) == {LimitVerdict.READ, LimitVerdict.DROPPED}
+    assert {limits.judge(b"set", 1.0) for _ in range(10_000)} == {LimitVerdict.READ}
 
 
 def test_a_bridge_s_sensors_and_buttons_cost_the_lock_behind_it_no_report() -> None:
@@ -115,15 +117,18 @@ def test_a_bridge_s_sensors_and_buttons_cost_the_lock_behind_it_no_report() -> N
     found = {one.topic: one for one in Topics(home).subscriptions}
     assert found["zigbee2mqtt/lock"].account is None
     assert found["zigbee2mqtt/bridge/state"].account is None
-    assert (found["zigbee2mqtt/siren"].loss, found["zigbee2mqtt/siren"].account) == (Loss.ASKED_AGAIN, "zigbee2mqtt")
-    assert (found["zigbee2mqtt/f3"].loss, found["zigbee2mqtt/f3"].account) == (Loss.LATEST, "zigbee2mqtt")
-    assert found["zigbee2mqtt/f3/availability"].loss is Loss.ASKED_AGAIN
-    assert found["zigbee2mqtt/bridge/logging"].loss is Loss.UNTOLD
-    assert found[f"perron/scanner/{Channel.EVENT}"].loss is Loss.COUNTED
+    assert (found["zigbee2mqtt/siren"].loss, found["zigbee2mqtt/siren"].account) == (
+        OverflowPolicy.ASKED_AGAIN,
+        "zigbee2mqtt",
+    )
+    assert (found["zigbee2mqtt/f3"].loss, found["zigbee2mqtt/f3"].account) == (OverflowPolicy.LATEST, "zigbee2mqtt")
+    assert found["zigbee2mqtt/f3/availability"].loss is OverflowPolicy.ASKED_AGAIN
+    assert found["zigbee2mqtt/bridge/logging"].loss is OverflowPolicy.UNTOLD
+    assert found[f"perron/scanner/{TopicSuffix.EVENT}"].loss is OverflowPolicy.COUNTED
     assert found["perron/entrance/front/set"].urgent
     limits = RateLimits(found.values())
     for _ in range(1_000):
         for topic in (b"zigbee2mqtt/siren", *(f"zigbee2mqtt/f{n}/availability".encode() for n in range(20))):
             limits.judge(topic, 0.0)
     verdicts = {limits.judge(b"zigbee2mqtt/lock", 0.0) for _ in range(int(REPORTS_AT_ONCE))}
-    assert verdicts == {Verdict.READ}
+    assert verdicts == {LimitVerdict.READ}

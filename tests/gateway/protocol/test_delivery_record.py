@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.delivery.promise import Result, State
-from gateway.domain.visit.state import House
+from gateway.domain.visit.state import DoorResult
 from gateway.protocol.box_event import ACCOUNT_HEADER, Untrue, seal, unseal, vouch, vouched
 from gateway.protocol.box_hub import BEGINNING, LARGEST_EVENT, Happened
 from gateway.protocol.delivery_record import MOST, Account, Line, Said, Statement, What, broken, chained, head_of
@@ -28,7 +28,7 @@ logs = st.lists(said, min_size=1, max_size=MOST + 5)
 
 def stated(lines: tuple[Line, ...], left_out: int = 0, **more: object) -> Statement:
     plain = {"home": "home-1", "brand": "lune", "delivery": "order-1", "version": 1, "state": State.DELIVERED,
-             "missing": 0, "house": House.LOCKED_AGAIN, "at": AT, "clock_trusted": True, "lines": len(lines),
+             "missing": 0, "house": DoorResult.LOCKED_AGAIN, "at": AT, "clock_trusted": True, "lines": len(lines),
              "left_out": left_out, "head": head_of(lines), "entry": "e" * 64}  # fmt: skip
     return Statement.model_validate({**plain, **more})
 
@@ -111,7 +111,7 @@ def test_the_largest_account_fits_into_an_event() -> None:
     )  # fmt: skip
     result = Result(
         box=name, at=at, brand=name, delivery=name, version=2**31 - 1, state=State.PARTLY_DELIVERED, missing=50,
-        house=House.HANDED_TO_OWNER, reason="r" * 64, answers="j" * 64, token_sha256="f" * 64, accepted=False,
+        house=DoorResult.HANDED_TO_OWNER, reason="r" * 64, answers="j" * 64, token_sha256="f" * 64, accepted=False,
         code="c" * 64,
     )  # fmt: skip
     happened = Happened(

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from gateway.domain.delivery.promise import Result, State
-from gateway.domain.visit.state import House, Refusal
+from gateway.domain.visit.state import DoorResult, Refusal
 from gateway.protocol.delivery_state import REASONS, Standing, coarse, standing
 from gateway.protocol.jws import Fault
 from tests.boxes import NOW
@@ -39,7 +39,7 @@ def test_nothing_of_an_entrance_s_readiness_goes_on() -> None:
 
 @pytest.mark.parametrize("state", State)
 def test_each_state_of_a_home_is_the_state_that_is_told(state: State) -> None:
-    found = standing(said(state=state, missing=1, house=House.LOCKED_AGAIN, reason="attended"), known=False)
+    found = standing(said(state=state, missing=1, house=DoorResult.LOCKED_AGAIN, reason="attended"), known=False)
     assert found == Standing(state=state, reason="attended", missing=1, house="locked_again")
 
 

@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from devices.commands import Lock, Query, SetSignal, ShowResult, Unlock
-from devices.reports import Bolt, Door
+from devices.commands import LockDoor, QueryState, SetSignal, ShowResult, UnlockDoor
+from devices.reports import DoorState, LockState
 from devices.vendors import VENDORS
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 from gateway.config.home import Home
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.rules import closed, locked
 from gateway.domain.visit.state import Entrance, Fact, Now, Outcome, Phase, Refusal
-from gateway.mqtt.client import Acknowledgement, Why
+from gateway.mqtt.client import Acknowledgement, NotSentReason
 from gateway.runtime.effects import Hands
 from gateway.video.ipc import ClipKey
 from tests.gateway.domain.delivery.shop import NOON
@@ -37,17 +37,17 @@ class Told:
     said: list[tuple[object, ...]] = field(default_factory=list)
 
     def tell(
-        self, command: c.Tell | c.Alarm, state: Entrance, now: Now, *, message: int | None, picture: object
+        self, command: c.NotifyOwner | c.RaiseAlarm, state: Entrance, now: Now, *, message: int | None, picture: object
     ) -> None:
         self.said.append(("tell", command, state.id, now.mono, message, picture is not None))
 
     def owed(self) -> None:
         self.said.append(("owed",))
 
-    def film_ends(self, command: c.StopFilm, now: Now) -> None:
+    def film_ends(self, command: c.StopRecording, now: Now) -> None:
         self.said.append(("film_ends", command, now.mono))
 
-    def seal(self, command: c.Seal, state: Entrance) -> None:
+    def seal(self, command: c.SealProof, state: Entrance) -> None:
         self.said.append(("seal", command, state.id))
 
 
@@ -96,7 +96,7 @@ async def bench(tmp_path: Path) -> Bench:
 
 
 def read(one: Published, vendor: str = "somfy") -> Any:  # noqa: ANN401 - a command
-    return VENDORS[vendor].decode_command(Channel.SET, one.payload)
+    return VENDORS[vendor].decode_command(TopicSuffix.SET, one.payload)
 
 
 # ---- an unlock that leaves -------------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ async def test_when_all_is_well_one_unlock_leaves_now_or_never(bench: Bench) -> 
         "now_or_never": True,
     }  # and so QoS 1, not retained: what `publish` does unless told otherwise
     unlock = read(one)
-    assert isinstance(unlock, Unlock)
+    assert isinstance(unlock, UnlockDoor)
     assert (unlock.id, unlock.intent) == (VISIT, VISIT)
     assert (unlock.issued_at, unlock.expires_at) == (NOON, NOON + timedelta(seconds=5))
     assert bench.events == []
@@ -188,20 +188,20 @@ def stopped(bench: Bench) -> None:
 
 
 def without_a_broker(bench: Bench) -> None:
-    bench.line.refuses = lambda topic, _: Why.NO_BROKER if topic.endswith("lock/set") else None
+    bench.line.refuses = lambda topic, _: NotSentReason.NO_BROKER if topic.endswith("lock/set") else None
 
 
 @pytest.mark.parametrize(
     ("fault", "why"),
     [
-        (old, e.NotSent.PROOF_TOO_OLD),
-        (missing, e.NotSent.PROOF_TOO_OLD),
-        (dead, e.NotSent.PROOF_TOO_OLD),
-        (still, e.NotSent.PROOF_TOO_OLD),
-        (unrecorded, e.NotSent.PROOF_TOO_OLD),
-        (of_another_visit, e.NotSent.PROOF_TOO_OLD),
-        (stopped, e.NotSent.STOP),
-        (without_a_broker, e.NotSent.BROKER),
+        (old, e.UnsentReason.PROOF_TOO_OLD),
+        (missing, e.UnsentReason.PROOF_TOO_OLD),
+        (dead, e.UnsentReason.PROOF_TOO_OLD),
+        (still, e.UnsentReason.PROOF_TOO_OLD),
+        (unrecorded, e.UnsentReason.PROOF_TOO_OLD),
+        (of_another_visit, e.UnsentReason.PROOF_TOO_OLD),
+        (stopped, e.UnsentReason.STOP),
+        (without_a_broker, e.UnsentReason.BROKER),
     ],
 )
 async def test_an_unlock_is_held_back(bench: Bench, fault: Callable[[Bench], None], why: str) -> None:
@@ -226,13 +226,13 @@ async def test_a_commit_that_took_longer_than_the_commands_life_opens_nothing(
 ) -> None:
     bench.do(UNLOCK, decided=bench.time.mono - seconds)
     assert len(bench.to_the_lock()) == leaves
-    assert bench.events == ([] if leaves else [e.UnlockNotSent(visit=VISIT, why=e.NotSent.EXPIRED)])
+    assert bench.events == ([] if leaves else [e.UnlockNotSent(visit=VISIT, why=e.UnsentReason.EXPIRED)])
 
 
 async def test_an_entrance_without_any_camera_proof_opens_nothing(bench: Bench) -> None:
     bench.eyes.proofs.clear()  # the video process is gone
     bench.do(UNLOCK)
-    assert bench.events == [e.UnlockNotSent(visit=VISIT, why=e.NotSent.PROOF_TOO_OLD)]
+    assert bench.events == [e.UnlockNotSent(visit=VISIT, why=e.UnsentReason.PROOF_TOO_OLD)]
 
 
 # ---- the other commands ----------------------------------------------------------------------------------------------
@@ -243,7 +243,7 @@ async def test_each_lock_command_has_an_id_of_its_own(bench: Bench) -> None:
     for n in (1, 2, 3):
         bench.do(c.Lock(visit=VISIT, n=n, life=5))
     sent = [read(one) for one in bench.to_the_lock()]
-    assert all(isinstance(one, Lock) for one in sent)
+    assert all(isinstance(one, LockDoor) for one in sent)
     assert len({one.id for one in sent}) == 3
     assert {(one.intent, one.boot, one.until_ms) for one in sent} == {(VISIT, "boot-a", 55_000)}
     assert [one.fields["correlation"].decode() for one in bench.to_the_lock()] == [one.id for one in sent]
@@ -259,24 +259,24 @@ async def test_a_lock_is_sent_though_stopped_and_blind(bench: Bench) -> None:
 
 @pytest.mark.parametrize("device", ["lock", "door"])
 async def test_a_query_carries_session_and_number_and_where_to_answer(bench: Bench, device: str) -> None:
-    bench.do(c.Query(device=device, session=7, number=12))
+    bench.do(c.QueryDevice(device=device, session=7, number=12))
     (one,) = bench.line.on(f"perron/{device}/get")
-    assert isinstance(VENDORS["somfy"].decode_command(Channel.GET, one.payload), Query)
+    assert isinstance(VENDORS["somfy"].decode_command(TopicSuffix.GET, one.payload), QueryState)
     assert one.fields["correlation"] == b"7:12"
     assert one.fields["response_topic"] == f"perron/{device}/result"
 
 
 async def test_a_devices_own_topics_are_used(tmp_path: Path) -> None:
     devices = home(tmp_path).devices
-    lock = devices["lock"].model_copy(update={"topics": {Channel.GET: "zigbee/lock/get"}})
+    lock = devices["lock"].model_copy(update={"topics": {TopicSuffix.GET: "zigbee/lock/get"}})
     bench = Bench(home(tmp_path).model_copy(update={"devices": {**devices, "lock": lock}}))
-    bench.do(c.Query(device="lock", session=1, number=1))
+    bench.do(c.QueryDevice(device="lock", session=1, number=1))
     assert [one.topic for one in bench.line.sent] == ["zigbee/lock/get"]
 
 
 async def test_the_rings_confirmation_counts_once_and_only_for_the_newest_ring(bench: Bench) -> None:
-    bench.do(c.Ring(visit="first"))
-    bench.do(c.Ring(visit="second"))
+    bench.do(c.RingBell(visit="first"))
+    bench.do(c.RingBell(visit="second"))
     first, second = (read(one, "signal") for one in bench.line.on("perron/signal/set"))
     assert isinstance(second, SetSignal)
     assert (second.light, second.sound) == ("amber", "ring")
@@ -287,8 +287,8 @@ async def test_the_rings_confirmation_counts_once_and_only_for_the_newest_ring(b
 
 
 async def test_a_scanner_shows_the_answer_and_a_camera_that_read_a_label_is_not_asked_to(bench: Bench) -> None:
-    bench.do(c.Answer(scan="s1", scanner="scanner", word=c.Word.NO, refusal=Refusal.UNKNOWN_CODE))
-    bench.do(c.Answer(scan="s2", scanner="cam", word=c.Word.WAIT))
+    bench.do(c.AnswerScan(scan="s1", scanner="scanner", word=c.ScanAnswer.NO, refusal=Refusal.UNKNOWN_CODE))
+    bench.do(c.AnswerScan(scan="s2", scanner="cam", word=c.ScanAnswer.WAIT))
     (one,) = bench.line.on("perron/scanner/set")
     assert read(one, "scanner") == ShowResult(word="no")
     assert b"unknown" not in one.payload  # one neutral word at the door
@@ -302,22 +302,28 @@ async def test_a_scanner_shows_the_answer_and_a_camera_that_read_a_label_is_not_
 
 
 async def test_all_cameras_of_the_entrance_film_into_the_visits_folder(bench: Bench) -> None:
-    bench.do(c.Film(visit=VISIT, part=2))
-    bench.do(c.StopFilm(visit=VISIT, part=2, keep=True))
+    bench.do(c.StartRecording(visit=VISIT, part=2))
+    bench.do(c.StopRecording(visit=VISIT, part=2, keep=True))
     key = ClipKey(visit=VISIT, part=2)
     assert bench.eyes.filmed == [(key, ("cam", "hall"), f"visits/{VISIT}")]
     assert bench.eyes.finished == [(key, True)]
-    assert bench.told.said == [("film_ends", c.StopFilm(visit=VISIT, part=2, keep=True), bench.time.mono)]
+    assert bench.told.said == [("film_ends", c.StopRecording(visit=VISIT, part=2, keep=True), bench.time.mono)]
 
 
 async def test_seal_words_and_results_are_handed_on(bench: Bench) -> None:
-    seal = c.Seal(visit=VISIT, part=1, gaps=())
-    tell = c.Tell(saying=c.Saying.LOCKED_AGAIN, picture=True)
-    alarm = c.Alarm(code=c.AlarmCode.LOCK_JAMMED)
-    result = c.ParcelResult(visit=VISIT, delivery="shop.d1", outcome=Outcome.DELIVERED)
+    seal = c.SealProof(visit=VISIT, part=1, gaps=())
+    tell = c.NotifyOwner(saying=c.Notification.LOCKED_AGAIN, picture=True)
+    alarm = c.RaiseAlarm(code=c.AlarmCode.LOCK_JAMMED)
+    result = c.ReportParcelResult(visit=VISIT, delivery="shop.d1", outcome=Outcome.DELIVERED)
     now = bench.clock.now()
     bench.hands.perform(tell, bench.state, now, message=41)
-    for command in (alarm, seal, result, c.Note(what="household_use"), c.Spend(visit=VISIT, delivery="shop.d1")):
+    for command in (
+        alarm,
+        seal,
+        result,
+        c.LogNote(what="household_use"),
+        c.ConsumeOpening(visit=VISIT, delivery="shop.d1"),
+    ):
         bench.do(command)
     assert bench.told.said == [
         ("tell", tell, "front", now.mono, 41, True),
@@ -354,7 +360,7 @@ async def test_a_new_broker_session_is_shown_the_state_again(bench: Bench) -> No
 
 
 async def test_a_state_that_could_not_be_sent_is_sent_with_the_next_decision(bench: Bench) -> None:
-    bench.line.refuses = lambda _topic, _payload: Why.BLOCKED
+    bench.line.refuses = lambda _topic, _payload: NotSentReason.BLOCKED
     bench.hands.show(bench.state, bench.clock.now())
     bench.line.mend()
     bench.hands.show(bench.state, bench.clock.now())
@@ -371,11 +377,11 @@ async def test_a_change_of_phase_is_an_event(bench: Bench) -> None:
     assert phases == ["unlocking", "inside", "ready"]
 
 
-@pytest.mark.parametrize("bolt", Bolt)
-@pytest.mark.parametrize("door", Door)
+@pytest.mark.parametrize("bolt", LockState)
+@pytest.mark.parametrize("door", DoorState)
 @pytest.mark.parametrize("proven", [True, False])
 async def test_locked_and_closed_are_shown_only_when_the_rules_say_so(
-    bench: Bench, bolt: Bolt, door: Door, *, proven: bool
+    bench: Bench, bolt: LockState, door: DoorState, *, proven: bool
 ) -> None:
     state = replace(bench.state, bolt=Fact(value=bolt, proven=proven), door=Fact(value=door, proven=proven))
     bench.hands.show(state, bench.clock.now())
@@ -384,7 +390,7 @@ async def test_locked_and_closed_are_shown_only_when_the_rules_say_so(
     assert (said["bolt"] == "locked") is locked(state)
     assert said["closed"] is closed(state)
     assert (said["door"] == "closed") is closed(state)
-    if bolt is not Bolt.LOCKED:
+    if bolt is not LockState.LOCKED:
         assert said["bolt"] == bolt.value  # bad news needs no proof
 
 

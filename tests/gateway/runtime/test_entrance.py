@@ -12,16 +12,16 @@ import pytest
 import structlog
 
 from devices.reports import (
-    Bolt,
-    Door,
     DoorReport,
+    DoorState,
     LockReport,
+    LockState,
 )
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 from gateway.config.home import ClockSource
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import Entrance, Phase, Refusal, Why
+from gateway.domain.visit.state import Entrance, Phase, Refusal, Timer
 from gateway.runtime.entrance import RunningEntrance
 from gateway.runtime.event_queue import LABELS_WAITING, SCANS_WAITING
 from gateway.storage import Step
@@ -97,14 +97,14 @@ async def test_a_stop_between_commit_and_unlock_is_obeyed(ready: Box) -> None:
     visit = await ready.ring(PARCEL)
 
     async def stop_during_the_intent(step: Step) -> None:
-        if any(isinstance(one, c.Reserve) for one in step.commands):
+        if any(isinstance(one, c.ReserveOpening) for one in step.commands):
             ready.front.latch_stop()
 
     ready.journal.before = stop_during_the_intent
     await ready.commits(visit)
-    await until(lambda: ready.commands(c.Release))
+    await until(lambda: ready.commands(c.ReleaseOpening))
     assert unlocks(ready) == []
-    assert ready.commands(c.Release)[0].withdrawal  # opening and withdrawal come back
+    assert ready.commands(c.ReleaseOpening)[0].withdrawal  # opening and withdrawal come back
     facts = ready.store.facts("shop.d1", ready.clock.now())
     assert facts is not None
     assert (facts.openings_left, facts.withdrawals_left) == (1, 2)
@@ -114,10 +114,10 @@ async def test_an_intent_whose_mark_cannot_be_written_opens_nothing_and_comes_ba
     visit = await ready.ring(PARCEL)
     ready.store.mark_with(lambda _head, _now: False)
     await ready.commits(visit)
-    await until(lambda: ready.commands(c.Release))
+    await until(lambda: ready.commands(c.ReleaseOpening))
     assert unlocks(ready) == []
-    assert ready.commands(c.Release)[0].withdrawal
-    assert not ready.front.state.disk, "the disk is not affirmatively good"
+    assert ready.commands(c.ReleaseOpening)[0].withdrawal
+    assert not ready.front.state.disk_ok, "the disk is not affirmatively good"
     facts = ready.store.facts("shop.d1", ready.clock.now())
     assert facts is not None
     assert (facts.openings_left, facts.withdrawals_left) == (1, 2)
@@ -129,7 +129,7 @@ async def test_newer_facts_are_decided_first_then_the_event_again(ready: Box) ->
 
     async def the_owner_says_yes_once_more(step: Step) -> None:
         nonlocal again
-        if any(isinstance(one, c.Reserve) for one in step.commands) and not again:
+        if any(isinstance(one, c.ReserveOpening) for one in step.commands) and not again:
             again = True
             await ready.store.permit("shop", ready.clock.now())  # the same terms under a new version
 
@@ -143,31 +143,31 @@ async def test_newer_facts_are_decided_first_then_the_event_again(ready: Box) ->
     steps = [line for line in ready.order if line.startswith(("commit", "overtaken"))]
     assert steps[:3] == ["overtaken HomeChanged", "commit FactsChanged", "commit HomeChanged"]
     assert len(unlocks(ready)) == 1
-    (reserve,) = ready.commands(c.Reserve)
+    (reserve,) = ready.commands(c.ReserveOpening)
     assert reserve.permission_version == 2
 
 
 async def test_a_parcel_that_an_update_takes_back_as_it_is_scanned_opens_nothing(ready: Box) -> None:
     async def the_retailer_is_quicker(step: Step) -> None:
-        if any(isinstance(one, c.Ring) for one in step.commands):
+        if any(isinstance(one, c.RingBell) for one in step.commands):
             await told(ready.store, update(parcels=("another",)), now=ready.clock.now())
 
     ready.journal.before = the_retailer_is_quicker
     ready.scan(PARCEL)
-    await until(lambda: ready.commands(c.Answer))
+    await until(lambda: ready.commands(c.AnswerScan))
     await ready.quiet()
-    assert [answer.refusal for answer in ready.commands(c.Answer)] == [Refusal.UNKNOWN_CODE]
+    assert [answer.refusal for answer in ready.commands(c.AnswerScan)] == [Refusal.UNKNOWN_CODE]
     assert ready.front.state.visit is None
-    assert ready.commands(c.Ring) == []
+    assert ready.commands(c.RingBell) == []
     ready.scan("another")
-    await until(lambda: ready.commands(c.Ring))
+    await until(lambda: ready.commands(c.RingBell))
 
 
 async def test_a_permission_taken_back_meanwhile_opens_nothing(ready: Box) -> None:
     visit = await ready.ring(PARCEL)
 
     async def the_owner_is_quicker(step: Step) -> None:
-        if any(isinstance(one, c.Reserve) for one in step.commands):
+        if any(isinstance(one, c.ReserveOpening) for one in step.commands):
             await ready.store.revoke("shop", ready.clock.now())
 
     ready.journal.before = the_owner_is_quicker
@@ -175,7 +175,7 @@ async def test_a_permission_taken_back_meanwhile_opens_nothing(ready: Box) -> No
     await until(lambda: ready.front.state.visit is None)
     await ready.quiet()
     assert unlocks(ready) == []
-    assert ready.commands(c.Answer)[-1].refusal is Refusal.BRAND_NOT_PERMITTED
+    assert ready.commands(c.AnswerScan)[-1].refusal is Refusal.BRAND_NOT_PERMITTED
 
 
 # ---- when nothing can be stored --------------------------------------------------------------------------------------
@@ -196,7 +196,7 @@ async def test_an_intent_that_cannot_be_stored_is_dropped_whole(ready: Box) -> N
     assert unlocks(ready) == []
     assert "perform Unlock" not in ready.order
     assert "perform Reserve" not in ready.order
-    assert not ready.front.state.disk
+    assert not ready.front.state.disk_ok
     facts = ready.store.facts("shop.d1", ready.clock.now())
     assert facts is not None
     assert facts.openings_left == 1
@@ -208,17 +208,17 @@ async def test_what_never_raises_access_is_done_though_nothing_can_be_stored(tmp
         async with awake(made):
             await made.good_day()
             visit = await made.ring(PARCEL)
-            made.bolt = Bolt.UNLOCKED
+            made.bolt = LockState.UNLOCKED
             await made.commits(visit)
             await until(lambda: unlocks(made))
-            made.says("lock", LockReport(bolt=Bolt.UNLOCKED))
+            made.says("lock", LockReport(bolt=LockState.UNLOCKED))
             await until(lambda: made.front.state.visit is not None and made.front.state.visit.phase is Phase.UNLOCKED)
             made.journal.fails = shut
             made.order.clear()
             made.front.latch_stop()
             made.front.put(e.Stopped(epoch=1))  # the owner stops with the door closed: lock at once
             await until(lambda: any(b'"lock"' in one.payload for one in made.line.on("perron/lock/set")))
-            await until(lambda: not made.front.state.disk)
+            await until(lambda: not made.front.state.disk_ok)
             made.front.put(e.CameraChanged(camera="cam", live=False, moving=False, recording=False))
 
             def unstored() -> list[str]:
@@ -227,22 +227,31 @@ async def test_what_never_raises_access_is_done_though_nothing_can_be_stored(tmp
 
             await until(lambda: unstored() == ["disk_full", "camera_lost"])
             done = {line.removeprefix("perform ") for line in made.order if line.startswith("perform")}
-            assert done <= {"Lock", "Alarm", "Film", "Query", "Show", "Tell", "Answer", "StopFilm"}
+            assert done <= {
+                "Lock",
+                "RaiseAlarm",
+                "StartRecording",
+                "QueryDevice",
+                "ShowSignal",
+                "NotifyOwner",
+                "AnswerScan",
+                "StopRecording",
+            }
             assert made.front.stopped()
 
 
 async def test_a_disk_that_is_said_to_be_good_again_must_take_that_very_step(ready: Box) -> None:
     ready.journal.fails = shut
     ready.front.put(e.HomeChanged(somebody_home=False, away=True))
-    await until(lambda: not ready.front.state.disk)
+    await until(lambda: not ready.front.state.disk_ok)
     assert ready.front.state.away
     for _ in range(3):
         ready.front.put(e.DiskChanged(ok=True))  # there is room, says the diary
     await ready.quiet()
-    assert not ready.front.state.disk
+    assert not ready.front.state.disk_ok
     ready.journal.fails = lambda _step: False
     ready.front.put(e.DiskChanged(ok=True))
-    await until(lambda: ready.front.state.disk)
+    await until(lambda: ready.front.state.disk_ok)
 
 
 # ---- the owner's stop ------------------------------------------------------------------------------------------------
@@ -277,23 +286,23 @@ async def test_a_flood_of_scans_is_dropped_counted_and_alarmed_but_nothing_else_
         for number in range(SCANS_WAITING + 30):
             made.scan(f"flood-{number}")
         made.front.put(e.Stopped(epoch=1))
-        made.says("door", DoorReport(door=Door.OPEN), session=1)
+        made.says("door", DoorReport(door=DoorState.OPEN), session=1)
         made.front.put(e.BrokerUp(session=2))
         async with awake(made):
-            await until(lambda: made.front.state.session == 2)
+            await until(lambda: made.front.state.broker_session == 2)
             await made.quiet()
             assert made.front.state.stopped
             events = [type(step.event) for step in made.journal.steps]
             assert events.count(e.Scanned) <= SCANS_WAITING
-            (alarm,) = made.commands(c.Alarm)[:1]
-            assert alarm == c.Alarm(code=c.AlarmCode.SCANS_DROPPED, detail="30")
+            (alarm,) = made.commands(c.RaiseAlarm)[:1]
+            assert alarm == c.RaiseAlarm(code=c.AlarmCode.SCANS_DROPPED, detail="30")
             (message,) = (m for m in made.line.on("perron/entrance/front/message") if b"scans_dropped" in m.payload)
             assert json.loads(message.payload)["id"] is not None  # it is stored like every other
 
 
 async def test_a_flood_that_goes_on_is_told_once_a_minute(ready: Box) -> None:
     def alarms() -> list[str]:
-        return [one.detail for one in ready.commands(c.Alarm) if one.code is c.AlarmCode.SCANS_DROPPED]
+        return [one.detail for one in ready.commands(c.RaiseAlarm) if one.code is c.AlarmCode.SCANS_DROPPED]
 
     ready.front.scans_missed()  # by the line, before it came here
     await until(lambda: alarms() == ["1"])
@@ -309,10 +318,10 @@ async def test_scans_are_taken_again_when_the_flood_is_over(ready: Box) -> None:
     for number in range(SCANS_WAITING + 5):
         ready.scan(f"flood-{number}")
     await ready.quiet()
-    before = len(ready.commands(c.Answer))
+    before = len(ready.commands(c.AnswerScan))
     ready.front.put(e.LockoutCleared(scanner="scanner"))
     ready.scan("something-else")
-    await until(lambda: len(ready.commands(c.Answer)) > before)
+    await until(lambda: len(ready.commands(c.AnswerScan)) > before)
 
 
 async def test_a_camera_that_is_flooded_takes_none_of_the_scanner_s_places(tmp_path: Path) -> None:
@@ -324,8 +333,8 @@ async def test_a_camera_that_is_flooded_takes_none_of_the_scanner_s_places(tmp_p
         async with awake(made):
             await until(lambda: made.order.count("perform Answer") == SCANS_WAITING)
             await made.quiet()
-            assert c.AlarmCode.SCANS_DROPPED not in [alarm.code for alarm in made.commands(c.Alarm)]
-            assert len(made.front.state.attempts["doorbell"].tried) == LABELS_WAITING
+            assert c.AlarmCode.SCANS_DROPPED not in [alarm.code for alarm in made.commands(c.RaiseAlarm)]
+            assert len(made.front.state.scan_lockouts["doorbell"].tried_codes) == LABELS_WAITING
 
 
 async def test_what_a_camera_reads_and_nobody_knows_makes_no_stored_row(ready: Box) -> None:
@@ -336,13 +345,13 @@ async def test_what_a_camera_reads_and_nobody_knows_makes_no_stored_row(ready: B
         await ready.quiet()
         ready.passes(0.1)
     assert len(ready.journal.steps) == before
-    assert len(ready.front.state.attempts["doorbell"].tried) == limit - 1
+    assert len(ready.front.state.scan_lockouts["doorbell"].tried_codes) == limit - 1
     for number in range(500):
         ready.front.label_read("doorbell", f"more-{number}")
         await ready.quiet()
     (step,) = ready.journal.steps[before:]  # one alarm, which is what the owner is told
-    assert [type(command) for command in step.commands] == [c.Alarm]
-    assert step.state.attempts["doorbell"].locked_out
+    assert [type(command) for command in step.commands] == [c.RaiseAlarm]
+    assert step.state.scan_lockouts["doorbell"].locked_out
 
 
 async def test_whoever_moves_before_a_camera_makes_no_stored_rows(ready: Box) -> None:
@@ -357,7 +366,7 @@ async def test_whoever_moves_before_a_camera_makes_no_stored_rows(ready: Box) ->
 async def test_what_a_camera_sees_that_no_code_can_be_is_not_even_counted(ready: Box) -> None:
     ready.front.label_read("doorbell", "\x07bell")
     await ready.quiet()
-    assert "doorbell" not in ready.front.state.attempts
+    assert "doorbell" not in ready.front.state.scan_lockouts
 
 
 # ---- time ------------------------------------------------------------------------------------------------------------
@@ -367,27 +376,27 @@ async def test_due_events_fire_at_their_instant_without_any_other_event(tmp_path
     async with box(tmp_path) as made:
         clock = Clock(ClockSource(source="host"), floor=None, keep_floor=lambda _utc: None)
         front = RunningEntrance(
-            Entrance(id="front", due={Why.SIGNAL: clock.now().mono + 0.3}),
+            Entrance(id="front", timers={Timer.SIGNAL: clock.now().mono + 0.3}),
             home=made.home, journal=made.journal, clock=clock, hands=made.front._hands, reached=lambda _point: None,  # noqa: SLF001 - as good as new
         )  # fmt: skip
-        due = front.state.due[Why.SIGNAL]
+        due = front.state.timers[Timer.SIGNAL]
         async with running(front.run()):
             await asyncio.sleep(0.05)
             assert made.journal.steps == []
             await until(lambda: made.journal.steps)
         (step,) = made.journal.steps
-        assert step.event == e.Due()
+        assert step.event == e.TimerExpired()
         assert step.now.mono >= due
-        assert step.commands == (c.Show(light="off", sound="none"),)  # type: ignore[arg-type] # equal to the words
+        assert step.commands == (c.ShowSignal(light="off", sound="none"),)  # type: ignore[arg-type] # equal to the words
 
 
 async def test_what_has_arrived_is_heard_before_silence_is_acted_on(ready: Box) -> None:
-    await until(lambda: ready.front.state.disk)
+    await until(lambda: ready.front.state.disk_ok)
     ready.time.mono += 10_000  # every deadline is over, and an answer waits in the inbox
     ready.front.put(e.HomeChanged(somebody_home=True, away=False))
-    ready.front.put(e.Due())
+    ready.front.put(e.TimerExpired())
     await until(lambda: ready.front.state.somebody_home)
-    assert type(ready.journal.steps[-1].event) in {e.HomeChanged, e.Due}
+    assert type(ready.journal.steps[-1].event) in {e.HomeChanged, e.TimerExpired}
 
 
 # ---- scans -----------------------------------------------------------------------------------------------------------
@@ -395,11 +404,11 @@ async def test_what_has_arrived_is_heard_before_silence_is_acted_on(ready: Box) 
 
 async def test_a_retained_scan_reaches_the_decision_as_retained_and_is_never_acted_on(ready: Box) -> None:
     ready.scan(PARCEL, retain=True)
-    await until(lambda: ready.commands(c.Note))
+    await until(lambda: ready.commands(c.LogNote))
     event = ready.journal.steps[-1].event
     assert isinstance(event, e.Scanned)
     assert event.retained
-    assert ready.commands(c.Note) == [c.Note(what="retained_scan")]
+    assert ready.commands(c.LogNote) == [c.LogNote(what="retained_scan")]
     assert ready.front.state.visit is None
     assert ready.line.on("perron/scanner/set") == []
 
@@ -417,40 +426,40 @@ BAD = {
 @pytest.mark.parametrize("raw", BAD.values(), ids=BAD.keys())
 async def test_what_can_be_no_code_is_one_wrong_attempt_under_a_safe_name(ready: Box, raw: str) -> None:
     ready.front.put(ready.front.scanned("scanner", raw, retained=False, expected_only=False))
-    await until(lambda: ready.commands(c.Answer))
+    await until(lambda: ready.commands(c.AnswerScan))
     await _one_wrong_attempt(ready)
 
 
 @pytest.mark.parametrize("payload", [b"\xff\xfe\x00", b"x" * 10_000, b'{"barcode": 7}', b"a\x1b[31mb"])
 async def test_what_a_scanner_sends_that_is_no_code_is_one_wrong_attempt(ready: Box, payload: bytes) -> None:
-    ready.hear("scanner", Channel.EVENT, payload)
-    await until(lambda: ready.commands(c.Answer))
+    ready.hear("scanner", TopicSuffix.EVENT, payload)
+    await until(lambda: ready.commands(c.AnswerScan))
     await _one_wrong_attempt(ready)
 
 
 async def _one_wrong_attempt(ready: Box) -> None:
     await ready.quiet()
-    ((name, _),) = ready.front.state.attempts["scanner"].wrong
+    ((name, _),) = ready.front.state.scan_lockouts["scanner"].unknown_codes
     assert name.startswith("bad:")
     assert name.isascii()
     assert len(name) == 20
-    (answer,) = ready.commands(c.Answer)
-    assert (answer.word, answer.refusal) == (c.Word.NO, Refusal.UNKNOWN_CODE)
+    (answer,) = ready.commands(c.AnswerScan)
+    assert (answer.word, answer.refusal) == (c.ScanAnswer.NO, Refusal.UNKNOWN_CODE)
 
 
 async def test_a_gtin_is_one_wrong_attempt(ready: Box) -> None:
     ready.scan("]E04006381333931")
-    await until(lambda: ready.commands(c.Answer))
-    assert [answer.refusal for answer in ready.commands(c.Answer)] == [Refusal.UNKNOWN_CODE]
-    assert len(ready.front.state.attempts["scanner"].wrong) == 1
+    await until(lambda: ready.commands(c.AnswerScan))
+    assert [answer.refusal for answer in ready.commands(c.AnswerScan)] == [Refusal.UNKNOWN_CODE]
+    assert len(ready.front.state.scan_lockouts["scanner"].unknown_codes) == 1
 
 
 async def test_an_emptied_topic_is_no_scan(ready: Box) -> None:
-    ready.hear("scanner", Channel.EVENT, b"")
-    ready.hear("scanner", Channel.EVENT, b"\r\n")
-    ready.hear("scanner", Channel.AVAILABILITY, b"what")
+    ready.hear("scanner", TopicSuffix.EVENT, b"")
+    ready.hear("scanner", TopicSuffix.EVENT, b"\r\n")
+    ready.hear("scanner", TopicSuffix.AVAILABILITY, b"what")
     await ready.quiet()
-    assert ready.commands(c.Answer) == []
+    assert ready.commands(c.AnswerScan) == []
 
 
 # ---- the log ---------------------------------------------------------------------------------------------------------
@@ -459,7 +468,7 @@ async def test_an_emptied_topic_is_no_scan(ready: Box) -> None:
 async def test_a_decisions_log_line_is_the_stored_row_and_holds_no_code(ready: Box) -> None:
     with structlog.testing.capture_logs() as lines:
         ready.scan("SECRET-CODE-4711")
-        await until(lambda: ready.commands(c.Answer))
+        await until(lambda: ready.commands(c.AnswerScan))
         await ready.quiet()
     decisions = [line for line in lines if line["event"] == "decision"]
     assert decisions

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from devices.reports import BatteryLevel, Bolt, Door, Failure, LockReport, Source
-from devices.vendors.words import Channel
+from devices.reports import BatteryLevel, DoorState, LockReport, LockState, OperationError, OperationSource
+from devices.vendors.words import TopicSuffix
 from gateway.config.home import Home
 from gateway.config.topics import FromDevice, Topics
 from gateway.config.validation import problems
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.decide import decide
-from gateway.domain.visit.state import Cold, Entrance
+from gateway.domain.visit.state import Entrance, FridgeState
 from gateway.runtime.entrance import RATION
 from gateway.runtime.entrance_rules import entrance_rules
 from gateway.runtime.reconnects import SETTLING
@@ -49,7 +49,13 @@ class Radio:
         if isinstance(made.line, AnsweringLine):
             made.line.mute = True  # here the bridge answers, and a test plays it
 
-    def says(self, device: str, body: object, channel: Channel = Channel.STATE, **properties: Any) -> list[e.Event]:  # noqa: ANN401 - of a message
+    def says(
+        self,
+        device: str,
+        body: object,
+        channel: TopicSuffix = TopicSuffix.STATE,
+        **properties: Any,  # noqa: ANN401 - of a message
+    ) -> list[e.Event]:
         self.made.hear(device, channel, json.dumps(body).encode(), **properties)
         inbox = self.running._inbox  # noqa: SLF001 - what waits there is what was heard
         events = list(inbox)
@@ -58,7 +64,7 @@ class Radio:
 
     def asks(self, number: int, device: str = "lock") -> None:
         """The gateway asks."""
-        question = c.Query(device=device, session=SESSION, number=number)
+        question = c.QueryDevice(device=device, session=SESSION, number=number)
         self.running._hands.perform(question, self.running.state, self.made.clock.now())  # noqa: SLF001 - its hands
 
     def passes(self, seconds: float) -> list[e.Event]:
@@ -77,7 +83,7 @@ async def radio(tmp_path: Path) -> AsyncIterator[Radio]:
 
 
 def answers(events: list[e.Event]) -> list[int | None]:
-    return [event.heard.answers for event in events if isinstance(event, e.LockHeard)]
+    return [event.context.answers for event in events if isinstance(event, e.LockReported)]
 
 
 async def test_the_house_is_heard_on_its_bridge_s_topics_and_the_bridge_is_shared(tmp_path: Path) -> None:
@@ -87,8 +93,8 @@ async def test_the_house_is_heard_on_its_bridge_s_topics_and_the_bridge_is_share
     shared = topics.origin("zigbee2mqtt/bridge/state")
     assert isinstance(shared, FromDevice)
     assert set(shared.devices) == {"lock", "door", "cooler", "signal"}
-    assert topics.origin("zigbee2mqtt/front lock") == FromDevice(devices=("lock",), channel=Channel.STATE)
-    assert topics.origin("zigbee2mqtt/button inside") == FromDevice(devices=("signal",), channel=Channel.EVENT)
+    assert topics.origin("zigbee2mqtt/front lock") == FromDevice(devices=("lock",), channel=TopicSuffix.STATE)
+    assert topics.origin("zigbee2mqtt/button inside") == FromDevice(devices=("signal",), channel=TopicSuffix.EVENT)
     assert topics.origin("perron/lock/state") is None
 
 
@@ -110,8 +116,8 @@ async def test_a_bridge_whose_base_topic_has_two_levels_is_heard_where_the_house
     async with box(tmp_path, house) as made:
         behind = Radio(made)
         line = {"level": "error", "message": "z2m: Publish 'set' 'state' to 'front lock' failed: 'Error: Timeout - 1'"}
-        assert e.LockFailed(failure=Failure.TIMEOUT) in behind.says("lock", line, Channel.LOG)
-        assert behind.says("lock", {"state": "offline"}, Channel.BRIDGE)[0] == e.DeviceLost(device="lock")
+        assert e.LockFailed(failure=OperationError.TIMEOUT) in behind.says("lock", line, TopicSuffix.LOG)
+        assert behind.says("lock", {"state": "offline"}, TopicSuffix.BRIDGE)[0] == e.DeviceOffline(device="lock")
 
 
 def test_a_device_that_names_no_bridge_of_the_house_is_refused_with_what_to_write(tmp_path: Path) -> None:
@@ -143,37 +149,39 @@ async def test_what_tells_nothing_of_the_bolt_or_was_kept_by_the_broker_is_no_an
 async def test_an_unlock_by_hand_beside_an_old_state_is_believed_at_once_and_the_lock_is_asked(radio: Radio) -> None:
     kwikset = {**LOCKED, "action": "manual_unlock", "action_source_name": "manual", "action_user": 65535}
     radio.asks(7)
-    (heard,) = (event for event in radio.says("lock", kwikset) if isinstance(event, e.LockHeard))
-    assert heard.report == LockReport(bolt=Bolt.UNLOCKED, source=Source.MANUAL, event=True)
-    assert heard.heard.answers is None, "an operation is no answer"
-    state = Entrance(id="front", session=SESSION)
+    (heard,) = (event for event in radio.says("lock", kwikset) if isinstance(event, e.LockReported))
+    assert heard.report == LockReport(bolt=LockState.UNLOCKED, source=OperationSource.MANUAL, event=True)
+    assert heard.context.answers is None, "an operation is no answer"
+    state = Entrance(id="front", broker_session=SESSION)
     new, commands = decide(state, heard, now=radio.made.clock.now())
-    assert new.bolt.value is Bolt.UNLOCKED
-    assert [command.device for command in commands if isinstance(command, c.Query)] == ["lock"]
+    assert new.bolt.value is LockState.UNLOCKED
+    assert [command.device for command in commands if isinstance(command, c.QueryDevice)] == ["lock"]
 
 
 async def test_an_old_lock_in_a_battery_report_after_an_unlock_by_hand_proves_nothing_by_itself(radio: Radio) -> None:
     """The hole that stays: asked, and the cache answers before the lock does. It is closed by the lock's own word."""
-    state = Entrance(id="front", session=SESSION, question=7)
+    state = Entrance(id="front", broker_session=SESSION, last_query_id=7)
     unlocked = {**LOCKED, "action": "manual_unlock"}
     for body in (unlocked, LOCKED):
         for event in radio.says("lock", body):
             state, _ = decide(state, event, now=radio.made.clock.now())
-    assert state.bolt.value is Bolt.LOCKED
+    assert state.bolt.value is LockState.LOCKED
     assert not state.bolt.proven
 
 
 async def test_a_bridge_that_ends_makes_all_behind_it_unknown(radio: Radio) -> None:
-    lost = radio.says("lock", {"state": "offline"}, Channel.BRIDGE)
-    assert lost[0] == e.DeviceLost(device="lock")
-    assert radio.says("door", {"state": "offline"}, Channel.BRIDGE)[0] == e.DeviceLost(device="door")
-    assert radio.says("cooler", {"state": "offline"}, Channel.BRIDGE) == [e.FridgeHeard(place="fridge", cold=Cold())]
+    lost = radio.says("lock", {"state": "offline"}, TopicSuffix.BRIDGE)
+    assert lost[0] == e.DeviceOffline(device="lock")
+    assert radio.says("door", {"state": "offline"}, TopicSuffix.BRIDGE)[0] == e.DeviceOffline(device="door")
+    assert radio.says("cooler", {"state": "offline"}, TopicSuffix.BRIDGE) == [
+        e.FridgeReported(place="fridge", fridge=FridgeState())
+    ]
 
 
 async def test_what_a_starting_bridge_remembers_answers_no_question_and_all_is_asked_anew(radio: Radio) -> None:
-    radio.says("lock", {"state": "offline"}, Channel.BRIDGE)
+    radio.says("lock", {"state": "offline"}, TopicSuffix.BRIDGE)
     radio.asks(7)
-    radio.says("lock", {"state": "online"}, Channel.BRIDGE)
+    radio.says("lock", {"state": "online"}, TopicSuffix.BRIDGE)
     assert answers(radio.says("lock", LOCKED)) == [None], "asked before it was back"
     radio.asks(8)
     assert answers(radio.says("lock", LOCKED)) == [None], "it still tells its cache"
@@ -185,19 +193,19 @@ async def test_what_a_starting_bridge_remembers_answers_no_question_and_all_is_a
 
 
 async def test_a_closed_out_of_a_starting_bridge_s_memory_is_not_believed_and_an_open_is(radio: Radio) -> None:
-    radio.says("door", {"state": "online"}, Channel.BRIDGE)
-    assert not [event for event in radio.says("door", {"contact": True}) if isinstance(event, e.DoorHeard)]
-    assert [event for event in radio.says("door", {"contact": False}) if isinstance(event, e.DoorHeard)]
+    radio.says("door", {"state": "online"}, TopicSuffix.BRIDGE)
+    assert not [event for event in radio.says("door", {"contact": True}) if isinstance(event, e.DoorReported)]
+    assert [event for event in radio.says("door", {"contact": False}) if isinstance(event, e.DoorReported)]
     radio.passes(SETTLING)
-    assert [event for event in radio.says("door", {"contact": True}) if isinstance(event, e.DoorHeard)]
+    assert [event for event in radio.says("door", {"contact": True}) if isinstance(event, e.DoorReported)]
 
 
 async def test_a_temperature_out_of_a_starting_bridge_s_memory_is_not_believed(radio: Radio) -> None:
-    radio.says("cooler", {"state": "online"}, Channel.BRIDGE)
+    radio.says("cooler", {"state": "online"}, TopicSuffix.BRIDGE)
     assert radio.says("cooler", {"temperature": 4.2}) == []
     radio.passes(SETTLING)
     assert radio.says("cooler", {"temperature": 4.2}) == [
-        e.FridgeHeard(place="fridge", cold=Cold(temp_c=4.2, door=Door.UNKNOWN))
+        e.FridgeReported(place="fridge", fridge=FridgeState(temp_c=4.2, door=DoorState.UNKNOWN))
     ]
 
 
@@ -209,10 +217,10 @@ async def test_where_availability_is_off_a_quiet_device_is_not_lost(radio: Radio
 
 async def test_a_device_that_comes_back_by_itself_is_asked_and_one_that_never_left_is_not(radio: Radio) -> None:
     online = {"state": "online"}
-    radio.says("lock", online, Channel.AVAILABILITY)
+    radio.says("lock", online, TopicSuffix.AVAILABILITY)
     assert radio.passes(SETTLING) == []
-    radio.says("lock", {"state": "offline"}, Channel.AVAILABILITY)
-    radio.says("lock", online, Channel.AVAILABILITY)
+    radio.says("lock", {"state": "offline"}, TopicSuffix.AVAILABILITY)
+    radio.says("lock", online, TopicSuffix.AVAILABILITY)
     assert radio.passes(SETTLING) == [e.ReportsMissed()]
 
 
@@ -220,20 +228,20 @@ async def test_a_talkative_log_costs_no_ration_and_is_no_heartbeat(radio: Radio)
     line = {"level": "debug", "message": "z2m: Received Zigbee message from 'contact'", "namespace": "z2m"}
     for device in ("lock", "door"):
         for _ in range(RATION + 5):
-            assert radio.says(device, line, Channel.LOG) == []
+            assert radio.says(device, line, TopicSuffix.LOG) == []
     assert answers(radio.says("lock", LOCKED)) == [None]
     (closed, *_) = radio.says("door", {"contact": True})
-    assert isinstance(closed, e.DoorHeard)
+    assert isinstance(closed, e.DoorReported)
     radio.made.time.mono += 3601
-    radio.says("door", line, Channel.LOG)
+    radio.says("door", line, TopicSuffix.LOG)
     radio.running.mind_heartbeat(radio.made.clock.now())
-    assert list(radio.running._inbox)[-1] == e.DeviceLost(device="door")  # noqa: SLF001 - what was heard
+    assert list(radio.running._inbox)[-1] == e.DeviceOffline(device="door")  # noqa: SLF001 - what was heard
 
 
 async def test_a_question_that_failed_or_was_put_long_ago_is_answered_by_nothing(radio: Radio) -> None:
     radio.asks(7)
     line = {"level": "error", "message": "z2m: Publish 'get' 'state' to 'front lock' failed: 'Error: Timeout - 1'"}
-    radio.says("lock", line, Channel.LOG)
+    radio.says("lock", line, TopicSuffix.LOG)
     assert answers(radio.says("lock", LOCKED)) == [None], "its cache, published for another reason"
     radio.asks(8)
     radio.made.time.mono += LATENCY + 0.1
@@ -244,29 +252,29 @@ async def test_a_question_that_failed_or_was_put_long_ago_is_answered_by_nothing
 
 async def test_a_failed_order_is_heard_of_the_lock_alone_and_never_out_of_the_broker_s_memory(radio: Radio) -> None:
     line = {"level": "error", "message": "z2m: Publish 'set' 'state' to 'front lock' failed: 'Error: Timeout - 1'"}
-    failed = e.LockFailed(failure=Failure.TIMEOUT)
-    assert failed in radio.says("lock", line, Channel.LOG)
-    assert failed not in radio.says("lock", line, Channel.LOG, retain=True)
+    failed = e.LockFailed(failure=OperationError.TIMEOUT)
+    assert failed in radio.says("lock", line, TopicSuffix.LOG)
+    assert failed not in radio.says("lock", line, TopicSuffix.LOG, retain=True)
     siren = {**line, "message": line["message"].replace("'state' to 'front lock'", "'warning' to 'siren'")}
-    assert radio.says("signal", siren, Channel.LOG) == []
+    assert radio.says("signal", siren, TopicSuffix.LOG) == []
 
 
 async def test_the_button_inside_answers_the_bell(radio: Radio) -> None:
-    assert radio.says("signal", {"action": "single"}, Channel.EVENT) == [e.SomebodyAnswered()]
-    assert radio.says("signal", {"action": "single"}, Channel.EVENT, retain=True) == []
-    assert radio.says("signal", {"action": ""}, Channel.EVENT) == []
+    assert radio.says("signal", {"action": "single"}, TopicSuffix.EVENT) == [e.HouseholdAnswered()]
+    assert radio.says("signal", {"action": "single"}, TopicSuffix.EVENT, retain=True) == []
+    assert radio.says("signal", {"action": ""}, TopicSuffix.EVENT) == []
 
 
 async def test_a_siren_has_rung_when_it_answers_after_it_was_told_to(radio: Radio) -> None:
-    state = Entrance(id="front", session=SESSION)
+    state = Entrance(id="front", broker_session=SESSION)
     assert radio.says("signal", {"max_duration": 1800}) == []
-    radio.running._hands.perform(c.Ring(visit="v1"), state, radio.made.clock.now())  # noqa: SLF001 - its hands
+    radio.running._hands.perform(c.RingBell(visit="v1"), state, radio.made.clock.now())  # noqa: SLF001 - its hands
     told, asked = radio.made.line.sent[-2:]
     assert (told.topic, asked.topic) == ("zigbee2mqtt/siren/set", "zigbee2mqtt/siren/get")
     assert json.loads(told.payload)["warning"]["mode"] == "emergency"
-    full = e.BatteryHeard(device="signal/signal", level=BatteryLevel.GOOD, percent=90)
+    full = e.BatteryReported(device="signal/signal", level=BatteryLevel.GOOD, percent=90)
     assert radio.says("signal", {"battery": 90}) == [full]
-    assert radio.says("signal", {"max_duration": 1800}) == [e.BellRang(visit="v1")]
+    assert radio.says("signal", {"max_duration": 1800}) == [e.BellConfirmed(visit="v1")]
     assert radio.says("signal", {"max_duration": 1800}) == []
 
 
@@ -288,7 +296,7 @@ async def test_an_order_is_one_bare_word_and_no_pin_is_ever_sent(radio: Radio) -
 async def test_no_pin_gets_any_further(radio: Radio, body: object, capsys: pytest.CaptureFixture[str]) -> None:
     assert "48151" not in repr(radio.says("lock", body))
     message = f"z2m: Publish 'set' 'pin_code' to 'front lock' failed: {json.dumps(body)}"
-    assert radio.says("lock", {"level": "error", "message": message}, Channel.LOG) == []
+    assert radio.says("lock", {"level": "error", "message": message}, TopicSuffix.LOG) == []
     told = capsys.readouterr()
     assert "48151" not in told.out + told.err
 
@@ -336,8 +344,8 @@ def test_an_address_with_a_wildcard_is_refused(tmp_path: Path) -> None:
 
 async def test_words_of_the_bridge_do_not_stand_for_the_devices(radio: Radio) -> None:
     """Online says that the radio is there; what the bolt does stays unknown."""
-    events = radio.says("lock", {"state": "online"}, Channel.BRIDGE)
-    assert not [event for event in events if isinstance(event, e.LockHeard | e.DoorHeard)]
+    events = radio.says("lock", {"state": "online"}, TopicSuffix.BRIDGE)
+    assert not [event for event in events if isinstance(event, e.LockReported | e.DoorReported)]
 
 
 # ---- Z-Wave JS UI ---------------------------------------------------------------------------------------------------
@@ -362,9 +370,9 @@ async def test_a_z_wave_lock_s_answer_is_ours_by_its_number_and_what_it_publishe
     call = json.loads(asked.payload)["args"]
     assert call == [{"nodeId": 5, "commandClass": 98, "endpoint": 0, "property": "currentMode"}, f"{SESSION}:7"]
     assert answers(zwaves.says("lock", {"value": 255})) == [None]
-    assert answers(zwaves.says("lock", {"success": True, "result": 255, "args": call}, Channel.RESULT)) == [7]
+    assert answers(zwaves.says("lock", {"success": True, "result": 255, "args": call}, TopicSuffix.RESULT)) == [7]
     foreign = [{**call[0], "nodeId": 6}, call[1]]
-    assert answers(zwaves.says("lock", {"success": True, "result": 255, "args": foreign}, Channel.RESULT)) == []
+    assert answers(zwaves.says("lock", {"success": True, "result": 255, "args": foreign}, TopicSuffix.RESULT)) == []
 
 
 async def test_a_z_wave_order_is_sent_by_the_api_and_its_failure_is_heard_with_its_id(zwaves: Radio) -> None:
@@ -373,20 +381,20 @@ async def test_a_z_wave_order_is_sent_by_the_api_and_its_failure_is_heard_with_i
     call = json.loads(order.payload)["args"]
     assert (call[0]["property"], call[1]) == ("targetMode", 255)
     failed = {"success": False, "message": "Z-Wave client not connected", "args": call}
-    heard = zwaves.says("lock", failed, Channel.LOG)
-    assert e.LockFailed(failure=Failure.UNREACHABLE, command=call[3]) in heard
+    heard = zwaves.says("lock", failed, TopicSuffix.LOG)
+    assert e.LockFailed(failure=OperationError.UNREACHABLE, command=call[3]) in heard
 
 
 async def test_who_moved_a_z_wave_bolt_and_its_battery_are_heard_though_the_gateway_retains_all(zwaves: Radio) -> None:
     stored = {s.topic for s in Topics(zwaves.made.home).subscriptions if s.stored}
     assert {"zwave/5/98/0/currentMode", "zwave/5/113/0/Access_Control/Lock_state", "zwave/5/128/0/level"} <= stored
-    (heard,) = zwaves.says("lock", {"value": 6}, Channel.OPERATION)
-    assert isinstance(heard, e.LockHeard)
-    assert heard.report == LockReport(bolt=Bolt.UNLOCKED, source=Source.KEYPAD, event=True)
-    assert e.BatteryHeard(device="lock", level=BatteryLevel.LOW, percent=20) in zwaves.says(
-        "lock", {"value": 20}, Channel.BATTERY
+    (heard,) = zwaves.says("lock", {"value": 6}, TopicSuffix.OPERATION)
+    assert isinstance(heard, e.LockReported)
+    assert heard.report == LockReport(bolt=LockState.UNLOCKED, source=OperationSource.KEYPAD, event=True)
+    assert e.BatteryReported(device="lock", level=BatteryLevel.LOW, percent=20) in zwaves.says(
+        "lock", {"value": 20}, TopicSuffix.BATTERY
     )
-    assert zwaves.says("lock", {"value": False}, Channel.BRIDGE)[0] == e.DeviceLost(device="lock")
+    assert zwaves.says("lock", {"value": False}, TopicSuffix.BRIDGE)[0] == e.DeviceOffline(device="lock")
 
 
 def test_a_z_wave_lock_without_its_number_is_refused(tmp_path: Path) -> None:

@@ -12,29 +12,29 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from devices.reports import (
-    AnsweredReport,
+    AnswerButtonReport,
     AvailabilityReport,
     BatteryLevel,
     BatteryReport,
-    Bolt,
-    CommandReport,
-    Door,
+    CommandProgress,
     DoorReport,
-    Failure,
-    FailureReport,
+    DoorState,
+    ErrorReport,
     FridgeReport,
     LockReport,
-    Progress,
+    LockState,
+    OperationError,
+    ProgressReport,
     Report,
     ScanReport,
 )
 from devices.vendors import esphome, smartthings
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 from gateway.config.home import Home
 from gateway.domain.visit import events as e
 from gateway.domain.visit.decide import decide
-from gateway.domain.visit.state import Cold
-from gateway.mqtt.client import Incoming
+from gateway.domain.visit.state import FridgeState
+from gateway.mqtt.client import InboundMessage
 from gateway.runtime.entrance import RATION
 from gateway.runtime.event_queue import REPORTS_WAITING
 from tests.gateway.domain.delivery.shop import NOW, PARCEL
@@ -65,31 +65,35 @@ async def ear(tmp_path: Path) -> AsyncIterator[Ear]:
 
 
 async def test_lock_and_door_are_heard_with_all_that_tells_what_they_prove(ear: Ear) -> None:
-    said = LockReport(bolt=Bolt.LOCKED)
+    said = LockReport(bolt=LockState.LOCKED)
     ear.made.asks("front", "lock", 7)
-    (event,) = ear.hears("lock", said, channel=Channel.RESULT, correlation=b"1:7", boot="b", seq=4, uptime_ms=9)
-    assert event == e.LockHeard(report=said, heard=e.Heard(session=1, answers=7, boot="b", seq=4))
+    (event,) = ear.hears("lock", said, channel=TopicSuffix.RESULT, correlation=b"1:7", boot="b", seq=4, uptime_ms=9)
+    assert event == e.LockReported(report=said, context=e.ReportContext(session=1, answers=7, boot="b", seq=4))
     (event,) = ear.hears("lock", said, correlation=b"1:7", retain=True)
-    assert event == e.LockHeard(report=said, heard=e.Heard(session=1, retained=True))  # only a result is an answer
-    (event,) = ear.hears("door", DoorReport(door=Door.OPEN), channel=Channel.RESULT, correlation=b"2:7")
-    assert event == e.DoorHeard(report=DoorReport(door=Door.OPEN), heard=e.Heard(session=1))  # of another session
+    assert event == e.LockReported(
+        report=said, context=e.ReportContext(session=1, retained=True)
+    )  # only a result is an answer
+    (event,) = ear.hears("door", DoorReport(door=DoorState.OPEN), channel=TopicSuffix.RESULT, correlation=b"2:7")
+    assert event == e.DoorReported(
+        report=DoorReport(door=DoorState.OPEN), context=e.ReportContext(session=1)
+    )  # of another session
 
 
 async def test_whatever_else_lock_and_door_publish_carries_their_sequence_on(ear: Ear) -> None:
-    heard = e.Heard(session=1, boot="b", seq=5)
-    spoke = [e.DeviceSpoke(device="lock", heard=heard)]
-    assert ear.hears("lock", CommandReport(id="x", progress=Progress.SENT), boot="b", seq=5) == spoke
-    failed = e.LockFailed(failure=Failure.BUSY, command="x")
-    assert ear.hears("lock", FailureReport(id="x", failure=Failure.BUSY), boot="b", seq=5) == [failed, *spoke]
+    heard = e.ReportContext(session=1, boot="b", seq=5)
+    spoke = [e.SequenceAdvanced(device="lock", context=heard)]
+    assert ear.hears("lock", ProgressReport(id="x", progress=CommandProgress.SENT), boot="b", seq=5) == spoke
+    failed = e.LockFailed(failure=OperationError.BUSY, command="x")
+    assert ear.hears("lock", ErrorReport(id="x", failure=OperationError.BUSY), boot="b", seq=5) == [failed, *spoke]
     assert ear.hears("lock", AvailabilityReport(online=True), boot="b", seq=5) == spoke
-    ear.made.hear("lock", Channel.STATE, b"rubbish", boot="b", seq=5)
+    ear.made.hear("lock", TopicSuffix.STATE, b"rubbish", boot="b", seq=5)
     assert ear.taken() == spoke
 
 
 @pytest.mark.parametrize("role", ["lock", "door"])
 async def test_a_lost_device_is_heard(ear: Ear, role: str) -> None:
     events = ear.hears(role, AvailabilityReport(online=False))
-    assert events[0] == e.DeviceLost(device=role)
+    assert events[0] == e.DeviceOffline(device=role)
 
 
 @pytest.mark.parametrize("role", ["lock", "door"])
@@ -100,12 +104,15 @@ async def test_batteries_are_heard_and_old_good_news_is_not(
 ) -> None:
     events = ear.hears(role, BatteryReport(level=level), retain=retain, boot="b", seq=5)
     word = BatteryLevel.GOOD if level is BatteryLevel.MEDIUM else level
-    heard = [] if retain and word is BatteryLevel.GOOD else [e.BatteryHeard(device=role, level=word)]
-    assert events == [e.DeviceSpoke(device=role, heard=e.Heard(session=1, retained=retain, boot="b", seq=5)), *heard]
+    heard = [] if retain and word is BatteryLevel.GOOD else [e.BatteryReported(device=role, level=word)]
+    assert events == [
+        e.SequenceAdvanced(device=role, context=e.ReportContext(session=1, retained=retain, boot="b", seq=5)),
+        *heard,
+    ]
 
 
 async def test_a_stored_copys_countdown_is_not_believed(ear: Ear) -> None:
-    said = LockReport(bolt=Bolt.LOCKED)
+    said = LockReport(bolt=LockState.LOCKED)
     ear.hears("lock", said, boot="old", uptime_ms=5, retain=True)
     assert ear.running._hands._countdowns == {}  # noqa: SLF001 - what an unlock's deadline would be made of
     ear.hears("lock", said, boot="new", uptime_ms=5)
@@ -116,14 +123,14 @@ async def test_a_shared_fridge_is_heard_at_each_entrance_by_its_own_compartment(
     garage = Ear(ear.made, "garage")
     payload = smartthings.status(
         (
-            FridgeReport(compartment="cooler", temp_c=4.0, door=Door.CLOSED),
-            FridgeReport(compartment="freezer", temp_c=-18.0, door=Door.CLOSED),
+            FridgeReport(compartment="cooler", temp_c=4.0, door=DoorState.CLOSED),
+            FridgeReport(compartment="freezer", temp_c=-18.0, door=DoorState.CLOSED),
         )
     )
-    message = Incoming(topic="perron/cooler/state", payload=payload, retain=False, session=1)
-    expected = [e.FridgeHeard(place="fridge", cold=Cold(temp_c=4.0, door=Door.CLOSED))]
+    message = InboundMessage(topic="perron/cooler/state", payload=payload, retain=False, session=1)
+    expected = [e.FridgeReported(place="fridge", fridge=FridgeState(temp_c=4.0, door=DoorState.CLOSED))]
     for one in (ear, garage):
-        one.running.hear("cooler", Channel.STATE, message)
+        one.running.hear("cooler", TopicSuffix.STATE, message)
         assert one.taken() == expected
 
 
@@ -136,47 +143,47 @@ async def test_a_door_that_cannot_be_asked_is_lost_when_its_heartbeat_is_missed(
     async with box(tmp_path, Home.model_validate(document, strict=False), time=time) as made:
         ear = Ear(made)
         clock = time.clock()
-        ear.hears("door", DoorReport(door=Door.CLOSED))
+        ear.hears("door", DoorReport(door=DoorState.CLOSED))
         time.mono += 60
         ear.running.mind_heartbeat(clock.now())
         assert ear.taken() == []
         time.mono += 1
         ear.running.mind_heartbeat(clock.now())
         ear.running.mind_heartbeat(clock.now())
-        assert ear.taken() == [e.DeviceLost(device="door")]  # once
+        assert ear.taken() == [e.DeviceOffline(device="door")]  # once
 
 
 async def test_a_door_that_can_be_asked_may_be_quiet(ear: Ear) -> None:
-    ear.hears("door", DoorReport(door=Door.CLOSED))
+    ear.hears("door", DoorReport(door=DoorState.CLOSED))
     ear.running.mind_heartbeat(replace(NOW, mono=1e6))
     assert ear.taken() == []
 
 
 async def test_a_stored_temperature_is_not_believed_and_a_lost_fridge_is_unknown(ear: Ear) -> None:
-    payload = smartthings.status((FridgeReport(compartment="cooler", temp_c=4.0, door=Door.CLOSED),))
-    stored = Incoming(topic="perron/cooler/state", payload=payload, retain=True, session=1)
-    ear.running.hear("cooler", Channel.STATE, stored)
+    payload = smartthings.status((FridgeReport(compartment="cooler", temp_c=4.0, door=DoorState.CLOSED),))
+    stored = InboundMessage(topic="perron/cooler/state", payload=payload, retain=True, session=1)
+    ear.running.hear("cooler", TopicSuffix.STATE, stored)
     assert ear.taken() == []
-    lost = Incoming(topic="perron/cooler/availability", payload=b'{"state":"OFFLINE"}', retain=False, session=1)
-    ear.running.hear("cooler", Channel.AVAILABILITY, lost)
-    assert ear.taken() == [e.FridgeHeard(place="fridge", cold=Cold())]
+    lost = InboundMessage(topic="perron/cooler/availability", payload=b'{"state":"OFFLINE"}', retain=False, session=1)
+    ear.running.hear("cooler", TopicSuffix.AVAILABILITY, lost)
+    assert ear.taken() == [e.FridgeReported(place="fridge", fridge=FridgeState())]
 
 
 async def test_a_shared_cameras_words_are_no_lock_report(ear: Ear) -> None:
     for name in ("front", "garage"):
         one = Ear(ear.made, name)
-        message = Incoming(topic="perron/cam/state", payload=b"{}", retain=False, session=1)
-        one.running.hear("cam", Channel.STATE, message)
+        message = InboundMessage(topic="perron/cam/state", payload=b"{}", retain=False, session=1)
+        one.running.hear("cam", TopicSuffix.STATE, message)
         assert one.taken() == []
 
 
 async def test_the_answer_button_is_heard_unless_it_is_an_old_copy(ear: Ear) -> None:
-    assert ear.hears("signal", AnsweredReport()) == [e.SomebodyAnswered()]
-    assert ear.hears("signal", AnsweredReport(), retain=True) == []
+    assert ear.hears("signal", AnswerButtonReport()) == [e.HouseholdAnswered()]
+    assert ear.hears("signal", AnswerButtonReport(), retain=True) == []
 
 
 async def test_a_signal_that_confirms_what_nobody_asked_is_not_heard(ear: Ear) -> None:
-    ear.made.hear("signal", Channel.EVENT, b'{"done": "of-nobody"}')
+    ear.made.hear("signal", TopicSuffix.EVENT, b'{"done": "of-nobody"}')
     assert ear.taken() == []
 
 
@@ -193,25 +200,25 @@ async def test_a_wired_reed_proves_the_door_closed_by_the_mark_in_its_answer_and
     document["devices"]["door"] = {"kind": "door", "vendor": "esphome"}
     async with box(tmp_path, Home.model_validate(document, strict=False)) as made:
         ear = Ear(made)
-        closed = DoorReport(door=Door.CLOSED)
+        closed = DoorReport(door=DoorState.CLOSED)
         made.asks("front", "door", 7)
         made.asks("front", "lock", 8)
         for payload, channel, proves in (
-            (esphome.answer(closed, "1:7").payload, Channel.RESULT, 7),
-            (esphome.answer(closed, "2:7").payload, Channel.RESULT, None),  # a question of another session
-            (esphome.answer(closed, "x").payload, Channel.RESULT, None),
-            (esphome.answer(closed, "1:8").payload, Channel.RESULT, None),  # what the lock was asked
-            (esphome.answer(closed, "1:900").payload, Channel.RESULT, None),  # what nobody was asked yet
-            (b"OFF", Channel.STATE, None),  # nobody asked
+            (esphome.answer(closed, "1:7").payload, TopicSuffix.RESULT, 7),
+            (esphome.answer(closed, "2:7").payload, TopicSuffix.RESULT, None),  # a question of another session
+            (esphome.answer(closed, "x").payload, TopicSuffix.RESULT, None),
+            (esphome.answer(closed, "1:8").payload, TopicSuffix.RESULT, None),  # what the lock was asked
+            (esphome.answer(closed, "1:900").payload, TopicSuffix.RESULT, None),  # what nobody was asked yet
+            (b"OFF", TopicSuffix.STATE, None),  # nobody asked
         ):
             made.hear("door", channel, payload)
-            assert ear.taken() == [e.DoorHeard(report=closed, heard=e.Heard(session=1, answers=proves))]
+            assert ear.taken() == [e.DoorReported(report=closed, context=e.ReportContext(session=1, answers=proves))]
         made.front.put(e.BrokerUp(session=1))
         async with running(made.front.run()):
             await made.quiet()
         (question,) = made.line.on("perron/door/get")
         assert question.payload == question.fields["correlation"]  # the mark, where both kinds of device find it
-        made.hear("door", Channel.RESULT, esphome.answer(closed, question.payload.decode()).payload)
+        made.hear("door", TopicSuffix.RESULT, esphome.answer(closed, question.payload.decode()).payload)
         for event in ear.taken():
             made.front.state, _ = decide(made.front.state, event, now=NOW)
         assert made.front.state.door.proven
@@ -239,16 +246,16 @@ async def test_an_answer_of_another_maker_s_device_answers_no_question_that_was_
         made.asks("front", "door", 7)
         made.asks("front", "lock", 8)
         before = made.front.state
-        made.hear(device, Channel.RESULT, payload)
+        made.hear(device, TopicSuffix.RESULT, payload)
         events = ear.taken()
         assert events
-        assert not any(isinstance(event, e.LockHeard | e.DoorHeard | e.DeviceSpoke) for event in events)
+        assert not any(isinstance(event, e.LockReported | e.DoorReported | e.SequenceAdvanced) for event in events)
         for event in events:
             made.front.state, _ = decide(made.front.state, event, now=NOW)
         assert (made.front.state.bolt, made.front.state.door) == (before.bolt, before.door)
-        made.hear("door", Channel.RESULT, esphome.answer(DoorReport(door=Door.CLOSED), "1:7").payload)
-        told = [event for event in ear.taken() if isinstance(event, e.DoorHeard)]
-        assert [event.heard.answers for event in told] == [7], "the door's own answer still counts"
+        made.hear("door", TopicSuffix.RESULT, esphome.answer(DoorReport(door=DoorState.CLOSED), "1:7").payload)
+        told = [event for event in ear.taken() if isinstance(event, e.DoorReported)]
+        assert [event.context.answers for event in told] == [7], "the door's own answer still counts"
 
 
 async def test_what_another_glove_of_the_same_gateway_reads_is_no_wrong_code_at_this_door(tmp_path: Path) -> None:
@@ -257,13 +264,13 @@ async def test_what_another_glove_of_the_same_gateway_reads_is_no_wrong_code_at_
     body = {"event_type": "scan", "event_id": "02114da8-feae-46e3-8b00-a3f7ea8672df", "scan_code": PARCEL}
     async with box(tmp_path, Home.model_validate(document, strict=False)) as made:
         ear = Ear(made)
-        made.hear("scanner", Channel.EVENT, json.dumps(body | {"device_serial": "MDMR2"}).encode())
+        made.hear("scanner", TopicSuffix.EVENT, json.dumps(body | {"device_serial": "MDMR2"}).encode())
         assert ear.taken() == []
-        made.hear("scanner", Channel.EVENT, json.dumps(body | {"device_serial": "MDMR1"}).encode())
+        made.hear("scanner", TopicSuffix.EVENT, json.dumps(body | {"device_serial": "MDMR1"}).encode())
         (event,) = ear.taken()
         assert isinstance(event, e.Scanned)
         assert event.code == PARCEL
-        made.hear("scanner", Channel.EVENT, b"rubbish")
+        made.hear("scanner", TopicSuffix.EVENT, b"rubbish")
         (event,) = ear.taken()
         assert isinstance(event, e.Scanned)  # what cannot be read is still one attempt
         assert event.code.startswith("bad:")
@@ -273,36 +280,36 @@ async def test_what_another_glove_of_the_same_gateway_reads_is_no_wrong_code_at_
 
 
 def degrees(celsius: float) -> FridgeReport:
-    return FridgeReport(compartment="cooler", temp_c=celsius, door=Door.CLOSED)
+    return FridgeReport(compartment="cooler", temp_c=celsius, door=DoorState.CLOSED)
 
 
 async def test_a_sensor_that_floods_leaves_one_reading_and_what_lock_and_door_say_overtakes_it(ear: Ear) -> None:
     for number in range(RATION):
         ear.made.says("cooler", degrees(number))
-        ear.running.put(e.BatteryHeard(device="fridge/cooler", level=BatteryLevel.GOOD, percent=number))
+        ear.running.put(e.BatteryReported(device="fridge/cooler", level=BatteryLevel.GOOD, percent=number))
     ear.made.scan("a stranger's code")
-    ear.made.says("lock", LockReport(bolt=Bolt.UNLOCKED))
-    ear.made.says("door", DoorReport(door=Door.CLOSED))
+    ear.made.says("lock", LockReport(bolt=LockState.UNLOCKED))
+    ear.made.says("door", DoorReport(door=DoorState.CLOSED))
     ear.running.put(e.Stopped(epoch=7))
     heard = ear.taken()
-    newest = e.FridgeHeard(place="fridge", cold=Cold(temp_c=RATION - 1, door=Door.CLOSED))
-    battery = e.BatteryHeard(device="fridge/cooler", level=BatteryLevel.GOOD, percent=RATION - 1)
-    assert [type(event) for event in heard[:3]] == [e.LockHeard, e.DoorHeard, e.Stopped]
+    newest = e.FridgeReported(place="fridge", fridge=FridgeState(temp_c=RATION - 1, door=DoorState.CLOSED))
+    battery = e.BatteryReported(device="fridge/cooler", level=BatteryLevel.GOOD, percent=RATION - 1)
+    assert [type(event) for event in heard[:3]] == [e.LockReported, e.DoorReported, e.Stopped]
     assert heard[3:5] == [newest, battery]
     assert [type(event) for event in heard[5:]] == [e.Scanned]
 
 
 async def test_a_device_that_floods_is_heard_no_further_than_its_ration(ear: Ear) -> None:
     for _ in range(10 * RATION):
-        ear.made.says("lock", LockReport(bolt=Bolt.LOCKED))
+        ear.made.says("lock", LockReport(bolt=LockState.LOCKED))
     assert len(ear.taken()) == RATION
     ear.made.time.mono += 1
-    assert len(ear.hears("lock", LockReport(bolt=Bolt.LOCKED))) == 1
+    assert len(ear.hears("lock", LockReport(bolt=LockState.LOCKED))) == 1
 
 
 async def test_reports_that_find_no_room_are_asked_for_again(ear: Ear) -> None:
     for seq in range(3 * REPORTS_WAITING):
-        ear.running.put(e.DeviceSpoke(device="lock", heard=e.Heard(session=1, boot="b", seq=seq)))
+        ear.running.put(e.SequenceAdvanced(device="lock", context=e.ReportContext(session=1, boot="b", seq=seq)))
     ear.running.put(e.Stopped(epoch=7))
     waiting = ear.taken()
     assert len(waiting) == REPORTS_WAITING + 1
@@ -313,8 +320,8 @@ async def test_reports_that_find_no_room_are_asked_for_again(ear: Ear) -> None:
 @pytest.mark.parametrize(
     ("device", "report", "learnt"),
     [
-        ("lock", LockReport(bolt=Bolt.LOCKED), e.ReportsMissed()),
-        ("door", DoorReport(door=Door.CLOSED), e.ReportsMissed()),
+        ("lock", LockReport(bolt=LockState.LOCKED), e.ReportsMissed()),
+        ("door", DoorReport(door=DoorState.CLOSED), e.ReportsMissed()),
     ],
 )
 async def test_what_a_flood_may_have_hidden_is_asked_for_at_once_and_then_once_a_second(
@@ -333,18 +340,18 @@ async def test_what_a_flood_may_have_hidden_is_asked_for_at_once_and_then_once_a
                 await ear.made.quiet()
             assert times_learnt() == expected
             ear.made.time.mono += 1.1
-            ear.running.put(e.Due())
+            ear.running.put(e.TimerExpired())
 
 
 async def test_of_a_fridge_that_floods_nothing_is_known(ear: Ear) -> None:
     async with running(ear.running.run()):
         ear.running.put(e.BrokerUp(session=1))
-        ear.running.put(e.FridgeHeard(place="fridge", cold=Cold(temp_c=4)))
+        ear.running.put(e.FridgeReported(place="fridge", fridge=FridgeState(temp_c=4)))
         await ear.made.quiet()
         for _ in range(2 * RATION):
             ear.made.says("cooler", degrees(4))
         await ear.made.quiet()
-        assert ear.running.state.cold["fridge"] == Cold()
+        assert ear.running.state.fridges["fridge"] == FridgeState()
 
 
 DEVICES = ("lock", "door", "cam", "scanner", "signal", "cooler")
@@ -368,12 +375,12 @@ messages = st.fixed_dictionaries(
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])  # no test asserts speed
 @given(
     device=st.sampled_from(DEVICES),
-    channel=st.sampled_from([Channel.STATE, Channel.AVAILABILITY, Channel.EVENT, Channel.RESULT]),
+    channel=st.sampled_from([TopicSuffix.STATE, TopicSuffix.AVAILABILITY, TopicSuffix.EVENT, TopicSuffix.RESULT]),
     payload=st.binary(max_size=300) | json_bytes,
     message=messages,
 )
 async def test_no_payload_of_any_device_raises(
-    quiet_ear: Ear, device: str, channel: Channel, payload: bytes, message: dict[str, Any]
+    quiet_ear: Ear, device: str, channel: TopicSuffix, payload: bytes, message: dict[str, Any]
 ) -> None:
     quiet_ear.made.time.mono += 1  # no device floods
     quiet_ear.made.hear(device, channel, payload, boot="b", **message)

@@ -13,8 +13,8 @@ from structlog.testing import capture_logs
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Refusal
-from gateway.mqtt.client import Incoming
-from gateway.mqtt.publisher import stamp
+from gateway.mqtt.client import InboundMessage
+from gateway.mqtt.publisher import rfc3339_ms
 from gateway.protocol import owner_requests
 from gateway.protocol.box_event import seal, vouch
 from gateway.protocol.box_hub import Ack, digest
@@ -35,12 +35,12 @@ async def made(tmp_path: Path) -> AsyncIterator[Box]:
 
 
 def offered(made: Box, token: bytes, *, retain: bool = False) -> None:
-    made.reception.offered(Incoming(topic="perron/deliveries/offer", payload=token, retain=retain, session=1))
+    made.reception.offered(InboundMessage(topic="perron/deliveries/offer", payload=token, retain=retain, session=1))
 
 
 def asked(made: Box, wish: object, *, entrance: str = "front", retain: bool = False) -> None:
     payload = wish if isinstance(wish, bytes) else json.dumps(wish).encode()
-    made.reception.asked(entrance, Incoming(topic="set", payload=payload, retain=retain, session=1))
+    made.reception.asked(entrance, InboundMessage(topic="set", payload=payload, retain=retain, session=1))
 
 
 def answers(made: Box) -> list[dict[str, Any]]:
@@ -168,7 +168,7 @@ async def test_a_cancel_reaches_a_ringing_visit(ready: Box) -> None:
     await ready.ring(PARCEL)
     offered(ready, signed(claims(cancel(), now=ready.clock.now())))
     await until(lambda: ready.front.state.visit is None)
-    assert ready.commands(c.Answer)[-1].refusal is Refusal.CANCELLED
+    assert ready.commands(c.AnswerScan)[-1].refusal is Refusal.CANCELLED
 
 
 async def test_a_delivery_that_moves_to_another_entrance_is_told_to_both(ready: Box) -> None:
@@ -188,7 +188,7 @@ async def test_a_revocation_reaches_a_ringing_visit(ready: Box) -> None:
     await ready.ring(PARCEL)
     asked(ready, {"id": "w1", "do": "revoke", "brand": "shop"})
     await until(lambda: ready.front.state.visit is None)
-    assert ready.commands(c.Answer)[-1].refusal is Refusal.BRAND_NOT_PERMITTED
+    assert ready.commands(c.AnswerScan)[-1].refusal is Refusal.BRAND_NOT_PERMITTED
     assert replies(ready) == [("w1", True, None)]
     assert set(ready.touched) == {"front", "garage"}
 
@@ -197,7 +197,7 @@ async def test_the_end_of_trust_in_a_key_reaches_a_ringing_visit(ready: Box) -> 
     await ready.ring(PARCEL)
     assert await ready.reception.distrust(ready.home.brands["shop"].keys[0].x, "p-anna") is None
     await until(lambda: ready.front.state.visit is None)
-    assert ready.commands(c.Answer)[-1].refusal is Refusal.KEY_DISTRUSTED
+    assert ready.commands(c.AnswerScan)[-1].refusal is Refusal.KEY_DISTRUSTED
     assert set(ready.touched) == {"front", "garage"}
 
 
@@ -239,7 +239,7 @@ async def test_a_stop_holds_though_it_cannot_be_stored_and_can_be_lifted_later(
     await until(lambda: not ready.front.stopped())
     assert ready.front.state.stop_epoch == ready.store.stopped("front").epoch  # an intent can stand on it again
     await ready.commits(await ready.ring(PARCEL))
-    await until(lambda: ready.commands(c.Reserve))
+    await until(lambda: ready.commands(c.ReserveOpening))
     await ready.quiet()
     assert "reached after-publish" in ready.order
 
@@ -365,7 +365,7 @@ async def test_an_erasure_that_the_disk_refuses_is_told_and_ends_nothing(
         ({"do": "home"}, e.HomeChanged(somebody_home=True, away=False)),
         ({"do": "away"}, e.HomeChanged(somebody_home=False, away=True)),
         ({"do": "nobody_home"}, e.HomeChanged(somebody_home=False, away=False)),
-        ({"do": "lock"}, e.LockAsked(id="lockup-5eed", by=None)),
+        ({"do": "lock"}, e.LockRequested(id="lockup-5eed", by=None)),
     ],
 )
 async def test_each_wish_becomes_its_event(
@@ -389,7 +389,7 @@ async def test_what_the_household_says_is_stored(made: Box) -> None:
 
 def hours(made: Box, passed: float) -> str:
     """So many hours from now, as a wish writes it."""
-    return stamp(made.clock.now().utc + timedelta(hours=passed))
+    return rfc3339_ms(made.clock.now().utc + timedelta(hours=passed))
 
 
 async def test_a_pause_that_was_acknowledged_counts_for_the_very_next_scan(ready: Box) -> None:
@@ -397,9 +397,9 @@ async def test_a_pause_that_was_acknowledged_counts_for_the_very_next_scan(ready
     await until(lambda: replies(ready))
     ready.scan(PARCEL)
     assert replies(ready) == [("w1", True, None)]
-    await until(lambda: ready.commands(c.Answer))
-    assert ready.commands(c.Answer)[-1].refusal is Refusal.PAUSED
-    assert not ready.commands(c.Ring)
+    await until(lambda: ready.commands(c.AnswerScan))
+    assert ready.commands(c.AnswerScan)[-1].refusal is Refusal.PAUSED
+    assert not ready.commands(c.RingBell)
 
 
 async def test_a_pause_is_on_disk_before_it_is_acknowledged(made: Box) -> None:
@@ -461,16 +461,16 @@ async def test_a_pause_ends_by_itself_and_the_same_parcel_is_let_in(ready: Box) 
     asked(ready, {"id": "w1", "do": "pause", "end": hours(ready, 0.01)})
     await until(lambda: ready.front.state.pauses)
     ready.scan(PARCEL)
-    await until(lambda: ready.commands(c.Answer))
+    await until(lambda: ready.commands(c.AnswerScan))
     ready.passes(40)
     await until(lambda: not ready.front.state.pauses)
     await ready.ring(PARCEL)
-    assert [answer.refusal for answer in ready.commands(c.Answer)] == [Refusal.PAUSED, None]
+    assert [answer.refusal for answer in ready.commands(c.AnswerScan)] == [Refusal.PAUSED, None]
 
 
 async def test_the_log_names_who_asked_to_lock(ready: Box) -> None:
     assert await ready.reception.wished("front", owner_requests.Lock(id="w1", do="lock"), "anna") is None
-    await until(lambda: any(isinstance(step.event, e.LockAsked) for step in ready.journal.steps))
+    await until(lambda: any(isinstance(step.event, e.LockRequested) for step in ready.journal.steps))
     bodies = [json.loads(one.body) for one in ready.store.entries() if isinstance(one.body, bytes)]
     (row,) = [body for body in bodies if body["kind"] == "step" and body["event"]["event"] == "LockAsked"]
     assert row["event"]["by"] == "anna"

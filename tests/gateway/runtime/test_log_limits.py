@@ -4,15 +4,15 @@ import asyncio
 
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import Cold, Refusal
+from gateway.domain.visit.state import FridgeState, Refusal
 from gateway.runtime.log_limits import ALL_A_MINUTE, ALL_AT_ONCE, EACH_A_MINUTE, EACH_AT_ONCE
 from tests.gateway.domain.delivery.shop import PARCEL
 from tests.shell.box import Box
 from tests.shell.parts import until
 
 
-def reading(celsius: float, place: str = "fridge") -> e.FridgeHeard:
-    return e.FridgeHeard(place=place, cold=Cold(temp_c=celsius))
+def reading(celsius: float, place: str = "fridge") -> e.FridgeReported:
+    return e.FridgeReported(place=place, fridge=FridgeState(temp_c=celsius))
 
 
 async def step(made: Box, event: e.Event) -> None:
@@ -25,16 +25,16 @@ def entries(made: Box, kind: type[e.Event]) -> list[e.Event]:
 
 
 def notes(made: Box) -> list[str]:
-    return [note.what for note in made.commands(c.Note) if note.what.endswith("in this minute")]
+    return [note.what for note in made.commands(c.LogNote) if note.what.endswith("in this minute")]
 
 
 async def test_a_locked_out_scanner_that_floods_leaves_some_entries_and_one_count_a_minute(ready: Box) -> None:
-    ready.front.put(e.WindowChanged(expecting=False))
+    ready.front.put(e.WindowChanged(near=False))
     for number in range(500):
         scan = e.Scanned(id=f"s{number}", scanner="scanner", code=f"wrong-{number}")
         ready.time.mono += 0.01
         await step(ready, scan)
-    assert ready.front.state.attempts["scanner"].locked_out
+    assert ready.front.state.scan_lockouts["scanner"].locked_out
     kept = len(entries(ready, e.Scanned))
     assert kept <= EACH_AT_ONCE + EACH_A_MINUTE + ready.front.state.rules.tried
     answers = ready.order.count("perform Answer")
@@ -42,7 +42,7 @@ async def test_a_locked_out_scanner_that_floods_leaves_some_entries_and_one_coun
     assert ready.order.count("perform Show") == kept, "and the signal shows no more than has an entry"
     ready.passes(61)
     await until(lambda: notes(ready) == [f"scanner/scanner: {500 - kept} more in this minute"])
-    assert ready.front.state.attempts["scanner"].locked_out
+    assert ready.front.state.scan_lockouts["scanner"].locked_out
 
 
 async def test_thermometers_that_never_rest_leave_a_bounded_log_and_their_newest_value_counts(ready: Box) -> None:
@@ -51,8 +51,8 @@ async def test_thermometers_that_never_rest_leave_a_bounded_log_and_their_newest
         ready.time.mono += 1
         for place in places:
             await step(ready, reading(second / 10, place))
-    assert {ready.front.state.cold[place].temp_c for place in places} == {11.9}
-    kept = len(entries(ready, e.FridgeHeard))
+    assert {ready.front.state.fridges[place].temp_c for place in places} == {11.9}
+    kept = len(entries(ready, e.FridgeReported))
     assert kept <= ALL_AT_ONCE + 2 * ALL_A_MINUTE + 3
     ready.passes(61)
     await until(lambda: notes(ready))
@@ -88,7 +88,7 @@ async def test_during_a_visit_each_reading_of_its_place_has_an_entry(ready: Box)
     for number in range(100):
         await step(ready, reading(number / 10, place))
         await step(ready, reading(number / 10, "another"))
-    found = [one.place for one in entries(ready, e.FridgeHeard) if isinstance(one, e.FridgeHeard)]
+    found = [one.place for one in entries(ready, e.FridgeReported) if isinstance(one, e.FridgeReported)]
     assert found.count(place) == 100
     assert found.count("another") <= EACH_AT_ONCE
 
@@ -100,7 +100,7 @@ async def test_a_wrong_code_that_counts_always_has_its_entry(ready: Box) -> None
     ready.time.mono += 30
     await step(ready, e.Scanned(id="s1", scanner="scanner", code="wrong-1"))
     (scan,) = (one for one in ready.journal.steps if isinstance(one.event, e.Scanned))
-    assert [one.refusal for one in scan.commands if isinstance(one, c.Answer)] == [Refusal.UNKNOWN_CODE]
+    assert [one.refusal for one in scan.commands if isinstance(one, c.AnswerScan)] == [Refusal.UNKNOWN_CODE]
 
 
 async def test_scans_that_have_no_entry_are_decided_one_in_a_turn_of_the_loop(ready: Box) -> None:

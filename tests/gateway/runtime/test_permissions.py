@@ -9,7 +9,7 @@ import pytest
 from gateway.config.home import Brand, BrandKey, ClockSource, Home
 from gateway.domain.delivery.permission import Standing, Terms
 from gateway.domain.delivery.promise import Offer
-from gateway.domain.visit.commands import Saying
+from gateway.domain.visit.commands import Notification
 from gateway.domain.visit.state import Refusal
 from gateway.protocol.consent_request import AskedTerms
 from gateway.protocol.consent_verification import NOT_YET, UNKNOWN, UNSIGNED
@@ -211,7 +211,7 @@ async def test_a_new_key_counts_once_the_owner_has_said_yes_and_the_old_one_goes
     second = lune.grows()
     assert await house.hears(lune.asking(lune.shown(), lune.vouches(second), connection=None)) is None
     assert [(key.brand, key.kid, key.x) for key in house.store.brands.new_keys()] == [("lune", "lune-2", lune.x(2))]
-    assert (house.told[-1].saying, house.told[-1].delivery) == (Saying.NEW_KEY, "lune.lune-2")
+    assert (house.told[-1].saying, house.told[-1].delivery) == (Notification.NEW_KEY, "lune.lune-2")
     assert await house.takes(lune.delivers(in_garage(id="a"), by=2)) == "unknown_key"
     assert await house.letting.approve_key("lune", "lune-2", "anna") is None
     assert await house.takes(lune.delivers(in_garage(id="b", parcels=("B1",)), by=2)) is None

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import House, Pause
+from gateway.domain.visit.state import DoorResult, PausePeriod
 from gateway.runtime.scheduler import Diary
 from tests.gateway.domain.delivery.house import step, told
 from tests.gateway.domain.delivery.shop import NOW, offer, window
@@ -91,11 +91,11 @@ def of(events: list[e.Event], kind: type[e.Event]) -> list[e.Event]:
 
 async def test_a_window_is_expected_from_two_minutes_before_to_its_end(tmp_path: Path) -> None:
     async with day(tmp_path, {}) as made:
-        assert of(await made.at(100), e.WindowChanged) == [e.WindowChanged(expecting=False)]
+        assert of(await made.at(100), e.WindowChanged) == [e.WindowChanged(near=False)]
         assert of(await made.at(START - 121), e.WindowChanged) == []
-        assert of(await made.at(START - 120), e.WindowChanged) == [e.WindowChanged(expecting=True)]
+        assert of(await made.at(START - 120), e.WindowChanged) == [e.WindowChanged(near=True)]
         assert of(await made.at(END - 1), e.WindowChanged) == []
-        assert of(await made.at(END), e.WindowChanged) == [e.WindowChanged(expecting=False)]
+        assert of(await made.at(END), e.WindowChanged) == [e.WindowChanged(near=False)]
 
 
 async def test_there_is_no_standing_film_of_a_home(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ async def test_the_ring_runs_from_two_minutes_before_a_window_to_its_end_and_not
 async def test_after_a_visit_the_ring_runs_fifteen_minutes_longer_than_it(tmp_path: Path) -> None:
     async with day(tmp_path, {}) as made:
         state = visited(made.made.home)
-        result = c.HouseResult(visit="v1", delivery="shop.d1", house=House.LOCKED_AGAIN)
+        result = c.ReportDoorResult(visit="v1", delivery="shop.d1", house=DoorResult.LOCKED_AGAIN)
         ended = made.made.clock.now()
         locked = replace(NOW, utc=ended.utc + timedelta(seconds=END - 60 - 100))
         await made.made.store.commit(step(state, result, now=locked))  # locked again a minute before the window ends
@@ -130,14 +130,14 @@ async def test_what_happens_at_the_door_keeps_the_ring_running_at_any_hour(tmp_p
         front = made.made.front
         busy = {
             "visit": visited(made.made.home),
-            "watch": replace(visited(made.made.home), watch=visited(made.made.home).visit, visit=None),
+            "watch": replace(visited(made.made.home), grace_visit=visited(made.made.home).visit, visit=None),
             "incident": replace(visited(made.made.home), visit=None, incident="incident-1"),
         }[what]
         await made.at(100)
-        made.made.front.state = replace(busy, disk=True)
+        made.made.front.state = replace(busy, disk_ok=True)
         await made.look()
         assert made.ring() == {"cam": True, "hall": True}
-        front.state = replace(front.state, visit=None, watch=None, incident=None)
+        front.state = replace(front.state, visit=None, grace_visit=None, incident=None)
         await made.look()
         assert made.ring() == {"cam": False, "hall": False}
 
@@ -209,7 +209,7 @@ async def test_without_trusted_time_nobody_is_expected_until_it_is_trusted_again
         for at, skew in ((START, 0.0), (START + 1, 30.0), (START + 62, 30.0)):  # somebody sets the clock
             made.made.time.skew = skew
             await made.at(at)
-            seen.append(made.made.front.state.expecting)
+            seen.append(made.made.front.state.window_near)
         assert seen == [True, False, True]
 
 
@@ -235,7 +235,7 @@ async def test_once_the_time_is_certain_again_a_pause_that_ended_meanwhile_is_ov
         front = made.made.front
         await made.at(100)
         now = made.made.clock.now().utc
-        front.put(e.PausesChanged(pauses=(Pause(id="p", start=now, end=now + timedelta(hours=1)),)))
+        front.put(e.PausesChanged(pauses=(PausePeriod(id="p", start=now, end=now + timedelta(hours=1)),)))
         await made.at(101)
         made.made.time.skew = 7200  # somebody set the clock: it is not trusted for a minute
         await made.at(110)

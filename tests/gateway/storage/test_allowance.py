@@ -93,9 +93,9 @@ class House:
         if not self.intents[name]:
             return
         visit = self.intents[name][-1]
-        command: c.Command = c.Spend(visit=visit, delivery=f"shop.{name}")
+        command: c.Command = c.ConsumeOpening(visit=visit, delivery=f"shop.{name}")
         if how != "spend":
-            command = c.Release(visit=visit, delivery=f"shop.{name}", withdrawal=how == "not sent")
+            command = c.ReleaseOpening(visit=visit, delivery=f"shop.{name}", withdrawal=how == "not sent")
         await store.commit(step(state(), command))
         self.settled.setdefault(visit, how)
 

@@ -6,13 +6,20 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from devices.reports import Bolt, Door, DoorReport, LockReport, Source
+from devices.reports import DoorReport, DoorState, LockReport, LockState, OperationSource
 from gateway.domain.delivery.promise import State
-from gateway.domain.visit.commands import Answer as Answered
-from gateway.domain.visit.commands import HouseResult, Note, ParcelResult, Spend, Tell, Word
-from gateway.domain.visit.commands import Saying as Says
-from gateway.domain.visit.events import DoorHeard, FridgeHeard, Heard, LockHeard, Match, Scanned
-from gateway.domain.visit.state import CodeKind, Cold, Entrance, House, Now, Outcome, Phase, Refusal
+from gateway.domain.visit.commands import AnswerScan as Answered
+from gateway.domain.visit.commands import (
+    ConsumeOpening,
+    LogNote,
+    NotifyOwner,
+    ReportDoorResult,
+    ReportParcelResult,
+    ScanAnswer,
+)
+from gateway.domain.visit.commands import Notification as Says
+from gateway.domain.visit.events import CodeMatch, DoorReported, FridgeReported, LockReported, ReportContext, Scanned
+from gateway.domain.visit.state import CodeKind, DoorResult, Entrance, FridgeState, Now, Outcome, Phase, Refusal
 from gateway.protocol.box_event import vouched
 from gateway.protocol.box_hub import Happened
 from gateway.protocol.delivery_record import Account, Statement, What, broken
@@ -23,7 +30,7 @@ from tests.gateway.domain.delivery.house import OPEN, delivery, opened, reserve,
 from tests.gateway.domain.delivery.shop import NOW, PARCEL, after, cancel, offer, update
 from tests.gateway.storage.test_hub_journal import Hub, accepted, signer, synced
 
-HEARD = Heard(session=1)
+HEARD = ReportContext(session=1)
 
 
 def at(seconds: float) -> Now:
@@ -31,18 +38,20 @@ def at(seconds: float) -> Now:
     return after(hours=2, seconds=seconds)
 
 
-def door(leaf: Door) -> DoorHeard:
-    return DoorHeard(report=DoorReport(door=leaf), heard=HEARD)
+def door(leaf: DoorState) -> DoorReported:
+    return DoorReported(report=DoorReport(door=leaf), context=HEARD)
 
 
-def cold(celsius: float, place: str = "fridge") -> FridgeHeard:
-    return FridgeHeard(place=place, cold=Cold(temp_c=celsius))
+def cold(celsius: float, place: str = "fridge") -> FridgeReported:
+    return FridgeReported(place=place, fridge=FridgeState(temp_c=celsius))
 
 
-async def walked(store: Store, *, house: House = House.LOCKED_AGAIN, flaps: int = 0) -> None:
+async def walked(store: Store, *, house: DoorResult = DoorResult.LOCKED_AGAIN, flaps: int = 0) -> None:
     """A visit from the scan until the door is proven locked, as an entrance commits it, and what else is in a log."""
     under = delivery(store, now=at(0))
-    scan = Scanned(id="scan-1", scanner="scanner", code=PARCEL, matches=(Match(kind=CodeKind.PARCEL, delivery=under),))
+    scan = Scanned(
+        id="scan-1", scanner="scanner", code=PARCEL, matches=(CodeMatch(kind=CodeKind.PARCEL, delivery=under),)
+    )
     wrong = Scanned(id="scan-0", scanner="scanner", code="ELSE", matches=())
 
     def one(event: Any, *commands: Any, phase: Phase | None = None, seconds: float) -> Step:  # noqa: ANN401 - any event
@@ -51,35 +60,43 @@ async def walked(store: Store, *, house: House = House.LOCKED_AGAIN, flaps: int 
         return step(running, *commands, event=event, now=now)
 
     intent = reserve(under, now=at(20))
-    no = Answered(scan="scan-0", scanner="scanner", word=Word.NO, refusal=Refusal.UNKNOWN_CODE)
-    wait = Answered(scan="scan-1", scanner="scanner", word=Word.WAIT)
-    drawn = LockReport(bolt=Bolt.UNLOCKED, user="Marie")
-    hand = LockReport(bolt=Bolt.UNLOCKED, source=Source.KEYPAD, user="Marie")
-    ended = ParcelResult(visit="v1", delivery=under.id, outcome=Outcome.DELIVERED)
-    last = HouseResult(visit="v1", delivery=under.id, house=house)
+    no = Answered(scan="scan-0", scanner="scanner", word=ScanAnswer.NO, refusal=Refusal.UNKNOWN_CODE)
+    wait = Answered(scan="scan-1", scanner="scanner", word=ScanAnswer.WAIT)
+    drawn = LockReport(bolt=LockState.UNLOCKED, user="Marie")
+    hand = LockReport(bolt=LockState.UNLOCKED, source=OperationSource.KEYPAD, user="Marie")
+    ended = ReportParcelResult(visit="v1", delivery=under.id, outcome=Outcome.DELIVERED)
+    last = ReportDoorResult(visit="v1", delivery=under.id, house=house)
     for each in (
-        step(state(), event=LockHeard(report=hand, heard=HEARD), now=after(hours=1)),
-        step(state(), event=door(Door.OPEN), now=after(hours=1)),
+        step(state(), event=LockReported(report=hand, context=HEARD), now=after(hours=1)),
+        step(state(), event=door(DoorState.OPEN), now=after(hours=1)),
         step(state(), event=cold(3.5), now=after(hours=1)),
         step(state(), event=cold(-18.0, place="freezer"), now=after(hours=1)),
         one(wrong, no, seconds=-9),
         one(scan, wait, seconds=-5),
-        one(cold(3.5), Note(what="rings"), phase=Phase.RINGING, seconds=0),
-        one(door(Door.CLOSED), phase=Phase.RINGING, seconds=1),
+        one(cold(3.5), LogNote(what="rings"), phase=Phase.RINGING, seconds=0),
+        one(door(DoorState.CLOSED), phase=Phase.RINGING, seconds=1),
         intent,
-        one(LockHeard(report=drawn, heard=HEARD), phase=Phase.UNLOCKED, seconds=21),
-        one(door(Door.OPEN), Spend(visit="v1", delivery=under.id), phase=Phase.INSIDE, seconds=22),
+        one(LockReported(report=drawn, context=HEARD), phase=Phase.UNLOCKED, seconds=21),
+        one(door(DoorState.OPEN), ConsumeOpening(visit="v1", delivery=under.id), phase=Phase.INSIDE, seconds=22),
         one(scan, wait, phase=Phase.INSIDE, seconds=25),
-        *(one(door((Door.CLOSED, Door.OPEN)[n % 2]), phase=Phase.INSIDE, seconds=26 + n / 100) for n in range(flaps)),
+        *(
+            one(door((DoorState.CLOSED, DoorState.OPEN)[n % 2]), phase=Phase.INSIDE, seconds=26 + n / 100)
+            for n in range(flaps)
+        ),
         one(cold(4.46), phase=Phase.INSIDE, seconds=30),
-        one(door(Door.CLOSED), phase=Phase.INSIDE, seconds=40),
+        one(door(DoorState.CLOSED), phase=Phase.INSIDE, seconds=40),
         one(cold(4.5), ended, phase=Phase.RELOCKING, seconds=52),
-        one(LockHeard(report=LockReport(bolt=Bolt.LOCKED), heard=HEARD), last,
-            Tell(saying=Says.LOCKED_AGAIN, detail="Marie is told"), phase=Phase.LOCKED_AGAIN, seconds=60),
-        one(door(Door.OPEN), phase=Phase.LOCKED_AGAIN, seconds=65),
+        one(
+            LockReported(report=LockReport(bolt=LockState.LOCKED), context=HEARD),
+            last,
+            NotifyOwner(saying=Says.LOCKED_AGAIN, detail="Marie is told"),
+            phase=Phase.LOCKED_AGAIN,
+            seconds=60,
+        ),
+        one(door(DoorState.OPEN), phase=Phase.LOCKED_AGAIN, seconds=65),
         one(cold(8.0), phase=Phase.LOCKED_AGAIN, seconds=66),
         one(cold(9.0), seconds=90),
-    ):  # fmt: skip
+    ):
         await store.commit(each)
 
 
@@ -110,7 +127,7 @@ async def test_parcels_the_door_and_how_cold_it_was_are_told_and_nothing_of_the_
         (40, What.CLOSED, None),
         (60, What.LOCKED_AGAIN, None),
     ]
-    assert (statement.state, statement.house, statement.missing) == (State.DELIVERED, House.LOCKED_AGAIN, 0)
+    assert (statement.state, statement.house, statement.missing) == (State.DELIVERED, DoorResult.LOCKED_AGAIN, 0)
     assert (statement.home, statement.brand, statement.delivery, statement.version) == ("home-1", "shop", "d1", 1)
     assert (statement.clock_trusted, statement.left_out) == (True, 0)
     whole = found.model_dump_json() + statement.model_dump_json()
@@ -133,19 +150,19 @@ async def test_there_is_none_before_door_and_parcels_have_both_come_to_an_end(tm
         await store.uplinks.begin(signer(), NOW)
         await accepted(store, offer())
         await store.commit(reserve(delivery(store)))
-        ended = ParcelResult(visit="v1", delivery="shop.d1", outcome=Outcome.DELIVERED)
+        ended = ReportParcelResult(visit="v1", delivery="shop.d1", outcome=Outcome.DELIVERED)
         await store.commit(step(state(delivery(store), phase=Phase.RELOCKING), ended))
         await synced(store, hub, OPEN)
         assert [one.result.state for one in hub.events if one.result is not None][-1] is State.DELIVERED
         assert not [one for one in hub.events if one.account is not None]
-        handed = HouseResult(visit="v1", delivery="shop.d1", house=House.HANDED_TO_OWNER)
+        handed = ReportDoorResult(visit="v1", delivery="shop.d1", house=DoorResult.HANDED_TO_OWNER)
         await store.commit(step(state(delivery(store), phase=Phase.HANDED_TO_OWNER), handed))
         await synced(store, hub, OPEN)
-        assert account(hub)[1].house is House.HANDED_TO_OWNER
-        locked = HouseResult(visit="v1", delivery="shop.d1", house=House.LOCKED_AGAIN)
+        assert account(hub)[1].house is DoorResult.HANDED_TO_OWNER
+        locked = ReportDoorResult(visit="v1", delivery="shop.d1", house=DoorResult.LOCKED_AGAIN)
         await store.commit(step(Entrance(id="front"), locked))
         await synced(store, hub, OPEN)
-        assert account(hub)[1].house is House.LOCKED_AGAIN
+        assert account(hub)[1].house is DoorResult.LOCKED_AGAIN
         assert [line.what for line in account(hub)[0].lines] == [What.HANDED_TO_OWNER, What.LOCKED_AGAIN]
 
 

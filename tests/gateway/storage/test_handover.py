@@ -81,7 +81,7 @@ async def test_what_is_held_goes_only_where_that_was_said_when_the_house_was_off
             what = replace(OFFER, id="newer", held_too=held_too)
             await store.handover.offer(what, NOW)
             for visit in ("v1", "v2"):
-                await store.commit(step(Entrance(id="front", incident=visit), c.Film(visit=visit)))
+                await store.commit(step(Entrance(id="front", incident=visit), c.StartRecording(visit=visit)))
                 await store.commit(step(Entrance(id="front")))
             await store.hold("v1", "a dispute", NOW)  # after the house was offered
             assert await take(store, what) is Changed.DONE

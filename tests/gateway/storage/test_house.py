@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from devices.commands import Light, Sound
-from devices.reports import Door, DoorReport
+from devices.reports import DoorReport, DoorState
 from gateway.domain.delivery.permission import Standing, Terms
 from gateway.domain.delivery.promise import State
 from gateway.domain.visit import commands as c
-from gateway.domain.visit.events import DoorHeard, Event, FridgeHeard, Heard, Scanned, Stopped
-from gateway.domain.visit.state import Cold, Phase, Refusal
+from gateway.domain.visit.events import DoorReported, Event, FridgeReported, ReportContext, Scanned, Stopped
+from gateway.domain.visit.state import FridgeState, Phase, Refusal
 from gateway.protocol.hash_chain import GENESIS, Hidden, check
 from gateway.storage import Clip, Committed, Home, Overtaken, Store, StoreFailed, household
 from tests.gateway.domain.delivery.house import OPEN, delivery, opened, reserve, state, step, told
@@ -74,9 +74,9 @@ async def test_a_message_to_the_owner_is_stored_with_its_decision_and_waits_unti
     async with opened(tmp_path) as store:
         await told(store, offer())
         commands = (
-            c.Tell(saying=c.Saying.LOCKED_AGAIN, delivery="shop.d1", visit="v1", picture=True),
-            c.Show(light=Light.OFF, sound=Sound.NONE),
-            c.Alarm(code=c.AlarmCode.CAMERA_LOST, detail="cam"),
+            c.NotifyOwner(saying=c.Notification.LOCKED_AGAIN, delivery="shop.d1", visit="v1", picture=True),
+            c.ShowSignal(light=Light.OFF, sound=Sound.NONE),
+            c.RaiseAlarm(code=c.AlarmCode.CAMERA_LOST, detail="cam"),
         )
         outcome = await store.commit(step(state(delivery(store)), *commands))
         assert isinstance(outcome, Committed)
@@ -176,7 +176,7 @@ async def test_every_word_enters_the_chain(tmp_path: Path) -> None:
         await told(store, offer())
         await store.stop("front", NOW, on=True)
         scan = Scanned(id="s1", scanner="scanner", code=PARCEL, matches=store.matches(PARCEL, now=OPEN))
-        refused = c.Answer(scan="s1", scanner="scanner", word=c.Word.NO, refusal=Refusal.STOPPED_BY_OWNER)
+        refused = c.AnswerScan(scan="s1", scanner="scanner", word=c.ScanAnswer.NO, refusal=Refusal.STOPPED_BY_OWNER)
         outcome = await store.commit(step(state(), refused, event=scan))
         assert outcome == Committed(first=5, last=5)
         assert isinstance(outcome, Committed)
@@ -253,7 +253,7 @@ def clip(name: str, part: int = 1, **changes: Any) -> Clip:  # noqa: ANN401 - an
 async def filmed(store: Store) -> None:
     await told(store, offer())
     under = delivery(store)
-    await store.commit(step(state(under, phase=Phase.RINGING), c.Film(visit="v1")))
+    await store.commit(step(state(under, phase=Phase.RINGING), c.StartRecording(visit="v1")))
     for name in ("cam", "hall"):
         await store.clip_closed(clip(name), OPEN)
     await store.visit_sealed("v1", 1, "d" * 64, OPEN)
@@ -281,8 +281,8 @@ async def test_a_film_is_known_with_its_clips_its_gaps_and_its_seal(tmp_path: Pa
 async def test_a_film_of_nobody_is_no_film(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         await told(store, offer())
-        await store.commit(step(state(delivery(store), phase=Phase.RINGING), c.Film(visit="v1")))
-        await store.commit(step(state(), c.StopFilm(visit="v1", part=1, keep=False)))
+        await store.commit(step(state(delivery(store), phase=Phase.RINGING), c.StartRecording(visit="v1")))
+        await store.commit(step(state(), c.StopRecording(visit="v1", part=1, keep=False)))
         assert store.films() == ()
 
 
@@ -325,7 +325,7 @@ async def test_after_its_time_all_is_forgotten_but_the_chain_and_what_is_held(tm
     month = after(days=40)
     async with opened(tmp_path) as store:
         await filmed(store)
-        await store.commit(step(state(delivery(store)), c.Alarm(code=c.AlarmCode.DISK_FULL)))
+        await store.commit(step(state(delivery(store)), c.RaiseAlarm(code=c.AlarmCode.DISK_FULL)))
         await store.forget(replace(month, trusted=False), before=month.utc)
         assert store.unsent() != ()
         await store.commit(step(state()))
@@ -355,12 +355,12 @@ async def test_a_stop_is_stored_before_the_event_that_tells_of_it(tmp_path: Path
 async def test_no_word_of_a_device_breaks_the_log(tmp_path: Path) -> None:
     """Lone surrogates and numbers that JSON cannot hold come in by somebody's JSON; they are told, not believed."""
     async with opened(tmp_path) as store:
-        heard = Heard(session=1, seq=2**70, boot="\ud800")
+        heard = ReportContext(session=1, seq=2**70, boot="\ud800")
         odd: list[Event] = [
             Scanned(id="s1", scanner="scanner", code="\udfff\x00\x1b[2J"),
-            DoorHeard(report=DoorReport(door=Door.OPEN), heard=heard),
-            FridgeHeard(place="fridge", cold=Cold(temp_c=float("nan"))),
-            FridgeHeard(place="fridge", cold=Cold(temp_c=float("inf"))),
+            DoorReported(report=DoorReport(door=DoorState.OPEN), context=heard),
+            FridgeReported(place="fridge", fridge=FridgeState(temp_c=float("nan"))),
+            FridgeReported(place="fridge", fridge=FridgeState(temp_c=float("inf"))),
         ]
         for event in odd:
             assert isinstance(await store.commit(step(state(), event=event)), Committed)

@@ -15,7 +15,7 @@ import pytest
 
 from gateway.domain.delivery.permission import Terms
 from gateway.domain.delivery.promise import Body, Cancel, Claims, Result, State
-from gateway.domain.visit.commands import Readiness
+from gateway.domain.visit.commands import ReportReadiness
 from gateway.domain.visit.state import Entrance, Now
 from gateway.protocol.box_event import seal, unseal, vouch
 from gateway.protocol.box_hub import BEGINNING, LARGEST_EVENT, Ack, Happened, Open, digest
@@ -269,7 +269,7 @@ async def test_how_an_entrance_is_doing_stays_in_the_house(tmp_path: Path) -> No
         await accepted(store, offer())
         await synced(store, hub)
         under = delivery(store, "shop.d1")
-        await store.commit(step(Entrance(id="front"), Readiness(delivery=under.id, lacking=("lock", "camera"))))
+        await store.commit(step(Entrance(id="front"), ReportReadiness(delivery=under.id, lacking=("lock", "camera"))))
         await synced(store, hub)
         found = store.result("shop.d1", NOW)
         assert found is not None

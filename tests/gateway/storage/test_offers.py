@@ -383,7 +383,9 @@ async def test_a_code_is_free_again_when_its_delivery_is_cancelled_or_delivered(
         assert await again(store) == "code_collision"
         await told(store, cancel())
         assert await again(store) is None
-        await store.commit(step(state(), c.ParcelResult(visit="v1", delivery="shop.other", outcome=Outcome.DELIVERED)))
+        await store.commit(
+            step(state(), c.ReportParcelResult(visit="v1", delivery="shop.other", outcome=Outcome.DELIVERED))
+        )
         assert await again(store, id="third", courier_sha256="d" * 64) is None
 
 

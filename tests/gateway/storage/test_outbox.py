@@ -11,7 +11,7 @@ from tests.gateway.domain.delivery.house import opened, step
 from tests.gateway.domain.delivery.shop import NOW, after
 
 HELD = timedelta(seconds=50)
-ALARM = c.Alarm(code=c.AlarmCode.LOCK_JAMMED)
+ALARM = c.RaiseAlarm(code=c.AlarmCode.LOCK_JAMMED)
 
 
 async def alarmed(store: Store, now: Now = NOW) -> int:

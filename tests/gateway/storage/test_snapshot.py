@@ -114,7 +114,7 @@ async def test_before_the_time_is_known_nothing_counts_as_signed_since(tmp_path:
 async def test_in_a_copy_nobody_is_let_in_or_signed_in_and_every_entrance_is_in_safe_mode(
     tmp_path: Path, original: Store
 ) -> None:
-    running = step(state(delivery(original, "shop.rings"), visit="v1"), c.Film(visit="v1"))
+    running = step(state(delivery(original, "shop.rings"), visit="v1"), c.StartRecording(visit="v1"))
     await original.commit(running)
     folder = await put_to_use(tmp_path)
     async with opened(folder) as store:

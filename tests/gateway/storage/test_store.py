@@ -10,24 +10,24 @@ from typing import Any
 
 import pytest
 
-from devices.reports import Bolt, Door
+from devices.reports import DoorState, LockState
 from gateway.domain.delivery.promise import State
 from gateway.domain.visit import commands as c
-from gateway.domain.visit.events import FactsChanged, Match, PreflightDue
+from gateway.domain.visit.events import CodeMatch, FactsChanged, PreflightDue
 from gateway.domain.visit.state import (
-    Attempts,
-    Camera,
+    CameraState,
     CodeKind,
-    Cold,
+    DoorResult,
     Entrance,
     Fact,
-    Half,
-    House,
+    FridgeState,
     Outcome,
+    PendingScan,
     Phase,
     Refusal,
     Rules,
-    Why,
+    ScanLockout,
+    Timer,
 )
 from gateway.protocol.hash_chain import check
 from gateway.storage import Committed, Overtaken, Store, StoreFailed
@@ -47,14 +47,22 @@ async def test_an_entrance_comes_back_exactly_as_it_was_stored(tmp_path: Path) -
         full = Entrance(
             id="front",
             rules=rules,
-            session=3,
-            question=17,
-            bolt=Fact(value=Bolt.LOCKED, proven=True, since=12.5, answered=16, floor=15, boot="b1", seq=9),
-            door=Fact(value=Door.AJAR),
-            cameras={"cam": Camera(live=True)},
-            cold={"fridge": Cold(temp_c=3.5, door=Door.CLOSED)},
-            attempts={"scanner": Attempts(wrong=(("x", 1.0),), group=frozenset({"x", "y"}))},
-            half=Half(
+            broker_session=3,
+            last_query_id=17,
+            bolt=Fact(
+                value=LockState.LOCKED,
+                proven=True,
+                stable_since=12.5,
+                answered_query_id=16,
+                min_query_id=15,
+                boot="b1",
+                seq=9,
+            ),
+            door=Fact(value=DoorState.AJAR),
+            cameras={"cam": CameraState(live=True)},
+            fridges={"fridge": FridgeState(temp_c=3.5, door=DoorState.CLOSED)},
+            scan_lockouts={"scanner": ScanLockout(unknown_codes=(("x", 1.0),), label_codes=frozenset({"x", "y"}))},
+            pending_scan=PendingScan(
                 scan="s1",
                 scanner="scanner",
                 delivery="shop.d1",
@@ -62,7 +70,7 @@ async def test_an_entrance_comes_back_exactly_as_it_was_stored(tmp_path: Path) -
                 codes=frozenset({"courier:" + DIGEST}),
             ),
             visit=replace(state(delivery(store)).visit, outcome=Outcome.UNKNOWN, gaps=("cam",)),  # type: ignore[type-var] # it has a visit
-            due={Why.ALARM: 12.25},
+            timers={Timer.ALARM: 12.25},
         )
         assert store.entrance("front") is None
         await store.commit(step(full))
@@ -106,7 +114,7 @@ async def test_what_is_spent_never_comes_back(tmp_path: Path) -> None:
     async with opened(tmp_path) as store:
         await told(store, offer())
         await reserved(store)
-        await store.commit(step(state(), c.Spend(visit="v1", delivery="shop.d1")))
+        await store.commit(step(state(), c.ConsumeOpening(visit="v1", delivery="shop.d1")))
         await store.commit(release(delivery(store), withdrawal=True))
         assert delivery(store).openings_left == 0
 
@@ -288,8 +296,8 @@ async def test_a_scan_finds_the_parcel_and_the_couriers_code(tmp_path: Path) -> 
     async with opened(tmp_path) as store:
         await told(store, offer())
         expected = delivery(store)
-        assert store.matches(PARCEL, now=OPEN) == (Match(kind=CodeKind.PARCEL, delivery=expected),)
-        assert store.matches("courier:" + DIGEST, now=OPEN) == (Match(kind=CodeKind.COURIER, delivery=expected),)
+        assert store.matches(PARCEL, now=OPEN) == (CodeMatch(kind=CodeKind.PARCEL, delivery=expected),)
+        assert store.matches("courier:" + DIGEST, now=OPEN) == (CodeMatch(kind=CodeKind.COURIER, delivery=expected),)
         assert store.matches(DIGEST, now=OPEN) == ()
         assert store.matches("nothing", now=OPEN) == ()
 
@@ -395,10 +403,12 @@ async def test_a_retailer_hears_every_state_once_and_in_order(tmp_path: Path) ->
         await listen(OPEN)
         await store.commit(reserve(under))
         await listen(OPEN)
-        done = c.ParcelResult(visit="v1", delivery="shop.d1", outcome=Outcome.DELIVERED)
-        await store.commit(step(state(under, phase=Phase.RELOCKING), c.Spend(visit="v1", delivery="shop.d1"), done))
+        done = c.ReportParcelResult(visit="v1", delivery="shop.d1", outcome=Outcome.DELIVERED)
+        await store.commit(
+            step(state(under, phase=Phase.RELOCKING), c.ConsumeOpening(visit="v1", delivery="shop.d1"), done)
+        )
         await listen(OPEN)
-        locked = c.HouseResult(visit="v1", delivery="shop.d1", house=House.LOCKED_AGAIN)
+        locked = c.ReportDoorResult(visit="v1", delivery="shop.d1", house=DoorResult.LOCKED_AGAIN)
         await store.commit(step(state(under, phase=Phase.LOCKED_AGAIN), locked))
         assert store.locked_at("front") == OPEN.utc
         await listen(OPEN)
@@ -407,7 +417,7 @@ async def test_a_retailer_hears_every_state_once_and_in_order(tmp_path: Path) ->
         assert heard == [State.SCHEDULED, State.WINDOW_OPEN, State.VISITING, State.DELIVERED, State.DELIVERED]
         result = store.result("shop.d1", OPEN)
         assert result is not None
-        assert (result.house, result.missing) == (House.LOCKED_AGAIN, 0)
+        assert (result.house, result.missing) == (DoorResult.LOCKED_AGAIN, 0)
 
 
 async def test_what_was_not_told_is_found_again_after_a_restart(tmp_path: Path) -> None:
@@ -429,7 +439,7 @@ async def test_an_entrance_that_is_not_ready_is_told_and_that_it_is_again(tmp_pa
     async with opened(tmp_path) as store:
         await told(store, offer())
         for lacking in (("lock", "cam"), ()):
-            await store.commit(step(state(), c.Readiness(delivery="shop.d1", lacking=lacking), now=NOW))
+            await store.commit(step(state(), c.ReportReadiness(delivery="shop.d1", lacking=lacking), now=NOW))
             (result,) = store.changed(NOW)
             assert result.lacking == lacking
             await store.told(result, NOW)
@@ -440,10 +450,10 @@ async def test_a_parcels_result_is_latched_and_the_houses_may_be_corrected(tmp_p
         await told(store, offer(parcels=(PARCEL, "second")))
         await reserved(store)
         for outcome, missing in ((Outcome.PARTLY_DELIVERED, 1), (Outcome.DELIVERED, 0)):
-            said = c.ParcelResult(visit="v1", delivery="shop.d1", outcome=outcome, missing=missing)
+            said = c.ReportParcelResult(visit="v1", delivery="shop.d1", outcome=outcome, missing=missing)
             await store.commit(step(state(), said))
-        for house in (House.HANDED_TO_OWNER, House.LOCKED_AGAIN):
-            await store.commit(step(state(), c.HouseResult(visit="v1", delivery="shop.d1", house=house)))
+        for house in (DoorResult.HANDED_TO_OWNER, DoorResult.LOCKED_AGAIN):
+            await store.commit(step(state(), c.ReportDoorResult(visit="v1", delivery="shop.d1", house=house)))
             result = store.result("shop.d1", OPEN)
             assert result is not None
             assert (result.state, result.missing, result.house) == (State.PARTLY_DELIVERED, 1, house)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from devices.reports import Bolt, LockReport
+from devices.reports import LockReport, LockState
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Refusal
 from gateway.system.clock import SETTLE
@@ -26,10 +26,10 @@ def unlocks(made: Box) -> list[Any]:
 async def refused(made: Box) -> Refusal:
     """Scan the parcel again, long enough after the last time; why it was refused."""
     made.passes(11)
-    before = len(made.commands(c.Answer))
+    before = len(made.commands(c.AnswerScan))
     made.scan(PARCEL)
-    await until(lambda: len(made.commands(c.Answer)) > before)
-    answer = made.commands(c.Answer)[-1]
+    await until(lambda: len(made.commands(c.AnswerScan)) > before)
+    answer = made.commands(c.AnswerScan)[-1]
     assert isinstance(answer.refusal, Refusal)
     return answer.refusal
 
@@ -41,7 +41,7 @@ async def test_a_step_while_the_bell_rings_lets_nobody_in(ready: Box, step: floa
     await ready.commits(visit)
     await ready.quiet()
     assert unlocks(ready) == []
-    assert not ready.commands(c.Reserve)
+    assert not ready.commands(c.ReserveOpening)
     assert ready.front.state.visit is None
     ready.passes(SETTLE + 5)  # the source stands by its new time
     assert await refused(ready) in {Refusal.CLOCK_UNTRUSTED, Refusal.OUTSIDE_WINDOW, Refusal.EXPIRED}
@@ -55,8 +55,8 @@ async def test_a_step_after_the_order_sends_it_no_second_time_and_the_door_is_lo
     await ready.commits(await ready.ring(PARCEL))
     await until(lambda: unlocks(ready))
     ready.time.skew = step
-    ready.bolt = Bolt.UNLOCKED
-    ready.says("lock", LockReport(bolt=Bolt.UNLOCKED))
+    ready.bolt = LockState.UNLOCKED
+    ready.says("lock", LockReport(bolt=LockState.UNLOCKED))
     await ready.quiet()
     for _ in range(8):  # the door stays closed: after 30 s of the clock that only runs it is locked again
         ready.passes(5)

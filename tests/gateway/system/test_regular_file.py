@@ -11,7 +11,7 @@ from gateway.config.broker import Broker, BrokerTls
 from gateway.config.errors import ConfigError
 from gateway.config.home import Pages
 from gateway.config.loader import load, storage_of
-from gateway.mqtt.tls import context
+from gateway.mqtt.tls import tls_context
 from gateway.runtime.notifications.apprise import read
 from gateway.system import regular_file
 from tests.shell.box import box
@@ -50,7 +50,7 @@ def password(path: Path) -> None:
 
 
 def authority(path: Path) -> None:
-    context(Broker(username="gateway", tls=BrokerTls(ca=path)))
+    tls_context(Broker(username="gateway", tls=BrokerTls(ca=path)))
 
 
 def phones(path: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.visit import commands as c
-from gateway.domain.visit.state import Camera, Rules
+from gateway.domain.visit.state import CameraState, Rules
 from gateway.video.ipc import Begun, ClipKey, Configure, Fault, Proof, Record, Watch
 from tests.filmset.talk import Talk, video_process
 from tests.foreign import foreign_camera
@@ -87,12 +87,12 @@ class OnBadWifi(House):
         place = bisect_right(self._times, at) - 1
         return self._proofs[place], at - self._times[place]
 
-    def camera_state(self, name: str) -> Camera:
+    def camera_state(self, name: str) -> CameraState:
         good = super().camera_state(name)
         if name != "outside":
             return good
         proof, _ = self.newest(self.t)
-        return Camera(live=proof.live, moving=proof.moving, recording=bool(proof.recordings) and good.recording)
+        return CameraState(live=proof.live, moving=proof.moving, recording=bool(proof.recordings) and good.recording)
 
 
 def delivered(proofs: Sequence[Proof], began: float) -> bool:

@@ -13,9 +13,9 @@ from aiohttp import ClientSession
 from PIL import Image
 from playwright.async_api import Page, expect
 
-from devices.reports import Bolt, Door, DoorReport, LockReport
+from devices.reports import DoorReport, DoorState, LockReport, LockState
 from gateway.domain.delivery.barcodes import courier_digest, new_courier_code
-from gateway.domain.visit.state import Phase, Visit, Why
+from gateway.domain.visit.state import Phase, Timer, Visit
 from tests.browser import barriers, visitor
 from tests.gateway.domain.delivery.house import told
 from tests.gateway.domain.delivery.shop import NOW, offer
@@ -85,13 +85,13 @@ async def test_a_courier_is_led_through_his_delivery(made: Box, locale: str, com
         await turn(page, "wait")
         await expect(page.locator(".countdown time")).to_have_text(re.compile(r"\d+ s"))
         await made.commits(visit)
-        made.bolt = Bolt.UNLOCKED
-        made.says("lock", LockReport(bolt=Bolt.UNLOCKED))
+        made.bolt = LockState.UNLOCKED
+        made.says("lock", LockReport(bolt=LockState.UNLOCKED))
         await turn(page, "go")
         await expect(page.locator(".word")).to_have_text(come_in)
         assert await barriers(page) == []
-        made.door = Door.OPEN
-        made.says("door", DoorReport(door=Door.OPEN))
+        made.door = DoorState.OPEN
+        made.says("door", DoorReport(door=DoorState.OPEN))
         await turn(page, "inside")
 
 
@@ -111,8 +111,8 @@ async def test_a_code_that_opens_nothing_is_a_red_no_on_his_phone_too(made: Box)
 @pytest.mark.parametrize(("cover", "told"), [(True, "Une fois dehors, sonnez"), (False, "Refermez la porte")])
 async def test_at_a_garage_he_is_told_to_ring_once_he_is_outside(made: Box, told: str, *, cover: bool) -> None:
     delivery = made.store.matches(f"courier:{DIGEST}", now=made.clock.now())[0].delivery
-    visit = Visit(id="v", delivery=delivery, phase=Phase.INSIDE, scanner="scanner", committed=True)
-    rules = replace(made.front.state.rules, cover=cover)
+    visit = Visit(id="v", delivery=delivery, phase=Phase.INSIDE, scanner="scanner", unlock_intent=True)
+    rules = replace(made.front.state.rules, garage_door=cover)
     made.front.state = replace(made.front.state, rules=rules, visit=visit)
     french = {"Accept-Language": "fr"}
     async with (
@@ -128,7 +128,7 @@ async def test_a_link_does_not_tell_before_its_hour_that_somebody_else_was_refus
         early.scan("RB123456785GB")
         await early.quiet()
         early.passes(2.5)
-        await until(lambda: Why.SIGNAL in early.front.state.due)
+        await until(lambda: Timer.SIGNAL in early.front.state.timers)
         async with client.get(f"{site.address}/c/{DIGEST}") as answer:
             assert 'data-turn="early"' in await answer.text()
 
@@ -148,7 +148,7 @@ async def test_before_his_hour_he_is_told_when_to_come_and_without_his_code_what
 async def test_his_page_knows_which_of_the_two_the_door_still_waits_for(made: Box, first: str, missing: str) -> None:
     async with served(made) as site, ClientSession() as client:
         made.scan(first)
-        await until(lambda: made.front.state.half is not None)
+        await until(lambda: made.front.state.pending_scan is not None)
         async with client.get(f"{site.address}/c/{DIGEST}") as answer:
             assert f'data-turn="other" data-missing="{missing}"' in await answer.text()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
-from devices.reports import Door, DoorReport
+from devices.reports import DoorReport, DoorState
 from gateway.config.home import Home
 from tests.browser import visitor
 from tests.gateway.web.tour import Tour, tour
@@ -104,9 +104,9 @@ async def test_what_the_live_connection_brings_is_harmless_too(walk: Tour) -> No
         await walk.site.sign_in(page.context)
         await page.goto(walk.site.address)
         await expect(page.locator("#link")).to_have_text("Connected to the box")
-        walk.made.says("garage-door", DoorReport(door=Door.OPEN))
+        walk.made.says("garage-door", DoorReport(door=DoorState.OPEN))
         await expect(page.locator(".door .word").nth(1)).to_have_text("Open")
-        walk.made.says("door", DoorReport(door=Door.OPEN))  # somebody of the household: the visit ends
+        walk.made.says("door", DoorReport(door=DoorState.OPEN))  # somebody of the household: the visit ends
         await expect(page.locator(".visit")).to_have_count(0)
         await harmless(page, "the parts that came later")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
-from devices.reports import Bolt, Door, DoorReport, LockReport
+from devices.reports import DoorReport, DoorState, LockReport, LockState
 from tests.browser import barriers, visitor
 from tests.shell.box import Box, awake, box
 from tests.shell.house import home
@@ -37,11 +37,11 @@ async def test_a_phone_shows_the_door_as_it_is_and_as_it_becomes(made: Box) -> N
         word = page.locator(".door .word").first
         await expect(word).to_have_text("Locked")
         await calm(page)
-        made.bolt = Bolt.UNLOCKED
-        made.says("lock", LockReport(bolt=Bolt.UNLOCKED))
+        made.bolt = LockState.UNLOCKED
+        made.says("lock", LockReport(bolt=LockState.UNLOCKED))
         await expect(word).to_have_text(re.compile("Unlocked|Unknown"))
-        made.door = Door.OPEN
-        made.says("door", DoorReport(door=Door.OPEN))
+        made.door = DoorState.OPEN
+        made.says("door", DoorReport(door=DoorState.OPEN))
         await expect(word).to_have_text("Open")
 
 
@@ -71,7 +71,7 @@ async def test_all_tabs_of_a_browser_share_one_connection(made: Box) -> None:
             await calm(tab)
         workers = await first.evaluate("navigator.serviceWorker ? 1 : 0")
         assert workers == 1
-        made.says("door", DoorReport(door=Door.OPEN))
+        made.says("door", DoorReport(door=DoorState.OPEN))
         for tab in tabs:
             await expect(tab.locator(".door .word").first).to_have_text(re.compile("Open|Unknown"))
 

@@ -120,7 +120,7 @@ async def test_a_parcel_whose_label_the_scanner_does_not_take_is_held_up_on_the_
         assert read == PARCEL
         assert await page.locator("#code").is_hidden(), "one code at a time, or the scanner may see the other"
         assert await page.evaluate("document.querySelector('video').srcObject") is None
-        assert made.front.state.half is None, "what a phone has read is nothing to the door"
+        assert made.front.state.pending_scan is None, "what a phone has read is nothing to the door"
 
         made.scan(read)
         await turn(page, "other")

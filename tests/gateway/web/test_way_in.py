@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
-from gateway.domain.visit.commands import Saying
+from gateway.domain.visit.commands import Notification
 from gateway.runtime.maintenance import recovery_codes
 from gateway.runtime.notifications.batching import Waiting, groups
 from gateway.runtime.notifications.composer import Wording
@@ -98,7 +98,9 @@ async def test_it_is_told_as_a_message_that_is_stored_with_it_and_leaves_at_once
     assert "The password of Anna was replaced at" in again.text or "Le mot de passe de Anna" in again.text
     waiting = [
         Waiting(number=number, about=about, at=now.utc)
-        for number, about in enumerate((Saying.NOT_READY, Saying.PASSWORD_RESET, *[Saying.NOT_READY] * 5))
+        for number, about in enumerate(
+            (Notification.NOT_READY, Notification.PASSWORD_RESET, *[Notification.NOT_READY] * 5)
+        )
     ]
     assert (waiting[1],) in groups(waiting, now.utc), "it is told alone, not as one of many"
 

@@ -12,7 +12,7 @@ from gateway.config.home import Home, Pages
 from gateway.domain.delivery.barcodes import courier_digest
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import Cold, Entrance
+from gateway.domain.visit.state import Entrance, FridgeState
 from gateway.installation.notes import keep_survey
 from gateway.installation.proposal import Asked
 from gateway.installation.survey import Begun, Look
@@ -158,9 +158,11 @@ async def _filmed(made: Box, why: str) -> None:
     file.parent.mkdir(parents=True)
     file.write_bytes(film_bytes(40))
     state = Entrance(id="garage", incident=INCIDENT)
-    await made.store.commit(step(state, c.Film(visit=INCIDENT), c.Alarm(code=c.AlarmCode.DOOR_FORCED_OPEN)))
+    await made.store.commit(
+        step(state, c.StartRecording(visit=INCIDENT), c.RaiseAlarm(code=c.AlarmCode.DOOR_FORCED_OPEN))
+    )
     for celsius in (4.0, 7.5):
-        heard = e.FridgeHeard(place="fridge", cold=Cold(temp_c=celsius))
+        heard = e.FridgeReported(place="fridge", fridge=FridgeState(temp_c=celsius))
         await made.store.commit(step(state, event=heard))
     clip = Clip(
         path=path, entrance="garage", visit=INCIDENT, part=1, camera="cam", start=NOON,

@@ -27,7 +27,7 @@ from gateway.demo.page.snapshot import (
 from gateway.demo.page.words import words
 from gateway.demo.result import Line
 from gateway.demo.watch import Seen
-from gateway.domain.visit.commands import Word
+from gateway.domain.visit.commands import ScanAnswer
 from gateway.domain.visit.state import Phase, Refusal
 
 ONLINE, OFFLINE = (Seen("bridge", {"state": word}) for word in ("online", "offline"))
@@ -137,7 +137,7 @@ def test_the_five_are_ticked_one_by_one_by_what_the_box_says() -> None:
 
 @pytest.mark.parametrize("refusal", Refusal)
 def test_a_refusal_crosses_out_what_it_is_about_and_ticks_nothing(refusal: Refusal) -> None:
-    now = told(answer(Word.NO, refusal))
+    now = told(answer(ScanAnswer.NO, refusal))
     assert now.refusal == refusal
     crossed = CROSSED.get(refusal)
     assert (now.checks or {}) == {check: False if check == crossed else None for check in CHECKS}

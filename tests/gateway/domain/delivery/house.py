@@ -6,9 +6,9 @@ from pathlib import Path
 
 from gateway.config.home import Home
 from gateway.domain.delivery.promise import Body, Cancel
-from gateway.domain.visit.commands import Command, Release, Reserve
-from gateway.domain.visit.events import Due, Event
-from gateway.domain.visit.state import Delivery, Entrance, Now, Phase, Visit
+from gateway.domain.visit.commands import Command, ReleaseOpening, ReserveOpening
+from gateway.domain.visit.events import Event, TimerExpired
+from gateway.domain.visit.state import Entrance, Now, Phase, Visit, VisitDelivery
 from gateway.storage import Answer, Committed, Overtaken, Step, Store
 from tests import storefile
 from tests.gateway.domain.delivery.shop import NOW, after, claims, home, signed
@@ -33,14 +33,14 @@ async def told(store: Store, said: Body | Cancel, *, brand: str = "shop", now: N
     return await store.accept(signed(message), message, now)
 
 
-def delivery(store: Store, name: str = "shop.d1", now: Now = OPEN) -> Delivery:
+def delivery(store: Store, name: str = "shop.d1", now: Now = OPEN) -> VisitDelivery:
     """How `decide` sees it."""
     found = store.facts(name, now)
     assert found is not None
     return found
 
 
-def state(under: Delivery | None = None, *, visit: str = "v1", phase: Phase = Phase.UNLOCKING) -> Entrance:
+def state(under: VisitDelivery | None = None, *, visit: str = "v1", phase: Phase = Phase.UNLOCKING) -> Entrance:
     """The front door, ready or with a visit."""
     if under is None:
         return Entrance(id="front")
@@ -50,12 +50,12 @@ def state(under: Delivery | None = None, *, visit: str = "v1", phase: Phase = Ph
 
 def step(new: Entrance, *commands: Command, event: Event | None = None, now: Now = OPEN) -> Step:
     """One decision."""
-    return Step(entrance=new.id, event=event or Due(), state=new, commands=commands, now=now)
+    return Step(entrance=new.id, event=event or TimerExpired(), state=new, commands=commands, now=now)
 
 
-def reserve(under: Delivery, *, visit: str = "v1", epoch: int = 0, now: Now = OPEN) -> Step:
+def reserve(under: VisitDelivery, *, visit: str = "v1", epoch: int = 0, now: Now = OPEN) -> Step:
     """The intent."""
-    intent = Reserve(
+    intent = ReserveOpening(
         visit=visit,
         delivery=under.id,
         version=under.version,
@@ -70,6 +70,6 @@ async def reserved(store: Store, name: str = "shop.d1", *, visit: str = "v1") ->
     return await store.commit(reserve(delivery(store, name), visit=visit))
 
 
-def release(under: Delivery, *, visit: str = "v1", withdrawal: bool) -> Step:
+def release(under: VisitDelivery, *, visit: str = "v1", withdrawal: bool) -> Step:
     """The reservation comes back."""
-    return step(state(), Release(visit=visit, delivery=under.id, withdrawal=withdrawal))
+    return step(state(), ReleaseOpening(visit=visit, delivery=under.id, withdrawal=withdrawal))

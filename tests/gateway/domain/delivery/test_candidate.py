@@ -11,7 +11,7 @@ from gateway.config.permission_seed import seeded
 from gateway.domain.delivery.candidate import House, changes_at, facts, state
 from gateway.domain.delivery.permission import Permission, Standing
 from gateway.domain.delivery.promise import Promise, State, Usage, promise
-from gateway.domain.visit.state import Delivery, Now, Outcome, Refusal
+from gateway.domain.visit.state import Now, Outcome, Refusal, VisitDelivery
 from tests.gateway.domain.delivery.shop import GRANTED, NOON, NOW, PARCEL, after, offer
 
 HOUSE = House(zone=ZoneInfo("Europe/Paris"), courier_proof=frozenset({"front"}))
@@ -23,12 +23,12 @@ FRESH = Usage()
 
 def seen(
     what: Promise = PROMISE, permission: Permission | None = SHOP, usage: Usage = FRESH, now: Now = NOW
-) -> Delivery:
+) -> VisitDelivery:
     return facts(what, permission, usage, house=HOUSE, now=now)
 
 
 def test_all_that_decide_must_know_is_there() -> None:
-    assert seen(permission=TWO) == Delivery(
+    assert seen(permission=TWO) == VisitDelivery(
         id="shop.d1",
         version=1,
         permission_version=1,

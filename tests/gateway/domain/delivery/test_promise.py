@@ -19,7 +19,7 @@ from gateway.domain.delivery.promise import (
     promise,
     status,
 )
-from gateway.domain.visit.state import House, Outcome
+from gateway.domain.visit.state import DoorResult, Outcome
 from tests.gateway.domain.delivery.shop import NOON, PARCEL, claims, offer
 
 WIRE: dict[str, Any] = json.loads(claims(offer()).model_dump_json(exclude_none=True))
@@ -185,7 +185,9 @@ def test_a_running_visit_goes_before_what_an_earlier_one_brought() -> None:
 
 
 def test_a_result_is_written_with_the_words_of_the_design() -> None:
-    result = Result(box="box-1", at=NOON, brand="shop", delivery="d1", state=State.DELIVERED, house=House.LOCKED_AGAIN)
+    result = Result(
+        box="box-1", at=NOON, brand="shop", delivery="d1", state=State.DELIVERED, house=DoorResult.LOCKED_AGAIN
+    )
     assert json.loads(result.model_dump_json(exclude_none=True)) == {
         "box": "box-1",
         "at": "2026-06-10T12:00:00Z",

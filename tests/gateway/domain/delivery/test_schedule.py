@@ -12,7 +12,7 @@ from gateway.config.permission_seed import seeded
 from gateway.domain.delivery.candidate import House, facts
 from gateway.domain.delivery.promise import Usage, promise
 from gateway.domain.delivery.schedule import Agenda, Expected, agenda
-from gateway.domain.visit.state import Delivery, Now, Refusal
+from gateway.domain.visit.state import Now, Refusal, VisitDelivery
 from tests.gateway.domain.delivery.shop import GRANTED, NOON, NOW, after, offer
 
 HOUSE = House(zone=ZoneInfo("Europe/Paris"), courier_proof=frozenset())
@@ -22,7 +22,9 @@ NEAR, AFTER = timedelta(minutes=2), timedelta(minutes=15)
 MINUTE = timedelta(minutes=1)
 
 
-def seen(now: Now, *expected: Delivery, checked: datetime | None = NOON, locked_at: datetime | None = None) -> Agenda:
+def seen(
+    now: Now, *expected: VisitDelivery, checked: datetime | None = NOON, locked_at: datetime | None = None
+) -> Agenda:
     waiting = [Expected(delivery=one, checked=checked) for one in expected]
     return agenda(waiting, now=now, near=NEAR, after=AFTER, locked_at=locked_at)
 

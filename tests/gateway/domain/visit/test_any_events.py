@@ -6,19 +6,19 @@ from datetime import timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devices.reports import BatteryLevel, Bolt, Door, DoorReport, Failure, LockReport, Source
+from devices.reports import BatteryLevel, DoorReport, DoorState, LockReport, LockState, OperationError, OperationSource
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.decide import decide
 from gateway.domain.visit.rules import closed, paused
-from gateway.domain.visit.state import CodeKind, Cold, Delivery, Entrance, Now, Pause, Refusal, Rules
+from gateway.domain.visit.state import CodeKind, Entrance, FridgeState, Now, PausePeriod, Refusal, Rules, VisitDelivery
 from tests.house.promise import EPOCH, Promise
 from tests.house.rules import rules_with
 
 FEW = st.integers(0, 4)
 VISITS = st.sampled_from(("v0", "v1", "v2", "v3", "v4", "incident-20250303-080000-0"))
 HEARD = st.builds(
-    e.Heard,
+    e.ReportContext,
     session=st.integers(1, 3),
     retained=st.booleans(),
     answers=st.none() | st.integers(0, 60),
@@ -27,7 +27,7 @@ HEARD = st.builds(
 )
 
 
-def delivery(draw: st.DrawFn) -> Delivery:
+def delivery(draw: st.DrawFn) -> VisitDelivery:
     number = draw(FEW)
     promise = Promise(
         id=f"d{number}",
@@ -51,13 +51,15 @@ SCANS = st.builds(
     id=VISITS,
     scanner=st.sampled_from(("s", "t")),
     code=st.sampled_from(("d0-1", "d1-1", "d2-qr", "d3-2", "x", "y", "z")),
-    matches=st.lists(st.builds(e.Match, kind=st.sampled_from(CodeKind), delivery=DELIVERIES), max_size=2).map(tuple),
+    matches=st.lists(st.builds(e.CodeMatch, kind=st.sampled_from(CodeKind), delivery=DELIVERIES), max_size=2).map(
+        tuple
+    ),
     retained=st.sampled_from((False, False, False, True)),
     expected_only=st.booleans(),
 )
 PAUSES_PLANNED = st.lists(
     st.builds(
-        lambda start, seconds: Pause(
+        lambda start, seconds: PausePeriod(
             id=f"p{start:.0f}",
             start=EPOCH + timedelta(seconds=start),
             end=EPOCH + timedelta(seconds=start + seconds),
@@ -72,30 +74,30 @@ EVENTS: st.SearchStrategy[e.Event] = st.one_of(
     st.builds(e.BrokerUp, session=st.integers(1, 3)),
     st.just(e.BrokerDown()),
     st.builds(
-        e.LockHeard,
+        e.LockReported,
         report=st.builds(
             LockReport,
-            bolt=st.sampled_from(Bolt),
+            bolt=st.sampled_from(LockState),
             jammed=st.sampled_from((None, False, True)),
-            source=st.sampled_from(Source),
+            source=st.sampled_from(OperationSource),
             user=st.sampled_from((None, "claire")),
         ),
         heard=HEARD,
     ),
-    st.builds(e.DoorHeard, report=st.builds(DoorReport, door=st.sampled_from(Door)), heard=HEARD),
-    st.builds(e.DeviceSpoke, device=st.sampled_from(("lock", "door", "fridge")), heard=HEARD),
+    st.builds(e.DoorReported, report=st.builds(DoorReport, door=st.sampled_from(DoorState)), heard=HEARD),
+    st.builds(e.SequenceAdvanced, device=st.sampled_from(("lock", "door", "fridge")), heard=HEARD),
     st.builds(
-        e.BatteryHeard,
+        e.BatteryReported,
         device=st.sampled_from(("lock", "door")),
         level=st.sampled_from((BatteryLevel.GOOD, BatteryLevel.GOOD, BatteryLevel.LOW, BatteryLevel.CRITICAL)),
     ),
     st.builds(
         e.LockFailed,
-        failure=st.sampled_from(Failure),
+        failure=st.sampled_from(OperationError),
         command=st.none() | VISITS | st.just("lockup-a-lock-1"),
     ),
     st.builds(e.ScansDropped, count=st.integers(1, 9)),
-    st.builds(e.DeviceLost, device=st.sampled_from(("lock", "door", "fridge"))),
+    st.builds(e.DeviceOffline, device=st.sampled_from(("lock", "door", "fridge"))),
     st.just(e.ReportsMissed()),
     st.builds(
         e.CameraChanged,
@@ -105,15 +107,15 @@ EVENTS: st.SearchStrategy[e.Event] = st.one_of(
         recording=st.booleans(),
     ),
     st.builds(e.DiskChanged, ok=st.booleans()),
-    st.builds(e.WalkTested, barred=st.booleans()),
+    st.builds(e.WalkTestChanged, barred=st.booleans()),
     st.builds(
-        e.FridgeHeard,
+        e.FridgeReported,
         place=st.sampled_from(("fridge", "hall")),
-        cold=st.builds(Cold, temp_c=st.sampled_from((None, 4.0, 12.0)), door=st.sampled_from(Door)),
+        cold=st.builds(FridgeState, temp_c=st.sampled_from((None, 4.0, 12.0)), door=st.sampled_from(DoorState)),
     ),
     SCANS,
-    st.builds(e.BellRang, visit=VISITS),
-    st.just(e.SomebodyAnswered()),
+    st.builds(e.BellConfirmed, visit=VISITS),
+    st.just(e.HouseholdAnswered()),
     st.builds(e.OwnerDecided, visit=VISITS, yes=st.booleans()),
     st.builds(e.Stopped, epoch=FEW),
     st.builds(e.StopLifted, epoch=FEW),
@@ -121,18 +123,20 @@ EVENTS: st.SearchStrategy[e.Event] = st.one_of(
     st.builds(e.LockoutCleared, scanner=st.sampled_from(("s", "nobody"))),
     st.builds(e.HomeChanged, somebody_home=st.sampled_from((False, False, True)), away=st.booleans()),
     st.builds(e.PausesChanged, pauses=PAUSES_PLANNED),
-    st.builds(e.LockAsked, id=st.sampled_from(("lockup-a", "lockup-b")), by=st.none() | st.just("anna")),
+    st.builds(e.LockRequested, id=st.sampled_from(("lockup-a", "lockup-b")), by=st.none() | st.just("anna")),
     st.builds(e.WindowChanged, expecting=st.booleans()),
     st.builds(e.PreflightDue, delivery=DELIVERIES),
     st.builds(e.FactsChanged, delivery=DELIVERIES, stopped=st.booleans(), epoch=FEW, pauses=st.none() | PAUSES_PLANNED),
     st.builds(
         e.UnlockNotSent,
         visit=VISITS,
-        why=st.sampled_from((e.NotSent.STOP, e.NotSent.BROKER, e.NotSent.PROOF_TOO_OLD, e.NotSent.EXPIRED)),
+        why=st.sampled_from(
+            (e.UnsentReason.STOP, e.UnsentReason.BROKER, e.UnsentReason.PROOF_TOO_OLD, e.UnsentReason.EXPIRED)
+        ),
     ),
     st.builds(e.FilmClosed, visit=VISITS, part=st.integers(1, 2)),
-    st.builds(e.Sealed, visit=VISITS, part=st.integers(1, 2)),
-    st.just(e.Due()),
+    st.builds(e.ProofSealed, visit=VISITS, part=st.integers(1, 2)),
+    st.just(e.TimerExpired()),
 )
 PAUSES = st.sampled_from((0.0, 0.0, 0.1, 1.0, 3.0, 21.0, 61.0, 901.0))
 RULES = st.builds(
@@ -169,7 +173,7 @@ class Guide:
     def check(self, number: int, command: c.Command, commands: tuple[c.Command, ...], event: e.Event, now: Now) -> None:
         match command:
             case c.Unlock(visit=visit):
-                assert isinstance(commands[number - 1], c.Reserve), "an unlock without its intent"
+                assert isinstance(commands[number - 1], c.ReserveOpening), "an unlock without its intent"
                 assert visit not in self.unlocked or isinstance(event, e.Scanned), "an unlock twice"
                 assert not isinstance(event, e.Restarted), "an unlock after a restart"
                 assert not self.state.stopped
@@ -182,15 +186,17 @@ class Guide:
 
     def answer(self, command: c.Command, depth: int) -> None:
         match command:
-            case c.Query(device="lock", session=session, number=number):
-                report = LockReport(bolt=Bolt.LOCKED)
-                self.feed(e.LockHeard(report=report, heard=e.Heard(session=session, answers=number)), depth)
-            case c.Query(session=session, number=number):
-                said = DoorReport(door=Door.CLOSED)
-                self.feed(e.DoorHeard(report=said, heard=e.Heard(session=session, answers=number)), depth)
-            case c.Ring(visit=visit):
-                self.feed(e.BellRang(visit=visit), depth)
-            case c.Film():
+            case c.QueryDevice(device="lock", session=session, number=number):
+                report = LockReport(bolt=LockState.LOCKED)
+                self.feed(
+                    e.LockReported(report=report, context=e.ReportContext(session=session, answers=number)), depth
+                )
+            case c.QueryDevice(session=session, number=number):
+                said = DoorReport(door=DoorState.CLOSED)
+                self.feed(e.DoorReported(report=said, context=e.ReportContext(session=session, answers=number)), depth)
+            case c.RingBell(visit=visit):
+                self.feed(e.BellConfirmed(visit=visit), depth)
+            case c.StartRecording():
                 for name in ("outside", "inside"):
                     self.feed(e.CameraChanged(camera=name, live=True, moving=True, recording=True), depth)
             case _:
@@ -207,6 +213,6 @@ def test_whatever_is_fed_decide_finds_rest(rules: Rules, *, guided: bool, life: 
     for event, pause in life:
         guide.feed(event, 0 if guided else 9)
         guide.mono += pause
-        due = min(guide.state.due.values(), default=None)
+        due = min(guide.state.timers.values(), default=None)
         if due is not None and due <= guide.mono:
-            guide.feed(e.Due(), 0 if guided else 9)
+            guide.feed(e.TimerExpired(), 0 if guided else 9)

@@ -9,10 +9,10 @@ from tests.house.story import RING, announce, good_day
 def test_a_barred_entrance_refuses_and_says_so_beforehand() -> None:
     house = good_day()
     promise = announce(house)
-    house.feed(e.WalkTested(barred=True))
+    house.feed(e.WalkTestChanged(failed=True))
     house.feed(e.PreflightDue(delivery=promise.facts()))
     house.run(5)
-    assert house.all(c.Readiness)[-1].lacking == ("walk_test",)
+    assert house.all(c.ReportReadiness)[-1].lacking == ("walk_test",)
     house.scan("d0-1")
     house.run(RING + 5)
     assert house.refusals == ["not_ready"]
@@ -22,10 +22,10 @@ def test_a_barred_entrance_refuses_and_says_so_beforehand() -> None:
 def test_the_test_s_own_delivery_is_let_in_by_the_same_rules() -> None:
     house = good_day()
     promise = announce(house, brand=WALK_TEST)
-    house.feed(e.WalkTested(barred=True))
+    house.feed(e.WalkTestChanged(failed=True))
     house.feed(e.PreflightDue(delivery=promise.facts()))
     house.run(5)
-    assert house.all(c.Readiness)[-1].lacking == ()
+    assert house.all(c.ReportReadiness)[-1].lacking == ()
     house.scan("d0-1")
     house.run(RING + 1)
     assert (house.refusals, house.phase) == ([], "unlocked")
@@ -37,7 +37,7 @@ def test_what_is_found_while_it_rings_keeps_the_door_shut() -> None:
     house.scan("d0-1")
     house.run(1)
     assert house.phase == "ringing"
-    house.feed(e.WalkTested(barred=True))
+    house.feed(e.WalkTestChanged(failed=True))
     house.run(RING + 5)
     assert house.phase == "ready"
     assert not house.all(c.Unlock)
@@ -46,8 +46,8 @@ def test_what_is_found_while_it_rings_keeps_the_door_shut() -> None:
 def test_once_it_is_passed_the_next_scan_opens() -> None:
     house = good_day()
     announce(house)
-    house.feed(e.WalkTested(barred=True))
-    house.feed(e.WalkTested(barred=False))
+    house.feed(e.WalkTestChanged(failed=True))
+    house.feed(e.WalkTestChanged(failed=False))
     house.scan("d0-1")
     house.run(RING + 1)
     assert house.phase == "unlocked"

@@ -5,7 +5,7 @@ import pytest
 from devices.reports import BatteryLevel, BatteryReport
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.rules import battery
+from gateway.domain.visit.rules import battery_level
 from gateway.domain.visit.state import Refusal
 from tests.house.house import House
 from tests.house.promise import Promise
@@ -17,24 +17,28 @@ CRITICAL, LOW, GOOD = BatteryLevel.CRITICAL, BatteryLevel.LOW, BatteryLevel.GOOD
 def checked(house: House, promise: Promise) -> tuple[str, ...]:
     house.feed(e.PreflightDue(delivery=promise.facts()))
     house.run(5)
-    return house.all(c.Readiness)[-1].lacking
+    return house.all(c.ReportReadiness)[-1].lacking
 
 
 def told(house: House) -> list[tuple[str, str]]:
     """What is said for a delivery; that a battery runs out is said beside it, by itself."""
-    return [(str(tell.saying), tell.detail) for tell in house.all(c.Tell) if tell.saying is not c.Saying.BATTERY_SOON]
+    return [
+        (str(tell.saying), tell.detail)
+        for tell in house.all(c.NotifyOwner)
+        if tell.saying is not c.Notification.BATTERY_SOON
+    ]
 
 
 def warned(house: House) -> list[str]:
-    return [tell.detail for tell in house.all(c.Tell) if tell.saying is c.Saying.BATTERY_SOON]
+    return [tell.detail for tell in house.all(c.NotifyOwner) if tell.saying is c.Notification.BATTERY_SOON]
 
 
 def days(house: House, percents: tuple[int, ...], role: str = "lock", *, a_day: int = 1) -> None:
     """So full at the end of each day."""
     for percent in percents:
         for _ in range(a_day):
-            level = battery(BatteryReport(percent=percent))
-            house.feed(e.BatteryHeard(device=role, level=level, percent=percent))
+            level = battery_level(BatteryReport(percent=percent))
+            house.feed(e.BatteryReported(device=role, level=level, percent=percent))
         house.run(86_400)
 
 
@@ -50,12 +54,12 @@ def test_a_battery_that_sinks_is_told_days_before_it_opens_nothing_any_more() ->
 
 def test_a_low_battery_is_told_at_once_where_nothing_can_be_reckoned() -> None:
     house = good_day()
-    house.feed(e.BatteryHeard(device="door", level=LOW))
-    house.feed(e.BatteryHeard(device="door", level=LOW))
+    house.feed(e.BatteryReported(device="door", level=LOW))
+    house.feed(e.BatteryReported(device="door", level=LOW))
     assert warned(house) == ["door"]
     house.run(6 * 3600)
-    house.feed(e.BatteryHeard(device="door", level=GOOD))
-    house.feed(e.BatteryHeard(device="door", level=CRITICAL))
+    house.feed(e.BatteryReported(device="door", level=GOOD))
+    house.feed(e.BatteryReported(device="door", level=CRITICAL))
     assert warned(house) == ["door", "door"], "a new one was put in, and is empty too"
 
 
@@ -67,7 +71,7 @@ def test_a_new_battery_begins_anew_and_a_warm_day_is_none() -> None:
     assert warned(house) == ["lock:2"]
     days(house, (100, 99, 98, 97))
     assert warned(house) == ["lock:2"]
-    assert house.mem.charges["lock"].first == 100
+    assert house.mem.battery_trends["lock"].first == 100
 
 
 def test_what_is_said_a_hundred_times_a_day_is_no_slope_and_no_new_decision() -> None:
@@ -75,7 +79,7 @@ def test_what_is_said_a_hundred_times_a_day_is_no_slope_and_no_new_decision() ->
     days(house, (60, 60, 60, 59), a_day=20)
     assert warned(house) == []
     before = house.mem
-    house.feed(e.BatteryHeard(device="lock", level=GOOD, percent=59))
+    house.feed(e.BatteryReported(device="lock", level=GOOD, percent=59))
     assert house.mem == before
 
 
@@ -84,7 +88,7 @@ def test_a_clock_that_is_not_trusted_reckons_nothing() -> None:
     house.faults.untrusted = True
     days(house, (60, 50, 40, 30))
     assert warned(house) == []
-    assert house.mem.charges == {}
+    assert house.mem.battery_trends == {}
 
 
 def test_what_was_told_is_known_after_a_restart() -> None:
@@ -115,20 +119,20 @@ def test_what_was_told_is_known_after_a_restart() -> None:
     ],
 )
 def test_three_words_for_a_battery(percent: int | None, level: BatteryLevel | None, word: BatteryLevel) -> None:
-    assert battery(BatteryReport(percent=percent, level=level)) is word
+    assert battery_level(BatteryReport(percent=percent, level=level)) is word
 
 
 @pytest.mark.parametrize("role", ["lock", "door"])
 def test_a_critical_battery_makes_the_entrance_not_ready(role: str) -> None:
     house = good_day()
     promise = announce(house)
-    house.feed(e.BatteryHeard(device=role, level=CRITICAL))
+    house.feed(e.BatteryReported(device=role, level=CRITICAL))
     assert checked(house, promise) == (f"battery:{role}",)
     assert told(house) == [("not_ready", f"battery:{role}")]
     house.scan("d0-1")
     house.run(1)
     assert house.refusals[-1] == Refusal.NOT_READY
-    assert not house.all(c.Reserve)
+    assert not house.all(c.ReserveOpening)
 
 
 @pytest.mark.parametrize("whose", ["button/bell", "signal/bell", "fridge/cooler", "presence/claire", "scanner/door"])
@@ -136,7 +140,7 @@ def test_a_critical_battery_makes_the_entrance_not_ready(role: str) -> None:
 def test_a_weak_battery_of_anything_else_is_told_and_refuses_nobody(whose: str, level: BatteryLevel) -> None:
     house = good_day()
     promise = announce(house)
-    house.feed(e.BatteryHeard(device=whose, level=level))
+    house.feed(e.BatteryReported(device=whose, level=level))
     assert warned(house) == [whose]
     assert checked(house, promise) == ()
     assert told(house) == []
@@ -158,7 +162,7 @@ def test_a_thermometer_s_battery_that_sinks_is_told_days_before() -> None:
 def test_a_low_battery_is_told_a_day_before_and_the_door_still_opens() -> None:
     house = good_day()
     promise = announce(house)
-    house.feed(e.BatteryHeard(device="lock", level=LOW))
+    house.feed(e.BatteryReported(device="lock", level=LOW))
     assert checked(house, promise) == ()
     assert told(house) == [("not_ready", "battery:lock")]
     house.scan("d0-1")
@@ -169,11 +173,11 @@ def test_a_low_battery_is_told_a_day_before_and_the_door_still_opens() -> None:
 def test_the_same_low_battery_is_told_once_a_delivery() -> None:
     house = good_day()
     promise = announce(house)
-    house.feed(e.BatteryHeard(device="lock", level=LOW))
+    house.feed(e.BatteryReported(device="lock", level=LOW))
     for _ in range(3):
         checked(house, promise)
     assert told(house) == [("not_ready", "battery:lock")]
-    house.feed(e.BatteryHeard(device="door", level=LOW))
+    house.feed(e.BatteryReported(device="door", level=LOW))
     checked(house, promise)
     assert told(house)[1:] == [("not_ready", "battery:lock, battery:door")]
 
@@ -181,9 +185,9 @@ def test_the_same_low_battery_is_told_once_a_delivery() -> None:
 def test_a_new_battery_makes_it_ready_again() -> None:
     house = good_day()
     promise = announce(house)
-    house.feed(e.BatteryHeard(device="door", level=CRITICAL))
+    house.feed(e.BatteryReported(device="door", level=CRITICAL))
     assert checked(house, promise) == ("battery:door",)
-    house.feed(e.BatteryHeard(device="door", level=GOOD))
+    house.feed(e.BatteryReported(device="door", level=GOOD))
     assert checked(house, promise) == ()
     assert told(house)[-1] == ("ready_again", "")
 
@@ -197,14 +201,14 @@ def test_a_battery_that_says_nothing_is_no_reason_to_stay_shut() -> None:
 
 def test_an_empty_battery_is_remembered_over_a_restart() -> None:
     house = good_day()
-    house.feed(e.BatteryHeard(device="lock", level=CRITICAL))
+    house.feed(e.BatteryReported(device="lock", level=CRITICAL))
     house.feed(e.Restarted())
     assert house.mem.batteries == {"lock": CRITICAL}
 
 
 def test_a_battery_that_dies_under_a_visit_does_not_keep_the_door_from_locking() -> None:
     house = inside()
-    house.feed(e.BatteryHeard(device="lock", level=CRITICAL))
+    house.feed(e.BatteryReported(device="lock", level=CRITICAL))
     house.close()
     house.run(14)
     assert house.phase == "locked_again"
@@ -213,16 +217,16 @@ def test_a_battery_that_dies_under_a_visit_does_not_keep_the_door_from_locking()
 def test_dropped_scans_are_an_alarm_of_their_own_decision() -> None:
     house = good_day()
     house.feed(e.ScansDropped(count=17))
-    assert house.all(c.Alarm)[-1] == c.Alarm(code=c.AlarmCode.SCANS_DROPPED, detail="17")
+    assert house.all(c.RaiseAlarm)[-1] == c.RaiseAlarm(code=c.AlarmCode.SCANS_DROPPED, detail="17")
 
 
 def test_a_battery_that_wavers_between_full_and_empty_floods_nobody() -> None:
     house = good_day()
     for _ in range(100):
-        house.feed(e.BatteryHeard(device="button/bell", level=LOW, percent=3))
-        house.feed(e.BatteryHeard(device="button/bell", level=GOOD, percent=99))
+        house.feed(e.BatteryReported(device="button/bell", level=LOW, percent=3))
+        house.feed(e.BatteryReported(device="button/bell", level=GOOD, percent=99))
         house.run(60)
     assert warned(house) == ["button/bell"], "in less than two hours"
     house.run(5 * 3600)
-    house.feed(e.BatteryHeard(device="button/bell", level=LOW))
+    house.feed(e.BatteryReported(device="button/bell", level=LOW))
     assert warned(house) == ["button/bell", "button/bell"], "what was put in and is empty again is told"

@@ -36,8 +36,8 @@ def test_the_whole_state_survives_the_store(begin: Callable[[], House]) -> None:
 @pytest.mark.parametrize("begin", STORIES)
 def test_nothing_happens_twice_when_time_stands_still(begin: Callable[[], House]) -> None:
     house = begin()
-    state, commands = decide(house.mem, e.Due(), now=house.now())
-    again, more = decide(state, e.Due(), now=house.now())
+    state, commands = decide(house.mem, e.TimerExpired(), now=house.now())
+    again, more = decide(state, e.TimerExpired(), now=house.now())
     assert (again, more) == (state, ())
     assert commands == ()
 
@@ -46,7 +46,7 @@ def test_nothing_happens_twice_when_time_stands_still(begin: Callable[[], House]
 def test_a_running_visit_always_has_something_to_wait_for(begin: Callable[[], House]) -> None:
     house = begin()
     while house.phase != "ready":
-        assert min(house.mem.due.values()) > house.now().mono
+        assert min(house.mem.timers.values()) > house.now().mono
         house.run(0.5)
         house.close()
 
@@ -54,9 +54,9 @@ def test_a_running_visit_always_has_something_to_wait_for(begin: Callable[[], Ho
 def test_a_visit_that_waits_for_nothing_is_a_bug_and_ends_the_process() -> None:
     house = story.inside()
     step = Step(house.mem, house.now())
-    step.enter(Phase.INSIDE, {})
+    step.transition(Phase.INSIDE, {})
     with pytest.raises(RuntimeError, match="no way on"):
-        decide(step.state, e.SomebodyAnswered(), now=house.now())
+        decide(step.state, e.HouseholdAnswered(), now=house.now())
 
 
 def test_only_a_visit_has_a_phase() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from devices.reports import Door, DoorReport
+from devices.reports import DoorReport, DoorState
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from tests.house.house import House
@@ -10,7 +10,7 @@ from tests.house.story import RING, announce, good_day, inside
 
 
 def sounds(house: House) -> list[str]:
-    return [str(show.sound) for show in house.all(c.Show)]
+    return [str(show.sound) for show in house.all(c.ShowSignal)]
 
 
 def test_a_delivery_in_order_is_unlocked_opened_closed_locked() -> None:
@@ -27,7 +27,7 @@ def test_a_delivery_in_order_is_unlocked_opened_closed_locked() -> None:
 
 def test_the_opening_is_spent_when_the_door_opens() -> None:
     house = inside()
-    assert len(house.all(c.Spend)) == 1
+    assert len(house.all(c.ConsumeOpening)) == 1
 
 
 def test_the_lock_is_thrown_ten_seconds_after_the_door_closed() -> None:
@@ -65,12 +65,15 @@ def test_a_door_that_bounces_is_not_closed() -> None:
     assert not house.all(c.Lock)
 
 
-@pytest.mark.parametrize("word", [Door.OPEN, Door.AJAR, Door.FORCED_OPEN, Door.JAMMED, Door.ERROR, Door.UNKNOWN])
-def test_no_lock_is_sent_unless_the_door_says_closed(word: Door) -> None:
+@pytest.mark.parametrize(
+    "word",
+    [DoorState.OPEN, DoorState.AJAR, DoorState.FORCED_OPEN, DoorState.JAMMED, DoorState.ERROR, DoorState.UNKNOWN],
+)
+def test_no_lock_is_sent_unless_the_door_says_closed(word: DoorState) -> None:
     house = inside()
-    house.feed(e.DeviceLost(device="door"))
+    house.feed(e.DeviceOffline(device="door"))
     house.faults.door_mute = True  # the sensor says what the story says
-    house.feed(e.DoorHeard(report=DoorReport(door=word), heard=e.Heard(session=1)))
+    house.feed(e.DoorReported(report=DoorReport(door=word), context=e.ReportContext(session=1)))
     house.run(600)
     assert not house.all(c.Lock)
     assert "door_left_open" in house.alarms
@@ -85,7 +88,7 @@ def test_a_door_open_too_long_is_told_at_the_door_first_then_to_the_owner_every_
     assert house.alarms == ["door_left_open"]
     house.run(120)
     assert house.alarms == ["door_left_open"] * 3
-    assert "door_open" in [str(tell.saying) for tell in house.all(c.Tell)]
+    assert "door_open" in [str(tell.saying) for tell in house.all(c.NotifyOwner)]
     house.close()
     house.run(40)
     assert house.houses == ["locked_again"]
@@ -144,14 +147,14 @@ def test_a_camera_lost_inside_is_alarmed_declared_and_locks_nobody_in() -> None:
     house.close()
     house.run(40)
     assert house.houses == ["locked_again"]
-    assert house.all(c.Seal)[-1].gaps == ("inside",)
+    assert house.all(c.SealProof)[-1].gaps == ("inside",)
 
 
 def test_the_film_s_own_end_is_no_lost_camera() -> None:
     house = inside()
     house.close()
     house.run(60)
-    assert house.all(c.Seal)
+    assert house.all(c.SealProof)
     assert not house.alarms
 
 
@@ -212,7 +215,7 @@ def test_parcels_that_were_not_scanned_make_it_partly_delivered() -> None:
     house.run(5)
     house.close()
     house.run(30)
-    assert [(str(x.outcome), x.missing) for x in house.all(c.ParcelResult)] == [("partly_delivered", 1)]
+    assert [(str(x.outcome), x.missing) for x in house.all(c.ReportParcelResult)] == [("partly_delivered", 1)]
 
 
 def test_the_parcel_s_result_does_not_wait_for_the_bolt() -> None:

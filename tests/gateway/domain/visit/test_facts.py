@@ -2,14 +2,14 @@
 
 import pytest
 
-from devices.reports import Bolt, Door, DoorReport, LockReport, Source
+from devices.reports import DoorReport, DoorState, LockReport, LockState, OperationSource
 from gateway.domain.visit import events as e
 from gateway.domain.visit.rules import closed, locked
 from tests.house.house import House
 from tests.house.story import good_day
 
 
-def heard(house: House, device: str, **fields: object) -> e.Heard:
+def heard(house: House, device: str, **fields: object) -> e.ReportContext:
     """The device's next message."""
     house.seqs[device] += 1
     own: dict[str, object] = {
@@ -18,16 +18,16 @@ def heard(house: House, device: str, **fields: object) -> e.Heard:
         "seq": house.seqs[device],
         **fields,
     }
-    return e.Heard(**own)  # type: ignore[arg-type] # a story names the fields that it changes
+    return e.ReportContext(**own)  # type: ignore[arg-type] # a story names the fields that it changes
 
 
-def lock_says(house: House, bolt: Bolt, **fields: object) -> None:
-    report = LockReport(bolt=bolt, source=Source.AUTO)
-    house.feed(e.LockHeard(report=report, heard=heard(house, "lock", **fields)))
+def lock_says(house: House, bolt: LockState, **fields: object) -> None:
+    report = LockReport(bolt=bolt, source=OperationSource.AUTO)
+    house.feed(e.LockReported(report=report, context=heard(house, "lock", **fields)))
 
 
-def door_says(house: House, door: Door, **fields: object) -> None:
-    house.feed(e.DoorHeard(report=DoorReport(door=door), heard=heard(house, "door", **fields)))
+def door_says(house: House, door: DoorState, **fields: object) -> None:
+    house.feed(e.DoorReported(report=DoorReport(door=door), context=heard(house, "door", **fields)))
 
 
 def doubting() -> House:
@@ -43,8 +43,8 @@ def doubting() -> House:
 
 def test_an_answer_proves() -> None:
     house = doubting()
-    lock_says(house, Bolt.LOCKED, answers=house.mem.question)
-    door_says(house, Door.CLOSED, answers=house.mem.question)
+    lock_says(house, LockState.LOCKED, answers=house.mem.last_query_id)
+    door_says(house, DoorState.CLOSED, answers=house.mem.last_query_id)
     assert locked(house.mem)
     assert closed(house.mem)
 
@@ -62,30 +62,34 @@ def test_an_answer_proves() -> None:
 )
 def test_what_does_not_prove(fields: dict[str, object]) -> None:
     house = doubting()
-    lock_says(house, Bolt.LOCKED, **fields)
-    door_says(house, Door.CLOSED, **fields)
+    lock_says(house, LockState.LOCKED, **fields)
+    door_says(house, DoorState.CLOSED, **fields)
     assert not locked(house.mem)
     assert not closed(house.mem)
 
 
 def test_unproven_good_news_is_asked_about_at_once() -> None:
     house = doubting()
-    before = house.mem.question
-    lock_says(house, Bolt.LOCKED)
-    door_says(house, Door.CLOSED)
-    assert house.mem.question == before + 2
+    before = house.mem.last_query_id
+    lock_says(house, LockState.LOCKED)
+    door_says(house, DoorState.CLOSED)
+    assert house.mem.last_query_id == before + 2
 
 
-@pytest.mark.parametrize("bad", [Bolt.UNLOCKED, Bolt.NOT_FULLY_LOCKED, Bolt.UNKNOWN, Bolt.UNLATCHED])
-def test_bad_news_of_the_bolt_is_believed_at_once(bad: Bolt) -> None:
+@pytest.mark.parametrize(
+    "bad", [LockState.UNLOCKED, LockState.NOT_FULLY_LOCKED, LockState.UNKNOWN, LockState.UNLATCHED]
+)
+def test_bad_news_of_the_bolt_is_believed_at_once(bad: LockState) -> None:
     house = good_day()
     lock_says(house, bad)
     assert not locked(house.mem)
     assert house.mem.bolt.value is bad
 
 
-@pytest.mark.parametrize("bad", [Door.OPEN, Door.AJAR, Door.FORCED_OPEN, Door.JAMMED, Door.ERROR, Door.UNKNOWN])
-def test_bad_news_of_the_door_is_believed_at_once(bad: Door) -> None:
+@pytest.mark.parametrize(
+    "bad", [DoorState.OPEN, DoorState.AJAR, DoorState.FORCED_OPEN, DoorState.JAMMED, DoorState.ERROR, DoorState.UNKNOWN]
+)
+def test_bad_news_of_the_door_is_believed_at_once(bad: DoorState) -> None:
     house = good_day()
     door_says(house, bad)
     assert not closed(house.mem)
@@ -93,7 +97,7 @@ def test_bad_news_of_the_door_is_believed_at_once(bad: Door) -> None:
 
 def test_a_retained_unlocked_is_no_news_at_all() -> None:
     house = good_day()
-    lock_says(house, Bolt.UNLOCKED, retained=True)
+    lock_says(house, LockState.UNLOCKED, retained=True)
     assert locked(house.mem)
 
 
@@ -101,16 +105,16 @@ def test_an_answer_to_a_question_from_before_the_bad_news_does_not_prove() -> No
     house = good_day()
     house.faults.mute = True
     house.feed(e.ReportsMissed())
-    asked = house.mem.question - 1
-    lock_says(house, Bolt.UNLOCKED)
-    lock_says(house, Bolt.LOCKED, answers=asked)
+    asked = house.mem.last_query_id - 1
+    lock_says(house, LockState.UNLOCKED)
+    lock_says(house, LockState.LOCKED, answers=asked)
     assert not locked(house.mem)
 
 
 def test_what_is_proven_stays_proven_while_it_is_repeated() -> None:
     house = good_day()
-    lock_says(house, Bolt.LOCKED)
-    door_says(house, Door.CLOSED)
+    lock_says(house, LockState.LOCKED)
+    door_says(house, DoorState.CLOSED)
     assert locked(house.mem)
     assert closed(house.mem)
 
@@ -119,9 +123,9 @@ def test_a_hole_in_the_sequence_ends_the_proof_until_it_is_answered_again() -> N
     house = good_day()
     house.seqs["lock"] += 1
     house.faults.mute = True
-    lock_says(house, Bolt.LOCKED)
+    lock_says(house, LockState.LOCKED)
     assert not locked(house.mem)
-    lock_says(house, Bolt.LOCKED, answers=house.mem.question)
+    lock_says(house, LockState.LOCKED, answers=house.mem.last_query_id)
     assert locked(house.mem)
 
 
@@ -129,23 +133,23 @@ def test_a_lock_that_started_anew_must_answer_anew() -> None:
     house = good_day()
     house.faults.mute = True
     house.reboot("lock")
-    lock_says(house, Bolt.LOCKED, answers=house.mem.question)
+    lock_says(house, LockState.LOCKED, answers=house.mem.last_query_id)
     assert not locked(house.mem)
-    lock_says(house, Bolt.LOCKED, answers=house.mem.question)
+    lock_says(house, LockState.LOCKED, answers=house.mem.last_query_id)
     assert locked(house.mem)
 
 
 @pytest.mark.parametrize("device", ["lock", "door"])
 def test_a_lost_device_is_unknown_and_the_other_is_not(device: str) -> None:
     house = good_day()
-    house.feed(e.DeviceLost(device=device))
+    house.feed(e.DeviceOffline(device=device))
     assert (locked(house.mem), closed(house.mem)) == (device == "door", device == "lock")
 
 
 def test_a_lost_broker_makes_all_unknown_and_a_new_session_asks() -> None:
     house = good_day()
     house.broker_down()
-    assert (house.mem.bolt.value, house.mem.door.value) == (Bolt.UNKNOWN, Door.UNKNOWN)
+    assert (house.mem.bolt.value, house.mem.door.value) == (LockState.UNKNOWN, DoorState.UNKNOWN)
     house.broker_up()
     house.run(1)
     assert locked(house.mem)
@@ -154,18 +158,18 @@ def test_a_lost_broker_makes_all_unknown_and_a_new_session_asks() -> None:
 
 def test_a_device_without_sequence_numbers_is_believed_in_the_order_of_arrival() -> None:
     house = doubting()
-    lock_says(house, Bolt.UNLOCKED, seq=None, boot=None)
-    lock_says(house, Bolt.LOCKED, seq=None, boot=None)
+    lock_says(house, LockState.UNLOCKED, seq=None, boot=None)
+    lock_says(house, LockState.LOCKED, seq=None, boot=None)
     assert not locked(house.mem)
-    lock_says(house, Bolt.LOCKED, seq=None, boot=None, answers=house.mem.question)
+    lock_says(house, LockState.LOCKED, seq=None, boot=None, answers=house.mem.last_query_id)
     assert locked(house.mem)
 
 
 def test_a_basic_door_s_live_word_counts_and_a_retained_one_does_not() -> None:
     house = good_day(door_answers=False)
     house.feed(e.ReportsMissed())
-    door_says(house, Door.CLOSED, retained=True)
+    door_says(house, DoorState.CLOSED, retained=True)
     assert not closed(house.mem)
     house.reboot("door")
-    door_says(house, Door.CLOSED)
+    door_says(house, DoorState.CLOSED)
     assert closed(house.mem)

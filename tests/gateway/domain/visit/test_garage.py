@@ -2,7 +2,7 @@
 
 import pytest
 
-from devices.reports import Door
+from devices.reports import DoorState
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Refusal
@@ -31,7 +31,7 @@ def opened(**rules: object) -> Garage:
 
 
 def sent_down(house: Garage) -> int:
-    return len(house.all(c.Close))
+    return len(house.all(c.CloseGarageDoor))
 
 
 def test_the_courier_rings_outside_and_the_garage_is_closed_and_proven_so() -> None:
@@ -123,7 +123,7 @@ def test_a_beam_that_is_not_seen_is_not_clear() -> None:
     assert sent_down(house) == 1
 
 
-@pytest.mark.parametrize("lost", [e.BrokerDown(), e.DeviceLost(device="way"), e.ReportsMissed()])
+@pytest.mark.parametrize("lost", [e.BrokerDown(), e.DeviceOffline(device="way"), e.ReportsMissed()])
 def test_what_happened_while_nobody_saw_takes_the_couriers_word_back(lost: e.Event) -> None:
     house = opened()
     house.rings_outside()
@@ -183,10 +183,10 @@ def test_a_garage_whose_way_is_not_affirmatively_clear_opens_to_nobody() -> None
 def test_the_owner_is_told_what_is_in_the_way() -> None:
     house = good_garage()
     house.breaks_beam(broken=True)
-    house.feed(e.WindowChanged(expecting=True))
+    house.feed(e.WindowChanged(near=True))
     house.feed(e.PreflightDue(delivery=house.promises["d0"].facts()))
     house.run(5)
-    assert house.all(c.Readiness)[-1].lacking == ("way",)
+    assert house.all(c.ReportReadiness)[-1].lacking == ("way",)
 
 
 def test_an_opener_that_does_nothing_is_never_told_twice() -> None:
@@ -205,7 +205,7 @@ def test_a_garage_that_somebody_opens_while_all_are_away_is_alarmed_and_filmed()
     house.open()
     house.run(1)
     assert house.alarms == ["unexpected_unlock"]
-    assert house.all(c.Film)
+    assert house.all(c.StartRecording)
 
 
 def test_the_households_own_openings_are_neither_filmed_nor_alarmed() -> None:
@@ -214,21 +214,21 @@ def test_the_households_own_openings_are_neither_filmed_nor_alarmed() -> None:
     house.run(30)
     house.close()
     house.run(DOWN + 5)
-    assert house.mem.door.value is Door.CLOSED
+    assert house.mem.door.value is DoorState.CLOSED
     assert not house.alarms
-    assert not house.all(c.Film)
+    assert not house.all(c.StartRecording)
 
 
 def test_lock_now_never_moves_a_garage_door() -> None:
     house = good_garage()
     house.lock_now()
     house.run(10)
-    assert [note.what for note in house.all(c.Note)] == ["lockup_proven"]
+    assert [note.what for note in house.all(c.LogNote)] == ["lockup_proven"]
     house.open()
     house.run(1)
     house.lock_now()
     house.run(10)
-    assert [note.what for note in house.all(c.Note)][-1] == "lockup_door_open"
+    assert [note.what for note in house.all(c.LogNote)][-1] == "lockup_door_open"
     assert not house.all(c.Lock)
     assert sent_down(house) == 0
 

@@ -6,11 +6,11 @@ from tests.house.story import RING, announce, good_day, inside
 
 
 def shown(house: House) -> list[str]:
-    return [str(show.sound) for show in house.all(c.Show)]
+    return [str(show.sound) for show in house.all(c.ShowSignal)]
 
 
 def told(house: House) -> list[str]:
-    return [str(tell.saying) for tell in house.all(c.Tell)]
+    return [str(tell.saying) for tell in house.all(c.NotifyOwner)]
 
 
 # ---- a fixed knob outside -------------------------------------------------------------------------------------------

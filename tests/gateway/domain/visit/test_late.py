@@ -2,7 +2,7 @@
 
 import pytest
 
-from devices.reports import Bolt, LockReport, Source
+from devices.reports import LockReport, LockState, OperationSource
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from tests.house.house import House
@@ -13,7 +13,7 @@ DEAF = 60  # a visit whose unlock nobody answered has ended by then
 
 
 def parts(house: House) -> list[int]:
-    return [film.part for film in house.all(c.Film)]
+    return [film.part for film in house.all(c.StartRecording)]
 
 
 def unanswered(holds: float, **rules: object) -> House:
@@ -38,7 +38,7 @@ def test_a_lock_that_obeys_after_its_visit_is_alarmed_filmed_and_locked_again(ho
     assert house.alarms[-1] == "late_unlock"
     assert parts(house) == [1, 2]
     assert house.houses == ["locked_again", "locked_again"]
-    told = [tell.visit for tell in house.all(c.Tell) if tell.saying is c.Saying.LOCKED_AGAIN]
+    told = [tell.visit for tell in house.all(c.NotifyOwner) if tell.saying is c.Notification.LOCKED_AGAIN]
     assert told == ["v1", "v1"], "the owner is told of the visit that it belongs to"
     assert house.promises["d0"].used == 1
 
@@ -62,8 +62,8 @@ def test_a_lock_that_obeys_late_and_tells_nothing_is_found_by_asking() -> None:
 
 def test_a_late_unlock_whose_lock_names_no_source_is_no_hand_of_the_household() -> None:
     house = unanswered(1e6)
-    report = LockReport(bolt=Bolt.UNLOCKED, source=Source.UNSPECIFIED)
-    house.feed(e.LockHeard(report=report, heard=e.Heard(session=1)))
+    report = LockReport(bolt=LockState.UNLOCKED, source=OperationSource.UNSPECIFIED)
+    house.feed(e.LockReported(report=report, context=e.ReportContext(session=1)))
     assert house.alarms[-1] == "late_unlock"
     assert parts(house) == [1, 2]
 
@@ -82,10 +82,10 @@ def test_the_watch_ends_only_when_the_door_is_proven_locked_after_the_longest_ho
     house = unanswered(1e6, watch=60.0)
     house.faults.mute = True
     house.run(HOLD + 100)
-    assert "held" in house.mem.due
+    assert "held" in house.mem.timers
     house.faults.mute = False
     house.run(61)
-    assert not house.mem.due.keys() & {"held", "watch"}
+    assert not house.mem.timers.keys() & {"held", "watch"}
 
 
 def test_no_other_delivery_is_let_in_while_an_unlock_may_still_act() -> None:
@@ -95,7 +95,7 @@ def test_no_other_delivery_is_let_in_while_an_unlock_may_still_act() -> None:
     house.scan("d1-1")
     assert house.refusals[-1] == "not_ready"
     house.run(10)
-    assert house.all(c.Readiness)[-1].lacking == ("lock",)
+    assert house.all(c.ReportReadiness)[-1].lacking == ("lock",)
     house.run(HOLD)
     house.scan("d1-1")
     assert house.phase == "ringing"
@@ -106,7 +106,7 @@ def test_a_restart_watches_for_the_whole_time_again() -> None:
     house.run(600)
     house.kill(seconds=1)
     house.run(10)
-    assert house.mem.watch is not None
+    assert house.mem.grace_visit is not None
     house.run(1300 - 611 - DEAF + 60)
     assert house.alarms[-1] == "late_unlock"
     assert house.physical == ["withdrawn", "thrown"]
@@ -132,13 +132,13 @@ def test_after_a_quarter_of_an_hour_the_household_s_own_hand_is_its_own_though_a
     house.run(10)
     assert parts(house) == [1]
     assert "late_unlock" not in house.alarms
-    assert house.mem.watch is not None
+    assert house.mem.grace_visit is not None
 
 
 def test_a_lock_that_answers_its_unlock_leaves_nothing_to_watch_for() -> None:
     house = unlocked()
     house.run(80)
-    assert house.mem.watch is None
+    assert house.mem.grace_visit is None
     assert house.promises["d0"].used == 0
 
 
@@ -146,9 +146,9 @@ def test_an_unlock_that_never_left_leaves_nothing_to_watch_for() -> None:
     house = good_day()
     announce(house)
     house.scan("d0-1")
-    house.faults.held_back = e.NotSent.STOP
+    house.faults.held_back = e.UnsentReason.STOP
     house.run(RING - 1 + DEAF)
-    assert (house.phase, house.mem.watch) == ("ready", None)
+    assert (house.phase, house.mem.grace_visit) == ("ready", None)
 
 
 def test_a_hand_at_the_moment_of_the_unlock_is_no_answer_to_it() -> None:

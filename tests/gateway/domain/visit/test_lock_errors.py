@@ -2,10 +2,10 @@
 
 import pytest
 
-from devices.reports import Failure
+from devices.reports import OperationError
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import Locked
+from gateway.domain.visit.state import LockRequestResult
 from tests.house.house import House
 from tests.house.story import RING, announce, good_day, inside, unlocked
 
@@ -20,19 +20,19 @@ def scanned(**rules: object) -> House:
     return house
 
 
-def refused(house: House, failure: Failure = Failure.BUSY) -> House:
+def refused(house: House, failure: OperationError = OperationError.BUSY) -> House:
     house.faults.refuses = failure
     house.run(1)
     return house
 
 
 def told(house: House) -> list[str]:
-    return [alarm.detail for alarm in house.all(c.Alarm) if alarm.code is c.AlarmCode.LOCK_REFUSED]
+    return [alarm.detail for alarm in house.all(c.RaiseAlarm) if alarm.code is c.AlarmCode.LOCK_REFUSED]
 
 
 def test_a_refused_unlock_is_asked_about_at_once_and_told_with_its_reason() -> None:
     house = refused(scanned(latency=60.0))
-    assert [x.device for x in house.all(c.Query)][-3:].count("lock") >= 1
+    assert [x.device for x in house.all(c.QueryDevice)][-3:].count("lock") >= 1
     assert told(house) == ["busy"]
     assert house.phase == "relocking", "the lock's own answer ended the waiting, long before its latency"
 
@@ -58,7 +58,7 @@ def test_the_courier_hears_no_and_the_opening_comes_back() -> None:
 def test_a_refusal_of_a_lock_that_is_silent_then_ends_as_silence_does() -> None:
     house = scanned()
     house.faults.silent = True
-    refused(house, Failure.TIMEOUT)
+    refused(house, OperationError.TIMEOUT)
     house.run(10)
     assert told(house) == ["timeout"]
     assert "unlock_unknown" in house.alarms
@@ -69,7 +69,7 @@ def test_a_refusal_of_a_lock_that_is_silent_then_ends_as_silence_does() -> None:
 def test_a_lock_that_says_no_says_locked_and_then_moves_all_the_same_is_locked_again() -> None:
     house = scanned()
     house.faults.refused_yet_done = True
-    refused(house, Failure.TIMEOUT)
+    refused(house, OperationError.TIMEOUT)
     assert house.phase == "relocking"
     assert house.premises.withdrawals, "it moved"
     house.run(60)
@@ -90,7 +90,7 @@ def test_a_refusal_does_not_shorten_the_time_in_which_a_late_copy_may_act() -> N
 
 def test_a_refused_lock_is_asked_about_at_once_tried_again_and_handed_over() -> None:
     house = inside(latency=20.0)
-    house.faults.refuses = Failure.UNREACHABLE
+    house.faults.refuses = OperationError.UNREACHABLE
     house.close()
     house.run(35)
     assert told(house) == ["unreachable"], "once a visit"
@@ -102,7 +102,7 @@ def test_a_refused_lock_is_asked_about_at_once_tried_again_and_handed_over() -> 
 
 def test_a_lock_that_refuses_and_yet_locks_is_proven_by_its_answer() -> None:
     house = inside()
-    house.faults.refuses, house.faults.refused_yet_done = Failure.TIMEOUT, True
+    house.faults.refuses, house.faults.refused_yet_done = OperationError.TIMEOUT, True
     house.close()
     house.run(20)
     assert house.houses == ["locked_again"]
@@ -112,22 +112,25 @@ def test_a_lock_that_refuses_and_yet_locks_is_proven_by_its_answer() -> None:
 def test_a_refusal_that_nobody_waits_for_changes_nothing() -> None:
     for house in (good_day(), unlocked()):
         before = house.mem
-        house.feed(e.LockFailed(failure=Failure.BUSY))
+        house.feed(e.LockFailed(failure=OperationError.BUSY))
         assert house.mem == before
         assert told(house) == []
 
 
 @pytest.mark.parametrize(
-    ("failure", "command"), [(Failure.REPEATED, None), (Failure.BUSY, "another-visit"), (Failure.BUSY, "x-lock-1")]
+    ("failure", "command"),
+    [(OperationError.REPEATED, None), (OperationError.BUSY, "another-visit"), (OperationError.BUSY, "x-lock-1")],
 )
-def test_a_copy_that_was_refused_or_another_order_is_none_of_this_visit(failure: Failure, command: str | None) -> None:
+def test_a_copy_that_was_refused_or_another_order_is_none_of_this_visit(
+    failure: OperationError, command: str | None
+) -> None:
     house = scanned()
     house.faults.mute = True
     house.run(1)
     assert house.phase == "unlocking"
     house.feed(e.LockFailed(failure=failure, command=command))
     assert told(house) == []
-    assert not house.mem.visit or not house.mem.visit.refused
+    assert not house.mem.visit or not house.mem.visit.lock_refused
 
 
 def test_a_lock_that_names_the_order_is_understood() -> None:
@@ -135,7 +138,7 @@ def test_a_lock_that_names_the_order_is_understood() -> None:
     house.faults.mute = True
     house.run(1)
     assert house.mem.visit is not None
-    house.feed(e.LockFailed(failure=Failure.BUSY, command=house.mem.visit.id))
+    house.feed(e.LockFailed(failure=OperationError.BUSY, command=house.mem.visit.id))
     assert told(house) == ["busy"]
 
 
@@ -143,12 +146,12 @@ def test_somebody_who_asks_to_lock_is_told_too_and_need_not_wait() -> None:
     house = good_day(latency=20.0)
     house.by_hand(unlock=True)
     house.run(300)
-    house.faults.refuses = Failure.INSUFFICIENT_BATTERY
+    house.faults.refuses = OperationError.INSUFFICIENT_BATTERY
     house.lock_now()
     house.run(25)
     assert told(house) == ["insufficient_battery"]
-    assert house.mem.lockup is not None
-    assert house.mem.lockup.result is Locked.NOT_PROVEN, "asked at once, so one latency and not two"
+    assert house.mem.lock_request is not None
+    assert house.mem.lock_request.result is LockRequestResult.NOT_PROVEN, "asked at once, so one latency and not two"
 
 
 def test_a_lock_that_repeats_its_refusal_during_a_lock_up_is_told_of_once() -> None:
@@ -158,11 +161,11 @@ def test_a_lock_that_repeats_its_refusal_during_a_lock_up_is_told_of_once() -> N
     house.faults.silent = True
     house.kill(seconds=1)
     house.run(2)  # until the unlock of before can act no more, no answer counts: the lock-up waits
-    house.faults.refuses = Failure.BUSY
+    house.faults.refuses = OperationError.BUSY
     house.lock_now()
     house.run(0.1)
-    assert house.mem.lockup is not None
-    assert house.mem.lockup.refused
+    assert house.mem.lock_request is not None
+    assert house.mem.lock_request.lock_refused
     for _ in range(30):
-        house.feed(e.LockFailed(failure=Failure.BUSY))
+        house.feed(e.LockFailed(failure=OperationError.BUSY))
     assert told(house) == ["busy"]

@@ -103,15 +103,15 @@ class AnyEntrance(RuleBasedStateMachine):
     @invariant()
     def a_waiting_visit_has_a_deadline(self) -> None:
         state = self.house.mem
-        assert state.visit is None or set(state.due) - ENTRANCE_WIDE
+        assert state.visit is None or set(state.timers) - ENTRANCE_WIDE
 
     @invariant()
     def good_news_is_only_shown_when_it_was_answered(self) -> None:
         state = self.house.mem
         if locked(state):
-            assert state.bolt.answered >= 0
+            assert state.bolt.answered_query_id >= 0
         if closed(state) and state.rules.door_answers:
-            assert state.door.answered >= 0
+            assert state.door.answered_query_id >= 0
 
     @invariant()
     def one_unlock_a_visit(self) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from devices.reports import Bolt, Door, DoorReport, LockReport, Source
+from devices.reports import DoorReport, DoorState, LockReport, LockState, OperationSource
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from tests.house.house import House
@@ -26,8 +26,8 @@ def test_the_reservation_stands_before_the_unlock_and_carries_the_versions() -> 
     house = scanned()
     house.run(RING)
     kinds = [type(x) for _, x in house.did]
-    assert kinds.index(c.Reserve) + 1 == kinds.index(c.Unlock)
-    reserve = house.all(c.Reserve)[0]
+    assert kinds.index(c.ReserveOpening) + 1 == kinds.index(c.Unlock)
+    reserve = house.all(c.ReserveOpening)[0]
     assert (reserve.version, reserve.permission_version, reserve.stop_epoch) == (1, 1, 0)
 
 
@@ -35,18 +35,18 @@ def test_go_is_said_when_the_lock_reports_unlocked_and_not_before() -> None:
     house = scanned()
     house.faults.slow_unlock = 2.0
     house.run(RING - 10)
-    assert str(house.all(c.Answer)[-1].word) == "wait"
+    assert str(house.all(c.AnswerScan)[-1].word) == "wait"
     house.run(3)
-    assert str(house.all(c.Answer)[-1].word) == "go"
-    assert str(house.all(c.Show)[-1].light) == "green"
+    assert str(house.all(c.AnswerScan)[-1].word) == "go"
+    assert str(house.all(c.ShowSignal)[-1].light) == "green"
 
 
 def test_a_lock_that_only_unlatches_opens_too() -> None:
     house = scanned()
     house.faults.mute = True
     house.run(RING - 10)
-    report = LockReport(bolt=Bolt.UNLATCHED, source=Source.REMOTE)
-    house.feed(e.LockHeard(report=report, heard=e.Heard(session=1)))
+    report = LockReport(bolt=LockState.UNLATCHED, source=OperationSource.REMOTE)
+    house.feed(e.LockReported(report=report, context=e.ReportContext(session=1)))
     assert house.phase == "unlocked"
 
 
@@ -54,18 +54,18 @@ def test_a_bolt_that_is_half_way_is_not_unlocked() -> None:
     house = scanned()
     house.faults.mute = True
     house.run(RING - 10)
-    report = LockReport(bolt=Bolt.NOT_FULLY_LOCKED, source=Source.REMOTE)
-    house.feed(e.LockHeard(report=report, heard=e.Heard(session=1)))
+    report = LockReport(bolt=LockState.NOT_FULLY_LOCKED, source=OperationSource.REMOTE)
+    house.feed(e.LockReported(report=report, context=e.ReportContext(session=1)))
     assert house.phase == "unlocking"
 
 
 @pytest.mark.parametrize(
     ("why", "refusal"),
     [
-        (e.NotSent.STOP, "stopped_by_owner"),
-        (e.NotSent.PROOF_TOO_OLD, "camera_unavailable"),
-        (e.NotSent.BROKER, "not_ready"),
-        (e.NotSent.EXPIRED, "not_ready"),
+        (e.UnsentReason.STOP, "stopped_by_owner"),
+        (e.UnsentReason.PROOF_TOO_OLD, "camera_unavailable"),
+        (e.UnsentReason.BROKER, "not_ready"),
+        (e.UnsentReason.EXPIRED, "not_ready"),
     ],
 )
 def test_an_unlock_that_was_held_back_costs_nothing(why: str, refusal: str) -> None:
@@ -80,7 +80,7 @@ def test_an_unlock_that_was_held_back_costs_nothing(why: str, refusal: str) -> N
 
 def test_an_unlock_held_back_costs_nothing_though_the_stop_was_known_first() -> None:
     house = scanned()
-    house.faults.held_back = e.NotSent.STOP
+    house.faults.held_back = e.UnsentReason.STOP
     house.run(10.05)
     house.feed(e.Stopped(epoch=1))
     assert house.phase == "relocking"
@@ -91,7 +91,7 @@ def test_an_unlock_held_back_costs_nothing_though_the_stop_was_known_first() -> 
 
 def test_the_old_proof_holds_the_unlock_back_and_a_second_scan_opens() -> None:
     house = scanned()
-    house.faults.held_back = e.NotSent.PROOF_TOO_OLD
+    house.faults.held_back = e.UnsentReason.PROOF_TOO_OLD
     house.run(RING)
     assert house.refusals == ["camera_unavailable"]
     assert house.physical == []
@@ -108,7 +108,7 @@ def test_a_jam_is_alarmed_and_the_door_locked() -> None:
     house.run(60)
     assert house.alarms == ["lock_jammed"]
     assert house.houses == ["locked_again"]
-    assert str(house.all(c.Answer)[-1].word) == "no"
+    assert str(house.all(c.AnswerScan)[-1].word) == "no"
 
 
 def test_silence_is_asked_about_then_spent_unknown_and_never_sent_again() -> None:
@@ -215,11 +215,11 @@ def test_broken_observation_ends_the_claim_that_nobody_went_in(lost: str) -> Non
     elif lost == "boot":
         house.reboot("door")
     elif lost == "device":
-        house.feed(e.DeviceLost(device="door"))
+        house.feed(e.DeviceOffline(device="door"))
     elif lost == "missed":
         house.feed(e.ReportsMissed())
     else:
-        house.feed(e.DoorHeard(report=DoorReport(door=Door.ERROR), heard=e.Heard(session=1)))
+        house.feed(e.DoorReported(report=DoorReport(door=DoorState.ERROR), context=e.ReportContext(session=1)))
     house.run(80)
     assert house.promises["d0"].used == 1
     assert house.houses == ["locked_again"]
@@ -228,8 +228,8 @@ def test_broken_observation_ends_the_claim_that_nobody_went_in(lost: str) -> Non
 def test_a_battery_s_report_is_no_hole() -> None:
     house = unlocked()
     house.seqs["lock"] += 1
-    heard = e.Heard(session=1, boot="lock1", seq=house.seqs["lock"])
-    house.feed(e.DeviceSpoke(device="lock", heard=heard))
+    heard = e.ReportContext(session=1, boot="lock1", seq=house.seqs["lock"])
+    house.feed(e.SequenceAdvanced(device="lock", context=heard))
     house.run(80)
     assert house.promises["d0"].used == 0
 
@@ -237,10 +237,10 @@ def test_a_battery_s_report_is_no_hole() -> None:
 def test_an_opened_message_that_comes_after_the_closed_one_still_spends() -> None:
     house = unlocked()
     door, seq = house.mem.door, house.mem.door.seq
-    said = DoorReport(door=Door.CLOSED)
-    house.feed(e.DoorHeard(report=said, heard=e.Heard(session=1, boot=door.boot, seq=seq + 2)))
-    said = DoorReport(door=Door.OPEN)
-    house.feed(e.DoorHeard(report=said, heard=e.Heard(session=1, boot=door.boot, seq=seq + 1)))
+    said = DoorReport(door=DoorState.CLOSED)
+    house.feed(e.DoorReported(report=said, context=e.ReportContext(session=1, boot=door.boot, seq=seq + 2)))
+    said = DoorReport(door=DoorState.OPEN)
+    house.feed(e.DoorReported(report=said, context=e.ReportContext(session=1, boot=door.boot, seq=seq + 1)))
     house.run(80)
     assert house.promises["d0"].used == 1
 
@@ -260,7 +260,7 @@ def test_a_stop_with_the_door_still_closed_locks_at_once() -> None:
     house.stop(stopped=True)
     house.run(1)
     assert house.physical == ["withdrawn", "thrown"]
-    assert str(house.all(c.Answer)[-1].refusal) == "stopped_by_owner"
+    assert str(house.all(c.AnswerScan)[-1].refusal) == "stopped_by_owner"
     house.run(30)
     assert house.houses == ["locked_again"]
 

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import Pause, Why
+from gateway.domain.visit.state import PausePeriod, Timer
 from tests.house.house import House
 from tests.house.promise import EPOCH, Promise
 from tests.house.story import RING, announce, good_day, unlocked
@@ -22,7 +22,7 @@ def watched(house: House, start: float = 0.0, end: float = 3600.0, ident: str = 
 
 
 def readiness(house: House) -> list[tuple[str, ...]]:
-    return [word.lacking for word in house.all(c.Readiness)]
+    return [word.lacking for word in house.all(c.ReportReadiness)]
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_at_its_end_the_next_scan_opens_without_anybody_s_word() -> None:
     house.scan("d0-1")
     house.run(30)
     assert house.mem.pauses == ()
-    assert Why.PAUSE not in house.mem.due
+    assert Timer.PAUSE not in house.mem.timers
     house.scan("d0-1")
     house.run(RING + 1)
     assert house.refusals == ["paused"]
@@ -73,7 +73,7 @@ def test_a_courier_who_rings_as_the_pause_begins_is_not_let_in() -> None:
     house.pause(19, 60)
     house.run(RING)
     assert house.refusals == ["paused"]
-    assert not house.all(c.Reserve)
+    assert not house.all(c.ReserveOpening)
     assert house.phase == "ready"
 
 
@@ -83,7 +83,7 @@ def test_a_pause_that_is_stored_as_the_intent_is_committed_rolls_it_back() -> No
     house.scan("d0-1")
     house.run(19.9)
     now = EPOCH + timedelta(seconds=house.t)
-    house.pauses = (Pause(id="p", start=now, end=now + timedelta(hours=1)),)  # stored; its event has not come yet
+    house.pauses = (PausePeriod(id="p", start=now, end=now + timedelta(hours=1)),)  # stored; its event has not come yet
     house.run(1)
     assert house.refusals == ["paused"]
     assert not house.all(c.Unlock)
@@ -123,7 +123,7 @@ def test_while_the_time_is_not_certain_nothing_is_over() -> None:
     assert house.mem.pauses
     assert house.refusals == ["clock_untrusted"]
     house.faults.untrusted = False
-    house.feed(e.Due())
+    house.feed(e.TimerExpired())
     assert house.mem.pauses == ()
 
 
@@ -164,7 +164,7 @@ def test_the_household_that_paused_is_not_told_so_itself() -> None:
     house.run(5)
     house.end_pauses()
     house.run(5)
-    assert not house.all(c.Tell)
+    assert not house.all(c.NotifyOwner)
 
 
 def test_of_what_it_does_not_know_the_household_still_hears() -> None:
@@ -176,7 +176,7 @@ def test_of_what_it_does_not_know_the_household_still_hears() -> None:
     house.feed(e.PreflightDue(delivery=promise.facts()))
     house.run(5)
     assert readiness(house)[-1] == ("disk", "entrance")
-    assert [(tell.saying, tell.detail) for tell in house.all(c.Tell)] == [(c.Saying.NOT_READY, "disk")]
+    assert [(tell.saying, tell.detail) for tell in house.all(c.NotifyOwner)] == [(c.Notification.NOT_READY, "disk")]
 
 
 def test_within_an_open_window_he_hears_it_when_nothing_of_the_window_is_left() -> None:
@@ -204,7 +204,7 @@ def test_two_pauses_that_leave_no_instant_between_them_count_as_one() -> None:
     now = EPOCH + timedelta(seconds=house.t)
     spans = ((800, 1300), (500, 800))
     pauses = tuple(
-        Pause(id=f"p{a}", start=now + timedelta(seconds=a), end=now + timedelta(seconds=b)) for a, b in spans
+        PausePeriod(id=f"p{a}", start=now + timedelta(seconds=a), end=now + timedelta(seconds=b)) for a, b in spans
     )
     house.feed(e.PausesChanged(pauses=pauses))
     house.run(5)

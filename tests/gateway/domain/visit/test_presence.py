@@ -2,7 +2,7 @@
 
 import pytest
 
-from devices.reports import Bolt, LockReport, Panel, Presence, Source
+from devices.reports import AlarmPanelState, LockReport, LockState, OperationSource, PresenceState
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from tests.house.house import House
@@ -17,14 +17,14 @@ def followed(**rules: object) -> House:
     return house
 
 
-def alarmed(*bypassed: Panel) -> House:
+def alarmed(*bypassed: AlarmPanelState) -> House:
     house = good_day(alarm="panel", bypassed=frozenset(bypassed))
     announce(house)
     return house
 
 
-def is_said(house: House, who: str, where: Presence) -> None:
-    house.feed(e.PresenceHeard(device=who, presence=where))
+def is_said(house: House, who: str, where: PresenceState) -> None:
+    house.feed(e.PresenceReported(device=who, presence=where))
 
 
 def scanned(house: House) -> str:
@@ -37,18 +37,18 @@ def scanned(house: House) -> str:
 @pytest.mark.parametrize(
     ("claire", "luc", "comes"),
     [
-        (Presence.AWAY, Presence.AWAY, "ringing"),
-        (Presence.HOME, Presence.AWAY, "household_present"),
-        (Presence.AWAY, Presence.HOME, "household_present"),
-        (Presence.HOME, Presence.UNKNOWN, "household_present"),
-        (Presence.AWAY, Presence.UNKNOWN, "not_ready"),
-        (Presence.UNKNOWN, Presence.UNKNOWN, "not_ready"),
-        (Presence.AWAY, None, "not_ready"),
+        (PresenceState.AWAY, PresenceState.AWAY, "ringing"),
+        (PresenceState.HOME, PresenceState.AWAY, "household_present"),
+        (PresenceState.AWAY, PresenceState.HOME, "household_present"),
+        (PresenceState.HOME, PresenceState.UNKNOWN, "household_present"),
+        (PresenceState.AWAY, PresenceState.UNKNOWN, "not_ready"),
+        (PresenceState.UNKNOWN, PresenceState.UNKNOWN, "not_ready"),
+        (PresenceState.AWAY, None, "not_ready"),
         (None, None, "not_ready"),
     ],
 )
 def test_nobody_who_is_followed_may_be_home_and_unknown_is_not_away(
-    claire: Presence | None, luc: Presence | None, comes: str
+    claire: PresenceState | None, luc: PresenceState | None, comes: str
 ) -> None:
     house = followed()
     for who, where in ((CLAIRE, claire), (LUC, luc)):
@@ -60,30 +60,30 @@ def test_nobody_who_is_followed_may_be_home_and_unknown_is_not_away(
 def test_where_nobody_is_followed_presence_keeps_no_door_shut() -> None:
     house = good_day()
     announce(house)
-    is_said(house, "a-device-of-another-entrance", Presence.HOME)
+    is_said(house, "a-device-of-another-entrance", PresenceState.HOME)
     assert scanned(house) == "ringing"
 
 
 def test_who_comes_home_while_it_rings_sees_to_the_courier() -> None:
     house = followed()
-    is_said(house, CLAIRE, Presence.AWAY)
-    is_said(house, LUC, Presence.AWAY)
+    is_said(house, CLAIRE, PresenceState.AWAY)
+    is_said(house, LUC, PresenceState.AWAY)
     assert scanned(house) == "ringing"
-    is_said(house, LUC, Presence.HOME)
+    is_said(house, LUC, PresenceState.HOME)
     house.run(RING)
-    assert [result.outcome for result in house.all(c.ParcelResult)] == ["attended"]
-    assert not house.all(c.Reserve)
+    assert [result.outcome for result in house.all(c.ReportParcelResult)] == ["attended"]
+    assert not house.all(c.ReserveOpening)
 
 
 def test_who_comes_home_during_a_visit_ends_it_no_other_way_than_it_ends() -> None:
     house = followed()
-    is_said(house, CLAIRE, Presence.AWAY)
-    is_said(house, LUC, Presence.AWAY)
+    is_said(house, CLAIRE, PresenceState.AWAY)
+    is_said(house, LUC, PresenceState.AWAY)
     scanned(house)
     house.run(RING)
     house.open()
     house.run(1)
-    is_said(house, CLAIRE, Presence.HOME)
+    is_said(house, CLAIRE, PresenceState.HOME)
     house.close()
     house.run(14)
     assert house.phase == "locked_again"
@@ -92,28 +92,28 @@ def test_who_comes_home_during_a_visit_ends_it_no_other_way_than_it_ends() -> No
 @pytest.mark.parametrize("again", [e.BrokerUp(session=9), e.Restarted()])
 def test_what_was_known_before_a_break_is_not_known_after_it(again: e.Event) -> None:
     house = followed(alarm="panel")
-    is_said(house, CLAIRE, Presence.AWAY)
-    is_said(house, LUC, Presence.AWAY)
-    house.feed(e.PanelHeard(panel=Panel.DISARMED))
+    is_said(house, CLAIRE, PresenceState.AWAY)
+    is_said(house, LUC, PresenceState.AWAY)
+    house.feed(e.AlarmPanelReported(panel=AlarmPanelState.DISARMED))
     house.feed(again)
     assert house.mem.presence == {}
-    assert house.mem.panel is Panel.UNKNOWN
+    assert house.mem.alarm_panel is AlarmPanelState.UNKNOWN
 
 
-@pytest.mark.parametrize("panel", Panel)
-def test_a_door_opens_only_where_no_siren_would_answer(panel: Panel) -> None:
+@pytest.mark.parametrize("panel", AlarmPanelState)
+def test_a_door_opens_only_where_no_siren_would_answer(panel: AlarmPanelState) -> None:
     house = alarmed()
-    house.feed(e.PanelHeard(panel=panel))
-    at_home = panel in (Panel.ARMED_HOME, Panel.ARMED_NIGHT)
-    comes = "ringing" if panel is Panel.DISARMED else "household_present" if at_home else "not_ready"
+    house.feed(e.AlarmPanelReported(panel=panel))
+    at_home = panel in (AlarmPanelState.ARMED_HOME, AlarmPanelState.ARMED_NIGHT)
+    comes = "ringing" if panel is AlarmPanelState.DISARMED else "household_present" if at_home else "not_ready"
     assert scanned(house) == comes
 
 
-@pytest.mark.parametrize("panel", Panel)
-def test_a_mode_that_spares_this_door_is_the_only_armed_one_in_which_it_opens(panel: Panel) -> None:
-    house = alarmed(Panel.ARMED_AWAY)
-    house.feed(e.PanelHeard(panel=panel))
-    assert (scanned(house) == "ringing") == (panel in (Panel.DISARMED, Panel.ARMED_AWAY))
+@pytest.mark.parametrize("panel", AlarmPanelState)
+def test_a_mode_that_spares_this_door_is_the_only_armed_one_in_which_it_opens(panel: AlarmPanelState) -> None:
+    house = alarmed(AlarmPanelState.ARMED_AWAY)
+    house.feed(e.AlarmPanelReported(panel=panel))
+    assert (scanned(house) == "ringing") == (panel in (AlarmPanelState.DISARMED, AlarmPanelState.ARMED_AWAY))
 
 
 def test_a_panel_that_nobody_has_heard_keeps_the_door_shut() -> None:
@@ -122,38 +122,45 @@ def test_a_panel_that_nobody_has_heard_keeps_the_door_shut() -> None:
 
 def test_a_panel_that_is_armed_while_it_rings_is_seen_at_the_intent() -> None:
     house = alarmed()
-    house.feed(e.PanelHeard(panel=Panel.DISARMED))
+    house.feed(e.AlarmPanelReported(panel=AlarmPanelState.DISARMED))
     assert scanned(house) == "ringing"
-    house.feed(e.PanelHeard(panel=Panel.ARMING))
+    house.feed(e.AlarmPanelReported(panel=AlarmPanelState.ARMING))
     house.run(RING)
-    assert not house.all(c.Reserve)
+    assert not house.all(c.ReserveOpening)
     assert house.refusals == ["not_ready"]
 
 
-@pytest.mark.parametrize(("panel", "alarms"), [(Panel.ARMED_AWAY, True), (Panel.ARMED_VACATION, True),
-                                               (Panel.ARMED_NIGHT, False), (Panel.DISARMED, False)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("panel", "alarms"),
+    [
+        (AlarmPanelState.ARMED_AWAY, True),
+        (AlarmPanelState.ARMED_VACATION, True),
+        (AlarmPanelState.ARMED_NIGHT, False),
+        (AlarmPanelState.DISARMED, False),
+    ],
+)
 def test_armed_away_a_hand_at_the_door_is_alarmed_as_if_the_household_had_said_so(
-    panel: Panel, *, alarms: bool
+    panel: AlarmPanelState, *, alarms: bool
 ) -> None:
-    house = alarmed(Panel.ARMED_AWAY)
-    house.feed(e.PanelHeard(panel=panel))
-    report = LockReport(bolt=Bolt.UNLOCKED, source=Source.MANUAL)
-    house.feed(e.LockHeard(report=report, heard=e.Heard(session=1)))
+    house = alarmed(AlarmPanelState.ARMED_AWAY)
+    house.feed(e.AlarmPanelReported(panel=panel))
+    report = LockReport(bolt=LockState.UNLOCKED, source=OperationSource.MANUAL)
+    house.feed(e.LockReported(report=report, context=e.ReportContext(session=1)))
     assert house.alarms == (["hand_use_while_away"] if alarms else [])
 
 
 def test_the_owner_hears_what_is_lacking_and_a_retailer_not_that_nobody_is_home() -> None:
     house = good_day(alarm="panel", presence=(CLAIRE,))
     promise = announce(house)
-    house.feed(e.PanelHeard(panel=Panel.ARMED_AWAY))
-    house.feed(e.WindowChanged(expecting=True))
+    house.feed(e.AlarmPanelReported(panel=AlarmPanelState.ARMED_AWAY))
+    house.feed(e.WindowChanged(near=True))
     house.run(1)
     house.feed(e.PreflightDue(delivery=promise.facts()))
     house.run(5)
-    assert house.all(c.Readiness)[-1].lacking == ("entrance",)
-    (told,) = [tell for tell in house.all(c.Tell) if tell.saying is c.Saying.NOT_READY]
+    assert house.all(c.ReportReadiness)[-1].lacking == ("entrance",)
+    (told,) = [tell for tell in house.all(c.NotifyOwner) if tell.saying is c.Notification.NOT_READY]
     assert told.detail == "presence, alarm"
-    is_said(house, CLAIRE, Presence.AWAY)
-    house.feed(e.PanelHeard(panel=Panel.DISARMED))
+    is_said(house, CLAIRE, PresenceState.AWAY)
+    house.feed(e.AlarmPanelReported(panel=AlarmPanelState.DISARMED))
     house.run(5)
-    assert house.all(c.Readiness)[-1].lacking == ()
+    assert house.all(c.ReportReadiness)[-1].lacking == ()

@@ -15,7 +15,7 @@ from tests.house.story import announce, good_day, inside
 def near_a_window(**fields: object) -> tuple[House, Promise]:
     house = good_day()
     promise = announce(house, **fields)
-    house.feed(e.WindowChanged(expecting=True))
+    house.feed(e.WindowChanged(near=True))
     house.run(1)
     return house, promise
 
@@ -24,11 +24,11 @@ def checked(house: House, promise: Promise) -> tuple[str, ...]:
     """What is said after a pre-flight."""
     house.feed(e.PreflightDue(delivery=promise.facts()))
     house.run(5)
-    return house.all(c.Readiness)[-1].lacking
+    return house.all(c.ReportReadiness)[-1].lacking
 
 
 def told(house: House) -> list[str]:
-    return [str(tell.saying) for tell in house.all(c.Tell)]
+    return [str(tell.saying) for tell in house.all(c.NotifyOwner)]
 
 
 def test_a_good_entrance_is_ready_and_the_owner_is_not_bothered() -> None:
@@ -39,23 +39,23 @@ def test_a_good_entrance_is_ready_and_the_owner_is_not_bothered() -> None:
 
 def test_lock_and_door_are_asked_and_given_their_time() -> None:
     house, promise = near_a_window()
-    asked = len(house.all(c.Query))
+    asked = len(house.all(c.QueryDevice))
     house.feed(e.PreflightDue(delivery=promise.facts()))
-    assert [query.device for query in house.all(c.Query)[asked:]] == ["lock", "door"]
+    assert [query.device for query in house.all(c.QueryDevice)[asked:]] == ["lock", "door"]
     house.run(3.9)
-    assert not house.all(c.Readiness)
+    assert not house.all(c.ReportReadiness)
     house.run(0.2)
-    assert len(house.all(c.Readiness)) == 1
+    assert len(house.all(c.ReportReadiness)) == 1
 
 
 def lose_the_lock(house: House) -> None:
     house.faults.mute = True
-    house.feed(e.DeviceLost(device="lock"))
+    house.feed(e.DeviceOffline(device="lock"))
 
 
 def lose_the_door(house: House) -> None:
     house.faults.door_mute = True
-    house.feed(e.DeviceLost(device="door"))
+    house.feed(e.DeviceOffline(device="door"))
 
 
 def fill_the_disk(house: House) -> None:
@@ -90,8 +90,8 @@ def test_what_is_not_affirmatively_good_is_named(fault: Callable[[House], None],
     house, promise = near_a_window(cold=True, place="fridge")
     fault(house)
     assert checked(house, promise) == (word,)
-    tell = house.all(c.Tell)[-1]
-    assert (tell.saying, tell.delivery, tell.detail) == (c.Saying.NOT_READY, "d0", word)
+    tell = house.all(c.NotifyOwner)[-1]
+    assert (tell.saying, tell.delivery, tell.detail) == (c.Notification.NOT_READY, "d0", word)
 
 
 def test_without_the_broker_nothing_is_known() -> None:
@@ -113,7 +113,7 @@ def test_near_a_window_it_recovers_by_itself_and_says_so() -> None:
     assert checked(house, promise) == ("lock",)
     house.faults.mute = False
     house.run(11)
-    assert house.all(c.Readiness)[-1].lacking == ()
+    assert house.all(c.ReportReadiness)[-1].lacking == ()
     assert told(house) == ["not_ready", "ready_again"]
 
 
@@ -144,7 +144,7 @@ def test_the_same_trouble_is_told_once_but_every_check_is_answered() -> None:
     for _ in range(3):
         assert checked(house, promise) == ("disk",)
     assert told(house) == ["not_ready"]
-    assert len(house.all(c.Readiness)) == 3
+    assert len(house.all(c.ReportReadiness)) == 3
 
 
 def test_each_delivery_gets_its_own_word() -> None:
@@ -155,7 +155,7 @@ def test_each_delivery_gets_its_own_word() -> None:
     house.feed(e.PreflightDue(delivery=book.facts()))
     house.feed(e.PreflightDue(delivery=fish.facts()))
     house.run(5)
-    assert {(x.delivery, x.lacking) for x in house.all(c.Readiness)} == {("d0", ()), ("d1", ("fridge",))}
+    assert {(x.delivery, x.lacking) for x in house.all(c.ReportReadiness)} == {("d0", ()), ("d1", ("fridge",))}
 
 
 def test_after_its_window_a_delivery_is_not_watched_any_more() -> None:
@@ -178,26 +178,26 @@ def test_a_cancelled_delivery_is_not_watched_any_more() -> None:
 def test_a_visit_s_own_open_door_is_no_fault_of_the_entrance() -> None:
     house = inside()
     other = announce(house, "d1")
-    house.feed(e.WindowChanged(expecting=True))
+    house.feed(e.WindowChanged(near=True))
     house.feed(e.PreflightDue(delivery=other.facts()))
     house.run(30)
-    assert not house.all(c.Readiness)
+    assert not house.all(c.ReportReadiness)
     house.close()
     house.run(60)
-    assert house.all(c.Readiness)[-1].lacking == ()
+    assert house.all(c.ReportReadiness)[-1].lacking == ()
 
 
 def test_near_a_window_what_is_not_good_is_asked_every_ten_seconds() -> None:
     house, _ = near_a_window()
     lose_the_lock(house)
-    asked = len(house.all(c.Query))
+    asked = len(house.all(c.QueryDevice))
     house.run(31)
-    assert [query.device for query in house.all(c.Query)[asked:]] == ["lock"] * 3
+    assert [query.device for query in house.all(c.QueryDevice)[asked:]] == ["lock"] * 3
 
 
 def test_far_from_any_window_nobody_is_asked() -> None:
     house = good_day()
-    house.feed(e.DeviceLost(device="lock"))
-    asked = len(house.all(c.Query))
+    house.feed(e.DeviceOffline(device="lock"))
+    asked = len(house.all(c.QueryDevice))
     house.run(600)
-    assert len(house.all(c.Query)) == asked
+    assert len(house.all(c.QueryDevice)) == asked

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from devices.reports import Bolt, Door, DoorReport, LockReport, Source
+from devices.reports import DoorReport, DoorState, LockReport, LockState, OperationSource
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Refusal
@@ -80,7 +80,7 @@ def fill_the_disk(house: House, _: Promise) -> None:
 
 
 def lose_the_lock(house: House, _: Promise) -> None:
-    house.feed(e.DeviceLost(device="lock"))
+    house.feed(e.DeviceOffline(device="lock"))
 
 
 def warm_fridge(house: House, promise: Promise) -> None:
@@ -123,8 +123,8 @@ def refusal_of(*faults: Fault) -> Refusal | None:
     for fault in faults:
         fault(house, promise)
     house.scan("d0-1")
-    answer = house.all(c.Answer)[-1]
-    assert (answer.word is c.Word.NO) == (answer.refusal is not None)
+    answer = house.all(c.AnswerScan)[-1]
+    assert (answer.word is c.ScanAnswer.NO) == (answer.refusal is not None)
     return answer.refusal
 
 
@@ -183,15 +183,15 @@ def test_the_refusal_s_red_light_goes_out_again() -> None:
     house = good_day()
     house.scan("nobody-s")
     house.run(6)
-    lights = [str(show.light) for show in house.all(c.Show)]
+    lights = [str(show.light) for show in house.all(c.ShowSignal)]
     assert lights == ["red", "off"]
 
 
 def test_the_door_says_no_more_than_no() -> None:
     house = good_day()
     house.scan("nobody-s")
-    answer = house.all(c.Answer)[-1]
-    assert (answer.word, answer.scanner) == (c.Word.NO, "s")
+    answer = house.all(c.AnswerScan)[-1]
+    assert (answer.word, answer.scanner) == (c.ScanAnswer.NO, "s")
 
 
 def test_a_code_of_another_entrance_is_no_wrong_attempt() -> None:
@@ -207,41 +207,45 @@ def test_a_code_that_two_deliveries_know_opens_the_one_whose_window_is_open() ->
     house = good_day()
     old, new = announce(house, "old"), announce(house, "new")
     old.start, old.end = house.t - 7200, house.t - 3600
-    matches = tuple(e.Match(kind=next(house.oracle.matches("new-1")).kind, delivery=p.facts()) for p in (old, new))
+    matches = tuple(e.CodeMatch(kind=next(house.oracle.matches("new-1")).kind, delivery=p.facts()) for p in (old, new))
     house.feed(e.Scanned(id="v", scanner="s", code="new-1", matches=matches))
     assert house.mem.visit is not None
     assert house.mem.visit.delivery.id == "new"
 
 
-@pytest.mark.parametrize("word", [Door.OPEN, Door.AJAR, Door.FORCED_OPEN])
-def test_an_open_door_means_that_somebody_is_there(word: Door) -> None:
+@pytest.mark.parametrize("word", [DoorState.OPEN, DoorState.AJAR, DoorState.FORCED_OPEN])
+def test_an_open_door_means_that_somebody_is_there(word: DoorState) -> None:
     house = good_day()
     announce(house)
     house.by_hand(unlock=True)
     house.run(200)
-    house.feed(e.DoorHeard(report=DoorReport(door=word), heard=e.Heard(session=1)))
+    house.feed(e.DoorReported(report=DoorReport(door=word), context=e.ReportContext(session=1)))
     house.scan("d0-1")
     assert house.refusals == ["household_present"]
 
 
-@pytest.mark.parametrize("word", [Door.JAMMED, Door.ERROR, Door.UNKNOWN])
-def test_a_door_that_is_not_affirmatively_closed_is_not_ready(word: Door) -> None:
+@pytest.mark.parametrize("word", [DoorState.JAMMED, DoorState.ERROR, DoorState.UNKNOWN])
+def test_a_door_that_is_not_affirmatively_closed_is_not_ready(word: DoorState) -> None:
     house = good_day()
     announce(house)
-    house.feed(e.DoorHeard(report=DoorReport(door=word), heard=e.Heard(session=1)))
+    house.feed(e.DoorReported(report=DoorReport(door=word), context=e.ReportContext(session=1)))
     house.scan("d0-1")
     assert house.refusals == ["not_ready"]
 
 
 @pytest.mark.parametrize(
     ("word", "refusal"),
-    [(Bolt.UNKNOWN, "not_ready"), (Bolt.NOT_FULLY_LOCKED, "household_present"), (Bolt.UNLOCKED, "household_present")],
+    [
+        (LockState.UNKNOWN, "not_ready"),
+        (LockState.NOT_FULLY_LOCKED, "household_present"),
+        (LockState.UNLOCKED, "household_present"),
+    ],
 )
-def test_a_bolt_that_is_not_affirmatively_locked_refuses(word: Bolt, refusal: str) -> None:
+def test_a_bolt_that_is_not_affirmatively_locked_refuses(word: LockState, refusal: str) -> None:
     house = good_day()
     announce(house)
-    report = LockReport(bolt=word, source=Source.MANUAL)
-    house.feed(e.LockHeard(report=report, heard=e.Heard(session=1)))
+    report = LockReport(bolt=word, source=OperationSource.MANUAL)
+    house.feed(e.LockReported(report=report, context=e.ReportContext(session=1)))
     house.run(200)
     house.scan("d0-1")
     assert house.refusals == [refusal]
@@ -250,7 +254,7 @@ def test_a_bolt_that_is_not_affirmatively_locked_refuses(word: Bolt, refusal: st
 def test_what_is_not_ready_is_asked_so_that_the_next_scan_may_succeed() -> None:
     house = good_day()
     announce(house)
-    house.feed(e.DeviceLost(device="lock"))
+    house.feed(e.DeviceOffline(device="lock"))
     house.scan("d0-1")
     house.run(11)
     house.scan("d0-1")

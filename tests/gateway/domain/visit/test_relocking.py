@@ -2,7 +2,7 @@
 
 import pytest
 
-from devices.reports import Bolt, LockReport, Source
+from devices.reports import LockReport, LockState, OperationSource
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from tests.house.house import House
@@ -23,24 +23,24 @@ def test_door_then_bolt_then_bolt_s_answer_then_door_again() -> None:
     done = len(house.did)
     house.run(12)
     chain = [
-        x.device if isinstance(x, c.Query) else type(x).__name__
+        x.device if isinstance(x, c.QueryDevice) else type(x).__name__
         for _, x in house.did[done:]
-        if isinstance(x, (c.Query, c.Lock, c.HouseResult))
+        if isinstance(x, (c.QueryDevice, c.Lock, c.ReportDoorResult))
     ]
-    assert chain == ["door", "Lock", "lock", "door", "HouseResult"]
+    assert chain == ["door", "Lock", "lock", "door", "ReportDoorResult"]
 
 
 def test_a_parcel_of_the_visit_that_is_scanned_while_the_bolt_goes_out_is_told_to_wait() -> None:
     house = closing()
     house.scan(min(house.promises[min(house.promises)].parcels))
     assert house.phase == "relocking"
-    assert house.all(c.Answer)[-1].word is c.Word.WAIT
+    assert house.all(c.AnswerScan)[-1].word is c.ScanAnswer.WAIT
 
 
 def test_the_owner_hears_locked_again_with_a_picture() -> None:
     house = locked_again()
-    tell = house.all(c.Tell)[-1]
-    assert (tell.saying, tell.picture) == (c.Saying.LOCKED_AGAIN, True)
+    tell = house.all(c.NotifyOwner)[-1]
+    assert (tell.saying, tell.picture) == (c.Notification.LOCKED_AGAIN, True)
 
 
 def test_locked_by_its_own_word_alone_is_not_locked_again() -> None:
@@ -65,9 +65,9 @@ def test_an_answer_to_an_older_question_proves_nothing() -> None:
     house = closing()
     house.faults.mute = True
     house.run(8)
-    report = LockReport(bolt=Bolt.LOCKED, source=Source.REMOTE)
-    old = house.mem.bolt.floor - 1
-    house.feed(e.LockHeard(report=report, heard=e.Heard(session=1, answers=old)))
+    report = LockReport(bolt=LockState.LOCKED, source=OperationSource.REMOTE)
+    old = house.mem.bolt.min_query_id - 1
+    house.feed(e.LockReported(report=report, context=e.ReportContext(session=1, answers=old)))
     house.run(1)
     assert not house.mem.bolt.proven
     assert not house.houses

@@ -51,7 +51,7 @@ def test_at_every_named_point_no_unlock_is_sent_twice_and_the_door_ends_locked(p
 def test_past_the_intent_it_films_on_and_locks(story: Callable[[], House]) -> None:
     house = story()
     reboot(house)
-    assert [film.part for film in house.all(c.Film)] == [1, 1]
+    assert [film.part for film in house.all(c.StartRecording)] == [1, 1]
     house.close()
     house.run(60)
     assert house.houses == ["locked_again"]
@@ -86,7 +86,7 @@ def test_after_a_restart_nobody_claims_that_the_door_stayed_shut() -> None:
     reboot(house)
     house.run(60)
     assert house.outcomes == ["unknown"]
-    assert not house.all(c.Release)
+    assert not house.all(c.ReleaseOpening)
 
 
 def test_locked_again_only_finishes_its_proof() -> None:
@@ -94,7 +94,7 @@ def test_locked_again_only_finishes_its_proof() -> None:
     reboot(house)
     house.run(5)
     assert house.phase == "ready"
-    assert len(house.all(c.Seal)) == 1
+    assert len(house.all(c.SealProof)) == 1
     assert house.houses == ["locked_again"]
 
 
@@ -116,7 +116,7 @@ def test_a_restart_keeps_the_way_out_open_in_full() -> None:
     house.run(880)
     house.by_hand(unlock=True)
     house.run(1)
-    assert [film.part for film in house.all(c.Film)] == [1, 2]
+    assert [film.part for film in house.all(c.StartRecording)] == [1, 2]
 
 
 def test_a_machine_whose_uptime_begins_anew_still_locks_the_way_out_at_once() -> None:
@@ -169,7 +169,7 @@ def test_an_incident_is_filmed_on() -> None:
     house.remote_unlock()
     house.run(1)
     reboot(house)
-    films = house.all(c.Film)
+    films = house.all(c.StartRecording)
     assert [film.visit for film in films] == [films[0].visit] * 2
     assert house.alarms == ["unexpected_unlock"]
 
@@ -183,7 +183,7 @@ def test_an_unfinished_earlier_part_is_closed_and_sealed() -> None:
     house.faults.film = False
     reboot(house)
     house.run(60)
-    assert sorted(seal.part for seal in house.all(c.Seal)) == [1, 2]
+    assert sorted(seal.part for seal in house.all(c.SealProof)) == [1, 2]
 
 
 # ---- safe mode ------------------------------------------------------------------------------------------------------
@@ -201,13 +201,13 @@ def safe_mode(house: House) -> House:
 def test_three_crashes_in_a_minute_alarm_film_and_let_nobody_in() -> None:
     house = safe_mode(good_day())
     assert house.alarms == ["safe_mode"]
-    assert len(house.all(c.Film)) == 1
-    assert "safe_mode" in [str(tell.saying) for tell in house.all(c.Tell)]
+    assert len(house.all(c.StartRecording)) == 1
+    assert "safe_mode" in [str(tell.saying) for tell in house.all(c.NotifyOwner)]
     announce(house)
     house.run(5)
     house.scan("d0-1")
     assert house.refusals == ["not_ready"]
-    assert not house.all(c.Ring)
+    assert not house.all(c.RingBell)
 
 
 def test_safe_mode_locks_a_door_that_is_proven_closed() -> None:
@@ -217,7 +217,7 @@ def test_safe_mode_locks_a_door_that_is_proven_closed() -> None:
     safe_mode(house)
     house.run(20)
     assert house.physical[-1] == "thrown"
-    assert house.all(c.Lock)[0].visit == house.all(c.Film)[0].visit
+    assert house.all(c.Lock)[0].visit == house.all(c.StartRecording)[0].visit
 
 
 @pytest.mark.parametrize("why", ["open", "mute"])
@@ -255,7 +255,7 @@ def test_the_owner_ends_safe_mode() -> None:
     house.run(60)
     house.feed(e.OwnerAcknowledged(visit=None))
     house.run(1)
-    assert len(house.all(c.StopFilm)) == 1
+    assert len(house.all(c.StopRecording)) == 1
     house.scan("d0-1")
     assert house.phase == "ringing"
 
@@ -274,4 +274,4 @@ def test_a_visit_in_safe_mode_is_locked_by_its_own_chain() -> None:
     house.close()
     house.run(40)
     assert house.houses == ["locked_again"]
-    assert {film.visit for film in house.all(c.Film)} == {"v1"}
+    assert {film.visit for film in house.all(c.StartRecording)} == {"v1"}

@@ -32,16 +32,16 @@ def cancel(house: House, promise: Promise) -> None:
 
 def untouched(house: House) -> bool:
     """Nobody was let in, and nothing was reserved."""
-    return house.physical == [] and not house.all(c.Reserve) and house.phase == "ready"
+    return house.physical == [] and not house.all(c.ReserveOpening) and house.phase == "ready"
 
 
 def test_a_scan_rings_films_tells_the_owner_and_says_wait() -> None:
     house = good_day()
     announce(house)
     house.scan("d0-1")
-    kinds = [type(x).__name__ for _, x in house.did if not isinstance(x, c.Query)]
-    assert kinds == ["Answer", "Show", "Ring", "Tell", "Film"]
-    assert house.all(c.Answer)[-1].word is c.Word.WAIT
+    kinds = [type(x).__name__ for _, x in house.did if not isinstance(x, c.QueryDevice)]
+    assert kinds == ["AnswerScan", "ShowSignal", "RingBell", "NotifyOwner", "StartRecording"]
+    assert house.all(c.AnswerScan)[-1].word is c.ScanAnswer.WAIT
 
 
 def test_silence_is_yes_after_twenty_seconds_and_not_before() -> None:
@@ -57,7 +57,7 @@ def test_silence_is_yes_after_twenty_seconds_and_not_before() -> None:
 @pytest.mark.parametrize(
     "somebody",
     [
-        lambda house: house.feed(e.SomebodyAnswered()),
+        lambda house: house.feed(e.HouseholdAnswered()),
         lambda house: house.by_hand(unlock=True),
         lambda house: (house.by_hand(unlock=True), house.open()),
         lambda house: house.feed(e.HomeChanged(somebody_home=True, away=False)),
@@ -71,11 +71,11 @@ def test_somebody_at_home_ends_the_visit_as_attended_without_a_no(somebody: Call
     assert house.outcomes == ["attended"]
     assert house.houses == ["not_opened"]
     assert not house.refusals
-    assert not house.all(c.Reserve)
+    assert not house.all(c.ReserveOpening)
     assert house.phase == "ready"
     assert (promise.used, promise.withdrawals) == (0, 0)
-    assert [str(tell.saying) for tell in house.all(c.Tell)] == ["at_the_door", "attended"]
-    assert [stop.keep for stop in house.all(c.StopFilm)] == [False]
+    assert [str(tell.saying) for tell in house.all(c.NotifyOwner)] == ["at_the_door", "attended"]
+    assert [stop.keep for stop in house.all(c.StopRecording)] == [False]
 
 
 @pytest.mark.parametrize(
@@ -96,9 +96,9 @@ def test_what_goes_wrong_while_it_rings_refuses(veto: Callable[[House, Promise],
     veto(house, promise)
     house.run(RING)
     assert house.refusals == [refusal]
-    assert not house.all(c.Reserve)
+    assert not house.all(c.ReserveOpening)
     assert house.phase == "ready"
-    assert "not_opened" in [str(tell.saying) for tell in house.all(c.Tell)]
+    assert "not_opened" in [str(tell.saying) for tell in house.all(c.NotifyOwner)]
 
 
 def test_a_window_that_ends_while_it_rings_forbids_the_intent() -> None:
@@ -169,7 +169,7 @@ def test_a_ringing_shorter_than_the_bell_s_time_still_waits_for_the_bell() -> No
     house.scan("d0-1")
     house.run(3)
     assert house.phase == "ringing"
-    house.feed(e.BellRang(visit="v1"))
+    house.feed(e.BellConfirmed(visit="v1"))
     house.run(1)
     assert house.phase == "unlocked"
 
@@ -233,7 +233,7 @@ def test_where_a_yes_is_asked_silence_is_no() -> None:
     house.run(2)
     assert house.refusals == ["not_approved"]
     assert untouched(house)
-    assert house.all(c.Tell)[0].saying is c.Saying.ASKS_FOR_YES
+    assert house.all(c.NotifyOwner)[0].saying is c.Notification.ASKS_FOR_YES
 
 
 @pytest.mark.parametrize("after", [2, 30])

@@ -5,7 +5,7 @@ from pydantic import TypeAdapter
 
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import Attempts, Refusal
+from gateway.domain.visit.state import Refusal, ScanLockout
 from tests.house.house import House
 from tests.house.story import RING, announce, good_day, inside
 
@@ -17,7 +17,7 @@ def guess(house: House, *codes: str, pause: float = 3.0, scanner: str = "s") -> 
 
 
 def locked_out(house: House, scanner: str = "s") -> bool:
-    attempts = house.mem.attempts.get(scanner)
+    attempts = house.mem.scan_lockouts.get(scanner)
     return attempts is not None and attempts.locked_out
 
 
@@ -27,7 +27,7 @@ def test_a_retained_scan_is_never_acted_on() -> None:
     house.scan("d0-1", retained=True)
     house.run(RING)
     assert house.phase == "ready"
-    assert not house.all(c.Answer)
+    assert not house.all(c.AnswerScan)
 
 
 def test_a_retained_wrong_code_is_not_counted() -> None:
@@ -108,14 +108,14 @@ def test_a_known_code_takes_its_label_s_attempt_back() -> None:
     guess(house, "x")
     guess(house, "label-1", "label-2", "d0-1", pause=0.3)
     assert house.phase == "ringing"
-    assert [code for code, _ in house.mem.attempts["s"].wrong] == ["x"]
+    assert [code for code, _ in house.mem.scan_lockouts["s"].unknown_codes] == ["x"]
 
 
 def test_a_known_code_read_later_takes_nothing_back() -> None:
     house = good_day()
     announce(house)
     guess(house, "x", "y", "d0-1")
-    assert [code for code, _ in house.mem.attempts["s"].wrong] == ["x", "y"]
+    assert [code for code, _ in house.mem.scan_lockouts["s"].unknown_codes] == ["x", "y"]
 
 
 def test_a_camera_s_misreading_is_never_a_wrong_attempt() -> None:
@@ -123,7 +123,7 @@ def test_a_camera_s_misreading_is_never_a_wrong_attempt() -> None:
     for code in ("x", "y", "z"):
         house.scan(code, expected_only=True)
         house.run(3)
-    assert not house.all(c.Answer)
+    assert not house.all(c.AnswerScan)
     assert not locked_out(house)
 
 
@@ -160,10 +160,10 @@ def test_guesses_during_a_visit_count_too() -> None:
 def test_another_known_code_during_a_visit_is_busy_and_leaves_the_light_alone() -> None:
     house = inside()
     announce(house, "d1")
-    shows = len(house.all(c.Show))
+    shows = len(house.all(c.ShowSignal))
     house.scan("d1-1")
     assert house.refusals == ["busy"]
-    assert len(house.all(c.Show)) == shows
+    assert len(house.all(c.ShowSignal)) == shows
 
 
 def test_the_visit_s_own_codes_are_parcels_and_are_welcome() -> None:
@@ -193,10 +193,10 @@ def test_retained_scans_are_noted_once_until_a_live_one_comes() -> None:
     house = good_day()
     for number in range(50):
         house.scan(f"old-{number}", retained=True)
-    assert house.all(c.Note) == [c.Note(what="retained_scan")]
+    assert house.all(c.LogNote) == [c.LogNote(what="retained_scan")]
     guess(house, "x")
     house.scan("old", retained=True)
-    assert len(house.all(c.Note)) == 2
+    assert len(house.all(c.LogNote)) == 2
 
 
 # ---- guessing -------------------------------------------------------------------------------------------------------
@@ -232,7 +232,7 @@ def test_a_delivery_takes_a_label_s_attempt_back_once() -> None:
     for round_ in range(4):
         guess(house, f"guess-{round_}", "d0-1", pause=0.3)
         house.run(65)
-    assert [code for code, _ in house.mem.attempts["s"].wrong] == []
+    assert [code for code, _ in house.mem.scan_lockouts["s"].unknown_codes] == []
     assert locked_out(house), "the first label was excused, the other three were not"
 
 
@@ -266,10 +266,10 @@ def test_the_count_of_an_hour_survives_a_restart_and_the_owner_s_word() -> None:
 
 
 def test_a_state_that_was_stored_before_the_count_of_an_hour_is_read() -> None:
-    adapter = TypeAdapter(Attempts)
+    adapter = TypeAdapter(ScanLockout)
     before = {"wrong": [["x", 5.0]], "group": [], "group_at": -1e9, "locked_out": False, "until": 0.0, "last": ["x", 5]}
     read = adapter.validate_python(before)
-    assert (read.wrong, read.tried, read.excused) == ((("x", 5.0),), (), ())
+    assert (read.unknown_codes, read.tried_codes, read.excused_deliveries) == ((("x", 5.0),), (), ())
 
 
 # ---- a camera that reads labels -------------------------------------------------------------------------------------
@@ -288,7 +288,7 @@ def test_a_camera_that_is_shown_too_many_unknown_codes_reads_none_for_a_quarter_
     assert house.alarms == ["camera_code_limit"], "the owner is told once"
     show(house, "d0-1")
     assert house.phase == "ready"
-    assert not house.all(c.Answer), "a known code looks no different from a guess"
+    assert not house.all(c.AnswerScan), "a known code looks no different from a guess"
     house.run(900)
     show(house, "d0-1")
     assert house.phase == "ringing"
@@ -310,7 +310,7 @@ def test_the_same_shop_sign_before_a_camera_counts_once() -> None:
     for _ in range(40):
         show(house, "sign-1", "sign-2")
     assert not house.alarms
-    assert [code for code, _ in house.mem.attempts["camera"].tried] == ["sign-1", "sign-2"]
+    assert [code for code, _ in house.mem.scan_lockouts["camera"].tried_codes] == ["sign-1", "sign-2"]
 
 
 def test_what_a_camera_saw_longer_than_ten_minutes_ago_counts_no_more() -> None:
@@ -346,7 +346,7 @@ def test_parcel_and_courier_open_together_in_either_order() -> None:
         house.run(50)
         house.scan(second)
         assert house.phase == "ringing"
-        assert [str(answer.word) for answer in house.all(c.Answer)] == ["wait", "wait"]
+        assert [str(answer.word) for answer in house.all(c.AnswerScan)] == ["wait", "wait"]
 
 
 def test_a_parcel_without_its_courier_is_refused_after_a_minute_where_it_was_scanned() -> None:
@@ -356,7 +356,7 @@ def test_a_parcel_without_its_courier_is_refused_after_a_minute_where_it_was_sca
     house.run(59)
     assert not house.refusals
     house.run(2)
-    last = house.all(c.Answer)[-1]
+    last = house.all(c.AnswerScan)[-1]
     assert (last.refusal, last.scanner, last.scan) == ("courier_not_proven", "left", "v1")
     house.scan("d0-qr")
     house.run(RING)
@@ -428,7 +428,7 @@ def test_a_code_that_two_permitted_brands_announced_opens_for_neither_and_the_ow
     house.run(RING)
     assert house.refusals == ["code_of_several"]
     assert not house.all(c.Unlock)
-    (told,) = (one for one in house.all(c.Tell) if one.saying is c.Saying.CODE_OF_SEVERAL)
+    (told,) = (one for one in house.all(c.NotifyOwner) if one.saying is c.Notification.CODE_OF_SEVERAL)
     assert told.detail == "farm, shop"
 
 
@@ -459,4 +459,4 @@ def test_where_a_courier_proves_himself_his_code_says_which_brand_s_parcel_it_is
     assert house.phase == "unlocked", house.refusals
     assert house.mem.visit is not None
     assert house.mem.visit.delivery.id == whose
-    assert [one.delivery for one in house.all(c.Reserve)] == [whose]
+    assert [one.delivery for one in house.all(c.ReserveOpening)] == [whose]

@@ -9,8 +9,8 @@ from collections import Counter
 
 import pytest
 
-from gateway.domain.visit.commands import AlarmCode, Saying
-from gateway.domain.visit.state import Locked, Outcome, Phase, Refusal
+from gateway.domain.visit.commands import AlarmCode, Notification
+from gateway.domain.visit.state import LockRequestResult, Outcome, Phase, Refusal
 from tests.house import life
 from tests.house.faults import CRASH_POINTS
 
@@ -25,14 +25,20 @@ MUST_BE_SEEN = {
     *(f"alarm {code}" for code in AlarmCode),
     *(
         f"saying {saying}"
-        for saying in Saying
+        for saying in Notification
         if saying
-        not in (Saying.BRAND_ASKS, Saying.NEW_KEY, Saying.PASSWORD_RESET, Saying.SET_ASIDE, Saying.STORE_IN_DOUBT)
+        not in (
+            Notification.BRAND_ASKS,
+            Notification.NEW_KEY,
+            Notification.PASSWORD_RESET,
+            Notification.SET_ASIDE,
+            Notification.STORE_IN_DOUBT,
+        )
     ),  # others say
-    *(f"lockup_{result}" for result in Locked),
+    *(f"lockup_{result}" for result in LockRequestResult),
     *(f"crash {point}" for point in CRASH_POINTS),
     *("late unlock", "intent", "unlock published", "opening", "locked again", "sealed", "Lock", "step without a store"),
-    *("release never entered", "release unsent", "Readiness", "Spend", "Note", "HouseResult"),
+    *("release never entered", "release unsent", "ReportReadiness", "ConsumeOpening", "LogNote", "ReportDoorResult"),
 }
 
 

@@ -10,7 +10,7 @@ from devices.commands import Light, Sound
 from gateway.config.home import Home
 from gateway.config.loader import load
 from gateway.domain.visit import transitions
-from gateway.domain.visit.commands import Show
+from gateway.domain.visit.commands import ShowSignal
 from gateway.evidence.documents.notice import SIGNS, STEPS, Notice, door_notice, notice_of
 from gateway.evidence.documents.notice_words import WORDS, Line
 from gateway.evidence.documents.pdf import Sheet
@@ -138,7 +138,7 @@ def test_between_one_box_and_the_next_the_paper_is_white(
 
 def test_each_sign_of_the_door_is_explained() -> None:
     shown = {show for show, _ in SIGNS}
-    at_the_door = {value for value in vars(transitions).values() if isinstance(value, Show)}
+    at_the_door = {value for value in vars(transitions).values() if isinstance(value, ShowSignal)}
     assert at_the_door <= shown
     assert {show.light for show in shown} == set(Light)
     assert {show.sound for show in shown} == set(Sound)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from gateway.domain.visit.state import House, Outcome
+from gateway.domain.visit.state import DoorResult, Outcome
 from gateway.evidence.checkpoint import SealedPart
 from gateway.evidence.documents import sources as accounts
 from gateway.evidence.documents.report import Names, report
@@ -251,7 +251,7 @@ def test_hostile_names_are_inert_and_fit(tmp_path: Path) -> None:
             window=Span(start=SCAN, end=after(90_000)), parcels=("\u202e711",) * 40,
         ),
         outcome=Outcome.PARTLY_DELIVERED,
-        house=House.HANDED_TO_OWNER,
+        house=DoorResult.HANDED_TO_OWNER,
     )  # fmt: skip
     folder, _ = sealed(tmp_path, draft=hostile)
     names = Names(house=strange * 3, entrances={"front": strange * 3})

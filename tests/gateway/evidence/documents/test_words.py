@@ -6,7 +6,7 @@ from enum import Enum, StrEnum
 
 import pytest
 
-from gateway.domain.visit.state import House, Outcome
+from gateway.domain.visit.state import DoorResult, Outcome
 from gateway.evidence.documents import notice_words, report_words
 from gateway.evidence.documents.notice_words import Line
 from gateway.evidence.documents.report_words import Phrase, gap, problem
@@ -20,7 +20,7 @@ TABLES: list[tuple[Mapping[StrEnum, Mapping[Language, str]], Iterable[Enum]]] = 
     (notice_words.WORDS, Line),  # type: ignore[list-item]  # each table has an enumeration of its own for keys
     (report_words.PHRASES, Phrase),  # type: ignore[list-item]  # the same
     (report_words.MOMENTS, Moment),  # type: ignore[list-item]  # the same
-    (report_words.HOUSES, House),  # type: ignore[list-item]  # the same
+    (report_words.HOUSES, DoorResult),  # type: ignore[list-item]  # the same
     (OUTCOMES, Outcome),  # type: ignore[list-item]  # the same
 ]
 NAMES = re.compile(r"{(\w+)}")

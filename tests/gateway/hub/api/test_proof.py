@@ -9,7 +9,7 @@ import pytest
 
 from gateway.cli.owner import verdict
 from gateway.domain.delivery.promise import Result, State, Update
-from gateway.domain.visit.state import House
+from gateway.domain.visit.state import DoorResult
 from gateway.hub.api.deliveries import CHANGES
 from gateway.hub.evidence import Evidence, wrong
 from gateway.protocol.delivery_record import Said, What
@@ -50,7 +50,7 @@ ENDED: dict[str, Any] = {"house": "locked_again", "lines": LINES}
 def delivered(brand: str, name: str, at: datetime) -> Result:
     """What a home says of a delivery that came well."""
     said = {"box": "box", "at": at, "brand": brand, "delivery": name, "version": 1, "state": State.DELIVERED,
-            "house": House.LOCKED_AGAIN}  # fmt: skip
+            "house": DoorResult.LOCKED_AGAIN}  # fmt: skip
     return Result.model_validate(said)
 
 

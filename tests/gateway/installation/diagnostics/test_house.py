@@ -13,26 +13,26 @@ from pathlib import Path
 
 import pytest
 
-from devices.commands import Query
+from devices.commands import QueryState
 from devices.reports import (
+    AlarmPanelReport,
+    AlarmPanelState,
     AvailabilityReport,
     BatteryLevel,
     BatteryReport,
-    Bolt,
-    Cover,
-    CoverReport,
-    Door,
     DoorReport,
+    DoorState,
     FridgeReport,
+    GarageDoorReport,
+    GarageDoorState,
     LockReport,
-    Panel,
-    PanelReport,
-    Presence,
+    LockState,
     PresenceReport,
+    PresenceState,
     Report,
 )
 from devices.vendors import VENDORS
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 from gateway.config.broker import BrokerTls
 from gateway.config.home import ClockSource, Home, Messages
 from gateway.config.subscriptions import BRIDGE_STATE
@@ -85,9 +85,9 @@ async def answering(home: Home) -> None:
         somfy, plate = VENDORS["somfy"], home.devices["front-lock"].plate
         lock.publish("perron/front-lock/availability", b"online", retain=True)
         while True:
-            question = await lock.hear()
-            assert somfy.decode_command(Channel.GET, question.payload) == Query()
-            for letter in somfy.encode_report(LockReport(bolt=Bolt.LOCKED), plate):
+            question = await lock.receive()
+            assert somfy.decode_command(TopicSuffix.GET, question.payload) == QueryState()
+            for letter in somfy.encode_report(LockReport(bolt=LockState.LOCKED), plate):
                 lock.publish("perron/front-lock/result", letter.payload, correlation=question.correlation)
 
 
@@ -158,16 +158,16 @@ async def test_a_disk_without_its_reserve_is_red(home: Home) -> None:
 @pytest.mark.parametrize(
     ("report", "told"),
     [
-        (LockReport(bolt=Bolt.NOT_FULLY_LOCKED, jammed=True), "the bolt is not fully locked, and it is jammed"),
-        (DoorReport(door=Door.AJAR), "the door is ajar"),
+        (LockReport(bolt=LockState.NOT_FULLY_LOCKED, jammed=True), "the bolt is not fully locked, and it is jammed"),
+        (DoorReport(door=DoorState.AJAR), "the door is ajar"),
         (FridgeReport(compartment="cooler", temp_c=4.0), "cooler 4 °C"),
         (FridgeReport(compartment="cooler"), "cooler unknown"),
         (AvailabilityReport(online=True), "it is online"),
         (FridgeReport(compartment="", temp_c=4.0), "4 °C"),
-        (CoverReport(cover=Cover.OPEN, clear=False), "the garage door is open, something is in its way"),
-        (CoverReport(cover=Cover.CLOSING), "the garage door is closing"),
-        (PresenceReport(presence=Presence.AWAY), "presence away"),
-        (PanelReport(panel=Panel.ARMED_AWAY), "the alarm panel is armed away"),
+        (GarageDoorReport(cover=GarageDoorState.OPEN, clear=False), "the garage door is open, something is in its way"),
+        (GarageDoorReport(cover=GarageDoorState.CLOSING), "the garage door is closing"),
+        (PresenceReport(presence=PresenceState.AWAY), "presence away"),
+        (AlarmPanelReport(panel=AlarmPanelState.ARMED_AWAY), "the alarm panel is armed away"),
         (BatteryReport(percent=40), "battery 40 %"),
         (BatteryReport(level=BatteryLevel.LOW), "battery low"),
     ],

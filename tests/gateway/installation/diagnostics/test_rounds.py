@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from devices.reports import Bolt, LockReport, Panel, PanelReport, Presence, PresenceReport
+from devices.reports import AlarmPanelReport, AlarmPanelState, LockReport, LockState, PresenceReport, PresenceState
 from gateway.installation.diagnostics.finding import Finding, Said, Verdict
 from gateway.installation.diagnostics.rounds import PAUSE, Rounds, discreet
 from gateway.installation.diagnostics.words import told
@@ -63,8 +63,8 @@ async def test_whoever_goes_away_takes_the_examination_from_nobody_else() -> Non
 
 
 def test_whether_somebody_is_home_is_not_told_to_whoever_may_see_diagnostics() -> None:
-    bolt, panel = LockReport(bolt=Bolt.UNKNOWN), PanelReport(panel=Panel.ARMED_AWAY)
-    people = (PresenceReport(presence=Presence.AWAY), panel, bolt)
+    bolt, panel = LockReport(bolt=LockState.UNKNOWN), AlarmPanelReport(panel=AlarmPanelState.ARMED_AWAY)
+    people = (PresenceReport(presence=PresenceState.AWAY), panel, bolt)
     finding = Finding(
         Said("what.device", {"id": "phones-at-home"}),
         Verdict.GOOD,

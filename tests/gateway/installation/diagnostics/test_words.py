@@ -7,20 +7,20 @@ from pathlib import Path
 import pytest
 
 from devices.reports import (
+    AlarmPanelReport,
+    AlarmPanelState,
     AvailabilityReport,
     BatteryLevel,
     BatteryReport,
-    Bolt,
-    Cover,
-    CoverReport,
-    Door,
     DoorReport,
+    DoorState,
     FridgeReport,
+    GarageDoorReport,
+    GarageDoorState,
     LockReport,
-    Panel,
-    PanelReport,
-    Presence,
+    LockState,
     PresenceReport,
+    PresenceState,
     Report,
     StreamReport,
 )
@@ -69,11 +69,11 @@ def test_each_sentence_that_is_said_is_there_and_none_is_left_over() -> None:
 
 
 EVERYTHING: list[Report] = [
-    *(LockReport(bolt=bolt, jammed=jammed) for bolt in Bolt for jammed in (True, False)),
-    *(DoorReport(door=door) for door in Door),
-    *(CoverReport(cover=cover, clear=clear) for cover in Cover for clear in (None, True, False)),
-    *(PresenceReport(presence=presence) for presence in Presence),
-    *(PanelReport(panel=panel) for panel in Panel),
+    *(LockReport(bolt=bolt, jammed=jammed) for bolt in LockState for jammed in (True, False)),
+    *(DoorReport(door=door) for door in DoorState),
+    *(GarageDoorReport(cover=cover, clear=clear) for cover in GarageDoorState for clear in (None, True, False)),
+    *(PresenceReport(presence=presence) for presence in PresenceState),
+    *(AlarmPanelReport(panel=panel) for panel in AlarmPanelState),
     *(BatteryReport(level=level) for level in BatteryLevel),
     BatteryReport(percent=4),
     FridgeReport(compartment=""),

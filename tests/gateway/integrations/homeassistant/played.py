@@ -16,8 +16,8 @@ from typing import Any
 from gateway.config.home import Home
 from gateway.config.subscriptions import BRIDGE_STATE
 from gateway.config.topics import HOME_ASSISTANT, shown_topic
-from gateway.mqtt.client import Guest, visit
-from gateway.mqtt.packets import Incoming
+from gateway.mqtt.client import ShortSession, connect_once
+from gateway.mqtt.packets import InboundMessage
 
 TOPICS = ("homeassistant/#", "perron/ha/#", BRIDGE_STATE)
 
@@ -26,19 +26,19 @@ class Played:
     """One Home Assistant, over as many connections as it needs."""
 
     def __init__(self) -> None:
-        self.told: list[Incoming] = []
+        self.told: list[InboundMessage] = []
         self.devices: dict[str, dict[str, Any]] = {}
         self.states: dict[str, dict[str, Any]] = {}
         self.events: list[dict[str, Any]] = []
         self.pictures: list[bytes] = []
         self._available: dict[str, bool] = {}
-        self._guest: Guest | None = None
+        self._guest: ShortSession | None = None
         self._changed = asyncio.Event()
 
     @contextlib.asynccontextmanager
     async def connected(self, home: Home) -> AsyncIterator[None]:
         """Be connected, and born, until left."""
-        async with visit(home.broker.account("homeassistant"), TOPICS, monotonic=time.monotonic) as guest:
+        async with connect_once(home.broker.account("homeassistant"), TOPICS, monotonic=time.monotonic) as guest:
             self._guest = guest
             listens = asyncio.create_task(self._listen(guest))
             try:
@@ -82,12 +82,12 @@ class Played:
     def _device(self, entrance: str) -> str | None:
         return next((name for name in self.devices if name.endswith(f"_{entrance}")), None)
 
-    async def _listen(self, guest: Guest) -> None:
+    async def _listen(self, guest: ShortSession) -> None:
         while True:
-            self._hear(await guest.hear())
+            self._hear(await guest.receive())
             self._changed.set()
 
-    def _hear(self, message: Incoming) -> None:
+    def _hear(self, message: InboundMessage) -> None:
         self.told.append(message)
         words = message.topic.split("/")
         if words[:2] == ["homeassistant", "device"]:

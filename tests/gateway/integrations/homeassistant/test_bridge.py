@@ -13,15 +13,15 @@ from typing import Any
 
 import pytest
 
-from devices.reports import Bolt, Door, DoorReport, LockReport
+from devices.reports import DoorReport, DoorState, LockReport, LockState
 from gateway.config.broker_acl import access
 from gateway.config.home import Home, HomeAssistantSection
 from gateway.config.topics import HOME_ASSISTANT, FromHomeAssistant, Topics
 from gateway.integrations.homeassistant.bridge import CALM, FILE, Assistant, recorded
 from gateway.integrations.homeassistant.commands import MOST
-from gateway.mqtt.client import Mqtt, visit
+from gateway.mqtt.client import MqttClient, connect_once
 from gateway.mqtt.mosquitto import provisioning
-from gateway.mqtt.packets import Incoming
+from gateway.mqtt.packets import InboundMessage
 from tests.gateway.domain.delivery.house import told
 from tests.gateway.domain.delivery.shop import NOW, PARCEL, offer
 from tests.gateway.integrations.homeassistant.played import Played
@@ -51,12 +51,12 @@ class Stage:
         house = house or self.house
         origins, made = Topics(house), self.box
 
-        def heard(incoming: Incoming) -> None:
+        def heard(incoming: InboundMessage) -> None:
             origin = origins.origin(incoming.topic)
             assert isinstance(origin, FromHomeAssistant)
             assistant.heard(origin.entrance, incoming)
 
-        line = Mqtt(
+        line = MqttClient(
             broker=house.broker,
             subscriptions=[s for s in origins.subscriptions if isinstance(origins.origin(s.topic), FromHomeAssistant)],
             session_number=made.store.next_session,
@@ -116,10 +116,10 @@ async def test_home_assistant_finds_each_entrance_and_shows_it_as_it_stands(stag
         await stage.ha.until(lambda: stage.ha.shows("garage") == "LOCKED")
         assert len(stage.ha.devices) == 2
         assert stage.ha.shows("front", "door") == "OFF"
-        stage.box.bolt = Bolt.UNLOCKED
-        stage.box.says("lock", LockReport(bolt=Bolt.UNLOCKED))
+        stage.box.bolt = LockState.UNLOCKED
+        stage.box.says("lock", LockReport(bolt=LockState.UNLOCKED))
         await stage.ha.until(lambda: stage.ha.shows("front") == "UNLOCKED")
-        stage.box.says("door", DoorReport(door=Door.OPEN))
+        stage.box.says("door", DoorReport(door=DoorState.OPEN))
         await stage.ha.until(lambda: stage.ha.shows("front", "door") == "ON")
         assert stage.ha.shows("garage") == "LOCKED"
 
@@ -127,17 +127,17 @@ async def test_home_assistant_finds_each_entrance_and_shows_it_as_it_stands(stag
 async def test_a_lock_that_only_says_so_is_not_shown_locked(stage: Stage) -> None:
     async with stage.gateway(), stage.ha.connected(stage.house):
         await stage.ha.until(lambda: stage.ha.shows("front") == "LOCKED")
-        stage.box.bolt = Bolt.UNLOCKED  # what it answers when it is asked
-        stage.box.says("lock", LockReport(bolt=Bolt.UNLOCKED))
+        stage.box.bolt = LockState.UNLOCKED  # what it answers when it is asked
+        stage.box.says("lock", LockReport(bolt=LockState.UNLOCKED))
         await stage.ha.until(lambda: stage.ha.shows("front") == "UNLOCKED")
         line = stage.box.line
         assert isinstance(line, AnsweringLine)
         line.mute = True
-        stage.box.says("lock", LockReport(bolt=Bolt.LOCKED))
+        stage.box.says("lock", LockReport(bolt=LockState.LOCKED))
         await stage.ha.until(lambda: stage.ha.shows("front") == "unknown")
-        line.mute, stage.box.bolt = False, Bolt.LOCKED
-        stage.box.says("lock", LockReport(bolt=Bolt.UNLOCKED))
-        stage.box.says("lock", LockReport(bolt=Bolt.LOCKED))
+        line.mute, stage.box.bolt = False, LockState.LOCKED
+        stage.box.says("lock", LockReport(bolt=LockState.UNLOCKED))
+        stage.box.says("lock", LockReport(bolt=LockState.LOCKED))
         await stage.ha.until(lambda: stage.ha.shows("front") == "LOCKED")
 
 
@@ -192,12 +192,12 @@ async def test_nothing_but_what_there_is_stays_in_the_broker(stage: Stage) -> No
             stage.ha.presses("front", b"UNLOCK")
             await stage.ha.until(lambda: stage.ha.events)
         stage.ha.told.clear()
-        async with visit(stage.house.broker.account("auditor"), ("#",), monotonic=time.monotonic) as guest:
+        async with connect_once(stage.house.broker.account("auditor"), ("#",), monotonic=time.monotonic) as guest:
             kept = []
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(QUIET):
                     while True:
-                        message = await guest.hear()
+                        message = await guest.receive()
                         kept += [message.topic] if message.retain else []
     discovered = [topic for topic in kept if topic.startswith("homeassistant/device/")]
     assert {*kept} - {*discovered} == {"perron/bridge/state"}
@@ -225,15 +225,15 @@ async def test_unlocking_moves_nothing_and_is_told_and_noted(stage: Stage) -> No
 
 async def test_locking_is_the_owners_own_lock_now(stage: Stage) -> None:
     async with stage.gateway(), stage.ha.connected(stage.house):
-        stage.box.bolt = Bolt.UNLOCKED
-        stage.box.says("lock", LockReport(bolt=Bolt.UNLOCKED))
+        stage.box.bolt = LockState.UNLOCKED
+        stage.box.says("lock", LockReport(bolt=LockState.UNLOCKED))
         await stage.ha.until(lambda: stage.ha.shows("front") == "UNLOCKED")
         stage.ha.presses("front", b"LOCK")
         await until(stage.to_the_lock)
         await stage.ha.until(lambda: stage.ha.shows("front") == "LOCKING")
         assert len(stage.to_the_lock()) == 1
-        stage.box.bolt = Bolt.LOCKED
-        stage.box.says("lock", LockReport(bolt=Bolt.LOCKED))
+        stage.box.bolt = LockState.LOCKED
+        stage.box.says("lock", LockReport(bolt=LockState.LOCKED))
         await stage.ha.until(lambda: stage.ha.shows("front") == "LOCKED")
         await stage.ha.until(lambda: stage.ha.events)
         assert stage.ha.events[-1] == {"event_type": "lock_now", "result": "proven"}
@@ -281,7 +281,7 @@ async def test_a_flood_is_rationed_and_delays_nothing(stage: Stage) -> None:
         for n in range(50):
             stage.ha.presses("front", b"UNLOCK" if n % 2 else bytes([n, 255, 0]))
         stage.ha.presses("garage", b"LOCK")
-        await until(lambda: stage.box.entrances["garage"].state.lockup is not None)
+        await until(lambda: stage.box.entrances["garage"].state.lock_request is not None)
         await asyncio.sleep(QUIET)
         assert len([one for one in stage.ha.events if one["event_type"] == "wish_refused"]) == MOST
         stage.ha.presses("front", b"STOP")  # in the same flood

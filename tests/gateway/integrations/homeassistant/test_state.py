@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from devices.reports import BatteryLevel, Bolt, Door
+from devices.reports import BatteryLevel, DoorState, LockState
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import (
+    DoorResult,
     Entrance,
     Fact,
-    House,
-    Locked,
-    Lockup,
+    LockRequest,
+    LockRequestResult,
     Now,
     Outcome,
-    Pause,
+    PausePeriod,
     Phase,
-    Relock,
+    RelockStep,
     Visit,
 )
 from gateway.integrations.homeassistant.state import UNKNOWN, Happening, Lock, happenings, refused, snapshot
@@ -28,9 +28,9 @@ from tests.shell.house import delivery
 NOW = Now(utc=datetime(2026, 11, 25, 12, tzinfo=UTC), trusted=True, mono=100.0)
 GOOD = Entrance(
     id="front",
-    session=1,
-    bolt=Fact(value=Bolt.LOCKED, proven=True),
-    door=Fact(value=Door.CLOSED, proven=True),
+    broker_session=1,
+    bolt=Fact(value=LockState.LOCKED, proven=True),
+    door=Fact(value=DoorState.CLOSED, proven=True),
 )
 
 
@@ -38,9 +38,14 @@ def shown(state: Entrance) -> Mapping[str, Any]:
     return snapshot(state, NOW)
 
 
-def visiting(phase: Phase, bolt: Bolt = Bolt.UNLOCKED, door: Door = Door.CLOSED, **facts: Any) -> Entrance:  # noqa: ANN401 - any of a visit
+def visiting(
+    phase: Phase,
+    bolt: LockState = LockState.UNLOCKED,
+    door: DoorState = DoorState.CLOSED,
+    **facts: Any,  # noqa: ANN401 - any of a visit
+) -> Entrance:
     visit = Visit(id="v1", delivery=delivery(), phase=phase, scanner="s", **facts)
-    return replace(GOOD, visit=visit, bolt=Fact(value=bolt), door=Fact(value=door, proven=door is Door.CLOSED))
+    return replace(GOOD, visit=visit, bolt=Fact(value=bolt), door=Fact(value=door, proven=door is DoorState.CLOSED))
 
 
 def test_locked_is_said_of_a_bolt_and_a_door_that_are_both_proven_so() -> None:
@@ -50,38 +55,38 @@ def test_locked_is_said_of_a_bolt_and_a_door_that_are_both_proven_so() -> None:
 @pytest.mark.parametrize(
     ("bolt", "door"),
     [
-        (Fact(value=Bolt.LOCKED), GOOD.door),  # it says locked, but nobody has asked it since the last bad news
-        (GOOD.bolt, Fact(value=Door.CLOSED)),
-        (GOOD.bolt, Fact(value=Door.UNKNOWN)),
-        (Fact(value=Bolt.UNKNOWN), GOOD.door),
+        (Fact(value=LockState.LOCKED), GOOD.door),  # it says locked, but nobody has asked it since the last bad news
+        (GOOD.bolt, Fact(value=DoorState.CLOSED)),
+        (GOOD.bolt, Fact(value=DoorState.UNKNOWN)),
+        (Fact(value=LockState.UNKNOWN), GOOD.door),
     ],
 )
-def test_without_proof_the_lock_is_unknown(bolt: Fact[Bolt], door: Fact[Door]) -> None:
+def test_without_proof_the_lock_is_unknown(bolt: Fact[LockState], door: Fact[DoorState]) -> None:
     assert shown(replace(GOOD, bolt=bolt, door=door))["lock"] == UNKNOWN
 
 
-@pytest.mark.parametrize("bolt", [Bolt.UNLOCKED, Bolt.UNLATCHED, Bolt.NOT_FULLY_LOCKED])
-def test_bad_news_needs_no_proof(bolt: Bolt) -> None:
+@pytest.mark.parametrize("bolt", [LockState.UNLOCKED, LockState.UNLATCHED, LockState.NOT_FULLY_LOCKED])
+def test_bad_news_needs_no_proof(bolt: LockState) -> None:
     assert shown(replace(GOOD, bolt=Fact(value=bolt)))["lock"] == "UNLOCKED"
-    assert shown(replace(GOOD, door=Fact(value=Door.OPEN)))["door"] == "ON"
+    assert shown(replace(GOOD, door=Fact(value=DoorState.OPEN)))["door"] == "ON"
 
 
 def test_a_bolt_that_is_out_with_the_door_open_is_no_locked_door() -> None:
-    air = replace(GOOD, door=Fact(value=Door.OPEN))
+    air = replace(GOOD, door=Fact(value=DoorState.OPEN))
     assert (shown(air)["lock"], shown(air)["problem"], shown(air)["problems"]) == ("JAMMED", "ON", ["bolt_in_the_air"])
 
 
 @pytest.mark.parametrize(
     ("state", "lock"),
     [
-        (visiting(Phase.UNLOCKING, bolt=Bolt.LOCKED), Lock.UNLOCKING),
+        (visiting(Phase.UNLOCKING, bolt=LockState.LOCKED), Lock.UNLOCKING),
         (visiting(Phase.UNLOCKED), Lock.UNLOCKED),
-        (visiting(Phase.INSIDE, door=Door.OPEN), Lock.UNLOCKED),
+        (visiting(Phase.INSIDE, door=DoorState.OPEN), Lock.UNLOCKED),
         (visiting(Phase.RELOCKING), Lock.LOCKING),
-        (visiting(Phase.RELOCKING, bolt=Bolt.LOCKED), Lock.LOCKING),  # says locked, not proven yet
+        (visiting(Phase.RELOCKING, bolt=LockState.LOCKED), Lock.LOCKING),  # says locked, not proven yet
         (visiting(Phase.RELOCKING, jam_told=True), Lock.JAMMED),
         (visiting(Phase.HANDED_TO_OWNER), Lock.UNLOCKED),
-        (visiting(Phase.HANDED_TO_OWNER, bolt=Bolt.UNKNOWN), Lock.UNKNOWN),
+        (visiting(Phase.HANDED_TO_OWNER, bolt=LockState.UNKNOWN), Lock.UNKNOWN),
     ],
 )
 def test_the_lock_follows_the_visit(state: Entrance, lock: Lock) -> None:
@@ -90,15 +95,18 @@ def test_the_lock_follows_the_visit(state: Entrance, lock: Lock) -> None:
 
 
 def test_a_jam_that_a_later_try_has_mended_is_locked_again() -> None:
-    visit = Visit(id="v1", delivery=delivery(), phase=Phase.LOCKED_AGAIN, scanner="s", jam_told=True)
+    visit = Visit(id="v1", delivery=delivery(), phase=Phase.LOCKED_AGAIN, scanner="s", jam_notified=True)
     assert shown(replace(GOOD, visit=visit))["lock"] == "LOCKED"
 
 
 def test_lock_now_shows_that_it_locks_only_once_the_bolt_was_told_to() -> None:
-    open_bolt = replace(GOOD, bolt=Fact(value=Bolt.UNLOCKED))
-    asks = replace(open_bolt, lockup=Lockup(id="l1"))
+    open_bolt = replace(GOOD, bolt=Fact(value=LockState.UNLOCKED))
+    asks = replace(open_bolt, lock_request=LockRequest(id="l1"))
     assert shown(asks)["lock"] == "UNLOCKED"
-    assert shown(replace(asks, lockup=Lockup(id="l1", at=Relock.BOLT_MOVES, sent=True)))["lock"] == "LOCKING"
+    assert (
+        shown(replace(asks, lock_request=LockRequest(id="l1", step=RelockStep.BOLT_MOVES, lock_sent=True)))["lock"]
+        == "LOCKING"
+    )
 
 
 def test_batteries_and_door_that_nobody_has_heard_of_are_unknown() -> None:
@@ -108,8 +116,8 @@ def test_batteries_and_door_that_nobody_has_heard_of_are_unknown() -> None:
 
 
 def test_a_delivery_is_idle_expected_paused_or_stopped() -> None:
-    pause = Pause(id="p", start=NOW.utc, end=NOW.utc + timedelta(hours=1))
-    states = (GOOD, replace(GOOD, expecting=True), replace(GOOD, pauses=(pause,)), replace(GOOD, stopped=True))
+    pause = PausePeriod(id="p", start=NOW.utc, end=NOW.utc + timedelta(hours=1))
+    states = (GOOD, replace(GOOD, window_near=True), replace(GOOD, pauses=(pause,)), replace(GOOD, stopped=True))
     assert [shown(state)["delivery"] for state in states] == ["idle", "expected", "paused", "stopped"]
 
 
@@ -118,20 +126,20 @@ def test_every_phase_of_a_visit_has_its_word() -> None:
 
 
 def test_nothing_that_names_a_delivery_goes_out() -> None:
-    told = str(shown(visiting(Phase.INSIDE, door=Door.OPEN)))
+    told = str(shown(visiting(Phase.INSIDE, door=DoorState.OPEN)))
     secret = delivery()
     assert not [word for word in (secret.id, secret.brand, secret.carrier, *secret.parcels, "v1") if word in told]
 
 
 def test_what_happens_is_told_once_and_in_order() -> None:
-    rings, inside = visiting(Phase.RINGING, bolt=Bolt.LOCKED), visiting(Phase.INSIDE, door=Door.OPEN)
+    rings, inside = visiting(Phase.RINGING, bolt=LockState.LOCKED), visiting(Phase.INSIDE, door=DoorState.OPEN)
     assert [one["event_type"] for one in happenings(GOOD, rings, ())] == ["at_the_door"]
     assert list(happenings(rings, rings, ())) == []
     said = (
-        c.Alarm(code=c.AlarmCode.LOCK_JAMMED, detail="3SABC1234567"),
-        c.ParcelResult(visit="v1", delivery="shop.d1", outcome=Outcome.PARTLY_DELIVERED, missing=1),
-        c.HouseResult(visit="v1", delivery="shop.d1", house=House.LOCKED_AGAIN),
-        c.Note(what="x"),
+        c.RaiseAlarm(code=c.AlarmCode.LOCK_JAMMED, detail="3SABC1234567"),
+        c.ReportParcelResult(visit="v1", delivery="shop.d1", outcome=Outcome.PARTLY_DELIVERED, missing=1),
+        c.ReportDoorResult(visit="v1", delivery="shop.d1", house=DoorResult.LOCKED_AGAIN),
+        c.LogNote(what="x"),
     )
     assert list(happenings(rings, inside, said)) == [
         {"event_type": "inside"},
@@ -143,20 +151,23 @@ def test_what_happens_is_told_once_and_in_order() -> None:
 
 def test_every_outcome_has_a_word_of_its_own() -> None:
     told = [
-        next(happenings(GOOD, GOOD, (c.ParcelResult(visit="v", delivery="d", outcome=outcome),)))["event_type"]
+        next(happenings(GOOD, GOOD, (c.ReportParcelResult(visit="v", delivery="d", outcome=outcome),)))["event_type"]
         for outcome in Outcome
     ]
     told += [
-        next(happenings(GOOD, GOOD, (c.HouseResult(visit="v", delivery="d", house=house),)))["event_type"]
-        for house in House
+        next(happenings(GOOD, GOOD, (c.ReportDoorResult(visit="v", delivery="d", house=house),)))["event_type"]
+        for house in DoorResult
     ]
-    assert len(set(told)) == len(Outcome) + len(House)
+    assert len(set(told)) == len(Outcome) + len(DoorResult)
     assert set(told) <= set(Happening)
 
 
 def test_what_came_of_lock_now_is_told() -> None:
-    running, done = Lockup(id="l1", sent=True), Lockup(id="l1", sent=True, result=Locked.NOT_PROVEN)
-    before, after = replace(GOOD, lockup=running), replace(GOOD, lockup=done)
+    running, done = (
+        LockRequest(id="l1", lock_sent=True),
+        LockRequest(id="l1", lock_sent=True, result=LockRequestResult.NOT_PROVEN),
+    )
+    before, after = replace(GOOD, lock_request=running), replace(GOOD, lock_request=done)
     assert list(happenings(before, after, ())) == [{"event_type": "lock_now", "result": "not_proven"}]
     assert list(happenings(after, after, ())) == []
 

@@ -22,7 +22,7 @@ from gateway.integrations.hub_client.job_routing import HOUR, QUESTIONS_AN_HOUR,
 from gateway.integrations.hub_client.link_status import kept
 from gateway.integrations.hub_client.session import Uplink
 from gateway.integrations.hub_client.unenrolment import Farewell
-from gateway.mqtt.client import Guest, visit
+from gateway.mqtt.client import ShortSession, connect_once
 from gateway.mqtt.packets import Sent
 from gateway.protocol.box_event import unseal
 from gateway.protocol.box_hub import (
@@ -68,7 +68,7 @@ NO_FILE = Rewriting(None, reread=lambda: None)
 class Hub:
     """What the box says, and what it is told."""
 
-    line: Guest
+    line: ShortSession
     box: Box
     hellos: list[Hello] = field(default_factory=list)
     receipts: list[Receipt] = field(default_factory=list)
@@ -80,7 +80,7 @@ class Hub:
 
     async def hear(self) -> None:
         while True:
-            incoming = await self.line.hear()
+            incoming = await self.line.receive()
             if "/said/" in incoming.topic:
                 self.answers.append((incoming.topic, incoming.payload))
                 continue
@@ -167,7 +167,7 @@ async def at_work(work: Uplink) -> AsyncIterator[asyncio.Task[None]]:
 
 @contextlib.asynccontextmanager
 async def hub(made: Box, broker: Mosquitto, folder: Path) -> AsyncIterator[Hub]:
-    async with visit(account(broker, folder), ["up/#"], monotonic=time.monotonic) as line:
+    async with connect_once(account(broker, folder), ["up/#"], monotonic=time.monotonic) as line:
         one = Hub(line, made)
         task = asyncio.create_task(one.hear())
         try:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from devices.commands import Lock, Unlock
-from devices.reports import Bolt, Door, DoorReport, LockReport, Report
+from devices.commands import LockDoor, UnlockDoor
+from devices.reports import DoorReport, DoorState, LockReport, LockState, Report
 from devices.vendors import guard as vendor
-from devices.vendors.words import BARE
+from devices.vendors.words import NO_DEVICE_REF
 from gateway.integrations.lock_guard import messages as w
 from gateway.integrations.lock_guard.rules import begin, guard
 from gateway.protocol.guard_message import ToGuard
@@ -84,11 +84,11 @@ class Beside:
         """The gateway's unlock, as it ought to be but for `other`."""
         uptime = int((self.mono - self.state.began) * 1000)
         said = {"id": "u1", "intent": "v1", "boot": self.state.boot, "until_ms": uptime + 5000, **other}
-        command = Unlock(
+        command = UnlockDoor(
             id=str(said["id"]), intent=str(said["intent"]), issued_at=AT, expires_at=AT,
             boot=str(said["boot"]), until_ms=int(str(said["until_ms"])), latch=bool(other.get("latch", False)),
         )  # fmt: skip
-        body = vendor.encode_command(command, BARE).payload.decode()
+        body = vendor.encode_command(command, NO_DEVICE_REF).payload.decode()
         return ToGuard(
             at="set", lock=str(other.get("lock", LOCK)), question=self.word(), nonce=nonce,
             counter=int(str(other.get("counter", self.state.counter + 1))), body=body,
@@ -96,8 +96,8 @@ class Beside:
 
     def locking(self, nonce: str | None, id_: str = "l1", until: float = 5.0) -> ToGuard:
         uptime = int((self.mono - self.state.began + until) * 1000)
-        command = Lock(id=id_, intent="v1", issued_at=AT, expires_at=AT, boot=self.state.boot, until_ms=uptime)
-        body = vendor.encode_command(command, BARE).payload.decode()
+        command = LockDoor(id=id_, intent="v1", issued_at=AT, expires_at=AT, boot=self.state.boot, until_ms=uptime)
+        body = vendor.encode_command(command, NO_DEVICE_REF).payload.decode()
         return ToGuard(at="set", lock=LOCK, question=self.word(), nonce=nonce, body=body)
 
     def asking(self, part: str, nonce: str | None) -> ToGuard:
@@ -111,10 +111,10 @@ class Beside:
     def says(self, part: w.Part, report: Report, number: int | None = None) -> tuple[w.Command, ...]:
         return self.hear(w.RadioSaid(part=part, reports=(report,), number=number))
 
-    def bolt(self, bolt: Bolt, *, answers: bool = False) -> tuple[w.Command, ...]:
+    def bolt(self, bolt: LockState, *, answers: bool = False) -> tuple[w.Command, ...]:
         return self.says(w.Part.LOCK, LockReport(bolt=bolt), self.asked(w.Part.LOCK) if answers else None)
 
-    def leaf(self, door: Door, *, answers: bool = False) -> tuple[w.Command, ...]:
+    def leaf(self, door: DoorState, *, answers: bool = False) -> tuple[w.Command, ...]:
         return self.says(w.Part.DOOR, DoorReport(door=door), self.asked(w.Part.DOOR) if answers else None)
 
     def asked(self, part: w.Part) -> int | None:
@@ -125,16 +125,16 @@ class Beside:
 
     @property
     def unlocked(self) -> int:
-        return sum(isinstance(c, w.Move) and isinstance(c.command, Unlock) for c in self.done)
+        return sum(isinstance(c, w.Move) and isinstance(c.command, UnlockDoor) for c in self.done)
 
     @property
     def locked(self) -> int:
-        return sum(isinstance(c, w.Move) and isinstance(c.command, Lock) for c in self.done)
+        return sum(isinstance(c, w.Move) and isinstance(c.command, LockDoor) for c in self.done)
 
     def opened(self) -> "Beside":
         """The gateway unlocks, and the bolt is withdrawn."""
-        self.bolt(Bolt.LOCKED, answers=True)
+        self.bolt(LockState.LOCKED, answers=True)
         self.tell(self.unlocking(self.beat()))
-        self.bolt(Bolt.UNLOCKED)
+        self.bolt(LockState.UNLOCKED)
         assert self.unlocked == 1
         return self

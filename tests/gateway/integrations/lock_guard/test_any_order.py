@@ -4,8 +4,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from devices.commands import Lock, Unlock
-from devices.reports import Bolt, Door
+from devices.commands import LockDoor, UnlockDoor
+from devices.reports import DoorState, LockState
 from gateway.integrations.lock_guard import messages as w
 from gateway.protocol.guard_message import ToGuard
 from tests.gateway.integrations.lock_guard.beside import Beside
@@ -28,7 +28,7 @@ class Attacker(RuleBasedStateMachine):
         for at, command in enumerate(self.house.done[self.seen :], start=self.seen):
             if not isinstance(command, w.Move):
                 continue
-            if isinstance(command.command, Unlock):
+            if isinstance(command.command, UnlockDoor):
                 before = self.house.done[at - 1]
                 assert isinstance(before, w.Keep), "on the disk first"
                 assert command.command.intent in before.intents
@@ -75,17 +75,17 @@ class Attacker(RuleBasedStateMachine):
         self.house.wait(seconds)
         self.watch()
 
-    @rule(door=st.sampled_from([Door.CLOSED, Door.OPEN, Door.UNKNOWN]), answers=st.booleans())
-    def the_door_speaks(self, door: Door, *, answers: bool) -> None:
-        if door is not Door.CLOSED:
+    @rule(door=st.sampled_from([DoorState.CLOSED, DoorState.OPEN, DoorState.UNKNOWN]), answers=st.booleans())
+    def the_door_speaks(self, door: DoorState, *, answers: bool) -> None:
+        if door is not DoorState.CLOSED:
             self.closed_answers = 0
         elif answers and self.house.asked(w.Part.DOOR) is not None:
             self.closed_answers += 1
         self.house.leaf(door, answers=answers)
         self.watch()
 
-    @rule(bolt=st.sampled_from([Bolt.LOCKED, Bolt.UNLOCKED]), answers=st.booleans())
-    def the_bolt_speaks(self, bolt: Bolt, *, answers: bool) -> None:
+    @rule(bolt=st.sampled_from([LockState.LOCKED, LockState.UNLOCKED]), answers=st.booleans())
+    def the_bolt_speaks(self, bolt: LockState, *, answers: bool) -> None:
         self.house.bolt(bolt, answers=answers)
         self.watch()
 
@@ -113,13 +113,13 @@ class Attacker(RuleBasedStateMachine):
 
     @invariant()
     def no_counter_and_no_intent_moves_twice(self) -> None:
-        moved = [c.command for c in self.house.done if isinstance(c, w.Move) and isinstance(c.command, Unlock)]
+        moved = [c.command for c in self.house.done if isinstance(c, w.Move) and isinstance(c.command, UnlockDoor)]
         assert len({command.intent for command in moved}) == len(moved)
         assert len({command.id for command in moved}) == len(moved)
 
     @invariant()
     def what_is_locked_by_itself_was_unlocked_by_itself(self) -> None:
-        own = [c for c in self.house.done if isinstance(c, w.Move) and isinstance(c.command, Lock)]
+        own = [c for c in self.house.done if isinstance(c, w.Move) and isinstance(c.command, LockDoor)]
         assert not own or self.house.unlocked
 
 

@@ -10,15 +10,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from devices import commands as asked
-from devices.commands import Unlock
-from devices.reports import Bolt, LockReport
+from devices.commands import UnlockDoor
+from devices.reports import LockReport, LockState
 from devices.vendors import VENDORS
 from devices.vendors import guard as vendor
-from devices.vendors.words import BARE, Channel
+from devices.vendors.words import NO_DEVICE_REF, TopicSuffix
 from gateway.config.devices import GuardSection, LockDevice
 from gateway.config.home import Home, Storage
 from gateway.integrations.lock_guard import messages as w
-from gateway.mqtt.packets import Acknowledgement, Incoming, NotSent, Sent
+from gateway.mqtt.packets import Acknowledgement, InboundMessage, NotSent, Sent
 from gateway.protocol.guard_keys import command_key, make, public_x
 from gateway.protocol.guard_message import FromGuard, Rejected, ToGuard, opened, seal
 from gateway.runtime.guard_client import ANSWER, Guarded
@@ -47,7 +47,7 @@ class Between(RuleBasedStateMachine):
         self.guarded = Guarded(home, line=self, mono=lambda: self.house.mono)
         self.number = 0
         self.asked_at: dict[int, float] = {}
-        self.bolts: list[tuple[float, Bolt]] = [(self.house.mono, Bolt.LOCKED)]  # what was true from when on
+        self.bolts: list[tuple[float, LockState]] = [(self.house.mono, LockState.LOCKED)]  # what was true from when on
         self.unlocks: dict[str, float] = {}
         self.boot: tuple[str, int, float] | None = None  # as its newest word told it, and when
         self.the_gateway_beats()
@@ -73,15 +73,15 @@ class Between(RuleBasedStateMachine):
         for at, command in enumerate(self.house.done[self.spoken :], start=self.spoken):
             if isinstance(command, w.Say):
                 self.to_gateway.append(self.signed(command))
-            if isinstance(command, w.Move) and isinstance(command.command, Unlock):
+            if isinstance(command, w.Move) and isinstance(command.command, UnlockDoor):
                 assert isinstance(self.house.done[at - 1], w.Keep)
                 assert self.house.mono - self.unlocks[command.command.intent] <= LIFE, "never late"
         self.spoken = len(self.house.done)
         assert self.house.unlocked <= len(self.unlocks)
 
     def signed(self, said: w.Say) -> bytes:
-        letter = None if said.report is None else vendor.encode_report(said.report, BARE)[0]
-        channel = Channel.EVENT if letter is None else Channel.RESULT if said.question else letter.channel
+        letter = None if said.report is None else vendor.encode_report(said.report, NO_DEVICE_REF)[0]
+        channel = TopicSuffix.EVENT if letter is None else TopicSuffix.RESULT if said.question else letter.suffix
         return seal(
             FromGuard.model_validate(
                 {"lock": LOCK, "part": said.part.value, "channel": channel.value, "boot": self.house.state.boot,
@@ -110,7 +110,7 @@ class Between(RuleBasedStateMachine):
     def the_gateway_asks(self, *, through: bool) -> None:
         self.number += 1
         self.asked_at[self.number] = self.house.mono
-        letter = vendor.encode_command(asked.Query(), BARE)
+        letter = vendor.encode_command(asked.QueryState(), NO_DEVICE_REF)
         self.running(
             lambda: self.guarded.publish(f"perron/{LOCK}/get", letter.payload, correlation=f"1:{self.number}".encode())
         )
@@ -124,15 +124,15 @@ class Between(RuleBasedStateMachine):
         boot, uptime, heard = self.boot
         intent = f"v{len(self.unlocks)}"
         until = uptime + int((self.house.mono - heard + LIFE) * 1000)
-        command = Unlock(id=intent, intent=intent, issued_at=AT, expires_at=AT, boot=boot, until_ms=until)
+        command = UnlockDoor(id=intent, intent=intent, issued_at=AT, expires_at=AT, boot=boot, until_ms=until)
         self.unlocks[intent] = self.house.mono
-        letter = vendor.encode_command(command, BARE)
+        letter = vendor.encode_command(command, NO_DEVICE_REF)
         self.running(lambda: self.guarded.publish(f"perron/{LOCK}/set", letter.payload, now_or_never=True))
         if through:
             self.he_lets_all_through_for_once(answered=False)
 
-    @rule(bolt=st.sampled_from([Bolt.LOCKED, Bolt.UNLOCKED]))
-    def a_hand_turns_the_bolt(self, bolt: Bolt) -> None:
+    @rule(bolt=st.sampled_from([LockState.LOCKED, LockState.UNLOCKED]))
+    def a_hand_turns_the_bolt(self, bolt: LockState) -> None:
         self.bolts.append((self.house.mono, bolt))
         self.running(lambda: self.house.bolt(bolt))
 
@@ -164,11 +164,11 @@ class Between(RuleBasedStateMachine):
     def he_lets_something_through_to_the_gateway(self, which: int, correlation: int, channel: str) -> None:
         if self.to_gateway:
             token = self.to_gateway[-min(which, len(self.to_gateway))]
-            incoming = Incoming(
+            incoming = InboundMessage(
                 topic=f"perron/{LOCK}/{channel}", payload=token, retain=False, session=1,
                 correlation=f"1:{correlation}".encode(), boot="forged", seq=correlation, uptime_ms=10**9,
             )  # fmt: skip
-            self.running(lambda: self.believed(Channel(channel), incoming))
+            self.running(lambda: self.believed(TopicSuffix(channel), incoming))
 
     @rule(answered=st.booleans())
     def he_lets_all_through_for_once(self, *, answered: bool) -> None:
@@ -183,23 +183,23 @@ class Between(RuleBasedStateMachine):
                 assert not isinstance(claims, Rejected)
                 self.running(lambda said=claims: self.house.tell(said))  # type: ignore[misc]  # its default
             for token in to_gateway:
-                incoming = Incoming(topic=f"perron/{LOCK}/event", payload=token, retain=False, session=1)
-                self.running(lambda said=incoming: self.believed(Channel.EVENT, said))  # type: ignore[misc]  # its default
+                incoming = InboundMessage(topic=f"perron/{LOCK}/event", payload=token, retain=False, session=1)
+                self.running(lambda said=incoming: self.believed(TopicSuffix.EVENT, said))  # type: ignore[misc]  # its default
 
-    def believed(self, channel: Channel, incoming: Incoming) -> None:
+    def believed(self, channel: TopicSuffix, incoming: InboundMessage) -> None:
         """An answer that counts tells what was true at some time after its question, at most some seconds ago."""
         for _, where, told in self.guarded.heard((LOCK,), channel, incoming):
             assert told.boot is not None
             assert told.uptime_ms is not None
             self.boot = told.boot, told.uptime_ms, self.house.mono
-            reports = VENDORS["guard"].decode_report(where, told.payload, BARE)
+            reports = VENDORS["guard"].decode_report(where, told.payload, NO_DEVICE_REF)
             if told.answers is None or not isinstance(reports[0], LockReport):
                 continue
             since = self.asked_at[told.answers]
             assert self.house.mono - since <= ANSWER
             assert reports[0].bolt in self.true_since(since)
 
-    def true_since(self, since: float) -> set[Bolt]:
+    def true_since(self, since: float) -> set[LockState]:
         before = [bolt for at, bolt in self.bolts if at <= since]
         return {*before[-1:], *(bolt for at, bolt in self.bolts if at >= since)}
 

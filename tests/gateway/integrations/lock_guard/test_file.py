@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 from gateway.config.errors import ConfigError
 from gateway.integrations.lock_guard.file import load
 from gateway.integrations.lock_guard.messages import Settings
@@ -52,7 +52,7 @@ def test_a_whole_file_is_read_and_its_paths_begin_beside_it(tmp_path: Path) -> N
     assert file.radio.broker.password_file == tmp_path / "guard.password"
     assert file.house.tls is not None
     assert file.house.tls.ca == tmp_path / "ca.pem"
-    assert file.radio.lock.topic(Channel.SET) == "perron/lock/set"
+    assert file.radio.lock.topic(TopicSuffix.SET) == "perron/lock/set"
     assert file.silent == 120
 
 

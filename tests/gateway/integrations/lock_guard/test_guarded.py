@@ -8,10 +8,10 @@ import pytest
 
 from devices import commands as asked
 from devices.vendors import guard as words
-from devices.vendors.words import BARE, Channel
+from devices.vendors.words import NO_DEVICE_REF, TopicSuffix
 from gateway.config.devices import DoorDevice, GuardSection, LockDevice
 from gateway.config.home import Home, Storage
-from gateway.mqtt.packets import Acknowledgement, Incoming, NotSent, Sent, Why
+from gateway.mqtt.packets import Acknowledgement, InboundMessage, NotSent, NotSentReason, Sent
 from gateway.protocol.guard_keys import command_key, make, public_x
 from gateway.protocol.guard_message import FromGuard, Rejected, ToGuard, opened, seal
 from gateway.runtime.guard_client import ANSWER, RATION, Guarded
@@ -58,8 +58,8 @@ class Desk:
 
     def hears(  # noqa: PLR0913 - the parts of a signed message
         self, *, question: str | None = None, part: str = "lock", body: str = LOCKED, boot: str = BOOT,
-        seq: int | None = None, nonce: str | None = None, topic: Channel = Channel.RESULT, lock: str = LOCK,
-    ) -> tuple[tuple[str, Channel, Incoming], ...]:  # fmt: skip
+        seq: int | None = None, nonce: str | None = None, topic: TopicSuffix = TopicSuffix.RESULT, lock: str = LOCK,
+    ) -> tuple[tuple[str, TopicSuffix, InboundMessage], ...]:  # fmt: skip
         self.seq += 1
         claims = FromGuard.model_validate(
             {
@@ -79,9 +79,9 @@ class Desk:
         return self.raw(seal(claims, self.key), topic)
 
     def raw(
-        self, payload: bytes, topic: Channel = Channel.RESULT, *, retain: bool = False
-    ) -> tuple[tuple[str, Channel, Incoming], ...]:
-        incoming = Incoming(
+        self, payload: bytes, topic: TopicSuffix = TopicSuffix.RESULT, *, retain: bool = False
+    ) -> tuple[tuple[str, TopicSuffix, InboundMessage], ...]:
+        incoming = InboundMessage(
             topic=f"perron/{LOCK}/{topic}", payload=payload, retain=retain, session=4, correlation=b"4:9",
             boot="forged", seq=99, uptime_ms=99,
         )  # fmt: skip
@@ -93,7 +93,7 @@ class Desk:
         assert self.hears(question=self.said.question, part="guard", body="", nonce="n" * 22) == ()
 
     def ask(self, device: str = LOCK) -> str:
-        letter = words.encode_command(asked.Query(), self.home.devices[device].plate)
+        letter = words.encode_command(asked.QueryState(), self.home.devices[device].plate)
         self.guarded.publish(f"perron/{LOCK}/get", letter.payload, correlation=b"4:1")
         return self.said.question
 
@@ -105,8 +105,8 @@ async def desk(tmp_path: Path) -> Desk:
 
 async def test_an_answer_counts_with_what_its_signature_covers_and_nothing_else(desk: Desk) -> None:
     desk.challenged()
-    ((device, channel, told),) = desk.hears(question=desk.ask(), topic=Channel.EVENT)
-    assert (device, channel, told.payload) == (LOCK, Channel.RESULT, LOCKED.encode())
+    ((device, channel, told),) = desk.hears(question=desk.ask(), topic=TopicSuffix.EVENT)
+    assert (device, channel, told.payload) == (LOCK, TopicSuffix.RESULT, LOCKED.encode())
     assert (told.answers, told.boot, told.uptime_ms) == (1, BOOT, 7)
 
 
@@ -158,14 +158,14 @@ async def test_what_is_of_another_lock_or_stored_counts_for_nothing(desk: Desk) 
     desk.challenged()
     assert desk.hears(question=desk.ask(), lock="back-lock") == ()
     assert desk.raw(b'{"bolt":"locked","part":"lock"}') == ()
-    assert desk.raw(words.OFFLINE, Channel.STATE) == ()
-    assert desk.raw(b'{"online":true}', Channel.AVAILABILITY) == ()
-    assert desk.raw(LOCKED.encode(), Channel.AVAILABILITY) == ()
+    assert desk.raw(words.OFFLINE, TopicSuffix.STATE) == ()
+    assert desk.raw(b'{"online":true}', TopicSuffix.AVAILABILITY) == ()
+    assert desk.raw(LOCKED.encode(), TopicSuffix.AVAILABILITY) == ()
 
 
 async def test_that_the_guard_is_gone_needs_no_proof(desk: Desk) -> None:
     desk.challenged()
-    gone = desk.raw(words.OFFLINE, Channel.AVAILABILITY)
+    gone = desk.raw(words.OFFLINE, TopicSuffix.AVAILABILITY)
     assert [(device, told.boot, told.answers) for device, _, told in gone] == [(LOCK, None, None), (DOOR, None, None)]
 
 
@@ -186,30 +186,32 @@ async def test_a_question_waits_for_a_challenge(desk: Desk) -> None:
 
 
 def unlocking() -> bytes:
-    command = asked.Unlock(id="u1", intent="v1", issued_at=AT, expires_at=AT, boot=BOOT, until_ms=5)
-    return words.encode_command(command, BARE).payload
+    command = asked.UnlockDoor(id="u1", intent="v1", issued_at=AT, expires_at=AT, boot=BOOT, until_ms=5)
+    return words.encode_command(command, NO_DEVICE_REF).payload
 
 
 async def test_an_unlock_carries_the_challenge_and_the_next_counter_once(desk: Desk) -> None:
     desk.challenged()
     assert isinstance(desk.guarded.publish(SET, unlocking(), now_or_never=True), Sent)
     assert (desk.said.at, desk.said.nonce, desk.said.counter) == ("set", "n" * 22, 4)
-    assert desk.guarded.publish(SET, unlocking(), now_or_never=True) == NotSent(Why.NO_CHALLENGE)
+    assert desk.guarded.publish(SET, unlocking(), now_or_never=True) == NotSent(NotSentReason.NO_CHALLENGE)
 
 
 async def test_without_a_living_challenge_no_unlock_leaves(desk: Desk) -> None:
-    assert desk.guarded.publish(SET, unlocking()) == NotSent(Why.NO_CHALLENGE)
+    assert desk.guarded.publish(SET, unlocking()) == NotSent(NotSentReason.NO_CHALLENGE)
     desk.challenged()
     desk.mono += 14.5
-    assert desk.guarded.publish(SET, unlocking()) == NotSent(Why.NO_CHALLENGE)
+    assert desk.guarded.publish(SET, unlocking()) == NotSent(NotSentReason.NO_CHALLENGE)
     assert not [topic for topic, _ in desk.left if topic == SET]
 
 
 async def test_what_is_for_others_leaves_as_it_is(desk: Desk) -> None:
     desk.guarded.publish("perron/front-signal/set", b"{}")
     assert desk.left == [("perron/front-signal/set", b"{}")]
-    told = Incoming(topic="perron/front-signal/state", payload=b"{}", retain=True, session=1)
-    assert desk.guarded.heard(("front-signal",), Channel.STATE, told) == (("front-signal", Channel.STATE, told),)
+    told = InboundMessage(topic="perron/front-signal/state", payload=b"{}", retain=True, session=1)
+    assert desk.guarded.heard(("front-signal",), TopicSuffix.STATE, told) == (
+        ("front-signal", TopicSuffix.STATE, told),
+    )
 
 
 async def test_a_flood_of_forgeries_costs_only_so_much(desk: Desk) -> None:

@@ -10,7 +10,7 @@ from gateway.config.home import Home
 from gateway.config.loader import load
 from gateway.config.sensor_independence import depends
 from gateway.installation.device_probe import ask
-from gateway.mqtt.client import visit
+from gateway.mqtt.client import connect_once
 from gateway.runtime.entrance_rules import entrance_rules
 from tests.gateway.integrations.lock_guard.yard import DOOR, LOCK, yard
 
@@ -91,6 +91,6 @@ async def test_doctor_asks_lock_and_door_behind_a_guard_and_believes_signed_answ
             update={"username": "attacker", "password_file": tmp_path / "attacker.password"}
         )
         (tmp_path / "attacker.password").write_text(place.house.accounts["attacker"])
-        async with visit(attacker, [f"perron/{LOCK}/#"], monotonic=lambda: 0.0) as guest:
+        async with connect_once(attacker, [f"perron/{LOCK}/#"], monotonic=lambda: 0.0) as guest:
             found = await ask(home, guest, (LOCK, DOOR), longest=3, settle=0)
         assert {id_: heard.answer is not None for id_, heard in found.devices.items()} == {LOCK: True, DOOR: True}

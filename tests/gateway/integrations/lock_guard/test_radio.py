@@ -10,7 +10,7 @@ from pathlib import Path
 import aiomqtt
 import pytest
 
-from devices.reports import Bolt, Failure, LockReport
+from devices.reports import LockReport, LockState, OperationError
 from gateway.config.broker import Broker
 from gateway.integrations.lock_guard.file import DoorBehind, GuardFile, LockBehind, Radio
 from gateway.integrations.lock_guard.ledger import Page
@@ -26,7 +26,7 @@ async def test_a_radio_s_broker_that_stands_still_is_handed_no_unlock_to_deliver
         await place.ready()
         place.radio.pause()
         place.box.unlock("v1")
-        await until(lambda: Failure.UNREACHABLE in place.box.refusals())
+        await until(lambda: OperationError.UNREACHABLE in place.box.refusals())
         place.radio.resume()
         await place.box.answer(LOCK)
         await asyncio.sleep(A_WHILE)
@@ -43,7 +43,7 @@ async def test_on_a_full_disk_nothing_moves(tmp_path: Path, monkeypatch: pytest.
         with monkeypatch.context() as patched:
             patched.setattr("gateway.integrations.lock_guard.ledger.Ledger.keep", full)
             place.box.unlock("v1")
-            await until(lambda: Failure.UNSPECIFIED in place.box.refusals())
+            await until(lambda: OperationError.UNSPECIFIED in place.box.refusals())
         await asyncio.sleep(A_WHILE)
         assert place.moves("withdrawn") == 0
 
@@ -131,7 +131,7 @@ async def test_a_basic_zigbee_lock_behind_the_configured_broker_becomes_a_guarde
             await until(lambda: bridge.orders == ["UNLOCK"])
             answer = await place.box.answer(LOCK)
             assert isinstance(answer, LockReport)
-            assert answer.bolt is Bolt.UNLOCKED
+            assert answer.bolt is LockState.UNLOCKED
             place.box.lock("v1")
             await until(lambda: bridge.orders == ["UNLOCK", "LOCK"])
             orders = [letter for letter in place.attacker.letters if letter.topic.endswith("/set")]

@@ -8,13 +8,13 @@ from devices.reports import (
     AvailabilityReport,
     BatteryLevel,
     BatteryReport,
-    Bolt,
-    Door,
-    Failure,
-    FailureReport,
+    DoorState,
+    ErrorReport,
     LockReport,
+    LockState,
+    NoAnswerReport,
+    OperationError,
     Report,
-    UnansweredReport,
 )
 from gateway.integrations.lock_guard import messages as w
 from gateway.integrations.lock_guard.rules import due
@@ -22,8 +22,8 @@ from gateway.protocol.guard_message import ToGuard
 from tests.gateway.integrations.lock_guard.beside import LOCK, Beside
 
 
-def refusals(commands: tuple[w.Command, ...]) -> list[Failure]:
-    return [c.report.failure for c in commands if isinstance(c, w.Say) and isinstance(c.report, FailureReport)]
+def refusals(commands: tuple[w.Command, ...]) -> list[OperationError]:
+    return [c.report.failure for c in commands if isinstance(c, w.Say) and isinstance(c.report, ErrorReport)]
 
 
 def said(commands: tuple[w.Command, ...], part: w.Part) -> list[tuple[Report | None, str | None]]:
@@ -43,13 +43,13 @@ Wrong = Callable[[Beside, str], ToGuard]
 @pytest.mark.parametrize(
     ("wrong", "refusal"),
     [
-        (lambda house, nonce: house.unlocking(nonce, boot="9-00000000000000ff"), Failure.EXPIRED),
-        (lambda house, nonce: house.unlocking(nonce, until_ms=0), Failure.EXPIRED),
-        (lambda house, nonce: house.unlocking(nonce, until_ms=10_000_000), Failure.EXPIRED),
-        (lambda house, _nonce: house.unlocking(None), Failure.EXPIRED),
-        (lambda house, _nonce: house.unlocking("a-word-nobody-gave"), Failure.EXPIRED),
-        (lambda house, nonce: house.unlocking(nonce, counter=0), Failure.REPEATED),
-        (lambda house, nonce: house.unlocking(nonce, counter=2), Failure.REPEATED),
+        (lambda house, nonce: house.unlocking(nonce, boot="9-00000000000000ff"), OperationError.EXPIRED),
+        (lambda house, nonce: house.unlocking(nonce, until_ms=0), OperationError.EXPIRED),
+        (lambda house, nonce: house.unlocking(nonce, until_ms=10_000_000), OperationError.EXPIRED),
+        (lambda house, _nonce: house.unlocking(None), OperationError.EXPIRED),
+        (lambda house, _nonce: house.unlocking("a-word-nobody-gave"), OperationError.EXPIRED),
+        (lambda house, nonce: house.unlocking(nonce, counter=0), OperationError.REPEATED),
+        (lambda house, nonce: house.unlocking(nonce, counter=2), OperationError.REPEATED),
     ],
     ids=[
         "another boot",
@@ -61,7 +61,7 @@ Wrong = Callable[[Beside, str], ToGuard]
         "skipped",
     ],
 )
-def test_an_unlock_out_of_order_moves_nothing_and_says_why(wrong: Wrong, refusal: Failure) -> None:
+def test_an_unlock_out_of_order_moves_nothing_and_says_why(wrong: Wrong, refusal: OperationError) -> None:
     house = Beside()
     house.wait(1.0)
     done = house.tell(wrong(house, house.beat()))
@@ -85,7 +85,7 @@ def test_the_same_unlock_twice_moves_once() -> None:
 
 def test_one_intent_moves_once_even_under_a_new_counter_and_challenge() -> None:
     house = Beside().opened()
-    assert refusals(house.tell(house.unlocking(house.beat(), id="u2"))) == [Failure.REPEATED]
+    assert refusals(house.tell(house.unlocking(house.beat(), id="u2"))) == [OperationError.REPEATED]
     assert house.unlocked == 1
 
 
@@ -93,7 +93,7 @@ def test_a_challenge_serves_one_unlock() -> None:
     house = Beside()
     nonce = house.beat()
     house.tell(house.unlocking(nonce))
-    assert refusals(house.tell(house.unlocking(nonce, id="u2", intent="v2"))) == [Failure.EXPIRED]
+    assert refusals(house.tell(house.unlocking(nonce, id="u2", intent="v2"))) == [OperationError.EXPIRED]
     assert house.unlocked == 1
 
 
@@ -101,7 +101,7 @@ def test_a_challenge_dies_by_the_guard_s_own_clock() -> None:
     house = Beside()
     nonce = house.beat()
     house.wait(house.settings.timing.nonce_life)
-    assert refusals(house.tell(house.unlocking(nonce))) == [Failure.EXPIRED]
+    assert refusals(house.tell(house.unlocking(nonce))) == [OperationError.EXPIRED]
     assert house.unlocked == 0
 
 
@@ -109,7 +109,7 @@ def test_after_a_reboot_no_earlier_command_counts() -> None:
     house = Beside()
     claims = house.unlocking(house.beat())
     house.boot()
-    assert refusals(house.tell(claims)) == [Failure.EXPIRED]
+    assert refusals(house.tell(claims)) == [OperationError.EXPIRED]
     house.opened()
     assert house.disk.counter == 1
 
@@ -117,7 +117,7 @@ def test_after_a_reboot_no_earlier_command_counts() -> None:
 def test_the_counter_goes_on_after_a_reboot() -> None:
     house = Beside().opened()
     house.boot()
-    assert refusals(house.tell(house.unlocking(house.beat(), counter=1, intent="v2"))) == [Failure.REPEATED]
+    assert refusals(house.tell(house.unlocking(house.beat(), counter=1, intent="v2"))) == [OperationError.REPEATED]
     house.tell(house.unlocking(house.beat(), intent="v2", id="u2"))
     assert (house.unlocked, house.disk.counter) == (2, 2)
 
@@ -125,7 +125,7 @@ def test_the_counter_goes_on_after_a_reboot() -> None:
 def test_a_radio_broker_that_stands_still_gets_no_unlock_that_could_arrive_late() -> None:
     house = Beside(alive=False)
     house.tell(house.unlocking(house.beat()))
-    assert refusals(house.wait(house.settings.alive)) == [Failure.UNREACHABLE]
+    assert refusals(house.wait(house.settings.alive)) == [OperationError.UNREACHABLE]
     house.alive = True
     house.hear(w.RadioAlive())  # its answer comes after all
     assert (house.unlocked, house.disk.counter) == (0, 0), "nothing was spent"
@@ -136,27 +136,27 @@ def test_what_became_too_late_while_the_radio_was_asked_moves_nothing() -> None:
     uptime = int((house.mono - house.state.began) * 1000)
     house.tell(house.unlocking(house.beat(), until_ms=uptime + 100))
     house.mono += 0.2
-    assert refusals(house.hear(w.RadioAlive())) == [Failure.EXPIRED]
+    assert refusals(house.hear(w.RadioAlive())) == [OperationError.EXPIRED]
     assert house.unlocked == 0
 
 
 def test_without_a_radio_nothing_is_spent() -> None:
     house = Beside()
     house.hear(w.RadioDown())
-    assert refusals(house.tell(house.unlocking(house.beat()))) == [Failure.UNREACHABLE]
+    assert refusals(house.tell(house.unlocking(house.beat()))) == [OperationError.UNREACHABLE]
     assert house.disk.counter == 0
 
 
 def test_a_disk_that_takes_nothing_lets_nothing_move() -> None:
     house = Beside(disk_ok=False)
-    assert refusals(house.tell(house.unlocking(house.beat()))) == [Failure.UNSPECIFIED]
+    assert refusals(house.tell(house.unlocking(house.beat()))) == [OperationError.UNSPECIFIED]
     assert house.unlocked == 0
 
 
 def test_a_move_that_never_left_is_said_and_never_tried_again() -> None:
     house = Beside()
     house.tell(house.unlocking(house.beat()))
-    assert refusals(house.hear(w.NotMoved())) == [Failure.UNREACHABLE]
+    assert refusals(house.hear(w.NotMoved())) == [OperationError.UNREACHABLE]
     assert house.disk.counter == 1
 
 
@@ -166,12 +166,12 @@ def test_the_gateway_s_lock_needs_no_counter_but_a_time_a_challenge_and_a_door_t
     nonce = house.beat()
     house.tell(house.locking(nonce))
     assert house.locked == 1
-    assert refusals(house.tell(house.locking(nonce))) == [Failure.REPEATED]
-    assert refusals(house.tell(house.locking(nonce, "l2", until=-0.1))) == [Failure.EXPIRED]
-    assert refusals(house.tell(house.locking(None, "l3"))) == [Failure.EXPIRED]
-    house.leaf(Door.OPEN)
-    assert refusals(house.tell(house.locking(nonce, "l4"))) == [Failure.RESTRICTED]
-    house.leaf(Door.CLOSED)
+    assert refusals(house.tell(house.locking(nonce))) == [OperationError.REPEATED]
+    assert refusals(house.tell(house.locking(nonce, "l2", until=-0.1))) == [OperationError.EXPIRED]
+    assert refusals(house.tell(house.locking(None, "l3"))) == [OperationError.EXPIRED]
+    house.leaf(DoorState.OPEN)
+    assert refusals(house.tell(house.locking(nonce, "l4"))) == [OperationError.RESTRICTED]
+    house.leaf(DoorState.CLOSED)
     house.tell(house.locking(nonce, "l5"))
     assert house.locked == 2
 
@@ -182,23 +182,23 @@ def test_a_question_is_answered_by_what_the_device_says_after_it() -> None:
     early = house.asked(w.Part.LOCK)  # asked when the radio came up
     ask = house.asking("lock", nonce)
     house.tell(ask)
-    report = LockReport(bolt=Bolt.LOCKED)
+    report = LockReport(bolt=LockState.LOCKED)
     assert said(house.says(w.Part.LOCK, report, early), w.Part.LOCK) == [(report, None)], "it was asked before"
-    assert said(house.bolt(Bolt.LOCKED), w.Part.LOCK) == [(report, None)], "news is no answer"
-    assert said(house.bolt(Bolt.LOCKED, answers=True), w.Part.LOCK) == [(report, ask.question)]
+    assert said(house.bolt(LockState.LOCKED), w.Part.LOCK) == [(report, None)], "news is no answer"
+    assert said(house.bolt(LockState.LOCKED, answers=True), w.Part.LOCK) == [(report, ask.question)]
 
 
 def test_a_device_that_echoes_nothing_answers_with_the_first_state_it_tells() -> None:
     house = Beside(settings=w.Settings(lock=LOCK, door=False, silent=60))
-    house.bolt(Bolt.LOCKED)
+    house.bolt(LockState.LOCKED)
     ask = house.asking("lock", house.beat())
     house.tell(ask)
-    assert said(house.bolt(Bolt.LOCKED), w.Part.LOCK) == [(LockReport(bolt=Bolt.LOCKED), ask.question)]
+    assert said(house.bolt(LockState.LOCKED), w.Part.LOCK) == [(LockReport(bolt=LockState.LOCKED), ask.question)]
 
 
 def test_who_has_no_living_challenge_makes_no_device_work() -> None:
     house = Beside()
-    house.bolt(Bolt.LOCKED, answers=True)
+    house.bolt(LockState.LOCKED, answers=True)
     done = house.tell(house.asking("lock", None))
     assert not [c for c in done if isinstance(c, w.Ask)]
     assert [c.nonce for c in done if isinstance(c, w.Say)] != [None], "but it gets one"
@@ -206,7 +206,7 @@ def test_who_has_no_living_challenge_makes_no_device_work() -> None:
 
 def test_a_question_to_a_silent_device_stays_unanswered_and_the_next_is_asked() -> None:
     house = Beside()
-    house.bolt(Bolt.LOCKED, answers=True)
+    house.bolt(LockState.LOCKED, answers=True)
     nonce = house.beat()
     house.tell(house.asking("lock", nonce))
     house.tell(house.asking("lock", nonce))
@@ -215,35 +215,39 @@ def test_a_question_to_a_silent_device_stays_unanswered_and_the_next_is_asked() 
 
 def test_a_move_as_it_happens_answers_no_question() -> None:
     house = Beside(settings=w.Settings(lock=LOCK, door=False, silent=60))
-    house.bolt(Bolt.LOCKED)
+    house.bolt(LockState.LOCKED)
     ask = house.asking("lock", house.beat())
     house.tell(ask)
-    told = LockReport(bolt=Bolt.LOCKED, event=True)
+    told = LockReport(bolt=LockState.LOCKED, event=True)
     assert said(house.says(w.Part.LOCK, told), w.Part.LOCK) == [(told, None)]
-    assert said(house.bolt(Bolt.UNLOCKED), w.Part.LOCK) == [(LockReport(bolt=Bolt.UNLOCKED), ask.question)]
+    assert said(house.bolt(LockState.UNLOCKED), w.Part.LOCK) == [(LockReport(bolt=LockState.UNLOCKED), ask.question)]
 
 
 def test_what_a_bridge_remembers_when_it_comes_back_answers_no_question() -> None:
     house = Beside(settings=w.Settings(lock=LOCK, door=False, silent=60))
-    house.bolt(Bolt.LOCKED)
+    house.bolt(LockState.LOCKED)
     house.tell(house.asking("lock", house.beat()))
     house.hear(w.RadioSaid(part=w.Part.LOCK, reports=(AvailabilityReport(online=True),), by_bridge=True))
-    assert said(house.bolt(Bolt.LOCKED), w.Part.LOCK) == [(LockReport(bolt=Bolt.LOCKED), None)], "asked before"
+    assert said(house.bolt(LockState.LOCKED), w.Part.LOCK) == [(LockReport(bolt=LockState.LOCKED), None)], (
+        "asked before"
+    )
     house.tell(house.asking("lock", house.beat()))
-    assert said(house.bolt(Bolt.LOCKED), w.Part.LOCK) == [(LockReport(bolt=Bolt.LOCKED), None)], "a memory, perhaps"
+    assert said(house.bolt(LockState.LOCKED), w.Part.LOCK) == [(LockReport(bolt=LockState.LOCKED), None)], (
+        "a memory, perhaps"
+    )
     house.wait(house.settings.settling)
     ask = house.asking("lock", house.beat())
     house.tell(ask)
-    assert said(house.bolt(Bolt.LOCKED), w.Part.LOCK) == [(LockReport(bolt=Bolt.LOCKED), ask.question)]
+    assert said(house.bolt(LockState.LOCKED), w.Part.LOCK) == [(LockReport(bolt=LockState.LOCKED), ask.question)]
 
 
-@pytest.mark.parametrize("void", [UnansweredReport(), AvailabilityReport(online=False)])
+@pytest.mark.parametrize("void", [NoAnswerReport(), AvailabilityReport(online=False)])
 def test_what_the_bridge_could_not_ask_is_answered_by_nothing_that_comes_then(void: Report) -> None:
     house = Beside(settings=w.Settings(lock=LOCK, door=False, silent=60))
-    house.bolt(Bolt.LOCKED)
+    house.bolt(LockState.LOCKED)
     house.tell(house.asking("lock", house.beat()))
     house.says(w.Part.LOCK, void)
-    assert said(house.bolt(Bolt.LOCKED), w.Part.LOCK) == [(LockReport(bolt=Bolt.LOCKED), None)]
+    assert said(house.bolt(LockState.LOCKED), w.Part.LOCK) == [(LockReport(bolt=LockState.LOCKED), None)]
 
 
 def test_a_memory_of_a_closed_door_locks_nothing() -> None:
@@ -252,7 +256,7 @@ def test_a_memory_of_a_closed_door_locks_nothing() -> None:
     silent(house)
     house.hear(w.RadioSaid(part=w.Part.DOOR, reports=(AvailabilityReport(online=True),), by_bridge=True))
     for _ in range(6):
-        house.leaf(Door.CLOSED)
+        house.leaf(DoorState.CLOSED)
         house.wait(0.8)
     assert house.locked == 0
 
@@ -262,7 +266,7 @@ def test_a_latch_is_pulled_only_where_the_lock_can() -> None:
         house = Beside(settings=w.Settings(lock=LOCK, door=False, silent=60, latches=latches))
         order = house.unlocking(house.beat(), latch=True)
         done = house.tell(order)
-        assert refusals(done) == ([] if latches else [Failure.RESTRICTED])
+        assert refusals(done) == ([] if latches else [OperationError.RESTRICTED])
         assert house.unlocked == latches
 
 
@@ -271,7 +275,7 @@ def test_what_the_radio_says_of_battery_link_and_failure_is_passed_on() -> None:
     for report in (
         BatteryReport(level=BatteryLevel.LOW),
         AvailabilityReport(online=False),
-        FailureReport(id=None, failure=Failure.TIMEOUT),
+        ErrorReport(id=None, failure=OperationError.TIMEOUT),
     ):
         assert said(house.says(w.Part.LOCK, report), w.Part.LOCK) == [(report, None)]
 
@@ -286,10 +290,10 @@ def test_a_lost_radio_is_told_of_both_parts() -> None:
 
 def test_everything_said_of_a_part_has_the_next_number() -> None:
     house = Beside()
-    house.bolt(Bolt.LOCKED)
-    house.leaf(Door.OPEN)
+    house.bolt(LockState.LOCKED)
+    house.leaf(DoorState.OPEN)
     house.beat()
-    house.bolt(Bolt.UNLOCKED)
+    house.bolt(LockState.UNLOCKED)
     spoken = [c for c in house.done if isinstance(c, w.Say)]
     for part in w.Part:
         numbers = [c.seq for c in spoken if c.part is part]
@@ -306,21 +310,21 @@ def silent(house: Beside) -> Beside:
 
 def closes(house: Beside) -> None:
     """The door answers closed, stays so, and answers again."""
-    house.leaf(Door.CLOSED, answers=True)
+    house.leaf(DoorState.CLOSED, answers=True)
     house.wait(house.settings.timing.stable)
-    house.leaf(Door.CLOSED, answers=True)
+    house.leaf(DoorState.CLOSED, answers=True)
 
 
 def test_a_silent_gateway_s_door_is_locked_after_two_fresh_answers_of_closed() -> None:
     house = silent(Beside().opened())
-    house.leaf(Door.CLOSED, answers=True)
+    house.leaf(DoorState.CLOSED, answers=True)
     assert house.locked == 0
     house.wait(house.settings.timing.stable)
     assert house.locked == 0
-    house.leaf(Door.CLOSED, answers=True)
+    house.leaf(DoorState.CLOSED, answers=True)
     assert house.locked == 1
     house.wait(house.settings.latency)
-    house.bolt(Bolt.LOCKED, answers=True)
+    house.bolt(LockState.LOCKED, answers=True)
     assert not house.disk.owes
     house.wait(10 * house.settings.silent)
     assert house.locked == 1
@@ -328,7 +332,7 @@ def test_a_silent_gateway_s_door_is_locked_after_two_fresh_answers_of_closed() -
 
 def test_it_waits_for_the_declared_silence() -> None:
     house = Beside().opened()
-    house.leaf(Door.CLOSED, answers=True)
+    house.leaf(DoorState.CLOSED, answers=True)
     assert due(house.state) <= house.state.heard + house.settings.silent
     house.wait(house.settings.silent - 0.1)
     assert house.state.chain is None
@@ -352,15 +356,15 @@ def test_a_beat_that_was_recorded_earlier_does_not_keep_the_gateway_alive() -> N
     assert house.state.chain is not None
 
 
-@pytest.mark.parametrize("door", [Door.OPEN, Door.AJAR, Door.UNKNOWN, Door.JAMMED])
+@pytest.mark.parametrize("door", [DoorState.OPEN, DoorState.AJAR, DoorState.UNKNOWN, DoorState.JAMMED])
 @pytest.mark.parametrize("when", ["first", "between", "second"])
-def test_a_door_that_is_not_affirmatively_closed_is_never_locked(door: Door, when: str) -> None:
+def test_a_door_that_is_not_affirmatively_closed_is_never_locked(door: DoorState, when: str) -> None:
     house = silent(Beside().opened())
-    house.leaf(door if when == "first" else Door.CLOSED, answers=True)
+    house.leaf(door if when == "first" else DoorState.CLOSED, answers=True)
     if when == "between":
         house.leaf(door)
     house.wait(house.settings.timing.stable)
-    house.leaf(door if when == "second" else Door.CLOSED, answers=True)
+    house.leaf(door if when == "second" else DoorState.CLOSED, answers=True)
     assert house.locked == 0
     house.wait(house.settings.timing.again)
     closes(house)
@@ -370,15 +374,15 @@ def test_a_door_that_is_not_affirmatively_closed_is_never_locked(door: Door, whe
 @pytest.mark.parametrize("first_answers", [False, True])
 def test_news_of_a_closed_door_is_no_answer(*, first_answers: bool) -> None:
     house = silent(Beside().opened())
-    house.leaf(Door.CLOSED, answers=first_answers)
+    house.leaf(DoorState.CLOSED, answers=first_answers)
     house.wait(house.settings.timing.stable)
-    house.leaf(Door.CLOSED)
+    house.leaf(DoorState.CLOSED)
     assert house.locked == 0
 
 
 def test_what_a_hand_unlocked_is_not_locked_by_the_guard() -> None:
     house = Beside()
-    house.bolt(Bolt.UNLOCKED)
+    house.bolt(LockState.UNLOCKED)
     silent(house)
     closes(house)
     assert house.locked == 0
@@ -388,8 +392,8 @@ def test_once_proven_locked_the_guard_owes_nothing_whatever_hands_do_then() -> N
     house = Beside().opened()
     nonce = house.beat()
     house.tell(house.asking("lock", nonce))
-    house.bolt(Bolt.LOCKED, answers=True)
-    house.bolt(Bolt.UNLOCKED)  # somebody turned his key
+    house.bolt(LockState.LOCKED, answers=True)
+    house.bolt(LockState.UNLOCKED)  # somebody turned his key
     silent(house)
     closes(house)
     assert house.locked == 0
@@ -399,11 +403,11 @@ def test_locked_said_before_the_bolt_can_have_moved_proves_nothing() -> None:
     house = Beside()
     house.tell(house.unlocking(house.beat()))
     house.tell(house.asking("lock", house.beat()))
-    house.bolt(Bolt.LOCKED, answers=True)
+    house.bolt(LockState.LOCKED, answers=True)
     assert house.disk.owes
     house.wait(house.settings.timing.moving)
     house.tell(house.asking("lock", house.beat()))
-    house.bolt(Bolt.LOCKED, answers=True)
+    house.bolt(LockState.LOCKED, answers=True)
     assert not house.disk.owes, "it never moved"
 
 
@@ -419,7 +423,7 @@ def test_a_bolt_that_does_not_answer_locked_is_tried_again() -> None:
     house = silent(Beside().opened())
     closes(house)
     house.wait(house.settings.latency)
-    house.bolt(Bolt.UNLOCKED, answers=True)
+    house.bolt(LockState.UNLOCKED, answers=True)
     house.wait(house.settings.timing.again)
     closes(house)
     assert house.locked == 2
@@ -435,8 +439,8 @@ def test_without_a_door_sensor_the_guard_never_locks_by_itself() -> None:
 
 def test_the_gateway_that_comes_back_takes_the_locking_over() -> None:
     house = silent(Beside().opened())
-    house.leaf(Door.CLOSED, answers=True)
+    house.leaf(DoorState.CLOSED, answers=True)
     house.beat(house.beat())
     house.wait(house.settings.timing.stable)
-    house.leaf(Door.CLOSED, answers=True)
+    house.leaf(DoorState.CLOSED, answers=True)
     assert house.locked == 0

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from devices.commands import Unlock
-from devices.reports import AvailabilityReport, Bolt, Failure, LockReport, Motion, Source
+from devices.commands import UnlockDoor
+from devices.reports import AvailabilityReport, BoltMotion, LockReport, LockState, OperationError, OperationSource
 from devices.vendors import guard as words
-from devices.vendors.words import BARE
-from gateway.mqtt.packets import NotSent, Why
+from devices.vendors.words import NO_DEVICE_REF
+from gateway.mqtt.packets import NotSent, NotSentReason
 from gateway.protocol.guard_keys import command_key, load, make, public_x
 from gateway.protocol.guard_message import FromGuard, ToGuard, opened, seal
 from gateway.protocol.jws import private_key
@@ -42,8 +42,8 @@ async def unlocked_and_locked(place: Yard) -> bytes:
     """A whole opening as it should be; returns the signed unlock as the attacker has it."""
     await place.ready()
     await place.unlocks("v1")
-    assert await place.box.answer(LOCK) == LockReport(bolt=Bolt.UNLOCKED, motion=Motion.IDLE, jammed=False,
-                                                      source=Source.REMOTE)  # fmt: skip
+    assert await place.box.answer(LOCK) == LockReport(bolt=LockState.UNLOCKED, motion=BoltMotion.IDLE, jammed=False,
+                                                      source=OperationSource.REMOTE)  # fmt: skip
     await place.locks("v1")
     claims = place.attacker.of(SET)
     return claims[0].payload
@@ -54,7 +54,7 @@ async def test_what_the_gateway_signs_moves_the_bolt_and_the_answers_prove_it(pl
         await unlocked_and_locked(place)
         answer = await place.box.answer(LOCK)
         assert isinstance(answer, LockReport)
-        assert answer.bolt is Bolt.LOCKED
+        assert answer.bolt is LockState.LOCKED
         assert (place.moves("withdrawn"), place.moves("thrown")) == (1, 1)
         await until(lambda: process.state.owes is False)
 
@@ -94,8 +94,8 @@ async def test_an_unlock_opens_no_other_lock(place: Yard) -> None:
         await place.attacker.say("perron/back-lock/get", seal(beat, gateway))
         await until(lambda: any(claims.nonce for claims in said_by_guard(place, "back-lock")))
         facts = next(claims for claims in said_by_guard(place, "back-lock") if claims.nonce is not None)
-        unlock = Unlock(id="u9", intent="v9", issued_at=AT, expires_at=AT, boot=facts.boot, until_ms=20_000)
-        body = words.encode_command(unlock, BARE).payload.decode()
+        unlock = UnlockDoor(id="u9", intent="v9", issued_at=AT, expires_at=AT, boot=facts.boot, until_ms=20_000)
+        body = words.encode_command(unlock, NO_DEVICE_REF).payload.decode()
 
         def order(lock: str) -> bytes:
             said = ToGuard(at="set", lock=lock, question=f"{lock}-order-of-it", nonce=facts.nonce, counter=1, body=body)
@@ -117,7 +117,7 @@ async def test_what_is_held_back_until_it_is_too_late_opens_nothing(place: Yard)
         await asyncio.sleep(LIFE + A_WHILE)
         place.house.resume()
         await place.box.answer(LOCK)
-        await until(lambda: Failure.EXPIRED in place.box.refusals())
+        await until(lambda: OperationError.EXPIRED in place.box.refusals())
         assert place.moves("withdrawn") == 0
 
 
@@ -126,8 +126,8 @@ async def test_forged_commands_open_nothing(place: Yard) -> None:
         await place.ready()
         nonces = [claims.nonce for claims in said_by_guard(place) if claims.nonce is not None]
         boot = said_by_guard(place)[-1].boot
-        unlock = Unlock(id="u1", intent="v1", issued_at=AT, expires_at=AT, boot=boot, until_ms=20_000)
-        body = words.encode_command(unlock, BARE).payload
+        unlock = UnlockDoor(id="u1", intent="v1", issued_at=AT, expires_at=AT, boot=boot, until_ms=20_000)
+        body = words.encode_command(unlock, NO_DEVICE_REF).payload
         claims = ToGuard(at="set", lock=LOCK, question="q" * 22, nonce=nonces[-1], counter=1, body=body.decode())
         real = seal(claims, command_key(place.folder / "key"))
         for forged in (
@@ -159,7 +159,7 @@ async def test_a_forged_or_repeated_answer_counts_for_nothing(place: Yard) -> No
         await place.ready()
         old = next(letter for letter in place.attacker.of(RESULT) if b"." in letter.payload)
         await place.unlocks("v1")
-        await until(lambda: any(d == LOCK and isinstance(r, LockReport) and r.bolt is Bolt.UNLOCKED
+        await until(lambda: any(d == LOCK and isinstance(r, LockReport) and r.bolt is LockState.UNLOCKED
                                 for d, r, _ in place.box.heard))  # fmt: skip
         await place.attacker.client.unsubscribe("#")
     await until(lambda: isinstance(place.box.heard[-1][1], AvailabilityReport) and place.box.heard[-1][0] == DOOR)
@@ -169,7 +169,7 @@ async def test_a_forged_or_repeated_answer_counts_for_nothing(place: Yard) -> No
     number = place.box.ask(LOCK)
     correlation = correlated(f"{place.box.session}:{number}".encode())
     boot = next(told.boot for _, _, told in reversed(place.box.heard) if told.boot is not None)
-    lie = words.encode_report(LockReport(bolt=Bolt.LOCKED), BARE)[0].payload
+    lie = words.encode_report(LockReport(bolt=LockState.LOCKED), NO_DEVICE_REF)[0].payload
     claims = FromGuard(lock=LOCK, part="lock", channel="result", boot=boot or "", seq=10_000, uptime_ms=9_999_999,
                        counter=9, question="q" * 22, body=lie.decode())  # fmt: skip
     for forged in (
@@ -193,7 +193,7 @@ async def test_without_a_guard_that_answers_no_unlock_leaves(place: Yard) -> Non
         await place.ready()
         await place.unlocks("v1")
     await until(lambda: any(isinstance(report, AvailabilityReport) for _, report, _ in place.box.heard))
-    assert place.box.unlock("v2") == NotSent(Why.NO_CHALLENGE)
+    assert place.box.unlock("v2") == NotSent(NotSentReason.NO_CHALLENGE)
 
 
 async def test_a_lock_command_of_the_radio_never_crosses_the_house_s_broker(place: Yard) -> None:

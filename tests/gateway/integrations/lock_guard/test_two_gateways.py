@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from devices.reports import Failure
+from devices.reports import OperationError
 from gateway.config.home import Storage
 from gateway.integrations.lock_guard.process import uptime
 from gateway.mqtt.packets import NotSent, Sent
@@ -114,7 +114,7 @@ async def test_a_wall_clock_that_steps_during_an_order_makes_none_good_that_is_l
         await asyncio.sleep(LIFE + A_WHILE)
         place.house.resume()
         await place.box.answer(LOCK)
-        await until(lambda: Failure.EXPIRED in place.box.refusals())
+        await until(lambda: OperationError.EXPIRED in place.box.refusals())
         assert place.moves("withdrawn") == 0
         await place.unlocks("in-time")
         assert place.moves("withdrawn") == 1, "what is in time by the clock that only runs moves once"

@@ -15,13 +15,12 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
 from devices import commands as asked
-from devices.reports import Bolt, Door, DoorReport, Failure, FailureReport, LockReport, Report
-from devices.simulators.house import Broker as SimulatedBroker
-from devices.simulators.house import DoorPlan, House, LockPlan
+from devices.reports import DoorReport, DoorState, ErrorReport, LockReport, LockState, OperationError, Report
+from devices.simulators.house import DoorPlan, LockPlan, SimulatedBroker, SimulatedHouse
 from devices.simulators.physical_log import PhysicalLog
 from devices.simulators.residence import Residence
 from devices.vendors import VENDORS
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 from gateway.config.broker import Broker
 from gateway.config.devices import DoorDevice, GuardSection, LockDevice
 from gateway.config.home import Home, Storage
@@ -79,9 +78,9 @@ class Box:
 
     def __init__(self, home: Home) -> None:
         self.home, self.topics = home, Topics(home)
-        self.heard: list[tuple[str, Report, Incoming]] = []
+        self.heard: list[tuple[str, Report, InboundMessage]] = []
         self.session = 0
-        self.line = Mqtt(
+        self.line = MqttClient(
             broker=home.broker, subscriptions=self.topics.subscriptions, session_number=self._next,
             on_message=self._hear, on_up=lambda _session: self.guarded.up(), on_down=lambda _why: None,
             on_missed=lambda _topic: None, monotonic=time.monotonic,
@@ -93,7 +92,7 @@ class Box:
         self.session += 1
         return self.session
 
-    def _hear(self, incoming: Incoming) -> None:
+    def _hear(self, incoming: InboundMessage) -> None:
         origin = self.topics.origin(incoming.topic)
         assert isinstance(origin, FromDevice)
         for device, channel, told in self.guarded.heard(origin.devices, origin.channel, incoming):
@@ -104,9 +103,9 @@ class Box:
     def ask(self, device: str) -> int:
         """Ask as the hands do; returns the question's number."""
         self.number += 1
-        letter = VENDORS["guard"].encode_command(asked.Query(), self.home.devices[device].plate)
+        letter = VENDORS["guard"].encode_command(asked.QueryState(), self.home.devices[device].plate)
         self.guarded.publish(
-            device_topic(self.home, device, letter.channel), letter.payload,
+            device_topic(self.home, device, letter.suffix), letter.payload,
             correlation=f"{self.session}:{self.number}".encode(),
         )  # fmt: skip
         return self.number
@@ -124,12 +123,12 @@ class Box:
         raise TimeoutError(device)
 
     def unlock(self, intent: str, *, life: float = LIFE) -> Sent | NotSent:
-        return self._move(asked.Unlock, intent, life)
+        return self._move(asked.UnlockDoor, intent, life)
 
     def lock(self, intent: str, *, life: float = LIFE) -> Sent | NotSent:
-        return self._move(asked.Lock, intent, life)
+        return self._move(asked.LockDoor, intent, life)
 
-    def _move(self, kind: type[asked.Unlock] | type[asked.Lock], intent: str, life: float) -> Sent | NotSent:
+    def _move(self, kind: type[asked.UnlockDoor] | type[asked.LockDoor], intent: str, life: float) -> Sent | NotSent:
         told = next(told for device, _, told in reversed(self.heard) if device == LOCK and told.boot is not None)
         now = datetime.now(UTC)
         assert told.uptime_ms is not None
@@ -139,11 +138,11 @@ class Box:
         )  # fmt: skip
         letter = VENDORS["guard"].encode_command(command, self.home.devices[LOCK].plate)
         return self.guarded.publish(
-            device_topic(self.home, LOCK, letter.channel), letter.payload, expiry=max(1, round(life)), now_or_never=True
+            device_topic(self.home, LOCK, letter.suffix), letter.payload, expiry=max(1, round(life)), now_or_never=True
         )
 
-    def refusals(self) -> list[Failure]:
-        return [report.failure for _, report, _ in self.heard if isinstance(report, FailureReport)]
+    def refusals(self) -> list[OperationError]:
+        return [report.failure for _, report, _ in self.heard if isinstance(report, ErrorReport)]
 
 
 @dataclass
@@ -247,7 +246,7 @@ async def yard(folder: Path, *, silent: float = 60) -> AsyncIterator[Yard]:
         file = guard_file(folder, house, radio, public_x(command_key(folder / "key")), silent=silent)
         log = folder / "house.jsonl"
         residence = Residence(
-            House(
+            SimulatedHouse(
                 broker=SimulatedBroker(port=radio.port),
                 devices={
                     "bolt": LockPlan(kind="lock", vendor="somfy", address=ADDRESS, guarded=False, latency_s=0.05,
@@ -287,5 +286,9 @@ def correlated(data: bytes) -> Properties:
     return properties
 
 
-LOCKED, UNLOCKED, CLOSED = LockReport(bolt=Bolt.LOCKED), LockReport(bolt=Bolt.UNLOCKED), DoorReport(door=Door.CLOSED)
-SET, RESULT = f"perron/{LOCK}/{Channel.SET}", f"perron/{LOCK}/{Channel.RESULT}"
+LOCKED, UNLOCKED, CLOSED = (
+    LockReport(bolt=LockState.LOCKED),
+    LockReport(bolt=LockState.UNLOCKED),
+    DoorReport(door=DoorState.CLOSED),
+)
+SET, RESULT = f"perron/{LOCK}/{TopicSuffix.SET}", f"perron/{LOCK}/{TopicSuffix.RESULT}"

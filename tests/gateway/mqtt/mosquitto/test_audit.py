@@ -11,7 +11,7 @@ from gateway.config.home import Home
 from gateway.mqtt.mosquitto import audit as module
 from gateway.mqtt.mosquitto.audit import foreign, kept, weak, weaknesses
 from gateway.mqtt.mosquitto.audit_texts import WEAK as SENTENCES
-from gateway.mqtt.mosquitto.provisioning import Listener, write
+from gateway.mqtt.mosquitto.provisioning import BrokerListener, write
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def home(tmp_path: Path) -> Home:
 
 @pytest.fixture
 def folder(home: Home, tmp_path: Path) -> Path:
-    beyond = Listener(host="192.0.2.1", port=8883, tls=True)
+    beyond = BrokerListener(host="192.0.2.1", port=8883, tls=True)
     write(tmp_path / "accounts", home, host="127.0.0.1", port=1883, homeassistant=True, beyond=beyond)
     return tmp_path / "accounts"
 

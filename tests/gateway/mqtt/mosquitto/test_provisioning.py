@@ -19,7 +19,7 @@ from gateway.config.home import Home
 from gateway.mqtt.mosquitto import provisioning as broker_module
 from gateway.mqtt.mosquitto.provisioning import (
     BrokerMissing,
-    Running,
+    RunningBroker,
     configuration,
     free_port,
     password_line,
@@ -55,7 +55,7 @@ def home(tmp_path: Path) -> Home:
 
 
 @pytest.fixture
-async def broker(home: Home, tmp_path: Path) -> AsyncIterator[Running]:
+async def broker(home: Home, tmp_path: Path) -> AsyncIterator[RunningBroker]:
     async with private_broker(tmp_path / "broker", home) as broker:
         assert broker.kind == "mosquitto"
         assert broker.enforces_access
@@ -88,7 +88,7 @@ async def broker(home: Home, tmp_path: Path) -> AsyncIterator[Running]:
     ],
 )
 async def test_each_account_says_what_is_its_own_and_nothing_else(
-    home: Home, broker: Running, account: str, topic: str, allowed: bool
+    home: Home, broker: RunningBroker, account: str, topic: str, allowed: bool
 ) -> None:
     assert broker.pid > 0
     watcher = "observer" if account == "gateway" else "gateway"
@@ -114,7 +114,7 @@ async def test_each_account_says_what_is_its_own_and_nothing_else(
     ],
 )
 async def test_each_account_hears_what_is_its_own_and_nothing_else(
-    home: Home, broker: Running, account: str, heard: set[str] | None
+    home: Home, broker: RunningBroker, account: str, heard: set[str] | None
 ) -> None:
     assert broker.pid > 0
     topics = ["perron/front-lock/set", "perron/front-lock/get", "perron/front-door/set", "perron/entrance/front/state",
@@ -127,7 +127,7 @@ async def test_each_account_hears_what_is_its_own_and_nothing_else(
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(QUIET):
                 while True:
-                    came.add((await ears.hear()).topic)
+                    came.add((await ears.receive()).topic)
     assert came == (set(topics) if heard is None else heard)
 
 
@@ -136,7 +136,7 @@ async def test_each_account_hears_what_is_its_own_and_nothing_else(
     ("topic", "carried_out"), [("perron/front-lock/availability", True), ("perron/front-door/state", False)]
 )
 async def test_a_will_is_carried_out_on_ones_own_topic_only(
-    home: Home, broker: Running, topic: str, *, carried_out: bool
+    home: Home, broker: RunningBroker, topic: str, *, carried_out: bool
 ) -> None:
     assert broker.pid > 0
     will = aiomqtt.Will(topic, b"will", qos=1, retain=True)
@@ -154,7 +154,7 @@ async def test_a_will_is_carried_out_on_ones_own_topic_only(
 
 
 @pytest.mark.slow
-async def test_nobody_pushes_the_gateway_out_by_taking_its_client_id(home: Home, broker: Running) -> None:
+async def test_nobody_pushes_the_gateway_out_by_taking_its_client_id(home: Home, broker: RunningBroker) -> None:
     assert broker.pid > 0
     async with guest(home, "gateway", "perron/#") as gateway, raw(home, "front-lock", identifier="gateway") as thief:
         await thief.publish("perron/front-lock/event", b"here", qos=1)
@@ -163,7 +163,7 @@ async def test_nobody_pushes_the_gateway_out_by_taking_its_client_id(home: Home,
 
 
 @pytest.mark.slow
-async def test_nobody_comes_in_without_a_password(home: Home, broker: Running) -> None:
+async def test_nobody_comes_in_without_a_password(home: Home, broker: RunningBroker) -> None:
     assert broker.pid > 0
     with pytest.raises(aiomqtt.MqttError):
         async with raw(home, None):
@@ -171,7 +171,9 @@ async def test_nobody_comes_in_without_a_password(home: Home, broker: Running) -
 
 
 @pytest.mark.slow
-async def test_a_packet_larger_than_the_limit_ends_its_senders_connection_only(home: Home, broker: Running) -> None:
+async def test_a_packet_larger_than_the_limit_ends_its_senders_connection_only(
+    home: Home, broker: RunningBroker
+) -> None:
     assert broker.pid > 0
     async with guest(home, "gateway", "perron/#") as gateway:
         async with raw(home, "front-lock") as lock:
@@ -244,7 +246,7 @@ def test_a_hash_is_the_one_that_mosquitto_itself_makes(tmp_path: Path) -> None:
     subprocess.run(command, check=True, capture_output=True)
     theirs = file.read_text().strip()
     rounds, salt = theirs.split("$")[2], theirs.split("$")[3]
-    assert rounds == str(broker_module.ROUNDS)
+    assert rounds == str(broker_module.PBKDF2_ITERATIONS)
     assert password_line("lock", "open sesame", base64.b64decode(salt)) == theirs
 
 

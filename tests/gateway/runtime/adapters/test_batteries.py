@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from devices.reports import BatteryLevel
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 from gateway.config.broker_acl import access
 from gateway.config.home import Home, HomeAssistantSection
 from gateway.config.topics import FromDevice, Topics
@@ -24,7 +24,7 @@ from tests.shell.parts import until
 from tests.shell.site import served
 
 LOW, GOOD, CRITICAL = BatteryLevel.LOW, BatteryLevel.GOOD, BatteryLevel.CRITICAL
-STATE, EVENT, BATTERY = Channel.STATE, Channel.EVENT, Channel.BATTERY
+STATE, EVENT, BATTERY = TopicSuffix.STATE, TopicSuffix.EVENT, TopicSuffix.BATTERY
 
 
 def full_home(folder: Path) -> Home:
@@ -52,11 +52,11 @@ async def made(tmp_path: Path) -> AsyncIterator[Box]:
 
 
 def hears(  # noqa: PLR0913 - who says what, where
-    made: Box, entrance: str, device: str, payload: bytes, channel: Channel, *, retain: bool = False
-) -> list[e.BatteryHeard]:
+    made: Box, entrance: str, device: str, payload: bytes, channel: TopicSuffix, *, retain: bool = False
+) -> list[e.BatteryReported]:
     made.hear(device, channel, payload, retain=retain)
     inbox = made.entrances[entrance]._inbox  # noqa: SLF001 - what waits there is what was heard
-    found = [event for event in inbox if isinstance(event, e.BatteryHeard)]
+    found = [event for event in inbox if isinstance(event, e.BatteryReported)]
     for one in made.entrances.values():
         one._inbox.clear()  # noqa: SLF001 - the same
     return found
@@ -88,16 +88,16 @@ async def test_each_battery_is_heard_as_whose_it_is(  # noqa: PLR0913, PLR0917 -
     made: Box,
     entrance: str,
     device: str,
-    channel: Channel,
+    channel: TopicSuffix,
     payload: bytes,
     whose: str,
     level: BatteryLevel,
     percent: int | None,
 ) -> None:
-    told = e.BatteryHeard(device=whose, level=level, percent=percent)
+    told = e.BatteryReported(device=whose, level=level, percent=percent)
     assert hears(made, entrance, device, payload, channel) == [told]
     old = hears(made, entrance, device, payload, channel, retain=True)
-    assert old == ([] if level is GOOD else [e.BatteryHeard(device=whose, level=level)]), "old good news is no news"
+    assert old == ([] if level is GOOD else [e.BatteryReported(device=whose, level=level)]), "old good news is no news"
 
 
 @pytest.mark.parametrize("payload", [b"unknown", b"unavailable", b"nan", b"", b"101", b"-1", b"full", b"1e2", b"\xff"])
@@ -173,7 +173,7 @@ async def test_a_low_battery_of_the_button_is_told_on_page_and_topic_and_refuses
             async with session.get("/", headers={"Accept-Language": "en"}) as page:
                 assert "running out" not in await page.text()
             made.hear("signal", EVENT, b'{"action":"","battery":9}')
-            await until(lambda: made.front.state.battery_told == {"button/signal"})
+            await until(lambda: made.front.state.batteries_to_change == {"button/signal"})
             made.hear("signal", EVENT, b'{"action":"","battery":8}')
             await until(lambda: made.front.state.batteries["button/signal"] is CRITICAL)
             async with session.get("/", headers={"Accept-Language": "en"}) as page:
@@ -183,5 +183,5 @@ async def test_a_low_battery_of_the_button_is_told_on_page_and_topic_and_refuses
         shown = json.loads(made.line.on("perron/entrance/front/state")[-1].payload)
         assert shown["batteries"] == {"button/signal": "critical"}
         assert shown["batteries_soon"] == ["button/signal"]
-        steps = [step for step in made.journal.steps if isinstance(step.event, e.BatteryHeard)]
-        assert [command.saying for step in steps for command in step.commands if isinstance(command, c.Tell)]
+        steps = [step for step in made.journal.steps if isinstance(step.event, e.BatteryReported)]
+        assert [command.saying for step in steps for command in step.commands if isinstance(command, c.NotifyOwner)]

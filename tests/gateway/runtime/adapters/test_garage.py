@@ -6,17 +6,25 @@ from typing import Any
 
 import pytest
 
-from devices.reports import Bolt, Cover, CoverReport, Door, DoorbellPressed, DoorReport, LockReport
-from devices.simulators.house import House
+from devices.reports import (
+    DoorbellPressed,
+    DoorReport,
+    DoorState,
+    GarageDoorReport,
+    GarageDoorState,
+    LockReport,
+    LockState,
+)
+from devices.simulators.house import SimulatedHouse
 from devices.vendors import VENDORS, esphome
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 from gateway.cli.simulation import plan
 from gateway.config.home import Home
 from gateway.config.validation import problems
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import Way
-from gateway.mqtt.client import Incoming
+from gateway.domain.visit.state import Obstruction
+from gateway.mqtt.client import InboundMessage
 from gateway.runtime.entrance_rules import entrance_rules
 from tests.gateway.domain.delivery.shop import NOW
 from tests.shell.box import Box, box
@@ -44,57 +52,61 @@ async def made(tmp_path: Path) -> AsyncIterator[Box]:
         yield one
 
 
-def hears(made: Box, device: str, payload: bytes, channel: Channel, **properties: Any) -> list[e.Event]:  # noqa: ANN401 - of a message
+def hears(made: Box, device: str, payload: bytes, channel: TopicSuffix, **properties: Any) -> list[e.Event]:  # noqa: ANN401 - of a message
     running = made.entrances["garage"]
-    running.hear(device, channel, Incoming(topic="x", payload=payload, retain=False, session=1, **properties))
+    running.hear(device, channel, InboundMessage(topic="x", payload=payload, retain=False, session=1, **properties))
     inbox = running._inbox  # noqa: SLF001 - what waits there is what was heard
     events = list(inbox)
     inbox.clear()
     return events
 
 
-def heard(answers: int | None = None) -> e.Heard:
-    return e.Heard(session=1, answers=answers)
+def heard(answers: int | None = None) -> e.ReportContext:
+    return e.ReportContext(session=1, answers=answers)
 
 
 async def test_the_sensors_word_stands_for_door_and_bolt_and_no_bolt_ever_stands_out_of_an_open_door(made: Box) -> None:
     made.asks("garage", "garage-door", 7)
-    closed = e.DoorHeard(report=DoorReport(door=Door.CLOSED), heard=heard(7))
-    locked = e.LockHeard(report=LockReport(bolt=Bolt.LOCKED), heard=heard(7))
-    answer = esphome.answer(DoorReport(door=Door.CLOSED), "1:7").payload
-    assert hears(made, "garage-door", answer, Channel.RESULT) == [closed, locked]
-    opened = e.DoorHeard(report=DoorReport(door=Door.OPEN), heard=heard())
-    free = e.LockHeard(report=LockReport(bolt=Bolt.UNLOCKED), heard=heard())
-    assert hears(made, "garage-door", b"ON", Channel.STATE) == [free, opened]
-    unclear = e.DoorHeard(report=DoorReport(door=Door.UNKNOWN), heard=heard())
-    nobody_knows = e.LockHeard(report=LockReport(bolt=Bolt.UNKNOWN), heard=heard())
-    assert hears(made, "garage-door", b"?", Channel.STATE) == [nobody_knows, unclear]
+    closed = e.DoorReported(report=DoorReport(door=DoorState.CLOSED), context=heard(7))
+    locked = e.LockReported(report=LockReport(bolt=LockState.LOCKED), context=heard(7))
+    answer = esphome.answer(DoorReport(door=DoorState.CLOSED), "1:7").payload
+    assert hears(made, "garage-door", answer, TopicSuffix.RESULT) == [closed, locked]
+    opened = e.DoorReported(report=DoorReport(door=DoorState.OPEN), context=heard())
+    free = e.LockReported(report=LockReport(bolt=LockState.UNLOCKED), context=heard())
+    assert hears(made, "garage-door", b"ON", TopicSuffix.STATE) == [free, opened]
+    unclear = e.DoorReported(report=DoorReport(door=DoorState.UNKNOWN), context=heard())
+    nobody_knows = e.LockReported(report=LockReport(bolt=LockState.UNKNOWN), context=heard())
+    assert hears(made, "garage-door", b"?", TopicSuffix.STATE) == [nobody_knows, unclear]
 
 
 async def test_the_openers_own_closed_proves_nothing(made: Box) -> None:
-    assert hears(made, "garage-lock", b"closed", Channel.STATE) == []
+    assert hears(made, "garage-lock", b"closed", TopicSuffix.STATE) == []
     made.asks("garage", "garage-lock", 7)
-    answer = esphome.answer(CoverReport(cover=Cover.CLOSED, clear=True), "1:7").payload
-    assert hears(made, "garage-lock", answer, Channel.RESULT) == [e.WayHeard(way=Way.CLEAR, heard=heard(7))]
-    assert hears(made, "garage-lock", b"obstructed", Channel.EVENT) == [e.WayHeard(way=Way.OBSTRUCTED, heard=heard())]
+    answer = esphome.answer(GarageDoorReport(cover=GarageDoorState.CLOSED, clear=True), "1:7").payload
+    assert hears(made, "garage-lock", answer, TopicSuffix.RESULT) == [
+        e.ObstructionReported(obstruction=Obstruction.CLEAR, context=heard(7))
+    ]
+    assert hears(made, "garage-lock", b"obstructed", TopicSuffix.EVENT) == [
+        e.ObstructionReported(obstruction=Obstruction.OBSTRUCTED, context=heard())
+    ]
 
 
 async def test_a_lost_sensor_takes_door_and_bolt_and_a_lost_opener_only_the_beam(made: Box) -> None:
-    lost = [e.DeviceLost(device="door"), e.DeviceLost(device="lock")]
-    assert hears(made, "garage-door", b"offline", Channel.AVAILABILITY)[:2] == lost
-    assert hears(made, "garage-lock", b"offline", Channel.AVAILABILITY) == [e.DeviceLost(device="way")]
+    lost = [e.DeviceOffline(device="door"), e.DeviceOffline(device="lock")]
+    assert hears(made, "garage-door", b"offline", TopicSuffix.AVAILABILITY)[:2] == lost
+    assert hears(made, "garage-lock", b"offline", TopicSuffix.AVAILABILITY) == [e.DeviceOffline(device="way")]
 
 
 async def test_the_bell_outside_is_heard_and_any_other_cameras_is_not(made: Box) -> None:
     (letter,) = VENDORS["alexa"].encode_report(DoorbellPressed(), made.home.devices["cam"].plate)
-    assert hears(made, "cam", letter.payload, letter.channel) == [e.BellPressed()]
-    assert hears(made, "hall", letter.payload, letter.channel) == []
+    assert hears(made, "cam", letter.payload, letter.suffix) == [e.BellPressed()]
+    assert hears(made, "hall", letter.payload, letter.suffix) == []
 
 
 async def test_each_question_goes_to_who_can_answer_it(made: Box) -> None:
     hands, state = made.entrances["garage"]._hands, made.entrances["garage"].state  # noqa: SLF001 - what obeys
     for number, device in enumerate(("lock", "door", "way")):
-        hands.perform(c.Query(device=device, session=1, number=number), state, NOW)
+        hands.perform(c.QueryDevice(device=device, session=1, number=number), state, NOW)
     asked = [(sent.topic, sent.payload) for sent in made.line.sent if sent.topic.endswith("/get")]
     assert asked == [
         ("perron/garage-door/get", b"1:0"),
@@ -107,7 +119,7 @@ async def test_it_is_sent_down_by_its_own_command_and_never_by_a_lock(made: Box)
     hands, state = made.entrances["garage"]._hands, made.entrances["garage"].state  # noqa: SLF001 - what obeys
     hands.perform(c.Lock(visit="v", n=1, life=5), state, NOW)
     assert made.line.on("perron/garage-lock/set") == []
-    hands.perform(c.Close(visit="v", n=1, life=5), state, NOW)
+    hands.perform(c.CloseGarageDoor(visit="v", n=1, life=5), state, NOW)
     (sent,) = made.line.on("perron/garage-lock/set")
     assert sent.payload == b"CLOSE"
     assert sent.fields["expiry"] == 5
@@ -116,9 +128,15 @@ async def test_it_is_sent_down_by_its_own_command_and_never_by_a_lock(made: Box)
 
 def test_the_rules_know_the_opener(tmp_path: Path) -> None:
     known = entrance_rules(with_garage(tmp_path), "garage")
-    assert (known.cover, known.beam, known.guarded, known.warning, known.closing) == (True, True, False, 5, 20)
-    assert not entrance_rules(with_garage(tmp_path, {**OPENER, "beam": False}), "garage").beam
-    assert not entrance_rules(with_garage(tmp_path), "front").cover
+    assert (known.garage_door, known.obstruction_sensor, known.guarded, known.warning, known.closing) == (
+        True,
+        True,
+        False,
+        5,
+        20,
+    )
+    assert not entrance_rules(with_garage(tmp_path, {**OPENER, "beam": False}), "garage").obstruction_sensor
+    assert not entrance_rules(with_garage(tmp_path), "front").garage_door
 
 
 @pytest.mark.parametrize(
@@ -152,7 +170,7 @@ def test_a_garage_is_simulated_as_it_is_configured_and_home_assistant_is_played_
         "claire": of_home_assistant,
     }
     document["entrances"] = {}
-    played = House.model_validate(plan(Home.model_validate(document, strict=False)))
+    played = SimulatedHouse.model_validate(plan(Home.model_validate(document, strict=False)))
     assert {name: device.kind for name, device in played.devices.items()} == {
         "garage-lock": "cover",
         "garage-door": "door",

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from devices.reports import Panel, Presence, PresenceReport
+from devices.reports import AlarmPanelState, PresenceReport, PresenceState
 from devices.vendors import homeassistant
-from devices.vendors.words import Channel
+from devices.vendors.words import TopicSuffix
 from gateway.config.home import Home
 from gateway.config.topics import FromDevice, Topics
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import Cold
-from gateway.mqtt.client import Incoming
+from gateway.domain.visit.state import FridgeState
+from gateway.mqtt.client import InboundMessage
 from gateway.runtime.entrance_rules import entrance_rules
 from tests.shell.box import Box, box
 from tests.shell.house import home
@@ -46,8 +46,10 @@ async def made(tmp_path: Path) -> AsyncIterator[Box]:
         yield one
 
 
-def hears(made: Box, device: str, payload: str, channel: Channel = Channel.STATE, *, retain: bool = False) -> Any:  # noqa: ANN401 - any event
-    message = Incoming(topic="x", payload=payload.encode(), retain=retain, session=1)
+def hears(
+    made: Box, device: str, payload: str, channel: TopicSuffix = TopicSuffix.STATE, *, retain: bool = False
+) -> Any:  # noqa: ANN401 - any event
+    message = InboundMessage(topic="x", payload=payload.encode(), retain=retain, session=1)
     made.front.hear(device, channel, message)
     return taken(made)
 
@@ -63,54 +65,54 @@ def test_the_rules_know_who_is_followed_and_which_modes_spare_the_door(tmp_path:
     known = entrance_rules(with_entities(tmp_path), "front")
     assert known.presence == ("claire", "luc")
     assert known.alarm == "panel"
-    assert known.bypassed == {Panel.ARMED_CUSTOM_BYPASS}
+    assert known.bypassed == {AlarmPanelState.ARMED_CUSTOM_BYPASS}
     assert entrance_rules(with_entities(tmp_path), "garage").alarm is None
 
 
 async def test_a_statestream_is_heard_on_its_own_topics_and_its_going_on_home_assistants(made: Box) -> None:
     topics = Topics(made.home)
-    assert topics.origin(f"{BASE}/person/claire/state") == FromDevice(devices=("claire",), channel=Channel.STATE)
+    assert topics.origin(f"{BASE}/person/claire/state") == FromDevice(devices=("claire",), channel=TopicSuffix.STATE)
     bridge = topics.origin("homeassistant/status")
     assert isinstance(bridge, FromDevice)
     assert set(bridge.devices) == {"cooler", "claire", "panel"}
-    assert topics.origin("perron/luc/state") == FromDevice(devices=("luc",), channel=Channel.STATE)
+    assert topics.origin("perron/luc/state") == FromDevice(devices=("luc",), channel=TopicSuffix.STATE)
     assert topics.origin("perron/claire/state") is None
 
 
 @pytest.mark.parametrize(
     ("device", "payload", "live", "stored"),
     [
-        ("claire", "home", Presence.HOME, Presence.HOME),
-        ("claire", "not_home", Presence.AWAY, None),  # it was so when it was stored: that may be yesterday
-        ("claire", "Work", Presence.AWAY, None),
-        ("claire", "unavailable", Presence.UNKNOWN, Presence.UNKNOWN),
-        ("luc", "on", Presence.HOME, Presence.HOME),
-        ("luc", "off", Presence.AWAY, None),
-        ("panel", "armed_away", Panel.ARMED_AWAY, Panel.ARMED_AWAY),
-        ("panel", "triggered", Panel.TRIGGERED, Panel.TRIGGERED),
-        ("panel", "disarmed", Panel.DISARMED, None),
-        ("panel", "armed_custom_bypass", Panel.ARMED_CUSTOM_BYPASS, None),
-        ("panel", "gone fishing", Panel.UNKNOWN, Panel.UNKNOWN),
+        ("claire", "home", PresenceState.HOME, PresenceState.HOME),
+        ("claire", "not_home", PresenceState.AWAY, None),  # it was so when it was stored: that may be yesterday
+        ("claire", "Work", PresenceState.AWAY, None),
+        ("claire", "unavailable", PresenceState.UNKNOWN, PresenceState.UNKNOWN),
+        ("luc", "on", PresenceState.HOME, PresenceState.HOME),
+        ("luc", "off", PresenceState.AWAY, None),
+        ("panel", "armed_away", AlarmPanelState.ARMED_AWAY, AlarmPanelState.ARMED_AWAY),
+        ("panel", "triggered", AlarmPanelState.TRIGGERED, AlarmPanelState.TRIGGERED),
+        ("panel", "disarmed", AlarmPanelState.DISARMED, None),
+        ("panel", "armed_custom_bypass", AlarmPanelState.ARMED_CUSTOM_BYPASS, None),
+        ("panel", "gone fishing", AlarmPanelState.UNKNOWN, AlarmPanelState.UNKNOWN),
     ],
 )
 async def test_bad_news_may_be_old_and_good_news_may_not(
     made: Box,
     device: str,
     payload: str,
-    live: Panel | Presence,
-    stored: Panel | Presence | None,
+    live: AlarmPanelState | PresenceState,
+    stored: AlarmPanelState | PresenceState | None,
 ) -> None:
-    def event(word: Panel | Presence | None) -> list[e.Event]:
-        if isinstance(word, Panel):
-            return [e.PanelHeard(panel=word)]
-        return [] if word is None else [e.PresenceHeard(device=device, presence=word)]
+    def event(word: AlarmPanelState | PresenceState | None) -> list[e.Event]:
+        if isinstance(word, AlarmPanelState):
+            return [e.AlarmPanelReported(panel=word)]
+        return [] if word is None else [e.PresenceReported(device=device, presence=word)]
 
     assert hears(made, device, payload) == event(live)
     assert hears(made, device, payload, retain=True) == event(stored)
 
 
 async def test_a_thermometer_in_fahrenheit_is_heard_live_and_forgotten_after_an_hour_of_silence(made: Box) -> None:
-    cold = e.FridgeHeard(place="fridge", cold=Cold(temp_c=4.0))
+    cold = e.FridgeReported(place="fridge", fridge=FridgeState(temp_c=4.0))
     assert hears(made, "cooler", "39.2", retain=True) == []
     assert hears(made, "cooler", "39.2") == [cold]
     made.time.mono += 3600
@@ -119,32 +121,34 @@ async def test_a_thermometer_in_fahrenheit_is_heard_live_and_forgotten_after_an_
     made.time.mono += 1
     made.front.mind_heartbeat(made.clock.now())
     made.front.mind_heartbeat(made.clock.now())
-    assert taken(made) == [e.FridgeHeard(place="fridge", cold=Cold())]  # once
+    assert taken(made) == [e.FridgeReported(place="fridge", fridge=FridgeState())]  # once
     assert hears(made, "cooler", "39.2") == [cold]
-    assert hears(made, "cooler", "unavailable") == [e.FridgeHeard(place="fridge", cold=Cold())]
+    assert hears(made, "cooler", "unavailable") == [e.FridgeReported(place="fridge", fridge=FridgeState())]
 
 
 @pytest.mark.parametrize("payload", ["null", "warm", "-500", "185", "\udcff"])
 async def test_a_thermometer_that_says_no_temperature_is_unknown_at_once(made: Box, payload: str) -> None:
-    assert hears(made, "cooler", "39.2") == [e.FridgeHeard(place="fridge", cold=Cold(temp_c=4.0))]
-    message = Incoming(topic="x", payload=payload.encode(errors="surrogateescape"), retain=False, session=1)
-    made.front.hear("cooler", Channel.STATE, message)
-    assert taken(made) == [e.FridgeHeard(place="fridge", cold=Cold())]
+    assert hears(made, "cooler", "39.2") == [e.FridgeReported(place="fridge", fridge=FridgeState(temp_c=4.0))]
+    message = InboundMessage(topic="x", payload=payload.encode(errors="surrogateescape"), retain=False, session=1)
+    made.front.hear("cooler", TopicSuffix.STATE, message)
+    assert taken(made) == [e.FridgeReported(place="fridge", fridge=FridgeState())]
 
 
 async def test_who_is_home_is_unknown_when_the_answer_cannot_be_read(made: Box) -> None:
-    assert hears(made, "luc", '{"echo": "1:1", "state": 7}', Channel.RESULT) == [
-        e.PresenceHeard(device="luc", presence=Presence.UNKNOWN)
+    assert hears(made, "luc", '{"echo": "1:1", "state": 7}', TopicSuffix.RESULT) == [
+        e.PresenceReported(device="luc", presence=PresenceState.UNKNOWN)
     ]
 
 
 async def test_when_home_assistant_goes_all_that_it_said_is_unknown(made: Box) -> None:
-    assert hears(made, "claire", "offline", Channel.BRIDGE) == [
-        e.PresenceHeard(device="claire", presence=Presence.UNKNOWN)
+    assert hears(made, "claire", "offline", TopicSuffix.BRIDGE) == [
+        e.PresenceReported(device="claire", presence=PresenceState.UNKNOWN)
     ]
-    assert hears(made, "panel", "offline", Channel.BRIDGE) == [e.PanelHeard(panel=Panel.UNKNOWN)]
-    assert hears(made, "cooler", "offline", Channel.BRIDGE) == [e.FridgeHeard(place="fridge", cold=Cold())]
-    assert hears(made, "claire", "online", Channel.BRIDGE) == []
+    assert hears(made, "panel", "offline", TopicSuffix.BRIDGE) == [e.AlarmPanelReported(panel=AlarmPanelState.UNKNOWN)]
+    assert hears(made, "cooler", "offline", TopicSuffix.BRIDGE) == [
+        e.FridgeReported(place="fridge", fridge=FridgeState())
+    ]
+    assert hears(made, "claire", "online", TopicSuffix.BRIDGE) == []
 
 
 async def test_an_automation_is_asked_at_the_start_and_a_statestream_never(made: Box) -> None:
@@ -152,14 +156,14 @@ async def test_an_automation_is_asked_at_the_start_and_a_statestream_never(made:
     (question,) = [sent for sent in made.line.sent if sent.topic.endswith("/get")]
     assert question.topic == "perron/luc/get"
     plate = made.home.devices["luc"].plate
-    answer = homeassistant.answer(PresenceReport(presence=Presence.AWAY), question.payload.decode(), plate)
-    assert hears(made, "luc", answer.payload.decode(), Channel.RESULT) == [
-        e.PresenceHeard(device="luc", presence=Presence.AWAY)
+    answer = homeassistant.answer(PresenceReport(presence=PresenceState.AWAY), question.payload.decode(), plate)
+    assert hears(made, "luc", answer.payload.decode(), TopicSuffix.RESULT) == [
+        e.PresenceReported(device="luc", presence=PresenceState.AWAY)
     ]
 
 
 async def test_an_entity_says_nothing_to_an_entrance_that_does_not_name_it(made: Box) -> None:
     garage = made.entrances["garage"]
-    message = Incoming(topic="x", payload=b"home", retain=False, session=1)
-    garage.hear("claire", Channel.STATE, message)
+    message = InboundMessage(topic="x", payload=b"home", retain=False, session=1)
+    garage.hear("claire", TopicSuffix.STATE, message)
     assert list(garage._inbox) == []  # noqa: SLF001 - what waits there is what was heard

@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.visit.commands import AlarmCode, Saying
+from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.runtime.notifications.batching import LISTED, TOGETHER, Waiting, groups, together, words
 from gateway.runtime.notifications.texts import Message
 from gateway.system.i18n import Language
 from tests.gateway.domain.delivery.shop import NOON, after
 
 PARIS = ZoneInfo("Europe/Paris")
-LOCKED = Message(about=Saying.LOCKED_AGAIN, text="Locked again 14:00", at=NOON)
+LOCKED = Message(about=Notification.LOCKED_AGAIN, text="Locked again 14:00", at=NOON)
 
 
-def waiting(number: int, about: Saying | AlarmCode = Saying.NOT_READY, ago: float = 0) -> Waiting:
+def waiting(number: int, about: Notification | AlarmCode = Notification.NOT_READY, ago: float = 0) -> Waiting:
     return Waiting(number=number, about=about, at=NOON - timedelta(seconds=ago))
 
 
@@ -47,7 +47,7 @@ def test_three_that_wait_are_told_one_by_one_and_four_as_one() -> None:
 def test_alarms_and_locked_again_are_never_told_with_others_for_a_day() -> None:
     many = [waiting(n, ago=300 + n) for n in range(1, 9)]
     alarms = [waiting(n, AlarmCode.SAFE_MODE, ago=n) for n in range(200, 260)]
-    locked = waiting(300, Saying.LOCKED_AGAIN, ago=24 * 3600)
+    locked = waiting(300, Notification.LOCKED_AGAIN, ago=24 * 3600)
     told = numbers(*many, *alarms, locked)
     assert [group for group in told if len(group) > 1] == [tuple(range(8, 0, -1))]
     assert told[0] == (300,)
@@ -61,12 +61,12 @@ def test_after_a_day_alarms_are_told_together_and_none_is_dropped() -> None:
 
 def test_what_happens_now_is_told_before_what_is_late() -> None:
     assert numbers(
-        waiting(1, AlarmCode.NOT_LOCKED, ago=3600), waiting(2, Saying.LOCKED_AGAIN, ago=1800), waiting(3, ago=1)
+        waiting(1, AlarmCode.NOT_LOCKED, ago=3600), waiting(2, Notification.LOCKED_AGAIN, ago=1800), waiting(3, ago=1)
     ) == [(3,), (1,), (2,)]
 
 
-@given(st.lists(st.tuples(st.sampled_from([*Saying, *AlarmCode]), st.floats(-1e6, 1e6)), max_size=30))
-def test_whatever_waits_is_told_once(all_of_it: list[tuple[Saying | AlarmCode, float]]) -> None:
+@given(st.lists(st.tuples(st.sampled_from([*Notification, *AlarmCode]), st.floats(-1e6, 1e6)), max_size=30))
+def test_whatever_waits_is_told_once(all_of_it: list[tuple[Notification | AlarmCode, float]]) -> None:
     told = numbers(*(waiting(n, about, ago) for n, (about, ago) in enumerate(all_of_it)))
     assert sorted(number for group in told for number in group) == list(range(len(all_of_it)))
 
@@ -79,7 +79,7 @@ def test_whatever_waits_is_told_once(all_of_it: list[tuple[Saying | AlarmCode, f
     ],
 )
 def test_several_as_one_begin_with_the_newest_and_tell_how_many_there_were(language: Language, waited: str) -> None:
-    newest_first = [Message(about=Saying.NOT_READY, text=f"text {n}", at=NOON) for n in range(8, 2, -1)]
+    newest_first = [Message(about=Notification.NOT_READY, text=f"text {n}", at=NOON) for n in range(8, 2, -1)]
     oldest = NOON - timedelta(minutes=10)
     said = together(newest_first, 8, oldest, utc=NOON, language=language, zone=PARIS).splitlines()
     assert said == ["text 8", waited, *(f"- text {n}" for n in range(7, 2, -1)), "- …"]

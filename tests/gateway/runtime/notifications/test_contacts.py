@@ -22,7 +22,7 @@ from tests.shell.parts import Time, until
 from tests.shell.receiver import SECRET, Receiver, receiver
 
 PATIENCE = 30.0
-JAMMED = c.Alarm(code=c.AlarmCode.LOCK_JAMMED)
+JAMMED = c.RaiseAlarm(code=c.AlarmCode.LOCK_JAMMED)
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Booked:
     def lines(self) -> list[str]:
         return self.book.file.read_text(encoding="utf-8").splitlines()
 
-    async def says(self, alarm: c.Alarm = JAMMED) -> None:
+    async def says(self, alarm: c.RaiseAlarm = JAMMED) -> None:
         """Something that no phone may miss."""
         await self.box.store.commit(step(Entrance(id="front"), alarm, now=self.box.clock.now()))
         self.box.time.mono += 11  # nobody hands it over: it is found in the store
@@ -62,7 +62,7 @@ def answered(ear: Receiver) -> int:
 
 async def test_a_phone_that_is_added_gets_messages_from_then_on_without_a_restart(tmp_path: Path) -> None:
     async with receiver() as ear, booked(tmp_path) as made:
-        await made.says(c.Alarm(code=c.AlarmCode.NOT_LOCKED))
+        await made.says(c.RaiseAlarm(code=c.AlarmCode.NOT_LOCKED))
         assert await made.book.add(f"  {ear.json} ", "p-anna") is None
         await made.says()
         await made.until(lambda: answered(ear) == 1)

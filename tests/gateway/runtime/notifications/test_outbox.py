@@ -11,7 +11,7 @@ import pytest
 
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance, Phase
-from gateway.mqtt.client import Acknowledgement, Why
+from gateway.mqtt.client import Acknowledgement, NotSentReason
 from gateway.storage import Committed
 from tests.gateway.domain.delivery.house import step, told
 from tests.gateway.domain.delivery.shop import NOW, offer
@@ -20,14 +20,14 @@ from tests.shell.house import VISIT, visited
 from tests.shell.parts import until
 
 MESSAGE = "perron/entrance/front/message"
-LOCKED = c.Tell(saying=c.Saying.LOCKED_AGAIN, delivery="shop.d1", visit=VISIT, picture=True)
+LOCKED = c.NotifyOwner(saying=c.Notification.LOCKED_AGAIN, delivery="shop.d1", visit=VISIT, picture=True)
 
 
 def messages(made: Box) -> list[dict[str, Any]]:
     return [json.loads(one.payload) for one in made.line.on(MESSAGE)]
 
 
-async def decided(made: Box, command: c.Tell | c.Alarm, state: Entrance | None = None) -> int:
+async def decided(made: Box, command: c.NotifyOwner | c.RaiseAlarm, state: Entrance | None = None) -> int:
     """Commit a step that tells this, and hand it over as `perform` does; the number under which it is stored."""
     state = state or visited(made.home, Phase.LOCKED_AGAIN)
     outcome = await made.store.commit(step(state, command, now=made.clock.now()))
@@ -41,8 +41,8 @@ async def decided(made: Box, command: c.Tell | c.Alarm, state: Entrance | None =
     return number
 
 
-def _pictured(command: c.Tell | c.Alarm) -> bool:
-    return isinstance(command, c.Tell) and command.picture
+def _pictured(command: c.NotifyOwner | c.RaiseAlarm) -> bool:
+    return isinstance(command, c.NotifyOwner) and command.picture
 
 
 async def test_the_owner_hears_at_once_with_a_picture_and_it_is_noted(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ async def test_no_live_picture_does_not_keep_the_words_back(tmp_path: Path) -> N
 
 async def test_a_picture_that_is_too_large_does_not_keep_the_words_back(tmp_path: Path) -> None:
     async with box(tmp_path) as made, running(made.office.run()):
-        made.line.refuses = lambda _topic, payload: Why.TOO_LARGE if len(payload) > 60_000 else None
+        made.line.refuses = lambda _topic, payload: NotSentReason.TOO_LARGE if len(payload) > 60_000 else None
         made.eyes.jpeg = b"\xff" * 60_000
         number = await decided(made, replace(LOCKED, delivery=None))
         await until(lambda: messages(made) and not made.store.unsent())
@@ -96,7 +96,7 @@ async def test_what_could_not_be_told_is_told_after_a_restart(tmp_path: Path) ->
         await told(made.store, offer())
         made.line.cut()
         await decided(made, LOCKED)
-        await decided(made, c.Alarm(code=c.AlarmCode.LOCK_JAMMED))
+        await decided(made, c.RaiseAlarm(code=c.AlarmCode.LOCK_JAMMED))
         await asyncio.sleep(0.05)
     async with box(tmp_path) as made, running(made.office.run()):
         made.office.connected()
@@ -157,7 +157,7 @@ async def test_what_neither_disk_nor_broker_took_is_told_when_the_broker_is_back
         if lost == "before it is sent":
             made.line.cut()
         state, now = made.front.state, made.clock.now()
-        made.office.tell(c.Alarm(code=c.AlarmCode.SAFE_MODE), state, now, message=None, picture=None)
+        made.office.tell(c.RaiseAlarm(code=c.AlarmCode.SAFE_MODE), state, now, message=None, picture=None)
         await asyncio.sleep(0.05)
         made.line.cut()
         await asyncio.sleep(0.05)
@@ -176,11 +176,13 @@ async def test_a_message_stands_under_the_delivery_that_it_speaks_of(tmp_path: P
         await told(made.store, offer())
         other = await told(made.store, offer(id="d2", parcels=("OTHER-1",), courier_sha256="cd" * 32), brand="farm")
         assert other.result.accepted, other.result.code
-        not_ready = c.Tell(saying=c.Saying.NOT_READY, delivery="farm.d2", detail="lock")
+        not_ready = c.NotifyOwner(saying=c.Notification.NOT_READY, delivery="farm.d2", detail="lock")
         await decided(made, not_ready)  # while a visit of the shop runs
         nothing_runs = replace(visited(made.home), visit=None)
-        await decided(made, c.Tell(saying=c.Saying.NOT_OPENED, delivery="shop.d1", visit="v9"), nothing_runs)
-        await decided(made, c.Tell(saying=c.Saying.SAFE_MODE), nothing_runs)
+        await decided(
+            made, c.NotifyOwner(saying=c.Notification.NOT_OPENED, delivery="shop.d1", visit="v9"), nothing_runs
+        )
+        await decided(made, c.NotifyOwner(saying=c.Notification.SAFE_MODE), nothing_runs)
         await until(lambda: len(messages(made)) == 3)
         assert [(one["delivery"], one["visit"]) for one in messages(made)] == [
             ("farm.d2", None),
@@ -193,7 +195,7 @@ async def test_a_message_stands_under_the_delivery_that_it_speaks_of(tmp_path: P
 
 async def test_an_entrance_that_is_no_longer_configured_stops_nothing(tmp_path: Path) -> None:
     async with box(tmp_path) as made:
-        alarm = c.Alarm(code=c.AlarmCode.LOCK_JAMMED)
+        alarm = c.RaiseAlarm(code=c.AlarmCode.LOCK_JAMMED)
         await made.store.commit(step(Entrance(id="garage"), alarm, now=made.clock.now()))
         smaller = made.home.model_copy(update={"entrances": {"front": made.home.entrances["front"]}})
     async with box(tmp_path, smaller) as made, running(made.office.run()):

@@ -38,9 +38,9 @@ pytestmark = pytest.mark.slow
 
 KEY = b"k" * 32
 JPEG = b"\xff\xd8\xff\xe0" + bytes(range(256)) * 40
-LOCKED = c.Tell(saying=c.Saying.LOCKED_AGAIN, delivery="shop.d1", visit=VISIT, picture=True)
-NOT_READY = c.Tell(saying=c.Saying.NOT_READY, detail="lock")
-JAMMED = c.Alarm(code=c.AlarmCode.LOCK_JAMMED)
+LOCKED = c.NotifyOwner(saying=c.Notification.LOCKED_AGAIN, delivery="shop.d1", visit=VISIT, picture=True)
+NOT_READY = c.NotifyOwner(saying=c.Notification.NOT_READY, detail="lock")
+JAMMED = c.RaiseAlarm(code=c.AlarmCode.LOCK_JAMMED)
 PAGES = "https://perron.home:8443"
 PATIENCE = 30.0
 
@@ -61,7 +61,9 @@ class Pocketed:
     pocket: Pocket
     phones: tuple[Phone, ...]
 
-    async def says(self, command: c.Tell | c.Alarm, state: Entrance | None = None, jpeg: bytes | None = None) -> None:
+    async def says(
+        self, command: c.NotifyOwner | c.RaiseAlarm, state: Entrance | None = None, jpeg: bytes | None = None
+    ) -> None:
         """Commit a step that tells this, and hand it over as `perform` does."""
         state = state or visited(self.home, Phase.LOCKED_AGAIN)
         now = self.time.clock().now()
@@ -157,7 +159,7 @@ async def test_an_alarm_is_marked_urgent(tmp_path: Path) -> None:
 
 async def test_buttons_are_signed_links_that_ask_for_this_visit(tmp_path: Path) -> None:
     async with receiver() as ear, pocketed(tmp_path, ear.json, ear.ntfy) as made:
-        await made.says(c.Tell(saying=c.Saying.ASKS_FOR_YES), visited(made.home, Phase.APPROVING))
+        await made.says(c.NotifyOwner(saying=c.Notification.ASKS_FOR_YES), visited(made.home, Phase.APPROVING))
         await made.until(lambda: len(ear.got) == 2)
         plain, ntfy = sorted(ear.got, key=lambda one: "X-Actions" in one.headers)
         buttons = json.loads(ntfy.headers["X-Actions"])
@@ -184,7 +186,7 @@ async def test_a_brand_is_answered_for_only_while_nobody_has_decided(
 ) -> None:
     made_home = pending(house(tmp_path), state=standing)
     async with receiver() as ear, pocketed(tmp_path, ear.ntfy, made=made_home) as made:
-        await made.says(c.Tell(saying=c.Saying.NOT_OPENED, detail="awaiting_permission"))
+        await made.says(c.NotifyOwner(saying=c.Notification.NOT_OPENED, detail="awaiting_permission"))
         await made.until(lambda: ear.got)
         tokens = [one["url"].rpartition("/")[2] for one in json.loads(ear.got[0].headers["X-Actions"])]
         made_links = [read(token, KEY, NOW) for token in tokens]
@@ -341,7 +343,7 @@ async def test_two_processes_never_tell_the_same_twice(tmp_path: Path) -> None:
     async with receiver() as ear, pocketed(tmp_path, ear.json, time=time) as one:
         async with pocketed(tmp_path, ear.json, time=time) as other:
             for number in range(12):
-                alarm = c.Alarm(code=c.AlarmCode.CAMERA_LOST, detail=f"cam-{number}")
+                alarm = c.RaiseAlarm(code=c.AlarmCode.CAMERA_LOST, detail=f"cam-{number}")
                 await one.store.commit(step(Entrance(id="front"), alarm, now=time.clock().now()))
             time.mono += 11  # nobody hands them over: both processes find all of them at once
             await one.until(lambda: not one.owed())
@@ -381,7 +383,7 @@ async def test_alarms_and_locked_again_are_told_one_by_one_and_the_rest_as_one(t
 async def test_no_alarm_is_dropped_while_a_phone_is_away_for_hours(tmp_path: Path) -> None:
     async with receiver(up=False) as ear, pocketed(tmp_path, ear.json) as made:
         for number in range(40):
-            await made.says(c.Alarm(code=c.AlarmCode.CAMERA_LOST, detail=f"cam-{number}"))
+            await made.says(c.RaiseAlarm(code=c.AlarmCode.CAMERA_LOST, detail=f"cam-{number}"))
             made.time.mono += 30 * 60
         await made.until(lambda: made.pocket.failures[0] >= 1)
         await ear.up()
@@ -416,7 +418,7 @@ async def test_a_service_that_takes_no_pictures_gets_the_words(tmp_path: Path) -
 async def test_an_alarm_that_the_disk_did_not_take_reaches_the_phone_all_the_same(tmp_path: Path) -> None:
     async with receiver(up=False) as ear, pocketed(tmp_path, ear.json) as made:
         state, now = Entrance(id="front"), made.time.clock().now()
-        full = c.Alarm(code=c.AlarmCode.DISK_FULL)
+        full = c.RaiseAlarm(code=c.AlarmCode.DISK_FULL)
         made.office.tell(full, state, now, message=None, picture=None)
         await made.until(lambda: made.pocket.failures == [1])
         await ear.up()
@@ -459,7 +461,9 @@ async def test_hostile_names_are_inert_on_the_phone(tmp_path: Path) -> None:
         state = visited(made.home, Phase.RINGING)
         assert state.visit is not None
         delivery = replace(state.visit.delivery, carrier=evil)
-        await made.says(c.Tell(saying=c.Saying.ATTENDED), replace(state, visit=replace(state.visit, delivery=delivery)))
+        await made.says(
+            c.NotifyOwner(saying=c.Notification.ATTENDED), replace(state, visit=replace(state.visit, delivery=delivery))
+        )
         await made.until(lambda: len(ear.got) == 3 and not made.owed())
         for text in ear.texts:
             assert text.isprintable()
@@ -497,7 +501,7 @@ async def test_what_is_too_old_to_be_answered_carries_no_answer(tmp_path: Path) 
     async with pocketed(tmp_path, time=time) as made:
         pocket = Pocket(made.home, phones=[Kept()], store=made.store, clock=time.clock(), key=KEY, look=0.02)
         await pocket.enlist()
-        await made.says(c.Tell(saying=c.Saying.ASKS_FOR_YES), visited(made.home, Phase.APPROVING))
+        await made.says(c.NotifyOwner(saying=c.Notification.ASKS_FOR_YES), visited(made.home, Phase.APPROVING))
         time.mono += 15 * 60
         async with running(pocket.run()):
             await made.until(lambda: heard)

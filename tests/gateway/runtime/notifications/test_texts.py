@@ -10,10 +10,10 @@ import structlog
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from devices.reports import BatteryLevel, Failure
-from gateway.domain.visit.commands import AlarmCode, Saying, Word
+from devices.reports import BatteryLevel, OperationError
+from gateway.domain.visit.commands import AlarmCode, Notification, ScanAnswer
 from gateway.domain.visit.readiness import lacking
-from gateway.domain.visit.state import Delivery, Entrance, Now, Refusal, Rules
+from gateway.domain.visit.state import Entrance, Now, Refusal, Rules, VisitDelivery
 from gateway.domain.visit.step import Step
 from gateway.runtime.notifications.texts import (
     ALARMS,
@@ -36,15 +36,15 @@ LANGUAGES: tuple[Language, ...] = languages()
 FACTS = Facts(brand="Cdiscount", carrier="Chronopost", seconds=20)
 
 
-def said(about: Saying | AlarmCode, language: Language, facts: Facts = FACTS, now: Now = NOW) -> str:
+def said(about: Notification | AlarmCode, language: Language, facts: Facts = FACTS, now: Now = NOW) -> str:
     return compose(about, language=language, zone=PARIS, now=now, facts=facts).text
 
 
 def test_every_saying_alarm_refusal_and_door_word_has_its_words_in_both_languages() -> None:
-    assert set(SAYINGS) == set(Saying)
+    assert set(SAYINGS) == set(Notification)
     assert set(ALARMS) == set(AlarmCode)
     assert set(REFUSALS) == set(Refusal)
-    assert set(DOOR_WORDS) == set(Word)
+    assert set(DOOR_WORDS) == set(ScanAnswer)
     for table in (SAYINGS, ALARMS, REFUSALS, DOOR_WORDS, LACKING):
         for words in table.values():
             assert set(words) == set(LANGUAGES)
@@ -52,9 +52,11 @@ def test_every_saying_alarm_refusal_and_door_word_has_its_words_in_both_language
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("about", [*Saying, *AlarmCode])
+@pytest.mark.parametrize("about", [*Notification, *AlarmCode])
 @pytest.mark.parametrize("facts", [Facts(), FACTS, Facts(entrance="Front door", place="hall", detail="x")])
-def test_every_sentence_is_whole_whatever_is_known(about: Saying | AlarmCode, language: Language, facts: Facts) -> None:
+def test_every_sentence_is_whole_whatever_is_known(
+    about: Notification | AlarmCode, language: Language, facts: Facts
+) -> None:
     text = said(about, language, facts)
     assert not set(text) & set("[]{}")
     assert "  " not in text
@@ -65,56 +67,56 @@ def test_every_sentence_is_whole_whatever_is_known(about: Saying | AlarmCode, la
 @pytest.mark.parametrize(
     ("about", "language", "text"),
     [
-        (Saying.AT_THE_DOOR, "fr", "Chronopost est à la porte pour Cdiscount, ouverture dans 20 s"),
-        (Saying.AT_THE_DOOR, "en", "Chronopost is at the door for Cdiscount, opening in 20 s"),
-        (Saying.LOCKED_AGAIN, "fr", "Reverrouillé à 14:07 (Cdiscount)"),
-        (Saying.LOCKED_AGAIN, "en", "Locked again 14:07 (Cdiscount)"),
+        (Notification.AT_THE_DOOR, "fr", "Chronopost est à la porte pour Cdiscount, ouverture dans 20 s"),
+        (Notification.AT_THE_DOOR, "en", "Chronopost is at the door for Cdiscount, opening in 20 s"),
+        (Notification.LOCKED_AGAIN, "fr", "Reverrouillé à 14:07 (Cdiscount)"),
+        (Notification.LOCKED_AGAIN, "en", "Locked again 14:07 (Cdiscount)"),
         (AlarmCode.LOCK_JAMMED, "en", "Alarm 14:07: lock jammed"),
     ],
 )
-def test_the_owner_reads(about: Saying | AlarmCode, language: Language, text: str) -> None:
+def test_the_owner_reads(about: Notification | AlarmCode, language: Language, text: str) -> None:
     assert said(about, language) == text
 
 
 def test_an_alarm_and_a_saying_of_the_same_word_are_two_sentences() -> None:
-    assert said(Saying.SAFE_MODE, "en") != said(AlarmCode.SAFE_MODE, "en")
-    assert said(Saying.STOPPED_INSIDE, "en") != said(AlarmCode.STOPPED_INSIDE, "en")
+    assert said(Notification.SAFE_MODE, "en") != said(AlarmCode.SAFE_MODE, "en")
+    assert said(Notification.STOPPED_INSIDE, "en") != said(AlarmCode.STOPPED_INSIDE, "en")
 
 
 def test_why_a_lock_did_not_obey_is_told_in_words() -> None:
-    text = said(AlarmCode.LOCK_REFUSED, "en", Facts(detail=Failure.INSUFFICIENT_BATTERY))
+    text = said(AlarmCode.LOCK_REFUSED, "en", Facts(detail=OperationError.INSUFFICIENT_BATTERY))
     assert text == "Alarm 14:07: the lock did not obey: its battery is too weak"
     for language in LANGUAGES:
-        told = {said(AlarmCode.LOCK_REFUSED, language, Facts(detail=failure)) for failure in Failure}
-        assert len(told) == len(Failure), "each reason has words of its own"
+        told = {said(AlarmCode.LOCK_REFUSED, language, Facts(detail=failure)) for failure in OperationError}
+        assert len(told) == len(OperationError), "each reason has words of its own"
 
 
 def test_a_refusal_is_told_in_words() -> None:
-    text = said(Saying.NOT_OPENED, "fr", Facts(detail=Refusal.FRIDGE_TOO_WARM))
+    text = said(Notification.NOT_OPENED, "fr", Facts(detail=Refusal.FRIDGE_TOO_WARM))
     assert text == "La porte est restée fermée : réfrigérateur trop chaud"
 
 
 def test_what_an_entrance_lacks_is_told_in_words() -> None:
     state = Entrance(
         id="front",
-        rules=Rules(cameras={"outside": True}, presence=("claire",), alarm="panel", beam=True),
-        expecting=True,
+        rules=Rules(cameras={"outside": True}, presence=("claire",), alarm="panel", obstruction_sensor=True),
+        window_near=True,
         safe_mode=True,
-        barred=True,
+        walk_test_failed=True,
         batteries=dict.fromkeys(("lock", "door"), BatteryLevel.CRITICAL),
     )
     lacked = lacking(Step(state, Now(utc=NOW.utc, trusted=False, mono=0)), cold_delivery())
     assert {word if word in LACKING else word.partition(":")[0] for word in lacked} == set(LACKING)
-    text = said(Saying.NOT_READY, "en", Facts(detail=", ".join(lacked)))
+    text = said(Notification.NOT_READY, "en", Facts(detail=", ".join(lacked)))
     assert "the door is not proven closed" in text
     assert "the lock's battery needs changing" in text
     assert "no pictures from camera outside" in text
     assert not any(word in text for word in ("safe_mode", "camera:"))
-    assert "quelque\u202ex" not in said(Saying.NOT_READY, "fr", Facts(detail="camera:quelque\u202ex, something"))
+    assert "quelque\u202ex" not in said(Notification.NOT_READY, "fr", Facts(detail="camera:quelque\u202ex, something"))
 
 
-def cold_delivery() -> Delivery:
-    return Delivery(
+def cold_delivery() -> VisitDelivery:
+    return VisitDelivery(
         id="d",
         version=1,
         permission_version=1,
@@ -132,21 +134,21 @@ def cold_delivery() -> Delivery:
 
 
 def test_an_unknown_courier_is_a_courier() -> None:
-    assert said(Saying.AT_THE_DOOR, "en", Facts()) == "A courier is at the door"
+    assert said(Notification.AT_THE_DOOR, "en", Facts()) == "A courier is at the door"
 
 
 def test_a_time_that_is_not_trusted_is_not_claimed() -> None:
     untrusted = Now(utc=NOW.utc, trusted=False, mono=5)
-    assert said(Saying.LOCKED_AGAIN, "en", Facts(), untrusted) == "Locked again 14:07 (time not certain)"
+    assert said(Notification.LOCKED_AGAIN, "en", Facts(), untrusted) == "Locked again 14:07 (time not certain)"
 
 
 def test_the_time_is_the_houses_on_both_sides_of_summer_time() -> None:
     winter = Now(utc=datetime(2026, 12, 1, 12, 7, tzinfo=UTC), trusted=True, mono=5)
-    assert said(Saying.LOCKED_AGAIN, "en", Facts(), winter) == "Locked again 13:07"
+    assert said(Notification.LOCKED_AGAIN, "en", Facts(), winter) == "Locked again 13:07"
 
 
 def test_the_door_is_neutral() -> None:
-    assert door_word(Word.NO, language="en") == "Sorry, this door does not open"
+    assert door_word(ScanAnswer.NO, language="en") == "Sorry, this door does not open"
 
 
 @pytest.mark.parametrize(
@@ -173,14 +175,14 @@ def test_a_hostile_name_is_inert(name: str, shown: str) -> None:
 
 @pytest.mark.parametrize("name", ["מזון", "كارفور 24", "Shop מזון"])
 def test_a_name_from_right_to_left_turns_nothing_that_follows_it(name: str) -> None:
-    text = said(Saying.AT_THE_DOOR, "en", Facts(carrier=name, brand="Cdiscount", seconds=20))
+    text = said(Notification.AT_THE_DOOR, "en", Facts(carrier=name, brand="Cdiscount", seconds=20))
     assert text == f"\u2068{name}\u2069 is at the door for Cdiscount, opening in 20 s"
     assert isolated(isolated(name)) == isolated(name)
     assert isolated("Cdiscount") == "Cdiscount"
 
 
 def test_a_name_that_looks_like_a_template_stays_a_name() -> None:
-    text = said(Saying.AT_THE_DOOR, "en", Facts(brand="{time}[x {detail}]", carrier="{0.__class__}"))
+    text = said(Notification.AT_THE_DOOR, "en", Facts(brand="{time}[x {detail}]", carrier="{0.__class__}"))
     assert text == "{0.__class__} is at the door for {time}(x {detail})".replace("_", "\uff3f")
 
 
@@ -227,7 +229,7 @@ def test_what_a_messenger_would_make_a_link_a_mention_or_markup_is_a_name_and_no
 @example(";\u3002.<")
 def test_no_name_from_outside_is_a_link_a_mention_or_markup_in_a_message(name: str) -> None:
     facts = Facts(brand=name, carrier=name, entrance=name, place=name, detail=name)
-    for about in (*Saying, *AlarmCode):
+    for about in (*Notification, *AlarmCode):
         text = said(about, "en", facts)
         plain = said(about, "en", Facts(brand="x", carrier="x", entrance="x", place="x", detail="x"))
         for mark in ("://", "www.", "@", "*", "_", "`", "[", "]", "<", ">", "|", "~", "#"):
@@ -250,7 +252,7 @@ def test_in_a_name_no_dot_stands_between_a_character_and_a_letter_or_a_digit(
 
 @given(st.text(string.printable + "\u202e\u2066\u0000\u0085é漢"))
 def test_no_name_breaks_the_line_or_hides_a_character(name: str) -> None:
-    text = said(Saying.AT_THE_DOOR, "fr", Facts(brand=name, carrier=name, entrance=name, detail=name))
+    text = said(Notification.AT_THE_DOOR, "fr", Facts(brand=name, carrier=name, entrance=name, detail=name))
     assert text.isprintable()
     assert len(text.splitlines()) == 1
 

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import ClientPayloadError, ClientSession
 from playwright.async_api import expect
 
-from devices.reports import Bolt
+from devices.reports import LockState
 from gateway.cli.owner import verdict
 from gateway.domain.delivery.permission import Standing
 from gateway.domain.delivery.promise import State
@@ -50,7 +50,7 @@ async def site(made: Box) -> AsyncIterator[Served]:
 
 async def filmed(made: Box, visit: str) -> None:
     """An incident was filmed, and is over."""
-    await made.store.commit(step(Entrance(id="front", incident=visit), c.Film(visit=visit)))
+    await made.store.commit(step(Entrance(id="front", incident=visit), c.StartRecording(visit=visit)))
     await made.store.commit(step(Entrance(id="front")))
 
 
@@ -113,7 +113,7 @@ async def test_what_is_sealed_is_taken_along_while_its_courier_may_still_come_ou
     film.write_bytes(b"film")
     await filmed(made, "0f3a-visit")
     state = visited(made.home)
-    made.front.state = replace(state, visit=None, watch=state.visit)
+    made.front.state = replace(state, visit=None, grace_visit=state.visit)
     async with site.client(site.owner) as client:
         assert not [name for name in (await everything(client)).namelist() if name.endswith("cam.mp4")]
         await made.store.visit_sealed("0f3a-visit", 1, "0" * 64, made.clock.now())
@@ -205,9 +205,9 @@ async def test_it_is_refused_in_plain_words_while_something_is_under_way(site: S
         case "incident":
             made.front.state = replace(state, incident="i1")
         case "not locked":
-            made.front.state = replace(state, bolt=replace(state.bolt, value=Bolt.UNLOCKED))
+            made.front.state = replace(state, bolt=replace(state.bolt, value=LockState.UNLOCKED))
         case "broker away":
-            made.front.state = replace(state, session=None)
+            made.front.state = replace(state, broker_session=None)
         case _:
             await told(made.store, offer(id="d1", parcels=("8L20524752032",)), now=made.clock.now())
             made.time.mono += 2 * 3600

@@ -33,7 +33,7 @@ async def made(tmp_path: Path) -> AsyncIterator[Box]:
     """Two incidents were filmed, one at each door; the second is held."""
     async with box(tmp_path, home(tmp_path)) as made, awake(made):
         for entrance, visit, camera in (("front", "incident-1", "cam"), ("garage", "incident-2", "yard")):
-            await made.store.commit(step(Entrance(id=entrance, incident=visit), c.Film(visit=visit)))
+            await made.store.commit(step(Entrance(id=entrance, incident=visit), c.StartRecording(visit=visit)))
             path = f"visits/{visit}/{camera}-1-1.mp4"
             (tmp_path / path).parent.mkdir(parents=True)
             (tmp_path / path).write_bytes(FILM)

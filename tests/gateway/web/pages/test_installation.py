@@ -52,7 +52,7 @@ async def test_a_trial_that_failed_is_told_at_once_where_the_door_is_shown(site:
         assert (await client.post(WALK, data={"do": "begin"}, allow_redirects=False)).status == 303
         async with client.post(WALK, data={"do": "failed", "number": "0"}, allow_redirects=False) as answer:
             assert answer.status == 303
-        await until(lambda: site.box.front.state.barred)
+        await until(lambda: site.box.front.state.walk_test_failed)
         async with client.get("/", headers=ENGLISH) as answer:
             assert "The walk test is not passed: no delivery comes in" in await answer.text()
         async with client.get(WALK, headers=ENGLISH) as answer:

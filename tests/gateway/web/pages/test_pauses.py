@@ -9,7 +9,7 @@ import pytest
 from aiohttp import ClientSession
 from playwright.async_api import expect
 
-from devices.reports import Bolt, Door, DoorReport, LockReport
+from devices.reports import DoorReport, DoorState, LockReport, LockState
 from gateway.config.home import Home
 from gateway.domain.pause import Planned
 from gateway.web.auth.roles import Role
@@ -49,9 +49,9 @@ def planned(site: Served) -> tuple[Planned, ...]:
 
 async def left_unlocked(made: Box) -> None:
     """The household went out and did not lock."""
-    made.bolt = Bolt.UNLOCKED
-    made.says("lock", LockReport(bolt=Bolt.UNLOCKED))
-    await until(lambda: made.front.state.bolt.value is Bolt.UNLOCKED)
+    made.bolt = LockState.UNLOCKED
+    made.says("lock", LockReport(bolt=LockState.UNLOCKED))
+    await until(lambda: made.front.state.bolt.value is LockState.UNLOCKED)
 
 
 # ---- a pause ---------------------------------------------------------------------------------------------------------
@@ -170,11 +170,13 @@ async def test_lock_now_is_offered_only_where_the_door_is_not_proven_locked_and_
 
 async def test_an_open_door_is_never_told_to_lock_and_the_page_says_why(site: Served, at: ClientSession) -> None:
     await left_unlocked(site.box)
-    site.box.door = Door.OPEN
-    site.box.says("door", DoorReport(door=Door.OPEN))
+    site.box.door = DoorState.OPEN
+    site.box.says("door", DoorReport(door=DoorState.OPEN))
     async with at.post("/entrance/front", data={"do": "lock"}, headers=JSON) as answer:
         assert answer.status == 200
-    await until(lambda: site.box.front.state.lockup is not None and site.box.front.state.lockup.result is not None)
+    await until(
+        lambda: site.box.front.state.lock_request is not None and site.box.front.state.lock_request.result is not None
+    )
     async with at.get("/", headers=ENGLISH) as answer:
         text = await answer.text()
     assert "Not locked: the door is open. Close it, then try again." in text
@@ -187,9 +189,11 @@ async def test_what_was_proven_is_not_shown_any_more_once_the_door_says_otherwis
     await left_unlocked(site.box)
     async with at.post("/entrance/front", data={"do": "lock"}, headers=JSON):
         await until(lambda: site.box.line.on("perron/lock/set"))
-    site.box.bolt = Bolt.LOCKED
-    site.box.says("lock", LockReport(bolt=Bolt.LOCKED))
-    await until(lambda: site.box.front.state.lockup is not None and site.box.front.state.lockup.result == "proven")
+    site.box.bolt = LockState.LOCKED
+    site.box.says("lock", LockReport(bolt=LockState.LOCKED))
+    await until(
+        lambda: site.box.front.state.lock_request is not None and site.box.front.state.lock_request.result == "proven"
+    )
     async with at.get("/", headers=ENGLISH) as answer:
         assert "It is locked: door and bolt have proven it." in await answer.text()
     await left_unlocked(site.box)
@@ -227,8 +231,8 @@ async def test_a_phone_pauses_sees_it_end_by_itself_and_locks_by_keyboard_alone(
         await lock.focus()
         await page.keyboard.press("Enter")
         await expect(page.get_by_text("the lock has yet to prove it")).to_be_visible()
-        made.bolt = Bolt.LOCKED
-        made.says("lock", LockReport(bolt=Bolt.LOCKED))
+        made.bolt = LockState.LOCKED
+        made.says("lock", LockReport(bolt=LockState.LOCKED))
         await expect(page.get_by_text("It is locked: door and bolt have proven it.")).to_be_visible()
         await expect(page.locator(".door .word").first).to_have_text("Locked")
         await expect(lock).to_have_count(0)

@@ -31,7 +31,7 @@ FILM = b"\0\0\0\x18ftypisom a film"
 
 async def filmed(made: Box, visit: str, *, days_ago: float) -> None:
     """An incident was filmed so long ago."""
-    await made.store.commit(step(Entrance(id="front", incident=visit), c.Film(visit=visit)))
+    await made.store.commit(step(Entrance(id="front", incident=visit), c.StartRecording(visit=visit)))
     path = f"visits/{visit}/cam-1-1.mp4"
     (made.home.storage.folder / path).parent.mkdir(parents=True)
     (made.home.storage.folder / path).write_bytes(FILM)

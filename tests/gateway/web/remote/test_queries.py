@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from devices.reports import Door, DoorReport
+from devices.reports import DoorReport, DoorState
 from gateway.domain.delivery.permission import Standing
 from gateway.protocol.browser_envelope import LARGEST_UP
 from gateway.web.auth.roles import RIGHTS, Role
@@ -55,7 +55,7 @@ async def test_a_door_that_is_not_heard_of_is_never_told_as_locked(tmp_path: Pat
 
 
 def _open() -> Any:  # noqa: ANN401 - a report
-    return DoorReport(door=Door.OPEN)
+    return DoorReport(door=DoorState.OPEN)
 
 
 async def test_who_asks_after_what_he_knows_is_answered_when_it_changes(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.domain.delivery.permission import Standing
 from gateway.domain.pause import No
-from gateway.domain.visit.state import Locked, Outcome, Phase
+from gateway.domain.visit.state import LockRequestResult, Outcome, Phase
 from gateway.installation import survey
 from gateway.installation.diagnostics.finding import Verdict
 from gateway.installation.survey_jobs import No as SurveyNo
@@ -72,7 +72,7 @@ def test_whatever_a_door_a_visit_or_its_outcome_can_be_has_words() -> None:
     needed = [
         *(f"phase.{phase}" for phase in (*Phase, "ready")),
         *(f"outcome.{outcome}" for outcome in Outcome),
-        *(f"lock.{result}" for result in Locked),
+        *(f"lock.{result}" for result in LockRequestResult),
         *(f"pause.no.{no}" for no in No),
         *(f"door.{door}{why}" for door in Door for why in ("", ".why")),
         *(f"turn.{turn}{how}" for turn in Turn for how in ("", ".how")),

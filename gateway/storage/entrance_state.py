@@ -1,0 +1,118 @@
+"""An entrance's state as JSON in the store, also as earlier releases wrote it."""
+
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from gateway.domain.visit.state import Entrance
+
+_STATE = TypeAdapter(Entrance)
+
+# Each class's fields, from their names until November 2026 to those of today.
+_ENTRANCE: Mapping[str, str] = MappingProxyType(
+    {
+        "session": "broker_session",
+        "question": "last_query_id",
+        "way": "obstruction",
+        "disk": "disk_ok",
+        "charges": "battery_trends",
+        "battery_told": "batteries_to_change",
+        "battery_said": "battery_notified_at",
+        "cold": "fridges",
+        "attempts": "scan_lockouts",
+        "half": "pending_scan",
+        "barred": "walk_test_failed",
+        "panel": "alarm_panel",
+        "safe_tries": "safe_mode_lock_tries",
+        "safe_asked": "safe_mode_query_id",
+        "expecting": "window_near",
+        "watch": "grace_visit",
+        "lockup": "lock_request",
+        "due": "timers",
+    }
+)
+_VISIT: Mapping[str, str] = MappingProxyType(
+    {
+        "rang": "bell_confirmed",
+        "committed": "unlock_intent",
+        "armed_until": "command_valid_until",
+        "unanswered": "unlock_unanswered",
+        "hold_over": "hold_expired",
+        "unbroken": "observed_throughout",
+        "settled": "reservation_settled",
+        "asked": "queried",
+        "tries": "lock_tries",
+        "tries_given_back": "lock_tries_refunded",
+        "jam_told": "jam_notified",
+        "refused": "lock_refused",
+        "refusal_told": "refusal_notified",
+        "handle_told": "handle_notified",
+        "warm_told": "warm_notified",
+        "out": "courier_left",
+        "closings": "close_commands",
+        "stop_told": "stop_notified",
+        "long_told": "open_notifications",
+        "house": "door_result",
+        "unsealed": "unsealed_parts",
+    }
+)
+_FACT: Mapping[str, str] = MappingProxyType(
+    {"since": "stable_since", "answered": "answered_query_id", "floor": "min_query_id"}
+)
+_LOCKOUT: Mapping[str, str] = MappingProxyType(
+    {
+        "wrong": "unknown_codes",
+        "group": "label_codes",
+        "group_at": "label_read_at",
+        "until": "locked_out_until",
+        "seen": "recent_codes",
+        "tried": "tried_codes",
+        "excused": "excused_deliveries",
+    }
+)
+_PREFLIGHT: Mapping[str, str] = MappingProxyType({"due": "report_due", "weak": "batteries_to_change"})
+_LOCK_REQUEST: Mapping[str, str] = MappingProxyType({"at": "step", "sent": "lock_sent", "refused": "lock_refused"})
+_RULES: Mapping[str, str] = MappingProxyType({"cover": "garage_door", "beam": "obstruction_sensor"})
+
+
+def dump(state: Entrance) -> str:
+    """Write the state as JSON text."""
+    return _STATE.dump_json(state).decode()
+
+
+def load(text: str) -> Entrance:
+    """Read a state that this release or an earlier one wrote.
+
+    Raises:
+        ValueError: the text is no state of an entrance.
+    """
+    stored = json.loads(text)
+    if not isinstance(stored, dict):
+        raise ValueError("a stored state is one JSON object")  # noqa: TRY004 - wrong content, not a wrong call
+    return _STATE.validate_json(json.dumps(_entrance(stored)))
+
+
+def _entrance(stored: dict[str, Any]) -> dict[str, Any]:
+    state = _renamed(stored, _ENTRANCE)
+    for name in ("bolt", "door", "obstruction"):
+        state[name] = _part(state, name, _FACT)
+    for name in ("visit", "grace_visit"):
+        state[name] = _part(state, name, _VISIT)
+    state["rules"] = _part(state, "rules", _RULES)
+    state["lock_request"] = _part(state, "lock_request", _LOCK_REQUEST)
+    lockouts = state.get("scan_lockouts", {})
+    state["scan_lockouts"] = {scanner: _renamed(one, _LOCKOUT) for scanner, one in lockouts.items()}
+    state["preflights"] = [_renamed(one, _PREFLIGHT) for one in state.get("preflights", ())]
+    return {name: value for name, value in state.items() if value is not None}
+
+
+def _part(state: Mapping[str, Any], name: str, names: Mapping[str, str]) -> dict[str, Any] | None:
+    part = state.get(name)
+    return None if part is None else _renamed(part, names)
+
+
+def _renamed(stored: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    return {names.get(name, name): value for name, value in stored.items()}

@@ -1,0 +1,74 @@
+"""Names in the audit log of classes and fields whose names in the code changed later.
+
+The log is a hash chain and part of each proof, so a name that it has used once stays. `docs/reference/proof-format.md`
+documents these names; tests/gateway/storage/log_names.json lists all of them.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from gateway.domain.visit import commands as c
+from gateway.domain.visit import events as e
+from gateway.domain.visit.state import FridgeState, PausePeriod
+
+_KINDS: Mapping[type, str] = MappingProxyType(
+    {
+        e.LockReported: "LockHeard",
+        e.DoorReported: "DoorHeard",
+        e.SequenceAdvanced: "DeviceSpoke",
+        e.BatteryReported: "BatteryHeard",
+        e.DeviceOffline: "DeviceLost",
+        e.WalkTestChanged: "WalkTested",
+        e.FridgeReported: "FridgeHeard",
+        e.PresenceReported: "PresenceHeard",
+        e.AlarmPanelReported: "PanelHeard",
+        e.ObstructionReported: "WayHeard",
+        e.BellConfirmed: "BellRang",
+        e.HouseholdAnswered: "SomebodyAnswered",
+        e.LockRequested: "LockAsked",
+        e.ProofSealed: "Sealed",
+        e.TimerExpired: "Due",
+        e.ReportContext: "Heard",
+        FridgeState: "Cold",
+        PausePeriod: "Pause",
+        c.AnswerScan: "Answer",
+        c.RingBell: "Ring",
+        c.ReserveOpening: "Reserve",
+        c.CloseGarageDoor: "Close",
+        c.QueryDevice: "Query",
+        c.ConsumeOpening: "Spend",
+        c.ReleaseOpening: "Release",
+        c.StartRecording: "Film",
+        c.StopRecording: "StopFilm",
+        c.SealProof: "Seal",
+        c.ShowSignal: "Show",
+        c.NotifyOwner: "Tell",
+        c.RaiseAlarm: "Alarm",
+        c.LogNote: "Note",
+        c.ReportParcelResult: "ParcelResult",
+        c.ReportDoorResult: "HouseResult",
+        c.ReportReadiness: "Readiness",
+    }
+)
+_FIELDS: Mapping[tuple[type, str], str] = MappingProxyType(
+    {
+        (e.LockReported, "context"): "heard",
+        (e.DoorReported, "context"): "heard",
+        (e.SequenceAdvanced, "context"): "heard",
+        (e.WalkTestChanged, "failed"): "barred",
+        (e.FridgeReported, "fridge"): "cold",
+        (e.ObstructionReported, "obstruction"): "way",
+        (e.ObstructionReported, "context"): "heard",
+        (e.WindowChanged, "near"): "expecting",
+    }
+)
+
+
+def kind_of(logged: type) -> str:
+    """Return the kind under which the log writes an event, a command or a part of one."""
+    return _KINDS.get(logged, logged.__name__)
+
+
+def field_of(logged: type, field: str) -> str:
+    """Return the key under which the log writes this field of a class."""
+    return _FIELDS.get((logged, field), field)

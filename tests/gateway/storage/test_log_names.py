@@ -1,0 +1,27 @@
+"""What the log writes keeps its names, whatever the code calls it now."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from devices.reports import DoorReport, LockReport
+from gateway.domain.visit.commands import Command
+from gateway.domain.visit.events import Event, ReportContext
+from gateway.domain.visit.state import FridgeState, PausePeriod
+from gateway.storage.log_names import field_of, kind_of
+
+BEFORE = json.loads(Path(__file__).with_name("log_names.json").read_text())
+"""Each kind with its fields, as the release before the renames (d96f34a) wrote them."""
+
+
+def logged() -> Iterator[Any]:
+    """Every class that the log writes."""
+    yield from (one for one in (*get_args(Event), *get_args(Command)) if is_dataclass(one))
+    yield from (ReportContext, FridgeState, PausePeriod, LockReport, DoorReport)
+
+
+def test_every_event_and_command_is_logged_under_the_names_that_it_always_had() -> None:
+    now = {kind_of(one): [field_of(one, field.name) for field in fields(one)] for one in logged()}
+    assert now == BEFORE
