@@ -204,7 +204,8 @@ def encode_command(command: Command, plate: DeviceRef) -> Publication:
     """
     match command:
         case UnlockDoor() | LockDoor():
-            header = _header("Alexa.LockController", type(command).__name__, command.id, command.id)
+            directive = "Unlock" if isinstance(command, UnlockDoor) else "Lock"
+            header = _header("Alexa.LockController", directive, command.id, command.id)
             body = {"directive": _to(header, plate.address, {}), **movement.keys(command)}
             return Publication(suffix=TopicSuffix.SET, payload=write(body))
         case QueryState():

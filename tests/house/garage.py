@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 UP, DOWN = 6.0, 12.0  # seconds that the door takes
-RULES = {"cover": True, "beam": True, "guarded": False, "warning": 5.0, "closing": 20.0}
+RULES = {"garage_door": True, "obstruction_sensor": True, "guarded": False, "warning": 5.0, "closing": 20.0}
 
 
 class Opening(Premises):
@@ -275,7 +275,7 @@ class Garage(House):
 def random_life(seed: int, steps: int = 60, tell: Callable[[str], None] | None = None) -> Garage:
     """Couriers, household and faults at a garage; whatever happens the watch's assertions hold."""
     rng = random.Random(seed)
-    house = Garage(seed, tell, by_hand=5.0, beam=rng.random() < 0.85)
+    house = Garage(seed, tell, by_hand=5.0, obstruction_sensor=rng.random() < 0.85)
     house.run(5)
     for step in range(steps):
         if step % 8 == 0:

@@ -57,6 +57,6 @@ def delivery(**changes: Any) -> VisitDelivery:  # noqa: ANN401 - any field of a 
 
 def visited(house: Home, phase: Phase = Phase.UNLOCKING, /, **changes: Any) -> Entrance:  # noqa: ANN401 - any of a visit
     """The front door with a visit past its intent."""
-    fields: dict[str, Any] = {"id": VISIT, "delivery": delivery(), "scanner": "scanner", "committed": True}
+    fields: dict[str, Any] = {"id": VISIT, "delivery": delivery(), "scanner": "scanner", "unlock_intent": True}
     visit = Visit(phase=phase, **fields | changes)
     return Entrance(id="front", rules=entrance_rules(house, "front"), broker_session=1, visit=visit)

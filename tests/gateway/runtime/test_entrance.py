@@ -66,9 +66,9 @@ async def test_the_intent_is_on_disk_before_the_unlock_leaves(ready: Box) -> Non
     start = ready.order.index("reached before-commit")
     assert ready.order[start : start + 6] == [
         "reached before-commit",
-        "commit Due",
+        "commit TimerExpired",
         "reached after-commit",
-        "perform Reserve",
+        "perform ReserveOpening",
         "perform Unlock",
         "reached before-publish",
     ]
@@ -195,7 +195,7 @@ async def test_an_intent_that_cannot_be_stored_is_dropped_whole(ready: Box) -> N
     await ready.quiet()
     assert unlocks(ready) == []
     assert "perform Unlock" not in ready.order
-    assert "perform Reserve" not in ready.order
+    assert "perform ReserveOpening" not in ready.order
     assert not ready.front.state.disk_ok
     facts = ready.store.facts("shop.d1", ready.clock.now())
     assert facts is not None
@@ -331,7 +331,7 @@ async def test_a_camera_that_is_flooded_takes_none_of_the_scanner_s_places(tmp_p
         for number in range(SCANS_WAITING):
             made.scan(f"scan-{number}")
         async with awake(made):
-            await until(lambda: made.order.count("perform Answer") == SCANS_WAITING)
+            await until(lambda: made.order.count("perform AnswerScan") == SCANS_WAITING)
             await made.quiet()
             assert c.AlarmCode.SCANS_DROPPED not in [alarm.code for alarm in made.commands(c.RaiseAlarm)]
             assert len(made.front.state.scan_lockouts["doorbell"].tried_codes) == LABELS_WAITING

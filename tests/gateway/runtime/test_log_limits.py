@@ -37,9 +37,9 @@ async def test_a_locked_out_scanner_that_floods_leaves_some_entries_and_one_coun
     assert ready.front.state.scan_lockouts["scanner"].locked_out
     kept = len(entries(ready, e.Scanned))
     assert kept <= EACH_AT_ONCE + EACH_A_MINUTE + ready.front.state.rules.tried
-    answers = ready.order.count("perform Answer")
+    answers = ready.order.count("perform AnswerScan")
     assert answers == 500, "each is answered at the scanner all the same"
-    assert ready.order.count("perform Show") == kept, "and the signal shows no more than has an entry"
+    assert ready.order.count("perform ShowSignal") == kept, "and the signal shows no more than has an entry"
     ready.passes(61)
     await until(lambda: notes(ready) == [f"scanner/scanner: {500 - kept} more in this minute"])
     assert ready.front.state.scan_lockouts["scanner"].locked_out
@@ -105,7 +105,7 @@ async def test_a_wrong_code_that_counts_always_has_its_entry(ready: Box) -> None
 
 async def test_scans_that_have_no_entry_are_decided_one_in_a_turn_of_the_loop(ready: Box) -> None:
     def answered() -> int:
-        return ready.order.count("perform Answer")
+        return ready.order.count("perform AnswerScan")
 
     for number in range(100):
         await step(ready, e.Scanned(id=f"s{number}", scanner="scanner", code=f"wrong-{number}"))

@@ -163,7 +163,7 @@ def test_each_new_word_of_the_courier_does_not_start_the_counting_anew() -> None
 
 
 def test_an_opener_without_a_beam_that_tells_is_never_sent_down() -> None:
-    house = opened(beam=False)
+    house = opened(obstruction_sensor=False)
     house.rings_outside()
     house.run(60)
     assert sent_down(house) == 0

@@ -1,11 +1,13 @@
 """What a scanned code counts as."""
 
+import json
+
 import pytest
-from pydantic import TypeAdapter
 
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import Refusal, ScanLockout
+from gateway.domain.visit.state import Refusal
+from gateway.storage import entrance_state
 from tests.house.house import House
 from tests.house.story import RING, announce, good_day, inside
 
@@ -266,9 +268,8 @@ def test_the_count_of_an_hour_survives_a_restart_and_the_owner_s_word() -> None:
 
 
 def test_a_state_that_was_stored_before_the_count_of_an_hour_is_read() -> None:
-    adapter = TypeAdapter(ScanLockout)
     before = {"wrong": [["x", 5.0]], "group": [], "group_at": -1e9, "locked_out": False, "until": 0.0, "last": ["x", 5]}
-    read = adapter.validate_python(before)
+    read = entrance_state.load(json.dumps({"id": "front", "attempts": {"s": before}})).scan_lockouts["s"]
     assert (read.unknown_codes, read.tried_codes, read.excused_deliveries) == ((("x", 5.0),), (), ())
 
 
