@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import get_args
 
 from devices.vendors import VENDORS
-from devices.vendors.words import Channel, Nameplate
+from devices.vendors.words import DeviceRef, TopicSuffix
 from gateway.config.broker_acl import access
 from gateway.config.home import HomeAssistantSection
 from gateway.config.loader import load
@@ -54,13 +54,13 @@ def of_products() -> set[str]:
     """The topics of products that have their own."""
     found: set[str] = set()
     for name, vendor in VENDORS.items():
-        plate = Nameplate(address=ADDRESSES.get(name, "{base}/{name}"), kind="lock")
+        plate = DeviceRef(address=ADDRESSES.get(name, "{base}/{name}"), kind="lock")
         found |= set(vendor.topics(plate).values())
     return found
 
 
 def of_the_house() -> set[str]:
-    devices = {f"perron/{{device}}/{channel}" for channel in (*SPOKEN, Channel.SET, Channel.GET)}
+    devices = {f"perron/{{device}}/{channel}" for channel in (*SPOKEN, TopicSuffix.SET, TopicSuffix.GET)}
     entrances = {entrance_topic("{entrance}", word) for word in called("entrance_topic") | {"set"}}
     shown = {shown_topic("{entrance}", word) for word in called("shown_topic") | {"set"}}
     config = "{prefix}/device/" + object_id(HOME, "{entrance}").replace(HOME.box, "{box}") + "/config"

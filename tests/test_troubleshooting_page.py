@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from devices.reports import Failure
+from devices.reports import OperationError
 from gateway.__main__ import cli
 from gateway.cli.failure import Exit
-from gateway.domain.visit.commands import AlarmCode, Saying
+from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import Refusal
 from gateway.installation.capability import entrance_promises
 from gateway.installation.diagnostics.words import WORDS
@@ -61,9 +61,11 @@ def test_each_sentence_of_the_examination_has_a_row(language: Language) -> None:
 
 
 @pytest.mark.parametrize("language", PAGES)
-@pytest.mark.parametrize("words", [Refusal, AlarmCode, Saying, Failure], ids=lambda kind: str(kind.__name__))
+@pytest.mark.parametrize(
+    "words", [Refusal, AlarmCode, Notification, OperationError], ids=lambda kind: str(kind.__name__)
+)
 def test_each_refusal_alarm_message_and_failure_of_a_lock_has_a_row(
-    language: Language, words: type[Refusal | AlarmCode | Saying | Failure]
+    language: Language, words: type[Refusal | AlarmCode | Notification | OperationError]
 ) -> None:
     assert [word.value for word in words if word.value not in codes(PAGES[language])] == []
 

@@ -41,8 +41,8 @@ def entrance_rules(home: Home, entrance: str) -> Rules:
                 rules,
                 latency=cover.latency,
                 command_hold=cover.command_hold,
-                cover=True,
-                beam=cover.beam,
+                garage_door=True,
+                obstruction_sensor=cover.beam,
                 warning=cover.warning,
                 closing=cover.closing,
             )

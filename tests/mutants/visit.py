@@ -155,7 +155,8 @@ MUTANTS = (
     Mutant(
         name="a repeated scan is a new one",
         file="gateway/domain/visit/scan.py",
-        old="seen = tuple(one for one in attempts.recent_codes if step.now.mono - one[1] < step.state.rules.timing.merge)",
+        old="seen = tuple(one for one in attempts.recent_codes if step.now.mono - one[1] < "
+        "step.state.rules.timing.merge)",
         new="seen = tuple(one for one in attempts.recent_codes if step.now.mono - one[1] < 0)",
         tests=(SCANS,),
     ),
@@ -422,7 +423,8 @@ MUTANTS = (
     Mutant(
         name="a door that bounces counts as closed",
         file="gateway/domain/visit/door_open.py",
-        old="step.set_timer(Timer.STABLE, max(0.0, state.door.stable_since + state.rules.timing.stable - step.now.mono))",
+        old="step.set_timer(Timer.STABLE, max(0.0, state.door.stable_since + "
+        "state.rules.timing.stable - step.now.mono))",
         new="step.set_timer(Timer.STABLE, 0.0)",
         tests=(INSIDE,),
     ),

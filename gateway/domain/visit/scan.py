@@ -105,9 +105,7 @@ def _excuse_label(step: Step, scan: Scanned, delivery: VisitDelivery) -> None:
 def _count_unknown_code(step: Step, scan: Scanned) -> None:
     """Count an unknown code: once a label, once a code; so many different ones lock the scanner out."""
     attempts, rules, mono = step.state.scan_lockouts[scan.scanner], step.state.rules, step.now.mono
-    attempts, too_many = _count_tried_code(
-        attempts, scan.code, mono, period=rules.tried_period, limit=rules.tried
-    )
+    attempts, too_many = _count_tried_code(attempts, scan.code, mono, period=rules.tried_period, limit=rules.tried)
     counted = tuple(wrong for wrong in attempts.unknown_codes if mono - wrong[1] < rules.timing.lockout)
     same_label = mono - attempts.label_read_at <= rules.timing.label and len(attempts.label_codes) < MAX_LABEL_CODES
     if same_label:

@@ -33,10 +33,10 @@ class Checked:
 
 
 def test_a_copy_has_the_named_values_and_all_others_of_the_first() -> None:
-    first = Entrance(id="front", question=7, cameras={})
-    copy = replace(first, question=8, stopped=True)
-    assert copy == dataclasses.replace(first, question=8, stopped=True)
-    assert (first.question, first.stopped) == (7, False)
+    first = Entrance(id="front", last_query_id=7, cameras={})
+    copy = replace(first, last_query_id=8, stopped=True)
+    assert copy == dataclasses.replace(first, last_query_id=8, stopped=True)
+    assert (first.last_query_id, first.stopped) == (7, False)
     assert copy.cameras is first.cameras
     assert isinstance(replace(NOW, mono=5.0), Now)
     assert replace(first) == first
