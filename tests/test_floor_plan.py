@@ -60,7 +60,7 @@ def circles(graph: Graph) -> Iterator[list[str]]:
 
 def test_gateway_has_the_packages_of_the_floor_plan_and_four_modules() -> None:
     there = [path for path in (ROOT / "gateway").iterdir() if path.name != "__pycache__"]
-    assert {path.name for path in there if path.is_dir()} == ROOMS
+    assert {path.name for path in there if path.is_dir()} == ROOMS | {"locale"}  # what Babel makes is no package
     assert {path.name for path in there if path.suffix == ".py"} == MODULES
 
 
