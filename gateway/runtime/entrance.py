@@ -295,11 +295,10 @@ class RunningEntrance:
                     yield e.BellConfirmed(visit=visit)
             case said.AnswerButtonReport() if not heard.retained:
                 yield e.HouseholdAnswered()
-            case said.ErrorReport() if device == self._section.lock and not heard.retained:
-                log.warning("device_says", device=device, report=repr(report))
-                yield e.LockFailed(failure=report.failure, command=report.id)
             case said.ErrorReport():
                 log.warning("device_says", device=device, report=repr(report))
+                if device == self._section.lock and not heard.retained:
+                    yield e.LockFailed(failure=report.failure, command=report.id)
             case said.UnreadablePayload():
                 log.warning("device_says", device=device, report=repr(report))
                 if channel in READINGS:  # what it measures now nobody knows

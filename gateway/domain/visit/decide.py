@@ -90,25 +90,15 @@ def _check_rest(step: Step) -> None:
 
 def absorb(step: Step, event: e.Event) -> None:
     """Turn an event into facts; only scans are answered here."""
+    if isinstance(event, facts.DeviceEvent):
+        facts.absorb(step, event)
+        return
+    if isinstance(event, HouseholdEvent):
+        _on_household_event(step, event)
+        return
     match event:
         case e.Restarted(safe_mode=safe_mode):
             restart.on_restart(step, safe_mode=safe_mode)
-        case (
-            e.BrokerUp()
-            | e.BrokerDown()
-            | e.LockReported()
-            | e.DoorReported()
-            | e.ObstructionReported()
-            | e.SequenceAdvanced()
-            | e.BatteryReported()
-            | e.DeviceOffline()
-            | e.ReportsMissed()
-            | e.CameraChanged()
-            | e.DiskChanged()
-            | e.WalkTestChanged()
-            | e.FridgeReported()
-        ):
-            facts.absorb(step, event)
         case e.PresenceReported() | e.AlarmPanelReported():
             presence.absorb(step, event)
         case e.BellPressed():
@@ -119,18 +109,6 @@ def absorb(step: Step, event: e.Event) -> None:
             scan.on_scan(step, event)
         case e.ScansDropped(count=count):
             step.emit(c.RaiseAlarm(code=c.AlarmCode.SCANS_DROPPED, detail=str(count)))
-        case (
-            e.HouseholdAnswered()
-            | e.OwnerDecided()
-            | e.Stopped()
-            | e.StopLifted()
-            | e.OwnerAcknowledged()
-            | e.LockoutCleared()
-            | e.HomeChanged()
-            | e.PausesChanged()
-            | e.LockRequested()
-        ):
-            _on_household_event(step, event)
         case e.WindowChanged(near=expecting):
             readiness.window_changed(step, expecting=expecting)
         case e.PreflightDue(delivery=delivery):

@@ -6,7 +6,7 @@ from enum import StrEnum, auto
 from types import MappingProxyType
 
 from devices.commands import LockDoor, UnlockDoor
-from devices.reports import LockState, DoorState, Report
+from devices.reports import DoorState, LockState, Report
 from gateway.integrations.lock_guard.timing import Timing
 from gateway.protocol.guard_message import ToGuard
 

@@ -29,8 +29,8 @@ from gateway.integrations.lock_guard.file import DoorBehind, GuardFile, LockBehi
 from gateway.integrations.lock_guard.ledger import Ledger
 from gateway.integrations.lock_guard.process import Process, uptime
 from gateway.integrations.lock_guard.timing import Timing
-from gateway.mqtt.client import Mqtt
-from gateway.mqtt.packets import Incoming, NotSent, Sent
+from gateway.mqtt.client import MqttClient
+from gateway.mqtt.packets import InboundMessage, NotSent, Sent
 from gateway.protocol.guard_keys import command_key, load, make, public_x
 from gateway.runtime.guard_client import Guarded
 from tests.mosquitto import Mosquitto, mosquitto
