@@ -33,11 +33,13 @@ from typing import IO, Any
 
 import gateway.cli
 from gateway.system.parent_death import PR_SET_PDEATHSIG
+from tests.forkedvideo import fork_video
 
 ROOT = Path(__file__).parents[1]
 IMPORTED = (
     "gateway.app", "gateway.demo.rigged", "gateway.web.site", "gateway.integrations.lock_guard.process",
-    "gateway.hub.process", "gateway.cli.console", "devices.simulators.__main__", "typer.rich_utils", "rich.markdown",
+    "gateway.hub.process", "gateway.cli.console", "devices.simulators.__main__", "gateway.video.__main__",
+    "typer.rich_utils", "rich.markdown",
 )  # fmt: skip
 """None of them writes, reads the environment, starts a thread or opens anything when it is imported."""
 
@@ -230,6 +232,7 @@ if __name__ == "__main__":
     for name in (*IMPORTED, *(module.name for module in pkgutil.iter_modules(gateway.cli.__path__, "gateway.cli."))):
         importlib.import_module(name)
     gc.freeze()  # what is there stays: nobody need copy it to look at it
+    fork_video()
     if (mine := serve(socket.socket(fileno=int(sys.argv[1])))) is not None:
         kind, what, *arguments = mine.words
         sys.argv = [what if kind == "-m" else kind, *arguments]

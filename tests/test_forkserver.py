@@ -16,6 +16,22 @@ import os, sys
 print(sys.argv[1:], os.getcwd(), os.environ.get("GIVEN"), os.getsid(0) == os.getpid(), repr(sys.stdin.read()))
 print("trouble", file=sys.stderr)
 """
+FILMS = """
+import os, pathlib, signal, sys, time
+at = pathlib.Path(sys.argv[1])
+nothing = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1)]
+words = [sys.executable, "-m", "gateway.video", "--socket", str(at)]
+pid = os.posix_spawnp(words[0], words, os.environ, file_actions=nothing, setsid=True)
+while not at.with_suffix(".pid").exists():
+    time.sleep(0.02)
+parent = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1]
+print(os.getsid(pid) == pid, int(parent) == os.getpid(), os.readlink(f"/proc/{pid}/fd/1"))
+print(int(at.with_suffix(".pid").read_text()) == pid)
+second = os.posix_spawnp(words[0], words, os.environ, file_actions=nothing, setsid=True)
+print(os.waitstatus_to_exitcode(os.waitpid(second, 0)[1]))
+os.kill(pid, signal.SIGTERM)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), at.exists())
+"""
 STAYS = "import time\nprint('here')\ntime.sleep(600)\n"
 
 
@@ -50,6 +66,13 @@ async def test_it_gets_arguments_folder_environment_and_a_session_of_its_own(
         "trouble",
     ]
     assert child.ended
+
+
+async def test_the_video_process_of_a_forked_gateway_is_its_child_in_a_session_of_its_own(tmp_path: Path) -> None:
+    child = await started(FILMS, tmp_path, str(tmp_path / "video.sock"))
+    assert await child.wait() == 0, child.log.read_text()
+    said = [line for line in child.log.read_text().splitlines() if not line.startswith("video ")]
+    assert said == [f"True True {os.devnull}", "True", "3", "0 False"]
 
 
 async def test_the_status_with_which_it_exits_is_told(tmp_path: Path) -> None:

@@ -18,10 +18,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-import structlog
-
-log = structlog.get_logger(__name__)
-
 RESTART_DELAY_S: Final = 1.0  # before a loop that raised is begun again, the first time
 MAX_RESTART_DELAY_S: Final = 60.0  # a loop that raises at each start costs one start a minute
 STEADY_S: Final = 60.0  # a loop that ran so long before it raised counts as sound: its delay begins anew
@@ -112,7 +108,9 @@ class Containment:
             self._seen.popitem(last=False)
         self._count(worker)
         if before == 0:
-            log.error(
+            import structlog  # noqa: PLC0415 - it imports rich, a quarter of the start of a video process, which logs without it
+
+            structlog.get_logger(__name__).error(
                 "set_aside", worker=worker, item=fault.item, error=fault.error, why=fault.text, at=fault.place,
                 trace="".join(traceback.format_exception(error, limit=-12))[-4_000:],
                 todo="please report this: its worker goes on without it",

@@ -1,10 +1,7 @@
 """A gateway's side of the socket, written out: starts a video process, says words, waits for words."""
 
-import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,9 +21,9 @@ from gateway.video.ipc import (
     ToVideo,
 )
 from tests.filmset.cameras import CameraSet
+from tests.forkserver import forks
 
 PATIENCE = 30.0  # seconds: for a machine that does much else
-RIGGED = Path(__file__).with_name("rigged.py")
 
 Heard = TypeVar("Heard")
 
@@ -108,9 +105,9 @@ class VideoProcess:
     def __init__(self, place: Path, *, kill_at: str | None = None, films: Path | None = None) -> None:
         self.socket = place / "video.sock"
         self.films = films or place / "films"
-        rigged = (str(RIGGED), "--kill-at", kill_at) if kill_at else ("-m", "gateway.video")
-        command = (sys.executable, *rigged, "--socket", str(self.socket))
-        self.process = subprocess.Popen(command)
+        words = ("-m", "tests.filmset.rigged", "--kill-at", kill_at) if kill_at else ("-m", "gateway.video")
+        with open(2, "wb", closefd=False) as error:
+            self.process = forks().start([*words, "--socket", str(self.socket)], error)
 
     def talk(self, cameras: CameraSet, *names: str, pre_roll: float = 2.0) -> Talk:
         """Connect and configure these cameras."""
@@ -121,9 +118,8 @@ class VideoProcess:
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """End it; returns its exit status."""
-        if self.process.poll() is None:
-            os.kill(self.process.pid, number)
-        return self.process.wait(PATIENCE)
+        self.process.send_signal(number)
+        return self.process.wait_at_most(PATIENCE)
 
 
 @contextmanager

@@ -46,7 +46,7 @@ async def test_an_installer_examines_the_house_from_his_phone_in_his_language(tm
         assert await examines(page, "Examine") < IN_TIME
         for what in ("broker 127.0.0.1", "gateway it runs and is connected", "round trip", "front-lock answers within",
                      "front-door answers within", "doorbell stream 127.0.0.1"):  # fmt: skip
-            assert (await told(page, what))[0] == "good", what
+            assert (seen := await told(page, what))[0] == "good", seen
         assert (await told(page, "entrance front"))[0] == "doubtful"  # nobody has walked it yet
         assert [text for how, text in await findings(page) if how == "bad"] == []
         assert await barriers(page) == []

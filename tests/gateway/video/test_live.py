@@ -221,7 +221,7 @@ async def test_garbage_from_a_page_is_refused_and_harms_nobody(tmp_path: Path, c
             assert await answer(process.socket, b"") is None
             await it.sees(10)
             talk.proof("hall", lambda proof: proof.live)
-            assert process.process.poll() is None
+            assert process.process.returncode is None
 
 
 async def answer(path: Path, said: bytes) -> object:
