@@ -81,8 +81,11 @@ class PostgreSQL:
                 os.kill(pid, signal.SIGCONT)
 
     def database(self, name: str, *, like: str = "template1") -> str:
-        """Make a database, a copy of another; the URL by which a hub opens it."""
-        self._psql("postgres", f'CREATE DATABASE "{name}" TEMPLATE "{like}"')
+        """Make a database, a copy of another; the URL by which a hub opens it.
+
+        By copying files: by the write-ahead log, as is usual, it costs two and a half times the processor time.
+        """
+        self._psql("postgres", f'CREATE DATABASE "{name}" TEMPLATE "{like}" STRATEGY FILE_COPY')
         return self.url(name)
 
     def drop(self, name: str) -> None:
