@@ -1,6 +1,7 @@
 """What one run is made of: its own home.yaml and house.yaml, made of those under `config/`, and its own keys.
 
-`--fast` shortens waiting times and nothing else: no rule is another than in a real house.
+`--fast` shortens waiting times and lets the cameras take fewer pictures, and nothing else: no rule is another than in
+a real house.
 """
 
 import json
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from joserfc.jwk import OKPKey
 
-from devices.simulators.house import Rtsp, SimulatedHouse, read_house
+from devices.simulators.house import CameraPlan, Rtsp, SimulatedHouse, read_house
 from devices.simulators.house import SimulatedBroker as HouseBroker
 from devices.simulators.scene import CLOCK_REGION
 from gateway.cli.keys import key_file
@@ -34,6 +35,7 @@ FAST = Timing(
 )  # fmt: skip
 GUARD_FILE = "guard.yaml"
 FAST_LATENCY = 1.0  # seconds: the lock's declared longest answer
+FAST_FPS = 8  # pictures a second: to draw, encode and decode them is most of a run's processor time
 FAST_OPEN = 3.0  # seconds that the door may stand open
 ENGLISH = {"front": "Front door", "hall": "In the hall", "fridge": "In the kitchen's fridge"}
 
@@ -144,6 +146,10 @@ def plan(folder: Path, *, fast: bool, language: Language | None = None) -> Plan:
         update={
             "broker": HouseBroker(port=mqtt, passwords=accounts),
             "rtsp": Rtsp(port=rtsp),
+            "devices": {
+                name: device.model_copy(update={"fps": FAST_FPS}) if fast and isinstance(device, CameraPlan) else device
+                for name, device in house.devices.items()
+            },
         }
     )
     return Plan(home, house, signers, pace=0.25 if fast else 1.5)

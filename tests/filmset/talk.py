@@ -21,6 +21,7 @@ from gateway.video.ipc import (
     ToVideo,
 )
 from tests.filmset.cameras import CameraSet
+from tests.filmset.films import told_chain
 from tests.forkserver import forks
 
 PATIENCE = 30.0  # seconds: for a machine that does much else
@@ -115,6 +116,11 @@ class VideoProcess:
         sources = tuple(cameras.source(name) for name in names)
         talk.say(Configure(cameras=sources, pre_roll=pre_roll, folder=str(self.films)))
         return talk
+
+    def grows(self, film: str, fragments: int = 2) -> None:
+        """Wait until so many more fragments of a film that has begun are on disk: each is half a second of pictures."""
+        enough = len(told_chain(self.films / film)) + fragments
+        _until(lambda: len(told_chain(self.films / film)) >= enough, f"{film} grows")
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """End it; returns its exit status."""

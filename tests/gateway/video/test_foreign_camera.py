@@ -1,6 +1,5 @@
 """Cameras that nobody here wrote (GStreamer's RTSP server), filmed by a real video process."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -72,7 +71,8 @@ def test_sound_is_never_asked_for_and_no_film_has_any(tmp_path: Path) -> None:
         tapped = front.source().model_copy(update={"url": f"rtsp://127.0.0.1:{wire.port}/cam"})
         try:
             with filming(tmp_path, tapped, hall.source(name="hall")) as (process, talk):
-                time.sleep(1)
+                for name in ("front", "hall"):
+                    process.grows(f"films/visit-1/{name}-1-1.mp4")
                 closed = talk.finish("visit-1")
         finally:
             wire.close()
@@ -113,7 +113,7 @@ def test_a_camera_that_lost_power_and_comes_back_with_another_size_gets_a_film_o
         front.on()
         live(talk)
         begun(talk, film=2)
-        time.sleep(0.5)
+        process.grows("films/visit-1/front-1-2.mp4", 1)
         closed = talk.finish("visit-1")
 
     parts(process, closed, why=Fault.RESET)
@@ -125,7 +125,7 @@ def test_pictures_that_change_their_size_in_mid_stream_never_spoil_a_film(tmp_pa
         talk.proof("front", lambda proof: not proof.live)
         live(talk)
         begun(talk, film=2)
-        time.sleep(0.5)
+        process.grows("films/visit-1/front-1-2.mp4", 1)
         closed = talk.finish("visit-1")
 
     parts(process, closed, why=Fault.CHANGED)

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -52,8 +51,7 @@ def test_a_process_killed_while_a_film_ends(point: str, tmp_path: Path, cameras:
         talk.say(WATCH)
         talk.proof("front", lambda proof: proof.live)
         talk.say(RECORD)
-        talk.wait(Begun)
-        time.sleep(1)
+        process.grows(talk.wait(Begun).path)
         talk.say(Finish(clip=VISIT, keep=True))
         assert process.process.wait_at_most(30) == -signal.SIGKILL
 
@@ -86,7 +84,7 @@ def test_a_film_that_is_killed_at_any_moment_plays_and_loses_less_than_a_second(
         talk.proof("front", lambda proof: proof.live)
         talk.say(RECORD)
         begun = talk.wait(Begun)
-        time.sleep(2)
+        process.grows(begun.path, 4)
         killed = datetime.now(UTC)
         process.end(signal.SIGKILL)
         left = process.films / f"{begun.path}.part"
@@ -120,7 +118,7 @@ def test_bytes_changed_while_no_process_lived_are_kept_and_declared(tmp_path: Pa
         talk.proof("front", lambda proof: proof.live)
         talk.say(RECORD)
         begun = talk.wait(Begun)
-        time.sleep(1.5)
+        process.grows(begun.path, 3)
         process.end(signal.SIGKILL)
     left = process.films / f"{begun.path}.part"
     *_, vouched = (line for line in read_sidecar(sidecar_of(left)) if isinstance(line, Link))

@@ -57,7 +57,7 @@ def test_a_film_begins_before_it_was_asked_for_and_shows_the_true_time(tmp_path:
         assert len(told_chain(process.films / begun.path)) > 1, "begun, but no fragment was on disk"
         proof = talk.proof("front", lambda proof: proof.recording == VISIT)
         assert proof.live
-        time.sleep(1)
+        process.grows(begun.path)
         closed = talk.finish("visit-1")
         ended = datetime.now(UTC)
 
@@ -86,8 +86,7 @@ def test_of_a_camera_that_does_not_see_the_courier_only_key_pictures_are_decoded
     with video_process(tmp_path) as process, process.talk(cameras) as talk:
         talk.say(Configure(cameras=(source,), pre_roll=1.0, folder=str(process.films)))
         talk.say(record("hall"))
-        talk.wait(Begun)
-        time.sleep(2)
+        process.grows(talk.wait(Begun).path, 4)
         assert talk.proof("hall", lambda _proof: True).live
         (facts,) = talk.finish("visit-1").clips
         assert check(process.films, facts).pictures > 25
@@ -141,11 +140,9 @@ def test_a_camera_that_reconnects_goes_on_in_a_second_file_and_the_hole_is_decla
 ) -> None:
     with video_process(tmp_path) as process, watched(process, cameras, "front") as talk:
         talk.say(record("front"))
-        talk.wait(Begun)
-        time.sleep(1)
+        process.grows(talk.wait(Begun).path)
         cameras.front.set_mode("reset")
-        talk.wait(Begun, lambda begun: begun.path.endswith("-2.mp4"))
-        time.sleep(0.5)
+        process.grown(talk.wait(Begun, lambda begun: begun.path.endswith("-2.mp4")).path, 1)
         closed = talk.finish("visit-1")
         first, second = closed.clips
         before, after = check(process.films, first), check(process.films, second)
@@ -242,9 +239,9 @@ def test_the_clip_goes_on_while_no_gateway_lives_and_the_next_one_adopts_it(tmp_
         with watched(process, cameras, "front") as talk:
             assert talk.adopted.recording == ()
             talk.say(record("front"))
-            talk.wait(Begun)
+            begun = talk.wait(Begun)
         alone = datetime.now(UTC)
-        time.sleep(1.5)
+        process.grows(begun.path, 3)
         with process.talk(cameras, "front") as talk:
             assert (talk.adopted.pid, talk.adopted.recording) == (process.process.pid, (VISIT,))
             talk.proof("front", lambda proof: proof.recording == VISIT)
