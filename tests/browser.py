@@ -4,6 +4,7 @@
 1.1 s of processor time instead of 3.1.
 """
 
+import re
 import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -36,6 +37,15 @@ class Visitor:
         page.on("console", self._listen)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         return page
+
+    async def leave(self, *, forgiven: str = "") -> None:
+        """Close every page, and forget what the console said that matches: the test has asked for it.
+
+        Where a page is still open it may complain once more, of a box that is gone, after all was forgotten.
+        """
+        for context in self.browser.contexts:
+            await context.close()
+        self.complaints[:] = [one for one in self.complaints if not re.search(forgiven, one)]
 
     def _listen(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):

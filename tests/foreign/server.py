@@ -73,7 +73,7 @@ def main() -> None:
     running: list[Any] = []
     factory.connect("media-configure", lambda _factory, media: running.append(media))
     # A viewer that is slow for a moment gets every picture late, and none is lost where it should be filmed.
-    server.connect("client-connected", lambda _server, client: client.set_property("drop-backlog", False))
+    server.connect("client-connected", lambda _server, client: client.set_property("drop-backlog", False))  # noqa: FBT003 - GObject's own order
     server.get_mount_points().add_factory("/cam", factory)
     guard(make, server, factory)
     server.attach(None)

@@ -182,4 +182,4 @@ async def test_an_installer_walks_the_house_in_his_browser_through_a_restart_to_
         assert (found.by, found.standing) == ("Ida", "passed")
         assert {ending for _, _, ending, _ in found.trials} == {"passed"}
         assert not list((storage / notes.FOLDER).glob("*.jpg"))  # the pictures stand in the report alone
-        somebody.complaints.clear()  # the browser tells of connections that it could not make while the box was gone
+        await somebody.leave()  # the browser tells of connections that it could not make while the box was gone

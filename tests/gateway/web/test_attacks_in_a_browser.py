@@ -49,7 +49,7 @@ async def test_a_script_that_slipped_into_a_page_does_not_run(made: Box, monkeyp
         assert await page.evaluate("window.hit") is None
         assert await page.evaluate("getComputedStyle(document.body).visibility") == "visible"
         assert any("Content Security Policy" in one for one in somebody.complaints)
-        somebody.complaints.clear()  # each of them is what was asked for
+        await somebody.leave()  # each of them is what was asked for
 
 
 async def test_no_other_page_frames_us_or_speaks_in_the_owner_s_name(made: Box) -> None:
@@ -102,7 +102,7 @@ async def test_no_other_page_frames_us_or_speaks_in_the_owner_s_name(made: Box) 
         assert not made.front.stopped()
         framed = page.frames[1]
         assert await framed.locator(".door").count() == 0
-        somebody.complaints.clear()  # of each that was refused
+        await somebody.leave()  # of each that was refused
 
 
 async def test_nothing_stays_on_the_screen_after_signing_out(made: Box) -> None:
@@ -120,4 +120,4 @@ async def test_nothing_stays_on_the_screen_after_signing_out(made: Box) -> None:
         await expect(other).to_have_url(re.compile(r"/enter\?back=/settings"))
         await page.reload()
         await expect(page).to_have_url(re.compile(r"/enter\?back=/"))
-        somebody.complaints.clear()  # the connection that is not opened any more
+        await somebody.leave()  # the connection that is not opened any more

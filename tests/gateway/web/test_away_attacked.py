@@ -252,4 +252,4 @@ async def test_a_browser_that_threw_its_keys_away_says_so_and_a_second_enrolment
         })""")
         await page.reload()
         await expect(page.locator("#gone")).to_contain_text("it has thrown its storage away")
-        somebody.complaints.clear()
+        await somebody.leave()

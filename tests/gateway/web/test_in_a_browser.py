@@ -57,7 +57,7 @@ async def test_a_page_that_no_longer_hears_the_box_says_so_and_greys(made: Box) 
         assert await barriers(page) == []  # grey, and still to be read
         await page.emulate_media(color_scheme="dark")
         assert await barriers(page) == []
-        somebody.complaints.clear()  # the browser itself tells of each connection that it could not make
+        await somebody.leave()  # the browser itself tells of each connection that it could not make
 
 
 async def test_all_tabs_of_a_browser_share_one_connection(made: Box) -> None:

@@ -150,7 +150,7 @@ async def test_whoever_loses_the_right_while_he_watches_loses_the_picture_within
             assert await figure.locator("video").evaluate("video => video.readyState") == 0, "no picture is left"
             assert await page.evaluate("window.cleared - window.told") < GONE
         await until(lambda: not cameras.hall.heard, within=30)  # nobody comes back
-        somebody.complaints.clear()  # the house's own connection, which is refused too
+        await somebody.leave()  # the house's own connection, which is refused too
 
 
 async def test_many_who_look_ask_a_camera_no_more_often_than_one() -> None:
