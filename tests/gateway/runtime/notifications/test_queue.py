@@ -87,6 +87,13 @@ class Pocketed:
     async def until(self, so: Any) -> None:  # noqa: ANN401 - any condition
         await until(so, within=PATIENCE)
 
+    async def fails(self, times: int) -> None:
+        """Until so many more tries have failed."""
+        for _ in range(times):
+            before = self.pocket.failures[0]
+            self.time.mono += LONGEST
+            await self.until(lambda before=before: self.pocket.failures[0] > before)
+
     async def told(self) -> None:
         """Until nothing is owed. A try that was still on its way may fail yet, so after each failure time passes."""
         seen = -1
@@ -363,7 +370,7 @@ async def test_alarms_and_locked_again_are_told_one_by_one_and_the_rest_as_one(t
         await made.says(replace(LOCKED, delivery=None))
         await made.says(JAMMED)
         await made.says(JAMMED)
-        await made.until(lambda: made.pocket.failures[0] >= 3)
+        await made.fails(2)  # the second of these began when all had been said
         await ear.up()
         await made.told()
         alone = [text for text in ear.texts if "waiting" not in text]
