@@ -142,7 +142,7 @@ def test_a_camera_that_reconnects_goes_on_in_a_second_file_and_the_hole_is_decla
         talk.say(record("front"))
         process.grows(talk.wait(Begun).path)
         cameras.front.set_mode("reset")
-        process.grown(talk.wait(Begun, lambda begun: begun.path.endswith("-2.mp4")).path, 1)
+        process.grows(talk.wait(Begun, lambda begun: begun.path.endswith("-2.mp4")).path, 1)
         closed = talk.finish("visit-1")
         first, second = closed.clips
         before, after = check(process.films, first), check(process.films, second)
