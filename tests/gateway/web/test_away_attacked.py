@@ -217,13 +217,13 @@ async def test_the_page_is_kept_whole_or_not_at_all_and_a_new_one_comes_from_the
             if isinstance(part, AwayPart):
                 part.__dict__.pop("_kept", None)
                 part.__dict__.pop("worker", None)
-        # what a browser does by itself a moment after the page was opened
+        # what a browser does by itself a moment after the page was opened, and may have done already
         await page.evaluate("""async () => {
-            const changed = new Promise((resolve) => {
-                navigator.serviceWorker.addEventListener("controllerchange", resolve, { once: true });
-            });
-            await (await navigator.serviceWorker.getRegistration()).update();
-            await changed;
+            const known = await navigator.serviceWorker.getRegistration();
+            await known.update();
+            while (known.installing || known.waiting || known.active.state !== "activated") {
+                await new Promise((resolve) => setTimeout(resolve, 50));
+            }
         }""")
         await page.reload()
         await expect(page.locator("#heard")).to_have_text("Anew")
