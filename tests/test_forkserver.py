@@ -42,7 +42,7 @@ async def started(code: str, folder: Path, *arguments: str) -> Child:
     return await Child.start("cProfile", ["-o", os.devnull, str(script), *arguments], folder / "log")
 
 
-def gone(pid: int, *, within: float = 10.0) -> bool:
+def gone(pid: int, *, within: float = 60.0) -> bool:
     """Whether a process ends within so many seconds."""
     until = time.monotonic() + within
     while alive(pid) and time.monotonic() < until:

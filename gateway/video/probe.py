@@ -54,7 +54,7 @@ async def look(source: CameraSource) -> Looked:
     finally:
         with contextlib.suppress(ProcessLookupError):
             child.kill()
-        await child.wait()
+        await child.communicate()  # until its pipes are closed too
 
 
 def _look(source: CameraSource) -> Looked:
