@@ -86,14 +86,14 @@ def _changes(home: Home, folder: Path) -> list[tuple[str, str]]:
         (f"port: {mqtt}", f"port: {_free(mqtt)}"),
         (f":{rtsp}/", f":{_free(rtsp)}/"),
         *(() if home.pages is None else [(f"port: {home.pages.port} ", f"port: {_free(home.pages.port)} ")]),
-        ("source: ntp                     # the time is trusted once the kernel says it is synchronised",
-         "source: host                    # a house to try things in takes the machine's word; a real one says ntp"),
+        ("source: ntp                     # the gateway trusts the time once the kernel reports it as synchronised",
+         "source: host                    # for trials: the machine's clock is trusted; a real house has ntp"),
         ("folder: ../var", "folder: box"),
         (section.keys[0].x, public_x(key)),
         ("days: [mon, tue, wed, thu, fri, sat]", "days: [mon, tue, wed, thu, fri, sat, sun]"),
         (f"hours: {section.permission.hours}", "hours: 00:00-24:00"),
-        ("# The private halves of these two were thrown away. `perron demo` and `perron new` make keys of their own.",
-         f"# The private half of {brand}'s lies in keys/; the other brand's was thrown away."),
+        ("# The private keys of these two do not exist any more. `perron demo` and `perron new` make their own.",
+         f"# The private key of {brand} is in keys/; that of the other brand does not exist any more."),
     ]  # fmt: skip
 
 
