@@ -49,8 +49,8 @@ class Broker(Section):
     """TLS: required for a broker on another machine."""
     bridges: tuple[Topic, ...] = ()
     """Bridges: base topics of programs that bring their own devices (Zigbee2MQTT, Z-Wave JS UI, Frigate). Name one here
-    before its first device is enrolled, so that `perron broker-config` gives it an account. Example:
-    `[zigbee2mqtt]`."""
+    before its first device is enrolled, so that `perron broker-config` gives it an account. It has a meaning in
+    `home.yaml` only. Example: `[zigbee2mqtt]`."""
 
     @property
     def loopback(self) -> bool:
