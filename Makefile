@@ -40,10 +40,9 @@ texts: $(VENV)/ready ## bring the catalogues of gateway/locale up to date with t
 debian: ## the Debian packages that tests need (root installs what is missing)
 	@.ci/debian
 
-# Real processes on a busy machine: a test that fails is tried once more, named, and counted as "rerun" in the closing line.
 test: $(VENV)/ready debian ## all tests: real broker, real video, every scenario
 	@$(BIN)/python -m compileall -q gateway devices # else each worker would do it, all at once
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --reruns 1
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 quick: $(VENV)/ready ## the inner loop, under a minute on two cores
 	@$(BIN)/python -m pytest -q -m "not slow" -n 5 --dist loadgroup # more workers than cores, for some wait; each reads all of them first

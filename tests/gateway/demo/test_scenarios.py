@@ -40,8 +40,6 @@ async def test_what_must_come_of_it_comes_of_it(scenario: Scenario, tmp_path: Pa
     assert judged.result.ok
 
 
-# The one that shortens nothing: a camera that stands still for a second, because the machine does, ends it.
-@pytest.mark.flaky(reruns=2, reruns_delay=15)
 @pytest.mark.slow
 async def test_a_delivery_at_real_times(tmp_path: Path) -> None:
     (scenario,) = named("delivered")
