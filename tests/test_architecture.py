@@ -62,6 +62,11 @@ def test_a_walk_names_files_that_exist_and_no_more_than_it_may(heading: str, mos
     assert [file for file in files if not (ROOT / file).is_file()] == []
 
 
+def test_the_readme_shows_the_same_way_of_a_scan() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\d+\. \[`([\w/]+\.py)`\]\(\1\)", readme, re.MULTILINE) == walk("The way of a scan")
+
+
 @pytest.mark.parametrize("heading", WALKS)
 def test_each_file_of_a_walk_is_connected_with_one_before_it(heading: str) -> None:
     files = [module(file) for file in walk(heading)]
