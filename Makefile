@@ -42,6 +42,7 @@ debian: ## the Debian packages that tests need (root installs what is missing)
 
 test: $(VENV)/ready debian ## all tests: real broker, real video, every scenario
 	@$(BIN)/python -m compileall -q gateway devices # else each worker would do it, all at once
+	@ls tests/gateway/__pycache__/test_app.*-pytest-*.pyc >/dev/null 2>&1 || $(BIN)/python -m pytest -qq --collect-only >/dev/null || true # nor these
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
 
 quick: $(VENV)/ready ## the inner loop, under a minute on two cores

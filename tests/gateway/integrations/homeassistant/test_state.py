@@ -84,7 +84,7 @@ def test_a_bolt_that_is_out_with_the_door_open_is_no_locked_door() -> None:
         (visiting(Phase.INSIDE, door=DoorState.OPEN), Lock.UNLOCKED),
         (visiting(Phase.RELOCKING), Lock.LOCKING),
         (visiting(Phase.RELOCKING, bolt=LockState.LOCKED), Lock.LOCKING),  # says locked, not proven yet
-        (visiting(Phase.RELOCKING, jam_told=True), Lock.JAMMED),
+        (visiting(Phase.RELOCKING, jam_notified=True), Lock.JAMMED),
         (visiting(Phase.HANDED_TO_OWNER), Lock.UNLOCKED),
         (visiting(Phase.HANDED_TO_OWNER, bolt=LockState.UNKNOWN), Lock.UNKNOWN),
     ],
