@@ -99,8 +99,9 @@ def new(folder: Annotated[Path, typer.Argument(help="Where it goes; nothing in i
     """Write a house to try things in: home.yaml, a brand's private key, the broker's accounts, a delivery."""
     from gateway.cli.new_home import found  # noqa: PLC0415 - the other commands start without it
     from gateway.system.i18n import language_of  # noqa: PLC0415 - the same
+    from gateway.web.texts.catalogue import offered  # noqa: PLC0415 - the same
 
-    home = found(folder, language_of(os.environ))
+    home = found(folder, language_of(os.environ, offered("/")))
     typer.echo(f"Written: {home}, with a key of its own for the brand that may deliver. Now, in three terminals:")
     for words in (
         ("simulate", "--broker"),

@@ -19,7 +19,7 @@ from gateway.installation.capability import entrance_promises
 from gateway.installation.diagnostics.words import WORDS
 from gateway.installation.words import PROMISES
 from gateway.runtime.notifications.texts import LACKING, REFUSALS
-from gateway.system.i18n import Language
+from gateway.system.i18n import Language, Text, in_language
 
 DOCS = Path(__file__).parents[1] / "docs" / "reference"
 PAGES: Mapping[Language, str] = {
@@ -42,12 +42,19 @@ FORBIDDING = ("bolt.missing", "door.untold", "door.dependent", "door.unasked", "
               "walk.blocked")  # fmt: skip
 
 
+def written(text: Text, language: Language) -> str:
+    """A text as its row has it: with the names of those facts that differ each time."""
+    row = text.template(language)
+    for name, fact in text.facts:
+        row = row.replace(f"{{{name}}}", in_language(fact, language))
+    return row
+
+
 def examination(language: Language) -> Iterator[str]:
-    which = 0 if language == "fr" else 1
-    for key, texts in WORDS.items():
+    for key, text in WORDS.items():
         if not key.endswith(".todo") and not key.startswith(FRAGMENTS) and key not in NO_ROW:
-            yield texts[which]
-    yield from (PROMISES[key][which] for key in FORBIDDING)
+            yield written(text, language)
+    yield from (PROMISES[key].template(language) for key in FORBIDDING)
 
 
 def codes(page: str) -> set[str]:
@@ -74,7 +81,7 @@ def test_each_refusal_alarm_message_and_failure_of_a_lock_has_a_row(
 def test_each_word_of_not_ready_and_each_refusal_stands_with_what_the_owner_reads(language: Language) -> None:
     rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in PAGES[language].splitlines()]
     shown = {(row[0].strip("`"), row[1]) for row in rows if len(row) == 3}
-    assert {(word, texts[language]) for word, texts in [*LACKING.items(), *REFUSALS.items()]} - shown == set()
+    assert {(word, text.to(language)) for word, text in [*LACKING.items(), *REFUSALS.items()]} - shown == set()
 
 
 def test_each_exit_code_of_a_command_is_explained() -> None:

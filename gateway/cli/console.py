@@ -21,6 +21,7 @@ from gateway.domain.visit.state import Refusal
 from gateway.domain.visit.step import Step
 from gateway.runtime.notifications.texts import REFUSALS, lacked
 from gateway.supervisor import Lifetime
+from gateway.system.i18n import SOURCE
 
 LOOK = 0.5  # seconds between two looks at the entrances
 SETTLED = 4  # looks: what stands so for so long is told
@@ -202,7 +203,7 @@ def _commanded(command: Row, event: Row) -> str | None:
     match command["command"]:
         case "Answer":
             code = f" {_code(event)}" if event["event"] == "Scanned" else ""
-            why = "" if command["refusal"] is None else f" ({REFUSALS[Refusal(command['refusal'])]['en']})"
+            why = "" if command["refusal"] is None else f" ({REFUSALS[Refusal(command['refusal'])].to(SOURCE)})"
             return f"{command['scanner']}{code}: {command['word']}{why}"
         case "Unlock":
             return "the unlock is sent"

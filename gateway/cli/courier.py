@@ -22,6 +22,7 @@ from gateway.domain.visit.commands import ScanAnswer
 from gateway.domain.visit.state import DoorResult, Refusal
 from gateway.mqtt.client import InboundMessage, ShortSession
 from gateway.runtime.notifications.texts import REFUSALS
+from gateway.system.i18n import SOURCE
 
 ANSWER = 5.0  # seconds for the gateway to answer a scan
 STORED = 1.0  # seconds for the broker to hand out what it keeps
@@ -167,7 +168,7 @@ class _Door:
         word = ScanAnswer(answer["word"])
         self._visit = answer["scan"]
         refusal = None if answer["refusal"] is None else Refusal(answer["refusal"])
-        why = "" if refusal is None else f" ({REFUSALS[refusal]['en']})"
+        why = "" if refusal is None else f" ({REFUSALS[refusal].to(SOURCE)})"
         self._tell(f"The door says {word.value}{why}.")
         if refusal is not None and refusal in REMEDIES:
             self._tell(REMEDIES[refusal])

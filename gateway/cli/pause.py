@@ -18,7 +18,7 @@ from gateway.domain.pause import No, ambiguous, read
 from gateway.mqtt.client import InboundMessage
 from gateway.mqtt.publisher import rfc3339_ms
 from gateway.system.clock import Clock
-from gateway.web.texts.catalogue import say as words
+from gateway.web.texts.catalogue import TEXTS
 
 ANSWER = 10.0  # seconds for the gateway to answer
 STORED = 2.0  # seconds for the broker to hand out what it keeps
@@ -114,7 +114,7 @@ async def _ask(home: Home, entrance: str, wish: Mapping[str, Any]) -> None:
     if body.get("accepted") is not True:
         why = str(body.get("why"))
         no = why.removeprefix("no pause: ")
-        raise Failure(words(f"pause.no.{no}", "en") if no in set(No) else f"The gateway says no: {why}.",
+        raise Failure(TEXTS[f"pause.no.{no}"].to("en") if no in set(No) else f"The gateway says no: {why}.",
                       "`perron pause --list` tells which pauses stand.", Exit.NO)  # fmt: skip
 
 
@@ -124,7 +124,7 @@ def _instant(text: str, zone: ZoneInfo, now: datetime, *, end: bool) -> datetime
         return now + timedelta(**{_UNITS[match[2]]: int(match[1])})
     instant = read(text, zone, end=end)
     if isinstance(instant, No):
-        why = words(f"pause.no.{instant}", "en")
+        why = TEXTS[f"pause.no.{instant}"].to("en")
         raise Failure(f"{text!r}: {why}", _FORM)
     return instant
 

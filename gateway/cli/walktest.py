@@ -14,7 +14,7 @@ from gateway.installation.walk_test_report import verified
 from gateway.installation.walk_test_socket import Answer, AnyRequest, Begin, Lock, Look, Refused, Told, View, speaking
 from gateway.installation.words import PROMISES, QUESTIONS, TITLES, TO_DO, ending, said, trial, waits_for
 from gateway.protocol.keys import KeyUnusable, PublicKey
-from gateway.system.i18n import Language
+from gateway.system.i18n import Language, _
 from gateway.system.regular_file import read_bytes
 
 LARGEST = 64 * 2**20  # bytes of a report: a picture a camera
@@ -23,10 +23,7 @@ WORDS = {
     "y": Word.YES, "o": Word.YES, "n": Word.NO, "f": Word.FAILED, "x": Word.NOT_HERE, "yes": Word.YES, "no": Word.NO,
     "failed": Word.FAILED, "not-here": Word.NOT_HERE,
 }  # fmt: skip
-KEYS = {
-    "fr": "o oui, n non, l verrouiller, f cela n'a pas marché, x pas possible ici, q quitter (rien n'est perdu)",
-    "en": "y yes, n no, l lock now, f it did not work, x cannot be tried here, q leave (nothing is lost)",
-}
+KEYS = _("y yes, n no, l lock now, f it did not work, x cannot be tried here, q leave (nothing is lost)")
 GONE = "The gateway of this house does not run: nobody could see what happens at the door."
 
 Ask = Callable[[AnyRequest], Awaitable[Told]]
@@ -112,7 +109,7 @@ def open_lines(view: Told, step: Step, language: Language) -> Iterator[str]:
 async def _led(home: Home, entrance: str, ask: Ask, tell: Callable[[str], None]) -> bool:
     """Show what is open whenever that changes, and take what is typed."""
     language = home.language
-    tell(KEYS[language])
+    tell(KEYS.to(language))
     loop = asyncio.get_running_loop()
     typed: asyncio.Queue[str] = asyncio.Queue()
     loop.add_reader(sys.stdin, lambda: typed.put_nowait(sys.stdin.readline()))

@@ -51,7 +51,8 @@ def time_zone(name: str) -> str:
 
 def _language(code: str) -> Language:
     if code not in languages():
-        known = " or ".join(f"'{one}'" for one in languages())
+        *others, last = (f"'{one}'" for one in languages())
+        known = f"{', '.join(others)} or {last}"
         raise PydanticCustomError("literal_error", "Input should be {expected}", {"expected": known})
     return code
 

@@ -22,6 +22,7 @@ from gateway.cli.options import known_language
 from gateway.config.home import ClockSource
 from gateway.demo.page.site import Site
 from gateway.demo.page.theatre import Theatre
+from gateway.demo.page.words import LANGUAGES
 from gateway.demo.plan import NoTemplate
 from gateway.demo.processes import Died
 from gateway.demo.run import PICTURE, Audience, run
@@ -33,7 +34,7 @@ from gateway.demo.verdict import Judged
 from gateway.demo.watch import NeverCame
 from gateway.mqtt.mosquitto.provisioning import BrokerMissing
 from gateway.system.clock import Clock
-from gateway.system.i18n import Language, language_of
+from gateway.system.i18n import SOURCE, Language, language_of
 
 LONGEST = 85  # bytes of a run's folder: Unix sockets lie in it, and their path has at most 107
 
@@ -84,10 +85,10 @@ def demo(  # noqa: PLR0913 - one argument an option of the command
     if list_them:
         width = max(len(one.title) for one in SCENARIOS)
         for one in SCENARIOS:
-            typer.echo(f"{one.title:{width}}  {one.line}")
+            typer.echo(f"{one.title:{width}}  {one.line.to(SOURCE)}")
         return
     if scenario is None and not (once or as_json) and (lan or sys.stdin.isatty()):
-        show = Show(fast=fast, language=language or language_of(os.environ), folder=folder)
+        show = Show(fast=fast, language=language or language_of(os.environ, LANGUAGES), folder=folder)
         code = asyncio.run(until_told(_page(show, lan=lan), show))
         if code:
             raise typer.Exit(code)
@@ -97,7 +98,9 @@ def demo(  # noqa: PLR0913 - one argument an option of the command
     except Unknown as unknown:
         raise Failure(str(unknown), "Take a name from the list.") from unknown
     stays = not (once or as_json) and len(chosen) == 1 and sys.stdin.isatty()
-    show = Show(fast=fast, as_json=as_json, stays=stays, language=language or language_of(os.environ), folder=folder)
+    show = Show(
+        fast=fast, as_json=as_json, stays=stays, language=language or language_of(os.environ, LANGUAGES), folder=folder
+    )
     code = asyncio.run(play(chosen, show))
     if code:
         raise typer.Exit(code)

@@ -63,6 +63,13 @@ class StopAt(Handle):
     point: Point
 
 
+class Speak(Handle):
+    """The phones are told in these languages, in the order in which they stand in their file."""
+
+    do: Literal["speak"] = "speak"
+    languages: tuple[str, ...]
+
+
 class Look(Handle):
     """Nothing is turned: answered with a `Sight`."""
 
@@ -78,7 +85,7 @@ class Sight(BaseModel):
     clock: bool
 
 
-Turned = SetClock | SetFree | DieAt | StopAt
+Turned = SetClock | SetFree | DieAt | StopAt | Speak
 
 AnyHandle = Annotated[Turned | Look, Field(discriminator="do")]
 HANDLE: TypeAdapter[Turned | Look] = TypeAdapter(AnyHandle)

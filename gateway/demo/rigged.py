@@ -20,7 +20,7 @@ from gateway.app import App
 from gateway.config.home import Home
 from gateway.config.loader import load
 from gateway.config.topics import entrance_topic
-from gateway.demo.handles import HANDLE, DieAt, Look, SetClock, SetFree, Sight, StopAt, Turned
+from gateway.demo.handles import HANDLE, DieAt, Look, SetClock, SetFree, Sight, Speak, StopAt, Turned
 from gateway.demo.processes import read_pid
 from gateway.installation.survey_jobs import Pace
 from gateway.mqtt.client import InboundMessage
@@ -72,7 +72,7 @@ class Rigged(App):
                 if isinstance(handle, Look):
                     answer = self._sight().model_dump(mode="json")
                 else:
-                    self._turn(handle)
+                    await self._turn(handle)
             except ValueError as error:
                 answer = {"why": str(error)}
             writer.write(json.dumps(answer).encode() + b"\n")
@@ -84,7 +84,7 @@ class Rigged(App):
             return Sight(proofs={}, clock=False)
         return Sight(proofs=dict(self._video.proofs), clock=self._clock.now().trusted)
 
-    def _turn(self, handle: Turned) -> None:
+    async def _turn(self, handle: Turned) -> None:
         match handle:
             case SetClock(offset=offset):
                 self._offset = offset
@@ -96,6 +96,9 @@ class Rigged(App):
                 self._dies_at = point
             case StopAt(point=point):
                 self._stops_at = point
+            case Speak(languages=languages):
+                for phone, language in zip(self._pocket.phones, languages, strict=True):
+                    await self._phonebook.speak(phone.name, language)
 
 
 async def _run(home: Home, control: Path, made: Callable[[Home], Rigged]) -> None:

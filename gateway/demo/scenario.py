@@ -17,6 +17,7 @@ from gateway.demo.watch import Body, HouseLog, NeverCame, Watch
 from gateway.domain.timing import Timing
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import DoorResult, Outcome, Phase, Refusal
+from gateway.system.i18n import Text
 
 ONCE_IN_AND_OUT = (Move.UNLOCKED, Move.OPENED, Move.CLOSED, Move.LOCKED)
 WHOLE_VISIT: tuple[str, ...] = (
@@ -264,7 +265,7 @@ class Scenario:
     """One scenario, or one variant of it. `home`, `house` and then `plan` change what the run is made of."""
 
     name: str
-    line: str
+    line: Text
     play: Played
     variant: str | None = None
     expected: Expectation = field(default_factory=Expectation)

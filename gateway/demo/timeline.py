@@ -15,6 +15,7 @@ from gateway.demo.run import Audience
 from gateway.demo.scenario import Scenario
 from gateway.demo.verdict import Judged
 from gateway.demo.watch import Body, Seen
+from gateway.system.i18n import SOURCE
 
 COLUMNS = ("at the door", "decision", "door", "film", "owner")
 AT_THE_DOOR, DECISION, DOOR, FILM, OWNER = range(len(COLUMNS))
@@ -35,7 +36,7 @@ class Timeline(Audience):
         self._width = max(NARROWEST, console.width) - TIME
 
     def __enter__(self) -> Self:
-        self._console.print(Text(f"{self._scenario.title}: {self._scenario.line}", style="bold"))
+        self._console.print(Text(f"{self._scenario.title}: {self._scenario.line.to(SOURCE)}", style="bold"))
         self._live.start()
         return self
 

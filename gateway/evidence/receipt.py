@@ -12,7 +12,7 @@ from gateway.domain.visit.state import Outcome
 from gateway.evidence.manifest import Last4, Shown
 from gateway.protocol.keys import BoxKey
 from gateway.protocol.signed_document import UNSIGNED, FileName, Id, Signed, sign
-from gateway.system.i18n import Language
+from gateway.system.i18n import Language, Text, _, pgettext
 
 RECEIPT = "receipt.json"  # its file in the visit's folder
 
@@ -31,21 +31,19 @@ class Receipt(Signed):
     left: AwareDatetime | None
 
 
-OUTCOMES: Mapping[Outcome, Mapping[Language, str]] = MappingProxyType({
-    Outcome.DELIVERED: {"fr": "livré", "en": "delivered"},
-    Outcome.PARTLY_DELIVERED: {"fr": "livré en partie", "en": "partly delivered"},
-    Outcome.NOT_DELIVERED: {"fr": "non livré", "en": "not delivered"},
-    Outcome.ATTENDED: {"fr": "remis à la porte", "en": "answered at the door"},
-    Outcome.REFUSED: {"fr": "refusé", "en": "refused"},
-    Outcome.UNKNOWN: {"fr": "inconnu", "en": "unknown"},
+OUTCOMES: Mapping[Outcome, Text] = MappingProxyType({
+    Outcome.DELIVERED: _("delivered"),
+    Outcome.PARTLY_DELIVERED: _("partly delivered"),
+    Outcome.NOT_DELIVERED: _("not delivered"),
+    Outcome.ATTENDED: _("answered at the door"),
+    Outcome.REFUSED: pgettext("a delivery", "refused"),
+    Outcome.UNKNOWN: _("unknown"),
 })  # fmt: skip
 
-_TEXT: Mapping[Language, str] = MappingProxyType({
-    "fr": "Reçu Perron\n{entrance}, {date}\n{carrier} : arrivée {came}, départ {left}\n"
-          "Colis : {parcels}\nRésultat : {outcome}\nVisite {visit}\nClé {fingerprint}\n",
-    "en": "Perron receipt\n{entrance}, {date}\n{carrier}: came {came}, left {left}\n"
-          "Parcels: {parcels}\nResult: {outcome}\nVisit {visit}\nKey {fingerprint}\n",
-})  # fmt: skip
+_TEXT = _(
+    "Perron receipt\n{entrance}, {date}\n{carrier}: came {came}, left {left}\n"
+    "Parcels: {parcels}\nResult: {outcome}\nVisit {visit}\nKey {fingerprint}\n"
+)
 
 
 def receipt(  # noqa: PLR0913 - one argument a line of the receipt
@@ -80,14 +78,15 @@ def text(issued: Receipt, *, language: Language, zone: ZoneInfo, fingerprint: st
     """The receipt for people, in the house's time."""
     came = issued.came.astimezone(zone)
     left = None if issued.left is None else issued.left.astimezone(zone)
-    return _TEXT[language].format(
+    return _TEXT.to(
+        language,
         entrance=issued.entrance,
         date=came.strftime("%Y-%m-%d"),
         carrier=issued.carrier,
         came=came.strftime("%H:%M"),
         left="-" if left is None else left.strftime("%H:%M"),
         parcels=", ".join(f"…{last}" for last in issued.parcels) or "-",
-        outcome=OUTCOMES[issued.outcome][language],
+        outcome=OUTCOMES[issued.outcome],
         visit=issued.visit,
         fingerprint=fingerprint,
     )

@@ -7,6 +7,7 @@ from enum import StrEnum, auto
 from types import MappingProxyType
 
 from gateway.domain.visit.state import DoorResult, Outcome
+from gateway.system.i18n import SOURCE, Text, _
 
 
 class Problem(StrEnum):
@@ -49,46 +50,60 @@ class Problem(StrEnum):
     ERASURE_UNFINISHED = auto()
 
 
-_COPY = "Take an untouched copy from the box or a backup and verify that one."
-_TELL = "Keep this copy as it is and tell the owner: somebody or some fault changed it after it was sealed."
+_COPY = _("Take an untouched copy from the box or a backup and verify that one.")
+_TELL = _("Keep this copy as it is and tell the owner: somebody or some fault changed it after it was sealed.")
 
-WORDS: Mapping[Problem, tuple[str, str]] = MappingProxyType({
-    Problem.NO_PROOF: ("there is no sealed proof", "Give the folder of one visit, with its manifest.json."),
-    Problem.UNREADABLE: ("a file cannot be read", "Check the disk and the permissions, then verify again."),
-    Problem.NOT_PLAIN: ("a file is a link or a device, which is never followed", _COPY),
-    Problem.MANIFEST_MALFORMED: ("this is not a manifest that this program knows", _COPY),
-    Problem.UNSIGNED: ("the manifest is not signed", "Let the box seal the visit again; until then it proves nothing."),
-    Problem.SIGNATURE_WRONG: ("manifest or signature was changed: they do not belong together", _TELL),
-    Problem.FOREIGN_KEY: ("another box signed this", "Compare the fingerprints: use the key of the box that filmed."),
-    Problem.KEY_REPLACED: ("signed by a key that the box no longer had at that time", _TELL),
-    Problem.SUCCESSION_WRONG: ("the line of the box's keys is not as the box signed it", _COPY),
-    Problem.PART_MISSING: ("a part of the visit is missing", _COPY),
-    Problem.PART_FOREIGN: ("this part does not belong to the part before it", _TELL),
-    Problem.MANIFEST_REPLACED: ("another manifest was sealed, as remembered outside the box", _TELL),
-    Problem.LOG_MISSING: ("the log of the visit is missing", _COPY),
-    Problem.LOG_MALFORMED: ("the log of the visit is damaged", _COPY),
-    Problem.LOG_CHANGED: ("an entry of the log was changed", _TELL),
-    Problem.LOG_ENTRY_MISSING: ("an entry of the log was taken out", _TELL),
-    Problem.LOG_OUT_OF_ORDER: ("entries of the log were put in another order", _TELL),
-    Problem.LOG_REPEATED: ("an entry of the log stands twice", _TELL),
-    Problem.LOG_TRUNCATED: ("the log was cut off", _TELL),
-    Problem.LOG_REWRITTEN: ("the log is not the one remembered outside the box", _TELL),
-    Problem.LOG_WENT_BACK: ("the box's log was rolled back to an older copy", _TELL),
-    Problem.CHECKPOINT_UNREADABLE: ("the remembered checkpoint cannot be read", "Take it from the phone again."),
-    Problem.CHECKPOINT_FOREIGN: ("the remembered checkpoint is another box's, or changed", "Take this box's own."),
-    Problem.FILM_MISSING: ("a film is missing without a declared gap", _COPY),
-    Problem.FILM_CHANGED: ("the film was changed", _TELL),
-    Problem.FILM_CUT: ("the end of the film is missing", _TELL),
-    Problem.FILM_LONGER: ("something was added after the end of the film", _TELL),
-    Problem.FILM_SWAPPED: ("this is another film than the one that was sealed", _TELL),
-    Problem.CHAIN_MISSING: ("the hash chain beside the film is missing", _COPY),
-    Problem.CHAIN_CHANGED: ("the hash chain beside the film was changed", _TELL),
-    Problem.HOLE_UNDECLARED: ("a camera's film lacks without a declared gap", _TELL),
-    Problem.RECEIPT_WRONG: ("the courier's receipt is not the box's own of this visit", _TELL),
-    Problem.RECEIPT_MISSING: ("the courier's receipt is missing", _COPY),
-    Problem.TOMBSTONE_WRONG: ("the note of erasure is not the box's own of this visit", _TELL),
-    Problem.ERASURE_UNFINISHED: ("erased, yet something is still here", "Let the box finish the erasure."),
-})  # fmt: skip
+WORDS: Mapping[Problem, tuple[Text, Text]] = MappingProxyType(
+    {
+        Problem.NO_PROOF: (_("there is no sealed proof"), _("Give the folder of one visit, with its manifest.json.")),
+        Problem.UNREADABLE: (_("a file cannot be read"), _("Check the disk and the permissions, then verify again.")),
+        Problem.NOT_PLAIN: (_("a file is a link or a device, which is never followed"), _COPY),
+        Problem.MANIFEST_MALFORMED: (_("this is not a manifest that this program knows"), _COPY),
+        Problem.UNSIGNED: (
+            _("the manifest is not signed"),
+            _("Let the box seal the visit again; until then it proves nothing."),
+        ),
+        Problem.SIGNATURE_WRONG: (_("manifest or signature was changed: they do not belong together"), _TELL),
+        Problem.FOREIGN_KEY: (
+            _("another box signed this"),
+            _("Compare the fingerprints: use the key of the box that filmed."),
+        ),
+        Problem.KEY_REPLACED: (_("signed by a key that the box no longer had at that time"), _TELL),
+        Problem.SUCCESSION_WRONG: (_("the line of the box's keys is not as the box signed it"), _COPY),
+        Problem.PART_MISSING: (_("a part of the visit is missing"), _COPY),
+        Problem.PART_FOREIGN: (_("this part does not belong to the part before it"), _TELL),
+        Problem.MANIFEST_REPLACED: (_("another manifest was sealed, as remembered outside the box"), _TELL),
+        Problem.LOG_MISSING: (_("the log of the visit is missing"), _COPY),
+        Problem.LOG_MALFORMED: (_("the log of the visit is damaged"), _COPY),
+        Problem.LOG_CHANGED: (_("an entry of the log was changed"), _TELL),
+        Problem.LOG_ENTRY_MISSING: (_("an entry of the log was taken out"), _TELL),
+        Problem.LOG_OUT_OF_ORDER: (_("entries of the log were put in another order"), _TELL),
+        Problem.LOG_REPEATED: (_("an entry of the log stands twice"), _TELL),
+        Problem.LOG_TRUNCATED: (_("the log was cut off"), _TELL),
+        Problem.LOG_REWRITTEN: (_("the log is not the one remembered outside the box"), _TELL),
+        Problem.LOG_WENT_BACK: (_("the box's log was rolled back to an older copy"), _TELL),
+        Problem.CHECKPOINT_UNREADABLE: (
+            _("the remembered checkpoint cannot be read"),
+            _("Take it from the phone again."),
+        ),
+        Problem.CHECKPOINT_FOREIGN: (
+            _("the remembered checkpoint is another box's, or changed"),
+            _("Take this box's own."),
+        ),
+        Problem.FILM_MISSING: (_("a film is missing without a declared gap"), _COPY),
+        Problem.FILM_CHANGED: (_("the film was changed"), _TELL),
+        Problem.FILM_CUT: (_("the end of the film is missing"), _TELL),
+        Problem.FILM_LONGER: (_("something was added after the end of the film"), _TELL),
+        Problem.FILM_SWAPPED: (_("this is another film than the one that was sealed"), _TELL),
+        Problem.CHAIN_MISSING: (_("the hash chain beside the film is missing"), _COPY),
+        Problem.CHAIN_CHANGED: (_("the hash chain beside the film was changed"), _TELL),
+        Problem.HOLE_UNDECLARED: (_("a camera's film lacks without a declared gap"), _TELL),
+        Problem.RECEIPT_WRONG: (_("the courier's receipt is not the box's own of this visit"), _TELL),
+        Problem.RECEIPT_MISSING: (_("the courier's receipt is missing"), _COPY),
+        Problem.TOMBSTONE_WRONG: (_("the note of erasure is not the box's own of this visit"), _TELL),
+        Problem.ERASURE_UNFINISHED: (_("erased, yet something is still here"), _("Let the box finish the erasure.")),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,9 +160,9 @@ def condemn(wrong: Wrong, *, parts: tuple[PartReport, ...] = (), fingerprint: st
     return Verdict(
         ok=False,
         code=wrong.problem,
-        problem=problem,
+        problem=problem.to(SOURCE),
         where=wrong.where,
-        remedies=(remedy,),
+        remedies=(remedy.to(SOURCE),),
         parts=parts,
         fingerprint=fingerprint,
     )

@@ -18,7 +18,7 @@ from typing import Any, Final
 from urllib.parse import parse_qs
 
 from aiohttp import web
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from limits import RateLimitItemPerMinute
 from markupsafe import Markup
 from sqlalchemy import Row, and_, select
@@ -27,14 +27,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.hub.api.rate_limit import Windows
 from gateway.hub.authentication import kept
 from gateway.hub.connections import TRIES, Pen, ask, state_of
-from gateway.hub.consent_words import WORDS, asked_for, moment, say
+from gateway.hub.consent_words import ENDINGS, JOIN, JOIN_WHY, PROBLEMS, asked_for, moment
 from gateway.hub.http.client_address import AROUND, whence, wider
 from gateway.hub.operation import Bells
 from gateway.hub.store import Store
 from gateway.hub.tables import brands, connections, retailers
 from gateway.protocol.consent_request import AskedTerms
 from gateway.protocol.support_code import read
-from gateway.system.i18n import SOURCE, Language, accepted, languages
+from gateway.system.i18n import SOURCE, Language, _, accepted, language_names, languages_of, template_functions
 from gateway.system.text import isolated
 
 LOOKS = 120  # a minute, of one address
@@ -85,16 +85,13 @@ class Consent:
     async def _code_of_a_claim(self, request: web.Request) -> web.Response:
         """A phone has read the QR of a claim (gateway/protocol/enrolment.py). What stands behind the # never comes.
 
-        It stands in the browser's address alone, to be copied from there: so the page is in both languages at once.
+        It stands in the browser's address alone, to be copied from there: so the page is in all languages at once.
         """
         if not await self._let(request, "looks", LOOKS):
             return self._problem(request, HTTPStatus.TOO_MANY_REQUESTS, "slow")
         language = _language(request)
-        other: Language = "en" if language == "fr" else "fr"
-        page = _templates().get_template("consent.html").render(
-            language=language, other=other, view="join", title=say("join", language), style=Markup(_STYLE),  # noqa: S704 - our own file
-            t=lambda key: WORDS[key][language], o=lambda key: WORDS[key][other],
-        )  # fmt: skip
+        others = [(other, JOIN.to(other), JOIN_WHY.to(other)) for other in languages_of(JOIN) if other != language]
+        page = _render(language, view="join", title=JOIN.to(language), why=JOIN_WHY, others=others)
         return web.Response(text=page, content_type="text/html", headers=dict(_HEADERS))
 
     async def _said(self, request: web.Request) -> web.Response:
@@ -131,13 +128,12 @@ class Consent:
     def _page(self, request: web.Request, row: Row[Any], *, slip: bool = False) -> web.Response:
         now, language = self._now(), _language(request)
         view, left = _view(row, now), TRIES - row.tries
-        facts = {"brand": isolated(row.brand_name), "retailer": isolated(row.retailer_name), "left": str(left),
-                 "until": moment(row.expires, language)}  # fmt: skip
+        brand = isolated(row.brand_name)
         asked = AskedTerms.model_validate_json(json.dumps(row.asked))
-        page = _templates().get_template("consent.html").render(
-            language=language, view=view, title=say("title", language, **facts), style=Markup(_STYLE),  # noqa: S704 - our own file
-            t=lambda key: say(key, language, **facts), sandbox=row.sandbox, asked=asked_for(asked, language),
-            left=left, slip=slip, back=_back(row, view),
+        page = _render(
+            language, view=view, title=_("{brand} asks").to(language, brand=brand), sandbox=row.sandbox, brand=brand,
+            retailer=isolated(row.retailer_name), until=moment(row.expires, language), ending=ENDINGS.get(view),
+            asked=asked_for(asked, language), left=left, slip=slip, back=_back(row, view),
         )  # fmt: skip
         more = {"Refresh": str(REFRESH)} if view == "wait" and not slip else {}
         status = HTTPStatus.UNPROCESSABLE_ENTITY if slip else HTTPStatus.OK
@@ -145,20 +141,26 @@ class Consent:
 
     def _problem(self, request: web.Request, status: HTTPStatus, which: str) -> web.Response:
         language = _language(request)
-        page = _templates().get_template("consent.html").render(
-            language=language, view="problem", title=say(which, language), style=Markup(_STYLE), problem=which,  # noqa: S704 - our own file
-            t=lambda key: WORDS[key][language],
-        )  # fmt: skip
+        title, why = PROBLEMS[which]
+        page = _render(language, view="problem", title=title.to(language), why=why)
         return web.Response(text=page, status=status, content_type="text/html", headers=dict(_HEADERS))
 
 
-@cache
-def _templates() -> Environment:
-    """Read and compile the page's template once in a process."""
-    return Environment(
-        loader=PackageLoader("gateway.hub"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, auto_reload=False,
+def _render(language: Language, **facts: object) -> str:
+    return _template().render(
+        facts, language=language, languages=languages_of(JOIN), language_names=language_names(), style=Markup(_STYLE),  # noqa: S704 - our own file
+        **template_functions(language),
     )  # fmt: skip
+
+
+@cache
+def _template() -> Template:
+    """Read and compile the page's template once in a process."""
+    environment = Environment(
+        loader=PackageLoader("gateway.hub"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, auto_reload=False, extensions=["jinja2.ext.i18n"],
+    )  # fmt: skip
+    return environment.get_template("consent.html")
 
 
 async def _said_code(request: web.Request) -> str | None:
@@ -192,9 +194,9 @@ def _back(row: Row[Any], view: str) -> str | None:
 
 def _language(request: web.Request) -> Language:
     chosen = request.query.get("lang")
-    if chosen in languages():
+    if chosen in languages_of(JOIN):
         return chosen
-    return accepted(request.headers.get("Accept-Language", "")) or SOURCE
+    return accepted(request.headers.get("Accept-Language", ""), languages_of(JOIN)) or SOURCE
 
 
 async def _row(tx: AsyncConnection, secret: str, *, lock: bool = False) -> Row[Any] | None:

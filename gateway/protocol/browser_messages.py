@@ -161,10 +161,11 @@ class AskState(Asking):
 
 
 class AskMessages(Asking):
-    """What the box told its household; `after`: those behind this one."""
+    """What the box told its household, in this language (None: in the house's); `after`: those behind this one."""
 
     ask: Literal["messages"]
     after: Annotated[int, Field(ge=0, le=2**53 - 1)] = 0
+    language: Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}$")] | None = None
 
 
 class AskVisits(Asking):

@@ -7,7 +7,7 @@ brings the catalogues up to date with the source.
 
 import gettext
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -32,20 +32,21 @@ class Text:
     context: str | None = None
     facts: tuple[tuple[str, "Text | str"], ...] = ()
 
-    def to(self, language: Language, **facts: "Text | str") -> str:
-        """Return the words for a reader of this language: English where its catalogue has none.
+    def template(self, language: Language) -> str:
+        """Return the words with their placeholders in this language, or in English where its catalogue has none."""
+        catalogue = _catalogue(language)
+        if self.context is None:
+            return catalogue.gettext(self.message)
+        return catalogue.pgettext(self.context, self.message)
+
+    def to(self, language: Language, /, **facts: "Text | str") -> str:
+        """Return the words for a reader of this language, with their facts.
 
         Raises:
             KeyError: the message names a fact that was not given.
         """
-        catalogue = _catalogue(language)
-        found = (
-            catalogue.gettext(self.message)
-            if self.context is None
-            else catalogue.pgettext(self.context, self.message)
-        )  # fmt: skip
         given: Mapping[str, Text | str] = dict(self.facts) | facts
-        return found.format(**{name: in_language(fact, language) for name, fact in given.items()})
+        return self.template(language).format(**{name: in_language(fact, language) for name, fact in given.items()})
 
 
 def _(message: str, /, **facts: Text | str) -> Text:
@@ -63,11 +64,38 @@ def in_language(text: Text | str, language: Language) -> str:
     return text.to(language) if isinstance(text, Text) else text
 
 
+def template_functions(language: Language) -> Mapping[str, Callable[..., str]]:
+    """Return what Jinja2's i18n extension calls while a page is rendered for this reader.
+
+    `_("...", name=...)` in a template calls `gettext`. `in_words` puts a `Text` that the page was given into words.
+    """
+
+    def in_words(text: Text, /, **facts: object) -> str:
+        return text.to(
+            language, **{name: fact if isinstance(fact, Text) else str(fact) for name, fact in facts.items()}
+        )
+
+    return {
+        "gettext": lambda message, /, **facts: in_words(Text(message), **facts),
+        "pgettext": lambda context, message, /, **facts: in_words(Text(message, context), **facts),
+        "in_words": in_words,
+    }
+
+
 @cache
 def languages() -> tuple[Language, ...]:
     """Return every language that has a catalogue, and English, which needs none."""
     found = {path.parents[1].name for path in _LOCALE.glob(f"*/LC_MESSAGES/{_DOMAIN}.[mp]o")}
     return (*sorted(found - {SOURCE}), SOURCE)
+
+
+@cache
+def languages_of(text: Text) -> tuple[Language, ...]:
+    """Return the languages that have words of their own for a text.
+
+    A page is offered in those of one of its texts: a catalogue may hold one page and nothing else.
+    """
+    return tuple(one for one in languages() if one == SOURCE or text.template(one) != text.message)
 
 
 @cache
@@ -77,8 +105,8 @@ def language_names() -> Mapping[Language, str]:
     return {language: own.to(language) for language in languages()}
 
 
-def accepted(accept_language: str) -> Language | None:
-    """Return the first of a browser's languages (RFC 9110, Accept-Language) that has a catalogue; None: none has."""
+def accepted(accept_language: str, offered: Sequence[Language]) -> Language | None:
+    """Return the first of a browser's languages (RFC 9110, Accept-Language) that is offered; None: none is."""
     wanted: list[tuple[float, int, str]] = []
     for place, part in enumerate(accept_language[:500].split(",")):
         tag, _semicolon, weight = part.strip().partition(";q=")
@@ -86,15 +114,15 @@ def accepted(accept_language: str) -> Language | None:
             wanted.append((-float(weight or 1), place, tag.partition("-")[0].lower()))
         except ValueError:
             continue
-    return next((tag for _weight, _place, tag in sorted(wanted) if tag in languages()), None)
+    return next((tag for _weight, _place, tag in sorted(wanted) if tag in offered), None)
 
 
-def language_of(environment: Mapping[str, str]) -> Language:
-    """Return the language of people at this machine by its environment (POSIX: LC_ALL, LC_MESSAGES, LANG)."""
+def language_of(environment: Mapping[str, str], offered: Sequence[Language]) -> Language:
+    """Return the language of this machine (POSIX: LC_ALL, LC_MESSAGES, LANG) where it is offered, else English."""
     names = ("LC_ALL", "LC_MESSAGES", "LANG")  # the first that is set counts
     locale = next(filter(None, map(environment.get, names)), "")
     language = locale.partition(".")[0].partition("_")[0]
-    return language if language in languages() else SOURCE
+    return language if language in offered else SOURCE
 
 
 @cache

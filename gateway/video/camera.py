@@ -15,6 +15,7 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from gateway.system.containment import Containment
+from gateway.system.i18n import SOURCE
 from gateway.video.broadcast import Broadcast, Show
 from gateway.video.credentials import changed_at
 from gateway.video.frame_analysis import Eye, thumbnail
@@ -211,7 +212,7 @@ class Camera:
         self._refused = self._refused + 1 if why is Unopened.LOGIN_REFUSED else 0
         if why is not None and why is not self._unopened:
             said, todo = SAID[why]
-            log.warning("%s: %s. %s", self.source.name, said, todo)
+            log.warning("%s: %s. %s", self.source.name, said.to(SOURCE), todo.to(SOURCE))
         self._unopened = why
 
     def _wait_until_wanted(self) -> bool:

@@ -14,14 +14,14 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from gateway.protocol.hash_chain import canonical
-from gateway.system.i18n import Language, languages
+from gateway.system.i18n import Language, _, languages_of
 from gateway.web.auth.accounts import Who
 from gateway.web.auth.roles import Right
 from gateway.web.server.authorization import Desk
 from gateway.web.server.fragments import Seat
 from gateway.web.server.security_headers import away
 from gateway.web.texts.away import AWAY
-from gateway.web.texts.catalogue import WORDS
+from gateway.web.texts.catalogue import TEXTS
 
 LYING = resources.files("gateway.web") / "static"
 SCRIPTS = (
@@ -41,6 +41,7 @@ SHARED = frozenset({
     "acknowledge", "age.ago", "age.left", "age.now", "incident", "live.stale", "live.waiting", "nav.live", "next.none",
     "next.title", "safe_mode", "stop", "visit.approve", "visit.film", "visit.title", "visit.veto",
 })  # fmt: skip
+_TITLE = _("My home, from elsewhere")
 FAMILIES = ("brand.", "day.", "door.", "phase.")
 ENROLLING = ("away.enrol.failed", "away.enrol.making", "away.enrol.plain")  # of the script that makes the keys
 
@@ -57,8 +58,8 @@ class Away:
         """Return what is served here."""
         return [
             web.get("/away", self._which),
-            web.get("/away/{language:fr|en}", self._page),
-            web.get("/away/{language:fr|en}.webmanifest", self._manifest),
+            web.get(f"/away/{{language:{'|'.join(_spoken())}}}", self._page),
+            web.get(f"/away/{{language:{'|'.join(_spoken())}}}.webmanifest", self._manifest),
             web.get("/away/worker.js", self._worker),
             web.get("/away/enrol", self._desk.behind(Right.AWAY, self._enrol)),
         ]
@@ -82,7 +83,7 @@ class Away:
         """The page that makes the keys: with nothing to press where they would be no good."""
         lacks = "away.enrol.no_hub" if self._hub is None else None
         language = self._desk.language(request)
-        says = {key.rpartition(".")[2]: WORDS[key][language] for key in ENROLLING}
+        says = {key.rpartition(".")[2]: TEXTS[key].template(language) for key in ENROLLING}
         return self._desk.page(
             request, "away-enrol", lacks=lacks, hub=self._hub, label=who.name, says=canonical(says).decode()
         )
@@ -91,8 +92,8 @@ class Away:
     def _kept(self) -> Mapping[str, tuple[bytes, str]]:
         """All that a browser keeps: by path, the bytes and their SHA-256."""
         files = {f"/static/{name}": (LYING / name).read_bytes() for name in (*SCRIPTS, *LOOKS)}
-        files |= {f"/away/{language}": self._painted(language) for language in languages()}
-        files |= {f"/away/{language}.webmanifest": manifest(language) for language in languages()}
+        files |= {f"/away/{language}": self._painted(language) for language in _spoken()}
+        files |= {f"/away/{language}.webmanifest": manifest(language) for language in _spoken()}
         return {path: (body, hashlib.sha256(body).hexdigest()) for path, body in files.items()}
 
     @cached_property
@@ -101,13 +102,18 @@ class Away:
         kept = {path: digest for path, (_, digest) in sorted(self._kept.items())}
         # the policy comes with the page and is kept with it: another hub is another version too
         version = hashlib.sha256(canonical({"kept": kept, "policy": dict(away(self._hub))})).hexdigest()
-        facts = {"VERSION": version, "LANGUAGES": languages(), "KEPT": kept}
+        facts = {"VERSION": version, "LANGUAGES": _spoken(), "KEPT": kept}
         head = "".join(f"const {name} = {json.dumps(fact, indent=1)};\n" for name, fact in facts.items())
         return head.encode() + (LYING / "away_worker.js").read_bytes()
 
     def _painted(self, language: Language) -> bytes:
-        other = next(one for one in languages() if one != language)
-        return self._desk.painter.page("away", Seat(language=language), other=other, says=said(language)).encode()
+        others = [one for one in _spoken() if one != language]
+        return self._desk.painter.page("away", Seat(language=language), others=others, says=said(language)).encode()
+
+
+def _spoken() -> tuple[Language, ...]:
+    """The languages of this page."""
+    return languages_of(_TITLE)
 
 
 def origin(url: str) -> str:
@@ -118,14 +124,14 @@ def origin(url: str) -> str:
 
 def said(language: Language) -> str:
     """The words of the page's script, as JSON."""
-    keys = (key for key in WORDS if key in SHARED or key in AWAY or key.startswith(FAMILIES))
-    return canonical({key: WORDS[key][language] for key in keys}).decode()
+    keys = (key for key in TEXTS if key in SHARED or key in AWAY or key.startswith(FAMILIES))
+    return canonical({key: TEXTS[key].template(language) for key in keys}).decode()
 
 
 def manifest(language: Language) -> bytes:
     """What a phone needs to put the page on its home screen (W3C Web Application Manifest)."""
     return canonical({
-        "name": WORDS["away.title"][language], "short_name": "Perron", "lang": language, "id": "/away",
+        "name": _TITLE.to(language), "short_name": "Perron", "lang": language, "id": "/away",
         "start_url": f"/away/{language}", "scope": "/away", "display": "standalone",
         "background_color": "#f6f5f1", "theme_color": "#0b6e5f",
         "icons": [

@@ -20,7 +20,7 @@ from gateway.storage import StoreFailed
 from gateway.system.atomic_file import write_whole
 from gateway.system.http_limits import RequestTurns, limit_requests
 from gateway.system.http_log import quiet
-from gateway.system.i18n import Language, languages
+from gateway.system.i18n import Language, _, languages
 from gateway.system.pki.pages import FOLDER, Certificate, certificate, spaced
 from gateway.system.regular_file import read_bytes
 from gateway.web.auth.accounts import Accounts, Refused
@@ -61,6 +61,7 @@ from gateway.web.server.security_headers import (
     local,
     open_in_clear,
 )
+from gateway.web.texts.catalogue import TEXTS
 
 log = structlog.get_logger(__name__)
 
@@ -259,7 +260,7 @@ class Site:
         signed_in = self._desk.who(request) is not None
         if self._porch is not None and not self._porch.heard(request, signed_in=signed_in):
             answer = web.Response(status=web.HTTPTooManyRequests.status_code, headers={"Retry-After": "1"},
-                                  text=f"{self._desk.say(request, 'error.429')}\n")  # fmt: skip
+                                  text=self._desk.say(request, TEXTS["error.429"]) + "\n")  # fmt: skip
             answer.force_close()
             return answer
         return await handler(request)
@@ -279,13 +280,13 @@ class Site:
         except web.HTTPClientError as error:
             ours = error.status in (web.HTTPConflict.status_code, web.HTTPUnauthorized.status_code)
             key = f"error.{error.status}" if error.status in (401, 403, 404) else "error.other"
-            why = error.text if ours and error.text else self._desk.say(request, key)
+            why = error.text if ours and error.text else self._desk.say(request, TEXTS[key])
             if wants_json(request):
                 return web.json_response({"why": why}, status=error.status)
             return self._desk.page(request, "error", status=error.status, why=why)
         except StoreFailed as failure:
             log.error("page_not_stored", why=str(failure))
-            why = self._desk.say(request, "error.disk")
+            why = self._desk.say(request, _("The box's disk takes nothing more: `perron doctor` looks for the cause."))
             if wants_json(request):
                 return web.json_response({"why": why}, status=web.HTTPServiceUnavailable.status_code)
             return self._desk.page(request, "error", status=web.HTTPServiceUnavailable.status_code, why=why)

@@ -18,7 +18,7 @@ from gateway.demo.scenarios.homes import patient
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import Phase, Refusal
 from gateway.mqtt.mosquitto.provisioning import free_port
-from gateway.web.texts.catalogue import say
+from gateway.web.texts.catalogue import TEXTS
 from tests.browser import visitor
 from tests.gateway.web.house import HERONS
 from tests.shell.parts import until
@@ -42,8 +42,7 @@ QUICK = {
 LATENCY = 15.0  # seconds: the lock's declared longest answer, so an unlock that is on its way is one for so long
 
 
-def told(key: str) -> str:
-    return say(key, "en")
+STOPPED = "Stopped by you: nothing opens."
 
 
 @dataclass
@@ -53,17 +52,17 @@ class Phone:
     page: Page
 
     async def sees_phase(self, phase: str) -> None:
-        await expect(self.page.locator(".visit .phase")).to_have_text(told(f"phase.{phase}"))
+        await expect(self.page.locator(".visit .phase")).to_have_text(TEXTS[f"phase.{phase}"].to("en"))
 
     async def sees_door(self, word: str) -> None:
-        await expect(self.page.locator(".door .word")).to_have_text(told(f"door.{word}"))
+        await expect(self.page.locator(".door .word")).to_have_text(TEXTS[f"door.{word}"].to("en"))
 
     async def sees_no_visit(self) -> None:
         await expect(self.page.locator(".visit")).to_have_count(0)
 
     async def stops(self) -> None:
         await self.page.locator("button[value=stop]").click()
-        await expect(self.page.locator(".notice.bad").first).to_have_text(told("stopped"))
+        await expect(self.page.locator(".notice.bad").first).to_have_text(STOPPED)
 
     async def lifts(self) -> None:
         await self.page.locator("button[value=lift]").click()
@@ -103,7 +102,7 @@ class House:
     async def turned_away(self) -> None:
         """A visit that was under way ends with a no, and the phone tells why."""
         await self.play.refused(Refusal.STOPPED_BY_OWNER)
-        await expect(self.phone.page.locator(".timeline")).to_contain_text(told("story.Stopped"))
+        await expect(self.phone.page.locator(".timeline")).to_contain_text(TEXTS["story.Stopped"].to("en"))
 
 
 def held(plan: Plan, port: int) -> Plan:

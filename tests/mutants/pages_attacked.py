@@ -48,8 +48,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a brand's name is a link on the owner's phone",
         file="gateway/runtime/notifications/texts.py",
-        old='        "brand": unlinked(facts.brand or ""),\n',
-        new='        "brand": (facts.brand or ""),\n',
+        old='unlinked(parameters.get(name, "")) for name in ("carrier", "brand",',
+        new='parameters.get(name, "") for name in ("carrier", "brand",',
         tests=(f"{VOICE}::test_no_name_from_outside_is_a_link_a_mention_or_markup_in_a_message",),
     ),
     Mutant(

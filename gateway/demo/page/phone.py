@@ -1,9 +1,9 @@
-"""The owner's phone: what the box's messages reach at the far end of the cable, as Apprise's plain JSON."""
+"""The owner's phones, one a language: what the box's messages reach at the far end of the cable, as Apprise's JSON."""
 
 import base64
 import binascii
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from aiohttp import web
@@ -21,6 +21,7 @@ class Buzz:
     text: str
     urgent: bool
     picture: bytes | None
+    language: str = ""  # of the phone that it reached
 
 
 class _Attachment(BaseModel):
@@ -42,14 +43,14 @@ class Phone:
     """Listens on 127.0.0.1. `buzzed` is called with each message as it arrives.
 
     async with Phone(print) as phone:
-        url = f"json://127.0.0.1:{phone.port}/"
+        url = f"json://127.0.0.1:{phone.port}/fr"
     """
 
     def __init__(self, buzzed: Callable[[Buzz], None]) -> None:
         self.port = 0
         self._buzzed = buzzed
         app = web.Application(client_max_size=LARGEST)
-        app.router.add_post("/", self._take)
+        app.router.add_post("/{language}", self._take)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
 
     async def __aenter__(self) -> Self:
@@ -65,7 +66,7 @@ class Phone:
         buzz = read(await request.read())
         if buzz is None:
             raise web.HTTPBadRequest
-        self._buzzed(buzz)
+        self._buzzed(replace(buzz, language=request.match_info["language"]))
         return web.Response(text="")
 
 

@@ -34,7 +34,7 @@ def _said(seen: Seen) -> Says | None:
         case "event", "outcome":
             return _line("line.outcome", outcome=f"@outcome.{body['outcome']}")
         case "message", _:
-            return _line("line.told", text=body["text"])
+            return Says(key="line.told", facts={}, message=body)
         case "bridge", _ if body["state"] == "offline":
             return _line("line.died")
         case _:

@@ -9,6 +9,7 @@ from typing import cast
 from zoneinfo import ZoneInfo
 
 from gateway.demo.page.snapshot import Film, Moment, Verified, clock_time
+from gateway.demo.page.words import LANGUAGES
 from gateway.demo.plan import Plan
 from gateway.evidence.extract import told_bodies
 from gateway.evidence.folders import VISITS
@@ -35,11 +36,14 @@ def _sealed_film(plan: Plan, visit: str) -> Film:
     clip = _clip(folder, plan.section.cameras.outside)
     rows = cast("list[Row]", list(told_bodies((folder / log_name(1)).read_bytes()).values()))
     zone = ZoneInfo(plan.home.timezone)
-    french, english = story(rows, language="fr", zone=zone), story(rows, language="en", zone=zone)
+    told = {language: story(rows, language=language, zone=zone) for language in LANGUAGES}
     moments = tuple(
-        Moment(at=clock_time(fr.at), clock=_clock(fr.at, zone), fr=fr.text, en=en.text, tone=en.tone.value)
-        for fr, en in zip(french, english, strict=True)
-    )
+        Moment(
+            at=clock_time(same[0].at), clock=_clock(same[0].at, zone), tone=same[0].tone.value,
+            text={language: line.text for language, line in zip(told, same, strict=True)},
+        )
+        for same in zip(*told.values(), strict=True)
+    )  # fmt: skip
     url = f"/film/{visit}/{clip.file}"
     return Film(
         camera=clip.camera, url=url, start=clock_time(clip.start), end=clock_time(clip.end), moments=moments

@@ -4,10 +4,10 @@ Each chapter requires what it claims, so a show that the gateway does not live u
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from devices.simulators import control as ask
@@ -16,14 +16,14 @@ from gateway.demo.actors import PATIENCE, Parcels, Person
 from gateway.demo.handles import Point
 from gateway.demo.page.cable import Cable
 from gateway.demo.page.proof import one_byte_changed, sealed_film
-from gateway.demo.page.snapshot import Asked, CableMoved, Counts, Happening, Says, Sealed, Snapshot
-from gateway.demo.page.words import WORDS
+from gateway.demo.page.snapshot import Asked, CableMoved, Counts, Happening, Says, Sealed, Snapshot, in_words
+from gateway.demo.page.words import LANGUAGES, WORDS
 from gateway.demo.result import Opening, openings
 from gateway.demo.scenario import ONCE_IN_AND_OUT, TOLD_OF_IT, WHOLE_VISIT, Expectation, Play, Scenario
-from gateway.demo.watch import NeverCame
+from gateway.demo.watch import Body, NeverCame
 from gateway.domain.visit.commands import Notification
 from gateway.domain.visit.state import Phase, Refusal
-from gateway.system.i18n import Language
+from gateway.system.i18n import Language, Text
 
 SHOW = "show"
 SECONDS, MINUTES = 70, 3  # about how long it takes at --fast and at real times
@@ -72,17 +72,21 @@ class Act:
     chapter: int = 0
     parcels: Parcels | None = None
     visit: str = ""
-    buzzes: int = 0  # of the phone, before the cable was pulled
+    buzzes: Mapping[str, int] = field(default_factory=dict)  # of each phone, before the cable was pulled
     since: int = 0  # the lines of the house's log before the second courier
 
-    def say(self, key: str, **facts: str) -> None:
-        """Show one plain line."""
-        self.page.tell(Says(key=key, facts=facts, chapter=self.chapter))
-        self.play.narrate("show", WORDS[key][self.page.language].format(**facts))
+    def say(self, key: str, *, message: Mapping[str, Any] | None = None, **facts: str) -> None:
+        """Show one plain line; `message` is what the box told, as the line's fact `text`."""
+        self.page.tell(Says(key=key, facts=facts, chapter=self.chapter, message=message))
+        if message is not None:
+            facts["text"] = message["text"]
+        self.play.narrate("show", WORDS[key].to(self.page.language, **facts))
 
-    async def line(self, key: str, *, read: float = READ, **facts: str) -> None:
+    async def line(
+        self, key: str, *, read: float = READ, message: Mapping[str, Any] | None = None, **facts: str
+    ) -> None:
         """Show one plain line for as long as it takes to read it."""
-        self.say(key, **facts)
+        self.say(key, message=message, **facts)
         await asyncio.sleep(read)
 
     def have(self) -> Parcels:
@@ -105,7 +109,7 @@ async def a_brand_asks_to_be_let_in(act: Act) -> None:
     play.require(answer.get("state") == "awaiting_permission", f"the offer waits for the owner: {dict(answer)}")
     told = await play.told(Notification.BRAND_ASKS)
     await act.page.until(
-        "the brand's request on the phone", lambda now: any(told["text"] == one.text for one in now.phone),
+        "the brand's request on the phone", lambda now: _on_each_phone(now, told),
         within=2 * PATIENCE,
     )  # fmt: skip
     act.page.tell(asked)
@@ -193,9 +197,9 @@ async def the_phone_hears_of_it(act: Act) -> None:
     told = await play.told(Notification.LOCKED_AGAIN)
     await page.until(
         "“locked again” on the phone, with a picture",
-        lambda now: any(told["text"] in one.text and one.picture for one in now.phone), within=2 * PATIENCE,
+        lambda now: _on_each_phone(now, told, pictured=True), within=2 * PATIENCE,
     )  # fmt: skip
-    await act.line("show.back", text=told["text"])
+    await act.line("show.back", message=told)
 
 
 async def the_film_is_sealed(act: Act) -> None:
@@ -322,7 +326,9 @@ def show(page: Prompter, utc: datetime) -> Scenario:
 
     return Scenario(
         name=SHOW,
-        line="a whole delivery without internet, then a used label, a frozen camera, a killed box, a changed film",
+        line=Text(
+            "a whole delivery without internet, then a used label, a frozen camera, a killed box, a changed film"
+        ),
         play=play_it,
         expected=EXPECTED,
         home=lambda home: unhurried(asking_to_be_let_in(home, utc)),
@@ -355,6 +361,18 @@ def unhurried(home: Home) -> Home:
         places = {id_: place.model_copy(update={"open_limit": OPEN_LIMIT}) for id_, place in section.places.items()}
         entrances[name] = section.model_copy(update={"places": places})
     return home.model_copy(update={"entrances": entrances})
+
+
+def _on_each_phone(now: Snapshot, told: Body, *, pictured: bool = False) -> bool:
+    """Whether each phone shows this message, in its own language."""
+    return all(
+        any(
+            in_words(told, language) in one.text and (one.picture or not pictured)
+            for one in now.phone
+            if one.language == language
+        )
+        for language in LANGUAGES
+    )
 
 
 def _hours(hours: str) -> str:

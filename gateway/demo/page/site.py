@@ -16,11 +16,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from gateway.demo.page import script
 from gateway.demo.page.snapshot import CHECKS, shown
 from gateway.demo.page.theatre import Theatre
-from gateway.demo.page.words import line_of, words
+from gateway.demo.page.words import LANGUAGES, line_of, words
 from gateway.demo.scenario import Scenario
 from gateway.demo.scenarios import cameras, failures, garage, locks, parcels, people, promises
 from gateway.evidence.folders import VISITS
-from gateway.system.i18n import Language, accepted, language_names, languages
+from gateway.system.i18n import Language, accepted, language_names
 from gateway.web.server import live_video
 from gateway.web.server.security_headers import LARGEST_BODY, Handler, dress, guarded, hosts
 
@@ -125,9 +125,9 @@ class Site:
 
     def _language_of(self, request: web.Request) -> Language:
         chosen = request.cookies.get(LANGUAGE)
-        if chosen in languages():
+        if chosen in LANGUAGES:
             return chosen
-        return accepted(request.headers.get("Accept-Language", "")) or self._theatre.language
+        return accepted(request.headers.get("Accept-Language", ""), LANGUAGES) or self._theatre.language
 
     async def _page(self, request: web.Request) -> web.Response:
         language = self._language_of(request)
@@ -140,7 +140,7 @@ class Site:
             t("about.fast", seconds=script.SECONDS) if self._theatre.fast else t("about.slow", minutes=script.MINUTES)
         )
         text = self._environment.get_template("demo.html").render(
-            t=t, language=language, languages=languages(), names=language_names(),
+            t=t, language=language, languages=LANGUAGES, names=language_names(),
             words=json.dumps(told, ensure_ascii=False),
             about=about, checks=CHECKS, cameras=CAMERAS, chapters=len(script.CHAPTERS), show=script.SHOW,
             groups=[(group, [(one.title, line_of(one, language)) for one in ones]) for group, ones in GROUPS],
@@ -161,7 +161,7 @@ class Site:
 
     async def _language(self, request: web.Request) -> web.Response:
         chosen = (await request.post()).get(LANGUAGE)
-        if chosen not in languages():
+        if chosen not in LANGUAGES:
             raise web.HTTPBadRequest
         answer = web.Response(status=303, headers={"Location": "/"})
         answer.set_cookie(LANGUAGE, str(chosen), httponly=True, samesite="Strict")
@@ -192,7 +192,7 @@ class Site:
         if not self._seen:
             self._seen = True
             self._theatre.press(script.SHOW)
-        telling = asyncio.create_task(self._tell(page))
+        telling = asyncio.create_task(self._tell(page, self._language_of(request)))
         try:
             async for _ in page:
                 pass  # a page has nothing to say here
@@ -202,13 +202,13 @@ class Site:
                 await telling
         return page
 
-    async def _tell(self, page: web.WebSocketResponse) -> None:
+    async def _tell(self, page: web.WebSocketResponse, language: Language) -> None:
         changes, told = self._theatre.changes, -1
         while not page.closed:
             said: dict[str, object] = {"beat": True}
             if changes.count != told:
                 told = changes.count
-                said["now"] = shown(self._theatre.snapshot)
+                said["now"] = shown(self._theatre.snapshot, language)
             await page.send_str(json.dumps(said, ensure_ascii=False))
             await asyncio.sleep(REST)
             with contextlib.suppress(TimeoutError):

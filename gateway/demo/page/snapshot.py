@@ -5,13 +5,16 @@ few things below that only the demo itself knows of.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, assert_never
 
 from gateway.demo.result import Line, openings
 from gateway.demo.watch import Body, Seen
+from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import Phase, Refusal
+from gateway.runtime.notifications.texts import worded
+from gateway.system.i18n import Language
 
 CHECKS = ("parcel", "hour", "brand", "courier", "filming")
 MESSAGES = 4  # on the phone at a time, the newest
@@ -53,11 +56,15 @@ class Raised:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Says:
-    """The one line in plain words: a key of `words.py` and what is put in. `chapter` counts from 1; 0 is none."""
+    """The one line in plain words: a key of `words.py` and what is put in. `chapter` counts from 1; 0 is none.
+
+    `message`: the box's message that is the line's fact `text`, in the language of whoever reads the page.
+    """
 
     key: str
     facts: Mapping[str, str]
     chapter: int = 0
+    message: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +76,9 @@ class CableMoved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Buzzed:
-    """A message reached the phone, `waited` seconds after it was so; `picture` is its address on the page."""
+    """A message reached a phone, `waited` seconds after it was so; `picture` is its address on the page."""
+
+    language: Language
 
     text: str
     urgent: bool
@@ -103,12 +112,11 @@ class Counts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """One line of a sealed visit's timeline, in both languages; `clock` is `at` as the house's own clock reads."""
+    """One line of a sealed visit's timeline, in each language; `clock` is `at` as the house's own clock reads."""
 
     at: str
     clock: str
-    fr: str
-    en: str
+    text: Mapping[Language, str]
     tone: str
 
 
@@ -184,7 +192,7 @@ class Snapshot:
     cable: bool = True
     asked: Asked | None = None
     phone: tuple[Buzzed, ...] = ()
-    buzzes: int = 0
+    buzzes: Mapping[str, int] = field(default_factory=dict)  # of each phone
     checks: Mapping[str, bool | None] | None = None
     refusal: str | None = None
     decided_ms: int | None = None
@@ -202,11 +210,31 @@ class Snapshot:
     moves: tuple[Line, ...] = ()
 
 
-def shown(snapshot: Snapshot) -> dict[str, Any]:
-    """Return it as JSON for the page."""
+def shown(snapshot: Snapshot, language: Language) -> dict[str, Any]:
+    """Return it as JSON for a page in this language: with the phone that is told in it."""
     body = asdict(snapshot)
     del body["scans"], body["moves"], body["settled"]
+    body["phone"] = [one for one in body["phone"] if one.pop("language") == language]
+    body["buzzes"] = body["buzzes"].get(language, 0)
+    if snapshot.says is not None:
+        message = body["says"].pop("message")
+        if message is not None:
+            body["says"]["facts"] = {**snapshot.says.facts, "text": in_words(message, language)}
     return body
+
+
+def in_words(message: Mapping[str, Any], language: Language) -> str:
+    """Put what the box told (`entrance_topic(..., "message")`) into words for a reader of this language."""
+    about = message["about"]
+    kind = AlarmCode if message["urgent"] else Notification
+    return worded(kind(about), message["facts"], language)
+
+
+def _kept(phone: tuple[Buzzed, ...]) -> tuple[Buzzed, ...]:
+    """The newest of each phone."""
+    newest = {id(one) for language in {one.language for one in phone}
+              for one in [each for each in phone if each.language == language][-MESSAGES:]}  # fmt: skip
+    return tuple(one for one in phone if id(one) in newest)
 
 
 def after(now: Snapshot, what: Happening) -> Snapshot:
@@ -223,7 +251,8 @@ def after(now: Snapshot, what: Happening) -> Snapshot:
         case CableMoved(plugged=plugged):
             return replace(now, cable=plugged)
         case Buzzed():
-            return replace(now, phone=(*now.phone, what)[-MESSAGES:], buzzes=now.buzzes + 1)
+            count = now.buzzes.get(what.language, 0) + 1
+            return replace(now, phone=_kept((*now.phone, what)), buzzes={**now.buzzes, what.language: count})
         case Asked():
             return replace(now, asked=what)
         case Saw(believed=believed, clock=clock):

@@ -11,13 +11,14 @@ from devices.simulators.control import Impossible
 from gateway.cli.failure import Failure
 from gateway.config.home import Home, Messages
 from gateway.demo.actors import Retailer
-from gateway.demo.handles import Handles, Sight
+from gateway.demo.handles import Handles, Sight, Speak
 from gateway.demo.page.cable import Cable
 from gateway.demo.page.phone import Buzz, Phone
 from gateway.demo.page.plain import plain
 from gateway.demo.page.proof import sealed_film
 from gateway.demo.page.script import SHOW, show
-from gateway.demo.page.snapshot import Begins, Buzzed, Happening, Over, Raised, Saw, Sealed, Snapshot, after
+from gateway.demo.page.snapshot import Begins, Buzzed, Happening, Over, Raised, Saw, Sealed, Snapshot, after, in_words
+from gateway.demo.page.words import LANGUAGES
 from gateway.demo.plan import NoTemplate
 from gateway.demo.processes import Died
 from gateway.demo.result import Line
@@ -124,7 +125,8 @@ class Theatre:
         if now.title != SHOW and (said := plain(what)) is not None:
             now = replace(now, says=said)
         if isinstance(what, Seen) and what.kind == "message":
-            self._said[what.body["text"]] = datetime.fromisoformat(what.body["at"])
+            for language in LANGUAGES:
+                self._said[in_words(what.body, language)] = datetime.fromisoformat(what.body["at"])
         if now != before:
             self.snapshot = now
             self.changes.tell()
@@ -196,12 +198,16 @@ class Theatre:
         phones = folder / "phones.txt"
 
         def home(home: Home) -> Home:
-            phones.write_text(f"json://127.0.0.1:{port}/\n", encoding="utf-8")
+            phones.write_text(
+                "".join(f"json://127.0.0.1:{port}/{language}\n" for language in LANGUAGES), encoding="utf-8"
+            )
             return scenario.home(home).model_copy(update={"messages": Messages(file=phones)})
 
         async def play(play: Play) -> None:
             self.tell(Raised())
             await self._retailers_by_cable(play)
+            async with play.stage.handles() as handles:
+                await handles.turn(Speak(languages=LANGUAGES))
             await scenario.play(play)
 
         return replace(scenario, home=home, play=play)
@@ -224,13 +230,15 @@ class Theatre:
         """A message reached the phone; how long it was on its way is told by the box's own time of it."""
         address = None
         if buzz.picture is not None:
-            address = f"{self.snapshot.run}-{self.snapshot.buzzes + 1}.jpg"
+            address = f"{self.snapshot.run}-{sum(self.snapshot.buzzes.values()) + 1}.jpg"
             self.pictures[address] = buzz.picture
             while len(self.pictures) > PICTURES:
                 del self.pictures[next(iter(self.pictures))]
         said = self._said.get(buzz.text)
         waited = 0.0 if said is None else max(0.0, (self._utc() - said).total_seconds())
-        self.tell(Buzzed(text=buzz.text, urgent=buzz.urgent, picture=address, waited=round(waited, 1)))
+        self.tell(
+            Buzzed(language=buzz.language, text=buzz.text, urgent=buzz.urgent, picture=address, waited=round(waited, 1))
+        )
 
     async def _look(self, socket: Path) -> None:
         """Keep what the box thinks of its cameras and its clock; nothing while it is away."""

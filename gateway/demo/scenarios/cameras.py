@@ -8,6 +8,7 @@ from gateway.demo.scenarios.homes import dark_hall
 from gateway.demo.scenarios.people import STOPPED
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import Refusal
+from gateway.system.i18n import _
 
 HALL = "hall-camera"
 DOORBELL = "doorbell"
@@ -79,37 +80,37 @@ UNSEEN = replace(STOPPED, refusals=(Refusal.CAMERA_UNAVAILABLE,))
 SCENARIOS = (
     Scenario(
         name="empty-dark-hall",
-        line="a dark, still, empty hall is no fault: delivered",
+        line=_("a dark, still, empty hall is no fault: delivered"),
         play=_empty_dark_hall,
         house=dark_hall,
     ),
     Scenario(
         name="camera-frozen",
-        line="the doorbell's picture freezes while it rings: the door stays shut",
+        line=_("the doorbell's picture freezes while it rings: the door stays shut"),
         play=_camera_frozen,
         expected=UNSEEN,
     ),
     Scenario(
         name="camera-offline",
-        line="the doorbell is offline: told before anybody comes, and the door stays shut",
+        line=_("the doorbell is offline: told before anybody comes, and the door stays shut"),
         play=_camera_offline,
         expected=replace(UNSEEN, told=(Notification.NOT_READY, Notification.AT_THE_DOOR, Notification.NOT_OPENED)),
     ),
     Scenario(
         name="camera-lost-inside",
-        line="the hall's camera is lost with the courier inside: alarm, a declared gap, and locked again",
+        line=_("the hall's camera is lost with the courier inside: alarm, a declared gap, and locked again"),
         play=_camera_lost_inside,
         expected=Expectation(alarms=(AlarmCode.CAMERA_LOST,), gaps=frozenset({HALL})),
     ),
     Scenario(
         name="video-killed",
-        line="the video process is killed with the courier inside: another films on, the gap is declared",
+        line=_("the video process is killed with the courier inside: another films on, the gap is declared"),
         play=_video_killed,
         expected=Expectation(alarms=(AlarmCode.CAMERA_LOST,), gaps=frozenset({HALL, DOORBELL}), told=TOLD_OF_IT),
     ),
     Scenario(
         name="label-by-camera",
-        line="the camera at the door reads the parcel's label and the courier's code",
+        line=_("the camera at the door reads the parcel's label and the courier's code"),
         play=_label_by_camera,
     ),
 )

@@ -9,6 +9,7 @@ from gateway.demo.handles import Point, SetClock, SetFree
 from gateway.demo.scenario import REFUSED, TOLD_OF_IT, WHOLE_VISIT, Expectation, Play, Scenario
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import DoorResult, Outcome, Phase, Refusal
+from gateway.system.i18n import _
 
 HOUR = 3600.0
 KILLED = "gateway-killed"
@@ -135,7 +136,7 @@ async def _not_ready(play: Play) -> None:
 async def _safe_mode(play: Play) -> None:
     """Three deaths within a minute: it locks, films, warns and opens nothing until the owner has looked."""
     parcels = await play.promised()
-    for _ in range(3):
+    for _death in range(3):
         await play.dies()
     await play.alarm(AlarmCode.SAFE_MODE)
     await play.watch.until("connected in safe mode", lambda: _guards(play), within=PATIENCE)
@@ -165,12 +166,12 @@ FOUND_UNLOCKING = replace(FOUND_INSIDE, phases=(Phase.RINGING, Phase.UNLOCKING, 
 SCENARIOS = (
     Scenario(
         name="broker-restart",
-        line="the broker dies with the courier inside and comes back: asked anew, locked again",
+        line=_("the broker dies with the courier inside and comes back: asked anew, locked again"),
         play=_broker_restart,
     ),
     Scenario(
         name="broker-paused",
-        line="the broker stands still as the unlock is sent: the lock refuses the late copy, nothing opens",
+        line=_("the broker stands still as the unlock is sent: the lock refuses the late copy, nothing opens"),
         play=_broker_paused,
         expected=Expectation(
             outcome=Outcome.UNKNOWN,
@@ -182,7 +183,9 @@ SCENARIOS = (
         ),
     ),
     Scenario(
-        name=KILLED, variant="before-commit", line="killed before the intent is stored: nothing used, a new scan works",
+        name=KILLED, variant="before-commit", line=_(
+            "killed before the intent is stored: nothing used, a new scan works"
+        ),
         play=_killed_before_commit,
         expected=Expectation(
             phases=(Phase.RINGING, "ready", *WHOLE_VISIT),
@@ -191,40 +194,42 @@ SCENARIOS = (
         ),
     ),
     Scenario(
-        name=KILLED, variant="after-commit", line="killed after the intent is stored: spent, never sent later",
+        name=KILLED, variant="after-commit", line=_("killed after the intent is stored: spent, never sent later"),
         play=_killed_unsent("after-commit"), expected=SPENT,
     ),
     Scenario(
-        name=KILLED, variant="before-publish", line="killed before the unlock is sent: spent, never sent later",
+        name=KILLED, variant="before-publish", line=_("killed before the unlock is sent: spent, never sent later"),
         play=_killed_unsent("before-publish"), expected=SPENT,
     ),
     Scenario(
-        name=KILLED, variant="after-publish", line="killed as the unlock is sent: the courier inside is found",
+        name=KILLED, variant="after-publish", line=_("killed as the unlock is sent: the courier inside is found"),
         play=_killed_sent("after-publish"), expected=FOUND_INSIDE,
     ),
     Scenario(
-        name=KILLED, variant="after-acknowledgement", line="killed as the broker has the unlock: the courier is found",
+        name=KILLED, variant="after-acknowledgement", line=_(
+            "killed as the broker has the unlock: the courier is found"
+        ),
         play=_killed_sent("after-acknowledgement"), expected=FOUND_UNLOCKING,
     ),
     Scenario(
-        name=KILLED, variant="after-report", line="killed as the lock says unlocked: the courier inside is found",
+        name=KILLED, variant="after-report", line=_("killed as the lock says unlocked: the courier inside is found"),
         play=_killed_sent("after-report"), expected=FOUND_UNLOCKING,
     ),
     Scenario(
         name="disk-full-inside",
-        line="the disk fills up with the courier inside: alarm, filmed on, locked again",
+        line=_("the disk fills up with the courier inside: alarm, filmed on, locked again"),
         play=_disk_full_inside,
         expected=Expectation(alarms=(AlarmCode.DISK_FULL,)),
     ),
     Scenario(
         name="clock-stepped-back",
-        line="the window is over and the clock steps back into it: not believed, nothing opens",
+        line=_("the window is over and the clock steps back into it: not believed, nothing opens"),
         play=_clock_stepped_back,
         expected=replace(REFUSED, refusals=(Refusal.CLOCK_UNTRUSTED,)),
     ),
     Scenario(
         name="not-ready",
-        line="the door's sensor is away: told before anybody comes; back again, the parcel is delivered",
+        line=_("the door's sensor is away: told before anybody comes; back again, the parcel is delivered"),
         play=_not_ready,
         expected=Expectation(
             refusals=(Refusal.NOT_READY,), told=(Notification.NOT_READY, Notification.READY_AGAIN, *TOLD_OF_IT)
@@ -232,7 +237,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="safe-mode",
-        line="three deaths within a minute: it locks, films and warns, and opens nothing until the owner has looked",
+        line=_("three deaths within a minute: it locks, films and warns, and opens nothing until the owner has looked"),
         play=_safe_mode,
         expected=Expectation(
             outcome=Outcome.REFUSED,

@@ -9,6 +9,7 @@ from gateway.config.devices import CoverDevice, DoorDevice
 from gateway.demo.plan import Plan
 from gateway.demo.scenario import Play, Scenario
 from gateway.domain.visit.state import Phase
+from gateway.system.i18n import _
 
 WARNING, TRAVEL = 1.0, 3.0  # seconds
 LONG = 60.0  # seconds: longer than the door stands open here
@@ -64,7 +65,7 @@ async def _delivered(play: Play) -> None:
 SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         name="garage",
-        line="a garage door: up on a scan, down on the courier's word; closed by its own sensor's fresh word",
+        line=_("a garage door: up on a scan, down on the courier's word; closed by its own sensor's fresh word"),
         play=_delivered,
         plan=with_garage_door,
     ),

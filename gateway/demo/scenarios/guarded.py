@@ -5,6 +5,7 @@ from gateway.demo.scenario import Expectation, Play, Scenario
 from gateway.demo.scenarios.failures import broker_stands_still
 from gateway.domain.visit.commands import AlarmCode
 from gateway.domain.visit.state import Outcome, Phase, Refusal
+from gateway.system.i18n import _
 
 
 async def _delivered(play: Play) -> None:
@@ -21,14 +22,14 @@ async def _broker_paused(play: Play) -> None:
 SCENARIOS: tuple[Scenario, ...] = (
     Scenario(
         name="guarded",
-        line="a basic lock behind a guard and a broker of its own: the whole visit by signed orders",
+        line=_("a basic lock behind a guard and a broker of its own: the whole visit by signed orders"),
         play=_delivered,
         plan=guarded,
     ),
     Scenario(
         name="guarded",
         variant="broker-paused",
-        line="the house's broker stands still as the order leaves: the guard refuses the late copy, nothing opens",
+        line=_("the house's broker stands still as the order leaves: the guard refuses the late copy, nothing opens"),
         play=_broker_paused,
         plan=guarded,
         expected=Expectation(

@@ -13,6 +13,7 @@ from gateway.demo.scenario import TOLD_OF_IT, WHOLE_VISIT, Expectation, Play, Sc
 from gateway.demo.scenarios import guarded
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import DoorResult, Outcome, Phase, Refusal
+from gateway.system.i18n import _
 
 
 def _soon_forgotten(home: Home) -> Home:
@@ -138,13 +139,13 @@ JAMMED = Expectation(
 SCENARIOS = (
     Scenario(
         name="lock-jammed",
-        line="the bolt jams as it should lock: three tries, then the owner; the parcel stays delivered",
+        line=_("the bolt jams as it should lock: three tries, then the owner; the parcel stays delivered"),
         play=_lock_jammed,
         expected=JAMMED,
     ),
     Scenario(
         name="lock-silent",
-        line="the lock says nothing any more: unknown, spent, never sent again, handed to the owner",
+        line=_("the lock says nothing any more: unknown, spent, never sent again, handed to the owner"),
         play=_lock_silent,
         expected=replace(
             JAMMED,
@@ -167,7 +168,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="lock-late",
-        line="the lock acts after its declared latency: unknown, spent, and locked again",
+        line=_("the lock acts after its declared latency: unknown, spent, and locked again"),
         play=_lock_late,
         expected=Expectation(
             outcome=Outcome.UNKNOWN,
@@ -181,13 +182,13 @@ SCENARIOS = (
     ),
     Scenario(
         name="lock-lies",
-        line="the lock is cut off and a liar says locked: not believed, handed to the owner",
+        line=_("the lock is cut off and a liar says locked: not believed, handed to the owner"),
         play=_lock_lies,
         expected=replace(JAMMED, alarms=(AlarmCode.NOT_LOCKED,)),
     ),
     Scenario(
         name="bolt-in-the-air",
-        line="the bolt is thrown while the door is open: alarm, and the owner looks after it",
+        line=_("the bolt is thrown while the door is open: alarm, and the owner looks after it"),
         play=_bolt_in_the_air,
         expected=replace(
             JAMMED,

@@ -6,6 +6,7 @@ from gateway.demo.result import Move
 from gateway.demo.scenario import ONCE_IN_AND_OUT, TOLD_OF_IT, WHOLE_VISIT, Expectation, Play, Scenario
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import Outcome, Phase, Refusal
+from gateway.system.i18n import _
 
 THREE = ("8L20524752032", "8L20524752049", "8L20524752056")
 COLD = 6.0  # degrees Celsius that the promise allows
@@ -108,13 +109,13 @@ async def _part_delivered(play: Play) -> None:
 SCENARIOS = (
     Scenario(
         name="delivered",
-        line="the right parcel, the right courier: one opening, filmed, locked again, sealed",
+        line=_("the right parcel, the right courier: one opening, filmed, locked again, sealed"),
         play=_delivered,
     ),
-    Scenario(name="into-fridge", line="a cold parcel goes into the kitchen's fridge", play=_into_fridge),
+    Scenario(name="into-fridge", line=_("a cold parcel goes into the kitchen's fridge"), play=_into_fridge),
     Scenario(
         name="closes-behind-him",
-        line="the courier closes the door behind him, is locked in and comes out by hand: a second film",
+        line=_("the courier closes the door behind him, is locked in and comes out by hand: a second film"),
         play=_closes_behind_him,
         expected=Expectation(
             moves=(*ONCE_IN_AND_OUT, Move.UNLOCKED_BY_HAND, Move.OPENED, Move.CLOSED, Move.LOCKED),
@@ -124,7 +125,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="three-trips",
-        line="three parcels in three trips: one bolt withdrawal, one opening, locked once",
+        line=_("three parcels in three trips: one bolt withdrawal, one opening, locked once"),
         play=_three_trips,
         expected=Expectation(
             moves=(Move.UNLOCKED, Move.OPENED, Move.CLOSED, Move.OPENED, Move.CLOSED, Move.LOCKED),
@@ -133,7 +134,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="never-entered",
-        line="nobody goes in: locked, the opening given back, and a second try works",
+        line=_("nobody goes in: locked, the opening given back, and a second try works"),
         play=_never_entered,
         expected=Expectation(
             moves=(Move.UNLOCKED, Move.LOCKED, *ONCE_IN_AND_OUT),
@@ -145,7 +146,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="door-left-open",
-        line="the door is left open: the signal asks, then the owner is alarmed; locked once it is closed",
+        line=_("the door is left open: the signal asks, then the owner is alarmed; locked once it is closed"),
         play=_door_left_open,
         expected=Expectation(
             alarms=(AlarmCode.DOOR_LEFT_OPEN,),
@@ -154,13 +155,13 @@ SCENARIOS = (
     ),
     Scenario(
         name="fridge-left-open",
-        line="the fridge stays open: an alarm, and the door is locked all the same",
+        line=_("the fridge stays open: an alarm, and the door is locked all the same"),
         play=_fridge_left_open,
         expected=Expectation(alarms=(AlarmCode.FRIDGE_LEFT_OPEN,)),
     ),
     Scenario(
         name="fridge-too-warm",
-        line="a fridge too warm keeps the door shut; cold again it opens; too warm inside is an alarm",
+        line=_("a fridge too warm keeps the door shut; cold again it opens; too warm inside is an alarm"),
         play=_fridge_too_warm,
         expected=Expectation(
             refusals=(Refusal.FRIDGE_TOO_WARM,),
@@ -170,7 +171,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="part-delivered",
-        line="one of two parcels is brought: partly delivered, one missing",
+        line=_("one of two parcels is brought: partly delivered, one missing"),
         play=_part_delivered,
         expected=replace(Expectation(), outcome=Outcome.PARTLY_DELIVERED, result="partly_delivered"),
     ),

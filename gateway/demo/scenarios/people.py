@@ -11,6 +11,7 @@ from gateway.demo.scenarios.homes import asking, somebody_inside
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import DoorResult, LockRequestResult, Outcome, Phase, Refusal
 from gateway.mqtt.publisher import rfc3339_ms
+from gateway.system.i18n import _
 
 
 async def _somebody_answers(play: Play) -> None:
@@ -148,7 +149,7 @@ STOPS = "owner-stops"
 SCENARIOS = (
     Scenario(
         name="somebody-answers",
-        line="somebody at home answers the bell: Perron leaves the door to them",
+        line=_("somebody at home answers the bell: Perron leaves the door to them"),
         play=_somebody_answers,
         house=somebody_inside,
         expected=replace(
@@ -161,7 +162,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="family-key",
-        line="the household comes home with its key: no film, no alarm, and no courier let in just then",
+        line=_("the household comes home with its key: no film, no alarm, and no courier let in just then"),
         play=_family_key,
         expected=replace(
             REFUSED,
@@ -173,15 +174,15 @@ SCENARIOS = (
         ),
     ),
     Scenario(
-        name=STOPS, variant="before", line="the owner stops while it rings: the door stays shut",
+        name=STOPS, variant="before", line=_("the owner stops while it rings: the door stays shut"),
         play=_stopped_before, expected=STOPPED,
     ),
     Scenario(
-        name=STOPS, variant="at", line="the owner stops as the intent is stored: the unlock is never sent",
+        name=STOPS, variant="at", line=_("the owner stops as the intent is stored: the unlock is never sent"),
         play=_stopped_at, expected=replace(STOPPED, phases=(Phase.RINGING, Phase.UNLOCKING, "ready")),
     ),
     Scenario(
-        name=STOPS, variant="after", line="the owner stops an unlocked door that is still closed: locked at once",
+        name=STOPS, variant="after", line=_("the owner stops an unlocked door that is still closed: locked at once"),
         play=_stopped_after,
         expected=replace(
             STOPPED,
@@ -194,7 +195,9 @@ SCENARIOS = (
         ),
     ),
     Scenario(
-        name=STOPS, variant="inside", line="the owner stops with the courier inside: asked to leave, never locked in",
+        name=STOPS, variant="inside", line=_(
+            "the owner stops with the courier inside: asked to leave, never locked in"
+        ),
         play=_stopped_inside,
         expected=Expectation(
             alarms=(AlarmCode.STOPPED_INSIDE,),
@@ -203,13 +206,17 @@ SCENARIOS = (
     ),
     Scenario(
         name="paused",
-        line="the household pauses deliveries: no scan opens, also after the box died; ended, the parcel is delivered",
+        line=_(
+            "the household pauses deliveries: no scan opens, also after the box died; ended, the parcel is delivered"
+        ),
         play=_paused,
         expected=Expectation(refusals=(Refusal.PAUSED,), deaths=1),
     ),
     Scenario(
         name="lock-now",
-        line="the household asks to lock: an open door is not told to; closed, it is locked, and called so once proven",
+        line=_(
+            "the household asks to lock: an open door is not told to; closed, it is locked, and called so once proven"
+        ),
         play=_lock_now,
         expected=Expectation(
             outcome=None,
@@ -224,7 +231,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="approval-silent",
-        line="the owner wants to be asked and says nothing: that is a no",
+        line=_("the owner wants to be asked and says nothing: that is a no"),
         play=_approval_silent,
         home=asking,
         expected=replace(
@@ -236,7 +243,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="forced-door",
-        line="the door is forced without any visit: alarm, and a film of its own",
+        line=_("the door is forced without any visit: alarm, and a film of its own"),
         play=_forced_door,
         expected=Expectation(
             outcome=None,

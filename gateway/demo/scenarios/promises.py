@@ -7,6 +7,7 @@ from gateway.demo.scenario import REFUSED, Expectation, Play, Scenario
 from gateway.demo.scenarios.homes import patient
 from gateway.domain.visit.commands import AlarmCode
 from gateway.domain.visit.state import Refusal
+from gateway.system.i18n import _
 
 WRONG = ("1Z999AA10123456784", "LP123456785CN", "WHO-IS-THERE")  # well-formed codes of nobody's parcel
 OTHER_ON_THE_LABEL = ("4006381333931", "(420)75011", "ROUTING-17-B")  # a product, a postcode, a sorting code
@@ -111,13 +112,13 @@ async def _code_collision(play: Play) -> None:
 SCENARIOS = (
     Scenario(
         name="wrong-code",
-        line="an unknown code is refused, and nothing moves",
+        line=_("an unknown code is refused, and nothing moves"),
         play=_wrong_code,
         expected=replace(REFUSED, refusals=(Refusal.UNKNOWN_CODE,), result="window_open"),
     ),
     Scenario(
         name="three-wrong-codes",
-        line="three different unknown codes lock the scanner out, for the right code too",
+        line=_("three different unknown codes lock the scanner out, for the right code too"),
         play=_three_wrong_codes,
         expected=replace(
             REFUSED,
@@ -128,61 +129,61 @@ SCENARIOS = (
     ),
     Scenario(
         name="several-codes-on-one-label",
-        line="a label's other barcodes are no wrong attempts: the parcel is delivered",
+        line=_("a label's other barcodes are no wrong attempts: the parcel is delivered"),
         play=_several_codes_on_one_label,
         expected=Expectation(refusals=(Refusal.UNKNOWN_CODE,) * 3),
     ),
     Scenario(
         name="too-early",
-        line="an hour before the window the door stays shut",
+        line=_("an hour before the window the door stays shut"),
         play=_too_early,
         expected=replace(REFUSED, refusals=(Refusal.OUTSIDE_WINDOW,), result="scheduled"),
     ),
     Scenario(
         name="too-late",
-        line="after the window's end the door stays shut",
+        line=_("after the window's end the door stays shut"),
         play=_too_late,
         expected=replace(REFUSED, refusals=(Refusal.EXPIRED,), result="expired"),
     ),
     Scenario(
         name="already-used",
-        line="a delivered parcel's code opens nothing a second time",
+        line=_("a delivered parcel's code opens nothing a second time"),
         play=_already_used,
         expected=Expectation(refusals=(Refusal.ALREADY_USED,)),
     ),
     Scenario(
         name="scan-replayed",
-        line="retained scans open nothing, not even after a restart; a scan that comes twice opens once",
+        line=_("retained scans open nothing, not even after a restart; a scan that comes twice opens once"),
         play=_scan_replayed,
         expected=Expectation(deaths=1),
     ),
     Scenario(
         name="courier-not-proven",
-        line="a parcel without the courier's one-time code is refused",
+        line=_("a parcel without the courier's one-time code is refused"),
         play=_courier_not_proven,
         expected=replace(REFUSED, refusals=(Refusal.COURIER_NOT_PROVEN,), result="window_open"),
     ),
     Scenario(
         name="window-ends-inside",
-        line="the window ends while the courier is inside: the visit ends as ever",
+        line=_("the window ends while the courier is inside: the visit ends as ever"),
         play=_window_ends_inside,
         home=patient,
     ),
     Scenario(
         name="cancelled",
-        line="a cancelled delivery opens nothing",
+        line=_("a cancelled delivery opens nothing"),
         play=_cancelled,
         expected=replace(REFUSED, refusals=(Refusal.CANCELLED,), result="cancelled"),
     ),
     Scenario(
         name="cancelled-before-offer",
-        line="a cancel that overtakes its offer: the offer is dead, its code unknown",
+        line=_("a cancel that overtakes its offer: the offer is dead, its code unknown"),
         play=_cancelled_before_offer,
         expected=replace(REFUSED, refusals=(Refusal.UNKNOWN_CODE,), result="cancelled"),
     ),
     Scenario(
         name="code-collision",
-        line="two brands promise one code: neither learns of it, and the courier's code says whose parcel it is",
+        line=_("two brands promise one code: neither learns of it, and the courier's code says whose parcel it is"),
         play=_code_collision,
     ),
 )

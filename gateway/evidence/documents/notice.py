@@ -10,10 +10,9 @@ from devices.commands import Light, Sound
 from gateway.config.home import Home
 from gateway.domain.visit import transitions
 from gateway.domain.visit.commands import ShowSignal
-from gateway.evidence.documents.notice_words import WORDS, Line
 from gateway.evidence.documents.pdf import HEIGHT, POINT, WIDTH, Ink, Sheet
 from gateway.evidence.documents.pictograms import Pictogram, draw
-from gateway.system.i18n import Language
+from gateway.system.i18n import Language, Text, _, pgettext
 from gateway.system.text import LONGEST, inert
 
 MARGIN = 12.0
@@ -21,46 +20,64 @@ WITHIN = WIDTH - 2 * MARGIN
 
 RING = ShowSignal(light=Light.AMBER, sound=Sound.RING)  # `gateway/runtime/effects.py` rings so
 
+SCAN_CODE = _("Scan the code")
+NO = _("Red: no")
+
 # What the courier does, in its order; the last is the door's no.
-STEPS: tuple[tuple[Pictogram, Line], ...] = (
-    (Pictogram.SCAN_PARCEL, Line.SCAN_PARCEL),
-    (Pictogram.SCAN_CODE, Line.SCAN_CODE),
-    (Pictogram.WAIT, Line.WAIT),
-    (Pictogram.ENTER, Line.ENTER),
-    (Pictogram.PUT_DOWN, Line.PUT_DOWN),
-    (Pictogram.LEAVE, Line.LEAVE),
-    (Pictogram.CLOSE_THE_DOOR, Line.CLOSE_THE_DOOR),
-    (Pictogram.NO, Line.NO),
+STEPS: tuple[tuple[Pictogram, Text], ...] = (
+    (Pictogram.SCAN_PARCEL, _("Scan the parcel")),
+    (Pictogram.SCAN_CODE, SCAN_CODE),
+    (Pictogram.WAIT, _("Amber: wait")),
+    (Pictogram.ENTER, _("Green: come in")),
+    (Pictogram.PUT_DOWN, _("Put it down")),
+    (Pictogram.LEAVE, pgettext("a house", "Leave")),
+    (Pictogram.CLOSE_THE_DOOR, _("Close the door")),
+    (Pictogram.NO, NO),
 )
 
 # What the signal at the door shows and sounds, and what it means.
-SIGNS: tuple[tuple[ShowSignal, Line], ...] = (
-    (RING, Line.SIGN_RING),
-    (transitions.WAIT, Line.SIGN_WAIT),
-    (transitions.INSIDE, Line.SIGN_INSIDE),
-    (transitions.CLOSE_THE_DOOR, Line.SIGN_CLOSE_THE_DOOR),
-    (transitions.LIFT_THE_HANDLE, Line.SIGN_LIFT_THE_HANDLE),
-    (transitions.GO, Line.SIGN_GO),
-    (transitions.NO, Line.SIGN_NO),
-    (transitions.LEAVE, Line.SIGN_LEAVE),
-    (transitions.TROUBLE, Line.SIGN_TROUBLE),
-    (transitions.DARK, Line.SIGN_DARK),
+SIGNS: tuple[tuple[ShowSignal, Text], ...] = (
+    (RING, _("ringing")),
+    (transitions.WAIT, _("wait")),
+    (transitions.INSIDE, _("put it down, leave")),
+    (transitions.CLOSE_THE_DOOR, _("close the door")),
+    (transitions.LIFT_THE_HANDLE, _("lift the handle")),
+    (transitions.GO, _("come in")),
+    (transitions.NO, _("this door does not open")),
+    (transitions.LEAVE, _("leave now")),
+    (transitions.TROUBLE, _("alarm: the household is told")),
+    (transitions.DARK, _("ready: scan")),
 )
 
-LAMPS: Mapping[Light, tuple[Ink, Line]] = MappingProxyType({
-    Light.AMBER: (Ink.AMBER, Line.AMBER),
-    Light.GREEN: (Ink.GREEN, Line.GREEN),
-    Light.RED: (Ink.RED, Line.RED),
-    Light.OFF: (Ink.WHITE, Line.OFF),
+LAMPS: Mapping[Light, tuple[Ink, Text]] = MappingProxyType({
+    Light.AMBER: (Ink.AMBER, _("Amber")),
+    Light.GREEN: (Ink.GREEN, _("Green")),
+    Light.RED: (Ink.RED, _("Red")),
+    Light.OFF: (Ink.WHITE, _("Off")),
 })  # fmt: skip
 
 # What the law wants told before somebody comes in.
-LAW: tuple[tuple[Line, Line], ...] = (
-    (Line.WHO, Line.WHO_TEXT),
-    (Line.WHY, Line.WHY_TEXT),
-    (Line.HOW_LONG, Line.HOW_LONG_TEXT),
-    (Line.BY_HAND, Line.BY_HAND_TEXT),
-    (Line.RIGHTS, Line.RIGHTS_TEXT),
+LAW: tuple[tuple[Text, Text], ...] = (
+    (_("Who films"), _("{home} (the controller), entrance: {entrance}.")),
+    (
+        _("Why"),
+        _(
+            "To prove the delivery and protect the house (legitimate interest, GDPR art. 6(1)(f)). Only during a "
+            "visit, from just before the scan until the door is locked again, or if the door is forced."
+        ),
+    ),
+    (_("How long"), _("{days} days at most, then erased; longer only for a dispute under way.")),
+    (
+        _("Coming out again"),
+        _("An opening by hand within {minutes} min after a visit is filmed: it may be the courier's way out."),
+    ),
+    (
+        _("Your rights"),
+        _(
+            "To see your pictures, have them erased, object: ask the contact. Complaints: the data protection "
+            "authority (in France the CNIL)."
+        ),
+    ),
 )
 LAW_HEAD = 38.0
 LEADING = 1.22
@@ -103,7 +120,7 @@ def notice_of(home: Home, entrance: str, *, contact: str | None, pages: str | No
 
 def door_notice(notice: Notice, *, languages: Sequence[Language], made: datetime) -> bytes:
     """Draw the notice as a PDF, one A4 page a language."""
-    title = " · ".join(WORDS[Line.TITLE][language] for language in languages)
+    title = " · ".join(_("Deliveries are filmed here").to(language) for language in languages)
     sheet = Sheet(title=title, language=languages[0], made=made)
     for language in languages:
         _Page(sheet, notice, language).draw()
@@ -137,10 +154,14 @@ class _Page:
         self._dead(top=187.5)
         self._law(top=225)
 
-    def _say(self, line: Line) -> str:
+    def _say(self, line: Text) -> str:
         notice = self._notice
-        return WORDS[line][self._language].format(
-            home=notice.home, entrance=notice.entrance, days=notice.days, minutes=notice.minutes
+        return line.to(
+            self._language,
+            home=notice.home,
+            entrance=notice.entrance,
+            days=str(notice.days),
+            minutes=str(notice.minutes),
         )
 
     def _head(self) -> None:
@@ -149,17 +170,25 @@ class _Page:
         draw(sheet, Pictogram.CAMERA, (MARGIN, 6), 31, ink=Ink.WHITE, paper=Ink.NIGHT)
         left = MARGIN + 37
         room = WITHIN - 37 - 32
-        sheet.text((left, 22), self._say(Line.TITLE), size=34, bold=True, ink=Ink.WHITE, within=room)
-        sheet.text((left, 33), self._say(Line.SUBTITLE), size=16, ink=Ink.WHITE, within=room)
+        sheet.text(
+            (left, 22), self._say(_("Deliveries are filmed here")), size=34, bold=True, ink=Ink.WHITE, within=room
+        )
+        sheet.text(
+            (left, 33),
+            self._say(_("Pictures without sound, erased after {days} days at most")),
+            size=16,
+            ink=Ink.WHITE,
+            within=room,
+        )
         right = WIDTH - MARGIN - 28
         sheet.box((right, 5), (28, 33), fill=Ink.WHITE, corner=3)
         draw(sheet, Pictogram.NO_SOUND, (right + 3, 6), 22)
-        sheet.text((right + 14, 34.5), self._say(Line.NO_SOUND), size=13, bold=True, align="centre", within=26)
+        sheet.text((right + 14, 34.5), self._say(_("No sound")), size=13, bold=True, align="centre", within=26)
 
     def _steps(self, top: float) -> None:
         """Four and four squares, numbered but for the last, which is no step."""
         sheet = self._sheet
-        steps = [step for step in STEPS if self._notice.courier_code or step[1] is not Line.SCAN_CODE]
+        steps = [step for step in STEPS if self._notice.courier_code or step[1] != SCAN_CODE]
         across, gap, high = 4, 3.5, 46.5
         wide = (WITHIN - (across - 1) * gap) / across
         longest = max(sheet.width(self._say(line), size=1, bold=True) for _, line in steps)
@@ -167,7 +196,7 @@ class _Page:
         for number, (pictogram, line) in enumerate(steps, start=1):
             row, column = divmod(number - 1, across)
             x, y = MARGIN + column * (wide + gap), top + row * (high + gap)
-            refusal = line is Line.NO
+            refusal = line == NO
             sheet.box((x, y), (wide, high), line=Ink.RED if refusal else Ink.BLACK, thick=0.8, corner=2.5)
             draw(sheet, pictogram, (x + (wide - 32) / 2, y + 3.5), 32)
             if not refusal:
@@ -205,11 +234,13 @@ class _Page:
         """What to do when the box is dead: nobody waits, nobody is locked in."""
         sheet = self._sheet
         sheet.box((MARGIN, top), (WITHIN, 34), line=Ink.BLACK, thick=1.2, corner=2.5)
-        sheet.text((MARGIN + 4, top + 8.2), self._say(Line.DEAD), size=18, bold=True, within=WITHIN - 8)
-        told: Iterable[tuple[Pictogram, Line, float]] = (
-            (Pictogram.BELL, Line.DEAD_RING, 43),
-            (Pictogram.TAKE_ALONG, Line.DEAD_TAKE_ALONG, 57),
-            (Pictogram.OPENS_BY_HAND, Line.DEAD_WAY_OUT, 80),
+        sheet.text(
+            (MARGIN + 4, top + 8.2), self._say(_("Scanned, and no light?")), size=18, bold=True, within=WITHIN - 8
+        )
+        told: Iterable[tuple[Pictogram, Text, float]] = (
+            (Pictogram.BELL, _("Ring the bell."), 43),
+            (Pictogram.TAKE_ALONG, _("Nobody? Take the parcel with you."), 57),
+            (Pictogram.OPENS_BY_HAND, _("Inside? The door always opens by hand, without key or power."), 80),
         )
         x = MARGIN + 3
         for pictogram, line, wide in told:
@@ -231,7 +262,7 @@ class _Page:
                 + 1.1
             )
         y = HEIGHT - 9
-        sheet.text((MARGIN, y), self._say(Line.CONTACT), size=13, bold=True)
+        sheet.text((MARGIN, y), self._say(_("Contact")), size=13, bold=True)
         if self._notice.contact is None:
             sheet.stroke([(MARGIN + LAW_HEAD, y + 0.5), (MARGIN + wide, y + 0.5)], thick=0.3)
         else:
@@ -240,7 +271,9 @@ class _Page:
             x = WIDTH - MARGIN - 42
             sheet.box((x, top), (42, 53), line=Ink.BLACK, thick=0.6, corner=2)
             sheet.qr((x + 1, top + 1), 40, page)
-            sheet.text((x + 21, top + 45), self._say(Line.COURIERS_PAGE), size=12, bold=True, align="centre", within=40)
+            sheet.text(
+                (x + 21, top + 45), self._say(_("Courier's page")), size=12, bold=True, align="centre", within=40
+            )
             sheet.text((x + 21, top + 50), page, size=9, ink=Ink.GREY, align="centre", within=39)
 
     def _law_height(self, wide: float, size: float) -> float:

@@ -13,15 +13,16 @@ from zoneinfo import ZoneInfo
 from gateway.config.home import Home
 from gateway.evidence.documents.pdf import HEIGHT, WIDTH, Ink, Sheet
 from gateway.evidence.documents.pictograms import Pictogram, draw
-from gateway.evidence.documents.report_words import HOUSES, MOMENTS, PHRASES, Phrase, gap, problem
+from gateway.evidence.documents.report_words import HOUSES, MOMENTS, gap
 from gateway.evidence.documents.sources import Account, Standing, View, account
 from gateway.evidence.documents.timeline import MARK, NAMES, Axis, Bar, draw_temperatures, draw_timeline, numbered
 from gateway.evidence.documents.visit_timeline import Happening, Moment, Stretch
 from gateway.evidence.manifest import Manifest, Span
 from gateway.evidence.receipt import OUTCOMES
+from gateway.evidence.verdict import WORDS as VERDICTS
 from gateway.evidence.verify import NO_CHECKPOINT, NO_KEY
 from gateway.protocol.keys import PublicKey
-from gateway.system.i18n import Language
+from gateway.system.i18n import Language, Text, _
 from gateway.system.text import inert
 
 MARGIN = 18.0
@@ -80,7 +81,7 @@ def report(  # noqa: PLR0913 - what is told, and how
 
 def draw_report(told: Account, *, language: Language, zone: ZoneInfo, made: datetime, names: Names) -> bytes:
     """Draw a report of what is known of a visit."""
-    sheet = Sheet(title=PHRASES[Phrase.TITLE][language], language=language, made=made)
+    sheet = Sheet(title=_("Report of a visit").to(language), language=language, made=made)
     pages = _Pages(sheet, told, language, zone, names)
     pages.first(made)
     pages.second()
@@ -102,11 +103,19 @@ class _Pages:
         self._sheet.page()
         self._head(1)
         local = made.astimezone(self._zone)
-        words = self._say(Phrase.MADE, date=f"{local:%Y-%m-%d}", time=f"{local:%H:%M}")
+        words = self._say(_("Made on {date} at {time}"), date=f"{local:%Y-%m-%d}", time=f"{local:%H:%M}")
         self._sheet.text((WIDTH - MARGIN, 25), words, size=9, ink=Ink.GREY, align="right")
         y = self._verdict(34)
         if not self._told.manifests:
-            y = self._sheet.block((MARGIN, y + 6), self._say(Phrase.NO_MANIFEST), width=WITHIN, size=12) + 6
+            y = (
+                self._sheet.block(
+                    (MARGIN, y + 6),
+                    self._say(_("No manifest that can be read: nothing can be told of this visit.")),
+                    width=WITHIN,
+                    size=12,
+                )
+                + 6
+            )
         else:
             y = self._delivery(y)
             y = self._times(y)
@@ -119,31 +128,44 @@ class _Pages:
         self._head(2)
         y = 35.0
         if self._told.standing is Standing.WRONG:
-            y = self._banner(y - 2, height=9, ink=Ink.RED, sign=Pictogram.NO, title=self._say(Phrase.WRONG))
+            y = self._banner(
+                y - 2, height=9, ink=Ink.RED, sign=Pictogram.NO, title=self._say(_("THE PROOF DOES NOT HOLD"))
+            )
         y = self._pictures(y)
         self._timeline(y + 3)
 
     # ---- both pages -------------------------------------------------------------------------------------------------
 
-    def _say(self, phrase: Phrase, **names: object) -> str:
-        return PHRASES[phrase][self._language].format(**names)
+    def _say(self, text: Text, **facts: object) -> str:
+        return text.to(self._language, **{name: str(fact) for name, fact in facts.items()})
 
     def _head(self, number: int) -> None:
         sheet = self._sheet
-        sheet.text((MARGIN, 20), self._say(Phrase.TITLE), size=22, bold=True, ink=Ink.NIGHT)
+        sheet.text((MARGIN, 20), self._say(_("Report of a visit")), size=22, bold=True, ink=Ink.NIGHT)
         sheet.text((MARGIN, 26), inert(self._names.house), size=11, ink=Ink.GREY, within=110)
         visit = self._told.manifests[0].visit if self._told.manifests else ""
         sheet.text((WIDTH - MARGIN, 20), visit, size=9, ink=Ink.GREY, align="right", within=70)
         sheet.stroke([(MARGIN, 29), (WIDTH - MARGIN, 29)], ink=Ink.NIGHT, thick=0.6)
-        page = self._say(Phrase.PAGE, number=number)
+        page = self._say(_("page {number} of 2"), number=number)
         sheet.text((WIDTH - MARGIN, HEIGHT - 8), page, size=8.5, ink=Ink.GREY, align="right")
-        sheet.block((MARGIN, HEIGHT - 11.5), self._say(Phrase.HOW_TO_CHECK), width=WITHIN - 26, size=8.5, ink=Ink.GREY)
+        sheet.block(
+            (MARGIN, HEIGHT - 11.5),
+            self._say(
+                _(
+                    "To check again, offline: perron verify FOLDER --key box.pub.pem. This paper is not the proof: the "
+                    "folder is."
+                )
+            ),
+            width=WITHIN - 26,
+            size=8.5,
+            ink=Ink.GREY,
+        )
 
-    def _heading(self, y: float, phrase: Phrase) -> float:
+    def _heading(self, y: float, phrase: Text) -> float:
         """Set a section's heading; where the proof does not hold it says what follows is worth."""
         self._sheet.text((MARGIN, y), self._say(phrase), size=12, bold=True, ink=Ink.NIGHT)
         if self._told.standing is Standing.WRONG:
-            words = self._say(Phrase.UNPROVEN)
+            words = self._say(_("Not proven: what this folder claims"))
             self._sheet.text((WIDTH - MARGIN, y), words, size=9.5, bold=True, ink=Ink.RED, align="right")
         self._sheet.stroke([(MARGIN, y + 1.8), (WIDTH - MARGIN, y + 1.8)], ink=Ink.PALE, thick=0.4)
         return y + 7.2
@@ -181,49 +203,71 @@ class _Pages:
                 )  # a later part's log begins where the visit did
                 counts = {"films": films, "decisions": decisions}
                 if self._told.key_compared:
-                    ink, head, below = Ink.GREEN, Phrase.HOLDS, Phrase.HOLDS_TEXT
+                    ink, head, below = (
+                        Ink.GREEN,
+                        _("The proof holds"),
+                        _("Films and log are as the box sealed them: {films} film(s), {decisions} decision(s)."),
+                    )
                 else:  # whoever makes a key of his own can seal anything with it
-                    ink, head, below = Ink.NIGHT, Phrase.HOLDS_ALONE, Phrase.HOLDS_ALONE_TEXT
+                    ink, head, below = (
+                        Ink.NIGHT,
+                        _("The folder agrees, key not compared"),
+                        _(
+                            "{films} film(s) and {decisions} decision(s) belong together. That this very box sealed "
+                            "them is proven only once its key is compared."
+                        ),
+                    )
                 lines = [self._say(below, **counts)]
                 return self._banner(y, height=22, ink=ink, sign=Pictogram.YES, title=self._say(head), lines=lines)
             case Standing.ERASED:
-                left = Phrase.ERASED_RETENTION if verdict.parts else Phrase.ERASED_REQUEST
-                title, text = self._say(Phrase.ERASED), self._say(left)
+                left = (
+                    _("The films were erased when their time was over; what was decided is still proven.")
+                    if verdict.parts
+                    else _("Erased on request. Only the signed note of erasure is left.")
+                )
+                title, text = self._say(_("Erased visit")), self._say(left)
                 return self._banner(y, height=20, ink=Ink.GREY, sign=Pictogram.YES, title=title, lines=[text])
             case Standing.WRONG:
-                what, todo = ("", "") if verdict.code is None else problem(verdict.code, self._language)
+                what, todo = (
+                    ("", "")
+                    if verdict.code is None
+                    else tuple(text.to(self._language) for text in VERDICTS[verdict.code])
+                )
                 where = _plain(verdict.where or "", 240)
-                lines = [f"{what[:1].upper()}{what[1:]}.", self._say(Phrase.WHERE, where=where), todo]
-                title = self._say(Phrase.WRONG)
+                lines = [f"{what[:1].upper()}{what[1:]}.", self._say(_("Exactly where: {where}"), where=where), todo]
+                title = self._say(_("THE PROOF DOES NOT HOLD"))
                 return self._banner(y, height=35, ink=Ink.RED, sign=Pictogram.NO, title=title, lines=lines)
 
     def _delivery(self, y: float) -> float:
         """Two columns: what was promised, and what came of it."""
         manifest = self._told.manifests[0]
-        top = self._heading(y, Phrase.DELIVERED)
-        delivery, missing = manifest.delivery, self._say(Phrase.NOT_TOLD)
-        left: list[tuple[Phrase, str]] = [(Phrase.DELIVERED, self._say(Phrase.INCIDENT))]
+        top = self._heading(y, _("Delivery"))
+        delivery, missing = manifest.delivery, self._say(_("not in the proof"))
+        left: list[tuple[Text, str]] = [(_("Delivery"), self._say(_("none: an incident was filmed")))]
         if delivery is not None:
             parcels = ", ".join(f"…{inert(last)}" for last in delivery.parcels[:ROWS])
             rest = len(delivery.parcels) - ROWS
             left = [
-                (Phrase.BRAND, self._names.brands.get(delivery.brand, delivery.brand)),
-                (Phrase.CARRIER, delivery.carrier),
-                (Phrase.PARCELS, parcels + (f" {self._say(Phrase.MORE, count=rest)}" if rest > 0 else "")),
-                (Phrase.PLACE, self._names.places.get(delivery.place, delivery.place)),
-                (Phrase.WINDOW, self._window(delivery.window)),
-                (Phrase.NUMBER, delivery.id),
+                (_("Brand"), self._names.brands.get(delivery.brand, delivery.brand)),
+                (_("Carrier"), delivery.carrier),
+                (
+                    _("Parcels (end of code)"),
+                    parcels + (" " + self._say(_("and {count} more"), count=rest) if rest > 0 else ""),
+                ),
+                (_("Place"), self._names.places.get(delivery.place, delivery.place)),
+                (_("Agreed window"), self._window(delivery.window)),
+                (_("Number"), delivery.id),
             ]
         outcome, house = manifest.outcome, manifest.house
         right = [
-            (Phrase.OUTCOME, missing if outcome is None else OUTCOMES[outcome][self._language]),
-            (Phrase.HOUSE, missing if house is None else HOUSES[house][self._language]),
-            (Phrase.ENTRANCE, self._names.entrances.get(manifest.entrance, manifest.entrance)),
-            (Phrase.VISIT, manifest.visit),
+            (_("Parcels"), missing if outcome is None else OUTCOMES[outcome].to(self._language)),
+            (_("House"), missing if house is None else HOUSES[house].to(self._language)),
+            (_("Entrance"), self._names.entrances.get(manifest.entrance, manifest.entrance)),
+            (_("Visit"), manifest.visit),
         ]
         return max(self._pairs(MARGIN, top, 94, left), self._pairs(MARGIN + 98, top, WITHIN - 98, right)) + 4
 
-    def _pairs(self, x: float, y: float, width: float, pairs: Sequence[tuple[Phrase, str]]) -> float:
+    def _pairs(self, x: float, y: float, width: float, pairs: Sequence[tuple[Text, str]]) -> float:
         for phrase, value in pairs:
             self._sheet.text((x, y), self._say(phrase), size=9.5, ink=Ink.GREY, within=34)
             at = x + 36
@@ -233,18 +277,18 @@ class _Pages:
     def _times(self, y: float) -> float:
         """The five moments, each with its number; a missing one is said to be missing."""
         sheet, main = self._sheet, self._told.course.main()
-        y = self._heading(y, Phrase.TIMES)
-        house = self._say(Phrase.HOUSE_TIME, zone=self._zone.key)
+        y = self._heading(y, _("Times"))
+        house = self._say(_("House time ({zone})"), zone=self._zone.key)
         columns = (MARGIN + 8, MARGIN + 66, MARGIN + 130)
         sheet.text((columns[1], y), house, size=9, ink=Ink.GREY)
-        sheet.text((columns[2], y), self._say(Phrase.UTC), size=9, ink=Ink.GREY)
+        sheet.text((columns[2], y), self._say(_("UTC")), size=9, ink=Ink.GREY)
         for number, moment in enumerate(TABLE, start=1):
             y += 6.2
             numbered(sheet, (MARGIN + MARK, y - 1.3), number)
-            sheet.text((columns[0], y), MOMENTS[moment][self._language], size=10.5, bold=True)
+            sheet.text((columns[0], y), MOMENTS[moment].to(self._language), size=10.5, bold=True)
             found = main.get(moment)
             if found is None:
-                sheet.text((columns[1], y), self._say(Phrase.MISSING), size=10.5, ink=Ink.RED)
+                sheet.text((columns[1], y), self._say(_("not in the proof")), size=10.5, ink=Ink.RED)
                 continue
             local = found.at.astimezone(self._zone)
             sheet.text((columns[1], y), f"{local:%Y-%m-%d  %H:%M:%S}", size=10.5)
@@ -260,20 +304,20 @@ class _Pages:
         others = [*(main[moment] for moment in main if moment not in TABLE), *course.others()]
         listed = [self._moment(one) for one in others[:ROWS]]
         if len(others) > ROWS:
-            listed.append(self._say(Phrase.MORE, count=len(others) - ROWS))
+            listed.append(self._say(_("and {count} more"), count=len(others) - ROWS))
         if listed:
-            yield self._say(Phrase.OTHERS, list=", ".join(listed))
+            yield self._say(_("Also: {list}"), list=", ".join(listed))
         sealed = all(manifest.clock_trusted for manifest in self._told.manifests)
         if not (sealed and all(one.trusted for one in course.happenings)):
-            yield self._say(Phrase.UNCERTAIN)
+            yield self._say(_("The box was not certain of its time."))
 
     def _cameras(self, y: float) -> float:
-        y = self._heading(y, Phrase.CAMERAS)
+        y = self._heading(y, _("Cameras and gaps"))
         room = 214.0
         lines = [*self._filmed(), *self._gaps()]
         for number, line in enumerate(lines):
             if y > room - 5 and number < len(lines) - 1:
-                more = self._say(Phrase.MORE, count=len(lines) - number)
+                more = self._say(_("and {count} more"), count=len(lines) - number)
                 return self._sheet.block((MARGIN, y), more, width=WITHIN, size=10)
             y = self._sheet.block((MARGIN, y), line, width=WITHIN, size=10, most=1)
         return y
@@ -283,7 +327,7 @@ class _Pages:
         for camera in dict.fromkeys(camera for manifest in manifests for camera in manifest.cameras):
             clips = [clip for manifest in manifests for clip in manifest.clips if clip.camera == camera]
             spans = ", ".join(f"{self._clock(clip.start)}-{self._clock(clip.end)}" for clip in clips[:ROWS])
-            phrase = Phrase.FILMED if clips else Phrase.NOT_FILMED
+            phrase = _("{camera}: {spans}") if clips else _("{camera}: no film")
             yield self._say(phrase, camera=inert(camera), spans=spans)
 
     def _gaps(self) -> Iterator[str]:
@@ -292,32 +336,37 @@ class _Pages:
         notes = [note for manifest in manifests for note in manifest.notes]
         for hole in holes:
             yield self._say(
-                Phrase.GAP,
-                camera=self._say(Phrase.GAP_ALL) if hole.camera is None else inert(hole.camera),
+                _("Declared gap, {camera}: {start} to {end} ({why})"),
+                camera=self._say(_("all cameras")) if hole.camera is None else inert(hole.camera),
                 start=self._clock(hole.start),
                 end=self._clock(hole.end),
                 why=gap(hole.why, self._language),
             )
         told = {word for hole in holes for word in (str(hole.camera), f"{hole.camera}:{hole.why}")}
         for note in dict.fromkeys(note for note in notes if note not in told):
-            camera, _, why = note.rpartition(":")
+            camera, _colon, why = note.rpartition(":")
             words = gap(why, self._language)
-            said = self._say(Phrase.FILMED, camera=inert(camera), spans=words) if camera else words
-            yield self._say(Phrase.NOTE, note=said)
+            said = self._say(_("{camera}: {spans}"), camera=inert(camera), spans=words) if camera else words
+            yield self._say(_("Also declared: {note}"), note=said)
         if not holes and not notes:
-            yield self._say(Phrase.NO_GAP)
+            yield self._say(_("No declared gap."))
 
     def _seal(self, y: float) -> None:
         """Hashes and key, and against what they were compared."""
         sheet, told = self._sheet, self._told
-        y = self._heading(y, Phrase.SEAL)
+        y = self._heading(y, _("Seal"))
         last = told.manifests[-1] if told.manifests else None
-        rows = [(self._say(Phrase.PART, part=n), hashed) for n, hashed in enumerate(told.hashes[:2], start=1)]
+        rows = [
+            (self._say(_("SHA-256 of manifest {part}"), part=n), hashed)
+            for n, hashed in enumerate(told.hashes[:2], start=1)
+        ]
         if len(told.hashes) > len(rows):
-            rows.append(("", self._say(Phrase.MORE, count=len(told.hashes) - len(rows))))
-        rows.append((self._say(Phrase.FINGERPRINT), told.verdict.fingerprint or self._say(Phrase.NOT_TOLD)))
+            rows.append(("", self._say(_("and {count} more"), count=len(told.hashes) - len(rows))))
+        rows.append(
+            (self._say(_("Its key's fingerprint")), told.verdict.fingerprint or self._say(_("not in the proof")))
+        )
         if last is not None:
-            rows.append((self._say(Phrase.BOX), f"{inert(last.box)}, {self._sealed(last)}"))
+            rows.append((self._say(_("Box")), f"{inert(last.box)}, {self._sealed(last)}"))
         for name, value in rows:
             sheet.text((MARGIN, y), name, size=9.5, ink=Ink.GREY, within=46)
             sheet.text((MARGIN + 48, y), value, size=9.5, within=WITHIN - 48)
@@ -329,29 +378,40 @@ class _Pages:
     def _compared(self) -> Iterator[str]:
         told = self._told
         if told.standing is Standing.WRONG:
-            yield self._say(Phrase.ENDED)
+            yield self._say(_("Verification ends at the first wrong thing; what comes after it was not checked."))
             return
-        yield self._say(Phrase.KEY_COMPARED if told.key_compared else Phrase.KEY_NOT_COMPARED)
-        yield self._say(Phrase.CHECKPOINT_COMPARED if told.log_compared else Phrase.CHECKPOINT_NOT_COMPARED)
+        yield self._say(
+            _("The key was compared with the one known from elsewhere.")
+            if told.key_compared
+            else _("No key was given: compare the fingerprint above with the box's.")
+        )
+        yield self._say(
+            _("The log was compared with the checkpoints kept outside the box.")
+            if told.log_compared
+            else _("No checkpoint was given: a log that was rolled back would not show.")
+        )
         notes = [note for note in told.verdict.notes if note not in {NO_KEY, NO_CHECKPOINT}]
         if notes:
-            more = f" {self._say(Phrase.MORE, count=len(notes) - 1)}" if len(notes) > 1 else ""
-            yield self._say(Phrase.NOTICED, note=_plain(notes[0], 160)) + more
+            more = " " + self._say(_("and {count} more"), count=len(notes) - 1) if len(notes) > 1 else ""
+            yield self._say(_("Note by `perron verify`: {note}"), note=_plain(notes[0], 160)) + more
 
     # ---- page 2 -----------------------------------------------------------------------------------------------------
 
     def _pictures(self, y: float) -> float:
         """Four pictures with their times, or why there are none."""
         sheet = self._sheet
-        y = self._heading(y + 3, Phrase.PICTURES)
-        why = {Standing.WRONG: Phrase.NO_PICTURES_WRONG, Standing.ERASED: Phrase.NO_PICTURES_ERASED}
+        y = self._heading(y + 3, _("Pictures from the films"))
+        why = {
+            Standing.WRONG: _("No pictures: the proof does not hold, what these films show is not proven."),
+            Standing.ERASED: _("No pictures: the films were erased."),
+        }
         if self._told.standing is not Standing.HOLDS:
             return sheet.block((MARGIN, y), self._say(why[self._told.standing]), width=WITHIN, size=11) + 4
         wide, high, gap_ = 84.0, 52.0, WITHIN - 168
         for place, (view, moment) in enumerate(VIEWS.items()):
             x, top = MARGIN + place % 2 * (wide + gap_), y - 3 + place // 2 * (high + 13)
             photo = self._told.photos.get(view)
-            title = self._say(Phrase.FIRST_PICTURE) if moment is None else MOMENTS[moment][self._language]
+            title = self._say(_("First picture")) if moment is None else MOMENTS[moment].to(self._language)
             sheet.box((x, top), (wide, high), fill=Ink.PALE)
             label = x
             if moment is not None:
@@ -360,7 +420,7 @@ class _Pages:
             sheet.text((label, top + high + 5.4), title, size=10.5, bold=True, within=46)
             if photo is None:
                 told = moment is None or moment in self._told.course.main()
-                words = self._say(Phrase.NO_PICTURE if told else Phrase.NO_TIME)
+                words = self._say(_("No film at that instant") if told else _("That instant is not in the proof"))
                 sheet.text((x + wide / 2, top + high / 2), words, size=11, ink=Ink.RED, align="centre", within=wide - 4)
                 continue
             sheet.picture((x, top), (wide, high), photo.jpeg, told=f"{title}, {photo.camera}")
@@ -370,24 +430,26 @@ class _Pages:
 
     def _timeline(self, y: float) -> None:
         sheet, course, manifests = self._sheet, self._told.course, self._told.manifests
-        y = self._heading(y + 3, Phrase.TIMELINE)
+        y = self._heading(y + 3, _("Timeline"))
         if not manifests:
-            sheet.block((MARGIN, y), self._say(Phrase.NO_TIMELINE), width=WITHIN, size=11)
+            sheet.block(
+                (MARGIN, y), self._say(_("No timeline: neither manifest nor log can be read.")), width=WITHIN, size=11
+            )
             return
         axis = self._axis()
         main = course.main()
         marks = {number: main[moment] for number, moment in enumerate(TABLE, start=1) if moment in main}
         bars = [
-            Bar(name=self._say(Phrase.BOLT_WITHDRAWN), ink=Ink.AMBER, stretches=course.withdrawn),
-            Bar(name=self._say(Phrase.DOOR_OPEN), ink=Ink.GREEN, stretches=course.open),
+            Bar(name=self._say(_("Bolt withdrawn")), ink=Ink.AMBER, stretches=course.withdrawn),
+            Bar(name=self._say(_("Door open")), ink=Ink.GREEN, stretches=course.open),
             *self._films(),
         ]
         y = draw_timeline(sheet, axis, y - 3, bars=bars, marks=marks, zone=self._zone)
         if any(bar.holes for bar in bars):
             sheet.box((MARGIN, y - 4.4), (6, 3), line=Ink.RED, thick=0.5)
-            sheet.text((MARGIN + 8, y - 1.9), self._say(Phrase.GAP_SIGN), size=8, ink=Ink.GREY, within=NAMES - 10)
+            sheet.text((MARGIN + 8, y - 1.9), self._say(_("declared gap")), size=8, ink=Ink.GREY, within=NAMES - 10)
         if course.temperatures:
-            y = self._heading(y + 5, Phrase.TEMPERATURES)
+            y = self._heading(y + 5, _("Temperatures (°C)"))
             named = {inert(self._names.places.get(id_, id_)): told for id_, told in course.temperatures.items()}
             draw_temperatures(sheet, axis, y - 2, height=20, readings=named)
 
@@ -412,7 +474,7 @@ class _Pages:
         return f"{at.astimezone(self._zone):%H:%M:%S}"
 
     def _moment(self, one: Happening) -> str:
-        return f"{MOMENTS[one.moment][self._language]} {self._clock(one.at)}"
+        return f"{MOMENTS[one.moment].to(self._language)} {self._clock(one.at)}"
 
     def _window(self, window: Span) -> str:
         start, end = window.start.astimezone(self._zone), window.end.astimezone(self._zone)
@@ -423,7 +485,8 @@ class _Pages:
         )
 
     def _sealed(self, manifest: Manifest) -> str:
-        return f"{self._say(Phrase.SEALED).lower()} {manifest.sealed_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+        sealed = self._say(_("Sealed at")).lower()
+        return f"{sealed} {manifest.sealed_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _stretches(spans: Sequence[Span]) -> tuple[Stretch, ...]:

@@ -33,7 +33,7 @@ async def phones(home: Home) -> tuple[Finding, ...]:
         found.append(Finding(what, Verdict.BAD, Said("phones.open", facts), Said("phones.open.todo", facts)))
     if not phones:
         found.append(Finding(what, Verdict.DOUBTFUL, Said("phones.empty", facts), Said("phones.empty.todo")))
-    word = Notice(title=inert(home.name), text=TRIAL[home.language])
+    word = Notice(title=inert(home.name), text=TRIAL.to(home.language))
     heard_by = await asyncio.gather(*(phone.tell(word) for phone in phones))
     told = enumerate(zip(phones, heard_by, strict=True), start=1)
     return (*found, *(_tried(number, phone, heard) for number, (phone, heard) in told))

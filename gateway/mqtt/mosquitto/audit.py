@@ -52,8 +52,7 @@ def weak(key: str, facts: Mapping[str, str], language: Language) -> str:
     Raises:
         KeyError: there is none of this name, or it names a fact that is not given.
     """
-    french, english = WEAK[key]
-    return (french if language == "fr" else english).format(**facts)
+    return WEAK[key].to(language, **facts)
 
 
 @dataclass(slots=True)

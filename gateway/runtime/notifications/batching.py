@@ -1,14 +1,13 @@
 """What a phone is told in one go: which of the waiting messages, in which words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.runtime.notifications.texts import Message
-from gateway.system.i18n import Language
+from gateway.system.i18n import Language, Text, _
 
 LATE = timedelta(seconds=60)  # what is told later says so
 LOUD = timedelta(hours=24)  # so long an alarm or "locked again" is told alone; afterwards together with others
@@ -17,20 +16,12 @@ ALONE = frozenset({Notification.LOCKED_AGAIN, Notification.PASSWORD_RESET, Notif
 TOGETHER = 3  # of other messages more than so many that wait are told as one
 LISTED = 5  # messages of those that are told as one, beside the newest, whose words are told too
 
-_LATE: Mapping[Language, str] = MappingProxyType({
-    "fr": "(en retard : c'était {when})", "en": "(late: this was so {when})",
-})  # fmt: skip
-_TODAY: Mapping[Language, str] = MappingProxyType({"fr": "à %H:%M", "en": "at %H:%M"})
-_BEFORE: Mapping[Language, str] = MappingProxyType({"fr": "le %d/%m/%Y à %H:%M", "en": "on %Y-%m-%d at %H:%M"})
-_WAITED: Mapping[Language, str] = MappingProxyType({
-    "fr": "{count} autres messages attendaient, le plus ancien {when} :",
-    "en": "{count} other messages were waiting, the oldest {when}:",
-})  # fmt: skip
+_LATE: Text = _("(late: this was so {when})")
+_TODAY: Text = _("at %H:%M")
+_BEFORE: Text = _("on %Y-%m-%d at %H:%M")
+_WAITED: Text = _("{count} other messages were waiting, the oldest {when}:")
 
-TRIAL: Mapping[Language, str] = MappingProxyType({
-    "fr": "Un essai de Perron : les messages arrivent ici.",
-    "en": "Perron is trying this phone: its messages arrive here.",
-})  # fmt: skip
+TRIAL: Text = _("Perron is trying this phone: its messages arrive here.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +75,10 @@ def groups(waiting: Sequence[Waiting], utc: datetime) -> list[tuple[Waiting, ...
 
 def words(newest: Message, *, utc: datetime, language: Language, zone: ZoneInfo) -> str:
     """Say what was so, and since when where it is told late."""
+    text = newest.words(language)
     if utc - newest.at <= LATE:
-        return newest.text
-    return f"{newest.text} {_LATE[language].format(when=when(newest.at, utc, language, zone))}"
+        return text
+    return f"{text} {_LATE.to(language, when=when(newest.at, utc, language, zone))}"
 
 
 def together(  # noqa: PLR0913 - what several messages told as one consist of
@@ -95,7 +87,7 @@ def together(  # noqa: PLR0913 - what several messages told as one consist of
     """Say several messages as one: `told` newest first, `count` all of them, the oldest of an instant."""
     newest, *others = told
     lines = [words(newest, utc=utc, language=language, zone=zone)]
-    lines.append(_WAITED[language].format(count=count - 1, when=when(oldest, utc, language, zone)))
+    lines.append(_WAITED.to(language, count=str(count - 1), when=when(oldest, utc, language, zone)))
     lines += [f"- {words(one, utc=utc, language=language, zone=zone)}" for one in others[:LISTED]]
     if count - 1 > LISTED:
         lines.append("- …")
@@ -105,4 +97,4 @@ def together(  # noqa: PLR0913 - what several messages told as one consist of
 def when(at: datetime, utc: datetime, language: Language, zone: ZoneInfo) -> str:
     """Name an instant by the house's clock, with the day where it is another."""
     there, here = at.astimezone(zone), utc.astimezone(zone)
-    return there.strftime((_TODAY if there.date() == here.date() else _BEFORE)[language])
+    return there.strftime((_TODAY if there.date() == here.date() else _BEFORE).to(language))

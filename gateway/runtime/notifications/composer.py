@@ -1,4 +1,4 @@
-"""A command to tell the owner something, put into words with what the house and the store know of it."""
+"""A command to tell the owner something becomes a message, with what the house and the store know of it."""
 
 from dataclasses import replace
 from zoneinfo import ZoneInfo
@@ -8,10 +8,9 @@ from pydantic import TypeAdapter
 from gateway.config.home import Home
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Now, VisitDelivery
-from gateway.runtime.notifications.texts import Facts, Message, compose
+from gateway.runtime.notifications.texts import Facts, Message
 from gateway.storage import Message as Stored
 from gateway.storage import Store
-from gateway.system.i18n import Language
 
 _COMMAND: TypeAdapter[c.NotifyOwner | c.RaiseAlarm] = TypeAdapter(c.NotifyOwner | c.RaiseAlarm)
 
@@ -30,21 +29,15 @@ class Wording:
         entrance: str,
         delivery: VisitDelivery | None,
         now: Now,
-        language: Language | None = None,
     ) -> Message:
-        """Word a command of an entrance of this house, in the house's language or another.
-
-        The visit is the caller's to add.
-        """
-        language = language or self._home.language
+        """Return the message that a command of an entrance of this house asks for. The visit is the caller's to add."""
         section = self._home.entrances[entrance]
         brand = None if delivery is None else self._store.brands.known().get(delivery.brand)
         place = None if delivery is None else section.places.get(delivery.place)
         about = command.saying if isinstance(command, c.NotifyOwner) else command.code
         if isinstance(command, c.NotifyOwner) and about is c.Notification.BRAND_ASKS and command.delivery is not None:
             asked = self._asked(command.delivery.partition(".")[0])
-            said = compose(about, language=language, zone=self._zone, now=now, facts=asked)
-            return replace(said, delivery=command.delivery, entrance=entrance)
+            return self._message(about, asked, now, delivery=command.delivery, entrance=entrance)
         if isinstance(command, c.NotifyOwner) and about is c.Notification.NEW_KEY and command.delivery is not None:
             brand = self._store.brands.known().get(command.delivery.partition(".")[0])
         facts = Facts(
@@ -60,8 +53,15 @@ class Wording:
             else None,
             detail=command.detail,
         )
-        said = compose(about, language=language, zone=self._zone, now=now, facts=facts)
-        return replace(said, delivery=None if delivery is None else delivery.id, entrance=entrance)
+        return self._message(about, facts, now, delivery=None if delivery is None else delivery.id, entrance=entrance)
+
+    def _message(
+        self, about: c.Notification | c.AlarmCode, facts: Facts, now: Now, *, delivery: str | None, entrance: str
+    ) -> Message:
+        return Message(
+            about=about, facts=facts, at=now.utc, trusted=now.trusted, zone=self._zone, delivery=delivery,
+            entrance=entrance,
+        )  # fmt: skip
 
     def _asked(self, brand: str) -> Facts:
         """What the owner's yes would let in: the terms as they stand, of which the brand's message has no say."""
@@ -81,14 +81,14 @@ class Wording:
             hours=spoken_hours(terms.hours),
         )
 
-    def again(self, stored: Stored, now: Now, language: Language | None = None) -> Message | None:
-        """Word a stored message, with the time at which it was so; None: this house has its entrance no longer."""
+    def again(self, stored: Stored, now: Now) -> Message | None:
+        """Return a stored message, with the time at which it was so; None: this house has its entrance no longer."""
         if stored.entrance not in self._home.entrances:
             return None
         command = _COMMAND.validate_json(stored.body)
         delivery = getattr(command, "delivery", None)
         facts = None if delivery is None else self._store.facts(delivery, now)
-        said = self.of(command, stored.entrance, facts, replace(now, utc=stored.at), language)
+        said = self.of(command, stored.entrance, facts, replace(now, utc=stored.at))
         return replace(said, visit=stored.visit, number=stored.id)
 
 

@@ -198,7 +198,7 @@ class Phonebook:
 
     async def _try(self, phone: Phone) -> None:
         language = self._pocket.language_of(phone.name) or self._home.language
-        heard = await phone.tell(Notice(title=inert(self._home.name), text=TRIAL[language]))
+        heard = await phone.tell(Notice(title=inert(self._home.name), text=TRIAL.to(language)))
         if phone.name in self._trials:  # else it was removed meanwhile
             self._trials[phone.name] = replace(self._trials[phone.name], heard=heard)
         await self._pocket.note_try(phone.name, heard)

@@ -43,7 +43,8 @@ class Office:
         self._line = line
         self._clock = clock
         self._wording = Wording(home, store)
-        self._log = LogVoice()
+        self._language = home.language
+        self._log = LogVoice(home.language)
         self._voices = tuple(voices)
         self._waiting: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
         self._on_its_way: set[int] = set()
@@ -144,7 +145,8 @@ class Office:
             "about": message.about.value,
             "urgent": message.urgent,
             "late": late,
-            "text": message.text,
+            "text": message.words(self._language),
+            "facts": message.parameters,
             "visit": message.visit,
             "delivery": message.delivery,
             "picture": None if message.picture is None else base64.b64encode(message.picture).decode(),

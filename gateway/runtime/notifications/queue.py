@@ -33,7 +33,7 @@ from gateway.storage import Message as Stored
 from gateway.storage import Store, StoreFailed
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
-from gateway.system.i18n import Language, languages
+from gateway.system.i18n import Language, Text, _, languages, pgettext
 from gateway.system.text import unlinked
 
 log = structlog.get_logger(__name__)
@@ -59,12 +59,12 @@ CARRIES: Mapping[Notification | type[AlarmCode], tuple[Purpose, ...]] = MappingP
 })  # fmt: skip
 """Which message carries which actions; what is not named carries none."""
 
-LABELS: Mapping[Purpose, Mapping[Language, str]] = MappingProxyType({
-    Purpose.STOP: {"fr": "Tout arrêter", "en": "Stop everything"},
-    Purpose.APPROVE: {"fr": "Ouvrir", "en": "Open"},
-    Purpose.VETO: {"fr": "Ne pas ouvrir", "en": "Do not open"},
-    Purpose.PERMIT: {"fr": "Autoriser la marque", "en": "Let the brand in"},
-    Purpose.REFUSE_BRAND: {"fr": "Refuser la marque", "en": "Refuse the brand"},
+LABELS: Mapping[Purpose, Text] = MappingProxyType({
+    Purpose.STOP: _("Stop everything"),
+    Purpose.APPROVE: pgettext("to do", "Open"),
+    Purpose.VETO: _("Do not open"),
+    Purpose.PERMIT: _("Let the brand in"),
+    Purpose.REFUSE_BRAND: _("Refuse the brand"),
 })  # fmt: skip
 
 
@@ -234,7 +234,7 @@ class _Secretary:
         told = [
             message
             for one in reversed(group[-1 - LISTED :])
-            if (message := self._message(known[one.number], now, language)) is not None
+            if (message := self._message(known[one.number], now)) is not None
         ]
         if not told:
             return None
@@ -250,14 +250,10 @@ class _Secretary:
             buttons=self._buttons(told[0], now, language),
         )
 
-    def _message(self, known: Message | Stored, now: Now, language: Language) -> Message | None:
+    def _message(self, known: Message | Stored, now: Now) -> Message | None:
         if isinstance(known, Message):
-            return known  # not stored, so there is no other wording of it
-        fresh = self._fresh.get(known.id)
-        if fresh is not None and language == self._home.language:
-            return fresh
-        again = self._wording.again(known, now, language)
-        return again if again is None or fresh is None else replace(fresh, text=again.text)
+            return known
+        return self._fresh.get(known.id) or self._wording.again(known, now)
 
     def _buttons(self, message: Message, now: Now, language: Language) -> tuple[Button, ...]:
         """The actions that still answer something; where phones do not reach the box's pages there are none."""
@@ -273,7 +269,7 @@ class _Secretary:
             said = f"{message.number}\n{message.at.isoformat()}"
             nonce = action_links.nonce(said, purpose, subject, self._key)
             token = action_links.make(purpose, subject, expires, nonce, self._key)
-            label = LABELS[purpose][language]
+            label = LABELS[purpose].to(language)
             buttons.append(Button(label=label, url=action_links.address(settings.pages, token)))
         return tuple(buttons)
 

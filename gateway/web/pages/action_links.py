@@ -7,9 +7,11 @@ from aiohttp import web
 
 from gateway.runtime.notifications import action_links
 from gateway.runtime.notifications.queue import LABELS
+from gateway.system.i18n import _
 from gateway.system.text import inert
 from gateway.web.pages.home import spoken_terms
 from gateway.web.server.authorization import Desk
+from gateway.web.texts.catalogue import TEXTS
 
 
 class Errands:
@@ -67,7 +69,7 @@ class Errands:
         permission = None if brand is None else self._desk.box.store.permission(brand)
         if permission is None:
             return None
-        return self._desk.say(request, f"link.brand.{permission.standing}", brand=self._name(permission.brand))
+        return self._desk.say(request, TEXTS[f"link.brand.{permission.standing}"], brand=self._name(permission.brand))
 
     def _name(self, brand: str) -> str:
         known = self._desk.box.store.brands.known().get(brand)
@@ -81,7 +83,10 @@ class Errands:
             return None
         language = self._desk.language(request)
         terms = spoken_terms(permission, self._desk.box.home, language)
-        return {"title": self._desk.say(request, "link.asks", brand=self._name(permission.brand)), **terms}
+        return {
+            "title": self._desk.say(request, _("{brand} asks to be let in"), brand=self._name(permission.brand)),
+            **terms,
+        }
 
     def _shown(  # noqa: PLR0913 - all that the page may have to say
         self,
@@ -103,10 +108,10 @@ class Errands:
             standing=standing,
             decided=decided,
             asks=None if link is None else self._asks(request, link),
-            label=None if link is None else LABELS[link.purpose][language],
+            label=None if link is None else LABELS[link.purpose].to(language),
             takes_away=link is None or link.purpose not in (action_links.Purpose.PERMIT, action_links.Purpose.APPROVE),
             entrance=None if entrance is None else entrance.name,
-            why=None if why is None else self._desk.say(request, f"link.{why}"),
+            why=None if why is None else self._desk.say(request, TEXTS[f"link.{why}"]),
             done=done,
             failed=failed,
         )

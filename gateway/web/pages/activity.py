@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from gateway.storage import Register
-from gateway.system.i18n import Language
+from gateway.system.i18n import Language, _
 from gateway.system.text import inert
 from gateway.web.auth.roles import Role
 from gateway.web.auth.user_agent import Browser
-from gateway.web.texts.catalogue import say
+from gateway.web.texts.catalogue import TEXTS
 
 KINDS = (
     "signed_in", "sign_in_wrong", "password_changed", "person_added", "person_removed", "role_changed", "invited",
@@ -42,7 +42,7 @@ def _lines(register: Register, language: Language, of: str | None) -> Iterator[D
     def named(ident: str | None) -> str:
         if ident not in names:
             names[ident] = name_of(register, ident)
-        return names[ident] or say("did.nobody", language)
+        return names[ident] or _("somebody").to(language)
 
     for row in register.doings(KINDS, at_most=LOOKED_AT):
         if of is not None and of not in (row.get("person"), row.get("by")):
@@ -50,7 +50,7 @@ def _lines(register: Register, language: Language, of: str | None) -> Iterator[D
         kind = row["kind"]
         facts = {"who": named(row.get("person")), "by": named(row.get("by")), "what": _what(row, language)}
         bad = kind in ("sign_in_wrong", "claim_code_wrong")
-        yield Doing(datetime.fromisoformat(row["at"]), say(f"did.{kind}", language, **facts), bad)
+        yield Doing(datetime.fromisoformat(row["at"]), TEXTS[f"did.{kind}"].to(language, **facts), bad)
 
 
 def _what(row: Mapping[str, Any], language: Language) -> str:
@@ -60,12 +60,12 @@ def _what(row: Mapping[str, Any], language: Language) -> str:
         case "sign_in_wrong":
             return str(row["tries"])
         case "person_added" | "role_changed" | "invited":
-            return say(f"role.{Role(row['role'])}", language)
+            return TEXTS[f"role.{Role(row['role'])}"].to(language)
         case "phone_added" | "phone_removed":
             return inert(str(row["scheme"]))
         case "addition_proposed" | "addition_accepted" | "addition_refused" | "addition_withdrawn":
             kind, name = row["thing"], inert(str(row["name"]))
-            return f"{say(f'add.kind.{kind}', language)} {name}"
+            return f"{TEXTS[f'add.kind.{kind}'].to(language)} {name}"
         case "browser_enrolled" | "browser_ended":
             return inert(str(row["label"]))
         case "survey_begun" | "survey_ended":
@@ -80,8 +80,8 @@ def browser_name(word: str | None, language: Language) -> str:
     """What a session's browser is called: "Chrome on Android", or "unknown browser"."""
     browser = Browser.stored(word)
     if browser.name is None or browser.system is None:
-        return browser.name or browser.system or say("browser.unknown", language)
-    return say("browser.both", language, browser=browser.name, system=browser.system)
+        return browser.name or browser.system or _("unknown browser").to(language)
+    return _("{browser} on {system}").to(language, browser=browser.name, system=browser.system)
 
 
 def name_of(register: Register, ident: str | None) -> str | None:

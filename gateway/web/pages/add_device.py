@@ -13,6 +13,7 @@ from gateway.installation import notes
 from gateway.installation.capability import Promise, Walked, entrance_promises, promises
 from gateway.installation.proposal import KINDS, Asked, Remark
 from gateway.installation.proposals import Seen, Standing
+from gateway.system.i18n import _
 from gateway.system.text import inert, visible
 from gateway.web.auth.accounts import Who
 from gateway.web.auth.roles import Right, Role
@@ -20,6 +21,7 @@ from gateway.web.pages.activity import name_of
 from gateway.web.pages.add_device_form import FORMS, Wrong, blank, typed, written
 from gateway.web.pages.capabilities import told
 from gateway.web.server.authorization import Desk
+from gateway.web.texts.catalogue import TEXTS
 
 PAGE = "/installation/add"
 
@@ -72,7 +74,7 @@ class Adding:
             "name": one.name,
             "kind": one.kind,
             "standing": seen.standing.value,
-            "by": name_of(register, one.by) or self._desk.say(request, "did.nobody"),
+            "by": name_of(register, one.by) or self._desk.say(request, _("somebody")),
             "accepted": accepted,
             "at": one.at,
             "text": seen.text,
@@ -81,7 +83,9 @@ class Adding:
             "against": [self._said(request, remark) for remark in seen.against],
             "failed": one.failed,
             "problems": () if seen.report is None else seen.report.problems,
-            "cautions": [self._desk.say(request, f"add.note.{r.said}", **_inert(r.facts)) for r in seen.cautions],
+            "cautions": [
+                self._desk.say(request, TEXTS[f"add.note.{r.said}"], **_inert(r.facts)) for r in seen.cautions
+            ],
             "promises": told(self._promises(seen, measured), self._desk.language(request)),
             "mine": one.by == who.person,
         }
@@ -141,9 +145,15 @@ class Adding:
         try:
             there = await self._proposals.drop(ident, by=who.person, now=self._desk.now, refused=refused)
         except OSError as error:
-            raise web.HTTPConflict(text=self._desk.say(request, "error.disk")) from error
+            raise web.HTTPConflict(
+                text=self._desk.say(
+                    request, _("The box's disk takes nothing more: `perron doctor` looks for the cause.")
+                )
+            ) from error
         if not there:
-            return await self._shown(request, who, why=[self._desk.say(request, "add.no.none")], status=409)
+            return await self._shown(
+                request, who, why=[self._desk.say(request, _("Nothing of the kind waits (any more)."))], status=409
+            )
         self._desk.changes.tell()
         raise web.HTTPSeeOther(PAGE)
 
@@ -151,7 +161,7 @@ class Adding:
 
     def _said(self, request: web.Request, remark: Remark) -> str:
         facts = {key: " ".join(visible(line) for line in text.splitlines()) for key, text in remark.facts.items()}
-        return self._desk.say(request, f"add.no.{remark.said}", **facts)
+        return self._desk.say(request, TEXTS[f"add.no.{remark.said}"], **facts)
 
     def _without_password(self, seen: Sequence[Seen]) -> tuple[str, ...]:
         """The accounts of devices for which the broker has no password yet.

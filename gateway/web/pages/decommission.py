@@ -10,6 +10,7 @@ from aiohttp import web
 
 from gateway.evidence.export import name_of, packed
 from gateway.runtime.maintenance.decommission import InTheWay
+from gateway.system.i18n import _
 from gateway.system.text import inert
 from gateway.web.auth.accounts import Refused, SignedIn, Who, folded
 from gateway.web.auth.recovery import Offered, Succession
@@ -17,6 +18,7 @@ from gateway.web.auth.roles import Right
 from gateway.web.auth.user_agent import Browser
 from gateway.web.pages.privacy import MEGABYTE
 from gateway.web.server.authorization import Desk
+from gateway.web.texts.catalogue import TEXTS
 
 log = structlog.get_logger(__name__)
 
@@ -60,15 +62,17 @@ class Moving:
 
     def _said(self, request: web.Request, way: InTheWay) -> str:
         section = None if way.entrance is None else self._box.home.entrances[way.entrance]
-        return self._desk.say(request, f"way.{way.why}", entrance="" if section is None else inert(section.name))
+        return self._desk.say(request, TEXTS[f"way.{way.why}"], entrance="" if section is None else inert(section.name))
 
     def _unsaid(self, request: web.Request, fields: Mapping[str, Any]) -> tuple[str, ...]:
         """What was not said that has to be: the house's name, and that what is held goes too."""
         unsaid = []
         if folded(str(fields.get("name", ""))) != folded(self._box.home.name):
-            unsaid.append(self._desk.say(request, "moving.name.wrong", name=inert(self._box.home.name)))
+            unsaid.append(
+                self._desk.say(request, _("This is not the house's name: {name}"), name=inert(self._box.home.name))
+            )
         if self._box.removal.held() and fields.get("held") != "1" and fields.get("films") != "leave":
-            unsaid.append(self._desk.say(request, "way.held", entrance=""))
+            unsaid.append(self._desk.say(request, _("visits are held as evidence: tick that they go too"), entrance=""))
         return tuple(unsaid)
 
     # ---- take everything along --------------------------------------------------------------------------------------
@@ -98,7 +102,12 @@ class Moving:
         await answer.prepare(request)
         pieces = packed(
             self._box.home, self._box.store, self._box.public_key, made=now.utc, running=frozenset(running),
-            readme=desk.say(request, "moving.readme", name=name),
+            readme=desk.say(request, _(
+                "All that this box kept.\n\nvisits/       one visit a folder: films, log, signed proof\nlog.jsonl     "
+                "the whole log, one entry a line\npeople.json, permissions.json\n              who had an account, and "
+                "which brands could come in\nbox.pub.pem   the box's public key\n\nTo verify a visit, without the "
+                "internet:\n  perron verify {name}/visits/VISIT --key {name}/box.pub.pem\n"
+            ), name=name),
         )  # fmt: skip
         try:
             async for piece in pieces:
@@ -152,12 +161,12 @@ class Moving:
                 link = f"{request.scheme}://{request.host}/take-over/{offered.token}"
                 return self._shown(request, link=link)
             case _:
-                raise web.HTTPConflict(text=self._desk.say(request, f"refused.{offered}"))
+                raise web.HTTPConflict(text=self._desk.say(request, TEXTS[f"refused.{offered}"]))
 
     async def _withdraw(self, request: web.Request, who: Who) -> web.Response:
         refused = await self._succession.withdraw(who, self._desk.now)
         if refused is not None:
-            raise web.HTTPConflict(text=self._desk.say(request, f"refused.{refused}"))
+            raise web.HTTPConflict(text=self._desk.say(request, TEXTS[f"refused.{refused}"]))
         raise web.HTTPSeeOther("/settings/moving-out")
 
     async def _asked(self, request: web.Request) -> web.Response:
@@ -182,7 +191,7 @@ class Moving:
             return await self._last(request, self._desk.carry(request, outcome, answer))
         return self._desk.page(
             request, "take-over", status=422, name=name, leaves_films=offer.leaves_films,
-            why=self._desk.say(request, f"refused.{outcome}"),
+            why=self._desk.say(request, TEXTS[f"refused.{outcome}"]),
         )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from gateway.installation.diagnostics.people import phones
 from gateway.installation.diagnostics.rounds import Rounds, discreet
 from gateway.installation.diagnostics.stream import Wariness
 from gateway.installation.diagnostics.words import told
-from gateway.system.i18n import Language
+from gateway.system.i18n import Language, _
 from gateway.web.auth.accounts import Who
 from gateway.web.auth.roles import Right, may
 from gateway.web.server.authorization import Desk
@@ -55,11 +55,25 @@ class Examination:
             raise web.HTTPForbidden
         if any(state.visit is not None and state.visit.phase is not Phase.HANDED_TO_OWNER
                for state, _ in self._box.states()):  # fmt: skip
-            return self._shown(request, who, said=self._desk.say(request, "examine.visit"), status=409)
+            return self._shown(
+                request,
+                who,
+                said=self._desk.say(
+                    request,
+                    _("A visit is under way: its lock and its cameras are left alone. Examine when it is over."),
+                ),
+                status=409,
+            )
         rounds = [self._house, *([self._phones] if rings else [])]
         anew = await asyncio.gather(*(one.again() for one in rounds))
         if not any(anew):
-            return self._shown(request, who, said=self._desk.say(request, "examine.soon"))
+            return self._shown(
+                request,
+                who,
+                said=self._desk.say(
+                    request, _("Examined a moment ago: this is what was found. Try again in a few seconds.")
+                ),
+            )
         raise web.HTTPSeeOther(PAGE)
 
     def _shown(self, request: web.Request, who: Who, *, said: str | None = None, status: int = 200) -> web.Response:

@@ -20,14 +20,14 @@ from gateway.protocol.keys import PublicKey
 from gateway.protocol.owner_requests import AnyWish, Permit
 from gateway.storage import BrandKey
 from gateway.storage.consent_requests import Ask
-from gateway.system.i18n import Language
+from gateway.system.i18n import Language, _
 from gateway.system.text import inert
 from gateway.web.auth.accounts import Who
 from gateway.web.auth.roles import Right
 from gateway.web.server import live_video
 from gateway.web.server.authorization import PASSWORD_AGAIN, WISHES, Desk, wants_json
 from gateway.web.server.security_headers import local
-from gateway.web.texts.catalogue import say
+from gateway.web.texts.catalogue import TEXTS
 
 log = structlog.get_logger(__name__)
 
@@ -83,7 +83,9 @@ class Pages:
     async def _pictures(self, request: web.Request, who: Who) -> web.StreamResponse:
         camera = self._camera(request)
         if not self._box.may_be_watched(camera):
-            raise web.HTTPConflict(text=self._desk.say(request, "live.private"))
+            raise web.HTTPConflict(
+                text=self._desk.say(request, _("The inside can only be watched during a visit (Settings, Privacy)"))
+            )
         allowed = partial(self._may_watch, who, camera)
         self._watched(who, camera)
         try:
@@ -179,10 +181,12 @@ class Pages:
         who = self._desk.require(request, _right(fields))
         ask = self._box.store.brands.ask(fields["brand"])
         if fields["do"] == "permit" and ask is not None and self._box.store.brands.open(ask, self._desk.now):
-            raise web.HTTPConflict(text=self._desk.say(request, "brand.look_again"))  # what he saw is what he permits
+            raise web.HTTPConflict(
+                text=self._desk.say(request, _("Look at what it asks for first, and choose the terms."))
+            )  # what he saw is what he permits
         first = next(iter(self._box.home.entrances), None)
         if first is None:
-            raise web.HTTPConflict(text=self._desk.say(request, "home.empty"))
+            raise web.HTTPConflict(text=self._desk.say(request, _("There is no entrance here yet.")))
         return await self._ask(request, who, first, fields, "/brands")
 
     async def _terms(self, request: web.Request, who: Who) -> web.Response:
@@ -194,17 +198,25 @@ class Pages:
             terms = terms_of(fields, self._box.home, self._desk.now)
         except DayError as error:
             bounds = {"first": error.first.isoformat(), "last": error.last.isoformat()}
-            text = self._desk.say(request, "wish.failed", why=self._desk.say(request, "brand.until.bad", **bounds))
+            text = self._desk.say(
+                request,
+                _("Not done: {why}"),
+                why=self._desk.say(
+                    request,
+                    _("the last day has to lie between {first} and {last}; for no end, leave the field empty"),
+                    **bounds,
+                ),
+            )
             raise web.HTTPConflict(text=text) from error
         except ValueError as error:
-            raise web.HTTPConflict(text=self._desk.say(request, "wish.failed", why=str(error))) from error
+            raise web.HTTPConflict(text=self._desk.say(request, _("Not done: {why}"), why=str(error))) from error
         asks = await self._proven(request, who, terms, self._box.store.permission(brand))
         if asks is not None:
             return asks
         ask = str(fields["ask"]) if fields.get("ask") else None
         why = await self._box.letting.permit(brand, terms, who.person, ask=ask)
         if why is not None:
-            raise web.HTTPConflict(text=self._desk.say(request, "wish.failed", why=why))
+            raise web.HTTPConflict(text=self._desk.say(request, _("Not done: {why}"), why=why))
         raise web.HTTPSeeOther("/brands")
 
     async def _proven(
@@ -219,7 +231,7 @@ class Pages:
         """Forget a brand that came by a hub and is not let in."""
         why = await self._box.letting.forget(request.match_info["brand"], who.person)
         if why is not None:
-            raise web.HTTPConflict(text=self._desk.say(request, "wish.failed", why=why))
+            raise web.HTTPConflict(text=self._desk.say(request, _("Not done: {why}"), why=why))
         raise web.HTTPSeeOther("/brands")
 
     async def _key(self, request: web.Request, who: Who) -> web.Response:
@@ -236,7 +248,7 @@ class Pages:
             case _:
                 raise web.HTTPBadRequest
         if why is not None:
-            raise web.HTTPConflict(text=self._desk.say(request, "wish.failed", why=why))
+            raise web.HTTPConflict(text=self._desk.say(request, _("Not done: {why}"), why=why))
         raise web.HTTPSeeOther("/brands")
 
     async def _ask(
@@ -254,9 +266,9 @@ class Pages:
         why = await self._desk.wish(entrance, wish, who)
         log.info("asked_on_a_page", entrance=entrance, do=wish.do, by=who.person, done=why is None)
         if why is not None:
-            raise web.HTTPConflict(text=self._desk.say(request, "wish.failed", why=why))
+            raise web.HTTPConflict(text=self._desk.say(request, _("Not done: {why}"), why=why))
         if wants_json(request):
-            return web.json_response({"done": self._desk.say(request, "wish.done")})
+            return web.json_response({"done": self._desk.say(request, _("Done."))})
         raise web.HTTPSeeOther(local(back))
 
 
@@ -267,7 +279,7 @@ def spoken_terms(permission: Permission, home: Home, language: Language) -> Mapp
         "entrances": [home.entrances[name].name for name in sorted(terms.entrances) if name in home.entrances],
         "places": [places.get(name, name) for name in sorted(terms.places)],
         "carriers": sorted(terms.carriers),
-        "days": ", ".join(say(f"day.{day}", language) for day in DAYS if day in terms.days),
+        "days": ", ".join(TEXTS[f"day.{day}"].to(language) for day in DAYS if day in terms.days),
         "hours": terms.hours,
         "ask_each_time": terms.ask_each_time,
         "hub_signed": terms.hub_signed,
@@ -284,7 +296,7 @@ def spoken_question(ask: Ask, home: Home, language: Language) -> Mapping[str, An
         "entrances": entrances,
         "places": None if asked.places is None else [places[name] for name in asked.places if name in places],
         "carriers": asked.carriers,
-        "days": ", ".join(say(f"day.{day}", language) for day in asked.days),
+        "days": ", ".join(TEXTS[f"day.{day}"].to(language) for day in asked.days),
         "hours": asked.hours,
         "openings": asked.openings,
         "until": asked.expires,

@@ -12,6 +12,7 @@ from gateway.web.auth.roles import Right, Role, may
 from gateway.web.pages.activity import browser_name, doings
 from gateway.web.pages.remote_browsers import enrolled
 from gateway.web.server.authorization import Desk
+from gateway.web.texts.catalogue import TEXTS
 
 SHOWN = 30  # days for which everybody else is shown that a password was set anew on the box
 
@@ -65,7 +66,7 @@ class Household:
             raise web.HTTPBadRequest
         invited = await self._desk.accounts.invite(who, Role(asked), self._desk.now)
         if isinstance(invited, Refused):
-            raise web.HTTPConflict(text=self._desk.say(request, f"refused.{invited}"))
+            raise web.HTTPConflict(text=self._desk.say(request, TEXTS[f"refused.{invited}"]))
         return self._shown(request, who, invited=invited)
 
     async def _withdraw(self, request: web.Request, who: Who) -> web.Response:
@@ -125,5 +126,5 @@ class Household:
 
     def _done(self, request: web.Request, refused: Refused | None, to: str) -> web.Response:
         if refused is not None:
-            raise web.HTTPConflict(text=self._desk.say(request, f"refused.{refused}"))
+            raise web.HTTPConflict(text=self._desk.say(request, TEXTS[f"refused.{refused}"]))
         raise web.HTTPSeeOther(to)

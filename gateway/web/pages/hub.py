@@ -21,12 +21,14 @@ from gateway.integrations.hub_client.house_file import joined_text, left_text
 from gateway.integrations.hub_client.unenrolment import by_claim
 from gateway.protocol.enrolment import Code, NoCode, spoken
 from gateway.runtime.maintenance import reload
+from gateway.system.i18n import _
 from gateway.system.pki.pages import spaced
 from gateway.system.text import inert
 from gateway.web.auth.accounts import Who
 from gateway.web.auth.roles import Right
 from gateway.web.server.authorization import Desk
 from gateway.web.server.security_headers import READING_A_PHOTO
+from gateway.web.texts.catalogue import TEXTS
 
 log = structlog.get_logger(__name__)
 
@@ -97,7 +99,13 @@ class Hub:
         """Show whose code it is. Nothing is sent to anybody."""
         code = self._code(str((await request.post()).get("code", "")))
         if code is None:
-            return await self._shown(request, why=self._desk.say(request, "hub.no.code"), status=422)
+            return await self._shown(
+                request,
+                why=self._desk.say(
+                    request, _("This is no hub's code, or not the whole of it: copy it from `https://` to its end.")
+                ),
+                status=422,
+            )
         return await self._shown(request, code=code)
 
     @staticmethod
@@ -111,15 +119,23 @@ class Hub:
         fields = await request.post()
         code = self._code(str(fields.get("code", "")))
         if code is None:
-            return await self._shown(request, why=self._desk.say(request, "hub.no.code"), status=422)
+            return await self._shown(
+                request,
+                why=self._desk.say(
+                    request, _("This is no hub's code, or not the whole of it: copy it from `https://` to its end.")
+                ),
+                status=422,
+            )
         unproven = await self._desk.proven(request, who, str(fields.get("password", "")))
         if unproven is not None:
             return await self._shown(request, code=code, why=unproven, status=422)
         if self._joining.locked():
-            raise web.HTTPConflict(text=self._desk.say(request, "hub.no.busy"))
+            raise web.HTTPConflict(text=self._desk.say(request, _("The box is joining a hub just now.")))
         async with self._joining:
             if self._box.home.hub is not None:
-                raise web.HTTPConflict(text=self._desk.say(request, "hub.no.joined"))
+                raise web.HTTPConflict(
+                    text=self._desk.say(request, _("This house has joined a hub already: leave it first."))
+                )
             why = await self._joined(request, code, who)
         if why is not None:
             return await self._shown(request, code=code, why=why, status=409)
@@ -129,7 +145,11 @@ class Hub:
         """Join, and write it into the house file; None, or why not. Said again after a crash it ends the same."""
         say, box = self._desk.say, self._box
         if not await asyncio.to_thread(box.proposals.writable):
-            return say(request, "hub.no.file", file=str(box.rewriting.file or "home.yaml"))
+            return say(
+                request,
+                _("{file} cannot be written: let the box write it, or use `perron join` at its terminal."),
+                file=str(box.rewriting.file or "home.yaml"),
+            )
         try:
             member = await asyncio.to_thread(enrolment.join, code, box.public_key, self._folder, enrolment.over_http)
             told = {"url": member.url, "home": member.home, "by": who.person}
@@ -137,13 +157,29 @@ class Hub:
             await self._write(member)
             await asyncio.to_thread(enrolment.joined, self._folder)
         except NotTheHub:
-            return say(request, "hub.no.other")
+            return say(
+                request,
+                _(
+                    "What answers at this address is not the hub of this code. Nothing of it was kept. Ask for a new "
+                    "code; if it happens again, somebody stands between you and it."
+                ),
+            )
         except HubSays as no:
-            return say(request, f"hub.no.{no.code}" if no.code in _REASONS else "hub.no.says", why=inert(str(no)))
+            return say(
+                request, TEXTS[f"hub.no.{no.code}" if no.code in _REASONS else "hub.no.says"], why=inert(str(no))
+            )
         except HubAway as away:
-            return say(request, "hub.no.away", why=inert(str(away)))
+            return say(
+                request,
+                _("The hub does not answer ({why}). Try again: the same code still counts."),
+                why=inert(str(away)),
+            )
         except (NotAdded, ConfigError, OSError) as error:
-            return say(request, "hub.no.disk", why=inert(str(error)))
+            return say(
+                request,
+                _("Nothing was changed in the house ({why}). Try again: the same code still counts."),
+                why=inert(str(error)),
+            )
         log.info("hub_joined", url=member.url, home=member.home, by=who.person)
         return None
 
@@ -160,7 +196,7 @@ class Hub:
         if unproven is not None:
             return await self._shown(request, why=unproven, status=422)
         if section is None:
-            raise web.HTTPConflict(text=self._desk.say(request, "hub.no.none"))
+            raise web.HTTPConflict(text=self._desk.say(request, _("This house has joined no hub.")))
         if uplink is None:  # the box is this home no longer: only the house file says so still
             return await self._taken_out(request, section.home)
         await self._box.store.handover.leave_hub(section.home, self._desk.now, by=who.person)
@@ -172,7 +208,11 @@ class Hub:
         try:
             await self._box.rewriting.write(lambda text, file: left_text(text, file, home))
         except (NotAdded, OSError) as error:
-            why = self._desk.say(request, "hub.no.disk", why=inert(str(error)))
+            why = self._desk.say(
+                request,
+                _("Nothing was changed in the house ({why}). Try again: the same code still counts."),
+                why=inert(str(error)),
+            )
             return await self._shown(request, why=why, status=409)
         raise web.HTTPSeeOther(PAGE)
 

@@ -13,12 +13,12 @@ from gateway.installation.diagnostics.words import told as in_words
 from gateway.installation.discovery import Sighting
 from gateway.installation.walk import Word
 from gateway.storage import StoreFailed
-from gateway.system.i18n import Language
+from gateway.system.i18n import Language, _
 from gateway.web.auth.accounts import Who
 from gateway.web.auth.roles import Right, Role
 from gateway.web.pages.capabilities import told
 from gateway.web.server.authorization import Desk
-from gateway.web.texts.catalogue import WORDS, say
+from gateway.web.texts.catalogue import TEXTS
 
 PAGE = "/installation"
 LISTENS = 5.0  # seconds for what is there to call its name
@@ -99,11 +99,11 @@ class Installation:
         except ConnectionError as error:
             return await self._shown(request, said=self._no_talk(request, str(error)), status=409)
         except OSError as error:
-            raise web.HTTPConflict(text=self._desk.say(request, "wish.failed", why=str(error))) from error
+            raise web.HTTPConflict(text=self._desk.say(request, _("Not done: {why}"), why=str(error))) from error
         if isinstance(found, str):
-            return await self._shown(request, said=self._desk.say(request, "wish.failed", why=found), status=409)
+            return await self._shown(request, said=self._desk.say(request, _("Not done: {why}"), why=found), status=409)
         key = "install.measured" if found.seconds else "install.silent"
-        return await self._shown(request, said=self._desk.say(request, key, device=device))
+        return await self._shown(request, said=self._desk.say(request, TEXTS[key], device=device))
 
     async def _walk(self, request: web.Request, _who: Who) -> web.Response:
         name = self._entrance(request)
@@ -132,7 +132,7 @@ class Installation:
         except (LookupError, ValueError, OSError, StoreFailed) as error:
             why = str(error.args[0]) if error.args else do
         if why is not None:
-            raise web.HTTPConflict(text=self._desk.say(request, "wish.failed", why=why))
+            raise web.HTTPConflict(text=self._desk.say(request, _("Not done: {why}"), why=why))
         raise web.HTTPSeeOther(f"{PAGE}/walk/{name}")
 
     async def _picture(self, request: web.Request, who: Who) -> web.Response:
@@ -145,7 +145,11 @@ class Installation:
         except (LookupError, ValueError) as error:
             raise web.HTTPNotFound from error
         except OSError as error:
-            raise web.HTTPConflict(text=self._desk.say(request, "error.disk")) from error
+            raise web.HTTPConflict(
+                text=self._desk.say(
+                    request, _("The box's disk takes nothing more: `perron doctor` looks for the cause.")
+                )
+            ) from error
         camera = None if walk is None else walk.steps[number].camera
         if camera is not None:
             self._box.store.keeping.looked("live", camera, who.person, self._desk.now)
@@ -157,13 +161,17 @@ class Installation:
 
     async def _signature(self, request: web.Request, _who: Who) -> web.Response:
         """What the box has signed of the report: with it a report can be checked away from the box."""
-        _, signed = notes.report_files(self._box.home.storage.folder, self._entrance(request))
+        _sheet, signed = notes.report_files(self._box.home.storage.folder, self._entrance(request))
         return await _handed_out(signed, "application/json")
 
     def _no_talk(self, request: web.Request, error: str) -> str:
         """Say in words why the broker was not spoken with."""
-        said, _ = trouble(error, self._box.home.broker, listens=False)
-        return self._desk.say(request, "install.no_talk", why=in_words(said, self._desk.language(request)))
+        said, _todo = trouble(error, self._box.home.broker, listens=False)
+        return self._desk.say(
+            request,
+            _("There is no talking to the broker: {why}. The examination of the house says what to do."),
+            why=in_words(said, self._desk.language(request)),
+        )
 
     def _entrance(self, request: web.Request) -> str:
         name = request.match_info["entrance"]
@@ -175,7 +183,7 @@ class Installation:
 def _called(what: str, language: Language) -> str:
     """Name the kind of thing that called its name; a maker's or a program's own name stays as it is."""
     keys = (f"add.kind.{what}", f"install.what.{what.replace(' ', '_')}")
-    return next((say(key, language) for key in keys if key in WORDS), what)
+    return next((TEXTS[key].to(language) for key in keys if key in TEXTS), what)
 
 
 async def _handed_out(file: Path, kind: str) -> web.Response:

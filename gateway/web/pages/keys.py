@@ -8,6 +8,7 @@ from aiohttp import web
 
 from gateway.protocol.keys import PUBLIC, PublicKey
 from gateway.storage import BrandKey
+from gateway.system.i18n import _
 from gateway.system.pki.pages import Certificate
 from gateway.web.auth.accounts import Who
 from gateway.web.auth.roles import Right
@@ -72,7 +73,7 @@ class Keyring:
             "x": key.x, "kid": key.kid, "brand": key.brand if brand is None else brand.name, "since": key.since,
             "withdrawn": key.withdrawn,
             "used": key.used, "distrusted": key.distrusted, "fingerprint": PublicKey.from_text(key.x).fingerprint,
-            "who": name_of(self._box.store.register, key.by) or self._desk.say(request, "did.nobody"),
+            "who": name_of(self._box.store.register, key.by) or self._desk.say(request, _("somebody")),
         }  # fmt: skip
 
     async def _public(self, _request: web.Request, _who: Who) -> web.Response:
@@ -85,8 +86,8 @@ class Keyring:
         try:
             await self._trust.renew()
         except (OSError, ValueError) as failure:
-            raise web.HTTPConflict(text=self._desk.say(request, "wish.failed", why=str(failure))) from failure
-        return self._shown(request, said=self._desk.say(request, "keys.https.renewed"))
+            raise web.HTTPConflict(text=self._desk.say(request, _("Not done: {why}"), why=str(failure))) from failure
+        return self._shown(request, said=self._desk.say(request, _("Renewed, and served already.")))
 
     async def _distrust(self, request: web.Request, who: Who) -> web.Response:
         return await self._changed(request, self._box.distrusted, who)
@@ -106,5 +107,5 @@ class Keyring:
         except LookupError as unknown:
             raise web.HTTPNotFound from unknown
         if why is not None:
-            raise web.HTTPConflict(text=self._desk.say(request, "wish.failed", why=why))
+            raise web.HTTPConflict(text=self._desk.say(request, _("Not done: {why}"), why=why))
         raise web.HTTPSeeOther(PAGE)

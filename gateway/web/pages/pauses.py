@@ -6,9 +6,11 @@ from datetime import datetime
 from aiohttp import web
 
 from gateway.domain.pause import No, Planned, read
+from gateway.system.i18n import _
 from gateway.web.auth.accounts import Who
 from gateway.web.auth.roles import Right
 from gateway.web.server.authorization import Desk, wants_json
+from gateway.web.texts.catalogue import TEXTS
 
 
 class Pauses:
@@ -46,7 +48,7 @@ class Pauses:
         outcome = await self._planned(asked["entrance"] or None, times, who)
         if isinstance(outcome, Planned):
             return self._done(request)
-        why = self._desk.say(request, f"pause.no.{outcome}")
+        why = self._desk.say(request, TEXTS[f"pause.no.{outcome}"])
         if wants_json(request):
             raise web.HTTPConflict(text=why)
         return self._shown(request, asked, why=why)
@@ -61,10 +63,10 @@ class Pauses:
     async def _end(self, request: web.Request, who: Who) -> web.Response:
         outcome = await self._desk.box.end_pause(str((await request.post()).get("pause", "")), who.person)
         if isinstance(outcome, No):
-            raise web.HTTPConflict(text=self._desk.say(request, f"pause.no.{outcome}"))
+            raise web.HTTPConflict(text=self._desk.say(request, TEXTS[f"pause.no.{outcome}"]))
         return self._done(request)
 
     def _done(self, request: web.Request) -> web.Response:
         if wants_json(request):
-            return web.json_response({"done": self._desk.say(request, "wish.done")})
+            return web.json_response({"done": self._desk.say(request, _("Done."))})
         raise web.HTTPSeeOther("/")

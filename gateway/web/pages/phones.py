@@ -4,11 +4,12 @@ from aiohttp import web
 
 from gateway.config.errors import ConfigError
 from gateway.runtime.notifications.contacts import FORMS, MOST, Left, Unfit, open_to_others
-from gateway.system.i18n import languages
+from gateway.system.i18n import _, languages
 from gateway.system.text import inert
 from gateway.web.auth.accounts import Who
 from gateway.web.auth.roles import Right
 from gateway.web.server.authorization import Desk
+from gateway.web.texts.catalogue import TEXTS
 
 EXAMPLE = "ntfys"  # the form that is shown first: no account, and a server of one's own if one likes
 PAGE = "/settings/messages"
@@ -59,12 +60,12 @@ class Messages:
         unfit = await self._phonebook.add(url, who.person)
         if unfit is not None:
             return self._shown(request, why=self._unfit(request, unfit, url), status=422)
-        return self._shown(request, said=self._desk.say(request, "messages.added"))
+        return self._shown(request, said=self._desk.say(request, _("Added. Try it.")))
 
     def _unfit(self, request: web.Request, unfit: Unfit, url: str) -> str:
         scheme = inert(url.strip().partition("://")[0].lower())
         example = FORMS.get(scheme, FORMS[EXAMPLE])
-        return self._desk.say(request, f"unfit.{unfit}", scheme=scheme, example=example, most=str(MOST))
+        return self._desk.say(request, TEXTS[f"unfit.{unfit}"], scheme=scheme, example=example, most=str(MOST))
 
     async def _phone(self, request: web.Request, who: Who) -> web.Response:
         phone, do = request.match_info["phone"], str((await request.post()).get("do", ""))
@@ -84,11 +85,13 @@ class Messages:
         except LookupError as gone:
             raise web.HTTPNotFound from gone
         except ConfigError as error:
-            raise web.HTTPConflict(text=self._desk.say(request, "unfit.file")) from error
+            raise web.HTTPConflict(
+                text=self._desk.say(request, _("The file of the addresses cannot be read: `perron doctor` says why."))
+            ) from error
         raise web.HTTPSeeOther(PAGE)
 
     def _left(self, request: web.Request, left: Left) -> str:
         if not left.waiting:
-            return self._desk.say(request, "messages.removed")
+            return self._desk.say(request, _("Removed. Nothing waited for it."))
         key = "messages.to_others" if left.others else "messages.nobody_else"
-        return self._desk.say(request, key, count=str(left.waiting))
+        return self._desk.say(request, TEXTS[key], count=str(left.waiting))

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from gateway.protocol.browser_envelope import Jwk, Keys, keys, scalar_of, seal
 from gateway.storage.browsers import EnrolledBrowser
+from gateway.system.i18n import _
 from gateway.web.auth.accounts import Who
 from gateway.web.auth.roles import Right, may
 from gateway.web.server.authorization import Desk, wants_json
@@ -40,11 +41,13 @@ class Enrolled:
         """Keep a browser's keys. The password is taken with them, however fresh the last one is."""
         fields, hub = await request.post(), self._box.home.hub
         if hub is None:
-            raise web.HTTPConflict(text=self._desk.say(request, "away.no_hub"))
+            raise web.HTTPConflict(
+                text=self._desk.say(request, _("This house has joined no hub: nothing reaches it from afar."))
+            )
         label = " ".join(str(fields.get("label", "")).split())
         sign, agree = _jwk(fields.get("sign")), _jwk(fields.get("agree"))
         if not 0 < len(label) <= LONGEST_LABEL or not label.isprintable() or sign is None or agree is None:
-            return _no(self._desk.say(request, "away.unfit"))
+            return _no(self._desk.say(request, _("This browser did not bring what is needed: a name and two keys.")))
         why = await self._desk.proven(request, who, str(fields.get("password", "")))
         if why is not None:
             return _no(why)
@@ -77,7 +80,7 @@ class Enrolled:
         if one is None or not await browsers.end(ident, self._desk.now, by=who.person):
             raise web.HTTPNotFound
         if wants_json(request):
-            return web.json_response({"done": self._desk.say(request, "wish.done")})
+            return web.json_response({"done": self._desk.say(request, _("Done."))})
         raise web.HTTPSeeOther("/settings")
 
 

@@ -6,12 +6,14 @@ from typing import Any
 from aiohttp import web
 
 from gateway.runtime.maintenance import recovery_codes
+from gateway.system.i18n import _
 from gateway.web.auth.accounts import Refused, SignedIn, Wait, Who
 from gateway.web.auth.recovery import CameBack, Succession
 from gateway.web.auth.roles import Right
 from gateway.web.auth.user_agent import Browser
 from gateway.web.server.authorization import Desk, cookie_name
 from gateway.web.server.security_headers import local
+from gateway.web.texts.catalogue import TEXTS
 
 _CONFIRM: dict[str, Any] = {"action": "/confirm", "password": "password"}
 
@@ -140,12 +142,14 @@ class Threshold:
                 request,
                 template,
                 status=429,
-                why=self._desk.say(request, "refused.wait", seconds=str(why.seconds)),
+                why=self._desk.say(request, _("Too many tries: wait {seconds} s."), seconds=str(why.seconds)),
                 **facts,
             )
             answer.headers["Retry-After"] = str(why.seconds)
             return answer
-        return self._desk.page(request, template, status=422, why=self._desk.say(request, f"refused.{why}"), **facts)
+        return self._desk.page(
+            request, template, status=422, why=self._desk.say(request, TEXTS[f"refused.{why}"]), **facts
+        )
 
 
 def _browser(request: web.Request) -> str:

@@ -4,10 +4,12 @@ from aiohttp import web
 
 from gateway.installation.survey_jobs import LONGEST, No
 from gateway.storage import StoreFailed
+from gateway.system.i18n import _
 from gateway.web.auth.accounts import Who
 from gateway.web.auth.roles import Right
 from gateway.web.pages.installation import PAGE
 from gateway.web.server.authorization import Desk
+from gateway.web.texts.catalogue import TEXTS
 
 
 class Surveying:
@@ -42,8 +44,8 @@ class Surveying:
 
     def _hours(self, request: web.Request, text: str) -> int:
         if not (text.isascii() and text.isdigit() and len(text) <= len(str(LONGEST)) and 1 <= int(text) <= LONGEST):
-            raise web.HTTPConflict(text=self._desk.say(request, "survey.hours.wrong", longest=str(LONGEST)))
+            raise web.HTTPConflict(text=self._desk.say(request, _("1 to {longest} hours."), longest=str(LONGEST)))
         return int(text)
 
     def _why(self, request: web.Request, no: No) -> str:
-        return self._desk.say(request, f"survey.no.{no}")
+        return self._desk.say(request, TEXTS[f"survey.no.{no}"])

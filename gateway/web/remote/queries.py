@@ -97,7 +97,7 @@ class Answers:
                 case browser_messages.AskState():
                     return await self._state(one, question.after), b""
                 case browser_messages.AskMessages():
-                    return self._messages(one, question.after), b""
+                    return self._messages(one, question), b""
                 case browser_messages.AskVisits():
                     return self._visits(one), b""
                 case browser_messages.AskFilm():
@@ -252,16 +252,18 @@ class Answers:
 
     # ---- what was ---------------------------------------------------------------------------------------------------
 
-    def _messages(self, one: EnrolledBrowser, after: int) -> Mapping[str, Any]:
-        """What the house told its people, in its own language."""
+    def _messages(self, one: EnrolledBrowser, question: browser_messages.AskMessages) -> Mapping[str, Any]:
+        """What the house told its people, in the reader's language; an older page does not name it: in the house's."""
         self._require(one, Right.SEE_HISTORY)
         now, found = self._box.clock.now(), []
-        for stored in self._box.store.keeping.messages(after=after, at_most=SHOWN):
+        for stored in self._box.store.keeping.messages(after=question.after, at_most=SHOWN):
             said = self._wording.again(stored, now)
             if said is not None:
-                found.append({"id": stored.id, "at": stored.at.isoformat(), "entrance": stored.entrance,
-                              "about": said.about.value, "urgent": said.urgent, "text": said.text,
-                              "visit": stored.visit})  # fmt: skip
+                found.append({
+                    "id": stored.id, "at": stored.at.isoformat(), "entrance": stored.entrance,
+                    "about": said.about.value, "urgent": said.urgent,
+                    "text": said.words(question.language or self._box.home.language), "visit": stored.visit,
+                })  # fmt: skip
         return {"messages": found}
 
     def _visits(self, one: EnrolledBrowser) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from gateway.domain.visit.state import Now
 from gateway.protocol.owner_requests import AnyWish
-from gateway.system.i18n import Language, accepted, languages
+from gateway.system.i18n import SOURCE, Language, Text, _, accepted
 from gateway.web.auth.accounts import Accounts, Refused, SignedIn, Wait, Who
 from gateway.web.auth.roles import Right
 from gateway.web.server.changes import Changes
@@ -16,7 +16,7 @@ from gateway.web.server.context import Box
 from gateway.web.server.fragments import Seat
 from gateway.web.server.renderer import Painter
 from gateway.web.server.security_headers import Handler, local
-from gateway.web.texts.catalogue import say
+from gateway.web.texts.catalogue import TEXTS, offered
 
 LANGUAGE = "language"  # the cookie's name
 PASSWORD_AGAIN = "password_again"  # noqa: S105 - the field's name in a form that is sent once more with the password
@@ -67,10 +67,12 @@ class Desk:
 
     def language(self, request: web.Request) -> Language:
         """The language that was chosen here, else the browser's, else the house's."""
+        known = offered(request.path)
         chosen = request.cookies.get(LANGUAGE)
-        if chosen in languages():
+        if chosen in known:
             return chosen
-        return accepted(request.headers.get("Accept-Language", "")) or self.box.home.language
+        house = self.box.home.language
+        return accepted(request.headers.get("Accept-Language", ""), known) or (house if house in known else SOURCE)
 
     def who(self, request: web.Request) -> Who | None:
         """Who is signed in in this browser."""
@@ -110,7 +112,7 @@ class Desk:
         if given is not None and why is None:
             return None
         if wants_json(request):
-            text = why or say("confirm.first", self.language(request))
+            text = why or _("Your password is asked for once more.").to(self.language(request))
             raise web.HTTPUnauthorized(text=text, headers={"WWW-Authenticate": "Session"})
         kept = [(name, value) for name, value in fields if name != PASSWORD_AGAIN]
         return self.page(
@@ -131,8 +133,8 @@ class Desk:
         if refused not in (Refused.SIGNED_OUT, Refused.CONFIRM):
             raise web.HTTPForbidden
         if wants_json(request):
-            key = "enter.first" if refused is Refused.SIGNED_OUT else "confirm.first"
-            raise web.HTTPUnauthorized(text=say(key, self.language(request)), headers={"WWW-Authenticate": "Session"})
+            first = TEXTS["enter.first" if refused is Refused.SIGNED_OUT else "confirm.first"]
+            raise web.HTTPUnauthorized(text=self.say(request, first), headers={"WWW-Authenticate": "Session"})
         back = local(request.path if request.method == "GET" else request.query.get("back", "/"))
         raise web.HTTPSeeOther(f"/{'confirm' if refused is Refused.CONFIRM else 'enter'}?back={back}")
 
@@ -143,15 +145,15 @@ class Desk:
         text = self.painter.page(template, self.seat(request), here=template, path=request.path, **facts)
         return web.Response(text=text, content_type="text/html", status=status)
 
-    def say(self, request: web.Request, key: str, **facts: str) -> str:
+    def say(self, request: web.Request, text: Text, **facts: str) -> str:
         """Put it in the language of who asks."""
-        return say(key, self.language(request), **facts)
+        return text.to(self.language(request), **facts)
 
     def why(self, request: web.Request, outcome: Refused | Wait) -> str:
         """Say why somebody's password, name or right was not good."""
         if isinstance(outcome, Wait):
-            return self.say(request, "refused.wait", seconds=str(outcome.seconds))
-        return self.say(request, f"refused.{outcome}")
+            return self.say(request, _("Too many tries: wait {seconds} s."), seconds=str(outcome.seconds))
+        return self.say(request, TEXTS[f"refused.{outcome}"])
 
     async def proven(self, request: web.Request, who: Who, password: str) -> str | None:
         """Take the password with what is asked, however fresh the last one is; None: it is right, else why not."""

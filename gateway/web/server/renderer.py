@@ -11,12 +11,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from gateway.domain.pause import ambiguous
 from gateway.domain.visit.state import Now
 from gateway.protocol.hash_chain import canonical
-from gateway.system.i18n import Language, language_names, languages
+from gateway.system.i18n import Language, language_names, pgettext, template_functions
 from gateway.system.pki.pages import spaced
 from gateway.system.text import isolated, visible
 from gateway.web.server.context import Box
 from gateway.web.server.fragments import PARTS, Seat, instant
-from gateway.web.texts.catalogue import say
+from gateway.web.texts.catalogue import TEXTS, offered
 
 
 class Painter:
@@ -39,8 +39,11 @@ class Painter:
         return self._render(f"parts/{kind}.html", seat, PARTS[kind](self._box, of, seat))
 
     def _render(self, template: str, seat: Seat, facts: Mapping[str, Any]) -> str:
+        functions = template_functions(seat.language)
+        in_words = functions["in_words"]
+
         def t(key: str, **names: object) -> str:
-            return say(key, seat.language, **{name: str(value) for name, value in names.items()})
+            return in_words(TEXTS[key], **names)
 
         def part(name: str) -> str:
             return self.part(name, seat)
@@ -51,7 +54,9 @@ class Painter:
             home=self._box.home,
             seat=seat,
             t=t,
+            **functions,
             part=part,
+            languages=offered(str(facts.get("path", "/"))),
             zone=self._box.zone,
             kept=self._box.retention_days,
             ages=ages(seat.language),
@@ -70,7 +75,7 @@ def _templates() -> Environment:
     """Every template, each read and compiled once in a process."""
     environment = Environment(
         loader=PackageLoader("gateway.web"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True, auto_reload=False,
+        lstrip_blocks=True, auto_reload=False, extensions=["jinja2.ext.i18n"],
     )  # fmt: skip
     environment.filters.update(
         inert=isolated,
@@ -82,7 +87,7 @@ def _templates() -> Environment:
         instant=_instant,
         spaced=spaced,
     )
-    environment.globals.update(languages=languages(), language_names=language_names())
+    environment.globals.update(language_names=language_names())
     return environment
 
 
@@ -101,9 +106,7 @@ def ages(language: Language) -> str:
         "live.waiting",
         "live.private",
     )
-    return canonical(
-        {key: say(key, language, age="{age}") if "age." in key else say(key, language) for key in keys}
-    ).decode()
+    return canonical({key: TEXTS[key].template(language) for key in keys}).decode()
 
 
 def _utc(instant: datetime) -> str:
@@ -121,8 +124,9 @@ def _clock(instant: datetime, zone: ZoneInfo) -> str:
 
 def _day(instant: datetime, zone: ZoneInfo, language: Language) -> str:
     local = instant.astimezone(zone)
-    name = say(f"day.{('mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun')[local.weekday()]}", language)
-    return f"{name} {local:%d/%m/%Y}" if language == "fr" else f"{name} {local:%Y-%m-%d}"
+    name = TEXTS[f"day.{('mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun')[local.weekday()]}"].to(language)
+    written = local.strftime(pgettext("a day, for strftime", "%Y-%m-%d").to(language))
+    return f"{name} {written}"
 
 
 def _moment(instant: datetime, zone: ZoneInfo, language: Language) -> str:

@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 
 from gateway.domain.visit.commands import AlarmCode, ScanAnswer
 from gateway.domain.visit.state import DoorResult, Now, Outcome, Phase, Refusal
-from gateway.runtime.notifications.texts import REFUSALS, Facts, compose
+from gateway.runtime.notifications.texts import REFUSALS, Facts, Message
 from gateway.system.i18n import Language
 from gateway.system.text import inert
-from gateway.web.texts.catalogue import say
+from gateway.web.texts.catalogue import TEXTS
 
 Row = Mapping[str, Any]
 
@@ -79,7 +79,7 @@ class _Teller:
             yield Line(at=at, text=text, tone=tone)
 
     def _say(self, key: str, **facts: str) -> str:
-        return say(key, self._language, **facts)
+        return TEXTS[key].to(self._language, **facts)
 
     def _heard(self, event: Row) -> Iterator[tuple[str, Tone]]:
         match event["event"]:
@@ -128,13 +128,16 @@ class _Teller:
             case ScanAnswer.GO:
                 return self._say("story.go"), Tone.GOOD
             case ScanAnswer.NO:
-                why = "" if answer["refusal"] is None else REFUSALS[Refusal(answer["refusal"])][self._language]
+                why = "" if answer["refusal"] is None else REFUSALS[Refusal(answer["refusal"])].to(self._language)
                 return self._say("story.refused", what=what, why=why).strip(), Tone.BAD
 
     def _alarm(self, command: Row, row: Row, at: datetime) -> str:
         now = Now(utc=at, trusted=row["trusted"], mono=0.0)
         facts = Facts(detail=command["detail"])
-        return compose(AlarmCode(command["code"]), language=self._language, zone=self._zone, now=now, facts=facts).text
+        message = Message(
+            about=AlarmCode(command["code"]), facts=facts, at=now.utc, trusted=now.trusted, zone=self._zone
+        )
+        return message.words(self._language)
 
     def _phase(self, row: Row) -> Iterator[tuple[str, Tone]]:
         phase = row["phase"]

@@ -97,7 +97,7 @@ class Away {
     if (!this.acts.may("see_history") || this.newest === this.version) return;
     this.newest = this.version;
     try {
-      const { answer } = await this.line.ask({ ask: "messages" });
+      const { answer } = await this.line.ask({ ask: "messages", language: document.documentElement.lang });
       put(place("messages"), answer.messages, () => messages(answer.messages, this.state));
     } catch (failure) {
       if (!failure.why) throw failure;

@@ -1,1 +1,1 @@
-"""The texts of the pages in French and English."""
+"""The texts of the pages that are chosen by a key."""

@@ -62,7 +62,7 @@ WRONG = [
     ("latency: 3 ", "latency: '3' ", "latency: '3'", "`latency` is '3': input should be a valid number"),
     ("guarded: true", "guarded: yes", "guarded: yes", "`guarded` is 'yes': write true or false"),
     ("vendor: somfy", "vendor: somfi", "vendor: somfi", "Did you mean `somfy`?"),
-    ("language: fr", "language: xx", "language: xx", "it can be 'fr' or 'en'"),
+    ("language: fr", "language: xx", "language: xx", "it can be 'de', 'fr' or 'en'"),
     ("scanners: [front-scanner]", "scanners: front-scanner", "scanners: front-scanner", "a list, [front-scanner]"),
     ("drift_ppm: 100", "drift_ppm: .inf", "drift_ppm: .inf", "no plain number"),
     ("name: Cdiscount", 'name: "\\u202etnuocsidC"', "name:", "one line, in one direction"),
@@ -154,7 +154,7 @@ def test_line_and_column_are_those_of_the_key(tmp_path: Path) -> None:
 
 def test_several_problems_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
     file = changed(tmp_path, "guarded: true", "gaurded: true")
-    file.write_text(file.read_text().replace("language: fr", "language: de"))
+    file.write_text(file.read_text().replace("language: fr", "language: xx"))
     with pytest.raises(ConfigError) as caught:
         load(file)
     assert [line.split("`")[1] for line in str(caught.value).splitlines()] == ["language", "gaurded"]

@@ -74,7 +74,7 @@ def test_one_json_object_a_scenario_and_a_picture_of_the_visit(tmp_path: Path) -
 def test_the_list_names_exactly_the_promised_scenarios() -> None:
     assert {scenario.title for scenario in SCENARIOS} == set(PROMISED)
     assert len({scenario.title for scenario in SCENARIOS}) == len(SCENARIOS)
-    assert all(scenario.line and "\n" not in scenario.line for scenario in SCENARIOS)
+    assert all(scenario.line.to("en") and "\n" not in scenario.line.to("en") for scenario in SCENARIOS)
 
 
 def test_a_bare_name_means_all_its_variants() -> None:

@@ -7,11 +7,11 @@ from aiohttp.test_utils import TestServer
 from playwright.async_api import expect
 
 from gateway.hub.consent import LOOKS, SAYS
-from gateway.hub.consent_words import WORDS, say
+from gateway.hub.consent_words import ENDINGS, JOIN
 from gateway.protocol.box_hub import Decided
 from gateway.protocol.enrolment import Code
 from gateway.protocol.support_code import fresh, spoken
-from gateway.system.i18n import Language
+from gateway.system.i18n import Language, Text
 from tests.browser import barriers, visitor
 from tests.connecting import ASKED, YES, Shop
 from tests.hubs import hub_file, running
@@ -32,26 +32,38 @@ async def test_a_customer_is_asked_says_which_home_and_waits_for_its_answer(
         page = await browser.page(locale={"fr": "fr-FR", "en": "en-GB"}[language], color_scheme="dark")
         await page.goto(made["consent_url"])
         await expect(page.get_by_role("heading", level=1)).to_contain_text(EVIL)
-        await expect(page.get_by_text(say("hub_signed", language))).to_be_visible()
+        await expect(
+            page.get_by_text(
+                Text("also deliveries that the brand has not signed itself: this service alone speaks for them").to(
+                    language
+                )
+            )
+        ).to_be_visible()
         assert await barriers(page) == []
-        field = page.get_by_label(say("code", language))
+        field = page.get_by_label(Text("Support code").to(language))
         await field.fill("ABCD")
         browser.complaints.clear()
-        await page.get_by_role("button", name=say("send", language)).click()
-        await expect(page.get_by_role("alert")).to_have_text(say("slip", language))
+        await page.get_by_role("button", name=Text("Ask my home").to(language)).click()
+        await expect(page.get_by_role("alert")).to_have_text(
+            Text("There is a slip in this code. Compare it with the one on your box.").to(language)
+        )
         assert await barriers(page) == []
         browser.complaints.clear()  # that a form was not taken (422) stands in the console
         await field.fill(spoken(code).lower())
-        await page.get_by_role("button", name=say("send", language)).click()
-        await expect(page.get_by_role("status")).to_have_text(say("sent", language))
+        await page.get_by_role("button", name=Text("Ask my home").to(language)).click()
+        await expect(page.get_by_role("status")).to_have_text(Text("Answer on your box or phone").to(language))
         assert await barriers(page) == []
         await shop.decides(YES)
-        await expect(page.get_by_role("status")).to_have_text(say("granted", language))  # it looks by itself
+        await expect(page.get_by_role("status")).to_have_text(
+            Text("Your home has said yes").to(language)
+        )  # it looks by itself
         back = page.get_by_role("link", name=EVIL)
         await expect(back).to_have_attribute("href", f"https://lune.example/back?connection={made['id']}")
         assert await barriers(page) == []
         await page.get_by_role("link", name=other).click()
-        await expect(page.get_by_role("status")).to_have_text(say("granted", "en" if language == "fr" else "fr"))
+        await expect(page.get_by_role("status")).to_have_text(
+            Text("Your home has said yes").to("en" if language == "fr" else "fr")
+        )
         assert await page.locator("script").count() == 0
 
 
@@ -109,7 +121,7 @@ async def test_each_end_of_a_question_is_told_in_its_own_words(tmp_path: Path) -
             await shop.says(made["consent_url"], code)
             said = {**YES.model_dump(), "standing": standing, "version": version}
             await shop.decides(Decided.model_validate(said))
-            assert WORDS[standing]["en"] in await shown(made["consent_url"])
+            assert ENDINGS[standing].to("en") in await shown(made["consent_url"])
             assert 'name="code"' not in await shown(made["consent_url"])
         ended = await shop.ask()
         await shop.call("POST", f"/v1/connections/{ended['id']}/end")
@@ -141,15 +153,15 @@ async def test_a_phone_that_reads_a_claim_s_code_is_told_where_it_belongs_and_gi
         page = await browser.page(locale="en-GB")
         page.on("request", lambda request: asked.append(request.url))
         await page.goto(code.text)
-        await expect(page.get_by_role("heading", level=1)).to_have_text(WORDS["join"]["en"])
+        await expect(page.get_by_role("heading", level=1)).to_have_text(JOIN.to("en"))
         assert await barriers(page) == []
-        french = page.get_by_role("heading", name=WORDS["join"]["fr"])
+        french = page.get_by_role("heading", name=JOIN.to("fr"))
         await expect(french).to_be_visible()
         await expect(page.locator("section")).to_have_attribute("lang", "fr")
         assert await page.locator("a").count() == 0, "nothing on it leads away from the code in its address"
         assert page.url == code.text, "it is there to be copied"
         async with hub.http.get("/join?lang=fr") as answer:
             text = await answer.text()
-            assert text.index(WORDS["join"]["fr"]) < text.index(WORDS["join"]["en"])
+            assert text.index(JOIN.to("fr")) < text.index(JOIN.to("en"))
             assert "<script" not in text
     assert not [url for url in asked if code.secret in url.partition("#")[0]]

@@ -88,7 +88,7 @@ async def test_pictures_that_are_not_h264_are_refused_in_words() -> None:
         looked = await look(camera.source())
 
     assert looked.unopened is Unopened.NOT_H264
-    assert "H.264" in SAID[Unopened.NOT_H264][1]
+    assert "H.264" in SAID[Unopened.NOT_H264][1].to("en")
 
 
 async def test_a_look_tells_the_pictures_size_and_how_often_key_pictures_come() -> None:

@@ -20,7 +20,6 @@ from gateway.web.auth.accounts import Invited
 from gateway.web.auth.roles import Role
 from gateway.web.server.connection_limits import EACH
 from gateway.web.server.renderer import Painter
-from gateway.web.texts.catalogue import say
 from tests.gateway.domain.delivery.house import told
 from tests.gateway.domain.delivery.shop import NOW, offer
 from tests.gateway.web.house import HERONS
@@ -300,7 +299,7 @@ async def test_an_installer_is_not_told_who_is_home_nor_whose_parcel_comes(made:
     await until(lambda: made.front.state.somebody_home)
     for name, role, shown in (("Ines", Role.INSTALLER, False), ("Bruno", Role.HOUSEHOLD, True)):
         async with site.client(await site.guest(role, name)) as client, client.get("/", headers=ENGLISH) as answer:
-            assert (say("home.on", "en") in unescape(await answer.text())) is shown
+            assert ("Somebody is home: couriers ring, Perron does not open." in unescape(await answer.text())) is shown
 
 
 async def test_an_installer_sees_a_visit_s_phase_and_not_its_brand(made: Box, site: Served) -> None:

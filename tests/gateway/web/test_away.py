@@ -15,7 +15,7 @@ from gateway.web.auth.roles import Role
 from gateway.web.away import SCRIPTS, origin, said
 from gateway.web.remote.actions import ASK_CHANGED, NOT_DONE, NOT_HERE
 from gateway.web.remote.orders import CLOCK_UNTRUSTED, NOT_ALLOWED, OVERTAKEN
-from gateway.web.texts.catalogue import WORDS
+from gateway.web.texts.catalogue import TEXTS
 from tests.gateway.web.awayhome import at_home
 from tests.gateway.web.awayhub import HOME, AwayHub
 from tests.shell.box import box
@@ -99,14 +99,14 @@ def test_the_script_has_a_text_for_each_key_that_it_asks_for(language: str) -> N
             assert key in words, (name, key)
         for family in re.findall(r"say\(`([a-z.]+)\$", text):
             assert any(key.startswith(family) for key in words), (name, family)
-    assert len(words) < len(WORDS) / 2
+    assert len(words) < len(TEXTS) / 2
 
 
 def test_each_no_of_the_box_to_a_browser_has_words() -> None:
     said = {*Untrue, OVERTAKEN, CLOCK_UNTRUSTED, NOT_ALLOWED, NOT_HERE, NOT_DONE, ASK_CHANGED}
     said |= set(re.findall(r'No\("([a-z_]+)"\)', (REMOTE / "queries.py").read_text(encoding="utf-8")))
     assert {"stale", "private", "no_picture"} <= said
-    assert {f"away.no.{code}" for code in said} <= set(WORDS)
+    assert {f"away.no.{code}" for code in said} <= set(TEXTS)
 
 
 def test_of_a_hub_s_address_only_its_origin_goes_into_the_policy() -> None:

@@ -68,7 +68,7 @@ async def turn(page: Page, name: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("locale", "come_in"), [("fr-FR", "Entrez"), ("en-GB", "Come in")])
+@pytest.mark.parametrize(("locale", "come_in"), [("fr-FR", "Entrez"), ("en-GB", "Come in"), ("de-DE", "Herein")])
 async def test_a_courier_is_led_through_his_delivery(made: Box, locale: str, come_in: str) -> None:
     async with served(made) as site, visitor() as somebody:
         page = await somebody.page(locale=locale)
@@ -93,6 +93,30 @@ async def test_a_courier_is_led_through_his_delivery(made: Box, locale: str, com
         made.door = DoorState.OPEN
         made.says("door", DoorReport(door=DoorState.OPEN))
         await turn(page, "inside")
+
+
+@pytest.mark.slow
+async def test_a_courier_reads_german_if_he_does_or_chose_it_and_the_house_has_its_own_languages(
+    made: Box,
+) -> None:
+    german, home = "Erst das Paket, dann den Code unten", "Zurück zu Ihrem Code"
+    async with served(made) as site, visitor() as somebody:
+        page = await somebody.page(locale="de-AT")
+        await page.goto(f"{site.address}/c/{DIGEST}#{CODE}")
+        await expect(page.locator("html")).to_have_attribute("lang", "de")
+        await expect(page.locator("[data-turn]")).to_contain_text(german)
+        await expect(page.locator("#link")).to_have_text("Mit der Box verbunden")
+        assert await barriers(page) == []
+        await page.get_by_role("link", name="Der Scanner an der Tür liest das Etikett nicht?").click()
+        await expect(page.get_by_role("link", name=home)).to_be_visible()
+
+        other = await somebody.page(locale="en-GB")
+        await other.goto(f"{site.address}/c/{DIGEST}#{CODE}")
+        await other.get_by_role("button", name="Deutsch").click()
+        await expect(other.locator("[data-turn]")).to_contain_text(german)
+        await other.goto(f"{site.address}/enter")
+        await expect(other.locator("html")).to_have_attribute("lang", "en")
+        await expect(other.get_by_role("button", name="Deutsch")).to_have_count(0)
 
 
 @pytest.mark.slow

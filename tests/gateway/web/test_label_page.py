@@ -15,7 +15,7 @@ from gateway.domain.delivery import carriers
 from gateway.domain.delivery.barcodes import ParcelCode, normalise
 from gateway.web.server.connection_limits import Caller
 from gateway.web.server.security_headers import CONTENT_SECURITY_POLICY, HEADERS, READING_A_PHOTO
-from gateway.web.texts.catalogue import say
+from gateway.web.texts.catalogue import TEXTS
 from tests.browser import barriers, visitor
 from tests.gateway.web.test_courier_page import CODE, DIGEST, OPEN, a_box, turn
 from tests.gateway.web.test_rights import PAGES
@@ -167,7 +167,7 @@ async def test_a_photo_is_read_where_the_page_came_in_clear_and_says_what_the_sc
             assert shown == printed, codes
             assert isinstance(shown, ParcelCode)
             assert kind in CARRIERS or shown.kind == kind, codes
-            await expect(page.locator("#parcel b")).to_have_text(say(f"label.kind.{kind}", "en"))
+            await expect(page.locator("#parcel b")).to_have_text(TEXTS[f"label.kind.{kind}"].to("en"))
         await page.get_by_role("button", name="Your code").click()
         assert await scan(page.locator("#code canvas")) == CODE
         await page.get_by_role("button", name="Français").click()  # a form of the page: it carries nothing read either
@@ -187,7 +187,7 @@ async def test_of_several_codes_the_courier_chooses_and_goods_or_a_web_page_are_
         for code, kind in (("https://brand.example/app", "link"), (GTIN, "gtin")):
             await photographs(page, label(("qr" if kind == "link" else "gs1-128", code)))
             await says(page, "several")
-            await expect(choices.locator("text=" + say(f"label.kind.{kind}", "en"))).to_have_count(1)
+            await expect(choices.locator("text=" + TEXTS[f"label.kind.{kind}"].to("en"))).to_have_count(1)
             await expect(page.locator("#parcel")).to_be_hidden()
         await photographs(page, label(("gs1-128", GTIN), ("gs1-128", SSCC), ("code128", S10)))
         await expect(choices).to_have_text(

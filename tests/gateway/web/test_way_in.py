@@ -95,7 +95,8 @@ async def test_it_is_told_as_a_message_that_is_stored_with_it_and_leaves_at_once
     (owed,) = made.store.owed("a-phone", now, until=now.utc)
     again = Wording(made.home, made.store).again(owed, now)
     assert again is not None, "after a restart it is told out of the store"
-    assert "The password of Anna was replaced at" in again.text or "Le mot de passe de Anna" in again.text
+    assert "The password of Anna was replaced at" in again.words("en")
+    assert "Le mot de passe de Anna" in again.words("fr")
     waiting = [
         Waiting(number=number, about=about, at=now.utc)
         for number, about in enumerate(

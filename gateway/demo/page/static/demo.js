@@ -187,7 +187,7 @@ function reel(sealed) {
     const time = document.createElement("time");
     time.dateTime = moment.at;
     time.textContent = moment.clock;
-    button.append(time, moment[language]);
+    button.append(time, moment.text[language]);
     item.append(button);
     return item;
   }));

@@ -17,14 +17,14 @@ PICTURE = b"\xff\xd8\xff\xe0 a picture"
 async def told(notice: Notice, scratch: Path) -> list[Buzz]:
     buzzes: list[Buzz] = []
     async with Phone(buzzes.append) as phone:
-        sender = ApprisePhone(f"json://127.0.0.1:{phone.port}/", key=b"k", scratch=scratch)
+        sender = ApprisePhone(f"json://127.0.0.1:{phone.port}/fr", key=b"k", scratch=scratch)
         assert await sender.tell(notice) is Heard.TAKEN
     return buzzes
 
 
 async def test_it_shows_text_and_picture_as_the_box_sent_them(tmp_path: Path) -> None:
     (buzz,) = await told(Notice(title="La maison", text="Reverrouillé à 20:00", picture=PICTURE), tmp_path)
-    assert buzz == Buzz(title="La maison", text="Reverrouillé à 20:00", urgent=False, picture=PICTURE)
+    assert buzz == Buzz(title="La maison", text="Reverrouillé à 20:00", urgent=False, picture=PICTURE, language="fr")
 
 
 async def test_an_alarm_is_urgent(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ async def test_anything_else_is_refused_and_shown_nowhere(body: bytes) -> None:
     assert read(body) is None
     buzzes: list[Buzz] = []
     async with Phone(buzzes.append) as phone, ClientSession() as session:
-        answer = await session.post(f"http://127.0.0.1:{phone.port}/", data=body)
+        answer = await session.post(f"http://127.0.0.1:{phone.port}/fr", data=body)
         assert answer.status == 400
     assert buzzes == []
 

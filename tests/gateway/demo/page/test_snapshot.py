@@ -155,15 +155,31 @@ def test_the_houses_own_word_of_a_scan_may_come_after_the_boxs_answer() -> None:
     assert now.decided_ms == 10
 
 
+def buzzed(text: str, language: str = "en") -> Buzzed:
+    return Buzzed(language=language, text=text, urgent=False, picture=None, waited=0.0)
+
+
 def test_the_phone_keeps_the_newest_messages_and_counts_all() -> None:
-    now = told(*(Buzzed(text=str(number), urgent=False, picture=None, waited=0.0) for number in range(9)))
-    assert ([one.text for one in now.phone], now.buzzes) == (["5", "6", "7", "8"], 9)
+    now = told(*(buzzed(str(number)) for number in range(9)))
+    assert ([one.text for one in now.phone], now.buzzes) == (["5", "6", "7", "8"], {"en": 9})
+
+
+def test_a_page_shows_the_phone_and_the_line_of_its_own_language() -> None:
+    message = {"about": "locked_again", "urgent": False, "text": "Locked again 14:07", "facts": {"time": "14:07"}}
+    phones = (buzzed("Locked again 14:07"), buzzed("Reverrouillé à 14:07", "fr"), buzzed("Pile bientôt vide", "fr"))
+    now = told(*phones, Says(key="show.back", facts={}, message=message))
+    french, english = shown(now, "fr"), shown(now, "en")
+    assert [one["text"] for one in french["phone"]] == ["Reverrouillé à 14:07", "Pile bientôt vide"]
+    assert [one["text"] for one in english["phone"]] == ["Locked again 14:07"]
+    assert (french["buzzes"], english["buzzes"]) == (2, 1)
+    assert french["says"] == {"key": "show.back", "facts": {"text": "Reverrouillé à 14:07"}, "chapter": 0}
+    assert english["says"]["facts"] == {"text": "Locked again 14:07"}
 
 
 def test_all_of_it_is_json_and_says_nothing_twice() -> None:
     asked = Asked(brand="Cdiscount", carrier="Chronopost", place="hall", hours="14-16 h")
     now = told(Begins(title="show"), asked, *OPENING, Verified(holds=False, second=7.0, length=14.0, where="x"))
-    body: dict[str, Any] = shown(now)
+    body: dict[str, Any] = shown(now, "en")
     assert body["asked"]["hours"] == "14-16 h"
     assert body["verified"]["second"] == 7.0
     assert "moves" not in body
@@ -183,7 +199,7 @@ def test_nothing_changes_what_was_shown_before() -> None:
         (answer("no", "expired"), "line.refused"),
         (answer("wait"), "line.scan"),
         (line("scan", code="x"), None),
-        (Seen("message", {"text": "Locked again", "urgent": False}), "line.told"),
+        (Seen("message", {"about": "locked_again", "urgent": False, "facts": {}}), "line.told"),
         (OFFLINE, "line.died"),
         (line("person", who="thief", where="outside"), "line.person.outside"),
         (line("door", state="open", by="thief", forced=True), "line.door.forced"),
@@ -206,4 +222,4 @@ def test_a_scene_has_a_plain_line_for_what_matters(what: Happening, key: str | N
 
 def test_a_line_of_the_script_names_its_chapter() -> None:
     says = Says(key="show.pulled", facts={}, chapter=3)
-    assert shown(told(says))["says"] == {"key": "show.pulled", "facts": {}, "chapter": 3}
+    assert shown(told(says), "en")["says"] == {"key": "show.pulled", "facts": {}, "chapter": 3}

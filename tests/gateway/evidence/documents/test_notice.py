@@ -1,21 +1,23 @@
 """The notice for the door, read back from the paper."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from babel.messages.extract import extract_from_file
 
 from devices.commands import Light, Sound
 from gateway.config.home import Home
 from gateway.config.loader import load
 from gateway.domain.visit import transitions
 from gateway.domain.visit.commands import ShowSignal
+from gateway.evidence.documents import notice as drawing
 from gateway.evidence.documents.notice import SIGNS, STEPS, Notice, door_notice, notice_of
-from gateway.evidence.documents.notice_words import WORDS, Line
 from gateway.evidence.documents.pdf import Sheet
 from gateway.evidence.documents.pictograms import Pictogram, draw
-from gateway.system.i18n import Language
+from gateway.system.i18n import Language, Text, _, pgettext
 from tests.gateway.evidence.documents.printed import A4, codes, read, seen
 
 pytestmark = pytest.mark.slow
@@ -41,12 +43,17 @@ def test_it_has_one_a4_page_a_language(notice: Notice, tmp_path: Path) -> None:
         assert len(printed.words) == len(languages)
 
 
+def sentences() -> Iterator[Text]:
+    """Every text of the notice's source."""
+    found = extract_from_file("python", drawing.__file__)
+    return (Text(message, context) for _line, message, _comments, context in found if isinstance(message, str))
+
+
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_every_sentence_stands_on_it(notice: Notice, language: Language, tmp_path: Path) -> None:
     (words,) = read(door_notice(notice, languages=(language,), made=MADE), tmp_path).words
-    for line, text in WORDS.items():
-        told = text[language].format(home=notice.home, entrance=notice.entrance, days=30, minutes=15)
-        assert told in words, line
+    for text in sentences():
+        assert text.to(language, home=notice.home, entrance=notice.entrance, days="30", minutes="15") in words
     assert "Anne Dupont, 06 12 34 56 78" in words
     assert "La maison de la rue des Lilas" in words
 
@@ -68,8 +75,8 @@ def test_it_tells_this_houses_own_times(home: Home, tmp_path: Path) -> None:
 def test_the_couriers_code_is_a_step_only_where_it_is_asked_for(notice: Notice, tmp_path: Path) -> None:
     without = replace(notice, courier_code=False)
     (words,) = read(door_notice(without, languages=("en",), made=MADE), tmp_path).words
-    assert WORDS[Line.SCAN_CODE]["en"] not in words
-    assert "7" not in words.split(WORDS[Line.NO]["en"])[0].split(WORDS[Line.SCAN_PARCEL]["en"])[1]
+    assert "Scan the code" not in words
+    assert "7" not in words.split("Red: no")[0].split("Scan the parcel")[1]
 
 
 def test_its_code_leads_to_the_couriers_page_and_to_nothing_else(notice: Notice, tmp_path: Path) -> None:
@@ -147,8 +154,8 @@ def test_each_sign_of_the_door_is_explained() -> None:
 
 def test_the_steps_come_in_the_couriers_order() -> None:
     assert [line for _, line in STEPS] == [
-        Line.SCAN_PARCEL, Line.SCAN_CODE, Line.WAIT, Line.ENTER,
-        Line.PUT_DOWN, Line.LEAVE, Line.CLOSE_THE_DOOR, Line.NO,
+        _("Scan the parcel"), _("Scan the code"), _("Amber: wait"), _("Green: come in"),
+        _("Put it down"), pgettext("a house", "Leave"), _("Close the door"), _("Red: no"),
     ]  # fmt: skip
 
 

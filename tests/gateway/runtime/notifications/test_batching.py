@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.runtime.notifications.batching import LISTED, TOGETHER, Waiting, groups, together, words
-from gateway.runtime.notifications.texts import Message
+from gateway.runtime.notifications.texts import Facts, Message
 from gateway.system.i18n import Language
 from tests.gateway.domain.delivery.shop import NOON, after
 
 PARIS = ZoneInfo("Europe/Paris")
-LOCKED = Message(about=Notification.LOCKED_AGAIN, text="Locked again 14:00", at=NOON)
+LOCKED = Message(about=Notification.LOCKED_AGAIN, at=NOON, zone=PARIS)
 
 
 def waiting(number: int, about: Notification | AlarmCode = Notification.NOT_READY, ago: float = 0) -> Waiting:
@@ -30,9 +30,9 @@ def numbers(*all_of_it: Waiting) -> list[tuple[int, ...]]:
     [
         (60, "en", "Locked again 14:00"),
         (61, "en", "Locked again 14:00 (late: this was so at 14:00)"),
-        (61, "fr", "Locked again 14:00 (en retard : c'était à 14:00)"),
+        (61, "fr", "Reverrouillé à 14:00 (en retard : c'était à 14:00)"),
         (12 * 3600, "en", "Locked again 14:00 (late: this was so on 2026-06-10 at 14:00)"),
-        (12 * 3600, "fr", "Locked again 14:00 (en retard : c'était le 10/06/2026 à 14:00)"),
+        (12 * 3600, "fr", "Reverrouillé à 14:00 (en retard : c'était le 10/06/2026 à 14:00)"),
     ],
 )
 def test_what_is_told_more_than_a_minute_later_says_since_when(seconds: float, language: Language, said: str) -> None:
@@ -79,8 +79,9 @@ def test_whatever_waits_is_told_once(all_of_it: list[tuple[Notification | AlarmC
     ],
 )
 def test_several_as_one_begin_with_the_newest_and_tell_how_many_there_were(language: Language, waited: str) -> None:
-    newest_first = [Message(about=Notification.NOT_READY, text=f"text {n}", at=NOON) for n in range(8, 2, -1)]
+    newest_first = [Message(about=Notification.SET_ASIDE, facts=Facts(detail=f"{n}"), at=NOON) for n in range(8, 2, -1)]
     oldest = NOON - timedelta(minutes=10)
     said = together(newest_first, 8, oldest, utc=NOON, language=language, zone=PARIS).splitlines()
-    assert said == ["text 8", waited, *(f"- text {n}" for n in range(7, 2, -1)), "- …"]
+    first, *others = (message.words(language) for message in newest_first)
+    assert said == [first, waited, *(f"- {text}" for text in others), "- …"]
     assert len(newest_first) == LISTED + 1

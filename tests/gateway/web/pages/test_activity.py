@@ -10,7 +10,7 @@ from gateway.storage.people import BURSTS_A_DAY
 from gateway.web.auth.accounts import BURST, Refused, Wait
 from gateway.web.auth.roles import Role
 from gateway.web.pages.activity import KINDS, SHOWN, doings
-from gateway.web.texts.catalogue import WORDS
+from gateway.web.texts.catalogue import TEXTS
 from tests.gateway.web.auth.test_user_agent import ANDROID
 from tests.gateway.web.house import HERONS, House, running, signed_in
 from tests.shell.box import Box, awake, box
@@ -119,4 +119,4 @@ async def test_what_becomes_of_accounts_is_told_the_newest_first_and_has_an_end(
 
 
 def test_each_kind_that_is_told_has_words() -> None:
-    assert {f"did.{kind}" for kind in KINDS} | {"did.nobody"} == {key for key in WORDS if key.startswith("did.")}
+    assert {f"did.{kind}" for kind in KINDS} | {"did.nobody"} == {key for key in TEXTS if key.startswith("did.")}

@@ -1,10 +1,7 @@
-"""The pages' texts: complete in both languages, none missing, none that nobody uses."""
+"""The pages' texts that are chosen by a key: none missing, none that nobody uses."""
 
 import re
-import string
 from pathlib import Path
-
-import pytest
 
 from gateway.domain.delivery.permission import Standing
 from gateway.domain.pause import No
@@ -17,12 +14,11 @@ from gateway.runtime.maintenance.decommission import Why
 from gateway.runtime.notifications import action_links
 from gateway.runtime.notifications.apprise import Heard
 from gateway.runtime.notifications.contacts import Unfit
-from gateway.system.i18n import languages
 from gateway.web.auth.accounts import Refused
 from gateway.web.auth.roles import Role
 from gateway.web.server.courier_view import LABELS, Turn
 from gateway.web.server.fragments import Door
-from gateway.web.texts.catalogue import WORDS, say
+from gateway.web.texts.catalogue import TEXTS
 
 WEB = Path(__file__).parents[4] / "gateway" / "web"
 SOURCES = {
@@ -42,22 +38,11 @@ FAMILIES = ("phase.", "outcome.", "door.", "brand.", "day.", "story.", "nav.", "
 
 def used() -> set[str]:
     quoted = re.compile(r"""["']([a-z_]+(?:\.[A-Za-z0-9_]+)+|[a-z_]+)["']""")
-    return {key for text in SOURCES.values() for key in quoted.findall(text) if key in WORDS}
-
-
-def test_each_text_is_there_in_both_languages_and_names_the_same_facts() -> None:
-    for key, texts in WORDS.items():
-        assert set(texts) == set(languages()), key
-        facts = {
-            language: {name for _, name, _, _ in string.Formatter().parse(text) if name}
-            for language, text in texts.items()
-        }
-        assert facts["fr"] == facts["en"], key
-        assert all(text.strip() for text in texts.values()), key
+    return {key for text in SOURCES.values() for key in quoted.findall(text) if key in TEXTS}
 
 
 def test_no_text_is_left_over() -> None:
-    lone = {key for key in WORDS if not key.startswith(FAMILIES)} - used()
+    lone = {key for key in TEXTS if not key.startswith(FAMILIES)} - used()
     assert lone == set()
 
 
@@ -65,7 +50,7 @@ def test_each_text_that_a_template_asks_for_is_there() -> None:
     asked = re.compile(r"""\bt\(\s*["']([^"'~]+)["']\s*[,)]""")
     for path, text in SOURCES.items():
         for key in asked.findall(text):
-            assert key in WORDS, f"{path.name}: {key}"
+            assert key in TEXTS, f"{path.name}: {key}"
 
 
 def test_whatever_a_door_a_visit_or_its_outcome_can_be_has_words() -> None:
@@ -89,16 +74,10 @@ def test_whatever_a_door_a_visit_or_its_outcome_can_be_has_words() -> None:
         *(f"survey.ended.{why}" for why in survey.Why),
         *(f"examine.{verdict}" for verdict in Verdict),
     ]
-    assert [key for key in needed if key not in WORDS] == []
-
-
-def test_a_fact_that_is_not_given_is_a_bug_and_not_an_empty_place() -> None:
-    with pytest.raises(KeyError):
-        say("age.ago", "fr")
-    assert say("age.ago", "fr", age="3 s") == "il y a 3 s"
+    assert [key for key in needed if key not in TEXTS] == []
 
 
 def test_whatever_the_reader_of_labels_says_has_words_and_a_picture() -> None:
     said = set(re.findall(r"""(?:say\(|end\(mine, )"([a-z]+)"\)""", SOURCES[WEB / "static" / "label.js"]))
     shown = set(re.findall(r"""call said\("([a-z]+)\"""", SOURCES[WEB / "templates" / "label.html"]))
-    assert said == shown == {key.removeprefix("label.said.") for key in WORDS if key.startswith("label.said.")}
+    assert said == shown == {key.removeprefix("label.said.") for key in TEXTS if key.startswith("label.said.")}
