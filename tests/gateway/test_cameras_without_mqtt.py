@@ -17,6 +17,7 @@ from gateway.cli import doctor
 from gateway.demo.plan import Plan
 from tests.foreign import ForeignCamera, foreign_camera
 from tests.foreign.papers import Paper, paper
+from tests.forkedvideo import BY_EXEC
 from tests.whole_house import playing
 
 pytestmark = pytest.mark.slow
@@ -67,7 +68,10 @@ def shown() -> Iterator[tuple[str, bytes]]:
                 yield f"/proc/{number}/{what}", Path(f"/proc/{number}/{what}").read_bytes()
 
 
-async def test_a_delivery_is_filmed_and_the_camera_s_account_is_seen_nowhere(tmp_path: Path) -> None:
+async def test_a_delivery_is_filmed_and_the_camera_s_account_is_seen_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(BY_EXEC, "1")
     account = tmp_path.with_name(f"{tmp_path.name}.login")
     account.write_text(f"{USER}:{SECRET}\n", encoding="utf-8")
     account.chmod(0o600)

@@ -43,7 +43,11 @@ async def test_an_installer_examines_the_house_from_his_phone_in_his_language(tm
         home = play.stage.plan.home
         owner, page = await somebody.page(), await somebody.page()
         await joined(owner, page, address, home.claim_code.read_text(encoding="ascii").strip())
-        assert await examines(page, "Examine") < IN_TIME
+        for _ in range(3):  # where the machine does much else a stream's time may be over before its probe began
+            assert await examines(page, "Examine") < IN_TIME
+            if (await told(page, "doorbell stream"))[0] == "good":
+                break
+            await page.wait_for_timeout(1000 * PAUSE)
         for what in ("broker 127.0.0.1", "gateway it runs and is connected", "round trip", "front-lock answers within",
                      "front-door answers within", "doorbell stream 127.0.0.1"):  # fmt: skip
             assert (seen := await told(page, what))[0] == "good", seen
