@@ -24,14 +24,14 @@ from gateway.cli import (
     retailer,
     schema,
 )
-from gateway.cli.failure import Exit, Failure, home_of, plain
-from gateway.cli.lines import HOME, command, relative, typed
-from gateway.cli.options import HomeFile, example, tell
+from gateway.cli.failure import ExitCode, Failure, error_text, load_home
+from gateway.cli.lines import DEFAULT_HOME, command_line, expand_commands, relative_path
+from gateway.cli.options import HomeFile, command_epilog, print_line
 
 cli = typer.Typer(
     name="perron",
     help="Lets a parcel in while nobody is home: the gateway of one house, and tools to try it.",
-    epilog=example("perron demo", "perron new var/mine", "perron doctor", "perron stop"),
+    epilog=command_epilog("perron demo", "perron new var/mine", "perron doctor", "perron stop"),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -40,10 +40,10 @@ cli = typer.Typer(
 )
 
 
-@cli.command(epilog=example("perron run", "perron run --verbose", "perron run --home /etc/perron/home.yaml"))
+@cli.command(epilog=command_epilog("perron run", "perron run --verbose", "perron run --home /etc/perron/home.yaml"))
 def run(
     *,
-    home: HomeFile = HOME,
+    home: HomeFile = DEFAULT_HOME,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Every decision whole, as where this is no terminal.")
     ] = False,
@@ -54,67 +54,71 @@ def run(
     takes it over, and the film has no hole.
     """
     from gateway.cli.console import run as run_gateway  # noqa: PLC0415 - the same
-    from gateway.cli.console import speak_briefly, speak_wholly  # noqa: PLC0415 - the same
+    from gateway.cli.console import use_full_log, use_short_log  # noqa: PLC0415 - the same
     from gateway.config.errors import ConfigError  # noqa: PLC0415 - the same
     from gateway.mqtt.tls import check_files  # noqa: PLC0415 - the other commands start without it
     from gateway.protocol.keys import KeyUnusable  # noqa: PLC0415 - the same
-    from gateway.runtime.maintenance.instance_lock import Occupied  # noqa: PLC0415 - the other commands start without it
-    from gateway.runtime.maintenance.startup_checks import CannotBegin  # noqa: PLC0415 - the same
+    from gateway.runtime.maintenance.instance_lock import FolderInUse  # noqa: PLC0415 - the other commands start without it
+    from gateway.runtime.maintenance.startup_checks import StartError  # noqa: PLC0415 - the same
     from gateway.storage import DatabaseRefused, StoreFailed  # noqa: PLC0415 - the same
 
-    house = home_of(home)
+    house = load_home(home)
     brief = sys.stdout.isatty() and not verbose
     if brief:
-        speak_briefly(house, tell)
+        use_short_log(house, print_line)
         typer.echo(f"Perron, {house.name}: broker {house.broker.host}:{house.broker.port}, state and films in"
-                   f" {relative(house.storage.folder)}. Ctrl-C ends it.")  # fmt: skip
+                   f" {relative_path(house.storage.folder)}. Ctrl-C ends it.")  # fmt: skip
     else:
-        speak_wholly()
+        use_full_log()
     try:
         check_files(house.broker)
         # What has been imported stays for good; to look through it for garbage would hold the doors' loop for 0.1 s.
         gc.collect()
         gc.freeze()
         asyncio.run(run_gateway(house, home))
-    except Occupied as occupied:
-        raise Failure(str(occupied), "End that one first, or name another storage.folder.", Exit.SILENT) from occupied
+    except FolderInUse as occupied:
+        raise Failure(
+            str(occupied), "End that one first, or name another storage.folder.", ExitCode.SILENT
+        ) from occupied
     except ConfigError as error:
         raise Failure(str(error), "Then try again; `perron doctor` tries the broker and each phone.") from error
-    except CannotBegin as error:
-        raise Failure(str(error), error.todo, Exit.STORE) from error
+    except StartError as error:
+        raise Failure(str(error), error.todo, ExitCode.STORE) from error
     except DatabaseRefused as error:
         todo = "Install the newer perron again, or put a backup back: `perron restore FILE`."
-        raise Failure(f"{house.storage.folder} cannot be used: {plain(error)}.", todo, Exit.STORE) from error
+        raise Failure(f"{house.storage.folder} cannot be used: {error_text(error)}.", todo, ExitCode.STORE) from error
     except StoreFailed as error:
-        what = f"The store in {house.storage.folder} cannot be read or written now: {plain(error)}."
+        what = f"The store in {house.storage.folder} cannot be read or written now: {error_text(error)}."
         raise Failure(what, "Look at the disk and at the rights of its folder; `perron doctor` says more.") from error
     except (OSError, KeyUnusable) as error:  # at the start: later ones come as a group, and are bugs
-        raise Failure(f"{house.storage.folder} cannot be used: {plain(error)}.", "Correct storage.folder.") from error
+        raise Failure(
+            f"{house.storage.folder} cannot be used: {error_text(error)}.", "Correct storage.folder."
+        ) from error
     if brief:
         typer.echo("Ended. The video process ends by itself within 60 s: a gateway that comes back takes it over.")
 
 
-@cli.command(epilog=example("perron new var/mine", "perron simulate --broker --home var/mine/home.yaml"))
+@cli.command(epilog=command_epilog("perron new var/mine", "perron simulate --broker --home var/mine/home.yaml"))
 def new(folder: Annotated[Path, typer.Argument(help="Where it goes; nothing in it gets into git.")]) -> None:
     """Write a house to try things in: home.yaml, a brand's private key, the broker's accounts, a delivery."""
-    from gateway.cli.new_home import found  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli.new_home import create_home  # noqa: PLC0415 - the other commands start without it
     from gateway.system.i18n import language_of  # noqa: PLC0415 - the same
     from gateway.web.texts.catalogue import offered  # noqa: PLC0415 - the same
 
-    home = found(folder, language_of(os.environ, offered("/")))
+    home = create_home(folder, language_of(os.environ, offered("/")))
     typer.echo(f"Written: {home}, with a key of its own for the brand that may deliver. Now, in three terminals:")
     for words in (
         ("simulate", "--broker"),
         ("run",),
         ("retailer", "announce", "--courier", str(folder / "delivery.yaml")),
     ):
-        typer.echo(f"  $ {command(*words, home=home)}")
+        typer.echo(f"  $ {command_line(*words, home=home)}")
     typer.echo("And to claim the box, so that its pages open:")
-    typer.echo(f"  $ {command('claim-code', home=home)}")
+    typer.echo(f"  $ {command_line('claim-code', home=home)}")
 
 
 @cli.command(
-    epilog=example(
+    epilog=command_epilog(
         "perron simulate",
         "perron simulate --broker --home var/mine/home.yaml",
         "perron simulate --seed 7",
@@ -123,7 +127,7 @@ def new(folder: Annotated[Path, typer.Argument(help="Where it goes; nothing in i
 )
 def simulate(  # noqa: PLR0913 - one argument an option of the command
     *,
-    home: HomeFile = HOME,
+    home: HomeFile = DEFAULT_HOME,
     house: Annotated[
         Path | None,
         typer.Option(
@@ -150,13 +154,13 @@ def simulate(  # noqa: PLR0913 - one argument an option of the command
     beside = home.with_name("house.yaml")
     house = house or (beside if beside.is_file() else None)
     simulation = Simulation(
-        home_of(home), house=house, control=control, log=log, seed=seed, bring_broker=broker, tell=tell
+        load_home(home), house=house, control=control, log=log, seed=seed, bring_broker=broker, tell=print_line
     )
     asyncio.run(simulation.run())
 
 
 @cli.command(
-    epilog=example(
+    epilog=command_epilog(
         "perron scan 8L20524752032",
         "perron scan 8L20524752032 perron:ipqz6kjkvwu4bqg2mx3vjbmspa --deliver",
         "perron scan 8L20524752032 --scanner front-scanner",
@@ -165,7 +169,7 @@ def simulate(  # noqa: PLR0913 - one argument an option of the command
 def scan(
     codes: Annotated[list[str], typer.Argument(help="What the barcode says; then the courier's code, if asked for.")],
     *,
-    home: HomeFile = HOME,
+    home: HomeFile = DEFAULT_HOME,
     scanner: Annotated[str | None, typer.Option(help="Which scanner, where there are several.")] = None,
     deliver: Annotated[
         bool, typer.Option("--deliver", help="On go, let the simulated house's courier carry the parcel in.")
@@ -174,19 +178,19 @@ def scan(
     """Hold codes before the scanner, in the simulated house where it runs, and tell what the door says: go or no."""
     from gateway.cli import courier  # noqa: PLC0415 - the other commands start without it
 
-    house = home_of(home)
-    meant = courier.scanner_of(house, scanner)
-    if not asyncio.run(courier.scan(house, tuple(codes), meant, deliver=deliver, tell=tell)):
-        raise typer.Exit(Exit.NO)
+    house = load_home(home)
+    meant = courier.resolve_scanner(house, scanner)
+    if not asyncio.run(courier.scan(house, tuple(codes), meant, deliver=deliver, tell=print_line)):
+        raise typer.Exit(ExitCode.NO)
 
 
-@cli.command(epilog=example("perron doctor", "perron doctor --home /etc/perron/home.yaml"))
-def doctor(home: HomeFile = HOME) -> None:
+@cli.command(epilog=command_epilog("perron doctor", "perron doctor --home /etc/perron/home.yaml"))
+def doctor(home: HomeFile = DEFAULT_HOME) -> None:
     """Try clock, disk, broker and every device; red means that no door would open, and says what to do."""
     from gateway.cli.doctor import report  # noqa: PLC0415 - the other commands start without it
 
-    if not asyncio.run(report(home_of(home), Console())):
-        raise typer.Exit(Exit.NO)
+    if not asyncio.run(report(load_home(home), Console())):
+        raise typer.Exit(ExitCode.NO)
 
 
 schema.add(cli)
@@ -210,7 +214,7 @@ def _add_demo() -> None:
 
         cli.command(
             "demo",
-            epilog=example(
+            epilog=command_epilog(
                 "perron demo",
                 "perron demo --list",
                 "perron demo lock-lies --fast --once --language fr",
@@ -228,10 +232,10 @@ def app() -> NoReturn:
         cli()
     except Failure as failure:
         errors = Console(stderr=True, highlight=False)
-        errors.print(typed(str(failure)), style="red", markup=False, soft_wrap=True)
-        errors.print(typed(failure.todo), markup=False, soft_wrap=True)
+        errors.print(expand_commands(str(failure)), style="red", markup=False, soft_wrap=True)
+        errors.print(expand_commands(failure.todo), markup=False, soft_wrap=True)
         sys.exit(failure.code)
-    sys.exit(Exit.DONE)
+    sys.exit(ExitCode.DONE)
 
 
 if __name__ == "__main__":

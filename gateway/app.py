@@ -19,70 +19,88 @@ from typing import TYPE_CHECKING, Any, assert_never
 import structlog
 
 from devices.reports import DoorState, LockState
-from gateway.config.home import Home, Pages
-from gateway.config.topics import FromDevice, FromHomeAssistant, FromOwner, FromRetailer, Topics
-from gateway.config.writer import Rewriting
+from gateway.config.home import Home, PagesSection
+from gateway.config.topics import DeviceOrigin, HomeAssistantOrigin, OwnerOrigin, RetailerOrigin, TopicMap
+from gateway.config.writer import HomeFileWriter
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import CameraState, Entrance, Now
 from gateway.evidence import succession
 from gateway.evidence.archive import Archive
-from gateway.evidence.rollback import LAST_CHECKPOINT, STORE, Doubt, Marks, examine, own_key, sealed, strange
+from gateway.evidence.rollback import (
+    MARK_FILE,
+    STORE_FILE,
+    MarkWriter,
+    StoreDoubt,
+    find_doubt,
+    foreign_visits,
+    load_own_key,
+    read_sealed_proofs,
+)
 from gateway.installation import walk_test_socket
-from gateway.installation.survey_jobs import Pace, Surveys
-from gateway.installation.walk_test_runner import Walking
-from gateway.integrations.homeassistant.bridge import Assistant
+from gateway.installation.survey_jobs import SurveyPacing, SurveyRunner
+from gateway.installation.walk_test_runner import WalkTestRunner
+from gateway.integrations.homeassistant.bridge import HomeAssistantBridge
 from gateway.integrations.hub_client import ca_rotation, unenrolment
-from gateway.integrations.hub_client.job_routing import joined
+from gateway.integrations.hub_client.job_routing import build_uplink
 from gateway.integrations.hub_client.session import Uplink
 from gateway.mqtt.client import InboundMessage, MqttClient
 from gateway.mqtt.session_takeover import TakeoverDetector
 from gateway.protocol.keys import BoxKey, link_key
-from gateway.runtime.adapters.batteries import beside
-from gateway.runtime.cameras import cameras
-from gateway.runtime.effects import PICTURE_WAIT, Hands
-from gateway.runtime.entrance import RunningEntrance
+from gateway.runtime.adapters.batteries import auxiliary_devices
+from gateway.runtime.cameras import video_configuration
+from gateway.runtime.effects import PICTURE_TIMEOUT_S, CommandExecutor
+from gateway.runtime.entrance import EntranceActor
 from gateway.runtime.entrance_rules import entrance_rules
-from gateway.runtime.guard_client import Guarded
-from gateway.runtime.inbox import Reception
+from gateway.runtime.guard_client import GuardClient
+from gateway.runtime.inbox import Inbox
 from gateway.runtime.maintenance import factory_reset, restore, startup_checks
-from gateway.runtime.maintenance.handover import settle
-from gateway.runtime.maintenance.instance_lock import alone
-from gateway.runtime.notifications.apprise import ApprisePhone, read, sweep
-from gateway.runtime.notifications.contacts import Phonebook, open_to_others
-from gateway.runtime.notifications.outbox import Office
-from gateway.runtime.notifications.queue import Pocket
-from gateway.runtime.scheduler import Diary
+from gateway.runtime.maintenance.handover import finish_handover
+from gateway.runtime.maintenance.instance_lock import lock_folder
+from gateway.runtime.notifications.apprise import ApprisePhone, delete_pictures, load_phones
+from gateway.runtime.notifications.contacts import Contacts, is_open_to_others
+from gateway.runtime.notifications.outbox import Outbox
+from gateway.runtime.notifications.queue import NotificationQueue
+from gateway.runtime.scheduler import Scheduler
 from gateway.storage import Store, StoreFailed
-from gateway.storage.handover import LINKS
+from gateway.storage.handover import TASK_RENEW_LINKS
 from gateway.system import fault_log
 from gateway.system.atomic_file import write_whole
 from gateway.system.clock import Clock
-from gateway.system.containment import Containment, Fault
+from gateway.system.containment import ContainedFault, Containment
 from gateway.system.fault_log import FaultLog
 from gateway.system.regular_file import read_bytes
-from gateway.system.shutdown import until_told
-from gateway.video.client import VideoLink
-from gateway.video.ipc import Adopted, Begun, ClipKey, Closed, FromVideo, Label, Picture, Proof
-from gateway.web.auth.roles import Right, Role, may
+from gateway.system.shutdown import until_stopped
+from gateway.video.client import VideoClient
+from gateway.video.ipc import (
+    BarcodeRead,
+    CameraProof,
+    ClipBegun,
+    ClipKey,
+    ClipsClosed,
+    FromVideo,
+    PictureTaken,
+    VideoHello,
+)
+from gateway.web.auth.roles import Role, UserRight, has_right
 
 if TYPE_CHECKING:
-    from gateway.web.remote.sessions import Household
-    from gateway.web.site import Site
+    from gateway.web.remote.sessions import RemoteSessions
+    from gateway.web.site import PagesSite
 
 log = structlog.get_logger(__name__)
 
 # What only the pages need is as much to import as all that looks after a door. So it is imported when the doors have
 # answered: on a machine that is busy a start had taken 12 s, half of it for the pages.
-PAGES = (
+PAGE_MODULES = (
     "gateway.web.site", "gateway.web.server.context", "gateway.web.auth.accounts", "gateway.web.remote.sessions",
     "gateway.installation.proposals", "gateway.runtime.maintenance.decommission",
 )  # fmt: skip
-DOORS_FIRST_S = 5.0  # then the pages begin although a door has not answered: the owner may have to look after it
+MAX_DOOR_WAIT_S = 5.0  # then the pages begin although a door has not answered: the owner may have to look after it
 
-SCRATCH = "pocket"  # the folder of pictures on their way to phones, under the storage folder
-MISSED_LOG_S = 60.0  # between two lines about messages that were dropped unread
-CRASHES = 3  # within a minute: then the box only locks, films and alarms
+SCRATCH_FOLDER = "pocket"  # the folder of pictures on their way to phones, under the storage folder
+MISSED_LOG_INTERVAL_S = 60.0  # between two lines about messages that were dropped unread
+CRASHES_BEFORE_SAFE_MODE = 3  # within a minute: then the box only locks, films and alarms
 
 
 class App:
@@ -99,42 +117,42 @@ class App:
         free_bytes: Callable[[], int] | None = None,
         reached: Callable[[str], None] = lambda _point: None,
         video: Sequence[str] = (sys.executable, "-m", "gateway.video"),
-        pace: Pace | None = None,
+        pace: SurveyPacing | None = None,
     ) -> None:
         self.home = home
-        self._wall = wall
+        self._wall_clock = wall
         self._free_bytes = free_bytes or (lambda: shutil.disk_usage(home.storage.folder).free)
-        self._reached = reached
+        self._crash_point = reached
         self._video_command = video
-        self._pace = pace
-        self._topics = Topics(home)
-        self._entrances: dict[str, RunningEntrance] = {}
-        self._hands: dict[str, Hands] = {}
+        self._pacing = pace
+        self._topics = TopicMap(home)
+        self._entrances: dict[str, EntranceActor] = {}
+        self._executors: dict[str, CommandExecutor] = {}
         self._by_device: dict[str, list[str]] = defaultdict(list)
         self._missed: Counter[str] = Counter()  # topic -> messages dropped unread since that was logged
         self._missed_logged = -math.inf
-        self._again = False
-        self._rival = TakeoverDetector()
-        self._site: Site | None = None
+        self._restart_requested = False
+        self._takeover_detector = TakeoverDetector()
+        self._site: PagesSite | None = None
         self._site_built = asyncio.Event()
-        self._away: Household | None = None
-        self._end: Callable[[], bool] | None = None  # from the start's end
+        self._remote_sessions: RemoteSessions | None = None
+        self._request_stop: Callable[[], bool] | None = None  # from the start's end
         self.file: Path | None = None  # the house file, where whoever runs it can have it read anew (`reread`)
         self.reread: Callable[[], None] = lambda: None
         self.hears_signals = True  # SIGTERM and SIGINT; else whoever runs it says `end`
 
     def begin_again(self) -> None:
         """End in good order, to begin anew: what ends lies on the disk by then. One that ends already just ends."""
-        self._again = self.end() or self._again
+        self._restart_requested = self.end() or self._restart_requested
 
     def end(self) -> bool:
         """End in good order; False: it does not run yet, or ends already."""
-        return self._end is not None and self._end()
+        return self._request_stop is not None and self._request_stop()
 
     @property
     def begun(self) -> bool:
         """Whether it has begun to run: a start that fails never comes so far."""
-        return self._end is not None
+        return self._request_stop is not None
 
     async def run(self) -> bool:
         """Run until SIGTERM or SIGINT, or until the box is to begin anew: then True, and whoever called runs a new one.
@@ -150,56 +168,69 @@ class App:
         folder = self.home.storage.folder
         os.umask(0o077)  # store, films and sockets are the box user's alone, also in a folder that others may enter
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with alone(folder):
-            if restore.unfinished(folder):
-                raise restore.HalfRestored("a backup was put back here and not to its end; say `perron restore` again")
-            await asyncio.to_thread(startup_checks.look, folder)
-            left = factory_reset.marked(folder) and not await asyncio.to_thread(unenrolment.wiped, self.home, self.file)
+        with lock_folder(folder):
+            if restore.is_unfinished(folder):
+                raise restore.RestoreUnfinished(
+                    "a backup was put back here and not to its end; say `perron restore` again"
+                )
+            await asyncio.to_thread(startup_checks.check_folder, folder)
+            left = factory_reset.is_marked_for_wipe(folder) and not await asyncio.to_thread(
+                unenrolment.finish_wipe_at_hub, self.home, self.file
+            )
             await self._run(folder, phones_left=left)
-        return self._again
+        return self._restart_requested
 
     async def _run(self, folder: Path, *, phones_left: bool) -> None:
-        early = Clock(self.home.clock, floor=None, keep_floor=lambda _utc: None, wall=self._wall)
-        _, _, lost = own_key(folder)
-        if succession.settle(folder / "key", box=self.home.box, now=early.now()) is not None:
+        early = Clock(self.home.clock, floor=None, keep_floor=lambda _utc: None, wall=self._wall_clock)
+        _, _, lost = load_own_key(folder)
+        if succession.finish_key_change(folder / "key", box=self.home.box, now=early.now()) is not None:
             log.warning("key_replaced", fingerprint=BoxKey.load(folder / "key").public.fingerprint)
         key = BoxKey.at(folder / "key")
         self._faults = FaultLog(
-            folder / fault_log.FILE, now=lambda: early.now().utc, write=write_whole, before=_faults(folder)
+            folder / fault_log.FAULTS_FILE, now=lambda: early.now().utc, write=write_whole, before=_read_faults(folder)
         )
         self._contained = Containment(report=self._on_fault, count=self._faults.count)
-        store = await Store.open(folder / STORE, home=self.home, now=early.now(), contained=self._contained)
+        store = await Store.open(folder / STORE_FILE, home=self.home, now=early.now(), contained=self._contained)
         try:
             if phones_left:  # they are the former household's, as after a hand-over
-                await store.handover.leave(LINKS, "new")
-            may_tell = await settle(self.home, store)
+                await store.handover.leave(TASK_RENEW_LINKS, "new")
+            may_tell = await finish_handover(self.home, store)
             links = link_key(folder / "key")
-            phones = _phones(self.home, links) if may_tell else ()
-            self._clock = Clock(self.home.clock, floor=store.floor(), keep_floor=store.keep_floor, wall=self._wall)
-            crashes = await self._begun(store)
-            line, known = succession.line_in(folder / "key"), store.doubts.known()
-            proofs = await asyncio.to_thread(sealed, folder, line.kin(key.public))
-            doubt = lost or examine(folder / LAST_CHECKPOINT, store, known, key.public, line, proofs)
-            others = strange(proofs, store, known.strange)
-            message = await self._doubted(store, key, doubt, others)
-            marks = Marks(folder, box=self.home.box, key=key, held=lambda: store.doubts.unstored, reached=self._reached)
+            phones = _owner_phones(self.home, links) if may_tell else ()
+            self._clock = Clock(
+                self.home.clock, floor=store.floor(), keep_floor=store.keep_floor, wall=self._wall_clock
+            )
+            crashes = await self._record_start(store)
+            line, known = succession.read_key_history(folder / "key"), store.doubts.known()
+            proofs = await asyncio.to_thread(read_sealed_proofs, folder, line.kin(key.public))
+            doubt = lost or find_doubt(folder / MARK_FILE, store, known, key.public, line, proofs)
+            others = foreign_visits(proofs, store, known.strange)
+            message = await self._record_doubt(store, key, doubt, others)
+            marks = MarkWriter(
+                folder, box=self.home.box, key=key, held=lambda: store.doubts.unstored, reached=self._crash_point
+            )
             store.mark_with(marks.write)
             with contextlib.suppress(StoreFailed):  # a full disk: then the first intent tries it again
                 await store.mark(self._clock.now())
-            self._pocket = Pocket(
+            self._pocket = NotificationQueue(
                 self.home, phones=phones, store=store, clock=self._clock, key=links, contained=self._contained
             )
             await self._pocket.enlist()
-            self._phonebook = Phonebook(
-                self.home, pocket=self._pocket, store=store, clock=self._clock, key=links, scratch=folder / SCRATCH
+            self._phonebook = Contacts(
+                self.home,
+                pocket=self._pocket,
+                store=store,
+                clock=self._clock,
+                key=links,
+                scratch=folder / SCRATCH_FOLDER,
             )
-            self._build(store, key, links, marks, safe_mode=doubt is not None or crashes >= CRASHES)
+            self._build(store, key, links, marks, safe_mode=doubt is not None or crashes >= CRASHES_BEFORE_SAFE_MODE)
             if doubt is not None and message is not None:
                 told = c.NotifyOwner(saying=c.Notification.STORE_IN_DOUBT, detail=doubt.value)
-                self._told_of_the_box(told, message)
-            await unenrolment.settle(self.home, store=store, rewriting=self._rewriting)
-            async with until_told(signals=self.hears_signals) as self._end, asyncio.TaskGroup() as group:
-                for name, run in self._work().items():
+                self._notify_owner_of_box(told, message)
+            await unenrolment.finish_pending(self.home, store=store, rewriting=self._rewriting)
+            async with until_stopped(signals=self.hears_signals) as self._request_stop, asyncio.TaskGroup() as group:
+                for name, run in self._workers().items():
                     group.create_task(self._contained.keep(name, run), name=name)
                 for (
                     name,
@@ -211,7 +242,9 @@ class App:
         finally:
             await store.close()
 
-    async def _doubted(self, store: Store, key: BoxKey, doubt: Doubt | None, strangers: tuple[str, ...]) -> int | None:
+    async def _record_doubt(
+        self, store: Store, key: BoxKey, doubt: StoreDoubt | None, strangers: tuple[str, ...]
+    ) -> int | None:
         """Note what the store is found to be; return the number of the message that tells of a doubt."""
         try:
             if doubt is None:
@@ -228,7 +261,7 @@ class App:
             log.error("start_not_noted", why=str(failure))
             return None
 
-    async def _begun(self, store: Store) -> int:
+    async def _record_start(self, store: Store) -> int:
         """Note the start; how many crashes there were of late. What cannot be noted or known is as bad as crashes.
 
         The box then locks, films, alarms and hears the owner, and lets nobody in: a stop that it was told while
@@ -238,13 +271,13 @@ class App:
             return await store.booted(self._clock.now())
         except StoreFailed as failure:
             log.error("start_not_noted", why=str(failure))
-            return CRASHES
+            return CRASHES_BEFORE_SAFE_MODE
 
     def states(self) -> tuple[tuple[Entrance, Now], ...]:
         """Each entrance as it stands now; none before the store is open."""
         return tuple((running.state, self._clock.now()) for running in self._entrances.values())
 
-    def _work(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+    def _workers(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         """Name each worker's loop but the entrances'. One that raises is begun again, so it may be called again."""
         work: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "video": self._video.run,
@@ -264,12 +297,12 @@ class App:
         if self._open_pages is not None:
             work["pages"] = self._open_pages
         if self._uplink is not None:
-            work["hub"] = partial(self._reach_hub, self._uplink)
+            work["hub"] = partial(self._run_uplink, self._uplink)
         if self._uplink is not None and self._open_pages is not None:
-            work["orders"] = self._obey_orders
-        return work | ca_rotation.kept_young(self.home)
+            work["orders"] = self._run_remote_orders
+        return work | ca_rotation.renewal_tasks(self.home)
 
-    def _on_fault(self, fault: Fault) -> None:
+    def _on_fault(self, fault: ContainedFault) -> None:
         """Write the first fault of a kind down and tell the owner of it; its name is a worker's, no message's text."""
         self._faults.report(fault)
         first = next(iter(self._entrances.values()), None)
@@ -279,12 +312,12 @@ class App:
 
     # ---- building ---------------------------------------------------------------------------------------------------
 
-    def _build(self, store: Store, key: BoxKey, links: bytes, marks: Marks, *, safe_mode: bool) -> None:
+    def _build(self, store: Store, key: BoxKey, links: bytes, marks: MarkWriter, *, safe_mode: bool) -> None:
         home, clock = self.home, self._clock
-        self._video = VideoLink(
+        self._video = VideoClient(
             command=(*self._video_command, "--socket", str(home.storage.folder / "video.sock")),
             socket=home.storage.folder / "video.sock",
-            configure=cameras(home),
+            configure=video_configuration(home),
             on_event=self._on_video,
         )
         self._mqtt = MqttClient(
@@ -298,8 +331,8 @@ class App:
             monotonic=time.monotonic,
             limited=True,
         )
-        self._guarded = Guarded(home, line=self._mqtt, mono=time.monotonic)
-        self._office = Office(
+        self._guarded = GuardClient(home, line=self._mqtt, mono=time.monotonic)
+        self._office = Outbox(
             home, store=store, line=self._mqtt, clock=clock, voices=(self._pocket,), contained=self._contained
         )
         self._archive = Archive(
@@ -315,85 +348,87 @@ class App:
         )
         in_doubt = store.doubts.known().in_doubt
         for name in home.entrances:
-            self._enrol(name, store, safe_mode=safe_mode or name in in_doubt)
-        self._diary = Diary(
+            self._load_entrance(name, store, safe_mode=safe_mode or name in in_doubt)
+        self._diary = Scheduler(
             home, store=store, clock=clock, entrances=self._entrances, rings=self._video, free_bytes=self._free_bytes,
             owed=self._office.owed, contained=self._contained,
         )  # fmt: skip
-        self._reception = Reception(
+        self._reception = Inbox(
             home, store=store, line=self._mqtt, clock=clock, entrances=self._entrances, touch=self._diary.touch,
             erase=self._archive.erase, office=self._office, contained=self._contained,
         )  # fmt: skip
-        self._rewriting = Rewriting(self.file, reread=self.reread, reached=self._reached)
-        self._uplink = joined(
+        self._rewriting = HomeFileWriter(self.file, reread=self.reread, reached=self._crash_point)
+        self._uplink = build_uplink(
             home, store=store, clock=clock, key=key, by_hub=self._reception.by_hub, monotonic=time.monotonic,
-            hub_signed=self._reception.hub_signed, letting=self._reception.letting, reached=self._reached,
+            hub_signed=self._reception.hub_signed, letting=self._reception.letting, reached=self._crash_point,
             rewriting=self._rewriting, contained=self._contained,
         )  # fmt: skip
-        self._accompany(store, key, links)
+        self._build_observers(store, key, links)
 
-    def _accompany(self, store: Store, key: BoxKey, links: bytes) -> None:
+    def _build_observers(self, store: Store, key: BoxKey, links: bytes) -> None:
         """Build what looks on and asks: walk tests, the owner's Home Assistant, the pages."""
         home, clock = self.home, self._clock
-        self._walking = Walking(
+        self._walking = WalkTestRunner(
             home, store=store, clock=clock, reception=self._reception, entrances=self._entrances, key=key,
-            picture=self._look,
+            picture=self._camera_picture,
         )  # fmt: skip
-        self._surveys = Surveys(
+        self._surveys = SurveyRunner(
             home, store=store, clock=clock, entrances=self._entrances, proofs=lambda: self._video.proofs,
-            allowed=lambda person: may_survey(store, person), asking=self._walking.asking, pace=self._pace,
+            allowed=lambda person: may_survey(store, person), asking=self._walking.asking, pace=self._pacing,
         )  # fmt: skip
-        self._assistant = Assistant(
+        self._assistant = HomeAssistantBridge(
             home, line=self._mqtt, clock=clock, store=store, entrances=self._entrances,
-            wished=self._reception.wished, picture=self._look,
+            wished=self._reception.wished, picture=self._camera_picture,
         )  # fmt: skip
-        self._open_pages = None if home.pages is None else partial(self._pages_last, home.pages, store, key, links)
+        self._open_pages = (
+            None if home.pages is None else partial(self._serve_pages_last, home.pages, store, key, links)
+        )
         self._walking.follow()
 
-    async def _pages_last(self, pages: Pages, store: Store, key: BoxKey, links: bytes) -> None:
+    async def _serve_pages_last(self, pages: PagesSection, store: Store, key: BoxKey, links: bytes) -> None:
         """Import, build and serve the pages, once the doors are looked after."""
         if self._site is None:
-            await self._doors_first()
+            await self._wait_for_doors()
             await asyncio.to_thread(_import_pages)
-            self._site = self._pages(pages, store, key, links)
+            self._site = self._build_pages(pages, store, key, links)
             self._site_built.set()
         await self._site.run()
 
-    async def _doors_first(self) -> None:
-        """Return when each door and its bolt have answered, or after `DOORS_FIRST_S`."""
+    async def _wait_for_doors(self) -> None:
+        """Return when each door and its bolt have answered, or after `MAX_DOOR_WAIT_S`."""
         decided = asyncio.Event()
         for running in self._entrances.values():
             running.follow(decided.set)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(DOORS_FIRST_S):
-                while not all(_answered(running.state) for running in self._entrances.values()):
+            async with asyncio.timeout(MAX_DOOR_WAIT_S):
+                while not all(_has_door_answered(running.state) for running in self._entrances.values()):
                     decided.clear()
                     await decided.wait()
         for running in self._entrances.values():
             running.unfollow(decided.set)
 
-    async def _reach_hub(self, uplink: Uplink) -> None:
+    async def _run_uplink(self, uplink: Uplink) -> None:
         """Keep the line to the hub; what comes by it for the owner needs the pages' parts."""
         if self._open_pages is not None:
             await self._site_built.wait()
         await uplink.run()
 
-    async def _obey_orders(self) -> None:
+    async def _run_remote_orders(self) -> None:
         """Do what enrolled browsers order from afar, once the pages' parts are there."""
         await self._site_built.wait()
-        if self._away is not None:
-            await self._away.run()
+        if self._remote_sessions is not None:
+            await self._remote_sessions.run()
 
-    def _pages(self, pages: Pages, store: Store, key: BoxKey, links: bytes) -> "Site":
+    def _build_pages(self, pages: PagesSection, store: Store, key: BoxKey, links: bytes) -> "PagesSite":
         """Build the pages; each decision of an entrance is news to them."""
-        from gateway.installation.proposals import Proposals  # noqa: PLC0415 - `PAGES`: a door waits for none of these
-        from gateway.runtime.maintenance.decommission import Removal  # noqa: PLC0415 - the same
-        from gateway.web.auth.accounts import Accounts  # noqa: PLC0415 - the same
-        from gateway.web.remote.sessions import Household  # noqa: PLC0415 - the same
-        from gateway.web.server.context import Box  # noqa: PLC0415 - the same
-        from gateway.web.site import Site  # noqa: PLC0415 - the same
+        from gateway.installation.proposals import Proposals  # noqa: PLC0415 - `PAGE_MODULES`: a door waits for none of these
+        from gateway.runtime.maintenance.decommission import Decommissioning  # noqa: PLC0415 - the same
+        from gateway.web.auth.accounts import UserAccounts  # noqa: PLC0415 - the same
+        from gateway.web.remote.sessions import RemoteSessions  # noqa: PLC0415 - the same
+        from gateway.web.server.context import GatewayServices  # noqa: PLC0415 - the same
+        from gateway.web.site import PagesSite  # noqa: PLC0415 - the same
 
-        box = Box(
+        box = GatewayServices(
             home=self.home,
             store=store,
             clock=self._clock,
@@ -407,7 +442,7 @@ class App:
             phonebook=self._phonebook,
             video=self.home.storage.folder / "video.sock",
             proofs=lambda: self._video.proofs,
-            picture=self._look,
+            picture=self._camera_picture,
             public_key=key.public,
             walks=self._walking,
             surveys=self._surveys,
@@ -417,13 +452,13 @@ class App:
                 reread=self.reread,
                 permitted=lambda: {name for one in store.permissions() for name in one.terms.entrances},
                 note=store.note,
-                reached=self._reached,
+                reached=self._crash_point,
             ),
             uplink=self._uplink,
             rewriting=self._rewriting,
             tidy=self._archive.tidy,
-            told=self._told_of_the_box,
-            removal=Removal(
+            told=self._notify_owner_of_box,
+            removal=Decommissioning(
                 self.home,
                 store=store,
                 clock=self._clock,
@@ -433,29 +468,29 @@ class App:
                 again=self.begin_again,
             ),
         )
-        site = Site(box, Accounts(store, self._clock.now()), pages, link_key=links)
+        site = PagesSite(box, UserAccounts(store, self._clock.now()), pages, link_key=links)
         if self._uplink is not None and self.home.hub is not None:
-            self._away = Household(
-                box, site.changes, home=self.home.hub.home, reached=self._reached, contained=self._contained
+            self._remote_sessions = RemoteSessions(
+                box, site.changes, home=self.home.hub.home, reached=self._crash_point, contained=self._contained
             )
-            self._uplink.serve(owner=self._away.take, ask=self._away.ask)
+            self._uplink.serve(owner=self._remote_sessions.take, ask=self._remote_sessions.ask)
         for running in self._entrances.values():
             running.follow(site.changes.tell)
         self._pocket.changed = self._walking.changed = self._surveys.changed = site.changes.tell
         return site
 
-    async def _look(self, camera: str) -> bytes | None:
+    async def _camera_picture(self, camera: str) -> bytes | None:
         """What a camera sees now, as a small JPEG."""
-        return await self._video.picture(camera, PICTURE_WAIT)
+        return await self._video.picture(camera, PICTURE_TIMEOUT_S)
 
-    def _told_of_the_box(self, command: c.NotifyOwner, message: int) -> None:
+    def _notify_owner_of_box(self, command: c.NotifyOwner, message: int) -> None:
         """Tell the owner what is no entrance's doing; it is stored under the first one's name, if there is one."""
         first = next(iter(self._entrances.values()), None)
         if first is None:  # a house that is only being put up has nobody's phone yet
             return
         self._office.tell(command, first.state, self._clock.now(), message=message, picture=None)
 
-    def _enrol(self, name: str, store: Store, *, safe_mode: bool) -> None:
+    def _load_entrance(self, name: str, store: Store, *, safe_mode: bool) -> None:
         """Wake one entrance from the store."""
         section = self.home.entrances[name]
         stop, household = store.stopped(name), store.home(name)
@@ -468,7 +503,7 @@ class App:
             somebody_home=household.somebody_home,
             away=household.away,
         )
-        hands = Hands(
+        hands = CommandExecutor(
             self.home,
             name,
             line=self._guarded,
@@ -478,15 +513,15 @@ class App:
             clock=self._clock,
             put=lambda event: self._entrances[name].put(event),  # noqa: PLW0108 - it is made below
             stopped=lambda: self._entrances[name].stopped(),  # noqa: PLW0108 - the same
-            reached=self._reached,
+            reached=self._crash_point,
         )
-        running = RunningEntrance(
-            state, home=self.home, journal=store, clock=self._clock, hands=hands, reached=self._reached
+        running = EntranceActor(
+            state, home=self.home, journal=store, clock=self._clock, hands=hands, reached=self._crash_point
         )
         running.overheard = lambda commands: self._assistant.overheard(name, commands)
         running.put(e.Restarted(safe_mode=safe_mode))
-        self._entrances[name], self._hands[name] = running, hands
-        for device in {section.lock, section.door, *beside(section)}:
+        self._entrances[name], self._executors[name] = running, hands
+        for device in {section.lock, section.door, *auxiliary_devices(section)}:
             self._by_device[device].append(name)
 
     # ---- what is heard ----------------------------------------------------------------------------------------------
@@ -494,20 +529,20 @@ class App:
     def _on_message(self, incoming: InboundMessage) -> None:
         """Hand a message to whom it is for. One that raises an unforeseen error counts as missed."""
         with self._contained.piece("messages", incoming.topic) as piece:
-            self._sort(incoming)
+            self._route(incoming)
         if piece.fault is not None:
             with self._contained.piece("messages", incoming.topic):
                 self._on_missed(incoming.topic)
 
-    def _sort(self, incoming: InboundMessage) -> None:
+    def _route(self, incoming: InboundMessage) -> None:
         match self._topics.origin(incoming.topic):
-            case FromDevice() as origin:
+            case DeviceOrigin() as origin:
                 self._on_device(origin, incoming)
-            case FromOwner(entrance=entrance):
+            case OwnerOrigin(entrance=entrance):
                 self._reception.asked(entrance, incoming)
-            case FromRetailer():
+            case RetailerOrigin():
                 self._reception.offered(incoming)
-            case FromHomeAssistant(entrance=asked, carries=carried):
+            case HomeAssistantOrigin(entrance=asked, carries=carried):
                 self._assistant.heard(asked, incoming)
                 if carried is not None:
                     self._on_device(carried, incoming)
@@ -516,7 +551,7 @@ class App:
             case origin:
                 assert_never(origin)
 
-    def _on_device(self, origin: FromDevice, incoming: InboundMessage) -> None:
+    def _on_device(self, origin: DeviceOrigin, incoming: InboundMessage) -> None:
         for device, where, told in self._guarded.heard(origin.devices, origin.channel, incoming):
             self._walking.heard(device, where, told)
             for name in self._by_device[device]:
@@ -525,16 +560,16 @@ class App:
     def _on_up(self, session: int) -> None:
         self._guarded.up()
         for name, running in self._entrances.items():
-            self._hands[name].show_again()
+            self._executors[name].show_again()
             running.forget_fridges()
             running.put(e.BrokerUp(session=session))
-            self._hands[name].ask_around(session)
+            self._executors[name].ask_around(session)
         self._office.connected()
         self._assistant.connected()
 
     def _on_down(self, why: str) -> None:
         log.warning("broker_down", why=why)
-        rivalled = self._rival.lost(why, self._clock.now().mono)
+        rivalled = self._takeover_detector.lost(why, self._clock.now().mono)
         if rivalled:
             log.error("another_box", why="it signs in as this one, again and again", todo="end one of the two for good")
         for running in self._entrances.values():
@@ -545,43 +580,43 @@ class App:
     def _on_missed(self, topic: str) -> None:
         self._note_missed(topic)
         match self._topics.origin(topic):
-            case FromDevice(devices=devices) | FromHomeAssistant(carries=FromDevice(devices=devices)):
+            case DeviceOrigin(devices=devices) | HomeAssistantOrigin(carries=DeviceOrigin(devices=devices)):
                 for device in devices:
                     for name in self._by_device[device]:
                         self._entrances[name].missed(device)
-            case FromOwner() | FromRetailer() | FromHomeAssistant() | None:
+            case OwnerOrigin() | RetailerOrigin() | HomeAssistantOrigin() | None:
                 pass
 
     def _note_missed(self, topic: str) -> None:
         """Count what was dropped, and log the counts once a minute: a line for each would be a flood of its own."""
         self._missed[topic if self._topics.origin(topic) is not None else "others"] += 1
         mono = time.monotonic()
-        if mono - self._missed_logged >= MISSED_LOG_S:
+        if mono - self._missed_logged >= MISSED_LOG_INTERVAL_S:
             log.warning("messages_missed", topics=dict(self._missed))
             self._missed.clear()
             self._missed_logged = mono
 
     def _on_video(self, event: FromVideo) -> None:
         match event:
-            case Proof():
+            case CameraProof():
                 self._on_proof(event)
-            case Closed():
+            case ClipsClosed():
                 self._archive.closed(event)
-            case Adopted(recording=recording):
+            case VideoHello(recording=recording):
                 for clip in recording:
-                    if not self._filming(clip):
+                    if not self._is_filming(clip):
                         self._video.finish(clip, keep=True)
-            case Label():
+            case BarcodeRead():
                 self._on_label(event)
-            case Begun() | Picture():
+            case ClipBegun() | PictureTaken():
                 pass
             case _:
                 assert_never(event)
 
-    def _on_proof(self, proof: Proof) -> None:
+    def _on_proof(self, proof: CameraProof) -> None:
         for name in self._by_device[proof.camera]:
             running = self._entrances[name]
-            clip = _clip(running.state)
+            clip = _current_clip(running.state)
             seen = CameraState(
                 live=proof.live, moving=proof.moving, recording=clip is not None and clip in proof.recordings
             )
@@ -590,24 +625,24 @@ class App:
                     e.CameraChanged(camera=proof.camera, live=seen.live, moving=seen.moving, recording=seen.recording)
                 )
 
-    def _on_label(self, label: Label) -> None:
+    def _on_label(self, label: BarcodeRead) -> None:
         for name in self._by_device[label.camera]:
             if label.camera in self.home.entrances[name].cameras.read_labels:
                 self._entrances[name].label_read(label.camera, label.code)
 
-    def _filming(self, clip: ClipKey) -> bool:
-        return any(_clip(running.state) == clip for running in self._entrances.values())
+    def _is_filming(self, clip: ClipKey) -> bool:
+        return any(_current_clip(running.state) == clip for running in self._entrances.values())
 
 
 def _import_pages() -> None:
-    if all(name in sys.modules for name in PAGES):
+    if all(name in sys.modules for name in PAGE_MODULES):
         return
-    for name in PAGES:
+    for name in PAGE_MODULES:
         import_module(name)
     gc.freeze()  # modules stay for good: a full garbage collection that visits them holds the doors' loop for 0.1 s
 
 
-def _answered(state: Entrance) -> bool:
+def _has_door_answered(state: Entrance) -> bool:
     """Whether bolt and door are known, be it as bad."""
     return (
         state.broker_session is not None
@@ -619,31 +654,31 @@ def _answered(state: Entrance) -> bool:
 def may_survey(store: Store, person: str | None) -> bool:
     """Whether who began a survey still may: not after an installer's access ended, nor when the house is another's."""
     found = None if person is None else store.register.person(person)
-    return found is not None and found.removed is None and may(Role(found.role), Right.DEVICES)
+    return found is not None and found.removed is None and has_right(Role(found.role), UserRight.DEVICES)
 
 
-def _clip(state: Entrance) -> ClipKey | None:
+def _current_clip(state: Entrance) -> ClipKey | None:
     """The clip that an entrance is filming now."""
     if state.visit is not None:
         return ClipKey(visit=state.visit.id, part=state.visit.part)
     return None if state.incident is None else ClipKey(visit=state.incident, part=1)
 
 
-def _faults(folder: Path) -> bytes | None:
+def _read_faults(folder: Path) -> bytes | None:
     """Read the faults of before; None: there are none that can be read."""
     try:
-        return read_bytes(folder / fault_log.FILE, at_most=fault_log.MAX_FILE_BYTES)
+        return read_bytes(folder / fault_log.FAULTS_FILE, at_most=fault_log.MAX_FILE_BYTES)
     except OSError:
         return None
 
 
-def _phones(home: Home, key: bytes) -> tuple[ApprisePhone, ...]:
+def _owner_phones(home: Home, key: bytes) -> tuple[ApprisePhone, ...]:
     """The owner's phones. A file that the house file does not name need not be there."""
-    scratch, file = home.storage.folder / SCRATCH, home.phones_file
-    sweep(scratch)
+    scratch, file = home.storage.folder / SCRATCH_FOLDER, home.phones_file
+    delete_pictures(scratch)
     if home.messages is None and not file.exists():
         return ()
-    phones = read(file, key=key, scratch=scratch)
-    if open_to_others(file):
+    phones = load_phones(file, key=key, scratch=scratch)
+    if is_open_to_others(file):
         log.warning("phones_open_to_others", file=str(file), todo="chmod 600: who reads it can write to your phones")
     return phones

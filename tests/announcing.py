@@ -9,18 +9,18 @@ from typing import Any
 
 from sqlalchemy import insert, select, update
 
-from gateway.domain.delivery.promise import Cancel, Claims, Offer, Result, State, Update
-from gateway.hub.authentication import kept
-from gateway.hub.box_events import Outcome, happened, home_of, kept_of
+from gateway.domain.delivery.promise import Cancel, Claims, DeliveryResult, Offer, State, Update
+from gateway.hub.authentication import secret_digest
+from gateway.hub.box_events import EventOutcome, event_head_of, lock_home, on_event
 from gateway.hub.store import new_id
 from gateway.hub.tables import brand_keys, brands, connections, homes, jobs
-from gateway.protocol.box_hub import BrowserSaid, Decided, digest
+from gateway.protocol.box_hub import BrowserStatus, PermissionDecision, token_digest
 from gateway.protocol.browser_envelope import Jwk
-from gateway.protocol.delivery_record import ENDS, Account, Said
+from gateway.protocol.delivery_record import END_STATES, DeliveryRecord, RecordEntry
 from gateway.protocol.jws import private_key, public_x, sign
 from gateway.protocol.keys import BoxKey
-from tests.boxes import Journal
-from tests.hubs import Retailer, Running
+from tests.boxes import EventJournal
+from tests.hubs import RetailerAccess, RunningHub
 from tests.remotebrowser import RemoteBrowser
 
 TOMORROW = timedelta(days=1)
@@ -30,15 +30,15 @@ TERMS = {"entrances": ["front"], "places": ["hall"], "carriers": ["Chronopost"],
 
 
 @dataclass
-class Home:
+class ConnectedHome:
     """A home that one retailer's brand is connected to."""
 
-    hub: Running
-    retailer: Retailer
+    hub: RunningHub
+    retailer: RetailerAccess
     brand: str
     id: str
     connection: str
-    journal: Journal
+    journal: EventJournal
 
     @property
     def headers(self) -> dict[str, str]:
@@ -79,23 +79,25 @@ class Home:
         assert status == 201, said
         return said
 
-    async def says(self, said: Result | Decided | BrowserSaid, account: Account | None = None) -> Outcome:
+    async def says(
+        self, said: DeliveryResult | PermissionDecision | BrowserStatus, account: DeliveryRecord | None = None
+    ) -> EventOutcome:
         """Let the home's box say it: the next event of its chain, taken in as from the line."""
         async with self.hub.hub.store.writing() as tx:
-            row = await home_of(tx, self.id)
+            row = await lock_home(tx, self.id)
             assert row is not None
-            return await happened(
-                tx, row, await kept_of(tx, self.id), self.journal.add(said, account), self.hub.hub.now()
+            return await on_event(
+                tx, row, await event_head_of(tx, self.id), self.journal.add(said, account), self.hub.hub.now()
             )
 
     async def stands(
-        self, delivery: Mapping[str, Any], state: str, *, lines: Sequence[Said] = (), **more: object
-    ) -> Outcome:
+        self, delivery: Mapping[str, Any], state: str, *, lines: Sequence[RecordEntry] = (), **more: object
+    ) -> EventOutcome:
         """Let the box say how a delivery stands; with the house's result too it gives its account."""
         said = {"box": "box", "at": self.hub.hub.now(), "brand": self.brand, "delivery": delivery["name"],
                 "version": delivery["version"], "state": State(state), **more}  # fmt: skip
-        result = Result.model_validate(said, strict=False)
-        over = result.state in ENDS and result.house is not None
+        result = DeliveryResult.model_validate(said, strict=False)
+        over = result.state in END_STATES and result.house is not None
         took = await self.took(delivery) if over else None
         return await self.says(result, self.journal.account(result, lines, message_sha256=took) if over else None)
 
@@ -103,7 +105,7 @@ class Home:
         """What its box notes of the message that it took: of this version, as the hub sent it."""
         async with self.hub.hub.store.reading() as tx:
             sent = (await tx.scalars(select(jobs.c.token).where(jobs.c.delivery == delivery["id"]))).all()
-        named = {json.loads(plain(token))["delivery"]["version"]: digest(token) for token in sent}
+        named = {json.loads(payload_of(token))["delivery"]["version"]: token_digest(token) for token in sent}
         return named.get(delivery["version"])
 
     async def decide(self, state: str) -> None:
@@ -113,13 +115,13 @@ class Home:
             await tx.execute(update(connections).where(connections.c.id == self.connection).values(**new))
 
 
-async def connected(
-    hub: Running, retailer: Retailer | None = None, *, state: str = "granted", sandbox: bool = False
-) -> Home:
+async def connected_home(
+    hub: RunningHub, retailer: RetailerAccess | None = None, *, state: str = "granted", sandbox: bool = False
+) -> ConnectedHome:
     """Make one."""
     retailer = retailer or await hub.retailer(sandbox=sandbox)
     now, key, id_ = hub.hub.now(), BoxKey.fresh(), new_id("home")
-    home = Home(hub, retailer, new_id("lune"), id_, new_id("con"), Journal(id_, key))
+    home = ConnectedHome(hub, retailer, new_id("lune"), id_, new_id("con"), EventJournal(id_, key))
     async with hub.hub.store.writing() as tx:
         await tx.execute(
             insert(brands).values(
@@ -139,29 +141,39 @@ async def connected(
         )  # fmt: skip
         await tx.execute(
             insert(connections).values(
-                id=home.connection, retailer=retailer.id, brand=home.brand, home=home.id, sandbox=sandbox, state=state,
-                asked={"carriers": ["Chronopost"]}, terms=TERMS if state == "granted" else None, version=1,
-                reference="customer 7", consent_sha256=kept("x"), created=now, expires=now + timedelta(days=30),
+                id=home.connection,
+                retailer=retailer.id,
+                brand=home.brand,
+                home=home.id,
+                sandbox=sandbox,
+                state=state,
+                asked={"carriers": ["Chronopost"]},
+                terms=TERMS if state == "granted" else None,
+                version=1,
+                reference="customer 7",
+                consent_sha256=secret_digest("x"),
+                created=now,
+                expires=now + timedelta(days=30),
             )
-        )  # fmt: skip
+        )
     return home
 
 
-async def enrolled(home: Home) -> RemoteBrowser:
+async def enrolled_browser(home: ConnectedHome) -> RemoteBrowser:
     """A browser of this home's household, which the home has told the hub of."""
     one = RemoteBrowser(browser=f"brw-{1:032x}", home=home.id, hub=home.hub.url)
     sign = Jwk.of(one.sign.public_key())
-    assert await home.says(BrowserSaid(browser=one.browser, sign=sign, ended=False)) is Outcome.KEPT
+    assert await home.says(BrowserStatus(browser=one.browser, sign=sign, ended=False)) is EventOutcome.KEPT
     return one
 
 
-def plain(token: bytes) -> bytes:
+def payload_of(token: bytes) -> bytes:
     """What is inside."""
     payload = token.split(b".")[1]
     return urlsafe_b64decode(payload + b"=" * (-len(payload) % 4))
 
 
-async def sent(home: Home) -> list[tuple[str, bytes]]:
+async def sent_jobs(home: ConnectedHome) -> list[tuple[str, bytes]]:
     """What the hub has for a home: each job's kind and token, oldest first."""
     async with home.hub.hub.store.reading() as tx:
         rows = await tx.execute(select(jobs).where(jobs.c.home == home.id).order_by(jobs.c.created))

@@ -10,60 +10,62 @@ from pathlib import Path
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.config.broker import Broker
-from gateway.domain.delivery.promise import Result, State
+from gateway.config.broker import BrokerSection
+from gateway.domain.delivery.promise import DeliveryResult, State
 from gateway.hub.store import new_id
 from gateway.hub.tables import brands, connections, deliveries, homes
 from gateway.mqtt.client import ShortSession, connect_once
 from gateway.mqtt.packets import InboundMessage, Sent
-from gateway.protocol.box_event import seal, vouch
+from gateway.protocol.box_event import sign_event, sign_statement
 from gateway.protocol.box_hub import (
-    BEGINNING,
+    GENESIS_DIGEST,
     Ack,
-    Asked,
-    BrowserSaid,
-    Decided,
-    Happened,
+    BoxEvent,
+    BrowserStatus,
     Hello,
     Job,
-    Open,
-    Receipt,
-    Replied,
+    JobReceipt,
+    OpenDelivery,
+    PermissionDecision,
+    SealedQuery,
+    SealedReply,
     ack_topic,
-    ask_topic,
-    digest,
     jobs_topic,
-    said_topic,
+    query_topic,
+    reply_topic,
     shard_of,
+    token_digest,
     up_topic,
 )
-from gateway.protocol.delivery_record import Account, Said, Statement, chained, head_of
+from gateway.protocol.delivery_record import DeliveryRecord, RecordEntry, Statement, chain_lines, head_hash
 from gateway.protocol.keys import BoxKey, PublicKey
-from gateway.protocol.support_code import fresh
-from tests.hubs import account
+from gateway.protocol.support_code import new_support_code
+from tests.hubs import broker_account
 from tests.mosquitto import Mosquitto
 
 NOW = datetime(2026, 11, 25, 17, 0, 0, tzinfo=UTC)
 
 
-async def until(found: Callable[[], object], seconds: float = 20) -> None:
+async def wait_until(found: Callable[[], object], seconds: float = 20) -> None:
     """Wait until it is so."""
     async with asyncio.timeout(seconds):
         while not found():  # noqa: ASYNC110 - what is waited for is another's, and rings no bell
             await asyncio.sleep(0.01)
 
 
-async def join(tx: AsyncConnection, home: str, key: PublicKey, *, sandbox: bool = False, now: datetime = NOW) -> None:
+async def insert_home(
+    tx: AsyncConnection, home: str, key: PublicKey, *, sandbox: bool = False, now: datetime = NOW
+) -> None:
     """Let a home in, as if its owner had."""
     await tx.execute(
         insert(homes).values(
-            id=home, shard=shard_of(home), sandbox=sandbox, support_code=fresh(), said={}, joined=now,
+            id=home, shard=shard_of(home), sandbox=sandbox, support_code=new_support_code(), said={}, joined=now,
             box_key=key.text,
         )
     )  # fmt: skip
 
 
-async def connect(tx: AsyncConnection, retailer: str, brand: str, home: str, *, now: datetime = NOW) -> str:
+async def insert_connection(tx: AsyncConnection, retailer: str, brand: str, home: str, *, now: datetime = NOW) -> str:
     """Let a brand of a retailer be let in there; the connection's id."""
     id_ = new_id("con")
     await tx.execute(insert(brands).values(id=brand, retailer=retailer, name=brand, created=now))
@@ -76,7 +78,7 @@ async def connect(tx: AsyncConnection, retailer: str, brand: str, home: str, *, 
     return id_
 
 
-async def announce(tx: AsyncConnection, connection: str, name: str, *, now: datetime = NOW) -> str:
+async def insert_delivery(tx: AsyncConnection, connection: str, name: str, *, now: datetime = NOW) -> str:
     """Keep a delivery as one that was announced; its id."""
     con = (await tx.execute(select(connections).where(connections.c.id == connection))).one()
     id_ = new_id("dlv")
@@ -90,81 +92,85 @@ async def announce(tx: AsyncConnection, connection: str, name: str, *, now: date
     return id_
 
 
-def result(brand: str, name: str, state: State, **more: object) -> Result:
+def make_result(brand: str, name: str, state: State, **more: object) -> DeliveryResult:
     """How a delivery stands, as a box says it."""
     plain = {"box": "box", "at": NOW, "brand": brand, "delivery": name, "version": 1, "state": state}
-    return Result.model_validate({**plain, **more})
+    return DeliveryResult.model_validate({**plain, **more})
 
 
-class Journal:
+class EventJournal:
     """The chain of one box's events."""
 
     def __init__(self, home: str, key: BoxKey) -> None:
         self.home, self.key = home, key
         self.tokens: list[bytes] = []
 
-    def add(self, said: Result | Decided | BrowserSaid | None = None, account: Account | None = None) -> bytes:
+    def add(
+        self,
+        said: DeliveryResult | PermissionDecision | BrowserStatus | None = None,
+        account: DeliveryRecord | None = None,
+    ) -> bytes:
         """Make the next event; its token."""
-        prev = digest(self.tokens[-1]) if self.tokens else BEGINNING
+        prev = token_digest(self.tokens[-1]) if self.tokens else GENESIS_DIGEST
         token = self.made(len(self.tokens) + 1, prev, said, account)
         self.tokens.append(token)
         return token
 
-    def account(self, ended: Result, said: Sequence[Said] = (), **more: object) -> Account:
+    def account(self, ended: DeliveryResult, said: Sequence[RecordEntry] = (), **more: object) -> DeliveryRecord:
         """Give an account of a delivery that ended so."""
-        lines, left_out = chained(said)
+        lines, left_out = chain_lines(said)
         plain = {"home": self.home, "brand": ended.brand, "delivery": ended.delivery, "version": ended.version,
                  "state": ended.state, "reason": ended.reason, "missing": ended.missing, "house": ended.house,
                  "at": ended.at, "clock_trusted": True, "lines": len(lines), "left_out": left_out,
-                 "head": head_of(lines), "entry": "e" * 64}  # fmt: skip
+                 "head": head_hash(lines), "entry": "e" * 64}  # fmt: skip
         statement = Statement.model_validate({**plain, **more})
-        return Account(lines=lines, token=vouch(statement, self.key.sign))
+        return DeliveryRecord(lines=lines, token=sign_statement(statement, self.key.sign))
 
     def made(
         self,
         seq: int,
         prev: str,
-        said: Result | Decided | BrowserSaid | None = None,
-        account: Account | None = None,
+        said: DeliveryResult | PermissionDecision | BrowserStatus | None = None,
+        account: DeliveryRecord | None = None,
     ) -> bytes:
         """Sign any event."""
-        happened = Happened(
-            home=self.home, seq=seq, prev=prev, at=NOW, result=said if isinstance(said, Result) else None,
-            decided=said if isinstance(said, Decided) else None, account=account,
-            browser=said if isinstance(said, BrowserSaid) else None,
+        happened = BoxEvent(
+            home=self.home, seq=seq, prev=prev, at=NOW, result=said if isinstance(said, DeliveryResult) else None,
+            decided=said if isinstance(said, PermissionDecision) else None, account=account,
+            browser=said if isinstance(said, BrowserStatus) else None,
         )  # fmt: skip
-        return seal(happened, self.key.sign)
+        return sign_event(happened, self.key.sign)
 
 
-class Box:
+class ScriptedBox:
     """A box that is connected. Nothing is said unless the test says so."""
 
     def __init__(self, home: str, line: ShortSession) -> None:
-        self.home, self._line = home, line
+        self.home, self._session = home, line
         self.jobs: asyncio.Queue[Job] = asyncio.Queue()
         self.acks: asyncio.Queue[Ack] = asyncio.Queue()
-        self.asked: asyncio.Queue[Asked] = asyncio.Queue()
+        self.asked: asyncio.Queue[SealedQuery] = asyncio.Queue()
 
-    async def hello(self, *known: Open, keys: tuple[str, ...] = ()) -> None:
+    async def hello(self, *known: OpenDelivery, keys: tuple[str, ...] = ()) -> None:
         """Begin a session."""
         said = Hello(boot="boot", events=0, open=known, entrances=(), timezone="Europe/Paris", keys=keys)
         await self.say("hello", said.model_dump_json().encode())
 
     async def has(self, job: Job, why: str | None = None) -> None:
         """Say that a job is on the disk, or (`why`) never will be."""
-        receipt = Receipt(job=job.job, state="received" if why is None else "refused", why=why)
+        receipt = JobReceipt(job=job.job, state="received" if why is None else "refused", why=why)
         await self.say("status", receipt.model_dump_json().encode())
 
-    def answers(self, asked: Asked, sealed: str, **other: str) -> None:
+    def answers(self, asked: SealedQuery, sealed: str, **other: str) -> None:
         """Answer a question of the household, or say that somebody else does."""
-        said = Replied(id=other.get("id", asked.id), browser=other.get("browser", asked.browser), sealed=sealed)
-        topic = said_topic(shard_of(self.home), other.get("home", self.home), other.get("via", asked.via))
-        self._line.publish(topic, said.model_dump_json().encode())
+        said = SealedReply(id=other.get("id", asked.id), browser=other.get("browser", asked.browser), sealed=sealed)
+        topic = reply_topic(shard_of(self.home), other.get("home", self.home), other.get("via", asked.via))
+        self._session.publish(topic, said.model_dump_json().encode())
 
     async def say(self, what: str, payload: bytes, *, home: str | None = None) -> int | None:
         """Say it, as another home even; what the broker says to it."""
         topic = up_topic(shard_of(self.home), home or self.home, what)  # type: ignore[arg-type]  # any word is tried
-        sent = self._line.publish(topic, payload)
+        sent = self._session.publish(topic, payload)
         assert isinstance(sent, Sent)
         return (await sent.acknowledged).code
 
@@ -172,26 +178,26 @@ class Box:
         """Sort what the hub says."""
         if incoming.topic == ack_topic(self.home):
             self.acks.put_nowait(Ack.model_validate_json(incoming.payload))
-        elif incoming.topic == ask_topic(self.home):
-            self.asked.put_nowait(Asked.model_validate_json(incoming.payload))
+        elif incoming.topic == query_topic(self.home):
+            self.asked.put_nowait(SealedQuery.model_validate_json(incoming.payload))
         else:
             assert incoming.topic == jobs_topic(self.home)
             self.jobs.put_nowait(Job.model_validate_json(incoming.payload))
 
 
 @contextlib.asynccontextmanager
-async def box(home: str, broker: Mosquitto, folder: Path) -> AsyncIterator[Box]:
+async def connected_to_broker(home: str, broker: Mosquitto, folder: Path) -> AsyncIterator[ScriptedBox]:
     """Connect one to the test's broker, until left."""
-    async with connected(home, account(broker, folder, home)) as one:
+    async with connected_box(home, broker_account(broker, folder, home)) as one:
         yield one
 
 
 @contextlib.asynccontextmanager
-async def connected(home: str, at: Broker) -> AsyncIterator[Box]:
+async def connected_box(home: str, at: BrokerSection) -> AsyncIterator[ScriptedBox]:
     """Connect one, until left."""
-    topics = [jobs_topic(home), ack_topic(home), ask_topic(home)]
+    topics = [jobs_topic(home), ack_topic(home), query_topic(home)]
     async with connect_once(at, topics, monotonic=time.monotonic) as line:
-        one = Box(home, line)
+        one = ScriptedBox(home, line)
 
         async def hear() -> None:
             while True:

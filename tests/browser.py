@@ -14,16 +14,23 @@ from typing import Any
 from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]  # it has no types
 from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
-QUIET = ("--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-sync",
-         "--disable-component-update", "--no-first-run")  # fmt: skip
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
-PATIENCE = 20_000.0  # milliseconds, on a loaded machine
+CHROMIUM_SWITCHES = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-sync",
+    "--disable-component-update",
+    "--no-first-run",
+)
+PHONE_OPTIONS: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
+TIMEOUT_MS = 20_000.0  # milliseconds, on a loaded machine
 
-expect.set_options(timeout=PATIENCE)
+expect.set_options(timeout=TIMEOUT_MS)
 
 
 @dataclass
-class Visitor:
+class BrowserVisitor:
     """One person's browser. `complaints` is what its console said that is no plain note."""
 
     browser: Browser
@@ -31,8 +38,8 @@ class Visitor:
 
     async def page(self, *, locale: str = "en-GB", **options: Any) -> Page:  # noqa: ANN401 - Playwright's own
         """Open an empty page in a context of its own: nobody's cookies."""
-        context = await self.browser.new_context(locale=locale, **(PHONE | options))
-        context.set_default_timeout(PATIENCE)
+        context = await self.browser.new_context(locale=locale, **(PHONE_OPTIONS | options))
+        context.set_default_timeout(TIMEOUT_MS)
         page = await context.new_page()
         page.on("console", self._listen)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -53,13 +60,13 @@ class Visitor:
 
 
 @asynccontextmanager
-async def visitor(*more: str) -> AsyncIterator[Visitor]:
+async def visitor(*more: str) -> AsyncIterator[BrowserVisitor]:
     """A browser that has ended when this is left, with nothing to complain of; `more`: further switches of Chromium."""
     chromium = shutil.which("chromium-headless-shell")
     assert chromium, "the Debian package chromium-headless-shell is needed for this test"
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=[*QUIET, *more])
-        somebody = Visitor(browser)
+        browser = await playwright.chromium.launch(executable_path=chromium, args=[*CHROMIUM_SWITCHES, *more])
+        somebody = BrowserVisitor(browser)
         try:
             yield somebody
         finally:
@@ -67,15 +74,15 @@ async def visitor(*more: str) -> AsyncIterator[Visitor]:
     assert somebody.complaints == [], somebody.complaints
 
 
-async def barriers(page: Page) -> list[str]:
+async def accessibility_problems(page: Page) -> list[str]:
     """What is in the way of somebody who sees badly or uses no mouse, by axe's rules: one line each."""
-    return _told((await Axe().run(page)).response)
+    return _problem_lines((await Axe().run(page)).response)
 
 
-async def faint(page: Page) -> list[str]:
-    """The same of colours alone, where `barriers` has looked at the whole page already."""
-    return _told(await page.evaluate("axe.run({ runOnly: ['color-contrast'] })"))
+async def contrast_problems(page: Page) -> list[str]:
+    """The same of colours alone, where `accessibility_problems` has looked at the whole page already."""
+    return _problem_lines(await page.evaluate("axe.run({ runOnly: ['color-contrast'] })"))
 
 
-def _told(found: Mapping[str, Any]) -> list[str]:
+def _problem_lines(found: Mapping[str, Any]) -> list[str]:
     return [f"{one['id']}: {node['html'][:160]}" for one in found["violations"] for node in one["nodes"]]

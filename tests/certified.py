@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 
-def certified(folder: Path, name: str) -> tuple[Path, Path, Path]:
+def make_certificate(folder: Path, name: str) -> tuple[Path, Path, Path]:
     """Make one; the files of authority, chain and key."""
     now = datetime.now(UTC)
     authority, own = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())

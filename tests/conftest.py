@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from gateway.demo.processes import Child
-from tests.forkserver import forks
-from tests.skips import Skips
-from tests.told import Told
+from gateway.demo.processes import LoggedProcess
+from tests.forkserver import fork_server
+from tests.skips import SkipReport
+from tests.told import MeasurementReport
 
 settings.register_profile("perron", deadline=None)  # no test asserts speed
 settings.load_profile("perron")
 
-MEMORY = Path("/dev/shm")  # noqa: S108 - a place on the machine that runs the tests; folders in it get names of their own
-ROOM = 2 * 1024**3  # bytes that must be free there; what a test that passed has written is removed at once
+MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - a place on the machine that runs the tests; folders in it get names of their own
+MIN_FREE_BYTES = 2 * 1024**3  # bytes that must be free there; what a test that passed has written is removed at once
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -27,18 +27,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Tests kill processes, never the machine: what a process has written outlives it in memory as on a disk.
     """
-    config.pluginmanager.register(Skips(config.rootpath / "CONTRIBUTING.md"))
-    config.pluginmanager.register(Told())
-    if "TMPDIR" not in os.environ and _takes_files(MEMORY):
-        os.environ["TMPDIR"] = str(MEMORY)  # workers and the programs that a test starts ask here too
+    config.pluginmanager.register(SkipReport(config.rootpath / "CONTRIBUTING.md"))
+    config.pluginmanager.register(MeasurementReport())
+    if "TMPDIR" not in os.environ and _is_usable(MEMORY_DISK):
+        os.environ["TMPDIR"] = str(MEMORY_DISK)  # workers and the programs that a test starts ask here too
         tempfile.tempdir = None
 
 
-def _takes_files(folder: Path) -> bool:
+def _is_usable(folder: Path) -> bool:
     """Whether files can be written there, also such as are run, as Docker's own place for them forbids."""
     if not os.access(folder, os.W_OK):
         return False
-    return shutil.disk_usage(folder).free >= ROOM and not os.statvfs(folder).f_flag & os.ST_NOEXEC
+    return shutil.disk_usage(folder).free >= MIN_FREE_BYTES and not os.statvfs(folder).f_flag & os.ST_NOEXEC
 
 
 @pytest.hookimpl(wrapper=True)
@@ -57,12 +57,12 @@ def pytest_collection() -> Iterator[None]:
 def houses_start_by_a_fork() -> Iterator[None]:
     """Start the processes of played houses by a fork; a test that needs its own way of starting them overrides this."""
 
-    async def start(cls: type[Child], module: str, arguments: Sequence[str], log: Path) -> Child:
+    async def start(cls: type[LoggedProcess], module: str, arguments: Sequence[str], log: Path) -> LoggedProcess:
         with log.open("ab") as out:
-            return cls(forks().start(["-m", module, *arguments], out, leash=cls.leash), log)
+            return cls(fork_server().start(["-m", module, *arguments], out, leash=cls.leash), log)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Child, "start", classmethod(start))
+        patch.setattr(LoggedProcess, "start", classmethod(start))
         yield
-    if forks.cache_info().currsize:
-        forks().end()
+    if fork_server.cache_info().currsize:
+        fork_server().end()

@@ -5,28 +5,28 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from gateway.hub.box_events import home_of
-from gateway.hub.connections import decided
+from gateway.hub.box_events import lock_home
+from gateway.hub.connections import on_decision
 from gateway.hub.tables import homes
-from gateway.protocol.box_hub import Decided, shard_of
-from gateway.protocol.key_possession import prove
+from gateway.protocol.box_hub import PermissionDecision, shard_of
+from gateway.protocol.key_possession import sign_proof
 from gateway.protocol.keys import BoxKey
-from gateway.protocol.support_code import fresh
-from tests.hubs import Retailer, Running
+from gateway.protocol.support_code import new_support_code
+from tests.hubs import RetailerAccess, RunningHub
 
-ASKED: dict[str, Any] = {"carriers": ["Chronopost"], "days": ["mon", "tue"], "hours": "08:00-18:00"}
-YES = Decided(
+ASKED_TERMS: dict[str, Any] = {"carriers": ["Chronopost"], "days": ["mon", "tue"], "hours": "08:00-18:00"}
+GRANTED_DECISION = PermissionDecision(
     brand="lune", version=1, standing="granted", entrances=("garage",), places=("floor",), carriers=("Chronopost",),
     days=("mon", "tue"), hours="08:00-18:00",
 )  # fmt: skip
 
 
 @dataclass
-class Shop:
+class HubRetailer:
     """A retailer at a hub."""
 
-    hub: Running
-    who: Retailer
+    hub: RunningHub
+    who: RetailerAccess
     key: BoxKey = field(default_factory=BoxKey.fresh)
 
     async def call(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
@@ -41,18 +41,18 @@ class Shop:
     async def enrol(self, kid: str = "lune-1", brand: str = "lune", key: BoxKey | None = None) -> tuple[int, Any]:
         """Enrol a key of it."""
         key = key or self.key
-        proof = prove(key.sign, brand=brand, kid=kid, hub=self.hub.url)
+        proof = sign_proof(key.sign, brand=brand, kid=kid, hub=self.hub.url)
         return await self.call("POST", f"/v1/brands/{brand}/keys", {"kid": kid, "x": key.public.text, "proof": proof})
 
     async def ask(self, **more: object) -> Any:  # noqa: ANN401 - JSON
         """Ask a home; what is answered."""
-        status, made = await self.call("POST", "/v1/connections", {"brand": "lune", "asked": ASKED, **more})
+        status, made = await self.call("POST", "/v1/connections", {"brand": "lune", "asked": ASKED_TERMS, **more})
         assert status == 201, made
         return made
 
     async def home(self, name: str = "home-1", *, sandbox: bool = False) -> str:
         """Let a home join; its support code."""
-        code = fresh()
+        code = new_support_code()
         async with self.hub.hub.store.writing() as tx:
             await tx.execute(
                 insert(homes).values(
@@ -67,12 +67,12 @@ class Shop:
         async with self.hub.http.post(url, data={"code": code}) as answer:
             return answer.status, await answer.text()
 
-    async def decides(self, said: Decided, name: str = "home-1") -> bool:
+    async def decides(self, said: PermissionDecision, name: str = "home-1") -> bool:
         """The home's word, as the ingest takes it in; whether it changed anything."""
         async with self.hub.hub.store.writing() as tx:
-            home = await home_of(tx, name)
+            home = await lock_home(tx, name)
             assert home is not None
-            return await decided(tx, home, said, self.hub.hub.now())
+            return await on_decision(tx, home, said, self.hub.hub.now())
 
     async def rows(self, table: Any) -> list[Any]:  # noqa: ANN401 - a table
         """All of a table."""

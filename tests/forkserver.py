@@ -1,10 +1,12 @@
 """Starts the processes of played houses by forking a server process that has already imported their modules.
 
 A start by `exec` costs up to 1.1 s of processor time for imports, and the tests start about a thousand processes. A
-forked process runs the same `python -m MODULE ARGUMENTS`, with a process id, session, log and exit status of its own.
+forked process runs the same `run_python -m MODULE ARGUMENTS`, with a process id, session, log and exit status of its
+own.
 It does not show that a fresh interpreter can import the module; the tests of the command line do, as does `make demo`.
 
-`python -m tests.forkserver FD` is the server. It answers one request at a time on the socket FD. When the process of
+`run_python -m tests.forkserver FD` is the server. It answers one request at a time on the socket FD. When the process
+of
 pytest ends, the server ends too, and each process that it started gets its `leash` signal.
 """
 
@@ -36,18 +38,18 @@ from gateway.system.parent_death import PR_SET_PDEATHSIG
 from tests.forkedvideo import fork_video
 
 ROOT = Path(__file__).parents[1]
-IMPORTED = (
+PRELOADED_MODULES = (
     "gateway.app", "gateway.demo.rigged", "gateway.web.site", "gateway.integrations.lock_guard.process",
     "gateway.hub.process", "gateway.cli.console", "devices.simulators.__main__", "gateway.video.__main__",
     "typer.rich_utils", "rich.markdown",
 )  # fmt: skip
 """None of them writes, reads the environment, starts a thread or opens anything when it is imported."""
 
-LARGEST = 262_144  # bytes of a request: the environment is in it
+MAX_REQUEST_BYTES = 262_144  # bytes of a request: the environment is in it
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class StartRequest:
     """What is to be run, with standard input, output and error as sent beside it."""
 
     words: list[str]
@@ -56,28 +58,28 @@ class Order:
     leash: int
 
 
-class Forked:
+class ForkedProcess:
     """A process that the server started; it can be used as one of `asyncio.subprocess`."""
 
     def __init__(self, server: "ForkServer", pid: int) -> None:
         self.pid = pid
         self._server = server
-        self._ends = os.pidfd_open(pid)
+        self._pidfd = os.pidfd_open(pid)
         self._status: int | None = None
 
     @property
     def returncode(self) -> int | None:
         """Its exit status, a negative number for a signal; None: it runs."""
-        if self._status is None and select.select([self._ends], [], [], 0)[0]:
+        if self._status is None and select.select([self._pidfd], [], [], 0)[0]:
             self._status = self._server.status(self.pid)
-            os.close(self._ends)
+            os.close(self._pidfd)
         return self._status
 
     async def wait(self) -> int:
         """Wait for its end."""
         while (status := self.returncode) is None:
             loop, ended = asyncio.get_running_loop(), asyncio.Event()
-            ends = os.dup(self._ends)  # another wait may close it
+            ends = os.dup(self._pidfd)  # another wait may close it
             loop.add_reader(ends, ended.set)
             try:
                 await ended.wait()
@@ -93,7 +95,7 @@ class Forked:
             TimeoutExpired: it did not end within so many seconds.
         """
         if self._status is None:
-            select.select([self._ends], [], [], timeout)
+            select.select([self._pidfd], [], [], timeout)
         status = self.returncode
         if status is None:
             raise subprocess.TimeoutExpired([str(self.pid)], timeout)
@@ -132,26 +134,26 @@ class ForkServer:
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
         leash: signal.Signals = signal.SIGHUP,
-    ) -> Forked:
-        """Start `python WORDS` (`-m MODULE ...` or `-c CODE ...`). Errors go to `err`; None: to `out` too."""
+    ) -> ForkedProcess:
+        """Start `run_python WORDS` (`-m MODULE ...` or `-c CODE ...`). Errors go to `err`; None: to `out` too."""
         order = {
             "words": list(words), "environment": dict(os.environ if env is None else env),
             "folder": str(cwd or Path.cwd()), "leash": int(leash),
         }  # fmt: skip
         with Path(os.devnull).open("rb") as nothing:
             files = [nothing.fileno(), out.fileno(), (err or out).fileno()]
-            return Forked(self, self._ask({"start": order}, files))
+            return ForkedProcess(self, self._request({"start": order}, files))
 
     def status(self, pid: int) -> int:
         """Return the exit status of a process that has ended."""
-        return self._ask({"status": pid}, [])
+        return self._request({"status": pid}, [])
 
     def end(self) -> None:
         """End it, and with it all that it started."""
         self._socket.close()
         self._process.wait()
 
-    def _ask(self, request: dict[str, Any], files: list[int]) -> int:
+    def _request(self, request: dict[str, Any], files: list[int]) -> int:
         with self._one_at_a_time:
             socket.send_fds(self._socket, [json.dumps(request).encode()], files)
             answer = self._socket.recv(64)
@@ -160,21 +162,21 @@ class ForkServer:
 
 
 @functools.cache
-def forks() -> ForkServer:
+def fork_server() -> ForkServer:
     """Return the server of this process, started when it is first needed."""
     return ForkServer()
 
 
-def python(
+def run_python(
     *words: str | Path, cwd: Path = ROOT, env: Mapping[str, str] | None = None, timeout: float = 120.0
 ) -> subprocess.CompletedProcess[str]:
-    """Run `python WORDS` (`-m MODULE ...` or `-c CODE ...`) to its end, and return what it printed.
+    """Run `run_python WORDS` (`-m MODULE ...` or `-c CODE ...`) to its end, and return what it printed.
 
     Raises:
         TimeoutExpired: it did not end within so many seconds; it was killed.
     """
     with tempfile.TemporaryFile("w+", encoding="utf-8") as out, tempfile.TemporaryFile("w+", encoding="utf-8") as err:
-        forked = forks().start([*map(str, words)], out, err=err, cwd=cwd, env=env)
+        forked = fork_server().start([*map(str, words)], out, err=err, cwd=cwd, env=env)
         try:
             status = forked.wait_at_most(timeout)
         finally:
@@ -184,10 +186,10 @@ def python(
         return subprocess.CompletedProcess(words, status, out.read(), err.read())
 
 
-def serve(requests: socket.socket) -> Order | None:
+def serve(requests: socket.socket) -> StartRequest | None:
     """Answer requests; returns None when nobody can ask any more, and in a forked process what it is to run."""
     while True:
-        data, files, _flags, _address = socket.recv_fds(requests, LARGEST, 3)
+        data, files, _flags, _address = socket.recv_fds(requests, MAX_REQUEST_BYTES, 3)
         if not data:
             return None
         asked = json.loads(data)
@@ -197,15 +199,15 @@ def serve(requests: socket.socket) -> Order | None:
             us, answer = os.getpid(), os.fork()
             if answer == 0:
                 requests.close()
-                order = Order(**asked["start"])
-                become(order, files, us)
+                order = StartRequest(**asked["start"])
+                take_over(order, files, us)
                 return order
         for file in files:
             os.close(file)
         requests.send(str(answer).encode())
 
 
-def become(order: Order, files: list[int], starter: int) -> None:
+def take_over(order: StartRequest, files: list[int], starter: int) -> None:
     """Take everything over that `exec` would: leash, session, files, folder, environment, arguments."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, order.leash, 0, 0, 0)
     if os.getppid() != starter:
@@ -215,8 +217,8 @@ def become(order: Order, files: list[int], starter: int) -> None:
         os.dup2(file, number)
         os.close(file)
     sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(io.FileIO(0, closefd=False)))  # type: ignore[misc]  # typeshed calls it final
-    sys.stdout = sys.__stdout__ = _written(1)  # type: ignore[misc]  # typeshed calls it final
-    sys.stderr = sys.__stderr__ = _written(2)  # type: ignore[misc]  # typeshed calls it final
+    sys.stdout = sys.__stdout__ = _text_stream(1)  # type: ignore[misc]  # typeshed calls it final
+    sys.stderr = sys.__stderr__ = _text_stream(2)  # type: ignore[misc]  # typeshed calls it final
     os.chdir(order.folder)
     os.environ.clear()
     os.environ.update(order.environment)
@@ -224,12 +226,15 @@ def become(order: Order, files: list[int], starter: int) -> None:
     tempfile.tempdir = None
 
 
-def _written(number: int) -> io.TextIOWrapper:
+def _text_stream(number: int) -> io.TextIOWrapper:
     return io.TextIOWrapper(io.FileIO(number, "w", closefd=False), encoding="utf-8", write_through=True)
 
 
 if __name__ == "__main__":
-    for name in (*IMPORTED, *(module.name for module in pkgutil.iter_modules(gateway.cli.__path__, "gateway.cli."))):
+    for name in (
+        *PRELOADED_MODULES,
+        *(module.name for module in pkgutil.iter_modules(gateway.cli.__path__, "gateway.cli.")),
+    ):
         importlib.import_module(name)
     gc.freeze()  # what is there stays: nobody need copy it to look at it
     fork_video()

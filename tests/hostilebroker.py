@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 
 TOPIC, END = b"dn/home-1/ack", b"dn/home-1/end"
-MANY = b"x" * 60_000
+LARGE_PAYLOAD = b"x" * 60_000
 CONNACK, SUBACK = 0x20, 0x90
 
 
@@ -43,21 +43,21 @@ def _huge() -> Iterator[bytes]:
         yield b"\0" * 1_000_000
 
 
-def _never_released() -> Iterator[bytes]:
+def _qos2_without_release() -> Iterator[bytes]:
     for name in range(1, 2_000):
-        yield message(TOPIC, MANY, qos=2, name=name)
+        yield message(TOPIC, LARGE_PAYLOAD, qos=2, name=name)
 
 
 def _new_topics() -> Iterator[bytes]:
     for one in range(2_000):
-        yield message(b"dn/home-1/%d" % one + MANY)
+        yield message(b"dn/home-1/%d" % one + LARGE_PAYLOAD)
 
 
 def _no_topic() -> Iterator[bytes]:
     yield message(b"dn/\xff")
 
 
-def _much_besides() -> Iterator[bytes]:
+def _large_properties() -> Iterator[bytes]:
     yield packet(0x40, struct.pack(">HB", 1, 0) + number(5_000) + user_properties(1_000))
 
 
@@ -65,7 +65,7 @@ def _properties() -> Iterator[bytes]:
     yield message(TOPIC, qos=1, name=7, properties=user_properties(25_000))
 
 
-def _unread() -> Iterator[bytes]:
+def _unreadable_packets() -> Iterator[bytes]:
     while True:
         yield message(TOPIC, qos=1) * 1_000
 
@@ -74,9 +74,9 @@ def _flood() -> Iterator[bytes]:
     yield message(TOPIC) * 20_000
 
 
-DEEDS: Mapping[str, Callable[[], Iterator[bytes]]] = {
-    "huge": _huge, "never-released": _never_released, "new-topics": _new_topics, "no-topic": _no_topic,
-    "much-besides": _much_besides, "properties": _properties, "unread": _unread, "flood": _flood,
+ATTACKS: Mapping[str, Callable[[], Iterator[bytes]]] = {
+    "huge": _huge, "never-released": _qos2_without_release, "new-topics": _new_topics, "no-topic": _no_topic,
+    "much-besides": _large_properties, "properties": _properties, "unread": _unreadable_packets, "flood": _flood,
 }  # fmt: skip
 
 
@@ -85,7 +85,7 @@ def _serve(client: socket.socket, deed: str) -> None:
     client.sendall(packet(CONNACK, b"\0\0\0"))
     asked = client.recv(65_536)
     client.sendall(packet(SUBACK, asked[2:4] + b"\0\1"))
-    for said in DEEDS[deed]():
+    for said in ATTACKS[deed]():
         client.sendall(said)
     if deed == "properties" and client.recv(65_536)[:4] != packet(0x40, b"\0\7"):
         return  # it was not acknowledged

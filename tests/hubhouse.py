@@ -11,54 +11,54 @@ from typing import Any
 from sqlalchemy import insert, select, update
 
 from gateway.config.home import Home
-from gateway.domain.delivery.promise import Body, Cancel, State
+from gateway.domain.delivery.promise import Cancel, DeliveryBody, State
 from gateway.domain.visit.commands import ReportDoorResult, ReportParcelResult
 from gateway.domain.visit.state import DoorResult as Left
 from gateway.domain.visit.state import Outcome, Phase
 from gateway.hub.tables import brand_keys, connections, homes
 from gateway.protocol.jws import public_x, verify
-from tests.boxes import connect, join
-from tests.gateway.domain.delivery.house import reserve, step
-from tests.gateway.domain.delivery.house import state as entrance
-from tests.gateway.domain.delivery.shop import SECRETS, claims, keys, offer, signed
+from tests.boxes import insert_connection, insert_home
+from tests.gateway.domain.delivery.house import entrance_state as entrance
+from tests.gateway.domain.delivery.house import make_step, reserve_step
+from tests.gateway.domain.delivery.shop import SECRETS, enrolled_keys, make_claims, make_offer, sign_claims
 from tests.gateway.integrations.hub_client.test_session import HOME, at_work, section, uplink
-from tests.hubs import Retailer, Running, account, homes_broker, hub_file, running
+from tests.hubs import RetailerAccess, RunningHub, broker_account, homes_broker, hub_file, run_hub
 from tests.mosquitto import Mosquitto
-from tests.shell.box import Box
+from tests.shell.box import ShellBox
 from tests.shell.box import box as made_box
-from tests.shell.house import home
+from tests.shell.house import make_home
 
 SERIAL = count(1)
 
 
-def fresh(**changes: Any) -> Body:  # noqa: ANN401 - any field of an offer
+def new_offer(**changes: Any) -> DeliveryBody:  # noqa: ANN401 - any field of an offer
     """A delivery that shares no code with another one."""
     number = next(SERIAL)
-    return offer(
+    return make_offer(
         **{"id": f"d-{number}", "parcels": (f"PARCEL{number:04}",), "courier_sha256": f"{number:064x}", **changes}
     )
 
 
 @dataclass
-class House:
+class HubHouse:
     """A retailer at a hub, and the box of a home that has let his brand in."""
 
-    hub: Running
-    made: Box
+    hub: RunningHub
+    made: ShellBox
     broker: Mosquitto
     folder: Path
-    retailer: Retailer
+    retailer: RetailerAccess
     connection: str
 
     async def ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         async with self.hub.http.request(method, path, json=body, headers=self.retailer.headers) as answer:
             return answer.status, await answer.json(content_type=None)
 
-    def token(self, said: Body | Cancel, **more: Any) -> str:  # noqa: ANN401 - any claim
+    def token(self, said: DeliveryBody | Cancel, **more: Any) -> str:  # noqa: ANN401 - any claim
         """As the brand signs it now."""
-        return signed(claims(said, now=self.made.clock.now(), aud=HOME, **more)).decode()
+        return sign_claims(make_claims(said, now=self.made.clock.now(), aud=HOME, **more)).decode()
 
-    async def offers(self, said: Body, **more: Any) -> str:  # noqa: ANN401 - any claim
+    async def offers(self, said: DeliveryBody, **more: Any) -> str:  # noqa: ANN401 - any claim
         return await self.sends(self.token(said, **more))
 
     async def sends(self, token: str) -> str:
@@ -66,15 +66,15 @@ class House:
         assert status == 201, made
         return str(made["id"])
 
-    async def changes(self, delivery: str, said: Body | Cancel) -> None:
+    async def changes(self, delivery: str, said: DeliveryBody | Cancel) -> None:
         status, answer = await self.ask("PATCH", f"/v1/deliveries/{delivery}", {"token": self.token(said)})
         assert status == 200, answer
 
-    async def directly(self, said: Body | Cancel) -> None:
+    async def directly(self, said: DeliveryBody | Cancel) -> None:
         """The same brand says it on the house's own broker."""
         now = self.made.clock.now()
-        token = signed(claims(said, now=now))
-        await self.made.store.accept(token, verify(token, keys(), box=self.made.home.box, now=now), now)
+        token = sign_claims(make_claims(said, now=now))
+        await self.made.store.accept(token, verify(token, enrolled_keys(), box=self.made.home.box, now=now), now)
 
     async def until(self, delivery: str, fits: Callable[[Any], bool]) -> Any:  # noqa: ANN401 - JSON
         async with asyncio.timeout(20):
@@ -90,17 +90,17 @@ class House:
             while True:
                 async with self.hub.hub.store.reading() as tx:
                     known = await tx.scalar(select(connections.c.terms).where(connections.c.id == self.connection))
-                if terms.items() <= (known or {}).items() and await self._there():
+                if terms.items() <= (known or {}).items() and await self._is_online():
                     return
                 await asyncio.sleep(0.02)
 
     async def gone(self) -> None:
         """The hub has heard that the home is not there."""
         async with asyncio.timeout(20):
-            while await self._there():  # noqa: ASYNC110 - what is waited for is the hub's, and rings no bell here
+            while await self._is_online():  # noqa: ASYNC110 - what is waited for is the hub's, and rings no bell here
                 await asyncio.sleep(0.02)
 
-    async def _there(self) -> bool:
+    async def _is_online(self) -> bool:
         async with self.hub.hub.store.reading() as tx:
             return await tx.scalar(select(homes.c.there).where(homes.c.id == HOME)) is True
 
@@ -116,54 +116,56 @@ class House:
                     return
                 await asyncio.sleep(0.02)
 
-    async def begins(self, said: Body) -> str:
+    async def begins(self, said: DeliveryBody) -> str:
         """The courier is let in: an opening is reserved. The visit's id."""
         now, visit = self.made.clock.now(), f"v-{said.id}"
         under = self.made.store.facts(f"shop.{said.id}", now)
         assert under is not None
-        await self.made.store.commit(reserve(under, visit=visit, now=now))
+        await self.made.store.commit(reserve_step(under, visit=visit, now=now))
         return visit
 
-    async def ends(self, said: Body, visit: str, outcome: Outcome, house: Left, missing: int = 0) -> None:
+    async def ends(self, said: DeliveryBody, visit: str, outcome: Outcome, house: Left, missing: int = 0) -> None:
         now = self.made.clock.now()
         under = self.made.store.facts(f"shop.{said.id}", now)
         assert under is not None
         parcels = ReportParcelResult(visit=visit, delivery=under.id, outcome=outcome, missing=missing)
         left = ReportDoorResult(visit=visit, delivery=under.id, house=house)
-        await self.made.store.commit(step(entrance(under, visit=visit, phase=Phase.RELOCKING), parcels, left, now=now))
-        await self.made.store.commit(step(entrance(), now=now))
+        await self.made.store.commit(
+            make_step(entrance(under, visit=visit, phase=Phase.RELOCKING), parcels, left, now=now)
+        )
+        await self.made.store.commit(make_step(entrance(), now=now))
 
 
 @contextlib.asynccontextmanager
-async def house(folder: Path, *, there: bool = True) -> AsyncIterator[House]:
+async def hub_house(folder: Path, *, there: bool = True) -> AsyncIterator[HubHouse]:
     """All of it, at noon. `there`: the box's line is up."""
     async with contextlib.AsyncExitStack() as stack:
         broker = await stack.enter_async_context(homes_broker(HOME))
-        made = await stack.enter_async_context(made_box(folder, _asking(folder)))
-        file = hub_file(folder, broker=account(broker, folder))
-        hub = await stack.enter_async_context(running(file, wall=made.time.wall))
+        made = await stack.enter_async_context(made_box(folder, _home_with_courier_code(folder)))
+        file = hub_file(folder, broker=broker_account(broker, folder))
+        hub = await stack.enter_async_context(run_hub(file, wall=made.time.wall))
         retailer, now = await hub.retailer(), hub.hub.now()
         async with hub.hub.store.writing() as tx:
-            await join(tx, HOME, made.key.public, now=now)
-            connection = await connect(tx, retailer.id, "shop", HOME, now=now)
+            await insert_home(tx, HOME, made.key.public, now=now)
+            connection = await insert_connection(tx, retailer.id, "shop", HOME, now=now)
             granted = {"state": "granted", "terms": None}
             await tx.execute(update(connections).where(connections.c.id == connection).values(**granted))
             x = public_x(SECRETS["shop"])
             await tx.execute(insert(brand_keys).values(kid="shop-1", brand="shop", x=x, created=now))
-        one = House(hub, made, broker, folder, retailer, connection)
+        one = HubHouse(hub, made, broker, folder, retailer, connection)
         if there:
-            await stack.enter_async_context(line(one))
+            await stack.enter_async_context(run_uplink(one))
         yield one
 
 
-def _asking(folder: Path) -> Home:
+def _home_with_courier_code(folder: Path) -> Home:
     """A house whose front door asks for the courier's code."""
-    made = home(folder)
+    made = make_home(folder)
     front = made.entrances["front"].model_copy(update={"courier_proof": True})
     return made.model_copy(update={"entrances": {**made.entrances, "front": front}})
 
 
-def line(here: House) -> contextlib.AbstractAsyncContextManager[asyncio.Task[None]]:
+def run_uplink(here: HubHouse) -> contextlib.AbstractAsyncContextManager[asyncio.Task[None]]:
     """The box's line to the hub."""
     where = section(here.broker, here.folder).model_copy(update={"key": here.hub.hub.key.x})
     return at_work(uplink(here.made, where))

@@ -13,15 +13,15 @@ from pathlib import Path
 
 import aiohttp
 
-from gateway.hub.admin import let_in
+from gateway.hub.admin import create_retailer
 from gateway.hub.config import HubBroker, HubFile, Limits, Listen, Webhooks
-from gateway.hub.process import Hub
-from gateway.hub.store import Store
+from gateway.hub.process import HubProcess
+from gateway.hub.store import HubStore
 from gateway.hub.webhooks.connection import Lookup
 from gateway.mqtt.mosquitto.provisioning import free_port
 from tests.mosquitto import Mosquitto, mosquitto
 
-MANY = Limits(
+HIGH_LIMITS = Limits(
     writes=10_000, writes_a_day=10_000_000, reads=10_000, strangers=10_000, sandbox_writes_a_day=10_000_000,
     sandboxes=10_000, connections=10_000, new_connections=10_000, stranger_requests=10_000, questions=10_000,
     orders=10_000, home_events=10_000_000, home_bytes=10**10,
@@ -29,7 +29,7 @@ MANY = Limits(
 
 
 @dataclass
-class Retailer:
+class RetailerAccess:
     """Somebody with a key."""
 
     id: str
@@ -42,16 +42,16 @@ class Retailer:
 
 
 @dataclass
-class Running:
+class RunningHub:
     """A hub that runs."""
 
-    hub: Hub
+    hub: HubProcess
     url: str
     http: aiohttp.ClientSession
 
-    async def retailer(self, name: str = "Maison Lune", *, sandbox: bool = False) -> Retailer:
+    async def retailer(self, name: str = "Maison Lune", *, sandbox: bool = False) -> RetailerAccess:
         """Let one in."""
-        return Retailer(*await let_in(self.hub.store, name, now=self.hub.now(), sandbox=sandbox))
+        return RetailerAccess(*await create_retailer(self.hub.store, name, now=self.hub.now(), sandbox=sandbox))
 
 
 _SQLITE = "sqlite+aiosqlite:///"
@@ -60,7 +60,7 @@ _databases: list[Databases] = []  # the newest is asked
 
 
 @contextlib.contextmanager
-def databases(of: Databases) -> Iterator[None]:
+def use_databases(of: Databases) -> Iterator[None]:
     """Have every hub of the block keep where this says, by its folder."""
     _databases.append(of)
     try:
@@ -74,7 +74,7 @@ def database(folder: Path) -> str:
     return _databases[-1](folder) if _databases else f"{_SQLITE}{folder / 'hub.sqlite3'}"
 
 
-def laid(url: str) -> str:
+def make_database(url: str) -> str:
     """Lay a new SQLite file there that has its tables, as PostgreSQL's databases have; the URL.
 
     A hub would make them one by one, for each of hundreds of tests.
@@ -92,7 +92,7 @@ def _with_tables() -> bytes:
         file = Path(folder) / "hub.sqlite3"
 
         async def make() -> None:
-            await (await Store.open(f"{_SQLITE}{file}")).close()
+            await (await HubStore.open(f"{_SQLITE}{file}")).close()
 
         with ThreadPoolExecutor(1) as thread:  # a test has an event loop already
             thread.submit(asyncio.run, make()).result()
@@ -100,7 +100,7 @@ def _with_tables() -> bytes:
 
 
 def hub_file(
-    folder: Path, *, limits: Limits = MANY, broker: HubBroker | None = None, webhooks: Webhooks | None = None
+    folder: Path, *, limits: Limits = HIGH_LIMITS, broker: HubBroker | None = None, webhooks: Webhooks | None = None
 ) -> HubFile:
     """A hub on a free port of this machine."""
     port = free_port()
@@ -111,7 +111,7 @@ def hub_file(
     )  # fmt: skip
 
 
-def nowhere(host: str, _port: int) -> list[tuple[socket.AddressFamily, str]]:
+def unknown_names(host: str, _port: int) -> list[tuple[socket.AddressFamily, str]]:
     """Know no name: a test sends nothing beyond this machine."""
     raise socket.gaierror(socket.EAI_NONAME, f"{host} is not known")
 
@@ -125,7 +125,7 @@ async def homes_broker(*homes: str) -> AsyncIterator[Mosquitto]:
         yield broker
 
 
-def account(broker: Mosquitto, folder: Path, name: str = "hub") -> HubBroker:
+def broker_account(broker: Mosquitto, folder: Path, name: str = "hub") -> HubBroker:
     """How one of them reaches it."""
     file = folder / f"{name}.password"
     file.write_text("secret\n")
@@ -133,12 +133,12 @@ def account(broker: Mosquitto, folder: Path, name: str = "hub") -> HubBroker:
 
 
 @contextlib.asynccontextmanager
-async def running(
-    file: HubFile, *, wall: Callable[[], float] = time.time, lookup: Lookup = nowhere
-) -> AsyncIterator[Running]:
+async def run_hub(
+    file: HubFile, *, wall: Callable[[], float] = time.time, lookup: Lookup = unknown_names
+) -> AsyncIterator[RunningHub]:
     """Run it, and end it."""
-    laid(file.database)
-    hub = Hub(file, wall=wall, signals=False, lookup=lookup)
+    make_database(file.database)
+    hub = HubProcess(file, wall=wall, signals=False, lookup=lookup)
     task, opened = asyncio.create_task(hub.run()), asyncio.create_task(hub.open.wait())
     await asyncio.wait({task, opened}, return_when=asyncio.FIRST_COMPLETED)
     opened.cancel()
@@ -146,7 +146,7 @@ async def running(
         task.result()
     try:
         async with aiohttp.ClientSession(file.url) as http:
-            yield Running(hub, file.url, http)
+            yield RunningHub(hub, file.url, http)
     finally:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -7,20 +7,20 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from gateway.hub import admin
-from gateway.hub.authority import Authority
+from gateway.hub.authority import HubAuthority
 from gateway.hub.config import Boxes, HubBroker, HubFile
 from gateway.integrations.hub_client import enrolment
 from gateway.mqtt.mosquitto.provisioning import free_port
-from gateway.protocol.enrolment import Code
+from gateway.protocol.enrolment import ClaimCode
 from gateway.protocol.keys import BoxKey
-from tests.hubs import MANY, Running, hub_file
+from tests.hubs import HIGH_LIMITS, RunningHub, hub_file
 
 HOST = "localhost"
 
 
 def with_boxes(folder: Path, *, host: str = HOST) -> HubFile:
     """A hub that boxes can join; its broker, once it runs, is at free ports of this machine."""
-    file = hub_file(folder, limits=MANY)
+    file = hub_file(folder, limits=HIGH_LIMITS)
     boxes = Boxes(host=host, port=free_port(), listen="127.0.0.1")
     return file.model_copy(update={"boxes": boxes})
 
@@ -30,57 +30,59 @@ def hub_account(file: HubFile) -> HubBroker:
     return HubBroker(port=free_port(), password_file=file.folder / "broker" / "hub.password")
 
 
-async def claim(hub: Running, file: HubFile, *, home: str | None = None, now: datetime | None = None) -> Code:
+async def create_claim(
+    hub: RunningHub, file: HubFile, *, home: str | None = None, now: datetime | None = None
+) -> ClaimCode:
     """What `perron hub-claim` does."""
     at = now or hub.hub.now()
-    authority = Authority.at(file.folder, now=at)
-    return await admin.claim(hub.hub.store, url=file.url, authority=authority.fingerprint, now=at, home=home)
+    authority = HubAuthority.at(file.folder, now=at)
+    return await admin.create_claim(hub.hub.store, url=file.url, authority=authority.fingerprint, now=at, home=home)
 
 
 @dataclass
-class Box:
+class JoiningBox:
     """A box with its folder and its own key."""
 
     folder: Path
     key: BoxKey
 
     @classmethod
-    def new(cls, folder: Path) -> "Box":
+    def new(cls, folder: Path) -> "JoiningBox":
         """One that has joined nothing."""
         return cls(folder, BoxKey.fresh())
 
-    async def join(self, code: Code, ask: enrolment.Ask = enrolment.over_http) -> enrolment.Membership:
+    async def join(self, code: ClaimCode, ask: enrolment.HttpPost = enrolment.http_request) -> enrolment.HubMembership:
         """What `perron join` does when the owner says yes."""
-        member = await asyncio.to_thread(enrolment.join, code, self.key.public, self.folder, ask)
-        enrolment.joined(self.folder)
+        member = await asyncio.to_thread(enrolment.join_hub, code, self.key.public, self.folder, ask)
+        enrolment.finish_join(self.folder)
         return member
 
     async def renew(
-        self, file: HubFile, now: datetime, ask: enrolment.Ask = enrolment.over_http
-    ) -> enrolment.Identity | None:
+        self, file: HubFile, now: datetime, ask: enrolment.HttpPost = enrolment.http_request
+    ) -> enrolment.HubIdentity | None:
         """What the gateway does now and then."""
-        return await asyncio.to_thread(lambda: enrolment.renew(file.url, self.folder, ask, now=now))
+        return await asyncio.to_thread(lambda: enrolment.renew_certificate(file.url, self.folder, ask, now=now))
 
     async def counts(self, file: HubFile) -> bool:
         """What the line asks while it is down."""
-        return await asyncio.to_thread(enrolment.counts, file.url, self.folder, enrolment.over_http)
+        return await asyncio.to_thread(enrolment.is_accepted, file.url, self.folder, enrolment.http_request)
 
-    async def leaves(self, file: HubFile, ask: enrolment.Ask = enrolment.over_http) -> bool:
+    async def leaves(self, file: HubFile, ask: enrolment.HttpPost = enrolment.http_request) -> bool:
         """What the box says last."""
-        return await asyncio.to_thread(enrolment.leave, file.url, self.folder, ask)
+        return await asyncio.to_thread(enrolment.leave_hub, file.url, self.folder, ask)
 
     @property
-    def identity(self) -> enrolment.Identity:
+    def identity(self) -> enrolment.HubIdentity:
         """What it proves itself by."""
-        found = enrolment.identity(self.folder)
+        found = enrolment.read_identity(self.folder)
         assert found is not None
         return found
 
 
-def lost(address: str, body: Mapping[str, object]) -> bytes:
+def lose_answer(address: str, body: Mapping[str, object]) -> bytes:
     """The hub did it, and its answer is lost on the way."""
-    enrolment.over_http(address, body)
-    raise enrolment.HubAway("lost")
+    enrolment.http_request(address, body)
+    raise enrolment.HubUnavailable("lost")
 
 
 DAY = timedelta(days=1)

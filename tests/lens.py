@@ -17,25 +17,27 @@ FORMATS = {
     "datamatrix": zxingcpp.BarcodeFormat.DataMatrix,
     "ean13": zxingcpp.BarcodeFormat.EAN13,
 }
-SIZE = (1280, 720)
-DESK, PAPER = 120, 245  # grey
+SIZE_PX = (1280, 720)
+DESK_GREY, PAPER_GREY = 120, 245  # grey
 
 
-def label(*codes: tuple[str, str], tilt: float = 0.0) -> Picture:
+def draw_label(*codes: tuple[str, str], tilt: float = 0.0) -> Picture:
     """A parcel's label with these codes (symbology, what it says) below each other, lying `tilt` degrees askew."""
-    drawn = [_drawn(symbology, said) for symbology, said in codes]
-    paper = Image.new("L", (max(one.width for one in drawn) + 40, sum(one.height + 20 for one in drawn) + 20), PAPER)
+    drawn = [_draw_code(symbology, said) for symbology, said in codes]
+    paper = Image.new(
+        "L", (max(one.width for one in drawn) + 40, sum(one.height + 20 for one in drawn) + 20), PAPER_GREY
+    )
     top = 20
     for one in drawn:
         paper.paste(one, ((paper.width - one.width) // 2, top))
         top += one.height + 20
-    paper = paper.rotate(tilt, resample=Image.Resampling.BILINEAR, expand=True, fillcolor=DESK)
-    picture = Image.new("L", SIZE, DESK)
-    picture.paste(paper, ((SIZE[0] - paper.width) // 2, (SIZE[1] - paper.height) // 2))
+    paper = paper.rotate(tilt, resample=Image.Resampling.BILINEAR, expand=True, fillcolor=DESK_GREY)
+    picture = Image.new("L", SIZE_PX, DESK_GREY)
+    picture.paste(paper, ((SIZE_PX[0] - paper.width) // 2, (SIZE_PX[1] - paper.height) // 2))
     return picture
 
 
-def _drawn(symbology: str, said: str) -> Picture:
+def _draw_code(symbology: str, said: str) -> Picture:
     barcode = zxingcpp.create_barcode(said, FORMATS[symbology], gs1=symbology.startswith("gs1"))
     small = symbology in ("qr", "datamatrix")
     made = Image.fromarray(np.array(zxingcpp.write_barcode_to_image(barcode, scale=6 if small else 2)))
@@ -49,20 +51,20 @@ def jpeg(picture: Picture) -> bytes:
     return written.getvalue()
 
 
-def scanned(picture: Picture) -> list[str]:
+def read_all_codes(picture: Picture) -> list[str]:
     """What a scanner says of all codes in a picture: FNC1 between two fields as 0x1D, no symbology identifier."""
     found = zxingcpp.read_barcodes(np.asarray(picture.convert("L")), text_mode=zxingcpp.TextMode.Plain)
     return [one.text for one in found]
 
 
-async def scan(screen: Locator) -> str:
+async def read_screen_code(screen: Locator) -> str:
     """What the door's scanner reads from a phone's screen, on which there is one code."""
-    (code,) = scanned(Image.open(io.BytesIO(await screen.screenshot())))
+    (code,) = read_all_codes(Image.open(io.BytesIO(await screen.screenshot())))
     return code
 
 
 @dataclass(frozen=True)
-class Lens:
+class FakeCamera:
     """The camera of a browser that was started with `switches`; `film` is what it sees, from when it is next opened."""
 
     film: Path

@@ -16,21 +16,21 @@ from PIL import Image
 from playwright.async_api import Page
 from rich.console import Console
 
-from gateway.config.home import Pages
-from gateway.demo.plan import Plan
+from gateway.config.home import PagesSection
+from gateway.demo.plan import DemoPlan
 from gateway.domain.delivery.barcodes import normalise
 from gateway.mqtt.mosquitto.provisioning import free_port
 from tests.browser import visitor
-from tests.gateway.demo.page.theatre import opened
-from tests.gateway.web.house import HERONS
-from tests.lens import Lens, label
-from tests.whole_house import playing
+from tests.gateway.demo.page.theatre import serve_page
+from tests.gateway.web.house import ANNA_PASSWORD
+from tests.lens import FakeCamera, draw_label
+from tests.whole_house import run_whole_house
 
 DOCS = Path(__file__).parents[1] / "docs" / "pictures"
 SCREEN = {"viewport": {"width": 1280, "height": 800}, "has_touch": False}
-SMALL = (800, 500)  # pixels of the film
-LONGEST = 150  # pictures, on a slow machine
-DESK = {"viewport": {"width": 1100, "height": 760}, "has_touch": False}
+FILM_SIZE_PX = (800, 500)  # pixels of the film
+MAX_PICTURES = 150  # pictures, on a slow machine
+DESKTOP_SCREEN = {"viewport": {"width": 1100, "height": 760}, "has_touch": False}
 
 
 async def photograph(console: Console) -> None:
@@ -39,8 +39,8 @@ async def photograph(console: Console) -> None:
     port = free_port()
     address = f"http://127.0.0.1:{port}"
 
-    def with_pages(plan: Plan) -> Plan:
-        return replace(plan, home=plan.home.model_copy(update={"pages": Pages(port=port)}))
+    def with_pages(plan: DemoPlan) -> DemoPlan:
+        return replace(plan, home=plan.home.model_copy(update={"pages": PagesSection(port=port)}))
 
     async def take(page: Page, name: str) -> None:
         console.print(f"docs/pictures/{name}.png")
@@ -48,23 +48,23 @@ async def photograph(console: Console) -> None:
         await page.screenshot(path=DOCS / f"{name}.png")
 
     with tempfile.TemporaryDirectory(prefix="p", dir="/tmp") as folder:
-        lens = Lens(Path(folder) / "label.mjpeg")
-        async with playing(Path(folder), with_pages) as play, visitor(*lens.switches) as somebody:
+        lens = FakeCamera(Path(folder) / "label.mjpeg")
+        async with run_whole_house(Path(folder), with_pages) as play, visitor(*lens.switches) as somebody:
             phone = await somebody.page(locale="en-GB")
             await phone.goto(f"{address}/claim")
             await phone.get_by_label("The box's code").fill(play.plan.home.claim_code.read_text("ascii").strip())
             await phone.get_by_label("Name", exact=True).fill("Anna")
-            await phone.get_by_label("New password").fill(HERONS)
+            await phone.get_by_label("New password").fill(ANNA_PASSWORD)
             await phone.get_by_role("button", name="Claim it").click()
             cookies = await phone.context.cookies()
-            desk = await somebody.page(locale="fr-FR", color_scheme="dark", **DESK)
+            desk = await somebody.page(locale="fr-FR", color_scheme="dark", **DESKTOP_SCREEN)
             await desk.context.add_cookies(cookies)  # type: ignore[arg-type]  # what a browser gave it takes back
             courier = await somebody.page(locale="fr-FR")
             parcels = await play.promised()
             digest = getattr(normalise(parcels.courier_code), "value", "").removeprefix("courier:")
             await courier.goto(f"{address}/c/{digest}#{parcels.courier_code}")
             await take(courier, "courier-scan")
-            lens.sees(label(("code128", parcels.codes[0]), tilt=20))
+            lens.sees(draw_label(("code128", parcels.codes[0]), tilt=20))
             await courier.get_by_role("link", name="étiquette").click()
             await courier.get_by_role("button", name="Lire l'étiquette").click()
             await courier.locator("#parcel canvas").wait_for()
@@ -90,13 +90,13 @@ async def film(console: Console) -> None:
     """Film the demo's show from beginning to end, a picture a second."""
     frames: list[Image.Image] = []
     with tempfile.TemporaryDirectory(prefix="p", dir="/tmp") as folder:
-        async with opened(Path(folder)) as there, visitor() as somebody:
+        async with serve_page(Path(folder)) as there, visitor() as somebody:
             page = await somebody.page(locale="en-GB", **SCREEN)
             await page.goto(there.address)
             ended = page.get_by_text("Your turn.", exact=True).first
-            while len(frames) < LONGEST and not await ended.is_visible():
+            while len(frames) < MAX_PICTURES and not await ended.is_visible():
                 shot = Image.open(io.BytesIO(await page.screenshot(type="png"))).convert("RGB")
-                frames.append(shot.resize(SMALL, Image.Resampling.LANCZOS))
+                frames.append(shot.resize(FILM_SIZE_PX, Image.Resampling.LANCZOS))
                 console.print(f"docs/pictures/demo.webp, picture {len(frames)}", end="\r")
                 await page.wait_for_timeout(1000)
     first, *rest = frames

@@ -18,13 +18,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from gateway.hub.store import Store
+from gateway.hub.store import HubStore
 
 _SETTINGS = {
     "listen_addresses": "", "fsync": "off", "full_page_writes": "off", "shared_buffers": "32MB", "jit": "off",
     "max_connections": "200", "autovacuum": "off",
 }  # fmt: skip
-_PATIENCE = 30.0  # seconds: on a busy machine
+_TIMEOUT_S = 30.0  # seconds: on a busy machine
 
 
 class PostgreSQL:
@@ -34,28 +34,28 @@ class PostgreSQL:
         self.folder = folder
         self._settings = {"listen_addresses": ""} if durable else _SETTINGS
         self._server: subprocess.Popen[bytes] | None = None
-        self._made: dict[str, str] = {}
+        self._make_folder: dict[str, str] = {}
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
         if not (self.folder / "data").exists():
             made = [_program("initdb"), "-D", str(self.folder / "data"), "-U", "perron", "-A", "trust", "-N",
                     "-E", "UTF8", "--locale", "C", "--wal-segsize", "1"]  # fmt: skip
-            subprocess.run(made, check=True, stdout=subprocess.DEVNULL, **_as_somebody())
-        until = time.monotonic() + _PATIENCE
-        while not self._begun():
+            subprocess.run(made, check=True, stdout=subprocess.DEVNULL, **_unprivileged_user())
+        until = time.monotonic() + _TIMEOUT_S
+        while not self._try_start():
             if time.monotonic() > until:
                 raise AssertionError(f"PostgreSQL did not start: {(self.folder / 'log').read_text()[-2000:]}")
             time.sleep(0.05)
 
-    def _begun(self) -> bool:
+    def _try_start(self) -> bool:
         """Start it where it does not run, and ask it; after a kill -9 it refuses until its children have gone."""
         if self._server is None or self._server.poll() is not None:
             given = [part for name, value in self._settings.items() for part in ("-c", f"{name}={value}")]
             with (self.folder / "log").open("ab") as log:
                 self._server = subprocess.Popen(
                     [_program("postgres"), "-D", str(self.folder / "data"), "-k", str(self.folder), *given],
-                    stdout=log, stderr=log, **_as_somebody(),
+                    stdout=log, stderr=log, **_unprivileged_user(),
                 )  # fmt: skip
         return self._psql("postgres", "SELECT 1", check=False).returncode == 0
 
@@ -63,7 +63,7 @@ class PostgreSQL:
         """End it: at once, as a crash would (SIGQUIT), or as the system does for want of memory (SIGKILL)."""
         if self._server is not None:
             self._server.send_signal(how)
-            self._server.wait(_PATIENCE)
+            self._server.wait(_TIMEOUT_S)
             self._server = None
 
     @contextlib.contextmanager
@@ -120,7 +120,7 @@ def postgresql(*, durable: bool = False) -> Iterator[PostgreSQL]:
         url = server.database("perron")
 
         async def make() -> None:
-            await (await Store.open(url)).close()
+            await (await HubStore.open(url)).close()
 
         with ThreadPoolExecutor(1) as thread:  # a bench has an event loop already
             thread.submit(asyncio.run, make()).result()
@@ -136,7 +136,7 @@ def _program(name: str) -> str:
     return str(found[-1]) if found else name
 
 
-def _as_somebody() -> dict[str, Any]:
+def _unprivileged_user() -> dict[str, Any]:
     if os.getuid() != 0:
         return {}
     return {"user": "postgres", "group": "postgres", "extra_groups": [], "cwd": "/"}

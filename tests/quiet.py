@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 
 @dataclass
-class Silent:
+class SilentServer:
     """Where it listens, and how many have come so far."""
 
     port: int
@@ -16,9 +16,9 @@ class Silent:
 
 
 @asynccontextmanager
-async def silent(port: int = 0) -> AsyncIterator[Silent]:
+async def silent_server(port: int = 0) -> AsyncIterator[SilentServer]:
     """Listen on 127.0.0.1; `port` 0: any that is free."""
-    here = Silent(port)
+    here = SilentServer(port)
 
     async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         here.visitors += 1

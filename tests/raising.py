@@ -23,7 +23,7 @@ def _validation() -> ValidationError:
     raise AssertionError
 
 
-ARBITRARY: tuple[Callable[[], Exception], ...] = (
+ARBITRARY_EXCEPTIONS: tuple[Callable[[], Exception], ...] = (
     ValueError,
     lambda: KeyError("missing"),
     RecursionError,
@@ -43,10 +43,10 @@ ARBITRARY: tuple[Callable[[], Exception], ...] = (
 )
 
 
-class Raising:
+class ExceptionSource:
     """Raises an exception of another kind each time that it is asked to."""
 
-    def __init__(self, kinds: Sequence[Callable[[], Exception]] = ARBITRARY) -> None:
+    def __init__(self, kinds: Sequence[Callable[[], Exception]] = ARBITRARY_EXCEPTIONS) -> None:
         self.raised = 0
         self._kinds = itertools.cycle(kinds)
 
@@ -59,7 +59,7 @@ class Raising:
 def each_loop_raises_once(process: type[Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """Have each loop that `process._work` names raise when it begins for the first time; how often each began."""
     begun: dict[str, int] = {}
-    raising, loops = Raising(), process._work  # noqa: SLF001 - where the fault is thrown in
+    raising, loops = ExceptionSource(), process._work  # noqa: SLF001 - where the fault is thrown in
 
     def failing(name: str, run: Callable[[], Awaitable[None]]) -> Callable[[], Coroutine[Any, Any, None]]:
         async def work() -> None:

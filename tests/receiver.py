@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[1]
 
 
 @dataclass
-class Heard:
+class ReceivedRequest:
     """One request."""
 
     path: str
@@ -50,7 +50,7 @@ class Heard:
         return json.loads(self.body)
 
 
-class Receiver:
+class WebhookReceiver:
     """The process. `url` stays the same when it is killed and revived. Told is what came since this object was made."""
 
     def __init__(self, folder: Path, *, port: int | None = None) -> None:
@@ -71,12 +71,12 @@ class Receiver:
         self._process.kill()
         self._process.wait()
 
-    def heard(self, path: str = "/") -> list[Heard]:
+    def heard(self, path: str = "/") -> list[ReceivedRequest]:
         """All that came to paths that begin so."""
-        found = [Heard(**json.loads(line)) for line in self._lines()[self._before :]]
+        found = [ReceivedRequest(**json.loads(line)) for line in self._lines()[self._before :]]
         return [one for one in found if one.path.startswith(path)]
 
-    async def until(self, count: int, path: str = "/", *, seconds: float = 20.0) -> list[Heard]:
+    async def until(self, count: int, path: str = "/", *, seconds: float = 20.0) -> list[ReceivedRequest]:
         """Wait until so many have come."""
         async with asyncio.timeout(seconds):
             while len(found := self.heard(path)) < count:  # noqa: ASYNC110 - another process
@@ -88,9 +88,9 @@ class Receiver:
 
 
 @contextlib.contextmanager
-def receiving(folder: Path) -> Iterator[Receiver]:
+def run_receiver(folder: Path) -> Iterator[WebhookReceiver]:
     """Run one of one's own, that may be killed, and end it."""
-    receiver = Receiver(folder)
+    receiver = WebhookReceiver(folder)
     receiver.start()
     try:
         yield receiver
@@ -99,19 +99,19 @@ def receiving(folder: Path) -> Iterator[Receiver]:
 
 
 @cache
-def _one() -> tuple[Path, int]:
+def _shared_place() -> tuple[Path, int]:
     folder = Path(tempfile.mkdtemp(prefix="perron-receiver-"))
-    receiver = Receiver(folder)
+    receiver = WebhookReceiver(folder)
     receiver.start()
     atexit.register(shutil.rmtree, folder)
     atexit.register(receiver.kill)
     return folder, receiver.port
 
 
-def shared() -> Receiver:
+def shared_receiver() -> WebhookReceiver:
     """Give the one that lives as long as the tests: it hears what comes from now on."""
-    folder, port = _one()
-    return Receiver(folder, port=port)
+    folder, port = _shared_place()
+    return WebhookReceiver(folder, port=port)
 
 
 async def _answer(request: web.Request, seen: dict[str, int]) -> web.StreamResponse:

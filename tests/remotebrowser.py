@@ -10,12 +10,21 @@ from typing import Any
 from aiohttp import ClientSession
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gateway.protocol.browser_envelope import LARGEST_DOWN, Jwk, Keys, Sealed, coded, keys, seal, unseal
-from gateway.protocol.browser_token import ORDER_TYPE, TOKEN_TYPE, signer
-from tests.gateway.web.house import HERONS
+from gateway.protocol.browser_envelope import (
+    MAX_DOWN_BYTES,
+    EnvelopeContent,
+    EnvelopeKeys,
+    Jwk,
+    decrypt,
+    derive_keys,
+    encode_base64url,
+    encrypt,
+)
+from gateway.protocol.browser_token import ORDER_TYPE, TOKEN_TYPE, webcrypto_signer
+from tests.gateway.web.house import ANNA_PASSWORD
 
 
-def fresh() -> ec.EllipticCurvePrivateKey:
+def new_key() -> ec.EllipticCurvePrivateKey:
     """A key that nobody else has."""
     return ec.generate_private_key(ec.SECP256R1())
 
@@ -25,12 +34,12 @@ class RemoteBrowser:
     """One browser; `wall` is its own clock. It is nobody's before it is enrolled."""
 
     label: str = "Anna's phone"
-    sign: ec.EllipticCurvePrivateKey = field(default_factory=fresh)
-    agree: ec.EllipticCurvePrivateKey = field(default_factory=fresh)
+    sign: ec.EllipticCurvePrivateKey = field(default_factory=new_key)
+    agree: ec.EllipticCurvePrivateKey = field(default_factory=new_key)
     browser: str = ""
     home: str = ""
     hub: str = ""
-    keys: Keys = field(default_factory=lambda: Keys("", b"", b""))
+    keys: EnvelopeKeys = field(default_factory=lambda: EnvelopeKeys("", b"", b""))
     number: int = 0
     ahead: float = 0.0  # seconds by which its clock is ahead of this machine's
 
@@ -39,7 +48,7 @@ class RemoteBrowser:
         """What its clock says."""
         return time.time() + self.ahead
 
-    def asks_to_be_enrolled(self, password: str = HERONS) -> dict[str, str]:
+    def asks_to_be_enrolled(self, password: str = ANNA_PASSWORD) -> dict[str, str]:
         """The form that it sends to the box."""
         return {"label": self.label, "password": password,
                 "sign": Jwk.of(self.sign.public_key()).model_dump_json(),
@@ -48,9 +57,9 @@ class RemoteBrowser:
     def enrolled(self, said: dict[str, Any]) -> None:
         """Take in what the box answered."""
         self.browser, self.home, self.hub = said["browser"], said["home"], said["hub"]
-        self.keys = keys(self.agree, Jwk.model_validate(said["agree"]), home=self.home, browser=self.browser)
+        self.keys = derive_keys(self.agree, Jwk.model_validate(said["agree"]), home=self.home, browser=self.browser)
 
-    async def enrol(self, client: ClientSession, password: str = HERONS) -> dict[str, Any]:
+    async def enrol(self, client: ClientSession, password: str = ANNA_PASSWORD) -> dict[str, Any]:
         """Be enrolled by the box's pages."""
         form, headers = self.asks_to_be_enrolled(password), {"Accept": "application/json"}
         async with client.post("/away/enrol", data=form, headers=headers) as answer:
@@ -64,9 +73,9 @@ class RemoteBrowser:
     def signed(self, kind: str, claims: dict[str, Any]) -> bytes:
         """A JWS, however untrue."""
         head = {"alg": "ES256", "typ": kind, "kid": self.browser}
-        parts = [coded(json.dumps(part, separators=(",", ":")).encode()) for part in (head, claims)]
+        parts = [encode_base64url(json.dumps(part, separators=(",", ":")).encode()) for part in (head, claims)]
         whole = b".".join(parts)
-        return whole + b"." + coded(signer(self.sign)(whole))
+        return whole + b"." + encode_base64url(webcrypto_signer(self.sign)(whole))
 
     def token(self, **changed: object) -> str:
         """What the hub knows it by."""
@@ -95,11 +104,11 @@ class RemoteBrowser:
 
     def sealed(self, text: bytes) -> str:
         """For the box alone."""
-        return seal(self.keys.up, self.browser, text, random=secrets.token_bytes)
+        return encrypt(self.keys.up, self.browser, text, random=secrets.token_bytes)
 
-    def opened(self, sealed: str) -> Sealed:
+    def opened(self, sealed: str) -> EnvelopeContent:
         """What the box answered."""
-        found = unseal(self.keys.down, self.browser, sealed.encode(), largest=LARGEST_DOWN)
+        found = decrypt(self.keys.down, self.browser, sealed.encode(), largest=MAX_DOWN_BYTES)
         assert found is not None, "not from the box"
         return found
 

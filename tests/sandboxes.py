@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tests.hubs import Running
+from tests.hubs import RunningHub
 
-ENDED = {"delivered", "partly_delivered", "not_delivered", "refused", "cancelled", "expired"}
+ENDED_STATES = {"delivered", "partly_delivered", "not_delivered", "refused", "cancelled", "expired"}
 
 
 @dataclass
-class Playground:
+class SandboxClient:
     """One sandbox."""
 
-    hub: Running
+    hub: RunningHub
     said: dict[str, Any]
 
     @property
@@ -62,8 +62,8 @@ class Playground:
         return [one for one in said["data"] if one["about"] == delivery]
 
 
-async def playground(hub: Running) -> Playground:
+async def create_sandbox(hub: RunningHub) -> SandboxClient:
     """Get one."""
     async with hub.http.post("/v1/sandbox") as answer:
         assert answer.status == 201, await answer.text()
-        return Playground(hub, await answer.json())
+        return SandboxClient(hub, await answer.json())

@@ -9,13 +9,13 @@ HEADING = "## Tests that may be skipped"
 _LISTED = re.compile(r"^- `([^`\n]+)`: *\S", re.MULTILINE)
 
 
-def listed(contributing: str) -> frozenset[str]:
+def listed_tests(contributing: str) -> frozenset[str]:
     """The tests (or files, or folders) that may be skipped: list items of the form "- `tests/x.py::test_y`: why"."""
     _, _, section = contributing.partition(f"\n{HEADING}\n")
     return frozenset(_LISTED.findall(section.partition("\n## ")[0]))
 
 
-class Skips:
+class SkipReport:
     """Counts what was skipped, and fails the run for what is not listed."""
 
     def __init__(self, contributing: Path) -> None:
@@ -44,7 +44,7 @@ class Skips:
             terminalreporter.write_line(f"SKIPPED, which CONTRIBUTING.md does not allow: {test}", red=True)
 
     def _unlisted(self) -> list[str]:
-        allowed = listed(self._contributing.read_text(encoding="utf-8")) if self._skipped else frozenset()
+        allowed = listed_tests(self._contributing.read_text(encoding="utf-8")) if self._skipped else frozenset()
         return sorted({test for test in self._skipped if not any(_within(test, entry) for entry in allowed)})
 
 

@@ -10,8 +10,8 @@ from typing import Any
 from joserfc.jwk import OKPKey
 
 from gateway.domain.delivery.promise import Cancel, Claims, Offer, Update
-from gateway.protocol.brand_statement import Asks, Ends, Vouches, said
-from gateway.protocol.consent_request import AskedKey, AskedTerms, Asking, written
+from gateway.protocol.brand_statement import ConsentStatement, EndStatement, NextKeyStatement, sign_brand_statement
+from gateway.protocol.consent_request import AskedTerms, ConsentMessage, RequestedKey, sign_consent
 from gateway.protocol.jws import sign
 from gateway.protocol.keys import BoxKey
 from tests.gateway.domain.delivery.shop import NOON
@@ -23,7 +23,7 @@ HUB_KEY = BoxKey.fresh()
 
 
 @dataclass
-class Stranger:
+class UnknownBrand:
     """A brand with its keys, the first of which is called `<id>-1`. `hub`: through which it speaks."""
 
     id: str = "lune"
@@ -46,28 +46,28 @@ class Stranger:
     def asks(self, *, by: int = 1, lives: timedelta = timedelta(days=7), **terms: Any) -> str:  # noqa: ANN401 - terms
         """Its question, signed."""
         seconds = int(self.now.timestamp())
-        word = Asks(
+        word = ConsentStatement(
             iss=self.id, hub=self.hub, iat=seconds, exp=seconds + int(lives.total_seconds()), name=self.name,
             asked=AskedTerms.model_validate_json(json.dumps(TERMS | terms)), jti=secrets.token_urlsafe(16),
         )  # fmt: skip
-        return said(word, self.keys[by - 1].sign, kid=self.kid(by))
+        return sign_brand_statement(word, self.keys[by - 1].sign, kid=self.kid(by))
 
-    def vouches(self, number: int, *, by: int = 1) -> AskedKey:
+    def vouches(self, number: int, *, by: int = 1) -> RequestedKey:
         """One of its keys with an earlier one's word for it."""
         seconds = int(self.now.timestamp())
-        word = Vouches(iss=self.id, hub=self.hub, iat=seconds, kid=self.kid(number), x=self.x(number))
-        vouched = said(word, self.keys[by - 1].sign, kid=self.kid(by))
-        return AskedKey(kid=self.kid(number), x=self.x(number), vouched=vouched)
+        word = NextKeyStatement(iss=self.id, hub=self.hub, iat=seconds, kid=self.kid(number), x=self.x(number))
+        vouched = sign_brand_statement(word, self.keys[by - 1].sign, kid=self.kid(by))
+        return RequestedKey(kid=self.kid(number), x=self.x(number), vouched=vouched)
 
     def ends(self, connection: str = "con-1", *, by: int = 1) -> str:
         """Its word that it wants no more of it."""
-        word = Ends(iss=self.id, hub=self.hub, iat=int(self.now.timestamp()), connection=connection)
-        return said(word, self.keys[by - 1].sign, kid=self.kid(by))
+        word = EndStatement(iss=self.id, hub=self.hub, iat=int(self.now.timestamp()), connection=connection)
+        return sign_brand_statement(word, self.keys[by - 1].sign, kid=self.kid(by))
 
-    def shown(self, number: int = 1) -> AskedKey:
-        return AskedKey(kid=self.kid(number), x=self.x(number))
+    def shown(self, number: int = 1) -> RequestedKey:
+        return RequestedKey(kid=self.kid(number), x=self.x(number))
 
-    def asking(self, *keys: AskedKey, connection: str | None = "con-1", **more: Any) -> bytes:  # noqa: ANN401 - its fields
+    def asking(self, *keys: RequestedKey, connection: str | None = "con-1", **more: Any) -> bytes:  # noqa: ANN401 - its fields
         """A CONNECT job's token, as an honest hub writes it; `signed` unless said otherwise."""
         own = tuple(self.shown(1) for _ in self.keys[:1])
         fields: dict[str, Any] = {"hub": self.hub, "home": HOME, "brand": self.id, "name": self.name,
@@ -75,7 +75,7 @@ class Stranger:
         if connection is not None:
             signed = self.asks() if self.keys else None
             fields |= {"signed": signed, "expires": self.now + timedelta(days=7)}
-        return carried(Asking(**{**fields, **more}))
+        return carry(ConsentMessage(**{**fields, **more}))
 
     def delivers(self, said: Offer | Update | Cancel, *, by: int = 1, home: str = HOME) -> bytes:
         """A delivery that it signs."""
@@ -87,14 +87,14 @@ class Stranger:
         return sign(claims, OKPKey.import_key(self.keys[by - 1].pem), kid=self.kid(by))
 
 
-def carried(asking: Asking) -> bytes:
+def carry(asking: ConsentMessage) -> bytes:
     """As a hub signs it; its key proves nothing."""
-    return written(asking, HUB_KEY.sign)
+    return sign_consent(asking, HUB_KEY.sign)
 
 
-def many(count: int) -> Sequence[Stranger]:
+def make_brands(count: int) -> Sequence[UnknownBrand]:
     """So many brands, none like another."""
-    return [Stranger(id=f"brand-{word}", name=f"Shop {word}") for word in _words(count)]
+    return [UnknownBrand(id=f"brand-{word}", name=f"Shop {word}") for word in _words(count)]
 
 
 def _words(count: int) -> list[str]:

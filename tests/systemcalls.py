@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
 
-from gateway.video.sidecar import Chain
+from gateway.video.sidecar import FilmHashChain
 
 STRACE = which("strace") or "strace"  # where it is missing its tests fail: they are never skipped
-LONGEST = 1 << 24  # bytes of one write: a pre-roll of some seconds is written whole
+MAX_WRITE_BYTES = 1 << 24  # bytes of one write: a pre-roll of some seconds is written whole
 
 _LINE = re.compile(
     r"^(?P<pid>\d+) +(?:<\.\.\. (?P<resumed>\w+) resumed>|(?P<name>\w+)\((?P<fd>\d+)<(?P<path>[^>]*)>(?P<rest>.*))"
@@ -25,7 +25,7 @@ _DONE = re.compile(r"= (-?\d+)[^=]*$")
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class SystemCall:
     """One system call that has succeeded. `began` and `ended` are line numbers of the record, which give the order."""
 
     name: str
@@ -42,17 +42,17 @@ def strace(record: Path) -> list[str]:
     What the program starts is followed too, also when it outlives the program.
     """
     calls = "write,pwrite64,sendto,sendmsg,fsync,fdatasync"
-    options = ["-D", "-f", "-qq", "--seccomp-bpf", "-y", "-xx", "-s", str(LONGEST), "-e", f"trace={calls}"]
+    options = ["-D", "-f", "-qq", "--seccomp-bpf", "-y", "-xx", "-s", str(MAX_WRITE_BYTES), "-e", f"trace={calls}"]
     return [STRACE, *options, "-o", str(record)]
 
 
-def read(record: Iterable[str]) -> list[Call]:
+def parse_record(record: Iterable[str]) -> list[SystemCall]:
     """Read a record made with `strace`; calls that failed or never ended are left out.
 
     Raises:
         ValueError: a write stands there cut short.
     """
-    calls: list[Call] = []
+    calls: list[SystemCall] = []
     begun: dict[str, tuple[int, re.Match[str]]] = {}
     for number, line in enumerate(record):
         match = _LINE.match(line)
@@ -69,7 +69,7 @@ def read(record: Iterable[str]) -> list[Call]:
     return calls
 
 
-def _call(head: re.Match[str], began: int, ended: int, *, taken: int) -> Call:
+def _call(head: re.Match[str], began: int, ended: int, *, taken: int) -> SystemCall:
     data, offset = b"", None
     found = _DATA.match(head["rest"])
     if found is not None:
@@ -77,14 +77,14 @@ def _call(head: re.Match[str], began: int, ended: int, *, taken: int) -> Call:
             raise ValueError(f"line {began} of the record is cut short")
         data = bytes.fromhex(found["data"].replace("\\x", ""))[:taken]
         offset = int(found["offset"]) if head["name"] == "pwrite64" else None
-    return Call(head["name"], _path(head["path"]), data, offset, began, ended)
+    return SystemCall(head["name"], _path(head["path"]), data, offset, began, ended)
 
 
 def _path(written: str) -> str:
     return bytes.fromhex(written.replace("\\x", "")).decode() if written.startswith("\\x") else written
 
 
-def on_disk(calls: Sequence[Call], path: str, *, before: int) -> bytes:
+def on_disk(calls: Sequence[SystemCall], path: str, *, before: int) -> bytes:
     """What `path` certainly held before this line: all that was written before a sync which was over by then."""
     own = [call for call in calls if call.path == path]
     syncs = [call.began for call in own if call.name in {"fsync", "fdatasync"} and call.ended < before]
@@ -97,7 +97,7 @@ def on_disk(calls: Sequence[Call], path: str, *, before: int) -> bytes:
     return bytes(image)
 
 
-def unlock_sent(calls: Sequence[Call], topic: str) -> Call:
+def unlock_sent(calls: Sequence[SystemCall], topic: str) -> SystemCall:
     """The first unlock that was written to a socket.
 
     Raises:
@@ -109,7 +109,7 @@ def unlock_sent(calls: Sequence[Call], topic: str) -> Call:
     raise ValueError("no unlock was sent")
 
 
-def lacking(calls: Sequence[Call], *, lock_topic: str, films: int, folder: Path) -> list[str]:
+def missing_on_disk(calls: Sequence[SystemCall], *, lock_topic: str, films: int, folder: Path) -> list[str]:
     """What was not certainly on disk when the unlock was written to the broker's socket; nothing is as it must be.
 
     `films` is how many cameras film the visit. `folder` is where the disk is laid out again.
@@ -124,13 +124,13 @@ def lacking(calls: Sequence[Call], *, lock_topic: str, films: int, folder: Path)
     if len(parts) < films:
         missing.append(f"the films of {films} cameras")
     for path in parts:
-        links = list(Chain().feed(on_disk(calls, path, before=unlock.began)))
+        links = list(FilmHashChain().feed(on_disk(calls, path, before=unlock.began)))
         if len(links) < 2:  # the first link is the film's head: it holds no picture
             missing.append(f"the first fragment of {Path(path).name}")
     return missing
 
 
-def _holds_intent(calls: Sequence[Call], before: int, intent: str, folder: Path) -> bool:
+def _holds_intent(calls: Sequence[SystemCall], before: int, intent: str, folder: Path) -> bool:
     """Whether SQLite itself finds the intent reserved in what was on disk."""
     (database,) = {call.path for call in calls if call.path.endswith(".sqlite3")}
     copy = folder / "perron.sqlite3"

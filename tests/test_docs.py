@@ -9,20 +9,20 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from gateway.config.devices import Device
+from gateway.config.devices import AnyDevice
 from gateway.config.home import EntranceSection
-from gateway.system.located_yaml import parse
+from gateway.system.located_yaml import parse_yaml
 
 DOCS = Path(__file__).parent.parent / "docs"
 BLOCK = re.compile(r"^```yaml\n(.*?)^```", re.DOTALL | re.MULTILINE)
-DEVICE: TypeAdapter[Device] = TypeAdapter(Device)
+DEVICE: TypeAdapter[AnyDevice] = TypeAdapter(AnyDevice)
 
 
 def devices() -> Iterator[tuple[str, dict[str, Any]]]:
     """Every device that is shown: in a block of `devices:`, or in one that would stand below it."""
     for page in sorted(DOCS.rglob("*.md")):
         for block in BLOCK.findall(page.read_text(encoding="utf-8")):
-            data = parse(f"devices:\n{block}" if block.startswith("  ") else block).data
+            data = parse_yaml(f"devices:\n{block}" if block.startswith("  ") else block).data
             found = data.get("devices", {}) if isinstance(data, dict) else {}
             yield from ((f"{page.name}: {id_}", one) for id_, one in found.items() if "kind" in one)
 
@@ -39,6 +39,6 @@ def test_the_docs_show_devices_of_most_kinds() -> None:
 
 def test_the_garage_of_the_docs_is_an_entrance() -> None:
     (block,) = BLOCK.findall((DOCS / "installer" / "garage.md").read_text(encoding="utf-8"))
-    house: Any = parse(block).data
+    house: Any = parse_yaml(block).data
     garage = house["entrances"]["garage"]
     assert EntranceSection.model_validate_json(json.dumps(garage), strict=True).living_space is False

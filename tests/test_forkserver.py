@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.demo.processes import Child, alive
-from tests.forkserver import ForkServer, forks
+from gateway.demo.processes import LoggedProcess, is_running
+from tests.forkserver import ForkServer, fork_server
 
 SAYS = """
 import os, sys
@@ -35,22 +35,22 @@ print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), at.exists())
 STAYS = "import time\nprint('here')\ntime.sleep(600)\n"
 
 
-async def started(code: str, folder: Path, *arguments: str) -> Child:
+async def started(code: str, folder: Path, *arguments: str) -> LoggedProcess:
     """Start a script as the tests start a house; cProfile is a module that runs any script."""
     script = folder / "script.py"
     script.write_text(code, encoding="utf-8")
-    return await Child.start("cProfile", ["-o", os.devnull, str(script), *arguments], folder / "log")
+    return await LoggedProcess.start("cProfile", ["-o", os.devnull, str(script), *arguments], folder / "log")
 
 
 def gone(pid: int, *, within: float = 60.0) -> bool:
     """Whether a process ends within so many seconds."""
     until = time.monotonic() + within
-    while alive(pid) and time.monotonic() < until:
+    while is_running(pid) and time.monotonic() < until:
         time.sleep(0.02)
-    return not alive(pid)
+    return not is_running(pid)
 
 
-async def here(child: Child) -> None:
+async def here(child: LoggedProcess) -> None:
     await child.until("the script", lambda: "here" in child.log.read_text(), within=30)
 
 
@@ -76,7 +76,7 @@ async def test_the_video_process_of_a_forked_gateway_is_its_child_in_a_session_o
 
 
 async def test_the_status_with_which_it_exits_is_told(tmp_path: Path) -> None:
-    child = await Child.start("gateway", ["nonsense"], tmp_path / "log")
+    child = await LoggedProcess.start("gateway", ["nonsense"], tmp_path / "log")
     assert await child.wait() == 2
     assert "No such command 'nonsense'" in child.log.read_text()
 
@@ -89,7 +89,7 @@ async def test_whoever_waits_hears_of_its_end_once_or_twice(tmp_path: Path) -> N
     assert not child.ended
     os.kill(child.pid, signal.SIGKILL)
     assert await asyncio.gather(*both) == [-9, -9]
-    assert not alive(child.pid)
+    assert not is_running(child.pid)
 
 
 async def test_an_error_that_nobody_catches_is_in_its_log_and_its_status_is_one(tmp_path: Path) -> None:
@@ -100,9 +100,9 @@ async def test_an_error_that_nobody_catches_is_in_its_log_and_its_status_is_one(
 
 async def test_it_ends_with_the_server_that_started_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = ForkServer()
-    monkeypatch.setattr("tests.conftest.forks", lambda: server)
+    monkeypatch.setattr("tests.conftest.fork_server", lambda: server)
     child = await started(STAYS, tmp_path)
     await here(child)
     server.end()
     assert await asyncio.to_thread(gone, child.pid)
-    assert forks() is not server
+    assert fork_server() is not server

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.hub.api.problem_docs import EXPLAINED
+from gateway.hub.api.problem_docs import EXPLANATIONS
 from gateway.hub.problem import Code
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("house rules")]  # one process reads the source, once
@@ -239,7 +239,7 @@ def test_no_stub_is_left_in_the_product() -> None:
 
 
 def test_every_stable_code_of_the_hub_s_api_is_explained_and_each_is_said_somewhere() -> None:
-    explained, codes = set(EXPLAINED), {str(code) for code in Code}
+    explained, codes = set(EXPLANATIONS), {str(code) for code in Code}
     assert explained == codes, "gateway/hub/api/problem_docs.py says of each what it means and what to do, of no other"
     sources = [file for file in (ROOT / "gateway" / "hub").rglob("*.py") if file.name != "hub/problem.py"]
     text = "\n".join(file.read_text(encoding="utf-8") for file in sources)

@@ -7,15 +7,23 @@ from typing import get_args
 
 from devices.vendors import VENDORS
 from devices.vendors.words import DeviceRef, TopicSuffix
-from gateway.config.broker_acl import access
+from gateway.config.broker_acl import access_list
 from gateway.config.home import HomeAssistantSection
-from gateway.config.loader import load
+from gateway.config.loader import load_home_file
 from gateway.config.subscriptions import BRIDGE_STATE
-from gateway.config.topics import ECHO, HOME_ASSISTANT, OFFER, SPOKEN, entrance_topic, result_topics, shown_topic
-from gateway.hub.mqtt import EVERY_SHARD
-from gateway.installation.discovery_scan import OWN, TOLD
+from gateway.config.topics import (
+    DEVICE_CHANNELS,
+    ECHO_TOPIC,
+    HOMEASSISTANT_STATUS_TOPIC,
+    OFFER_TOPIC,
+    entrance_topic,
+    homeassistant_topic,
+    result_topics,
+)
+from gateway.hub.mqtt import ALL_SHARD_TOPICS
+from gateway.installation.discovery_scan import BRIDGE_TOPICS, OWN_AVAILABILITY_TOPIC
 from gateway.integrations.homeassistant.discovery import object_id
-from gateway.integrations.lock_guard.process import ALIVE
+from gateway.integrations.lock_guard.process import ALIVE_TOPIC
 from gateway.protocol import box_hub
 
 ROOT = Path(__file__).parents[1]
@@ -26,7 +34,7 @@ ADDRESSES = {
     "homeassistant": "{base}/{domain}/{name}",
     "guard": "{device}",
 }
-HOME = load(ROOT / "config" / "home.yaml")
+HOME = load_home_file(ROOT / "config" / "home.yaml")
 # What a placeholder of the page is in the house of config/home.yaml.
 HERE = {"{entrance}": "front", "{device}": "front-scanner", "{brand}": "cdiscount", "{box}": HOME.box,
         "{prefix}": "homeassistant"}  # fmt: skip
@@ -38,7 +46,7 @@ def named() -> set[str]:
 
 
 def called(function: str) -> set[str]:
-    """The last words with which the gateway calls `entrance_topic` or `shown_topic`."""
+    """The last words with which the gateway calls `entrance_topic` or `homeassistant_topic`."""
     found: set[str] = set()
     for path in (ROOT / "gateway").rglob("*.py"):
         text = path.read_text(encoding="utf-8")
@@ -60,24 +68,29 @@ def of_products() -> set[str]:
 
 
 def of_the_house() -> set[str]:
-    devices = {f"perron/{{device}}/{channel}" for channel in (*SPOKEN, TopicSuffix.SET, TopicSuffix.GET)}
+    devices = {f"perron/{{device}}/{channel}" for channel in (*DEVICE_CHANNELS, TopicSuffix.SET, TopicSuffix.GET)}
     entrances = {entrance_topic("{entrance}", word) for word in called("entrance_topic") | {"set"}}
-    shown = {shown_topic("{entrance}", word) for word in called("shown_topic") | {"set"}}
+    shown = {homeassistant_topic("{entrance}", word) for word in called("shown_topic") | {"set"}}
     config = "{prefix}/device/" + object_id(HOME, "{entrance}").replace(HOME.box, "{box}") + "/config"
-    return devices | entrances | shown | {config, OFFER, *result_topics("{brand}"), BRIDGE_STATE, ECHO, HOME_ASSISTANT}
+    return (
+        devices
+        | entrances
+        | shown
+        | {config, OFFER_TOPIC, *result_topics("{brand}"), BRIDGE_STATE, ECHO_TOPIC, HOMEASSISTANT_STATUS_TOPIC}
+    )
 
 
 def of_the_hub() -> set[str]:
     home, via, shard = "{home}", "{via}", "{shard}"
-    down = {box_hub.jobs_topic(home), box_hub.ack_topic(home), box_hub.ask_topic(home), box_hub.down_topics(home)}
-    up = {box_hub.up_topic(0, home, what).replace("/0/", f"/{shard}/") for what in get_args(box_hub.What)}
-    said = box_hub.said_topic(0, home, via).replace("/0/", f"/{shard}/")
-    return {*down, *up, said, box_hub.answers_topic(via), *EVERY_SHARD, f"up/{shard}/+/+"}
+    down = {box_hub.jobs_topic(home), box_hub.ack_topic(home), box_hub.query_topic(home), box_hub.down_topics(home)}
+    up = {box_hub.up_topic(0, home, what).replace("/0/", f"/{shard}/") for what in get_args(box_hub.UplinkChannel)}
+    said = box_hub.reply_topic(0, home, via).replace("/0/", f"/{shard}/")
+    return {*down, *up, said, box_hub.reply_subscription(via), *ALL_SHARD_TOPICS, f"up/{shard}/+/+"}
 
 
 def test_the_page_lists_each_topic_of_the_code_and_no_other() -> None:
-    discovery = {OWN, *(f"{{base}}/{word}" for word in TOLD)}
-    assert named() == of_the_house() | of_products() | discovery | of_the_hub() | {ALIVE}
+    discovery = {OWN_AVAILABILITY_TOPIC, *(f"{{base}}/{word}" for word in BRIDGE_TOPICS)}
+    assert named() == of_the_house() | of_products() | discovery | of_the_hub() | {ALIVE_TOPIC}
 
 
 def rows() -> list[tuple[str, list[str], list[str]]]:
@@ -117,7 +130,7 @@ def may(topic: str, allowed: set[str]) -> bool:
 
 def test_each_account_of_the_page_may_do_what_the_page_says() -> None:
     home = HOME.model_copy(update={"homeassistant": HomeAssistantSection()})
-    lines = access(home).splitlines()
+    lines = access_list(home).splitlines()
     refused = []
     for topic, publish, subscribe in rows():
         for holder, here in HERE.items():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.delivery.barcodes import ParcelCode, normalise
-from gateway.domain.delivery.carriers import LABELS
+from gateway.domain.delivery.carriers import CARRIER_BARCODES
 
 PAGE = (Path(__file__).parent.parent / "docs" / "reference" / "parcel-numbers.md").read_text(encoding="utf-8")
 ROWS = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if line.startswith("| ")][
@@ -26,7 +26,7 @@ def test_tracking_number_and_label_of_a_carrier_become_what_the_page_says(row: l
 
 def test_each_carrier_with_a_rule_stands_on_the_page() -> None:
     named = " ".join(row[0].lower().replace(" ", "_") for row in ROWS)
-    assert [label.carrier for label in LABELS if label.carrier not in named] == []
+    assert [label.carrier for label in CARRIER_BARCODES if label.carrier not in named] == []
 
 
 def test_retailers_are_led_to_the_page() -> None:

@@ -11,19 +11,19 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.delivery.barcodes import (
-    Kind,
+    BarcodeKind,
     ParcelCode,
-    courier_digest,
-    courier_value,
-    new_courier_code,
+    courier_token_digest,
+    courier_token_value,
+    new_courier_token,
     normalise,
 )
 from gateway.hub.config import HubFile, Webhooks
-from gateway.hub.sandbox.home import CARRIERS, ENTRANCES
+from gateway.hub.sandbox.home import CARRIERS, SANDBOX_ENTRANCES
 from gateway.mqtt.mosquitto.provisioning import free_port
-from gateway.protocol.delivery_state import REASONS
-from gateway.system.located_yaml import parse
-from tests.hubs import hub_file, running
+from gateway.protocol.delivery_state import PUBLIC_REASONS
+from gateway.system.located_yaml import parse_yaml
+from tests.hubs import hub_file, run_hub
 
 PAGE = (Path(__file__).parent.parent / "docs" / "retailer" / "guide.md").read_text(encoding="utf-8")
 HERE = "export HUB=http://127.0.0.1:8643\n"
@@ -52,9 +52,9 @@ async def test_the_shell_s_blocks_lead_to_the_first_deliveries(tmp_path: Path) -
     script = "set -euo pipefail\n" + "\n".join(rest)
     (file,) = blocks("yaml")
     file_here = hub_file(tmp_path).model_copy(
-        update={"webhooks": HubFile.model_validate(parse(file).data, strict=False).webhooks}
+        update={"webhooks": HubFile.model_validate(parse_yaml(file).data, strict=False).webhooks}
     )
-    async with running(file_here) as hub:
+    async with run_hub(file_here) as hub:
         said = await ran(hub.url, tmp_path, "bash", "-c", script)
     heard = (tmp_path / "heard.txt").read_text(encoding="utf-8").splitlines()
     assert [line.split("  ")[3] for line in heard] == [
@@ -71,7 +71,7 @@ async def test_the_shell_s_blocks_lead_to_the_first_deliveries(tmp_path: Path) -
 async def test_python_s_blocks_print_what_the_page_says(tmp_path: Path) -> None:
     first, webhook = blocks("python")
     here = hub_file(tmp_path, webhooks=Webhooks(private=True, plain=True))
-    async with running(here) as hub:
+    async with run_hub(here) as hub:
         said = await ran(hub.url, tmp_path, sys.executable, "-I", "-c", first)
         states = await ran(hub.url, tmp_path, sys.executable, "-I", "-c", webhook)
     assert said == "partly_delivered missing 1\n"
@@ -83,10 +83,10 @@ async def test_python_s_blocks_print_what_the_page_says(tmp_path: Path) -> None:
 async def test_the_courier_s_code_of_the_page_is_taken_by_the_front_door(tmp_path: Path) -> None:
     account = next(block for block in blocks("sh") if "/v1/sandbox" in block)
     (courier,) = blocks("bash")
-    async with running(hub_file(tmp_path)) as hub:
+    async with run_hub(hub_file(tmp_path)) as hub:
         await ran(hub.url, tmp_path, "bash", "-c", f"set -euo pipefail\n{account}\n{courier}")
     made = json.loads((tmp_path / "courier.json").read_text(encoding="utf-8"))
-    assert normalise(made["qr"]) == ParcelCode(Kind.COURIER, courier_value(made["courier_sha256"]))
+    assert normalise(made["qr"]) == ParcelCode(BarcodeKind.COURIER, courier_token_value(made["courier_sha256"]))
     now = json.loads((tmp_path / "now.json").read_text(encoding="utf-8"))
     assert (now["entrance"], now["state"]) == ("front", "delivered")
 
@@ -94,20 +94,20 @@ async def test_the_courier_s_code_of_the_page_is_taken_by_the_front_door(tmp_pat
 def test_the_worked_example_of_the_courier_s_code_is_what_the_door_reads() -> None:
     rows = dict(re.findall(r"^\| (.+?) \| `(.+?)` \|$", PAGE.partition("| worked example |")[2], re.MULTILINE)[:3])
     secret, text, digest = bytes.fromhex(rows["16 bytes (never use these)"]), *list(rows.values())[1:]
-    assert new_courier_code(secret) == text
-    assert courier_digest(secret) == sha256(secret).hexdigest() == digest
+    assert new_courier_token(secret) == text
+    assert courier_token_digest(secret) == sha256(secret).hexdigest() == digest
     for shown in (text, text.upper(), f"perron:{secret.hex()}"):
-        assert normalise(shown) == ParcelCode(Kind.COURIER, courier_value(digest))
+        assert normalise(shown) == ParcelCode(BarcodeKind.COURIER, courier_token_value(digest))
 
 
 def test_the_hub_s_file_is_one() -> None:
     (block,) = blocks("yaml")
-    assert HubFile.model_validate(parse(block).data, strict=False).sandbox
+    assert HubFile.model_validate(parse_yaml(block).data, strict=False).sandbox
 
 
 def test_the_simulated_home_is_the_one_that_the_page_tells_of() -> None:
-    for entrance in ENTRANCES:
+    for entrance in SANDBOX_ENTRANCES:
         assert f"`{entrance.id}`" in PAGE
         assert all(f"`{place}`" in PAGE for place in entrance.places)
     assert f"carriers {', '.join(CARRIERS)}" in PAGE
-    assert "outside_window" in REASONS
+    assert "outside_window" in PUBLIC_REASONS

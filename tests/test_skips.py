@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.skips import HEADING, listed
+from tests.skips import HEADING, listed_tests
 
 pytestmark = pytest.mark.slow  # each starts pytest anew
 ROOT = Path(__file__).parents[1]
@@ -84,12 +84,12 @@ def test_a_failure_stays_a_failure_and_a_run_without_skips_passes(tmp_path: Path
 
 
 def test_an_entry_needs_its_reason_and_the_right_heading() -> None:
-    assert listed(contributing("tests/a.py::test_b")) == {"tests/a.py::test_b"}
-    assert listed(f"x\n{HEADING}\n- `tests/a.py`:\n- `tests/b.py`\n") == frozenset()
-    assert listed("# Contributing\n\n- `tests/a.py`: no reason is good here.\n") == frozenset()
+    assert listed_tests(contributing("tests/a.py::test_b")) == {"tests/a.py::test_b"}
+    assert listed_tests(f"x\n{HEADING}\n- `tests/a.py`:\n- `tests/b.py`\n") == frozenset()
+    assert listed_tests("# Contributing\n\n- `tests/a.py`: no reason is good here.\n") == frozenset()
 
 
 def test_the_real_list_names_tests_that_exist() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     assert f"\n{HEADING}\n" in text
-    assert all((ROOT / entry.partition("::")[0]).exists() for entry in listed(text))
+    assert all((ROOT / entry.partition("::")[0]).exists() for entry in listed_tests(text))

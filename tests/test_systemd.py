@@ -11,9 +11,9 @@ from typing import Self
 
 import pytest
 
-from gateway.demo.processes import Child
-from gateway.demo.run import Audience, run
-from gateway.demo.scenarios import named
+from gateway.demo.processes import LoggedProcess
+from gateway.demo.run import DemoObserver, run_scenario
+from gateway.demo.scenarios import find_scenarios
 from tests.systemcalls import STRACE
 
 UNITS = Path(__file__).parent.parent / "config/systemd"
@@ -83,10 +83,10 @@ def refused(record: Path) -> set[str]:
     return set(re.findall(r"^\d+ +(\w+)\(", record.read_text(), re.MULTILINE))
 
 
-def confined(record: Path, calls: set[str]) -> type[Child]:
+def confined(record: Path, calls: set[str]) -> type[LoggedProcess]:
     """A child under such limits; of the house only the gateway and what it starts is held to them."""
 
-    class Confined(Child):
+    class Confined(LoggedProcess):
         @classmethod
         async def start(cls, module: str, arguments: Sequence[str], log: Path) -> Self:
             before = limits(record, calls) if module.startswith("gateway.") else []
@@ -113,8 +113,8 @@ async def test_a_delivery_is_let_in_by_a_box_that_may_no_more_than_its_unit_allo
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls = allowed((UNITS / "perron.service").read_text())
-    monkeypatch.setattr("gateway.demo.stage.Child", confined(tmp_path / "beyond", calls))
-    judged = await run(named("delivered")[0], tmp_path / "run", fast=True, audience=Audience())
+    monkeypatch.setattr("gateway.demo.stage.LoggedProcess", confined(tmp_path / "beyond", calls))
+    judged = await run_scenario(find_scenarios("delivered")[0], tmp_path / "run", fast=True, audience=DemoObserver())
     assert judged.complaints == ()
     assert refused(tmp_path / "beyond") <= {
         "mbind",  # an allocator's hint; it goes on without

@@ -12,13 +12,13 @@ from typer.main import get_command
 
 from devices.reports import OperationError
 from gateway.__main__ import cli
-from gateway.cli.failure import Exit
+from gateway.cli.failure import ExitCode
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import Refusal
-from gateway.installation.capability import entrance_promises
-from gateway.installation.diagnostics.words import WORDS
-from gateway.installation.words import PROMISES
-from gateway.runtime.notifications.texts import LACKING, REFUSALS
+from gateway.installation.capability import entrance_capabilities
+from gateway.installation.diagnostics.words import FINDING_TEXTS
+from gateway.installation.words import CAPABILITY_TEXTS
+from gateway.runtime.notifications.texts import READINESS_TEXTS, REFUSAL_TEXTS
 from gateway.system.i18n import Language, Text, in_language
 
 DOCS = Path(__file__).parents[1] / "docs" / "reference"
@@ -51,10 +51,10 @@ def written(text: Text, language: Language) -> str:
 
 
 def examination(language: Language) -> Iterator[str]:
-    for key, text in WORDS.items():
+    for key, text in FINDING_TEXTS.items():
         if not key.endswith(".todo") and not key.startswith(FRAGMENTS) and key not in NO_ROW:
             yield written(text, language)
-    yield from (PROMISES[key].template(language) for key in FORBIDDING)
+    yield from (CAPABILITY_TEXTS[key].template(language) for key in FORBIDDING)
 
 
 def codes(page: str) -> set[str]:
@@ -81,11 +81,13 @@ def test_each_refusal_alarm_message_and_failure_of_a_lock_has_a_row(
 def test_each_word_of_not_ready_and_each_refusal_stands_with_what_the_owner_reads(language: Language) -> None:
     rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in PAGES[language].splitlines()]
     shown = {(row[0].strip("`"), row[1]) for row in rows if len(row) == 3}
-    assert {(word, text.to(language)) for word, text in [*LACKING.items(), *REFUSALS.items()]} - shown == set()
+    assert {
+        (word, text.to(language)) for word, text in [*READINESS_TEXTS.items(), *REFUSAL_TEXTS.items()]
+    } - shown == set()
 
 
 def test_each_exit_code_of_a_command_is_explained() -> None:
-    for code in Exit:
+    for code in ExitCode:
         assert re.search(rf"^\| {code.value} \| `{code.name}` \| ", PAGES["en"], re.MULTILINE), code
 
 
@@ -109,5 +111,5 @@ def test_each_command_is_in_a_family_of_errors_and_none_that_is_gone() -> None:
 
 
 def test_what_forbids_a_visit_is_what_the_program_says_forbids() -> None:
-    source = Path(entrance_promises.__code__.co_filename).read_text(encoding="utf-8")
+    source = Path(entrance_capabilities.__code__.co_filename).read_text(encoding="utf-8")
     assert source.count("forbids=") == len(FORBIDDING) - 1  # one of them has two sentences of the walk test

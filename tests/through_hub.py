@@ -15,16 +15,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import insert, select, update
 
 from gateway.config.home import HubSection
-from gateway.demo.plan import Plan, Signer, plan
-from gateway.demo.processes import Supervised
-from gateway.demo.scenario import Play
-from gateway.demo.stage import Plain, stage
-from gateway.domain.delivery.barcodes import COURIER_BYTES, courier_digest, new_courier_code
+from gateway.demo.plan import DemoPlan, RetailerKey, make_plan
+from gateway.demo.processes import SupervisedProcess
+from gateway.demo.scenario import ScenarioRun
+from gateway.demo.stage import PlainGateway, open_stage
+from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, courier_token_digest, new_courier_token
 from gateway.domain.delivery.promise import Cancel, Claims, Offer, Window
 from gateway.hub import jobs as job_store
-from gateway.hub.authentication import kept, new_secret
-from gateway.hub.signing_key import OwnKey
-from gateway.hub.store import Store, new_id
+from gateway.hub.authentication import new_secret, secret_digest
+from gateway.hub.signing_key import HubKeyPair
+from gateway.hub.store import HubStore, new_id
 from gateway.hub.tables import (
     api_keys,
     brand_keys,
@@ -37,22 +37,22 @@ from gateway.hub.tables import (
     retailers,
 )
 from gateway.mqtt.mosquitto.provisioning import free_port
-from gateway.protocol.box_event import unseal
-from gateway.protocol.box_hub import BEGINNING, Happened, Kind, digest
-from gateway.protocol.brand_statement import Vouches, said
+from gateway.protocol.box_event import verify_event
+from gateway.protocol.box_hub import GENESIS_DIGEST, BoxEvent, JobKind, token_digest
+from gateway.protocol.brand_statement import NextKeyStatement, sign_brand_statement
 from gateway.protocol.jws import private_key, public_x, sign
-from gateway.protocol.key_possession import prove
+from gateway.protocol.key_possession import sign_proof
 from gateway.protocol.keys import BoxKey, PublicKey
-from tests.boxes import announce, connect, join
-from tests.hubs import account, homes_broker
+from tests.boxes import insert_connection, insert_delivery, insert_home
+from tests.hubs import broker_account, homes_broker
 from tests.mosquitto import Mosquitto
 
-HOME, OTHER = "home-1", "home-2"
-WITHIN = 40.0  # seconds, on a machine that has much else to do
+HOME, OTHER_HOME = "home-1", "home-2"
+TIMEOUT_S = 40.0  # seconds, on a machine that has much else to do
 
 
 @dataclass(frozen=True)
-class Announced:
+class AnnouncedDelivery:
     """A delivery as its brand made it."""
 
     id: str  # at the hub
@@ -62,31 +62,31 @@ class Announced:
     token: bytes
 
 
-class Hub:
+class HubUnderTest:
     """The hub's process, and what its store holds."""
 
-    def __init__(self, folder: Path, broker: Mosquitto, store: Store, key: PublicKey) -> None:
+    def __init__(self, folder: Path, broker: Mosquitto, store: HubStore, key: PublicKey) -> None:
         self.folder, self.broker, self.store, self.key = folder, broker, store, key
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self._process: Supervised | None = None
+        self._process: SupervisedProcess | None = None
         self._connection = self._asked = ""
         self._headers: dict[str, str] = {}
 
     async def begin(self) -> None:
         """Start it, and wait until it is ready."""
-        line = account(self.broker, self.folder)
+        line = broker_account(self.broker, self.folder)
         file = {"url": self.url, "folder": str(self.folder / "hub"), "listen": {"port": self.port},
                 "limits": {"questions": 1000, "orders": 1000},
                 "broker": {"port": line.port, "password_file": str(line.password_file)}}  # fmt: skip
         (self.folder / "hub.yaml").write_text(json.dumps(file))
 
-        async def start() -> Plain:
-            return await Plain.start(
+        async def start() -> PlainGateway:
+            return await PlainGateway.start(
                 "gateway", ["hub", "--config", str(self.folder / "hub.yaml")], self.folder / "hub.log"
             )
 
-        self._process = Supervised(start)
+        self._process = SupervisedProcess(start)
         await self._process.begin()
 
     async def end(self) -> None:
@@ -110,20 +110,20 @@ class Hub:
                 return answer.status == 200
         return False
 
-    async def founded(self, signer: Signer, box: PublicKey) -> None:
+    async def founded(self, signer: RetailerKey, box: PublicKey) -> None:
         """Let a retailer and his brand in, and two homes."""
         now = datetime.now(UTC)
         async with self.store.writing() as tx:
             await tx.execute(insert(retailers).values(id="ret-1", name=signer.brand, created=now))
-            for home, key in ((HOME, box), (OTHER, BoxKey.fresh().public)):
-                await join(tx, home, key, now=now)
-            self._connection = await connect(tx, "ret-1", signer.brand, HOME, now=now)
+            for home, key in ((HOME, box), (OTHER_HOME, BoxKey.fresh().public)):
+                await insert_home(tx, home, key, now=now)
+            self._connection = await insert_connection(tx, "ret-1", signer.brand, HOME, now=now)
             granted = {"state": "granted", "terms": {"hub_signed": False}}
             await tx.execute(update(connections).where(connections.c.id == self._connection).values(**granted))
             own, secret = new_id("key"), new_secret()
             await tx.execute(
                 insert(api_keys).values(
-                    id=own, retailer="ret-1", sha256=kept(secret), label="shop", right="full", sandbox=False,
+                    id=own, retailer="ret-1", sha256=secret_digest(secret), label="shop", right="full", sandbox=False,
                     created=now,
                 )
             )  # fmt: skip
@@ -164,13 +164,13 @@ class Hub:
         """How what was asked stands."""
         return str((await self.asks("GET", f"/v1/connections/{self._asked}"))["state"])
 
-    async def sends(self, token: bytes, name: str, *, kind: Kind = Kind.DELIVERY) -> str:
+    async def sends(self, token: bytes, name: str, *, kind: JobKind = JobKind.DELIVERY) -> str:
         """Keep a delivery and a job for it, whatever it says: a hub may lie. The delivery's id."""
         now = datetime.now(UTC)
         async with self.store.writing() as tx:
             found = await tx.scalar(select(deliveries.c.id).where(deliveries.c.name == name))
-            id_ = found or await announce(tx, self._connection, name, now=now)
-            await job_store.send(tx, HOME, kind, token, now=now, delivery=id_)
+            id_ = found or await insert_delivery(tx, self._connection, name, now=now)
+            await job_store.enqueue(tx, HOME, kind, token, now=now, delivery=id_)
         return id_
 
     async def state(self, delivery: str) -> tuple[str, str | None]:
@@ -190,36 +190,38 @@ class Hub:
             rows = await tx.execute(select(events.c.data).where(events.c.object == delivery).order_by(events.c.number))
             return [row.data for row in rows]
 
-    async def chain(self) -> list[Happened]:
+    async def chain(self) -> list[BoxEvent]:
         """All that the home has said: each signed by its box, each behind the one before, none missing."""
         async with self.store.reading() as tx:
             rows = (await tx.execute(select(home_events).order_by(home_events.c.seq))).all()
-        head, found = BEGINNING, []
+        head, found = GENESIS_DIGEST, []
         for number, row in enumerate(rows, start=1):
-            said = unseal(row.token, self.key)
-            assert isinstance(said, Happened), said
+            said = verify_event(row.token, self.key)
+            assert isinstance(said, BoxEvent), said
             assert (said.seq, said.prev, said.home) == (number, head, HOME)
-            head = digest(row.token)
+            head = token_digest(row.token)
             found.append(said)
         return found
 
 
-def signing(one: Signer) -> Callable[[bytes], bytes]:
+def signing_function(one: RetailerKey) -> Callable[[bytes], bytes]:
     """What signs by this key."""
     key = one.key.private_key
     assert isinstance(key, Ed25519PrivateKey)
     return key.sign
 
 
-class Shop:
+class BrandUnderTest:
     """A brand that signs for this home."""
 
-    def __init__(self, plan: Plan, hub: Hub) -> None:
+    def __init__(self, plan: DemoPlan, hub: HubUnderTest) -> None:
         self._plan, self._hub = plan, hub
         self.signer = next(iter(plan.signers.values()))
         self._parcels = 0
 
-    def token(self, said: Offer | Cancel, *, aud: str = HOME, ago: float = 0, signer: Signer | None = None) -> bytes:
+    def token(
+        self, said: Offer | Cancel, *, aud: str = HOME, ago: float = 0, signer: RetailerKey | None = None
+    ) -> bytes:
         """Sign a message; `ago`: seconds since it was good for an hour."""
         by = signer or self.signer
         seconds = int(datetime.now(UTC).timestamp() - ago)
@@ -230,13 +232,13 @@ class Shop:
         return sign(claims, by.key, kid=by.kid)
 
     async def announces(
-        self, change: Callable[["Shop", Offer], bytes] | None = None, *, cold: float | None = None
-    ) -> Announced:
+        self, change: Callable[["BrandUnderTest", Offer], bytes] | None = None, *, cold: float | None = None
+    ) -> AnnouncedDelivery:
         """Announce a delivery for now; `change` makes another token of it than an honest one.
 
         `cold`: it goes into the fridge, and is to be kept at so many degrees at most.
         """
-        secret, now = secrets.token_bytes(COURIER_BYTES), datetime.now(UTC).replace(microsecond=0)
+        secret, now = secrets.token_bytes(COURIER_TOKEN_BYTES), datetime.now(UTC).replace(microsecond=0)
         self._parcels += 1
         section, name = self._plan.section, f"order-{secrets.token_hex(4)}"
         offer = Offer(
@@ -245,84 +247,86 @@ class Shop:
             place=next(name for name, spot in section.places.items() if (spot.fridge is None) is (cold is None)),
             max_celsius=cold,
             window=Window(start=now - timedelta(minutes=1), end=now + timedelta(hours=1)),
-            parcels=(f"PARCEL{self._parcels:06}",), courier_sha256=courier_digest(secret),
+            parcels=(f"PARCEL{self._parcels:06}",), courier_sha256=courier_token_digest(secret),
         )  # fmt: skip
         token = self.token(offer) if change is None else change(self, offer)
         id_ = await (self._hub.announces(token) if change is None else self._hub.sends(token, name))
-        return Announced(id_, name, offer.parcels[0], new_courier_code(secret), token)
+        return AnnouncedDelivery(id_, name, offer.parcels[0], new_courier_token(secret), token)
 
-    async def shows_another_key(self) -> Signer:
+    async def shows_another_key(self) -> RetailerKey:
         """Show the hub, and by it its homes, one more key, for which the one that counts vouches."""
         another = replace(self.signer, kid=f"{self.signer.kid}-next", key=private_key(secrets.token_bytes(32)))
         name, x = self.signer.brand, public_x(another.key)
-        word = Vouches(iss=name, hub=self._hub.url, iat=int(datetime.now(UTC).timestamp()), kid=another.kid, x=x)
+        word = NextKeyStatement(
+            iss=name, hub=self._hub.url, iat=int(datetime.now(UTC).timestamp()), kid=another.kid, x=x
+        )
         body = {
             "kid": another.kid, "x": x,
-            "proof": prove(signing(another), brand=name, kid=another.kid, hub=self._hub.url),
-            "vouched": said(word, signing(self.signer), kid=self.signer.kid),
+            "proof": sign_proof(signing_function(another), brand=name, kid=another.kid, hub=self._hub.url),
+            "vouched": sign_brand_statement(word, signing_function(self.signer), kid=self.signer.kid),
         }  # fmt: skip
         await self._hub.asks("POST", f"/v1/brands/{name}/keys", body)
         return another
 
-    async def cancels(self, one: Announced) -> None:
+    async def cancels(self, one: AnnouncedDelivery) -> None:
         """Withdraw it."""
         token = self.token(Cancel(id=one.name, version=2)).decode()
         await self._hub.asks("POST", f"/v1/deliveries/{one.id}/cancel", {"token": token})
 
 
 @dataclass
-class Street:
+class ThroughHub:
     """The hub, the shop, and the house that is played."""
 
-    hub: Hub
-    shop: Shop
-    play: Play
+    hub: HubUnderTest
+    shop: BrandUnderTest
+    play: ScenarioRun
 
 
 @contextlib.asynccontextmanager
-async def street(
+async def through_hub(
     folder: Path,
     *,
     rigged: bool,
-    before: Callable[[Hub, Shop], Awaitable[None]] | None = None,
-    change: Callable[[Plan], Plan] = lambda made: made,
-) -> AsyncIterator[Street]:
+    before: Callable[[HubUnderTest, BrandUnderTest], Awaitable[None]] | None = None,
+    change: Callable[[DemoPlan], DemoPlan] = lambda made: made,
+) -> AsyncIterator[ThroughHub]:
     """Start all of it, and end all of it. `before` is called with hub and shop while the box is not there yet.
 
     `change` alters the house.
     """
     async with contextlib.AsyncExitStack() as stack:
-        broker = await stack.enter_async_context(homes_broker(HOME, OTHER))
+        broker = await stack.enter_async_context(homes_broker(HOME, OTHER_HOME))
         for name in ("hub", "box"):
             (folder / name).mkdir(mode=0o700, exist_ok=True)  # it may be a disk of its own
-        store = await Store.open(f"sqlite+aiosqlite:///{folder / 'hub' / 'hub.sqlite3'}")
+        store = await HubStore.open(f"sqlite+aiosqlite:///{folder / 'hub' / 'hub.sqlite3'}")
         stack.push_async_callback(store.close)
         box = BoxKey.at(folder / "box" / "key").public
-        hub = Hub(folder, broker, store, box)
+        hub = HubUnderTest(folder, broker, store, box)
         section = HubSection(
-            url=hub.url, home=HOME, host="127.0.0.1", port=broker.port, key=OwnKey.at(folder / "hub").x,
-            password_file=account(broker, folder, HOME).password_file,
+            url=hub.url, home=HOME, host="127.0.0.1", port=broker.port, key=HubKeyPair.at(folder / "hub").x,
+            password_file=broker_account(broker, folder, HOME).password_file,
         )  # fmt: skip
-        made = change(plan(folder, fast=True))
+        made = change(make_plan(folder, fast=True))
         made = replace(made, home=made.home.model_copy(update={"hub": section}))
-        shop = Shop(made, hub)
+        shop = BrandUnderTest(made, hub)
         await hub.founded(shop.signer, box)
         await hub.begin()
         stack.push_async_callback(hub.end)
         if before is not None:
             await before(hub, shop)
-        ready = await stack.enter_async_context(stage(made, folder, say=_unheard, told=_unheard, rigged=rigged))
-        yield Street(hub, shop, Play(ready, _unheard))
+        ready = await stack.enter_async_context(open_stage(made, folder, say=_ignore, told=_ignore, rigged=rigged))
+        yield ThroughHub(hub, shop, ScenarioRun(ready, _ignore))
 
 
-def _unheard(*_said: object) -> None:
+def _ignore(*_said: object) -> None:
     """Nobody looks on."""
 
 
-async def waited(question: Callable[[], Awaitable[bool]], what: str) -> None:
+async def wait_for(question: Callable[[], Awaitable[bool]], what: str) -> None:
     """Wait until it says yes."""
     try:
-        async with asyncio.timeout(WITHIN):
+        async with asyncio.timeout(TIMEOUT_S):
             while not await question():  # noqa: ASYNC110 - what is waited for is another process's
                 await asyncio.sleep(0.05)
     except TimeoutError:

@@ -5,10 +5,10 @@ A test tells by `record_property("told", "0 of 44 refused")`.
 
 import pytest
 
-TOLD = "told"
+REPORT_KEY = "told"
 
 
-class Told:
+class MeasurementReport:
     """Collects what was told."""
 
     def __init__(self) -> None:
@@ -17,7 +17,7 @@ class Told:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A test has run (also in a worker of xdist, whose reports come here)."""
         if report.when == "call":
-            self._lines += [str(value) for name, value in report.user_properties if name == TOLD]
+            self._lines += [str(value) for name, value in report.user_properties if name == REPORT_KEY]
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Tell it."""

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from gateway.hub.config import Webhooks
-from gateway.hub.events import Type, tell
+from gateway.hub.events import Type, emit
 from gateway.hub.webhooks.connection import Lookup
-from tests.hubs import Retailer, Running, hub_file, nowhere, running
-from tests.receiver import Receiver, shared
+from tests.hubs import RetailerAccess, RunningHub, hub_file, run_hub, unknown_names
+from tests.receiver import WebhookReceiver, shared_receiver
 
-TRYING = Webhooks(private=True, plain=True)
+TEST_WEBHOOKS = Webhooks(private=True, plain=True)
 
 
-class Wall:
+class ManualWallClock:
     """The hub's time, which a test moves on."""
 
     def __init__(self) -> None:
@@ -27,10 +27,12 @@ class Wall:
         return time.time() + self.ahead
 
 
-class House:
+class WebhookHouse:
     """A hub, a receiver, a retailer."""
 
-    def __init__(self, hub: Running, receiver: Receiver, retailer: Retailer, wall: Wall) -> None:
+    def __init__(
+        self, hub: RunningHub, receiver: WebhookReceiver, retailer: RetailerAccess, wall: ManualWallClock
+    ) -> None:
         self.hub, self.receiver, self.retailer, self.wall = hub, receiver, retailer, wall
 
     async def ask(self, method: str, path: str, body: object = None, *, status: int = 200) -> Any:  # noqa: ANN401 - JSON
@@ -48,7 +50,7 @@ class House:
     async def tell(self, count: int = 1) -> None:
         async with self.hub.hub.store.writing() as tx:
             for number in range(count):
-                await tell(
+                await emit(
                     tx, self.retailer.id, Type.DELIVERY_CHANGED, "dlv-1", {"id": "dlv-1", "number": number},
                     sandbox=False, now=self.hub.hub.now(),
                 )  # fmt: skip
@@ -72,10 +74,14 @@ class House:
 
 
 @asynccontextmanager
-async def house(
-    folder: Path, webhooks: Webhooks = TRYING, *, lookup: Lookup = nowhere, receiver: Receiver | None = None
-) -> AsyncIterator[House]:
+async def webhook_house(
+    folder: Path,
+    webhooks: Webhooks = TEST_WEBHOOKS,
+    *,
+    lookup: Lookup = unknown_names,
+    receiver: WebhookReceiver | None = None,
+) -> AsyncIterator[WebhookHouse]:
     """A hub that may send to this machine, and a receiver: the shared one unless another is given."""
-    wall = Wall()
-    async with running(hub_file(folder, webhooks=webhooks), wall=wall, lookup=lookup) as hub:
-        yield House(hub, receiver or shared(), await hub.retailer(), wall)
+    wall = ManualWallClock()
+    async with run_hub(hub_file(folder, webhooks=webhooks), wall=wall, lookup=lookup) as hub:
+        yield WebhookHouse(hub, receiver or shared_receiver(), await hub.retailer(), wall)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.failure import Exit, Failure, home_of, plain
-from gateway.cli.lines import HOME
-from gateway.cli.options import HomeFile, example, tell
+from gateway.cli.failure import ExitCode, Failure, error_text, load_home
+from gateway.cli.lines import DEFAULT_HOME
+from gateway.cli.options import HomeFile, command_epilog, print_line
 
 if TYPE_CHECKING:
     from devices.simulators.control import Request
@@ -33,20 +33,20 @@ def hands(
     control: Annotated[
         Path | None, typer.Option(help="The house's socket, where it is another.", metavar="SOCKET")
     ] = None,
-    home: HomeFile = HOME,
+    home: HomeFile = DEFAULT_HOME,
 ) -> None:
     """Move the simulated house's hands, doors and faults; without an action: list them all."""
     from gateway.cli.simulation import control_socket  # noqa: PLC0415 - the other commands start without it
 
     if not actions:
-        for line in known():
-            tell(line)
+        for line in list_actions():
+            print_line(line)
         return
-    asked = [read(action, who) for action in actions]
-    asyncio.run(_do(control or control_socket(home_of(home)), list(zip(actions, asked, strict=True))))
+    asked = [parse_action(action, who) for action in actions]
+    asyncio.run(_send_actions(control or control_socket(load_home(home)), list(zip(actions, asked, strict=True))))
 
 
-def read(action: str, who: str | None) -> "Request":
+def parse_action(action: str, who: str | None) -> "Request":
     """Read an action: its name, in words or with `_`, and behind it `key=value` for what else it needs.
 
     Raises:
@@ -58,7 +58,7 @@ def read(action: str, who: str | None) -> "Request":
 
     words = action.split()
     name = "_".join(word.lower().replace("-", "_") for word in words if "=" not in word)
-    kinds = _kinds()
+    kinds = _action_fields()
     if name not in kinds:
         raise Failure(f"{name.replace('_', ' ')!r} is nothing that hands do.", "`perron hands` lists them all.")
     fields: dict[str, object] = {"do": name}
@@ -67,7 +67,7 @@ def read(action: str, who: str | None) -> "Request":
     for word in words:
         key, equals, value = word.partition("=")
         if equals:
-            fields[key] = None if value == "null" else _switch(value) if key == "on" else value
+            fields[key] = None if value == "null" else _parse_value(value) if key == "on" else value
     try:
         return REQUEST.validate_python(fields)
     except ValidationError as invalid:
@@ -77,7 +77,7 @@ def read(action: str, who: str | None) -> "Request":
         raise Failure(f"{action!r}: {where}: {wrong['msg']}.", f"{name.replace('_', ' ')} takes {takes}.") from invalid
 
 
-def _switch(value: str) -> object:
+def _parse_value(value: str) -> object:
     """A fault is on, off, or has a number or a word."""
     try:
         return json.loads(value)
@@ -85,7 +85,7 @@ def _switch(value: str) -> object:
         return value
 
 
-def _kinds() -> Mapping[str, Sequence[str]]:
+def _action_fields() -> Mapping[str, Sequence[str]]:
     """Every action there is, and what it takes."""
     from typing import get_args  # noqa: PLC0415 - only needed with the next
 
@@ -97,7 +97,7 @@ def _kinds() -> Mapping[str, Sequence[str]]:
     }
 
 
-def known() -> Iterator[str]:
+def list_actions() -> Iterator[str]:
     """One line an action: its name, what it takes, what it is."""
     from typing import get_args  # noqa: PLC0415 - only needed with the next
 
@@ -113,7 +113,7 @@ def known() -> Iterator[str]:
         yield f"{f'{name} {takes}'.strip()}: {(kind.__doc__ or '').strip()}"
 
 
-async def _do(socket: Path, asked: Sequence[tuple[str, "Request"]]) -> None:
+async def _send_actions(socket: Path, asked: Sequence[tuple[str, "Request"]]) -> None:
     from devices.simulators.control import HouseControl, Impossible  # noqa: PLC0415 - as above
 
     begin = "Start it with `perron simulate`, or name its socket with --control."
@@ -124,18 +124,20 @@ async def _do(socket: Path, asked: Sequence[tuple[str, "Request"]]) -> None:
                     answer = await house.ask(request)
                 except Impossible as error:
                     raise Failure(f"{action}: the simulated house says no: {error}.", "What stood before it is done.",
-                                  Exit.NO) from error  # fmt: skip
-                tell(f"{action}: {json.dumps(answer, ensure_ascii=False) if answer else 'done'}")
+                                  ExitCode.NO) from error  # fmt: skip
+                print_line(f"{action}: {json.dumps(answer, ensure_ascii=False) if answer else 'done'}")
     except (FileNotFoundError, ConnectionError) as error:
-        raise Failure(f"No simulated house answers at {socket} ({plain(error)}).", begin, Exit.SILENT) from error
+        raise Failure(
+            f"No simulated house answers at {socket} ({error_text(error)}).", begin, ExitCode.SILENT
+        ) from error
     except OSError as error:
-        raise Failure(f"{socket} cannot be spoken to ({plain(error)}).", begin) from error
+        raise Failure(f"{socket} cannot be spoken to ({error_text(error)}).", begin) from error
 
 
 def add(cli: typer.Typer) -> None:
     """Add the command."""
     cli.command(
-        epilog=example(
+        epilog=command_epilog(
             "perron hands",
             'perron hands --who resident "turn key" open close',
             'perron hands "fault device=front-lock fault=jam" "scan code=8L20524752032"',

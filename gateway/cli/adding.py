@@ -3,9 +3,18 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gateway.cli.failure import Failure, plain
+from gateway.cli.failure import Failure, error_text
 from gateway.cli.schema import write_for_editors
-from gateway.config.editor import NEW, NotAdded, checked, merged, section_of, text_of, value_of, written
+from gateway.config.editor import (
+    NEW_HOME_TEXT,
+    EditRejected,
+    build_section,
+    check_home,
+    parse_value,
+    read_home_text,
+    with_item,
+    write_home,
+)
 from gateway.config.editor_keys import ENTRANCE
 
 __all__ = ["ENTRANCE", "add", "begin", "fields_of"]
@@ -20,10 +29,10 @@ def add(file: Path, id_: str, kind: str, fields: Mapping[str, str], *, replace: 
         Failure: there is one of this name already, or the house would be none with it: nothing was written.
     """
     try:
-        section = section_of(kind, {key: value_of(key, value) for key, value in fields.items()})
-        text = merged(_begun(file), file, id_, section, replace=replace)
-        checked(text, file)
-    except NotAdded as why:
+        section = build_section(kind, {key: parse_value(key, value) for key, value in fields.items()})
+        text = with_item(_read_or_template(file), file, id_, section, replace=replace)
+        check_home(text, file)
+    except EditRejected as why:
         raise Failure(str(why), why.todo) from why
     _write(file, text)
     return text
@@ -37,7 +46,7 @@ def begin(file: Path) -> None:
     """
     if file.exists():
         raise Failure(f"{file} is there already.", "Add to it: `perron add ID --kind ...`, or the page Installation.")
-    _write(file, NEW)
+    _write(file, NEW_HOME_TEXT)
 
 
 def fields_of(pairs: Sequence[str]) -> dict[str, str]:
@@ -57,17 +66,17 @@ def fields_of(pairs: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _begun(file: Path) -> str:
+def _read_or_template(file: Path) -> str:
     try:
-        return text_of(file)
+        return read_home_text(file)
     except FileNotFoundError:
-        return NEW
+        return NEW_HOME_TEXT
 
 
 def _write(file: Path, text: str) -> None:
     try:
         if not file.exists():
             write_for_editors(file)
-        written(file, text)
+        write_home(file, text)
     except OSError as error:
-        raise Failure(f"{file} cannot be written ({plain(error)}).", "Nothing was written.") from error
+        raise Failure(f"{file} cannot be written ({error_text(error)}).", "Nothing was written.") from error

@@ -4,44 +4,44 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from gateway.cli.failure import Exit, Failure, home_of, plain
-from gateway.cli.lines import relative
+from gateway.cli.failure import ExitCode, Failure, error_text, load_home
+from gateway.cli.lines import relative_path
 from gateway.config.home import Home
-from gateway.evidence.folders import VISITS
+from gateway.evidence.folders import VISITS_FOLDER
 from gateway.protocol.keys import KeyUnusable, PublicKey
 from gateway.runtime.maintenance import atomic_restore, restore
-from gateway.runtime.maintenance.backup import HOUSE_FILE, STORE, Listing, make
-from gateway.runtime.maintenance.instance_lock import Occupied, alone
+from gateway.runtime.maintenance.backup import HOUSE_FILE, STORE_FILE, BackupListing, make_backup
+from gateway.runtime.maintenance.instance_lock import FolderInUse, lock_folder
 from gateway.storage import DatabaseRefused, StoreFailed
 from gateway.system.clock import Clock
 
-Tell = Callable[[str], None]
+Output = Callable[[str], None]
 
 
-def write(file: Path, target: Path, *, films: bool, tell: Tell) -> None:
+def write_backup(file: Path, target: Path, *, films: bool, tell: Output) -> None:
     """Write a backup of the box of this house file.
 
     Raises:
         Failure: there is nothing to back up, or it cannot be written; no file of that name is there then.
     """
-    home = home_of(file)
+    home = load_home(file)
     folder = home.storage.folder
-    if not (folder / STORE).is_file():
+    if not (folder / STORE_FILE).is_file():
         raise Failure(f"No box has its store in {folder}: there is nothing to back up.", "Name its house file: --home.")
     if folder in target.resolve().parents:
         raise Failure(f"{target} is in the storage folder itself.", "Name a place on another disk.")
     now = Clock(home.clock, floor=None, keep_floor=lambda _: None).now()
     try:
-        made = make(home, file, target, now, films=films)
+        made = make_backup(home, file, target, now, films=films)
     except FileExistsError as error:
         raise Failure(f"{error}.", "Name another one.") from error
     except (OSError, StoreFailed, DatabaseRefused, KeyUnusable) as error:
         todo = "Make room or name another place; run this as the box's own user."
-        raise Failure(f"No backup was written to {target}: {plain(error)}.", todo, Exit.SILENT) from error
-    tell(f"Written and synced: {relative(target)}, {_content(made.listing)}.")
+        raise Failure(f"No backup was written to {target}: {error_text(error)}.", todo, ExitCode.SILENT) from error
+    tell(f"Written and synced: {relative_path(target)}, {_content_text(made.listing)}.")
     tell("It holds the box's private key, its people and what was filmed: keep it as you keep the key to the house.")
     if made.open_to_others:
-        tell(f"Where {relative(target)} lies no rights are kept: whoever gets hold of it can read it.")
+        tell(f"Where {relative_path(target)} lies no rights are kept: whoever gets hold of it can read it.")
     if made.copied.running:
         tell(f"Not in it: the films of {len(made.copied.running)} visits that are not over yet.")
     for name in made.damaged:
@@ -50,116 +50,119 @@ def write(file: Path, target: Path, *, films: bool, tell: Tell) -> None:
         tell(f"Not in it: {path}, which the house file names. Copy it yourself.")
 
 
-def inspect(archive: Path, *, tell: Tell) -> None:
+def inspect(archive: Path, *, tell: Output) -> None:
     """Read a backup whole and say what is in it.
 
     Raises:
         Failure: it is none, or no whole one.
     """
-    listing = _read(archive)
-    tell(f"Whole: {_content(listing)}.")
+    listing = _read_listing(archive)
+    tell(f"Whole: {_content_text(listing)}.")
     tell(f"Of the box {listing.box}, key {PublicKey.from_text(listing.key).fingerprint}.")
 
 
-def put_back(archive: Path, file: Path, *, tell: Tell) -> None:
+def restore_backup(archive: Path, file: Path, *, tell: Output) -> None:
     """Put a backup back into the storage folder of this house; write the house too, where there is none.
 
     Raises:
         Failure: it cannot be put there; the text says what was left as it was.
     """
-    listing = _read(archive)
-    home = _housed(archive, listing, file, tell=tell)
-    _unpacked(archive, home)
+    listing = _read_listing(archive)
+    home = _prepare_home(archive, listing, file, tell=tell)
+    _unpack(archive, home)
     made = f"{listing.at:%Y-%m-%d %H:%M} UTC"
     tell(
-        f"Restored: {relative(home.storage.folder)}, as it was on {made}. The box that it was must not go on anywhere."
+        f"Restored: {relative_path(home.storage.folder)}, as it was on {made}. The box that it was must "
+        f"not go on anywhere."
     )
-    tell("Nothing opens yet. Start it, sign in, look after the doors and acknowledge; then each brand asks again to be"
-         " let in, and its deliveries count once they are announced anew.")  # fmt: skip
+    tell(
+        "Nothing opens yet. Start it, sign in, look after the doors and acknowledge; then each brand asks again to be"
+        " let in, and its deliveries count once they are announced anew."
+    )
     tell(f"Look at Household and Keys: who was removed, and which key was trusted no longer, after {made}, is back.")
     if not listing.films:
         tell("The films are not in this backup.")
 
 
-def _housed(archive: Path, listing: Listing, file: Path, *, tell: Tell) -> Home:
+def _prepare_home(archive: Path, listing: BackupListing, file: Path, *, tell: Output) -> Home:
     """Return the house that is there, or else put back what the backup has: whole, and marked as being restored."""
     if file.exists():
         with suppress(OSError):  # it stands, and says nothing where the house file is there
-            atomic_restore.forget(file.resolve())
-        home = home_of(file)
-        _fits(home, listing, file)
+            atomic_restore.discard_list(file.resolve())
+        home = load_home(file)
+        _check_same_home(home, listing, file)
         return home
-    files = dict(restore.house_in(archive))
+    files = dict(restore.house_files(archive))
     files[file.name] = files.pop(HOUSE_FILE.partition("/")[2])
     place = file.resolve()
     try:
-        home = home_of(atomic_restore.write(files, place))
-        _fits(home, listing, file)
+        home = load_home(atomic_restore.write_files(files, place))
+        _check_same_home(home, listing, file)
         home.storage.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with alone(home.storage.folder):
-            restore.begin(home.storage.folder)
-            atomic_restore.settle(place)
+        with lock_folder(home.storage.folder):
+            restore.mark_started(home.storage.folder)
+            atomic_restore.commit(place)
     except (OSError, ValueError) as error:
-        _taken_back(place)
-        raise Failure(f"The house's files cannot be written: {plain(error)}.", "Name another --home.") from error
-    except Occupied as occupied:
-        _taken_back(place)
-        raise Failure(str(occupied), "End it first.", Exit.SILENT) from occupied
+        _undo_prepare(place)
+        raise Failure(f"The house's files cannot be written: {error_text(error)}.", "Name another --home.") from error
+    except FolderInUse as occupied:
+        _undo_prepare(place)
+        raise Failure(str(occupied), "End it first.", ExitCode.SILENT) from occupied
     except Failure:
-        _taken_back(place)
+        _undo_prepare(place)
         raise
-    tell(f"Written: {relative(file)}" + "".join(f", {name}" for name in sorted(files) if name != file.name))
+    tell(f"Written: {relative_path(file)}" + "".join(f", {name}" for name in sorted(files) if name != file.name))
     return home
 
 
-def _taken_back(file: Path) -> None:
+def _undo_prepare(file: Path) -> None:
     with suppress(OSError, ValueError):  # the list stands: the next restore takes it back
-        atomic_restore.take_back(file)
+        atomic_restore.roll_back(file)
 
 
-def _read(archive: Path) -> Listing:
+def _read_listing(archive: Path) -> BackupListing:
     try:
-        return restore.read(archive)
-    except restore.BackupUnusable as unusable:
+        return restore.read_backup(archive)
+    except restore.InvalidBackup as unusable:
         raise Failure(f"{unusable}. Nothing was touched.", "Take another backup.") from unusable
     except OSError as error:
         raise Failure(
-            f"{archive} cannot be read: {plain(error)}.", "Name a file that `perron backup` wrote."
+            f"{archive} cannot be read: {error_text(error)}.", "Name a file that `perron backup` wrote."
         ) from error
 
 
-def _fits(home: Home, listing: Listing, file: Path) -> None:
+def _check_same_home(home: Home, listing: BackupListing, file: Path) -> None:
     if listing.box != home.box:
         raise Failure(
             f"The backup is of the box {listing.box!r}, and {file} is of {home.box!r}.", "Name the right house file."
         )
-    in_the_way = restore.foreign(home.storage.folder)
+    in_the_way = restore.foreign_files(home.storage.folder)
     if in_the_way:
         raise Failure(
             f"{home.storage.folder} is not empty ({', '.join(in_the_way[:5])}): a box is never written over.",
             "Move it away, or `perron wipe` it; then restore again.",
-            Exit.NO,
+            ExitCode.NO,
         )
 
 
-def _unpacked(archive: Path, home: Home) -> None:
+def _unpack(archive: Path, home: Home) -> None:
     folder = home.storage.folder
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with alone(folder):
+        with lock_folder(folder):
             restore.unpack(archive, folder)
-    except Occupied as occupied:
-        raise Failure(str(occupied), "End it first.", Exit.SILENT) from occupied
-    except (OSError, restore.BackupUnusable) as error:
+    except FolderInUse as occupied:
+        raise Failure(str(occupied), "End it first.", ExitCode.SILENT) from occupied
+    except (OSError, restore.InvalidBackup) as error:
         raise Failure(
-            f"{folder} is restored by half: {plain(error)}. No gateway begins there.",
+            f"{folder} is restored by half: {error_text(error)}. No gateway begins there.",
             "Mend that, then restore again: it begins anew.",
-            Exit.SILENT,
+            ExitCode.SILENT,
         ) from error
 
 
-def _content(listing: Listing) -> str:
-    visits = {item.name.split("/")[1] for item in listing.files if item.name.startswith(f"{VISITS}/")}
+def _content_text(listing: BackupListing) -> str:
+    visits = {item.name.split("/")[1] for item in listing.files if item.name.startswith(f"{VISITS_FOLDER}/")}
     size = sum(item.size for item in listing.files) / 2**20
     proofs = f"{len(visits)} visits" if listing.films else "without films"
     return f"{len(listing.files)} files, {size:.1f} MiB, log up to entry {listing.seq}, {proofs}"

@@ -6,21 +6,21 @@ import json
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 
-from gateway.cli.failure import Exit, Failure
-from gateway.cli.lines import pasted, relative, typed
-from gateway.config.broker import Broker
+from gateway.cli.failure import ExitCode, Failure
+from gateway.cli.lines import expand_commands, quoted_path, relative_path
+from gateway.config.broker import BrokerSection
 from gateway.config.errors import ConfigError
-from gateway.installation.diagnostics.trouble import hangs, trouble
-from gateway.installation.diagnostics.words import told
+from gateway.installation.diagnostics.trouble import connection_error, needs_port_check
+from gateway.installation.diagnostics.words import sentence_text
 from gateway.mqtt.client import InboundMessage, NotSent, ShortSession, connect_once
 
-ANSWER = 10.0  # seconds for the broker to take a message
-NOBODY = 0x10  # MQTT 5: taken, but nobody listens
-TRY_DOCTOR = "`perron doctor` looks for the cause."
+ACKNOWLEDGEMENT_TIMEOUT_S = 10.0  # seconds for the broker to take a message
+NO_MATCHING_SUBSCRIBERS = 0x10  # MQTT 5: taken, but nobody listens
+DOCTOR_HINT = "`perron doctor` looks for the cause."
 
 
 @contextlib.asynccontextmanager
-async def logged_in(broker: Broker, topics: Sequence[str], *, qos: int = 1) -> AsyncIterator[ShortSession]:
+async def open_session(broker: BrokerSection, topics: Sequence[str], *, qos: int = 1) -> AsyncIterator[ShortSession]:
     """Visit the broker as `broker.username`, hearing `topics`.
 
     Raises:
@@ -30,11 +30,11 @@ async def logged_in(broker: Broker, topics: Sequence[str], *, qos: int = 1) -> A
         async with connect_once(broker, topics, monotonic=asyncio.get_running_loop().time, qos=qos) as guest:
             yield guest
     except ConnectionError as error:
-        why, todo = explained(str(error), broker)
+        why, todo = explain_error(str(error), broker)
         raise Failure(
             f"There is no talking to the broker at {broker.host}:{broker.port} as {broker.username!r}: {why}.",
             todo,
-            Exit.SILENT,
+            ExitCode.SILENT,
         ) from error
     except ConfigError as error:
         raise Failure(
@@ -42,20 +42,20 @@ async def logged_in(broker: Broker, topics: Sequence[str], *, qos: int = 1) -> A
         ) from error
 
 
-def explained(error: str, broker: Broker) -> tuple[str, str]:
+def explain_error(error: str, broker: BrokerSection) -> tuple[str, str]:
     """Put what the network or the broker said into words, with what to do about it."""
-    said, todo = trouble(error, broker, listens=hangs(error, broker) and _reached(broker))
-    return told(said, "en", show=relative), typed(told(todo, "en", show=pasted))
+    said, todo = connection_error(error, broker, listens=needs_port_check(error, broker) and _is_reachable(broker))
+    return sentence_text(said, "en", show=relative_path), expand_commands(sentence_text(todo, "en", show=quoted_path))
 
 
-def _reached(broker: Broker) -> bool:
+def _is_reachable(broker: BrokerSection) -> bool:
     """Whether the broker's port takes connections."""
     with contextlib.suppress(OSError), socket.create_connection((broker.host, broker.port), timeout=1):
         return True
     return False
 
 
-async def say(guest: ShortSession, topic: str, payload: bytes, *, expiry: int | None = None) -> None:
+async def publish(guest: ShortSession, topic: str, payload: bytes, *, expiry: int | None = None) -> None:
     """Publish once and wait until the broker has it and somebody listens.
 
     Raises:
@@ -63,28 +63,30 @@ async def say(guest: ShortSession, topic: str, payload: bytes, *, expiry: int | 
     """
     outcome = guest.publish(topic, payload, expiry=expiry)
     if isinstance(outcome, NotSent):
-        raise Failure(f"Nothing was sent to {topic}: {outcome.why.value}.", TRY_DOCTOR, Exit.SILENT)
+        raise Failure(f"Nothing was sent to {topic}: {outcome.why.value}.", DOCTOR_HINT, ExitCode.SILENT)
     try:
-        async with asyncio.timeout(ANSWER):
+        async with asyncio.timeout(ACKNOWLEDGEMENT_TIMEOUT_S):
             code = (await outcome.acknowledged).code
     except TimeoutError:
         raise Failure(
-            f"The broker does not say within {ANSWER:.0f} s that it took what was sent to {topic}.",
+            f"The broker does not say within {ACKNOWLEDGEMENT_TIMEOUT_S:.0f} s that it took what was sent to {topic}.",
             "It may have arrived: look.",
-            Exit.SILENT,
+            ExitCode.SILENT,
         ) from None
     if code is None:
-        raise Failure(f"The broker was lost while sending to {topic}.", "It may have arrived: look.", Exit.SILENT)
+        raise Failure(f"The broker was lost while sending to {topic}.", "It may have arrived: look.", ExitCode.SILENT)
     if code >= 0x80:
         raise Failure(
             f"The broker does not let this account write to {topic} (MQTT 5 reason {code:#x}).",
             "Write the broker's files anew with `perron broker-config`, and let it read them.",
         )
-    if code == NOBODY:
-        raise Failure(f"Nobody listens to {topic}.", "Is the gateway running? Start it with `perron run`.", Exit.SILENT)
+    if code == NO_MATCHING_SUBSCRIBERS:
+        raise Failure(
+            f"Nobody listens to {topic}.", "Is the gateway running? Start it with `perron run`.", ExitCode.SILENT
+        )
 
 
-async def heard(
+async def wait_for_message(
     guest: ShortSession, wanted: Callable[[InboundMessage], bool], *, within: float
 ) -> InboundMessage | None:
     """Wait for a message that is `wanted`; None when none came in time (seconds)."""
@@ -98,7 +100,7 @@ async def heard(
         return None
 
 
-def body_of(incoming: InboundMessage) -> dict[str, object]:
+def json_body(incoming: InboundMessage) -> dict[str, object]:
     """Read a message as one JSON object; what is none is empty."""
     try:
         body = json.loads(incoming.payload)

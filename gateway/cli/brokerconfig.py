@@ -10,28 +10,28 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.failure import Exit, Failure, home_of, plain
-from gateway.cli.lines import HOME
-from gateway.cli.options import HomeFile, example, tell
+from gateway.cli.failure import ExitCode, Failure, error_text, load_home
+from gateway.cli.lines import DEFAULT_HOME
+from gateway.cli.options import HomeFile, command_epilog, print_line
 
 if TYPE_CHECKING:  # `perron --help` answers without them
     from gateway.config.home import Home
     from gateway.mqtt.mosquitto.provisioning import BrokerListener
     from gateway.system.pki.broker import BrokerCertificate
 
-SECURE = 8883  # IANA's port of MQTT by TLS
+DEFAULT_TLS_PORT = 8883  # IANA's port of MQTT by TLS
 
 
 def broker_config(  # noqa: PLR0913 - one argument an option of the command
     folder: Annotated[Path, typer.Argument(help="Where the broker's files and the passwords go.")],
     *,
-    home: HomeFile = HOME,
+    home: HomeFile = DEFAULT_HOME,
     listen: Annotated[
         str | None, typer.Option(help="Where to listen; beyond this machine by TLS only.", metavar="ADDRESS")
     ] = None,
     tls_port: Annotated[
         int, typer.Option(help="The port of --listen, where broker itself speaks plainly.", min=1, max=65535)
-    ] = SECURE,
+    ] = DEFAULT_TLS_PORT,
     name: Annotated[
         list[str] | None, typer.Option(help="A name or address by which devices reach it (repeat it for more).")
     ] = None,
@@ -63,28 +63,28 @@ def broker_config(  # noqa: PLR0913 - one argument an option of the command
     """
     from gateway.mqtt.mosquitto.provisioning import write, write_radio  # noqa: PLC0415 - the other commands start without it
 
-    with _told(folder):
-        before = _Before() if afresh else _before(folder)
-        user = _user(user or before.user)
+    with _as_failure(folder):
+        before = _PreviousOptions() if afresh else _read_previous(folder)
+        user = _check_user(user or before.user)
         if radio:
-            write_radio(folder, port=port, base=base_topic(base), user=user)
-            return _tell_radio(folder, port, base)
-        house = home_of(home)
+            write_radio(folder, port=port, base=check_base_topic(base), user=user)
+            return _print_radio_steps(folder, port, base)
+        house = load_home(home)
         if check:
-            return _check(folder, house, user)
+            return _print_weaknesses(folder, house, user)
         if renew:
-            return _renew(folder, house, user)
+            return _renew_certificate(folder, house, user)
         _refuse_weak(folder, house, user)
         host, beyond = _listeners(house, listen, tls_port, before)
         certificate = write(
             folder, house, host=host, port=house.broker.port, user=user, beyond=beyond,
             homeassistant=homeassistant or before.homeassistant, names=name or before.names,
         )  # fmt: skip
-    return _tell_house(folder, certificate)
+    return _print_home_steps(folder, certificate)
 
 
 @contextmanager
-def _told(folder: Path) -> Iterator[None]:
+def _as_failure(folder: Path) -> Iterator[None]:
     """Say what went wrong.
 
     Raises:
@@ -97,12 +97,12 @@ def _told(folder: Path) -> Iterator[None]:
     except WeakBrokerSetup as weak:
         raise Failure(str(weak), weak.todo) from weak
     except OSError as error:
-        raise Failure(f"{folder} cannot be used ({plain(error)}).", "Name another folder.") from error
+        raise Failure(f"{folder} cannot be used ({error_text(error)}).", "Name another folder.") from error
     except ValueError as error:
         raise Failure(f"{error}.", "Move that file away; a new authority has to be given to every device.") from error
 
 
-def _user(name: str | None) -> str | None:
+def _check_user(name: str | None) -> str | None:
     """Take who mosquitto will be.
 
     Raises:
@@ -122,7 +122,7 @@ def _user(name: str | None) -> str | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Before:
+class _PreviousOptions:
     """What was said of a folder when it was written the last time: it holds until something else is said."""
 
     listeners: tuple["BrokerListener", ...] = ()
@@ -131,16 +131,16 @@ class _Before:
     homeassistant: bool = False
 
 
-def _before(folder: Path) -> _Before:
+def _read_previous(folder: Path) -> _PreviousOptions:
     """Read it out of what lies there; nothing of a configuration that somebody else wrote."""
-    from gateway.config.broker_acl import HOMEASSISTANT  # noqa: PLC0415 - the other commands start without it
+    from gateway.config.broker_acl import HOMEASSISTANT_ACCOUNT  # noqa: PLC0415 - the other commands start without it
     from gateway.mqtt.mosquitto.audit import foreign, runs_as  # noqa: PLC0415 - the same
     from gateway.mqtt.mosquitto.provisioning import BrokerListener  # noqa: PLC0415 - the same
-    from gateway.system.pki.broker import spoken_for  # noqa: PLC0415 - the same
+    from gateway.system.pki.broker import broker_certificate_names  # noqa: PLC0415 - the same
 
     conf = folder / "mosquitto.conf"
     if not conf.exists() or foreign(folder) is not None:
-        return _Before()
+        return _PreviousOptions()
     found: list[BrokerListener] = []
     for line in conf.read_text(encoding="utf-8").splitlines():
         word, _, value = line.partition(" ")
@@ -149,27 +149,29 @@ def _before(folder: Path) -> _Before:
             found.append(BrokerListener(host=host, port=int(port)))
         elif word == "certfile":
             found[-1] = replace(found[-1], tls=True)
-    return _Before(listeners=tuple(found), names=spoken_for(folder), user=runs_as(folder),
-                   homeassistant=(folder / f"{HOMEASSISTANT}.password").exists())  # fmt: skip
+    return _PreviousOptions(listeners=tuple(found), names=broker_certificate_names(folder), user=runs_as(folder),
+                   homeassistant=(folder / f"{HOMEASSISTANT_ACCOUNT}.password").exists())  # fmt: skip
 
 
-def _listeners(home: "Home", listen: str | None, tls_port: int, before: _Before) -> tuple[str, "BrokerListener | None"]:
+def _listeners(
+    home: "Home", listen: str | None, tls_port: int, before: _PreviousOptions
+) -> tuple[str, "BrokerListener | None"]:
     """Where the house's own listener is, and the one for other machines, if they have one of their own."""
     from gateway.mqtt.mosquitto.provisioning import ANY_ADDRESS, BrokerListener  # noqa: PLC0415 - the other commands start without it
-    from gateway.system.addresses import on_loopback  # noqa: PLC0415 - the same
+    from gateway.system.addresses import is_loopback_host  # noqa: PLC0415 - the same
 
     if home.broker.tls is not None:
         everywhere = next((known.host for known in before.listeners if known.host in ANY_ADDRESS), None)
         return listen or everywhere or home.broker.host, None
     if listen is None:
-        kept = (known for known in before.listeners if known.tls and not on_loopback(known.host))
+        kept = (known for known in before.listeners if known.tls and not is_loopback_host(known.host))
         return home.broker.host, next(kept, None)
-    if on_loopback(listen):
+    if is_loopback_host(listen):
         return listen, None
     return home.broker.host, BrokerListener(host=listen, port=tls_port, tls=True)
 
 
-def _check(folder: Path, home: "Home", user: str | None) -> None:
+def _print_weaknesses(folder: Path, home: "Home", user: str | None) -> None:
     """Say what is weak.
 
     Raises:
@@ -182,10 +184,10 @@ def _check(folder: Path, home: "Home", user: str | None) -> None:
         raise Failure(f"{folder} holds no mosquitto.conf: nothing was looked at.", "Name the broker's folder.")
     found = weaknesses(folder, home, user=user)
     for weak in found:
-        tell(f"{weak.what} {weak.todo}")
+        print_line(f"{weak.what} {weak.todo}")
     if found:
-        raise typer.Exit(Exit.NO)
-    tell(f"Nothing is weak in {folder}.")
+        raise typer.Exit(ExitCode.NO)
+    print_line(f"Nothing is weak in {folder}.")
 
 
 def _refuse_weak(folder: Path, home: "Home", user: str | None) -> None:
@@ -202,25 +204,29 @@ def _refuse_weak(folder: Path, home: "Home", user: str | None) -> None:
         raise Failure("\n".join(f"{weak.what} {weak.todo}" for weak in found), "Nothing was written.")
 
 
-def _tell_house(folder: Path, certificate: "BrokerCertificate | None") -> None:
+def _print_home_steps(folder: Path, certificate: "BrokerCertificate | None") -> None:
     from gateway.mqtt.mosquitto.provisioning import reload  # noqa: PLC0415 - the other commands start without it
 
-    tell(f"Written to {folder}: mosquitto.conf, access, passwords, and a .password file for every account.")
+    print_line(f"Written to {folder}: mosquitto.conf, access, passwords, and a .password file for every account.")
     if certificate is not None:
-        _tell_certificate(certificate)
+        _print_certificate(certificate)
     for pid in reload(folder):
-        tell(f"The mosquitto that runs with it ({pid}) was told to read it anew; another listener needs a restart.")
+        print_line(
+            f"The mosquitto that runs with it ({pid}) was told to read it anew; another listener needs a restart."
+        )
 
 
-def _tell_certificate(certificate: "BrokerCertificate") -> None:
-    from gateway.system.pki.pages import spaced  # noqa: PLC0415 - the other commands start without it
+def _print_certificate(certificate: "BrokerCertificate") -> None:
+    from gateway.system.pki.pages import format_fingerprint  # noqa: PLC0415 - the other commands start without it
 
-    tell(f"Devices trust {certificate.authority}, SHA-256 {spaced(certificate.fingerprint)}.")
-    tell(f"The certificate is for {', '.join(certificate.names)}, until {certificate.until:%Y-%m-%d}. Have it renewed"
-         " each day: `perron broker-config FOLDER --renew` does it when it is time.")  # fmt: skip
+    print_line(f"Devices trust {certificate.authority}, SHA-256 {format_fingerprint(certificate.fingerprint)}.")
+    print_line(
+        f"The certificate is for {', '.join(certificate.names)}, until {certificate.until:%Y-%m-%d}. Have it renewed"
+        " each day: `perron broker-config FOLDER --renew` does it when it is time."
+    )
 
 
-def _renew(folder: Path, home: "Home", user: str | None) -> None:
+def _renew_certificate(folder: Path, home: "Home", user: str | None) -> None:
     """Renew the certificate if it is time.
 
     Raises:
@@ -228,24 +234,24 @@ def _renew(folder: Path, home: "Home", user: str | None) -> None:
     """
     from gateway.mqtt.mosquitto.provisioning import hand_over, reload  # noqa: PLC0415 - the other commands start without it
     from gateway.system.clock import machine_time  # noqa: PLC0415 - the same
-    from gateway.system.pki.broker import renewed  # noqa: PLC0415 - the same
+    from gateway.system.pki.broker import renew_broker_certificate  # noqa: PLC0415 - the same
 
-    certificate = renewed(folder, box=home.box, now=machine_time())
+    certificate = renew_broker_certificate(folder, box=home.box, now=machine_time())
     if certificate is None:
         raise Failure(f"{folder} holds no certificate of a broker.", "Write one: `perron broker-config FOLDER`.")
     if not certificate.anew:
-        return tell(f"The certificate is good until {certificate.until:%Y-%m-%d}: it is not time yet.")
+        return print_line(f"The certificate is good until {certificate.until:%Y-%m-%d}: it is not time yet.")
     hand_over(folder, user)
-    tell(f"Renewed: good until {certificate.until:%Y-%m-%d}, under the same authority.")
+    print_line(f"Renewed: good until {certificate.until:%Y-%m-%d}, under the same authority.")
     running = reload(folder)
     for pid in running:
-        tell(f"mosquitto ({pid}) was told to read it; who is connected stays so.")
+        print_line(f"mosquitto ({pid}) was told to read it; who is connected stays so.")
     if not running:
-        tell("No mosquitto of this machine that may be told runs with these files: let yours read them (SIGHUP).")
+        print_line("No mosquitto of this machine that may be told runs with these files: let yours read them (SIGHUP).")
     return None
 
 
-def base_topic(text: str) -> str:
+def check_base_topic(text: str) -> str:
     """Take a base topic that is one.
 
     Raises:
@@ -257,17 +263,19 @@ def base_topic(text: str) -> str:
     return text
 
 
-def _tell_radio(folder: Path, port: int, base: str) -> None:
-    tell(f"Written to {folder}: mosquitto.conf, access, passwords, guard.password and bridge.password.")
-    tell(f"Start it beside the radio: `mosquitto -c {folder}/mosquitto.conf`. It listens on 127.0.0.1:{port} alone.")
-    tell(f"The radio's bridge ({base}) logs in there as `bridge`, `perron guard` as `guard`, and nobody else.")
+def _print_radio_steps(folder: Path, port: int, base: str) -> None:
+    print_line(f"Written to {folder}: mosquitto.conf, access, passwords, guard.password and bridge.password.")
+    print_line(
+        f"Start it beside the radio: `mosquitto -c {folder}/mosquitto.conf`. It listens on 127.0.0.1:{port} alone."
+    )
+    print_line(f"The radio's bridge ({base}) logs in there as `bridge`, `perron guard` as `guard`, and nobody else.")
 
 
 def add(cli: typer.Typer) -> None:
     """Add the command."""
     cli.command(
         name="broker-config",
-        epilog=example(
+        epilog=command_epilog(
             "perron broker-config config/accounts",
             "mosquitto -c config/accounts/mosquitto.conf",
             "perron broker-config config/accounts --listen 0.0.0.0 --name perron.home.arpa",

@@ -6,45 +6,50 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from gateway.cli.failure import Failure, plain
-from gateway.cli.keys import read_key, signer
-from gateway.protocol.brand_statement import LONGEST, Asks, Ends, said
+from gateway.cli.failure import Failure, error_text
+from gateway.cli.keys import read_key, signing_function
+from gateway.protocol.brand_statement import (
+    MAX_REQUEST_LIFETIME_S,
+    ConsentStatement,
+    EndStatement,
+    sign_brand_statement,
+)
 from gateway.protocol.consent_request import AskedTerms
 from gateway.system.clock import machine_time
-from gateway.system.located_yaml import Misread, parse
+from gateway.system.located_yaml import InvalidYaml, parse_yaml
 from gateway.system.regular_file import read_text
 
 
-def terms(file: Path) -> AskedTerms:
+def read_terms(file: Path) -> AskedTerms:
     """Read the terms that are asked for.
 
     Raises:
         Failure: the file holds none.
     """
     try:
-        return AskedTerms.model_validate_json(json.dumps(parse(read_text(file)).data))
+        return AskedTerms.model_validate_json(json.dumps(parse_yaml(read_text(file)).data))
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False, include_context=False)[0]
         where = ".".join(map(str, first["loc"])) or "the whole"
         todo = "See the example in `perron retailer connect --help`."
         raise Failure(f"{file}: {where}: {first['msg']}.", todo) from error
-    except Misread as error:
+    except InvalidYaml as error:
         raise Failure(f"{file}:{error.spot.line}:{error.spot.column}: {error}.", "Correct the file.") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise Failure(f"{file}: cannot be read ({plain(error)}).", "Name a file with the terms.") from error
+        raise Failure(f"{file}: cannot be read ({error_text(error)}).", "Name a file with the terms.") from error
 
 
-def question(key_file: Path, brand: str, name: str, asked: AskedTerms, hub: str) -> str:
+def sign_question(key_file: Path, brand: str, name: str, asked: AskedTerms, hub: str) -> str:
     """Sign a question; it lives for a month, so that the customer has time to open the page."""
     now = int(machine_time().timestamp())
-    word = Asks(
-        iss=brand, hub=hub.rstrip("/"), iat=now, exp=now + LONGEST, name=name, asked=asked,
+    word = ConsentStatement(
+        iss=brand, hub=hub.rstrip("/"), iat=now, exp=now + MAX_REQUEST_LIFETIME_S, name=name, asked=asked,
         jti=secrets.token_urlsafe(16),
     )  # fmt: skip
-    return said(word, signer(read_key(key_file), key_file), kid=key_file.stem)
+    return sign_brand_statement(word, signing_function(read_key(key_file), key_file), kid=key_file.stem)
 
 
-def ending(key_file: Path, brand: str, connection: str, hub: str) -> str:
+def sign_ending(key_file: Path, brand: str, connection: str, hub: str) -> str:
     """Sign that the brand wants no more of a connection."""
-    word = Ends(iss=brand, hub=hub.rstrip("/"), iat=int(machine_time().timestamp()), connection=connection)
-    return said(word, signer(read_key(key_file), key_file), kid=key_file.stem)
+    word = EndStatement(iss=brand, hub=hub.rstrip("/"), iat=int(machine_time().timestamp()), connection=connection)
+    return sign_brand_statement(word, signing_function(read_key(key_file), key_file), kid=key_file.stem)

@@ -10,9 +10,9 @@ from typing import Any
 from devices.reports import ScanReport
 from devices.simulators import control as ask
 from devices.vendors import VENDORS
-from gateway.cli.broker import TRY_DOCTOR, heard, logged_in, say
-from gateway.cli.failure import Exit, Failure
-from gateway.cli.lines import command, relative
+from gateway.cli.broker import DOCTOR_HINT, open_session, publish, wait_for_message
+from gateway.cli.failure import ExitCode, Failure
+from gateway.cli.lines import command_line, relative_path
 from gateway.cli.simulation import control_socket
 from gateway.config.devices import LockDevice
 from gateway.config.home import EntranceSection, Home
@@ -21,23 +21,23 @@ from gateway.config.topics import device_topic, entrance_topic
 from gateway.domain.visit.commands import ScanAnswer
 from gateway.domain.visit.state import DoorResult, Refusal
 from gateway.mqtt.client import InboundMessage, ShortSession
-from gateway.runtime.notifications.texts import REFUSALS
+from gateway.runtime.notifications.texts import REFUSAL_TEXTS
 from gateway.system.i18n import SOURCE
 
-ANSWER = 5.0  # seconds for the gateway to answer a scan
-STORED = 1.0  # seconds for the broker to hand out what it keeps
-MARGIN = 10.0  # seconds beyond what the entrance's own waiting times allow
-PACE = 1.0  # seconds for each thing that the simulated courier does
+ANSWER_TIMEOUT_S = 5.0  # seconds for the gateway to answer a scan
+RETAINED_TIMEOUT_S = 1.0  # seconds for the broker to hand out what it keeps
+TIMEOUT_MARGIN_S = 10.0  # seconds beyond what the entrance's own waiting times allow
+ACTION_INTERVAL_S = 1.0  # seconds for each thing that the simulated courier does
 
 REMEDIES: Mapping[Refusal, str] = {
     Refusal.UNKNOWN_CODE: "No delivery that is announced here has this code:"
     " `perron retailer announce FILE` announces one.",
     Refusal.COURIER_NOT_PROVEN: "Scan the courier's code within the same minute: `perron scan PARCEL COURIER`.",
-    Refusal.NOT_READY: TRY_DOCTOR,
-    Refusal.CLOCK_UNTRUSTED: TRY_DOCTOR,
-    Refusal.CAMERA_UNAVAILABLE: TRY_DOCTOR,
+    Refusal.NOT_READY: DOCTOR_HINT,
+    Refusal.CLOCK_UNTRUSTED: DOCTOR_HINT,
+    Refusal.CAMERA_UNAVAILABLE: DOCTOR_HINT,
 }
-CARRIES_IN: tuple[tuple[str, ask.Request], ...] = (
+CARRY_IN_ACTIONS: tuple[tuple[str, ask.Request], ...] = (
     ("opens the door", ask.OpenDoor()),
     ("goes in", ask.WalkIn()),
     ("puts the parcel down", ask.PutParcel()),
@@ -46,11 +46,11 @@ CARRIES_IN: tuple[tuple[str, ask.Request], ...] = (
     ("goes away", ask.Leave()),
 )
 
-Tell = Callable[[str], None]
+Output = Callable[[str], None]
 Body = Mapping[str, Any]
 
 
-def scanner_of(home: Home, scanner: str | None) -> str:
+def resolve_scanner(home: Home, scanner: str | None) -> str:
     """Take the scanner that is meant: the named one, or the only one.
 
     Raises:
@@ -67,7 +67,7 @@ def scanner_of(home: Home, scanner: str | None) -> str:
     return scanner
 
 
-async def hold(home: Home, code: str, scanner: str) -> str:
+async def present_code(home: Home, code: str, scanner: str) -> str:
     """Hold `code` before the scanner and say which way it went.
 
     Where the simulated house runs, a courier in it holds the code up. Else the code is published in the scanner's own
@@ -77,24 +77,26 @@ async def hold(home: Home, code: str, scanner: str) -> str:
         Failure: it could not be done.
     """
     with suppress(FileNotFoundError, ConnectionError):
-        await _in_the_house(control_socket(home), ask.Scan(code=code, scanner=scanner))
+        await _simulate(control_socket(home), ask.Scan(code=code, scanner=scanner))
         return f"held before {scanner} of the simulated house"
     device = home.devices[scanner]
-    async with logged_in(home.broker.account(scanner), []) as guest:
+    async with open_session(home.broker.account(scanner), []) as guest:
         for letter in VENDORS[device.vendor].encode_report(ScanReport(code=code), device.plate):
-            await say(guest, device_topic(home, scanner, letter.suffix), letter.payload, expiry=int(ANSWER))
+            await publish(
+                guest, device_topic(home, scanner, letter.suffix), letter.payload, expiry=int(ANSWER_TIMEOUT_S)
+            )
     return f"published as {scanner}"
 
 
-async def _in_the_house(socket: Path, request: ask.Request) -> None:
+async def _simulate(socket: Path, request: ask.Request) -> None:
     try:
         async with ask.HouseControl(socket) as house:
             await house.ask(request)
     except ask.Impossible as error:
-        raise Failure(f"The simulated house says no: {error}.", "See what it tells of itself.", Exit.NO) from error
+        raise Failure(f"The simulated house says no: {error}.", "See what it tells of itself.", ExitCode.NO) from error
 
 
-async def scan(home: Home, codes: tuple[str, ...], scanner: str, *, deliver: bool, tell: Tell) -> bool:
+async def scan(home: Home, codes: tuple[str, ...], scanner: str, *, deliver: bool, tell: Output) -> bool:
     """Hold the codes before the scanner one after the other, and tell what the door says until it says go or no.
 
     `deliver`: on go, the courier of the simulated house carries the parcel in, and all is told until the film is
@@ -110,15 +112,15 @@ async def scan(home: Home, codes: tuple[str, ...], scanner: str, *, deliver: boo
                  if scanner in section.scanners}  # fmt: skip
     if not entrances:
         raise Failure(f"No entrance has the scanner {scanner!r}.", "Name it under `scanners:` of an entrance.")
-    async with logged_in(home.broker.account("installer"), [BRIDGE_STATE, *entrances]) as guest:
-        there = await heard(guest, lambda i: i.topic == BRIDGE_STATE, within=STORED)
-        door = _Door(home, guest, scanner, next(iter(entrances.values())), tell)
+    async with open_session(home.broker.account("installer"), [BRIDGE_STATE, *entrances]) as guest:
+        there = await wait_for_message(guest, lambda i: i.topic == BRIDGE_STATE, within=RETAINED_TIMEOUT_S)
+        door = _EntranceListener(home, guest, scanner, next(iter(entrances.values())), tell)
         word: ScanAnswer | None = None
         for code in codes:
-            tell(f"…{code[-4:]}: {await hold(home, code, scanner)}.")
+            tell(f"…{code[-4:]}: {await present_code(home, code, scanner)}.")
             if there is None or there.payload != b'{"state":"online"}':
                 raise Failure("Nobody answers: no gateway is connected to the broker.",
-                              "Start it with `perron run`, then scan again.", Exit.SILENT)  # fmt: skip
+                              "Start it with `perron run`, then scan again.", ExitCode.SILENT)  # fmt: skip
             word = await door.answer()
             if word is ScanAnswer.NO:
                 return False
@@ -129,14 +131,14 @@ async def scan(home: Home, codes: tuple[str, ...], scanner: str, *, deliver: boo
         return word is not ScanAnswer.NO
 
 
-class _Door:
+class _EntranceListener:
     """What one entrance says, as it is heard on its event topic, told in a person's words."""
 
-    def __init__(self, home: Home, guest: ShortSession, scanner: str, section: EntranceSection, tell: Tell) -> None:
-        self._home, self._guest, self._scanner, self._section, self._tell = home, guest, scanner, section, tell
+    def __init__(self, home: Home, guest: ShortSession, scanner: str, section: EntranceSection, tell: Output) -> None:
+        self._home, self._session, self._scanner, self._section, self._tell = home, guest, scanner, section, tell
         self._visit = ""
 
-    async def _next(self, *kinds: str, within: float) -> Body | None:
+    async def _wait_for_event(self, *kinds: str, within: float) -> Body | None:
         """Wait for the next event of one of these kinds that concerns our scan; None when none came in time."""
         found: list[Body] = []
 
@@ -147,7 +149,7 @@ class _Door:
                 found.append(body)
             return bool(found)
 
-        await heard(self._guest, wanted, within=within)
+        await wait_for_message(self._session, wanted, within=within)
         return found[0] if found else None
 
     async def answer(self) -> ScanAnswer:
@@ -156,19 +158,19 @@ class _Door:
         Raises:
             Failure: there is none.
         """
-        answer = await self._next("answer", within=ANSWER)
+        answer = await self._wait_for_event("answer", within=ANSWER_TIMEOUT_S)
         if answer is None:
             merge = f"{self._section.timing.merge:g} s"
-            raise Failure(f"The gateway does not answer within {ANSWER:.0f} s.",
+            raise Failure(f"The gateway does not answer within {ANSWER_TIMEOUT_S:.0f} s.",
                           f"The same code again within {merge} counts as one scan: then wait and scan again. Else"
-                          " `perron doctor` looks for the cause.", Exit.SILENT)  # fmt: skip
-        return self._worded(answer)
+                          " `perron doctor` looks for the cause.", ExitCode.SILENT)  # fmt: skip
+        return self._report(answer)
 
-    def _worded(self, answer: Body) -> ScanAnswer:
+    def _report(self, answer: Body) -> ScanAnswer:
         word = ScanAnswer(answer["word"])
         self._visit = answer["scan"]
         refusal = None if answer["refusal"] is None else Refusal(answer["refusal"])
-        why = "" if refusal is None else f" ({REFUSALS[refusal].to(SOURCE)})"
+        why = "" if refusal is None else f" ({REFUSAL_TEXTS[refusal].to(SOURCE)})"
         self._tell(f"The door says {word.value}{why}.")
         if refusal is not None and refusal in REMEDIES:
             self._tell(REMEDIES[refusal])
@@ -177,7 +179,7 @@ class _Door:
     async def until_go(self) -> ScanAnswer:
         """After a wait: tell what is awaited, until it is go or no. Still `WAIT` where the other half lacks."""
         timing = self._section.timing
-        if await self._next("ring", within=STORED) is None:
+        if await self._wait_for_event("ring", within=RETAINED_TIMEOUT_S) is None:
             self._tell(f"It waits for the other half, the parcel's code or the courier's: scan it within"
                        f" {timing.courier:g} s.")  # fmt: skip
             return ScanAnswer.WAIT
@@ -185,12 +187,14 @@ class _Door:
         lock = self._home.devices[self._section.lock]
         latency = lock.latency if isinstance(lock, LockDevice) else 0.0
         while True:
-            longest = timing.ring + timing.approval + timing.live + latency + MARGIN
-            event = await self._next("answer", "phase", "house", within=longest)
+            longest = timing.ring + timing.approval + timing.live + latency + TIMEOUT_MARGIN_S
+            event = await self._wait_for_event("answer", "phase", "house", within=longest)
             if event is None:
-                raise Failure(f"The gateway said neither go nor no within {longest:.0f} s.", TRY_DOCTOR, Exit.SILENT)
+                raise Failure(
+                    f"The gateway said neither go nor no within {longest:.0f} s.", DOCTOR_HINT, ExitCode.SILENT
+                )
             if event["kind"] == "answer" and event["word"] != ScanAnswer.WAIT:
-                return self._worded(event)
+                return self._report(event)
             if event["kind"] == "house":
                 self._tell("The visit is over and the door stayed shut: somebody answered the bell.")
                 return ScanAnswer.NO
@@ -199,28 +203,28 @@ class _Door:
 
     async def carry_in(self) -> bool:
         """Let the simulated courier carry the parcel in; tell until the film is sealed. True once locked again."""
-        for told, request in CARRIES_IN:
+        for told, request in CARRY_IN_ACTIONS:
             try:
-                await _in_the_house(control_socket(self._home), request)
+                await _simulate(control_socket(self._home), request)
             except OSError as error:
                 raise Failure(
-                    "The simulated house has ended.", "Start it again: `perron simulate`.", Exit.SILENT
+                    "The simulated house has ended.", "Start it again: `perron simulate`.", ExitCode.SILENT
                 ) from error
             self._tell(f"The courier {told}.")
-            await asyncio.sleep(PACE)
+            await asyncio.sleep(ACTION_INTERVAL_S)
         timing = self._section.timing
-        house = await self._next("house", within=timing.stable + 3 * timing.relock + MARGIN)
+        house = await self._wait_for_event("house", within=timing.stable + 3 * timing.relock + TIMEOUT_MARGIN_S)
         if house is None or house["house"] != DoorResult.LOCKED_AGAIN:
             self._tell("The door is not proven locked again: the gateway's log says why.")
             return False
         self._tell(f"The door is locked again. The film runs on for {timing.post_roll:g} s, then it is sealed.")
-        sealed = timing.post_roll + timing.film_closes + MARGIN
-        while (event := await self._next("phase", within=sealed)) is not None:
+        sealed = timing.post_roll + timing.film_closes + TIMEOUT_MARGIN_S
+        while (event := await self._wait_for_event("phase", within=sealed)) is not None:
             if event["phase"] == "ready":
                 box = self._home.storage.folder
-                visit, key = relative(box / "visits" / self._visit), relative(box / "key" / "box.pub.pem")
+                visit, key = relative_path(box / "visits" / self._visit), relative_path(box / "key" / "box.pub.pem")
                 self._tell("Sealed. Check it:")
-                self._tell(f"  $ {command('verify', visit, '--key', key)}")
+                self._tell(f"  $ {command_line('verify', visit, '--key', key)}")
                 return True
         self._tell("The film is not sealed yet: the gateway's log says why.")
         return True

@@ -14,45 +14,45 @@ from urllib.parse import quote
 from joserfc.jwk import OKPKey
 from pydantic import ValidationError
 
-from gateway.cli.broker import heard, logged_in, say
-from gateway.cli.failure import Exit, Failure, plain
+from gateway.cli.broker import open_session, publish, wait_for_message
+from gateway.cli.failure import ExitCode, Failure, error_text
 from gateway.cli.keys import read_key
-from gateway.config.home import Home, Pages
-from gateway.config.topics import OFFER, RESULT
-from gateway.domain.delivery.barcodes import courier_digest, new_courier_code
-from gateway.domain.delivery.promise import Claims, Result
-from gateway.hub.sdk.hub import Hub
+from gateway.config.home import Home, PagesSection
+from gateway.config.topics import OFFER_TOPIC, RESULT_TOPIC
+from gateway.domain.delivery.barcodes import courier_token_digest, new_courier_token
+from gateway.domain.delivery.promise import Claims, DeliveryResult
+from gateway.hub.sdk.hub import RetailerClient
 from gateway.mqtt.packets import InboundMessage
 from gateway.protocol.jws import sign
 from gateway.system.clock import Clock, machine_time
-from gateway.system.located_yaml import Misread, parse
+from gateway.system.located_yaml import InvalidYaml, parse_yaml
 
-ANSWER = 10.0  # seconds
-LIFE = 3600  # seconds that a signed message counts
-HINTS = {  # what to do about some answers; the others say it by themselves
+ANSWER_TIMEOUT_S = 10.0  # seconds
+MESSAGE_LIFETIME_S = 3600  # seconds that a signed message counts
+REFUSAL_HINTS = {  # what to do about some answers; the others say it by themselves
     "courier_code_missing": "Say --courier too: this entrance asks for the courier's one-time code.",
     "code_collision": "A parcel of it is promised already, in a window that overlaps: scan that one, or write another"
     " number under `parcels`.",
     "too_many": "The house keeps no more of this brand for now (500 messages a day for each entrance, and as many"
     " deliveries to come): withdraw some, or wait.",
 }
-_RELATIVE = re.compile(r"\+(\d{1,5})([smhd])")
+_RELATIVE_TIME = re.compile(r"\+(\d{1,5})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-def courier_page(pages: Pages, secret: bytes) -> str:
+def courier_page_url(pages: PagesSection, secret: bytes) -> str:
     """Where the courier's phone is led through his delivery. His code stands behind the `#`, which no server gets."""
     name = pages.host if pages.loopback or not pages.names else pages.names[0]
     plain = pages.port if pages.loopback else pages.plain_port
-    at = f"https://{_literal(name)}:{pages.port}" if plain is None else f"http://{_literal(name)}:{plain}"
-    return f"{at}/c/{courier_digest(secret)}#{new_courier_code(secret)}"
+    at = f"https://{_url_host(name)}:{pages.port}" if plain is None else f"http://{_url_host(name)}:{plain}"
+    return f"{at}/c/{courier_token_digest(secret)}#{new_courier_token(secret)}"
 
 
-def _literal(host: str) -> str:
+def _url_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def claims_of(path: Path, *, brand: str, box: str, utc: datetime, courier: bytes | None = None) -> Claims:
+def read_claims(path: Path, *, brand: str, box: str, utc: datetime, courier: bytes | None = None) -> Claims:
     """Read a promise (YAML or JSON: the message's `delivery`) and make a message of it, valid for an hour from `utc`.
 
     In the file a window's `start` and `end` may be written from now on: +5m, +2h. Without an `id` each message promises
@@ -62,15 +62,15 @@ def claims_of(path: Path, *, brand: str, box: str, utc: datetime, courier: bytes
     Raises:
         Failure: the file is no promise; the text says where and why.
     """
-    body = {"id": f"order-{secrets.token_hex(3)}", **_read(path)}
+    body = {"id": f"order-{secrets.token_hex(3)}", **_read_file(path)}
     if courier is not None:
-        body["courier_sha256"] = courier_digest(courier)
+        body["courier_sha256"] = courier_token_digest(courier)
     window = body.get("window")
     if isinstance(window, dict):
-        body["window"] = {key: _instant(value, utc) for key, value in window.items()}
+        body["window"] = {key: _parse_instant(value, utc) for key, value in window.items()}
     seconds = int(utc.timestamp())
     message = {
-        "iss": brand, "aud": box, "iat": seconds, "nbf": seconds, "exp": seconds + LIFE,
+        "iss": brand, "aud": box, "iat": seconds, "nbf": seconds, "exp": seconds + MESSAGE_LIFETIME_S,
         "jti": secrets.token_urlsafe(18), "delivery": {"do": "offer", "version": 1, **body},
     }  # fmt: skip
     try:
@@ -83,30 +83,30 @@ def claims_of(path: Path, *, brand: str, box: str, utc: datetime, courier: bytes
         raise Failure(told, "See the example in `perron retailer announce --help`.") from error
 
 
-def _read(path: Path) -> dict[str, object]:
+def _read_file(path: Path) -> dict[str, object]:
     try:
-        body = parse(path.read_text(encoding="utf-8")).data
+        body = parse_yaml(path.read_text(encoding="utf-8")).data
     except (OSError, UnicodeDecodeError) as error:
-        raise Failure(f"{path}: cannot be read ({plain(error)}).", "Name a file with a delivery in it.") from error
-    except Misread as error:
+        raise Failure(f"{path}: cannot be read ({error_text(error)}).", "Name a file with a delivery in it.") from error
+    except InvalidYaml as error:
         raise Failure(f"{path}:{error.spot.line}:{error.spot.column}: {error}.", "Correct the file.") from error
     if not isinstance(body, dict):
         raise Failure(f"{path}: there is no delivery in it.", "See the example in `perron retailer announce --help`.")
     return body
 
 
-def parcels_of(path: Path) -> tuple[str, ...]:
+def read_parcels(path: Path) -> tuple[str, ...]:
     """Return the codes on the parcels of the delivery in this file.
 
     Raises:
         Failure: it cannot be read.
     """
-    parcels = _read(path).get("parcels")
+    parcels = _read_file(path).get("parcels")
     return tuple(str(code) for code in parcels) if isinstance(parcels, list) else ()
 
 
-def _instant(value: object, utc: datetime) -> object:
-    match = _RELATIVE.fullmatch(value) if isinstance(value, str) else None
+def _parse_instant(value: object, utc: datetime) -> object:
+    match = _RELATIVE_TIME.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         return value
     return (utc + timedelta(**{_UNITS[match[2]]: int(match[1])})).isoformat(timespec="seconds")
@@ -114,29 +114,31 @@ def _instant(value: object, utc: datetime) -> object:
 
 async def announce(  # noqa: PLR0913 - what is promised, and by whom
     home: Home, path: Path, *, brand: str, kid: str, key: OKPKey, courier: bytes | None = None
-) -> Result:
+) -> DeliveryResult:
     """Sign what the file promises, offer it, and return the box's answer.
 
     Raises:
         Failure: the file is wrong, the broker cannot be spoken to, or no answer came.
     """
     now = Clock(home.clock, floor=None, keep_floor=lambda _: None).now()
-    claims = claims_of(path, brand=brand, box=home.box, utc=now.utc, courier=courier)
+    claims = read_claims(path, brand=brand, box=home.box, utc=now.utc, courier=courier)
     token = sign(claims, key, kid=kid)
-    async with logged_in(home.broker.account("retailer"), [RESULT]) as guest:
-        await say(guest, OFFER, token)
-        answer = await heard(guest, lambda incoming: _answers(incoming, claims.jti, token), within=ANSWER)
+    async with open_session(home.broker.account("retailer"), [RESULT_TOPIC]) as guest:
+        await publish(guest, OFFER_TOPIC, token)
+        answer = await wait_for_message(
+            guest, lambda incoming: _is_answer(incoming, claims.jti, token), within=ANSWER_TIMEOUT_S
+        )
     if answer is None:
         raise Failure(
-            f"No answer came within {ANSWER:.0f} s.",
+            f"No answer came within {ANSWER_TIMEOUT_S:.0f} s.",
             "The same file may be announced again: its answer is the same. See the gateway's log.",
-            Exit.SILENT,
+            ExitCode.SILENT,
         )
-    return Result.model_validate_json(answer.payload)
+    return DeliveryResult.model_validate_json(answer.payload)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signing:
+class BrandSigning:
     """A brand's own signature. The key file's name is its `kid`; `home` is the connection's, the message's `aud`."""
 
     key: OKPKey
@@ -145,7 +147,9 @@ class Signing:
     home: str
 
 
-async def signing_of(hub: Hub, connection: str, key_file: Path, *, brand: str | None, home: str | None) -> Signing:
+async def make_signing(
+    hub: RetailerClient, connection: str, key_file: Path, *, brand: str | None, home: str | None
+) -> BrandSigning:
     """Sign with this key; whose it is and for which home says the connection, unless it is said here.
 
     Raises:
@@ -160,13 +164,13 @@ async def signing_of(hub: Hub, connection: str, key_file: Path, *, brand: str | 
             raise Failure(
                 f"{connection} is {known['state']}: there is no home yet for which to sign.",
                 "Wait for its yes (`perron retailer watch` tells it), or leave --key-file out where the hub may sign.",
-                Exit.NO,
+                ExitCode.NO,
             )
-    return Signing(key=key, kid=key_file.stem, brand=brand, home=home)
+    return BrandSigning(key=key, kid=key_file.stem, brand=brand, home=home)
 
 
-async def at_a_hub(
-    hub: Hub, path: Path, connection: str, *, signing: Signing | None, courier: bytes | None = None
+async def announce_at_hub(
+    hub: RetailerClient, path: Path, connection: str, *, signing: BrandSigning | None, courier: bytes | None = None
 ) -> dict[str, Any]:
     """Announce what the file promises through a hub, and return the delivery as the hub tells it.
 
@@ -178,18 +182,18 @@ async def at_a_hub(
     """
     utc = machine_time()
     if signing is None:
-        offer = claims_of(path, brand="unsigned", box="hub", utc=utc, courier=courier).delivery
+        offer = read_claims(path, brand="unsigned", box="hub", utc=utc, courier=courier).delivery
         said = offer.model_dump(mode="json", exclude={"do", "version", "id"}, exclude_none=True)
         body = {"connection": connection, "delivery": said | {"name": offer.id}}
     else:
-        claims = claims_of(path, brand=signing.brand, box=signing.home, utc=utc, courier=courier)
+        claims = read_claims(path, brand=signing.brand, box=signing.home, utc=utc, courier=courier)
         body = {"connection": connection, "token": sign(claims, signing.key, kid=signing.kid).decode()}
     return await hub.ask("POST", "/v1/deliveries", body)
 
 
-def _answers(incoming: InboundMessage, jti: str, token: bytes) -> bool:
+def _is_answer(incoming: InboundMessage, jti: str, token: bytes) -> bool:
     """Tell whether it answers our message: by its id, or by its bytes where the box believes nothing of it."""
     with suppress(ValidationError):
-        result = Result.model_validate_json(incoming.payload)
+        result = DeliveryResult.model_validate_json(incoming.payload)
         return result.answers == jti or result.token_sha256 == sha256(token).hexdigest()
     return False

@@ -9,14 +9,14 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from gateway.cli.broker import logged_in
+from gateway.cli.broker import open_session
 from gateway.cli.failure import Failure
-from gateway.cli.lines import command
+from gateway.cli.lines import command_line
 from gateway.config.home import Home
 from gateway.installation import discovery_scan
-from gateway.installation.discovery import Sighting
-from gateway.installation.discovery_scan import See
-from gateway.system.text import visible
+from gateway.installation.discovery import DiscoveredDevice
+from gateway.installation.discovery_scan import DiscoveryHandler
+from gateway.system.text import escape_invisible
 
 
 async def discover(
@@ -27,35 +27,43 @@ async def discover(
     `file`: the house file, which the commands name. `interfaces`: the addresses of this machine on whose networks mDNS
     is heard; None: all of them.
     """
-    found: dict[str, Sighting] = {}
+    found: dict[str, DiscoveredDevice] = {}
     with Live(_table((), file), console=console, refresh_per_second=4) as live:
 
-        def see(sighting: Sighting) -> None:
+        def see(sighting: DiscoveredDevice) -> None:
             found[sighting.key] = sighting
             live.update(_table(found.values(), file))
 
         wrong, _ = await asyncio.gather(
-            broker(home, seconds, see), discovery_scan.network(home, seconds, see, interfaces=interfaces)
+            discover_at_broker(home, seconds, see),
+            discovery_scan.scan_network(home, seconds, see, interfaces=interfaces),
         )
     return wrong
 
 
-async def broker(home: Home, seconds: float, see: See) -> str | None:
+async def discover_at_broker(home: Home, seconds: float, see: DiscoveryHandler) -> str | None:
     """Hear the broker; returns why it could not be heard."""
     try:
-        async with logged_in(home.broker.account("installer"), discovery_scan.topics(home)) as guest:
-            await discovery_scan.broker(home, guest, seconds, see)
+        async with open_session(home.broker.account("installer"), discovery_scan.discovery_topics(home)) as guest:
+            await discovery_scan.scan_broker(home, guest, seconds, see)
     except Failure as failure:
         return f"{failure} {failure.todo}"
     return None
 
 
-def _table(found: Iterable[Sighting], file: Path) -> Table:
+def _table(found: Iterable[DiscoveredDevice], file: Path) -> Table:
     table = Table("where", "what", "name", "at", "in the house file as", "to add it")
     for column in table.columns:
         column.overflow = "fold"
     for one in sorted(found, key=lambda one: (one.known is not None, one.where, one.what, one.name)):
         known = Text(one.known or "-", style="green" if one.known else "")
-        add = command(*one.words, home=file) if one.words else ""
-        table.add_row(one.where.value, one.what, Text(visible(one.name)), Text(visible(one.at)), known, Text(add))
+        add = command_line(*one.words, home=file) if one.words else ""
+        table.add_row(
+            one.where.value,
+            one.what,
+            Text(escape_invisible(one.name)),
+            Text(escape_invisible(one.at)),
+            known,
+            Text(add),
+        )
     return table

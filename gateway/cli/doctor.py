@@ -4,11 +4,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from gateway.cli.lines import pasted, typed
+from gateway.cli.lines import expand_commands, quoted_path
 from gateway.config.home import Home
-from gateway.installation.diagnostics.finding import Said, Verdict
-from gateway.installation.diagnostics.house import examine
-from gateway.installation.diagnostics.words import told
+from gateway.installation.diagnostics.finding import FindingVerdict, Sentence
+from gateway.installation.diagnostics.house import examine_house
+from gateway.installation.diagnostics.words import sentence_text
 
 
 async def report(home: Home, console: Console) -> bool:
@@ -16,16 +16,19 @@ async def report(home: Home, console: Console) -> bool:
     table = Table("")
     for heading in ("what", "how it is", "what to do"):
         table.add_column(heading, overflow="fold")
-    colours = {Verdict.GOOD: "green", Verdict.DOUBTFUL: "yellow", Verdict.BAD: "red"}
+    colours = {FindingVerdict.GOOD: "green", FindingVerdict.DOUBTFUL: "yellow", FindingVerdict.BAD: "red"}
     good = True
-    for finding in await examine(home):
+    for finding in await examine_house(home):
         colour = colours[finding.verdict]
-        good = good and finding.verdict is not Verdict.BAD
-        word = Text({Verdict.GOOD: "ok", Verdict.DOUBTFUL: "?", Verdict.BAD: "BAD"}[finding.verdict], style=colour)
-        table.add_row(word, *(Text(_typed(part)) for part in (finding.what, finding.said, finding.todo)))
+        good = good and finding.verdict is not FindingVerdict.BAD
+        word = Text(
+            {FindingVerdict.GOOD: "ok", FindingVerdict.DOUBTFUL: "?", FindingVerdict.BAD: "BAD"}[finding.verdict],
+            style=colour,
+        )
+        table.add_row(word, *(Text(_finding_text(part)) for part in (finding.what, finding.said, finding.todo)))
     console.print(table)
     return good
 
 
-def _typed(said: Said | None) -> str:
-    return "" if said is None else typed(told(said, "en", show=pasted))
+def _finding_text(said: Sentence | None) -> str:
+    return "" if said is None else expand_commands(sentence_text(said, "en", show=quoted_path))

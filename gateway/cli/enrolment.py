@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
-from gateway.cli.failure import Exit, Failure, entrance_of, home_of
-from gateway.cli.lines import HOME, relative
-from gateway.cli.options import HomeFile, example, tell
+from gateway.cli.failure import ExitCode, Failure, load_home, resolve_entrance
+from gateway.cli.lines import DEFAULT_HOME, relative_path
+from gateway.cli.options import HomeFile, command_epilog, print_line
 
 
 def discover(
-    home: HomeFile = HOME,
+    home: HomeFile = DEFAULT_HOME,
     seconds: Annotated[float, typer.Option(help="For how long.", min=1, max=600)] = 10.0,
     interface: Annotated[
         list[str] | None, typer.Option(help="Hear mDNS on the network of this address of ours only.", metavar="ADDRESS")
@@ -22,11 +22,11 @@ def discover(
     """Show, live, what calls its name on the house's broker and, by mDNS, on its network, and how to add it."""
     from gateway.cli.discover import discover as show  # noqa: PLC0415 - the other commands start without it
 
-    house = home_of(home)
+    house = load_home(home)
     wrong = asyncio.run(show(house, home, seconds, Console(), interfaces=interface))
     if wrong is not None:
-        tell(wrong)
-        raise typer.Exit(Exit.SILENT)
+        print_line(wrong)
+        raise typer.Exit(ExitCode.SILENT)
 
 
 def add_to_house(  # noqa: PLR0913 - one argument an option of the command
@@ -45,7 +45,7 @@ def add_to_house(  # noqa: PLR0913 - one argument an option of the command
         typer.Option("--set", help="Any other key, nested ones with points.", metavar="KEY=VALUE", show_default=False),
     ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Write over the one of this name.")] = False,
-    home: HomeFile = HOME,
+    home: HomeFile = DEFAULT_HOME,
 ) -> None:
     """Write a device or an entrance into the house file: comments stay, and nothing is written that is no house.
 
@@ -57,7 +57,9 @@ def add_to_house(  # noqa: PLR0913 - one argument an option of the command
 
     if id_ is None:
         begin(home)
-        tell(f"{relative(home)} is begun: an empty house. `perron broker-config accounts`, then `perron run`.")
+        print_line(
+            f"{relative_path(home)} is begun: an empty house. `perron broker-config accounts`, then `perron run`."
+        )
         return
     if kind is None:
         raise Failure("What is it?", "Say --kind lock, door, camera, scanner, signal, fridge ..., or entrance.")
@@ -65,26 +67,30 @@ def add_to_house(  # noqa: PLR0913 - one argument an option of the command
     fields = {key: value for key, value in said.items() if value is not None} | fields_of(set_ or ())
     write(home, id_, kind, fields, replace=replace)
     _warn_of_login(home, id_)
-    tell(f"{id_} stands in {relative(home)}. Once all do: `perron broker-config accounts`, then `perron doctor`.")
+    print_line(
+        f"{id_} stands in {relative_path(home)}. Once all do: `perron broker-config accounts`, then `perron doctor`."
+    )
 
 
 def _warn_of_login(home: Path, id_: str) -> None:
     """Say where the file of a camera's account cannot be used yet: the house stands, and no picture comes before."""
     from gateway.config.devices import CameraDevice  # noqa: PLC0415 - the other commands start without it
-    from gateway.installation.diagnostics.finding import Said  # noqa: PLC0415 - the same
-    from gateway.installation.diagnostics.stream import unusable_login  # noqa: PLC0415 - the same
-    from gateway.installation.diagnostics.words import told  # noqa: PLC0415 - the same
+    from gateway.installation.diagnostics.finding import Sentence  # noqa: PLC0415 - the same
+    from gateway.installation.diagnostics.stream import login_error  # noqa: PLC0415 - the same
+    from gateway.installation.diagnostics.words import sentence_text  # noqa: PLC0415 - the same
 
-    device = home_of(home).devices.get(id_)
-    unusable = unusable_login(device) if isinstance(device, CameraDevice) else None
+    device = load_home(home).devices.get(id_)
+    unusable = login_error(device) if isinstance(device, CameraDevice) else None
     if unusable is not None:
-        tell(f"{id_}: {told(unusable, 'en')}. {told(Said('unopened.login_unusable.todo'), 'en')}")
+        print_line(
+            f"{id_}: {sentence_text(unusable, 'en')}. {sentence_text(Sentence('unopened.login_unusable.todo'), 'en')}"
+        )
 
 
 def measure_device(
     device: Annotated[str, typer.Argument(help="Which device.")],
     *,
-    home: HomeFile = HOME,
+    home: HomeFile = DEFAULT_HOME,
     times: Annotated[int, typer.Option(help="How often it is asked.", min=1, max=100)] = 10,
     move: Annotated[
         bool, typer.Option("--move", help="Stand at the door: the gateway throws the lock's bolt. Nothing unlocks.")
@@ -93,18 +99,18 @@ def measure_device(
     """Ask a device several times, one after the other, and tell how long it took; what it can promise by that."""
     from gateway.cli import testing  # noqa: PLC0415 - the other commands start without it
 
-    house = home_of(home)
-    good = asyncio.run(testing.test(house, device, times=times, tell=tell))
+    house = load_home(home)
+    good = asyncio.run(testing.run_device_test(house, device, times=times, tell=print_line))
     if good and move:
-        good = asyncio.run(testing.move(house, device, tell=tell))
+        good = asyncio.run(testing.lock_now(house, device, tell=print_line))
     if not good:
-        raise typer.Exit(Exit.NO)
+        raise typer.Exit(ExitCode.NO)
 
 
 def survey(
     entrance: Annotated[str | None, typer.Argument(help="Which entrance; the only one if left out.")] = None,
     *,
-    home: HomeFile = HOME,
+    home: HomeFile = DEFAULT_HOME,
     hours: Annotated[float, typer.Option(help="For how long.", min=0.001, max=24 * 14)] = 24.0,
     every: Annotated[float, typer.Option(help="Seconds between two looks.", min=1, max=3600)] = 60.0,
     anew: Annotated[bool, typer.Option("--anew", help="Do not go on with one that was broken off.")] = False,
@@ -117,23 +123,23 @@ def survey(
     from gateway.cli import surveying  # noqa: PLC0415 - the other commands start without it
     from gateway.installation import notes  # noqa: PLC0415 - the same
 
-    house = home_of(home)
-    where = entrance_of(house, entrance)
+    house = load_home(home)
+    where = resolve_entrance(house, entrance)
     try:
-        found = asyncio.run(surveying.survey(house, where, hours=hours, every=every, anew=anew, tell=tell))
+        found = asyncio.run(surveying.run_survey(house, where, hours=hours, every=every, anew=anew, tell=print_line))
     except KeyboardInterrupt:
-        tell("Broken off. The same command goes on with it.")
-        raise typer.Exit(Exit.NO) from None
+        print_line("Broken off. The same command goes on with it.")
+        raise typer.Exit(ExitCode.NO) from None
     for device, refused in found.by_device.items():
-        tell(f"{device}: {refused} of {found.looks}")
-    tell(f"{found.refused} of {found.looks} deliveries would have been refused ({found.share:.1%}).")
-    tell(str(notes.survey_picture(house.storage.folder, where)))
+        print_line(f"{device}: {refused} of {found.looks}")
+    print_line(f"{found.refused} of {found.looks} deliveries would have been refused ({found.share:.1%}).")
+    print_line(str(notes.survey_picture(house.storage.folder, where)))
 
 
 def walk_test(  # noqa: PLR0913 - one argument an option of the command
     entrance: Annotated[str | None, typer.Argument(help="Which entrance; the only one if left out.")] = None,
     *,
-    home: HomeFile = HOME,
+    home: HomeFile = DEFAULT_HOME,
     anew: Annotated[bool, typer.Option("--anew", help="Begin from the first trial.")] = False,
     show: Annotated[bool, typer.Option("--show", help="Only tell how it stands.")] = False,
     say: Annotated[
@@ -154,32 +160,34 @@ def walk_test(  # noqa: PLR0913 - one argument an option of the command
     the owner and the installer, under Installation.
     """
     from gateway.cli import walktest  # noqa: PLC0415 - the other commands start without it
-    from gateway.installation.capability import Walked  # noqa: PLC0415 - the same
+    from gateway.installation.capability import WalkTestStatus  # noqa: PLC0415 - the same
 
     if verify is not None:
-        tell(walktest.verify(verify, key))
+        print_line(walktest.verify_report(verify, key))
         return
-    house = home_of(home)
-    where = entrance_of(house, entrance)
+    house = load_home(home)
+    where = resolve_entrance(house, entrance)
     if show or say is not None or again is not None:
-        view = asyncio.run(walktest.say(house, where, say, again=again))
-        for line in walktest.lines(view, where, house.language):
-            tell(line)
-        passed = view.standing is Walked.PASSED
+        view = asyncio.run(walktest.send_answer(house, where, say, again=again))
+        for line in walktest.status_lines(view, where, house.language):
+            print_line(line)
+        passed = view.standing is WalkTestStatus.PASSED
     else:
-        passed = asyncio.run(walktest.walk(house, where, anew=anew, tell=tell))
+        passed = asyncio.run(walktest.run_walk_test(house, where, anew=anew, tell=print_line))
     if not passed:
-        raise typer.Exit(Exit.NO)
+        raise typer.Exit(ExitCode.NO)
 
 
 def add(cli: typer.Typer) -> None:
     """Add them to the command line."""
     cli.command(
-        epilog=example("perron discover", "perron discover --seconds 30", "perron discover --interface 192.168.1.20")
+        epilog=command_epilog(
+            "perron discover", "perron discover --seconds 30", "perron discover --interface 192.168.1.20"
+        )
     )(discover)
     cli.command(
         "add",
-        epilog=example(
+        epilog=command_epilog(
             "perron add",
             "perron add front-lock --kind lock --vendor zigbee2mqtt --address zigbee2mqtt/front-lock --set latency=8",
             "perron add doorbell --kind camera --vendor rtsp --set url=rtsp://192.168.1.30/stream",
@@ -190,14 +198,16 @@ def add(cli: typer.Typer) -> None:
     )(add_to_house)
     cli.command(
         "test",
-        epilog=example("perron test front-lock", "perron test front-lock --times 50", "perron test front-lock --move"),
+        epilog=command_epilog(
+            "perron test front-lock", "perron test front-lock --times 50", "perron test front-lock --move"
+        ),
     )(measure_device)
-    cli.command(epilog=example("perron survey", "perron survey front --hours 72", "perron survey --every 10 --anew"))(
-        survey
-    )
+    cli.command(
+        epilog=command_epilog("perron survey", "perron survey front --hours 72", "perron survey --every 10 --anew")
+    )(survey)
     cli.command(
         "walk-test",
-        epilog=example(
+        epilog=command_epilog(
             "perron walk-test",
             "perron walk-test front --anew",
             "perron walk-test --show",

@@ -9,7 +9,7 @@ if TYPE_CHECKING:  # `perron --help` answers without it
     from gateway.config.home import Home
 
 
-class Exit(IntEnum):
+class ExitCode(IntEnum):
     """What a command's exit code means."""
 
     DONE = 0
@@ -23,36 +23,36 @@ class Exit(IntEnum):
 class Failure(Exception):  # noqa: N818 - it is what a person is told
     """A command cannot do what it was asked; `todo` says what the person can do about it."""
 
-    def __init__(self, what: str, todo: str, code: Exit = Exit.WRONG) -> None:
+    def __init__(self, what: str, todo: str, code: ExitCode = ExitCode.WRONG) -> None:
         """Say `what` is wrong and where, and what `todo`."""
         super().__init__(what)
         self.todo = todo
         self.code = code
 
 
-def plain(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """Say why in words, without the system's number; a file is named by whoever tells it."""
     why = (error.strerror if isinstance(error, OSError) else None) or str(error)
     return re.sub(r"\[Errno -?\d+\] ", "", why)
 
 
-def home_of(path: Path) -> "Home":
+def load_home(path: Path) -> "Home":
     """Read the house file, as every command does first.
 
     Raises:
         Failure: it cannot be used.
     """
     from gateway.config.errors import ConfigError  # noqa: PLC0415 - `perron --help` answers without it
-    from gateway.config.loader import load  # noqa: PLC0415 - the same
+    from gateway.config.loader import load_home_file  # noqa: PLC0415 - the same
 
     try:
-        return load(path)
+        return load_home_file(path)
     except ConfigError as error:
         todo = "Correct the file, then try again; `perron schema --markdown` describes every key."
         raise Failure(str(error), todo) from error
 
 
-def entrance_of(home: "Home", entrance: str | None) -> str:
+def resolve_entrance(home: "Home", entrance: str | None) -> str:
     """Take the entrance that is meant: the named one, or the only one.
 
     Raises:

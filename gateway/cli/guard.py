@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.failure import Exit, Failure, home_of, plain
-from gateway.cli.lines import HOME
-from gateway.cli.options import HomeFile, example, tell
+from gateway.cli.failure import ExitCode, Failure, error_text, load_home
+from gateway.cli.lines import DEFAULT_HOME
+from gateway.cli.options import HomeFile, command_epilog, print_line
 
 
 def guard(
@@ -22,15 +22,17 @@ def guard(
     import structlog  # noqa: PLC0415 - the other commands start without it
 
     from gateway.config.errors import ConfigError  # noqa: PLC0415 - the same
-    from gateway.integrations.lock_guard.file import load  # noqa: PLC0415 - the same
-    from gateway.integrations.lock_guard.ledger import Ledger, LedgerUnusable  # noqa: PLC0415 - the same
-    from gateway.integrations.lock_guard.process import Process  # noqa: PLC0415 - the same
-    from gateway.protocol.guard_keys import KeyUnusable  # noqa: PLC0415 - the same
-    from gateway.protocol.guard_keys import load as load_key  # noqa: PLC0415 - the same
+    from gateway.integrations.lock_guard.file import load_guard_file  # noqa: PLC0415 - the same
+    from gateway.integrations.lock_guard.ledger import InvalidLedger, Ledger  # noqa: PLC0415 - the same
+    from gateway.integrations.lock_guard.process import GuardProcess  # noqa: PLC0415 - the same
+    from gateway.protocol.guard_keys import (  # noqa: PLC0415 - the same
+        KeyUnusable,
+        load_key,
+    )
 
     structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()])
     try:
-        file = load(config)
+        file = load_guard_file(config)
         file.house.password()
         file.radio.broker.password()
     except ConfigError as error:
@@ -41,19 +43,21 @@ def guard(
         todo = f"Make one: `perron guard-key --new {file.key}`."
         raise Failure(f"{file.key}: there is no such key.", todo) from missing
     except (KeyUnusable, OSError) as error:
-        raise Failure(f"{file.key} cannot be used: {plain(error)}.", "Correct `key` in the guard's file.") from error
+        raise Failure(
+            f"{file.key} cannot be used: {error_text(error)}.", "Correct `key` in the guard's file."
+        ) from error
     try:
         ledger = Ledger.begin(file.folder)
-    except LedgerUnusable as error:
+    except InvalidLedger as error:
         raise Failure(str(error), "Correct `folder` in the guard's file, or end the other guard.") from error
     except OSError as error:
-        raise Failure(f"{file.folder} cannot be used: {plain(error)}.", "Correct `folder`.") from error
-    asyncio.run(Process(file, key=key, ledger=ledger).run())
+        raise Failure(f"{file.folder} cannot be used: {error_text(error)}.", "Correct `folder`.") from error
+    asyncio.run(GuardProcess(file, key=key, ledger=ledger).run())
 
 
 def guard_key(
     *,
-    home: HomeFile = HOME,
+    home: HomeFile = DEFAULT_HOME,
     new: Annotated[
         Path | None, typer.Option(help="Make a guard's private key in this file instead, and tell its public half.")
     ] = None,
@@ -62,23 +66,25 @@ def guard_key(
     ] = False,
 ) -> None:
     """Tell the gateway's public command key, which goes into guard.yaml; with --new make a guard's own."""
-    from gateway.protocol.guard_keys import KeyUnusable, command_key, make, public_x, renewed  # noqa: PLC0415 - the same
+    from gateway.protocol.guard_keys import KeyUnusable, command_key, create_key, public_x, renew_command_key  # noqa: PLC0415 - the same
 
     try:
         if new is not None:
-            made = make(new)
+            made = create_key(new)
             typer.echo(f"# The private half is {new}; it never leaves the guard.")
-            tell("# Write this under the lock in the box's home.yaml, then `perron reload`:")
+            print_line("# Write this under the lock in the box's home.yaml, then `perron reload`:")
             typer.echo(f"    guard: {{key: {public_x(made)}}}")
             return
-        folder = home_of(home).storage.folder / "key"
-        key = renewed(folder) if anew else command_key(folder)
+        folder = load_home(home).storage.folder / "key"
+        key = renew_command_key(folder) if anew else command_key(folder)
     except KeyUnusable as error:
         raise Failure(f"{error}.", "Mend it, then try again.") from error
     except FileExistsError as error:
-        raise Failure(f"{new}: {plain(error)}.", "Name another file, or delete this one first.", Exit.WRONG) from error
+        raise Failure(
+            f"{new}: {error_text(error)}.", "Name another file, or delete this one first.", ExitCode.WRONG
+        ) from error
     except OSError as error:
-        raise Failure(f"{error.filename or new}: {plain(error)}.", "Name another place.") from error
+        raise Failure(f"{error.filename or new}: {error_text(error)}.", "Name another place.") from error
     then = ", start the guard again, then the gateway: until then the lock obeys nobody." if anew else ":"
     typer.echo(f"# Write this into guard.yaml, beside the radio{then}")
     typer.echo(f"gateway: {public_x(key)}")
@@ -86,10 +92,12 @@ def guard_key(
 
 def add(cli: typer.Typer) -> None:
     """Add these commands."""
-    cli.command(epilog=example("perron guard --config /etc/perron/guard.yaml", "perron guard-key --new guard.key.pem"))(
-        guard
-    )
+    cli.command(
+        epilog=command_epilog("perron guard --config /etc/perron/guard.yaml", "perron guard-key --new guard.key.pem")
+    )(guard)
     cli.command(
         "guard-key",
-        epilog=example("perron guard-key", "perron guard-key --new guard.key.pem", "perron guard --config guard.yaml"),
+        epilog=command_epilog(
+            "perron guard-key", "perron guard-key --new guard.key.pem", "perron guard --config guard.yaml"
+        ),
     )(guard_key)

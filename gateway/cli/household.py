@@ -6,27 +6,27 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.failure import Exit, Failure, entrance_of, home_of, plain
-from gateway.cli.lines import HOME, in_use, relative
-from gateway.cli.options import BOTH, HomeFile, example, known_language, known_or_both
+from gateway.cli.failure import ExitCode, Failure, error_text, load_home, resolve_entrance
+from gateway.cli.lines import DEFAULT_HOME, relative_path, set_current_home
+from gateway.cli.options import BOTH, HomeFile, command_epilog, known_language, known_or_both
 
 
 def stop(
     entrance: Annotated[str | None, typer.Argument(help="Which entrance; the only one if left out.")] = None,
-    home: HomeFile = HOME,
+    home: HomeFile = DEFAULT_HOME,
     lift: Annotated[bool, typer.Option("--lift", help="Lift the stop again.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Stop an entrance as its owner: nothing opens any more. Returns once the entrance itself says so."""
-    from gateway.cli.owner import stop as say_stop  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli.owner import stop_entrance as say_stop  # noqa: PLC0415 - the other commands start without it
 
-    house = home_of(home)
-    typer.echo(asyncio.run(say_stop(house, entrance_of(house, entrance), lift=lift)))
+    house = load_home(home)
+    typer.echo(asyncio.run(say_stop(house, resolve_entrance(house, entrance), lift=lift)))
 
 
 def pause(  # noqa: PLR0913 - one argument an option of the command
     entrance: Annotated[str | None, typer.Argument(help="Which entrance; all of them if left out.")] = None,
     *,
-    home: HomeFile = HOME,
+    home: HomeFile = DEFAULT_HOME,
     start: Annotated[
         str, typer.Option("--from", help='When it begins, in the house\'s own time: "2026-11-28 18:00", +2h.')
     ] = "now",
@@ -39,8 +39,8 @@ def pause(  # noqa: PLR0913 - one argument an option of the command
     """Let no delivery in from-to, as the owner. It ends by itself; a visit under way when it begins ends as usual."""
     from gateway.cli.pause import run as run_pause  # noqa: PLC0415 - the other commands start without it
 
-    house = home_of(home)
-    where = None if entrance is None else entrance_of(house, entrance)
+    house = load_home(home)
+    where = None if entrance is None else resolve_entrance(house, entrance)
     typer.echo(run_pause(house, where, start=start, end_at=until, show=show, ended=end))
 
 
@@ -57,12 +57,12 @@ def verify(
     ] = None,
 ) -> None:
     """Check a visit's film and log, or what a retailer was given of it, offline; names the first wrong thing."""
-    from gateway.cli.owner import verdict  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli.owner import verify_folder  # noqa: PLC0415 - the other commands start without it
 
-    holds, text = verdict(folder, key=key, checkpoint=checkpoint, succession=succession)
+    holds, text = verify_folder(folder, key=key, checkpoint=checkpoint, succession=succession)
     typer.echo(text)
     if not holds:
-        raise typer.Exit(Exit.NO)
+        raise typer.Exit(ExitCode.NO)
 
 
 def report(  # noqa: PLR0913 - one argument an option of the command
@@ -81,27 +81,28 @@ def report(  # noqa: PLR0913 - one argument an option of the command
             "--home",
             envvar="PERRON_HOME",
             metavar="FILE",
-            help=f"The house file, for names and the time zone. Left out: {HOME} where there is one, else Paris time.",
+            help=f"The house file, for names and the time zone. Left out: {DEFAULT_HOME} where there is one, else "
+            f"Paris time.",
         ),
     ] = None,
 ) -> None:
     """Write the two-page report of one visit, for an insurer: what, who, when, what verification says, pictures."""
     from gateway.cli.paper import write_report  # noqa: PLC0415 - the other commands start without it
 
-    file = home or (HOME if HOME.is_file() else None)
-    house = None if file is None else home_of(in_use(file))
+    file = home or (DEFAULT_HOME if DEFAULT_HOME.is_file() else None)
+    house = None if file is None else load_home(set_current_home(file))
     holds, told = write_report(
         folder, out, house=house, named=home is not None, language=language, key=key, checkpoint=checkpoint
     )
     typer.echo(told)
     if not holds:
-        raise typer.Exit(Exit.NO)
+        raise typer.Exit(ExitCode.NO)
 
 
 def door_notice(  # noqa: PLR0913 - one argument an option of the command
     out: Annotated[Path, typer.Argument(help="The PDF to write.", metavar="OUT.pdf")],
     *,
-    home: HomeFile = HOME,
+    home: HomeFile = DEFAULT_HOME,
     entrance: Annotated[
         str | None, typer.Option(help="Which entrance; the only one if left out.", metavar="ID", show_default=False)
     ] = None,
@@ -116,39 +117,41 @@ def door_notice(  # noqa: PLR0913 - one argument an option of the command
     """Write the notice for the door: what a courier does there, who films, why, how long, whom to ask."""
     from gateway.cli.paper import write_notice  # noqa: PLC0415 - the other commands start without it
 
-    house = home_of(home)
-    typer.echo(write_notice(house, entrance_of(house, entrance), out, language=language, contact=contact, pages=pages))
+    house = load_home(home)
+    typer.echo(
+        write_notice(house, resolve_entrance(house, entrance), out, language=language, contact=contact, pages=pages)
+    )
 
 
-def claim_code(home: HomeFile = HOME) -> None:
+def claim_code(home: HomeFile = DEFAULT_HOME) -> None:
     """Show the code by which the first owner claims this box on its pages: only the box's own user can read it."""
-    house = home_of(home)
+    house = load_home(home)
     if house.pages is None:
         raise Failure(f"{home} has no pages.", "Write a section `pages:` into it and start `perron run` again.")
     try:
         code = house.claim_code.read_text(encoding="ascii").strip()
     except OSError as error:
         raise Failure(
-            f"There is no code: the box has an owner already, or it does not run ({plain(error)}).",
+            f"There is no code: the box has an owner already, or it does not run ({error_text(error)}).",
             "Start `perron run`; a box without an owner makes a code at each start. For an owner who lost the password:"
             " `perron way-in NAME`.",
-            Exit.SILENT,
+            ExitCode.SILENT,
         ) from error
     typer.echo(code)
 
 
 def way_in(
     name: Annotated[str, typer.Argument(help="The owner who comes back, as their account is called.")],
-    home: HomeFile = HOME,
+    home: HomeFile = DEFAULT_HOME,
 ) -> None:
     """Make a code by which an owner who lost the only password comes back; good for 15 minutes, once.
 
     It is typed on the pages, behind "Lost your password?". All their sessions end then, everybody else of the household
     is shown that it happened, and the phones are told.
     """
-    from gateway.cli.reset import way_in as make  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli.reset import create_recovery_code as make  # noqa: PLC0415 - the other commands start without it
 
-    house = home_of(home)
+    house = load_home(home)
     if house.pages is None:
         raise Failure(f"{home} has no pages.", "Write a section `pages:` into it and start `perron run` again.")
     typer.echo(make(house, name))
@@ -156,7 +159,7 @@ def way_in(
 
 
 def wipe(
-    home: HomeFile = HOME,
+    home: HomeFile = DEFAULT_HOME,
     held: Annotated[bool, typer.Option("--held", help="Wipe films too that are held as evidence.")] = False,  # noqa: FBT002 - a flag
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for the house's name.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
@@ -166,28 +169,30 @@ def wipe(
     Settings, where doors and deliveries are looked after first. Killed halfway, it is finished by the next start.
     """
     from gateway.cli.reset import wipe_box  # noqa: PLC0415 - the same
-    from gateway.runtime.maintenance.instance_lock import Occupied  # noqa: PLC0415 - the other commands start without it
+    from gateway.runtime.maintenance.instance_lock import FolderInUse  # noqa: PLC0415 - the other commands start without it
 
-    house = home_of(home)
+    house = load_home(home)
 
     def typed() -> str:
-        asked = f"Everything in {relative(house.storage.folder)} goes, for ever. Type the house's name ({house.name})"
+        asked = (
+            f"Everything in {relative_path(house.storage.folder)} goes, for ever. Type the house's name ({house.name})"
+        )
         return house.name if yes else str(typer.prompt(asked))
 
     try:
         whole, told = wipe_box(house, held_too=held, typed=typed, file=home)
-    except Occupied as occupied:
-        raise Failure(str(occupied), "End it first, or wipe it on its pages.", Exit.SILENT) from occupied
+    except FolderInUse as occupied:
+        raise Failure(str(occupied), "End it first, or wipe it on its pages.", ExitCode.SILENT) from occupied
     typer.echo(told)
     if not whole:
-        raise typer.Exit(Exit.NO)
+        raise typer.Exit(ExitCode.NO)
 
 
 def add(cli: typer.Typer) -> None:
     """Add them to the command line."""
-    cli.command(epilog=example("perron stop", "perron stop front", "perron stop front --lift"))(stop)
+    cli.command(epilog=command_epilog("perron stop", "perron stop front", "perron stop front --lift"))(stop)
     cli.command(
-        epilog=example(
+        epilog=command_epilog(
             "perron pause --to +2h",
             'perron pause --from "2026-11-28 18:00" --to "2026-11-29 02:00"',
             "perron pause garage --to +5d",
@@ -196,34 +201,35 @@ def add(cli: typer.Typer) -> None:
         )
     )(pause)
     cli.command(
-        epilog=example(
+        epilog=command_epilog(
             "perron verify var/visits/0f3a",
             "perron verify copy/0f3a --key box.pem --checkpoint phone.jsonl",
             "perron verify proof.json --key box.pem",
         )
     )(verify)
     cli.command(
-        epilog=example(
+        epilog=command_epilog(
             "perron report var/visits/0f3a visit.pdf",
             "perron report copy/0f3a visit.pdf --language en --key box.pem --checkpoint phone.jsonl",
         )
     )(report)
     cli.command(
         "door-notice",
-        epilog=example(
+        epilog=command_epilog(
             'perron door-notice notice.pdf --contact "Anne Dupont, 06 12 34 56 78"',
             "perron door-notice notice.pdf --entrance front --language fr",
             "perron door-notice notice.pdf --pages https://perron.example",
         ),
     )(door_notice)
-    cli.command(name="claim-code", epilog=example("perron claim-code", "perron claim-code --home var/mine/home.yaml"))(
-        claim_code
-    )
     cli.command(
-        name="way-in", epilog=example("perron way-in Anna", 'perron way-in "Anna Dupont" --home var/mine/home.yaml')
+        name="claim-code", epilog=command_epilog("perron claim-code", "perron claim-code --home var/mine/home.yaml")
+    )(claim_code)
+    cli.command(
+        name="way-in",
+        epilog=command_epilog("perron way-in Anna", 'perron way-in "Anna Dupont" --home var/mine/home.yaml'),
     )(way_in)
     cli.command(
-        epilog=example(
+        epilog=command_epilog(
             "perron wipe",
             "perron wipe --home var/mine/home.yaml --held",
             "perron wipe --home /etc/perron/home.yaml --yes",

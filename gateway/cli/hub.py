@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli.failure import Failure, plain
-from gateway.cli.options import example, tell
+from gateway.cli.failure import Failure, error_text
+from gateway.cli.options import command_epilog, print_line
 
 if TYPE_CHECKING:
-    from gateway.config.broker import Broker
+    from gateway.config.broker import BrokerSection
     from gateway.hub.config import HubFile
 
 HubConfig = Annotated[Path, typer.Option("--config", help="The hub's file.", metavar="FILE")]
-CONFIG = Path("hub.yaml")
+DEFAULT_CONFIG = Path("hub.yaml")
 
 
-def file_of(config: Path) -> "HubFile":
+def load_hub_file(config: Path) -> "HubFile":
     """Read the hub's file.
 
     Raises:
@@ -33,7 +33,7 @@ def file_of(config: Path) -> "HubFile":
         raise Failure(str(error), "Correct the file, then try again; docs/operator/hub.md shows one.") from error
 
 
-def hub(*, config: HubConfig = CONFIG) -> None:
+def hub(*, config: HubConfig = DEFAULT_CONFIG) -> None:
     """Run a hub until it is told to end: one URL for retailers, owners and couriers of many boxes.
 
     It keeps what was asked and what the boxes answered, and rings at their doors. It decides nothing: a box believes
@@ -43,20 +43,20 @@ def hub(*, config: HubConfig = CONFIG) -> None:
 
     from gateway.config.errors import ConfigError  # noqa: PLC0415 - the same
     from gateway.hub.authority import AuthorityUnusable  # noqa: PLC0415 - the same
-    from gateway.hub.process import Hub  # noqa: PLC0415 - the same
+    from gateway.hub.process import HubProcess  # noqa: PLC0415 - the same
     from gateway.hub.store import StoreUnusable  # noqa: PLC0415 - the same
     from gateway.mqtt.tls import check_files  # noqa: PLC0415 - the same
     from gateway.protocol.keys import KeyUnusable  # noqa: PLC0415 - the same
 
     structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()])
-    file = file_of(config)
+    file = load_hub_file(config)
     try:
         if not file.lines:
-            tell("No `broker` in it: only simulated homes are reached.")
+            print_line("No `broker` in it: only simulated homes are reached.")
         elif file.broker is not None:
-            _has_account(file.broker, config)
+            _check_account(file.broker, config)
             check_files(file.broker)
-        asyncio.run(Hub(file).run())
+        asyncio.run(HubProcess(file).run())
     except ConfigError as error:
         raise Failure(str(error), f"Correct {config}.") from error
     except StoreUnusable as error:
@@ -69,11 +69,11 @@ def hub(*, config: HubConfig = CONFIG) -> None:
         ) from error
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
-        why = f"something listens at {file.listen.host}:{file.listen.port} already" if taken else plain(error)
+        why = f"something listens at {file.listen.host}:{file.listen.port} already" if taken else error_text(error)
         raise Failure(f"The hub cannot be served ({why}).", f"Correct `listen` in {config}.") from error
 
 
-def _has_account(broker: "Broker", config: Path) -> None:
+def _check_account(broker: "BrokerSection", config: Path) -> None:
     if broker.password_file is not None and not broker.password_file.exists():
         raise Failure(
             f"{broker.password_file} is not there: the hub's password at its broker.",
@@ -82,20 +82,20 @@ def _has_account(broker: "Broker", config: Path) -> None:
 
 
 def hub_retailer(
-    name: Annotated[str, typer.Argument(help="Its name, as homes read it.")], *, config: HubConfig = CONFIG
+    name: Annotated[str, typer.Argument(help="Its name, as homes read it.")], *, config: HubConfig = DEFAULT_CONFIG
 ) -> None:
     """Let a retailer in: tells its first API key, this once."""
-    from gateway.hub.admin import let_in  # noqa: PLC0415 - the same
-    from gateway.hub.store import Store, StoreUnusable  # noqa: PLC0415 - the same
+    from gateway.hub.admin import create_retailer  # noqa: PLC0415 - the same
+    from gateway.hub.store import HubStore, StoreUnusable  # noqa: PLC0415 - the same
     from gateway.system.clock import machine_time  # noqa: PLC0415 - the other commands start without it
 
-    file = file_of(config)
+    file = load_hub_file(config)
 
     async def work() -> tuple[str, str]:
         file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        store = await Store.open(file.database)
+        store = await HubStore.open(file.database)
         try:
-            return await let_in(store, name, now=machine_time())
+            return await create_retailer(store, name, now=machine_time())
         finally:
             await store.close()
 
@@ -103,10 +103,10 @@ def hub_retailer(
         retailer, token = asyncio.run(work())
     except (StoreUnusable, OSError) as error:
         raise Failure(str(error), f"Correct `store` or `folder` in {config}.") from error
-    tell(f"{name} is {retailer}. Its key, told this once:\n{token}")
+    print_line(f"{name} is {retailer}. Its key, told this once:\n{token}")
 
 
 def add(cli: typer.Typer) -> None:
     """Add the hub's commands."""
-    cli.command(epilog=example("perron hub", "perron hub --config /etc/perron-hub/hub.yaml"))(hub)
-    cli.command(epilog=example("perron hub-retailer 'Maison Lune'"))(hub_retailer)
+    cli.command(epilog=command_epilog("perron hub", "perron hub --config /etc/perron-hub/hub.yaml"))(hub)
+    cli.command(epilog=command_epilog("perron hub-retailer 'Maison Lune'"))(hub_retailer)

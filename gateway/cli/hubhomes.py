@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from gateway.cli.failure import Exit, Failure, plain
-from gateway.cli.hub import CONFIG, HubConfig, file_of
-from gateway.cli.options import example, tell
+from gateway.cli.failure import ExitCode, Failure, error_text
+from gateway.cli.hub import DEFAULT_CONFIG, HubConfig, load_hub_file
+from gateway.cli.options import command_epilog, print_line
 
 if TYPE_CHECKING:  # `perron --help` answers without them
     from gateway.hub.config import Boxes, HubFile, Rabbit
-    from gateway.hub.store import Store
+    from gateway.hub.store import HubStore
 
 T = TypeVar("T")
 
 
-def hub_config(*, config: HubConfig = CONFIG) -> None:
+def hub_config(*, config: HubConfig = DEFAULT_CONFIG) -> None:
     """Write what the hub's mosquitto needs: boxes come by TLS with their certificate, the hub itself on 127.0.0.1.
 
     With `rabbit` in the hub's file: a folder for each node of the RabbitMQ cluster, to be brought there.
@@ -30,52 +30,56 @@ def hub_config(*, config: HubConfig = CONFIG) -> None:
     from gateway.mqtt.mosquitto.audit import foreign  # noqa: PLC0415 - the same
     from gateway.mqtt.mosquitto.provisioning import reload  # noqa: PLC0415 - the other commands start without it
     from gateway.system.clock import machine_time  # noqa: PLC0415 - the same
-    from gateway.system.pki.pages import spaced  # noqa: PLC0415 - the same
+    from gateway.system.pki.pages import format_fingerprint  # noqa: PLC0415 - the same
 
-    file, boxes = with_boxes(config)
+    file, boxes = load_with_boxes(config)
     if file.rabbit is not None:
-        _cluster(file, boxes, file.rabbit)
+        _write_cluster_files(file, boxes, file.rabbit)
         return
     folder = folder_of(file)
     theirs = foreign(folder)
     if theirs is not None:
         raise Failure(theirs.what, theirs.todo)
-    authority = in_store(file, config, lambda store: set_up(file, boxes, store, now=machine_time()))
-    tell(f"Written to {folder}: mosquitto.conf, access, passwords, hub.password, revoked.pem and the certificate.")
-    tell(f"Boxes trust its authority, SHA-256 {spaced(authority.fingerprint)}, and reach it at"
+    authority = run_in_store(file, config, lambda store: set_up(file, boxes, store, now=machine_time()))
+    print_line(
+        f"Written to {folder}: mosquitto.conf, access, passwords, hub.password, revoked.pem and the certificate."
+    )
+    print_line(f"Boxes trust its authority, SHA-256 {format_fingerprint(authority.fingerprint)}, and reach it at"
          f" {boxes.host}:{boxes.port}.")  # fmt: skip
     if file.broker is None:
-        tell(f"Add to {config}:\n  broker: {{host: 127.0.0.1, port: 1883, password_file: {folder / 'hub.password'}}}")
+        print_line(
+            f"Add to {config}:\n  broker: {{host: 127.0.0.1, port: 1883, password_file: {folder / 'hub.password'}}}"
+        )
     told = reload(folder)
     for pid in told:
-        tell(f"The mosquitto that runs with it ({pid}) was told to read it anew.")
+        print_line(f"The mosquitto that runs with it ({pid}) was told to read it anew.")
     if not told:
-        tell(f"Start it: mosquitto -c {folder / 'mosquitto.conf'}")
+        print_line(f"Start it: mosquitto -c {folder / 'mosquitto.conf'}")
 
 
-def _cluster(file: "HubFile", boxes: "Boxes", rabbit: "Rabbit") -> None:
+def _write_cluster_files(file: "HubFile", boxes: "Boxes", rabbit: "Rabbit") -> None:
     from gateway.hub.authority import AuthorityUnusable  # noqa: PLC0415 - the same
-    from gateway.hub.cluster.rabbitmq import nodes_told, set_up  # noqa: PLC0415 - the same
+    from gateway.hub.cluster.rabbitmq import set_up, setup_instructions  # noqa: PLC0415 - the same
     from gateway.system.clock import machine_time  # noqa: PLC0415 - the other commands start without it
-    from gateway.system.pki.pages import spaced  # noqa: PLC0415 - the same
+    from gateway.system.pki.pages import format_fingerprint  # noqa: PLC0415 - the same
 
     try:
         authority = set_up(file, boxes, rabbit, now=machine_time())
     except OSError as error:
         raise Failure(
-            f"{file.folder} cannot be used ({plain(error)}).", "Correct `folder` in the hub's file."
+            f"{file.folder} cannot be used ({error_text(error)}).", "Correct `folder` in the hub's file."
         ) from error
     except AuthorityUnusable as error:
-        raise _another_authority(error) from error
-    for line in nodes_told(file, rabbit):
-        tell(line)
-    tell(f"Boxes trust its authority, SHA-256 {spaced(authority.fingerprint)}, and reach it at"
+        raise _authority_failure(error) from error
+    for line in setup_instructions(file, rabbit):
+        print_line(line)
+    print_line(f"Boxes trust its authority, SHA-256 {format_fingerprint(authority.fingerprint)}, and reach it at"
          f" {boxes.host}:{boxes.port}.")  # fmt: skip
 
 
 def hub_claim(
     *,
-    config: HubConfig = CONFIG,
+    config: HubConfig = DEFAULT_CONFIG,
     again: Annotated[
         str | None, typer.Option(help="A home that is known already joins anew: it keeps its name.", metavar="HOME")
     ] = None,
@@ -84,33 +88,36 @@ def hub_claim(
     """Make a claim, by which one box may join within a day. Its code is read to that box, and to nobody else."""
     import segno  # noqa: PLC0415 - the other commands start without it
 
-    from gateway.hub.admin import NoHome, claim  # noqa: PLC0415 - the same
-    from gateway.hub.authority import Authority  # noqa: PLC0415 - the same
-    from gateway.protocol.enrolment import spoken  # noqa: PLC0415 - the same
+    from gateway.hub.admin import HomeNotFound, create_claim  # noqa: PLC0415 - the same
+    from gateway.hub.authority import HubAuthority  # noqa: PLC0415 - the same
+    from gateway.protocol.enrolment import proquint_words  # noqa: PLC0415 - the same
     from gateway.system.clock import machine_time  # noqa: PLC0415 - the same
-    from gateway.system.pki.pages import spaced  # noqa: PLC0415 - the same
+    from gateway.system.pki.pages import format_fingerprint  # noqa: PLC0415 - the same
 
-    file, _ = with_boxes(config)
+    file, _ = load_with_boxes(config)
     now = machine_time()
 
-    async def make(store: "Store") -> str:
-        authority = Authority.at(file.folder, now=now)
-        made = await claim(store, url=file.url, authority=authority.fingerprint, now=now, home=again)
-        tell(f"{made.claim}, good once, until tomorrow {now:%H:%M} UTC.")
-        tell(f"The hub's authority, to compare: {spoken(made.authority)}\nSHA-256 {spaced(made.authority)}")
+    async def make(store: "HubStore") -> str:
+        authority = HubAuthority.at(file.folder, now=now)
+        made = await create_claim(store, url=file.url, authority=authority.fingerprint, now=now, home=again)
+        print_line(f"{made.claim}, good once, until tomorrow {now:%H:%M} UTC.")
+        print_line(
+            f"The hub's authority, to compare: {proquint_words(made.authority)}\nSHA-256 "
+            f"{format_fingerprint(made.authority)}"
+        )
         return made.text
 
     try:
-        text = in_store(file, config, make)
-    except NoHome as error:
+        text = run_in_store(file, config, make)
+    except HomeNotFound as error:
         raise Failure(
             f"The hub knows no home {str(error)!r}.", "Name one that has joined, or leave --again out."
         ) from error
     if qr:
         typer.echo("")
         segno.make(text, error="l").terminal(compact=True)
-    tell(f"In the house, on its page Settings, Hub: take a photo of the code, or paste\n  {text}")
-    tell(f"or at its terminal:\n  perron join '{text}'")
+    print_line(f"In the house, on its page Settings, Hub: take a photo of the code, or paste\n  {text}")
+    print_line(f"or at its terminal:\n  perron join '{text}'")
 
 
 def hub_revoke(
@@ -118,61 +125,61 @@ def hub_revoke(
         str, typer.Argument(metavar="HOME", help="The home, as `perron hub-claim` and the box name it: home-...")
     ],
     *,
-    config: HubConfig = CONFIG,
+    config: HubConfig = DEFAULT_CONFIG,
 ) -> None:
     """Revoke a home: its box is cut off at once and cannot come back, nor renew its certificate.
 
     `perron hub-claim --again HOME` lets it join anew, under another key.
     """
-    from gateway.hub.admin import NoHome, revoke  # noqa: PLC0415 - the same
-    from gateway.hub.authority import Authority  # noqa: PLC0415 - the same
-    from gateway.hub.broker import Keeper, folder_of  # noqa: PLC0415 - the same
-    from gateway.hub.cluster.management_api import NodesAway  # noqa: PLC0415 - the same
-    from gateway.hub.cluster.rabbitmq import Doorkeeper, certified  # noqa: PLC0415 - the same
+    from gateway.hub.admin import HomeNotFound, revoke_home  # noqa: PLC0415 - the same
+    from gateway.hub.authority import HubAuthority  # noqa: PLC0415 - the same
+    from gateway.hub.broker import BrokerFileKeeper, folder_of  # noqa: PLC0415 - the same
+    from gateway.hub.cluster.management_api import NodesUnreachable  # noqa: PLC0415 - the same
+    from gateway.hub.cluster.rabbitmq import ClusterAccountKeeper, renew_certificates  # noqa: PLC0415 - the same
     from gateway.system.clock import machine_time  # noqa: PLC0415 - the other commands start without it
 
-    file, boxes = with_boxes(config)
+    file, boxes = load_with_boxes(config)
     now = machine_time()
 
-    async def work(store: "Store") -> tuple[int | str, ...]:
-        await revoke(store, name, now=now)
-        authority, mono = Authority.at(file.folder, now=now), asyncio.get_running_loop().time
+    async def work(store: "HubStore") -> tuple[int | str, ...]:
+        await revoke_home(store, name, now=now)
+        authority, mono = HubAuthority.at(file.folder, now=now), asyncio.get_running_loop().time
         if file.rabbit is None:
-            return await Keeper(file, boxes, store, authority, monotonic=mono).look(now)
-        certified(file, authority, now=now)
-        await Doorkeeper(file, file.rabbit, store, monotonic=mono).end(name)
+            return await BrokerFileKeeper(file, boxes, store, authority, monotonic=mono).look(now)
+        renew_certificates(file, authority, now=now)
+        await ClusterAccountKeeper(file, file.rabbit, store, monotonic=mono).end(name)
         return (name,)
 
     revoked = f"{name} is revoked: none of its certificates counts, and none is renewed."
     try:
-        told = in_store(file, config, work)
-    except NoHome as error:
+        told = run_in_store(file, config, work)
+    except HomeNotFound as error:
         raise Failure(f"The hub knows no home {name!r}.", "Name one that has joined.") from error
-    except NodesAway as error:
-        tell(revoked)
+    except NodesUnreachable as error:
+        print_line(revoked)
         raise Failure(
             f"No node of the cluster could be told: its box is not cut off yet. {error}",
             "A hub that runs tells them as soon as one of them answers.",
-            Exit.SILENT,
+            ExitCode.SILENT,
         ) from error
-    tell(revoked)
+    print_line(revoked)
     if not told:
         raise Failure(
             f"No mosquitto of this machine that may be told runs with {folder_of(file) / 'mosquitto.conf'}: it does not"
             " know yet.",
             "Let yours read its files (SIGHUP). A hub that runs looks each 30 s, and cuts the box off.",
-            Exit.SILENT,
+            ExitCode.SILENT,
         )
-    tell("The broker knows, and its connection is cut.")
+    print_line("The broker knows, and its connection is cut.")
 
 
-def with_boxes(config: Path) -> "tuple[HubFile, Boxes]":
+def load_with_boxes(config: Path) -> "tuple[HubFile, Boxes]":
     """Read the hub's file, which says how boxes reach its broker.
 
     Raises:
         Failure: it cannot be used, or does not say that.
     """
-    file = file_of(config)
+    file = load_hub_file(config)
     if file.boxes is None:
         raise Failure(
             f"{config} does not say how boxes reach this hub's broker.",
@@ -181,19 +188,19 @@ def with_boxes(config: Path) -> "tuple[HubFile, Boxes]":
     return file, file.boxes
 
 
-def in_store(file: "HubFile", config: Path, work: "Callable[[Store], Awaitable[T]]") -> T:
+def run_in_store(file: "HubFile", config: Path, work: "Callable[[HubStore], Awaitable[T]]") -> T:
     """Do something in the hub's store.
 
     Raises:
         Failure: store or folder cannot be used.
     """
     from gateway.hub.authority import AuthorityUnusable  # noqa: PLC0415 - the other commands start without it
-    from gateway.hub.cluster.management_api import NodesAway  # noqa: PLC0415 - the same
-    from gateway.hub.store import Store, StoreUnusable  # noqa: PLC0415 - the same
+    from gateway.hub.cluster.management_api import NodesUnreachable  # noqa: PLC0415 - the same
+    from gateway.hub.store import HubStore, StoreUnusable  # noqa: PLC0415 - the same
 
     async def opened() -> T:
         file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        store = await Store.open(file.database)
+        store = await HubStore.open(file.database)
         try:
             return await work(store)
         finally:
@@ -203,22 +210,26 @@ def in_store(file: "HubFile", config: Path, work: "Callable[[Store], Awaitable[T
         return asyncio.run(opened())
     except StoreUnusable as error:
         raise Failure(str(error), f"Correct `store` or `folder` in {config}.") from error
-    except NodesAway:  # an OSError too, and not the folder's
+    except NodesUnreachable:  # an OSError too, and not the folder's
         raise
     except OSError as error:
-        raise Failure(f"{file.folder} cannot be used ({plain(error)}).", f"Correct `folder` in {config}.") from error
+        raise Failure(
+            f"{file.folder} cannot be used ({error_text(error)}).", f"Correct `folder` in {config}."
+        ) from error
     except AuthorityUnusable as error:
-        raise _another_authority(error) from error
+        raise _authority_failure(error) from error
 
 
-def _another_authority(error: ValueError) -> Failure:
+def _authority_failure(error: ValueError) -> Failure:
     return Failure(f"{error}.", "Put that file back from a copy: with another authority every box joins anew.")
 
 
 def add(cli: typer.Typer) -> None:
     """Add the commands."""
-    cli.command(epilog=example("perron hub-config", "perron hub-config --config /etc/perron-hub/hub.yaml"))(hub_config)
+    cli.command(epilog=command_epilog("perron hub-config", "perron hub-config --config /etc/perron-hub/hub.yaml"))(
+        hub_config
+    )
     cli.command(
-        epilog=example("perron hub-claim", "perron hub-claim --no-qr", "perron hub-claim --again home-4x3k2...")
+        epilog=command_epilog("perron hub-claim", "perron hub-claim --no-qr", "perron hub-claim --again home-4x3k2...")
     )(hub_claim)
-    cli.command(epilog=example("perron hub-revoke home-4x3k2..."))(hub_revoke)
+    cli.command(epilog=command_epilog("perron hub-revoke home-4x3k2..."))(hub_revoke)

@@ -10,14 +10,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
-from gateway.cli.failure import Failure, plain
+from gateway.cli.failure import Failure, error_text
 from gateway.config.home import Home
 from gateway.protocol.jws import public_x
 
-NEW_KEY = "`perron retailer announce --new-key KID` makes one and tells the lines for home.yaml."
+NEW_KEY_HINT = "`perron retailer announce --new-key KID` makes one and tells the lines for home.yaml."
 
 
-def checked(kid: str) -> str:
+def check_kid(kid: str) -> str:
     """Return `kid` if it may be a key's name, and so a file's.
 
     Raises:
@@ -28,19 +28,19 @@ def checked(kid: str) -> str:
     return kid
 
 
-def key_file(folder: Path, kid: str) -> Path:
+def key_file_path(folder: Path, kid: str) -> Path:
     """Name the private half's file."""
     return folder / f"{kid}.jwk"
 
 
-def make(folder: Path, kid: str) -> OKPKey:
+def create_key(folder: Path, kid: str) -> OKPKey:
     """Make a key pair and keep its private half, readable by its owner only.
 
     Raises:
         Failure: there is one of this name already, or it cannot be written.
     """
     key = OKPKey.generate_key("Ed25519")
-    file = key_file(folder, kid)
+    file = key_file_path(folder, kid)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
@@ -48,16 +48,16 @@ def make(folder: Path, kid: str) -> OKPKey:
     except FileExistsError as error:
         raise Failure(f"{file} exists: a key is never written over.", "Take another kid.") from error
     except OSError as error:
-        raise Failure(f"{file} cannot be written ({plain(error)}).", "Name another folder with --keys.") from error
+        raise Failure(f"{file} cannot be written ({error_text(error)}).", "Name another folder with --keys.") from error
     return key
 
 
-def lines(kid: str, key: OKPKey) -> str:
+def home_yaml_lines(kid: str, key: OKPKey) -> str:
     """Write what must stand in `home.yaml`, under the brand's `keys:`."""
     return f"      - kid: {kid}\n        x: {public_x(key)}\n"
 
 
-def find(home: Home, folder: Path, brand: str | None) -> tuple[str, str, OKPKey]:
+def find_key(home: Home, folder: Path, brand: str | None) -> tuple[str, str, OKPKey]:
     """Find a brand whose private key lies in `folder` and whose public key is enrolled: brand, kid, key.
 
     Raises:
@@ -70,17 +70,18 @@ def find(home: Home, folder: Path, brand: str | None) -> tuple[str, str, OKPKey]
         (id_, key.kid, key.x)
         for id_, section in brands.items()
         for key in section.keys
-        if key_file(folder, key.kid).exists()
+        if key_file_path(folder, key.kid).exists()
     ]
     if not here:
-        raise Failure(f"{folder} holds no private key of {' or '.join(brands) or 'any brand'}.", NEW_KEY)
+        raise Failure(f"{folder} holds no private key of {' or '.join(brands) or 'any brand'}.", NEW_KEY_HINT)
     if len({id_ for id_, _, _ in here}) > 1:
         raise Failure(f"There are keys of several brands: {', '.join(id_ for id_, _, _ in here)}.", "Say --brand.")
     id_, kid, enrolled = here[-1]
-    key = read_key(key_file(folder, kid))
+    key = read_key(key_file_path(folder, kid))
     if public_x(key) != enrolled:
         raise Failure(
-            f"{key_file(folder, kid)} is another key than the one enrolled as {kid} of {id_} in home.yaml.", NEW_KEY
+            f"{key_file_path(folder, kid)} is another key than the one enrolled as {kid} of {id_} in home.yaml.",
+            NEW_KEY_HINT,
         )
     return id_, kid, key
 
@@ -94,11 +95,11 @@ def read_key(file: Path) -> OKPKey:
     try:
         key = OKPKey.import_key(json.loads(file.read_text(encoding="utf-8")))
     except (OSError, ValueError, JoseError) as error:
-        raise Failure(f"{file} holds no Ed25519 key ({plain(error)}).", NEW_KEY) from error
+        raise Failure(f"{file} holds no Ed25519 key ({error_text(error)}).", NEW_KEY_HINT) from error
     return key
 
 
-def signer(key: OKPKey, file: Path) -> Callable[[bytes], bytes]:
+def signing_function(key: OKPKey, file: Path) -> Callable[[bytes], bytes]:
     """Return what signs with the private half of a key that lies in `file`.
 
     Raises:
@@ -106,5 +107,5 @@ def signer(key: OKPKey, file: Path) -> Callable[[bytes], bytes]:
     """
     private = key.private_key
     if not isinstance(private, Ed25519PrivateKey):
-        raise Failure(f"{file} holds no private Ed25519 key.", NEW_KEY)
+        raise Failure(f"{file} holds no private Ed25519 key.", NEW_KEY_HINT)
     return private.sign

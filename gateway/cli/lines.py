@@ -11,68 +11,68 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-HOME = Path("config/home.yaml")
+DEFAULT_HOME = Path("config/home.yaml")
 """The house file where none is named."""
 
-WITHOUT_HOME = frozenset({
+COMMANDS_WITHOUT_HOME = frozenset({
     "demo", "guard", "hub", "hub-authority", "hub-claim", "hub-config", "hub-retailer", "hub-revoke", "new",
     "retailer connect", "retailer end", "retailer keys", "retailer listen", "retailer sandbox", "retailer watch",
     "schema", "verify",
 })  # fmt: skip
 """The commands that take no `--home`."""
 
-_COMMAND = re.compile(r"`perron ((?:retailer )?[a-z][a-z-]*)([^`]*)`")
+_COMMAND_PATTERN = re.compile(r"`perron ((?:retailer )?[a-z][a-z-]*)([^`]*)`")
 
 
 @dataclass
-class _InUse:
+class _CurrentHome:
     """The house file of this process; None: the command takes none."""
 
     home: Path | None = None
 
 
-_in_use = _InUse()
+_current_home = _CurrentHome()
 
 
-def in_use(home: Path) -> Path:
+def set_current_home(home: Path) -> Path:
     """Note the house file that this command was given, for the lines that it prints. Returns it."""
-    _in_use.home = home
+    _current_home.home = home
     return home
 
 
-def relative(path: Path) -> str:
+def relative_path(path: Path) -> str:
     """Write a path as briefly as it can be typed here."""
     return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
-def pasted(path: Path) -> str:
+def quoted_path(path: Path) -> str:
     """Write a path as a word of a command line."""
-    return shlex.quote(relative(path))
+    return shlex.quote(relative_path(path))
 
 
-def ourselves() -> str:
+def program_name() -> str:
     """Name this program as it can be pasted here: the one that runs, where the shell knows none."""
     mine = Path(sys.executable).with_name("perron")
-    return pasted(mine) if shutil.which("perron") is None and mine.exists() else "perron"
+    return quoted_path(mine) if shutil.which("perron") is None and mine.exists() else "perron"
 
 
-def at(home: Path) -> str:
+def home_option(home: Path) -> str:
     """Write the option that names this house file, where it is not the usual one."""
-    return "" if home == HOME else f" --home {shlex.quote(str(home))}"
+    return "" if home == DEFAULT_HOME else f" --home {shlex.quote(str(home))}"
 
 
-def command(*words: str, home: Path | None = None) -> str:
+def command_line(*words: str, home: Path | None = None) -> str:
     """Write a command of this program. `home`: the house file that it is to use; None: it takes none."""
-    return f"{ourselves()} {shlex.join(words)}" + ("" if home is None else at(home))
+    return f"{program_name()} {shlex.join(words)}" + ("" if home is None else home_option(home))
 
 
-def typed(text: str) -> str:
+def expand_commands(text: str) -> str:
     """Tell a text in which commands stand like `perron doctor`: each as it can be pasted here, for the house in use."""
 
     def whole(match: re.Match[str]) -> str:
-        name, rest, home = match[1], match[2], _in_use.home
-        if home is None or name in WITHOUT_HOME or "--home" in rest or "--help" in rest:
-            return f"`{ourselves()} {name}{rest}`"
-        return f"`{ourselves()} {name}{rest}{at(home)}`"
+        name, rest, home = match[1], match[2], _current_home.home
+        if home is None or name in COMMANDS_WITHOUT_HOME or "--home" in rest or "--help" in rest:
+            return f"`{program_name()} {name}{rest}`"
+        return f"`{program_name()} {name}{rest}{home_option(home)}`"
 
-    return _COMMAND.sub(whole, text)
+    return _COMMAND_PATTERN.sub(whole, text)

@@ -11,16 +11,16 @@ from typing import Any
 
 import typer
 
-from gateway.cli.failure import Failure, plain
-from gateway.hub.sdk.hub import Hub
-from gateway.hub.sdk.listener import Listener, SecretUnusable
-from gateway.hub.sdk.told import line_of
+from gateway.cli.failure import Failure, error_text
+from gateway.hub.sdk.hub import RetailerClient
+from gateway.hub.sdk.listener import SecretUnusable, WebhookListener
+from gateway.hub.sdk.told import format_event
 
 ENDPOINTS = "/v1/webhook_endpoints"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class At:
+class ListenOptions:
     """Where to listen (port 0: a free one), for how many messages, and whether each is told whole."""
 
     host: str
@@ -29,27 +29,27 @@ class At:
     whole: bool
 
 
-async def registered(hub: Hub, at: At, url: str | None) -> None:
+async def listen_at_new_endpoint(hub: RetailerClient, at: ListenOptions, url: str | None) -> None:
     """Listen at an endpoint of its own, which is deleted at the end; SIGTERM ends it as Ctrl-C does.
 
     Raises:
         Failure: address or port cannot be had.
         Refused, NotAsked: the hub says no, or nothing.
     """
-    here = replace(at, port=_port(at))
+    here = replace(at, port=_free_port(at))
     where = url or f"http://{f'[{here.host}]' if ':' in here.host else here.host}:{here.port}/"
     task = asyncio.current_task()
     assert task is not None  # noqa: S101 - a coroutine that runs is a task's
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     with contextlib.suppress(asyncio.CancelledError):
-        async with _endpoint(hub, where) as made:
-            await listening(str(made["secret"]), here)
+        async with _temporary_endpoint(hub, where) as made:
+            await listen_for_webhooks(str(made["secret"]), here)
 
 
 @contextlib.asynccontextmanager
-async def _endpoint(hub: Hub, url: str) -> AsyncIterator[dict[str, Any]]:
+async def _temporary_endpoint(hub: RetailerClient, url: str) -> AsyncIterator[dict[str, Any]]:
     """Make it, and delete it when this is left."""
-    for one in await _there(hub):
+    for one in await _list_endpoints(hub):
         if one["url"] == url:  # of somebody who was killed while he listened
             await hub.ask("DELETE", f"{ENDPOINTS}/{one['id']}")
     made = await hub.ask("POST", ENDPOINTS, {"url": url})
@@ -61,12 +61,12 @@ async def _endpoint(hub: Hub, url: str) -> AsyncIterator[dict[str, Any]]:
         typer.echo(f"Deleted the endpoint {made['id']}", err=True)
 
 
-async def _there(hub: Hub) -> list[dict[str, Any]]:
+async def _list_endpoints(hub: RetailerClient) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = (await hub.ask("GET", ENDPOINTS))["data"]
     return found
 
 
-def _port(at: At) -> int:
+def _free_port(at: ListenOptions) -> int:
     """A port at which nobody listens: known before the hub is asked, so that nobody else's endpoint is replaced.
 
     Raises:
@@ -77,15 +77,15 @@ def _port(at: At) -> int:
         try:
             probe.bind((at.host, at.port))
         except OSError as error:
-            raise _taken(at, error) from error
+            raise _address_failure(at, error) from error
         return int(probe.getsockname()[1])
 
 
-def _taken(at: At, error: OSError) -> Failure:
-    return Failure(f"{at.host}:{at.port} cannot be listened at ({plain(error)}).", "Name another --port.")
+def _address_failure(at: ListenOptions, error: OSError) -> Failure:
+    return Failure(f"{at.host}:{at.port} cannot be listened at ({error_text(error)}).", "Name another --port.")
 
 
-async def listening(secret: str, at: At) -> None:
+async def listen_for_webhooks(secret: str, at: ListenOptions) -> None:
     """Listen, and tell what comes.
 
     Raises:
@@ -95,14 +95,14 @@ async def listening(secret: str, at: At) -> None:
 
     def told(id_: str, said: dict[str, Any]) -> None:
         text = json.dumps({"id": id_, **said})
-        typer.echo(text if at.whole else line_of(text))
+        typer.echo(text if at.whole else format_event(text))
         heard.release()
 
     def refused(why: str) -> None:
         typer.echo(f"refused: {why}", err=True)
 
     try:
-        listener = Listener(secret, told=told, refused=refused)
+        listener = WebhookListener(secret, told=told, refused=refused)
     except SecretUnusable as error:
         raise Failure(f"The secret is none: {error}.", "Rotate the endpoint's secret to be told a new one.") from error
     left = at.count
@@ -113,6 +113,6 @@ async def listening(secret: str, at: At) -> None:
             await heard.acquire()
             left = None if left is None else left - 1
     except OSError as error:
-        raise _taken(at, error) from error
+        raise _address_failure(at, error) from error
     finally:
         await listener.close()

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from gateway.cli.lines import HOME
-from gateway.cli.options import HomeFile, example, tell
+from gateway.cli.lines import DEFAULT_HOME
+from gateway.cli.options import HomeFile, command_epilog, print_line
 
 
 def reload(
-    home: HomeFile = HOME,
+    home: HomeFile = DEFAULT_HOME,
     wait: Annotated[bool, typer.Option("--wait", help="Return once it is applied, however long that takes.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Have the running gateway read its house file anew, without dropping a visit.
@@ -19,14 +19,14 @@ def reload(
     A file that is wrong is refused, and the house goes on as it was. One that is right is applied between visits: while
     somebody is at a door, and for a quarter of an hour after, it waits. Then the gateway begins anew within a second.
     """
-    from gateway.cli.reloading import ask  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli.reloading import request_reload  # noqa: PLC0415 - the other commands start without it
 
-    asyncio.run(ask(home, wait=wait, tell=tell))
+    asyncio.run(request_reload(home, wait=wait, tell=print_line))
 
 
 def backup(
     target: Annotated[Path, typer.Argument(help="The file to write; it must not exist.", metavar="FILE.tar")],
-    home: HomeFile = HOME,
+    home: HomeFile = DEFAULT_HOME,
     no_films: Annotated[bool, typer.Option("--no-films", help="Without the films of past visits.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Write everything of a box into one file, while it runs: log, proofs, films, people, keys, the house file.
@@ -34,14 +34,14 @@ def backup(
     The file holds the box's private key and what was filmed: keep it as you keep the key to the house. What the box
     does afterwards the file does not know, so from a restored one nothing opens by itself: see `perron restore --help`.
     """
-    from gateway.cli.backups import write  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli.backups import write_backup  # noqa: PLC0415 - the other commands start without it
 
-    write(home, target, films=not no_films, tell=tell)
+    write_backup(home, target, films=not no_films, tell=print_line)
 
 
 def restore(
     archive: Annotated[Path, typer.Argument(help="A file that `perron backup` wrote.", metavar="FILE.tar")],
-    home: HomeFile = HOME,
+    home: HomeFile = DEFAULT_HOME,
     check: Annotated[bool, typer.Option("--check", help="Only read it whole and say what is in it.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Put a backup back, into an empty storage folder: on this box, or on new hardware that takes its place.
@@ -50,43 +50,43 @@ def restore(
     must not go on anywhere. Then nothing opens before the owner has looked: every entrance is in safe mode; each brand
     that was let in asks again; each delivery has to be announced anew; everybody signs in again.
     """
-    from gateway.cli.backups import inspect, put_back  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli.backups import inspect, restore_backup  # noqa: PLC0415 - the other commands start without it
 
     if check:
-        inspect(archive, tell=tell)
+        inspect(archive, tell=print_line)
     else:
-        put_back(archive, home, tell=tell)
+        restore_backup(archive, home, tell=print_line)
 
 
-def rotate_key(home: HomeFile = HOME) -> None:
+def rotate_key(home: HomeFile = DEFAULT_HOME) -> None:
     """Give the box a new signing key, without dropping a visit. The old key signs the new one, then it is destroyed.
 
     Proofs of before and after verify, whichever of the two keys is known: each folder that is sealed since tells how
     the keys follow each other. What was stolen with the old key stays stolen: give the new fingerprint to whoever
     checks proofs.
     """
-    from gateway.cli.rotation import rotate  # noqa: PLC0415 - the other commands start without it
+    from gateway.cli.rotation import change_key  # noqa: PLC0415 - the other commands start without it
 
-    asyncio.run(rotate(home, tell=tell))
+    asyncio.run(change_key(home, tell=print_line))
 
 
 def add(cli: typer.Typer) -> None:
     """Add them to the command line."""
-    cli.command(epilog=example("perron reload", "perron reload --wait", "perron reload --home /etc/perron/home.yaml"))(
-        reload
-    )
     cli.command(
-        epilog=example(
+        epilog=command_epilog("perron reload", "perron reload --wait", "perron reload --home /etc/perron/home.yaml")
+    )(reload)
+    cli.command(
+        epilog=command_epilog(
             "perron backup /media/stick/perron-2026-11-25.tar",
             "perron backup --no-films --home /etc/perron/home.yaml /media/stick/perron.tar",
         )
     )(backup)
     cli.command(
-        epilog=example(
+        epilog=command_epilog(
             "perron restore /media/stick/perron-2026-11-25.tar --check",
             "perron restore /media/stick/perron-2026-11-25.tar --home /etc/perron/home.yaml",
         )
     )(restore)
-    cli.command("rotate-key", epilog=example("perron rotate-key", "perron rotate-key --home /etc/perron/home.yaml"))(
-        rotate_key
-    )
+    cli.command(
+        "rotate-key", epilog=command_epilog("perron rotate-key", "perron rotate-key --home /etc/perron/home.yaml")
+    )(rotate_key)

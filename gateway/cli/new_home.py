@@ -5,20 +5,20 @@ import socket
 from pathlib import Path
 
 from gateway.cli import keys
-from gateway.cli.failure import Failure, plain
+from gateway.cli.failure import Failure, error_text
 from gateway.cli.schema import write_for_editors
 from gateway.config.devices import CameraDevice
 from gateway.config.editor import SCHEMA_LINE
 from gateway.config.home import Home
-from gateway.config.loader import load
+from gateway.config.loader import load_home_file
 from gateway.mqtt.mosquitto import provisioning
 from gateway.protocol.jws import public_x
 from gateway.system.i18n import Language
 
-TEMPLATE = Path(__file__).parents[2] / "config" / "home.yaml"
-LONGEST = 85  # bytes of the folder's path: Unix sockets lie in it, and their path has at most 107
+TEMPLATE_PATH = Path(__file__).parents[2] / "config" / "home.yaml"
+MAX_FOLDER_PATH_BYTES = 85  # bytes of the folder's path: Unix sockets lie in it, and their path has at most 107
 
-DELIVERY = """\
+DELIVERY_TEMPLATE = """\
 # What `perron retailer announce` promises in the retailer's name. Without an id each announcement is a new delivery.
 entrance: front
 place: hall
@@ -29,7 +29,7 @@ parcels: [8L20524752032]
 
 
 # The owner's own words, where they read English.
-ENGLISH = (
+ENGLISH_REPLACEMENTS = (
     ("language: fr ", "language: en "),
     ("name: La maison de la rue des Lilas", "name: The house in Lilac Street"),
     ("name: Porte d'entrée", "name: Front door"),
@@ -38,7 +38,7 @@ ENGLISH = (
 )
 
 
-def found(folder: Path, language: Language = "fr") -> Path:
+def create_home(folder: Path, language: Language = "fr") -> Path:
     """Write a house into `folder`: home.yaml and its schema, keys/, accounts/, delivery.yaml; returns home.yaml.
 
     It differs from the template in what would keep a newcomer out: a brand's key of its own, any hour of any day, the
@@ -48,44 +48,47 @@ def found(folder: Path, language: Language = "fr") -> Path:
         Failure: there is no template, there is a house already, or it cannot be written.
     """
     file = folder / "home.yaml"
-    if not TEMPLATE.is_file():
-        raise Failure(f"{TEMPLATE} is not there.", "Run this from a clone of the repository: it copies that file.")
+    if not TEMPLATE_PATH.is_file():
+        raise Failure(f"{TEMPLATE_PATH} is not there.", "Run this from a clone of the repository: it copies that file.")
     if file.exists():
         raise Failure(f"{file} exists: a house is never written over.", "Use it with --home, or name another folder.")
-    if len(os.fsencode(folder.resolve())) > LONGEST:
+    if len(os.fsencode(folder.resolve())) > MAX_FOLDER_PATH_BYTES:
         raise Failure(f"{folder.resolve()} is too long a path.", "Name a shorter one, for example /tmp/house.")
-    text = TEMPLATE.read_text(encoding="utf-8")
-    template = load(TEMPLATE)
+    text = TEMPLATE_PATH.read_text(encoding="utf-8")
+    template = load_home_file(TEMPLATE_PATH)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / ".gitignore").write_text("*\n", encoding="utf-8")  # a private key never gets into git
-        for old, new in (*_changes(template, folder / "keys"), *(ENGLISH if language == "en" else ())):
+        for old, new in (
+            *_replacements(template, folder / "keys"),
+            *(ENGLISH_REPLACEMENTS if language == "en" else ()),
+        ):
             if old not in text:
-                raise Failure(f"{TEMPLATE} is not the one that came with this program: {old!r} is not in it.",
+                raise Failure(f"{TEMPLATE_PATH} is not the one that came with this program: {old!r} is not in it.",
                               "Put it back as it was (`git checkout config/home.yaml`).")  # fmt: skip
             text = text.replace(old, new)
         file.write_text(SCHEMA_LINE + text, encoding="utf-8")
         write_for_editors(file)
-        (folder / "delivery.yaml").write_text(DELIVERY, encoding="utf-8")
-        home = load(file)
+        (folder / "delivery.yaml").write_text(DELIVERY_TEMPLATE, encoding="utf-8")
+        home = load_home_file(file)
         provisioning.write(
             folder / "accounts", home, host=home.broker.host, port=home.broker.port, user=provisioning.broker_user()
         )
     except OSError as error:
-        raise Failure(f"{folder} cannot be written ({plain(error)}).", "Name another folder.") from error
+        raise Failure(f"{folder} cannot be written ({error_text(error)}).", "Name another folder.") from error
     return file
 
 
-def _changes(home: Home, folder: Path) -> list[tuple[str, str]]:
+def _replacements(home: Home, folder: Path) -> list[tuple[str, str]]:
     """What is another than in the template, as text, so that its comments stay."""
     mqtt = home.broker.port
     rtsp = next(int(d.url.split(":")[2].split("/")[0]) for d in home.devices.values() if isinstance(d, CameraDevice))
     brand, section = next((id_, b) for id_, b in home.brands.items() if b.permission.state == "granted")
-    key = keys.make(folder, section.keys[0].kid)
+    key = keys.create_key(folder, section.keys[0].kid)
     return [
-        (f"port: {mqtt}", f"port: {_free(mqtt)}"),
-        (f":{rtsp}/", f":{_free(rtsp)}/"),
-        *(() if home.pages is None else [(f"port: {home.pages.port} ", f"port: {_free(home.pages.port)} ")]),
+        (f"port: {mqtt}", f"port: {_free_port(mqtt)}"),
+        (f":{rtsp}/", f":{_free_port(rtsp)}/"),
+        *(() if home.pages is None else [(f"port: {home.pages.port} ", f"port: {_free_port(home.pages.port)} ")]),
         ("source: ntp                     # the gateway trusts the time once the kernel reports it as synchronised",
          "source: host                    # for trials: the machine's clock is trusted; a real house has ntp"),
         ("folder: ../var", "folder: box"),
@@ -97,7 +100,7 @@ def _changes(home: Home, folder: Path) -> list[tuple[str, str]]:
     ]  # fmt: skip
 
 
-def _free(port: int) -> int:
+def _free_port(port: int) -> int:
     """Take the usual port of 127.0.0.1, or a free one where somebody has it."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

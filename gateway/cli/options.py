@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from gateway.cli.lines import in_use, ourselves, typed
+from gateway.cli.lines import expand_commands, program_name, set_current_home
 from gateway.system.i18n import languages
 
-CODES = (
+EXIT_CODES_TEXT = (
     "Exit codes: 0 done; 1 the answer is no (refused, red, the proof does not hold); "
     "2 the command or a file is wrong; 3 the world did not answer."
 )
@@ -18,20 +18,25 @@ CODES = (
 HomeFile = Annotated[
     Path,
     typer.Option(
-        "--home", envvar="PERRON_HOME", help="The house file.", metavar="FILE", show_default=True, callback=in_use
+        "--home",
+        envvar="PERRON_HOME",
+        help="The house file.",
+        metavar="FILE",
+        show_default=True,
+        callback=set_current_home,
     ),
 ]
 
 
-def example(*lines: str) -> str:
+def command_epilog(*lines: str) -> str:
     """Write a command's examples as they can be typed here, and what its exit codes mean."""
-    shown = (re.sub(r"^perron\b", ourselves(), line) for line in lines)
-    return "\n\n".join(["[bold]Examples[/bold]", *(f"  $ {escape(line)}" for line in shown), CODES])
+    shown = (re.sub(r"^perron\b", program_name(), line) for line in lines)
+    return "\n\n".join(["[bold]Examples[/bold]", *(f"  $ {escape(line)}" for line in shown), EXIT_CODES_TEXT])
 
 
-def tell(line: str) -> None:
+def print_line(line: str) -> None:
     """Print a line; commands in it as they can be typed here."""
-    typer.echo(typed(line))
+    typer.echo(expand_commands(line))
 
 
 BOTH = "both"

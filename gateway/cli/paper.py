@@ -4,26 +4,26 @@ from contextlib import suppress
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from gateway.cli.failure import Failure, plain
-from gateway.cli.lines import relative
+from gateway.cli.failure import Failure, error_text
+from gateway.cli.lines import relative_path
 from gateway.cli.options import BOTH
-from gateway.cli.owner import to_compare
-from gateway.config.home import ClockSource, Home
+from gateway.cli.owner import check_readable
+from gateway.config.home import ClockSection, Home
 from gateway.evidence.documents.notice import door_notice, notice_of
-from gateway.evidence.documents.report import Names, draw_report, names_of
-from gateway.evidence.documents.sources import Account, account
-from gateway.evidence.succession import line_in
-from gateway.protocol.keys import PUBLIC, PublicKey
+from gateway.evidence.documents.report import HouseNames, draw_report, house_names
+from gateway.evidence.documents.sources import VisitEvidence, read_visit
+from gateway.evidence.succession import read_key_history
+from gateway.protocol.keys import PUBLIC_KEY_FILE, PublicKey
 from gateway.storage import StoreFailed, readonly
 from gateway.system.atomic_file import write_whole
 from gateway.system.clock import Clock
 from gateway.system.i18n import SOURCE, Language
 
-_FOREIGN = (
+_FOREIGN_HOME_HINT = (
     "the house file is not known to be the one of this visit's box: the report has ids for names, Paris time, and"
     " French unless --language says otherwise. Name the visit's own house file with --home."
 )
-ZONE = "Europe/Paris"  # where no house's file says another
+DEFAULT_ZONE = "Europe/Paris"  # where no house's file says another
 
 
 def write_notice(  # noqa: PLR0913 - one argument an option of the command
@@ -41,21 +41,21 @@ def write_notice(  # noqa: PLR0913 - one argument an option of the command
         Failure: an option does not fit the notice, or the file cannot be written.
     """
     try:
-        notice = notice_of(_as_kept(home), entrance, contact=contact, pages=pages)
+        notice = notice_of(_with_stored_retention(home), entrance, contact=contact, pages=pages)
     except ValueError as error:
         raise Failure(f"This does not fit the notice: {error}.", "Correct --contact or --pages.") from error
     languages: tuple[Language, ...] = ("fr", SOURCE) if language == BOTH else (language,)
     made = Clock(home.clock, floor=None, keep_floor=lambda _: None).now().utc
     _write(out, door_notice(notice, languages=languages, made=made))
     lines = [
-        f"Written: {relative(out)}, {len(languages)} page(s) A4. Print it at full size and hang it by the scanner."
+        f"Written: {relative_path(out)}, {len(languages)} page(s) A4. Print it at full size and hang it by the scanner."
     ]
     if contact is None:
         lines.append("Write on its last line whom to ask: the law wants it told. --contact prints it.")
     return "\n".join(lines)
 
 
-def _as_kept(home: Home) -> Home:
+def _with_stored_retention(home: Home) -> Home:
     """The house with the days for which its owner chose on a page to keep films; a box that never ran has none."""
     with suppress(StoreFailed):
         days = readonly.retention_days(home.storage.folder / "perron.sqlite3")
@@ -82,35 +82,38 @@ def write_report(  # noqa: PLR0913 - one argument an option of the command
     Raises:
         Failure: folder, key or checkpoints cannot be read, or the file cannot be written.
     """
-    public = to_compare(folder, key=key, checkpoint=checkpoint)
-    told = account(folder, public_key=public, checkpoint=checkpoint)
-    own = house if house is not None and _is_of(house, told, named=named) else None
-    clock = ClockSource(source="host") if house is None else house.clock
+    public = check_readable(folder, key=key, checkpoint=checkpoint)
+    told = read_visit(folder, public_key=public, checkpoint=checkpoint)
+    own = house if house is not None and _is_visit_of(house, told, named=named) else None
+    clock = ClockSection(source="host") if house is None else house.clock
     pdf = draw_report(
         told,
         language=language or ("fr" if own is None else own.language),
-        zone=ZoneInfo(ZONE if own is None else own.timezone),
+        zone=ZoneInfo(DEFAULT_ZONE if own is None else own.timezone),
         made=Clock(clock, floor=None, keep_floor=lambda _: None).now().utc,
-        names=Names() if own is None else names_of(own),
+        names=HouseNames() if own is None else house_names(own),
     )
     _write(out, pdf)
     verdict = told.verdict
-    foreign = [] if own is not None or house is None else [_FOREIGN]
+    foreign = [] if own is not None or house is None else [_FOREIGN_HOME_HINT]
     if verdict.ok:
         notes = [f"note: {note}" for note in (*foreign, *verdict.notes)]
-        return True, "\n".join([f"Written: {relative(out)}, 2 pages A4.", *notes, "The proof holds."])
-    lines = [f"Written: {relative(out)}, 2 pages A4, which say so too.", f"WRONG: {verdict.problem}: {verdict.where}"]
+        return True, "\n".join([f"Written: {relative_path(out)}, 2 pages A4.", *notes, "The proof holds."])
+    lines = [
+        f"Written: {relative_path(out)}, 2 pages A4, which say so too.",
+        f"WRONG: {verdict.problem}: {verdict.where}",
+    ]
     return False, "\n".join([*lines, *foreign, *verdict.remedies])
 
 
-def _is_of(house: Home, told: Account, *, named: bool) -> bool:
+def _is_visit_of(house: Home, told: VisitEvidence, *, named: bool) -> bool:
     """Whether the visit is of this house's box: by its keys, all that it has had; without them by its id, if named."""
     if not told.manifests or told.manifests[0].box != house.box:
         return False
     folder = house.storage.folder / "key"
     try:
-        current = PublicKey.from_pem((folder / PUBLIC).read_bytes())
-        known = {current, *line_in(folder).kin(current)}
+        current = PublicKey.from_pem((folder / PUBLIC_KEY_FILE).read_bytes())
+        known = {current, *read_key_history(folder).kin(current)}
     except (OSError, ValueError):
         return named
     return PublicKey.from_text(told.manifests[0].key) in known
@@ -120,4 +123,4 @@ def _write(out: Path, pdf: bytes) -> None:
     try:
         write_whole(out, pdf)
     except OSError as error:
-        raise Failure(f"{out} cannot be written ({plain(error)}).", "Name another file.") from error
+        raise Failure(f"{out} cannot be written ({error_text(error)}).", "Name another file.") from error

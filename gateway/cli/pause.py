@@ -9,52 +9,52 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from gateway.cli.broker import body_of, heard, logged_in, say
-from gateway.cli.failure import Exit, Failure
+from gateway.cli.broker import json_body, open_session, publish, wait_for_message
+from gateway.cli.failure import ExitCode, Failure
 from gateway.config.home import Home
 from gateway.config.subscriptions import BRIDGE_STATE
 from gateway.config.topics import entrance_topic
-from gateway.domain.pause import No, ambiguous, read
+from gateway.domain.pause import PauseRefusal, is_ambiguous, parse_local_time
 from gateway.mqtt.client import InboundMessage
 from gateway.mqtt.publisher import rfc3339_ms
 from gateway.system.clock import Clock
 from gateway.web.texts.catalogue import TEXTS
 
-ANSWER = 10.0  # seconds for the gateway to answer
-STORED = 2.0  # seconds for the broker to hand out what it keeps
-_RELATIVE = re.compile(r"\+(\d{1,5})([mhd])", re.ASCII)
+ANSWER_TIMEOUT_S = 10.0  # seconds for the gateway to answer
+RETAINED_TIMEOUT_S = 2.0  # seconds for the broker to hand out what it keeps
+_RELATIVE_TIME = re.compile(r"\+(\d{1,5})([mhd])", re.ASCII)
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
-_FORM = 'Write it in the house\'s own time, as "2026-11-28 18:00", or from now on: +90m, +2h, +3d.'
+_TIME_FORMAT_HINT = 'Write it in the house\'s own time, as "2026-11-28 18:00", or from now on: +90m, +2h, +3d.'
 
 
-async def plan(home: Home, entrance: str | None, *, start: str, end: str) -> str:
-    """Let no delivery in from `start` to `end`, at one entrance or (None) at all; returns once it counts.
+async def plan_pause(home: Home, entrance: str | None, *, start: str, end: str) -> str:
+    """Let no delivery in from `start` to `end_pause`, at one entrance or (None) at all; returns once it counts.
 
     Raises:
         Failure: these are no times, the gateway says no, or it does not answer.
     """
-    zone, now = ZoneInfo(home.timezone), _clock(home)
-    begins = None if start == "now" else _instant(start, zone, now, end=False)  # the box's clock says when now is
-    ends = _instant(end, zone, now, end=True)
+    zone, now = ZoneInfo(home.timezone), _local_now(home)
+    begins = None if start == "now" else _parse_instant(start, zone, now, end=False)  # the box's clock says when now is
+    ends = _parse_instant(end, zone, now, end=True)
     wish: dict[str, Any] = {"do": "pause", "end": rfc3339_ms(ends), "everywhere": entrance is None}
     if begins is not None:
         wish["start"] = rfc3339_ms(begins)
-    await _ask(home, entrance or next(iter(home.entrances)), wish)
-    since = "now on" if begins is None else _told(begins, zone)
-    return f"{entrance or 'all entrances'}: no deliveries from {since} to {_told(ends, zone)}"
+    await _request(home, entrance or next(iter(home.entrances)), wish)
+    since = "now on" if begins is None else _format_instant(begins, zone)
+    return f"{entrance or 'all entrances'}: no deliveries from {since} to {_format_instant(ends, zone)}"
 
 
-async def end(home: Home, pause: str) -> str:
+async def end_pause(home: Home, pause: str) -> str:
     """End a pause, or withdraw it.
 
     Raises:
         Failure: there is no such pause, or the gateway does not answer.
     """
-    await _ask(home, next(iter(home.entrances)), {"do": "end_pause", "pause": pause})
+    await _request(home, next(iter(home.entrances)), {"do": "end_pause", "pause": pause})
     return f"Pause {pause} is ended."
 
 
-async def listed(home: Home) -> list[str]:
+async def list_pauses(home: Home) -> list[str]:
     """One line a pause that is not over, as the running gateway has them.
 
     Raises:
@@ -66,29 +66,30 @@ async def listed(home: Home) -> list[str]:
 
     def all_there(incoming: InboundMessage) -> bool:
         nonlocal online
-        body = body_of(incoming)
+        body = json_body(incoming)
         if incoming.topic in topics:
             states[topics[incoming.topic]] = body
         else:
             online = body.get("state") == "online"
         return online and len(states) == len(topics)
 
-    async with logged_in(home.broker.account("owner"), [BRIDGE_STATE, *topics]) as guest:
-        if await heard(guest, all_there, within=STORED) is None:
+    async with open_session(home.broker.account("owner"), [BRIDGE_STATE, *topics]) as guest:
+        if await wait_for_message(guest, all_there, within=RETAINED_TIMEOUT_S) is None:
             raise Failure("The gateway does not run: nobody knows which pauses stand.", "Start it with `perron run`.",
-                          Exit.SILENT)  # fmt: skip
+                          ExitCode.SILENT)  # fmt: skip
     pauses: dict[tuple[str, str, str], list[str]] = {}
     for name, state in states.items():
         for one in state.get("pauses", ()):
             pauses.setdefault((one["start"], one["end"], one["id"]), []).append(name)
     return [
-        f"{ident}  {_told(datetime.fromisoformat(start), zone)} - {_told(datetime.fromisoformat(until), zone)}"
+        f"{ident}  {_format_instant(datetime.fromisoformat(start), zone)} - "
+        f"{_format_instant(datetime.fromisoformat(until), zone)}"
         f"  {', '.join(where)}"
         for (start, until, ident), where in sorted(pauses.items())
     ] or ["No pause stands."]
 
 
-async def _ask(home: Home, entrance: str, wish: Mapping[str, Any]) -> None:
+async def _request(home: Home, entrance: str, wish: Mapping[str, Any]) -> None:
     """Ask as the owner, and wait for the answer.
 
     Raises:
@@ -97,44 +98,44 @@ async def _ask(home: Home, entrance: str, wish: Mapping[str, Any]) -> None:
     ident = secrets.token_hex(8)
 
     def answers(incoming: InboundMessage) -> bool:
-        body = body_of(incoming)
+        body = json_body(incoming)
         return body.get("kind") == "wish" and body.get("id") == ident
 
-    async with logged_in(home.broker.account("owner"), [entrance_topic(entrance, "event")]) as guest:
+    async with open_session(home.broker.account("owner"), [entrance_topic(entrance, "event")]) as guest:
         payload = json.dumps({"id": ident, **wish}).encode()
-        await say(guest, entrance_topic(entrance, "set"), payload, expiry=int(ANSWER))
-        answer = await heard(guest, answers, within=ANSWER)
+        await publish(guest, entrance_topic(entrance, "set"), payload, expiry=int(ANSWER_TIMEOUT_S))
+        answer = await wait_for_message(guest, answers, within=ANSWER_TIMEOUT_S)
     if answer is None:
         raise Failure(
-            f"The gateway does not answer within {ANSWER:.0f} s.",
+            f"The gateway does not answer within {ANSWER_TIMEOUT_S:.0f} s.",
             "Take it as not done: `perron pause --list` tells what stands; `perron stop` stops everything.",
-            Exit.SILENT,
+            ExitCode.SILENT,
         )
-    body = body_of(answer)
+    body = json_body(answer)
     if body.get("accepted") is not True:
         why = str(body.get("why"))
         no = why.removeprefix("no pause: ")
-        raise Failure(TEXTS[f"pause.no.{no}"].to("en") if no in set(No) else f"The gateway says no: {why}.",
-                      "`perron pause --list` tells which pauses stand.", Exit.NO)  # fmt: skip
+        raise Failure(TEXTS[f"pause.no.{no}"].to("en") if no in set(PauseRefusal) else f"The gateway says no: {why}.",
+                      "`perron pause --list` tells which pauses stand.", ExitCode.NO)  # fmt: skip
 
 
-def _instant(text: str, zone: ZoneInfo, now: datetime, *, end: bool) -> datetime:
-    match = _RELATIVE.fullmatch(text)
+def _parse_instant(text: str, zone: ZoneInfo, now: datetime, *, end: bool) -> datetime:
+    match = _RELATIVE_TIME.fullmatch(text)
     if match is not None:
         return now + timedelta(**{_UNITS[match[2]]: int(match[1])})
-    instant = read(text, zone, end=end)
-    if isinstance(instant, No):
+    instant = parse_local_time(text, zone, end=end)
+    if isinstance(instant, PauseRefusal):
         why = TEXTS[f"pause.no.{instant}"].to("en")
-        raise Failure(f"{text!r}: {why}", _FORM)
+        raise Failure(f"{text!r}: {why}", _TIME_FORMAT_HINT)
     return instant
 
 
-def _told(instant: datetime, zone: ZoneInfo) -> str:
+def _format_instant(instant: datetime, zone: ZoneInfo) -> str:
     local = instant.astimezone(zone)
-    return f"{local:%a %Y-%m-%d %H:%M}{local:%z}" if ambiguous(instant, zone) else f"{local:%a %Y-%m-%d %H:%M}"
+    return f"{local:%a %Y-%m-%d %H:%M}{local:%z}" if is_ambiguous(instant, zone) else f"{local:%a %Y-%m-%d %H:%M}"
 
 
-def _clock(home: Home) -> datetime:
+def _local_now(home: Home) -> datetime:
     return Clock(home.clock, floor=None, keep_floor=lambda _: None).now().utc
 
 
@@ -149,8 +150,8 @@ def run(  # noqa: PLR0913 - one argument an option of the command
     if (end_at is not None) + show + (ended is not None) != 1:
         raise Failure("Say one of --to, --list and --end.", "See the examples in `perron pause --help`.")
     if show:
-        return "\n".join(asyncio.run(listed(home)))
+        return "\n".join(asyncio.run(list_pauses(home)))
     if ended is not None:
-        return asyncio.run(end(home, ended))
+        return asyncio.run(end_pause(home, ended))
     assert end_at is not None  # noqa: S101 - the one that is left
-    return asyncio.run(plan(home, entrance, start=start, end=end_at))
+    return asyncio.run(plan_pause(home, entrance, start=start, end=end_at))

@@ -4,18 +4,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gateway.cli import lines
-from gateway.cli.failure import Exit, Failure, plain
-from gateway.cli.lines import relative
+from gateway.cli.failure import ExitCode, Failure, error_text
+from gateway.cli.lines import relative_path
 from gateway.config.home import Home
 from gateway.integrations.hub_client import unenrolment
 from gateway.runtime.maintenance import factory_reset, recovery_codes
-from gateway.runtime.maintenance.instance_lock import alone
+from gateway.runtime.maintenance.instance_lock import lock_folder
 from gateway.storage import StoreFailed, readonly
 from gateway.system.clock import Clock
-from gateway.web.auth.accounts import folded
-from gateway.web.auth.tokens import code_digest, new_code
+from gateway.web.auth.accounts import name_key
+from gateway.web.auth.tokens import claim_code_digest, new_claim_code
 
-STORE = "perron.sqlite3"
+STORE_FILE_NAME = "perron.sqlite3"
 
 
 def wipe_box(home: Home, *, held_too: bool, typed: Callable[[], str], file: Path | None = None) -> tuple[bool, str]:
@@ -30,41 +30,41 @@ def wipe_box(home: Home, *, held_too: bool, typed: Callable[[], str], file: Path
     folder = home.storage.folder
     if not folder.is_dir():
         raise Failure(f"{folder} is no folder: there is nothing to wipe.", "Name the right house file with --home.")
-    with alone(folder):
-        if not factory_reset.marked(folder):
-            _sure(home, held_too=held_too)
-            if folded(typed()) != folded(home.name):
-                raise Failure("Nothing was wiped: that is not the house's name.", f"It is {home.name!r}.", Exit.NO)
+    with lock_folder(folder):
+        if not factory_reset.is_marked_for_wipe(folder):
+            _check_no_held_films(home, held_too=held_too)
+            if name_key(typed()) != name_key(home.name):
+                raise Failure("Nothing was wiped: that is not the house's name.", f"It is {home.name!r}.", ExitCode.NO)
         phones = home.phones_file
         try:
-            factory_reset.mark(folder)
-            whole = unenrolment.wiped(home, file)
+            factory_reset.mark_for_wipe(folder)
+            whole = unenrolment.finish_wipe_at_hub(home, file)
         except OSError as error:
             raise Failure(
-                f"{folder} is not wiped to its end: {plain(error)}.",
+                f"{folder} is not wiped to its end: {error_text(error)}.",
                 "Mend that, then say `perron wipe` again: it goes on where it was.",
-                Exit.SILENT,
+                ExitCode.SILENT,
             ) from error
-    told = lines.typed(
-        f"Wiped: {relative(folder)}. The next `perron run` starts a new box, and shows a code to claim it."
+    told = lines.expand_commands(
+        f"Wiped: {relative_path(folder)}. The next `perron run` starts a new box, and shows a code to claim it."
     )
     return whole, told if whole else f"{told}\nEmpty {phones} by hand: it names the household's phones."
 
 
-def _sure(home: Home, *, held_too: bool) -> None:
+def _check_no_held_films(home: Home, *, held_too: bool) -> None:
     try:
-        held = readonly.held(home.storage.folder / STORE)
+        held = readonly.held_visit_count(home.storage.folder / STORE_FILE_NAME)
     except StoreFailed as failure:
         if not held_too:
             raise Failure(
-                f"Whether films are held as evidence cannot be read ({failure}).", "--held wipes them too.", Exit.NO
+                f"Whether films are held as evidence cannot be read ({failure}).", "--held wipes them too.", ExitCode.NO
             ) from failure
         return
     if held and not held_too:
-        raise Failure(f"The films of {held} visits are held as evidence.", "--held wipes them too.", Exit.NO)
+        raise Failure(f"The films of {held} visits are held as evidence.", "--held wipes them too.", ExitCode.NO)
 
 
-def way_in(home: Home, name: str) -> str:
+def create_recovery_code(home: Home, name: str) -> str:
     """Make the code by which an owner who lost his password comes back; the one before it is void.
 
     Raises:
@@ -72,24 +72,30 @@ def way_in(home: Home, name: str) -> str:
     """
     folder = home.storage.folder
     try:
-        owners = readonly.owners(folder / STORE)
+        owners = readonly.owners(folder / STORE_FILE_NAME)
     except StoreFailed as failure:
-        raise Failure(f"{folder / STORE} cannot be read ({failure}).", "Run this as the box's own user.") from failure
+        raise Failure(
+            f"{folder / STORE_FILE_NAME} cannot be read ({failure}).", "Run this as the box's own user."
+        ) from failure
     if not owners:
-        raise Failure("This box has no owner yet.", "`perron claim-code` shows the code to claim it.", Exit.NO)
-    found = [one for one in owners if folded(one.name) == folded(name)]
+        raise Failure("This box has no owner yet.", "`perron claim-code` shows the code to claim it.", ExitCode.NO)
+    found = [one for one in owners if name_key(one.name) == name_key(name)]
     if not found:
         known = ", ".join(repr(one.name) for one in owners)
         raise Failure(f"No owner is called {name!r}.", f"The owners are: {known}.")
-    code = new_code()
-    digest = code_digest(code)
+    code = new_claim_code()
+    digest = claim_code_digest(code)
     assert digest is not None  # noqa: S101 - what was just written can be read
     mono = Clock(home.clock, floor=None, keep_floor=lambda _: None).now().mono
     try:
-        recovery_codes.keep(
+        recovery_codes.store_code(
             home.way_in,
-            recovery_codes.Code(person=found[0].id, digest=digest.hex(), boot=recovery_codes.boot(), mono=mono),
+            recovery_codes.RecoveryCode(
+                person=found[0].id, digest=digest.hex(), boot=recovery_codes.boot_id(), mono=mono
+            ),
         )
     except OSError as error:
-        raise Failure(f"{home.way_in} cannot be written ({plain(error)}).", "Run this as the box's user.") from error
+        raise Failure(
+            f"{home.way_in} cannot be written ({error_text(error)}).", "Run this as the box's user."
+        ) from error
     return code

@@ -11,14 +11,14 @@ from urllib.parse import quote
 
 import typer
 
-from gateway.cli.failure import Exit, Failure, plain
-from gateway.cli.lines import HOME, command, typed
-from gateway.cli.options import HomeFile, example
+from gateway.cli.failure import ExitCode, Failure, error_text
+from gateway.cli.lines import DEFAULT_HOME, command_line, expand_commands
+from gateway.cli.options import HomeFile, command_epilog
 
 if TYPE_CHECKING:  # the other commands start without it
-    from gateway.hub.sdk.hub import Hub
+    from gateway.hub.sdk.hub import RetailerClient
 
-KEY_VARIABLE = "PERRON_API_KEY"
+API_KEY_VARIABLE = "PERRON_API_KEY"
 SECRET_VARIABLE = "PERRON_WEBHOOK_SECRET"  # noqa: S105 - the variable's name
 
 HubUrl = Annotated[
@@ -27,7 +27,9 @@ HubUrl = Annotated[
 KeyFile = Annotated[
     Path | None,
     typer.Option(
-        "--api-key-file", help=f"A file with the API key in it. Left out: the variable {KEY_VARIABLE}.", metavar="FILE"
+        "--api-key-file",
+        help=f"A file with the API key in it. Left out: the variable {API_KEY_VARIABLE}.",
+        metavar="FILE",
     ),
 ]
 SignedBy = Annotated[
@@ -37,7 +39,7 @@ SignedBy = Annotated[
 retailer = typer.Typer(
     name="retailer",
     help="A retailer's part, by hand: get a sandbox, make a brand's keys, announce, watch, hear webhooks.",
-    epilog=example(
+    epilog=command_epilog(
         "perron retailer sandbox --hub https://hub.example",
         "perron retailer keys lune-2027 --brand lune --hub https://hub.example",
         "perron retailer announce delivery.yaml --hub https://hub.example --connection con-...",
@@ -48,26 +50,26 @@ retailer = typer.Typer(
 )
 
 
-@retailer.command(epilog=example("perron retailer sandbox --hub https://hub.example --api-key-file var/api-key"))
+@retailer.command(epilog=command_epilog("perron retailer sandbox --hub https://hub.example --api-key-file var/api-key"))
 def sandbox(*, hub: HubUrl, api_key_file: KeyFile = None) -> None:
     """Get a sandbox: a key, a brand, and a simulated home that has let it in. No account is needed.
 
     With --api-key-file the key is written there, readable by you only, and not told.
     """
 
-    async def work(asked: "Hub") -> None:
+    async def work(asked: "RetailerClient") -> None:
         made = await asked.ask("POST", "/v1/sandbox")
         if api_key_file is not None:
-            _keep(api_key_file, str(made.pop("api_key")))
+            _write_secret(api_key_file, str(made.pop("api_key")))
         typer.echo(json.dumps(made, indent=2))
 
     if api_key_file is not None and api_key_file.exists():
         raise Failure(f"{api_key_file} exists: a key is never written over.", "Name another file.")
-    _asking(hub, "", work)
+    _run_requests(hub, "", work)
 
 
 @retailer.command(
-    epilog=example(
+    epilog=command_epilog(
         "perron retailer keys lune-2027 --brand lune --hub https://hub.example",
         "perron retailer keys lune-2028 --brand lune --hub https://hub.example --by lune-2027",
     )
@@ -90,34 +92,34 @@ def keys(  # noqa: PLR0913 - one argument an option of the command
     approved the new one; they are shown it only where an earlier one vouches for it (--by).
     """
     from gateway.cli import keys as brand_keys  # noqa: PLC0415 - the other commands start without it
-    from gateway.protocol.brand_statement import Vouches  # noqa: PLC0415 - the same
-    from gateway.protocol.brand_statement import said as said_by  # noqa: PLC0415 - the same
+    from gateway.protocol.brand_statement import NextKeyStatement  # noqa: PLC0415 - the same
+    from gateway.protocol.brand_statement import sign_brand_statement as said_by  # noqa: PLC0415 - the same
     from gateway.protocol.jws import public_x  # noqa: PLC0415 - the same
-    from gateway.protocol.key_possession import prove  # noqa: PLC0415 - the same
+    from gateway.protocol.key_possession import sign_proof  # noqa: PLC0415 - the same
     from gateway.system.clock import machine_time  # noqa: PLC0415 - the same
 
-    key, file = _api_key(api_key_file), brand_keys.key_file(folder, brand_keys.checked(kid))
-    made = brand_keys.read_key(file) if file.exists() else brand_keys.make(folder, kid)
-    signer = brand_keys.signer(made, file)
+    key, file = _read_api_key(api_key_file), brand_keys.key_file_path(folder, brand_keys.check_kid(kid))
+    made = brand_keys.read_key(file) if file.exists() else brand_keys.create_key(folder, kid)
+    signer = brand_keys.signing_function(made, file)
 
-    async def work(asked: "Hub") -> None:
-        proof = prove(signer, brand=brand, kid=kid, hub=hub.rstrip("/"))
+    async def work(asked: "RetailerClient") -> None:
+        proof = sign_proof(signer, brand=brand, kid=kid, hub=hub.rstrip("/"))
         body = {"kid": kid, "x": public_x(made), "proof": proof}
         if by is not None:
-            old = brand_keys.key_file(folder, brand_keys.checked(by))
-            sign = brand_keys.signer(brand_keys.read_key(old), old)
-            word = Vouches(
+            old = brand_keys.key_file_path(folder, brand_keys.check_kid(by))
+            sign = brand_keys.signing_function(brand_keys.read_key(old), old)
+            word = NextKeyStatement(
                 iss=brand, hub=hub.rstrip("/"), iat=int(machine_time().timestamp()), kid=kid, x=public_x(made)
             )
             body["vouched"] = said_by(word, sign, kid=by)
         said = await asked.ask("POST", f"/v1/brands/{quote(brand, safe='')}/keys", body)
         typer.echo(json.dumps({**said, "private": str(file)}, indent=2))
 
-    _asking(hub, key, work)
+    _run_requests(hub, key, work)
 
 
 @retailer.command(
-    epilog=example(
+    epilog=command_epilog(
         "perron retailer connect asked.yaml --brand lune --key-file keys/lune-2027.jwk --hub https://hub.example",
     )
     + "\n\n[bold]asked.yaml[/bold]\n\n  {carriers: [Chronopost], days: \\[mon, tue, wed], hours: '08:00-18:00'}"
@@ -138,20 +140,20 @@ def connect(  # noqa: PLR0913 - one argument an option of the command
     """
     from gateway.cli import consent  # noqa: PLC0415 - the other commands start without it
 
-    key, terms = _api_key(api_key_file), consent.terms(file)
+    key, terms = _read_api_key(api_key_file), consent.read_terms(file)
     more = {"reference": reference, "return_url": return_url}
     body = {"brand": brand, "asked": terms.model_dump(mode="json"), **{k: v for k, v in more.items() if v is not None}}
 
-    async def work(asked: "Hub") -> None:
+    async def work(asked: "RetailerClient") -> None:
         if key_file is not None:
             name = str((await asked.ask("GET", f"/v1/brands/{quote(brand, safe='')}"))["name"])
-            body["signed"] = consent.question(key_file, brand, name, terms, hub)
+            body["signed"] = consent.sign_question(key_file, brand, name, terms, hub)
         typer.echo(json.dumps(await asked.ask("POST", "/v1/connections", body), indent=2))
 
-    _asking(hub, key, work)
+    _run_requests(hub, key, work)
 
 
-@retailer.command(epilog=example("perron retailer end con-... --brand lune --key-file keys/lune-2027.jwk"))
+@retailer.command(epilog=command_epilog("perron retailer end con-... --brand lune --key-file keys/lune-2027.jwk"))
 def end(
     *,
     connection: Annotated[str, typer.Argument(help="The connection's id.", metavar="CON", show_default=False)],
@@ -163,20 +165,20 @@ def end(
     """End a connection; its home is told, by the brand's own word where --key-file signs it."""
     from gateway.cli import consent  # noqa: PLC0415 - the other commands start without it
 
-    key = _api_key(api_key_file)
+    key = _read_api_key(api_key_file)
     if key_file is not None and brand is None:
         raise Failure("Whose word is it?", "Say --brand with --key-file.")
-    body = {} if key_file is None else {"signed": consent.ending(key_file, str(brand), connection, hub)}
+    body = {} if key_file is None else {"signed": consent.sign_ending(key_file, str(brand), connection, hub)}
 
-    async def work(asked: "Hub") -> None:
+    async def work(asked: "RetailerClient") -> None:
         path = f"/v1/connections/{quote(connection, safe='')}/end"
         typer.echo(json.dumps(await asked.ask("POST", path, body), indent=2))
 
-    _asking(hub, key, work)
+    _run_requests(hub, key, work)
 
 
 @retailer.command(
-    epilog=example(
+    epilog=command_epilog(
         "perron retailer announce delivery.yaml --hub https://hub.example --connection con-...",
         "perron retailer announce delivery.yaml --hub https://hub.example --connection con-... --key-file lune-1.jwk",
         "perron retailer announce delivery.yaml --courier",
@@ -205,7 +207,7 @@ def announce(  # noqa: PLR0913 - one argument an option of the command
         ),
     ] = None,
     api_key_file: KeyFile = None,
-    home: HomeFile = HOME,
+    home: HomeFile = DEFAULT_HOME,
     brand: Annotated[str | None, typer.Option(help="Who promises it; needed where there are several keys.")] = None,
     keys: Annotated[
         Path | None, typer.Option(help="Where private keys lie.", metavar="FOLDER", show_default="keys beside --home")
@@ -223,33 +225,33 @@ def announce(  # noqa: PLR0913 - one argument an option of the command
     At a broker the brand's key signs it. At a hub it is signed with --key-file, or the hub signs it as "not signed by
     the brand", which counts only where the home's terms say so.
     """
-    from gateway.domain.delivery.barcodes import COURIER_BYTES  # noqa: PLC0415 - the other commands start without it
+    from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES  # noqa: PLC0415 - the other commands start without it
 
     if new_key is not None:
-        _new_key(keys or home.parent / "keys", new_key)
+        _create_key(keys or home.parent / "keys", new_key)
         return
     if file is None:
         raise Failure("Which delivery?", "Name a file; `perron retailer announce --help` shows one.")
-    secret = secrets.token_bytes(COURIER_BYTES) if courier else None
+    secret = secrets.token_bytes(COURIER_TOKEN_BYTES) if courier else None
     if hub is None:
-        _to_a_box(file, home, brand, keys, secret)
+        _announce_to_box(file, home, brand, keys, secret)
         return
     if connection is None:
         raise Failure("Under which permission?", "Say --connection: the id of a connection that its home has granted.")
-    wanted, key = connection, _api_key(api_key_file)
+    wanted, key = connection, _read_api_key(api_key_file)
 
-    async def work(asked: "Hub") -> None:
-        from gateway.cli.delivery import at_a_hub, signing_of  # noqa: PLC0415 - the other commands start without it
+    async def work(asked: "RetailerClient") -> None:
+        from gateway.cli.delivery import announce_at_hub, make_signing  # noqa: PLC0415 - the other commands start without it
 
-        signing = None if key_file is None else await signing_of(asked, wanted, key_file, brand=brand, home=to)
-        typer.echo(json.dumps(await at_a_hub(asked, file, wanted, signing=signing, courier=secret), indent=2))
+        signing = None if key_file is None else await make_signing(asked, wanted, key_file, brand=brand, home=to)
+        typer.echo(json.dumps(await announce_at_hub(asked, file, wanted, signing=signing, courier=secret), indent=2))
 
-    _asking(hub, key, work)
-    _tell_courier(secret)
+    _run_requests(hub, key, work)
+    _print_courier_code(secret)
 
 
 @retailer.command(
-    epilog=example(
+    epilog=command_epilog(
         "perron retailer watch --hub https://hub.example",
         "perron retailer watch --hub https://hub.example --place var/watched --json",
     )
@@ -267,26 +269,26 @@ def watch(  # noqa: PLR0913 - one argument an option of the command
     whole: Annotated[bool, typer.Option("--json", help="Each event whole, as JSON.")] = False,
 ) -> None:
     """Follow events as they happen, one line each, until Ctrl-C. What was missed while cut off is told first."""
-    from gateway.hub.sdk.told import line_of  # noqa: PLC0415 - the other commands start without it
+    from gateway.hub.sdk.told import format_event  # noqa: PLC0415 - the other commands start without it
 
-    begun = after or _place(place)
+    begun = after or _read_place(place)
 
-    async def work(asked: "Hub") -> None:
+    async def work(asked: "RetailerClient") -> None:
         left = count
         async for message in asked.follow(begun):
-            typer.echo(message.data if whole else line_of(message.data))
+            typer.echo(message.data if whole else format_event(message.data))
             if place is not None and message.id is not None:
-                _write(place, message.id + "\n")
+                _write_file(place, message.id + "\n")
             if left is not None:
                 left -= 1
                 if not left:
                     return
 
-    _asking(hub, _api_key(api_key_file), work)
+    _run_requests(hub, _read_api_key(api_key_file), work)
 
 
 @retailer.command(
-    epilog=example(
+    epilog=command_epilog(
         "perron retailer listen --hub https://hub.example --url https://shop.example/hooks",
         "perron retailer listen --secret-file var/webhook-secret --port 8700",
         "PERRON_WEBHOOK_SECRET=whsec_... perron retailer listen",
@@ -320,16 +322,18 @@ def listen(  # noqa: PLR0913 - one argument an option of the command
     behind is replaced.
     """
     try:
-        from gateway.cli.listening import At, listening, registered  # noqa: PLC0415 - the other commands start without it
+        from gateway.cli.listening import ListenOptions, listen_at_new_endpoint, listen_for_webhooks  # noqa: PLC0415 - the other commands start without it
     except ModuleNotFoundError as error:
         raise Failure(f"{error.name} is not installed.", "Install perron[hub].") from error
-    at = At(host=host, port=port, count=count, whole=whole)
+    at = ListenOptions(host=host, port=port, count=count, whole=whole)
     if hub is not None:
-        _asking(hub, _api_key(api_key_file), lambda asked: registered(asked, at, url))
+        _run_requests(hub, _read_api_key(api_key_file), lambda asked: listen_at_new_endpoint(asked, at, url))
         return
-    secret = _secret(secret_file, SECRET_VARIABLE, "--secret-file", "It was told once, when the endpoint was made.")
+    secret = _read_secret(
+        secret_file, SECRET_VARIABLE, "--secret-file", "It was told once, when the endpoint was made."
+    )
     try:
-        asyncio.run(listening(secret, at))
+        asyncio.run(listen_for_webhooks(secret, at))
     except KeyboardInterrupt:
         return
 
@@ -337,38 +341,38 @@ def listen(  # noqa: PLR0913 - one argument an option of the command
 # ---- what the commands share ----------------------------------------------------------------------------------------
 
 
-def _asking(url: str, key: str, work: "Callable[[Hub], Awaitable[None]]") -> None:
+def _run_requests(url: str, key: str, work: "Callable[[RetailerClient], Awaitable[None]]") -> None:
     """Ask a hub, and say in words what went wrong."""
-    from gateway.hub.sdk.hub import Access, NotAsked, Refused, reached  # noqa: PLC0415 - the other commands start without it
+    from gateway.hub.sdk.hub import HubAccess, HubRefusal, HubUnreachable, open_client  # noqa: PLC0415 - the other commands start without it
 
     try:
-        access = Access(url, key)
+        access = HubAccess(url, key)
     except ValueError as error:
         raise Failure(f"--hub {url}: {error}.", "Name the hub's own address.") from error
 
     async def asked() -> None:
-        async with reached(access) as hub:
+        async with open_client(access) as hub:
             await work(hub)
 
     try:
         asyncio.run(asked())
-    except Refused as no:
+    except HubRefusal as no:
         todo = f"What `{no.code}` means: {no.type}" if no.type else f"The hub's code is {no.code}."
-        raise Failure(str(no), todo, Exit.WRONG if no.code in _OUR_OWN else Exit.NO) from no
-    except NotAsked as silent:
-        raise Failure(str(silent), "Try again, or correct --hub.", Exit.SILENT) from silent
+        raise Failure(str(no), todo, ExitCode.WRONG if no.code in _CLIENT_MISTAKES else ExitCode.NO) from no
+    except HubUnreachable as silent:
+        raise Failure(str(silent), "Try again, or correct --hub.", ExitCode.SILENT) from silent
     except KeyboardInterrupt:
         return
 
 
-_OUR_OWN = frozenset({"unauthenticated", "invalid", "malformed_json", "bad_cursor", "bad_host"})
+_CLIENT_MISTAKES = frozenset({"unauthenticated", "invalid", "malformed_json", "bad_cursor", "bad_host"})
 
 
-def _api_key(file: Path | None) -> str:
-    return _secret(file, KEY_VARIABLE, "--api-key-file", "`perron retailer sandbox` gets one to try with.")
+def _read_api_key(file: Path | None) -> str:
+    return _read_secret(file, API_KEY_VARIABLE, "--api-key-file", "`perron retailer sandbox` gets one to try with.")
 
 
-def _secret(file: Path | None, variable: str, option: str, todo: str) -> str:
+def _read_secret(file: Path | None, variable: str, option: str, todo: str) -> str:
     """Read a secret from a file or a variable: on a command line others on this machine would read it."""
     if file is None:
         found = os.environ.get(variable, "")
@@ -378,72 +382,72 @@ def _secret(file: Path | None, variable: str, option: str, todo: str) -> str:
     try:
         return file.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise Failure(f"{file}: cannot be read ({plain(error)}).", f"Name a file with it. {todo}") from error
+        raise Failure(f"{file}: cannot be read ({error_text(error)}).", f"Name a file with it. {todo}") from error
 
 
-def _keep(file: Path, text: str) -> None:
+def _write_secret(file: Path, text: str) -> None:
     """Write a secret, readable by its owner only."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as out:
             out.write(text + "\n")
     except OSError as error:
-        raise Failure(f"{file} cannot be written ({plain(error)}).", "Name another file.") from error
+        raise Failure(f"{file} cannot be written ({error_text(error)}).", "Name another file.") from error
 
 
-def _place(file: Path | None) -> str | None:
+def _read_place(file: Path | None) -> str | None:
     if file is None or not file.exists():
         return None
-    return _secret(file, "", "--place", "") or None
+    return _read_secret(file, "", "--place", "") or None
 
 
-def _write(file: Path, text: str) -> None:
+def _write_file(file: Path, text: str) -> None:
     from gateway.system.atomic_file import write_whole  # noqa: PLC0415 - the other commands start without it
 
     try:
         write_whole(file, text.encode())
     except OSError as error:
-        raise Failure(f"{file} cannot be written ({plain(error)}).", "Name another file with --place.") from error
+        raise Failure(f"{file} cannot be written ({error_text(error)}).", "Name another file with --place.") from error
 
 
-def _new_key(folder: Path, kid: str) -> None:
+def _create_key(folder: Path, kid: str) -> None:
     from gateway.cli import keys as brand_keys  # noqa: PLC0415 - the other commands start without it
 
-    made = brand_keys.make(folder, brand_keys.checked(kid))
-    typer.echo(f"# The private half is {brand_keys.key_file(folder, kid)}; keep it to yourself.")
+    made = brand_keys.create_key(folder, brand_keys.check_kid(kid))
+    typer.echo(f"# The private half is {brand_keys.key_file_path(folder, kid)}; keep it to yourself.")
     typer.echo("# Add under the brand's `keys:` in home.yaml, then start the gateway again:")
-    typer.echo(brand_keys.lines(kid, made), nl=False)
+    typer.echo(brand_keys.home_yaml_lines(kid, made), nl=False)
 
 
-def _to_a_box(file: Path, home: Path, brand: str | None, keys: Path | None, secret: bytes | None) -> None:
+def _announce_to_box(file: Path, home: Path, brand: str | None, keys: Path | None, secret: bytes | None) -> None:
     """Offer it to a box over its own broker."""
     from gateway.cli import delivery  # noqa: PLC0415 - the other commands start without it
     from gateway.cli import keys as brand_keys  # noqa: PLC0415 - the same
-    from gateway.cli.failure import home_of  # noqa: PLC0415 - the same
+    from gateway.cli.failure import load_home  # noqa: PLC0415 - the same
     from gateway.cli.simulation import control_socket  # noqa: PLC0415 - the same
-    from gateway.domain.delivery.barcodes import new_courier_code  # noqa: PLC0415 - the same
+    from gateway.domain.delivery.barcodes import new_courier_token  # noqa: PLC0415 - the same
 
-    house = home_of(home)
-    whose, kid, key = brand_keys.find(house, keys or home.parent / "keys", brand)
+    house = load_home(home)
+    whose, kid, key = brand_keys.find_key(house, keys or home.parent / "keys", brand)
     result = asyncio.run(delivery.announce(house, file, brand=whose, kid=kid, key=key, courier=secret))
     typer.echo(result.model_dump_json(exclude_none=True, indent=2))
     if not result.accepted:
-        hint = delivery.HINTS.get(result.code or "", "The box says no: `code` and `why` say which.")
-        typer.echo(typed(hint), err=True)
-        raise typer.Exit(Exit.NO)
-    codes = [*delivery.parcels_of(file)[:1], *([] if secret is None else [new_courier_code(secret)])]
+        hint = delivery.REFUSAL_HINTS.get(result.code or "", "The box says no: `code` and `why` say which.")
+        typer.echo(expand_commands(hint), err=True)
+        raise typer.Exit(ExitCode.NO)
+    codes = [*delivery.read_parcels(file)[:1], *([] if secret is None else [new_courier_token(secret)])]
     deliver = ["--deliver"] if control_socket(house).is_socket() else []
     typer.echo("The courier now scans the parcel" + (" and the one-time code:" if secret else ":"), err=True)
-    typer.echo(f"  $ {command('scan', *codes, *deliver, home=home)}", err=True)
+    typer.echo(f"  $ {command_line('scan', *codes, *deliver, home=home)}", err=True)
     if secret is not None and house.pages is not None:
-        typer.echo(f"His page on his phone:\n  {delivery.courier_page(house.pages, secret)}", err=True)
+        typer.echo(f"His page on his phone:\n  {delivery.courier_page_url(house.pages, secret)}", err=True)
 
 
-def _tell_courier(secret: bytes | None) -> None:
-    from gateway.domain.delivery.barcodes import new_courier_code  # noqa: PLC0415 - the other commands start without it
+def _print_courier_code(secret: bytes | None) -> None:
+    from gateway.domain.delivery.barcodes import new_courier_token  # noqa: PLC0415 - the other commands start without it
 
     if secret is not None:
-        typer.echo(f"The courier's one-time code, for him alone:\n  {new_courier_code(secret)}", err=True)
+        typer.echo(f"The courier's one-time code, for him alone:\n  {new_courier_token(secret)}", err=True)
 
 
 def add(cli: typer.Typer) -> None:
@@ -452,5 +456,5 @@ def add(cli: typer.Typer) -> None:
     cli.command(
         "announce",
         hidden=True,
-        epilog=example("perron announce delivery.yaml", "perron retailer announce delivery.yaml"),
+        epilog=command_epilog("perron announce delivery.yaml", "perron retailer announce delivery.yaml"),
     )(announce)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.options import example
+from gateway.cli.options import command_epilog
 
 if TYPE_CHECKING:  # the other commands start without it
     from pydantic import BaseModel
@@ -25,7 +25,7 @@ def add(cli: typer.Typer) -> None:
     """Add the command."""
     examples = ("perron schema > home.schema.json", "perron schema guard > guard.schema.json",
                 "perron schema hub --markdown | less")  # fmt: skip
-    cli.command("schema", epilog=example(*examples))(_schema)
+    cli.command("schema", epilog=command_epilog(*examples))(_schema)
 
 
 def schema(file: ConfigFile) -> dict[str, Any]:

@@ -15,19 +15,19 @@ from pydantic import ValidationError
 from ruamel.yaml.error import YAMLError
 
 from devices.simulators.house import SimulatedHouse, read_house
-from gateway.cli.failure import Exit, Failure, plain
-from gateway.cli.lines import pasted, relative
-from gateway.cli.watch import Links, beside, narrate
-from gateway.config.devices import CameraDevice, CoverDevice, Device, DoorDevice, FridgeDevice, LockDevice
+from gateway.cli.failure import ExitCode, Failure, error_text
+from gateway.cli.lines import quoted_path, relative_path
+from gateway.cli.watch import DeviceLinkMonitor, narrate, run_beside
+from gateway.config.devices import AnyDevice, CameraDevice, CoverDevice, DoorDevice, FridgeDevice, LockDevice
 from gateway.config.home import Home
 from gateway.mqtt.mosquitto.provisioning import BrokerMissing, private_broker
-from gateway.system.parent_death import leashed
+from gateway.system.parent_death import with_parent_death_signal
 
-HEARTBEAT = 30.0  # seconds, of a door that cannot be asked
+HEARTBEAT_INTERVAL_S = 30.0  # seconds, of a door that cannot be asked
 # Behind another broker with a guard in between; and Home Assistant, which nobody plays.
-UNPLAYED = frozenset({"guard", "homeassistant"})
-GRACE = 5.0  # seconds for the house to end by itself
-LONGEST_SOCKET = 107  # bytes of a Unix socket's path
+NOT_SIMULATED = frozenset({"guard", "homeassistant"})
+STOP_TIMEOUT_S = 5.0  # seconds for the house to end by itself
+MAX_SOCKET_PATH_BYTES = 107  # bytes of a Unix socket's path
 
 
 def control_socket(home: Home) -> Path:
@@ -40,7 +40,7 @@ def physical_log(home: Home) -> Path:
     return home.storage.folder / "house.jsonl"
 
 
-def plan(home: Home) -> dict[str, object]:
+def plan_house(home: Home) -> dict[str, object]:
     """Plan a house (`devices.simulators.house.SimulatedHouse`) with every device of `home`, under its own account.
 
     A camera that has no account (RTSP's, Frigate's) is real or is not there: nobody plays it.
@@ -51,13 +51,13 @@ def plan(home: Home) -> dict[str, object]:
     passwords = home.broker.password_file
     devices = {}
     for id_, device in played.items():
-        if device.vendor in UNPLAYED:
+        if device.vendor in NOT_SIMULATED:
             continue
         devices[id_] = {
             "kind": device.kind,
             "vendor": device.vendor,
             "address": device.address,
-            **_traits(device, outside=id_ in outside),
+            **_device_plan(device, outside=id_ in outside),
         }
     rtsp = {"rtsp": {"host": streams[0].hostname, "port": streams[0].port or 554}} if streams else {}
     accounts = {} if passwords is None else {"passwords": str(passwords.parent)}
@@ -66,14 +66,14 @@ def plan(home: Home) -> dict[str, object]:
     return {"broker": broker, **rtsp, "devices": devices}
 
 
-def _traits(device: Device, *, outside: bool) -> dict[str, object]:
+def _device_plan(device: AnyDevice, *, outside: bool) -> dict[str, object]:
     match device:
         case LockDevice():
             return {"guarded": device.guarded, "latency_s": min(0.3, device.latency / 2)}
         case CoverDevice():
             return {"travel_s": min(10.0, device.closing / 2)}
         case DoorDevice():
-            return {"answers": device.answers} | ({} if device.answers else {"heartbeat_s": HEARTBEAT})
+            return {"answers": device.answers} | ({} if device.answers else {"heartbeat_s": HEARTBEAT_INTERVAL_S})
         case CameraDevice():
             clock = device.clock_region is not None
             return {"sees": "outside" if outside else "inside", "bell": outside, "burnt_in_clock": clock}
@@ -87,7 +87,7 @@ def write_plan(home: Home) -> Path:
     """Write the plan where `python -m devices.simulators --house` can read it (JSON is YAML)."""
     file = home.storage.folder / "house.json"
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(plan(home), indent=2) + "\n", encoding="utf-8")
+    file.write_text(json.dumps(plan_house(home), indent=2) + "\n", encoding="utf-8")
     return file
 
 
@@ -113,17 +113,19 @@ class Simulation:
         Raises:
             Failure: the house file is wrong, or the storage folder cannot be written.
         """
-        self._home, self._tell, self._bring_broker = home, tell, bring_broker
+        self._home, self._output, self._bring_broker = home, tell, bring_broker
         self._control, self._log = control or control_socket(home), log or physical_log(home)
-        if len(os.fsencode(self._control)) > LONGEST_SOCKET:
+        if len(os.fsencode(self._control)) > MAX_SOCKET_PATH_BYTES:
             raise Failure(f"{self._control} is too long a path for a socket.", "Name a shorter one with --control.")
         try:
             home.storage.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             file = house or write_plan(home)
-            self._house = read(file)
+            self._house = read_house_file(file)
             self._log.touch()
         except OSError as error:
-            raise Failure(f"{error.filename} cannot be used ({plain(error)}).", "Correct storage.folder.") from error
+            raise Failure(
+                f"{error.filename} cannot be used ({error_text(error)}).", "Correct storage.folder."
+            ) from error
         self._command = (
             sys.executable, "-m", "devices.simulators", "--house", str(file), "--control", str(self._control),
             "--log", str(self._log), *(() if seed is None else ("--seed", str(seed))),
@@ -141,61 +143,61 @@ class Simulation:
         try:
             await running
         except asyncio.CancelledError:
-            self._tell("The simulated house has ended.")
+            self._output("The simulated house has ended.")
         except BrokerMissing as missing:
-            raise Failure(f"No broker can be brought: {missing}", "Then try again.", Exit.SILENT) from missing
+            raise Failure(f"No broker can be brought: {missing}", "Then try again.", ExitCode.SILENT) from missing
 
     async def _run(self) -> None:
-        home, planned, tell = self._home, self._house, self._tell
+        home, planned, tell = self._home, self._house, self._output
         host, port = planned.broker.host, planned.broker.port
         async with AsyncExitStack() as stack:
-            if self._bring_broker and not await _listens(host, port):
+            if self._bring_broker and not await _is_listening(host, port):
                 file = home.broker.password_file
                 folder = home.storage.folder / "broker" if file is None else file.parent
                 broker = await stack.enter_async_context(private_broker(folder, home))
                 tell(f"Nobody listened at {host}:{port}. Now a broker of this house's own does ({broker.kind}).")
-            await _refuse_what_cannot_run(planned)
+            await _check_runnable(planned)
             devices = ", ".join(f"{id_} ({device.kind})" for id_, device in planned.devices.items())
             tell(f"Simulated until Ctrl-C: {devices}.")
             tell(f"Pictures: rtsp://{planned.rtsp.host}:{planned.rtsp.port}/. What happens at the door is told here.")
             house = await asyncio.create_subprocess_exec(
-                *leashed(self._command), stderr=asyncio.subprocess.PIPE, start_new_session=True
+                *with_parent_death_signal(self._command), stderr=asyncio.subprocess.PIPE, start_new_session=True
             )  # a session of its own: Ctrl-C reaches only us, and we end it before the broker
-            stack.push_async_callback(_end, house)
-            links = Links(planned, tell)
+            stack.push_async_callback(_stop_process, house)
+            links = DeviceLinkMonitor(planned, tell)
             narration = narrate(self._log, ZoneInfo(home.timezone), tell)
-            await stack.enter_async_context(beside(links.hear(house), links.watch(self._control), narration))
+            await stack.enter_async_context(run_beside(links.hear(house), links.watch(self._control), narration))
             status = await house.wait()
             raise Failure(
-                f"The simulated house ended by itself ({status}): {links.last}", "Start it again.", Exit.SILENT
+                f"The simulated house ended by itself ({status}): {links.last}", "Start it again.", ExitCode.SILENT
             )
 
 
-async def _refuse_what_cannot_run(planned: SimulatedHouse) -> None:
+async def _check_runnable(planned: SimulatedHouse) -> None:
     """Name what the house would end on."""
     for id_, device in planned.devices.items():
         file = None if planned.broker.passwords is None else planned.broker.passwords / f"{id_}.password"
         if file is not None and device.password is None and not file.is_file():
-            raise Failure(f"The password of {id_} is missing: {relative(file)}.",
-                          f"Write all of them: `perron broker-config {pasted(file.parent)}`.")  # fmt: skip
-    if planned.rtsp.port and await _listens(planned.rtsp.host, planned.rtsp.port):
+            raise Failure(f"The password of {id_} is missing: {relative_path(file)}.",
+                          f"Write all of them: `perron broker-config {quoted_path(file.parent)}`.")  # fmt: skip
+    if planned.rtsp.port and await _is_listening(planned.rtsp.host, planned.rtsp.port):
         raise Failure(f"The pictures' port, {planned.rtsp.host}:{planned.rtsp.port}, is taken.",
                       "Does another house run? End that one, or let the cameras' urls name another port.",
-                      Exit.SILENT)  # fmt: skip
+                      ExitCode.SILENT)  # fmt: skip
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
+async def _stop_process(process: asyncio.subprocess.Process) -> None:
     with suppress(ProcessLookupError):
         process.terminate()
     try:
-        async with asyncio.timeout(GRACE):
+        async with asyncio.timeout(STOP_TIMEOUT_S):
             await process.wait()
     except TimeoutError:
         process.kill()
         await process.wait()
 
 
-async def _listens(host: str, port: int) -> bool:
+async def _is_listening(host: str, port: int) -> bool:
     with suppress(OSError):
         _, writer = await asyncio.open_connection(host, port)
         writer.close()
@@ -203,7 +205,7 @@ async def _listens(host: str, port: int) -> bool:
     return False
 
 
-def read(file: Path) -> SimulatedHouse:
+def read_house_file(file: Path) -> SimulatedHouse:
     """Read a house file.
 
     Raises:

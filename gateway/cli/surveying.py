@@ -6,20 +6,36 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
-from gateway.cli.failure import Failure, plain
+from gateway.cli.failure import Failure, error_text
 from gateway.config.errors import ConfigError
 from gateway.config.home import Home
 from gateway.installation import notes
-from gateway.installation.device_probe import NoKey
-from gateway.installation.survey import Begun, Look, Summary, Surveyed, devices_of, drawn, summary
-from gateway.installation.survey_probe import AHEAD, Eyes, Holder, Taken, claimed, silent, split
+from gateway.installation.device_probe import ProbeKeyUnusable
+from gateway.installation.survey import (
+    SurveyPlan,
+    SurveyRecord,
+    SurveySample,
+    SurveySummary,
+    draw_svg,
+    summarise,
+    surveyed_devices,
+)
+from gateway.installation.survey_probe import (
+    CAMERA_START_S,
+    SurveyHolder,
+    SurveyTaken,
+    SurveyVideo,
+    claim_survey,
+    silent_devices,
+    split_devices,
+)
 from gateway.system.clock import Clock
 
-GLANCE = 0.1  # seconds for a gateway that only looks who has the survey
-AGAIN = 0.5  # seconds until cameras are looked at again that were not to be judged yet
+OBSERVER_TIMEOUT_S = 0.1  # seconds for a gateway that only looks who has the survey
+RETRY_DELAY_S = 0.5  # seconds until cameras are looked at again that were not to be judged yet
 
 
-async def survey(  # noqa: PLR0913 - what is looked at, how often, by whom
+async def run_survey(  # noqa: PLR0913 - what is looked at, how often, by whom
     home: Home,
     entrance: str,
     *,
@@ -27,117 +43,119 @@ async def survey(  # noqa: PLR0913 - what is looked at, how often, by whom
     every: float,
     anew: bool,
     tell: Callable[[str], None],
-    ahead: float = AHEAD,
-) -> Summary:
+    ahead: float = CAMERA_START_S,
+) -> SurveySummary:
     """Look until the hours are over, or until it is broken off; what was seen is kept after each look.
 
     Raises:
         Failure: another process runs it, the storage folder cannot be written, or the installer's account is of no use.
     """
     clock = Clock(home.clock, floor=None, keep_floor=lambda _: None)
-    async with _alone(home, entrance):
-        begun, looks = _resumed(home, entrance, anew=anew)
+    async with _exclusive(home, entrance):
+        begun, looks = _resume(home, entrance, anew=anew)
         if begun is None:
-            begun = Begun(
+            begun = SurveyPlan(
                 entrance=entrance, begun=clock.now().utc, every=every, looks=max(1, round(hours * 3600 / every)),
-                devices=devices_of(home, entrance),
+                devices=surveyed_devices(home, entrance),
             )  # fmt: skip
-            _keep(home, entrance, begun)
+            _append_line(home, entrance, begun)
             looks = []
-        cameras, others = split(home, begun.devices)
+        cameras, others = split_devices(home, begun.devices)
         timing, loop = home.entrances[entrance].timing, asyncio.get_running_loop()
-        async with _eyes(home) as eyes, eyes.watch(cameras) as watch:
+        async with _open_camera_check(home) as eyes, eyes.watch(cameras) as watch:
             await asyncio.sleep(ahead if cameras else 0)
             since = loop.time()
             while len(looks) < begun.looks:
                 await asyncio.sleep(max(0.0, since + begun.every - loop.time()))
                 while (dark := watch.dark(loop.time(), timing)) is None:  # noqa: ASYNC110 - time passes, nothing tells it
-                    await asyncio.sleep(AGAIN)
-                quiet = await _silent(home, others)
+                    await asyncio.sleep(RETRY_DELAY_S)
+                quiet = await _find_unresponsive(home, others)
                 since = loop.time()
-                look = Look(at=clock.now().utc, refused=(*quiet, *dark))
+                look = SurveySample(at=clock.now().utc, refused=(*quiet, *dark))
                 looks.append(look)
-                _keep(home, entrance, look)
-                tell(_line(begun, looks))
-        return result(home, begun, looks)
+                _append_line(home, entrance, look)
+                tell(_progress_line(begun, looks))
+        return write_result(home, begun, looks)
 
 
-def result(home: Home, begun: Begun, looks: Sequence[Look]) -> Summary:
+def write_result(home: Home, begun: SurveyPlan, looks: Sequence[SurveySample]) -> SurveySummary:
     """Count, and draw the picture beside the numbers.
 
     Raises:
         Failure: it cannot be written.
     """
-    found = summary(begun, looks)
+    found = summarise(begun, looks)
     title = f"{home.entrances[begun.entrance].name}: {found.refused}/{found.looks}"
     try:
-        notes.picture_of_survey(home.storage.folder, begun.entrance, drawn(begun, looks, title=title))
+        notes.store_survey_picture(home.storage.folder, begun.entrance, draw_svg(begun, looks, title=title))
     except OSError as error:
-        raise Failure(f"The picture cannot be written ({plain(error)}).", "Look at storage.folder.") from error
+        raise Failure(f"The picture cannot be written ({error_text(error)}).", "Look at storage.folder.") from error
     return found
 
 
-def _line(begun: Begun, looks: Sequence[Look]) -> str:
-    found = summary(begun, looks)
+def _progress_line(begun: SurveyPlan, looks: Sequence[SurveySample]) -> str:
+    found = summarise(begun, looks)
     now = f", now: {', '.join(looks[-1].refused)}" if looks[-1].refused else ""
     return f"{found.looks}/{found.wanted} looks, {found.refused} would have refused a delivery{now}"
 
 
 @contextlib.asynccontextmanager
-async def _alone(home: Home, entrance: str) -> AsyncIterator[None]:
+async def _exclusive(home: Home, entrance: str) -> AsyncIterator[None]:
     """Run it, and nobody else meanwhile."""
     storage = home.storage.folder
     async with contextlib.AsyncExitStack() as held:
         for last in (False, True):
             try:
-                held.enter_context(claimed(storage, entrance, Holder.TERMINAL))
+                held.enter_context(claim_survey(storage, entrance, SurveyHolder.TERMINAL))
                 break
-            except Taken as taken:
+            except SurveyTaken as taken:
                 if last:
-                    raise Failure(_who(storage, entrance, taken), "End it there, or wait for its end.") from taken
+                    raise Failure(
+                        _holder_text(storage, entrance, taken), "End it there, or wait for its end."
+                    ) from taken
             except OSError as error:
-                raise Failure(f"The survey cannot be kept ({plain(error)}).", "Look at storage.folder.") from error
-            await asyncio.sleep(GLANCE)
+                raise Failure(f"The survey cannot be kept ({error_text(error)}).", "Look at storage.folder.") from error
+            await asyncio.sleep(OBSERVER_TIMEOUT_S)
         yield
 
 
-def _who(storage: Path, entrance: str, taken: Taken) -> str:
-    kept = notes.survey_of(storage, entrance)
-    if taken.holder is Holder.TERMINAL:
+def _holder_text(storage: Path, entrance: str, taken: SurveyTaken) -> str:
+    kept = notes.read_survey(storage, entrance)
+    if taken.holder is SurveyHolder.TERMINAL:
         return f"Another `perron survey` runs for {entrance!r}."
     by = "" if kept is None or kept.begun.by is None else f" by {kept.begun.by}"
     return f"The gateway runs a survey of {entrance!r}, begun{by} on the page Installation."
 
 
-def _resumed(home: Home, entrance: str, *, anew: bool) -> tuple[Begun | None, list[Look]]:
-    kept: Surveyed | None = None if anew else notes.survey_of(home.storage.folder, entrance)
+def _resume(home: Home, entrance: str, *, anew: bool) -> tuple[SurveyPlan | None, list[SurveySample]]:
+    kept: SurveyRecord | None = None if anew else notes.read_survey(home.storage.folder, entrance)
     if kept is None or not kept.goes_on:
         return None, []
     return kept.begun, list(kept.looks)
 
 
-def _keep(home: Home, entrance: str, line: Begun | Look) -> None:
+def _append_line(home: Home, entrance: str, line: SurveyPlan | SurveySample) -> None:
     try:
-        notes.keep_survey(home.storage.folder, entrance, line)
+        notes.append_survey(home.storage.folder, entrance, line)
     except OSError as error:
-        raise Failure(f"What was seen cannot be kept ({plain(error)}).", "Look at storage.folder.") from error
+        raise Failure(f"What was seen cannot be kept ({error_text(error)}).", "Look at storage.folder.") from error
 
 
 @contextlib.asynccontextmanager
-async def _eyes(home: Home) -> AsyncIterator[Eyes]:
+async def _open_camera_check(home: Home) -> AsyncIterator[SurveyVideo]:
     """A video process of this command's own, beside any that a gateway runs."""
     with tempfile.TemporaryDirectory() as folder:
-        yield Eyes(home, socket=Path(folder) / "video.sock", folder=Path(folder))
+        yield SurveyVideo(home, socket=Path(folder) / "video.sock", folder=Path(folder))
 
 
-async def _silent(home: Home, devices: Sequence[str]) -> Sequence[str]:
+async def _find_unresponsive(home: Home, devices: Sequence[str]) -> Sequence[str]:
     """Which devices do not answer in the time that they declare; all of them where the broker is not there."""
     try:
-        return await silent(home, devices)
+        return await silent_devices(home, devices)
     except ConnectionError:
         return devices
     except ConfigError as error:
         todo = "The passwords of all accounts lie beside broker.password_file of the house file."
         raise Failure(str(error), todo) from error
-    except NoKey as error:
+    except ProbeKeyUnusable as error:
         raise Failure(f"{error}.", "Survey on the box itself, as its own user.") from error

@@ -6,20 +6,20 @@ import secrets
 from collections.abc import Callable
 from statistics import median
 
-from gateway.cli.broker import body_of, heard, logged_in, say
-from gateway.cli.failure import Exit, Failure, plain
+from gateway.cli.broker import json_body, open_session, publish, wait_for_message
+from gateway.cli.failure import ExitCode, Failure, error_text
 from gateway.config.home import Home
 from gateway.config.topics import entrance_topic
 from gateway.installation import notes
-from gateway.installation.capability import Measurement, promises
-from gateway.installation.device_probe import NoKey, measure, topics
-from gateway.installation.words import promised
+from gateway.installation.capability import Measurement, device_capabilities
+from gateway.installation.device_probe import ProbeKeyUnusable, device_topics, measure_device
+from gateway.installation.words import capability_text
 from gateway.system.clock import Clock
 
-LOCKING = 60.0  # seconds for a lock-up to end, however slow the lock
+LOCK_TIMEOUT_S = 60.0  # seconds for a lock-up to end, however slow the lock
 
 
-async def test(home: Home, device: str, *, times: int, tell: Callable[[str], None]) -> bool:
+async def run_device_test(home: Home, device: str, *, times: int, tell: Callable[[str], None]) -> bool:
     """Ask a device and keep what was measured; whether it always answered.
 
     Raises:
@@ -30,33 +30,35 @@ async def test(home: Home, device: str, *, times: int, tell: Callable[[str], Non
             raise Failure("The house has no device yet.", "`perron add ID --kind ...` writes one.")
         raise Failure(f"The house has no device {device!r}. Known: {', '.join(home.devices)}.", "Name one of these.")
     now = Clock(home.clock, floor=None, keep_floor=lambda _: None).now().utc
-    async with logged_in(home.broker.account("installer"), topics(home, [device])) as guest:
+    async with open_session(home.broker.account("installer"), device_topics(home, [device])) as guest:
         try:
-            found = await measure(home, guest, device, times=times, now=now)
-        except NoKey as error:
+            found = await measure_device(home, guest, device, times=times, now=now)
+        except ProbeKeyUnusable as error:
             raise Failure(f"{error}.", "Ask on the box itself, as its own user.") from error
     if isinstance(found, str):
-        raise Failure(f"{device} cannot be measured: {found}.", "The walk test tries it: `perron walk-test`.", Exit.NO)
-    for line in told(home, device, found):
+        raise Failure(
+            f"{device} cannot be measured: {found}.", "The walk test tries it: `perron walk-test`.", ExitCode.NO
+        )
+    for line in measurement_lines(home, device, found):
         tell(line)
     try:
-        notes.measured(home.storage.folder, {device: found})
+        notes.store_measurements(home.storage.folder, {device: found})
     except OSError as error:
-        raise Failure(f"What was measured cannot be kept ({plain(error)}).", "Look at storage.folder.") from error
+        raise Failure(f"What was measured cannot be kept ({error_text(error)}).", "Look at storage.folder.") from error
     return len(found.seconds) == found.asked
 
 
-def told(home: Home, device: str, found: Measurement) -> tuple[str, ...]:
+def measurement_lines(home: Home, device: str, found: Measurement) -> tuple[str, ...]:
     """Tell what was measured, then what the device can promise by it, in the house's language."""
     spread = ""
     if found.seconds:
         fastest, middle, slowest = min(found.seconds), median(found.seconds), max(found.seconds)
         spread = f": {fastest:.2f} s at least, {middle:.2f} s median, {slowest:.2f} s at most"
     first = f"{device}: {len(found.seconds)} of {found.asked} answered{spread}"
-    return (first, *(f"- {promised(one, home.language)}" for one in promises(home, device, found)))
+    return (first, *(f"- {capability_text(one, home.language)}" for one in device_capabilities(home, device, found)))
 
 
-async def move(home: Home, device: str, *, tell: Callable[[str], None]) -> bool:
+async def lock_now(home: Home, device: str, *, tell: Callable[[str], None]) -> bool:
     """Have the gateway throw this lock's bolt, with its whole chain of questions; whether it is proven locked.
 
     Raises:
@@ -67,21 +69,25 @@ async def move(home: Home, device: str, *, tell: Callable[[str], None]) -> bool:
         raise Failure(f"{device} is the lock of no entrance.", "Only the gateway moves a lock, at an entrance.")
     loop = asyncio.get_running_loop()
     state = entrance_topic(entrance, "state")
-    async with logged_in(home.broker.account("owner"), [state]) as guest:
+    async with open_session(home.broker.account("owner"), [state]) as guest:
         began = loop.time()
         ident = f"test-{secrets.token_hex(4)}"
-        await say(guest, entrance_topic(entrance, "set"), json.dumps({"id": ident, "do": "lock"}).encode())
-        ended = await heard(
-            guest, lambda i: i.topic == state and not i.retain and _result(body_of(i)) is not None, within=LOCKING
+        await publish(guest, entrance_topic(entrance, "set"), json.dumps({"id": ident, "do": "lock"}).encode())
+        ended = await wait_for_message(
+            guest,
+            lambda i: i.topic == state and not i.retain and _lock_result(json_body(i)) is not None,
+            within=LOCK_TIMEOUT_S,
         )
     if ended is None:
-        raise Failure(f"What came of it is not known within {LOCKING:g} s.", "Look at the door.", Exit.SILENT)
-    result = _result(body_of(ended))
+        raise Failure(
+            f"What came of it is not known within {LOCK_TIMEOUT_S:g} s.", "Look at the door.", ExitCode.SILENT
+        )
+    result = _lock_result(json_body(ended))
     tell(f"{device}: {result} after {loop.time() - began:.1f} s")
     return result == "proven"
 
 
-def _result(body: dict[str, object]) -> str | None:
+def _lock_result(body: dict[str, object]) -> str | None:
     """What came of the lock-up; None while it runs, or where there is none."""
     lockup = body.get("lockup")
     return lockup if isinstance(lockup, str) and lockup != "running" else None

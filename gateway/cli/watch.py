@@ -12,19 +12,19 @@ from zoneinfo import ZoneInfo
 from devices.simulators.control import HouseControl, ReadState
 from devices.simulators.doorway import APP, FROM_AFAR, HAND, ITSELF
 from devices.simulators.house import SimulatedHouse
-from gateway.cli.failure import plain
+from gateway.cli.failure import error_text
 
-LOOK = 0.1  # seconds between two looks at the log
-SETTLED = 5  # looks at the links: what stands so for so long is told
+POLL_INTERVAL_S = 0.1  # seconds between two looks at the log
+STABLE_CHECKS = 5  # looks at the links: what stands so for so long is told
 
-_CAUSES = {HAND: "by hand", APP: "by its maker's app", ITSELF: "by itself", FROM_AFAR: "from afar"}
-_MOVES = {"outside": "stands outside", "inside": "is inside", "away": "is gone"}
+_CAUSE_TEXTS = {HAND: "by hand", APP: "by its maker's app", ITSELF: "by itself", FROM_AFAR: "from afar"}
+_PLACE_TEXTS = {"outside": "stands outside", "inside": "is inside", "away": "is gone"}
 
-Tell = Callable[[str], None]
+Output = Callable[[str], None]
 
 
 @asynccontextmanager
-async def beside(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def run_beside(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Do these works until the block is left; a bug of theirs comes out here."""
     tasks = [asyncio.ensure_future(work) for work in works]
     try:
@@ -38,7 +38,7 @@ async def beside(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
                 task.result()
 
 
-async def narrate(log: Path, zone: ZoneInfo, tell: Tell) -> None:
+async def narrate(log: Path, zone: ZoneInfo, tell: Output) -> None:
     """Tell each line that is written to the physical log from now on, until cancelled."""
     with log.open(encoding="utf-8") as file:
         file.seek(0, 2)
@@ -46,22 +46,22 @@ async def narrate(log: Path, zone: ZoneInfo, tell: Tell) -> None:
         while True:
             *lines, rest = (rest + file.read()).split("\n")
             for line in map(json.loads, lines):
-                told = happening(line)
+                told = describe_line(line)
                 if told is not None:
                     tell(f"{datetime.fromisoformat(line['at']).astimezone(zone):%H:%M:%S}  {told}")
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(POLL_INTERVAL_S)
 
 
-def happening(line: Mapping[str, Any]) -> str | None:
+def describe_line(line: Mapping[str, Any]) -> str | None:
     """Put one line of the physical log (`devices.simulators.physical_log`) into words; None for what starts a house."""
     match line["what"]:
         case "bolt":
             air = ", with the door OPEN: it is out in the air" if line["in_air"] else ""
-            return f"the bolt is {line['state']} {_CAUSES.get(line['cause'], 'on command')}{air}"
+            return f"the bolt is {line['state']} {_CAUSE_TEXTS.get(line['cause'], 'on command')}{air}"
         case "door":
             return f"the door is {line['state']}{', FORCED' if line.get('forced') else ''} (by the {line['by']})"
         case "person":
-            return f"the {line['who']} {_MOVES[line['where']]}"
+            return f"the {line['who']} {_PLACE_TEXTS[line['where']]}"
         case "parcel":
             return f"the {line['who']} puts a parcel down {line['where']}"
         case "fridge" if "door" in line:
@@ -86,13 +86,13 @@ def happening(line: Mapping[str, Any]) -> str | None:
             return None
 
 
-class Links:
+class DeviceLinkMonitor:
     """Tells which devices reach the broker and which do not, once each time that it changes."""
 
-    def __init__(self, house: SimulatedHouse, tell: Tell) -> None:
-        self._where = f"the broker at {house.broker.host}:{house.broker.port}"
-        self._tell = tell
-        self._why = "no connection"
+    def __init__(self, house: SimulatedHouse, tell: Output) -> None:
+        self._broker_text = f"the broker at {house.broker.host}:{house.broker.port}"
+        self._output = tell
+        self._reason = "no connection"
         self.last = ""
 
     async def hear(self, house: asyncio.subprocess.Process) -> None:
@@ -101,9 +101,9 @@ class Links:
             self.last = line.decode(errors="replace").rstrip()
             _, lost, why = self.last.rpartition("link lost: ")
             if lost:
-                self._why = plain(ConnectionError(why))
+                self._reason = error_text(ConnectionError(why))
             else:
-                self._tell(self.last)
+                self._output(self.last)
 
     async def watch(self, control: Path) -> None:
         """Look at all links twice a second, until cancelled."""
@@ -117,18 +117,18 @@ class Links:
                 away = {name for name, device in devices.items() if not device["connected"]}
                 looks = looks + 1 if away == seen else 0
                 seen = away
-                if away != told and (looks >= SETTLED or not away):
-                    self._tell(self._told(away, len(devices)))
+                if away != told and (looks >= STABLE_CHECKS or not away):
+                    self._output(self._links_text(away, len(devices)))
                     told = away
-            await asyncio.sleep(5 * LOOK)
+            await asyncio.sleep(5 * POLL_INTERVAL_S)
 
-    def _told(self, away: set[str], of: int) -> str:
+    def _links_text(self, away: set[str], of: int) -> str:
         if not away:
-            return f"All {of} devices are connected to {self._where}."
+            return f"All {of} devices are connected to {self._broker_text}."
         who = "none of them" if len(away) == of else ", ".join(sorted(away))
         todo = (
             "The broker refuses them: write its accounts with `perron broker-config` and start it with those"
-            if "authori" in self._why.lower()
+            if "authori" in self._reason.lower()
             else "They go on trying. Start the broker, or let `perron simulate --broker` bring one"
         )
-        return f"Not connected to {self._where}: {who} ({self._why}). {todo}."
+        return f"Not connected to {self._broker_text}: {who} ({self._reason}). {todo}."

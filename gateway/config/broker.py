@@ -5,13 +5,13 @@ from typing import Self
 
 from pydantic import model_validator
 
-from gateway.config.errors import ConfigError, unreadable
-from gateway.config.fields import Id, Port, Section, Topic
-from gateway.system.addresses import on_loopback
+from gateway.config.errors import ConfigError, describe_read_error
+from gateway.config.fields import ConfigSection, Id, Port, Topic
+from gateway.system.addresses import is_loopback_host
 from gateway.system.regular_file import read_text
 
 
-class BrokerTls(Section):
+class BrokerTls(ConfigSection):
     """TLS to the broker. The certificate of the broker is always verified; no option turns that off."""
 
     ca: Path
@@ -33,7 +33,7 @@ class BrokerTls(Section):
         return self.model_copy(update={"ca": folder / self.ca, **own})
 
 
-class Broker(Section):
+class BrokerSection(ConfigSection):
     """An MQTT 5 broker. Without `tls` it must run on this machine."""
 
     host: str = "127.0.0.1"
@@ -55,7 +55,7 @@ class Broker(Section):
     @property
     def loopback(self) -> bool:
         """Whether nobody on the network comes between us and it."""
-        return on_loopback(self.host)
+        return is_loopback_host(self.host)
 
     @property
     def login(self) -> str | None:
@@ -81,11 +81,11 @@ class Broker(Section):
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(
                 f"{self.password_file}: the password of the account {self.username!r} cannot be read"
-                f" ({unreadable(error)}). Write it with `perron broker-config {self.password_file.parent}`,"
+                f" ({describe_read_error(error)}). Write it with `perron broker-config {self.password_file.parent}`,"
                 " or correct broker.password_file."
             ) from error
 
-    def account(self, username: str) -> "Broker":
+    def account(self, username: str) -> "BrokerSection":
         """Return the same broker for another account, whose password lies beside: `<username>.password`."""
         file = self.password_file
         return self.model_copy(

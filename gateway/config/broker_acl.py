@@ -9,58 +9,60 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from devices.vendors.words import TopicSuffix
-from gateway.config.fields import PEOPLE, RESERVED
+from gateway.config.fields import RESERVED_IDS, ROLE_ACCOUNTS
 from gateway.config.home import Home
 from gateway.config.subscriptions import BRIDGE_STATE
 from gateway.config.topics import (
-    ECHO,
-    HEARD,
-    HOME_ASSISTANT,
-    OFFER,
-    RESULT,
-    SPOKEN,
-    carrier,
+    DEVICE_CHANNELS,
+    ECHO_TOPIC,
+    HOMEASSISTANT_STATUS_TOPIC,
+    INBOUND_CHANNELS,
+    OFFER_TOPIC,
+    RESULT_TOPIC,
+    bridge_base_topic,
+    custom_topics,
     device_topic,
-    own_topics,
     result_topics,
 )
 
-HOMEASSISTANT = "homeassistant"  # the owner's Home Assistant
-STATESTREAM = "homeassistant_statestream"  # the base topic under which it tells what it knows, in its documentation
-GUARD, BRIDGE = "guard", "bridge"  # the radio's two accounts
-DEEPEST = 6  # levels between a radio's base topic and `set`: Z-Wave JS UI has node, class, endpoint, property
+HOMEASSISTANT_ACCOUNT = "homeassistant"  # the owner's Home Assistant
+STATESTREAM_TOPIC = (
+    "homeassistant_statestream"  # the base topic under which it tells what it knows, in its documentation
+)
+GUARD_ACCOUNT, BRIDGE_ACCOUNT = "guard", "bridge"  # the radio's two accounts
+MAX_TOPIC_DEPTH = 6  # levels between a radio's base topic and `set`: Z-Wave JS UI has node, class, endpoint, property
 
 
-class NameTaken(ValueError):  # noqa: N818 - it names what is the matter
+class AccountTaken(ValueError):  # noqa: N818 - it names what is the matter
     """Two of the house would have the same account."""
 
 
-def accounts(home: Home, *, homeassistant: bool = False) -> tuple[str, ...]:
+def account_names(home: Home, *, homeassistant: bool = False) -> tuple[str, ...]:
     """Name every account of this house: the people's, one a brand, a device that speaks for itself, a bridge.
 
     Raises:
-        NameTaken: a bridge's account or base topic would be another's or one of ours.
+        AccountTaken: a bridge's account or base topic would be another's or one of ours.
     """
     _refuse_shared(home)
-    carried = bridges(home)
+    carried = bridge_topics(home)
     own = tuple(
         id_
         for id_, device in home.devices.items()
-        if device.speaks and not carrier(home, id_) and not spoken_for(home, id_)
+        if device.speaks and not bridge_base_topic(home, id_) and not is_behind_guard(home, id_)
     )
     for account, bases in carried.items():
-        if account != HOMEASSISTANT and (account in RESERVED or account in own or len(bases) > 1):
-            raise NameTaken(
+        if account != HOMEASSISTANT_ACCOUNT and (account in RESERVED_IDS or account in own or len(bases) > 1):
+            raise AccountTaken(
                 f"the base topic `{bases[-1]}` would have the account `{account}`, which is taken: give the device of"
                 " that name another id, or the base topic another first word."
             )
-    comes_in = homeassistant or home.homeassistant is not None or entities(home)
-    theirs = {*carried, HOMEASSISTANT} if comes_in else set(carried)
+    comes_in = homeassistant or home.homeassistant is not None or homeassistant_entities(home)
+    theirs = {*carried, HOMEASSISTANT_ACCOUNT} if comes_in else set(carried)
     brands = {brand_account(brand): brand for brand in home.brands}
     for account in (*own, *theirs):
         if account in brands:
-            raise NameTaken(f"`{account}` is the account of the brand `{brands[account]}`: give that another id")
-    return (*PEOPLE, *brands, *own, *sorted(theirs))
+            raise AccountTaken(f"`{account}` is the account of the brand `{brands[account]}`: give that another id")
+    return (*ROLE_ACCOUNTS, *brands, *own, *sorted(theirs))
 
 
 def brand_account(brand: str) -> str:
@@ -68,36 +70,36 @@ def brand_account(brand: str) -> str:
     return f"retailer-{brand}"
 
 
-def spoken_for(home: Home, device: str) -> bool:
+def is_behind_guard(home: Home, device: str) -> bool:
     """Whether a lock's guard speaks for this device on its own account: a door sensor behind the same radio."""
     section = home.devices[device]
     return section.vendor == "guard" and section.address != device
 
 
-def bridges(home: Home) -> Mapping[str, tuple[str, ...]]:
+def bridge_topics(home: Home) -> Mapping[str, tuple[str, ...]]:
     """Give the base topics of each account that carries several devices; `broker.bridges` names those not used yet.
 
     Each has one, but the owner's Home Assistant, which may stream below several.
     """
-    bases = _bases(home)
-    streams = {base for base, vendors in bases.items() if vendors == {HOMEASSISTANT}}
+    bases = _base_topics(home)
+    streams = {base for base, vendors in bases.items() if vendors == {HOMEASSISTANT_ACCOUNT}}
     whole = sorted(base for base in bases if not any(base.startswith(f"{other}/") for other in bases))
     found: dict[str, tuple[str, ...]] = {}
     for base in whole:
-        account = HOMEASSISTANT if base in streams else _account(base)
+        account = HOMEASSISTANT_ACCOUNT if base in streams else _bridge_account(base)
         found[account] = (*found.get(account, ()), base)
     return found
 
 
-def _bases(home: Home) -> Mapping[str, set[str]]:
+def _base_topics(home: Home) -> Mapping[str, set[str]]:
     """Give each base topic with the vendors of what stands below it; none of one that is not used yet."""
     found: dict[str, set[str]] = {base: set() for base in home.broker.bridges}
     for id_, device in home.devices.items():
-        base = carrier(home, id_)
+        base = bridge_base_topic(home, id_)
         if base is not None:
             found.setdefault(base, set()).add(device.vendor)
-    if STATESTREAM in found:
-        found[STATESTREAM].add(HOMEASSISTANT)
+    if STATESTREAM_TOPIC in found:
+        found[STATESTREAM_TOPIC].add(HOMEASSISTANT_ACCOUNT)
     return found
 
 
@@ -105,82 +107,86 @@ def _refuse_shared(home: Home) -> None:
     """A base topic is one program's, whole: none of Perron's, of the broker's own, nor of what Home Assistant is shown.
 
     Raises:
-        NameTaken: it is not.
+        AccountTaken: it is not.
     """
-    bases = _bases(home)
-    prefix = HOMEASSISTANT if home.homeassistant is None else home.homeassistant.discovery_prefix
+    bases = _base_topics(home)
+    prefix = HOMEASSISTANT_ACCOUNT if home.homeassistant is None else home.homeassistant.discovery_prefix
     if prefix == "perron":
-        raise NameTaken("the discovery prefix `perron` would show Home Assistant all that is said: take another")
+        raise AccountTaken("the discovery prefix `perron` would show Home Assistant all that is said: take another")
     for base, vendors in bases.items():
         first = base.partition("/")[0]
-        shown = first == prefix and vendors != {HOMEASSISTANT}  # its own stream may stand beside what it is shown
+        shown = first == prefix and vendors != {
+            HOMEASSISTANT_ACCOUNT
+        }  # its own stream may stand beside what it is shown
         if first == "perron" or first.startswith("$") or shown:
-            raise NameTaken(f"the base topic `{base}` is not for a bridge to take: give it another first word")
+            raise AccountTaken(f"the base topic `{base}` is not for a bridge to take: give it another first word")
         for other, others in bases.items():
             if (base == other or base.startswith(f"{other}/")) and len((vendors or {""}) | (others or {""})) > 1:
-                raise NameTaken(
+                raise AccountTaken(
                     f"the base topics `{other}` and `{base}` are two programs' in one: each needs one of its own"
                 )
 
 
-def _account(base: str) -> str:
+def _bridge_account(base: str) -> str:
     """Name a bridge's account after its base topic."""
-    return re.sub(r"[^a-z0-9]+", "-", base.lower()).strip("-")[:64] or BRIDGE
+    return re.sub(r"[^a-z0-9]+", "-", base.lower()).strip("-")[:64] or BRIDGE_ACCOUNT
 
 
-def access(home: Home, *, homeassistant: bool = False) -> str:
+def access_list(home: Home, *, homeassistant: bool = False) -> str:
     """Write the access list of the house's broker; `homeassistant`: the owner's Home Assistant comes in too.
 
     Raises:
-        NameTaken: a bridge's account would be a device's or one of ours.
+        AccountTaken: a bridge's account would be a device's or one of ours.
     """
     people = {
         "gateway": ["readwrite perron/#"],
         "owner": ["read perron/entrance/#", "read perron/bridge/state", "write perron/entrance/+/set"],
-        "retailer": [f"write {OFFER}", f"read {RESULT}"],
+        "retailer": [f"write {OFFER_TOPIC}", f"read {RESULT_TOPIC}"],
         "observer": ["read perron/#"],
-        "installer": ["read perron/#", "write perron/+/get", f"write {ECHO}"],
+        "installer": ["read perron/#", "write perron/+/get", f"write {ECHO_TOPIC}"],
     }
-    own = {brand_account(b): [f"write {OFFER}", f"read {result_topics(b)[0]}"] for b in home.brands}
+    own = {brand_account(b): [f"write {OFFER_TOPIC}", f"read {result_topics(b)[0]}"] for b in home.brands}
     for device in home.devices:
-        if spoken_for(home, device):
+        if is_behind_guard(home, device):
             continue
-        speaks_itself = not carrier(home, device)
-        for channel, topic in own_topics(home, device).items():
-            spoken = channel in HEARD
+        speaks_itself = not bridge_base_topic(home, device)
+        for channel, topic in custom_topics(home, device).items():
+            spoken = channel in INBOUND_CHANNELS
             if speaks_itself:
                 own.setdefault(device, []).append(f"{'write' if spoken else 'read'} {topic}")
             people["gateway"].append(f"{'read' if spoken else 'write'} {topic}")
             people["observer"].append(f"read {topic}")
             people["installer"].append(f"{'write' if channel is TopicSuffix.GET else 'read'} {topic}")
-    carried = bridges(home)
+    carried = bridge_topics(home)
     for account, bases in carried.items():
         own[account] = [f"readwrite {base}/#" for base in bases]
         people["installer"] += [f"read {base}/#" for base in bases]
-    if HOMEASSISTANT in accounts(home, homeassistant=homeassistant):
-        prefix = HOMEASSISTANT if home.homeassistant is None else home.homeassistant.discovery_prefix
-        streams = carried.get(HOMEASSISTANT, (STATESTREAM,))
-        own[HOMEASSISTANT] = [*_homeassistant(prefix, streams), *_speaks_for(home)]
-        people["gateway"] += [f"write {prefix}/#", f"read {HOME_ASSISTANT}"]
-    known = accounts(home, homeassistant=homeassistant)
-    users = [line for name in known for line in _user(name, {**people, **own}.get(name, ()))]
-    return "\n".join([*users, *_patterns()]) + "\n"
+    if HOMEASSISTANT_ACCOUNT in account_names(home, homeassistant=homeassistant):
+        prefix = HOMEASSISTANT_ACCOUNT if home.homeassistant is None else home.homeassistant.discovery_prefix
+        streams = carried.get(HOMEASSISTANT_ACCOUNT, (STATESTREAM_TOPIC,))
+        own[HOMEASSISTANT_ACCOUNT] = [*_homeassistant_rights(prefix, streams), *_entity_rights(home)]
+        people["gateway"] += [f"write {prefix}/#", f"read {HOMEASSISTANT_STATUS_TOPIC}"]
+    known = account_names(home, homeassistant=homeassistant)
+    users = [line for name in known for line in _account_lines(name, {**people, **own}.get(name, ()))]
+    return "\n".join([*users, *_pattern_lines()]) + "\n"
 
 
-def entities(home: Home) -> Sequence[str]:
+def homeassistant_entities(home: Home) -> Sequence[str]:
     """Name the devices that are entities of the owner's Home Assistant and speak by an automation there."""
     return [
-        id_ for id_, section in home.devices.items() if section.vendor == HOMEASSISTANT and carrier(home, id_) is None
+        id_
+        for id_, section in home.devices.items()
+        if section.vendor == HOMEASSISTANT_ACCOUNT and bridge_base_topic(home, id_) is None
     ]
 
 
-def _speaks_for(home: Home) -> Iterable[str]:
-    for device in entities(home):
-        yield from (f"write {device_topic(home, device, channel)}" for channel in SPOKEN)
+def _entity_rights(home: Home) -> Iterable[str]:
+    for device in homeassistant_entities(home):
+        yield from (f"write {device_topic(home, device, channel)}" for channel in DEVICE_CHANNELS)
         yield f"read {device_topic(home, device, TopicSuffix.GET)}"
 
 
-def _homeassistant(prefix: str, streams: Sequence[str]) -> list[str]:
+def _homeassistant_rights(prefix: str, streams: Sequence[str]) -> list[str]:
     """What the owner's Home Assistant may: see what it is told, ask, stream its own; never what a device says.
 
     It hears its own birth message and our last will too: both end what it shows
@@ -191,33 +197,41 @@ def _homeassistant(prefix: str, streams: Sequence[str]) -> list[str]:
         "read perron/ha/#",
         f"read {BRIDGE_STATE}",
         "write perron/ha/+/set",
-        f"readwrite {HOME_ASSISTANT}",
+        f"readwrite {HOMEASSISTANT_STATUS_TOPIC}",
         *(f"readwrite {base}/#" for base in streams),
     ]
 
 
 def radio_accounts() -> tuple[str, str]:
     """Name the two that may come to the radio's broker."""
-    return GUARD, BRIDGE
+    return GUARD_ACCOUNT, BRIDGE_ACCOUNT
 
 
-def radio_access(base: str) -> str:
+def radio_access_list(base: str) -> str:
     """Write the access list of the radio's broker: the guard alone commands, the bridge alone tells.
 
     The guard writes `<base>/.../set` and `/get`, not Zigbee2MQTT's own requests: it neither pairs nor forgets a device.
     """
-    deep = ["/".join(["+"] * depth) for depth in range(1, DEEPEST + 1)]
+    deep = ["/".join(["+"] * depth) for depth in range(1, MAX_TOPIC_DEPTH + 1)]
     commands = [f"write {base}/{levels}/{word}" for levels in deep for word in (TopicSuffix.SET, TopicSuffix.GET)]
-    return "\n".join([*_user(GUARD, [f"read {base}/#", *commands]), *_user(BRIDGE, [f"readwrite {base}/#"])]) + "\n"
+    return (
+        "\n".join(
+            [
+                *_account_lines(GUARD_ACCOUNT, [f"read {base}/#", *commands]),
+                *_account_lines(BRIDGE_ACCOUNT, [f"readwrite {base}/#"]),
+            ]
+        )
+        + "\n"
+    )
 
 
-def _user(name: str, topics: Sequence[str]) -> Iterable[str]:
+def _account_lines(name: str, topics: Sequence[str]) -> Iterable[str]:
     """Give an account's lines, each right once."""
     if topics:
         yield f"user {name}"
         yield from (f"topic {topic}" for topic in dict.fromkeys(topics))
 
 
-def _patterns() -> Iterable[str]:
-    yield from (f"pattern write perron/%u/{channel}" for channel in SPOKEN)
+def _pattern_lines() -> Iterable[str]:
+    yield from (f"pattern write perron/%u/{channel}" for channel in DEVICE_CHANNELS)
     yield from (f"pattern read perron/%u/{channel}" for channel in (TopicSuffix.SET, TopicSuffix.GET))

@@ -12,12 +12,14 @@ from devices.vendors import homeassistant, somfy, zwave
 from devices.vendors.guard import DOOR, LOCK, PART
 from devices.vendors.scanner import CODE, KEYS
 from devices.vendors.words import DeviceRef, TopicSuffix
-from gateway.config.fields import Address, Id, KeyPath, KeyWord, Region, Section, Topic
-from gateway.config.stream_url import PASSWORD, USER, StreamUrl
+from gateway.config.fields import Address, ConfigSection, Id, KeyPath, KeyWord, Region, Topic
+from gateway.config.stream_url import PASSWORD_PLACEHOLDER, USER_PLACEHOLDER, StreamUrl
 from gateway.domain.timing import Seconds
 
-UNLATCHING = frozenset({"nukihub", "guard"})
-BASIC = frozenset({"nukihub", "zigbee2mqtt", "zwave"})  # what their locks are sent has no room for an id or a time
+UNLATCHING_VENDORS = frozenset({"nukihub", "guard"})
+BASIC_LOCK_VENDORS = frozenset(
+    {"nukihub", "zigbee2mqtt", "zwave"}
+)  # what their locks are sent has no room for an id or a time
 
 # How long what carries a command to a lock may hold it before the lock obeys or it is given up, at the longest.
 # Z-Wave JS: three attempts, each with a callback of 65 s (30 s since 12.2), make 195 s; Nuki Hub repeats a Bluetooth
@@ -25,16 +27,17 @@ BASIC = frozenset({"nukihub", "zigbee2mqtt", "zwave"})  # what their locks are s
 # A quarter of an hour is more than any of them, and is what the notice at the door already says.
 COMMAND_HOLD_S = 900.0
 # zigbee-herdsman queues a command that a lock with the Poll Control cluster did not acknowledge until its next check-in
-# (`Device.pendingRequestTimeout`); the Zigbee Cluster Library's default interval is 14,400 quarter seconds. Before the
+# (`AnyDevice.pendingRequestTimeout`); the Zigbee Cluster Library's default interval is 14,400 quarter seconds. Before
+# the
 # first check-in it would wait for a day: then say `command_hold`, or give the lock time to check in before it is used.
 ZIGBEE_COMMAND_HOLD_S = 3600.0
 # A guard's own file names the radio behind it, the house file does not: the longest counts.
-LONG_HOLDING = frozenset({"zigbee2mqtt", "guard"})
+LONG_HOLDING_VENDORS = frozenset({"zigbee2mqtt", "guard"})
 
-_ENTITY = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+|[^/]+(/[^/]+)*/[a-z0-9_]+/[a-z0-9_]+")
+_ENTITY_ADDRESS = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+|[^/]+(/[^/]+)*/[a-z0-9_]+/[a-z0-9_]+")
 
 
-class DeviceSection(Section):
+class DeviceSection(ConfigSection):
     """What every device may have."""
 
     kind: str
@@ -64,7 +67,7 @@ class DeviceSection(Section):
         return True
 
 
-class GuardSection(Section):
+class GuardSection(ConfigSection):
     """The guard that alone may move the lock."""
 
     key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
@@ -106,7 +109,7 @@ class LockDevice(DeviceSection):
         """Seconds after which an unlock that no report answered can act no more: as declared, or its vendor's."""
         if self.command_hold is not None:
             return self.command_hold
-        return ZIGBEE_COMMAND_HOLD_S if self.vendor in LONG_HOLDING else COMMAND_HOLD_S
+        return ZIGBEE_COMMAND_HOLD_S if self.vendor in LONG_HOLDING_VENDORS else COMMAND_HOLD_S
 
     @property
     def refuses_late(self) -> bool:
@@ -138,16 +141,16 @@ class LockDevice(DeviceSection):
 
     @model_validator(mode="after")
     def _unlatches_or_not(self) -> Self:
-        if self.unlatch and self.vendor not in UNLATCHING:
+        if self.unlatch and self.vendor not in UNLATCHING_VENDORS:
             raise ValueError(
                 f"unlatch must be false: no lock of the vendor {self.vendor} is known to pull the latch by an order of"
-                f" its own ({', '.join(sorted(UNLATCHING))} can). With a fixed knob outside it opens no door"
+                f" its own ({', '.join(sorted(UNLATCHING_VENDORS))} can). With a fixed knob outside it opens no door"
             )
         return self
 
     @model_validator(mode="after")
     def _guarded_or_not(self) -> Self:
-        if self.guarded and self.vendor in BASIC:
+        if self.guarded and self.vendor in BASIC_LOCK_VENDORS:
             raise ValueError(
                 f"guarded must be false: a lock of the vendor {self.vendor} is told no id and no time, so it obeys a"
                 " late copy of an order too. It is a basic lock"
@@ -219,7 +222,7 @@ class DoorDevice(DeviceSection):
         if not self.address and self.vendor != "esphome":
             raise ValueError(f"a door sensor of the vendor {self.vendor} needs its address")
         if self.vendor == "homeassistant":
-            _of_home_assistant(self, homeassistant.CONTACTS)
+            _require_entity(self, homeassistant.CONTACTS)
             if self.answers:
                 raise ValueError(
                     "what Home Assistant last heard of a contact is no answer of the contact: write answers: false"
@@ -275,7 +278,7 @@ class CameraDevice(DeviceSection):
             )
         if self.ca and self.fingerprint:
             raise ValueError("give ca or fingerprint, not both: either one says which camera is the right one")
-        if self.credentials_file is None and (USER in self.url or PASSWORD in self.url):
+        if self.credentials_file is None and (USER_PLACEHOLDER in self.url or PASSWORD_PLACEHOLDER in self.url):
             raise ValueError("the url has a place for user and password: name the file with them as credentials_file")
         return self
 
@@ -356,7 +359,7 @@ class FridgeDevice(DeviceSection):
     @model_validator(mode="after")
     def _entity(self) -> Self:
         if self.vendor == "homeassistant":
-            _of_home_assistant(self, homeassistant.THERMOMETERS)
+            _require_entity(self, homeassistant.THERMOMETERS)
         elif self.unit != "C":
             raise ValueError(f"a {self.vendor} fridge says its unit itself: leave unit out")
         return self
@@ -380,11 +383,11 @@ class PresenceDevice(DeviceSection):
 
     @model_validator(mode="after")
     def _entity(self) -> Self:
-        _of_home_assistant(self, homeassistant.PRESENCES)
+        _require_entity(self, homeassistant.PRESENCES)
         return self
 
 
-Armed = Literal["armed_home", "armed_away", "armed_night", "armed_vacation", "armed_custom_bypass"]
+ArmedMode = Literal["armed_home", "armed_away", "armed_night", "armed_vacation", "armed_custom_bypass"]
 
 
 class AlarmDevice(DeviceSection):
@@ -397,7 +400,7 @@ class AlarmDevice(DeviceSection):
     address: Address
     """Address: the entity, either `<base topic>/<domain>/<object>` (statestream) or `<domain>.<object>` (an
     automation). Example: `homeassistant/alarm_control_panel/house`."""
-    bypassed_in: tuple[Armed, ...] = ()
+    bypassed_in: tuple[ArmedMode, ...] = ()
     """Bypassed in: armed modes in which opening the door of the entrance does not set off the alarm. Deliveries are let
     in in these modes too. Example: `[armed_home]`."""
 
@@ -413,12 +416,12 @@ class AlarmDevice(DeviceSection):
 
     @model_validator(mode="after")
     def _entity(self) -> Self:
-        _of_home_assistant(self, homeassistant.PANELS)
+        _require_entity(self, homeassistant.PANELS)
         return self
 
 
-def _of_home_assistant(device: DeviceSection, domains: frozenset[str]) -> None:
-    if homeassistant.domain(device.plate) not in domains or not _ENTITY.fullmatch(device.address):
+def _require_entity(device: DeviceSection, domains: frozenset[str]) -> None:
+    if homeassistant.domain(device.plate) not in domains or not _ENTITY_ADDRESS.fullmatch(device.address):
         known = ", ".join(sorted(domains))
         raise ValueError(
             f"write which entity of Home Assistant it is: <base topic>/<domain>/<object> by statestream, or"
@@ -426,7 +429,7 @@ def _of_home_assistant(device: DeviceSection, domains: frozenset[str]) -> None:
         )
 
 
-Device = Annotated[
+AnyDevice = Annotated[
     LockDevice
     | CoverDevice
     | DoorDevice

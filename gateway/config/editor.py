@@ -15,15 +15,15 @@ from ruamel.yaml.error import YAMLError
 from gateway.config.editor_keys import ENTRANCE
 from gateway.config.errors import ConfigError
 from gateway.config.home import Home
-from gateway.config.loader import house_in
+from gateway.config.loader import parse_home
 from gateway.system.atomic_file import write_whole
-from gateway.system.located_yaml import LARGEST, Misread, parse
+from gateway.system.located_yaml import MAX_YAML_BYTES, InvalidYaml, parse_yaml
 from gateway.system.regular_file import read_text
 
 SCHEMA_LINE = "# yaml-language-server: $schema=home.schema.json\n"
 """The first line of a new house file: an editor finds there what each key means, without the internet."""
 
-NEW = (
+NEW_HOME_TEXT = (
     SCHEMA_LINE
     + """\
 # One house, one box. `perron schema --markdown` tells what each key means; `perron doctor` tries everything named here.
@@ -46,7 +46,7 @@ entrances: {}
 )
 
 
-class NotAdded(Exception):  # noqa: N818 - it says what happened
+class EditRejected(Exception):  # noqa: N818 - it says what happened
     """It was not added, and nothing was written; `todo` says what to do. `taken`: there is one of this id already."""
 
     def __init__(self, what: str, todo: str, *, taken: bool = False) -> None:
@@ -55,93 +55,93 @@ class NotAdded(Exception):  # noqa: N818 - it says what happened
         self.todo, self.taken = todo, taken
 
 
-def text_of(file: Path) -> str:
+def read_home_text(file: Path) -> str:
     """Read the house file.
 
     Raises:
         FileNotFoundError: it is not there.
-        NotAdded: it cannot be read.
+        EditRejected: it cannot be read.
     """
     try:
-        if file.stat().st_size > LARGEST:
-            raise NotAdded(f"{file} is larger than {LARGEST // 1024} KiB.", "Correct the file first.")
+        if file.stat().st_size > MAX_YAML_BYTES:
+            raise EditRejected(f"{file} is larger than {MAX_YAML_BYTES // 1024} KiB.", "Correct the file first.")
         return read_text(file)
     except FileNotFoundError:
         raise
     except (OSError, UnicodeDecodeError) as error:
-        raise NotAdded(f"{file} cannot be read ({_plain(error)}).", "Name another with --home.") from error
+        raise EditRejected(f"{file} cannot be read ({_describe_error(error)}).", "Name another with --home.") from error
 
 
-def merged(text: str, file: Path, id_: str, section: Mapping[str, object], *, replace: bool = False) -> str:
-    """Return the text of the house file with a device or entrance more: `section` is one that `section_of` made.
+def with_item(text: str, file: Path, id_: str, section: Mapping[str, object], *, replace: bool = False) -> str:
+    """Return the text of the house file with a device or entrance more: `section` is one that `build_section` made.
 
     Raises:
-        NotAdded: the text is none of a house, or there is one of this id already.
+        EditRejected: the text is none of a house, or there is one of this id already.
     """
-    house = _house(text, file)
+    house = _load_home(text, file)
     where = "devices" if "kind" in section else "entrances"
     inside = house.get(where)
     if not isinstance(inside, CommentedMap) or not inside:
         house[where] = inside = CommentedMap()
     if id_ in inside and not replace:
         what = f"{file}: there is `{id_}` under {where} already."
-        raise NotAdded(what, "Name another id, or say --replace.", taken=True)
+        raise EditRejected(what, "Name another id, or say --replace.", taken=True)
     inside[id_] = section
-    return _dumped(house)
+    return _dump(house)
 
 
-def with_section(text: str, file: Path, name: str, section: Mapping[str, object]) -> str:
+def with_top_section(text: str, file: Path, name: str, section: Mapping[str, object]) -> str:
     """Return the text of a house file with this section at its top level, in the place of one that is there.
 
     Raises:
-        NotAdded: the text is none of a house.
+        EditRejected: the text is none of a house.
     """
-    house = _house(text, file)
-    house[name] = _plain_map(section)
-    return _dumped(house)
+    house = _load_home(text, file)
+    house[name] = _commented_map(section)
+    return _dump(house)
 
 
-def without_section(text: str, file: Path, name: str) -> str:
+def without_top_section(text: str, file: Path, name: str) -> str:
     """Return the text of a house file without a section of its top level; one that has none stays as it is.
 
     Raises:
-        NotAdded: the text is none of a house.
+        EditRejected: the text is none of a house.
     """
-    house = _house(text, file)
+    house = _load_home(text, file)
     if name not in house:
         return text
     del house[name]
-    return _dumped(house)
+    return _dump(house)
 
 
-def _plain_map(section: Mapping[str, object]) -> CommentedMap:
+def _commented_map(section: Mapping[str, object]) -> CommentedMap:
     return CommentedMap(
-        {key: _plain_map(value) if isinstance(value, Mapping) else value for key, value in section.items()}
+        {key: _commented_map(value) if isinstance(value, Mapping) else value for key, value in section.items()}
     )
 
 
-def taken_out(text: str, where: str, id_: str) -> str:
+def without_item(text: str, where: str, id_: str) -> str:
     """Return the text of a house file without one device or entrance; `where` is `devices` or `entrances`.
 
     Raises:
-        NotAdded: there is none of this id in it.
+        EditRejected: there is none of this id in it.
     """
     try:
         house = _yaml().load(text)
         del house[where][id_]
     except (KeyError, TypeError, YAMLError) as error:
-        raise NotAdded(f"there is no `{id_}` under {where}.", "Nothing was written.") from error
+        raise EditRejected(f"there is no `{id_}` under {where}.", "Nothing was written.") from error
     if not house[where]:  # a comment behind the key would part it from its {}
         house[where] = CommentedMap()
         house.ca.items.pop(where, None)
-    return _dumped(house)
+    return _dump(house)
 
 
-def section_of(kind: str, fields: Mapping[str, object]) -> CommentedMap:
+def build_section(kind: str, fields: Mapping[str, object]) -> CommentedMap:
     """Make what stands under the id: `fields` maps keys (nested ones with points) to their values.
 
     Raises:
-        NotAdded: one key stands inside the value of another.
+        EditRejected: one key stands inside the value of another.
     """
     section = CommentedMap()
     if kind != ENTRANCE:
@@ -152,45 +152,45 @@ def section_of(kind: str, fields: Mapping[str, object]) -> CommentedMap:
         for part in outer:
             at = at.setdefault(part, CommentedMap())
             if not isinstance(at, CommentedMap):
-                raise NotAdded(f"`{key}` stands inside a value.", "Say either the whole value or its parts.")
+                raise EditRejected(f"`{key}` stands inside a value.", "Say either the whole value or its parts.")
         at[last] = value
     return section
 
 
-def shown(id_: str, section: Mapping[str, object]) -> str:
+def render_section(id_: str, section: Mapping[str, object]) -> str:
     """Write one section as it will stand in the file."""
-    return _dumped(CommentedMap({id_: section}))
+    return _dump(CommentedMap({id_: section}))
 
 
-def value_of(key: str, text: str) -> object:
+def parse_value(key: str, text: str) -> object:
     """Read a value as YAML has it.
 
     Raises:
-        NotAdded: it is none, or more than plain data (an alias, a tag).
+        EditRejected: it is none, or more than plain data (an alias, a tag).
     """
     try:
-        return parse(text).data
-    except Misread as error:
-        raise NotAdded(
+        return parse_yaml(text).data
+    except InvalidYaml as error:
+        raise EditRejected(
             f"`{key}={text}`: this is no YAML.", "Put the value into quotes: 'name=\"In: the hall\"'."
         ) from error
 
 
-def checked(text: str, file: Path) -> Home:
+def check_home(text: str, file: Path) -> Home:
     """Read the house as it would be; what is wrong is told at its place in the file as it would be.
 
     Raises:
-        NotAdded: it would be none.
+        EditRejected: it would be none.
     """
     try:
-        return house_in(text, file)
+        return parse_home(text, file)
     except ConfigError as error:
         told = "\n".join(re.sub(r"^.*?:(?=\d+:\d+: )", "", line) for line in str(error).splitlines())
         what = f"{file} would be no house any more:\n{told}"
-        raise NotAdded(what, "Nothing was written. Say it otherwise.") from error
+        raise EditRejected(what, "Nothing was written. Say it otherwise.") from error
 
 
-def written(file: Path, text: str) -> None:
+def write_home(file: Path, text: str) -> None:
     """Write the house file whole, under the rights that it has.
 
     Raises:
@@ -202,13 +202,15 @@ def written(file: Path, text: str) -> None:
     write_whole(file, text.encode(), mode=mode)
 
 
-def _house(text: str, file: Path) -> CommentedMap:
+def _load_home(text: str, file: Path) -> CommentedMap:
     try:
         house = _yaml().load(text)
     except YAMLError as error:
-        raise NotAdded(f"{file}: this is no YAML: {str(error).splitlines()[0]}.", "Correct the file first.") from error
+        raise EditRejected(
+            f"{file}: this is no YAML: {str(error).splitlines()[0]}.", "Correct the file first."
+        ) from error
     if not isinstance(house, CommentedMap):
-        raise NotAdded(f"{file}: there is no house in it.", "Correct the file, or name another with --home.")
+        raise EditRejected(f"{file}: there is no house in it.", "Correct the file, or name another with --home.")
     return house
 
 
@@ -220,11 +222,11 @@ def _yaml() -> YAML:
     return yaml
 
 
-def _dumped(data: CommentedMap) -> str:
+def _dump(data: CommentedMap) -> str:
     out = io.StringIO()
     _yaml().dump(data, out)
     return out.getvalue()
 
 
-def _plain(error: OSError | UnicodeDecodeError) -> str:
+def _describe_error(error: OSError | UnicodeDecodeError) -> str:
     return (error.strerror or "unreadable") if isinstance(error, OSError) else "it is no UTF-8"

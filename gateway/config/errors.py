@@ -5,6 +5,6 @@ class ConfigError(Exception):
     """The configuration is wrong; the text says what, where (file:line:column) and what to do."""
 
 
-def unreadable(error: OSError | UnicodeDecodeError) -> str:
+def describe_read_error(error: OSError | UnicodeDecodeError) -> str:
     """Say in a few words why a file cannot be read as text."""
     return (error.strerror or str(error) or "unreadable") if isinstance(error, OSError) else "it is no UTF-8"

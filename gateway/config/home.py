@@ -6,9 +6,10 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from gateway.config.broker import Broker, BrokerTls
-from gateway.config.devices import Device
+from gateway.config.broker import BrokerSection, BrokerTls
+from gateway.config.devices import AnyDevice
 from gateway.config.fields import (
+    ConfigSection,
     DeviceId,
     HostName,
     Hours,
@@ -17,15 +18,14 @@ from gateway.config.fields import (
     Name,
     PagesUrl,
     Port,
-    Section,
-    day,
-    time_zone,
+    valid_day,
+    valid_time_zone,
 )
 from gateway.domain.timing import Seconds, Timing
-from gateway.system.addresses import on_loopback
+from gateway.system.addresses import is_loopback_host
 
 
-class ClockSource(Section):
+class ClockSection(ConfigSection):
     """Where the time comes from. Nothing opens while the time is not trusted."""
 
     source: Literal["ntp", "host"] = "ntp"
@@ -36,7 +36,7 @@ class ClockSource(Section):
     trusted too long; if it is too large, the time is distrusted too early when the internet is away."""
 
 
-class Storage(Section):
+class Storage(ConfigSection):
     """Where the gateway keeps state, log and films, and for how long."""
 
     folder: Path = Path("var")
@@ -49,7 +49,7 @@ class Storage(Section):
     time."""
 
 
-class Pages(Section):
+class PagesSection(ConfigSection):
     """The web pages of owner, household, installer and courier.
 
     On an address other than loopback they are served by HTTPS, under the gateway's own certificate authority unless
@@ -88,7 +88,7 @@ class Pages(Section):
         return self
 
 
-class Messages(Section):
+class MessagesSection(ConfigSection):
     """Messages to the owner's phones. They need the extra `messages` (`pip install 'perron[messages]'`)."""
 
     file: Path
@@ -98,7 +98,7 @@ class Messages(Section):
     `https://perron.home:8443`."""
 
 
-class HomeAssistantSection(Section):
+class HomeAssistantSection(ConfigSection):
     """What the owner's Home Assistant sees and may request. Without this section nothing is published for it."""
 
     discovery_prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "homeassistant"
@@ -111,7 +111,7 @@ class HomeAssistantSection(Section):
     gateway cannot delete what Home Assistant keeps."""
 
 
-class Place(Section):
+class Place(ConfigSection):
     """Where a parcel is left."""
 
     name: Name
@@ -123,7 +123,7 @@ class Place(Section):
     honest couriers cause alarms; if it is too long, an open door is noticed late."""
 
 
-class Cameras(Section):
+class CamerasSection(ConfigSection):
     """The cameras of an entrance."""
 
     outside: Id
@@ -136,7 +136,7 @@ class Cameras(Section):
     An unknown code that a camera reads does not count as a wrong scan."""
 
 
-class EntranceSection(Section):
+class EntranceSection(ConfigSection):
     """An entrance that a delivery may use."""
 
     name: Name
@@ -151,7 +151,7 @@ class EntranceSection(Section):
     """Lock: id of the lock, or of the opener of a garage door."""
     door: Id
     """Door sensor: id of the sensor that says whether the door is closed. It must not depend on the lock."""
-    cameras: Cameras
+    cameras: CamerasSection
     """Cameras: which cameras film a visit."""
     scanners: tuple[Id, ...]
     """Scanners: ids of the barcode scanners at this entrance."""
@@ -179,7 +179,7 @@ class EntranceSection(Section):
         return self
 
 
-class BrandKey(Section):
+class BrandKeySection(ConfigSection):
     """A public key with which a brand signs."""
 
     kid: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
@@ -188,7 +188,7 @@ class BrandKey(Section):
     """Public key: the Ed25519 key, as the JWK's `x` (base64url, 43 characters)."""
 
 
-class PermissionSeed(Section):
+class PermissionSeed(ConfigSection):
     """What the owner allows a brand at first start. Afterwards the page Brands decides, not this section.
 
     Days and hours are in the time zone of the house.
@@ -218,25 +218,25 @@ class PermissionSeed(Section):
     """Openings: how often one delivery may open the door. More than one lets a courier come back."""
     ask_each_time: bool = False
     """Ask each time: the owner must say yes to each delivery while the courier waits at the door."""
-    expires: Annotated[str, AfterValidator(day)] | None = None
+    expires: Annotated[str, AfterValidator(valid_day)] | None = None
     """Expires: the last day of the permission. Left out, it has no end. Example: `2027-01-31`."""
     hub_signed: bool = False
     """Hub-signed: also accept deliveries that the hub signed for the brand. Whoever runs the hub could then invent
     one."""
 
 
-class Brand(Section):
+class BrandSection(ConfigSection):
     """A retailer's brand, as the household knows it."""
 
     name: Name
     """Name: what the household reads. Example: `Maison Lune`."""
-    keys: tuple[BrandKey, ...]
+    keys: tuple[BrandKeySection, ...]
     """Keys: public keys with which the brand signs. Overlapping keys let a brand change its key."""
     permission: PermissionSeed = PermissionSeed()
     """Permission: what the brand may do when the gateway first reads it."""
 
 
-class HubSection(Section):
+class HubSection(ConfigSection):
     """The hub that this home has joined. `perron join` writes this section; without it the gateway contacts no hub."""
 
     url: PagesUrl
@@ -262,14 +262,14 @@ class HubSection(Section):
 
     @model_validator(mode="after")
     def _believed(self) -> Self:
-        if self.tls is None and not on_loopback(self.host):
+        if self.tls is None and not is_loopback_host(self.host):
             raise ValueError("without tls whoever stands between reads what comes and keeps it back: name tls.ca")
         return self
 
     @property
-    def line(self) -> Broker:
+    def line(self) -> BrokerSection:
         """The broker at which the hub rings."""
-        return Broker(
+        return BrokerSection(
             host=self.host, port=self.port, username=self.home, password_file=self.password_file, tls=self.tls
         )
 
@@ -286,7 +286,7 @@ class HubSection(Section):
         return self.model_copy(update={"tls": line.tls, "password_file": line.password_file})
 
 
-class Home(Section):
+class Home(ConfigSection):
     """The configuration of one gateway: its house, its devices, its entrances and the brands that may deliver."""
 
     box: Id
@@ -295,28 +295,28 @@ class Home(Section):
     """Name: what the household calls the house. Example: `The house in Lilac Street`."""
     language: LanguageCode = "fr"
     """Language: language of the pages and of the messages to the household."""
-    timezone: Annotated[str, AfterValidator(time_zone)] = "Europe/Paris"
+    timezone: Annotated[str, AfterValidator(valid_time_zone)] = "Europe/Paris"
     """Time zone: days and hours of permissions are in this zone. Example: `Europe/Paris`."""
-    broker: Broker = Broker()
+    broker: BrokerSection = BrokerSection()
     """Broker: the MQTT broker of the house."""
-    clock: ClockSource = ClockSource()
+    clock: ClockSection = ClockSection()
     """Clock: where the time comes from."""
     storage: Storage = Storage()
     """Storage: where state, log and films are kept."""
-    pages: Pages | None = None
+    pages: PagesSection | None = None
     """Pages: the web pages. Left out, the gateway serves none."""
-    messages: Messages | None = None
+    messages: MessagesSection | None = None
     """Messages: messages to the owner's phones. Left out, phones that were added on the page Settings still get
     them."""
     homeassistant: HomeAssistantSection | None = None
     """Home Assistant: what the owner's Home Assistant sees. Left out, it sees nothing."""
     hub: HubSection | None = None
     """Hub: the hub that this home has joined. Left out, the gateway contacts no hub."""
-    devices: dict[DeviceId, Device]
+    devices: dict[DeviceId, AnyDevice]
     """Devices: one section per device, by its id. `kind` decides which keys it has."""
     entrances: dict[Id, EntranceSection]
     """Entrances: one section per entrance, by its id."""
-    brands: dict[Id, Brand] = Field(default={})
+    brands: dict[Id, BrandSection] = Field(default={})
     """Brands: one section per retailer's brand, by its id."""
 
     @property

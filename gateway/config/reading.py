@@ -10,19 +10,19 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from gateway.config.errors import ConfigError, unreadable
-from gateway.config.fields import MEANINGS
-from gateway.config.stream_url import without_account
-from gateway.system.located_yaml import Document, Loc, Misread, Spot, parse
+from gateway.config.errors import ConfigError, describe_read_error
+from gateway.config.fields import PATTERN_TEXTS
+from gateway.config.stream_url import mask_account
+from gateway.system.located_yaml import InvalidYaml, Loc, SourcePosition, YamlDocument, parse_yaml
 from gateway.system.regular_file import read_text
 
 M = TypeVar("M", bound=BaseModel)
 
 
-TOLD = 10  # problems of one file that are told at once
+MAX_SHOWN_PROBLEMS = 10  # problems of one file that are told at once
 
 
-def read(path: Path, model: type[M], *, todo: str, shape: str) -> tuple[M, Document]:
+def read_model(path: Path, model: type[M], *, todo: str, shape: str) -> tuple[M, YamlDocument]:
     """Read a file of ours as `model`; `todo` and `shape` say what to do where it cannot be read or is no section.
 
     Raises:
@@ -31,47 +31,50 @@ def read(path: Path, model: type[M], *, todo: str, shape: str) -> tuple[M, Docum
     try:
         text = read_text(path)
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: this file cannot be read ({unreadable(error)}). {todo}") from error
-    return _model_in(text, path, model, shape)
+        raise ConfigError(f"{path}: this file cannot be read ({describe_read_error(error)}). {todo}") from error
+    return parse_model(text, path, model, shape)
 
 
-def _model_in(text: str, path: Path, model: type[M], shape: str) -> tuple[M, Document]:
+def parse_model(text: str, path: Path, model: type[M], shape: str) -> tuple[M, YamlDocument]:
+    """Parse and validate the text of a configuration file; `shape` names its schema in an error."""
     try:
-        document = parse(text)
-    except Misread as misread:
-        raise ConfigError(_line(path, misread.spot, f"{misread}.")) from misread
+        document = parse_yaml(text)
+    except InvalidYaml as misread:
+        raise ConfigError(_problem_line(path, misread.spot, f"{misread}.")) from misread
     if not isinstance(document.data, dict):
-        raise ConfigError(_line(path, Spot(1, 1), shape))
+        raise ConfigError(_problem_line(path, SourcePosition(1, 1), shape))
     try:
         # Through JSON, because there strictness takes a list for a tuple and a text for a path, and nothing else.
         return model.model_validate_json(json.dumps(document.data), strict=True), document
     except ValidationError as invalid:
         errors = invalid.errors(include_url=False)
         whole = model.model_json_schema()
-        raise ConfigError(told(path, document, ((e["loc"], _why(e, whole)) for e in errors))) from invalid
+        raise ConfigError(
+            problem_lines(path, document, ((e["loc"], _describe_error(e, whole)) for e in errors))
+        ) from invalid
 
 
-def _line(path: Path, spot: Spot, text: str) -> str:
+def _problem_line(path: Path, spot: SourcePosition, text: str) -> str:
     return f"{path}:{spot.line}:{spot.column}: {text}"
 
 
-def told(path: Path, document: Document, wrong: Iterator[tuple[Loc, str]]) -> str:
+def problem_lines(path: Path, document: YamlDocument, wrong: Iterator[tuple[Loc, str]]) -> str:
     """Write one line a problem: where in the file, and what."""
-    lines = sorted({(document.spot(loc).line, _line(path, document.spot(loc), text)) for loc, text in wrong})
-    more = [f"... and {len(lines) - TOLD} more"] if len(lines) > TOLD else []
-    return "\n".join([*(line for _, line in lines[:TOLD]), *more])
+    lines = sorted({(document.spot(loc).line, _problem_line(path, document.spot(loc), text)) for loc, text in wrong})
+    more = [f"... and {len(lines) - MAX_SHOWN_PROBLEMS} more"] if len(lines) > MAX_SHOWN_PROBLEMS else []
+    return "\n".join([*(line for _, line in lines[:MAX_SHOWN_PROBLEMS]), *more])
 
 
-def _why(error: ErrorDetails, whole: dict[str, Any]) -> str:
+def _describe_error(error: ErrorDetails, whole: dict[str, Any]) -> str:
     """Say in plain words what pydantic found, what stood there, and what to write instead."""
-    names = [_inert(part) for part in error["loc"] if part != "[key]"]
+    names = [_shorten(part) for part in error["loc"] if part != "[key]"]
     key = f"`{names[-1]}`" if names else "this"
     context = error.get("ctx", {})
     match error["type"]:
         case "missing":
             return f"{key} is missing here."
         case "extra_forbidden":
-            known = sorted(_known(error["loc"], whole))
+            known = sorted(_known_keys(error["loc"], whole))
             close = difflib.get_close_matches(str(error["loc"][-1]), known, n=1)
             return f"{key} is not known here. " + (
                 f"Did you mean `{close[0]}`?" if close else f"Known: {', '.join(known)}."
@@ -80,31 +83,33 @@ def _why(error: ErrorDetails, whole: dict[str, Any]) -> str:
             kinds = "cover, door, camera, scanner, signal, fridge, presence or alarm"
             return f"say what this device is: `kind: lock`, {kinds}."
         case "union_tag_invalid":
-            return f"`kind: {_inert(context['tag'])}` is none of {context['expected_tags']}."
+            return f"`kind: {_shorten(context['tag'])}` is none of {context['expected_tags']}."
         case "string_pattern_mismatch":
-            return f"{key} is {_inert(repr(error['input']))}, but {MEANINGS.get(context['pattern'], error['msg'])}."
+            return (
+                f"{key} is {_shorten(repr(error['input']))}, but {PATTERN_TEXTS.get(context['pattern'], error['msg'])}."
+            )
         case "value_error":
             return f"{str(context['error']).rstrip('.')}."
         case "bool_type":
-            return f"{key} is {_inert(repr(error['input']))}: write true or false."
+            return f"{key} is {_shorten(repr(error['input']))}: write true or false."
         case "tuple_type" | "list_type":
-            return f"{key} is {_inert(repr(error['input']))}: write a list, [{_inert(error['input'])}]."
+            return f"{key} is {_shorten(repr(error['input']))}: write a list, [{_shorten(error['input'])}]."
         case "literal_error":
             close = difflib.get_close_matches(str(error["input"]), re.findall(r"'([^']+)'", context["expected"]), n=1)
             meant = f" Did you mean `{close[0]}`?" if close else ""
-            return f"{key} is {_inert(repr(error['input']))}: it can be {context['expected']}.{meant}"
+            return f"{key} is {_shorten(repr(error['input']))}: it can be {context['expected']}.{meant}"
         case _:
-            return f"{key} is {_inert(repr(error['input']))}: {error['msg'][:1].lower()}{error['msg'][1:]}."
+            return f"{key} is {_shorten(repr(error['input']))}: {error['msg'][:1].lower()}{error['msg'][1:]}."
 
 
-def _inert(value: object) -> str:
+def _shorten(value: object) -> str:
     """Shorten what stood in the file, without an account, and take the sting out of control characters."""
-    plain = without_account(str(value))
+    plain = mask_account(str(value))
     text = re.sub(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]", "?", plain)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _known(loc: tuple[str | int, ...], whole: dict[str, Any]) -> set[str]:
+def _known_keys(loc: tuple[str | int, ...], whole: dict[str, Any]) -> set[str]:
     """Find the keys that may stand beside the last part of `loc`, by walking the schema."""
     here: dict[str, Any] = whole
     for part in loc[:-1]:

@@ -1,10 +1,10 @@
 """Whether a door sensor depends on the lock that it is to watch."""
 
 from gateway.config.home import Home
-from gateway.config.topics import own_topics
+from gateway.config.topics import custom_topics
 
 
-def depends(home: Home, lock: str, door: str) -> bool:
+def depends_on_lock(home: Home, lock: str, door: str) -> bool:
     """Whether a door sensor is the lock's own: the same device under two ids, or one that speaks on the lock's topic.
 
     A lock that is wrong about its bolt may be wrong about its own sensor too. What follows a `#` names a part of one
@@ -16,5 +16,5 @@ def depends(home: Home, lock: str, door: str) -> bool:
     whole, also = (device.address.partition("#")[0] for device in (one, other))
     if lock == door or (whole and (one.vendor, whole) == (other.vendor, also)):
         return True
-    shared = set(own_topics(home, lock).items()) & set(own_topics(home, door).items())
+    shared = set(custom_topics(home, lock).items()) & set(custom_topics(home, door).items())
     return any(channel.value in ("state", "set") for channel, _ in shared)

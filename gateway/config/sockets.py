@@ -1,6 +1,6 @@
 """Names of the sockets in a storage folder at which the installer's tools listen."""
 
-EYES = "survey.sock"
+SURVEY_SOCKET = "survey.sock"
 
 
-SOCKET = "walk.sock"
+WALK_TEST_SOCKET = "walk.sock"

@@ -9,36 +9,41 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, WithJsonSchema
 
-PORTS = {"rtsp": 554, "rtsps": 322}
-USER, PASSWORD = "{user}", "{password}"  # places for them, where a maker wants them in the path
+DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322}
+USER_PLACEHOLDER, PASSWORD_PLACEHOLDER = "{user}", "{password}"  # places for them, where a maker wants them in the path
 
-_WHOLE = re.compile(r"rtsps?://[^\s\x00-\x1f\x7f]{1,500}")
+_STREAM_URL = re.compile(r"rtsps?://[^\s\x00-\x1f\x7f]{1,500}")
 _HOST = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?")
 # Some makers want the account in the path: rtsp://HOST:554/user=admin&password=1234&channel=1&stream=0.sdp
-_SAID = re.compile(r"(?i)(?:password|passwd|passwort|pwd|psw|pw|pass)=(?!\{password\})[^&_/?\s]+")
-_FILE = "put the line user:password into a file of its own (chmod 600) and name that file as credentials_file"
+_PASSWORD_IN_URL = re.compile(r"(?i)(?:password|passwd|passwort|pwd|psw|pw|pass)=(?!\{password\})[^&_/?\s]+")
+_CREDENTIALS_HINT = (
+    "put the line user:password into a file of its own (chmod 600) and name that file as credentials_file"
+)
 
 
-def stream_url(text: str) -> str:
+def valid_stream_url(text: str) -> str:
     """Take the address of a stream.
 
     Raises:
         ValueError: it is none, or an account stands in it; the error does not repeat it.
     """
-    if not _WHOLE.fullmatch(text):
+    if not _STREAM_URL.fullmatch(text):
         raise ValueError("a camera's url begins with rtsp:// or rtsps://; nothing else is opened")
     rest = text.partition("://")[2]
     authority = re.split(r"[/?#]", rest)[0]
     if "@" in authority or ("@" in rest and not _HOST.fullmatch(authority)):
-        raise ValueError(f"user and password are no part of this file: write the url without them, {_FILE}")
-    if not _HOST.fullmatch(authority) or not _port(text):
+        raise ValueError(f"user and password are no part of this file: write the url without them, {_CREDENTIALS_HINT}")
+    if not _HOST.fullmatch(authority) or not _has_valid_port(text):
         raise ValueError("a camera's url names a host and a stream, like rtsp://192.168.1.20:554/stream1")
-    if _SAID.search(rest):
-        raise ValueError(f"a password stands in this url: write {USER} and {PASSWORD} in its place, {_FILE}")
+    if _PASSWORD_IN_URL.search(rest):
+        raise ValueError(
+            f"a password stands in this url: write {USER_PLACEHOLDER} and {PASSWORD_PLACEHOLDER} in its "
+            f"place, {_CREDENTIALS_HINT}"
+        )
     return text
 
 
-def _port(text: str) -> bool:
+def _has_valid_port(text: str) -> bool:
     try:
         return urlsplit(text).port != 0
     except ValueError:
@@ -46,14 +51,16 @@ def _port(text: str) -> bool:
 
 
 def endpoint(url: str) -> tuple[str, int]:
-    """Host and port at which a stream is served; `url` was taken by `stream_url`."""
+    """Host and port at which a stream is served; `url` was taken by `valid_stream_url`."""
     parts = urlsplit(url)
-    return parts.hostname or "", parts.port or PORTS[parts.scheme]
+    return parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
 
 
-def without_account(text: str) -> str:
+def mask_account(text: str) -> str:
     """What may be shown of a text in which somebody may have written an account into an address."""
-    return re.sub(r"(?i)\b([a-z][a-z0-9+.-]*://)\S*@", r"\1***@", _SAID.sub("***", text))
+    return re.sub(r"(?i)\b([a-z][a-z0-9+.-]*://)\S*@", r"\1***@", _PASSWORD_IN_URL.sub("***", text))
 
 
-StreamUrl = Annotated[str, AfterValidator(stream_url), WithJsonSchema({"type": "string", "pattern": "^rtsps?://"})]
+StreamUrl = Annotated[
+    str, AfterValidator(valid_stream_url), WithJsonSchema({"type": "string", "pattern": "^rtsps?://"})
+]

@@ -12,22 +12,28 @@ from devices.vendors.words import TopicSuffix
 from gateway.config.home import Home
 from gateway.config.subscriptions import OverflowPolicy, Subscription
 
-ECHO = "perron/bridge/echo"
-HOME_ASSISTANT = "homeassistant/status"  # where it says that it has begun, whatever its discovery prefix is
-OFFER = "perron/deliveries/offer"
-RESULT = "perron/deliveries/result"
+ECHO_TOPIC = "perron/bridge/echo"
+HOMEASSISTANT_STATUS_TOPIC = "homeassistant/status"  # where it says that it has begun, whatever its discovery prefix is
+OFFER_TOPIC = "perron/deliveries/offer"
+RESULT_TOPIC = "perron/deliveries/result"
 
-SPOKEN = (TopicSuffix.STATE, TopicSuffix.AVAILABILITY, TopicSuffix.EVENT, TopicSuffix.RESULT, TopicSuffix.BATTERY)
-OF_A_BRIDGE = (TopicSuffix.BRIDGE, TopicSuffix.LOG)  # shared by all devices behind one bridge
-OF_A_PRODUCT = (TopicSuffix.OPERATION, TopicSuffix.BOLT, TopicSuffix.LATCH)  # topics beside those of ours
-HEARD = (*SPOKEN, *OF_A_BRIDGE, *OF_A_PRODUCT)
-STORED = frozenset(
-    {TopicSuffix.STATE, TopicSuffix.AVAILABILITY, TopicSuffix.BRIDGE, TopicSuffix.BATTERY, *OF_A_PRODUCT}
+DEVICE_CHANNELS = (
+    TopicSuffix.STATE,
+    TopicSuffix.AVAILABILITY,
+    TopicSuffix.EVENT,
+    TopicSuffix.RESULT,
+    TopicSuffix.BATTERY,
+)
+BRIDGE_CHANNELS = (TopicSuffix.BRIDGE, TopicSuffix.LOG)  # shared by all devices behind one bridge
+PRODUCT_CHANNELS = (TopicSuffix.OPERATION, TopicSuffix.BOLT, TopicSuffix.LATCH)  # topics beside those of ours
+INBOUND_CHANNELS = (*DEVICE_CHANNELS, *BRIDGE_CHANNELS, *PRODUCT_CHANNELS)
+RETAINED_CHANNELS = frozenset(
+    {TopicSuffix.STATE, TopicSuffix.AVAILABILITY, TopicSuffix.BRIDGE, TopicSuffix.BATTERY, *PRODUCT_CHANNELS}
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FromDevice:
+class DeviceOrigin:
     """A device spoke, or what carries several of them: each of `devices` on this `channel` of its own."""
 
     devices: tuple[str, ...]
@@ -35,29 +41,29 @@ class FromDevice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FromOwner:
+class OwnerOrigin:
     """The owner wants something of an entrance."""
 
     entrance: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FromRetailer:
+class RetailerOrigin:
     """A retailer offers, changes or cancels a delivery."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FromHomeAssistant:
+class HomeAssistantOrigin:
     """The owner's Home Assistant wants something of an entrance; None: it says that it has begun or ends.
 
     `carries`: devices that are entities of it, which hear so that it has begun or ends.
     """
 
     entrance: str | None
-    carries: FromDevice | None = None
+    carries: DeviceOrigin | None = None
 
 
-Origin = FromDevice | FromOwner | FromRetailer | FromHomeAssistant
+Origin = DeviceOrigin | OwnerOrigin | RetailerOrigin | HomeAssistantOrigin
 
 
 def device_topic(home: Home, device: str, channel: TopicSuffix) -> str:
@@ -66,10 +72,10 @@ def device_topic(home: Home, device: str, channel: TopicSuffix) -> str:
     Raises:
         KeyError: no such device.
     """
-    return own_topics(home, device).get(channel, f"perron/{device}/{channel}")
+    return custom_topics(home, device).get(channel, f"perron/{device}/{channel}")
 
 
-def own_topics(home: Home, device: str) -> Mapping[TopicSuffix, str]:
+def custom_topics(home: Home, device: str) -> Mapping[TopicSuffix, str]:
     """Name those of a device's topics that are not Perron's: its product's, and what `home.yaml` says instead.
 
     Raises:
@@ -79,7 +85,7 @@ def own_topics(home: Home, device: str) -> Mapping[TopicSuffix, str]:
     return {**VENDORS[section.vendor].topics(section.plate), **section.topics}
 
 
-def heard_of(home: Home, device: str) -> Mapping[TopicSuffix, str]:
+def inbound_topics(home: Home, device: str) -> Mapping[TopicSuffix, str]:
     """Name every topic on which this device is heard; none of one that has no MQTT.
 
     A product with MQTT of its own speaks on no topic of ours.
@@ -89,13 +95,13 @@ def heard_of(home: Home, device: str) -> Mapping[TopicSuffix, str]:
     """
     if not home.devices[device].speaks:
         return {}
-    own = own_topics(home, device)
+    own = custom_topics(home, device)
     product = VENDORS[home.devices[device].vendor].topics(home.devices[device].plate)
-    ours = {} if product else {channel: f"perron/{device}/{channel}" for channel in SPOKEN}
-    return {c: topic for c, topic in {**ours, **own}.items() if c in HEARD}
+    ours = {} if product else {channel: f"perron/{device}/{channel}" for channel in DEVICE_CHANNELS}
+    return {c: topic for c, topic in {**ours, **own}.items() if c in INBOUND_CHANNELS}
 
 
-def carrier(home: Home, device: str) -> str | None:
+def bridge_base_topic(home: Home, device: str) -> str | None:
     """Name the base topic of what carries this device; None: it speaks for itself.
 
     It is what all of the product's topics begin with: a bridge's own are among them, so of what stands behind one it
@@ -120,7 +126,7 @@ def carrier(home: Home, device: str) -> str | None:
 
 def result_topics(brand: str | None) -> tuple[str, ...]:
     """Name where a result is told: the brand's own topic, where one is known, and the one that all of them share."""
-    return (RESULT,) if brand is None else (f"{RESULT}/{brand}", RESULT)
+    return (RESULT_TOPIC,) if brand is None else (f"{RESULT_TOPIC}/{brand}", RESULT_TOPIC)
 
 
 def entrance_topic(entrance: str, word: str) -> str:
@@ -128,81 +134,89 @@ def entrance_topic(entrance: str, word: str) -> str:
     return f"perron/entrance/{entrance}/{word}"
 
 
-def shown_topic(entrance: str, word: str) -> str:
+def homeassistant_topic(entrance: str, word: str) -> str:
     """Name a topic between us and Home Assistant; `word` is state, availability, event, picture or set."""
     return f"perron/ha/{entrance}/{word}"
 
 
-def _asked_by_home_assistant(home: Home) -> Mapping[str, FromHomeAssistant]:
+def _homeassistant_origins(home: Home) -> Mapping[str, HomeAssistantOrigin]:
     if home.homeassistant is None:
         return {}
-    asked = {shown_topic(entrance, "set"): FromHomeAssistant(entrance=entrance) for entrance in home.entrances}
-    return {HOME_ASSISTANT: FromHomeAssistant(entrance=None), **asked}
+    asked = {
+        homeassistant_topic(entrance, "set"): HomeAssistantOrigin(entrance=entrance) for entrance in home.entrances
+    }
+    return {HOMEASSISTANT_STATUS_TOPIC: HomeAssistantOrigin(entrance=None), **asked}
 
 
-READINGS = frozenset({"fridge", "presence", "alarm"})  # kinds of devices whose newest message says all that counts
+READING_KINDS = frozenset({"fridge", "presence", "alarm"})  # kinds of devices whose newest message says all that counts
 
-MEASURED = frozenset({TopicSuffix.STATE, TopicSuffix.RESULT, TopicSuffix.BATTERY})  # where they tell what they measure
+READING_CHANNELS = frozenset(
+    {TopicSuffix.STATE, TopicSuffix.RESULT, TopicSuffix.BATTERY}
+)  # where they tell what they measure
 
 
-def _doors(home: Home) -> frozenset[str]:
+def _door_devices(home: Home) -> frozenset[str]:
     """Name the devices that an entrance's opening and closing rest on: no other device's flood may cost them a word."""
     return frozenset(id_ for section in home.entrances.values() for id_ in (section.lock, section.door))
 
 
-class Topics:
+class TopicMap:
     """Every topic the gateway hears, and who speaks there."""
 
     def __init__(self, home: Home) -> None:
         """Read the map out of a checked configuration."""
-        self._origins: dict[str, Origin] = {OFFER: FromRetailer()}
-        self._home, self._at_the_door = home, _doors(home)
-        subscriptions = [Subscription(topic=OFFER, stored=False, loss=OverflowPolicy.COUNTED)]
+        self._origins: dict[str, Origin] = {OFFER_TOPIC: RetailerOrigin()}
+        self._home, self._door_devices = home, _door_devices(home)
+        subscriptions = [Subscription(topic=OFFER_TOPIC, stored=False, loss=OverflowPolicy.COUNTED)]
         for entrance in home.entrances:
             topic = entrance_topic(entrance, "set")
-            self._origins[topic] = FromOwner(entrance=entrance)
+            self._origins[topic] = OwnerOrigin(entrance=entrance)
             subscriptions.append(Subscription(topic=topic, stored=False, loss=OverflowPolicy.NEVER, urgent=True))
-        for topic, asks in _asked_by_home_assistant(home).items():
+        for topic, asks in _homeassistant_origins(home).items():
             self._origins[topic] = asks
             if asks.entrance is not None:
                 subscriptions.append(Subscription(topic=topic, stored=False, loss=OverflowPolicy.COUNTED, urgent=True))
         stored: dict[str, bool] = {}
         for id_, device in home.devices.items():
-            for channel, topic in heard_of(home, id_).items():
-                self._add(topic, id_, channel)
+            for channel, topic in inbound_topics(home, id_).items():
+                self._add_device_topic(topic, id_, channel)
                 scans = device.kind == "scanner" and channel is TopicSuffix.STATE
-                stored.setdefault(topic, channel in STORED and not scans)
-        subscriptions += [self._of_devices(topic, stored=old) for topic, old in stored.items()]
-        if HOME_ASSISTANT in self._origins and HOME_ASSISTANT not in stored:
-            subscriptions.append(Subscription(topic=HOME_ASSISTANT, stored=False, loss=OverflowPolicy.COUNTED))
+                stored.setdefault(topic, channel in RETAINED_CHANNELS and not scans)
+        subscriptions += [self._device_subscription(topic, stored=old) for topic, old in stored.items()]
+        if HOMEASSISTANT_STATUS_TOPIC in self._origins and HOMEASSISTANT_STATUS_TOPIC not in stored:
+            subscriptions.append(
+                Subscription(topic=HOMEASSISTANT_STATUS_TOPIC, stored=False, loss=OverflowPolicy.COUNTED)
+            )
         self.subscriptions = tuple(subscriptions)
 
-    def _add(self, topic: str, device: str, channel: TopicSuffix) -> None:
+    def _add_device_topic(self, topic: str, device: str, channel: TopicSuffix) -> None:
         """Note that a device is heard on a topic; what stands behind one bridge shares its topics."""
         match self._origins.get(topic):
-            case FromDevice() as known:
+            case DeviceOrigin() as known:
                 self._origins[topic] = replace(known, devices=(*known.devices, device))
-            case FromHomeAssistant(carries=None) as asks:
-                self._origins[topic] = replace(asks, carries=FromDevice(devices=(device,), channel=channel))
-            case FromHomeAssistant(carries=FromDevice() as known) as asks:
+            case HomeAssistantOrigin(carries=None) as asks:
+                self._origins[topic] = replace(asks, carries=DeviceOrigin(devices=(device,), channel=channel))
+            case HomeAssistantOrigin(carries=DeviceOrigin() as known) as asks:
                 self._origins[topic] = replace(asks, carries=replace(known, devices=(*known.devices, device)))
             case _:
-                self._origins[topic] = FromDevice(devices=(device,), channel=channel)
+                self._origins[topic] = DeviceOrigin(devices=(device,), channel=channel)
 
-    def _of_devices(self, topic: str, *, stored: bool) -> Subscription:
+    def _device_subscription(self, topic: str, *, stored: bool) -> Subscription:
         """Say how a topic of devices is read: what may be lost of it, and whose rate limit it counts against."""
         origin = self._origins[topic]
-        found = origin.carries if isinstance(origin, FromHomeAssistant) else origin
-        devices, channel = (found.devices, found.channel) if isinstance(found, FromDevice) else ((), TopicSuffix.STATE)
+        found = origin.carries if isinstance(origin, HomeAssistantOrigin) else origin
+        devices, channel = (
+            (found.devices, found.channel) if isinstance(found, DeviceOrigin) else ((), TopicSuffix.STATE)
+        )
         kinds = {self._home.devices[device].kind for device in devices}
-        door = bool(self._at_the_door & set(devices))
-        bridge = carrier(self._home, devices[0]) if devices else None
+        door = bool(self._door_devices & set(devices))
+        bridge = bridge_base_topic(self._home, devices[0]) if devices else None
         account = bridge if bridge is not None and not door else None
         if channel is TopicSuffix.LOG:
             return Subscription(topic=topic, stored=stored, loss=OverflowPolicy.UNTOLD, account=account)
         if kinds == {"scanner"} and channel is not TopicSuffix.AVAILABILITY:
             return Subscription(topic=topic, stored=stored, loss=OverflowPolicy.COUNTED, account=account)
-        newest = not door and (kinds <= READINGS or channel is TopicSuffix.BATTERY) and channel in MEASURED
+        newest = not door and (kinds <= READING_KINDS or channel is TopicSuffix.BATTERY) and channel in READING_CHANNELS
         loss = OverflowPolicy.LATEST if newest else OverflowPolicy.ASKED_AGAIN
         return Subscription(topic=topic, stored=stored, loss=loss, account=account)
 

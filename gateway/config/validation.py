@@ -6,70 +6,72 @@ from dataclasses import dataclass
 
 from devices.vendors import VENDORS, zigbee2mqtt
 from devices.vendors.words import TopicSuffix
-from gateway.config.broker_acl import NameTaken, accounts
-from gateway.config.devices import Device
+from gateway.config.broker_acl import AccountTaken, account_names
+from gateway.config.devices import AnyDevice
 from gateway.config.home import EntranceSection, Home
-from gateway.config.sensor_independence import depends
+from gateway.config.sensor_independence import depends_on_lock
 from gateway.domain.visit.state import WALK_TEST
 
 # What a topic of a product may look like, whatever stands in its address.
-TOPIC = re.compile(r"[^+#/$\s\x00-\x1f\x7f-\x9f]([^+#\x00-\x1f\x7f-\x9f\u2028\u2029]{0,253}[^+#\s\x00-\x1f\x7f-\x9f])?")
+PRODUCT_TOPIC_PATTERN = re.compile(
+    r"[^+#/$\s\x00-\x1f\x7f-\x9f]([^+#\x00-\x1f\x7f-\x9f\u2028\u2029]{0,253}[^+#\s\x00-\x1f\x7f-\x9f])?"
+)
 
 
-SHARED = frozenset({"camera", "fridge", "presence", "alarm"})
+SHAREABLE_KINDS = frozenset({"camera", "fridge", "presence", "alarm"})
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ConfigProblem:
     """What is wrong with the value at `loc`, and what to do."""
 
     loc: tuple[str | int, ...]
     text: str
 
 
-def problems(home: Home) -> Iterator[Problem]:
+def find_problems(home: Home) -> Iterator[ConfigProblem]:
     """Find everything that is wrong between the parts; nothing found means that every entrance can be enrolled."""
-    yield from _broker(home)
+    yield from _check_broker(home)
     owners: dict[str, str] = {}
     for id_, entrance in home.entrances.items():
         at = ("entrances", id_)
-        for loc, device, kind in _named(entrance):
-            yield from _device(home, (*at, *loc), device, kind)
-        yield from _alone(entrance, at, owners, id_)
-        yield from _safe(home, entrance, at)
-    yield from _topics(home)
-    yield from _guards(home)
-    yield from _brands(home)
+        for loc, device, kind in _named_devices(entrance):
+            yield from _check_device(home, (*at, *loc), device, kind)
+        yield from _check_exclusive(entrance, at, owners, id_)
+        yield from _check_entrance(home, entrance, at)
+    yield from _check_topics(home)
+    yield from _check_guards(home)
+    yield from _check_brands(home)
 
 
-def _broker(home: Home) -> Iterator[Problem]:
+def _check_broker(home: Home) -> Iterator[ConfigProblem]:
     """Passwords and commands cross no network in plain sight."""
     if not home.broker.loopback and home.broker.tls is None:
-        yield Problem(
+        yield ConfigProblem(
             ("broker", "host"),
             f"`{home.broker.host}` is reached over a network, but without TLS anybody there reads the passwords: say"
             " `tls: {ca: accounts/authority.pem}` (`perron broker-config` makes it), or take 127.0.0.1.",
         )
     for n, base in enumerate(home.broker.bridges):
         if base.split("/")[0] == "perron" or base.startswith("$"):
-            yield Problem(
+            yield ConfigProblem(
                 ("broker", "bridges", n),
                 f"`{base}` is no bridge's: its account would say and hear all below it, and that is Perron's own or the"
                 " broker's.",
             )
     if home.homeassistant is not None and home.homeassistant.discovery_prefix == "perron":
-        yield Problem(
+        yield ConfigProblem(
             ("homeassistant", "discovery_prefix"),
             "`perron` is our own: Home Assistant would read every code that is scanned. It is homeassistant, if nobody"
             " changed it there.",
         )
     try:
-        accounts(home, homeassistant=True)
-    except NameTaken as taken:
-        yield Problem(("broker", "bridges"), f"{taken}")
+        account_names(home, homeassistant=True)
+    except AccountTaken as taken:
+        yield ConfigProblem(("broker", "bridges"), f"{taken}")
 
 
-def _named(entrance: EntranceSection) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+def _named_devices(entrance: EntranceSection) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
     """Give every device that an entrance names: where, which, and the kind it must be."""
     yield ("lock",), entrance.lock, "lock"
     yield ("door",), entrance.door, "door"
@@ -90,122 +92,132 @@ def _named(entrance: EntranceSection) -> Iterator[tuple[tuple[str | int, ...], s
         yield ("alarm",), entrance.alarm, "alarm"
 
 
-def _device(home: Home, loc: tuple[str | int, ...], device: str, kind: str) -> Iterator[Problem]:
+def _check_device(home: Home, loc: tuple[str | int, ...], device: str, kind: str) -> Iterator[ConfigProblem]:
     found = home.devices.get(device)
     fitting = ", ".join(id_ for id_, section in home.devices.items() if section.kind == kind) or "none yet"
     if found is None:
-        yield Problem(loc, f"there is no device `{device}`. Devices of kind {kind}: {fitting}.")
+        yield ConfigProblem(loc, f"there is no device `{device}`. Devices of kind {kind}: {fitting}.")
     elif found.kind != kind and (kind, found.kind) != ("lock", "cover"):
-        yield Problem(loc, f"`{device}` is a {found.kind}, but a {kind} is needed here. Of that kind: {fitting}.")
+        yield ConfigProblem(loc, f"`{device}` is a {found.kind}, but a {kind} is needed here. Of that kind: {fitting}.")
 
 
-def _alone(entrance: EntranceSection, at: tuple[str | int, ...], owners: dict[str, str], id_: str) -> Iterator[Problem]:
+def _check_exclusive(
+    entrance: EntranceSection, at: tuple[str | int, ...], owners: dict[str, str], id_: str
+) -> Iterator[ConfigProblem]:
     """Lock, door, signal and scanner belong to one entrance; what else it names may serve several."""
-    for loc, device, kind in _named(entrance):
-        if kind in SHARED:
+    for loc, device, kind in _named_devices(entrance):
+        if kind in SHAREABLE_KINDS:
             continue
         owner = owners.setdefault(device, id_)
         if owner != id_:
-            yield Problem(
+            yield ConfigProblem(
                 (*at, *loc), f"`{device}` belongs to the entrance `{owner}` already: give each its own {kind}."
             )
 
 
-def _safe(home: Home, entrance: EntranceSection, at: tuple[str | int, ...]) -> Iterator[Problem]:
+def _check_entrance(home: Home, entrance: EntranceSection, at: tuple[str | int, ...]) -> Iterator[ConfigProblem]:
     door = home.devices.get(entrance.door)
     if entrance.living_space and door is not None and door.kind == "door" and not door.asked:
-        yield Problem(
+        yield ConfigProblem(
             (*at, "door"),
             f"`{entrance.door}` cannot be asked, so nobody can know that the door stayed shut: it will"
             " not do for an entrance to the living space. Take a sensor that answers (wired, with ESPHome: no Zigbee"
             " contact does), or another entrance.",
         )
     kinds = [found.kind for found in (home.devices.get(entrance.lock), door) if found is not None]
-    if kinds == ["lock", "door"] and depends(home, entrance.lock, entrance.door):
-        yield Problem(
+    if kinds == ["lock", "door"] and depends_on_lock(home, entrance.lock, entrance.door):
+        yield ConfigProblem(
             (*at, "door"),
             f"`{entrance.door}` is the sensor of the lock `{entrance.lock}` itself: a lock that is wrong about its"
             " bolt may be wrong about the door too. Put up a door sensor of its own and name that one.",
         )
     lock = home.devices.get(entrance.lock)
     if lock is not None and lock.kind == "cover":
-        yield from _garage(entrance, at, door)
+        yield from _check_garage(entrance, at, door)
     if not entrance.scanners and not entrance.cameras.read_labels:
-        yield Problem((*at, "scanners"), "nothing reads a parcel's code here: name a scanner, or cameras.read_labels.")
+        yield ConfigProblem(
+            (*at, "scanners"), "nothing reads a parcel's code here: name a scanner, or cameras.read_labels."
+        )
     if not entrance.places:
-        yield Problem((*at, "places"), "a courier must know where to leave the parcel: name at least one place.")
+        yield ConfigProblem((*at, "places"), "a courier must know where to leave the parcel: name at least one place.")
     if entrance.cameras.outside in entrance.cameras.inside:
-        yield Problem((*at, "cameras", "outside"), "a camera looks at the outside or the inside, not at both.")
+        yield ConfigProblem((*at, "cameras", "outside"), "a camera looks at the outside or the inside, not at both.")
 
 
-def _garage(entrance: EntranceSection, at: tuple[str | int, ...], door: Device | None) -> Iterator[Problem]:
+def _check_garage(
+    entrance: EntranceSection, at: tuple[str | int, ...], door: AnyDevice | None
+) -> Iterator[ConfigProblem]:
     if entrance.living_space:
-        yield Problem(
+        yield ConfigProblem(
             (*at, "living_space"),
             f"`{entrance.lock}` is the opener of a garage door, which is no lock: write living_space: false, and keep"
             " the door from the garage into the house locked.",
         )
     if door is not None and door.kind == "door" and not door.asked:
-        yield Problem(
+        yield ConfigProblem(
             (*at, "door"),
             f"`{entrance.door}` cannot be asked, and at a garage its answer alone says that the door"
             " is closed: take a sensor that answers.",
         )
 
 
-def _topics(home: Home) -> Iterator[Problem]:
+def _check_topics(home: Home) -> Iterator[ConfigProblem]:
     """No two devices share a topic, and none borrows one of ours."""
     taken: dict[str, str] = {}
     for id_ in home.devices:
         for channel in TopicSuffix:
             taken[f"perron/{id_}/{channel}"] = id_
     for id_, device in home.devices.items():
-        yield from _product(id_, device)
+        yield from _check_product_topics(id_, device)
         if device.vendor == "zigbee2mqtt":
-            yield from _behind_zigbee2mqtt(home, id_, device)
+            yield from _check_zigbee2mqtt(home, id_, device)
         for channel, topic in device.topics.items():
             loc = ("devices", id_, "topics", channel.value)
             if topic.split("/")[0] == "perron":
-                yield Problem(loc, f"`{topic}` is not for a device to take: topics below perron/ are given by its id.")
+                yield ConfigProblem(
+                    loc, f"`{topic}` is not for a device to take: topics below perron/ are given by its id."
+                )
             elif topic.startswith("$"):  # $SYS is the broker's; $share/x/perron/... would take messages from us
-                yield Problem(loc, f"`{topic}` is not for a device to take: topics with $ are the broker's own.")
+                yield ConfigProblem(loc, f"`{topic}` is not for a device to take: topics with $ are the broker's own.")
             elif topic in taken:
-                yield Problem(loc, f"`{topic}` is the topic of `{taken[topic]}` already: one topic, one meaning.")
+                yield ConfigProblem(loc, f"`{topic}` is the topic of `{taken[topic]}` already: one topic, one meaning.")
             taken.setdefault(topic, id_)
 
 
-def _product(id_: str, device: Device) -> Iterator[Problem]:
+def _check_product_topics(id_: str, device: AnyDevice) -> Iterator[ConfigProblem]:
     """What an address makes of a product's topics: no wildcards, nothing of ours, nothing of the broker's own."""
-    if device.vendor == "guard":  # `_guards` looks at it
+    if device.vendor == "guard":  # `_check_guards` looks at it
         return
     for channel, topic in VENDORS[device.vendor].topics(device.plate).items():
-        if channel not in device.topics and (not TOPIC.fullmatch(topic) or topic.split("/")[0] == "perron"):
-            yield Problem(
+        if channel not in device.topics and (
+            not PRODUCT_TOPIC_PATTERN.fullmatch(topic) or topic.split("/")[0] == "perron"
+        ):
+            yield ConfigProblem(
                 ("devices", id_, "address"),
                 f"`{topic}` would be its topic, and that is not for a device to take: correct its address.",
             )
             return
 
 
-def _behind_zigbee2mqtt(home: Home, id_: str, device: Device) -> Iterator[Problem]:
+def _check_zigbee2mqtt(home: Home, id_: str, device: AnyDevice) -> Iterator[ConfigProblem]:
     """By its base topic it is known whose word of a bridge's end, and whose log of failed orders, are meant."""
     base, name = zigbee2mqtt.split(device.plate)
     longer = next((one for one in home.broker.bridges if one != base and device.address.startswith(f"{one}/")), None)
     if longer is not None:
-        yield Problem(
+        yield ConfigProblem(
             ("devices", id_, "address"),
             f"it stands behind the bridge of `{longer}`, which has several levels: write `keys: {{base: {longer}}}`,"
             " or its failures and its end would be heard of nowhere.",
         )
     elif not name:
-        yield Problem(
+        yield ConfigProblem(
             ("devices", id_, "address"),
             f"`{device.address}` is no device of the base topic `{base}`: write {base}/FRIENDLY_NAME, as it stands in"
             " Zigbee2MQTT.",
         )
 
 
-def _guards(home: Home) -> Iterator[Problem]:
+def _check_guards(home: Home) -> Iterator[ConfigProblem]:
     """A guard speaks on its lock's own topics, for that lock and for one door sensor at most."""
     for id_, device in home.devices.items():
         if device.kind not in {"lock", "door"} or device.vendor != "guard":
@@ -215,24 +227,26 @@ def _guards(home: Home) -> Iterator[Problem]:
         sisters = [other for other, one in home.devices.items()
                    if one.kind == "door" and one.vendor == "guard" and one.address == device.address]  # fmt: skip
         if device.kind == "lock" and device.address != id_:
-            yield Problem(at, f"a guarded lock's address is its own id: write `address: {id_}`.")
+            yield ConfigProblem(at, f"a guarded lock's address is its own id: write `address: {id_}`.")
         elif device.kind == "door" and (guard is None or guard.kind != "lock" or guard.vendor != "guard"):
-            yield Problem(at, "write here the id of the lock whose guard has this door sensor behind its radio.")
+            yield ConfigProblem(at, "write here the id of the lock whose guard has this door sensor behind its radio.")
         elif device.kind == "door" and sisters[0] != id_:
-            yield Problem(at, f"the guard of `{device.address}` has the door sensor `{sisters[0]}` already.")
+            yield ConfigProblem(at, f"the guard of `{device.address}` has the door sensor `{sisters[0]}` already.")
         if device.topics:
-            yield Problem(("devices", id_, "topics"), "a guard has no topics but those of its lock: leave this out.")
+            yield ConfigProblem(
+                ("devices", id_, "topics"), "a guard has no topics but those of its lock: leave this out."
+            )
 
 
-def _brands(home: Home) -> Iterator[Problem]:
+def _check_brands(home: Home) -> Iterator[ConfigProblem]:
     kids: dict[str, str] = {}
     if WALK_TEST in home.brands:
-        yield Problem(("brands", WALK_TEST), f"`{WALK_TEST}` is the walk test's own: give the brand another id.")
+        yield ConfigProblem(("brands", WALK_TEST), f"`{WALK_TEST}` is the walk test's own: give the brand another id.")
     for id_, brand in home.brands.items():
         for n, key in enumerate(brand.keys):
             owner = kids.setdefault(key.kid, id_)
             if owner != id_ or [k.kid for k in brand.keys].count(key.kid) > 1:
-                yield Problem(
+                yield ConfigProblem(
                     ("brands", id_, "keys", n, "kid"), f"the kid `{key.kid}` names another key already (of `{owner}`)."
                 )
         at = ("brands", id_, "permission")
@@ -240,9 +254,9 @@ def _brands(home: Home) -> Iterator[Problem]:
         for n, entrance in enumerate(allowed):
             if entrance not in home.entrances:
                 known = ", ".join(home.entrances) or "none yet"
-                yield Problem((*at, "entrances", n), f"there is no entrance `{entrance}`. Known: {known}.")
+                yield ConfigProblem((*at, "entrances", n), f"there is no entrance `{entrance}`. Known: {known}.")
         places = {place for e in allowed if e in home.entrances for place in home.entrances[e].places}
         for n, place in enumerate(brand.permission.places):
             if place not in places:
                 known = ", ".join(sorted(places)) or "none"
-                yield Problem((*at, "places", n), f"none of its entrances has a place `{place}`. Known: {known}.")
+                yield ConfigProblem((*at, "places", n), f"none of its entrances has a place `{place}`. Known: {known}.")

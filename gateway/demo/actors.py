@@ -9,27 +9,27 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from devices.simulators import control as ask
-from gateway.cli.broker import logged_in, say
-from gateway.config.home import ClockSource, Home
-from gateway.config.topics import OFFER, entrance_topic
-from gateway.demo.plan import Signer
-from gateway.demo.watch import Body, Watch
-from gateway.domain.delivery.barcodes import COURIER_BYTES, courier_digest, new_courier_code
+from gateway.cli.broker import open_session, publish
+from gateway.config.home import ClockSection, Home
+from gateway.config.topics import OFFER_TOPIC, entrance_topic
+from gateway.demo.plan import RetailerKey
+from gateway.demo.watch import Body, GatewayObserver
+from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, courier_token_digest, new_courier_token
 from gateway.domain.delivery.promise import Cancel, Claims, Offer, Window
 from gateway.protocol.jws import sign
 from gateway.system.clock import Clock
 
-PATIENCE = 20.0  # seconds, beyond what is due, for a machine that has much else to do
-LIFE = 3600  # seconds that a signed message counts
+TIMEOUT_MARGIN_S = 20.0  # seconds, beyond what is due, for a machine that has much else to do
+MESSAGE_LIFETIME_S = 3600  # seconds that a signed message counts
 
-PARCEL = ("8L20524752032",)  # a Colissimo number with its right check digit
+DEFAULT_PARCEL_CODES = ("8L20524752032",)  # a Colissimo number with its right check digit
 
-Narrate = Callable[[str, str], None]
+OnAction = Callable[[str, str], None]
 """Told who does what, as it happens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parcels:
+class PromisedDelivery:
     """A delivery that was promised, and the box's answer to it."""
 
     brand: str
@@ -51,13 +51,15 @@ class Parcels:
         return f"{self.brand}.{self.id}"
 
 
-class Retailer:
+class DemoRetailer:
     """Promises deliveries, signed with a brand's key, on the broker's account for retailers."""
 
-    def __init__(self, home: Home, entrance: str, signers: Sequence[Signer], watch: Watch, narrate: Narrate) -> None:
-        self._home, self._entrance, self._signers, self._watch = home, entrance, signers, watch
-        self._narrate = narrate
-        self._clock = Clock(ClockSource(source="host"), floor=None, keep_floor=lambda _: None)
+    def __init__(
+        self, home: Home, entrance: str, signers: Sequence[RetailerKey], watch: GatewayObserver, narrate: OnAction
+    ) -> None:
+        self._home, self._entrance, self._signers, self._observer = home, entrance, signers, watch
+        self._on_action = narrate
+        self._clock = Clock(ClockSection(source="host"), floor=None, keep_floor=lambda _: None)
 
     def utc(self) -> datetime:
         """The retailer's own clock."""
@@ -66,20 +68,20 @@ class Retailer:
     async def promise(  # noqa: PLR0913 - a promise's fields, each with its usual value
         self,
         *,
-        codes: Sequence[str] = PARCEL,
+        codes: Sequence[str] = DEFAULT_PARCEL_CODES,
         place: str | None = None,
         starts_in: float = -60,
         ends_in: float = 3600,
         max_celsius: float | None = None,
         id_: str | None = None,
         brand: int = 0,
-    ) -> Parcels:
+    ) -> PromisedDelivery:
         """Offer a delivery and wait for the box's answer. Windows are in seconds from now.
 
         Raises:
             NeverCame: the box did not answer.
         """
-        signer, secret = self._signers[brand], secrets.token_bytes(COURIER_BYTES)
+        signer, secret = self._signers[brand], secrets.token_bytes(COURIER_TOKEN_BYTES)
         section, now = self._home.entrances[self._entrance], self.utc().replace(microsecond=0)
         window = Window(start=now + timedelta(seconds=starts_in), end=now + timedelta(seconds=ends_in))
         carrier = self._home.brands[signer.brand].permission.carriers[0]
@@ -91,13 +93,13 @@ class Retailer:
             place=place or next(name for name, spot in section.places.items() if spot.fridge is None),
             window=window,
             parcels=tuple(codes),
-            courier_sha256=courier_digest(secret),
+            courier_sha256=courier_token_digest(secret),
             max_celsius=max_celsius,
         )
-        self._narrate("retailer", f"announces {offer.id}")
+        self._on_action("retailer", f"announces {offer.id}")
         answer = await self._send(signer, offer)
-        return Parcels(
-            brand=signer.brand, id=offer.id, version=1, codes=tuple(codes), courier_code=new_courier_code(secret),
+        return PromisedDelivery(
+            brand=signer.brand, id=offer.id, version=1, codes=tuple(codes), courier_code=new_courier_token(secret),
             window=window, answer=answer,
         )  # fmt: skip
 
@@ -107,86 +109,86 @@ class Retailer:
         Raises:
             NeverCame: the box did not answer.
         """
-        self._narrate("retailer", f"cancels {id_}")
+        self._on_action("retailer", f"cancels {id_}")
         return await self._send(self._signers[brand], Cancel(id=id_, version=version))
 
-    async def _send(self, signer: Signer, delivery: Offer | Cancel) -> Body:
+    async def _send(self, signer: RetailerKey, delivery: Offer | Cancel) -> Body:
         seconds = int(self.utc().timestamp())
         claims = Claims(
-            iss=signer.brand, aud=self._home.box, iat=seconds, nbf=seconds, exp=seconds + LIFE,
+            iss=signer.brand, aud=self._home.box, iat=seconds, nbf=seconds, exp=seconds + MESSAGE_LIFETIME_S,
             jti=secrets.token_urlsafe(18), delivery=delivery,
         )  # fmt: skip
-        async with logged_in(self._home.broker.account("retailer"), []) as guest:
-            await say(guest, OFFER, sign(claims, signer.key, kid=signer.kid))
+        async with open_session(self._home.broker.account("retailer"), []) as guest:
+            await publish(guest, OFFER_TOPIC, sign(claims, signer.key, kid=signer.kid))
 
         def answers() -> list[Body]:
-            return [body for body in self._watch.of("result") if body.get("answers") == claims.jti]
+            return [body for body in self._observer.of("result") if body.get("answers") == claims.jti]
 
-        await self._watch.until(f"the box's answer to {delivery.do} {delivery.id}", lambda: bool(answers()),
-                                within=PATIENCE)  # fmt: skip
+        await self._observer.until(f"the box's answer to {delivery.do} {delivery.id}", lambda: bool(answers()),
+                                within=TIMEOUT_MARGIN_S)  # fmt: skip
         return answers()[0]
 
 
-class Owner:
+class DemoOwner:
     """Says what the owner says, on the owner's own account."""
 
-    def __init__(self, home: Home, entrance: str, narrate: Narrate) -> None:
+    def __init__(self, home: Home, entrance: str, narrate: OnAction) -> None:
         self._broker, self._topic = home.broker.account("owner"), entrance_topic(entrance, "set")
-        self._narrate = narrate
+        self._on_action = narrate
 
     async def says(self, do: str, **facts: str) -> None:
         """Publish one wish (`gateway.protocol.owner_requests`)."""
-        self._narrate("owner", do.replace("_", " "))
+        self._on_action("owner", do.replace("_", " "))
         body: dict[str, Any] = {"id": secrets.token_hex(8), "do": do, **facts}
-        async with logged_in(self._broker, []) as guest:
-            await say(guest, self._topic, json.dumps(body).encode())
+        async with open_session(self._broker, []) as guest:
+            await publish(guest, self._topic, json.dumps(body).encode())
 
 
-class Person:
+class DemoPerson:
     """Somebody at the door: the courier, somebody of the household, a thief."""
 
-    def __init__(self, who: str, house: ask.HouseControl, narrate: Narrate, pace: float) -> None:
+    def __init__(self, who: str, house: ask.HouseControl, narrate: OnAction, pace: float) -> None:
         """`pace` is how many seconds each thing takes; to scan takes none, so that two codes are one label."""
-        self._who, self._house, self._narrate, self._pace = who, house, narrate, pace
+        self._name, self._house, self._on_action, self._action_s = who, house, narrate, pace
 
     async def _do(self, told: str, request: ask.Request) -> None:
-        self._narrate(self._who, told)
+        self._on_action(self._name, told)
         await self._house.ask(request)
         if not isinstance(request, ask.Scan):
-            await asyncio.sleep(self._pace)
+            await asyncio.sleep(self._action_s)
 
     async def arrives(self) -> None:
         """Come to the door."""
-        await self._do("comes to the door", ask.Arrive(who=self._who))
+        await self._do("comes to the door", ask.Arrive(who=self._name))
 
     async def scans(self, code: str, *, retain: bool = False, event: str | None = None) -> None:
         """Hold a code before the scanner."""
         shown = "the one-time code" if code.startswith("perron:") else f"…{code[-4:]}"
-        await self._do(f"scans {shown}", ask.Scan(who=self._who, code=code, retain=retain, event=event))
+        await self._do(f"scans {shown}", ask.Scan(who=self._name, code=code, retain=retain, event=event))
 
     async def opens(self) -> None:
         """Push the door open."""
-        await self._do("opens the door", ask.OpenDoor(who=self._who))
+        await self._do("opens the door", ask.OpenDoor(who=self._name))
 
     async def closes(self) -> None:
         """Close the door from where one stands."""
-        await self._do("closes the door", ask.CloseDoor(who=self._who))
+        await self._do("closes the door", ask.CloseDoor(who=self._name))
 
     async def walks_in(self) -> None:
         """Go in through the open door."""
-        await self._do("goes in", ask.WalkIn(who=self._who))
+        await self._do("goes in", ask.WalkIn(who=self._name))
 
     async def walks_out(self) -> None:
         """Go out through the open door."""
-        await self._do("comes out", ask.WalkOut(who=self._who))
+        await self._do("comes out", ask.WalkOut(who=self._name))
 
     async def puts_parcel(self) -> None:
         """Put a parcel down."""
-        await self._do("puts a parcel down", ask.PutParcel(who=self._who))
+        await self._do("puts a parcel down", ask.PutParcel(who=self._name))
 
     async def leaves(self) -> None:
         """Go away."""
-        await self._do("goes away", ask.Leave(who=self._who))
+        await self._do("goes away", ask.Leave(who=self._name))
 
     async def goes_in(self) -> None:
         """Open, go in and put a parcel down."""
@@ -202,28 +204,28 @@ class Person:
 
     async def opens_fridge(self) -> None:
         """Open the fridge."""
-        await self._do("opens the fridge", ask.OpenFridge(who=self._who))
+        await self._do("opens the fridge", ask.OpenFridge(who=self._name))
 
     async def closes_fridge(self) -> None:
         """Close the fridge."""
-        await self._do("closes the fridge", ask.CloseFridge(who=self._who))
+        await self._do("closes the fridge", ask.CloseFridge(who=self._name))
 
     async def turns_key(self) -> None:
         """Unlock from outside with the mechanical key."""
-        await self._do("turns the key", ask.TurnKey(who=self._who))
+        await self._do("turns the key", ask.TurnKey(who=self._name))
 
     async def locks_by_hand(self) -> None:
         """Throw the bolt by hand."""
-        await self._do("locks by hand", ask.LockByHand(who=self._who))
+        await self._do("locks by hand", ask.LockByHand(who=self._name))
 
     async def answers(self) -> None:
         """Press the answer button inside."""
-        await self._do("answers inside", ask.PressAnswer(who=self._who))
+        await self._do("answers inside", ask.PressAnswer(who=self._name))
 
     async def turns_thumb_turn(self) -> None:
         """Unlock by hand from inside."""
-        await self._do("unlocks by hand", ask.ThumbTurn(who=self._who))
+        await self._do("unlocks by hand", ask.ThumbTurn(who=self._name))
 
     async def forces(self) -> None:
         """Break the door open."""
-        await self._do("forces the door", ask.Force(who=self._who))
+        await self._do("forces the door", ask.Force(who=self._name))

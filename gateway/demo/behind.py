@@ -3,18 +3,18 @@
 from dataclasses import replace
 
 from devices.simulators.house import DoorPlan, LockPlan, SimulatedBroker
-from gateway.config.broker import Broker
+from gateway.config.broker import BrokerSection
 from gateway.config.devices import DoorDevice, GuardSection, LockDevice
 from gateway.config.home import Home
-from gateway.demo.plan import Behind, Plan
-from gateway.integrations.lock_guard.file import DoorBehind, GuardFile, LockBehind, Radio
+from gateway.demo.plan import DemoPlan, GuardSetup
+from gateway.integrations.lock_guard.file import GuardFile, RadioDoor, RadioLock, RadioSection
 from gateway.mqtt.mosquitto.provisioning import free_port
-from gateway.protocol.guard_keys import command_key, make, public_x
+from gateway.protocol.guard_keys import command_key, create_key, public_x
 
-FOLDER = "guard"
+GUARD_FOLDER = "guard"
 
 
-def guarded(plan: Plan) -> Plan:
+def with_guard(plan: DemoPlan) -> DemoPlan:
     """Put the run's lock and door sensor behind a guard, as docs/installer/guard.md does it in a house."""
     folder = plan.home.storage.folder.parent
     lock, door = plan.section.lock, plan.section.door
@@ -22,19 +22,21 @@ def guarded(plan: Plan) -> Plan:
     if not isinstance(locks, LockDevice) or not isinstance(contact, DoorDevice):
         raise TypeError("an entrance has a lock and a door sensor")
     port, passwords = free_port(), folder / "radio"
-    key = make(folder / FOLDER / "guard.key.pem")
+    key = create_key(folder / GUARD_FOLDER / "guard.key.pem")
     file = GuardFile(
         lock=lock,
         gateway=public_x(command_key(plan.home.storage.folder / "key")),
-        key=folder / FOLDER / "guard.key.pem",
-        folder=folder / FOLDER,
+        key=folder / GUARD_FOLDER / "guard.key.pem",
+        folder=folder / GUARD_FOLDER,
         silent=60,
         latency=locks.latency,
         house=plan.home.broker.account(lock),
-        radio=Radio(
-            broker=Broker(port=port, password_file=passwords / "gateway.password"),  # who commands there is the guard
-            lock=LockBehind(vendor=locks.vendor, id=lock, address=locks.address),
-            door=DoorBehind(vendor=contact.vendor, id=door, address=contact.address),
+        radio=RadioSection(
+            broker=BrokerSection(
+                port=port, password_file=passwords / "gateway.password"
+            ),  # who commands there is the guard
+            lock=RadioLock(vendor=locks.vendor, id=lock, address=locks.address),
+            door=RadioDoor(vendor=contact.vendor, id=door, address=contact.address),
         ),
     )
     behind = Home(box=plan.home.box, name="The radio", broker=file.radio.broker,
@@ -46,12 +48,12 @@ def guarded(plan: Plan) -> Plan:
     }  # fmt: skip
     home = plan.home.model_copy(update={"devices": {**plan.home.devices, **in_front}})
     radio = SimulatedBroker(port=port, passwords=passwords)
-    devices = {name: _moved(one, radio) for name, one in plan.house.devices.items()}
+    devices = {name: _at_radio(one, radio) for name, one in plan.house.devices.items()}
     house = plan.house.model_copy(update={"devices": devices})
-    return replace(plan, home=home, house=house, behind=Behind(behind, file))
+    return replace(plan, home=home, house=house, behind=GuardSetup(behind, file))
 
 
-def _moved(device: object, radio: SimulatedBroker) -> object:
+def _at_radio(device: object, radio: SimulatedBroker) -> object:
     """Behind the guard stands a basic lock: what it refuses, the guard has refused."""
     match device:
         case LockPlan():

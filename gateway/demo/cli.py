@@ -16,31 +16,31 @@ import segno
 import typer
 from rich.console import Console
 
-from gateway.cli.failure import Exit, Failure
-from gateway.cli.lines import ourselves, relative
+from gateway.cli.failure import ExitCode, Failure
+from gateway.cli.lines import program_name, relative_path
 from gateway.cli.options import known_language
-from gateway.config.home import ClockSource
-from gateway.demo.page.site import Site
-from gateway.demo.page.theatre import Theatre
+from gateway.config.home import ClockSection
+from gateway.demo.page.site import DemoSite
+from gateway.demo.page.theatre import DemoRunner
 from gateway.demo.page.words import LANGUAGES
-from gateway.demo.plan import NoTemplate
-from gateway.demo.processes import Died
-from gateway.demo.run import PICTURE, Audience, run
+from gateway.demo.plan import TemplateMissing
+from gateway.demo.processes import ProcessDied
+from gateway.demo.run import PICTURE_NAME, DemoObserver, run_scenario
 from gateway.demo.scenario import Scenario
-from gateway.demo.scenarios import SCENARIOS, Unknown, named
+from gateway.demo.scenarios import SCENARIOS, UnknownScenario, find_scenarios
 from gateway.demo.stage import Stage
-from gateway.demo.timeline import Timeline, summary
-from gateway.demo.verdict import Judged
-from gateway.demo.watch import NeverCame
+from gateway.demo.timeline import DemoTimeline, print_summary
+from gateway.demo.verdict import Judgement
+from gateway.demo.watch import WaitTimeout
 from gateway.mqtt.mosquitto.provisioning import BrokerMissing
 from gateway.system.clock import Clock
 from gateway.system.i18n import SOURCE, Language, language_of
 
-LONGEST = 85  # bytes of a run's folder: Unix sockets lie in it, and their path has at most 107
+MAX_FOLDER_PATH_BYTES = 85  # bytes of a run's folder: Unix sockets lie in it, and their path has at most 107
 
 
 @dataclass(slots=True, kw_only=True)
-class Show:
+class DemoOptions:
     """How scenarios are played and shown. `interval` is there while the house only stays up for whoever tries it."""
 
     fast: bool = False
@@ -88,25 +88,25 @@ def demo(  # noqa: PLR0913 - one argument an option of the command
             typer.echo(f"{one.title:{width}}  {one.line.to(SOURCE)}")
         return
     if scenario is None and not (once or as_json) and (lan or sys.stdin.isatty()):
-        show = Show(fast=fast, language=language or language_of(os.environ, LANGUAGES), folder=folder)
-        code = asyncio.run(until_told(_page(show, lan=lan), show))
+        show = DemoOptions(fast=fast, language=language or language_of(os.environ, LANGUAGES), folder=folder)
+        code = asyncio.run(run_until_stopped(_serve_page(show, lan=lan), show))
         if code:
             raise typer.Exit(code)
         return
     try:
-        chosen = named(scenario or "delivered")
-    except Unknown as unknown:
+        chosen = find_scenarios(scenario or "delivered")
+    except UnknownScenario as unknown:
         raise Failure(str(unknown), "Take a name from the list.") from unknown
     stays = not (once or as_json) and len(chosen) == 1 and sys.stdin.isatty()
-    show = Show(
+    show = DemoOptions(
         fast=fast, as_json=as_json, stays=stays, language=language or language_of(os.environ, LANGUAGES), folder=folder
     )
-    code = asyncio.run(play(chosen, show))
+    code = asyncio.run(play_scenarios(chosen, show))
     if code:
         raise typer.Exit(code)
 
 
-async def play(chosen: Sequence[Scenario], show: Show) -> int:
+async def play_scenarios(chosen: Sequence[Scenario], show: DemoOptions) -> int:
     """Play scenarios one after the other and return the exit code: 0 if all were as expected.
 
     SIGINT, SIGTERM and SIGHUP end a run in good order: nothing that was started is left behind.
@@ -114,10 +114,10 @@ async def play(chosen: Sequence[Scenario], show: Show) -> int:
     Raises:
         Failure: it cannot be played here; the text says why.
     """
-    return await until_told(_all(chosen, show), show)
+    return await run_until_stopped(_play_all(chosen, show), show)
 
 
-async def until_told(work: Coroutine[Any, Any, int], show: Show) -> int:
+async def run_until_stopped(work: Coroutine[Any, Any, int], show: DemoOptions) -> int:
     """Work until it is done or the process is told to end; return the exit code.
 
     Raises:
@@ -139,66 +139,66 @@ async def until_told(work: Coroutine[Any, Any, int], show: Show) -> int:
     except asyncio.CancelledError:
         return 128 + signal.SIGINT
     except BrokerMissing as missing:
-        raise Failure(str(missing), "Then try again.", Exit.SILENT) from missing
-    except NoTemplate as missing:
+        raise Failure(str(missing), "Then try again.", ExitCode.SILENT) from missing
+    except TemplateMissing as missing:
         raise Failure(str(missing), "Clone the repository and run `make demo` there.") from missing
-    except (Died, NeverCame) as died:
-        raise Failure(str(died), "Is the machine very busy? Then try again.", Exit.SILENT) from died
+    except (ProcessDied, WaitTimeout) as died:
+        raise Failure(str(died), "Is the machine very busy? Then try again.", ExitCode.SILENT) from died
     finally:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             loop.remove_signal_handler(number)
 
 
-async def _page(show: Show, *, lan: bool) -> int:
+async def _serve_page(show: DemoOptions, *, lan: bool) -> int:
     """Serve the page until told to end, and play there what is asked for; the terminal tells the timeline too."""
-    clock = Clock(ClockSource(source="host"), floor=None, keep_floor=_forget)
+    clock = Clock(ClockSection(source="host"), floor=None, keep_floor=_keep_no_floor)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-    base = (show.folder or new_folder(Path("var/demo") / _now())).resolve()
+    base = (show.folder or new_folder(Path("var/demo") / _now_text())).resolve()
 
     def folder_for(title: str) -> Path:
-        return _fit(new_folder(base / title.replace(":", "-")))
+        return _check_folder(new_folder(base / title.replace(":", "-")))
 
-    _fit(base)
-    theatre = Theatre(
+    _check_folder(base)
+    theatre = DemoRunner(
         folder_for, lambda: clock.now().utc, fast=show.fast, language=show.language or "en",
-        seats=lambda scenario: Timeline(console, scenario),
+        seats=lambda scenario: DemoTimeline(console, scenario),
     )  # fmt: skip
-    async with Site(theatre, lan=lan) as site:
+    async with DemoSite(theatre, lan=lan) as site:
         console.print(f"\n  {site.address}\n", style="bold")
         if lan:
             segno.make(site.address, error="m").terminal(compact=True)
             console.print("  Only who has this address gets in. It travels in clear: for a network that you trust.")
         console.print("  Open it in a browser: the show begins then. Ctrl-C ends everything.\n")
         await theatre.run()
-    return Exit.DONE if theatre.good else Exit.NO
+    return ExitCode.DONE if theatre.good else ExitCode.NO
 
 
-def _fit(folder: Path) -> Path:
+def _check_folder(folder: Path) -> Path:
     """Return the folder if sockets fit into it.
 
     Raises:
         Failure: it is too long a path.
     """
-    if len(os.fsencode(folder)) > LONGEST:
+    if len(os.fsencode(folder)) > MAX_FOLDER_PATH_BYTES:
         raise Failure(f"{folder} is too long a path.", "Name a shorter --folder, for example /tmp/perron.")
     return folder
 
 
-async def _all(chosen: Sequence[Scenario], show: Show) -> int:
-    base, good = show.folder or new_folder(Path("var/demo") / _now()), True
+async def _play_all(chosen: Sequence[Scenario], show: DemoOptions) -> int:
+    base, good = show.folder or new_folder(Path("var/demo") / _now_text()), True
     for one in chosen:
         alone = show.folder is not None and len(chosen) == 1
         folder = (base if alone else base / one.title.replace(":", "-")).resolve()
-        _fit(folder)
+        _check_folder(folder)
         if (folder / "box").exists():
             raise Failure(f"{folder} holds another run already.", "Name another with --folder.")
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise Failure(f"{folder} cannot be written ({error.strerror}).", "Name another with --folder.") from error
-        judged = await (_quietly(one, folder, show) if show.as_json else _shown(one, folder, show))
+        judged = await (_play_as_json(one, folder, show) if show.as_json else _play_live(one, folder, show))
         good = good and judged.result.ok
-    return Exit.DONE if good else Exit.NO
+    return ExitCode.DONE if good else ExitCode.NO
 
 
 def new_folder(folder: Path) -> Path:
@@ -219,43 +219,45 @@ def new_folder(folder: Path) -> Path:
     return folder
 
 
-def _now() -> str:
-    clock = Clock(ClockSource(source="host"), floor=None, keep_floor=_forget)
+def _now_text() -> str:
+    clock = Clock(ClockSection(source="host"), floor=None, keep_floor=_keep_no_floor)
     return f"{clock.now().utc:%Y%m%dT%H%M%S}"
 
 
-def _forget(_floor: datetime) -> None:
+def _keep_no_floor(_floor: datetime) -> None:
     """The demo's own clock keeps nothing."""
 
 
-async def _quietly(one: Scenario, folder: Path, show: Show) -> Judged:
+async def _play_as_json(one: Scenario, folder: Path, show: DemoOptions) -> Judgement:
     """Play and print one JSON object; what is not as expected goes to the other stream."""
-    judged = await run(one, folder, fast=show.fast, language=show.language, audience=Audience())
+    judged = await run_scenario(one, folder, fast=show.fast, language=show.language, audience=DemoObserver())
     typer.echo(judged.result.model_dump_json())
     for complaint in judged.complaints:
         typer.echo(f"{one.title}: {complaint}", err=True)
     return judged
 
 
-async def _shown(one: Scenario, folder: Path, show: Show) -> Judged:
+async def _play_live(one: Scenario, folder: Path, show: DemoOptions) -> Judgement:
     """Play before everybody's eyes."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-    with Timeline(console, one) as timeline:
+    with DemoTimeline(console, one) as timeline:
 
-        async def afterwards(_stage: Stage, judged: Judged) -> None:
+        async def afterwards(_stage: Stage, judged: Judgement) -> None:
             timeline.end()
-            summary(console, judged, relative(folder / PICTURE))
-            _try_it(console, folder, judged, stays=show.stays)
+            print_summary(console, judged, relative_path(folder / PICTURE_NAME))
+            _print_hints(console, folder, judged, stays=show.stays)
             if show.stays:
                 show.interval = asyncio.Event()
                 await show.interval.wait()
 
-        return await run(one, folder, fast=show.fast, language=show.language, audience=timeline, afterwards=afterwards)
+        return await run_scenario(
+            one, folder, fast=show.fast, language=show.language, audience=timeline, afterwards=afterwards
+        )
 
 
-def _try_it(console: Console, folder: Path, judged: Judged, *, stays: bool) -> None:
+def _print_hints(console: Console, folder: Path, judged: Judgement, *, stays: bool) -> None:
     """Name the commands that look closer, and those that only work while everything is up."""
-    here = shlex.quote(relative(folder))
+    here = shlex.quote(relative_path(folder))
     commands = []
     if judged.result.proof.folder is not None:
         known = f"--key {here}/box/key/box.pub.pem --checkpoint {here}/phone.jsonl"
@@ -264,4 +266,4 @@ def _try_it(console: Console, folder: Path, judged: Judged, *, stays: bool) -> N
         console.print("\n  House and box stay up until Ctrl-C. In another terminal, for example:", style="bold")
         commands += [f"{command} --home {here}/home.yaml" for command in ("doctor", "scan 8L20524752032", "stop")]
     for command in commands:
-        console.print(f"  $ {ourselves()} {command}", markup=False, soft_wrap=True)
+        console.print(f"  $ {program_name()} {command}", markup=False, soft_wrap=True)

@@ -13,9 +13,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from gateway.video.ipc import Proof
+from gateway.video.ipc import CameraProof
 
-Point = Literal[
+CrashPoint = Literal[
     "before-commit",
     "before-mark",
     "after-mark",
@@ -29,73 +29,73 @@ Point = Literal[
 ]
 
 
-class Handle(BaseModel):
+class RigCommand(BaseModel):
     """One request; unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class SetClock(Handle):
+class SetClock(RigCommand):
     """The wall clock reads so many seconds more than it should."""
 
     do: Literal["set_clock"] = "set_clock"
     offset: float
 
 
-class SetFree(Handle):
+class SetFreeSpace(RigCommand):
     """The disk has so many bytes free; None: what is true."""
 
     do: Literal["set_free"] = "set_free"
     bytes: int | None
 
 
-class DieAt(Handle):
+class KillAtPoint(RigCommand):
     """The process ends without a word (SIGKILL) when it reaches this point; None: at once."""
 
     do: Literal["die_at"] = "die_at"
-    point: Point | None
+    point: CrashPoint | None
 
 
-class StopAt(Handle):
+class StopAtPoint(RigCommand):
     """The owner's stop arrives when the process reaches this point."""
 
     do: Literal["stop_at"] = "stop_at"
-    point: Point
+    point: CrashPoint
 
 
-class Speak(Handle):
+class Speak(RigCommand):
     """The phones are told in these languages, in the order in which they stand in their file."""
 
     do: Literal["speak"] = "speak"
     languages: tuple[str, ...]
 
 
-class Look(Handle):
-    """Nothing is turned: answered with a `Sight`."""
+class GetBoxStatus(RigCommand):
+    """Nothing is turned: answered with a `BoxStatus`."""
 
     do: Literal["look"] = "look"
 
 
-class Sight(BaseModel):
+class BoxStatus(BaseModel):
     """What the box itself thinks of its cameras' pictures and of its clock, at this moment."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    proofs: dict[str, Proof]
+    proofs: dict[str, CameraProof]
     clock: bool
 
 
-Turned = SetClock | SetFree | DieAt | StopAt | Speak
+RigChange = SetClock | SetFreeSpace | KillAtPoint | StopAtPoint | Speak
 
-AnyHandle = Annotated[Turned | Look, Field(discriminator="do")]
-HANDLE: TypeAdapter[Turned | Look] = TypeAdapter(AnyHandle)
+AnyRigCommand = Annotated[RigChange | GetBoxStatus, Field(discriminator="do")]
+RIG_COMMAND_ADAPTER: TypeAdapter[RigChange | GetBoxStatus] = TypeAdapter(AnyRigCommand)
 
 
-class Handles:
+class RigClient:
     """The other end of the socket.
 
     async with Handles(socket) as handles:
-        await handles.turn(DieAt(point="after-commit"))
+        await handles.turn(KillAtPoint(point="after-commit"))
     """
 
     def __init__(self, socket: Path) -> None:
@@ -114,28 +114,28 @@ class Handles:
             with contextlib.suppress(OSError):  # the process may have died of it
                 await self._streams[1].wait_closed()
 
-    async def turn(self, handle: Turned) -> None:
+    async def turn(self, handle: RigChange) -> None:
         """Turn a handle; returns when it is turned, or when the process has died of it.
 
         Raises:
             ConnectionError: not connected, or the handle was not understood.
         """
-        answer = await self._ask(handle)
+        answer = await self._send(handle)
         if answer and json.loads(answer) != {}:
             raise ConnectionError(f"the gateway did not understand: {answer!r}")
 
-    async def look(self) -> Sight:
+    async def look(self) -> BoxStatus:
         """Return what the box thinks of its cameras and its clock.
 
         Raises:
             ConnectionError: not connected, or the gateway has died.
         """
-        answer = await self._ask(Look())
+        answer = await self._send(GetBoxStatus())
         if not answer:
             raise ConnectionError("the gateway has gone")
-        return Sight.model_validate_json(answer)
+        return BoxStatus.model_validate_json(answer)
 
-    async def _ask(self, handle: Turned | Look) -> bytes:
+    async def _send(self, handle: RigChange | GetBoxStatus) -> bytes:
         if self._streams is None:
             raise ConnectionError("not connected to the gateway")
         reader, writer = self._streams

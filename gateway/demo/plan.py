@@ -15,37 +15,37 @@ from joserfc.jwk import OKPKey
 from devices.simulators.house import CameraPlan, Rtsp, SimulatedHouse, read_house
 from devices.simulators.house import SimulatedBroker as HouseBroker
 from devices.simulators.scene import CLOCK_REGION
-from gateway.cli.keys import key_file
-from gateway.config.broker import Broker
+from gateway.cli.keys import key_file_path
+from gateway.config.broker import BrokerSection
 from gateway.config.devices import CameraDevice, LockDevice
-from gateway.config.home import Brand, BrandKey, ClockSource, EntranceSection, Home, Storage
-from gateway.config.loader import load
+from gateway.config.home import BrandKeySection, BrandSection, ClockSection, EntranceSection, Home, Storage
+from gateway.config.loader import load_home_file
 from gateway.domain.timing import Timing
 from gateway.integrations.lock_guard.file import GuardFile
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.jws import private_key, public_x
 from gateway.system.i18n import Language
 
-CONFIG = Path(__file__).parents[2] / "config"
+CONFIG_PATH = Path(__file__).parents[2] / "config"
 
-FAST = Timing(
+FAST_TIMING = Timing(
     ring=2, bell=4, live=4, approval=3, command_life=3, skew=1, never=3, stable=0.5, open_again=2, relock=2,
     post_roll=1.5, outage=8, lockout=30, merge=1, label=0.5, courier=4, probe=1, by_hand=3, incident=30, alarm_again=3,
     pre_roll=3,
 )  # fmt: skip
 GUARD_FILE = "guard.yaml"
-FAST_LATENCY = 1.0  # seconds: the lock's declared longest answer
+FAST_LATENCY_S = 1.0  # seconds: the lock's declared longest answer
 FAST_FPS = 8  # pictures a second: to draw, encode and decode them is most of a run's processor time
-FAST_OPEN = 3.0  # seconds that the door may stand open
-ENGLISH = {"front": "Front door", "hall": "In the hall", "fridge": "In the kitchen's fridge"}
+FAST_OPEN_LIMIT_S = 3.0  # seconds that the door may stand open
+ENGLISH_NAMES = {"front": "Front door", "hall": "In the hall", "fridge": "In the kitchen's fridge"}
 
 
-class NoTemplate(Exception):  # noqa: N818 - it says what is the matter
+class TemplateMissing(Exception):  # noqa: N818 - it says what is the matter
     """The files under `config/` are not there: the demo plays from a clone of the repository."""
 
 
 @dataclass(frozen=True, slots=True)
-class Signer:
+class RetailerKey:
     """A retailer's signing key, made for this run."""
 
     brand: str
@@ -54,7 +54,7 @@ class Signer:
 
 
 @dataclass(frozen=True, slots=True)
-class Behind:
+class GuardSetup:
     """What stands behind the guard: `home` has the accounts of the second broker, `file` is the guard's own."""
 
     home: Home
@@ -68,14 +68,14 @@ class Behind:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class DemoPlan:
     """One run: what the gateway knows, what the house is, who signs."""
 
     home: Home
     house: SimulatedHouse
-    signers: Mapping[str, Signer]
+    signers: Mapping[str, RetailerKey]
     pace: float  # seconds that people take for each thing they do
-    behind: Behind | None = None  # what stands behind a guard
+    behind: GuardSetup | None = None  # what stands behind a guard
 
     @property
     def entrance(self) -> str:
@@ -108,36 +108,39 @@ class Plan:
         keys = folder / "keys"
         keys.mkdir(mode=0o700, exist_ok=True)
         for signer in self.signers.values():
-            key_file(keys, signer.kid).write_text(json.dumps(signer.key.as_dict(private=True)), encoding="utf-8")
+            key_file_path(keys, signer.kid).write_text(json.dumps(signer.key.as_dict(private=True)), encoding="utf-8")
 
 
-def plan(folder: Path, *, fast: bool, language: Language | None = None) -> Plan:
+def make_plan(folder: Path, *, fast: bool, language: Language | None = None) -> DemoPlan:
     """Make a run's plan out of the files under `config/`: ports of its own, keys of its own.
 
     `language` is what the owner is told in; None: as home.yaml says.
 
     Raises:
-        NoTemplate: they are not there.
+        TemplateMissing: they are not there.
     """
-    if not (CONFIG / "home.yaml").is_file():
-        raise NoTemplate(f"{CONFIG}/home.yaml is not there: `perron demo` plays from a clone of the repository")
-    home, house = load(CONFIG / "home.yaml"), read_house(CONFIG / "house.yaml")
+    if not (CONFIG_PATH / "home.yaml").is_file():
+        raise TemplateMissing(
+            f"{CONFIG_PATH}/home.yaml is not there: `perron demo` plays from a clone of the repository"
+        )
+    home, house = load_home_file(CONFIG_PATH / "home.yaml"), read_house(CONFIG_PATH / "house.yaml")
     accounts = folder / "accounts"
     mqtt, rtsp = free_port(), free_port()
     signers = {
-        brand: Signer(brand, section.keys[0].kid, private_key(secrets.token_bytes(32)))
+        brand: RetailerKey(brand, section.keys[0].kid, private_key(secrets.token_bytes(32)))
         for brand, section in home.brands.items()
     }
     home = home.model_copy(
         update={
             "language": language or home.language,
-            "broker": Broker(port=mqtt, password_file=accounts / "gateway.password"),
-            "clock": ClockSource(source="host"),
+            "broker": BrokerSection(port=mqtt, password_file=accounts / "gateway.password"),
+            "clock": ClockSection(source="host"),
             "storage": Storage(folder=folder / "box", reserve_mib=1),
             "pages": None,
             "devices": {name: _device(name, device, rtsp, fast=fast) for name, device in home.devices.items()},
             "entrances": {
-                name: _entrance(_named(name, section, language), fast=fast) for name, section in home.entrances.items()
+                name: _entrance(_with_names(name, section, language), fast=fast)
+                for name, section in home.entrances.items()
             },
             "brands": {name: _brand(brand, home, signers[name]) for name, brand in home.brands.items()},
         }
@@ -152,7 +155,7 @@ def plan(folder: Path, *, fast: bool, language: Language | None = None) -> Plan:
             },
         }
     )
-    return Plan(home, house, signers, pace=0.25 if fast else 1.5)
+    return DemoPlan(home, house, signers, pace=0.25 if fast else 1.5)
 
 
 def _device(name: str, device: object, rtsp: int, *, fast: bool) -> object:
@@ -161,29 +164,32 @@ def _device(name: str, device: object, rtsp: int, *, fast: bool) -> object:
             region = CLOCK_REGION if device.clock_region is not None else None
             return device.model_copy(update={"url": f"rtsp://127.0.0.1:{rtsp}/{name}", "clock_region": region})
         case LockDevice() if fast:
-            return device.model_copy(update={"latency": FAST_LATENCY})
+            return device.model_copy(update={"latency": FAST_LATENCY_S})
         case _:
             return device
 
 
-def _named(name: str, section: EntranceSection, language: Language | None) -> EntranceSection:
+def _with_names(name: str, section: EntranceSection, language: Language | None) -> EntranceSection:
     """Name entrance and places as their owner would in this language."""
     if language != "en":
         return section
     places = {
-        id_: place.model_copy(update={"name": ENGLISH.get(id_, place.name)}) for id_, place in section.places.items()
+        id_: place.model_copy(update={"name": ENGLISH_NAMES.get(id_, place.name)})
+        for id_, place in section.places.items()
     }
-    return section.model_copy(update={"name": ENGLISH.get(name, section.name), "places": places})
+    return section.model_copy(update={"name": ENGLISH_NAMES.get(name, section.name), "places": places})
 
 
 def _entrance(section: EntranceSection, *, fast: bool) -> EntranceSection:
     if not fast:
         return section
-    places = {name: place.model_copy(update={"open_limit": FAST_OPEN}) for name, place in section.places.items()}
-    return section.model_copy(update={"timing": FAST, "places": places})
+    places = {
+        name: place.model_copy(update={"open_limit": FAST_OPEN_LIMIT_S}) for name, place in section.places.items()
+    }
+    return section.model_copy(update={"timing": FAST_TIMING, "places": places})
 
 
-def _brand(brand: Brand, home: Home, signer: Signer) -> Brand:
+def _brand(brand: BrandSection, home: Home, signer: RetailerKey) -> BrandSection:
     """Every brand of the demo may deliver at any hour, so that it plays at any hour; its key is the run's own."""
     permission = brand.permission.model_copy(
         update={
@@ -195,5 +201,5 @@ def _brand(brand: Brand, home: Home, signer: Signer) -> Brand:
         }
     )
     return brand.model_copy(
-        update={"permission": permission, "keys": (BrandKey(kid=signer.kid, x=public_x(signer.key)),)}
+        update={"permission": permission, "keys": (BrandKeySection(kid=signer.kid, x=public_x(signer.key)),)}
     )

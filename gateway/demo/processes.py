@@ -9,18 +9,18 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import ClassVar, Protocol, Self
 
-from gateway.system.parent_death import leashed
+from gateway.system.parent_death import with_parent_death_signal
 
-GRACE = 8.0  # seconds for a process to end by itself
-AGAIN = 0.3  # seconds until what died is started again, as systemd would
-LOOK = 0.02
+STOP_TIMEOUT_S = 8.0  # seconds for a process to end by itself
+RESTART_DELAY_S = 0.3  # seconds until what died is started again, as systemd would
+POLL_INTERVAL_S = 0.02
 
 
-class Died(Exception):  # noqa: N818 - it says what happened
+class ProcessDied(Exception):  # noqa: N818 - it says what happened
     """A process of the run ended by itself; the text names its log."""
 
 
-class Process(Protocol):
+class ChildProcess(Protocol):
     """The part of `asyncio.subprocess.Process` that is used here."""
 
     @property
@@ -46,7 +46,7 @@ class Process(Protocol):
         ...
 
 
-class Child:
+class LoggedProcess:
     """One process of our own, with a log file. It has a session of its own, so that Ctrl-C reaches only us.
 
     Killed as we may be, it does not stay behind: it gets the signal `leash`.
@@ -54,7 +54,7 @@ class Child:
 
     leash: ClassVar = signal.SIGHUP
 
-    def __init__(self, process: Process, log: Path) -> None:
+    def __init__(self, process: ChildProcess, log: Path) -> None:
         self._process = process
         self.log = log
 
@@ -63,7 +63,7 @@ class Child:
         """Run `python -m module arguments`, its words appended to `log`."""
         with log.open("ab") as out:
             process = await asyncio.create_subprocess_exec(
-                *leashed([sys.executable, "-m", module, *arguments], cls.leash),
+                *with_parent_death_signal([sys.executable, "-m", module, *arguments], cls.leash),
                 stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
             )  # fmt: skip
         return cls(process, log)
@@ -87,7 +87,7 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             self._process.terminate()
         try:
-            async with asyncio.timeout(GRACE):
+            async with asyncio.timeout(STOP_TIMEOUT_S):
                 await self._process.wait()
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):
@@ -105,31 +105,31 @@ class Child:
                 while not ready():
                     if self.ended:
                         break
-                    await asyncio.sleep(LOOK)
+                    await asyncio.sleep(POLL_INTERVAL_S)
                 else:
                     return
-        raise Died(f"{what} did not start; its own words are in {self.log}:\n{last_words(self.log)}")
+        raise ProcessDied(f"{what} did not start; its own words are in {self.log}:\n{log_tail(self.log)}")
 
 
-class Supervised:
+class SupervisedProcess:
     """A process that is started again when it dies, as systemd would. `deaths` are the statuses with which it died."""
 
-    def __init__(self, start: Callable[[], Awaitable[Child]]) -> None:
+    def __init__(self, start: Callable[[], Awaitable[LoggedProcess]]) -> None:
         self._start = start
         self._task: asyncio.Task[None] | None = None
-        self._child: Child | None = None
+        self._child: LoggedProcess | None = None
         self.deaths: list[int] = []
 
-    async def begin(self) -> Child:
+    async def begin(self) -> LoggedProcess:
         """Start it."""
         self._child = await self._start()
-        self._task = asyncio.create_task(self._keep())
+        self._task = asyncio.create_task(self._restart_loop())
         return self._child
 
-    async def _keep(self) -> None:
+    async def _restart_loop(self) -> None:
         while self._child is not None:
             self.deaths.append(await self._child.wait())
-            await asyncio.sleep(AGAIN)
+            await asyncio.sleep(RESTART_DELAY_S)
             self._child = await self._start()
 
     def kill(self) -> None:
@@ -148,16 +148,16 @@ class Supervised:
             await self._child.end()
 
 
-async def end_stranger(pid_file: Path) -> None:
+async def stop_detached(pid_file: Path) -> None:
     """End a process that outlives its parent on purpose, by the pid that it wrote down."""
     try:
         pid = read_pid(pid_file)
         os.kill(pid, signal.SIGTERM)
     except (OSError, ValueError):
         return  # it was never started, or has ended by itself
-    for _ in range(int(GRACE / LOOK)):
-        await asyncio.sleep(LOOK)
-        if not alive(pid):
+    for _ in range(int(STOP_TIMEOUT_S / POLL_INTERVAL_S)):
+        await asyncio.sleep(POLL_INTERVAL_S)
+        if not is_running(pid):
             return
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
@@ -172,7 +172,7 @@ def read_pid(pid_file: Path) -> int:
     return int(pid_file.read_text(encoding="ascii"))
 
 
-def alive(pid: int) -> bool:
+def is_running(pid: int) -> bool:
     """Whether a process with this id runs (one that waits to be buried does not)."""
     try:
         state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
@@ -181,7 +181,7 @@ def alive(pid: int) -> bool:
     return state.rpartition(")")[2].split()[0] != "Z"
 
 
-def last_words(log: Path, lines: int = 15) -> str:
+def log_tail(log: Path, lines: int = 15) -> str:
     """The end of a process's log."""
     text = log.read_text(encoding="utf-8", errors="replace") if log.exists() else ""
     return "\n".join(text.splitlines()[-lines:])

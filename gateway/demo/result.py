@@ -18,11 +18,11 @@ from gateway.mqtt.publisher import rfc3339_ms
 Instant = Annotated[datetime, PlainSerializer(rfc3339_ms, return_type=str, when_used="json")]
 _INSTANT: TypeAdapter[datetime] = TypeAdapter(datetime)
 
-Line = Mapping[str, object]
+LogLine = Mapping[str, object]
 """One line of the house's physical log (`devices.simulators.physical_log`)."""
 
 
-class Move(StrEnum):
+class DoorMovement(StrEnum):
     """What bolt and leaf can do, and who did it where that matters."""
 
     UNLOCKED = "unlocked"
@@ -37,34 +37,34 @@ class Move(StrEnum):
     FORCED = "forced open"
 
 
-class Part(BaseModel):
+class ResultModel(BaseModel):
     """A part of the object: nothing unknown in it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class PhaseAt(Part):
+class PhaseAt(ResultModel):
     """A phase and when it began; `ready` is the end of a visit."""
 
     phase: Phase | Literal["ready"]
     at: Instant
 
 
-class RefusalAt(Part):
+class RefusalAt(ResultModel):
     """A no at the door."""
 
     code: Refusal
     at: Instant
 
 
-class AlarmAt(Part):
+class AlarmAt(ResultModel):
     """An alarm; one that is raised again stands here again."""
 
     code: AlarmCode
     at: Instant
 
 
-class Opening(Part):
+class PhysicalOpening(ResultModel):
     """The door opened, from the bolt's withdrawal until it was thrown again; None: it did not happen.
 
     `opened_at` is the first opening of the leaf, `closed_at` the last closing. A forced door has no `unlocked_at`.
@@ -76,7 +76,7 @@ class Opening(Part):
     locked_at: Instant | None
 
 
-class Clip(Part):
+class DemoClip(ResultModel):
     """One film file; `path` is relative to the proof's folder, `gaps` are (start, end) pairs within it."""
 
     camera: str
@@ -87,7 +87,7 @@ class Clip(Part):
     gaps: tuple[tuple[Instant, Instant], ...] = ()
 
 
-class Told(Part):
+class DemoNotification(ResultModel):
     """What somebody was told."""
 
     to: str
@@ -95,14 +95,14 @@ class Told(Part):
     at: Instant
 
 
-class Proof(Part):
+class DemoProof(ResultModel):
     """The proof's folder (None: nobody came in, so nothing was filmed for good) and whether all of it verifies."""
 
     folder: str | None
     verified: bool
 
 
-class Result(Part):
+class ScenarioResult(ResultModel):
     """The whole object, as `perron demo --json` prints it."""
 
     scenario: str
@@ -112,63 +112,69 @@ class Result(Part):
     ok: bool
     phases: tuple[PhaseAt, ...]
     refusals: tuple[RefusalAt, ...]
-    openings: tuple[Opening, ...]
-    clips: tuple[Clip, ...]
+    openings: tuple[PhysicalOpening, ...]
+    clips: tuple[DemoClip, ...]
     alarms: tuple[AlarmAt, ...]
-    messages: tuple[Told, ...]
-    proof: Proof
+    messages: tuple[DemoNotification, ...]
+    proof: DemoProof
     house_log: str
 
 
-def instant(line: Line) -> datetime:
+def instant_of(line: LogLine) -> datetime:
     """When a line of the physical log was written."""
     return _INSTANT.validate_python(line["at"])
 
 
-def moves(log: Iterable[Line]) -> tuple[Move, ...]:
+def door_movements(log: Iterable[LogLine]) -> tuple[DoorMovement, ...]:
     """Everything that bolt and leaf did, in order."""
-    found = [_move(line) for line in log if line["what"] in {"bolt", "door"}]
+    found = [_movement_of(line) for line in log if line["what"] in {"bolt", "door"}]
     return tuple(found)
 
 
-def _move(line: Line) -> Move:
+def _movement_of(line: LogLine) -> DoorMovement:
     if line["what"] == "door":
         if line.get("forced"):
-            return Move.FORCED
-        return Move.OPENED if line["state"] == "open" else Move.CLOSED
+            return DoorMovement.FORCED
+        return DoorMovement.OPENED if line["state"] == "open" else DoorMovement.CLOSED
     cause = line["cause"]
     if line["state"] == "withdrawn":
-        return {"hand": Move.UNLOCKED_BY_HAND, "app": Move.UNLOCKED_BY_APP}.get(str(cause), Move.UNLOCKED)
+        return {"hand": DoorMovement.UNLOCKED_BY_HAND, "app": DoorMovement.UNLOCKED_BY_APP}.get(
+            str(cause), DoorMovement.UNLOCKED
+        )
     if line["in_air"]:
-        return Move.BOLT_IN_THE_AIR
-    return {"hand": Move.LOCKED_BY_HAND, "itself": Move.LOCKED_BY_ITSELF}.get(str(cause), Move.LOCKED)
+        return DoorMovement.BOLT_IN_THE_AIR
+    return {"hand": DoorMovement.LOCKED_BY_HAND, "itself": DoorMovement.LOCKED_BY_ITSELF}.get(
+        str(cause), DoorMovement.LOCKED
+    )
 
 
-def openings(log: Sequence[Line]) -> tuple[Opening, ...]:
+def physical_openings(log: Sequence[LogLine]) -> tuple[PhysicalOpening, ...]:
     """Every opening, read from the physical log. A withdrawal under which nobody opened the door is none."""
-    found: list[Opening] = []
+    found: list[PhysicalOpening] = []
     unlocked: datetime | None = None
     opened: datetime | None = None
     closed: datetime | None = None
     for line in log:
         match line["what"], line.get("state"):
             case "bolt", "withdrawn":
-                unlocked = unlocked or (instant(line) if opened is None else None)
+                unlocked = unlocked or (instant_of(line) if opened is None else None)
             case "door", "open":
-                opened, closed = opened or instant(line), None
+                opened, closed = opened or instant_of(line), None
             case "door", "closed":
-                closed = instant(line)
+                closed = instant_of(line)
             case "bolt", "thrown":
                 if opened is not None and not line["in_air"]:
-                    found.append(_opening(unlocked, opened, closed, instant(line)))
+                    found.append(_make_opening(unlocked, opened, closed, instant_of(line)))
                     opened = closed = None
                 unlocked = None if opened is None else unlocked
             case _:
                 pass
     if opened is not None:
-        found.append(_opening(unlocked, opened, closed, None))
+        found.append(_make_opening(unlocked, opened, closed, None))
     return tuple(found)
 
 
-def _opening(unlocked: datetime | None, opened: datetime, closed: datetime | None, locked: datetime | None) -> Opening:
-    return Opening(unlocked_at=unlocked, opened_at=opened, closed_at=closed, locked_at=locked)
+def _make_opening(
+    unlocked: datetime | None, opened: datetime, closed: datetime | None, locked: datetime | None
+) -> PhysicalOpening:
+    return PhysicalOpening(unlocked_at=unlocked, opened_at=opened, closed_at=closed, locked_at=locked)

@@ -8,22 +8,22 @@ from itertools import pairwise
 from devices.simulators import control as ask
 from devices.simulators.house import SimulatedHouse as HousePlan
 from gateway.config.home import EntranceSection, Home
-from gateway.demo.actors import PATIENCE, Narrate, Owner, Parcels, Person, Retailer
-from gateway.demo.handles import DieAt, Point
-from gateway.demo.plan import Plan
-from gateway.demo.result import Move
+from gateway.demo.actors import TIMEOUT_MARGIN_S, DemoOwner, DemoPerson, DemoRetailer, OnAction, PromisedDelivery
+from gateway.demo.handles import CrashPoint, KillAtPoint
+from gateway.demo.plan import DemoPlan
+from gateway.demo.result import DoorMovement
 from gateway.demo.stage import Stage
-from gateway.demo.watch import Body, HouseLog, NeverCame, Watch
+from gateway.demo.watch import Body, GatewayObserver, HouseLog, WaitTimeout
 from gateway.domain.timing import Timing
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import DoorResult, Outcome, Phase, Refusal
 from gateway.system.i18n import Text
 
-ONCE_IN_AND_OUT = (Move.UNLOCKED, Move.OPENED, Move.CLOSED, Move.LOCKED)
-WHOLE_VISIT: tuple[str, ...] = (
+MOVES_ONCE_IN_AND_OUT = (DoorMovement.UNLOCKED, DoorMovement.OPENED, DoorMovement.CLOSED, DoorMovement.LOCKED)
+PHASES_WHOLE_VISIT: tuple[str, ...] = (
     Phase.RINGING, Phase.UNLOCKING, Phase.UNLOCKED, Phase.INSIDE, Phase.RELOCKING, Phase.LOCKED_AGAIN, "ready",
 )  # fmt: skip
-TOLD_OF_IT = (Notification.AT_THE_DOOR, Notification.LOCKED_AGAIN)
+USUAL_NOTIFICATIONS = (Notification.AT_THE_DOOR, Notification.LOCKED_AGAIN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,11 +39,11 @@ class Expectation:
 
     outcome: Outcome | None = Outcome.DELIVERED
     house: DoorResult | None = DoorResult.LOCKED_AGAIN
-    moves: tuple[Move, ...] = ONCE_IN_AND_OUT
-    phases: tuple[str, ...] = WHOLE_VISIT
+    moves: tuple[DoorMovement, ...] = MOVES_ONCE_IN_AND_OUT
+    phases: tuple[str, ...] = PHASES_WHOLE_VISIT
     refusals: tuple[Refusal, ...] = ()
     alarms: tuple[AlarmCode, ...] = ()
-    told: tuple[Notification, ...] = TOLD_OF_IT
+    told: tuple[Notification, ...] = USUAL_NOTIFICATIONS
     perhaps_told: frozenset[Notification] = frozenset()
     proofs: int = 1
     parts: int = 1
@@ -52,29 +52,29 @@ class Expectation:
     result: str | None = "delivered"
 
 
-REFUSED = Expectation(
+EXPECT_REFUSED = Expectation(
     outcome=Outcome.REFUSED, house=DoorResult.NOT_OPENED, moves=(), phases=(), told=(), proofs=0, parts=0, result=None
 )
 """A scan that is refused at once: no visit, and nothing moves."""
 
 
-class Play:
+class ScenarioRun:
     """What a scenario plays with."""
 
-    def __init__(self, stage: Stage, narrate: Narrate) -> None:
+    def __init__(self, stage: Stage, narrate: OnAction) -> None:
         plan, house = stage.plan, stage.house
         self.stage, self.plan = stage, plan
-        self.watch: Watch = stage.watch
+        self.watch: GatewayObserver = stage.watch
         self.log: HouseLog = stage.log
         self.house = house
-        self.courier = Person("courier", house, narrate, plan.pace)
-        self.resident = Person("resident", house, narrate, plan.pace)
-        self.thief = Person("thief", house, narrate, plan.pace)
-        self.owner = Owner(plan.home, plan.entrance, narrate)
+        self.courier = DemoPerson("courier", house, narrate, plan.pace)
+        self.resident = DemoPerson("resident", house, narrate, plan.pace)
+        self.thief = DemoPerson("thief", house, narrate, plan.pace)
+        self.owner = DemoOwner(plan.home, plan.entrance, narrate)
         signers = tuple(plan.signers.values())
-        self.retailer = Retailer(plan.home, plan.entrance, signers, stage.watch, narrate)
+        self.retailer = DemoRetailer(plan.home, plan.entrance, signers, stage.watch, narrate)
         self.narrate = narrate
-        self._alive = 0
+        self._online_since = 0
 
     @property
     def timing(self) -> Timing:
@@ -90,10 +90,10 @@ class Play:
         """Note what must hold beside all that the expectation says.
 
         Raises:
-            NeverCame: it does not.
+            WaitTimeout: it does not.
         """
         if not holds:
-            raise NeverCame(f"required: {what}. Seen instead: {self.watch.told_last()}")
+            raise WaitTimeout(f"required: {what}. Seen instead: {self.watch.told_last()}")
 
     # ---- faults -----------------------------------------------------------------------------------------------------
 
@@ -116,9 +116,9 @@ class Play:
 
     async def cameras_live(self) -> None:
         """Wait until every camera of the entrance shows live pictures: a window is open, so they run."""
-        await self.watch.until("live pictures of every camera", self._live, within=PATIENCE)
+        await self.watch.until("live pictures of every camera", self._are_cameras_live, within=TIMEOUT_MARGIN_S)
 
-    def _live(self) -> bool:
+    def _are_cameras_live(self) -> bool:
         cameras = self.watch.state.get("cameras", {})
         names = {self.section.cameras.outside, *self.section.cameras.inside}
         return all(cameras.get(name, {}).get("live") for name in names)
@@ -128,29 +128,29 @@ class Play:
 
         def good() -> bool:
             facts = ("connected", "locked", "closed", "disk")
-            return all(self.watch.state.get(fact) for fact in facts) and self._live()
+            return all(self.watch.state.get(fact) for fact in facts) and self._are_cameras_live()
 
-        await self.watch.until("lock, door, disk and cameras good", good, within=PATIENCE)
+        await self.watch.until("lock, door, disk and cameras good", good, within=TIMEOUT_MARGIN_S)
 
-    async def promised(self, **facts: object) -> Parcels:
+    async def promised(self, **facts: object) -> PromisedDelivery:
         """Let a delivery be promised for now, and the cameras begin; what is judged and waited for begins after that.
 
         On a slow machine cameras begin so late that the box rightly says it is not ready, and then that it is.
         """
         parcels = await self.retailer.promise(**facts)  # type: ignore[arg-type]  # promise() names them one by one
         await self.cameras_live()
-        await self.watch.until("ready, and the owner told so", self._ready_again, within=PATIENCE)
+        await self.watch.until("ready, and the owner told so", self._is_ready_again, within=TIMEOUT_MARGIN_S)
         self.watch.begin()
         return parcels
 
-    def _ready_again(self) -> bool:
+    def _is_ready_again(self) -> bool:
         """Whether nothing lacks, and the owner was told of each time at which something that lacked came back."""
         lacks = [bool(body["lacking"]) for body in self.watch.events("readiness")]
         returns = sum(before and not after for before, after in pairwise(lacks))
         told = sum(body["about"] == Notification.READY_AGAIN.value for body in self.watch.messages(urgent=False))
         return not any(lacks[-1:]) and told >= returns
 
-    async def shows(self, parcels: Parcels, *, code: int = 0) -> None:
+    async def shows(self, parcels: PromisedDelivery, *, code: int = 0) -> None:
         """The courier comes and scans a parcel and the one-time code."""
         await self.courier.arrives()
         await self.courier.scans(parcels.codes[code])
@@ -158,7 +158,7 @@ class Play:
 
     async def phase(self, phase: str, *, due: float = 0) -> None:
         """Wait until the entrance goes to this phase next, `due` seconds and our patience long."""
-        await self.watch.event("phase", within=due + PATIENCE, phase=phase)
+        await self.watch.event("phase", within=due + TIMEOUT_MARGIN_S, phase=phase)
 
     async def rung(self) -> None:
         """Wait until it rings: the scan was accepted."""
@@ -182,9 +182,11 @@ class Play:
 
     async def sealed_incident(self) -> None:
         """Wait until an incident's film is sealed: the phone then gets a checkpoint that names it."""
-        await self.watch.until("an incident's seal", self._incident_sealed, within=self.timing.film_closes + PATIENCE)
+        await self.watch.until(
+            "an incident's seal", self._is_incident_sealed, within=self.timing.film_closes + TIMEOUT_MARGIN_S
+        )
 
-    def _incident_sealed(self) -> bool:
+    def _is_incident_sealed(self) -> bool:
         sealed = (body.get("sealed") or {} for body in self.watch.of("checkpoint"))
         return any(str(part.get("visit", "")).startswith("incident-") for part in sealed)
 
@@ -193,7 +195,7 @@ class Play:
         await self.locked_again()
         await self.sealed()
 
-    async def gets_in(self, parcels: Parcels) -> None:
+    async def gets_in(self, parcels: PromisedDelivery) -> None:
         """The courier scans, is let in and puts a parcel down."""
         await self.shows(parcels)
         await self.may_enter()
@@ -204,7 +206,7 @@ class Play:
         await self.courier.comes_out()
         await self.visit_ends()
 
-    async def delivers(self, parcels: Parcels) -> None:
+    async def delivers(self, parcels: PromisedDelivery) -> None:
         """Play the whole usual visit, from the scan to the sealed proof."""
         await self.gets_in(parcels)
         await self.comes_out()
@@ -219,25 +221,25 @@ class Play:
         await self.refused(refusal, due=due)
         await self.stays_shut()
 
-    async def until_window_ends(self, parcels: Parcels) -> None:
+    async def until_window_ends(self, parcels: PromisedDelivery) -> None:
         """Wait until this promise's window is over, and the box has noticed."""
         left = max(0.0, (parcels.window.end - self.retailer.utc()).total_seconds())
         await self.watch.until(
-            "the window over", lambda: self.watch.state.get("expecting") is False, within=left + PATIENCE
+            "the window over", lambda: self.watch.state.get("expecting") is False, within=left + TIMEOUT_MARGIN_S
         )
 
-    async def dies(self, point: Point | None = None) -> None:
+    async def dies(self, point: CrashPoint | None = None) -> None:
         """Kill the gateway: now, and wait until it is back; or when it comes to this point."""
         self.narrate("box", "dies" if point is None else f"will die {point.replace('-', ' ')}")
-        self._alive = len(self.watch.seen)
+        self._online_since = len(self.watch.seen)
         async with self.stage.handles() as handles:
-            await handles.turn(DieAt(point=point))
+            await handles.turn(KillAtPoint(point=point))
         if point is None:
             await self.back()
 
     async def back(self) -> None:
         """Wait until the gateway has died and is back at the broker."""
-        await self.watch.offline_and_online(self._alive, within=2 * PATIENCE)
+        await self.watch.offline_and_online(self._online_since, within=2 * TIMEOUT_MARGIN_S)
         self.narrate("box", "is back")
 
     async def a_moment_later(self) -> None:
@@ -246,18 +248,18 @@ class Play:
 
     async def refused(self, refusal: Refusal, *, due: float = 0) -> Body:
         """Wait for a no with this reason."""
-        return await self.watch.event("answer", within=due + PATIENCE, word="no", refusal=refusal.value)
+        return await self.watch.event("answer", within=due + TIMEOUT_MARGIN_S, word="no", refusal=refusal.value)
 
     async def told(self, saying: Notification, *, due: float = 0) -> Body:
         """Wait until the owner is told this."""
-        return await self.watch.told(saying.value, urgent=False, within=due + PATIENCE)
+        return await self.watch.told(saying.value, urgent=False, within=due + TIMEOUT_MARGIN_S)
 
     async def alarm(self, code: AlarmCode, *, due: float = 0) -> Body:
         """Wait for an alarm: in the owner's messages, which outlive the box's death."""
-        return await self.watch.told(code.value, urgent=True, within=due + PATIENCE)
+        return await self.watch.told(code.value, urgent=True, within=due + TIMEOUT_MARGIN_S)
 
 
-Played = Callable[[Play], Awaitable[None]]
+ScenarioScript = Callable[[ScenarioRun], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -266,18 +268,18 @@ class Scenario:
 
     name: str
     line: Text
-    play: Played
+    play: ScenarioScript
     variant: str | None = None
     expected: Expectation = field(default_factory=Expectation)
     home: Callable[[Home], Home] = lambda home: home
     house: Callable[[HousePlan], HousePlan] = lambda house: house
-    plan: Callable[[Plan], Plan] = lambda plan: plan
+    plan: Callable[[DemoPlan], DemoPlan] = lambda plan: plan
 
     @property
     def title(self) -> str:
         """Its name as it is written on the command line."""
         return self.name if self.variant is None else f"{self.name}:{self.variant}"
 
-    def made(self, plan: Plan) -> Plan:
+    def made(self, plan: DemoPlan) -> DemoPlan:
         """The run's plan with this scenario's changes."""
         return self.plan(replace(plan, home=self.home(plan.home), house=self.house(plan.house)))

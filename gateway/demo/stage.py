@@ -9,19 +9,19 @@ from pathlib import Path
 
 from devices.simulators.control import HouseControl
 from gateway.cli.simulation import control_socket
-from gateway.demo.handles import Handles
-from gateway.demo.plan import GUARD_FILE, Behind, Plan
-from gateway.demo.processes import Child, Supervised, end_stranger, read_pid
-from gateway.demo.result import Line
-from gateway.demo.watch import HouseLog, Seen, Watch, running
+from gateway.demo.handles import RigClient
+from gateway.demo.plan import GUARD_FILE, DemoPlan, GuardSetup
+from gateway.demo.processes import LoggedProcess, SupervisedProcess, read_pid, stop_detached
+from gateway.demo.result import LogLine
+from gateway.demo.watch import GatewayObserver, HouseLog, ObservedMessage, run_watchers
 from gateway.mqtt.mosquitto.provisioning import RunningBroker, private_broker
 
-Say = Callable[[str], None]
+OnStart = Callable[[str], None]
 
-BEGINS = 60.0  # seconds for a process to be ready, on a machine that has much else to do
+START_TIMEOUT_S = 60.0  # seconds for a process to be ready, on a machine that has much else to do
 
 
-class Plain(Child):
+class PlainGateway(LoggedProcess):
     """`perron run` itself: SIGHUP has it read its house file anew."""
 
     leash = signal.SIGTERM
@@ -30,7 +30,7 @@ class Plain(Child):
 class PrivateBroker:
     """The run's own broker, which can be paused and can break."""
 
-    def __init__(self, plan: Plan, folder: Path) -> None:
+    def __init__(self, plan: DemoPlan, folder: Path) -> None:
         self._plan, self._folder = plan, folder
         self._stack = AsyncExitStack()
         self._running: RunningBroker | None = None
@@ -71,11 +71,11 @@ class Stage:
     def __init__(  # noqa: PLR0913 - the parts of a stage, named one by one
         self,
         *,
-        plan: Plan,
+        plan: DemoPlan,
         folder: Path,
         broker: PrivateBroker,
-        gateway: Supervised,
-        watch: Watch,
+        gateway: SupervisedProcess,
+        watch: GatewayObserver,
         log: HouseLog,
         house: HouseControl,
         handles: Path,
@@ -84,7 +84,7 @@ class Stage:
         self.plan, self.folder = plan, folder
         self.broker, self.gateway = broker, gateway
         self.watch, self.log, self.house = watch, log, house
-        self._handles, self._video = handles, video
+        self._rig_socket, self._video = handles, video
 
     @property
     def phone(self) -> Path:
@@ -92,9 +92,9 @@ class Stage:
         return self.folder / "phone.jsonl"
 
     @contextlib.asynccontextmanager
-    async def handles(self) -> AsyncIterator[Handles]:
+    async def handles(self) -> AsyncIterator[RigClient]:
         """Take hold of what only a demo may turn: the box's wall clock, its disk, its death."""
-        async with Handles(self._handles) as handles:
+        async with RigClient(self._rig_socket) as handles:
             yield handles
 
     def kill_video(self) -> None:
@@ -103,10 +103,15 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def stage(  # noqa: PLR0913 - what a run may be made of, named one by one
-    plan: Plan, folder: Path, *, say: Say, told: Callable[[Seen | Line], None], rigged: bool = True,
+async def open_stage(  # noqa: PLR0913 - what a run may be made of, named one by one
+    plan: DemoPlan,
+    folder: Path,
+    *,
+    say: OnStart,
+    told: Callable[[ObservedMessage | LogLine], None],
+    rigged: bool = True,
     module: str = "gateway.demo.rigged",
-) -> AsyncIterator[Stage]:  # fmt: skip
+) -> AsyncIterator[Stage]:
     """Set everything up, and take everything down again, whatever happens.
 
     Unless it is `rigged` the gateway is `perron run` itself, and has no handles. `module`: the rigged one's.
@@ -127,35 +132,35 @@ async def stage(  # noqa: PLR0913 - what a run may be made of, named one by one
         stack.callback(broker.resume)  # a paused process does not hear that it should end
         await broker.begin()
 
-        await stack.enter_async_context(_guarding(plan.behind, folder, say))
+        await stack.enter_async_context(_run_guard(plan.behind, folder, say))
         say("the house and the box")
         house_log = folder / "house.jsonl"
         words = ["--house", str(folder / "house.yaml"), "--control", str(control), "--log", str(house_log)]
-        house = await Child.start("devices.simulators", words, folder / "house.log")
+        house = await LoggedProcess.start("devices.simulators", words, folder / "house.log")
         stack.push_async_callback(house.end)
 
-        async def start() -> Child:
+        async def start() -> LoggedProcess:
             handles.unlink(missing_ok=True)
             arguments, log = ["--home", str(folder / "home.yaml")], folder / "gateway.log"
             if rigged:
-                return await Child.start(module, [*arguments, "--control", str(handles)], log)
-            return await Plain.start("gateway", ["run", *arguments], log)
+                return await LoggedProcess.start(module, [*arguments, "--control", str(handles)], log)
+            return await PlainGateway.start("gateway", ["run", *arguments], log)
 
-        gateway = Supervised(start)
+        gateway = SupervisedProcess(start)
         video = box_folder / "video.sock"
-        stack.push_async_callback(end_stranger, video.with_suffix(".pid"))
+        stack.push_async_callback(stop_detached, video.with_suffix(".pid"))
         stack.push_async_callback(gateway.end)
         box = await gateway.begin()
 
-        await house.until("the simulated house", control.exists, within=BEGINS)
+        await house.until("the simulated house", control.exists, within=START_TIMEOUT_S)
         if rigged:
-            await box.until("the gateway", handles.exists, within=BEGINS)
+            await box.until("the gateway", handles.exists, within=START_TIMEOUT_S)
         control_line = await stack.enter_async_context(HouseControl(control))
         log = HouseLog(house_log, told)
-        watch = Watch(plan.home.broker.account("observer"), plan.entrance, folder / "phone.jsonl", told)
-        await stack.enter_async_context(running(watch, log))
+        watch = GatewayObserver(plan.home.broker.account("observer"), plan.entrance, folder / "phone.jsonl", told)
+        await stack.enter_async_context(run_watchers(watch, log))
         say("everybody finds each other")
-        await watch.until("the entrance connected, locked and closed", lambda: _good(watch), within=BEGINS)
+        await watch.until("the entrance connected, locked and closed", lambda: _is_ready(watch), within=START_TIMEOUT_S)
         watch.begin()
         yield Stage(
             plan=plan, folder=folder, broker=broker, gateway=gateway, watch=watch, log=log, house=control_line,
@@ -164,20 +169,22 @@ async def stage(  # noqa: PLR0913 - what a run may be made of, named one by one
 
 
 @contextlib.asynccontextmanager
-async def _guarding(behind: Behind | None, folder: Path, say: Say) -> AsyncIterator[None]:
+async def _run_guard(behind: GuardSetup | None, folder: Path, say: OnStart) -> AsyncIterator[None]:
     """The radio's own broker, and the guard between it and the house's, in a run that has one."""
     if behind is None:
         yield
         return
     say("the radio's broker and the guard")
     async with private_broker(folder / "radio", behind.home):
-        guard = await Child.start("gateway", ["guard", "--config", str(folder / GUARD_FILE)], folder / "guard.log")
+        guard = await LoggedProcess.start(
+            "gateway", ["guard", "--config", str(folder / GUARD_FILE)], folder / "guard.log"
+        )
         try:
             yield
         finally:
             await guard.end()
 
 
-def _good(watch: Watch) -> bool:
+def _is_ready(watch: GatewayObserver) -> bool:
     state = watch.state
     return watch.online and all(state.get(fact) for fact in ("connected", "locked", "closed", "disk"))

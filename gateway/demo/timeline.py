@@ -10,30 +10,36 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from gateway.demo.result import Line, Opening
-from gateway.demo.run import Audience
+from gateway.demo.result import LogLine, PhysicalOpening
+from gateway.demo.run import DemoObserver
 from gateway.demo.scenario import Scenario
-from gateway.demo.verdict import Judged
-from gateway.demo.watch import Body, Seen
+from gateway.demo.verdict import Judgement
+from gateway.demo.watch import Body, ObservedMessage
 from gateway.system.i18n import SOURCE
 
 COLUMNS = ("at the door", "decision", "door", "film", "owner")
 AT_THE_DOOR, DECISION, DOOR, FILM, OWNER = range(len(COLUMNS))
-BEGINS = (0, 18, 33, 45, 56)  # where each column begins, in hundredths; a row has one text, which goes on to the right
-TIME = 7  # characters for the seconds
-NARROWEST = 72  # characters: in less the columns' names would touch
+COLUMN_STARTS_PERCENT = (
+    0,
+    18,
+    33,
+    45,
+    56,
+)  # where each column begins, in hundredths; a row has one text, which goes on to the right
+TIME_WIDTH_CHARS = 7  # characters for the seconds
+MIN_WIDTH_CHARS = 72  # characters: in less the columns' names would touch
 
 
-class Timeline(Audience):
+class DemoTimeline(DemoObserver):
     """Prints one row for each thing that happens, and below all what is true now. Colour is never the only sign."""
 
     def __init__(self, console: Console, scenario: Scenario) -> None:
         self._console = console
         self._scenario = scenario
         self._live = Live(Text("starting …"), console=console, refresh_per_second=8, transient=True)
-        self._began: float | None = None
+        self._started_mono: float | None = None
         self._state: Body = {}
-        self._width = max(NARROWEST, console.width) - TIME
+        self._width = max(MIN_WIDTH_CHARS, console.width) - TIME_WIDTH_CHARS
 
     def __enter__(self) -> Self:
         self._console.print(Text(f"{self._scenario.title}: {self._scenario.line.to(SOURCE)}", style="bold"))
@@ -56,81 +62,85 @@ class Timeline(Audience):
     def narrated(self, who: str, what: str) -> None:
         """Show what somebody does."""
         if who == "owner":
-            self._row(OWNER, f"“{what}”", "bold")
+            self._print_row(OWNER, f"“{what}”", "bold")
         elif who == "box":
-            self._row(DECISION, f"the box {what}", "bold red")
+            self._print_row(DECISION, f"the box {what}", "bold red")
         else:
-            self._row(
+            self._print_row(
                 AT_THE_DOOR,
                 f"{who} {what}" if who not in {"house", "show"} else what,
                 "cyan" if who == "courier" else "dim",
             )
 
-    def seen(self, what: Seen | Line) -> None:
+    def seen(self, what: ObservedMessage | LogLine) -> None:
         """Show what the gateway said or what physically happened."""
-        if not isinstance(what, Seen):
-            physical = _physical(what)
+        if not isinstance(what, ObservedMessage):
+            physical = _house_text(what)
             if physical is not None:
-                self._row(DOOR, *physical)
+                self._print_row(DOOR, *physical)
             return
         match what.kind:
             case "event":
-                decided = _decided(what.body)
+                decided = _event_text(what.body)
                 if decided is not None:
-                    self._row(DECISION, *decided)
+                    self._print_row(DECISION, *decided)
             case "message":
                 late = " (told late)" if what.body.get("late") else ""
-                self._row(OWNER, what.body["text"] + late, "bold red" if what.body["urgent"] else "magenta")
+                self._print_row(OWNER, what.body["text"] + late, "bold red" if what.body["urgent"] else "magenta")
             case "state":
-                self._films(what.body)
+                self._print_films(what.body)
                 self._state = what.body
-                self._live.update(_now(what.body))
+                self._live.update(_state_text(what.body))
             case "bridge":
-                self._row(DECISION, f"the box is {what.body['state']}", "dim")
+                self._print_row(DECISION, f"the box is {what.body['state']}", "dim")
             case _:
                 pass
 
-    def _films(self, state: Body) -> None:
+    def _print_films(self, state: Body) -> None:
         for word, sign in (("recording", "●"), ("live", "○")):
-            before, now = _names(self._state, word), _names(state, word)
+            before, now = _camera_names(self._state, word), _camera_names(state, word)
             if now - before:
-                self._row(FILM, f"{sign} {word}: {', '.join(sorted(now - before))}", "red" if sign == "●" else "dim")
+                self._print_row(
+                    FILM, f"{sign} {word}: {', '.join(sorted(now - before))}", "red" if sign == "●" else "dim"
+                )
             if before - now:
-                self._row(FILM, f"no longer {word}: {', '.join(sorted(before - now))}", "dim")
+                self._print_row(FILM, f"no longer {word}: {', '.join(sorted(before - now))}", "dim")
 
-    def _row(self, column: int, text: str, style: str) -> None:
+    def _print_row(self, column: int, text: str, style: str) -> None:
         now = asyncio.get_running_loop().time()
-        if self._began is None:
-            self._began = now
+        if self._started_mono is None:
+            self._started_mono = now
             names = Text(style="bold")
             for number, name in enumerate(COLUMNS):
-                names.pad_right(self._begins(number) - len(names))
+                names.pad_right(self._column_start(number) - len(names))
                 names.append(name, style="underline")
             self._print("", names)
-        self._print(f"{now - self._began:.1f}", Padding(Text(text, style=style), (0, 0, 0, self._begins(column))))
+        self._print(
+            f"{now - self._started_mono:.1f}", Padding(Text(text, style=style), (0, 0, 0, self._column_start(column)))
+        )
 
-    def _begins(self, column: int) -> int:
-        return self._width * BEGINS[column] // 100
+    def _column_start(self, column: int) -> int:
+        return self._width * COLUMN_STARTS_PERCENT[column] // 100
 
     def _print(self, time: str, what: RenderableType) -> None:
         grid = Table.grid(padding=(0, 1, 0, 0))
-        grid.add_column(width=TIME - 1, justify="right", style="dim")
+        grid.add_column(width=TIME_WIDTH_CHARS - 1, justify="right", style="dim")
         grid.add_column(width=self._width)
         grid.add_row(time, what)
         self._console.print(grid)
 
 
-def _names(state: Body, word: str) -> set[str]:
+def _camera_names(state: Body, word: str) -> set[str]:
     return {name for name, camera in state.get("cameras", {}).items() if camera[word]}
 
 
-def _now(state: Body) -> Text:
-    filming = ", ".join(sorted(_names(state, "recording"))) or "nobody"
+def _state_text(state: Body) -> Text:
+    filming = ", ".join(sorted(_camera_names(state, "recording"))) or "nobody"
     said = "locked" if state["locked"] else f"bolt {state['bolt']}"
     return Text(f"now: {state['phase']}, {said}, door {state['door']}, filming: {filming}", style="reverse")
 
 
-def _physical(line: Line) -> tuple[str, str] | None:
+def _house_text(line: LogLine) -> tuple[str, str] | None:
     match line["what"]:
         case "bolt":
             air = " in the air" if line["in_air"] else ""
@@ -145,7 +155,7 @@ def _physical(line: Line) -> tuple[str, str] | None:
             return None
 
 
-def _decided(event: Body) -> tuple[str, str] | None:
+def _event_text(event: Body) -> tuple[str, str] | None:
     match event["kind"]:
         case "phase":
             return str(event["phase"]).upper().replace("_", " "), "bold blue"
@@ -168,7 +178,7 @@ def _decided(event: Body) -> tuple[str, str] | None:
             return None
 
 
-def summary(console: Console, judged: Judged, picture: str) -> None:
+def print_summary(console: Console, judged: Judgement, picture: str) -> None:
     """Say what came of it."""
     result = judged.result
     word, style = ("as expected", "bold green") if result.ok else ("NOT as expected", "bold red")
@@ -177,7 +187,7 @@ def summary(console: Console, judged: Judged, picture: str) -> None:
     )
     for complaint in judged.complaints:
         console.print(f"  ! {complaint}", style="red", markup=False)
-    facts = [("opening, by the door's own log (UTC)", _times(opening)) for opening in result.openings]
+    facts = [("opening, by the door's own log (UTC)", _opening_text(opening)) for opening in result.openings]
     if result.proof.folder is not None:
         holds = "verifies" if result.proof.verified else "does NOT verify"
         facts.append((f"proof with {len(result.clips)} films, {holds}", result.proof.folder))
@@ -187,7 +197,7 @@ def summary(console: Console, judged: Judged, picture: str) -> None:
         console.print(f"  {what}:{' ' if fits else chr(10) + ' ' * 4}{fact}", markup=False, soft_wrap=True)
 
 
-def _times(opening: Opening) -> str:
+def _opening_text(opening: PhysicalOpening) -> str:
     times = (opening.unlocked_at, opening.opened_at, opening.closed_at, opening.locked_at)
     words = ("unlocked", "opened", "closed", "locked")
     return ", ".join(f"{word} {at:%H:%M:%S}" for word, at in zip(words, times, strict=True) if at is not None)

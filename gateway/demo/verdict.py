@@ -6,44 +6,44 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from gateway.cli.lines import relative
+from gateway.cli.lines import relative_path
 from gateway.config.home import EntranceSection
 from gateway.demo.result import (
     AlarmAt,
-    Clip,
-    Line,
-    Opening,
+    DemoClip,
+    DemoNotification,
+    DemoProof,
+    LogLine,
     PhaseAt,
-    Proof,
+    PhysicalOpening,
     RefusalAt,
-    Result,
-    Told,
-    moves,
-    openings,
+    ScenarioResult,
+    door_movements,
+    physical_openings,
 )
 from gateway.demo.scenario import Expectation, Scenario
 from gateway.demo.stage import Stage
 from gateway.demo.watch import Body
 from gateway.domain.visit.state import DoorResult, Outcome
-from gateway.evidence.checkpoint import check_log, read_remembered
+from gateway.evidence.checkpoint import check_log, read_checkpoints
 from gateway.evidence.manifest import Manifest, manifest_name
-from gateway.evidence.verify import verify
-from gateway.protocol.keys import PUBLIC, PublicKey
+from gateway.evidence.verify import verify_proof
+from gateway.protocol.keys import PUBLIC_KEY_FILE, PublicKey
 from gateway.storage.audit_log import entries
 from gateway.storage.schema import connect
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Judgement:
     """The result, why it is not what was expected (nothing if it is), and all that physically happened."""
 
-    result: Result
+    result: ScenarioResult
     complaints: tuple[str, ...]
-    log: tuple[Line, ...]
+    log: tuple[LogLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Proofs:
+class VerifiedProofs:
     """The sealed folders, all their manifests in order, and what does not verify."""
 
     folders: tuple[Path, ...]
@@ -51,19 +51,19 @@ class Proofs:
     problems: tuple[str, ...]
 
 
-def judge(scenario: Scenario, stage: Stage, failure: str | None) -> Judged:
+def judge(scenario: Scenario, stage: Stage, failure: str | None) -> Judgement:
     """Judge a run that has ended; `failure` is why the play itself could not go on."""
     stage.log.look()
     proofs = read_proofs(stage)
-    result = _result(scenario, stage, proofs)
+    result = _make_result(scenario, stage, proofs)
     complaints = [*([failure] if failure else []), *_complaints(scenario.expected, stage, proofs, result)]
-    return Judged(result.model_copy(update={"ok": not complaints}), tuple(complaints), tuple(stage.log.lines))
+    return Judgement(result.model_copy(update={"ok": not complaints}), tuple(complaints), tuple(stage.log.lines))
 
 
-def read_proofs(stage: Stage) -> Proofs:
+def read_proofs(stage: Stage) -> VerifiedProofs:
     """Verify every visit's folder against the box's public key and the phone's checkpoints, and the whole log."""
     box = stage.plan.home.storage.folder
-    public = PublicKey.from_pem((box / "key" / PUBLIC).read_bytes())
+    public = PublicKey.from_pem((box / "key" / PUBLIC_KEY_FILE).read_bytes())
     phone = stage.phone if stage.phone.exists() else None
     folders = sorted(path.parent for path in box.glob(f"visits/*/{manifest_name(1)}"))
     manifests = [
@@ -73,52 +73,52 @@ def read_proofs(stage: Stage) -> Proofs:
     ]
     problems = []
     for folder in folders:
-        verdict = verify(folder, public_key=public, checkpoint=phone)
+        verdict = verify_proof(folder, public_key=public, checkpoint=phone)
         if not verdict.ok:
             problems.append(f"{folder.name}: {verdict.problem} ({verdict.where})")
     with closing(connect(box / "perron.sqlite3", writes=False)) as log:
-        remembered = () if phone is None else read_remembered(phone)
+        remembered = () if phone is None else read_checkpoints(phone)
         wrong = check_log(entries(log, after=0, upto=None), remembered=remembered, key=public)
     if wrong is not None:
         problems.append(f"the box's log: {wrong.mismatch} at entry {wrong.seq}")
     manifests.sort(key=lambda manifest: (manifest.film.start, manifest.part))
-    return Proofs(tuple(folders), tuple(manifests), tuple(problems))
+    return VerifiedProofs(tuple(folders), tuple(manifests), tuple(problems))
 
 
-def _result(scenario: Scenario, stage: Stage, proofs: Proofs) -> Result:
+def _make_result(scenario: Scenario, stage: Stage, proofs: VerifiedProofs) -> ScenarioResult:
     watch = stage.watch
     refusals = [body for body in watch.events("answer") if body["refusal"] is not None]
     visits = stage.plan.home.storage.folder / "visits"
     newest = visits / proofs.manifests[-1].visit if proofs.manifests else None
-    return Result(
+    return ScenarioResult(
         scenario=scenario.title,
-        outcome=_outcome(watch.events("outcome"), refused=bool(refusals)),
+        outcome=_read_outcome(watch.events("outcome"), refused=bool(refusals)),
         expected=scenario.expected.outcome,
-        house=_house(watch.events("house"), asked=bool(watch.events("answer"))),
+        house=_read_door_result(watch.events("house"), asked=bool(watch.events("answer"))),
         ok=False,
         phases=_phases(watch.events("phase")),
         refusals=tuple(RefusalAt(code=body["refusal"], at=body["at"]) for body in refusals),
-        openings=openings(stage.log.lines),
+        openings=physical_openings(stage.log.lines),
         clips=tuple(_clips(proofs.manifests)),
         alarms=tuple(AlarmAt(code=body["about"], at=body["at"]) for body in watch.messages(urgent=True)),
         messages=tuple(
-            Told(to=body["to"], text=body["text"], at=body["at"])
+            DemoNotification(to=body["to"], text=body["text"], at=body["at"])
             for body in sorted(
                 (*watch.messages(urgent=True), *watch.messages(urgent=False)), key=lambda body: str(body["at"])
             )
         ),
-        proof=Proof(folder=relative(newest) if newest is not None else None, verified=not proofs.problems),
-        house_log=relative(stage.log.path),
+        proof=DemoProof(folder=relative_path(newest) if newest is not None else None, verified=not proofs.problems),
+        house_log=relative_path(stage.log.path),
     )
 
 
-def _outcome(told: Sequence[Body], *, refused: bool) -> Outcome | None:
+def _read_outcome(told: Sequence[Body], *, refused: bool) -> Outcome | None:
     if told:
         return Outcome(told[-1]["outcome"])
     return Outcome.REFUSED if refused else None
 
 
-def _house(told: Sequence[Body], *, asked: bool) -> DoorResult | None:
+def _read_door_result(told: Sequence[Body], *, asked: bool) -> DoorResult | None:
     """Name how the house was left: a door that was handed to its owner stays so, also when they have locked it."""
     found = [DoorResult(body["house"]) for body in told]
     if DoorResult.HANDED_TO_OWNER in found:
@@ -138,7 +138,7 @@ def _phases(told: Iterable[Body]) -> tuple[PhaseAt, ...]:
     return tuple(found)
 
 
-def _clips(manifests: Iterable[Manifest]) -> Iterator[Clip]:
+def _clips(manifests: Iterable[Manifest]) -> Iterator[DemoClip]:
     for manifest in manifests:
         for clip in manifest.clips:
             gaps = tuple(
@@ -146,12 +146,12 @@ def _clips(manifests: Iterable[Manifest]) -> Iterator[Clip]:
                 for hole in manifest.gaps
                 if hole.camera == clip.camera and clip.start <= hole.start and hole.end <= clip.end
             )
-            yield Clip(
+            yield DemoClip(
                 camera=clip.camera, path=clip.file, start=clip.start, end=clip.end, sha256=clip.sha256, gaps=gaps
             )
 
 
-def _complaints(expected: Expectation, stage: Stage, proofs: Proofs, result: Result) -> Iterator[str]:
+def _complaints(expected: Expectation, stage: Stage, proofs: VerifiedProofs, result: ScenarioResult) -> Iterator[str]:
     """Say everything that is other than expected, or nothing."""
     watch = stage.watch
     told = [
@@ -162,7 +162,7 @@ def _complaints(expected: Expectation, stage: Stage, proofs: Proofs, result: Res
     seen: dict[str, tuple[object, object]] = {
         "outcome": (result.outcome, expected.outcome),
         "house": (result.house, expected.house),
-        "what bolt and door did": (moves(stage.log.lines), expected.moves),
+        "what bolt and door did": (door_movements(stage.log.lines), expected.moves),
         "phases": (tuple(phase.phase for phase in result.phases), expected.phases),
         "refusals": (tuple(refusal.code for refusal in result.refusals), expected.refusals),
         "alarms": (tuple(dict.fromkeys(alarm.code for alarm in result.alarms)), expected.alarms),
@@ -179,19 +179,19 @@ def _complaints(expected: Expectation, stage: Stage, proofs: Proofs, result: Res
         seen["the retailer's last word"] = (states[-1] if states else None, expected.result)
     for what, (found, wanted) in seen.items():
         if found != wanted:
-            yield f"{what}: expected {_said(wanted)}, found {_said(found)}"
+            yield f"{what}: expected {_text_of(wanted)}, found {_text_of(found)}"
     yield from proofs.problems
     yield from _unfilmed(stage.plan.section, expected, proofs.manifests, result.openings)
 
 
-def _said(value: object) -> str:
+def _text_of(value: object) -> str:
     if isinstance(value, tuple | frozenset):
         return "[" + ", ".join(str(item) for item in value) + "]"
     return "none" if value is None else str(value)
 
 
 def _unfilmed(
-    section: EntranceSection, expected: Expectation, manifests: Iterable[Manifest], opened: Iterable[Opening]
+    section: EntranceSection, expected: Expectation, manifests: Iterable[Manifest], opened: Iterable[PhysicalOpening]
 ) -> Iterator[str]:
     """Every opening that we made is filmed by every camera, from before the bolt moved until it was thrown again."""
     clips = [clip for manifest in manifests for clip in manifest.clips]

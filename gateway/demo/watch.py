@@ -11,45 +11,47 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gateway.config.broker import Broker
+from gateway.config.broker import BrokerSection
 from gateway.config.subscriptions import BRIDGE_STATE
-from gateway.config.topics import RESULT
-from gateway.demo.result import Line
+from gateway.config.topics import RESULT_TOPIC
+from gateway.demo.result import LogLine
 from gateway.mqtt.client import connect_once
 
-LOOK = 0.1  # seconds between two looks at a file or for a broker that is away
-SHOWN = 12  # of what was seen last, when what was awaited did not come
+POLL_INTERVAL_S = 0.1  # seconds between two looks at a file or for a broker that is away
+MAX_SHOWN_MESSAGES = 12  # of what was seen last, when what was awaited did not come
 
 Body = Mapping[str, Any]
 """One JSON object from the broker."""
 
 
-class NeverCame(Exception):  # noqa: N818 - it says what happened
+class WaitTimeout(Exception):  # noqa: N818 - it says what happened
     """What was awaited did not come in time; the text says what was awaited and what was seen instead."""
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ObservedMessage:
     """One message from the gateway: the last word of its topic, and its body."""
 
     kind: str
     body: Body
 
 
-class Watch:
+class GatewayObserver:
     """What was seen so far. `told` is called with each message as it comes."""
 
-    def __init__(self, broker: Broker, entrance: str, phone: Path, told: Callable[[Seen], None]) -> None:
-        self.seen: list[Seen] = []
+    def __init__(
+        self, broker: BrokerSection, entrance: str, phone: Path, told: Callable[[ObservedMessage], None]
+    ) -> None:
+        self.seen: list[ObservedMessage] = []
         self.state: Body = {}
         self.online = False
         self._broker = broker
         self._topics = {f"perron/entrance/{entrance}/{word}": word for word in ("event", "message", "checkpoint")}
-        self._topics |= {f"perron/entrance/{entrance}/state": "state", RESULT: "result", BRIDGE_STATE: "bridge"}
+        self._topics |= {f"perron/entrance/{entrance}/state": "state", RESULT_TOPIC: "result", BRIDGE_STATE: "bridge"}
         self._phone = phone
-        self._told = told
+        self._on_message = told
         self._changed = asyncio.Event()
-        self._begin = 0
+        self._mark = 0
         self._next: dict[str, int] = {}
 
     async def run(self) -> None:
@@ -60,10 +62,10 @@ class Watch:
                 async with connect_once(self._broker, list(self._topics), monotonic=clock) as guest:
                     while True:
                         incoming = await guest.receive()
-                        self._take(self._topics[incoming.topic], incoming.payload)
-            await asyncio.sleep(LOOK)
+                        self._receive(self._topics[incoming.topic], incoming.payload)
+            await asyncio.sleep(POLL_INTERVAL_S)
 
-    def _take(self, kind: str, payload: bytes) -> None:
+    def _receive(self, kind: str, payload: bytes) -> None:
         body = json.loads(payload)
         match kind:
             case "state":
@@ -77,9 +79,9 @@ class Watch:
                     phone.write(payload + b"\n")
             case _:
                 pass
-        seen = Seen(kind, body)
+        seen = ObservedMessage(kind, body)
         self.seen.append(seen)
-        self._told(seen)
+        self._on_message(seen)
         self._changed.set()
 
     def events(self, kind: str | None = None) -> list[Body]:
@@ -93,7 +95,7 @@ class Watch:
         """
         told: dict[object, Body] = {}
         for place, seen in enumerate(self.seen):
-            if seen.kind == "message" and (whole or place >= self._begin):
+            if seen.kind == "message" and (whole or place >= self._mark):
                 told.setdefault(seen.body["id"] or f"unstored {place}", seen.body)
         return [body for body in told.values() if body["urgent"] is urgent]
 
@@ -103,13 +105,13 @@ class Watch:
 
     def begin(self) -> None:
         """From now on only what comes next is waited for."""
-        self._begin, self._next = len(self.seen), {}
+        self._mark, self._next = len(self.seen), {}
 
     async def until(self, what: str, test: Callable[[], bool], *, within: float) -> None:
         """Wait until `test` holds.
 
         Raises:
-            NeverCame: it did not within so many seconds.
+            WaitTimeout: it did not within so many seconds.
         """
         try:
             async with asyncio.timeout(within):
@@ -117,7 +119,7 @@ class Watch:
                     self._changed.clear()
                     await self._changed.wait()
         except TimeoutError:
-            raise NeverCame(f"awaited for {within:.0f} s: {what}. Seen instead: {self.told_last()}") from None
+            raise WaitTimeout(f"awaited for {within:.0f} s: {what}. Seen instead: {self.told_last()}") from None
 
     async def event(self, kind: str, *, within: float, **facts: object) -> Body:
         """Wait for the next event of this kind with these facts, and return it.
@@ -125,21 +127,21 @@ class Watch:
         Events of one kind are waited for in their order: one that came before the last one found is not found again.
 
         Raises:
-            NeverCame: none came within so many seconds.
+            WaitTimeout: none came within so many seconds.
         """
-        return await self._following("event", within=within, kind=kind, **facts)
+        return await self._wait_for_next("event", within=within, kind=kind, **facts)
 
     async def told(self, about: str, *, urgent: bool, within: float) -> Body:
         """Wait for the owner's next message (an alarm is urgent) about this, and return it.
 
         Raises:
-            NeverCame: none came within so many seconds.
+            WaitTimeout: none came within so many seconds.
         """
-        return await self._following("message", within=within, about=about, urgent=urgent)
+        return await self._wait_for_next("message", within=within, about=about, urgent=urgent)
 
-    async def _following(self, word: str, /, *, within: float, **facts: object) -> Body:
+    async def _wait_for_next(self, word: str, /, *, within: float, **facts: object) -> Body:
         cursor = f"{word} {facts.get('kind')} {facts.get('urgent')}"
-        first = self._next.get(cursor, self._begin)
+        first = self._next.get(cursor, self._mark)
 
         def found() -> int | None:
             for place in range(first, len(self.seen)):
@@ -159,7 +161,7 @@ class Watch:
         """Wait until the box was said to be offline, and online again after that, both after place `since`.
 
         Raises:
-            NeverCame: not within so many seconds.
+            WaitTimeout: not within so many seconds.
         """
 
         def said() -> list[str]:
@@ -172,10 +174,10 @@ class Watch:
 
     def told_last(self) -> str:
         """What was seen last, in one line, newest last."""
-        return "; ".join(_short(seen) for seen in self.seen[-SHOWN:]) or "nothing at all"
+        return "; ".join(_short_text(seen) for seen in self.seen[-MAX_SHOWN_MESSAGES:]) or "nothing at all"
 
 
-def _short(seen: Seen) -> str:
+def _short_text(seen: ObservedMessage) -> str:
     body = seen.body
     match seen.kind:
         case "event":
@@ -195,35 +197,35 @@ def _short(seen: Seen) -> str:
 class HouseLog:
     """The simulated house's physical log, read as it grows."""
 
-    def __init__(self, path: Path, told: Callable[[Line], None]) -> None:
+    def __init__(self, path: Path, told: Callable[[LogLine], None]) -> None:
         self.path = path
-        self.lines: list[Line] = []
-        self._told = told
-        self._read = 0
+        self.lines: list[LogLine] = []
+        self._on_line = told
+        self._read_bytes = 0
         self._changed = asyncio.Event()
 
     async def run(self) -> None:
         """Read on until cancelled."""
         while True:
             self.look()
-            await asyncio.sleep(LOOK / 2)
+            await asyncio.sleep(POLL_INTERVAL_S / 2)
 
     def look(self) -> None:
         """Read what was written since."""
         if not self.path.exists():
             return
         with self.path.open("rb") as file:
-            file.seek(self._read)
+            file.seek(self._read_bytes)
             whole, _, _ = file.read().rpartition(b"\n")
-        self._read += len(whole) + 1 if whole else 0
+        self._read_bytes += len(whole) + 1 if whole else 0
         for text in whole.splitlines():
-            line: Line = json.loads(text)
+            line: LogLine = json.loads(text)
             self.lines.append(line)
-            self._told(line)
+            self._on_line(line)
         if whole:
             self._changed.set()
 
-    def find(self, what: str, *, after: int = 0, **facts: object) -> Line | None:
+    def find(self, what: str, *, after: int = 0, **facts: object) -> LogLine | None:
         """Return the first line after `after` of this kind and with these facts."""
         return next(
             (
@@ -234,11 +236,11 @@ class HouseLog:
             None,
         )
 
-    async def until(self, what: str, *, within: float, after: int = 0, **facts: object) -> Line:
+    async def until(self, what: str, *, within: float, after: int = 0, **facts: object) -> LogLine:
         """Wait for a line of this kind with these facts, and return it.
 
         Raises:
-            NeverCame: none was written within so many seconds.
+            WaitTimeout: none was written within so many seconds.
         """
         try:
             async with asyncio.timeout(within):
@@ -247,17 +249,17 @@ class HouseLog:
                     await self._changed.wait()
                 return found
         except TimeoutError:
-            last = "; ".join(_physical(line) for line in self.lines[-SHOWN:])
+            last = "; ".join(_line_text(line) for line in self.lines[-MAX_SHOWN_MESSAGES:])
             said = ", ".join(f"{name} {value}" for name, value in facts.items())
-            raise NeverCame(f"awaited for {within:.0f} s in the house: {what} {said}. Seen instead: {last}") from None
+            raise WaitTimeout(f"awaited for {within:.0f} s in the house: {what} {said}. Seen instead: {last}") from None
 
 
-def _physical(line: Line) -> str:
+def _line_text(line: LogLine) -> str:
     return " ".join(str(value) for name, value in line.items() if name not in {"at", "mono", "intent"})
 
 
 @contextlib.asynccontextmanager
-async def running(*watchers: Watch | HouseLog) -> AsyncIterator[None]:
+async def run_watchers(*watchers: GatewayObserver | HouseLog) -> AsyncIterator[None]:
     """Let them watch until left; one that failed meanwhile is told then."""
     tasks = [asyncio.create_task(watcher.run()) for watcher in watchers]
     try:

@@ -13,7 +13,7 @@ retailer may name as a time (`gateway.domain.delivery.promise.Instant`)."""
 FIRST_INSTANT = datetime(2000, 1, 1, tzinfo=UTC)
 LAST_INSTANT = datetime(2200, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 
-MOST_YEARS_AHEAD = 10
+MAX_YEARS_AHEAD = 10
 """How far ahead a person may set a last day. Who means for good sets none, so a day further ahead is a slip of the hand
 (2072 for 2027). A file is read before the time is known, so only `FIRST_DAY` and `LAST_DAY` bound what it says."""
 
@@ -27,7 +27,7 @@ class DayError(ValueError):
 
 
 def read_day(text: str, *, today: date | None = None) -> date:
-    """Read a day; with `today`, it lies at most `MOST_YEARS_AHEAD` years ahead.
+    """Read a day; with `today`, it lies at most `MAX_YEARS_AHEAD` years ahead.
 
     Raises:
         DayError: the text is not a day, or the day is out of bounds.
@@ -42,19 +42,19 @@ def read_day(text: str, *, today: date | None = None) -> date:
     return day
 
 
-def end_of(day: date, zone: ZoneInfo) -> datetime:
+def day_end(day: date, zone: ZoneInfo) -> datetime:
     """Return the first instant after a day from `FIRST_DAY` to `LAST_DAY`, in UTC."""
     return datetime.combine(day + timedelta(days=1), time(), tzinfo=zone).astimezone(UTC)
 
 
-def bounded(instant: datetime) -> datetime:
+def clamp_instant(instant: datetime) -> datetime:
     """Return an instant, or the nearest that may be named: stores of earlier releases hold years 1 to 9999."""
     return min(max(instant, FIRST_INSTANT), LAST_INSTANT)
 
 
 def latest_day(today: date) -> date:
     """Return the last day that a person may set today."""
-    year = today.year + MOST_YEARS_AHEAD
+    year = today.year + MAX_YEARS_AHEAD
     if year > LAST_DAY.year:
         return LAST_DAY
     leap = (today.month, today.day) == (2, 29)

@@ -13,15 +13,15 @@ from zoneinfo import ZoneInfo
 
 from gateway.domain.visit.state import Now, PausePeriod
 
-LONGEST = timedelta(days=366)
-FURTHEST = timedelta(days=366)
+MAX_PAUSE = timedelta(days=366)
+MAX_PAUSE_LEAD = timedelta(days=366)
 """How long a pause may be, and how far ahead it may begin: beyond that a year was mistyped."""
-MOST = 50  # pauses of a house that are not over
+MAX_OPEN_PAUSES = 50  # pauses of a house that are not over
 
-_LOCAL = re.compile(r"(2[01]\d\d-\d\d-\d\d)[T ](\d\d:\d\d(:\d\d)?)", re.ASCII)
+_LOCAL_TIME = re.compile(r"(2[01]\d\d-\d\d-\d\d)[T ](\d\d:\d\d(:\d\d)?)", re.ASCII)
 
 
-class No(StrEnum):
+class PauseRefusal(StrEnum):
     """Why something is no pause, or is not one any more."""
 
     UNREADABLE = auto()
@@ -37,7 +37,7 @@ class No(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
+class PlannedPause:
     """A pause that is not over. `entrance` None: all of them; `by` None: not by an account."""
 
     id: str
@@ -56,43 +56,43 @@ class Planned:
         return PausePeriod(id=self.id, start=self.start, end=self.end)
 
 
-def read(text: str, zone: ZoneInfo, *, end: bool) -> datetime | No:
+def parse_local_time(text: str, zone: ZoneInfo, *, end: bool) -> datetime | PauseRefusal:
     """Read a time of the house, `2026-11-28T18:00` or `2026-11-28 18:00`, as UTC; `end`: it ends a pause."""
-    match = _LOCAL.fullmatch(text.strip())
+    match = _LOCAL_TIME.fullmatch(text.strip())
     if match is None:
-        return No.UNREADABLE
+        return PauseRefusal.UNREADABLE
     try:
         naive = datetime.fromisoformat(f"{match[1]}T{match[2]}")
     except ValueError:
-        return No.UNREADABLE
+        return PauseRefusal.UNREADABLE
     utc = naive.replace(tzinfo=zone, fold=int(end)).astimezone(UTC)
-    return utc if utc.astimezone(zone).replace(tzinfo=None) == naive else No.NO_SUCH_TIME
+    return utc if utc.astimezone(zone).replace(tzinfo=None) == naive else PauseRefusal.NO_SUCH_TIME
 
 
-def ambiguous(instant: datetime, zone: ZoneInfo) -> bool:
+def is_ambiguous(instant: datetime, zone: ZoneInfo) -> bool:
     """Whether the house's clocks show this time twice."""
     local = instant.astimezone(zone)
     return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
 
 
-def objection(new: Planned, planned: Iterable[Planned], now: Now) -> No | None:
+def pause_refusal(new: PlannedPause, planned: Iterable[PlannedPause], now: Now) -> PauseRefusal | None:
     """Why this is no pause to begin; `planned` are those that stand already."""
     known = tuple(planned)
     if not now.trusted:
-        return No.CLOCK_UNTRUSTED
+        return PauseRefusal.CLOCK_UNTRUSTED
     if new.end <= new.start:
-        return No.BACKWARDS
+        return PauseRefusal.BACKWARDS
     if new.end <= now.utc:
-        return No.PAST
-    if new.end - new.start > LONGEST:
-        return No.TOO_LONG
-    if new.start - now.utc > FURTHEST:
-        return No.TOO_FAR
-    if any(_overlap(new, one) for one in known):
-        return No.OVERLAPS
-    return No.TOO_MANY if len(known) >= MOST else None
+        return PauseRefusal.PAST
+    if new.end - new.start > MAX_PAUSE:
+        return PauseRefusal.TOO_LONG
+    if new.start - now.utc > MAX_PAUSE_LEAD:
+        return PauseRefusal.TOO_FAR
+    if any(_overlaps(new, one) for one in known):
+        return PauseRefusal.OVERLAPS
+    return PauseRefusal.TOO_MANY if len(known) >= MAX_OPEN_PAUSES else None
 
 
-def _overlap(one: Planned, other: Planned) -> bool:
+def _overlaps(one: PlannedPause, other: PlannedPause) -> bool:
     same_door = None in (one.entrance, other.entrance) or one.entrance == other.entrance
     return same_door and one.start < other.end and other.start < one.end

@@ -16,30 +16,37 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import DoorResult, Entrance, Now, Visit, VisitDelivery
 from gateway.evidence.checkpoint import Checkpoint, SealedPart
-from gateway.evidence.folders import VISITS, visit_folder
-from gateway.evidence.manifest import DeliveryFacts, Hole, Span, manifest_name
-from gateway.evidence.receipt import receipt
-from gateway.evidence.retention import Kept, erase, forgotten, may_go, must_go, tombstone
-from gateway.evidence.rollback import Marks
-from gateway.evidence.seal import Draft, Film, Waits, seal
-from gateway.evidence.succession import SUCCESSION, copy_line
-from gateway.protocol.hash_chain import GENESIS, Head, hide
-from gateway.protocol.keys import BoxKey, last4
-from gateway.storage import Clip, Store, StoreFailed
-from gateway.storage import Film as Part
-from gateway.storage.handover import FILMS
+from gateway.evidence.folders import VISITS_FOLDER, visit_folder
+from gateway.evidence.manifest import DeliveryFacts, FilmGap, FilmSpan, manifest_name
+from gateway.evidence.receipt import issue_receipt
+from gateway.evidence.retention import (
+    FilmedVisit,
+    erase_folder,
+    erasure_refusal,
+    orphaned_films,
+    overdue_visits,
+    sign_tombstone,
+)
+from gateway.evidence.rollback import MarkWriter
+from gateway.evidence.seal import EarlierPartUnsealed, FilmFile, ManifestDraft, seal_part
+from gateway.evidence.succession import SUCCESSION_FILE, copy_key_history
+from gateway.protocol.hash_chain import GENESIS, ChainHead, hide_bodies
+from gateway.protocol.keys import BoxKey, shown_ending
+from gateway.storage import FilmRecord as Part
+from gateway.storage import Store, StoredClip, StoreFailed
+from gateway.storage.handover import TASK_ERASE_FILMS
 from gateway.system.atomic_file import write_whole
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
-from gateway.video.ipc import ClipFacts, Closed, Gap
+from gateway.video.ipc import ClipFacts, ClipsClosed, Gap
 
-TIDY = 3600.0  # seconds between two looks for what has had its time
+TIDY_INTERVAL_S = 3600.0  # seconds between two looks for what has had its time
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Result:
+class _VisitResult:
     """What a visit came to, as far as its entrance still knows, and what its film lacks."""
 
     visit: Visit | None = None
@@ -60,67 +67,67 @@ class Archive:
         state: Callable[[str], Entrance],
         publish: Callable[[str, Checkpoint], None],
         contained: Containment | None = None,
-        marks: Marks | None = None,
+        marks: MarkWriter | None = None,
     ) -> None:
-        self._contained = contained or Containment()
+        self._containment = contained or Containment()
         self._home = home
         self._store = store
         self._clock = clock
         self._key = key
-        self._put = put
-        self._state = state
+        self._post_event = put
+        self._state_of = state
         self._publish = publish
-        self._marks = marks or Marks(home.storage.folder, box=home.box, key=key)
-        self._ends: dict[tuple[str, int], datetime] = {}
-        self._holes: dict[tuple[str, int], tuple[Hole, ...]] = {}
-        self._unsealed: dict[tuple[str, int], _Result] = {}  # what could not be sealed, to be tried again
-        self._writing = asyncio.Lock()  # one folder at a time: what is being sealed is not erased meanwhile
-        self._work: asyncio.Queue[Closed | tuple[c.SealProof, Entrance]] = asyncio.Queue()
-        self._untidy = asyncio.Event()
+        self._marks = marks or MarkWriter(home.storage.folder, box=home.box, key=key)
+        self._film_ends: dict[tuple[str, int], datetime] = {}
+        self._gaps: dict[tuple[str, int], tuple[FilmGap, ...]] = {}
+        self._unsealed: dict[tuple[str, int], _VisitResult] = {}  # what could not be sealed, to be tried again
+        self._folder_lock = asyncio.Lock()  # one folder at a time: what is being sealed is not erased meanwhile
+        self._queue: asyncio.Queue[ClipsClosed | tuple[c.SealProof, Entrance]] = asyncio.Queue()
+        self._tidy_requested = asyncio.Event()
 
     # ---- what is asked; nothing here waits ---------------------------------------------------------------------------
 
     def film_ends(self, command: c.StopRecording, now: Now) -> None:
         """The part's film is over; its clips follow when they are closed."""
-        self._ends[command.visit, command.part] = now.utc
+        self._film_ends[command.visit, command.part] = now.utc
 
-    def closed(self, closed: Closed) -> None:
+    def closed(self, closed: ClipsClosed) -> None:
         """The video process closed the clips of a part."""
-        self._work.put_nowait(closed)
+        self._queue.put_nowait(closed)
 
     def seal(self, command: c.SealProof, state: Entrance) -> None:
         """Write and sign the proof of a part; `Sealed` comes back."""
-        self._work.put_nowait((command, state))
+        self._queue.put_nowait((command, state))
 
     def tidy(self) -> None:
         """Look now for what has had its time, as after a change of how long that is."""
-        self._untidy.set()
+        self._tidy_requested.set()
 
     async def run(self) -> None:
         """Work in the order in which it was asked, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._tidy(), name="archive: retention")
-            group.create_task(self._work_on(), name="archive: proofs")
+            group.create_task(self._tidy_regularly(), name="archive: retention")
+            group.create_task(self._run_queue(), name="archive: proofs")
 
-    async def _work_on(self) -> None:
+    async def _run_queue(self) -> None:
         while True:
-            work = await self._work.get()
-            with self._contained.piece("proofs"):  # the entrance alarms where no seal comes
-                await self._worked(work)
+            work = await self._queue.get()
+            with self._containment.piece("proofs"):  # the entrance alarms where no seal comes
+                await self._handle(work)
 
-    async def _worked(self, work: Closed | tuple[c.SealProof, Entrance]) -> None:
-        async with self._writing:
+    async def _handle(self, work: ClipsClosed | tuple[c.SealProof, Entrance]) -> None:
+        async with self._folder_lock:
             match work:
-                case Closed():
-                    await self._closed(work)
+                case ClipsClosed():
+                    await self._add_clips(work)
                 case (command, state):
-                    result = _Result(visit=state.visit, notes=command.gaps)
+                    result = _VisitResult(visit=state.visit, notes=command.gaps)
                     if await self._seal(command.visit, command.part, result):
-                        self._put(state.id, e.ProofSealed(visit=command.visit, part=command.part))
+                        self._post_event(state.id, e.ProofSealed(visit=command.visit, part=command.part))
 
     # ---- the work ---------------------------------------------------------------------------------------------------
 
-    async def _closed(self, closed: Closed) -> None:
+    async def _add_clips(self, closed: ClipsClosed) -> None:
         visit, number = closed.clip.visit, closed.clip.part
         part = self._part(visit, number)
         entrance = self._entrance_of(visit) if part is None else part.entrance
@@ -128,28 +135,28 @@ class Archive:
             if closed.clips:
                 log.warning("clips_of_nobody", visit=visit, part=number, clips=len(closed.clips))
             return
-        holes = [_hole(camera, gap) for camera, gap in closed.gaps]
+        holes = [_to_film_gap(camera, gap) for camera, gap in closed.gaps]
         for facts in closed.clips:
-            inner = [_hole(facts.camera, gap) for gap in facts.gaps]
+            inner = [_to_film_gap(facts.camera, gap) for gap in facts.gaps]
             holes += inner
-            await self._note_clip(facts, inner, entrance=entrance, visit=visit, part=number)
-        self._holes[visit, number] = tuple(holes)
+            await self._add_clip(facts, inner, entrance=entrance, visit=visit, part=number)
+        self._gaps[visit, number] = tuple(holes)
         notes = tuple(sorted({f"{hole.camera}:{hole.why}" for hole in holes}))
         if entrance not in self._home.entrances:
             return  # it is no longer configured; its films are kept and erased in their time
-        self._put(entrance, e.FilmClosed(visit=visit, part=number, gaps=notes))
-        state = self._state(entrance)
+        self._post_event(entrance, e.FilmClosed(visit=visit, part=number, gaps=notes))
+        state = self._state_of(entrance)
         if closed.clips and (state.visit is None or state.visit.id != visit):  # an incident, or a late end of a film
             over = state.grace_visit if state.grace_visit is not None and state.grace_visit.id == visit else None
-            await self._seal(visit, number, _Result(visit=over, notes=notes))
+            await self._seal(visit, number, _VisitResult(visit=over, notes=notes))
 
-    async def _note_clip(self, facts: ClipFacts, holes: list[Hole], *, entrance: str, visit: str, part: int) -> None:
+    async def _add_clip(self, facts: ClipFacts, holes: list[FilmGap], *, entrance: str, visit: str, part: int) -> None:
         """Its file may be gone already: then the seal will declare it lost."""
         try:
             size = (self._home.storage.folder / facts.path).stat().st_size
         except OSError:
             size = 0
-        clip = Clip(
+        clip = StoredClip(
             path=facts.path,
             entrance=entrance,
             visit=visit,
@@ -172,9 +179,9 @@ class Archive:
 
     def _entrance_of(self, visit: str) -> str | None:
         """Which entrance works on this visit or incident now."""
-        return next((name for name in self._home.entrances if visit in _current(self._state(name))), None)
+        return next((name for name in self._home.entrances if visit in _visits_in_progress(self._state_of(name))), None)
 
-    async def _seal(self, visit: str, number: int, result: _Result) -> bool:
+    async def _seal(self, visit: str, number: int, result: _VisitResult) -> bool:
         """Seal a part, earlier ones first; False: it could not be now, and is tried again at each tidying."""
         part = self._part(visit, number)
         if part is None or part.erased is not None or part.entrance not in self._home.entrances:
@@ -183,37 +190,39 @@ class Archive:
         draft = self._draft(part, result)
         seqs = self._store.entries_of(visit)
         first = min(seqs, default=self._store.head().seq + 1) - 1
-        after = Head(seq=first, hash=(self._store.hash_at(first) or GENESIS) if first else GENESIS)
-        entries = hide(self._store.entries(after=first), but=frozenset(seqs))
+        after = ChainHead(seq=first, hash=(self._store.hash_at(first) or GENESIS) if first else GENESIS)
+        entries = hide_bodies(self._store.entries(after=first), but=frozenset(seqs))
         folder = self._home.storage.folder / visit_folder(visit)
         now = self._clock.now()
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if result.visit is not None and not (folder / manifest_name(1)).exists():  # the manifest names it
                 await self._write_receipt(folder, part, result.visit, now)
-            proof = await asyncio.to_thread(seal, folder, draft, after=after, entries=entries, now=now, key=self._key)
-            if isinstance(proof, Waits):
-                earlier = await self._seal(visit, proof.part, _Result(visit=result.visit))
+            proof = await asyncio.to_thread(
+                seal_part, folder, draft, after=after, entries=entries, now=now, key=self._key
+            )
+            if isinstance(proof, EarlierPartUnsealed):
+                earlier = await self._seal(visit, proof.part, _VisitResult(visit=result.visit))
                 return earlier and await self._seal(visit, number, result)
-            await self._vouch(folder)
+            await self._copy_key_history(folder)
             await self._store.visit_sealed(visit, number, proof.sealed.manifest_sha256, now)
         except (OSError, StoreFailed) as failure:
             log.error("not_sealed", visit=visit, part=number, why=str(failure))
             self._unsealed[visit, number] = result
             return False
         self._unsealed.pop((visit, number), None)
-        await self._keep(proof.checkpoint)
+        await self._store_checkpoint(proof.checkpoint)
         self._publish(part.entrance, proof.checkpoint)
         return True
 
-    async def _vouch(self, folder: Path) -> None:
+    async def _copy_key_history(self, folder: Path) -> None:
         """Where the box's key was changed, let the folder say so itself: whoever checks it may know the old one."""
         try:
-            await asyncio.to_thread(copy_line, self._home.storage.folder / "key", folder)
+            await asyncio.to_thread(copy_key_history, self._home.storage.folder / "key", folder)
         except ValueError as failure:
-            raise OSError(f"{SUCCESSION}: {failure}") from failure
+            raise OSError(f"{SUCCESSION_FILE}: {failure}") from failure
 
-    async def _keep(self, signed: Checkpoint) -> None:
+    async def _store_checkpoint(self, signed: Checkpoint) -> None:
         """Keep it beside the store: the next start then detects an older copy that was put back (`rollback.py`).
 
         What follows from such a copy is on the disk first: until then the next start has to know of it too.
@@ -236,30 +245,32 @@ class Archive:
         """
         await self._erase(visit, why="request", who=by or "owner", by=by)
 
-    async def _tidy(self) -> None:
+    async def _tidy_regularly(self) -> None:
         """Every hour: old films go, what a crash or a full disk cut short is finished, the store forgets."""
         while True:
-            self._untidy.clear()
-            now, days = self._clock.now(), self._days
-            if self._store.handover.pending(FILMS) is not None:
-                await self._tried(self._erase_history())
-            for visit in must_go(self._kept(), now=now, days=days):
-                await self._tried(self._erase(visit, why="retention", who="retention"))
-            await self._tried(self._sweep(now, days))
+            self._tidy_requested.clear()
+            now, days = self._clock.now(), self._retention_days
+            if self._store.handover.pending(TASK_ERASE_FILMS) is not None:
+                await self._attempt(self._erase_history())
+            for visit in overdue_visits(self._filmed_visits(), now=now, days=days):
+                await self._attempt(self._erase(visit, why="retention", who="retention"))
+            await self._attempt(self._sweep(now, days))
             for film in self._store.films():
-                running = film.entrance not in self._home.entrances or film.visit in self._running()
+                running = film.entrance not in self._home.entrances or film.visit in self._running_visits()
                 if film.erased is not None and film.clips:
-                    await self._tried(self._finish_erasure(film.visit))
+                    await self._attempt(self._finish_erasure(film.visit))
                 elif film.erased is None and film.sealed is None and film.clips and not running:
-                    async with self._writing:
-                        await self._seal(film.visit, film.part, self._unsealed.get((film.visit, film.part), _Result()))
-            await self._tried(self._store.forget(now, before=now.utc - timedelta(days=days)))
+                    async with self._folder_lock:
+                        await self._seal(
+                            film.visit, film.part, self._unsealed.get((film.visit, film.part), _VisitResult())
+                        )
+            await self._attempt(self._store.forget(now, before=now.utc - timedelta(days=days)))
             with suppress(TimeoutError):
-                async with asyncio.timeout(TIDY):
-                    await self._untidy.wait()
+                async with asyncio.timeout(TIDY_INTERVAL_S):
+                    await self._tidy_requested.wait()
 
     @property
-    def _days(self) -> int:
+    def _retention_days(self) -> int:
         """For how many days films are kept: as an owner chose on a page, else as the house file says."""
         return self._store.keeping.retention_days() or self._home.storage.retention_days
 
@@ -268,29 +279,29 @@ class Archive:
 
         What was erased in its time left them; so each folder gets a tombstone that says that it was asked for.
         """
-        films = self._home.storage.folder / VISITS
+        films = self._home.storage.folder / VISITS_FOLDER
         folders = await asyncio.to_thread(lambda: sorted(films.iterdir()) if films.is_dir() else [])
-        async with self._writing:
+        async with self._folder_lock:
             for folder in folders:
                 erased = all(part.erased is not None for part in self._store.films(visit=folder.name))
-                if erased and folder.is_dir() and folder.name not in self._running():
+                if erased and folder.is_dir() and folder.name not in self._running_visits():
                     await self._erase_files(folder.name, why="request", who="owner")
             await self._store.handover.forget_history(self._clock.now())
-            await self._store.handover.leave(FILMS, None)
+            await self._store.handover.leave(TASK_ERASE_FILMS, None)
 
     async def _sweep(self, now: Now, days: int) -> None:
         """Films that the store knows nothing of have their time too."""
         known = {
             film.visit for film in self._store.films() if film.held is not None or (film.clips and not film.erased)
         }
-        known |= self._running()
-        films = self._home.storage.folder / VISITS
-        for path in await asyncio.to_thread(forgotten, films, known, now=now, days=days):
+        known |= self._running_visits()
+        films = self._home.storage.folder / VISITS_FOLDER
+        for path in await asyncio.to_thread(orphaned_films, films, known, now=now, days=days):
             log.warning("forgotten_film_erased", visit=path.parent.name, file=path.name)
             path.unlink(missing_ok=True)
 
     @staticmethod
-    async def _tried(work: Awaitable[None]) -> None:
+    async def _attempt(work: Awaitable[None]) -> None:
         """What fails now is tried again at the next tidying; it keeps nothing else from being done."""
         try:
             await work
@@ -304,19 +315,19 @@ class Archive:
             for entry in self._store.entries(after=seq - 1, upto=seq):
                 said = json.loads(entry.body) if isinstance(entry.body, bytes) else {}
                 who = said.get("by", said["why"]) if said.get("kind") == "erased" else who
-        async with self._writing:
+        async with self._folder_lock:
             await self._erase_files(visit, why="retention" if who == "retention" else "request", who=who)
 
     async def _erase(
         self, visit: str, *, why: Literal["request", "retention"], who: str, by: str | None = None
     ) -> None:
-        kept = next((one for one in self._kept() if one.visit == visit), None)
+        kept = next((one for one in self._filmed_visits() if one.visit == visit), None)
         if kept is None:
             raise LookupError(f"no film of {visit}")
-        refused = may_go(kept)
+        refused = erasure_refusal(kept)
         if refused is not None:
             raise LookupError(f"{visit} is not erased: {refused.why} {refused.reason}".strip())
-        async with self._writing:
+        async with self._folder_lock:
             said = who if by is None else "owner"  # in the log; there `by` names the person
             if not await self._store.erase(visit, said, self._clock.now(), by=by):
                 raise LookupError(f"{visit} is held or was erased before")
@@ -324,7 +335,7 @@ class Archive:
 
     async def _erase_files(self, visit: str, *, why: Literal["request", "retention"], who: str) -> None:
         parts = self._store.films(visit=visit)
-        stone = tombstone(
+        stone = sign_tombstone(
             box=self._home.box,
             visit=visit,
             parts=tuple(
@@ -338,23 +349,23 @@ class Archive:
             key=self._key,
         )
         folder = self._home.storage.folder / visit_folder(visit)
-        kept = Kept(visit=visit, ended=self._clock.now().utc)
+        kept = FilmedVisit(visit=visit, ended=self._clock.now().utc)
         if folder.is_dir():
             try:
-                await asyncio.to_thread(erase, folder, kept, stone)
-                await self._vouch(folder)
+                await asyncio.to_thread(erase_folder, folder, kept, stone)
+                await self._copy_key_history(folder)
             except ValueError as failure:  # somebody put a folder into it
                 raise OSError(f"{visit}: {failure}") from failure
         await self._store.clips_deleted(visit)
 
-    def _running(self) -> set[str]:
+    def _running_visits(self) -> set[str]:
         """Visits and incidents that an entrance still works on, or that may go on as a next part."""
-        return set().union(*(_current(self._state(name)) for name in self._home.entrances))
+        return set().union(*(_visits_in_progress(self._state_of(name)) for name in self._home.entrances))
 
-    def _kept(self) -> tuple[Kept, ...]:
+    def _filmed_visits(self) -> tuple[FilmedVisit, ...]:
         """Visits with films; one that an entrance still works on has not ended."""
-        running = self._running()
-        found: dict[str, Kept] = {}
+        running = self._running_visits()
+        found: dict[str, FilmedVisit] = {}
         for film in self._store.films():
             if not film.clips or film.erased is not None:
                 continue
@@ -362,7 +373,7 @@ class Archive:
             before = found.get(film.visit)
             if before is not None and before.ended is not None and ended is not None:
                 ended = max(before.ended, ended)
-            found[film.visit] = Kept(visit=film.visit, ended=ended, held=film.held)
+            found[film.visit] = FilmedVisit(visit=film.visit, ended=ended, held=film.held)
         return tuple(found.values())
 
     async def _write_receipt(self, folder: Path, part: Part, running: Visit, now: Now) -> None:
@@ -370,12 +381,12 @@ class Archive:
         if part.part != 1 or running.outcome is None:
             return
         locked = running.door_result is DoorResult.LOCKED_AGAIN
-        issued = receipt(
+        issued = issue_receipt(
             box=self._home.box,
             visit=part.visit,
             entrance=self._home.entrances[part.entrance].name,
             carrier=running.delivery.carrier,
-            parcels=tuple(sorted(last4(code) for code in running.parcels)),
+            parcels=tuple(sorted(shown_ending(code) for code in running.parcels)),
             outcome=running.outcome,
             came=part.began,
             left=(self._store.locked_at(part.entrance) or now.utc) if locked else None,
@@ -383,27 +394,27 @@ class Archive:
         )
         await asyncio.to_thread(write_whole, folder / "receipt.json", issued.to_json())
 
-    def _draft(self, part: Part, result: _Result) -> Draft:
+    def _draft(self, part: Part, result: _VisitResult) -> ManifestDraft:
         key = (part.visit, part.part)
         running = result.visit
         delivery = None if running is None else running.delivery
         if delivery is None and part.delivery is not None:
             delivery = self._store.facts(part.delivery, self._clock.now())
         filmed = max((clip.end for clip in part.clips), default=self._clock.now().utc)
-        end = max(self._ends.get(key, filmed), part.began)
+        end = max(self._film_ends.get(key, filmed), part.began)
         cameras = self._home.entrances[part.entrance].cameras
-        return Draft(
+        return ManifestDraft(
             box=self._home.box,
             entrance=part.entrance,
             visit=part.visit,
             part=part.part,
-            delivery=None if delivery is None else _delivery(delivery),
+            delivery=None if delivery is None else _delivery_facts(delivery),
             outcome=None if running is None else running.outcome,
             house=None if running is None else running.door_result,
-            span=Span(start=part.began, end=end),
+            span=FilmSpan(start=part.began, end=end),
             cameras=(cameras.outside, *cameras.inside),
             films=tuple(
-                Film(
+                FilmFile(
                     camera=clip.camera,
                     file=Path(clip.path).name,
                     start=clip.start,
@@ -413,27 +424,27 @@ class Archive:
                 )
                 for clip in part.clips
             ),
-            gaps=self._holes.get(key, ()),
+            gaps=self._gaps.get(key, ()),
             notes=result.notes,
         )
 
 
-def _current(state: Entrance) -> set[str]:
+def _visits_in_progress(state: Entrance) -> set[str]:
     visits = {visit.id for visit in (state.visit, state.grace_visit) if visit is not None}
     return visits if state.incident is None else visits | {state.incident}
 
 
-def _hole(camera: str, gap: Gap) -> Hole:
-    return Hole(camera=camera, start=gap.start, end=max(gap.start, gap.end), why=gap.why.value)
+def _to_film_gap(camera: str, gap: Gap) -> FilmGap:
+    return FilmGap(camera=camera, start=gap.start, end=max(gap.start, gap.end), why=gap.why.value)
 
 
-def _delivery(delivery: VisitDelivery) -> DeliveryFacts:
+def _delivery_facts(delivery: VisitDelivery) -> DeliveryFacts:
     return DeliveryFacts(
         id=delivery.id,
         version=delivery.version,
         brand=delivery.brand,
         carrier=delivery.carrier,
         place=delivery.place,
-        window=Span(start=delivery.start, end=delivery.end),
-        parcels=tuple(sorted(last4(code) for code in delivery.parcels)),
+        window=FilmSpan(start=delivery.start, end=delivery.end),
+        parcels=tuple(sorted(shown_ending(code) for code in delivery.parcels)),
     )

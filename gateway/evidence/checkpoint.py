@@ -12,12 +12,12 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from gateway.domain.visit.state import Now
-from gateway.protocol.hash_chain import Entry, Head, check
+from gateway.protocol.hash_chain import ChainEntry, ChainHead, find_break
 from gateway.protocol.keys import BoxKey, PublicKey
-from gateway.protocol.signed_document import UNSIGNED, FileName, Hash, Id, Signed, sign
+from gateway.protocol.signed_document import PLACEHOLDER_SIGNATURE, FileName, Hash, Id, SignedDocument, sign_document
 from gateway.system.atomic_file import read_regular
 
-_LARGEST = 16 * 2**20  # bytes of a phone's file: 40,000 checkpoints
+_MAX_FILE_BYTES = 16 * 2**20  # bytes of a phone's file: 40,000 checkpoints
 
 
 class SealedPart(BaseModel):
@@ -30,7 +30,7 @@ class SealedPart(BaseModel):
     manifest_sha256: Hash
 
 
-class Checkpoint(Signed):
+class Checkpoint(SignedDocument):
     """At `at` the log of `box` ended with entry `seq`, whose hash was `hash`; `sealed`: what was sealed just then."""
 
     kind: Literal["perron checkpoint 1"] = "perron checkpoint 1"
@@ -42,12 +42,14 @@ class Checkpoint(Signed):
     sealed: SealedPart | None = None
 
     @property
-    def head(self) -> Head:
+    def head(self) -> ChainHead:
         """The end of the log that it names."""
-        return Head(seq=self.seq, hash=bytes.fromhex(self.hash))
+        return ChainHead(seq=self.seq, hash=bytes.fromhex(self.hash))
 
 
-def checkpoint(head: Head, *, box: str, now: Now, key: BoxKey, sealed: SealedPart | None = None) -> Checkpoint:
+def sign_checkpoint(
+    head: ChainHead, *, box: str, now: Now, key: BoxKey, sealed: SealedPart | None = None
+) -> Checkpoint:
     """Sign the end of the log; for the owner's phone, after each sealing and at least daily."""
     unsigned = Checkpoint(
         box=box,
@@ -57,19 +59,19 @@ def checkpoint(head: Head, *, box: str, now: Now, key: BoxKey, sealed: SealedPar
         clock_trusted=now.trusted,
         sealed=sealed,
         key=key.public.text,
-        signature=UNSIGNED,
+        signature=PLACEHOLDER_SIGNATURE,
     )
-    return sign(unsigned, key)
+    return sign_document(unsigned, key)
 
 
-def read_remembered(path: Path) -> tuple[Checkpoint, ...]:
+def read_checkpoints(path: Path) -> tuple[Checkpoint, ...]:
     """Read a file of checkpoints kept outside the box: one a line, in any order.
 
     Raises:
         ValueError: a line is not a checkpoint.
         OSError: the file cannot be read.
     """
-    lines = read_regular(path, at_most=_LARGEST).splitlines()
+    lines = read_regular(path, at_most=_MAX_FILE_BYTES).splitlines()
     found = []
     for number, line in enumerate(lines, start=1):
         if line.strip():
@@ -104,24 +106,24 @@ class LogProblem(BaseModel):
 
 
 def check_log(
-    entries: Iterable[Entry],
+    entries: Iterable[ChainEntry],
     *,
     remembered: Sequence[Checkpoint],
     key: PublicKey,
     kin: Collection[PublicKey] = (),
-    after: Head | None = None,
+    after: ChainHead | None = None,
 ) -> LogProblem | None:
     """Check a log (or the part of it that follows `after`) in itself and against remembered checkpoints.
 
     `kin` are the keys that the box had before `key`, or has since. Checkpoints of entries before the part prove nothing
     about it.
     """
-    start = after or Head()
+    start = after or ChainHead()
     for point in remembered:
         if not any(point.is_signed_by(one) for one in (key, *kin)):
             return LogProblem(mismatch=Mismatch.FOREIGN, seq=point.seq, remembered=point)
     kept = tuple(entries)
-    broken = check(kept, after=start)
+    broken = find_break(kept, after=start)
     if broken is not None:
         return LogProblem(mismatch=Mismatch(broken.fault.value), seq=broken.seq)
     hashes = {start.seq: start.hash} | {entry.seq: entry.hash for entry in kept}
@@ -135,7 +137,7 @@ def check_log(
     return None
 
 
-def went_back(own: Checkpoint, remembered: Iterable[Checkpoint]) -> LogProblem | None:
+def find_rollback(own: Checkpoint, remembered: Iterable[Checkpoint]) -> LogProblem | None:
     """Whether the log whose end is `own` was rolled back: a log that only grows is never shorter later.
 
     Only trusted times are compared: these never go back.

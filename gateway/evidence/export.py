@@ -15,20 +15,20 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.config.home import Home
-from gateway.evidence.folders import VISITS
-from gateway.evidence.succession import SUCCESSION
-from gateway.protocol.hash_chain import Hidden
+from gateway.evidence.folders import VISITS_FOLDER
+from gateway.evidence.succession import SUCCESSION_FILE
+from gateway.protocol.hash_chain import HiddenBody
 from gateway.protocol.keys import PublicKey
 from gateway.storage import Store
-from gateway.storage.rows import TERMS
-from gateway.system.atomic_file import NotRegular, open_regular
+from gateway.storage.rows import TERMS_ADAPTER
+from gateway.system.atomic_file import NotRegularFile, open_regular
 
-CHUNK = 2**18  # bytes read at once
-LINES = 200  # of the log written at once: a few milliseconds
+CHUNK_BYTES = 2**18  # bytes read at once
+LINES_PER_WRITE = 200  # of the log written at once: a few milliseconds
 LAST_CHECKPOINT = "last-checkpoint.json"
 
 
-class _Outlet(io.RawIOBase):
+class _ZipBuffer(io.RawIOBase):
     """What a ZIP is written into, from where it is taken piece by piece."""
 
     def __init__(self) -> None:
@@ -48,12 +48,12 @@ class _Outlet(io.RawIOBase):
         return taken
 
 
-def name_of(home: Home, made: datetime) -> str:
+def export_name(home: Home, made: datetime) -> str:
     """Name the file, and the folder in it."""
     return f"perron-{home.box}-{made.astimezone(ZoneInfo(home.timezone)):%Y-%m-%d}"
 
 
-async def packed(  # noqa: PLR0913 - what is packed, named one by one
+async def stream_zip(  # noqa: PLR0913 - what is packed, named one by one
     home: Home, store: Store, key: PublicKey, *, made: datetime, running: frozenset[str], readme: str
 ) -> AsyncIterator[bytes]:
     """Yield the ZIP piece by piece. Visits that are `running` are left out: nothing of theirs is proven yet.
@@ -61,34 +61,34 @@ async def packed(  # noqa: PLR0913 - what is packed, named one by one
     Raises:
         OSError: a file that was begun could not be read to its end; what was yielded is no whole ZIP.
     """
-    outlet = _Outlet()
+    outlet = _ZipBuffer()
     local = made.astimezone(ZoneInfo(home.timezone))
     at = (local.year, local.month, local.day, local.hour, local.minute, local.second)
-    top = name_of(home, made)
+    top = export_name(home, made)
     with zipfile.ZipFile(outlet, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
-        for name, pieces in _papers(store, key, readme):
+        for name, pieces in _documents(store, key, readme):
             with archive.open(zipfile.ZipInfo(f"{top}/{name}", at), "w", force_zip64=True) as entry:
                 for piece in pieces:
                     entry.write(piece)
                     yield outlet.take()
                     await asyncio.sleep(0)  # the door first
-        files = [home.storage.folder / LAST_CHECKPOINT, home.storage.folder / "key" / SUCCESSION]
-        files += await asyncio.to_thread(_proofs, home.storage.folder / VISITS, running)
+        files = [home.storage.folder / LAST_CHECKPOINT, home.storage.folder / "key" / SUCCESSION_FILE]
+        files += await asyncio.to_thread(_proof_files, home.storage.folder / VISITS_FOLDER, running)
         for path in files:
             try:
                 file = await asyncio.to_thread(open_regular, path)
-            except (FileNotFoundError, NotRegular):
+            except (FileNotFoundError, NotRegularFile):
                 continue  # erased meanwhile, or never there
             with file:
                 where = f"{top}/{path.relative_to(home.storage.folder).as_posix()}"
                 with archive.open(zipfile.ZipInfo(where, at), "w", force_zip64=True) as entry:
-                    while piece := await asyncio.to_thread(file.read, CHUNK):
+                    while piece := await asyncio.to_thread(file.read, CHUNK_BYTES):
                         entry.write(piece)
                         yield outlet.take()
     yield outlet.take()
 
 
-def _proofs(films: Path, running: frozenset[str]) -> list[Path]:
+def _proof_files(films: Path, running: frozenset[str]) -> list[Path]:
     if not films.is_dir():
         return []
     return [
@@ -100,37 +100,37 @@ def _proofs(films: Path, running: frozenset[str]) -> list[Path]:
     ]
 
 
-def _papers(store: Store, key: PublicKey, readme: str) -> Iterator[tuple[str, Iterator[bytes]]]:
+def _documents(store: Store, key: PublicKey, readme: str) -> Iterator[tuple[str, Iterator[bytes]]]:
     """All that is no proof of one visit, by its name."""
     yield "README.txt", iter((readme.encode(),))
     yield "box.pub.pem", iter((key.pem,))
-    yield "people.json", _json([
+    yield "people.json", _to_json([
         {"id": one.id, "name": one.name, "role": one.role, "added": one.added.isoformat()}
         for one in store.register.people()
     ])  # fmt: skip
-    yield "permissions.json", _json([
+    yield "permissions.json", _to_json([
         {"brand": one.brand, "version": one.version, "standing": one.standing.value,
-         "terms": json.loads(TERMS.dump_json(one.terms))}
+         "terms": json.loads(TERMS_ADAPTER.dump_json(one.terms))}
         for one in store.permissions()
     ])  # fmt: skip
-    yield "log.jsonl", _log(store)
+    yield "log.jsonl", _log_lines(store)
 
 
-def _json(rows: list[Mapping[str, Any]]) -> Iterator[bytes]:
+def _to_json(rows: list[Mapping[str, Any]]) -> Iterator[bytes]:
     yield json.dumps(rows, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
-def _log(store: Store) -> Iterator[bytes]:
+def _log_lines(store: Store) -> Iterator[bytes]:
     """The hash chain: of an entry whose words were erased the digest is left."""
     lines: list[str] = []
     for entry in store.entries(upto=store.head().seq):
         said: dict[str, Any] = {"seq": entry.seq, "hash": entry.hash.hex()}
-        if isinstance(entry.body, Hidden):
+        if isinstance(entry.body, HiddenBody):
             said["digest"] = entry.body.digest.hex()
         else:
             said["body"] = json.loads(entry.body)
         lines.append(json.dumps(said, ensure_ascii=False))
-        if len(lines) == LINES:
+        if len(lines) == LINES_PER_WRITE:
             yield ("\n".join(lines) + "\n").encode()
             lines.clear()
     yield ("\n".join(lines) + "\n").encode() if lines else b""

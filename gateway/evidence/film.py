@@ -15,10 +15,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from gateway.protocol.signed_document import Hash
 
-_PIECE = 1 << 20  # bytes read at once
+_READ_BYTES = 1 << 20  # bytes read at once
 
 
-class Link(BaseModel):
+class FragmentLink(BaseModel):
     """One fragment; the first is the header, the last may be the index."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -29,7 +29,7 @@ class Link(BaseModel):
     until: AwareDatetime
 
 
-class _Start(BaseModel):
+class _SidecarStart(BaseModel):
     """What is needed of the first line."""
 
     kind: Literal["head"]
@@ -37,14 +37,14 @@ class _Start(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Links:
+class FragmentLinks:
     """A sidecar: when the film begins, and its fragments in order."""
 
     start: datetime
-    links: tuple[Link, ...]
+    links: tuple[FragmentLink, ...]
 
 
-class Change(StrEnum):
+class FilmChange(StrEnum):
     """How a film differs from what its chain says."""
 
     CHANGED = auto()
@@ -53,14 +53,14 @@ class Change(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class FilmDifference:
     """The first fragment that differs: bytes `first` up to (not including) `end`.
 
     `second` is where its pictures begin, counted from the film's first picture; None for the header and the index at
     the end, which hold none.
     """
 
-    change: Change
+    change: FilmChange
     fragment: int
     first: int
     end: int
@@ -68,18 +68,18 @@ class Difference:
     another: bool
 
 
-def read_links(sidecar: bytes) -> Links:
+def read_links(sidecar: bytes) -> FragmentLinks:
     """Read a sidecar.
 
     Raises:
         ValueError: it is none, or its fragments do not follow each other.
     """
     first, *lines = sidecar.split(b"\n")
-    start = _Start.model_validate_json(first).start
-    links: list[Link] = []
+    start = _SidecarStart.model_validate_json(first).start
+    links: list[FragmentLink] = []
     for line in lines:
         try:
-            link = Link.model_validate_json(line)
+            link = FragmentLink.model_validate_json(line)
         except ValidationError:
             continue  # holes and the end are in the manifest too
         if links and link.end_byte <= links[-1].end_byte:
@@ -87,26 +87,26 @@ def read_links(sidecar: bytes) -> Links:
         links.append(link)
     if not links:
         raise ValueError("no fragments")
-    return Links(start=start, links=tuple(links))
+    return FragmentLinks(start=start, links=tuple(links))
 
 
-def whole_hash(film: BinaryIO) -> str:
+def film_sha256(film: BinaryIO) -> str:
     """SHA-256 of all of it, in hexadecimal."""
     film.seek(0)
     whole = sha256()
-    while data := film.read(_PIECE):
+    while data := film.read(_READ_BYTES):
         whole.update(data)
     return whole.hexdigest()
 
 
-def first_difference(film: BinaryIO, links: Links) -> Difference | None:
+def first_difference(film: BinaryIO, links: FragmentLinks) -> FilmDifference | None:
     """Find the first fragment that is not what its link says, or bytes after the last; None when all agree."""
     film.seek(0)
     before, begin = bytes(32), 0
     first: tuple[int, int, int] | None = None  # number, begin, bytes that are missing
     agree = 0
     for number, link in enumerate(links.links):
-        digest, missing = _take(film, link.end_byte - begin)
+        digest, missing = _hash_next(film, link.end_byte - begin)
         if sha256(before + digest).hexdigest() == link.chain and not missing:
             agree += number > 0  # the header of two films of one camera may be the same
         elif first is None:
@@ -114,21 +114,23 @@ def first_difference(film: BinaryIO, links: Links) -> Difference | None:
         before, begin = bytes.fromhex(link.chain), link.end_byte
     if first is not None:
         number, start, missing = first
-        return Difference(
-            change=Change.CUT if missing else Change.CHANGED,
+        return FilmDifference(
+            change=FilmChange.CUT if missing else FilmChange.CHANGED,
             fragment=number,
             first=start,
             end=links.links[number].end_byte - missing,
-            second=_second(film, links, number),
+            second=_start_second(film, links, number),
             another=agree < (len(links.links) - 1) // 2 and not missing and _well_formed(film),
         )
     end = film.seek(0, 2)
     if end == begin:
         return None
-    return Difference(change=Change.LONGER, fragment=len(links.links), first=begin, end=end, second=None, another=False)
+    return FilmDifference(
+        change=FilmChange.LONGER, fragment=len(links.links), first=begin, end=end, second=None, another=False
+    )
 
 
-def _second(film: BinaryIO, links: Links, number: int) -> float | None:
+def _start_second(film: BinaryIO, links: FragmentLinks, number: int) -> float | None:
     """When a fragment's pictures begin, by the film's own times where these can be right, else by the sidecar's."""
     index = number == len(links.links) - 1 and links.links[number].until == links.links[number - 1].until
     if number == 0 or (index and _decode_time(film, links, number) is None):
@@ -143,27 +145,27 @@ def _second(film: BinaryIO, links: Links, number: int) -> float | None:
     return told if told is not None and earliest <= told <= latest else earliest
 
 
-def _film_second(film: BinaryIO, links: Links, number: int) -> float | None:
+def _film_second(film: BinaryIO, links: FragmentLinks, number: int) -> float | None:
     first, here = _decode_time(film, links, 1), _decode_time(film, links, number)
-    header = inside(_piece(film, links, 0), b"moov", b"trak", b"mdia", b"mdhd")
+    header = find_box(_read_fragment(film, links, 0), b"moov", b"trak", b"mdia", b"mdhd")
     if first is None or here is None or header is None:
         return None
     scale = int.from_bytes(header[20:24] if header[:1] == b"\1" else header[12:16], "big")
     return (here - first) / scale if scale else None
 
 
-def _decode_time(film: BinaryIO, links: Links, number: int) -> int | None:
+def _decode_time(film: BinaryIO, links: FragmentLinks, number: int) -> int | None:
     """Read `tfdt`: the fragment's first decode time, in the track's units (ISO/IEC 14496-12, 8.8.12)."""
-    told = inside(_piece(film, links, number), b"moof", b"traf", b"tfdt")
+    told = find_box(_read_fragment(film, links, number), b"moof", b"traf", b"tfdt")
     if told is None:
         return None
     return int.from_bytes(told[4:12] if told[:1] == b"\1" else told[4:8], "big")
 
 
-def _piece(film: BinaryIO, links: Links, number: int) -> bytes:
+def _read_fragment(film: BinaryIO, links: FragmentLinks, number: int) -> bytes:
     begin = links.links[number - 1].end_byte if number else 0
     film.seek(begin)
-    return film.read(min(_PIECE, links.links[number].end_byte - begin))
+    return film.read(min(_READ_BYTES, links.links[number].end_byte - begin))
 
 
 def _well_formed(film: BinaryIO) -> bool:
@@ -178,7 +180,7 @@ def _well_formed(film: BinaryIO) -> bool:
     return at == end
 
 
-def inside(data: bytes, *path: bytes) -> bytes | None:
+def find_box(data: bytes, *path: bytes) -> bytes | None:
     """The content of the first box at a path of box names; None when there is none."""
     at = 0
     while at + 8 <= len(data):
@@ -187,15 +189,15 @@ def inside(data: bytes, *path: bytes) -> bytes | None:
             return None
         if name == path[0]:
             content = data[at + 8 : at + size]
-            return inside(content, *path[1:]) if len(path) > 1 else content
+            return find_box(content, *path[1:]) if len(path) > 1 else content
         at += size
     return None
 
 
-def _take(film: BinaryIO, size: int) -> tuple[bytes, int]:
+def _hash_next(film: BinaryIO, size: int) -> tuple[bytes, int]:
     """Hash the next bytes; also how many of them are missing."""
     digest = sha256()
-    while size and (data := film.read(min(size, _PIECE))):
+    while size and (data := film.read(min(size, _READ_BYTES))):
         digest.update(data)
         size -= len(data)
     return digest.digest(), size

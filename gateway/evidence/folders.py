@@ -1,8 +1,8 @@
 """Where films and proofs lie."""
 
-VISITS = "visits"  # the folder of films and proofs, under the storage folder
+VISITS_FOLDER = "visits"  # the folder of films and proofs, under the storage folder
 
 
 def visit_folder(visit: str) -> str:
     """Where a visit's films and proof lie, under the storage folder: all its parts together."""
-    return f"{VISITS}/{visit}"
+    return f"{VISITS_FOLDER}/{visit}"

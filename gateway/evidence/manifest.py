@@ -11,23 +11,23 @@ from typing import Annotated, Literal, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from gateway.domain.visit.state import DoorResult, Outcome
-from gateway.protocol.hash_chain import Head, canonical
+from gateway.protocol.hash_chain import ChainHead, canonical_json
 from gateway.protocol.signed_document import FileName, Hash, Id, KeyText
 
-SLACK = timedelta(seconds=1)  # pictures come one by one: film that lacks less is whole
+MAX_UNDECLARED_GAP = timedelta(seconds=1)  # pictures come one by one: film that lacks less is whole
 
-Shown = Annotated[str, StringConstraints(max_length=80)]
+ShownText = Annotated[str, StringConstraints(max_length=80)]
 Last4 = Annotated[str, StringConstraints(max_length=4)]
-Reason = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_:.-]{1,80}$")]
+GapReason = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_:.-]{1,80}$")]
 
 
-class Part(BaseModel):
+class ManifestModel(BaseModel):
     """A piece of a manifest."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Span(Part):
+class FilmSpan(ManifestModel):
     """From one instant to a later one."""
 
     start: AwareDatetime
@@ -40,14 +40,14 @@ class Span(Part):
         return self
 
 
-class Hole(Span):
+class FilmGap(FilmSpan):
     """A declared hole in the film, and why; of one camera, or None: of all."""
 
     camera: FileName | None
-    why: Reason
+    why: GapReason
 
 
-class ClipRecord(Span):
+class ClipRecord(FilmSpan):
     """One film file as it was closed, and the sidecar with the hash chain of its fragments."""
 
     camera: FileName
@@ -58,40 +58,40 @@ class ClipRecord(Span):
     sidecar_sha256: Hash | None
 
 
-class Position(Part):
+class LogPosition(ManifestModel):
     """An entry's place in the log's chain."""
 
     seq: int = Field(ge=0)
     hash: Hash
 
     @property
-    def head(self) -> Head:
+    def head(self) -> ChainHead:
         """The chain as it ended here."""
-        return Head(seq=self.seq, hash=bytes.fromhex(self.hash))
+        return ChainHead(seq=self.seq, hash=bytes.fromhex(self.hash))
 
 
-class LogExtract(Part):
+class LogExtract(ManifestModel):
     """The visit's part of the log: what follows `after` up to `last`, in `file`."""
 
     file: FileName
     sha256: Hash
-    after: Position
-    last: Position
+    after: LogPosition
+    last: LogPosition
 
 
-class DeliveryFacts(Part):
+class DeliveryFacts(ManifestModel):
     """What was promised. Of codes only their last characters."""
 
     id: Annotated[str, StringConstraints(max_length=129)]  # the brand's id, a point, the brand's own id of it
     version: int
-    brand: Shown
-    carrier: Shown
-    place: Shown
-    window: Span
+    brand: ShownText
+    carrier: ShownText
+    place: ShownText
+    window: FilmSpan
     parcels: tuple[Last4, ...]
 
 
-class Manifest(Part):
+class Manifest(ManifestModel):
     """The sealed statement. Times are UTC by the box's clock; `clock_trusted` says what that was worth at sealing.
 
     `receipt_sha256` is that of the courier's receipt; None: none belongs to it. Version 1 says nothing of a receipt,
@@ -109,12 +109,12 @@ class Manifest(Part):
     delivery: DeliveryFacts | None  # None: an incident
     outcome: Outcome | None
     house: DoorResult | None
-    film: Span  # from the first event that asked for film to the end of the post-roll
+    film: FilmSpan  # from the first event that asked for film to the end of the post-roll
     cameras: tuple[FileName, ...]  # each must cover `film`, but for declared holes
     clips: tuple[ClipRecord, ...]
-    gaps: tuple[Hole, ...]
-    notes: tuple[Reason, ...]  # gaps without a time: what else is lacking
-    decisions: tuple[Position, ...]
+    gaps: tuple[FilmGap, ...]
+    notes: tuple[GapReason, ...]  # gaps without a time: what else is lacking
+    decisions: tuple[LogPosition, ...]
     log: LogExtract
     receipt_sha256: Hash | None = None
     sealed_at: AwareDatetime
@@ -145,44 +145,44 @@ class Manifest(Part):
 
     def to_json(self) -> bytes:
         """Canonical JSON: what is signed."""
-        return canonical(self.model_dump(mode="json", exclude={"receipt_sha256"} if self.version == 1 else None))
+        return canonical_json(self.model_dump(mode="json", exclude={"receipt_sha256"} if self.version == 1 else None))
 
 
 def manifest_name(part: int) -> str:
     """The manifest's file name."""
-    return _name("manifest", part, "json")
+    return _part_file_name("manifest", part, "json")
 
 
 def signature_name(part: int) -> str:
     """The signature's file name: 64 bytes, Ed25519, also for `openssl pkeyutl -verify -rawin`."""
-    return _name("manifest", part, "sig")
+    return _part_file_name("manifest", part, "sig")
 
 
 def log_name(part: int) -> str:
     """The log extract's file name."""
-    return _name("log", part, "jsonl")
+    return _part_file_name("log", part, "jsonl")
 
 
-def uncovered(
-    film: Span, *, cameras: Iterable[str], clips: Iterable[ClipRecord], gaps: Iterable[Hole]
-) -> tuple[Hole, ...]:
+def undeclared_gaps(
+    film: FilmSpan, *, cameras: Iterable[str], clips: Iterable[ClipRecord], gaps: Iterable[FilmGap]
+) -> tuple[FilmGap, ...]:
     """Where a camera's film lacks without a declared hole, in the order of time."""
     clips, gaps = tuple(clips), tuple(gaps)
-    found: list[Hole] = []
+    found: list[FilmGap] = []
     for camera in cameras:
-        spans: list[Span] = [clip for clip in clips if clip.camera == camera]
+        spans: list[FilmSpan] = [clip for clip in clips if clip.camera == camera]
         spans += [gap for gap in gaps if gap.camera in {camera, None}]
         covered = film.start
         for span in sorted(spans, key=lambda span: span.start):
-            found += _lack(camera, covered, min(span.start, film.end))
+            found += _gap(camera, covered, min(span.start, film.end))
             covered = max(covered, span.end)
-        found += _lack(camera, covered, film.end)
+        found += _gap(camera, covered, film.end)
     return tuple(sorted(found, key=lambda hole: hole.start))
 
 
-def _lack(camera: str, start: datetime, end: datetime) -> list[Hole]:
-    return [Hole(camera=camera, start=start, end=end, why="not_filmed")] if end - start > SLACK else []
+def _gap(camera: str, start: datetime, end: datetime) -> list[FilmGap]:
+    return [FilmGap(camera=camera, start=start, end=end, why="not_filmed")] if end - start > MAX_UNDECLARED_GAP else []
 
 
-def _name(stem: str, part: int, suffix: str) -> str:
+def _part_file_name(stem: str, part: int, suffix: str) -> str:
     return f"{stem}.{suffix}" if part == 1 else f"{stem}-{part}.{suffix}"

@@ -9,29 +9,29 @@ from zoneinfo import ZoneInfo
 from pydantic import AwareDatetime
 
 from gateway.domain.visit.state import Outcome
-from gateway.evidence.manifest import Last4, Shown
+from gateway.evidence.manifest import Last4, ShownText
 from gateway.protocol.keys import BoxKey
-from gateway.protocol.signed_document import UNSIGNED, FileName, Id, Signed, sign
+from gateway.protocol.signed_document import PLACEHOLDER_SIGNATURE, FileName, Id, SignedDocument, sign_document
 from gateway.system.i18n import Language, Text, _, pgettext
 
-RECEIPT = "receipt.json"  # its file in the visit's folder
+RECEIPT_FILE = "receipt.json"  # its file in the visit's folder
 
 
-class Receipt(Signed):
+class CourierReceipt(SignedDocument):
     """Times are to the minute: enough for a dispute, too little to follow a person. `left`: None if never seen out."""
 
     kind: Literal["perron receipt 1"] = "perron receipt 1"
     box: Id
     visit: FileName
-    entrance: Shown
-    carrier: Shown
+    entrance: ShownText
+    carrier: ShownText
     parcels: tuple[Last4, ...]
     outcome: Outcome
     came: AwareDatetime
     left: AwareDatetime | None
 
 
-OUTCOMES: Mapping[Outcome, Text] = MappingProxyType({
+OUTCOME_TEXTS: Mapping[Outcome, Text] = MappingProxyType({
     Outcome.DELIVERED: _("delivered"),
     Outcome.PARTLY_DELIVERED: _("partly delivered"),
     Outcome.NOT_DELIVERED: _("not delivered"),
@@ -46,7 +46,7 @@ _TEXT = _(
 )
 
 
-def receipt(  # noqa: PLR0913 - one argument a line of the receipt
+def issue_receipt(  # noqa: PLR0913 - one argument a line of the receipt
     *,
     box: str,
     visit: str,
@@ -57,9 +57,9 @@ def receipt(  # noqa: PLR0913 - one argument a line of the receipt
     came: datetime,
     left: datetime | None,
     key: BoxKey,
-) -> Receipt:
+) -> CourierReceipt:
     """Sign a receipt. `parcels` are the parcels' last characters (`keys.last4`); seconds are cut off."""
-    unsigned = Receipt(
+    unsigned = CourierReceipt(
         box=box,
         visit=visit,
         entrance=entrance,
@@ -69,12 +69,12 @@ def receipt(  # noqa: PLR0913 - one argument a line of the receipt
         came=came.replace(second=0, microsecond=0),
         left=None if left is None else left.replace(second=0, microsecond=0),
         key=key.public.text,
-        signature=UNSIGNED,
+        signature=PLACEHOLDER_SIGNATURE,
     )
-    return sign(unsigned, key)
+    return sign_document(unsigned, key)
 
 
-def text(issued: Receipt, *, language: Language, zone: ZoneInfo, fingerprint: str) -> str:
+def receipt_text(issued: CourierReceipt, *, language: Language, zone: ZoneInfo, fingerprint: str) -> str:
     """The receipt for people, in the house's time."""
     came = issued.came.astimezone(zone)
     left = None if issued.left is None else issued.left.astimezone(zone)
@@ -86,7 +86,7 @@ def text(issued: Receipt, *, language: Language, zone: ZoneInfo, fingerprint: st
         came=came.strftime("%H:%M"),
         left="-" if left is None else left.strftime("%H:%M"),
         parcels=", ".join(f"…{last}" for last in issued.parcels) or "-",
-        outcome=OUTCOMES[issued.outcome],
+        outcome=OUTCOME_TEXTS[issued.outcome],
         visit=issued.visit,
         fingerprint=fingerprint,
     )

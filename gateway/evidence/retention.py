@@ -14,20 +14,20 @@ from pydantic import AwareDatetime, StringConstraints
 
 from gateway.domain.visit.state import Now
 from gateway.evidence.checkpoint import SealedPart
-from gateway.evidence.succession import SUCCESSION
+from gateway.evidence.succession import SUCCESSION_FILE
 from gateway.protocol.keys import BoxKey, PublicKey
-from gateway.protocol.signed_document import UNSIGNED, FileName, Id, Signed, sign
-from gateway.system.atomic_file import NotRegular, TooLarge, read_regular, sync_folder, write_whole
+from gateway.protocol.signed_document import PLACEHOLDER_SIGNATURE, FileName, Id, SignedDocument, sign_document
+from gateway.system.atomic_file import FileTooLarge, NotRegularFile, read_regular, sync_folder, write_whole
 
-LONGEST = timedelta(days=30)
-TOMBSTONE = "erased.json"
+MAX_RETENTION = timedelta(days=30)
+TOMBSTONE_FILE = "erased.json"
 
-_LARGEST = 2**20  # bytes of a tombstone
-_STATEMENTS = re.compile(r"(manifest(-\d+)?\.(json|sig)|log(-\d+)?\.jsonl|receipt(-\d+)?\.json)")
+_MAX_TOMBSTONE_BYTES = 2**20  # bytes of a tombstone
+_STATEMENT_FILES = re.compile(r"(manifest(-\d+)?\.(json|sig)|log(-\d+)?\.jsonl|receipt(-\d+)?\.json)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class FilmedVisit:
     """A visit with films on disk. `ended`: when its last film ended, None while one runs; `held`: why, if it is."""
 
     visit: str
@@ -36,14 +36,14 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class ErasureRefusal:
     """Why a visit is not erased."""
 
     why: Literal["held", "running"]
     reason: str = ""  # the owner's reason for holding it
 
 
-class Tombstone(Signed):
+class Tombstone(SignedDocument):
     """The box erased this visit. `parts`: the manifests that were sealed; `who` asked, or "retention"."""
 
     kind: Literal["perron tombstone 1"] = "perron tombstone 1"
@@ -55,19 +55,19 @@ class Tombstone(Signed):
     who: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9 @._-]{1,80}$")]
 
 
-def must_go(kept: Iterable[Kept], *, now: Now, days: int) -> tuple[str, ...]:
+def overdue_visits(kept: Iterable[FilmedVisit], *, now: Now, days: int) -> tuple[str, ...]:
     """Which visits' films have had their time, the oldest first: at most 30 days, never one that is held or runs.
 
     While the clock is not trusted nothing goes: a wrong clock must not erase evidence.
     """
     if not now.trusted:
         return ()
-    until = now.utc - min(timedelta(days=days), LONGEST)
+    until = now.utc - min(timedelta(days=days), MAX_RETENTION)
     gone = [(one.ended, one.visit) for one in kept if one.held is None and one.ended is not None and one.ended <= until]
     return tuple(visit for _, visit in sorted(gone))
 
 
-def forgotten(films: Path, known: Container[str], *, now: Now, days: int) -> tuple[Path, ...]:
+def orphaned_films(films: Path, known: Container[str], *, now: Now, days: int) -> tuple[Path, ...]:
     """Film files whose visit is not `known` and that nobody wrote to for so long that their time is over.
 
     A disk that was full may have kept their visit out of the store: nobody must stay filmed for ever by that.
@@ -77,28 +77,28 @@ def forgotten(films: Path, known: Container[str], *, now: Now, days: int) -> tup
     """
     if not now.trusted or not films.is_dir():
         return ()
-    until = (now.utc - min(timedelta(days=days), LONGEST)).timestamp()
+    until = (now.utc - min(timedelta(days=days), MAX_RETENTION)).timestamp()
     return tuple(
         path
         for folder in sorted(films.iterdir())
         if folder.name not in known and folder.is_dir() and not folder.is_symlink()
         for path in sorted(folder.iterdir())
-        if not _STATEMENTS.fullmatch(path.name)
-        and path.name not in (TOMBSTONE, SUCCESSION)
+        if not _STATEMENT_FILES.fullmatch(path.name)
+        and path.name not in (TOMBSTONE_FILE, SUCCESSION_FILE)
         and path.lstat().st_mtime <= until
     )
 
 
-def may_go(one: Kept) -> Refused | None:
+def erasure_refusal(one: FilmedVisit) -> ErasureRefusal | None:
     """Whether a visit may be erased on request: in its time or not, unless it is held or still runs."""
     if one.ended is None:
-        return Refused(why="running")
+        return ErasureRefusal(why="running")
     if one.held is not None:
-        return Refused(why="held", reason=one.held)
+        return ErasureRefusal(why="held", reason=one.held)
     return None
 
 
-def erase(folder: Path, one: Kept, stone: Tombstone) -> Tombstone | Refused:
+def erase_folder(folder: Path, one: FilmedVisit, stone: Tombstone) -> Tombstone | ErasureRefusal:
     """Write the tombstone, then delete: after a crash, do it again with the same or another stone and it ends the same.
 
     On request everything goes but the tombstone. When its time is over the films and their chains go; what was decided
@@ -108,32 +108,34 @@ def erase(folder: Path, one: Kept, stone: Tombstone) -> Tombstone | Refused:
         OSError: something could not be written or deleted; erase again.
         ValueError: the folder holds a folder, so it is none of ours.
     """
-    refused = may_go(one)
+    refused = erasure_refusal(one)
     if refused is not None:
         return refused
     for path in folder.iterdir():
         if path.is_dir() and not path.is_symlink():
             raise ValueError(f"{path.name} is a folder")
-    valid = _standing(folder, stone) or stone
+    valid = _existing_tombstone(folder, stone) or stone
     if valid is stone:
-        write_whole(folder / TOMBSTONE, stone.to_json())
+        write_whole(folder / TOMBSTONE_FILE, stone.to_json())
     for path in sorted(folder.iterdir()):
-        if goes(path.name, valid):
+        if is_erased_by(path.name, valid):
             path.unlink()  # a link goes itself, not what it points to
     sync_folder(folder)
     return valid
 
 
-def goes(name: str, stone: Tombstone) -> bool:
+def is_erased_by(name: str, stone: Tombstone) -> bool:
     """Whether a file of the visit's folder goes under this tombstone."""
-    return name not in (TOMBSTONE, SUCCESSION) and not (stone.why == "retention" and _STATEMENTS.fullmatch(name))
+    return name not in (TOMBSTONE_FILE, SUCCESSION_FILE) and not (
+        stone.why == "retention" and _STATEMENT_FILES.fullmatch(name)
+    )
 
 
-def _standing(folder: Path, stone: Tombstone) -> Tombstone | None:
+def _existing_tombstone(folder: Path, stone: Tombstone) -> Tombstone | None:
     """A tombstone of ours that already says as much as `stone`."""
     try:
         standing = read_tombstone(folder)
-    except (ValueError, NotRegular, TooLarge):
+    except (ValueError, NotRegularFile, FileTooLarge):
         return None
     if standing is None or not standing.is_signed_by(PublicKey.from_text(stone.key)):
         return None
@@ -141,7 +143,7 @@ def _standing(folder: Path, stone: Tombstone) -> Tombstone | None:
     return standing if says_it else None
 
 
-def tombstone(  # noqa: PLR0913 - a signed statement says who, what, when and why
+def sign_tombstone(  # noqa: PLR0913 - a signed statement says who, what, when and why
     *,
     box: str,
     visit: str,
@@ -153,9 +155,9 @@ def tombstone(  # noqa: PLR0913 - a signed statement says who, what, when and wh
 ) -> Tombstone:
     """Sign an erasure."""
     unsigned = Tombstone(
-        box=box, visit=visit, parts=parts, at=at, why=why, who=who, key=key.public.text, signature=UNSIGNED
+        box=box, visit=visit, parts=parts, at=at, why=why, who=who, key=key.public.text, signature=PLACEHOLDER_SIGNATURE
     )
-    return sign(unsigned, key)
+    return sign_document(unsigned, key)
 
 
 def read_tombstone(folder: Path) -> Tombstone | None:
@@ -166,6 +168,6 @@ def read_tombstone(folder: Path) -> Tombstone | None:
         OSError: it cannot be read.
     """
     try:
-        return Tombstone.from_json(read_regular(folder / TOMBSTONE, at_most=_LARGEST))
+        return Tombstone.from_json(read_regular(folder / TOMBSTONE_FILE, at_most=_MAX_TOMBSTONE_BYTES))
     except FileNotFoundError:
         return None

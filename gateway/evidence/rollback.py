@@ -24,26 +24,26 @@ import structlog
 
 from gateway.domain.visit.state import Now
 from gateway.evidence import succession
-from gateway.evidence.checkpoint import Checkpoint, checkpoint
+from gateway.evidence.checkpoint import Checkpoint, sign_checkpoint
 from gateway.evidence.manifest import Manifest
-from gateway.protocol.hash_chain import GENESIS, Head
-from gateway.protocol.key_succession import Line
-from gateway.protocol.keys import BoxKey, KeyDamaged, KeyGone, KeyUnusable, PublicKey, set_aside
-from gateway.storage.doubts import Known, doubted, read
+from gateway.protocol.hash_chain import GENESIS, ChainHead
+from gateway.protocol.key_succession import KeyHistory
+from gateway.protocol.keys import BoxKey, KeyDamaged, KeyMissing, KeyUnusable, PublicKey, set_aside
+from gateway.storage.doubts import StoreCondition, doubt_at, open_read_only
 from gateway.system.atomic_file import read_regular, write_whole
 
-LAST_CHECKPOINT = "last-checkpoint.json"
-STORE = "perron.sqlite3"
-KEYS = "key"  # the folder of the box's keys, under the storage folder
-PROOFS = "visits"  # the folder of films and proofs, under the storage folder
-MAX_PROOFS = 500  # that are compared at a start, the newest: about half a second on a small box
+MARK_FILE = "last-checkpoint.json"
+STORE_FILE = "perron.sqlite3"
+KEYS_FOLDER = "key"  # the folder of the box's keys, under the storage folder
+PROOFS_FOLDER = "visits"  # the folder of films and proofs, under the storage folder
+MAX_COMPARED_PROOFS = 500  # that are compared at a start, the newest: about half a second on a small box
 MAX_MANIFEST_BYTES = 1_048_576
-_LARGEST = 65_536  # bytes of a mark: a hundred times what one has
+_MAX_MARK_BYTES = 65_536  # bytes of a mark: a hundred times what one has
 
 log = structlog.get_logger(__name__)
 
 
-class Doubt(StrEnum):
+class StoreDoubt(StrEnum):
     """Why a store may not be the one that the box used last."""
 
     ROLLED_BACK = auto()  # its log lacks the entry that the mark names
@@ -57,37 +57,37 @@ class Doubt(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
+class SealedProof:
     """A proof's visit, and the last entry of the log when the box sealed it."""
 
     visit: str
-    head: Head
+    head: ChainHead
 
 
-def sealed(folder: Path, kin: Collection[PublicKey]) -> tuple[Sealed, ...]:
+def read_sealed_proofs(folder: Path, kin: Collection[PublicKey]) -> tuple[SealedProof, ...]:
     """Read the newest proofs in a storage folder. Proofs that none of these keys signed are ignored."""
     found = []
-    for manifest in _newest(folder / PROOFS):
+    for manifest in _newest_manifests(folder / PROOFS_FOLDER):
         try:
             data = read_regular(manifest, at_most=MAX_MANIFEST_BYTES)
             signature = read_regular(manifest.with_suffix(".sig"), at_most=64)
             if any(key.verifies(signature, data) for key in kin):
                 said = Manifest.from_json(data)
-                found.append(Sealed(said.visit, said.log.last.head))
+                found.append(SealedProof(said.visit, said.log.last.head))
         except (OSError, ValueError):  # no proof: `perron verify` says what is wrong with it
             continue
     return tuple(found)
 
 
-def _newest(visits: Path) -> list[Path]:
+def _newest_manifests(visits: Path) -> list[Path]:
     try:
         changed = [(path.stat().st_mtime_ns, path) for path in visits.glob("*/manifest*.json")]
     except OSError:
         return []
-    return [path for _, path in sorted(changed, reverse=True)[:MAX_PROOFS]]
+    return [path for _, path in sorted(changed, reverse=True)[:MAX_COMPARED_PROOFS]]
 
 
-def strange(proofs: Sequence[Sealed], store: "Log", acknowledged: Collection[str]) -> tuple[str, ...]:
+def foreign_visits(proofs: Sequence[SealedProof], store: "LogReader", acknowledged: Collection[str]) -> tuple[str, ...]:
     """Return the visits whose proofs name a log entry that the store lacks, except the `acknowledged` ones."""
     return tuple(
         sorted({
@@ -97,7 +97,7 @@ def strange(proofs: Sequence[Sealed], store: "Log", acknowledged: Collection[str
     )  # fmt: skip
 
 
-class Log(Protocol):
+class LogReader(Protocol):
     """The part of the store that is compared with the mark."""
 
     def hash_at(self, seq: int) -> bytes | None:
@@ -105,7 +105,7 @@ class Log(Protocol):
         ...
 
 
-class Marks:
+class MarkWriter:
     """Writes the mark, from the store's thread and from others. `held`: it must stay as it is for now.
 
     `reached` is called with the name of each point at which a test may end the process.
@@ -120,23 +120,23 @@ class Marks:
         held: Callable[[], bool] = lambda: False,
         reached: Callable[[str], None] = lambda _point: None,
     ) -> None:
-        self._file = folder / LAST_CHECKPOINT
-        self._box, self._key, self._held, self._reached = box, key, held, reached
+        self._file = folder / MARK_FILE
+        self._box, self._key, self._is_held, self._crash_point = box, key, held, reached
         self._lock = threading.Lock()
         self._seq = -1  # the entry that the mark names, once one was written
 
-    def write(self, head: Head, now: Now) -> bool:
+    def write(self, head: ChainHead, now: Now) -> bool:
         """Write durably that the log has come so far; False: the disk did not take it, and what stood there still does.
 
         A mark that is newer already stays.
         """
-        self._reached("before-mark")
+        self._crash_point("before-mark")
         try:
-            kept = self.keep(checkpoint(head, box=self._box, now=now, key=self._key))
+            kept = self.keep(sign_checkpoint(head, box=self._box, now=now, key=self._key))
         except OSError as failure:
             log.error("mark_not_written", file=str(self._file), why=str(failure))
             return False
-        self._reached("after-mark")
+        self._crash_point("after-mark")
         return kept
 
     def keep(self, signed: Checkpoint) -> bool:
@@ -146,7 +146,7 @@ class Marks:
             OSError: the disk did not take it.
         """
         with self._lock:
-            if self._held():
+            if self._is_held():
                 return False
             if signed.seq >= self._seq:
                 write_whole(self._file, signed.to_json())
@@ -154,7 +154,7 @@ class Marks:
         return True
 
 
-def own_key(folder: Path) -> tuple[BoxKey, Line, Doubt | None]:
+def load_own_key(folder: Path) -> tuple[BoxKey, KeyHistory, StoreDoubt | None]:
     """Load the box's key and the line of those before it. A box without a store makes its first one.
 
     Where a box that has a store has lost its key, a new one is made, and the doubt says so. What is left of the old
@@ -164,61 +164,66 @@ def own_key(folder: Path) -> tuple[BoxKey, Line, Doubt | None]:
         KeyUnusable: others may read the key, or a new box finds a damaged one.
         OSError: the folder cannot be read or written.
     """
-    keys, used = folder / KEYS, (folder / STORE).exists()
-    doubt: Doubt | None = None
+    keys, used = folder / KEYS_FOLDER, (folder / STORE_FILE).exists()
+    doubt: StoreDoubt | None = None
     try:
-        line = succession.line_in(keys)
+        line = succession.read_key_history(keys)
     except ValueError:
-        doubt, line = Doubt.LINE_DAMAGED, Line()
+        doubt, line = StoreDoubt.LINE_DAMAGED, KeyHistory()
     try:
         key = BoxKey.load(keys)
-    except KeyGone:
-        key, doubt = None, Doubt.KEY_LOST
+    except KeyMissing:
+        key, doubt = None, StoreDoubt.KEY_LOST
     except KeyDamaged:
         if not used:
             raise
-        key, doubt = None, Doubt.KEY_DAMAGED
+        key, doubt = None, StoreDoubt.KEY_DAMAGED
     if doubt is not None or (key is not None and line.steps and key.public not in line.keys):
-        line = Line()
+        line = KeyHistory()
         if used:
-            set_aside(keys, succession.SUCCESSION, *(() if key is not None else succession.FILES))
+            set_aside(keys, succession.SUCCESSION_FILE, *(() if key is not None else succession.KEY_FILES))
     if key is None:
         key = BoxKey.at(keys)
         log.warning("key_made", fingerprint=key.public.fingerprint)
     return key, line, doubt if used else None
 
 
-def examine(  # noqa: PLR0913, PLR0917 - a store and all that it is compared with
-    file: Path, store: Log, found: Known, key: PublicKey, line: Line, proofs: Sequence[Sealed] = ()
-) -> Doubt | None:
+def find_doubt(  # noqa: PLR0913, PLR0917 - a store and all that it is compared with
+    file: Path,
+    store: LogReader,
+    found: StoreCondition,
+    key: PublicKey,
+    line: KeyHistory,
+    proofs: Sequence[SealedProof] = (),
+) -> StoreDoubt | None:
     """Compare a store with the mark in `file`; None: it is the one that the box used last, as far as can be known.
 
-    `line` is that of the box's keys: one of before may have signed the mark. `proofs`: what `sealed` found.
+    `line` is that of the box's keys: one of before may have signed the mark. `proofs`: what `read_sealed_proofs` found.
     """
     kin = line.kin(key)
     if found.signer is not None and found.signer not in {one.text for one in kin}:
-        return Doubt.KEY_FOREIGN
+        return StoreDoubt.KEY_FOREIGN
     try:
-        last = Checkpoint.from_json(read_regular(file, at_most=_LARGEST))
+        last = Checkpoint.from_json(read_regular(file, at_most=_MAX_MARK_BYTES))
         intact = last.is_signed_by(PublicKey.from_text(last.key))
     except FileNotFoundError:
-        if strange(proofs, store, found.strange):
-            return Doubt.ROLLED_BACK
-        return Doubt.MARK_MISSING if found.mark_due else None
+        if foreign_visits(proofs, store, found.strange):
+            return StoreDoubt.ROLLED_BACK
+        return StoreDoubt.MARK_MISSING if found.mark_due else None
     except (OSError, ValueError):
-        return Doubt.MARK_DAMAGED
+        return StoreDoubt.MARK_DAMAGED
     if not intact:
-        return Doubt.MARK_DAMAGED
+        return StoreDoubt.MARK_DAMAGED
     if not any(last.is_signed_by(one) for one in kin):
-        return Doubt.MARK_FOREIGN
+        return StoreDoubt.MARK_FOREIGN
     there = GENESIS if last.seq == 0 else store.hash_at(last.seq)
-    if there == last.head.hash and not strange(proofs, store, found.strange):
+    if there == last.head.hash and not foreign_visits(proofs, store, found.strange):
         return None
-    return Doubt.ROLLED_BACK
+    return StoreDoubt.ROLLED_BACK
 
 
-def standing(folder: Path, entrances: Collection[str]) -> str | None:
-    """Why the store in `folder` is in doubt, told from beside a gateway; a word of `Doubt`, or None.
+def current_doubt(folder: Path, entrances: Collection[str]) -> str | None:
+    """Why the store in `folder` is in doubt, told from beside a gateway; a word of `StoreDoubt`, or None.
 
     It is what the next start would find, or what the last one found and nobody has acknowledged at these entrances.
 
@@ -226,20 +231,20 @@ def standing(folder: Path, entrances: Collection[str]) -> str | None:
         KeyUnusable: others may read the key.
         OSError: store or key cannot be read.
     """
-    keys = folder / KEYS
+    keys = folder / KEYS_FOLDER
     try:
-        key, line = BoxKey.load(keys).public, succession.line_in(keys)
-    except KeyGone:
-        return Doubt.KEY_LOST
+        key, line = BoxKey.load(keys).public, succession.read_key_history(keys)
+    except KeyMissing:
+        return StoreDoubt.KEY_LOST
     except KeyDamaged:
-        return Doubt.KEY_DAMAGED
+        return StoreDoubt.KEY_DAMAGED
     except KeyUnusable:
         raise
     except ValueError:
-        return Doubt.LINE_DAMAGED
-    with read(folder / STORE) as seen:
+        return StoreDoubt.LINE_DAMAGED
+    with open_read_only(folder / STORE_FILE) as seen:
         if seen is None:
             return None  # an older program's: the next start brings it up to date
         known, log_of_it = seen
-        doubt = examine(folder / LAST_CHECKPOINT, log_of_it, known, key, line, sealed(folder, line.kin(key)))
-        return doubted(known, entrances) if doubt is None else doubt
+        doubt = find_doubt(folder / MARK_FILE, log_of_it, known, key, line, read_sealed_proofs(folder, line.kin(key)))
+        return doubt_at(known, entrances) if doubt is None else doubt

@@ -7,33 +7,33 @@ from hashlib import sha256
 from pathlib import Path
 
 from gateway.domain.visit.state import DoorResult, Now, Outcome
-from gateway.evidence.checkpoint import Checkpoint, SealedPart, checkpoint
+from gateway.evidence.checkpoint import Checkpoint, SealedPart, sign_checkpoint
 from gateway.evidence.extract import write_extract
 from gateway.evidence.manifest import (
     ClipRecord,
     DeliveryFacts,
-    Hole,
+    FilmGap,
+    FilmSpan,
     LogExtract,
+    LogPosition,
     Manifest,
-    Position,
-    Span,
     log_name,
     manifest_name,
     signature_name,
-    uncovered,
+    undeclared_gaps,
 )
-from gateway.evidence.receipt import RECEIPT
-from gateway.protocol.hash_chain import Entry, Head, Hidden, check
+from gateway.evidence.receipt import RECEIPT_FILE
+from gateway.protocol.hash_chain import ChainEntry, ChainHead, HiddenBody, find_break
 from gateway.protocol.keys import BoxKey
-from gateway.system.atomic_file import NotRegular, TooLarge, open_regular, read_regular, write_whole
+from gateway.system.atomic_file import FileTooLarge, NotRegularFile, open_regular, read_regular, write_whole
 
-LARGEST_MANIFEST = 4 * 2**20  # bytes
-LARGEST_LOG = 64 * 2**20
-LARGEST_SIDECAR = 64 * 2**20
+MAX_MANIFEST_BYTES = 4 * 2**20  # bytes
+MAX_LOG_BYTES = 64 * 2**20
+MAX_SIDECAR_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Film:
+class FilmFile:
     """A closed film file in the visit's folder, as the video process hashed it."""
 
     camera: str
@@ -45,7 +45,7 @@ class Film:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
+class ManifestDraft:
     """What is to be sealed. `span` is the time that every camera should have filmed.
 
     `gaps` are all holes that are known: within films, before, between and after them. `notes` are short words
@@ -59,16 +59,16 @@ class Draft:
     delivery: DeliveryFacts | None
     outcome: Outcome | None
     house: DoorResult | None
-    span: Span
+    span: FilmSpan
     cameras: tuple[str, ...]
-    films: tuple[Film, ...]
-    gaps: tuple[Hole, ...] = ()
+    films: tuple[FilmFile, ...]
+    gaps: tuple[FilmGap, ...] = ()
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proof:
-    """A sealed part. `fresh` is False when it was sealed before; `checkpoint` is for the owner's phone."""
+class PartProof:
+    """A sealed part. `fresh` is False when it was sealed before; `sign_checkpoint` is for the owner's phone."""
 
     manifest: Manifest
     sealed: SealedPart
@@ -77,18 +77,18 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waits:
+class EarlierPartUnsealed:
     """This part names the one before, which is not sealed yet."""
 
     part: int
 
 
-def seal(  # noqa: PLR0913 - the draft, the log and the key are three things
-    folder: Path, draft: Draft, *, after: Head, entries: Sequence[Entry], now: Now, key: BoxKey
-) -> Proof | Waits:
+def seal_part(  # noqa: PLR0913 - the draft, the log and the key are three things
+    folder: Path, draft: ManifestDraft, *, after: ChainHead, entries: Sequence[ChainEntry], now: Now, key: BoxKey
+) -> PartProof | EarlierPartUnsealed:
     """Write log extract, signature and manifest into the visit's folder, in this order, each durably.
 
-    `entries` follow `after` in the log without a hole, `Hidden` where they are not this visit's (`chain.hide`).
+    `entries` follow `after` in the log without a hole, `HiddenBody` where they are not this visit's (`chain.hide`).
     A part that is sealed already is returned as it is; what a crash left half done is done anew. What the films do not
     cover and nobody declared is declared here: `not_filmed`, or `film_lost` where a file is gone.
 
@@ -102,10 +102,10 @@ def seal(  # noqa: PLR0913 - the draft, the log and the key are three things
     previous: bytes | None = None
     if draft.part > 1:
         try:
-            previous = read_regular(folder / manifest_name(draft.part - 1), at_most=LARGEST_MANIFEST)
+            previous = read_regular(folder / manifest_name(draft.part - 1), at_most=MAX_MANIFEST_BYTES)
         except FileNotFoundError:
-            return Waits(part=draft.part - 1)
-    end = checkpoint(_end(after, entries), box=draft.box, now=now, key=key)
+            return EarlierPartUnsealed(part=draft.part - 1)
+    end = sign_checkpoint(_log_end(after, entries), box=draft.box, now=now, key=key)
     log = write_extract(after, entries, end)
     clips, lost = _clips(folder, draft)
     gaps = (*draft.gaps, *lost)
@@ -122,16 +122,16 @@ def seal(  # noqa: PLR0913 - the draft, the log and the key are three things
         film=draft.span,
         cameras=draft.cameras,
         clips=clips,
-        gaps=(*gaps, *uncovered(draft.span, cameras=draft.cameras, clips=clips, gaps=gaps)),
+        gaps=(*gaps, *undeclared_gaps(draft.span, cameras=draft.cameras, clips=clips, gaps=gaps)),
         notes=draft.notes,
-        decisions=tuple(_position(entry) for entry in entries if not isinstance(entry.body, Hidden)),
+        decisions=tuple(_position(entry) for entry in entries if not isinstance(entry.body, HiddenBody)),
         log=LogExtract(
             file=log_name(draft.part),
             sha256=sha256(log).hexdigest(),
-            after=Position(seq=after.seq, hash=after.hash.hex()),
-            last=Position(seq=end.seq, hash=end.hash),
+            after=LogPosition(seq=after.seq, hash=after.hash.hex()),
+            last=LogPosition(seq=end.seq, hash=end.hash),
         ),
-        receipt_sha256=_receipt(folder) if draft.part == 1 else None,
+        receipt_sha256=_receipt_sha256(folder) if draft.part == 1 else None,
         sealed_at=now.utc,
         clock_trusted=now.trusted,
     )
@@ -142,39 +142,39 @@ def seal(  # noqa: PLR0913 - the draft, the log and the key are three things
     return _proof(manifest, data, key, fresh=True)
 
 
-def _receipt(folder: Path) -> str | None:
+def _receipt_sha256(folder: Path) -> str | None:
     """The SHA-256 of the courier's receipt, which is written before its part is sealed."""
     try:
-        return sha256(read_regular(folder / RECEIPT, at_most=LARGEST_MANIFEST)).hexdigest()
+        return sha256(read_regular(folder / RECEIPT_FILE, at_most=MAX_MANIFEST_BYTES)).hexdigest()
     except FileNotFoundError:
         return None
 
 
-def _end(after: Head, entries: Sequence[Entry]) -> Head:
-    broken = check(entries, after=after)
+def _log_end(after: ChainHead, entries: Sequence[ChainEntry]) -> ChainHead:
+    broken = find_break(entries, after=after)
     if broken is not None:
         raise ValueError(f"the log is broken at entry {broken.seq}: {broken.fault}")
-    return Head(seq=entries[-1].seq, hash=entries[-1].hash) if entries else after
+    return ChainHead(seq=entries[-1].seq, hash=entries[-1].hash) if entries else after
 
 
-def _position(entry: Entry) -> Position:
-    return Position(seq=entry.seq, hash=entry.hash.hex())
+def _position(entry: ChainEntry) -> LogPosition:
+    return LogPosition(seq=entry.seq, hash=entry.hash.hex())
 
 
-def _clips(folder: Path, draft: Draft) -> tuple[tuple[ClipRecord, ...], tuple[Hole, ...]]:
+def _clips(folder: Path, draft: ManifestDraft) -> tuple[tuple[ClipRecord, ...], tuple[FilmGap, ...]]:
     """Record the films that are there, and declare those that are gone."""
     clips: list[ClipRecord] = []
-    lost: list[Hole] = []
+    lost: list[FilmGap] = []
     for film in draft.films:
         try:
             open_regular(folder / film.file).close()
-        except (FileNotFoundError, NotRegular):
-            lost.append(Hole(camera=film.camera, start=film.start, end=film.end, why="film_lost"))
+        except (FileNotFoundError, NotRegularFile):
+            lost.append(FilmGap(camera=film.camera, start=film.start, end=film.end, why="film_lost"))
             continue
         sidecar = film.file.removesuffix(".mp4") + ".jsonl"
         try:
-            links = read_regular(folder / sidecar, at_most=LARGEST_SIDECAR)
-        except (FileNotFoundError, NotRegular, TooLarge):
+            links = read_regular(folder / sidecar, at_most=MAX_SIDECAR_BYTES)
+        except (FileNotFoundError, NotRegularFile, FileTooLarge):
             links = None
         clips.append(
             ClipRecord(
@@ -191,12 +191,12 @@ def _clips(folder: Path, draft: Draft) -> tuple[tuple[ClipRecord, ...], tuple[Ho
     return tuple(clips), tuple(lost)
 
 
-def _sealed_before(folder: Path, draft: Draft, key: BoxKey) -> Proof | None:
+def _sealed_before(folder: Path, draft: ManifestDraft, key: BoxKey) -> PartProof | None:
     """The proof that stands there already. What is not ours or not whole is none: it will be written anew."""
     try:
-        data = read_regular(folder / manifest_name(draft.part), at_most=LARGEST_MANIFEST)
+        data = read_regular(folder / manifest_name(draft.part), at_most=MAX_MANIFEST_BYTES)
         signature = read_regular(folder / signature_name(draft.part), at_most=64)
-    except (FileNotFoundError, NotRegular, TooLarge):
+    except (FileNotFoundError, NotRegularFile, FileTooLarge):
         return None
     if not key.public.verifies(signature, data):
         return None
@@ -206,12 +206,12 @@ def _sealed_before(folder: Path, draft: Draft, key: BoxKey) -> Proof | None:
     return _proof(manifest, data, key, fresh=False)
 
 
-def _proof(manifest: Manifest, data: bytes, key: BoxKey, *, fresh: bool) -> Proof:
+def _proof(manifest: Manifest, data: bytes, key: BoxKey, *, fresh: bool) -> PartProof:
     sealed = SealedPart(visit=manifest.visit, part=manifest.part, manifest_sha256=sha256(data).hexdigest())
     now = Now(utc=manifest.sealed_at, trusted=manifest.clock_trusted, mono=0)
-    return Proof(
+    return PartProof(
         manifest=manifest,
         sealed=sealed,
-        checkpoint=checkpoint(manifest.log.last.head, box=manifest.box, now=now, key=key, sealed=sealed),
+        checkpoint=sign_checkpoint(manifest.log.last.head, box=manifest.box, now=now, key=key, sealed=sealed),
         fresh=fresh,
     )

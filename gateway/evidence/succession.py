@@ -11,17 +11,22 @@ from base64 import b64encode
 from pathlib import Path
 
 from gateway.domain.visit.state import Now
-from gateway.protocol.key_succession import LARGEST, Line, Succession
-from gateway.protocol.keys import PRIVATE, PUBLIC, BoxKey, KeyUnusable, PublicKey
-from gateway.protocol.signed_document import UNSIGNED, sign
+from gateway.protocol.key_succession import MAX_HISTORY_BYTES, KeyHistory, KeySuccession
+from gateway.protocol.keys import PRIVATE_KEY_FILE, PUBLIC_KEY_FILE, BoxKey, KeyUnusable, PublicKey
+from gateway.protocol.signed_document import PLACEHOLDER_SIGNATURE, sign_document
 from gateway.system.atomic_file import read_regular, sync_folder, write_whole
 
-SUCCESSION = "succession.jsonl"  # beside the key, and in the folder of a visit
-NEXT_KEY, NEXT = "next.key.pem", "next"
-FILES = (PRIVATE, PUBLIC, NEXT, NEXT_KEY)  # of the present key and of one that was prepared to follow it
+SUCCESSION_FILE = "succession.jsonl"  # beside the key, and in the folder of a visit
+NEXT_KEY_FILE, NEXT_MARKER_FILE = "next.key.pem", "next"
+KEY_FILES = (
+    PRIVATE_KEY_FILE,
+    PUBLIC_KEY_FILE,
+    NEXT_MARKER_FILE,
+    NEXT_KEY_FILE,
+)  # of the present key and of one that was prepared to follow it
 
 
-def line_in(folder: Path) -> Line:
+def read_key_history(folder: Path) -> KeyHistory:
     """Read the line that lies in a folder; an empty one where there is none.
 
     Raises:
@@ -29,23 +34,23 @@ def line_in(folder: Path) -> Line:
         OSError: it cannot be read.
     """
     try:
-        return Line.read(read_regular(folder / SUCCESSION, at_most=LARGEST))
+        return KeyHistory.read(read_regular(folder / SUCCESSION_FILE, at_most=MAX_HISTORY_BYTES))
     except FileNotFoundError:
-        return Line()
+        return KeyHistory()
 
 
-def copy_line(source: Path, folder: Path) -> None:
+def copy_key_history(source: Path, folder: Path) -> None:
     """Let a visit's folder tell by itself how the key that sealed it follows older ones; nothing where none does.
 
     Raises:
         ValueError, OSError: the line cannot be read, or not be written there.
     """
-    line = line_in(source)
+    line = read_key_history(source)
     if line.steps:
-        write_whole(folder / SUCCESSION, line.written)
+        write_whole(folder / SUCCESSION_FILE, line.written)
 
 
-def begun(folder: Path) -> bool:
+def is_key_change_interrupted(folder: Path) -> bool:
     """Whether a change is being done and was cut short: it stands in the line, or the key is in its place.
 
     Another key must not be prepared then: it would follow the old key too, and a line that forks is none.
@@ -53,15 +58,18 @@ def begun(folder: Path) -> bool:
     Raises:
         KeyUnusable, ValueError, OSError: key or line cannot be read.
     """
-    if not (folder / NEXT).exists():
+    if not (folder / NEXT_MARKER_FILE).exists():
         return False
-    if not (folder / NEXT_KEY).exists():
+    if not (folder / NEXT_KEY_FILE).exists():
         return True
-    coming, line = BoxKey.of(read_regular(folder / NEXT_KEY, at_most=LARGEST)).public, line_in(folder)
+    coming, line = (
+        BoxKey.of(read_regular(folder / NEXT_KEY_FILE, at_most=MAX_HISTORY_BYTES)).public,
+        read_key_history(folder),
+    )
     return bool(line.steps) and line.steps[-1].new == coming.text
 
 
-def prepare(folder: Path) -> PublicKey:
+def prepare_key_change(folder: Path) -> PublicKey:
     """Make the next key and decide that it follows; the box signs under it from its next start on.
 
     One that was prepared before and that no start has taken up is given up: the newest counts.
@@ -72,48 +80,55 @@ def prepare(folder: Path) -> PublicKey:
         OSError: the folder does not take it, and nothing is decided.
     """
     BoxKey.load(folder)
-    if begun(folder):
+    if is_key_change_interrupted(folder):
         raise KeyUnusable(
             "a change of the key was cut short: start the gateway, which finishes it; then change it again"
         )
-    (folder / NEXT).unlink(missing_ok=True)
+    (folder / NEXT_MARKER_FILE).unlink(missing_ok=True)
     new = BoxKey.fresh()
-    write_whole(folder / NEXT_KEY, new.pem)
-    write_whole(folder / NEXT, b"perron next key 1\n")
+    write_whole(folder / NEXT_KEY_FILE, new.pem)
+    write_whole(folder / NEXT_MARKER_FILE, b"perron next key 1\n")
     return new.public
 
 
-def settle(folder: Path, *, box: str, now: Now) -> Succession | None:
+def finish_key_change(folder: Path, *, box: str, now: Now) -> KeySuccession | None:
     """Let the key that was prepared follow, and return how; None: none was. Again after a crash it ends the same.
 
     Raises:
         KeyUnusable: the files do not belong together: a key was put there by hand.
         ValueError, OSError: they cannot be read or written.
     """
-    if not (folder / NEXT).exists():
-        (folder / NEXT_KEY).unlink(missing_ok=True)  # of a change that was not decided
+    if not (folder / NEXT_MARKER_FILE).exists():
+        (folder / NEXT_KEY_FILE).unlink(missing_ok=True)  # of a change that was not decided
         return None
-    line = line_in(folder)
-    if (folder / NEXT_KEY).exists():
-        new = BoxKey.of(read_regular(folder / NEXT_KEY, at_most=LARGEST))
+    line = read_key_history(folder)
+    if (folder / NEXT_KEY_FILE).exists():
+        new = BoxKey.of(read_regular(folder / NEXT_KEY_FILE, at_most=MAX_HISTORY_BYTES))
         if not line.steps or line.steps[-1].new != new.public.text:
-            line = Line((*line.steps, _signed(BoxKey.load(folder), new, box=box, now=now)))
-            write_whole(folder / SUCCESSION, line.written)
-        (folder / NEXT_KEY).replace(folder / PRIVATE)
+            line = KeyHistory((*line.steps, _sign_succession(BoxKey.load(folder), new, box=box, now=now)))
+            write_whole(folder / SUCCESSION_FILE, line.written)
+        (folder / NEXT_KEY_FILE).replace(folder / PRIVATE_KEY_FILE)
         sync_folder(folder)
     present = BoxKey.load(folder).public
     if not line.steps or line.steps[-1].new != present.text:
-        raise KeyUnusable(f"{folder / PRIVATE} is not the key that {SUCCESSION} ends with: it was put there by hand")
-    write_whole(folder / PUBLIC, present.pem)
-    (folder / NEXT).unlink()
+        raise KeyUnusable(
+            f"{folder / PRIVATE_KEY_FILE} is not the key that {SUCCESSION_FILE} ends with: it was put there by hand"
+        )
+    write_whole(folder / PUBLIC_KEY_FILE, present.pem)
+    (folder / NEXT_MARKER_FILE).unlink()
     sync_folder(folder)
     return line.steps[-1]
 
 
-def _signed(old: BoxKey, new: BoxKey, *, box: str, now: Now) -> Succession:
-    bare = Succession(
-        box=box, new=new.public.text, at=now.utc, clock_trusted=now.trusted, agreed=UNSIGNED, key=old.public.text,
-        signature=UNSIGNED,
-    )  # fmt: skip
+def _sign_succession(old: BoxKey, new: BoxKey, *, box: str, now: Now) -> KeySuccession:
+    bare = KeySuccession(
+        box=box,
+        new=new.public.text,
+        at=now.utc,
+        clock_trusted=now.trusted,
+        agreed=PLACEHOLDER_SIGNATURE,
+        key=old.public.text,
+        signature=PLACEHOLDER_SIGNATURE,
+    )
     agreed = b64encode(new.sign(bare.agreed_bytes())).decode()
-    return sign(bare.model_copy(update={"agreed": agreed}), old)
+    return sign_document(bare.model_copy(update={"agreed": agreed}), old)

@@ -10,7 +10,7 @@ from gateway.domain.visit.state import DoorResult, Outcome
 from gateway.system.i18n import SOURCE, Text, _
 
 
-class Problem(StrEnum):
+class ProofProblem(StrEnum):
     """The first wrong thing of a proof."""
 
     NO_PROOF = auto()
@@ -50,58 +50,75 @@ class Problem(StrEnum):
     ERASURE_UNFINISHED = auto()
 
 
-_COPY = _("Take an untouched copy from the box or a backup and verify that one.")
-_TELL = _("Keep this copy as it is and tell the owner: somebody or some fault changed it after it was sealed.")
+_REMEDY_USE_COPY = _("Take an untouched copy from the box or a backup and verify that one.")
+_REMEDY_TELL_OWNER = _(
+    "Keep this copy as it is and tell the owner: somebody or some fault changed it after it was sealed."
+)
 
-WORDS: Mapping[Problem, tuple[Text, Text]] = MappingProxyType(
+PROBLEM_TEXTS: Mapping[ProofProblem, tuple[Text, Text]] = MappingProxyType(
     {
-        Problem.NO_PROOF: (_("there is no sealed proof"), _("Give the folder of one visit, with its manifest.json.")),
-        Problem.UNREADABLE: (_("a file cannot be read"), _("Check the disk and the permissions, then verify again.")),
-        Problem.NOT_PLAIN: (_("a file is a link or a device, which is never followed"), _COPY),
-        Problem.MANIFEST_MALFORMED: (_("this is not a manifest that this program knows"), _COPY),
-        Problem.UNSIGNED: (
+        ProofProblem.NO_PROOF: (
+            _("there is no sealed proof"),
+            _("Give the folder of one visit, with its manifest.json."),
+        ),
+        ProofProblem.UNREADABLE: (
+            _("a file cannot be read"),
+            _("Check the disk and the permissions, then verify again."),
+        ),
+        ProofProblem.NOT_PLAIN: (_("a file is a link or a device, which is never followed"), _REMEDY_USE_COPY),
+        ProofProblem.MANIFEST_MALFORMED: (_("this is not a manifest that this program knows"), _REMEDY_USE_COPY),
+        ProofProblem.UNSIGNED: (
             _("the manifest is not signed"),
             _("Let the box seal the visit again; until then it proves nothing."),
         ),
-        Problem.SIGNATURE_WRONG: (_("manifest or signature was changed: they do not belong together"), _TELL),
-        Problem.FOREIGN_KEY: (
+        ProofProblem.SIGNATURE_WRONG: (
+            _("manifest or signature was changed: they do not belong together"),
+            _REMEDY_TELL_OWNER,
+        ),
+        ProofProblem.FOREIGN_KEY: (
             _("another box signed this"),
             _("Compare the fingerprints: use the key of the box that filmed."),
         ),
-        Problem.KEY_REPLACED: (_("signed by a key that the box no longer had at that time"), _TELL),
-        Problem.SUCCESSION_WRONG: (_("the line of the box's keys is not as the box signed it"), _COPY),
-        Problem.PART_MISSING: (_("a part of the visit is missing"), _COPY),
-        Problem.PART_FOREIGN: (_("this part does not belong to the part before it"), _TELL),
-        Problem.MANIFEST_REPLACED: (_("another manifest was sealed, as remembered outside the box"), _TELL),
-        Problem.LOG_MISSING: (_("the log of the visit is missing"), _COPY),
-        Problem.LOG_MALFORMED: (_("the log of the visit is damaged"), _COPY),
-        Problem.LOG_CHANGED: (_("an entry of the log was changed"), _TELL),
-        Problem.LOG_ENTRY_MISSING: (_("an entry of the log was taken out"), _TELL),
-        Problem.LOG_OUT_OF_ORDER: (_("entries of the log were put in another order"), _TELL),
-        Problem.LOG_REPEATED: (_("an entry of the log stands twice"), _TELL),
-        Problem.LOG_TRUNCATED: (_("the log was cut off"), _TELL),
-        Problem.LOG_REWRITTEN: (_("the log is not the one remembered outside the box"), _TELL),
-        Problem.LOG_WENT_BACK: (_("the box's log was rolled back to an older copy"), _TELL),
-        Problem.CHECKPOINT_UNREADABLE: (
+        ProofProblem.KEY_REPLACED: (_("signed by a key that the box no longer had at that time"), _REMEDY_TELL_OWNER),
+        ProofProblem.SUCCESSION_WRONG: (_("the line of the box's keys is not as the box signed it"), _REMEDY_USE_COPY),
+        ProofProblem.PART_MISSING: (_("a part of the visit is missing"), _REMEDY_USE_COPY),
+        ProofProblem.PART_FOREIGN: (_("this part does not belong to the part before it"), _REMEDY_TELL_OWNER),
+        ProofProblem.MANIFEST_REPLACED: (
+            _("another manifest was sealed, as remembered outside the box"),
+            _REMEDY_TELL_OWNER,
+        ),
+        ProofProblem.LOG_MISSING: (_("the log of the visit is missing"), _REMEDY_USE_COPY),
+        ProofProblem.LOG_MALFORMED: (_("the log of the visit is damaged"), _REMEDY_USE_COPY),
+        ProofProblem.LOG_CHANGED: (_("an entry of the log was changed"), _REMEDY_TELL_OWNER),
+        ProofProblem.LOG_ENTRY_MISSING: (_("an entry of the log was taken out"), _REMEDY_TELL_OWNER),
+        ProofProblem.LOG_OUT_OF_ORDER: (_("entries of the log were put in another order"), _REMEDY_TELL_OWNER),
+        ProofProblem.LOG_REPEATED: (_("an entry of the log stands twice"), _REMEDY_TELL_OWNER),
+        ProofProblem.LOG_TRUNCATED: (_("the log was cut off"), _REMEDY_TELL_OWNER),
+        ProofProblem.LOG_REWRITTEN: (_("the log is not the one remembered outside the box"), _REMEDY_TELL_OWNER),
+        ProofProblem.LOG_WENT_BACK: (_("the box's log was rolled back to an older copy"), _REMEDY_TELL_OWNER),
+        ProofProblem.CHECKPOINT_UNREADABLE: (
             _("the remembered checkpoint cannot be read"),
             _("Take it from the phone again."),
         ),
-        Problem.CHECKPOINT_FOREIGN: (
+        ProofProblem.CHECKPOINT_FOREIGN: (
             _("the remembered checkpoint is another box's, or changed"),
             _("Take this box's own."),
         ),
-        Problem.FILM_MISSING: (_("a film is missing without a declared gap"), _COPY),
-        Problem.FILM_CHANGED: (_("the film was changed"), _TELL),
-        Problem.FILM_CUT: (_("the end of the film is missing"), _TELL),
-        Problem.FILM_LONGER: (_("something was added after the end of the film"), _TELL),
-        Problem.FILM_SWAPPED: (_("this is another film than the one that was sealed"), _TELL),
-        Problem.CHAIN_MISSING: (_("the hash chain beside the film is missing"), _COPY),
-        Problem.CHAIN_CHANGED: (_("the hash chain beside the film was changed"), _TELL),
-        Problem.HOLE_UNDECLARED: (_("a camera's film lacks without a declared gap"), _TELL),
-        Problem.RECEIPT_WRONG: (_("the courier's receipt is not the box's own of this visit"), _TELL),
-        Problem.RECEIPT_MISSING: (_("the courier's receipt is missing"), _COPY),
-        Problem.TOMBSTONE_WRONG: (_("the note of erasure is not the box's own of this visit"), _TELL),
-        Problem.ERASURE_UNFINISHED: (_("erased, yet something is still here"), _("Let the box finish the erasure.")),
+        ProofProblem.FILM_MISSING: (_("a film is missing without a declared gap"), _REMEDY_USE_COPY),
+        ProofProblem.FILM_CHANGED: (_("the film was changed"), _REMEDY_TELL_OWNER),
+        ProofProblem.FILM_CUT: (_("the end of the film is missing"), _REMEDY_TELL_OWNER),
+        ProofProblem.FILM_LONGER: (_("something was added after the end of the film"), _REMEDY_TELL_OWNER),
+        ProofProblem.FILM_SWAPPED: (_("this is another film than the one that was sealed"), _REMEDY_TELL_OWNER),
+        ProofProblem.CHAIN_MISSING: (_("the hash chain beside the film is missing"), _REMEDY_USE_COPY),
+        ProofProblem.CHAIN_CHANGED: (_("the hash chain beside the film was changed"), _REMEDY_TELL_OWNER),
+        ProofProblem.HOLE_UNDECLARED: (_("a camera's film lacks without a declared gap"), _REMEDY_TELL_OWNER),
+        ProofProblem.RECEIPT_WRONG: (_("the courier's receipt is not the box's own of this visit"), _REMEDY_TELL_OWNER),
+        ProofProblem.RECEIPT_MISSING: (_("the courier's receipt is missing"), _REMEDY_USE_COPY),
+        ProofProblem.TOMBSTONE_WRONG: (_("the note of erasure is not the box's own of this visit"), _REMEDY_TELL_OWNER),
+        ProofProblem.ERASURE_UNFINISHED: (
+            _("erased, yet something is still here"),
+            _("Let the box finish the erasure."),
+        ),
     }
 )
 
@@ -128,15 +145,15 @@ class PartReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wrong:
+class ProofDefect:
     """One wrong thing, and exactly where."""
 
-    problem: Problem
+    problem: ProofProblem
     where: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class VerificationResult:
     """The answer of a verification. `problem` and `where` name the first wrong thing; `parts` are those found good.
 
     `erased` tells of an erasure (then there are no films to check). `notes` are true but not wrong: no key was given
@@ -144,7 +161,7 @@ class Verdict:
     """
 
     ok: bool
-    code: Problem | None = None
+    code: ProofProblem | None = None
     problem: str | None = None
     where: str | None = None
     remedies: tuple[str, ...] = ()
@@ -154,10 +171,12 @@ class Verdict:
     fingerprint: str | None = None
 
 
-def condemn(wrong: Wrong, *, parts: tuple[PartReport, ...] = (), fingerprint: str | None = None) -> Verdict:
+def failed_result(
+    wrong: ProofDefect, *, parts: tuple[PartReport, ...] = (), fingerprint: str | None = None
+) -> VerificationResult:
     """A verdict that names what is wrong."""
-    problem, remedy = WORDS[wrong.problem]
-    return Verdict(
+    problem, remedy = PROBLEM_TEXTS[wrong.problem]
+    return VerificationResult(
         ok=False,
         code=wrong.problem,
         problem=problem.to(SOURCE),

@@ -13,35 +13,43 @@ from hashlib import sha256
 from pathlib import Path
 from typing import assert_never
 
-from gateway.evidence.checkpoint import Checkpoint, read_remembered, went_back
-from gateway.evidence.extract import check_extract, log_problem
-from gateway.evidence.film import Change, Difference, Links, first_difference, read_links, whole_hash
-from gateway.evidence.manifest import ClipRecord, Hole, Manifest, log_name, manifest_name, signature_name, uncovered
-from gateway.evidence.receipt import RECEIPT, Receipt
-from gateway.evidence.retention import TOMBSTONE, Tombstone, goes, read_tombstone
-from gateway.evidence.seal import LARGEST_LOG, LARGEST_MANIFEST, LARGEST_SIDECAR
-from gateway.evidence.succession import SUCCESSION, line_in
-from gateway.evidence.verdict import PartReport, Problem, Verdict, Wrong, condemn
-from gateway.protocol.key_succession import Line
+from gateway.evidence.checkpoint import Checkpoint, find_rollback, read_checkpoints
+from gateway.evidence.extract import check_extract, log_defect
+from gateway.evidence.film import FilmChange, FilmDifference, FragmentLinks, film_sha256, first_difference, read_links
+from gateway.evidence.manifest import (
+    ClipRecord,
+    FilmGap,
+    Manifest,
+    log_name,
+    manifest_name,
+    signature_name,
+    undeclared_gaps,
+)
+from gateway.evidence.receipt import RECEIPT_FILE, CourierReceipt
+from gateway.evidence.retention import TOMBSTONE_FILE, Tombstone, is_erased_by, read_tombstone
+from gateway.evidence.seal import MAX_LOG_BYTES, MAX_MANIFEST_BYTES, MAX_SIDECAR_BYTES
+from gateway.evidence.succession import SUCCESSION_FILE, read_key_history
+from gateway.evidence.verdict import PartReport, ProofDefect, ProofProblem, VerificationResult, failed_result
+from gateway.protocol.key_succession import KeyHistory
 from gateway.protocol.keys import PublicKey
-from gateway.protocol.signed_document import UNSIGNED
-from gateway.system.atomic_file import NotRegular, TooLarge, open_regular, read_regular
+from gateway.protocol.signed_document import PLACEHOLDER_SIGNATURE
+from gateway.system.atomic_file import FileTooLarge, NotRegularFile, open_regular, read_regular
 
-NO_KEY = "no key was given to compare with: the folder agrees with itself; compare the fingerprint"
-NO_CHECKPOINT = "no checkpoint was given: whether the box rolled its log back cannot be told"
+NOTE_NO_KEY = "no key was given to compare with: the folder agrees with itself; compare the fingerprint"
+NOTE_NO_CHECKPOINT = "no checkpoint was given: whether the box rolled its log back cannot be told"
 
-_FILMS = (".mp4", ".mp4.part")
-HELD = timedelta(minutes=1)  # what the clock may have been put right by while a key was replaced
+_FILM_SUFFIXES = (".mp4", ".mp4.part")
+MAX_CLOCK_CORRECTION = timedelta(minutes=1)  # what the clock may have been put right by while a key was replaced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Case:
+class _VerificationCase:
     """What is being checked, and against what."""
 
     folder: Path
     public_key: PublicKey | None
     remembered: tuple[Checkpoint, ...]
-    line: Line
+    line: KeyHistory
 
     def accepts(self, key: PublicKey) -> bool:
         """Whether a key is the box's: the known one, or one that the line ties to it."""
@@ -49,14 +57,14 @@ class _Case:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
+class _VerifiedPart:
     manifest: Manifest
     sha256: str
 
 
-def verify(
-    folder: Path, *, public_key: PublicKey | None = None, checkpoint: Path | None = None, line: Line | None = None
-) -> Verdict:
+def verify_proof(
+    folder: Path, *, public_key: PublicKey | None = None, checkpoint: Path | None = None, line: KeyHistory | None = None
+) -> VerificationResult:
     """Check a visit's folder.
 
     `public_key` is the box's, known from elsewhere; without it the verdict only says that the folder agrees with
@@ -64,184 +72,210 @@ def verify(
     says which keys the box had one after another; where it is left out, what lies in the folder says it.
     """
     try:
-        remembered = () if checkpoint is None else read_remembered(checkpoint)
+        remembered = () if checkpoint is None else read_checkpoints(checkpoint)
     except (ValueError, OSError) as failure:
-        return condemn(Wrong(problem=Problem.CHECKPOINT_UNREADABLE, where=str(failure)))
+        return failed_result(ProofDefect(problem=ProofProblem.CHECKPOINT_UNREADABLE, where=str(failure)))
     if not folder.is_dir():
-        return condemn(Wrong(problem=Problem.NO_PROOF, where=f"{folder.name} is not a folder"))
+        return failed_result(ProofDefect(problem=ProofProblem.NO_PROOF, where=f"{folder.name} is not a folder"))
     try:
-        line = line_in(folder) if line is None else line
+        line = read_key_history(folder) if line is None else line
     except (ValueError, OSError) as failure:
-        return condemn(Wrong(problem=Problem.SUCCESSION_WRONG, where=f"{SUCCESSION}: {failure}"))
-    case = _Case(folder=folder, public_key=public_key, remembered=remembered, line=line)
+        return failed_result(ProofDefect(problem=ProofProblem.SUCCESSION_WRONG, where=f"{SUCCESSION_FILE}: {failure}"))
+    case = _VerificationCase(folder=folder, public_key=public_key, remembered=remembered, line=line)
     try:
         stone = read_tombstone(folder)
     except (ValueError, OSError) as failure:
-        return condemn(Wrong(problem=Problem.TOMBSTONE_WRONG, where=f"{TOMBSTONE}: {str(failure).splitlines()[0]}"))
+        return failed_result(
+            ProofDefect(problem=ProofProblem.TOMBSTONE_WRONG, where=f"{TOMBSTONE_FILE}: {str(failure).splitlines()[0]}")
+        )
     return _verify_parts(case) if stone is None else _verify_erased(case, stone)
 
 
-def _verify_parts(case: _Case, *, films: bool = True) -> Verdict:
+def _verify_parts(case: _VerificationCase, *, films: bool = True) -> VerificationResult:
     good: list[PartReport] = []
     named: set[str] = set()
     first: Manifest | None = None
-    previous: _Part | None = None
+    previous: _VerifiedPart | None = None
     key: PublicKey | None = case.public_key
-    for number in range(1, _parts(case.folder) + 1):
-        part = _manifest(case, number)
-        if isinstance(part, Wrong):
-            return condemn(part, parts=tuple(good), fingerprint=None if key is None else key.fingerprint)
+    for number in range(1, _part_count(case.folder) + 1):
+        part = _read_manifest(case, number)
+        if isinstance(part, ProofDefect):
+            return failed_result(part, parts=tuple(good), fingerprint=None if key is None else key.fingerprint)
         key = PublicKey.from_text(part.manifest.key)
         wrong = (
-            _part_before(case, part, previous)
-            or _log(case, part.manifest)
-            or _remembered(case, part, key)
-            or (_films(case.folder, part.manifest) if films else None)
+            _check_previous_part(case, part, previous)
+            or _check_log(case, part.manifest)
+            or _check_remembered(case, part, key)
+            or (_check_films(case.folder, part.manifest) if films else None)
         )
         if wrong is not None:
-            return condemn(wrong, parts=tuple(good), fingerprint=key.fingerprint)
+            return failed_result(wrong, parts=tuple(good), fingerprint=key.fingerprint)
         if number == 1:
             first = part.manifest
-        good.append(_report(part))
-        named |= _named(part.manifest)
+        good.append(_part_report(part))
+        named |= _file_names(part.manifest)
         previous = part
     if previous is None or first is None or key is None:
-        return condemn(Wrong(problem=Problem.NO_PROOF, where=f"no {manifest_name(1)} in {case.folder.name}"))
-    wrong = _another_s(case, first) or _later_part(case, previous.manifest) or _receipt(case, first, case.line.kin(key))
+        return failed_result(
+            ProofDefect(problem=ProofProblem.NO_PROOF, where=f"no {manifest_name(1)} in {case.folder.name}")
+        )
+    wrong = (
+        _check_folder_name(case, first)
+        or _check_later_part(case, previous.manifest)
+        or _check_receipt(case, first, case.line.kin(key))
+    )
     if wrong is not None:
-        return condemn(wrong, parts=tuple(good), fingerprint=key.fingerprint)
+        return failed_result(wrong, parts=tuple(good), fingerprint=key.fingerprint)
     notes = _notes(case, previous.manifest.visit, named)
-    return Verdict(ok=True, parts=tuple(good), notes=notes, fingerprint=key.fingerprint)
+    return VerificationResult(ok=True, parts=tuple(good), notes=notes, fingerprint=key.fingerprint)
 
 
-def _verify_erased(case: _Case, stone: Tombstone) -> Verdict:
+def _verify_erased(case: _VerificationCase, stone: Tombstone) -> VerificationResult:
     key = PublicKey.from_text(stone.key)
     if not case.accepts(key):
-        return condemn(Wrong(problem=Problem.FOREIGN_KEY, where=TOMBSTONE), fingerprint=key.fingerprint)
+        return failed_result(
+            ProofDefect(problem=ProofProblem.FOREIGN_KEY, where=TOMBSTONE_FILE), fingerprint=key.fingerprint
+        )
     replaced = case.line.replaced(key)
-    if not stone.is_signed_by(key) or (replaced is not None and stone.at > replaced + HELD):
-        return condemn(Wrong(problem=Problem.TOMBSTONE_WRONG, where=TOMBSTONE), fingerprint=key.fingerprint)
+    if not stone.is_signed_by(key) or (replaced is not None and stone.at > replaced + MAX_CLOCK_CORRECTION):
+        return failed_result(
+            ProofDefect(problem=ProofProblem.TOMBSTONE_WRONG, where=TOMBSTONE_FILE), fingerprint=key.fingerprint
+        )
     if stone.why == "request" and case.folder.resolve().name != stone.visit:  # else its manifests tell whose it is
-        where = f"{TOMBSTONE} is of visit {stone.visit}, the folder is {case.folder.resolve().name}"
-        return condemn(Wrong(problem=Problem.TOMBSTONE_WRONG, where=where), fingerprint=key.fingerprint)
+        where = f"{TOMBSTONE_FILE} is of visit {stone.visit}, the folder is {case.folder.resolve().name}"
+        return failed_result(
+            ProofDefect(problem=ProofProblem.TOMBSTONE_WRONG, where=where), fingerprint=key.fingerprint
+        )
     hashes = {part.part: part.manifest_sha256 for part in stone.parts if part.visit == stone.visit}
     for point in case.remembered:
         seal = point.sealed
         if not any(point.is_signed_by(one) for one in case.line.kin(key)):
-            return condemn(Wrong(problem=Problem.CHECKPOINT_FOREIGN, where=f"checkpoint of entry {point.seq}"))
+            return failed_result(
+                ProofDefect(problem=ProofProblem.CHECKPOINT_FOREIGN, where=f"checkpoint of entry {point.seq}")
+            )
         if seal is not None and seal.visit == stone.visit and hashes.get(seal.part) != seal.manifest_sha256:
-            where = f"{TOMBSTONE} names another manifest of part {seal.part} than the one sealed at {point.at}"
-            return condemn(Wrong(problem=Problem.MANIFEST_REPLACED, where=where), fingerprint=key.fingerprint)
-    left = sorted(path.name for path in case.folder.iterdir() if goes(path.name, stone))
+            where = f"{TOMBSTONE_FILE} names another manifest of part {seal.part} than the one sealed at {point.at}"
+            return failed_result(
+                ProofDefect(problem=ProofProblem.MANIFEST_REPLACED, where=where), fingerprint=key.fingerprint
+            )
+    left = sorted(path.name for path in case.folder.iterdir() if is_erased_by(path.name, stone))
     if left:
         where = f"{left[0]!r} is still here, though the visit was erased at {stone.at:%Y-%m-%d %H:%M} UTC"
-        return condemn(Wrong(problem=Problem.ERASURE_UNFINISHED, where=where), fingerprint=key.fingerprint)
+        return failed_result(
+            ProofDefect(problem=ProofProblem.ERASURE_UNFINISHED, where=where), fingerprint=key.fingerprint
+        )
     asked = f"on request of {stone.who}" if stone.why == "request" else "because its time was over"
     erased = f"{asked} at {stone.at:%Y-%m-%d %H:%M} UTC"
     if stone.why == "request":
-        return Verdict(
+        return VerificationResult(
             ok=True,
             erased=erased,
-            notes=_notes(case, stone.visit, {TOMBSTONE, SUCCESSION}),
+            notes=_notes(case, stone.visit, {TOMBSTONE_FILE, SUCCESSION_FILE}),
             fingerprint=key.fingerprint,
         )
     verdict = _verify_parts(replace(case, public_key=key), films=False)
     theirs = {part.part: part.manifest_sha256 for part in verdict.parts if part.visit == stone.visit}
     if verdict.ok and (theirs != hashes or len(theirs) != len(verdict.parts)):
-        where = f"{TOMBSTONE} names other manifests than those that are here"
-        return condemn(Wrong(problem=Problem.TOMBSTONE_WRONG, where=where), fingerprint=key.fingerprint)
+        where = f"{TOMBSTONE_FILE} names other manifests than those that are here"
+        return failed_result(
+            ProofDefect(problem=ProofProblem.TOMBSTONE_WRONG, where=where), fingerprint=key.fingerprint
+        )
     return replace(verdict, erased=erased) if verdict.ok else verdict
 
 
-def _parts(folder: Path) -> int:
+def _part_count(folder: Path) -> int:
     """How many parts there should be: up to the highest number that any file bears."""
     found = [re.fullmatch(r"(?:manifest|log)(?:-([1-9]\d{0,2}))?\.(?:json|sig|jsonl)", path.name)
              for path in folder.iterdir()]  # fmt: skip
     return max((int(match[1] or 1) for match in found if match is not None), default=0)
 
 
-def _read(folder: Path, name: str, *, at_most: int, missing: Problem) -> bytes | Wrong:
+def _read(folder: Path, name: str, *, at_most: int, missing: ProofProblem) -> bytes | ProofDefect:
     try:
         return read_regular(folder / name, at_most=at_most)
     except FileNotFoundError:
-        return Wrong(problem=missing, where=f"{name} is not there")
+        return ProofDefect(problem=missing, where=f"{name} is not there")
     except OSError as failure:
         return _unreadable(name, failure)
 
 
-def _unreadable(name: str, failure: OSError) -> Wrong:
-    problem = Problem.NOT_PLAIN if isinstance(failure, NotRegular) else Problem.UNREADABLE
-    ours = isinstance(failure, NotRegular | TooLarge)
-    return Wrong(problem=problem, where=str(failure) if ours else f"{name}: {failure.strerror}")
+def _unreadable(name: str, failure: OSError) -> ProofDefect:
+    problem = ProofProblem.NOT_PLAIN if isinstance(failure, NotRegularFile) else ProofProblem.UNREADABLE
+    ours = isinstance(failure, NotRegularFile | FileTooLarge)
+    return ProofDefect(problem=problem, where=str(failure) if ours else f"{name}: {failure.strerror}")
 
 
-def _manifest(case: _Case, number: int) -> _Part | Wrong:
+def _read_manifest(case: _VerificationCase, number: int) -> _VerifiedPart | ProofDefect:
     name = manifest_name(number)
-    absent = Problem.NO_PROOF if number == 1 else Problem.PART_MISSING
-    data = _read(case.folder, name, at_most=LARGEST_MANIFEST, missing=absent)
-    if isinstance(data, Wrong):
+    absent = ProofProblem.NO_PROOF if number == 1 else ProofProblem.PART_MISSING
+    data = _read(case.folder, name, at_most=MAX_MANIFEST_BYTES, missing=absent)
+    if isinstance(data, ProofDefect):
         return data
-    signature = _read(case.folder, signature_name(number), at_most=LARGEST_MANIFEST, missing=Problem.UNSIGNED)
-    if isinstance(signature, Wrong):
+    signature = _read(case.folder, signature_name(number), at_most=MAX_MANIFEST_BYTES, missing=ProofProblem.UNSIGNED)
+    if isinstance(signature, ProofDefect):
         return signature
     if not signature:
-        return Wrong(problem=Problem.UNSIGNED, where=f"{signature_name(number)} is empty")
+        return ProofDefect(problem=ProofProblem.UNSIGNED, where=f"{signature_name(number)} is empty")
     known = case.public_key is not None and any(one.verifies(signature, data) for one in case.line.kin(case.public_key))
     try:
         manifest = Manifest.from_json(data)
         key = PublicKey.from_text(manifest.key)
     except ValueError as failure:
-        problem = Problem.MANIFEST_MALFORMED if known else Problem.SIGNATURE_WRONG
-        return Wrong(problem=problem, where=f"{name}: {str(failure).splitlines()[0]}")
+        problem = ProofProblem.MANIFEST_MALFORMED if known else ProofProblem.SIGNATURE_WRONG
+        return ProofDefect(problem=problem, where=f"{name}: {str(failure).splitlines()[0]}")
     if not key.verifies(signature, data):
-        return Wrong(problem=Problem.SIGNATURE_WRONG, where=f"{name} and {signature_name(number)}")
+        return ProofDefect(problem=ProofProblem.SIGNATURE_WRONG, where=f"{name} and {signature_name(number)}")
     if not case.accepts(key):
-        return Wrong(problem=Problem.FOREIGN_KEY, where=f"{name} is signed by {key.fingerprint}")
+        return ProofDefect(problem=ProofProblem.FOREIGN_KEY, where=f"{name} is signed by {key.fingerprint}")
     replaced = case.line.replaced(key)
-    if replaced is not None and manifest.clock_trusted and manifest.sealed_at > replaced + HELD:
+    if replaced is not None and manifest.clock_trusted and manifest.sealed_at > replaced + MAX_CLOCK_CORRECTION:
         where = (
             f"{name} says {manifest.sealed_at:%Y-%m-%d %H:%M} UTC, the key was replaced at {replaced:%Y-%m-%d %H:%M}"
         )
-        return Wrong(problem=Problem.KEY_REPLACED, where=where)
+        return ProofDefect(problem=ProofProblem.KEY_REPLACED, where=where)
     if manifest.part != number or manifest.log.file != log_name(number):
-        return Wrong(problem=Problem.PART_FOREIGN, where=f"{name} says that it is part {manifest.part}")
-    return _Part(manifest=manifest, sha256=sha256(data).hexdigest())
+        return ProofDefect(problem=ProofProblem.PART_FOREIGN, where=f"{name} says that it is part {manifest.part}")
+    return _VerifiedPart(manifest=manifest, sha256=sha256(data).hexdigest())
 
 
-def _part_before(case: _Case, part: _Part, previous: _Part | None) -> Wrong | None:
+def _check_previous_part(
+    case: _VerificationCase, part: _VerifiedPart, previous: _VerifiedPart | None
+) -> ProofDefect | None:
     if previous is None:
         return None
     ours, before = part.manifest, previous.manifest
     name = manifest_name(ours.part)
     kin = PublicKey.from_text(ours.key) in case.line.kin(PublicKey.from_text(before.key))
     if not kin or (ours.box, ours.visit, ours.entrance) != (before.box, before.visit, before.entrance):
-        return Wrong(problem=Problem.PART_FOREIGN, where=f"{name} is of visit {ours.visit}, not of {before.visit}")
+        return ProofDefect(
+            problem=ProofProblem.PART_FOREIGN, where=f"{name} is of visit {ours.visit}, not of {before.visit}"
+        )
     if ours.previous_sha256 != previous.sha256:
         where = f"{name} names another {manifest_name(before.part)} than the one that is here"
-        return Wrong(problem=Problem.PART_FOREIGN, where=where)
+        return ProofDefect(problem=ProofProblem.PART_FOREIGN, where=where)
     return None
 
 
-def _log(case: _Case, manifest: Manifest) -> Wrong | None:
-    data = _read(case.folder, manifest.log.file, at_most=LARGEST_LOG, missing=Problem.LOG_MISSING)
-    if isinstance(data, Wrong):
+def _check_log(case: _VerificationCase, manifest: Manifest) -> ProofDefect | None:
+    data = _read(case.folder, manifest.log.file, at_most=MAX_LOG_BYTES, missing=ProofProblem.LOG_MISSING)
+    if isinstance(data, ProofDefect):
         return data
     kin = case.line.kin(PublicKey.from_text(manifest.key))
     return check_extract(data, manifest, remembered=case.remembered, kin=kin)
 
 
-def _remembered(case: _Case, part: _Part, key: PublicKey) -> Wrong | None:
+def _check_remembered(case: _VerificationCase, part: _VerifiedPart, key: PublicKey) -> ProofDefect | None:
     """What the phone knows of this box's log and of this very manifest."""
     manifest = part.manifest
     for point in case.remembered:
         if not any(point.is_signed_by(one) for one in case.line.kin(key)) or point.box != manifest.box:
-            return Wrong(problem=Problem.CHECKPOINT_FOREIGN, where=f"checkpoint of entry {point.seq}")
+            return ProofDefect(problem=ProofProblem.CHECKPOINT_FOREIGN, where=f"checkpoint of entry {point.seq}")
         seal = point.sealed
         if seal is None or (seal.visit, seal.part) != (manifest.visit, manifest.part):
             continue
         if seal.manifest_sha256 != part.sha256:
             where = f"{manifest_name(manifest.part)} is not the one sealed at {point.at:%Y-%m-%d %H:%M} UTC"
-            return Wrong(problem=Problem.MANIFEST_REPLACED, where=where)
+            return ProofDefect(problem=ProofProblem.MANIFEST_REPLACED, where=where)
     own = Checkpoint(
         box=manifest.box,
         key=manifest.key,
@@ -249,123 +283,131 @@ def _remembered(case: _Case, part: _Part, key: PublicKey) -> Wrong | None:
         hash=manifest.log.last.hash,
         at=manifest.sealed_at,
         clock_trusted=manifest.clock_trusted,
-        signature=UNSIGNED,  # only its content is compared; the manifest is what is signed
+        signature=PLACEHOLDER_SIGNATURE,  # only its content is compared; the manifest is what is signed
     )
-    problem = went_back(own, case.remembered)
-    return None if problem is None else log_problem(problem, manifest.log.file)
+    problem = find_rollback(own, case.remembered)
+    return None if problem is None else log_defect(problem, manifest.log.file)
 
 
-def _another_s(case: _Case, first: Manifest) -> Wrong | None:
+def _check_folder_name(case: _VerificationCase, first: Manifest) -> ProofDefect | None:
     """The folder bears the name of a visit that the phone knows as sealed, and holds another one's proof."""
     name = case.folder.resolve().name
     known = {point.sealed.visit for point in case.remembered if point.sealed is not None}
     if name != first.visit and name in known:
-        return Wrong(problem=Problem.PART_FOREIGN, where=f"{manifest_name(1)} is of visit {first.visit}, not of {name}")
+        return ProofDefect(
+            problem=ProofProblem.PART_FOREIGN, where=f"{manifest_name(1)} is of visit {first.visit}, not of {name}"
+        )
     return None
 
 
-def _later_part(case: _Case, last: Manifest) -> Wrong | None:
+def _check_later_part(case: _VerificationCase, last: Manifest) -> ProofDefect | None:
     for point in case.remembered:
         if point.sealed is not None and point.sealed.visit == last.visit and point.sealed.part > last.part:
             where = f"part {point.sealed.part}, sealed at {point.at:%Y-%m-%d %H:%M} UTC, is not there"
-            return Wrong(problem=Problem.PART_MISSING, where=where)
+            return ProofDefect(problem=ProofProblem.PART_MISSING, where=where)
     return None
 
 
-def _receipt(case: _Case, manifest: Manifest, keys: Collection[PublicKey]) -> Wrong | None:
+def _check_receipt(case: _VerificationCase, manifest: Manifest, keys: Collection[PublicKey]) -> ProofDefect | None:
     """The courier's receipt is here if the first part names one, of this visit and as the box signed it."""
     named = manifest.receipt_sha256
     try:
-        data = read_regular(case.folder / RECEIPT, at_most=LARGEST_MANIFEST)
+        data = read_regular(case.folder / RECEIPT_FILE, at_most=MAX_MANIFEST_BYTES)
     except FileNotFoundError:
-        missing = Wrong(problem=Problem.RECEIPT_MISSING, where=f"{RECEIPT} is not there")
+        missing = ProofDefect(problem=ProofProblem.RECEIPT_MISSING, where=f"{RECEIPT_FILE} is not there")
         return None if named is None else missing
     except OSError as failure:
-        return _unreadable(RECEIPT, failure)
+        return _unreadable(RECEIPT_FILE, failure)
     if named is None and manifest.version > 1:
-        where = f"{RECEIPT} is here, and {manifest_name(1)} says that none belongs to the visit"
-        return Wrong(problem=Problem.RECEIPT_WRONG, where=where)
+        where = f"{RECEIPT_FILE} is here, and {manifest_name(1)} says that none belongs to the visit"
+        return ProofDefect(problem=ProofProblem.RECEIPT_WRONG, where=where)
     try:
-        issued = Receipt.from_json(data)
+        issued = CourierReceipt.from_json(data)
     except ValueError:
-        return Wrong(problem=Problem.RECEIPT_WRONG, where=f"{RECEIPT} is no receipt")
+        return ProofDefect(problem=ProofProblem.RECEIPT_WRONG, where=f"{RECEIPT_FILE} is no receipt")
     if not any(issued.is_signed_by(key) for key in keys):
-        return Wrong(problem=Problem.RECEIPT_WRONG, where=f"{RECEIPT} was changed, or another box signed it")
+        return ProofDefect(
+            problem=ProofProblem.RECEIPT_WRONG, where=f"{RECEIPT_FILE} was changed, or another box signed it"
+        )
     if (issued.box, issued.visit) != (manifest.box, manifest.visit):
-        return Wrong(problem=Problem.RECEIPT_WRONG, where=f"{RECEIPT} is of visit {issued.visit}")
+        return ProofDefect(problem=ProofProblem.RECEIPT_WRONG, where=f"{RECEIPT_FILE} is of visit {issued.visit}")
     if named is not None and sha256(data).hexdigest() != named:
-        return Wrong(problem=Problem.RECEIPT_WRONG, where=f"{RECEIPT} is another one than {manifest_name(1)} names")
+        return ProofDefect(
+            problem=ProofProblem.RECEIPT_WRONG, where=f"{RECEIPT_FILE} is another one than {manifest_name(1)} names"
+        )
     return None
 
 
-def _films(folder: Path, manifest: Manifest) -> Wrong | None:
+def _check_films(folder: Path, manifest: Manifest) -> ProofDefect | None:
     for clip in manifest.clips:
         try:
-            wrong = _film(folder, clip)
+            wrong = _check_film(folder, clip)
         except OSError as failure:
             wrong = _unreadable(clip.file, failure)
         if wrong is not None:
             return wrong
-    holes = uncovered(manifest.film, cameras=manifest.cameras, clips=manifest.clips, gaps=manifest.gaps)
-    return Wrong(problem=Problem.HOLE_UNDECLARED, where=_hole(holes[0])) if holes else None
+    holes = undeclared_gaps(manifest.film, cameras=manifest.cameras, clips=manifest.clips, gaps=manifest.gaps)
+    return ProofDefect(problem=ProofProblem.HOLE_UNDECLARED, where=_gap_text(holes[0])) if holes else None
 
 
-def _film(folder: Path, clip: ClipRecord) -> Wrong | None:
+def _check_film(folder: Path, clip: ClipRecord) -> ProofDefect | None:
     """Compare one film with what was sealed; the chain beside it then tells where it differs."""
     path = folder / clip.file
-    links = _links(folder, clip)
+    links = _read_links(folder, clip)
     try:
         with open_regular(path) as film:
-            cut_or_longer = isinstance(links, Links) and film.seek(0, os.SEEK_END) != links.links[-1].end_byte
-            if not cut_or_longer and whole_hash(film) == clip.sha256:  # what is longer is not read to its end
-                return links if isinstance(links, Wrong) else None
-            if links is None or isinstance(links, Wrong):
+            cut_or_longer = isinstance(links, FragmentLinks) and film.seek(0, os.SEEK_END) != links.links[-1].end_byte
+            if not cut_or_longer and film_sha256(film) == clip.sha256:  # what is longer is not read to its end
+                return links if isinstance(links, ProofDefect) else None
+            if links is None or isinstance(links, ProofDefect):
                 where = f"{clip.file}; where cannot be told, since its hash chain is not as it was sealed"
-                return Wrong(problem=_other_film(folder, clip), where=where)
+                return ProofDefect(problem=_changed_film_problem(folder, clip), where=where)
             difference = first_difference(film, links)
     except FileNotFoundError:
         where = f"{clip.file} ({clip.camera}, {clip.start:%H:%M:%S} to {clip.end:%H:%M:%S} UTC)"
-        return Wrong(problem=Problem.FILM_MISSING, where=where)
+        return ProofDefect(problem=ProofProblem.FILM_MISSING, where=where)
     if difference is None:  # the chain and the hash of the whole disagree: the box sealed a film that was damaged
-        return Wrong(problem=Problem.FILM_CHANGED, where=f"{clip.file}: sealed with another hash than its chain")
-    return _difference(clip, difference, links)
+        return ProofDefect(
+            problem=ProofProblem.FILM_CHANGED, where=f"{clip.file}: sealed with another hash than its chain"
+        )
+    return _difference_defect(clip, difference, links)
 
 
-def _links(folder: Path, clip: ClipRecord) -> Links | Wrong | None:
+def _read_links(folder: Path, clip: ClipRecord) -> FragmentLinks | ProofDefect | None:
     if clip.sidecar is None:
         return None
-    data = _read(folder, clip.sidecar, at_most=LARGEST_SIDECAR, missing=Problem.CHAIN_MISSING)
-    if isinstance(data, Wrong):
+    data = _read(folder, clip.sidecar, at_most=MAX_SIDECAR_BYTES, missing=ProofProblem.CHAIN_MISSING)
+    if isinstance(data, ProofDefect):
         return data
     if sha256(data).hexdigest() != clip.sidecar_sha256:
-        return Wrong(problem=Problem.CHAIN_CHANGED, where=clip.sidecar)
+        return ProofDefect(problem=ProofProblem.CHAIN_CHANGED, where=clip.sidecar)
     try:
         return read_links(data)
     except ValueError:  # sealed as it was: it was torn already then
         return None
 
 
-def _other_film(folder: Path, clip: ClipRecord) -> Problem:
+def _changed_film_problem(folder: Path, clip: ClipRecord) -> ProofProblem:
     """Whether the film agrees with a chain beside it that was not sealed: then both were put in its place."""
     if clip.sidecar is None:
-        return Problem.FILM_CHANGED
+        return ProofProblem.FILM_CHANGED
     try:
-        links = read_links(read_regular(folder / clip.sidecar, at_most=LARGEST_SIDECAR))
+        links = read_links(read_regular(folder / clip.sidecar, at_most=MAX_SIDECAR_BYTES))
         with open_regular(folder / clip.file) as film:
             agrees = first_difference(film, links) is None
     except (ValueError, OSError):
-        return Problem.FILM_CHANGED
-    return Problem.FILM_SWAPPED if agrees else Problem.FILM_CHANGED
+        return ProofProblem.FILM_CHANGED
+    return ProofProblem.FILM_SWAPPED if agrees else ProofProblem.FILM_CHANGED
 
 
-def _difference(clip: ClipRecord, found: Difference, links: Links) -> Wrong:
+def _difference_defect(clip: ClipRecord, found: FilmDifference, links: FragmentLinks) -> ProofDefect:
     match found.change:
-        case Change.CUT:
-            problem = Problem.FILM_CUT
-        case Change.LONGER:
-            problem = Problem.FILM_LONGER
-        case Change.CHANGED:
-            problem = Problem.FILM_SWAPPED if found.another else Problem.FILM_CHANGED
+        case FilmChange.CUT:
+            problem = ProofProblem.FILM_CUT
+        case FilmChange.LONGER:
+            problem = ProofProblem.FILM_LONGER
+        case FilmChange.CHANGED:
+            problem = ProofProblem.FILM_SWAPPED if found.another else ProofProblem.FILM_CHANGED
         case _:
             assert_never(found.change)
     piece = f"bytes {found.first} to {found.end - 1}"
@@ -373,16 +415,16 @@ def _difference(clip: ClipRecord, found: Difference, links: Links) -> Wrong:
     if found.second is not None:
         at = links.start + timedelta(seconds=found.second)
         where = f"{clip.file}, second {found.second:.2f} ({at:%H:%M:%S} UTC), fragment {found.fragment}, {piece}"
-    elif found.change is Change.CHANGED:
+    elif found.change is FilmChange.CHANGED:
         where += " (its header)" if found.fragment == 0 else " (the index at its end)"
-    return Wrong(problem=problem, where=where)
+    return ProofDefect(problem=problem, where=where)
 
 
-def _hole(hole: Hole) -> str:
+def _gap_text(hole: FilmGap) -> str:
     return f"{hole.camera}, {hole.start:%H:%M:%S} to {hole.end:%H:%M:%S} UTC"
 
 
-def _report(part: _Part) -> PartReport:
+def _part_report(part: _VerifiedPart) -> PartReport:
     manifest, delivery = part.manifest, part.manifest.delivery
     return PartReport(
         visit=manifest.visit,
@@ -398,28 +440,35 @@ def _report(part: _Part) -> PartReport:
         clock_trusted=manifest.clock_trusted,
         films=len(manifest.clips),
         decisions=len(manifest.decisions),
-        gaps=(*(f"{hole.why}: {_hole(hole)}" for hole in manifest.gaps), *manifest.notes),
+        gaps=(*(f"{hole.why}: {_gap_text(hole)}" for hole in manifest.gaps), *manifest.notes),
         manifest_sha256=part.sha256,
     )
 
 
-def _notes(case: _Case, visit: str, named: set[str]) -> tuple[str, ...]:
+def _notes(case: _VerificationCase, visit: str, named: set[str]) -> tuple[str, ...]:
     """What is not wrong, but worth knowing."""
     notes = []
     if case.public_key is None:
-        notes.append(NO_KEY)
+        notes.append(NOTE_NO_KEY)
     if not case.remembered:
-        notes.append(NO_CHECKPOINT)
+        notes.append(NOTE_NO_CHECKPOINT)
     if case.folder.resolve().name != visit:
         notes.append(f"the folder bears another name than its visit, {visit}")
     for name in sorted(path.name for path in case.folder.iterdir() if path.name not in named):
-        what = "a film that no manifest names" if name.endswith(_FILMS) else "here, and no part of the proof"
+        what = "a film that no manifest names" if name.endswith(_FILM_SUFFIXES) else "here, and no part of the proof"
         notes.append(f"{name!r} is {what}")
     return tuple(notes)
 
 
-def _named(manifest: Manifest) -> set[str]:
+def _file_names(manifest: Manifest) -> set[str]:
     """The files of one part."""
     number = manifest.part
     films = {name for clip in manifest.clips for name in (clip.file, clip.sidecar) if name is not None}
-    return films | {manifest_name(number), signature_name(number), log_name(number), RECEIPT, TOMBSTONE, SUCCESSION}
+    return films | {
+        manifest_name(number),
+        signature_name(number),
+        log_name(number),
+        RECEIPT_FILE,
+        TOMBSTONE_FILE,
+        SUCCESSION_FILE,
+    }

@@ -4,20 +4,20 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import insert, select
 
-from gateway.hub.authentication import kept, new_secret
-from gateway.hub.store import Store, new_id
+from gateway.hub.authentication import new_secret, secret_digest
+from gateway.hub.store import HubStore, new_id
 from gateway.hub.tables import api_keys, claims, homes, retailers
-from gateway.hub.unenrolment import revoked
-from gateway.protocol.enrolment import Code, secret_key
+from gateway.hub.unenrolment import revoke_certificates
+from gateway.protocol.enrolment import ClaimCode, secret_key
 
-CLAIM_LIFE = timedelta(hours=24)
+CLAIM_LIFETIME = timedelta(hours=24)
 
 
-class NoHome(LookupError):  # noqa: N818 - it names what is the matter
+class HomeNotFound(LookupError):  # noqa: N818 - it names what is the matter
     """The hub knows no home of this name."""
 
 
-async def let_in(store: Store, name: str, *, now: datetime, sandbox: bool = False) -> tuple[str, str]:
+async def create_retailer(store: HubStore, name: str, *, now: datetime, sandbox: bool = False) -> tuple[str, str]:
     """Make a retailer and its first key; its id and the key's token, which is told this once."""
     retailer, key, secret = new_id("ret"), new_id("key"), new_secret()
     async with store.writing() as tx:
@@ -26,7 +26,7 @@ async def let_in(store: Store, name: str, *, now: datetime, sandbox: bool = Fals
             insert(api_keys).values(
                 id=key,
                 retailer=retailer,
-                sha256=kept(secret),
+                sha256=secret_digest(secret),
                 label="first",
                 right="full",
                 sandbox=sandbox,
@@ -36,27 +36,29 @@ async def let_in(store: Store, name: str, *, now: datetime, sandbox: bool = Fals
     return retailer, f"{key}_{secret}"
 
 
-async def claim(store: Store, *, url: str, authority: str, now: datetime, home: str | None = None) -> Code:
+async def create_claim(
+    store: HubStore, *, url: str, authority: str, now: datetime, home: str | None = None
+) -> ClaimCode:
     """Make a claim, good once and for a day; `authority`: its fingerprint. `home` lets a known one join anew.
 
     Raises:
-        NoHome: there is none of this name.
+        HomeNotFound: there is none of this name.
     """
-    made = Code(url=url, claim=new_id("claim"), secret=new_secret(), authority=authority)
+    made = ClaimCode(url=url, claim=new_id("claim"), secret=new_secret(), authority=authority)
     async with store.writing() as tx:
         if home is not None and await tx.scalar(select(homes.c.id).where(homes.c.id == home)) is None:
-            raise NoHome(home)
+            raise HomeNotFound(home)
         row = {"id": made.claim, "sha256": secret_key(made.secret), "home": home}
-        await tx.execute(insert(claims).values(**row, created=now, expires=now + CLAIM_LIFE))
+        await tx.execute(insert(claims).values(**row, created=now, expires=now + CLAIM_LIFETIME))
     return made
 
 
-async def revoke(store: Store, home: str, *, now: datetime) -> None:
+async def revoke_home(store: HubStore, home: str, *, now: datetime) -> None:
     """Let none of a home's certificates count from this instant on, and no claim that would let it join anew.
 
     Raises:
-        NoHome: there is none of this name.
+        HomeNotFound: there is none of this name.
     """
     async with store.writing() as tx:
-        if not await revoked(tx, home, now):
-            raise NoHome(home)
+        if not await revoke_certificates(tx, home, now):
+            raise HomeNotFound(home)

@@ -10,15 +10,15 @@ from hashlib import sha256
 from sqlalchemy import bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.operation import Caller, Member, Right
+from gateway.hub.operation import ApiAccess, ApiCaller, HouseholdBrowser
 from gateway.hub.tables import api_keys, browsers, homes
 from gateway.protocol.browser_envelope import Jwk
-from gateway.protocol.browser_messages import Token
-from gateway.protocol.browser_token import believed, named
+from gateway.protocol.browser_messages import BrowserTokenClaims
+from gateway.protocol.browser_token import read_unverified, verify_token
 
 _BEARER = re.compile(r"[Bb]earer (key-[a-z2-7]{26})_([a-z2-7]{26})", re.ASCII)
-_NOBODY = bytes(32)
-_KEY = select(api_keys).where(api_keys.c.id == bindparam("key"))
+_NO_DIGEST = bytes(32)
+_SELECT_KEY = select(api_keys).where(api_keys.c.id == bindparam("key"))
 
 
 def new_secret() -> str:
@@ -26,44 +26,46 @@ def new_secret() -> str:
     return b32encode(secrets.token_bytes(16)).decode().rstrip("=").lower()
 
 
-def kept(secret: str) -> bytes:
+def secret_digest(secret: str) -> bytes:
     """What is kept of a secret. It has 128 random bits, so nothing slow is needed."""
     return sha256(secret.encode()).digest()
 
 
-async def caller_of(tx: AsyncConnection, authorization: str, now: datetime) -> Caller | None:
+async def authenticate_caller(tx: AsyncConnection, authorization: str, now: datetime) -> ApiCaller | None:
     """Tell whose key a request carries; None: none that counts. Compared in constant time, also where there is none."""
     found = _BEARER.fullmatch(authorization)
     if found is None:
         return None
-    row = (await tx.execute(_KEY, {"key": found[1]})).one_or_none()
-    right = hmac.compare_digest(kept(found[2]), _NOBODY if row is None else row.sha256)
+    row = (await tx.execute(_SELECT_KEY, {"key": found[1]})).one_or_none()
+    right = hmac.compare_digest(secret_digest(found[2]), _NO_DIGEST if row is None else row.sha256)
     if row is None or not right or row.revoked is not None or (row.expires is not None and row.expires <= now):
         return None
-    return Caller(retailer=row.retailer, key=row.id, right=Right(row.right), sandbox=row.sandbox)
+    return ApiCaller(retailer=row.retailer, key=row.id, right=ApiAccess(row.right), sandbox=row.sandbox)
 
 
-async def member_of(tx: AsyncConnection, authorization: str, url: str, now: datetime) -> Member | None:
+async def authenticate_browser(
+    tx: AsyncConnection, authorization: str, url: str, now: datetime
+) -> HouseholdBrowser | None:
     """Which browser of which home signed this header's token for this hub; None: none that counts."""
     scheme, _, written = authorization.partition(" ")
     token = written.encode(errors="replace")
-    said = named(token) if scheme.lower() == "bearer" else None
+    said = read_unverified(token) if scheme.lower() == "bearer" else None
     if said is None:
         return None
     mine = (browsers.c.home == said.sub, browsers.c.id == said.iss, homes.c.revoked.is_(None))
     row = (await tx.execute(select(browsers.c.sign).join(homes, homes.c.id == browsers.c.home).where(*mine))).first()
     if row is None or row.sign is None:
         return None
-    found = believed(token, Jwk.model_validate(row.sign), audience=url, seconds=now.timestamp())
-    return Member(home=said.sub, browser=said.iss) if isinstance(found, Token) else None
+    found = verify_token(token, Jwk.model_validate(row.sign), audience=url, seconds=now.timestamp())
+    return HouseholdBrowser(home=said.sub, browser=said.iss) if isinstance(found, BrowserTokenClaims) else None
 
 
-async def farewell_to(tx: AsyncConnection, authorization: str) -> str | None:
+async def unenrolment_notice(tx: AsyncConnection, authorization: str) -> str | None:
     """What the home of a browser that has ended has to say to it, and nobody else can open; None: nothing.
 
     Its key is forgotten, so this goes to whoever knows its random name.
     """
-    said = named(authorization.partition(" ")[2].encode(errors="replace"))
+    said = read_unverified(authorization.partition(" ")[2].encode(errors="replace"))
     if said is None:
         return None
     query = select(browsers.c.farewell).where(browsers.c.home == said.sub, browsers.c.id == said.iss)

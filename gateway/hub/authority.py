@@ -13,14 +13,24 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gateway.system.pki.authority import BACKDATED, Shelf, Terms, Vouched, client, unbound, vouched
+from gateway.system.pki.authority import (
+    BACKDATING,
+    CertificateFiles,
+    CertificatePolicy,
+    IssuedCertificate,
+    issue_client_certificate,
+    issue_server_certificate,
+    unconstrained_authority,
+)
 
-LIFE = timedelta(days=90)  # of a box's certificate; it is renewed from two thirds on
-BROKER = Terms(days=30, renew=timedelta(days=15), bound=False)
-NODE = Terms(days=365, renew=timedelta(days=90), bound=False)  # of a cluster's: its files are brought there by hand
-OWN = Path("broker", "tls")  # where the certificate of the hub's mosquitto lies
-NAME = "Perron hub"
-TODAY = "authority"
+BOX_CERTIFICATE_LIFETIME = timedelta(days=90)  # of a box's certificate; it is renewed from two thirds on
+BROKER_CERTIFICATE_TERMS = CertificatePolicy(days=30, renew=timedelta(days=15), bound=False)
+NODE_CERTIFICATE_TERMS = CertificatePolicy(
+    days=365, renew=timedelta(days=90), bound=False
+)  # of a cluster's: its files are brought there by hand
+BROKER_TLS_PATH = Path("broker", "tls")  # where the certificate of the hub's mosquitto lies
+AUTHORITY_COMMON_NAME = "Perron hub"
+CURRENT_NAME = "authority"
 
 
 class AuthorityUnusable(ValueError):  # noqa: N818 - it says what happened
@@ -28,27 +38,27 @@ class AuthorityUnusable(ValueError):  # noqa: N818 - it says what happened
 
 
 @dataclass(frozen=True, slots=True)
-class Authority:
+class HubAuthority:
     """The authority, with its key. Made by `at`. `name`: of its files in the folder."""
 
     folder: Path
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
-    name: str = TODAY
+    name: str = CURRENT_NAME
 
     @classmethod
-    def at(cls, folder: Path, *, now: datetime) -> "Authority":
+    def at(cls, folder: Path, *, now: datetime) -> "HubAuthority":
         """Load it from the hub's folder, or make it there.
 
         Raises:
             OSError: the folder cannot be read or written.
             AuthorityUnusable: a file is not what it was.
         """
-        shelf = _shelf(folder)
+        shelf = _shelf_of(folder)
         for file in (shelf.authority_key, shelf.chain):
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            key, certificate = unbound(shelf, name=NAME, now=now)
+            key, certificate = unconstrained_authority(shelf, name=AUTHORITY_COMMON_NAME, now=now)
         except ValueError as error:
             raise AuthorityUnusable(f"{shelf.authority_key.parent} holds no authority of a hub: {error}") from error
         if key.public_key() != certificate.public_key():
@@ -66,16 +76,23 @@ class Authority:
         return self.certificate.public_bytes(serialization.Encoding.PEM).decode()
 
     def certify(
-        self, home: str, key: ec.EllipticCurvePublicKey, *, now: datetime, life: timedelta = LIFE,
+        self, home: str, key: ec.EllipticCurvePublicKey, *, now: datetime, life: timedelta = BOX_CERTIFICATE_LIFETIME,
         word: str | None = None,
     ) -> x509.Certificate:  # fmt: skip
         """Certify a box's key under its home's name, from a day ago on: its clock, or the broker's, may be late.
 
         `word`: what stands before the @ instead of its serial, for what is no box's (gateway/hub/cluster/rabbitmq.py).
         """
-        return client(self.certificate, self.key, key, name=home, good=(now, life), word=word)
+        return issue_client_certificate(self.certificate, self.key, key, name=home, good=(now, life), word=word)
 
-    def broker(self, names: Iterable[str], *, now: datetime, at: Path = OWN, terms: Terms = BROKER) -> Vouched:
+    def broker(
+        self,
+        names: Iterable[str],
+        *,
+        now: datetime,
+        at: Path = BROKER_TLS_PATH,
+        terms: CertificatePolicy = BROKER_CERTIFICATE_TERMS,
+    ) -> IssuedCertificate:
         """Return a server's certificate for these names and addresses; what is missing or old is made.
 
         It lies in `at` under the hub's folder: the one broker's, unless it says other.
@@ -84,10 +101,12 @@ class Authority:
             OSError: the folder cannot be read or written.
             AuthorityUnusable: a file is not what it was.
         """
-        shelf = _shelf(self.folder, at, self.name)
+        shelf = _shelf_of(self.folder, at, self.name)
         shelf.chain.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
-            return vouched(shelf, name=NAME, names=tuple(sorted(set(names))), terms=terms, now=now)
+            return issue_server_certificate(
+                shelf, name=AUTHORITY_COMMON_NAME, names=tuple(sorted(set(names))), terms=terms, now=now
+            )
         except ValueError as error:
             raise AuthorityUnusable(f"{shelf.chain.parent} holds no certificate of the hub's: {error}") from error
 
@@ -100,7 +119,7 @@ class Authority:
         listed = (
             x509.CertificateRevocationListBuilder()
             .issuer_name(self.certificate.subject)
-            .last_update(now - BACKDATED)
+            .last_update(now - BACKDATING)
             .next_update(self.certificate.not_valid_after_utc)
         )
         for serial, since in sorted(ended):
@@ -109,7 +128,7 @@ class Authority:
         return listed.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
 
 
-def public_of(key: ec.EllipticCurvePublicKey) -> bytes:
+def public_key_digest(key: ec.EllipticCurvePublicKey) -> bytes:
     """SHA-256 of a key as SubjectPublicKeyInfo: by it the hub knows a key again."""
     form = serialization.PublicFormat.SubjectPublicKeyInfo
     digest = hashes.Hash(hashes.SHA256())
@@ -117,8 +136,8 @@ def public_of(key: ec.EllipticCurvePublicKey) -> bytes:
     return digest.finalize()
 
 
-def _shelf(folder: Path, at: Path = OWN, name: str = TODAY) -> Shelf:
-    return Shelf(
+def _shelf_of(folder: Path, at: Path = BROKER_TLS_PATH, name: str = CURRENT_NAME) -> CertificateFiles:
+    return CertificateFiles(
         authority_key=folder / "authority" / f"{name}.key",
         authority=folder / "authority" / f"{name}.pem",
         key=folder / at / "broker.key",

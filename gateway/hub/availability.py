@@ -10,11 +10,11 @@ from enum import StrEnum, auto
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from gateway.domain.delivery.permission import Terms, stretches
-from gateway.protocol.box_hub import NAMED
+from gateway.domain.delivery.permission import PermissionTerms, allowed_spans
+from gateway.protocol.box_hub import MAX_NAMES_PER_DECISION
 
-LONGEST = timedelta(days=7)  # as a delivery's window
-MOST = 32  # windows; seven days have fewer
+MAX_WINDOW = timedelta(days=7)  # as a delivery's window
+MAX_WINDOWS = 32  # windows; seven days have fewer
 
 
 class Why(StrEnum):
@@ -38,7 +38,7 @@ class Why(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class AvailabilityResult:
     """Whether, why not, and which parts of it are allowed."""
 
     why: Why | None
@@ -59,30 +59,36 @@ def zone_of(said: Mapping[str, Any]) -> ZoneInfo | None:
         return None
 
 
-def available(  # noqa: PLR0913 - what is asked, and what is known
-    terms: Terms | None, start: datetime, end: datetime, entrance: str | None, *, zone: ZoneInfo | None, now: datetime
-) -> Answer:
+def check_availability(  # noqa: PLR0913 - what is asked, and what is known
+    terms: PermissionTerms | None,
+    start: datetime,
+    end: datetime,
+    entrance: str | None,
+    *,
+    zone: ZoneInfo | None,
+    now: datetime,
+) -> AvailabilityResult:
     """Tell whether a home takes a delivery from `start` to `end`; `terms`: None where it has not let the brand in."""
     if terms is None:
-        return Answer(why=Why.NOT_GRANTED)
+        return AvailabilityResult(why=Why.NOT_GRANTED)
     if not terms.let_in or (entrance is not None and entrance not in terms.entrances):
-        return Answer(why=Why.ENTRANCE_NOT_PERMITTED)
+        return AvailabilityResult(why=Why.ENTRANCE_NOT_PERMITTED)
     if end <= now:
-        return Answer(why=Why.PAST)
+        return AvailabilityResult(why=Why.PAST)
     if zone is None:
-        return Answer(why=Why.NOT_KNOWN)
+        return AvailabilityResult(why=Why.NOT_KNOWN)
     until = end if terms.expires is None else min(end, terms.expires)
     begin = max(start, now)
     if until <= begin:
-        return Answer(why=Why.EXPIRED)
-    windows = tuple(stretches(begin, until, terms, zone=zone)[:MOST])
+        return AvailabilityResult(why=Why.EXPIRED)
+    windows = tuple(allowed_spans(begin, until, terms, zone=zone)[:MAX_WINDOWS])
     if windows != ((begin, until),):
-        return Answer(why=Why.OUTSIDE_WINDOW, windows=windows)
-    return Answer(why=None if until == end else Why.EXPIRED, windows=windows)
+        return AvailabilityResult(why=Why.OUTSIDE_WINDOW, windows=windows)
+    return AvailabilityResult(why=None if until == end else Why.EXPIRED, windows=windows)
 
 
 @dataclass(frozen=True, slots=True)
-class Forbidden:
+class ForbiddenPart:
     """A part of a delivery that the permission does not allow, and what it allows instead."""
 
     part: str  # entrance | place | carrier
@@ -94,7 +100,7 @@ class Forbidden:
         return f"The permission allows no {self.part} {self.given!r}, but {', '.join(self.allowed) or 'none'}."
 
 
-def forbidden(terms: Mapping[str, Any], parts: Mapping[str, str]) -> tuple[Forbidden, ...]:
+def forbidden_parts(terms: Mapping[str, Any], parts: Mapping[str, str]) -> tuple[ForbiddenPart, ...]:
     """Tell what of these (`entrance`, `place`, `carrier`) a home's terms, as they are kept, do not allow.
 
     A list that nobody told forbids nothing, nor one that may have been cut off when it was
@@ -102,7 +108,10 @@ def forbidden(terms: Mapping[str, Any], parts: Mapping[str, str]) -> tuple[Forbi
     """
     known = {part: terms.get(f"{part}s") for part in ("entrance", "place", "carrier")}
     return tuple(
-        Forbidden(part, parts[part], tuple(sorted(allowed)))
+        ForbiddenPart(part, parts[part], tuple(sorted(allowed)))
         for part, allowed in known.items()
-        if part in parts and allowed is not None and parts[part] not in allowed and len(allowed) < NAMED
+        if part in parts
+        and allowed is not None
+        and parts[part] not in allowed
+        and len(allowed) < MAX_NAMES_PER_DECISION
     )

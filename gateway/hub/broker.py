@@ -18,25 +18,29 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import delete, select
 
-from gateway.config.broker import Broker, BrokerTls
+from gateway.config.broker import BrokerSection, BrokerTls
 from gateway.hub import ca_rotation
-from gateway.hub.authority import Authority, AuthorityUnusable
+from gateway.hub.authority import AuthorityUnusable, HubAuthority
 from gateway.hub.config import Boxes, HubFile
-from gateway.hub.store import UNAVAILABLE, Store
+from gateway.hub.store import UNAVAILABLE_ERRORS, HubStore
 from gateway.hub.tables import certificates, claims, homes
 from gateway.mqtt.client import connect_once
 from gateway.mqtt.mosquitto.provisioning import MAX_PACKET_BYTES, BoxesListener, broker_user, reload, write_hub
-from gateway.protocol.box_hub import What, ack_topic
+from gateway.protocol.box_hub import UplinkChannel, ack_topic
 from gateway.system.atomic_file import write_whole
 
 log = structlog.get_logger(__name__)
 
-HUB = "hub"  # its account
-ALWAYS = ("127.0.0.1", "localhost")
-CUT_LIFE = timedelta(minutes=5)  # of the certificate by which a revoked home's connection is taken over
-CUT_WITHIN = timedelta(days=1)
-LOOK = 30.0  # seconds between looks whether a certificate has ended, or the broker's own is old
-REMEMBERED = timedelta(days=30)  # for which a claim or a certificate is known that no longer counts: it is told as that
+HUB_ACCOUNT = "hub"  # its account
+LOOPBACK_NAMES = ("127.0.0.1", "localhost")
+TAKEOVER_CERTIFICATE_LIFETIME = timedelta(
+    minutes=5
+)  # of the certificate by which a revoked home's connection is taken over
+RECENT_REVOCATION = timedelta(days=1)
+CHECK_INTERVAL_S = 30.0  # seconds between looks whether a certificate has ended, or the broker's own is old
+ENDED_RETENTION = timedelta(
+    days=30
+)  # for which a claim or a certificate is known that no longer counts: it is told as that
 
 
 def folder_of(file: HubFile) -> Path:
@@ -44,14 +48,17 @@ def folder_of(file: HubFile) -> Path:
     return file.folder / "broker"
 
 
-def access() -> str:
+def access_list() -> str:
     """Write the access list."""
-    own = [f"pattern write up/+/%u/{what}" for what in get_args(What)]
+    own = [f"pattern write up/+/%u/{what}" for what in get_args(UplinkChannel)]
     own.append("pattern write up/+/%u/said/+")
-    return "\n".join([f"user {HUB}", "topic read up/#", "topic write dn/#", "", *own, "pattern read dn/%u/#"]) + "\n"
+    return (
+        "\n".join([f"user {HUB_ACCOUNT}", "topic read up/#", "topic write dn/#", "", *own, "pattern read dn/%u/#"])
+        + "\n"
+    )
 
 
-async def set_up(file: HubFile, boxes: Boxes, store: Store, *, now: datetime) -> Authority:
+async def set_up(file: HubFile, boxes: Boxes, store: HubStore, *, now: datetime) -> HubAuthority:
     """Write all that mosquitto needs; what lies there of accounts and keys is kept.
 
     Raises:
@@ -59,19 +66,27 @@ async def set_up(file: HubFile, boxes: Boxes, store: Store, *, now: datetime) ->
         AuthorityUnusable: a key or certificate in it is not what it was.
     """
     file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    ca_rotation.settle(file.folder)
-    authority = Authority.at(file.folder, now=now)
-    _certificate(authority, boxes, now=now)
-    await _listed(authority, store, now=now)
+    ca_rotation.finish_change(file.folder)
+    authority = HubAuthority.at(file.folder, now=now)
+    _renew_certificate(authority, boxes, now=now)
+    await _write_revocation_list(authority, store, now=now)
     folder = folder_of(file)
-    _believed(authority)
+    _write_trusted_authorities(authority)
     port = 1883 if file.broker is None else file.broker.port
     at = BoxesListener(host=boxes.listen, port=boxes.port, connections=boxes.connections)
-    write_hub(folder, rights=access(), account=HUB, port=port, packet=MAX_PACKET_BYTES, boxes=at, user=broker_user())
+    write_hub(
+        folder,
+        rights=access_list(),
+        account=HUB_ACCOUNT,
+        port=port,
+        packet=MAX_PACKET_BYTES,
+        boxes=at,
+        user=broker_user(),
+    )
     return authority
 
 
-class Keeper:
+class BrokerFileKeeper:
     """Lets the broker refuse whom the store no longer counts, and keeps its own certificate young.
 
     The list of ended certificates is the store's, written beside the broker: whoever revokes writes it, and the hub
@@ -79,12 +94,12 @@ class Keeper:
     """
 
     def __init__(
-        self, file: HubFile, boxes: Boxes, store: Store, authority: Authority, *, monotonic: Callable[[], float]
+        self, file: HubFile, boxes: Boxes, store: HubStore, authority: HubAuthority, *, monotonic: Callable[[], float]
     ) -> None:
         self._folder, self._boxes, self._monotonic = folder_of(file), boxes, monotonic
         self._store, self._authority = store, authority
-        self._first = True
-        self._cut: set[tuple[str, datetime]] = set()
+        self._is_first_check = True
+        self._disconnected: set[tuple[str, datetime]] = set()
 
     async def run(
         self, now: Callable[[], datetime], *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
@@ -93,10 +108,10 @@ class Keeper:
         while True:
             try:
                 await self.look(now())
-                await forget(self._store, now())
-            except (*UNAVAILABLE, AuthorityUnusable) as error:  # a full disk, say: the next look may do better
+                await delete_expired(self._store, now())
+            except (*UNAVAILABLE_ERRORS, AuthorityUnusable) as error:  # a full disk, say: the next look may do better
                 log.error("broker_files_not_written", why=str(error).partition("\n")[0])
-            await sleep(LOOK)
+            await sleep(CHECK_INTERVAL_S)
 
     async def look(self, now: datetime) -> tuple[int, ...]:
         """Write what has changed, let mosquitto read it, and cut off whom it must not hear; the processes told.
@@ -110,21 +125,23 @@ class Keeper:
         """
         if not (self._folder / "mosquitto.conf").exists():
             return ()
-        ca_rotation.settle(self._authority.folder)
-        self._authority = Authority.at(self._authority.folder, now=now)  # another one may have taken its place
-        anew = _certificate(self._authority, self._boxes, now=now) | _believed(self._authority)
-        listed = await _listed(self._authority, self._store, now=now)
-        late = homes.c.revoked > now - CUT_WITHIN
+        ca_rotation.finish_change(self._authority.folder)
+        self._authority = HubAuthority.at(self._authority.folder, now=now)  # another one may have taken its place
+        anew = _renew_certificate(self._authority, self._boxes, now=now) | _write_trusted_authorities(self._authority)
+        listed = await _write_revocation_list(self._authority, self._store, now=now)
+        late = homes.c.revoked > now - RECENT_REVOCATION
         async with self._store.reading() as tx:
-            revoked = {(row.id, row.revoked) for row in await tx.execute(select(homes).where(late))} - self._cut
-        if not (self._first or anew or listed or revoked):
+            revoked = {
+                (row.id, row.revoked) for row in await tx.execute(select(homes).where(late))
+            } - self._disconnected
+        if not (self._is_first_check or anew or listed or revoked):
             return ()
         told = reload(self._folder)
-        self._first = not told
+        self._is_first_check = not told
         for home, since in sorted(revoked):
             await self.cut(home, now)
             if told:  # else it may be back in a moment: the broker does not know yet
-                self._cut.add((home, since))
+                self._disconnected.add((home, since))
         return told
 
     async def cut(self, home: str, now: datetime) -> None:
@@ -141,14 +158,14 @@ class Keeper:
     async def end_line(self, home: str, now: datetime) -> bool:
         """End the connection of a home, if there is one, by a session of its own name; False: no broker was reached."""
         key = ec.generate_private_key(ec.SECP256R1())
-        one = self._authority.certify(home, key.public_key(), now=now, life=CUT_LIFE)
+        one = self._authority.certify(home, key.public_key(), now=now, life=TAKEOVER_CERTIFICATE_LIFETIME)
         form = serialization.PrivateFormat.PKCS8
         with tempfile.TemporaryDirectory(dir=self._folder) as name:
             pem = Path(name) / "own.pem"
             whole = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
             write_whole(pem, whole + one.public_bytes(serialization.Encoding.PEM))
             tls = BrokerTls(ca=self._folder / "authority.pem", certificate=pem, key=pem)
-            at = Broker(host=self._boxes.near, port=self._boxes.port, username=home, tls=tls)
+            at = BrokerSection(host=self._boxes.near, port=self._boxes.port, username=home, tls=tls)
             try:
                 async with connect_once(at, [ack_topic(home)], monotonic=self._monotonic):
                     return True
@@ -157,7 +174,7 @@ class Keeper:
                 return False
 
 
-async def certified_by(store: Store, authority: x509.Certificate, now: datetime) -> int:
+async def count_certificates_by(store: HubStore, authority: x509.Certificate, now: datetime) -> int:
     """How many certificates of boxes that count were given by this authority."""
     counts = (certificates.c.ended.is_(None), certificates.c.expires > now)
     async with store.reading() as tx:
@@ -165,9 +182,9 @@ async def certified_by(store: Store, authority: x509.Certificate, now: datetime)
     return sum(x509.load_der_x509_certificate(der).issuer == authority.subject for der in ders)
 
 
-async def forget(store: Store, now: datetime) -> int:
+async def delete_expired(store: HubStore, now: datetime) -> int:
     """Delete claims and certificates that have had their time, and how many: a store does not grow by what is over."""
-    before = now - REMEMBERED
+    before = now - ENDED_RETENTION
     over = ((claims, claims.c.expires < before), (certificates, certificates.c.expires < before))
     async with store.reading() as tx:  # most of the time there is nothing: no need for the writer's turn
         if not any([await tx.scalar(select(table.c.expires).where(old).limit(1)) for table, old in over]):
@@ -176,35 +193,35 @@ async def forget(store: Store, now: datetime) -> int:
         return sum([(await tx.execute(delete(table).where(old))).rowcount for table, old in over])
 
 
-def _certificate(authority: Authority, boxes: Boxes, *, now: datetime) -> bool:
+def _renew_certificate(authority: HubAuthority, boxes: Boxes, *, now: datetime) -> bool:
     """Keep the broker's certificate good; whether it was made anew."""
-    return authority.broker((*ALWAYS, boxes.host, boxes.near), now=now).anew
+    return authority.broker((*LOOPBACK_NAMES, boxes.host, boxes.near), now=now).anew
 
 
-def _believed(authority: Authority) -> bool:
+def _write_trusted_authorities(authority: HubAuthority) -> bool:
     """Write whose certificates the broker believes; whether that is news."""
-    file, wanted = authority.folder / "broker" / "authority.pem", ca_rotation.bundle(authority)
+    file, wanted = authority.folder / "broker" / "authority.pem", ca_rotation.trust_bundle(authority)
     if file.exists() and file.read_bytes() == wanted:
         return False
     write_whole(file, wanted, mode=0o644)
     return True
 
 
-async def _listed(authority: Authority, store: Store, *, now: datetime) -> bool:
+async def _write_revocation_list(authority: HubAuthority, store: HubStore, *, now: datetime) -> bool:
     """Write the list of certificates that ended where it is not that of the store; whether it was not."""
     ended = certificates.c.ended.is_not(None) & (certificates.c.expires > now)
     async with store.reading() as tx:
         rows = await tx.execute(select(certificates.c.serial, certificates.c.ended).where(ended))
         wanted = {int(row.serial, 16): row.ended for row in rows}
     file = authority.folder / "broker" / "revoked.pem"
-    lists = ca_rotation.listed(authority, list(wanted.items()), now=now)
-    if _lists(file.read_bytes() if file.exists() else b"") == _lists(lists):
+    lists = ca_rotation.revocation_lists(authority, list(wanted.items()), now=now)
+    if _parse_revocation_lists(file.read_bytes() if file.exists() else b"") == _parse_revocation_lists(lists):
         return False
     write_whole(file, lists, mode=0o644)
     return True
 
 
-def _lists(pem: bytes) -> set[tuple[x509.Name, frozenset[int]]] | None:
+def _parse_revocation_lists(pem: bytes) -> set[tuple[x509.Name, frozenset[int]]] | None:
     """Whose lists they are, and the serials in each; None: they cannot be read."""
     end = b"-----END X509 CRL-----"
     try:

@@ -8,24 +8,24 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from gateway.config.broker import Broker, BrokerTls
-from gateway.config.fields import HostName, Id, Name, PagesUrl, Port, Section
-from gateway.config.reading import read
-from gateway.hub.webhooks.ssrf import Allowed
-from gateway.protocol.box_hub import SHARDS
-from gateway.system.addresses import on_loopback
-from gateway.system.http_limits import CONNECTIONS_PER_SECOND
+from gateway.config.broker import BrokerSection, BrokerTls
+from gateway.config.fields import ConfigSection, HostName, Id, Name, PagesUrl, Port
+from gateway.config.reading import read_model
+from gateway.hub.webhooks.ssrf import DestinationPolicy
+from gateway.protocol.box_hub import SHARD_COUNT
+from gateway.system.addresses import is_loopback_host
+from gateway.system.http_limits import MAX_CONNECTIONS_PER_SECOND
 
 
-def _network(text: str) -> str:
+def _parse_network(text: str) -> str:
     ip_network(text)  # a ValueError says what is wrong with it
     return text
 
 
-Network = Annotated[str, AfterValidator(_network)]
+Network = Annotated[str, AfterValidator(_parse_network)]
 
 
-class Listen(Section):
+class Listen(ConfigSection):
     """Where the hub serves HTTP. Without a certificate only on this machine, or behind a proxy that ends TLS."""
 
     host: str = "127.0.0.1"
@@ -43,10 +43,10 @@ class Listen(Section):
     """Metrics: networks from which `/metrics` is answered, never through a proxy. Example: `[10.0.0.0/8]`."""
 
     @model_validator(mode="after")
-    def _safe(self) -> Self:
+    def _check_safe(self) -> Self:
         if (self.certificate is None) is not (self.key is None):
             raise ValueError("a certificate and its key go together: name both, or neither")
-        if self.certificate is None and not self.behind_proxy and not on_loopback(self.host):
+        if self.certificate is None and not self.behind_proxy and not is_loopback_host(self.host):
             raise ValueError(
                 "without a certificate everybody on the way reads the keys: name one, listen on 127.0.0.1,"
                 " or say behind_proxy: true"
@@ -54,7 +54,7 @@ class Listen(Section):
         return self
 
 
-class Limits(Section):
+class Limits(ConfigSection):
     """How much one client may do. Requests above a limit get the status 429 and the time after which to try again."""
 
     writes: int = Field(default=20, ge=1, json_schema_extra={"x-unit": "requests per second"})
@@ -70,7 +70,7 @@ class Limits(Section):
     connections: int = Field(default=200, ge=1, json_schema_extra={"x-unit": "connections"})
     """Connections: open connections of one address. Not counted behind a proxy."""
     new_connections: int = Field(
-        default=int(CONNECTIONS_PER_SECOND), ge=1, json_schema_extra={"x-unit": "connections per second"}
+        default=int(MAX_CONNECTIONS_PER_SECOND), ge=1, json_schema_extra={"x-unit": "connections per second"}
     )
     """New connections: connections that one address may open; five times as many at once. Not counted behind a
     proxy."""
@@ -90,7 +90,7 @@ class Limits(Section):
     """Size of a home's events: the hub accepts the rest later. One event has about 1,000 bytes, and 16,000 at most."""
 
 
-class Keep(Section):
+class RetentionSection(ConfigSection):
     """How long the hub keeps the events of a home. The proof of a delivery is made of them."""
 
     home_events: int = Field(default=20_000, ge=100, json_schema_extra={"x-unit": "events"})
@@ -99,20 +99,20 @@ class Keep(Section):
     """Age of events: older events are deleted, except the newest one of each home."""
 
 
-class HubBroker(Broker):
+class HubBroker(BrokerSection):
     """The broker to which the boxes connect, as the hub reaches it. Without `tls` it must run on this machine."""
 
     username: Id = "hub"
     """Account: user name of the hub at the broker."""
 
     @model_validator(mode="after")
-    def _believed(self) -> Self:
+    def _check_tls(self) -> Self:
         if self.tls is None and not self.loopback:
             raise ValueError("without tls whoever stands between reads and writes: name tls.ca, or take 127.0.0.1")
         return self
 
 
-class Boxes(Section):
+class Boxes(ConfigSection):
     """Where boxes reach the broker that `perron hub-config` sets up."""
 
     host: HostName
@@ -130,7 +130,7 @@ class Boxes(Section):
         return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.listen, self.listen)  # noqa: S104 - it is recognised
 
 
-class Rabbit(Section):
+class Rabbit(ConfigSection):
     """A RabbitMQ cluster instead of mosquitto. Each node listens for boxes at `boxes.port`."""
 
     nodes: Annotated[dict[Id, HostName], Field(min_length=1)]
@@ -148,16 +148,16 @@ class Rabbit(Section):
     """Metrics port: TCP port of a node's metrics, reachable on the node only."""
 
 
-class Share(Section):
+class ShardAssignment(ConfigSection):
     """Which of several hub processes this one is. Each process serves its share of the homes."""
 
     number: int = Field(default=1, ge=1, json_schema_extra={"x-unit": "number of the process"})
     """Number: which process this is, counted from 1."""
-    of: int = Field(default=1, ge=1, le=SHARDS, json_schema_extra={"x-unit": "processes"})
+    of: int = Field(default=1, ge=1, le=SHARD_COUNT, json_schema_extra={"x-unit": "processes"})
     """Of: how many processes there are. More than one need `rabbit` and a store in PostgreSQL."""
 
     @model_validator(mode="after")
-    def _one_of_them(self) -> Self:
+    def _check_number(self) -> Self:
         if self.number > self.of:
             raise ValueError(f"there is no share {self.number} of {self.of}: they are counted from 1")
         return self
@@ -165,10 +165,10 @@ class Share(Section):
     @property
     def shards(self) -> tuple[int, ...]:
         """The shards that it hears."""
-        return tuple(shard for shard in range(SHARDS) if shard % self.of == self.number - 1)
+        return tuple(shard for shard in range(SHARD_COUNT) if shard % self.of == self.number - 1)
 
 
-class Webhooks(Section):
+class Webhooks(ConfigSection):
     """How the hub sends events to retailers."""
 
     private: bool = False
@@ -185,12 +185,12 @@ class Webhooks(Section):
     """Requests of sandboxes: webhooks of all sandboxes together to one host."""
 
     @property
-    def allowed(self) -> Allowed:
+    def allowed(self) -> DestinationPolicy:
         """What the guard lets through."""
-        return Allowed(private=self.private, plain=self.plain)
+        return DestinationPolicy(private=self.private, plain=self.plain)
 
 
-class HubFile(Section):
+class HubFile(ConfigSection):
     """The configuration of one hub process."""
 
     name: Name = "Perron hub"
@@ -210,13 +210,13 @@ class HubFile(Section):
     rabbit: Rabbit | None = None
     """RabbitMQ: the broker is a RabbitMQ cluster, which several hub processes may share. Give `broker` or `rabbit`, not
     both."""
-    share: Share = Share()
+    share: ShardAssignment = ShardAssignment()
     """Share: which part of the homes this process serves, if there are several."""
     listen: Listen = Listen()
     """Listen: where the hub serves HTTP."""
     limits: Limits = Limits()
     """Limits: how much one client may do."""
-    keep: Keep = Keep()
+    keep: RetentionSection = RetentionSection()
     """Keep: how long the hub keeps the events of homes."""
     webhooks: Webhooks = Webhooks()
     """Webhooks: how the hub sends events to retailers."""
@@ -224,12 +224,12 @@ class HubFile(Section):
     """Sandbox: anybody may create a sandbox, a retailer with a simulated home."""
 
     @model_validator(mode="after")
-    def _agrees(self) -> Self:
+    def _check_consistent(self) -> Self:
         if self.rabbit is not None and self.boxes is None:
             raise ValueError("rabbit: say under boxes how boxes reach the cluster")
         if self.rabbit is not None and self.broker is not None:
             raise ValueError("there is one broker: leave out broker where rabbit is named; the hub has its own way in")
-        if self.share.of > 1 and (self.rabbit is None or _one_writer(self.database)):
+        if self.share.of > 1 and (self.rabbit is None or _has_one_writer(self.database)):
             raise ValueError("several processes share the work by rabbit and a store in PostgreSQL only")
         return self
 
@@ -259,7 +259,7 @@ class HubFile(Section):
         return self.store or f"sqlite+aiosqlite:///{self.folder / 'hub.sqlite3'}"
 
 
-def _one_writer(database: str) -> bool:
+def _has_one_writer(database: str) -> bool:
     try:
         return make_url(database).get_backend_name() == "sqlite"
     except ArgumentError:
@@ -273,11 +273,11 @@ def load(path: Path) -> HubFile:
         ConfigError: one line a problem: file:line:column, what is wrong, what to do.
     """
     shape = "a hub is written as `key: value` lines: `perron schema hub --markdown` describes every key."
-    file, _ = read(path, HubFile, todo="Name another with --config, or write one.", shape=shape)
-    return _anchored(file, path.resolve().parent)
+    file, _ = read_model(path, HubFile, todo="Name another with --config, or write one.", shape=shape)
+    return _resolve_paths(file, path.resolve().parent)
 
 
-def _anchored(file: HubFile, folder: Path) -> HubFile:
+def _resolve_paths(file: HubFile, folder: Path) -> HubFile:
     listen = file.listen
     own = {"certificate": listen.certificate and folder / listen.certificate,
            "key": listen.key and folder / listen.key}  # fmt: skip

@@ -24,23 +24,23 @@ from markupsafe import Markup
 from sqlalchemy import Row, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.api.rate_limit import Windows
-from gateway.hub.authentication import kept
-from gateway.hub.connections import TRIES, Pen, ask, state_of
-from gateway.hub.consent_words import ENDINGS, JOIN, JOIN_WHY, PROBLEMS, asked_for, moment
-from gateway.hub.http.client_address import AROUND, whence, wider
-from gateway.hub.operation import Bells
-from gateway.hub.store import Store
+from gateway.hub.api.rate_limit import SlidingWindows
+from gateway.hub.authentication import secret_digest
+from gateway.hub.connections import MAX_CODE_TRIES, ConsentWriter, ask_home, state_of
+from gateway.hub.consent_words import ENDINGS, JOIN, JOIN_WHY, PROBLEMS, format_instant, requested_terms
+from gateway.hub.http.client_address import NETWORK_LIMIT_FACTOR, client_address, wider_network
+from gateway.hub.operation import WakeUps
+from gateway.hub.store import HubStore
 from gateway.hub.tables import brands, connections, retailers
 from gateway.protocol.consent_request import AskedTerms
-from gateway.protocol.support_code import read
+from gateway.protocol.support_code import parse_support_code
 from gateway.system.i18n import SOURCE, Language, _, accepted, language_names, languages_of, template_functions
-from gateway.system.text import isolated
+from gateway.system.text import isolate_direction
 
-LOOKS = 120  # a minute, of one address
-SAYS = 10  # codes a minute, of one address
-REFRESH = 10  # seconds
-_LARGEST: Final = 2000  # bytes of a form
+MAX_VIEWS_PER_MINUTE = 120  # a minute, of one address
+MAX_CODES_PER_MINUTE = 10  # codes a minute, of one address
+REFRESH_INTERVAL_S = 10  # seconds
+_MAX_FORM_BYTES: Final = 2000  # bytes of a form
 
 _STYLE = files("gateway.hub").joinpath("templates/consent.css").read_text(encoding="utf-8")
 _HEADERS: Mapping[str, str] = MappingProxyType(
@@ -59,83 +59,96 @@ _HEADERS: Mapping[str, str] = MappingProxyType(
 )
 
 
-class Consent:
+class ConsentPage:
     """Serves the page. `proxied`: whoever asks is named by the proxy in front."""
 
-    def __init__(self, store: Store, *, pen: Pen, now: Callable[[], datetime], bells: Bells, proxied: bool) -> None:
-        self._store, self._pen, self._now, self._bells, self._proxied = store, pen, now, bells, proxied
-        self._windows = Windows(lambda: now().timestamp())
+    def __init__(
+        self, store: HubStore, *, pen: ConsentWriter, now: Callable[[], datetime], bells: WakeUps, proxied: bool
+    ) -> None:
+        self._store, self._writer, self._now, self._wake_ups, self._behind_proxy = store, pen, now, bells, proxied
+        self._windows = SlidingWindows(lambda: now().timestamp())
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
         return [
-            web.get("/connect/{secret}", self._shown), web.post("/connect/{secret}", self._said),
-            web.get("/join", self._code_of_a_claim),
+            web.get("/connect/{secret}", self._show), web.post("/connect/{secret}", self._submit_code),
+            web.get("/join", self._show_claim),
         ]  # fmt: skip
 
-    async def _shown(self, request: web.Request) -> web.Response:
-        if not await self._let(request, "looks", LOOKS):
+    async def _show(self, request: web.Request) -> web.Response:
+        if not await self._allows(request, "looks", MAX_VIEWS_PER_MINUTE):
             return self._problem(request, HTTPStatus.TOO_MANY_REQUESTS, "slow")
         async with self._store.reading() as tx:
-            row = await _row(tx, request.match_info["secret"])
+            row = await _find_connection(tx, request.match_info["secret"])
         if row is None:
             return self._problem(request, HTTPStatus.NOT_FOUND, "lost")
         return self._page(request, row)
 
-    async def _code_of_a_claim(self, request: web.Request) -> web.Response:
+    async def _show_claim(self, request: web.Request) -> web.Response:
         """A phone has read the QR of a claim (gateway/protocol/enrolment.py). What stands behind the # never comes.
 
         It stands in the browser's address alone, to be copied from there: so the page is in all languages at once.
         """
-        if not await self._let(request, "looks", LOOKS):
+        if not await self._allows(request, "looks", MAX_VIEWS_PER_MINUTE):
             return self._problem(request, HTTPStatus.TOO_MANY_REQUESTS, "slow")
         language = _language(request)
         others = [(other, JOIN.to(other), JOIN_WHY.to(other)) for other in languages_of(JOIN) if other != language]
         page = _render(language, view="join", title=JOIN.to(language), why=JOIN_WHY, others=others)
         return web.Response(text=page, content_type="text/html", headers=dict(_HEADERS))
 
-    async def _said(self, request: web.Request) -> web.Response:
+    async def _submit_code(self, request: web.Request) -> web.Response:
         """Somebody says a code. One with a slip in it is no try; every other gets the same answer."""
-        if not await self._let(request, "says", SAYS):
+        if not await self._allows(request, "says", MAX_CODES_PER_MINUTE):
             return self._problem(request, HTTPStatus.TOO_MANY_REQUESTS, "slow")
-        text = await _said_code(request)
+        text = await _submitted_code(request)
         if text is None:
             return self._problem(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "lost")
-        code = read(text)
+        code = parse_support_code(text)
         secret = request.match_info["secret"]
         async with self._store.writing() as tx:
-            row = await _row(tx, secret, lock=True)
+            row = await _find_connection(tx, secret, lock=True)
             if row is None:
                 return self._problem(request, HTTPStatus.NOT_FOUND, "lost")
-            if _view(row, self._now()) in {"ask", "wait"} and row.tries < TRIES:
+            if _view_of(row, self._now()) in {"ask", "wait"} and row.tries < MAX_CODE_TRIES:
                 if code is None:
                     return self._page(request, row, slip=True)
-                await ask(tx, row, code, self._pen, self._now())
-        self._bells.jobs()
+                await ask_home(tx, row, code, self._writer, self._now())
+        self._wake_ups.jobs()
         return web.Response(
             status=HTTPStatus.SEE_OTHER,
             headers={**_HEADERS, "Location": f"/connect/{secret}?lang={_language(request)}"},
         )
 
-    async def _let(self, request: web.Request, what: str, most: int) -> bool:
+    async def _allows(self, request: web.Request, what: str, most: int) -> bool:
         """Whether this address, and those around it, have not asked too much in this minute."""
-        who, hit = whence(request, behind_proxy=self._proxied), self._windows.limiter.hit
+        who, hit = client_address(request, behind_proxy=self._behind_proxy), self._windows.limiter.hit
         if not await hit(RateLimitItemPerMinute(most), what, who):
             return False
-        around = wider(who)
-        return around is None or await hit(RateLimitItemPerMinute(most * AROUND), f"{what}-around", around)
+        around = wider_network(who)
+        return around is None or await hit(
+            RateLimitItemPerMinute(most * NETWORK_LIMIT_FACTOR), f"{what}-around", around
+        )
 
     def _page(self, request: web.Request, row: Row[Any], *, slip: bool = False) -> web.Response:
         now, language = self._now(), _language(request)
-        view, left = _view(row, now), TRIES - row.tries
-        brand = isolated(row.brand_name)
+        view, left = _view_of(row, now), MAX_CODE_TRIES - row.tries
+        brand = isolate_direction(row.brand_name)
         asked = AskedTerms.model_validate_json(json.dumps(row.asked))
         page = _render(
-            language, view=view, title=_("{brand} asks").to(language, brand=brand), sandbox=row.sandbox, brand=brand,
-            retailer=isolated(row.retailer_name), until=moment(row.expires, language), ending=ENDINGS.get(view),
-            asked=asked_for(asked, language), left=left, slip=slip, back=_back(row, view),
-        )  # fmt: skip
-        more = {"Refresh": str(REFRESH)} if view == "wait" and not slip else {}
+            language,
+            view=view,
+            title=_("{brand} asks").to(language, brand=brand),
+            sandbox=row.sandbox,
+            brand=brand,
+            retailer=isolate_direction(row.retailer_name),
+            until=format_instant(row.expires, language),
+            ending=ENDINGS.get(view),
+            asked=requested_terms(asked, language),
+            left=left,
+            slip=slip,
+            back=_return_url(row, view),
+        )
+        more = {"Refresh": str(REFRESH_INTERVAL_S)} if view == "wait" and not slip else {}
         status = HTTPStatus.UNPROCESSABLE_ENTITY if slip else HTTPStatus.OK
         return web.Response(text=page, status=status, content_type="text/html", headers={**_HEADERS, **more})
 
@@ -163,12 +176,12 @@ def _template() -> Template:
     return environment.get_template("consent.html")
 
 
-async def _said_code(request: web.Request) -> str | None:
+async def _submitted_code(request: web.Request) -> str | None:
     """Read what was said in the page's own form, and nothing else that a body may be; None: it is too long for it."""
     raw = bytearray()
     async for chunk in request.content.iter_any():
         raw += chunk
-        if len(raw) > _LARGEST:
+        if len(raw) > _MAX_FORM_BYTES:
             return None
     try:
         form = parse_qs(raw.decode("ascii", "replace"), max_num_fields=8)
@@ -177,7 +190,7 @@ async def _said_code(request: web.Request) -> str | None:
     return form.get("code", [""])[0]
 
 
-def _view(row: Row[Any], now: datetime) -> str:
+def _view_of(row: Row[Any], now: datetime) -> str:
     """What is shown: a question, that it waits, or how it ended."""
     state = state_of(row, now)
     if state != "pending":
@@ -185,7 +198,7 @@ def _view(row: Row[Any], now: datetime) -> str:
     return "wait" if row.tries else "ask"
 
 
-def _back(row: Row[Any], view: str) -> str | None:
+def _return_url(row: Row[Any], view: str) -> str | None:
     """Where the shop wants his customer back, once nothing is left to do here."""
     if row.return_url is None or view in {"ask", "wait"}:
         return None
@@ -199,14 +212,14 @@ def _language(request: web.Request) -> Language:
     return accepted(request.headers.get("Accept-Language", ""), languages_of(JOIN)) or SOURCE
 
 
-async def _row(tx: AsyncConnection, secret: str, *, lock: bool = False) -> Row[Any] | None:
+async def _find_connection(tx: AsyncConnection, secret: str, *, lock: bool = False) -> Row[Any] | None:
     """The connection of this address, with the names of brand and retailer."""
     same = and_(brands.c.id == connections.c.brand, brands.c.sandbox == connections.c.sandbox)
     asked = (
         select(connections, brands.c.name.label("brand_name"), retailers.c.name.label("retailer_name"))
         .join(brands, same)
         .join(retailers, retailers.c.id == connections.c.retailer)
-        .where(connections.c.consent_sha256 == kept(secret))
+        .where(connections.c.consent_sha256 == secret_digest(secret))
     )
     asked = asked.with_for_update(of=connections, key_share=True) if lock else asked
     return (await tx.execute(asked)).one_or_none()

@@ -14,35 +14,46 @@ from sqlalchemy import Select, and_, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.connections import Pen, expire, send_keys, tell_end
-from gateway.hub.operation import Bells
-from gateway.hub.store import Store, StoreSilent
+from gateway.hub.connections import ConsentWriter, expire_connection, send_end, send_keys
+from gateway.hub.operation import WakeUps
+from gateway.hub.store import HubStore, StoreUnavailable
 from gateway.hub.tables import brands, connections
-from gateway.system.containment import Containment, SetAside
+from gateway.system.containment import Containment, RowQuarantine
 
 log = structlog.get_logger(__name__)
 
-LOOK = 2.0  # seconds between two looks
-TOLD_KEYS = ("pending", "granted", "refused", "revoked")  # a home may yet let it in: what was taken back must be known
-BATCH = 100  # connections of one look
+CHECK_INTERVAL_S = 2.0  # seconds between two looks
+KEY_UPDATE_STATES = (
+    "pending",
+    "granted",
+    "refused",
+    "revoked",
+)  # a home may yet let it in: what was taken back must be known
+MAX_CONNECTIONS_PER_CHECK = 100  # connections of one look
 
-Step = Literal["expire", "send keys", "tell end"]
+ConsentStep = Literal["expire", "send keys", "tell end"]
 
 
-class Connecting:
+class ConsentJobs:
     """One a process. A connection that raises an unforeseen error is set aside, and all others go on."""
 
     def __init__(  # noqa: PLR0913 - what it works with, named one by one
-        self, store: Store, *, pen: Pen, now: Callable[[], datetime], bells: Bells, contained: Containment,
+        self,
+        store: HubStore,
+        *,
+        pen: ConsentWriter,
+        now: Callable[[], datetime],
+        bells: WakeUps,
+        contained: Containment,
         monotonic: Callable[[], float],
-    ) -> None:  # fmt: skip
-        self._store, self._pen, self._now, self._bells, self._contained = store, pen, now, bells, contained
-        self._aside = SetAside(monotonic=monotonic)
+    ) -> None:
+        self._store, self._writer, self._now, self._wake_ups, self._containment = store, pen, now, bells, contained
+        self._set_aside = RowQuarantine(monotonic=monotonic)
 
     async def run(self) -> None:
         """Work until cancelled."""
         while True:
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(CHECK_INTERVAL_S)
             try:
                 while await self.look():
                     pass
@@ -52,32 +63,32 @@ class Connecting:
     async def look(self) -> bool:
         """Do what is due, one batch; whether anything was."""
         now = self._now()
-        due: dict[Step, Select[Any]] = {
-            "expire": _unanswered(now), "send keys": _uninformed(), "tell end": _ended_untold(),
+        due: dict[ConsentStep, Select[Any]] = {
+            "expire": _select_expired(now), "send keys": _select_keys_outdated(), "tell end": _select_end_unsent(),
         }  # fmt: skip
-        worked: set[Step] = set()
+        worked: set[ConsentStep] = set()
         found = False
         for step, asked in due.items():
-            open_ = asked.where(connections.c.id.not_in(self._aside.rows()))
+            open_ = asked.where(connections.c.id.not_in(self._set_aside.rows()))
             async with self._store.reading() as tx:  # the rule: nothing to do, so no writer waits
-                ids = [row.id for row in (await tx.execute(open_.limit(BATCH))).all()]
+                ids = [row.id for row in (await tx.execute(open_.limit(MAX_CONNECTIONS_PER_CHECK))).all()]
             found = found or bool(ids)
             for id_ in ids:  # each in a transaction of its own: one that fails takes no other with it
-                with self._contained.piece("connections", f"{id_} {step}", foreseen=(StoreSilent,)) as piece:
+                with self._containment.piece("connections", f"{id_} {step}", foreseen=(StoreUnavailable,)) as piece:
                     async with self._store.writing() as tx:
-                        await self._one(tx, step, asked.where(connections.c.id == id_), now)
+                        await self._take_step(tx, step, asked.where(connections.c.id == id_), now)
                 if piece.fault is None:
                     worked.add(step)
-                    self._aside.done(id_)
+                    self._set_aside.done(id_)
                 else:
-                    self._aside.add(id_)
+                    self._set_aside.add(id_)
         if "expire" in worked:
-            self._bells.messages()
+            self._wake_ups.messages()
         if worked & {"send keys", "tell end"}:
-            self._bells.jobs()
+            self._wake_ups.jobs()
         return found
 
-    async def _one(self, tx: AsyncConnection, step: Step, asked: Select[Any], now: datetime) -> None:
+    async def _take_step(self, tx: AsyncConnection, step: ConsentStep, asked: Select[Any], now: datetime) -> None:
         """Take one step for one connection, if it is still due; another hub may have taken it."""
         locked = asked.with_for_update(of=connections, key_share=True, skip_locked=True)
         row = (await tx.execute(locked)).one_or_none()
@@ -85,31 +96,31 @@ class Connecting:
             return
         match step:
             case "expire":
-                await expire(tx, row, now)
+                await expire_connection(tx, row, now)
             case "send keys":
-                await send_keys(tx, row, self._pen, now)
+                await send_keys(tx, row, self._writer, now)
             case "tell end":
-                await tell_end(tx, row, self._pen, now)
+                await send_end(tx, row, self._writer, now)
             case _:
                 assert_never(step)
 
 
-def _unanswered(now: datetime) -> Select[Any]:
+def _select_expired(now: datetime) -> Select[Any]:
     return select(connections).where(connections.c.state == "pending", connections.c.expires <= now)
 
 
-def _uninformed() -> Select[Any]:
+def _select_keys_outdated() -> Select[Any]:
     """Connections whose home was told, or has let in, a brand that has changed its keys since."""
     same = and_(brands.c.id == connections.c.brand, brands.c.sandbox == connections.c.sandbox)
     return (
         select(connections)
         .join(brands, same)
-        .where(connections.c.state.in_(TOLD_KEYS), connections.c.keys_sent < brands.c.keys_version)
+        .where(connections.c.state.in_(KEY_UPDATE_STATES), connections.c.keys_sent < brands.c.keys_version)
         .where(connections.c.home.is_not(None))
     )
 
 
-def _ended_untold() -> Select[Any]:
+def _select_end_unsent() -> Select[Any]:
     """Connections that their retailer ended, and of which the home was not told."""
     return select(connections).where(
         connections.c.state == "ended", connections.c.end_told.is_(False), connections.c.home.is_not(None)

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from gateway.protocol.consent_request import AskedTerms
 from gateway.system.i18n import Language, Text, _, in_language, pgettext
-from gateway.system.text import isolated
+from gateway.system.text import isolate_direction
 
 JOIN = _("This is a code for your box")
 JOIN_WHY = _(
@@ -31,7 +31,7 @@ ENDINGS: Mapping[str, Text] = MappingProxyType({
     "ended": _("{brand} has withdrawn its question"),
 })  # fmt: skip
 
-DAYS: Mapping[str, Text] = MappingProxyType({
+DAY_NAMES: Mapping[str, Text] = MappingProxyType({
     "mon": _("Monday"),
     "tue": _("Tuesday"),
     "wed": _("Wednesday"),
@@ -47,17 +47,17 @@ _MONTHS = (
 )  # fmt: skip
 
 
-def moment(at: datetime, language: Language) -> str:
+def format_instant(at: datetime, language: Language) -> str:
     """An instant in words. What time it is where the reader lives the hub does not know: it says whose time it is."""
     day = pgettext("the first day of a month", "1").to(language) if at.day == 1 else str(at.day)
     return f"{day} {_MONTHS[at.month - 1].to(language)} {at.year}, {at:%H:%M} UTC"
 
 
-def asked_for(asked: AskedTerms, language: Language) -> list[tuple[str, str]]:
+def requested_terms(asked: AskedTerms, language: Language) -> list[tuple[str, str]]:
     """What is asked for, as pairs of a word and what it is. Names from outside are inert."""
 
     def named(names: tuple[str, ...] | None, otherwise: Text) -> Text | str:
-        return otherwise if names is None else ", ".join(isolated(name) for name in names)
+        return otherwise if names is None else ", ".join(isolate_direction(name) for name in names)
 
     any_of_them = pgettext("entrances or carriers", "those that you choose")
     every_day = len(asked.days) == 7
@@ -70,10 +70,10 @@ def asked_for(asked: AskedTerms, language: Language) -> list[tuple[str, str]]:
         (_("Entrances"), named(asked.entrances, any_of_them)),
         (_("Places"), named(asked.places, pgettext("places", "those that you choose"))),
         (_("Carriers"), named(asked.carriers, any_of_them)),
-        (_("Days"), _("every day") if every_day else ", ".join(DAYS[day].to(language) for day in asked.days)),
+        (_("Days"), _("every day") if every_day else ", ".join(DAY_NAMES[day].to(language) for day in asked.days)),
         (_("Hours"), _("the whole day") if asked.hours == "00:00-24:00" else asked.hours.replace("-", " - ")),
         (_("Openings for each delivery"), str(asked.openings)),
-        (_("Until"), _("you take it back") if asked.expires is None else moment(asked.expires, language)),
+        (_("Until"), _("you take it back") if asked.expires is None else format_instant(asked.expires, language)),
         (_("Signature"), signed),
     )
     return [(word.to(language), in_language(what, language)) for word, what in rows]

@@ -13,36 +13,36 @@ from typing import Any, TypeVar
 from sqlalchemy import Row, bindparam, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.domain.delivery.promise import Body, Cancel, Offer, Result, State, Update, Window
+from gateway.domain.delivery.promise import Cancel, DeliveryBody, DeliveryResult, Offer, State, Update, Window
 from gateway.hub import events, jobs
-from gateway.hub.operation import Signer
+from gateway.hub.operation import HubSigner
 from gateway.hub.tables import deliveries, delivery_versions
-from gateway.protocol.box_hub import Kind, digest
-from gateway.protocol.delivery_state import OVER
+from gateway.protocol.box_hub import JobKind, token_digest
+from gateway.protocol.delivery_state import FINAL_STATES
 from gateway.protocol.hub_signed import HubClaims
-from gateway.protocol.jws import LARGEST, LONGEST_LIFE
+from gateway.protocol.jws import MAX_LIFETIME_S, MAX_MESSAGE_BYTES
 
-_SOME_HOME = f"home-{'a' * 26}"  # as long as any
-_OF_A_PROMISE = frozenset({"entrance", "carrier", "place", "window", "parcels", "courier_sha256", "max_celsius"})
+_PLACEHOLDER_HOME = f"home-{'a' * 26}"  # as long as any
+_PROMISE_FIELDS = frozenset({"entrance", "carrier", "place", "window", "parcels", "courier_sha256", "max_celsius"})
 
 B = TypeVar("B", Offer, Update)
 
-_ONE = select(deliveries).where(deliveries.c.id == bindparam("delivery"))
-_VERSION = insert(delivery_versions)
+_SELECT_DELIVERY = select(deliveries).where(deliveries.c.id == bindparam("delivery"))
+_INSERT_VERSION = insert(delivery_versions)
 
 
-class TooLarge(ValueError):  # noqa: N818 - it says what it is
+class MessageTooLarge(ValueError):  # noqa: N818 - it says what it is
     """Signed it is larger than a box reads."""
 
 
-def waiting(promise: Mapping[str, Any]) -> State:
+def initial_state(promise: Mapping[str, Any]) -> State:
     """How a delivery stands of which no home has spoken."""
     return State.AWAITING_PERMISSION if promise["parcels"] else State.AWAITING_LABEL
 
 
-def promise_of(body: Body) -> dict[str, Any]:
+def promise_fields(body: DeliveryBody) -> dict[str, Any]:
     """What is kept of a promise, as JSON has it."""
-    return body.model_dump(mode="json", include=set(_OF_A_PROMISE))
+    return body.model_dump(mode="json", include=set(_PROMISE_FIELDS))
 
 
 def body_of(model: type[B], row: Row[Any], version: int, promise: Mapping[str, Any]) -> B:
@@ -59,57 +59,57 @@ def body_of(model: type[B], row: Row[Any], version: int, promise: Mapping[str, A
 
 
 @dataclass(frozen=True, slots=True)
-class Pen:
+class DeliveryWriter:
     """What is kept, and signed, in one transaction."""
 
     tx: AsyncConnection
-    key: Signer
+    key: HubSigner
     now: datetime
 
 
 async def keep_version(
-    pen: Pen, delivery: str, version: int, promise: Mapping[str, Any] | None, token: bytes | None
+    pen: DeliveryWriter, delivery: str, version: int, promise: Mapping[str, Any] | None, token: bytes | None
 ) -> None:
     """Keep one version; without a token the hub signs it when it is sent."""
     kept = {"delivery": delivery, "version": version, "promise": promise, "token": token, "created": pen.now,
-            "sha256": None if token is None else digest(token)}  # fmt: skip
-    await pen.tx.execute(_VERSION, kept)
+            "sha256": None if token is None else token_digest(token)}  # fmt: skip
+    await pen.tx.execute(_INSERT_VERSION, kept)
 
 
-async def send(pen: Pen, row: Row[Any], said: Offer | Update | Cancel, token: bytes | None) -> None:
+async def send(pen: DeliveryWriter, row: Row[Any], said: Offer | Update | Cancel, token: bytes | None) -> None:
     """Send one version to its home: as the brand signed it, or signed by the hub.
 
     Raises:
-        TooLarge: no box would read it.
+        MessageTooLarge: no box would read it.
     """
-    kind = Kind.HUB_DELIVERY if token is None else Kind.DELIVERY
+    kind = JobKind.HUB_DELIVERY if token is None else JobKind.DELIVERY
     if token is None:
-        token = signed(pen, row.brand, row.home, said)
-    await jobs.send(pen.tx, row.home, kind, token, now=pen.now, delivery=row.id)
+        token = sign_message(pen, row.brand, row.home, said)
+    await jobs.enqueue(pen.tx, row.home, kind, token, now=pen.now, delivery=row.id)
 
 
-def signed(pen: Pen, brand: str, home: str | None, said: Offer | Update | Cancel) -> bytes:
+def sign_message(pen: DeliveryWriter, brand: str, home: str | None, said: Offer | Update | Cancel) -> bytes:
     """Sign as the hub what a brand did not; `home` None: for one that is not known yet, to see whether it fits.
 
     Raises:
-        TooLarge: no box would read it.
+        MessageTooLarge: no box would read it.
     """
     iat = int(pen.now.timestamp())
     token = pen.key.sign(
         HubClaims(
-            brand=brand, aud=home or _SOME_HOME, iat=iat, nbf=iat, exp=iat + LONGEST_LIFE,
+            brand=brand, aud=home or _PLACEHOLDER_HOME, iat=iat, nbf=iat, exp=iat + MAX_LIFETIME_S,
             jti=secrets.token_urlsafe(16), delivery=said,
         )
     )  # fmt: skip
-    if len(token) > LARGEST:
-        raise TooLarge
+    if len(token) > MAX_MESSAGE_BYTES:
+        raise MessageTooLarge
     return token
 
 
-async def release(pen: Pen, row: Row[Any], home: str) -> None:
+async def release(pen: DeliveryWriter, row: Row[Any], home: str) -> None:
     """The home has let the brand in: send what was held for it."""
     await pen.tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(home=home, held=False))
-    row = await one(pen.tx, row.id)
+    row = await find_delivery(pen.tx, row.id)
     asked = select(delivery_versions).where(delivery_versions.c.delivery == row.id)
     versions = (await pen.tx.execute(asked.order_by(delivery_versions.c.version))).all()
     signed = [version for version in versions if version.token is not None]
@@ -122,21 +122,21 @@ async def release(pen: Pen, row: Row[Any], home: str) -> None:
         await send(pen, row, body_of(Offer, row, row.version, row.promise), None)
 
 
-async def taken(tx: AsyncConnection, row: Row[Any], home: str) -> bool:
+async def name_taken(tx: AsyncConnection, row: Row[Any], home: str) -> bool:
     """Whether this home has another delivery of that name from the brand."""
     same = (deliveries.c.brand == row.brand, deliveries.c.home == home, deliveries.c.name == row.name)
     return await tx.scalar(select(deliveries.c.id).where(*same, deliveries.c.id != row.id)) is not None
 
 
-async def stand(tx: AsyncConnection, row: Row[Any], state: State, reason: str | None, now: datetime) -> None:
+async def set_state(tx: AsyncConnection, row: Row[Any], state: State, reason: str | None, now: datetime) -> None:
     """Say by the hub's own word how a delivery stands, where no home ever heard of it."""
     await tx.execute(
         update(deliveries).where(deliveries.c.id == row.id).values(state=state, reason=reason, held=False, changed=now)
     )
-    await tell(tx, await one(tx, row.id), events.Type.DELIVERY_CHANGED, now)
+    await notify_retailer(tx, await find_delivery(tx, row.id), events.Type.DELIVERY_CHANGED, now)
 
 
-async def spoken_of(tx: AsyncConnection, row: Row[Any], result: Result) -> dict[str, Any]:
+async def columns_after(tx: AsyncConnection, row: Row[Any], result: DeliveryResult) -> dict[str, Any]:
     """The home has spoken of a version: what it refused does not count, so the one before it is what is promised.
 
     What is to be written of the delivery.
@@ -161,24 +161,24 @@ async def spoken_of(tx: AsyncConnection, row: Row[Any], result: Result) -> dict[
     return new
 
 
-async def tell(tx: AsyncConnection, row: Row[Any], type_: events.Type, now: datetime) -> None:
+async def notify_retailer(tx: AsyncConnection, row: Row[Any], type_: events.Type, now: datetime) -> None:
     """Tell its retailer how a delivery stands."""
     names = ("id", "connection", "brand", "name", "version", "answered", "state", "reason", "missing", "house")
     data = {name: getattr(row, name) for name in names}
     if row.untold:
         await tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(untold=False))
-    await events.tell(tx, row.retailer, type_, row.id, data, sandbox=row.sandbox, now=now)
+    await events.emit(tx, row.retailer, type_, row.id, data, sandbox=row.sandbox, now=now)
 
 
-async def one(tx: AsyncConnection, delivery: str) -> Row[Any]:
+async def find_delivery(tx: AsyncConnection, delivery: str) -> Row[Any]:
     """Read one that is there, as it is in this transaction."""
-    return (await tx.execute(_ONE, {"delivery": delivery})).one()
+    return (await tx.execute(_SELECT_DELIVERY, {"delivery": delivery})).one()
 
 
-def over(row: Row[Any]) -> bool:
+def is_over(row: Row[Any]) -> bool:
     """Whether nothing can be changed any more."""
-    return State(row.state) in OVER
+    return State(row.state) in FINAL_STATES
 
 
-LATEST = timedelta(days=365)
+MAX_WINDOW_AHEAD = timedelta(days=365)
 """How far ahead a window may lie."""

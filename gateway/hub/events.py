@@ -12,19 +12,19 @@ from gateway.hub.store import new_id
 from gateway.hub.tables import endpoints, events, messages, retailers
 
 # The retailer's row is the lock by which his events are numbered one after the other.
-_COUNTED = (
+_UPDATE_EVENT_COUNT = (
     update(retailers)
     .where(retailers.c.id == bindparam("whose"))
     .values(told=retailers.c.told + 1)
     .returning(retailers.c.told)
 )
-_KEPT = insert(events)
-_WANTING = select(endpoints.c.id, endpoints.c.types, endpoints.c.seq).where(
+_INSERT_EVENT = insert(events)
+_SELECT_ENDPOINTS = select(endpoints.c.id, endpoints.c.types, endpoints.c.seq).where(
     endpoints.c.retailer == bindparam("whose"), endpoints.c.sandbox == bindparam("sandbox"), endpoints.c.enabled
 )
-_ONE = _WANTING.where(endpoints.c.id == bindparam("only"))
-_MESSAGE = insert(messages)
-_LAST = update(endpoints).where(endpoints.c.id == bindparam("endpoint"))
+_SELECT_ENDPOINT = _SELECT_ENDPOINTS.where(endpoints.c.id == bindparam("only"))
+_INSERT_MESSAGE = insert(messages)
+_UPDATE_ENDPOINT = update(endpoints).where(endpoints.c.id == bindparam("endpoint"))
 
 
 class Type(StrEnum):
@@ -39,7 +39,7 @@ class Type(StrEnum):
     PING = "ping"
 
 
-async def tell(  # noqa: PLR0913 - an event's own columns
+async def emit(  # noqa: PLR0913 - an event's own columns
     tx: AsyncConnection,
     retailer: str,
     type_: Type,
@@ -55,18 +55,20 @@ async def tell(  # noqa: PLR0913 - an event's own columns
     Its `seq` is one more than that of the retailer's event before it, without a hole. `only`: to this endpoint alone,
     whatever it wants. Ring `Bells.messages` when the transaction is whole.
     """
-    id_, seq = new_id("evt"), (await tx.execute(_COUNTED, {"whose": retailer})).scalar_one()
+    id_, seq = new_id("evt"), (await tx.execute(_UPDATE_EVENT_COUNT, {"whose": retailer})).scalar_one()
     kept = {"id": id_, "retailer": retailer, "type": type_, "object": about, "data": dict(data), "sandbox": sandbox,
             "seq": seq, "at": now}  # fmt: skip
-    await tx.execute(_KEPT, kept)
+    await tx.execute(_INSERT_EVENT, kept)
     whom = {"whose": retailer, "sandbox": sandbox}
-    wanting = await (tx.execute(_WANTING, whom) if only is None else tx.execute(_ONE, {**whom, "only": only}))
+    wanting = await (
+        tx.execute(_SELECT_ENDPOINTS, whom) if only is None else tx.execute(_SELECT_ENDPOINT, {**whom, "only": only})
+    )
     for endpoint in wanting.all():
         if only is not None or not endpoint.types or type_ in endpoint.types:
             message = {
                 "id": new_id("msg"), "endpoint": endpoint.id, "event": id_, "seq": seq, "previous": endpoint.seq,
                 "attempts": 0, "tries": 0, "state": "waiting", "created": now, "begun": now, "due": now,
             }  # fmt: skip
-            await tx.execute(_MESSAGE, message)
-            await tx.execute(_LAST, {"endpoint": endpoint.id, "seq": seq})
+            await tx.execute(_INSERT_MESSAGE, message)
+            await tx.execute(_UPDATE_ENDPOINT, {"endpoint": endpoint.id, "seq": seq})
     return id_

@@ -12,33 +12,37 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, TypeAdapter
 
-from gateway.domain.delivery.barcodes import reread
-from gateway.domain.delivery.promise import MOST_PARCELS, Id, Offer, State, Update, Window, Wire
-from gateway.protocol.box_event import Untrue, unseal, vouched
-from gateway.protocol.box_hub import Token, digest
-from gateway.protocol.delivery_record import MOST, Line, Statement, What, broken, last_of
-from gateway.protocol.delivery_state import REASONS
-from gateway.protocol.hash_chain import Fault
+from gateway.domain.delivery.barcodes import renormalise
+from gateway.domain.delivery.promise import MAX_PARCELS, Id, Offer, State, Update, Window, WireModel
+from gateway.protocol.box_event import EventRejection, verify_event, verify_statement
+from gateway.protocol.box_hub import Token, token_digest
+from gateway.protocol.delivery_record import MAX_LINES, Line, Statement, What, first_break, shown_code
+from gateway.protocol.delivery_state import PUBLIC_REASONS
+from gateway.protocol.hash_chain import ChainFault
 from gateway.protocol.keys import PublicKey
 from gateway.protocol.strict_json import loads
 
-_PROMISE: TypeAdapter[Offer | Update] = TypeAdapter(Annotated[Offer | Update, Field(discriminator="do")])
-_PARCELS: TypeAdapter[tuple[str, ...]] = TypeAdapter(Annotated[tuple[str, ...], Field(max_length=MOST_PARCELS)])
+_PROMISE_ADAPTER: TypeAdapter[Offer | Update] = TypeAdapter(Annotated[Offer | Update, Field(discriminator="do")])
+_PARCELS_ADAPTER: TypeAdapter[tuple[str, ...]] = TypeAdapter(Annotated[tuple[str, ...], Field(max_length=MAX_PARCELS)])
 KeyText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$")]  # a key has one spelling
-_FAULTS: Mapping[Fault, str] = MappingProxyType({
-    Fault.CHANGED: "not what the box wrote", Fault.MISSING: "not there", Fault.OUT_OF_ORDER: "at another place",
-    Fault.REPEATED: "there twice",
-})  # fmt: skip
+_FAULT_TEXTS: Mapping[ChainFault, str] = MappingProxyType(
+    {
+        ChainFault.CHANGED: "not what the box wrote",
+        ChainFault.MISSING: "not there",
+        ChainFault.OUT_OF_ORDER: "at another place",
+        ChainFault.REPEATED: "there twice",
+    }
+)
 
 
-class Message(Wire):
+class Message(WireModel):
     """One version of the promise as it was sent to the home, and the key (a JWK's `x`) under which it was signed."""
 
     key: KeyText
     token: Token
 
 
-class Told(Wire):
+class Told(WireModel):
     """A box's account of how it ended (gateway/protocol/delivery_record.py), and the box's key.
 
     `statement` is what the token says, to be read; `lines` is the extract of the box's log.
@@ -46,15 +50,16 @@ class Told(Wire):
 
     key: KeyText
     statement: Statement
-    lines: Annotated[tuple[Line, ...], Field(max_length=MOST)]
+    lines: Annotated[tuple[Line, ...], Field(max_length=MAX_LINES)]
     token: Token
 
 
-class Evidence(Wire):
+class Evidence(WireModel):
     """The promise that counted, all messages about it, and the home's accounts of how it ended, oldest first.
 
     Of a door that was handed to its owner and locked later there are two accounts; the newest counts.
-    `missing_parcels`: which of `parcels` did not come, by what that account tells (`missing_of`); None: it does not
+    `missing_parcels`: which of `parcels` did not come, by what that account tells (`missing_parcels_of`); None: it
+    does not
     tell which, or the proof is older than this field.
     """
 
@@ -72,22 +77,22 @@ class Evidence(Wire):
     missing_parcels: tuple[str, ...] | None = None
 
 
-def told_of(token: bytes, key: str) -> Told | None:
+def account_of(token: bytes, key: str) -> Told | None:
     """Take the account out of an event; None: there is none, or one that tells more than a retailer may know."""
     public = PublicKey.from_text(key)
-    found = unseal(token, public)
-    if isinstance(found, Untrue) or found.account is None:
+    found = verify_event(token, public)
+    if isinstance(found, EventRejection) or found.account is None:
         return None
-    statement = vouched(found.account.token.encode(), public)
-    if isinstance(statement, Untrue) or statement.home != found.home:
+    statement = verify_statement(found.account.token.encode(), public)
+    if isinstance(statement, EventRejection) or statement.home != found.home:
         return None
-    if statement.reason is not None and statement.reason not in REASONS:
+    if statement.reason is not None and statement.reason not in PUBLIC_REASONS:
         return None
     told = Told(key=key, statement=statement, lines=found.account.lines, token=found.account.token)
-    return told if broken(told.lines, statement) is None else None
+    return told if first_break(told.lines, statement) is None else None
 
 
-def missing_of(parcels: Sequence[str], told: Told) -> tuple[str, ...] | None:
+def missing_parcels_of(parcels: Sequence[str], told: Told) -> tuple[str, ...] | None:
     """Name the parcels that no line says were read at the door; None: it cannot be told.
 
     A line has the last four characters of what was read. It cannot be told which are missing where two parcels end
@@ -96,24 +101,24 @@ def missing_of(parcels: Sequence[str], told: Told) -> tuple[str, ...] | None:
     if told.statement.state not in {State.DELIVERED, State.PARTLY_DELIVERED} or told.statement.left_out:
         return None
     read = {line.code for line in told.lines if line.what is What.PARCEL}
-    found = tuple(parcel for parcel in parcels if last_of(parcel) not in read)
+    found = tuple(parcel for parcel in parcels if shown_code(parcel) not in read)
     return found if len(found) == told.statement.missing else None
 
 
-def signed(message: Message) -> bool:
+def has_valid_signature(message: Message) -> bool:
     """Whether it is signed by the key beside it."""
-    return _payload(message) is not None
+    return _payload_of(message) is not None
 
 
-def wrong(evidence: Evidence) -> str | None:
+def first_problem(evidence: Evidence) -> str | None:
     """Name the first thing that does not hold; None: all does."""
     for place, told in enumerate(evidence.accounts, start=1):
-        problem = _account(evidence, told)
+        problem = _account_problem(evidence, told)
         if problem is not None:
             return f"account {place} {problem}"
     sent = list[tuple[Message, int, object]]()
     for place, message in enumerate(evidence.messages, start=1):
-        payload = _payload(message)
+        payload = _payload_of(message)
         if payload is None:
             return f"message {place} is not signed by the key beside it"
         if payload.get("aud") != evidence.home or payload.get("brand", payload.get("iss")) != evidence.brand:
@@ -125,41 +130,41 @@ def wrong(evidence: Evidence) -> str | None:
         if not isinstance(version, int):
             return f"message {place} is of no version"
         sent.append((message, version, said))
-    problem, named = _promised(evidence, sent), evidence.missing_parcels
-    if problem is None and named is not None and named != missing_of(evidence.parcels, evidence.accounts[-1]):
+    problem, named = _promise_problem(evidence, sent), evidence.missing_parcels
+    if problem is None and named is not None and named != missing_parcels_of(evidence.parcels, evidence.accounts[-1]):
         return "other parcels are named as missing than the account tells"
     return problem
 
 
-def _account(evidence: Evidence, told: Told) -> str | None:
-    statement = vouched(told.token.encode(), PublicKey.from_text(told.key))
-    if isinstance(statement, Untrue):
+def _account_problem(evidence: Evidence, told: Told) -> str | None:
+    statement = verify_statement(told.token.encode(), PublicKey.from_text(told.key))
+    if isinstance(statement, EventRejection):
         return f"is not signed by the box's key beside it ({statement})"
     if (statement.home, statement.brand, statement.delivery) != (evidence.home, evidence.brand, evidence.name):
         return "is of another home or delivery"
     if statement != told.statement:
         return "says otherwise than is told of it"
-    bad = broken(told.lines, statement)
-    return None if bad is None else f"has a log whose line {bad.seq} is {_FAULTS[bad.fault]}"
+    bad = first_break(told.lines, statement)
+    return None if bad is None else f"has a log whose line {bad.seq} is {_FAULT_TEXTS[bad.fault]}"
 
 
-def _promised(evidence: Evidence, sent: Sequence[tuple[Message, int, object]]) -> str | None:
+def _promise_problem(evidence: Evidence, sent: Sequence[tuple[Message, int, object]]) -> str | None:
     """Hold what is told of the promise against the message that the home took, or else all that it may have taken."""
     spoke = evidence.accounts[-1].statement
     meant = [(message, said) for message, version, said in sent if version == spoke.version]
     if not meant:
         return "the version of which the home spoke is not there"
     if spoke.message_sha256 is not None:
-        meant = [one for one in meant if digest(one[0].token.encode()) == spoke.message_sha256]
+        meant = [one for one in meant if token_digest(one[0].token.encode()) == spoke.message_sha256]
         if not meant:
             return (
                 f"the message of version {spoke.version} is not the one that the home took, though it is signed by"
                 f" the key beside it: that one has the SHA-256 {spoke.message_sha256}"
             )
-    return next((problem for _, said in meant if (problem := _differs(evidence, said)) is not None), None)
+    return next((problem for _, said in meant if (problem := _difference(evidence, said)) is not None), None)
 
 
-def _differs(evidence: Evidence, said: object) -> str | None:
+def _difference(evidence: Evidence, said: object) -> str | None:
     """Hold what is told of the promise against one message.
 
     Both sides' parcels are written as codes are written today: an older release wrote some otherwise.
@@ -167,18 +172,18 @@ def _differs(evidence: Evidence, said: object) -> str | None:
     promised = dict(said) if isinstance(said, dict) else {}
     parcels = promised.pop("parcels", ())
     try:
-        body = _PROMISE.validate_json(json.dumps(promised))
-        named = _PARCELS.validate_json(json.dumps(parcels))
+        body = _PROMISE_ADAPTER.validate_json(json.dumps(promised))
+        named = _PARCELS_ADAPTER.validate_json(json.dumps(parcels))
     except ValueError:
         return "the version of which the home spoke promises nothing"
     told = (evidence.entrance, evidence.place, evidence.carrier, evidence.window, evidence.max_celsius)
     same = told == (body.entrance, body.place, body.carrier, body.window, body.max_celsius)
-    if not same or [reread(one) for one in evidence.parcels] != [reread(one) for one in named]:
+    if not same or [renormalise(one) for one in evidence.parcels] != [renormalise(one) for one in named]:
         return "the promise says otherwise than is told of it"
     return None
 
 
-def _payload(message: Message) -> dict[str, object] | None:
+def _payload_of(message: Message) -> dict[str, object] | None:
     signed, _, signature = message.token.encode().rpartition(b".")
     try:
         raw = urlsafe_b64decode(signature + b"=" * (-len(signature) % 4))

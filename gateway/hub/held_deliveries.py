@@ -13,40 +13,40 @@ from sqlalchemy import Row, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.delivery.promise import State
-from gateway.hub.deliveries import Pen, TooLarge, release, stand, taken
-from gateway.hub.operation import Bells, Signer
-from gateway.hub.store import UNAVAILABLE, Store, StoreSilent
+from gateway.hub.deliveries import DeliveryWriter, MessageTooLarge, name_taken, release, set_state
+from gateway.hub.operation import HubSigner, WakeUps
+from gateway.hub.store import UNAVAILABLE_ERRORS, HubStore, StoreUnavailable
 from gateway.hub.tables import connections, deliveries, delivery_versions
-from gateway.system.containment import Containment, SetAside
+from gateway.system.containment import Containment, RowQuarantine
 
 log = structlog.get_logger(__name__)
 
-LOOK = 1.0  # seconds between two looks
-BATCH = 50
+CHECK_INTERVAL_S = 1.0  # seconds between two looks
+MAX_DELIVERIES_PER_CHECK = 50
 
 
-class Held:
+class HeldDeliveries:
     """One a process. The `bells` are rung when something was sent or told.
 
     A delivery that raises an unforeseen error is set aside, and all others are released.
     """
 
     def __init__(  # noqa: PLR0913 - what it works with, named one by one
-        self, store: Store, *, key: Signer, now: Callable[[], datetime], bells: Bells, contained: Containment,
+        self, store: HubStore, *, key: HubSigner, now: Callable[[], datetime], bells: WakeUps, contained: Containment,
         monotonic: Callable[[], float],
     ) -> None:  # fmt: skip
-        self._store, self._key, self._now, self._bells, self._contained = store, key, now, bells, contained
-        self._aside = SetAside(monotonic=monotonic)
+        self._store, self._key, self._now, self._wake_ups, self._containment = store, key, now, bells, contained
+        self._set_aside = RowQuarantine(monotonic=monotonic)
 
     async def run(self) -> None:
         """Work until cancelled."""
         while True:
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(CHECK_INTERVAL_S)
             try:
                 while await self.look():
-                    self._bells.jobs()
-                    self._bells.messages()
-            except UNAVAILABLE as error:
+                    self._wake_ups.jobs()
+                    self._wake_ups.messages()
+            except UNAVAILABLE_ERRORS as error:
                 log.error("held_not_sent", why=str(error).splitlines()[0])
 
     async def look(self) -> bool:
@@ -61,50 +61,50 @@ class Held:
             )
             .join(connections, connections.c.id == deliveries.c.connection)
             .where(deliveries.c.held, or_(connections.c.state != "pending", deliveries.c.window_end <= now))
-            .where(deliveries.c.id.not_in(self._aside.rows()))
-            .limit(BATCH)
+            .where(deliveries.c.id.not_in(self._set_aside.rows()))
+            .limit(MAX_DELIVERIES_PER_CHECK)
         )
         async with self._store.reading() as tx:  # the rule: nothing to do, so nothing is held up by it
             found = [row.id for row in (await tx.execute(asked)).all()]
         locked = asked.with_for_update(of=deliveries, key_share=True, skip_locked=True)
         for delivery in found:  # each in a transaction of its own: one that fails takes no other with it
-            with self._contained.piece("held deliveries", delivery, foreseen=(StoreSilent,)) as piece:
+            with self._containment.piece("held deliveries", delivery, foreseen=(StoreUnavailable,)) as piece:
                 async with self._store.writing() as tx:
                     row = (await tx.execute(locked.where(deliveries.c.id == delivery))).one_or_none()
                     if row is not None:
-                        await self._one(tx, row, now)
+                        await self._release_or_end(tx, row, now)
             if piece.fault is None:
-                self._aside.done(delivery)
+                self._set_aside.done(delivery)
             else:
                 await self._refuse(delivery, now)
         return bool(found)
 
     async def _refuse(self, delivery: str, now: datetime) -> None:
         """Refuse a delivery that cannot be worked, and tell its retailer; set it aside if not even that can be done."""
-        with self._contained.piece("held deliveries", delivery, foreseen=(StoreSilent,)) as piece:
+        with self._containment.piece("held deliveries", delivery, foreseen=(StoreUnavailable,)) as piece:
             async with self._store.writing() as tx:
                 row = (await tx.execute(select(deliveries).where(deliveries.c.id == delivery))).one_or_none()
                 if row is not None and row.held:
-                    await stand(tx, row, State.REFUSED, "malformed", now)
+                    await set_state(tx, row, State.REFUSED, "malformed", now)
         if piece.fault is not None:
-            self._aside.add(delivery)
+            self._set_aside.add(delivery)
 
-    async def _one(self, tx: AsyncConnection, row: Row[Any], now: datetime) -> None:
+    async def _release_or_end(self, tx: AsyncConnection, row: Row[Any], now: datetime) -> None:
         if row.window_end <= now:
-            await stand(tx, row, State.EXPIRED, None, now)
+            await set_state(tx, row, State.EXPIRED, None, now)
         elif row.standing == "granted" and row.let_in is not None:
-            if await taken(tx, row, row.let_in):
-                await stand(tx, row, State.REFUSED, "already_offered", now)
+            if await name_taken(tx, row, row.let_in):
+                await set_state(tx, row, State.REFUSED, "already_offered", now)
                 return
             if not await _may_be_sent(tx, row):
-                await stand(tx, row, State.REFUSED, "hub_signed_not_permitted", now)
+                await set_state(tx, row, State.REFUSED, "hub_signed_not_permitted", now)
                 return
             try:
-                await release(Pen(tx, self._key, now), row, row.let_in)
-            except TooLarge:  # looked at when it was announced; a version from before that must end too
-                await stand(tx, row, State.REFUSED, "malformed", now)
+                await release(DeliveryWriter(tx, self._key, now), row, row.let_in)
+            except MessageTooLarge:  # looked at when it was announced; a version from before that must end too
+                await set_state(tx, row, State.REFUSED, "malformed", now)
         else:
-            await stand(tx, row, State.REFUSED, "brand_not_permitted", now)
+            await set_state(tx, row, State.REFUSED, "brand_not_permitted", now)
 
 
 async def _may_be_sent(tx: AsyncConnection, row: Row[Any]) -> bool:

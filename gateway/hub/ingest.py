@@ -16,45 +16,45 @@ import structlog
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.domain.delivery.promise import Wire
+from gateway.domain.delivery.promise import WireModel
 from gateway.hub import box_events
-from gateway.hub.box_events import Kept, Outcome
-from gateway.hub.home_limits import HomeRations, Retention
-from gateway.hub.metrics import Tally
-from gateway.hub.operation import Bells
-from gateway.hub.store import Store, StoreSilent
+from gateway.hub.box_events import EventHead, EventOutcome
+from gateway.hub.home_limits import EventRetention, HomeRateLimits
+from gateway.hub.metrics import HubMetrics
+from gateway.hub.operation import WakeUps
+from gateway.hub.store import HubStore, StoreUnavailable
 from gateway.mqtt.packets import InboundMessage
-from gateway.protocol.box_hub import Hello, Receipt, What, ack_topic, speaker
+from gateway.protocol.box_hub import Hello, JobReceipt, UplinkChannel, ack_topic, home_of_topic
 from gateway.protocol.strict_json import loads
 from gateway.system.containment import Containment
 
 log = structlog.get_logger(__name__)
 
-W = TypeVar("W", bound=Wire)
+W = TypeVar("W", bound=WireModel)
 
-WORKERS = 4  # homes that are heard at once
-TOGETHER = 0.01  # seconds that a home's first word waits for its next, where no other home waits
-OF_ONE_HOME = 64  # words of one home that may wait
-OF_ALL = 20_000  # and of all of them
-TOLD_AGAIN = timedelta(minutes=1)  # between two lines about one home that says what is not true
+MAX_WORKERS = 4  # homes that are heard at once
+GATHER_DELAY_S = 0.01  # seconds that a home's first word waits for its next, where no other home waits
+MAX_WAITING_PER_HOME = 64  # words of one home that may wait
+MAX_WAITING_MESSAGES = 20_000  # and of all of them
+LOG_INTERVAL = timedelta(minutes=1)  # between two lines about one home that says what is not true
 
 
 @dataclass(slots=True)
-class _Home:
+class _HomeQueue:
     """One home that has spoken."""
 
-    words: deque[tuple[What, bytes]] = field(default_factory=deque)
+    words: deque[tuple[UplinkChannel, bytes]] = field(default_factory=deque)
     busy: bool = False
 
 
 @dataclass(slots=True)
-class _Said:
+class _BatchResult:
     """What came of a home's words, to be told once it is on the disk."""
 
     ack: bool = False
     hello: bool = False
     ended: bool = False
-    outcomes: list[Outcome] = field(default_factory=list)
+    outcomes: list[EventOutcome] = field(default_factory=list)
     receipts: list[str] = field(default_factory=list)
     key: str | None = None
     there: bool = True
@@ -69,34 +69,34 @@ class Ingest:
 
     def __init__(  # noqa: PLR0913 - what it works with, named one by one
         self,
-        store: Store,
+        store: HubStore,
         *,
         now: Callable[[], datetime],
         say: Callable[[str, bytes], None],
-        bells: Bells,
-        tally: Tally,
+        bells: WakeUps,
+        tally: HubMetrics,
         contained: Containment,
-        rations: HomeRations,
-        retention: Retention,
+        rations: HomeRateLimits,
+        retention: EventRetention,
     ) -> None:
-        self._rations, self._retention = rations, retention
-        self._store, self._now, self._say, self._bells, self._tally = store, now, say, bells, tally
-        self._contained = contained
-        self._homes: dict[str, _Home] = {}
+        self._rate_limits, self._retention = rations, retention
+        self._store, self._now, self._publish, self._wake_ups, self._metrics = store, now, say, bells, tally
+        self._containment = contained
+        self._homes: dict[str, _HomeQueue] = {}
         self._ready: asyncio.Queue[str] = asyncio.Queue()
         self._waiting = 0
-        self._told: dict[tuple[str, str], datetime] = {}
+        self._logged: dict[tuple[str, str], datetime] = {}
 
     def heard(self, incoming: InboundMessage) -> None:
         """A word of a box. A stored copy is old news."""
-        spoken = speaker(incoming.topic)
+        spoken = home_of_topic(incoming.topic)
         if spoken is None or incoming.retain:
             return
         name, what = spoken
-        home = self._homes.setdefault(name, _Home())
-        if len(home.words) >= OF_ONE_HOME or self._waiting >= OF_ALL:
-            self._tally.dropped.labels("full").inc()
-            self._complain(name, "home_floods", todo="`perron hub-revoke`, if it goes on")
+        home = self._homes.setdefault(name, _HomeQueue())
+        if len(home.words) >= MAX_WAITING_PER_HOME or self._waiting >= MAX_WAITING_MESSAGES:
+            self._metrics.dropped.labels("full").inc()
+            self._log_rarely(name, "home_floods", todo="`perron hub-revoke`, if it goes on")
         else:
             home.words.append((what, incoming.payload))
             self._waiting += 1
@@ -109,25 +109,25 @@ class Ingest:
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
-            for number in range(WORKERS):
+            for number in range(MAX_WORKERS):
                 group.create_task(self._work(), name=f"ingest {number}")
 
     async def _work(self) -> None:
         while True:
             name = await self._ready.get()
             if self._ready.empty():  # a receipt and the event of the same job come one after the other
-                await asyncio.sleep(TOGETHER)
+                await asyncio.sleep(GATHER_DELAY_S)
             home = self._homes[name]
             words = tuple(home.words)
             home.words.clear()
             self._waiting -= len(words)
-            await self._kept(name, words)
+            await self._store_contained(name, words)
             if home.words:
                 self._ready.put_nowait(name)
             else:
                 del self._homes[name]
 
-    async def _kept(self, name: str, words: tuple[tuple[What, bytes], ...]) -> None:
+    async def _store_contained(self, name: str, words: tuple[tuple[UplinkChannel, bytes], ...]) -> None:
         """Keep a home's words: all in one transaction, or one by one where that raises an unforeseen error.
 
         An event that raises one is kept without what follows from it: the home's next events need it as their
@@ -135,73 +135,81 @@ class Ingest:
         what it has no answer to.
         """
         try:
-            with self._contained.piece("ingest", name, foreseen=(StoreSilent,)) as piece:
-                await self._take(name, words)
+            with self._containment.piece("ingest", name, foreseen=(StoreUnavailable,)) as piece:
+                await self._store_batch(name, words)
             if piece.fault is None:
                 return
             for word in words:
-                with self._contained.piece("ingest", f"{name} {word[0]}", foreseen=(StoreSilent,)) as piece:
-                    await self._take(name, (word,))
+                with self._containment.piece("ingest", f"{name} {word[0]}", foreseen=(StoreUnavailable,)) as piece:
+                    await self._store_batch(name, (word,))
                 if piece.fault is not None and word[0] == "evt":
                     item = f"{name} evt without effects"
-                    with self._contained.piece("ingest", item, foreseen=(StoreSilent,)) as piece:
-                        await self._take(name, (word,), effects=False)
+                    with self._containment.piece("ingest", item, foreseen=(StoreUnavailable,)) as piece:
+                        await self._store_batch(name, (word,), effects=False)
                 if piece.fault is not None:
-                    self._tally.dropped.labels("set_aside").inc()
-        except StoreSilent as error:
-            self._tally.dropped.labels("store").inc(len(words))
+                    self._metrics.dropped.labels("set_aside").inc()
+        except StoreUnavailable as error:
+            self._metrics.dropped.labels("store").inc(len(words))
             log.error("words_not_kept", why=str(error).splitlines()[0])
             await asyncio.sleep(1)
 
-    async def _take(self, name: str, words: tuple[tuple[What, bytes], ...], *, effects: bool = True) -> None:
+    async def _store_batch(
+        self, name: str, words: tuple[tuple[UplinkChannel, bytes], ...], *, effects: bool = True
+    ) -> None:
         """Keep all that a home has said since it was heard last, in one transaction."""
-        said, kept = _Said(), None
+        said, kept = _BatchResult(), None
         async with self._store.writing() as tx:
-            row = await box_events.home_of(tx, name)
+            row = await box_events.lock_home(tx, name)
             if row is not None:
-                kept = await self._keep(tx, row, words, said, effects=effects)
+                kept = await self._store_messages(tx, row, words, said, effects=effects)
         if row is None or kept is None:
             if all(what == "gone" for what, _ in words):
                 return  # it was revoked, and cut off
-            self._tally.dropped.labels("stranger").inc(len(words))
-            self._complain(name, "home_unknown", why="no home of this name, or it was revoked")
+            self._metrics.dropped.labels("stranger").inc(len(words))
+            self._log_rarely(name, "home_unknown", why="no home of this name, or it was revoked")
             return
-        self._tally.connected.inc(said.there - row.there)
+        self._metrics.connected.inc(said.there - row.there)
         if said.events:
-            self._rations.spend(name, said.events, said.octets)
+            self._rate_limits.spend(name, said.events, said.octets)
         if said.ack:
             ack = kept.ack.model_copy(update={"support": row.support_code})
-            self._say(ack_topic(name), ack.model_dump_json().encode())
-        self._tell(name, said)
+            self._publish(ack_topic(name), ack.model_dump_json().encode())
+        self._report(name, said)
 
-    async def _keep(
-        self, tx: AsyncConnection, row: Row[Any], words: tuple[tuple[What, bytes], ...], said: _Said, *, effects: bool
-    ) -> Kept:
-        now, kept = self._now(), await box_events.kept_of(tx, row.id)
+    async def _store_messages(
+        self,
+        tx: AsyncConnection,
+        row: Row[Any],
+        words: tuple[tuple[UplinkChannel, bytes], ...],
+        said: _BatchResult,
+        *,
+        effects: bool,
+    ) -> EventHead:
+        now, kept = self._now(), await box_events.event_head_of(tx, row.id)
         last_hello = max((at for at, (what, _) in enumerate(words) if what == "hello"), default=-1)
         for at, (what, payload) in enumerate(words):
             match what:
                 case "hello" if at == last_hello:
-                    hello = _read(Hello, payload)
+                    hello = _parse(Hello, payload)
                     if hello is None:
                         said.unread += 1
                         continue
-                    said.key = await box_events.begun(tx, row, hello, now)
-                    row = await box_events.home_of(tx, row.id) or row
+                    said.key = await box_events.on_hello(tx, row, hello, now)
+                    row = await box_events.lock_home(tx, row.id) or row
                     said.ack = said.hello = True
                 case "status":
-                    receipt = _read(Receipt, payload)
+                    receipt = _parse(JobReceipt, payload)
                     if receipt is None:
                         said.unread += 1
                         continue
-                    ended = await box_events.received(tx, row, receipt, now)
+                    ended = await box_events.on_receipt(tx, row, receipt, now)
                     said.receipts += [] if ended is None else [ended]
-                case "evt" if not self._rations.allows(row.id, said.events, said.octets):
+                case "evt" if not self._rate_limits.allows(row.id, said.events, said.octets):
                     said.over += 1  # not acknowledged: the box says it again
                 case "evt":
-                    outcome = await box_events.happened(tx, row, kept, payload, now, effects=effects)
+                    outcome = await box_events.on_event(tx, row, kept, payload, now, effects=effects)
                     said.outcomes.append(outcome)
-                    if outcome is Outcome.KEPT:
+                    if outcome is EventOutcome.KEPT:
                         said.events, said.octets = said.events + 1, said.octets + len(payload)
                         await self._retention.prune(tx, row.id, kept.seq)
                     said.ack |= outcome.acknowledged
@@ -211,43 +219,43 @@ class Ingest:
                     assert_never(what)
         said.there = words[-1][0] != "gone"
         if said.there != row.there:
-            await box_events.went(tx, row.id, there=said.there)
+            await box_events.set_online(tx, row.id, there=said.there)
         return kept
 
-    def _tell(self, name: str, said: _Said) -> None:
+    def _report(self, name: str, said: _BatchResult) -> None:
         """Ring, count, and tell whoever runs the hub what is not as it should be."""
         if said.hello or said.receipts:  # behind a job that was received another may have waited
-            self._bells.jobs()
-        if Outcome.KEPT in said.outcomes or "refused" in said.receipts:
-            self._bells.messages()
+            self._wake_ups.jobs()
+        if EventOutcome.KEPT in said.outcomes or "refused" in said.receipts:
+            self._wake_ups.messages()
         for outcome in said.outcomes:
-            self._tally.events.labels(outcome.value).inc()
+            self._metrics.events.labels(outcome.value).inc()
         for ended in said.receipts:
-            self._tally.ended.labels(ended).inc()
+            self._metrics.ended.labels(ended).inc()
         if said.unread:
-            self._tally.dropped.labels("unreadable").inc(said.unread)
-            self._complain(name, "words_unreadable", count=said.unread)
+            self._metrics.dropped.labels("unreadable").inc(said.unread)
+            self._log_rarely(name, "words_unreadable", count=said.unread)
         if said.over:
-            self._tally.dropped.labels("ration").inc(said.over)
-            if self._rations.exceeds(name):
+            self._metrics.dropped.labels("ration").inc(said.over)
+            if self._rate_limits.exceeds(name):
                 log.error("home_over_ration", home=name, todo="limits.home_events; `perron hub-revoke`, if it goes on")
         if said.key is not None:
             log.warning("box_key_followed", home=name, key=said.key)
         untrue = sorted({str(outcome) for outcome in said.outcomes if not outcome.acknowledged})
         if untrue:
-            self._complain(name, "events_refused", why=untrue)
+            self._log_rarely(name, "events_refused", why=untrue)
 
-    def _complain(self, name: str, what: str, **more: object) -> None:
+    def _log_rarely(self, name: str, what: str, **more: object) -> None:
         """Tell each thing once a minute for each home: nobody may fill the disk with it."""
         now, key = self._now(), (name, what)
-        if len(self._told) > OF_ALL:
-            self._told.clear()
-        if now - self._told.get(key, now - 2 * TOLD_AGAIN) >= TOLD_AGAIN:
-            self._told[key] = now
+        if len(self._logged) > MAX_WAITING_MESSAGES:
+            self._logged.clear()
+        if now - self._logged.get(key, now - 2 * LOG_INTERVAL) >= LOG_INTERVAL:
+            self._logged[key] = now
             log.error(what, home=name, **more)
 
 
-def _read(model: type[W], payload: bytes) -> W | None:
+def _parse(model: type[W], payload: bytes) -> W | None:
     """Read a word; None: it is none."""
     try:
         loads(payload)

@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 
-class Tally:
+class HubMetrics:
     """The numbers of one process. None of them names a home or a retailer."""
 
     def __init__(self, registry: CollectorRegistry) -> None:

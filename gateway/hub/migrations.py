@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import Connection, insert, inspect, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.tables import VERSION, about, endpoints, metadata
+from gateway.hub.tables import SCHEMA_VERSION, about, endpoints, metadata
 
 log = structlog.get_logger(__name__)
 
@@ -23,7 +23,7 @@ class SchemaUnusable(Exception):  # noqa: N818 - it says what is the matter
 
 
 @dataclass(frozen=True)
-class Step:
+class MigrationStep:
     """How the version before becomes `version`. Statements run in the order of the fields.
 
     `columns`: SQL of each column by table and name, added where the table is there and lacks it. `postgresql`: what
@@ -37,13 +37,13 @@ class Step:
 
 
 # else the next event of a retailer would have the number of one that is there
-_TELL_NUMBERS = """
+_SET_EVENT_COUNTS = """
 UPDATE retailers SET told = COALESCE((SELECT max(seq) FROM events WHERE events.retailer = retailers.id), 0)
 WHERE told = 0
 """
 
-STEPS: tuple[Step, ...] = (
-    Step(
+MIGRATION_STEPS: tuple[MigrationStep, ...] = (
+    MigrationStep(
         version=2,
         columns={
             "retailers": {"told": "BIGINT NOT NULL DEFAULT 0"},
@@ -65,10 +65,10 @@ STEPS: tuple[Step, ...] = (
             "ALTER TABLE endpoints ALTER COLUMN secret TYPE VARCHAR(160)",
             "ALTER TABLE endpoints ALTER COLUMN old_secret TYPE VARCHAR(160)",
         ),
-        then=(_TELL_NUMBERS,),
+        then=(_SET_EVENT_COUNTS,),
     ),
-    Step(version=3, columns={"deliveries": {"untold": "BOOLEAN NOT NULL DEFAULT FALSE"}}),
-    Step(
+    MigrationStep(version=3, columns={"deliveries": {"untold": "BOOLEAN NOT NULL DEFAULT FALSE"}}),
+    MigrationStep(
         version=4,
         columns={"endpoints": {"challenge": "VARCHAR(64)", "replayed": "BIGINT"}},
         then=("UPDATE endpoints SET challenge = 'unsent' WHERE sandbox",),  # none was ever asked (`tables.UNSENT`)
@@ -76,7 +76,7 @@ STEPS: tuple[Step, ...] = (
 )
 
 
-def bring_up_to_date(connection: Connection) -> None:
+def migrate(connection: Connection) -> None:
     """Create the tables of an empty database, or migrate an older one, within the caller's transaction.
 
     Raises:
@@ -85,9 +85,9 @@ def bring_up_to_date(connection: Connection) -> None:
     inspected = inspect(connection)
     found = _version(connection) if inspected.has_table(about.name) else None
     if found is not None:
-        for step in STEPS:
+        for step in MIGRATION_STEPS:
             if step.version > found:
-                _take(connection, step)
+                _apply(connection, step)
     metadata.create_all(connection)
     missing = missing_columns(connection)
     if missing:
@@ -98,10 +98,10 @@ def bring_up_to_date(connection: Connection) -> None:
         )
     _make_indexes(connection)
     if found is None:
-        connection.execute(insert(about).values(key="version", value=str(VERSION)))
-    elif found < VERSION:
-        connection.execute(update(about).where(about.c.key == "version").values(value=str(VERSION)))
-        log.info("database_migrated", before=found, now=VERSION)
+        connection.execute(insert(about).values(key="version", value=str(SCHEMA_VERSION)))
+    elif found < SCHEMA_VERSION:
+        connection.execute(update(about).where(about.c.key == "version").values(value=str(SCHEMA_VERSION)))
+        log.info("database_migrated", before=found, now=SCHEMA_VERSION)
 
 
 def missing_columns(connection: Connection) -> list[str]:
@@ -138,15 +138,16 @@ def _version(connection: Connection) -> int | None:
         return None
     if not found.isdecimal():
         raise SchemaUnusable(f"its version is written as {found!r}, which no hub writes. Restore a whole copy of it")
-    if int(found) > VERSION:
+    if int(found) > SCHEMA_VERSION:
         raise SchemaUnusable(
-            f"it was written by a newer hub (version {found} of its tables; this one knows {VERSION}). Install that"
+            f"it was written by a newer hub (version {found} of its tables; this one knows "
+            f"{SCHEMA_VERSION}). Install that"
             " hub again, or restore the copy that was made before it was installed"
         )
     return int(found)
 
 
-def _take(connection: Connection, step: Step) -> None:
+def _apply(connection: Connection, step: MigrationStep) -> None:
     inspected = inspect(connection)
     for table, columns in step.columns.items():
         if not inspected.has_table(table):

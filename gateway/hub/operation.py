@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.problem import Code
-from gateway.hub.webhooks.ssrf import NOTHING_MORE, Allowed
+from gateway.hub.webhooks.ssrf import DEFAULT_POLICY, DestinationPolicy
 from gateway.protocol.hub_signed import HubClaims
 
 P = TypeVar("P", bound=BaseModel)
@@ -19,7 +19,7 @@ P = TypeVar("P", bound=BaseModel)
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 
-class Right(StrEnum):
+class ApiAccess(StrEnum):
     """What a key may do."""
 
     NONE = auto()
@@ -37,43 +37,43 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
-class Asked(BaseModel):
+class ApiParameters(BaseModel):
     """Parameters, which are all text in HTTP: so numbers are read from it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Caller:
+class ApiCaller:
     """Whose key came with the request. Homes and deliveries of the sandbox and real ones never meet."""
 
     retailer: str
     key: str
-    right: Right
+    right: ApiAccess
     sandbox: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
+class HouseholdBrowser:
     """A browser of a home's household. Whose it is the hub does not know."""
 
     home: str
     browser: str
 
 
-def _nobody() -> None:
+def _no_wake_up() -> None:
     pass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bells:
+class WakeUps:
     """Who is woken when there is work: who rings at homes, who sends webhooks."""
 
-    jobs: Callable[[], None] = _nobody
-    messages: Callable[[], None] = _nobody
+    jobs: Callable[[], None] = _no_wake_up
+    messages: Callable[[], None] = _no_wake_up
 
 
-class Signer(Protocol):
+class HubSigner(Protocol):
     """The hub's own key."""
 
     kid: str
@@ -88,7 +88,7 @@ class Signer(Protocol):
         ...
 
 
-class Stream(Protocol):
+class ResponseStream(Protocol):
     """An answer that goes on."""
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -100,10 +100,10 @@ class Stream(Protocol):
         ...
 
 
-class Asker(Protocol):
+class QueryRelay(Protocol):
     """Whoever asks homes for their households."""
 
-    async def ask(self, member: Member, sealed: str) -> str:
+    async def ask(self, member: HouseholdBrowser, sealed: str) -> str:
         """Hand on a question that nobody here can read, and return the answer to it.
 
         Raises:
@@ -112,10 +112,10 @@ class Asker(Protocol):
         ...
 
 
-class Streams(Protocol):
+class EventStreams(Protocol):
     """Whoever follows a retailer's events."""
 
-    def follow(self, caller: "Caller", *, after: int, types: frozenset[str], seconds: float) -> Stream:
+    def follow(self, caller: "ApiCaller", *, after: int, types: frozenset[str], seconds: float) -> ResponseStream:
         """Give the events behind number `after`, of these types (none: all), for so long.
 
         Raises:
@@ -125,7 +125,7 @@ class Streams(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class RequestContext:
     """One request, understood. `tx` is one transaction; a handler that raises leaves nothing of it.
 
     Both `bells` are rung once what was changed is whole on the disk. `url` is the hub's own address, `allowed`
@@ -135,24 +135,24 @@ class Call:
     tx: AsyncConnection
     now: datetime
     url: str
-    key: Signer
-    streams: Streams
-    asker: Asker
+    key: HubSigner
+    streams: EventStreams
+    asker: QueryRelay
     parts: tuple[BaseModel, ...]
-    caller: Caller | None = None
-    by: Member | None = None
+    caller: ApiCaller | None = None
+    by: HouseholdBrowser | None = None
     body: bytes = b""
-    allowed: Allowed = NOTHING_MORE
+    allowed: DestinationPolicy = DEFAULT_POLICY
 
     @property
-    def who(self) -> Caller:
+    def who(self) -> ApiCaller:
         """The caller of an operation that needs a key."""
         if self.caller is None:
             raise TypeError("this operation is everybody's")
         return self.caller
 
     @property
-    def member(self) -> Member:
+    def member(self) -> HouseholdBrowser:
         """The browser that calls, of an operation that is for one."""
         if self.by is None:
             raise TypeError("this operation is no browser's")
@@ -164,29 +164,29 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Response:
     """What is answered. `later`: not yet; what is comes once it has been waited for, outside any transaction."""
 
     status: int
     body: BaseModel | None = None
     headers: Mapping[str, str] = MappingProxyType({})
-    stream: Stream | None = None
-    later: Callable[[], Awaitable["Reply"]] | None = None
+    stream: ResponseStream | None = None
+    later: Callable[[], Awaitable["Response"]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class OperationLink:
     """An operation that can follow: its parameter is taken from this answer (an OpenAPI runtime expression)."""
 
     operation: str
     parameters: Mapping[str, str]
 
 
-Handler = Callable[[Call], Awaitable[Reply]]
+Handler = Callable[[RequestContext], Awaitable[Response]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
+class ApiOperation:
     """One operation. `name` is its operationId; `answers` maps each good status to its model (None: no body).
 
     `refuses`: what it can answer beside what follows from the rest (a body can be malformed, a path unknown ...).
@@ -202,7 +202,7 @@ class Operation:
     tag: str
     handler: Handler
     answers: Mapping[int, type[BaseModel] | None]
-    right: Right = Right.FULL
+    right: ApiAccess = ApiAccess.FULL
     path_model: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
     headers: type[BaseModel] | None = None
@@ -210,7 +210,7 @@ class Operation:
     body: type[BaseModel] | None = None
     bare: bool = False  # its body may be left out: then it is an empty object
     refuses: frozenset[Code] = frozenset()
-    links: tuple[Link, ...] = ()
+    links: tuple[OperationLink, ...] = ()
     largest: int = 65_536
     scarce: bool = False
     asks: bool = False
@@ -223,17 +223,17 @@ class Operation:
     @property
     def idempotency(self) -> bool:
         """Whether a repeated Idempotency-Key gets the first answer again."""
-        return self.writes and self.method == "POST" and self.right is not Right.NONE
+        return self.writes and self.method == "POST" and self.right is not ApiAccess.NONE
 
     @property
     def problems(self) -> frozenset[Code]:
         """Everything that it can refuse."""
         found = {Code.INTERNAL, Code.UNAVAILABLE, Code.BAD_HOST, *self.refuses}
-        if self.right is not Right.NONE:
+        if self.right is not ApiAccess.NONE:
             found |= {Code.UNAUTHENTICATED}
-        if self.right is not Right.NONE or self.writes:
+        if self.right is not ApiAccess.NONE or self.writes:
             found |= {Code.RATE_LIMITED}
-        if self.right is Right.FULL:
+        if self.right is ApiAccess.FULL:
             found |= {Code.FORBIDDEN}
         if self.path_model is not None:
             found |= {Code.NOT_FOUND}

@@ -16,85 +16,90 @@ import structlog
 from sqlalchemy import Row, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.box_events import kept_of
-from gateway.hub.metrics import Tally
-from gateway.hub.mqtt import Line, nobody
-from gateway.hub.store import UNAVAILABLE, Store, whole
+from gateway.hub.box_events import event_head_of
+from gateway.hub.metrics import HubMetrics
+from gateway.hub.mqtt import HubBrokerConnection, has_no_subscriber
+from gateway.hub.store import UNAVAILABLE_ERRORS, HubStore, finish_despite_cancel
 from gateway.hub.tables import homes
 from gateway.mqtt.packets import NotSent
 from gateway.protocol.box_hub import ack_topic
 
 log = structlog.get_logger(__name__)
 
-AT_ONCE = 50  # homes that are asked after together
-AGAIN = 5.0  # seconds until a database that did not answer is asked again
+MAX_HOMES_PER_CHECK = 50  # homes that are asked after together
+RETRY_DELAY_S = 5.0  # seconds until a database that did not answer is asked again
 
-_THERE = (homes.c.there, homes.c.revoked.is_(None))
-_EVER = (homes.c.heard.is_not(None), homes.c.revoked.is_(None), homes.c.sandbox.is_(False))
+_ONLINE_HOMES = (homes.c.there, homes.c.revoked.is_(None))
+_KNOWN_HOMES = (homes.c.heard.is_not(None), homes.c.revoked.is_(None), homes.c.sandbox.is_(False))
 
 
-async def counted(tx: AsyncConnection) -> int:
+async def count_online(tx: AsyncConnection) -> int:
     """How many homes are there, as far as is known."""
-    return await tx.scalar(select(func.count()).select_from(homes).where(*_THERE)) or 0
+    return await tx.scalar(select(func.count()).select_from(homes).where(*_ONLINE_HOMES)) or 0
 
 
-async def told_of(tx: AsyncConnection, row: Row[Any]) -> bytes:
+async def acknowledgement_of(tx: AsyncConnection, row: Row[Any]) -> bytes:
     """What a home is told of how far its events are kept: its box takes that at any time."""
-    ack = (await kept_of(tx, row.id)).ack.model_copy(update={"support": row.support_code})
+    ack = (await event_head_of(tx, row.id)).ack.model_copy(update={"support": row.support_code})
     return ack.model_dump_json().encode()
 
 
-class Presence:
+class HomePresence:
     """One a process. `up` is called whenever its line has come up; `deaf` with each home that was there and is not."""
 
     def __init__(
-        self, store: Store, *, now: Callable[[], datetime], tally: Tally, deaf: Callable[[str], None] = lambda _: None
+        self,
+        store: HubStore,
+        *,
+        now: Callable[[], datetime],
+        tally: HubMetrics,
+        deaf: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self._store, self._now, self._tally, self._deaf = store, now, tally, deaf
-        self._up, self._begun = asyncio.Event(), False
+        self._store, self._now, self._metrics, self._on_unsubscribed = store, now, tally, deaf
+        self._reconnected, self._is_started = asyncio.Event(), False
 
     def up(self) -> None:
         """The line was down: whoever went meanwhile was not heard to go."""
-        self._up.set()
+        self._reconnected.set()
 
-    async def run(self, line: Line) -> None:
+    async def run(self, line: HubBrokerConnection) -> None:
         """Work until cancelled."""
         while True:
-            await self._up.wait()
-            self._up.clear()
+            await self._reconnected.wait()
+            self._reconnected.clear()
             try:
-                await self._set_right(line)
-            except UNAVAILABLE as error:
+                await self._recheck_homes(line)
+            except UNAVAILABLE_ERRORS as error:
                 log.error("homes_not_counted", why=str(error).splitlines()[0])
-                await asyncio.sleep(AGAIN)
-                self._up.set()
+                await asyncio.sleep(RETRY_DELAY_S)
+                self._reconnected.set()
 
-    async def _set_right(self, line: Line) -> None:
+    async def _recheck_homes(self, line: HubBrokerConnection) -> None:
         last = ""
-        while found := await whole(self._page(last)):
+        while found := await finish_despite_cancel(self._page(last)):
             last, asked = found[-1][0].id, self._now()
             answers = await asyncio.gather(*(line.ring(ack_topic(row.id), ack) for row, ack in found))
             if any(isinstance(answer, NotSent) or answer.code is None for answer in answers):
                 return  # the line is down: it is done again when it comes up
-            gone = [row for (row, _), answer in zip(found, answers, strict=True) if nobody(answer)]
+            gone = [row for (row, _), answer in zip(found, answers, strict=True) if has_no_subscriber(answer)]
             if gone:
-                await whole(self._went([row.id for row in gone], asked))
+                await finish_despite_cancel(self._set_offline([row.id for row in gone], asked))
             for row in gone:
                 if row.there:
-                    self._deaf(row.id)
-        self._begun = True
+                    self._on_unsubscribed(row.id)
+        self._is_started = True
         async with self._store.reading() as tx:
-            self._tally.connected.set(await counted(tx))
+            self._metrics.connected.set(await count_online(tx))
 
     async def _page(self, last: str) -> Sequence[tuple[Row[Any], bytes]]:
         """The next homes that are counted, and what each is told."""
-        whom = _THERE if self._begun else _EVER
+        whom = _ONLINE_HOMES if self._is_started else _KNOWN_HOMES
         asked = select(homes.c.id, homes.c.support_code, homes.c.there).where(*whom, homes.c.id > last)
         async with self._store.reading() as tx:
-            rows = (await tx.execute(asked.order_by(homes.c.id).limit(AT_ONCE))).all()
-            return [(row, await told_of(tx, row)) for row in rows]
+            rows = (await tx.execute(asked.order_by(homes.c.id).limit(MAX_HOMES_PER_CHECK))).all()
+            return [(row, await acknowledgement_of(tx, row)) for row in rows]
 
-    async def _went(self, gone: Sequence[str], asked: datetime) -> None:
+    async def _set_offline(self, gone: Sequence[str], asked: datetime) -> None:
         """They are not there, unless one has begun anew since it was asked after."""
         since = or_(homes.c.heard.is_(None), homes.c.heard < asked)
         async with self._store.writing() as tx:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 MEDIA_TYPE = "application/problem+json"
 
-Where = Literal["body", "query", "header", "path"]
+ErrorLocation = Literal["body", "query", "header", "path"]
 
 
 class Code(StrEnum):
@@ -44,7 +44,7 @@ class Code(StrEnum):
     UNAVAILABLE = auto()
 
 
-PROBLEMS: Mapping[Code, tuple[HTTPStatus, str]] = MappingProxyType(
+PROBLEM_TYPES: Mapping[Code, tuple[HTTPStatus, str]] = MappingProxyType(
     {
         Code.MALFORMED_JSON: (HTTPStatus.BAD_REQUEST, "The body is not JSON that every reader reads alike"),
         Code.BAD_CURSOR: (HTTPStatus.BAD_REQUEST, "The cursor is none that this list gave"),
@@ -85,7 +85,7 @@ class Detail(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     pointer: str
-    where: Annotated[Where, Field(alias="in")]
+    where: Annotated[ErrorLocation, Field(alias="in")]
     code: str
     detail: str
 
@@ -108,7 +108,7 @@ class Document(BaseModel):
     sealed: str | None = None
 
 
-class Problem(Exception):  # noqa: N818 - RFC 9457's word
+class ApiProblem(Exception):  # noqa: N818 - RFC 9457's word
     """Something is not done, and why; `headers` go with the answer."""
 
     def __init__(
@@ -120,20 +120,20 @@ class Problem(Exception):  # noqa: N818 - RFC 9457's word
         headers: Mapping[str, str] = MappingProxyType({}),
         sealed: str | None = None,
     ) -> None:
-        super().__init__(detail or PROBLEMS[code][1])
+        super().__init__(detail or PROBLEM_TYPES[code][1])
         self.code, self.detail, self.errors, self.headers = code, detail, tuple(errors), headers
         self.sealed = sealed
 
     @property
     def status(self) -> HTTPStatus:
         """The status with which it is sent."""
-        return PROBLEMS[self.code][0]
+        return PROBLEM_TYPES[self.code][0]
 
     def document(self, url: str, instance: str) -> Document:
         """What is sent of it; its type is an address of the hub's own, where the code is explained."""
         return Document(
             type=f"{url}/problems/{self.code}",
-            title=PROBLEMS[self.code][1],
+            title=PROBLEM_TYPES[self.code][1],
             status=self.status,
             code=self.code,
             detail=self.detail,

@@ -23,40 +23,40 @@ from gateway.hub.api import (
     sandboxes,
     webhookendpoints,
 )
-from gateway.hub.api.homes import BrokerAt, Homes
-from gateway.hub.authority import Authority
-from gateway.hub.broker import Keeper
-from gateway.hub.browser_relay import Questions
-from gateway.hub.cluster.rabbitmq import Doorkeeper, certified
-from gateway.hub.cluster.shard_leases import Shares
-from gateway.hub.config import HubFile, Share
-from gateway.hub.connections import Pen
-from gateway.hub.consent import Consent
-from gateway.hub.consent_jobs import Connecting
-from gateway.hub.dispatcher import Dispatcher
-from gateway.hub.held_deliveries import Held
-from gateway.hub.home_limits import HomeRations, Retention
+from gateway.hub.api.homes import BrokerAt, HomeOperations
+from gateway.hub.authority import HubAuthority
+from gateway.hub.broker import BrokerFileKeeper
+from gateway.hub.browser_relay import BrowserRelay
+from gateway.hub.cluster.rabbitmq import ClusterAccountKeeper, renew_certificates
+from gateway.hub.cluster.shard_leases import ShardLeases
+from gateway.hub.config import HubFile, ShardAssignment
+from gateway.hub.connections import ConsentWriter
+from gateway.hub.consent import ConsentPage
+from gateway.hub.consent_jobs import ConsentJobs
+from gateway.hub.dispatcher import JobDispatcher
+from gateway.hub.held_deliveries import HeldDeliveries
+from gateway.hub.home_limits import EventRetention, HomeRateLimits
 from gateway.hub.ingest import Ingest
-from gateway.hub.metrics import Tally
+from gateway.hub.metrics import HubMetrics
 from gateway.hub.migrations import seal_plain_secrets
-from gateway.hub.mqtt import Line
-from gateway.hub.operation import Bells, Operation
-from gateway.hub.presence import Presence
-from gateway.hub.sandbox.robot import Robot
-from gateway.hub.signing_key import OwnKey
-from gateway.hub.single_instance import alone
-from gateway.hub.site import Site
-from gateway.hub.sse import Streams
-from gateway.hub.stale_subscriptions import Deaf
-from gateway.hub.store import Store
-from gateway.hub.webhooks.challenge import challenge_unsent
-from gateway.hub.webhooks.connection import Lookup, by_machine
-from gateway.hub.webhooks.sender import Sender
+from gateway.hub.mqtt import HubBrokerConnection
+from gateway.hub.operation import ApiOperation, WakeUps
+from gateway.hub.presence import HomePresence
+from gateway.hub.sandbox.robot import SandboxRobot
+from gateway.hub.signing_key import HubKeyPair
+from gateway.hub.single_instance import lock_database
+from gateway.hub.site import HubSite
+from gateway.hub.sse import SseStreams
+from gateway.hub.stale_subscriptions import StaleSubscriptions
+from gateway.hub.store import HubStore
+from gateway.hub.webhooks.challenge import issue_missing_challenges
+from gateway.hub.webhooks.connection import Lookup, system_lookup
+from gateway.hub.webhooks.sender import WebhookSender
 from gateway.mqtt.packets import InboundMessage
-from gateway.protocol.box_hub import answers_topic
+from gateway.protocol.box_hub import reply_subscription
 from gateway.protocol.keys import BoxKey
 from gateway.system.containment import Containment
-from gateway.system.shutdown import until_told
+from gateway.system.shutdown import until_stopped
 
 OPERATIONS = (
     *apikeys.OPERATIONS, *brands.OPERATIONS, *connections.OPERATIONS, *availability.OPERATIONS, *deliveries.OPERATIONS,
@@ -66,22 +66,22 @@ OPERATIONS = (
 """All of the API, in the order of its document."""
 
 
-class Hub:
+class HubProcess:
     """One hub. `wall` are seconds since 1970, `lookup` finds the names of webhooks' receivers.
 
     `site`, `store`, `key`, `bells` and `line` are there once it is `open`.
     """
 
-    site: Site
-    bells: Bells
-    store: Store
-    key: OwnKey
-    held: Held
-    _robot: Robot | None
-    line: Line | None
+    site: HubSite
+    bells: WakeUps
+    store: HubStore
+    key: HubKeyPair
+    held: HeldDeliveries
+    _robot: SandboxRobot | None
+    line: HubBrokerConnection | None
 
     def __init__(self, file: HubFile, *, wall: Callable[[], float] = time.time, signals: bool = True,
-                 lookup: Lookup = by_machine) -> None:  # fmt: skip
+                 lookup: Lookup = system_lookup) -> None:  # fmt: skip
         self._file, self._wall, self._signals, self._lookup = file, wall, signals, lookup
         self.open = asyncio.Event()
 
@@ -99,45 +99,60 @@ class Hub:
             AuthorityUnusable: the hub's authority is not what it was.
         """
         self._file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.store, held = await Store.open(self._file.database), contextlib.ExitStack()
+        self.store, held = await HubStore.open(self._file.database), contextlib.ExitStack()
         try:
-            held.enter_context(alone(self._file.database))
-            self._streams = Streams(self.store, now=self.now)
-            self.key = OwnKey.at(self._file.folder)
+            held.enter_context(lock_database(self._file.database))
+            self._streams = SseStreams(self.store, now=self.now)
+            self.key = HubKeyPair.at(self._file.folder)
             async with self.store.writing() as tx:
                 await seal_plain_secrets(tx, self.key.seal)
-                await challenge_unsent(tx, self.now())
+                await issue_missing_challenges(tx, self.now())
             registry = CollectorRegistry()
-            tally, webhooks = Tally(registry), self._file.webhooks
+            tally, webhooks = HubMetrics(registry), self._file.webhooks
             self.contained = Containment(count=lambda worker: tally.set_aside.labels(worker).inc())
-            self._deaf = Deaf(
-                self.store, now=self.now, monotonic=time.monotonic, cut=self._cut, tally=tally, ring=self.ring,
+            self._deaf = StaleSubscriptions(
+                self.store,
+                now=self.now,
+                monotonic=time.monotonic,
+                cut=self._disconnect_home,
+                tally=tally,
+                ring=self.ring,
                 others=lambda: self._presence.up(),  # noqa: PLW0108 - made later
-            )  # fmt: skip
-            self._dispatcher = Dispatcher(
+            )
+            self._dispatcher = JobDispatcher(
                 self.store, now=self.now, tally=tally, deaf=self._deaf.suspect, contained=self.contained
             )
-            self._sender = Sender(
+            self._sender = WebhookSender(
                 self.store, allowed=webhooks.allowed, unseal=self.key.unseal, most=webhooks.attempts, now=self.now,
                 seconds=time.monotonic, registry=registry, lookup=self._lookup, timeout=webhooks.timeout,
                 sandbox_posts=webhooks.sandbox_posts,
                 contained=self.contained,
             )  # fmt: skip
-            self.bells = Bells(jobs=self._dispatcher.ring, messages=self._told)
-            self.held = Held(
+            self.bells = WakeUps(jobs=self._dispatcher.ring, messages=self._wake_retailers)
+            self.held = HeldDeliveries(
                 self.store, key=self.key, now=self.now, bells=self.bells, contained=self.contained,
                 monotonic=time.monotonic,
             )  # fmt: skip
-            self._ring_homes(self.bells, tally)
-            self.site = Site(
-                self._file, (*OPERATIONS, *self._boxes(), *self._simulate(self.bells)), store=self.store, now=self.now,
-                wall=self._wall, registry=registry, ready=self._ready, bells=self.bells, key=self.key,
-                streams=self._streams, asker=self._questions, extra=self._page(self.bells), contained=self.contained,
-            )  # fmt: skip
+            self._build_broker_connection(self.bells, tally)
+            self.site = HubSite(
+                self._file,
+                (*OPERATIONS, *self._home_operations(), *self._build_sandbox(self.bells)),
+                store=self.store,
+                now=self.now,
+                wall=self._wall,
+                registry=registry,
+                ready=self._readiness,
+                bells=self.bells,
+                key=self.key,
+                streams=self._streams,
+                asker=self._questions,
+                extra=self._build_consent(self.bells),
+                contained=self.contained,
+            )
             await self.site.open()
             try:
-                async with until_told(signals=self._signals), asyncio.TaskGroup() as group:
-                    for name, run in self._work().items():
+                async with until_stopped(signals=self._signals), asyncio.TaskGroup() as group:
+                    for name, run in self._workers().items():
                         group.create_task(self.contained.keep(name, run), name=name)
                     self.open.set()
             finally:
@@ -146,102 +161,107 @@ class Hub:
             held.close()
             await self.store.close()
 
-    def _boxes(self) -> tuple[Operation, ...]:
+    def _home_operations(self) -> tuple[ApiOperation, ...]:
         """What lets boxes in, where the hub's file says how they reach its broker."""
-        self._keeper: Keeper | Doorkeeper | None = None
+        self._keeper: BrokerFileKeeper | ClusterAccountKeeper | None = None
         boxes = self._file.boxes
         if boxes is None:
             return ()
-        authority = Authority.at(self._file.folder, now=self.now())
+        authority = HubAuthority.at(self._file.folder, now=self.now())
         if self._file.rabbit is None:
-            self._keeper = Keeper(self._file, boxes, self.store, authority, monotonic=time.monotonic)
+            self._keeper = BrokerFileKeeper(self._file, boxes, self.store, authority, monotonic=time.monotonic)
         else:
-            certified(self._file, authority, now=self.now())
-            self._keeper = Doorkeeper(self._file, self._file.rabbit, self.store, monotonic=time.monotonic)
-        return Homes(authority, BrokerAt(host=boxes.host, port=boxes.port)).operations()
+            renew_certificates(self._file, authority, now=self.now())
+            self._keeper = ClusterAccountKeeper(self._file, self._file.rabbit, self.store, monotonic=time.monotonic)
+        return HomeOperations(authority, BrokerAt(host=boxes.host, port=boxes.port)).operations()
 
     def ring(self) -> None:
         """There is something for a home: kept by somebody who is no call of the API."""
         self._dispatcher.ring()
 
-    def _told(self) -> None:
+    def _wake_retailers(self) -> None:
         self._streams.ring()
         self._sender.ring()
 
-    def _ring_homes(self, bells: Bells, tally: Tally) -> None:
+    def _build_broker_connection(self, bells: WakeUps, tally: HubMetrics) -> None:
         """Build the line to the homes, where there is a broker at which they are."""
         limits, keep = self._file.limits, self._file.keep
-        self._retention = Retention(keep.home_events, timedelta(days=keep.home_event_days))
+        self._retention = EventRetention(keep.home_events, timedelta(days=keep.home_event_days))
         self._ingest = Ingest(
-            self.store, now=self.now, say=self._say, bells=bells, tally=tally, contained=self.contained,
-            rations=HomeRations(limits.home_events, limits.home_bytes, monotonic=time.monotonic),
+            self.store, now=self.now, say=self._publish, bells=bells, tally=tally, contained=self.contained,
+            rations=HomeRateLimits(limits.home_events, limits.home_bytes, monotonic=time.monotonic),
             retention=self._retention,
         )  # fmt: skip
-        self._presence = Presence(self.store, now=self.now, tally=tally, deaf=self._deaf.suspect)
+        self._presence = HomePresence(self.store, now=self.now, tally=tally, deaf=self._deaf.suspect)
         rabbit, share = self._file.rabbit, self._file.share
-        self._questions = Questions(None if rabbit is None else f"hub-{share.number}")
-        self.line = None if not self._file.lines else Line(
-            self._file.lines, heard=self._heard, answers=self._questions.topic, up=self._up, tally=tally,
+        self._questions = BrowserRelay(None if rabbit is None else f"hub-{share.number}")
+        self.line = None if not self._file.lines else HubBrokerConnection(
+            self._file.lines, heard=self._on_message, answers=self._questions.topic, up=self._on_connected, tally=tally,
             monotonic=time.monotonic, shards=None if rabbit is None else share.shards,
         )  # fmt: skip
         self._questions.line = self.line
 
-        self._shares = None if rabbit is None or share.of == 1 else Shares(
-            share, self.store, now=self.now, line=self._anothers, tally=tally
+        self._shares = None if rabbit is None or share.of == 1 else ShardLeases(
+            share, self.store, now=self.now, line=self._connect_share, tally=tally
         )  # fmt: skip
 
-    def _anothers(self, share: Share) -> Line:
+    def _connect_share(self, share: ShardAssignment) -> HubBrokerConnection:
         """Build the line of another process's share, which is away: it hears, and nothing is said by it."""
         file = self._file.model_copy(update={"share": share})
         if file.rabbit is not None:
-            certified(file, Authority.at(file.folder, now=self.now()), now=self.now())
-        return Line(
-            file.lines, heard=self._ingest.heard, answers=answers_topic(f"hub-{share.number}"), up=self._up,
-            tally=Tally(CollectorRegistry()), monotonic=time.monotonic, shards=share.shards,
-        )  # fmt: skip
+            renew_certificates(file, HubAuthority.at(file.folder, now=self.now()), now=self.now())
+        return HubBrokerConnection(
+            file.lines,
+            heard=self._ingest.heard,
+            answers=reply_subscription(f"hub-{share.number}"),
+            up=self._on_connected,
+            tally=HubMetrics(CollectorRegistry()),
+            monotonic=time.monotonic,
+            shards=share.shards,
+        )
 
-    async def _cut(self, home: str, now: datetime) -> bool:
+    async def _disconnect_home(self, home: str, now: datetime) -> bool:
         return self._keeper is not None and await self._keeper.end_line(home, now)
 
-    def _up(self) -> None:
+    def _on_connected(self) -> None:
         self._dispatcher.ring()
         self._presence.up()
 
-    def _heard(self, incoming: InboundMessage) -> None:
+    def _on_message(self, incoming: InboundMessage) -> None:
         with self.contained.piece("line", incoming.topic):
             if not self._questions.heard(incoming):
                 self._ingest.heard(incoming)
 
-    def _page(self, bells: Bells) -> list[web.RouteDef]:
+    def _build_consent(self, bells: WakeUps) -> list[web.RouteDef]:
         """Build what asks homes for retailers; the page's routes."""
-        pen = Pen(url=self._file.url, sign=self.key.signature)
-        self._connecting = Connecting(
+        pen = ConsentWriter(url=self._file.url, sign=self.key.signature)
+        self._connecting = ConsentJobs(
             self.store, pen=pen, now=self.now, bells=bells, contained=self.contained, monotonic=time.monotonic
         )
         proxied = self._file.listen.behind_proxy
-        return Consent(self.store, pen=pen, now=self.now, bells=bells, proxied=proxied).routes()
+        return ConsentPage(self.store, pen=pen, now=self.now, bells=bells, proxied=proxied).routes()
 
-    def _simulate(self, bells: Bells) -> tuple[Operation, ...]:
+    def _build_sandbox(self, bells: WakeUps) -> tuple[ApiOperation, ...]:
         """Build the robot who plays the sandbox's homes, where there is a sandbox; how one gets one."""
         self._robot = None
         if not self._file.sandbox:
             return ()
         key = BoxKey.at(self._file.folder / "sandbox")
-        self._robot = Robot(
+        self._robot = SandboxRobot(
             self.store, key=key, hub=self.key, now=self.now, bells=bells, contained=self.contained,
             monotonic=time.monotonic,
         )  # fmt: skip
         return sandboxes.operations(key.public.text)
 
-    def _say(self, topic: str, payload: bytes) -> None:
+    def _publish(self, topic: str, payload: bytes) -> None:
         if self.line is not None:
             self.line.say(topic, payload)
 
-    def _ready(self) -> dict[str, bool]:
-        accounts = {"accounts": self._keeper.whole} if isinstance(self._keeper, Doorkeeper) else {}
+    def _readiness(self) -> dict[str, bool]:
+        accounts = {"accounts": self._keeper.whole} if isinstance(self._keeper, ClusterAccountKeeper) else {}
         return accounts if self.line is None else {"broker": self.line.there, **accounts}
 
-    def _work(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+    def _workers(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         """Name each worker's loop. One that raises is begun again: nothing that comes from outside ends the hub."""
         work: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "api": _until_cancelled, "streams": self._streams.run, "held deliveries": self.held.run,

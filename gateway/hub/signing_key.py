@@ -17,16 +17,16 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from joserfc.jwk import OKPKey
 
-from gateway.protocol.hub_signed import HubClaims, name, sign
+from gateway.protocol.hub_signed import HubClaims, key_id, sign_for_brand
 from gateway.protocol.keys import BoxKey, KeyUnusable
 from gateway.system.atomic_file import read_regular, write_whole
 
-FILE = "hub.key.pem"
-_LARGEST = 4096  # bytes
-_NONCE = 12  # bytes
+KEY_FILE_NAME = "hub.key.pem"
+_MAX_FILE_BYTES = 4096  # bytes
+_NONCE_BYTES = 12  # bytes
 
 
-class OwnKey:
+class HubKeyPair:
     """Signs for the hub. `x` is its public half as in a JWK, `kid` its name: the key's fingerprint."""
 
     def __init__(self, key: BoxKey) -> None:
@@ -34,7 +34,7 @@ class OwnKey:
         self._private = OKPKey.import_key(key.pem)
         self._cipher = AESGCM(HKDF(SHA256(), 32, None, b"perron hub: secrets of endpoints").derive(key.pem))
         self.x = key.public.text
-        self.kid = name(key.public.fingerprint)
+        self.kid = key_id(key.public.fingerprint)
 
     @classmethod
     def at(cls, folder: Path) -> Self:
@@ -44,18 +44,18 @@ class OwnKey:
             KeyUnusable: the file is damaged, or others may read it.
             OSError: the folder cannot be read or written.
         """
-        path = folder / FILE
+        path = folder / KEY_FILE_NAME
         if not path.exists():
             write_whole(path, BoxKey.fresh().pem)
         if stat.S_IMODE(path.stat().st_mode) & 0o077:
             raise KeyUnusable(
                 f"{path} can be read by others: chmod 600 {path}, and make a new key if somebody may have."
             )
-        return cls(BoxKey.of(read_regular(path, at_most=_LARGEST)))
+        return cls(BoxKey.of(read_regular(path, at_most=_MAX_FILE_BYTES)))
 
     def sign(self, claims: HubClaims) -> bytes:
         """Sign what a brand asked for by its API key."""
-        return sign(claims, self._private, kid=self.kid)
+        return sign_for_brand(claims, self._private, kid=self.kid)
 
     def signature(self, signed: bytes) -> bytes:
         """Sign exactly these bytes: what the hub asks of a home for a brand (gateway/protocol/consent_request.py)."""
@@ -66,13 +66,13 @@ class OwnKey:
 
         `whose`: what it belongs to; moved to another row it cannot be read.
         """
-        nonce = secrets.token_bytes(_NONCE)
+        nonce = secrets.token_bytes(_NONCE_BYTES)
         return b64encode(nonce + self._cipher.encrypt(nonce, secret.encode(), whose.encode())).decode()
 
     def unseal(self, sealed: str, whose: str) -> str | None:
         """Read what was sealed; None: another key sealed it, or it is another's."""
         try:
             raw = b64decode(sealed)
-            return self._cipher.decrypt(raw[:_NONCE], raw[_NONCE:], whose.encode()).decode()
+            return self._cipher.decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], whose.encode()).decode()
         except (InvalidTag, ValueError):
             return None

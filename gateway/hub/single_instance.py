@@ -14,7 +14,7 @@ from gateway.hub.store import StoreUnusable
 
 
 @contextlib.contextmanager
-def alone(url: str) -> Iterator[None]:
+def lock_database(url: str) -> Iterator[None]:
     """Have a hub's SQLite file for this hub alone; the lock is the system's own, so it ends with the process.
 
     Raises:

@@ -11,61 +11,61 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from gateway.config.errors import ConfigError, unreadable
-from gateway.hub.api.dispatch import Door
-from gateway.hub.api.rate_limit import Rations
+from gateway.config.errors import ConfigError, describe_read_error
+from gateway.hub.api.dispatch import ApiDispatcher
+from gateway.hub.api.rate_limit import ApiRateLimits
 from gateway.hub.config import HubFile
-from gateway.hub.http.connection_limits import Threshold, room
+from gateway.hub.http.connection_limits import HubConnectionLimiter, max_connections
 from gateway.hub.manual.pages import Manual
-from gateway.hub.operation import Asker, Bells, Operation, Signer
-from gateway.hub.sse import Streams
-from gateway.hub.store import Store
+from gateway.hub.operation import ApiOperation, HubSigner, QueryRelay, WakeUps
+from gateway.hub.sse import SseStreams
+from gateway.hub.store import HubStore
 from gateway.system.containment import Containment
 from gateway.system.http_limits import limit_requests
-from gateway.system.http_log import quiet
+from gateway.system.http_log import http_logger
 
 log = structlog.get_logger(__name__)
 
-LARGEST = 262_144  # bytes of any body
-HANDSHAKE = 10.0  # seconds
+MAX_BODY_BYTES = 262_144  # bytes of any body
+HANDSHAKE_TIMEOUT_S = 10.0  # seconds
 
 
-class Site:
+class HubSite:
     """Serves operations and `extra` routes until cancelled. `ready` says whether everything it needs is there."""
 
     def __init__(  # noqa: PLR0913 - what a hub's address needs, named one by one
         self,
         file: HubFile,
-        operations: Sequence[Operation],
+        operations: Sequence[ApiOperation],
         *,
-        store: Store,
+        store: HubStore,
         now: Callable[[], datetime],
         wall: Callable[[], float],
         registry: CollectorRegistry,
         ready: Callable[[], dict[str, bool]],
-        bells: Bells,
-        key: Signer,
-        streams: Streams,
-        asker: Asker,
+        bells: WakeUps,
+        key: HubSigner,
+        streams: SseStreams,
+        asker: QueryRelay,
         contained: Containment,
         extra: Sequence[web.AbstractRouteDef] = (),
     ) -> None:
-        self._file, self._store, self._registry, self._ready = file, store, registry, ready
-        self.door = Door(
-            operations, store=store, url=file.url, now=now, rations=Rations(file.limits, wall=wall), bells=bells,
+        self._file, self._store, self._registry, self._readiness = file, store, registry, ready
+        self.door = ApiDispatcher(
+            operations, store=store, url=file.url, now=now, rations=ApiRateLimits(file.limits, wall=wall), bells=bells,
             key=key, streams=streams, asker=asker, behind_proxy=file.listen.behind_proxy,
             allowed=file.webhooks.allowed, contained=contained,
         )  # fmt: skip
         each = None if file.listen.behind_proxy else file.limits.connections
-        self.threshold = Threshold(each=each, most=room(), per_second=file.limits.new_connections)
-        app = web.Application(middlewares=[self.threshold.seen, self.door.problems], client_max_size=LARGEST)
+        self.threshold = HubConnectionLimiter(each=each, most=max_connections(), per_second=file.limits.new_connections)
+        app = web.Application(middlewares=[self.threshold.seen, self.door.problems], client_max_size=MAX_BODY_BYTES)
         app.add_routes(self.door.routes())
         app.add_routes(Manual(lambda: self.door.document, url=file.url).routes())
         app.add_routes(extra)
-        app.add_routes([web.get("/healthz", self._alive), web.get("/readyz", self._able)])
-        app.add_routes([web.get("/metrics", self._metrics)])
+        app.add_routes([web.get("/healthz", self._serve_liveness), web.get("/readyz", self._serve_readiness)])
+        app.add_routes([web.get("/metrics", self._serve_metrics)])
         app.on_shutdown.append(streams.end)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, logger=quiet())
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0, logger=http_logger())
         self._server: asyncio.Server | None = None
         self.port = file.listen.port
 
@@ -82,7 +82,9 @@ class Site:
             try:
                 tls.load_cert_chain(listen.certificate, listen.key, password="")  # never asks for one
             except (OSError, ssl.SSLError) as error:
-                why = unreadable(error) if not isinstance(error, ssl.SSLError) else "they do not belong together"
+                why = (
+                    describe_read_error(error) if not isinstance(error, ssl.SSLError) else "they do not belong together"
+                )
                 raise ConfigError(
                     f"{listen.certificate}: it cannot be used with its key {listen.key} ({why})."
                     " Both are PEM, the key without a password; correct listen.certificate and listen.key."
@@ -93,7 +95,7 @@ class Site:
         limit_requests(served)
         self._server = await asyncio.get_running_loop().create_server(
             self.threshold.before(served), listen.host, listen.port, ssl=tls, backlog=1024,
-            ssl_handshake_timeout=None if tls is None else HANDSHAKE,
+            ssl_handshake_timeout=None if tls is None else HANDSHAKE_TIMEOUT_S,
         )  # fmt: skip
         self.port = self._server.sockets[0].getsockname()[1]
         log.info("hub_serves", url=self._file.url, host=listen.host, port=self.port)
@@ -104,7 +106,7 @@ class Site:
             self._server.close()
         await self._runner.cleanup()
 
-    def _runs_it(self, request: web.Request) -> bool:
+    def _is_operator(self, request: web.Request) -> bool:
         """Whether it comes straight from where `listen.metrics` says; a proxy asks for somebody else."""
         if any(name in request.headers for name in ("X-Forwarded-For", "Forwarded", "Via", "X-Real-IP")):
             return False
@@ -114,15 +116,15 @@ class Site:
             return False
         return any(asks in ip_network(one) for one in self._file.listen.metrics)
 
-    async def _alive(self, _request: web.Request) -> web.Response:
+    async def _serve_liveness(self, _request: web.Request) -> web.Response:
         return web.json_response({"alive": True})
 
-    async def _able(self, _request: web.Request) -> web.Response:
-        found = {"store": await self._store.well(), **self._ready()}
+    async def _serve_readiness(self, _request: web.Request) -> web.Response:
+        found = {"store": await self._store.well(), **self._readiness()}
         return web.json_response(found, status=200 if all(found.values()) else 503)
 
-    async def _metrics(self, request: web.Request) -> web.Response:
+    async def _serve_metrics(self, request: web.Request) -> web.Response:
         """Tell the numbers, to whoever runs the hub: by them others could see which box is away."""
-        if not self._runs_it(request):
+        if not self._is_operator(request):
             raise web.HTTPNotFound
         return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

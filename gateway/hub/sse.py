@@ -15,49 +15,51 @@ from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.event_payload import Event
-from gateway.hub.operation import Caller
-from gateway.hub.problem import Code, Problem
-from gateway.hub.store import UNAVAILABLE, Store
+from gateway.hub.operation import ApiCaller
+from gateway.hub.problem import ApiProblem, Code
+from gateway.hub.store import UNAVAILABLE_ERRORS, HubStore
 from gateway.hub.tables import api_keys, events
 
 log = structlog.get_logger(__name__)
 
-MOST = 10  # streams of one retailer
-BEAT = 15.0  # seconds of silence at most: a proxy on the way takes a longer one for death
-LOOK = 0.5  # seconds between two looks for what another hub has told
-BATCH = 100
-_ASKED_FOR = 10_000  # retailers that are followed at once: more of them hear in the next beat
+MAX_STREAMS_PER_RETAILER = 10  # streams of one retailer
+HEARTBEAT_INTERVAL_S = 15.0  # seconds of silence at most: a proxy on the way takes a longer one for death
+POLL_INTERVAL_S = 0.5  # seconds between two looks for what another hub has told
+MAX_EVENTS_PER_READ = 100
+_MAX_RETAILERS_PER_QUERY = 10_000  # retailers that are followed at once: more of them hear in the next beat
 
 
-class Streams:
+class SseStreams:
     """All streams of this process."""
 
-    def __init__(self, store: Store, *, now: Callable[[], datetime]) -> None:
+    def __init__(self, store: HubStore, *, now: Callable[[], datetime]) -> None:
         self.store, self.now = store, now
-        self.open: WeakSet[Follower] = WeakSet()
+        self.open: WeakSet[EventFollower] = WeakSet()
         self.ended = False
-        self._look = asyncio.Event()
-        self._bells: dict[str, asyncio.Event] = {}
+        self._poll_now = asyncio.Event()
+        self._wake_ups: dict[str, asyncio.Event] = {}
 
     def bell(self, retailer: str) -> asyncio.Event:
         """What is rung once when this retailer has been told something, or all ends: take it before you read."""
-        return self._bells.setdefault(retailer, asyncio.Event())
+        return self._wake_ups.setdefault(retailer, asyncio.Event())
 
     def ring(self) -> None:
         """Something may have been told."""
-        self._look.set()
+        self._poll_now.set()
 
-    def follow(self, caller: Caller, *, after: int, types: frozenset[str], seconds: float) -> "Follower":
+    def follow(self, caller: ApiCaller, *, after: int, types: frozenset[str], seconds: float) -> "EventFollower":
         """Follow a retailer's events.
 
         Raises:
             Problem: he does it often enough.
         """
-        if sum(one.caller.retailer == caller.retailer for one in self.open) >= MOST:
-            raise Problem(
-                Code.RATE_LIMITED, f"At most {MOST} streams at a time: end one first.", headers={"Retry-After": "5"}
+        if sum(one.caller.retailer == caller.retailer for one in self.open) >= MAX_STREAMS_PER_RETAILER:
+            raise ApiProblem(
+                Code.RATE_LIMITED,
+                f"At most {MAX_STREAMS_PER_RETAILER} streams at a time: end one first.",
+                headers={"Retry-After": "5"},
             )
-        found = Follower(self, caller, after, types, seconds)
+        found = EventFollower(self, caller, after, types, seconds)
         self.open.add(found)
         return found
 
@@ -66,48 +68,50 @@ class Streams:
         known: dict[str, int] = {}
         while True:
             try:
-                async with asyncio.timeout(LOOK if self.open else None):
-                    await self._look.wait()
+                async with asyncio.timeout(POLL_INTERVAL_S if self.open else None):
+                    await self._poll_now.wait()
             except TimeoutError:
                 pass
-            self._look.clear()
+            self._poll_now.clear()
             try:
-                found = await self._newest()
-            except UNAVAILABLE as error:
+                found = await self._newest_numbers()
+            except UNAVAILABLE_ERRORS as error:
                 log.error("news_unread", why=str(error).splitlines()[0])
                 continue
             self._wake(retailer for retailer, seq in found.items() if seq > known.get(retailer, 0))
             known = found
-            followed = self._followed()
-            self._bells = {retailer: bell for retailer, bell in self._bells.items() if retailer in followed}
+            followed = self._followed_retailers()
+            self._wake_ups = {retailer: bell for retailer, bell in self._wake_ups.items() if retailer in followed}
 
-    async def _newest(self) -> dict[str, int]:
+    async def _newest_numbers(self) -> dict[str, int]:
         """How far each retailer that anybody follows has been told."""
-        following = sorted(self._followed())[:_ASKED_FOR]
+        following = sorted(self._followed_retailers())[:_MAX_RETAILERS_PER_QUERY]
         asked = select(events.c.retailer, func.max(events.c.seq)).where(events.c.retailer.in_(following))
         async with self.store.reading() as tx:
             return dict((await tx.execute(asked.group_by(events.c.retailer))).tuples().all())
 
-    def _followed(self) -> set[str]:
+    def _followed_retailers(self) -> set[str]:
         return {one.caller.retailer for one in self.open}
 
     async def end(self, _app: web.Application) -> None:
         """End every stream: its reader comes back to whoever serves then."""
         self.ended = True
-        self._wake(list(self._bells))
+        self._wake(list(self._wake_ups))
 
     def _wake(self, retailers: Iterable[str]) -> None:
         """Wake whoever waits: each takes the bell before it reads, so nothing falls between."""
         for retailer in retailers:
-            bell = self._bells.pop(retailer, None)
+            bell = self._wake_ups.pop(retailer, None)
             if bell is not None:
                 bell.set()
 
 
-class Follower:
+class EventFollower:
     """One stream."""
 
-    def __init__(self, streams: Streams, caller: Caller, after: int, types: frozenset[str], seconds: float) -> None:
+    def __init__(
+        self, streams: SseStreams, caller: ApiCaller, after: int, types: frozenset[str], seconds: float
+    ) -> None:
         self._streams, self.caller, self._types = streams, caller, types
         self._after, self._seconds = after, seconds
 
@@ -125,9 +129,9 @@ class Follower:
             news = streams.bell(self.caller.retailer)
             try:
                 async with streams.store.reading() as tx:
-                    counts = await self._counts(tx)
-                    found = await self._found(tx) if counts else []
-            except UNAVAILABLE as error:  # the answer has begun: it cannot become a problem any more
+                    counts = await self._is_key_valid(tx)
+                    found = await self._read_events(tx) if counts else []
+            except UNAVAILABLE_ERRORS as error:  # the answer has begun: it cannot become a problem any more
                 log.error("stream_unread", why=str(error).splitlines()[0])
                 return
             for event in found:
@@ -136,34 +140,36 @@ class Follower:
             if not counts or streams.ended:
                 return
             left = until - time()
-            if len(found) == BATCH:
+            if len(found) == MAX_EVENTS_PER_READ:
                 continue
             if left <= 0:
                 return
             try:
-                async with asyncio.timeout(min(BEAT, left)):
+                async with asyncio.timeout(min(HEARTBEAT_INTERVAL_S, left)):
                     await news.wait()
             except TimeoutError:
                 yield b": still here\n\n"
 
-    async def _counts(self, tx: AsyncConnection) -> bool:
+    async def _is_key_valid(self, tx: AsyncConnection) -> bool:
         """Whether the key still counts under which the stream was begun."""
         alive = or_(api_keys.c.expires.is_(None), api_keys.c.expires > self._streams.now())
         asked = select(api_keys.c.id).where(api_keys.c.id == self.caller.key, api_keys.c.revoked.is_(None), alive)
         return await tx.scalar(asked) is not None
 
-    async def _found(self, tx: AsyncConnection) -> list[Event]:
-        return await after(tx, self.caller, self._after, self._types, limit=BATCH)
+    async def _read_events(self, tx: AsyncConnection) -> list[Event]:
+        return await read_events(tx, self.caller, self._after, self._types, limit=MAX_EVENTS_PER_READ)
 
 
-def mine(caller: Caller) -> ColumnElement[bool]:
+def visible_events(caller: ApiCaller) -> ColumnElement[bool]:
     """The events that a caller may see."""
     return and_(events.c.retailer == caller.retailer, events.c.sandbox == caller.sandbox)
 
 
-async def after(tx: AsyncConnection, caller: Caller, seq: int, types: frozenset[str], *, limit: int) -> list[Event]:
+async def read_events(
+    tx: AsyncConnection, caller: ApiCaller, seq: int, types: frozenset[str], *, limit: int
+) -> list[Event]:
     """Read so many of a caller's events behind number `seq`, oldest first."""
-    asked = select(events).where(mine(caller), events.c.seq > seq)
+    asked = select(events).where(visible_events(caller), events.c.seq > seq)
     if types:
         asked = asked.where(events.c.type.in_(types))
     rows = await tx.execute(asked.order_by(events.c.seq).limit(limit))

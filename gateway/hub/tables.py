@@ -27,16 +27,16 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-UNSENT = "unsent"  # in the place of an endpoint's challenge: it has to answer one, which is not made yet
-VERSION = 4  # of the whole; whoever changes a column adds a step to gateway/hub/migrations.py
+UNSENT_CHALLENGE = "unsent"  # in the place of an endpoint's challenge: it has to answer one, which is not made yet
+SCHEMA_VERSION = 4  # of the whole; whoever changes a column adds a step to gateway/hub/migrations.py
 
 metadata = MetaData()
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICRO = timedelta(microseconds=1)
+_MICROSECOND = timedelta(microseconds=1)
 
 
-class Instant(TypeDecorator[datetime]):
+class InstantColumn(TypeDecorator[datetime]):
     """An aware datetime, kept as whole microseconds since 1970."""
 
     impl = BigInteger
@@ -44,19 +44,19 @@ class Instant(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - the interface
         """As it is kept."""
-        return None if value is None else (value - _EPOCH) // _MICRO
+        return None if value is None else (value - _EPOCH) // _MICROSECOND
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:  # noqa: ANN401, ARG002 - the interface
         """As it is read."""
-        return None if value is None else _EPOCH + value * _MICRO
+        return None if value is None else _EPOCH + value * _MICROSECOND
 
 
-def _id(prefix: str, **more: Any) -> Column[str]:  # noqa: ANN401 - Column's own
+def _id_column(prefix: str, **more: Any) -> Column[str]:  # noqa: ANN401 - Column's own
     return Column("id", String(64), CheckConstraint(f"id LIKE '{prefix}%'"), primary_key=True, **more)
 
 
-def _when(name: str, *, missing: bool = False) -> Column[datetime]:
-    return Column(name, Instant, nullable=missing)
+def _instant_column(name: str, *, missing: bool = False) -> Column[datetime]:
+    return Column(name, InstantColumn, nullable=missing)
 
 
 # SQLite numbers only an INTEGER PRIMARY KEY by itself
@@ -68,25 +68,25 @@ about = Table("about", metadata, Column("key", String(64), primary_key=True), Co
 
 retailers = Table(
     "retailers", metadata,
-    _id("ret-"),
+    _id_column("ret-"),
     Column("name", String(80), nullable=False),
     Column("told", BigInteger, nullable=False, default=0),  # the `seq` of his newest event
-    _when("created"),
-    _when("ends", missing=True),  # of the sandbox: then all that is theirs is deleted
+    _instant_column("created"),
+    _instant_column("ends", missing=True),  # of the sandbox: then all that is theirs is deleted
     Index("retailers_ending", "ends"),
 )  # fmt: skip
 
 api_keys = Table(
     "api_keys", metadata,
-    _id("key-"),
+    _id_column("key-"),
     Column("retailer", ForeignKey("retailers.id"), nullable=False, index=True),
     Column("sha256", LargeBinary(32), nullable=False),  # of the secret, which is told once
     Column("label", String(80), nullable=False),
     Column("right", String(8), nullable=False),  # full | read
     Column("sandbox", Boolean, nullable=False),
-    _when("created"),
-    _when("expires", missing=True),
-    _when("revoked", missing=True),
+    _instant_column("created"),
+    _instant_column("expires", missing=True),
+    _instant_column("revoked", missing=True),
 )  # fmt: skip
 
 brands = Table(
@@ -96,7 +96,7 @@ brands = Table(
     Column("retailer", ForeignKey("retailers.id"), nullable=False, index=True),
     Column("name", String(80), nullable=False),
     Column("keys_version", Integer, nullable=False, default=0),  # rises with each change of its keys
-    _when("created"),
+    _instant_column("created"),
 )  # fmt: skip
 
 brand_keys = Table(
@@ -106,8 +106,8 @@ brand_keys = Table(
     Column("brand", String(64), nullable=False),
     Column("x", String(43), nullable=False),  # the Ed25519 public key, as in a JWK
     Column("vouched", String(1000), nullable=True),  # an earlier key's word for it
-    _when("created"),
-    _when("revoked", missing=True),
+    _instant_column("created"),
+    _instant_column("revoked", missing=True),
     ForeignKeyConstraint(["brand", "sandbox"], ["brands.id", "brands.sandbox"]),
     Index("keys_by_x", "x", "sandbox"),
     Index("keys_of_brand", "brand", "sandbox"),
@@ -121,7 +121,7 @@ idempotency = Table(
     Column("status", Integer, nullable=True),  # None: it still runs
     Column("headers", JSON, nullable=True),
     Column("body", LargeBinary, nullable=True),  # encrypted under the secret of the API key that asked
-    _when("created"),
+    _instant_column("created"),
     Index("idempotency_created", "created"),
 )  # fmt: skip
 
@@ -129,16 +129,16 @@ idempotency = Table(
 
 homes = Table(
     "homes", metadata,
-    _id("home-"),
+    _id_column("home-"),
     Column("shard", Integer, nullable=False),
     Column("sandbox", Boolean, nullable=False),
     Column("support_code", String(16), nullable=False, unique=True),  # can be read aloud
     Column("box_key", String(43), nullable=False),  # the box's Ed25519 public key: its events are signed by it
     Column("said", JSON, nullable=False),  # what the box last told of itself: entrances, places, zone
     Column("retailer", ForeignKey("retailers.id"), nullable=True),  # of the sandbox: in whose playground it stands
-    _when("joined"),
-    _when("heard", missing=True),
-    _when("revoked", missing=True),
+    _instant_column("joined"),
+    _instant_column("heard", missing=True),
+    _instant_column("revoked", missing=True),
     Column("there", Boolean, nullable=False, default=False),  # it was heard, and not heard to go
     Index("homes_there", "there"),
     Index("homes_revoked", "revoked"),  # each process looks every few seconds who was, lately
@@ -150,18 +150,18 @@ browsers = Table(
     Column("id", String(64), primary_key=True),  # as its box named it; whose it is the hub does not know
     Column("sign", JSON, nullable=True),  # JWK: its tokens are signed by it; None: it has ended
     Column("farewell", Text, nullable=True),  # its box's last word to it, sealed; its hub cannot read that either
-    _when("told"),
+    _instant_column("told"),
 )  # fmt: skip
 
 claims = Table(
     "claims", metadata,
-    _id("claim-"),
+    _id_column("claim-"),
     Column("sha256", LargeBinary(32), nullable=False),  # of the one-time secret in the code: the key of its MACs
     Column("home", ForeignKey("homes.id"), nullable=True),  # that joined by it; before: that is to join anew
     Column("public", LargeBinary(32), nullable=True),  # of the key that it was used for; None: it was not yet
-    _when("created"),
-    _when("expires"),
-    _when("used", missing=True),
+    _instant_column("created"),
+    _instant_column("expires"),
+    _instant_column("used", missing=True),
 )  # fmt: skip
 
 certificates = Table(
@@ -170,16 +170,16 @@ certificates = Table(
     Column("home", ForeignKey("homes.id"), nullable=False, index=True),
     Column("public", LargeBinary(32), nullable=False),  # SHA-256 of its key, as SubjectPublicKeyInfo
     Column("der", LargeBinary, nullable=False),
-    _when("issued"),
-    _when("expires"),
-    _when("used", missing=True),  # None: the home has not said that it has it
-    _when("ended", missing=True),  # revoked, or replaced by a later one that was used
+    _instant_column("issued"),
+    _instant_column("expires"),
+    _instant_column("used", missing=True),  # None: the home has not said that it has it
+    _instant_column("ended", missing=True),  # revoked, or replaced by a later one that was used
     Index("certificates_ended", "ended"), Index("certificates_issued", "issued"),
 )  # fmt: skip
 
 connections = Table(
     "connections", metadata,
-    _id("con-"),
+    _id_column("con-"),
     Column("retailer", ForeignKey("retailers.id"), nullable=False, index=True),
     Column("brand", String(64), nullable=False),
     Column("home", ForeignKey("homes.id"), nullable=True, index=True),  # None until somebody said which home is his
@@ -196,10 +196,10 @@ connections = Table(
     Column("signed", String, nullable=True),  # the question as the brand signed it
     Column("end_signed", String(1000), nullable=True),  # the brand's own word that it wants no more of it
     Column("end_told", Boolean, nullable=False, default=False),  # to its home
-    _when("created"),
-    _when("expires"),  # silence until then is no
-    _when("decided", missing=True),
-    _when("play", missing=True),  # of the sandbox: when its robot takes its word back
+    _instant_column("created"),
+    _instant_column("expires"),  # silence until then is no
+    _instant_column("decided", missing=True),
+    _instant_column("play", missing=True),  # of the sandbox: when its robot takes its word back
     ForeignKeyConstraint(["brand", "sandbox"], ["brands.id", "brands.sandbox"]),
     Index("connections_of_retailer", "retailer", "sandbox", "created", "id"),
     Index("connections_of_brand", "brand", "sandbox", "state", "keys_sent"),
@@ -209,7 +209,7 @@ connections = Table(
 
 deliveries = Table(
     "deliveries", metadata,
-    _id("dlv-"),
+    _id_column("dlv-"),
     Column("retailer", ForeignKey("retailers.id"), nullable=False),
     Column("connection", ForeignKey("connections.id"), nullable=False),
     Column("home", ForeignKey("homes.id"), nullable=True),  # None until the connection has one
@@ -227,10 +227,10 @@ deliveries = Table(
     Column("missing", Integer, nullable=False),
     Column("house", String(24), nullable=True),
     Column("seq", BigInteger, nullable=False),  # of the home's event that said so; 0: the hub's own word
-    _when("created"),
-    _when("changed"),
-    _when("window_end"),
-    _when("play", missing=True),  # of the sandbox: when its robot goes on with it
+    _instant_column("created"),
+    _instant_column("changed"),
+    _instant_column("window_end"),
+    _instant_column("play", missing=True),  # of the sandbox: when its robot goes on with it
     UniqueConstraint("brand", "home", "name"),
     UniqueConstraint("connection", "name"),
     Index("deliveries_by_retailer", "retailer", "created", "id"),
@@ -246,14 +246,14 @@ delivery_versions = Table(
     Column("token", LargeBinary, nullable=True),  # as the brand signed it; None: the hub signs it, when it is sent
     Column("sha256", String(64), nullable=True, index=True),  # of that token
     Column("refused", Boolean, nullable=False, default=False),  # by the home
-    _when("created"),
+    _instant_column("created"),
 )  # fmt: skip
 
 jobs = Table(
     "jobs", metadata,
-    _id("job-"),
+    _id_column("job-"),
     Column("home", ForeignKey("homes.id"), nullable=False),
-    Column("kind", String(16), nullable=False),  # gateway.protocol.box_hub.Kind
+    Column("kind", String(16), nullable=False),  # gateway.protocol.box_hub.JobKind
     Column("token", LargeBinary, nullable=False),  # kept byte for byte
     Column("sha256", String(64), nullable=False),  # of the token: by it a box names what it does not believe
     Column("delivery", ForeignKey("deliveries.id"), nullable=True),
@@ -261,11 +261,11 @@ jobs = Table(
     Column("attempts", Integer, nullable=False),
     Column("refused", String(200), nullable=True),  # the box will never take it, and why
     Column("parked", Boolean, nullable=False),  # nobody was there: due when the box says hello, or in the slow sweep
-    _when("created"),
-    _when("due", missing=True),  # None: the box has received it, or it has had its time
-    _when("leased", missing=True),  # a dispatcher is at it until then
-    _when("received", missing=True),
-    _when("expires"),
+    _instant_column("created"),
+    _instant_column("due", missing=True),  # None: the box has received it, or it has had its time
+    _instant_column("leased", missing=True),  # a dispatcher is at it until then
+    _instant_column("received", missing=True),
+    _instant_column("expires"),
     Index("jobs_in_turn", "due", "created"),  # the longest due first, without looking at all that wait
     Index("jobs_of_home", "home", "due"),
     Index("jobs_of_delivery", "delivery", "created"),
@@ -280,7 +280,7 @@ home_events = Table(
     Column("token", LargeBinary, nullable=False),  # as the box signed it
     Column("key", String(43), nullable=True),  # under which it did
     Column("delivery", ForeignKey("deliveries.id"), nullable=True, index=True),  # of which it speaks
-    _when("at"),
+    _instant_column("at"),
     Index("home_events_at", "at"),  # what is too old is found by it
 )  # fmt: skip
 
@@ -296,14 +296,14 @@ events = Table(
     Column("data", JSON, nullable=False),
     Column("sandbox", Boolean, nullable=False),
     Column("seq", BigInteger, nullable=False),  # rises by one for each event of a retailer
-    _when("at"),
+    _instant_column("at"),
     UniqueConstraint("retailer", "seq"),
     Index("events_of_object", "object", "number"),
 )  # fmt: skip
 
 endpoints = Table(
     "endpoints", metadata,
-    _id("ep-"),
+    _id_column("ep-"),
     Column("retailer", ForeignKey("retailers.id"), nullable=False, index=True),
     Column("url", String(400), nullable=False),
     Column("types", JSON, nullable=False),  # of events; empty: all
@@ -314,17 +314,17 @@ endpoints = Table(
     Column("disabled", String(16), nullable=True),  # by whom or what: asked | gone | failing
     Column("seq", BigInteger, nullable=False),  # of the newest event that there was a message of; 0: none
     Column("slow", Boolean, nullable=False),  # it took long to answer the last time
-    Column("challenge", String(64), nullable=True),  # message to be answered first, or UNSENT; None: none
-    _when("replayed", missing=True),  # of a sandbox: its newest replay
-    _when("failing", missing=True),  # nothing has been taken since then
-    _when("leased"),  # a sender is at it until then; over: when it was last served
-    _when("old_until", missing=True),
-    _when("created"),
+    Column("challenge", String(64), nullable=True),  # message to be answered first, or UNSENT_CHALLENGE; None: none
+    _instant_column("replayed", missing=True),  # of a sandbox: its newest replay
+    _instant_column("failing", missing=True),  # nothing has been taken since then
+    _instant_column("leased"),  # a sender is at it until then; over: when it was last served
+    _instant_column("old_until", missing=True),
+    _instant_column("created"),
 )  # fmt: skip
 
 messages = Table(
     "messages", metadata,
-    _id("msg-"),  # the same at each try: the receiver's key against doing a thing twice
+    _id_column("msg-"),  # the same at each try: the receiver's key against doing a thing twice
     Column("endpoint", ForeignKey("endpoints.id"), nullable=False),
     Column("event", ForeignKey("events.id"), nullable=False),
     Column("seq", BigInteger, nullable=False),  # of the event
@@ -332,9 +332,9 @@ messages = Table(
     Column("attempts", Integer, nullable=False),
     Column("tries", Integer, nullable=False),  # since `begun`
     Column("state", String(16), nullable=False),  # waiting | delivered | given_up
-    _when("created"),
-    _when("begun"),  # when it was told, or last replayed
-    _when("due", missing=True),  # None: it waits no more
+    _instant_column("created"),
+    _instant_column("begun"),  # when it was told, or last replayed
+    _instant_column("due", missing=True),  # None: it waits no more
     UniqueConstraint("endpoint", "event"),
     Index("messages_due", "due"),
     Index("messages_of_turn", "endpoint", "due", "seq"),
@@ -346,11 +346,11 @@ attempts = Table(
     "attempts", metadata,
     Column("message", ForeignKey("messages.id"), primary_key=True),
     Column("number", Integer, primary_key=True),
-    Column("result", String(24), nullable=False),  # gateway.hub.webhooks.retry.Result
+    Column("result", String(24), nullable=False),  # gateway.hub.webhooks.retry.WebhookResult
     Column("status", Integer, nullable=True),  # of HTTP; None: no answer
     Column("excerpt", String(200), nullable=True),
     Column("milliseconds", Integer, nullable=False),
-    _when("at"),
+    _instant_column("at"),
 )  # fmt: skip
 
 # ---- a cluster's processes -------------------------------------------------------------------------------------------
@@ -359,5 +359,5 @@ shares = Table(
     "shares", metadata,
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("holder", Integer, nullable=False),  # the process that hears it: the one of the same number, or another
-    _when("until"),  # unless it is told again
+    _instant_column("until"),  # unless it is told again
 )  # fmt: skip

@@ -10,14 +10,14 @@ from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.delivery.promise import State
-from gateway.hub.connections import decided
-from gateway.hub.deliveries import stand
+from gateway.hub.connections import on_decision
+from gateway.hub.deliveries import set_state
 from gateway.hub.tables import certificates, claims, connections, deliveries, homes, jobs
-from gateway.protocol.box_hub import Decided
-from gateway.protocol.delivery_state import OVER
+from gateway.protocol.box_hub import PermissionDecision
+from gateway.protocol.delivery_state import FINAL_STATES
 
 
-async def revoked(tx: AsyncConnection, home: str, now: datetime) -> bool:
+async def revoke_certificates(tx: AsyncConnection, home: str, now: datetime) -> bool:
     """Let none of a home's certificates count from now on, and no claim by which it would join anew. False: no home."""
     done = await tx.execute(update(homes).where(homes.c.id == home).values(revoked=now))
     counts = (certificates.c.home == home) & certificates.c.ended.is_(None)
@@ -27,7 +27,7 @@ async def revoked(tx: AsyncConnection, home: str, now: datetime) -> bool:
     return done.rowcount > 0
 
 
-async def left(tx: AsyncConnection, home: Row[Any], now: datetime) -> None:
+async def end_home(tx: AsyncConnection, home: Row[Any], now: datetime) -> None:
     """End what retailers had at a home that leaves, and tell them: the home itself will never say it.
 
     What the home had no time to withdraw is refused: a hub says no good news of its own.
@@ -38,10 +38,12 @@ async def left(tx: AsyncConnection, home: Row[Any], now: datetime) -> None:
         connections.c.home == home.id, connections.c.state.in_(("pending", "granted"))
     )
     for row in (await tx.execute(open_)).all():
-        await decided(tx, home, Decided(brand=row.brand, version=row.version + 1, standing="revoked"), now)
-    over = [str(state) for state in OVER]
+        await on_decision(
+            tx, home, PermissionDecision(brand=row.brand, version=row.version + 1, standing="revoked"), now
+        )
+    over = [str(state) for state in FINAL_STATES]
     promised = select(deliveries).where(
         deliveries.c.home == home.id, deliveries.c.held.is_(False), deliveries.c.state.not_in(over)
     )
     for delivery in (await tx.execute(promised.with_for_update())).all():
-        await stand(tx, delivery, State.REFUSED, "brand_not_permitted", now)
+        await set_state(tx, delivery, State.REFUSED, "brand_not_permitted", now)

@@ -18,30 +18,34 @@ from devices.reports import (
 )
 from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
-from gateway.config.devices import CoverDevice, Device, DoorDevice, LockDevice
+from gateway.config.devices import AnyDevice, CoverDevice, DoorDevice, LockDevice
 from gateway.config.home import Home
-from gateway.config.topics import device_topic, heard_of
+from gateway.config.topics import device_topic, inbound_topics
 from gateway.installation.capability import Measurement
 from gateway.mqtt.client import InboundMessage, NotSent, ShortSession
 from gateway.protocol.keys import KeyUnusable
-from gateway.runtime.guard_client import Guarded
+from gateway.runtime.guard_client import GuardClient
 
-STORED = 1.0  # seconds for the broker to hand out what it keeps
-LEAST = 10.0  # seconds that a measured device may take at least
-ANSWER = 3.0  # seconds for a device that declares no latency of its own
-ABOUT = (LockReport, DoorReport, FridgeReport)  # what a question is about, where answers carry no correlation
+RETAINED_WAIT_S = 1.0  # seconds for the broker to hand out what it keeps
+MIN_MEASURE_TIMEOUT_S = 10.0  # seconds that a measured device may take at least
+DEFAULT_ANSWER_TIMEOUT_S = 3.0  # seconds for a device that declares no latency of its own
+ANSWERING_REPORTS = (
+    LockReport,
+    DoorReport,
+    FridgeReport,
+)  # what a question is about, where answers carry no correlation
 
 
-class NoKey(Exception):  # noqa: N818 - it says what is the matter
+class ProbeKeyUnusable(Exception):  # noqa: N818 - it says what is the matter
     """The box's key cannot be used, and a guard answers only what it has signed: ask on the box, as its own user."""
 
 
-def _why(error: OSError | KeyUnusable) -> str:
+def _error_text(error: OSError | KeyUnusable) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 @dataclass(slots=True)
-class Heard:
+class DeviceAnswer:
     """What one device said. `why`: it cannot be asked; `answer`: None is silence; `seconds`: how long it took."""
 
     why: str | None = None
@@ -51,33 +55,33 @@ class Heard:
 
 
 @dataclass(slots=True)
-class Round:
+class ProbeRound:
     """One round of questions: by device, and what the broker keeps of other topics."""
 
-    devices: dict[str, Heard]
+    devices: dict[str, DeviceAnswer]
     stored: dict[str, bytes] = field(default_factory=dict)
 
 
-def topics(home: Home, devices: Iterable[str]) -> list[str]:
+def device_topics(home: Home, devices: Iterable[str]) -> list[str]:
     """Name every topic on which these devices are heard; what stands behind one bridge shares some."""
-    return sorted({topic for id_ in devices for topic in heard_of(home, id_).values()})
+    return sorted({topic for id_ in devices for topic in inbound_topics(home, id_).values()})
 
 
-def patience(device: Device) -> float:
+def answer_timeout_s(device: AnyDevice) -> float:
     """Say how many seconds this device may take: what a lock declares, else a few."""
-    return device.latency if isinstance(device, LockDevice | CoverDevice) else ANSWER
+    return device.latency if isinstance(device, LockDevice | CoverDevice) else DEFAULT_ANSWER_TIMEOUT_S
 
 
-async def ask(  # noqa: PLR0913 - who is asked, by whom, and for how long
+async def probe_devices(  # noqa: PLR0913 - who is asked, by whom, and for how long
     home: Home,
     guest: ShortSession,
     devices: Iterable[str],
     *,
     longest: float,
     word: str = "ask",
-    settle: float = STORED,
+    settle: float = RETAINED_WAIT_S,
     patient: bool = False,
-) -> Round:
+) -> ProbeRound:
     """Ask all of them at once; return when each has answered, or its patience (`longest` at most) is over.
 
     It takes at least `settle` seconds, in which the broker hands out what it keeps. `word` names our questions.
@@ -86,17 +90,17 @@ async def ask(  # noqa: PLR0913 - who is asked, by whom, and for how long
     loop = asyncio.get_running_loop()
     began = loop.time()
     try:
-        guarded = Guarded(home, line=guest, mono=loop.time)
+        guarded = GuardClient(home, line=guest, mono=loop.time)
     except (KeyUnusable, OSError) as error:
-        raise NoKey(f"{home.storage.folder / 'key'} cannot be used: {_why(error)}") from error
-    found = Round({id_: _asked(home, guarded, id_, word) for id_ in devices})
+        raise ProbeKeyUnusable(f"{home.storage.folder / 'key'} cannot be used: {_error_text(error)}") from error
+    found = ProbeRound({id_: _send_query(home, guarded, id_, word) for id_ in devices})
     until = {
-        id_: began + (longest if patient else min(longest, patience(home.devices[id_])))
+        id_: began + (longest if patient else min(longest, answer_timeout_s(home.devices[id_])))
         for id_, heard in found.devices.items()
         if not heard.why
     }
     readers = {id_: _reader(home, id_, word) for id_ in found.devices}
-    kept = set(topics(home, found.devices))
+    kept = set(device_topics(home, found.devices))
 
     def waits() -> float:
         """Until when there is something to wait for."""
@@ -111,13 +115,13 @@ async def ask(  # noqa: PLR0913 - who is asked, by whom, and for how long
             continue
         if incoming.topic not in kept:
             found.stored[incoming.topic] = incoming.payload
-        for id_, told in _believed(guarded, home, readers, incoming):
-            _take(found.devices[id_], readers[id_](told), told, loop.time() - began)
+        for id_, told in _authenticated(guarded, home, readers, incoming):
+            _record_answer(found.devices[id_], readers[id_](told), told, loop.time() - began)
     return found
 
 
-def _believed(
-    guarded: Guarded, home: Home, ids: Iterable[str], incoming: InboundMessage
+def _authenticated(
+    guarded: GuardClient, home: Home, ids: Iterable[str], incoming: InboundMessage
 ) -> Iterator[tuple[str, InboundMessage]]:
     """Give to each device what counts of a message: of those behind a guard what its signature covers."""
     behind: dict[str, TopicSuffix] = {}
@@ -125,7 +129,7 @@ def _believed(
         if home.devices[id_].vendor != "guard":
             yield id_, incoming
             continue
-        here = (channel for channel, topic in heard_of(home, id_).items() if topic == incoming.topic)
+        here = (channel for channel, topic in inbound_topics(home, id_).items() if topic == incoming.topic)
         behind |= dict.fromkeys((id_,), next(here, TopicSuffix.SET))
     spoke = tuple(id_ for id_, channel in behind.items() if channel is not TopicSuffix.SET)
     if spoke:
@@ -134,7 +138,9 @@ def _believed(
                 yield device, replace(told, topic=device_topic(home, device, channel))
 
 
-def _take(heard: Heard, said: tuple[tuple[Report, ...], bool] | None, incoming: InboundMessage, seconds: float) -> None:
+def _record_answer(
+    heard: DeviceAnswer, said: tuple[tuple[Report, ...], bool] | None, incoming: InboundMessage, seconds: float
+) -> None:
     if said is None:
         return
     reports, answers = said
@@ -145,28 +151,32 @@ def _take(heard: Heard, said: tuple[tuple[Report, ...], bool] | None, incoming: 
         heard.answer, heard.seconds = reports, seconds
 
 
-def _asked(home: Home, line: Guarded, id_: str, word: str) -> Heard:
+def _send_query(home: Home, line: GuardClient, id_: str, word: str) -> DeviceAnswer:
     device = home.devices[id_]
     if isinstance(device, DoorDevice) and not device.answers:
-        return Heard(why="a basic door cannot be asked")
+        return DeviceAnswer(why="a basic door cannot be asked")
     try:
         letter = VENDORS[device.vendor].encode_command(QueryState(echo=f"{word}:{id_}"), device.plate)
     except ValueError:
-        return Heard(why=f"a {device.kind} cannot be asked")
+        return DeviceAnswer(why=f"a {device.kind} cannot be asked")
     sent = line.publish(
         device_topic(home, id_, letter.suffix),
         letter.payload,
         correlation=f"{word}:{id_}".encode(),
         response_topic=device_topic(home, id_, TopicSuffix.RESULT),
     )
-    return Heard(why=f"the question did not leave: {sent.why.value}") if isinstance(sent, NotSent) else Heard()
+    return (
+        DeviceAnswer(why=f"the question did not leave: {sent.why.value}")
+        if isinstance(sent, NotSent)
+        else DeviceAnswer()
+    )
 
 
 def _reader(home: Home, id_: str, word: str) -> Callable[[InboundMessage], tuple[tuple[Report, ...], bool] | None]:
     """Read what is this device's: its reports, and whether they answer our question; None for another's."""
     device = home.devices[id_]
     vendor = VENDORS[device.vendor]
-    channels: Mapping[str, TopicSuffix] = {topic: channel for channel, topic in heard_of(home, id_).items()}
+    channels: Mapping[str, TopicSuffix] = {topic: channel for channel, topic in inbound_topics(home, id_).items()}
     ours = f"{word}:{id_}".encode()
 
     def read(incoming: InboundMessage) -> tuple[tuple[Report, ...], bool] | None:
@@ -178,21 +188,23 @@ def _reader(home: Home, id_: str, word: str) -> Callable[[InboundMessage], tuple
             echo = CorrelationReport(echo=ours.decode())  # of a device whose MQTT has no correlation data
             told = tuple(report for report in reports if report != echo)
             return told, channel is TopicSuffix.RESULT and (incoming.correlation == ours or echo in reports)
-        return reports, any(isinstance(report, ABOUT) for report in reports)
+        return reports, any(isinstance(report, ANSWERING_REPORTS) for report in reports)
 
     return read
 
 
-async def measure(  # noqa: PLR0913 - who is asked, by whom, and how
+async def measure_device(  # noqa: PLR0913 - who is asked, by whom, and how
     home: Home, guest: ShortSession, id_: str, *, times: int, now: datetime, word: str = "test"
 ) -> Measurement | str:
     """Ask a device several times, one after the other, as long as it may need each; or say why it cannot be asked."""
-    longest = max(2 * patience(home.devices[id_]), LEAST)
+    longest = max(2 * answer_timeout_s(home.devices[id_]), MIN_MEASURE_TIMEOUT_S)
     seconds: list[float] = []
     bolts: list[bool] = []
     doors: list[bool] = []
     for number in range(times):
-        found = await ask(home, guest, [id_], longest=longest, word=f"{word}-{number}", settle=0.0, patient=True)
+        found = await probe_devices(
+            home, guest, [id_], longest=longest, word=f"{word}-{number}", settle=0.0, patient=True
+        )
         heard = found.devices[id_]
         if heard.why is not None:
             return heard.why

@@ -20,12 +20,12 @@ from typing import assert_never
 
 from devices.reports import UnreadablePayload
 from devices.vendors.zigbee2mqtt_exposes import BridgeDevice, DeviceUse, UsableKind, read_devices
-from gateway.config.devices import Device
+from gateway.config.devices import AnyDevice
 from gateway.config.home import Home
-from gateway.config.stream_url import stream_url
-from gateway.system.text import inert
+from gateway.config.stream_url import valid_stream_url
+from gateway.system.text import sanitized
 
-MDNS: Mapping[str, str] = MappingProxyType({
+MDNS_SERVICES: Mapping[str, str] = MappingProxyType({
     "_rtsp._tcp.local.": "camera",
     "_axis-video._tcp.local.": "camera",
     "_esphomelib._tcp.local.": "ESPHome node",
@@ -35,24 +35,24 @@ MDNS: Mapping[str, str] = MappingProxyType({
 })  # fmt: skip
 """The service types that are looked for, and what calls itself so."""
 
-ZWAVE_LOCK = "/98/0/currentMode"
+ZWAVE_LOCK_SUFFIX = "/98/0/currentMode"
 """What the topic of a Z-Wave lock's own mode ends in; before it stands the address."""
 
-QUIET = 3600.0  # seconds for which a sensor on a battery may be silent
+BATTERY_SENSOR_HEARTBEAT_S = 3600.0  # seconds for which a sensor on a battery may be silent
 
-_OPTIONS = ("kind", "vendor", "address")  # what `perron add` has an option for; the other keys come by --set
-_NOTHING: Mapping[str, str] = MappingProxyType({})
-_USABLE = {
+_ADD_OPTIONS = ("kind", "vendor", "address")  # what `perron add` has an option for; the other keys come by --set
+_EMPTY: Mapping[str, str] = MappingProxyType({})
+_KIND_BY_USE = {
     UsableKind.LOCK: "lock",
     UsableKind.DOOR: "door",
     UsableKind.FRIDGE: "fridge",
     UsableKind.BUTTON: "button",
     UsableKind.SIREN: "signal",
 }
-_AVAILABILITY = re.compile(r"perron/([a-z0-9-]{1,64})/availability")
+_AVAILABILITY_PATTERN = re.compile(r"perron/([a-z0-9-]{1,64})/availability")
 
 
-class Where(StrEnum):
+class DiscoverySource(StrEnum):
     """Where something called its name."""
 
     BROKER = auto()
@@ -60,7 +60,7 @@ class Where(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sighting:
+class DiscoveredDevice:
     """One thing that called its name. `known`: its id in the house file.
 
     `offer`: what would be written there: id, kind, and each key of the house file (nested ones with points) with its
@@ -69,20 +69,20 @@ class Sighting:
     """
 
     key: str
-    where: Where
+    where: DiscoverySource
     what: str
     name: str
     at: str = ""
     known: str | None = None
-    offer: Mapping[str, str] = _NOTHING
+    offer: Mapping[str, str] = _EMPTY
 
     @property
     def words(self) -> tuple[str, ...]:
         """The arguments of `perron` that write it there; a shell must be given each of them quoted."""
         if not self.offer:
             return ()
-        options = [word for key in _OPTIONS if key in self.offer for word in (f"--{key}", self.offer[key])]
-        sets = [f"{key}={value}" for key, value in self.offer.items() if key not in {"id", *_OPTIONS}]
+        options = [word for key in _ADD_OPTIONS if key in self.offer for word in (f"--{key}", self.offer[key])]
+        sets = [f"{key}={value}" for key, value in self.offer.items() if key not in {"id", *_ADD_OPTIONS}]
         return ("add", self.offer["id"], *options, *(word for one in sets for word in ("--set", one)))
 
     @property
@@ -91,88 +91,103 @@ class Sighting:
         return shlex.join(("perron", *self.words)) if self.offer else ""
 
 
-def on_the_broker(home: Home, topic: str, payload: bytes) -> Iterator[Sighting]:
+def read_broker_message(home: Home, topic: str, payload: bytes) -> Iterator[DiscoveredDevice]:
     """Read one stored message of the broker; what is none of ours says nothing."""
-    device = _AVAILABILITY.fullmatch(topic)
+    device = _AVAILABILITY_PATTERN.fullmatch(topic)
     if device is not None:
         known = device[1] if device[1] in home.devices else None
         what = home.devices[device[1]].kind if known else "device"
-        yield Sighting(key=topic, where=Where.BROKER, what=what, name=device[1], at=_said(payload), known=known)
+        yield DiscoveredDevice(
+            key=topic, where=DiscoverySource.BROKER, what=what, name=device[1], at=_plain_state(payload), known=known
+        )
         return
     base, _, rest = topic.rpartition("/bridge/")
     if base and rest == "devices":
         found = read_devices(payload)
         if not isinstance(found, UnreadablePayload):
             for one in found:
-                yield from _of_a_radio(home, base, one)
-    elif topic.endswith(ZWAVE_LOCK):
-        yield from _of_zwave(home, topic)
+                yield from _read_radio_device(home, base, one)
+    elif topic.endswith(ZWAVE_LOCK_SUFFIX):
+        yield from _read_zwave_lock(home, topic)
     elif topic.endswith("/available"):
         name = topic.removesuffix("/available")
-        yield Sighting(key=topic, where=Where.BROKER, what="Frigate", name=inert(name), at=_said(payload))
+        yield DiscoveredDevice(
+            key=topic, where=DiscoverySource.BROKER, what="Frigate", name=sanitized(name), at=_plain_state(payload)
+        )
 
 
-def _said(payload: bytes) -> str:
+def _plain_state(payload: bytes) -> str:
     """Tell a plain word like online; a maker's envelope (Alexa's, Somfy's JSON) tells a reader nothing."""
     text = payload[:40].decode(errors="replace").strip()
-    return "" if text.startswith(("{", "[")) else inert(text)
+    return "" if text.startswith(("{", "[")) else sanitized(text)
 
 
-def _of_a_radio(home: Home, base: str, found: BridgeDevice) -> Iterator[Sighting]:
+def _read_radio_device(home: Home, base: str, found: BridgeDevice) -> Iterator[DiscoveredDevice]:
     """Read what one device can be used as: a use that no entry of the house file can have is shown without a line."""
     address = f"{base}/{found.friendly_name}"
     made = " ".join(word for word in (found.maker, found.model) if word)
     for use in found.uses:
         id_ = next((i for i, device in home.devices.items() if _is_used(device, use, address)), None)
-        yield Sighting(
-            key=f"{address} {use.kind}", where=Where.BROKER, what=_USABLE[use.kind], name=inert(found.friendly_name),
-            at=inert(made), known=id_, offer=_NOTHING if id_ else _added(base, found.friendly_name, use),
-        )  # fmt: skip
+        yield DiscoveredDevice(
+            key=f"{address} {use.kind}",
+            where=DiscoverySource.BROKER,
+            what=_KIND_BY_USE[use.kind],
+            name=sanitized(found.friendly_name),
+            at=sanitized(made),
+            known=id_,
+            offer=_EMPTY if id_ else _add_fields(base, found.friendly_name, use),
+        )
     if not found.uses:
-        yield Sighting(
-            key=address, where=Where.BROKER, what="of no use here", name=inert(found.friendly_name), at=inert(made)
+        yield DiscoveredDevice(
+            key=address,
+            where=DiscoverySource.BROKER,
+            what="of no use here",
+            name=sanitized(found.friendly_name),
+            at=sanitized(made),
         )
 
 
-def _of_zwave(home: Home, topic: str) -> Iterator[Sighting]:
+def _read_zwave_lock(home: Home, topic: str) -> Iterator[DiscoveredDevice]:
     """Read the topic of a lock's mode. One that has a name for its node's number is asked for that."""
-    address = topic.removesuffix(ZWAVE_LOCK)
+    address = topic.removesuffix(ZWAVE_LOCK_SUFFIX)
     name = address.rpartition("/")[2]
     known = next((i for i, one in home.devices.items() if (one.kind, one.address) == ("lock", address)), None)
     node = {} if name.isdecimal() else {"keys.node": '"NUMBER"'}
-    offer = _offer(f"lock-{name}" if name.isdecimal() else name, kind="lock", vendor="zwave", address=address, **node)
-    yield Sighting(
-        key=address, where=Where.BROKER, what="lock", name=inert(name), at="Z-Wave", known=known,
-        offer=_NOTHING if known else offer,
+    offer = _safe_offer(
+        f"lock-{name}" if name.isdecimal() else name, kind="lock", vendor="zwave", address=address, **node
+    )
+    yield DiscoveredDevice(
+        key=address, where=DiscoverySource.BROKER, what="lock", name=sanitized(name), at="Z-Wave", known=known,
+        offer=_EMPTY if known else offer,
     )  # fmt: skip
 
 
-def _is_used(device: Device, use: DeviceUse, address: str) -> bool:
+def _is_used(device: AnyDevice, use: DeviceUse, address: str) -> bool:
     if use.kind is UsableKind.BUTTON:
         return device.kind == "signal" and address in device.topics.values()
-    return (device.kind, device.address) == (_USABLE[use.kind], address)
+    return (device.kind, device.address) == (_KIND_BY_USE[use.kind], address)
 
 
-def _added(base: str, name: str, use: DeviceUse) -> Mapping[str, str]:
+def _add_fields(base: str, name: str, use: DeviceUse) -> Mapping[str, str]:
     """Say what adds it, with all that its bridge says of it; a button is added with its siren."""
     sets = {f"keys.{word}": where for word, where in sorted(use.keys.items())}
     if "/" in base:
         sets["keys.base"] = base
     match use.kind:
         case UsableKind.BUTTON:
-            return _NOTHING
+            return _EMPTY
         case UsableKind.SIREN:
             sets["topics.event"] = f"{base}/BUTTON"
         case UsableKind.DOOR if not use.answers:
-            sets |= {"answers": "false", "heartbeat": f"{QUIET:g}"}
+            sets |= {"answers": "false", "heartbeat": f"{BATTERY_SENSOR_HEARTBEAT_S:g}"}
         case UsableKind.LOCK | UsableKind.DOOR | UsableKind.FRIDGE:
             pass
         case _:
             assert_never(use.kind)
-    return _offer(name, kind=_USABLE[use.kind], vendor="zigbee2mqtt", address=f"{base}/{name}", **sets)
+    return _safe_offer(name, kind=_KIND_BY_USE[use.kind], vendor="zigbee2mqtt", address=f"{base}/{name}", **sets)
 
 
-def on_the_network(home: Home, service: str, name: str, host: str, port: int) -> Sighting:
+def read_mdns_service(home: Home, service: str, name: str, host: str, port: int) -> DiscoveredDevice:
     """Read one mDNS service; `host` is an address or a name, as a stranger announced it.
 
     A camera is offered only where its address is one that the house file takes.
@@ -180,24 +195,30 @@ def on_the_network(home: Home, service: str, name: str, host: str, port: int) ->
     Raises:
         KeyError: no such service type is looked for.
     """
-    what = MDNS[service]
-    called = inert(name.removesuffix(f".{service}"))
+    what = MDNS_SERVICES[service]
+    called = sanitized(name.removesuffix(f".{service}"))
     at = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     known = next((id_ for id_, d in home.devices.items() if d.kind == "camera" and f"//{at}/" in f"{d.url}/"), None)
-    offer = _NOTHING
+    offer = _EMPTY
     if what == "camera" and known is None:
         with contextlib.suppress(ValueError):
-            offer = _offer(called, kind="camera", vendor="rtsp", url=stream_url(f"rtsp://{at}/PATH"))
-    return Sighting(
-        key=f"{service} {name}", where=Where.NETWORK, what=what, name=called, at=inert(at), known=known, offer=offer
+            offer = _safe_offer(called, kind="camera", vendor="rtsp", url=valid_stream_url(f"rtsp://{at}/PATH"))
+    return DiscoveredDevice(
+        key=f"{service} {name}",
+        where=DiscoverySource.NETWORK,
+        what=what,
+        name=called,
+        at=sanitized(at),
+        known=known,
+        offer=offer,
     )
 
 
-def _offer(name: str, **said: str) -> Mapping[str, str]:
+def _safe_offer(name: str, **said: str) -> Mapping[str, str]:
     """Say what the house file would have; nothing where a stranger's word has in it what nobody can type or see."""
-    return MappingProxyType({"id": _id(name), **said}) if all(map(str.isprintable, said.values())) else _NOTHING
+    return MappingProxyType({"id": _id_from_name(name), **said}) if all(map(str.isprintable, said.values())) else _EMPTY
 
 
-def _id(name: str) -> str:
+def _id_from_name(name: str) -> str:
     """Make an id of a name, as the house file wants it."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:64] or "device"

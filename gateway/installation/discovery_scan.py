@@ -8,28 +8,36 @@ from collections.abc import Callable, Sequence
 from zeroconf import IPVersion, ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
-from gateway.config.broker_acl import NameTaken, bridges
+from gateway.config.broker_acl import AccountTaken, bridge_topics
 from gateway.config.home import Home
-from gateway.installation.discovery import MDNS, ZWAVE_LOCK, Sighting, on_the_broker, on_the_network
+from gateway.installation.discovery import (
+    MDNS_SERVICES,
+    ZWAVE_LOCK_SUFFIX,
+    DiscoveredDevice,
+    read_broker_message,
+    read_mdns_service,
+)
 from gateway.mqtt.client import ShortSession
 
-RESOLVES = 3000  # milliseconds for a service to tell where it is
-OWN = "perron/+/availability"
+RESOLVE_TIMEOUT_MS = 3000  # milliseconds for a service to tell where it is
+OWN_AVAILABILITY_TOPIC = "perron/+/availability"
 # Below a base topic: Zigbee2MQTT's list, Frigate, a Z-Wave lock by its number or by place and name.
-TOLD = ("bridge/devices", "available", f"+{ZWAVE_LOCK}", f"+/+{ZWAVE_LOCK}")
+BRIDGE_TOPICS = ("bridge/devices", "available", f"+{ZWAVE_LOCK_SUFFIX}", f"+/+{ZWAVE_LOCK_SUFFIX}")
 
-See = Callable[[Sighting], None]
+DiscoveryHandler = Callable[[DiscoveredDevice], None]
 
 
-def topics(home: Home) -> list[str]:
+def discovery_topics(home: Home) -> list[str]:
     """Name the topics on which something calls its name: our devices', and those of each bridge's base topic."""
-    with contextlib.suppress(NameTaken):  # then the broker's files cannot be written either: `broker-config` says why
-        bases = [base for some in bridges(home).values() for base in some]
-        return [OWN, *(f"{base}/{word}" for base in bases for word in TOLD)]
-    return [OWN]
+    with contextlib.suppress(
+        AccountTaken
+    ):  # then the broker's files cannot be written either: `scan_broker-config` says why
+        bases = [base for some in bridge_topics(home).values() for base in some]
+        return [OWN_AVAILABILITY_TOPIC, *(f"{base}/{word}" for base in bases for word in BRIDGE_TOPICS)]
+    return [OWN_AVAILABILITY_TOPIC]
 
 
-async def broker(home: Home, guest: ShortSession, seconds: float, see: See) -> None:
+async def scan_broker(home: Home, guest: ShortSession, seconds: float, see: DiscoveryHandler) -> None:
     """Hear what the broker keeps, and what is told meanwhile, for so many seconds.
 
     Raises:
@@ -39,11 +47,13 @@ async def broker(home: Home, guest: ShortSession, seconds: float, see: See) -> N
         async with asyncio.timeout(seconds):
             while True:
                 incoming = await guest.receive()
-                for sighting in on_the_broker(home, incoming.topic, incoming.payload):
+                for sighting in read_broker_message(home, incoming.topic, incoming.payload):
                     see(sighting)
 
 
-async def network(home: Home, seconds: float, see: See, *, interfaces: Sequence[str] | None = None) -> None:
+async def scan_network(
+    home: Home, seconds: float, see: DiscoveryHandler, *, interfaces: Sequence[str] | None = None
+) -> None:
     """Hear mDNS for so many seconds; `interfaces` are addresses of this machine, None: all of them."""
     where = {} if interfaces is None else {"interfaces": list(interfaces)}
     try:
@@ -55,10 +65,10 @@ async def network(home: Home, seconds: float, see: See, *, interfaces: Sequence[
 
     async def resolve(service: str, name: str) -> None:
         info = AsyncServiceInfo(service, name)
-        if not await info.async_request(listening.zeroconf, RESOLVES):
+        if not await info.async_request(listening.zeroconf, RESOLVE_TIMEOUT_MS):
             return
         hosts = [str(ipaddress.ip_address(raw)) for raw in info.addresses] or [(info.server or "").rstrip(".")]
-        see(on_the_network(home, service, name, hosts[0], info.port or 0))
+        see(read_mdns_service(home, service, name, hosts[0], info.port or 0))
 
     def heard(
         zeroconf: Zeroconf,  # noqa: ARG001 - zeroconf calls it by these names
@@ -71,7 +81,7 @@ async def network(home: Home, seconds: float, see: See, *, interfaces: Sequence[
             asked.add(task)
             task.add_done_callback(asked.discard)
 
-    browser = AsyncServiceBrowser(listening.zeroconf, list(MDNS), handlers=[heard])
+    browser = AsyncServiceBrowser(listening.zeroconf, list(MDNS_SERVICES), handlers=[heard])
     try:
         await asyncio.sleep(seconds)
     finally:

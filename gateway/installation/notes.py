@@ -12,84 +12,86 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.config.home import Home
-from gateway.installation.capability import Measurement, Walked
-from gateway.installation.survey import Begun, Ended, Look, Surveyed
-from gateway.installation.walk import Walk, fitted, standing_with
+from gateway.installation.capability import Measurement, WalkTestStatus
+from gateway.installation.survey import SurveyEnd, SurveyPlan, SurveyRecord, SurveySample
+from gateway.installation.walk import WalkTest, fitted_devices, status_with_devices
 from gateway.system.atomic_file import write_whole
 
-FOLDER = "installation"
+INSTALLATION_FOLDER = "installation"
 
 
-class Unreadable(Exception):  # noqa: N818 - it says what is the matter
+class UnreadableWalkTest(Exception):  # noqa: N818 - it says what is the matter
     """A file of a walk test is there and cannot be read."""
 
 
-_LINE: TypeAdapter[Look | Ended] = TypeAdapter(Look | Ended)
-_MEASURED: TypeAdapter[dict[str, Measurement]] = TypeAdapter(dict[str, Measurement])
+_SURVEY_LINE_ADAPTER: TypeAdapter[SurveySample | SurveyEnd] = TypeAdapter(SurveySample | SurveyEnd)
+_MEASUREMENTS_ADAPTER: TypeAdapter[dict[str, Measurement]] = TypeAdapter(dict[str, Measurement])
 
 
-def measurements(storage: Path) -> dict[str, Measurement]:
+def read_measurements(storage: Path) -> dict[str, Measurement]:
     """Read what was measured, by device; what is not there or cannot be read was not measured."""
     try:
-        return _MEASURED.validate_json((storage / FOLDER / "measured.json").read_bytes())
+        return _MEASUREMENTS_ADAPTER.validate_json((storage / INSTALLATION_FOLDER / "measured.json").read_bytes())
     except (OSError, ValidationError):
         return {}
 
 
-def measured(storage: Path, new: Mapping[str, Measurement]) -> None:
+def store_measurements(storage: Path, new: Mapping[str, Measurement]) -> None:
     """Keep what was measured now, beside what was measured of other devices.
 
     Raises:
         OSError: the disk does not take it.
     """
-    folder = storage / FOLDER
+    folder = storage / INSTALLATION_FOLDER
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_whole(folder / "measured.json", _MEASURED.dump_json({**measurements(storage), **new}, indent=1))
+    write_whole(
+        folder / "measured.json", _MEASUREMENTS_ADAPTER.dump_json({**read_measurements(storage), **new}, indent=1)
+    )
 
 
 def walk_file(storage: Path, entrance: str) -> Path:
     """Where the walk test of an entrance is written down."""
-    return storage / FOLDER / f"walk-{entrance}.json"
+    return storage / INSTALLATION_FOLDER / f"walk-{entrance}.json"
 
 
-def walk_of(storage: Path, entrance: str) -> Walk | None:
+def read_walk(storage: Path, entrance: str) -> WalkTest | None:
     """Read how far an entrance's walk test has come; None: none was begun.
 
     Raises:
         Unreadable: there is one, and it cannot be read: what it forbade is not known.
     """
     try:
-        return Walk.model_validate_json(walk_file(storage, entrance).read_bytes())
+        return WalkTest.model_validate_json(walk_file(storage, entrance).read_bytes())
     except FileNotFoundError:
         return None
     except (OSError, ValidationError) as error:
-        raise Unreadable(f"{walk_file(storage, entrance)} cannot be read") from error
+        raise UnreadableWalkTest(f"{walk_file(storage, entrance)} cannot be read") from error
 
 
-def walked(home: Home, entrance: str) -> Walked:
+def read_walk_status(home: Home, entrance: str) -> WalkTestStatus:
     """How an entrance's walk test stands. One that cannot be read counts as failed: it may have forbidden something."""
     try:
-        return standing_with(walk_of(home.storage.folder, entrance), fitted(home, entrance))
-    except Unreadable:
-        return Walked.FAILED
+        return status_with_devices(read_walk(home.storage.folder, entrance), fitted_devices(home, entrance))
+    except UnreadableWalkTest:
+        return WalkTestStatus.FAILED
 
 
-def keep(storage: Path, walk: Walk) -> None:
+def store_walk(storage: Path, walk: WalkTest) -> None:
     """Write a walk down.
 
     Raises:
         OSError: the disk does not take it.
     """
-    (storage / FOLDER).mkdir(mode=0o700, parents=True, exist_ok=True)
+    (storage / INSTALLATION_FOLDER).mkdir(mode=0o700, parents=True, exist_ok=True)
     write_whole(walk_file(storage, walk.entrance), walk.model_dump_json(indent=1).encode())
 
 
 def picture_file(storage: Path, entrance: str, number: int) -> Path:
     """Where the picture of a walk's trial lies until its report is written."""
-    return storage / FOLDER / f"walk-{entrance}-{number}.jpg"
+    return storage / INSTALLATION_FOLDER / f"walk-{entrance}-{number}.jpg"
 
 
-def keep_picture(file: Path, jpeg: bytes) -> None:
+def store_picture(file: Path, jpeg: bytes) -> None:
     """Keep a picture until the report is written.
 
     Raises:
@@ -99,7 +101,7 @@ def keep_picture(file: Path, jpeg: bytes) -> None:
     write_whole(file, jpeg)
 
 
-def pictures(storage: Path, walk: Walk) -> dict[str, bytes]:
+def read_pictures(storage: Path, walk: WalkTest) -> dict[str, bytes]:
     """Read the pictures that were answered about, by camera; one that is not what was shown is left out."""
     found: dict[str, bytes] = {}
     for number, step in enumerate(walk.steps):
@@ -114,23 +116,26 @@ def pictures(storage: Path, walk: Walk) -> dict[str, bytes]:
     return found
 
 
-def forget_pictures(storage: Path, entrance: str) -> None:
+def delete_pictures(storage: Path, entrance: str) -> None:
     """Delete the pictures of an entrance's walk.
 
     Raises:
         OSError: one could not be deleted.
     """
-    for file in (storage / FOLDER).glob(f"walk-{entrance}-*.jpg"):
+    for file in (storage / INSTALLATION_FOLDER).glob(f"walk-{entrance}-*.jpg"):
         if file.stem.removeprefix(f"walk-{entrance}-").isdigit():
             file.unlink(missing_ok=True)
 
 
 def report_files(storage: Path, entrance: str) -> tuple[Path, Path]:
     """Where an entrance's report lies, and what the box has signed of it."""
-    return storage / FOLDER / f"walk-{entrance}.pdf", storage / FOLDER / f"walk-{entrance}.signed.json"
+    return (
+        storage / INSTALLATION_FOLDER / f"walk-{entrance}.pdf",
+        storage / INSTALLATION_FOLDER / f"walk-{entrance}.signed.json",
+    )
 
 
-def keep_report(storage: Path, entrance: str, sheet: bytes, signed: bytes) -> None:
+def store_report(storage: Path, entrance: str, sheet: bytes, signed: bytes) -> None:
     """Keep a report; the pictures that stand in it go.
 
     Raises:
@@ -139,41 +144,41 @@ def keep_report(storage: Path, entrance: str, sheet: bytes, signed: bytes) -> No
     file, beside = report_files(storage, entrance)
     write_whole(file, sheet)
     write_whole(beside, signed)
-    forget_pictures(storage, entrance)
+    delete_pictures(storage, entrance)
 
 
 def survey_file(storage: Path, entrance: str) -> Path:
     """Where a survey writes down what it sees: its beginning, then one look a line."""
-    return storage / FOLDER / f"survey-{entrance}.jsonl"
+    return storage / INSTALLATION_FOLDER / f"survey-{entrance}.jsonl"
 
 
 def survey_picture(storage: Path, entrance: str) -> Path:
     """Where a survey's picture lies."""
-    return storage / FOLDER / f"survey-{entrance}.svg"
+    return storage / INSTALLATION_FOLDER / f"survey-{entrance}.svg"
 
 
-def survey_of(storage: Path, entrance: str) -> Surveyed | None:
+def read_survey(storage: Path, entrance: str) -> SurveyRecord | None:
     """Read a survey; None: none was begun, or its beginning cannot be read. A line cut short by a crash is no look."""
     try:
         first, *rest = survey_file(storage, entrance).read_bytes().splitlines() or [b""]
-        begun = Begun.model_validate_json(first)
+        begun = SurveyPlan.model_validate_json(first)
     except (OSError, ValidationError):
         return None
-    looks: list[Look] = []
-    ended: Ended | None = None
+    looks: list[SurveySample] = []
+    ended: SurveyEnd | None = None
     for line in rest:
         try:
-            match _LINE.validate_json(line):
-                case Look() as look:
+            match _SURVEY_LINE_ADAPTER.validate_json(line):
+                case SurveySample() as look:
                     looks.append(look)
-                case Ended() as end:
+                case SurveyEnd() as end:
                     ended = end
         except ValidationError:
             continue
-    return Surveyed(begun=begun, looks=tuple(looks), ended=ended)
+    return SurveyRecord(begun=begun, looks=tuple(looks), ended=ended)
 
 
-def keep_survey(storage: Path, entrance: str, line: Begun | Look | Ended) -> None:
+def append_survey(storage: Path, entrance: str, line: SurveyPlan | SurveySample | SurveyEnd) -> None:
     """Add a look or the end, or begin anew with what a survey sets out to do. Beginning and end outlast a power cut.
 
     Raises:
@@ -182,7 +187,7 @@ def keep_survey(storage: Path, entrance: str, line: Begun | Look | Ended) -> Non
     file = survey_file(storage, entrance)
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     text = line.model_dump_json().encode() + b"\n"
-    if isinstance(line, Begun):
+    if isinstance(line, SurveyPlan):
         write_whole(file, text)
         return
     with file.open("a+b") as out:
@@ -191,11 +196,11 @@ def keep_survey(storage: Path, entrance: str, line: Begun | Look | Ended) -> Non
         torn = size > 0 and out.read(1) != b"\n"  # by a crash or a full disk: that line is lost, not this one too
         out.write(b"\n" + text if torn else text)
         out.flush()
-        if isinstance(line, Ended):
+        if isinstance(line, SurveyEnd):
             os.fsync(out.fileno())
 
 
-def picture_of_survey(storage: Path, entrance: str, svg: str) -> None:
+def store_survey_picture(storage: Path, entrance: str, svg: str) -> None:
     """Keep a survey's picture.
 
     Raises:

@@ -16,29 +16,29 @@ from pydantic import AwareDatetime, Field, JsonValue, StringConstraints
 
 from devices.vendors import zwave
 from devices.vendors.words import TopicSuffix
-from gateway.config.broker_acl import HOMEASSISTANT, access, accounts, bridges
-from gateway.config.devices import CameraDevice, Device
+from gateway.config.broker_acl import HOMEASSISTANT_ACCOUNT, access_list, account_names, bridge_topics
+from gateway.config.devices import AnyDevice, CameraDevice
 from gateway.config.editor_keys import ENTRANCE
-from gateway.config.fields import Section
+from gateway.config.fields import ConfigSection
 from gateway.config.home import EntranceSection, Home
-from gateway.config.loader import paths
+from gateway.config.loader import named_paths
 from gateway.config.stream_url import endpoint
-from gateway.config.topics import OF_A_BRIDGE, carrier, heard_of, own_topics
+from gateway.config.topics import BRIDGE_CHANNELS, bridge_base_topic, custom_topics, inbound_topics
 
-KINDS = ("lock", "cover", "door", "camera", "scanner", "signal", "fridge", "presence", "alarm", ENTRANCE)
-MOST = 24  # that wait for the owner; a house has fewer devices
-LARGEST = 4096  # bytes of one, as JSON
-LOGIN = "credentials_file"  # a camera's; the box alone names it
-_AT_THE_DOOR = ("lock", "cover", "door")  # what moves a door or proves that it is shut
+PROPOSAL_KINDS = ("lock", "cover", "door", "camera", "scanner", "signal", "fridge", "presence", "alarm", ENTRANCE)
+MAX_PENDING_PROPOSALS = 24  # that wait for the owner; a house has fewer devices
+MAX_PROPOSAL_BYTES = 4096  # bytes of one, as JSON
+LOGIN_KEY = "credentials_file"  # a camera's; the box alone names it
+_DOOR_KINDS = ("lock", "cover", "door")  # what moves a door or proves that it is shut
 # Topics that a gateway has for all its devices: which of them is meant stands in the payload.
-_OF_ALL: Mapping[str, frozenset[TopicSuffix]] = {
+_GATEWAY_TOPICS: Mapping[str, frozenset[TopicSuffix]] = {
     "zwave": frozenset({TopicSuffix.GET, TopicSuffix.RESULT, TopicSuffix.SET}),
     "proglove": frozenset({TopicSuffix.EVENT, TopicSuffix.AVAILABILITY, TopicSuffix.SET}),
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class ProposalRequest:
     """What somebody wrote into the form. `login`: user and password of a camera."""
 
     kind: str
@@ -47,14 +47,14 @@ class Asked:
     login: tuple[str, str] | None = field(default=None, repr=False)
 
 
-class Accepted(Section):
+class ProposalAcceptance(ConfigSection):
     """Who accepted it, and when."""
 
     by: str
     at: AwareDatetime
 
 
-class Proposal(Section):
+class Proposal(ConfigSection):
     """One that waits, was accepted, or (`done`) stands in the house. `fields`: keys, nested ones with points.
 
     `login`: a camera's account lies beside, until it is accepted. `failed`: why the house did not begin with it.
@@ -67,7 +67,7 @@ class Proposal(Section):
     by: str
     at: AwareDatetime
     login: bool = False
-    accepted: Accepted | None = None
+    accepted: ProposalAcceptance | None = None
     done: bool = False
     failed: tuple[str, ...] = Field(default=())
 
@@ -85,7 +85,7 @@ class Remark:
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
-def stands(home: Home, proposal: Proposal) -> bool:
+def is_in_house(home: Home, proposal: Proposal) -> bool:
     """Whether the house has one of this name."""
     return proposal.name in (home.entrances if proposal.kind == ENTRANCE else home.devices)
 
@@ -98,17 +98,17 @@ def objections(
     `old` is the house without, `new` with it; `permitted` are the entrances that brands were ever let in by; `login` is
     the file that the box itself wrote for this camera.
     """
-    if stands(old, proposal):
+    if is_in_house(old, proposal):
         return (Remark("taken", {"name": proposal.name}),)
-    if _without(new, proposal) != old:
+    if _house_without(new, proposal) != old:
         return (Remark("else"),)
     if proposal.kind == ENTRANCE:
-        return tuple(_entrance(old, proposal.name, new.entrances[proposal.name], proposal, permitted))
+        return tuple(_entrance_remarks(old, proposal.name, new.entrances[proposal.name], proposal, permitted))
     return (
-        *_files(new.devices[proposal.name], login),
-        *_there(old, new.devices[proposal.name]),
-        *_topics(old, new, proposal.name),
-        *_speaks(old, new),
+        *_file_remarks(new.devices[proposal.name], login),
+        *_duplicate_remarks(old, new.devices[proposal.name]),
+        *_topic_remarks(old, new, proposal.name),
+        *_permission_remarks(old, new),
     )
 
 
@@ -128,87 +128,87 @@ def cautions(old: Home, new: Home, proposal: Proposal) -> tuple[Remark, ...]:
 
 def new_accounts(old: Home, new: Home) -> tuple[str, ...]:
     """Name the accounts that the broker needs for the new house and did not need for the old."""
-    before = set(accounts(old))
-    return tuple(name for name in accounts(new) if name not in before)
+    before = set(account_names(old))
+    return tuple(name for name in account_names(new) if name not in before)
 
 
 # ---- what is refused -----------------------------------------------------------------------------------------------
 
 
-def _without(new: Home, proposal: Proposal) -> Home:
+def _house_without(new: Home, proposal: Proposal) -> Home:
     """The new house without the new one."""
     entrances = {name: one for name, one in new.entrances.items() if (proposal.kind, name) != (ENTRANCE, proposal.name)}
     devices = {name: one for name, one in new.devices.items() if proposal.kind == ENTRANCE or name != proposal.name}
     return new.model_copy(update={"entrances": entrances, "devices": devices})
 
 
-def _files(device: Device, login: str | None) -> Iterator[Remark]:
+def _file_remarks(device: AnyDevice, login: str | None) -> Iterator[Remark]:
     """No file of the box but the one that it wrote: else any of them could be sent to somebody's camera."""
-    if any(str(path) != login for path in paths(device)):
+    if any(str(path) != login for path in named_paths(device)):
         yield Remark("file")
 
 
-def _topics(old: Home, new: Home, name: str) -> Iterator[Remark]:
+def _topic_remarks(old: Home, new: Home, name: str) -> Iterator[Remark]:
     """Nothing that is said or heard is another's: neither the topic itself nor one above or below it."""
     device = new.devices[name]
-    mine = {(channel, topic) for channel, topic in _all(new, name) if channel not in OF_A_BRIDGE}
+    mine = {(channel, topic) for channel, topic in _device_topics(new, name) if channel not in BRIDGE_CHANNELS}
     for other, there in old.devices.items():
         if device.vendor == "guard" and device.address == other:
             continue  # a door sensor behind a lock's guard: `enrolment` says which
-        shared = frozenset() if device.vendor != there.vendor else _OF_ALL.get(device.vendor, frozenset())
+        shared = frozenset() if device.vendor != there.vendor else _GATEWAY_TOPICS.get(device.vendor, frozenset())
         shared -= device.topics.keys() | there.topics.keys()
-        for channel, topic in _all(old, other):
-            if channel not in OF_A_BRIDGE and any(
-                _meet(topic, one) and not {channel, own} <= shared for own, one in mine
+        for channel, topic in _device_topics(old, other):
+            if channel not in BRIDGE_CHANNELS and any(
+                _topics_overlap(topic, one) and not {channel, own} <= shared for own, one in mine
             ):
                 yield Remark("topic", {"topic": topic, "device": other})
                 return
     for topic in device.topics.values():
         if "/bridge/request" in f"/{topic}":
             yield Remark("topic", {"topic": topic, "device": topic.partition("/")[0]})
-    yield from _astray(new, name)
+    yield from _address_remarks(new, name)
 
 
-def _there(old: Home, device: Device) -> Iterator[Remark]:
+def _duplicate_remarks(old: Home, device: AnyDevice) -> Iterator[Remark]:
     """Nothing is there twice: a second entrance would move the first one's door, or show its inside as an outside."""
     for name, other in old.devices.items():
-        if device.vendor == other.vendor and _same(device, other):
+        if device.vendor == other.vendor and _is_same_device(device, other):
             yield Remark("there", {"device": name})
             return
 
 
-def _same(one: Device, other: Device) -> bool:
+def _is_same_device(one: AnyDevice, other: AnyDevice) -> bool:
     """Whether two of one vendor are one thing, though they have no topic in common, or none but their gateway's."""
     if isinstance(one, CameraDevice):
-        return isinstance(other, CameraDevice) and _picture(one) == _picture(other)
+        return isinstance(other, CameraDevice) and _camera_source(one) == _camera_source(other)
     if one.vendor == "zwave":
-        return _node(one) == _node(other)
-    by_address = one.vendor == "proglove" or (one.vendor != "guard" and one.kind in _AT_THE_DOOR)
+        return _gateway_node(one) == _gateway_node(other)
+    by_address = one.vendor == "proglove" or (one.vendor != "guard" and one.kind in _DOOR_KINDS)
     return by_address and one.kind == other.kind and one.address.casefold() == other.address.casefold() != ""
 
 
-def _picture(camera: CameraDevice) -> tuple[tuple[str, int], str]:
+def _camera_source(camera: CameraDevice) -> tuple[tuple[str, int], str]:
     """Where a camera's pictures come from."""
     parts = urlsplit(camera.url)
     return endpoint(camera.url), f"{parts.path.rstrip('/')}?{parts.query}"
 
 
-def _node(device: Device) -> tuple[int | None, str]:
+def _gateway_node(device: AnyDevice) -> tuple[int | None, str]:
     """Which node of which gateway."""
     return zwave.node(device.plate), zwave.topics(device.plate)[TopicSuffix.SET]
 
 
-def _astray(new: Home, name: str) -> Iterator[Remark]:
+def _address_remarks(new: Home, name: str) -> Iterator[Remark]:
     """What a radio is told stands below the device's own address, and so does all that moves or proves a door.
 
     A radio knows its devices under more names than the one they speak by (Zigbee2MQTT takes a device's IEEE address
     too, and groups): so an order for one that is there already could be written otherwise, and its state told by
     something else.
     """
-    device, carried = new.devices[name], carrier(new, name) is not None
-    bases = [base for several in bridges(new).values() for base in several]
+    device, carried = new.devices[name], bridge_base_topic(new, name) is not None
+    bases = [base for several in bridge_topics(new).values() for base in several]
     for channel, topic in device.topics.items():
-        if channel not in (TopicSuffix.SET, TopicSuffix.GET) and device.kind not in _AT_THE_DOOR:
+        if channel not in (TopicSuffix.SET, TopicSuffix.GET) and device.kind not in _DOOR_KINDS:
             continue
         if carried and f"{topic}/".startswith(f"{device.address}/"):
             continue
@@ -218,38 +218,38 @@ def _astray(new: Home, name: str) -> Iterator[Remark]:
             return
 
 
-def _all(home: Home, name: str) -> Iterator[tuple[TopicSuffix, str]]:
-    yield from own_topics(home, name).items()
-    yield from heard_of(home, name).items()
+def _device_topics(home: Home, name: str) -> Iterator[tuple[TopicSuffix, str]]:
+    yield from custom_topics(home, name).items()
+    yield from inbound_topics(home, name).items()
 
 
-def _meet(one: str, other: str) -> bool:
+def _topics_overlap(one: str, other: str) -> bool:
     return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/")
 
 
-def _speaks(old: Home, new: Home) -> Iterator[Remark]:
+def _permission_remarks(old: Home, new: Home) -> Iterator[Remark]:
     """No account gains a word in what another device says or is told, or in what Home Assistant is shown."""
-    before, after = _writes(old), _writes(new)
-    prefix = HOMEASSISTANT if old.homeassistant is None else old.homeassistant.discovery_prefix
-    theirs = {topic: name for name in old.devices for _, topic in _all(old, name)}
+    before, after = _writable_topics(old), _writable_topics(new)
+    prefix = HOMEASSISTANT_ACCOUNT if old.homeassistant is None else old.homeassistant.discovery_prefix
+    theirs = {topic: name for name in old.devices for _, topic in _device_topics(old, name)}
     theirs |= {f"perron/{name}/{channel}": name for name in old.devices for channel in TopicSuffix}
     for account, filters in after.items():
         if account == "gateway":
             continue
         for gained in filters - before.get(account, frozenset()):
-            if account != HOMEASSISTANT and gained.partition("/")[0] in (prefix, HOMEASSISTANT):
+            if account != HOMEASSISTANT_ACCOUNT and gained.partition("/")[0] in (prefix, HOMEASSISTANT_ACCOUNT):
                 yield Remark("shown", {"account": account})
             for topic, name in theirs.items():
-                if _covers(gained, topic):
+                if _filter_matches(gained, topic):
                     yield Remark("speaks", {"account": account, "device": name})
                     return
 
 
-def _writes(home: Home) -> Mapping[str, frozenset[str]]:
+def _writable_topics(home: Home) -> Mapping[str, frozenset[str]]:
     """What each account may say, as the access list has it."""
     found: dict[str, set[str]] = {}
     account = ""
-    for line in access(home, homeassistant=True).split("\n"):  # as the broker does: other marks end no line
+    for line in access_list(home, homeassistant=True).split("\n"):  # as the broker does: other marks end no line
         word, _, rest = line.partition(" ")
         right, _, topic = rest.partition(" ")
         if word == "user":
@@ -259,7 +259,7 @@ def _writes(home: Home) -> Mapping[str, frozenset[str]]:
     return {name: frozenset(topics) for name, topics in found.items()}
 
 
-def _covers(pattern: str, topic: str) -> bool:
+def _filter_matches(pattern: str, topic: str) -> bool:
     """Whether a filter of the access list takes a topic in (MQTT 5, 4.7)."""
     if pattern.endswith("/#"):
         return f"{topic}/".startswith(pattern[:-1])
@@ -267,17 +267,17 @@ def _covers(pattern: str, topic: str) -> bool:
     return len(words) == len(said) and all(word in ("+", one) for word, one in zip(words, said, strict=True))
 
 
-def _called(name: str) -> str:
+def _normalised_name(name: str) -> str:
     """How a name reads: wide letters, ligatures and spaces make no other of it."""
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
-def _entrance(
+def _entrance_remarks(
     old: Home, name: str, section: EntranceSection, proposal: Proposal, permitted: Collection[str]
 ) -> Iterator[Remark]:
     if name in permitted:
         yield Remark("permitted", {"name": name})
-    if any(_called(one.name) == _called(section.name) for one in old.entrances.values()):
+    if any(_normalised_name(one.name) == _normalised_name(section.name) for one in old.entrances.values()):
         yield Remark("same_name")  # messages and pages tell entrances apart by it
     if any(key == "timing" or key.startswith("timing.") for key in proposal.fields):
         yield Remark("timing")  # one of them is every camera's

@@ -8,18 +8,18 @@ from pathlib import Path
 import structlog
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
-from gateway.config.editor import NotAdded, section_of, shown
-from gateway.installation.proposal import LARGEST, LOGIN, MOST, Proposal
+from gateway.config.editor import EditRejected, build_section, render_section
+from gateway.installation.proposal import LOGIN_KEY, MAX_PENDING_PROPOSALS, MAX_PROPOSAL_BYTES, Proposal
 from gateway.system.atomic_file import read_regular, sync_folder, write_whole
-from gateway.system.located_yaml import Misread, parse
+from gateway.system.located_yaml import InvalidYaml, parse_yaml
 
-REMEMBERED = 8  # that are done and still shown
-LONGEST_LOGIN = 200  # characters
-_LARGEST_FILE = 2 * (MOST + REMEMBERED) * LARGEST
+MAX_DONE_PROPOSALS = 8  # that are done and still shown
+MAX_LOGIN_CHARACTERS = 200  # characters
+_MAX_FILE_BYTES = 2 * (MAX_PENDING_PROPOSALS + MAX_DONE_PROPOSALS) * MAX_PROPOSAL_BYTES
 
 log = structlog.get_logger(__name__)
 
-_KEPT: TypeAdapter[tuple[Proposal, ...]] = TypeAdapter(tuple[Proposal, ...])
+_PROPOSALS_ADAPTER: TypeAdapter[tuple[Proposal, ...]] = TypeAdapter(tuple[Proposal, ...])
 
 
 class ProposalFile:
@@ -32,7 +32,7 @@ class ProposalFile:
     def read(self) -> tuple[Proposal, ...]:
         """Read them; one that cannot be read is as good as none: it is proposed again."""
         try:
-            return _KEPT.validate_json(read_regular(self._file, at_most=_LARGEST_FILE))
+            return _PROPOSALS_ADAPTER.validate_json(read_regular(self._file, at_most=_MAX_FILE_BYTES))
         except FileNotFoundError:
             return ()
         except (OSError, ValidationError) as error:
@@ -46,10 +46,10 @@ class ProposalFile:
             OSError: the disk does not take it, and what stood there still does.
         """
         done = [one for one in kept if one.done]
-        old = {one.id for one in done[: max(0, len(done) - REMEMBERED)]}
+        old = {one.id for one in done[: max(0, len(done) - MAX_DONE_PROPOSALS)]}
         kept = tuple(one for one in kept if one.id not in old)
-        self._made()
-        write_whole(self._file, _KEPT.dump_json(kept))
+        self._make_folder()
+        write_whole(self._file, _PROPOSALS_ADAPTER.dump_json(kept))
         return kept
 
     def login(self, one: Proposal) -> Path:
@@ -62,10 +62,10 @@ class ProposalFile:
         Raises:
             OSError: the disk does not take it.
         """
-        self._made()
+        self._make_folder()
         write_whole(self.login(one), f"{login[0]}:{login[1]}\n".encode())
 
-    def _made(self) -> None:
+    def _make_folder(self) -> None:
         self._folder.mkdir(mode=0o700, exist_ok=True)
 
     def forget_logins(self, *, but: Collection[Path]) -> None:
@@ -83,33 +83,33 @@ class ProposalFile:
 def section_text(one: Proposal, fields: Mapping[str, JsonValue]) -> str:
     """Write a proposal as it will stand in the house file; empty: it cannot."""
     try:
-        return shown(one.name, section_of(one.kind, fields))
-    except NotAdded:
+        return render_section(one.name, build_section(one.kind, fields))
+    except EditRejected:
         return ""
 
 
-def as_proposed(text: str, one: Proposal) -> bool:
+def is_as_proposed(text: str, one: Proposal) -> bool:
     """Whether what stands under its name in a house file is what was proposed, but for where the account lies."""
     try:
-        house, meant = parse(text).data, parse(section_text(one, one.fields)).data
-    except Misread:
+        house, meant = parse_yaml(text).data, parse_yaml(section_text(one, one.fields)).data
+    except InvalidYaml:
         return False
     section = house.get(one.in_house) if isinstance(house, dict) else None
     there = section.get(one.name) if isinstance(section, dict) else None
     if not isinstance(there, dict) or not isinstance(meant, dict):
         return False
-    return bool({key: value for key, value in there.items() if key != LOGIN} == meant[one.name])
+    return bool({key: value for key, value in there.items() if key != LOGIN_KEY} == meant[one.name])
 
 
-def command(one: Proposal, fields: Mapping[str, JsonValue]) -> str:
+def add_command(one: Proposal, fields: Mapping[str, JsonValue]) -> str:
     """Write the command by which the terminal adds the same."""
     words = [f"{key}={json.dumps(value, ensure_ascii=False)}" for key, value in fields.items()]
     sets = "".join(f" --set {shlex.quote(word)}" for word in words)
     return f"perron add {one.name} --kind {one.kind}{sets}"
 
 
-def one_line(login: tuple[str, str]) -> bool:
+def fits_one_line(login: tuple[str, str]) -> bool:
     """Whether a user and a password can stand as the one line user:password (`video/credentials.py`)."""
     user, password = login
     line = f"{user}:{password}"
-    return bool(user and password) and ":" not in user and line.isprintable() and len(line) <= LONGEST_LOGIN
+    return bool(user and password) and ":" not in user and line.isprintable() and len(line) <= MAX_LOGIN_CHARACTERS

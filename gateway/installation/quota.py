@@ -6,20 +6,20 @@ begin anew.
 
 from collections import deque
 
-HOUR = 3600.0  # seconds
+HOUR_S = 3600.0  # seconds
 
 
-class Quota:
+class HourlyQuota:
     """At most so many an hour of each person; `mono` is the clock's."""
 
     def __init__(self, most: int) -> None:
         self.most = most
-        self._asked: dict[str, deque[float]] = {}
+        self._request_times: dict[str, deque[float]] = {}
 
     def take(self, person: str, mono: float) -> bool:
         """Count one; False: this person has had as many within the hour, and it is not counted."""
-        asked = self._asked.setdefault(person, deque(maxlen=self.most))
-        if len(asked) == self.most and mono - asked[0] < HOUR:
+        asked = self._request_times.setdefault(person, deque(maxlen=self.most))
+        if len(asked) == self.most and mono - asked[0] < HOUR_S:
             return False
         asked.append(mono)
         return True

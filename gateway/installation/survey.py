@@ -12,17 +12,26 @@ from datetime import datetime, timedelta
 from enum import StrEnum, auto
 from html import escape
 
-from gateway.config.fields import Section
+from gateway.config.fields import ConfigSection
 from gateway.config.home import Home
 
-ROW, COLUMN, NARROWEST, WIDE, LEFT, TOP = 22, 14, 3, 672, 130, 34  # of the picture, in its own units
-GOOD, SOME, MANY, NOT_LOOKED = "#087a36", "#f09600", "#be1220", "#dadfe2"
-BAD_SHARE = 0.05  # of an hour's looks: more is red
-OLDEST = timedelta(days=28)  # a survey that has not come to its end by then is over; so many hours are drawn at most
-LOOKS_AN_HOUR, LOOKS_AT_MOST = 60, 24 * 60
+ROW_HEIGHT, COLUMN_WIDTH, MIN_COLUMN_WIDTH, MAX_CHART_WIDTH, LEFT_MARGIN, TOP_MARGIN = (
+    22,
+    14,
+    3,
+    672,
+    130,
+    34,
+)  # of the picture, in its own units
+GOOD_COLOUR, SOME_COLOUR, MANY_COLOUR, NO_SAMPLE_COLOUR = "#087a36", "#f09600", "#be1220", "#dadfe2"
+BAD_REFUSED_SHARE = 0.05  # of an hour's looks: more is red
+MAX_SURVEY_AGE = timedelta(
+    days=28
+)  # a survey that has not come to its end by then is over; so many hours are drawn at most
+MAX_SAMPLES_PER_HOUR, MAX_SAMPLES = 60, 24 * 60
 
 
-class Begun(Section):
+class SurveyPlan(ConfigSection):
     """What a survey set out to do. `by`: who began it on a page, by name and by id; None: at the terminal."""
 
     entrance: str
@@ -34,14 +43,14 @@ class Begun(Section):
     person: str | None = None
 
 
-class Look(Section):
+class SurveySample(ConfigSection):
     """One look: which devices would have refused then."""
 
     at: datetime
     refused: tuple[str, ...] = ()
 
 
-class Why(StrEnum):
+class SurveyEndReason(StrEnum):
     """Why a survey was ended before it was whole."""
 
     ASKED = auto()
@@ -50,21 +59,21 @@ class Why(StrEnum):
     TOO_OLD = auto()
 
 
-class Ended(Section):
+class SurveyEnd(ConfigSection):
     """It was ended. `by`: who asked, by name."""
 
     ended: datetime
-    why: Why
+    why: SurveyEndReason
     by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surveyed:
+class SurveyRecord:
     """A survey as far as it has come."""
 
-    begun: Begun
-    looks: tuple[Look, ...] = ()
-    ended: Ended | None = None
+    begun: SurveyPlan
+    looks: tuple[SurveySample, ...] = ()
+    ended: SurveyEnd | None = None
 
     @property
     def goes_on(self) -> bool:
@@ -73,7 +82,7 @@ class Surveyed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
+class SurveySummary:
     """What came of it. `refused`: looks at which at least one device refused; `by_device`: each one's."""
 
     looks: int
@@ -92,7 +101,7 @@ class Summary:
         return self.looks >= self.wanted
 
 
-def devices_of(home: Home, entrance: str) -> tuple[str, ...]:
+def surveyed_devices(home: Home, entrance: str) -> tuple[str, ...]:
     """Name what is looked at: lock, door sensor, cameras.
 
     Raises:
@@ -102,34 +111,37 @@ def devices_of(home: Home, entrance: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((section.lock, section.door, section.cameras.outside, *section.cameras.inside)))
 
 
-def paced(hours: int) -> tuple[int, float]:
+def sampling(hours: int) -> tuple[int, float]:
     """Say how many looks so many hours get on a page, and how many seconds lie between two.
 
     One a minute for a day; of more hours as many in all, so that no survey costs a lock's battery more than a day's.
     """
-    looks = min(LOOKS_AT_MOST, hours * LOOKS_AN_HOUR)
+    looks = min(MAX_SAMPLES, hours * MAX_SAMPLES_PER_HOUR)
     return looks, hours * 3600 / looks
 
 
-def summary(begun: Begun, looks: Sequence[Look]) -> Summary:
+def summarise(begun: SurveyPlan, looks: Sequence[SurveySample]) -> SurveySummary:
     """Count."""
     by_device = {device: sum(device in look.refused for look in looks) for device in begun.devices}
     refused = sum(bool(look.refused) for look in looks)
-    return Summary(looks=len(looks), wanted=begun.looks, refused=refused, by_device=by_device)
+    return SurveySummary(looks=len(looks), wanted=begun.looks, refused=refused, by_device=by_device)
 
 
-def drawn(begun: Begun, looks: Sequence[Look], *, title: str) -> str:
+def draw_svg(begun: SurveyPlan, looks: Sequence[SurveySample], *, title: str) -> str:
     """Draw each device's hours as an SVG: green without a refusal, red from 5 % on, grey where nobody looked."""
-    over = min(OLDEST, max((look.at for look in looks), default=begun.begun) - begun.begun)  # clocks may have been set
+    over = min(
+        MAX_SURVEY_AGE, max((look.at for look in looks), default=begun.begun) - begun.begun
+    )  # clocks may have been set
     hours = max(1, 1 + int(over / timedelta(hours=1)))
-    column = max(NARROWEST, min(COLUMN, WIDE // hours))
-    wide, tall = LEFT + hours * column + 36, TOP + len(begun.devices) * ROW + 26
-    cells = "".join(_cells(begun, looks, hours, column))
+    column = max(MIN_COLUMN_WIDTH, min(COLUMN_WIDTH, MAX_CHART_WIDTH // hours))
+    wide, tall = LEFT_MARGIN + hours * column + 36, TOP_MARGIN + len(begun.devices) * ROW_HEIGHT + 26
+    cells = "".join(_hour_cells(begun, looks, hours, column))
     names = "".join(
-        f'<text x="6" y="{TOP + n * ROW + 15}">{escape(device)}</text>' for n, device in enumerate(begun.devices)
+        f'<text x="6" y="{TOP_MARGIN + n * ROW_HEIGHT + 15}">{escape(device)}</text>'
+        for n, device in enumerate(begun.devices)
     )
-    told = range(0, hours, 6 if column == COLUMN else 24)
-    axis = "".join(f'<text x="{LEFT + hour * column}" y="{tall - 8}">{hour} h</text>' for hour in told)
+    told = range(0, hours, 6 if column == COLUMN_WIDTH else 24)
+    axis = "".join(f'<text x="{LEFT_MARGIN + hour * column}" y="{tall - 8}">{hour} h</text>' for hour in told)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {tall}" width="{wide}" height="{tall}" role="img"'
         f' aria-label="{escape(title)}" font-family="sans-serif" font-size="11">'
@@ -138,15 +150,25 @@ def drawn(begun: Begun, looks: Sequence[Look], *, title: str) -> str:
     )
 
 
-def _cells(begun: Begun, looks: Sequence[Look], hours: int, column: int) -> Iterator[str]:
-    of_hour: dict[int, list[Look]] = {}
+def _hour_cells(begun: SurveyPlan, looks: Sequence[SurveySample], hours: int, column: int) -> Iterator[str]:
+    of_hour: dict[int, list[SurveySample]] = {}
     for look in looks:
         of_hour.setdefault(int((look.at - begun.begun) / timedelta(hours=1)), []).append(look)
     for row, device in enumerate(begun.devices):
         for hour in range(hours):
             seen = of_hour.get(hour, [])
             bad = sum(device in look.refused for look in seen)
-            fill = NOT_LOOKED if not seen else GOOD if not bad else MANY if bad / len(seen) > BAD_SHARE else SOME
-            at = f'x="{LEFT + hour * column}" y="{TOP + row * ROW}"'
+            fill = (
+                NO_SAMPLE_COLOUR
+                if not seen
+                else GOOD_COLOUR
+                if not bad
+                else MANY_COLOUR
+                if bad / len(seen) > BAD_REFUSED_SHARE
+                else SOME_COLOUR
+            )
+            at = f'x="{LEFT_MARGIN + hour * column}" y="{TOP_MARGIN + row * ROW_HEIGHT}"'
             told = escape(f"{device}, {hour} h: {bad}/{len(seen)}")
-            yield f'<rect {at} width="{column - 1}" height="{ROW - 4}" fill="{fill}"><title>{told}</title></rect>'
+            yield (
+                f'<rect {at} width="{column - 1}" height="{ROW_HEIGHT - 4}" fill="{fill}"><title>{told}</title></rect>'
+            )

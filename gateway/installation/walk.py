@@ -2,7 +2,8 @@
 
 Pure: a walk is a list of trials, each a chain of goals that the house must show in their order, what it may never show
 meanwhile, and a question that only somebody who stands there can answer. `advance` takes what the house shows now,
-`answer` what was answered. A walk is a plain value that is written down after each change, so a restart in the middle
+`answer_trial` what was answered. A walk is a plain value that is written down after each change, so a restart in the
+middle
 loses nothing. Nothing here moves a bolt: the one opening is a delivery's own, through all the rules.
 """
 
@@ -15,16 +16,16 @@ from types import MappingProxyType
 from typing import assert_never
 
 from devices.reports import DoorState, LockState
-from gateway.config.fields import Section
+from gateway.config.fields import ConfigSection
 from gateway.config.home import EntranceSection, Home
 from gateway.domain.visit.rules import OPEN_DOOR_STATES, OPENABLE, closed, locked
 from gateway.domain.visit.state import WALK_TEST, DoorResult, Entrance, LockRequestResult, Outcome
-from gateway.installation.capability import Walked
+from gateway.installation.capability import WalkTestStatus
 
-BRAND = WALK_TEST  # no brand of the house file may be called so
+WALK_TEST_BRAND = WALK_TEST  # no brand of the house file may be called so
 
 
-class Trial(StrEnum):
+class WalkTrial(StrEnum):
     """What is tried. Those of a camera stand once for each."""
 
     DOOR_SENSOR = auto()
@@ -42,11 +43,11 @@ class Trial(StrEnum):
     DELIVERY = auto()
 
 
-FITTED = {"kind", "vendor", "address", "topics", "url"}  # of a device: with another one it is another device
-OF_A_BOLT = frozenset({Trial.BOLT_IN_AIR, Trial.JAM, Trial.KEY})
+IDENTIFYING_KEYS = {"kind", "vendor", "address", "topics", "url"}  # of a device: with another one it is another device
+BOLT_TRIALS = frozenset({WalkTrial.BOLT_IN_AIR, WalkTrial.JAM, WalkTrial.KEY})
 
 
-class Goal(StrEnum):
+class TrialGoal(StrEnum):
     """One thing that the house must show."""
 
     CLOSED = auto()
@@ -65,7 +66,7 @@ class Goal(StrEnum):
     DELIVERED = auto()  # delivered, locked again, both proven
 
 
-class Ending(StrEnum):
+class TrialResult(StrEnum):
     """What came of a trial."""
 
     PASSED = auto()
@@ -74,10 +75,10 @@ class Ending(StrEnum):
     BLOCKED = auto()  # a camera sees what it must not
 
 
-FORBIDDING = frozenset({Ending.FAILED, Ending.BLOCKED})
+FORBIDDING_RESULTS = frozenset({TrialResult.FAILED, TrialResult.BLOCKED})
 
 
-class Word(StrEnum):
+class TrialAnswer(StrEnum):
     """What whoever stands at the door answers."""
 
     YES = auto()
@@ -88,56 +89,78 @@ class Word(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rite:
+class TrialProcedure:
     """How a trial goes. `good` is the answer to its question that passes it; None: there is no question.
 
     `asks_lock`: the box may be told to lock now. `optional`: a house may have no way to try it.
     """
 
-    goals: tuple[Goal, ...] = ()
-    good: Word | None = None
-    never: frozenset[Goal] = frozenset()
+    goals: tuple[TrialGoal, ...] = ()
+    good: TrialAnswer | None = None
+    never: frozenset[TrialGoal] = frozenset()
     asks_lock: bool = False
     optional: bool = False
 
 
-RITES: Mapping[Trial, Rite] = MappingProxyType({
-    Trial.DOOR_SENSOR: Rite(goals=(Goal.CLOSED, Goal.OPEN, Goal.CLOSED)),
-    Trial.BOLT: Rite(goals=(Goal.CLOSED, Goal.LOCKED), good=Word.YES, asks_lock=True),
-    Trial.BOLT_IN_AIR: Rite(goals=(Goal.OPEN, Goal.BOLT_OUT, Goal.FREE), never=frozenset({Goal.LOCKED}), optional=True),
-    Trial.JAM: Rite(goals=(Goal.FREE, Goal.NOT_PROVEN), never=frozenset({Goal.LOCKED}), asks_lock=True, optional=True),
-    Trial.WAY_OUT: Rite(goals=(Goal.LOCKED, Goal.OPEN, Goal.CLOSED), good=Word.YES, asks_lock=True),
-    Trial.KEY: Rite(goals=(Goal.LOCKED, Goal.OPEN, Goal.CLOSED), good=Word.YES, asks_lock=True, optional=True),
-    Trial.ANSWER: Rite(goals=(Goal.ANSWERED,)),
-    Trial.PICTURE: Rite(good=Word.NO),
-    Trial.COVERED: Rite(goals=(Goal.LIVE, Goal.NOT_LIVE, Goal.LIVE)),
-    Trial.CUT: Rite(goals=(Goal.LIVE, Goal.NOT_LIVE, Goal.LIVE)),
-    Trial.BROKER: Rite(goals=(Goal.BROKER_GONE, Goal.BROKER_BACK)),
-    Trial.WRONG_CODE: Rite(goals=(Goal.WRONG,), good=Word.YES),
-    Trial.DELIVERY: Rite(goals=(Goal.LOCKED, Goal.RANG, Goal.DELIVERED), good=Word.YES, asks_lock=True),
-})  # fmt: skip
+TRIAL_PROCEDURES: Mapping[WalkTrial, TrialProcedure] = MappingProxyType(
+    {
+        WalkTrial.DOOR_SENSOR: TrialProcedure(goals=(TrialGoal.CLOSED, TrialGoal.OPEN, TrialGoal.CLOSED)),
+        WalkTrial.BOLT: TrialProcedure(
+            goals=(TrialGoal.CLOSED, TrialGoal.LOCKED), good=TrialAnswer.YES, asks_lock=True
+        ),
+        WalkTrial.BOLT_IN_AIR: TrialProcedure(
+            goals=(TrialGoal.OPEN, TrialGoal.BOLT_OUT, TrialGoal.FREE),
+            never=frozenset({TrialGoal.LOCKED}),
+            optional=True,
+        ),
+        WalkTrial.JAM: TrialProcedure(
+            goals=(TrialGoal.FREE, TrialGoal.NOT_PROVEN),
+            never=frozenset({TrialGoal.LOCKED}),
+            asks_lock=True,
+            optional=True,
+        ),
+        WalkTrial.WAY_OUT: TrialProcedure(
+            goals=(TrialGoal.LOCKED, TrialGoal.OPEN, TrialGoal.CLOSED), good=TrialAnswer.YES, asks_lock=True
+        ),
+        WalkTrial.KEY: TrialProcedure(
+            goals=(TrialGoal.LOCKED, TrialGoal.OPEN, TrialGoal.CLOSED),
+            good=TrialAnswer.YES,
+            asks_lock=True,
+            optional=True,
+        ),
+        WalkTrial.ANSWER: TrialProcedure(goals=(TrialGoal.ANSWERED,)),
+        WalkTrial.PICTURE: TrialProcedure(good=TrialAnswer.NO),
+        WalkTrial.COVERED: TrialProcedure(goals=(TrialGoal.LIVE, TrialGoal.NOT_LIVE, TrialGoal.LIVE)),
+        WalkTrial.CUT: TrialProcedure(goals=(TrialGoal.LIVE, TrialGoal.NOT_LIVE, TrialGoal.LIVE)),
+        WalkTrial.BROKER: TrialProcedure(goals=(TrialGoal.BROKER_GONE, TrialGoal.BROKER_BACK)),
+        WalkTrial.WRONG_CODE: TrialProcedure(goals=(TrialGoal.WRONG,), good=TrialAnswer.YES),
+        WalkTrial.DELIVERY: TrialProcedure(
+            goals=(TrialGoal.LOCKED, TrialGoal.RANG, TrialGoal.DELIVERED), good=TrialAnswer.YES, asks_lock=True
+        ),
+    }
+)
 """The table of the walk test: what each trial must show. Nothing else says so."""
 
 
-class Step(Section):
+class WalkTestStep(ConfigSection):
     """One trial of a walk and how far it has come. `shown`: so many of its goals were seen, in their order.
 
     `before`: what it ended with before it was tried anew; what forbade then forbids until it has ended again.
     """
 
-    trial: Trial
+    trial: WalkTrial
     camera: str | None = None
     shown: int = 0
-    before: Ending | None = None
-    ending: Ending | None = None
+    before: TrialResult | None = None
+    ending: TrialResult | None = None
     at: datetime | None = None  # when it ended
-    answered: Word | None = None
+    answered: TrialAnswer | None = None
     picture: str | None = None  # SHA-256 of the picture that was looked at
 
     @property
-    def rite(self) -> Rite:
+    def rite(self) -> TrialProcedure:
         """How it goes."""
-        return RITES[self.trial]
+        return TRIAL_PROCEDURES[self.trial]
 
     @property
     def asks(self) -> bool:
@@ -146,7 +169,7 @@ class Step(Section):
         return self.ending is None and rite.good is not None and self.shown == len(rite.goals)
 
 
-class Promised(Section):
+class TestDelivery(ConfigSection):
     """The walk's own delivery, as it was promised last.
 
     `secret`: of the courier's code, `seed`: of the brand's key, both hex; they are good for this delivery alone.
@@ -159,11 +182,12 @@ class Promised(Section):
     until: datetime
 
 
-class Walk(Section):
+class WalkTest(ConfigSection):
     """A walk of one entrance. `before`: what an earlier one ended with, and what therefore still forbids.
 
     `by` is the name of who began it, `person` their account's id. `asks_owner`: the owner is asked before the test's
-    delivery is let in, because another than the owner began it. `fitted` names the devices with which it was begun;
+    delivery is let in, because another than the owner began it. `fitted_devices` names the devices with which it was
+    begun;
     `reported`: its report lies there.
     """
 
@@ -174,9 +198,9 @@ class Walk(Section):
     asks_owner: bool = False
     fitted: str = ""
     reported: bool = False
-    before: Walked = Walked.NEVER
-    steps: tuple[Step, ...]
-    promised: Promised | None = None
+    before: WalkTestStatus = WalkTestStatus.NEVER
+    steps: tuple[WalkTestStep, ...]
+    promised: TestDelivery | None = None
 
     @property
     def current(self) -> int | None:
@@ -185,7 +209,7 @@ class Walk(Section):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class HouseObservation:
     """What the house shows at one instant, and what happened since the last look.
 
     `lost` are the cameras that this process saw live and sees no more, `cut`: it had the broker and has it no more. A
@@ -201,34 +225,34 @@ class Seen:
     cut: bool = False
 
 
-def begin(  # noqa: PLR0913 - what begins, and who begins it
+def begin_walk(  # noqa: PLR0913 - what begins, and who begins it
     name: str,
     section: EntranceSection,
     *,
     now: datetime,
     by: str,
-    before: Walked,
+    before: WalkTestStatus,
     person: str | None = None,
     asks_owner: bool = False,
     fitted: str = "",
     cover: bool = False,
-) -> Walk:
+) -> WalkTest:
     """Begin a walk of this entrance: every trial, those of cameras for each camera.
 
     `cover`: a garage door, which has neither a bolt nor a key.
     """
     cameras = (section.cameras.outside, *section.cameras.inside)
-    steps: list[Step] = []
-    for trial in Trial:
-        if trial is Trial.WRONG_CODE and not section.scanners:
+    steps: list[WalkTestStep] = []
+    for trial in WalkTrial:
+        if trial is WalkTrial.WRONG_CODE and not section.scanners:
             continue  # a camera that reads labels refuses no wrong code
-        if cover and trial in OF_A_BOLT:
+        if cover and trial in BOLT_TRIALS:
             continue
-        if trial in (Trial.PICTURE, Trial.COVERED, Trial.CUT):
-            steps.extend(Step(trial=trial, camera=camera) for camera in cameras)
+        if trial in (WalkTrial.PICTURE, WalkTrial.COVERED, WalkTrial.CUT):
+            steps.extend(WalkTestStep(trial=trial, camera=camera) for camera in cameras)
         else:
-            steps.append(Step(trial=trial))
-    return Walk(
+            steps.append(WalkTestStep(trial=trial))
+    return WalkTest(
         entrance=name,
         begun=now,
         by=by,
@@ -240,21 +264,23 @@ def begin(  # noqa: PLR0913 - what begins, and who begins it
     )
 
 
-def standing(walk: Walk | None) -> Walked:
+def walk_test_status(walk: WalkTest | None) -> WalkTestStatus:
     """Say how an entrance stands. What an earlier walk forbade stays forbidden until one is passed."""
     if walk is None:
-        return Walked.NEVER
-    endings = {step.before if step.ending is None and step.before in FORBIDDING else step.ending for step in walk.steps}
-    if Ending.BLOCKED in endings:
-        return Walked.BLOCKED
-    if Ending.FAILED in endings:
-        return Walked.FAILED
+        return WalkTestStatus.NEVER
+    endings = {
+        step.before if step.ending is None and step.before in FORBIDDING_RESULTS else step.ending for step in walk.steps
+    }
+    if TrialResult.BLOCKED in endings:
+        return WalkTestStatus.BLOCKED
+    if TrialResult.FAILED in endings:
+        return WalkTestStatus.FAILED
     if None not in endings:
-        return Walked.PASSED
-    return walk.before if forbids(walk.before) else Walked.UNDER_WAY
+        return WalkTestStatus.PASSED
+    return walk.before if forbids_visits(walk.before) else WalkTestStatus.UNDER_WAY
 
 
-def fitted(home: Home, entrance: str) -> str:
+def fitted_devices(home: Home, entrance: str) -> str:
     """Name the devices of an entrance as they stand in the house file: others make another name.
 
     Raises:
@@ -263,28 +289,30 @@ def fitted(home: Home, entrance: str) -> str:
     section = home.entrances[entrance]
     names = (section.lock, section.door, section.signal, *section.scanners, section.cameras.outside,
              *section.cameras.inside)  # fmt: skip
-    told = [(name, home.devices[name].model_dump_json(include=FITTED)) for name in names]
+    told = [(name, home.devices[name].model_dump_json(include=IDENTIFYING_KEYS)) for name in names]
     return sha256(repr(told).encode()).hexdigest()[:16]
 
 
-def standing_with(walk: Walk | None, now_fitted: str) -> Walked:
+def status_with_devices(walk: WalkTest | None, now_fitted: str) -> WalkTestStatus:
     """Say how an entrance stands with the devices that it has now: what was passed with others is stale."""
-    how = standing(walk)
-    return Walked.STALE if how is Walked.PASSED and walk is not None and walk.fitted != now_fitted else how
+    how = walk_test_status(walk)
+    return (
+        WalkTestStatus.STALE if how is WalkTestStatus.PASSED and walk is not None and walk.fitted != now_fitted else how
+    )
 
 
-def forbids(walked: Walked) -> bool:
+def forbids_visits(walked: WalkTestStatus) -> bool:
     """Whether it keeps deliveries out while nobody is home."""
     match walked:
-        case Walked.FAILED | Walked.BLOCKED:
+        case WalkTestStatus.FAILED | WalkTestStatus.BLOCKED:
             return True
-        case Walked.NEVER | Walked.UNDER_WAY | Walked.STALE | Walked.PASSED:
+        case WalkTestStatus.NEVER | WalkTestStatus.UNDER_WAY | WalkTestStatus.STALE | WalkTestStatus.PASSED:
             return False
         case _:
             assert_never(walked)
 
 
-def advance(walk: Walk, seen: Seen, now: datetime) -> Walk:
+def advance(walk: WalkTest, seen: HouseObservation, now: datetime) -> WalkTest:
     """Take what the house shows now: the open trial goes on by the goals that are shown, or fails."""
     number = walk.current
     if number is None:
@@ -292,29 +320,29 @@ def advance(walk: Walk, seen: Seen, now: datetime) -> Walk:
     step = walk.steps[number]
     rite = step.rite
     while step.ending is None:
-        if step.shown and any(_shows(goal, step, seen) for goal in rite.never):
-            step = _ended(step, Ending.FAILED, now)
-        elif step.shown < len(rite.goals) and _shows(rite.goals[step.shown], step, seen):
+        if step.shown and any(_is_shown(goal, step, seen) for goal in rite.never):
+            step = _end_step(step, TrialResult.FAILED, now)
+        elif step.shown < len(rite.goals) and _is_shown(rite.goals[step.shown], step, seen):
             step = step.model_copy(update={"shown": step.shown + 1})
             if step.shown == len(rite.goals) and rite.good is None:
-                step = _ended(step, Ending.PASSED, now)
+                step = _end_step(step, TrialResult.PASSED, now)
         else:
             break
-    return _with(walk, number, step)
+    return _with_step(walk, number, step)
 
 
-def resumed(walk: Walk) -> Walk:
+def resume(walk: WalkTest) -> WalkTest:
     """Take a walk up again after a restart: what is being lost and found is looked at from its beginning.
 
     A gateway that has just started has not seen the camera live, so it cannot say that it was lost.
     """
     number = walk.current
-    if number is None or walk.steps[number].trial not in (Trial.COVERED, Trial.CUT, Trial.BROKER):
+    if number is None or walk.steps[number].trial not in (WalkTrial.COVERED, WalkTrial.CUT, WalkTrial.BROKER):
         return walk
-    return _with(walk, number, walk.steps[number].model_copy(update={"shown": 0}))
+    return _with_step(walk, number, walk.steps[number].model_copy(update={"shown": 0}))
 
 
-def answer(walk: Walk, number: int, word: Word, now: datetime) -> Walk:
+def answer_trial(walk: WalkTest, number: int, word: TrialAnswer, now: datetime) -> WalkTest:
     """Take an answer to trial `number`.
 
     Raises:
@@ -324,49 +352,51 @@ def answer(walk: Walk, number: int, word: Word, now: datetime) -> Walk:
         raise ValueError("there is no such trial")
     step = walk.steps[number]
     match word:
-        case Word.AGAIN if step.ending is not None:
-            fresh = Step(trial=step.trial, camera=step.camera, before=step.ending)
-            return _with(walk, number, fresh).model_copy(update={"reported": False})
+        case TrialAnswer.AGAIN if step.ending is not None:
+            fresh = WalkTestStep(trial=step.trial, camera=step.camera, before=step.ending)
+            return _with_step(walk, number, fresh).model_copy(update={"reported": False})
         case _ if number != walk.current:
             raise ValueError("another trial is open")
-        case Word.FAILED:
-            return _with(walk, number, _ended(step, Ending.FAILED, now))
-        case Word.NOT_HERE if step.rite.optional:
-            return _with(walk, number, _ended(step, Ending.NOT_HERE, now))
-        case Word.YES | Word.NO if step.asks and (step.trial is not Trial.PICTURE or step.picture is not None):
+        case TrialAnswer.FAILED:
+            return _with_step(walk, number, _end_step(step, TrialResult.FAILED, now))
+        case TrialAnswer.NOT_HERE if step.rite.optional:
+            return _with_step(walk, number, _end_step(step, TrialResult.NOT_HERE, now))
+        case TrialAnswer.YES | TrialAnswer.NO if step.asks and (
+            step.trial is not WalkTrial.PICTURE or step.picture is not None
+        ):
             good = word is step.rite.good
-            bad = Ending.BLOCKED if step.trial is Trial.PICTURE else Ending.FAILED
+            bad = TrialResult.BLOCKED if step.trial is WalkTrial.PICTURE else TrialResult.FAILED
             answered = step.model_copy(update={"answered": word})
-            return _with(walk, number, _ended(answered, Ending.PASSED if good else bad, now))
+            return _with_step(walk, number, _end_step(answered, TrialResult.PASSED if good else bad, now))
         case _:
             raise ValueError("this trial does not take that answer now")
 
 
-def looked_at(walk: Walk, number: int, digest: str) -> Walk:
+def record_picture(walk: WalkTest, number: int, digest: str) -> WalkTest:
     """Note which picture was shown for a question: only that one is answered."""
-    return _with(walk, number, walk.steps[number].model_copy(update={"picture": digest}))
+    return _with_step(walk, number, walk.steps[number].model_copy(update={"picture": digest}))
 
 
-def _with(walk: Walk, number: int, step: Step) -> Walk:
+def _with_step(walk: WalkTest, number: int, step: WalkTestStep) -> WalkTest:
     if step == walk.steps[number]:
         return walk
     return walk.model_copy(update={"steps": (*walk.steps[:number], step, *walk.steps[number + 1 :])})
 
 
-def _ended(step: Step, ending: Ending, now: datetime) -> Step:
+def _end_step(step: WalkTestStep, ending: TrialResult, now: datetime) -> WalkTestStep:
     return step.model_copy(update={"ending": ending, "at": now})
 
 
-def _shows(goal: Goal, step: Step, seen: Seen) -> bool:
+def _is_shown(goal: TrialGoal, step: WalkTestStep, seen: HouseObservation) -> bool:
     """Whether the house shows this now. Good news counts as proven only, as everywhere."""
-    return _SHOWS[goal](step, seen)
+    return _GOAL_CHECKS[goal](step, seen)
 
 
-def _live(step: Step, seen: Seen) -> bool:
+def _is_live(step: WalkTestStep, seen: HouseObservation) -> bool:
     return step.camera in seen.live
 
 
-def _back(_step: Step, seen: Seen) -> bool:
+def _is_broker_back(_step: WalkTestStep, seen: HouseObservation) -> bool:
     state = seen.state
     return (
         state.broker_session is not None
@@ -375,12 +405,12 @@ def _back(_step: Step, seen: Seen) -> bool:
     )
 
 
-def _rang(_step: Step, seen: Seen) -> bool:
+def _has_rung(_step: WalkTestStep, seen: HouseObservation) -> bool:
     visit = seen.state.visit
     return visit is not None and visit.delivery.id == seen.delivery and visit.bell_confirmed
 
 
-def _delivered(_step: Step, seen: Seen) -> bool:
+def _is_delivered(_step: WalkTestStep, seen: HouseObservation) -> bool:
     """It is latched in the visit, and in what is left of it for a quarter of an hour after."""
     return any(
         visit is not None
@@ -390,24 +420,24 @@ def _delivered(_step: Step, seen: Seen) -> bool:
     )
 
 
-def _not_proven(_step: Step, seen: Seen) -> bool:
+def _is_not_proven(_step: WalkTestStep, seen: HouseObservation) -> bool:
     lockup = seen.state.lock_request
     return lockup is not None and lockup.result is LockRequestResult.NOT_PROVEN
 
 
-_SHOWS: Mapping[Goal, Callable[[Step, Seen], bool]] = MappingProxyType({
-    Goal.CLOSED: lambda _, seen: closed(seen.state),
-    Goal.OPEN: lambda _, seen: seen.state.door.value in OPEN_DOOR_STATES,
-    Goal.LOCKED: lambda _, seen: locked(seen.state) and closed(seen.state),
-    Goal.BOLT_OUT: lambda _, seen: seen.state.bolt.value in (LockState.LOCKED, LockState.NOT_FULLY_LOCKED),
-    Goal.FREE: lambda _, seen: seen.state.bolt.value in OPENABLE,
-    Goal.NOT_PROVEN: _not_proven,
-    Goal.ANSWERED: lambda _, seen: seen.answered,
-    Goal.LIVE: _live,
-    Goal.NOT_LIVE: lambda step, seen: step.camera in seen.lost,
-    Goal.BROKER_GONE: lambda _, seen: seen.cut,
-    Goal.BROKER_BACK: _back,
-    Goal.WRONG: lambda _, seen: seen.wrong,
-    Goal.RANG: _rang,
-    Goal.DELIVERED: _delivered,
+_GOAL_CHECKS: Mapping[TrialGoal, Callable[[WalkTestStep, HouseObservation], bool]] = MappingProxyType({
+    TrialGoal.CLOSED: lambda _, seen: closed(seen.state),
+    TrialGoal.OPEN: lambda _, seen: seen.state.door.value in OPEN_DOOR_STATES,
+    TrialGoal.LOCKED: lambda _, seen: locked(seen.state) and closed(seen.state),
+    TrialGoal.BOLT_OUT: lambda _, seen: seen.state.bolt.value in (LockState.LOCKED, LockState.NOT_FULLY_LOCKED),
+    TrialGoal.FREE: lambda _, seen: seen.state.bolt.value in OPENABLE,
+    TrialGoal.NOT_PROVEN: _is_not_proven,
+    TrialGoal.ANSWERED: lambda _, seen: seen.answered,
+    TrialGoal.LIVE: _is_live,
+    TrialGoal.NOT_LIVE: lambda step, seen: step.camera in seen.lost,
+    TrialGoal.BROKER_GONE: lambda _, seen: seen.cut,
+    TrialGoal.BROKER_BACK: _is_broker_back,
+    TrialGoal.WRONG: lambda _, seen: seen.wrong,
+    TrialGoal.RANG: _has_rung,
+    TrialGoal.DELIVERED: _is_delivered,
 })  # fmt: skip

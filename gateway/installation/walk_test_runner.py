@@ -20,55 +20,57 @@ from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
 from gateway.config.errors import ConfigError
 from gateway.config.home import Home
-from gateway.domain.delivery.barcodes import COURIER_BYTES, courier_digest, new_courier_code
-from gateway.domain.delivery.permission import Terms
-from gateway.domain.delivery.promise import Claims, Offer, Window, key
+from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, courier_token_digest, new_courier_token
+from gateway.domain.delivery.permission import PermissionTerms
+from gateway.domain.delivery.promise import Claims, Offer, Window, delivery_key
 from gateway.domain.visit import events as e
 from gateway.installation import discovery_scan, notes
-from gateway.installation.capability import Measurement, Walked
-from gateway.installation.device_probe import NoKey, measure, topics
-from gateway.installation.discovery import Sighting
+from gateway.installation.capability import Measurement, WalkTestStatus
+from gateway.installation.device_probe import ProbeKeyUnusable, device_topics, measure_device
+from gateway.installation.discovery import DiscoveredDevice
 from gateway.installation.walk import (
-    BRAND,
-    Promised,
-    Seen,
-    Step,
-    Trial,
-    Walk,
-    Word,
+    WALK_TEST_BRAND,
+    HouseObservation,
+    TestDelivery,
+    TrialAnswer,
+    WalkTest,
+    WalkTestStep,
+    WalkTrial,
     advance,
-    answer,
-    begin,
-    fitted,
-    forbids,
-    looked_at,
-    resumed,
-    standing_with,
+    answer_trial,
+    begin_walk,
+    fitted_devices,
+    forbids_visits,
+    record_picture,
+    resume,
+    status_with_devices,
 )
-from gateway.installation.walk_test_report import signed, walk_sheet
+from gateway.installation.walk_test_report import draw_report, sign_walk
 from gateway.mqtt.client import connect_once
 from gateway.mqtt.packets import InboundMessage
 from gateway.protocol import owner_requests
-from gateway.protocol.jws import Key, private_key, sign
+from gateway.protocol.jws import EnrolledKey, private_key, sign
 from gateway.protocol.keys import BoxKey
-from gateway.runtime.entrance import RunningEntrance
-from gateway.runtime.inbox import Reception
+from gateway.runtime.entrance import EntranceActor
+from gateway.runtime.inbox import Inbox
 from gateway.storage import Store, StoreFailed
 from gateway.system.clock import Clock
 
 log = structlog.get_logger(__name__)
 
-LOOK = 0.25  # seconds between two looks at the cameras
-CARRIER = "Perron"
-WINDOW = timedelta(hours=4)  # of the test's own delivery: an installation takes its time
-SOON_OVER = timedelta(minutes=15)  # before its window's end it is promised anew
-TRIES = 8  # for a picture of a camera that has only just begun to run
-TIMES = 5  # that a device is asked when it is measured
-LIFE = 3600  # seconds that a signed message counts
-WINDOWED = frozenset({Trial.PICTURE, Trial.COVERED, Trial.CUT, Trial.DELIVERY})  # cameras run near a window only
+POLL_INTERVAL_S = 0.25  # seconds between two looks at the cameras
+TEST_CARRIER = "Perron"
+TEST_WINDOW = timedelta(hours=4)  # of the test's own delivery: an installation takes its time
+RENEW_BEFORE_END = timedelta(minutes=15)  # before its window's end it is promised anew
+MAX_PICTURE_ATTEMPTS = 8  # for a picture of a camera that has only just begun to run
+MEASUREMENT_COUNT = 5  # that a device is asked when it is measured
+MESSAGE_LIFETIME_S = 3600  # seconds that a signed message counts
+CAMERA_TRIALS = frozenset(
+    {WalkTrial.PICTURE, WalkTrial.COVERED, WalkTrial.CUT, WalkTrial.DELIVERY}
+)  # cameras run near a window only
 
 
-class Walking:
+class WalkTestRunner:
     """All walk tests of a box. `picture` gives a JPEG of what a camera sees now, `live` which cameras are live."""
 
     def __init__(  # noqa: PLR0913 - what a walk test touches, named one by one
@@ -77,50 +79,52 @@ class Walking:
         *,
         store: Store,
         clock: Clock,
-        reception: Reception,
-        entrances: Mapping[str, RunningEntrance],
+        reception: Inbox,
+        entrances: Mapping[str, EntranceActor],
         picture: Callable[[str], Awaitable[bytes | None]],
         key: BoxKey,
     ) -> None:
-        self._home, self._store, self._clock, self._reception = home, store, clock, reception
+        self._home, self._store, self._clock, self._inbox = home, store, clock, reception
         self._entrances, self._picture, self._key = entrances, picture, key
         self._folder = home.storage.folder
-        self._walks: dict[str, Walk] = {}
-        self._unread: set[str] = set()
+        self._walks: dict[str, WalkTest] = {}
+        self._unreadable: set[str] = set()
         for name in home.entrances:
             try:
-                walk = notes.walk_of(self._folder, name)
-            except notes.Unreadable as error:
+                walk = notes.read_walk(self._folder, name)
+            except notes.UnreadableWalkTest as error:
                 log.error("walk_unreadable", entrance=name, why=str(error))
-                self._unread.add(name)
+                self._unreadable.add(name)
                 continue
             if walk is not None:
-                self._walks[name] = resumed(walk)
-        self._answered: set[str] = set()
-        self._wrong: dict[str, int] = {}
-        self._lived: dict[str, frozenset[str]] = {}  # what this process has seen: a start is no loss
+                self._walks[name] = resume(walk)
+        self._answer_pressed: set[str] = set()
+        self._wrong_code_counts: dict[str, int] = {}
+        self._seen_live: dict[str, frozenset[str]] = {}  # what this process has seen: a start is no loss
         self._connected: set[str] = set()
-        self._decides: set[str] = set()  # entrances that have left behind what the process before this one knew
+        self._decided_entrances: set[str] = (
+            set()
+        )  # entrances that have left behind what the process before this one knew
         self._unsaved: set[str] = set()
-        self._saving = asyncio.Lock()
+        self._save_lock = asyncio.Lock()
         self._wake = asyncio.Event()
-        self._looking = asyncio.Lock()
-        self._asking = asyncio.Lock()  # the account has one connection
+        self._picture_lock = asyncio.Lock()
+        self._installer_lock = asyncio.Lock()  # the account has one connection
         self.changed: Callable[[], None] = lambda: None  # called when a walk is another than before
 
     # ---- what the house shows ---------------------------------------------------------------------------------------
 
     def barred(self, entrance: str) -> bool:
         """Whether nobody may be let in there while nobody is home."""
-        return forbids(self.standing(entrance))
+        return forbids_visits(self.standing(entrance))
 
-    def standing(self, entrance: str) -> Walked:
+    def standing(self, entrance: str) -> WalkTestStatus:
         """How an entrance's walk test stands; one that cannot be read counts as failed."""
-        if entrance in self._unread:
-            return Walked.FAILED
-        return standing_with(self._walks.get(entrance), fitted(self._home, entrance))
+        if entrance in self._unreadable:
+            return WalkTestStatus.FAILED
+        return status_with_devices(self._walks.get(entrance), fitted_devices(self._home, entrance))
 
-    def walk(self, entrance: str) -> Walk | None:
+    def walk(self, entrance: str) -> WalkTest | None:
         """The entrance's walk, as far as it has come."""
         return self._walks.get(entrance)
 
@@ -131,7 +135,7 @@ class Walking:
             return ()
         secret = bytes.fromhex(walk.promised.secret)
         return walk.promised.parcel, *(
-            [new_courier_code(secret)] if self._home.entrances[entrance].courier_proof else []
+            [new_courier_token(secret)] if self._home.entrances[entrance].courier_proof else []
         )
 
     def heard(self, device: str, channel: TopicSuffix, incoming: InboundMessage) -> None:
@@ -143,34 +147,34 @@ class Walking:
         if any(isinstance(report, said.AnswerButtonReport) for report in reports):
             for name, entrance in self._home.entrances.items():
                 if entrance.signal == device:
-                    self._answered.add(name)
+                    self._answer_pressed.add(name)
                     self.look(name)
 
     def look(self, name: str) -> None:
         """See what the entrance shows now; called after each of its decisions too."""
         walk = self._walks.get(name)
-        if walk is None or walk.current is None or name not in self._decides:
+        if walk is None or walk.current is None or name not in self._decided_entrances:
             return
         state = self._entrances[name].state
         live = frozenset(camera for camera, at in state.cameras.items() if at.live)
         wrong = sum(len(attempts.unknown_codes) + attempts.locked_out for attempts in state.scan_lockouts.values())
-        seen = Seen(
+        seen = HouseObservation(
             state=state,
-            delivery=None if walk.promised is None else key(BRAND, walk.promised.id),
-            answered=name in self._answered,
-            wrong=wrong > self._wrong.get(name, wrong),
+            delivery=None if walk.promised is None else delivery_key(WALK_TEST_BRAND, walk.promised.id),
+            answered=name in self._answer_pressed,
+            wrong=wrong > self._wrong_code_counts.get(name, wrong),
             live=live,
-            lost=self._lived.get(name, frozenset()) - live,
+            lost=self._seen_live.get(name, frozenset()) - live,
             cut=name in self._connected and state.broker_session is None,
         )
-        self._lived[name] = self._lived.get(name, frozenset()) | live
+        self._seen_live[name] = self._seen_live.get(name, frozenset()) | live
         if state.broker_session is not None:
             self._connected.add(name)
-        self._answered.discard(name)
-        self._wrong[name] = wrong
-        self._changed(advance(walk, seen, self._clock.now().utc))
+        self._answer_pressed.discard(name)
+        self._wrong_code_counts[name] = wrong
+        self._update(advance(walk, seen, self._clock.now().utc))
 
-    def _changed(self, walk: Walk) -> None:
+    def _update(self, walk: WalkTest) -> None:
         """Take a walk as it is now, and have it written down."""
         name, before = walk.entrance, self.barred(walk.entrance)
         if walk == self._walks.get(name):
@@ -185,11 +189,11 @@ class Walking:
     def follow(self) -> None:
         """Look after each decision of an entrance, and tell each how its walk test stands: once all are built."""
         for name, running in self._entrances.items():
-            running.follow(partial(self._after, name))
+            running.follow(partial(self._on_decision, name))
             running.put(e.WalkTestChanged(failed=self.barred(name)))
 
-    def _after(self, name: str) -> None:
-        self._decides.add(name)
+    def _on_decision(self, name: str) -> None:
+        self._decided_entrances.add(name)
         self.look(name)
 
     # ---- what is asked ----------------------------------------------------------------------------------------------
@@ -201,13 +205,13 @@ class Walking:
             OSError: it cannot be written down.
         """
         before = self.standing(name)
-        self._unread.discard(name)
+        self._unreadable.discard(name)
         old, now = self._walks.get(name), self._clock.now().utc
         if old is not None:
-            await self._withdraw(old)
+            await self._withdraw_delivery(old)
         section = self._home.entrances[name]
         cover = self._home.devices[section.lock].kind == "cover"
-        walk = begin(
+        walk = begin_walk(
             name,
             section,
             now=now,
@@ -216,15 +220,15 @@ class Walking:
             person=person,
             asks_owner=asks_owner,
             cover=cover,
-            fitted=fitted(self._home, name),
+            fitted=fitted_devices(self._home, name),
         )
-        await asyncio.to_thread(notes.forget_pictures, self._folder, name)
-        self._wrong.pop(name, None)
-        self._changed(walk)
+        await asyncio.to_thread(notes.delete_pictures, self._folder, name)
+        self._wrong_code_counts.pop(name, None)
+        self._update(walk)
         await self._save()
         self.look(name)
 
-    async def answer(self, name: str, number: int, word: Word, *, asks_owner: bool = False) -> None:
+    async def answer(self, name: str, number: int, word: TrialAnswer, *, asks_owner: bool = False) -> None:
         """Take an answer of whoever stands at the door; it is written down when this returns.
 
         From `asks_owner` on the owner is asked before the test's delivery is let in, though he began the test himself:
@@ -235,18 +239,20 @@ class Walking:
             ValueError: this trial does not take that answer now.
             OSError: it cannot be written down.
         """
-        walk = answer(self._known(name), number, word, self._clock.now().utc)
+        walk = answer_trial(self._require_walk(name), number, word, self._clock.now().utc)
         taken_over = asks_owner and not walk.asks_owner
-        if taken_over or (word is Word.AGAIN and walk.steps[number].trial is Trial.DELIVERY):
-            await self._withdraw(walk)
+        if taken_over or (word is TrialAnswer.AGAIN and walk.steps[number].trial is WalkTrial.DELIVERY):
+            await self._withdraw_delivery(walk)
             walk = walk.model_copy(update={"promised": None, "asks_owner": walk.asks_owner or asks_owner})
-        self._changed(walk)
+        self._update(walk)
         await self._save()
         self.look(name)
 
     async def lock(self, name: str, by: str | None) -> str | None:
         """Ask the house to lock now; None, or why it was not done."""
-        return await self._reception.wished(name, owner_requests.Lock(id=f"walk-{secrets.token_hex(4)}", do="lock"), by)
+        return await self._inbox.wished(
+            name, owner_requests.OwnerLockRequest(id=f"walk-{secrets.token_hex(4)}", do="lock"), by
+        )
 
     async def look_through(self, name: str, number: int) -> bytes:
         """Give the picture about which trial `number` asks: taken once, the same until it is tried anew.
@@ -255,31 +261,31 @@ class Walking:
             LookupError: this trial asks about no picture, or none can be had now.
             OSError: it cannot be written down.
         """
-        async with self._looking:  # two pages that ask at once are shown the same
-            return await self._pictured(name, number)
+        async with self._picture_lock:  # two pages that ask at once are shown the same
+            return await self._take_picture(name, number)
 
-    async def _pictured(self, name: str, number: int) -> bytes:
-        walk = self._known(name)
+    async def _take_picture(self, name: str, number: int) -> bytes:
+        walk = self._require_walk(name)
         step = walk.steps[number] if 0 <= number < len(walk.steps) else None
-        if step is None or step.trial is not Trial.PICTURE or step.camera is None:
+        if step is None or step.trial is not WalkTrial.PICTURE or step.camera is None:
             raise LookupError("this trial asks about no picture")
         file = notes.picture_file(self._folder, name, number)
         if step.picture is not None:
             with contextlib.suppress(OSError):
                 return await asyncio.to_thread(file.read_bytes)
-        for _ in range(TRIES):
+        for _ in range(MAX_PICTURE_ATTEMPTS):
             jpeg = await self._picture(step.camera)
             if jpeg is not None:
                 break
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(POLL_INTERVAL_S)
         else:
             raise LookupError("the camera gives no live picture now")
-        await asyncio.to_thread(notes.keep_picture, file, jpeg)
-        self._changed(looked_at(self._known(name), number, sha256(jpeg).hexdigest()))
+        await asyncio.to_thread(notes.store_picture, file, jpeg)
+        self._update(record_picture(self._require_walk(name), number, sha256(jpeg).hexdigest()))
         await self._save()
         return jpeg
 
-    def _known(self, name: str) -> Walk:
+    def _require_walk(self, name: str) -> WalkTest:
         walk = self._walks.get(name)
         if walk is None:
             raise LookupError("no walk test was begun here")
@@ -288,28 +294,28 @@ class Walking:
     @property
     def asking(self) -> asyncio.Lock:
         """Held by whoever speaks with the broker as the installer, whose account has one connection."""
-        return self._asking
+        return self._installer_lock
 
-    async def discover(self, seconds: float) -> tuple[tuple[Sighting, ...], str | None]:
+    async def discover(self, seconds: float) -> tuple[tuple[DiscoveredDevice, ...], str | None]:
         """Hear for so many seconds what calls its name; and what is wrong with the broker, if anything is."""
-        found: dict[str, Sighting] = {}
+        found: dict[str, DiscoveredDevice] = {}
 
-        def see(sighting: Sighting) -> None:
+        def see(sighting: DiscoveredDevice) -> None:
             found[sighting.key] = sighting
 
         async def broker() -> str | None:
-            account, heard = self._home.broker.account("installer"), discovery_scan.topics(self._home)
+            account, heard = self._home.broker.account("installer"), discovery_scan.discovery_topics(self._home)
             try:
                 async with (
-                    self._asking,
+                    self._installer_lock,
                     connect_once(account, heard, monotonic=asyncio.get_running_loop().time) as guest,
                 ):
-                    await discovery_scan.broker(self._home, guest, seconds, see)
+                    await discovery_scan.scan_broker(self._home, guest, seconds, see)
             except (ConnectionError, ConfigError) as error:
                 return str(error)
             return None
 
-        wrong, _ = await asyncio.gather(broker(), discovery_scan.network(self._home, seconds, see))
+        wrong, _ = await asyncio.gather(broker(), discovery_scan.scan_network(self._home, seconds, see))
         return tuple(found.values()), wrong
 
     async def measure(self, device: str) -> Measurement | str:
@@ -321,14 +327,19 @@ class Walking:
             OSError: what was measured cannot be kept.
         """
         broker = self._home.broker.account("installer")
-        heard = topics(self._home, [device])
+        heard = device_topics(self._home, [device])
         try:
-            async with self._asking, connect_once(broker, heard, monotonic=asyncio.get_running_loop().time) as guest:
-                found = await measure(self._home, guest, device, times=TIMES, now=self._clock.now().utc)
-        except (ConfigError, NoKey) as error:
+            async with (
+                self._installer_lock,
+                connect_once(broker, heard, monotonic=asyncio.get_running_loop().time) as guest,
+            ):
+                found = await measure_device(
+                    self._home, guest, device, times=MEASUREMENT_COUNT, now=self._clock.now().utc
+                )
+        except (ConfigError, ProbeKeyUnusable) as error:
             return str(error)
         if not isinstance(found, str):
-            await asyncio.to_thread(notes.measured, self._folder, {device: found})
+            await asyncio.to_thread(notes.store_measurements, self._folder, {device: found})
         return found
 
     # ---- work -------------------------------------------------------------------------------------------------------
@@ -339,7 +350,7 @@ class Walking:
         while True:
             for name in tuple(self._walks):
                 self.look(name)
-                await self._mind(self._walks[name])
+                await self._manage_delivery(self._walks[name])
             try:
                 await self._save()
             except OSError as failure:
@@ -347,7 +358,7 @@ class Walking:
             open_ = any(walk.current is not None for walk in self._walks.values())
             self._wake.clear()
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LOOK if open_ else None):
+                async with asyncio.timeout(POLL_INTERVAL_S if open_ else None):
                     await self._wake.wait()
 
     async def _resume(self) -> None:
@@ -355,113 +366,118 @@ class Walking:
         now = self._clock.now()
         goes_on = [w for w in self._walks.values() if w.promised is not None and w.current is not None]
         for walk in goes_on:
-            self._lend(walk)
+            self._add_test_key(walk)
         if not goes_on:
             with contextlib.suppress(StoreFailed):
-                await self._store.take_back(BRAND, now)
+                await self._store.take_back(WALK_TEST_BRAND, now)
 
-    async def _mind(self, walk: Walk) -> None:
+    async def _manage_delivery(self, walk: WalkTest) -> None:
         """Promise the test's delivery when its cameras are to run; end it with the test, and write the report."""
         number = walk.current
         try:
             if number is not None:
-                if self._due(walk, walk.steps[number]):
-                    await self._promise(walk)
+                if self._is_delivery_due(walk, walk.steps[number]):
+                    await self._announce_delivery(walk)
                 return
             if walk.promised is not None:
-                await self._withdraw(walk)
-                self._changed(self._walks[walk.entrance].model_copy(update={"promised": None}))
+                await self._withdraw_delivery(walk)
+                self._update(self._walks[walk.entrance].model_copy(update={"promised": None}))
             if not walk.reported:
                 await self._report(self._walks[walk.entrance])
         except (StoreFailed, OSError) as failure:
             log.error("walk_not_minded", entrance=walk.entrance, why=str(failure))
 
-    async def _report(self, walk: Walk) -> None:
+    async def _report(self, walk: WalkTest) -> None:
         """Write the report and sign it; the pictures stand in it from here on, and nowhere else."""
-        found = notes.measurements(self._folder)
-        pictures = await asyncio.to_thread(notes.pictures, self._folder, walk)
+        found = notes.read_measurements(self._folder)
+        pictures = await asyncio.to_thread(notes.read_pictures, self._folder, walk)
         reported = walk.model_copy(update={"reported": True})
         sheet = await asyncio.to_thread(
-            walk_sheet, self._home, reported, found, pictures, made=self._clock.now().utc, box=self._key.public
+            draw_report, self._home, reported, found, pictures, made=self._clock.now().utc, box=self._key.public
         )
         await asyncio.to_thread(
-            notes.keep_report, self._folder, walk.entrance, sheet, signed(self._home, reported, sheet, self._key)
+            notes.store_report, self._folder, walk.entrance, sheet, sign_walk(self._home, reported, sheet, self._key)
         )
-        self._changed(reported)
+        self._update(reported)
 
-    def _due(self, walk: Walk, step: Step) -> bool:
-        if step.trial not in WINDOWED or not self._clock.now().trusted:
+    def _is_delivery_due(self, walk: WalkTest, step: WalkTestStep) -> bool:
+        if step.trial not in CAMERA_TRIALS or not self._clock.now().trusted:
             return False
-        return walk.promised is None or walk.promised.until - self._clock.now().utc < SOON_OVER
+        return walk.promised is None or walk.promised.until - self._clock.now().utc < RENEW_BEFORE_END
 
-    async def _promise(self, walk: Walk) -> None:
+    async def _announce_delivery(self, walk: WalkTest) -> None:
         """Make a brand, let it in for this one delivery, and have it promise that."""
         if walk.promised is not None:
-            await self._withdraw(walk)
+            await self._withdraw_delivery(walk)
         now, name = self._clock.now(), walk.entrance
         start = now.utc.replace(microsecond=0)
-        section, place = self._home.entrances[name], self._place(name)
-        promised = Promised(
+        section, place = self._home.entrances[name], self._test_place(name)
+        promised = TestDelivery(
             id=f"walk-{secrets.token_hex(4)}",
             parcel=f"PERRON-WALK-{secrets.token_hex(4)}",
-            secret=secrets.token_hex(COURIER_BYTES),
+            secret=secrets.token_hex(COURIER_TOKEN_BYTES),
             seed=secrets.token_hex(32),
-            until=start + WINDOW,
+            until=start + TEST_WINDOW,
         )
-        terms = Terms(
-            entrances=frozenset({name}), places=frozenset({place}), carriers=frozenset({CARRIER}),
-            ask_each_time=walk.asks_owner or now.utc - walk.begun >= WINDOW,
+        terms = PermissionTerms(
+            entrances=frozenset({name}), places=frozenset({place}), carriers=frozenset({TEST_CARRIER}),
+            ask_each_time=walk.asks_owner or now.utc - walk.begun >= TEST_WINDOW,
             expires=promised.until + timedelta(minutes=1),
         )  # fmt: skip
-        await self._store.lend(BRAND, terms, now, by=walk.person)
+        await self._store.lend(WALK_TEST_BRAND, terms, now, by=walk.person)
         walk = self._walks[name].model_copy(update={"promised": promised})
-        self._changed(walk)
-        self._lend(walk)
+        self._update(walk)
+        self._add_test_key(walk)
         offer = Offer(
             id=promised.id,
             version=1,
             entrance=name,
-            carrier=CARRIER,
+            carrier=TEST_CARRIER,
             place=place,
             window=Window(start=start, end=promised.until),
             parcels=(promised.parcel,),
-            courier_sha256=courier_digest(bytes.fromhex(promised.secret)) if section.courier_proof else None,
+            courier_sha256=courier_token_digest(bytes.fromhex(promised.secret)) if section.courier_proof else None,
         )
-        self._say(promised, offer)
+        self._submit_order(promised, offer)
 
-    def _place(self, name: str) -> str:
+    def _test_place(self, name: str) -> str:
         """Where the test's parcel goes: a place without a fridge before one with."""
         places = self._home.entrances[name].places
         return next((id_ for id_, place in places.items() if place.fridge is None), next(iter(places)))
 
-    def _lend(self, walk: Walk) -> None:
+    def _add_test_key(self, walk: WalkTest) -> None:
         if walk.promised is not None:
             public = private_key(bytes.fromhex(walk.promised.seed))
-            self._reception.lend(walk.promised.id, Key(BRAND, public))
+            self._inbox.lend(walk.promised.id, EnrolledKey(WALK_TEST_BRAND, public))
 
-    def _say(self, promised: Promised, delivery: Offer) -> None:
+    def _submit_order(self, promised: TestDelivery, delivery: Offer) -> None:
         seconds = int(self._clock.now().utc.timestamp())
         claims = Claims(
-            iss=BRAND, aud=self._home.box, iat=seconds, nbf=seconds, exp=seconds + LIFE, jti=secrets.token_urlsafe(18),
+            iss=WALK_TEST_BRAND,
+            aud=self._home.box,
+            iat=seconds,
+            nbf=seconds,
+            exp=seconds + MESSAGE_LIFETIME_S,
+            jti=secrets.token_urlsafe(18),
             delivery=delivery,
-        )  # fmt: skip
-        self._reception.offer(sign(claims, private_key(bytes.fromhex(promised.seed)), kid=promised.id))
+        )
+        self._inbox.offer(sign(claims, private_key(bytes.fromhex(promised.seed)), kid=promised.id))
 
-    async def _withdraw(self, walk: Walk) -> None:
+    async def _withdraw_delivery(self, walk: WalkTest) -> None:
         """End brand, key and permission: what was promised is let in no more."""
         promised, now = walk.promised, self._clock.now()
         if promised is None:
             return
-        await self._store.take_back(BRAND, now)
-        self._reception.take_back(promised.id)
+        await self._store.take_back(WALK_TEST_BRAND, now)
+        self._inbox.take_back(promised.id)
 
     async def _save(self) -> None:
         """Write down what changed; one after the other."""
-        async with self._saving:
+        async with self._save_lock:
             names, self._unsaved = self._unsaved, set()
             try:
                 for name in tuple(names):
-                    await asyncio.to_thread(notes.keep, self._folder, self._walks[name])
+                    await asyncio.to_thread(notes.store_walk, self._folder, self._walks[name])
                     names.discard(name)
             finally:
                 self._unsaved |= names

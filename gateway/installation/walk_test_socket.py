@@ -15,17 +15,17 @@ from typing import Annotated, Any, Literal, assert_never
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from gateway.config.home import Home
-from gateway.config.sockets import SOCKET
+from gateway.config.sockets import WALK_TEST_SOCKET
 from gateway.installation import notes
-from gateway.installation.capability import Walked
-from gateway.installation.walk import Walk, Word
-from gateway.installation.walk_test_runner import Walking
+from gateway.installation.capability import WalkTestStatus
+from gateway.installation.walk import TrialAnswer, WalkTest
+from gateway.installation.walk_test_runner import WalkTestRunner
 
-LONGEST = 4096  # bytes of a request
-TERMINAL = "the box's own terminal"
+MAX_REQUEST_BYTES = 4096  # bytes of a request
+TERMINAL_NAME = "the box's own terminal"
 
 
-class Request(BaseModel):
+class WalkTestRequest(BaseModel):
     """What is asked of one entrance's walk."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -33,89 +33,91 @@ class Request(BaseModel):
     entrance: str
 
 
-class View(Request):
+class ViewWalkTest(WalkTestRequest):
     """How far it has come."""
 
     do: Literal["view"] = "view"
 
 
-class Begin(Request):
+class BeginWalkTest(WalkTestRequest):
     """Begin it anew."""
 
     do: Literal["begin"] = "begin"
 
 
-class Answer(Request):
+class AnswerWalkTest(WalkTestRequest):
     """Answer a trial."""
 
     do: Literal["answer"] = "answer"
     number: int
-    word: Word
+    word: TrialAnswer
 
 
-class Lock(Request):
+class LockForWalkTest(WalkTestRequest):
     """Lock now."""
 
     do: Literal["lock"] = "lock"
 
 
-class Look(Request):
+class WalkTestPicture(WalkTestRequest):
     """Take the picture of a trial; the answer names its file."""
 
     do: Literal["look"] = "look"
     number: int
 
 
-AnyRequest = View | Begin | Answer | Lock | Look
-_REQUEST: TypeAdapter[AnyRequest] = TypeAdapter(Annotated[AnyRequest, Field(discriminator="do")])
+AnyWalkTestRequest = ViewWalkTest | BeginWalkTest | AnswerWalkTest | LockForWalkTest | WalkTestPicture
+_REQUEST_ADAPTER: TypeAdapter[AnyWalkTestRequest] = TypeAdapter(
+    Annotated[AnyWalkTestRequest, Field(discriminator="do")]
+)
 
 
-class Told(BaseModel):
+class WalkTestReply(BaseModel):
     """How a walk stands. `codes`: what the scanner has to read for the test's own delivery."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    standing: Walked
-    walk: Walk | None
+    standing: WalkTestStatus
+    walk: WalkTest | None
     codes: tuple[str, ...] = ()
     report: str | None = None
     picture: str | None = None
 
 
-async def serve(walks: Walking, home: Home) -> None:
+async def serve(walks: WalkTestRunner, home: Home) -> None:
     """Answer until cancelled."""
-    path = home.storage.folder / SOCKET
+    path = home.storage.folder / WALK_TEST_SOCKET
     path.unlink(missing_ok=True)  # what a killed gateway left; no other runs here
 
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             with contextlib.suppress(ConnectionError, ValueError):  # whoever asked is gone, or says too much
                 while line := await reader.readline():
-                    writer.write(json.dumps(await _answer(walks, home, line)).encode() + b"\n")
+                    writer.write(json.dumps(await _respond(walks, home, line)).encode() + b"\n")
                     await writer.drain()
         finally:
             writer.close()
 
-    server = await asyncio.start_unix_server(converse, path, limit=LONGEST)
+    server = await asyncio.start_unix_server(converse, path, limit=MAX_REQUEST_BYTES)
     path.chmod(0o600)
     async with server:
         await asyncio.get_running_loop().create_future()  # until cancelled
 
 
-async def _answer(walks: Walking, home: Home, line: bytes) -> dict[str, Any]:
+async def _respond(walks: WalkTestRunner, home: Home, line: bytes) -> dict[str, Any]:
     try:
-        asked = _REQUEST.validate_json(line)
+        asked = _REQUEST_ADAPTER.validate_json(line)
     except ValidationError:
         return {"ok": False, "why": "this is no request"}
     if asked.entrance not in home.entrances:
         return {"ok": False, "why": f"there is no entrance {asked.entrance!r}"}
     try:
-        picture = await _do(walks, home, asked)
+        picture = await _execute(walks, home, asked)
     except (LookupError, ValueError, OSError) as error:
         return {"ok": False, "why": str(error.args[0]) if error.args else "not done"}
     report, _ = notes.report_files(home.storage.folder, asked.entrance)
     walk = walks.walk(asked.entrance)
-    told = Told(
+    told = WalkTestReply(
         standing=walks.standing(asked.entrance),
         walk=None if walk is None else walk.model_copy(update={"promised": None}),
         codes=walks.codes(asked.entrance),
@@ -125,19 +127,19 @@ async def _answer(walks: Walking, home: Home, line: bytes) -> dict[str, Any]:
     return {"ok": True, "view": told.model_dump(mode="json")}
 
 
-async def _do(walks: Walking, home: Home, asked: AnyRequest) -> str | None:
+async def _execute(walks: WalkTestRunner, home: Home, asked: AnyWalkTestRequest) -> str | None:
     match asked:
-        case View():
+        case ViewWalkTest():
             pass
-        case Begin():
-            await walks.begin(asked.entrance, TERMINAL)
-        case Answer():
+        case BeginWalkTest():
+            await walks.begin(asked.entrance, TERMINAL_NAME)
+        case AnswerWalkTest():
             await walks.answer(asked.entrance, asked.number, asked.word)
-        case Lock():
+        case LockForWalkTest():
             why = await walks.lock(asked.entrance, None)
             if why is not None:
                 raise LookupError(why)
-        case Look():
+        case WalkTestPicture():
             await walks.look_through(asked.entrance, asked.number)
             return str(notes.picture_file(home.storage.folder, asked.entrance, asked.number))
         case _:
@@ -145,20 +147,20 @@ async def _do(walks: Walking, home: Home, asked: AnyRequest) -> str | None:
     return None
 
 
-class Refused(Exception):  # noqa: N818 - it says what was said
+class WalkTestRefused(Exception):  # noqa: N818 - it says what was said
     """The gateway does not do it; the text says why."""
 
 
 @contextlib.asynccontextmanager
-async def speaking(home: Home) -> AsyncIterator[Callable[[AnyRequest], Awaitable[Told]]]:
+async def walk_test_client(home: Home) -> AsyncIterator[Callable[[AnyWalkTestRequest], Awaitable[WalkTestReply]]]:
     """Speak with the running gateway of this house: what is given asks and returns how the walk stands then.
 
     Raises:
-        OSError: no gateway runs here. From what is given also `Refused`.
+        OSError: no gateway runs here. From what is given also `WalkTestRefused`.
     """
-    reader, writer = await asyncio.open_unix_connection(home.storage.folder / SOCKET)
+    reader, writer = await asyncio.open_unix_connection(home.storage.folder / WALK_TEST_SOCKET)
 
-    async def ask(request: AnyRequest) -> Told:
+    async def ask(request: AnyWalkTestRequest) -> WalkTestReply:
         writer.write(request.model_dump_json().encode() + b"\n")
         await writer.drain()
         said = await reader.readline()
@@ -166,8 +168,8 @@ async def speaking(home: Home) -> AsyncIterator[Callable[[AnyRequest], Awaitable
             raise ConnectionResetError("the gateway has ended")
         answer = json.loads(said)
         if answer["ok"] is not True:
-            raise Refused(answer["why"])
-        return Told.model_validate_json(json.dumps(answer["view"]))
+            raise WalkTestRefused(answer["why"])
+        return WalkTestReply.model_validate_json(json.dumps(answer["view"]))
 
     try:
         yield ask

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from gateway.installation.capability import Promise
-from gateway.installation.walk import Step
+from gateway.installation.capability import Capability
+from gateway.installation.walk import WalkTestStep
 from gateway.system.i18n import Language, Text, _
 
-PROMISES: Mapping[str, Text] = {
+CAPABILITY_TEXTS: Mapping[str, Text] = {
     "bolt.declared": _("A lock of this kind tells where its bolt is; not tried here yet (`perron test {device}`)."),
     "bolt.measured": _("Asked, it told where its bolt is."),
     "bolt.missing": _(
@@ -72,7 +72,9 @@ PROMISES: Mapping[str, Text] = {
 }
 
 
-def said(key: str, language: Language, facts: Mapping[str, str], table: Mapping[str, Text] = PROMISES) -> str:
+def sentence_text(
+    key: str, language: Language, facts: Mapping[str, str], table: Mapping[str, Text] = CAPABILITY_TEXTS
+) -> str:
     """Put a sentence into words.
 
     Raises:
@@ -81,12 +83,12 @@ def said(key: str, language: Language, facts: Mapping[str, str], table: Mapping[
     return table[key].to(language, **facts)
 
 
-def promised(promise: Promise, language: Language) -> str:
+def capability_text(promise: Capability, language: Language) -> str:
     """Say a promise, or what is missing, in plain words."""
-    return said(promise.said, language, promise.facts)
+    return sentence_text(promise.said, language, promise.facts)
 
 
-TITLES: Mapping[str, Text] = {
+TRIAL_TITLES: Mapping[str, Text] = {
     "door_sensor": _("The door sensor"),
     "bolt": _("The bolt"),
     "bolt_in_air": _("The bolt out, the door open"),
@@ -102,7 +104,7 @@ TITLES: Mapping[str, Text] = {
     "delivery": _("A test delivery"),
 }
 
-TO_DO: Mapping[str, Text] = {
+TRIAL_INSTRUCTIONS: Mapping[str, Text] = {
     "door_sensor": _("Close the door, open it, close it again."),
     "bolt": _("Close the door and press “Lock”. Then try to open it without a key."),
     "bolt_in_air": _("Open the door, turn the bolt out by hand, turn it in again. The box must never say “locked”."),
@@ -124,7 +126,7 @@ TO_DO: Mapping[str, Text] = {
     ),
 }
 
-QUESTIONS: Mapping[str, Text] = {
+TRIAL_QUESTIONS: Mapping[str, Text] = {
     "bolt": _("Did the door stay shut?"),
     "way_out": _("Did it open from inside without key or power?"),
     "key": _("Did it open from outside with the key?"),
@@ -133,7 +135,7 @@ QUESTIONS: Mapping[str, Text] = {
     "delivery": _("Was the bell heard inside, and is the door locked now?"),
 }
 
-GOALS: Mapping[str, Text] = {
+GOAL_TEXTS: Mapping[str, Text] = {
     "closed": _("waits for: door closed"),
     "open": _("waits for: door open"),
     "locked": _("waits for: door closed and bolt out, proven"),
@@ -150,7 +152,7 @@ GOALS: Mapping[str, Text] = {
     "delivered": _("waits for: delivered, door locked again"),
 }
 
-ENDINGS: Mapping[str, Text] = {
+RESULT_TEXTS: Mapping[str, Text] = {
     "passed": _("passed"),
     "failed": _("not passed"),
     "not_here": _("not tried here"),
@@ -158,7 +160,7 @@ ENDINGS: Mapping[str, Text] = {
     "open": _("to do"),
 }
 
-REPORT: Mapping[str, Text] = {
+REPORT_TEXTS: Mapping[str, Text] = {
     "title": _("Walk test"),
     "made": _("Begun on {begun} by {by}. Box {box}, key {key}."),
     "trials": _("What was tried"),
@@ -169,17 +171,21 @@ REPORT: Mapping[str, Text] = {
 }
 
 
-def trial(table: Mapping[str, Text], step: Step, language: Language) -> str:
+def trial_text(table: Mapping[str, Text], step: WalkTestStep, language: Language) -> str:
     """Say the title, what is to be done, or the question of a trial; empty where it asks nothing."""
-    return said(step.trial, language, {"camera": step.camera or ""}, table) if step.trial in table else ""
+    return sentence_text(step.trial, language, {"camera": step.camera or ""}, table) if step.trial in table else ""
 
 
-def waits_for(step: Step, language: Language) -> str:
+def goal_text(step: WalkTestStep, language: Language) -> str:
     """Say what an open trial waits to be shown; empty where it waits for nothing."""
     goals = step.rite.goals
-    return said(goals[step.shown], language, {}, GOALS) if step.ending is None and step.shown < len(goals) else ""
+    return (
+        sentence_text(goals[step.shown], language, {}, GOAL_TEXTS)
+        if step.ending is None and step.shown < len(goals)
+        else ""
+    )
 
 
-def ending(step: Step, language: Language) -> str:
+def result_text(step: WalkTestStep, language: Language) -> str:
     """Say what came of a trial."""
-    return said(step.ending or "open", language, {}, ENDINGS)
+    return sentence_text(step.ending or "open", language, {}, RESULT_TEXTS)

@@ -34,7 +34,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from gateway.config.broker import Broker
+from gateway.config.broker import BrokerSection
 from gateway.config.subscriptions import BRIDGE_STATE, OverflowPolicy, Subscription
 from gateway.mqtt.inbound_limits import MAX_PACKETS_PER_TURN, InboundLimiter, ReceiveQueue
 from gateway.mqtt.packets import (
@@ -104,7 +104,7 @@ class _Connection:
 
     def __init__(  # noqa: PLR0913 - what makes a connection, named one by one
         self,
-        broker: Broker,
+        broker: BrokerSection,
         *,
         monotonic: Callable[[], float],
         subscriptions: Sequence[Subscription],
@@ -372,7 +372,7 @@ class MqttClient(_Client):
     def __init__(  # noqa: PLR0913 - the gateway's ears, named one by one
         self,
         *,
-        broker: Broker,
+        broker: BrokerSection,
         subscriptions: Sequence[Subscription],
         session_number: Callable[[], Awaitable[int]],
         on_message: Callable[[InboundMessage], None],
@@ -382,7 +382,7 @@ class MqttClient(_Client):
         monotonic: Callable[[], float],
         presence: BirthAndWill | None = GATEWAY_BIRTH_AND_WILL,
         manner: ConnectionOptions = HOUSE_OPTIONS,
-        others: Sequence[Broker] = (),
+        others: Sequence[BrokerSection] = (),
         limited: bool = False,
     ) -> None:
         super().__init__()
@@ -461,7 +461,7 @@ class ShortSession(_Client):
 
 @contextlib.asynccontextmanager
 async def connect_once(
-    broker: Broker, topics: Sequence[str], *, monotonic: Callable[[], float], qos: int = 1
+    broker: BrokerSection, topics: Sequence[str], *, monotonic: Callable[[], float], qos: int = 1
 ) -> AsyncIterator[ShortSession]:
     """Open a connection as `broker.username`, hearing `topics` (wildcards allowed, stored messages first).
 

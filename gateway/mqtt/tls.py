@@ -4,8 +4,8 @@ import asyncio
 import ssl
 from datetime import UTC, datetime
 
-from gateway.config.broker import Broker
-from gateway.config.errors import ConfigError, unreadable
+from gateway.config.broker import BrokerSection
+from gateway.config.errors import ConfigError, describe_read_error
 from gateway.system.regular_file import read_bytes
 
 
@@ -32,7 +32,7 @@ class ClosingTlsSocket(ssl.SSLSocket):
         return super().pending()
 
 
-def tls_context(broker: Broker) -> ssl.SSLContext | None:
+def tls_context(broker: BrokerSection) -> ssl.SSLContext | None:
     """Return what a client needs to believe this broker and no other; None where the house speaks plainly.
 
     The broker's name has to be the one in `broker.host`. Read anew for each connection.
@@ -48,7 +48,7 @@ def tls_context(broker: Broker) -> ssl.SSLContext | None:
     try:
         ours.load_verify_locations(cadata=read_bytes(broker.tls.ca).decode("ascii"))
     except (OSError, UnicodeDecodeError, ssl.SSLError) as error:
-        why = unreadable(error) if not isinstance(error, ssl.SSLError) else "it is no certificate (PEM)"
+        why = describe_read_error(error) if not isinstance(error, ssl.SSLError) else "it is no certificate (PEM)"
         raise ConfigError(
             f"{broker.tls.ca}: the authority of the broker at {broker.host} cannot be read ({why}). Copy authority.pem"
             " out of the folder that `perron broker-config` wrote, or correct broker.tls.ca."
@@ -57,7 +57,7 @@ def tls_context(broker: Broker) -> ssl.SSLContext | None:
         try:
             ours.load_cert_chain(broker.tls.certificate, broker.tls.key, password=_none)
         except (OSError, ssl.SSLError) as error:
-            why = unreadable(error) if not isinstance(error, ssl.SSLError) else "they do not belong together"
+            why = describe_read_error(error) if not isinstance(error, ssl.SSLError) else "they do not belong together"
             raise ConfigError(
                 f"{broker.tls.certificate}: it cannot be used with its key {broker.tls.key} ({why})."
                 " Both are PEM, the key without a password; correct tls.certificate and tls.key."
@@ -70,7 +70,7 @@ def _none() -> str:
     return ""
 
 
-def check_files(broker: Broker) -> None:
+def check_files(broker: BrokerSection) -> None:
     """Look whether all is there that the broker asks of us, before anything is started.
 
     Raises:
@@ -80,7 +80,7 @@ def check_files(broker: Broker) -> None:
     tls_context(broker)
 
 
-async def certificate_expiry(broker: Broker) -> datetime | None:
+async def certificate_expiry(broker: BrokerSection) -> datetime | None:
     """Ask the broker until when the certificate that it shows now is good; None where the house speaks plainly.
 
     Raises:

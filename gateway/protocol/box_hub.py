@@ -3,10 +3,11 @@
     dn/{home}/jobs                a job: JSON of `Job`
     dn/{home}/ack                 the box's events up to this one are kept: JSON of `Ack`
     up/{shard}/{home}/hello       the box begins: JSON of `Hello`
-    up/{shard}/{home}/status      the box has a job on its disk, or refuses it for good: JSON of `Receipt`
-    up/{shard}/{home}/evt         one of its events: a JWS under the box's key, of `Happened`
+    up/{shard}/{home}/status      the box has a job on its disk, or refuses it for good: JSON of `JobReceipt`
+    up/{shard}/{home}/evt         one of its events: a JWS under the box's key, of `BoxEvent`
     (gateway/protocol/box_event.py) dn/{home}/ask                 a sealed question of one of its household's browsers:
-    JSON of `Asked` up/{shard}/{home}/said/{via}  the sealed answer, to the hub's process that asked: JSON of `Replied`
+    JSON of `SealedQuery` up/{shard}/{home}/said/{via}  the sealed answer, to the hub's process that asked: JSON of
+    `SealedReply`
     up/{shard}/{home}/gone        the box's line ended: said by itself, or by the broker (its last will); nothing in it
 
 Of its events a box sends the oldest that it has no acknowledgement of, some ahead of it, and again until there is one.
@@ -24,33 +25,33 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from gateway.domain.delivery.promise import Digest, Id, Instant, Name, Result, Version, Wire
+from gateway.domain.delivery.promise import DeliveryResult, Digest, Id, Instant, Name, Version, WireModel
 from gateway.protocol.browser_envelope import Jwk
-from gateway.protocol.browser_messages import Browser
-from gateway.protocol.delivery_record import Account
+from gateway.protocol.browser_messages import BrowserId
+from gateway.protocol.delivery_record import DeliveryRecord
 
-SHARDS = 64
-BEGINNING = "0" * 64  # what the first event names as the one before it
+SHARD_COUNT = 64
+GENESIS_DIGEST = "0" * 64  # what the first event names as the one before it
 EVENT_TYPE = "perron-event+jwt"
-LARGEST_JOB = 40_000  # bytes
-LARGEST_EVENT = 16_000  # bytes of its token
+MAX_JOB_BYTES = 40_000  # bytes
+MAX_EVENT_BYTES = 16_000  # bytes of its token
 
-LARGEST_SEALED = 60_400  # characters of an envelope: with what is around it, it fits into one packet
+MAX_ENVELOPE_CHARS = 60_400  # characters of an envelope: with what is around it, it fits into one packet
 
 _JWS = r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
 _JWE = r"[A-Za-z0-9_-]+\.\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+"
 Token = Annotated[str, StringConstraints(max_length=32 * 1024, pattern=f"^(?:{_JWS}|{_JWE})$")]
-Envelope = Annotated[str, StringConstraints(max_length=LARGEST_SEALED, pattern=f"^{_JWE}$")]
-Number = Annotated[int, Field(ge=1, le=2**53 - 1)]
+Envelope = Annotated[str, StringConstraints(max_length=MAX_ENVELOPE_CHARS, pattern=f"^{_JWE}$")]
+EventNumber = Annotated[int, Field(ge=1, le=2**53 - 1)]
 
 
-def _plain(text: str) -> str:
+def _printable(text: str) -> str:
     if not text.isprintable():  # no line of a log, and nothing that a database does not take (PostgreSQL: NUL)
         raise ValueError("printable characters only")
     return text
 
 
-class Kind(StrEnum):
+class JobKind(StrEnum):
     """What a job is."""
 
     DELIVERY = auto()
@@ -66,23 +67,23 @@ class Kind(StrEnum):
     """A permit, stop or approval that somebody of the household signed in his browser."""
 
 
-class Job(Wire):
+class Job(WireModel):
     """One thing for the box. Its name is the hub's own; what counts is the token."""
 
     job: Id
-    kind: Kind
+    kind: JobKind
     token: Token
 
 
-class Receipt(Wire):
+class JobReceipt(WireModel):
     """The box has a job on its disk (`received`), or will never take it (`refused`: it is none, and says why)."""
 
     job: Id
     state: Literal["received", "refused"]
-    why: Annotated[str, StringConstraints(max_length=200), AfterValidator(_plain)] | None = None
+    why: Annotated[str, StringConstraints(max_length=200), AfterValidator(_printable)] | None = None
 
 
-class Open(Wire):
+class OpenDelivery(WireModel):
     """A delivery that the box knows and that is not over."""
 
     brand: Id
@@ -90,7 +91,7 @@ class Open(Wire):
     version: Version
 
 
-class EntranceSaid(Wire):
+class EntranceDescription(WireModel):
     """An entrance as the hub may know it: nothing of its devices, nothing of who is home."""
 
     id: Id
@@ -99,7 +100,7 @@ class EntranceSaid(Wire):
     courier_proof: bool
 
 
-class Hello(Wire):
+class Hello(WireModel):
     """A box begins a session. `events`: how many events it has made; the hub answers with what it has of them.
 
     `keys`: how the box's keys followed each other, the newest changes (lines of gateway/evidence/succession.py): a hub
@@ -110,13 +111,13 @@ class Hello(Wire):
     boot: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,64}$")]
     keys: Annotated[tuple[Annotated[str, StringConstraints(max_length=2000)], ...], Field(max_length=16)] = ()
     events: Annotated[int, Field(ge=0, le=2**53 - 1)]
-    open: Annotated[tuple[Open, ...], Field(max_length=500)]
-    entrances: Annotated[tuple[EntranceSaid, ...], Field(max_length=32)]
-    timezone: Annotated[str, StringConstraints(max_length=64), AfterValidator(_plain)]
+    open: Annotated[tuple[OpenDelivery, ...], Field(max_length=500)]
+    entrances: Annotated[tuple[EntranceDescription, ...], Field(max_length=32)]
+    timezone: Annotated[str, StringConstraints(max_length=64), AfterValidator(_printable)]
     again: bool = False
 
 
-class Ack(Wire):
+class Ack(WireModel):
     """The hub keeps all the box's events up to and with `seq`; 0: none. `head`: the digest of that one's token.
 
     `support`: the home's support code there, as it is now (gateway/protocol/support_code.py). It is no secret.
@@ -127,11 +128,11 @@ class Ack(Wire):
     support: Annotated[str, StringConstraints(max_length=16)] | None = None
 
 
-NAMED = 32
-"""Entrances, places, carriers that one `Decided` names at most: an event has a largest size."""
+MAX_NAMES_PER_DECISION = 32
+"""Entrances, places, carriers that one `PermissionDecision` names at most: an event has a largest size."""
 
 
-class Decided(Wire):
+class PermissionDecision(WireModel):
     """What the home says to a brand now: its standing, and the terms that the brand may know."""
 
     brand: Id
@@ -147,49 +148,49 @@ class Decided(Wire):
     hub_signed: bool = False
 
 
-class BrowserSaid(Wire):
+class BrowserStatus(WireModel):
     """A browser of the household counts from now on, by this key, or (`ended`) no longer. Whose it is stays at home.
 
     `farewell`: what its box has to say to one that has ended, sealed for it.
     """
 
-    browser: Browser
+    browser: BrowserId
     sign: Jwk | None = None
     ended: bool
     farewell: Envelope | None = None
 
 
-class Asked(Wire):
+class SealedQuery(WireModel):
     """A question for the box, which the hub cannot read; `via`: the hub's process that waits, `id`: its own number."""
 
     via: Id
     id: Id
-    browser: Browser
+    browser: BrowserId
     sealed: Envelope
 
 
-class Replied(Wire):
+class SealedReply(WireModel):
     """The answer to it."""
 
     id: Id
-    browser: Browser
+    browser: BrowserId
     sealed: Envelope
 
 
-class Happened(Wire):
+class BoxEvent(WireModel):
     """One event of a box, the payload of a JWS under its key. `prev`: SHA-256 of the token before it."""
 
     home: Id
-    seq: Number
+    seq: EventNumber
     prev: Digest
     at: Instant
-    result: Result | None = None  # of a delivery
-    account: Account | None = None  # of one that is over: what its retailer may keep
-    decided: Decided | None = None  # of a permission
-    browser: BrowserSaid | None = None  # of the household
+    result: DeliveryResult | None = None  # of a delivery
+    account: DeliveryRecord | None = None  # of one that is over: what its retailer may keep
+    decided: PermissionDecision | None = None  # of a permission
+    browser: BrowserStatus | None = None  # of the household
 
 
-def digest(token: bytes) -> str:
+def token_digest(token: bytes) -> str:
     """What the next event names as the one before it."""
     return sha256(token).hexdigest()
 
@@ -209,22 +210,22 @@ def ack_topic(home: str) -> str:
     return f"dn/{home}/ack"
 
 
-def ask_topic(home: str) -> str:
+def query_topic(home: str) -> str:
     """Where a box hears what its household asks."""
     return f"dn/{home}/ask"
 
 
-def said_topic(shard: int, home: str, via: str) -> str:
+def reply_topic(shard: int, home: str, via: str) -> str:
     """Where a box answers its household, by the hub's process that asked."""
     return f"up/{shard}/{home}/said/{via}"
 
 
-def answers_topic(via: str) -> str:
+def reply_subscription(via: str) -> str:
     """What the hub's process subscribes to for the answers to what it asked."""
     return f"up/+/+/said/{via}"
 
 
-def answerer(topic: str, via: str) -> str | None:
+def home_of_reply(topic: str, via: str) -> str | None:
     """Tell which home answers on a topic what this process asked; None: it is no such topic."""
     match topic.split("/"):
         case ["up", shard, home, "said", who] if shard.isdigit() and who == via:
@@ -233,15 +234,15 @@ def answerer(topic: str, via: str) -> str | None:
             return None
 
 
-What = Literal["hello", "status", "evt", "gone"]
+UplinkChannel = Literal["hello", "status", "evt", "gone"]
 
 
-def up_topic(shard: int, home: str, what: What) -> str:
+def up_topic(shard: int, home: str, what: UplinkChannel) -> str:
     """Where a box speaks."""
     return f"up/{shard}/{home}/{what}"
 
 
-def speaker(topic: str) -> tuple[str, What] | None:
+def home_of_topic(topic: str) -> tuple[str, UplinkChannel] | None:
     """Tell which home speaks on a topic, and of what; None: it is no such topic."""
     match topic.split("/"):
         case ["up", shard, home, ("hello" | "status" | "evt" | "gone") as what] if shard.isdigit():
@@ -252,4 +253,4 @@ def speaker(topic: str) -> tuple[str, What] | None:
 
 def shard_of(home: str) -> int:
     """Where a home's words go in: fixed by its name, so that a hub's workers may share the shards."""
-    return int.from_bytes(sha256(home.encode()).digest()[:4]) % SHARDS
+    return int.from_bytes(sha256(home.encode()).digest()[:4]) % SHARD_COUNT

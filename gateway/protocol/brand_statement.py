@@ -12,16 +12,16 @@ from typing import Annotated, TypeVar
 
 from pydantic import StringConstraints, ValidationError
 
-from gateway.domain.delivery.promise import Id, Seconds, Wire
+from gateway.domain.delivery.promise import Id, Seconds, WireModel
 from gateway.protocol.consent_request import AskedTerms, Kid, Label, PublicX
-from gateway.protocol.jws import ALGORITHM, Key, Rejected, opened
+from gateway.protocol.jws import ALGORITHM, EnrolledKey, RejectedMessage, verify_signature
 from gateway.protocol.strict_json import loads
 
-EARLY = 60  # seconds that a brand's clock may run ahead
-LONGEST = 31 * 24 * 3600  # seconds that a question may live
+MAX_CLOCK_SKEW_S = 60  # seconds that a brand's clock may run ahead
+MAX_REQUEST_LIFETIME_S = 31 * 24 * 3600  # seconds that a question may live
 
 
-class Word(Wire):
+class BrandStatement(WireModel):
     """What every word of a brand holds: `iss` is the brand, `hub` the address of the hub through which it goes."""
 
     iss: Id
@@ -29,7 +29,7 @@ class Word(Wire):
     iat: Seconds
 
 
-class Asks(Word):
+class ConsentStatement(BrandStatement):
     """The brand asks to be let in, under this name, for these terms. The same bytes are one question, ever."""
 
     name: Label
@@ -38,39 +38,41 @@ class Asks(Word):
     jti: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
 
 
-class Vouches(Word):
+class NextKeyStatement(BrandStatement):
     """The brand has this key too: said under one that it had before."""
 
     kid: Kid
     x: PublicX
 
 
-class Ends(Word):
+class EndStatement(BrandStatement):
     """The brand wants no more of this connection."""
 
     connection: Id
 
 
-TYPES: Mapping[type[Word], str] = {
-    Asks: "perron-ask+jwt",
-    Vouches: "perron-next-key+jwt",
-    Ends: "perron-end+jwt",
+STATEMENT_TYPES: Mapping[type[BrandStatement], str] = {
+    ConsentStatement: "perron-ask+jwt",
+    NextKeyStatement: "perron-next-key+jwt",
+    EndStatement: "perron-end+jwt",
 }
-W = TypeVar("W", bound=Word)
+W = TypeVar("W", bound=BrandStatement)
 
 
-def said(word: Word, sign: Callable[[bytes], bytes], *, kid: str) -> str:
+def sign_brand_statement(word: BrandStatement, sign: Callable[[bytes], bytes], *, kid: str) -> str:
     """Write it; `sign` is the private half of the brand's key `kid`."""
-    header = {"alg": ALGORITHM, "kid": kid, "typ": TYPES[type(word)]}
-    signed = _coded(json.dumps(header, separators=(",", ":")).encode())
-    signed += b"." + _coded(word.model_dump_json(exclude_none=True).encode())
-    return (signed + b"." + _coded(sign(signed))).decode()
+    header = {"alg": ALGORITHM, "kid": kid, "typ": STATEMENT_TYPES[type(word)]}
+    signed = _encode_base64url(json.dumps(header, separators=(",", ":")).encode())
+    signed += b"." + _encode_base64url(word.model_dump_json(exclude_none=True).encode())
+    return (signed + b"." + _encode_base64url(sign(signed))).decode()
 
 
-def heard(token: str, model: type[W], keys: Mapping[str, Key], *, hub: str) -> tuple[W, Key] | None:
+def verify_brand_statement(
+    token: str, model: type[W], keys: Mapping[str, EnrolledKey], *, hub: str
+) -> tuple[W, EnrolledKey] | None:
     """Read one, with the key that signed it; None: it is none, not by a key of its own brand, or for another hub."""
-    read = opened(token.encode(), keys, TYPES[model])
-    if isinstance(read, Rejected):
+    read = verify_signature(token.encode(), keys, STATEMENT_TYPES[model])
+    if isinstance(read, RejectedMessage):
         return None
     key, payload = read
     try:
@@ -81,5 +83,5 @@ def heard(token: str, model: type[W], keys: Mapping[str, Key], *, hub: str) -> t
     return (word, key) if word.iss == key.brand and word.hub == hub else None
 
 
-def _coded(data: bytes) -> bytes:
+def _encode_base64url(data: bytes) -> bytes:
     return urlsafe_b64encode(data).rstrip(b"=")

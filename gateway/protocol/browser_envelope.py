@@ -21,19 +21,19 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import StringConstraints, model_validator
 
-from gateway.domain.delivery.promise import Wire
+from gateway.domain.delivery.promise import WireModel
 
-LARGEST_UP = 8_000  # bytes of plaintext from a browser
-LARGEST_DOWN = 45_000  # and to it: the broker's packets have 64 KiB
-IV, TAG = 12, 16  # bytes
-SCALAR = 32  # bytes of a private key, and of a coordinate
+MAX_UP_BYTES = 8_000  # bytes of plaintext from a browser
+MAX_DOWN_BYTES = 45_000  # and to it: the broker's packets have 64 KiB
+IV_BYTES, TAG_BYTES = 12, 16  # bytes
+SCALAR_BYTES = 32  # bytes of a private key, and of a coordinate
 
-_BREAK = b"\n"
+_SEPARATOR = b"\n"
 
 Coordinate = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
 
 
-class Jwk(Wire):
+class Jwk(WireModel):
     """A public key of P-256 (RFC 7517, 7518): these four members and no others."""
 
     kty: Literal["EC"] = "EC"
@@ -49,7 +49,7 @@ class Jwk(Wire):
     @property
     def key(self) -> ec.EllipticCurvePublicKey:
         """The key."""
-        x, y = (plain(text.encode()) for text in (self.x, self.y))
+        x, y = (decode_base64url(text.encode()) for text in (self.x, self.y))
         if x is None or y is None:
             raise ValueError("a coordinate has one spelling")
         numbers = ec.EllipticCurvePublicNumbers(int.from_bytes(x), int.from_bytes(y), ec.SECP256R1())
@@ -59,11 +59,14 @@ class Jwk(Wire):
     def of(cls, key: ec.EllipticCurvePublicKey) -> Self:
         """Write a key."""
         numbers = key.public_numbers()
-        return cls(x=coded(numbers.x.to_bytes(SCALAR)).decode(), y=coded(numbers.y.to_bytes(SCALAR)).decode())
+        return cls(
+            x=encode_base64url(numbers.x.to_bytes(SCALAR_BYTES)).decode(),
+            y=encode_base64url(numbers.y.to_bytes(SCALAR_BYTES)).decode(),
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
+class EnvelopeContent:
     """What came out of an envelope: its JSON, and the bytes behind it."""
 
     text: bytes
@@ -71,7 +74,7 @@ class Sealed:
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
+class EnvelopeKeys:
     """The two keys between a box and one browser."""
 
     browser: str
@@ -79,68 +82,72 @@ class Keys:
     down: bytes = field(repr=False)
 
 
-def keys(own: ec.EllipticCurvePrivateKey, other: Jwk, *, home: str, browser: str) -> Keys:
+def derive_keys(own: ec.EllipticCurvePrivateKey, other: Jwk, *, home: str, browser: str) -> EnvelopeKeys:
     """Agree: both sides get the same keys."""
     shared = own.exchange(ec.ECDH(), other.key)
-    return Keys(browser, *(_derived(shared, f"perron-remote/1 {home} {browser} {way}") for way in ("up", "down")))
+    return EnvelopeKeys(
+        browser, *(_derive_key(shared, f"perron-remote/1 {home} {browser} {way}") for way in ("up", "down"))
+    )
 
 
-def _derived(shared: bytes, info: str) -> bytes:
+def _derive_key(shared: bytes, info: str) -> bytes:
     return HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info.encode()).derive(shared)
 
 
-def private_key(scalar: bytes) -> ec.EllipticCurvePrivateKey:
+def load_private_key(scalar: bytes) -> ec.EllipticCurvePrivateKey:
     """Read a key as it is stored: 32 bytes. ValueError: it is none."""
     return ec.derive_private_key(int.from_bytes(scalar), ec.SECP256R1())
 
 
-def scalar_of(key: ec.EllipticCurvePrivateKey) -> bytes:
+def private_scalar(key: ec.EllipticCurvePrivateKey) -> bytes:
     """Write a key as it is stored."""
-    return key.private_numbers().private_value.to_bytes(SCALAR)
+    return key.private_numbers().private_value.to_bytes(SCALAR_BYTES)
 
 
-def seal(key: bytes, browser: str, text: bytes, raw: bytes = b"", *, random: Callable[[int], bytes]) -> str:
+def encrypt(key: bytes, browser: str, text: bytes, raw: bytes = b"", *, random: Callable[[int], bytes]) -> str:
     """Put JSON, and bytes behind it, into an envelope. `random` gives so many random bytes.
 
     Raises:
         ValueError: there is a line feed in the JSON: it could not be told from what is behind.
     """
-    if _BREAK in text:
+    if _SEPARATOR in text:
         raise ValueError("JSON in an envelope has no line feed")
-    head, iv = _header(browser), random(IV)
-    whole = AESGCM(key).encrypt(iv, text + (_BREAK + raw if raw else b""), head)
-    return b".".join((head, b"", coded(iv), coded(whole[:-TAG]), coded(whole[-TAG:]))).decode()
+    head, iv = _header(browser), random(IV_BYTES)
+    whole = AESGCM(key).encrypt(iv, text + (_SEPARATOR + raw if raw else b""), head)
+    return b".".join(
+        (head, b"", encode_base64url(iv), encode_base64url(whole[:-TAG_BYTES]), encode_base64url(whole[-TAG_BYTES:]))
+    ).decode()
 
 
-def unseal(key: bytes, browser: str, token: bytes, *, largest: int) -> Sealed | None:
+def decrypt(key: bytes, browser: str, token: bytes, *, largest: int) -> EnvelopeContent | None:
     """Open an envelope that was sealed under this key for this browser; None: it was not, or a byte is another."""
     head, *rest = token.split(b".")
     if len(rest) != 4 or rest[0] or head != _header(browser) or len(rest[2]) > largest * 4 // 3 + 4:
         return None
-    iv, text, tag = (plain(part) for part in rest[1:])
-    if iv is None or text is None or tag is None or len(iv) != IV or len(tag) != TAG or len(text) > largest:
+    iv, text, tag = (decode_base64url(part) for part in rest[1:])
+    if iv is None or text is None or tag is None or len(iv) != IV_BYTES or len(tag) != TAG_BYTES or len(text) > largest:
         return None
     try:
         whole = AESGCM(key).decrypt(iv, text + tag, head)
     except InvalidTag:
         return None
-    said, _, raw = whole.partition(_BREAK)
-    return Sealed(said, raw)
+    said, _, raw = whole.partition(_SEPARATOR)
+    return EnvelopeContent(said, raw)
 
 
 def _header(browser: str) -> bytes:
-    return coded(b'{"alg":"dir","enc":"A256GCM","kid":"%s"}' % browser.encode())
+    return encode_base64url(b'{"alg":"dir","enc":"A256GCM","kid":"%s"}' % browser.encode())
 
 
-def coded(data: bytes) -> bytes:
+def encode_base64url(data: bytes) -> bytes:
     """Write base64url without padding."""
     return urlsafe_b64encode(data).rstrip(b"=")
 
 
-def plain(part: bytes) -> bytes | None:
+def decode_base64url(part: bytes) -> bytes | None:
     """Read base64url without padding; None: it is none, or not written the one way."""
     try:
         found = urlsafe_b64decode(part + b"=" * (-len(part) % 4))
     except (Error, ValueError):
         return None
-    return found if coded(found) == part else None
+    return found if encode_base64url(found) == part else None

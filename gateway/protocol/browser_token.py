@@ -14,24 +14,24 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from pydantic import ValidationError
 
-from gateway.domain.delivery.promise import Wire
-from gateway.protocol.browser_envelope import SCALAR, Jwk, coded, plain
-from gateway.protocol.browser_messages import Order, Token
+from gateway.domain.delivery.promise import WireModel
+from gateway.protocol.browser_envelope import SCALAR_BYTES, Jwk, decode_base64url, encode_base64url
+from gateway.protocol.browser_messages import BrowserTokenClaims, Order
 from gateway.protocol.strict_json import loads
 
 TOKEN_TYPE: Final = "perron-browser+jwt"  # noqa: S105 - a media type
 ORDER_TYPE: Final = "perron-order+jwt"
-LARGEST_TOKEN: Final = 2_000  # bytes
-TOKEN_LIFE: Final = 300  # seconds at most
-SKEW: Final = 60  # seconds by which a browser's clock may be wrong
+MAX_TOKEN_BYTES: Final = 2_000  # bytes
+MAX_TOKEN_LIFETIME_S: Final = 300  # seconds at most
+MAX_CLOCK_SKEW_S: Final = 60  # seconds by which a browser's clock may be wrong
 
-W = TypeVar("W", bound=Wire)
+W = TypeVar("W", bound=WireModel)
 
 Sign = Callable[[bytes], bytes]
 """Signs: r and s, 32 bytes each, one after the other."""
 
 
-class Untrue(StrEnum):
+class TokenRejection(StrEnum):
     """Why it is not believed. The words are what whoever asked is told."""
 
     UNKNOWN_BROWSER = auto()
@@ -43,83 +43,83 @@ class Untrue(StrEnum):
     NO_LONGER_VALID = auto()
 
 
-def signer(key: ec.EllipticCurvePrivateKey) -> Sign:
+def webcrypto_signer(key: ec.EllipticCurvePrivateKey) -> Sign:
     """Sign as WebCrypto does."""
 
     def sign(data: bytes) -> bytes:
         r, s = decode_dss_signature(key.sign(data, ec.ECDSA(hashes.SHA256())))
-        return r.to_bytes(SCALAR) + s.to_bytes(SCALAR)
+        return r.to_bytes(SCALAR_BYTES) + s.to_bytes(SCALAR_BYTES)
 
     return sign
 
 
-def sign(said: Token | Order, by: Sign) -> bytes:
+def sign(said: BrowserTokenClaims | Order, by: Sign) -> bytes:
     """Sign a token or an order."""
-    kind = TOKEN_TYPE if isinstance(said, Token) else ORDER_TYPE
-    signed = _header(kind, said.iss) + b"." + coded(said.model_dump_json(exclude_none=True).encode())
-    return signed + b"." + coded(by(signed))
+    kind = TOKEN_TYPE if isinstance(said, BrowserTokenClaims) else ORDER_TYPE
+    signed = _header(kind, said.iss) + b"." + encode_base64url(said.model_dump_json(exclude_none=True).encode())
+    return signed + b"." + encode_base64url(by(signed))
 
 
-def named(token: bytes) -> Token | None:
-    """Whom a token says that it is from. Nothing of it is proven: it says under which key to look (`believed`)."""
+def read_unverified(token: bytes) -> BrowserTokenClaims | None:
+    """Whom a token says that it is from. Nothing of it is proven: it says under which key to look (`verify_token`)."""
     parts = token.split(b".")
-    payload = plain(parts[1]) if len(parts) == 3 and len(token) <= LARGEST_TOKEN else None
-    return None if payload is None else _read(Token, payload)
+    payload = decode_base64url(parts[1]) if len(parts) == 3 and len(token) <= MAX_TOKEN_BYTES else None
+    return None if payload is None else _read(BrowserTokenClaims, payload)
 
 
-def believed(token: bytes, key: Jwk, *, audience: str, seconds: float) -> Token | Untrue:
+def verify_token(token: bytes, key: Jwk, *, audience: str, seconds: float) -> BrowserTokenClaims | TokenRejection:
     """Read a token that this key signed for this hub, and that counts at this time."""
-    said = named(token)
+    said = read_unverified(token)
     if said is None:
-        return Untrue.MALFORMED
-    found = _opened(token, TOKEN_TYPE, said.iss, key)
-    if isinstance(found, Untrue):
+        return TokenRejection.MALFORMED
+    found = _verify_signature(token, TOKEN_TYPE, said.iss, key)
+    if isinstance(found, TokenRejection):
         return found
     if said.aud != audience:
-        return Untrue.WRONG_AUDIENCE
-    if not 0 < said.exp - said.iat <= TOKEN_LIFE:
-        return Untrue.WRONG_CLAIMS
-    return _in_time(said.iat, said.exp, seconds, late=SKEW) or said
+        return TokenRejection.WRONG_AUDIENCE
+    if not 0 < said.exp - said.iat <= MAX_TOKEN_LIFETIME_S:
+        return TokenRejection.WRONG_CLAIMS
+    return _validity_error(said.iat, said.exp, seconds, late=MAX_CLOCK_SKEW_S) or said
 
 
-def order(token: bytes, key: Jwk, *, browser: str, home: str) -> Order | Untrue:
-    """Read an order that this browser signed for this home; whether its time has come is `in_time`'s."""
-    payload = _opened(token, ORDER_TYPE, browser, key)
-    if isinstance(payload, Untrue):
+def verify_order(token: bytes, key: Jwk, *, browser: str, home: str) -> Order | TokenRejection:
+    """Read an order that this browser signed for this home; whether its time has come is `validity_error`'s."""
+    payload = _verify_signature(token, ORDER_TYPE, browser, key)
+    if isinstance(payload, TokenRejection):
         return payload
     said = _read(Order, payload)
     if said is None or said.iss != browser or not 0 < said.exp - said.iat <= said.order.life:
-        return Untrue.WRONG_CLAIMS
-    return said if said.aud == home else Untrue.WRONG_AUDIENCE
+        return TokenRejection.WRONG_CLAIMS
+    return said if said.aud == home else TokenRejection.WRONG_AUDIENCE
 
 
-def in_time(said: Order, seconds: float) -> Untrue | None:
+def validity_error(said: Order, seconds: float) -> TokenRejection | None:
     """Why an order does not count at this time; None: it does."""
-    return _in_time(said.iat, said.exp, seconds, late=0)
+    return _validity_error(said.iat, said.exp, seconds, late=0)
 
 
-def _in_time(iat: int, exp: int, seconds: float, *, late: int) -> Untrue | None:
-    if iat > seconds + SKEW:
-        return Untrue.NOT_YET_VALID
-    return Untrue.NO_LONGER_VALID if exp + late <= seconds else None
+def _validity_error(iat: int, exp: int, seconds: float, *, late: int) -> TokenRejection | None:
+    if iat > seconds + MAX_CLOCK_SKEW_S:
+        return TokenRejection.NOT_YET_VALID
+    return TokenRejection.NO_LONGER_VALID if exp + late <= seconds else None
 
 
-def _opened(token: bytes, kind: str, browser: str, key: Jwk) -> bytes | Untrue:
+def _verify_signature(token: bytes, kind: str, browser: str, key: Jwk) -> bytes | TokenRejection:
     signed, _, signature = token.rpartition(b".")
     head, _, payload = signed.partition(b".")
-    found, raw = plain(payload), plain(signature)
-    if head != _header(kind, browser) or found is None or raw is None or len(raw) != 2 * SCALAR:
-        return Untrue.MALFORMED
+    found, raw = decode_base64url(payload), decode_base64url(signature)
+    if head != _header(kind, browser) or found is None or raw is None or len(raw) != 2 * SCALAR_BYTES:
+        return TokenRejection.MALFORMED
     try:
-        pair = encode_dss_signature(int.from_bytes(raw[:SCALAR]), int.from_bytes(raw[SCALAR:]))
+        pair = encode_dss_signature(int.from_bytes(raw[:SCALAR_BYTES]), int.from_bytes(raw[SCALAR_BYTES:]))
         key.key.verify(pair, signed, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature:
-        return Untrue.WRONG_SIGNATURE
+        return TokenRejection.WRONG_SIGNATURE
     return found
 
 
 def _header(kind: str, browser: str) -> bytes:
-    return coded(b'{"alg":"ES256","typ":"%s","kid":"%s"}' % (kind.encode(), browser.encode()))
+    return encode_base64url(b'{"alg":"ES256","typ":"%s","kid":"%s"}' % (kind.encode(), browser.encode()))
 
 
 def _read(model: type[W], payload: bytes) -> W | None:

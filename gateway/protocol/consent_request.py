@@ -13,47 +13,47 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StringConstraints
 
-from gateway.domain.delivery.promise import Id, Instant, Wire
+from gateway.domain.delivery.promise import Id, Instant, WireModel
 from gateway.protocol.jws import ALGORITHM
 from gateway.protocol.strict_json import loads
 
-TYPE = "perron-connect+jwt"
-LARGEST = 32 * 1024  # bytes of its token
-NOT_COMPACT = "header and payload are JSON without blanks between its parts"
-MOST_KEYS = 10  # of one brand, that count at once
-MOST_WITHDRAWN = 20  # that are told: the last ones
+CONSENT_TYPE = "perron-connect+jwt"
+MAX_CONSENT_BYTES = 32 * 1024  # bytes of its token
+COMPACT_RULE = "header and payload are JSON without blanks between its parts"
+MAX_BRAND_KEYS = 10  # of one brand, that count at once
+MAX_WITHDRAWN_KEYS = 20  # that are told: the last ones
 
 # As `Name` of a promise, said so that a schema can say it too: no space at either end, nothing that is not seen.
-_EDGE = "!-~À-ÖØ-öø-ÿŒœŸ€"
-Label = Annotated[str, StringConstraints(pattern=f"^[{_EDGE}]([ {_EDGE}]{{0,78}}[{_EDGE}])?$")]
+_EDGE_CHARS = "!-~À-ÖØ-öø-ÿŒœŸ€"
+Label = Annotated[str, StringConstraints(pattern=f"^[{_EDGE_CHARS}]([ {_EDGE_CHARS}]{{0,78}}[{_EDGE_CHARS}])?$")]
 Kid = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
 PublicX = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$")]
 Hours = Annotated[
     str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")
 ]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-_WEEK: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_WEEKDAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
-def _whole(value: object) -> object:
+def _integral(value: object) -> object:
     """JSON has one kind of number: 3.0 is an integer to a schema."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _once(values: tuple[str, ...]) -> tuple[str, ...]:
+def _unique(values: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(values))
 
 
-def _in_a_week(days: tuple[Day, ...]) -> tuple[Day, ...]:
-    return tuple(sorted(set(days), key=_WEEK.index))
+def _weekday_order(days: tuple[Day, ...]) -> tuple[Day, ...]:
+    return tuple(sorted(set(days), key=_WEEKDAYS.index))
 
 
-Ids = Annotated[tuple[Id, ...], Field(min_length=1, max_length=32), AfterValidator(_once)]
-Labels = Annotated[tuple[Label, ...], Field(min_length=1, max_length=32), AfterValidator(_once)]
-Days = Annotated[tuple[Day, ...], Field(min_length=1, max_length=7), AfterValidator(_in_a_week)]
+Ids = Annotated[tuple[Id, ...], Field(min_length=1, max_length=32), AfterValidator(_unique)]
+Labels = Annotated[tuple[Label, ...], Field(min_length=1, max_length=32), AfterValidator(_unique)]
+Days = Annotated[tuple[Day, ...], Field(min_length=1, max_length=7), AfterValidator(_weekday_order)]
 
 
-class AskedTerms(Wire):
+class AskedTerms(WireModel):
     """What is asked for. Who does not know a home's entrances and places asks for any: the home names its own.
 
     Days and hours are the home's own. `hub_signed`: that it also takes deliveries that the brand has not signed itself.
@@ -62,35 +62,35 @@ class AskedTerms(Wire):
     entrances: Ids | None = None
     places: Ids | None = None
     carriers: Labels
-    days: Days = _WEEK
+    days: Days = _WEEKDAYS
     hours: Hours = "00:00-24:00"
-    openings: Annotated[int, Field(ge=1, le=10), BeforeValidator(_whole)] = 1
+    openings: Annotated[int, Field(ge=1, le=10), BeforeValidator(_integral)] = 1
     expires: Instant | None = None
     hub_signed: bool = False
 
 
-Signed = Annotated[
+CompactJws = Annotated[
     str,
     StringConstraints(min_length=5, max_length=12_000, pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"),
 ]
 """A compact JWS under a brand's key."""
 
-ShortlySigned = Annotated[
+ShortJws = Annotated[
     str,
     StringConstraints(min_length=5, max_length=1_000, pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$"),
 ]
 """One that says little."""
 
 
-class AskedKey(Wire):
+class RequestedKey(WireModel):
     """A public key of a brand: Ed25519, `x` as in a JWK. `vouched`: an earlier key's word for it."""
 
     kid: Kid
     x: PublicX
-    vouched: ShortlySigned | None = None
+    vouched: ShortJws | None = None
 
 
-class Asking(Wire):
+class ConsentMessage(WireModel):
     """A brand asks, or tells its keys anew: then there is no `connection`, and nothing is asked for but the keys.
 
     `signed`: the question as the brand signed it; then `name` and `asked` count as they stand there. `withdrawn`: keys
@@ -102,41 +102,41 @@ class Asking(Wire):
     home: Id
     brand: Id
     name: Label
-    keys: Annotated[tuple[AskedKey, ...], Field(max_length=MOST_KEYS)]
+    keys: Annotated[tuple[RequestedKey, ...], Field(max_length=MAX_BRAND_KEYS)]
     connection: Id | None = None
     asked: AskedTerms | None = None
     expires: Instant | None = None  # of the question: silence until then is no
-    signed: Signed | None = None
-    withdrawn: Annotated[tuple[PublicX, ...], Field(max_length=MOST_WITHDRAWN)] = ()
+    signed: CompactJws | None = None
+    withdrawn: Annotated[tuple[PublicX, ...], Field(max_length=MAX_WITHDRAWN_KEYS)] = ()
     ends: Id | None = None
-    ended: ShortlySigned | None = None
+    ended: ShortJws | None = None
 
 
-def written(asking: Asking, sign: Callable[[bytes], bytes]) -> bytes:
+def sign_consent(asking: ConsentMessage, sign: Callable[[bytes], bytes]) -> bytes:
     """Write it as a token; `sign` is the hub's key."""
-    header = json.dumps({"alg": ALGORITHM, "typ": TYPE}, separators=(",", ":")).encode()
-    signed = _coded(header) + b"." + _coded(asking.model_dump_json(exclude_none=True).encode())
-    return signed + b"." + _coded(sign(signed))
+    header = json.dumps({"alg": ALGORITHM, "typ": CONSENT_TYPE}, separators=(",", ":")).encode()
+    signed = _encode_base64url(header) + b"." + _encode_base64url(asking.model_dump_json(exclude_none=True).encode())
+    return signed + b"." + _encode_base64url(sign(signed))
 
 
-def fitting(asking: Asking, sign: Callable[[bytes], bytes]) -> bytes:
+def sign_consent_within_limit(asking: ConsentMessage, sign: Callable[[bytes], bytes]) -> bytes:
     """Write it as a token of at most 32 KiB, which is what a job holds.
 
     What the API takes today always fits (its signed words have no blanks). Of an older brand, whose words were padded,
     the longest vouchers are left out until it fits: the home then waits for another word for those keys.
     """
-    token = written(asking, sign)
-    while len(token) > LARGEST:
+    token = sign_consent(asking, sign)
+    while len(token) > MAX_CONSENT_BYTES:
         longest = max(asking.keys, key=lambda key: len(key.vouched or ""), default=None)
         if longest is None or longest.vouched is None:
             raise ValueError("a question is too long without any voucher")
         keys = tuple(key.model_copy(update={"vouched": None}) if key is longest else key for key in asking.keys)
         asking = asking.model_copy(update={"keys": keys})
-        token = written(asking, sign)
+        token = sign_consent(asking, sign)
     return token
 
 
-def compact(token: str) -> bool:
+def is_compact(token: str) -> bool:
     """Whether header and payload of a JWS are JSON without blanks, each value in its shortest or its ASCII form.
 
     Padding in them would let a brand make a question that no job can hold.
@@ -152,20 +152,20 @@ def compact(token: str) -> bool:
     return True
 
 
-def understood(token: bytes) -> Asking | None:
+def parse_consent(token: bytes) -> ConsentMessage | None:
     """Read one; None: it is none. Its signature proves nothing of a brand, so it is not looked at here."""
     parts = token.split(b".")
-    if len(token) > LARGEST or len(parts) != 3:
+    if len(token) > MAX_CONSENT_BYTES or len(parts) != 3:
         return None
     try:
         header, said = (urlsafe_b64decode(part + b"=" * (-len(part) % 4)) for part in parts[:2])
-        if loads(header) != {"alg": ALGORITHM, "typ": TYPE}:
+        if loads(header) != {"alg": ALGORITHM, "typ": CONSENT_TYPE}:
             return None
         loads(said)
-        return Asking.model_validate_json(said)
+        return ConsentMessage.model_validate_json(said)
     except (Error, ValueError):  # a ValidationError is one
         return None
 
 
-def _coded(data: bytes) -> bytes:
+def _encode_base64url(data: bytes) -> bytes:
     return urlsafe_b64encode(data).rstrip(b"=")

@@ -1,6 +1,7 @@
 """A box's account of a delivery that is over: the extract of its log that a retailer may have, signed. Pure.
 
-The extract is written for the retailer (`lines_of`): when each of his parcels was read at the door, when the bolt was
+The extract is written for the retailer (`record_entries`): when each of his parcels was read at the door, when the
+bolt was
 drawn, the door opened and closed and bolted again, and of a cold delivery how cold it was kept. Of what else stands in
 the log about a visit (who was told, the cameras, the household's words) nothing is in it, not even as a digest: a line
 of a log has so little that is unknown in it that a digest could be guessed.
@@ -24,22 +25,32 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from gateway.domain.delivery.promise import Digest, Id, Instant, State, Version, Wire
+from gateway.domain.delivery.promise import Digest, Id, Instant, State, Version, WireModel
 from gateway.domain.visit.state import DoorResult
-from gateway.protocol.hash_chain import Broken, Entry, Fault, Head, canonical, check, link
+from gateway.protocol.hash_chain import (
+    ChainBreak,
+    ChainEntry,
+    ChainFault,
+    ChainHead,
+    canonical_json,
+    find_break,
+    link_hash,
+)
 
-HOTTEST = 100.0  # °C: what a thermometer says beyond it, or that is no number, is not told
-MOST = 60  # lines: an event of a box has a largest size
-BEFORE = timedelta(seconds=70)  # a parcel may be read a minute before its courier's code, and only then a visit begins
-ENDS = frozenset({State.DELIVERED, State.PARTLY_DELIVERED, State.NOT_DELIVERED})
+MAX_CELSIUS = 100.0  # °C: what a thermometer says beyond it, or that is no number, is not told
+MAX_LINES = 60  # lines: an event of a box has a largest size
+PRE_VISIT_WINDOW = timedelta(
+    seconds=70
+)  # a parcel may be read a minute before its courier's code, and only then a visit begins
+END_STATES = frozenset({State.DELIVERED, State.PARTLY_DELIVERED, State.NOT_DELIVERED})
 """States of which there is something to tell."""
 
-_BEGIN = Head(hash=sha256(b"perron account 1").digest())
-_OPEN = frozenset({"open", "ajar", "forced_open"})
-_LAST = re.compile(r"[!-~]{1,4}")
-_ALLOWED = frozenset({"unlocking", "unlocked", "inside", "relocking"})  # phases in which the door is the visit's
+_GENESIS = ChainHead(hash=sha256(b"perron account 1").digest())
+_OPEN_DOOR_STATES = frozenset({"open", "ajar", "forced_open"})
+_SHOWN_CODE = re.compile(r"[!-~]{1,4}")
+_VISIT_PHASES = frozenset({"unlocking", "unlocked", "inside", "relocking"})  # phases in which the door is the visit's
 
-Row = Mapping[str, Any]
+LogBody = Mapping[str, Any]
 _Token = Annotated[str, StringConstraints(max_length=4096, pattern=r"^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$")]
 
 
@@ -65,23 +76,23 @@ class What(StrEnum):
     NOT_OPENED = auto()
 
 
-class Said(Wire):
+class RecordEntry(WireModel):
     """One thing that happened, before it has its place."""
 
     at: Instant
     what: What
     code: Annotated[str, StringConstraints(pattern=r"^[!-~]{1,4}$")] | None = None
-    celsius: Annotated[float, Field(ge=-HOTTEST, le=HOTTEST)] | None = None
+    celsius: Annotated[float, Field(ge=-MAX_CELSIUS, le=MAX_CELSIUS)] | None = None
 
 
-class Line(Said):
+class Line(RecordEntry):
     """One line of the extract: `n` counts from 1, `hash` covers it and the lines before."""
 
-    n: Annotated[int, Field(ge=1, le=MOST)]
+    n: Annotated[int, Field(ge=1, le=MAX_LINES)]
     hash: Digest
 
 
-class Statement(Wire):
+class Statement(WireModel):
     """What the box signs of a delivery. `lines`, `head`: how many and the last one's hash. `entry`: see above.
 
     `message_sha256`: of the message that promised that version, as the home took it, byte for byte: whoever holds the
@@ -103,42 +114,44 @@ class Statement(Wire):
     at: Instant
     clock_trusted: bool
     sandbox: bool = False
-    lines: Annotated[int, Field(ge=0, le=MOST)]
+    lines: Annotated[int, Field(ge=0, le=MAX_LINES)]
     left_out: Annotated[int, Field(ge=0)] = 0
     head: Digest
     entry: Digest
 
 
-class Account(Wire):
+class DeliveryRecord(WireModel):
     """As it travels: the lines in clear, and the statement as a JWS under the box's key (protocol/box_event.py)."""
 
-    lines: Annotated[tuple[Line, ...], Field(max_length=MOST)]
+    lines: Annotated[tuple[Line, ...], Field(max_length=MAX_LINES)]
     token: _Token
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class RecordedVisit:
     """One visit as the log has it. `rows`: its own, oldest first (gateway/storage/decisions.py).
 
     `before`: the entrance's from shortly before, in which its parcels may have been read. `celsius`: what the place of
     a cold delivery measured as the visit began.
     """
 
-    rows: Sequence[Row]
-    before: Sequence[Row] = ()
+    rows: Sequence[LogBody]
+    before: Sequence[LogBody] = ()
     celsius: float | None = None
 
 
-def lines_of(visits: Iterable[Seen], delivery: str, *, place: str | None = None) -> tuple[Said, ...]:
+def record_entries(
+    visits: Iterable[RecordedVisit], delivery: str, *, place: str | None = None
+) -> tuple[RecordEntry, ...]:
     """Tell the visits of one delivery, oldest first.
 
     `delivery`: its name in the house. `place`: where it is to be kept cold; None: nothing is told of temperatures.
     """
-    teller = _Teller(delivery, place)
+    teller = _RecordBuilder(delivery, place)
     return tuple(said for seen in visits for said in teller.visit(seen))
 
 
-class _Teller:
+class _RecordBuilder:
     """Remembers what was last said, so that a report that is repeated is not told twice."""
 
     def __init__(self, delivery: str, place: str | None) -> None:
@@ -148,30 +161,30 @@ class _Teller:
         self._cold: float | None = None
         self._house: str | None = None
 
-    def visit(self, seen: Seen) -> Iterator[Said]:
+    def visit(self, seen: RecordedVisit) -> Iterator[RecordEntry]:
         self._open, self._cold, self._house = False, None, None
         rows = [row for row in seen.rows if row["kind"] == "step"]
         for row in seen.before:
-            yield from self._scanned(row)
+            yield from self._scan_entries(row)
         if rows and self._place is not None:
-            yield from self._measured(seen.celsius, datetime.fromisoformat(rows[0]["at"]))
+            yield from self._celsius_entries(seen.celsius, datetime.fromisoformat(rows[0]["at"]))
         for row in rows:
-            yield from self._tell(row)
+            yield from self._step_entries(row)
 
-    def _tell(self, row: Row) -> Iterator[Said]:
+    def _step_entries(self, row: LogBody) -> Iterator[RecordEntry]:
         at = datetime.fromisoformat(row["at"])
-        yield from self._scanned(row)
+        yield from self._scan_entries(row)
         if self._house is None:
             if row["phase_before"] == "unlocking" and row["phase"] in {"unlocked", "inside"}:
-                yield Said(at=at, what=What.UNLOCKED)
-            yield from self._door(row, at)
-            yield from self._temperature(row["event"], at)
+                yield RecordEntry(at=at, what=What.UNLOCKED)
+            yield from self._door_entries(row, at)
+            yield from self._temperature_entries(row["event"], at)
         for command in row["commands"]:
             if command["command"] == "HouseResult" and command["house"] != self._house:
                 self._house = command["house"]
-                yield Said(at=at, what=What(command["house"]))
+                yield RecordEntry(at=at, what=What(command["house"]))
 
-    def _scanned(self, row: Row) -> Iterator[Said]:
+    def _scan_entries(self, row: LogBody) -> Iterator[RecordEntry]:
         event = row["event"]
         if event["event"] != "Scanned" or any(one.get("word") == "no" for one in row["commands"]):
             return
@@ -179,65 +192,65 @@ class _Teller:
         if ours and event["code"]["hmac"] not in self._codes:
             self._codes.add(event["code"]["hmac"])
             at = datetime.fromisoformat(row["at"])
-            yield Said(at=at, what=What.PARCEL, code=last_of(event["code"]["last"]))
+            yield RecordEntry(at=at, what=What.PARCEL, code=shown_code(event["code"]["last"]))
 
-    def _door(self, row: Row, at: datetime) -> Iterator[Said]:
+    def _door_entries(self, row: LogBody, at: datetime) -> Iterator[RecordEntry]:
         event = row["event"]
-        if event["event"] != "DoorHeard" or not {row["phase_before"], row["phase"]} & _ALLOWED:
+        if event["event"] != "DoorHeard" or not {row["phase_before"], row["phase"]} & _VISIT_PHASES:
             return
         door = event["report"]["door"]
-        if door in _OPEN and not self._open:
+        if door in _OPEN_DOOR_STATES and not self._open:
             self._open = True
-            yield Said(at=at, what=What.OPENED)
+            yield RecordEntry(at=at, what=What.OPENED)
         elif door == "closed" and self._open:
             self._open = False
-            yield Said(at=at, what=What.CLOSED)
+            yield RecordEntry(at=at, what=What.CLOSED)
 
-    def _temperature(self, event: Row, at: datetime) -> Iterator[Said]:
+    def _temperature_entries(self, event: LogBody, at: datetime) -> Iterator[RecordEntry]:
         if event["event"] == "FridgeHeard" and event["place"] == self._place:
-            yield from self._measured(event["cold"]["temp_c"], at)
+            yield from self._celsius_entries(event["cold"]["temp_c"], at)
 
-    def _measured(self, celsius: object, at: datetime) -> Iterator[Said]:
-        found = round(celsius, 1) if isinstance(celsius, int | float) and abs(celsius) <= HOTTEST else None
+    def _celsius_entries(self, celsius: object, at: datetime) -> Iterator[RecordEntry]:
+        found = round(celsius, 1) if isinstance(celsius, int | float) and abs(celsius) <= MAX_CELSIUS else None
         if found is not None and found != self._cold:
             self._cold = found
-            yield Said(at=at, what=What.TEMPERATURE, celsius=found)
+            yield RecordEntry(at=at, what=What.TEMPERATURE, celsius=found)
 
 
-def last_of(code: str) -> str | None:
+def shown_code(code: str) -> str | None:
     """The end of a parcel's code, by which it is named; None: it is not one that can be shown."""
-    return code[-4:] if _LAST.fullmatch(code[-4:]) else None
+    return code[-4:] if _SHOWN_CODE.fullmatch(code[-4:]) else None
 
 
-def chained(said: Sequence[Said]) -> tuple[tuple[Line, ...], int]:
+def chain_lines(said: Sequence[RecordEntry]) -> tuple[tuple[Line, ...], int]:
     """Put them in their order, each under its hash; and how many in the middle were left out for want of room."""
     ordered = sorted(said, key=lambda one: one.at)
-    left_out = max(0, len(ordered) - MOST)
-    kept = ordered if not left_out else [*ordered[: MOST // 2], *ordered[-(MOST // 2) :]]
-    head, lines = _BEGIN, list[Line]()
+    left_out = max(0, len(ordered) - MAX_LINES)
+    kept = ordered if not left_out else [*ordered[: MAX_LINES // 2], *ordered[-(MAX_LINES // 2) :]]
+    head, lines = _GENESIS, list[Line]()
     for n, one in enumerate(kept, start=1):
-        head = Head(seq=n, hash=link(head.hash, n, _body(one)))
+        head = ChainHead(seq=n, hash=link_hash(head.hash, n, _hashed_body(one)))
         lines.append(Line(**one.model_dump(), n=n, hash=head.hash.hex()))
     return tuple(lines), left_out
 
 
-def head_of(lines: Sequence[Line]) -> str:
+def head_hash(lines: Sequence[Line]) -> str:
     """The hash of the last line; without any, of what stands before the first."""
-    return lines[-1].hash if lines else _BEGIN.hash.hex()
+    return lines[-1].hash if lines else _GENESIS.hash.hex()
 
 
-def broken(lines: Sequence[Line], statement: Statement) -> Broken | None:
+def first_break(lines: Sequence[Line], statement: Statement) -> ChainBreak | None:
     """Name the first line that is not as the box signed it; None: all are."""
-    entries = [Entry(seq=one.n, body=_body(one), hash=bytes.fromhex(one.hash)) for one in lines]
-    found = check(entries, after=_BEGIN)
+    entries = [ChainEntry(seq=one.n, body=_hashed_body(one), hash=bytes.fromhex(one.hash)) for one in lines]
+    found = find_break(entries, after=_GENESIS)
     if found is None and len(lines) != statement.lines:
-        return Broken(seq=min(len(lines), statement.lines) + 1, fault=Fault.MISSING)
-    if found is None and head_of(lines) != statement.head:
-        return Broken(seq=len(lines), fault=Fault.CHANGED)
+        return ChainBreak(seq=min(len(lines), statement.lines) + 1, fault=ChainFault.MISSING)
+    if found is None and head_hash(lines) != statement.head:
+        return ChainBreak(seq=len(lines), fault=ChainFault.CHANGED)
     return found
 
 
-def _body(said: Said) -> bytes:
+def _hashed_body(said: RecordEntry) -> bytes:
     """What a line's hash covers beside its number."""
     whole: dict[str, Any] = json.loads(said.model_dump_json(exclude_none=True, exclude={"n", "hash"}))
-    return canonical(whole)
+    return canonical_json(whole)

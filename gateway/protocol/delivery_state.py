@@ -6,9 +6,9 @@ goes on, and of reasons those only that a retailer can act on or that say what b
 
 from dataclasses import dataclass
 
-from gateway.domain.delivery.promise import Result, State
+from gateway.domain.delivery.promise import DeliveryResult, State
 
-REASONS = frozenset({
+PUBLIC_REASONS = frozenset({
     # of a permission
     "brand_not_permitted", "carrier_not_permitted", "outside_window", "announce_again",
     # of a message: what stands in it
@@ -25,17 +25,17 @@ REASONS = frozenset({
 tests/gateway/hub/test_states_and_refusals.py; what no home can say through a hub is none (a box that does not know the
 time gives no answer, a hub takes no message that is too large, a scan at another entrance is no end of a delivery)."""
 
-OVER = frozenset(
+FINAL_STATES = frozenset(
     {State.DELIVERED, State.PARTLY_DELIVERED, State.NOT_DELIVERED, State.REFUSED, State.CANCELLED, State.EXPIRED}
 )
 """States that time alone does not change."""
 
 
-_BEFORE_A_VISIT = frozenset({State.AWAITING_PERMISSION, State.AWAITING_LABEL, State.SCHEDULED, State.REFUSED})
+_STATES_BEFORE_VISIT = frozenset({State.AWAITING_PERMISSION, State.AWAITING_LABEL, State.SCHEDULED, State.REFUSED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class DeliveryStatus:
     """How a delivery stands. `version`: the one of which the home speaks."""
 
     state: State
@@ -44,12 +44,12 @@ class Standing:
     house: str | None = None
 
 
-def coarse(reason: str | None) -> str | None:
+def public_reason(reason: str | None) -> str | None:
     """The reason as a retailer may know it."""
-    return reason if reason in REASONS else None
+    return reason if reason in PUBLIC_REASONS else None
 
 
-def standing(result: Result, *, known: bool) -> Standing | None:
+def status_of(result: DeliveryResult, *, known: bool) -> DeliveryStatus | None:
     """Tell how a delivery stands by a home's word; None: it says nothing of that.
 
     `known`: the home has said before how it stands. A message that the home does not believe names no delivery; then a
@@ -57,16 +57,18 @@ def standing(result: Result, *, known: bool) -> Standing | None:
     """
     if result.state is not None:
         house = None if result.house is None else str(result.house)
-        return Standing(state=result.state, reason=coarse(result.reason), missing=result.missing, house=house)
+        return DeliveryStatus(
+            state=result.state, reason=public_reason(result.reason), missing=result.missing, house=house
+        )
     if result.accepted is False and not known:
-        return Standing(state=State.REFUSED, reason=coarse(result.code))
+        return DeliveryStatus(state=State.REFUSED, reason=public_reason(result.code))
     return None
 
 
-def superseded(result: Result, *, newest: int) -> bool:
+def is_superseded(result: DeliveryResult, *, newest: int) -> bool:
     """Whether a home's word is of a version that its retailer has changed since, so that the next answer is the news.
 
     What becomes of a visit is always news, whichever version the home had.
     """
     older = result.version is not None and result.version < newest
-    return older and (result.state is None or result.state in _BEFORE_A_VISIT)
+    return older and (result.state is None or result.state in _STATES_BEFORE_VISIT)

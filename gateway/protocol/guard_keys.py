@@ -17,20 +17,29 @@ from gateway.protocol.jws import public_x
 from gateway.protocol.keys import KeyUnusable
 from gateway.system.atomic_file import read_regular, write_whole
 
-COMMANDS = "command.key.pem"  # the gateway's, in the box's folder of keys
-LARGEST = 4096  # bytes of a PEM file
+COMMAND_KEY_FILE = "command.key.pem"  # the gateway's, in the box's folder of keys
+MAX_PEM_BYTES = 4096  # bytes of a PEM file
 
-__all__ = ["COMMANDS", "KeyUnusable", "command_key", "load", "make", "public_key", "public_x", "renewed"]
+__all__ = [
+    "COMMAND_KEY_FILE",
+    "KeyUnusable",
+    "command_key",
+    "create_key",
+    "load_key",
+    "public_key",
+    "public_x",
+    "renew_command_key",
+]
 
 
-def renewed(folder: Path) -> OKPKey:
+def renew_command_key(folder: Path) -> OKPKey:
     """Make the gateway's key anew, in the old one's place. A gateway that runs signs with the old one until it ends.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    (folder / COMMANDS).unlink(missing_ok=True)
-    return make(folder / COMMANDS)
+    (folder / COMMAND_KEY_FILE).unlink(missing_ok=True)
+    return create_key(folder / COMMAND_KEY_FILE)
 
 
 def command_key(folder: Path) -> OKPKey:
@@ -40,11 +49,11 @@ def command_key(folder: Path) -> OKPKey:
         KeyUnusable: the file is damaged, or others may read it.
         OSError: the folder cannot be read or written.
     """
-    path = folder / COMMANDS
-    return load(path) if path.exists() else make(path)
+    path = folder / COMMAND_KEY_FILE
+    return load_key(path) if path.exists() else create_key(path)
 
 
-def make(path: Path) -> OKPKey:
+def create_key(path: Path) -> OKPKey:
     """Make a key and store it, readable by its owner only.
 
     Raises:
@@ -59,14 +68,14 @@ def make(path: Path) -> OKPKey:
     return OKPKey.import_key(key)
 
 
-def load(path: Path) -> OKPKey:
+def load_key(path: Path) -> OKPKey:
     """Load a private key.
 
     Raises:
         KeyUnusable: it is damaged, no Ed25519 key, or others may read it.
         OSError: it cannot be read.
     """
-    pem = read_regular(path, at_most=LARGEST)
+    pem = read_regular(path, at_most=MAX_PEM_BYTES)
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise KeyUnusable(f"{path} can be read by others: make a new key, or chmod 600 if you trust them")
     try:

@@ -19,7 +19,7 @@ from joserfc.jwk import OKPKey
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 ALGORITHM = "Ed25519"  # RFC 9864
-LARGEST = 8 * 1024  # bytes of a token; a command needs about 700
+MAX_MESSAGE_BYTES = 8 * 1024  # bytes of a token; a command needs about 700
 _REGISTRY = jws.JWSRegistry(algorithms=[ALGORITHM])
 
 Token = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,64}$")]
@@ -72,7 +72,7 @@ C = TypeVar("C", ToGuard, FromGuard)
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
+class InvalidGuardMessage:
     """The message is not believed; `why` holds nothing of its own text."""
 
     why: str
@@ -82,44 +82,44 @@ def _header(kind: type[_Claims]) -> Mapping[str, Any]:
     return {"alg": ALGORITHM, "typ": f"perron-{'to' if kind is ToGuard else 'from'}-guard+jws"}
 
 
-def _encoded(data: bytes) -> bytes:
+def _encode_base64url(data: bytes) -> bytes:
     return urlsafe_b64encode(data).rstrip(b"=")
 
 
-def seal(claims: ToGuard | FromGuard, private: OKPKey) -> bytes:
+def sign_guard_message(claims: ToGuard | FromGuard, private: OKPKey) -> bytes:
     """Sign what is said."""
     payload = rfc8785.dumps(claims.model_dump(exclude_none=True))
     return jws.serialize_compact(dict(_header(type(claims))), payload, private, registry=_REGISTRY).encode()
 
 
-def opened(token: bytes, kind: type[C], public: OKPKey) -> C | Rejected:
+def verify_guard_message(token: bytes, kind: type[C], public: OKPKey) -> C | InvalidGuardMessage:
     """Return what this key's owner says, or why it is not believed. The payload is not read before its signature."""
     parts = token.split(b".")
-    if len(token) > LARGEST or len(parts) != 3 or not all(_one_way(part) for part in parts):
-        return Rejected("it is no message between gateway and guard")
+    if len(token) > MAX_MESSAGE_BYTES or len(parts) != 3 or not all(_is_canonical_base64url(part) for part in parts):
+        return InvalidGuardMessage("it is no message between gateway and guard")
     if parts[0] not in _headers(kind):
-        return Rejected("its header is not the one that gateway and guard use")
+        return InvalidGuardMessage("its header is not the one that gateway and guard use")
     try:
         payload = jws.deserialize_compact(token, public, registry=_REGISTRY).payload
     except (JoseError, ValueError):
-        return Rejected("its signature does not hold")
+        return InvalidGuardMessage("its signature does not hold")
     try:
         claims = kind.model_validate_json(payload)
     except ValidationError:
-        return Rejected("it does not say what it has to say")
+        return InvalidGuardMessage("it does not say what it has to say")
     if rfc8785.dumps(claims.model_dump(exclude_none=True)) != payload:
-        return Rejected("what is signed has one spelling, and this is another")
+        return InvalidGuardMessage("what is signed has one spelling, and this is another")
     return claims
 
 
 def _headers(kind: type[_Claims]) -> frozenset[bytes]:
     header = _header(kind)
-    return frozenset({_encoded(rfc8785.dumps(dict(header)))})
+    return frozenset({_encode_base64url(rfc8785.dumps(dict(header)))})
 
 
-def _one_way(part: bytes) -> bool:
+def _is_canonical_base64url(part: bytes) -> bool:
     """Whether it is base64url without padding, with no bits left over."""
     try:
-        return bool(part) and _encoded(urlsafe_b64decode(part + b"==")) == part
+        return bool(part) and _encode_base64url(urlsafe_b64decode(part + b"==")) == part
     except Error:
         return False

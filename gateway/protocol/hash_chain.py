@@ -1,7 +1,7 @@
 """The hash chain under the log: each entry's hash covers its number, its body and the entry before it.
 
 A hash covers the body's digest, not the body itself, so an extract for one visit can show that nothing was taken out
-without telling what the entries between say (`Hidden`).
+without telling what the entries between say (`HiddenBody`).
 """
 
 import json
@@ -18,18 +18,18 @@ Json: TypeAlias = "bool | int | float | str | list[Json] | tuple[Json, ...] | Ma
 GENESIS = bytes(32)
 """What stands before the first entry, which has number 1."""
 
-_LINK = b"perron log 1\0"  # a hash of this chain is never one of another protocol
+_LINK_TAG = b"perron log 1\0"  # a hash of this chain is never one of another protocol
 
 
 @dataclass(frozen=True, slots=True)
-class Hidden:
+class HiddenBody:
     """Stands for a body that is not told: its SHA-256."""
 
     digest: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
+class ChainHead:
     """How far a chain has come: the last entry's number and hash."""
 
     seq: int = 0
@@ -37,15 +37,15 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class ChainEntry:
     """One entry as it is kept: its number, its body and the hash that was stored with it."""
 
     seq: int
-    body: bytes | Hidden
+    body: bytes | HiddenBody
     hash: bytes
 
 
-class Fault(StrEnum):
+class ChainFault(StrEnum):
     """What is wrong with an entry."""
 
     CHANGED = auto()  # its bytes, or those of one before it, are not those that were hashed
@@ -55,14 +55,14 @@ class Fault(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Broken:
+class ChainBreak:
     """The first bad entry of a chain."""
 
     seq: int
-    fault: Fault
+    fault: ChainFault
 
 
-def canonical(value: Json) -> bytes:
+def canonical_json(value: Json) -> bytes:
     """Write a value as RFC 8785 canonical JSON: one value, one byte string.
 
     Raises:
@@ -72,54 +72,54 @@ def canonical(value: Json) -> bytes:
     return rfc8785.dumps(value)
 
 
-def parse(data: bytes) -> Json:
+def parse_json(data: bytes) -> Json:
     """Read JSON strictly: what comes back is all that was said, and said once.
 
     Raises:
         ValueError: not JSON, not UTF-8, a key twice in one object, NaN or infinity, or nested too deeply.
     """
     try:
-        value: Json = json.loads(data.decode(), object_pairs_hook=_object, parse_constant=_no_constant)
+        value: Json = json.loads(data.decode(), object_pairs_hook=_object, parse_constant=_refuse_constant)
     except RecursionError as failure:
         raise ValueError("nested too deeply") from failure
     return value
 
 
-def link(prev: bytes, seq: int, body: bytes | Hidden) -> bytes:
+def link_hash(prev: bytes, seq: int, body: bytes | HiddenBody) -> bytes:
     """The hash of entry `seq` after the entry whose hash is `prev`.
 
     SHA-256 over a fixed tag, `prev` (32 bytes), `seq` (8 bytes, big-endian) and the body's SHA-256 (32 bytes).
     """
-    digest = body.digest if isinstance(body, Hidden) else sha256(body).digest()
+    digest = body.digest if isinstance(body, HiddenBody) else sha256(body).digest()
     if len(prev) != len(GENESIS) or len(digest) != len(GENESIS):
         raise ValueError("a hash has 32 bytes")
-    return sha256(_LINK + prev + seq.to_bytes(8, "big") + digest).digest()
+    return sha256(_LINK_TAG + prev + seq.to_bytes(8, "big") + digest).digest()
 
 
-def hide(entries: Iterable[Entry], *, but: Container[int]) -> tuple[Entry, ...]:
+def hide_bodies(entries: Iterable[ChainEntry], *, but: Container[int]) -> tuple[ChainEntry, ...]:
     """An extract: entries whose number is not in `but` keep their place and hash, not their body."""
-    return tuple(entry if entry.seq in but else _hidden(entry) for entry in entries)
+    return tuple(entry if entry.seq in but else _hide_body(entry) for entry in entries)
 
 
-def _hidden(entry: Entry) -> Entry:
-    digest = entry.body.digest if isinstance(entry.body, Hidden) else sha256(entry.body).digest()
-    return Entry(seq=entry.seq, body=Hidden(digest), hash=entry.hash)
+def _hide_body(entry: ChainEntry) -> ChainEntry:
+    digest = entry.body.digest if isinstance(entry.body, HiddenBody) else sha256(entry.body).digest()
+    return ChainEntry(seq=entry.seq, body=HiddenBody(digest), hash=entry.hash)
 
 
-def check(entries: Iterable[Entry], *, after: Head | None = None) -> Broken | None:
+def find_break(entries: Iterable[ChainEntry], *, after: ChainHead | None = None) -> ChainBreak | None:
     """Name the first bad entry of those that follow `after` (by default: the whole chain), or None."""
-    head = after or Head()
+    head = after or ChainHead()
     rest = iter(entries)
     for entry in rest:
         expected = head.seq + 1
         if entry.seq > expected:
             later = any(other.seq == expected for other in rest)
-            return Broken(seq=expected, fault=Fault.OUT_OF_ORDER if later else Fault.MISSING)
+            return ChainBreak(seq=expected, fault=ChainFault.OUT_OF_ORDER if later else ChainFault.MISSING)
         if entry.seq < expected:
-            return Broken(seq=entry.seq, fault=Fault.REPEATED)
-        if link(head.hash, entry.seq, entry.body) != entry.hash:
-            return Broken(seq=entry.seq, fault=Fault.CHANGED)
-        head = Head(seq=entry.seq, hash=entry.hash)
+            return ChainBreak(seq=entry.seq, fault=ChainFault.REPEATED)
+        if link_hash(head.hash, entry.seq, entry.body) != entry.hash:
+            return ChainBreak(seq=entry.seq, fault=ChainFault.CHANGED)
+        head = ChainHead(seq=entry.seq, hash=entry.hash)
     return None
 
 
@@ -130,5 +130,5 @@ def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     return value
 
 
-def _no_constant(name: str) -> None:
+def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")

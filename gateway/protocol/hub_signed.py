@@ -10,14 +10,14 @@ from joserfc.jwk import OKPKey
 
 from gateway.domain.delivery.promise import Claims, Id
 from gateway.domain.visit.state import Now
-from gateway.protocol.jws import Key, Rejected, believed
+from gateway.protocol.jws import EnrolledKey, RejectedMessage, verify_claims
 from gateway.protocol.jws import sign as _sign
 
-TYPE = "perron-hub-delivery+jwt"
+HUB_DELIVERY_TYPE = "perron-hub-delivery+jwt"
 ISSUER = "hub"
 
 
-def name(fingerprint: str) -> str:
+def key_id(fingerprint: str) -> str:
     """The `kid` of a hub's key."""
     return f"hub-{fingerprint}"
 
@@ -35,12 +35,12 @@ class HubClaims(Claims):
         return Claims.model_construct(**{**fields, "iss": self.brand})  # was validated when it was received
 
 
-def sign(claims: HubClaims, private: OKPKey, *, kid: str) -> bytes:
+def sign_for_brand(claims: HubClaims, private: OKPKey, *, kid: str) -> bytes:
     """Sign as the hub."""
-    return _sign(claims, private, kid=kid, typ=TYPE)
+    return _sign(claims, private, kid=kid, typ=HUB_DELIVERY_TYPE)
 
 
-def verify(token: bytes, keys: dict[str, OKPKey], *, box: str, now: Now) -> HubClaims | Rejected:
+def verify_hub_signed(token: bytes, keys: dict[str, OKPKey], *, box: str, now: Now) -> HubClaims | RejectedMessage:
     """Return what this box's hub passes on, or why it is not believed. `keys`: the hub's, by their `kid`."""
-    enrolled = {kid: Key(ISSUER, public) for kid, public in keys.items()}
-    return believed(token, enrolled, HubClaims, TYPE, box=box, now=now)
+    enrolled = {kid: EnrolledKey(ISSUER, public) for kid, public in keys.items()}
+    return verify_claims(token, enrolled, HubClaims, HUB_DELIVERY_TYPE, box=box, now=now)

@@ -23,15 +23,15 @@ from gateway.domain.visit.state import Now
 from gateway.protocol.strict_json import loads
 
 ALGORITHM = "Ed25519"  # RFC 9864: says the curve, which the older name EdDSA leaves open
-TYPE = "perron-delivery+jwt"
-LARGEST = 32 * 1024  # bytes of a token; 50 parcels of 128 characters need about a third of it
-LONGEST_LIFE = 31 * 24 * 3600  # seconds from iat to exp: how long a jti must be remembered
-EARLY = 60  # seconds that a retailer's clock may run ahead of ours
+DELIVERY_TYPE = "perron-delivery+jwt"
+MAX_MESSAGE_BYTES = 32 * 1024  # bytes of a token; 50 parcels of 128 characters need about a third of it
+MAX_LIFETIME_S = 31 * 24 * 3600  # seconds from iat to exp: how long a jti must be remembered
+MAX_CLOCK_SKEW_S = 60  # seconds that a retailer's clock may run ahead of ours
 C = TypeVar("C", bound=Claims)
 _REGISTRY = jws.JWSRegistry(algorithms=[ALGORITHM])
 
 
-class Fault(StrEnum):
+class RejectionCode(StrEnum):
     """Why a message is not believed."""
 
     TOO_LARGE = auto()
@@ -50,27 +50,27 @@ class Fault(StrEnum):
     KEY_DISTRUSTED = auto()  # not found here: the store knows
 
 
-PASSING = frozenset({Fault.CLOCK_UNTRUSTED, Fault.NOT_YET_VALID})
+TRANSIENT_REJECTIONS = frozenset({RejectionCode.CLOCK_UNTRUSTED, RejectionCode.NOT_YET_VALID})
 """Faults that end by themselves: the same bytes may be believed later."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rejected:
+class RejectedMessage:
     """The message is not believed; `why` is for people and holds nothing of the message's own text."""
 
-    code: Fault
+    code: RejectionCode
     why: str
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class EnrolledKey:
     """One enrolled key: whose it is and the public key."""
 
     brand: str
     public: OKPKey
 
 
-class Keys(dict[str, Key]):
+class EnrolledKeys(dict[str, EnrolledKey]):
     """The enrolled keys by `kid`."""
 
     @classmethod
@@ -88,46 +88,55 @@ class Keys(dict[str, Key]):
                 public = public_key(x)
             except (JoseError, ValueError) as error:
                 raise ValueError(f"{kid} is not an Ed25519 public key") from error
-            keys[kid] = Key(brand, public)
+            keys[kid] = EnrolledKey(brand, public)
         return keys
 
 
-def verify(token: bytes, keys: Mapping[str, Key], *, box: str, now: Now, also: str | None = None) -> Claims | Rejected:
+def verify(
+    token: bytes, keys: Mapping[str, EnrolledKey], *, box: str, now: Now, also: str | None = None
+) -> Claims | RejectedMessage:
     """Return what an enrolled brand says to this box, or why it is not believed; `iss` is the key's own brand.
 
     `also`: another name under which the message may be meant for this box: its home's at the hub.
     """
-    return believed(token, keys, Claims, TYPE, box=box, also=also, now=now)
+    return verify_claims(token, keys, Claims, DELIVERY_TYPE, box=box, also=also, now=now)
 
 
-def believed(  # noqa: PLR0913 - what a message is held against
-    token: bytes, keys: Mapping[str, Key], model: type[C], typ: str, *, box: str, now: Now, also: str | None = None
-) -> C | Rejected:
+def verify_claims(  # noqa: PLR0913 - what a message is held against
+    token: bytes,
+    keys: Mapping[str, EnrolledKey],
+    model: type[C],
+    typ: str,
+    *,
+    box: str,
+    now: Now,
+    also: str | None = None,
+) -> C | RejectedMessage:
     """Return what a message of this type says to this box, or why it is not believed. `also`: as for `verify`."""
-    read = opened(token, keys, typ)
-    if isinstance(read, Rejected):
+    read = verify_signature(token, keys, typ)
+    if isinstance(read, RejectedMessage):
         return read
     key, payload = read
     try:
         loads(payload)
         claims = model.model_validate_json(payload)
     except ValidationError as error:
-        return Rejected(Fault.WRONG_CLAIMS, _told(error))
+        return RejectedMessage(RejectionCode.WRONG_CLAIMS, _describe(error))
     except ValueError as error:
-        return Rejected(Fault.WRONG_CLAIMS, str(error))
+        return RejectedMessage(RejectionCode.WRONG_CLAIMS, str(error))
     if claims.iss != key.brand:
-        return Rejected(Fault.WRONG_ISSUER, "the key is another brand's")
+        return RejectedMessage(RejectionCode.WRONG_ISSUER, "the key is another brand's")
     if claims.aud not in {box, also}:
-        return Rejected(Fault.WRONG_AUDIENCE, "it is meant for another box")
+        return RejectedMessage(RejectionCode.WRONG_AUDIENCE, "it is meant for another box")
     if not now.trusted:
-        return Rejected(Fault.CLOCK_UNTRUSTED, "the box does not know the time; send it again later")
+        return RejectedMessage(RejectionCode.CLOCK_UNTRUSTED, "the box does not know the time; send it again later")
     seconds = now.utc.timestamp()
-    if max(claims.iat, claims.nbf) > seconds + EARLY:
-        return Rejected(Fault.NOT_YET_VALID, "it is not valid yet")
+    if max(claims.iat, claims.nbf) > seconds + MAX_CLOCK_SKEW_S:
+        return RejectedMessage(RejectionCode.NOT_YET_VALID, "it is not valid yet")
     if claims.exp <= seconds:
-        return Rejected(Fault.NO_LONGER_VALID, "it is no longer valid")
-    if not 0 < claims.exp - claims.iat <= LONGEST_LIFE:
-        return Rejected(Fault.WRONG_CLAIMS, "a message lives at most 31 days")
+        return RejectedMessage(RejectionCode.NO_LONGER_VALID, "it is no longer valid")
+    if not 0 < claims.exp - claims.iat <= MAX_LIFETIME_S:
+        return RejectedMessage(RejectionCode.WRONG_CLAIMS, "a message lives at most 31 days")
     return claims
 
 
@@ -141,7 +150,7 @@ def kid_of(token: bytes) -> str | None:
     return kid if isinstance(kid, str) else None
 
 
-def sign(claims: Claims, private: OKPKey, *, kid: str, typ: str = TYPE) -> bytes:
+def sign(claims: Claims, private: OKPKey, *, kid: str, typ: str = DELIVERY_TYPE) -> bytes:
     """Sign a message as a retailer does."""
     payload = claims.model_dump_json(exclude_none=True)
     header = {"alg": ALGORITHM, "kid": kid, "typ": typ}
@@ -165,35 +174,37 @@ def public_x(key: OKPKey) -> str:
     return str(key.as_dict(private=False)["x"])
 
 
-def opened(token: bytes, keys: Mapping[str, Key], typ: str) -> tuple[Key, bytes] | Rejected:
+def verify_signature(
+    token: bytes, keys: Mapping[str, EnrolledKey], typ: str
+) -> tuple[EnrolledKey, bytes] | RejectedMessage:
     """Check header and signature; the payload is not looked at before, and is the caller's to read."""
-    if len(token) > LARGEST:
-        return Rejected(Fault.TOO_LARGE, "a message has at most 32 KiB")
+    if len(token) > MAX_MESSAGE_BYTES:
+        return RejectedMessage(RejectionCode.TOO_LARGE, "a message has at most 32 KiB")
     parts = token.split(b".")
-    if len(parts) != 3 or not all(_base64url(part) for part in parts):
-        return Rejected(Fault.MALFORMED, "not a JWS in compact form")
+    if len(parts) != 3 or not all(_is_canonical_base64url(part) for part in parts):
+        return RejectedMessage(RejectionCode.MALFORMED, "not a JWS in compact form")
     try:
         header = loads(urlsafe_b64decode(parts[0] + b"=="))
     except ValueError:
-        return Rejected(Fault.MALFORMED, "the header is not JSON as it should be")
+        return RejectedMessage(RejectionCode.MALFORMED, "the header is not JSON as it should be")
     if not isinstance(header, dict) or header.keys() - {"alg", "kid", "typ"}:
-        return Rejected(Fault.WRONG_HEADER, "a header holds alg, kid and typ, nothing else")
+        return RejectedMessage(RejectionCode.WRONG_HEADER, "a header holds alg, kid and typ, nothing else")
     if header.get("typ") != typ:
-        return Rejected(Fault.WRONG_TYPE, f"typ is {typ}")
+        return RejectedMessage(RejectionCode.WRONG_TYPE, f"typ is {typ}")
     if header.get("alg") != ALGORITHM:
-        return Rejected(Fault.WRONG_ALGORITHM, f"alg is {ALGORITHM}")
+        return RejectedMessage(RejectionCode.WRONG_ALGORITHM, f"alg is {ALGORITHM}")
     kid = header.get("kid")
     key = keys.get(kid) if isinstance(kid, str) else None
     if key is None:
-        return Rejected(Fault.UNKNOWN_KEY, "no enrolled key has this kid")
+        return RejectedMessage(RejectionCode.UNKNOWN_KEY, "no enrolled key has this kid")
     try:
         read = jws.deserialize_compact(token, key.public, registry=_REGISTRY)
     except (JoseError, ValueError):
-        return Rejected(Fault.WRONG_SIGNATURE, "the signature does not hold")
+        return RejectedMessage(RejectionCode.WRONG_SIGNATURE, "the signature does not hold")
     return key, read.payload
 
 
-def _base64url(part: bytes) -> bool:
+def _is_canonical_base64url(part: bytes) -> bool:
     """Whether it is base64url without padding, written the one way (no bits left over)."""
     if not part or len(part) % 4 == 1:
         return False
@@ -203,7 +214,7 @@ def _base64url(part: bytes) -> bool:
         return False
 
 
-def _told(error: ValidationError) -> str:
+def _describe(error: ValidationError) -> str:
     """Say where and what is wrong, without the message's own text."""
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
     if first["type"] == "extra_forbidden":

@@ -8,14 +8,14 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, StringConstraints
 
-from gateway.protocol.hash_chain import canonical
+from gateway.protocol.hash_chain import canonical_json
 from gateway.protocol.keys import PublicKey
-from gateway.protocol.signed_document import Id, KeyText, Signed
+from gateway.protocol.signed_document import Id, KeyText, SignedDocument
 
-LARGEST = 2**20  # bytes: some thousand changes
+MAX_HISTORY_BYTES = 2**20  # bytes: some thousand changes
 
 
-class Succession(Signed):
+class KeySuccession(SignedDocument):
     """From `at` on the box signs under `new` and no longer under `key`. `agreed` is the new key's own signature."""
 
     kind: Literal["perron succession 1"] = "perron succession 1"
@@ -27,7 +27,7 @@ class Succession(Signed):
 
     def agreed_bytes(self) -> bytes:
         """What the new key signs: all but the two signatures."""
-        return canonical(self.model_dump(mode="json", exclude={"signature", "agreed"}))
+        return canonical_json(self.model_dump(mode="json", exclude={"signature", "agreed"}))
 
     @property
     def holds(self) -> bool:
@@ -37,22 +37,22 @@ class Succession(Signed):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class KeyHistory:
     """The keys of one box in their order, as far as they were changed."""
 
-    steps: tuple[Succession, ...] = ()
+    steps: tuple[KeySuccession, ...] = ()
 
     @classmethod
-    def read(cls, data: bytes) -> "Line":
+    def read(cls, data: bytes) -> "KeyHistory":
         """Read what `written` wrote.
 
         Raises:
             ValueError: a line is no change, is not signed by both its keys, or does not follow the one before.
         """
-        steps: list[Succession] = []
+        steps: list[KeySuccession] = []
         for number, text in enumerate(data.splitlines(), start=1):
             try:
-                step = Succession.from_json(text)
+                step = KeySuccession.from_json(text)
                 good = step.holds and (not steps or (steps[-1].new, steps[-1].box) == (step.key, step.box))
             except ValueError as failure:
                 raise ValueError(f"line {number} is no change of a key") from failure

@@ -14,18 +14,18 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from gateway.system.atomic_file import TooLarge, read_regular, sync_folder, write_whole
+from gateway.system.atomic_file import FileTooLarge, read_regular, sync_folder, write_whole
 
-PRIVATE, PUBLIC, LINKS = "box.key.pem", "box.pub.pem", "links.key"
+PRIVATE_KEY_FILE, PUBLIC_KEY_FILE, LINK_KEY_FILE = "box.key.pem", "box.pub.pem", "links.key"
 LINK_KEY_BYTES = 32
-_LARGEST = 4096  # bytes of a PEM file
+_MAX_PEM_BYTES = 4096  # bytes of a PEM file
 
 
 class KeyUnusable(ValueError):  # noqa: N818 - it says what happened
     """The file holds no key that may be used; the text says why and what to do."""
 
 
-class KeyGone(KeyUnusable):
+class KeyMissing(KeyUnusable):
     """There is no key."""
 
 
@@ -122,7 +122,7 @@ class BoxKey:
         Raises:
             KeyUnusable: they hold none.
         """
-        return cls(_private("the key", pem))
+        return cls(_parse_private_key("the key", pem))
 
     @classmethod
     def at(cls, folder: Path) -> Self:
@@ -132,13 +132,13 @@ class BoxKey:
             KeyUnusable: the file is damaged, or others may read it.
             OSError: the folder cannot be read or written.
         """
-        path = folder / PRIVATE
+        path = folder / PRIVATE_KEY_FILE
         if not path.exists():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_whole(path, cls.fresh().pem)
         key = cls.load(folder)
-        if not (folder / PUBLIC).exists():
-            write_whole(folder / PUBLIC, key.public.pem)
+        if not (folder / PUBLIC_KEY_FILE).exists():
+            write_whole(folder / PUBLIC_KEY_FILE, key.public.pem)
         return key
 
     @classmethod
@@ -146,17 +146,17 @@ class BoxKey:
         """Load the key from `folder`; none is ever made.
 
         Raises:
-            KeyGone, KeyDamaged: there is none, or the file is none.
+            KeyMissing, KeyDamaged: there is none, or the file is none.
             KeyUnusable: others may read the file.
             OSError: it cannot be read.
         """
-        path = folder / PRIVATE
+        path = folder / PRIVATE_KEY_FILE
         try:
-            _ours_alone(path)
-            return cls(_private(str(path), read_regular(path, at_most=_LARGEST)))
+            _refuse_shared_file(path)
+            return cls(_parse_private_key(str(path), read_regular(path, at_most=_MAX_PEM_BYTES)))
         except FileNotFoundError as failure:
-            raise KeyGone(f"{path} is gone: start the gateway, which says what to do") from failure
-        except TooLarge as failure:
+            raise KeyMissing(f"{path} is gone: start the gateway, which says what to do") from failure
+        except FileTooLarge as failure:
             raise KeyDamaged(f"{path} holds no usable private key: {failure}") from failure
 
     @property
@@ -178,12 +178,12 @@ def link_key(folder: Path) -> bytes:
         KeyUnusable: the file is damaged, or others may read it.
         OSError: the folder cannot be read or written.
     """
-    path = folder / LINKS
+    path = folder / LINK_KEY_FILE
     if not path.exists():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_whole(path, secrets.token_bytes(LINK_KEY_BYTES))
-    _ours_alone(path)
-    key = read_regular(path, at_most=_LARGEST)
+    _refuse_shared_file(path)
+    key = read_regular(path, at_most=_MAX_PEM_BYTES)
     if len(key) != LINK_KEY_BYTES:
         raise KeyUnusable(f"{path} holds no link key: delete it, and a new one is made (links sent before end)")
     return key
@@ -195,7 +195,7 @@ def renew_link_key(folder: Path) -> None:
     Raises:
         OSError: the folder cannot be written.
     """
-    write_whole(folder / LINKS, secrets.token_bytes(LINK_KEY_BYTES))
+    write_whole(folder / LINK_KEY_FILE, secrets.token_bytes(LINK_KEY_BYTES))
 
 
 def set_aside(folder: Path, *names: str) -> None:
@@ -216,17 +216,17 @@ def set_aside(folder: Path, *names: str) -> None:
         sync_folder(folder)
 
 
-def _ours_alone(path: Path) -> None:
+def _refuse_shared_file(path: Path) -> None:
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise KeyUnusable(f"{path} can be read by others: make a new box key, or chmod 600 if you trust them")
 
 
-def last4(code: str) -> str:
+def shown_ending(code: str) -> str:
     """What of a code may be shown: at most its last 4 characters, and never more than half of it."""
     return code[-min(4, len(code) // 2) :] if len(code) > 1 else ""
 
 
-def _private(where: str, pem: bytes) -> Ed25519PrivateKey:
+def _parse_private_key(where: str, pem: bytes) -> Ed25519PrivateKey:
     try:
         key = serialization.load_pem_private_key(pem, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm) as failure:

@@ -20,7 +20,7 @@ def _one_line(text: str) -> str:
     return text
 
 
-class Wish(BaseModel):
+class OwnerRequest(BaseModel):
     """One wish; `id` names it in the log and in the answer."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
@@ -28,40 +28,40 @@ class Wish(BaseModel):
     id: VisitId
 
 
-class Stop(Wish):
+class OwnerStopRequest(OwnerRequest):
     """Stop everything at this entrance, or lift the stop."""
 
     do: Literal["stop", "lift"]
 
 
-class Acknowledge(Wish):
+class OwnerAcknowledgeRequest(OwnerRequest):
     """The owner looked after the door; without a visit: safe mode may end."""
 
     do: Literal["acknowledge"]
     visit: VisitId | None = None
 
 
-class Decide(Wish):
+class OwnerDecideRequest(OwnerRequest):
     """Yes or no to the visit that rings or waits for a yes."""
 
     do: Literal["approve", "refuse"]
     visit: VisitId
 
 
-class ClearLockout(Wish):
+class OwnerClearLockoutRequest(OwnerRequest):
     """Let a locked-out scanner try again."""
 
     do: Literal["clear_lockout"]
     scanner: Id
 
 
-class SayHome(Wish):
+class OwnerPresenceRequest(OwnerRequest):
     """Somebody is home, nobody is home, or the household is away (then a door used by hand alarms)."""
 
     do: Literal["home", "nobody_home", "away"]
 
 
-class Pause(Wish):
+class OwnerPauseRequest(OwnerRequest):
     """Let no delivery in from `start` (RFC 3339; left out: now) to `end`, at this entrance or at all of them."""
 
     do: Literal["pause"]
@@ -70,27 +70,27 @@ class Pause(Wish):
     everywhere: bool = False
 
 
-class EndPause(Wish):
+class OwnerEndPauseRequest(OwnerRequest):
     """End a pause, or withdraw one that has not begun."""
 
     do: Literal["end_pause"]
     pause: Id
 
 
-class Lock(Wish):
+class OwnerLockRequest(OwnerRequest):
     """Lock now, if the door is closed and no visit runs."""
 
     do: Literal["lock"]
 
 
-class Permit(Wish):
+class OwnerPermitRequest(OwnerRequest):
     """Let a brand in as its terms stand, refuse it, or take the permission back."""
 
     do: Literal["permit", "refuse_brand", "revoke"]
     brand: Id
 
 
-class Hold(Wish):
+class OwnerHoldRequest(OwnerRequest):
     """Keep a visit's film beyond its time (a dispute), end that, or erase the film now."""
 
     do: Literal["hold", "release", "erase"]
@@ -98,17 +98,26 @@ class Hold(Wish):
     why: Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line)] = "owner"
 
 
-AnyWish = Annotated[
-    Stop | Acknowledge | Decide | ClearLockout | SayHome | Pause | EndPause | Lock | Permit | Hold,
+AnyOwnerRequest = Annotated[
+    OwnerStopRequest
+    | OwnerAcknowledgeRequest
+    | OwnerDecideRequest
+    | OwnerClearLockoutRequest
+    | OwnerPresenceRequest
+    | OwnerPauseRequest
+    | OwnerEndPauseRequest
+    | OwnerLockRequest
+    | OwnerPermitRequest
+    | OwnerHoldRequest,
     Field(discriminator="do"),
 ]
-_WISH: TypeAdapter[AnyWish] = TypeAdapter(AnyWish)
+_REQUEST_ADAPTER: TypeAdapter[AnyOwnerRequest] = TypeAdapter(AnyOwnerRequest)
 
 
-def wish(payload: bytes) -> AnyWish | str:
+def parse_owner_request(payload: bytes) -> AnyOwnerRequest | str:
     """Read one wish; what cannot be read is one clear line that says why and quotes nothing: it is safe to log."""
     try:
-        return _WISH.validate_python(parse(payload))
+        return _REQUEST_ADAPTER.validate_python(parse(payload))
     except MalformedPayload as error:
         return str(error)
     except ValidationError as error:

@@ -3,7 +3,7 @@
 from enum import StrEnum, auto
 
 
-class Answered(StrEnum):
+class JobOutcome(StrEnum):
     """What came of a message that came by the hub."""
 
     YES = auto()

@@ -5,7 +5,7 @@ from typing import Annotated, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from gateway.protocol.hash_chain import canonical
+from gateway.protocol.hash_chain import canonical_json
 from gateway.protocol.keys import BoxKey, PublicKey
 
 Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -21,11 +21,11 @@ FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]
 """A name that is one plain file's in one folder: no path, no link upwards, nothing hidden."""
 
 
-UNSIGNED = "A" * 86 + "=="
+PLACEHOLDER_SIGNATURE = "A" * 86 + "=="
 """Stands in a document that is about to be signed."""
 
 
-class Signed(BaseModel):
+class SignedDocument(BaseModel):
     """A small signed document: the signature is over the canonical JSON of all other fields, `kind` among them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -48,20 +48,20 @@ class Signed(BaseModel):
 
     def to_json(self) -> bytes:
         """One line of canonical JSON."""
-        return canonical(self.model_dump(mode="json"))
+        return canonical_json(self.model_dump(mode="json"))
 
     def signed_bytes(self) -> bytes:
         """What the signature covers."""
-        return canonical(self.model_dump(mode="json", exclude={"signature"}))
+        return canonical_json(self.model_dump(mode="json", exclude={"signature"}))
 
     def is_signed_by(self, key: PublicKey) -> bool:
         """Whether `key` is the one named here and signed exactly this."""
         return self.key == key.text and key.verifies(b64decode(self.signature), self.signed_bytes())
 
 
-SignedT = TypeVar("SignedT", bound=Signed)
+SignedT = TypeVar("SignedT", bound=SignedDocument)
 
 
-def sign(document: SignedT, key: BoxKey) -> SignedT:
-    """Put the box's signature in the place of `UNSIGNED`."""
+def sign_document(document: SignedT, key: BoxKey) -> SignedT:
+    """Put the box's signature in the place of `PLACEHOLDER_SIGNATURE`."""
     return document.model_copy(update={"signature": b64encode(key.sign(document.signed_bytes())).decode()})

@@ -2,10 +2,10 @@
 
 from devices.vendors.strictjson import parse
 
-DEEPEST = 6
+MAX_DEPTH = 6
 
 
-def loads(text: bytes, *, deepest: int = DEEPEST) -> object:
+def loads(text: bytes, *, deepest: int = MAX_DEPTH) -> object:
     """Read JSON that every reader reads alike; whoever calls has bounded its length.
 
     Raises:

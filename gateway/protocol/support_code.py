@@ -12,32 +12,32 @@ code whose check would be a thirty-first character is not made. Pure, but for th
 import secrets
 
 ALPHABET = "23456789ABCDEFGHJKMNPQRSTVWXYZ"
-LENGTH = 12
-_PRIME = 31
+CODE_CHARS = 12
+_MODULUS = 31
 
 
-def fresh() -> str:
+def new_support_code() -> str:
     """Make one, as it is kept: without strokes."""
     while True:
-        body = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH - 1))
-        check = -_sum(body + ALPHABET[0]) % _PRIME
+        body = "".join(secrets.choice(ALPHABET) for _ in range(CODE_CHARS - 1))
+        check = -_weighted_sum(body + ALPHABET[0]) % _MODULUS
         if check < len(ALPHABET):
             return body + ALPHABET[check]
 
 
-def spoken(code: str) -> str:
+def format_support_code(code: str) -> str:
     """Write it in three groups of four, as it is shown and read aloud."""
     return "-".join(code[at : at + 4] for at in range(0, len(code), 4))
 
 
-def read(text: str) -> str | None:
+def parse_support_code(text: str) -> str | None:
     """Read what somebody typed, as it is kept; None: there is a slip in it."""
     code = "".join(char for char in text.upper() if char not in " -\u2010\u2011\u2013\u00a0\t")
-    if len(code) != LENGTH or not set(code) <= set(ALPHABET):
+    if len(code) != CODE_CHARS or not set(code) <= set(ALPHABET):
         return None
-    return code if _sum(code) % _PRIME == 0 else None
+    return code if _weighted_sum(code) % _MODULUS == 0 else None
 
 
-def _sum(code: str) -> int:
+def _weighted_sum(code: str) -> int:
     """Each character's number times its place from the end, which is 1 for the last."""
     return sum(place * ALPHABET.index(char) for place, char in enumerate(reversed(code), start=1))

@@ -1,13 +1,13 @@
 """The cameras of the house, as the video process is told of them."""
 
 from gateway.config.home import Home
-from gateway.video.ipc import CameraSource, Configure
+from gateway.video.ipc import CameraSource, ConfigureCameras
 
 
-def cameras(home: Home) -> Configure:
+def video_configuration(home: Home) -> ConfigureCameras:
     """Every camera of the house, how it is reached, and which ones see the courier."""
     courier = {section.cameras.outside for section in home.entrances.values()}
-    return Configure(
+    return ConfigureCameras(
         cameras=tuple(
             CameraSource(
                 name=name,

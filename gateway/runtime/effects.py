@@ -29,24 +29,24 @@ from gateway.evidence.folders import visit_folder
 from gateway.mqtt.client import Acknowledgement, NotSent, Sent
 from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
 from gateway.runtime.adapters import garage
-from gateway.runtime.adapters.presence_fridge_alarm import around
+from gateway.runtime.adapters.presence_fridge_alarm import surrounding_devices
 from gateway.storage.log_names import kind_of
 from gateway.system.clock import Clock
-from gateway.video.ipc import ClipKey, Proof
+from gateway.video.ipc import CameraProof, ClipKey
 
 log = structlog.get_logger(__name__)
 
-PROOF_AGE = 0.5  # seconds: the unlock is published only on a proof of live video at most so old
-REMEMBERED = 256  # questions of one device that it may still answer: many minutes' worth
-PATIENCE = 5.0  # seconds in which a device that echoes no question answers it, where it declares no latency
-PICTURE_WAIT = 1.0  # seconds that a message waits for its picture: the words matter more
+MAX_PROOF_AGE_S = 0.5  # seconds: the unlock is published only on a proof of live video at most so old
+MAX_OPEN_QUERIES = 256  # questions of one device that it may still answer: many minutes' worth
+ANSWER_TIMEOUT_S = 5.0  # seconds in which a device that echoes no question answers it, where it declares no latency
+PICTURE_TIMEOUT_S = 1.0  # seconds that a message waits for its picture: the words matter more
 
 
-class Cameras(Protocol):
-    """The part of `gateway.video.client.VideoLink` that a visit needs."""
+class CameraControl(Protocol):
+    """The part of `gateway.video.client.VideoClient` that a visit needs."""
 
     @property
-    def proofs(self) -> Mapping[str, Proof]:
+    def proofs(self) -> Mapping[str, CameraProof]:
         """The newest proof of each camera; empty when the video process is gone."""
         ...
 
@@ -63,7 +63,7 @@ class Cameras(Protocol):
         ...
 
 
-class Office(Protocol):
+class OutboxProtocol(Protocol):
     """What is told beside the door; see `gateway/runtime/notifications/outbox.py`."""
 
     def tell(
@@ -83,7 +83,7 @@ class Office(Protocol):
         ...
 
 
-class Films(Protocol):
+class FilmSealer(Protocol):
     """What keeps films and proofs; see `gateway/evidence/archive.py`."""
 
     def film_ends(self, command: c.StopRecording, now: Now) -> None:
@@ -96,7 +96,7 @@ class Films(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Countdown:
+class DeviceUptime:
     """A device's own uptime, as its newest message told it, and when we heard that."""
 
     boot: str
@@ -108,7 +108,7 @@ class Countdown:
         return self.uptime_ms + int((mono - self.mono) * 1000)
 
 
-class Hands:
+class CommandExecutor:
     """Performs one entrance's commands. `reached` is called at the named points around the unlock."""
 
     def __init__(  # noqa: PLR0913 - everything a command may touch, named one by one
@@ -117,9 +117,9 @@ class Hands:
         entrance: str,
         *,
         line: Publisher,
-        cameras: Cameras,
-        office: Office,
-        films: Films,
+        cameras: CameraControl,
+        office: OutboxProtocol,
+        films: FilmSealer,
         clock: Clock,
         put: Callable[[e.Event], None],
         stopped: Callable[[], bool],
@@ -128,60 +128,62 @@ class Hands:
         self._home = home
         self._section: EntranceSection = home.entrances[entrance]
         self._entrance = entrance
-        self._garage = garage.is_one(home, self._section)
-        self._line = line
+        self._is_garage = garage.is_garage(home, self._section)
+        self._publisher = line
         self._cameras = cameras
-        self._office = office
+        self._outbox = office
         self._archive = films
         self._clock = clock
-        self._put = put
-        self._stopped = stopped
-        self._reached = reached
-        self._countdowns: dict[str, Countdown] = {}
-        self._asked: defaultdict[str, deque[tuple[int, int]]] = defaultdict(lambda: deque(maxlen=REMEMBERED))
-        self._questions: dict[str, tuple[int, int, float]] = {}  # device -> session, number and instant of the last
-        self._rings: dict[str, str] = {}
-        self._held_back: tuple[str, str] | None = None  # the visit whose unlock never left, and why
-        self._unmarked: str | None = None  # the visit whose intent is stored and has no mark outside the store
-        self._shown: dict[str, object] = {}
+        self._post = put
+        self._is_stopped = stopped
+        self._crash_point = reached
+        self._uptimes: dict[str, DeviceUptime] = {}
+        self._sent_queries: defaultdict[str, deque[tuple[int, int]]] = defaultdict(
+            lambda: deque(maxlen=MAX_OPEN_QUERIES)
+        )
+        self._last_queries: dict[str, tuple[int, int, float]] = {}  # device -> session, number and instant of the last
+        self._ring_commands: dict[str, str] = {}
+        self._held_back_unlock: tuple[str, str] | None = None  # the visit whose unlock never left, and why
+        self._unmarked_visit: str | None = None  # the visit whose intent is stored and has no mark outside the store
+        self._published_state: dict[str, object] = {}
         outside = self._section.cameras.outside
-        self._films = (outside, *(name for name in self._section.cameras.inside if name != outside))
+        self._filmed_cameras = (outside, *(name for name in self._section.cameras.inside if name != outside))
 
     def heard(self, device: str, boot: str | None, uptime_ms: int | None, mono: float) -> None:
         """Remember a device's own countdown."""
         if boot is not None and uptime_ms is not None:
-            self._countdowns[device] = Countdown(boot, uptime_ms, mono)
+            self._uptimes[device] = DeviceUptime(boot, uptime_ms, mono)
 
     def answered(self, device: str, session: int) -> int | None:
         """Return the number of the newest question of this session to a device that echoes none, once."""
-        asked_in, number, since = self._questions.pop(device, (session, -1, 0.0))
+        asked_in, number, since = self._last_queries.pop(device, (session, -1, 0.0))
         section = self._home.devices[device]
-        patience = section.latency if section.kind == "lock" else PATIENCE
+        patience = section.latency if section.kind == "lock" else ANSWER_TIMEOUT_S
         late = self._clock.now().mono - since > patience  # what comes so late was published for another reason
         return number if asked_in == session and number >= 0 and not late else None
 
     def was_asked(self, device: str, session: int, number: int) -> bool:
         """Whether this question was put to this device, and to no other: a mark that it cannot know answers nothing."""
-        return (session, number) in self._asked.get(device, ())
+        return (session, number) in self._sent_queries.get(device, ())
 
     def unmarked(self, visit: str) -> None:
         """The mark of this visit's intent could not be written: its unlock is held back."""
-        self._unmarked = visit
+        self._unmarked_visit = visit
 
     def rang(self, id_: str) -> str | None:
         """Return the visit whose ringing the signal confirms with this id, once."""
-        return self._rings.pop(id_, None)
+        return self._ring_commands.pop(id_, None)
 
     def perform(self, command: c.Command, state: Entrance, now: Now, *, message: int | None = None) -> None:
         """Start the effect of one command."""
         match command:
             case c.AnswerScan():
-                self._answer(command)
+                self._show_result(command)
             case c.RingBell():
-                self._ring(command, state)
+                self._ring_signal(command, state)
             case c.Unlock():
                 self._unlock(command, state, now)
-            case c.Lock() if self._garage:
+            case c.Lock() if self._is_garage:
                 pass  # what is closed is locked: nothing is sent that might open it
             case c.Lock() | c.CloseGarageDoor():
                 self._lock(command)
@@ -189,33 +191,33 @@ class Hands:
                 self._query(command)
             case c.StartRecording():
                 clip = ClipKey(visit=command.visit, part=command.part)
-                self._cameras.record(clip, self._films, visit_folder(command.visit))
+                self._cameras.record(clip, self._filmed_cameras, visit_folder(command.visit))
             case c.StopRecording():
                 self._archive.film_ends(command, now)
                 self._cameras.finish(ClipKey(visit=command.visit, part=command.part), keep=command.keep)
             case c.SealProof():
                 self._archive.seal(command, state)
             case c.ShowSignal():
-                self._show_signal(asked.SetSignal(id=secrets.token_hex(8), light=command.light, sound=command.sound))
+                self._send_signal(asked.SetSignal(id=secrets.token_hex(8), light=command.light, sound=command.sound))
             case c.NotifyOwner() | c.RaiseAlarm():
                 with_picture = isinstance(command, c.NotifyOwner) and command.picture
-                picture = self._picture if with_picture else None
-                self._office.tell(command, state, now, message=message, picture=picture)
+                picture = self._take_picture if with_picture else None
+                self._outbox.tell(command, state, now, message=message, picture=picture)
             case c.ReportParcelResult() | c.ReportDoorResult() | c.ReportReadiness():
-                self._office.owed()
+                self._outbox.owed()
             case c.ReserveOpening() | c.ConsumeOpening() | c.ReleaseOpening() | c.LogNote():
                 pass  # the commit was the deed
             case _:
                 assert_never(command)
 
-    async def _picture(self) -> bytes | None:
-        return await self._cameras.picture(self._section.cameras.outside, PICTURE_WAIT)
+    async def _take_picture(self) -> bytes | None:
+        return await self._cameras.picture(self._section.cameras.outside, PICTURE_TIMEOUT_S)
 
     def _unlock(self, command: c.Unlock, state: Entrance, decided: Now) -> None:
         now = self._clock.now()
-        why, detail = self._why_not(command, state, decided, now), None
+        why, detail = self._hold_back_reason(command, state, decided, now), None
         if why is None:
-            self._reached("before-publish")
+            self._crash_point("before-publish")
             unlock = asked.UnlockDoor(
                 id=command.visit,
                 intent=command.visit,
@@ -224,23 +226,23 @@ class Hands:
             )
             match self._send(self._section.lock, unlock, life=command.life, now_or_never=True):
                 case Sent(acknowledged=acknowledged):
-                    self._reached("after-publish")
-                    acknowledged.add_done_callback(self._acknowledged)
+                    self._crash_point("after-publish")
+                    acknowledged.add_done_callback(self._on_acknowledged)
                 case NotSent() as not_sent:
                     why, detail = e.UnsentReason.BROKER, not_sent.why
         if why is not None:
-            self._held_back = command.visit, why
+            self._held_back_unlock = command.visit, why
             log.warning("unlock_held_back", entrance=self._entrance, visit=command.visit, why=why, detail=detail)
-            self._put(e.UnlockNotSent(visit=command.visit, why=why))
+            self._post(e.UnlockNotSent(visit=command.visit, why=why))
 
-    def _acknowledged(self, done: asyncio.Future[Acknowledgement]) -> None:
+    def _on_acknowledged(self, done: asyncio.Future[Acknowledgement]) -> None:
         if done.result().accepted:
-            self._reached("after-acknowledgement")
+            self._crash_point("after-acknowledgement")
 
-    def _why_not(self, command: c.Unlock, state: Entrance, decided: Now, now: Now) -> str | None:
-        if self._stopped():
+    def _hold_back_reason(self, command: c.Unlock, state: Entrance, decided: Now, now: Now) -> str | None:
+        if self._is_stopped():
             return e.UnsentReason.STOP
-        if command.visit == self._unmarked:
+        if command.visit == self._unmarked_visit:
             return e.UnsentReason.UNMARKED
         if now.mono - decided.mono > command.life:
             return e.UnsentReason.EXPIRED
@@ -249,7 +251,7 @@ class Hands:
             proof = self._cameras.proofs.get(name)
             if (
                 proof is None
-                or now.mono - proof.at > PROOF_AGE
+                or now.mono - proof.at > MAX_PROOF_AGE_S
                 or not proof.live
                 or clip not in proof.recordings
                 or (sees_courier and not proof.moving)
@@ -264,7 +266,7 @@ class Hands:
         self._send(self._section.lock, asked.LockDoor(id=id_, intent=command.visit, **deadline), life=command.life)
 
     def _deadline(self, device: str, life: float, now: Now) -> dict[str, Any]:
-        countdown = self._countdowns.get(device)
+        countdown = self._uptimes.get(device)
         return {
             "issued_at": now.utc,
             "expires_at": now.utc + timedelta(seconds=life),
@@ -274,20 +276,20 @@ class Hands:
 
     def ask_around(self, session: int) -> None:
         """Ask what stands around this entrance: at the start of a session nothing is known of it."""
-        for device in sorted(around(self._section)):
-            self._ask(device, session, 0)
+        for device in sorted(surrounding_devices(self._section)):
+            self._send_query(device, session, 0)
 
     def _query(self, command: c.QueryDevice) -> None:
         device = self._section.lock if command.device == "lock" else self._section.door
-        if self._garage:
-            device = garage.asked(self._section, command.device)
-        self._ask(device, command.session, command.number)
+        if self._is_garage:
+            device = garage.query_target(self._section, command.device)
+        self._send_query(device, command.session, command.number)
 
-    def _ask(self, device: str, session: int, number: int) -> None:
+    def _send_query(self, device: str, session: int, number: int) -> None:
         if not self._home.devices[device].asked:
             return
-        self._questions[device] = session, number, self._clock.now().mono
-        self._asked[device].append((session, number))
+        self._last_queries[device] = session, number, self._clock.now().mono
+        self._sent_queries[device].append((session, number))
         self._send(
             device,
             asked.QueryState(echo=f"{session}:{number}"),
@@ -296,21 +298,21 @@ class Hands:
             response_topic=device_topic(self._home, device, TopicSuffix.RESULT),
         )
 
-    def _ring(self, command: c.RingBell, state: Entrance) -> None:
+    def _ring_signal(self, command: c.RingBell, state: Entrance) -> None:
         """Ring. A signal that confirms no command by its id is asked afterwards: that it answers is its word."""
         echoes = VENDORS[self._home.devices[self._section.signal].vendor].CORRELATES
         id_ = secrets.token_hex(8)
-        self._rings = {id_ if echoes else "": command.visit}
-        self._show_signal(asked.SetSignal(id=id_, light=asked.Light.AMBER, sound=asked.Sound.RING))
+        self._ring_commands = {id_ if echoes else "": command.visit}
+        self._send_signal(asked.SetSignal(id=id_, light=asked.Light.AMBER, sound=asked.Sound.RING))
         if not echoes and state.broker_session is not None:
-            self._ask(self._section.signal, state.broker_session, 0)
+            self._send_query(self._section.signal, state.broker_session, 0)
 
-    def _answer(self, command: c.AnswerScan) -> None:
+    def _show_result(self, command: c.AnswerScan) -> None:
         if command.scanner in self._section.scanners:
             event, now = str(uuid.uuid4()), self._clock.now().utc
             self._send(command.scanner, asked.ShowResult(word=command.word.value, event=event, issued_at=now), life=5)
 
-    def _show_signal(self, signal: asked.SetSignal) -> None:
+    def _send_signal(self, signal: asked.SetSignal) -> None:
         self._send(self._section.signal, signal, life=5)
 
     def _send(  # noqa: PLR0913 - one argument a field of an MQTT 5 PUBLISH
@@ -326,7 +328,7 @@ class Hands:
         configured = self._home.devices[device]
         letter = VENDORS[configured.vendor].encode_command(command, configured.plate)
         id_ = getattr(command, "id", None)
-        return self._line.publish(
+        return self._publisher.publish(
             device_topic(self._home, device, letter.suffix),
             letter.payload,
             expiry=max(1, round(life)),
@@ -340,9 +342,13 @@ class Hands:
 
         An unlock that never left is said to be held back, and why.
         """
-        body = said(command)
-        if isinstance(command, c.Unlock) and self._held_back is not None and self._held_back[0] == command.visit:
-            body = {"kind": "held_back", "why": self._held_back[1]}
+        body = event_body(command)
+        if (
+            isinstance(command, c.Unlock)
+            and self._held_back_unlock is not None
+            and self._held_back_unlock[0] == command.visit
+        ):
+            body = {"kind": "held_back", "why": self._held_back_unlock[1]}
         if body is not None:
             visit = {} if state.visit is None else {"visit": state.visit.id}
             event = {
@@ -352,31 +358,31 @@ class Hands:
                 **visit,
                 **body,
             }
-            self._line.publish(entrance_topic(self._entrance, "event"), json_bytes(event))
+            self._publisher.publish(entrance_topic(self._entrance, "event"), json_bytes(event))
 
     def show(self, state: Entrance, now: Now) -> None:
         """Publish the entrance's state when it is another than before; a change of phase is an event too.
 
         What could not be sent was not shown: the next decision tries again.
         """
-        shown = picture_of(state)
-        if shown == self._shown:
+        shown = state_body(state)
+        if shown == self._published_state:
             return
         body = json_bytes({**shown, "at": rfc3339_ms(now.utc)})
-        if isinstance(self._line.publish(entrance_topic(self._entrance, "state"), body, retain=True), NotSent):
+        if isinstance(self._publisher.publish(entrance_topic(self._entrance, "state"), body, retain=True), NotSent):
             return
-        before, self._shown = self._shown.get("phase"), shown
+        before, self._published_state = self._published_state.get("phase"), shown
         if shown["phase"] != before:
             event = {"event_id": secrets.token_hex(8), "at": rfc3339_ms(now.utc), "entrance": self._entrance,
                      "visit": shown["visit"], "kind": "phase", "phase": shown["phase"]}  # fmt: skip
-            self._line.publish(entrance_topic(self._entrance, "event"), json_bytes(event))
+            self._publisher.publish(entrance_topic(self._entrance, "event"), json_bytes(event))
 
     def show_again(self) -> None:
         """Forget what was shown: a new broker session knows nothing of it."""
-        self._shown = {}
+        self._published_state = {}
 
 
-def said(command: c.Command) -> dict[str, object] | None:
+def event_body(command: c.Command) -> dict[str, object] | None:
     """What is told of a command to who listens on the entrance's event topic; None where nothing is."""
     match command:
         case c.AnswerScan():
@@ -409,7 +415,7 @@ def said(command: c.Command) -> dict[str, object] | None:
             assert_never(command)
 
 
-def picture_of(state: Entrance) -> dict[str, object]:
+def state_body(state: Entrance) -> dict[str, object]:
     """One entrance's state as one JSON object. Locked and closed are said only of what was proven so (invariant 8)."""
     visit, lockup = state.visit, state.lock_request
     return {

@@ -22,34 +22,39 @@ from devices import reports as said
 from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
 from gateway.config.home import Home
-from gateway.config.topics import OF_A_BRIDGE
-from gateway.domain.delivery.barcodes import BAD_PREFIX, BadCode, normalise
+from gateway.config.topics import BRIDGE_CHANNELS
+from gateway.domain.delivery.barcodes import BAD_PREFIX, InvalidBarcode, normalise
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.decide import decide
 from gateway.domain.visit.state import CameraState, Entrance, FridgeState, Now
 from gateway.mqtt.client import InboundMessage
 from gateway.runtime.adapters import batteries, garage, presence_fridge_alarm
-from gateway.runtime.effects import Hands
+from gateway.runtime.effects import CommandExecutor
 from gateway.runtime.event_queue import EventQueue
 from gateway.runtime.log_limits import LogLimits
-from gateway.runtime.reconnects import Returns
-from gateway.storage.models import Committed, Overtaken, Step, StoreFailed
+from gateway.runtime.reconnects import ReconnectTracker
+from gateway.storage.models import CommitConflict, CommitResult, StoredDecision, StoreFailed
 from gateway.system.clock import Clock
 
 log = structlog.get_logger(__name__)
 
-CODES = frozenset({TopicSuffix.EVENT, TopicSuffix.STATE})  # where a scanner says what it read
-READINGS = frozenset(
+SCAN_TOPICS = frozenset({TopicSuffix.EVENT, TopicSuffix.STATE})  # where a scanner says what it read
+READING_TOPICS = frozenset(
     {TopicSuffix.STATE, TopicSuffix.RESULT}
 )  # where what stands around an entrance tells what it measures
-RATION = 30  # messages of one device that are heard in a second: none in a house has so much to say
-ANSWERS = (said.LockReport, said.DoorReport, said.FridgeReport, said.SignalReport)  # what a question of ours is about
+MAX_MESSAGES_PER_SECOND = 30  # messages of one device that are heard in a second: none in a house has so much to say
+ANSWERING_REPORTS = (
+    said.LockReport,
+    said.DoorReport,
+    said.FridgeReport,
+    said.SignalReport,
+)  # what a question of ours is about
 ROLES = ("lock", "door")
-RELEARN = 1.0  # seconds between two questions for what a flood may have hidden
+RELEARN_INTERVAL_S = 1.0  # seconds between two questions for what a flood may have hidden
 
 # Performed even when nothing can be stored: none of these increases access (invariant 11).
-ALWAYS = (
+COMMANDS_WITHOUT_STORE = (
     c.Lock,
     c.CloseGarageDoor,
     c.RaiseAlarm,
@@ -65,7 +70,7 @@ ALWAYS = (
 class Journal(Protocol):
     """The part of the store that an entrance needs."""
 
-    async def commit(self, step: Step) -> Committed | Overtaken:
+    async def commit(self, step: StoredDecision) -> CommitResult | CommitConflict:
         """Store one step durably, or say that newer facts overtook it.
 
         Raises:
@@ -78,7 +83,7 @@ class Journal(Protocol):
         ...
 
 
-class RunningEntrance:
+class EntranceActor:
     """Feeds one entrance's events to `decide`, one at a time, and obeys.
 
     `reached` is called with the name of each point of a step at which a test may end the process.
@@ -91,56 +96,58 @@ class RunningEntrance:
         home: Home,
         journal: Journal,
         clock: Clock,
-        hands: Hands,
+        hands: CommandExecutor,
         reached: Callable[[str], None],
     ) -> None:
         self.state = state
         self._home = home
         self._section = home.entrances[state.id]
-        self._garage = garage.is_one(home, self._section)
+        self._is_garage = garage.is_garage(home, self._section)
         self._journal = journal
         self._clock = clock
-        self._hands = hands
-        self._reached = reached
-        self._inbox = EventQueue()
+        self._executor = hands
+        self._crash_point = reached
+        self._event_queue = EventQueue()
         self._log_limits = LogLimits()
         self._wake = asyncio.Event()
-        self._door_heard: float | None = None
-        self._spoke: dict[str, float] = {}  # what stands around the entrance -> when it was last heard live
-        self._dropped = 0
-        self._told_of_flood = -math.inf
-        self._rations: dict[str, tuple[float, int]] = {}  # device -> when its second began, and how often it spoke then
-        self._unheard: set[str] = set()  # devices of which something was dropped unread
-        self._relearnt = -math.inf
-        self._stops_on_their_way = 0
-        self._returns = Returns()
-        self._followers: list[Callable[[], None]] = []
+        self._door_heard_mono: float | None = None
+        self._last_heard_mono: dict[str, float] = {}  # what stands around the entrance -> when it was last heard live
+        self._dropped_scans = 0
+        self._flood_reported_mono = -math.inf
+        self._message_counts: dict[
+            str, tuple[float, int]
+        ] = {}  # device -> when its second began, and how often it spoke then
+        self._devices_with_loss: set[str] = set()  # devices of which something was dropped unread
+        self._relearnt_mono = -math.inf
+        self._pending_stops = 0
+        self._reconnects = ReconnectTracker()
+        self._listeners: list[Callable[[], None]] = []
         self.overheard: Callable[[tuple[c.Command, ...]], None] = lambda _commands: None  # the same, with what it asks
 
     def stopped(self) -> bool:
         """Whether the owner said stop, from the instant at which it was received."""
-        return self._stops_on_their_way > 0 or self.state.stopped
+        return self._pending_stops > 0 or self.state.stopped
 
     def latch_stop(self) -> None:
         """The owner said stop: from this instant no unlock leaves, before anything is stored or decided.
 
         It holds until its own `Stopped` is decided: lifting an earlier stop does not end it.
         """
-        self._stops_on_their_way += 1
+        self._pending_stops += 1
 
     # ---- who looks on ------------------------------------------------------------------------------------------------
 
     def follow(self, tell: Callable[[], None]) -> None:
         """Have `tell` called after each decision that was taken, besides whoever else follows."""
-        self._followers.append(tell)
+        self._listeners.append(tell)
 
     def unfollow(self, tell: Callable[[], None]) -> None:
         """Call `tell` no more."""
-        self._followers.remove(tell)
+        self._listeners.remove(tell)
 
     def changed(self) -> None:
         """Tell each follower that something was decided."""
-        for tell in tuple(self._followers):
+        for tell in tuple(self._listeners):
             tell()
 
     # ---- hear -------------------------------------------------------------------------------------------------------
@@ -153,37 +160,37 @@ class RunningEntrance:
         configured = self._home.devices[device]
         mono = self._clock.now().mono
         vendor = VENDORS[configured.vendor]
-        if channel in OF_A_BRIDGE and not vendor.decode_report(channel, incoming.payload, configured.plate):
+        if channel in BRIDGE_CHANNELS and not vendor.decode_report(channel, incoming.payload, configured.plate):
             return  # a line of the bridge's log about somebody else
-        if device not in self._section.scanners and not self._within_ration(device, mono):
+        if device not in self._section.scanners and not self._within_rate_limit(device, mono):
             self.missed(device)
             return
         if not incoming.retain:  # a stored copy tells the uptime of long ago
-            self._hands.heard(device, incoming.boot, incoming.uptime_ms, mono)
+            self._executor.heard(device, incoming.boot, incoming.uptime_ms, mono)
         reports = vendor.decode_report(channel, incoming.payload, configured.plate)
-        self._mind_link(device, channel, incoming, reports)
+        self._track_link(device, channel, incoming, reports)
         heard = e.ReportContext(
             session=incoming.session,
             retained=incoming.retain,
-            answers=self._answers(device, channel, incoming, reports),
+            answers=self._answered_query(device, channel, incoming, reports),
             boot=incoming.boot,
             seq=incoming.seq,
         )
-        events = [event for report in reports for event in self._events(device, channel, report, heard)]
+        events = [event for report in reports for event in self._decode_events(device, channel, report, heard)]
         read = incoming.payload.strip()
         unreadable = any(isinstance(report, said.UnreadablePayload) for report in reports)
-        if read and unreadable and device in self._section.scanners and channel in CODES:
-            events.append(self._scan(device, _bad(read), retained=heard.retained, expected_only=False))
+        if read and unreadable and device in self._section.scanners and channel in SCAN_TOPICS:
+            events.append(self._new_scan(device, _unreadable_code(read), retained=heard.retained, expected_only=False))
         role = self._role(device)
-        if role == "door" and not heard.retained and channel not in OF_A_BRIDGE:
-            self._door_heard = mono
+        if role == "door" and not heard.retained and channel not in BRIDGE_CHANNELS:
+            self._door_heard_mono = mono
         if role in ROLES and not any(isinstance(event, e.LockReported | e.DoorReported) for event in events):
             events.append(e.SequenceAdvanced(device=role, context=heard))
         for event in events:
-            for told in garage.told(event) if self._garage else (event,):
+            for told in garage.with_bolt_events(event) if self._is_garage else (event,):
                 self.put(told)
 
-    def _answers(
+    def _answered_query(
         self, device: str, channel: TopicSuffix, incoming: InboundMessage, reports: tuple[said.Report, ...]
     ) -> int | None:
         """Which question of ours this answers. Who carries no correlation back answers with the first state it tells.
@@ -195,102 +202,102 @@ class RunningEntrance:
                 if isinstance(report, said.CorrelationReport):  # its MQTT has no correlation data
                     incoming = replace(incoming, correlation=report.echo.encode())
             number = incoming.answers if channel is TopicSuffix.RESULT else None
-            asked = number is not None and self._hands.was_asked(device, incoming.session, number)
+            asked = number is not None and self._executor.was_asked(device, incoming.session, number)
             return number if asked else None
-        if incoming.retain or self._returns.settling(device, self._clock.now().mono):
+        if incoming.retain or self._reconnects.settling(device, self._clock.now().mono):
             return None
-        if not any(isinstance(report, ANSWERS) and not _tells_a_move(report) for report in reports):
+        if not any(isinstance(report, ANSWERING_REPORTS) and not _is_lock_movement(report) for report in reports):
             return None
-        return self._hands.answered(device, incoming.session)
+        return self._executor.answered(device, incoming.session)
 
-    def _mind_link(
+    def _track_link(
         self, device: str, channel: TopicSuffix, incoming: InboundMessage, reports: tuple[said.Report, ...]
     ) -> None:
         """A lost link voids what was asked; one that is back is asked anew once it has told what it remembers."""
         mono, by_bridge = self._clock.now().mono, channel is TopicSuffix.BRIDGE and not incoming.retain
         for report in reports:
             if isinstance(report, said.NoAnswerReport):
-                self._hands.answered(device, incoming.session)
+                self._executor.answered(device, incoming.session)
             elif isinstance(report, said.AvailabilityReport):
                 if not report.online:
-                    self._returns.lost(device)
-                    self._hands.answered(device, incoming.session)
-                elif self._returns.online(device, mono, by_bridge=by_bridge):
-                    self._hands.answered(device, incoming.session)
+                    self._reconnects.lost(device)
+                    self._executor.answered(device, incoming.session)
+                elif self._reconnects.online(device, mono, by_bridge=by_bridge):
+                    self._executor.answered(device, incoming.session)
 
-    def _remembered(self, device: str, report: said.DoorReport) -> bool:
+    def _is_stale_closed(self, device: str, report: said.DoorReport) -> bool:
         """Whether a "closed" may come out of a starting bridge's memory: of a basic door it would count."""
-        return report.door is said.DoorState.CLOSED and self._returns.settling(device, self._clock.now().mono)
+        return report.door is said.DoorState.CLOSED and self._reconnects.settling(device, self._clock.now().mono)
 
     def mind_returns(self, now: Now) -> None:
         """Ask what has come back."""
-        back = self._returns.settled(now.mono)
+        back = self._reconnects.settled(now.mono)
         if any(self._role(device) is not None for device in back):
             self.put(e.ReportsMissed())
 
-    def _within_ration(self, device: str, mono: float) -> bool:
-        since, said = self._rations.get(device, (mono, 0))
+    def _within_rate_limit(self, device: str, mono: float) -> bool:
+        since, said = self._message_counts.get(device, (mono, 0))
         if mono - since >= 1.0:
             since, said = mono, 0
-        self._rations[device] = since, said + 1
-        return said < RATION
+        self._message_counts[device] = since, said + 1
+        return said < MAX_MESSAGES_PER_SECOND
 
     def mind_heartbeat(self, now: Now) -> None:
         """A door that cannot be asked lives by its heartbeat: when it is missed the door is lost, told once.
 
         So does what stands around the entrance and has to speak now and then.
         """
-        self._mind_silence(now)
+        self._check_silence(now)
         door = self._home.devices[self._section.door]
-        if door.kind != "door" or door.asked or self._door_heard is None:
+        if door.kind != "door" or door.asked or self._door_heard_mono is None:
             return
-        if now.mono - self._door_heard > door.heartbeat:
-            self._door_heard = None
+        if now.mono - self._door_heard_mono > door.heartbeat:
+            self._door_heard_mono = None
             self.put(e.DeviceOffline(device="door"))
 
-    def _mind_silence(self, now: Now) -> None:
-        for device in presence_fridge_alarm.silent(self._home, self._spoke, now.mono):
-            del self._spoke[device]
-            self._unknown(device)
+    def _check_silence(self, now: Now) -> None:
+        for device in presence_fridge_alarm.silent_devices(self._home, self._last_heard_mono, now.mono):
+            del self._last_heard_mono[device]
+            self._post_unknown(device)
 
-    def _unknown(self, device: str) -> None:
-        for event in presence_fridge_alarm.unknown(self._section, device):
+    def _post_unknown(self, device: str) -> None:
+        for event in presence_fridge_alarm.unknown_events(self._section, device):
             self.put(event)
 
     def _role(self, device: str) -> str | None:
-        return {self._section.lock: "way" if self._garage else "lock", self._section.door: "door"}.get(device)
+        return {self._section.lock: "way" if self._is_garage else "lock", self._section.door: "door"}.get(device)
 
-    def _events(
+    def _decode_events(
         self, device: str, channel: TopicSuffix, report: said.Report, heard: e.ReportContext
     ) -> Iterator[e.Event]:
         match report:
             case said.LockReport() if device == self._section.lock:
                 if report.bolt is said.LockState.UNLOCKED and not heard.retained:
-                    self._reached("after-report")
+                    self._crash_point("after-report")
                 yield e.LockReported(report=report, context=heard)
-            case said.DoorReport() if device == self._section.door and not self._remembered(device, report):
+            case said.DoorReport() if device == self._section.door and not self._is_stale_closed(device, report):
                 yield e.DoorReported(report=report, context=heard)
             case said.GarageDoorReport() if device == self._section.lock:
-                yield from garage.way(report, heard)
+                yield from garage.obstruction_events(report, heard)
             case said.DoorbellPressed() if device == self._section.cameras.outside and not heard.retained:
                 yield e.BellPressed()
             case said.AvailabilityReport(online=False):
                 role = self._role(device)
                 if role is not None:
                     yield e.DeviceOffline(device=role)
-                yield from presence_fridge_alarm.unknown(self._section, device)
+                yield from presence_fridge_alarm.unknown_events(self._section, device)
             case said.BatteryReport():
                 home, name = self._home, self.state.id
-                yield from batteries.heard(home, name, device, channel, report, retained=heard.retained)
+                yield from batteries.battery_events(home, name, device, channel, report, retained=heard.retained)
             case said.ScanReport():
                 yield self.scanned(device, report.code, retained=heard.retained, expected_only=False)
             case said.FridgeReport() | said.PresenceReport() | said.AlarmPanelReport():
-                old = heard.retained or self._returns.settling(device, self._clock.now().mono)
+                old = heard.retained or self._reconnects.settling(device, self._clock.now().mono)
                 if not old:
-                    self._spoke[device] = self._clock.now().mono
-                yield from presence_fridge_alarm.heard(self._home, self._section, device, report, old=old)
+                    self._last_heard_mono[device] = self._clock.now().mono
+                yield from presence_fridge_alarm.surrounding_events(self._home, self._section, device, report, old=old)
             case said.SignalReport() if report.id or heard.answers is not None:
-                visit = self._hands.rang(report.id)
+                visit = self._executor.rang(report.id)
                 if visit is not None:
                     yield e.BellConfirmed(visit=visit)
             case said.AnswerButtonReport() if not heard.retained:
@@ -301,8 +308,8 @@ class RunningEntrance:
                     yield e.LockFailed(failure=report.failure, command=report.id)
             case said.UnreadablePayload():
                 log.warning("device_says", device=device, report=repr(report))
-                if channel in READINGS:  # what it measures now nobody knows
-                    yield from presence_fridge_alarm.unknown(self._section, device)
+                if channel in READING_TOPICS:  # what it measures now nobody knows
+                    yield from presence_fridge_alarm.unknown_events(self._section, device)
             case (
                 said.LockReport()
                 | said.DoorReport()
@@ -324,31 +331,31 @@ class RunningEntrance:
     def scanned(self, scanner: str, raw: str, *, retained: bool, expected_only: bool) -> e.Scanned:
         """Make a scan of what was read. What no code can be is still one attempt, under a name that is safe to log."""
         code = normalise(raw)
-        value = _bad(raw.encode(errors="replace")) if isinstance(code, BadCode) else code.value
-        return self._scan(scanner, value, retained=retained, expected_only=expected_only)
+        value = _unreadable_code(raw.encode(errors="replace")) if isinstance(code, InvalidBarcode) else code.value
+        return self._new_scan(scanner, value, retained=retained, expected_only=expected_only)
 
     def label_read(self, camera: str, raw: str) -> None:
         """Take in what a camera read; what no code can be is no label."""
-        if not isinstance(normalise(raw), BadCode):
+        if not isinstance(normalise(raw), InvalidBarcode):
             self.put(self.scanned(camera, raw, retained=False, expected_only=True))
 
     @staticmethod
-    def _scan(scanner: str, code: str, *, retained: bool, expected_only: bool) -> e.Scanned:
+    def _new_scan(scanner: str, code: str, *, retained: bool, expected_only: bool) -> e.Scanned:
         return e.Scanned(
             id=secrets.token_hex(8), scanner=scanner, code=code, retained=retained, expected_only=expected_only
         )
 
     def forget_fridges(self) -> None:
         """A new broker session: what fridges said before is not known to be so any more."""
-        self._spoke.clear()
-        self._inbox.forget_surroundings()
+        self._last_heard_mono.clear()
+        self._event_queue.forget_surroundings()
         for place, section in self._section.places.items():
             if section.fridge is not None and place in self.state.fridges:
                 self.put(e.FridgeReported(place=place, fridge=FridgeState()))
 
     def scans_missed(self) -> None:
         """A scan was dropped unread."""
-        self._dropped += 1
+        self._dropped_scans += 1
         self._wake.set()
 
     def missed(self, device: str) -> None:
@@ -356,23 +363,23 @@ class RunningEntrance:
         if device in self._section.scanners:
             self.scans_missed()
         else:
-            self._unheard.add(device)
+            self._devices_with_loss.add(device)
             self._wake.set()
 
-    def _relearn(self, mono: float) -> None:
+    def _query_after_loss(self, mono: float) -> None:
         """What was dropped may have been news: lock and door are asked, and of what stands around nothing is known."""
-        self._relearnt, devices, self._unheard = mono, self._unheard, set()
+        self._relearnt_mono, devices, self._devices_with_loss = mono, self._devices_with_loss, set()
         log.warning("devices_flood", entrance=self.state.id, devices=sorted(devices))
         if any(self._role(device) is not None for device in devices):
             self.put(e.ReportsMissed())
         for device in sorted(devices):
-            self._unknown(device)
+            self._post_unknown(device)
 
     def put(self, event: e.Event) -> None:
         """Take an event in. Scans beyond what may wait are dropped and counted; reports so, and asked again."""
-        if not self._inbox.put(event):
+        if not self._event_queue.put(event):
             if not isinstance(event, e.Scanned):
-                self._unheard.add(self._section.lock)
+                self._devices_with_loss.add(self._section.lock)
             elif not event.expected_only:
                 self.scans_missed()
         self._wake.set()
@@ -382,12 +389,12 @@ class RunningEntrance:
     async def run(self) -> None:
         """Run until cancelled; an exception out of here is a bug and ends the process."""
         while True:
-            event = await self._next()
+            event = await self._next_event()
             await self.step(event)
             if isinstance(event, e.Stopped):
-                self._stops_on_their_way = max(0, self._stops_on_their_way - 1)
+                self._pending_stops = max(0, self._pending_stops - 1)
 
-    async def _next(self) -> e.Event:
+    async def _next_event(self) -> e.Event:
         """The next event; when a deadline passes and nothing has come, `Due`.
 
         What has arrived goes first: an answer that waits here must not count as silence. Each step acts on passed
@@ -395,21 +402,23 @@ class RunningEntrance:
         """
         while True:
             mono = self._clock.now().mono
-            speaks = self._told_of_flood + self.state.rules.timing.alarm_again if self._dropped else math.inf
+            speaks = (
+                self._flood_reported_mono + self.state.rules.timing.alarm_again if self._dropped_scans else math.inf
+            )
             if mono >= speaks:
-                flood = e.ScansDropped(count=self._dropped)
-                self._dropped, self._told_of_flood = 0, mono
+                flood = e.ScansDropped(count=self._dropped_scans)
+                self._dropped_scans, self._flood_reported_mono = 0, mono
                 return flood
-            relearns = self._relearnt + RELEARN if self._unheard else math.inf
+            relearns = self._relearnt_mono + RELEARN_INTERVAL_S if self._devices_with_loss else math.inf
             if mono >= relearns:
-                self._relearn(mono)
+                self._query_after_loss(mono)
                 continue
             summarises = math.inf if self._log_limits.due is None else self._log_limits.due
             if mono >= summarises:
-                await self._summarise(self._clock.now())
+                await self._store_summary(self._clock.now())
                 continue
-            if self._inbox:
-                return self._inbox.take()
+            if self._event_queue:
+                return self._event_queue.take()
             due = min(self.state.timers.values(), default=math.inf)
             if mono >= due:
                 return e.TimerExpired()
@@ -427,70 +436,70 @@ class RunningEntrance:
             now = self._clock.now()
             if isinstance(event, e.Scanned):
                 event = replace(event, matches=self._journal.matches(event.code, now=now))
-                await self._log_readings({match.delivery.place for match in event.matches}, now)
+                await self._store_readings({match.delivery.place for match in event.matches}, now)
             new, commands = decide(self.state, event, now=now)
             if new == self.state and not commands:
                 await asyncio.sleep(0)  # no commit gives the loop a turn here, nor in the two cases below
                 return
-            if not commands and _passing(event, new):
+            if not commands and _is_transient(event, new):
                 seen, self.state = self.state.cameras, new
-                if _pictures(seen) != _pictures(new.cameras):
-                    self._hands.show(new, now)
+                if _camera_status(seen) != _camera_status(new.cameras):
+                    self._executor.show(new, now)
                     self.changed()
                 await asyncio.sleep(0)
                 return
             limited = self._log_limits.counts(event, self.state, new, commands)
             if limited and not self._log_limits.admits(event, now.mono):
-                step = Step(entrance=new.id, event=event, state=new, commands=commands, now=now)
+                step = StoredDecision(entrance=new.id, event=event, state=new, commands=commands, now=now)
                 # Only the scanner is answered: each light and each question has an answer that comes back to us.
-                self._obey(step, tuple(command for command in commands if isinstance(command, c.AnswerScan)), ())
+                self._execute(step, tuple(command for command in commands if isinstance(command, c.AnswerScan)), ())
                 await asyncio.sleep(0)
                 return
             intent = any(isinstance(command, c.ReserveOpening) for command in commands)
-            step = Step(entrance=new.id, event=event, state=new, commands=commands, now=now)
+            step = StoredDecision(entrance=new.id, event=event, state=new, commands=commands, now=now)
             if intent:
                 self._clock.mark(now)  # the time floor never lies behind an intent
-                self._reached("before-commit")
+                self._crash_point("before-commit")
             try:
                 outcome = await self._journal.commit(step)
             except StoreFailed as failure:
-                self._go_on_unstored(step, failure, intent=intent)
+                self._continue_without_store(step, failure, intent=intent)
                 return
-            if isinstance(outcome, Overtaken):
+            if isinstance(outcome, CommitConflict):
                 await self.step(outcome.facts)  # newer facts first, then this event again on them
                 continue
             if intent:
-                self._reached("after-commit")
+                self._crash_point("after-commit")
             if not outcome.marked:
-                self._hold_back(commands)
-            self._obey(step, commands, outcome.messages)
+                self._hold_back_unlock(commands)
+            self._execute(step, commands, outcome.messages)
             log.info("decision", entry=outcome.last, row=json.loads(outcome.row))  # no unlock waits for a line of log
             return
 
-    async def _log_readings(self, places: Collection[str], now: Now) -> None:
+    async def _store_readings(self, places: Collection[str], now: Now) -> None:
         """Give the newest readings of these places their entries: a visit that begins there rests on them."""
         for place in places:
             reading = self._log_limits.newest(place)
             if reading is not None:
-                await self._log(reading, (), now)
+                await self._store_entry(reading, (), now)
 
-    async def _summarise(self, now: Now) -> None:
+    async def _store_summary(self, now: Now) -> None:
         """Write how many steps of each source had no entry of their own."""
         found = self._log_limits.summary()
         if found is not None:
             event, notes = found
-            await self._log(event, notes, now)
+            await self._store_entry(event, notes, now)
 
-    async def _log(self, event: e.Event, commands: tuple[c.Command, ...], now: Now) -> None:
+    async def _store_entry(self, event: e.Event, commands: tuple[c.Command, ...], now: Now) -> None:
         """Store an entry that changes nothing; what the disk does not take is lost."""
         try:
             await self._journal.commit(
-                Step(entrance=self.state.id, event=event, state=self.state, commands=commands, now=now)
+                StoredDecision(entrance=self.state.id, event=event, state=self.state, commands=commands, now=now)
             )
         except StoreFailed as failure:
             log.warning("summary_not_stored", entrance=self.state.id, why=str(failure))
 
-    def _go_on_unstored(self, step: Step, failure: StoreFailed, *, intent: bool) -> None:
+    def _continue_without_store(self, step: StoredDecision, failure: StoreFailed, *, intent: bool) -> None:
         """The disk failed: an intent is dropped whole; all else goes on in memory without raising access.
 
         That the disk is good again is dropped too: the step that says so has just shown that it is not.
@@ -506,33 +515,35 @@ class RunningEntrance:
             why=str(failure),
         )
         if self.state.disk_ok and step.event != bad:
-            self._inbox.put_first(bad)
+            self._event_queue.put_first(bad)
         if not dropped:
-            self._obey(step, tuple(command for command in step.commands if isinstance(command, ALWAYS)), ())
+            self._execute(
+                step, tuple(command for command in step.commands if isinstance(command, COMMANDS_WITHOUT_STORE)), ()
+            )
 
-    def _hold_back(self, commands: tuple[c.Command, ...]) -> None:
+    def _hold_back_unlock(self, commands: tuple[c.Command, ...]) -> None:
         """The intent is stored and its mark is not: the disk is bad, and this unlock never leaves."""
         for command in commands:
             if isinstance(command, c.ReserveOpening):
-                self._hands.unmarked(command.visit)
+                self._executor.unmarked(command.visit)
         if self.state.disk_ok:
-            self._inbox.put_first(e.DiskChanged(ok=False))
+            self._event_queue.put_first(e.DiskChanged(ok=False))
 
-    def _obey(self, step: Step, commands: tuple[c.Command, ...], messages: tuple[int, ...]) -> None:
+    def _execute(self, step: StoredDecision, commands: tuple[c.Command, ...], messages: tuple[int, ...]) -> None:
         """Perform; `messages` are the stored numbers of what the owner is told, in the commands' order."""
         numbers = iter(messages)
         self.state = step.state
         for command in commands:
             number = next(numbers, None) if isinstance(command, c.NotifyOwner | c.RaiseAlarm) else None
-            self._hands.perform(command, step.state, step.now, message=number)
+            self._executor.perform(command, step.state, step.now, message=number)
         for command in commands:  # no unlock waits for its own announcement
-            self._hands.say(command, step.state, step.now)
-        self._hands.show(step.state, step.now)
+            self._executor.say(command, step.state, step.now)
+        self._executor.show(step.state, step.now)
         self.overheard(commands)
         self.changed()
 
 
-def _passing(event: e.Event, state: Entrance) -> bool:
+def _is_transient(event: e.Event, state: Entrance) -> bool:
     """Whether what a camera says is kept in memory alone where nothing follows of it: not each of its words is a row.
 
     A reading that nothing answers, and an edge of its pictures while nothing is filmed: a restart forgets both anyway.
@@ -542,15 +553,15 @@ def _passing(event: e.Event, state: Entrance) -> bool:
     return isinstance(event, e.CameraChanged) and state.visit is None and state.incident is None
 
 
-def _pictures(cameras: Mapping[str, CameraState]) -> dict[str, tuple[bool, bool]]:
+def _camera_status(cameras: Mapping[str, CameraState]) -> dict[str, tuple[bool, bool]]:
     """What is shown of cameras: whether each gives pictures, and whether it films. Movement is not."""
     return {name: (camera.live, camera.recording) for name, camera in cameras.items()}
 
 
-def _tells_a_move(report: said.Report) -> bool:
+def _is_lock_movement(report: said.Report) -> bool:
     return isinstance(report, said.LockReport) and report.event
 
 
-def _bad(raw: bytes) -> str:
+def _unreadable_code(raw: bytes) -> str:
     """Name what was read and is no code."""
     return f"{BAD_PREFIX}{hashlib.sha256(raw).hexdigest()[:16]}"

@@ -9,11 +9,13 @@ from collections.abc import Iterator
 
 from gateway.domain.visit import events as e
 
-SCANS_WAITING = 50  # of one scanner: more than a courier can scan while one commit lasts, beyond it somebody floods us
-LABELS_WAITING = 10  # readings of one camera: it looks three times a second, and what is dropped is read again
-REPORTS_WAITING = 200  # of lock and door; beyond it they are asked what holds now
-SURROUNDINGS = (e.FridgeReported, e.PresenceReported, e.AlarmPanelReported, e.BatteryReported)
-OF_DEVICES = (
+MAX_QUEUED_SCANS = (
+    50  # of one scanner: more than a courier can scan while one commit lasts, beyond it somebody floods us
+)
+MAX_QUEUED_LABELS = 10  # readings of one camera: it looks three times a second, and what is dropped is read again
+MAX_QUEUED_REPORTS = 200  # of lock and door; beyond it they are asked what holds now
+SURROUNDING_EVENTS = (e.FridgeReported, e.PresenceReported, e.AlarmPanelReported, e.BatteryReported)
+DEVICE_EVENTS = (
     e.LockReported,
     e.DoorReported,
     e.ObstructionReported,
@@ -29,33 +31,33 @@ class EventQueue:
 
     def __init__(self) -> None:
         """Begin empty."""
-        self._first: deque[e.Event] = deque()
-        self._reports = 0  # of those that devices said
-        self._around: dict[str, e.Event] = {}
-        self._scanned: deque[e.Scanned] = deque()
-        self._scans: Counter[str] = Counter()  # scanner or camera -> its scans that wait
+        self._priority_events: deque[e.Event] = deque()
+        self._report_count = 0  # of those that devices said
+        self._surroundings: dict[str, e.Event] = {}
+        self._scan_events: deque[e.Scanned] = deque()
+        self._scan_counts: Counter[str] = Counter()  # scanner or camera -> its scans that wait
 
     def put(self, event: e.Event) -> bool:
         """Queue an event. Returns False if the queue is full; the event is then dropped."""
         if isinstance(event, e.Scanned):
-            if self._scans[event.scanner] >= (LABELS_WAITING if event.expected_only else SCANS_WAITING):
+            if self._scan_counts[event.scanner] >= (MAX_QUEUED_LABELS if event.expected_only else MAX_QUEUED_SCANS):
                 return False
-            self._scans[event.scanner] += 1
-            self._scanned.append(event)
-        elif isinstance(event, SURROUNDINGS):
-            self._around[source(event)] = event
+            self._scan_counts[event.scanner] += 1
+            self._scan_events.append(event)
+        elif isinstance(event, SURROUNDING_EVENTS):
+            self._surroundings[event_source(event)] = event
         else:
-            report = isinstance(event, OF_DEVICES)
-            if report and self._reports >= REPORTS_WAITING:
+            report = isinstance(event, DEVICE_EVENTS)
+            if report and self._report_count >= MAX_QUEUED_REPORTS:
                 return False
-            self._reports += report
-            self._first.append(event)
+            self._report_count += report
+            self._priority_events.append(event)
         return True
 
     def put_first(self, event: e.Event) -> None:
         """Queue an event before all others."""
-        self._reports += isinstance(event, OF_DEVICES)
-        self._first.appendleft(event)
+        self._report_count += isinstance(event, DEVICE_EVENTS)
+        self._priority_events.appendleft(event)
 
     def take(self) -> e.Event:
         """Remove and return the next event.
@@ -63,19 +65,21 @@ class EventQueue:
         Raises:
             IndexError: the queue is empty.
         """
-        if self._first:
-            event = self._first.popleft()
-            self._reports -= isinstance(event, OF_DEVICES)
+        if self._priority_events:
+            event = self._priority_events.popleft()
+            self._report_count -= isinstance(event, DEVICE_EVENTS)
             return event
-        if self._around:
-            return self._around.pop(next(iter(self._around)))
-        scan = self._scanned.popleft()
-        self._scans[scan.scanner] -= 1
+        if self._surroundings:
+            return self._surroundings.pop(next(iter(self._surroundings)))
+        scan = self._scan_events.popleft()
+        self._scan_counts[scan.scanner] -= 1
         return scan
 
     def forget_surroundings(self) -> None:
         """Drop the queued readings of fridges, people's devices and the alarm panel, but not those of batteries."""
-        self._around = {key: event for key, event in self._around.items() if isinstance(event, e.BatteryReported)}
+        self._surroundings = {
+            key: event for key, event in self._surroundings.items() if isinstance(event, e.BatteryReported)
+        }
 
     def clear(self) -> None:
         """Drop all."""
@@ -84,14 +88,14 @@ class EventQueue:
 
     def __iter__(self) -> Iterator[e.Event]:
         """Give all that wait, in the order in which they will be taken."""
-        yield from (*self._first, *self._around.values(), *self._scanned)
+        yield from (*self._priority_events, *self._surroundings.values(), *self._scan_events)
 
     def __len__(self) -> int:
         """Count them."""
-        return len(self._first) + len(self._around) + len(self._scanned)
+        return len(self._priority_events) + len(self._surroundings) + len(self._scan_events)
 
 
-def source(event: e.Event) -> str:
+def event_source(event: e.Event) -> str:
     """Name what an event of a device is about, as `fridge/PLACE`, `presence/DEVICE` or `scanner/DEVICE`.
 
     Raises:

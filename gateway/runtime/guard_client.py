@@ -5,7 +5,7 @@ signature covers: which part it is about, on which channel, in which boot, in wh
 it answers. A question is a new random word each time, so no answer to it can lie ready, and one that comes too long
 after it is no answer any more. Only an answer to a question of ours makes another boot believed.
 
-`Guarded` stands between the hands and the line (it is a `Publisher` itself) and between the line and the entrances.
+`GuardClient` stands between the hands and the line (it is a `Publisher` itself) and between the line and the entrances.
 """
 
 import asyncio
@@ -25,19 +25,25 @@ from gateway.config.topics import device_topic
 from gateway.mqtt.packets import Acknowledgement, InboundMessage, NotSent, NotSentReason, Sent
 from gateway.mqtt.publisher import Publisher
 from gateway.protocol.guard_keys import command_key, public_key
-from gateway.protocol.guard_message import FromGuard, Rejected, ToGuard, opened, seal
+from gateway.protocol.guard_message import (
+    FromGuard,
+    InvalidGuardMessage,
+    ToGuard,
+    sign_guard_message,
+    verify_guard_message,
+)
 
-BEAT = 4.0  # seconds between two signs of life; each answer brings the next challenge
-ANSWER = 5.0  # seconds: what comes later answers nothing
-MARGIN = 1.0  # seconds of a challenge's life that are left unused: the command needs time on its way
-RATION = 60  # messages of one guard that are looked at in a second: a signature costs 0.1 ms
-HELD = 64  # questions that wait for a challenge
+HEARTBEAT_INTERVAL_S = 4.0  # seconds between two signs of life; each answer brings the next challenge
+ANSWER_TIMEOUT_S = 5.0  # seconds: what comes later answers nothing
+CHALLENGE_MARGIN_S = 1.0  # seconds of a challenge's life that are left unused: the command needs time on its way
+MAX_MESSAGES_PER_SECOND = 60  # messages of one guard that are looked at in a second: a signature costs 0.1 ms
+MAX_HELD_QUERIES = 64  # questions that wait for a challenge
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
+class _Query:
     """What was asked, and when."""
 
     correlation: bytes | None
@@ -45,7 +51,7 @@ class _Question:
 
 
 @dataclass(slots=True)
-class _Guard:
+class _GuardPeer:
     """What is known of one guard."""
 
     lock: str
@@ -57,14 +63,14 @@ class _Guard:
     nonce: str | None = None
     nonce_until: float = 0.0
     seqs: dict[str, int] = field(default_factory=dict)
-    asked: dict[str, _Question] = field(default_factory=dict)
-    held: list[tuple[bytes, _Question]] = field(default_factory=list)
+    asked: dict[str, _Query] = field(default_factory=dict)
+    held: list[tuple[bytes, _Query]] = field(default_factory=list)
     beaten: float = float("-inf")
     second: float = float("-inf")
     read: int = 0
 
 
-class Guarded:
+class GuardClient:
     """All guards of a house. `mono` are seconds that only go forward."""
 
     def __init__(self, home: Home, *, line: Publisher, mono: Callable[[], float]) -> None:
@@ -73,16 +79,16 @@ class Guarded:
         Raises:
             KeyUnusable, OSError: a lock has a guard, and the key cannot be used.
         """
-        self._home, self._line, self._mono = home, line, mono
-        self._guards: dict[str, _Guard] = {}  # by each of its devices
-        self._topics: dict[str, tuple[_Guard, TopicSuffix]] = {}
+        self._home, self._publisher, self._mono = home, line, mono
+        self._guards: dict[str, _GuardPeer] = {}  # by each of its devices
+        self._topics: dict[str, tuple[_GuardPeer, TopicSuffix]] = {}
         for lock, section in home.devices.items():
             if not isinstance(section, LockDevice) or section.guard is None:
                 continue
             doors = [id_ for id_, one in home.devices.items()
                      if isinstance(one, DoorDevice) and one.vendor == "guard" and one.address == lock]  # fmt: skip
             key = command_key(home.storage.folder / "key")
-            guard = _Guard(lock, doors[0] if doors else None, public_key(section.guard.key), key)
+            guard = _GuardPeer(lock, doors[0] if doors else None, public_key(section.guard.key), key)
             self._guards |= dict.fromkeys((lock, *doors), guard)
             for channel in (TopicSuffix.SET, TopicSuffix.GET):
                 self._topics[device_topic(home, lock, channel)] = guard, channel
@@ -105,7 +111,7 @@ class Guarded:
         """Publish; what is for a guard is signed first. Without a living challenge a command is not sent at all."""
         guard, channel = self._topics.get(topic, (None, None))
         if guard is None:
-            return self._line.publish(
+            return self._publisher.publish(
                 topic,
                 payload,
                 qos=qos,
@@ -117,20 +123,22 @@ class Guarded:
                 now_or_never=now_or_never,
             )
         if channel is TopicSuffix.GET:
-            return self._ask(guard, payload, _Question(correlation, self._mono()))
-        return self._command(guard, payload, expiry=expiry, now_or_never=now_or_never)
+            return self._query(guard, payload, _Query(correlation, self._mono()))
+        return self._send_command(guard, payload, expiry=expiry, now_or_never=now_or_never)
 
-    def _command(self, guard: _Guard, payload: bytes, *, expiry: int | None, now_or_never: bool) -> Sent | NotSent:
-        nonce = self._challenge(guard)
+    def _send_command(
+        self, guard: _GuardPeer, payload: bytes, *, expiry: int | None, now_or_never: bool
+    ) -> Sent | NotSent:
+        nonce = self._current_nonce(guard)
         if nonce is None:
-            self._beat(guard)
+            self._send_heartbeat(guard)
             return NotSent(NotSentReason.NO_CHALLENGE)
         unlocks = isinstance(words.decode_command(TopicSuffix.SET, payload), UnlockDoor)
         sent = self._send(
             guard,
             "set",
             TopicSuffix.SET,
-            _Question(None, self._mono()),
+            _Query(None, self._mono()),
             body=payload,
             counter=guard.counter + 1 if unlocks else None,
             expiry=expiry,
@@ -140,22 +148,22 @@ class Guarded:
             guard.nonce = None  # it is spent, whatever comes of it
         return sent
 
-    def _ask(self, guard: _Guard, payload: bytes, question: _Question) -> Sent | NotSent:
+    def _query(self, guard: _GuardPeer, payload: bytes, question: _Query) -> Sent | NotSent:
         """Ask, with a challenge; where there is none the question waits for it."""
-        if self._challenge(guard) is not None:
-            return self._send(guard, "get", TopicSuffix.GET, question, body=payload, expiry=round(ANSWER))
-        guard.held = [*guard.held, (payload, question)][-HELD:]
-        return self._beat(guard)
+        if self._current_nonce(guard) is not None:
+            return self._send(guard, "get", TopicSuffix.GET, question, body=payload, expiry=round(ANSWER_TIMEOUT_S))
+        guard.held = [*guard.held, (payload, question)][-MAX_HELD_QUERIES:]
+        return self._send_heartbeat(guard)
 
-    def _challenge(self, guard: _Guard) -> str | None:
+    def _current_nonce(self, guard: _GuardPeer) -> str | None:
         return guard.nonce if guard.nonce is not None and self._mono() < guard.nonce_until else None
 
     def _send(  # noqa: PLR0913 - the parts of a signed message, named one by one
         self,
-        guard: _Guard,
+        guard: _GuardPeer,
         at: str,
         channel: TopicSuffix,
-        question: _Question,
+        question: _Query,
         *,
         body: bytes = b"",
         counter: int | None = None,
@@ -168,38 +176,42 @@ class Guarded:
                 "at": at,
                 "lock": guard.lock,
                 "question": word,
-                "nonce": self._challenge(guard),
+                "nonce": self._current_nonce(guard),
                 "counter": counter,
                 "body": body.decode(),
             }
         )
-        guard.asked = {w: q for w, q in guard.asked.items() if question.at - q.at <= ANSWER} | {word: question}
+        guard.asked = {w: q for w, q in guard.asked.items() if question.at - q.at <= ANSWER_TIMEOUT_S} | {
+            word: question
+        }
         topic = device_topic(self._home, guard.lock, channel)
-        return self._line.publish(topic, seal(claims, guard.key), expiry=expiry, now_or_never=now_or_never)
+        return self._publisher.publish(
+            topic, sign_guard_message(claims, guard.key), expiry=expiry, now_or_never=now_or_never
+        )
 
-    def _beat(self, guard: _Guard) -> Sent | NotSent:
+    def _send_heartbeat(self, guard: _GuardPeer) -> Sent | NotSent:
         now = self._mono()
-        if now - guard.beaten < BEAT / 8:  # one is under way
+        if now - guard.beaten < HEARTBEAT_INTERVAL_S / 8:  # one is under way
             done: asyncio.Future[Acknowledgement] = asyncio.get_running_loop().create_future()
             done.set_result(Acknowledgement(code=None, seconds=0.0))
             return Sent(done)
         guard.beaten = now
-        return self._send(guard, "beat", TopicSuffix.GET, _Question(None, now), expiry=round(ANSWER))
+        return self._send(guard, "beat", TopicSuffix.GET, _Query(None, now), expiry=round(ANSWER_TIMEOUT_S))
 
     def up(self) -> None:
         """A new session with the broker: what was asked before is not answered any more."""
-        for guard in self._each():
+        for guard in self._all_guards():
             guard.asked, guard.held, guard.beaten = {}, [], float("-inf")
-            self._beat(guard)
+            self._send_heartbeat(guard)
 
     async def run(self) -> None:
         """Beat until cancelled."""
         while True:
-            await asyncio.sleep(BEAT)
-            for guard in self._each():
-                self._beat(guard)
+            await asyncio.sleep(HEARTBEAT_INTERVAL_S)
+            for guard in self._all_guards():
+                self._send_heartbeat(guard)
 
-    def _each(self) -> tuple[_Guard, ...]:
+    def _all_guards(self) -> tuple[_GuardPeer, ...]:
         return tuple({id(guard): guard for guard in self._guards.values()}.values())
 
     # ---- from the guard ---------------------------------------------------------------------------------------------
@@ -216,30 +228,30 @@ class Guarded:
             bare = replace(incoming, boot=None, seq=None, uptime_ms=None, correlation=None)
             return tuple((device, channel, bare) for device in devices)  # bad news needs no proof
         now = self._mono()
-        if incoming.retain or channel is TopicSuffix.AVAILABILITY or not self._within_ration(guard, now):
+        if incoming.retain or channel is TopicSuffix.AVAILABILITY or not self._within_rate_limit(guard, now):
             return ()
-        claims = opened(incoming.payload, FromGuard, guard.public)
-        if isinstance(claims, Rejected):
+        claims = verify_guard_message(incoming.payload, FromGuard, guard.public)
+        if isinstance(claims, InvalidGuardMessage):
             log.warning("guard_not_believed", lock=guard.lock, why=claims.why)
             return ()
-        return self._believed(guard, claims, incoming, now)
+        return self._accept_claims(guard, claims, incoming, now)
 
-    def _within_ration(self, guard: _Guard, now: float) -> bool:
+    def _within_rate_limit(self, guard: _GuardPeer, now: float) -> bool:
         if now - guard.second >= 1.0:
             guard.second, guard.read = now, 0
         guard.read += 1
-        return guard.read <= RATION
+        return guard.read <= MAX_MESSAGES_PER_SECOND
 
-    def _believed(
-        self, guard: _Guard, claims: FromGuard, incoming: InboundMessage, now: float
+    def _accept_claims(
+        self, guard: _GuardPeer, claims: FromGuard, incoming: InboundMessage, now: float
     ) -> tuple[tuple[str, TopicSuffix, InboundMessage], ...]:
         asked = guard.asked.get(claims.question or "")  # two may answer it: the guard at once, its device later
-        answered = asked if asked is not None and now - asked.at <= ANSWER else None
+        answered = asked if asked is not None and now - asked.at <= ANSWER_TIMEOUT_S else None
         if claims.lock != guard.lock:
             return ()
         if claims.boot != guard.boot:
             if answered is None:  # perhaps it began anew, perhaps it is an old tale: it is asked
-                self._beat(guard)
+                self._send_heartbeat(guard)
                 return ()
             guard.boot, guard.seqs, guard.counter, guard.nonce = claims.boot, {}, claims.counter, None
         if claims.seq <= guard.seqs.get(claims.part, 0):
@@ -248,7 +260,9 @@ class Guarded:
         guard.counter = max(guard.counter, claims.counter)
         if claims.part == "guard":
             if answered is not None and claims.nonce is not None:
-                self._challenged(guard, claims.nonce, answered.at + (claims.nonce_ms or 0) / 1000 - MARGIN)
+                self._on_challenge(
+                    guard, claims.nonce, answered.at + (claims.nonce_ms or 0) / 1000 - CHALLENGE_MARGIN_S
+                )
             return ()
         device = guard.lock if claims.part == "lock" else guard.door
         if device is None:
@@ -263,12 +277,12 @@ class Guarded:
         )
         return ((device, TopicSuffix(claims.channel), told),)
 
-    def _challenged(self, guard: _Guard, nonce: str, until: float) -> None:
+    def _on_challenge(self, guard: _GuardPeer, nonce: str, until: float) -> None:
         """A challenge has come: what waited for one is asked now."""
         if until <= guard.nonce_until and guard.nonce is not None:
             return
         guard.nonce, guard.nonce_until = nonce, until
         held, guard.held = guard.held, []
         for payload, question in held:
-            if self._mono() - question.at <= ANSWER:
-                self._ask(guard, payload, question)
+            if self._mono() - question.at <= ANSWER_TIMEOUT_S:
+                self._query(guard, payload, question)

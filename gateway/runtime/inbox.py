@@ -14,7 +14,7 @@ import structlog
 from gateway.config.home import Home
 from gateway.config.topics import entrance_topic, result_topics
 from gateway.domain.delivery.promise import Cancel, Claims
-from gateway.domain.pause import No, Planned
+from gateway.domain.pause import PauseRefusal, PlannedPause
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Entrance, Now
@@ -22,38 +22,38 @@ from gateway.mqtt.client import InboundMessage
 from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
 from gateway.protocol import hub_signed as unsigned
 from gateway.protocol import owner_requests
-from gateway.protocol.jws import PASSING, Fault, Key, Rejected, public_key, verify
+from gateway.protocol.jws import TRANSIENT_REJECTIONS, EnrolledKey, RejectedMessage, RejectionCode, public_key, verify
 from gateway.protocol.keys import PublicKey
-from gateway.protocol.receipt import Answered
-from gateway.runtime.entrance import RunningEntrance
-from gateway.runtime.notifications.outbox import Office
-from gateway.runtime.permissions import Letting
-from gateway.storage import Answer, Store, StoreFailed
-from gateway.storage import Home as Household
-from gateway.storage.consent_requests import Noted
+from gateway.protocol.receipt import JobOutcome
+from gateway.runtime.entrance import EntranceActor
+from gateway.runtime.notifications.outbox import Outbox
+from gateway.runtime.permissions import PermissionService
+from gateway.storage import HouseholdPresence as Household
+from gateway.storage import MessageAnswer, Store, StoreFailed
+from gateway.storage.consent_requests import ConsentIntakeResult
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
 
 log = structlog.get_logger(__name__)
 
-TOLD_AGAIN = 60.0  # seconds between two lines about one flood
-TRY_AGAIN = 1.0  # seconds between two tries to store a stop that the disk did not take
-NOT_WORKED = "Perron could not do it: `perron doctor` says more"
-REQUESTS_WAITING = 200  # of the owner's account and pages, in each of two queues: beyond it only a stop counts
-MESSAGES_WAITING = 200  # signed messages unanswered; a retailer who gets no answer sends the same bytes again
+FLOOD_LOG_INTERVAL_S = 60.0  # seconds between two lines about one flood
+STORE_RETRY_DELAY_S = 1.0  # seconds between two tries to store a stop that the disk did not take
+INTERNAL_ERROR = "Perron could not do it: `perron doctor` says more"
+MAX_QUEUED_REQUESTS = 200  # of the owner's account and pages, in each of two queues: beyond it only a stop counts
+MAX_QUEUED_MESSAGES = 200  # signed messages unanswered; a retailer who gets no answer sends the same bytes again
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
+class _QueuedRequest:
     """One wish on its way, and where its answer is waited for."""
 
     entrance: str
-    wish: owner_requests.AnyWish
+    wish: owner_requests.AnyOwnerRequest
     by: str | None  # the person who asked on a page
     answer: asyncio.Future[str | None]
 
 
-class Reception:
+class Inbox:
     """One for the box. `touch(entrance)` says that its agenda changed."""
 
     def __init__(  # noqa: PLR0913 - what a reception needs, named one by one
@@ -63,39 +63,39 @@ class Reception:
         store: Store,
         line: Publisher,
         clock: Clock,
-        entrances: Mapping[str, RunningEntrance],
+        entrances: Mapping[str, EntranceActor],
         touch: Callable[[str], None],
         erase: Callable[[str, str | None], Awaitable[None]],
-        office: Office,
+        office: Outbox,
         contained: Containment | None = None,
     ) -> None:
-        self._contained = contained or Containment()
+        self._containment = contained or Containment()
         self._home = home
         self._store = store
-        self._line = line
+        self._publisher = line
         self._clock = clock
         self._entrances = entrances
-        self._touch = touch
+        self._refresh_agenda = touch
         self._erase = erase
-        self._office = office
-        self._offers: asyncio.Queue[bytes] = asyncio.Queue()  # `offered` bounds what others may leave in it
-        self._flooded = -math.inf  # when a flood was last told of
-        self._made_up: dict[str, int] = {}  # epochs of stops that could not be stored
-        self._unstored: set[str] = set()  # entrances whose stop the disk has not taken yet
-        self._distrusts: dict[str, str] = {}  # keys whose end the disk has not taken yet, and who said so
-        self.letting = Letting(store, clock, changed=self._brand_changed, tell=self._brand_asks)
+        self._outbox = office
+        self._retailer_messages: asyncio.Queue[bytes] = asyncio.Queue()  # `offered` bounds what others may leave in it
+        self._flood_logged_mono = -math.inf  # when a flood was last told of
+        self._unstored_epochs: dict[str, int] = {}  # epochs of stops that could not be stored
+        self._unstored_stops: set[str] = set()  # entrances whose stop the disk has not taken yet
+        self._unstored_distrusts: dict[str, str] = {}  # keys whose end the disk has not taken yet, and who said so
+        self.letting = PermissionService(store, clock, changed=self._on_brand_change, tell=self._notify_consent_request)
         """Whom the house lets in."""
-        self._stops: asyncio.Queue[_Asked] = asyncio.Queue()
-        self._last_of_stops: dict[str, _Asked] = {}  # entrance -> the stop or lift that was taken in last
-        self._wishes: asyncio.Queue[_Asked] = asyncio.Queue()
+        self._stop_requests: asyncio.Queue[_QueuedRequest] = asyncio.Queue()
+        self._last_stop_requests: dict[str, _QueuedRequest] = {}  # entrance -> the stop or lift that was taken in last
+        self._owner_requests: asyncio.Queue[_QueuedRequest] = asyncio.Queue()
 
     async def run(self) -> None:
         """Work until cancelled. The owner never waits behind retailers, nor a stop behind other wishes."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._answer_retailers(), name="reception: retailers")
-            group.create_task(self._obey_owner(self._stops), name="reception: stop")
-            group.create_task(self._obey_owner(self._wishes), name="reception: owner")
-            group.create_task(self._store_stops(), name="reception: stops to store")
+            group.create_task(self._process_requests(self._stop_requests), name="reception: stop")
+            group.create_task(self._process_requests(self._owner_requests), name="reception: owner")
+            group.create_task(self._retry_unstored(), name="reception: stops to store")
 
     # ---- retailers --------------------------------------------------------------------------------------------------
 
@@ -103,18 +103,18 @@ class Reception:
         """A retailer sent a signed message. A stored copy is old news; beyond a flood it is dropped unanswered."""
         if incoming.retain:
             return
-        if self._offers.qsize() < MESSAGES_WAITING:
-            self._offers.put_nowait(incoming.payload)
+        if self._retailer_messages.qsize() < MAX_QUEUED_MESSAGES:
+            self._retailer_messages.put_nowait(incoming.payload)
         else:
             mono = self._clock.now().mono
-            if mono - self._flooded >= TOLD_AGAIN:  # nobody may fill the disk with it
-                self._flooded = mono
+            if mono - self._flood_logged_mono >= FLOOD_LOG_INTERVAL_S:  # nobody may fill the disk with it
+                self._flood_logged_mono = mono
                 log.warning("offers_flooded")
 
     async def _answer_retailers(self) -> None:
         while True:
-            token = await self._offers.get()
-            with self._contained.piece("retailers", token[:16].decode("latin-1")):
+            token = await self._retailer_messages.get()
+            with self._containment.piece("retailers", token[:16].decode("latin-1")):
                 await self._answer_retailer(token)
 
     async def _answer_retailer(self, token: bytes) -> None:
@@ -126,10 +126,10 @@ class Reception:
             log.error("offer_not_stored", why=str(failure))  # no answer: the retailer asks again
             return
         for topic in result_topics(answer.result.brand):
-            self._line.publish(topic, answer.result.model_dump_json(exclude_none=True).encode())
-        self._follow(answer)
+            self._publisher.publish(topic, answer.result.model_dump_json(exclude_none=True).encode())
+        self._notify_affected(answer)
 
-    async def by_hub(self, token: bytes, home: str) -> Answered:
+    async def by_hub(self, token: bytes, home: str) -> JobOutcome:
         """Take in a message that came by the hub, where this home has another name: else as any retailer's.
 
         What is answered is on the disk, and what the hub is told of it too. A stranger's flood is not answered.
@@ -139,55 +139,55 @@ class Reception:
         """
         now = self._clock.now()
         verified = verify(token, self._store.brands.keys, box=self._home.box, also=home, now=now)
-        return await self._from_hub(token, verified, now)
+        return await self._accept_verified(token, verified, now)
 
-    async def hub_signed(self, token: bytes, home: str, key: str) -> Answered:
+    async def hub_signed(self, token: bytes, home: str, key: str) -> JobOutcome:
         """Take in what the hub itself signed for a brand; `key` is the hub's public one.
 
         Raises:
             StoreFailed: the disk did not take it.
         """
         now = self._clock.now()
-        found = unsigned.verify(
-            token, {unsigned.name(PublicKey.from_text(key).fingerprint): public_key(key)}, box=home, now=now
+        found = unsigned.verify_hub_signed(
+            token, {unsigned.key_id(PublicKey.from_text(key).fingerprint): public_key(key)}, box=home, now=now
         )
         if isinstance(found, unsigned.HubClaims) and found.brand not in self._store.brands.known():
-            found = Rejected(Fault.WRONG_ISSUER, "this house knows no such brand")
-        return await self._from_hub(token, found, now)
+            found = RejectedMessage(RejectionCode.WRONG_ISSUER, "this house knows no such brand")
+        return await self._accept_verified(token, found, now)
 
-    async def _from_hub(self, token: bytes, verified: Claims | Rejected, now: Now) -> Answered:
-        if isinstance(verified, Rejected) and verified.code in PASSING:
-            return Answered.LATER
+    async def _accept_verified(self, token: bytes, verified: Claims | RejectedMessage, now: Now) -> JobOutcome:
+        if isinstance(verified, RejectedMessage) and verified.code in TRANSIENT_REJECTIONS:
+            return JobOutcome.LATER
         withdraws = isinstance(verified, Claims) and isinstance(verified.delivery, Cancel)
         if self._store.uplinks.full() and not withdraws:  # each answer is an event more
-            return Answered.LATER
+            return JobOutcome.LATER
         answer = await self._store.uplinks.accept(token, verified, now)
         if answer is None:
-            return Answered.NEVER
-        self._follow(answer)
-        return Answered.YES
+            return JobOutcome.NEVER
+        self._notify_affected(answer)
+        return JobOutcome.YES
 
-    def _follow(self, answer: Answer) -> None:
+    def _notify_affected(self, answer: MessageAnswer) -> None:
         """Tell whom an answered message concerns."""
-        self._changed(answer.changed)
+        self._update_deliveries(answer.changed)
         if answer.asks is not None:
-            self._asks(answer, answer.asks)
+            self._notify_brand_request(answer, answer.asks)
 
-    def _asks(self, answer: Answer, message: int) -> None:
+    def _notify_brand_request(self, answer: MessageAnswer, message: int) -> None:
         """Tell the owner that a brand asks to be let in; the message is stored already."""
         now, (key,) = self._clock.now(), answer.changed
         facts = self._store.facts(key, now)
         if facts is not None:
             tell = c.NotifyOwner(saying=c.Notification.BRAND_ASKS, delivery=key)
-            self._office.tell(tell, self._entrances[facts.entrance].state, now, message=message, picture=None)
+            self._outbox.tell(tell, self._entrances[facts.entrance].state, now, message=message, picture=None)
 
-    def _brand_asks(self, noted: Noted) -> None:
+    def _notify_consent_request(self, noted: ConsentIntakeResult) -> None:
         """Tell the owner that a brand asks by a hub, or has a new key."""
         tell = c.NotifyOwner(saying=noted.saying, delivery=noted.delivery)
         state = self._entrances[noted.entrance].state
-        self._office.tell(tell, state, self._clock.now(), message=noted.message, picture=None)
+        self._outbox.tell(tell, state, self._clock.now(), message=noted.message, picture=None)
 
-    def _changed(self, deliveries: tuple[str, ...]) -> None:
+    def _update_deliveries(self, deliveries: tuple[str, ...]) -> None:
         """Tell that a delivery's facts are other than before: its entrance, and one that it was just taken from."""
         now = self._clock.now()
         for key in deliveries:
@@ -195,12 +195,12 @@ class Reception:
             if facts is None:
                 continue
             for name, running in self._entrances.items():
-                if name == facts.entrance or key in _watched(running.state):
+                if name == facts.entrance or key in _tracked_deliveries(running.state):
                     stop = self._store.stopped(name)
                     running.put(e.FactsChanged(delivery=facts, stopped=stop.stopped, epoch=stop.epoch))
-                    self._touch(name)
+                    self._refresh_agenda(name)
 
-    def lend(self, kid: str, key: Key) -> None:
+    def lend(self, kid: str, key: EnrolledKey) -> None:
         """Believe a key that no brand of the house file has: a walk test's own, until it is taken back."""
         self._store.brands.lend(kid, key)
 
@@ -208,11 +208,11 @@ class Reception:
         """Believe a lent key no longer; what it promised may be let in no more."""
         self._store.brands.take_back(kid)
         for name in self._entrances:
-            self._touch(name)
+            self._refresh_agenda(name)
 
     def offer(self, token: bytes) -> None:
         """Take in a message of the walk test's own brand: the very way a retailer's goes, and never lost to a flood."""
-        self._offers.put_nowait(token)
+        self._retailer_messages.put_nowait(token)
 
     # ---- the owner --------------------------------------------------------------------------------------------------
 
@@ -221,14 +221,16 @@ class Reception:
         if incoming.retain:
             log.warning("stored_wish_ignored", entrance=entrance)
             return
-        wish = owner_requests.wish(incoming.payload)
+        wish = owner_requests.parse_owner_request(incoming.payload)
         if isinstance(wish, str):
             log.warning("wish_not_understood", entrance=entrance, why=wish)
-            self._reply(entrance, "?", accepted=False, why=wish)
+            self._publish_reply(entrance, "?", accepted=False, why=wish)
             return
         self.wished(entrance, wish)
 
-    def wished(self, entrance: str, wish: owner_requests.AnyWish, by: str | None = None) -> asyncio.Future[str | None]:
+    def wished(
+        self, entrance: str, wish: owner_requests.AnyOwnerRequest, by: str | None = None
+    ) -> asyncio.Future[str | None]:
         """Take a wish in, of a person (by id) or of the owner's account; a stop counts from this instant.
 
         The answer: None, or why it was not done. Beyond 200 that wait a stop joins the last one that waits behind all
@@ -238,11 +240,11 @@ class Reception:
             KeyError: no such entrance.
         """
         running = self._entrances[entrance]
-        stops = isinstance(wish, owner_requests.Stop) and wish.do == "stop"
-        queue = self._stops if isinstance(wish, owner_requests.Stop) else self._wishes
-        asked = _Asked(entrance, wish, by, asyncio.get_running_loop().create_future())
-        if queue.qsize() >= REQUESTS_WAITING:
-            last = self._last_of_stops.get(entrance)
+        stops = isinstance(wish, owner_requests.OwnerStopRequest) and wish.do == "stop"
+        queue = self._stop_requests if isinstance(wish, owner_requests.OwnerStopRequest) else self._owner_requests
+        asked = _QueuedRequest(entrance, wish, by, asyncio.get_running_loop().create_future())
+        if queue.qsize() >= MAX_QUEUED_REQUESTS:
+            last = self._last_stop_requests.get(entrance)
             if stops and last is not None and not last.answer.done() and last.wish.do == "stop":
                 return last.answer
             if not stops:
@@ -250,12 +252,14 @@ class Reception:
                 return asked.answer
         if stops:
             running.latch_stop()
-        if queue is self._stops:
-            self._last_of_stops[entrance] = asked
+        if queue is self._stop_requests:
+            self._last_stop_requests[entrance] = asked
         queue.put_nowait(asked)
         return asked.answer
 
-    async def pause(self, entrance: str | None, start: datetime | None, end: datetime, by: str | None) -> Planned | No:
+    async def pause(
+        self, entrance: str | None, start: datetime | None, end: datetime, by: str | None
+    ) -> PlannedPause | PauseRefusal:
         """Let no delivery in from `start` (None: now) to `end`, at one entrance or (None) at all; or say why not.
 
         It is on disk when this returns, and no scan that comes after it opens anything.
@@ -264,21 +268,21 @@ class Reception:
             StoreFailed: it could not be stored: there is no such pause.
         """
         now = self._clock.now()
-        new = Planned(id=secrets.token_hex(4), entrance=entrance, start=start or now.utc, end=end, by=by)
-        return self._pauses_changed(await self._store.plan_pause(new, now))
+        new = PlannedPause(id=secrets.token_hex(4), entrance=entrance, start=start or now.utc, end=end, by=by)
+        return self._update_pauses(await self._store.plan_pause(new, now))
 
-    async def end_pause(self, pause: str, by: str | None) -> Planned | No:
+    async def end_pause(self, pause: str, by: str | None) -> PlannedPause | PauseRefusal:
         """End a pause, or withdraw one that has not begun.
 
         Raises:
             StoreFailed: it could not be stored: the pause stands.
         """
-        return self._pauses_changed(await self._store.end_pause(pause, self._clock.now(), by=by))
+        return self._update_pauses(await self._store.end_pause(pause, self._clock.now(), by=by))
 
-    def _pauses_changed(self, outcome: Planned | No) -> Planned | No:
+    def _update_pauses(self, outcome: PlannedPause | PauseRefusal) -> PlannedPause | PauseRefusal:
         """Tell each entrance that it concerns: all its pauses, as the store has them now."""
         for name, running in self._entrances.items():
-            if isinstance(outcome, Planned) and outcome.holds_at(name):
+            if isinstance(outcome, PlannedPause) and outcome.holds_at(name):
                 running.put(e.PausesChanged(pauses=self._store.pauses(name)))
         return outcome
 
@@ -289,14 +293,14 @@ class Reception:
             LookupError: no brand has this key.
         """
         brand = self._store.brand_of_key(x)
-        self._distrusts[x] = by
+        self._unstored_distrusts[x] = by
         try:
             await self._store.distrust(x, self._clock.now(), by=by)
         except StoreFailed as failure:
             return f"it holds, but is not stored yet: {failure}"
         finally:
-            self._brand_changed(brand)
-        self._distrusts.pop(x, None)
+            self._on_brand_change(brand)
+        self._unstored_distrusts.pop(x, None)
         return None
 
     async def trust(self, x: str, by: str) -> str | None:
@@ -306,146 +310,146 @@ class Reception:
             LookupError: no brand has this key.
         """
         brand = self._store.brand_of_key(x)
-        owed = self._distrusts.pop(x, None)
+        owed = self._unstored_distrusts.pop(x, None)
         try:
             await self._store.trust(x, self._clock.now(), by=by)
         except StoreFailed as failure:
             if owed is not None:
-                self._distrusts[x] = owed
+                self._unstored_distrusts[x] = owed
             return f"not stored: {failure}"
-        self._brand_changed(brand)
+        self._on_brand_change(brand)
         return None
 
-    async def _obey_owner(self, wishes: asyncio.Queue[_Asked]) -> None:
+    async def _process_requests(self, wishes: asyncio.Queue[_QueuedRequest]) -> None:
         while True:
             asked = await wishes.get()
             entrance, wish = asked.entrance, asked.wish
-            why: str | None = NOT_WORKED
-            with self._contained.piece("owner's requests", wish.id):
-                why = await self._obeyed(entrance, wish, asked.by)
-            self._reply(entrance, wish.id, accepted=why is None, why=why)
+            why: str | None = INTERNAL_ERROR
+            with self._containment.piece("owner's requests", wish.id):
+                why = await self._try_request(entrance, wish, asked.by)
+            self._publish_reply(entrance, wish.id, accepted=why is None, why=why)
             if not asked.answer.done():  # whoever asked may have gone
                 asked.answer.set_result(why)
 
-    async def _obeyed(self, entrance: str, wish: owner_requests.AnyWish, by: str | None) -> str | None:
+    async def _try_request(self, entrance: str, wish: owner_requests.AnyOwnerRequest, by: str | None) -> str | None:
         """Do what the owner asks; None, or why it was not done."""
         try:
-            await self._obey(entrance, wish, by)
+            await self._perform_request(entrance, wish, by)
         except (StoreFailed, OSError) as failure:
             return f"not stored: {failure}"
         except LookupError as failure:
             return str(failure.args[0]) if failure.args else "not known here"
         return None
 
-    async def _obey(self, entrance: str, wish: owner_requests.AnyWish, by: str | None) -> None:
+    async def _perform_request(self, entrance: str, wish: owner_requests.AnyOwnerRequest, by: str | None) -> None:
         running, now = self._entrances[entrance], self._clock.now()
         match wish:
-            case owner_requests.Stop(do="stop"):
+            case owner_requests.OwnerStopRequest(do="stop"):
                 above = self._highest_epoch(entrance)
                 try:
                     epoch = await self._store.stop(entrance, now, on=True, above=above, by=by)
                 except StoreFailed:
-                    self._made_up[entrance] = above + 1
-                    self._unstored.add(entrance)
+                    self._unstored_epochs[entrance] = above + 1
+                    self._unstored_stops.add(entrance)
                     running.put(e.Stopped(epoch=above + 1))  # it holds all the same
                     raise
                 running.put(e.Stopped(epoch=epoch))
-            case owner_requests.Stop():
-                epoch = await self._lift(entrance, by)
+            case owner_requests.OwnerStopRequest():
+                epoch = await self._store_lift(entrance, by)
                 running.put(e.StopLifted(epoch=epoch))
-            case owner_requests.Acknowledge():
+            case owner_requests.OwnerAcknowledgeRequest():
                 running.put(e.OwnerAcknowledged(visit=wish.visit))
-            case owner_requests.Decide():
+            case owner_requests.OwnerDecideRequest():
                 running.put(e.OwnerDecided(visit=wish.visit, yes=wish.do == "approve"))
-            case owner_requests.ClearLockout():
+            case owner_requests.OwnerClearLockoutRequest():
                 if wish.scanner not in self._home.entrances[entrance].scanners:
                     raise LookupError(f"no scanner {wish.scanner} at this entrance")
                 running.put(e.LockoutCleared(scanner=wish.scanner))
-            case owner_requests.SayHome():
+            case owner_requests.OwnerPresenceRequest():
                 household = Household(somebody_home=wish.do == "home", away=wish.do == "away")
                 await self._store.set_home(entrance, household, now, by=by)
                 running.put(e.HomeChanged(somebody_home=household.somebody_home, away=household.away))
-            case owner_requests.Pause():
+            case owner_requests.OwnerPauseRequest():
                 where = None if wish.everywhere else entrance
-                _done(await self.pause(where, wish.start, wish.end, by))
-            case owner_requests.EndPause():
-                _done(await self.end_pause(wish.pause, by))
-            case owner_requests.Lock():
+                _require_pause(await self.pause(where, wish.start, wish.end, by))
+            case owner_requests.OwnerEndPauseRequest():
+                _require_pause(await self.end_pause(wish.pause, by))
+            case owner_requests.OwnerLockRequest():
                 running.put(e.LockRequested(id=f"lockup-{secrets.token_hex(4)}", by=by))
-            case owner_requests.Permit():
+            case owner_requests.OwnerPermitRequest():
                 decided = {
                     "permit": self._store.permit,
                     "refuse_brand": self._store.refuse,
                     "revoke": self._store.revoke,
                 }
                 await decided[wish.do](wish.brand, now, by=by)
-                self._brand_changed(wish.brand)
-            case owner_requests.Hold(do="erase"):
+                self._on_brand_change(wish.brand)
+            case owner_requests.OwnerHoldRequest(do="erase"):
                 await self._erase(wish.visit, by)
-            case owner_requests.Hold():
+            case owner_requests.OwnerHoldRequest():
                 await self._store.hold(wish.visit, wish.why if wish.do == "hold" else None, now, by=by)
             case _:
                 assert_never(wish)
 
-    async def _lift(self, entrance: str, by: str | None) -> int:
+    async def _store_lift(self, entrance: str, by: str | None) -> int:
         """Store that a stop is lifted, and nothing of it any more after that."""
-        owed = entrance in self._unstored
-        self._unstored.discard(entrance)
+        owed = entrance in self._unstored_stops
+        self._unstored_stops.discard(entrance)
         try:
             above = self._highest_epoch(entrance)
             return await self._store.stop(entrance, self._clock.now(), on=False, above=above, by=by)
         except StoreFailed:
             if owed:
-                self._unstored.add(entrance)
+                self._unstored_stops.add(entrance)
             raise
 
-    async def _store_stops(self) -> None:
+    async def _retry_unstored(self) -> None:
         """Store what takes access away, once the disk takes it: a restart must not lift what holds in memory only."""
         while True:
-            await asyncio.sleep(TRY_AGAIN)
-            for entrance in tuple(self._unstored):
-                above = self._made_up[entrance] - 1
+            await asyncio.sleep(STORE_RETRY_DELAY_S)
+            for entrance in tuple(self._unstored_stops):
+                above = self._unstored_epochs[entrance] - 1
                 with contextlib.suppress(StoreFailed):
                     await self._store.stop(entrance, self._clock.now(), on=True, above=above)
-                    self._unstored.discard(entrance)
-            for x, by in tuple(self._distrusts.items()):
+                    self._unstored_stops.discard(entrance)
+            for x, by in tuple(self._unstored_distrusts.items()):
                 with contextlib.suppress(StoreFailed):
                     await self._store.distrust(x, self._clock.now(), by=by)
-                    self._distrusts.pop(x, None)
+                    self._unstored_distrusts.pop(x, None)
 
     def _highest_epoch(self, entrance: str) -> int:
-        return max(self._entrances[entrance].state.stop_epoch, self._made_up.get(entrance, 0))
+        return max(self._entrances[entrance].state.stop_epoch, self._unstored_epochs.get(entrance, 0))
 
-    def _brand_changed(self, brand: str) -> None:
+    def _on_brand_change(self, brand: str) -> None:
         """A permission changed: it counts at once, also for a visit that has no intent yet."""
         concerned: set[str] = set()
         for name, running in self._entrances.items():
-            self._touch(name)
-            concerned |= {key for key, of in _watched(running.state).items() if of == brand}
-        self._changed(tuple(sorted(concerned)))
+            self._refresh_agenda(name)
+            concerned |= {key for key, of in _tracked_deliveries(running.state).items() if of == brand}
+        self._update_deliveries(tuple(sorted(concerned)))
 
-    def _reply(self, entrance: str, id_: str, *, accepted: bool, why: str | None) -> None:
+    def _publish_reply(self, entrance: str, id_: str, *, accepted: bool, why: str | None) -> None:
         body = {"event_id": secrets.token_hex(8), "at": rfc3339_ms(self._clock.now().utc), "entrance": entrance,
                 "kind": "wish", "id": id_, "accepted": accepted, "why": why}  # fmt: skip
-        self._line.publish(entrance_topic(entrance, "event"), json_bytes(body))
+        self._publisher.publish(entrance_topic(entrance, "event"), json_bytes(body))
 
 
-def _done(outcome: Planned | No) -> None:
+def _require_pause(outcome: PlannedPause | PauseRefusal) -> None:
     """Say what is no pause, as what is not there is said.
 
     Raises:
         LookupError: it is none.
     """
     match outcome:
-        case No():
+        case PauseRefusal():
             raise LookupError(f"no pause: {outcome}")
-        case Planned():
+        case PlannedPause():
             pass
         case _:
             assert_never(outcome)
 
 
-def _watched(state: Entrance) -> dict[str, str]:
+def _tracked_deliveries(state: Entrance) -> dict[str, str]:
     """The deliveries that an entrance has in mind, each with its brand."""
     visit = () if state.visit is None else (state.visit.delivery,)
     return {one.id: one.brand for one in (*visit, *(preflight.delivery for preflight in state.preflights))}

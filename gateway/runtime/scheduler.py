@@ -6,27 +6,27 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from gateway.config.home import Home
-from gateway.domain.delivery.schedule import Expected, agenda
+from gateway.domain.delivery.schedule import ExpectedDelivery, build_agenda
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Now
-from gateway.runtime.entrance import RunningEntrance
+from gateway.runtime.entrance import EntranceActor
 from gateway.storage import Store
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
 
-LOOK = 0.5  # seconds between two looks; each costs one reading of the clock and of the free disk space
-SEE_AGAIN = timedelta(minutes=1)  # an agenda is read anew at least so often
+POLL_INTERVAL_S = 0.5  # seconds between two looks; each costs one reading of the clock and of the free disk space
+AGENDA_REFRESH_INTERVAL = timedelta(minutes=1)  # an agenda is read anew at least so often
 
 
-class Rings(Protocol):
-    """The part of `gateway.video.client.VideoLink` that runs cameras' rings."""
+class CameraRings(Protocol):
+    """The part of `gateway.video.client.VideoClient` that runs cameras' rings."""
 
     def watch(self, cameras: tuple[str, ...], *, on: bool, labels: tuple[str, ...] = ()) -> None:
         """Run or end the rings of these cameras."""
         ...
 
 
-class Diary:
+class Scheduler:
     """Looks twice a second. `owed()` is called when retailers may be owed a word."""
 
     def __init__(  # noqa: PLR0913 - what the time touches, named one by one
@@ -35,83 +35,83 @@ class Diary:
         *,
         store: Store,
         clock: Clock,
-        entrances: Mapping[str, RunningEntrance],
-        rings: Rings,
+        entrances: Mapping[str, EntranceActor],
+        rings: CameraRings,
         free_bytes: Callable[[], int],
         owed: Callable[[], None],
         contained: Containment | None = None,
     ) -> None:
-        self._contained = contained or Containment()
+        self._containment = contained or Containment()
         self._home = home
         self._store = store
         self._clock = clock
         self._entrances = entrances
         self._rings = rings
         self._free_bytes = free_bytes
-        self._owed = owed
-        self._next: dict[str, datetime] = {}
-        self._trusted: dict[str, bool] = {}
+        self._schedule_results = owed
+        self._next_refresh: dict[str, datetime] = {}
+        self._clock_trusted: dict[str, bool] = {}
         self._expecting: dict[str, bool] = {}
-        self._watched: dict[str, bool] = {}
-        self._seen: tuple[tuple[str, ...], tuple[str, ...]] | None = (
+        self._entrance_filming: dict[str, bool] = {}
+        self._requested_rings: tuple[tuple[str, ...], tuple[str, ...]] | None = (
             None  # rings and labels as they were last asked for
         )
 
     def touch(self, entrance: str) -> None:
         """A delivery or permission of this entrance changed: read its agenda anew."""
-        self._next.pop(entrance, None)
+        self._next_refresh.pop(entrance, None)
 
     async def run(self) -> None:
         """Look until cancelled."""
         while True:
             now = self._clock.now()
-            disk = self._room()
+            disk = self._has_free_space()
             for name, running in self._entrances.items():
-                with self._contained.piece("windows", name):  # one entrance's rows keep no other's windows shut
+                with self._containment.piece("windows", name):  # one entrance's rows keep no other's windows shut
                     if running.state.disk_ok is not disk:
                         running.put(e.DiskChanged(ok=disk))
                     running.mind_heartbeat(now)
                     running.mind_returns(now)
-                    self._look(name, running, now)
-            self._ring()
-            self._owed()
-            await asyncio.sleep(LOOK)
+                    self._check_entrance(name, running, now)
+            self._update_rings()
+            self._schedule_results()
+            await asyncio.sleep(POLL_INTERVAL_S)
 
-    def _room(self) -> bool:
+    def _has_free_space(self) -> bool:
         """Whether the reserve is free; a disk that cannot be asked has none."""
         try:
             return self._free_bytes() >= self._home.storage.reserve_mib * 2**20
         except OSError:
             return False
 
-    def _look(self, name: str, running: RunningEntrance, now: Now) -> None:
+    def _check_entrance(self, name: str, running: EntranceActor, now: Now) -> None:
         """Read one entrance's agenda, when it may be another than at the last look."""
-        if self._trusted.get(name, now.trusted) is not now.trusted:
+        if self._clock_trusted.get(name, now.trusted) is not now.trusted:
             running.put(e.TimerExpired())  # a pause may have begun or ended while nobody knew the time
-        later = self._next.get(name)
-        if later is not None and now.utc < later and self._trusted[name] == now.trusted:
+        later = self._next_refresh.get(name)
+        if later is not None and now.utc < later and self._clock_trusted[name] == now.trusted:
             return
         timing = self._home.entrances[name].timing
-        read = agenda(
-            [Expected(delivery=u.delivery, checked=u.checked) for u in self._store.upcoming(name, now)],
+        read = build_agenda(
+            [ExpectedDelivery(delivery=u.delivery, checked=u.checked) for u in self._store.upcoming(name, now)],
             now=now,
             near=timedelta(seconds=timing.near),
             after=timedelta(seconds=timing.after),
             locked_at=self._store.locked_at(name),
         )
-        soonest = now.utc + SEE_AGAIN
-        self._next[name] = soonest if read.next is None else min(read.next, soonest)
-        self._trusted[name] = now.trusted
+        soonest = now.utc + AGENDA_REFRESH_INTERVAL
+        self._next_refresh[name] = soonest if read.next is None else min(read.next, soonest)
+        self._clock_trusted[name] = now.trusted
         for delivery in read.checks:
             running.put(e.PreflightDue(delivery=delivery))
         if read.checks:
-            self._next[name] = now.utc + timedelta(seconds=1)  # until the look is stored it would be due again
+            self._next_refresh[name] = now.utc + timedelta(seconds=1)  # until the look is stored it would be due again
         if self._expecting.get(name) is not read.expecting or running.state.window_near is not read.expecting:
             self._expecting[name] = read.expecting
             running.put(e.WindowChanged(near=read.expecting))
-        self._watched[name] = read.ring
+        self._entrance_filming[name] = read.ring
 
-    def _ring(self) -> None:
+    def _update_rings(self) -> None:
         """Run the ring of the cameras that a window, a visit or the time after it asks for, and no other's."""
         wanted: dict[str, bool] = {}
         labels: set[str] = set()
@@ -120,12 +120,12 @@ class Diary:
             cameras = self._home.entrances[name].cameras
             busy = state.visit is not None or state.grace_visit is not None or state.incident is not None
             for camera in (cameras.outside, *cameras.inside):
-                wanted[camera] = wanted.get(camera, False) or busy or self._watched.get(name, False)
+                wanted[camera] = wanted.get(camera, False) or busy or self._entrance_filming.get(name, False)
             if state.window_near:
                 labels.update(cameras.read_labels)
         seen = (tuple(sorted(name for name, on in wanted.items() if on)), tuple(sorted(labels)))
-        if seen == self._seen:
+        if seen == self._requested_rings:
             return
-        self._seen = seen
+        self._requested_rings = seen
         for camera, on in wanted.items():
             self._rings.watch((camera,), on=on, labels=(camera,) if camera in labels else ())

@@ -12,23 +12,23 @@ from typing import Any
 
 from gateway.domain.visit.events import Event, Scanned, UnsentReason
 from gateway.domain.visit.state import VisitDelivery
-from gateway.protocol.hash_chain import Entry, Head, Hidden, Json, canonical, link
+from gateway.protocol.hash_chain import ChainEntry, ChainHead, HiddenBody, Json, canonical_json, link_hash
 from gateway.storage.log_names import field_of, kind_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_US = timedelta(microseconds=1)
-_PAGE = 1000
-EXACT = 2**53 - 1  # beyond it JSON readers may take one number for two
+_MICROSECOND = timedelta(microseconds=1)
+_PAGE_ROWS = 1000
+MAX_EXACT_INT = 2**53 - 1  # beyond it JSON readers may take one number for two
 
 
-def us(instant: datetime) -> int:
+def to_micros(instant: datetime) -> int:
     """Whole microseconds since 1970: how an instant is stored."""
-    return (instant - _EPOCH) // _US
+    return (instant - _EPOCH) // _MICROSECOND
 
 
-def at(micros: int) -> datetime:
+def from_micros(micros: int) -> datetime:
     """The stored instant, in UTC."""
-    return _EPOCH + micros * _US
+    return _EPOCH + micros * _MICROSECOND
 
 
 def rfc3339(instant: datetime) -> str:
@@ -37,7 +37,7 @@ def rfc3339(instant: datetime) -> str:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
+class LogEncoder:
     """Writes events and commands for the log; `key` is the box's own key for naming codes."""
 
     key: bytes
@@ -71,7 +71,7 @@ class Words:
             case None | bool():
                 return value
             case int() | float():
-                return value if abs(value) <= EXACT else str(value)  # NaN too becomes text
+                return value if abs(value) <= MAX_EXACT_INT else str(value)  # NaN too becomes text
             case str():
                 return _unicode(value)
             case datetime():
@@ -106,15 +106,15 @@ def _unicode(text: str) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
-def words(connection: sqlite3.Connection) -> Words:
+def log_encoder(connection: sqlite3.Connection) -> LogEncoder:
     """The log's writer with this box's key."""
-    return Words(key=connection.execute("SELECT code_key FROM box").fetchone()[0])
+    return LogEncoder(key=connection.execute("SELECT code_key FROM box").fetchone()[0])
 
 
-def head(connection: sqlite3.Connection) -> Head:
+def head(connection: sqlite3.Connection) -> ChainHead:
     """How far the chain has come."""
     row = connection.execute("SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1").fetchone()
-    return Head() if row is None else Head(seq=row[0], hash=row[1])
+    return ChainHead() if row is None else ChainHead(seq=row[0], hash=row[1])
 
 
 def append(  # noqa: PLR0913 - one argument a column
@@ -127,15 +127,15 @@ def append(  # noqa: PLR0913 - one argument a column
     visit: str | None = None,
 ) -> int:
     """Add an entry to the chain, in the caller's transaction, and return its number."""
-    return record(connection, kind, said, utc=utc, entrance=entrance, visit=visit)[0]
+    return append_returning_body(connection, kind, said, utc=utc, entrance=entrance, visit=visit)[0]
 
 
-def said_by(by: str | None) -> dict[str, Json]:
+def actor_field(by: str | None) -> dict[str, Json]:
     """Who asked for it, by the person's id; None (the command line, MQTT, the box itself) is not written at all."""
     return {} if by is None else {"by": by}
 
 
-def record(  # noqa: PLR0913 - one argument a column
+def append_returning_body(  # noqa: PLR0913 - one argument a column
     connection: sqlite3.Connection,
     kind: str,
     said: Mapping[str, Json],
@@ -146,43 +146,43 @@ def record(  # noqa: PLR0913 - one argument a column
 ) -> tuple[int, bytes]:
     """Add an entry as `append` does; return its number and its body as it is stored."""
     last = head(connection)
-    body = canonical({**said, "at": rfc3339(utc), "kind": kind, "entrance": entrance, "visit": visit})
+    body = canonical_json({**said, "at": rfc3339(utc), "kind": kind, "entrance": entrance, "visit": visit})
     seq = last.seq + 1
     connection.execute(
         "INSERT INTO entry (seq, at, kind, entrance, visit, body, hash) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (seq, us(utc), kind, entrance, visit, body, link(last.hash, seq, body)),
+        (seq, to_micros(utc), kind, entrance, visit, body, link_hash(last.hash, seq, body)),
     )
     return seq, body
 
 
-def entries(connection: sqlite3.Connection, *, after: int, upto: int | None) -> Iterator[Entry]:
+def entries(connection: sqlite3.Connection, *, after: int, upto: int | None) -> Iterator[ChainEntry]:
     """Read the chain in its order, a page at a time: an open cursor would keep the WAL from being cleared."""
     query = "SELECT seq, body, digest, hash FROM entry WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
-    while page := connection.execute(query, (after, 2**62 if upto is None else upto, _PAGE)).fetchall():
+    while page := connection.execute(query, (after, 2**62 if upto is None else upto, _PAGE_ROWS)).fetchall():
         for seq, body, digest, hashed in page:
-            yield Entry(seq=seq, body=body if body is not None else Hidden(digest), hash=hashed)
+            yield ChainEntry(seq=seq, body=body if body is not None else HiddenBody(digest), hash=hashed)
             after = seq
 
 
-def entries_of(connection: sqlite3.Connection, visit: str) -> tuple[int, ...]:
+def seqs_of_visit(connection: sqlite3.Connection, visit: str) -> tuple[int, ...]:
     """The numbers of one visit's entries."""
     rows = connection.execute("SELECT seq FROM entry WHERE visit = ? ORDER BY seq", (visit,))
     return tuple(seq for (seq,) in rows)
 
 
-def rows_of(connection: sqlite3.Connection, visit: str) -> tuple[Mapping[str, Any], ...]:
+def bodies_of_visit(connection: sqlite3.Connection, visit: str) -> tuple[Mapping[str, Any], ...]:
     """The bodies of one visit's entries that were not erased."""
     query = "SELECT body FROM entry WHERE visit = ? AND body IS NOT NULL ORDER BY seq"
     return tuple(json.loads(body) for (body,) in connection.execute(query, (visit,)))
 
 
-def rows_of_kind(connection: sqlite3.Connection, kind: str) -> tuple[Mapping[str, Any], ...]:
+def bodies_of_kind(connection: sqlite3.Connection, kind: str) -> tuple[Mapping[str, Any], ...]:
     """The bodies of the entries of one kind that were not erased, in their order."""
     query = "SELECT body FROM entry WHERE kind = ? AND body IS NOT NULL ORDER BY seq"
     return tuple(json.loads(body) for (body,) in connection.execute(query, (kind,)))
 
 
-def newest_of_kinds(
+def newest_bodies(
     connection: sqlite3.Connection, kinds: Sequence[str], *, at_most: int
 ) -> tuple[Mapping[str, Any], ...]:
     """The newest bodies of the entries of these kinds that were not erased, the newest first."""
@@ -191,7 +191,7 @@ def newest_of_kinds(
     return tuple(json.loads(body) for (body,) in connection.execute(query, (*kinds, at_most)))
 
 
-def hide(connection: sqlite3.Connection, seqs: tuple[int, ...]) -> None:
+def erase_bodies(connection: sqlite3.Connection, seqs: tuple[int, ...]) -> None:
     """Erase these entries' bodies; the chain still holds."""
     for seq in seqs:
         row = connection.execute("SELECT body FROM entry WHERE seq = ?", (seq,)).fetchone()

@@ -3,51 +3,51 @@
 import sqlite3
 from collections.abc import Iterable, Mapping
 
-from gateway.config.home import Brand
+from gateway.config.home import BrandSection
 from gateway.domain.visit.state import Now
 from gateway.protocol.hash_chain import Json
-from gateway.storage.audit_log import append, at, said_by, us
-from gateway.storage.models import BrandKey
+from gateway.storage.audit_log import actor_field, append, from_micros, to_micros
+from gateway.storage.models import StoredBrandKey
 
 
-def enrol(connection: sqlite3.Connection, brands: Mapping[str, Brand], now: Now) -> None:
+def enrol_keys(connection: sqlite3.Connection, brands: Mapping[str, BrandSection], now: Now) -> None:
     """Take in the keys of the configuration, each once: one that is no longer trusted stays so."""
     connection.executemany(
         "INSERT INTO brand_key (x, kid, brand, since) VALUES (?, ?, ?, ?) ON CONFLICT (x) DO UPDATE"
         " SET kid = excluded.kid, brand = excluded.brand, came = 'file', standing = 'approved'",
-        [(key.x, key.kid, name, us(now.utc)) for name, brand in brands.items() for key in brand.keys],
+        [(key.x, key.kid, name, to_micros(now.utc)) for name, brand in brands.items() for key in brand.keys],
     )
 
 
-def keys(connection: sqlite3.Connection) -> tuple[BrandKey, ...]:
+def all_keys(connection: sqlite3.Connection) -> tuple[StoredBrandKey, ...]:
     """Every key that was ever enrolled."""
     rows = connection.execute(
         "SELECT x, kid, brand, since, used, distrusted, by, came, standing, withdrawn FROM brand_key"
         " ORDER BY brand, kid, x"
     )
     return tuple(
-        BrandKey(
+        StoredBrandKey(
             x=x,
             kid=kid,
             brand=brand,
-            since=at(since),
-            used=None if used is None else at(used),
-            distrusted=None if distrusted is None else at(distrusted),
+            since=from_micros(since),
+            used=None if used is None else from_micros(used),
+            distrusted=None if distrusted is None else from_micros(distrusted),
             by=by,
             came=came,
             standing=standing,
-            withdrawn=None if withdrawn is None else at(withdrawn),
+            withdrawn=None if withdrawn is None else from_micros(withdrawn),
         )
         for x, kid, brand, since, used, distrusted, by, came, standing, withdrawn in rows
     )
 
 
-def distrusted(connection: sqlite3.Connection) -> dict[str, str]:
+def distrusted_keys(connection: sqlite3.Connection) -> dict[str, str]:
     """The keys that are not trusted, each with its brand."""
     return dict(connection.execute("SELECT x, brand FROM brand_key WHERE distrusted IS NOT NULL").fetchall())
 
 
-def taken(connection: sqlite3.Connection, x: str, kid: str, brand: str, enrolled: frozenset[str]) -> bool:
+def is_taken(connection: sqlite3.Connection, x: str, kid: str, brand: str, enrolled: frozenset[str]) -> bool:
     """Whether a key, or its name, is another brand's here, or is one that the owner trusts no longer.
 
     `enrolled`: the public keys of the house file. One that was in it once and is not any more is nobody's.
@@ -59,9 +59,9 @@ def taken(connection: sqlite3.Connection, x: str, kid: str, brand: str, enrolled
     )
 
 
-def present(connection: sqlite3.Connection, key: BrandKey, enrolled: frozenset[str]) -> bool:
+def add_waiting_key(connection: sqlite3.Connection, key: StoredBrandKey, enrolled: frozenset[str]) -> bool:
     """Keep a key that a brand showed and that waits for the owner; False: the key, or its name, is known already."""
-    if taken(connection, key.x, key.kid, key.brand, enrolled):
+    if is_taken(connection, key.x, key.kid, key.brand, enrolled):
         return False
     known = "SELECT 1 FROM brand_key WHERE (x = ? OR kid = ?) AND came != 'file'"
     if connection.execute(known, (key.x, key.kid)).fetchone() is not None:
@@ -69,76 +69,76 @@ def present(connection: sqlite3.Connection, key: BrandKey, enrolled: frozenset[s
     connection.execute("DELETE FROM brand_key WHERE x = ? OR kid = ?", (key.x, key.kid))
     connection.execute(
         "INSERT INTO brand_key (x, kid, brand, since, came, standing) VALUES (?, ?, ?, ?, ?, 'waits')",
-        (key.x, key.kid, key.brand, us(key.since), key.came),
+        (key.x, key.kid, key.brand, to_micros(key.since), key.came),
     )
     return True
 
 
-def forget(connection: sqlite3.Connection, brand: str) -> None:
+def forget_keys(connection: sqlite3.Connection, brand: str) -> None:
     """Forget the keys that a brand brought by a hub; one that is trusted no longer stays known as that, for good."""
     mine = "WHERE brand = ? AND came != 'file'"
     connection.execute(f"DELETE FROM brand_key {mine} AND distrusted IS NULL", (brand,))  # noqa: S608 - no stranger's text
     connection.execute(f"UPDATE brand_key SET came = 'next', standing = 'refused' {mine}", (brand,))  # noqa: S608 - as above
 
 
-def judge(  # noqa: PLR0913 - which key, how, and who says so
+def decide_key(  # noqa: PLR0913 - which key, how, and who says so
     connection: sqlite3.Connection, brand: str, kid: str, standing: str, now: Now, *, by: str
 ) -> None:
     """Approve or refuse a brand's new key. LookupError: none of this name waits."""
     row = connection.execute(
         "UPDATE brand_key SET standing = ?, by = ?, since = ? WHERE brand = ? AND kid = ? AND came = 'next'"
         " AND standing = 'waits' AND distrusted IS NULL RETURNING x",
-        (standing, by, us(now.utc), brand, kid),
+        (standing, by, to_micros(now.utc), brand, kid),
     ).fetchone()
     if row is None:
         raise LookupError(f"no key {kid} of {brand} waits for an answer")
-    body: dict[str, Json] = {"brand": brand, "kid": kid, "x": row[0], **said_by(by)}
+    body: dict[str, Json] = {"brand": brand, "kid": kid, "x": row[0], **actor_field(by)}
     append(connection, f"key_{standing}", body, utc=now.utc)
 
 
-def withdraw(connection: sqlite3.Connection, brand: str, x: str, now: Now) -> bool:
+def withdraw_key(connection: sqlite3.Connection, brand: str, x: str, now: Now) -> bool:
     """The brand took a key back: it is trusted no longer. Said again it changes nothing, whatever the owner did."""
     changed = connection.execute(
         "UPDATE brand_key SET withdrawn = ?, distrusted = ifnull(distrusted, ?), by = NULL"
         " WHERE x = ? AND brand = ? AND withdrawn IS NULL",
-        (us(now.utc), us(now.utc), x, brand),
+        (to_micros(now.utc), to_micros(now.utc), x, brand),
     )
     if changed.rowcount:
-        _note(connection, "key_withdrawn", x, now, None)
+        _log_key_change(connection, "key_withdrawn", x, now, None)
     return bool(changed.rowcount)
 
 
-def used(connection: sqlite3.Connection, x: str, now: Now) -> None:
+def mark_used(connection: sqlite3.Connection, x: str, now: Now) -> None:
     """A believed message was signed by it."""
-    connection.execute("UPDATE brand_key SET used = ? WHERE x = ?", (us(now.utc), x))
+    connection.execute("UPDATE brand_key SET used = ? WHERE x = ?", (to_micros(now.utc), x))
 
 
-def distrust(connection: sqlite3.Connection, x: str, now: Now, *, by: str | None) -> None:
+def distrust_key(connection: sqlite3.Connection, x: str, now: Now, *, by: str | None) -> None:
     """Trust a key no longer; said again it changes nothing."""
     changed = connection.execute(
-        "UPDATE brand_key SET distrusted = ?, by = ? WHERE x = ? AND distrusted IS NULL", (us(now.utc), by, x)
+        "UPDATE brand_key SET distrusted = ?, by = ? WHERE x = ? AND distrusted IS NULL", (to_micros(now.utc), by, x)
     )
     if changed.rowcount:
-        _note(connection, "key_distrusted", x, now, by)
+        _log_key_change(connection, "key_distrusted", x, now, by)
 
 
-def trust(connection: sqlite3.Connection, x: str, now: Now, *, by: str | None) -> None:
+def trust_key(connection: sqlite3.Connection, x: str, now: Now, *, by: str | None) -> None:
     """Trust a key again, from now on; one that is trusted stays as it is."""
     changed = connection.execute(
         "UPDATE brand_key SET distrusted = NULL, since = ?, by = ? WHERE x = ? AND distrusted IS NOT NULL",
-        (us(now.utc), by, x),
+        (to_micros(now.utc), by, x),
     )
     if changed.rowcount:
-        _note(connection, "key_trusted", x, now, by)
+        _log_key_change(connection, "key_trusted", x, now, by)
 
 
-def _note(connection: sqlite3.Connection, kind: str, x: str, now: Now, by: str | None) -> None:
+def _log_key_change(connection: sqlite3.Connection, kind: str, x: str, now: Now, by: str | None) -> None:
     """Log it, and have what stands on the key told anew to its retailer."""
     kid, brand = connection.execute("SELECT kid, brand FROM brand_key WHERE x = ?", (x,)).fetchone()
-    append(connection, kind, {"brand": brand, "kid": kid, "x": x, **said_by(by)}, utc=now.utc)
-    connection.execute("UPDATE delivery SET look_at = 0 WHERE brand = ? AND ends > ?", (brand, us(now.utc)))
+    append(connection, kind, {"brand": brand, "kid": kid, "x": x, **actor_field(by)}, utc=now.utc)
+    connection.execute("UPDATE delivery SET look_at = 0 WHERE brand = ? AND ends > ?", (brand, to_micros(now.utc)))
 
 
-def by_kid(brands: Iterable[Brand]) -> dict[str, str]:
+def public_keys_by_kid(brands: Iterable[BrandSection]) -> dict[str, str]:
     """The public halves by `kid`, as the configuration has them."""
     return {key.kid: key.x for brand in brands for key in brand.keys}

@@ -9,16 +9,16 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import TypeVar
 
-from gateway.config.home import Brand
-from gateway.config.home import BrandKey as Enrolled
+from gateway.config.home import BrandKeySection as Enrolled
+from gateway.config.home import BrandSection
 from gateway.config.home import Home as HomeFile
-from gateway.domain.delivery.permission import Permission, Standing, Terms
+from gateway.domain.delivery.permission import Permission, PermissionStatus, PermissionTerms
 from gateway.domain.visit.state import Now
-from gateway.protocol.consent_verification import Heard
-from gateway.protocol.jws import Key, Keys, public_key
+from gateway.protocol.consent_verification import VerifiedConsentMessage
+from gateway.protocol.jws import EnrolledKey, EnrolledKeys, public_key
 from gateway.storage import brandkeys, consent_requests, household
-from gateway.storage.consent_requests import Ask, Noted
-from gateway.storage.models import BrandKey
+from gateway.storage.consent_requests import ConsentIntakeResult, StoredConsentRequest
+from gateway.storage.models import StoredBrandKey
 from gateway.storage.rows import permission_of
 from gateway.storage.writer import Writer
 
@@ -26,7 +26,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Brands:
+class BrandRegistry:
     """Reached as `Store.brands`. Coroutines store and raise `StoreFailed`; plain methods read, as in `Store`.
 
     `keys` (by `kid`) and `publics` (`kid` to public key) are what counts now; they change in place.
@@ -36,66 +36,66 @@ class Brands:
         self, writer: Writer, reader: Callable[[], sqlite3.Connection], home: HomeFile, distrusted: dict[str, str]
     ) -> None:
         self._writer, self._reader, self._home, self._distrusted = writer, reader, home, distrusted
-        self._known: Mapping[str, Brand] = home.brands
-        self._lent: dict[str, Key] = {}
-        self.keys = Keys.of(home.brand_keys)
-        self.publics = brandkeys.by_kid(home.brands.values())
+        self._brands: Mapping[str, BrandSection] = home.brands
+        self._test_keys: dict[str, EnrolledKey] = {}
+        self.keys = EnrolledKeys.of(home.brand_keys)
+        self.publics = brandkeys.public_keys_by_kid(home.brands.values())
 
     def prepare(self, connection: sqlite3.Connection, seeds: Iterable[Permission], now: Now) -> None:
         """Take in what the configuration says now, in the transaction that opens the store."""
         for seed in seeds:
-            consent_requests.adopt(connection, seed, now)
-            household.seed(connection, seed, now)
-        brandkeys.enrol(connection, self._home.brands, now)
+            consent_requests.adopt_guest(connection, seed, now)
+            household.seed_permission(connection, seed, now)
+        brandkeys.enrol_keys(connection, self._home.brands, now)
 
     def refresh(self) -> None:
         """Read anew what counts; called after the store was opened and after each change."""
         known = dict(self._home.brands)
         connection = self._reader()
         for guest, name in consent_requests.guests(connection):
-            known.setdefault(guest, Brand(name=name, keys=()))
+            known.setdefault(guest, BrandSection(name=name, keys=()))
         taken = {key.kid for brand in self._home.brands.values() for key in brand.keys}
-        for row in brandkeys.keys(connection):
+        for row in brandkeys.all_keys(connection):
             if row.came == "file" or row.standing != "approved" or row.brand not in known or row.kid in taken:
                 continue
             taken.add(row.kid)
             brand = known[row.brand]
             enrolled = (*brand.keys, Enrolled(kid=row.kid, x=row.x))
             known[row.brand] = brand.model_copy(update={"keys": enrolled})
-        self._known = MappingProxyType(known)
-        counting = {key.kid: Key(id_, public_key(key.x)) for id_, brand in known.items() for key in brand.keys}
-        _become(self.keys, {**counting, **self._lent})
-        _become(self.publics, brandkeys.by_kid(known.values()))
+        self._brands = MappingProxyType(known)
+        counting = {key.kid: EnrolledKey(id_, public_key(key.x)) for id_, brand in known.items() for key in brand.keys}
+        _replace_items(self.keys, {**counting, **self._test_keys})
+        _replace_items(self.publics, brandkeys.public_keys_by_kid(known.values()))
 
     # -- what is known
 
-    def known(self) -> Mapping[str, Brand]:
+    def known(self) -> Mapping[str, BrandSection]:
         """Every brand of this house with the keys that count; a guest from its first question on, let in or not."""
-        return self._known
+        return self._brands
 
     def guest(self, brand: str) -> bool:
         """Whether the house file does not know it."""
         return brand not in self._home.brands
 
-    def ask(self, brand: str) -> Ask | None:
+    def ask(self, brand: str) -> StoredConsentRequest | None:
         """The newest question of a brand; None: it never asked by a hub."""
-        return consent_requests.ask_of(self._reader(), brand)
+        return consent_requests.request_of(self._reader(), brand)
 
-    def asks(self, now: Now) -> tuple[Ask, ...]:
+    def asks(self, now: Now) -> tuple[StoredConsentRequest, ...]:
         """The questions that wait for the owner, oldest first."""
-        return tuple(one for one in consent_requests.asks(self._reader()) if self.open(one, now))
+        return tuple(one for one in consent_requests.all_requests(self._reader()) if self.open(one, now))
 
-    def open(self, ask: Ask, now: Now) -> bool:
+    def open(self, ask: StoredConsentRequest, now: Now) -> bool:
         """Whether the owner may still answer it with yes."""
         permission = permission_of(self._reader(), ask.brand)
-        return permission is not None and permission.standing is Standing.PENDING and not ask.over(now)
+        return permission is not None and permission.standing is PermissionStatus.PENDING and not ask.over(now)
 
-    def new_keys(self) -> tuple[BrandKey, ...]:
+    def new_keys(self) -> tuple[StoredBrandKey, ...]:
         """The keys of brands that are let in, for which an earlier key vouches, and which wait for the owner."""
         return tuple(
             key
-            for key in brandkeys.keys(self._reader())
-            if key.came == "next" and key.standing == "waits" and key.brand in self._known and key.distrusted is None
+            for key in brandkeys.all_keys(self._reader())
+            if key.came == "next" and key.standing == "waits" and key.brand in self._brands and key.distrusted is None
         )
 
     def recognised(self, brand: str, now: Now) -> Mapping[str, str] | None:
@@ -103,45 +103,45 @@ class Brands:
 
         Of a guest that waits for its answer they are those of its question.
         """
-        if brand not in self._known:
+        if brand not in self._brands:
             return None
         ask = self.ask(brand)
         if self.guest(brand) and (ask is None or ask.over(now)):
             return None
         own = {
             key.kid: key.x
-            for key in brandkeys.keys(self._reader())
-            if key.brand == brand and key.distrusted is None and self._recognised(key)
+            for key in brandkeys.all_keys(self._reader())
+            if key.brand == brand and key.distrusted is None and self._is_recognised(key)
         }
         return MappingProxyType(own)
 
-    def _recognised(self, key: BrandKey) -> bool:
+    def _is_recognised(self, key: StoredBrandKey) -> bool:
         if key.came == "file":
-            return any(one.x == key.x for one in self._known[key.brand].keys)
+            return any(one.x == key.x for one in self._brands[key.brand].keys)
         return key.standing == "approved" or (key.came == "asked" and key.standing == "waits")
 
     # -- what is asked, and answered
 
-    async def asked(self, heard: Heard, now: Now) -> Noted:
+    async def asked(self, heard: VerifiedConsentMessage, now: Now) -> ConsentIntakeResult:
         """Keep what a brand said by the hub; see `questions.take_in`."""
         for x in heard.withdrawn:
-            if self._belongs(x, heard.brand):
+            if self._is_key_of(x, heard.brand):
                 self._distrusted[x] = heard.brand  # it holds at once, also where it cannot be stored
         try:
-            return await self._writer.do(lambda db: consent_requests.take_in(db, heard, self._home, now))
+            return await self._writer.do(lambda db: consent_requests.store_message(db, heard, self._home, now))
         finally:
             self.refresh()
 
-    def _belongs(self, x: str, brand: str) -> bool:
+    def _is_key_of(self, x: str, brand: str) -> bool:
         return any(
-            key.x == x and key.brand == brand and key.withdrawn is None for key in brandkeys.keys(self._reader())
+            key.x == x and key.brand == brand and key.withdrawn is None for key in brandkeys.all_keys(self._reader())
         )
 
     async def decide(  # noqa: PLR0913 - what is decided, on what, and who decides
         self,
         brand: str,
-        standing: Standing,
-        terms: Terms | None,
+        standing: PermissionStatus,
+        terms: PermissionTerms | None,
         now: Now,
         *,
         by: str | None,
@@ -164,36 +164,36 @@ class Brands:
     async def forget(self, brand: str, now: Now, *, by: str) -> None:
         """Forget a guest and its keys. LookupError: it is none, waits for its answer, or is let in."""
         try:
-            await self._writer.do(lambda db: consent_requests.forget(db, brand, now, by=by))
+            await self._writer.do(lambda db: consent_requests.forget_guest(db, brand, now, by=by))
         finally:
             self.refresh()
 
     async def approve_key(self, brand: str, kid: str, now: Now, *, by: str) -> None:
         """Let a new key of a brand count. LookupError: none of this name waits."""
-        await self._judge(brand, kid, "approved", now, by)
+        await self._decide_key(brand, kid, "approved", now, by)
 
     async def refuse_key(self, brand: str, kid: str, now: Now, *, by: str) -> None:
         """Let a new key of a brand never count. LookupError: none of this name waits."""
-        await self._judge(brand, kid, "refused", now, by)
+        await self._decide_key(brand, kid, "refused", now, by)
 
-    async def _judge(self, brand: str, kid: str, standing: str, now: Now, by: str) -> None:
+    async def _decide_key(self, brand: str, kid: str, standing: str, now: Now, by: str) -> None:
         try:
-            await self._writer.do(lambda db: brandkeys.judge(db, brand, kid, standing, now, by=by))
+            await self._writer.do(lambda db: brandkeys.decide_key(db, brand, kid, standing, now, by=by))
         finally:
             self.refresh()
 
     # -- a walk test's key
 
-    def lend(self, kid: str, key: Key) -> None:
+    def lend(self, kid: str, key: EnrolledKey) -> None:
         """Let a key count that is no brand's of this house, until it is taken back."""
-        self._lent[kid] = self.keys[kid] = key
+        self._test_keys[kid] = self.keys[kid] = key
 
     def take_back(self, kid: str) -> None:
         """Let a lent key count no more."""
-        self._lent.pop(kid, None)
+        self._test_keys.pop(kid, None)
         self.keys.pop(kid, None)
 
 
-def _become(live: dict[K, V], new: Mapping[K, V]) -> None:
+def _replace_items(live: dict[K, V], new: Mapping[K, V]) -> None:
     live.clear()
     live.update(new)

@@ -9,29 +9,29 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from gateway.config.home import Home as HomeFile
-from gateway.domain.delivery.permission import Permission, Standing, Terms
+from gateway.domain.delivery.permission import Permission, PermissionStatus, PermissionTerms
 from gateway.domain.visit.commands import Notification
 from gateway.domain.visit.state import WALK_TEST, Now
-from gateway.protocol.consent_request import AskedKey, AskedTerms
-from gateway.protocol.consent_verification import UNSIGNED, Heard, Question
+from gateway.protocol.consent_request import AskedTerms, RequestedKey
+from gateway.protocol.consent_verification import REASON_UNSIGNED, ConsentRequest, VerifiedConsentMessage
 from gateway.protocol.hash_chain import Json
 from gateway.storage import brandkeys, household, recordings
-from gateway.storage.audit_log import append, at, said_by, us
-from gateway.storage.models import BrandKey
-from gateway.storage.rows import TERMS, permission_of
+from gateway.storage.audit_log import actor_field, append, from_micros, to_micros
+from gateway.storage.models import StoredBrandKey
+from gateway.storage.rows import TERMS_ADAPTER, permission_of
 
-MOST_OPEN = 20  # brands that wait for the owner at once and are not in the house file
-MOST_A_DAY = 30  # questions that are taken in within a day, of all of them together
-MOST_KEYS_WAIT = 10  # new keys of one brand
-REMEMBERED = timedelta(days=32)  # a question lives 31 days at most
+MAX_OPEN_REQUESTS = 20  # brands that wait for the owner at once and are not in the house file
+MAX_REQUESTS_PER_DAY = 30  # questions that are taken in within a day, of all of them together
+MAX_WAITING_KEYS = 10  # new keys of one brand
+TOKEN_RETENTION = timedelta(days=32)  # a question lives 31 days at most
 
-TAKEN = "another brand has this id, this key or this key's name in this house"
-ALIKE = "its name is too like that of a brand that this house knows"
-TOO_MANY = "too many brands ask this house"
+REASON_ID_TAKEN = "another brand has this id, this key or this key's name in this house"
+REASON_NAME_TOO_SIMILAR = "its name is too like that of a brand that this house knows"
+REASON_TOO_MANY_REQUESTS = "too many brands ask this house"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class StoredConsentRequest:
     """A brand's newest question. `digest` names all that is shown of it; `keys` are those that it came with."""
 
     brand: str
@@ -47,7 +47,7 @@ class Ask:
     guest: bool
     ended: datetime | None
     end_signed: bool  # the brand's own word, not only the hub's
-    keys: tuple[BrandKey, ...] = ()
+    keys: tuple[StoredBrandKey, ...] = ()
 
     def over(self, now: Now) -> bool:
         """Whether it was never answered, and nobody may answer it with yes any more: silence is no."""
@@ -55,7 +55,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Noted:
+class ConsentIntakeResult:
     """What came of it. `why`: it was not taken in. `message` tells the owner, at `entrance`; None: nothing new."""
 
     why: str | None = None
@@ -65,29 +65,31 @@ class Noted:
     saying: Notification = Notification.BRAND_ASKS
 
 
-def take_in(connection: sqlite3.Connection, heard: Heard, home: HomeFile, now: Now) -> Noted:
+def store_message(
+    connection: sqlite3.Connection, heard: VerifiedConsentMessage, home: HomeFile, now: Now
+) -> ConsentIntakeResult:
     """Keep what a brand said by the hub, in one transaction with the message to the owner; the same again is nothing.
 
     A question never changes what the owner has said: a brand that he let in, refused or revoked is told that again.
     """
     for x in heard.withdrawn:
-        brandkeys.withdraw(connection, heard.brand, x, now)
-    noted = Noted()
+        brandkeys.withdraw_key(connection, heard.brand, x, now)
+    noted = ConsentIntakeResult()
     if heard.question is not None:
-        noted = _question(connection, heard, heard.question, home, now)
+        noted = _store_request(connection, heard, heard.question, home, now)
     elif heard.connection is not None:
-        noted = _tell(connection, heard.brand, heard.connection, home, now)
+        noted = _notify_owner_once(connection, heard.brand, heard.connection, home, now)
     if noted.why is not None:
         return noted
-    new = [key for key in heard.keys if _next_key(connection, heard.brand, key, home, now)]
+    new = [key for key in heard.keys if _add_next_key(connection, heard.brand, key, home, now)]
     if new and noted.message is None:
-        noted = _say(
+        noted = _queue_message(
             connection, Notification.NEW_KEY, f"{heard.brand}.{new[0].kid}", next(iter(home.entrances), None), now
         )
     if heard.ended is not None:
         changed = connection.execute(
             "UPDATE asking SET ended = ?, end_signed = ? WHERE brand = ? AND connection = ? AND ended IS NULL",
-            (us(now.utc), heard.end_signed, heard.brand, heard.ended),
+            (to_micros(now.utc), heard.end_signed, heard.brand, heard.ended),
         )
         if changed.rowcount:
             append(connection, "brand_ended", {"brand": heard.brand, "connection": heard.ended}, utc=now.utc)
@@ -97,116 +99,135 @@ def take_in(connection: sqlite3.Connection, heard: Heard, home: HomeFile, now: N
     return noted
 
 
-def _question(connection: sqlite3.Connection, heard: Heard, question: Question, home: HomeFile, now: Now) -> Noted:
-    guest, before = heard.brand not in home.brands, ask_of(connection, heard.brand)
+def _store_request(
+    connection: sqlite3.Connection, heard: VerifiedConsentMessage, question: ConsentRequest, home: HomeFile, now: Now
+) -> ConsentIntakeResult:
+    guest, before = heard.brand not in home.brands, request_of(connection, heard.brand)
     asked_before = "SELECT 1 FROM asking_heard WHERE token = ?"
     if connection.execute(asked_before, (question.token,)).fetchone() is not None:
-        return Noted()  # it asks once, however often a hub brings it
+        return ConsentIntakeResult()  # it asks once, however often a hub brings it
     if heard.known and guest and not question.signed and before is not None and before.signed:
-        return Noted(why=UNSIGNED)
-    why = _too_many(connection, now)
+        return ConsentIntakeResult(why=REASON_UNSIGNED)
+    why = _daily_limit_error(connection, now)
     if why is None and not heard.known:
-        why = _objection(connection, heard, question, home, now)
+        why = _rejection(connection, heard, question, home, now)
     if why is not None:
-        return Noted(why=why)
-    connection.execute("INSERT INTO asking_heard (token, at) VALUES (?, ?)", (question.token, us(now.utc)))
+        return ConsentIntakeResult(why=why)
+    connection.execute("INSERT INTO asking_heard (token, at) VALUES (?, ?)", (question.token, to_micros(now.utc)))
     if not heard.known:
-        brandkeys.forget(connection, heard.brand)
+        brandkeys.forget_keys(connection, heard.brand)
         # What somebody else announced under this id once does not come to life with this one's permission.
         connection.execute("UPDATE delivery SET doubtful = 1 WHERE brand = ?", (heard.brand,))
         for key in question.keys:
-            shown = BrandKey(x=key.x, kid=key.kid, brand=heard.brand, since=now.utc, came="asked", standing="waits")
-            brandkeys.present(connection, shown, _enrolled(home))
+            shown = StoredBrandKey(
+                x=key.x, kid=key.kid, brand=heard.brand, since=now.utc, came="asked", standing="waits"
+            )
+            brandkeys.add_waiting_key(connection, shown, _enrolled(home))
     if guest and (not heard.known or (before is not None and before.answered is None)):
-        _pending(connection, heard.brand, terms_of(question.asked, home), anew=not heard.known)
+        _set_pending(connection, heard.brand, default_terms(question.asked, home), anew=not heard.known)
     permission = permission_of(connection, heard.brand)
-    pending = permission is not None and permission.standing is Standing.PENDING
+    pending = permission is not None and permission.standing is PermissionStatus.PENDING
     name = question.name if before is None or not heard.known else before.name
     _write(connection, heard, replace(question, name=name), guest=guest, answered=None if pending else now, now=now)
     body: dict[str, Json] = {"brand": heard.brand, "name": name, "connection": question.connection}
     append(connection, "brand_asked", {**body, "guest": guest, "signed": question.signed}, utc=now.utc)
-    return _tell(connection, heard.brand, question.connection, home, now, asked=question.asked)
+    return _notify_owner_once(connection, heard.brand, question.connection, home, now, asked=question.asked)
 
 
-def _pending(connection: sqlite3.Connection, brand: str, terms: Terms, *, anew: bool) -> None:
+def _set_pending(connection: sqlite3.Connection, brand: str, terms: PermissionTerms, *, anew: bool) -> None:
     """Let a guest wait for the owner's answer. Each question has a version of its own: no older link answers it."""
     connection.execute(
         "INSERT INTO permission (brand, version, standing, terms) VALUES (?, 1, 'pending', ?) ON CONFLICT (brand)"
         " DO UPDATE SET version = version + 1, standing = 'pending', terms = excluded.terms,"
         " asked = CASE WHEN ? THEN NULL ELSE asked END",
-        (brand, TERMS.dump_json(terms).decode(), anew),
+        (brand, TERMS_ADAPTER.dump_json(terms).decode(), anew),
     )
 
 
-def _too_many(connection: sqlite3.Connection, now: Now) -> str | None:
-    connection.execute("DELETE FROM asking_heard WHERE at < ?", (us(now.utc - REMEMBERED),))
-    day = us(now.utc - timedelta(days=1))
+def _daily_limit_error(connection: sqlite3.Connection, now: Now) -> str | None:
+    connection.execute("DELETE FROM asking_heard WHERE at < ?", (to_micros(now.utc - TOKEN_RETENTION),))
+    day = to_micros(now.utc - timedelta(days=1))
     lately = connection.execute("SELECT count(*) FROM asking_heard WHERE at > ?", (day,)).fetchone()[0]
-    return TOO_MANY if lately >= MOST_A_DAY else None
+    return REASON_TOO_MANY_REQUESTS if lately >= MAX_REQUESTS_PER_DAY else None
 
 
 def _enrolled(home: HomeFile) -> frozenset[str]:
     return frozenset(key.x for brand in home.brands.values() for key in brand.keys)
 
 
-def _objection(
-    connection: sqlite3.Connection, heard: Heard, question: Question, home: HomeFile, now: Now
+def _rejection(
+    connection: sqlite3.Connection, heard: VerifiedConsentMessage, question: ConsentRequest, home: HomeFile, now: Now
 ) -> str | None:
     """Why a brand that nobody knows is not shown to the owner."""
     if heard.brand == WALK_TEST:
-        return TAKEN
-    if any(brandkeys.taken(connection, key.x, key.kid, heard.brand, _enrolled(home)) for key in question.keys):
-        return TAKEN
+        return REASON_ID_TAKEN
+    if any(brandkeys.is_taken(connection, key.x, key.kid, heard.brand, _enrolled(home)) for key in question.keys):
+        return REASON_ID_TAKEN
     names = {id_: brand.name for id_, brand in home.brands.items()}
     for other, name in guests(connection, now):
         permission = permission_of(connection, other)
-        if permission is not None and permission.standing in {Standing.PENDING, Standing.GRANTED}:
+        if permission is not None and permission.standing in {PermissionStatus.PENDING, PermissionStatus.GRANTED}:
             names[other] = name  # whoever was sent away keeps nobody else out
-    mine = {_folded(question.name), _folded(heard.brand)}
+    mine = {_name_skeleton(question.name), _name_skeleton(heard.brand)}
     for other, name in names.items():
-        if other != heard.brand and mine & {_folded(name), _folded(other)}:
-            return ALIKE
-    waiting = [one for one in asks(connection) if one.guest and one.answered is None and not one.over(now)]
-    return TOO_MANY if len(waiting) >= MOST_OPEN else None
+        if other != heard.brand and mine & {_name_skeleton(name), _name_skeleton(other)}:
+            return REASON_NAME_TOO_SIMILAR
+    waiting = [one for one in all_requests(connection) if one.guest and one.answered is None and not one.over(now)]
+    return REASON_TOO_MANY_REQUESTS if len(waiting) >= MAX_OPEN_REQUESTS else None
 
 
-def _folded(name: str) -> str:
+def _name_skeleton(name: str) -> str:
     """What is left of a name for a quick eye: no accents, no case, no signs, and letters for the digits like them."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", name.casefold()) if c.isalnum())
     return plain.translate(str.maketrans("01i5", "oll" + "s")).replace("rn", "m").replace("vv", "w")
 
 
-def terms_of(asked: AskedTerms, home: HomeFile) -> Terms:
+def default_terms(asked: AskedTerms, home: HomeFile) -> PermissionTerms:
     """What a plain yes would give: what is asked and this house has. Where anything is asked for, nothing is given yet.
 
     Deliveries that the hub signs are never given by a plain yes.
     """
     entrances = frozenset(asked.entrances or ()) & frozenset(home.entrances)
     places = {place for name in entrances for place in home.entrances[name].places}
-    return Terms(
+    return PermissionTerms(
         entrances=entrances, places=frozenset(asked.places or ()) & places, carriers=frozenset(asked.carriers),
         days=frozenset(asked.days), hours=asked.hours, openings=asked.openings, expires=asked.expires,
     )  # fmt: skip
 
 
 def _write(  # noqa: PLR0913 - a question's columns
-    connection: sqlite3.Connection, heard: Heard, question: Question, *, guest: bool, answered: Now | None, now: Now
+    connection: sqlite3.Connection,
+    heard: VerifiedConsentMessage,
+    question: ConsentRequest,
+    *,
+    guest: bool,
+    answered: Now | None,
+    now: Now,
 ) -> None:
     asked = question.asked.model_dump_json()
-    keys = [key.x for key in brandkeys.keys(connection) if key.brand == heard.brand and key.came == "asked"]
+    keys = [key.x for key in brandkeys.all_keys(connection) if key.brand == heard.brand and key.came == "asked"]
     shown = [heard.brand, question.name, heard.hub, asked, keys]
     digest = sha256(json.dumps(shown).encode()).hexdigest()
     connection.execute(
         "INSERT OR REPLACE INTO asking (brand, name, hub, connection, asked, digest, signed, at, expires, answered,"
         " guest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            heard.brand, question.name, heard.hub, question.connection, asked, digest, question.signed, us(now.utc),
-            us(question.expires), None if answered is None else us(answered.utc), guest,
+            heard.brand,
+            question.name,
+            heard.hub,
+            question.connection,
+            asked,
+            digest,
+            question.signed,
+            to_micros(now.utc),
+            to_micros(question.expires),
+            None if answered is None else to_micros(answered.utc),
+            guest,
         ),
-    )  # fmt: skip
+    )
 
 
-def _tell(  # noqa: PLR0913 - who asks for what
+def _notify_owner_once(  # noqa: PLR0913 - who asks for what
     connection: sqlite3.Connection,
     brand: str,
     question: str,
@@ -214,36 +235,40 @@ def _tell(  # noqa: PLR0913 - who asks for what
     now: Now,
     *,
     asked: AskedTerms | None = None,
-) -> Noted:
+) -> ConsentIntakeResult:
     """Tell the owner of a brand that waits for his answer: once for each time that it begins to wait."""
     wanted = () if asked is None else asked.entrances or ()
     entrance = next((name for name in (*wanted, *home.entrances) if name in home.entrances), None)
     if entrance is None:
-        return Noted()  # there is nothing to come in by, and nothing that could tell of it
+        return ConsentIntakeResult()  # there is nothing to come in by, and nothing that could tell of it
     fresh = connection.execute(
         "UPDATE permission SET asked = ? WHERE brand = ? AND asked IS NULL AND standing = 'pending'",
-        (us(now.utc), brand),
+        (to_micros(now.utc), brand),
     )
     return (
-        _say(connection, Notification.BRAND_ASKS, f"{brand}.{question}", entrance, now) if fresh.rowcount else Noted()
+        _queue_message(connection, Notification.BRAND_ASKS, f"{brand}.{question}", entrance, now)
+        if fresh.rowcount
+        else ConsentIntakeResult()
     )
 
 
-def _say(connection: sqlite3.Connection, saying: Notification, about: str, entrance: str | None, now: Now) -> Noted:
+def _queue_message(
+    connection: sqlite3.Connection, saying: Notification, about: str, entrance: str | None, now: Now
+) -> ConsentIntakeResult:
     if entrance is None:
-        return Noted()  # there is nothing to come in by
+        return ConsentIntakeResult()  # there is nothing to come in by
     tell = {"command": "Tell", "saying": saying.value, "delivery": about}
-    number = recordings.say(connection, entrance, None, json.dumps(tell).encode(), now)
-    return Noted(message=number, entrance=entrance, delivery=about, saying=saying)
+    number = recordings.queue_message(connection, entrance, None, json.dumps(tell).encode(), now)
+    return ConsentIntakeResult(message=number, entrance=entrance, delivery=about, saying=saying)
 
 
-def _next_key(connection: sqlite3.Connection, brand: str, key: AskedKey, home: HomeFile, now: Now) -> bool:
+def _add_next_key(connection: sqlite3.Connection, brand: str, key: RequestedKey, home: HomeFile, now: Now) -> bool:
     """Keep a key that waits for the owner; False: it was known, or too many wait."""
     waiting = "SELECT count(*) FROM brand_key WHERE brand = ? AND came = 'next' AND standing = 'waits'"
-    if connection.execute(waiting, (brand,)).fetchone()[0] >= MOST_KEYS_WAIT:
+    if connection.execute(waiting, (brand,)).fetchone()[0] >= MAX_WAITING_KEYS:
         return False
-    shown = BrandKey(x=key.x, kid=key.kid, brand=brand, since=now.utc, came="next", standing="waits")
-    new = brandkeys.present(connection, shown, _enrolled(home))
+    shown = StoredBrandKey(x=key.x, kid=key.kid, brand=brand, since=now.utc, came="next", standing="waits")
+    new = brandkeys.add_waiting_key(connection, shown, _enrolled(home))
     if new:
         append(connection, "key_shown", {"brand": brand, "kid": key.kid, "x": key.x}, utc=now.utc)
     return new
@@ -252,8 +277,8 @@ def _next_key(connection: sqlite3.Connection, brand: str, key: AskedKey, home: H
 def decide(  # noqa: PLR0913 - what is decided, on what, and who decides
     connection: sqlite3.Connection,
     brand: str,
-    standing: Standing,
-    terms: Terms | None,
+    standing: PermissionStatus,
+    terms: PermissionTerms | None,
     now: Now,
     *,
     by: str | None,
@@ -264,31 +289,31 @@ def decide(  # noqa: PLR0913 - what is decided, on what, and who decides
 
     `version`: of the permission that he saw; a later word than that stands.
     """
-    question, before = ask_of(connection, brand), permission_of(connection, brand)
+    question, before = request_of(connection, brand), permission_of(connection, brand)
     if version is not None and (before is None or before.version != version):
         raise LookupError("it was decided meanwhile: look at it again")
     if ask is not None and (question is None or question.digest != ask):
         raise LookupError("it asks for something else by now: look at it again")
-    yes = standing is Standing.GRANTED
+    yes = standing is PermissionStatus.GRANTED
     if yes and question is not None and question.over(now):
         raise LookupError("its question has expired or was withdrawn: it has to ask again")
     permission = household.decide_brand(connection, brand, standing, terms, now, by=by)
     if question is None:
         return permission
-    connection.execute("UPDATE asking SET answered = ifnull(answered, ?) WHERE brand = ?", (us(now.utc), brand))
+    connection.execute("UPDATE asking SET answered = ifnull(answered, ?) WHERE brand = ?", (to_micros(now.utc), brand))
     if yes and question.guest:
         approved = connection.execute(
             "UPDATE brand_key SET standing = 'approved', since = ?, by = ? WHERE brand = ? AND came = 'asked'"
             " AND standing = 'waits' RETURNING kid, x",
-            (us(now.utc), by, brand),
+            (to_micros(now.utc), by, brand),
         ).fetchall()
         for kid, x in approved:
-            body: dict[str, Json] = {"brand": brand, "kid": kid, "x": x, **said_by(by)}
+            body: dict[str, Json] = {"brand": brand, "kid": kid, "x": x, **actor_field(by)}
             append(connection, "key_approved", body, utc=now.utc)
     return permission
 
 
-def adopt(connection: sqlite3.Connection, seed: Permission, now: Now) -> None:
+def adopt_guest(connection: sqlite3.Connection, seed: Permission, now: Now) -> None:
     """The house file names a brand that was a guest: what the file says counts, and nothing that it had before."""
     brand = seed.brand
     if connection.execute("SELECT 1 FROM asking WHERE brand = ? AND guest = 1", (brand,)).fetchone() is None:
@@ -296,23 +321,23 @@ def adopt(connection: sqlite3.Connection, seed: Permission, now: Now) -> None:
     connection.execute("DELETE FROM asking WHERE brand = ?", (brand,))
     connection.execute("DELETE FROM brand_key WHERE brand = ? AND came != 'file'", (brand,))
     connection.execute("UPDATE delivery SET doubtful = 1 WHERE brand = ?", (brand,))
-    household.reseed(connection, seed, now)
+    household.replace_permission(connection, seed, now)
     append(connection, "brand_adopted", {"brand": brand}, utc=now.utc)
 
 
-def forget(connection: sqlite3.Connection, brand: str, now: Now, *, by: str) -> None:
+def forget_guest(connection: sqlite3.Connection, brand: str, now: Now, *, by: str) -> None:
     """Forget a guest that was refused or revoked; a key that the owner trusts no longer stays known as that.
 
     LookupError: there is none that could be forgotten.
     """
-    ask, permission = ask_of(connection, brand), permission_of(connection, brand)
+    ask, permission = request_of(connection, brand), permission_of(connection, brand)
     if ask is None or not ask.guest or permission is None:
         raise LookupError(f"{brand} is no brand that came by a hub")
-    if permission.standing not in {Standing.REFUSED, Standing.REVOKED}:
+    if permission.standing not in {PermissionStatus.REFUSED, PermissionStatus.REVOKED}:
         raise LookupError("refuse it, or let it in no longer, before it is forgotten")
     connection.execute("DELETE FROM asking WHERE brand = ?", (brand,))
-    brandkeys.forget(connection, brand)
-    append(connection, "brand_forgotten", {"brand": brand, **said_by(by)}, utc=now.utc)
+    brandkeys.forget_keys(connection, brand)
+    append(connection, "brand_forgotten", {"brand": brand, **actor_field(by)}, utc=now.utc)
 
 
 def forget_guests(connection: sqlite3.Connection) -> None:
@@ -328,35 +353,37 @@ def forget_guests(connection: sqlite3.Connection) -> None:
 def forget_unanswered(connection: sqlite3.Connection, before: datetime) -> None:
     """Forget guests whose question nobody answered and that expired before an instant."""
     over = "SELECT brand FROM asking WHERE guest = 1 AND answered IS NULL AND expires < ?"
-    for (brand,) in connection.execute(over, (us(before),)).fetchall():
-        brandkeys.forget(connection, brand)
+    for (brand,) in connection.execute(over, (to_micros(before),)).fetchall():
+        brandkeys.forget_keys(connection, brand)
         for table in ("asking", "permission", "uplink_brand"):
             connection.execute(f"DELETE FROM {table} WHERE brand = ?", (brand,))  # noqa: S608 - names of our own tables
 
 
 def guests(connection: sqlite3.Connection, now: Now | None = None) -> Iterator[tuple[str, str]]:
     """The brands that the house file does not know, each with its name; with `now` only those that may come yet."""
-    for one in asks(connection):
+    for one in all_requests(connection):
         if one.guest and (now is None or not one.over(now)):
             yield one.brand, one.name
 
 
-def ask_of(connection: sqlite3.Connection, brand: str) -> Ask | None:
+def request_of(connection: sqlite3.Connection, brand: str) -> StoredConsentRequest | None:
     """The newest question of a brand."""
-    return next(_asks(connection, "WHERE brand = ?", (brand,)), None)
+    return next(_select_requests(connection, "WHERE brand = ?", (brand,)), None)
 
 
-def asks(connection: sqlite3.Connection) -> Iterator[Ask]:
+def all_requests(connection: sqlite3.Connection) -> Iterator[StoredConsentRequest]:
     """The newest question of each brand, oldest first."""
-    return _asks(connection, "ORDER BY at, brand", ())
+    return _select_requests(connection, "ORDER BY at, brand", ())
 
 
-def _asks(connection: sqlite3.Connection, rest: str, parameters: tuple[str, ...]) -> Iterator[Ask]:
+def _select_requests(
+    connection: sqlite3.Connection, rest: str, parameters: tuple[str, ...]
+) -> Iterator[StoredConsentRequest]:
     query = f"SELECT brand, name, hub, connection, asked, digest, signed, at, expires, answered, guest, ended, end_signed FROM asking {rest}"  # noqa: E501,S608 - one of two texts of our own
     rows = connection.execute(query, parameters).fetchall()
     if not rows:
         return
-    keys = [key for key in brandkeys.keys(connection) if key.came == "asked"]
+    keys = [key for key in brandkeys.all_keys(connection) if key.came == "asked"]
     for (
         brand,
         name,
@@ -372,10 +399,10 @@ def _asks(connection: sqlite3.Connection, rest: str, parameters: tuple[str, ...]
         ended,
         end_signed,
     ) in rows:
-        yield Ask(
+        yield StoredConsentRequest(
             brand=brand, name=name, hub=hub, connection=connection_, asked=AskedTerms.model_validate_json(asked),
-            digest=digest, signed=bool(signed), at=at(asked_at), expires=at(expires),
-            answered=None if answered is None else at(answered), guest=bool(guest),
-            ended=None if ended is None else at(ended), end_signed=bool(end_signed),
+            digest=digest, signed=bool(signed), at=from_micros(asked_at), expires=from_micros(expires),
+            answered=None if answered is None else from_micros(answered), guest=bool(guest),
+            ended=None if ended is None else from_micros(ended), end_signed=bool(end_signed),
             keys=tuple(key for key in keys if key.brand == brand),
         )  # fmt: skip

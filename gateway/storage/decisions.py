@@ -4,23 +4,25 @@ import json
 import sqlite3
 from typing import assert_never
 
-from gateway.domain.delivery.candidate import House
+from gateway.domain.delivery.candidate import DeliveryContext
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import state as visit
 from gateway.domain.visit.events import FactsChanged, OwnerAcknowledged, PreflightDue
 from gateway.domain.visit.state import Entrance
 from gateway.storage import doubts, entrance_state, pauses, recordings
-from gateway.storage.audit_log import Words, record, us
-from gateway.storage.models import Committed, Overtaken, Step
-from gateway.storage.rows import mark, row_of
-from gateway.storage.writer import Undo
+from gateway.storage.audit_log import LogEncoder, append_returning_body, to_micros
+from gateway.storage.models import CommitConflict, CommitResult, StoredDecision
+from gateway.storage.rows import mark_for_check, row_of
+from gateway.storage.writer import AbortWork
 
 
-def store(connection: sqlite3.Connection, step: Step, *, house: House, words: Words) -> Committed:
+def store_decision(
+    connection: sqlite3.Connection, step: StoredDecision, *, house: DeliveryContext, words: LogEncoder
+) -> CommitResult:
     """Store the step in the caller's transaction.
 
     Raises:
-        Undo: with `Overtaken`, when an intent, or a visit that begins, stands on facts that have changed.
+        Undo: with `CommitConflict`, when an intent, or a visit that begins, stands on facts that have changed.
         LookupError: it reserves a delivery that was never offered.
     """
     for command in step.commands:
@@ -28,31 +30,31 @@ def store(connection: sqlite3.Connection, step: Step, *, house: House, words: Wo
         if isinstance(command, c.ReserveOpening):
             changed = _reserve(connection, command, step, house)
         elif isinstance(command, c.RingBell):
-            changed = _promised_anew(connection, step, house)
+            changed = _order_changed(connection, step, house)
         if changed is not None:
-            raise Undo(Overtaken(facts=changed))
+            raise AbortWork(CommitConflict(facts=changed))
     before = connection.execute("SELECT phase, delivery FROM entrance WHERE id = ?", (step.entrance,)).fetchone()
     for command in step.commands:
-        _effect(connection, command, step)
+        _apply_command(connection, command, step)
     messages = tuple(
-        recordings.say(
-            connection, step.entrance, _visit(step), json.dumps(words.plain(command, "command")).encode(), step.now
+        recordings.queue_message(
+            connection, step.entrance, _visit_of(step), json.dumps(words.plain(command, "command")).encode(), step.now
         )
         for command in step.commands
         if isinstance(command, c.NotifyOwner | c.RaiseAlarm)
     )
     if isinstance(step.event, PreflightDue):
-        checked = (us(step.now.utc), step.event.delivery.id)
+        checked = (to_micros(step.now.utc), step.event.delivery.id)
         connection.execute("UPDATE delivery SET checked = ? WHERE key = ?", checked)
     if isinstance(step.event, OwnerAcknowledged) and not step.state.safe_mode:
-        doubts.acknowledged(connection, step.entrance)
+        doubts.acknowledge(connection, step.entrance)
     running = step.state.visit
-    _state(connection, step)
+    _store_state(connection, step)
     if running is not None or before[1] is not None:
         for key in {before[1], None if running is None else running.delivery.id} - {None}:
-            mark(connection, key)
-    phase = _phase(step.state)
-    seq, row = record(
+            mark_for_check(connection, key)
+    phase = _phase_of(step.state)
+    seq, row = append_returning_body(
         connection,
         "step",
         {
@@ -64,20 +66,20 @@ def store(connection: sqlite3.Connection, step: Step, *, house: House, words: Wo
         },
         utc=step.now.utc,
         entrance=step.entrance,
-        visit=_visit(step),
+        visit=_visit_of(step),
     )
-    return Committed(first=seq, last=seq, messages=messages, row=row)
+    return CommitResult(first=seq, last=seq, messages=messages, row=row)
 
 
 def _reserve(
-    connection: sqlite3.Connection, reserve: c.ReserveOpening, step: Step, house: House
+    connection: sqlite3.Connection, reserve: c.ReserveOpening, step: StoredDecision, house: DeliveryContext
 ) -> FactsChanged | None:
     """Check again what the intent stands on; count one opening and one withdrawal, or say what is so now."""
     row = row_of(connection, reserve.delivery)
     if row is None:
         raise LookupError(f"no delivery {reserve.delivery}")
-    stopped, epoch = _stop(connection, step.entrance)
-    planned = pauses.of(connection, step.entrance)
+    stopped, epoch = _stop_of(connection, step.entrance)
+    planned = pauses.pauses_of(connection, step.entrance)
     paused = any(pause.start <= step.now.utc < pause.end for pause in planned)
     facts = row.facts(house, step.now)
     same = (facts.version, facts.permission_version, epoch) == (
@@ -90,12 +92,12 @@ def _reserve(
         return FactsChanged(delivery=facts, stopped=stopped, epoch=epoch, pauses=planned)
     connection.execute(
         "INSERT INTO visit (id, delivery, entrance, began, intent) VALUES (?, ?, ?, ?, 'reserved')",
-        (reserve.visit, reserve.delivery, step.entrance, us(step.now.utc)),
+        (reserve.visit, reserve.delivery, step.entrance, to_micros(step.now.utc)),
     )
     return None
 
 
-def _promised_anew(connection: sqlite3.Connection, step: Step, house: House) -> FactsChanged | None:
+def _order_changed(connection: sqlite3.Connection, step: StoredDecision, house: DeliveryContext) -> FactsChanged | None:
     """A visit begins on codes that were looked up before the commit: an update since then may have taken them back.
 
     While the visit runs no update is taken.
@@ -104,39 +106,46 @@ def _promised_anew(connection: sqlite3.Connection, step: Step, house: House) -> 
     row = None if running is None else row_of(connection, running.delivery.id)
     if running is None or row is None or row.promise.version == running.delivery.version:
         return None
-    stopped, epoch = _stop(connection, step.entrance)
+    stopped, epoch = _stop_of(connection, step.entrance)
     return FactsChanged(delivery=row.facts(house, step.now), stopped=stopped, epoch=epoch)
 
 
-def _stop(connection: sqlite3.Connection, entrance: str) -> tuple[bool, int]:
+def _stop_of(connection: sqlite3.Connection, entrance: str) -> tuple[bool, int]:
     stopped, epoch = connection.execute("SELECT stopped, stop_epoch FROM entrance WHERE id = ?", (entrance,)).fetchone()
     return bool(stopped), epoch
 
 
-def _effect(connection: sqlite3.Connection, command: c.Command, step: Step) -> None:
+def _apply_command(connection: sqlite3.Connection, command: c.Command, step: StoredDecision) -> None:
     """Store what one command changes."""
     match command:
         case c.ConsumeOpening():
-            _settle(connection, command.visit, "spent")
+            _settle_reservation(connection, command.visit, "spent")
         case c.ReleaseOpening():
-            _settle(connection, command.visit, "not_sent" if command.withdrawal else "given_back")
+            _settle_reservation(connection, command.visit, "not_sent" if command.withdrawal else "given_back")
         case c.ReportParcelResult():
             connection.execute(
                 "INSERT INTO visit (id, delivery, entrance, began, outcome, missing) VALUES (?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (id) DO UPDATE SET outcome = excluded.outcome, missing = excluded.missing"
                 " WHERE outcome IS NULL",
-                (command.visit, command.delivery, step.entrance, us(step.now.utc), command.outcome, command.missing),
+                (
+                    command.visit,
+                    command.delivery,
+                    step.entrance,
+                    to_micros(step.now.utc),
+                    command.outcome,
+                    command.missing,
+                ),
             )
-            mark(connection, command.delivery)
+            mark_for_check(connection, command.delivery)
         case c.ReportDoorResult():
-            _house(connection, command, step)
+            _store_door_result(connection, command, step)
         case c.ReportReadiness():
             lacking = json.dumps(command.lacking)
             connection.execute("UPDATE delivery SET lacking = ? WHERE key = ?", (lacking, command.delivery))
-            mark(connection, command.delivery)
+            mark_for_check(connection, command.delivery)
         case c.StartRecording():
             delivery = None if step.state.visit is None else step.state.visit.delivery.id
-            recordings.began(
+            recordings.begin_film(
                 connection,
                 command.visit,
                 command.part,
@@ -145,7 +154,7 @@ def _effect(connection: sqlite3.Connection, command: c.Command, step: Step) -> N
                 utc=step.now.utc,
             )
         case c.StopRecording(keep=False):
-            recordings.dropped(connection, command.visit, command.part)
+            recordings.drop_film(connection, command.visit, command.part)
         case (
             c.AnswerScan()
             | c.RingBell()
@@ -166,13 +175,13 @@ def _effect(connection: sqlite3.Connection, command: c.Command, step: Step) -> N
             assert_never(command)
 
 
-def _settle(connection: sqlite3.Connection, visit_id: str, how: str) -> None:
+def _settle_reservation(connection: sqlite3.Connection, visit_id: str, how: str) -> None:
     """End a reservation, once: what is spent never comes back, what came back is not spent."""
     connection.execute("UPDATE visit SET intent = ? WHERE id = ? AND intent = 'reserved'", (how, visit_id))
 
 
-def _house(connection: sqlite3.Connection, result: c.ReportDoorResult, step: Step) -> None:
-    now = us(step.now.utc)
+def _store_door_result(connection: sqlite3.Connection, result: c.ReportDoorResult, step: StoredDecision) -> None:
+    now = to_micros(step.now.utc)
     connection.execute(
         "INSERT INTO visit (id, delivery, entrance, began, house) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET house = excluded.house",
@@ -180,16 +189,16 @@ def _house(connection: sqlite3.Connection, result: c.ReportDoorResult, step: Ste
     )
     if result.house is visit.DoorResult.LOCKED_AGAIN:
         connection.execute("UPDATE entrance SET locked_at = ? WHERE id = ?", (now, step.entrance))
-    mark(connection, result.delivery)
+    mark_for_check(connection, result.delivery)
 
 
-def _state(connection: sqlite3.Connection, step: Step) -> None:
+def _store_state(connection: sqlite3.Connection, step: StoredDecision) -> None:
     running = step.state.visit
     changed = connection.execute(
         "UPDATE entrance SET state = ?, phase = ?, visit = ?, delivery = ? WHERE id = ?",
         (
             entrance_state.dump(step.state),
-            _phase(step.state),
+            _phase_of(step.state),
             None if running is None else running.id,
             None if running is None else running.delivery.id,
             step.entrance,
@@ -199,11 +208,11 @@ def _state(connection: sqlite3.Connection, step: Step) -> None:
         raise LookupError(f"no entrance {step.entrance}")
 
 
-def _phase(state: Entrance) -> str:
+def _phase_of(state: Entrance) -> str:
     return "ready" if state.visit is None else state.visit.phase.value
 
 
-def _visit(step: Step) -> str | None:
+def _visit_of(step: StoredDecision) -> str | None:
     """Name the visit (or incident) that an entry belongs to: the running one, or the one that a command speaks of."""
     if step.state.visit is not None:
         return step.state.visit.id

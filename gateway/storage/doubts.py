@@ -14,15 +14,15 @@ from pathlib import Path
 from gateway.domain.visit.commands import Notification
 from gateway.domain.visit.state import Now
 from gateway.protocol.hash_chain import Json
-from gateway.storage.audit_log import append, rows_of_kind, us
-from gateway.storage.recordings import say
+from gateway.storage.audit_log import append, bodies_of_kind, to_micros
+from gateway.storage.recordings import queue_message
 from gateway.storage.writer import Writer
 
-SINCE = 10  # the version of the store from which on it knows of its mark
+MIN_SCHEMA_VERSION = 10  # the version of the store from which on it knows of its mark
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class StoreCondition:
     """`signer`: the public key that was noted; `mark_due`: a mark was written once; `in_doubt`: which entrances are.
 
     `strange`: visits whose proofs are of another log; a doubt has named them, so they cause no other one.
@@ -36,28 +36,28 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Begun:
+class _PendingDoubt:
     why: str
     signer: str
     tell_at: str | None  # the entrance under whose name the owner is told
     strange: tuple[str, ...]
 
 
-class Doubts:
+class RollbackRecord:
     """Reached as `Store.doubts`. Coroutines store and raise `StoreFailed`; plain methods read, as in `Store`."""
 
     def __init__(self, writer: Writer, reader: Callable[[], sqlite3.Connection]) -> None:
         self._writer, self._reader = writer, reader
-        self._unstored: _Begun | None = None
+        self._pending: _PendingDoubt | None = None
 
     @property
     def unstored(self) -> bool:
         """Whether a doubt is not stored yet. Until then the mark that revealed it must not change."""
-        return self._unstored is not None
+        return self._pending is not None
 
-    def known(self) -> Known:
+    def known(self) -> StoreCondition:
         """What is stored."""
-        return known(self._reader())
+        return read_condition(self._reader())
 
     async def sign_as(self, signer: str) -> None:
         """Note under which public key the box signs from now on."""
@@ -71,20 +71,20 @@ class Doubts:
 
         If the write fails, the doubt is `unstored` until `settle` succeeds.
         """
-        self._unstored = _Begun(why=why, signer=signer, tell_at=tell_at, strange=strange)
+        self._pending = _PendingDoubt(why=why, signer=signer, tell_at=tell_at, strange=strange)
         return await self.settle(now)
 
     async def settle(self, now: Now) -> int | None:
         """Store a doubt whose write failed before, if there is one."""
-        begun = self._unstored
+        begun = self._pending
         if begun is None:
             return None
-        message = await self._writer.do(lambda db: _begin(db, begun, now))
-        self._unstored = None
+        message = await self._writer.do(lambda db: _store_doubt(db, begun, now))
+        self._pending = None
         return message
 
 
-class _Log:
+class _ReadOnlyLog:
     """The log of a store that is only read."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
@@ -96,7 +96,7 @@ class _Log:
 
 
 @contextmanager
-def read(path: Path) -> Iterator[tuple[Known, _Log] | None]:
+def open_read_only(path: Path) -> Iterator[tuple[StoreCondition, _ReadOnlyLog] | None]:
     """Read what a store says of itself, and its log, beside a running gateway; None: an older program's store.
 
     Raises:
@@ -104,44 +104,44 @@ def read(path: Path) -> Iterator[tuple[Known, _Log] | None]:
     """
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            older = connection.execute("PRAGMA user_version").fetchone()[0] < SINCE
-            yield None if older else (known(connection), _Log(connection))
+            older = connection.execute("PRAGMA user_version").fetchone()[0] < MIN_SCHEMA_VERSION
+            yield None if older else (read_condition(connection), _ReadOnlyLog(connection))
     except sqlite3.Error as error:
         raise OSError(f"{path.name}: {error}") from error
 
 
-def known(connection: sqlite3.Connection) -> Known:
+def read_condition(connection: sqlite3.Connection) -> StoreCondition:
     """What a store says of itself."""
     signer, mark_due, doubt = connection.execute("SELECT signer, mark_due, doubt FROM box").fetchone()
     rows = connection.execute("SELECT id FROM entrance WHERE in_doubt = 1").fetchall()
     in_doubt = frozenset(name for (name,) in rows)
-    named = (visit for body in rows_of_kind(connection, "in_doubt") for visit in body.get("strange", ()))
-    return Known(
+    named = (visit for body in bodies_of_kind(connection, "in_doubt") for visit in body.get("strange", ()))
+    return StoreCondition(
         signer=signer, mark_due=bool(mark_due), doubt=doubt, in_doubt=in_doubt, strange=frozenset(map(str, named))
     )
 
 
-def doubted(found: Known, entrances: Collection[str]) -> str | None:
+def doubt_at(found: StoreCondition, entrances: Collection[str]) -> str | None:
     """Why a house's store is in doubt; None: it is not, or its owner has acknowledged it at every entrance."""
     return found.doubt if not found.in_doubt.isdisjoint(entrances) else None
 
 
-def acknowledged(connection: sqlite3.Connection, entrance: str) -> None:
+def acknowledge(connection: sqlite3.Connection, entrance: str) -> None:
     """The owner has looked after this entrance: it is in doubt no longer."""
     connection.execute("UPDATE entrance SET in_doubt = 0 WHERE id = ?", (entrance,))
 
 
-def marked(connection: sqlite3.Connection) -> None:
+def set_mark_due(connection: sqlite3.Connection) -> None:
     """A mark lies beside the store: it is due from now on."""
     connection.execute("UPDATE box SET mark_due = 1")
 
 
-def _begin(connection: sqlite3.Connection, begun: _Begun, now: Now) -> int | None:
-    since = us(now.utc) if now.trusted else 0
+def _store_doubt(connection: sqlite3.Connection, begun: _PendingDoubt, now: Now) -> int | None:
+    since = to_micros(now.utc) if now.trusted else 0
     connection.execute("UPDATE box SET doubt = ?, signer = ?, restored = ?", (begun.why, begun.signer, since))
     connection.execute("UPDATE entrance SET in_doubt = 1")
     connection.execute("UPDATE delivery SET doubtful = 1")
-    connection.execute("UPDATE delivery SET look_at = 0 WHERE ends > ?", (us(now.utc),))
+    connection.execute("UPDATE delivery SET look_at = 0 WHERE ends > ?", (to_micros(now.utc),))
     connection.execute("DELETE FROM answer")  # else what was announced before is answered as if it still counted
     said: dict[str, Json] = {"why": begun.why, "signer": begun.signer}
     if begun.strange:
@@ -150,4 +150,4 @@ def _begin(connection: sqlite3.Connection, begun: _Begun, now: Now) -> int | Non
     if begun.tell_at is None:
         return None
     tell = {"command": "Tell", "saying": Notification.STORE_IN_DOUBT.value, "detail": begun.why}
-    return say(connection, begun.tell_at, None, json.dumps(tell).encode(), now)
+    return queue_message(connection, begun.tell_at, None, json.dumps(tell).encode(), now)

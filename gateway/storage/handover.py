@@ -8,20 +8,23 @@ import sqlite3
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from gateway.domain.delivery.permission import Standing
+from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.visit.state import Now
 from gateway.protocol.hash_chain import Json
 from gateway.storage import people, sessions
-from gateway.storage.audit_log import append, at, hide, said_by, us
+from gateway.storage.audit_log import actor_field, append, erase_bodies, from_micros, to_micros
 from gateway.storage.consent_requests import forget_guests
 from gateway.storage.household import decide_brand
-from gateway.storage.models import Changed, HouseOffer, Newcomer
-from gateway.storage.recordings import erase
-from gateway.storage.sessions import Entry
+from gateway.storage.models import AccountChangeResult, HouseOffer, NewAccount
+from gateway.storage.recordings import mark_erased
+from gateway.storage.sessions import SignInEntry
 from gateway.storage.writer import Writer
 
-LINKS, FILMS, PHONES = "new_house.links", "new_house.films", "new_house.phones"
-HUB, HUB_LEFT = "new_house.hub", "new_house.hub_left"  # the former household's home at a hub: to be left, and left
+TASK_RENEW_LINKS, TASK_ERASE_FILMS, TASK_FORGET_PHONES = "new_house.links", "new_house.films", "new_house.phones"
+TASK_LEAVE_HUB, TASK_HUB_LEFT = (
+    "new_house.hub",
+    "new_house.hub_left",
+)  # the former household's home at a hub: to be left, and left
 
 
 class Handover:
@@ -42,25 +45,30 @@ class Handover:
         row = self._reader().execute(
             "SELECT o.id, o.secret, o.by, o.made, o.leaves_films, o.held_too FROM house_offer o"
             " JOIN person p ON p.id = o.by WHERE p.removed IS NULL AND p.role = 'owner' AND o.made > ?",
-            (us(reckoned - lives),),
+            (to_micros(reckoned - lives),),
         ).fetchone()  # fmt: skip
         if row is None:
             return None
         return HouseOffer(
-            id=row[0], secret=row[1], by=row[2], made=at(row[3]), leaves_films=bool(row[4]), held_too=bool(row[5])
+            id=row[0],
+            secret=row[1],
+            by=row[2],
+            made=from_micros(row[3]),
+            leaves_films=bool(row[4]),
+            held_too=bool(row[5]),
         )
 
-    async def withdraw(self, now: Now, *, by: str) -> Changed:
+    async def withdraw(self, now: Now, *, by: str) -> AccountChangeResult:
         """Take the offer back: `DONE` or `UNKNOWN`."""
-        return await self._writer.do(lambda db: _withdraw(db, now, by=by))
+        return await self._writer.do(lambda db: _withdraw_offer(db, now, by=by))
 
-    async def take(self, offer: HouseOffer, new: Newcomer, entry: Entry, now: Now) -> Changed:
+    async def take(self, offer: HouseOffer, new: NewAccount, entry: SignInEntry, now: Now) -> AccountChangeResult:
         """Make the next owner, signed in, and end everything of the former household's: `DONE`, `UNKNOWN` or `BUSY`."""
 
-        def work(connection: sqlite3.Connection) -> Changed:
-            outcome = _take(connection, offer, new, now)
-            if outcome is Changed.DONE:
-                sessions.enter(connection, new.person.id, new.password, entry)
+        def work(connection: sqlite3.Connection) -> AccountChangeResult:
+            outcome = _accept_offer(connection, offer, new, now)
+            if outcome is AccountChangeResult.DONE:
+                sessions.sign_in(connection, new.person.id, new.password, entry)
             return outcome
 
         return await self._writer.do(work)
@@ -74,7 +82,7 @@ class Handover:
 
     async def leave(self, name: str, value: str | None) -> None:
         """Note what is left to do under this name; None: it is done."""
-        await self._writer.do(lambda db: _leave(db, name, value))
+        await self._writer.do(lambda db: _set_task(db, name, value))
 
     async def leave_hub(self, home: str, now: Now, *, by: str) -> int:
         """Note that the house leaves its hub, and cancel what came by it and may still come; returns how many."""
@@ -86,59 +94,59 @@ class Handover:
 
     async def cancel_open(self, now: Now, *, by: str | None) -> int:
         """Cancel every delivery that may still come, so that its retailer is told; returns how many."""
-        return await self._writer.do(lambda db: _cancel_open(db, now, by=by))
+        return await self._writer.do(lambda db: _cancel_open_deliveries(db, now, by=by))
 
 
 def _offer(connection: sqlite3.Connection, offer: HouseOffer, now: Now) -> None:
     connection.execute(
         "INSERT OR REPLACE INTO house_offer (one, id, secret, by, made, leaves_films, held_too)"
         " VALUES (1, ?, ?, ?, ?, ?, ?)",
-        (offer.id, offer.secret, offer.by, us(offer.made), offer.leaves_films, offer.held_too),
+        (offer.id, offer.secret, offer.by, to_micros(offer.made), offer.leaves_films, offer.held_too),
     )
     said: dict[str, Json] = {"offer": offer.id, "leaves_films": offer.leaves_films, "by": offer.by}
     append(connection, "house_offered", said, utc=now.utc)
 
 
-def _withdraw(connection: sqlite3.Connection, now: Now, *, by: str) -> Changed:
+def _withdraw_offer(connection: sqlite3.Connection, now: Now, *, by: str) -> AccountChangeResult:
     row = connection.execute("DELETE FROM house_offer RETURNING id").fetchone()
     if row is None:
-        return Changed.UNKNOWN
+        return AccountChangeResult.UNKNOWN
     append(connection, "house_offer_withdrawn", {"offer": row[0], "by": by}, utc=now.utc)
-    return Changed.DONE
+    return AccountChangeResult.DONE
 
 
-def _take(connection: sqlite3.Connection, offer: HouseOffer, new: Newcomer, now: Now) -> Changed:
+def _accept_offer(connection: sqlite3.Connection, offer: HouseOffer, new: NewAccount, now: Now) -> AccountChangeResult:
     giver = people.person(connection, offer.by)
     if giver is None or giver.removed is not None or giver.role != "owner":
-        return Changed.UNKNOWN
+        return AccountChangeResult.UNKNOWN
     if connection.execute("SELECT 1 FROM entrance WHERE visit IS NOT NULL").fetchone() is not None:
-        return Changed.BUSY
+        return AccountChangeResult.BUSY
     if not connection.execute("DELETE FROM house_offer WHERE id = ?", (offer.id,)).rowcount:
-        return Changed.UNKNOWN
-    gone = len(people.people(connection))
-    cancelled = _cancel_open(connection, now, by=None)
+        return AccountChangeResult.UNKNOWN
+    gone = len(people.all_people(connection))
+    cancelled = _cancel_open_deliveries(connection, now, by=None)
     for (brand,) in connection.execute("SELECT brand FROM permission").fetchall():
-        decide_brand(connection, brand, Standing.REVOKED, None, now, by=None)
+        decide_brand(connection, brand, PermissionStatus.REVOKED, None, now, by=None)
     if not offer.leaves_films and offer.held_too:
         connection.execute("UPDATE film SET held = NULL")
     stays = "erased IS NULL" if offer.leaves_films else "erased IS NULL AND held IS NOT NULL"
-    _forget_words(connection, f"SELECT visit FROM film WHERE {stays}")  # noqa: S608 - one of two words of our own
+    _forget_household(connection, f"SELECT visit FROM film WHERE {stays}")  # noqa: S608 - one of two words of our own
     if not offer.leaves_films:
         for (visit,) in connection.execute("SELECT DISTINCT visit FROM film WHERE erased IS NULL").fetchall():
-            erase(connection, visit, "owner", now, by=None)  # but for one that is held
-        _leave(connection, FILMS, "erase")
-    _leave(connection, LINKS, "new")
+            mark_erased(connection, visit, "owner", now, by=None)  # but for one that is held
+        _set_task(connection, TASK_ERASE_FILMS, "erase")
+    _set_task(connection, TASK_RENEW_LINKS, "new")
     (home,) = connection.execute("SELECT home FROM uplink").fetchone()
     if home is not None:
-        _leave(connection, HUB, home)
+        _set_task(connection, TASK_LEAVE_HUB, home)
     how: dict[str, Json] = {"how": "hand-over", "offer": offer.id}
-    people.add(connection, new, how, now)
+    people.add_account(connection, new, how, now)
     said: dict[str, Json] = {"people": gone, "deliveries": cancelled, "leaves_films": offer.leaves_films}
-    append(connection, "house_taken_over", said | said_by(new.person.id), utc=now.utc)
-    return Changed.DONE
+    append(connection, "house_taken_over", said | actor_field(new.person.id), utc=now.utc)
+    return AccountChangeResult.DONE
 
 
-def _forget_words(connection: sqlite3.Connection, stay: str) -> None:
+def _forget_household(connection: sqlite3.Connection, stay: str) -> None:
     """End who the former household was and what the box knew of it, but for the story of visits that stay.
 
     `stay` selects them. The log's chain stays whole.
@@ -151,10 +159,10 @@ def _forget_words(connection: sqlite3.Connection, stay: str) -> None:
     old = connection.execute(
         f"SELECT seq FROM entry WHERE body IS NOT NULL AND (visit IS NULL OR visit NOT IN ({stay}))"  # noqa: S608 - the same
     ).fetchall()
-    hide(connection, tuple(seq for (seq,) in old))
+    erase_bodies(connection, tuple(seq for (seq,) in old))
 
 
-def _leave(connection: sqlite3.Connection, name: str, value: str | None) -> None:
+def _set_task(connection: sqlite3.Connection, name: str, value: str | None) -> None:
     if value is None:
         connection.execute("DELETE FROM choice WHERE name = ?", (name,))
     else:
@@ -162,9 +170,9 @@ def _leave(connection: sqlite3.Connection, name: str, value: str | None) -> None
 
 
 def _leave_hub(connection: sqlite3.Connection, home: str, now: Now, *, by: str) -> int:
-    _leave(connection, HUB, home)
-    append(connection, "hub_leaving", {"home": home, **said_by(by)}, utc=now.utc)
-    return _cancel_open(connection, now, by=by, which="AND key IN (SELECT key FROM uplink_delivery)")
+    _set_task(connection, TASK_LEAVE_HUB, home)
+    append(connection, "hub_leaving", {"home": home, **actor_field(by)}, utc=now.utc)
+    return _cancel_open_deliveries(connection, now, by=by, which="AND key IN (SELECT key FROM uplink_delivery)")
 
 
 def _forget_history(connection: sqlite3.Connection, now: Now) -> None:
@@ -173,7 +181,7 @@ def _forget_history(connection: sqlite3.Connection, now: Now) -> None:
     old = connection.execute(
         f"SELECT seq FROM entry WHERE body IS NOT NULL AND visit IN ({gone})"  # noqa: S608 - the same
     ).fetchall()
-    hide(connection, tuple(seq for (seq,) in old))
+    erase_bodies(connection, tuple(seq for (seq,) in old))
     connection.execute("DELETE FROM film WHERE erased IS NOT NULL")
     running = "SELECT visit FROM entrance WHERE visit IS NOT NULL UNION SELECT visit FROM film"
     connection.execute(f"DELETE FROM visit WHERE id NOT IN ({running})")  # noqa: S608 - the same
@@ -181,15 +189,15 @@ def _forget_history(connection: sqlite3.Connection, now: Now) -> None:
         "DELETE FROM delivery WHERE (ends <= ? OR look_at IS NULL)"
         " AND NOT EXISTS (SELECT 1 FROM visit WHERE delivery = delivery.key)"
         " AND NOT EXISTS (SELECT 1 FROM entrance WHERE delivery = delivery.key)",
-        (us(now.utc),),
+        (to_micros(now.utc),),
     )
 
 
-def _cancel_open(connection: sqlite3.Connection, now: Now, *, by: str | None, which: str = "") -> int:
+def _cancel_open_deliveries(connection: sqlite3.Connection, now: Now, *, by: str | None, which: str = "") -> int:
     cancelled = connection.execute(
         f"UPDATE delivery SET cancelled = 1, look_at = 0 WHERE ends > ? AND cancelled = 0 {which} AND NOT EXISTS (SELECT 1"  # noqa: S608, E501 - a word of our own
         " FROM visit v WHERE v.delivery = delivery.key AND v.intent IN ('reserved', 'spent', 'given_back'))",
-        (us(now.utc),),
+        (to_micros(now.utc),),
     ).rowcount
-    append(connection, "deliveries_cancelled", {"deliveries": cancelled, **said_by(by)}, utc=now.utc)
+    append(connection, "deliveries_cancelled", {"deliveries": cancelled, **actor_field(by)}, utc=now.utc)
     return cancelled

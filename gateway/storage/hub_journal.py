@@ -16,60 +16,74 @@ from typing import Literal, assert_never
 
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.domain.delivery.candidate import House
-from gateway.domain.delivery.promise import Cancel, Claims, Name, Result
+from gateway.domain.delivery.candidate import DeliveryContext
+from gateway.domain.delivery.promise import Cancel, Claims, DeliveryResult, Name
 from gateway.domain.visit.state import Now
-from gateway.protocol.box_hub import BEGINNING, NAMED, Ack, Decided, Happened, Open, digest
+from gateway.protocol.box_hub import (
+    GENESIS_DIGEST,
+    MAX_NAMES_PER_DECISION,
+    Ack,
+    BoxEvent,
+    OpenDelivery,
+    PermissionDecision,
+    token_digest,
+)
 from gateway.protocol.delivery_record import Statement
 from gateway.protocol.hash_chain import Json
 from gateway.protocol.hub_signed import HubClaims
-from gateway.protocol.jws import Rejected
+from gateway.protocol.jws import RejectedMessage
 from gateway.storage import delivery_records
-from gateway.storage.audit_log import append, at, us
-from gateway.storage.models import Answer, StoreFailed
-from gateway.storage.offers import No, Offers
-from gateway.storage.rows import TERMS, permission_of, row_of
+from gateway.storage.audit_log import append, from_micros, to_micros
+from gateway.storage.models import MessageAnswer, StoreFailed
+from gateway.storage.offers import MessageRefusal, OfferProcessor
+from gateway.storage.rows import TERMS_ADAPTER, permission_of, row_of
 from gateway.storage.writer import Writer
 from gateway.system.containment import Containment
 
-MOST = 2_000  # events that wait for the hub: of what changes beyond them the last state is told once there is room
-KEPT = 200  # events that stay after they were acknowledged: a hub that was put back a little asks for them
-LOOKED_AT = 50  # deliveries and brands in one transaction
-UNBELIEVED_AN_HOUR = 60  # messages of nobody enrolled that are answered: more are refused unanswered
-NOTED_EVERY = timedelta(hours=1)
-REMEMBERED = timedelta(days=32)  # a message lives 31 days at most
-FURTHEST = 2**52  # a number that no box reaches
-SAID = 200  # open deliveries named to the hub
-PUT_OFF = timedelta(hours=1)  # until a delivery that raised an unforeseen error is looked at again
+MAX_WAITING_EVENTS = (
+    2_000  # events that wait for the hub: of what changes beyond them the last state is told once there is room
+)
+MAX_KEPT_ACKNOWLEDGED_EVENTS = (
+    200  # events that stay after they were acknowledged: a hub that was put back a little asks for them
+)
+MAX_ITEMS_PER_TRANSACTION = 50  # deliveries and brands in one transaction
+MAX_REJECTED_MESSAGES_PER_HOUR = 60  # messages of nobody enrolled that are answered: more are refused unanswered
+RENUMBER_NOTE_INTERVAL = timedelta(hours=1)
+MESSAGE_RETENTION = timedelta(days=32)  # a message lives 31 days at most
+MAX_SEQ = 2**52  # a number that no box reaches
+MAX_OPEN_DELIVERIES = 200  # open deliveries named to the hub
+FAULT_RETRY_DELAY = timedelta(hours=1)  # until a delivery that raised an unforeseen error is looked at again
 
 EPOCH = datetime.fromtimestamp(0, UTC)
 
-_UNTOLD_BROWSER = (
+_UNREPORTED_BROWSERS = (
     "SELECT u.browser, b.sign, u.farewell FROM uplink_browser u LEFT JOIN browser b ON b.id = u.browser WHERE told = 0"
 )
-_UNTOLD = "SELECT u.brand FROM uplink_brand u JOIN permission p ON p.brand = u.brand WHERE p.version != u.told"
+_UNREPORTED_DECISIONS = (
+    "SELECT u.brand FROM uplink_brand u JOIN permission p ON p.brand = u.brand WHERE p.version != u.told"
+)
 
-_DUE = "SELECT key, told FROM uplink_delivery WHERE look_at <= ? ORDER BY look_at"
+_DUE_DELIVERIES = "SELECT key, told FROM uplink_delivery WHERE look_at <= ? ORDER BY look_at"
 
-_What = Literal["delivery", "browser", "decision"]
+_ItemKind = Literal["delivery", "browser", "decision"]
 
-_NAME: TypeAdapter[str] = TypeAdapter(Name)
+_NAME_ADAPTER: TypeAdapter[str] = TypeAdapter(Name)
 
-Seal = Callable[[Happened], bytes]
+SignEvent = Callable[[BoxEvent], bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Signer:
+class EventSigner:
     """Whose events they are: the home at the hub, the public key, and what signs under it."""
 
     home: str
     key: str
-    seal: Seal
+    seal: SignEvent
     vouch: Callable[[Statement], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class PendingEvent:
     """An event that the hub has not acknowledged."""
 
     seq: int
@@ -77,7 +91,7 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class _Chain:
+class _EventChain:
     """Where the events stand."""
 
     base_seq: int
@@ -85,35 +99,41 @@ class _Chain:
     acknowledged: int
 
 
-class Uplinks:
+class HubJournal:
     """The part of the store that belongs to the line to a hub. Call `begin` before what signs."""
 
     def __init__(
-        self, writer: Writer, reader: Callable[[], sqlite3.Connection], *, offers: Offers, house: House, box: str
+        self,
+        writer: Writer,
+        reader: Callable[[], sqlite3.Connection],
+        *,
+        offers: OfferProcessor,
+        house: DeliveryContext,
+        box: str,
     ) -> None:
         self._writer, self._reader = writer, reader
         self._offers, self._house, self._box = offers, house, box
-        self._signer: Signer | None = None
+        self._signer: EventSigner | None = None
 
-    async def begin(self, signer: Signer, now: Now) -> None:
+    async def begin(self, signer: EventSigner, now: Now) -> None:
         """Sign for this home from now on.
 
         What belonged to another home is forgotten. What was signed by a key that was replaced and is not acknowledged
         is signed anew.
         """
         self._signer = signer
-        await self._writer.do(lambda db: _begin(db, signer, now))
+        await self._writer.do(lambda db: _set_signer(db, signer, now))
 
-    async def accept(self, token: bytes, verified: Claims | Rejected, now: Now) -> Answer | None:
+    async def accept(self, token: bytes, verified: Claims | RejectedMessage, now: Now) -> MessageAnswer | None:
         """Answer one signed message that came by the hub, and write the answer as an event, or neither.
 
         The same bytes again are the same answer and no event. None: too many came of late, of this brand or of
         nobody enrolled.
         """
-        signer = self._who
+        signer = self._required_signer
 
-        def work(connection: sqlite3.Connection) -> Answer | None:
-            return self._accept(connection, signer, token, verified, now)
+        def work(connection: sqlite3.Connection) -> MessageAnswer | None:
+            return self._accept_message(connection, signer, token, verified, now)
 
         if isinstance(verified, Claims) and isinstance(verified.delivery, Cancel):
             return (await self._writer.do_marked(work, now))[0]
@@ -122,12 +142,12 @@ class Uplinks:
     async def asked(self, brand: str) -> None:
         """A brand of this house asked by the hub: the owner's word on it is told, whatever was told before."""
         ask = "INSERT INTO uplink_brand (brand, told) VALUES (?, 0) ON CONFLICT (brand) DO UPDATE SET told = 0"
-        await self._writer.do(lambda db: _one(db, ask, brand))
+        await self._writer.do(lambda db: _execute(db, ask, brand))
 
     async def tell(self, now: Now) -> int:
         """Write what the hub is owed: deliveries and decisions that stand otherwise than it was told; how many."""
-        signer = self._who
-        return await self._writer.do(lambda db: self._tell(db, signer, now))
+        signer = self._required_signer
+        return await self._writer.do(lambda db: self._write_due_events(db, signer, now))
 
     async def tell_each(self, now: Now, contained: Containment) -> None:
         """Write what the hub is owed piece by piece; for where `tell` raised an unforeseen error.
@@ -138,46 +158,52 @@ class Uplinks:
         Raises:
             StoreFailed: the disk did not take it.
         """
-        signer = self._who
-        for what, key in self._due(now):
+        signer = self._required_signer
+        for what, key in self._due_items(now):
             with contained.piece("hub events", f"{what} {key}", foreseen=(StoreFailed,)) as piece:
-                await self._writer.do(partial(self._tell_one, signer=signer, now=now, what=what, key=key))
+                await self._writer.do(partial(self._write_item, signer=signer, now=now, what=what, key=key))
             if piece.fault is not None:
-                await self._writer.do(partial(_put_off, now=now, what=what, key=key))
+                await self._writer.do(partial(_postpone, now=now, what=what, key=key))
 
-    def _due(self, now: Now) -> list[tuple[_What, str]]:
-        utc = us(now.utc) if now.trusted else 0
-        found = self._reader().execute(f"{_DUE} LIMIT ?", (utc, LOOKED_AT)).fetchall()
-        due: list[tuple[_What, str]] = [("delivery", key) for key, _ in found]
-        due += [("browser", row[0]) for row in self._reader().execute(_UNTOLD_BROWSER).fetchmany(LOOKED_AT)]
-        due += [("decision", row[0]) for row in self._reader().execute(_UNTOLD).fetchmany(LOOKED_AT)]
+    def _due_items(self, now: Now) -> list[tuple[_ItemKind, str]]:
+        utc = to_micros(now.utc) if now.trusted else 0
+        found = self._reader().execute(f"{_DUE_DELIVERIES} LIMIT ?", (utc, MAX_ITEMS_PER_TRANSACTION)).fetchall()
+        due: list[tuple[_ItemKind, str]] = [("delivery", key) for key, _ in found]
+        due += [
+            ("browser", row[0])
+            for row in self._reader().execute(_UNREPORTED_BROWSERS).fetchmany(MAX_ITEMS_PER_TRANSACTION)
+        ]
+        due += [
+            ("decision", row[0])
+            for row in self._reader().execute(_UNREPORTED_DECISIONS).fetchmany(MAX_ITEMS_PER_TRANSACTION)
+        ]
         return due
 
-    def _tell_one(self, db: sqlite3.Connection, *, signer: Signer, now: Now, what: _What, key: str) -> None:
+    def _write_item(self, db: sqlite3.Connection, *, signer: EventSigner, now: Now, what: _ItemKind, key: str) -> None:
         match what:
             case "delivery":
                 told = db.execute("SELECT told FROM uplink_delivery WHERE key = ?", (key,)).fetchone()
-                self._delivery(db, signer, now, key, None if told is None else told[0])
+                self._write_delivery(db, signer, now, key, None if told is None else told[0])
             case "browser":
-                for ident, sign, farewell in db.execute(_UNTOLD_BROWSER).fetchall():
+                for ident, sign, farewell in db.execute(_UNREPORTED_BROWSERS).fetchall():
                     if ident == key:
-                        _browser(db, signer, now, ident, sign, farewell)
+                        _write_browser(db, signer, now, ident, sign, farewell)
             case "decision":
-                _decision(db, signer, now, key)
+                _write_decision(db, signer, now, key)
             case _:
                 assert_never(what)
 
     async def acknowledged(self, ack: Ack, now: Now) -> bool:
         """The hub keeps all up to here. False: it has another chain than ours, so ours goes on behind its."""
-        signer = self._who
-        return await self._writer.do(lambda db: _acknowledged(db, signer, ack, now))
+        signer = self._required_signer
+        return await self._writer.do(lambda db: _acknowledge(db, signer, ack, now))
 
-    def waiting(self, after: int, most: int) -> tuple[Waiting, ...]:
+    def waiting(self, after: int, most: int) -> tuple[PendingEvent, ...]:
         """What is not acknowledged, after one number, in order."""
         row = self._reader().execute("SELECT acknowledged FROM uplink").fetchone()
         query = "SELECT seq, token FROM uplink_event WHERE seq > ? ORDER BY seq LIMIT ?"
         found = self._reader().execute(query, (max(after, row[0]), most))
-        return tuple(Waiting(seq=seq, token=token) for seq, token in found)
+        return tuple(PendingEvent(seq=seq, token=token) for seq, token in found)
 
     def made(self) -> int:
         """How many events there ever were."""
@@ -193,29 +219,32 @@ class Uplinks:
         row: tuple[int] = self._reader().execute("SELECT acknowledged FROM uplink").fetchone()
         return row[0]
 
-    def open(self, now: Now) -> tuple[Open, ...]:
+    def open(self, now: Now) -> tuple[OpenDelivery, ...]:
         """The deliveries that came by the hub and may still come, at most some hundred."""
         found = self._reader().execute(
             "SELECT d.brand, d.id, d.version FROM uplink_delivery u JOIN delivery d ON d.key = u.key"
             " WHERE d.ends > ? AND d.cancelled = 0 ORDER BY d.ends LIMIT ?",
-            (us(now.utc), SAID),
+            (to_micros(now.utc), MAX_OPEN_DELIVERIES),
         )
-        return tuple(Open(brand=brand, delivery=id_, version=version) for brand, id_, version in found)
+        return tuple(OpenDelivery(brand=brand, delivery=id_, version=version) for brand, id_, version in found)
 
     def next_change(self) -> datetime | None:
         """When the hub may have to be told something, at the earliest; None: never by time alone."""
         row = self._reader().execute("SELECT min(look_at) FROM uplink_delivery WHERE look_at IS NOT NULL").fetchone()
-        return None if row[0] is None else at(row[0])
+        return None if row[0] is None else from_micros(row[0])
 
     def owes(self, now: Now) -> bool:
         """Whether `tell` may find something."""
         change = self.next_change()
         due = change is not None and change <= (now.utc if now.trusted else EPOCH)
-        return due or any(self._reader().execute(f"{query} LIMIT 1").fetchone() for query in (_UNTOLD, _UNTOLD_BROWSER))
+        return due or any(
+            self._reader().execute(f"{query} LIMIT 1").fetchone()
+            for query in (_UNREPORTED_DECISIONS, _UNREPORTED_BROWSERS)
+        )
 
     def full(self) -> bool:
         """Whether so many events wait that no more is taken from a hub that keeps none of them."""
-        return self.made() - self.kept() >= MOST
+        return self.made() - self.kept() >= MAX_WAITING_EVENTS
 
     def follows(self, ack: Ack) -> bool:
         """Whether what the hub has is our own chain."""
@@ -226,74 +255,82 @@ class Uplinks:
         await self._writer.do(lambda db: _forget(db, None))
 
     @property
-    def _who(self) -> Signer:
+    def _required_signer(self) -> EventSigner:
         if self._signer is None:
             raise RuntimeError("nobody signs yet: `begin` first")
         return self._signer
 
-    def _accept(
-        self, db: sqlite3.Connection, signer: Signer, token: bytes, verified: Claims | Rejected, now: Now
-    ) -> Answer | None:
+    def _accept_message(
+        self, db: sqlite3.Connection, signer: EventSigner, token: bytes, verified: Claims | RejectedMessage, now: Now
+    ) -> MessageAnswer | None:
         name = sha256(token).digest()
         heard = db.execute("SELECT 1 FROM uplink_message WHERE token = ?", (name,)).fetchone() is not None
-        if not heard and isinstance(verified, Rejected) and not _room_for_another(db, now):
+        if not heard and isinstance(verified, RejectedMessage) and not _is_below_rejection_limit(db, now):
             return None
         answer = self._offers.answer(db, token, verified, now)
         if heard:
             return answer
-        if answer.result.code == No.TOO_MANY:
+        if answer.result.code == MessageRefusal.TOO_MANY:
             return None
         believed = answer.result.brand is not None
-        db.execute("DELETE FROM uplink_message WHERE at < ?", (us(now.utc - REMEMBERED),))
-        db.execute("INSERT INTO uplink_message (token, believed, at) VALUES (?, ?, ?)", (name, believed, us(now.utc)))
-        said = _for_the_hub(answer.result)
-        _append(db, signer, {"at": now.utc.isoformat(), "result": _json(said), **_account(db, said, now)})
+        db.execute("DELETE FROM uplink_message WHERE at < ?", (to_micros(now.utc - MESSAGE_RETENTION),))
+        db.execute(
+            "INSERT INTO uplink_message (token, believed, at) VALUES (?, ?, ?)", (name, believed, to_micros(now.utc))
+        )
+        said = _without_house_details(answer.result)
+        _append_event(
+            db, signer, {"at": now.utc.isoformat(), "result": _to_json(said), **_delivery_record(db, said, now)}
+        )
         if isinstance(verified, Claims):
             brand = verified.brand if isinstance(verified, HubClaims) else verified.iss
             key = f"{brand}.{verified.delivery.id}"
             db.execute("INSERT OR IGNORE INTO uplink_brand (brand, told) VALUES (?, 0)", (brand,))
-            self._followed(db, key, said, now)
+            self._follow_delivery(db, key, said, now)
         return answer
 
-    def _followed(self, db: sqlite3.Connection, key: str, said: Result, now: Now) -> None:
+    def _follow_delivery(self, db: sqlite3.Connection, key: str, said: DeliveryResult, now: Now) -> None:
         """Follow a delivery that came by the hub: it was told this of it."""
         row = row_of(db, key)
         if row is not None:
             db.execute(
                 "INSERT INTO uplink_delivery (key, told, look_at) VALUES (?, ?, ?) ON CONFLICT (key) DO UPDATE"
                 " SET told = excluded.told, look_at = excluded.look_at",
-                (key, _gist(said), row.look_at(self._house, now)),
+                (key, _comparable(said), row.look_at(self._house, now)),
             )
 
-    def _tell(self, db: sqlite3.Connection, signer: Signer, now: Now) -> int:
+    def _write_due_events(self, db: sqlite3.Connection, signer: EventSigner, now: Now) -> int:
         count: tuple[int] = db.execute("SELECT count(*) FROM uplink_event, uplink WHERE seq > acknowledged").fetchone()
-        room = MOST - count[0]
+        room = MAX_WAITING_EVENTS - count[0]
         written = 0
-        utc = us(now.utc) if now.trusted else 0
-        for key, told in db.execute(f"{_DUE} LIMIT ?", (utc, min(LOOKED_AT, max(0, room)))).fetchall():
-            written += self._delivery(db, signer, now, key, told)
-        written += _browsers(db, signer, now, min(LOOKED_AT, max(0, room - written)))
-        return written + _decisions(db, signer, now, min(LOOKED_AT, max(0, room - written)))
+        utc = to_micros(now.utc) if now.trusted else 0
+        for key, told in db.execute(
+            f"{_DUE_DELIVERIES} LIMIT ?", (utc, min(MAX_ITEMS_PER_TRANSACTION, max(0, room)))
+        ).fetchall():
+            written += self._write_delivery(db, signer, now, key, told)
+        written += _write_browsers(db, signer, now, min(MAX_ITEMS_PER_TRANSACTION, max(0, room - written)))
+        return written + _write_decisions(db, signer, now, min(MAX_ITEMS_PER_TRANSACTION, max(0, room - written)))
 
-    def _delivery(self, db: sqlite3.Connection, signer: Signer, now: Now, key: str, told: str | None) -> int:
+    def _write_delivery(self, db: sqlite3.Connection, signer: EventSigner, now: Now, key: str, told: str | None) -> int:
         """Write how a delivery stands, if the hub was told otherwise; how many events that made."""
         row = row_of(db, key)
         if row is None:
             return 0
-        said = _for_the_hub(row.result(self._house, self._box, now))
-        written = _gist(said) != told
+        said = _without_house_details(row.result(self._house, self._box, now))
+        written = _comparable(said) != told
         if written:
-            _append(db, signer, {"at": now.utc.isoformat(), "result": _json(said), **_account(db, said, now)})
-        later = (_gist(said), row.look_at(self._house, now), key)
+            _append_event(
+                db, signer, {"at": now.utc.isoformat(), "result": _to_json(said), **_delivery_record(db, said, now)}
+            )
+        later = (_comparable(said), row.look_at(self._house, now), key)
         db.execute("UPDATE uplink_delivery SET told = ?, look_at = ? WHERE key = ?", later)
         return int(written)
 
 
-def _put_off(db: sqlite3.Connection, *, now: Now, what: _What, key: str) -> None:
+def _postpone(db: sqlite3.Connection, *, now: Now, what: _ItemKind, key: str) -> None:
     """Leave alone what raised an unforeseen error."""
     match what:
         case "delivery":
-            later = us(now.utc + PUT_OFF) if now.trusted else None
+            later = to_micros(now.utc + FAULT_RETRY_DELAY) if now.trusted else None
             db.execute("UPDATE uplink_delivery SET look_at = ? WHERE key = ?", (later, key))
         case "browser":
             db.execute("UPDATE uplink_browser SET told = 1 WHERE browser = ?", (key,))
@@ -304,65 +341,67 @@ def _put_off(db: sqlite3.Connection, *, now: Now, what: _What, key: str) -> None
             assert_never(what)
 
 
-def _one(db: sqlite3.Connection, statement: str, parameter: str) -> None:
+def _execute(db: sqlite3.Connection, statement: str, parameter: str) -> None:
     db.execute(statement, (parameter,))
 
 
-def _begin(db: sqlite3.Connection, signer: Signer, now: Now) -> None:
+def _set_signer(db: sqlite3.Connection, signer: EventSigner, now: Now) -> None:
     home, key = db.execute("SELECT home, signer FROM uplink").fetchone()
     if home != signer.home:
         _forget(db, signer.home)
         append(db, "uplink", {"home": signer.home}, utc=now.utc)
     elif key != signer.key:
         chain = _chain(db)
-        head = _head_at(db, chain, chain.acknowledged) or BEGINNING
-        _anew(
+        head = _head_at(db, chain, chain.acknowledged) or GENESIS_DIGEST
+        _renumber(
             db, signer, chain.acknowledged, head
         )  # what is acknowledged was signed by the old key: it is not sent again
     db.execute("UPDATE uplink SET signer = ?", (signer.key,))
 
 
-def _acknowledged(db: sqlite3.Connection, signer: Signer, ack: Ack, now: Now) -> bool:
-    if ack.seq > FURTHEST:
+def _acknowledge(db: sqlite3.Connection, signer: EventSigner, ack: Ack, now: Now) -> bool:
+    if ack.seq > MAX_SEQ:
         return True  # nobody's number: there is nothing to follow
     chain = _chain(db)
     if _head_at(db, chain, ack.seq) == ack.head:
         db.execute("UPDATE uplink SET acknowledged = ?", (ack.seq,))
-        _shorten(db, ack.seq - KEPT)
+        _drop_events(db, ack.seq - MAX_KEPT_ACKNOWLEDGED_EVENTS)
         return True
     lately = "SELECT 1 FROM entry WHERE kind = 'uplink_renumbered' AND at > ?"
-    if db.execute(lately, (us(now.utc - NOTED_EVERY),)).fetchone() is None:  # no hub fills the disk with it
+    if (
+        db.execute(lately, (to_micros(now.utc - RENUMBER_NOTE_INTERVAL),)).fetchone() is None
+    ):  # no hub fills the disk with it
         append(db, "uplink_renumbered", {"from": ack.seq, "had": chain.acknowledged}, utc=now.utc)
-    _anew(db, signer, ack.seq, ack.head)
+    _renumber(db, signer, ack.seq, ack.head)
     db.execute("UPDATE uplink_delivery SET told = NULL, look_at = 0")
     db.execute("UPDATE uplink_brand SET told = 0")
     db.execute("UPDATE uplink_browser SET told = 0")
     return False
 
 
-def _anew(db: sqlite3.Connection, signer: Signer, base: int, head: str) -> None:
+def _renumber(db: sqlite3.Connection, signer: EventSigner, base: int, head: str) -> None:
     """Number and sign what is not acknowledged anew, behind this event; what is acknowledged is not kept."""
     waiting = "SELECT body FROM uplink_event, uplink WHERE seq > acknowledged ORDER BY seq"
     bodies = db.execute(waiting).fetchall()
     db.execute("DELETE FROM uplink_event")
     db.execute("UPDATE uplink SET base_seq = ?, base_head = ?, acknowledged = ?", (base, head, base))
     for seq, (body,) in enumerate(bodies, start=base + 1):
-        head = _write(db, signer, seq, head, body)
+        head = _write_event(db, signer, seq, head, body)
 
 
 def _forget(db: sqlite3.Connection, home: str | None) -> None:
     for table in ("browser", "uplink_browser", "uplink_event", "uplink_message", "uplink_delivery", "uplink_brand"):
         db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own tables
-    db.execute("UPDATE uplink SET home = ?, base_seq = 0, base_head = ?, acknowledged = 0", (home, BEGINNING))
+    db.execute("UPDATE uplink SET home = ?, base_seq = 0, base_head = ?, acknowledged = 0", (home, GENESIS_DIGEST))
 
 
 def forget_before(db: sqlite3.Connection, before: datetime) -> None:
     """Forget acknowledged events from before an instant."""
     last = "SELECT max(seq) FROM uplink_event, uplink WHERE seq <= acknowledged AND at < ?"
-    _shorten(db, db.execute(last, (us(before),)).fetchone()[0])
+    _drop_events(db, db.execute(last, (to_micros(before),)).fetchone()[0])
 
 
-def _shorten(db: sqlite3.Connection, upto: int | None) -> None:
+def _drop_events(db: sqlite3.Connection, upto: int | None) -> None:
     """Keep no event up to this one."""
     head = None if upto is None else _head_at(db, _chain(db), upto)
     if head is not None:
@@ -370,26 +409,29 @@ def _shorten(db: sqlite3.Connection, upto: int | None) -> None:
         db.execute("UPDATE uplink SET base_seq = ?, base_head = ?", (upto, head))
 
 
-def _decisions(db: sqlite3.Connection, signer: Signer, now: Now, most: int) -> int:
+def _write_decisions(db: sqlite3.Connection, signer: EventSigner, now: Now, most: int) -> int:
     """Write the owner's decisions that the hub was not told."""
-    found = db.execute(f"{_UNTOLD} LIMIT ?", (most,)).fetchall()
+    found = db.execute(f"{_UNREPORTED_DECISIONS} LIMIT ?", (most,)).fetchall()
     for (brand,) in found:
-        _decision(db, signer, now, brand)
+        _write_decision(db, signer, now, brand)
     return len(found)
 
 
-def _decision(db: sqlite3.Connection, signer: Signer, now: Now, brand: str) -> None:
+def _write_decision(db: sqlite3.Connection, signer: EventSigner, now: Now, brand: str) -> None:
     permission = permission_of(db, brand)
     if permission is not None:
-        terms = json.loads(TERMS.dump_json(permission.terms))
-        terms["carriers"] = [name for name in terms["carriers"] if _announceable(name)]
-        said = Decided.model_validate_json(
+        terms = json.loads(TERMS_ADAPTER.dump_json(permission.terms))
+        terms["carriers"] = [name for name in terms["carriers"] if _is_valid_name(name)]
+        said = PermissionDecision.model_validate_json(
             json.dumps(
                 {
                     "brand": brand,
                     "version": permission.version,
                     "standing": permission.standing.value,
-                    **{name: sorted(terms[name])[:NAMED] for name in ("entrances", "places", "carriers", "days")},
+                    **{
+                        name: sorted(terms[name])[:MAX_NAMES_PER_DECISION]
+                        for name in ("entrances", "places", "carriers", "days")
+                    },
                     "hours": terms["hours"],
                     "openings": terms["openings"],
                     "expires": terms["expires"],
@@ -397,94 +439,94 @@ def _decision(db: sqlite3.Connection, signer: Signer, now: Now, brand: str) -> N
                 }
             )
         )
-        _append(db, signer, {"at": now.utc.isoformat(), "decided": _json(said)})
+        _append_event(db, signer, {"at": now.utc.isoformat(), "decided": _to_json(said)})
         db.execute("UPDATE uplink_brand SET told = ? WHERE brand = ?", (permission.version, brand))
 
 
-def _announceable(carrier: str) -> bool:
+def _is_valid_name(carrier: str) -> bool:
     """Whether a message can name this carrier; a house file may have others (a blank at an end)."""
     try:
-        _NAME.validate_python(carrier)
+        _NAME_ADAPTER.validate_python(carrier)
     except ValidationError:
         return False
     return True
 
 
-def _browsers(db: sqlite3.Connection, signer: Signer, now: Now, most: int) -> int:
+def _write_browsers(db: sqlite3.Connection, signer: EventSigner, now: Now, most: int) -> int:
     """Write which browsers of the household count, and which no longer."""
-    found = db.execute(f"{_UNTOLD_BROWSER} LIMIT ?", (most,)).fetchall()
+    found = db.execute(f"{_UNREPORTED_BROWSERS} LIMIT ?", (most,)).fetchall()
     for ident, sign, farewell in found:
-        _browser(db, signer, now, ident, sign, farewell)
+        _write_browser(db, signer, now, ident, sign, farewell)
     return len(found)
 
 
-def _browser(  # noqa: PLR0913, PLR0917 - a browser's own row
-    db: sqlite3.Connection, signer: Signer, now: Now, ident: str, sign: str | None, farewell: str | None
+def _write_browser(  # noqa: PLR0913, PLR0917 - a browser's own row
+    db: sqlite3.Connection, signer: EventSigner, now: Now, ident: str, sign: str | None, farewell: str | None
 ) -> None:
     more = {"farewell": farewell or None} if sign is None else {"sign": json.loads(sign)}
     said = {"browser": ident, "ended": sign is None, **more}
-    _append(db, signer, {"at": now.utc.isoformat(), "browser": said})
+    _append_event(db, signer, {"at": now.utc.isoformat(), "browser": said})
     db.execute("UPDATE uplink_browser SET told = 1 WHERE browser = ?", (ident,))
 
 
-def _append(db: sqlite3.Connection, signer: Signer, body: dict[str, Json]) -> None:
+def _append_event(db: sqlite3.Connection, signer: EventSigner, body: dict[str, Json]) -> None:
     """Write the next event."""
     chain = _chain(db)
     row = db.execute("SELECT seq, token FROM uplink_event ORDER BY seq DESC LIMIT 1").fetchone()
-    seq, head = (chain.base_seq, chain.base_head) if row is None else (row[0], digest(row[1]))
-    _write(db, signer, seq + 1, head, json.dumps(body))
+    seq, head = (chain.base_seq, chain.base_head) if row is None else (row[0], token_digest(row[1]))
+    _write_event(db, signer, seq + 1, head, json.dumps(body))
 
 
-def _write(db: sqlite3.Connection, signer: Signer, seq: int, prev: str, body: str) -> str:
+def _write_event(db: sqlite3.Connection, signer: EventSigner, seq: int, prev: str, body: str) -> str:
     said = {**json.loads(body), "home": signer.home, "seq": seq, "prev": prev}
     if "account" in said:  # what it says is kept, and signed with the event: under a new key anew
         statement = {**said["account"]["statement"], "home": signer.home}
         vouched = signer.vouch(Statement.model_validate_json(json.dumps(statement)))
         said["account"] = {"lines": said["account"]["lines"], "token": vouched}
-    happened = Happened.model_validate_json(json.dumps(said))
+    happened = BoxEvent.model_validate_json(json.dumps(said))
     token = signer.seal(happened)
     insert = "INSERT INTO uplink_event (seq, body, token, at) VALUES (?, ?, ?, ?)"
-    db.execute(insert, (seq, body, token, us(happened.at)))
-    return digest(token)
+    db.execute(insert, (seq, body, token, to_micros(happened.at)))
+    return token_digest(token)
 
 
-def _chain(db: sqlite3.Connection) -> _Chain:
-    return _Chain(*db.execute("SELECT base_seq, base_head, acknowledged FROM uplink").fetchone())
+def _chain(db: sqlite3.Connection) -> _EventChain:
+    return _EventChain(*db.execute("SELECT base_seq, base_head, acknowledged FROM uplink").fetchone())
 
 
-def _head_at(db: sqlite3.Connection, chain: _Chain, seq: int) -> str | None:
+def _head_at(db: sqlite3.Connection, chain: _EventChain, seq: int) -> str | None:
     """The digest of one event; None: it is not kept here."""
     if seq == chain.base_seq:
         return chain.base_head
     row = db.execute("SELECT token FROM uplink_event WHERE seq = ?", (seq,)).fetchone()
-    return None if row is None else digest(row[0])
+    return None if row is None else token_digest(row[0])
 
 
-def _room_for_another(db: sqlite3.Connection, now: Now) -> bool:
-    hour = us(now.utc - timedelta(hours=1))
+def _is_below_rejection_limit(db: sqlite3.Connection, now: Now) -> bool:
+    hour = to_micros(now.utc - timedelta(hours=1))
     count: tuple[int] = db.execute(
         "SELECT count(*) FROM uplink_message WHERE believed = 0 AND at > ?", (hour,)
     ).fetchone()
-    return count[0] < UNBELIEVED_AN_HOUR
+    return count[0] < MAX_REJECTED_MESSAGES_PER_HOUR
 
 
-def _for_the_hub(result: Result) -> Result:
+def _without_house_details(result: DeliveryResult) -> DeliveryResult:
     """How an entrance is doing, and what is wrong with a message in words, is nobody's beyond the house."""
     return result.model_copy(update={"lacking": None, "why": None})
 
 
-def _account(db: sqlite3.Connection, said: Result, now: Now) -> dict[str, Json]:
+def _delivery_record(db: sqlite3.Connection, said: DeliveryResult, now: Now) -> dict[str, Json]:
     """What goes with the word that a delivery is over: the account for its retailer."""
     row = row_of(db, f"{said.brand}.{said.delivery}")
-    found = None if row is None else delivery_records.of(db, row.promise, said, now)
+    found = None if row is None else delivery_records.append_record(db, row.promise, said, now)
     return {} if found is None else {"account": found}
 
 
-def _gist(result: Result) -> str:
+def _comparable(result: DeliveryResult) -> str:
     """All that makes two results differ for the hub."""
     return result.model_dump_json(include={"version", "state", "reason", "missing", "house"})
 
 
-def _json(said: Result | Decided) -> Json:
+def _to_json(said: DeliveryResult | PermissionDecision) -> Json:
     whole: Json = json.loads(said.model_dump_json(exclude_none=True))
     return whole

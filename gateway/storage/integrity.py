@@ -5,10 +5,10 @@ import threading
 from contextlib import closing
 from pathlib import Path
 
-_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+_DAMAGE_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
-def damage(path: Path, *, within: float) -> str | None:
+def find_damage(path: Path, *, within: float) -> str | None:
     """What is wrong with the file, in SQLite's words; None: nothing that was found within so many seconds.
 
     The file is only read. One that is not there, or that cannot be opened now, is not damaged. A row whose bytes were
@@ -26,6 +26,6 @@ def damage(path: Path, *, within: float) -> str | None:
                 late.cancel()
                 late.join()  # it must not interrupt what is closed
     except sqlite3.Error as error:
-        return str(error) if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED else None
+        return str(error) if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE_CODES else None
     first = said[0][0] if said else "ok"
     return None if first == "ok" else " ".join(first.split())

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum, auto
 
-from gateway.domain.delivery.promise import Result
+from gateway.domain.delivery.promise import DeliveryResult
 from gateway.domain.visit.commands import Command
 from gateway.domain.visit.events import Event, FactsChanged
 from gateway.domain.visit.state import Entrance, Now, VisitDelivery
@@ -19,7 +19,7 @@ class DatabaseRefused(Exception):  # noqa: N818 - it says what happened
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class StoredDecision:
     """One decision of an entrance, to be stored as a whole or not at all."""
 
     entrance: str
@@ -30,7 +30,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Committed:
+class CommitResult:
     """The step is on disk; `first` and `last` are its log entries' numbers, `row` is the last one's stored body (JSON).
 
     `messages` number the step's messages to the owner (`Tell`, `Alarm`), in their order: they wait until `sent`.
@@ -44,28 +44,28 @@ class Committed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Overtaken:
+class CommitConflict:
     """Nothing of the step was stored: the facts it stood on have changed since. Decide again on `facts`."""
 
     facts: FactsChanged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class MessageAnswer:
     """What a retailer is told of one signed message, and whom it concerns in this house.
 
     `changed` are the deliveries whose facts are other than before: their entrances may have a visit to tell. `asks` is
     the number of the message that tells the owner that its brand asks to be let in.
     """
 
-    result: Result
+    result: DeliveryResult
     changed: tuple[str, ...] = ()
     asks: int | None = None
     again: bool = False  # the same signed bytes were answered before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stop:
+class StopState:
     """The owner's stop of one entrance as it stands."""
 
     stopped: bool
@@ -73,7 +73,7 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Home:
+class HouseholdPresence:
     """What the household says of itself at one entrance."""
 
     somebody_home: bool
@@ -81,7 +81,7 @@ class Home:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Upcoming:
+class UpcomingDelivery:
     """A delivery that may still come, with the instant of the last look at the entrance's readiness for it."""
 
     delivery: VisitDelivery
@@ -89,7 +89,7 @@ class Upcoming:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class StoredMessage:
     """What the owner is to be told, stored before it is sent. `body` is the command as JSON; `id` rises."""
 
     id: int
@@ -100,7 +100,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Clip:
+class StoredClip:
     """One closed film file of a visit's part; `path` is relative to the storage folder."""
 
     path: str
@@ -117,7 +117,7 @@ class Clip:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Film:
+class FilmRecord:
     """All that is known of one visit's (or incident's) part: its clips, its manifest, whether it is held or erased."""
 
     visit: str
@@ -129,11 +129,11 @@ class Film:
     sealed: datetime | None = None
     held: str | None = None  # why it may not be deleted
     erased: datetime | None = None
-    clips: tuple[Clip, ...] = field(default=())
+    clips: tuple[StoredClip, ...] = field(default=())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
+class AccountHolder:
     """Somebody with an account, or who had one. `role` is one of the words of `gateway.web.auth.roles.Role`."""
 
     id: str
@@ -144,10 +144,10 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Newcomer:
+class NewAccount:
     """Somebody who is to have an account: `folded` is what he signs in under, `password` an argon2id string."""
 
-    person: Person
+    person: AccountHolder
     folded: str
     password: str = field(repr=False)
 
@@ -164,7 +164,7 @@ class Invitation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Device:
+class KnownDevice:
     """A browser in which a person has signed in before; `secret` is the SHA-256 of what its cookie holds."""
 
     id: str
@@ -180,14 +180,14 @@ class Session:
     id: str
     secret: bytes = field(repr=False)
     device: str
-    person: Person
+    person: AccountHolder
     began: datetime
     seen: datetime
     browser: str | None = None  # a word of gateway/web/auth/user_agent.py
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BrandKey:
+class StoredBrandKey:
     """A brand's public signing key `x`: trusted without a break since `since`, or `distrusted`; `by`: who said so.
 
     `came`: from the house file (`file`), with the question of a brand that is not in it (`asked`), or later, an earlier
@@ -207,7 +207,7 @@ class BrandKey:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PhoneStanding:
+class PhoneStatus:
     """How a phone stands: the last try and what came of it, when it last took something, how many messages wait."""
 
     name: str
@@ -219,7 +219,7 @@ class PhoneStanding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
+class SharedVisit:
     """A visit that is shown to whoever has its link; `secret` is the SHA-256 of the link's secret."""
 
     id: str
@@ -230,7 +230,7 @@ class Share:
     until: datetime
 
 
-class Claimed(StrEnum):
+class ClaimResult(StrEnum):
     """What came of a claim code."""
 
     DONE = auto()
@@ -239,7 +239,7 @@ class Claimed(StrEnum):
     TAKEN = auto()  # the box has an owner
 
 
-class Changed(StrEnum):
+class AccountChangeResult(StrEnum):
     """What came of a change of people."""
 
     DONE = auto()
@@ -249,7 +249,7 @@ class Changed(StrEnum):
     BUSY = auto()  # not while a visit runs
 
 
-class Recovered(StrEnum):
+class RecoveryResult(StrEnum):
     """What came of a code by which an owner comes back."""
 
     DONE = auto()

@@ -8,27 +8,41 @@ from hashlib import sha256
 from typing import assert_never
 
 from gateway.config.home import EntranceSection
-from gateway.domain.delivery.candidate import House
-from gateway.domain.delivery.permission import Standing, allows
-from gateway.domain.delivery.promise import Cancel, Claims, Offer, Promise, Result, State, Update, key, promise
+from gateway.domain.delivery.candidate import DeliveryContext
+from gateway.domain.delivery.permission import PermissionStatus, permission_refusal
+from gateway.domain.delivery.promise import (
+    Cancel,
+    Claims,
+    DeliveryOrder,
+    DeliveryResult,
+    Offer,
+    State,
+    Update,
+    delivery_key,
+    order_of,
+)
 from gateway.domain.visit.commands import Notification
 from gateway.domain.visit.state import Now, Refusal
 from gateway.protocol.hash_chain import Json
 from gateway.protocol.hub_signed import HubClaims
-from gateway.protocol.jws import EARLY, Fault, Rejected, kid_of
+from gateway.protocol.jws import MAX_CLOCK_SKEW_S, RejectedMessage, RejectionCode, kid_of
 from gateway.storage import brandkeys, recordings
-from gateway.storage.audit_log import append, us
-from gateway.storage.models import Answer
-from gateway.storage.results import remember
-from gateway.storage.rows import Row, mark, permission_of, row_of
+from gateway.storage.audit_log import append, to_micros
+from gateway.storage.models import MessageAnswer
+from gateway.storage.results import store_reported
+from gateway.storage.rows import DeliveryRow, mark_for_check, permission_of, row_of
 
-HUB = "hub"  # stands for the key of a version that the hub signed
-NOTED_AN_HOUR = 60  # messages that nobody enrolled signed: more of them are answered but no longer noted
-MOST = 500  # messages of one brand in a day, and its deliveries to come, for each entrance: more are not kept
-_HOUR, _DAY = 3_600_000_000, 86_400_000_000
+HUB_SIGNER = "hub"  # stands for the key of a version that the hub signed
+MAX_NOTED_REJECTIONS_PER_HOUR = (
+    60  # messages that nobody enrolled signed: more of them are answered but no longer noted
+)
+MAX_MESSAGES_PER_ENTRANCE = (
+    500  # messages of one brand in a day, and its deliveries to come, for each entrance: more are not kept
+)
+_HOUR_US, _DAY_US = 3_600_000_000, 86_400_000_000
 
 
-class No:
+class MessageRefusal:
     """Why a believed message does not count, beside the visit's own refusals."""
 
     JTI_REUSED = "jti_reused"
@@ -48,75 +62,87 @@ class No:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offers:
+class OfferProcessor:
     """Answers messages to this box."""
 
     box: str
-    house: House
+    house: DeliveryContext
     entrances: Mapping[str, EntranceSection]
     keys: Mapping[str, str]  # the brands' public keys by their kid
 
-    def answer(self, connection: sqlite3.Connection, token: bytes, verified: Claims | Rejected, now: Now) -> Answer:
+    def answer(
+        self, connection: sqlite3.Connection, token: bytes, verified: Claims | RejectedMessage, now: Now
+    ) -> MessageAnswer:
         """Answer in the caller's transaction, which keeps the `jti` with the effect."""
         digest = sha256(token)
         by_hub = isinstance(verified, HubClaims)
         if isinstance(verified, HubClaims):
             verified = verified.for_brand
-        signer = HUB if by_hub else self._signer(token)
+        signer = HUB_SIGNER if by_hub else self._signing_key(token)
         distrusted = isinstance(verified, Claims) and signer in self.house.distrusted
         if distrusted:  # looked at in the transaction: the owner may have spoken since the signature was looked at
-            verified = Rejected(Fault.KEY_DISTRUSTED, "this house no longer trusts the key: sign with another one")
+            verified = RejectedMessage(
+                RejectionCode.KEY_DISTRUSTED, "this house no longer trusts the key: sign with another one"
+            )
         row = connection.execute("SELECT result FROM answer WHERE token = ?", (digest.digest(),)).fetchone()
         if row is not None and not distrusted:
-            return Answer(result=Result.model_validate_json(row[0]), again=True)
-        blank = Result(box=self.box, at=now.utc, token_sha256=digest.hexdigest())
+            return MessageAnswer(result=DeliveryResult.model_validate_json(row[0]), again=True)
+        blank = DeliveryResult(box=self.box, at=now.utc, token_sha256=digest.hexdigest())
         match verified:
-            case Rejected():
-                _note_rejected(connection, verified, now)
+            case RejectedMessage():
+                _log_rejection(connection, verified, now)
                 told = {"accepted": False, "code": verified.code.value, "why": verified.why}
-                return Answer(result=blank.model_copy(update=told))
+                return MessageAnswer(result=blank.model_copy(update=told))
             case Claims():
-                return self._believed(connection, token, verified, blank, now, signer=signer)
+                return self._process_claims(connection, token, verified, blank, now, signer=signer)
             case _:
                 assert_never(verified)
 
-    def _signer(self, token: bytes) -> str | None:
+    def _signing_key(self, token: bytes) -> str | None:
         """The public key under which a believed message was signed."""
         return self.keys.get(kid_of(token) or "")
 
-    def _believed(  # noqa: PLR0913 - what is said, under which key
+    def _process_claims(  # noqa: PLR0913 - what is said, under which key
         self,
         connection: sqlite3.Connection,
         token: bytes,
         claims: Claims,
-        blank: Result,
+        blank: DeliveryResult,
         now: Now,
         *,
         signer: str | None,
-    ) -> Answer:
+    ) -> MessageAnswer:
         if signer is not None:
-            brandkeys.used(connection, signer, now)
+            brandkeys.mark_used(connection, signer, now)
         said = claims.delivery
-        name = key(claims.iss, said.id)
+        name = delivery_key(claims.iss, said.id)
         told = {"brand": claims.iss, "delivery": said.id, "version": said.version, "answers": claims.jti}
-        if not self._room(connection, claims, now):
-            return Answer(result=blank.model_copy(update={**told, "accepted": False, "code": No.TOO_MANY}))
+        if not self._is_within_limits(connection, claims, now):
+            return MessageAnswer(
+                result=blank.model_copy(update={**told, "accepted": False, "code": MessageRefusal.TOO_MANY})
+            )
         used = "SELECT 1 FROM answer WHERE brand = ? AND jti = ?"
         if connection.execute(used, (claims.iss, claims.jti)).fetchone() is not None:
-            _log(connection, claims, No.JTI_REUSED, now)
-            return Answer(result=blank.model_copy(update={**told, "accepted": False, "code": No.JTI_REUSED}))
-        code = _hub_s_word(connection, claims) if signer == HUB else None
+            _log_message(connection, claims, MessageRefusal.JTI_REUSED, now)
+            return MessageAnswer(
+                result=blank.model_copy(update={**told, "accepted": False, "code": MessageRefusal.JTI_REUSED})
+            )
+        code = _hub_signature_refusal(connection, claims) if signer == HUB_SIGNER else None
         match said:
             case _ if code is not None:
                 pass
             case Offer() | Update():
                 promised = replace(
-                    promise(claims.iss, said), signed_by=signer, by_hub=signer == HUB,
+                    order_of(claims.iss, said), signed_by=signer, by_hub=signer == HUB_SIGNER,
                     message_sha256=sha256(token).hexdigest(),
                 )  # fmt: skip
-                stale = _before_the_copy(connection, claims.iat)
+                stale = _predates_restore(connection, claims.iat)
                 new = isinstance(said, Offer)
-                code = No.ANNOUNCE_AGAIN if stale else self._promised(connection, promised, new=new, now=now)
+                code = (
+                    MessageRefusal.ANNOUNCE_AGAIN
+                    if stale
+                    else self._accept_order(connection, promised, new=new, now=now)
+                )
             case Cancel():
                 code = _cancel(connection, claims.iss, said, now)
             case _:
@@ -126,82 +152,90 @@ class Offers:
             "INSERT INTO answer (token, brand, jti, expires, result) VALUES (?, ?, ?, ?, ?)",
             (sha256(token).digest(), claims.iss, claims.jti, claims.exp * 1_000_000, result.model_dump_json()),
         )
-        _log(connection, claims, code, now)
+        _log_message(connection, claims, code, now)
         if code is not None:
-            return Answer(result=result)
-        return Answer(result=result, changed=(name,), asks=_asks(connection, said, claims.iss, name, now))
+            return MessageAnswer(result=result)
+        return MessageAnswer(
+            result=result, changed=(name,), asks=_request_permission(connection, said, claims.iss, name, now)
+        )
 
-    def _room(self, connection: sqlite3.Connection, claims: Claims, now: Now) -> bool:
+    def _is_within_limits(self, connection: sqlite3.Connection, claims: Claims, now: Now) -> bool:
         """Whether a brand may say more: all of it is kept for a month. To withdraw what it promised it always may."""
-        said, most = claims.delivery, MOST * len(self.entrances)
-        row = row_of(connection, key(claims.iss, said.id))
-        if isinstance(said, Cancel) and row is not None and _cancellable(row, said) is None:
+        said, most = claims.delivery, MAX_MESSAGES_PER_ENTRANCE * len(self.entrances)
+        row = row_of(connection, delivery_key(claims.iss, said.id))
+        if isinstance(said, Cancel) and row is not None and _cancel_refusal(row, said) is None:
             return True
         open_ones = "SELECT count(*) FROM delivery WHERE brand = ? AND ends > ?"
-        if row is None and _count(connection, open_ones, (claims.iss, us(now.utc))) >= most:
+        if row is None and _count(connection, open_ones, (claims.iss, to_micros(now.utc))) >= most:
             return False
-        lately, since = "SELECT count(*) FROM entry WHERE kind = 'message' AND at > ?", us(now.utc) - _DAY
+        lately, since = "SELECT count(*) FROM entry WHERE kind = 'message' AND at > ?", to_micros(now.utc) - _DAY_US
         if _count(connection, lately, (since,)) < most:  # of all brands: most houses are told no more
             return True
         ours = f"{lately} AND instr(CAST(body AS TEXT), ?)"
-        return _count(connection, ours, (since, f'"delivery":"{key(claims.iss, "")}')) < most
+        return _count(connection, ours, (since, f'"delivery":"{delivery_key(claims.iss, "")}')) < most
 
-    def _result(self, connection: sqlite3.Connection, name: str, blank: Result, code: str | None, now: Now) -> Result:
+    def _result(
+        self, connection: sqlite3.Connection, name: str, blank: DeliveryResult, code: str | None, now: Now
+    ) -> DeliveryResult:
         """Say how the delivery stands after this message, and remember that it was said."""
         row = row_of(connection, name)
         told: dict[str, object] = {"accepted": code is None, "code": code}
         if row is None:
-            dead = code in {None, No.CANCELLED}  # a cancel that came first, or the offer after it
+            dead = code in {None, MessageRefusal.CANCELLED}  # a cancel that came first, or the offer after it
             told |= {"state": State.CANCELLED} if dead else {"state": State.REFUSED, "reason": code}
             return blank.model_copy(update=told)
         stands = row.result(self.house, self.box, now)
         if code is None:
-            remember(connection, row, stands, self.house, now)
+            store_reported(connection, row, stands, self.house, now)
         told |= {name: getattr(stands, name) for name in ("state", "reason", "missing", "house", "lacking")}
         return blank.model_copy(update=told)
 
-    def _promised(self, connection: sqlite3.Connection, new_one: Promise, *, new: bool, now: Now) -> str | None:
+    def _accept_order(
+        self, connection: sqlite3.Connection, new_one: DeliveryOrder, *, new: bool, now: Now
+    ) -> str | None:
         """Take a promise in, or return why not."""
         row = row_of(connection, new_one.key)
-        code = self._version(connection, new_one, None if row is None else row.promise, new=new)
+        code = self._version_error(connection, new_one, None if row is None else row.promise, new=new)
         if code is None and row is not None and (row.usage.withdrawals or row.usage.visiting):
-            code = No.TOO_LATE
-        code = code or self._objection(connection, new_one, now)
+            code = MessageRefusal.TOO_LATE
+        code = code or self._order_refusal(connection, new_one, now)
         if code is None:
-            _write(connection, new_one)
+            _write_order(connection, new_one)
         return code
 
     @staticmethod
-    def _version(connection: sqlite3.Connection, new_one: Promise, old: Promise | None, *, new: bool) -> str | None:
+    def _version_error(
+        connection: sqlite3.Connection, new_one: DeliveryOrder, old: DeliveryOrder | None, *, new: bool
+    ) -> str | None:
         dead = connection.execute("SELECT 1 FROM tombstone WHERE key = ?", (new_one.key,)).fetchone()
         if dead is not None or (old is not None and old.cancelled):
-            return No.CANCELLED
+            return MessageRefusal.CANCELLED
         if old is None:
-            return None if new else No.UNKNOWN_DELIVERY
+            return None if new else MessageRefusal.UNKNOWN_DELIVERY
         if old.doubtful:  # which version was the last nobody knows here
-            return No.VERSION_TOO_LOW if new_one.version < old.version else None
+            return MessageRefusal.VERSION_TOO_LOW if new_one.version < old.version else None
         if new:
-            return No.ALREADY_OFFERED
-        return No.VERSION_TOO_LOW if new_one.version <= old.version else None
+            return MessageRefusal.ALREADY_OFFERED
+        return MessageRefusal.VERSION_TOO_LOW if new_one.version <= old.version else None
 
-    def _objection(self, connection: sqlite3.Connection, new_one: Promise, now: Now) -> str | None:
+    def _order_refusal(self, connection: sqlite3.Connection, new_one: DeliveryOrder, now: Now) -> str | None:
         entrance = self.entrances.get(new_one.entrance)
         if entrance is None:
-            return No.UNKNOWN_ENTRANCE
+            return MessageRefusal.UNKNOWN_ENTRANCE
         place = entrance.places.get(new_one.place)
         if place is None:
-            return No.UNKNOWN_PLACE
+            return MessageRefusal.UNKNOWN_PLACE
         if new_one.cold_max_c is not None and place.fridge is None:
-            return No.PLACE_NOT_COLD
+            return MessageRefusal.PLACE_NOT_COLD
         if entrance.courier_proof and new_one.courier is None:
-            return No.COURIER_CODE_MISSING
+            return MessageRefusal.COURIER_CODE_MISSING
         if new_one.end <= now.utc:
-            return No.EXPIRED
+            return MessageRefusal.EXPIRED
         permission = permission_of(connection, new_one.brand)
-        refusal = allows(permission, new_one, zone=self.house.zone, utc=now.utc)
+        refusal = permission_refusal(permission, new_one, zone=self.house.zone, utc=now.utc)
         if refusal is not None and refusal is not Refusal.AWAITING_PERMISSION:
             return refusal.value
-        return No.CODE_COLLISION if _collides(connection, new_one) else None
+        return MessageRefusal.CODE_COLLISION if _has_code_collision(connection, new_one) else None
 
 
 def _count(connection: sqlite3.Connection, query: str, values: tuple[str | int, ...]) -> int:
@@ -209,7 +243,7 @@ def _count(connection: sqlite3.Connection, query: str, values: tuple[str | int, 
     return found[0]
 
 
-def _collides(connection: sqlite3.Connection, new_one: Promise) -> bool:
+def _has_code_collision(connection: sqlite3.Connection, new_one: DeliveryOrder) -> bool:
     """Whether a code of it stands for another open delivery of this brand, there and in an overlapping window.
 
     Of another brand's codes the answer says nothing: else each could learn and block the parcels of the other. What a
@@ -222,22 +256,22 @@ def _collides(connection: sqlite3.Connection, new_one: Promise) -> bool:
           AND NOT EXISTS (SELECT 1 FROM visit v WHERE v.delivery = d.key AND v.outcome = 'delivered')
     """
     codes = {*new_one.parcels, *(() if new_one.courier is None else (new_one.courier,))}
-    where = (new_one.key, new_one.brand, new_one.entrance, us(new_one.end), us(new_one.start))
+    where = (new_one.key, new_one.brand, new_one.entrance, to_micros(new_one.end), to_micros(new_one.start))
     return any(connection.execute(query, (code, *where)).fetchone() is not None for code in codes)
 
 
-def _hub_s_word(connection: sqlite3.Connection, claims: Claims) -> str | None:
+def _hub_signature_refusal(connection: sqlite3.Connection, claims: Claims) -> str | None:
     """Why what the hub signed for a brand does not count; it never alters what the brand itself has signed."""
     permission = permission_of(connection, claims.iss)
     if permission is None:
         return Refusal.BRAND_NOT_PERMITTED.value
-    row = row_of(connection, key(claims.iss, claims.delivery.id))
+    row = row_of(connection, delivery_key(claims.iss, claims.delivery.id))
     alters = row is not None and not row.promise.by_hub
-    forbidden = permission.standing is Standing.GRANTED and not permission.terms.hub_signed
+    forbidden = permission.standing is PermissionStatus.GRANTED and not permission.terms.hub_signed
     return Refusal.HUB_SIGNED_NOT_PERMITTED.value if alters or forbidden else None
 
 
-def _write(connection: sqlite3.Connection, new_one: Promise) -> None:
+def _write_order(connection: sqlite3.Connection, new_one: DeliveryOrder) -> None:
     connection.execute(
         "INSERT INTO delivery (key, brand, id, version, entrance, carrier, place, starts, ends, cold_max_c, signed_by,"
         " by_hub, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET"
@@ -254,8 +288,8 @@ def _write(connection: sqlite3.Connection, new_one: Promise) -> None:
             new_one.entrance,
             new_one.carrier,
             new_one.place,
-            us(new_one.start),
-            us(new_one.end),
+            to_micros(new_one.start),
+            to_micros(new_one.end),
             new_one.cold_max_c,
             new_one.signed_by,
             new_one.by_hub,
@@ -269,65 +303,72 @@ def _write(connection: sqlite3.Connection, new_one: Promise) -> None:
     connection.executemany("INSERT INTO code (value, delivery, kind) VALUES (?, ?, ?)", codes)
 
 
-def _before_the_copy(connection: sqlite3.Connection, iat: int) -> bool:
+def _predates_restore(connection: sqlite3.Connection, iat: int) -> bool:
     """Whether a message is from before this store was put back from a copy: what it promised may have been used since.
 
     A retailer's clock may run ahead of ours, by as much as is let pass.
     """
     since: int | None = connection.execute("SELECT restored FROM box").fetchone()[0]
-    return since is not None and (since == 0 or iat * 1_000_000 <= since + EARLY * 1_000_000)
+    return since is not None and (since == 0 or iat * 1_000_000 <= since + MAX_CLOCK_SKEW_S * 1_000_000)
 
 
 def _cancel(connection: sqlite3.Connection, brand: str, cancel: Cancel, now: Now) -> str | None:
-    name = key(brand, cancel.id)
+    name = delivery_key(brand, cancel.id)
     row = row_of(connection, name)
     if row is None:
         connection.execute(
             "INSERT OR IGNORE INTO tombstone (key, version, at) VALUES (?, ?, ?)",
-            (name, cancel.version, us(now.utc)),
+            (name, cancel.version, to_micros(now.utc)),
         )
         return None
-    code = _cancellable(row, cancel)
+    code = _cancel_refusal(row, cancel)
     if code is not None:
         return code
     connection.execute("UPDATE delivery SET cancelled = 1, version = ? WHERE key = ?", (cancel.version, name))
-    mark(connection, name)
+    mark_for_check(connection, name)
     return None
 
 
-def _cancellable(row: Row, cancel: Cancel) -> str | None:
+def _cancel_refusal(row: DeliveryRow, cancel: Cancel) -> str | None:
     if row.promise.cancelled:
-        return No.CANCELLED
+        return MessageRefusal.CANCELLED
     if cancel.version <= row.promise.version:
-        return No.VERSION_TOO_LOW
-    return No.TOO_LATE if row.usage.withdrawals else None
+        return MessageRefusal.VERSION_TOO_LOW
+    return MessageRefusal.TOO_LATE if row.usage.withdrawals else None
 
 
-def _asks(connection: sqlite3.Connection, said: Offer | Update | Cancel, brand: str, name: str, now: Now) -> int | None:
+def _request_permission(
+    connection: sqlite3.Connection, said: Offer | Update | Cancel, brand: str, name: str, now: Now
+) -> int | None:
     """Tell the owner that a brand asks to be let in: once, however many deliveries it announces without an answer."""
     permission = permission_of(connection, brand)
-    if isinstance(said, Cancel) or permission is None or permission.standing is not Standing.PENDING:
+    if isinstance(said, Cancel) or permission is None or permission.standing is not PermissionStatus.PENDING:
         return None
     asked = connection.execute(
-        "UPDATE permission SET asked = ? WHERE brand = ? AND asked IS NULL", (us(now.utc), brand)
+        "UPDATE permission SET asked = ? WHERE brand = ? AND asked IS NULL", (to_micros(now.utc), brand)
     )
     if not asked.rowcount:
         return None
     append(connection, "brand_asks", {"brand": brand, "delivery": name, "version": permission.version}, utc=now.utc)
     tell = {"command": "Tell", "saying": Notification.BRAND_ASKS.value, "delivery": name}
-    return recordings.say(connection, said.entrance, None, json.dumps(tell).encode(), now)
+    return recordings.queue_message(connection, said.entrance, None, json.dumps(tell).encode(), now)
 
 
-def _log(connection: sqlite3.Connection, claims: Claims, code: str | None, now: Now) -> None:
+def _log_message(connection: sqlite3.Connection, claims: Claims, code: str | None, now: Now) -> None:
     said = claims.delivery
-    body: dict[str, Json] = {"do": said.do, "delivery": key(claims.iss, said.id), "version": said.version, "code": code}
+    body: dict[str, Json] = {
+        "do": said.do,
+        "delivery": delivery_key(claims.iss, said.id),
+        "version": said.version,
+        "code": code,
+    }
     append(connection, "message", body, utc=now.utc)
 
 
-def _note_rejected(connection: sqlite3.Connection, rejected: Rejected, now: Now) -> None:
+def _log_rejection(connection: sqlite3.Connection, rejected: RejectedMessage, now: Now) -> None:
     """Note what was not believed, but let nobody fill the disk with it."""
     noted: int = connection.execute(
-        "SELECT count(*) FROM entry WHERE kind = 'not_believed' AND at > ?", (us(now.utc) - _HOUR,)
+        "SELECT count(*) FROM entry WHERE kind = 'not_believed' AND at > ?", (to_micros(now.utc) - _HOUR_US,)
     ).fetchone()[0]
-    if noted < NOTED_AN_HOUR:
+    if noted < MAX_NOTED_REJECTIONS_PER_HOUR:
         append(connection, "not_believed", {"code": rejected.code.value}, utc=now.utc)

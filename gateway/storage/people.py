@@ -10,24 +10,31 @@ from datetime import datetime, timedelta
 
 from gateway.domain.visit.state import Now
 from gateway.protocol.hash_chain import Json
-from gateway.storage.audit_log import append, at, us
-from gateway.storage.models import Changed, Claimed, Invitation, Newcomer, Person, Recovered
+from gateway.storage.audit_log import append, from_micros, to_micros
+from gateway.storage.models import (
+    AccountChangeResult,
+    AccountHolder,
+    ClaimResult,
+    Invitation,
+    NewAccount,
+    RecoveryResult,
+)
 from gateway.storage.outbox import use_link
 
-CLAIM_TRIES = 5  # wrong codes; then the code is void
-BURSTS_A_DAY = 10  # of wrong passwords for one account that are noted
+MAX_CLAIM_TRIES = 5  # wrong codes; then the code is void
+MAX_NOTED_BURSTS_PER_DAY = 10  # of wrong passwords for one account that are noted
 _DAY = timedelta(days=1)
-_OWNER = "owner"
+_OWNER_ROLE = "owner"
 
 
-def owned(connection: sqlite3.Connection) -> bool:
+def has_owner(connection: sqlite3.Connection) -> bool:
     """Whether the box has an owner."""
-    return _owners(connection) > 0
+    return _owner_count(connection) > 0
 
 
-def _owners(connection: sqlite3.Connection) -> int:
+def _owner_count(connection: sqlite3.Connection) -> int:
     row: tuple[int] = connection.execute(
-        "SELECT count(*) FROM person WHERE role = ? AND removed IS NULL", (_OWNER,)
+        "SELECT count(*) FROM person WHERE role = ? AND removed IS NULL", (_OWNER_ROLE,)
     ).fetchone()
     return row[0]
 
@@ -35,68 +42,74 @@ def _owners(connection: sqlite3.Connection) -> int:
 # ---- the first owner
 
 
-def set_claim(connection: sqlite3.Connection, secret: bytes, now: Now) -> Claimed:
+def set_claim_code(connection: sqlite3.Connection, secret: bytes, now: Now) -> ClaimResult:
     """A new claim code takes the place of the old one, with all its tries."""
-    if owned(connection):
-        return Claimed.TAKEN
+    if has_owner(connection):
+        return ClaimResult.TAKEN
     connection.execute("INSERT OR REPLACE INTO claim (one, secret) VALUES (1, ?)", (secret,))
     append(connection, "claim_code_made", {}, utc=now.utc)
-    return Claimed.DONE
+    return ClaimResult.DONE
 
 
-def try_claim(connection: sqlite3.Connection, secret: bytes, now: Now) -> Claimed:
+def check_claim_code(connection: sqlite3.Connection, secret: bytes, now: Now) -> ClaimResult:
     """Whether this is the code; a wrong one counts."""
-    if owned(connection):
-        return Claimed.TAKEN
+    if has_owner(connection):
+        return ClaimResult.TAKEN
     row = connection.execute("SELECT secret, wrong FROM claim").fetchone()
     if row is None:
-        return Claimed.VOID
+        return ClaimResult.VOID
     if hmac.compare_digest(row[0], secret):
-        return Claimed.DONE
-    left = CLAIM_TRIES - row[1] - 1
+        return ClaimResult.DONE
+    left = MAX_CLAIM_TRIES - row[1] - 1
     append(connection, "claim_code_wrong", {"tries_left": left}, utc=now.utc)
     if left > 0:
         connection.execute("UPDATE claim SET wrong = wrong + 1")
-        return Claimed.WRONG
+        return ClaimResult.WRONG
     connection.execute("DELETE FROM claim")
-    return Claimed.VOID
+    return ClaimResult.VOID
 
 
-def claim(connection: sqlite3.Connection, secret: bytes, owner: Newcomer, now: Now) -> Claimed:
+def claim_box(connection: sqlite3.Connection, secret: bytes, owner: NewAccount, now: Now) -> ClaimResult:
     """Make the first owner and end the code, both or nothing. Of two claims at once one is told `TAKEN`."""
-    tried = try_claim(connection, secret, now)
-    if tried is Claimed.DONE:
+    tried = check_claim_code(connection, secret, now)
+    if tried is ClaimResult.DONE:
         connection.execute("DELETE FROM claim")
-        add(connection, owner, {"how": "claim"}, now)
+        add_account(connection, owner, {"how": "claim"}, now)
     return tried
 
 
 # ---- people
 
 
-def add(connection: sqlite3.Connection, new: Newcomer, how: dict[str, Json], now: Now) -> None:
+def add_account(connection: sqlite3.Connection, new: NewAccount, how: dict[str, Json], now: Now) -> None:
     """Give somebody an account; `how` he came to it stands in the log."""
     person = new.person
     connection.execute(
         "INSERT INTO person (id, name, folded, role, password, added) VALUES (?, ?, ?, ?, ?, ?)",
-        (person.id, person.name, new.folded, person.role, new.password, us(person.added)),
+        (person.id, person.name, new.folded, person.role, new.password, to_micros(person.added)),
     )
     said: dict[str, Json] = {"person": person.id, "name": person.name, "role": person.role}
     append(connection, "person_added", said | how, utc=now.utc)
 
 
-def _person(row: tuple[str, str, str, int, int | None]) -> Person:
+def _person(row: tuple[str, str, str, int, int | None]) -> AccountHolder:
     ident, name, role, added, removed = row
-    return Person(id=ident, name=name, role=role, added=at(added), removed=None if removed is None else at(removed))
+    return AccountHolder(
+        id=ident,
+        name=name,
+        role=role,
+        added=from_micros(added),
+        removed=None if removed is None else from_micros(removed),
+    )
 
 
-def person(connection: sqlite3.Connection, ident: str) -> Person | None:
+def person(connection: sqlite3.Connection, ident: str) -> AccountHolder | None:
     """Somebody by his id, also one who was removed and is not forgotten yet."""
     row = connection.execute("SELECT id, name, role, added, removed FROM person WHERE id = ?", (ident,)).fetchone()
     return None if row is None else _person(row)
 
 
-def named(connection: sqlite3.Connection, folded: str) -> tuple[Person, str] | None:
+def find_by_name(connection: sqlite3.Connection, folded: str) -> tuple[AccountHolder, str] | None:
     """Who signs in under this name, with the argon2id string of his password."""
     row = connection.execute(
         "SELECT id, name, role, added, removed, password FROM person WHERE folded = ? AND removed IS NULL", (folded,)
@@ -104,13 +117,13 @@ def named(connection: sqlite3.Connection, folded: str) -> tuple[Person, str] | N
     return None if row is None else (_person(row[:5]), row[5])
 
 
-def password_of(connection: sqlite3.Connection, ident: str) -> str | None:
+def password_hash_of(connection: sqlite3.Connection, ident: str) -> str | None:
     """The argon2id string of somebody's password; None: he has no account any more."""
     row = connection.execute("SELECT password FROM person WHERE id = ?", (ident,)).fetchone()
     return None if row is None else row[0]
 
 
-def people(connection: sqlite3.Connection) -> tuple[Person, ...]:
+def all_people(connection: sqlite3.Connection) -> tuple[AccountHolder, ...]:
     """Everybody with an account, the first one first."""
     rows = connection.execute(
         "SELECT id, name, role, added, removed FROM person WHERE removed IS NULL ORDER BY added, id"
@@ -118,79 +131,81 @@ def people(connection: sqlite3.Connection) -> tuple[Person, ...]:
     return tuple(_person(row) for row in rows)
 
 
-def set_role(connection: sqlite3.Connection, ident: str, role: str, now: Now, *, by: str) -> Changed:
+def set_role(connection: sqlite3.Connection, ident: str, role: str, now: Now, *, by: str) -> AccountChangeResult:
     """Give somebody another role; it counts at once, in his running sessions too."""
     known = person(connection, ident)
     if known is None or known.removed is not None:
-        return Changed.UNKNOWN
+        return AccountChangeResult.UNKNOWN
     if known.role == role:
-        return Changed.DONE
-    if known.role == _OWNER and _owners(connection) == 1:
-        return Changed.LAST_OWNER
+        return AccountChangeResult.DONE
+    if known.role == _OWNER_ROLE and _owner_count(connection) == 1:
+        return AccountChangeResult.LAST_OWNER
     connection.execute("UPDATE person SET role = ? WHERE id = ?", (role, ident))
     said: dict[str, Json] = {"person": ident, "role": role, "was": known.role, "by": by}
     append(connection, "role_changed", said, utc=now.utc)
-    return Changed.DONE
+    return AccountChangeResult.DONE
 
 
-def remove(connection: sqlite3.Connection, ident: str, now: Now, *, by: str) -> Changed:
+def remove_account(connection: sqlite3.Connection, ident: str, now: Now, *, by: str) -> AccountChangeResult:
     """End somebody's account with all his sessions and known devices. His invitations hold no longer."""
     known = person(connection, ident)
     if known is None or known.removed is not None:
-        return Changed.UNKNOWN
-    if known.role == _OWNER and _owners(connection) == 1:
-        return Changed.LAST_OWNER
-    connection.execute("UPDATE person SET removed = ?, password = NULL WHERE id = ?", (us(now.utc), ident))
+        return AccountChangeResult.UNKNOWN
+    if known.role == _OWNER_ROLE and _owner_count(connection) == 1:
+        return AccountChangeResult.LAST_OWNER
+    connection.execute("UPDATE person SET removed = ?, password = NULL WHERE id = ?", (to_micros(now.utc), ident))
     connection.execute("DELETE FROM device WHERE person = ?", (ident,))
     connection.execute("DELETE FROM share WHERE by = ?", (ident,))
     append(connection, "person_removed", {"person": ident, "by": by}, utc=now.utc)
-    return Changed.DONE
+    return AccountChangeResult.DONE
 
 
-def hand_over(connection: sqlite3.Connection, now: Now, *, by: str) -> tuple[str, ...]:
+def remove_installers(connection: sqlite3.Connection, now: Now, *, by: str) -> tuple[str, ...]:
     """The installation is done: all installers are removed, and none that was invited can come any more."""
-    gone: tuple[str, ...] = tuple(one.id for one in people(connection) if one.role == "installer")
+    gone: tuple[str, ...] = tuple(one.id for one in all_people(connection) if one.role == "installer")
     append(connection, "handed_over", {"installers": [*gone], "by": by}, utc=now.utc)
     for ident in gone:
-        remove(connection, ident, now, by=by)
+        remove_account(connection, ident, now, by=by)
     connection.execute("DELETE FROM invitation WHERE role = 'installer'")
     return gone
 
 
-def set_password(connection: sqlite3.Connection, ident: str, password: str, now: Now, *, device: str) -> Changed:
+def set_password(
+    connection: sqlite3.Connection, ident: str, password: str, now: Now, *, device: str
+) -> AccountChangeResult:
     """A new password: whatever knew the old one is signed out and forgotten, but for the device it is changed on."""
     changed = connection.execute(
         "UPDATE person SET password = ? WHERE id = ? AND removed IS NULL", (password, ident)
     ).rowcount
     if not changed:
-        return Changed.UNKNOWN
+        return AccountChangeResult.UNKNOWN
     connection.execute("DELETE FROM device WHERE person = ? AND id != ?", (ident, device))
-    _void_links(connection, ident, now)
+    _void_invitations_and_offers(connection, ident, now)
     append(connection, "password_changed", {"person": ident}, utc=now.utc)
-    return Changed.DONE
+    return AccountChangeResult.DONE
 
 
-def recover(  # noqa: PLR0913 - whose password, by which code, and when
+def recover_account(  # noqa: PLR0913 - whose password, by which code, and when
     connection: sqlite3.Connection, ident: str, password: str, now: Now, *, code: bytes, keep: datetime
-) -> Recovered:
+) -> RecoveryResult:
     """Set an owner's new password by a code that was made on the box, once; all his sessions and devices end.
 
     `code` is its SHA-256; that it was used is remembered until `keep`.
     """
     known = person(connection, ident)
-    if known is None or known.removed is not None or known.role != _OWNER:
-        return Recovered.GONE
+    if known is None or known.removed is not None or known.role != _OWNER_ROLE:
+        return RecoveryResult.GONE
     if not use_link(connection, code, keep, now):
-        return Recovered.USED
+        return RecoveryResult.USED
     connection.execute("UPDATE person SET password = ? WHERE id = ?", (password, ident))
     connection.execute("DELETE FROM device WHERE person = ?", (ident,))
     connection.execute("DELETE FROM share WHERE by = ?", (ident,))  # whoever has to come back cannot vouch for them
-    _void_links(connection, ident, now)
+    _void_invitations_and_offers(connection, ident, now)
     append(connection, "password_recovered", {"person": ident}, utc=now.utc)
-    return Recovered.DONE
+    return RecoveryResult.DONE
 
 
-def _void_links(connection: sqlite3.Connection, ident: str, now: Now) -> None:
+def _void_invitations_and_offers(connection: sqlite3.Connection, ident: str, now: Now) -> None:
     """Whoever knew the old password may have invited or offered the house by it: that must not outlive the password."""
     for (invited,) in connection.execute("DELETE FROM invitation WHERE by = ? RETURNING id", (ident,)).fetchall():
         append(connection, "invitation_withdrawn", {"invitation": invited, "by": ident}, utc=now.utc)
@@ -198,19 +213,19 @@ def _void_links(connection: sqlite3.Connection, ident: str, now: Now) -> None:
         append(connection, "house_offer_withdrawn", {"offer": offer, "by": ident}, utc=now.utc)
 
 
-def renew_hash(connection: sqlite3.Connection, ident: str, old: str, new: str) -> None:
+def rehash_password(connection: sqlite3.Connection, ident: str, old: str, new: str) -> None:
     """The same password under today's cost; nothing if it was changed meanwhile."""
     connection.execute("UPDATE person SET password = ? WHERE id = ? AND password = ?", (new, ident, old))
 
 
-def wrong(connection: sqlite3.Connection, ident: str, tries: int, now: Now) -> None:
+def record_failed_sign_ins(connection: sqlite3.Connection, ident: str, tries: int, now: Now) -> None:
     """Somebody tried so many wrong passwords for this account: noted, but nobody may fill the log with it."""
     noted: int = connection.execute(
         "SELECT count(*) FROM entry WHERE kind = 'sign_in_wrong' AND at > ? AND body IS NOT NULL"
         " AND json_extract(CAST(body AS TEXT), '$.person') = ?",
-        (us(now.utc - _DAY), ident),
+        (to_micros(now.utc - _DAY), ident),
     ).fetchone()[0]
-    if noted >= BURSTS_A_DAY:
+    if noted >= MAX_NOTED_BURSTS_PER_DAY:
         return
     append(connection, "sign_in_wrong", {"person": ident, "tries": tries}, utc=now.utc)
 
@@ -218,55 +233,58 @@ def wrong(connection: sqlite3.Connection, ident: str, tries: int, now: Now) -> N
 # ---- invitations
 
 
-def invite(connection: sqlite3.Connection, invitation: Invitation, now: Now, *, lives: timedelta) -> None:
+def add_invitation(connection: sqlite3.Connection, invitation: Invitation, now: Now, *, lives: timedelta) -> None:
     """Keep an invitation; those that are older than an invitation `lives` are forgotten."""
-    connection.execute("DELETE FROM invitation WHERE made <= ?", (us(invitation.made - lives),))
+    connection.execute("DELETE FROM invitation WHERE made <= ?", (to_micros(invitation.made - lives),))
     connection.execute(
         "INSERT INTO invitation (id, secret, role, by, made) VALUES (?, ?, ?, ?, ?)",
-        (invitation.id, invitation.secret, invitation.role, invitation.by, us(invitation.made)),
+        (invitation.id, invitation.secret, invitation.role, invitation.by, to_micros(invitation.made)),
     )
     said: dict[str, Json] = {"invitation": invitation.id, "role": invitation.role, "by": invitation.by}
     append(connection, "invited", said, utc=now.utc)
 
 
-_OPEN = (
+_SELECT_OPEN_INVITATIONS = (
     "SELECT i.id, i.secret, i.role, i.by, i.made FROM invitation i JOIN person p ON p.id = i.by"
     " WHERE p.removed IS NULL AND p.role = 'owner' AND i.made > ?"
 )
 
 
-def invitations(connection: sqlite3.Connection, reckoned: datetime, *, lives: timedelta) -> tuple[Invitation, ...]:
+def open_invitations(connection: sqlite3.Connection, reckoned: datetime, *, lives: timedelta) -> tuple[Invitation, ...]:
     """What can still be taken, oldest first: no older than it `lives`, from somebody who still is an owner."""
-    rows = connection.execute(f"{_OPEN} ORDER BY i.made, i.id", (us(reckoned - lives),))
+    rows = connection.execute(f"{_SELECT_OPEN_INVITATIONS} ORDER BY i.made, i.id", (to_micros(reckoned - lives),))
     return tuple(
-        Invitation(id=ident, secret=secret, role=role, by=by, made=at(made)) for ident, secret, role, by, made in rows
+        Invitation(id=ident, secret=secret, role=role, by=by, made=from_micros(made))
+        for ident, secret, role, by, made in rows
     )
 
 
-def withdraw(connection: sqlite3.Connection, ident: str, now: Now, *, by: str) -> Changed:
+def withdraw_invitation(connection: sqlite3.Connection, ident: str, now: Now, *, by: str) -> AccountChangeResult:
     """Take an invitation back."""
     if not connection.execute("DELETE FROM invitation WHERE id = ?", (ident,)).rowcount:
-        return Changed.UNKNOWN
+        return AccountChangeResult.UNKNOWN
     append(connection, "invitation_withdrawn", {"invitation": ident, "by": by}, utc=now.utc)
-    return Changed.DONE
+    return AccountChangeResult.DONE
 
 
-def redeem(connection: sqlite3.Connection, invitation: Invitation, new: Newcomer, now: Now) -> Changed:
+def redeem_invitation(
+    connection: sqlite3.Connection, invitation: Invitation, new: NewAccount, now: Now
+) -> AccountChangeResult:
     """Make somebody of an invitation and end it, both or nothing. Of two at once one is told `UNKNOWN`."""
     owner = connection.execute(
-        "SELECT 1 FROM person WHERE id = ? AND removed IS NULL AND role = ?", (invitation.by, _OWNER)
+        "SELECT 1 FROM person WHERE id = ? AND removed IS NULL AND role = ?", (invitation.by, _OWNER_ROLE)
     ).fetchone()
     if owner is None:
-        return Changed.UNKNOWN
-    if named(connection, new.folded) is not None:
-        return Changed.NAME_TAKEN
+        return AccountChangeResult.UNKNOWN
+    if find_by_name(connection, new.folded) is not None:
+        return AccountChangeResult.NAME_TAKEN
     if not connection.execute("DELETE FROM invitation WHERE id = ?", (invitation.id,)).rowcount:
-        return Changed.UNKNOWN
+        return AccountChangeResult.UNKNOWN
     how: dict[str, Json] = {"how": "invitation", "invitation": invitation.id, "by": invitation.by}
-    add(connection, new, how, now)
-    return Changed.DONE
+    add_account(connection, new, how, now)
+    return AccountChangeResult.DONE
 
 
-def forget_people(connection: sqlite3.Connection, *, before: datetime) -> None:
+def delete_removed_people(connection: sqlite3.Connection, *, before: datetime) -> None:
     """Forget the names of those who were removed before an instant: the log's words of them go at the same time."""
-    connection.execute("DELETE FROM person WHERE removed < ?", (us(before),))
+    connection.execute("DELETE FROM person WHERE removed < ?", (to_micros(before),))

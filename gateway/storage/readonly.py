@@ -6,21 +6,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gateway.storage import people
-from gateway.storage.models import Person, StoreFailed
-from gateway.storage.privacy import chosen_retention
+from gateway.storage.models import AccountHolder, StoreFailed
+from gateway.storage.privacy import chosen_retention_days
 
 
-def owners(file: Path) -> tuple[Person, ...]:
+def owners(file: Path) -> tuple[AccountHolder, ...]:
     """Who owns the box; nobody where there is no store yet.
 
     Raises:
         StoreFailed: it cannot be read.
     """
     with _open(file) as connection:
-        return () if connection is None else tuple(one for one in people.people(connection) if one.role == "owner")
+        return () if connection is None else tuple(one for one in people.all_people(connection) if one.role == "owner")
 
 
-def held(file: Path) -> int:
+def held_visit_count(file: Path) -> int:
     """How many visits' films are held as evidence.
 
     Raises:
@@ -38,7 +38,7 @@ def retention_days(file: Path) -> int | None:
         StoreFailed: it cannot be read.
     """
     with _open(file) as connection:
-        return None if connection is None else chosen_retention(connection)
+        return None if connection is None else chosen_retention_days(connection)
 
 
 @contextmanager

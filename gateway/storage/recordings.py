@@ -8,21 +8,21 @@ from datetime import datetime
 from gateway.domain.visit.state import Now
 from gateway.protocol.hash_chain import Json
 from gateway.storage import outbox
-from gateway.storage.audit_log import append, at, entries_of, hide, said_by, us
-from gateway.storage.models import Clip, Film, Message
+from gateway.storage.audit_log import actor_field, append, erase_bodies, from_micros, seqs_of_visit, to_micros
+from gateway.storage.models import FilmRecord, StoredClip, StoredMessage
 
 
-def began(  # noqa: PLR0913 - one argument a column
+def begin_film(  # noqa: PLR0913 - one argument a column
     connection: sqlite3.Connection, visit: str, part: int, *, entrance: str, delivery: str | None, utc: datetime
 ) -> None:
     """A part is being filmed; said again it changes nothing."""
     connection.execute(
         "INSERT OR IGNORE INTO film (visit, part, entrance, delivery, began) VALUES (?, ?, ?, ?, ?)",
-        (visit, part, entrance, delivery, us(utc)),
+        (visit, part, entrance, delivery, to_micros(utc)),
     )
 
 
-def dropped(connection: sqlite3.Connection, visit: str, part: int) -> None:
+def drop_film(connection: sqlite3.Connection, visit: str, part: int) -> None:
     """Nobody came in: a part of which nothing was kept is not a film."""
     connection.execute(
         "DELETE FROM film WHERE visit = ? AND part = ? AND sealed IS NULL"
@@ -31,13 +31,13 @@ def dropped(connection: sqlite3.Connection, visit: str, part: int) -> None:
     )
 
 
-def clip_closed(connection: sqlite3.Connection, clip: Clip, now: Now) -> None:
+def add_clip(connection: sqlite3.Connection, clip: StoredClip, now: Now) -> None:
     """A clip is closed and hashed; its hash enters the log. Said again it changes nothing.
 
     A film that began while the disk was full is noted now.
     """
-    began(connection, clip.visit, clip.part, entrance=clip.entrance, delivery=None, utc=clip.start)
-    gaps = json.dumps([[us(start), us(end)] for start, end in clip.gaps])
+    begin_film(connection, clip.visit, clip.part, entrance=clip.entrance, delivery=None, utc=clip.start)
+    gaps = json.dumps([[to_micros(start), to_micros(end)] for start, end in clip.gaps])
     added = connection.execute(
         "INSERT OR IGNORE INTO clip (path, visit, part, camera, starts, ends, sha256, fragments, size, gaps)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -46,8 +46,8 @@ def clip_closed(connection: sqlite3.Connection, clip: Clip, now: Now) -> None:
             clip.visit,
             clip.part,
             clip.camera,
-            us(clip.start),
-            us(clip.end),
+            to_micros(clip.start),
+            to_micros(clip.end),
             clip.sha256,
             clip.fragments,
             clip.size,
@@ -59,26 +59,26 @@ def clip_closed(connection: sqlite3.Connection, clip: Clip, now: Now) -> None:
         append(connection, "clip", said, utc=now.utc, visit=clip.visit)
 
 
-def sealed(connection: sqlite3.Connection, visit: str, part: int, manifest_sha256: str, now: Now) -> None:
+def mark_sealed(connection: sqlite3.Connection, visit: str, part: int, manifest_sha256: str, now: Now) -> None:
     """A part's manifest is signed and on disk. LookupError: a part that never began."""
     changed = connection.execute(
         "UPDATE film SET manifest_sha256 = ?, sealed = ? WHERE visit = ? AND part = ?",
-        (manifest_sha256, us(now.utc), visit, part),
+        (manifest_sha256, to_micros(now.utc), visit, part),
     )
     if changed.rowcount != 1:
         raise LookupError(f"no part {part} of {visit}")
     append(connection, "sealed", {"part": part, "manifest": manifest_sha256}, utc=now.utc, visit=visit)
 
 
-def hold(connection: sqlite3.Connection, visit: str, why: str | None, now: Now, *, by: str | None) -> None:
+def set_hold(connection: sqlite3.Connection, visit: str, why: str | None, now: Now, *, by: str | None) -> None:
     """Keep a visit's films from being deleted, or (None) no longer. LookupError: no film of it."""
     changed = connection.execute("UPDATE film SET held = ? WHERE visit = ?", (why, visit))
     if not changed.rowcount:
         raise LookupError(f"no film of {visit}")
-    append(connection, "hold", {"why": why, **said_by(by)}, utc=now.utc, visit=visit)
+    append(connection, "hold", {"why": why, **actor_field(by)}, utc=now.utc, visit=visit)
 
 
-def erase(connection: sqlite3.Connection, visit: str, why: str, now: Now, *, by: str | None) -> bool:
+def mark_erased(connection: sqlite3.Connection, visit: str, why: str, now: Now, *, by: str | None) -> bool:
     """Mark a visit's films erased and hide its log entries' bodies; False: held, or erased before.
 
     Call it before the files are deleted; an erased film whose clips still stand is finished at the next start.
@@ -86,17 +86,17 @@ def erase(connection: sqlite3.Connection, visit: str, why: str, now: Now, *, by:
     changed = connection.execute(
         "UPDATE film SET erased = ? WHERE visit = ? AND erased IS NULL AND NOT EXISTS"
         " (SELECT 1 FROM film h WHERE h.visit = ? AND h.held IS NOT NULL)",
-        (us(now.utc), visit, visit),
+        (to_micros(now.utc), visit, visit),
     )
     if not changed.rowcount:
         return False
-    hide(connection, entries_of(connection, visit))
+    erase_bodies(connection, seqs_of_visit(connection, visit))
     connection.execute("DELETE FROM share WHERE visit = ?", (visit,))
-    append(connection, "erased", {"why": why, **said_by(by)}, utc=now.utc, visit=visit)
+    append(connection, "erased", {"why": why, **actor_field(by)}, utc=now.utc, visit=visit)
     return True
 
 
-def clips_deleted(connection: sqlite3.Connection, visit: str) -> None:
+def delete_clips(connection: sqlite3.Connection, visit: str) -> None:
     """The files of an erased visit are gone. Clips of one that is not erased stay known."""
     connection.execute(
         "DELETE FROM clip WHERE visit = ? AND EXISTS"
@@ -105,7 +105,7 @@ def clips_deleted(connection: sqlite3.Connection, visit: str) -> None:
     )
 
 
-def films(connection: sqlite3.Connection, *, visit: str | None, before: datetime | None) -> Iterator[Film]:
+def films_of(connection: sqlite3.Connection, *, visit: str | None, before: datetime | None) -> Iterator[FilmRecord]:
     """Films, oldest first: of one visit, or begun before an instant, or all."""
     parts = connection.execute(
         "SELECT visit, part, entrance, delivery, began, manifest_sha256, sealed, held, erased FROM film"
@@ -113,65 +113,65 @@ def films(connection: sqlite3.Connection, *, visit: str | None, before: datetime
         if visit is not None
         else "SELECT visit, part, entrance, delivery, began, manifest_sha256, sealed, held, erased FROM film"
         " WHERE began < ? ORDER BY began, visit, part",
-        (visit if visit is not None else 2**62 if before is None else us(before),),
+        (visit if visit is not None else 2**62 if before is None else to_micros(before),),
     ).fetchall()
     for name, part, entrance, delivery, begun, manifest, seal, held, erased in parts:
-        yield Film(
+        yield FilmRecord(
             visit=name,
             part=part,
             entrance=entrance,
             delivery=delivery,
-            began=at(begun),
+            began=from_micros(begun),
             manifest_sha256=manifest,
-            sealed=None if seal is None else at(seal),
+            sealed=None if seal is None else from_micros(seal),
             held=held,
-            erased=None if erased is None else at(erased),
+            erased=None if erased is None else from_micros(erased),
             clips=tuple(_clips(connection, entrance, name, part)),
         )
 
 
-def _clips(connection: sqlite3.Connection, entrance: str, visit: str, part: int) -> Iterator[Clip]:
+def _clips(connection: sqlite3.Connection, entrance: str, visit: str, part: int) -> Iterator[StoredClip]:
     found = connection.execute(
         "SELECT path, camera, starts, ends, sha256, fragments, size, gaps FROM clip WHERE visit = ? AND part = ?"
         " ORDER BY camera, starts",
         (visit, part),
     )
     for path, camera, starts, ends, sha256, fragments, size, gaps in found:
-        yield Clip(
+        yield StoredClip(
             path=path,
             entrance=entrance,
             visit=visit,
             part=part,
             camera=camera,
-            start=at(starts),
-            end=at(ends),
+            start=from_micros(starts),
+            end=from_micros(ends),
             sha256=sha256,
             fragments=fragments,
             size=size,
-            gaps=tuple((at(start), at(end)) for start, end in json.loads(gaps)),
+            gaps=tuple((from_micros(start), from_micros(end)) for start, end in json.loads(gaps)),
         )
 
 
-def say(connection: sqlite3.Connection, entrance: str, visit: str | None, body: bytes, now: Now) -> int:
+def queue_message(connection: sqlite3.Connection, entrance: str, visit: str | None, body: bytes, now: Now) -> int:
     """Store a message to the owner before it is sent, and owe it to every phone; return its number."""
     row: tuple[int] = connection.execute(
         "INSERT INTO message (at, entrance, visit, body) VALUES (?, ?, ?, ?) RETURNING id",
-        (us(now.utc), entrance, visit, body),
+        (to_micros(now.utc), entrance, visit, body),
     ).fetchone()
-    outbox.owe(connection, row[0])
+    outbox.enqueue(connection, row[0])
     return row[0]
 
 
-def sent(connection: sqlite3.Connection, message: int, now: Now) -> None:
+def mark_sent(connection: sqlite3.Connection, message: int, now: Now) -> None:
     """The broker has the message; what phones are owed is another matter (`outbox`)."""
-    connection.execute("UPDATE message SET sent = ? WHERE id = ? AND sent IS NULL", (us(now.utc), message))
+    connection.execute("UPDATE message SET sent = ? WHERE id = ? AND sent IS NULL", (to_micros(now.utc), message))
 
 
-def unsent(connection: sqlite3.Connection) -> tuple[Message, ...]:
+def unsent_messages(connection: sqlite3.Connection) -> tuple[StoredMessage, ...]:
     """Messages that were stored and not sent, oldest first."""
     found = connection.execute("SELECT id, at, entrance, visit, body FROM message WHERE sent IS NULL ORDER BY id")
     return tuple(
-        Message(id=number, at=at(micros), entrance=entrance, visit=visit, body=body)
+        StoredMessage(id=number, at=from_micros(micros), entrance=entrance, visit=visit, body=body)
         for number, micros, entrance, visit, body in found
     )
 

@@ -3,12 +3,12 @@
 import sqlite3
 from datetime import datetime
 
-from gateway.storage.audit_log import hide, us
+from gateway.storage.audit_log import erase_bodies, to_micros
 from gateway.storage.consent_requests import forget_unanswered
 from gateway.storage.hub_journal import forget_before
-from gateway.storage.outbox import forget_links
-from gateway.storage.pauses import forget as forget_pauses
-from gateway.storage.people import forget_people
+from gateway.storage.outbox import expire_links
+from gateway.storage.pauses import expire_pauses as forget_pauses
+from gateway.storage.people import delete_removed_people
 
 
 def forget(connection: sqlite3.Connection, *, utc: datetime, before: datetime) -> None:
@@ -18,10 +18,10 @@ def forget(connection: sqlite3.Connection, *, utc: datetime, before: datetime) -
     hub keeps, and log bodies. Films have their own end (`films.erase`), and whatever belongs to a visit whose film is
     held or not yet erased stays. The chain stays whole: a log body leaves its digest.
     """
-    cut = us(before)
-    forget_links(connection, utc)
+    cut = to_micros(before)
+    expire_links(connection, utc)
     forget_pauses(connection, utc)
-    connection.execute("DELETE FROM answer WHERE expires < ?", (us(utc),))
+    connection.execute("DELETE FROM answer WHERE expires < ?", (to_micros(utc),))
     connection.execute("DELETE FROM tombstone WHERE at < ?", (cut,))
     connection.execute("DELETE FROM message WHERE at < ?", (cut,))
     connection.execute(
@@ -39,8 +39,8 @@ def forget(connection: sqlite3.Connection, *, utc: datetime, before: datetime) -
         " (SELECT visit FROM film WHERE erased IS NULL OR held IS NOT NULL))",
         (cut,),
     ).fetchall()
-    hide(connection, tuple(seq for (seq,) in old))
+    erase_bodies(connection, tuple(seq for (seq,) in old))
     connection.execute("DELETE FROM look WHERE ended < ?", (cut,))
-    forget_people(connection, before=before)
+    delete_removed_people(connection, before=before)
     forget_before(connection, before)
     forget_unanswered(connection, before)

@@ -9,71 +9,73 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter
 
-from gateway.domain.delivery.candidate import House, changes_at, facts, state
-from gateway.domain.delivery.permission import Permission, Standing, Terms
-from gateway.domain.delivery.promise import Promise, Result, Usage
+from gateway.domain.delivery.candidate import DeliveryContext, candidate, delivery_status, next_change_at
+from gateway.domain.delivery.permission import Permission, PermissionStatus, PermissionTerms
+from gateway.domain.delivery.promise import DeliveryOrder, DeliveryResult, OrderUsage
 from gateway.domain.visit import state as visit
 from gateway.domain.visit.state import Now, Outcome, VisitDelivery
-from gateway.storage.audit_log import at, us
+from gateway.storage.audit_log import from_micros, to_micros
 from gateway.system.containment import Containment
 
-TERMS = TypeAdapter(Terms)
+TERMS_ADAPTER = TypeAdapter(PermissionTerms)
 
-_USED = "('reserved', 'spent')"
-_WITHDRAWN = "('reserved', 'spent', 'given_back')"
+_USED_INTENTS = "('reserved', 'spent')"
+_WITHDRAWN_INTENTS = "('reserved', 'spent', 'given_back')"
 
 # One row a delivery, by nothing but index look-ups; what follows WHERE comes from this package only.
-_ROW = f"""
+_SELECT_ROW = f"""
 SELECT d.key, d.brand, d.id, d.version, d.entrance, d.carrier, d.place, d.starts, d.ends, d.cold_max_c, d.cancelled,
   d.lacking, d.checked, d.told, d.signed_by, d.doubtful, d.by_hub, d.message,
   (SELECT json_group_array(value) FROM code WHERE delivery = d.key AND kind = 'parcel') AS parcels,
   (SELECT value FROM code WHERE delivery = d.key AND kind = 'courier') AS courier,
   p.version AS permission_version, p.standing, p.terms,
-  (SELECT count(*) FROM visit WHERE delivery = d.key AND intent IN {_USED}) AS used,
-  (SELECT count(*) FROM visit WHERE delivery = d.key AND intent IN {_WITHDRAWN}) AS withdrawals,
+  (SELECT count(*) FROM visit WHERE delivery = d.key AND intent IN {_USED_INTENTS}) AS used,
+  (SELECT count(*) FROM visit WHERE delivery = d.key AND intent IN {_WITHDRAWN_INTENTS}) AS withdrawals,
   (SELECT json_group_array(json_array(outcome, missing, house)) FROM
     (SELECT outcome, missing, house FROM visit WHERE delivery = d.key ORDER BY began, id)) AS visits,
   EXISTS (SELECT 1 FROM entrance e LEFT JOIN visit v ON v.id = e.visit
     WHERE e.delivery = d.key AND v.outcome IS NULL) AS visiting
 """  # noqa: S608 - no part of it comes from outside
-_FROM = " FROM delivery d LEFT JOIN permission p ON p.brand = d.brand WHERE "
-BY_KEY = _ROW + _FROM + "d.key = ?"
-BY_CODE = (
-    _ROW
+_FROM_DELIVERY = " FROM delivery d LEFT JOIN permission p ON p.brand = d.brand WHERE "
+SELECT_BY_KEY = _SELECT_ROW + _FROM_DELIVERY + "d.key = ?"
+SELECT_BY_CODE = (
+    _SELECT_ROW
     + ", c.kind AS code_kind FROM code c CROSS JOIN delivery d ON d.key = c.delivery"
     + " LEFT JOIN permission p ON p.brand = d.brand WHERE c.value = ?"
 )
-NEAR = (
-    _ROW
-    + _FROM
+SELECT_NEAR = (
+    _SELECT_ROW
+    + _FROM_DELIVERY
     + "d.entrance = ? AND d.ends > ? AND d.ends < ? AND d.starts < ? AND d.cancelled = 0 ORDER BY d.ends LIMIT ?"
 )
-UNCHECKED = (
-    _ROW + _FROM + "d.entrance = ? AND d.ends > ? AND d.checked IS NULL AND d.cancelled = 0 ORDER BY d.ends LIMIT ?"
+SELECT_UNCHECKED = (
+    _SELECT_ROW
+    + _FROM_DELIVERY
+    + "d.entrance = ? AND d.ends > ? AND d.checked IS NULL AND d.cancelled = 0 ORDER BY d.ends LIMIT ?"
 )
-TO_LOOK_AT = _ROW + _FROM + "d.look_at <= ? ORDER BY d.look_at LIMIT ?"
+SELECT_DUE = _SELECT_ROW + _FROM_DELIVERY + "d.look_at <= ? ORDER BY d.look_at LIMIT ?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class DeliveryRow:
     """One delivery with all that decides about it."""
 
-    promise: Promise
+    promise: DeliveryOrder
     permission: Permission | None
-    usage: Usage
+    usage: OrderUsage
     lacking: tuple[str, ...] | None
     checked: datetime | None
     told: str | None
     code_kind: str | None = None
 
-    def facts(self, house: House, now: Now) -> VisitDelivery:
+    def facts(self, house: DeliveryContext, now: Now) -> VisitDelivery:
         """The candidate as `decide` sees it."""
-        return facts(self.promise, self.permission, self.usage, house=house, now=now)
+        return candidate(self.promise, self.permission, self.usage, house=house, now=now)
 
-    def result(self, house: House, box: str, now: Now) -> Result:
+    def result(self, house: DeliveryContext, box: str, now: Now) -> DeliveryResult:
         """What the retailer may be told now."""
-        seen = state(self.promise, self.permission, self.usage, house=house, now=now)
-        return Result(
+        seen = delivery_status(self.promise, self.permission, self.usage, house=house, now=now)
+        return DeliveryResult(
             box=box,
             at=now.utc,
             brand=self.promise.brand,
@@ -86,18 +88,18 @@ class Row:
             lacking=self.lacking,
         )
 
-    def look_at(self, house: House, now: Now) -> int | None:
+    def look_at(self, house: DeliveryContext, now: Now) -> int | None:
         """When time alone changes what the retailer sees."""
-        seen = state(self.promise, self.permission, self.usage, house=house, now=now)
-        instant = changes_at(self.promise, seen, now=now)
-        return None if instant is None else us(instant)
+        seen = delivery_status(self.promise, self.permission, self.usage, house=house, now=now)
+        instant = next_change_at(self.promise, seen, now=now)
+        return None if instant is None else to_micros(instant)
 
 
 T = TypeVar("T")
 
 
-def each(
-    connection: sqlite3.Connection, query: str, parameters: Sequence[object], read: Callable[[Row], T],
+def read_each(
+    connection: sqlite3.Connection, query: str, parameters: Sequence[object], read: Callable[[DeliveryRow], T],
     contained: Containment,
 ) -> Iterator[T]:  # fmt: skip
     """Read deliveries with one of this module's queries; what `read` makes of each.
@@ -111,9 +113,9 @@ def each(
         yield from found
 
 
-def row_of(connection: sqlite3.Connection, key: str) -> Row | None:
+def row_of(connection: sqlite3.Connection, key: str) -> DeliveryRow | None:
     """One delivery by its name in the house."""
-    return next((_row(raw) for raw in _select(connection, BY_KEY, (key,))), None)
+    return next((_row(raw) for raw in _select(connection, SELECT_BY_KEY, (key,))), None)
 
 
 def _select(connection: sqlite3.Connection, query: str, parameters: Sequence[object]) -> sqlite3.Cursor:
@@ -122,7 +124,7 @@ def _select(connection: sqlite3.Connection, query: str, parameters: Sequence[obj
     return cursor.execute(query, parameters)
 
 
-def mark(connection: sqlite3.Connection, key: str) -> None:
+def mark_for_check(connection: sqlite3.Connection, key: str) -> None:
     """Have a look at what the retailer was told about this delivery: it may have changed."""
     connection.execute("UPDATE delivery SET look_at = 0 WHERE key = ?", (key,))
 
@@ -134,24 +136,26 @@ def permission_of(connection: sqlite3.Connection, brand: str) -> Permission | No
 
 
 def _permission(brand: str, version: int, standing: str, terms: str) -> Permission:
-    return Permission(brand=brand, version=version, standing=Standing(standing), terms=TERMS.validate_json(terms))
+    return Permission(
+        brand=brand, version=version, standing=PermissionStatus(standing), terms=TERMS_ADAPTER.validate_json(terms)
+    )
 
 
-def _row(row: sqlite3.Row) -> Row:
+def _row(row: sqlite3.Row) -> DeliveryRow:
     permission = None
     if row["standing"] is not None:
         permission = _permission(row["brand"], row["permission_version"], row["standing"], row["terms"])
     visits = json.loads(row["visits"])
-    return Row(
-        promise=Promise(
+    return DeliveryRow(
+        promise=DeliveryOrder(
             brand=row["brand"],
             id=row["id"],
             version=row["version"],
             entrance=row["entrance"],
             carrier=row["carrier"],
             place=row["place"],
-            start=at(row["starts"]),
-            end=at(row["ends"]),
+            start=from_micros(row["starts"]),
+            end=from_micros(row["ends"]),
             parcels=frozenset(json.loads(row["parcels"])),
             courier=row["courier"],
             cold_max_c=row["cold_max_c"],
@@ -162,7 +166,7 @@ def _row(row: sqlite3.Row) -> Row:
             message_sha256=None if row["message"] is None else row["message"].hex(),
         ),
         permission=permission,
-        usage=Usage(
+        usage=OrderUsage(
             used=row["used"],
             withdrawals=row["withdrawals"],
             visiting=bool(row["visiting"]),
@@ -171,7 +175,7 @@ def _row(row: sqlite3.Row) -> Row:
             house=next((visit.DoorResult(house) for _, _, house in reversed(visits) if house is not None), None),
         ),
         lacking=None if row["lacking"] is None else tuple(json.loads(row["lacking"])),
-        checked=None if row["checked"] is None else at(row["checked"]),
+        checked=None if row["checked"] is None else from_micros(row["checked"]),
         told=row["told"],
         code_kind=row["code_kind"] if "code_kind" in row.keys() else None,  # noqa: SIM118 - a Row's `in` looks at values
     )

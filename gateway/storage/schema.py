@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from gateway.domain.delivery.barcodes import reread
+from gateway.domain.delivery.barcodes import renormalise
 from gateway.storage.models import DatabaseRefused
 
-_APPLICATION = 0x50455252  # "PERR": tells our file from any other SQLite file
+_APPLICATION_ID = 0x50455252  # "PERR": tells our file from any other SQLite file
 
 
-def scripts() -> tuple[str, ...]:
+def migration_scripts() -> tuple[str, ...]:
     """The migrations in their order; number n brings a database from version n - 1 to n."""
     found = sorted((f for f in files("gateway.storage").joinpath("sql").iterdir() if f.name.endswith(".sql")), key=str)
     if [f.name for f in found] != [f"{n:04}.sql" for n in range(1, len(found) + 1)]:
@@ -24,7 +24,7 @@ def connect(path: Path, *, writes: bool) -> sqlite3.Connection:
     """Open one connection. The writer's never checkpoints by itself; the readers' cannot write."""
     connection = sqlite3.connect(path, isolation_level=None, timeout=5.0)
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.create_function("parcel_code", 1, reread, deterministic=True)  # a migration calls it
+    connection.create_function("parcel_code", 1, renormalise, deterministic=True)  # a migration calls it
     if writes:
         mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         if mode != "wal":
@@ -46,7 +46,7 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[str]) -> None:
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     application: int = connection.execute("PRAGMA application_id").fetchone()[0]
     tables: int = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
-    if application != _APPLICATION and (application or version or tables):
+    if application != _APPLICATION_ID and (application or version or tables):
         raise DatabaseRefused("the file is another program's database")
     if version > len(migrations):
         raise DatabaseRefused(
@@ -54,7 +54,7 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[str]) -> None:
             " it was used by a newer perron; install that one again"
         )
     for number, script in enumerate(migrations[version:], start=version + 1):
-        head = f"BEGIN IMMEDIATE; PRAGMA application_id = {_APPLICATION}; PRAGMA user_version = {number};\n"
+        head = f"BEGIN IMMEDIATE; PRAGMA application_id = {_APPLICATION_ID}; PRAGMA user_version = {number};\n"
         try:
             connection.executescript(f"{head}{script}\nCOMMIT;")
         except sqlite3.Error:
@@ -63,7 +63,7 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[str]) -> None:
             raise
 
 
-def found(connection: sqlite3.Connection) -> None:
+def create_identity(connection: sqlite3.Connection) -> None:
     """Give a new database its own identity; an older one keeps its."""
     connection.execute(
         "INSERT OR IGNORE INTO box (one, generation, code_key) VALUES (1, ?, ?)",

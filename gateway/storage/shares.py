@@ -4,37 +4,37 @@ import sqlite3
 from datetime import datetime
 
 from gateway.domain.visit.state import Now
-from gateway.storage.audit_log import append, at, us
-from gateway.storage.models import Share
+from gateway.storage.audit_log import append, from_micros, to_micros
+from gateway.storage.models import SharedVisit
 
 
-def add(connection: sqlite3.Connection, share: Share, now: Now) -> None:
+def add_share(connection: sqlite3.Connection, share: SharedVisit, now: Now) -> None:
     """Show a visit; what has had its time is forgotten. LookupError: its films are erased, or there are none."""
-    connection.execute("DELETE FROM share WHERE until <= ?", (us(now.utc),))
+    connection.execute("DELETE FROM share WHERE until <= ?", (to_micros(now.utc),))
     if not connection.execute("SELECT 1 FROM film WHERE visit = ? AND erased IS NULL", (share.visit,)).fetchone():
         raise LookupError(f"no film of {share.visit}")
     connection.execute(
         "INSERT INTO share (id, secret, visit, by, made, until) VALUES (?, ?, ?, ?, ?, ?)",
-        (share.id, share.secret, share.visit, share.by, us(share.made), us(share.until)),
+        (share.id, share.secret, share.visit, share.by, to_micros(share.made), to_micros(share.until)),
     )
     append(connection, "shared", {"share": share.id, "of": share.visit, "by": share.by}, utc=now.utc)
 
 
-def shares(connection: sqlite3.Connection, utc: datetime) -> tuple[Share, ...]:
+def active_shares(connection: sqlite3.Connection, utc: datetime) -> tuple[SharedVisit, ...]:
     """What is shown at an instant, by whoever still has an account, the newest first."""
     rows = connection.execute(
         "SELECT s.id, s.secret, s.visit, s.by, s.made, s.until FROM share s JOIN person p ON p.id = s.by"
         " WHERE s.until > ? AND p.removed IS NULL"
         " AND EXISTS (SELECT 1 FROM film f WHERE f.visit = s.visit AND f.erased IS NULL) ORDER BY s.made DESC, s.id",
-        (us(utc),),
+        (to_micros(utc),),
     )
     return tuple(
-        Share(id=ident, secret=secret, visit=visit, by=by, made=at(made), until=at(until))
+        SharedVisit(id=ident, secret=secret, visit=visit, by=by, made=from_micros(made), until=from_micros(until))
         for ident, secret, visit, by, made, until in rows
     )
 
 
-def end(connection: sqlite3.Connection, ident: str, now: Now, *, by: str) -> bool:
+def end_share(connection: sqlite3.Connection, ident: str, now: Now, *, by: str) -> bool:
     """Show it no longer, at once; False: there is no such share any more."""
     row = connection.execute("DELETE FROM share WHERE id = ? RETURNING visit", (ident,)).fetchone()
     if row is None:

@@ -13,29 +13,29 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gateway.domain.delivery.permission import Standing
+from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.visit.state import Entrance, Now
-from gateway.protocol.hash_chain import Head
+from gateway.protocol.hash_chain import ChainHead
 from gateway.storage import audit_log, entrance_state, people, recordings
 from gateway.storage.household import decide_brand
-from gateway.storage.models import Clip, Person, StoreFailed
-from gateway.storage.schema import connect, migrate, scripts
+from gateway.storage.models import AccountHolder, StoredClip, StoreFailed
+from gateway.storage.schema import connect, migrate, migration_scripts
 
-SESSIONS = 1_000_000  # broker sessions that the original may still have: its answers prove nothing here
+SESSION_NUMBER_GAP = 1_000_000  # broker sessions that the original may still have: its answers prove nothing here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Copied:
+class SnapshotContents:
     """What is in the copy. `running`: visits and incidents that were not over, whose films are not whole yet."""
 
-    head: Head
+    head: ChainHead
     running: frozenset[str]
-    clips: tuple[Clip, ...]
-    people: tuple[Person, ...]
+    clips: tuple[StoredClip, ...]
+    people: tuple[AccountHolder, ...]
     brands: tuple[str, ...]  # that were let in
 
 
-def copy(source: Path, target: Path, now: Now) -> Copied:
+def write_snapshot(source: Path, target: Path, now: Now) -> SnapshotContents:
     """Write a copy of the store as it is at one instant, while others read and write it. `target` must not exist.
 
     Raises:
@@ -43,13 +43,13 @@ def copy(source: Path, target: Path, now: Now) -> Copied:
         DatabaseRefused: the source is another program's, or a newer version's.
     """
     try:
-        with _connected(source) as original:
+        with _open_read_only(source) as original:
             original.execute("VACUUM INTO ?", (str(target),))  # one read transaction; what was erased is not in it
         database = connect(target, writes=True)
         try:
-            migrate(database, scripts())
+            migrate(database, migration_scripts())
             database.execute("BEGIN IMMEDIATE")
-            copied = _marked(database, now)
+            copied = _disarm(database, now)
             database.execute("COMMIT")
             database.execute("PRAGMA journal_mode = DELETE")  # one file
         finally:
@@ -60,7 +60,7 @@ def copy(source: Path, target: Path, now: Now) -> Copied:
 
 
 @contextmanager
-def _connected(source: Path) -> Iterator[sqlite3.Connection]:
+def _open_read_only(source: Path) -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0, isolation_level=None)
     try:
         yield connection
@@ -68,37 +68,37 @@ def _connected(source: Path) -> Iterator[sqlite3.Connection]:
         connection.close()
 
 
-def _marked(connection: sqlite3.Connection, now: Now) -> Copied:
+def _disarm(connection: sqlite3.Connection, now: Now) -> SnapshotContents:
     """Make the copy one in which nothing opens, and say what is in it."""
-    running = _at_rest(connection)
+    running = _reset_entrances(connection)
     brands = tuple(
         brand
         for (brand,) in connection.execute("SELECT brand FROM permission WHERE standing = 'granted' ORDER BY brand")
     )
     for brand in brands:
-        decide_brand(connection, brand, Standing.PENDING, None, now, by=None)
+        decide_brand(connection, brand, PermissionStatus.PENDING, None, now, by=None)
     connection.execute("UPDATE permission SET asked = NULL")
-    connection.execute("UPDATE delivery SET look_at = 0 WHERE ends > ?", (audit_log.us(now.utc),))
+    connection.execute("UPDATE delivery SET look_at = 0 WHERE ends > ?", (audit_log.to_micros(now.utc),))
     connection.execute("UPDATE delivery SET doubtful = 1")
     connection.execute("DELETE FROM uplink_message")
     for table in ("answer", "device", "invitation", "share", "claim", "house_offer", "used_link", "backoff", "crash"):
         connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own tables
     connection.execute(
         "UPDATE box SET generation = ?, session = session + ?, running = 0, restored = 0",
-        (secrets.token_hex(16), SESSIONS),
+        (secrets.token_hex(16), SESSION_NUMBER_GAP),
     )
     audit_log.append(connection, "copied", {"trusted": now.trusted}, utc=now.utc)
-    filmed = recordings.films(connection, visit=None, before=None)
-    return Copied(
+    filmed = recordings.films_of(connection, visit=None, before=None)
+    return SnapshotContents(
         head=audit_log.head(connection),
         running=frozenset(running),
         clips=tuple(clip for film in filmed if film.erased is None for clip in film.clips),
-        people=tuple(one for one in people.people(connection) if one.removed is None),
+        people=tuple(one for one in people.all_people(connection) if one.removed is None),
         brands=brands,
     )
 
 
-def _at_rest(connection: sqlite3.Connection) -> set[str]:
+def _reset_entrances(connection: sqlite3.Connection) -> set[str]:
     """Bring every entrance to rest, in safe mode: what it was in the middle of ends elsewhere. Returns that.
 
     A reservation is spent: nobody knows here what it came to.

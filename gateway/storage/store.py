@@ -17,16 +17,16 @@ from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from gateway.config.home import Home as HomeFile
-from gateway.config.permission_seed import seeded
-from gateway.domain.delivery.candidate import House
-from gateway.domain.delivery.permission import Permission, Standing, Terms
-from gateway.domain.delivery.promise import LONGEST_WINDOW, Cancel, Claims, Promise, Result
-from gateway.domain.pause import No, Planned
+from gateway.config.permission_seed import initial_permission
+from gateway.domain.delivery.candidate import DeliveryContext
+from gateway.domain.delivery.permission import Permission, PermissionStatus, PermissionTerms
+from gateway.domain.delivery.promise import MAX_WINDOW, Cancel, Claims, DeliveryOrder, DeliveryResult
+from gateway.domain.pause import PauseRefusal, PlannedPause
 from gateway.domain.visit.commands import ReserveOpening
 from gateway.domain.visit.events import CodeMatch
 from gateway.domain.visit.state import CodeKind, Entrance, Now, PausePeriod, VisitDelivery
-from gateway.protocol.hash_chain import Entry, Head, Json
-from gateway.protocol.jws import Rejected
+from gateway.protocol.hash_chain import ChainEntry, ChainHead, Json
+from gateway.protocol.jws import RejectedMessage
 from gateway.storage import (
     audit_log,
     brandkeys,
@@ -41,35 +41,35 @@ from gateway.storage import (
     rows,
 )
 from gateway.storage import decisions as steps
-from gateway.storage.accounts import Register
-from gateway.storage.brands import Brands
-from gateway.storage.browsers import Browsers
-from gateway.storage.doubts import Doubts
+from gateway.storage.accounts import AccountStore
+from gateway.storage.brands import BrandRegistry
+from gateway.storage.browsers import BrowserStore
+from gateway.storage.doubts import RollbackRecord
 from gateway.storage.handover import Handover
-from gateway.storage.hub_journal import Uplinks
+from gateway.storage.hub_journal import HubJournal
 from gateway.storage.models import (
-    Answer,
-    BrandKey,
-    Clip,
-    Committed,
-    Film,
-    Home,
-    Message,
-    Overtaken,
-    PhoneStanding,
-    Step,
-    Stop,
+    CommitConflict,
+    CommitResult,
+    FilmRecord,
+    HouseholdPresence,
+    MessageAnswer,
+    PhoneStatus,
+    StopState,
+    StoredBrandKey,
+    StoredClip,
+    StoredDecision,
+    StoredMessage,
     StoreFailed,
-    Upcoming,
+    UpcomingDelivery,
 )
-from gateway.storage.offers import Offers
-from gateway.storage.privacy import Keeping
+from gateway.storage.offers import OfferProcessor
+from gateway.storage.privacy import PrivacyStore
 from gateway.storage.schema import connect
-from gateway.storage.writer import Writer, of_the_world
+from gateway.storage.writer import Writer, is_environment_error
 from gateway.system.containment import Containment
 
-SOON = timedelta(hours=25)  # a little more than the first look at an entrance's readiness
-UPCOMING_AT_MOST = 100  # deliveries of one entrance: more than a house gets, and read in some milliseconds
+UPCOMING_HORIZON = timedelta(hours=25)  # a little more than the first look at an entrance's readiness
+MAX_UPCOMING_DELIVERIES = 100  # deliveries of one entrance: more than a house gets, and read in some milliseconds
 
 
 class Store:
@@ -77,33 +77,33 @@ class Store:
 
     def __init__(self, path: Path, home: HomeFile, writer: Writer, contained: Containment) -> None:
         self._path = path
-        self._contained = contained
+        self._containment = contained
         self._writer = writer
         self._box = home.box
         self._distrusted: dict[str, str] = {}  # public keys; each holds from the instant at which it is asked for
-        self._distrusts: Counter[str] = Counter()
-        self._house = House(
+        self._distrust_counts: Counter[str] = Counter()
+        self._house = DeliveryContext(
             zone=ZoneInfo(home.timezone),
             courier_proof=frozenset(name for name, section in home.entrances.items() if section.courier_proof),
             distrusted=self._distrusted,
         )
-        self.brands = Brands(writer, lambda: self._read, home, self._distrusted)
+        self.brands = BrandRegistry(writer, lambda: self._read, home, self._distrusted)
         """The brands that this house knows."""
         keys = self.brands.publics
-        self._offers = Offers(box=home.box, house=self._house, entrances=home.entrances, keys=keys)
+        self._offers = OfferProcessor(box=home.box, house=self._house, entrances=home.entrances, keys=keys)
         self._reader: sqlite3.Connection | None = None
-        self._words: audit_log.Words | None = None
-        self.register = Register(writer, lambda: self._read)
+        self._encoder: audit_log.LogEncoder | None = None
+        self.register = AccountStore(writer, lambda: self._read)
         """People, invitations, sessions."""
-        self.keeping = Keeping(writer, lambda: self._read)
+        self.keeping = PrivacyStore(writer, lambda: self._read)
         """What is kept, for how long, and who looked at it."""
         self.handover = Handover(writer, lambda: self._read)
         """The house's way to its next owner."""
-        self.uplinks = Uplinks(writer, lambda: self._read, offers=self._offers, house=self._house, box=home.box)
+        self.uplinks = HubJournal(writer, lambda: self._read, offers=self._offers, house=self._house, box=home.box)
         """What came by a hub, and what it is told."""
-        self.doubts = Doubts(writer, lambda: self._read)
+        self.doubts = RollbackRecord(writer, lambda: self._read)
         """Whether this is the store that the box used last."""
-        self.browsers = Browsers(writer, lambda: self._read)
+        self.browsers = BrowserStore(writer, lambda: self._read)
         """The household's enrolled browsers, and their orders."""
 
     @classmethod
@@ -115,19 +115,19 @@ class Store:
             StoreFailed: the disk does not take it.
         """
         zone = ZoneInfo(home.timezone)
-        seeds = [seeded(name, brand.permission, zone=zone) for name, brand in home.brands.items()]
+        seeds = [initial_permission(name, brand.permission, zone=zone) for name, brand in home.brands.items()]
         writer = Writer(path, asyncio.get_running_loop())
         store = cls(path, home, writer, contained or Containment())
 
-        def prepare(connection: sqlite3.Connection) -> audit_log.Words:
+        def prepare(connection: sqlite3.Connection) -> audit_log.LogEncoder:
             store.brands.prepare(connection, seeds, now)
-            store._distrusted |= brandkeys.distrusted(connection)
+            store._distrusted |= brandkeys.distrusted_keys(connection)
             names = [(name,) for name in home.entrances]
             connection.executemany("INSERT OR IGNORE INTO entrance (id) VALUES (?)", names)
-            return audit_log.words(connection)
+            return audit_log.log_encoder(connection)
 
         try:
-            store._words = await writer.do(prepare)
+            store._encoder = await writer.do(prepare)
             store._reader = connect(path, writes=False)
             store.brands.refresh()
         except BaseException:
@@ -150,18 +150,18 @@ class Store:
 
     # -- an entrance
 
-    async def commit(self, step: Step) -> Committed | Overtaken:
+    async def commit(self, step: StoredDecision) -> CommitResult | CommitConflict:
         """Store one decision whole, or nothing of it: then newer facts overtook its scan or its intent."""
-        words = self._words
+        words = self._encoder
         assert words is not None  # noqa: S101 - set by `open`
 
-        def work(connection: sqlite3.Connection) -> Committed | Overtaken:
-            return steps.store(connection, step, house=self._house, words=words)
+        def work(connection: sqlite3.Connection) -> CommitResult | CommitConflict:
+            return steps.store_decision(connection, step, house=self._house, words=words)
 
         if not any(isinstance(command, ReserveOpening) for command in step.commands):
             return await self._writer.do(work)
         outcome, marked = await self._writer.do_marked(work, step.now)
-        return outcome if marked or isinstance(outcome, Overtaken) else replace(outcome, marked=False)
+        return outcome if marked or isinstance(outcome, CommitConflict) else replace(outcome, marked=False)
 
     def entrance(self, entrance: str) -> Entrance | None:
         """The state after the last stored step; None before the first."""
@@ -171,10 +171,10 @@ class Store:
     def matches(self, code: str, *, now: Now) -> tuple[CodeMatch, ...]:
         """The deliveries that know this normalised code, those that may come in first."""
 
-        def match(row: rows.Row) -> CodeMatch:
+        def match(row: rows.DeliveryRow) -> CodeMatch:
             return CodeMatch(kind=CodeKind(row.code_kind or CodeKind.PARCEL), delivery=row.facts(self._house, now))
 
-        found = list(rows.each(self._read, rows.BY_CODE, (code,), match, self._contained))
+        found = list(rows.read_each(self._read, rows.SELECT_BY_CODE, (code,), match, self._containment))
         found.sort(key=lambda match: (match.delivery.refusal is not None, match.delivery.start, match.delivery.id))
         return tuple(found)
 
@@ -183,69 +183,69 @@ class Store:
         row = rows.row_of(self._read, delivery)
         return None if row is None else row.facts(self._house, now)
 
-    def upcoming(self, entrance: str, now: Now) -> tuple[Upcoming, ...]:
+    def upcoming(self, entrance: str, now: Now) -> tuple[UpcomingDelivery, ...]:
         """What an entrance's agenda must know now: deliveries that may still come, soonest end first.
 
         Those whose window begins within 25 hours, and those for which its readiness was never looked at; of each at
         most 100. What is further away is found by looking again later.
         """
-        here, soon = (entrance, audit_log.us(now.utc)), now.utc + SOON
-        near = (audit_log.us(soon + LONGEST_WINDOW) + 1, audit_log.us(soon), UPCOMING_AT_MOST)
+        here, soon = (entrance, audit_log.to_micros(now.utc)), now.utc + UPCOMING_HORIZON
+        near = (audit_log.to_micros(soon + MAX_WINDOW) + 1, audit_log.to_micros(soon), MAX_UPCOMING_DELIVERIES)
 
-        def expected(row: rows.Row) -> Upcoming:
-            return Upcoming(delivery=row.facts(self._house, now), checked=row.checked)
+        def expected(row: rows.DeliveryRow) -> UpcomingDelivery:
+            return UpcomingDelivery(delivery=row.facts(self._house, now), checked=row.checked)
 
         found = {
             one.delivery.id: one
-            for query, rest in ((rows.NEAR, near), (rows.UNCHECKED, (UPCOMING_AT_MOST,)))
-            for one in rows.each(self._read, query, (*here, *rest), expected, self._contained)
+            for query, rest in ((rows.SELECT_NEAR, near), (rows.SELECT_UNCHECKED, (MAX_UPCOMING_DELIVERIES,)))
+            for one in rows.read_each(self._read, query, (*here, *rest), expected, self._containment)
         }
         return tuple(sorted(found.values(), key=lambda one: one.delivery.end))
 
     def locked_at(self, entrance: str) -> datetime | None:
         """When this entrance was last proven locked again after a visit."""
         row = self._read.execute("SELECT locked_at FROM entrance WHERE id = ?", (entrance,)).fetchone()
-        return None if row is None or row[0] is None else audit_log.at(row[0])
+        return None if row is None or row[0] is None else audit_log.from_micros(row[0])
 
     # -- retailers
 
-    async def accept(self, token: bytes, verified: Claims | Rejected, now: Now) -> Answer:
+    async def accept(self, token: bytes, verified: Claims | RejectedMessage, now: Now) -> MessageAnswer:
         """Answer one signed message; `verified` is what `signature.verify` said of these bytes."""
 
-        def work(connection: sqlite3.Connection) -> Answer:
+        def work(connection: sqlite3.Connection) -> MessageAnswer:
             return self._offers.answer(connection, token, verified, now)
 
         if isinstance(verified, Claims) and isinstance(verified.delivery, Cancel):
             return (await self._writer.do_marked(work, now))[0]
         return await self._writer.do(work)
 
-    def promise(self, delivery: str) -> Promise | None:
+    def promise(self, delivery: str) -> DeliveryOrder | None:
         """What was promised, as it stands."""
         row = rows.row_of(self._read, delivery)
         return None if row is None else row.promise
 
-    def result(self, delivery: str, now: Now) -> Result | None:
+    def result(self, delivery: str, now: Now) -> DeliveryResult | None:
         """How a delivery stands, as its retailer sees it."""
         row = rows.row_of(self._read, delivery)
         return None if row is None else row.result(self._house, self._box, now)
 
-    def changed(self, now: Now) -> tuple[Result, ...]:
+    def changed(self, now: Now) -> tuple[DeliveryResult, ...]:
         """What retailers have to be told, by time or by what happened: found again until it is `told`.
 
         At most some hundred at once; ask again when they are told.
         """
-        found, known = results.changed(self._read, self._house, self._box, now, self._contained)
+        found, known = results.changed_results(self._read, self._house, self._box, now, self._containment)
         if known:
-            self._writer.post(lambda db: results.known(db, known, self._house, self._box, now))
+            self._writer.post(lambda db: results.reschedule_known(db, known, self._house, self._box, now))
         return found
 
     def next_change(self) -> datetime | None:
         """When `changed` may find something, at the earliest; None: never by time alone."""
         return results.next_change(self._read)
 
-    async def told(self, result: Result, now: Now) -> None:
+    async def told(self, result: DeliveryResult, now: Now) -> None:
         """The retailer was told."""
-        await self._writer.do(lambda db: results.told(db, result, self._house, self._box, now))
+        await self._writer.do(lambda db: results.mark_reported(db, result, self._house, self._box, now))
 
     # -- the owner; `by` is the id of the person who asks, for the log (None: not by an account)
 
@@ -258,34 +258,36 @@ class Store:
         brands = self._read.execute("SELECT brand FROM permission ORDER BY brand").fetchall()
         return tuple(p for (brand,) in brands if (p := rows.permission_of(self._read, brand)) is not None)
 
-    async def permit(self, brand: str, now: Now, *, terms: Terms | None = None, by: str | None = None) -> Permission:
+    async def permit(
+        self, brand: str, now: Now, *, terms: PermissionTerms | None = None, by: str | None = None
+    ) -> Permission:
         """Let a brand in, under these terms or those that stand. LookupError: unknown brand."""
-        return await self._decide(brand, Standing.GRANTED, terms, now, by)
+        return await self._decide(brand, PermissionStatus.GRANTED, terms, now, by)
 
     async def refuse(self, brand: str, now: Now, *, by: str | None = None) -> Permission:
         """Do not let a brand in. LookupError: unknown brand."""
-        return await self._decide(brand, Standing.REFUSED, None, now, by)
+        return await self._decide(brand, PermissionStatus.REFUSED, None, now, by)
 
     async def revoke(self, brand: str, now: Now, *, by: str | None = None) -> Permission:
         """Let a brand in no longer. LookupError: unknown brand."""
-        return await self._decide(brand, Standing.REVOKED, None, now, by)
+        return await self._decide(brand, PermissionStatus.REVOKED, None, now, by)
 
     async def _decide(
-        self, brand: str, standing: Standing, terms: Terms | None, now: Now, by: str | None
+        self, brand: str, standing: PermissionStatus, terms: PermissionTerms | None, now: Now, by: str | None
     ) -> Permission:
         return await self.brands.decide(brand, standing, terms, now, by=by)
 
-    async def lend(self, brand: str, terms: Terms, now: Now, *, by: str | None = None) -> None:
+    async def lend(self, brand: str, terms: PermissionTerms, now: Now, *, by: str | None = None) -> None:
         """Let in, under these terms, a brand that the house file does not know: a walk test's."""
-        await self._writer.do(lambda db: household.lend(db, brand, terms, now, by=by))
+        await self._writer.do(lambda db: household.grant_test_brand(db, brand, terms, now, by=by))
 
     async def take_back(self, brand: str, now: Now) -> bool:
         """End what was lent, for good; False: nothing was."""
-        return await self._writer.do(lambda db: household.take_back(db, brand, now))
+        return await self._writer.do(lambda db: household.revoke_test_brand(db, brand, now))
 
-    def brand_keys(self) -> tuple[BrandKey, ...]:
+    def brand_keys(self) -> tuple[StoredBrandKey, ...]:
         """Every signing key of a brand that was ever enrolled."""
-        return brandkeys.keys(self._read)
+        return brandkeys.all_keys(self._read)
 
     def brand_of_key(self, x: str) -> str:
         """Whose public key this is. LookupError: nobody's."""
@@ -297,16 +299,16 @@ class Store:
     async def distrust(self, x: str, now: Now, *, by: str | None = None) -> None:
         """Trust a public key no longer: it holds at once, also where it cannot be stored. LookupError: unknown key."""
         brand = self.brand_of_key(x)
-        self._distrusts[x] += 1
+        self._distrust_counts[x] += 1
         self._distrusted[x] = brand
-        await self._writer.do_marked(lambda db: brandkeys.distrust(db, x, now, by=by), now)
+        await self._writer.do_marked(lambda db: brandkeys.distrust_key(db, x, now, by=by), now)
 
     async def trust(self, x: str, now: Now, *, by: str | None = None) -> None:
         """Trust a public key again, once that is stored. LookupError: unknown key."""
         self.brand_of_key(x)
-        before = self._distrusts[x]
-        await self._writer.do(lambda db: brandkeys.trust(db, x, now, by=by))
-        if self._distrusts[x] == before:  # else it was distrusted anew meanwhile
+        before = self._distrust_counts[x]
+        await self._writer.do(lambda db: brandkeys.trust_key(db, x, now, by=by))
+        if self._distrust_counts[x] == before:  # else it was distrusted anew meanwhile
             self._distrusted.pop(x, None)
 
     async def stop(self, entrance: str, now: Now, *, on: bool, above: int = 0, by: str | None = None) -> int:
@@ -314,44 +316,44 @@ class Store:
 
         It is higher than `above`: the epoch of a stop that holds in memory only, because it could not be stored.
         """
-        work = partial(household.stop, entrance=entrance, now=now, on=on, above=above, by=by)
+        work = partial(household.set_stop, entrance=entrance, now=now, on=on, above=above, by=by)
         return (await self._writer.do_marked(work, now))[0]
 
-    def stopped(self, entrance: str) -> Stop:
+    def stopped(self, entrance: str) -> StopState:
         """The owner's stop as it stands. LookupError: unknown entrance."""
         return household.stop_of(self._read, entrance)
 
-    async def set_home(self, entrance: str, home: Home, now: Now, *, by: str | None = None) -> None:
+    async def set_home(self, entrance: str, home: HouseholdPresence, now: Now, *, by: str | None = None) -> None:
         """Store whether somebody is home, and whether the household is away. LookupError: unknown entrance."""
-        await self._writer.do(lambda db: household.set_home(db, entrance, home, now, by=by))
+        await self._writer.do(lambda db: household.set_presence(db, entrance, home, now, by=by))
 
-    def home(self, entrance: str) -> Home:
+    def home(self, entrance: str) -> HouseholdPresence:
         """What the household said last. LookupError: unknown entrance."""
-        return household.home_of(self._read, entrance)
+        return household.presence_of(self._read, entrance)
 
-    async def plan_pause(self, new: Planned, now: Now) -> Planned | No:
+    async def plan_pause(self, new: PlannedPause, now: Now) -> PlannedPause | PauseRefusal:
         """Store a pause as it counts from now on, or say why it is none."""
-        return await self._writer.do(lambda db: pauses.plan(db, new, now))
+        return await self._writer.do(lambda db: pauses.plan_pause(db, new, now))
 
-    async def end_pause(self, pause: str, now: Now, *, by: str | None = None) -> Planned | No:
+    async def end_pause(self, pause: str, now: Now, *, by: str | None = None) -> PlannedPause | PauseRefusal:
         """End a pause or withdraw it, and return it; or say that there is none of this id."""
-        return await self._writer.do(lambda db: pauses.end(db, pause, now, by=by))
+        return await self._writer.do(lambda db: pauses.end_pause(db, pause, now, by=by))
 
-    def planned(self, now: Now) -> tuple[Planned, ...]:
+    def planned(self, now: Now) -> tuple[PlannedPause, ...]:
         """The household's pauses that are not over, the soonest first."""
-        return tuple(one for one in pauses.planned(self._read) if not now.trusted or now.utc < one.end)
+        return tuple(one for one in pauses.planned_pauses(self._read) if not now.trusted or now.utc < one.end)
 
     def pauses(self, entrance: str) -> tuple[PausePeriod, ...]:
         """The pauses of one entrance, as `decide` knows them; some may be over."""
-        return pauses.of(self._read, entrance)
+        return pauses.pauses_of(self._read, entrance)
 
     async def sent(self, message: int, now: Now) -> None:
         """The message was sent."""
-        await self._writer.do(lambda db: recordings.sent(db, message, now))
+        await self._writer.do(lambda db: recordings.mark_sent(db, message, now))
 
-    def unsent(self) -> tuple[Message, ...]:
+    def unsent(self) -> tuple[StoredMessage, ...]:
         """Messages that were stored and not sent, oldest first."""
-        return recordings.unsent(self._read)
+        return recordings.unsent_messages(self._read)
 
     # -- the owner's phones
 
@@ -360,35 +362,35 @@ class Store:
 
         What one that goes was owed is handed to those that were not owed it because they came later.
         """
-        await self._writer.do(lambda db: outbox.enlist(db, phones, now))
+        await self._writer.do(lambda db: outbox.set_recipients(db, phones, now))
 
-    def phones(self) -> tuple[PhoneStanding, ...]:
+    def phones(self) -> tuple[PhoneStatus, ...]:
         """How each phone stands, and in which language it is told."""
-        return outbox.phones(self._read)
+        return outbox.phone_statuses(self._read)
 
     async def phone_tried(self, phone: str, heard: str, now: Now, *, reached: bool) -> None:
         """A phone was told something, and this came of it."""
-        await self._writer.do(lambda db: outbox.tried(db, phone, heard, now, reached=reached))
+        await self._writer.do(lambda db: outbox.record_attempt(db, phone, heard, now, reached=reached))
 
     async def phone_speaks(self, phone: str, language: str | None) -> None:
         """Tell a phone in this language, or (None) in the house's. LookupError: no such phone."""
-        await self._writer.do(lambda db: outbox.speaks(db, phone, language))
+        await self._writer.do(lambda db: outbox.set_language(db, phone, language))
 
-    def owed(self, phone: str, now: Now, *, until: datetime) -> tuple[Message, ...]:
+    def owed(self, phone: str, now: Now, *, until: datetime) -> tuple[StoredMessage, ...]:
         """What a phone is owed and nobody has taken up, oldest first; of more than 200 the newest."""
-        return outbox.owed(self._read, phone, now, until)
+        return outbox.pending_messages(self._read, phone, now, until)
 
     async def take_up(self, phone: str, messages: Iterable[int], now: Now, *, until: datetime) -> frozenset[int]:
         """Take messages to try them until an instant; those that nobody else has. A crash frees them then."""
-        return await self._writer.do(lambda db: outbox.take_up(db, phone, messages, now, until))
+        return await self._writer.do(lambda db: outbox.claim_messages(db, phone, messages, now, until))
 
     async def put_back(self, phone: str, messages: Iterable[int]) -> None:
         """The try failed: these may be tried again."""
-        await self._writer.do(lambda db: outbox.put_back(db, phone, messages))
+        await self._writer.do(lambda db: outbox.release_messages(db, phone, messages))
 
     async def phone_has(self, phone: str, messages: Iterable[int]) -> None:
         """The phone has these messages: it is owed them no longer."""
-        await self._writer.do(lambda db: outbox.has(db, phone, messages))
+        await self._writer.do(lambda db: outbox.mark_delivered(db, phone, messages))
 
     async def use_link(self, nonce: bytes, expires: datetime, now: Now) -> bool:
         """Use a one-time link, once; False: it was used before, or has expired. It is forgotten after its expiry."""
@@ -402,13 +404,13 @@ class Store:
         A full disk must not keep the box from the broker: it locks, alarms and hears the owner's stop all the same.
         """
         try:
-            return await self._writer.do(household.next_session)
+            return await self._writer.do(household.next_session_number)
         except StoreFailed:
             if self._reader is None:  # closed, not full
                 raise
             return 2**32 + secrets.randbelow(2**52)  # far above what counting reaches, exact in every JSON reader
 
-    def mark_with(self, write: Callable[[Head, Now], bool]) -> None:
+    def mark_with(self, write: Callable[[ChainHead, Now], bool]) -> None:
         """From now on a mark is written outside the store, by `write`, after the commits that need one.
 
         What it returns says whether the mark is on the disk; it is called in the writer's thread.
@@ -421,10 +423,10 @@ class Store:
                 if not write(audit_log.head(connection), now):
                     return False
                 if not due:
-                    doubts.marked(connection)
+                    doubts.set_mark_due(connection)
                     due = True
             except sqlite3.Error as error:
-                if not of_the_world(error):
+                if not is_environment_error(error):
                     raise
                 return False
             return True
@@ -437,23 +439,23 @@ class Store:
 
     async def booted(self, now: Now) -> int:
         """Note a start; returns how many crashes were noticed within the last 60 s, one now included."""
-        return await self._writer.do(lambda db: household.booted(db, now))
+        return await self._writer.do(lambda db: household.record_start(db, now))
 
     async def clean_shutdown(self, now: Now) -> None:
         """Note that the process ends as it should."""
-        await self._writer.do_marked(lambda db: household.clean_shutdown(db, now), now)
+        await self._writer.do_marked(lambda db: household.record_shutdown(db, now), now)
 
     def floor(self) -> datetime | None:
         """The highest trusted time that was stored."""
-        return household.floor_of(self._read)
+        return household.time_floor(self._read)
 
     async def raise_floor(self, utc: datetime) -> None:
         """Raise the floor; a lower one changes nothing."""
-        await self._writer.do(lambda db: household.raise_floor(db, utc))
+        await self._writer.do(lambda db: household.raise_time_floor(db, utc))
 
     def keep_floor(self, utc: datetime) -> None:
         """Raise the floor without waiting for it; what fails is tried with the next one."""
-        self._writer.post(lambda db: household.raise_floor(db, utc))
+        self._writer.post(lambda db: household.raise_time_floor(db, utc))
 
     # -- the proof
 
@@ -462,7 +464,7 @@ class Store:
         row: tuple[str] = self._read.execute("SELECT generation FROM box").fetchone()
         return row[0]
 
-    def head(self) -> Head:
+    def head(self) -> ChainHead:
         """How far the log's chain has come."""
         return audit_log.head(self._read)
 
@@ -471,21 +473,21 @@ class Store:
         row = self._read.execute("SELECT hash FROM entry WHERE seq = ?", (seq,)).fetchone()
         return None if row is None else bytes(row[0])
 
-    def entries(self, *, after: int = 0, upto: int | None = None) -> Iterator[Entry]:
+    def entries(self, *, after: int = 0, upto: int | None = None) -> Iterator[ChainEntry]:
         """The log after one entry and up to another, in its order."""
         return audit_log.entries(self._read, after=after, upto=upto)
 
     def entries_of(self, visit: str) -> tuple[int, ...]:
         """The numbers of the log entries that belong to a visit."""
-        return audit_log.entries_of(self._read, visit)
+        return audit_log.seqs_of_visit(self._read, visit)
 
     def rows_of(self, visit: str) -> tuple[Mapping[str, Any], ...]:
         """The log entries of a visit as JSON objects, in their order; erased ones are left out."""
-        return audit_log.rows_of(self._read, visit)
+        return audit_log.bodies_of_visit(self._read, visit)
 
     def decisions(self) -> tuple[Mapping[str, Any], ...]:
         """Every decision on a brand that the log still tells, oldest first; `by` names who decided on a page."""
-        return audit_log.rows_of_kind(self._read, "permission")
+        return audit_log.bodies_of_kind(self._read, "permission")
 
     def last_visit(self, entrance: str) -> str | None:
         """The visit or incident that began last at this entrance."""
@@ -505,29 +507,29 @@ class Store:
             lambda db: audit_log.append(db, kind, said, utc=now.utc, entrance=entrance, visit=visit)
         )
 
-    async def clip_closed(self, clip: Clip, now: Now) -> None:
+    async def clip_closed(self, clip: StoredClip, now: Now) -> None:
         """Note a closed, hashed clip; its hash enters the log."""
-        await self._writer.do(lambda db: recordings.clip_closed(db, clip, now))
+        await self._writer.do(lambda db: recordings.add_clip(db, clip, now))
 
     async def visit_sealed(self, visit: str, part: int, manifest_sha256: str, now: Now) -> None:
         """Note that a part's manifest is signed and on disk. LookupError: a part that never began."""
-        await self._writer.do(lambda db: recordings.sealed(db, visit, part, manifest_sha256, now))
+        await self._writer.do(lambda db: recordings.mark_sealed(db, visit, part, manifest_sha256, now))
 
-    def films(self, *, visit: str | None = None, before: datetime | None = None) -> tuple[Film, ...]:
+    def films(self, *, visit: str | None = None, before: datetime | None = None) -> tuple[FilmRecord, ...]:
         """Films with their clips, oldest first: of one visit, or begun before an instant, or all."""
-        return tuple(recordings.films(self._read, visit=visit, before=before))
+        return tuple(recordings.films_of(self._read, visit=visit, before=before))
 
     async def hold(self, visit: str, why: str | None, now: Now, *, by: str | None = None) -> None:
         """Keep a visit's films from being deleted, or (None) no longer. LookupError: no film of it."""
-        await self._writer.do(lambda db: recordings.hold(db, visit, why, now, by=by))
+        await self._writer.do(lambda db: recordings.set_hold(db, visit, why, now, by=by))
 
     async def erase(self, visit: str, why: str, now: Now, *, by: str | None = None) -> bool:
         """Mark a visit's films erased and hide its log bodies, before its files go; False: held, or erased before."""
-        return await self._writer.do(lambda db: recordings.erase(db, visit, why, now, by=by))
+        return await self._writer.do(lambda db: recordings.mark_erased(db, visit, why, now, by=by))
 
     async def clips_deleted(self, visit: str) -> None:
         """Note that an erased visit's files are gone."""
-        await self._writer.do(lambda db: recordings.clips_deleted(db, visit))
+        await self._writer.do(lambda db: recordings.delete_clips(db, visit))
 
     async def forget(self, now: Now, *, before: datetime) -> None:
         """Forget what ended before an instant; does nothing without trusted time."""

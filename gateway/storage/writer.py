@@ -11,16 +11,16 @@ from typing import Any, TypeVar
 
 from gateway.domain.visit.state import Now
 from gateway.storage.models import StoreFailed
-from gateway.storage.schema import connect, found, migrate, scripts
+from gateway.storage.schema import connect, create_identity, migrate, migration_scripts
 
 T = TypeVar("T")
 
-GROUP = 64  # jobs in one commit at most: what waits longer than that should not wait for all of it
-CHECKPOINT_IDLE = 200  # commits after which an idle writer moves the WAL into the database
-CHECKPOINT_BUSY = 2000  # and a busy one too, lest the WAL grow for ever
+MAX_JOBS_PER_COMMIT = 64  # jobs in one commit at most: what waits longer than that should not wait for all of it
+IDLE_CHECKPOINT_COMMITS = 200  # commits after which an idle writer moves the WAL into the database
+BUSY_CHECKPOINT_COMMITS = 2000  # and a busy one too, lest the WAL grow for ever
 
 # Primary result codes that speak of the world and not of a bug.
-_WORLD = frozenset(
+_ENVIRONMENT_ERRORS = frozenset(
     {
         sqlite3.SQLITE_PERM,
         sqlite3.SQLITE_BUSY,
@@ -36,7 +36,7 @@ _WORLD = frozenset(
 )
 
 
-class Undo(Exception):  # noqa: N818 - not an error: an answer
+class AbortWork(Exception):  # noqa: N818 - not an error: an answer
     """Raised by a piece of work: undo what it wrote and answer with `result`."""
 
     def __init__(self, result: object) -> None:
@@ -52,16 +52,16 @@ class _Job:
 
 
 @dataclass(frozen=True, slots=True)
-class _Done:
+class _JobResult:
     job: _Job
     result: object
     error: BaseException | None = None
 
 
-def of_the_world(error: sqlite3.Error) -> bool:
+def is_environment_error(error: sqlite3.Error) -> bool:
     """Whether the disk or the file is to blame, and not this program."""
     code = getattr(error, "sqlite_errorcode", None)
-    return isinstance(code, int) and code & 0xFF in _WORLD
+    return isinstance(code, int) and code & 0xFF in _ENVIRONMENT_ERRORS
 
 
 class Writer:
@@ -73,8 +73,8 @@ class Writer:
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._connection: sqlite3.Connection | None = None
         self.commits = 0  # so far
-        self._checkpointed = 0  # and how many of them a checkpoint has seen
-        self._closing = False
+        self._checkpointed_count = 0  # and how many of them a checkpoint has seen
+        self._is_closing = False
         self.marker: Callable[[sqlite3.Connection, Now], bool] = lambda _connection, _now: True
         """Writes the mark, in this thread, after a commit and before anybody hears of it; False: it could not."""
         # A daemon: a bug that ends the process must not wait for this thread.
@@ -89,7 +89,7 @@ class Writer:
         Raises:
             StoreFailed: the disk did not take it.
         """
-        return await self._put(_Job(work, self._loop.create_future()))  # type: ignore[no-any-return]  # `work`'s own
+        return await self._submit(_Job(work, self._loop.create_future()))  # type: ignore[no-any-return]  # `work`'s own
 
     async def do_marked(self, work: Callable[[sqlite3.Connection], T], now: Now) -> tuple[T, bool]:
         """Do this as `do`, then write the mark outside the file; second, whether that could be written.
@@ -97,46 +97,46 @@ class Writer:
         Raises:
             StoreFailed: the disk did not take the work itself.
         """
-        return await self._put(_Job(work, self._loop.create_future(), now))  # type: ignore[no-any-return]  # the same
+        return await self._submit(_Job(work, self._loop.create_future(), now))  # type: ignore[no-any-return]  # the same
 
-    async def _put(self, job: _Job) -> Any:  # noqa: ANN401 - what the job's work returns
-        if self._closing:
+    async def _submit(self, job: _Job) -> Any:  # noqa: ANN401 - what the job's work returns
+        if self._is_closing:
             raise StoreFailed("the store is closed")
         self._jobs.put(job)
         return await job.done
 
     def post(self, work: Callable[[sqlite3.Connection], object]) -> None:
         """Do this in a transaction and do not wait: for what may be lost. The disk's failure is passed over."""
-        if self._closing:
+        if self._is_closing:
             return
         done: asyncio.Future[object] = self._loop.create_future()
-        done.add_done_callback(_passed_over)
+        done.add_done_callback(_ignore_store_failure)
         self._jobs.put(_Job(work, done))
 
     async def close(self) -> None:
         """Finish what waits, then close the file."""
-        if not self._closing:
-            self._closing = True
+        if not self._is_closing:
+            self._is_closing = True
             self._jobs.put(None)
         await asyncio.to_thread(self._thread.join)
 
     def _run(self) -> None:
         going = True
         while going:
-            group, going = self._waiting()
+            group, going = self._next_group()
             if group:
-                self._answer(self._commit(group))
+                self._resolve(self._commit(group))
             self._maybe_checkpoint()
         if self._connection is not None:
-            self._forget(checkpoint=True)
+            self._disconnect(checkpoint=True)
 
-    def _waiting(self) -> tuple[list[_Job], bool]:
+    def _next_group(self) -> tuple[list[_Job], bool]:
         """Wait for one job, then take along what else waits; False at the end."""
         group: list[_Job] = []
         job = self._jobs.get()
         while job is not None:
             group.append(job)
-            if len(group) == GROUP:
+            if len(group) == MAX_JOBS_PER_COMMIT:
                 return group, True
             try:
                 job = self._jobs.get_nowait()
@@ -144,29 +144,29 @@ class Writer:
                 return group, True
         return group, False
 
-    def _commit(self, group: list[_Job]) -> list[_Done]:
+    def _commit(self, group: list[_Job]) -> list[_JobResult]:
         """Do all jobs in one transaction. When it fails nothing of it counts, and its connection is never used again.
 
         A sync that failed is not tried again: the kernel may have dropped the pages and would report success. The
         next commit writes its pages anew, through a new connection.
         """
         try:
-            connection = self._opened()
+            connection = self._connect()
             connection.execute("BEGIN IMMEDIATE")
-            done = [_tried(connection, job) for job in group]
+            done = [_run_job(connection, job) for job in group]
             connection.execute("COMMIT")
-            done = self._marked(connection, done)
+            done = self._write_mark(connection, done)
         except sqlite3.Error as error:
-            self._forget(checkpoint=False)
-            failure = StoreFailed(str(error)) if of_the_world(error) else error
-            return [_Done(job, None, failure) for job in group]
+            self._disconnect(checkpoint=False)
+            failure = StoreFailed(str(error)) if is_environment_error(error) else error
+            return [_JobResult(job, None, failure) for job in group]
         except BaseException as error:  # noqa: BLE001 - nobody may wait for ever: whoever waits gets the bug
-            self._forget(checkpoint=False)
-            return [_Done(job, None, error) for job in group]
+            self._disconnect(checkpoint=False)
+            return [_JobResult(job, None, error) for job in group]
         self.commits += 1
         return done
 
-    def _marked(self, connection: sqlite3.Connection, done: list[_Done]) -> list[_Done]:
+    def _write_mark(self, connection: sqlite3.Connection, done: list[_JobResult]) -> list[_JobResult]:
         """Write one mark for all who asked for one, and tell each whether it could be written."""
         asked = [one.job.mark for one in done if one.job.mark is not None and one.error is None]
         if not asked:
@@ -175,7 +175,7 @@ class Writer:
         wanting = {id(one) for one in done if one.job.mark is not None and one.error is None}
         return [replace(one, result=(one.result, marked)) if id(one) in wanting else one for one in done]
 
-    def _answer(self, done: list[_Done]) -> None:
+    def _resolve(self, done: list[_JobResult]) -> None:
         def resolve() -> None:
             for one in done:
                 future = one.job.done
@@ -188,14 +188,14 @@ class Writer:
 
         self._loop.call_soon_threadsafe(resolve)
 
-    def _opened(self) -> sqlite3.Connection:
+    def _connect(self) -> sqlite3.Connection:
         if self._connection is None:
             self._connection = connect(self._path, writes=True)
-            migrate(self._connection, scripts())
-            found(self._connection)
+            migrate(self._connection, migration_scripts())
+            create_identity(self._connection)
         return self._connection
 
-    def _forget(self, *, checkpoint: bool) -> None:
+    def _disconnect(self, *, checkpoint: bool) -> None:
         connection, self._connection = self._connection, None
         if connection is None:
             return
@@ -203,43 +203,45 @@ class Writer:
             if checkpoint:
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         except sqlite3.Error as error:
-            if not of_the_world(error):
+            if not is_environment_error(error):
                 raise
         finally:
             connection.close()
 
     def _maybe_checkpoint(self) -> None:
         """Between commits; PASSIVE waits for nobody and nobody waits for it."""
-        since = self.commits - self._checkpointed
-        if self._connection is None or since < (CHECKPOINT_IDLE if self._jobs.empty() else CHECKPOINT_BUSY):
+        since = self.commits - self._checkpointed_count
+        if self._connection is None or since < (
+            IDLE_CHECKPOINT_COMMITS if self._jobs.empty() else BUSY_CHECKPOINT_COMMITS
+        ):
             return
-        self._checkpointed = self.commits
+        self._checkpointed_count = self.commits
         try:
             self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
         except sqlite3.Error as error:
-            self._forget(checkpoint=False)
-            if not of_the_world(error):
+            self._disconnect(checkpoint=False)
+            if not is_environment_error(error):
                 raise
 
 
-def _passed_over(done: asyncio.Future[object]) -> None:
+def _ignore_store_failure(done: asyncio.Future[object]) -> None:
     error = None if done.cancelled() else done.exception()
     if error is not None and not isinstance(error, StoreFailed):
         raise error  # a bug: the loop's exception handler hears of it
 
 
-def _tried(connection: sqlite3.Connection, job: _Job) -> _Done:
+def _run_job(connection: sqlite3.Connection, job: _Job) -> _JobResult:
     """Do one job inside its own savepoint; a failure of the world is raised and ends the whole group."""
     connection.execute("SAVEPOINT job")
     try:
-        done = _Done(job, job.work(connection))
-    except Undo as undo:
+        done = _JobResult(job, job.work(connection))
+    except AbortWork as undo:
         connection.execute("ROLLBACK TO job")
-        done = _Done(job, undo.result)
+        done = _JobResult(job, undo.result)
     except Exception as error:  # this job's bug is its caller's; the others of the group go on
-        if isinstance(error, sqlite3.Error) and (of_the_world(error) or not connection.in_transaction):
+        if isinstance(error, sqlite3.Error) and (is_environment_error(error) or not connection.in_transaction):
             raise
         connection.execute("ROLLBACK TO job")
-        done = _Done(job, None, error)
+        done = _JobResult(job, None, error)
     connection.execute("RELEASE job")
     return done

@@ -3,7 +3,7 @@
 from ipaddress import ip_address
 
 
-def on_loopback(host: str) -> bool:
+def is_loopback_host(host: str) -> bool:
     """Whether an address, or the name of one, is this machine's own and reached by nobody else."""
     try:
         return ip_address(host).is_loopback

@@ -4,33 +4,33 @@ import os
 from pathlib import Path
 from typing import BinaryIO
 
-from gateway.system.regular_file import NotRegular, TooLarge, bounded, opened
+from gateway.system.regular_file import FileTooLarge, NotRegularFile, open_file, read_bounded
 
-__all__ = ["NotRegular", "TooLarge", "open_regular", "read_regular", "sync_folder", "write_whole"]
+__all__ = ["FileTooLarge", "NotRegularFile", "open_regular", "read_regular", "sync_folder", "write_whole"]
 
 
 def open_regular(path: Path) -> BinaryIO:
     """Open a plain file for reading.
 
     Raises:
-        NotRegular: it is a link, a folder or a device.
+        NotRegularFile: it is a link, a folder or a device.
         OSError: it is not there or cannot be read.
     """
     if path.is_symlink():
-        raise NotRegular(f"{path.name} is a link")
-    return opened(path, flags=os.O_NOFOLLOW)
+        raise NotRegularFile(f"{path.name} is a link")
+    return open_file(path, flags=os.O_NOFOLLOW)
 
 
 def read_regular(path: Path, *, at_most: int) -> bytes:
     """Read a plain file of at most so many bytes.
 
     Raises:
-        NotRegular: it is a link, a folder or a device.
-        TooLarge: it has more bytes.
+        NotRegularFile: it is a link, a folder or a device.
+        FileTooLarge: it has more bytes.
         OSError: it is not there or cannot be read.
     """
     with open_regular(path) as file:
-        return bounded(file, path.name, at_most)
+        return read_bounded(file, path.name, at_most)
 
 
 def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:

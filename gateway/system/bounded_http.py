@@ -13,11 +13,11 @@ from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
 from typing import Any
 from urllib.request import HTTPHandler, HTTPRedirectHandler, HTTPSHandler, Request, build_opener
 
-LONGEST = 30.0  # seconds for a whole answer, from the moment at which somebody is there
+MAX_ANSWER_TIME_S = 30.0  # seconds for a whole answer, from the moment at which somebody is there
 
 
 @contextlib.contextmanager
-def answer_to(request: Request, *, patience: float, longest: float = LONGEST) -> Iterator[HTTPResponse]:
+def open_bounded(request: Request, *, patience: float, longest: float = MAX_ANSWER_TIME_S) -> Iterator[HTTPResponse]:
     """Ask, and hang up when it takes too long. No redirect is followed: the house's own network lies behind us.
 
     `patience`: seconds for whoever is asked to be there, and between two words of his.
@@ -26,7 +26,7 @@ def answer_to(request: Request, *, patience: float, longest: float = LONGEST) ->
         urllib.error.HTTPError: anything but a good answer. OSError, ValueError, http.client.HTTPException: none.
     """
     lines: list[socket.socket] = []
-    end = threading.Timer(longest, _hang_up, (lines,))
+    end = threading.Timer(longest, _shut_down, (lines,))
     end.daemon = True
     opener = build_opener(_NoRedirect, _Http(lines.append), _Https(lines.append))
     end.start()
@@ -37,13 +37,18 @@ def answer_to(request: Request, *, patience: float, longest: float = LONGEST) ->
         end.cancel()
 
 
-def _hang_up(lines: list[socket.socket]) -> None:
+def _shut_down(lines: list[socket.socket]) -> None:
     for line in lines:
         with contextlib.suppress(OSError, ValueError):  # it has ended by itself
             socket.socket.shutdown(line, socket.SHUT_RDWR)  # under TLS, of which another thread is reading
 
 
-def _noted(kind: type[HTTPConnection], note: Callable[[socket.socket], None], host: str, **more: Any) -> HTTPConnection:  # noqa: ANN401 - the library's
+def _tracked_connection(
+    kind: type[HTTPConnection],
+    note: Callable[[socket.socket], None],
+    host: str,
+    **more: Any,  # noqa: ANN401 - the library's
+) -> HTTPConnection:
     """A connection that says which socket it has."""
     made = kind(host, **more)
     connect = made.connect
@@ -62,7 +67,7 @@ class _Http(HTTPHandler):
         self._note = note
 
     def http_open(self, req: Request) -> HTTPResponse:
-        return self.do_open(partial(_noted, HTTPConnection, self._note), req)
+        return self.do_open(partial(_tracked_connection, HTTPConnection, self._note), req)
 
 
 class _Https(HTTPSHandler):
@@ -71,7 +76,7 @@ class _Https(HTTPSHandler):
         self._note = note
 
     def https_open(self, req: Request) -> HTTPResponse:
-        return self.do_open(partial(_noted, HTTPSConnection, self._note), req)
+        return self.do_open(partial(_tracked_connection, HTTPSConnection, self._note), req)
 
 
 class _NoRedirect(HTTPRedirectHandler):

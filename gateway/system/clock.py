@@ -4,10 +4,11 @@ When the time is trusted ("floor": the highest trusted time that was persisted; 
 
 - Never below the floor.
 - Source `ntp`: while the kernel says that a time service keeps its clock, and after that for as long as the hardware's
-  drift needs to lose `HOLDOVER` seconds (at 100 ppm: 7 days without the internet). A step of the wall clock against the
+  drift needs to lose `MAX_HOLDOVER_ERROR_S` seconds (at 100 ppm: 7 days without the internet). A step of the wall
+  clock against the
   monotonic one ends trust until the kernel says at a later reading that it is synchronised. (Linux clears its flag by
   itself whenever somebody sets the clock.)
-- Source `host`: the word of the machine is taken. A step ends trust until the clock ran on for `SETTLE` seconds.
+- Source `host`: the word of the machine is taken. A step ends trust until the clock ran on for `SETTLE_TIME_S` seconds.
 
 So a step back is not trusted before the clock has passed the floor again (a window that closed stays closed), and a
 step forward never in the moment in which it is seen. A wrong step forward that the source stands by is believed and
@@ -24,15 +25,15 @@ from typing import Literal, Protocol
 
 from gateway.domain.visit.state import Now
 
-BUILT = datetime(2026, 1, 1, tzinfo=UTC)
+EARLIEST_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 """No trusted time is older than this program: the floor of a box that never had one."""
 
-TOLERANCE = 1.5  # seconds: more than a leap second, less than any step that matters to a window
-HOLDOVER = 60.0  # seconds that the clock may be off for want of synchronisation
-SETTLE = 60.0  # seconds
-KEEP = timedelta(minutes=1)  # the floor is persisted at least so often
+STEP_TOLERANCE_S = 1.5  # seconds: more than a leap second, less than any step that matters to a window
+MAX_HOLDOVER_ERROR_S = 60.0  # seconds that the clock may be off for want of synchronisation
+SETTLE_TIME_S = 60.0  # seconds
+FLOOR_INTERVAL = timedelta(minutes=1)  # the floor is persisted at least so often
 
-_SWITCHED = 0.05  # seconds between two readings of one clock that only a pause of this process explains
+_MAX_READ_GAP_S = 0.05  # seconds between two readings of one clock that only a pause of this process explains
 
 
 def machine_time() -> datetime:
@@ -74,11 +75,11 @@ class Clock:
     ) -> None:
         self._source = source.source
         self._drift = source.drift_ppm / 1e6
-        self._floor = max(floor, BUILT) if floor is not None else BUILT
-        self._keep_floor = keep_floor
+        self._floor = max(floor, EARLIEST_TIME) if floor is not None else EARLIEST_TIME
+        self._store_floor = keep_floor
         self._wall, self._mono = wall, mono
         self._synchronised = synchronised or kernel_synchronised
-        self._line: tuple[float, float] | None = None  # (wall, mono) from which the clock is expected to go on
+        self._baseline: tuple[float, float] | None = None  # (wall, mono) from which the clock is expected to go on
         self._stepped_at: float | None = None
         self._synchronised_at: float | None = None
 
@@ -89,15 +90,15 @@ class Clock:
 
     def now(self) -> Now:
         """Read both clocks as one."""
-        wall, mono = self._read()
+        wall, mono = self._read_clocks()
         synchronised = self._source == "ntp" and self._synchronised()  # asked last: a step before clears it
-        if self._steps(wall, mono):
-            self._line, self._stepped_at, self._synchronised_at = (wall, mono), mono, None
+        if self._has_stepped(wall, mono):
+            self._baseline, self._stepped_at, self._synchronised_at = (wall, mono), mono, None
         elif synchronised:
-            self._line, self._synchronised_at = (wall, mono), mono
+            self._baseline, self._synchronised_at = (wall, mono), mono
         utc = datetime.fromtimestamp(wall, UTC)
-        now = Now(utc=utc, trusted=utc >= self._floor and self._vouched(mono), mono=mono)
-        if now.trusted and utc - self._floor >= KEEP:
+        now = Now(utc=utc, trusted=utc >= self._floor and self._is_source_trusted(mono), mono=mono)
+        if now.trusted and utc - self._floor >= FLOOR_INTERVAL:
             self.mark(now)
         return now
 
@@ -105,29 +106,29 @@ class Clock:
         """Raise the floor to a trusted reading, as at an intent; it never goes back."""
         if now.trusted and now.utc > self._floor:
             self._floor = now.utc
-            self._keep_floor(now.utc)
+            self._store_floor(now.utc)
 
-    def _read(self) -> tuple[float, float]:
+    def _read_clocks(self) -> tuple[float, float]:
         """Read both clocks without a pause of this process in between, which would look like a step."""
         for _ in range(10):
             before, wall, mono = self._mono(), self._wall(), self._mono()
-            if mono - before < _SWITCHED:
+            if mono - before < _MAX_READ_GAP_S:
                 return wall, mono
         return self._wall(), self._mono()
 
-    def _steps(self, wall: float, mono: float) -> bool:
-        if self._line is None:
-            self._line = (wall, mono)
-        ran = mono - self._line[1]
-        return abs(wall - self._line[0] - ran) > TOLERANCE + self._drift * ran
+    def _has_stepped(self, wall: float, mono: float) -> bool:
+        if self._baseline is None:
+            self._baseline = (wall, mono)
+        ran = mono - self._baseline[1]
+        return abs(wall - self._baseline[0] - ran) > STEP_TOLERANCE_S + self._drift * ran
 
-    def _vouched(self, mono: float) -> bool:
+    def _is_source_trusted(self, mono: float) -> bool:
         match self._source:
             case "ntp":
                 at = self._synchronised_at
-                return at is not None and (mono - at) * self._drift <= HOLDOVER
+                return at is not None and (mono - at) * self._drift <= MAX_HOLDOVER_ERROR_S
             case "host":
-                return self._stepped_at is None or mono - self._stepped_at >= SETTLE
+                return self._stepped_at is None or mono - self._stepped_at >= SETTLE_TIME_S
 
 
 class _Timex(ctypes.Structure):
@@ -144,8 +145,8 @@ class _Timex(ctypes.Structure):
     )
 
 
-_STA_UNSYNC = 0x0040
-_TIME_ERROR = 5
+_STA_UNSYNC_FLAG = 0x0040
+_TIME_ERROR_STATE = 5
 
 
 def kernel_synchronised() -> bool:
@@ -154,7 +155,7 @@ def kernel_synchronised() -> bool:
         return False
     timex = _Timex(modes=0)  # only read
     state = _adjtimex(ctypes.byref(timex))
-    return state not in (-1, _TIME_ERROR) and not timex.status & _STA_UNSYNC
+    return state not in (-1, _TIME_ERROR_STATE) and not timex.status & _STA_UNSYNC_FLAG
 
 
 _adjtimex = getattr(ctypes.CDLL(None), "adjtimex", None)

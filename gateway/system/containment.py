@@ -5,7 +5,8 @@ worker sets the input aside, counts and reports it once, and continues with the 
 entrance's own decision may end the process. This module is the only place that catches exceptions of every kind. Each
 worker handles expected failures itself.
 
-A worker uses `piece` for one piece of work, `keep` for its whole loop, and `SetAside` for rows that its next look at
+A worker uses `piece` for one piece of work, `keep` for its whole loop, and `RowQuarantine` for rows that its next
+look at
 the store would find again.
 """
 
@@ -20,19 +21,21 @@ from typing import Any, Final, Self
 
 RESTART_DELAY_S: Final = 1.0  # before a loop that raised is begun again, the first time
 MAX_RESTART_DELAY_S: Final = 60.0  # a loop that raises at each start costs one start a minute
-STEADY_S: Final = 60.0  # a loop that ran so long before it raised counts as sound: its delay begins anew
+STABLE_RUN_S: Final = 60.0  # a loop that ran so long before it raised counts as sound: its delay begins anew
 MAX_FAULTS: Final = 256  # kinds of faults that are remembered; a kind that was forgotten is reported once more
 MAX_ITEM_CHARS: Final = 120  # of an item's name, which a stranger may have chosen
 
 FIRST_RETRY_S: Final = 60.0  # until a row that was set aside is tried again, the first time
 MAX_RETRY_S: Final = 24 * 3600.0  # and at the latest: a release that mends the fault finds the row within a day
-MAX_ASIDE: Final = 1_000  # rows of one worker: their ids go into its next statement, and SQLite takes 32,766 values
+MAX_QUARANTINED_ROWS: Final = (
+    1_000  # rows of one worker: their ids go into its next statement, and SQLite takes 32,766 values
+)
 
 _ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True, slots=True)
-class Fault:
+class ContainedFault:
     """One piece of work that raised an unexpected exception.
 
     `worker`: the loop's name. `item`: the piece's id, printable, at most 120 characters. `error`: the exception's type.
@@ -51,14 +54,14 @@ class Fault:
         return self.worker, self.error, self.place
 
 
-class Piece:
+class ContainedWork:
     """One piece of work, as a context manager. Afterwards `fault` is what it raised, or None if it succeeded."""
 
     def __init__(
         self, containment: "Containment", worker: str, item: str, foreseen: tuple[type[Exception], ...]
     ) -> None:
-        self._containment, self._worker, self._item, self._foreseen = containment, worker, item, foreseen
-        self.fault: Fault | None = None
+        self._containment, self._worker, self._item, self._expected = containment, worker, item, foreseen
+        self.fault: ContainedFault | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -67,7 +70,7 @@ class Piece:
         self, _kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
     ) -> bool:
         """Suppress every unexpected `Exception`. `CancelledError`, `KeyboardInterrupt` and `SystemExit` pass."""
-        if not isinstance(error, Exception) or isinstance(error, self._foreseen):
+        if not isinstance(error, Exception) or isinstance(error, self._expected):
             return False
         self.fault = self._containment.caught(self._worker, self._item, error)
         return True
@@ -83,30 +86,30 @@ class Containment:
     def __init__(
         self,
         *,
-        report: Callable[[Fault], None] = lambda _fault: None,
+        report: Callable[[ContainedFault], None] = lambda _fault: None,
         count: Callable[[str], None] = lambda _worker: None,
     ) -> None:
-        self._report, self._count = report, count
-        self._seen: OrderedDict[tuple[str, str, str], int] = OrderedDict()
+        self._on_first_fault, self._on_fault = report, count
+        self._fault_counts: OrderedDict[tuple[str, str, str], int] = OrderedDict()
 
-    def piece(self, worker: str, item: str = "", *, foreseen: tuple[type[Exception], ...] = ()) -> Piece:
+    def piece(self, worker: str, item: str = "", *, foreseen: tuple[type[Exception], ...] = ()) -> ContainedWork:
         """Contain one piece of a worker's work.
 
         `foreseen` exceptions pass through: a resource failed (such as an unreachable database), not this input.
         """
-        return Piece(self, worker, item, foreseen)
+        return ContainedWork(self, worker, item, foreseen)
 
-    def caught(self, worker: str, item: str, error: Exception) -> Fault:
+    def caught(self, worker: str, item: str, error: Exception) -> ContainedFault:
         """Count a fault, and log and report it if it is the first of its kind."""
-        fault = Fault(
+        fault = ContainedFault(
             worker=worker, item=_printable(item)[:MAX_ITEM_CHARS], error=type(error).__name__,
             text=_printable(str(error).partition("\n")[0])[:MAX_ITEM_CHARS], place=_place(error),
         )  # fmt: skip
-        before = self._seen.pop(fault.kind, 0)
-        self._seen[fault.kind] = before + 1
-        if len(self._seen) > MAX_FAULTS:
-            self._seen.popitem(last=False)
-        self._count(worker)
+        before = self._fault_counts.pop(fault.kind, 0)
+        self._fault_counts[fault.kind] = before + 1
+        if len(self._fault_counts) > MAX_FAULTS:
+            self._fault_counts.popitem(last=False)
+        self._on_fault(worker)
         if before == 0:
             import structlog  # noqa: PLC0415 - it imports rich, a quarter of the start of a video process, which logs without it
 
@@ -115,7 +118,7 @@ class Containment:
                 trace="".join(traceback.format_exception(error, limit=-12))[-4_000:],
                 todo="please report this: its worker goes on without it",
             )  # fmt: skip
-            self._report(fault)
+            self._on_first_fault(fault)
         return fault
 
     async def keep(
@@ -136,21 +139,21 @@ class Containment:
                 await run()
             if piece.fault is None:
                 return
-            if clock() - began >= STEADY_S:
+            if clock() - began >= STABLE_RUN_S:
                 delay = RESTART_DELAY_S
             await sleep(delay)
             delay = min(2 * delay, MAX_RESTART_DELAY_S)
 
 
 @dataclass(slots=True)
-class _Aside:
+class _QuarantinedRow:
     """One row: when it is tried again (monotonic, s), and after how long the time after that."""
 
     until: float
     retry: float
 
 
-class SetAside:
+class RowQuarantine:
     """The rows that one worker skips for now, because its next query would return them again.
 
     They are kept in memory only. The worker tries each row again after 1 min, then after twice the delay, at most after
@@ -159,14 +162,14 @@ class SetAside:
 
     def __init__(self, *, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
-        self._rows: OrderedDict[str, _Aside] = OrderedDict()
+        self._rows: OrderedDict[str, _QuarantinedRow] = OrderedDict()
 
     def add(self, row: str) -> None:
         """Leave a row alone. Beyond 1,000 of them the one that was set aside first is tried again."""
         known = self._rows.pop(row, None)
         retry = FIRST_RETRY_S if known is None else min(2 * known.retry, MAX_RETRY_S)
-        self._rows[row] = _Aside(self._monotonic() + retry, retry)
-        if len(self._rows) > MAX_ASIDE:
+        self._rows[row] = _QuarantinedRow(self._monotonic() + retry, retry)
+        if len(self._rows) > MAX_QUARANTINED_ROWS:
             self._rows.popitem(last=False)
 
     def done(self, row: str) -> None:

@@ -14,11 +14,11 @@ from typing import Final
 import structlog
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from gateway.system.containment import Fault
+from gateway.system.containment import ContainedFault
 
 log = structlog.get_logger(__name__)
 
-FILE: Final = "faults.json"  # in the storage folder
+FAULTS_FILE: Final = "faults.json"  # in the storage folder
 MAX_KINDS: Final = 32
 MAX_FILE_BYTES: Final = 65_536
 WRITE_INTERVAL_S: Final = 10.0  # between two writes: a flood of faults costs the disk no more than this
@@ -48,7 +48,7 @@ class FaultReport(BaseModel):
     counts: dict[str, int] = {}
 
 
-def parse(data: bytes) -> FaultReport | None:
+def parse_report(data: bytes) -> FaultReport | None:
     """Read a report; None: it is none."""
     try:
         return FaultReport.model_validate_json(data)
@@ -67,12 +67,12 @@ class FaultLog:
         before: bytes | None = None,
     ) -> None:  # fmt: skip
         self._file, self._now, self._write, self._since = file, now, write, now()
-        known = None if before is None else parse(before)
+        known = None if before is None else parse_report(before)
         self._kinds: list[FaultKind] = [] if known is None else list(known.kinds)
         self._counts: Counter[str] = Counter()
         self._changed = asyncio.Event()
 
-    def report(self, fault: Fault) -> None:
+    def report(self, fault: ContainedFault) -> None:
         """Add a kind of fault; of more than 32 the oldest goes."""
         kind = FaultKind(
             at=self._now(), worker=fault.worker[:120], item=fault.item, error=fault.error[:120], text=fault.text,

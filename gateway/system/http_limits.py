@@ -13,19 +13,19 @@ from typing import Any
 
 from aiohttp import web
 
-PIECE_BYTES = 2_048  # of one connection in one turn: asyncio alone would hand on 256 KiB
+MAX_READ_BYTES = 2_048  # of one connection in one turn: asyncio alone would hand on 256 KiB
 # 256 connections with 16 KiB of requests each would be parsed in one turn for 0.7 s
-CONNECTIONS_PER_SECOND = 20.0  # of one stranger's address: a handshake of TLS costs the loop 0.3 ms and more
-CONNECTIONS_BURST_S = 5.0  # what one address may open at once is what it may open in so many seconds
+MAX_CONNECTIONS_PER_SECOND = 20.0  # of one stranger's address: a handshake of TLS costs the loop 0.3 ms and more
+CONNECTION_BURST_S = 5.0  # what one address may open at once is what it may open in so many seconds
 MAX_WAITING_REQUESTS = 1  # of one connection, beside the one that is answered: browsers and proxies send none
 
 
-class PieceReader(asyncio.BufferedProtocol):
-    """One connection. It passes at most `PIECE_BYTES` to the HTTP server in one iteration of the loop."""
+class BoundedReader(asyncio.BufferedProtocol):
+    """One connection. It passes at most `MAX_READ_BYTES` to the HTTP server in one iteration of the loop."""
 
     def __init__(self, server: asyncio.Protocol) -> None:
         self._server = server
-        self._piece = bytearray(PIECE_BYTES)
+        self._buffer = bytearray(MAX_READ_BYTES)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Tell the server."""
@@ -37,11 +37,11 @@ class PieceReader(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 - asyncio's own hint
         """Give room for one piece, however much has come."""
-        return self._piece
+        return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         """Hand it to the server."""
-        self._server.data_received(bytes(self._piece[:nbytes]))
+        self._server.data_received(bytes(self._buffer[:nbytes]))
 
     def eof_received(self) -> bool | None:
         """Tell the server."""
@@ -61,13 +61,13 @@ class RequestTurns:
 
     def __init__(self) -> None:
         self._waiting: deque[asyncio.Future[None]] = deque()
-        self._taken = False  # somebody has begun in this turn of the loop
+        self._is_taken = False  # somebody has begun in this turn of the loop
 
     async def take(self) -> None:
         """Return when the caller may begin: at once if nobody else has begun in this turn of the loop."""
         loop = asyncio.get_running_loop()
-        if not self._taken:
-            self._taken = True
+        if not self._is_taken:
+            self._is_taken = True
             loop.call_soon(self._next)
             return
         turn = loop.create_future()
@@ -81,7 +81,7 @@ class RequestTurns:
                 turn.set_result(None)
                 asyncio.get_running_loop().call_soon(self._next)
                 return
-        self._taken = False
+        self._is_taken = False
 
 
 def limit_requests(server: web.Server, turns: RequestTurns | None = None) -> None:

@@ -5,7 +5,7 @@ import logging
 from aiohttp.http_exceptions import HttpProcessingError
 
 
-def quiet() -> logging.Logger:
+def http_logger() -> logging.Logger:
     """Make the HTTP server's log: its bugs with their traces, but no word of what a browser said wrongly.
 
     The server would quote a request that it cannot read, with the link's token or the cookie that stands there.

@@ -16,41 +16,41 @@ from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEv
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 from ruamel.yaml.parser import Parser
 
-LARGEST = 262_144  # bytes
-DEEPEST = 16  # levels; home.yaml needs six
-LONGEST = 18  # digits of a number
+MAX_YAML_BYTES = 262_144  # bytes
+MAX_DEPTH = 16  # levels; home.yaml needs six
+MAX_NUMBER_DIGITS = 18  # digits of a number
 
 Loc = Sequence[str | int]
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class SourcePosition:
     """A place in the file, counted from 1."""
 
     line: int
     column: int
 
 
-class Misread(Exception):  # noqa: N818 - it names what is the matter
+class InvalidYaml(Exception):  # noqa: N818 - it names what is the matter
     """The text is not the plain YAML that is read here. `spot` says where."""
 
-    def __init__(self, what: str, spot: Spot) -> None:
+    def __init__(self, what: str, spot: SourcePosition) -> None:
         """Say `what` is wrong and where."""
         super().__init__(what)
         self.spot = spot
 
 
 @dataclass(frozen=True, slots=True)
-class Document:
+class YamlDocument:
     """What stood in the file: `data` of dicts, lists, strings, numbers, booleans and None."""
 
     data: object
 
-    def spot(self, loc: Loc) -> Spot:
+    def spot(self, loc: Loc) -> SourcePosition:
         """Find the place of the value at `loc`; what names no value (a missing key) is where its parent stands."""
-        data, spot = self.data, Spot(1, 1)
+        data, spot = self.data, SourcePosition(1, 1)
         if isinstance(data, CommentedBase):
-            spot = Spot(data.lc.line + 1, data.lc.col + 1)
+            spot = SourcePosition(data.lc.line + 1, data.lc.col + 1)
         for part in loc:
             if isinstance(data, CommentedMap) and part in data:
                 line, column = data.lc.key(part)  # people look for the key, not for its value
@@ -58,54 +58,58 @@ class Document:
                 line, column = data.lc.item(part)
             else:
                 continue
-            data, spot = data[part], Spot(line + 1, column + 1)
+            data, spot = data[part], SourcePosition(line + 1, column + 1)
         return spot
 
 
-def parse(text: str) -> Document:
+def parse_yaml(text: str) -> YamlDocument:
     """Read YAML.
 
     Raises:
         Misread: it is none, or more than plain data.
     """
-    if len(text.encode()) > LARGEST:
-        raise Misread(f"the file is larger than {LARGEST // 1024} KiB", Spot(1, 1))
+    if len(text.encode()) > MAX_YAML_BYTES:
+        raise InvalidYaml(f"the file is larger than {MAX_YAML_BYTES // 1024} KiB", SourcePosition(1, 1))
     try:
         yaml = YAML(typ="safe", pure=True)
         yaml.Parser, yaml.Constructor = _PlainParser, _PlainConstructor
-        return Document(data=yaml.load(text))
+        return YamlDocument(data=yaml.load(text))
     except MarkedYAMLError as error:
-        raise _in_words(error, text.splitlines()) from error
+        raise _explain(error, text.splitlines()) from error
     except YAMLError as error:
-        raise Misread(f"this is no YAML: {str(error).splitlines()[0]}", Spot(1, 1)) from error
+        raise InvalidYaml(f"this is no YAML: {str(error).splitlines()[0]}", SourcePosition(1, 1)) from error
 
 
-def _in_words(error: MarkedYAMLError, lines: Sequence[str]) -> Misread:
+def _explain(error: MarkedYAMLError, lines: Sequence[str]) -> InvalidYaml:
     """Say what is wrong as somebody who only writes this file would: most of all how lines are indented."""
     marks = [mark for mark in (error.problem_mark, error.context_mark) if mark is not None]
     here, began = (
-        (Spot(mark.line + 1, mark.column + 1) for mark in (marks[0], marks[-1])) if marks else (Spot(1, 1),) * 2
+        (SourcePosition(mark.line + 1, mark.column + 1) for mark in (marks[0], marks[-1]))
+        if marks
+        else (SourcePosition(1, 1),) * 2
     )
     match f"{error.context or ''}, {error.problem or ''}":
         case told if r"'\t'" in told:
-            return Misread("a tab stands here: use spaces", here)
+            return InvalidYaml("a tab stands here: use spaces", here)
         case told if "cannot start any token" in told:
-            return Misread('a text that begins like this needs quotes: write "..." around it', here)
+            return InvalidYaml('a text that begins like this needs quotes: write "..." around it', here)
         case told if "could not find expected ':'" in told:
-            return Misread("this line has no value: write `key: value`, with a space behind the colon", began)
+            return InvalidYaml("this line has no value: write `key: value`, with a space behind the colon", began)
         case told if "flow" in told:
-            return Misread("the list or section that begins here does not end as it must: close it with ] or }", began)
+            return InvalidYaml(
+                "the list or section that begins here does not end as it must: close it with ] or }", began
+            )
         case told if "quoted scalar" in told:
-            return Misread("the quotation mark that stands here is never closed", began)
+            return InvalidYaml("the quotation mark that stands here is never closed", began)
         case told if "found '<scalar>'" in told:
-            return Misread('the quotation ends before its line does: put the whole text into "..."', here)
+            return InvalidYaml('the quotation ends before its line does: put the whole text into "..."', here)
         case told if "mapping values" in told or "block" in told:
-            return _ill_indented(lines, here)
+            return _explain_indentation(lines, here)
         case told:
-            return Misread(f"this is no YAML ({told.strip(', ')})", here)
+            return InvalidYaml(f"this is no YAML ({told.strip(', ')})", here)
 
 
-def _ill_indented(lines: Sequence[str], spot: Spot) -> Misread:
+def _explain_indentation(lines: Sequence[str], spot: SourcePosition) -> InvalidYaml:
     """Compare the line with those above it that begin the sections in which it stands: one of them is wrong."""
     ours = _indent("".join(lines[spot.line - 1 : spot.line]))  # at the file's end there is none
     opened: dict[int, int] = {}  # how far a section's lines are indented -> the last line that is
@@ -113,11 +117,11 @@ def _ill_indented(lines: Sequence[str], spot: Spot) -> Misread:
         if line.split("#")[0].strip():
             opened = {depth: n for depth, n in opened.items() if depth < _indent(line)} | {_indent(line): number}
     if ours in opened or not opened:
-        return Misread('there is a second colon in this line: put a text with `: ` in it into "..."', spot)
+        return InvalidYaml('there is a second colon in this line: put a text with `: ` in it into "..."', spot)
     fit = " or ".join(f"{depth} (as line {number})" for depth, number in opened.items())
     begins = f"this line begins with {ours} space{'s' * (ours != 1)}"
     told = f"{begins}, but here it can only be {fit}: one of these lines is indented wrongly"
-    return Misread(told, Spot(spot.line, ours + 1))
+    return InvalidYaml(told, SourcePosition(spot.line, ours + 1))
 
 
 def _indent(line: str) -> int:
@@ -132,12 +136,12 @@ class _PlainParser(Parser):
 
     def get_event(self) -> Any:  # noqa: ANN401 - the library's
         event = super().get_event()
-        spot = Spot(event.start_mark.line + 1, event.start_mark.column + 1)
+        spot = SourcePosition(event.start_mark.line + 1, event.start_mark.column + 1)
         if isinstance(event, AliasEvent) or (isinstance(event, NodeEvent) and event.anchor is not None):
-            raise Misread("anchors and aliases (&, *) are not read here: write the value out", spot)
+            raise InvalidYaml("anchors and aliases (&, *) are not read here: write the value out", spot)
         self._depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
-        if self._depth > DEEPEST:
-            raise Misread(f"nothing here is nested more than {DEEPEST} deep", spot)
+        if self._depth > MAX_DEPTH:
+            raise InvalidYaml(f"nothing here is nested more than {MAX_DEPTH} deep", spot)
         return event
 
 
@@ -152,14 +156,14 @@ class _PlainConstructor(RoundTripConstructor):
     ) -> None:
         for key, _ in node.value if isinstance(node, MappingNode) else ():
             if not isinstance(key, ScalarNode):
-                raise Misread("a key must be a plain word", _spot(key))
+                raise InvalidYaml("a key must be a plain word", _position(key))
             key.tag = f"{_TAG}str"  # `1:`, `true:` and `<<:` are words too
         super().construct_mapping(node, maptyp, deep=deep)
 
     def check_mapping_key(self, node: Node, key_node: Node, mapping: CommentedMap, key: str, value: object) -> bool:
         del node, value
         if key in mapping:
-            raise Misread(f"`{key}` stands here twice: keep one", _spot(key_node))
+            raise InvalidYaml(f"`{key}` stands here twice: keep one", _position(key_node))
         return True
 
     def plain(self, node: Node) -> str | int | float | bool | None:
@@ -169,19 +173,19 @@ class _PlainConstructor(RoundTripConstructor):
             Misread: it is none, or another tag than those of plain YAML stands before it.
         """
         if not isinstance(node, ScalarNode):
-            raise Misread("this is neither a value, a list nor a section", _spot(node))
+            raise InvalidYaml("this is neither a value, a list nor a section", _position(node))
         text: str = node.value
         match str(node.tag).removeprefix(_TAG):
             case "null":
                 return None
             case "bool":
                 return text.lower() == "true"
-            case "int" | "float" if len(text) <= LONGEST:
+            case "int" | "float" if len(text) <= MAX_NUMBER_DIGITS:
                 return _number(text, node)
             case "str" | "timestamp":
                 return text
             case _:
-                raise Misread("this value is no text, number, true, false or null", _spot(node))
+                raise InvalidYaml("this value is no text, number, true, false or null", _position(node))
 
 
 _TAG = "tag:yaml.org,2002:"
@@ -202,9 +206,9 @@ def _number(text: str, node: ScalarNode) -> int | float:
     except ValueError:
         number = float("nan")
     if number - number != 0:  # infinite or not a number
-        raise Misread("this is no plain number: write it like 20 or 2.5", _spot(node))
+        raise InvalidYaml("this is no plain number: write it like 20 or 2.5", _position(node))
     return number
 
 
-def _spot(node: Node) -> Spot:
-    return Spot(node.start_mark.line + 1, node.start_mark.column + 1)
+def _position(node: Node) -> SourcePosition:
+    return SourcePosition(node.start_mark.line + 1, node.start_mark.column + 1)

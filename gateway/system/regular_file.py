@@ -10,56 +10,56 @@ import stat
 from pathlib import Path
 from typing import BinaryIO
 
-LARGEST = 2**20  # bytes: a house file with a hundred devices is a twentieth of it
+MAX_FILE_BYTES = 2**20  # bytes: a house file with a hundred devices is a twentieth of it
 
 
-class NotRegular(OSError):  # noqa: N818 - it says what happened
+class NotRegularFile(OSError):  # noqa: N818 - it says what happened
     """What stands there is a folder, a pipe or a device, or a link that may not be followed: it is not read."""
 
 
-class TooLarge(OSError):  # noqa: N818 - the same
+class FileTooLarge(OSError):  # noqa: N818 - the same
     """The file is larger than any of its kind can honestly be."""
 
 
-def opened(path: Path, *, flags: int = 0) -> BinaryIO:
+def open_file(path: Path, *, flags: int = 0) -> BinaryIO:
     """Open a plain file for reading, without waiting for anybody.
 
     Raises:
-        NotRegular: it is a folder, a pipe or a device.
+        NotRegularFile: it is a folder, a pipe or a device.
         OSError: it is not there or cannot be read.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise NotRegular(f"{path.name} is not a plain file")
+        raise NotRegularFile(f"{path.name} is not a plain file")
     return os.fdopen(descriptor, "rb")
 
 
-def bounded(file: BinaryIO, name: str, at_most: int) -> bytes:
+def read_bounded(file: BinaryIO, name: str, at_most: int) -> bytes:
     """Read what is left of a file.
 
     Raises:
-        TooLarge: it has more bytes.
+        FileTooLarge: it has more bytes.
         OSError: it cannot be read.
     """
     data = file.read(at_most + 1)
     if len(data) > at_most:
-        raise TooLarge(f"{name} has more than {at_most} bytes")
+        raise FileTooLarge(f"{name} has more than {at_most} bytes")
     return data
 
 
-def read_bytes(path: Path, *, at_most: int = LARGEST) -> bytes:
+def read_bytes(path: Path, *, at_most: int = MAX_FILE_BYTES) -> bytes:
     """Read a file whole.
 
     Raises:
-        NotRegular, TooLarge: it is no plain file, or a larger one.
+        NotRegularFile, FileTooLarge: it is no plain file, or a larger one.
         OSError: it is not there or cannot be read.
     """
-    with opened(path) as file:
-        return bounded(file, path.name, at_most)
+    with open_file(path) as file:
+        return read_bounded(file, path.name, at_most)
 
 
-def read_text(path: Path, *, at_most: int = LARGEST) -> str:
+def read_text(path: Path, *, at_most: int = MAX_FILE_BYTES) -> str:
     """Read a text in UTF-8 whole; each of its lines ends in a bare line feed.
 
     Raises:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 
 
 @contextlib.asynccontextmanager
-async def until_told(*, signals: bool) -> AsyncIterator[Callable[[], bool]]:
+async def until_stopped(*, signals: bool) -> AsyncIterator[Callable[[], bool]]:
     """Run the block until SIGTERM or SIGINT, or what it is given is called: the first ends it without an error.
 
     What it is given returns whether it was the first. Without `signals` it is the only way.

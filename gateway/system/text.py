@@ -4,10 +4,10 @@ import re
 import string
 import unicodedata
 
-LONGEST = 80  # characters of one name from outside
+MAX_NAME_CHARS = 80  # characters of one name from outside
 
 
-MOST_MARKS = 3  # on one letter: no script needs more, and a pile of them covers the lines above
+MAX_COMBINING_MARKS = 3  # on one letter: no script needs more, and a pile of them covers the lines above
 
 
 _MARKUP = str.maketrans({
@@ -27,46 +27,48 @@ _DOT = re.compile(rf"(?<=\S)[.\u3002\ufe52\uff0e\uff61](?=[^\s\uff3f\u2024{re.es
 """A dot, or what a browser reads as one (UTS 46), that may stand in a host name.
 
 Before it stands anything but a blank: labels of emoji are registered, and messengers link what follows a hyphen too.
-Behind it stands a letter, a digit or what is beyond ASCII, but for `ONE_DOT` and what `_MARKUP` makes of an underscore.
+Behind it stands a letter, a digit or what is beyond ASCII, but for `ONE_DOT_LEADER` and what `_MARKUP` makes of an
+underscore.
 """
 
 
-ONE_DOT = "\u2024"  # reads as a full stop, and no messenger makes a link of what it joins
+ONE_DOT_LEADER = "\u2024"  # reads as a full stop, and no messenger makes a link of what it joins
 
 
-def unlinked(name: str) -> str:
-    """Make text from outside `isolated`, and nothing in it a link, a mention or markup where a phone shows it.
+def without_links(name: str) -> str:
+    """Make text from outside `isolate_direction`, and nothing in it a link, a mention or markup where a phone shows it.
 
     Names are not refused for this: "Amazon.fr" and "S.Oliver" are shops. What a messenger would act on is written
     otherwise and reads the same; a link's scheme is left out.
     """
-    plain = _COLON.sub(": ", _SCHEME.sub("", inert(name))).translate(_MARKUP)
-    return isolated(_DOT.sub(ONE_DOT, plain))
+    plain = _COLON.sub(": ", _SCHEME.sub("", sanitized(name))).translate(_MARKUP)
+    return isolate_direction(_DOT.sub(ONE_DOT_LEADER, plain))
 
 
-def inert(name: str) -> str:
+def sanitized(name: str) -> str:
     """Make text from outside safe to stand in a sentence, a log line and a page's title.
 
     Control and format characters (among them line breaks, zero-width ones and those that turn the direction of text),
-    unassigned and private ones go; blanks become one; a pile of marks is cut to `MOST_MARKS`, the whole to `LONGEST`.
+    unassigned and private ones go; blanks become one; a pile of marks is cut to `MAX_COMBINING_MARKS`, the whole to
+    `MAX_NAME_CHARS`.
     """
     spaced = "".join(" " if unicodedata.category(char).startswith("Z") or char in "\t\r\n" else char for char in name)
     kept = "".join(char for char in spaced if not unicodedata.category(char).startswith("C"))
-    cut = " ".join(_levelled(unicodedata.normalize("NFC", kept)).split())
-    return cut if len(cut) <= LONGEST else cut[: LONGEST - 1] + "…"
+    cut = " ".join(_limit_marks(unicodedata.normalize("NFC", kept)).split())
+    return cut if len(cut) <= MAX_NAME_CHARS else cut[: MAX_NAME_CHARS - 1] + "…"
 
 
-def _levelled(text: str) -> str:
+def _limit_marks(text: str) -> str:
     kept: list[str] = []
     marks = 0
     for char in text:
         marks = marks + 1 if unicodedata.category(char) in ("Mn", "Me") else 0
-        if marks <= MOST_MARKS:
+        if marks <= MAX_COMBINING_MARKS:
             kept.append(char)
     return "".join(kept)
 
 
-def visible(line: str) -> str:
+def escape_invisible(line: str) -> str:
     """Show a line of text as it stands, whole: what nobody sees, or turns the direction, is written as its number."""
     shown = "".join(
         char if char == " " or unicodedata.category(char)[0] not in "CZ" else f"\\u{ord(char):04x}" for char in line
@@ -75,11 +77,11 @@ def visible(line: str) -> str:
     return f"\u2068{shown}\u2069" if turns else shown
 
 
-def isolated(name: str) -> str:
+def isolate_direction(name: str) -> str:
     """Make text from outside inert, and where it is written from right to left, keep it from turning what follows.
 
     By the isolating marks of Unicode (UAX 9, 2.4), which also hold in a tooltip, an option and a phone's message.
     """
-    safe = inert(name)
+    safe = sanitized(name)
     turns = any(unicodedata.bidirectional(char) in ("R", "AL", "AN") for char in safe)
     return f"\u2068{safe}\u2069" if turns else safe

@@ -13,25 +13,25 @@ class TokenBucket:
 
     rate: float
     burst: float
-    _left: float = -1.0
-    _at: float = 0.0
+    _tokens: float = -1.0
+    _filled_at: float = 0.0
 
     def has(self, mono: float, cost: float = 1.0) -> bool:
         """Whether `cost` tokens are there at `mono` (monotonic seconds), without taking them."""
-        return self._filled(mono) >= cost
+        return self._tokens_at(mono) >= cost
 
     def take(self, mono: float, cost: float = 1.0) -> bool:
         """Take `cost` tokens and return True; False and nothing taken where fewer are left."""
-        left = self._filled(mono)
+        left = self._tokens_at(mono)
         if left < cost:
             return False
-        self._left, self._at = left - cost, mono
+        self._tokens, self._filled_at = left - cost, mono
         return True
 
-    def _filled(self, mono: float) -> float:
-        if self._left < 0:
+    def _tokens_at(self, mono: float) -> float:
+        if self._tokens < 0:
             return self.burst
-        return min(self.burst, self._left + max(0.0, mono - self._at) * self.rate)
+        return min(self.burst, self._tokens + max(0.0, mono - self._filled_at) * self.rate)
 
 
 @dataclass(slots=True)

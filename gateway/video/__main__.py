@@ -13,30 +13,30 @@ from pathlib import Path
 
 import av.logging
 
-from gateway.video.clip import Reached
+from gateway.video.clip import CrashPoint
 from gateway.video.process import AlreadyRunning, VideoProcess
 
-ALREADY_RUNNING = 3
+EXIT_ALREADY_RUNNING = 3
 
 
-def main(reached: Reached = lambda _point: None) -> int:
+def main(reached: CrashPoint = lambda _point: None) -> int:
     """Run the video process on the socket that the command line names; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m gateway.video", description=__doc__)
     parser.add_argument("--socket", type=Path, required=True, help="Unix socket on which the gateway connects")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="video %(levelname)s %(name)s: %(message)s")
     av.logging.set_level(None)  # libav's own lines may carry a camera's password
-    threading.excepthook = _end
+    threading.excepthook = _end_process
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash must not write a camera's password to the disk
     try:
         asyncio.run(VideoProcess(options.socket, utc=lambda: datetime.now(UTC), reached=reached).run())
     except AlreadyRunning:
         logging.getLogger(__name__).warning("another video process serves %s", options.socket)
-        return ALREADY_RUNNING
+        return EXIT_ALREADY_RUNNING
     return 0
 
 
-def _end(failed: threading.ExceptHookArgs) -> None:
+def _end_process(failed: threading.ExceptHookArgs) -> None:
     """A bug in a camera's thread ends the process, clips closed; the gateway starts another one."""
     threading.__excepthook__(failed)
     os.kill(os.getpid(), signal.SIGTERM)

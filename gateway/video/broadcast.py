@@ -16,32 +16,32 @@ import av
 import av.error
 from av.video.stream import VideoStream
 
-from gateway.video.ipc import Viewing
-from gateway.video.ring import Ring, Sample
+from gateway.video.ipc import LiveViewAccepted
+from gateway.video.ring import EncodedPicture, PreRollBuffer
 
 log = logging.getLogger(__name__)
 
-OPTIONS: Final = {
+MUXER_OPTIONS: Final = {
     # Without `skip_trailer` the muxer would remember each fragment for an index that is never written.
     "movflags": "frag_every_frame+empty_moov+default_base_moof+skip_trailer",
     "flush_packets": "1",
     "use_editlist": "0",
 }
-AGAIN: Final = 2.0  # seconds before a new muxer is tried after one that failed
-SPS: Final = re.compile(rb"\x00\x00\x01[\x07\x27\x47\x67](...)", re.DOTALL)  # H.264's sequence parameter set
+MUXER_RETRY_DELAY_S: Final = 2.0  # seconds before a new muxer is tried after one that failed
+SPS_PATTERN: Final = re.compile(rb"\x00\x00\x01[\x07\x27\x47\x67](...)", re.DOTALL)  # H.264's sequence parameter set
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class LiveInit:
     """What every viewer needs first: the init segment; `at` is the first picture's instant (monotonic)."""
 
-    viewing: Viewing
+    viewing: LiveViewAccepted
     at: float
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Fragment:
+class LiveFragment:
     """One picture. `key`: a viewer may begin with it."""
 
     at: float
@@ -50,72 +50,72 @@ class Fragment:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
-    """The stream is lost; the next one begins with an `Opening` of its own."""
+class LiveEnd:
+    """The stream is lost; the next one begins with an `LiveInit` of its own."""
 
 
-Piece = Opening | Fragment | Lost
-Show = Callable[[Piece], None]
+LivePiece = LiveInit | LiveFragment | LiveEnd
+LiveSink = Callable[[LivePiece], None]
 """Told of the pieces in their order, in the camera's thread."""
 
 
 class Broadcast:
     """One camera for those who view it. The owner holds the camera's lock in every call."""
 
-    def __init__(self, camera: str, show: Show) -> None:
+    def __init__(self, camera: str, show: LiveSink) -> None:
         self.show = show
         self._camera = camera
-        self._reel: Reel | None = None
+        self._muxer: LiveMuxer | None = None
         self._not_before = 0.0
 
-    def take(self, sample: Sample, ring: Ring, template: VideoStream) -> None:
+    def take(self, sample: EncodedPicture, ring: PreRollBuffer, template: VideoStream) -> None:
         """Show the newest picture, which is the ring's last too; a reel begins with the ring's newest group."""
         try:
-            if self._reel is not None:
-                self._reel.put(sample)
+            if self._muxer is not None:
+                self._muxer.put(sample)
             elif sample.at >= self._not_before and (group := ring.newest_group()):
-                self._reel = reel = Reel(template, group[0], self.show)
+                self._muxer = reel = LiveMuxer(template, group[0], self.show)
                 for picture in group:
                     reel.put(picture)
-        except (av.error.FFmpegError, NotShowable) as error:
+        except (av.error.FFmpegError, UnplayableStream) as error:
             log.warning("%s: pictures that cannot be shown: %s", self._camera, error)
-            self._not_before = sample.at + AGAIN
+            self._not_before = sample.at + MUXER_RETRY_DELAY_S
             self.lost()
 
     def lost(self) -> None:
         """End what is shown: the stream is lost, or nobody views any more."""
-        reel, self._reel = self._reel, None
+        reel, self._muxer = self._muxer, None
         if reel is not None:
             reel.close()
-            self.show(Lost())
+            self.show(LiveEnd())
 
 
-class NotShowable(Exception):  # noqa: N818  a failure of the world, named as what it is
+class UnplayableStream(Exception):  # noqa: N818  a failure of the world, named as what it is
     """The stream is none that a page can play."""
 
 
-class Reel:
+class LiveMuxer:
     """One connection's pictures, muxed."""
 
-    def __init__(self, template: VideoStream, first: Sample, show: Show) -> None:
+    def __init__(self, template: VideoStream, first: EncodedPicture, show: LiveSink) -> None:
         """Begin with the key picture `first`, which is still to be put.
 
         Raises:
-            NotShowable: it is not H.264, or its parameter sets are not known.
+            UnplayableStream: it is not H.264, or its parameter sets are not known.
             av.error.FFmpegError: the muxer takes no such stream.
         """
-        viewing = viewing_of(template)
+        viewing = stream_info(template)
         self._show = show
         self._base, self._last = first.dts, -1
-        self._before: Sample | None = None
-        self._outlet = Outlet()
-        self._container = av.open(self._outlet, "w", format="mp4", container_options=dict(OPTIONS))
+        self._before: EncodedPicture | None = None
+        self._buffer = MuxerBuffer()
+        self._container = av.open(self._buffer, "w", format="mp4", container_options=dict(MUXER_OPTIONS))
         self._stream = self._container.add_stream_from_template(template)
         self._stream.time_base = self._time_base = template.time_base or Fraction(1, 90_000)
         self._container.start_encoding()
-        show(Opening(viewing, first.at, self._outlet.taken()))
+        show(LiveInit(viewing, first.at, self._buffer.taken()))
 
-    def put(self, sample: Sample) -> None:
+    def put(self, sample: EncodedPicture) -> None:
         """Take the next picture; the one before, whose length is known now, is shown.
 
         A time that does not rise is moved on by the least step.
@@ -132,7 +132,7 @@ class Reel:
         self._container.mux_one(packet)
         before, self._before = self._before, sample
         if before is not None:
-            self._show(Fragment(before.at, before.key, self._outlet.taken()))
+            self._show(LiveFragment(before.at, before.key, self._buffer.taken()))
 
     def close(self) -> None:
         """Let go of the muxer. Its last picture is not shown any more: it is no news."""
@@ -140,7 +140,7 @@ class Reel:
             self._container.close()
 
 
-class Outlet:
+class MuxerBuffer:
     """What the muxer writes into."""
 
     def __init__(self) -> None:
@@ -158,14 +158,14 @@ class Outlet:
         return written
 
 
-def viewing_of(template: VideoStream) -> Viewing:
+def stream_info(template: VideoStream) -> LiveViewAccepted:
     """What a page must know of the stream before it plays it.
 
     Raises:
-        NotShowable: it is not H.264, or its parameter sets are not known.
+        UnplayableStream: it is not H.264, or its parameter sets are not known.
     """
     codec = template.codec_context
-    parameters = SPS.search(codec.extradata or b"")
+    parameters = SPS_PATTERN.search(codec.extradata or b"")
     if codec.name != "h264" or parameters is None or not (codec.width and codec.height):
-        raise NotShowable(f"{codec.name} without known parameters")
-    return Viewing(codec=f"avc1.{parameters[1].hex().upper()}", width=codec.width, height=codec.height)
+        raise UnplayableStream(f"{codec.name} without known parameters")
+    return LiveViewAccepted(codec=f"avc1.{parameters[1].hex().upper()}", width=codec.width, height=codec.height)

@@ -7,8 +7,8 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
-HEAD: Final = struct.Struct("!Id")
-LONGEST: Final = 64 << 20  # bytes: no picture is so large
+CHUNK_HEADER: Final = struct.Struct("!Id")
+MAX_CHUNK_BYTES: Final = 64 << 20  # bytes: no picture is so large
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,6 @@ class Chunk:
     init: bool = False
 
 
-def packed(at: float, data: bytes) -> bytes:
+def pack_chunk(at: float, data: bytes) -> bytes:
     """A chunk as it goes over the socket. That the first one is the init segment need not be said."""
-    return HEAD.pack(len(data), at) + data
+    return CHUNK_HEADER.pack(len(data), at) + data

@@ -15,35 +15,35 @@ from types import MappingProxyType
 from typing import Final, assert_never
 
 from gateway.video.ipc import (
-    FROM_VIDEO,
-    Adopted,
-    Begun,
+    FROM_VIDEO_ADAPTER,
+    BarcodeRead,
+    CameraProof,
+    ClipBegun,
     ClipKey,
-    Closed,
-    Configure,
-    Finish,
+    ClipsClosed,
+    ConfigureCameras,
+    FinishClip,
     FromVideo,
-    Label,
-    Picture,
-    Proof,
-    Record,
+    PictureTaken,
+    RecordClip,
     TakePicture,
     ToVideo,
-    Watch,
+    VideoHello,
+    WatchCameras,
 )
 
 log = logging.getLogger(__name__)
 
-STALE: Final = 1.0  # seconds after which a proof is dropped and its camera counts as dark
-BEGINS: Final = 10.0  # seconds for a process that was started to listen
-FIRST_PAUSE: Final = 0.1  # seconds before a process that died is started again; doubled each time
-LONGEST_PAUSE: Final = 5.0
-HANGS_UP: Final = 1.0  # seconds within which a process hangs up that does not understand
-REFUSALS: Final = 3  # conversations in a row that end before a word was understood
-LONGEST_LINE: Final = 16 << 20  # bytes: the facts of a long visit come in one line
+MAX_PROOF_AGE_S: Final = 1.0  # seconds after which a proof is dropped and its camera counts as dark
+START_TIMEOUT_S: Final = 10.0  # seconds for a process that was started to listen
+MIN_RESTART_DELAY_S: Final = 0.1  # seconds before a process that died is started again; doubled each time
+MAX_RESTART_DELAY_S: Final = 5.0
+HANG_UP_TIMEOUT_S: Final = 1.0  # seconds within which a process hangs up that does not understand
+MAX_FAILED_SESSIONS: Final = 3  # conversations in a row that end before a word was understood
+MAX_LINE_BYTES: Final = 16 << 20  # bytes: the facts of a long visit come in one line
 
 
-class VideoLink:
+class VideoClient:
     """One gateway's link to its video process. All methods are called in the loop in which `run` runs.
 
     `command` starts a process that listens on `socket`; it is started detached and outlives this one. A process that
@@ -61,18 +61,18 @@ class VideoLink:
         *,
         command: Sequence[str],
         socket: Path,
-        configure: Configure,
+        configure: ConfigureCameras,
         on_event: Callable[[FromVideo], None] = lambda _words: None,
     ) -> None:
         self.on_event = on_event
         self._command, self._socket, self._configure = tuple(command), socket, configure
         self._writer: asyncio.StreamWriter | None = None
-        self._child: int | None = None
+        self._child_pid: int | None = None
         self._pid: int | None = None
-        self._proofs: dict[str, Proof] = {}
+        self._proofs: dict[str, CameraProof] = {}
         self._watched: dict[str, bool] = {}  # camera -> whether labels are read
-        self._recording: dict[ClipKey, Record] = {}
-        self._finishing: dict[ClipKey, Finish] = {}
+        self._recording: dict[ClipKey, RecordClip] = {}
+        self._finishing: dict[ClipKey, FinishClip] = {}
         self._pictures: dict[str, asyncio.Future[bytes | None]] = {}
 
     @property
@@ -88,30 +88,32 @@ class VideoLink:
     @property
     def child(self) -> int | None:
         """The id of the process that this link started, until it was seen to have ended."""
-        return self._child
+        return self._child_pid
 
     @property
-    def proofs(self) -> Mapping[str, Proof]:
-        """The newest proof of each camera that is at most `STALE` seconds old; none while not connected."""
+    def proofs(self) -> Mapping[str, CameraProof]:
+        """The newest proof of each camera that is at most `MAX_PROOF_AGE_S` seconds old; none while not connected."""
         now = asyncio.get_running_loop().time()
-        return MappingProxyType({name: proof for name, proof in self._proofs.items() if now - proof.at <= STALE})
+        return MappingProxyType(
+            {name: proof for name, proof in self._proofs.items() if now - proof.at <= MAX_PROOF_AGE_S}
+        )
 
     async def run(self) -> None:
         """Keep a video process at hand until cancelled; the process then stays as it is."""
-        pause, refusals = FIRST_PAUSE, 0
+        pause, refusals = MIN_RESTART_DELAY_S, 0
         while True:
-            connection = await self._reach()
+            connection = await self._connect_or_start()
             if connection is not None:
-                pause = FIRST_PAUSE
-                refusals = 0 if await self._converse(*connection) else refusals + 1
-                if refusals >= REFUSALS:
-                    self._end_older(_speaks(connection[1]))
+                pause = MIN_RESTART_DELAY_S
+                refusals = 0 if await self._run_session(*connection) else refusals + 1
+                if refusals >= MAX_FAILED_SESSIONS:
+                    self._terminate_older(_peer_pid(connection[1]))
                     refusals = 0
-                await asyncio.sleep(FIRST_PAUSE)
+                await asyncio.sleep(MIN_RESTART_DELAY_S)
                 continue
             log.warning("the video process does not begin; tried again in %.1f s", pause)
             await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            pause = min(2 * pause, MAX_RESTART_DELAY_S)
 
     def watch(self, cameras: Sequence[str], *, on: bool, labels: Sequence[str] = ()) -> None:
         """Run or end the rings of these cameras; `labels` are those that also read barcodes."""
@@ -120,18 +122,18 @@ class VideoLink:
                 self._watched[name] = name in labels
             else:
                 self._watched.pop(name, None)
-        self._say(Watch(cameras=tuple(cameras), on=on, labels=tuple(labels)))
+        self._send(WatchCameras(cameras=tuple(cameras), on=on, labels=tuple(labels)))
 
     def record(self, clip: ClipKey, cameras: Sequence[str], folder: str) -> None:
         """Film with these cameras until `finish`, whatever dies meanwhile; `folder` is under the configured one."""
-        self._recording[clip] = Record(clip=clip, cameras=tuple(cameras), folder=folder)
-        self._say(self._recording[clip])
+        self._recording[clip] = RecordClip(clip=clip, cameras=tuple(cameras), folder=folder)
+        self._send(self._recording[clip])
 
     def finish(self, clip: ClipKey, *, keep: bool) -> None:
-        """End a clip; `Closed` tells of it, if need be after the next process has begun."""
+        """End a clip; `ClipsClosed` tells of it, if need be after the next process has begun."""
         self._recording.pop(clip, None)
-        self._finishing[clip] = Finish(clip=clip, keep=keep)
-        self._say(self._finishing[clip])
+        self._finishing[clip] = FinishClip(clip=clip, keep=keep)
+        self._send(self._finishing[clip])
 
     async def picture(self, camera: str, timeout: float) -> bytes | None:  # noqa: ASYNC109  the caller's patience
         """A JPEG of what the camera sees now; None where there is no live picture or no answer in `timeout` seconds."""
@@ -139,7 +141,7 @@ class VideoLink:
             return None
         request = secrets.token_hex(8)
         answer = self._pictures[request] = asyncio.get_running_loop().create_future()
-        self._say(TakePicture(camera=camera, request=request))
+        self._send(TakePicture(camera=camera, request=request))
         try:
             return await asyncio.wait_for(answer, timeout)
         except TimeoutError:
@@ -147,20 +149,20 @@ class VideoLink:
         finally:
             del self._pictures[request]
 
-    def _say(self, words: ToVideo) -> None:
+    def _send(self, words: ToVideo) -> None:
         if self._pid is not None and self._writer is not None and not self._writer.is_closing():
             self._writer.write(words.model_dump_json().encode() + b"\n")
 
-    async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+    async def _connect_or_start(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         """Connect to the process that lives, or start one."""
         connection = await self._connect()
         if connection is not None:
             return connection
-        if not self._child_lives():
-            self._child = self._start()
+        if not self._is_child_alive():
+            self._child_pid = self._start()
         loop = asyncio.get_running_loop()
-        give_up = loop.time() + BEGINS
-        while loop.time() < give_up and self._child_lives():
+        give_up = loop.time() + START_TIMEOUT_S
+        while loop.time() < give_up and self._is_child_alive():
             connection = await self._connect()
             if connection is not None:
                 return connection
@@ -178,7 +180,7 @@ class VideoLink:
             log.warning("the video process cannot be started: %s", failure)
             return None
 
-    def _end_older(self, pid: int | None) -> None:
+    def _terminate_older(self, pid: int | None) -> None:
         """End the process at the socket's other end, which no gateway of this version can speak with."""
         if pid is None:
             return
@@ -186,28 +188,28 @@ class VideoLink:
         with suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGTERM)
 
-    def _child_lives(self) -> bool:
+    def _is_child_alive(self) -> bool:
         """Whether the process that this link started runs; one that has ended is reaped."""
-        if self._child is not None and os.waitpid(self._child, os.WNOHANG)[0]:
-            self._child = None
-        return self._child is not None
+        if self._child_pid is not None and os.waitpid(self._child_pid, os.WNOHANG)[0]:
+            self._child_pid = None
+        return self._child_pid is not None
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         try:
-            return await asyncio.open_unix_connection(self._socket, limit=LONGEST_LINE)
+            return await asyncio.open_unix_connection(self._socket, limit=MAX_LINE_BYTES)
         except (FileNotFoundError, ConnectionError):
             return None
 
-    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _run_session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Say all that should be so, then listen until the process goes; False: it hung up on our very first words."""
         self._writer = writer
         loop = asyncio.get_running_loop()
         began, understood = loop.time(), False
-        fading = asyncio.create_task(self._fade(), name="stale proofs")
+        fading = asyncio.create_task(self._drop_stale_proofs(), name="stale proofs")
         try:
-            while (words := await self._next(reader)) is not None:
-                self._hear(words)
-                understood = understood or not isinstance(words, Adopted)
+            while (words := await self._read_message(reader)) is not None:
+                self._on_message(words)
+                understood = understood or not isinstance(words, VideoHello)
         finally:
             fading.cancel()
             with suppress(asyncio.CancelledError):
@@ -215,72 +217,72 @@ class VideoLink:
             self._writer, self._pid = None, None
             writer.close()
             for name in tuple(self._proofs):
-                self._go_dark(name)
-        return understood or loop.time() - began > HANGS_UP
+                self._drop_proof(name)
+        return understood or loop.time() - began > HANG_UP_TIMEOUT_S
 
-    async def _next(self, reader: asyncio.StreamReader) -> FromVideo | None:
+    async def _read_message(self, reader: asyncio.StreamReader) -> FromVideo | None:
         """The next words; None when the process is gone or says what is none of our words."""
         try:
             line = await reader.readline()
             if line:
-                return FROM_VIDEO.validate_json(line)
+                return FROM_VIDEO_ADAPTER.validate_json(line)
         except (ConnectionError, ValueError) as error:
             log.warning("the video process is given up: %r", error)
         else:
             log.warning("the video process is gone")
         return None
 
-    def _hear(self, words: FromVideo) -> None:
+    def _on_message(self, words: FromVideo) -> None:
         match words:
-            case Adopted(pid=pid):
+            case VideoHello(pid=pid):
                 self._pid = pid
-                self._say_all()
-            case Proof():
+                self._send_all()
+            case CameraProof():
                 before = self._proofs.get(words.camera)
                 self._proofs[words.camera] = words
                 if before is not None and words.model_copy(update={"at": before.at}) == before:
                     return
-            case Closed(clip=clip):
+            case ClipsClosed(clip=clip):
                 self._finishing.pop(clip, None)
-            case Picture(request=request, jpeg=jpeg):
+            case PictureTaken(request=request, jpeg=jpeg):
                 answer = self._pictures.get(request)
                 if answer is not None and not answer.done():
                     answer.set_result(None if jpeg is None else base64.b64decode(jpeg))
-            case Begun() | Label():
+            case ClipBegun() | BarcodeRead():
                 pass
             case _:
                 assert_never(words)
         self.on_event(words)
 
-    def _say_all(self) -> None:
+    def _send_all(self) -> None:
         """To a process that may know nothing, or all of it from a gateway before."""
-        self._say(self._configure)
+        self._send(self._configure)
         for labels in (True, False):
             names = tuple(name for name, reads in self._watched.items() if reads is labels)
             if names:
-                self._say(Watch(cameras=names, on=True, labels=names if labels else ()))
+                self._send(WatchCameras(cameras=names, on=True, labels=names if labels else ()))
         for record in self._recording.values():
-            self._say(record)
+            self._send(record)
         for finish in self._finishing.values():
-            self._say(finish)
+            self._send(finish)
 
-    async def _fade(self) -> None:
+    async def _drop_stale_proofs(self) -> None:
         """Tell of cameras whose proofs stopped, though the process lives."""
         loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(STALE / 4)
+            await asyncio.sleep(MAX_PROOF_AGE_S / 4)
             for name, proof in tuple(self._proofs.items()):
-                if loop.time() - proof.at > STALE:
-                    self._go_dark(name)
+                if loop.time() - proof.at > MAX_PROOF_AGE_S:
+                    self._drop_proof(name)
 
-    def _go_dark(self, name: str) -> None:
+    def _drop_proof(self, name: str) -> None:
         """Forget a camera's proof; whoever listens hears that it shows nothing any more."""
         proof = self._proofs.pop(name)
         if proof.live or proof.moving or proof.recordings:
-            self.on_event(Proof(camera=name, at=asyncio.get_running_loop().time(), live=False, moving=False))
+            self.on_event(CameraProof(camera=name, at=asyncio.get_running_loop().time(), live=False, moving=False))
 
 
-def _speaks(writer: asyncio.StreamWriter) -> int | None:
+def _peer_pid(writer: asyncio.StreamWriter) -> int | None:
     """Ask the kernel which process opened the socket at the other end (SO_PEERCRED, unix(7)); None: it cannot say."""
     try:
         told = writer.get_extra_info("socket").getsockopt(

@@ -14,11 +14,21 @@ from typing import Final
 import av
 from av.video.stream import VideoStream
 
-from gateway.video.ipc import ClipFacts, ClipKey, Fault, Gap
-from gateway.video.ring import Sample
-from gateway.video.sidecar import Chain, End, Head, Hole, Lines, Link, sidecar_of, sync_folder, write_all
+from gateway.video.ipc import ClipFacts, ClipKey, Gap, StreamFault
+from gateway.video.ring import EncodedPicture
+from gateway.video.sidecar import (
+    FilmHashChain,
+    SidecarEnd,
+    SidecarGap,
+    SidecarHead,
+    SidecarLink,
+    SidecarWriter,
+    sidecar_path,
+    sync_folder,
+    write_all,
+)
 
-OPTIONS: Final = {
+MUXER_OPTIONS: Final = {
     "movflags": "frag_keyframe+empty_moov+default_base_moof",
     "frag_duration": "250000",  # microseconds
     "flush_packets": "1",
@@ -27,10 +37,10 @@ OPTIONS: Final = {
 
 log = logging.getLogger(__name__)
 
-Reached = Callable[[str], None]
-"""Called at the named points at which a test may kill the process: `KILL_POINTS`."""
+CrashPoint = Callable[[str], None]
+"""Called at the named points at which a test may kill the process: `CRASH_POINTS`."""
 
-KILL_POINTS: Final = (
+CRASH_POINTS: Final = (
     "before-first-fragment",
     "after-first-fragment",
     "before-close",
@@ -40,7 +50,7 @@ KILL_POINTS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class FilmPlace:
+class FilmPath:
     """Where a film goes: `path` is relative to the folder `root`; what it shows."""
 
     root: Path
@@ -59,22 +69,22 @@ class FilmPlace:
         return self.root / self.path
 
 
-Synced = Callable[[int, str, bool], None]
+OnSynced = Callable[[int, str, bool], None]
 """Told of each link that is on disk: where it ends, its hash, whether it is the first fragment with pictures."""
 
 
-class Sink:
+class FragmentWriter:
     """What the muxer writes into: appends, hashes each fragment, syncs it, then calls `synced`.
 
     After the first failure it takes nothing any more: a sync that failed once is never tried again.
     """
 
-    def __init__(self, path: Path, synced: Synced) -> None:
+    def __init__(self, path: Path, synced: OnSynced) -> None:
         self._handle = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_EXCL, 0o600)
         self._synced = synced
         self._waiting: list[tuple[int, str]] = []
         self._failed: OSError | None = None
-        self._chain = Chain()
+        self._chain = FilmHashChain()
         self.holding = False  # fragments wait for `sync`
         self.good = (0, 0, self._chain.digest)  # end byte, links and hash of what is certainly on disk
 
@@ -84,7 +94,7 @@ class Sink:
         Raises:
             OSError: the disk is full or broken.
         """
-        self._still_good()
+        self._raise_if_failed()
         try:
             write_all(self._handle, data)
         except OSError as failure:
@@ -102,7 +112,7 @@ class Sink:
         Raises:
             OSError: the disk is full or broken.
         """
-        self._still_good()
+        self._raise_if_failed()
         if not self._waiting:
             return
         had = self.good[1]
@@ -126,23 +136,23 @@ class Sink:
         finally:
             os.close(self._handle)
 
-    def _still_good(self) -> None:
+    def _raise_if_failed(self) -> None:
         if self._failed is not None:
             raise OSError(self._failed.errno, self._failed.strerror)
 
 
-class Clip:
+class ClipWriter:
     """A film that is being written. `put` and `hole` may raise OSError: then `close` it, what is on disk stays good."""
 
     def __init__(  # noqa: PLR0913  what a film is made of
         self,
-        place: FilmPlace,
+        place: FilmPath,
         template: VideoStream,
-        first: Sample,
+        first: EncodedPicture,
         *,
         start: datetime,
         moment: Callable[[float], datetime],
-        reached: Reached,
+        reached: CrashPoint,
     ) -> None:
         """Create the film, which begins with the key picture `first`, made at `start`.
 
@@ -154,22 +164,22 @@ class Clip:
         self.place = place
         self.start = self.end = start
         self.synced_at: float | None = None  # monotonic: when the newest fragment came to the disk
-        self._moment, self._reached = moment, reached
+        self._to_utc, self._crash_point = moment, reached
         self._base, self._last, self._newest = first.dts, -1, first.at
         self._gaps: list[Gap] = []
         folder = place.running.parent
         folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as undo:
-            self._lines = Lines(sidecar_of(place.running))
-            undo.callback(sidecar_of(place.running).unlink)
-            undo.callback(self._lines.close)
-            self._lines.write(Head(camera=place.camera, clip=place.clip, path=place.path, start=self.start))
-            self._sink = Sink(place.running, self._fragment_synced)
+            self._sidecar = SidecarWriter(sidecar_path(place.running))
+            undo.callback(sidecar_path(place.running).unlink)
+            undo.callback(self._sidecar.close)
+            self._sidecar.write(SidecarHead(camera=place.camera, clip=place.clip, path=place.path, start=self.start))
+            self._writer = FragmentWriter(place.running, self._fragment_synced)
             undo.callback(place.running.unlink)
-            undo.callback(self._sink.close)
+            undo.callback(self._writer.close)
             sync_folder(folder)
             reached("before-first-fragment")
-            self._container = av.open(self._sink, "w", format="mp4", container_options=dict(OPTIONS))
+            self._container = av.open(self._writer, "w", format="mp4", container_options=dict(MUXER_OPTIONS))
             self._stream = self._container.add_stream_from_template(template)
             undo.pop_all()
         self._stream.time_base = self._time_base = template.time_base or Fraction(1, 90_000)
@@ -177,17 +187,17 @@ class Clip:
     @property
     def begun(self) -> bool:
         """The first fragment is on disk."""
-        return self._sink.good[1] > 1
+        return self._writer.good[1] > 1
 
-    def pre_roll(self, samples: Iterable[Sample]) -> None:
+    def pre_roll(self, samples: Iterable[EncodedPicture]) -> None:
         """Write what the ring holds; its fragments are synced together, once."""
-        self._sink.holding = True
+        self._writer.holding = True
         for sample in samples:
             self.put(sample)
-        self._sink.holding = False
-        self._sink.sync()
+        self._writer.holding = False
+        self._writer.sync()
 
-    def put(self, sample: Sample) -> None:
+    def put(self, sample: EncodedPicture) -> None:
         """Write the next picture. A time that does not rise is moved on by the least step, so that the film plays."""
         packet = av.Packet(sample.data)
         packet.dts = self._last = max(self._last + 1, sample.dts - self._base)
@@ -201,24 +211,24 @@ class Clip:
     def hole(self, gap: Gap) -> None:
         """Declare a hole within the film."""
         self._gaps.append(gap)
-        self._lines.write(Hole(gap=gap))
+        self._sidecar.write(SidecarGap(gap=gap))
 
-    def close(self, why: Fault | None) -> ClipFacts | None:
+    def close(self, why: StreamFault | None) -> ClipFacts | None:
         """End the film, name it, give its facts; None when no picture of it reached the disk (then it is removed).
 
         None too when it cannot be named: then it stays as it is, to be found when the disk is well again.
         Failures of the disk are logged: whatever was synced before them is kept and told truly.
         """
-        self._reached("before-close")
+        self._crash_point("before-close")
         try:
             self._container.close()
-            self._sink.sync()
+            self._writer.sync()
         except OSError as failure:
             log.warning("%s: the end could not be written: %s", self.place.path, failure)
-        _, links, digest = self._sink.good
-        self._sink.close()
+        _, links, digest = self._writer.good
+        self._writer.close()
         if links < 2:
-            self._end(None, why)
+            self._write_end(None, why)
             self._remove()
             return None
         facts = ClipFacts(
@@ -230,31 +240,31 @@ class Clip:
             fragments=links,
             gaps=tuple(self._gaps),
         )
-        self._end(facts, why)
-        self._reached("after-close-before-rename")
+        self._write_end(facts, why)
+        self._crash_point("after-close-before-rename")
         try:
             self.place.running.rename(self.place.final)
             sync_folder(self.place.final.parent)
         except OSError as failure:
             log.warning("%s could not be named: %s", self.place.path, failure)
             return None
-        self._reached("after-rename")
+        self._crash_point("after-rename")
         return facts
 
-    def _end(self, facts: ClipFacts | None, why: Fault | None) -> None:
+    def _write_end(self, facts: ClipFacts | None, why: StreamFault | None) -> None:
         """Write the sidecar's last line. On a full disk it is missing; the facts can be found again without it."""
         try:
-            with self._lines:
-                self._lines.write(End(facts=facts, why=why))
+            with self._sidecar:
+                self._sidecar.write(SidecarEnd(facts=facts, why=why))
         except OSError as failure:
             log.warning("%s: the sidecar has no end: %s", self.place.path, failure)
 
     def _fragment_synced(self, end_byte: int, chain: str, first: bool) -> None:
         if first:
-            self._reached("after-first-fragment")
-        self.end, self.synced_at = self._moment(self._newest), time.monotonic()
-        self._lines.write(Link(end_byte=end_byte, chain=chain, until=self.end))
+            self._crash_point("after-first-fragment")
+        self.end, self.synced_at = self._to_utc(self._newest), time.monotonic()
+        self._sidecar.write(SidecarLink(end_byte=end_byte, chain=chain, until=self.end))
 
     def _remove(self) -> None:
-        for path in (self.place.running, sidecar_of(self.place.running)):
+        for path in (self.place.running, sidecar_path(self.place.running)):
             path.unlink(missing_ok=True)

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from gateway.config.stream_url import PASSWORD, USER
+from gateway.config.stream_url import PASSWORD_PLACEHOLDER, USER_PLACEHOLDER
 
-LONGEST: Final = 512  # bytes of the file
+MAX_LOGIN_FILE_BYTES: Final = 512  # bytes of the file
 
 
 class LoginUnusable(Exception):  # noqa: N818 - it names what is the matter
@@ -30,8 +30,8 @@ class Login:
     def within(self, url: str) -> str:
         """The address with the account in it: where the maker wants it, else before the host. It is a secret too."""
         user, password = quote(self.user, safe=""), quote(self.password, safe="")
-        if USER in url or PASSWORD in url:
-            return url.replace(USER, user).replace(PASSWORD, password)
+        if USER_PLACEHOLDER in url or PASSWORD_PLACEHOLDER in url:
+            return url.replace(USER_PLACEHOLDER, user).replace(PASSWORD_PLACEHOLDER, password)
         scheme, _, rest = url.partition("://")
         return f"{scheme}://{user}:{password}@{rest}"
 
@@ -43,37 +43,37 @@ def read_login(file: Path) -> Login:
         LoginUnusable: it cannot be read, others on this machine can read or write it, or that is not what stands in it.
     """
     try:
-        with open(file, "rb", opener=_at_once) as opened:
+        with open(file, "rb", opener=_open_nonblocking) as opened:
             standing = os.fstat(opened.fileno())
             if not stat.S_ISREG(standing.st_mode):
                 raise LoginUnusable(f"{file} is no file")
             if stat.S_IMODE(standing.st_mode) & 0o077:
                 raise LoginUnusable(f"{file} can be read or written by others on this machine: chmod 600 {file}")
-            text = opened.read(LONGEST + 1)
+            text = opened.read(MAX_LOGIN_FILE_BYTES + 1)
     except OSError as error:
         raise LoginUnusable(f"{file} cannot be read ({error.strerror or 'unreadable'})") from error
-    user, colon, password = _line(file, text).partition(":")
+    user, colon, password = _decode_line(file, text).partition(":")
     if not (user and colon and password):
         raise LoginUnusable(f"{file} must hold one line: user:password")
     return Login(user, password)
 
 
-def _at_once(path: str, flags: int) -> int:
+def _open_nonblocking(path: str, flags: int) -> int:
     """Open without waiting: a pipe that nobody writes to would hold the camera for ever."""
     return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
-def _line(file: Path, text: bytes) -> str:
+def _decode_line(file: Path, text: bytes) -> str:
     try:
         line = text.decode().removesuffix("\n").removesuffix("\r")
     except UnicodeDecodeError:
         line = "\n"
-    if len(text) > LONGEST or not line.isprintable():
+    if len(text) > MAX_LOGIN_FILE_BYTES or not line.isprintable():
         raise LoginUnusable(f"{file} must hold one line of text: user:password")
     return line
 
 
-def changed_at(file: Path | None) -> tuple[int, int] | None:
+def file_version(file: Path | None) -> tuple[int, int] | None:
     """What differs once the file was written anew; None where there is none."""
     try:
         standing = file.stat() if file is not None else None

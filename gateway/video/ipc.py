@@ -1,10 +1,11 @@
 """What the gateway and the video process say to each other: JSON lines over a Unix socket, both directions.
 
-The video process outlives the gateway: whoever connects next gets `Adopted` with the clips that run.
+The video process outlives the gateway: whoever connects next gets `VideoHello` with the clips that run.
 `at` are CLOCK_MONOTONIC seconds, which all processes of one boot share; `start` and `end` are UTC.
 
-On a second socket (`live_socket`) each connection is one viewer: one line (`View`) is answered by one (`Viewing`, after
-which chunks follow, see `gateway.video.chunk`, or `Refused`).
+On a second socket (`live_socket`) each connection is one viewer: one line (`LiveViewRequest`) is answered by one
+(`LiveViewAccepted`, after
+which chunks follow, see `gateway.video.chunk`, or `LiveViewRefused`).
 """
 
 from datetime import datetime
@@ -20,18 +21,19 @@ Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,1
 Folder = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$")]
 
 
-class Words(BaseModel):
+class IpcMessage(BaseModel):
     """One JSON line."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class CameraSource(Words):
+class CameraSource(IpcMessage):
     """One camera: where its H.264 is and where its burnt-in clock stands (x, y, width, height; 0 to 1), if any.
 
     `login` is the file of its account, which is read for each connection: what stands in it is in no words of ours.
     `ca` (a file) or `fingerprint` (SHA-256) say which certificate it may show on rtsps. The clock's region
-    must change at least once a second. `sees_courier`: every picture is decoded, so `Proof.moving` means something; of
+    must change at least once a second. `sees_courier`: every picture is decoded, so `CameraProof.moving` means
+    something; of
     other cameras only key pictures are. `urgent`: one that is lost is tried again as often as if it filmed.
     """
 
@@ -45,14 +47,14 @@ class CameraSource(Words):
     urgent: bool = False
 
 
-class ClipKey(Words):
+class ClipKey(IpcMessage):
     """Whose clip: the visit's (or incident's) id and its part."""
 
     visit: Name
     part: int = Field(ge=1)
 
 
-class Configure(Words):
+class ConfigureCameras(IpcMessage):
     """First line of the gateway: all cameras, the pre-roll in seconds and the folder under which clips go."""
 
     kind: Literal["configure"] = "configure"
@@ -61,7 +63,7 @@ class Configure(Words):
     folder: str
 
 
-class Watch(Words):
+class WatchCameras(IpcMessage):
     """Run (or end) the ring of these cameras; `labels`: also read barcodes, 3 frames a second."""
 
     kind: Literal["watch"] = "watch"
@@ -70,10 +72,11 @@ class Watch(Words):
     labels: tuple[str, ...] = ()
 
 
-class Record(Words):
+class RecordClip(IpcMessage):
     """Begin a clip of each camera, pre-roll first, in `folder` (relative to the configured one).
 
-    A camera that is not there yet joins when it can (a gap). Said again for a running clip, it is answered by `Begun`
+    A camera that is not there yet joins when it can (a gap). Said again for a running clip, it is answered by
+    `ClipBegun`
     again and adds cameras.
     """
 
@@ -83,8 +86,8 @@ class Record(Words):
     folder: Folder
 
 
-class Finish(Words):
-    """End the clips; `keep` False deletes them. Answered by `Closed`, the same again when it is said again.
+class FinishClip(IpcMessage):
+    """End the clips; `keep` False deletes them. Answered by `ClipsClosed`, the same again when it is said again.
 
     What a killed video process left behind is closed too. Finishing what is not known closes empty.
     """
@@ -94,15 +97,15 @@ class Finish(Words):
     keep: bool
 
 
-class TakePicture(Words):
-    """Answered by `Picture`."""
+class TakePicture(IpcMessage):
+    """Answered by `PictureTaken`."""
 
     kind: Literal["take_picture"] = "take_picture"
     camera: str
     request: str
 
 
-class Fault(StrEnum):
+class StreamFault(StrEnum):
     """What is wrong with a camera's pictures."""
 
     UNREACHABLE = auto()
@@ -117,7 +120,7 @@ class Fault(StrEnum):
     INTERRUPTED = auto()  # the video process ended; only ever the reason of a gap
 
 
-class Unopened(StrEnum):
+class OpenFailure(StrEnum):
     """Why a stream does not open; `gateway.video.open_errors` has the words for it."""
 
     UNKNOWN_HOST = auto()
@@ -135,7 +138,7 @@ class Unopened(StrEnum):
     NOT_UNDERSTOOD = auto()
 
 
-class Adopted(Words):
+class VideoHello(IpcMessage):
     """First line of the video process to a new gateway."""
 
     kind: Literal["adopted"] = "adopted"
@@ -143,7 +146,7 @@ class Adopted(Words):
     recording: tuple[ClipKey, ...]
 
 
-class Proof(Words):
+class CameraProof(IpcMessage):
     """Four times a second and at once when something changes. `live` is packets; `moving` is pictures.
 
     `recording`: the newest clip of those whose newest fragment is on disk now, None when there is none; `recordings`
@@ -157,11 +160,11 @@ class Proof(Words):
     moving: bool
     recording: ClipKey | None = None
     recordings: tuple[ClipKey, ...] = ()
-    faults: tuple[Fault, ...] = ()
-    unopened: Unopened | None = None
+    faults: tuple[StreamFault, ...] = ()
+    unopened: OpenFailure | None = None
 
 
-class Begun(Words):
+class ClipBegun(IpcMessage):
     """A clip's first fragment is synced to disk; `start` is the first picture's time.
 
     `path` is the final one, relative to the configured folder; until the clip is closed the file ends in `.part`.
@@ -174,15 +177,15 @@ class Begun(Words):
     start: datetime
 
 
-class Gap(Words):
+class Gap(IpcMessage):
     """A hole in a camera's film."""
 
     start: datetime
     end: datetime
-    why: Fault
+    why: StreamFault
 
 
-class ClipFacts(Words):
+class ClipFacts(IpcMessage):
     """A closed clip, hashed and renamed to its final `path` (relative to the configured folder).
 
     `fragments` counts the links of its hash chain, which stand in the JSON lines file beside it. `gaps` lie within it.
@@ -197,7 +200,7 @@ class ClipFacts(Words):
     gaps: tuple[Gap, ...] = ()
 
 
-class Closed(Words):
+class ClipsClosed(IpcMessage):
     """All clips of one key are closed. A camera may have several files: it reconnected.
 
     `gaps` are (camera, hole) before, between and after a camera's files.
@@ -209,7 +212,7 @@ class Closed(Words):
     gaps: tuple[tuple[str, Gap], ...] = ()
 
 
-class Label(Words):
+class BarcodeRead(IpcMessage):
     """A camera read a barcode."""
 
     kind: Literal["label"] = "label"
@@ -218,7 +221,7 @@ class Label(Words):
     symbology: str
 
 
-class Picture(Words):
+class PictureTaken(IpcMessage):
     """A JPEG of at most 320 px width, base64; None when there is no live picture."""
 
     kind: Literal["picture"] = "picture"
@@ -226,13 +229,13 @@ class Picture(Words):
     jpeg: str | None
 
 
-class View(Words):
+class LiveViewRequest(IpcMessage):
     """The only line of a viewer."""
 
     camera: str
 
 
-class Viewing(Words):
+class LiveViewAccepted(IpcMessage):
     """The camera is seen: what a page's media source must be told (RFC 6381, as `avc1.42C01F`), size in pixels."""
 
     kind: Literal["viewing"] = "viewing"
@@ -241,22 +244,22 @@ class Viewing(Words):
     height: int
 
 
-class Unseen(StrEnum):
+class LiveViewError(StrEnum):
     """Why there is nothing to see."""
 
     NO_SUCH_CAMERA = auto()
     NO_PICTURES = auto()  # the camera is not reached, or what it sends is not H.264
     TOO_MANY_VIEWERS = auto()
-    NOT_UNDERSTOOD = auto()  # what was said is no `View`
+    NOT_UNDERSTOOD = auto()  # what was said is no `LiveViewRequest`
     NO_PROCESS = auto()  # told by the gateway's side alone: nobody serves the socket
     NO_ANSWER = auto()  # the same: the process did not answer in time
 
 
-class Refused(Words):
+class LiveViewRefused(IpcMessage):
     """The camera is not seen; the connection ends."""
 
     kind: Literal["refused"] = "refused"
-    why: Unseen
+    why: LiveViewError
 
 
 def live_socket(socket: Path) -> Path:
@@ -264,9 +267,13 @@ def live_socket(socket: Path) -> Path:
     return socket.with_suffix(".live")
 
 
-ToVideo = Annotated[Configure | Watch | Record | Finish | TakePicture, Field(discriminator="kind")]
-FromVideo = Annotated[Adopted | Proof | Begun | Closed | Label | Picture, Field(discriminator="kind")]
-ToViewer = Annotated[Viewing | Refused, Field(discriminator="kind")]
-TO_VIDEO: TypeAdapter[ToVideo] = TypeAdapter(ToVideo)
-FROM_VIDEO: TypeAdapter[FromVideo] = TypeAdapter(FromVideo)
-TO_VIEWER: TypeAdapter[ToViewer] = TypeAdapter(ToViewer)
+ToVideo = Annotated[
+    ConfigureCameras | WatchCameras | RecordClip | FinishClip | TakePicture, Field(discriminator="kind")
+]
+FromVideo = Annotated[
+    VideoHello | CameraProof | ClipBegun | ClipsClosed | BarcodeRead | PictureTaken, Field(discriminator="kind")
+]
+ToViewer = Annotated[LiveViewAccepted | LiveViewRefused, Field(discriminator="kind")]
+TO_VIDEO_ADAPTER: TypeAdapter[ToVideo] = TypeAdapter(ToVideo)
+FROM_VIDEO_ADAPTER: TypeAdapter[FromVideo] = TypeAdapter(FromVideo)
+TO_VIEWER_ADAPTER: TypeAdapter[ToViewer] = TypeAdapter(ToViewer)

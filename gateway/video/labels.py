@@ -5,32 +5,36 @@ from PIL import Image
 
 from gateway.video.liveness import Luma
 
-WORDS = {
+SYMBOLOGIES = {
     zxingcpp.BarcodeFormat.Code128: "code128",
     zxingcpp.BarcodeFormat.QRCode: "qr",
     zxingcpp.BarcodeFormat.DataMatrix: "datamatrix",
 }
-Reading = tuple[str, str]
+LabelReading = tuple[str, str]
 """(code, symbology)"""
 
-LONGEST = 512  # characters; no parcel's label says more in one code
-BACKGROUND = 128
+MAX_LABEL_CHARS = 512  # characters; no parcel's label says more in one code
+BACKGROUND_LUMA = 128
 
 
-def read_labels(luma: Luma) -> list[Reading]:
+def read_labels(luma: Luma) -> list[LabelReading]:
     """All codes in one picture, as a scanner would say them (GS1 without brackets, FNC1 as 0x1D).
 
     QR and DataMatrix are read at any angle; Code 128 straight, or in a second look at the picture turned by 45 degrees.
     """
-    found = _read(luma, *WORDS)
+    found = _read(luma, *SYMBOLOGIES)
     if not found:
-        turned = Image.fromarray(luma).rotate(45, expand=True, fillcolor=BACKGROUND)
+        turned = Image.fromarray(luma).rotate(45, expand=True, fillcolor=BACKGROUND_LUMA)
         found = _read(turned, zxingcpp.BarcodeFormat.Code128)
     return list(found)
 
 
-def _read(picture: Luma | Image.Image, *formats: zxingcpp.BarcodeFormat) -> dict[Reading, None]:
+def _read(picture: Luma | Image.Image, *formats: zxingcpp.BarcodeFormat) -> dict[LabelReading, None]:
     barcodes = zxingcpp.read_barcodes(
         picture, formats=zxingcpp.BarcodeFormats(formats), text_mode=zxingcpp.TextMode.Plain
     )
-    return {(barcode.text, WORDS[barcode.symbology]): None for barcode in barcodes if 0 < len(barcode.text) <= LONGEST}
+    return {
+        (barcode.text, SYMBOLOGIES[barcode.symbology]): None
+        for barcode in barcodes
+        if 0 < len(barcode.text) <= MAX_LABEL_CHARS
+    }

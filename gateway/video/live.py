@@ -7,18 +7,25 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final, Self, assert_never
 
-from gateway.video.chunk import HEAD, LONGEST, Chunk
-from gateway.video.ipc import TO_VIEWER, Refused, Unseen, View, Viewing, live_socket
+from gateway.video.chunk import CHUNK_HEADER, MAX_CHUNK_BYTES, Chunk
+from gateway.video.ipc import (
+    TO_VIEWER_ADAPTER,
+    LiveViewAccepted,
+    LiveViewError,
+    LiveViewRefused,
+    LiveViewRequest,
+    live_socket,
+)
 
 log = logging.getLogger(__name__)
 
-SILENT: Final = 5.0  # seconds without a chunk after which a viewing is over: a lost camera is told after one
+CHUNK_TIMEOUT_S: Final = 5.0  # seconds without a chunk after which a viewing is over: a lost camera is told after one
 
 
-class NoPictures(Exception):  # noqa: N818  a failure of the world, named as what it is
+class LiveViewUnavailable(Exception):  # noqa: N818  a failure of the world, named as what it is
     """There is nothing to see; `why` says why."""
 
-    def __init__(self, why: Unseen) -> None:
+    def __init__(self, why: LiveViewError) -> None:
         super().__init__(why)
         self.why = why
 
@@ -30,77 +37,79 @@ class LiveView:
     unread), and with the video process: view anew then. A call that is cancelled loses nothing.
     """
 
-    def __init__(self, viewing: Viewing, reader: asyncio.StreamReader) -> None:
+    def __init__(self, viewing: LiveViewAccepted, reader: asyncio.StreamReader) -> None:
         self.codec, self.width, self.height = viewing.codec, viewing.width, viewing.height
         self._reader = reader
-        self._head: tuple[int, float] | None = None
-        self._begun = self._over = False
+        self._chunk_header: tuple[int, float] | None = None
+        self._has_begun = self._has_ended = False
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Chunk:
-        if self._over:
+        if self._has_ended:
             raise StopAsyncIteration
         try:
-            async with asyncio.timeout(SILENT):
-                return await self._next()
+            async with asyncio.timeout(CHUNK_TIMEOUT_S):
+                return await self._read_chunk()
         except (TimeoutError, asyncio.IncompleteReadError, OSError) as ended:
-            self._over = True
+            self._has_ended = True
             raise StopAsyncIteration from ended
 
-    async def _next(self) -> Chunk:
-        if self._head is None:
-            self._head = HEAD.unpack(await self._reader.readexactly(HEAD.size))
-        size, at = self._head
-        if size > LONGEST:
+    async def _read_chunk(self) -> Chunk:
+        if self._chunk_header is None:
+            self._chunk_header = CHUNK_HEADER.unpack(await self._reader.readexactly(CHUNK_HEADER.size))
+        size, at = self._chunk_header
+        if size > MAX_CHUNK_BYTES:
             raise OSError(f"a chunk of {size} bytes")
         data = await self._reader.readexactly(size)
-        self._head = None
-        chunk = Chunk(at, data, init=not self._begun)
-        self._begun = True
+        self._chunk_header = None
+        chunk = Chunk(at, data, init=not self._has_begun)
+        self._has_begun = True
         return chunk
 
 
 @asynccontextmanager
-async def live(socket: Path, camera: str, *, timeout: float) -> AsyncIterator[LiveView]:  # noqa: ASYNC109  the caller's patience
+async def open_live_view(socket: Path, camera: str, *, timeout: float) -> AsyncIterator[LiveView]:  # noqa: ASYNC109  the caller's patience
     """View a camera of the video process that serves its gateway on `socket`, until the block is left.
 
     The camera stays connected for as long; nothing is filmed. `timeout`: seconds until the first picture; the process
     itself gives up after 10.
 
     Raises:
-        NoPictures: before the block, and only then: there is nothing to see.
+        LiveViewUnavailable: before the block, and only then: there is nothing to see.
     """
     give_up = asyncio.get_running_loop().time() + timeout
     try:
         async with asyncio.timeout_at(give_up):
             reader, writer = await asyncio.open_unix_connection(live_socket(socket))
     except TimeoutError as error:
-        raise NoPictures(Unseen.NO_ANSWER) from error
+        raise LiveViewUnavailable(LiveViewError.NO_ANSWER) from error
     except OSError as error:
-        raise NoPictures(Unseen.NO_PROCESS) from error
+        raise LiveViewUnavailable(LiveViewError.NO_PROCESS) from error
     try:
-        yield LiveView(await _ask(reader, writer, camera, give_up), reader)
+        yield LiveView(await _request_view(reader, writer, camera, give_up), reader)
     finally:
         writer.close()
         with suppress(OSError):
             await writer.wait_closed()
 
 
-async def _ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, camera: str, give_up: float) -> Viewing:
+async def _request_view(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, camera: str, give_up: float
+) -> LiveViewAccepted:
     try:
-        writer.write(View(camera=camera).model_dump_json().encode() + b"\n")
+        writer.write(LiveViewRequest(camera=camera).model_dump_json().encode() + b"\n")
         async with asyncio.timeout_at(give_up):
-            words = TO_VIEWER.validate_json(await reader.readline())
+            words = TO_VIEWER_ADAPTER.validate_json(await reader.readline())
     except TimeoutError as error:
-        raise NoPictures(Unseen.NO_ANSWER) from error
+        raise LiveViewUnavailable(LiveViewError.NO_ANSWER) from error
     except (OSError, ValueError) as error:
-        raise NoPictures(Unseen.NO_PROCESS) from error
+        raise LiveViewUnavailable(LiveViewError.NO_PROCESS) from error
     match words:
-        case Viewing():
+        case LiveViewAccepted():
             return words
-        case Refused(why=why):
-            raise NoPictures(why)
+        case LiveViewRefused(why=why):
+            raise LiveViewUnavailable(why)
         case _:
             assert_never(words)

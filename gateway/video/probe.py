@@ -1,7 +1,7 @@
 """A look at one camera's stream, in a process of its own: a stream that was forged may crash libav, not us.
 
 `python -m gateway.video.probe` reads one line from its standard input (a `CameraSource`: the path of the account's
-file, never the account) and writes one line (`Looked`). For `perron doctor` and whoever sets up a camera.
+file, never the account) and writes one line (`ProbeResult`). For `perron doctor` and whoever sets up a camera.
 """
 
 import asyncio
@@ -13,21 +13,21 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from gateway.video.ipc import CameraSource, Fault, Unopened, Words
+from gateway.video.ipc import CameraSource, IpcMessage, OpenFailure, StreamFault
 
-LOOKS: Final = 2.5  # seconds from the first picture on
-WHOLE: Final = 4.5  # seconds for all of it
+PROBE_DURATION_S: Final = 2.5  # seconds from the first picture on
+PROBE_TIMEOUT_S: Final = 4.5  # seconds for all of it
 
 
-class Looked(Words):
+class ProbeResult(IpcMessage):
     """What was seen of a stream; `unopened` says why nothing was, `lost` why it ended.
 
     `key_every`: seconds between two key pictures, None where fewer than two came. `shown`: the fingerprint of the
     certificate that was shown and not trusted.
     """
 
-    unopened: Unopened | None = None
-    lost: Fault | None = None
+    unopened: OpenFailure | None = None
+    lost: StreamFault | None = None
     width: int = 0
     height: int = 0
     pictures_a_second: float | None = None
@@ -35,7 +35,7 @@ class Looked(Words):
     shown: str | None = None
 
 
-async def look(source: CameraSource) -> Looked:
+async def probe_stream(source: CameraSource) -> ProbeResult:
     """Look at a camera's stream for a few seconds; never raises for what the camera does."""
     child = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -46,26 +46,26 @@ async def look(source: CameraSource) -> Looked:
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
-        async with asyncio.timeout(WHOLE):
+        async with asyncio.timeout(PROBE_TIMEOUT_S):
             said, _ = await child.communicate(source.model_dump_json().encode() + b"\n")
-        return Looked.model_validate_json(said)
+        return ProbeResult.model_validate_json(said)
     except (TimeoutError, ValidationError):
-        return Looked(unopened=Unopened.NO_ANSWER)
+        return ProbeResult(unopened=OpenFailure.NO_ANSWER)
     finally:
         with contextlib.suppress(ProcessLookupError):
             child.kill()
         await child.communicate()  # until its pipes are closed too
 
 
-def _look(source: CameraSource) -> Looked:
-    from gateway.video.rtsps import shown_fingerprint  # noqa: PLC0415 - only the process that looks needs it
-    from gateway.video.stream import StreamLost, read  # noqa: PLC0415 - the same
+def _probe(source: CameraSource) -> ProbeResult:
+    from gateway.video.rtsps import certificate_fingerprint  # noqa: PLC0415 - only the process that looks needs it
+    from gateway.video.stream import StreamLost, read_packets  # noqa: PLC0415 - the same
 
     began, keys, times = time.monotonic(), list[float](), list[float]()
     width = height = 0
     lost = None
     try:
-        for stream, packet in read(source):
+        for stream, packet in read_packets(source):
             now = time.monotonic()
             if packet is None:
                 began, width, height = now, stream.codec_context.width, stream.codec_context.height
@@ -73,15 +73,15 @@ def _look(source: CameraSource) -> Looked:
             if packet.pts is not None or not times:  # the first one's is None: it is 0
                 times.append(float((packet.pts or 0) * (stream.time_base or 0)))
                 keys += times[-1:] if packet.is_keyframe else []
-            if now - began > LOOKS or (len(keys) > 1 and now - began > LOOKS / 2):
+            if now - began > PROBE_DURATION_S or (len(keys) > 1 and now - began > PROBE_DURATION_S / 2):
                 break
     except StreamLost as failure:
         lost = failure
         if lost.unopened is not None:
-            shown = shown_fingerprint(source.url) if lost.unopened is Unopened.CERTIFICATE else None
-            return Looked(unopened=lost.unopened, shown=shown)
+            shown = certificate_fingerprint(source.url) if lost.unopened is OpenFailure.CERTIFICATE else None
+            return ProbeResult(unopened=lost.unopened, shown=shown)
     seconds = max(times) - min(times) if times else 0.0  # the stream's own: the first ones come in a heap
-    return Looked(
+    return ProbeResult(
         lost=lost.fault if lost else None,
         width=width,
         height=height,
@@ -97,7 +97,7 @@ def main() -> None:
     av.logging.set_level(None)  # libav's own lines may carry a camera's password
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # and so would a core
     source = CameraSource.model_validate_json(sys.stdin.readline())
-    sys.stdout.write(_look(source).model_dump_json() + "\n")
+    sys.stdout.write(_probe(source).model_dump_json() + "\n")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """The video process: cameras' threads on one side, one gateway on a Unix socket on the other, viewers on a second one.
 
 It outlives the gateway. Whoever connects replaces the gateway before. Without a gateway, open clips run on for
-`ORPHAN` seconds and are then closed; a process without clips and without a gateway ends after `IDLE` seconds, and
+`ORPHAN_TIMEOUT_S` seconds and are then closed; a process without clips and without a gateway ends after
+`IDLE_TIMEOUT_S` seconds, and
 rings end with it, so that no home is filmed for nobody. Viewers keep their camera connected, not the process alive.
 """
 
@@ -21,46 +22,46 @@ from typing import Any, Final, assert_never
 
 from pydantic import ValidationError
 
-from gateway.video.camera import Camera
-from gateway.video.clip import Reached
+from gateway.video.camera import CameraReader
+from gateway.video.clip import CrashPoint
 from gateway.video.ipc import (
-    TO_VIDEO,
-    Adopted,
+    TO_VIDEO_ADAPTER,
+    CameraProof,
     ClipFacts,
     ClipKey,
-    Closed,
-    Configure,
-    Fault,
-    Finish,
+    ClipsClosed,
+    ConfigureCameras,
+    FinishClip,
     FromVideo,
     Gap,
-    Picture,
-    Proof,
-    Record,
+    PictureTaken,
+    RecordClip,
+    StreamFault,
     TakePicture,
     ToVideo,
-    Watch,
+    VideoHello,
+    WatchCameras,
     live_socket,
 )
-from gateway.video.recording import Recorded, Surroundings
-from gateway.video.recovery import Closed as Film
-from gateway.video.recovery import holes, settle, sidecars
-from gateway.video.viewers import LONGEST_VIEW, SEATS, Audience, Seats
+from gateway.video.recording import CameraContext, RecordingResult
+from gateway.video.recovery import ClosedFilm as Film
+from gateway.video.recovery import close_left_film, find_gaps, find_sidecars
+from gateway.video.viewers import DEFAULT_VIEWER_LIMITS, MAX_REQUEST_BYTES, ViewerLimits, ViewerServer
 
 log = logging.getLogger(__name__)
 
-ORPHAN: Final = 1800.0  # seconds for which clips run on without a gateway
-IDLE: Final = 60.0  # seconds for which a process without clips waits for a gateway
-LINGER: Final = 5.0  # seconds in which a new gateway may take over the rings of the one before
-LOOK: Final = 0.05  # seconds between two looks at the cameras for a change
-PROVE: Final = 0.25  # seconds between two proofs of a camera in which nothing changes
-LONGEST_LINE: Final = 1 << 20  # bytes
-GOODBYE: Final = 5.0  # seconds for the gateway's connection to close
-UNREAD: Final = 4 << 20  # bytes that wait for a gateway which does not read; more and it is dropped
+ORPHAN_TIMEOUT_S: Final = 1800.0  # seconds for which clips run on without a gateway
+IDLE_TIMEOUT_S: Final = 60.0  # seconds for which a process without clips waits for a gateway
+RING_LINGER_S: Final = 5.0  # seconds in which a new gateway may take over the rings of the one before
+POLL_INTERVAL_S: Final = 0.05  # seconds between two looks at the cameras for a change
+PROOF_INTERVAL_S: Final = 0.25  # seconds between two proofs of a camera in which nothing changes
+MAX_LINE_BYTES: Final = 1 << 20  # bytes
+CLOSE_TIMEOUT_S: Final = 5.0  # seconds for the gateway's connection to close
+MAX_UNREAD_BYTES: Final = 4 << 20  # bytes that wait for a gateway which does not read; more and it is dropped
 
 
 @dataclass(slots=True)
-class Clips:
+class RequestedClip:
     """A clip that was asked for: who films it, where, since when."""
 
     folder: str
@@ -83,22 +84,22 @@ class VideoProcess:
         socket: Path,
         *,
         utc: Callable[[], datetime],
-        reached: Reached = lambda _point: None,
-        orphan: float = ORPHAN,
-        idle: float = IDLE,
-        seats: Seats = SEATS,
+        reached: CrashPoint = lambda _point: None,
+        orphan: float = ORPHAN_TIMEOUT_S,
+        idle: float = IDLE_TIMEOUT_S,
+        seats: ViewerLimits = DEFAULT_VIEWER_LIMITS,
     ) -> None:
-        self._socket, self._utc, self._reached = socket, utc, reached
-        self._orphan, self._idle = orphan, idle
+        self._socket, self._utc, self._crash_point = socket, utc, reached
+        self._orphan_timeout_s, self._idle_timeout_s = orphan, idle
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._cameras: dict[str, Camera] = {}
-        self._audience = Audience(self._cameras, seats)
-        self._clips: dict[ClipKey, Clips] = {}
-        self._around: Surroundings | None = None
+        self._cameras: dict[str, CameraReader] = {}
+        self._viewer_server = ViewerServer(self._cameras, seats)
+        self._clips: dict[ClipKey, RequestedClip] = {}
+        self._context: CameraContext | None = None
         self._gateway: asyncio.StreamWriter | None = None
         self._alone_since = time.monotonic()
-        self._proofs: dict[str, Proof] = {}
-        self._news = asyncio.Event()  # a camera told something
+        self._proofs: dict[str, CameraProof] = {}
+        self._camera_changed = asyncio.Event()  # a camera told something
         self._ending = asyncio.Event()
         self._alone = asyncio.Event()  # no gateway is connected
         self._failed: Exception | None = None
@@ -110,36 +111,36 @@ class VideoProcess:
             AlreadyRunning: another process serves the socket.
         """
         loop = self._loop = asyncio.get_running_loop()
-        loop.set_exception_handler(self._bug)
-        with only_one(self._socket):
-            server = await asyncio.start_unix_server(self._serve, self._socket, limit=LONGEST_LINE)
+        loop.set_exception_handler(self._on_unhandled_error)
+        with hold_socket(self._socket):
+            server = await asyncio.start_unix_server(self._serve_gateway, self._socket, limit=MAX_LINE_BYTES)
             live = live_socket(self._socket)
-            viewers = await asyncio.start_unix_server(self._audience.serve, live, limit=LONGEST_VIEW)
+            viewers = await asyncio.start_unix_server(self._viewer_server.serve, live, limit=MAX_REQUEST_BYTES)
             for ours in (self._socket, live):
                 ours.chmod(0o600)
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, self._ending.set)
             try:
-                await self._prove()
+                await self._publish_proofs()
             finally:
                 server.close()
                 viewers.close()
                 await asyncio.gather(*(asyncio.to_thread(camera.stop) for camera in self._cameras.values()))
-                await self._audience.end()
+                await self._viewer_server.end()
                 if self._gateway is not None:
                     self._gateway.close()
-                    await asyncio.wait_for(self._alone.wait(), GOODBYE)
+                    await asyncio.wait_for(self._alone.wait(), CLOSE_TIMEOUT_S)
         if self._failed is not None:
             raise self._failed
 
-    def _bug(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    def _on_unhandled_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """A failure that nobody foresaw ends the process, films closed; the gateway starts another one."""
         loop.default_exception_handler(context)
         failed = context.get("exception")
         self._failed = failed if isinstance(failed, Exception) else RuntimeError(str(context.get("message")))
         self._ending.set()
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve_gateway(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One gateway, until it goes, says what is no word of ours, or another one comes.
 
         One that was never understood, of a newer version, does not count as a gateway: this process ends as an orphan
@@ -153,14 +154,14 @@ class VideoProcess:
         self._gateway = writer
         self._alone.clear()
         self._proofs.clear()
-        self._send(Adopted(pid=os.getpid(), recording=tuple(self._clips)))
+        self._send(VideoHello(pid=os.getpid(), recording=tuple(self._clips)))
         try:
             while (line := await reader.readline()) and self._gateway is writer:
-                await self._obey(TO_VIDEO.validate_json(line))
+                await self._handle(TO_VIDEO_ADAPTER.validate_json(line))
                 understood = True
         except ValidationError as error:
             log.error("the gateway said what is no word of ours: %s", error)
-        except ValueError as error:  # longer than LONGEST_LINE
+        except ValueError as error:  # longer than MAX_LINE_BYTES
             log.warning("the gateway said too much at once: %s", error)
         except OSError as failure:  # the gateway is gone, or the disk is: it will come again and ask again
             log.warning("the gateway is dropped: %r", failure)
@@ -176,60 +177,60 @@ class VideoProcess:
         if writer is None or writer.is_closing():
             return
         writer.write(words.model_dump_json().encode() + b"\n")
-        if writer.transport.get_write_buffer_size() > UNREAD:
+        if writer.transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
             log.warning("the gateway does not read: dropped")
             writer.transport.abort()
 
-    def _tell(self, words: FromVideo) -> None:
+    def _post_message(self, words: FromVideo) -> None:
         """For the cameras' threads."""
         assert self._loop is not None  # noqa: S101  cameras exist only while it runs
-        self._loop.call_soon_threadsafe(self._told, words)
+        self._loop.call_soon_threadsafe(self._on_camera_message, words)
 
-    def _told(self, words: FromVideo) -> None:
+    def _on_camera_message(self, words: FromVideo) -> None:
         self._send(words)
-        self._news.set()  # a film that has begun is proven at once: an unlock waits for it
+        self._camera_changed.set()  # a film that has begun is proven at once: an unlock waits for it
 
-    async def _obey(self, words: ToVideo) -> None:
+    async def _handle(self, words: ToVideo) -> None:
         match words:
-            case Configure():
+            case ConfigureCameras():
                 await self._configure(words)
-            case Watch(cameras=names, on=on, labels=labels):
+            case WatchCameras(cameras=names, on=on, labels=labels):
                 for name in names:
                     if name in self._cameras:
                         await asyncio.to_thread(self._cameras[name].watch, on=on, labels=name in labels)
-            case Record():
+            case RecordClip():
                 await self._record(words)
-            case Finish():
+            case FinishClip():
                 await self._finish(words)
             case TakePicture(camera=name, request=request):
                 camera = self._cameras.get(name)
                 jpeg = await asyncio.to_thread(camera.picture) if camera else None
-                self._send(Picture(request=request, jpeg=base64.b64encode(jpeg).decode() if jpeg else None))
+                self._send(PictureTaken(request=request, jpeg=base64.b64encode(jpeg).decode() if jpeg else None))
             case _:
                 assert_never(words)
 
-    async def _configure(self, words: Configure) -> None:
+    async def _configure(self, words: ConfigureCameras) -> None:
         """Take the cameras; close what a killed process left; the rings of the gateway before end unless taken over."""
         root = Path(words.folder)
-        if self._around is None or self._around.root != root:
-            await asyncio.to_thread(settle_all, root)
-        around = Surroundings(root, words.pre_roll, self._utc, self._tell, self._reached)
+        if self._context is None or self._context.root != root:
+            await asyncio.to_thread(close_left_films, root)
+        around = CameraContext(root, words.pre_roll, self._utc, self._post_message, self._crash_point)
         wanted = {source.name: source for source in words.cameras}
         for name, camera in tuple(self._cameras.items()):
-            await asyncio.to_thread(camera.watch, on=False, linger=LINGER)
-            if wanted.get(name) != camera.source or (self._around and self._around.pre_roll != words.pre_roll):
+            await asyncio.to_thread(camera.watch, on=False, linger=RING_LINGER_S)
+            if wanted.get(name) != camera.source or (self._context and self._context.pre_roll != words.pre_roll):
                 await asyncio.to_thread(camera.stop)
                 del self._cameras[name]
-        self._around = around
+        self._context = around
         for name, source in wanted.items():
             if name not in self._cameras:
-                self._cameras[name] = camera = Camera(source, around)
+                self._cameras[name] = camera = CameraReader(source, around)
                 for key, clips in self._clips.items():
                     if name in clips.cameras:
                         await asyncio.to_thread(camera.record, key, clips.folder)
 
-    async def _record(self, words: Record) -> None:
-        clips = self._clips.setdefault(words.clip, Clips(words.folder, self._utc()))
+    async def _record(self, words: RecordClip) -> None:
+        clips = self._clips.setdefault(words.clip, RequestedClip(words.folder, self._utc()))
         clips.cameras.update(words.cameras)
         for name in words.cameras:
             if name in self._cameras:
@@ -237,18 +238,18 @@ class VideoProcess:
             else:
                 log.error("no camera %s is configured", name)
 
-    async def _finish(self, words: Finish) -> None:
-        if self._around is None:
-            self._send(Closed(clip=words.clip, clips=()))
+    async def _finish(self, words: FinishClip) -> None:
+        if self._context is None:
+            self._send(ClipsClosed(clip=words.clip, clips=()))
             return
-        root, clips = self._around.root, self._clips.pop(words.clip, None)
+        root, clips = self._context.root, self._clips.pop(words.clip, None)
         answers = await asyncio.gather(
             *(asyncio.to_thread(camera.finish, words.clip) for camera in self._cameras.values())
         )
         recorded = {name: found for name, found in zip(self._cameras, answers, strict=True) if found is not None}
-        self._send(await asyncio.to_thread(gather, root, words, clips, recorded, self._utc()))
+        self._send(await asyncio.to_thread(collect_clip, root, words, clips, recorded, self._utc()))
 
-    async def _prove(self) -> None:
+    async def _publish_proofs(self) -> None:
         """Tell of changes at once and of everything four times a second; end an orphan."""
         while not self._ending.is_set():
             now = time.monotonic()
@@ -258,21 +259,23 @@ class VideoProcess:
                     continue
                 before = self._proofs.get(name)
                 same = before is not None and proof.model_copy(update={"at": before.at}) == before
-                if not same or before is None or now - before.at >= PROVE:
+                if not same or before is None or now - before.at >= PROOF_INTERVAL_S:
                     self._proofs[name] = proof
                     self._send(proof)
                 if not camera.wanted:
                     del self._proofs[name]
-            if self._gateway is None and now - self._alone_since > (self._orphan if self._clips else self._idle):
+            if self._gateway is None and now - self._alone_since > (
+                self._orphan_timeout_s if self._clips else self._idle_timeout_s
+            ):
                 log.warning("no gateway came back: the end")
                 self._ending.set()
-            self._news.clear()
+            self._camera_changed.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), LOOK)
+                await asyncio.wait_for(self._camera_changed.wait(), POLL_INTERVAL_S)
 
 
 @contextmanager
-def only_one(socket: Path) -> Iterator[None]:
+def hold_socket(socket: Path) -> Iterator[None]:
     """Hold the socket's pid file, locked: the lock, not the file, says that its process lives.
 
     Raises:
@@ -302,32 +305,34 @@ def only_one(socket: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def settle_all(root: Path) -> None:
+def close_left_films(root: Path) -> None:
     """Close all films that a killed process left open. One that the disk refuses stays for the next time."""
     root.mkdir(parents=True, exist_ok=True)
-    for path in sidecars(root):
+    for path in find_sidecars(root):
         try:
-            settle(root, path)
+            close_left_film(root, path)
         except OSError as failure:
             log.warning("%s stays open: %s", path.name, failure)
 
 
-def gather(root: Path, words: Finish, clips: Clips | None, recorded: dict[str, Recorded], ended: datetime) -> Closed:
+def collect_clip(
+    root: Path, words: FinishClip, clips: RequestedClip | None, recorded: dict[str, RecordingResult], ended: datetime
+) -> ClipsClosed:
     """All films of a clip with its holes: those of this process and those that others left. Or delete them.
 
     A film that did not end as it was told is followed by a hole, at the longest until now.
     """
-    paths = sidecars(root / clips.folder if clips else root, words.clip)
+    paths = find_sidecars(root / clips.folder if clips else root, words.clip)
     if not words.keep:
         for path in paths:
             for film in (path.with_suffix(".mp4"), path.with_suffix(".mp4.part"), path):
                 film.unlink(missing_ok=True)
-        return Closed(clip=words.clip, clips=())
+        return ClipsClosed(clip=words.clip, clips=())
     films: dict[str, list[Film]] = {name: list(found.films) for name, found in recorded.items()}
     known = {film.facts.path for found in recorded.values() for film in found.films if film.facts}
     for path in paths:
         if str(path.with_suffix(".mp4").relative_to(root)) not in known:
-            left = settle(root, path)
+            left = close_left_film(root, path)
             if left is not None:
                 films.setdefault(left.camera, []).append(left)
     facts: list[ClipFacts] = []
@@ -336,14 +341,14 @@ def gather(root: Path, words: Finish, clips: Clips | None, recorded: dict[str, R
         ours, mine = films.get(name, []), recorded.get(name)
         facts += [film.facts for film in sorted(ours, key=lambda film: film.start) if film.facts]
         asked = mine.asked if mine else clips.asked if clips else min(film.start for film in ours)
-        until = ended if clips else told_to_end(ours) or ended
+        until = ended if clips else regular_end(ours) or ended
         early = mine.early if mine else ()
-        found = holes(ours, asked=asked, ended=until, first=mine.missing if mine else Fault.UNREACHABLE)
+        found = find_gaps(ours, asked=asked, ended=until, first=mine.missing if mine else StreamFault.UNREACHABLE)
         gaps += [(name, gap) for gap in (*early, *found)]
-    return Closed(clip=words.clip, clips=tuple(facts), gaps=tuple(gaps))
+    return ClipsClosed(clip=words.clip, clips=tuple(facts), gaps=tuple(gaps))
 
 
-def told_to_end(films: list[Film]) -> datetime | None:
+def regular_end(films: list[Film]) -> datetime | None:
     """When the last of these films ended as it was told; None where it did not."""
     last = max(films, key=lambda film: film.start, default=None)
     return last.facts.end if last and last.facts and last.why is None else None

@@ -10,63 +10,63 @@ from typing import Final
 import av.error
 from av.video.stream import VideoStream
 
-from gateway.video.clip import Clip, FilmPlace, Reached
-from gateway.video.ipc import Begun, ClipKey, Fault, FromVideo, Gap
-from gateway.video.recovery import Closed, number
-from gateway.video.ring import Ring, Sample
+from gateway.video.clip import ClipWriter, CrashPoint, FilmPath
+from gateway.video.ipc import ClipBegun, ClipKey, FromVideo, Gap, StreamFault
+from gateway.video.recovery import ClosedFilm, next_film_number
+from gateway.video.ring import EncodedPicture, PreRollBuffer
 
 log = logging.getLogger(__name__)
 
-ON_DISK: Final = 1.0  # seconds for which a synced fragment proves that the clip goes on
-AGAIN: Final = 2.0  # seconds before a new file is tried on a disk that failed
+MAX_SYNC_AGE_S: Final = 1.0  # seconds for which a synced fragment proves that the clip goes on
+DISK_RETRY_DELAY_S: Final = 2.0  # seconds before a new file is tried on a disk that failed
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class CameraContext:
     """What all cameras of the process share. `tell` and `reached` are called in the cameras' threads."""
 
     root: Path
     pre_roll: float
     utc: Callable[[], datetime]
     tell: Callable[[FromVideo], None]
-    reached: Reached
+    reached: CrashPoint
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordingResult:
     """What a camera filmed of a clip: when it was asked, why film lacked then, holes in the pre-roll, the films."""
 
     asked: datetime
-    missing: Fault
+    missing: StreamFault
     early: tuple[Gap, ...]
-    films: tuple[Closed, ...]
+    films: tuple[ClosedFilm, ...]
 
 
 class Recording:
     """The owner holds the camera's lock in every call."""
 
     def __init__(  # noqa: PLR0913  whose clip, where, and since when
-        self, *, camera: str, clip: ClipKey, folder: str, around: Surroundings, now: float, missing: Fault
+        self, *, camera: str, clip: ClipKey, folder: str, around: CameraContext, now: float, missing: StreamFault
     ) -> None:
         self.clip = clip
         self.disk_failed = False
-        self._camera, self._folder, self._around = camera, folder, around
-        self._utc, self._now, self._missing = around.utc(), now, missing
-        self._running: Clip | None = None
-        self._announced = False
+        self._camera, self._folder, self._context = camera, folder, around
+        self._utc, self._now, self._initial_fault = around.utc(), now, missing
+        self._running: ClipWriter | None = None
+        self._is_announced = False
         self._not_before = now
-        self._films: list[Closed] = []
-        self._early: list[Gap] = []
+        self._films: list[ClosedFilm] = []
+        self._early_gaps: list[Gap] = []
 
     def moment(self, at: float) -> datetime:
         """UTC of monotonic seconds: one clock for the whole recording, whatever steps the machine's makes."""
         return self._utc + timedelta(seconds=at - self._now)
 
-    def early(self, fault: Fault, since: float, until: float) -> None:
+    def early(self, fault: StreamFault, since: float, until: float) -> None:
         """Declare a hole in the pre-roll."""
-        self._early.append(Gap(start=self.moment(since), end=self.moment(until), why=fault))
+        self._early_gaps.append(Gap(start=self.moment(since), end=self.moment(until), why=fault))
 
-    def take(self, sample: Sample, ring: Ring, template: VideoStream) -> None:
+    def take(self, sample: EncodedPicture, ring: PreRollBuffer, template: VideoStream) -> None:
         """Film the newest picture, which is the ring's last too."""
         try:
             if self._running is not None:
@@ -75,14 +75,14 @@ class Recording:
                 self._begin(ring, template)
         except OSError as failure:
             log.warning("%s: the disk failed: %s", self._camera, failure)
-            self.disk_failed, self._not_before = True, sample.at + AGAIN
-            self.end(Fault.DISK)
+            self.disk_failed, self._not_before = True, sample.at + DISK_RETRY_DELAY_S
+            self.end(StreamFault.DISK)
         except av.error.FFmpegError as error:
             log.warning("%s: a picture that cannot be filmed: %s", self._camera, error)
-            self.end(Fault.UNDECODABLE)
+            self.end(StreamFault.UNDECODABLE)
         self._announce()
 
-    def hole(self, fault: Fault, since: float, until: float) -> None:
+    def hole(self, fault: StreamFault, since: float, until: float) -> None:
         """Declare that the running film shows nothing of worth from `since` to `until`."""
         if self._running is None:
             return
@@ -92,48 +92,50 @@ class Recording:
                 self._running.hole(Gap(start=start, end=end, why=fault))
             except OSError as failure:
                 log.warning("%s: the disk failed: %s", self._camera, failure)
-                self.end(Fault.DISK)
+                self.end(StreamFault.DISK)
 
-    def end(self, why: Fault | None) -> None:
+    def end(self, why: StreamFault | None) -> None:
         """Close the running film, if any; the next picture begins another."""
-        clip, self._running, self._announced = self._running, None, False
+        clip, self._running, self._is_announced = self._running, None, False
         if clip is not None:
             facts = clip.close(why)
-            ended = why if facts else why or Fault.DISK
-            self._films.append(Closed(camera=self._camera, start=clip.start, facts=facts, why=ended))
+            ended = why if facts else why or StreamFault.DISK
+            self._films.append(ClosedFilm(camera=self._camera, start=clip.start, facts=facts, why=ended))
 
     def say_again(self) -> None:
         """Announce the running film again, for a new gateway."""
-        self._announced = False
+        self._is_announced = False
         self._announce()
 
     def on_disk(self, now: float) -> bool:
         """Whether the film's newest fragment is on disk now."""
         clip = self._running
-        return clip is not None and clip.begun and clip.synced_at is not None and now - clip.synced_at <= ON_DISK
+        return clip is not None and clip.begun and clip.synced_at is not None and now - clip.synced_at <= MAX_SYNC_AGE_S
 
-    def recorded(self) -> Recorded:
+    def recorded(self) -> RecordingResult:
         """What was filmed; the running film must be ended."""
-        return Recorded(self.moment(self._now), self._missing, tuple(self._early), tuple(self._films))
+        return RecordingResult(self.moment(self._now), self._initial_fault, tuple(self._early_gaps), tuple(self._films))
 
-    def _begin(self, ring: Ring, template: VideoStream) -> None:
+    def _begin(self, ring: PreRollBuffer, template: VideoStream) -> None:
         samples = list(ring)
-        n = number(self._around.root / self._folder, self._camera, self.clip.part)
+        n = next_film_number(self._context.root / self._folder, self._camera, self.clip.part)
         path = f"{self._folder}/{self._camera}-{self.clip.part}-{n}.mp4"
-        place = FilmPlace(self._around.root, path, self._camera, self.clip)
-        start = self.moment(began(samples, float(template.time_base or 0)))
-        self._running = Clip(place, template, samples[0], start=start, moment=self.moment, reached=self._around.reached)
+        place = FilmPath(self._context.root, path, self._camera, self.clip)
+        start = self.moment(first_picture_at(samples, float(template.time_base or 0)))
+        self._running = ClipWriter(
+            place, template, samples[0], start=start, moment=self.moment, reached=self._context.reached
+        )
         self._running.pre_roll(samples)
 
     def _announce(self) -> None:
         clip = self._running
-        if clip is None or self._announced or not clip.begun:
+        if clip is None or self._is_announced or not clip.begun:
             return
-        self._announced, self.disk_failed = True, False
-        self._around.tell(Begun(camera=self._camera, clip=self.clip, path=clip.place.path, start=clip.start))
+        self._is_announced, self.disk_failed = True, False
+        self._context.tell(ClipBegun(camera=self._camera, clip=self.clip, path=clip.place.path, start=clip.start))
 
 
-def began(samples: list[Sample], time_base: float) -> float:
+def first_picture_at(samples: list[EncodedPicture], time_base: float) -> float:
     """When the first picture was made (monotonic): pictures that waited while the stream was opened arrive in a heap.
 
     The one that came the most promptly after its own time tells; at most a second is taken off.

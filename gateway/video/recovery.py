@@ -11,44 +11,57 @@ from typing import Final
 import av
 import av.error
 
-from gateway.video.ipc import ClipFacts, ClipKey, Fault, Gap
-from gateway.video.sidecar import Chain, End, Head, Hole, Line, Lines, Link, parse, read_sidecar, sync_folder
+from gateway.video.ipc import ClipFacts, ClipKey, Gap, StreamFault
+from gateway.video.sidecar import (
+    FilmHashChain,
+    SidecarEnd,
+    SidecarGap,
+    SidecarHead,
+    SidecarLine,
+    SidecarLink,
+    SidecarWriter,
+    parse_line,
+    read_sidecar,
+    sync_folder,
+)
 
 log = logging.getLogger(__name__)
 
-SLACK: Final = timedelta(seconds=0.5)  # pictures come one by one: this much before, between and after is no hole
-READ: Final = 1 << 20  # bytes
+MAX_UNDECLARED_GAP: Final = timedelta(
+    seconds=0.5
+)  # pictures come one by one: this much before, between and after is no hole
+READ_BYTES: Final = 1 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Closed:
+class ClosedFilm:
     """A film that has ended: `facts` is None when no picture of it reached the disk. `why` None: it was told to end."""
 
     camera: str
     start: datetime
     facts: ClipFacts | None
-    why: Fault | None
+    why: StreamFault | None
 
 
-def number(folder: Path, camera: str, part: int) -> int:
+def next_film_number(folder: Path, camera: str, part: int) -> int:
     """The number of the next film of this camera and part in a folder, from 1."""
     begin = f"{camera}-{part}-"
     taken = [path.name.removeprefix(begin).partition(".")[0] for path in folder.glob(f"{begin}*")]
     return 1 + max((int(text) for text in taken if text.isdecimal()), default=0)
 
 
-def sidecars(root: Path, clip: ClipKey | None = None) -> list[Path]:
+def find_sidecars(root: Path, clip: ClipKey | None = None) -> list[Path]:
     """The sidecars of all films under `root`, closed or not, of one clip (None: of all)."""
     found = []
     for path in sorted(root.rglob("*.jsonl")):
         with path.open("rb") as file:
-            head = parse(file.readline())
-        if isinstance(head, Head) and clip in {None, head.clip}:
+            head = parse_line(file.readline())
+        if isinstance(head, SidecarHead) and clip in {None, head.clip}:
             found.append(path)
     return found
 
 
-def settle(root: Path, sidecar: Path) -> Closed | None:
+def close_left_film(root: Path, sidecar: Path) -> ClosedFilm | None:
     """What a film is whose writer is gone; one that was left open is closed first. None: it is not a film's sidecar.
 
     Whole fragments are kept and hashed, a torn end is cut off. Bytes which the sidecar vouches for otherwise are kept
@@ -59,43 +72,43 @@ def settle(root: Path, sidecar: Path) -> Closed | None:
         OSError: the sidecar cannot be read.
     """
     lines = read_sidecar(sidecar)
-    if not lines or not isinstance(lines[0], Head):
+    if not lines or not isinstance(lines[0], SidecarHead):
         return None
     head = lines[0]
     try:
-        return _settle(root, sidecar, head, lines)
+        return _close_left_film(root, sidecar, head, lines)
     except OSError as failure:
         log.warning("%s stays open: %s", head.path, failure)
-        return Closed(camera=head.camera, start=head.start, facts=None, why=Fault.DISK)
+        return ClosedFilm(camera=head.camera, start=head.start, facts=None, why=StreamFault.DISK)
 
 
-def _settle(root: Path, sidecar: Path, head: Head, lines: tuple[Line, ...]) -> Closed:
+def _close_left_film(root: Path, sidecar: Path, head: SidecarHead, lines: tuple[SidecarLine, ...]) -> ClosedFilm:
     last = lines[-1]
     final = root / head.path
     running = final.with_name(f"{final.name}.part")
-    if isinstance(last, End):
+    if isinstance(last, SidecarEnd):
         if running.exists():
-            _name(running, final)
-        return Closed(camera=head.camera, start=head.start, facts=last.facts, why=last.why)
+            _rename_durably(running, final)
+        return ClosedFilm(camera=head.camera, start=head.start, facts=last.facts, why=last.why)
     film = running if running.exists() else final
-    facts = _rescue(film, head, lines) if film.exists() else None
+    facts = _salvage(film, head, lines) if film.exists() else None
     if facts is None:
         film.unlink(missing_ok=True)
     elif film == running:
-        _name(running, final)
+        _rename_durably(running, final)
     whole = b"".join(line.model_dump_json().encode() + b"\n" for line in lines)
     os.truncate(sidecar, len(whole))  # a torn last line goes
     try:
-        with Lines(sidecar, new=False) as ending:
-            ending.write(End(facts=facts, why=Fault.INTERRUPTED))
+        with SidecarWriter(sidecar, new=False) as ending:
+            ending.write(SidecarEnd(facts=facts, why=StreamFault.INTERRUPTED))
     except OSError as failure:  # a full disk: the facts hold, next time they are found again
         log.warning("%s: %s", sidecar.name, failure)
     kept = facts.fragments if facts else 0
     log.warning("%s was left open by a video process that ended: %d fragments kept", head.path, kept)
-    return Closed(camera=head.camera, start=head.start, facts=facts, why=Fault.INTERRUPTED)
+    return ClosedFilm(camera=head.camera, start=head.start, facts=facts, why=StreamFault.INTERRUPTED)
 
 
-def holes(films: Iterable[Closed], *, asked: datetime, ended: datetime, first: Fault) -> list[Gap]:
+def find_gaps(films: Iterable[ClosedFilm], *, asked: datetime, ended: datetime, first: StreamFault) -> list[Gap]:
     """The holes before, between and after one camera's films of a clip asked for from `asked` to `ended`.
 
     `first` says why there was no film at the beginning. What follows a film that was cut short is a hole, however
@@ -106,24 +119,24 @@ def holes(films: Iterable[Closed], *, asked: datetime, ended: datetime, first: F
     covered, why = min([asked, *(film.start for film in ordered[:1])]), first
     for film in ordered:
         if film.facts is not None:
-            if film.facts.start - covered > (SLACK if film is ordered[0] else timedelta(0)):
+            if film.facts.start - covered > (MAX_UNDECLARED_GAP if film is ordered[0] else timedelta(0)):
                 found.append(Gap(start=covered, end=film.facts.start, why=why))
             covered = max(covered, film.facts.end)
         why = film.why or why
     cut_short = bool(ordered) and ordered[-1].why is not None
-    if ended - covered > (timedelta(0) if cut_short else SLACK):
+    if ended - covered > (timedelta(0) if cut_short else MAX_UNDECLARED_GAP):
         found.append(Gap(start=covered, end=ended, why=why))
     return found
 
 
-def _rescue(film: Path, head: Head, lines: tuple[Line, ...]) -> ClipFacts | None:
+def _salvage(film: Path, head: SidecarHead, lines: tuple[SidecarLine, ...]) -> ClipFacts | None:
     """Cut off the torn end; the facts of what is left, None when that shows no picture."""
-    links = [line for line in lines if isinstance(line, Link)]
-    gaps = [line.gap for line in lines if isinstance(line, Hole)]
-    chain, doubted = Chain(), False
+    links = [line for line in lines if isinstance(line, SidecarLink)]
+    gaps = [line.gap for line in lines if isinstance(line, SidecarGap)]
+    chain, doubted = FilmHashChain(), False
     good_until = head.start
     with film.open("r+b") as file:
-        while data := file.read(READ):
+        while data := file.read(READ_BYTES):
             for _ in chain.feed(data):
                 place = chain.links - 1
                 doubted = doubted or (place < len(links) and links[place].chain != chain.link)
@@ -135,11 +148,11 @@ def _rescue(film: Path, head: Head, lines: tuple[Line, ...]) -> ClipFacts | None
         os.fsync(file.fileno())
     if chain.links < 2:
         return None
-    shown = _length(film)
+    shown = _film_length(film)
     end = good_until if shown is None else head.start + shown
     doubted = doubted or shown is None
     if doubted:
-        gaps.append(Gap(start=good_until, end=max([end, *(link.until for link in links[-1:])]), why=Fault.DISK))
+        gaps.append(Gap(start=good_until, end=max([end, *(link.until for link in links[-1:])]), why=StreamFault.DISK))
     return ClipFacts(
         camera=head.camera,
         path=head.path,
@@ -151,7 +164,7 @@ def _rescue(film: Path, head: Head, lines: tuple[Line, ...]) -> ClipFacts | None
     )
 
 
-def _length(film: Path) -> timedelta | None:
+def _film_length(film: Path) -> timedelta | None:
     """From the first picture to the last; None when it has none."""
     try:
         with av.open(str(film)) as container:
@@ -162,6 +175,6 @@ def _length(film: Path) -> timedelta | None:
     return timedelta(seconds=float(max(times) - min(times))) if times else None
 
 
-def _name(running: Path, final: Path) -> None:
+def _rename_durably(running: Path, final: Path) -> None:
     running.rename(final)
     sync_folder(final.parent)

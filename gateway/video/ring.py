@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class EncodedPicture:
     """One encoded picture: its bytes, times in the stream's time base, and when it arrived (monotonic seconds)."""
 
     data: bytes
@@ -16,25 +16,25 @@ class Sample:
     at: float
 
 
-class Ring:
+class PreRollBuffer:
     """Keeps at least the last `pre_roll` seconds, from a key picture on, and never more than `limit` bytes.
 
     `pre_roll` may change: it is heeded from the next picture on. With 0 only the newest group is kept.
     """
 
     def __init__(self, pre_roll: float, limit: int = 64 << 20) -> None:
-        self.pre_roll, self._limit = pre_roll, limit
-        self._samples: deque[Sample] = deque()
+        self.pre_roll, self._max_bytes = pre_roll, limit
+        self._samples: deque[EncodedPicture] = deque()
         self._keys: deque[float] = deque()  # arrival of each key picture held
         self._bytes = 0
 
-    def __iter__(self) -> Iterator[Sample]:
+    def __iter__(self) -> Iterator[EncodedPicture]:
         return iter(self._samples)
 
     def __len__(self) -> int:
         return len(self._samples)
 
-    def add(self, sample: Sample) -> None:
+    def add(self, sample: EncodedPicture) -> None:
         """Take the newest picture; drop the oldest group while the next one is still older than the pre-roll."""
         if not self._samples and not sample.key:
             return
@@ -42,14 +42,14 @@ class Ring:
         self._bytes += len(sample.data)
         if sample.key:
             self._keys.append(sample.at)
-        while len(self._keys) > 1 and (self._keys[1] <= sample.at - self.pre_roll or self._bytes > self._limit):
+        while len(self._keys) > 1 and (self._keys[1] <= sample.at - self.pre_roll or self._bytes > self._max_bytes):
             self._drop_group()
-        if self._bytes > self._limit:
+        if self._bytes > self._max_bytes:
             self.clear()
 
-    def newest_group(self) -> list[Sample]:
+    def newest_group(self) -> list[EncodedPicture]:
         """The newest key picture and all since; none where the ring is empty."""
-        group: list[Sample] = []
+        group: list[EncodedPicture] = []
         for sample in reversed(self._samples):
             group.append(sample)
             if sample.key:

@@ -16,13 +16,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from gateway.video.ipc import ClipFacts, ClipKey, Fault, Gap, Words
+from gateway.video.ipc import ClipFacts, ClipKey, Gap, IpcMessage, StreamFault
 
-BEGIN = bytes(32)
-PIECE_ENDS = (b"moov", b"mdat", b"mfra")  # the boxes that end a link's bytes
+GENESIS = bytes(32)
+LINK_END_BOXES = (b"moov", b"mdat", b"mfra")  # the boxes that end a link's bytes
 
 
-class Head(Words):
+class SidecarHead(IpcMessage):
     """First line. `path` is the film's, relative to the configured folder."""
 
     kind: Literal["head"] = "head"
@@ -32,7 +32,7 @@ class Head(Words):
     start: datetime
 
 
-class Link(Words):
+class SidecarLink(IpcMessage):
     """A fragment that is synced: where it ends in the file, its link of the chain, until when the film now goes."""
 
     kind: Literal["link"] = "link"
@@ -41,50 +41,50 @@ class Link(Words):
     until: datetime
 
 
-class Hole(Words):
+class SidecarGap(IpcMessage):
     """A hole within the film."""
 
     kind: Literal["hole"] = "hole"
     gap: Gap
 
 
-class End(Words):
+class SidecarEnd(IpcMessage):
     """Last line. `why` the film ended; None: it was told to. `facts` None: no picture of it came to the disk."""
 
     kind: Literal["end"] = "end"
     facts: ClipFacts | None
-    why: Fault | None
+    why: StreamFault | None
 
 
-Line = Annotated[Head | Link | Hole | End, Field(discriminator="kind")]
-LINE: TypeAdapter[Line] = TypeAdapter(Line)
+SidecarLine = Annotated[SidecarHead | SidecarLink | SidecarGap | SidecarEnd, Field(discriminator="kind")]
+SIDECAR_LINE_ADAPTER: TypeAdapter[SidecarLine] = TypeAdapter(SidecarLine)
 
 
-def sidecar_of(film: Path) -> Path:
+def sidecar_path(film: Path) -> Path:
     """The sidecar of a film, running or closed."""
     return film.with_name(film.name.removesuffix(".part").removesuffix(".mp4") + ".jsonl")
 
 
-def parse(text: bytes) -> Line | None:
+def parse_line(text: bytes) -> SidecarLine | None:
     """One line; None where it is torn or none of ours."""
     try:
-        return LINE.validate_json(text)
+        return SIDECAR_LINE_ADAPTER.validate_json(text)
     except ValidationError:
         return None
 
 
-def read_sidecar(path: Path) -> tuple[Line, ...]:
+def read_sidecar(path: Path) -> tuple[SidecarLine, ...]:
     """The lines as far as they are whole: a killed process or a cut of the power may leave a torn one at the end."""
-    lines: list[Line] = []
+    lines: list[SidecarLine] = []
     for text in path.read_bytes().split(b"\n")[:-1]:
-        line = parse(text)
+        line = parse_line(text)
         if line is None:
             break
         lines.append(line)
     return tuple(lines)
 
 
-class Lines:
+class SidecarWriter:
     """A sidecar that is being written. All methods raise OSError when the disk is full or broken."""
 
     def __init__(self, path: Path, *, new: bool = True) -> None:
@@ -96,7 +96,7 @@ class Lines:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def write(self, line: Line) -> None:
+    def write(self, line: SidecarLine) -> None:
         """Append one line."""
         write_all(self._handle, line.model_dump_json().encode() + b"\n")
 
@@ -108,12 +108,12 @@ class Lines:
             os.close(self._handle)
 
 
-class Chain:
+class FilmHashChain:
     """The hash chain over a film's bytes, and the hash of the whole."""
 
     def __init__(self) -> None:
         self._whole = sha256()
-        self._link = BEGIN
+        self._link = GENESIS
         self._rest = bytearray()  # bytes after the last whole box
         self._piece = bytearray()
         self.end_byte = 0  # where the last link ends
@@ -139,7 +139,7 @@ class Chain:
                 return
             self._piece += self._rest[:size]
             del self._rest[:size]
-            if name not in PIECE_ENDS:
+            if name not in LINK_END_BOXES:
                 continue
             piece = bytes(self._piece)
             self._piece.clear()

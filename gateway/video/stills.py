@@ -16,9 +16,9 @@ from typing import Annotated, BinaryIO, Final
 
 from pydantic import AfterValidator, Base64Bytes, BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-PATIENCE: Final = 60.0  # seconds for one film
-LARGEST: Final = 1280  # pixels of the longer side
-MEMORY: Final = 4 << 30  # bytes of address space: a forged header may ask for more
+DECODE_TIMEOUT_S: Final = 60.0  # seconds for one film
+MAX_SIDE_PX: Final = 1280  # pixels of the longer side
+MAX_MEMORY_BYTES: Final = 4 << 30  # bytes of address space: a forged header may ask for more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,17 +35,17 @@ def _begins_as_jpeg(data: bytes) -> bytes:
     return data
 
 
-class _Line(BaseModel):
+class _StillLine(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     second: float
     jpeg: Annotated[Base64Bytes, AfterValidator(_begins_as_jpeg)]
 
 
-_LINE: TypeAdapter[_Line | None] = TypeAdapter(_Line | None)
+_LINE_ADAPTER: TypeAdapter[_StillLine | None] = TypeAdapter(_StillLine | None)
 
 
-def stills(film: BinaryIO, seconds: Sequence[float]) -> tuple[Still | None, ...]:
+def take_stills(film: BinaryIO, seconds: Sequence[float]) -> tuple[Still | None, ...]:
     """Take the picture that stood at each of these seconds, counted from the film's first picture.
 
     Blocks, at most a minute: call it from a thread. None where the film has none or cannot be decoded; after its last
@@ -54,20 +54,20 @@ def stills(film: BinaryIO, seconds: Sequence[float]) -> tuple[Still | None, ...]
     command = [sys.executable, "-m", "gateway.video.stills", *(repr(float(second)) for second in seconds)]
     film.seek(0)
     try:
-        ran = subprocess.run(command, stdin=film, capture_output=True, timeout=PATIENCE, check=False)  # noqa: S603 - our own words and numbers
+        ran = subprocess.run(command, stdin=film, capture_output=True, timeout=DECODE_TIMEOUT_S, check=False)  # noqa: S603 - our own words and numbers
     except subprocess.TimeoutExpired:
         return (None,) * len(seconds)
     found: list[Still | None] = []
     for line in ran.stdout.splitlines()[: len(seconds)]:
         try:
-            still = _LINE.validate_json(line)
+            still = _LINE_ADAPTER.validate_json(line)
         except ValidationError:  # it was ended in the middle of a line
             break
         found.append(None if still is None else Still(second=still.second, jpeg=still.jpeg))
     return (*found, *[None] * (len(seconds) - len(found)))
 
 
-def _take(film: BinaryIO, second: float) -> Still | None:
+def _take_still(film: BinaryIO, second: float) -> Still | None:
     """Decode from the key picture before, as far as the second."""
     import av  # noqa: PLC0415 - only the process that decodes needs it
     from av.error import FFmpegError  # noqa: PLC0415 - the same
@@ -92,7 +92,7 @@ def _take(film: BinaryIO, second: float) -> Still | None:
         return None
     frame, at = last
     image = Image.fromarray(frame.to_ndarray(format="rgb24"))
-    image.thumbnail((LARGEST, LARGEST))
+    image.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX))
     written = io.BytesIO()
     image.save(written, "JPEG", quality=85)
     return Still(second=at, jpeg=written.getvalue())
@@ -100,10 +100,10 @@ def _take(film: BinaryIO, second: float) -> Still | None:
 
 def main() -> None:
     """Be the process that decodes."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for word in sys.argv[1:]:
-        still = _take(sys.stdin.buffer, float(word))
+        still = _take_still(sys.stdin.buffer, float(word))
         told = None if still is None else {"second": still.second, "jpeg": base64.b64encode(still.jpeg).decode()}
         sys.stdout.write(json.dumps(told) + "\n")
         sys.stdout.flush()

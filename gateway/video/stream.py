@@ -22,12 +22,12 @@ from av.video.stream import VideoStream
 
 from gateway.config.stream_url import endpoint
 from gateway.video.credentials import LoginUnusable, read_login
-from gateway.video.ipc import CameraSource, Fault, Unopened
-from gateway.video.rtsps import Untrusted, trust, why_not
+from gateway.video.ipc import CameraSource, OpenFailure, StreamFault
+from gateway.video.rtsps import CertificateUntrusted, diagnose_open_failure, tls_options
 
 log = logging.getLogger(__name__)
 
-OPTIONS: Final = {
+RTSP_OPTIONS: Final = {
     # `fflags=nobuffer` would throw the first key picture away; `stimeout` and `rw_timeout` are silently ignored.
     "rtsp_transport": "tcp",
     "fpsprobesize": "0",
@@ -35,11 +35,11 @@ OPTIONS: Final = {
     "allowed_media_types": "video",  # never sound
     "protocol_whitelist": "tcp",  # what the stream itself is carried by; without rtsp in it no redirect is followed
 }
-OPENS: Final = 5.0  # seconds for a stream to open
-READS: Final = 1.0  # seconds without a byte after which the connection is given up: no camera may be slower
-SLIP: Final = 0.1  # seconds by which the time limit of a read may come early
-HEAD: Final = 4096  # bytes of a key picture in which its parameter sets stand
-PARAMETERS: Final = re.compile(
+OPEN_TIMEOUT_S: Final = 5.0  # seconds for a stream to open
+READ_TIMEOUT_S: Final = 1.0  # seconds without a byte after which the connection is given up: no camera may be slower
+READ_TIMEOUT_TOLERANCE_S: Final = 0.1  # seconds by which the time limit of a read may come early
+PARAMETER_SCAN_BYTES: Final = 4096  # bytes of a key picture in which its parameter sets stand
+PARAMETER_SET_PATTERN: Final = re.compile(
     rb"\x00\x00\x01([\x07\x27\x47\x67\x08\x28\x48\x68].*?)(?=\x00\x00\x01|\x00\x00\x00|$)", re.DOTALL
 )
 
@@ -47,12 +47,12 @@ PARAMETERS: Final = re.compile(
 class StreamLost(Exception):  # noqa: N818  a failure of the world, named as what happened
     """The stream ended or could not be opened (then `unopened` says why); there is no way to end well."""
 
-    def __init__(self, fault: Fault, unopened: Unopened | None = None) -> None:
+    def __init__(self, fault: StreamFault, unopened: OpenFailure | None = None) -> None:
         super().__init__(fault)
         self.fault, self.unopened = fault, unopened
 
 
-def read(source: CameraSource) -> Iterator[tuple[VideoStream, "Packet[VideoStream] | None"]]:
+def read_packets(source: CameraSource) -> Iterator[tuple[VideoStream, "Packet[VideoStream] | None"]]:
     """The stream's packets as they arrive. First comes (stream, None): it is open.
 
     A stream whose pictures take another size or coding ends: what follows would not be decoded with what a film or a
@@ -62,22 +62,22 @@ def read(source: CameraSource) -> Iterator[tuple[VideoStream, "Packet[VideoStrea
         StreamLost: always at last. A reset of the connection looks like an end of file, so both are the same fault.
     """
     with ExitStack() as stack:
-        container = _opened(source, stack)
-        stream = next((found for found in container.streams.video if _coding(found) == "h264"), None)
+        container = _open_stream(source, stack)
+        stream = next((found for found in container.streams.video if _codec_name(found) == "h264"), None)
         if stream is None:
-            why = Unopened.NOT_H264 if container.streams.video else Unopened.NO_PICTURES
-            raise StreamLost(Fault.UNREACHABLE, why)
+            why = OpenFailure.NOT_H264 if container.streams.video else OpenFailure.NO_PICTURES
+            raise StreamLost(StreamFault.UNREACHABLE, why)
         yield stream, None
         try:
             yield from _packets(container, stream)
         except av.error.ExitError:  # the read's time limit
-            raise StreamLost(Fault.STALL) from None
+            raise StreamLost(StreamFault.STALL) from None
         except av.error.FFmpegError:
-            raise StreamLost(Fault.RESET) from None
-    raise StreamLost(Fault.RESET)
+            raise StreamLost(StreamFault.RESET) from None
+    raise StreamLost(StreamFault.RESET)
 
 
-def _coding(stream: VideoStream) -> str | None:
+def _codec_name(stream: VideoStream) -> str | None:
     """The name of its codec; None where libav knows none of the sort, whatever PyAV's types say."""
     context: VideoCodecContext | None = stream.codec_context
     return None if context is None else context.name
@@ -88,77 +88,77 @@ def _packets(
 ) -> Iterator[tuple[VideoStream, "Packet[VideoStream]"]]:
     heard, known = time.monotonic(), frozenset[bytes]()
     for packet in container.demux(stream):
-        if time.monotonic() - heard > READS - SLIP:
+        if time.monotonic() - heard > READ_TIMEOUT_S - READ_TIMEOUT_TOLERANCE_S:
             # libav's parser holds each picture until the next one begins and lets go of the last one when the
             # read has timed out: such a picture would prove a camera live that was cut a second ago.
-            raise StreamLost(Fault.STALL)
+            raise StreamLost(StreamFault.STALL)
         heard = time.monotonic()
         if not packet.size:
             continue
         if packet.is_keyframe:
-            found = parameter_sets(bytes(memoryview(packet)[:HEAD]))
-            if changed(known, found):
-                raise StreamLost(Fault.CHANGED)
+            found = parameter_sets(bytes(memoryview(packet)[:PARAMETER_SCAN_BYTES]))
+            if parameters_changed(known, found):
+                raise StreamLost(StreamFault.CHANGED)
             known |= found
         yield stream, packet
 
 
 def parameter_sets(head: bytes) -> frozenset[bytes]:
     """H.264's sequence and picture parameter sets at the beginning of a key picture; none where it brings none."""
-    return frozenset(PARAMETERS.findall(head))
+    return frozenset(PARAMETER_SET_PATTERN.findall(head))
 
 
-def changed(known: frozenset[bytes], found: frozenset[bytes]) -> bool:
+def parameters_changed(known: frozenset[bytes], found: frozenset[bytes]) -> bool:
     """Whether these parameter sets are others than those known: not when some are only left out, or come late."""
     kinds = {one[0] & 0x1F for one in known}
     return any(one[0] & 0x1F in kinds for one in found - known)
 
 
-def _opened(source: CameraSource, stack: ExitStack) -> av.container.InputContainer:
+def _open_stream(source: CameraSource, stack: ExitStack) -> av.container.InputContainer:
     """Open the stream; it is closed with `stack`.
 
     Raises:
         StreamLost: it does not open. Its cause is left out: libav's errors repeat the address, with the account in it.
     """
-    url, options = source.url, dict(OPTIONS)
+    url, options = source.url, dict(RTSP_OPTIONS)
     try:
         if source.login is not None:
             url = read_login(source.login).within(url)
         if source.url.startswith("rtsps://"):
-            options |= stack.enter_context(trust(source))
-        return stack.enter_context(av.open(url, "r", options=options, timeout=(OPENS, READS)))
+            options |= stack.enter_context(tls_options(source))
+        return stack.enter_context(av.open(url, "r", options=options, timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S)))
     except LoginUnusable as unusable:
         log.warning("%s: %s", source.name, unusable)
-        raise StreamLost(Fault.UNREACHABLE, Unopened.LOGIN_UNUSABLE) from None
-    except Untrusted as untrusted:
-        raise StreamLost(Fault.UNREACHABLE, untrusted.why) from None
+        raise StreamLost(StreamFault.UNREACHABLE, OpenFailure.LOGIN_UNUSABLE) from None
+    except CertificateUntrusted as untrusted:
+        raise StreamLost(StreamFault.UNREACHABLE, untrusted.why) from None
     except av.error.FFmpegError as error:
-        raise StreamLost(Fault.UNREACHABLE, _why(error, source)) from None
+        raise StreamLost(StreamFault.UNREACHABLE, _open_failure(error, source)) from None
 
 
-def _why(error: av.error.FFmpegError, source: CameraSource) -> Unopened:
+def _open_failure(error: av.error.FFmpegError, source: CameraSource) -> OpenFailure:
     match error:
         case av.error.HTTPUnauthorizedError() | av.error.HTTPForbiddenError():
-            return Unopened.LOGIN_REFUSED
+            return OpenFailure.LOGIN_REFUSED
         case av.error.HTTPNotFoundError() | av.error.HTTPBadRequestError():
-            return Unopened.NO_SUCH_STREAM
+            return OpenFailure.NO_SUCH_STREAM
         case av.error.HTTPClientError() | av.error.HTTPServerError():
-            return Unopened.TURNED_AWAY
+            return OpenFailure.TURNED_AWAY
         case av.error.ArgumentError():  # a protocol that it was not left
-            return Unopened.SENT_ELSEWHERE
+            return OpenFailure.SENT_ELSEWHERE
         case av.error.InvalidDataError():
-            return Unopened.NOT_UNDERSTOOD
+            return OpenFailure.NOT_UNDERSTOOD
         case av.error.ExitError() | av.error.ConnectionRefusedError():
-            return Unopened.NO_ANSWER
+            return OpenFailure.NO_ANSWER
         case _ if error.errno == errno.EPROTONOSUPPORT:
-            return Unopened.NO_TCP
-        case _ if not known(source.url):
-            return Unopened.UNKNOWN_HOST
+            return OpenFailure.NO_TCP
+        case _ if not host_resolves(source.url):
+            return OpenFailure.UNKNOWN_HOST
         case _:
-            return why_not(source)
+            return diagnose_open_failure(source)
 
 
-def known(url: str) -> bool:
+def host_resolves(url: str) -> bool:
     """Whether the address's host has an IP address."""
     try:
         return bool(socket.getaddrinfo(*endpoint(url), type=socket.SOCK_STREAM))

@@ -13,17 +13,17 @@ from urllib.parse import urlsplit
 
 from aiohttp import web
 
-from gateway.protocol.hash_chain import canonical
+from gateway.protocol.hash_chain import canonical_json
 from gateway.system.i18n import Language, _, languages_of
-from gateway.web.auth.accounts import Who
-from gateway.web.auth.roles import Right
-from gateway.web.server.authorization import Desk
-from gateway.web.server.fragments import Seat
-from gateway.web.server.security_headers import away
-from gateway.web.texts.away import AWAY
+from gateway.web.auth.accounts import CurrentUser
+from gateway.web.auth.roles import UserRight
+from gateway.web.server.authorization import Authorizer
+from gateway.web.server.fragments import Viewer
+from gateway.web.server.security_headers import away_headers
+from gateway.web.texts.away import AWAY_TEXTS
 from gateway.web.texts.catalogue import TEXTS
 
-LYING = resources.files("gateway.web") / "static"
+STATIC_FOLDER = resources.files("gateway.web") / "static"
 SCRIPTS = (
     "away.js",
     "away_brands.js",
@@ -34,81 +34,88 @@ SCRIPTS = (
     "away_orders.js",
     "away_view.js",
 )
-LOOKS = {"away.css": "text/css", "perron.css": "text/css", "perron.svg": "image/svg+xml", "perron-180.png": "image/png"}
+STATIC_FILES = {
+    "away.css": "text/css",
+    "perron.css": "text/css",
+    "perron.svg": "image/svg+xml",
+    "perron-180.png": "image/png",
+}
 
 # What the page's script says of what the box answers: the words of the house's own pages, and its own.
-SHARED = frozenset({
+SHARED_KEYS = frozenset({
     "acknowledge", "age.ago", "age.left", "age.now", "incident", "live.stale", "live.waiting", "nav.live", "next.none",
     "next.title", "safe_mode", "stop", "visit.approve", "visit.film", "visit.title", "visit.veto",
 })  # fmt: skip
 _TITLE = _("My home, from elsewhere")
-FAMILIES = ("brand.", "day.", "door.", "phase.")
-ENROLLING = ("away.enrol.failed", "away.enrol.making", "away.enrol.plain")  # of the script that makes the keys
+SHARED_KEY_PREFIXES = ("brand.", "day.", "door.", "phase.")
+ENROL_KEYS = ("away.enrol.failed", "away.enrol.making", "away.enrol.plain")  # of the script that makes the keys
 
 
-class Away:
+class AwayPage:
     """The page, its worker, and the page that enrols a browser."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, desk: Authorizer) -> None:
+        self._authorizer = desk
         hub = desk.box.home.hub
         self._hub = None if hub is None else origin(hub.url)
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
         return [
-            web.get("/away", self._which),
-            web.get(f"/away/{{language:{'|'.join(_spoken())}}}", self._page),
-            web.get(f"/away/{{language:{'|'.join(_spoken())}}}.webmanifest", self._manifest),
-            web.get("/away/worker.js", self._worker),
-            web.get("/away/enrol", self._desk.behind(Right.AWAY, self._enrol)),
+            web.get("/away", self._redirect_to_language),
+            web.get(f"/away/{{language:{'|'.join(_spoken())}}}", self._serve_page),
+            web.get(f"/away/{{language:{'|'.join(_spoken())}}}.webmanifest", self._serve_manifest),
+            web.get("/away/worker.js", self._serve_worker),
+            web.get("/away/enrol", self._authorizer.behind(UserRight.AWAY, self._enrol_page)),
         ]
 
-    async def _which(self, request: web.Request) -> web.Response:
-        raise web.HTTPSeeOther(f"/away/{self._desk.language(request)}")
+    async def _redirect_to_language(self, request: web.Request) -> web.Response:
+        raise web.HTTPSeeOther(f"/away/{self._authorizer.language(request)}")
 
-    async def _page(self, request: web.Request) -> web.Response:
-        body, _ = self._kept[request.path]
-        return web.Response(body=body, content_type="text/html", charset="utf-8", headers=away(self._hub))
+    async def _serve_page(self, request: web.Request) -> web.Response:
+        body, _ = self._cached_files[request.path]
+        return web.Response(body=body, content_type="text/html", charset="utf-8", headers=away_headers(self._hub))
 
-    async def _manifest(self, request: web.Request) -> web.Response:
-        return web.Response(body=self._kept[request.path][0], content_type="application/manifest+json")
+    async def _serve_manifest(self, request: web.Request) -> web.Response:
+        return web.Response(body=self._cached_files[request.path][0], content_type="application/manifest+json")
 
-    async def _worker(self, _request: web.Request) -> web.Response:
+    async def _serve_worker(self, _request: web.Request) -> web.Response:
         """A new text is a new version; browsers look for one whenever the page is opened and the box can be reached."""
         allowed = {"Service-Worker-Allowed": "/away"}  # its folder would be `/away/`
         return web.Response(body=self.worker, content_type="text/javascript", headers=allowed)
 
-    async def _enrol(self, request: web.Request, who: Who) -> web.Response:
+    async def _enrol_page(self, request: web.Request, who: CurrentUser) -> web.Response:
         """The page that makes the keys: with nothing to press where they would be no good."""
         lacks = "away.enrol.no_hub" if self._hub is None else None
-        language = self._desk.language(request)
-        says = {key.rpartition(".")[2]: TEXTS[key].template(language) for key in ENROLLING}
-        return self._desk.page(
-            request, "away-enrol", lacks=lacks, hub=self._hub, label=who.name, says=canonical(says).decode()
+        language = self._authorizer.language(request)
+        says = {key.rpartition(".")[2]: TEXTS[key].template(language) for key in ENROL_KEYS}
+        return self._authorizer.page(
+            request, "away-enrol", lacks=lacks, hub=self._hub, label=who.name, says=canonical_json(says).decode()
         )
 
     @cached_property
-    def _kept(self) -> Mapping[str, tuple[bytes, str]]:
+    def _cached_files(self) -> Mapping[str, tuple[bytes, str]]:
         """All that a browser keeps: by path, the bytes and their SHA-256."""
-        files = {f"/static/{name}": (LYING / name).read_bytes() for name in (*SCRIPTS, *LOOKS)}
-        files |= {f"/away/{language}": self._painted(language) for language in _spoken()}
-        files |= {f"/away/{language}.webmanifest": manifest(language) for language in _spoken()}
+        files = {f"/static/{name}": (STATIC_FOLDER / name).read_bytes() for name in (*SCRIPTS, *STATIC_FILES)}
+        files |= {f"/away/{language}": self._render(language) for language in _spoken()}
+        files |= {f"/away/{language}.webmanifest": web_manifest(language) for language in _spoken()}
         return {path: (body, hashlib.sha256(body).hexdigest()) for path, body in files.items()}
 
     @cached_property
     def worker(self) -> bytes:
         """The service worker: the list of what it keeps, and what it does."""
-        kept = {path: digest for path, (_, digest) in sorted(self._kept.items())}
+        kept = {path: digest for path, (_, digest) in sorted(self._cached_files.items())}
         # the policy comes with the page and is kept with it: another hub is another version too
-        version = hashlib.sha256(canonical({"kept": kept, "policy": dict(away(self._hub))})).hexdigest()
+        version = hashlib.sha256(canonical_json({"kept": kept, "policy": dict(away_headers(self._hub))})).hexdigest()
         facts = {"VERSION": version, "LANGUAGES": _spoken(), "KEPT": kept}
         head = "".join(f"const {name} = {json.dumps(fact, indent=1)};\n" for name, fact in facts.items())
-        return head.encode() + (LYING / "away_worker.js").read_bytes()
+        return head.encode() + (STATIC_FOLDER / "away_worker.js").read_bytes()
 
-    def _painted(self, language: Language) -> bytes:
+    def _render(self, language: Language) -> bytes:
         others = [one for one in _spoken() if one != language]
-        return self._desk.painter.page("away", Seat(language=language), others=others, says=said(language)).encode()
+        return self._authorizer.painter.page(
+            "away", Viewer(language=language), others=others, says=script_texts(language)
+        ).encode()
 
 
 def _spoken() -> tuple[Language, ...]:
@@ -122,15 +129,15 @@ def origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def said(language: Language) -> str:
+def script_texts(language: Language) -> str:
     """The words of the page's script, as JSON."""
-    keys = (key for key in TEXTS if key in SHARED or key in AWAY or key.startswith(FAMILIES))
-    return canonical({key: TEXTS[key].template(language) for key in keys}).decode()
+    keys = (key for key in TEXTS if key in SHARED_KEYS or key in AWAY_TEXTS or key.startswith(SHARED_KEY_PREFIXES))
+    return canonical_json({key: TEXTS[key].template(language) for key in keys}).decode()
 
 
-def manifest(language: Language) -> bytes:
+def web_manifest(language: Language) -> bytes:
     """What a phone needs to put the page on its home screen (W3C Web Application Manifest)."""
-    return canonical({
+    return canonical_json({
         "name": _TITLE.to(language), "short_name": "Perron", "lang": language, "id": "/away",
         "start_url": f"/away/{language}", "scope": "/away", "display": "standalone",
         "background_color": "#f6f5f1", "theme_color": "#0b6e5f",

@@ -15,12 +15,12 @@ class FeedLimit:
     """The WebSockets of all pages: `key` is a session or a link."""
 
     def __init__(self) -> None:
-        self._open: dict[str, list[Callable[[], None]]] = {}
+        self._open_feeds: dict[str, list[Callable[[], None]]] = {}
 
     @contextmanager
     def one_more(self, key: str, hang_up: Callable[[], None], *, most: int) -> Iterator[None]:
         """Count one within the block. Beyond `most`, the oldest of this key is hung up on: it may be long forgotten."""
-        feeds = self._open.setdefault(key, [])
+        feeds = self._open_feeds.setdefault(key, [])
         feeds.append(hang_up)
         if len(feeds) > most:
             feeds.pop(0)()
@@ -29,8 +29,8 @@ class FeedLimit:
         finally:
             if hang_up in feeds:
                 feeds.remove(hang_up)
-            if not feeds and self._open.get(key) is feeds:
-                del self._open[key]
+            if not feeds and self._open_feeds.get(key) is feeds:
+                del self._open_feeds[key]
 
 
 class MessageLimit:

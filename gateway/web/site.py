@@ -13,124 +13,137 @@ import segno
 import structlog
 from aiohttp import web
 
-from gateway.config.home import Pages as PagesSection
-from gateway.domain.delivery.barcodes import page_forms
+from gateway.config.home import PagesSection
+from gateway.domain.delivery.barcodes import page_patterns
 from gateway.domain.visit.state import Now
 from gateway.storage import StoreFailed
 from gateway.system.atomic_file import write_whole
 from gateway.system.http_limits import RequestTurns, limit_requests
-from gateway.system.http_log import quiet
+from gateway.system.http_log import http_logger
 from gateway.system.i18n import Language, _, languages
-from gateway.system.pki.pages import FOLDER, Certificate, certificate, spaced
+from gateway.system.pki.pages import PAGES_FOLDER, PagesCertificate, format_fingerprint, pages_certificate
 from gateway.system.regular_file import read_bytes
-from gateway.web.auth.accounts import Accounts, Refused
-from gateway.web.auth.recovery import Succession
-from gateway.web.away import Away
+from gateway.web.auth.accounts import AccountError, UserAccounts
+from gateway.web.auth.recovery import OwnerSuccession
+from gateway.web.away import AwayPage
 from gateway.web.feed_limit import MAX_LINK_FEEDS, MAX_SESSION_FEEDS, FeedLimit
-from gateway.web.pages.action_links import Errands
-from gateway.web.pages.add_device import Adding
-from gateway.web.pages.decommission import Moving
-from gateway.web.pages.diagnostics import Examination
-from gateway.web.pages.history import Past
-from gateway.web.pages.home import Pages
-from gateway.web.pages.household import Household
-from gateway.web.pages.hub import Hub
-from gateway.web.pages.installation import Installation
-from gateway.web.pages.keys import Keyring
-from gateway.web.pages.pauses import Pauses
-from gateway.web.pages.phones import Messages
-from gateway.web.pages.privacy import Privacy
-from gateway.web.pages.remote_browsers import Enrolled
-from gateway.web.pages.sign_in import Threshold
-from gateway.web.pages.survey import Surveying
+from gateway.web.pages.action_links import ActionLinks
+from gateway.web.pages.add_device import AddDevicePage
+from gateway.web.pages.decommission import DecommissionPage
+from gateway.web.pages.diagnostics import DiagnosticsPage
+from gateway.web.pages.history import History
+from gateway.web.pages.home import HomePages
+from gateway.web.pages.household import HouseholdPage
+from gateway.web.pages.hub import HubPage
+from gateway.web.pages.installation import InstallationPage
+from gateway.web.pages.keys import KeysPage
+from gateway.web.pages.pauses import PausesPage
+from gateway.web.pages.phones import PhonesPage
+from gateway.web.pages.privacy import PrivacyPage
+from gateway.web.pages.remote_browsers import RemoteBrowsersPage
+from gateway.web.pages.sign_in import SignIn
+from gateway.web.pages.survey import SurveyPage
 from gateway.web.server import courier_view
-from gateway.web.server.authorization import DAY, LANGUAGE, YEAR, Desk, wants_json
-from gateway.web.server.changes import Changes
-from gateway.web.server.connection_limits import PATIENCE, Porch, caller_of, listening
-from gateway.web.server.context import Box
-from gateway.web.server.feed import Feed
+from gateway.web.server.authorization import DAY_S, LANGUAGE_COOKIE, YEAR_DAYS, Authorizer, wants_json
+from gateway.web.server.changes import ChangeNotifier
+from gateway.web.server.connection_limits import REQUEST_TIMEOUT_S, ConnectionLimiter, connection_of, listen_socket
+from gateway.web.server.context import GatewayServices
+from gateway.web.server.feed import LiveFeed
 from gateway.web.server.renderer import compile_templates
 from gateway.web.server.security_headers import (
-    LARGEST_BODY,
-    READING,
+    LABEL_READER_HEADERS,
+    MAX_BODY_BYTES,
     Handler,
-    dress,
-    guarded,
-    hosts,
+    allowed_hosts,
+    host_guard,
     is_loopback,
-    local,
-    open_in_clear,
+    is_public_page,
+    local_path,
+    set_headers,
 )
 from gateway.web.texts.catalogue import TEXTS
 
 log = structlog.get_logger(__name__)
 
-AGAIN = 5.0  # seconds before pages that could not be served are tried again
-KINDS = {".css": "text/css", ".js": "text/javascript", ".png": "image/png", ".svg": "image/svg+xml"}
-LYING = resources.files("gateway.web") / "static"
-STATIC = {
-    file.name: (file.read_bytes(), KINDS[file.name[file.name.rfind(".") :]])
-    for file in LYING.iterdir()
-    if file.name[file.name.rfind(".") :] in KINDS
+SERVE_RETRY_DELAY_S = 5.0  # seconds before pages that could not be served are tried again
+CONTENT_TYPES = {".css": "text/css", ".js": "text/javascript", ".png": "image/png", ".svg": "image/svg+xml"}
+STATIC_FOLDER = resources.files("gateway.web") / "static"
+STATIC_FILES = {
+    file.name: (file.read_bytes(), CONTENT_TYPES[file.name[file.name.rfind(".") :]])
+    for file in STATIC_FOLDER.iterdir()
+    if file.name[file.name.rfind(".") :] in CONTENT_TYPES
 }
 """What is served as it lies there: by name, its bytes and what they are."""
-WASM = {file.name: Path(str(file)) for file in LYING.iterdir() if file.name.endswith(".wasm")}
+WASM_FILES = {file.name: Path(str(file)) for file in STATIC_FOLDER.iterdir() if file.name.endswith(".wasm")}
 """What is too large to be held, and to be sent in one go to a browser that reads slowly: by name, where it lies."""
 
 
-class Site:
+class PagesSite:
     """The pages of one box. Build it, `await open()`, `await close()`; `changes.tell()` when the house changes.
 
     `link_key` signs the links in the owner's messages.
     """
 
-    def __init__(self, box: Box, accounts: Accounts, pages: PagesSection, *, link_key: bytes) -> None:
-        self.changes = Changes()
-        self._box, self._pages = box, pages
-        self._desk = Desk(box, accounts, self.changes)
-        self._known: frozenset[str] = frozenset()
+    def __init__(self, box: GatewayServices, accounts: UserAccounts, pages: PagesSection, *, link_key: bytes) -> None:
+        self.changes = ChangeNotifier()
+        self._services, self._pages = box, pages
+        self._authorizer = Authorizer(box, accounts, self.changes)
+        self._allowed_hosts: frozenset[str] = frozenset()
         self.port, self.plain_port = pages.port, pages.plain_port
-        self.certificate: Certificate | None = None
+        self.certificate: PagesCertificate | None = None
         self._tls: ssl.SSLContext | None = None
         app = web.Application(
             middlewares=[
-                self._heard,
-                guarded(lambda host: host in self._known),
-                self._in_turn,
-                self._plainly,
-                self._in_clear,
+                self._count_request,
+                host_guard(lambda host: host in self._allowed_hosts),
+                self._take_turn,
+                self._render_errors,
+                self._restrict_plain_http,
             ],
-            client_max_size=LARGEST_BODY,
+            client_max_size=MAX_BODY_BYTES,
         )
-        app.on_response_prepare.append(dress)
-        succession = Succession(accounts, box.store, entrance=next(iter(box.home.entrances), ""))
+        app.on_response_prepare.append(set_headers)
+        succession = OwnerSuccession(accounts, box.store, entrance=next(iter(box.home.entrances), ""))
         parts = (
-            Pages(self._desk), Past(self._desk), Threshold(self._desk, succession), Household(self._desk),
-            Errands(self._desk, link_key), Pauses(self._desk), Messages(self._desk), Keyring(self._desk, self),
-            Privacy(self._desk), Moving(self._desk, succession), Installation(self._desk), Examination(self._desk),
-            Surveying(self._desk), Adding(self._desk), Away(self._desk), Enrolled(self._desk), Hub(self._desk),
-        )  # fmt: skip
+            HomePages(self._authorizer),
+            History(self._authorizer),
+            SignIn(self._authorizer, succession),
+            HouseholdPage(self._authorizer),
+            ActionLinks(self._authorizer, link_key),
+            PausesPage(self._authorizer),
+            PhonesPage(self._authorizer),
+            KeysPage(self._authorizer, self),
+            PrivacyPage(self._authorizer),
+            DecommissionPage(self._authorizer, succession),
+            InstallationPage(self._authorizer),
+            DiagnosticsPage(self._authorizer),
+            SurveyPage(self._authorizer),
+            AddDevicePage(self._authorizer),
+            AwayPage(self._authorizer),
+            RemoteBrowsersPage(self._authorizer),
+            HubPage(self._authorizer),
+        )
         for part in parts:
             app.add_routes(part.routes())
         app.add_routes(
             [
                 web.get("/feed", self._feed),
-                web.get("/c/{digest}", self._courier),
+                web.get("/c/{digest}", self._courier_page),
                 web.get("/c/{digest}/feed", self._courier_feed),
-                web.get("/c/{digest}/label", self._label),
+                web.get("/c/{digest}/label", self._label_reader_page),
                 web.get("/c/{digest}/receipt", self._receipt),
-                web.get("/certificate", self._trust),
+                web.get("/certificate", self._trust_page),
                 web.get("/certificate/authority.crt", self._authority),
                 web.get("/static/{name}", self._static),
                 web.post("/language", self._language),
             ]
         )
         self._runner = web.AppRunner(
-            app, access_log=None, shutdown_timeout=1.0, keepalive_timeout=PATIENCE, logger=quiet()
+            app, access_log=None, shutdown_timeout=1.0, keepalive_timeout=REQUEST_TIMEOUT_S, logger=http_logger()
         )
-        self._porch: Porch | None = None
-        self._turns, self._feeds = RequestTurns(), FeedLimit()
-        self._receiving: tuple[asyncio.Task[None], ...] = ()
+        self._connection_limiter: ConnectionLimiter | None = None
+        self._request_turns, self._feeds = RequestTurns(), FeedLimit()
+        self._accept_tasks: tuple[asyncio.Task[None], ...] = ()
 
     async def run(self) -> None:
         """Serve until cancelled. No door waits for a page: what cannot be had is told, and tried again."""
@@ -140,10 +153,10 @@ class Site:
             except (OSError, ValueError) as failure:
                 log.error("pages_not_served", why=str(failure), todo="name another pages.port, or end what has it")
                 await self.close()
-                await asyncio.sleep(AGAIN)
+                await asyncio.sleep(SERVE_RETRY_DELAY_S)
                 continue
             try:
-                await asyncio.gather(*self._receiving)
+                await asyncio.gather(*self._accept_tasks)
             finally:
                 await self.close()
 
@@ -158,17 +171,17 @@ class Site:
         await asyncio.to_thread(compile_templates)
         await self._runner.setup()
         if not pages.loopback:
-            self.certificate = await asyncio.to_thread(self._certified)
-        self._tls = context = self._context()
+            self.certificate = await asyncio.to_thread(self._load_certificate)
+        self._tls = context = self._tls_context()
         server = self._runner.server
         assert server is not None  # noqa: S101 - set up above
-        limit_requests(server, self._turns)
-        self._porch = Porch(server)
-        self.port = self._receive(pages.port, context)
-        self._known = hosts(pages.host, self.port, pages.names)
+        limit_requests(server, self._request_turns)
+        self._connection_limiter = ConnectionLimiter(server)
+        self.port = self._accept_on_port(pages.port, context)
+        self._allowed_hosts = allowed_hosts(pages.host, self.port, pages.names)
         if pages.plain_port is not None and context is not None:
-            self.plain_port = self._receive(pages.plain_port, None)
-            self._known |= hosts(pages.host, self.plain_port, pages.names)
+            self.plain_port = self._accept_on_port(pages.plain_port, None)
+            self._allowed_hosts |= allowed_hosts(pages.host, self.plain_port, pages.names)
         log.info("pages", at=list(self.addresses), trust=self.trust)
         await self._show_claim_code()
 
@@ -176,43 +189,43 @@ class Site:
     def addresses(self) -> tuple[str, ...]:
         """Where a browser finds the pages: under each of the names by which it answers."""
         scheme = "http" if self.certificate is None and self._pages.certificate is None else "https"
-        return tuple(f"{scheme}://{name}:{self.port}/" for name in self._names())
+        return tuple(f"{scheme}://{name}:{self.port}/" for name in self._host_names())
 
     @property
     def trust(self) -> str | None:
         """Where a phone gets the box's own authority before it comes; None where there is none to get."""
         if self.certificate is None or self.plain_port is None:
             return None
-        return f"http://{self._names()[0]}:{self.plain_port}/certificate"
+        return f"http://{self._host_names()[0]}:{self.plain_port}/certificate"
 
-    def _names(self) -> tuple[str, ...]:
+    def _host_names(self) -> tuple[str, ...]:
         at = ip_address(self._pages.host)
         if at.is_unspecified:
             return self._pages.names or ("127.0.0.1",)  # under no other name than those that it was given
         return (*self._pages.names, f"[{at}]" if at.version == 6 else self._pages.host)
 
-    def _receive(self, port: int, context: ssl.SSLContext | None) -> int:
+    def _accept_on_port(self, port: int, context: ssl.SSLContext | None) -> int:
         """Receive on a port; returns the real one."""
-        assert self._porch is not None  # noqa: S101 - made by `open`
-        at = listening(self._pages.host, port)
-        receiving = asyncio.create_task(self._porch.receive(at, context))
+        assert self._connection_limiter is not None  # noqa: S101 - made by `open`
+        at = listen_socket(self._pages.host, port)
+        receiving = asyncio.create_task(self._connection_limiter.receive(at, context))
         receiving.add_done_callback(lambda _: at.close())
-        self._receiving = (*self._receiving, receiving)
+        self._accept_tasks = (*self._accept_tasks, receiving)
         return int(at.getsockname()[1])
 
     async def _show_claim_code(self) -> None:
         """A box without an owner shows a new code at each start, in a file on the box and nowhere else."""
-        if self._desk.accounts.claimed():
+        if self._authorizer.accounts.claimed():
             with suppress(OSError):  # it opens nothing any more
-                self._box.home.claim_code.unlink()
+                self._services.home.claim_code.unlink()
             return
         try:
-            code = await self._desk.accounts.make_code(self._desk.now)
+            code = await self._authorizer.accounts.make_code(self._authorizer.now)
         except StoreFailed as failure:
             log.error("no_claim_code", why=str(failure))
             return
-        if not isinstance(code, Refused):
-            await asyncio.to_thread(write_whole, self._box.home.claim_code, f"{code}\n".encode())
+        if not isinstance(code, AccountError):
+            await asyncio.to_thread(write_whole, self._services.home.claim_code, f"{code}\n".encode())
             log.warning("unclaimed", todo="`perron claim-code` shows the code that the pages ask for")
 
     async def renew(self) -> None:
@@ -221,19 +234,19 @@ class Site:
         Raises:
             OSError, ValueError: it could not be made; the one before is served on.
         """
-        made = await asyncio.to_thread(self._certified, renew=True)
+        made = await asyncio.to_thread(self._load_certificate, renew=True)
         if self._tls is not None:
             self._tls.load_cert_chain(made.chain, made.key)
         self.certificate = made
         log.info("certificate_renewed", until=made.until.isoformat())
 
-    def _certified(self, *, renew: bool = False) -> Certificate:
+    def _load_certificate(self, *, renew: bool = False) -> PagesCertificate:
         names = (*self._pages.names, "localhost", "127.0.0.1")
         own = () if ip_address(self._pages.host).is_unspecified else (self._pages.host,)
-        folder, now = self._box.films / FOLDER, self._box.clock.now()
-        return certificate(folder, box=self._box.home.box, names=(*names, *own), now=now.utc, renew=renew)
+        folder, now = self._services.films / PAGES_FOLDER, self._services.clock.now()
+        return pages_certificate(folder, box=self._services.home.box, names=(*names, *own), now=now.utc, renew=renew)
 
-    def _context(self) -> ssl.SSLContext | None:
+    def _tls_context(self) -> ssl.SSLContext | None:
         if self._pages.certificate is not None and self._pages.key is not None:
             for file in (self._pages.certificate, self._pages.key):
                 read_bytes(file)  # OpenSSL would wait for whoever writes to a pipe, and every door with it
@@ -244,57 +257,59 @@ class Site:
 
     async def close(self) -> None:
         """Serve no more."""
-        for receiving in self._receiving:
+        for receiving in self._accept_tasks:
             receiving.cancel()
-        await asyncio.gather(*self._receiving, return_exceptions=True)
-        self._receiving = ()
+        await asyncio.gather(*self._accept_tasks, return_exceptions=True)
+        self._accept_tasks = ()
         await self._runner.cleanup()
-        if self._porch is not None:
-            await self._porch.close()
+        if self._connection_limiter is not None:
+            await self._connection_limiter.close()
 
     # ---- conditions -------------------------------------------------------------------------------------------------
 
     @web.middleware
-    async def _heard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _count_request(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Count the request; of a stranger who asks too much it is not looked at, and the connection ends."""
-        signed_in = self._desk.who(request) is not None
-        if self._porch is not None and not self._porch.heard(request, signed_in=signed_in):
+        signed_in = self._authorizer.who(request) is not None
+        if self._connection_limiter is not None and not self._connection_limiter.heard(request, signed_in=signed_in):
             answer = web.Response(status=web.HTTPTooManyRequests.status_code, headers={"Retry-After": "1"},
-                                  text=self._desk.say(request, TEXTS["error.429"]) + "\n")  # fmt: skip
+                                  text=self._authorizer.say(request, TEXTS["error.429"]) + "\n")  # fmt: skip
             answer.force_close()
             return answer
         return await handler(request)
 
     @web.middleware
-    async def _in_turn(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _take_turn(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """What has a body was waited for: of those whose bodies come at the same instant one goes on each turn."""
         if request.body_exists:
-            await self._turns.take()
+            await self._request_turns.take()
         return await handler(request)
 
     @web.middleware
-    async def _plainly(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _render_errors(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """A refusal is a page in plain words; to a script it is JSON."""
         try:
             return await handler(request)
         except web.HTTPClientError as error:
             ours = error.status in (web.HTTPConflict.status_code, web.HTTPUnauthorized.status_code)
             key = f"error.{error.status}" if error.status in (401, 403, 404) else "error.other"
-            why = error.text if ours and error.text else self._desk.say(request, TEXTS[key])
+            why = error.text if ours and error.text else self._authorizer.say(request, TEXTS[key])
             if wants_json(request):
                 return web.json_response({"why": why}, status=error.status)
-            return self._desk.page(request, "error", status=error.status, why=why)
+            return self._authorizer.page(request, "error", status=error.status, why=why)
         except StoreFailed as failure:
             log.error("page_not_stored", why=str(failure))
-            why = self._desk.say(request, _("The box's disk takes nothing more: `perron doctor` looks for the cause."))
+            why = self._authorizer.say(
+                request, _("The box's disk takes nothing more: `perron doctor` looks for the cause.")
+            )
             if wants_json(request):
                 return web.json_response({"why": why}, status=web.HTTPServiceUnavailable.status_code)
-            return self._desk.page(request, "error", status=web.HTTPServiceUnavailable.status_code, why=why)
+            return self._authorizer.page(request, "error", status=web.HTTPServiceUnavailable.status_code, why=why)
 
     @web.middleware
-    async def _in_clear(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _restrict_plain_http(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Over plain HTTP from another machine only what may be shown to anybody; a page leads to how it is done."""
-        if request.secure or is_loopback(request.host, request.remote) or open_in_clear(request.path):
+        if request.secure or is_loopback(request.host, request.remote) or is_public_page(request.path):
             return await handler(request)
         if request.method == "GET":
             raise web.HTTPSeeOther("/certificate")
@@ -302,13 +317,13 @@ class Site:
 
     # ---- trusting the box -------------------------------------------------------------------------------------------
 
-    async def _trust(self, request: web.Request) -> web.Response:
+    async def _trust_page(self, request: web.Request) -> web.Response:
         name = request.host.rpartition(":")[0] or request.host
         plain = f"http://{name}:{self.plain_port}/certificate"
-        return self._desk.page(
+        return self._authorizer.page(
             request, "certificate", secure=request.secure, signed_in_at=f"https://{name}:{self.port}/",
-            fingerprint=None if self.certificate is None else spaced(self.certificate.fingerprint),
-            qr=None if self.plain_port is None else _qr(plain),
+            fingerprint=None if self.certificate is None else format_fingerprint(self.certificate.fingerprint),
+            qr=None if self.plain_port is None else _qr_code(plain),
             plain=plain,
         )  # fmt: skip
 
@@ -319,27 +334,27 @@ class Site:
 
     # ---- the courier, who has no account but his link ---------------------------------------------------------------
 
-    async def _courier(self, request: web.Request) -> web.Response:
-        return self._desk.page(request, "courier", digest=self._delivery(request)[0])
+    async def _courier_page(self, request: web.Request) -> web.Response:
+        return self._authorizer.page(request, "courier", digest=self._delivery(request)[0])
 
-    async def _label(self, request: web.Request) -> web.Response:
+    async def _label_reader_page(self, request: web.Request) -> web.Response:
         """The courier's page once more, and on it the reader of labels: it alone may use camera and WebAssembly."""
-        answer = self._desk.page(
-            request, "label", digest=self._delivery(request)[0], kinds=courier_view.LABELS, forms=page_forms()
+        answer = self._authorizer.page(
+            request, "label", digest=self._delivery(request)[0], kinds=courier_view.LABEL_KINDS, forms=page_patterns()
         )
-        answer.headers.update(READING)
+        answer.headers.update(LABEL_READER_HEADERS)
         return answer
 
     async def _courier_feed(self, request: web.Request) -> web.WebSocketResponse:
         """His own delivery and nothing else."""
         digest, _ = self._delivery(request)
-        found = partial(courier_view.found, self._box, digest)
-        caller = caller_of(request)
+        found = partial(courier_view.find_delivery, self._services, digest)
+        caller = connection_of(request)
         if caller is not None:
             caller.heard(entitled=True)  # it lasts for as long as the courier's page is open
         try:
-            return await self._serve(
-                request, only=f"courier/{digest}", allowed=lambda: found(self._box.clock.now()) is not None
+            return await self._serve_feed(
+                request, only=f"courier/{digest}", allowed=lambda: found(self._services.clock.now()) is not None
             )
         finally:
             if caller is not None:
@@ -347,7 +362,7 @@ class Site:
 
     async def _receipt(self, request: web.Request) -> web.Response:
         _, delivery = self._delivery(request)
-        body = courier_view.receipt(self._box, delivery)
+        body = courier_view.signed_receipt(self._services, delivery)
         if body is None:
             raise web.HTTPNotFound
         return web.Response(body=body, content_type="application/json")
@@ -355,44 +370,49 @@ class Site:
     def _delivery(self, request: web.Request) -> tuple[str, str]:
         """The digest that a courier's link names, and its delivery."""
         digest = request.match_info["digest"]
-        delivery = courier_view.found(self._box, digest, self._box.clock.now())
-        if delivery is None or delivery.entrance not in self._box.home.entrances:
+        delivery = courier_view.find_delivery(self._services, digest, self._services.clock.now())
+        if delivery is None or delivery.entrance not in self._services.home.entrances:
             raise web.HTTPNotFound
         return digest, delivery.id
 
     # ---- what follows the house -------------------------------------------------------------------------------------
 
     async def _feed(self, request: web.Request) -> web.WebSocketResponse:
-        who = self._desk.who(request)
+        who = self._authorizer.who(request)
         if who is None:
             raise web.HTTPUnauthorized(headers={"WWW-Authenticate": "Session"})
-        return await self._serve(
-            request, only=None, allowed=lambda: self._desk.accounts.still(who, self._desk.now), session=who.session
+        return await self._serve_feed(
+            request,
+            only=None,
+            allowed=lambda: self._authorizer.accounts.still(who, self._authorizer.now),
+            session=who.session,
         )
 
-    async def _serve(
+    async def _serve_feed(
         self, request: web.Request, *, only: str | None, allowed: Callable[[], bool], session: str = ""
     ) -> web.WebSocketResponse:
         """Serve a feed: of one part (`only`), or of all that a session may see."""
-        seat = self._desk.seat(request)
+        seat = self._authorizer.seat(request)
 
         def paint(name: str, language: Language) -> str:
             if (name.partition("/")[0] == "courier") is (only is None) or only not in (None, name):
                 raise KeyError(name)
-            return self._desk.part(seat, name, language)
+            return self._authorizer.part(seat, name, language)
 
-        feed = Feed(self.changes, paint, lambda: _milliseconds(self._desk.now), allowed=allowed, turn=self._turns.take)
+        feed = LiveFeed(
+            self.changes, paint, lambda: _unix_ms(self._authorizer.now), allowed=allowed, turn=self._request_turns.take
+        )
         most = MAX_SESSION_FEEDS if only is None else MAX_LINK_FEEDS
         with self._feeds.one_more(only or f"session/{session}", feed.hang_up, most=most):
             return await feed.serve(request)
 
     async def _static(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
-        if name in WASM:
+        if name in WASM_FILES:
             return web.FileResponse(
-                WASM[name], headers={"Content-Type": "application/wasm", "Cache-Control": "no-cache"}
+                WASM_FILES[name], headers={"Content-Type": "application/wasm", "Cache-Control": "no-cache"}
             )
-        found = STATIC.get(name)
+        found = STATIC_FILES.get(name)
         if found is None:
             raise web.HTTPNotFound
         body, kind = found
@@ -400,19 +420,19 @@ class Site:
 
     async def _language(self, request: web.Request) -> web.Response:
         fields = await request.post()
-        chosen = fields.get(LANGUAGE)
+        chosen = fields.get(LANGUAGE_COOKIE)
         if chosen not in languages():
             raise web.HTTPBadRequest
-        answer = web.Response(status=303, headers={"Location": local(str(fields.get("back", "/")))})
-        answer.set_cookie(LANGUAGE, str(chosen), max_age=YEAR * DAY, httponly=True, samesite="Strict")
+        answer = web.Response(status=303, headers={"Location": local_path(str(fields.get("back", "/")))})
+        answer.set_cookie(LANGUAGE_COOKIE, str(chosen), max_age=YEAR_DAYS * DAY_S, httponly=True, samesite="Strict")
         return answer
 
 
-def _milliseconds(now: Now) -> int:
+def _unix_ms(now: Now) -> int:
     return int(now.utc.timestamp() * 1000)
 
 
 @lru_cache(maxsize=16)  # one for each name under which the box is opened
-def _qr(address: str) -> str:
+def _qr_code(address: str) -> str:
     """Draw an address as a QR code, once: it takes 30 ms, and any stranger may ask for it."""
     return segno.make(address, error="m").svg_inline(scale=5, dark="#000")

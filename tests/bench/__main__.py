@@ -12,27 +12,27 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.bench import machine
-from tests.bench.line import Line
+from tests.bench.line import BenchLine
 from tests.bench.report import REPORT, report
 
 # In the order in which they run; each module's docstring says what it measures.
 BENCHES = ("decision", "door", "deliveries", "recording", "faults", "pages", "hub", "cluster")
 
 
-async def measure(names: list[str], console: Console, *, quick: bool) -> list[Line]:
+async def measure(names: list[str], console: Console, *, quick: bool) -> list[BenchLine]:
     """Run these benches one after the other, with progress on the console's status line."""
-    lines: list[Line] = []
+    lines: list[BenchLine] = []
     for name in names:
         module = importlib.import_module(f"tests.bench.{name}")
         began = time.monotonic()
         with console.status(name) as status:
-            found: list[Line] = await module.bench(status.update, quick=quick)
+            found: list[BenchLine] = await module.bench(status.update, quick=quick)
         console.print(f"{name}: {time.monotonic() - began:.0f} s")
         lines += found
     return lines
 
 
-def table(lines: list[Line]) -> Table:
+def table(lines: list[BenchLine]) -> Table:
     """What is shown on the screen."""
     made = Table("what", "value", "ratio", "goal", "")
     colours = {None: "dim", True: "green", False: "red"}

@@ -7,11 +7,11 @@ from av.packet import Packet
 from av.video.stream import VideoStream
 
 from gateway.video.__main__ import main
-from gateway.video.frame_analysis import Eye
-from gateway.video.labels import Reading
+from gateway.video.frame_analysis import FrameAnalyser
+from gateway.video.labels import LabelReading
 
 
-class Blind(Eye):
+class NoDecodingEye(FrameAnalyser):
     """Takes every picture for sound, unseen."""
 
     def see(
@@ -22,12 +22,12 @@ class Blind(Eye):
         full: bool,  # noqa: ARG002 - the same
         closely: bool,  # noqa: ARG002 - the same
         labels: bool,  # noqa: ARG002 - the same
-    ) -> list[Reading]:
+    ) -> list[LabelReading]:
         """Decode nothing."""
         self._evidence.picture(now)
         return []
 
 
 if __name__ == "__main__":
-    with mock.patch("gateway.video.camera.Eye", Blind):
+    with mock.patch("gateway.video.camera.FrameAnalyser", NoDecodingEye):
         sys.exit(main())

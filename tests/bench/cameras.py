@@ -17,7 +17,7 @@ from gateway.video.ipc import CameraSource
 from tests.filmset.cameras import camera_set
 
 
-class Air:
+class CameraServer:
     """The cameras of the other process."""
 
     def __init__(self, process: asyncio.subprocess.Process, port: int, names: tuple[str, ...]) -> None:
@@ -41,7 +41,7 @@ class Air:
 
 
 @contextlib.asynccontextmanager
-async def cameras(*names: str) -> AsyncIterator[Air]:
+async def cameras(*names: str) -> AsyncIterator[CameraServer]:
     """Put them on the air."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.bench.cameras", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
@@ -49,7 +49,7 @@ async def cameras(*names: str) -> AsyncIterator[Air]:
     assert process.stdout is not None
     assert process.stdin is not None
     try:
-        yield Air(process, int(await process.stdout.readline()), names)
+        yield CameraServer(process, int(await process.stdout.readline()), names)
     finally:
         process.stdin.close()
         await process.wait()

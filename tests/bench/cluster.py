@@ -5,31 +5,33 @@ As root, with Debian's rabbitmq-server and iproute2; elsewhere it says what is m
 
 import re
 
-from tests.bench.line import Line, Say
+from tests.bench.line import BenchLine, ShowStatus
 from tests.scale.__main__ import scale
-from tests.scale.cluster import lacking
-from tests.scale.run import Row
+from tests.scale.cluster import missing_requirement
+from tests.scale.run import ResultRow
 
 HOMES = 5_000
 _UNITS = {"in": "homes", "KiB": "KiB", "ms": "ms", "a second": "/s"}
-_MEASURED = re.compile(rf"([0-9.]+) ({'|'.join(_UNITS)})\b")
+_MEASURED_PATTERN = re.compile(rf"([0-9.]+) ({'|'.join(_UNITS)})\b")
 
 
-async def bench(say: Say, *, quick: bool) -> list[Line]:
+async def bench(say: ShowStatus, *, quick: bool) -> list[BenchLine]:
     """Measure."""
-    if (why := lacking()) is not None:
+    if (why := missing_requirement()) is not None:
         say(f"the cluster is not measured: {why}")
-        return [Line(bench="cluster", what="a RabbitMQ cluster: not measured", value=0, unit="", parts={"why": why})]
+        return [
+            BenchLine(bench="cluster", what="a RabbitMQ cluster: not measured", value=0, unit="", parts={"why": why})
+        ]
     run = await scale(100 if quick else HOMES, 10.0, fast=True, tell=say)
     return [line for row in run.rows if (line := _line(row)) is not None]
 
 
-def _line(row: Row) -> Line | None:
+def _line(row: ResultRow) -> BenchLine | None:
     """A row as the others here; None: it is for whoever looks for a cause."""
-    found = _MEASURED.match(row.value)
+    found = _MEASURED_PATTERN.match(row.value)
     if found is None:
         return None
-    return Line(
+    return BenchLine(
         bench="cluster", what=f"cluster of {HOMES:,} homes: {row.what}", value=float(found[1]), unit=_UNITS[found[2]],
         goal=row.goal, met=row.met, parts={"in words": row.value},
         why="nodes, hubs, database, homes and retailers share two cores",

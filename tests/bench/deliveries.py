@@ -11,7 +11,7 @@ from pathlib import Path
 
 from devices.reports import DoorState, LockState
 from gateway.config.home import Home
-from gateway.domain.delivery.barcodes import BadCode, normalise
+from gateway.domain.delivery.barcodes import InvalidBarcode, normalise
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.decide import decide
 from gateway.domain.visit.events import Scanned
@@ -19,14 +19,14 @@ from gateway.domain.visit.state import CameraState, Entrance, Fact, Now
 from gateway.runtime.entrance_rules import entrance_rules
 from gateway.storage import Store
 from tests.bench import homes
-from tests.bench.line import Line, Say, median
+from tests.bench.line import BenchLine, ShowStatus, median
 
 SIZES = (10, 1_000, 100_000)
-APART = 0.2
-ROUND = 50  # scans of one store before the next one's turn
+SCAN_INTERVAL_S = 0.2
+ROUND_SCANS = 50  # scans of one store before the next one's turn
 
 # The rows of one accepted delivery, again under other names and codes: each may come in now.
-_COPIES = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :many) "
+_COPY_CTE = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < :many) "
 _DELIVERIES = (
     "INSERT INTO delivery SELECT key || '-' || i, brand, id || '-' || i, version, entrance, carrier, place,"
     " starts, ends, cold_max_c, cancelled, lacking, checked, told, look_at, signed_by, doubtful, by_hub, message"
@@ -35,7 +35,7 @@ _DELIVERIES = (
 _CODES = "INSERT INTO code SELECT value || '-' || i, delivery || '-' || i, kind FROM code, n"
 
 
-async def bench(say: Say, *, quick: bool) -> list[Line]:
+async def bench(say: ShowStatus, *, quick: bool) -> list[BenchLine]:
     """Measure."""
     rounds = 4 if quick else 20
     took: dict[int, list[float]] = {size: [] for size in SIZES}
@@ -44,7 +44,7 @@ async def bench(say: Say, *, quick: bool) -> list[Line]:
         for size in SIZES:
             say(f"a store with {size:,} deliveries")
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="perron-bench-")))
-            home = homes.home(folder, entrances=1, port=1)
+            home = homes.make_home(folder, entrances=1, port=1)
             store = await _store(home, size)
             stack.push_async_callback(store.close)
             stores[size] = home, store
@@ -52,18 +52,18 @@ async def bench(say: Say, *, quick: bool) -> list[Line]:
         for turn in range(rounds):
             say(f"scans, the stores in turn: {turn + 1} of {rounds}")
             for size, (home, store) in stores.items():
-                took[size] += [_scan(home, store, turn * ROUND + n, size) for n in range(ROUND)]
+                took[size] += [_scan(home, store, turn * ROUND_SCANS + n, size) for n in range(ROUND_SCANS)]
             await asyncio.sleep(0)
     return _lines({size: median(samples) for size, samples in took.items()})
 
 
 async def _store(home: Home, size: int) -> Store:
-    await homes.fill(home, each=1)
+    await homes.fill_store(home, each=1)
     path = home.storage.folder / "perron.sqlite3"
     with sqlite3.connect(path, isolation_level=None) as db:
         db.execute("BEGIN")
-        db.execute(_COPIES + _CODES, {"many": size - 1})
-        db.execute(_COPIES + _DELIVERIES, {"many": size - 1})
+        db.execute(_COPY_CTE + _CODES, {"many": size - 1})
+        db.execute(_COPY_CTE + _DELIVERIES, {"many": size - 1})
         db.execute("COMMIT")
         assert db.execute("SELECT count(*) FROM delivery").fetchone() == (size,)
     db.close()
@@ -78,15 +78,15 @@ def _scan(home: Home, store: Store, number: int, size: int) -> float:
     """Seconds from a code as it was read to the commands; another delivery each time."""
     now = _now()
     proven = Entrance(
-        id=homes.gate(0), disk_ok=True, rules=entrance_rules(home, homes.gate(0)), broker_session=1,
+        id=homes.entrance_id(0), disk_ok=True, rules=entrance_rules(home, homes.entrance_id(0)), broker_session=1,
         bolt=Fact(value=LockState.LOCKED, proven=True), door=Fact(value=DoorState.CLOSED, proven=True),
         cameras={"camera-0": CameraState(live=True, moving=True, recording=False)},
     )  # fmt: skip
     copy = number * 7919 % size  # all over the store
-    read = homes.code(0, 0) + (f"-{copy}" if copy else "")
+    read = homes.parcel_code(0, 0) + (f"-{copy}" if copy else "")
     begin = time.perf_counter()
     code = normalise(read)
-    assert not isinstance(code, BadCode)
+    assert not isinstance(code, InvalidBarcode)
     scan = Scanned(id="scan", scanner="scanner-0", code=code.value, matches=store.matches(code.value, now=now))
     _, commands = decide(proven, scan, now=now)
     seconds = time.perf_counter() - begin
@@ -94,18 +94,18 @@ def _scan(home: Home, store: Store, number: int, size: int) -> float:
     return seconds
 
 
-def _lines(took: dict[int, float]) -> list[Line]:
+def _lines(took: dict[int, float]) -> list[BenchLine]:
     least = min(took.values())
     lines = [
-        Line(bench="deliveries", what=f"look-up and decision of a scan, {size:,} deliveries in the store, p50",
+        BenchLine(bench="deliveries", what=f"look-up and decision of a scan, {size:,} deliveries in the store, p50",
              value=seconds * 1e6, unit="us", ratio=seconds / took[SIZES[0]], against=f"{SIZES[0]} deliveries")
         for size, seconds in took.items()
     ]  # fmt: skip
     apart = max(took.values()) / least - 1
     return [
         *lines,
-        Line(bench="deliveries", what="how far these are apart", value=apart * 100, unit="%",
-             goal=f"<= {APART:.0%}", met=apart <= APART,
+        BenchLine(bench="deliveries", what="how far these are apart", value=apart * 100, unit="%",
+             goal=f"<= {SCAN_INTERVAL_S:.0%}", met=apart <= SCAN_INTERVAL_S,
              why=f"{max(took, key=lambda size: took[size]):,} deliveries take"
              f" {(max(took.values()) - least) * 1e6:.0f} us more: deeper indexes, and pages that are"
             " not in SQLite's cache"),

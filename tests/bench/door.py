@@ -1,20 +1,20 @@
 """Scan to unlock with a real camera over RTSP and a real video process, without ringing; memory of the gateway."""
 
 from tests.bench.cameras import cameras
-from tests.bench.line import Line, Say, largest, median, ms, p95
+from tests.bench.line import BenchLine, ShowStatus, largest, median, ms, p95
 from tests.bench.machine import pss
 from tests.bench.marks import Mark
-from tests.bench.scene import Scene, scene
-from tests.bench.street import Times
+from tests.bench.scene import BenchScene, scene
+from tests.bench.street import ScanTimes
 
-GOAL = 0.1  # seconds
-MEMORY = 100.0  # MiB
+GOAL_S = 0.1  # seconds
+MAX_MEMORY_MIB = 100.0  # MiB
 
 
-async def bench(say: Say, *, quick: bool) -> list[Line]:
+async def bench(say: ShowStatus, *, quick: bool) -> list[BenchLine]:
     """Measure."""
     visits = 3 if quick else 12
-    times: list[Times] = []
+    times: list[ScanTimes] = []
     async with cameras("front") as air, scene(entrances=1, each=visits, camera=air.url("front")) as stage:
         for number in range(visits):
             say(f"a visit before a real camera: {number + 1} of {visits}")
@@ -23,7 +23,7 @@ async def bench(say: Say, *, quick: bool) -> list[Line]:
     return [_line(times, stage.marks), _memory(memory)]
 
 
-async def _visit(stage: Scene, number: int) -> Times:
+async def _visit(stage: BenchScene, number: int) -> ScanTimes:
     stage.street.scan(0, number)
     times = await stage.street.unlock(0)
     stage.street.let_out(0)
@@ -32,7 +32,7 @@ async def _visit(stage: Scene, number: int) -> Times:
     return times
 
 
-def _line(times: list[Times], marks: list[Mark]) -> Line:
+def _line(times: list[ScanTimes], marks: list[Mark]) -> BenchLine:
     whole = [t.unlocked - t.scanned for t in times]
     found: dict[str, list[float]] = {}
     for t in times:
@@ -49,16 +49,16 @@ def _line(times: list[Times], marks: list[Mark]) -> Line:
             found.setdefault(name, []).append(seconds)
     parts = {name: median(seconds) for name, seconds in found.items()}
     value = median(whole)
-    return Line(
+    return BenchLine(
         bench="door", what="scan to unlock with a real camera and no ringing, p50", value=value * 1000, unit="ms",
-        goal=f"<= {GOAL * 1000:g} ms", met=value <= GOAL,
+        goal=f"<= {GOAL_S * 1000:g} ms", met=value <= GOAL_S,
         parts={**{name: ms(seconds) for name, seconds in parts.items()}, "p95": ms(p95(whole))},
         why=f"largest parts: {largest(parts)}",
     )  # fmt: skip
 
 
-def _memory(memory: float) -> Line:
-    return Line(
+def _memory(memory: float) -> BenchLine:
+    return BenchLine(
         bench="door", what="memory of the gateway after these visits (PSS)", value=memory, unit="MiB",
-        goal=f"<= {MEMORY:g} MiB", met=memory <= MEMORY, why="see the modules that it imports",
+        goal=f"<= {MAX_MEMORY_MIB:g} MiB", met=memory <= MAX_MEMORY_MIB, why="see the modules that it imports",
     )  # fmt: skip

@@ -6,7 +6,7 @@ import socket
 
 import aiomqtt
 
-IN, OUT = "bench/echo/in", "bench/echo/out"
+IN_TOPIC, OUT_TOPIC = "bench/echo/in", "bench/echo/out"
 
 
 async def echo(port: int, password: str) -> None:
@@ -15,9 +15,9 @@ async def echo(port: int, password: str) -> None:
         "127.0.0.1", port, username="echo", password=password, identifier="echo",
         protocol=aiomqtt.ProtocolVersion.V5, socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
     ) as client:  # fmt: skip
-        await client.subscribe(IN, 1)
+        await client.subscribe(IN_TOPIC, 1)
         async for message in client.messages:
-            await client.publish(OUT, message.payload, 1)
+            await client.publish(OUT_TOPIC, message.payload, 1)
 
 
 if __name__ == "__main__":

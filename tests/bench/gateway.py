@@ -14,21 +14,21 @@ from unittest import mock
 
 from devices.vendors.words import TopicSuffix
 from gateway.app import App
-from gateway.config.loader import load
+from gateway.config.loader import load_home_file
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.decide import decide
 from gateway.domain.visit.state import Entrance, Now
 from gateway.mqtt.client import InboundMessage
-from gateway.runtime.entrance import RunningEntrance
-from gateway.video.client import VideoLink
-from gateway.video.ipc import ClipKey, Closed, Configure, FromVideo, Proof
+from gateway.runtime.entrance import EntranceActor
+from gateway.video.client import VideoClient
+from gateway.video.ipc import CameraProof, ClipKey, ClipsClosed, ConfigureCameras, FromVideo
 from tests.bench.marks import Mark, write
 
 MARKS: list[Mark] = []
 
 
-def reached(point: str) -> None:
+def on_crash_point(point: str) -> None:
     """The gateway's own named points."""
     at = time.monotonic()
     MARKS.append(Mark("point", point, at, at))
@@ -42,7 +42,7 @@ def timed_decide(state: Entrance, event: e.Event, *, now: Now) -> tuple[Entrance
     return decided
 
 
-class Timed(RunningEntrance):
+class TimedEntrance(EntranceActor):
     """An entrance that notes when it heard what, and how long reading it took."""
 
     def hear(self, device: str, channel: TopicSuffix, incoming: InboundMessage) -> None:
@@ -52,16 +52,16 @@ class Timed(RunningEntrance):
         MARKS.append(Mark("decode", device, begin, time.monotonic()))
 
 
-class Proven(VideoLink):
+class AlwaysProvenLink(VideoClient):
     """Cameras that are always proven, without a video process."""
 
-    def __init__(self, *, command: Sequence[str], socket: Path, configure: Configure, on_event: object) -> None:
+    def __init__(self, *, command: Sequence[str], socket: Path, configure: ConfigureCameras, on_event: object) -> None:
         assert callable(on_event)
         super().__init__(command=command, socket=socket, configure=configure, on_event=on_event)
         self._clips: dict[str, tuple[ClipKey, ...]] = {camera.name: () for camera in configure.cameras}
 
     @property
-    def proofs(self) -> Mapping[str, Proof]:
+    def proofs(self) -> Mapping[str, CameraProof]:
         """Fresh ones, made as they are asked for."""
         return {name: self._proof(name) for name in self._clips}
 
@@ -86,26 +86,26 @@ class Proven(VideoLink):
             if clip in clips:
                 self._clips[name] = tuple(other for other in clips if other != clip)
                 self.on_event(self._proof(name))
-        self.on_event(Closed(clip=clip, clips=()))
+        self.on_event(ClipsClosed(clip=clip, clips=()))
 
-    async def picture(self, camera: str, timeout: float) -> bytes | None:  # noqa: ARG002, ASYNC109 - VideoLink's own
+    async def picture(self, camera: str, timeout: float) -> bytes | None:  # noqa: ARG002, ASYNC109 - VideoClient's own
         """There is none."""
         return None
 
-    def _proof(self, name: str) -> Proof:
+    def _proof(self, name: str) -> CameraProof:
         clips = self._clips[name]
-        return Proof(camera=name, at=time.monotonic(), live=True, moving=True,
+        return CameraProof(camera=name, at=time.monotonic(), live=True, moving=True,
                      recording=clips[-1] if clips else None, recordings=clips)  # fmt: skip
 
 
-class Watched(VideoLink):
+class TimedVideoLink(VideoClient):
     """The real video link; notes when a camera's clip is proven to be on disk."""
 
-    def _hear(self, words: FromVideo) -> None:
-        if isinstance(words, Proof) and words.recording is not None:
+    def _on_message(self, words: FromVideo) -> None:
+        if isinstance(words, CameraProof) and words.recording is not None:
             at = time.monotonic()
             MARKS.append(Mark("filmed", words.recording.visit, at, at))
-        super()._hear(words)
+        super()._on_message(words)
 
 
 def main() -> None:
@@ -117,9 +117,11 @@ def main() -> None:
     options = parser.parse_args()
     with ExitStack() as patches:
         patches.enter_context(mock.patch("gateway.runtime.entrance.decide", timed_decide))
-        patches.enter_context(mock.patch("gateway.app.RunningEntrance", Timed))
-        patches.enter_context(mock.patch("gateway.app.VideoLink", Proven if options.proven else Watched))
-        asyncio.run(App(load(options.home), reached=reached).run())
+        patches.enter_context(mock.patch("gateway.app.EntranceActor", TimedEntrance))
+        patches.enter_context(
+            mock.patch("gateway.app.VideoClient", AlwaysProvenLink if options.proven else TimedVideoLink)
+        )
+        asyncio.run(App(load_home_file(options.home), reached=on_crash_point).run())
     write(options.marks, MARKS)
 
 

@@ -11,7 +11,7 @@ from gateway.domain.delivery.promise import Window
 from gateway.domain.visit.state import Now
 from gateway.protocol.jws import public_x
 from gateway.storage import Store
-from tests.gateway.domain.delivery.shop import BOX, SECRETS, claims, offer, signed
+from tests.gateway.domain.delivery.shop import BOX, SECRETS, make_claims, make_offer, sign_claims
 
 ADDRESS = "bench"
 DOORS = "bench-doors"  # a door's sensor is no part of its lock
@@ -23,12 +23,12 @@ TIMING: dict[str, float] = {
 }  # fmt: skip
 
 
-def gate(number: int) -> str:
+def entrance_id(number: int) -> str:
     """Call the entrances so."""
     return f"gate-{number}"
 
 
-def home(folder: Path, *, entrances: int, port: int, camera: str | None = None) -> Home:
+def make_home(folder: Path, *, entrances: int, port: int, camera: str | None = None) -> Home:
     """Build it; without `camera` (a URL) nobody may open the cameras that it names."""
     devices: dict[str, Any] = {}
     sections: dict[str, Any] = {}
@@ -41,7 +41,7 @@ def home(folder: Path, *, entrances: int, port: int, camera: str | None = None) 
             f"camera-{n}": {"kind": "camera", "vendor": "alexa", "address": ADDRESS, "clock_region": CLOCK_REGION,
                             "url": camera or "rtsp://127.0.0.1:1/none"},
         }  # fmt: skip
-        sections[gate(n)] = {
+        sections[entrance_id(n)] = {
             "name": f"Gate {n}", "living_space": False, "way_out_by_hand": True, "courier_proof": False,
             "lock": f"lock-{n}", "door": f"door-{n}", "scanners": [f"scanner-{n}"], "signal": f"signal-{n}",
             "cameras": {"outside": f"camera-{n}"}, "places": {"hall": {"name": "Hall"}}, "timing": TIMING,
@@ -66,27 +66,29 @@ def home(folder: Path, *, entrances: int, port: int, camera: str | None = None) 
     )
 
 
-def write(home: Home, file: Path) -> None:
+def write_home(home: Home, file: Path) -> None:
     """JSON is YAML."""
     file.write_text(json.dumps(home.model_dump(mode="json")), encoding="utf-8")
 
 
-def code(entrance: int, number: int) -> str:
+def parcel_code(entrance: int, number: int) -> str:
     """The parcel of an entrance's delivery of this number."""
     return f"P{entrance:03}X{number:03}"
 
 
-async def promise(store: Store, entrance: int, number: int, now: Now) -> None:
+async def add_delivery(store: Store, entrance: int, number: int, now: Now) -> None:
     """Accept one delivery whose window is open now."""
     window = Window(start=now.utc - timedelta(minutes=1), end=now.utc + timedelta(hours=2))
-    name = code(entrance, number)
-    said = offer(id=name.lower(), entrance=gate(entrance), parcels=(name,), courier_sha256=None, window=window)
-    message = claims(said, now=now)
-    answer = await store.accept(signed(message), message, now)
+    name = parcel_code(entrance, number)
+    said = make_offer(
+        id=name.lower(), entrance=entrance_id(entrance), parcels=(name,), courier_sha256=None, window=window
+    )
+    message = make_claims(said, now=now)
+    answer = await store.accept(sign_claims(message), message, now)
     assert answer.result.accepted, answer.result.why
 
 
-async def fill(home: Home, *, each: int) -> None:
+async def fill_store(home: Home, *, each: int) -> None:
     """Open the box's store once and accept `each` deliveries for every entrance."""
     home.storage.folder.mkdir(parents=True, mode=0o700)
     now = Now(utc=datetime.now(UTC).replace(microsecond=0), trusted=True, mono=0)
@@ -94,6 +96,6 @@ async def fill(home: Home, *, each: int) -> None:
     try:
         for entrance in range(len(home.entrances)):
             for number in range(each):
-                await promise(store, entrance, number, now)
+                await add_delivery(store, entrance, number, now)
     finally:
         await store.close()

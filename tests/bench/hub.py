@@ -20,20 +20,20 @@ from pathlib import Path
 import aiohttp
 from sqlalchemy import func, select, text
 
-from gateway.hub.store import Store
+from gateway.hub.store import HubStore
 from gateway.hub.tables import home_events, metadata
 from gateway.mqtt.mosquitto.provisioning import free_port
 from tests.bench import machine
-from tests.bench.line import Line, Say, median, ms
+from tests.bench.line import BenchLine, ShowStatus, median, ms
 from tests.postgresql import PostgreSQL, postgresql
-from tests.scale.driving import Driver
-from tests.scale.enrolling import Fleet, enrol
-from tests.scale.homes import Broker, Homes
-from tests.scale.keeping import Keeper
+from tests.scale.driving import LoadDriver
+from tests.scale.enrolling import HomeFleet, enrol
+from tests.scale.homes import HomesBroker, ScaleHomes
+from tests.scale.keeping import JobWriter
 
-AT_ONCE = 8  # requests in flight
-JOBS_A_SECOND, P99 = 300, 0.1
-_BARE = """
+MAX_REQUESTS_IN_FLIGHT = 8  # requests in flight
+GOAL_JOBS_PER_S, GOAL_P99_S = 300, 0.1
+_BARE_SERVER = """
 import sys
 from aiohttp import web
 async def made(request):
@@ -56,7 +56,7 @@ class Sizes:
 
 
 @dataclass(frozen=True)
-class Scene:
+class HubScene:
     """What runs."""
 
     store: str
@@ -64,21 +64,21 @@ class Scene:
     broker: int
     url: str
     database: str
-    fleet: Fleet
-    homes: Homes
+    fleet: HomeFleet
+    homes: ScaleHomes
     server: PostgreSQL | None
 
 
-async def bench(say: Say, *, quick: bool) -> list[Line]:
+async def bench(say: ShowStatus, *, quick: bool) -> list[BenchLine]:
     """Measure."""
     sizes = Sizes(100, 120, 120, 2) if quick else Sizes(1_000, 600, 1_500, 10)
-    found: list[Line] = []
+    found: list[BenchLine] = []
     for store in ("SQLite", "PostgreSQL"):
         async with scene(store, sizes.homes, say) as here:
             say(f"{store}: announcing by HTTP, and a bare handler in turn")
             found += await _creates(here, sizes)
             say(f"{store}: homes connect")
-            async with connected(here.homes) as measured:
+            async with connected_homes(here.homes) as measured:
                 found += _memory(here, await measured, sizes)
                 say(f"{store}: jobs that wait are brought")
                 found += await _jobs(here, sizes)
@@ -89,14 +89,14 @@ async def bench(say: Say, *, quick: bool) -> list[Line]:
 
 
 @contextlib.asynccontextmanager
-async def scene(store: str, count: int, say: Say) -> AsyncIterator[Scene]:
+async def scene(store: str, count: int, say: ShowStatus) -> AsyncIterator[HubScene]:
     """A hub on this database, its broker, and homes that are not connected yet."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="perron-bench-")))
         say(f"{store}: a hub and {count:,} homes that have joined")
         server = stack.enter_context(postgresql(durable=True)) if store == "PostgreSQL" else None
         database = server.url("perron") if server else f"sqlite+aiosqlite:///{folder / 'hub.sqlite3'}"
-        kept = await Store.open(database)
+        kept = await HubStore.open(database)
         fleet = await enrol(kept, count, now=datetime.now(UTC), folder=folder)
         await kept.close()
         port, at = free_port(), free_port()
@@ -111,9 +111,9 @@ async def scene(store: str, count: int, say: Say) -> AsyncIterator[Scene]:
         )
         command = [sys.executable, "-m", "gateway", "hub", "--config", str(folder / "hub.yaml")]
         hub, url = stack.enter_context(_process(command)), f"http://127.0.0.1:{port}"
-        await _answers(f"{url}/readyz")
-        homes = Homes(fleet.homes, Broker([("127.0.0.1", at)]))
-        yield Scene(store, hub, broker, url, database, fleet, homes, server)
+        await _wait_until_serving(f"{url}/readyz")
+        homes = ScaleHomes(fleet.homes, HomesBroker([("127.0.0.1", at)]))
+        yield HubScene(store, hub, broker, url, database, fleet, homes, server)
 
 
 @contextlib.contextmanager
@@ -126,7 +126,7 @@ def _process(command: Sequence[str]) -> Iterator[int]:
         process.wait(30)
 
 
-async def _answers(url: str) -> None:
+async def _wait_until_serving(url: str) -> None:
     async with aiohttp.ClientSession() as http, asyncio.timeout(60):
         while True:
             with contextlib.suppress(aiohttp.ClientError):
@@ -139,10 +139,10 @@ async def _answers(url: str) -> None:
 # ---- announcing -----------------------------------------------------------------------------------------------------
 
 
-async def _creates(here: Scene, sizes: Sizes) -> list[Line]:
+async def _creates(here: HubScene, sizes: Sizes) -> list[BenchLine]:
     port = free_port()
-    with _process([sys.executable, "-c", _BARE, str(port)]) as bare_pid:
-        hub, bare = Driver([here.url], here.fleet), Driver([f"http://127.0.0.1:{port}"], here.fleet)
+    with _process([sys.executable, "-c", _BARE_SERVER, str(port)]) as bare_pid:
+        hub, bare = LoadDriver([here.url], here.fleet), LoadDriver([f"http://127.0.0.1:{port}"], here.fleet)
         async with hub.session() as http:
             async with asyncio.timeout(30):
                 while True:
@@ -164,23 +164,35 @@ async def _creates(here: Scene, sizes: Sizes) -> list[Line]:
     each = {name: cpu[name] / len(driver.made) for name, driver in (("hub", hub), ("bare", bare))}
     parts = {f"CPU of the {name} a request": ms(seconds) for name, seconds in each.items()}
     return [
-        Line(bench="hub", what=f"{here.store}: deliveries announced by HTTP, each a transaction, {AT_ONCE} at once",
-             value=rates["hub"], unit="/s", ratio=rates["hub"] / rates["bare"],
-             against=f"a bare handler {rates['bare']:.0f}/s", parts=parts),
-        Line(bench="hub", what=f"{here.store}: such an announcement, p99", value=p99(waits["hub"]) * 1000, unit="ms",
-             ratio=p99(waits["hub"]) / p99(waits["bare"]), against=f"a bare handler {ms(p99(waits['bare']))}",
-             parts={"p50": ms(median(waits["hub"])), "p50 of the bare handler": ms(median(waits["bare"]))}),
-    ]  # fmt: skip
+        BenchLine(
+            bench="hub",
+            what=f"{here.store}: deliveries announced by HTTP, each a transaction, {MAX_REQUESTS_IN_FLIGHT} at once",
+            value=rates["hub"],
+            unit="/s",
+            ratio=rates["hub"] / rates["bare"],
+            against=f"a bare handler {rates['bare']:.0f}/s",
+            parts=parts,
+        ),
+        BenchLine(
+            bench="hub",
+            what=f"{here.store}: such an announcement, p99",
+            value=p99(waits["hub"]) * 1000,
+            unit="ms",
+            ratio=p99(waits["hub"]) / p99(waits["bare"]),
+            against=f"a bare handler {ms(p99(waits['bare']))}",
+            parts={"p50": ms(median(waits["hub"])), "p50 of the bare handler": ms(median(waits["bare"]))},
+        ),
+    ]
 
 
-async def _announce(driver: Driver, count: int) -> None:
+async def _announce(driver: LoadDriver, count: int) -> None:
     async with driver.session() as http:
 
         async def one_after_the_other() -> None:
-            for _ in range(count // AT_ONCE):
+            for _ in range(count // MAX_REQUESTS_IN_FLIGHT):
                 await driver.one(http)
 
-        await asyncio.gather(*(one_after_the_other() for _ in range(AT_ONCE)))
+        await asyncio.gather(*(one_after_the_other() for _ in range(MAX_REQUESTS_IN_FLIGHT)))
 
 
 def p99(samples: Sequence[float]) -> float:
@@ -192,7 +204,7 @@ def p99(samples: Sequence[float]) -> float:
 
 
 @dataclass(frozen=True)
-class Weighed:
+class Footprint:
     """What they weigh, in MiB, and how long it took until all were there."""
 
     hub: float
@@ -201,7 +213,7 @@ class Weighed:
 
 
 @contextlib.asynccontextmanager
-async def connected(homes: Homes) -> AsyncIterator["asyncio.Future[float]"]:
+async def connected_homes(homes: ScaleHomes) -> AsyncIterator["asyncio.Future[float]"]:
     """Connect them; the future says how long it took until all were there, and had what waited for them."""
     done: asyncio.Future[float] = asyncio.get_running_loop().create_future()
     running = asyncio.create_task(homes.run(rate=400))
@@ -221,21 +233,29 @@ async def connected(homes: Homes) -> AsyncIterator["asyncio.Future[float]"]:
         await asyncio.wait({running, watching})
 
 
-def _memory(here: Scene, seconds: float, sizes: Sizes) -> list[Line]:
+def _memory(here: HubScene, seconds: float, sizes: Sizes) -> list[BenchLine]:
     return [
-        Line(bench="hub", what=f"{here.store}: homes connected, each with its line", value=here.homes.count().there,
-             unit="homes", parts={"all there after": f"{seconds:.1f} s", "memory of the hub (PSS)":
-             f"{machine.pss(here.hub):.0f} MiB", "of mosquitto": f"{machine.pss(here.broker):.1f} MiB",
-             "of mosquitto, a home": f"{machine.pss(here.broker) * 1024 / sizes.homes:.1f} KiB"}),
-    ]  # fmt: skip
+        BenchLine(
+            bench="hub",
+            what=f"{here.store}: homes connected, each with its line",
+            value=here.homes.count().there,
+            unit="homes",
+            parts={
+                "all there after": f"{seconds:.1f} s",
+                "memory of the hub (PSS)": f"{machine.pss(here.hub):.0f} MiB",
+                "of mosquitto": f"{machine.pss(here.broker):.1f} MiB",
+                "of mosquitto, a home": f"{machine.pss(here.broker) * 1024 / sizes.homes:.1f} KiB",
+            },
+        ),
+    ]
 
 
-async def _jobs(here: Scene, sizes: Sizes) -> list[Line]:
+async def _jobs(here: HubScene, sizes: Sizes) -> list[BenchLine]:
     """Keep so many in one transaction, as if the hub had been away, and wait until the homes have them."""
-    store = await Store.open(here.database)
+    store = await HubStore.open(here.database)
     names = [f"w-{number}" for number in range(sizes.jobs)]
     used = machine.cpu(here.hub)
-    await Keeper(store, here.fleet).together(names)
+    await JobWriter(store, here.fleet).together(names)
     began = time.monotonic()
     async with asyncio.timeout(300):
         while any(name not in here.homes.seen for name in names) or here.homes.count().waiting:  # noqa: ASYNC110 - the same
@@ -247,8 +267,8 @@ async def _jobs(here: Scene, sizes: Sizes) -> list[Line]:
     await store.close()
     rate = len(names) / (max(seen) - min(seen))
     return [
-        Line(bench="hub", what=f"{here.store}: waiting jobs, delivered to their homes", value=rate, unit="/s",
-             goal=f">= {JOBS_A_SECOND}/s", met=rate >= JOBS_A_SECOND,
+        BenchLine(bench="hub", what=f"{here.store}: waiting jobs, delivered to their homes", value=rate, unit="/s",
+             goal=f">= {GOAL_JOBS_PER_S}/s", met=rate >= GOAL_JOBS_PER_S,
              parts={"each until its signed event is stored": f"{len(names) / kept:.0f}/s",
                     "CPU of the hub a job": ms((machine.cpu(here.hub) - used) / len(names)),
                     "first job after": ms(min(seen) - began), "events stored": f"{told:,}",
@@ -257,42 +277,56 @@ async def _jobs(here: Scene, sizes: Sizes) -> list[Line]:
     ]  # fmt: skip
 
 
-async def _steady(here: Scene, sizes: Sizes) -> list[Line]:
+async def _steady(here: HubScene, sizes: Sizes) -> list[BenchLine]:
     """100 jobs a second, kept without HTTP; and 100 announcements a second, as one retailer sees them."""
-    store = await Store.open(here.database)
-    keeper, names = Keeper(store, here.fleet), [f"s-{number}" for number in range(int(100 * sizes.seconds))]
+    store = await HubStore.open(here.database)
+    keeper, names = JobWriter(store, here.fleet), [f"s-{number}" for number in range(int(100 * sizes.seconds))]
     await keeper.steadily([f"f-{number}" for number in range(150)], 100)  # no bell rings for these: until it looks
     before = machine.cpu(here.hub)
     await keeper.steadily(names, 100)
-    await _seen(here, names)
+    await _wait_until_received(here, names)
     await store.close()
     of_a_job = (machine.cpu(here.hub) - before) / len(names)
     jobs = [here.homes.seen[name] - keeper.kept[name] for name in names]
-    driver, used = Driver([here.url], here.fleet, _number=1_000_000), machine.cpu(here.hub)
+    driver, used = LoadDriver([here.url], here.fleet, _number=1_000_000), machine.cpu(here.hub)
     await driver.steadily(100, sizes.seconds)
-    await _seen(here, list(driver.made))
+    await _wait_until_received(here, list(driver.made))
     waits = [here.homes.seen[name] - made.asked for name, made in driver.made.items()]
     return [
-        Line(bench="hub", what=f"{here.store}: 100 jobs a second, from the commit until the home has it, p99",
-             value=p99(jobs) * 1000, unit="ms", goal=f"<= {P99 * 1000:.0f} ms", met=p99(jobs) <= P99,
-             parts={"p50": ms(median(jobs)), "longest": ms(max(jobs)), "CPU of the hub for each": ms(of_a_job)},
-             why="hub, homes, broker and database share two cores"),
-        Line(bench="hub", what=f"{here.store}: 100 announcements a second, from the request until the home has it, p99",
-             value=p99(waits) * 1000, unit="ms",
-             parts={"p50": ms(median(waits)), "longest": ms(max(waits)), "announced": f"{len(waits):,}",
-                    "CPU of the hub for each": ms((machine.cpu(here.hub) - used) / len(waits))}),
-    ]  # fmt: skip
+        BenchLine(
+            bench="hub",
+            what=f"{here.store}: 100 jobs a second, from the commit until the home has it, p99",
+            value=p99(jobs) * 1000,
+            unit="ms",
+            goal=f"<= {GOAL_P99_S * 1000:.0f} ms",
+            met=p99(jobs) <= GOAL_P99_S,
+            parts={"p50": ms(median(jobs)), "longest": ms(max(jobs)), "CPU of the hub for each": ms(of_a_job)},
+            why="hub, homes, broker and database share two cores",
+        ),
+        BenchLine(
+            bench="hub",
+            what=f"{here.store}: 100 announcements a second, from the request until the home has it, p99",
+            value=p99(waits) * 1000,
+            unit="ms",
+            parts={
+                "p50": ms(median(waits)),
+                "longest": ms(max(waits)),
+                "announced": f"{len(waits):,}",
+                "CPU of the hub for each": ms((machine.cpu(here.hub) - used) / len(waits)),
+            },
+        ),
+    ]
 
 
-async def _seen(here: Scene, names: Sequence[str]) -> None:
+async def _wait_until_received(here: HubScene, names: Sequence[str]) -> None:
     async with asyncio.timeout(60):
         while any(name not in here.homes.seen for name in names):  # noqa: ASYNC110 - the same
             await asyncio.sleep(0.02)
 
 
-async def _weight(here: Scene) -> list[Line]:
+async def _weight(here: HubScene) -> list[BenchLine]:
     """What a delivery leaves in the database."""
-    store = await Store.open(here.database)
+    store = await HubStore.open(here.database)
     async with store.reading() as tx:
         rows = {
             table.name: await tx.scalar(select(func.count()).select_from(table)) or 0
@@ -309,7 +343,7 @@ async def _weight(here: Scene) -> list[Line]:
     count = rows["deliveries"]
     told = ("delivery_versions", "jobs", "home_events", "events", "idempotency")
     return [
-        Line(bench="hub", what=f"{here.store}: what a delivery leaves in the database, with its indexes",
+        BenchLine(bench="hub", what=f"{here.store}: what a delivery leaves in the database, with its indexes",
              value=size / count / 1024, unit="KiB",
              parts={name: f"{rows[name] / count:.2f} rows" for name in told} | {"deliveries": f"{count:,}"}),
     ]  # fmt: skip

@@ -5,12 +5,12 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-Say = Callable[[str], None]
+ShowStatus = Callable[[str], None]
 """Told what is being measured, as it goes on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class BenchLine:
     """`ratio` is the value over what it is compared with; None where it is compared with nothing.
 
     `met` is None where there is no goal. `parts` say where the time goes; `why` is the measured cause of a miss.

@@ -9,22 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from gateway.demo.processes import Child
-from gateway.video.ipc import Begun, Configure, Proof, Watch
-from tests.bench.cameras import Air
-from tests.filmset.talk import Talk
+from gateway.demo.processes import LoggedProcess
+from gateway.video.ipc import CameraProof, ClipBegun, ConfigureCameras, WatchCameras
+from tests.bench.cameras import CameraServer
+from tests.filmset.talk import VideoSession
 
-Heard = TypeVar("Heard", Begun, Proof)
+EventT = TypeVar("EventT", ClipBegun, CameraProof)
 
 
 @dataclass(frozen=True, slots=True)
 class Recorder:
     """A video process that watches these cameras, and the line to it."""
 
-    child: Child
-    talk: Talk
+    child: LoggedProcess
+    talk: VideoSession
 
-    async def wait(self, kind: type[Heard], is_it: Callable[[Heard], bool], *, since: int = 0) -> Heard:
+    async def wait(self, kind: type[EventT], is_it: Callable[[EventT], bool], *, since: int = 0) -> EventT:
         """The first such words heard from number `since` on."""
         return await asyncio.to_thread(lambda: self.talk.wait(kind, is_it, since=since))
 
@@ -32,22 +32,22 @@ class Recorder:
         """Wait until these cameras are live."""
         since = len(self.talk.heard)
         for name in names:
-            await self.wait(Proof, lambda proof, name=name: proof.camera == name and proof.live, since=since)  # type: ignore[misc]  # mypy infers no lambda with a default
+            await self.wait(CameraProof, lambda proof, name=name: proof.camera == name and proof.live, since=since)  # type: ignore[misc]  # mypy infers no lambda with a default
 
 
 @contextlib.asynccontextmanager
-async def recorder(air: Air, *, decodes: bool = True, pre_roll: float = 2.0) -> AsyncIterator[Recorder]:
+async def recorder(air: CameraServer, *, decodes: bool = True, pre_roll: float = 2.0) -> AsyncIterator[Recorder]:
     """Start one, its rings running, all cameras live; `decodes` False: it takes every picture for sound, unseen."""
     folder = Path(tempfile.mkdtemp(prefix="perron-bench-"))
     socket = folder / "video.sock"
     module = "gateway.video" if decodes else "tests.bench.blind"
-    child = await Child.start(module, ["--socket", str(socket)], folder / "video.log")
+    child = await LoggedProcess.start(module, ["--socket", str(socket)], folder / "video.log")
     try:
         await child.until("a video process", socket.exists, within=60)
-        with Talk(socket) as talk:
-            talk.say(Configure(cameras=tuple(air.source(name) for name in air.names), pre_roll=pre_roll,
+        with VideoSession(socket) as talk:
+            talk.say(ConfigureCameras(cameras=tuple(air.source(name) for name in air.names), pre_roll=pre_roll,
                                folder=str(folder / "films")))  # fmt: skip
-            talk.say(Watch(cameras=air.names, on=True))
+            talk.say(WatchCameras(cameras=air.names, on=True))
             made = Recorder(child, talk)
             await made.live(air.names)
             yield made
@@ -57,23 +57,23 @@ async def recorder(air: Air, *, decodes: bool = True, pre_roll: float = 2.0) -> 
 
 
 @contextlib.asynccontextmanager
-async def copies(air: Air) -> AsyncIterator[tuple[str, list[Child]]]:
+async def stream_copies(air: CameraServer) -> AsyncIterator[tuple[str, list[LoggedProcess]]]:
     """A plain stream copy of each camera into a file: what does it, and its processes."""
     folder = Path(tempfile.mkdtemp(prefix="perron-bench-"))
     ffmpeg = shutil.which("ffmpeg")
-    children: list[Child] = []
+    children: list[LoggedProcess] = []
     try:
         for name in air.names:
             film, log = folder / f"{name}.mp4", folder / f"{name}.log"
             if ffmpeg is None:
-                children.append(await Child.start("tests.bench.copying", [air.url(name), str(film)], log))
+                children.append(await LoggedProcess.start("tests.bench.copying", [air.url(name), str(film)], log))
                 continue
             words = ("-nostdin", "-loglevel", "error", "-rtsp_transport", "tcp", "-i", air.url(name), "-c", "copy")
             with log.open("ab") as out:
                 process = await asyncio.create_subprocess_exec(
                     ffmpeg, *words, str(film), stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=out,
                 )  # fmt: skip
-            children.append(Child(process, log))
+            children.append(LoggedProcess(process, log))
         for child in children:
             film = child.log.with_suffix(".mp4")
             await child.until("a stream copy", lambda film=film: film.exists(), within=60)  # type: ignore[misc]  # as above

@@ -3,33 +3,33 @@
 import asyncio
 import time
 
-from gateway.video.ipc import Begun, ClipKey, Finish, Record
+from gateway.video.ipc import ClipBegun, ClipKey, FinishClip, RecordClip
 from tests.bench.cameras import cameras
-from tests.bench.line import Line, Say, median, ms, p95
+from tests.bench.line import BenchLine, ShowStatus, median, ms, p95
 from tests.bench.machine import cpu, pss
-from tests.bench.recorder import Recorder, copies, recorder
+from tests.bench.recorder import Recorder, recorder, stream_copies
 
 CAMERAS = ("front", "hall", "night")
-CPU = 2.0  # times a plain stream copy
-MEMORY = (60.0, 10.0)  # MiB, and MiB a camera
-START = 0.150  # seconds
-SETTLES = 2.0  # seconds until all have begun in earnest
-PICTURE = 1 / 15  # seconds between two pictures of the simulated cameras
+MAX_CPU_RATIO = 2.0  # times a plain stream copy
+MAX_MEMORY_MIB = (60.0, 10.0)  # MiB, and MiB a camera
+MAX_START_S = 0.150  # seconds
+SETTLE_S = 2.0  # seconds until all have begun in earnest
+FRAME_INTERVAL_S = 1 / 15  # seconds between two pictures of the simulated cameras
 
 
-async def bench(say: Say, *, quick: bool) -> list[Line]:
+async def bench(say: ShowStatus, *, quick: bool) -> list[BenchLine]:
     """Measure."""
     seconds, starts = (4.0, 2) if quick else (20.0, 10)
     async with cameras(*CAMERAS) as air, recorder(air) as video:
         say("starts of clips")
         begun = await _starts(video, starts)
-        async with recorder(air, decodes=False) as blind, copies(air) as (copier, copying):
-            await asyncio.sleep(SETTLES)
+        async with recorder(air, decodes=False) as blind, stream_copies(air) as (copier, copying):
+            await asyncio.sleep(SETTLE_S)
             say("CPU of rings without films")
             ring = await _share([blind.child.pid], seconds / 2)
             for one in (video, blind):
-                one.talk.say(Record(clip=ClipKey(visit="long", part=1), cameras=CAMERAS, folder="long"))
-            await asyncio.sleep(SETTLES)
+                one.talk.say(RecordClip(clip=ClipKey(visit="long", part=1), cameras=CAMERAS, folder="long"))
+            await asyncio.sleep(SETTLE_S)
             say(f"CPU of {len(CAMERAS)} recorded cameras beside {copier}, for {seconds:g} s")
             groups = {"whole": [video.child.pid], "blind": [blind.child.pid], "copy": [c.pid for c in copying]}
             measured = await asyncio.gather(*(_share(pids, seconds) for pids in groups.values()))
@@ -46,53 +46,63 @@ async def _share(pids: list[int], seconds: float) -> float:
 
 
 async def _starts(video: Recorder, each: int) -> list[float]:
-    """Seconds from `Record` to `Begun`, camera by camera, each at another moment between two pictures."""
+    """Seconds from `RecordClip` to `ClipBegun`, camera by camera, each at another moment between two pictures."""
     took = []
     for number in range(each):
         for name in CAMERAS:
             clip = ClipKey(visit=f"start-{number}-{name}", part=1)
             since, began = len(video.talk.heard), time.monotonic()
-            video.talk.say(Record(clip=clip, cameras=(name,), folder=f"starts/{clip.visit}"))
-            await video.wait(Begun, lambda words, clip=clip: words.clip == clip, since=since)  # type: ignore[misc]  # mypy infers no lambda with a default
+            video.talk.say(RecordClip(clip=clip, cameras=(name,), folder=f"starts/{clip.visit}"))
+            await video.wait(ClipBegun, lambda words, clip=clip: words.clip == clip, since=since)  # type: ignore[misc]  # mypy infers no lambda with a default
             took.append(time.monotonic() - began)
-            video.talk.say(Finish(clip=clip, keep=False))
+            video.talk.say(FinishClip(clip=clip, keep=False))
             await asyncio.sleep(0.05 + 0.013 * (number % 5))
     return took
 
 
-def _cpu(shares: dict[str, float], copier: str) -> list[Line]:
+def _cpu(shares: dict[str, float], copier: str) -> list[BenchLine]:
     ring, blind, copy = shares["ring"], shares["blind"], shares["copy"]
     against = f"{copier} ({copy:.2%} of a core)"
     return [
-        Line(
-            bench="recording", what="CPU of a recorded camera (ring, file, hash, sync), of one core", unit="%",
-            value=blind * 100, ratio=blind / copy, against=against, goal=f"<= {CPU:g} x", met=blind <= CPU * copy,
+        BenchLine(
+            bench="recording",
+            what="CPU of a recorded camera (ring, file, hash, sync), of one core",
+            unit="%",
+            value=blind * 100,
+            ratio=blind / copy,
+            against=against,
+            goal=f"<= {MAX_CPU_RATIO:g} x",
+            met=blind <= MAX_CPU_RATIO * copy,
             parts={"ring and proofs without a film": f"{ring:.2%}", "file, hash, sync": f"{blind - ring:.2%}"},
             why=f"reading packets into the ring in Python and proofs twenty times a second take {ring:.2%} of a core,"
             f" muxing into fragments, hashing and four syncs a second {blind - ring:.2%}; the copy is C, syncs nothing"
             f" and takes {copy:.2%}",
         ),
-        Line(
-            bench="recording", what="decoding every picture and looking at it, of one core, on top", unit="%",
-            value=(shares["whole"] - blind) * 100, ratio=(shares["whole"] - blind) / copy, against=against,
+        BenchLine(
+            bench="recording",
+            what="decoding every picture and looking at it, of one core, on top",
+            unit="%",
+            value=(shares["whole"] - blind) * 100,
+            ratio=(shares["whole"] - blind) / copy,
+            against=against,
         ),
-    ]  # fmt: skip
+    ]
 
 
-def _memory(memory: float) -> Line:
-    most = MEMORY[0] + MEMORY[1] * len(CAMERAS)
-    return Line(
+def _memory(memory: float) -> BenchLine:
+    most = MAX_MEMORY_MIB[0] + MAX_MEMORY_MIB[1] * len(CAMERAS)
+    return BenchLine(
         bench="recording", what=f"memory of the video process, {len(CAMERAS)} cameras recorded (PSS)", value=memory,
         unit="MiB", goal=f"<= {most:g} MiB", met=memory <= most,
         why="the libraries of PyAV, numpy and zxing, and a decoder a camera",
     )  # fmt: skip
 
 
-def _start(took: list[float]) -> Line:
+def _start(took: list[float]) -> BenchLine:
     value = p95(took)
-    return Line(
+    return BenchLine(
         bench="recording", what="start of a clip: asked until its first fragment, pre-roll first, is synced, p95",
-        value=value * 1000, unit="ms", goal=f"<= {START * 1000:g} ms", met=value <= START,
+        value=value * 1000, unit="ms", goal=f"<= {MAX_START_S * 1000:g} ms", met=value <= MAX_START_S,
         parts={"p50": ms(median(took)), "starts": str(len(took))},
-        why=f"a film begins with the camera's next picture, up to {ms(PICTURE)} later; p50 {ms(median(took))}",
+        why=f"a film begins with the camera's next picture, up to {ms(FRAME_INTERVAL_S)} later; p50 {ms(median(took))}",
     )  # fmt: skip

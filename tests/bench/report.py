@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.bench.line import Line
+from tests.bench.line import BenchLine
 
 REPORT = Path(__file__).parents[2] / "docs" / "contributor" / "bench.md"
 
@@ -17,7 +17,7 @@ were measured in one run, in turn. We never change what is measured to meet a go
 """
 
 
-def report(lines: Sequence[Line], machine: str, *, note: str, quick: bool) -> str:
+def report(lines: Sequence[BenchLine], machine: str, *, note: str, quick: bool) -> str:
     """Lay it out."""
     day = datetime.now(UTC).date().isoformat()
     text = [HEAD, f"{day}; {machine}.{f' {note}' if note else ''}{' Quick run: few samples.' if quick else ''}", ""]

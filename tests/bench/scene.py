@@ -10,23 +10,23 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.demo.processes import Child, end_stranger
+from gateway.demo.processes import LoggedProcess, stop_detached
 from tests.bench import homes
 from tests.bench.marks import Mark, read
-from tests.bench.street import Street, street
+from tests.bench.street import DeviceClient, connected_devices
 from tests.mosquitto import mosquitto
 
 ACCOUNTS = ("gateway", "street", "echo")
 ACL = "topic readwrite #\n" + "".join(f"user {name}\ntopic readwrite #\n" for name in ACCOUNTS)
-QUIET = 0.3  # seconds after which what a round left behind is over
+SETTLE_S = 0.3  # seconds after which what a round left behind is over
 
 
 @dataclass(slots=True)
-class Scene:
+class BenchScene:
     """`marks` are there after the gateway has ended."""
 
-    street: Street
-    gateway: Child
+    street: DeviceClient
+    gateway: LoggedProcess
     video_pid_file: Path
     marks: list[Mark]
     disk: sqlite3.Connection  # a database of nobody, beside the gateway's
@@ -34,15 +34,15 @@ class Scene:
     async def rest(self) -> None:
         """Wait until every entrance may be scanned at again and nothing else goes on."""
         await self.street.until("all entrances ready", self.street.ready)
-        await asyncio.sleep(QUIET)
+        await asyncio.sleep(SETTLE_S)
 
 
 @contextlib.asynccontextmanager
-async def scene(*, entrances: int, each: int, camera: str | None = None) -> AsyncIterator[Scene]:
+async def scene(*, entrances: int, each: int, camera: str | None = None) -> AsyncIterator[BenchScene]:
     """Set it up, all entrances ready, `each` deliveries for each; take it down whatever happens.
 
     Raises:
-        gateway.demo.processes.Died: a process did not start; the text tells its last words.
+        gateway.demo.processes.ProcessDied: a process did not start; the text tells its last words.
     """
     accounts = {name: secrets.token_urlsafe(12) for name in ACCOUNTS}
     folder = Path(tempfile.mkdtemp(prefix="perron-bench-"))  # short: it holds a Unix socket
@@ -51,22 +51,22 @@ async def scene(*, entrances: int, each: int, camera: str | None = None) -> Asyn
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         broker = await stack.enter_async_context(mosquitto(accounts, ACL))
         (folder / "gateway.password").write_text(accounts["gateway"], encoding="utf-8")
-        home = homes.home(folder, entrances=entrances, port=broker.port, camera=camera)
-        homes.write(home, folder / "home.yaml")
-        await homes.fill(home, each=each)
-        devices = await stack.enter_async_context(street(broker.port, accounts["street"], entrances))
+        home = homes.make_home(folder, entrances=entrances, port=broker.port, camera=camera)
+        homes.write_home(home, folder / "home.yaml")
+        await homes.fill_store(home, each=each)
+        devices = await stack.enter_async_context(connected_devices(broker.port, accounts["street"], entrances))
         echo = ["--port", str(broker.port), "--password", accounts["echo"]]
-        stack.push_async_callback((await Child.start("tests.bench.echo", echo, folder / "echo.log")).end)
+        stack.push_async_callback((await LoggedProcess.start("tests.bench.echo", echo, folder / "echo.log")).end)
         arguments = ["--home", str(folder / "home.yaml"), "--marks", str(folder / "marks")]
         pid_file = home.storage.folder / "video.pid"
-        stack.push_async_callback(end_stranger, pid_file)
+        stack.push_async_callback(stop_detached, pid_file)
         proven = [] if camera else ["--proven"]
-        gateway = await Child.start("tests.bench.gateway", [*arguments, *proven], folder / "gateway.log")
+        gateway = await LoggedProcess.start("tests.bench.gateway", [*arguments, *proven], folder / "gateway.log")
         stack.push_async_callback(gateway.end)
         await gateway.until("the gateway", devices.ready, within=60)
         disk = stack.enter_context(contextlib.closing(sqlite3.connect(folder / "bare.sqlite3")))
         disk.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; CREATE TABLE bare (one INTEGER)")
-        made = Scene(devices, gateway, pid_file, marks, disk)
+        made = BenchScene(devices, gateway, pid_file, marks, disk)
         await made.rest()
         await devices.echo()
         yield made

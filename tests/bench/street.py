@@ -18,16 +18,16 @@ from devices.commands import LockDoor, QueryState, SetSignal, ShowResult, Sound,
 from devices.reports import DoorReport, DoorState, LockReport, LockState, Report, ScanReport, SignalReport
 from devices.vendors import VENDORS
 from devices.vendors.words import DeviceRef, TopicSuffix
-from tests.bench.echo import IN, OUT
-from tests.bench.homes import ADDRESS, DOORS, code
+from tests.bench.echo import IN_TOPIC, OUT_TOPIC
+from tests.bench.homes import ADDRESS, DOORS, parcel_code
 
-PATIENCE = 60.0  # seconds, for a machine that does much else
-VENDOR = {"lock": "somfy", "door": "somfy", "scanner": "scanner", "signal": "signal"}
-LOOK = 0.005
+TIMEOUT_S = 60.0  # seconds, for a machine that does much else
+DEVICE_VENDORS = {"lock": "somfy", "door": "somfy", "scanner": "scanner", "signal": "signal"}
+POLL_INTERVAL_S = 0.005
 
 
 @dataclass(slots=True)
-class Times:
+class ScanTimes:
     """One scan at one entrance, in seconds of CLOCK_MONOTONIC; 0 is not yet."""
 
     scanned: float = 0.0
@@ -36,13 +36,13 @@ class Times:
     unlocked: float = 0.0  # the unlock arrived
 
 
-class Street:
+class DeviceClient:
     """The other end of every wire. `bell`: seconds until the signal confirms that it rang."""
 
     def __init__(self, client: aiomqtt.Client, entrances: int) -> None:
         self.entrances = range(entrances)
         self.bell = 0.0
-        self.times: dict[int, Times] = defaultdict(Times)
+        self.times: dict[int, ScanTimes] = defaultdict(ScanTimes)
         self.states: dict[int, dict[str, object]] = {}
         self._client = client
         self._bolts = dict.fromkeys(self.entrances, LockState.LOCKED)
@@ -55,18 +55,18 @@ class Street:
         """Answer until cancelled."""
         async for message in self._client.messages:
             at, topic = time.monotonic(), message.topic.value
-            if topic == OUT:
+            if topic == OUT_TOPIC:
                 self._echoed.set()
                 continue
             _, device, channel = topic.rsplit("/", 2)
             kind, _, number = device.partition("-")
             if kind == "gate":
                 self.states[int(number)] = json.loads(message.payload)
-            elif kind in VENDOR:
-                command = VENDORS[VENDOR[kind]].decode_command(TopicSuffix(channel), message.payload)
-                self._obey(int(number), kind, command, at, getattr(message.properties, "CorrelationData", None))
+            elif kind in DEVICE_VENDORS:
+                command = VENDORS[DEVICE_VENDORS[kind]].decode_command(TopicSuffix(channel), message.payload)
+                self._execute(int(number), kind, command, at, getattr(message.properties, "CorrelationData", None))
 
-    def _obey(self, n: int, kind: str, command: object, at: float, correlation: bytes | None) -> None:
+    def _execute(self, n: int, kind: str, command: object, at: float, correlation: bytes | None) -> None:
         match command:
             case QueryState():
                 report: Report = (
@@ -79,13 +79,13 @@ class Street:
                 self._bolts[n] = LockState.LOCKED
                 self.say(n, "lock", LockReport(bolt=LockState.LOCKED))
             case SetSignal(id=id_, sound=Sound.RING):
-                asyncio.get_running_loop().call_later(self.bell, self._rang, n, id_)
+                asyncio.get_running_loop().call_later(self.bell, self._confirm_bell, n, id_)
             case ShowResult(word="wait"):
                 self.times[n].waited = at
             case _:
                 pass
 
-    def _rang(self, n: int, id_: str) -> None:
+    def _confirm_bell(self, n: int, id_: str) -> None:
         self.times[n].rang = time.monotonic()
         self.say(n, "signal", SignalReport(id=id_))
 
@@ -94,7 +94,9 @@ class Street:
     ) -> None:
         """Let a device publish a report, as soon as may be."""
         device = f"{kind}-{n}"
-        for letter in VENDORS[VENDOR[kind]].encode_report(report, DeviceRef(DOORS if kind == "door" else ADDRESS)):
+        for letter in VENDORS[DEVICE_VENDORS[kind]].encode_report(
+            report, DeviceRef(DOORS if kind == "door" else ADDRESS)
+        ):
             out = letter if channel is None else replace(letter, suffix=channel)
             self._seqs[device] += 1
             properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho leaves it untyped
@@ -118,15 +120,15 @@ class Street:
         """One round trip through the bare echo, in seconds."""
         self._echoed.clear()
         began = time.monotonic()
-        self._publish(IN, b"8L20524752032")
-        async with asyncio.timeout(PATIENCE):
+        self._publish(IN_TOPIC, b"8L20524752032")
+        async with asyncio.timeout(TIMEOUT_S):
             await self._echoed.wait()
         return time.monotonic() - began
 
     def scan(self, n: int, number: int) -> None:
         """Hold a parcel of a delivery of this entrance before its scanner."""
-        self.times[n] = Times(scanned=time.monotonic())
-        self.say(n, "scanner", ScanReport(code=code(n, number)))
+        self.times[n] = ScanTimes(scanned=time.monotonic())
+        self.say(n, "scanner", ScanReport(code=parcel_code(n, number)))
 
     def let_out(self, n: int) -> None:
         """The bolt is withdrawn, somebody goes in and out again, the door is closed."""
@@ -149,21 +151,21 @@ class Street:
             RuntimeError: it never came; the text says what is so instead.
         """
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(TIMEOUT_S):
                 while not true():  # noqa: ASYNC110 - what is waited for is a state, not one event
-                    await asyncio.sleep(LOOK)
+                    await asyncio.sleep(POLL_INTERVAL_S)
         except TimeoutError as late:
             other = [s for s in self.states.values() if s.get("phase") != "ready" or not s.get("locked")][:1]
             raise RuntimeError(f"never: {what}; {len(self.states)} entrances known, one is {other}") from late
 
-    async def unlock(self, n: int) -> Times:
+    async def unlock(self, n: int) -> ScanTimes:
         """The times of a scan whose unlock has come."""
         await self.until(f"an unlock of gate {n}", lambda: self.times[n].unlocked > 0)
         return self.times[n]
 
 
 @contextlib.asynccontextmanager
-async def street(port: int, password: str, entrances: int) -> AsyncIterator[Street]:
+async def connected_devices(port: int, password: str, entrances: int) -> AsyncIterator[DeviceClient]:
     """Connect all devices."""
     async with aiomqtt.Client(
         "127.0.0.1", port, username="street", password=password, identifier="street",
@@ -171,9 +173,9 @@ async def street(port: int, password: str, entrances: int) -> AsyncIterator[Stre
         max_inflight_messages=200,
     ) as client:  # fmt: skip
         client.pending_calls_threshold = 1000  # a whole street speaks at once
-        for topic in ("perron/+/set", "perron/+/get", "perron/entrance/+/state", OUT):
+        for topic in ("perron/+/set", "perron/+/get", "perron/entrance/+/state", OUT_TOPIC):
             await client.subscribe(topic, 1)
-        made = Street(client, entrances)
+        made = DeviceClient(client, entrances)
         listening = asyncio.create_task(made.listen())
         try:
             yield made

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.loader import load
-from tests.bench.homes import home, write
+from gateway.config.loader import load_home_file
+from tests.bench.homes import make_home, write_home
 
 pytestmark = pytest.mark.slow
 PATIENCE = 180.0  # seconds, on a machine that does much else
@@ -16,8 +16,8 @@ PATIENCE = 180.0  # seconds, on a machine that does much else
 
 def test_the_gateway_takes_the_house_that_the_benches_use(tmp_path: Path) -> None:
     (tmp_path / "gateway.password").write_text("word\n")
-    write(home(tmp_path, entrances=2, port=1), tmp_path / "home.yaml")
-    assert set(load(tmp_path / "home.yaml").entrances) == {"gate-0", "gate-1"}
+    write_home(make_home(tmp_path, entrances=2, port=1), tmp_path / "home.yaml")
+    assert set(load_home_file(tmp_path / "home.yaml").entrances) == {"gate-0", "gate-1"}
 
 
 def test_the_two_cheapest_benches_measure_something_and_say_whether_goals_are_met(tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ import av
 from devices.simulators.scene import read_clock
 from gateway.video.frame_analysis import luma
 from gateway.video.ipc import ClipFacts
-from gateway.video.sidecar import Chain, Link, read_sidecar, sidecar_of
+from gateway.video.sidecar import FilmHashChain, SidecarLink, read_sidecar, sidecar_path
 
 
 @dataclass(frozen=True)
-class Played:
+class DecodedFilm:
     """A film that was played to its end: how many pictures, the burnt-in times of those that show one, its streams."""
 
     pictures: int
@@ -22,7 +22,7 @@ class Played:
     streams: tuple[str, ...]
 
 
-def play(film: Path) -> Played:
+def decode_film(film: Path) -> DecodedFilm:
     """Decode every picture; fails where one cannot be decoded or time does not rise."""
     times, pictures, last = [], 0, -1.0
     with av.open(str(film)) as container:
@@ -34,31 +34,31 @@ def play(film: Path) -> Played:
             clock = read_clock(luma(frame))
             if clock is not None:
                 times.append(clock)
-    return Played(pictures, tuple(times), streams)
+    return DecodedFilm(pictures, tuple(times), streams)
 
 
 def chain_of(film: Path) -> tuple[list[str], int]:
     """The hash chain over a film, and the bytes after its last link."""
-    chain, data = Chain(), film.read_bytes()
+    chain, data = FilmHashChain(), film.read_bytes()
     links = [chain.link for _ in chain.feed(data)]
     return links, len(data) - chain.end_byte
 
 
-def told_chain(film: Path) -> list[str]:
+def sidecar_chain(film: Path) -> list[str]:
     """The hash chain as its sidecar tells it."""
-    return [line.chain for line in read_sidecar(sidecar_of(film)) if isinstance(line, Link)]
+    return [line.chain for line in read_sidecar(sidecar_path(film)) if isinstance(line, SidecarLink)]
 
 
-def check(root: Path, facts: ClipFacts) -> Played:
+def check_clip(root: Path, facts: ClipFacts) -> DecodedFilm:
     """A closed film is what its facts and its sidecar say; plays it."""
     film = root / facts.path
     assert hashlib.sha256(film.read_bytes()).hexdigest() == facts.sha256
     links, rest = chain_of(film)
-    told = told_chain(film)
+    told = sidecar_chain(film)
     assert rest == 0
     assert len(links) == facts.fragments
     assert links[: len(told)] == told
-    played = play(film)
+    played = decode_film(film)
     assert played.pictures > 0
     assert played.streams == ("video",)
     return played

@@ -5,7 +5,7 @@ import signal
 import sys
 
 from gateway.video.__main__ import main
-from gateway.video.clip import KILL_POINTS
+from gateway.video.clip import CRASH_POINTS
 
 
 def run() -> int:
@@ -13,8 +13,8 @@ def run() -> int:
     place = sys.argv.index("--kill-at")
     _, fatal = sys.argv[place : place + 2]
     del sys.argv[place : place + 2]
-    if fatal not in KILL_POINTS:
-        raise SystemExit(f"--kill-at must be one of {', '.join(KILL_POINTS)}")
+    if fatal not in CRASH_POINTS:
+        raise SystemExit(f"--kill-at must be one of {', '.join(CRASH_POINTS)}")
 
     def reached(point: str) -> None:
         if point == fatal:

@@ -10,38 +10,38 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from gateway.video.ipc import (
-    FROM_VIDEO,
-    Adopted,
+    FROM_VIDEO_ADAPTER,
+    CameraProof,
     ClipKey,
-    Closed,
-    Configure,
-    Finish,
+    ClipsClosed,
+    ConfigureCameras,
+    FinishClip,
     FromVideo,
-    Proof,
     ToVideo,
+    VideoHello,
 )
 from tests.filmset.cameras import CameraSet
-from tests.filmset.films import told_chain
-from tests.forkserver import forks
+from tests.filmset.films import sidecar_chain
+from tests.forkserver import fork_server
 
-PATIENCE = 30.0  # seconds: for a machine that does much else
+TIMEOUT_S = 30.0  # seconds: for a machine that does much else
 
-Heard = TypeVar("Heard")
+EventT = TypeVar("EventT")
 
 
-class Talk:
+class VideoSession:
     """One connection to a video process. All that it said is in `heard`, each proof with its instant of arrival."""
 
     def __init__(self, path: Path) -> None:
         self.heard: list[FromVideo] = []
         self.closed = False
-        self._news = threading.Condition()
+        self._camera_changed = threading.Condition()
         self._socket = socket.socket(socket.AF_UNIX)
-        _until(lambda: _connects(self._socket, path), "the video process listens")
+        _wait_until(lambda: _is_connectable(self._socket, path), "the video process listens")
         self._file = self._socket.makefile("rb")
         self._thread = threading.Thread(target=self._listen)
         self._thread.start()
-        self.adopted = self.wait(Adopted)
+        self.adopted = self.wait(VideoHello)
 
     def __enter__(self) -> Self:
         return self
@@ -62,42 +62,44 @@ class Talk:
 
     def hung_up(self) -> bool:
         """Whether the process ends the conversation."""
-        self._thread.join(PATIENCE)
+        self._thread.join(TIMEOUT_S)
         return self.closed
 
-    def wait(self, kind: type[Heard], is_it: Callable[[Heard], bool] = lambda _words: True, *, since: int = 0) -> Heard:
+    def wait(
+        self, kind: type[EventT], is_it: Callable[[EventT], bool] = lambda _words: True, *, since: int = 0
+    ) -> EventT:
         """The first words of this kind that are it, heard from number `since` on."""
-        end = time.monotonic() + PATIENCE
-        with self._news:
+        end = time.monotonic() + TIMEOUT_S
+        with self._camera_changed:
             while True:
                 for words in self.heard[since:]:
                     if isinstance(words, kind) and is_it(words):
                         return words
-                if self.closed or not self._news.wait(end - time.monotonic()):
+                if self.closed or not self._camera_changed.wait(end - time.monotonic()):
                     last = [words for words in self.heard if isinstance(words, kind)][-1:]
                     raise AssertionError(f"no such {kind.__name__} was heard; the last one: {last}")
 
-    def proof(self, camera: str, is_it: Callable[[Proof], bool]) -> Proof:
+    def proof(self, camera: str, is_it: Callable[[CameraProof], bool]) -> CameraProof:
         """The next proof of this camera that is it, from now on."""
-        return self.wait(Proof, lambda proof: proof.camera == camera and is_it(proof), since=len(self.heard))
+        return self.wait(CameraProof, lambda proof: proof.camera == camera and is_it(proof), since=len(self.heard))
 
-    def finish(self, visit: str, *, part: int = 1, keep: bool = True) -> Closed:
+    def finish(self, visit: str, *, part: int = 1, keep: bool = True) -> ClipsClosed:
         """Finish a clip and wait for its facts."""
         key, since = ClipKey(visit=visit, part=part), len(self.heard)
-        self.say(Finish(clip=key, keep=keep))
-        return self.wait(Closed, lambda closed: closed.clip == key, since=since)
+        self.say(FinishClip(clip=key, keep=keep))
+        return self.wait(ClipsClosed, lambda closed: closed.clip == key, since=since)
 
     def _listen(self) -> None:
         try:
             for line in self._file:
-                with self._news:
-                    self.heard.append(FROM_VIDEO.validate_json(line))
-                    self._news.notify_all()
+                with self._camera_changed:
+                    self.heard.append(FROM_VIDEO_ADAPTER.validate_json(line))
+                    self._camera_changed.notify_all()
         except ConnectionResetError:
             pass
-        with self._news:
+        with self._camera_changed:
             self.closed = True
-            self._news.notify_all()
+            self._camera_changed.notify_all()
 
 
 class VideoProcess:
@@ -108,24 +110,24 @@ class VideoProcess:
         self.films = films or place / "films"
         words = ("-m", "tests.filmset.rigged", "--kill-at", kill_at) if kill_at else ("-m", "gateway.video")
         with open(2, "wb", closefd=False) as error:
-            self.process = forks().start([*words, "--socket", str(self.socket)], error)
+            self.process = fork_server().start([*words, "--socket", str(self.socket)], error)
 
-    def talk(self, cameras: CameraSet, *names: str, pre_roll: float = 2.0) -> Talk:
+    def talk(self, cameras: CameraSet, *names: str, pre_roll: float = 2.0) -> VideoSession:
         """Connect and configure these cameras."""
-        talk = Talk(self.socket)
+        talk = VideoSession(self.socket)
         sources = tuple(cameras.source(name) for name in names)
-        talk.say(Configure(cameras=sources, pre_roll=pre_roll, folder=str(self.films)))
+        talk.say(ConfigureCameras(cameras=sources, pre_roll=pre_roll, folder=str(self.films)))
         return talk
 
     def grows(self, film: str, fragments: int = 2) -> None:
         """Wait until so many more fragments of a film that has begun are on disk: each is half a second of pictures."""
-        enough = len(told_chain(self.films / film)) + fragments
-        _until(lambda: len(told_chain(self.films / film)) >= enough, f"{film} grows")
+        enough = len(sidecar_chain(self.films / film)) + fragments
+        _wait_until(lambda: len(sidecar_chain(self.films / film)) >= enough, f"{film} grows")
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         """End it; returns its exit status."""
         self.process.send_signal(number)
-        return self.process.wait_at_most(PATIENCE)
+        return self.process.wait_at_most(TIMEOUT_S)
 
 
 @contextmanager
@@ -138,7 +140,7 @@ def video_process(place: Path, *, kill_at: str | None = None, films: Path | None
         process.end()
 
 
-def _connects(endpoint: socket.socket, path: Path) -> bool:
+def _is_connectable(endpoint: socket.socket, path: Path) -> bool:
     try:
         endpoint.connect(str(path))
     except (FileNotFoundError, ConnectionRefusedError):
@@ -146,8 +148,8 @@ def _connects(endpoint: socket.socket, path: Path) -> bool:
     return True
 
 
-def _until(true: Callable[[], bool], what: str) -> None:
-    end = time.monotonic() + PATIENCE
+def _wait_until(true: Callable[[], bool], what: str) -> None:
+    end = time.monotonic() + TIMEOUT_S
     while not true():
         assert time.monotonic() < end, f"never: {what}"
         time.sleep(0.02)

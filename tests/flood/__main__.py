@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.flood.publisher import Publisher
-from tests.flood.visitors import opens_pages, pipelines, says_on_a_feed
+from tests.flood.visitors import flood_feed, flood_pages, flood_pipelines
 
 
-async def publishes(port: int, told: dict[str, Any]) -> None:
+async def publish_forever(port: int, told: dict[str, Any]) -> None:
     """One account publishes, again when the broker has ended its connection."""
     while True:
         try:
@@ -31,17 +31,17 @@ async def flood(told: dict[str, Any]) -> None:
     """Flood through all ways that are named."""
     async with asyncio.TaskGroup() as group:
         for one in told.get("mqtt", ()):
-            group.create_task(publishes(told["broker"], one))
+            group.create_task(publish_forever(told["broker"], one))
         for one in told.get("pipelined", ()):
             for _ in range(one["connections"]):
-                group.create_task(pipelines(one["port"], one["path"], tls=one["tls"]))
+                group.create_task(flood_pipelines(one["port"], one["path"], tls=one["tls"]))
         for one in told.get("feeds", ()):
             for _ in range(one["connections"]):
                 group.create_task(
-                    says_on_a_feed(told["pages"], one["path"], one["words"], one["cookies"], one["per_second"])
+                    flood_feed(told["pages"], one["path"], one["words"], one["cookies"], one["per_second"])
                 )
         for one in told.get("opened", ()):
-            group.create_task(opens_pages(told["pages"], one["path"], one["cookies"]))
+            group.create_task(flood_pages(told["pages"], one["path"], one["cookies"]))
         await asyncio.get_running_loop().create_future()
 
 

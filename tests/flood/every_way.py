@@ -14,38 +14,38 @@ from pathlib import Path
 
 from aiohttp import ClientSession, CookieJar, TCPConnector
 
-from gateway.cli.broker import logged_in, say
-from gateway.config.home import Pages
+from gateway.cli.broker import open_session, publish
+from gateway.config.home import PagesSection
 from gateway.config.topics import entrance_topic
-from gateway.demo.actors import Parcels
-from gateway.demo.plan import Plan
-from gateway.demo.scenario import Play
+from gateway.demo.actors import PromisedDelivery
+from gateway.demo.plan import DemoPlan
+from gateway.demo.scenario import ScenarioRun
 from gateway.domain.delivery.barcodes import normalise
 from gateway.mqtt.mosquitto.provisioning import free_port
-from tests.certified import certified
+from tests.certified import make_certificate
 from tests.flood import house
-from tests.flood.visitors import unproven
-from tests.gateway.web.house import HERONS
-from tests.shell.parts import until
-from tests.whole_house import playing
+from tests.flood.visitors import unverified_context
+from tests.gateway.web.house import ANNA_PASSWORD
+from tests.shell.parts import wait_until
+from tests.whole_house import run_whole_house
 
-BRIDGED, ALONE = 20, 10
+BRIDGED_SENSORS, SINGLE_SENSORS = 20, 10
 GARBAGE_PER_S = 2_000.0
-WATCHED = "tests.flood.watched"
+WATCHED_MODULE = "tests.flood.watched"
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class FloodedHouse:
     """A running house whose pages somebody has claimed."""
 
-    play: Play
+    play: ScenarioRun
     address: str
     plain_port: int
     cookies: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Times:
+class VisitTimes:
     """Of a visit, in seconds from the courier's scan: it rings, it is unlocked; from the closed door: it is locked."""
 
     rings: float
@@ -54,44 +54,44 @@ class Times:
 
 
 @contextlib.asynccontextmanager
-async def flooded_house(folder: Path) -> AsyncIterator[House]:
+async def flooded_house(folder: Path) -> AsyncIterator[FloodedHouse]:
     """The house, not flooded yet."""
-    _, chain, key = certified(folder, "127.0.0.1")
+    _, chain, key = make_certificate(folder, "127.0.0.1")
     port, plain_port = free_port(), free_port()
-    pages = Pages(port=port, plain_port=plain_port, certificate=chain, key=key)
+    pages = PagesSection(port=port, plain_port=plain_port, certificate=chain, key=key)
 
-    def made(plan: Plan) -> Plan:
-        sensors = house.with_sensors(plan, bridged=BRIDGED, alone=ALONE)
+    def made(plan: DemoPlan) -> DemoPlan:
+        sensors = house.with_sensors(plan, bridged=BRIDGED_SENSORS, alone=SINGLE_SENSORS)
         return replace(sensors, home=sensors.home.model_copy(update={"pages": pages}))
 
-    async with playing(folder, made, module=WATCHED) as play:
+    async with run_whole_house(folder, made, module=WATCHED_MODULE) as play:
         address = f"https://127.0.0.1:{port}"
-        yield House(play, address, plain_port, await _claimed(play, address))
+        yield FloodedHouse(play, address, plain_port, await _claim(play, address))
 
 
-async def _claimed(play: Play, address: str) -> Mapping[str, str]:
+async def _claim(play: ScenarioRun, address: str) -> Mapping[str, str]:
     """Become the owner; the cookies of that browser."""
     claim_code = play.plan.home.claim_code
-    await until(claim_code.exists, within=30.0)  # the pages come up beside the entrance
+    await wait_until(claim_code.exists, within=30.0)  # the pages come up beside the entrance
     code = claim_code.read_text(encoding="ascii").strip()
     async with ClientSession(
-        address, connector=TCPConnector(ssl=unproven()), cookie_jar=CookieJar(unsafe=True)
+        address, connector=TCPConnector(ssl=unverified_context()), cookie_jar=CookieJar(unsafe=True)
     ) as client:
-        fields = {"code": code, "name": "Anna", "password": HERONS}
+        fields = {"code": code, "name": "Anna", "password": ANNA_PASSWORD}
         async with client.post("/claim", data=fields, headers={"Origin": address}) as answer:
             assert answer.status == 200, await answer.text()
         return {cookie.key: cookie.value for cookie in client.cookie_jar}
 
 
-def every_way(made: House, parcels: Parcels) -> Mapping[str, object]:
+def flood_spec(made: FloodedHouse, parcels: PromisedDelivery) -> Mapping[str, object]:
     """What floods it: see `python -m tests.flood`."""
     play = made.play
-    fridge = house.Mqtt(
+    fridge = house.MqttFlood(
         account="alone-0", topics=["perron/alone-0/state", "perron/alone-0/result"], payloads=["null"], per_second=12
     )
     mqtt = [
-        house.bridged(BRIDGED, 29), *house.alone(ALONE, 25)[1:], fridge,
-        house.garbage(house.OTHER_SCANNER, GARBAGE_PER_S),
+        house.bridged_flood(BRIDGED_SENSORS, 29), *house.single_flood(SINGLE_SENSORS, 25)[1:], fridge,
+        house.garbage_flood(house.OTHER_SCANNER, GARBAGE_PER_S),
     ]  # fmt: skip
     digest = getattr(normalise(parcels.courier_code), "value", "").removeprefix("courier:")
     port = int(made.address.rpartition(":")[2])
@@ -112,7 +112,7 @@ def every_way(made: House, parcels: Parcels) -> Mapping[str, object]:
     }  # fmt: skip
 
 
-async def visited(play: Play, parcels: Parcels) -> Times:
+async def timed_visit(play: ScenarioRun, parcels: PromisedDelivery) -> VisitTimes:
     """A courier delivers; the times of it."""
     began = time.monotonic()
     await play.shows(parcels)
@@ -126,17 +126,17 @@ async def visited(play: Play, parcels: Parcels) -> Times:
     await play.locked_again()
     locked = time.monotonic() - closed
     await play.sealed()
-    return Times(rings, unlocked, locked)
+    return VisitTimes(rings, unlocked, locked)
 
 
-async def stop_decided(play: Play) -> float:
+async def timed_stop(play: ScenarioRun) -> float:
     """The owner says stop, and lifts it: seconds from the broker's acknowledgement until the stop is decided."""
     topic = entrance_topic(play.plan.entrance, "set")
-    async with logged_in(play.plan.home.broker.account("owner"), []) as owner:
+    async with open_session(play.plan.home.broker.account("owner"), []) as owner:
         began = time.monotonic()
-        await say(owner, topic, json.dumps({"id": "stop", "do": "stop"}).encode())
+        await publish(owner, topic, json.dumps({"id": "stop", "do": "stop"}).encode())
         await play.watch.until("stopped", lambda: bool(play.watch.state.get("stopped")), within=20)
         took = time.monotonic() - began
-        await say(owner, topic, json.dumps({"id": "lift", "do": "lift"}).encode())
+        await publish(owner, topic, json.dumps({"id": "lift", "do": "lift"}).encode())
         await play.watch.until("lifted", lambda: not play.watch.state.get("stopped"), within=20)
     return took

@@ -10,15 +10,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from gateway.config.devices import FridgeDevice
-from gateway.demo.plan import Plan
-from gateway.demo.scenario import Play
+from gateway.demo.plan import DemoPlan
+from gateway.demo.scenario import ScenarioRun
 
 ROOT = Path(__file__).parents[2]
 BRIDGE = "zigbee2mqtt"
 OTHER_SCANNER = "other-scanner"
 
 
-def with_sensors(plan: Plan, *, bridged: int = 0, alone: int = 0) -> Plan:
+def with_sensors(plan: DemoPlan, *, bridged: int = 0, alone: int = 0) -> DemoPlan:
     """The same house with so many thermometers behind one bridge, so many with accounts of their own, and a scanner."""
     known = plan.home.devices["kitchen-fridge"]
     assert isinstance(known, FridgeDevice)
@@ -40,7 +40,7 @@ def with_sensors(plan: Plan, *, bridged: int = 0, alone: int = 0) -> Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Mqtt:
+class MqttFlood:
     """One account publishes on each of its topics so many messages a second; `{n}` in a payload is a number."""
 
     account: str
@@ -49,14 +49,14 @@ class Mqtt:
     per_second: float
 
 
-def bridged(number: int, per_second: float) -> Mqtt:
+def bridged_flood(number: int, per_second: float) -> MqttFlood:
     """One bridge's account with so many thermometers, which all rise and fall."""
     topics = [f"{BRIDGE}/sensor {one}" for one in range(number)]
     payloads = [json.dumps({"temperature": 2 + one / 10, "battery": 90}) for one in range(40)]
-    return Mqtt(account=BRIDGE, topics=topics, payloads=payloads, per_second=per_second)
+    return MqttFlood(account=BRIDGE, topics=topics, payloads=payloads, per_second=per_second)
 
 
-def alone(number: int, per_second: float) -> list[Mqtt]:
+def single_flood(number: int, per_second: float) -> list[MqttFlood]:
     """So many thermometers with an account each."""
     payloads = [
         json.dumps(
@@ -65,18 +65,20 @@ def alone(number: int, per_second: float) -> list[Mqtt]:
         for n in range(40)
     ]
     return [
-        Mqtt(account=f"alone-{one}", topics=[f"perron/alone-{one}/state"], payloads=payloads, per_second=per_second)
+        MqttFlood(
+            account=f"alone-{one}", topics=[f"perron/alone-{one}/state"], payloads=payloads, per_second=per_second
+        )
         for one in range(number)
     ]
 
 
-def garbage(scanner: str, per_second: float) -> Mqtt:
+def garbage_flood(scanner: str, per_second: float) -> MqttFlood:
     """A scanner's account that sends codes which mean nothing."""
     payload = "garbage{n}"
-    return Mqtt(account=scanner, topics=[f"perron/{scanner}/event"], payloads=[payload], per_second=per_second)
+    return MqttFlood(account=scanner, topics=[f"perron/{scanner}/event"], payloads=[payload], per_second=per_second)
 
 
-def spec(play: Play, floods: Sequence[Mqtt]) -> Mapping[str, object]:
+def spec(play: ScenarioRun, floods: Sequence[MqttFlood]) -> Mapping[str, object]:
     """What `python -m tests.flood` is told."""
     folder = play.plan.home.broker.password_file
     assert folder is not None
@@ -90,7 +92,7 @@ def spec(play: Play, floods: Sequence[Mqtt]) -> Mapping[str, object]:
 
 
 @contextlib.asynccontextmanager
-async def flooding(told: Mapping[str, object], folder: Path) -> AsyncIterator[None]:
+async def run_flood(told: Mapping[str, object], folder: Path) -> AsyncIterator[None]:
     """Flood from a process of its own, until left.
 
     Raises:
@@ -113,7 +115,7 @@ async def flooding(told: Mapping[str, object], folder: Path) -> AsyncIterator[No
 
 
 @dataclass(frozen=True, slots=True)
-class Turns:
+class LoopTurns:
     """How the gateway's loop went since the last reset; see watched.py."""
 
     turns: int
@@ -124,7 +126,7 @@ class Turns:
     at: float
 
 
-async def turns(play: Play, *, reset: bool = False) -> Turns:
+async def read_turns(play: ScenarioRun, *, reset: bool = False) -> LoopTurns:
     """Read the monitor, after its next word; `reset`: begin anew first."""
     folder = play.plan.home.storage.folder
     file = folder / "turns.json"
@@ -135,9 +137,9 @@ async def turns(play: Play, *, reset: bool = False) -> Turns:
     before = file.stat().st_mtime_ns if file.exists() else 0
     while not file.exists() or file.stat().st_mtime_ns == before:  # noqa: ASYNC110 - as above
         await asyncio.sleep(0.05)
-    return Turns(**json.loads(file.read_text(encoding="ascii")))
+    return LoopTurns(**json.loads(file.read_text(encoding="ascii")))
 
 
-async def until_flooded(play: Play) -> None:
+async def wait_until_flooded(play: ScenarioRun) -> None:
     """Wait until the flood has come: a scanner that sends garbage is locked out."""
     await play.watch.until("the scanner locked out", lambda: bool(play.watch.messages(urgent=True)), within=30)

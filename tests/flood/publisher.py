@@ -17,7 +17,7 @@ class Publisher:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
-        self._reading = asyncio.create_task(_read(reader))
+        self._read_lock = asyncio.create_task(_read(reader))
         self.sent = 0
 
     @classmethod
@@ -57,9 +57,9 @@ class Publisher:
 
     async def close(self) -> None:
         """Hang up."""
-        self._reading.cancel()
+        self._read_lock.cancel()
         self._writer.close()
-        await asyncio.wait([self._reading])
+        await asyncio.wait([self._read_lock])
 
 
 async def _read(reader: asyncio.StreamReader) -> None:

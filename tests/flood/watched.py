@@ -17,13 +17,13 @@ from typing import Any
 
 from gateway.demo import rigged
 
-EVERY_S = 0.5
-LOOK_S = 0.01
-LONG_S = 0.1
-SEEN_S = 0.05  # of a turn, after which the loop's thread is looked at
+REPORT_INTERVAL_S = 0.5
+CHECK_INTERVAL_S = 0.01
+STALL_S = 0.1
+SAMPLE_AFTER_S = 0.05  # of a turn, after which the loop's thread is looked at
 
 
-class Monitor:
+class LoopMonitor:
     """Measures each turn of the loop that it is put on."""
 
     def __init__(self, folder: Path) -> None:
@@ -57,30 +57,30 @@ class Monitor:
 
         loop._selector.select = timed_select  # type: ignore[attr-defined]  # noqa: SLF001 - as above
         loop._run_once = turn  # type: ignore[attr-defined]  # noqa: SLF001 - as above
-        threading.Thread(target=self._tell, daemon=True).start()
-        threading.Thread(target=self._look, daemon=True).start()
+        threading.Thread(target=self._report, daemon=True).start()
+        threading.Thread(target=self._sample_stack, daemon=True).start()
 
     def _note(self, cpu: float, wall: float) -> None:
         self.turns += 1
-        self.stalls += cpu > LONG_S
-        if cpu > SEEN_S and self._stack:
+        self.stalls += cpu > STALL_S
+        if cpu > SAMPLE_AFTER_S and self._stack:
             with (self._folder / "turns.log").open("a", encoding="utf-8") as log:
                 log.write(f"{cpu:.3f} s of CPU\n{self._stack}\n")
         self._stack = ""
         self.longest, self.wall = max(self.longest, cpu), max(self.wall, wall)
 
-    def _look(self) -> None:
+    def _sample_stack(self) -> None:
         """Remember what the loop's thread is at when a turn lasts."""
         while True:
-            time.sleep(LOOK_S)
+            time.sleep(CHECK_INTERVAL_S)
             began = self._began
-            if began is not None and time.monotonic() - began > SEEN_S:
+            if began is not None and time.monotonic() - began > SAMPLE_AFTER_S:
                 frame = sys._current_frames().get(self._thread)  # noqa: SLF001 - no other way to see a thread
                 self._stack += "".join(traceback.format_stack(frame)[-6:]) + "--\n"
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         while True:
-            time.sleep(EVERY_S)
+            time.sleep(REPORT_INTERVAL_S)
             reset = self._folder / "turns.reset"
             if reset.exists():
                 self.turns = self.stalls = 0
@@ -100,17 +100,17 @@ def _resident() -> int:
     return int(next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:")))
 
 
-class Watched(rigged.Rigged):
+class MonitoredApp(rigged.RiggedApp):
     """The demo's gateway, whose loop is measured."""
 
     async def run(self) -> bool:
         """Run as any gateway."""
         loop = asyncio.get_running_loop()
         assert isinstance(loop, asyncio.BaseEventLoop)
-        monitor = Monitor(self.home.storage.folder)
+        monitor = LoopMonitor(self.home.storage.folder)
         loop.call_soon(monitor.watch, loop)
         return await super().run()
 
 
 if __name__ == "__main__":
-    rigged.main(Watched)
+    rigged.main(MonitoredApp)

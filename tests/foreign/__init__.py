@@ -17,7 +17,7 @@ SYSTEM_PYTHON = "/usr/bin/python3"  # Debian's, whose packages bring GStreamer
 
 
 @dataclass(frozen=True, kw_only=True)
-class Make:
+class CameraModel:
     """What kind of camera it is. `certificate` and `key` are PEM files: then it speaks RTSPS."""
 
     port: int
@@ -34,7 +34,7 @@ class Make:
 class ForeignCamera:
     """One camera. It serves at `url` whenever it is on."""
 
-    def __init__(self, make: Make) -> None:
+    def __init__(self, make: CameraModel) -> None:
         self.make = make
         self._process: subprocess.Popen[str] | None = None
 
@@ -80,7 +80,7 @@ class ForeignCamera:
 @contextmanager
 def foreign_camera(**make: object) -> Iterator[ForeignCamera]:
     """A camera that is on, on a port of its own, until this is left."""
-    camera = ForeignCamera(Make(port=free_port(), **make))  # type: ignore[arg-type]  # Make names them
+    camera = ForeignCamera(CameraModel(port=free_port(), **make))  # type: ignore[arg-type]  # Make names them
     try:
         camera.on()
         yield camera

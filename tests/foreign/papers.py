@@ -10,11 +10,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from gateway.video.rtsps import fingerprint
+from gateway.video.rtsps import fingerprint_of
 
 
 @dataclass(frozen=True)
-class Paper:
+class CertificateFiles:
     """A certificate and its key, as files."""
 
     certificate: Path
@@ -22,7 +22,7 @@ class Paper:
     digest: str
 
 
-def paper(folder: Path, name: str, *, ip: bool, days: int = 30) -> Paper:
+def make_certificate(folder: Path, name: str, *, ip: bool, days: int = 30) -> CertificateFiles:
     """A certificate that a camera makes for itself: it knows its model, and seldom its address."""
     key = ec.generate_private_key(ec.SECP256R1())
     bearer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -44,4 +44,4 @@ def paper(folder: Path, name: str, *, ip: bool, days: int = 30) -> Paper:
     files[0].write_bytes(signed.public_bytes(serialization.Encoding.PEM))
     plain = serialization.NoEncryption()
     files[1].write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain))
-    return Paper(*files, fingerprint(signed.public_bytes(serialization.Encoding.DER)))
+    return CertificateFiles(*files, fingerprint_of(signed.public_bytes(serialization.Encoding.DER)))

@@ -23,11 +23,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 Object = dict[str, Any]
 ZEROS = bytes(32)
-SLACK, HELD = timedelta(seconds=1), timedelta(minutes=1)
+CLOCK_SLACK, HELD_PERIOD = timedelta(seconds=1), timedelta(minutes=1)
 INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{6})?Z")
 HASH = re.compile(r"[0-9a-f]{64}")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-LARGEST = 2**26  # bytes of a file that is read whole
+MAX_FILE_BYTES = 2**26  # bytes of a file that is read whole
 FIRST_KEYS = frozenset({
     "box", "cameras", "clips", "clock_trusted", "decisions", "delivery", "entrance", "film", "gaps", "house", "key",
     "kind", "log", "notes", "outcome", "part", "previous_sha256", "sealed_at", "version", "visit",
@@ -103,7 +103,7 @@ def canonical(value: Any) -> str:  # noqa: ANN401 - any JSON value
             raise ValueError("no value of JSON")
 
 
-def parsed(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
+def parse_json(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
     """Read JSON that says each thing once."""
 
     def once(pairs: list[tuple[str, Any]]) -> Object:
@@ -122,7 +122,7 @@ def parsed(data: bytes) -> Any:  # noqa: ANN401 - any JSON value
 
 def read_canonical(data: bytes, keys: frozenset[str]) -> Object:
     """Read an object with exactly these keys, written canonically."""
-    value = parsed(data)
+    value = parse_json(data)
     if not isinstance(value, dict) or set(value) != keys or canonical(value).encode() != data:
         raise ValueError("not such an object in its canonical form")
     return value
@@ -145,7 +145,7 @@ def without(document: Object, *names: str) -> bytes:
     return canonical({name: value for name, value in document.items() if name not in names}).encode()
 
 
-def by(document: Object, keys: frozenset[str]) -> bool:
+def is_signed_by(document: Object, keys: frozenset[str]) -> bool:
     """Whether a signed document is signed by its key, which is one of these."""
     good = signed(document["key"], b64decode(document["signature"]), without(document, "signature"))
     return good and document["key"] in keys
@@ -168,7 +168,7 @@ def read(path: Path, missing: str, unreadable: str = "unreadable") -> bytes:
         raise WrongError(missing, path.name) from None
     if not stat.S_ISREG(found.st_mode):
         raise WrongError("not_plain", path.name)
-    if found.st_size > LARGEST:
+    if found.st_size > MAX_FILE_BYTES:
         raise WrongError(unreadable, path.name)
     return path.read_bytes()
 
@@ -178,7 +178,7 @@ def exists(path: Path) -> bool:
 
 
 @dataclass(frozen=True)
-class Case:
+class ProofCase:
     """What is checked against what; `line`: the changes of the key."""
 
     folder: Path
@@ -206,7 +206,7 @@ def succession(folder: Path) -> tuple[Object, ...]:
     try:
         for text in read(path, "succession_wrong").splitlines():
             one = read_canonical(text, SUCCESSION)
-            both = by(one, frozenset({one["key"]})) and signed(
+            both = is_signed_by(one, frozenset({one["key"]})) and signed(
                 one["new"], b64decode(one["agreed"]), without(one, "signature", "agreed")
             )
             follows = not changes or (changes[-1]["new"], changes[-1]["box"]) == (one["key"], one["box"])
@@ -226,7 +226,7 @@ def named(stem: str, part: int, suffix: str) -> str:
     return f"{stem}.{suffix}" if part == 1 else f"{stem}-{part}.{suffix}"
 
 
-def manifest(case: Case, part: int) -> tuple[Object, str]:
+def manifest(case: ProofCase, part: int) -> tuple[Object, str]:
     """Read a part's manifest and check who signed it; also its SHA-256."""
     name = named("manifest", part, "json")
     data = read(case.folder / name, "no_proof" if part == 1 else "part_missing")
@@ -235,7 +235,7 @@ def manifest(case: Case, part: int) -> tuple[Object, str]:
         raise WrongError("unsigned", name)
     mine = case.known is not None and any(signed(one, signature, data) for one in case.kin(case.known))
     try:
-        found = parsed(data)
+        found = parse_json(data)
         keys = FIRST_KEYS | ({"receipt_sha256"} if found.get("version") == 2 else set())
         found = read_canonical(data, frozenset(keys))
         well_formed(found)
@@ -246,7 +246,7 @@ def manifest(case: Case, part: int) -> tuple[Object, str]:
     if not case.accepts(found["key"]):
         raise WrongError("foreign_key", name)
     end = case.replaced(found["key"])
-    if end is not None and found["clock_trusted"] and instant(found["sealed_at"]) > end + HELD:
+    if end is not None and found["clock_trusted"] and instant(found["sealed_at"]) > end + HELD_PERIOD:
         raise WrongError("key_replaced", name)
     if found["part"] != part or found["log"]["file"] != named("log", part, "jsonl"):
         raise WrongError("part_foreign", name)
@@ -273,7 +273,7 @@ def well_formed(found: Object) -> None:
         raise ValueError("not as the page says")
 
 
-def before(case: Case, found: Object, earlier: tuple[Object, str] | None) -> None:
+def check_predecessor(case: ProofCase, found: Object, earlier: tuple[Object, str] | None) -> None:
     if earlier is None:
         return
     same = all(found[name] == earlier[0][name] for name in ("box", "visit", "entrance"))
@@ -286,13 +286,13 @@ def link(previous: bytes, seq: int, digest: bytes) -> bytes:
     return sha256(b"perron log 1\0" + previous + seq.to_bytes(8, "big") + digest).digest()
 
 
-def log(case: Case, found: Object) -> None:
+def log(case: ProofCase, found: Object) -> None:
     """Check the extract's chain, the manifest's places in it, and what is remembered of it."""
     told = found["log"]
     data = read(case.folder / told["file"], "log_missing")
     *texts, rest = data.split(b"\n")
     try:
-        lines = [parsed(text) for text in texts]
+        lines = [parse_json(text) for text in texts]
         if rest or any(canonical(line).encode() != text for line, text in zip(lines, texts, strict=True)):
             raise WrongError("log_truncated" if rest else "log_changed", told["file"])
         first, *entries, last = lines
@@ -340,15 +340,18 @@ def ends(found: Object, entries: list[Object], last: Object) -> None:
     if set(last) != {"checkpoint"} or set(last["checkpoint"]) != CHECKPOINT:
         raise WrongError("log_truncated", told["file"])
     point = last["checkpoint"]
-    if not by(point, frozenset({found["key"]})) or {"seq": point["seq"], "hash": point["hash"]} != told["last"]:
+    if (
+        not is_signed_by(point, frozenset({found["key"]}))
+        or {"seq": point["seq"], "hash": point["hash"]} != told["last"]
+    ):
         raise WrongError("log_changed", f"{told['file']}, its checkpoint")
 
 
-def checkpoints(case: Case, found: Object, digest: str) -> None:
+def checkpoints(case: ProofCase, found: Object, digest: str) -> None:
     """What is remembered outside the box of this part."""
     place = found["log"]["last"]
     for point in case.remembered:
-        if not by(point, case.kin(found["key"])) or point["box"] != found["box"]:
+        if not is_signed_by(point, case.kin(found["key"])) or point["box"] != found["box"]:
             raise WrongError("checkpoint_foreign", f"entry {point['seq']}")
         sealed = point["sealed"]
         ours = sealed is not None and (sealed["visit"], sealed["part"]) == (found["visit"], found["part"])
@@ -362,7 +365,7 @@ def checkpoints(case: Case, found: Object, digest: str) -> None:
 # ---- films -----------------------------------------------------------------------------------------------------------
 
 
-def films(case: Case, found: Object) -> None:
+def films(case: ProofCase, found: Object) -> None:
     for clip in found["clips"]:
         film(case.folder, clip)
     start, end = instant(found["film"]["start"]), instant(found["film"]["end"])
@@ -371,10 +374,10 @@ def films(case: Case, found: Object) -> None:
         spans += [one for one in found["gaps"] if one["camera"] in (camera, None)]
         at = start
         for span in sorted(spans, key=lambda one: instant(one["start"])):
-            if min(instant(span["start"]), end) - at > SLACK:
+            if min(instant(span["start"]), end) - at > CLOCK_SLACK:
                 raise WrongError("hole_undeclared", camera)
             at = max(at, instant(span["end"]))
-        if end - at > SLACK:
+        if end - at > CLOCK_SLACK:
             raise WrongError("hole_undeclared", camera)
 
 
@@ -419,7 +422,7 @@ def fragments(path: Path, sidecar: bytes) -> None:
 # ---- the whole folder ------------------------------------------------------------------------------------------------
 
 
-def receipt(case: Case, first: Object, key: str) -> None:
+def receipt(case: ProofCase, first: Object, key: str) -> None:
     path, wanted = case.folder / "receipt.json", first.get("receipt_sha256")
     if not exists(path):
         if wanted is not None:
@@ -428,7 +431,7 @@ def receipt(case: Case, first: Object, key: str) -> None:
     data = read(path, "receipt_missing")
     try:
         found = read_canonical(data, RECEIPT)
-        good = by(found, case.kin(key)) and found["kind"] == "perron receipt 1"
+        good = is_signed_by(found, case.kin(key)) and found["kind"] == "perron receipt 1"
     except (ValueError, TypeError) as failure:
         raise WrongError("receipt_wrong", path.name) from failure
     same = (found["box"], found["visit"]) == (first["box"], first["visit"])
@@ -437,14 +440,14 @@ def receipt(case: Case, first: Object, key: str) -> None:
         raise WrongError("receipt_wrong", path.name)
 
 
-def parts(case: Case, *, with_films: bool = True) -> dict[int, str]:
+def parts(case: ProofCase, *, with_films: bool = True) -> dict[int, str]:
     """Check all parts; their manifests' SHA-256."""
     found: list[tuple[Object, str]] = []
     later = re.compile(r"(?:manifest|log)-([1-9]\d{0,2})\.(?:json|sig|jsonl)")
     numbers = [int(match[1]) for path in case.folder.iterdir() if (match := later.fullmatch(path.name))]
     for part in range(1, max([1, *numbers]) + 1):
         one = manifest(case, part)
-        before(case, one[0], found[-1] if found else None)
+        check_predecessor(case, one[0], found[-1] if found else None)
         log(case, one[0])
         checkpoints(case, *one)
         if with_films:
@@ -459,23 +462,27 @@ def parts(case: Case, *, with_films: bool = True) -> dict[int, str]:
     return {one["part"]: digest for one, digest in found}
 
 
-def erased(case: Case) -> None:
+def check_tombstone(case: ProofCase) -> None:
     """Check a folder in which a tombstone stands."""
     path = case.folder / "erased.json"
     try:
         stone = read_canonical(read(path, "tombstone_wrong"), TOMBSTONE)
-        good = by(stone, frozenset({stone["key"]})) and stone["kind"] == "perron tombstone 1"
+        good = is_signed_by(stone, frozenset({stone["key"]})) and stone["kind"] == "perron tombstone 1"
         end, at = case.replaced(stone["key"]), instant(stone["at"])
     except (ValueError, TypeError) as failure:
         raise WrongError("tombstone_wrong", path.name) from failure
     if not case.accepts(stone["key"]):
         raise WrongError("foreign_key", path.name)
     request = stone["why"] == "request"
-    if not good or (end is not None and at > end + HELD) or (request and case.folder.resolve().name != stone["visit"]):
+    if (
+        not good
+        or (end is not None and at > end + HELD_PERIOD)
+        or (request and case.folder.resolve().name != stone["visit"])
+    ):
         raise WrongError("tombstone_wrong", path.name)
     hashes = {one["part"]: one["manifest_sha256"] for one in stone["parts"] if one["visit"] == stone["visit"]}
     for point in case.remembered:
-        if not by(point, case.kin(stone["key"])):
+        if not is_signed_by(point, case.kin(stone["key"])):
             raise WrongError("checkpoint_foreign", f"entry {point['seq']}")
         sealed = point["sealed"]
         mine = sealed is not None and sealed["visit"] == stone["visit"]
@@ -500,9 +507,9 @@ def verify(folder: Path, known: str | None = None, remembered: bytes = b"") -> N
         points = tuple(read_canonical(text, CHECKPOINT) for text in remembered.splitlines() if text.strip())
     except ValueError as failure:
         raise WrongError("checkpoint_unreadable", str(failure)) from failure
-    case = Case(folder=folder, known=known, remembered=points, line=succession(folder))
+    case = ProofCase(folder=folder, known=known, remembered=points, line=succession(folder))
     if exists(folder / "erased.json"):
-        erased(case)
+        check_tombstone(case)
     else:
         parts(case)
 

@@ -1,4 +1,4 @@
-"""A camera out of GStreamer's RTSP server. Run by the system's Python; see `tests.foreign.Make`.
+"""A camera out of GStreamer's RTSP server. Run by the system's Python; see `tests.foreign.CameraModel`.
 
 Its first line of input says what it is; each further one, `{"size": [width, height]}`, changes its pictures' size.
 """
@@ -25,7 +25,7 @@ H264 = (
     " ! video/x-h264,profile={profile} ! rtph264pay config-interval=-1 name=pay0 pt=96"
 )
 H265 = "x265enc tune=zerolatency speed-preset=ultrafast key-int-max=15 ! rtph265pay config-interval=-1 name=pay0 pt=96"
-EVERYBODY = "everybody"
+EVERYBODY_ROLE = "everybody"
 
 
 def pictures(width: int, height: int) -> str:
@@ -33,7 +33,7 @@ def pictures(width: int, height: int) -> str:
     return f"video/x-raw,format=I420,width={width},height={height},framerate=15/1"
 
 
-def launch(make: dict[str, Any]) -> str:
+def launch_line(make: dict[str, Any]) -> str:
     """GStreamer's words for this camera: a ball that jumps about, and a tone."""
     again = make["reordered"]
     h264 = H264.format(b=2 if again else 0, profile="main" if again else "baseline", tune=0 if again else "zerolatency")
@@ -43,12 +43,12 @@ def launch(make: dict[str, Any]) -> str:
     )
 
 
-def guard(make: dict[str, Any], server: Any, factory: Any) -> None:  # noqa: ANN401 - GStreamer has no types
+def secure(make: dict[str, Any], server: Any, factory: Any) -> None:  # noqa: ANN401 - GStreamer has no types
     """Ask for the account (Digest), and show the certificate, where there are any."""
     if not (make["user"] or make["certificate"]):
         return
     auth, token = GstRtspServer.RTSPAuth(), GstRtspServer.RTSPToken()
-    token.set_string(GstRtspServer.RTSP_TOKEN_MEDIA_FACTORY_ROLE, EVERYBODY)
+    token.set_string(GstRtspServer.RTSP_TOKEN_MEDIA_FACTORY_ROLE, EVERYBODY_ROLE)
     if make["user"]:
         auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
         auth.add_digest(make["user"], make["password"], token)
@@ -58,7 +58,7 @@ def guard(make: dict[str, Any], server: Any, factory: Any) -> None:  # noqa: ANN
         auth.set_tls_certificate(Gio.TlsCertificate.new_from_files(make["certificate"], make["key"]))
     permissions = GstRtspServer.RTSPPermissions()
     for permission in ("media.factory.access", "media.factory.construct"):
-        permissions.add_permission_for_role(EVERYBODY, permission, True)  # noqa: FBT003 - GStreamer's own order
+        permissions.add_permission_for_role(EVERYBODY_ROLE, permission, True)  # noqa: FBT003 - GStreamer's own order
     factory.set_permissions(permissions)
     server.set_auth(auth)
 
@@ -69,20 +69,20 @@ def main() -> None:
     Gst.init(None)
     server = GstRtspServer.RTSPServer(address="127.0.0.1", service=str(make["port"]))
     factory = GstRtspServer.RTSPMediaFactory(shared=True)
-    factory.set_launch(launch(make))
+    factory.set_launch(launch_line(make))
     running: list[Any] = []
     factory.connect("media-configure", lambda _factory, media: running.append(media))
     # A viewer that is slow for a moment gets every picture late, and none is lost where it should be filmed.
     server.connect("client-connected", lambda _server, client: client.set_property("drop-backlog", False))  # noqa: FBT003 - GObject's own order
     server.get_mount_points().add_factory("/cam", factory)
-    guard(make, server, factory)
+    secure(make, server, factory)
     server.attach(None)
     loop = GLib.MainLoop()
 
     def hear() -> None:
         for line in sys.stdin:
             words = json.loads(line)
-            factory.set_launch(launch({**make, **words}))  # for who connects anew
+            factory.set_launch(launch_line({**make, **words}))  # for who connects anew
             caps = Gst.Caps.from_string(pictures(*words["size"]))
             running[-1].get_element().get_by_name("size").set_property("caps", caps)
         loop.quit()

@@ -7,41 +7,41 @@ from collections.abc import AsyncIterator
 
 import aiomqtt
 
-from gateway.config.broker import Broker
+from gateway.config.broker import BrokerSection
 from gateway.config.home import Home
 from gateway.mqtt.client import InboundMessage, Sent, ShortSession, connect_once
 
-LONG = 30.0
+TIMEOUT_S = 30.0
 
 
 @contextlib.asynccontextmanager
-async def visiting(broker: Broker, *topics: str) -> AsyncIterator[ShortSession]:
+async def open_session(broker: BrokerSection, *topics: str) -> AsyncIterator[ShortSession]:
     async with connect_once(broker, topics, monotonic=time.monotonic) as visitor:
         yield visitor
 
 
-def guest(home: Home, account: str, *topics: str) -> contextlib.AbstractAsyncContextManager[ShortSession]:
-    return visiting(home.broker.account(account), *topics)
+def account_session(home: Home, account: str, *topics: str) -> contextlib.AbstractAsyncContextManager[ShortSession]:
+    return open_session(home.broker.account(account), *topics)
 
 
-async def code_of(visitor: ShortSession, topic: str, payload: bytes = b"x") -> int | None:
+async def publish_reason_code(visitor: ShortSession, topic: str, payload: bytes = b"x") -> int | None:
     """The broker's reason code for a retained message."""
     outcome = visitor.publish(topic, payload, retain=True)
     assert isinstance(outcome, Sent)
-    async with asyncio.timeout(LONG):
+    async with asyncio.timeout(TIMEOUT_S):
         return (await outcome.acknowledged).code
 
 
-async def until(visitor: ShortSession, payload: bytes) -> list[InboundMessage]:
+async def collect_until(visitor: ShortSession, payload: bytes) -> list[InboundMessage]:
     """All that came up to and with the message of this payload."""
     came: list[InboundMessage] = []
-    async with asyncio.timeout(LONG):
+    async with asyncio.timeout(TIMEOUT_S):
         while not came or came[-1].payload != payload:
             came.append(await visitor.receive())
     return came
 
 
-def raw(home: Home, account: str | None, **more: object) -> aiomqtt.Client:
+def raw_client(home: Home, account: str | None, **more: object) -> aiomqtt.Client:
     """A client that keeps none of our rules."""
     return aiomqtt.Client(
         home.broker.host,
@@ -49,6 +49,6 @@ def raw(home: Home, account: str | None, **more: object) -> aiomqtt.Client:
         username=account,
         password=None if account is None else home.broker.account(account).password(),
         protocol=aiomqtt.ProtocolVersion.V5,
-        timeout=LONG,
+        timeout=TIMEOUT_S,
         **more,  # type: ignore[arg-type]  # each test knows what it passes
     )

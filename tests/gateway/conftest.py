@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from tests.filmset.cameras import CameraSet, camera_set
-from tests.shell.box import Box, in_the_window
+from tests.shell.box import ShellBox, box_in_window
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +21,7 @@ def cameras(on_air: CameraSet) -> Iterator[CameraSet]:
 
 
 @pytest.fixture
-async def ready(tmp_path: Path) -> AsyncIterator[Box]:
+async def ready(tmp_path: Path) -> AsyncIterator[ShellBox]:
     """A good day in the middle of a window; everything runs."""
-    async with in_the_window(tmp_path) as made:
+    async with box_in_window(tmp_path) as made:
         yield made

@@ -2,7 +2,7 @@
 
 from hashlib import sha256
 
-from gateway.storage import Entry, Invitation, Newcomer, Person
+from gateway.storage import AccountHolder, Invitation, NewAccount, SignInEntry
 from tests.gateway.domain.delivery.shop import NOON
 
 
@@ -11,17 +11,17 @@ def digest(word: str) -> bytes:
     return sha256(word.encode()).digest()
 
 
-def newcomer(name: str, role: str = "owner") -> Newcomer:
+def newcomer(name: str, role: str = "owner") -> NewAccount:
     """Somebody called so, with the id `p-name`."""
     folded = name.casefold()
-    person = Person(id=f"p-{folded}", name=name, role=role, added=NOON)
-    return Newcomer(person=person, folded=folded, password=f"$argon2id$of-{folded}")
+    person = AccountHolder(id=f"p-{folded}", name=name, role=role, added=NOON)
+    return NewAccount(person=person, folded=folded, password=f"$argon2id$of-{folded}")
 
 
-def entry(device: str, *, session: str | None = None) -> Entry:
+def sign_in_entry(device: str, *, session: str | None = None) -> SignInEntry:
     """A sign-in on a device called so."""
     name = session or f"s-{device}"
-    return Entry(session=name, secret=digest(name), device=device, device_secret=digest(device), at=NOON)
+    return SignInEntry(session=name, secret=digest(name), device=device, device_secret=digest(device), at=NOON)
 
 
 def invitation(ident: str, role: str = "household", by: str = "p-anna") -> Invitation:

@@ -17,16 +17,16 @@ from aiohttp import ClientSession, CookieJar
 from playwright.async_api import Error, Page, expect
 
 from gateway.cli import adding
-from gateway.config.loader import load
-from gateway.demo.plan import Plan
+from gateway.config.loader import load_home_file
+from gateway.demo.plan import DemoPlan
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.runtime.maintenance import reload
-from tests.browser import barriers, visitor
-from tests.forkserver import Forked, forks
+from tests.browser import accessibility_problems, visitor
+from tests.forkserver import ForkedProcess, fork_server
 from tests.gateway.runtime.maintenance.test_reload import perron, soon_over
 from tests.gateway.test_walked_in_a_browser import PASSWORD, with_pages
-from tests.gateway.web.house import HERONS
-from tests.whole_house import playing
+from tests.gateway.web.house import ANNA_PASSWORD
+from tests.whole_house import run_whole_house
 
 pytestmark = pytest.mark.slow
 
@@ -55,7 +55,7 @@ class House:
     def __init__(self, folder: Path) -> None:
         self.file, self.port, self.broker = folder / "home.yaml", free_port(), free_port()
         self.log = folder / "gateway.log"
-        self._gateway: Forked | None = None
+        self._gateway: ForkedProcess | None = None
 
     @property
     def address(self) -> str:
@@ -63,7 +63,7 @@ class House:
 
     async def begins(self, *command: str, more: Sequence[str] = ()) -> None:
         with self.log.open("ab") as log:
-            self._gateway = forks().start([*(command or RUN), str(self.file), *more], log)
+            self._gateway = fork_server().start([*(command or RUN), str(self.file), *more], log)
         async with asyncio.timeout(30):
             while True:
                 with contextlib.suppress(OSError):
@@ -116,7 +116,7 @@ async def claims(owner: Page, house: House) -> None:
     code = (house.file.parent / "var" / "claim-code").read_text(encoding="ascii").strip()
     await owner.get_by_label("The box's code").fill(code)
     await owner.get_by_label("Name", exact=True).fill("Anna")
-    await owner.get_by_label("New password").fill(HERONS)
+    await owner.get_by_label("New password").fill(ANNA_PASSWORD)
     await owner.get_by_role("button", name="Claim it").click()
     await expect(owner.locator("main")).to_contain_text("There is no entrance here yet")
 
@@ -186,7 +186,7 @@ async def test_an_empty_house_grows_to_an_entrance_on_two_phones_though_the_box_
         await comes_back(installer, f"{house.address}{PAGE}")
         await expect(installer.get_by_role("button", name="Withdraw")).to_have_count(len(DEVICES))
         await installer.goto(f"{house.address}{PAGE}?kind=entrance")
-        assert await barriers(installer) == []
+        assert await accessibility_problems(installer) == []
         cookies = await installer.context.storage_state()
         plain = await somebody.page(java_script_enabled=False, storage_state=cookies)
         await plain.goto(f"{house.address}{PAGE}")
@@ -197,8 +197,8 @@ async def test_an_empty_house_grows_to_an_entrance_on_two_phones_though_the_box_
         await owner.get_by_role("link", name="See and decide").click()
         await expect(owner.locator("main")).to_contain_text("The walk test was not made yet")
         assert PASSWORD not in await owner.content()
-        assert await barriers(owner) == []
-        await owner.get_by_label("Password").fill(HERONS)
+        assert await accessibility_problems(owner) == []
+        await owner.get_by_label("Password").fill(ANNA_PASSWORD)
         with contextlib.suppress(Error):
             await owner.get_by_role("button", name="Accept into the house").click(no_wait_after=True)
         await house.dead()  # between writing and reading anew
@@ -208,7 +208,7 @@ async def test_an_empty_house_grows_to_an_entrance_on_two_phones_though_the_box_
         await expect(owner.locator("main")).to_contain_text("The broker may not know these yet: front-door")
         await owner.goto(house.address)
         await expect(owner.get_by_role("heading", name="Front")).to_be_visible()
-        login = load(house.file).devices["doorbell"].model_dump()["credentials_file"]
+        login = load_home_file(house.file).devices["doorbell"].model_dump()["credentials_file"]
         assert login.read_text() == f"admin:{PASSWORD}\n"
         text = (house.log.read_bytes() + (tmp_path / "var" / "proposals" / "proposals.json").read_bytes()).decode()
         assert PASSWORD not in text
@@ -220,28 +220,28 @@ async def test_a_visit_that_runs_is_not_dropped_for_an_addition_and_it_is_applie
 ) -> None:
     port = free_port()
 
-    def plan(made: Plan) -> Plan:
+    def plan(made: DemoPlan) -> DemoPlan:
         return soon_over(with_pages(made, port))
 
     async with (
-        playing(tmp_path, plan, rigged=False) as play,
+        run_whole_house(tmp_path, plan, rigged=False) as play,
         ClientSession(f"http://127.0.0.1:{port}", cookie_jar=CookieJar(unsafe=True)) as owner,
     ):
         box = play.plan.home
         code = box.claim_code.read_text(encoding="ascii").strip()
-        await owner.post("/claim", data={"code": code, "name": "Anna", "password": HERONS})
-        pid = reload.gateway_in(box.storage.folder)
+        await owner.post("/claim", data={"code": code, "name": "Anna", "password": ANNA_PASSWORD})
+        pid = reload.gateway_pid(box.storage.folder)
         parcels = await play.promised()
         await play.gets_in(parcels)
         await owner.post(PAGE, data={"kind": "door", "id": "back-door", "vendor": "esphome", "answers": "1"})
         (one,) = re.findall(r'name="take" value="(\w+)"', await shown(owner))
-        await owner.post(f"{PAGE}/accept", data={"take": one, "password": HERONS})
+        await owner.post(f"{PAGE}/accept", data={"take": one, "password": ANNA_PASSWORD})
         await until_shown(owner, "Written; applied once nothing happens at the doors any more.")
-        assert "back-door" in load(tmp_path / "home.yaml").devices
+        assert "back-door" in load_home_file(tmp_path / "home.yaml").devices
         assert play.watch.online
         await play.comes_out()
         await until_shown(owner, "Applied: it is part of the house.")
-        assert reload.gateway_in(box.storage.folder) == pid
+        assert reload.gateway_pid(box.storage.folder) == pid
         assert not play.stage.gateway.deaths
         await play.all_good()
 

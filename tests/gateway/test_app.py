@@ -22,23 +22,23 @@ from devices.vendors.words import NO_DEVICE_REF
 from gateway import app as module
 from gateway.app import App
 from gateway.config.errors import ConfigError
-from gateway.config.home import ClockSource, Home, Messages, Pages
+from gateway.config.home import ClockSection, Home, MessagesSection, PagesSection
 from gateway.domain.delivery.promise import Window
-from gateway.evidence.checkpoint import checkpoint
+from gateway.evidence.checkpoint import sign_checkpoint
 from gateway.mqtt.client import InboundMessage, NotSentReason
-from gateway.protocol.hash_chain import Head
+from gateway.protocol.hash_chain import ChainHead
 from gateway.protocol.keys import BoxKey
-from gateway.runtime.maintenance.instance_lock import Occupied
+from gateway.runtime.maintenance.instance_lock import FolderInUse
 from gateway.storage import Store, StoreFailed
 from gateway.system.clock import Clock
-from gateway.video.ipc import Adopted, ClipKey, Label, Proof
-from tests.gateway.domain.delivery.shop import NOW, claims, offer, signed
-from tests.shell.house import home, pending
-from tests.shell.parts import Eyes, Line, until
-from tests.shell.receiver import SECRET, receiver
+from gateway.video.ipc import BarcodeRead, CameraProof, ClipKey, VideoHello
+from tests.gateway.domain.delivery.shop import NOW, make_claims, make_offer, sign_claims
+from tests.shell.house import home_without_permission, make_home
+from tests.shell.parts import FakeCameras, FakePublisher, wait_until
+from tests.shell.receiver import SECRET_TOKEN, receiver
 
 
-class Broker(Line):
+class Broker(FakePublisher):
     """The line's other end, in a test's hands."""
 
     def __init__(self, **given: Any) -> None:  # noqa: ANN401 - what `Mqtt` is given
@@ -54,7 +54,7 @@ class Broker(Line):
         await asyncio.Event().wait()
 
 
-class Video(Eyes):
+class Video(FakeCameras):
     """The video process, in a test's hands."""
 
     def __init__(self, **given: Any) -> None:  # noqa: ANN401 - what `VideoLink` is given
@@ -79,7 +79,7 @@ class World:
 @pytest.fixture(autouse=True)
 def _recorders(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(module, "MqttClient", Broker)
-    monkeypatch.setattr(module, "VideoLink", Video)
+    monkeypatch.setattr(module, "VideoClient", Video)
     before = os.umask(0o022)
     yield
     os.umask(before)
@@ -88,10 +88,10 @@ def _recorders(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @asynccontextmanager
 async def gateway(folder: Path, house: Home | None = None) -> AsyncIterator[App]:
     """A gateway that runs until it is told to end, and then ends without an error."""
-    made = App(house or home(folder), free_bytes=lambda: 2**40)
+    made = App(house or make_home(folder), free_bytes=lambda: 2**40)
     World.made.clear()
     work = asyncio.create_task(made.run())
-    await until(lambda: work.done() or len(World.made) == 2)
+    await wait_until(lambda: work.done() or len(World.made) == 2)
     await asyncio.sleep(0.05)  # all its tasks have begun
     try:
         yield made
@@ -127,21 +127,21 @@ def queries(device: str = "lock") -> list[bytes]:
 async def test_a_broker_session_is_asked_for_everything_and_shown_everything(tmp_path: Path) -> None:
     async with gateway(tmp_path):
         World.broker.on_up(7)
-        await until(lambda: queries() and state().get("connected"))
+        await wait_until(lambda: queries() and state().get("connected"))
         assert queries()[0].startswith(b"7:")
         assert {one.fields.get("retain") for one in World.broker.on("perron/entrance/front/state")} == {True}
         World.broker.on_down("gone")
         World.broker.on_up(8)
-        await until(lambda: any(one.startswith(b"8:") for one in queries()))
+        await wait_until(lambda: any(one.startswith(b"8:") for one in queries()))
 
 
 async def test_a_device_is_heard_by_the_entrances_that_it_belongs_to(tmp_path: Path) -> None:
     async with gateway(tmp_path):
         World.broker.on_up(1)
-        await until(lambda: state().get("connected") and state("garage").get("connected"))
+        await wait_until(lambda: state().get("connected") and state("garage").get("connected"))
         (letter,) = VENDORS["somfy"].encode_report(LockReport(bolt=LockState.UNLOCKED), NO_DEVICE_REF)
         heard("perron/lock/state", letter.payload)
-        await until(lambda: state()["bolt"] == "unlocked")
+        await wait_until(lambda: state()["bolt"] == "unlocked")
         assert state("garage")["bolt"] == "unknown"
         (press,) = VENDORS["alexa"].encode_report(DoorbellPressed(), NO_DEVICE_REF)
         heard(f"perron/cam/{press.suffix}", press.payload)
@@ -153,32 +153,32 @@ async def test_the_owner_and_the_retailers_are_heard(tmp_path: Path) -> None:
         World.broker.on_up(1)
         heard("perron/entrance/front/set", b'{"id": "w1", "do": "stop"}')
         heard("perron/deliveries/offer", b"rubbish")
-        await until(lambda: state().get("stopped"))
-        await until(lambda: World.broker.on("perron/deliveries/result"))
+        await wait_until(lambda: state().get("stopped"))
+        await wait_until(lambda: World.broker.on("perron/deliveries/result"))
         assert not state("garage").get("stopped")
 
 
 async def test_what_was_missed_is_asked_again_and_missed_scans_are_alarmed(tmp_path: Path) -> None:
     async with gateway(tmp_path):
         World.broker.on_up(1)
-        await until(queries)
+        await wait_until(queries)
         before = len(queries())
         World.broker.on_missed("perron/lock/state")
-        await until(lambda: len(queries()) > before)
+        await wait_until(lambda: len(queries()) > before)
         World.broker.on_missed("perron/scanner/event")
         World.broker.on_missed("perron/deliveries/offer")
-        await until(lambda: World.broker.on("perron/entrance/front/message"))
+        await wait_until(lambda: World.broker.on("perron/entrance/front/message"))
         assert b"scans_dropped" in World.broker.on("perron/entrance/front/message")[0].payload
 
 
 async def test_an_alarm_reaches_the_owners_phone_also_without_a_broker(tmp_path: Path) -> None:
     async with receiver() as ear:
         (tmp_path / "phones.txt").write_text(f"{ear.ntfy}\n")
-        messages = Messages(file=tmp_path / "phones.txt", pages="https://perron.home")
-        async with gateway(tmp_path, home(tmp_path).model_copy(update={"messages": messages})):
+        messages = MessagesSection(file=tmp_path / "phones.txt", pages="https://perron.home")
+        async with gateway(tmp_path, make_home(tmp_path).model_copy(update={"messages": messages})):
             World.broker.refuses = lambda _topic, _payload: NotSentReason.NO_BROKER
             World.broker.on_missed("perron/scanner/event")
-            await until(lambda: ear.got, within=30)
+            await wait_until(lambda: ear.got, within=30)
         assert ear.texts[0].startswith("Alerte")
         assert "https://perron.home/link/" in ear.got[0].headers["X-Actions"]
         assert not any(what_others_may(tmp_path / "key").values())
@@ -194,46 +194,48 @@ async def test_a_phone_is_added_to_the_running_box_and_stays_over_a_restart_with
             async with gateway(tmp_path) as made:
                 assert await made._phonebook.add(second.json, "p-anna") is None  # noqa: SLF001 - as the page does
                 World.broker.on_missed("perron/scanner/event")
-                await until(lambda: first.got and second.got, within=30)
+                await wait_until(lambda: first.got and second.got, within=30)
         assert "phones_open_to_others" in [line["event"] for line in lines], "said at the start"
-        assert SECRET not in str(lines)
+        assert SECRET_TOKEN not in str(lines)
         with capture_logs() as lines:
             async with gateway(tmp_path):
                 World.broker.on_missed("perron/scanner/event")
-                await until(lambda: len(first.got) >= 2 and len(second.got) >= 2, within=30)
+                await wait_until(lambda: len(first.got) >= 2 and len(second.got) >= 2, within=30)
         assert "phones_open_to_others" not in [line["event"] for line in lines], "written by the box: its own alone"
 
 
 async def test_a_brand_that_asks_to_be_let_in_reaches_the_owner_s_phone_by_itself(tmp_path: Path) -> None:
     async with receiver() as ear:
         (tmp_path / "phones.txt").write_text(f"{ear.ntfy}\n")
-        messages = Messages(file=tmp_path / "phones.txt", pages="https://perron.home")
-        house = pending(home(tmp_path)).model_copy(update={"messages": messages})
+        messages = MessagesSection(file=tmp_path / "phones.txt", pages="https://perron.home")
+        house = home_without_permission(make_home(tmp_path)).model_copy(update={"messages": messages})
         async with gateway(tmp_path, house) as made:
             now = made._clock.now()  # noqa: SLF001 - the box's own
             wide = Window(start=now.utc, end=now.utc + timedelta(hours=2))
-            heard("perron/deliveries/offer", signed(claims(offer(window=wide), now=now)))
-            await until(lambda: ear.got, within=30)
+            heard("perron/deliveries/offer", sign_claims(make_claims(make_offer(window=wide), now=now)))
+            await wait_until(lambda: ear.got, within=30)
         assert ear.texts[0].startswith("shop, par Colissimo, demande à entrer : ")
         assert ear.got[0].headers["X-Actions"].count("https://perron.home/link/") == 2
 
 
 async def test_a_phone_that_cannot_be_understood_is_told_before_anything_runs(tmp_path: Path) -> None:
-    (tmp_path / "phones.txt").write_text(f"{SECRET}\n")
-    messages = Messages(file=tmp_path / "phones.txt")
+    (tmp_path / "phones.txt").write_text(f"{SECRET_TOKEN}\n")
+    messages = MessagesSection(file=tmp_path / "phones.txt")
     with pytest.raises(ConfigError, match=r"phones\.txt:1: this is no URL") as refused:
-        await App(home(tmp_path).model_copy(update={"messages": messages})).run()
-    assert SECRET not in str(refused.value)
+        await App(make_home(tmp_path).model_copy(update={"messages": messages})).run()
+    assert SECRET_TOKEN not in str(refused.value)
 
 
 async def test_a_cameras_proofs_reach_each_entrance_that_requires_it(tmp_path: Path) -> None:
     async with gateway(tmp_path):
         World.broker.on_up(1)
         World.video.on_event(
-            Proof(camera="cam", at=1, live=True, moving=True, recordings=(ClipKey(visit="v", part=1),))
+            CameraProof(camera="cam", at=1, live=True, moving=True, recordings=(ClipKey(visit="v", part=1),))
         )
-        World.video.on_event(Proof(camera="hall", at=1, live=True, moving=True))
-        await until(lambda: state().get("cameras", {}).keys() == {"cam", "hall"} and state("garage").get("cameras"))
+        World.video.on_event(CameraProof(camera="hall", at=1, live=True, moving=True))
+        await wait_until(
+            lambda: state().get("cameras", {}).keys() == {"cam", "hall"} and state("garage").get("cameras")
+        )
         assert state()["cameras"]["cam"] == {"live": True, "recording": False}
         assert set(state("garage")["cameras"]) == {"cam"}
 
@@ -241,7 +243,7 @@ async def test_a_cameras_proofs_reach_each_entrance_that_requires_it(tmp_path: P
 async def test_clips_that_nobody_films_any_more_are_closed_and_kept(tmp_path: Path) -> None:
     async with gateway(tmp_path):
         clip = ClipKey(visit="long-over", part=1)
-        World.video.on_event(Adopted(pid=1, recording=(clip,)))
+        World.video.on_event(VideoHello(pid=1, recording=(clip,)))
         assert World.video.finished == [(clip, True)]
         assert [one.sees_courier for one in World.video.configure.cameras] == [True, False]
 
@@ -250,10 +252,10 @@ async def test_a_label_that_a_camera_reads_is_never_a_wrong_code(tmp_path: Path)
     async with gateway(tmp_path):
         World.broker.on_up(1)
         for code in ("A-1", "A-2", "A-3", "A-4"):
-            World.video.on_event(Label(camera="cam", code=code, symbology="QRCode"))
+            World.video.on_event(BarcodeRead(camera="cam", code=code, symbology="QRCode"))
         (scan,) = VENDORS["scanner"].encode_report(ScanReport(code="B-1"), NO_DEVICE_REF)
         heard("perron/scanner/event", scan.payload)
-        await until(lambda: World.broker.on("perron/scanner/set"))
+        await wait_until(lambda: World.broker.on("perron/scanner/set"))
         answers = [json.loads(one.payload) for one in World.broker.on("perron/entrance/front/event")]
         assert [one["refusal"] for one in answers if one["kind"] == "answer"] == ["unknown_code"]
 
@@ -268,8 +270,8 @@ async def test_what_is_stored_is_the_box_users_alone_also_in_a_folder_that_other
 
 async def test_two_gateways_never_run_in_one_folder(tmp_path: Path) -> None:
     async with gateway(tmp_path):
-        with pytest.raises(Occupied, match="Another gateway runs"):
-            await App(home(tmp_path)).run()
+        with pytest.raises(FolderInUse, match="Another gateway runs"):
+            await App(make_home(tmp_path)).run()
     async with gateway(tmp_path):
         pass  # once the first has ended, the folder is free
 
@@ -277,8 +279,8 @@ async def test_two_gateways_never_run_in_one_folder(tmp_path: Path) -> None:
 async def test_a_gateway_that_is_told_to_end_has_not_crashed(tmp_path: Path) -> None:
     for _ in range(4):
         async with gateway(tmp_path):
-            await until(lambda: World.video.rings)
-    store = await Store.open(tmp_path / "perron.sqlite3", home=home(tmp_path), now=NOW)
+            await wait_until(lambda: World.video.rings)
+    store = await Store.open(tmp_path / "perron.sqlite3", home=make_home(tmp_path), now=NOW)
     try:
         bodies = [json.loads(one.body) for one in store.entries() if isinstance(one.body, bytes)]
         assert [one["crashes"] for one in bodies if "crashes" in one] == [0, 0, 0, 0]
@@ -290,14 +292,14 @@ async def test_a_gateway_that_is_told_to_end_has_not_crashed(tmp_path: Path) -> 
 
 
 async def test_three_crashes_within_a_minute_are_safe_mode(tmp_path: Path) -> None:
-    store = await Store.open(tmp_path / "perron.sqlite3", home=home(tmp_path), now=NOW)
-    now = Clock(ClockSource(source="host"), floor=None, keep_floor=lambda _utc: None).now()
+    store = await Store.open(tmp_path / "perron.sqlite3", home=make_home(tmp_path), now=NOW)
+    now = Clock(ClockSection(source="host"), floor=None, keep_floor=lambda _utc: None).now()
     for _ in range(3):
         await store.booted(now)
     await store.close()
     async with gateway(tmp_path):
         World.broker.on_up(1)
-        await until(lambda: state().get("safe_mode"))
+        await wait_until(lambda: state().get("safe_mode"))
 
 
 async def test_a_box_that_starts_on_a_full_disk_hears_its_owner_and_lets_nobody_in(
@@ -312,11 +314,11 @@ async def test_a_box_that_starts_on_a_full_disk_hears_its_owner_and_lets_nobody_
         monkeypatch.setattr(Store, work, full)
     async with gateway(tmp_path):
         World.broker.on_up(1)
-        await until(lambda: state().get("safe_mode") and queries())
+        await wait_until(lambda: state().get("safe_mode") and queries())
         heard("perron/entrance/front/set", b'{"id": "w1", "do": "stop"}')
-        await until(lambda: state().get("stopped"))
+        await wait_until(lambda: state().get("stopped"))
     monkeypatch.undo()
-    store = await Store.open(tmp_path / "perron.sqlite3", home=home(tmp_path), now=NOW)
+    store = await Store.open(tmp_path / "perron.sqlite3", home=make_home(tmp_path), now=NOW)
     try:
         assert store.entrance("front") is not None  # as the first start left it
     finally:
@@ -325,18 +327,18 @@ async def test_a_box_that_starts_on_a_full_disk_hears_its_owner_and_lets_nobody_
 
 async def test_a_store_put_back_from_an_older_copy_is_safe_mode(tmp_path: Path) -> None:
     key = BoxKey.at(tmp_path / "key")
-    ahead = checkpoint(Head(seq=1000, hash=b"h" * 32), box="box-1", now=NOW, key=key)
+    ahead = sign_checkpoint(ChainHead(seq=1000, hash=b"h" * 32), box="box-1", now=NOW, key=key)
     (tmp_path / "last-checkpoint.json").write_bytes(ahead.to_json())
     async with gateway(tmp_path):
         World.broker.on_up(1)
-        await until(lambda: state().get("safe_mode"))
+        await wait_until(lambda: state().get("safe_mode"))
 
 
 # ---- the doors come first --------------------------------------------------------------------------------------------
 
 
 def with_pages(folder: Path) -> Home:
-    return home(folder).model_copy(update={"pages": Pages(port=0)})
+    return make_home(folder).model_copy(update={"pages": PagesSection(port=0)})
 
 
 def tells(device: str, report: Report) -> None:
@@ -345,7 +347,10 @@ def tells(device: str, report: Report) -> None:
 
 
 def test_what_looks_after_a_door_is_imported_without_the_pages() -> None:
-    code = f"import sys, gateway.app; print([m for m in {[*module.PAGES, 'aiohttp', 'jinja2']} if m in sys.modules])"
+    code = (
+        f"import sys, gateway.app; print([m for m in {[*module.PAGE_MODULES, 'aiohttp', 'jinja2']} if m "
+        f"in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -361,16 +366,16 @@ async def test_no_door_waits_for_the_pages(tmp_path: Path, monkeypatch: pytest.M
     try:
         async with gateway(tmp_path, with_pages(tmp_path)):
             World.broker.on_up(1)
-            await until(lambda: queries() and state().get("connected") and state("garage").get("connected"))
+            await wait_until(lambda: queries() and state().get("connected") and state("garage").get("connected"))
             assert not importing.is_set(), "the pages are imported when the doors have answered"
             tells("lock", LockReport(bolt=LockState.UNLOCKED))
             tells("door", DoorReport(door=DoorState.OPEN))
-            await until(importing.is_set)
+            await wait_until(importing.is_set)
             heard("perron/entrance/front/set", b'{"id": "w1", "do": "stop"}')  # for as long as the import takes
-            await until(lambda: state().get("stopped"))
+            await wait_until(lambda: state().get("stopped"))
             tells("door", DoorReport(door=DoorState.CLOSED))
             World.broker.on_up(2)
-            await until(lambda: any(one.startswith(b"2:") for one in queries()))
+            await wait_until(lambda: any(one.startswith(b"2:") for one in queries()))
             assert let_go == [], "the loop stood still until the import was over"
             go_on.set()
     finally:
@@ -379,7 +384,7 @@ async def test_no_door_waits_for_the_pages(tmp_path: Path, monkeypatch: pytest.M
 
 async def test_the_pages_begin_although_no_door_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     importing = threading.Event()
-    monkeypatch.setattr(module, "DOORS_FIRST_S", 0.2)
+    monkeypatch.setattr(module, "MAX_DOOR_WAIT_S", 0.2)
     monkeypatch.setattr(module, "_import_pages", importing.set)
     async with gateway(tmp_path, with_pages(tmp_path)):
-        await until(importing.is_set)
+        await wait_until(importing.is_set)

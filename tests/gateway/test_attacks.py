@@ -19,17 +19,17 @@ from devices.reports import DoorState, FridgeReport, LockReport, LockState
 from devices.simulators import control as ask
 from devices.vendors import VENDORS
 from devices.vendors.words import DeviceRef
-from gateway.cli.broker import heard, logged_in
+from gateway.cli.broker import open_session, wait_for_message
 from gateway.config.devices import LockDevice
 from gateway.config.subscriptions import BRIDGE_STATE
-from gateway.config.topics import OFFER, RESULT, entrance_topic
-from gateway.demo.actors import PATIENCE, Parcels
-from gateway.demo.plan import Plan
-from gateway.demo.result import Move, moves
-from gateway.demo.scenario import ONCE_IN_AND_OUT, Play
+from gateway.config.topics import OFFER_TOPIC, RESULT_TOPIC, entrance_topic
+from gateway.demo.actors import TIMEOUT_MARGIN_S, PromisedDelivery
+from gateway.demo.plan import DemoPlan
+from gateway.demo.result import DoorMovement, door_movements
+from gateway.demo.scenario import MOVES_ONCE_IN_AND_OUT, ScenarioRun
 from gateway.demo.verdict import read_proofs
 from gateway.demo.watch import Body
-from gateway.domain.delivery.barcodes import COURIER_BYTES, courier_digest, new_courier_code
+from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, courier_token_digest, new_courier_token
 from gateway.domain.delivery.promise import Cancel, Claims, Offer, Update, Window
 from gateway.domain.visit.commands import AlarmCode
 from gateway.domain.visit.state import Phase, Refusal
@@ -37,8 +37,8 @@ from gateway.mqtt.client import InboundMessage, Sent, ShortSession
 from gateway.protocol.jws import sign
 from gateway.storage.audit_log import entries
 from gateway.storage.schema import connect
-from tests.shell.parts import until
-from tests.whole_house import playing
+from tests.shell.parts import wait_until
+from tests.whole_house import run_whole_house
 
 pytestmark = pytest.mark.slow
 
@@ -49,14 +49,14 @@ DENIED = 0x87  # MQTT 5: not authorised
 ANSWERS, TRIES = 10.0, 3  # seconds for a broker to do so
 
 
-async def says(play: Play, account: str, topic: str, payload: bytes, *, retain: bool = False) -> int | None:
+async def says(play: ScenarioRun, account: str, topic: str, payload: bytes, *, retain: bool = False) -> int | None:
     """Publish under an account, as whoever stole its password can; the broker's reason code.
 
     Whose account it is takes its line back, maybe before the broker has answered: then it is said again.
     """
     for _ in range(TRIES):
         with suppress(TimeoutError):
-            async with asyncio.timeout(ANSWERS), logged_in(play.plan.home.broker.account(account), []) as guest:
+            async with asyncio.timeout(ANSWERS), open_session(play.plan.home.broker.account(account), []) as guest:
                 outcome = guest.publish(topic, payload, retain=retain)
                 assert isinstance(outcome, Sent)
                 return (await outcome.acknowledged).code
@@ -64,10 +64,10 @@ async def says(play: Play, account: str, topic: str, payload: bytes, *, retain: 
 
 
 @asynccontextmanager
-async def listening(play: Play, topic: str) -> AsyncIterator[list[InboundMessage]]:
+async def listening(play: ScenarioRun, topic: str) -> AsyncIterator[list[InboundMessage]]:
     """All that is said on a topic, as the installer's tool hears it."""
     so_far: list[InboundMessage] = []
-    async with logged_in(play.plan.home.broker.account("installer"), [topic]) as guest:
+    async with open_session(play.plan.home.broker.account("installer"), [topic]) as guest:
 
         async def listen() -> None:
             while True:
@@ -81,20 +81,20 @@ async def listening(play: Play, topic: str) -> AsyncIterator[list[InboundMessage
             await asyncio.wait([listener])
 
 
-async def offer_of(play: Play, **promised: object) -> tuple[Parcels, bytes]:
+async def offer_of(play: ScenarioRun, **promised: object) -> tuple[PromisedDelivery, bytes]:
     """A promise, and the signed message that made it."""
-    async with listening(play, OFFER) as offers:
+    async with listening(play, OFFER_TOPIC) as offers:
         parcels = await play.promised(**promised)
-        await until(lambda: offers)
+        await wait_until(lambda: offers)
     return parcels, offers[-1].payload
 
 
-def door(play: Play) -> tuple[Move, ...]:
+def door(play: ScenarioRun) -> tuple[DoorMovement, ...]:
     play.log.look()
-    return moves(play.log.lines)
+    return door_movements(play.log.lines)
 
 
-def signed(play: Play, said: Offer | Update | Cancel) -> tuple[bytes, str]:
+def signed(play: ScenarioRun, said: Offer | Update | Cancel) -> tuple[bytes, str]:
     """A retailer's message and its number."""
     signer, seconds = next(iter(play.plan.signers.values())), int(play.retailer.utc().timestamp())
     claims = Claims(
@@ -105,9 +105,14 @@ def signed(play: Play, said: Offer | Update | Cancel) -> tuple[bytes, str]:
 
 
 async def updated(  # noqa: PLR0913 - what an update may change
-    play: Play, parcels: Parcels, *, version: int, codes: tuple[str, ...] | None = None, secret: bytes | None = None,
+    play: ScenarioRun,
+    parcels: PromisedDelivery,
+    *,
+    version: int,
+    codes: tuple[str, ...] | None = None,
+    secret: bytes | None = None,
     window: Window | None = None,
-) -> Body:  # fmt: skip
+) -> Body:
     """The retailer says the promise anew; the box's answer."""
     signer = next(iter(play.plan.signers.values()))
     said = Update(
@@ -118,22 +123,22 @@ async def updated(  # noqa: PLR0913 - what an update may change
         place=next(name for name, spot in play.section.places.items() if spot.fridge is None),
         window=window or parcels.window,
         parcels=codes or parcels.codes,
-        courier_sha256=courier_digest(secret or secrets.token_bytes(COURIER_BYTES)),
+        courier_sha256=courier_token_digest(secret or secrets.token_bytes(COURIER_TOKEN_BYTES)),
     )
     message, jti = signed(play, said)
 
     def answers() -> list[Body]:
         return [body for body in play.watch.of("result") if body.get("answers") == jti]
 
-    assert await says(play, "retailer", OFFER, message) == 0
-    await play.watch.until("the answer", lambda: bool(answers()), within=PATIENCE)
+    assert await says(play, "retailer", OFFER_TOPIC, message) == 0
+    await play.watch.until("the answer", lambda: bool(answers()), within=TIMEOUT_MARGIN_S)
     return answers()[0]
 
 
 # ---- a captured unlock -----------------------------------------------------------------------------------------------
 
 
-def soon_forgotten(plan: Plan) -> Plan:
+def soon_forgotten(plan: DemoPlan) -> DemoPlan:
     """A house whose lock keeps no command for longer than three seconds."""
     devices = {
         name: one.model_copy(update={"command_hold": 3.0}) if isinstance(one, LockDevice) else one
@@ -146,7 +151,7 @@ async def test_an_unlock_that_the_lock_never_obeyed_opens_nothing_later_nor_afte
     tmp_path: Path,
 ) -> None:
     """A lock that has just booted counts from nothing: by its uptime alone the captured deadline lies ahead again."""
-    async with playing(tmp_path, soon_forgotten) as play, listening(play, TO_THE_LOCK) as sent:
+    async with run_whole_house(tmp_path, soon_forgotten) as play, listening(play, TO_THE_LOCK) as sent:
         parcels = await play.promised()
         await play.fault(LOCK, "deaf")
         await play.shows(parcels)
@@ -158,7 +163,7 @@ async def test_an_unlock_that_the_lock_never_obeyed_opens_nothing_later_nor_afte
         async def replayed(why: str) -> None:
             before = len(play.log.lines)
             assert await says(play, "gateway", TO_THE_LOCK, unlock.payload) == 0
-            await play.log.until("refused", within=PATIENCE, after=before, device=LOCK, why=why)
+            await play.log.until("refused", within=TIMEOUT_MARGIN_S, after=before, device=LOCK, why=why)
 
         await replayed("expired")
         for clock_off in (0.0, -600.0, 600.0):
@@ -169,22 +174,22 @@ async def test_an_unlock_that_the_lock_never_obeyed_opens_nothing_later_nor_afte
         assert door(play) == ()
 
         # Who took the gateway's chair so often is another box to it.
-        await play.watch.until("safe mode", lambda: play.watch.state.get("safe_mode") is True, within=PATIENCE)
+        await play.watch.until("safe mode", lambda: play.watch.state.get("safe_mode") is True, within=TIMEOUT_MARGIN_S)
         await play.owner.says("acknowledge")
         await play.all_good()
-        await play.watch.told("ready_again", urgent=False, within=PATIENCE)  # the first unlock can act no more
+        await play.watch.told("ready_again", urgent=False, within=TIMEOUT_MARGIN_S)  # the first unlock can act no more
         parcels = await play.promised(codes=OTHER)  # and yet the lock, its clock still wrong, obeys what is meant now
         await play.delivers(parcels)
         (*_, unlock) = (one for one in sent if b'"unlock"' in one.payload)
         await replayed("repeated")
-        assert door(play) == ONCE_IN_AND_OUT
+        assert door(play) == MOVES_ONCE_IN_AND_OUT
 
 
 # ---- couriers --------------------------------------------------------------------------------------------------------
 
 
 async def test_of_two_couriers_at_one_door_each_opens_it_with_his_own_code_only(tmp_path: Path) -> None:
-    async with playing(tmp_path) as play:
+    async with run_whole_house(tmp_path) as play:
         one = await play.promised()
         two = await play.promised(codes=OTHER)
         await play.courier.arrives()
@@ -217,17 +222,17 @@ async def test_of_two_couriers_at_one_door_each_opens_it_with_his_own_code_only(
         await play.a_moment_later()
         await play.delivers(two)
         assert [body["delivery"] for body in play.watch.events("outcome")] == [one.key, two.key]
-        assert door(play) == 2 * ONCE_IN_AND_OUT
+        assert door(play) == 2 * MOVES_ONCE_IN_AND_OUT
 
 
 async def test_a_promise_that_is_made_anew_takes_back_what_was_scanned_under_the_old_one(tmp_path: Path) -> None:
     """The old courier is not to come in any more; the new one, with the new parcel, is."""
-    async with playing(tmp_path) as play:
+    async with run_whole_house(tmp_path) as play:
         parcels = await play.promised()
-        secret = secrets.token_bytes(COURIER_BYTES)
+        secret = secrets.token_bytes(COURIER_TOKEN_BYTES)
         await play.courier.arrives()
         await play.courier.scans(parcels.courier_code)
-        answer = await updated(play, parcels, version=2, secret=secrets.token_bytes(COURIER_BYTES))
+        answer = await updated(play, parcels, version=2, secret=secrets.token_bytes(COURIER_TOKEN_BYTES))
         assert answer["accepted"] is True
         await play.courier.scans(parcels.codes[0])
         await play.refused(Refusal.COURIER_NOT_PROVEN)
@@ -237,7 +242,7 @@ async def test_a_promise_that_is_made_anew_takes_back_what_was_scanned_under_the
         await play.courier.scans(parcels.codes[0])
         answer = await updated(play, parcels, version=3, codes=OTHER, secret=secret)
         assert answer["accepted"] is True
-        await play.courier.scans(new_courier_code(secret))
+        await play.courier.scans(new_courier_token(secret))
         await play.refused(Refusal.COURIER_NOT_PROVEN)
         await play.refused(Refusal.COURIER_NOT_PROVEN, due=play.timing.courier)
         assert not play.watch.events("ring")
@@ -245,7 +250,7 @@ async def test_a_promise_that_is_made_anew_takes_back_what_was_scanned_under_the
 
         await play.a_moment_later()
         await play.courier.scans(OTHER[0])
-        await play.courier.scans(new_courier_code(secret))
+        await play.courier.scans(new_courier_token(secret))
         await play.rung()
         late = Window(start=parcels.window.end, end=parcels.window.end + timedelta(hours=1))
         for version, changes in ((4, {"window": late}), (5, {"codes": parcels.codes})):
@@ -257,7 +262,7 @@ async def test_a_promise_that_is_made_anew_takes_back_what_was_scanned_under_the
         assert (await play.retailer.cancel(parcels.id, version=7))["code"] == "too_late"
         await play.comes_out()
         assert [body["outcome"] for body in play.watch.events("outcome")] == ["delivered"]
-        assert door(play) == ONCE_IN_AND_OUT
+        assert door(play) == MOVES_ONCE_IN_AND_OUT
 
 
 # ---- at the very moment of the intent --------------------------------------------------------------------------------
@@ -265,11 +270,11 @@ async def test_a_promise_that_is_made_anew_takes_back_what_was_scanned_under_the
 AROUND = (-0.3, -0.003, 0.001, 0.3)  # seconds from the end of the ringing, when the intent is decided
 
 
-async def at_the_intent(play: Play, seconds: float, account: str, topic: str, payload: bytes) -> None:
+async def at_the_intent(play: ScenarioRun, seconds: float, account: str, topic: str, payload: bytes) -> None:
     """Say it so long after the intent is due (before, if negative), over a line that is open already."""
-    rang = await play.watch.event("phase", within=PATIENCE, phase=Phase.RINGING)
+    rang = await play.watch.event("phase", within=TIMEOUT_MARGIN_S, phase=Phase.RINGING)
     due = datetime.fromisoformat(rang["at"]) + timedelta(seconds=play.timing.ring + seconds)
-    async with logged_in(play.plan.home.broker.account(account), []) as guest:
+    async with open_session(play.plan.home.broker.account(account), []) as guest:
         await asyncio.sleep((due - play.retailer.utc()).total_seconds())
         sent = guest.publish(topic, payload)
         assert isinstance(sent, Sent)
@@ -279,7 +284,7 @@ async def at_the_intent(play: Play, seconds: float, account: str, topic: str, pa
 async def test_a_cancel_at_the_very_moment_of_the_intent_is_either_in_time_or_told_that_it_is_too_late(
     tmp_path: Path,
 ) -> None:
-    async with playing(tmp_path) as play:
+    async with run_whole_house(tmp_path) as play:
         told: list[str | None] = []
         for number, seconds in enumerate(AROUND):
             parcels = await play.retailer.promise(codes=[f"PARCEL-{number}"])
@@ -288,11 +293,11 @@ async def test_a_cancel_at_the_very_moment_of_the_intent_is_either_in_time_or_to
             before = len(door(play))
             await play.shows(parcels)
             cancel, jti = signed(play, Cancel(id=parcels.id, version=2))
-            await at_the_intent(play, seconds, "retailer", OFFER, cancel)
+            await at_the_intent(play, seconds, "retailer", OFFER_TOPIC, cancel)
             await play.phase("ready", due=2 * play.timing.never + play.timing.post_roll)
             (answer,) = (body for body in play.watch.of("result") if body.get("answers") == jti)
             told.append(answer.get("code"))
-            assert door(play)[before:] == ((Move.UNLOCKED, Move.LOCKED) if told[-1] else ())
+            assert door(play)[before:] == ((DoorMovement.UNLOCKED, DoorMovement.LOCKED) if told[-1] else ())
         assert (told[0], told[-1]) == (None, "too_late")  # both sides were met
         assert set(told) == {None, "too_late"}
 
@@ -301,7 +306,7 @@ async def test_a_cancel_at_the_very_moment_of_the_intent_is_either_in_time_or_to
 async def test_no_intent_is_on_record_after_the_owners_no_however_close_it_came(
     tmp_path: Path, do: str, undo: str
 ) -> None:
-    async with playing(tmp_path) as play:
+    async with run_whole_house(tmp_path) as play:
         entrance = entrance_topic(play.plan.entrance, "set")
         for number, seconds in enumerate(AROUND):
             parcels = await play.retailer.promise(codes=[f"PARCEL-{number}"])
@@ -312,7 +317,7 @@ async def test_no_intent_is_on_record_after_the_owners_no_however_close_it_came(
             wish = json.dumps({"id": f"no-{number}", "do": do, **about}).encode()
             await at_the_intent(play, seconds, "owner", entrance, wish)
             await play.phase("ready", due=2 * play.timing.never + play.timing.post_roll)
-            said = await play.watch.event("wish", within=PATIENCE, id=f"no-{number}")
+            said = await play.watch.event("wish", within=TIMEOUT_MARGIN_S, id=f"no-{number}")
             assert said["accepted"] is True
             await play.owner.says(undo, **about)
         record = on_record(play)
@@ -320,10 +325,10 @@ async def test_no_intent_is_on_record_after_the_owners_no_however_close_it_came(
         assert len(rounds) == len(AROUND)
         assert all(said.split() in (["no"], ["intent", "no"]) for said in rounds), record
         assert ("intent" in rounds[0], "intent" in rounds[-1]) == (False, True)  # both sides were met
-        assert door(play).count(Move.UNLOCKED) <= record.count("intent")
+        assert door(play).count(DoorMovement.UNLOCKED) <= record.count("intent")
 
 
-def on_record(play: Play) -> list[str]:
+def on_record(play: ScenarioRun) -> list[str]:
     """What the box's log tells in its order: each intent, each of the owner's noes, each yes after it."""
     words: list[str] = []
     with closing(connect(play.plan.home.storage.folder / "perron.sqlite3", writes=False)) as log:
@@ -346,7 +351,7 @@ async def test_no_unlock_leaves_when_a_camera_is_unplugged_within_the_last_half_
     tmp_path: Path,
 ) -> None:
     """How late it can be unplugged in time depends on the machine: it is tried ever earlier until it was in time."""
-    async with playing(tmp_path) as play:
+    async with run_whole_house(tmp_path) as play:
         hall = play.section.cameras.inside[0]
         for number, lead in enumerate((0.1, 0.3, 0.5)):
             parcels = await play.retailer.promise(codes=[f"PARCEL-{number}"])
@@ -359,7 +364,9 @@ async def test_no_unlock_leaves_when_a_camera_is_unplugged_within_the_last_half_
             await asyncio.sleep(lead + play.timing.live)
             opened = len(door(play)) > 2 * number  # as the tries before it
             await play.link(hall, up=True)
-            await play.watch.until("ready", lambda: play.watch.state.get("phase") == "ready", within=2 * PATIENCE)
+            await play.watch.until(
+                "ready", lambda: play.watch.state.get("phase") == "ready", within=2 * TIMEOUT_MARGIN_S
+            )
             if not opened:
                 break
             assert play.watch.messages(urgent=True)[-1]["about"] == AlarmCode.CAMERA_LOST
@@ -370,10 +377,10 @@ async def test_no_unlock_leaves_when_a_camera_is_unplugged_within_the_last_half_
 async def test_a_camera_unplugged_right_after_the_unlock_is_alarmed_its_gap_declared_and_the_door_locked(
     tmp_path: Path,
 ) -> None:
-    async with playing(tmp_path) as play:
+    async with run_whole_house(tmp_path) as play:
         hall = play.section.cameras.inside[0]
         await play.shows(await play.promised())
-        await play.log.until("bolt", within=play.timing.ring + PATIENCE, state="withdrawn")
+        await play.log.until("bolt", within=play.timing.ring + TIMEOUT_MARGIN_S, state="withdrawn")
         await play.link(hall, up=False)
         await play.alarm(AlarmCode.CAMERA_LOST)
         await play.courier.goes_in()
@@ -382,14 +389,14 @@ async def test_a_camera_unplugged_right_after_the_unlock_is_alarmed_its_gap_decl
         proofs = read_proofs(play.stage)
         assert proofs.problems == ()
         assert {hole.camera for manifest in proofs.manifests for hole in manifest.gaps} == {hall}
-        assert door(play) == ONCE_IN_AND_OUT
+        assert door(play) == MOVES_ONCE_IN_AND_OUT
 
 
 # ---- what the broker kept, and what comes twice ----------------------------------------------------------------------
 
 
 async def test_nothing_that_the_broker_kept_is_acted_on_neither_live_nor_after_a_restart(tmp_path: Path) -> None:
-    async with playing(tmp_path) as play:
+    async with run_whole_house(tmp_path) as play:
         parcels, offer = await offer_of(play)
         brand, entrance = parcels.brand, entrance_topic(play.plan.entrance, "set")
         before, results = dict(play.watch.state), len(play.watch.of("result"))
@@ -397,13 +404,13 @@ async def test_nothing_that_the_broker_kept_is_acted_on_neither_live_nor_after_a
         for wish in ({"do": "home"}, {"do": "away"}, {"do": "revoke", "brand": brand}, {"do": "stop"}):
             body = json.dumps({"id": "kept", **wish}).encode()
             assert await says(play, "owner", entrance, body, retain=True) == 0
-            assert await says(play, "retailer", OFFER, offer, retain=True) == 0
+            assert await says(play, "retailer", OFFER_TOPIC, offer, retain=True) == 0
             for code in (parcels.codes[0], parcels.courier_code):
                 await play.courier.scans(code, retain=True)
             await play.dies()  # of each topic the broker keeps the newest message
         await play.owner.says("acknowledge")  # so many deaths are safe mode
         await play.all_good()
-        await play.watch.until("safe mode over", lambda: not play.watch.state["safe_mode"], within=PATIENCE)
+        await play.watch.until("safe mode over", lambda: not play.watch.state["safe_mode"], within=TIMEOUT_MARGIN_S)
         await play.stays_shut()
         assert play.watch.events("ring") == play.watch.events("answer") == []
         assert [wish["id"] for wish in play.watch.events("wish") if wish["id"] == "kept"] == []
@@ -412,32 +419,32 @@ async def test_nothing_that_the_broker_kept_is_acted_on_neither_live_nor_after_a
         assert {name: play.watch.state[name] for name in facts} == {name: before[name] for name in facts}
         assert door(play) == ()
         await play.delivers(parcels)
-        assert door(play) == ONCE_IN_AND_OUT
+        assert door(play) == MOVES_ONCE_IN_AND_OUT
 
 
 async def test_what_comes_twice_counts_once(tmp_path: Path) -> None:
     """Every device says each message twice, as QoS 1 may; the retailer sends its offer twice, the owner his stop."""
-    async with playing(tmp_path) as play:
+    async with run_whole_house(tmp_path) as play:
         for device in (*play.section.scanners, play.section.lock, play.section.door, play.section.signal):
             await play.fault(device, "duplicates")
         parcels, offer = await offer_of(play)
         answers = [body for body in play.watch.of("result") if body.get("answers")]
-        assert await says(play, "retailer", OFFER, offer) == 0
+        assert await says(play, "retailer", OFFER_TOPIC, offer) == 0
         await play.watch.until("the same answer", lambda: play.watch.of("result").count(answers[-1]) == 2,
-                               within=PATIENCE)  # fmt: skip
+                               within=TIMEOUT_MARGIN_S)  # fmt: skip
         await play.delivers(parcels)
         for kind in ("ring", "reserve", "unlock", "spend", "lock", "outcome"):
             assert len(play.watch.events(kind)) == 1, kind
-        assert door(play) == ONCE_IN_AND_OUT
+        assert door(play) == MOVES_ONCE_IN_AND_OUT
         assert not play.watch.messages(urgent=True)
         await play.courier.scans(parcels.codes[0])
         await play.refused(Refusal.ALREADY_USED)
-        assert await says(play, "retailer", OFFER, offer) == 0
+        assert await says(play, "retailer", OFFER_TOPIC, offer) == 0
         await play.watch.until("the same answer", lambda: play.watch.of("result").count(answers[-1]) == 3,
-                               within=PATIENCE)  # fmt: skip
+                               within=TIMEOUT_MARGIN_S)  # fmt: skip
         await play.shows(parcels)
         await play.stays_shut()
-        assert door(play) == ONCE_IN_AND_OUT
+        assert door(play) == MOVES_ONCE_IN_AND_OUT
 
 
 # ---- a device that was taken over ------------------------------------------------------------------------------------
@@ -446,7 +453,7 @@ async def test_what_comes_twice_counts_once(tmp_path: Path) -> None:
 async def test_a_fridge_that_was_taken_over_says_nothing_in_anothers_name_and_its_flood_delays_nobody(
     tmp_path: Path,
 ) -> None:
-    async with playing(tmp_path) as play:
+    async with run_whole_house(tmp_path) as play:
         parcels = await play.promised()
         await play.link(FRIDGE, up=False)
         unlocked, locked = (
@@ -454,7 +461,7 @@ async def test_a_fridge_that_was_taken_over_says_nothing_in_anothers_name_and_it
             for bolt in (LockState.UNLOCKED, LockState.LOCKED)
         )
         stop = json.dumps({"id": "w1", "do": "stop"}).encode()
-        async with logged_in(play.plan.home.broker.account(FRIDGE), ["#", "$share/all/#"]) as thief:
+        async with open_session(play.plan.home.broker.account(FRIDGE), ["#", "$share/all/#"]) as thief:
             for topic, payload in (
                 (f"perron/{LOCK}/state", unlocked),
                 (f"perron/{LOCK}/result", locked),
@@ -466,7 +473,7 @@ async def test_a_fridge_that_was_taken_over_says_nothing_in_anothers_name_and_it
                 (entrance_topic(play.plan.entrance, "set"), stop),
                 (entrance_topic(play.plan.entrance, "state"), b"{}"),
                 (entrance_topic(play.plan.entrance, "checkpoint"), b"{}"),
-                (OFFER, b"x"), (RESULT, b"x"), (BRIDGE_STATE, b"x"),
+                (OFFER_TOPIC, b"x"), (RESULT_TOPIC, b"x"), (BRIDGE_STATE, b"x"),
                 (f"perron/{FRIDGE}/../{LOCK}/state", unlocked),
                 (f"perron/{FRIDGE}/set", b"x"),
                 ("perron", b"x"), ("$SYS/broker/version", b"x"),
@@ -486,7 +493,7 @@ async def test_a_fridge_that_was_taken_over_says_nothing_in_anothers_name_and_it
                 came.add(incoming.topic)
         assert came <= {f"perron/{FRIDGE}/get", f"perron/{FRIDGE}/set"}
         assert not play.watch.messages(urgent=True)
-        assert door(play) == ONCE_IN_AND_OUT
+        assert door(play) == MOVES_ONCE_IN_AND_OUT
         assert play.stage.gateway.deaths == []
 
 
@@ -502,4 +509,4 @@ async def _floods(thief: ShortSession) -> None:
 
 async def heard_now(guest: ShortSession) -> InboundMessage | None:
     """What was heard and not read yet, if anything."""
-    return await heard(guest, lambda _incoming: True, within=0.5)
+    return await wait_for_message(guest, lambda _incoming: True, within=0.5)

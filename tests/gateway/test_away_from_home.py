@@ -21,18 +21,18 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from playwright.async_api import Locator, Page, expect
 
-from gateway.config.home import Pages
-from gateway.demo.plan import Plan
-from gateway.demo.result import moves
-from gateway.demo.scenario import ONCE_IN_AND_OUT
+from gateway.config.home import PagesSection
+from gateway.demo.plan import DemoPlan
+from gateway.demo.result import door_movements
+from gateway.demo.scenario import MOVES_ONCE_IN_AND_OUT
 from gateway.domain.delivery.promise import State
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.jws import public_x
 from gateway.protocol.keys import PublicKey
 from tests.browser import visitor
-from tests.certified import certified
-from tests.gateway.web.house import HERONS
-from tests.through_hub import Announced, Street, street, waited
+from tests.certified import make_certificate
+from tests.gateway.web.house import ANNA_PASSWORD
+from tests.through_hub import AnnouncedDelivery, ThroughHub, through_hub, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -79,7 +79,7 @@ def trusting(chain: Path) -> tuple[str, ...]:
     return (f"--host-resolver-rules=MAP {NAME} {AT_HOME}", f"--ignore-certificate-errors-spki-list={pin}")
 
 
-def with_pages(made: Plan, port: int, chain: Path, key: Path) -> Plan:
+def with_pages(made: DemoPlan, port: int, chain: Path, key: Path) -> DemoPlan:
     """The house with pages, a ring that lasts, and no brand let in."""
     home = made.home
     entrances = {
@@ -90,7 +90,7 @@ def with_pages(made: Plan, port: int, chain: Path, key: Path) -> Plan:
         name: one.model_copy(update={"permission": one.permission.model_copy(update={"state": "pending"})})
         for name, one in home.brands.items()
     }
-    pages = Pages(port=port, names=(NAME,), certificate=chain, key=key)
+    pages = PagesSection(port=port, names=(NAME,), certificate=chain, key=key)
     home = home.model_copy(update={"entrances": entrances, "brands": brands, "pages": pages})
     return replace(made, home=home)
 
@@ -98,12 +98,12 @@ def with_pages(made: Plan, port: int, chain: Path, key: Path) -> Plan:
 async def enrolled(page: Page, address: str, code: str) -> None:
     """The owner takes the box, and enrols this browser."""
     await page.goto(f"{address}/claim")
-    for field, value in (("code", code), ("name", "Anna"), ("password", HERONS)):
+    for field, value in (("code", code), ("name", "Anna"), ("password", ANNA_PASSWORD)):
         await page.locator(f"[name={field}]").fill(value)
     await page.locator("main form button").click()
     await page.goto(f"{address}/settings")
     await page.get_by_role("link", name="Enrol this browser").click()
-    await page.locator("[name=password]").fill(HERONS)
+    await page.locator("[name=password]").fill(ANNA_PASSWORD)
     await page.locator("form.enrol button").click()
     await page.wait_for_url(re.compile("/away/en$"))
 
@@ -114,16 +114,16 @@ async def twice(button: Locator) -> None:
     await button.click()
 
 
-async def stands(here: Street, one: Announced, state: State) -> None:
+async def stands(here: ThroughHub, one: AnnouncedDelivery, state: State) -> None:
     """Wait until a delivery stands so at the hub."""
 
     async def so() -> bool:
         return (await here.hub.state(one.id))[0] == state.value
 
-    await waited(so, f"{one.name} {state}")
+    await wait_for(so, f"{one.name} {state}")
 
 
-async def rings(here: Street, one: Announced, page: Page) -> None:
+async def rings(here: ThroughHub, one: AnnouncedDelivery, page: Page) -> None:
     """The courier comes, and the page tells that it rings."""
     play = here.play
     await play.cameras_live()
@@ -135,7 +135,7 @@ async def rings(here: Street, one: Announced, page: Page) -> None:
     await expect(page.locator(".phase")).to_have_text(re.compile("Ringing|sonne", re.IGNORECASE))
 
 
-async def permits_and_vetoes(here: Street, page: Page) -> None:
+async def permits_and_vetoes(here: ThroughHub, page: Page) -> None:
     """A brand is let in, and then not at its first visit."""
     play = here.play
     first = await here.shop.announces()
@@ -152,13 +152,13 @@ async def permits_and_vetoes(here: Street, page: Page) -> None:
         await page.keyboard.press("Enter")
     await expect(page.locator("[data-order=veto]")).to_contain_text("done, says the house")
     await expect(page.locator(".phase")).to_have_count(0)
-    assert moves(play.log.lines) == ()
+    assert door_movements(play.log.lines) == ()
     assert [one["standing"] for one in noted(here, "permission") if one.get("by") == anna(here)] == ["granted"]
     (said,) = (one for one in noted(here, "step") if one["event"]["event"] == "OwnerDecided")
     assert said["event"]["yes"] is False
 
 
-async def watches(here: Street, page: Page) -> None:
+async def watches(here: ThroughHub, page: Page) -> None:
     """A visit is followed, and its film looked at."""
     play = here.play
     front = page.locator(f"[data-entrance={play.plan.entrance}]")
@@ -171,11 +171,11 @@ async def watches(here: Street, page: Page) -> None:
     await expect(front.locator(".door .word")).to_have_text("Open")
     await play.comes_out()
     await stands(here, second, State.DELIVERED)
-    assert moves(play.log.lines) == ONCE_IN_AND_OUT
+    assert door_movements(play.log.lines) == MOVES_ONCE_IN_AND_OUT
     await seen(page)
 
 
-async def takes_another_key(here: Street, page: Page) -> None:
+async def takes_another_key(here: ThroughHub, page: Page) -> None:
     """The brand has another key, and what it signs by it counts once the page, in French, has said so."""
     shop = here.shop
     another = await shop.shows_another_key()
@@ -189,7 +189,7 @@ async def takes_another_key(here: Street, page: Page) -> None:
     assert (said["kid"], said["x"], said["by"]) == (another.kid, public_x(another.key), anna(here))
 
 
-async def revokes(here: Street, page: Page) -> None:
+async def revokes(here: ThroughHub, page: Page) -> None:
     """The brand comes in no longer."""
     brand = page.locator(f"#brands [data-brand={here.shop.signer.brand}]").first
     await brand.locator("summary").first.click()
@@ -199,7 +199,7 @@ async def revokes(here: Street, page: Page) -> None:
     assert (said["brand"], said["standing"], said["by"]) == (here.shop.signer.brand, "revoked", anna(here))
 
 
-def noted(here: Street, kind: str) -> list[dict[str, Any]]:
+def noted(here: ThroughHub, kind: str) -> list[dict[str, Any]]:
     """What the house's own log has of one kind."""
     file = here.play.plan.home.storage.folder / "perron.sqlite3"
     with contextlib.closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as log:
@@ -207,13 +207,13 @@ def noted(here: Street, kind: str) -> list[dict[str, Any]]:
         return [json.loads(body) for (body,) in rows]
 
 
-def anna(here: Street) -> str:
+def anna(here: ThroughHub) -> str:
     """Whose word an order was, in the log."""
     (added,) = noted(here, "person_added")
     return str(added["person"])
 
 
-async def stops(here: Street, page: Page) -> None:
+async def stops(here: ThroughHub, page: Page) -> None:
     """The stop ends the visit that rings, and nothing opens any more."""
     play = here.play
     front = page.locator(f"[data-entrance={play.plan.entrance}]")
@@ -224,16 +224,16 @@ async def stops(here: Street, page: Page) -> None:
     await expect(page.locator("[data-order=stop]")).to_contain_text("fait, dit la maison")
     await expect(front).to_contain_text("Arrêtée : rien ne s'ouvre ici.")
     await play.stays_shut()
-    assert moves(play.log.lines) == ONCE_IN_AND_OUT
+    assert door_movements(play.log.lines) == MOVES_ONCE_IN_AND_OUT
     assert [one["by"] for one in noted(here, "stop")] == [anna(here)]
 
 
 async def test_away_from_home_a_browser_permits_vetoes_watches_and_stops_through_the_hub(tmp_path: Path) -> None:
     port = free_port()
-    _, chain, key = certified(tmp_path, NAME)
+    _, chain, key = make_certificate(tmp_path, NAME)
     address = f"https://{NAME}:{port}"
     async with (
-        street(tmp_path, rigged=False, change=lambda made: with_pages(made, port, chain, key)) as here,
+        through_hub(tmp_path, rigged=False, change=lambda made: with_pages(made, port, chain, key)) as here,
         visitor(*trusting(chain)) as somebody,
     ):
         play = here.play
@@ -265,7 +265,7 @@ async def test_away_from_home_a_browser_permits_vetoes_watches_and_stops_through
 async def ended(page: Page, address: str) -> None:
     """At home its owner takes the browser off the list, from another one."""
     await page.goto(f"{address}/enter")
-    for field, value in (("name", "Anna"), ("password", HERONS)):
+    for field, value in (("name", "Anna"), ("password", ANNA_PASSWORD)):
         await page.locator(f"[name={field}]").fill(value)
     await page.locator("main form button").click()
     await page.goto(f"{address}/settings")

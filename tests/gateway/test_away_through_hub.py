@@ -18,27 +18,27 @@ import pytest
 from aiohttp import ClientSession, CookieJar
 from sqlalchemy import select
 
-from gateway.config.home import Pages
-from gateway.demo.actors import PATIENCE
-from gateway.demo.plan import Plan
-from gateway.demo.result import moves
-from gateway.demo.scenario import ONCE_IN_AND_OUT
+from gateway.config.home import PagesSection
+from gateway.demo.actors import TIMEOUT_MARGIN_S
+from gateway.demo.plan import DemoPlan
+from gateway.demo.result import door_movements
+from gateway.demo.scenario import MOVES_ONCE_IN_AND_OUT
 from gateway.domain.delivery.promise import State
 from gateway.domain.visit.commands import AlarmCode
 from gateway.domain.visit.state import Now, Refusal
-from gateway.evidence.checkpoint import checkpoint
-from gateway.evidence.rollback import LAST_CHECKPOINT
+from gateway.evidence.checkpoint import sign_checkpoint
+from gateway.evidence.rollback import MARK_FILE
 from gateway.hub import jobs as job_store
 from gateway.hub.tables import browsers, jobs
 from gateway.mqtt.mosquitto.provisioning import free_port
-from gateway.protocol.box_hub import Kind
-from gateway.protocol.hash_chain import Head
+from gateway.protocol.box_hub import JobKind
+from gateway.protocol.hash_chain import ChainHead
 from gateway.protocol.keys import BoxKey
 from tests.gateway.test_through_hub import at_the_door, stands
-from tests.gateway.web.house import HERONS
+from tests.gateway.web.house import ANNA_PASSWORD
 from tests.remotebrowser import RemoteBrowser
 from tests.smalldisk import fill, small_disk
-from tests.through_hub import HOME, Hub, Street, street, waited
+from tests.through_hub import HOME, HubUnderTest, ThroughHub, through_hub, wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -50,14 +50,14 @@ STORE = "perron.sqlite3"
 def inhabited(port: int, *, asks: bool = False) -> Any:  # noqa: ANN401 - a change of the plan
     """A house with pages; `asks`: its brand has not been let in yet."""
 
-    def change(plan: Plan) -> Plan:
+    def change(plan: DemoPlan) -> DemoPlan:
         home = plan.home
         brands = {
             name: one.model_copy(update={"permission": one.permission.model_copy(update={"state": "pending"})})
             if asks else one
             for name, one in home.brands.items()
         }  # fmt: skip
-        return replace(plan, home=home.model_copy(update={"pages": Pages(port=port), "brands": brands}))
+        return replace(plan, home=home.model_copy(update={"pages": PagesSection(port=port), "brands": brands}))
 
     return change
 
@@ -66,12 +66,12 @@ def inhabited(port: int, *, asks: bool = False) -> Any:  # noqa: ANN401 - a chan
 class Anna:
     """The owner: signed in at home in one browser, which is enrolled, and then away with it."""
 
-    here: Street
+    here: ThroughHub
     home: ClientSession
     phone: RemoteBrowser
 
     @property
-    def hub(self) -> Hub:
+    def hub(self) -> HubUnderTest:
         return self.here.hub
 
     async def asks(self, method: str, path: str, body: object = None) -> tuple[int, dict[str, Any]]:
@@ -106,7 +106,7 @@ class Anna:
             found.update(said)
             return bool(said["state"] != "waiting")
 
-        await waited(over, f"the end of {order}")
+        await wait_for(over, f"the end of {order}")
         return found["state"], found["why"]
 
     async def ask(self, ask: str, **said: Any) -> tuple[dict[str, Any], bytes]:  # noqa: ANN401 - a question's own
@@ -138,48 +138,48 @@ class Anna:
         async def so() -> bool:
             return bool((await self.state())["orders"][0]["state"] == state)
 
-        await waited(so, f"the order {state}")
+        await wait_for(so, f"the order {state}")
 
 
-async def anna(here: Street, port: int) -> Anna:
+async def anna(here: ThroughHub, port: int) -> Anna:
     """She claims the box and enrols her browser at home; then the hub knows its key."""
     code = here.play.plan.home.claim_code
 
     async def written() -> bool:
         return code.exists()
 
-    await waited(written, "the claim code")
+    await wait_for(written, "the claim code")
     home = ClientSession(f"http://127.0.0.1:{port}", cookie_jar=CookieJar(unsafe=True))
-    form = {"code": code.read_text().strip(), "name": "Anna", "password": HERONS}
+    form = {"code": code.read_text().strip(), "name": "Anna", "password": ANNA_PASSWORD}
     async with home.post("/claim", data=form, allow_redirects=False) as answer:
         assert answer.status == 303
     phone = RemoteBrowser()
     assert (await phone.enrol(home))["hub"] == here.hub.url
-    await waited(lambda: known(here.hub, phone.browser), "the browser at the hub")
+    await wait_for(lambda: known(here.hub, phone.browser), "the browser at the hub")
     return Anna(here, home, phone)
 
 
-async def known(hub: Hub, browser: str) -> bool:
+async def known(hub: HubUnderTest, browser: str) -> bool:
     """Whether the hub lets this browser speak."""
     async with hub.store.reading() as tx:
         sign = await tx.scalar(select(browsers.c.sign).where(browsers.c.home == HOME, browsers.c.id == browser))
     return sign is not None
 
 
-async def brings(hub: Hub, token: bytes) -> str:
+async def brings(hub: HubUnderTest, token: bytes) -> str:
     """The hub brings an envelope again, of its own."""
     async with hub.store.writing() as tx:
-        return await job_store.send(tx, HOME, Kind.OWNER, token, now=datetime.now(UTC))
+        return await job_store.enqueue(tx, HOME, JobKind.OWNER, token, now=datetime.now(UTC))
 
 
-async def receipt(hub: Hub, job: str) -> str | None:
+async def receipt(hub: HubUnderTest, job: str) -> str | None:
     """What the box said to it: None: it has it."""
 
     async def over() -> bool:
         async with hub.store.reading() as tx:
             return await tx.scalar(select(jobs.c.due).where(jobs.c.id == job)) is None
 
-    await waited(over, "a receipt")
+    await wait_for(over, "a receipt")
     async with hub.store.reading() as tx:
         refused: str | None = await tx.scalar(select(jobs.c.refused).where(jobs.c.id == job))
     return refused
@@ -189,10 +189,10 @@ async def test_from_afar_a_brand_is_let_in_and_stopped_and_revoked_and_the_hub_c
     tmp_path: Path,
 ) -> None:
     port = free_port()
-    async with street(tmp_path, rigged=False, change=inhabited(port, asks=True)) as here:
+    async with through_hub(tmp_path, rigged=False, change=inhabited(port, asks=True)) as here:
         play, owner = here.play, await anna(here, port)
         try:
-            await waited(here.hub.ready, "the hub")
+            await wait_for(here.hub.ready, "the hub")
             assert (await owner.entrance())["door"] == "locked"
             shown = await owner.brand()
             assert shown["standing"] == "pending"
@@ -209,7 +209,7 @@ async def test_from_afar_a_brand_is_let_in_and_stopped_and_revoked_and_the_hub_c
             assert jpeg.startswith(b"\xff\xd8\xff")
             await play.courier.goes_in()
             await play.comes_out()
-            assert moves(play.log.lines) == ONCE_IN_AND_OUT
+            assert door_movements(play.log.lines) == MOVES_ONCE_IN_AND_OUT
             await filmed(owner)
             await stopped_while_it_rings(owner)
             await replayed_after_a_revocation(owner, permit)
@@ -219,10 +219,10 @@ async def test_from_afar_a_brand_is_let_in_and_stopped_and_revoked_and_the_hub_c
             async def cut_off() -> bool:
                 return (await owner.asks("POST", QUESTIONS, {"sealed": "h..i.c.t"}))[0] == 401
 
-            await waited(cut_off, "the hub's no to a browser that has ended")
+            await wait_for(cut_off, "the hub's no to a browser that has ended")
             late = await brings(here.hub, owner.phone.sealed(owner.phone.order("stop")).encode())
             assert await receipt(here.hub, late) == "unknown_browser", "and the house's"
-            assert moves(play.log.lines) == ONCE_IN_AND_OUT
+            assert door_movements(play.log.lines) == MOVES_ONCE_IN_AND_OUT
         finally:
             await owner.home.close()
 
@@ -281,10 +281,10 @@ async def test_a_box_whose_older_copy_came_back_on_a_full_disk_does_nothing_that
 ) -> None:
     port = free_port()
     with small_disk(tmp_path / "box", "48m") as disk:
-        async with street(tmp_path, rigged=True, change=inhabited(port)) as here:
+        async with through_hub(tmp_path, rigged=True, change=inhabited(port)) as here:
             play, owner = here.play, await anna(here, port)
             try:
-                await waited(here.hub.ready, "the hub")
+                await wait_for(here.hub.ready, "the hub")
                 copied(disk / STORE, tmp_path / "older")
                 stop = owner.phone.sealed(owner.phone.order("stop")).encode()
                 assert await receipt(here.hub, await brings(here.hub, stop)) is None
@@ -296,14 +296,16 @@ async def test_a_box_whose_older_copy_came_back_on_a_full_disk_does_nothing_that
                     ballast = fill(disk)
                     await play.stage.gateway.begin()
                     await play.alarm(AlarmCode.SAFE_MODE)
-                    await play.watch.until("the log", lambda: "browsers_not_ended" in log.read_text(), within=PATIENCE)
+                    await play.watch.until(
+                        "the log", lambda: "browsers_not_ended" in log.read_text(), within=TIMEOUT_MARGIN_S
+                    )
                 ballast.unlink()
                 assert await receipt(here.hub, again) == "unknown_browser"
 
                 async def ended() -> bool:
                     return not await known(here.hub, owner.phone.browser)
 
-                await waited(ended, "the hub's word that the browser has ended")
+                await wait_for(ended, "the hub's word that the browser has ended")
                 assert play.watch.state.get("stopped") is False
             finally:
                 await owner.home.close()
@@ -320,8 +322,8 @@ def note_the_end_of(disk: Path) -> None:
     with contextlib.closing(sqlite3.connect(disk / STORE)) as store:
         seq, link = store.execute("SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1").fetchone()
     now = Now(utc=datetime.now(UTC), trusted=True, mono=0)
-    kept = checkpoint(Head(seq=seq, hash=link), box="home", now=now, key=BoxKey.at(disk / "key"))
-    (disk / LAST_CHECKPOINT).write_bytes(kept.to_json())
+    kept = sign_checkpoint(ChainHead(seq=seq, hash=link), box="home", now=now, key=BoxKey.at(disk / "key"))
+    (disk / MARK_FILE).write_bytes(kept.to_json())
 
 
 @contextlib.contextmanager
@@ -338,11 +340,11 @@ def put_back(older: Path, disk: Path) -> Iterator[None]:
 
 async def test_an_order_waits_for_a_box_that_is_away_and_is_done_once_whatever_is_killed(tmp_path: Path) -> None:
     port = free_port()
-    async with street(tmp_path, rigged=True, change=inhabited(port)) as here:
+    async with through_hub(tmp_path, rigged=True, change=inhabited(port)) as here:
         play, owner = here.play, await anna(here, port)
         brand = here.shop.signer.brand
         try:
-            await waited(here.hub.ready, "the hub")
+            await wait_for(here.hub.ready, "the hub")
             await here.hub.broker.kill()  # the house is out of reach
             late = await owner.sends(owner.phone.order("stop", ago=897))
             waits = await owner.sends(owner.phone.order("revoke", life=DAY, brand=brand), DAY)
@@ -370,8 +372,8 @@ async def test_an_order_waits_for_a_box_that_is_away_and_is_done_once_whatever_i
             here.hub.kill()
             await play.courier.goes_in()
             await play.comes_out()
-            await waited(here.hub.ready, "the hub again")
-            assert moves(play.log.lines) == ONCE_IN_AND_OUT
+            await wait_for(here.hub.ready, "the hub again")
+            assert door_movements(play.log.lines) == MOVES_ONCE_IN_AND_OUT
             await owner.orders("stop")
             assert (await owner.entrance())["stopped"] is True
         finally:

@@ -16,30 +16,35 @@ import aiohttp
 import pytest
 from sqlalchemy import select
 
-from gateway.config.home import Pages
-from gateway.demo.plan import Plan
-from gateway.demo.result import moves
-from gateway.demo.scenario import ONCE_IN_AND_OUT
-from gateway.domain.delivery.barcodes import COURIER_BYTES, courier_digest, new_courier_code
+from gateway.config.home import PagesSection
+from gateway.demo.plan import DemoPlan
+from gateway.demo.result import door_movements
+from gateway.demo.scenario import MOVES_ONCE_IN_AND_OUT
+from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, courier_token_digest, new_courier_token
 from gateway.domain.delivery.promise import Offer, State, Window
 from gateway.domain.visit.commands import Notification
 from gateway.domain.visit.state import Refusal
 from gateway.hub import jobs as job_store
-from gateway.hub.signing_key import OwnKey
+from gateway.hub.signing_key import HubKeyPair
 from gateway.hub.tables import homes, jobs
 from gateway.mqtt.mosquitto.provisioning import free_port
-from gateway.protocol.box_hub import Kind
-from gateway.protocol.consent_verification import ANOTHER_HOME, UNSIGNED
+from gateway.protocol.box_hub import JobKind
+from gateway.protocol.consent_verification import REASON_OTHER_HOME, REASON_UNSIGNED
 from gateway.protocol.hub_signed import HubClaims
-from gateway.protocol.key_possession import prove
-from tests.gateway.web.house import HERONS
-from tests.stranger import Stranger
-from tests.through_hub import HOME, Hub, Street, street, waited
+from gateway.protocol.key_possession import sign_proof
+from tests.gateway.web.house import ANNA_PASSWORD
+from tests.stranger import UnknownBrand
+from tests.through_hub import HOME, HubUnderTest, ThroughHub, through_hub, wait_for
 
 pytestmark = pytest.mark.slow
 
-EVER = [("password_again", HERONS), ("from", "00:00"), ("to", "24:00"), ("openings", "1"), *(("day", day) for day in
-        ("mon", "tue", "wed", "thu", "fri", "sat", "sun"))]  # fmt: skip
+EVER = [
+    ("password_again", ANNA_PASSWORD),
+    ("from", "00:00"),
+    ("to", "24:00"),
+    ("openings", "1"),
+    *(("day", day) for day in ("mon", "tue", "wed", "thu", "fri", "sat", "sun")),
+]
 
 
 @dataclass
@@ -56,13 +61,13 @@ class Promised:
 class Newcomer:
     """A brand at the hub that the house does not know, and its connection."""
 
-    street: Street
-    brand: Stranger
+    street: ThroughHub
+    brand: UnknownBrand
     connection: str = ""
     terms: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def hub(self) -> Hub:
+    def hub(self) -> HubUnderTest:
         return self.street.hub
 
     async def begins(self) -> None:
@@ -77,7 +82,7 @@ class Newcomer:
         body: dict[str, object] = {
             "kid": kid,
             "x": key.public.text,
-            "proof": prove(key.sign, brand=self.brand.id, kid=kid, hub=self.hub.url),
+            "proof": sign_proof(key.sign, brand=self.brand.id, kid=kid, hub=self.hub.url),
         }
         if by is not None:
             body["vouched"] = self.brand.vouches(number, by=by).vouched
@@ -105,18 +110,18 @@ class Newcomer:
         async def so() -> bool:
             return bool((await self.hub.asks("GET", f"/v1/connections/{self.connection}"))["state"] == state)
 
-        await waited(so, f"{self.brand.id} {state}")
+        await wait_for(so, f"{self.brand.id} {state}")
 
     def offer(self) -> tuple[Offer, str]:
         """A delivery for now, and its courier's code."""
-        secret, now = secrets.token_bytes(COURIER_BYTES), datetime.now(UTC).replace(microsecond=0)
+        secret, now = secrets.token_bytes(COURIER_TOKEN_BYTES), datetime.now(UTC).replace(microsecond=0)
         offer = Offer(
             id=f"order-{secrets.token_hex(4)}", version=1, entrance=self.terms["entrances"][0], carrier="Chronopost",
             place=self.terms["places"][0], parcels=(f"PARCEL{secrets.randbelow(10**6):06}",),
             window=Window(start=now - timedelta(minutes=1), end=now + timedelta(hours=1)),
-            courier_sha256=courier_digest(secret),
+            courier_sha256=courier_token_digest(secret),
         )  # fmt: skip
-        return offer, new_courier_code(secret)
+        return offer, new_courier_token(secret)
 
     async def announces(self, *, by: int | None = 1) -> Promised:
         """Announce it at the hub, signed by one of its keys, or (None) by plain JSON."""
@@ -136,7 +141,7 @@ class Newcomer:
         async def so() -> bool:
             return await self.hub.state(one.id) == (state.value, reason)
 
-        await waited(so, f"{one.name} {state}, not {await self.hub.state(one.id)}")
+        await wait_for(so, f"{one.name} {state}, not {await self.hub.state(one.id)}")
 
 
 @dataclass
@@ -160,7 +165,7 @@ class Owner:
                 found.append(page.split(f'id="brand-{brand}"')[1].split("</article>")[0])
             return bool(found)
 
-        await waited(there, f"{brand} on the page")
+        await wait_for(there, f"{brand} on the page")
         return found[0]
 
     async def permits(self, one: Newcomer, *, hub_signed: bool = False, status: int = 200) -> None:
@@ -172,12 +177,12 @@ class Owner:
             assert answer.status == status, await answer.text()
 
     async def says(self, path: str, do: str) -> None:
-        async with self.http.post(path, data={"do": do, "password_again": HERONS}) as answer:
+        async with self.http.post(path, data={"do": do, "password_again": ANNA_PASSWORD}) as answer:
             assert answer.status == 200, await answer.text()
 
 
 @contextlib.asynccontextmanager
-async def owner(here: Street) -> AsyncIterator[Owner]:
+async def owner(here: ThroughHub) -> AsyncIterator[Owner]:
     """The first owner claims the box."""
     home = here.play.plan.home
     assert home.pages is not None
@@ -188,43 +193,43 @@ async def owner(here: Street) -> AsyncIterator[Owner]:
         async def claimable() -> bool:
             return home.claim_code.exists()
 
-        await waited(claimable, "the claim code")
+        await wait_for(claimable, "the claim code")
         code = home.claim_code.read_text(encoding="ascii").strip()
-        async with http.post("/claim", data={"code": code, "name": "Anna", "password": HERONS}) as answer:
+        async with http.post("/claim", data={"code": code, "name": "Anna", "password": ANNA_PASSWORD}) as answer:
             assert answer.status == 200, await answer.text()
         yield Owner(http)
 
 
-def with_pages(made: Plan) -> Plan:
-    return replace(made, home=made.home.model_copy(update={"pages": Pages(port=free_port())}))
+def with_pages(made: DemoPlan) -> DemoPlan:
+    return replace(made, home=made.home.model_copy(update={"pages": PagesSection(port=free_port())}))
 
 
-async def told(here: Street, brand: str) -> None:
+async def told(here: ThroughHub, brand: str) -> None:
     """The owner's phone hears of it."""
     said = await here.play.watch.told(Notification.BRAND_ASKS.value, urgent=False, within=30)
     assert brand in said["text"], said
 
 
 async def test_a_stranger_asks_is_let_in_and_delivers_by_a_key_that_the_owner_accepted(tmp_path: Path) -> None:
-    async with street(tmp_path, rigged=False, change=with_pages) as here, owner(here) as anna:
-        play, lune = here.play, Newcomer(here, Stranger(hub=here.hub.url, now=datetime.now(UTC)))
-        await waited(here.hub.ready, "the hub")
+    async with through_hub(tmp_path, rigged=False, change=with_pages) as here, owner(here) as anna:
+        play, lune = here.play, Newcomer(here, UnknownBrand(hub=here.hub.url, now=datetime.now(UTC)))
+        await wait_for(here.hub.ready, "the hub")
         await lune.begins()
         play.watch.begin()
         await lune.asks()
         await told(here, "Maison Lune")
         early = await here.hub.sends(lune.brand.delivers(lune.offer()[0], home=HOME), "order-early")
-        await waited(lambda: _stands(here.hub, early, "refused", "unknown_key"), "nothing before the owner's yes")
+        await wait_for(lambda: _stands(here.hub, early, "refused", "unknown_key"), "nothing before the owner's yes")
         await anna.permits(lune)
         await lune.stands("granted")
         first = await lune.announces()
         await lune.delivery(first, State.WINDOW_OPEN)
-        forged = Newcomer(here, Stranger(hub=here.hub.url), terms=lune.terms)
+        forged = Newcomer(here, UnknownBrand(hub=here.hub.url), terms=lune.terms)
         lie = await here.hub.sends(forged.brand.delivers(forged.offer()[0], home=HOME), "order-lie")
-        await waited(lambda: _stands(here.hub, lie, "refused", "wrong_signature"), "a forged one refused")
+        await wait_for(lambda: _stands(here.hub, lie, "refused", "wrong_signature"), "a forged one refused")
         lune.brand.grows()
         await lune.enrols(2, by=1)
-        await waited(lambda: _shows(anna, "lune-2"), "the new key on the page")
+        await wait_for(lambda: _shows(anna, "lune-2"), "the new key on the page")
         too_soon = await lune.announces(by=2)
         await lune.delivery(too_soon, State.REFUSED, "unknown_key")
         await anna.says("/brands/lune/keys/lune-2", "approve")
@@ -245,18 +250,18 @@ async def test_a_stranger_asks_is_let_in_and_delivers_by_a_key_that_the_owner_ac
         play.watch.begin()
         await play.a_moment_later()
         await play.in_vain(first.parcel, Refusal.BRAND_NOT_PERMITTED)
-        assert moves(play.log.lines) == ONCE_IN_AND_OUT
+        assert door_movements(play.log.lines) == MOVES_ONCE_IN_AND_OUT
 
 
 async def test_no_is_no_silence_too_and_what_the_owner_said_outlives_the_box_s_death(tmp_path: Path) -> None:
-    async with street(tmp_path, rigged=True, change=with_pages) as here, owner(here) as anna:
+    async with through_hub(tmp_path, rigged=True, change=with_pages) as here, owner(here) as anna:
         play = here.play
         lune, soleil, bref = (
-            Newcomer(here, Stranger(id=id_, name=name, hub=here.hub.url, now=datetime.now(UTC), keys=keys))
-            for id_, name, keys in (("lune", "Maison Lune", []), ("soleil", "Soleil", Stranger().keys),
-                                    ("bref", "Bref", Stranger().keys))
+            Newcomer(here, UnknownBrand(id=id_, name=name, hub=here.hub.url, now=datetime.now(UTC), keys=keys))
+            for id_, name, keys in (("lune", "Maison Lune", []), ("soleil", "Soleil", UnknownBrand().keys),
+                                    ("bref", "Bref", UnknownBrand().keys))
         )  # fmt: skip
-        await waited(here.hub.ready, "the hub")
+        await wait_for(here.hub.ready, "the hub")
         for one in (lune, soleil, bref):
             await one.begins()
         await _in_vain(soleil, anna)
@@ -268,14 +273,14 @@ async def test_no_is_no_silence_too_and_what_the_owner_said_outlives_the_box_s_d
         await soleil.stands("refused")
         await _again(here.hub)
         assert 'name="ask"' not in await anna.card("soleil"), "the same question again is none"
-        stolen = replace(bref.brand, keys=Stranger().keys).asking(signed=bref.brand.asks())
+        stolen = replace(bref.brand, keys=UnknownBrand().keys).asking(signed=bref.brand.asks())
         altered = await _brings(here.hub, stolen)
-        assert altered == UNSIGNED, "the hub put its own key beside what the brand had signed"
-        assert await _brings(here.hub, bref.brand.asking(home="home-2")) == ANOTHER_HOME
+        assert altered == REASON_UNSIGNED, "the hub put its own key beside what the brand had signed"
+        assert await _brings(here.hub, bref.brand.asking(home="home-2")) == REASON_OTHER_HOME
         assert 'id="brand-bref"' not in await anna.page()
         await bref.asks(lives=timedelta(seconds=12))  # it has to be seen first, on a busy machine too
         await anna.card("bref")
-        await waited(lambda: _shows(anna, "bref", gone=True), "the question over")
+        await wait_for(lambda: _shows(anna, "bref", gone=True), "the question over")
         async with anna.http.post("/brands/bref/terms", data=[*EVER, ("carriers", "Chronopost")]) as answer:
             assert answer.status == 409, "nor does a form that is still open"
         await lune.asks(hub_signed=True)
@@ -299,10 +304,10 @@ async def test_no_is_no_silence_too_and_what_the_owner_said_outlives_the_box_s_d
         await lune.delivery(plain, State.DELIVERED)
         known = here.shop.signer.brand
         lie = await _invents(here, known, lune.offer()[0])
-        await waited(lambda: _stands(here.hub, lie, "refused", "hub_signed_not_permitted"), "what no term allows")
+        await wait_for(lambda: _stands(here.hub, lie, "refused", "hub_signed_not_permitted"), "what no term allows")
         await here.hub.asks("POST", f"/v1/connections/{lune.connection}/end")
-        await waited(lambda: _says(anna, "lune", "ended this"), "the end on the page")
-        assert moves(play.log.lines) == ONCE_IN_AND_OUT
+        await wait_for(lambda: _says(anna, "lune", "ended this"), "the end on the page")
+        assert door_movements(play.log.lines) == MOVES_ONCE_IN_AND_OUT
 
 
 async def _in_vain(one: Newcomer, anna: Owner) -> None:
@@ -312,7 +317,7 @@ async def _in_vain(one: Newcomer, anna: Owner) -> None:
     assert f'id="brand-{one.brand.id}"' not in await anna.page()
 
 
-async def _stands(hub: Hub, delivery: str, state: str, reason: str | None) -> bool:
+async def _stands(hub: HubUnderTest, delivery: str, state: str, reason: str | None) -> bool:
     return await hub.state(delivery) == (state, reason)
 
 
@@ -324,23 +329,23 @@ async def _says(anna: Owner, brand: str, what: str) -> bool:
     return what in await anna.card(brand)
 
 
-async def _again(hub: Hub) -> None:
+async def _again(hub: HubUnderTest) -> None:
     """The hub brings each question once more, as a hub may."""
     async with hub.store.writing() as tx:
-        rows = (await tx.execute(select(jobs).where(jobs.c.kind == Kind.CONNECT))).all()
+        rows = (await tx.execute(select(jobs).where(jobs.c.kind == JobKind.CONNECT))).all()
         for row in rows:
-            await job_store.send(tx, HOME, Kind.CONNECT, row.token, now=datetime.now(UTC))
+            await job_store.enqueue(tx, HOME, JobKind.CONNECT, row.token, now=datetime.now(UTC))
 
     async def none() -> bool:
         return await hub.waiting() == 0
 
-    await waited(none, "a receipt for every job")
+    await wait_for(none, "a receipt for every job")
 
 
-async def _brings(hub: Hub, token: bytes) -> str | None:
+async def _brings(hub: HubUnderTest, token: bytes) -> str | None:
     """The hub brings a question of its own making; why the box refused it."""
     async with hub.store.writing() as tx:
-        id_ = await job_store.send(tx, HOME, Kind.CONNECT, token, now=datetime.now(UTC))
+        id_ = await job_store.enqueue(tx, HOME, JobKind.CONNECT, token, now=datetime.now(UTC))
     found: list[str | None] = []
 
     async def answered() -> bool:
@@ -349,14 +354,14 @@ async def _brings(hub: Hub, token: bytes) -> str | None:
         found.append(row.refused)
         return row.due is None
 
-    await waited(answered, "a receipt")
+    await wait_for(answered, "a receipt")
     return found[-1]
 
 
-async def _invents(here: Street, brand: str, offer: Offer) -> str:
+async def _invents(here: ThroughHub, brand: str, offer: Offer) -> str:
     """The hub signs a delivery of a brand that never asked for it."""
     seconds = int(datetime.now(UTC).timestamp())
     claims = HubClaims(brand=brand, aud=HOME, iat=seconds, nbf=seconds, exp=seconds + 3600,
                        jti=secrets.token_urlsafe(16), delivery=offer)  # fmt: skip
-    token = OwnKey.at(here.hub.folder / "hub").sign(claims)
-    return await here.hub.sends(token, offer.id, kind=Kind.HUB_DELIVERY)
+    token = HubKeyPair.at(here.hub.folder / "hub").sign(claims)
+    return await here.hub.sends(token, offer.id, kind=JobKind.HUB_DELIVERY)

@@ -14,11 +14,11 @@ from rich.console import Console
 
 from devices.simulators.house import CameraPlan
 from gateway.cli import doctor
-from gateway.demo.plan import Plan
+from gateway.demo.plan import DemoPlan
 from tests.foreign import ForeignCamera, foreign_camera
-from tests.foreign.papers import Paper, paper
+from tests.foreign.papers import CertificateFiles, make_certificate
 from tests.forkedvideo import BY_EXEC
-from tests.whole_house import playing
+from tests.whole_house import run_whole_house
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +32,9 @@ def spellings() -> tuple[bytes, ...]:
     return tuple({text.encode() for text in (*spelt, basic, SECRET.encode("unicode_escape").decode())})
 
 
-def without_mqtt(plan: Plan, front: ForeignCamera, hall: ForeignCamera, account: Path, shows: Paper) -> Plan:
+def without_mqtt(
+    plan: DemoPlan, front: ForeignCamera, hall: ForeignCamera, account: Path, shows: CertificateFiles
+) -> DemoPlan:
     """The doorbell is a foreign camera behind TLS and an account; the one in the hall is a restream of Frigate's."""
     devices = dict(plan.home.devices)
     bare = {"address": "", "clock_region": None}
@@ -77,10 +79,10 @@ async def test_a_delivery_is_filmed_and_the_camera_s_account_is_seen_nowhere(
     account.chmod(0o600)
     told = Console(file=(tmp_path / "doctor.txt").open("w", encoding="utf-8"), width=300)
     seen = []
-    shows = paper(account.parent, f"{tmp_path.name}-model", ip=False)
+    shows = make_certificate(account.parent, f"{tmp_path.name}-model", ip=False)
     tls = {"certificate": str(shows.certificate), "key": str(shows.key)}
     with foreign_camera(user=USER, password=SECRET, sound="pcma", **tls) as front, foreign_camera(sound="aac") as hall:
-        async with playing(tmp_path, lambda plan: without_mqtt(plan, front, hall, account, shows)) as play:
+        async with run_whole_house(tmp_path, lambda plan: without_mqtt(plan, front, hall, account, shows)) as play:
             parcels = await play.promised()
             await play.courier.arrives()
             await play.courier.scans(parcels.codes[0])

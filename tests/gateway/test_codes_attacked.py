@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import select, update
 
 from gateway.domain.delivery.promise import Cancel, Offer, State, Window
-from gateway.hub.signing_key import OwnKey
+from gateway.hub.signing_key import HubKeyPair
 from gateway.hub.tables import deliveries, delivery_versions
-from gateway.protocol.box_hub import Kind
+from gateway.protocol.box_hub import JobKind
 from gateway.protocol.hub_signed import HubClaims
-from tests.hubs import Running, hub_file, running
-from tests.sandboxes import Playground, playground
-from tests.through_hub import HOME, Announced, Hub, Shop, street, waited
+from tests.hubs import RunningHub, hub_file, run_hub
+from tests.sandboxes import SandboxClient, create_sandbox
+from tests.through_hub import HOME, AnnouncedDelivery, BrandUnderTest, HubUnderTest, through_hub, wait_for
 
 TWICE = "]A0]A0]A0]A0]C1zzz"
 STORED = "]C1zzz"  # what an older release stored of such a code: today no code
@@ -26,21 +26,21 @@ STORED = "]C1zzz"  # what an older release stored of such a code: today no code
 async def test_a_stranger_with_a_sandbox_does_not_end_the_hub_by_a_code_that_is_read_twice(
     tmp_path: Path, raw: str
 ) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        sandbox = await playground(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        sandbox = await create_sandbox(hub)
         body = {"connection": sandbox.said["connection"], "delivery": sandbox.promise(raw)}
         status, said = await sandbox.ask("POST", "/v1/deliveries", body)
         assert (status, said["errors"][0]["pointer"]) == (422, "/delivery/parcels/0")
         await still_plays(sandbox)
 
 
-async def still_plays(sandbox: Playground) -> None:
+async def still_plays(sandbox: SandboxClient) -> None:
     """The robot of the sandbox still works."""
     delivery = await sandbox.announce("TBA123456789012")
     assert (await sandbox.until(delivery, "delivered", "refused"))["state"] == "delivered"
 
 
-async def becomes_old(hub: Running, delivery: str) -> None:
+async def becomes_old(hub: RunningHub, delivery: str) -> None:
     """Store of a delivery what an older release may have stored."""
     async with hub.hub.store.writing() as tx:
         row = (await tx.execute(select(deliveries).where(deliveries.c.id == delivery))).one()
@@ -51,8 +51,8 @@ async def becomes_old(hub: Running, delivery: str) -> None:
 
 
 async def test_a_stored_delivery_whose_code_is_no_code_today_does_not_end_the_hub(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        sandbox = await playground(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        sandbox = await create_sandbox(hub)
         old = await sandbox.announce("SANDBOX-WAITS")
         await sandbox.until(old, "scheduled")
         await becomes_old(hub, old)
@@ -66,8 +66,8 @@ async def test_a_stored_delivery_whose_code_is_no_code_today_does_not_end_the_hu
 
 
 async def test_a_held_delivery_whose_code_is_no_code_today_does_not_end_the_hub(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        sandbox = await playground(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        sandbox = await create_sandbox(hub)
         asked = {"brand": sandbox.said["brand"], "asked": {"carriers": ["Chronopost"], "hub_signed": True}}
         status, made = await sandbox.ask("POST", "/v1/connections", asked)
         assert status == 201, made
@@ -83,17 +83,17 @@ async def test_a_held_delivery_whose_code_is_no_code_today_does_not_end_the_hub(
                 found = deliveries.c.id == held["id"]
                 return not await tx.scalar(select(deliveries.c.held).where(found))
 
-        await waited(released, "the held delivery is sent")
+        await wait_for(released, "the held delivery is sent")
         await still_plays(sandbox)
 
 
 @pytest.mark.slow
 async def test_a_retailer_does_not_end_a_home_s_gateway_by_a_code_that_is_read_twice(tmp_path: Path) -> None:
-    sent: list[Announced] = []
+    sent: list[AnnouncedDelivery] = []
 
-    async def before(hub: Hub, shop: Shop) -> None:
+    async def before(hub: HubUnderTest, shop: BrandUnderTest) -> None:
         """The box is not there yet: all of it waits at the hub."""
-        await waited(hub.ready, "the hub")
+        await wait_for(hub.ready, "the hub")
 
         def attack(raw: str) -> Offer:
             now = datetime.now(UTC).replace(microsecond=0)
@@ -102,7 +102,7 @@ async def test_a_retailer_does_not_end_a_home_s_gateway_by_a_code_that_is_read_t
                 window=Window(start=now, end=now + timedelta(hours=1)), parcels=(raw,),
             )  # fmt: skip
 
-        key = OwnKey.at(hub.folder / "hub")
+        key = HubKeyPair.at(hub.folder / "hub")
         for raw in ("]A0]C1zzz", TWICE):
             offer = attack(raw)
             seconds = int(datetime.now(UTC).timestamp())
@@ -111,17 +111,17 @@ async def test_a_retailer_does_not_end_a_home_s_gateway_by_a_code_that_is_read_t
                 jti=secrets.token_urlsafe(16), delivery=Cancel(id=offer.id, version=1),
             )  # fmt: skip
             by_hub = key.sign(words.model_copy(update={"delivery": offer}))
-            id_ = await hub.sends(by_hub, offer.id, kind=Kind.HUB_DELIVERY)
-            sent.append(Announced(id_, offer.id, raw, "", by_hub))
+            id_ = await hub.sends(by_hub, offer.id, kind=JobKind.HUB_DELIVERY)
+            sent.append(AnnouncedDelivery(id_, offer.id, raw, "", by_hub))
         sent.append(await shop.announces())
 
-    async with street(tmp_path, rigged=False, before=before) as here:
+    async with through_hub(tmp_path, rigged=False, before=before) as here:
         *attacks, honest = sent
         for one, state in (*((one, State.REFUSED) for one in attacks), (honest, State.WINDOW_OPEN)):
 
-            async def so(one: Announced = one, state: State = state) -> bool:
+            async def so(one: AnnouncedDelivery = one, state: State = state) -> bool:
                 return (await here.hub.state(one.id))[0] == state
 
-            await waited(so, f"{one.parcel}: {state}, not {await here.hub.state(one.id)}")
+            await wait_for(so, f"{one.parcel}: {state}, not {await here.hub.state(one.id)}")
         assert here.play.stage.gateway.deaths == []
         assert here.hub.deaths() == 0

@@ -17,31 +17,31 @@ from gateway.domain.delivery.promise import State
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.commands import Notification
-from gateway.installation.diagnostics.finding import Verdict
-from gateway.installation.diagnostics.house import faults
+from gateway.installation.diagnostics.finding import FindingVerdict
+from gateway.installation.diagnostics.house import fault_findings
 from gateway.mqtt.packets import InboundMessage
-from gateway.protocol.box_hub import Ack, Asked, Job, Receipt, ack_topic, ask_topic
+from gateway.protocol.box_hub import Ack, Job, JobReceipt, SealedQuery, ack_topic, query_topic
 from gateway.protocol.jws import verify
 from gateway.runtime import entrance as entrances
 from gateway.runtime import scheduler as windows
-from gateway.runtime.scheduler import Diary
+from gateway.runtime.scheduler import Scheduler
 from gateway.storage import Store, rows
-from gateway.storage.hub_journal import Uplinks
-from gateway.storage.offers import Offers
+from gateway.storage.hub_journal import HubJournal
+from gateway.storage.offers import OfferProcessor
 from gateway.system import fault_log
 from gateway.system.containment import Containment
-from gateway.web.remote.actions import Deeds
+from gateway.web.remote.actions import OrderExecutor
 from gateway.web.remote.orders import FAILED
-from tests.gateway.domain.delivery.shop import NOW, claims, keys, offer, signed
+from tests.gateway.domain.delivery.shop import NOW, enrolled_keys, make_claims, make_offer, sign_claims
 from tests.gateway.integrations.hub_client.test_session import HOME, Hub, at_work, hub, section, uplink
 from tests.gateway.test_app import Broker, Video, World, gateway, heard, queries, state
-from tests.gateway.web.remote.away import away
+from tests.gateway.web.remote.away import remote_household
 from tests.hubs import homes_broker
-from tests.raising import ARBITRARY, Raising, each_loop_raises_once
-from tests.shell.box import Box, awake, running
+from tests.raising import ARBITRARY_EXCEPTIONS, ExceptionSource, each_loop_raises_once
+from tests.shell.box import ShellBox, run_box, run_tasks
 from tests.shell.box import box as made_box
-from tests.shell.house import home
-from tests.shell.parts import until
+from tests.shell.house import make_home
+from tests.shell.parts import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -49,19 +49,19 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(autouse=True)
 def _recorders(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MqttClient", Broker)
-    monkeypatch.setattr(module, "VideoLink", Video)
+    monkeypatch.setattr(module, "VideoClient", Video)
 
 
-def poison(monkeypatch: pytest.MonkeyPatch) -> Raising:
+def poison(monkeypatch: pytest.MonkeyPatch) -> ExceptionSource:
     """Have each promise raise whose id begins with "poison"."""
-    raising, answer = Raising(), Offers.answer
+    raising, answer = ExceptionSource(), OfferProcessor.answer
 
     def poisoned(self: Any, db: Any, token: Any, verified: Any, now: Any) -> Any:  # noqa: ANN401 - its own arguments
         if verified.delivery.id.startswith("poison"):
             raising.now()
         return answer(self, db, token, verified, now)
 
-    monkeypatch.setattr(Offers, "answer", poisoned)
+    monkeypatch.setattr(OfferProcessor, "answer", poisoned)
     return raising
 
 
@@ -71,25 +71,25 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> Raising:
 async def test_a_message_that_no_decoder_survives_counts_as_missed_and_the_next_one_is_heard(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raising, hear = Raising(), entrances.RunningEntrance.hear
+    raising, hear = ExceptionSource(), entrances.EntranceActor.hear
 
     def poisoned(self: Any, device: str, channel: Any, incoming: Any) -> None:  # noqa: ANN401 - its own arguments
         if incoming.payload == b"poison":
             raising.now()
         hear(self, device, channel, incoming)
 
-    monkeypatch.setattr(entrances.RunningEntrance, "hear", poisoned)
+    monkeypatch.setattr(entrances.EntranceActor, "hear", poisoned)
     async with gateway(tmp_path):
         World.broker.on_up(1)
-        await until(queries)
-        for _ in ARBITRARY:
+        await wait_until(queries)
+        for _ in ARBITRARY_EXCEPTIONS:
             before = len(queries())
             heard("perron/lock/state", b"poison")
-            await until(lambda: len(queries()) > before)  # noqa: B023 - waited for in this turn
+            await wait_until(lambda: len(queries()) > before)  # noqa: B023 - waited for in this turn
         (letter,) = VENDORS["somfy"].encode_report(LockReport(bolt=LockState.UNLOCKED), NO_DEVICE_REF)
         heard("perron/lock/state", letter.payload)
-        await until(lambda: state()["bolt"] == "unlocked")
-    assert raising.raised == len(ARBITRARY)
+        await wait_until(lambda: state()["bolt"] == "unlocked")
+    assert raising.raised == len(ARBITRARY_EXCEPTIONS)
 
 
 async def test_what_was_set_aside_is_told_to_the_owner_once_and_shown_by_the_doctor(
@@ -98,21 +98,21 @@ async def test_what_was_set_aside_is_told_to_the_owner_once_and_shown_by_the_doc
     def poisoned(*_: object) -> None:
         raise ValueError("secret of a message")
 
-    monkeypatch.setattr(entrances.RunningEntrance, "hear", poisoned)
-    house = home(tmp_path)
+    monkeypatch.setattr(entrances.EntranceActor, "hear", poisoned)
+    house = make_home(tmp_path)
     async with gateway(tmp_path, house):
         World.broker.on_up(1)
         for _ in range(20):
             heard("perron/lock/state", b"poison")
-        await until((house.storage.folder / fault_log.FILE).exists)
+        await wait_until((house.storage.folder / fault_log.FAULTS_FILE).exists)
         await asyncio.sleep(0.1)
         told = [json.loads(one.payload)["about"] for one in World.broker.on("perron/entrance/front/message")]
         assert told.count("set_aside") == 1
-    report = fault_log.parse((house.storage.folder / fault_log.FILE).read_bytes())
+    report = fault_log.parse_report((house.storage.folder / fault_log.FAULTS_FILE).read_bytes())
     assert report is not None
     assert [(kind.worker, kind.error) for kind in report.kinds] == [("messages", "ValueError")]
-    (finding,) = faults(house, report.kinds[0].at)
-    assert finding.verdict is Verdict.DOUBTFUL
+    (finding,) = fault_findings(house, report.kinds[0].at)
+    assert finding.verdict is FindingVerdict.DOUBTFUL
     assert finding.said.facts["workers"] == "messages"
 
 
@@ -123,8 +123,8 @@ async def test_every_loop_of_a_gateway_that_raises_is_begun_again(
     async with gateway(tmp_path):
         World.broker.on_up(1)
         heard("perron/entrance/front/set", b'{"id": "w1", "do": "stop"}')
-        await until(lambda: state().get("stopped"))
-        await until(lambda: set(begun.values()) == {2})
+        await wait_until(lambda: state().get("stopped"))
+        await wait_until(lambda: set(begun.values()) == {2})
         assert {"broker", "video", "reception", "office", "archive", "windows"} <= begun.keys()
 
 
@@ -135,7 +135,7 @@ async def test_only_what_an_entrance_decides_itself_ends_the_process(
         raise ZeroDivisionError
 
     monkeypatch.setattr(entrances, "decide", broken)
-    made = App(home(tmp_path), free_bytes=lambda: 2**40)
+    made = App(make_home(tmp_path), free_bytes=lambda: 2**40)
     with pytest.raises(ExceptionGroup) as ended:
         async with asyncio.timeout(20):
             await made.run()
@@ -149,32 +149,32 @@ async def test_a_retailer_s_message_that_cannot_be_worked_keeps_no_other_from_it
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     raising = poison(monkeypatch)
-    async with made_box(tmp_path) as made, awake(made):
-        for number in range(len(ARBITRARY)):
-            made.reception.offer(signed(claims(offer(id=f"poison-{number}"))))
-        made.reception.offer(signed(claims(offer(id="good"))))
-        await until(lambda: made.store.promise("shop.good") is not None)
-        assert raising.raised == len(ARBITRARY)
+    async with made_box(tmp_path) as made, run_box(made):
+        for number in range(len(ARBITRARY_EXCEPTIONS)):
+            made.reception.offer(sign_claims(make_claims(make_offer(id=f"poison-{number}"))))
+        made.reception.offer(sign_claims(make_claims(make_offer(id="good"))))
+        await wait_until(lambda: made.store.promise("shop.good") is not None)
+        assert raising.raised == len(ARBITRARY_EXCEPTIONS)
 
 
 async def test_an_owner_s_request_that_cannot_be_worked_is_answered_no_and_the_next_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raising = Raising()
+    raising = ExceptionSource()
 
     async def poisoned(*_: object, **__: object) -> None:
         raising.now()
 
-    async with made_box(tmp_path) as made, awake(made):
+    async with made_box(tmp_path) as made, run_box(made):
         monkeypatch.setattr(made.store, "permit", poisoned)
-        for number, kind in enumerate(ARBITRARY):
+        for number, kind in enumerate(ARBITRARY_EXCEPTIONS):
             wish = json.dumps({"id": f"w{number}", "do": "permit", "brand": "shop"}).encode()
             made.reception.asked("front", incoming(wish))
-            await until(lambda: answered(made, f"w{number}"))  # noqa: B023 - waited for in this turn
+            await wait_until(lambda: answered(made, f"w{number}"))  # noqa: B023 - waited for in this turn
             assert not answered(made, f"w{number}")[0]["accepted"], kind
         made.reception.asked("front", incoming(b'{"id": "home", "do": "home"}'))
         made.reception.asked("front", incoming(b'{"id": "stop", "do": "stop"}'))
-        await until(lambda: answered(made, "home") and answered(made, "stop"))
+        await wait_until(lambda: answered(made, "home") and answered(made, "stop"))
         assert answered(made, "home")[0]["accepted"]
         assert made.front.stopped()
 
@@ -183,7 +183,7 @@ def incoming(payload: bytes) -> Any:  # noqa: ANN401 - a message
     return InboundMessage(topic="perron/entrance/front/set", payload=payload, retain=False, session=1)
 
 
-def answered(made: Box, id_: str) -> list[dict[str, Any]]:
+def answered(made: ShellBox, id_: str) -> list[dict[str, Any]]:
     said = [json.loads(one.payload) for one in made.line.on("perron/entrance/front/event")]
     return [one for one in said if one.get("kind") == "wish" and one["id"] == id_]
 
@@ -191,7 +191,7 @@ def answered(made: Box, id_: str) -> list[dict[str, Any]]:
 async def test_a_stored_delivery_that_cannot_be_read_is_an_unknown_code_and_all_others_are_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raising, read = Raising(), rows._row  # noqa: SLF001 - where the fault is thrown in
+    raising, read = ExceptionSource(), rows._row  # noqa: SLF001 - where the fault is thrown in
     faulty = list[str]()
 
     def poisoned(raw: Any) -> Any:  # noqa: ANN401 - a row
@@ -199,16 +199,16 @@ async def test_a_stored_delivery_that_cannot_be_read_is_an_unknown_code_and_all_
             raising.now()
         return read(raw)
 
-    house = home(tmp_path)
+    house = make_home(tmp_path)
     contained = Containment(count=faulty.append)
     store = await Store.open(tmp_path / "perron.sqlite3", home=house, now=NOW, contained=contained)
     try:
         for id_ in ("poison", "good"):
-            said = offer(id=id_, parcels=(f"PARCEL-{id_}",), courier_sha256=("0" if id_ == "good" else "1") * 64)
-            token = signed(claims(said))
-            await store.accept(token, verify(token, keys(), box=house.box, now=NOW), NOW)
+            said = make_offer(id=id_, parcels=(f"PARCEL-{id_}",), courier_sha256=("0" if id_ == "good" else "1") * 64)
+            token = sign_claims(make_claims(said))
+            await store.accept(token, verify(token, enrolled_keys(), box=house.box, now=NOW), NOW)
         monkeypatch.setattr(rows, "_row", poisoned)
-        for _ in ARBITRARY:
+        for _ in ARBITRARY_EXCEPTIONS:
             assert store.matches("PARCEL-poison", now=NOW) == ()
             assert [one.delivery.id for one in store.matches("PARCEL-good", now=NOW)] == ["shop.good"]
             assert [one.delivery.id for one in store.upcoming("front", NOW)] == ["shop.good"]
@@ -221,7 +221,7 @@ async def test_a_stored_delivery_that_cannot_be_read_is_an_unknown_code_and_all_
 async def test_one_entrance_s_rows_that_cannot_be_worked_keep_no_other_entrance_s_windows_shut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raising = Raising()
+    raising = ExceptionSource()
     async with made_box(tmp_path) as made:
         looked = {name: list[e.Event]() for name in made.entrances}
         for name, running_entrance in made.entrances.items():
@@ -234,22 +234,22 @@ async def test_one_entrance_s_rows_that_cannot_be_worked_keep_no_other_entrance_
             return ups(name, now)
 
         monkeypatch.setattr(made.store, "upcoming", poisoned)
-        monkeypatch.setattr(windows, "LOOK", 0.01)
+        monkeypatch.setattr(windows, "POLL_INTERVAL_S", 0.01)
         faulty = list[str]()
-        diary = Diary(
+        diary = Scheduler(
             made.home, store=made.store, clock=made.clock, entrances=made.entrances, rings=made.eyes,
             free_bytes=lambda: 2**40, owed=lambda: None, contained=Containment(count=faulty.append),
         )  # fmt: skip
-        async with running(diary.run()):
-            await until(lambda: raising.raised >= len(ARBITRARY))
+        async with run_tasks(diary.run()):
+            await wait_until(lambda: raising.raised >= len(ARBITRARY_EXCEPTIONS))
             assert any(isinstance(one, e.WindowChanged) for one in looked["garage"])
-        assert len(faulty) >= len(ARBITRARY)
+        assert len(faulty) >= len(ARBITRARY_EXCEPTIONS)
 
 
 async def test_a_phone_a_message_a_result_or_a_proof_that_cannot_be_worked_keeps_no_other_waiting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raising = Raising()
+    raising = ExceptionSource()
     async with made_box(tmp_path) as made:
         send, publish, sealed = made.office._send, made.office._publish_result, list[str]()  # noqa: SLF001 - where faults are thrown in
 
@@ -272,11 +272,13 @@ async def test_a_phone_a_message_a_result_or_a_proof_that_cannot_be_worked_keeps
         monkeypatch.setattr(made.office, "_send", message)
         monkeypatch.setattr(made.office, "_publish_result", result)
         monkeypatch.setattr(made.archive, "_seal", seal)
-        async with awake(made):
+        async with run_box(made):
             for id_ in ("poison", "good"):
-                said = offer(id=id_, parcels=(f"PARCEL-{id_}",), courier_sha256=("0" if id_ == "good" else "1") * 64)
-                token = signed(claims(said))
-                await made.store.accept(token, verify(token, keys(), box=made.home.box, now=NOW), NOW)
+                said = make_offer(
+                    id=id_, parcels=(f"PARCEL-{id_}",), courier_sha256=("0" if id_ == "good" else "1") * 64
+                )
+                token = sign_claims(make_claims(said))
+                await made.store.accept(token, verify(token, enrolled_keys(), box=made.home.box, now=NOW), NOW)
             await made.store.revoke("shop", made.clock.now(), by=None)
             made.office.owed()
             for about in (Notification.DOOR_OPEN, Notification.LIFT_THE_HANDLE):
@@ -284,8 +286,8 @@ async def test_a_phone_a_message_a_result_or_a_proof_that_cannot_be_worked_keeps
                 made.office.tell(tell, made.front.state, made.clock.now(), message=None, picture=None)
             for visit in ("poison", "good"):
                 made.archive.seal(c.SealProof(visit=visit, part=1, gaps=()), made.front.state)
-            await until(lambda: raising.raised == 3 and sealed and made.line.on("perron/deliveries/result"))
-            await until(lambda: made.line.on("perron/entrance/front/message"))
+            await wait_until(lambda: raising.raised == 3 and sealed and made.line.on("perron/deliveries/result"))
+            await wait_until(lambda: made.line.on("perron/entrance/front/message"))
             told = [json.loads(one.payload)["delivery"] for one in made.line.on("perron/deliveries/result")]
         assert sealed == ["good"]
         assert raising.raised == 3
@@ -303,48 +305,48 @@ async def test_a_job_that_cannot_be_worked_is_refused_and_the_next_one_is_receiv
         homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there,
         at_work(uplink(made, section(broker, tmp_path))) as task,
     ):  # fmt: skip
-        await until(lambda: there.hellos)
-        for number in range(len(ARBITRARY)):
-            receipt = await there.receipt(there.offers(offer(id=f"poison-{number}")))
+        await wait_until(lambda: there.hellos)
+        for number in range(len(ARBITRARY_EXCEPTIONS)):
+            receipt = await there.receipt(there.offers(make_offer(id=f"poison-{number}")))
             assert (receipt.state, receipt.why) == ("refused", "this box could not work it")
-        assert (await there.receipt(there.offers(offer(id="good")))).state == "received"
+        assert (await there.receipt(there.offers(make_offer(id="good")))).state == "received"
         assert not task.done()
-    assert raising.raised == len(ARBITRARY)
+    assert raising.raised == len(ARBITRARY_EXCEPTIONS)
 
 
 async def test_a_question_that_cannot_be_answered_keeps_no_other_from_its_answer(tmp_path: Path) -> None:
-    raising = Raising()
+    raising = ExceptionSource()
 
-    async def answer(asked: Asked) -> str | None:
+    async def answer(asked: SealedQuery) -> str | None:
         if asked.id.startswith("poison"):
             raising.now()
         return "h..i.c.t"
 
-    async def take(job: Job) -> Receipt:
-        return Receipt(job=job.job, state="received")
+    async def take(job: Job) -> JobReceipt:
+        return JobReceipt(job=job.job, state="received")
 
     async with homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there:
         line = uplink(made, section(broker, tmp_path))
         line.serve(owner=take, ask=answer)
         async with at_work(line) as task:
-            await until(lambda: there.hellos)
-            for number in range(len(ARBITRARY)):
+            await wait_until(lambda: there.hellos)
+            for number in range(len(ARBITRARY_EXCEPTIONS)):
                 put(there, f"poison-{number}")
-            await until(lambda: raising.raised == len(ARBITRARY))
+            await wait_until(lambda: raising.raised == len(ARBITRARY_EXCEPTIONS))
             put(there, "good")
-            await until(lambda: there.answers)
+            await wait_until(lambda: there.answers)
             assert not task.done()
 
 
 def put(there: Hub, id_: str) -> None:
-    asked = Asked(via="hub-1", id=id_, browser=f"brw-{1:032x}", sealed="h..i.c.t")
-    there.say(ask_topic(HOME), asked.model_dump_json().encode())
+    asked = SealedQuery(via="hub-1", id=id_, browser=f"brw-{1:032x}", sealed="h..i.c.t")
+    there.say(query_topic(HOME), asked.model_dump_json().encode())
 
 
 async def test_what_cannot_be_told_to_the_hub_keeps_nothing_else_from_being_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raising, delivery = Raising(), Uplinks._delivery  # noqa: SLF001 - where the fault is thrown in
+    raising, delivery = ExceptionSource(), HubJournal._write_delivery  # noqa: SLF001 - where the fault is thrown in
 
     def poisoned(self: Any, *given: Any) -> int:  # noqa: ANN401 - its own arguments
         if given[3].startswith("shop.poison"):
@@ -355,14 +357,14 @@ async def test_what_cannot_be_told_to_the_hub_keeps_nothing_else_from_being_told
         homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there,
         at_work(uplink(made, section(broker, tmp_path))) as task,
     ):  # fmt: skip
-        await until(lambda: there.hellos)
+        await wait_until(lambda: there.hellos)
         for number, id_ in enumerate(("poison-1", "good", "poison-2")):
-            said = offer(id=id_, parcels=(f"PARCEL{number}",), courier_sha256=f"{number:064x}")
+            said = make_offer(id=id_, parcels=(f"PARCEL{number}",), courier_sha256=f"{number:064x}")
             await there.receipt(there.offers(said))
-        monkeypatch.setattr(Uplinks, "_delivery", poisoned)
+        monkeypatch.setattr(HubJournal, "_write_delivery", poisoned)
         await made.store.revoke("shop", made.clock.now(), by=None)
         await made.store._writer.do(lambda db: db.execute("UPDATE uplink_delivery SET look_at = 0").rowcount)  # noqa: SLF001 - their time has come
-        await until(lambda: any((one.delivery, one.state) == ("good", State.REFUSED) for one in there.results))
+        await wait_until(lambda: any((one.delivery, one.state) == ("good", State.REFUSED) for one in there.results))
         await asyncio.sleep(1.2)
         assert not task.done()
     assert 2 <= raising.raised <= 8, "what cannot be told is put off, and not tried again at each look"
@@ -371,26 +373,26 @@ async def test_what_cannot_be_told_to_the_hub_keeps_nothing_else_from_being_told
 async def test_an_acknowledgement_that_cannot_be_worked_ends_no_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raising = Raising()
+    raising = ExceptionSource()
     async with homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there:
-        monkeypatch.setattr("gateway.integrations.hub_client.session.WAIT", 0.02)
+        monkeypatch.setattr("gateway.integrations.hub_client.session.STORE_RETRY_DELAY_S", 0.02)
         async with at_work(uplink(made, section(broker, tmp_path))) as task:
-            await until(lambda: there.hellos)
+            await wait_until(lambda: there.hellos)
             follows = made.store.uplinks.follows
 
             def poisoned(ack: Ack) -> bool:
-                if raising.raised < len(ARBITRARY):
+                if raising.raised < len(ARBITRARY_EXCEPTIONS):
                     raising.now()
                 return follows(ack)
 
             monkeypatch.setattr(made.store.uplinks, "follows", poisoned)
             deadline = time.monotonic() + 20
-            while raising.raised < len(ARBITRARY):
+            while raising.raised < len(ARBITRARY_EXCEPTIONS):
                 assert time.monotonic() < deadline
                 there.say(ack_topic(HOME), Ack(seq=0, head="0" * 64).model_dump_json().encode())
                 await asyncio.sleep(0.05)
-            assert (await there.receipt(there.offers(offer(id="good")))).state == "received"
-            await until(lambda: there.results)
+            assert (await there.receipt(there.offers(make_offer(id="good")))).state == "received"
+            await wait_until(lambda: there.results)
             assert not task.done()
 
 
@@ -400,20 +402,20 @@ async def test_an_acknowledgement_that_cannot_be_worked_ends_no_line(
 async def test_an_order_that_cannot_be_done_is_noted_as_failed_and_the_next_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raising, do = Raising(), Deeds.do
+    raising, do = ExceptionSource(), OrderExecutor.do
 
-    async def poisoned(self: Deeds, order: Any, by: str) -> str | None:  # noqa: ANN401 - any order
+    async def poisoned(self: OrderExecutor, order: Any, by: str) -> str | None:  # noqa: ANN401 - any order
         if order.do == "lock":
             raising.now()
         return await do(self, order, by)
 
-    monkeypatch.setattr(Deeds, "do", poisoned)
-    async with away(tmp_path) as here:
-        for _ in ARBITRARY:
+    monkeypatch.setattr(OrderExecutor, "do", poisoned)
+    async with remote_household(tmp_path) as here:
+        for _ in ARBITRARY_EXCEPTIONS:
             assert await here.orders("lock", entrance="front") is None
             became = await here.became()
             assert (became.state, became.why) == ("failed", FAILED)
         assert here.made.store.browsers.to_do() == (), "no start does it again"
         assert await here.orders("stop") is None
-        await until(here.made.front.stopped)
-    assert raising.raised == len(ARBITRARY)
+        await wait_until(here.made.front.stopped)
+    assert raising.raised == len(ARBITRARY_EXCEPTIONS)

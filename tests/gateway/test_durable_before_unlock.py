@@ -12,19 +12,19 @@ import pytest
 
 from devices.vendors.words import TopicSuffix
 from gateway.config.topics import device_topic
-from gateway.demo.plan import plan
-from gateway.demo.processes import Child
-from gateway.demo.run import Audience, run
-from gateway.demo.scenarios import named
-from tests.systemcalls import lacking, on_disk, read, strace
+from gateway.demo.plan import make_plan
+from gateway.demo.processes import LoggedProcess
+from gateway.demo.run import DemoObserver, run_scenario
+from gateway.demo.scenarios import find_scenarios
+from tests.systemcalls import missing_on_disk, on_disk, parse_record, strace
 
 TOPIC = "perron/front-lock/set"
 
 
-def traced(record: Path) -> type[Child]:
+def traced(record: Path) -> type[LoggedProcess]:
     """A child whose system calls are recorded; of the house only the gateway and what it starts is watched."""
 
-    class Traced(Child):
+    class Traced(LoggedProcess):
         @classmethod
         async def start(cls, module: str, arguments: Sequence[str], log: Path) -> Self:
             before = strace(record) if module.startswith("gateway.") else []
@@ -43,21 +43,21 @@ async def test_the_unlock_leaves_only_after_intent_and_film_are_on_disk(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record = tmp_path / "record"
-    monkeypatch.setattr("gateway.demo.stage.Child", traced(record))
-    judged = await run(named("delivered")[0], tmp_path / "run", fast=True, audience=Audience())
+    monkeypatch.setattr("gateway.demo.stage.LoggedProcess", traced(record))
+    judged = await run_scenario(find_scenarios("delivered")[0], tmp_path / "run", fast=True, audience=DemoObserver())
     assert judged.complaints == ()
 
-    home = plan(tmp_path / "run", fast=True).home
+    home = make_plan(tmp_path / "run", fast=True).home
     section = next(iter(home.entrances.values()))
     topic = device_topic(home, section.lock, TopicSuffix.SET)
     films = len({section.cameras.outside, *section.cameras.inside})
-    calls = read(record.read_text(encoding="ascii").splitlines())
-    assert lacking(calls, lock_topic=topic, films=films, folder=tmp_path) == []
+    calls = parse_record(record.read_text(encoding="ascii").splitlines())
+    assert missing_on_disk(calls, lock_topic=topic, films=films, folder=tmp_path) == []
 
     unsynced = [call for call in calls if "sync" not in call.name or not call.path.endswith(".mp4.part")]
-    assert len(lacking(unsynced, lock_topic=topic, films=films, folder=tmp_path)) == films
+    assert len(missing_on_disk(unsynced, lock_topic=topic, films=films, folder=tmp_path)) == films
     unsynced = [call for call in calls if "sync" not in call.name or not call.path.endswith("-wal")]
-    assert lacking(unsynced, lock_topic=topic, films=films, folder=tmp_path) == ["the intent's commit"]
+    assert missing_on_disk(unsynced, lock_topic=topic, films=films, folder=tmp_path) == ["the intent's commit"]
 
 
 def hexed(data: bytes) -> str:
@@ -110,7 +110,7 @@ def story(tmp_path: Path) -> dict[str, str]:
 
 
 def judged(lines: Sequence[str], folder: Path, *, films: int = 1) -> list[str]:
-    return lacking(read(lines), lock_topic=TOPIC, films=films, folder=folder)
+    return missing_on_disk(parse_record(lines), lock_topic=TOPIC, films=films, folder=folder)
 
 
 def test_a_record_in_good_order_lacks_nothing(story: dict[str, str], tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_sync_that_failed_does_not_count(story: dict[str, str], tmp_path: Path
 def test_a_write_during_a_sync_is_not_on_disk_by_it(story: dict[str, str]) -> None:
     begun = synced(FILM, 3).replace(") = 0", " <unfinished ...>")
     lines = [story["head"], begun, story["fragment"], "3 <... fdatasync resumed>) = 0"]
-    assert on_disk(read(lines), FILM, before=99) == HEAD
+    assert on_disk(parse_record(lines), FILM, before=99) == HEAD
 
 
 def test_a_camera_that_does_not_film_is_missed(story: dict[str, str], tmp_path: Path) -> None:
@@ -169,4 +169,4 @@ def test_a_record_without_an_unlock_proves_nothing(story: dict[str, str], tmp_pa
 
 def test_a_write_that_strace_cut_short_is_not_taken_for_whole(story: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="cut short"):
-        read([story["fragment"].replace('",', '"...,')])
+        parse_record([story["fragment"].replace('",', '"...,')])

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
-from gateway.installation.diagnostics.rounds import PAUSE
+from gateway.installation.diagnostics.rounds import MIN_PAUSE_S
 from gateway.mqtt.mosquitto.provisioning import free_port
-from tests.browser import barriers, faint, visitor
+from tests.browser import accessibility_problems, contrast_problems, visitor
 from tests.gateway.test_walked_in_a_browser import joined, with_pages
-from tests.whole_house import playing
+from tests.whole_house import run_whole_house
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +39,7 @@ async def told(page: Page, what: str) -> tuple[str, str]:
 async def test_an_installer_examines_the_house_from_his_phone_in_his_language(tmp_path: Path) -> None:
     port = free_port()
     address = f"http://127.0.0.1:{port}"
-    async with playing(tmp_path, lambda plan: with_pages(plan, port)) as play, visitor() as somebody:
+    async with run_whole_house(tmp_path, lambda plan: with_pages(plan, port)) as play, visitor() as somebody:
         home = play.stage.plan.home
         owner, page = await somebody.page(), await somebody.page()
         await joined(owner, page, address, home.claim_code.read_text(encoding="ascii").strip())
@@ -53,7 +53,7 @@ async def test_an_installer_examines_the_house_from_his_phone_in_his_language(tm
             assert (seen := await told(page, what))[0] == "good", seen
         assert (await told(page, "entrance front"))[0] == "doubtful"  # nobody has walked it yet
         assert [text for how, text in await findings(page) if how == "bad"] == []
-        assert await barriers(page) == []
+        assert await accessibility_problems(page) == []
 
         await play.link("front-lock", up=False)
         await play.fault("front-door", "silent")
@@ -63,7 +63,7 @@ async def test_an_installer_examines_the_house_from_his_phone_in_his_language(tm
         )
         await french.goto(f"{address}/installation/examination")
         assert (await told(french, "front-lock"))[1].startswith("Bon front-lock répond en")
-        await page.wait_for_timeout(1000 * PAUSE)
+        await page.wait_for_timeout(1000 * MIN_PAUSE_S)
         assert await examines(french, "Examiner") < IN_TIME
         await expect(french.locator(".findings li").first).to_contain_text("Rouge")
         assert (await told(french, "front-lock"))[1].startswith("Rouge front-lock se dit hors ligne")
@@ -71,10 +71,10 @@ async def test_an_installer_examines_the_house_from_his_phone_in_his_language(tm
 
         await page.reload()
         await page.emulate_media(color_scheme="light", reduced_motion="reduce")
-        assert await barriers(page) == []
+        assert await accessibility_problems(page) == []
         assert await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
         await page.emulate_media(color_scheme="dark")
-        assert await faint(page) == []
+        assert await contrast_problems(page) == []
         accounts = tmp_path / "accounts"
         shown = await page.content()
         secrets = [file.read_text(encoding="utf-8").strip() for file in accounts.glob("*.password")]

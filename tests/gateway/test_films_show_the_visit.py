@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.demo.run import Audience, run
-from gateway.demo.scenarios import named
-from tests.filmset.films import play
+from gateway.demo.run import DemoObserver, run_scenario
+from gateway.demo.scenarios import find_scenarios
+from tests.filmset.films import decode_film
 
 NEAR = timedelta(seconds=0.5)
 
@@ -19,7 +19,7 @@ def nearest(times: tuple[datetime, ...], to: datetime) -> timedelta:
 
 @pytest.mark.slow
 async def test_every_film_shows_the_moment_before_the_door_opened_the_opening_and_the_locking(tmp_path: Path) -> None:
-    judged = await run(named("delivered")[0], tmp_path, fast=True, audience=Audience())
+    judged = await run_scenario(find_scenarios("delivered")[0], tmp_path, fast=True, audience=DemoObserver())
     assert judged.complaints == ()
     (opening,) = judged.result.openings
     assert opening.unlocked_at is not None
@@ -29,7 +29,7 @@ async def test_every_film_shows_the_moment_before_the_door_opened_the_opening_an
     folder = Path(judged.result.proof.folder)
     assert {clip.camera for clip in judged.result.clips} == {"doorbell", "hall-camera"}
     for clip in judged.result.clips:
-        film = play(folder / clip.path)
+        film = decode_film(folder / clip.path)
         assert len(film.times) == film.pictures, "every picture shows its time"
         assert film.times[0] < opening.unlocked_at
         assert film.times[0] < opening.opened_at

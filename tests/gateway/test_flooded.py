@@ -9,12 +9,12 @@ from unittest.mock import patch
 import pytest
 from jinja2 import Environment
 
-from gateway.demo.result import moves
-from gateway.demo.scenario import ONCE_IN_AND_OUT
+from gateway.demo.result import door_movements
+from gateway.demo.scenario import MOVES_ONCE_IN_AND_OUT
 from gateway.web.server import renderer
 from tests.flood import every_way, house
 from tests.shell.box import box
-from tests.shell.site import served
+from tests.shell.site import serve_site
 
 pytestmark = pytest.mark.slow
 
@@ -29,12 +29,12 @@ async def test_a_visit_keeps_its_times_while_every_way_in_is_flooded_at_once(tmp
         play = made.play
         parcels = await play.promised()
         await play.all_good()
-        async with house.flooding(every_way.every_way(made, parcels), tmp_path):
-            await house.until_flooded(made.play)
-            before = await house.turns(play, reset=True)
-            times = await every_way.visited(play, parcels)
-            stops = [await every_way.stop_decided(play) for _ in range(3)]
-            after = await house.turns(play)
+        async with house.run_flood(every_way.flood_spec(made, parcels), tmp_path):
+            await house.wait_until_flooded(made.play)
+            before = await house.read_turns(play, reset=True)
+            times = await every_way.timed_visit(play, parcels)
+            stops = [await every_way.timed_stop(play) for _ in range(3)]
+            after = await house.read_turns(play)
         timing = play.timing
         assert times.rings < SLOWER_S
         assert times.unlocked < timing.ring + SLOWER_S
@@ -43,7 +43,7 @@ async def test_a_visit_keeps_its_times_while_every_way_in_is_flooded_at_once(tmp
         assert after.longest_cpu_s < LONGEST_TURN_S, after
         assert after.rss_kib - before.rss_kib < GROWN_KIB, (before, after)
         play.log.look()
-        assert moves(play.log.lines) == ONCE_IN_AND_OUT
+        assert door_movements(play.log.lines) == MOVES_ONCE_IN_AND_OUT
         assert play.stage.gateway.deaths == []
         assert play.watch.state["locked"]
 
@@ -52,7 +52,7 @@ async def test_no_page_is_compiled_in_the_loop_that_hears_the_doors(tmp_path: Pa
     renderer._templates.cache_clear()  # noqa: SLF001 - as in a process that has just begun
     compiled: list[int] = []
     with patch.object(Environment, "compile", autospec=True, side_effect=_noting(compiled)):
-        async with box(tmp_path) as made, served(made) as site, site.client(site.owner) as client:
+        async with box(tmp_path) as made, serve_site(made) as site, site.client(site.owner) as client:
             assert len(compiled) == len(renderer._templates().list_templates())  # noqa: SLF001 - as above
             async with client.get("/") as answer:
                 assert answer.status == 200

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.demo.actors import PATIENCE
-from gateway.demo.result import Move, moves
+from gateway.demo.actors import TIMEOUT_MARGIN_S
+from gateway.demo.result import DoorMovement, door_movements
 from gateway.domain.visit.commands import AlarmCode
 from gateway.domain.visit.state import Phase, Refusal
 from tests.smalldisk import fill, small_disk
-from tests.whole_house import playing
+from tests.whole_house import run_whole_house
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 async def test_a_box_that_starts_on_a_full_disk_locks_behind_the_courier(folder: Path) -> None:
-    async with playing(folder) as play:
+    async with run_whole_house(folder) as play:
         parcels = await play.promised()
         await play.shows(parcels)
         await play.may_enter()
@@ -37,12 +37,17 @@ async def test_a_box_that_starts_on_a_full_disk_locks_behind_the_courier(folder:
         await play.phase(Phase.INSIDE)
         await play.courier.comes_out()
         await play.locked_again()
-        assert moves(play.log.lines) == (Move.UNLOCKED, Move.OPENED, Move.CLOSED, Move.LOCKED)
+        assert door_movements(play.log.lines) == (
+            DoorMovement.UNLOCKED,
+            DoorMovement.OPENED,
+            DoorMovement.CLOSED,
+            DoorMovement.LOCKED,
+        )
         assert play.stage.gateway.deaths == [-9]
 
 
 async def test_a_broker_that_comes_back_finds_a_box_whose_disk_is_full(folder: Path) -> None:
-    async with playing(folder) as play:
+    async with run_whole_house(folder) as play:
         parcels = await play.promised()
         await play.shows(parcels)
         await play.may_enter()
@@ -51,32 +56,39 @@ async def test_a_broker_that_comes_back_finds_a_box_whose_disk_is_full(folder: P
         await play.alarm(AlarmCode.DISK_FULL)
         await play.stage.broker.crash()
         await play.stage.broker.begin()
-        await play.watch.until("the open door", lambda: play.watch.state.get("door") == "open", within=PATIENCE)
+        await play.watch.until("the open door", lambda: play.watch.state.get("door") == "open", within=TIMEOUT_MARGIN_S)
         await play.courier.comes_out()
         await play.locked_again()
-        assert moves(play.log.lines) == (Move.UNLOCKED, Move.OPENED, Move.CLOSED, Move.LOCKED)
+        assert door_movements(play.log.lines) == (
+            DoorMovement.UNLOCKED,
+            DoorMovement.OPENED,
+            DoorMovement.CLOSED,
+            DoorMovement.LOCKED,
+        )
         assert play.stage.gateway.deaths == []
 
 
 async def test_what_the_owner_stops_on_a_full_disk_stays_stopped_when_there_is_room_again(folder: Path) -> None:
-    async with playing(folder) as play:
+    async with run_whole_house(folder) as play:
         parcels = await play.promised()
         ballast = fill(play.plan.home.storage.folder)
         await play.dies()
         await play.alarm(AlarmCode.SAFE_MODE)
         await play.owner.says("stop")
-        await play.watch.until("stopped", lambda: bool(play.watch.state.get("stopped")), within=PATIENCE)
+        await play.watch.until("stopped", lambda: bool(play.watch.state.get("stopped")), within=TIMEOUT_MARGIN_S)
         await play.shows(parcels)
         await play.refused(Refusal.STOPPED_BY_OWNER)
         ballast.unlink()
-        await play.watch.until("room", lambda: bool(play.watch.state.get("disk")), within=PATIENCE)
+        await play.watch.until("room", lambda: bool(play.watch.state.get("disk")), within=TIMEOUT_MARGIN_S)
         await play.owner.says("acknowledge")
-        await play.watch.until("looked after", lambda: play.watch.state.get("safe_mode") is False, within=PATIENCE)
+        await play.watch.until(
+            "looked after", lambda: play.watch.state.get("safe_mode") is False, within=TIMEOUT_MARGIN_S
+        )
         await play.a_moment_later()  # in which the stop is stored
         await play.dies()
         await play.all_good()
         await play.shows(parcels)
         await play.refused(Refusal.STOPPED_BY_OWNER)
         await play.stays_shut()
-        assert moves(play.log.lines) == ()
+        assert door_movements(play.log.lines) == ()
         assert play.stage.gateway.deaths == [-9, -9]

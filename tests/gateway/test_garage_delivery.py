@@ -7,36 +7,36 @@ from pathlib import Path
 import pytest
 
 from devices.simulators.control import PressBell
-from gateway.demo.scenario import Play
-from gateway.demo.scenarios.garage import TRAVEL, WARNING, carried_in, with_garage_door
+from gateway.demo.scenario import ScenarioRun
+from gateway.demo.scenarios.garage import TRAVEL_S, WARNING_S, carry_in, with_garage_door
 from gateway.domain.visit.state import Phase
-from tests.whole_house import playing
+from tests.whole_house import run_whole_house
 
 pytestmark = pytest.mark.slow
 
 
-def leaf(play: Play) -> list[object]:
+def leaf(play: ScenarioRun) -> list[object]:
     return [line["state"] for line in play.log.lines if line["what"] == "door"]
 
 
-def sent_down(play: Play) -> list[Mapping[str, object]]:
+def sent_down(play: ScenarioRun) -> list[Mapping[str, object]]:
     return play.watch.events("close")
 
 
 async def test_it_comes_down_only_on_the_couriers_word_and_goes_up_again_when_somebody_runs_in(tmp_path: Path) -> None:
-    async with playing(tmp_path, with_garage_door) as play:
-        await carried_in(play)
+    async with run_whole_house(tmp_path, with_garage_door) as play:
+        await carry_in(play)
         opener = play.section.lock
         await play.fault(opener, "beam")
         await asyncio.sleep(0.5)
         await play.house.ask(PressBell())  # said into a broken beam: it counts for nothing
-        await asyncio.sleep(WARNING + 1)
+        await asyncio.sleep(WARNING_S + 1)
         await play.fault(opener, "beam", on=False)
         await asyncio.sleep(0.5)
         assert sent_down(play) == []
         await play.house.ask(PressBell())
         await play.watch.until("it is sent down", lambda: bool(sent_down(play)), within=20)
-        await asyncio.sleep(TRAVEL / 3)
+        await asyncio.sleep(TRAVEL_S / 3)
         await play.fault(opener, "beam")  # somebody runs in
         await play.log.until("garage", within=20, met="beam")
         assert leaf(play) == ["open"]

@@ -13,17 +13,17 @@ from aiohttp import ClientError, ClientSession
 from playwright.async_api import Error, Page, expect
 from sqlalchemy import select
 
-from gateway.config.loader import load
+from gateway.config.loader import load_home_file
 from gateway.hub.config import load as load_hub
-from gateway.hub.store import Store
+from gateway.hub.store import HubStore
 from gateway.hub.tables import homes, jobs
-from gateway.integrations.hub_client.link_status import kept
+from gateway.integrations.hub_client.link_status import read_status
 from gateway.mqtt.mosquitto.provisioning import free_port
-from tests.browser import barriers, visitor
-from tests.forkserver import forks
+from tests.browser import accessibility_problems, visitor
+from tests.forkserver import fork_server
 from tests.gateway.runtime.maintenance.test_reload import perron
 from tests.gateway.test_added_in_a_browser import DIES, House, begun, claims, comes_back
-from tests.gateway.web.house import HERONS
+from tests.gateway.web.house import ANNA_PASSWORD
 from tests.mosquitto import running
 
 pytestmark = pytest.mark.slow
@@ -52,7 +52,7 @@ class Hub:
         await self.does("hub-config")
         async with running(self.config.parent / "hub" / "broker" / "mosquitto.conf", self.line, {}):
             with self._log.open("ab") as log:
-                process = forks().start(["-m", "gateway", "hub", "--config", str(self.config)], log)
+                process = fork_server().start(["-m", "gateway", "hub", "--config", str(self.config)], log)
             try:
                 await waited(self.ready, "the hub")
                 yield
@@ -76,7 +76,7 @@ class Hub:
         return next(line.split("'")[1] for line in told.splitlines() if "perron join" in line)
 
     async def row(self, table: Any, *columns: Any) -> Any:  # noqa: ANN401 - SQLAlchemy's own
-        store = await Store.open(load_hub(self.config).database)
+        store = await HubStore.open(load_hub(self.config).database)
         try:
             async with store.reading() as tx:
                 return (await tx.execute(select(*columns).select_from(table))).one_or_none()
@@ -129,7 +129,7 @@ async def joins(owner: Page, house: House, code: str) -> None:
     await owner.goto(f"{house.address}{PAGE}")
     await owner.get_by_label("The hub's code").fill(code)
     await owner.get_by_role("button", name="See which hub").click()
-    await owner.get_by_label("Password").fill(HERONS)
+    await owner.get_by_label("Password").fill(ANNA_PASSWORD)
     await pressed(owner, "Join this hub")
 
 
@@ -143,13 +143,13 @@ async def test_a_house_joins_on_its_page_hears_its_first_job_is_cut_off_joins_an
         await claims(owner, house)
         code = await hub.code()
         await photographed(owner, house, code)
-        assert await barriers(owner) == []
+        assert await accessibility_problems(owner) == []
         await joins(owner, house, code)
         await house.dead()  # between writing the house file and reading it anew
         await house.begins()
         await comes_back(owner, f"{house.address}{PAGE}")
         await shows(owner, house, "up since")
-        assert await barriers(owner) == []
+        assert await accessibility_problems(owner) == []
         support = await owner.locator("#support").inner_text()
         await hub.asks(support)
 
@@ -158,7 +158,7 @@ async def test_a_house_joins_on_its_page_hears_its_first_job_is_cut_off_joins_an
             return row is not None and (row.received or row.refused) is not None
 
         await waited(answered, "a receipt for the first job")
-        line = kept(folder)
+        line = read_status(folder)
         assert line is not None
         assert line.up
 
@@ -166,7 +166,7 @@ async def test_a_house_joins_on_its_page_hears_its_first_job_is_cut_off_joins_an
         await hub.does("hub-revoke", home)
         await shows(owner, house, "lets this house in no longer")
         await leaves(owner, house)
-        assert load(house.file).hub is None
+        assert load_home_file(house.file).hub is None
         assert not folder.exists()
 
         await joins(owner, house, await hub.code("--again", home))
@@ -191,6 +191,6 @@ async def photographed(owner: Page, house: House, code: str) -> None:
 
 
 async def leaves(owner: Page, house: House) -> None:
-    await owner.get_by_label("Password").fill(HERONS)
+    await owner.get_by_label("Password").fill(ANNA_PASSWORD)
     await pressed(owner, "Leave")
     await shows(owner, house, "has joined no hub")

@@ -9,26 +9,26 @@ import pytest
 from joserfc.jwk import OKPKey
 
 from gateway.config.home import HubSection
-from gateway.domain.delivery.permission import Terms
+from gateway.domain.delivery.permission import PermissionTerms
 from gateway.domain.delivery.promise import Cancel, Offer, Update
 from gateway.domain.visit.state import Refusal
-from gateway.integrations.hub_client.job_routing import DAY, takers
+from gateway.integrations.hub_client.job_routing import DAY_S, job_handlers
 from gateway.protocol import hub_signed
-from gateway.protocol.box_event import seal, vouch
-from gateway.protocol.box_hub import Job, Kind
+from gateway.protocol.box_event import sign_event, sign_statement
+from gateway.protocol.box_hub import Job, JobKind
 from gateway.protocol.hub_signed import HubClaims
 from gateway.protocol.jws import public_key
 from gateway.protocol.keys import BoxKey
-from gateway.protocol.receipt import Answered
-from gateway.storage import Signer, Store
-from tests.gateway.domain.delivery.house import delivery, opened, told
-from tests.gateway.domain.delivery.shop import NOW, cancel, offer, update
-from tests.shell.box import awake, box
-from tests.shell.house import home
+from gateway.protocol.receipt import JobOutcome
+from gateway.storage import EventSigner, Store
+from tests.gateway.domain.delivery.house import open_store, receive, visit_delivery
+from tests.gateway.domain.delivery.shop import NOW, make_cancel, make_offer, make_update
+from tests.shell.box import box, run_box
+from tests.shell.house import make_home
 from tests.stranger import HOME, HUB, HUB_KEY
 
 NOT_PERMITTED = Refusal.HUB_SIGNED_NOT_PERMITTED.value
-ALLOWED = Terms(
+ALLOWED = PermissionTerms(
     entrances=frozenset({"front", "garage"}), places=frozenset({"hall", "fridge"}), carriers=frozenset({"Colissimo"}),
     hub_signed=True,
 )  # fmt: skip
@@ -37,7 +37,7 @@ PLAIN = replace(ALLOWED, hub_signed=False)
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         yield store
 
 
@@ -46,55 +46,57 @@ def passed_on(said: Offer | Update | Cancel, brand: str = "shop", *, by: BoxKey 
     seconds = int(NOW.utc.timestamp())
     words = HubClaims(brand=brand, aud=to, iat=seconds, nbf=seconds, exp=seconds + 3600,
                       jti=secrets.token_urlsafe(16), delivery=said)  # fmt: skip
-    return hub_signed.sign(words, OKPKey.import_key(by.pem), kid=hub_signed.name(by.public.fingerprint))
+    return hub_signed.sign_for_brand(words, OKPKey.import_key(by.pem), kid=hub_signed.key_id(by.public.fingerprint))
 
 
 async def heard(store: Store, token: bytes) -> str | None:
     """What it is answered: None: it counts, else the code."""
-    key = {hub_signed.name(HUB_KEY.public.fingerprint): public_key(HUB_KEY.public.text)}
-    answer = await store.accept(token, hub_signed.verify(token, key, box=HOME, now=NOW), NOW)
+    key = {hub_signed.key_id(HUB_KEY.public.fingerprint): public_key(HUB_KEY.public.text)}
+    answer = await store.accept(token, hub_signed.verify_hub_signed(token, key, box=HOME, now=NOW), NOW)
     return answer.result.code
 
 
 async def test_by_default_no_brand_comes_by_the_hub_s_signature(store: Store) -> None:
-    for said in (offer(), cancel()):
+    for said in (make_offer(), make_cancel()):
         assert await heard(store, passed_on(said)) == NOT_PERMITTED
     assert store.promise("shop.d1") is None
-    assert (await told(store, offer())).result.accepted, "nor does the hub's cancel keep the brand's own word out"
+    assert (await receive(store, make_offer())).result.accepted, (
+        "nor does the hub's cancel keep the brand's own word out"
+    )
 
 
 async def test_where_the_owner_allows_it_it_counts_until_he_allows_it_no_more(store: Store) -> None:
     await store.permit("shop", NOW, terms=ALLOWED)
-    assert await heard(store, passed_on(offer())) is None
-    assert await heard(store, passed_on(update())) is None
+    assert await heard(store, passed_on(make_offer())) is None
+    assert await heard(store, passed_on(make_update())) is None
     found = store.promise("shop.d1")
     assert found is not None
     assert found.by_hub
-    assert delivery(store).refusal is None
+    assert visit_delivery(store).refusal is None
     await store.permit("shop", NOW, terms=PLAIN)
-    assert delivery(store).refusal is Refusal.HUB_SIGNED_NOT_PERMITTED, "at the door too, at once"
+    assert visit_delivery(store).refusal is Refusal.HUB_SIGNED_NOT_PERMITTED, "at the door too, at once"
     result = store.result("shop.d1", NOW)
     assert result is not None
     assert (result.state, result.reason) == ("refused", NOT_PERMITTED)
-    assert (await told(store, update(version=3))).result.accepted, "the brand itself may promise it anew"
-    assert delivery(store).refusal is None
+    assert (await receive(store, make_update(version=3))).result.accepted, "the brand itself may promise it anew"
+    assert visit_delivery(store).refusal is None
 
 
 async def test_the_hub_never_alters_what_the_brand_has_signed(store: Store) -> None:
     await store.permit("shop", NOW, terms=ALLOWED)
-    await told(store, offer())
-    for said in (update(), cancel()):
+    await receive(store, make_offer())
+    for said in (make_update(), make_cancel()):
         assert await heard(store, passed_on(said)) == NOT_PERMITTED
-    assert delivery(store).version == 1
-    assert delivery(store).refusal is None
+    assert visit_delivery(store).version == 1
+    assert visit_delivery(store).refusal is None
 
 
 @pytest.mark.parametrize(
     ("token", "code"),
     [
-        (passed_on(offer(), by=BoxKey.fresh()), "unknown_key"),
-        (passed_on(offer(), to="home-2"), "wrong_audience"),
-        (passed_on(offer())[:-4] + b"AAAA", "wrong_signature"),
+        (passed_on(make_offer(), by=BoxKey.fresh()), "unknown_key"),
+        (passed_on(make_offer(), to="home-2"), "wrong_audience"),
+        (passed_on(make_offer())[:-4] + b"AAAA", "wrong_signature"),
     ],
 )
 async def test_another_s_signature_is_not_the_hub_s(store: Store, token: bytes, code: str) -> None:
@@ -106,23 +108,23 @@ async def test_another_s_signature_is_not_the_hub_s(store: Store, token: bytes, 
 async def test_a_box_takes_it_under_the_key_that_it_learned_at_its_joining_and_for_brands_that_it_knows(
     tmp_path: Path,
 ) -> None:
-    async with box(tmp_path, home(tmp_path)) as made, awake(made):
-        signer = Signer(home=HOME, key=made.key.public.text, seal=lambda one: seal(one, made.key.sign),
-                        vouch=lambda one: vouch(one, made.key.sign))  # fmt: skip
+    async with box(tmp_path, make_home(tmp_path)) as made, run_box(made):
+        signer = EventSigner(home=HOME, key=made.key.public.text, seal=lambda one: sign_event(one, made.key.sign),
+                        vouch=lambda one: sign_statement(one, made.key.sign))  # fmt: skip
         await made.store.uplinks.begin(signer, made.clock.now())
         section = HubSection(url=HUB, home=HOME, host="127.0.0.1", key=HUB_KEY.public.text)
         for where, state in ((section, "received"), (section.model_copy(update={"key": None}), "refused")):
             reception = made.reception
-            taker = takers(
+            taker = job_handlers(
                 where, letting=reception.letting, by_hub=reception.by_hub, hub_signed=reception.hub_signed,
                 monotonic=lambda: 0.0,
             )  # fmt: skip
-            job = Job(job="job-1", kind=Kind.HUB_DELIVERY, token=passed_on(offer()).decode())
-            receipt = await taker[Kind.HUB_DELIVERY](job)
+            job = Job(job="job-1", kind=JobKind.HUB_DELIVERY, token=passed_on(make_offer()).decode())
+            receipt = await taker[JobKind.HUB_DELIVERY](job)
             assert receipt is not None
             assert receipt.state == state
-        nobody = passed_on(offer(), brand="nobody")
-        assert await made.reception.hub_signed(nobody, HOME, HUB_KEY.public.text) is Answered.YES
+        nobody = passed_on(make_offer(), brand="nobody")
+        assert await made.reception.hub_signed(nobody, HOME, HUB_KEY.public.text) is JobOutcome.YES
         told_of = [one.token for one in made.store.uplinks.waiting(0, 5)]
         assert len(told_of) == 2
         assert made.store.facts("nobody.d1", made.clock.now()) is None
@@ -131,24 +133,26 @@ async def test_a_box_takes_it_under_the_key_that_it_learned_at_its_joining_and_f
 async def test_a_hub_that_signs_without_end_uses_up_no_brand_s_ration(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.integrations.hub_client.job_routing.HUB_SIGNED_A_DAY", 4)
-    monkeypatch.setattr("gateway.storage.offers.MOST", 3)  # of an entrance, and this house has two
-    async with box(tmp_path, home(tmp_path)) as made, awake(made):
-        signer = Signer(home=HOME, key=made.key.public.text, seal=lambda one: seal(one, made.key.sign),
-                        vouch=lambda one: vouch(one, made.key.sign))  # fmt: skip
+    monkeypatch.setattr("gateway.integrations.hub_client.job_routing.MAX_HUB_SIGNED_PER_DAY", 4)
+    monkeypatch.setattr("gateway.storage.offers.MAX_MESSAGES_PER_ENTRANCE", 3)  # of an entrance, and this house has two
+    async with box(tmp_path, make_home(tmp_path)) as made, run_box(made):
+        signer = EventSigner(home=HOME, key=made.key.public.text, seal=lambda one: sign_event(one, made.key.sign),
+                        vouch=lambda one: sign_statement(one, made.key.sign))  # fmt: skip
         await made.store.uplinks.begin(signer, made.clock.now())
         reception, passed = made.reception, [0.0]
-        taker = takers(
+        taker = job_handlers(
             HubSection(url=HUB, home=HOME, host="127.0.0.1", key=HUB_KEY.public.text), letting=reception.letting,
             by_hub=reception.by_hub, hub_signed=reception.hub_signed, monotonic=lambda: passed[0],
-        )[Kind.HUB_DELIVERY]  # fmt: skip
+        )[JobKind.HUB_DELIVERY]  # fmt: skip
 
         async def says(number: int) -> bool:
-            job = Job(job=f"job-{number}", kind=Kind.HUB_DELIVERY, token=passed_on(offer(id=f"h{number}")).decode())
+            job = Job(
+                job=f"job-{number}", kind=JobKind.HUB_DELIVERY, token=passed_on(make_offer(id=f"h{number}")).decode()
+            )
             return await taker(job) is not None
 
         assert [await says(number) for number in range(8)] == [True] * 4 + [False] * 4
-        own = await told(made.store, offer(id="own", courier_sha256="c" * 64, parcels=("OWN",)))
+        own = await receive(made.store, make_offer(id="own", courier_sha256="c" * 64, parcels=("OWN",)))
         assert own.result.accepted, own.result.code
-        passed[0] = DAY
+        passed[0] = DAY_S
         assert await says(9)

@@ -18,7 +18,7 @@ from devices.vendors.words import TopicSuffix
 from gateway import app as module
 from gateway.app import App
 from gateway.cli import console
-from gateway.config.home import Home, Messages, Pages
+from gateway.config.home import Home, MessagesSection, PagesSection
 from gateway.config.topics import device_topic
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance
@@ -28,12 +28,12 @@ from gateway.protocol.keys import BoxKey, link_key
 from gateway.runtime.maintenance import factory_reset
 from gateway.runtime.notifications import action_links
 from gateway.storage import Store
-from tests.gateway.domain.delivery.house import step
+from tests.gateway.domain.delivery.house import make_step
 from tests.gateway.domain.delivery.shop import NOW
 from tests.gateway.test_app import Broker, Video, World
-from tests.gateway.web.house import HERONS
-from tests.shell.house import home
-from tests.shell.parts import until
+from tests.gateway.web.house import ANNA_PASSWORD
+from tests.shell.house import make_home
+from tests.shell.parts import wait_until
 
 ENGLISH = {"Accept-Language": "en"}
 
@@ -63,7 +63,7 @@ class Answering(Broker):
 @pytest.fixture(autouse=True)
 def _recorders(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MqttClient", Answering)
-    monkeypatch.setattr(module, "VideoLink", Video)
+    monkeypatch.setattr(module, "VideoClient", Video)
     monkeypatch.setattr("os.umask", lambda _mask: 0o022)
 
 
@@ -74,11 +74,11 @@ async def begun(house: Home) -> AsyncIterator[tuple[App, asyncio.Task[bool], str
     World.made.clear()
     made = App(house, free_bytes=lambda: 2**40)
     run = asyncio.create_task(made.run())
-    await until(lambda: run.done() or len(World.made) == 2)
+    await wait_until(lambda: run.done() or len(World.made) == 2)
     assert not run.done(), run.exception()
     World.broker.on_up(1)
-    await until(lambda: all(one.bolt.proven and one.door.proven for one, _ in made.states()))
-    await until(lambda: made._site is not None and made._site._receiving)  # noqa: SLF001 - it tells nobody
+    await wait_until(lambda: all(one.bolt.proven and one.door.proven for one, _ in made.states()))
+    await wait_until(lambda: made._site is not None and made._site._accept_tasks)  # noqa: SLF001 - it tells nobody
     assert made._site is not None  # noqa: SLF001 - the same
     try:
         yield made, run, f"http://127.0.0.1:{made._site.port}"  # noqa: SLF001 - the same
@@ -91,10 +91,10 @@ async def begun(house: Home) -> AsyncIterator[tuple[App, asyncio.Task[bool], str
 @asynccontextmanager
 async def owner(house: Home, address: str, name: str = "Anna") -> AsyncIterator[ClientSession]:
     """Claim the box by the code it shows."""
-    await until(house.claim_code.exists)
+    await wait_until(house.claim_code.exists)
     async with ClientSession(address, cookie_jar=CookieJar(unsafe=True), headers=ENGLISH) as client:
         code = house.claim_code.read_text(encoding="ascii")
-        async with client.post("/claim", data={"code": code, "name": name, "password": HERONS}) as answer:
+        async with client.post("/claim", data={"code": code, "name": name, "password": ANNA_PASSWORD}) as answer:
             assert answer.status == 200, await answer.text()
         yield client
 
@@ -112,8 +112,8 @@ async def home_page(address: str, cookies: Mapping[str, str]) -> str:
 def house(tmp_path: Path) -> Home:
     phones = tmp_path / "phones.txt"
     phones.write_text("")
-    changes = {"pages": Pages(port=0), "messages": Messages(file=phones)}
-    return home(tmp_path / "box").model_copy(update=changes)
+    changes = {"pages": PagesSection(port=0), "messages": MessagesSection(file=phones)}
+    return make_home(tmp_path / "box").model_copy(update=changes)
 
 
 async def filmed(house: Home, visit: str) -> Path:
@@ -122,8 +122,8 @@ async def filmed(house: Home, visit: str) -> Path:
     folder.mkdir(exist_ok=True)
     BoxKey.at(folder / "key")  # a store without its box's key is in doubt
     store = await Store.open(folder / "perron.sqlite3", home=house, now=NOW)
-    await store.commit(step(Entrance(id="front", incident=visit), c.StartRecording(visit=visit)))
-    await store.commit(step(Entrance(id="front")))
+    await store.commit(make_step(Entrance(id="front", incident=visit), c.StartRecording(visit=visit)))
+    await store.commit(make_step(Entrance(id="front")))
     await store.close()
     film = folder / "visits" / visit / "cam-1.mp4"
     film.parent.mkdir(parents=True)
@@ -143,16 +143,16 @@ async def test_a_box_that_was_wiped_on_its_page_begins_anew_as_nobody_s(house: H
             assert (answer.status, "The box is being wiped" in await answer.text()) == (200, True)
         async with asyncio.timeout(20):
             assert await asyncio.shield(run), "it ends to begin anew"
-        assert factory_reset.marked(folder)
+        assert factory_reset.is_marked_for_wipe(folder)
         assert film.exists(), "what is wiped is wiped by the start that follows, before anything is opened"
         cookies = {one.key: one.value for one in anna.cookie_jar}
         assert made.states()
     async with begun(house) as (_, run, address):
-        assert not factory_reset.marked(folder)
+        assert not factory_reset.is_marked_for_wipe(folder)
         assert not film.exists()
         assert house.messages.file.read_bytes() == b""
         assert (folder / "key" / "box.key.pem").read_bytes() != key
-        await until(house.claim_code.exists)
+        await wait_until(house.claim_code.exists)
         assert (await home_page(address, cookies)).startswith("/enter")
         left = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
         assert b"Anna" not in left
@@ -165,21 +165,21 @@ async def test_a_box_that_was_wiped_on_its_page_begins_anew_as_nobody_s(house: H
 async def test_the_command_itself_goes_on_into_the_fresh_start(house: Home) -> None:
     """`perron run` without a supervisor: the same process, another box."""
     port = free_port()
-    house = house.model_copy(update={"pages": Pages(port=port)})
+    house = house.model_copy(update={"pages": PagesSection(port=port)})
     Answering.house = house
     World.made.clear()
     run = asyncio.create_task(console.run(house, house.storage.folder / "home.yaml"))
     address = f"http://127.0.0.1:{port}"
-    await until(house.claim_code.exists)
+    await wait_until(house.claim_code.exists)
     World.broker.on_up(1)
     async with owner(house, address) as anna:
-        await until(lambda: len(World.broker.on("perron/lock/get")) > 0)
+        await wait_until(lambda: len(World.broker.on("perron/lock/get")) > 0)
         status = 0
         async with asyncio.timeout(20):
             while status != 200:  # 409 until lock and door have answered
                 async with anna.post("/settings/moving-out/wipe", data={"name": "Home"}) as answer:
                     status = answer.status
-    await until(lambda: len(World.made) == 4 and house.claim_code.exists())
+    await wait_until(lambda: len(World.made) == 4 and house.claim_code.exists())
     async with owner(house, address, "Clara"):
         assert not run.done()
     os.kill(os.getpid(), signal.SIGTERM)
@@ -189,10 +189,10 @@ async def test_the_command_itself_goes_on_into_the_fresh_start(house: Home) -> N
 
 async def test_a_box_that_died_with_the_mark_is_wiped_at_its_next_start(house: Home) -> None:
     film = await filmed(house, "v1")
-    factory_reset.mark(house.storage.folder)
+    factory_reset.mark_for_wipe(house.storage.folder)
     async with begun(house) as (_, _, address), owner(house, address):
         assert not film.exists()
-        assert not factory_reset.marked(house.storage.folder)
+        assert not factory_reset.is_marked_for_wipe(house.storage.folder)
 
 
 @pytest.mark.slow
@@ -209,7 +209,7 @@ async def test_a_house_with_another_owner_has_new_links_no_phones_and_no_films(h
         (folder / "proposals").mkdir()
         (folder / "proposals" / f"{'0' * 16}.login").write_text("admin:of the former household")
         async with ClientSession(address, cookie_jar=CookieJar(unsafe=True), headers=ENGLISH) as clara:
-            async with clara.post(link, data={"name": "Clara", "password": HERONS}) as answer:
+            async with clara.post(link, data={"name": "Clara", "password": ANNA_PASSWORD}) as answer:
                 assert answer.status == 200
             cookies = {one.key: one.value for one in clara.cookie_jar}
         async with asyncio.timeout(20):
@@ -218,13 +218,13 @@ async def test_a_house_with_another_owner_has_new_links_no_phones_and_no_films(h
         new = link_key(folder / "key")
         assert new != old
         assert not (folder / "proposals").exists(), "what was proposed was for the former owner's word"
-        stop = action_links.make(
-            action_links.Purpose.STOP, "front", NOW.utc + timedelta(hours=1), bytes(action_links.NONCE_BYTES), old
+        stop = action_links.sign_link(
+            action_links.LinkPurpose.STOP, "front", NOW.utc + timedelta(hours=1), bytes(action_links.NONCE_BYTES), old
         )
-        assert action_links.read(stop, new, NOW) is action_links.Refused.FORGED
+        assert action_links.verify_link(stop, new, NOW) is action_links.LinkError.FORGED
         assert (folder / "key" / "box.key.pem").read_bytes() == identity, "the box stays who it is"
         assert house.messages.file.read_bytes() == b""
-        await until(lambda: not film.exists())
+        await wait_until(lambda: not film.exists())
         assert [path.name for path in film.parent.iterdir()] == ["erased.json"]
         assert await home_page(address, cookies) == "it opens"
 
@@ -240,13 +240,13 @@ async def test_phones_of_the_former_household_that_cannot_be_taken_out_of_the_fi
         asked.append(file)
         return ()
 
-    monkeypatch.setattr(module, "read", read)
-    monkeypatch.setattr(factory_reset, "empty", lambda _file: False)
+    monkeypatch.setattr(module, "load_phones", read)
+    monkeypatch.setattr(factory_reset, "truncate", lambda _file: False)
     assert house.messages is not None
     house.storage.folder.mkdir()
     house.messages.file.write_text("ntfys://phone.example/anna", encoding="utf-8")
     if left == "wiped":
-        factory_reset.mark(house.storage.folder)
+        factory_reset.mark_for_wipe(house.storage.folder)
     else:
         store = await Store.open(house.storage.folder / "perron.sqlite3", home=house, now=NOW)
         await store.handover.leave("new_house.links", "new")

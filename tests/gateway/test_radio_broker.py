@@ -6,16 +6,16 @@ from pathlib import Path
 import aiomqtt
 import pytest
 
-from gateway.config.broker import Broker
-from gateway.config.broker_acl import radio_access
-from tests.gateway.callers import code_of, until, visiting
+from gateway.config.broker import BrokerSection
+from gateway.config.broker_acl import radio_access_list
+from tests.gateway.callers import collect_until, open_session, publish_reason_code
 from tests.mosquitto import Mosquitto, radio
 
 DENIED = 0x87  # MQTT 5: not authorised
 
 
-def of(broker: Mosquitto, folder: Path, account: str) -> Broker:
-    return Broker(port=broker.port, username=account, password_file=folder / f"{account}.password")
+def of(broker: Mosquitto, folder: Path, account: str) -> BrokerSection:
+    return BrokerSection(port=broker.port, username=account, password_file=folder / f"{account}.password")
 
 
 @pytest.mark.slow
@@ -39,15 +39,15 @@ async def test_the_guard_commands_the_bridge_tells_and_neither_does_the_others_p
 ) -> None:
     async with (
         radio(tmp_path) as broker,
-        visiting(of(broker, tmp_path, "bridge"), "zigbee2mqtt/#") as bridge,
-        visiting(of(broker, tmp_path, "guard"), "zigbee2mqtt/#") as guard,
+        open_session(of(broker, tmp_path, "bridge"), "zigbee2mqtt/#") as bridge,
+        open_session(of(broker, tmp_path, "guard"), "zigbee2mqtt/#") as guard,
     ):
         speaker = guard if account == "guard" else bridge
-        code = await code_of(speaker, topic, b"said")
+        code = await publish_reason_code(speaker, topic, b"said")
         assert code == (0 if allowed else DENIED)
-        await code_of(bridge, "zigbee2mqtt/marker", b"marker")
+        await publish_reason_code(bridge, "zigbee2mqtt/marker", b"marker")
         for ears in (bridge, guard):
-            assert (b"said" in [i.payload for i in await until(ears, b"marker")]) is allowed
+            assert (b"said" in [i.payload for i in await collect_until(ears, b"marker")]) is allowed
 
 
 @pytest.mark.slow
@@ -77,7 +77,7 @@ async def test_it_listens_on_loopback_alone(tmp_path: Path) -> None:
 
 
 def test_its_access_list_names_two_accounts_and_the_base_topic_only() -> None:
-    lines = radio_access("home/zwave").splitlines()
+    lines = radio_access_list("home/zwave").splitlines()
     assert [line for line in lines if line.startswith("user")] == ["user guard", "user bridge"]
     assert all("home/zwave/" in line for line in lines if line.startswith("topic"))
     assert not [line for line in lines if line.startswith("pattern")]

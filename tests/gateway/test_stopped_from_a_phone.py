@@ -9,20 +9,20 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
-from gateway.config.home import Pages
-from gateway.demo.actors import Parcels
-from gateway.demo.plan import Plan
-from gateway.demo.result import Move, moves
-from gateway.demo.scenario import Play
-from gateway.demo.scenarios.homes import patient
+from gateway.config.home import PagesSection
+from gateway.demo.actors import PromisedDelivery
+from gateway.demo.plan import DemoPlan
+from gateway.demo.result import DoorMovement, door_movements
+from gateway.demo.scenario import ScenarioRun
+from gateway.demo.scenarios.homes import with_long_open_limit
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import Phase, Refusal
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.web.texts.catalogue import TEXTS
 from tests.browser import visitor
-from tests.gateway.web.house import HERONS
-from tests.shell.parts import until
-from tests.whole_house import playing
+from tests.gateway.web.house import ANNA_PASSWORD
+from tests.shell.parts import wait_until
+from tests.whole_house import run_whole_house
 
 pytestmark = pytest.mark.slow
 
@@ -81,21 +81,21 @@ class Phone:
 class House:
     """One house, and its owner's phone."""
 
-    play: Play
+    play: ScenarioRun
     phone: Phone
 
     @property
-    def moves(self) -> tuple[Move, ...]:
+    def moves(self) -> tuple[DoorMovement, ...]:
         """All that bolt and leaf did so far."""
         self.play.log.look()
-        return moves(self.play.log.lines)
+        return door_movements(self.play.log.lines)
 
-    async def scans(self, parcels: Parcels) -> None:
+    async def scans(self, parcels: PromisedDelivery) -> None:
         """The courier shows both codes, and he is heard: never twice within what counts as one scan."""
         await self.play.a_moment_later()
         await self.play.shows(parcels)
 
-    async def rings(self, parcels: Parcels) -> None:
+    async def rings(self, parcels: PromisedDelivery) -> None:
         await self.scans(parcels)
         await self.play.rung()
 
@@ -105,9 +105,9 @@ class House:
         await expect(self.phone.page.locator(".timeline")).to_contain_text(TEXTS["story.Stopped"].to("en"))
 
 
-def held(plan: Plan, port: int) -> Plan:
+def held(plan: DemoPlan, port: int) -> DemoPlan:
     """The plan with pages, phases that wait for the stop, and one brand that asks the owner each time."""
-    plan = replace(plan, home=patient(plan.home), pace=0.05)
+    plan = replace(plan, home=with_long_open_limit(plan.home), pace=0.05)
     section, (asks, *_) = plan.section, reversed(plan.home.brands)
     entrance = section.model_copy(update={"timing": section.timing.model_copy(update=HELD | QUICK)})
     lock = plan.home.devices[section.lock].model_copy(update={"latency": LATENCY})
@@ -115,7 +115,7 @@ def held(plan: Plan, port: int) -> Plan:
     asking = brand.model_copy(update={"permission": brand.permission.model_copy(update={"ask_each_time": True})})
     home = plan.home.model_copy(
         update={
-            "pages": Pages(port=port),
+            "pages": PagesSection(port=port),
             "devices": {**plan.home.devices, section.lock: lock},
             "entrances": {plan.entrance: entrance},
             "brands": {**plan.home.brands, asks: asking},
@@ -128,21 +128,21 @@ def held(plan: Plan, port: int) -> Plan:
 async def a_house(folder: Path) -> AsyncIterator[House]:
     """Everything is up, and the owner has claimed the box on an English phone."""
     port = free_port()
-    async with playing(folder, lambda plan: held(plan, port)) as play, visitor() as somebody:
+    async with run_whole_house(folder, lambda plan: held(plan, port)) as play, visitor() as somebody:
         code = play.plan.home.claim_code
-        await until(code.exists, within=SOON)
+        await wait_until(code.exists, within=SOON)
         page = await somebody.page()
         await page.goto(f"http://127.0.0.1:{port}/claim")
         await page.get_by_label("The box's code").fill(code.read_text(encoding="ascii").strip())
         await page.get_by_label("Name", exact=True).fill("Anna")
-        await page.get_by_label(re.compile("New password")).fill(HERONS)
+        await page.get_by_label(re.compile("New password")).fill(ANNA_PASSWORD)
         await page.get_by_role("button", name="Claim it").click()
         house = House(play, Phone(page))
         await house.phone.sees_door("locked")
         yield house
 
 
-async def before_anybody_comes(house: House, parcels: Parcels) -> None:
+async def before_anybody_comes(house: House, parcels: PromisedDelivery) -> None:
     await house.phone.stops()
     await house.scans(parcels)
     await house.play.refused(Refusal.STOPPED_BY_OWNER)
@@ -152,7 +152,7 @@ async def before_anybody_comes(house: House, parcels: Parcels) -> None:
     await house.phone.lifts()
 
 
-async def while_it_rings(house: House, parcels: Parcels) -> None:
+async def while_it_rings(house: House, parcels: PromisedDelivery) -> None:
     await house.play.fault(house.play.section.signal, "silent")  # the bell rings and never says so
     await house.rings(parcels)
     await house.phone.sees_phase(Phase.RINGING)
@@ -164,7 +164,7 @@ async def while_it_rings(house: House, parcels: Parcels) -> None:
     await house.phone.lifts()
 
 
-async def while_he_is_asked(house: House, parcels: Parcels) -> None:
+async def while_he_is_asked(house: House, parcels: PromisedDelivery) -> None:
     await house.rings(parcels)
     await house.phone.sees_phase(Phase.APPROVING)
     await expect(house.phone.page.locator("button[value=approve]")).to_be_visible()
@@ -175,7 +175,7 @@ async def while_he_is_asked(house: House, parcels: Parcels) -> None:
     await house.phone.lifts()
 
 
-async def while_the_unlock_is_on_its_way(house: House, parcels: Parcels) -> None:
+async def while_the_unlock_is_on_its_way(house: House, parcels: PromisedDelivery) -> None:
     """He says yes, and then stops: the broker stands still, so the unlock has left and has not come to the lock."""
     await house.rings(parcels)
     await house.phone.sees_phase(Phase.APPROVING)
@@ -189,11 +189,13 @@ async def while_the_unlock_is_on_its_way(house: House, parcels: Parcels) -> None
     await house.turned_away()
     await house.phone.sees_door("locked")
     await house.phone.sees_no_visit()
-    assert house.moves in {(), (Move.UNLOCKED, Move.LOCKED)}, "at most withdrawn for a moment, and nobody came in"
+    assert house.moves in {(), (DoorMovement.UNLOCKED, DoorMovement.LOCKED)}, (
+        "at most withdrawn for a moment, and nobody came in"
+    )
     await house.phone.lifts()
 
 
-async def while_it_is_unlocked(house: House, parcels: Parcels) -> None:
+async def while_it_is_unlocked(house: House, parcels: PromisedDelivery) -> None:
     before = house.moves
     await house.rings(parcels)
     await house.play.may_enter()
@@ -201,13 +203,13 @@ async def while_it_is_unlocked(house: House, parcels: Parcels) -> None:
     await house.phone.sees_door("unlocked")
     await house.phone.stops()
     await house.turned_away()
-    await until(lambda: house.moves == (*before, Move.UNLOCKED, Move.LOCKED), within=SOON)
+    await wait_until(lambda: house.moves == (*before, DoorMovement.UNLOCKED, DoorMovement.LOCKED), within=SOON)
     await house.phone.sees_door("locked")
     await house.phone.sees_no_visit()
     await house.phone.lifts()
 
 
-async def while_he_is_inside(house: House, parcels: Parcels) -> None:
+async def while_he_is_inside(house: House, parcels: PromisedDelivery) -> None:
     """Prompted out, filmed, alarmed; the bolt waits until he has closed the door behind him."""
     play, before = house.play, house.moves
     await house.rings(parcels)
@@ -223,7 +225,7 @@ async def while_he_is_inside(house: House, parcels: Parcels) -> None:
     assert all(camera["recording"] for camera in cameras.values()), cameras
     await house.phone.sees_phase(Phase.INSIDE)
     await house.phone.sees_door("open")
-    assert house.moves == (*before, Move.UNLOCKED, Move.OPENED)
+    assert house.moves == (*before, DoorMovement.UNLOCKED, DoorMovement.OPENED)
     await house.phone.lifts()
 
 
@@ -232,9 +234,9 @@ async def while_it_locks(house: House) -> None:
     play, before = house.play, house.moves
     await play.courier.comes_out()
     await house.phone.sees_phase(Phase.RELOCKING)
-    assert house.moves == (*before, Move.CLOSED)
+    assert house.moves == (*before, DoorMovement.CLOSED)
     await house.phone.stops()
-    await until(lambda: house.moves == (*before, Move.CLOSED, Move.LOCKED), within=SOON)
+    await wait_until(lambda: house.moves == (*before, DoorMovement.CLOSED, DoorMovement.LOCKED), within=SOON)
     await house.phone.lifts()
 
 
@@ -253,7 +255,7 @@ async def after_it_is_locked_again(house: House) -> None:
     assert "Proof sealed" in await house.phone.reads_of_the_last_visit()
 
 
-async def after_it_was_handed_to_him(house: House, parcels: Parcels) -> None:
+async def after_it_was_handed_to_him(house: House, parcels: PromisedDelivery) -> None:
     """The bolt was thrown in the air: the alarm goes on, nothing moves, and it locks once he has looked after it."""
     play, before = house.play, house.moves
     await house.rings(parcels)
@@ -265,18 +267,18 @@ async def after_it_was_handed_to_him(house: House, parcels: Parcels) -> None:
     await house.phone.stops()
     await play.alarm(AlarmCode.NOT_LOCKED, due=play.timing.alarm_again)
     await house.phone.sees_door("handed")
-    assert house.moves == (*before, Move.UNLOCKED, Move.OPENED, Move.BOLT_IN_THE_AIR)
+    assert house.moves == (*before, DoorMovement.UNLOCKED, DoorMovement.OPENED, DoorMovement.BOLT_IN_THE_AIR)
     await play.courier.walks_out()
     await play.courier.leaves()
     await play.resident.walks_in()
     await play.resident.turns_thumb_turn()
     await play.resident.closes()
     by_people = house.moves
-    assert by_people[-2:] == (Move.UNLOCKED_BY_HAND, Move.CLOSED)
+    assert by_people[-2:] == (DoorMovement.UNLOCKED_BY_HAND, DoorMovement.CLOSED)
     await house.phone.page.locator("button[value=acknowledge]").click()
     await play.phase(Phase.LOCKED_AGAIN)
     await house.phone.sees_door("locked")
-    assert house.moves == (*by_people, Move.LOCKED)
+    assert house.moves == (*by_people, DoorMovement.LOCKED)
 
 
 async def test_the_big_stop_does_in_each_phase_what_is_safe(tmp_path: Path) -> None:

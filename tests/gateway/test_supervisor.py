@@ -13,20 +13,20 @@ import pytest
 
 from gateway import app as module
 from gateway.app import App
-from gateway.cli.failure import Exit, Failure
-from gateway.cli.reloading import ask
+from gateway.cli.failure import ExitCode, Failure
+from gateway.cli.reloading import request_reload
 from gateway.config.errors import ConfigError
 from gateway.config.home import Home
-from gateway.config.loader import load
+from gateway.config.loader import load_home_file
 from gateway.protocol.keys import BoxKey
 from gateway.runtime.maintenance import reload
 from gateway.storage import Store
-from gateway.supervisor import Lifetime
-from tests.gateway.domain.delivery.house import step
+from gateway.supervisor import Supervisor
+from tests.gateway.domain.delivery.house import make_step
 from tests.gateway.domain.delivery.shop import NOW
 from tests.gateway.test_app import Broker, Video, World
-from tests.shell.house import home, visited
-from tests.shell.parts import until
+from tests.shell.house import entrance_in_visit, make_home
+from tests.shell.parts import wait_until
 
 pytestmark = pytest.mark.usefixtures("_recorders")
 
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.usefixtures("_recorders")
 @pytest.fixture
 def _recorders(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MqttClient", Broker)
-    monkeypatch.setattr(module, "VideoLink", Video)
+    monkeypatch.setattr(module, "VideoClient", Video)
     monkeypatch.setattr("os.umask", lambda _mask: 0o022)
     World.made.clear()
 
@@ -57,19 +57,19 @@ class Box:
         return self.file.parent / "box"
 
     @property
-    def report(self) -> reload.Report | None:
-        last = reload.told(self.folder)
+    def report(self) -> reload.ReloadReport | None:
+        last = reload.read_report(self.folder)
         return None if last is None else last[0]
 
     def write(self, **changes: Any) -> None:  # noqa: ANN401 - any key of a house
         document = json.loads(self.file.read_text(encoding="utf-8"))
         self.file.write_text(json.dumps(document | changes), encoding="utf-8")
 
-    async def hup(self) -> reload.Report:
+    async def hup(self) -> reload.ReloadReport:
         """What comes of a SIGHUP."""
         before = self.report
         os.kill(os.getpid(), signal.SIGHUP)
-        await until(lambda: self.report is not None and (before is None or self.report.id != before.id))
+        await wait_until(lambda: self.report is not None and (before is None or self.report.id != before.id))
         assert self.report is not None
         return self.report
 
@@ -78,9 +78,9 @@ class Box:
 async def living(folder: Path) -> AsyncIterator[Box]:
     """A process that lives by a house file until SIGTERM."""
     box = Box(folder / "home.yaml")
-    box.file.write_text(json.dumps(home(box.folder).model_dump(mode="json")), encoding="utf-8")
-    work = asyncio.create_task(Lifetime(load(box.file), box.file, make=box.make).run())
-    await until(lambda: work.done() or len(World.made) == 2)
+    box.file.write_text(json.dumps(make_home(box.folder).model_dump(mode="json")), encoding="utf-8")
+    work = asyncio.create_task(Supervisor(load_home_file(box.file), box.file, make=box.make).run())
+    await wait_until(lambda: work.done() or len(World.made) == 2)
     await asyncio.sleep(0.05)
     try:
         yield box
@@ -147,43 +147,43 @@ async def test_a_house_in_which_no_gateway_begins_gives_way_to_the_one_before(tm
         box.write(name="Another house")
         report = await box.hup()
         assert (report.said, report.problems) == ("refused", ("home.yaml: its phones went away between two looks.",))
-        await until(lambda: len(box.houses) == 2)
+        await wait_until(lambda: len(box.houses) == 2)
         assert [one.name for one in box.houses] == ["Home", "Home"]
 
 
 async def test_while_a_visit_runs_the_newest_word_waits_and_a_wrong_one_takes_it_back(tmp_path: Path) -> None:
     box_folder = tmp_path / "box"
     box_folder.mkdir()
-    house = home(box_folder)
+    house = make_home(box_folder)
     BoxKey.at(box_folder / "key")  # a store without its box's key is in doubt
     store = await Store.open(box_folder / "perron.sqlite3", home=house, now=NOW)
-    await store.commit(step(visited(house)))
+    await store.commit(make_step(entrance_in_visit(house)))
     await store.close()
     async with living(tmp_path) as box:
         box.write(name="Another house")
         waits = await box.hup()
-        assert (waits.said, waits.busy) == ("waiting", (reload.Busy(entrance="front", what="visit"),))
+        assert (waits.said, waits.busy) == ("waiting", (reload.BusyEntrance(entrance="front", what="visit"),))
         told: list[str] = []
-        await ask(box.file, wait=False, tell=told.append)
+        await request_reload(box.file, wait=False, tell=told.append)
         assert told == ["Taken, and applied once the doors are free: at front a visit runs."]
         box.write(naem="x")
         with pytest.raises(Failure, match="Did you mean `name`") as failure:
-            await ask(box.file, wait=False, tell=told.append)
-        assert (failure.value.code, "goes on as it was" in failure.value.todo) == (Exit.WRONG, True)
+            await request_reload(box.file, wait=False, tell=told.append)
+        assert (failure.value.code, "goes on as it was" in failure.value.todo) == (ExitCode.WRONG, True)
         assert len(box.houses) == 1
 
 
 async def test_where_no_gateway_runs_the_command_says_so(tmp_path: Path) -> None:
     file = tmp_path / "home.yaml"
-    file.write_text(json.dumps(home(tmp_path / "box").model_dump(mode="json")), encoding="utf-8")
+    file.write_text(json.dumps(make_home(tmp_path / "box").model_dump(mode="json")), encoding="utf-8")
     with pytest.raises(Failure, match="No gateway runs") as failure:
-        await ask(file, wait=False, tell=lambda _line: None)
-    assert failure.value.code is Exit.SILENT
+        await request_reload(file, wait=False, tell=lambda _line: None)
+    assert failure.value.code is ExitCode.SILENT
     (tmp_path / "box").mkdir()
     (tmp_path / "box" / "gateway.lock").write_text(
         f"{os.getpid()}\n"
     )  # of a process that ended: the number is ours now
-    assert reload.gateway_in(tmp_path / "box") is None
+    assert reload.gateway_pid(tmp_path / "box") is None
     file.write_text("naem: x")
     with pytest.raises(Failure, match="Did you mean"):
-        await ask(file, wait=False, tell=lambda _line: None)
+        await request_reload(file, wait=False, tell=lambda _line: None)

@@ -13,18 +13,18 @@ from playwright.async_api import expect
 
 from gateway.cli import surveying
 from gateway.cli.failure import Failure
-from gateway.config.home import Home, Pages
-from gateway.demo.plan import Plan
-from gateway.demo.processes import alive, read_pid
-from gateway.demo.scenario import Play
+from gateway.config.home import Home, PagesSection
+from gateway.demo.plan import DemoPlan
+from gateway.demo.processes import is_running, read_pid
+from gateway.demo.scenario import ScenarioRun
 from gateway.installation import notes
-from gateway.installation.survey import Surveyed, Why
+from gateway.installation.survey import SurveyEndReason, SurveyRecord
 from gateway.mqtt.mosquitto.provisioning import free_port
 from tests.browser import visitor
-from tests.gateway.web.house import HERONS
-from tests.shell.parts import until
-from tests.whole_house import playing
-from tests.wire import Wire
+from tests.gateway.web.house import ANNA_PASSWORD
+from tests.shell.parts import wait_until
+from tests.whole_house import run_whole_house
+from tests.wire import TcpRelay
 
 pytestmark = pytest.mark.slow
 
@@ -32,23 +32,23 @@ PATIENCE = 60.0
 SURVEY = "/installation/survey/front"
 
 
-def with_pages(plan: Plan, port: int) -> Plan:
-    return replace(plan, home=plan.home.model_copy(update={"pages": Pages(port=port)}))
+def with_pages(plan: DemoPlan, port: int) -> DemoPlan:
+    return replace(plan, home=plan.home.model_copy(update={"pages": PagesSection(port=port)}))
 
 
-def kept(home: Home) -> Surveyed:
-    found = notes.survey_of(home.storage.folder, "front")
+def kept(home: Home) -> SurveyRecord:
+    found = notes.read_survey(home.storage.folder, "front")
     assert found is not None
     return found
 
 
 def kept_of_pictures(home: Home) -> list[Path]:
-    return list((home.storage.folder / notes.FOLDER / "eyes").iterdir())
+    return list((home.storage.folder / notes.INSTALLATION_FOLDER / "eyes").iterdir())
 
 
 async def more(home: Home, *, than: int) -> None:
     """Wait for two looks more than there were."""
-    await until(lambda: len(kept(home).looks) >= than + 2, within=PATIENCE)
+    await wait_until(lambda: len(kept(home).looks) >= than + 2, within=PATIENCE)
 
 
 async def seen(home: Home, *refused: str) -> None:
@@ -58,15 +58,15 @@ async def seen(home: Home, *refused: str) -> None:
         looks = kept(home).looks
         return bool(looks) and set(looks[-1].refused) == set(refused)
 
-    await until(so, within=PATIENCE)
+    await wait_until(so, within=PATIENCE)
 
 
 @contextlib.asynccontextmanager
 async def owner(home: Home, address: str) -> AsyncIterator[ClientSession]:
-    await until(home.claim_code.exists)
+    await wait_until(home.claim_code.exists)
     async with ClientSession(address, cookie_jar=CookieJar(unsafe=True), headers={"Accept-Language": "en"}) as client:
         code = home.claim_code.read_text(encoding="ascii").strip()
-        async with client.post("/claim", data={"code": code, "name": "Anna", "password": HERONS}) as answer:
+        async with client.post("/claim", data={"code": code, "name": "Anna", "password": ANNA_PASSWORD}) as answer:
             assert answer.status == 200
         yield client
 
@@ -82,7 +82,7 @@ async def shown(client: ClientSession, text: str) -> None:
             await asyncio.sleep(0.1)
 
 
-async def promised(play: Play) -> None:
+async def promised(play: ScenarioRun) -> None:
     """Promise a delivery; the gateway may just be coming back to the broker."""
     async with asyncio.timeout(PATIENCE):
         while True:
@@ -92,7 +92,7 @@ async def promised(play: Play) -> None:
             await asyncio.sleep(0.2)
 
 
-async def dies(play: Play, home: Home) -> int:
+async def dies(play: ScenarioRun, home: Home) -> int:
     """Kill the gateway; its surveys' video process stays behind, and is found again. Returns its pid."""
     pid = read_pid(home.storage.folder / "survey.pid")
     await play.dies()
@@ -100,12 +100,12 @@ async def dies(play: Play, home: Home) -> int:
 
 
 @contextlib.contextmanager
-def one_viewer() -> Iterator[Callable[[Plan], Plan]]:
+def one_viewer() -> Iterator[Callable[[DemoPlan], DemoPlan]]:
     """A doorbell that takes one viewer only: whoever comes second is turned away."""
     with contextlib.ExitStack() as stack:
 
-        def made(plan: Plan) -> Plan:
-            wire = Wire(plan.house.rtsp.port, at_most=1)
+        def made(plan: DemoPlan) -> DemoPlan:
+            wire = TcpRelay(plan.house.rtsp.port, at_most=1)
             stack.callback(wire.close)
             url = f"rtsp://127.0.0.1:{wire.port}/doorbell"
             doorbell = plan.home.devices["doorbell"].model_copy(update={"url": url})
@@ -121,14 +121,14 @@ async def test_a_survey_outlives_a_killed_gateway_and_ends_when_it_is_ended(tmp_
         await outlives(tmp_path, lambda plan: made(with_pages(plan, port)), port)
 
 
-async def outlives(folder: Path, made: Callable[[Plan], Plan], port: int) -> None:
-    async with playing(folder, made) as play:
+async def outlives(folder: Path, made: Callable[[DemoPlan], DemoPlan], port: int) -> None:
+    async with run_whole_house(folder, made) as play:
         home = play.stage.plan.home
         async with owner(home, f"http://127.0.0.1:{port}") as client:
             assert (await client.post(SURVEY, data={"do": "begin", "hours": "100"})).status == 200
             await seen(home)
             with pytest.raises(Failure, match="begun by Anna on the page"):
-                await surveying.survey(home, "front", hours=1, every=1, anew=True, tell=print)
+                await surveying.run_survey(home, "front", hours=1, every=1, anew=True, tell=print)
 
             before = len(kept(home).looks)
             eyes = await dies(play, home)
@@ -150,7 +150,7 @@ async def outlives(folder: Path, made: Callable[[Plan], Plan], port: int) -> Non
 
             await promised(play)
             await shown(client, "The house comes first")
-            await until(lambda: not alive(eyes), within=PATIENCE)  # the cameras are the visit's
+            await wait_until(lambda: not is_running(eyes), within=PATIENCE)  # the cameras are the visit's
             await play.cameras_live()
 
             assert (await client.post(SURVEY, data={"do": "end"})).status == 200
@@ -158,14 +158,14 @@ async def outlives(folder: Path, made: Callable[[Plan], Plan], port: int) -> Non
             await shown(client, "Ended by Anna")
         found = kept(home)
         assert found.ended is not None
-        assert found.ended.why is Why.ASKED
+        assert found.ended.why is SurveyEndReason.ASKED
         assert kept_of_pictures(home) == [], "nothing of what the cameras saw"
 
 
 async def test_an_installer_begins_follows_and_ends_a_survey_in_a_browser(tmp_path: Path) -> None:
     port = free_port()
     address = f"http://127.0.0.1:{port}"
-    async with playing(tmp_path, lambda plan: with_pages(plan, port)) as play, visitor() as somebody:
+    async with run_whole_house(tmp_path, lambda plan: with_pages(plan, port)) as play, visitor() as somebody:
         home = play.stage.plan.home
         page = await somebody.page()
         async with owner(home, address) as client:

@@ -15,37 +15,45 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.owner import verdict
-from gateway.demo.result import moves
-from gateway.demo.scenario import ONCE_IN_AND_OUT, Play
+from gateway.cli.owner import verify_folder
+from gateway.demo.result import door_movements
+from gateway.demo.scenario import MOVES_ONCE_IN_AND_OUT, ScenarioRun
 from gateway.domain.delivery.promise import Claims, Offer, State
 from gateway.domain.visit.state import Refusal
-from gateway.protocol.hash_chain import canonical
+from gateway.protocol.hash_chain import canonical_json
 from gateway.protocol.jws import private_key
-from tests.through_hub import OTHER, Announced, Hub, Shop, Street, street, waited
+from tests.through_hub import (
+    OTHER_HOME,
+    AnnouncedDelivery,
+    BrandUnderTest,
+    HubUnderTest,
+    ThroughHub,
+    through_hub,
+    wait_for,
+)
 
 pytestmark = pytest.mark.slow
 
 COLD = 6.0
 
 
-def forged(shop: Shop, offer: Offer) -> bytes:
+def forged(shop: BrandUnderTest, offer: Offer) -> bytes:
     return shop.token(offer, signer=replace(shop.signer, key=private_key(b"x" * 32)))
 
 
-def altered(shop: Shop, offer: Offer) -> bytes:
+def altered(shop: BrandUnderTest, offer: Offer) -> bytes:
     head, body, signature = shop.token(offer).split(b".")
     other = shop.token(offer.model_copy(update={"parcels": ("PARCEL-OTHER",)})).split(b".")[1]
     assert other != body
     return b".".join((head, other, signature))
 
 
-def expired(shop: Shop, offer: Offer) -> bytes:
+def expired(shop: BrandUnderTest, offer: Offer) -> bytes:
     return shop.token(offer, ago=2 * 3600)
 
 
-def foreign(shop: Shop, offer: Offer) -> bytes:
-    return shop.token(offer, aud=OTHER)
+def foreign(shop: BrandUnderTest, offer: Offer) -> bytes:
+    return shop.token(offer, aud=OTHER_HOME)
 
 
 LIES = {
@@ -56,21 +64,21 @@ LIES = {
 }
 
 
-async def stands(here: Street, one: Announced, state: State, reason: str | None = None) -> None:
+async def stands(here: ThroughHub, one: AnnouncedDelivery, state: State, reason: str | None = None) -> None:
     async def so() -> bool:
         return await here.hub.state(one.id) == (state.value, reason)
 
-    await waited(so, f"{one.name} {state}, not {await here.hub.state(one.id)}")
+    await wait_for(so, f"{one.name} {state}, not {await here.hub.state(one.id)}")
 
 
-async def quiet(here: Street) -> None:
+async def quiet(here: ThroughHub) -> None:
     async def none() -> bool:
         return await here.hub.waiting() == 0
 
-    await waited(none, "a receipt for every job")
+    await wait_for(none, "a receipt for every job")
 
 
-async def at_the_door(play: Play, one: Announced) -> None:
+async def at_the_door(play: ScenarioRun, one: AnnouncedDelivery) -> None:
     """The courier comes with a parcel and his code, and is let in."""
     await play.cameras_live()
     play.watch.begin()
@@ -80,21 +88,21 @@ async def at_the_door(play: Play, one: Announced) -> None:
     await play.may_enter()
 
 
-async def proven(here: Street, one: Announced, folder: Path) -> None:
+async def proven(here: ThroughHub, one: AnnouncedDelivery, folder: Path) -> None:
     """Its proof holds offline, has the door's times and the fridge's, stands in the box's log, and names no film."""
     path = f"/v1/deliveries/{one.id}/proof"
 
     async def there() -> bool:
         return (await here.hub.ask("GET", path))[0] == 200
 
-    await waited(there, "the account, once the door is locked")
+    await wait_for(there, "the account, once the door is locked")
     said = await here.hub.asks("GET", path)
     assert one.token.decode() in [message["token"] for message in said["messages"]]
     (account,) = said["accounts"]
     file, pem = folder / "proof.json", folder / "box.pem"
     file.write_text(json.dumps(said))
     pem.write_bytes(here.hub.key.pem)
-    holds, told = await asyncio.to_thread(verdict, file, key=pem, checkpoint=None)
+    holds, told = await asyncio.to_thread(verify_folder, file, key=pem, checkpoint=None)
     assert holds, told
     what = [line["what"] for line in account["lines"]]
     for before, after in pairwise(("parcel", "unlocked", "opened", "closed", "locked_again")):
@@ -103,20 +111,22 @@ async def proven(here: Street, one: Announced, folder: Path) -> None:
     assert account["lines"][0]["code"] == one.parcel[-4:]
     left_out = {**account, "lines": account["lines"][:2] + account["lines"][3:]}
     file.write_text(json.dumps({**said, "accounts": [left_out]}))
-    assert "line 3 is not there" in (await asyncio.to_thread(verdict, file, key=pem, checkpoint=None))[1]
+    assert "line 3 is not there" in (await asyncio.to_thread(verify_folder, file, key=pem, checkpoint=None))[1]
     promised = Claims.model_validate_json(plain(one.token.decode())).delivery
     assert isinstance(promised, Offer)
     later = here.shop.token(promised.model_copy(update={"parcels": ("OTHER",)})).decode()
     messages = [{**message, "token": later} for message in said["messages"] if message["token"] == one.token.decode()]
     file.write_text(json.dumps({**said, "parcels": ["OTHER"], "messages": messages}))
-    assert "not the one that the home took" in (await asyncio.to_thread(verdict, file, key=pem, checkpoint=None))[1]
+    assert (
+        "not the one that the home took" in (await asyncio.to_thread(verify_folder, file, key=pem, checkpoint=None))[1]
+    )
     store = folder / "box" / "perron.sqlite3"
     with contextlib.closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as database:
         entry = bytes.fromhex(account["statement"]["entry"])
         ((kind, body),) = database.execute("SELECT kind, body FROM entry WHERE hash = ?", (entry,)).fetchall()
         films = database.execute("SELECT visit, path, sha256, camera FROM clip").fetchall()
     assert kind == "account"
-    assert canonical(json.loads(body)["lines"]) == canonical(
+    assert canonical_json(json.loads(body)["lines"]) == canonical_json(
         [{name: value for name, value in line.items() if value is not None} for line in account["lines"]]
     )
     assert films
@@ -133,19 +143,19 @@ def plain(token: str) -> str:
 
 
 async def test_a_delivery_is_announced_through_the_hub_opens_once_and_no_lie_opens_anything(tmp_path: Path) -> None:
-    lies: dict[str, Announced] = {}
-    given: list[Announced] = []
+    lies: dict[str, AnnouncedDelivery] = {}
+    given: list[AnnouncedDelivery] = []
 
-    async def before(hub: Hub, shop: Shop) -> None:
+    async def before(hub: HubUnderTest, shop: BrandUnderTest) -> None:
         """The box is not there yet: all of it waits at the hub."""
-        await waited(hub.ready, "the hub")
+        await wait_for(hub.ready, "the hub")
         for change, why in LIES.items():
             lies[change.__name__] = await shop.announces(change)
             assert why
         await hub.connects(shop.signer.brand)
         given.extend([await shop.announces(cold=COLD), await shop.announces()])
 
-    async with street(tmp_path, rigged=False, before=before) as here:
+    async with through_hub(tmp_path, rigged=False, before=before) as here:
         play, (good, other) = here.play, given
         await stands(here, good, State.WINDOW_OPEN)
         await quiet(here)
@@ -160,7 +170,7 @@ async def test_a_delivery_is_announced_through_the_hub_opens_once_and_no_lie_ope
             await play.courier.scans(lie.parcel)
             said = await play.watch.event("answer", within=20, word="no")
             assert said["refusal"] in {Refusal.UNKNOWN_CODE.value, Refusal.CANCELLED.value, Refusal.LOCKED_OUT.value}
-        assert moves(play.log.lines) == ()
+        assert door_movements(play.log.lines) == ()
         await play.owner.says("clear_lockout", scanner=play.section.scanners[0])
         await at_the_door(play, good)
         await play.courier.goes_in()
@@ -174,7 +184,7 @@ async def test_a_delivery_is_announced_through_the_hub_opens_once_and_no_lie_ope
         await play.a_moment_later()
         await play.courier.scans(good.parcel)
         await play.refused(Refusal.ALREADY_USED)
-        assert moves(play.log.lines) == ONCE_IN_AND_OUT
+        assert door_movements(play.log.lines) == MOVES_ONCE_IN_AND_OUT
         told = await here.hub.told(good.id)
         assert [one["state"] for one in told if "answer" not in one][-1] == "delivered"
         assert {"version": 2, "accepted": False, "code": "too_late"} in [one.get("answer") for one in told]
@@ -190,9 +200,9 @@ async def test_a_delivery_is_announced_through_the_hub_opens_once_and_no_lie_ope
 
 
 async def test_whatever_is_killed_in_the_middle_nothing_is_lost_and_nothing_opens_twice(tmp_path: Path) -> None:
-    async with street(tmp_path, rigged=True) as here:
+    async with through_hub(tmp_path, rigged=True) as here:
         play = here.play
-        await waited(here.hub.ready, "the hub")
+        await wait_for(here.hub.ready, "the hub")
         await play.dies("before-receipt")
         good = await here.shop.announces()
         await play.back()  # it had the job on its disk and had not said so
@@ -205,7 +215,7 @@ async def test_whatever_is_killed_in_the_middle_nothing_is_lost_and_nothing_open
         here.hub.kill()
         await play.courier.goes_in()
         await play.comes_out()
-        await waited(here.hub.ready, "the hub again")
+        await wait_for(here.hub.ready, "the hub again")
         await stands(here, good, State.DELIVERED)
         play.watch.begin()
         await play.a_moment_later()
@@ -216,7 +226,7 @@ async def test_whatever_is_killed_in_the_middle_nothing_is_lost_and_nothing_open
         await play.visit_ends()
         await stands(here, second, State.NOT_DELIVERED, "unknown")
         await quiet(here)
-        assert moves(play.log.lines) == ONCE_IN_AND_OUT
+        assert door_movements(play.log.lines) == MOVES_ONCE_IN_AND_OUT
         chain = await here.hub.chain()
         answers = [one.result.delivery for one in chain if one.result is not None and one.result.answers is not None]
         assert sorted(filter(None, answers)) == sorted((good.name, second.name)), "each is answered once"

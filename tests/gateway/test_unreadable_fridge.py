@@ -7,7 +7,7 @@ import pytest
 
 from gateway.domain.visit.state import Refusal
 from tests.gateway.test_attacks import FRIDGE, says
-from tests.whole_house import playing
+from tests.whole_house import run_whole_house
 
 pytestmark = pytest.mark.slow
 
@@ -19,7 +19,7 @@ def status(celsius: object) -> bytes:
 
 @pytest.mark.parametrize("payload", [b"null", b"warm", status("warm"), status(-500)])
 async def test_a_cold_parcel_is_refused_while_the_fridge_says_no_temperature(tmp_path: Path, payload: bytes) -> None:
-    async with playing(tmp_path) as play:
+    async with run_whole_house(tmp_path) as play:
         parcels = await play.promised(place="fridge", max_celsius=8)
         await play.link(FRIDGE, up=False)
         topic = f"perron/{FRIDGE}/state"

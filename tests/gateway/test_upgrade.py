@@ -18,20 +18,20 @@ from pathlib import Path
 import pytest
 
 from gateway.config.home import Home
-from gateway.demo.plan import plan
+from gateway.demo.plan import make_plan
 from gateway.domain.visit.state import Now, Phase, Refusal
 from gateway.evidence.checkpoint import Checkpoint
-from gateway.evidence.rollback import examine
-from gateway.evidence.verify import verify
-from gateway.protocol.hash_chain import check
-from gateway.protocol.key_succession import Line
+from gateway.evidence.rollback import find_doubt
+from gateway.evidence.verify import verify_proof
+from gateway.protocol.hash_chain import find_break
+from gateway.protocol.key_succession import KeyHistory
 from gateway.protocol.keys import PublicKey
-from gateway.runtime.maintenance.backup import make
+from gateway.runtime.maintenance.backup import make_backup
 from gateway.runtime.maintenance.restore import unpack
-from gateway.storage import Committed, Store
-from gateway.storage.schema import scripts
-from tests.gateway.domain.delivery.house import reserve
-from tests.whole_house import playing
+from gateway.storage import CommitResult, Store
+from gateway.storage.schema import migration_scripts
+from tests.gateway.domain.delivery.house import reserve_step
+from tests.whole_house import run_whole_house
 
 ROOT = Path(__file__).parents[2]
 KEPT = sorted((Path(__file__).parent / "databases").glob("*.tar.xz"))
@@ -53,7 +53,7 @@ def of_its_day(folder: Path) -> Now:
 
 
 def its_house(folder: Path) -> Home:
-    house = plan(folder, fast=True).home
+    house = make_plan(folder, fast=True).home
     broker = house.broker.model_copy(update={"password_file": None})
     return house.model_copy(update={"storage": house.storage.model_copy(update={"folder": folder}), "broker": broker})
 
@@ -79,13 +79,13 @@ async def test_an_old_box_opens_with_its_log_its_proofs_and_what_was_promised(tm
     house, now = its_house(folder), of_its_day(folder)
     old = proofs(folder)
     assert old.keys() == {"cdiscount.sealed"}
-    assert verify(old["cdiscount.sealed"], public_key=public(folder)).ok
+    assert verify_proof(old["cdiscount.sealed"], public_key=public(folder)).ok
     store = await Store.open(folder / "perron.sqlite3", home=house, now=now)
     try:
-        assert check(store.entries()) is None
+        assert find_break(store.entries()) is None
         known = store.doubts.known()
         assert known.mark_due, "it has sealed: from now on it never goes without a mark"
-        assert examine(folder / "last-checkpoint.json", store, known, public(folder), Line()) is None
+        assert find_doubt(folder / "last-checkpoint.json", store, known, public(folder), KeyHistory()) is None
         coming, sealed = store.facts("cdiscount.coming", now), store.facts("cdiscount.sealed", now)
         assert coming is not None
         assert sealed is not None
@@ -98,7 +98,7 @@ async def test_an_old_box_opens_with_its_log_its_proofs_and_what_was_promised(tm
         inside = store.facts("cdiscount.inside", now)
         assert inside is not None
         assert inside.refusal is Refusal.ALREADY_USED, "the courier who is inside has used it"
-        assert isinstance(await store.commit(reserve(coming, visit="v-new", now=now)), Committed), "it goes on"
+        assert isinstance(await store.commit(reserve_step(coming, visit="v-new", now=now)), CommitResult), "it goes on"
     finally:
         await store.close()
 
@@ -107,12 +107,12 @@ async def test_an_old_box_opens_with_its_log_its_proofs_and_what_was_promised(tm
 async def test_an_old_box_is_backed_up_and_put_back_by_todays_program(tmp_path: Path, kept: Path) -> None:
     folder = laid_out(kept, tmp_path / "box")
     (tmp_path / "home.yaml").write_text("box: perron-demo")
-    made = make(its_house(folder), tmp_path / "home.yaml", tmp_path / "b.tar", of_its_day(folder), films=True)
+    made = make_backup(its_house(folder), tmp_path / "home.yaml", tmp_path / "b.tar", of_its_day(folder), films=True)
     assert made.damaged == ()
     new = tmp_path / "new"
     new.mkdir()
     unpack(tmp_path / "b.tar", new)
-    verdict = verify(proofs(new)["cdiscount.sealed"], public_key=public(folder))
+    verdict = verify_proof(proofs(new)["cdiscount.sealed"], public_key=public(folder))
     assert verdict.ok, verdict.problem
     assert len(list((new / "visits").iterdir())) == 1, "the visit that was not over is not in it"
 
@@ -176,7 +176,7 @@ async def test_killed_at_any_statement_a_migration_leaves_the_old_store_or_the_n
     assert [killed for *_, killed in lines] == ["True"] * (len(lines) - 1) + ["False"]
     shapes = {(version, tables) for version, _, tables, _, _ in lines}
     versions = sorted(int(version) for version, _ in shapes)
-    assert versions == list(range(3, len(scripts()) + 1)), "one shape for each version, and each was seen"
+    assert versions == list(range(3, len(migration_scripts()) + 1)), "one shape for each version, and each was seen"
 
 
 @pytest.mark.slow
@@ -193,7 +193,7 @@ async def test_killed_while_a_migration_is_written_it_is_whole_at_the_next_start
     now = of_its_day(folder)
     store = await Store.open(file, home=its_house(folder), now=now)
     try:
-        assert check(store.entries()) is None
+        assert find_break(store.entries()) is None
         assert store.facts("cdiscount.coming", now) is not None
     finally:
         await store.close()
@@ -204,7 +204,7 @@ async def test_a_box_of_a_newer_program_is_refused_in_words_and_left_alone(tmp_p
     folder = laid_out(KEPT[-1], tmp_path / "box")
     (tmp_path / "home.yaml").write_text(json.dumps(its_house(folder).model_dump(mode="json")), encoding="utf-8")
     database = sqlite3.connect(folder / "perron.sqlite3")
-    database.execute(f"PRAGMA user_version = {len(scripts()) + 1}")
+    database.execute(f"PRAGMA user_version = {len(migration_scripts()) + 1}")
     database.close()
     before = (folder / "perron.sqlite3").read_bytes()
     run = [sys.executable, "-m", "gateway", "run", "--home", str(tmp_path / "home.yaml")]
@@ -222,7 +222,7 @@ async def test_a_box_that_is_upgraded_while_a_courier_is_inside_ends_his_visit_a
     """The oldest kept box, taken over by today's gateway with a real broker and real cameras."""
     box = laid_out(KEPT[0], tmp_path / "box")
     before = public(box)
-    async with playing(tmp_path) as play:
+    async with run_whole_house(tmp_path) as play:
         async with asyncio.timeout(60):
             while "cdiscount.inside" not in proofs(box):  # noqa: ASYNC110 - the disk tells nobody
                 await asyncio.sleep(0.1)
@@ -231,6 +231,6 @@ async def test_a_box_that_is_upgraded_while_a_courier_is_inside_ends_his_visit_a
     found = proofs(box)
     assert found.keys() == {"cdiscount.sealed", "cdiscount.inside", "cdiscount.since"}
     for name, proof in found.items():
-        verdict = verify(proof, public_key=before)
+        verdict = verify_proof(proof, public_key=before)
         assert verdict.ok, (name, verdict.problem, verdict.where)
     assert json.loads((found["cdiscount.inside"] / "manifest.json").read_bytes())["house"] == "locked_again"

@@ -12,35 +12,35 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Error, Locator, Page, expect
 
-from gateway.config.home import EntranceSection, Pages
-from gateway.demo.plan import Plan
-from gateway.demo.scenario import Play
+from gateway.config.home import EntranceSection, PagesSection
+from gateway.demo.plan import DemoPlan
+from gateway.demo.scenario import ScenarioRun
 from gateway.domain.visit.state import Phase
 from gateway.installation import notes
-from gateway.installation.capability import Walked
-from gateway.installation.walk import Step, Trial, Word, begin
-from gateway.installation.walk_test_report import SignedWalk, verified
+from gateway.installation.capability import WalkTestStatus
+from gateway.installation.walk import TrialAnswer, WalkTestStep, WalkTrial, begin_walk
+from gateway.installation.walk_test_report import SignedWalkTest, verify_walk
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.keys import PublicKey
 from tests.browser import visitor
-from tests.gateway.web.house import HERONS
-from tests.installer import PATIENCE, Installer
-from tests.lens import scan
-from tests.whole_house import playing
+from tests.gateway.web.house import ANNA_PASSWORD
+from tests.installer import TIMEOUT_S, WalkTestInstaller
+from tests.lens import read_screen_code
+from tests.whole_house import run_whole_house
 
 pytestmark = pytest.mark.slow
 
 PASSWORD = "eleven blue ladders"  # noqa: S105 - of a box that lives for one test
 
 
-def with_pages(plan: Plan, port: int) -> Plan:
+def with_pages(plan: DemoPlan, port: int) -> DemoPlan:
     """The owner needs a moment to say yes, and the installer one to open the door."""
     home = plan.home
     entrances = {
         name: one.model_copy(update={"timing": one.timing.model_copy(update={"approval": 20.0, "never": 15.0})})
         for name, one in home.entrances.items()
     }
-    return replace(plan, home=home.model_copy(update={"pages": Pages(port=port), "entrances": entrances}))
+    return replace(plan, home=home.model_copy(update={"pages": PagesSection(port=port), "entrances": entrances}))
 
 
 class Phone:
@@ -48,7 +48,7 @@ class Phone:
 
     def __init__(self, page: Page, section: EntranceSection) -> None:
         self.page = page
-        walk = begin("front", section, now=datetime(2026, 1, 1, tzinfo=UTC), by="?", before=Walked.NEVER)
+        walk = begin_walk("front", section, now=datetime(2026, 1, 1, tzinfo=UTC), by="?", before=WalkTestStatus.NEVER)
         self.steps = walk.steps
 
     def button(self, name: str) -> Locator:
@@ -68,11 +68,11 @@ class Phone:
     async def opens(self, number: int) -> None:
         """The trial of this number is the open one."""
         heading = self.page.locator("#open-trial")
-        await expect(heading).to_contain_text(f"{number + 1}/{len(self.steps)}", timeout=1000 * PATIENCE)
+        await expect(heading).to_contain_text(f"{number + 1}/{len(self.steps)}", timeout=1000 * TIMEOUT_S)
 
     async def shows(self, number: int, goals: int) -> None:
         """Wait until the page says that so much of this trial was seen, or that another one is open."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT_S
         while True:
             opened = None
             with contextlib.suppress(Error):  # the page is just being loaded again
@@ -85,13 +85,13 @@ class Phone:
             assert time.monotonic() < end, (self.steps[number], opened)
             await asyncio.sleep(0.1)
 
-    async def answers(self, step: Step) -> None:
-        if step.trial is Trial.PICTURE:
+    async def answers(self, step: WalkTestStep) -> None:
+        if step.trial is WalkTrial.PICTURE:
             picture = self.page.locator("img.still")
             await expect(picture).to_have_js_property("complete", value=True)
             assert await picture.evaluate("picture => picture.naturalWidth") > 100
         if step.rite.good is not None:
-            await self.button("Yes" if step.rite.good is Word.YES else "No").click()
+            await self.button("Yes" if step.rite.good is TrialAnswer.YES else "No").click()
 
 
 async def codes(phone: Phone) -> list[str]:
@@ -105,7 +105,7 @@ async def _read(code: Locator) -> str:
     for _ in range(10):
         with contextlib.suppress(Error, ValueError):
             await code.evaluate("code => code.scrollIntoView({ block: 'center' })")
-            return await scan(code)
+            return await read_screen_code(code)
         await asyncio.sleep(0.2)
     raise AssertionError(code)
 
@@ -122,7 +122,7 @@ async def joined(owner: Page, installer: Page, address: str, code: str) -> None:
     await owner.goto(f"{address}/claim")
     await owner.get_by_label("The box's code").fill(code)
     await owner.get_by_label("Name", exact=True).fill("Anna")
-    await owner.get_by_label("New password").fill(HERONS)
+    await owner.get_by_label("New password").fill(ANNA_PASSWORD)
     await owner.get_by_role("button", name="Claim it").click()
     await expect(owner.locator(".door .word")).to_have_text("Locked")
     await owner.goto(f"{address}/household")
@@ -137,7 +137,7 @@ async def joined(owner: Page, installer: Page, address: str, code: str) -> None:
     await expect(installer.locator("main")).to_contain_text("The walk test was not made yet")
 
 
-async def approved(play: Play, owner: Page, address: str) -> None:
+async def approved(play: ScenarioRun, owner: Page, address: str) -> None:
     """Another than the owner began the test: the owner says yes, or nobody comes in."""
     await play.phase(Phase.APPROVING, due=play.timing.ring)
     await owner.goto(address)
@@ -149,18 +149,18 @@ async def test_an_installer_walks_the_house_in_his_browser_through_a_restart_to_
 ) -> None:
     port = free_port()
     address = f"http://127.0.0.1:{port}"
-    async with playing(tmp_path, lambda plan: with_pages(plan, port)) as play, visitor() as somebody:
+    async with run_whole_house(tmp_path, lambda plan: with_pages(plan, port)) as play, visitor() as somebody:
         home = play.stage.plan.home
         owner, page = await somebody.page(), await somebody.page()
         await invited(owner, page, address, home.claim_code.read_text(encoding="ascii").strip())
         phone = Phone(page, home.entrances["front"])
-        installer = Installer(play, locks=phone.locks, shows=phone.shows)
+        installer = WalkTestInstaller(play, locks=phone.locks, shows=phone.shows)
         for number, step in enumerate(phone.steps):
             await phone.opens(number)
-            if step.trial is Trial.COVERED and step.camera == "doorbell":
+            if step.trial is WalkTrial.COVERED and step.camera == "doorbell":
                 await play.dies()
                 await phone.comes_back()
-            if step.trial is Trial.DELIVERY:
+            if step.trial is WalkTrial.DELIVERY:
                 await asyncio.gather(installer.tries(number, step, await codes(phone)), approved(play, owner, address))
             else:
                 await installer.tries(number, step, ())
@@ -177,9 +177,9 @@ async def test_an_installer_walks_the_house_in_his_browser_through_a_restart_to_
         await (await downloading.value).save_as(tmp_path / "report.signed.json")
         beside = (tmp_path / "report.signed.json").read_bytes()
         assert beside == notes.report_files(storage, "front")[1].read_bytes()
-        found = verified(beside, sheet, PublicKey.from_pem((storage / "key" / "box.pub.pem").read_bytes()))
-        assert isinstance(found, SignedWalk)
+        found = verify_walk(beside, sheet, PublicKey.from_pem((storage / "key" / "box.pub.pem").read_bytes()))
+        assert isinstance(found, SignedWalkTest)
         assert (found.by, found.standing) == ("Ida", "passed")
         assert {ending for _, _, ending, _ in found.trials} == {"passed"}
-        assert not list((storage / notes.FOLDER).glob("*.jpg"))  # the pictures stand in the report alone
+        assert not list((storage / notes.INSTALLATION_FOLDER).glob("*.jpg"))  # the pictures stand in the report alone
         await somebody.leave()  # the browser tells of connections that it could not make while the box was gone

@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 from playwright.async_api import Locator, Page, expect
 
-from gateway.config.home import Pages
-from gateway.demo.plan import Plan
-from gateway.demo.scenario import Play
+from gateway.config.home import PagesSection
+from gateway.demo.plan import DemoPlan
+from gateway.demo.scenario import ScenarioRun
 from gateway.domain.delivery.barcodes import normalise
 from gateway.mqtt.mosquitto.provisioning import free_port
-from tests.browser import Visitor, barriers, visitor
-from tests.gateway.web.house import HERONS
-from tests.lens import Lens, label, scan
-from tests.whole_house import playing
+from tests.browser import BrowserVisitor, accessibility_problems, visitor
+from tests.gateway.web.house import ANNA_PASSWORD
+from tests.lens import FakeCamera, draw_label, read_screen_code
+from tests.whole_house import run_whole_house
 
 pytestmark = pytest.mark.slow
 
@@ -50,14 +50,14 @@ class Side:
         return self.courier.locator("[data-turn]")
 
 
-def with_pages(plan: Plan, port: int) -> Plan:
+def with_pages(plan: DemoPlan, port: int) -> DemoPlan:
     """Four phones are looked at while it rings and before the door is opened: that takes a busy machine its time."""
     home = plan.home
     entrances = {
         name: one.model_copy(update={"timing": one.timing.model_copy(update={"ring": 4.0, "never": 15.0})})
         for name, one in home.entrances.items()
     }
-    return replace(plan, home=home.model_copy(update={"pages": Pages(port=port), "entrances": entrances}))
+    return replace(plan, home=home.model_copy(update={"pages": PagesSection(port=port), "entrances": entrances}))
 
 
 async def claimed(page: Page, address: str, code: str) -> None:
@@ -65,11 +65,11 @@ async def claimed(page: Page, address: str, code: str) -> None:
     await page.goto(f"{address}/claim")
     await page.get_by_label("Code de la box").fill(code)
     await page.get_by_label("Nom", exact=True).fill("Anna")
-    await page.get_by_label("Nouveau mot de passe").fill(HERONS)
+    await page.get_by_label("Nouveau mot de passe").fill(ANNA_PASSWORD)
     await page.get_by_role("button", name="Prendre possession").click()
 
 
-async def sides(somebody: Visitor, play: Play, address: str) -> tuple[Side, Side]:
+async def sides(somebody: BrowserVisitor, play: ScenarioRun, address: str) -> tuple[Side, Side]:
     """All four phones, none of which shows a delivery yet."""
     owner, courier = await somebody.page(locale="fr-FR"), await somebody.page(locale="fr-FR")
     await claimed(owner, address, play.plan.home.claim_code.read_text(encoding="ascii").strip())
@@ -91,7 +91,7 @@ async def reads(side: Side, link: str) -> str:
     await side.courier.goto(link)
     await side.courier.get_by_role("link", name=side.words["help"]).click()
     await side.courier.get_by_role("button", name=side.words["read"]).click()
-    return await scan(side.courier.locator("#parcel canvas"))
+    return await read_screen_code(side.courier.locator("#parcel canvas"))
 
 
 async def reached(film: Locator, second: float) -> None:
@@ -104,21 +104,24 @@ async def reached(film: Locator, second: float) -> None:
 async def test_a_delivery_is_watched_led_and_replayed_in_both_languages(tmp_path: Path) -> None:
     port = free_port()
     address = f"http://127.0.0.1:{port}"
-    lens = Lens(tmp_path / "label.mjpeg")
+    lens = FakeCamera(tmp_path / "label.mjpeg")
 
-    async with playing(tmp_path, lambda plan: with_pages(plan, port)) as play, visitor(*lens.switches) as somebody:
+    async with (
+        run_whole_house(tmp_path, lambda plan: with_pages(plan, port)) as play,
+        visitor(*lens.switches) as somebody,
+    ):
         french, english = both = await sides(somebody, play, address)
         parcels = await play.promised()
         await all_see(*(expect(one.owner.locator("main")).to_contain_text("Cdiscount · Chronopost") for one in both))
         digest = getattr(normalise(parcels.courier_code), "value", "").removeprefix("courier:")
         link = f"{address}/c/{digest}#{parcels.courier_code}"
 
-        lens.sees(label(("code128", parcels.codes[0]), tilt=45))
+        lens.sees(draw_label(("code128", parcels.codes[0]), tilt=45))
         assert await reads(french, link) == await reads(english, link) == parcels.codes[0]
         await play.courier.arrives()
-        await play.courier.scans(await scan(english.courier.locator("#parcel canvas")))
+        await play.courier.scans(await read_screen_code(english.courier.locator("#parcel canvas")))
         await all_see(*(expect(one.turn).to_have_attribute("data-turn", "other") for one in both))
-        await play.courier.scans(await scan(french.courier.locator("#code canvas")))
+        await play.courier.scans(await read_screen_code(french.courier.locator("#code canvas")))
         await play.rung()
         await all_see(
             *(expect(one.owner.locator(".visit .phase")).to_have_text(one.words["rings"]) for one in both),
@@ -138,7 +141,7 @@ async def test_a_delivery_is_watched_led_and_replayed_in_both_languages(tmp_path
             await expect(one.owner.locator(".door .word")).to_have_text(one.words["locked"])
         await replayed(french, address)
         for one in both:
-            assert await barriers(one.courier) == []
+            assert await accessibility_problems(one.courier) == []
 
 
 async def replayed(side: Side, address: str) -> None:
@@ -159,4 +162,4 @@ async def replayed(side: Side, address: str) -> None:
     await film.evaluate("film => { film.pause(); film.currentTime = film.duration - 0.1; }")
     await expect(now).to_contain_text(re.compile("Reverrouillée, prouvé|Livré"))  # the film leads the timeline
     await expect(now).to_have_count(1)
-    assert await barriers(side.owner) == []
+    assert await accessibility_problems(side.owner) == []

@@ -10,24 +10,24 @@ from pathlib import Path
 import pytest
 
 from devices.simulators.house import ZigbeePlan
-from gateway.cli.broker import logged_in
+from gateway.cli.broker import open_session
 from gateway.config.devices import DoorDevice, FridgeDevice, LockDevice
-from gateway.demo.plan import Plan
-from gateway.demo.result import Move, moves
-from gateway.demo.scenario import Play
+from gateway.demo.plan import DemoPlan
+from gateway.demo.result import DoorMovement, door_movements
+from gateway.demo.scenario import ScenarioRun
 from gateway.demo.watch import Body
 from gateway.domain.visit.commands import AlarmCode
 from gateway.domain.visit.state import Refusal
 from gateway.mqtt.client import Sent
-from gateway.runtime.reconnects import SETTLING
-from tests.whole_house import playing
+from gateway.runtime.reconnects import SETTLE_TIME_S
+from tests.whole_house import run_whole_house
 
 pytestmark = pytest.mark.slow
 
 BRIDGE = ZigbeePlan(report_s=1.0, latency_s=0.1)
 
 
-def behind_zigbee(plan: Plan) -> Plan:
+def behind_zigbee(plan: DemoPlan) -> DemoPlan:
     """The demo's house with a basic lock, a basic door and a thermometer on a radio."""
     devices = dict(plan.home.devices)
     entrance = plan.home.entrances[plan.entrance]
@@ -52,22 +52,22 @@ def behind_zigbee(plan: Plan) -> Plan:
 
 
 @asynccontextmanager
-async def zigbee_house(folder: Path) -> AsyncIterator[Play]:
-    async with playing(folder, behind_zigbee) as play:
+async def zigbee_house(folder: Path) -> AsyncIterator[ScenarioRun]:
+    async with run_whole_house(folder, behind_zigbee) as play:
         yield play
 
 
-async def lost_and_found(play: Play) -> None:
+async def lost_and_found(play: ScenarioRun) -> None:
     """The bridge starts anew; wait until the box has lost it and found all good again."""
     await play.fault("zigbee2mqtt", "restart")
     await play.watch.until("the bridge lost", lambda: not play.watch.state["locked"], within=20)
-    await asyncio.sleep(SETTLING + 1)  # then the lock is asked, and the contact has to speak by itself
+    await asyncio.sleep(SETTLE_TIME_S + 1)  # then the lock is asked, and the contact has to speak by itself
     await play.watch.until(
         "all good again", lambda: play.watch.state["locked"] and play.watch.state["closed"], within=30
     )
 
 
-def sets(play: Play) -> list[str]:
+def sets(play: ScenarioRun) -> list[str]:
     return [str(line["set"]) for line in play.log.lines if line["what"] == "zigbee"]
 
 
@@ -78,14 +78,19 @@ async def test_a_cold_parcel_is_let_in_and_its_bridge_may_start_anew(tmp_path: P
         await play.all_good()  # a contact speaks when it likes: on a slow machine once more after the cameras
         await play.delivers(parcels)
         assert sets(play) == ["UNLOCK", "LOCK"]
-        assert moves(play.log.lines) == (Move.UNLOCKED, Move.OPENED, Move.CLOSED, Move.LOCKED)
+        assert door_movements(play.log.lines) == (
+            DoorMovement.UNLOCKED,
+            DoorMovement.OPENED,
+            DoorMovement.CLOSED,
+            DoorMovement.LOCKED,
+        )
         assert [body["outcome"] for body in play.watch.events("outcome")] == ["delivered"]
 
 
 async def test_a_thermometer_whose_battery_runs_out_is_told_of_by_the_house_s_broker(tmp_path: Path) -> None:
     async with zigbee_house(tmp_path) as play:
         bridge = play.plan.home.broker.account("zigbee2mqtt")
-        async with logged_in(bridge, []) as guest:
+        async with open_session(bridge, []) as guest:
             for percent in (90, 19, 18):
                 body = json.dumps({"temperature": 4.0, "battery": percent}).encode()
                 outcome = guest.publish("zigbee2mqtt/fridge", body)
@@ -114,7 +119,7 @@ async def test_a_lock_that_refuses_is_told_of_and_the_unlock_is_never_sent_again
         await play.fault("zigbee2mqtt", "fails", on=False)
         await play.locked_again()
         assert sets(play).count("UNLOCK") == 1
-        assert moves(play.log.lines) == ()
+        assert door_movements(play.log.lines) == ()
 
 
 async def test_an_old_lock_in_a_bridge_s_memory_is_never_shown_as_locked(tmp_path: Path) -> None:
@@ -131,7 +136,7 @@ async def test_an_old_lock_in_a_bridge_s_memory_is_never_shown_as_locked(tmp_pat
         seen = len(play.watch.seen)
         await play.fault("zigbee2mqtt", "restart")
         await play.watch.until("the bridge lost", lambda: play.watch.state["bolt"] == "unknown", within=20)
-        await asyncio.sleep(SETTLING + 4)  # by then the box has asked, and waited for the lock's latency in vain
+        await asyncio.sleep(SETTLE_TIME_S + 4)  # by then the box has asked, and waited for the lock's latency in vain
         await play.fault("zigbee2mqtt", "battery")
         await play.fault("zigbee2mqtt", "filtered_cache")
         await play.fault("zigbee2mqtt", "battery_first")

@@ -10,15 +10,15 @@ from gateway.domain.visit import events as e
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.house.house import House
+    from tests.house.house import SimulatedHome
 
-WAY = 0.02  # seconds that a message takes on a good day, in order
+MESSAGE_DELAY_S = 0.02  # seconds that a message takes on a good day, in order
 
 
-class Devices:
+class SimulatedDevices:
     """Speaks for the premises of one house."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: SimulatedHome) -> None:
         self.house = house
         self.obeyed: set[str] = set()
         self.half = False  # the bolts stopped on their way
@@ -33,16 +33,18 @@ class Devices:
             return
         copies = 2 if faults.duplicates and rng.random() < faults.duplicates else 1
         for _ in range(copies):
-            self.house.later(WAY + (rng.uniform(0, faults.delay) if faults.delay else 0.0), deliver)
+            self.house.later(MESSAGE_DELAY_S + (rng.uniform(0, faults.delay) if faults.delay else 0.0), deliver)
 
     def send(self, what: str, ident: str, visit: str, life: float) -> None:
         if self.house.session is None:
             return
         expires = self.house.t + life
         slow = self.house.faults.slow_unlock if what == "unlock" else 0.0
-        self.house.later(slow, lambda: self._net(lambda: self._act(what, ident, visit, expires)))
+        self.house.later(slow, lambda: self._net(lambda: self._execute(what, ident, visit, expires)))
 
-    def _heard(self, device: str, session: int | None, answers: int | None) -> Callable[[], e.ReportContext | None]:
+    def _context_on_arrival(
+        self, device: str, session: int | None, answers: int | None
+    ) -> Callable[[], e.ReportContext | None]:
         """Number the publication now; how it is heard shows on arrival."""
         self.house.seqs[device] += 1
         seq, boot = self.house.seqs[device], f"{device}{self.house.boots[device]}"
@@ -68,7 +70,7 @@ class Devices:
     ) -> None:
         said = bolt or (LockState.LOCKED if self.house.premises.bolt_out else LockState.UNLOCKED)
         report = LockReport(bolt=said, source=source, jammed=jammed)
-        heard_on = self._heard("lock", session, answers)
+        heard_on = self._context_on_arrival("lock", session, answers)
         made = self.house.t
         if self.house.faults.mute:
             return
@@ -87,7 +89,7 @@ class Devices:
 
     def door_says(self, *, answers: int | None = None, session: int | None = None) -> None:
         report = DoorReport(door=DoorState.OPEN if self.house.premises.door_open else DoorState.CLOSED)
-        heard_on = self._heard("door", session, answers)
+        heard_on = self._context_on_arrival("door", session, answers)
         made = self.house.t
         lost = report.door is DoorState.OPEN and answers is None and self.house.faults.loses_open
         if lost or self.house.faults.door_mute:
@@ -120,7 +122,7 @@ class Devices:
         self.door_says()
         self.house.later(60.0, self.heartbeat)
 
-    def _act(self, what: str, ident: str, visit: str, expires: float) -> None:
+    def _execute(self, what: str, ident: str, visit: str, expires: float) -> None:
         """A command reaches the lock: a guarded one refuses what is late or known."""
         late = self.house.t + self.house.faults.countdown > expires
         if self.house.rules.guarded and (late or ident in self.obeyed):
@@ -135,7 +137,7 @@ class Devices:
             self._net(lambda: self.house.feed(e.LockFailed(failure=failure)))
             if not self.house.faults.refused_yet_done:
                 return
-        heard_on = self._heard("lock", None, None)
+        heard_on = self._context_on_arrival("lock", None, None)
         self._net(lambda: self._acknowledged(heard_on()))
         self.house.later(
             self.house.rng.uniform(0, self.house.faults.lag), lambda: self._move(what, ident, visit, expires)

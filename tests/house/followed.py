@@ -9,17 +9,17 @@ from devices.reports import AlarmPanelState, PresenceState
 from gateway.domain.visit import events as e
 
 if TYPE_CHECKING:
-    from tests.house.house import House
+    from tests.house.house import SimulatedHome
 
 BYPASSED = frozenset({AlarmPanelState.ARMED_CUSTOM_BYPASS})
-QUIET = BYPASSED | {AlarmPanelState.DISARMED}
-SPEAKS = 0.7  # how often it says in a step what is true, though nothing has changed
+QUIET_PANEL_STATES = BYPASSED | {AlarmPanelState.DISARMED}
+REPEAT_PROBABILITY = 0.7  # how often it says in a step what is true, though nothing has changed
 
 
-class Followed:
+class FollowedHousehold:
     """Its own dice: the other lives of a seed stay as they are."""
 
-    def __init__(self, house: House, seed: int) -> None:
+    def __init__(self, house: SimulatedHome, seed: int) -> None:
         self.house, self.rng = house, random.Random(f"followed {seed}")
         self.where = dict.fromkeys(house.rules.presence, PresenceState.AWAY)
         self.panel = AlarmPanelState.DISARMED
@@ -31,7 +31,7 @@ class Followed:
                 self.where[name] = self.rng.choice(
                     (PresenceState.HOME, PresenceState.AWAY, PresenceState.AWAY, PresenceState.UNKNOWN)
                 )
-                self._tell_presence(name)
+                self._report_presence(name)
         if self.house.rules.alarm is not None and self.rng.random() < 0.08:
             self.panel = self.rng.choice(
                 (
@@ -41,17 +41,17 @@ class Followed:
                     AlarmPanelState.ARMED_CUSTOM_BYPASS,
                 )
             )
-            self._tell_panel()
+            self._report_panel()
         if self.house.rules.lift_handle and self.rng.random() < 0.2:
             self.house.faults.handle_down = not self.house.faults.handle_down
-        if self.rng.random() < SPEAKS:
+        if self.rng.random() < REPEAT_PROBABILITY:
             self.speak()
 
     def speak(self) -> None:
         """Say it all again, as after a restart."""
         for name in self.where:
-            self._tell_presence(name)
-        self._tell_panel()
+            self._report_presence(name)
+        self._report_panel()
 
     def all_quiet(self) -> None:
         """Everybody is away and no siren would answer."""
@@ -62,12 +62,12 @@ class Followed:
     def may_open(self) -> bool:
         """Whether in truth nobody who is followed is home, and no siren would answer the door."""
         nobody = all(where is PresenceState.AWAY for where in self.where.values())
-        return nobody and (self.house.rules.alarm is None or self.panel in QUIET)
+        return nobody and (self.house.rules.alarm is None or self.panel in QUIET_PANEL_STATES)
 
-    def _tell_presence(self, name: str) -> None:
+    def _report_presence(self, name: str) -> None:
         if self.house.session is not None:
             self.house.feed(e.PresenceReported(device=name, presence=self.where[name]))
 
-    def _tell_panel(self) -> None:
+    def _report_panel(self) -> None:
         if self.house.session is not None and self.house.rules.alarm is not None:
             self.house.feed(e.AlarmPanelReported(panel=self.panel))

@@ -12,21 +12,21 @@ from gateway.domain.visit import events as e
 from gateway.domain.visit.rules import closed
 from gateway.domain.visit.state import Obstruction, Phase
 from gateway.runtime.adapters import garage
-from tests.house.devices import Devices
-from tests.house.house import CAMERAS, House
-from tests.house.oracle import NEVER, Oracle
-from tests.house.premises import Premises
+from tests.house.devices import SimulatedDevices
+from tests.house.house import CAMERAS, SimulatedHome
+from tests.house.oracle import NEVER_S, Oracle
+from tests.house.premises import PhysicalDoor
 from tests.house.rules import rules_with
-from tests.house.story import announce
+from tests.house.story import announce_delivery
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-UP, DOWN = 6.0, 12.0  # seconds that the door takes
+OPENING_S, CLOSING_S = 6.0, 12.0  # seconds that the door takes
 RULES = {"garage_door": True, "obstruction_sensor": True, "guarded": False, "warning": 5.0, "closing": 20.0}
 
 
-class Opening(Premises):
+class GarageLeaf(PhysicalDoor):
     """A leaf and its motor: what is not closed is open, and there is no bolt beside."""
 
     def __init__(self) -> None:
@@ -56,15 +56,15 @@ class Opening(Premises):
         self._write(at, "close", why)
 
 
-class Opener(Devices):
+class GarageDevices(SimulatedDevices):
     """Opener, beam and sensor as the network shows them."""
 
-    house: Garage
+    house: GarageHouse
 
     def door_says(self, *, answers: int | None = None, session: int | None = None) -> None:
         """The sensor's word, told of the door and of the bolt as the shell does."""
         report = DoorReport(door=DoorState.OPEN if self.house.premises.door_open else DoorState.CLOSED)
-        heard_on, made = self._heard("door", session, answers), self.house.t
+        heard_on, made = self._context_on_arrival("door", session, answers), self.house.t
         if self.house.faults.door_mute:
             return
 
@@ -72,7 +72,7 @@ class Opener(Devices):
             heard = heard_on()
             if heard is None:
                 return
-            for told in garage.told(e.DoorReported(report=report, context=heard)):
+            for told in garage.with_bolt_events(e.DoorReported(report=report, context=heard)):
                 if isinstance(told, e.LockReported):
                     self.house.oracle.hears_lock(told.report, heard, made)
                 elif isinstance(told, e.DoorReported):
@@ -113,18 +113,18 @@ class Opener(Devices):
             self.house.comes_down(ident)
 
 
-class Watch(Oracle):
+class GarageOracle(Oracle):
     """What must hold at a garage, beside all that holds at any door."""
 
-    house: Garage
+    house: GarageHouse
 
-    def __init__(self, house: Garage) -> None:
+    def __init__(self, house: GarageHouse) -> None:
         super().__init__(house)
         self.outs: list[float] = []  # when somebody rang outside or scanned again
-        self.beams: list[float] = [NEVER]  # when the beam was broken or freed, in truth
+        self.beams: list[float] = [NEVER_S]  # when the beam was broken or freed, in truth
         self.warnings: list[float] = []
-        self.way_asked = NEVER  # the newest "clear" answers a question of then
-        self.blind_at = NEVER
+        self.way_asked = NEVER_S  # the newest "clear" answers a question of then
+        self.blind_at = NEVER_S
 
     def hears_way(self, way: Obstruction, heard: e.ReportContext, made: float) -> None:
         if way is Obstruction.CLEAR and heard.answers is not None and heard.session == self.house.session:
@@ -148,9 +148,9 @@ class Watch(Oracle):
             self.alarmed_at = self.house.t
         assert not isinstance(command, c.Lock), "a lock command where there is no lock"
         if isinstance(command, c.CloseGarageDoor):
-            self._sends_down(command)
+            self._check_close(command)
 
-    def _sends_down(self, close: c.CloseGarageDoor) -> None:
+    def _check_close(self, close: c.CloseGarageDoor) -> None:
         """Never on somebody: all that must hold, by what really happened."""
         house, rules = self.house, self.house.rules
         visit = house.mem.visit
@@ -158,7 +158,7 @@ class Watch(Oracle):
         assert visit is not None
         assert visit.phase is Phase.INSIDE
         assert close.n <= rules.tries, "sent down more often than three times"
-        opened = max((at for at, _ in house.premises.openings), default=NEVER)
+        opened = max((at for at, _ in house.premises.openings), default=NEVER_S)
         broken = [at for at in self.beams if at < house.t - 0.1]  # newer is told a moment later: the opener's to notice
         since = max(opened, self.blind_at, *broken)
         outs = [at for at in self.outs if at > since]
@@ -168,12 +168,12 @@ class Watch(Oracle):
         assert self.way_asked >= warned[0] + rules.warning - 0.01, "the beam was not asked after the warning"
         self.seen["Close"] += 1
 
-    def _claims(self, visit: str) -> None:
+    def _check_locked_again(self, visit: str) -> None:
         """ "Locked again": the sensor answered closed to a question asked after the last command, and it is true."""
         house = self.house
         self.claimed.add(visit)
         self.seen["locked again"] += 1
-        last = max(self.published.get(visit, NEVER), self.locked_sent)
+        last = max(self.published.get(visit, NEVER_S), self.locked_sent)
         assert [heard for asked, heard in self.locked_answers if asked >= last], "I8 the sensor was not asked"
         assert closed(house.mem), "I8 claimed without a proof"
         assert not house.premises.door_open or house.premises.last_leaf >= self.door_made, "I7 claimed of an open door"
@@ -182,14 +182,14 @@ class Watch(Oracle):
         assert visit in self.house.intents, "I1 an opening without a durable intent"
 
 
-class Garage(House):
+class GarageHouse(SimulatedHome):
     """A garage with its box."""
 
     def __init__(self, seed: int, tell: Callable[[str], None] | None = None, **rules: object) -> None:
         super().__init__(seed, rules_with(cameras=CAMERAS, **{**RULES, **rules}), tell)
-        self.premises = self.opening = Opening()
-        self.devices = self.opener = Opener(self)
-        self.oracle = self.watch = Watch(self)
+        self.premises = self.opening = GarageLeaf()
+        self.devices = self.opener = GarageDevices(self)
+        self.oracle = self.watch = GarageOracle(self)
 
     def perform(self, command: c.Command) -> None:
         if isinstance(command, c.CloseGarageDoor):
@@ -231,7 +231,7 @@ class Garage(House):
             else:
                 self.later(0.5, lambda: step(left - 0.5))
 
-        self.later(0.5, lambda: step(DOWN))
+        self.later(0.5, lambda: step(CLOSING_S))
 
     def open(self, *, seen: bool = True) -> bool:  # noqa: ARG002 - a motor opens it, and its sensor tells
         """Somebody of the household opens it with the remote control."""
@@ -272,14 +272,14 @@ class Garage(House):
         self.scan(code)
 
 
-def random_life(seed: int, steps: int = 60, tell: Callable[[str], None] | None = None) -> Garage:
+def random_life(seed: int, steps: int = 60, tell: Callable[[str], None] | None = None) -> GarageHouse:
     """Couriers, household and faults at a garage; whatever happens the watch's assertions hold."""
     rng = random.Random(seed)
-    house = Garage(seed, tell, by_hand=5.0, obstruction_sensor=rng.random() < 0.85)
+    house = GarageHouse(seed, tell, by_hand=5.0, obstruction_sensor=rng.random() < 0.85)
     house.run(5)
     for step in range(steps):
         if step % 8 == 0:
-            announce(house, f"d{step}", 3600)
+            announce_delivery(house, f"d{step}", 3600)
         promise = house.promises[list(house.promises)[-1]]
         acts: tuple[tuple[int, Callable[[], object]], ...] = (
             (6, partial(house.scan, min(promise.parcels))),
@@ -306,13 +306,13 @@ def random_life(seed: int, steps: int = 60, tell: Callable[[str], None] | None =
     return house
 
 
-def acknowledge(house: Garage) -> None:
+def acknowledge(house: GarageHouse) -> None:
     """The owner looked after the door."""
     visit = house.mem.visit
     house.feed(e.OwnerAcknowledged(visit=None if visit is None else visit.id))
 
 
-def heal(house: Garage) -> None:
+def heal(house: GarageHouse) -> None:
     """Once faults cease every visit ends, the door closed."""
     for fault in ("silent", "door_mute", "jam"):
         setattr(house.faults, fault, False)

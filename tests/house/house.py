@@ -12,12 +12,12 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.decide import decide
 from gateway.domain.visit.state import CameraState, Entrance, FridgeState, Now, PausePeriod, Rules
-from tests.house.devices import Devices
+from tests.house.devices import SimulatedDevices
 from tests.house.faults import Faults
-from tests.house.followed import Followed
+from tests.house.followed import FollowedHousehold
 from tests.house.oracle import Oracle
-from tests.house.premises import Premises
-from tests.house.promise import EPOCH, Promise
+from tests.house.premises import PhysicalDoor
+from tests.house.promise import EPOCH, SimulatedDelivery
 
 C = TypeVar("C")
 
@@ -34,14 +34,14 @@ WITHOUT_STORE = (
     c.NotifyOwner,
 )
 CRASHES_FOR_SAFE_MODE = 3
-FIRST_FRAGMENT = 0.3  # seconds until a clip has something on disk
+FIRST_FRAGMENT_S = 0.3  # seconds until a clip has something on disk
 
 
-class Crash(Exception):  # noqa: N818 - it is no error of anybody's: the process is killed
+class SimulatedCrash(Exception):  # noqa: N818 - it is no error of anybody's: the process is killed
     """kill -9."""
 
 
-class House:
+class SimulatedHome:
     """One front door with its box. All that happens is an event on one heap of virtual time."""
 
     def __init__(self, seed: int, rules: Rules | None = None, tell: Callable[[str], None] | None = None) -> None:
@@ -54,7 +54,7 @@ class House:
         self.pushed = 0
         self.did: list[tuple[float, c.Command]] = []
         # the world
-        self.premises = Premises()
+        self.premises = PhysicalDoor()
         self.boots = {"lock": 1, "door": 1}
         self.seqs = {"lock": 0, "door": 0}
         self.clips: dict[str, int] = {}  # visit or incident -> the part that is being recorded
@@ -62,7 +62,7 @@ class House:
         self.clip_from = 0.0  # when its first fragment was on disk
         self.mean = 0.0  # how often people act at the worst moment
         # the store
-        self.promises: dict[str, Promise] = {}
+        self.promises: dict[str, SimulatedDelivery] = {}
         self.intents: dict[str, str] = {}  # visit -> delivery
         self.stored = Entrance(id="front", rules=self.rules)
         self.stopped = False
@@ -80,8 +80,8 @@ class House:
         self.asked_to_lock = 0
         self.asked: dict[int, float] = {}  # question -> when it was asked
         self.scans = 0
-        self.devices = Devices(self)
-        self.followed = Followed(self, seed)
+        self.devices = SimulatedDevices(self)
+        self.followed = FollowedHousehold(self, seed)
         self.oracle = Oracle(self)
         self.boot()
         if not self.rules.door_answers:
@@ -176,7 +176,7 @@ class House:
             return
         try:
             self._step(event)
-        except Crash:
+        except SimulatedCrash:
             self.kill()
             return
         due = min(self.mem.timers.values(), default=None)
@@ -224,7 +224,7 @@ class House:
             return
         if any(isinstance(command, c.Unlock) for command in commands) or self.rng.random() < 0.1:
             self.oracle.seen[f"crash {point}"] += 1
-            raise Crash
+            raise SimulatedCrash
 
     def _commit(self, new: Entrance, commands: tuple[c.Command, ...]) -> bool:
         """One transaction; False rolls it back because the intent's facts have changed."""
@@ -266,8 +266,8 @@ class House:
                     self.later(0.1, lambda: self.feed(e.BellConfirmed(visit=visit)))
             case c.StartRecording(visit=visit, part=part):
                 self.clips[visit] = part
-                self.clip, self.clip_from = visit, self.t + FIRST_FRAGMENT
-                self.cameras_say(FIRST_FRAGMENT)
+                self.clip, self.clip_from = visit, self.t + FIRST_FRAGMENT_S
+                self.cameras_say(FIRST_FRAGMENT_S)
             case c.StopRecording(visit=visit, part=part, keep=keep):
                 if self.clips.get(visit) == part:
                     del self.clips[visit]
@@ -281,7 +281,7 @@ class House:
                 self._publish_unlock(command)
             case c.Lock(visit=visit, n=n, life=life):
                 self.devices.send("lock", f"{visit}-{n}-{self.t:.3f}", visit, life)
-                self._somebody_slips_through()
+                self._bystander_enters()
             case c.QueryDevice(device=device, session=session, number=number):
                 self.asked[number] = self.t
                 if self.session == session:
@@ -293,7 +293,7 @@ class House:
         visit = unlock.visit
         if self.crash_at == "before-publish":
             self.oracle.seen["crash before-publish"] += 1
-            raise Crash
+            raise SimulatedCrash
         why = self.faults.held_back
         if self.stopped:
             why = e.UnsentReason.STOP
@@ -308,14 +308,14 @@ class House:
         self.devices.send("unlock", visit, visit, unlock.life)
         if self.crash_at == "after-publish":
             self.oracle.seen["crash after-publish"] += 1
-            raise Crash
+            raise SimulatedCrash
         if self.rng.random() < self.mean:
             at = self.rng.uniform(0.3, 9)
             seen = self.rng.random() < 0.5
             self.later(at, lambda: self.open(seen=seen))
             self.later(at + self.rng.uniform(0, 0.3), self.close)
 
-    def _somebody_slips_through(self) -> None:
+    def _bystander_enters(self) -> None:
         if self.rng.random() < self.mean:
             at = self.rng.uniform(0, 0.6)
             self.later(at, self.open)

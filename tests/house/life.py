@@ -12,10 +12,10 @@ from gateway.domain.visit.rules import explained_only_by_unlock
 from gateway.domain.visit.state import Refusal
 from tests.house.faults import CRASH_POINTS, Faults
 from tests.house.followed import BYPASSED
-from tests.house.house import CAMERAS, House
-from tests.house.promise import Promise
+from tests.house.house import CAMERAS, SimulatedHome
+from tests.house.promise import SimulatedDelivery
 from tests.house.rules import rules_with
-from tests.house.story import announce
+from tests.house.story import announce_delivery
 
 STORE_REFUSALS = (
     Refusal.CANCELLED,
@@ -28,13 +28,13 @@ STORE_REFUSALS = (
     Refusal.ANNOUNCE_AGAIN,
 )
 PAUSES = (0.0, 0.02, 0.3, 1.0, 4.0, 12.0, 21.0, 35.0)
-Act = Callable[[House, random.Random, Promise], str]
+RandomAction = Callable[[SimulatedHome, random.Random, SimulatedDelivery], str]
 
 
 # ---- what people do -------------------------------------------------------------------------------------------------
 
 
-def scan_parcel(house: House, rng: random.Random, p: Promise) -> str:
+def scan_parcel(house: SimulatedHome, rng: random.Random, p: SimulatedDelivery) -> str:
     code = rng.choice(sorted(p.parcels))
     house.scan(code, scanner=rng.choice(("s", "s", "s", "t")))
     if p.needs_courier and rng.random() < 0.7:
@@ -43,12 +43,12 @@ def scan_parcel(house: House, rng: random.Random, p: Promise) -> str:
     return f"scans {code}"
 
 
-def scan_courier(house: House, _: random.Random, p: Promise) -> str:
+def scan_courier(house: SimulatedHome, _: random.Random, p: SimulatedDelivery) -> str:
     house.scan(p.courier)
     return "scans the courier's code"
 
 
-def scan_wrong(house: House, rng: random.Random, _: Promise) -> str:
+def scan_wrong(house: SimulatedHome, rng: random.Random, _: SimulatedDelivery) -> str:
     for _i in range(rng.choice((1, 1, 2, 4))):
         camera = rng.random() < 0.1
         house.scan(f"wrong-{rng.randrange(30)}", scanner="camera" if camera else "s", expected_only=camera)
@@ -56,57 +56,59 @@ def scan_wrong(house: House, rng: random.Random, _: Promise) -> str:
     return "guesses"
 
 
-def scan_retained(house: House, _: random.Random, p: Promise) -> str:
+def scan_retained(house: SimulatedHome, _: random.Random, p: SimulatedDelivery) -> str:
     house.scan(min(p.parcels), retained=True)
     return "a retained scan"
 
 
-def open_door(house: House, _: random.Random, __: Promise) -> str:
+def open_door(house: SimulatedHome, _: random.Random, __: SimulatedDelivery) -> str:
     return "opens" if house.open() else "-"
 
 
-def close_door(house: House, _: random.Random, __: Promise) -> str:
+def close_door(house: SimulatedHome, _: random.Random, __: SimulatedDelivery) -> str:
     return "closes" if house.close() else "-"
 
 
-def unlock_by_hand(house: House, _: random.Random, __: Promise) -> str:
+def unlock_by_hand(house: SimulatedHome, _: random.Random, __: SimulatedDelivery) -> str:
     return "unlocks by hand" if house.by_hand(unlock=True) else "-"
 
 
-def lock_by_hand(house: House, _: random.Random, __: Promise) -> str:
+def lock_by_hand(house: SimulatedHome, _: random.Random, __: SimulatedDelivery) -> str:
     return "locks by hand" if house.by_hand(unlock=False) else "-"
 
 
-def dash(house: House, _: random.Random, __: Promise) -> str:
+def open_and_close(house: SimulatedHome, _: random.Random, __: SimulatedDelivery) -> str:
     house.open()
     house.close()
     return "in and out between two reports"
 
 
-def close_and_lock(house: House, _: random.Random, __: Promise) -> str:
+def close_and_lock(house: SimulatedHome, _: random.Random, __: SimulatedDelivery) -> str:
     house.close()
     house.by_hand(unlock=False)
     return "closes and locks"
 
 
-def break_in(house: House, rng: random.Random, _: Promise) -> str:
+def break_in(house: SimulatedHome, rng: random.Random, _: SimulatedDelivery) -> str:
     return "breaks in" if rng.random() < 0.3 and house.force() else "-"
 
 
-def unlock_by_radio(house: House, rng: random.Random, _: Promise) -> str:
+def unlock_by_radio(house: SimulatedHome, rng: random.Random, _: SimulatedDelivery) -> str:
     return "unlocks by radio" if rng.random() < 0.3 and house.remote_unlock() else "-"
 
 
-def let_in(house: House, rng: random.Random, _: Promise) -> str:
+def let_in(house: SimulatedHome, rng: random.Random, _: SimulatedDelivery) -> str:
     """An honest courier with a fresh delivery waits until the lock opens, and goes in."""
     cold = rng.random() < 0.3
-    new = announce(house, f"h{house.scans}", cold=cold, place="fridge" if cold else rng.choice(("hall", "fridge")))
+    new = announce_delivery(
+        house, f"h{house.scans}", cold=cold, place="fridge" if cold else rng.choice(("hall", "fridge"))
+    )
     house.scan(min(new.parcels))
     house.run(rng.choice((20.5, 22.0, 26.0)))
     return "an honest courier"
 
 
-def let_in_late(house: House, rng: random.Random, p: Promise) -> str:
+def let_in_late(house: SimulatedHome, rng: random.Random, p: SimulatedDelivery) -> str:
     """The same, and a radio takes the unlock in time and hands it to the lock much later; the visit ends before."""
     before, house.faults.holds = house.faults.holds, rng.choice((45.0, 70.0, 110.0))
     let_in(house, rng, p)
@@ -115,7 +117,7 @@ def let_in_late(house: House, rng: random.Random, p: Promise) -> str:
     return "a radio holds an unlock"
 
 
-def guess_beside_a_label(house: House, rng: random.Random, p: Promise) -> str:
+def guess_codes(house: SimulatedHome, rng: random.Random, p: SimulatedDelivery) -> str:
     """Codes that are unknown, then one that is known, as if all stood on one label; again and again."""
     for _i in range(rng.choice((1, 3, 10))):
         for _j in range(4):
@@ -126,16 +128,16 @@ def guess_beside_a_label(house: House, rng: random.Random, p: Promise) -> str:
     return "guesses beside a label"
 
 
-def two_brands_one_code(house: House, rng: random.Random, _: Promise) -> str:
+def two_brands_one_code(house: SimulatedHome, rng: random.Random, _: SimulatedDelivery) -> str:
     """Two brands announced the same parcel for now."""
     label = f"shared-{house.scans}"
     for brand in ("shop", "farm"):
-        announce(house, f"{brand}{house.scans}", brand=brand, label=label, needs_courier=rng.random() < 0.3)
+        announce_delivery(house, f"{brand}{house.scans}", brand=brand, label=label, needs_courier=rng.random() < 0.3)
     house.scan(label)
     return "a code of two brands"
 
 
-def show_to_the_camera(house: House, rng: random.Random, _: Promise) -> str:
+def show_codes_to_camera(house: SimulatedHome, rng: random.Random, _: SimulatedDelivery) -> str:
     """A telephone shows one code after the other to the camera that reads labels."""
     for _i in range(rng.choice((1, 10, 40))):
         house.scan(f"shown-{rng.randrange(1000)}", scanner="camera", expected_only=True)
@@ -146,17 +148,17 @@ def show_to_the_camera(house: House, rng: random.Random, _: Promise) -> str:
 # ---- what the owner and the world do --------------------------------------------------------------------------------
 
 
-def stop(house: House, _: random.Random, __: Promise) -> str:
+def stop(house: SimulatedHome, _: random.Random, __: SimulatedDelivery) -> str:
     house.stop(stopped=True)
     return "stop"
 
 
-def lift(house: House, _: random.Random, __: Promise) -> str:
+def lift(house: SimulatedHome, _: random.Random, __: SimulatedDelivery) -> str:
     house.stop(stopped=False)
     return "lift"
 
 
-def pause(house: House, rng: random.Random, _: Promise) -> str:
+def pause(house: SimulatedHome, rng: random.Random, _: SimulatedDelivery) -> str:
     """Now or soon, for a while; or all are withdrawn."""
     if rng.random() < 0.4:
         house.end_pauses()
@@ -166,12 +168,12 @@ def pause(house: House, rng: random.Random, _: Promise) -> str:
     return "a pause"
 
 
-def lock_now(house: House, _: random.Random, __: Promise) -> str:
+def lock_now(house: SimulatedHome, _: random.Random, __: SimulatedDelivery) -> str:
     house.lock_now()
     return "lock now"
 
 
-def owner_speaks(house: House, rng: random.Random, _: Promise) -> str:
+def owner_acts(house: SimulatedHome, rng: random.Random, _: SimulatedDelivery) -> str:
     house.feed(e.OwnerAcknowledged(visit=None))
     if house.mem.visit is not None:
         visit = house.mem.visit.id
@@ -180,38 +182,38 @@ def owner_speaks(house: House, rng: random.Random, _: Promise) -> str:
     return "the owner speaks"
 
 
-def home(house: House, rng: random.Random, _: Promise) -> str:
+def home(house: SimulatedHome, rng: random.Random, _: SimulatedDelivery) -> str:
     somebody = rng.random() < 0.2
     house.feed(e.HomeChanged(somebody_home=somebody, away=not somebody and rng.random() < 0.3))
     return "home or away"
 
 
-def answered(house: House, _: random.Random, __: Promise) -> str:
+def answered(house: SimulatedHome, _: random.Random, __: SimulatedDelivery) -> str:
     house.feed(e.HouseholdAnswered())
     return "somebody answers"
 
 
-def broker_down(house: House, _: random.Random, __: Promise) -> str:
+def broker_down(house: SimulatedHome, _: random.Random, __: SimulatedDelivery) -> str:
     house.broker_down()
     return "broker down"
 
 
-def broker_up(house: House, _: random.Random, __: Promise) -> str:
+def broker_up(house: SimulatedHome, _: random.Random, __: SimulatedDelivery) -> str:
     house.broker_up()
     return "broker up"
 
 
-def crash_soon(house: House, rng: random.Random, _: Promise) -> str:
+def crash_soon(house: SimulatedHome, rng: random.Random, _: SimulatedDelivery) -> str:
     house.crash_at = rng.choice(CRASH_POINTS)
     return f"dies {house.crash_at}"
 
 
-def kill(house: House, _: random.Random, __: Promise) -> str:
+def kill(house: SimulatedHome, _: random.Random, __: SimulatedDelivery) -> str:
     house.kill()
     return "dies now"
 
 
-def crash_loop(house: House, rng: random.Random, _: Promise) -> str:
+def crash_loop(house: SimulatedHome, rng: random.Random, _: SimulatedDelivery) -> str:
     if rng.random() < 0.7:
         return "-"
     for _i in range(3):
@@ -220,7 +222,7 @@ def crash_loop(house: House, rng: random.Random, _: Promise) -> str:
     return "dies again and again"
 
 
-def change_facts(house: House, rng: random.Random, p: Promise) -> str:
+def change_facts(house: SimulatedHome, rng: random.Random, p: SimulatedDelivery) -> str:
     """A cancellation, a revocation, or one taken back."""
     p.refusal = rng.choice((*STORE_REFUSALS, None, None, None, None, None))
     p.version += 1
@@ -230,7 +232,7 @@ def change_facts(house: House, rng: random.Random, p: Promise) -> str:
     return f"facts change: {p.refusal}"
 
 
-def lose_device(house: House, rng: random.Random, _: Promise) -> str:
+def lose_device(house: SimulatedHome, rng: random.Random, _: SimulatedDelivery) -> str:
     device = rng.choice(("lock", "door"))
     if rng.random() < 0.5:
         house.reboot(device)
@@ -238,30 +240,30 @@ def lose_device(house: House, rng: random.Random, _: Promise) -> str:
     return f"{device} lost"
 
 
-def battery_tires(house: House, rng: random.Random, _: Promise) -> str:
+def battery_weakens(house: SimulatedHome, rng: random.Random, _: SimulatedDelivery) -> str:
     levels = (BatteryLevel.GOOD, BatteryLevel.GOOD, BatteryLevel.LOW, BatteryLevel.CRITICAL)
     house.faults.battery = rng.choice(levels)
     house.feed(e.BatteryReported(device="lock", level=house.faults.battery))
     return f"the lock's battery is {house.faults.battery}"
 
 
-def flood(house: House, _: random.Random, __: Promise) -> str:
+def flood(house: SimulatedHome, _: random.Random, __: SimulatedDelivery) -> str:
     house.feed(e.ScansDropped(count=100))
     return "a scanner is flooded"
 
 
-def miss_reports(house: House, _: random.Random, __: Promise) -> str:
+def miss_reports(house: SimulatedHome, _: random.Random, __: SimulatedDelivery) -> str:
     house.feed(e.ReportsMissed())
     return "reports missed"
 
 
-def preflight(house: House, rng: random.Random, p: Promise) -> str:
+def preflight(house: SimulatedHome, rng: random.Random, p: SimulatedDelivery) -> str:
     house.feed(e.WindowChanged(near=rng.random() < 0.6))
     house.feed(e.PreflightDue(delivery=p.facts()))
     return "preflight"
 
 
-def clear_lockout(house: House, _: random.Random, __: Promise) -> str:
+def clear_lockout(house: SimulatedHome, _: random.Random, __: SimulatedDelivery) -> str:
     house.oracle.forgiven("s")
     house.feed(e.LockoutCleared(scanner="s"))
     return "lock-out cleared"
@@ -283,7 +285,7 @@ CHOICES: dict[str, tuple[float, ...]] = {
 }
 
 
-def fault(house: House, rng: random.Random, _: Promise) -> str:
+def fault(house: SimulatedHome, rng: random.Random, _: SimulatedDelivery) -> str:
     """One thing breaks, or all is well again."""
     what = rng.choice((*SWITCHES, *CHOICES, "camera", "held_back", "refuses", "nothing", "nothing", "nothing"))
     if what == "nothing":
@@ -305,7 +307,7 @@ def fault(house: House, rng: random.Random, _: Promise) -> str:
     return f"fault: {what}"
 
 
-def tell_faults(house: House) -> None:
+def tell_faults(house: SimulatedHome) -> None:
     """What a healthy process would notice at once."""
     for name in CAMERAS:
         state = house.camera_state(name)
@@ -317,8 +319,8 @@ def tell_faults(house: House) -> None:
 
 
 # What needs nobody at the door.
-WORLD: tuple[Act, ...] = (
-    battery_tires,
+WORLD_ACTIONS: tuple[RandomAction, ...] = (
+    battery_weakens,
     flood,
     change_facts,
     lose_device,
@@ -328,20 +330,20 @@ WORLD: tuple[Act, ...] = (
     answered,
     pause,
     lock_now,
-    dash,
+    open_and_close,
     close_and_lock,
     fault,
 )
 
-CALM: tuple[tuple[int, Act], ...] = (
+CALM_ACTIONS: tuple[tuple[int, RandomAction], ...] = (
     (12, scan_parcel),
     (3, scan_courier),
     (3, scan_wrong),
     (1, scan_retained),
     (6, let_in),
     (2, let_in_late),
-    (1, guess_beside_a_label),
-    (1, show_to_the_camera),
+    (1, guess_codes),
+    (1, show_codes_to_camera),
     (1, two_brands_one_code),
     (14, open_door),
     (14, close_door),
@@ -351,12 +353,12 @@ CALM: tuple[tuple[int, Act], ...] = (
     (5, lift),
     (2, pause),
     (3, lock_now),
-    (5, owner_speaks),
+    (5, owner_acts),
     (2, home),
     (1, preflight),
 )
-WILD: tuple[tuple[int, Act], ...] = (
-    *CALM,
+WILD_ACTIONS: tuple[tuple[int, RandomAction], ...] = (
+    *CALM_ACTIONS,
     (3, broker_down),
     (6, broker_up),
     (5, crash_soon),
@@ -364,20 +366,20 @@ WILD: tuple[tuple[int, Act], ...] = (
     (1, crash_loop),
     (2, change_facts),
     (1, answered),
-    (2, dash),
+    (2, open_and_close),
     (2, close_and_lock),
     (2, break_in),
     (2, unlock_by_radio),
     (2, lose_device),
     (1, miss_reports),
-    (1, battery_tires),
+    (1, battery_weakens),
     (1, flood),
     (1, clear_lockout),
     (12, fault),
 )
 
 
-def followed(seed: int) -> dict[str, Any]:
+def household_rules(seed: int) -> dict[str, Any]:
     """Some households are followed, some have an alarm panel, some a door whose handle has to be lifted."""
     rng = random.Random(f"household {seed}")
     presence = ("claire",) if rng.random() < 0.2 else ()
@@ -385,7 +387,7 @@ def followed(seed: int) -> dict[str, Any]:
     return {"presence": presence, "lift_handle": rng.random() < 0.15, **panel}
 
 
-def one(seed: int, tell: Callable[[str], None] | None = None, steps: int = 150) -> Counter[str]:
+def run_life(seed: int, tell: Callable[[str], None] | None = None, steps: int = 150) -> Counter[str]:
     """One life; what was seen in it.
 
     Raises:
@@ -399,10 +401,10 @@ def one(seed: int, tell: Callable[[str], None] | None = None, steps: int = 150) 
         by_hand=rng.choice((5.0, 5.0, 120.0)),  # so that hands do not keep every courier out
         command_hold=120.0,
         watch=rng.choice((60.0, 900.0)),
-        **followed(seed),
+        **household_rules(seed),
     )
-    house = House(seed, rules, tell)
-    acts = CALM if rng.random() < 0.3 else WILD
+    house = SimulatedHome(seed, rules, tell)
+    acts = CALM_ACTIONS if rng.random() < 0.3 else WILD_ACTIONS
     weights = [weight for weight, _ in acts]
     house.mean = rng.choice((0.0, 0.3, 0.8))
     for number in range(4):
@@ -426,8 +428,8 @@ def one(seed: int, tell: Callable[[str], None] | None = None, steps: int = 150) 
     return house.oracle.seen
 
 
-def _random_promise(house: House, rng: random.Random, ident: str) -> None:
-    announce(
+def _random_promise(house: SimulatedHome, rng: random.Random, ident: str) -> None:
+    announce_delivery(
         house,
         ident,
         rng.choice((100, 400, 2000, 9000)),
@@ -442,7 +444,7 @@ def _random_promise(house: House, rng: random.Random, ident: str) -> None:
         house.promises[ident].place = "fridge"
 
 
-def heal(house: House) -> None:
+def heal(house: SimulatedHome) -> None:
     """Once faults cease: every visit ends (I21), and a valid scan opens (I20)."""
     house.faults = Faults()
     house.devices.half = False  # somebody lifts the handle
@@ -475,9 +477,9 @@ def heal(house: House) -> None:
     valid_scan_opens(house)
 
 
-def valid_scan_opens(house: House) -> None:
+def valid_scan_opens(house: SimulatedHome) -> None:
     """I20, by the lock's own log."""
-    last = announce(house, "last")
+    last = announce_delivery(house, "last")
     clear_lockout(house, house.rng, last)
     house.feed(e.WindowChanged(near=True))
     house.feed(e.PreflightDue(delivery=last.facts()))
@@ -502,7 +504,7 @@ def valid_scan_opens(house: House) -> None:
 def household(seed: int, tell: Callable[[str], None] | None = None) -> None:
     """I17: nobody but the family, on a good day: neither filmed nor alarmed."""
     rng = random.Random(seed)
-    house = House(seed, tell=tell)
+    house = SimulatedHome(seed, tell=tell)
     house.run(5)
     done = len(house.did)
     acts: tuple[Callable[[], object], ...] = (

@@ -19,13 +19,15 @@ from gateway.domain.visit.state import CodeKind, DoorResult, Entrance, Phase
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.house.house import House as SimulatedHouse
-    from tests.house.promise import Promise
+    from tests.house.house import SimulatedHome as SimulatedHouse
+    from tests.house.promise import SimulatedDelivery
 
-NEVER = -1e9
-WRONG_IN_A_WINDOW = 3 * 4  # three labels of at most four codes
-DIFFERENT_IN_AN_HOUR = 20 + 4  # and one more after each quarter of an hour for which that locked the scanner out
-EVERY_MINUTE = 62.0
+NEVER_S = -1e9
+MAX_WRONG_CODES_PER_WINDOW = 3 * 4  # three labels of at most four codes
+MAX_DIFFERENT_CODES_PER_HOUR = (
+    20 + 4
+)  # and one more after each quarter of an hour for which that locked the scanner out
+PREFLIGHT_INTERVAL_S = 62.0
 
 
 class Oracle:
@@ -39,20 +41,20 @@ class Oracle:
         self.claimed: set[str] = set()  # "locked again" was said of the visit
         self.proven_parts: set[tuple[str, int]] = set()  # and while this part of its film ran
         self.results: Counter[str] = Counter()
-        self.lock_asked = self.lock_made = NEVER  # the newest "locked" answer: asked, and made by the lock
+        self.lock_asked = self.lock_made = NEVER_S  # the newest "locked" answer: asked, and made by the lock
         self.locked_answers: deque[tuple[float, float]] = deque(maxlen=50)  # (asked, heard)
-        self.door_asked = self.door_made = NEVER
-        self.locked_sent = NEVER
+        self.door_asked = self.door_made = NEVER_S
+        self.locked_sent = NEVER_S
         self.scanned_at: dict[str, float] = {}
         self.scan_times: dict[str, tuple[dict[str, float], e.Scanned]] = {}
         self.begun_at: dict[str, float] = {}
         self.rang: set[str] = set()
-        self.answered_at = NEVER
+        self.answered_at = NEVER_S
         self.yes: set[str] = set()
         self.unknown: dict[str, dict[str, float]] = {}
         self.hour: dict[str, dict[str, float]] = {}
         self.clears: Counter[str] = Counter()
-        self.alarmed_at = NEVER
+        self.alarmed_at = NEVER_S
         self.held: set[str] = set()  # visits whose unlock a radio held
         self.late_at: float | None = None  # since when the bolt is back by a held unlock, after "locked again" was said
         self.late_told = False  # and the owner was alarmed since
@@ -108,7 +110,7 @@ class Oracle:
 
     # ---- what the gateway commits -----------------------------------------------------------------------------------
 
-    def intends(self, reserve: c.ReserveOpening, new: Entrance, promise: Promise) -> None:
+    def intends(self, reserve: c.ReserveOpening, new: Entrance, promise: SimulatedDelivery) -> None:
         """At the moment of an intent everything must hold, in truth."""
         house = self.house
         assert promise.refusal is None, "I9 intent after a cancellation or revocation"
@@ -140,17 +142,17 @@ class Oracle:
         assert self.answered_at <= self.begun_at[reserve.visit], "somebody answered"
         assert reserve.visit in self.rang, "the bell never rang"
         assert reserve.visit in self.yes or not promise.needs_yes, "nobody said yes"
-        self._codes(reserve.visit, promise)
+        self._check_codes(reserve.visit, promise)
         self.seen["intent"] += 1
 
-    def _codes(self, visit: str, promise: Promise) -> None:
+    def _check_codes(self, visit: str, promise: SimulatedDelivery) -> None:
         """The visit began with a code of this delivery, and with the courier's proof near it where that is asked."""
         times, scan = self.scan_times[visit]
         assert scan.code in promise.parcels | {promise.courier}, "I1 another delivery's code"
-        parcel = max((times[code] for code in promise.parcels if code in times), default=NEVER)
-        assert parcel > NEVER, "I1 no parcel was scanned"
+        parcel = max((times[code] for code in promise.parcels if code in times), default=NEVER_S)
+        assert parcel > NEVER_S, "I1 no parcel was scanned"
         if promise.needs_courier:
-            courier = times.get(promise.courier, NEVER)
+            courier = times.get(promise.courier, NEVER_S)
             assert abs(parcel - courier) <= self.house.rules.timing.courier + 1, "I1 courier not proven"
 
     def releases(self, release: c.ReleaseOpening) -> None:
@@ -177,7 +179,7 @@ class Oracle:
             if isinstance(command, c.ReportDoorResult) and command.house is DoorResult.LOCKED_AGAIN:
                 assert old.visit is not None
                 self.proven_parts.add((command.visit, old.visit.part))
-                self._claims(command.visit)
+                self._check_locked_again(command.visit)
         before = old.visit.phase if old.visit else "ready"
         after = new.visit.phase if new.visit else "ready"
         if before != after:
@@ -192,7 +194,7 @@ class Oracle:
             ended = old.visit.door_result in (DoorResult.LOCKED_AGAIN, DoorResult.HANDED_TO_OWNER)
             assert unsent or ended, "I7 a visit ended without a house result"
         if before == after == Phase.HANDED_TO_OWNER and not isinstance(event, e.Restarted):
-            assert self.house.t - self.alarmed_at <= EVERY_MINUTE, "I7 the alarm does not go on"
+            assert self.house.t - self.alarmed_at <= PREFLIGHT_INTERVAL_S, "I7 the alarm does not go on"
 
     # ---- what the gateway does --------------------------------------------------------------------------------------
 
@@ -211,7 +213,7 @@ class Oracle:
                     self.seen[f"refusal {refusal}"] += 1
                 elif command.word is c.ScanAnswer.WAIT:  # it may excuse its own label, once
                     self.unknown.pop(command.scanner, None)
-                self._bounded(command)
+                self._check_guess_limit(command)
             case c.RaiseAlarm(code=code, detail=detail):
                 self.seen[f"alarm {code}"] += 1
                 if code in (c.AlarmCode.NOT_LOCKED, c.AlarmCode.BOLT_IN_THE_AIR):
@@ -222,12 +224,12 @@ class Oracle:
                 if code is c.AlarmCode.CAMERA_LOST and visit_now is not None:
                     self.lost_cameras.add((visit_now.id, visit_now.part, detail))
             case c.Lock():
-                self._locks()
+                self._check_lock()
             case c.LogNote(what=what):
                 self.seen["Note"] += 1
                 self.seen[what] += 1
                 if what == "lockup_proven":
-                    self._locked_up()
+                    self._check_lock_request()
             case c.ReportParcelResult(visit=visit, outcome=outcome):
                 self.results[visit] += 1
                 assert self.results[visit] == 1, "a parcel's result told twice"
@@ -245,7 +247,7 @@ class Oracle:
             case _:
                 self.seen[type(command).__name__] += 1
 
-    def _locks(self) -> None:
+    def _check_lock(self) -> None:
         """Never against an open door: its newest word must be fresh, and true when it was made."""
         house = self.house
         assert closed(house.mem), "I10 lock sent while the door is not affirmatively closed"
@@ -256,12 +258,12 @@ class Oracle:
         self.locked_sent = house.t
         self.seen["Lock"] += 1
 
-    def _claims(self, visit: str) -> None:
+    def _check_locked_again(self, visit: str) -> None:
         """ "Locked again" is said: door closed, then bolt, both asked after the last command."""
         house, premises = self.house, self.house.premises
         self.claimed.add(visit)
         self.seen["locked again"] += 1
-        last_command = max(self.published.get(visit, NEVER), self.locked_sent)
+        last_command = max(self.published.get(visit, NEVER_S), self.locked_sent)
         answers = [heard for asked, heard in self.locked_answers if asked >= last_command]
         assert answers, "I8 the bolt was not asked after the last command"
         if not house.rules.door_answers:
@@ -272,7 +274,7 @@ class Oracle:
         if house.rules.guarded and not premises.bolt_out:
             assert premises.last_hand >= self.lock_made, "I7 locked again, and nobody locked"
 
-    def _locked_up(self) -> None:
+    def _check_lock_request(self) -> None:
         """A lock-up is called proven: bolt and door were asked after the last command, and it is true."""
         house, premises = self.house, self.house.premises
         assert locked(house.mem), "I8 locked up without an answer asked after the last command"
@@ -284,7 +286,7 @@ class Oracle:
         if house.rules.guarded and not premises.bolt_out:
             assert premises.last_hand >= self.lock_made, "I7 locked up, and nobody locked"
 
-    def _bounded(self, answer: c.AnswerScan) -> None:
+    def _check_guess_limit(self, answer: c.AnswerScan) -> None:
         """However somebody guesses, only so many codes are tried."""
         house = self.house
         scan = self.scan_times.get(answer.scan)
@@ -293,22 +295,22 @@ class Oracle:
         tried = self.unknown.setdefault(answer.scanner, {})
         tried.setdefault(scan[1].code, house.t)
         recent = [code for code, at in tried.items() if house.t - at < house.rules.timing.lockout]
-        assert len(recent) <= WRONG_IN_A_WINDOW, "I16 wrong codes without an end"
+        assert len(recent) <= MAX_WRONG_CODES_PER_WINDOW, "I16 wrong codes without an end"
         hour = self.hour.setdefault(answer.scanner, {})
         hour.setdefault(scan[1].code, house.t)
         different = [code for code, at in hour.items() if house.t - at < house.rules.tried_period]
-        assert len(different) <= DIFFERENT_IN_AN_HOUR + self.clears[answer.scanner], (
+        assert len(different) <= MAX_DIFFERENT_CODES_PER_HOUR + self.clears[answer.scanner], (
             "I16 more codes in an hour than allowed"
         )
 
     def shows(self, mem: Entrance) -> None:
         """What may be shown as locked."""
         if locked(mem):
-            last = max(self.published.values(), default=NEVER)
+            last = max(self.published.values(), default=NEVER_S)
             assert self.lock_asked >= last, "I8 locked shown without an answer asked after the last unlock"
-        self._late(mem)
+        self._check_late_unlock(mem)
 
-    def _late(self, mem: Entrance) -> None:
+    def _check_late_unlock(self, mem: Entrance) -> None:
         """A lock that obeyed after its visit: the visit or its watch goes on until somebody was told of it."""
         if self.late_at is None or self.house.premises.bolt_out:
             self.late_at, self.late_told = None, False

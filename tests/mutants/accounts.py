@@ -12,15 +12,20 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an installer sees live pictures",
         file=f"{WEB}auth/roles.py",
-        old="        Right.WALK_TEST,\n        Right.DIAGNOSTICS,\n        # Never",
-        new="        Right.WALK_TEST,\n        Right.DIAGNOSTICS,\n        Right.WATCH_LIVE,\n        # Never",
+        old=("        UserRight.WALK_TEST,\n        UserRight.DIAGNOSTICS,\n        # Never"),
+        new=(
+            "        UserRight.WALK_TEST,\n"
+            "        UserRight.DIAGNOSTICS,\n"
+            "        UserRight.WATCH_LIVE,\n"
+            "        # Never"
+        ),
         tests=("tests/gateway/web/auth/test_roles.py",),
     ),
     Mutant(
         name="a page that stays open keeps the role it was opened with",
         file=f"{WEB}auth/accounts.py",
-        old="if not may(Role(row.person.role), right):",
-        new="if not may(who.role, right):",
+        old="if not has_right(Role(row.person.role), right):",
+        new="if not has_right(who.role, right):",
         tests=(f"{ACCOUNTS}::test_a_changed_role_counts_at_once_in_sessions_that_run",),
     ),
     Mutant(
@@ -40,7 +45,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a known device waits for what strangers try",
         file=f"{WEB}auth/accounts.py",
-        old="attempt = Attempt(device=token.id) if token is not None else self.tries",
+        old="attempt = LoginAttempt(device=token.id) if token is not None else self.tries",
         new="attempt = self.tries",
         tests=(f"{TRIES}::test_whoever_signed_in_before_on_this_device_never_waits_for_what_strangers_try",),
     ),
@@ -63,29 +68,28 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a clock that nobody vouches for moves the reckoning",
         file=f"{WEB}auth/session_age.py",
-        old="        if now.trusted:\n            self._at = max(self._at, now.utc)",
-        new="        if now.utc:\n            self._at = now.utc",
+        old=("        if now.trusted:\n            self._latest = max(self._latest, now.utc)"),
+        new=("        if now.utc:\n            self._latest = now.utc"),
         tests=(f"{ACCOUNTS}::test_a_clock_that_is_set_back_makes_no_session_young_again",),
     ),
     Mutant(
         name="a box that has an owner can be claimed",
         file=f"{STORE}people.py",
-        old="""a wrong one counts.\"\"\"\n    if owned(connection):""",
-        new="""a wrong one counts.\"\"\"\n    if not connection:""",
+        old=('a wrong one counts."""\n    if has_owner(connection):'),
+        new=('a record_failed_sign_ins one counts."""\n    if not connection:'),
         tests=(f"{PEOPLE}::test_two_claims_at_once_make_one_owner",),
     ),
     Mutant(
         name="wrong claim codes are not counted",
         file=f"{STORE}people.py",
         old="UPDATE claim SET wrong = wrong + 1",
-        new="UPDATE claim SET wrong = wrong",
+        new="UPDATE claim_box SET record_failed_sign_ins = record_failed_sign_ins",
         tests=(f"{PEOPLE}::test_five_wrong_codes_make_the_code_void_over_restarts_too",),
     ),
     Mutant(
         name="the last owner can be removed",
         file=f"{STORE}people.py",
-        old="""        return Changed.LAST_OWNER
-    connection.execute("UPDATE person SET removed""",
+        old=('        return AccountChangeResult.LAST_OWNER\n    connection.execute("UPDATE person SET removed'),
         new="""        pass
     connection.execute("UPDATE person SET removed""",
         tests=(f"{PEOPLE}::test_a_house_is_never_without_an_owner",),
@@ -108,7 +112,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a removed owner's invitations still let people in",
         file=f"{STORE}people.py",
-        old="    if owner is None:\n        return Changed.UNKNOWN\n",
+        old=("    if owner is None:\n        return AccountChangeResult.UNKNOWN\n"),
         new="",
         tests=(f"{PEOPLE}::test_nobody_comes_in_on_the_word_of_somebody_who_is_no_owner_any_more",),
     ),

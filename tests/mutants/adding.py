@@ -14,22 +14,22 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an addition may change what is there",
         file="gateway/installation/proposal.py",
-        old="    if _without(new, proposal) != old:\n",
+        old=("    if _house_without(new, proposal) != old:\n"),
         new="    if False:\n",
         tests=(f"{PURE}::test_an_addition_that_changes_anything_else_is_refused",),
     ),
     Mutant(
         name="a new account may speak for another's device",
         file="gateway/installation/proposal.py",
-        old="                if _covers(gained, topic):\n",
+        old=("                if _filter_matches(gained, topic):\n"),
         new="                if gained == topic:\n",
         tests=(WEAKER,),
     ),
     Mutant(
         name="any file of the box may be named by a page",
         file="gateway/installation/proposal.py",
-        old="    if any(str(path) != login for path in paths(device)):\n",
-        new="    if login is not None and any(str(path) != login for path in paths(device)):\n",
+        old=("    if any(str(path) != login for path in named_paths(device)):\n"),
+        new=("    if login is not None and any(str(path) != login for path in named_paths(device)):\n"),
         tests=(WEAKER,),
     ),
     Mutant(
@@ -42,8 +42,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an installer may accept what he proposed",
         file="gateway/web/pages/add_device.py",
-        old='web.post(f"{PAGE}/accept", behind(Right.ENROL, self._accept)),',
-        new='web.post(f"{PAGE}/accept", behind(Right.DEVICES, self._accept)),',
+        old='web.post(f"{ADD_DEVICE_PATH}/accept", behind(UserRight.ENROL, self._accept)),',
+        new='web.post(f"{ADD_DEVICE_PATH}/accept", behind(UserRight.DEVICES, self._accept)),',
         tests=(f"{PAGE}::test_an_installer_can_accept_nothing_however_he_asks",),
     ),
     Mutant(
@@ -72,8 +72,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a refused camera's password stays on the disk",
         file="gateway/installation/proposals.py",
-        old="            self._lies.login(one).unlink(missing_ok=True)\n",
-        new="            self._lies.login(one)\n",
+        old=("            self._proposal_file.login(one).unlink(missing_ok=True)\n"),
+        new=("            self._proposal_file.login(one)\n"),
         tests=(f"{PAGE}::test_a_camera_s_account_is_kept_apart_shown_nowhere_and_goes_with_a_refusal",),
     ),
     Mutant(
@@ -100,14 +100,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a radio's other name for a lock is another lock",
         file="gateway/installation/proposal.py",
-        old="    yield from _astray(new, name)\n",
+        old=("    yield from _address_remarks(new, name)\n"),
         new="",
         tests=("tests/gateway/installation/test_proposal.py::test_what_would_weaken_what_is_there_is_refused",),
     ),
     Mutant(
         name="a password stays beside a house file that does not name it",
         file="gateway/installation/proposals.py",
-        old="            self._taken_back([one for one in self._kept if one.accepted is None])\n",
+        old=("            self._remove_unused_logins([one for one in self._proposals if one.accepted is None])\n"),
         new="",
         tests=(f"{ATTACKED}::test_a_kill_between_two_writes_leaves_no_password_once_it_is_refused",),
     ),

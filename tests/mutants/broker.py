@@ -27,7 +27,7 @@ MUTANTS = (
         name="a brand hears of another's deliveries",
         file="gateway/config/broker_acl.py",
         old='f"read {result_topics(b)[0]}"',
-        new='f"read {RESULT}/#"',
+        new='f"read {RESULT_TOPIC}/#"',
         tests=(LISTED, ATTACKED),
     ),
     Mutant(
@@ -47,7 +47,7 @@ MUTANTS = (
     Mutant(
         name="a listener beyond this machine speaks plainly",
         file="gateway/mqtt/mosquitto/provisioning.py",
-        old="if not listener.tls and not on_loopback(listener.host):",
+        old="if not listener.tls and not is_loopback_host(listener.host):",
         new="if listener is None:",
         tests=(TLS,),
     ),

@@ -11,21 +11,23 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a certificate that has ended keeps its account",
         file="gateway/hub/cluster/accounts.py",
-        old="if not counts and self._told.get(name) is not False",
+        old="if not counts and self._published.get(name) is not False",
         new="if counts and not counts",
         tests=(f"{ACCOUNTS}::test_who_joins_or_is_revoked_is_told_at_the_next_look_and_once",),
     ),
     Mutant(
         name="what another hub wrote late is never seen",
         file="gateway/hub/cluster/accounts.py",
-        old="min(self._looked, now) - OVERLAP)",
-        new="min(self._looked, now))",
+        old="min(self._checked, now) - CHECK_OVERLAP)",
+        new="min(self._checked, now))",
         tests=(f"{ACCOUNTS}::test_what_another_hub_wrote_late_or_by_another_clock_is_seen_all_the_same",),
     ),
     Mutant(
         name="an account whose rights were not told counts as told",
         file="gateway/hub/cluster/accounts.py",
-        old='        return name in known and may and topic.get(name) == TopicRight(**due["topic_permissions"])\n',
+        old=(
+            '        return name in known and may and topic.get(name) == RabbitTopicPermission(**due["topic_permissions"])\n'
+        ),
         new="        return name in known and may\n",
         tests=(f"{ACCOUNTS}::{RIGHTS}",),
     ),
@@ -39,7 +41,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an account goes before its last words are said",
         file="gateway/hub/cluster/accounts.py",
-        old="if self._monotonic() - since >= LEAVES",
+        old="if self._monotonic() - since >= REMOVAL_DELAY_S",
         new="if self._monotonic() - since >= 0",
         tests=(f"{ACCOUNTS}::test_what_one_may_say_stays_until_its_last_words_are_said_and_then_its_account_ends",),
     ),
@@ -53,7 +55,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a node that is away is asked first again",
         file="gateway/hub/cluster/management_api.py",
-        old="                self._answered = host\n",
+        old=("                self._last_host = host\n"),
         new="",
         tests=(f"{NODES}::test_a_node_that_is_away_costs_nothing_but_a_try_and_the_one_that_answered_is_asked_first",),
     ),

@@ -18,8 +18,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a code that is read otherwise the second time is taken",
         file="gateway/domain/delivery/barcodes.py",
-        old="    if isinstance(code, ParcelCode) and code.kind is not Kind.COURIER and _read(code.value) != code:",
-        new="    if isinstance(code, ParcelCode) and code.kind is Kind.COURIER and _read(code.value) is None:",
+        old="    if isinstance(code, ParcelCode) and code.kind is not BarcodeKind.COURIER and _parse(code.value) != code:",
+        new="    if isinstance(code, ParcelCode) and code.kind is BarcodeKind.COURIER and _parse(code.value) is None:",
         tests=(
             f"{_CODES}::test_a_code_that_would_be_read_otherwise_the_second_time_is_none",
             f"{_CODES}::test_a_code_that_is_read_again_is_the_same_code_whatever_stands_before_it",
@@ -45,8 +45,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a carrier's number that fits GS1's check digit is a product",
         file="gateway/domain/delivery/barcodes.py",
-        old="    if aim.startswith(_EAN_AIM):",
-        new='    if aim.startswith(_EAN_AIM) or (re.fullmatch(r"[0-9]{8}|[0-9]{12,14}", text) and gs1_checks(text)):',
+        old="    if aim.startswith(_EAN_SYMBOLOGY):",
+        new='    if aim.startswith(_EAN_SYMBOLOGY) or (re.fullmatch(r"[0-9]{8}|[0-9]{12,14}", text) and gs1_checks(text)):',
         tests=(f"{_CARRIERS}::test_no_carriers_number_is_refused_for_its_check_digit",),
     ),
     Mutant(
@@ -82,21 +82,21 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a product's number and a parcel's are one code",
         file="gateway/domain/delivery/barcodes.py",
-        old='    return ParcelCode(Kind.GTIN, f"(01){text:0>14}")',
-        new="    return ParcelCode(Kind.GTIN, text)",
+        old='    return ParcelCode(BarcodeKind.GTIN, f"(01){text:0>14}")',
+        new="    return ParcelCode(BarcodeKind.GTIN, text)",
         tests=(f"{_CODES}::test_every_writing_of_a_products_number_is_one_and_no_parcels_number_equals_it",),
     ),
     Mutant(
         name="the courier's digest is of the text",
         file="gateway/domain/delivery/barcodes.py",
         old="    return sha256(secret).hexdigest()",
-        new="    return sha256(new_courier_code(secret).encode()).hexdigest()",
+        new="    return sha256(new_courier_token(secret).encode()).hexdigest()",
         tests=(f"{_CODES}::test_a_couriers_code_is_known_by_its_digest_alone_in_both_writings",),
     ),
     Mutant(
         name="the API's document does not say what the courier's digest is of",
         file="gateway/hub/api/delivery_models.py",
-        old="CourierDigest = Annotated[Digest | None, _COURIER]",
+        old="CourierDigest = Annotated[Digest | None, _COURIER_FIELD]",
         new="CourierDigest = Digest | None",
         tests=(
             "tests/gateway/hub/api/test_openapi.py::test_the_api_s_own_document_tells_the_same_of_the_courier_s_code",
@@ -105,7 +105,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a stranger's host name is offered as it comes",
         file="gateway/installation/discovery.py",
-        old='url=stream_url(f"rtsp://{at}/PATH")',
+        old='url=valid_stream_url(f"rtsp://{at}/PATH")',
         new='url=f"rtsp://{at}/PATH"',
         tests=(f"{_DISCOVERY}::test_a_camera_whose_host_is_none_of_the_house_file_s_is_shown_without_a_command",),
     ),
@@ -162,8 +162,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the gateway does not listen where a Z-Wave lock tells its bolt",
         file="gateway/config/topics.py",
-        old="OF_A_PRODUCT = (TopicSuffix.OPERATION, TopicSuffix.BOLT, TopicSuffix.LATCH)",
-        new="OF_A_PRODUCT = (TopicSuffix.OPERATION,)",
+        old="PRODUCT_CHANNELS = (TopicSuffix.OPERATION, TopicSuffix.BOLT, TopicSuffix.LATCH)",
+        new="PRODUCT_CHANNELS = (TopicSuffix.OPERATION,)",
         tests=("tests/gateway/config/test_topics.py::test_where_a_z_wave_lock_tells_its_bolt_and_latch_is_heard",),
     ),
     Mutant(
@@ -183,14 +183,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a printed command lacks the house in use",
         file="gateway/cli/lines.py",
-        old='        return f"`{ourselves()} {name}{rest}{at(home)}`"',
-        new='        return f"`{ourselves()} {name}{rest}`"',
+        old='        return f"`{program_name()} {name}{rest}{home_option(home)}`"',
+        new='        return f"`{program_name()} {name}{rest}`"',
         tests=(f"{_LINES}::test_a_command_in_a_text_names_the_house_in_use_and_nothing_else_is_touched",),
     ),
     Mutant(
         name="a command in the log names no house",
         file="gateway/cli/console.py",
-        old='    return {**event, "todo": typed(todo)} if isinstance(todo, str) else event',
+        old='    return {**event, "todo": expand_commands(todo)} if isinstance(todo, str) else event',
         new="    return event",
         tests=(f"{_LINES}::test_run_names_its_house_in_the_commands_that_it_prints[log]",),
     ),
@@ -204,8 +204,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a proof of an older release no longer holds",
         file="gateway/hub/evidence.py",
-        old="    if not same or [reread(one) for one in evidence.parcels] != [reread(one) for one in named]:",
-        new="    if not same or list(evidence.parcels) != [reread(one) for one in named]:",
+        old="    if not same or [renormalise(one) for one in evidence.parcels] != [renormalise(one) for one in named]:",
+        new="    if not same or list(evidence.parcels) != [renormalise(one) for one in named]:",
         tests=(_OLDER,),
     ),
 )

@@ -11,8 +11,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="only errors of value are contained",
         file="gateway/system/containment.py",
-        old="        if not isinstance(error, Exception) or isinstance(error, self._foreseen):\n",
-        new="        if not isinstance(error, ValueError) or isinstance(error, self._foreseen):\n",
+        old=("        if not isinstance(error, Exception) or isinstance(error, self._expected):\n"),
+        new=("        if not isinstance(error, ValueError) or isinstance(error, self._expected):\n"),
         tests=(f"{UNIT}::test_whatever_a_piece_raises_the_next_piece_is_worked",),
     ),
     Mutant(
@@ -62,15 +62,18 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="padded vouchers make a question that no job holds",
         file="gateway/protocol/consent_request.py",
-        old="    while len(token) > LARGEST:\n",
-        new="    while len(token) > 2 * LARGEST:\n",
+        old=("    while len(token) > MAX_CONSENT_BYTES:\n"),
+        new=("    while len(token) > 2 * MAX_CONSENT_BYTES:\n"),
         tests=(f"{ASKING}::test_of_a_padded_question_of_before_vouchers_are_left_out_until_it_fits",),
     ),
     Mutant(
         name="a job that the box cannot work is not answered, and the hub sends it for ever",
         file="gateway/integrations/hub_client/session.py",
-        old='        return Receipt(job=job.job, state="refused", why="this box could not work it")'
-        "  # else the hub sends it for ever\n",
+        old=(
+            "        return JobReceipt(\n"
+            '            job=job.job, state="refused", why="this box could not work it"\n'
+            "        )  # else the hub sends it for ever\n"
+        ),
         new="        return None\n",
         tests=(f"{BOX}::test_a_job_that_cannot_be_worked_is_refused_and_the_next_one_is_received",),
     ),
@@ -84,7 +87,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an order that cannot be done is not noted, and each start does it again",
         file="gateway/web/remote/orders.py",
-        old="                self._ended(order, FAILED)  # noted, so that no start does it again\n",
+        old=("                self._finish(order, FAILED)  # noted, so that no start does it again\n"),
         new="                pass\n",
         tests=(f"{BOX}::test_an_order_that_cannot_be_done_is_noted_as_failed_and_the_next_is_done",),
     ),
@@ -105,17 +108,21 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="one camera's stream ends the films of all cameras",
         file="gateway/video/camera.py",
-        old='            with self._contained.piece("camera", self.source.name):  # a camera ends no other\n'
-        "                fault = self._stream()\n",
+        old=(
+            '            with self._containment.piece("camera", self.source.name):  # a camera ends no other\n'
+            "                fault = self._stream()\n"
+        ),
         new="            fault = self._stream()\n",
         tests=("tests/gateway/video/test_contained.py",),
     ),
     Mutant(
         name="a message that the guard cannot read ends the guard",
         file="gateway/integrations/lock_guard/process.py",
-        old='        with self._contained.piece("house\'s messages", incoming.topic):\n'
-        "            claims = opened(incoming.payload, ToGuard, self._gateway)\n",
-        new="        claims = opened(incoming.payload, ToGuard, self._gateway)\n",
+        old=(
+            '        with self._containment.piece("house\'s messages", incoming.topic):\n'
+            "            claims = verify_guard_message(incoming.payload, ToGuard, self._gateway)\n"
+        ),
+        new=("        claims = verify_guard_message(incoming.payload, ToGuard, self._gateway)\n"),
         tests=("tests/gateway/integrations/lock_guard/test_contained.py",),
     ),
 )

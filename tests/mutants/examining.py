@@ -31,7 +31,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the gateway's own account is not tried",
         file="gateway/installation/diagnostics/broker.py",
-        old='        return await _no_talk("what.gateway", account, error)\n',
+        old=('        return await _connection_finding("what.gateway", account, error)\n'),
         new="        pass\n",
         tests=(f"{BROKER}::test_a_broker_that_refuses_the_gateway_s_account_alone_is_red_and_says_so",),
     ),
@@ -45,7 +45,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="files that hang are read in one more thread with each examination",
         file="gateway/installation/diagnostics/house.py",
-        old="if what not in _looking:",
+        old="if what not in _running_checks:",
         new="if True:",
         tests=(HANGS,),
     ),
@@ -66,8 +66,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="whoever presses again and again examines again and again",
         file="gateway/installation/diagnostics/rounds.py",
-        old="self._clock.now().mono - self._ended < PAUSE:",
-        new="self._clock.now().mono - self._ended < 0:",
+        old="self._clock.now().mono - self._ended_mono < MIN_PAUSE_S:",
+        new="self._clock.now().mono - self._ended_mono < 0:",
         tests=(f"{ROUNDS}::test_whoever_presses_again_and_again_waits_some_seconds_between_two",),
     ),
     Mutant(
@@ -87,14 +87,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an installer rings the household's phones",
         file="gateway/web/pages/diagnostics.py",
-        old="if rings and not may(who.role, Right.SETTINGS):",
-        new="if rings and not may(who.role, Right.DIAGNOSTICS):",
+        old="if rings and not has_right(who.role, UserRight.SETTINGS):",
+        new="if rings and not has_right(who.role, UserRight.DIAGNOSTICS):",
         tests=(PHONES,),
     ),
     Mutant(
         name="an installer reads what the owner's phones answered",
         file="gateway/web/pages/diagnostics.py",
-        old="rung = self._phones.last if may(who.role, Right.SETTINGS) else None",
+        old="rung = self._phones.last if has_right(who.role, UserRight.SETTINGS) else None",
         new="rung = self._phones.last",
         tests=(PHONES,),
     ),
@@ -108,14 +108,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the household reads the box's diagnostics",
         file="gateway/web/pages/diagnostics.py",
-        old="web.get(PAGE, behind(Right.DIAGNOSTICS, self._page))",
-        new="web.get(PAGE, behind(Right.SEE_STATE, self._page))",
+        old="web.get(DIAGNOSTICS_PATH, behind(UserRight.DIAGNOSTICS, self._page))",
+        new="web.get(DIAGNOSTICS_PATH, behind(UserRight.SEE_STATE, self._page))",
         tests=(f"{PAGE}::test_the_household_neither_examines_nor_reads_what_was_found",),
     ),
     Mutant(
         name="a camera's account is told with where its pictures are",
         file="gateway/installation/diagnostics/words.py",
-        old='say("stream", uri=without_account(report.uri))',
+        old='say("stream", uri=mask_account(report.uri))',
         new='say("stream", uri=report.uri)',
         tests=(
             "tests/gateway/installation/diagnostics/test_words.py::test_where_a_camera_says_its_pictures_are_never_tells_its_account",

@@ -41,15 +41,18 @@ MUTANTS = (
     Mutant(
         name="readings are decided before what lock and door said",
         file="gateway/runtime/event_queue.py",
-        old="        if self._first:\n            event = self._first.popleft()",
-        new="        if self._first and not self._around:\n            event = self._first.popleft()",
+        old=("        if self._priority_events:\n            event = self._priority_events.popleft()"),
+        new=(
+            "        if self._priority_events and not self._surroundings:\n"
+            "            event = self._priority_events.popleft()"
+        ),
         tests=(HEARS,),
     ),
     Mutant(
         name="reports of lock and door wait without bound",
         file="gateway/runtime/event_queue.py",
-        old="            if report and self._reports >= REPORTS_WAITING:",
-        new="            if report and self._reports >= 1e9:",
+        old="            if report and self._report_count >= MAX_QUEUED_REPORTS:",
+        new="            if report and self._report_count >= 1e9:",
         tests=(HEARS,),
     ),
     Mutant(
@@ -76,7 +79,7 @@ MUTANTS = (
     Mutant(
         name="the owner's requests wait without bound",
         file="gateway/runtime/inbox.py",
-        old="        if queue.qsize() >= REQUESTS_WAITING:",
+        old="        if queue.qsize() >= MAX_QUEUED_REQUESTS:",
         new="        if queue.qsize() >= 1_000_000:",
         tests=("tests/gateway/runtime/test_inbox.py",),
     ),
@@ -97,36 +100,36 @@ MUTANTS = (
     Mutant(
         name="a thermometer fills the log",
         file="gateway/runtime/log_limits.py",
-        old="            return not commands and not _in_the_proof(event, after)",
+        old="            return not commands and not _is_part_of_proof(event, after)",
         new="            return False",
         tests=(LOG,),
     ),
     Mutant(
         name="a visit's readings are missing in its proof",
         file="gateway/runtime/log_limits.py",
-        old="            return not commands and not _in_the_proof(event, after)",
+        old="            return not commands and not _is_part_of_proof(event, after)",
         new="            return not commands",
         tests=(LOG,),
     ),
     Mutant(
         name="the reading on which a visit rests has no entry",
         file="gateway/runtime/entrance.py",
-        old="            if reading is not None:\n                await self._log(",
-        new="            if reading is None:\n                await self._log(",
+        old=("            if reading is not None:\n                await self._store_entry("),
+        new=("            if reading is None:\n                await self._store_entry("),
         tests=(LOG,),
     ),
     Mutant(
         name="what has no entry is not counted",
         file="gateway/runtime/log_limits.py",
-        old="        self._counted[name] += 1",
-        new="        self._counted[name] = 1",
+        old="        self._suppressed_counts[name] += 1",
+        new="        self._suppressed_counts[name] = 1",
         tests=(LOG,),
     ),
     Mutant(
         name="a fridge that says nothing readable keeps its last temperature",
         file="gateway/runtime/entrance.py",
-        old="                if channel in READINGS:",
-        new="                if channel not in READINGS:",
+        old="                if channel in READING_TOPICS:",
+        new="                if channel not in READING_TOPICS:",
         tests=(SURROUNDINGS,),
     ),
     Mutant(

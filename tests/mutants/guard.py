@@ -60,8 +60,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the guard moves first and keeps then",
         file=RULES,
-        old="        self.keep()\n        self.commands.append(Move(command))\n",
-        new="        self.commands.append(Move(command))\n        self.keep()\n",
+        old=("        self.keep()\n        self.commands.append(PublishCommand(command))\n"),
+        new=("        self.commands.append(PublishCommand(command))\n        self.keep()\n"),
         tests=(TESTS, ORDER),
     ),
     Mutant(
@@ -93,8 +93,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the guard locks on news of a closed door",
         file=RULES,
-        old="elif asked is not None and self.on(Step.DOOR_AGAIN, asked.number):",
-        new="elif chain.step is Step.DOOR_AGAIN:",
+        old="elif asked is not None and self.on(SecuringStep.DOOR_AGAIN, asked.number):",
+        new="elif chain.step is SecuringStep.DOOR_AGAIN:",
         tests=(TESTS,),
     ),
     Mutant(
@@ -142,7 +142,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the gateway believes an answer of the guard that is long in coming",
         file="gateway/runtime/guard_client.py",
-        old="answered = asked if asked is not None and now - asked.at <= ANSWER else None",
+        old="answered = asked if asked is not None and now - asked.at <= ANSWER_TIMEOUT_S else None",
         new="answered = asked",
         tests=("tests/gateway/integrations/lock_guard/test_guarded.py",),
     ),

@@ -18,14 +18,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a process that does not hear its own share takes over another's",
         file="gateway/hub/cluster/shard_leases.py",
-        old="            if unheard and self._up is not None and now - self._up >= LEASE:\n",
+        old=("            if unheard and self._own_since is not None and now - self._own_since >= SHARD_LEASE:\n"),
         new="            if unheard:\n",
         tests=(f"{SHARES}::test_a_process_that_does_not_hear_its_own_takes_nothing_over_and_loses_its_own",),
     ),
     Mutant(
         name="whoever took a share over keeps it when its own process is back",
         file="gateway/hub/cluster/shard_leases.py",
-        old=".where(shares.c.holder == self._share.number)\n",
+        old=(".where(shares.c.holder == self._assignment.number)\n"),
         new="\n",
         tests=(f"{SHARES}::test_a_share_whose_process_is_away_is_heard_by_one_other_until_it_is_back",),
     ),
@@ -74,8 +74,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="another home's receipt ends a job",
         file="gateway/hub/box_events.py",
-        old='_JOB = (jobs.c.id == bindparam("job"), jobs.c.home == bindparam("whose"))\n',
-        new='_JOB = (jobs.c.id == bindparam("job"),)\n',
+        old=('_JOB = (jobs.c.id == bindparam("job"), jobs.c.home == bindparam("whose"))\n'),
+        new=('_THIS_JOB = (jobs.c.id == bindparam("job"),)\n'),
         tests=(f"{HEARD}::test_a_job_is_gone_only_when_its_own_box_says_that_it_has_it",),
     ),
     Mutant(
@@ -102,8 +102,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="what the broker took is never rung again",
         file="gateway/hub/dispatcher.py",
-        old="AGAIN = timedelta(seconds=15)",
-        new="AGAIN = timedelta(days=15)",
+        old="FIRST_RETRY_DELAY = timedelta(seconds=15)",
+        new="FIRST_RETRY_DELAY = timedelta(days=15)",
         tests=(DISPATCH,),
     ),
     Mutant(
@@ -123,7 +123,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a retailer learns that somebody is home",
         file="gateway/protocol/delivery_state.py",
-        old="    return reason if reason in REASONS else None\n",
+        old=("    return reason if reason in PUBLIC_REASONS else None\n"),
         new="    return reason\n",
         tests=(STANDING,),
     ),
@@ -151,15 +151,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a fork is never mended",
         file="gateway/storage/hub_journal.py",
-        old="    _anew(db, signer, ack.seq, ack.head)\n",
+        old=("    _renumber(db, signer, ack.seq, ack.head)\n"),
         new="",
         tests=(JOURNAL,),
     ),
     Mutant(
         name="what may be believed later is refused for good",
         file="gateway/runtime/inbox.py",
-        old="        if isinstance(verified, Rejected) and verified.code in PASSING:\n",
-        new="        if isinstance(verified, Rejected) and not verified.code:\n",
+        old=("        if isinstance(verified, RejectedMessage) and verified.code in TRANSIENT_REJECTIONS:\n"),
+        new=("        if isinstance(verified, RejectedMessage) and not verified.code:\n"),
         tests=(f"{LINK}::test_what_no_receipt_can_be_given_for_is_refused_or_left_for_later",),
     ),
 )

@@ -33,8 +33,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="what a connection sends is parsed in one turn, however much it is",
         file="gateway/system/http_limits.py",
-        old="PIECE_BYTES = 2_048 ",
-        new="PIECE_BYTES = 262_144 ",
+        old="MAX_READ_BYTES = 2_048 ",
+        new="MAX_READ_BYTES = 262_144 ",
         tests=(f"{THRESHOLD}::{PIECES}",),
     ),
     Mutant(
@@ -75,7 +75,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a retailer of an older database has events of one number twice",
         file="gateway/hub/migrations.py",
-        old="        then=(_TELL_NUMBERS,),\n",
+        old="        then=(_SET_EVENT_COUNTS,),\n",
         new="",
         tests=(f"{MIGRATIONS}::{UP_TO_DATE}",),
     ),
@@ -89,21 +89,21 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a database of a newer hub is opened",
         file="gateway/hub/migrations.py",
-        old="    if int(found) > VERSION:\n",
-        new="    if int(found) > VERSION + 1:\n",
+        old=("    if int(found) > SCHEMA_VERSION:\n"),
+        new=("    if int(found) > SCHEMA_VERSION + 1:\n"),
         tests=(f"{MIGRATIONS}::{UNKNOWN}",),
     ),
     Mutant(
         name="a missing column passes for a database that is away for a moment",
         file="gateway/hub/store.py",
-        old="    if schema_fault(error):\n        return False\n",
+        old=("    if is_schema_fault(error):\n        return False\n"),
         new="",
         tests=(f"{MIGRATIONS}::test_a_column_that_is_gone_is_a_true_500_and_readyz_fails_until_it_is_back",),
     ),
     Mutant(
         name="a hub whose tables have faults says that it is ready",
         file="gateway/hub/store.py",
-        old="                    self._schema_fault = True\n",
+        old=("                    self._has_schema_fault = True\n"),
         new="                    pass\n",
         tests=(f"{MIGRATIONS}::test_a_column_that_is_gone_is_a_true_500_and_readyz_fails_until_it_is_back",),
     ),
@@ -117,14 +117,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an endpoint of a sandbox that an older hub made is never asked",
         file="gateway/hub/process.py",
-        old="                await challenge_unsent(tx, self.now())\n",
+        old=("                await issue_missing_challenges(tx, self.now())\n"),
         new="",
         tests=(f"{MIGRATIONS}::{NEVER_ASKED}",),
     ),
     Mutant(
         name="an endpoint that is given another address while it is switched off need not answer",
         file="gateway/hub/webhooks/challenge.py",
-        old="    message = UNSENT\n",
+        old="    message = UNSENT_CHALLENGE\n",
         new="    message = None\n",
         tests=(f"{CHALLENGE}::{SWITCHED_OFF}",),
     ),
@@ -139,13 +139,15 @@ MUTANTS: tuple[Mutant, ...] = (
         name="whoever asks whether the store is well is answered for another who asks later",
         file="gateway/hub/store.py",
         old="        return asking.done() and asking.result()\n",
-        new="        return self._asking is not None and self._asking.done() and self._asking.result()\n",
+        new=(
+            "        return self._health_query is not None and self._health_query.done() and self._health_query.result()\n"
+        ),
         tests=(f"{STORE}::test_of_many_who_ask_at_once_whether_the_store_is_well_none_is_told_that_it_is_not",),
     ),
     Mutant(
         name="a stranger's reads have no ration",
         file="gateway/hub/api/dispatch.py",
-        old="await self._rations.admit(whence(request, behind_proxy=self._behind_proxy), authorization)",
+        old="await self._rate_limits.admit(client_address(request, behind_proxy=self._behind_proxy), authorization)",
         new="pass",
         tests=(f"{DOOR}::{BEFORE}",),
     ),
@@ -182,7 +184,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="one home has as many events kept as it signs",
         file="gateway/hub/ingest.py",
-        old='case "evt" if not self._rations.allows(row.id, said.events, said.octets):',
+        old='case "evt" if not self._rate_limits.allows(row.id, said.events, said.octets):',
         new='case "evt" if said.events < 0:',
         tests=(f"{HOME}::{FLOODS}",),
     ),
@@ -210,8 +212,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a home's newest event is forgotten and its next one follows nothing",
         file="gateway/hub/home_limits.py",
-        old='home_events.c.at < bindparam("before"), home_events.c.seq < _NEWEST',
-        new='home_events.c.at < bindparam("before"), home_events.c.seq <= _NEWEST',
+        old='home_events.c.at < bindparam("before"), home_events.c.seq < _SELECT_NEWEST',
+        new='home_events.c.at < bindparam("before"), home_events.c.seq <= _SELECT_NEWEST',
         tests=(f"{HOME}::test_what_is_older_than_a_home_s_events_are_kept_goes_and_its_newest_stays",),
     ),
     Mutant(
@@ -231,7 +233,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a home's word of a version that was changed since is an event",
         file="gateway/protocol/delivery_state.py",
-        old="    return older and (result.state is None or result.state in _BEFORE_A_VISIT)\n",
+        old=("    return older and (result.state is None or result.state in _STATES_BEFORE_VISIT)\n"),
         new="    return older and newest < 0\n",
         tests=(f"{STANDINGS}::{SUPERSEDED}",),
     ),
@@ -245,7 +247,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="what becomes of a visit is kept from its retailer while a change waits",
         file="gateway/protocol/delivery_state.py",
-        old="    return older and (result.state is None or result.state in _BEFORE_A_VISIT)\n",
+        old=("    return older and (result.state is None or result.state in _STATES_BEFORE_VISIT)\n"),
         new="    return older\n",
         tests=(f"{STANDINGS}::test_what_becomes_of_a_visit_is_an_event_also_while_a_change_waits_for_its_answer",),
     ),
@@ -259,7 +261,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="any answer of 2xx answers a challenge",
         file="gateway/hub/webhooks/connection.py",
-        old="if result is Result.TAKEN and challenge is not None and not answers(shown, challenge):",
+        old="if result is WebhookResult.TAKEN and challenge is not None and not answers_challenge(shown, challenge):",
         new="if challenge is not None and shown is None:",
         tests=(f"{CHALLENGE}::{NOTHING_BUT}",),
     ),
@@ -280,7 +282,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an endpoint that never answered its challenge stays switched on",
         file="gateway/hub/webhooks/queue.py",
-        old='            await disable(tx, to, "unverified", now)\n',
+        old=('            await disable_endpoint(tx, to, "unverified", now)\n'),
         new="            pass\n",
         tests=(f"{CHALLENGE}::test_an_endpoint_that_never_answers_is_disabled_and_may_be_asked_again",),
     ),
@@ -294,7 +296,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an endpoint of a sandbox is replayed as often as somebody likes",
         file="gateway/hub/api/webhookendpoints.py",
-        old="    if row.sandbox and row.replayed is not None and now < row.replayed + REPLAYS_APART:\n",
+        old=("    if row.sandbox and row.replayed is not None and now < row.replayed + MIN_REPLAY_INTERVAL:\n"),
         new="    if row.sandbox and row.replayed is not None and now < row.replayed:\n",
         tests=(f"{CHALLENGE}::test_an_endpoint_of_a_sandbox_has_one_replay_a_minute",),
     ),
@@ -308,8 +310,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="perron verify believes whatever a proof names as missing",
         file="gateway/hub/evidence.py",
-        old="problem is None and named is not None and named != missing_of(",
-        new="problem is None and named is not None and named is missing_of(",
+        old="problem is None and named is not None and named != missing_parcels_of(",
+        new="problem is None and named is not None and named is missing_parcels_of(",
         tests=(f"{PROOF}::{NAMES}",),
     ),
 )

@@ -12,7 +12,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a claim is used without its secret",
         file="gateway/hub/api/homes.py",
-        old="        if not same(asked_mac(row.sha256, id_, csr, asked.box_key), asked.mac):\n",
+        old=("        if not macs_equal(request_mac(row.sha256, id_, csr, asked.box_key), asked.mac):\n"),
         new="        if False:\n",
         tests=(f"{JOINING}::test_who_has_not_the_secret_gets_nothing",),
     ),
@@ -20,7 +20,7 @@ MUTANTS: tuple[Mutant, ...] = (
         name="a claim lets a second box in",
         file="gateway/hub/api/homes.py",
         old="        if row.public is None:\n",
-        new="        if row.public is None or row.public != public_of(key):\n",
+        new=("        if row.public is None or row.public != public_key_digest(key):\n"),
         tests=(f"{JOINING}::test_a_claim_lets_one_box_in_and_that_one_again",),
     ),
     Mutant(
@@ -68,7 +68,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a revocation that was cut short is never ended",
         file="gateway/hub/broker.py",
-        old="        if not (self._first or anew or listed or revoked):\n",
+        old=("        if not (self._is_first_check or anew or listed or revoked):\n"),
         new="        if not (anew or listed):\n",
         tests=(f"{BROKER}::test_a_revocation_that_was_killed_half_way_is_ended_by_the_hub",),
     ),
@@ -82,12 +82,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the key that was asked for is forgotten before the hub knows it",
         file="gateway/integrations/hub_client/enrolment.py",
-        old="""    _confirmed(url, mine, ask)
-    (folder / NEXT).unlink()
-""",
-        new="""    (folder / NEXT).unlink()
-    _confirmed(url, mine, ask)
-""",
+        old=("    _confirm(url, mine, ask)\n    (folder / NEXT_KEY_FILE).unlink()\n"),
+        new=("    (folder / NEXT_KEY_FILE).unlink()\n    _confirm(url, mine, ask)\n"),
         tests=(f"{JOINING}::test_a_confirmation_that_was_lost_is_said_again",),
     ),
     Mutant(
@@ -101,7 +97,7 @@ MUTANTS: tuple[Mutant, ...] = (
         name="a code is spent before the house file is written",
         file="gateway/integrations/hub_client/enrolment.py",
         old="    _write_identity(folder, key, one, authority)\n",
-        new="    _write_identity(folder, key, one, authority)\n    (folder / NEXT).unlink()\n",
+        new=("    _write_identity(folder, key, one, authority)\n    (folder / NEXT_KEY_FILE).unlink()\n"),
         tests=(f"{PAGE}::test_what_broke_off_between_the_hub_s_yes_and_the_house_file_goes_on_with_the_same_code",),
     ),
 )

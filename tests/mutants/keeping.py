@@ -23,7 +23,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an announcement that the copy never saw is played again and believed",
         file="gateway/storage/offers.py",
-        old="iat * 1_000_000 <= since + EARLY * 1_000_000",
+        old="iat * 1_000_000 <= since + MAX_CLOCK_SKEW_S * 1_000_000",
         new="False",
         tests=(USED,),
     ),
@@ -37,7 +37,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="in a copy a brand that was revoked since is let in",
         file="gateway/storage/snapshot.py",
-        old="        decide_brand(connection, brand, Standing.PENDING, None, now, by=None)\n",
+        old=("        decide_brand(connection, brand, PermissionStatus.PENDING, None, now, by=None)\n"),
         new="        pass\n",
         tests=(SAFE,),
     ),
@@ -79,7 +79,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a gateway begins in a folder that is half restored",
         file="gateway/app.py",
-        old="            if restore.unfinished(folder):\n",
+        old=("            if restore.is_unfinished(folder):\n"),
         new="            if False:\n",
         tests=(f"{BACKUP}::test_killed_anywhere_in_a_restore_no_gateway_begins_and_a_restore_finishes_it",),
     ),
@@ -121,7 +121,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="what a replaced key signs is a proof still",
         file="gateway/evidence/verify.py",
-        old="manifest.clock_trusted and manifest.sealed_at > replaced + HELD",
+        old="manifest.clock_trusted and manifest.sealed_at > replaced + MAX_CLOCK_CORRECTION",
         new="False",
         tests=(f"{SUCCESSION}::test_what_the_old_key_signs_after_it_was_replaced_is_no_proof",),
     ),
@@ -135,7 +135,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the key changes before it is written how",
         file="gateway/evidence/succession.py",
-        old="            write_whole(folder / SUCCESSION, line.written)\n        (folder",
+        old=("            write_whole(folder / SUCCESSION_FILE, line.written)\n        (folder"),
         new="            pass\n        (folder",
         tests=(FOLLOWED,),
     ),

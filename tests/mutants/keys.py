@@ -40,7 +40,7 @@ MUTANTS: tuple[Mutant, ...] = (
         name="the configuration enrols a key again that was trusted no longer",
         file="gateway/storage/brandkeys.py",
         old=" SET kid = excluded.kid, brand = excluded.brand",
-        new=" SET kid = excluded.kid, brand = excluded.brand, distrusted = NULL",
+        new=" SET kid = excluded.kid, brand = excluded.brand, distrusted_keys = NULL",
         tests=(f"{OFFERS}::test_what_stands_on_a_key_that_is_trusted_no_longer_opens_no_more",),
     ),
     Mutant(
@@ -53,14 +53,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a page adds what opens a file of the box",
         file="gateway/runtime/notifications/contacts.py",
-        old="_FILES.search(unquote(unquote(url)))",
-        new="_FILES.search(url)",
+        old="_FILE_PARAMETERS.search(unquote(unquote(url)))",
+        new="_FILE_PARAMETERS.search(url)",
         tests=(f"{BOOK}::test_only_services_over_the_network_are_let_in_and_none_that_opens_a_file",),
     ),
     Mutant(
         name="a phone's token is shown as its host",
         file="gateway/runtime/notifications/apprise.py",
-        old='    if scheme.removesuffix("s") not in _HOSTED or host is None:',
+        old='    if scheme.removesuffix("s") not in _SCHEMES_WITH_HOST or host is None:',
         new="    if host is None:",
         tests=(f"{BOOK}::test_only_a_host_that_is_no_secret_is_ever_shown",),
     ),
@@ -74,7 +74,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a link to a film outlives its maker's right",
         file="gateway/web/pages/history.py",
-        old=" and may(Role(maker.role), Right.SHARE_FILM):",
+        old=" and has_right(Role(maker.role), UserRight.SHARE_FILM):",
         new=":",
         tests=(f"{PAST}::test_a_link_ends_with_its_maker",),
     ),
@@ -88,7 +88,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="trust in a key is given back without the password",
         file="gateway/web/pages/keys.py",
-        old="        if why is not None:\n            return self._shown(request, why=why, status=422)\n",
+        old=("        if why is not None:\n            return self._render(request, why=why, status=422)\n"),
         new="",
         tests=(f"{KEYRING}::test_a_key_that_is_trusted_no_longer_opens_nothing_from_that_instant_on",),
     ),

@@ -13,8 +13,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the mark of a wipe goes before what it is for",
         file="gateway/runtime/maintenance/factory_reset.py",
-        old="    emptied = empty(phones)\n",
-        new="    (folder / MARK).unlink(missing_ok=True)\n    emptied = empty(phones)\n",
+        old=("    emptied = truncate(phones)\n"),
+        new=("    (folder / WIPE_MARK).unlink(missing_ok=True)\n    emptied = truncate(phones)\n"),
         tests=(f"{WIPE}::test_killed_at_any_point_the_next_start_finishes_it",),
     ),
     Mutant(
@@ -28,8 +28,9 @@ MUTANTS: tuple[Mutant, ...] = (
         name="a start opens a box that is to be wiped",
         file="gateway/app.py",
         old=(
-            "left = factory_reset.marked(folder)"
-            " and not await asyncio.to_thread(unenrolment.wiped, self.home, self.file)"
+            "left = factory_reset.is_marked_for_wipe(folder) and not await asyncio.to_thread(\n"
+            "                unenrolment.finish_wipe_at_hub, self.home, self.file\n"
+            "            )"
         ),
         new="left = False",
         tests=(f"{OUT}::test_a_box_that_died_with_the_mark_is_wiped_at_its_next_start",),
@@ -44,15 +45,17 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="what began while a wipe was decided is not looked for",
         file="gateway/runtime/maintenance/decommission.py",
-        old='do="stop"), by)\n        ways = self.in_the_way(held_too=held_too)\n',
+        old=('do="stop"), by\n            )\n        ways = self.in_the_way(held_too=held_too)\n'),
         new='do="stop"), by)\n',
         tests=(f"{MOVING}::test_a_visit_that_begins_while_it_is_decided_stands_in_the_way",),
     ),
     Mutant(
         name="a house is taken by a link that was withdrawn meanwhile",
         file="gateway/storage/handover.py",
-        old='    if not connection.execute("DELETE FROM house_offer WHERE id = ?", (offer.id,)).rowcount:\n'
-        "        return Changed.UNKNOWN\n",
+        old=(
+            '    if not connection.execute("DELETE FROM house_offer WHERE id = ?", (offer.id,)).rowcount:\n'
+            "        return AccountChangeResult.UNKNOWN\n"
+        ),
         new="",
         tests=(f"{STORE}::test_what_was_withdrawn_between_a_look_and_a_press_is_not_taken",),
     ),
@@ -73,14 +76,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a code lets in twice",
         file="gateway/storage/people.py",
-        old="    if not use_link(connection, code, keep, now):\n        return Recovered.USED\n",
+        old=("    if not use_link(connection, code, keep, now):\n        return RecoveryResult.USED\n"),
         new="",
         tests=(f"{WAY_IN}::test_of_two_at_the_same_moment_one_comes_in",),
     ),
     Mutant(
         name="a code outlives its quarter of an hour where the clock is set back",
         file="gateway/runtime/maintenance/recovery_codes.py",
-        old=" and 0 <= mono - code.mono < LIVES",
+        old=" and 0 <= mono - code.mono < CODE_LIFETIME_S",
         new="",
         tests=(f"{WAY_IN}::test_a_code_that_is_old_says_so",),
     ),
@@ -94,21 +97,21 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a view of the inside outlives the visit",
         file="gateway/web/pages/home.py",
-        old="        return may and self._box.may_be_watched(camera)\n",
+        old=("        return may and self._services.may_be_watched(camera)\n"),
         new="        return may\n",
         tests=(f"{PRIVACY}::test_while_a_visit_runs_it_is_and_not_a_moment_longer",),
     ),
     Mutant(
         name="a shorter retention waits for the next hour",
         file="gateway/web/pages/privacy.py",
-        old="            self._box.tidy()\n",
+        old=("            self._services.tidy()\n"),
         new="",
         tests=(f"{PRIVACY}::test_a_shorter_retention_erases_at_once_with_a_tombstone_and_what_is_held_stays",),
     ),
     Mutant(
         name="a thief's invitations and offers outlive the password he stole",
         file="gateway/storage/people.py",
-        old='    _void_links(connection, ident, now)\n    append(connection, "password_changed"',
+        old=('    _void_invitations_and_offers(connection, ident, now)\n    append(connection, "password_changed"'),
         new='    append(connection, "password_changed"',
         tests=("tests/gateway/storage/test_handover.py::test_a_new_password_voids_what_was_offered_under_the_old_one",),
     ),

@@ -53,14 +53,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a guest's name goes on under the house file's brand",
         file="gateway/storage/consent_requests.py",
-        old="    household.reseed(connection, seed, now)\n",
+        old=("    household.replace_permission(connection, seed, now)\n"),
         new="",
         tests=(f"{LETTING}::test_who_was_let_in_is_so_after_a_restart_and_the_house_file_wins_over_it",),
     ),
     Mutant(
         name="strangers ask without end",
         file="gateway/storage/consent_requests.py",
-        old="return TOO_MANY if len(waiting) >= MOST_OPEN else None",
+        old="return REASON_TOO_MANY_REQUESTS if len(waiting) >= MAX_OPEN_REQUESTS else None",
         new="return None",
         tests=(f"{LETTING}::test_a_flood_of_brands_is_bounded_and_costs_none_that_is_let_in",),
     ),
@@ -81,7 +81,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a brand comes by the hub's signature that nobody allowed",
         file="gateway/storage/offers.py",
-        old="    forbidden = permission.standing is Standing.GRANTED and not permission.terms.hub_signed",
+        old="    forbidden = permission.standing is PermissionStatus.GRANTED and not permission.terms.hub_signed",
         new="    forbidden = False",
         tests=(f"{SIGNED}::test_by_default_no_brand_comes_by_the_hub_s_signature",),
     ),
@@ -111,7 +111,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a home's no leaves its open deliveries as they were at the hub",
         file="gateway/hub/connections.py",
-        old="        if state in _NO:",
+        old="        if state in _DENIED_STATES:",
         new="        if state is None:",
         tests=(
             "tests/gateway/hub/test_box_events.py::test_a_home_s_no_ends_what_is_open_at_once_but_nobody_who_is_at_the_door",

@@ -27,7 +27,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a form leads anywhere",
         file=f"{WEB}server/security_headers.py",
-        old='return back if _LOCAL.fullmatch(back) else "/"',
+        old='return back if _LOCAL_PATH.fullmatch(back) else "/"',
         new="return back",
         tests=(f"{POLICY}::test_a_form_leads_back_only_to_this_site_and_refusing_costs_nothing",),
     ),
@@ -55,7 +55,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a tab follows the house after its session ended",
         file=f"{WEB}server/feed.py",
-        old="while not socket.closed and self._allowed():",
+        old="while not socket.closed and self._is_allowed():",
         new="while not socket.closed:",
         tests=(f"{ATTACKS}::test_a_tab_goes_dark_when_another_tab_signs_out",),
     ),
@@ -83,15 +83,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a share counts while nobody knows what time it is",
         file=f"{WEB}pages/history.py",
-        old=" or not token.fits(share.secret) or not self._desk.now.trusted:",
+        old=" or not token.fits(share.secret) or not self._authorizer.now.trusted:",
         new=" or not token.fits(share.secret):",
         tests=(f"{PAST}::test_nothing_is_shown_outside_while_nobody_knows_what_time_it_is",),
     ),
     Mutant(
         name="a share shows other visits' films",
         file=f"{WEB}pages/history.py",
-        old="clips = _clips(self._box.store.films(visit=share.visit))",
-        new="clips = _clips(self._box.store.films())",
+        old="clips = _film_clips(self._services.store.films(visit=share.visit))",
+        new="clips = _film_clips(self._services.store.films())",
         tests=(f"{PAST}::test_a_share_ends_at_its_own_visit_whatever_the_path_says",),
     ),
     Mutant(
@@ -111,30 +111,32 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="one place takes all connections",
         file=f"{WEB}server/connection_limits.py",
-        old="        if self._places[place] >= self._each:\n",
-        new="        if self._places[place] >= self._most:\n",
+        old=("        if self._network_counts[place] >= self._max_per_network:\n"),
+        new=("        if self._network_counts[place] >= self._max_connections:\n"),
         tests=("tests/gateway/web/server/test_connection_limits.py::test_one_place_cannot_keep_the_others_out",),
     ),
     Mutant(
         name="a courier's link tells before its hour who was refused",
         file=f"{WEB}server/courier_view.py",
-        old="        case State.SCHEDULED if now.utc < delivery.start:\n            return Turn.EARLY, None\n",
-        new="        case State.SCHEDULED if now.utc < delivery.start:\n"
-        '            return Turn.NO if "signal" in state.timers else Turn.EARLY, None\n',
+        old=("        case State.SCHEDULED if now.utc < delivery.start:\n            return CourierStep.EARLY, None\n"),
+        new=(
+            "        case State.SCHEDULED if now.utc < delivery.start:\n"
+            '            return CourierStep.NO if "signal" in state.timers else CourierStep.EARLY, None\n'
+        ),
         tests=("tests/gateway/web/test_courier_page.py",),
     ),
     Mutant(
         name="a report shows what was put in a film's place after verifying",
         file="gateway/evidence/documents/sources.py",
-        old="            if whole_hash(film) != clip.sha256:\n                return (None,) * len(seconds)\n",
+        old=("            if film_sha256(film) != clip.sha256:\n                return (None,) * len(seconds)\n"),
         new="",
         tests=(f"{REPORT}::test_a_film_that_changes_after_verifying_gives_no_picture",),
     ),
     Mutant(
         name="a report puts this house's names on another box's visit",
         file="gateway/evidence/documents/report.py",
-        old="own = (names or {}).get(box, Names())",
-        new="own = next(iter((names or {}).values()), Names())",
+        old="own = (names or {}).get(box, HouseNames())",
+        new="own = next(iter((names or {}).values()), HouseNames())",
         tests=(f"{REPORT}::test_a_houses_names_are_never_put_on_another_boxs_visit",),
     ),
 )

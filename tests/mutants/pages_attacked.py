@@ -25,7 +25,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a last day that an earlier release stored ends the line to the hub",
         file="gateway/domain/delivery/permission.py",
-        old="    return instant if instant is None or instant.tzinfo is None else bounded(instant)\n",
+        old=("    return instant if instant is None or instant.tzinfo is None else clamp_instant(instant)\n"),
         new="    return instant\n",
         tests=(
             f"{UPLINKS}::test_a_store_that_an_earlier_release_gave_an_impossible_last_day_still_tells_its_decisions",
@@ -41,22 +41,22 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an order that is read no more is taken up at each start",
         file="gateway/web/remote/orders.py",
-        old="            self._ended(order, said)\n            return\n",
+        old=("            self._finish(order, said)\n            return\n"),
         new="            return\n",
         tests=(f"{ORDERS}::test_an_order_that_a_store_kept_and_that_is_read_no_more_has_failed",),
     ),
     Mutant(
         name="a brand's name is a link on the owner's phone",
         file="gateway/runtime/notifications/texts.py",
-        old='unlinked(parameters.get(name, "")) for name in ("carrier", "brand",',
+        old='without_links(parameters.get(name, "")) for name in ("carrier", "brand",',
         new='parameters.get(name, "") for name in ("carrier", "brand",',
         tests=(f"{VOICE}::test_no_name_from_outside_is_a_link_a_mention_or_markup_in_a_message",),
     ),
     Mutant(
         name="in a name a full stop still joins two words to an address",
         file="gateway/system/text.py",
-        old="    return isolated(_DOT.sub(ONE_DOT, plain))\n",
-        new="    return isolated(plain)\n",
+        old=("    return isolate_direction(_DOT.sub(ONE_DOT_LEADER, plain))\n"),
+        new=("    return isolate_direction(plain)\n"),
         tests=(f"{VOICE}::test_what_a_messenger_would_make_a_link_a_mention_or_markup_is_a_name_and_no_more",),
     ),
     Mutant(
@@ -76,8 +76,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a brand gets more than it has without the password",
         file=f"{WEB}pages/home.py",
-        old="        if terms is None or not grows(before, terms):\n",
-        new="        if terms is not None or not grows(before, terms):\n",
+        old=("        if terms is None or not extends_permission(before, terms):\n"),
+        new=("        if terms is not None or not extends_permission(before, terms):\n"),
         tests=(GIVES,),
     ),
     Mutant(
@@ -90,14 +90,16 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a new key is accepted without the password",
         file=f"{WEB}pages/home.py",
-        old='            case "approve":\n                asks = await self._desk.with_password(request, who)\n',
+        old=(
+            '            case "approve":\n                asks = await self._authorizer.with_password(request, who)\n'
+        ),
         new='            case "approve":\n                asks = None\n',
         tests=("tests/gateway/web/test_brands_page.py::test_a_new_key_is_not_accepted_without_the_password",),
     ),
     Mutant(
         name="what was filled in is forgotten after the password",
         file=f"{WEB}server/authorization.py",
-        old="        kept = [(name, value) for name, value in fields if name != PASSWORD_AGAIN]\n",
+        old=("        kept = [(name, value) for name, value in fields if name != PASSWORD_FIELD]\n"),
         new="        kept: list[tuple[str, str]] = []\n",
         tests=("tests/gateway/web/test_coming_in.py::test_an_invitation_is_made_once_the_password_was_given",),
     ),
@@ -122,29 +124,29 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the pages answer requests as they come, however many a turn",
         file=f"{WEB}site.py",
-        old="        limit_requests(server, self._turns)\n",
+        old=("        limit_requests(server, self._request_turns)\n"),
         new="",
         tests=(f"{FLOODED}::test_nor_do_those_that_come_from_a_browser_of_the_house",),
     ),
     Mutant(
         name="forms whose bodies come at once are looked at in one turn",
         file=f"{WEB}site.py",
-        old="            await self._turns.take()\n",
+        old=("            await self._request_turns.take()\n"),
         new="            pass\n",
         tests=(f"{FLOODED}::test_of_forms_whose_bodies_come_at_once_one_is_looked_at_each_turn",),
     ),
     Mutant(
         name="a stranger asks the pages as often as he likes",
         file=f"{WEB}server/connection_limits.py",
-        old="            return self._requests.take(caller.place, now)\n",
+        old=("            return self._request_rate.take(caller.place, now)\n"),
         new="            return True\n",
         tests=(f"{FLOODED}::test_a_stranger_who_asks_without_end_has_to_wait_and_who_is_signed_in_has_not",),
     ),
     Mutant(
         name="a stranger makes as many connections as he likes, one after the other",
         file=f"{WEB}server/connection_limits.py",
-        old="        if not known and not self._connections.take(place, now):\n",
-        new="        if not known and self._connections is None:\n",
+        old=("        if not known and not self._connection_rate.take(place, now):\n"),
+        new=("        if not known and self._connection_rate is None:\n"),
         tests=(f"{PORCH}::test_who_makes_connection_after_connection_is_hung_up_on_unheard",),
     ),
     Mutant(
@@ -164,7 +166,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a stranger's connection lasts for ever",
         file=f"{WEB}server/connection_limits.py",
-        old="asyncio.timeout(None if caller.entitled else self._stay)",
+        old="asyncio.timeout(None if caller.entitled else self._stranger_lifetime_s)",
         new="asyncio.timeout(None)",
         tests=(STAYS,),
     ),
@@ -185,7 +187,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="all parts of a page are painted in one turn",
         file=f"{WEB}server/feed.py",
-        old="            await self._turn()\n",
+        old=("            await self._wait_turn()\n"),
         new="",
         tests=(f"{FLOODED}::test_all_parts_of_all_feeds_are_painted_one_in_a_turn",),
     ),

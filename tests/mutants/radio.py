@@ -12,8 +12,8 @@ MUTANTS = (
     Mutant(
         name="a bridge's memory at its start answers a question",
         file="gateway/runtime/reconnects.py",
-        old="return mono - self._back.get(device, -SETTLING) < SETTLING",
-        new="return mono < 0 and device in self._back",
+        old="return mono - self._reconnected_mono.get(device, -SETTLE_TIME_S) < SETTLE_TIME_S",
+        new="return mono < 0 and device in self._reconnected_mono",
         tests=(ENTRANCE,),
     ),
     Mutant(

@@ -20,7 +20,8 @@ MUTANTS = (
         name="an order from afar counts when its time is over",
         file="gateway/web/remote/orders.py",
         old=(
-            "        if now.trusted:\n            return browser_token.in_time(said, now.utc.timestamp())\n"
+            "        if now.trusted:\n"
+            "            return browser_token.validity_error(said, now.utc.timestamp())\n"
             "        return"
         ),
         new="        if now.trusted:\n            return None\n        return",
@@ -29,14 +30,14 @@ MUTANTS = (
     Mutant(
         name="from afar everybody may what the owner may",
         file="gateway/web/remote/actions.py",
-        old="return may(Role(role), Right.AWAY) and may(Role(role), RIGHTS[do])",
-        new="return may(Role(role), Right.AWAY)",
+        old="return has_right(Role(role), UserRight.AWAY) and has_right(Role(role), ORDER_RIGHTS[do])",
+        new="return has_right(Role(role), UserRight.AWAY)",
         tests=(ORDERS,),
     ),
     Mutant(
         name="a permit that was held back undoes what was decided at home",
         file="gateway/web/remote/actions.py",
-        old="        if ask_of(permission, question) != deed.ask:\n            return ASK_CHANGED\n",
+        old=("        if question_digest(permission, question) != deed.ask:\n            return QUESTION_CHANGED\n"),
         new="",
         tests=(ORDERS,),
     ),
@@ -55,16 +56,20 @@ MUTANTS = (
     Mutant(
         name="a stop from afar waits for the disk",
         file="gateway/web/remote/orders.py",
-        old="stopping = self._deeds.stop(said.order, one.person.id) if isinstance(said.order, Stop) else None\n"
-        "        kept = await self._browsers.keep(one.id, said.number, sealed.text, self._clock.now())\n",
-        new="kept = await self._browsers.keep(one.id, said.number, sealed.text, self._clock.now())\n"
-        "        stopping = self._deeds.stop(said.order, one.person.id) if isinstance(said.order, Stop) else None\n",
+        old=(
+            "stopping = self._executor.stop(said.order, one.person.id) if isinstance(said.order, StopOrder) else None\n"
+            "        kept = await self._browsers.keep(one.id, said.number, sealed.text, self._clock.now())\n"
+        ),
+        new=(
+            "kept = await self._browsers.keep(one.id, said.number, sealed.text, self._clock.now())\n"
+            "        stopping = self._executor.stop(said.order, one.person.id) if isinstance(said.order, StopOrder) else None\n"
+        ),
         tests=("tests/gateway/web/remote/test_orders.py::test_a_stop_holds_also_where_nothing_can_be_stored",),
     ),
     Mutant(
         name="an order for another home counts here",
         file="gateway/protocol/browser_token.py",
-        old="return said if said.aud == home else Untrue.WRONG_AUDIENCE",
+        old="return said if said.aud == home else TokenRejection.WRONG_AUDIENCE",
         new="return said",
         tests=(SIGNED,),
     ),
@@ -92,7 +97,7 @@ MUTANTS = (
     Mutant(
         name="a hub may put a question again",
         file="gateway/web/remote/queries.py",
-        old="if (one.id, question.id) in self._seen:",
+        old="if (one.id, question.id) in self._seen_questions:",
         new="if False:",
         tests=(ANSWERS,),
     ),
@@ -106,7 +111,7 @@ MUTANTS = (
     Mutant(
         name="any home may answer a household's question",
         file="gateway/hub/browser_relay.py",
-        old="waiting.member == Member(home=home, browser=said.browser)",
+        old="waiting.member == HouseholdBrowser(home=home, browser=said.browser)",
         new="waiting.member.browser == said.browser",
         tests=("tests/gateway/hub/api/test_household.py",),
     ),

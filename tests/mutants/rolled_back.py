@@ -22,12 +22,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the mark is written before the commit: a kill between the two is taken for an older store",
         file="gateway/storage/writer.py",
-        old="""            connection.execute("COMMIT")
-            done = self._marked(connection, done)
-""",
-        new="""            done = self._marked(connection, done)
-            connection.execute("COMMIT")
-""",
+        old=('            connection.execute("COMMIT")\n            done = self._write_mark(connection, done)\n'),
+        new=('            done = self._write_mark(connection, done)\n            connection.execute("COMMIT")\n'),
         tests=(KILLED,),
     ),
     Mutant(
@@ -40,35 +36,35 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an unlock leaves without its intent's mark",
         file="gateway/runtime/effects.py",
-        old="if command.visit == self._unmarked:",
+        old="if command.visit == self._unmarked_visit:",
         new="if False:",
         tests=(f"{ENTRANCE}::test_an_intent_whose_mark_cannot_be_written_opens_nothing_and_comes_back",),
     ),
     Mutant(
         name="a mark that is gone says nothing",
         file="gateway/evidence/rollback.py",
-        old="return Doubt.MARK_MISSING if found.mark_due else None",
+        old="return StoreDoubt.MARK_MISSING if found.mark_due else None",
         new="return None",
         tests=(f"{BACK}::test_a_box_whose_mark_or_key_is_gone_damaged_or_anothers_is_in_doubt",),
     ),
     Mutant(
         name="every store without a mark is in doubt, an upgraded one too",
         file="gateway/evidence/rollback.py",
-        old="return Doubt.MARK_MISSING if found.mark_due else None",
-        new="return Doubt.MARK_MISSING",
+        old="return StoreDoubt.MARK_MISSING if found.mark_due else None",
+        new="return StoreDoubt.MARK_MISSING",
         tests=(f"{BACK}::test_a_new_box_and_one_that_is_upgraded_have_no_mark_yet_and_are_in_no_doubt",),
     ),
     Mutant(
         name="a flipped bit of the mark says nothing",
         file="gateway/evidence/rollback.py",
-        old="    except (OSError, ValueError):\n        return Doubt.MARK_DAMAGED\n",
+        old=("    except (OSError, ValueError):\n        return StoreDoubt.MARK_DAMAGED\n"),
         new="    except (OSError, ValueError):\n        return None\n",
         tests=(f"{BACK}::test_one_bit_of_the_mark_flipped_is_a_doubt_whichever_it_is",),
     ),
     Mutant(
         name="a lost key becomes a new one in silence",
         file="gateway/evidence/rollback.py",
-        old="        key, doubt = None, Doubt.KEY_LOST\n",
+        old=("        key, doubt = None, StoreDoubt.KEY_LOST\n"),
         new="        key = None\n",
         tests=(f"{BACK}::test_a_lost_key_is_never_replaced_without_a_doubt_and_nothing_of_the_old_one_is_deleted",),
     ),
@@ -107,7 +103,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="nobody looks at the store before it is opened",
         file="gateway/app.py",
-        old="            await asyncio.to_thread(startup_checks.look, folder)\n",
+        old=("            await asyncio.to_thread(startup_checks.check_folder, folder)\n"),
         new="",
         tests=(f"{DAMAGED}::test_a_damaged_store_is_said_in_words_and_the_start_ends_with_a_status_of_its_own",),
     ),
@@ -142,8 +138,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a film is read to the end of what was added to it",
         file="gateway/evidence/verify.py",
-        old="if not cut_or_longer and whole_hash(film)",
-        new="if whole_hash(film)",
+        old="if not cut_or_longer and film_sha256(film)",
+        new="if film_sha256(film)",
         tests=(f"{FORGED}::test_a_film_with_two_gigabytes_behind_its_end_is_not_read_to_that_end",),
     ),
     Mutant(
@@ -156,7 +152,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the manifest names no receipt",
         file="gateway/evidence/seal.py",
-        old="receipt_sha256=_receipt(folder) if draft.part == 1 else None,",
+        old="receipt_sha256=_receipt_sha256(folder) if draft.part == 1 else None,",
         new="receipt_sha256=None,",
         tests=(f"{FORGED}::test_the_couriers_receipt_is_verified_with_the_proof",),
     ),
@@ -195,8 +191,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="another visit's proof passes under the name of one that the phone knows",
         file="gateway/evidence/verify.py",
-        old="wrong = _another_s(case, first) or ",
-        new="wrong = ",
+        old="_check_folder_name(case, first)\n        or ",
+        new="",
         tests=(
             f"{VERIFY}::test_another_visit_s_whole_proof_under_the_name_of_one_that_the_phone_remembers_is_not_its_proof",
         ),
@@ -204,7 +200,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an older store with its older mark is taken for the newest",
         file="gateway/evidence/rollback.py",
-        old="if there == last.head.hash and not strange(proofs, store, found.strange):",
+        old="if there == last.head.hash and not foreign_visits(proofs, store, found.strange):",
         new="if there == last.head.hash:",
         tests=(
             f"{BACK}::test_an_older_store_that_is_put_back_with_its_older_mark_is_in_doubt_by_the_proofs_sealed_since",
@@ -213,15 +209,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the pages displace whoever follows an entrance",
         file="gateway/runtime/entrance.py",
-        old="self._followers.append(tell)",
-        new="self._followers = [tell]",
+        old="self._listeners.append(tell)",
+        new="self._listeners = [tell]",
         tests=("tests/gateway/runtime/test_entrance.py::test_whoever_follows_an_entrance_later_displaces_nobody",),
     ),
     Mutant(
         name="the log's chain is another one than the format's page says",
         file="gateway/protocol/hash_chain.py",
-        old='_LINK = b"perron log 1\\0"',
-        new='_LINK = b"perron log 2\\0"',
+        old='_LINK_TAG = b"perron log 1\\0"',
+        new='_LINK_TAG = b"perron log 2\\0"',
         tests=("tests/gateway/evidence/test_format.py::test_a_genuine_proof_is_good_for_both",),
     ),
 )

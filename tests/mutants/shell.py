@@ -25,10 +25,11 @@ MUTANTS = (
         old="""            try:
                 outcome = await self._journal.commit(step)
 """,
-        new="""            try:
-                self._obey(step, commands, ())
-                outcome = await self._journal.commit(step)
-""",
+        new=(
+            "            try:\n"
+            "                self._execute(step, commands, ())\n"
+            "                outcome = await self._journal.commit(step)\n"
+        ),
         tests=(f"{GATEWAY}runtime/test_entrance.py::test_the_intent_is_on_disk_before_the_unlock_leaves",),
     ),
     Mutant(
@@ -53,7 +54,7 @@ MUTANTS = (
     Mutant(
         name="a stop counts only once it is stored",
         file="gateway/runtime/entrance.py",
-        old="return self._stops_on_their_way > 0 or self.state.stopped",
+        old="return self._pending_stops > 0 or self.state.stopped",
         new="return self.state.stopped",
         tests=(f"{GATEWAY}runtime/test_entrance.py::test_a_stop_between_commit_and_unlock_is_obeyed",),
     ),
@@ -115,14 +116,14 @@ MUTANTS = (
     Mutant(
         name="the stop is ignored as the unlock leaves",
         file="gateway/runtime/effects.py",
-        old="if self._stopped():",
-        new="if not self._stopped:",
+        old="if self._is_stopped():",
+        new="if not self._is_stopped:",
         tests=(HELD_BACK,),
     ),
     Mutant(
         name="the age of the live proof is ignored",
         file="gateway/runtime/effects.py",
-        old="                or now.mono - proof.at > PROOF_AGE\n",
+        old=("                or now.mono - proof.at > MAX_PROOF_AGE_S\n"),
         new="",
         tests=(HELD_BACK,),
     ),
@@ -293,7 +294,7 @@ MUTANTS = (
     Mutant(
         name="the phone's checkpoint is ignored",
         file="gateway/evidence/verify.py",
-        old="return None if problem is None else log_problem(problem, manifest.log.file)",
+        old="return None if problem is None else log_defect(problem, manifest.log.file)",
         new="return None",
         tests=(VERIFY,),
     ),
@@ -307,8 +308,8 @@ MUTANTS = (
     Mutant(
         name="a film's hash is not compared",
         file="gateway/evidence/verify.py",
-        old="if not cut_or_longer and whole_hash(film) == clip.sha256:",
-        new="if not cut_or_longer and whole_hash(film):",
+        old="if not cut_or_longer and film_sha256(film) == clip.sha256:",
+        new="if not cut_or_longer and film_sha256(film):",
         tests=(VERIFY,),
     ),
     Mutant(
@@ -326,8 +327,8 @@ MUTANTS = (
     Mutant(
         name="a store put back from an older copy goes on",
         file="gateway/evidence/rollback.py",
-        old="    if there == last.head.hash and not strange(proofs, store, found.strange):",
-        new="    if there in {last.head.hash, None} and not strange(proofs, store, found.strange):",
+        old="    if there == last.head.hash and not foreign_visits(proofs, store, found.strange):",
+        new="    if there in {last.head.hash, None} and not foreign_visits(proofs, store, found.strange):",
         tests=(f"{GATEWAY}evidence/test_rollback.py",),
     ),
     Mutant(

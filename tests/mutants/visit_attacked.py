@@ -72,8 +72,8 @@ MUTANTS = (
     Mutant(
         name="a guard's radio is taken to hold a command no longer than any",
         file="gateway/config/devices.py",
-        old='LONG_HOLDING = frozenset({"zigbee2mqtt", "guard"})',
-        new='LONG_HOLDING = frozenset({"zigbee2mqtt"})',
+        old='LONG_HOLDING_VENDORS = frozenset({"zigbee2mqtt", "guard"})',
+        new='LONG_HOLDING_VENDORS = frozenset({"zigbee2mqtt"})',
         tests=(CONFIG,),
     ),
     Mutant(
@@ -134,8 +134,8 @@ MUTANTS = (
     Mutant(
         name="a camera's readings fill the scanner's places",
         file="gateway/runtime/event_queue.py",
-        old="if self._scans[event.scanner] >= (LABELS_WAITING if event.expected_only else SCANS_WAITING):",
-        new="if self._scans.total() >= SCANS_WAITING:",
+        old="if self._scan_counts[event.scanner] >= (MAX_QUEUED_LABELS if event.expected_only else MAX_QUEUED_SCANS):",
+        new="if self._scan_counts.total() >= MAX_QUEUED_SCANS:",
         tests=(ENTRANCE,),
     ),
     Mutant(
@@ -148,7 +148,7 @@ MUTANTS = (
     Mutant(
         name="the doors wait for the pages to be imported",
         file="gateway/app.py",
-        old="            await self._doors_first()\n",
+        old=("            await self._wait_for_doors()\n"),
         new="",
         tests=(APP,),
     ),
@@ -162,14 +162,14 @@ MUTANTS = (
     Mutant(
         name="what looks after a door imports the pages too",
         file="gateway/app.py",
-        old="from gateway.installation.walk_test_runner import Walking\n",
-        new="from gateway.installation.walk_test_runner import Walking\nimport gateway.web.site\n",
+        old=("from gateway.installation.walk_test_runner import WalkTestRunner\n"),
+        new=("from gateway.installation.walk_test_runner import WalkTestRunner\nimport gateway.web.site\n"),
         tests=(APP,),
     ),
     Mutant(
         name="the pages wait for a door that never answers",
         file="gateway/app.py",
-        old="async with asyncio.timeout(DOORS_FIRST_S):",
+        old="async with asyncio.timeout(MAX_DOOR_WAIT_S):",
         new="async with asyncio.timeout(None):",
         tests=(f"{APP}::test_the_pages_begin_although_no_door_answers",),
     ),

@@ -18,7 +18,7 @@ MUTANTS = (
     Mutant(
         name="the guard looks at names only",
         file="gateway/hub/webhooks/connection.py",
-        old="if not reachable(str(address[0]), self._allowed):",
+        old="if not is_reachable(str(address[0]), self._policy):",
         new="if not address:",
         tests=(CONNECTION,),
     ),
@@ -39,7 +39,7 @@ MUTANTS = (
     Mutant(
         name="a message is given up after its tries however soon",
         file="gateway/hub/webhooks/retry.py",
-        old="return tries >= most and since >= SHORTEST",
+        old="return tries >= most and since >= MIN_GIVE_UP_AGE",
         new="return tries >= most",
         tests=("tests/gateway/hub/webhooks/test_retry.py",),
     ),
@@ -60,7 +60,7 @@ MUTANTS = (
     Mutant(
         name="another's endpoint is found",
         file="gateway/hub/api/webhookendpoints.py",
-        old="select(endpoints).where(_mine(call), endpoints.c.id == id_)",
+        old="select(endpoints).where(_owned_by_caller(call), endpoints.c.id == id_)",
         new="select(endpoints).where(endpoints.c.id == id_)",
         tests=(API,),
     ),

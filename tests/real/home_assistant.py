@@ -20,15 +20,15 @@ from joserfc import jwt
 from joserfc.jwk import OctKey
 
 from gateway.mqtt.mosquitto.provisioning import free_port
-from gateway.system.parent_death import leashed
+from gateway.system.parent_death import with_parent_death_signal
 
 HASS = Path(os.environ.get("HASS", "build/homeassistant/bin/hass")).absolute()  # `make test-homeassistant` says where
-BEGINS = 600.0  # seconds: at its first start it fetches what it needs
-NOTICES = 60.0  # seconds for anything that is to be shown
-BORN = "2026-01-01T00:00:00+00:00"
+START_TIMEOUT_S = 600.0  # seconds: at its first start it fetches what it needs
+STATE_TIMEOUT_S = 60.0  # seconds for anything that is to be shown
+CREATED_AT = "2026-01-01T00:00:00+00:00"
 
 
-class Refused(Exception):  # noqa: N818 - it says what happened
+class ActionRefused(Exception):  # noqa: N818 - it says what happened
     """Home Assistant did not do what it was asked; the text is its answer."""
 
 
@@ -54,18 +54,18 @@ class HomeAssistant:
         """Start it, and wait until it has come up whole."""
         with (self._folder / "out.log").open("ab") as out:
             self._process = await asyncio.create_subprocess_exec(
-                *leashed([str(HASS), "--config", str(self._folder)], signal.SIGTERM),
+                *with_parent_death_signal([str(HASS), "--config", str(self._folder)], signal.SIGTERM),
                 stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True,
             )  # fmt: skip
         self._http = aiohttp.ClientSession(
             f"http://127.0.0.1:{self._port}", headers={"Authorization": f"Bearer {self._token()}"}
         )
-        async with asyncio.timeout(BEGINS):
+        async with asyncio.timeout(START_TIMEOUT_S):
             while not await self._running():
                 assert self._process.returncode is None, (self._folder / "out.log").read_text()[-3000:]
                 await asyncio.sleep(0.2)
         self.forget()
-        self._watch = asyncio.create_task(self._look())
+        self._watch = asyncio.create_task(self._watch_states())
 
     async def end(self) -> None:
         """End it in good order."""
@@ -105,7 +105,7 @@ class HomeAssistant:
         states = await self._get("/api/states")
         return {one["entity_id"] for one in states if ".perron_" in one["entity_id"]}
 
-    async def until(self, entity: str, state: str, within: float = NOTICES) -> None:
+    async def until(self, entity: str, state: str, within: float = STATE_TIMEOUT_S) -> None:
         """Wait until it shows this."""
         try:
             async with asyncio.timeout(within):
@@ -119,7 +119,7 @@ class HomeAssistant:
         self.seen.clear()
         self.attributes.clear()
 
-    async def until_seen(self, so: Callable[[], object], within: float = NOTICES) -> None:
+    async def until_seen(self, so: Callable[[], object], within: float = STATE_TIMEOUT_S) -> None:
         """Wait until what it has shown satisfies `so`."""
         async with asyncio.timeout(within):
             while not so():
@@ -150,7 +150,7 @@ class HomeAssistant:
         path = f"/api/services/{action.replace('.', '/')}"
         async with self._http.post(path, json={"entity_id": entity, **data}) as answer:
             if answer.status != 200:
-                raise Refused(await answer.text())
+                raise ActionRefused(await answer.text())
 
     async def picture(self, entity: str) -> bytes:
         """What an image entity shows."""
@@ -177,7 +177,7 @@ class HomeAssistant:
         await line.send_json({"type": "auth", "access_token": self._token()})
         assert (await line.receive_json())["type"] == "auth_ok"
 
-    async def _look(self) -> None:
+    async def _watch_states(self) -> None:
         assert self._http is not None
         async with self._http.ws_connect("/api/websocket", max_msg_size=0) as line:
             await self._sign_in(line)
@@ -211,16 +211,30 @@ class HomeAssistant:
         owner = {"id": person, "group_ids": ["system-admin"], "is_owner": True, "is_active": True, "name": "Anna",
                  "system_generated": False, "local_only": False}  # fmt: skip
         refresh = {"id": self._token_id, "user_id": person, "client_id": None, "client_name": "Perron's tests",
-                   "client_icon": None, "token_type": "long_lived_access_token", "created_at": BORN,
+                   "client_icon": None, "token_type": "long_lived_access_token", "created_at": CREATED_AT,
                    "access_token_expiration": 315_360_000.0, "token": token, "jwt_key": self._key,
                    "last_used_at": None, "last_used_ip": None, "expire_at": None, "credential_id": None,
                    "version": None}  # fmt: skip
         self._store("auth", 1, {"users": [owner], "groups": [{"id": id_, "name": name} for id_, name in groups],
                                 "credentials": [], "refresh_tokens": [refresh]})  # fmt: skip
-        entry: dict[str, object] = {"created_at": BORN, "modified_at": BORN, "data": self._broker, "disabled_by": None,
-                 "discovery_keys": {}, "domain": "mqtt", "entry_id": secrets.token_hex(16), "minor_version": 1,
-                 "options": {}, "pref_disable_new_entities": False, "pref_disable_polling": False, "source": "user",
-                 "subentries": [], "title": "127.0.0.1", "unique_id": None, "version": 2}  # fmt: skip
+        entry: dict[str, object] = {
+            "created_at": CREATED_AT,
+            "modified_at": CREATED_AT,
+            "data": self._broker,
+            "disabled_by": None,
+            "discovery_keys": {},
+            "domain": "mqtt",
+            "entry_id": secrets.token_hex(16),
+            "minor_version": 1,
+            "options": {},
+            "pref_disable_new_entities": False,
+            "pref_disable_polling": False,
+            "source": "user",
+            "subentries": [],
+            "title": "127.0.0.1",
+            "unique_id": None,
+            "version": 2,
+        }
         self._store("core.config_entries", 1, {"entries": [entry]}, minor=5)
 
     def _store(self, key: str, version: int, data: object, *, minor: int = 1) -> None:

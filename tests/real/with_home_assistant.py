@@ -14,51 +14,65 @@ from pathlib import Path
 import pytest
 
 from gateway.config.home import Home, HomeAssistantSection
-from gateway.demo.plan import Plan
-from gateway.demo.result import Move, moves
-from gateway.demo.scenario import ONCE_IN_AND_OUT, Play
+from gateway.demo.plan import DemoPlan
+from gateway.demo.result import DoorMovement, door_movements
+from gateway.demo.scenario import MOVES_ONCE_IN_AND_OUT, ScenarioRun
 from gateway.domain.visit.state import Refusal
-from gateway.integrations.homeassistant.commands import Asked
-from gateway.integrations.homeassistant.discovery import NEVER_FROM_HERE, Part
-from gateway.runtime.reconnects import SETTLING
-from tests.real.home_assistant import HomeAssistant, Refused, home_assistant
-from tests.shell.parts import until
-from tests.whole_house import playing
+from gateway.integrations.homeassistant.commands import HomeAssistantCommand
+from gateway.integrations.homeassistant.discovery import UNLOCK_REFUSED_TEXT, HomeAssistantEntity
+from gateway.runtime.reconnects import SETTLE_TIME_S
+from tests.real.home_assistant import ActionRefused, HomeAssistant, home_assistant
+from tests.shell.parts import wait_until
+from tests.whole_house import run_whole_house
 
 PLATFORMS = {
-    Part.LOCK: "lock", Part.DOOR: "binary_sensor", Part.PROBLEM: "binary_sensor", Part.DELIVERY: "sensor",
-    Part.LOCK_BATTERY: "sensor", Part.DOOR_BATTERY: "sensor", Part.EVENT: "event", Part.PICTURE: "image",
-    Part.STOP: "button", Part.SOMEBODY_HOME: "button",
-}  # fmt: skip
-OFTEN = HomeAssistantSection(may=("lock_now", "stop", "somebody_home"), picture="last_visit")
+    HomeAssistantEntity.LOCK: "lock",
+    HomeAssistantEntity.DOOR: "binary_sensor",
+    HomeAssistantEntity.PROBLEM: "binary_sensor",
+    HomeAssistantEntity.DELIVERY: "sensor",
+    HomeAssistantEntity.LOCK_BATTERY: "sensor",
+    HomeAssistantEntity.DOOR_BATTERY: "sensor",
+    HomeAssistantEntity.EVENT: "event",
+    HomeAssistantEntity.PICTURE: "image",
+    HomeAssistantEntity.STOP: "button",
+    HomeAssistantEntity.SOMEBODY_HOME: "button",
+}
+SECTION = HomeAssistantSection(may=("lock_now", "stop", "somebody_home"), picture="last_visit")
 
 
 # Its birth message comes some seconds after its start, and what it tells around that may be of yesterday.
-SETTLED = 10.0 + SETTLING
+SETTLE_S = 10.0 + SETTLE_TIME_S
 
 
-def entity(part: Part) -> str:
+def entity(part: HomeAssistantEntity) -> str:
     return f"{PLATFORMS[part]}.perron_perron_demo_front_{part}"
 
 
 LOCK, DOOR, DELIVERY, EVENT, PICTURE = (
-    entity(part) for part in (Part.LOCK, Part.DOOR, Part.DELIVERY, Part.EVENT, Part.PICTURE)
+    entity(part)
+    for part in (
+        HomeAssistantEntity.LOCK,
+        HomeAssistantEntity.DOOR,
+        HomeAssistantEntity.DELIVERY,
+        HomeAssistantEntity.EVENT,
+        HomeAssistantEntity.PICTURE,
+    )
 )
 
 
 @dataclass
-class Both:
+class HouseWithHomeAssistant:
     """The house and its Home Assistant, which shows the front door locked."""
 
-    play: Play
+    play: ScenarioRun
     ha: HomeAssistant
     folder: Path
 
     @property
-    def moves(self) -> tuple[Move, ...]:
+    def moves(self) -> tuple[DoorMovement, ...]:
         """All that bolt and leaf did, from the house's own log."""
         self.play.log.look()
-        return moves(self.play.log.lines)
+        return door_movements(self.play.log.lines)
 
     def rewrite(self, change: Callable[[Home], Home]) -> None:
         """Write the house file anew; the gateway reads it at its next start."""
@@ -67,43 +81,43 @@ class Both:
         file.write_text(json.dumps(home.model_dump(mode="json")))
 
 
-def shown(plan: Plan) -> Plan:
-    return replace(plan, home=plan.home.model_copy(update={"homeassistant": OFTEN}))
+def with_home_assistant(plan: DemoPlan) -> DemoPlan:
+    return replace(plan, home=plan.home.model_copy(update={"homeassistant": SECTION}))
 
 
 @contextlib.asynccontextmanager
-async def both(folder: Path) -> AsyncIterator[Both]:
-    async with playing(folder / "house", shown) as play:
+async def house_with_home_assistant(folder: Path) -> AsyncIterator[HouseWithHomeAssistant]:
+    async with run_whole_house(folder / "house", with_home_assistant) as play:
         password = (folder / "house" / "accounts" / "homeassistant.password").read_text().strip()
         port = play.plan.home.broker.port
         async with home_assistant(folder / "hass", broker=port, password=password) as ha:
             await ha.until(LOCK, "locked")
-            yield Both(play, ha, folder / "house")
+            yield HouseWithHomeAssistant(play, ha, folder / "house")
 
 
 @pytest.fixture
-async def up(tmp_path: Path) -> AsyncIterator[Both]:
-    async with both(tmp_path) as made:
+async def up(tmp_path: Path) -> AsyncIterator[HouseWithHomeAssistant]:
+    async with house_with_home_assistant(tmp_path) as made:
         yield made
 
 
-async def test_every_entity_of_the_entrance_appears_under_one_device(up: Both) -> None:
-    assert await up.ha.entities() == {entity(part) for part in Part}
+async def test_every_entity_of_the_entrance_appears_under_one_device(up: HouseWithHomeAssistant) -> None:
+    assert await up.ha.entities() == {entity(part) for part in HomeAssistantEntity}
     (device,) = [one for one in await up.ha.registry("device") if one["manufacturer"] == "Perron"]
     section = up.play.plan.section
     assert device["name"] == section.name
     ours = [one for one in await up.ha.registry("entity") if one["device_id"] == device["id"]]
-    assert len(ours) == len({one["unique_id"] for one in ours}) == len(Part)
+    assert len(ours) == len({one["unique_id"] for one in ours}) == len(HomeAssistantEntity)
     lock = await up.ha.whole(LOCK)
-    assert lock["attributes"]["unlock"] == NEVER_FROM_HERE.to("fr")
+    assert lock["attributes"]["unlock"] == UNLOCK_REFUSED_TEXT.to("fr")
     assert lock["attributes"]["supported_features"] == 0  # no latch to open
     assert await up.ha.state(DOOR) == "off"
-    assert await up.ha.state(entity(Part.PROBLEM)) == "off"
+    assert await up.ha.state(entity(HomeAssistantEntity.PROBLEM)) == "off"
     assert await up.ha.state(DELIVERY) in {"idle", "expected"}
     assert await up.ha.state(EVENT) == await up.ha.state(PICTURE) == "unknown"
 
 
-async def test_a_delivery_is_followed_from_the_bell_to_the_proven_lock(up: Both) -> None:
+async def test_a_delivery_is_followed_from_the_bell_to_the_proven_lock(up: HouseWithHomeAssistant) -> None:
     parcels = await up.play.promised()
     await up.play.delivers(parcels)
     await up.ha.until_seen(lambda: "unlocked" in up.ha.shown(LOCK) and up.ha.shown(LOCK)[-1] == "locked")
@@ -111,7 +125,7 @@ async def test_a_delivery_is_followed_from_the_bell_to_the_proven_lock(up: Both)
     assert [state for state in seen if state in {"locked", "unlocked"}][-2:] == ["unlocked", "locked"]
     assert seen.index("unlocked") < seen.index("locking") < len(seen) - 1
     assert "on" in up.ha.shown(DOOR)
-    assert up.moves == ONCE_IN_AND_OUT
+    assert up.moves == MOVES_ONCE_IN_AND_OUT
     await up.ha.until_seen(lambda: "locked_again" in [said.get("event_type") for said in up.ha.told(EVENT)])
     told = [said["event_type"] for said in up.ha.told(EVENT)]
     assert told == ["at_the_door", "unlocked", "inside", "delivered", "locked_again"]
@@ -123,41 +137,41 @@ async def test_a_delivery_is_followed_from_the_bell_to_the_proven_lock(up: Both)
     assert not [code for code in codes if code in json.dumps([up.ha.seen, up.ha.attributes])]
 
 
-async def test_unlocking_from_home_assistant_opens_nothing(up: Both) -> None:
+async def test_unlocking_from_home_assistant_opens_nothing(up: HouseWithHomeAssistant) -> None:
     await up.ha.asks("lock.unlock", LOCK)
     await up.ha.until_seen(lambda: up.ha.told(EVENT))
-    assert up.ha.told(EVENT) == [{"event_type": "wish_refused", "asked": Asked.UNLOCK.value}]
-    with pytest.raises(Refused):
+    assert up.ha.told(EVENT) == [{"event_type": "wish_refused", "asked": HomeAssistantCommand.UNLOCK.value}]
+    with pytest.raises(ActionRefused):
         await up.ha.asks("lock.open", LOCK)
     await up.play.stays_shut()
     assert up.moves == ()
     assert set(up.ha.shown(LOCK)) <= {"locked", "unavailable"}  # the latter around its own birth message
 
 
-async def test_locking_from_home_assistant_is_lock_now_with_its_proof(up: Both) -> None:
+async def test_locking_from_home_assistant_is_lock_now_with_its_proof(up: HouseWithHomeAssistant) -> None:
     await up.play.resident.turns_key()
     await up.ha.until(LOCK, "unlocked")
     await up.ha.asks("lock.lock", LOCK)
     await up.ha.until(LOCK, "locked")
-    assert up.moves == (Move.UNLOCKED_BY_HAND, Move.LOCKED)
+    assert up.moves == (DoorMovement.UNLOCKED_BY_HAND, DoorMovement.LOCKED)
     await up.ha.until_seen(lambda: up.ha.told(EVENT))
     assert up.ha.told(EVENT)[-1] == {"event_type": "lock_now", "result": "proven"}
 
 
-async def test_with_the_door_open_locking_from_home_assistant_throws_no_bolt(up: Both) -> None:
+async def test_with_the_door_open_locking_from_home_assistant_throws_no_bolt(up: HouseWithHomeAssistant) -> None:
     await up.play.resident.turns_key()
     await up.play.resident.opens()
     await up.ha.until(DOOR, "on")
     await up.ha.asks("lock.lock", LOCK)
     await up.ha.until_seen(lambda: up.ha.told(EVENT))
     assert up.ha.told(EVENT)[-1] == {"event_type": "lock_now", "result": "door_open"}
-    assert Move.LOCKED not in up.moves
+    assert DoorMovement.LOCKED not in up.moves
     assert await up.ha.state(LOCK) == "unlocked"
 
 
-async def test_the_stop_button_keeps_the_courier_out(up: Both) -> None:
+async def test_the_stop_button_keeps_the_courier_out(up: HouseWithHomeAssistant) -> None:
     parcels = await up.play.promised()
-    await up.ha.asks("button.press", entity(Part.STOP))
+    await up.ha.asks("button.press", entity(HomeAssistantEntity.STOP))
     await up.ha.until(DELIVERY, "stopped")
     await up.play.courier.arrives()
     await up.play.courier.scans(parcels.codes[0])
@@ -165,42 +179,44 @@ async def test_the_stop_button_keeps_the_courier_out(up: Both) -> None:
     assert up.moves == ()
 
 
-async def test_a_killed_gateway_shows_as_unavailable_and_everything_is_back_with_it(up: Both) -> None:
+async def test_a_killed_gateway_shows_as_unavailable_and_everything_is_back_with_it(up: HouseWithHomeAssistant) -> None:
     up.play.stage.gateway.kill()
     await up.ha.until_seen(lambda: "unavailable" in up.ha.shown(LOCK))
     await up.ha.until_seen(lambda: up.ha.shown(LOCK)[-1] == "locked")
     await up.play.stage.gateway.end()
-    for part in Part:
+    for part in HomeAssistantEntity:
         await up.ha.until(entity(part), "unavailable")
 
 
-async def test_a_home_assistant_that_restarts_finds_everything_again(up: Both) -> None:
+async def test_a_home_assistant_that_restarts_finds_everything_again(up: HouseWithHomeAssistant) -> None:
     await up.ha.end()
     await up.play.resident.turns_key()  # while nobody looks
     await up.ha.begin()
     await up.ha.until(LOCK, "unlocked")
     await up.ha.until(DOOR, "off")
-    assert await up.ha.entities() == {entity(part) for part in Part}
+    assert await up.ha.entities() == {entity(part) for part in HomeAssistantEntity}
     assert "locked" not in up.ha.shown(LOCK)
 
 
-async def test_a_broker_that_comes_back_without_the_gateway_shows_no_old_locked_door(up: Both) -> None:
+async def test_a_broker_that_comes_back_without_the_gateway_shows_no_old_locked_door(
+    up: HouseWithHomeAssistant,
+) -> None:
     await up.play.stage.broker.crash()
     await up.ha.until(LOCK, "unavailable")
     await up.play.stage.gateway.end()
     up.ha.forget()
     await up.play.stage.broker.begin()
-    await until(lambda: up.ha.shown(DELIVERY), within=60)  # it has connected again, and remembers
+    await wait_until(lambda: up.ha.shown(DELIVERY), within=60)  # it has connected again, and remembers
     await up.ha.until(LOCK, "unavailable")
     await up.play.stage.gateway.begin()
     await up.ha.until(LOCK, "locked")
 
 
-async def test_what_is_no_longer_shown_goes_from_home_assistant(up: Both) -> None:
-    fewer = OFTEN.model_copy(update={"may": (), "picture": "none"})
+async def test_what_is_no_longer_shown_goes_from_home_assistant(up: HouseWithHomeAssistant) -> None:
+    fewer = SECTION.model_copy(update={"may": (), "picture": "none"})
     up.rewrite(lambda home: home.model_copy(update={"homeassistant": fewer}))
     up.play.stage.gateway.kill()
-    for part in (Part.STOP, Part.SOMEBODY_HOME, Part.PICTURE):
+    for part in (HomeAssistantEntity.STOP, HomeAssistantEntity.SOMEBODY_HOME, HomeAssistantEntity.PICTURE):
         await up.ha.until(entity(part), "none")
     await up.ha.until(LOCK, "locked")
     up.rewrite(lambda home: home.model_copy(update={"homeassistant": None}))
@@ -246,9 +262,9 @@ automation:
 CLAIRE, TOM = "input_boolean.claire", "input_boolean.tom"
 
 
-def lived_in(plan: Plan) -> Plan:
+def with_presence(plan: DemoPlan) -> DemoPlan:
     """Claire is known by statestream, Tom by an automation of the owner's."""
-    document = shown(plan).home.model_dump(mode="json")
+    document = with_home_assistant(plan).home.model_dump(mode="json")
     entity = {"kind": "presence", "vendor": "homeassistant"}
     document["devices"] |= {
         "claire": {**entity, "address": "homeassistant/input_boolean/claire"},
@@ -259,12 +275,12 @@ def lived_in(plan: Plan) -> Plan:
 
 
 async def test_who_is_home_in_home_assistant_keeps_the_door_shut_and_who_is_unknown_too(tmp_path: Path) -> None:
-    async with playing(tmp_path / "house", lived_in) as play:
+    async with run_whole_house(tmp_path / "house", with_presence) as play:
         password = (tmp_path / "house" / "accounts" / "homeassistant.password").read_text().strip()
         port = play.plan.home.broker.port
         async with home_assistant(tmp_path / "hass", broker=port, password=password, more=ENTITIES) as ha:
             await ha.until(LOCK, "locked")
-            await asyncio.sleep(SETTLED)
+            await asyncio.sleep(SETTLE_S)
             for action in ("turn_on", "turn_off"):
                 await ha.asks(f"input_boolean.{action}", CLAIRE)
                 await ha.asks(f"input_boolean.{action}", TOM)
@@ -281,19 +297,19 @@ async def test_who_is_home_in_home_assistant_keeps_the_door_shut_and_who_is_unkn
             await play.in_vain(parcels.codes[0], Refusal.NOT_READY)
             await ha.begin()
             await ha.until(LOCK, "locked")
-            await asyncio.sleep(SETTLED)
+            await asyncio.sleep(SETTLE_S)
             await ha.asks("input_boolean.turn_on", CLAIRE)
             await ha.asks("input_boolean.turn_off", CLAIRE)
             play.log.look()
-            assert moves(play.log.lines) == ()
+            assert door_movements(play.log.lines) == ()
             await play.a_moment_later()
             await play.delivers(parcels)
             play.log.look()
-            assert moves(play.log.lines) == ONCE_IN_AND_OUT
+            assert door_movements(play.log.lines) == MOVES_ONCE_IN_AND_OUT
 
 
-async def test_an_alarm_and_a_weak_battery_show(up: Both) -> None:
-    problem, battery = entity(Part.PROBLEM), entity(Part.LOCK_BATTERY)
+async def test_an_alarm_and_a_weak_battery_show(up: HouseWithHomeAssistant) -> None:
+    problem, battery = entity(HomeAssistantEntity.PROBLEM), entity(HomeAssistantEntity.LOCK_BATTERY)
     await up.play.fault("front-lock", "battery", "low")
     await up.ha.until(battery, "low")
     await up.play.thief.forces()
@@ -304,10 +320,10 @@ async def test_an_alarm_and_a_weak_battery_show(up: Both) -> None:
     assert await up.ha.state(DOOR) == "on"
 
 
-async def test_somebody_is_home_when_home_assistant_says_so(up: Both) -> None:
+async def test_somebody_is_home_when_home_assistant_says_so(up: HouseWithHomeAssistant) -> None:
     parcels = await up.play.promised()
-    await up.ha.asks("button.press", entity(Part.SOMEBODY_HOME))
-    await until(lambda: up.play.watch.state.get("somebody_home"), within=20)
+    await up.ha.asks("button.press", entity(HomeAssistantEntity.SOMEBODY_HOME))
+    await wait_until(lambda: up.play.watch.state.get("somebody_home"), within=20)
     await up.play.courier.arrives()
     await up.play.courier.scans(parcels.codes[0])
     await up.play.in_vain(parcels.courier_code, Refusal.HOUSEHOLD_PRESENT)
@@ -339,9 +355,9 @@ mqtt_statestream:
 PANEL = "alarm_control_panel.house"
 
 
-def surrounded(plan: Plan) -> Plan:
+def with_surroundings(plan: DemoPlan) -> DemoPlan:
     """The fridge's thermometer and the alarm panel are Home Assistant's."""
-    document = shown(plan).home.model_dump(mode="json")
+    document = with_home_assistant(plan).home.model_dump(mode="json")
     theirs = {"vendor": "homeassistant"}
     document["devices"] |= {
         "cooler": {**theirs, "kind": "fridge", "address": "homeassistant/sensor/fridge"},
@@ -353,12 +369,12 @@ def surrounded(plan: Plan) -> Plan:
 
 
 async def test_a_warm_fridge_and_an_armed_panel_in_home_assistant_keep_the_door_shut(tmp_path: Path) -> None:
-    async with playing(tmp_path / "house", surrounded) as play:
+    async with run_whole_house(tmp_path / "house", with_surroundings) as play:
         password = (tmp_path / "house" / "accounts" / "homeassistant.password").read_text().strip()
         port = play.plan.home.broker.port
         async with home_assistant(tmp_path / "hass", broker=port, password=password, more=SURROUNDINGS) as ha:
             await ha.until(LOCK, "locked")
-            await asyncio.sleep(SETTLED)
+            await asyncio.sleep(SETTLE_S)
             await ha.asks("alarm_control_panel.alarm_arm_away", PANEL)
             await ha.until(PANEL, "armed_away")
             await ha.asks("alarm_control_panel.alarm_disarm", PANEL)
@@ -384,8 +400,8 @@ async def test_a_warm_fridge_and_an_armed_panel_in_home_assistant_keep_the_door_
             await ha.until(PANEL, "disarmed")
 
             play.log.look()
-            assert moves(play.log.lines) == ()
+            assert door_movements(play.log.lines) == ()
             await play.a_moment_later()
             await play.delivers(parcels)
             play.log.look()
-            assert moves(play.log.lines) == ONCE_IN_AND_OUT
+            assert door_movements(play.log.lines) == MOVES_ONCE_IN_AND_OUT

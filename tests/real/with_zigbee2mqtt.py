@@ -32,19 +32,19 @@ from devices.vendors import zigbee2mqtt as vendor
 from devices.vendors.movement import bare
 from devices.vendors.words import DeviceRef, TopicSuffix
 from devices.vendors.zigbee2mqtt_exposes import UsableKind, read_devices
-from gateway.config.broker import Broker
+from gateway.config.broker import BrokerSection
 from gateway.mqtt.client import ShortSession, connect_once
 from gateway.mqtt.packets import InboundMessage
 from tests.mosquitto import mosquitto
-from tests.real.zigbee2mqtt import BEGINS, IEEE, NAME, Zigbee2Mqtt, zigbee2mqtt
+from tests.real.zigbee2mqtt import IEEE, NAME, START_TIMEOUT_S, Zigbee2Mqtt, zigbee2mqtt
 
 PLATE = DeviceRef(f"zigbee2mqtt/{NAME}", kind="lock")
 TOPICS = {topic: channel for channel, topic in vendor.topics(PLATE).items()}
-PATIENCE = 30.0
+TIMEOUT_S = 30.0
 
 
 @dataclass
-class Ears:
+class BridgeListener:
     """What came over the broker, read as the gateway reads it."""
 
     guest: ShortSession
@@ -60,7 +60,7 @@ class Ears:
         return [r for c, payload in told if c is not None for r in vendor.decode_report(c, payload, PLATE)]
 
     async def until(self, test: Callable[[], bool], what: str) -> None:
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT_S
         while not test():
             assert time.monotonic() < end, f"never came: {what}. Heard: {self.heard()}"
             await asyncio.sleep(0.02)
@@ -93,22 +93,22 @@ class Ears:
 
 
 @contextlib.asynccontextmanager
-async def house(folder: Path, **options: object) -> AsyncIterator[Ears]:
+async def bridge_house(folder: Path, **options: object) -> AsyncIterator[BridgeListener]:
     passwords = {name: secrets.token_hex(8) for name in ("gateway", "zigbee2mqtt")}
     acl = "".join(f"user {name}\ntopic readwrite zigbee2mqtt/#\n" for name in passwords)
     async with mosquitto(passwords, acl, extra="max_packet_size 4194304\n") as broker:
         secret = folder / "gateway.password"
         secret.write_text(passwords["gateway"])
-        account = Broker(port=broker.port, username="gateway", password_file=secret)
+        account = BrokerSection(port=broker.port, username="gateway", password_file=secret)
         async with (
             zigbee2mqtt(folder / "z2m", port=broker.port, password=passwords["zigbee2mqtt"]) as bridge,
             connect_once(account, ["zigbee2mqtt/#"], monotonic=time.monotonic) as guest,
         ):
-            ears = Ears(guest, bridge)
+            ears = BridgeListener(guest, bridge)
             task = asyncio.create_task(ears.listen())
             try:
                 await bridge.begin(**options)
-                async with asyncio.timeout(BEGINS):
+                async with asyncio.timeout(START_TIMEOUT_S):
                     await ears.hears(AvailabilityReport(online=True))
                 await ears.started()
                 yield ears
@@ -118,12 +118,12 @@ async def house(folder: Path, **options: object) -> AsyncIterator[Ears]:
                     await task
 
 
-async def known_locked(ears: Ears) -> None:
+async def known_locked(ears: BridgeListener) -> None:
     await ears.hears(LockReport(bolt=LockState.LOCKED), ears.tell(QueryState()))
 
 
 async def test_its_list_of_devices_names_the_lock_and_what_it_can_do(tmp_path: Path) -> None:
-    async with house(tmp_path) as ears:
+    async with bridge_house(tmp_path) as ears:
 
         def lists() -> list[bytes]:
             return [one.payload for one in ears.messages if one.topic == "zigbee2mqtt/bridge/devices"]
@@ -139,14 +139,14 @@ async def test_its_list_of_devices_names_the_lock_and_what_it_can_do(tmp_path: P
 
 
 async def test_it_is_asked_told_to_unlock_and_to_lock_and_says_so(tmp_path: Path) -> None:
-    async with house(tmp_path) as ears:
+    async with bridge_house(tmp_path) as ears:
         await known_locked(ears)
         await ears.hears(LockReport(bolt=LockState.UNLOCKED), ears.tell(bare(UnlockDoor)))
         await ears.hears(LockReport(bolt=LockState.LOCKED), ears.tell(bare(LockDoor)))
 
 
 async def test_a_set_is_never_confirmed_by_the_bridge_itself(tmp_path: Path) -> None:
-    async with house(tmp_path) as ears:
+    async with bridge_house(tmp_path) as ears:
         await known_locked(ears)
         await ears.air(mute=True)
         since = ears.tell(bare(UnlockDoor))
@@ -156,7 +156,7 @@ async def test_a_set_is_never_confirmed_by_the_bridge_itself(tmp_path: Path) -> 
 
 
 async def test_an_unlock_by_hand_is_told_beside_the_state_of_before(tmp_path: Path) -> None:
-    async with house(tmp_path) as ears:
+    async with bridge_house(tmp_path) as ears:
         await known_locked(ears)
         since = await ears.air(turn="unlock")
         await ears.hears(LockReport(bolt=LockState.UNLOCKED, source=OperationSource.MANUAL, event=True), since)
@@ -166,7 +166,7 @@ async def test_an_unlock_by_hand_is_told_beside_the_state_of_before(tmp_path: Pa
 
 
 async def test_a_failed_order_and_a_failed_question_stand_in_the_log(tmp_path: Path) -> None:
-    async with house(tmp_path) as ears:
+    async with bridge_house(tmp_path) as ears:
         await known_locked(ears)
         await ears.air(asleep=True)
         await ears.hears(ErrorReport(id=None, failure=OperationError.TIMEOUT), ears.tell(bare(UnlockDoor)))
@@ -174,7 +174,7 @@ async def test_a_failed_order_and_a_failed_question_stand_in_the_log(tmp_path: P
 
 
 async def test_the_same_failure_twice_in_a_row_is_told_once(tmp_path: Path) -> None:
-    async with house(tmp_path) as ears:
+    async with bridge_house(tmp_path) as ears:
         await known_locked(ears)
         await ears.air(asleep="Data request failed with error: 'No network route' (205)")
         await ears.hears(ErrorReport(id=None, failure=OperationError.UNREACHABLE), ears.tell(bare(UnlockDoor)))
@@ -185,7 +185,7 @@ async def test_the_same_failure_twice_in_a_row_is_told_once(tmp_path: Path) -> N
 
 
 async def test_a_battery_report_repeats_the_cached_bolt(tmp_path: Path) -> None:
-    async with house(tmp_path) as ears:
+    async with bridge_house(tmp_path) as ears:
         await known_locked(ears)
         since = await ears.air(battery=42)
         await ears.until(lambda: bool(ears.states(since)), "the battery")
@@ -193,7 +193,7 @@ async def test_a_battery_report_repeats_the_cached_bolt(tmp_path: Path) -> None:
 
 
 async def test_with_filtered_cache_what_is_published_of_the_bolt_was_just_told(tmp_path: Path) -> None:
-    async with house(tmp_path, filtered_cache=["^state$", "^lock_state$", "^action$"]) as ears:
+    async with bridge_house(tmp_path, filtered_cache=["^state$", "^lock_state$", "^action$"]) as ears:
         await known_locked(ears)
         since = await ears.air(battery=42)
         await ears.until(lambda: bool(ears.states(since)), "the battery")
@@ -202,7 +202,7 @@ async def test_with_filtered_cache_what_is_published_of_the_bolt_was_just_told(t
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 async def test_it_tells_what_it_remembers_as_news_when_it_starts(tmp_path: Path, how: signal.Signals) -> None:
-    async with house(tmp_path) as ears:
+    async with bridge_house(tmp_path) as ears:
         await known_locked(ears)
         await ears.air(mute=True)
         await ears.bridge.end()  # its memory is on disk now

@@ -12,7 +12,7 @@ FOLDER = Path(os.environ.get("Z2M", "build/zigbee2mqtt")).absolute()  # `make te
 RADIO = Path(__file__).with_name("radio.js")
 IEEE = "0x000d6f00055a1b01"
 NAME = "front lock"
-BEGINS = 60.0  # seconds
+START_TIMEOUT_S = 60.0  # seconds
 
 # What its database holds of devices that were interviewed once.
 _ENDPOINT = {"profId": 260, "epId": 1, "clusters": {}, "binds": [], "configuredReportings": [], "meta": {}}

@@ -24,38 +24,38 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import func, select
 
-from gateway.hub.store import Store
+from gateway.hub.store import HubStore
 from gateway.hub.tables import deliveries, home_events, jobs
-from tests.scale.cluster import Cluster, cluster, lacking
-from tests.scale.driving import Driver
-from tests.scale.homes import Broker, Homes
+from tests.scale.cluster import Cluster, cluster, missing_requirement
+from tests.scale.driving import LoadDriver
+from tests.scale.homes import HomesBroker, ScaleHomes
 from tests.scale.plot import plot
-from tests.scale.processor import each
-from tests.scale.run import DRAINED, Row, Run
+from tests.scale.processor import cpu_per_unit
+from tests.scale.run import DRAIN_TIMEOUT_S, ResultRow, ScaleRun
 from tests.scale.speed import speed
 
 PICTURE = Path("build/scale/run.svg")
-PARTITION = 30.0  # seconds
-BACK_AFTER_KILL, BACK_AFTER_HEALING = 10.0, 30.0  # seconds: the goals
-CONNECTING = 100.0  # homes that connect in a second
+PARTITION_S = 30.0  # seconds
+RECOVERY_AFTER_KILL_S, RECOVERY_AFTER_HEALING_S = 10.0, 30.0  # seconds: the goals
+CONNECTS_PER_S = 100.0  # homes that connect in a second
 
 
-async def connect(run: Run) -> None:
+async def connect(run: ScaleRun) -> None:
     """Wait until all are there."""
     before = run.used()
     took = await run.until(lambda: run.homes.count().there == run.all, 30 + run.all / 8)
     there = run.homes.count().there
     run.row("homes connected", f"{there} in {took:.0f} s", f"{run.all}", met=there == run.all)
-    run.row("processor time of each", each(before, run.used(), run.all))
+    run.row("processor time of each", cpu_per_unit(before, run.used(), run.all))
 
 
-async def faults(run: Run, rate: float) -> None:
+async def faults(run: ScaleRun, rate: float) -> None:
     """A steady stream, in which a node is killed and comes back, and another is cut off for a while."""
     sending = asyncio.create_task(run.driver.steadily(rate, 1e9))
     try:
         await asyncio.sleep(10)
         await run.made.nodes[0].kill()
-        await run.back(run.mark("node 1 killed (-9)"), BACK_AFTER_KILL, "homes back after the kill")
+        await run.back(run.mark("node 1 killed (-9)"), RECOVERY_AFTER_KILL_S, "homes back after the kill")
         await asyncio.sleep(10)
         await run.made.nodes[0].start()
         await run.made.nodes[0].ready()
@@ -63,9 +63,9 @@ async def faults(run: Run, rate: float) -> None:
         await asyncio.sleep(15)
         await run.made.bridge.pull(2)
         run.mark("node 2 cut off")
-        await asyncio.sleep(PARTITION)
+        await asyncio.sleep(PARTITION_S)
         await run.made.bridge.plug(2)
-        await run.back(run.mark("healed"), BACK_AFTER_HEALING, "homes back after the healing")
+        await run.back(run.mark("healed"), RECOVERY_AFTER_HEALING_S, "homes back after the healing")
         await asyncio.sleep(15)
     finally:
         run.driver.stop()
@@ -73,12 +73,12 @@ async def faults(run: Run, rate: float) -> None:
     run.mark("no more deliveries")
 
 
-async def drained(run: Run) -> None:
+async def wait_until_drained(run: ScaleRun) -> None:
     """Wait until all that was promised is taken and told; count what was lost or done twice."""
     began = time.monotonic()
     promised = len(run.driver.made)
     async with run.made.store() as store:
-        while time.monotonic() - began < DRAINED:
+        while time.monotonic() - began < DRAIN_TIMEOUT_S:
             now = run.homes.count()
             if now.acts >= promised and now.waiting == 0 and await _unfinished(store) == 0:
                 break
@@ -98,17 +98,17 @@ async def drained(run: Run) -> None:
     run.row("drained after", f"{time.monotonic() - began:.0f} s")
 
 
-async def _unfinished(store: Store) -> int:
+async def _unfinished(store: HubStore) -> int:
     async with store.reading() as tx:
         return await tx.scalar(select(func.count()).where(jobs.c.due.is_not(None))) or 0
 
 
 @contextlib.asynccontextmanager
-async def playing(made: Cluster, tell: Callable[[str], None]) -> AsyncIterator[Run]:
+async def run_homes(made: Cluster, tell: Callable[[str], None]) -> AsyncIterator[ScaleRun]:
     """The homes, and whoever watches them."""
-    homes = Homes(made.fleet.homes, Broker(made.at, made.file.cluster / "authority.pem"))
-    run = Run(made, homes, Driver([hub.url for hub in made.hubs], made.fleet), tell)
-    tasks = [asyncio.create_task(homes.run(rate=CONNECTING)), asyncio.create_task(run.watch())]
+    homes = ScaleHomes(made.fleet.homes, HomesBroker(made.at, made.file.cluster / "authority.pem"))
+    run = ScaleRun(made, homes, LoadDriver([hub.url for hub in made.hubs], made.fleet), tell)
+    tasks = [asyncio.create_task(homes.run(rate=CONNECTS_PER_S)), asyncio.create_task(run.watch())]
     try:
         yield run
     finally:
@@ -120,15 +120,15 @@ async def playing(made: Cluster, tell: Callable[[str], None]) -> AsyncIterator[R
                 tell(f"what played ended by itself: {task.exception()!r}")
 
 
-async def scale(homes: int, rate: float, *, fast: bool, tell: Callable[[str], None]) -> Run:
+async def scale(homes: int, rate: float, *, fast: bool, tell: Callable[[str], None]) -> ScaleRun:
     """Run one try."""
-    async with cluster(homes, tell) as made, playing(made, tell) as run:
+    async with cluster(homes, tell) as made, run_homes(made, tell) as run:
         await connect(run)
         if fast:
             await speed(run)
         else:
             await faults(run, rate)
-        await drained(run)
+        await wait_until_drained(run)
         why = ", ".join(f"{count} x {what}" for what, count in run.homes.lost().most_common(5))
         run.row("why lines of homes ended", why or "none did")
         for number, hub in enumerate(made.hubs, start=1):
@@ -140,7 +140,7 @@ async def scale(homes: int, rate: float, *, fast: bool, tell: Callable[[str], No
         return run
 
 
-async def _told_once(work: Coroutine[Any, Any, Run]) -> Run:
+async def _interrupt_once(work: Coroutine[Any, Any, ScaleRun]) -> ScaleRun:
     """Let Ctrl-C end it once, in good order: whoever is impatient leaves no node behind."""
     task, loop = asyncio.ensure_future(work), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -148,7 +148,7 @@ async def _told_once(work: Coroutine[Any, Any, Run]) -> Run:
     return await task
 
 
-def table(rows: Sequence[Row]) -> Table:
+def table(rows: Sequence[ResultRow]) -> Table:
     """What is shown at the end."""
     made = Table("what", "value", "goal", "")
     for row in rows:
@@ -168,14 +168,14 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the rows there too")
     asked = parser.parse_args()
     console, began = Console(), time.monotonic()
-    if (why := lacking()) is not None:
+    if (why := missing_requirement()) is not None:
         console.print(f"The cluster was not tried: {why}")
         sys.exit(2)
 
     def tell(what: str) -> None:
         console.print(f"{time.monotonic() - began:6.1f} s  {what}", highlight=False)
 
-    run = asyncio.run(_told_once(scale(asked.homes, asked.rate, fast=asked.speed, tell=tell)))
+    run = asyncio.run(_interrupt_once(scale(asked.homes, asked.rate, fast=asked.speed, tell=tell)))
     title = f"{asked.homes} homes on three nodes, {os.cpu_count()} cores"
     plot(run.counts, run.marks, title, PICTURE)
     console.print(table(run.rows))

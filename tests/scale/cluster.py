@@ -18,21 +18,21 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from gateway.hub.authority import Authority
+from gateway.hub.authority import HubAuthority
 from gateway.hub.config import HubFile, load
-from gateway.hub.store import Store
+from gateway.hub.store import HubStore
 from gateway.mqtt.mosquitto.provisioning import free_port
-from gateway.system.parent_death import leashed
-from tests.scale.enrolling import Fleet, enrol
-from tests.scale.network import Bridge, bridge
-from tests.scale.rabbit import Node, missing
+from gateway.system.parent_death import with_parent_death_signal
+from tests.scale.enrolling import HomeFleet, enrol
+from tests.scale.network import NetworkBridge, bridge
+from tests.scale.rabbit import RabbitNode, missing
 
 PORT = 8883
-NODES = 3
-READY = 90.0
+NODE_COUNT = 3
+START_TIMEOUT_S = 90.0
 
 
-def lacking() -> str | None:
+def missing_requirement() -> str | None:
     """What this machine or its user lacks for a cluster; None: nothing."""
     if os.geteuid() != 0:
         return "only root makes network namespaces: run it as root"
@@ -66,7 +66,7 @@ class Postgres:
                 "-k", str(self._folder), "-c", "shared_buffers=256MB", "-c", "max_connections=100",
                 stdout=log, stderr=log, cwd=self._folder,
             )  # fmt: skip
-        async with asyncio.timeout(READY):
+        async with asyncio.timeout(START_TIMEOUT_S):
             while True:
                 with contextlib.suppress(OSError):
                     _, writer = await asyncio.open_connection("127.0.0.1", self._port)
@@ -101,12 +101,14 @@ class HubProcess:
         """Start it and wait until it has store and broker."""
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *leashed([sys.executable, "-m", "gateway", "hub", "--config", str(self._config)], signal.SIGKILL),
+                *with_parent_death_signal(
+                    [sys.executable, "-m", "gateway", "hub", "--config", str(self._config)], signal.SIGKILL
+                ),
                 stdout=log,
                 stderr=log,
             )
         try:
-            async with asyncio.timeout(READY), aiohttp.ClientSession(headers=self._headers) as http:
+            async with asyncio.timeout(START_TIMEOUT_S), aiohttp.ClientSession(headers=self._headers) as http:
                 while True:
                     assert self._process.returncode is None, self.log.read_text()[-3000:]
                     with contextlib.suppress(aiohttp.ClientError):
@@ -141,18 +143,18 @@ class Cluster:
     """All of it, running."""
 
     folder: Path
-    bridge: Bridge
-    nodes: list[Node]
+    bridge: NetworkBridge
+    nodes: list[RabbitNode]
     hubs: list[HubProcess]
     file: HubFile
-    fleet: Fleet
+    fleet: HomeFleet
     empty: dict[str, int]  # bytes that each node held before a home came
     database: int  # process id
 
     @property
     def at(self) -> list[tuple[str, int]]:
         """Where homes connect."""
-        return [(self.bridge.at(number), PORT) for number in range(1, NODES + 1)]
+        return [(self.bridge.at(number), PORT) for number in range(1, NODE_COUNT + 1)]
 
     @property
     def processes(self) -> dict[str, list[int]]:
@@ -161,19 +163,19 @@ class Cluster:
                 "PostgreSQL": [self.database]}  # fmt: skip
 
     @contextlib.asynccontextmanager
-    async def store(self) -> AsyncIterator[Store]:
+    async def store(self) -> AsyncIterator[HubStore]:
         """What the hubs have kept."""
-        store = await Store.open(self.file.database)
+        store = await HubStore.open(self.file.database)
         try:
             yield store
         finally:
             await store.close()
 
 
-def _configured(folder: Path, one: Bridge, database: str) -> list[tuple[Path, str]]:
+def _write_hub_files(folder: Path, one: NetworkBridge, database: str) -> list[tuple[Path, str]]:
     """Write the hubs' files; each with its address."""
     ports = free_port(), free_port()
-    nodes = ", ".join(f"r{number}: {one.at(number)}" for number in range(1, NODES + 1))
+    nodes = ", ".join(f"r{number}: {one.at(number)}" for number in range(1, NODE_COUNT + 1))
     made = []
     for number, port in enumerate(ports, start=1):
         config = folder / f"hub-{number}.yaml"
@@ -200,25 +202,25 @@ async def cluster(homes: int, tell: Callable[[str], None]) -> AsyncIterator[Clus
     """Run all of it, until left."""
     async with contextlib.AsyncExitStack() as stack:
         folder = _folder(stack)
-        one = await stack.enter_async_context(bridge(NODES))
+        one = await stack.enter_async_context(bridge(NODE_COUNT))
         tell("PostgreSQL")
         postgres = Postgres(folder / "postgres")
         stack.push_async_callback(postgres.end)
         await postgres.start()
-        configs = _configured(folder, one, postgres.url)
+        configs = _write_hub_files(folder, one, postgres.url)
         asked = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "gateway", "hub-config", "--config", str(configs[0][0]),
             stdout=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
         assert await asked.wait() == 0
-        nodes = await started(stack, folder, one, tell)
+        nodes = await start_nodes(stack, folder, one, tell)
         file = load(configs[0][0])
         tell(f"{homes} homes join")
-        store = await Store.open(file.database)
+        store = await HubStore.open(file.database)
         now = datetime.now(UTC)
         pems = folder / "homes"
         pems.mkdir()
-        fleet = await enrol(store, homes, now=now, folder=pems, authority=Authority.at(file.folder, now=now))
+        fleet = await enrol(store, homes, now=now, folder=pems, authority=HubAuthority.at(file.folder, now=now))
         await store.close()
         tell("two hubs")
         hubs = [HubProcess(config, url, urlsplit(file.url).netloc) for config, url in configs]
@@ -230,9 +232,13 @@ async def cluster(homes: int, tell: Callable[[str], None]) -> AsyncIterator[Clus
         yield Cluster(folder, one, nodes, hubs, file, fleet, empty, postgres.pid)
 
 
-async def started(
-    stack: contextlib.AsyncExitStack, folder: Path, one: Bridge, tell: Callable[[str], None], count: int = NODES
-) -> list[Node]:
+async def start_nodes(
+    stack: contextlib.AsyncExitStack,
+    folder: Path,
+    one: NetworkBridge,
+    tell: Callable[[str], None],
+    count: int = NODE_COUNT,
+) -> list[RabbitNode]:
     """Start the nodes r1, r2, ... whose files `perron hub-config` has written for `.../NODE`, and wait for them."""
     began = time.monotonic()
     cookie = (folder / "hub" / "rabbit" / "erlang.cookie").read_text()
@@ -242,7 +248,7 @@ async def started(
         for file in own.glob("*"):
             if file.is_file() and b"/NODE" in file.read_bytes():
                 file.write_text(file.read_text().replace("/NODE", f"/r{number}"))
-        node = Node(own, cookie=cookie, host=one.at(number), port=PORT, before=one.inside(number))
+        node = RabbitNode(own, cookie=cookie, host=one.at(number), port=PORT, before=one.inside(number))
         stack.push_async_callback(node.end)
         nodes.append(node)
         await node.start()

@@ -10,13 +10,13 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from tests.scale.enrolling import Fleet
+from tests.scale.enrolling import HomeFleet
 
-PATIENCE = 10.0  # seconds for one answer
+REQUEST_TIMEOUT_S = 10.0  # seconds for one answer
 
 
 @dataclass
-class Made:
+class AnnouncedDelivery:
     """One delivery that was announced. Instants in seconds, monotonic."""
 
     home: str
@@ -25,23 +25,25 @@ class Made:
 
 
 @dataclass
-class Driver:
+class LoadDriver:
     """All of them. `urls`: the hubs' addresses, asked in turn, all under the name of the first.
 
     A POST without an answer is sent again, as it was.
     """
 
     urls: Sequence[str]
-    fleet: Fleet
+    fleet: HomeFleet
     window: timedelta = timedelta(hours=4)
-    made: dict[str, Made] = field(default_factory=dict)  # by the delivery's name: answered 201, so promised to the home
+    made: dict[str, AnnouncedDelivery] = field(
+        default_factory=dict
+    )  # by the delivery's name: answered 201, so promised to the home
     again: int = 0  # POSTs that were sent again
     _number: int = 0
-    _over: bool = False
+    _is_stopped: bool = False
 
     def stop(self) -> None:
         """Announce no more; what was begun is waited for."""
-        self._over = True
+        self._is_stopped = True
 
     async def send(self, count: int) -> None:
         """Announce so many, all at once."""
@@ -53,7 +55,7 @@ class Driver:
         began = time.monotonic()
         async with self.session() as http, asyncio.TaskGroup() as group:
             for number in range(int(rate * seconds)):
-                if self._over:
+                if self._is_stopped:
                     return
                 await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
                 group.create_task(self.one(http))
@@ -63,7 +65,9 @@ class Driver:
         """A client."""
         own = {"Host": urlsplit(self.urls[0]).netloc}
         async with aiohttp.ClientSession(
-            headers=own, timeout=aiohttp.ClientTimeout(total=PATIENCE), connector=aiohttp.TCPConnector(limit=200)
+            headers=own,
+            timeout=aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S),
+            connector=aiohttp.TCPConnector(limit=200),
         ) as http:
             yield http
 
@@ -86,7 +90,7 @@ class Driver:
                 headers = {"Authorization": f"Bearer {one.token}", "Idempotency-Key": name}
                 async with http.post(f"{url}/v1/deliveries", json=body, headers=headers) as answer:
                     if answer.status == 201:
-                        self.made[name] = Made(one.home, asked, time.monotonic())
+                        self.made[name] = AnnouncedDelivery(one.home, asked, time.monotonic())
                         return
                     said = await answer.text()
                     assert answer.status >= 500 or answer.status in (409, 429), said

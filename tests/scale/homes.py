@@ -23,48 +23,48 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gateway.domain.delivery.promise import Result, State
-from gateway.integrations.hub_client.flow_control import WINDOW, Sending
-from gateway.integrations.hub_client.session import HEARS
-from gateway.protocol.box_event import seal
+from gateway.domain.delivery.promise import DeliveryResult, State
+from gateway.integrations.hub_client.flow_control import MAX_UNACKNOWLEDGED_EVENTS, SendWindow
+from gateway.integrations.hub_client.session import SUBSCRIBE_QOS
+from gateway.protocol.box_event import sign_event
 from gateway.protocol.box_hub import (
-    BEGINNING,
+    GENESIS_DIGEST,
     Ack,
-    Happened,
+    BoxEvent,
     Hello,
     Job,
-    Receipt,
+    JobReceipt,
     ack_topic,
-    digest,
     down_topics,
     jobs_topic,
     shard_of,
+    token_digest,
     up_topic,
 )
 from gateway.protocol.keys import BoxKey
-from tests.scale.enrolling import ENTRANCE, Fleet, Identity
-from tests.scale.mqtt5 import Login, Lost, Session, dial
+from tests.scale.enrolling import ENTRANCE, HomeFleet, HomeIdentity
+from tests.scale.mqtt5 import ConnectionLost, Login, Mqtt5Session, open_session
 
-BACKOFF_FIRST, BACKOFF_LAST = (
+MIN_BACKOFF_S, MAX_BACKOFF_S = (
     0.2,
     60.0,
 )  # seconds, as gateway/mqtt/client.py and gateway/integrations/hub_client/session.py have them
-STEADY = 10.0
-TOGETHER = 32  # homes that connect at once: a real one has a processor of its own for its TLS
+STABLE_AFTER_S = 10.0
+MAX_CONNECTING_HOMES = 32  # homes that connect at once: a real one has a processor of its own for its TLS
 
 # asyncio keeps 256 KiB for what each TLS connection reads at once: too much for thousands in one process.
 asyncio.sslproto.SSLProtocol.max_size = 16_384
 
 
 @dataclass(frozen=True)
-class Broker:
+class HomesBroker:
     """Where homes connect. `authority`: its certificates are under this one (PEM), and homes show theirs."""
 
     at: Sequence[tuple[str, int]]
     authority: Path | None = None
     password: str | None = None
 
-    def context(self, identity: Identity) -> ssl.SSLContext | None:
+    def context(self, identity: HomeIdentity) -> ssl.SSLContext | None:
         """How one home proves itself."""
         if self.authority is None:
             return None
@@ -74,25 +74,31 @@ class Broker:
         return context
 
 
-class Home:
+class ScaleHome:
     """One home. `arrived(delivery)` is called when a job of it is here for the first time."""
 
     def __init__(  # noqa: PLR0913 - what a home is and has
-        self, identity: Identity, broker: Broker, number: int, *, arrived: Callable[[str], None], keepalive: int = 60,
+        self,
+        identity: HomeIdentity,
+        broker: HomesBroker,
+        number: int,
+        *,
+        arrived: Callable[[str], None],
+        keepalive: int = 60,
         turn: asyncio.Semaphore | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.id = identity.home
         self._identity, self._broker, self._number = identity, broker, number
         self._step = 1 if number // len(broker.at) % 2 else -1  # not all of a node's homes go to the same other one
-        self._arrived, self._keepalive = arrived, keepalive
+        self._on_acknowledged, self._keepalive = arrived, keepalive
         self._turn = asyncio.Semaphore() if turn is None else turn
         self._key = BoxKey.of(identity.key.encode())
         self._topic = {what: up_topic(shard_of(self.id), self.id, what) for what in ("hello", "status", "evt", "gone")}
         self._journal: list[bytes] = []
         self._known: set[str] = set()
-        self._kept = 0
-        self._sending = Sending()
-        self._line: Session | None = None
+        self._stored_seq = 0
+        self._sending = SendWindow()
+        self._session: Mqtt5Session | None = None
         self.acts: Counter[str] = Counter()  # by delivery
         self.jobs = 0  # also those that came again
         self.newest = ""  # job's token
@@ -101,12 +107,12 @@ class Home:
     @property
     def there(self) -> bool:
         """Whether its line is up."""
-        return self._line is not None
+        return self._session is not None
 
     @property
     def waiting(self) -> int:
         """Events that the hub has not acknowledged."""
-        return len(self._journal) - self._kept
+        return len(self._journal) - self._stored_seq
 
     async def run(self, start: float) -> None:
         """Keep the line up until cancelled; the first time after `start` seconds."""
@@ -114,27 +120,29 @@ class Home:
         failures = lines = 0
         while True:
             host, port = self._broker.at[(self._number + failures * self._step) % len(self._broker.at)]
-            login = Login(self.id, self._topic["gone"], self._keepalive, self._broker.password, qos=HEARS[lines % 2])
+            login = Login(
+                self.id, self._topic["gone"], self._keepalive, self._broker.password, qos=SUBSCRIBE_QOS[lines % 2]
+            )
             topics, began = (down_topics(self.id),), time.monotonic()
             try:
                 async with self._turn:
                     tls = self._broker.context(self._identity)
-                    line = await dial(host, port, login, topics, self._heard, tls=tls)
-            except (Lost, OSError) as error:
+                    line = await open_session(host, port, login, topics, self._on_message, tls=tls)
+            except (ConnectionLost, OSError) as error:
                 self.lost[str(error) or type(error).__name__] += 1
             else:
                 lines += 1
                 try:
-                    await self._stay(line)
+                    await self._run_session(line)
                 finally:
-                    self._line = None
+                    self._session = None
                     line.close()
-            failures = 0 if time.monotonic() - began > STEADY else failures + 1
-            longest = min(BACKOFF_LAST, BACKOFF_FIRST * 2 ** min(failures, 10))
+            failures = 0 if time.monotonic() - began > STABLE_AFTER_S else failures + 1
+            longest = min(MAX_BACKOFF_S, MIN_BACKOFF_S * 2 ** min(failures, 10))
             await asyncio.sleep(random.uniform(longest / 2, longest))
 
-    async def _stay(self, line: Session) -> None:
-        self._line = line
+    async def _run_session(self, line: Mqtt5Session) -> None:
+        self._session = line
         self._hello(again=False)
         while not line.over.done():
             wait = self._sending.again - time.monotonic()
@@ -153,13 +161,13 @@ class Home:
 
     # ---- what is heard and said ----------------------------------------------------------------------------------
 
-    def _heard(self, topic: str, payload: bytes) -> None:
+    def _on_message(self, topic: str, payload: bytes) -> None:
         if topic == ack_topic(self.id):
             ack = Ack.model_validate_json(payload)
-            head = digest(self._journal[ack.seq - 1]) if 0 < ack.seq <= len(self._journal) else BEGINNING
+            head = token_digest(self._journal[ack.seq - 1]) if 0 < ack.seq <= len(self._journal) else GENESIS_DIGEST
             assert ack.head == head, f"{self.id}: the hub keeps another chain than ours"
-            self._kept = max(self._kept, ack.seq)
-            self._sending.heard(self._kept, time.monotonic())
+            self._stored_seq = max(self._stored_seq, ack.seq)
+            self._sending.heard(self._stored_seq, time.monotonic())
         elif topic == jobs_topic(self.id):
             self.take(Job.model_validate_json(payload))
         self._send()
@@ -168,22 +176,22 @@ class Home:
         """Give its receipt; act where its bytes are new."""
         self.jobs += 1
         self.newest, token = job.token, job.token.encode()
-        if (mark := digest(token)) not in self._known:
+        if (mark := token_digest(token)) not in self._known:
             self._known.add(mark)
             claims = json.loads(_plain(job.token.split(".")[1]))
             brand, said = claims.get("brand", claims["iss"]), claims["delivery"]
             self.acts[said["id"]] += 1
-            self._arrived(said["id"])
-            result = Result(
+            self._on_acknowledged(said["id"])
+            result = DeliveryResult(
                 box="box", at=datetime.now(UTC), brand=brand, delivery=said["id"], version=said["version"],
                 state=State.SCHEDULED, accepted=True, token_sha256=mark,
             )  # fmt: skip
-            prev = digest(self._journal[-1]) if self._journal else BEGINNING
-            happened = Happened(
+            prev = token_digest(self._journal[-1]) if self._journal else GENESIS_DIGEST
+            happened = BoxEvent(
                 home=self.id, seq=len(self._journal) + 1, prev=prev, at=datetime.now(UTC), result=result
             )
-            self._journal.append(seal(happened, self._key.sign))
-        self._say("status", Receipt(job=job.job, state="received").model_dump_json(exclude_none=True).encode())
+            self._journal.append(sign_event(happened, self._key.sign))
+        self._publish("status", JobReceipt(job=job.job, state="received").model_dump_json(exclude_none=True).encode())
 
     def _hello(self, *, again: bool) -> None:
         said = Hello(
@@ -194,24 +202,24 @@ class Home:
             timezone="Europe/Paris",
             again=again,
         )
-        self._say("hello", said.model_dump_json().encode())
+        self._publish("hello", said.model_dump_json().encode())
         self._sending.began(time.monotonic() + random.uniform(0, self._sending.patience / 5))
 
     def _send(self) -> None:
         if not self._sending.acknowledged:
             return
-        upto = min(len(self._journal), self._kept + WINDOW)
+        upto = min(len(self._journal), self._stored_seq + MAX_UNACKNOWLEDGED_EVENTS)
         for event in self._journal[self._sending.sent : upto]:
-            self._say("evt", event)
+            self._publish("evt", event)
         self._sending.sent = max(self._sending.sent, upto)
 
-    def _say(self, what: str, payload: bytes) -> None:
-        if self._line is not None:
-            self._line.say(self._topic[what], payload)
+    def _publish(self, what: str, payload: bytes) -> None:
+        if self._session is not None:
+            self._session.say(self._topic[what], payload)
 
 
 @dataclass(frozen=True)
-class Count:
+class HomesCount:
     """All homes, at one instant."""
 
     at: float  # seconds, monotonic
@@ -222,14 +230,14 @@ class Count:
     waiting: int
 
 
-class Homes:
+class ScaleHomes:
     """Many of them."""
 
-    def __init__(self, fleet: Sequence[Identity], broker: Broker, *, keepalive: int = 60) -> None:
+    def __init__(self, fleet: Sequence[HomeIdentity], broker: HomesBroker, *, keepalive: int = 60) -> None:
         self.seen: dict[str, float] = {}  # a delivery, and when its job was here first (monotonic)
-        turn = asyncio.Semaphore(TOGETHER)
+        turn = asyncio.Semaphore(MAX_CONNECTING_HOMES)
         self.homes = [
-            Home(identity, broker, number, arrived=self._arrived, keepalive=keepalive, turn=turn)
+            ScaleHome(identity, broker, number, arrived=self._arrived, keepalive=keepalive, turn=turn)
             for number, identity in enumerate(fleet)
         ]
 
@@ -242,10 +250,10 @@ class Homes:
             for number, home in enumerate(self.homes):
                 group.create_task(home.run(number / rate), name=home.id)
 
-    def count(self) -> Count:
+    def count(self) -> HomesCount:
         """How they are."""
         acts = [one for home in self.homes for one in home.acts.values()]
-        return Count(
+        return HomesCount(
             at=time.monotonic(), there=sum(home.there for home in self.homes), acts=sum(acts),
             jobs=sum(home.jobs for home in self.homes), double=sum(one - 1 for one in acts),
             waiting=sum(home.waiting for home in self.homes),
@@ -260,7 +268,7 @@ def _plain(part: str) -> bytes:
     return urlsafe_b64decode(part + "=" * (-len(part) % 4))
 
 
-async def _play(homes: Homes, rate: float) -> None:
+async def _play(homes: ScaleHomes, rate: float) -> None:
     playing = asyncio.create_task(homes.run(rate=rate))
     while not playing.done():
         now = homes.count()
@@ -283,8 +291,8 @@ def main() -> None:
     parser.add_argument("--keepalive", type=int, default=60)
     asked = parser.parse_args()
     at = [(host, int(port)) for host, _, port in (one.rpartition(":") for one in asked.at)]
-    broker = Broker(at, asked.authority, asked.password)
-    homes = Homes(Fleet.read(asked.fleet).homes, broker, keepalive=asked.keepalive)
+    broker = HomesBroker(at, asked.authority, asked.password)
+    homes = ScaleHomes(HomeFleet.read(asked.fleet).homes, broker, keepalive=asked.keepalive)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_play(homes, asked.rate))
 

@@ -13,20 +13,20 @@ from sqlalchemy import Row, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub import jobs
-from gateway.hub.store import Store, new_id
+from gateway.hub.store import HubStore, new_id
 from gateway.hub.tables import connections, deliveries
-from gateway.protocol.box_hub import Kind
-from tests.scale.enrolling import Fleet
+from gateway.protocol.box_hub import JobKind
+from tests.scale.enrolling import HomeFleet
 
-_MADE = insert(deliveries)
+_INSERT_DELIVERY = insert(deliveries)
 
 
 @dataclass
-class Keeper:
+class JobWriter:
     """Keeps them. `kept`: when each delivery's transaction was whole (monotonic), by its name."""
 
-    store: Store
-    fleet: Fleet
+    store: HubStore
+    fleet: HomeFleet
     kept: dict[str, float] = field(default_factory=dict)
     _let_in: dict[str, Row[Any]] = field(default_factory=dict)
 
@@ -34,7 +34,7 @@ class Keeper:
         """Keep all of them in one transaction."""
         async with self.store.writing() as tx:
             for number, name in enumerate(names):
-                await self._one(tx, number, name)
+                await self._insert_one(tx, number, name)
         self.kept |= dict.fromkeys(names, time.monotonic())
 
     async def steadily(self, names: Sequence[str], rate: float) -> None:
@@ -43,14 +43,14 @@ class Keeper:
         async with asyncio.TaskGroup() as group:
             for number, name in enumerate(names):
                 await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
-                group.create_task(self._alone(number, name))
+                group.create_task(self._write_one(number, name))
 
-    async def _alone(self, number: int, name: str) -> None:
+    async def _write_one(self, number: int, name: str) -> None:
         async with self.store.writing() as tx:
-            await self._one(tx, number, name)
+            await self._insert_one(tx, number, name)
         self.kept[name] = time.monotonic()
 
-    async def _one(self, tx: AsyncConnection, number: int, name: str) -> None:
+    async def _insert_one(self, tx: AsyncConnection, number: int, name: str) -> None:
         if not self._let_in:
             self._let_in = {row.home: row for row in await tx.execute(select(connections))}
         home, id_, now = self.fleet.homes[number % len(self.fleet.homes)].home, new_id("dlv"), datetime.now(UTC)
@@ -60,8 +60,8 @@ class Keeper:
             "version": 1, "promise": {}, "hub_signed": True, "state": "scheduled", "missing": 0, "seq": 0,
             "created": now, "changed": now, "window_end": now + timedelta(hours=1),
         }  # fmt: skip
-        await tx.execute(_MADE, made)
-        await jobs.send(tx, home, Kind.HUB_DELIVERY, _token(con.brand, name), now=now, delivery=id_)
+        await tx.execute(_INSERT_DELIVERY, made)
+        await jobs.enqueue(tx, home, JobKind.HUB_DELIVERY, _token(con.brand, name), now=now, delivery=id_)
 
 
 def _token(brand: str, name: str) -> bytes:

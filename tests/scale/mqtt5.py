@@ -1,6 +1,7 @@
 """MQTT 5 as a box speaks it, written small: thousands of lines in one process of a test.
 
-Clean start, session expiry 0, QoS 1, a last will: what a box uses and no more. One `Session` is one connection; what
+Clean start, session expiry 0, QoS 1, a last will: what a box uses and no more. One `Mqtt5Session` is one connection;
+what
 arrives goes to `heard`, and is acknowledged when that has returned. One whose ping is not answered until the next one
 is due is ended.
 """
@@ -12,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
-class Lost(Exception):  # noqa: N818 - it says what happened
+class ConnectionLost(Exception):  # noqa: N818 - it says what happened
     """The connection ended, or was refused; the text says why."""
 
 
@@ -73,12 +74,12 @@ def publish(topic: str, payload: bytes, ident: int, expiry: int) -> bytes:
     return packet(0x32, text(topic) + struct.pack(">H", ident) + number(len(properties)) + properties + payload)
 
 
-class Session(asyncio.Protocol):
+class Mqtt5Session(asyncio.Protocol):
     """One connection. `up` ends when the broker has taken the subscription, `over` when the line has ended."""
 
     def __init__(self, login: Login, topics: Sequence[str], heard: Callable[[str, bytes], None]) -> None:
         loop = asyncio.get_running_loop()
-        self._login, self._topics, self._heard = login, topics, heard
+        self._login, self._topics, self._on_message = login, topics, heard
         self._buffer = bytearray()
         self._ident = 1
         self._transport: asyncio.Transport | None = None
@@ -100,7 +101,7 @@ class Session(asyncio.Protocol):
         """Some bytes came."""
         self._buffer += data
         while (whole := self._next()) is not None:
-            self._took(*whole)
+            self._on_packet(*whole)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It ended."""
@@ -145,7 +146,7 @@ class Session(asyncio.Protocol):
         del self._buffer[: start + size]
         return first, body
 
-    def _took(self, first: int, body: bytes) -> None:
+    def _on_packet(self, first: int, body: bytes) -> None:
         assert self._transport is not None
         match first >> 4:
             case 2:  # CONNACK
@@ -163,7 +164,7 @@ class Session(asyncio.Protocol):
                 elif not self.up.done():
                     self.up.set_result(None)
             case 3:  # PUBLISH
-                self._published(first, body)
+                self._on_publish(first, body)
             case 4:  # PUBACK
                 self.refused += len(body) > 2 and body[2] >= 0x80
             case 13:  # PINGRESP
@@ -174,7 +175,7 @@ class Session(asyncio.Protocol):
             case _:
                 pass
 
-    def _published(self, first: int, body: bytes) -> None:
+    def _on_publish(self, first: int, body: bytes) -> None:
         long = struct.unpack_from(">H", body)[0]
         topic, at = body[2 : 2 + long].decode(), 2 + long
         ident = b""
@@ -186,7 +187,7 @@ class Session(asyncio.Protocol):
             shift, at = shift + 7, at + 1
             if body[at - 1] < 128:
                 break
-        self._heard(topic, body[at + size :])
+        self._on_message(topic, body[at + size :])
         if ident and self._transport is not None:
             self._transport.write(packet(0x40, ident))
 
@@ -207,28 +208,28 @@ class Session(asyncio.Protocol):
         if not self.over.done():
             self.over.set_result(why)
         if not self.up.done():
-            self.up.set_exception(Lost(why))
+            self.up.set_exception(ConnectionLost(why))
             self.up.exception()  # whoever waits for nothing is told nothing
 
 
-async def dial(  # noqa: PLR0913 - where, who and how
+async def open_session(  # noqa: PLR0913 - where, who and how
     host: str, port: int, login: Login, topics: Sequence[str], heard: Callable[[str, bytes], None], *,
     tls: ssl.SSLContext | None = None, patience: float = 10.0,
-) -> Session:  # fmt: skip
+) -> Mqtt5Session:  # fmt: skip
     """Connect and subscribe.
 
     Raises:
         Lost, OSError: it could not be done within `patience` seconds.
     """
     loop = asyncio.get_running_loop()
-    session = Session(login, topics, heard)
+    session = Mqtt5Session(login, topics, heard)
     try:
         async with asyncio.timeout(patience):
             await loop.create_connection(lambda: session, host, port, ssl=tls, server_hostname=host if tls else None)
             await asyncio.shield(session.up)
     except (TimeoutError, ssl.SSLError) as error:
         session.abort()
-        raise Lost(str(error) or "no answer in time") from error
+        raise ConnectionLost(str(error) or "no answer in time") from error
     except BaseException:
         session.abort()
         raise

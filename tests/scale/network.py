@@ -14,7 +14,7 @@ from string import ascii_lowercase
 _numbers = itertools.count()
 
 
-async def ip(*words: str) -> None:
+async def run_ip(*words: str) -> None:
     """Run one command of iproute2.
 
     Raises:
@@ -29,7 +29,7 @@ async def ip(*words: str) -> None:
 
 
 @dataclass
-class Bridge:
+class NetworkBridge:
     """One bridge. `net`: the first three numbers of its addresses."""
 
     name: str
@@ -52,36 +52,36 @@ class Bridge:
     async def space(self, number: int) -> None:
         """Make a namespace and plug it in."""
         space, cable = self._space(number), self._cable(number)
-        await ip("netns", "add", space)
+        await run_ip("netns", "add", space)
         self._spaces.append(space)
-        await ip("link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", space)
-        await ip("link", "set", cable, "master", self.name, "up")
-        await ip("-n", space, "link", "set", "lo", "up")
-        await ip("-n", space, "addr", "add", f"{self.at(number)}/24", "dev", "eth0")
-        await ip("-n", space, "link", "set", "eth0", "up")
+        await run_ip("link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", space)
+        await run_ip("link", "set", cable, "master", self.name, "up")
+        await run_ip("-n", space, "link", "set", "lo", "up")
+        await run_ip("-n", space, "addr", "add", f"{self.at(number)}/24", "dev", "eth0")
+        await run_ip("-n", space, "link", "set", "eth0", "up")
 
     async def pull(self, number: int) -> None:
         """Pull its cable: nothing reaches it or leaves it, and nobody is told."""
-        await ip("link", "set", self._cable(number), "down")
+        await run_ip("link", "set", self._cable(number), "down")
 
     async def plug(self, number: int) -> None:
         """Plug it in again."""
-        await ip("link", "set", self._cable(number), "up")
+        await run_ip("link", "set", self._cable(number), "up")
 
     async def made(self) -> None:
         """Make the bridge."""
-        await ip("link", "add", "name", self.name, "type", "bridge", "forward_delay", "0")
+        await run_ip("link", "add", "name", self.name, "type", "bridge", "forward_delay", "0")
         for own in self.here:
-            await ip("addr", "add", f"{own}/24", "dev", self.name)
-        await ip("link", "set", self.name, "up")
+            await run_ip("addr", "add", f"{own}/24", "dev", self.name)
+        await run_ip("link", "set", self.name, "up")
 
     async def gone(self) -> None:
         """Remove all of it, as far as it is there."""
         for space in self._spaces:
             with contextlib.suppress(RuntimeError):
-                await ip("netns", "del", space)  # and its cable
+                await run_ip("netns", "del", space)  # and its cable
         with contextlib.suppress(RuntimeError):
-            await ip("link", "del", self.name)
+            await run_ip("link", "del", self.name)
 
     def _space(self, number: int) -> str:
         return f"{self.name}-{number}"
@@ -91,10 +91,10 @@ class Bridge:
 
 
 @contextlib.asynccontextmanager
-async def bridge(spaces: int) -> AsyncIterator[Bridge]:
+async def bridge(spaces: int) -> AsyncIterator[NetworkBridge]:
     """A bridge with so many namespaces, until left. Two of them at once have different addresses."""
     pid, number = os.getpid(), next(_numbers)  # the system takes its time to forget an earlier one's names
-    one = Bridge(name=f"prn{pid}{ascii_lowercase[number % 26]}", net=f"10.213.{(pid + number) % 250 + 1}")
+    one = NetworkBridge(name=f"prn{pid}{ascii_lowercase[number % 26]}", net=f"10.213.{(pid + number) % 250 + 1}")
     try:
         await one.made()
         for number in range(1, spaces + 1):

@@ -8,11 +8,11 @@ import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from gateway.system.parent_death import leashed
+from gateway.system.parent_death import with_parent_death_signal
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 CTL = Path("/usr/lib/rabbitmq/bin/rabbitmqctl")
-READY = 90.0  # seconds for a node to boot, on a machine that has much else to do
+START_TIMEOUT_S = 90.0  # seconds for a node to boot, on a machine that has much else to do
 
 
 def missing() -> list[str]:
@@ -27,7 +27,7 @@ def missing() -> list[str]:
     return [package for package, there in found.items() if not there]
 
 
-async def listens(host: str, port: int) -> None:
+async def wait_until_listening(host: str, port: int) -> None:
     """Wait until somebody listens there."""
     while True:
         with contextlib.suppress(OSError):
@@ -37,7 +37,7 @@ async def listens(host: str, port: int) -> None:
         await asyncio.sleep(0.1)
 
 
-class Node:
+class RabbitNode:
     """One node, reached at `host` and `port`.
 
     `before`: what its command begins with (`ip netns exec NAME`); `epmd`: its port mapper's port.
@@ -80,14 +80,14 @@ class Node:
             secret.chmod(0o400)
         if self._mapper is None:
             self._mapper = await asyncio.create_subprocess_exec(
-                *leashed([*self._before, "epmd", "-port", str(self._epmd_port)], signal.SIGKILL),
+                *with_parent_death_signal([*self._before, "epmd", "-port", str(self._epmd_port)], signal.SIGKILL),
                 stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
             )  # fmt: skip
-            async with asyncio.timeout(READY):
-                await listens(self.host, self._epmd_port)
+            async with asyncio.timeout(START_TIMEOUT_S):
+                await wait_until_listening(self.host, self._epmd_port)
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *leashed([*self._before, str(SERVER)]),
+                *with_parent_death_signal([*self._before, str(SERVER)]),
                 env=self._environment,
                 stdout=log,
                 stderr=log,
@@ -95,7 +95,7 @@ class Node:
                 cwd=own,  # one that is killed may leave a dump
             )
 
-    async def ready(self, seconds: float = READY) -> None:
+    async def ready(self, seconds: float = START_TIMEOUT_S) -> None:
         """Wait until boxes may come there. One that ends while it boots is started again, as its supervisor would.
 
         Short of processor time, Erlang's distribution by TLS may not stop within the second that RabbitMQ's first steps
@@ -103,15 +103,18 @@ class Node:
         """
         try:
             async with asyncio.timeout(seconds):
-                while await self._ended_first():
+                while await self._wait_for_end_or_listener():
                     await self.start()
         except TimeoutError as error:
             raise AssertionError(f"the node does not start:\n{self.log.read_text()[-3000:]}") from error
 
-    async def _ended_first(self) -> bool:
+    async def _wait_for_end_or_listener(self) -> bool:
         """Wait until somebody may come there, or the process has ended; whether it has."""
         assert self._process is not None
-        both = [asyncio.ensure_future(listens(self.host, self.port)), asyncio.ensure_future(self._process.wait())]
+        both = [
+            asyncio.ensure_future(wait_until_listening(self.host, self.port)),
+            asyncio.ensure_future(self._process.wait()),
+        ]
         try:
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             return not both[0].done()

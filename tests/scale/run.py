@@ -7,16 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tests.scale.cluster import Cluster
-from tests.scale.driving import Driver
-from tests.scale.homes import Count, Homes
-from tests.scale.processor import used
+from tests.scale.driving import LoadDriver
+from tests.scale.homes import HomesCount, ScaleHomes
+from tests.scale.processor import cpu_seconds
 
-STAYS = 15.0  # seconds that all homes have to stay
-DRAINED = 150.0  # seconds for all that was promised to be taken and told
+STABLE_S = 15.0  # seconds that all homes have to stay
+DRAIN_TIMEOUT_S = 150.0  # seconds for all that was promised to be taken and told
 
 
 @dataclass
-class Row:
+class ResultRow:
     """One line of the table. `met` None: it is only told."""
 
     what: str
@@ -26,16 +26,16 @@ class Row:
 
 
 @dataclass
-class Run:
+class ScaleRun:
     """What goes on, and what was seen of it."""
 
     made: Cluster
-    homes: Homes
-    driver: Driver
+    homes: ScaleHomes
+    driver: LoadDriver
     tell: Callable[[str], None]
-    counts: list[Count] = field(default_factory=list)
+    counts: list[HomesCount] = field(default_factory=list)
     marks: list[tuple[float, str]] = field(default_factory=list)
-    rows: list[Row] = field(default_factory=list)
+    rows: list[ResultRow] = field(default_factory=list)
 
     @property
     def all(self) -> int:
@@ -51,12 +51,12 @@ class Run:
 
     def row(self, what: str, value: str, goal: str = "", *, met: bool | None = None) -> None:
         """Note what was found."""
-        self.rows.append(Row(what, value, goal, met))
+        self.rows.append(ResultRow(what, value, goal, met))
         self.tell(f"{what}: {value}")
 
     def used(self) -> dict[str, float]:
         """Seconds of processor time that each part has used so far."""
-        found = used({**self.made.processes, "homes": [os.getpid()]})
+        found = cpu_seconds({**self.made.processes, "homes": [os.getpid()]})
         return {**found, "homes": 2 * found["homes"] - sum(found.values())}  # what it has started is not the homes'
 
     async def watch(self) -> None:
@@ -77,7 +77,7 @@ class Run:
         one was not there, and how many lines the cluster has in the end.
         """
         last = since
-        while (now := time.monotonic()) - last < STAYS and now - since < 4 * goal + STAYS:
+        while (now := time.monotonic()) - last < STABLE_S and now - since < 4 * goal + STABLE_S:
             if self.homes.count().there < self.all:
                 last = now
             await asyncio.sleep(0.05)

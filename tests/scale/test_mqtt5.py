@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.scale.mqtt5 import Login, dial, packet
+from tests.scale.mqtt5 import Login, open_session, packet
 
 pytestmark = pytest.mark.slow
 CONNACK, SUBACK, PINGRESP = packet(0x20, b"\0\0\0"), packet(0x90, b"\0\1\0\1"), packet(0xD0, b"")
@@ -35,8 +35,8 @@ async def broker(pongs: int) -> AsyncIterator[int]:
 async def test_a_line_whose_broker_stands_still_is_noticed_and_one_that_is_answered_stays() -> None:
     login = Login("home-1", "up/1/home-1/gone", keepalive=1)
     async with broker(1_000) as well, broker(2) as frozen:
-        steady = await dial("127.0.0.1", well, login, ("dn/home-1/+",), lambda _topic, _payload: None)
-        line = await dial("127.0.0.1", frozen, login, ("dn/home-1/+",), lambda _topic, _payload: None)
+        steady = await open_session("127.0.0.1", well, login, ("dn/home-1/+",), lambda _topic, _payload: None)
+        line = await open_session("127.0.0.1", frozen, login, ("dn/home-1/+",), lambda _topic, _payload: None)
         assert await asyncio.wait_for(line.over, 10) == "a ping was not answered"
         assert not steady.over.done()
         steady.close()

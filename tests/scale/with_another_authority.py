@@ -10,23 +10,23 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from gateway.config.broker import Broker, BrokerTls
+from gateway.config.broker import BrokerSection, BrokerTls
 from gateway.hub import ca_rotation
-from gateway.hub.authority import Authority
-from gateway.hub.cluster.rabbitmq import HUB, VISIT, VISIT_LIFE, proven
+from gateway.hub.authority import HubAuthority
+from gateway.hub.cluster.rabbitmq import HUB_LOCAL_PART, PROBE_CERTIFICATE_LIFETIME, PROBE_NAME, key_and_certificate
 from gateway.integrations.hub_client import enrolment
-from gateway.integrations.hub_client.ca_rotation import follow
+from gateway.integrations.hub_client.ca_rotation import follow_authorities
 from gateway.mqtt.client import connect_once
 from gateway.protocol.box_hub import Hello, ack_topic
-from tests.hubs import running
+from tests.hubs import run_hub
 from tests.joins import DAY
-from tests.scale.rabbit import READY
-from tests.scale.with_one_node import Joined, Place, hears, packages, place, says, there
+from tests.scale.rabbit import START_TIMEOUT_S
+from tests.scale.with_one_node import JoinedBox, NodePlace, next_message, packages, place, publish, wait_until_connected
 
 __all__ = ["packages", "place"]  # fixtures
 
 
-async def perron(place: Place, *words: str) -> tuple[int, str]:
+async def perron(place: NodePlace, *words: str) -> tuple[int, str]:
     """What `perron hub-authority` does with the hub's file, beside the hub that runs."""
     config = place.folder / "hub.yaml"
     config.write_text(json.dumps(place.file.model_dump(mode="json", exclude_none=True)))
@@ -38,17 +38,17 @@ async def perron(place: Place, *words: str) -> tuple[int, str]:
     return await asked.wait(), " ".join(told.decode().split())
 
 
-async def restarted(place: Place) -> None:
+async def restart_node(place: NodePlace) -> None:
     """As the operator does who has brought the files there."""
     await place.node.kill()
-    async with asyncio.timeout(READY):
-        while await listening(place.node.port):  # noqa: ASYNC110 - what was killed rings no bell
+    async with asyncio.timeout(START_TIMEOUT_S):
+        while await is_listening(place.node.port):  # noqa: ASYNC110 - what was killed rings no bell
             await asyncio.sleep(0.05)
     await place.node.start()
     await place.node.ready()
 
 
-async def listening(port: int) -> bool:
+async def is_listening(port: int) -> bool:
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
     except OSError:
@@ -57,14 +57,14 @@ async def listening(port: int) -> bool:
     return True
 
 
-async def comes(one: Joined) -> bool:
+async def is_let_in(one: JoinedBox) -> bool:
     """Whether a box is let in and answered, believing its own authorities alone."""
     hello = Hello(boot="b", events=0, open=(), entrances=(), timezone="Europe/Paris").model_dump_json().encode()
     for _ in range(20):  # the hub's own line is on its way back too
         try:
             async with asyncio.timeout(5), one.line(ack_topic(one.home)) as line:
-                await says(line, one.topic("hello"), hello)
-                await hears(line, ack_topic(one.home))
+                await publish(line, one.topic("hello"), hello)
+                await next_message(line, ack_topic(one.home))
                 return True
         except TimeoutError:
             continue
@@ -73,61 +73,65 @@ async def comes(one: Joined) -> bool:
     return False
 
 
-async def follows(one: Joined) -> bool:
-    return await asyncio.to_thread(follow, one.place.file.url, one.box.folder, enrolment.over_http)
+async def follow_authority(one: JoinedBox) -> bool:
+    return await asyncio.to_thread(follow_authorities, one.place.file.url, one.box.folder, enrolment.http_request)
 
 
-async def test_another_authority_takes_the_old_one_s_place_on_a_cluster_and_no_box_joins_anew(place: Place) -> None:
+async def test_another_authority_takes_the_old_one_s_place_on_a_cluster_and_no_box_joins_anew(place: NodePlace) -> None:
     folder = place.file.folder
-    async with running(place.file) as hub:
-        await there(hub)
+    async with run_hub(place.file) as hub:
+        await wait_until_connected(hub)
         old, off = await place.joined(hub, "old"), await place.joined(hub, "off")
-        first = Authority.at(folder, now=hub.hub.now())
+        first = HubAuthority.at(folder, now=hub.hub.now())
         assert (await perron(place, "--change"))[0] == 1, "there is no successor"
 
         assert "restart the nodes" in (await perron(place, "--next"))[1]
-        await restarted(place)
-        assert await follows(old)
-        assert await comes(off), "the node shows the old one's certificate still"
+        await restart_node(place)
+        assert await follow_authority(old)
+        assert await is_let_in(off), "the node shows the old one's certificate still"
 
         status, told = await perron(place, "--change")
         assert (status, "Not changed yet" in told) == (1, True), told
-        assert ca_rotation.former(folder) is None
-        await restarted(place)
-        assert await comes(old)
-        assert not await comes(off), "it was off, and knows nothing of the successor"
-        assert await follows(off)
-        assert await comes(off)
+        assert ca_rotation.former_certificate(folder) is None
+        await restart_node(place)
+        assert await is_let_in(old)
+        assert not await is_let_in(off), "it was off, and knows nothing of the successor"
+        assert await follow_authority(off)
+        assert await is_let_in(off)
 
         status, told = await perron(place, "--change")
         assert (status, "count still: 2" in told) == (0, True), told
         new = await place.joined(hub, "new")
         for one in (old, off, new):
-            assert await comes(one)
-        assert len(enrolment.trusted(new.box.folder)) == 1
+            assert await is_let_in(one)
+        assert len(enrolment.trusted_authorities(new.box.folder)) == 1
 
         assert (await perron(place, "--end"))[0] == 1, "two boxes would be cut off"
         for one in (old, off):
             await one.box.renew(place.file, hub.hub.now() + 61 * DAY)
-            assert await follows(one), "from now on the new one alone is believed"
+            assert await follow_authority(one), "from now on the new one alone is believed"
         status, told = await perron(place, "--end")
         assert status == 0, told
-        await restarted(place)
+        await restart_node(place)
         for one in (old, off, new):
-            assert await comes(one)
-        assert await lets_in(place, new.box.folder, Authority.at(folder, now=hub.hub.now()), hub.hub.now())
-        assert not await lets_in(place, new.box.folder, first, hub.hub.now()), "it counts no more"
+            assert await is_let_in(one)
+        assert await accepts_certificate(
+            place, new.box.folder, HubAuthority.at(folder, now=hub.hub.now()), hub.hub.now()
+        )
+        assert not await accepts_certificate(place, new.box.folder, first, hub.hub.now()), "it counts no more"
 
 
-async def lets_in(place: Place, box: Path, by: Authority, now: datetime) -> bool:
+async def accepts_certificate(place: NodePlace, box: Path, by: HubAuthority, now: datetime) -> bool:
     """Whether the node takes a certificate of this authority, about which the hub is not asked."""
     assert place.file.boxes is not None
     pem = place.folder / "made.pem"
-    pem.write_bytes(proven(by, VISIT, HUB, now=now, life=VISIT_LIFE))
+    pem.write_bytes(key_and_certificate(by, PROBE_NAME, HUB_LOCAL_PART, now=now, life=PROBE_CERTIFICATE_LIFETIME))
     tls = BrokerTls(ca=box / "authority.pem", certificate=pem, key=pem)
     try:
         async with connect_once(
-            Broker(host="localhost", port=place.file.boxes.port, username=VISIT, tls=tls), [], monotonic=time.monotonic
+            BrokerSection(host="localhost", port=place.file.boxes.port, username=PROBE_NAME, tls=tls),
+            [],
+            monotonic=time.monotonic,
         ):
             return True
     except ConnectionError:

@@ -14,54 +14,54 @@ from sqlalchemy import select
 
 from gateway.domain.delivery.promise import State
 from gateway.hub.cluster import shard_leases
-from gateway.hub.config import HubFile, Listen, Share
-from gateway.hub.process import Hub
+from gateway.hub.config import HubFile, Listen, ShardAssignment
+from gateway.hub.process import HubProcess
 from gateway.hub.tables import shares as table
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.box_hub import shard_of
-from tests.boxes import Journal, result
-from tests.hubs import Running, running
+from tests.boxes import EventJournal, make_result
+from tests.hubs import RunningHub, run_hub
 from tests.postgresql import postgresql
 from tests.scale.with_one_node import (
-    LONG,
-    Joined,
-    Place,
-    keeps,
+    TIMEOUT_S,
+    JoinedBox,
+    NodePlace,
     packages,
-    placed,
+    publish,
     rabbit_file,
-    says,
-    there,
+    run_node,
+    wait_until_connected,
+    wait_until_stored,
 )
 
 __all__ = ["packages"]  # a fixture
 
 
 @pytest.fixture
-async def hubs(tmp_path: Path) -> AsyncIterator[tuple[Place, HubFile]]:
+async def hubs(tmp_path: Path) -> AsyncIterator[tuple[NodePlace, HubFile]]:
     """A node, and the files of two hubs; the second asks to be asked elsewhere."""
     with postgresql() as server:
         plain = rabbit_file(tmp_path)
-        file = plain.model_copy(update={"store": server.url("perron"), "share": Share(number=1, of=2)})
+        file = plain.model_copy(update={"store": server.url("perron"), "share": ShardAssignment(number=1, of=2)})
         second = file.model_copy(update={
-            "share": Share(number=2, of=2), "listen": Listen(port=free_port()),
+            "share": ShardAssignment(number=2, of=2), "listen": Listen(port=free_port()),
         })  # fmt: skip
-        async with placed(file, tmp_path) as place:
+        async with run_node(file, tmp_path) as place:
             yield place, second
 
 
-async def of_the_second(place: Place, hub: Running) -> Joined:
+async def join_second(place: NodePlace, hub: RunningHub) -> JoinedBox:
     """A box whose home's words are the second hub's to hear."""
     for number in range(64):
         one = await place.joined(hub, f"box-{number}")
-        if shard_of(one.home) in Share(number=2, of=2).shards:
+        if shard_of(one.home) in ShardAssignment(number=2, of=2).shards:
             return one
     raise AssertionError("no home of that share")
 
 
-async def hears_it(hub: Hub, number: int) -> None:
+async def wait_for_share(hub: HubProcess, number: int) -> None:
     """Wait until this hub hears the second's share."""
-    async with asyncio.timeout(LONG):
+    async with asyncio.timeout(TIMEOUT_S):
         while True:
             async with hub.store.reading() as tx:
                 if await tx.scalar(select(table.c.holder).where(table.c.number == 2)) == number:
@@ -70,32 +70,32 @@ async def hears_it(hub: Hub, number: int) -> None:
 
 
 async def test_what_a_home_says_is_heard_by_another_hub_while_its_own_is_away_and_by_its_own_when_it_is_back(
-    hubs: tuple[Place, HubFile], monkeypatch: pytest.MonkeyPatch
+    hubs: tuple[NodePlace, HubFile], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shard_leases, "LEASE", timedelta(seconds=3))
-    monkeypatch.setattr(shard_leases, "LOOK", 0.5)
+    monkeypatch.setattr(shard_leases, "SHARD_LEASE", timedelta(seconds=3))
+    monkeypatch.setattr(shard_leases, "CHECK_INTERVAL_S", 0.5)
     place, second = hubs
-    async with running(place.file) as hub, contextlib.AsyncExitStack() as lines:
-        await there(hub)
-        one = await of_the_second(place, hub)
-        journal = Journal(one.home, one.box.key)
-        events = [journal.add(result("lune", f"d-{number}", State.DELIVERED)) for number in range(3)]
+    async with run_hub(place.file) as hub, contextlib.AsyncExitStack() as lines:
+        await wait_until_connected(hub)
+        one = await join_second(place, hub)
+        journal = EventJournal(one.home, one.box.key)
+        events = [journal.add(make_result("lune", f"d-{number}", State.DELIVERED)) for number in range(3)]
         line = await lines.enter_async_context(one.line())
-        async with running(second) as own:
-            await there(own)
-            await says(line, one.topic("evt"), events[0])
-            await keeps(hub.hub, one.home, 1)
-        assert await says(line, one.topic("evt"), events[1]) == 0, "the cluster keeps it"
-        await hears_it(hub.hub, 1)
-        await keeps(hub.hub, one.home, 2)
+        async with run_hub(second) as own:
+            await wait_until_connected(own)
+            await publish(line, one.topic("evt"), events[0])
+            await wait_until_stored(hub.hub, one.home, 1)
+        assert await publish(line, one.topic("evt"), events[1]) == 0, "the cluster keeps it"
+        await wait_for_share(hub.hub, 1)
+        await wait_until_stored(hub.hub, one.home, 2)
         async with hub.http.get("/metrics") as answer:
             assert "perron_shares_unheard 0.0" in await answer.text()
-        async with running(second) as own:
-            await there(own)
-            await hears_it(hub.hub, 2)
+        async with run_hub(second) as own:
+            await wait_until_connected(own)
+            await wait_for_share(hub.hub, 2)
             await asyncio.sleep(2)
             assert own.hub.line is not None
             assert own.hub.line.there, "nobody throws it out"
-            await says(line, one.topic("evt"), events[2])
-            await keeps(hub.hub, one.home, 3)
-            await hears_it(hub.hub, 2)
+            await publish(line, one.topic("evt"), events[2])
+            await wait_until_stored(hub.hub, one.home, 3)
+            await wait_for_share(hub.hub, 2)

@@ -19,45 +19,45 @@ from gateway.evidence.archive import Archive
 from gateway.evidence.checkpoint import Checkpoint
 from gateway.mqtt.client import InboundMessage
 from gateway.protocol.keys import BoxKey
-from gateway.runtime.effects import Hands
-from gateway.runtime.entrance import RunningEntrance
+from gateway.runtime.effects import CommandExecutor
+from gateway.runtime.entrance import EntranceActor
 from gateway.runtime.entrance_rules import entrance_rules
-from gateway.runtime.inbox import Reception
-from gateway.runtime.maintenance.decommission import Removal
-from gateway.runtime.notifications.contacts import Phonebook
-from gateway.runtime.notifications.outbox import Office
-from gateway.runtime.notifications.queue import Pocket
-from gateway.storage import Committed, Overtaken, Step, Store, StoreFailed
+from gateway.runtime.inbox import Inbox
+from gateway.runtime.maintenance.decommission import Decommissioning
+from gateway.runtime.notifications.contacts import Contacts
+from gateway.runtime.notifications.outbox import Outbox
+from gateway.runtime.notifications.queue import NotificationQueue
+from gateway.storage import CommitConflict, CommitResult, Store, StoredDecision, StoreFailed
 from gateway.video.ipc import ClipKey
 from tests import storefile
-from tests.gateway.domain.delivery.house import told
-from tests.gateway.domain.delivery.shop import NOW, offer
-from tests.shell.house import home
-from tests.shell.parts import Eyes, Line, Published, Time, until
+from tests.gateway.domain.delivery.house import receive
+from tests.gateway.domain.delivery.shop import NOW, make_offer
+from tests.shell.house import make_home
+from tests.shell.parts import FakeCameras, FakePublisher, ManualTime, PublishedMessage, wait_until
 
 SESSION = 1
-OPEN = 7300.0  # monotonic seconds at 14:00, in the middle of the usual window
+IN_WINDOW_MONO_S = 7300.0  # monotonic seconds at 14:00, in the middle of the usual window
 LINK_KEY = b"l" * 32
 
 
-class Journal:
+class RecordingJournal:
     """The real store, which a test may make fail, and which notes in what order things happen."""
 
     def __init__(self, store: Store, order: list[str]) -> None:
         self._store, self._order = store, order
-        self.steps: list[Step] = []
-        self.fails: Callable[[Step], bool] = lambda _step: False
-        self.before: Callable[[Step], Coroutine[Any, Any, None]] | None = None
+        self.steps: list[StoredDecision] = []
+        self.fails: Callable[[StoredDecision], bool] = lambda _step: False
+        self.before: Callable[[StoredDecision], Coroutine[Any, Any, None]] | None = None
 
-    async def commit(self, step: Step) -> Committed | Overtaken:
+    async def commit(self, step: StoredDecision) -> CommitResult | CommitConflict:
         if self.before is not None:
             await self.before(step)
         if self.fails(step):
             raise StoreFailed("no space left on device")
         outcome = await self._store.commit(step)
-        kind = "overtaken" if isinstance(outcome, Overtaken) else "commit"
+        kind = "overtaken" if isinstance(outcome, CommitConflict) else "commit"
         self._order.append(f"{kind} {type(step.event).__name__}")
-        if isinstance(outcome, Committed):
+        if isinstance(outcome, CommitResult):
             self.steps.append(step)
         return outcome
 
@@ -65,7 +65,7 @@ class Journal:
         return self._store.matches(code, now=now)
 
 
-class WatchedHands(Hands):
+class RecordingExecutor(CommandExecutor):
     """Hands that note what they do."""
 
     order: list[str]
@@ -75,25 +75,25 @@ class WatchedHands(Hands):
         super().perform(command, state, now, message=message)
 
 
-class Box:
+class ShellBox:
     """All parts of a box but broker and cameras. `order` is what was committed, performed and reached, in order."""
 
-    def __init__(self, house: Home, store: Store, time: Time, line: Line) -> None:
-        self.home, self.store, self.time, self.line, self.eyes = house, store, time, line, Eyes()
+    def __init__(self, house: Home, store: Store, time: ManualTime, line: FakePublisher) -> None:
+        self.home, self.store, self.time, self.line, self.eyes = house, store, time, line, FakeCameras()
         self.clock = time.clock()
         self.key = BoxKey.at(house.storage.folder / "key")
         self.order: list[str] = []
-        self.journal = Journal(store, self.order)
+        self.journal = RecordingJournal(store, self.order)
         self.checkpoints: list[Checkpoint] = []
         self.touched: list[str] = []
         self.bolt, self.door = LockState.LOCKED, DoorState.CLOSED
         self.seq = 0
         scratch = house.storage.folder / "pocket"
-        self.pocket = Pocket(house, phones=(), store=store, clock=self.clock, key=LINK_KEY, look=0.02)
-        self.phonebook = Phonebook(
+        self.pocket = NotificationQueue(house, phones=(), store=store, clock=self.clock, key=LINK_KEY, look=0.02)
+        self.phonebook = Contacts(
             house, pocket=self.pocket, store=store, clock=self.clock, key=LINK_KEY, scratch=scratch
         )
-        self.office = Office(house, store=store, line=line, clock=self.clock, voices=(self.pocket,))
+        self.office = Outbox(house, store=store, line=line, clock=self.clock, voices=(self.pocket,))
         self.archive = Archive(
             house,
             store=store,
@@ -103,8 +103,8 @@ class Box:
             state=lambda name: self.entrances[name].state,
             publish=lambda _entrance, signed: self.checkpoints.append(signed),
         )
-        self.entrances: dict[str, RunningEntrance] = {name: self._entrance(name) for name in house.entrances}
-        self.reception = Reception(
+        self.entrances: dict[str, EntranceActor] = {name: self._entrance(name) for name in house.entrances}
+        self.reception = Inbox(
             house,
             store=store,
             line=line,
@@ -115,21 +115,21 @@ class Box:
             office=self.office,
         )
         self.began_again = 0
-        self.removal = Removal(
+        self.removal = Decommissioning(
             house,
             store=store,
             clock=self.clock,
             entrances=self.entrances,
             wished=self.reception.wished,
             owed=self.office.owed,
-            again=self._again,
+            again=self._restart,
         )
 
-    def _again(self) -> None:
+    def _restart(self) -> None:
         self.began_again += 1
 
-    def _entrance(self, name: str) -> RunningEntrance:
-        hands = WatchedHands(
+    def _entrance(self, name: str) -> EntranceActor:
+        hands = RecordingExecutor(
             self.home,
             name,
             line=self.line,
@@ -143,13 +143,13 @@ class Box:
         )
         hands.order = self.order
         state = self.store.entrance(name) or Entrance(id=name, rules=entrance_rules(self.home, name))
-        return RunningEntrance(
+        return EntranceActor(
             state, home=self.home, journal=self.journal, clock=self.clock, hands=hands,
             reached=lambda point: self.order.append(f"reached {point}"),
         )  # fmt: skip
 
     @property
-    def front(self) -> RunningEntrance:
+    def front(self) -> EntranceActor:
         return self.entrances["front"]
 
     # ---- the house speaks
@@ -173,7 +173,7 @@ class Box:
         for letter in VENDORS[configured.vendor].encode_report(report, configured.plate):
             self.hear(device, properties.pop("channel", letter.suffix), letter.payload, **properties)
 
-    def answer(self, question: Published) -> None:
+    def answer(self, question: PublishedMessage) -> None:
         """What the lock or the door says when it is asked."""
         device = question.topic.removeprefix("perron/").removesuffix("/get")
         report = DoorReport(door=self.door) if device.endswith("door") else LockReport(bolt=self.bolt)
@@ -181,7 +181,7 @@ class Box:
 
     def asks(self, entrance: str, device: str, number: int) -> None:
         """The gateway has put this question to a device."""
-        self.entrances[entrance]._hands._asked[device].append((SESSION, number))  # noqa: SLF001 - as its hands do
+        self.entrances[entrance]._executor._sent_queries[device].append((SESSION, number))  # noqa: SLF001 - as its hands do
 
     def scan(self, code: str, *, retain: bool = False) -> None:
         self.says("scanner", ScanReport(code=code), retain=retain)
@@ -199,7 +199,7 @@ class Box:
         for running in self.entrances.values():
             running.put(e.BrokerUp(session=SESSION))
             running.put(e.DiskChanged(ok=True))
-        await until(
+        await wait_until(
             lambda: all(
                 one.state.disk_ok and one.state.bolt.proven and one.state.door.proven for one in self.entrances.values()
             )
@@ -208,13 +208,13 @@ class Box:
     async def ring(self, code: str) -> str:
         """A courier scans: the bell rings, every camera films; the visit's id."""
         self.scan(code)
-        await until(lambda: self.front.state.visit is not None)
+        await wait_until(lambda: self.front.state.visit is not None)
         assert self.front.state.visit is not None
         visit = self.front.state.visit.id
         (ring,) = (one for one in self.line.on("perron/signal/set") if b'"ring"' in one.payload)
         self.says("signal", SignalReport(id=json.loads(ring.payload)["id"]))
         self.film(visit)
-        await until(lambda: self.front.state.visit is not None and self.front.state.visit.bell_confirmed)
+        await wait_until(lambda: self.front.state.visit is not None and self.front.state.visit.bell_confirmed)
         await self.quiet()
         return visit
 
@@ -248,10 +248,10 @@ class Box:
         return [one for step in self.journal.steps for one in step.commands if isinstance(one, kind)]
 
 
-class AnsweringLine(Line):
+class AnsweringPublisher(FakePublisher):
     """A line at whose other end lock and door answer."""
 
-    box: Box
+    box: ShellBox
     mute: bool = False
 
     def publish(self, topic: str, payload: bytes, **fields: Any) -> Any:  # noqa: ANN401 - of a message
@@ -262,20 +262,20 @@ class AnsweringLine(Line):
 
 
 @asynccontextmanager
-async def box(folder: Path, house: Home | None = None, *, time: Time | None = None) -> AsyncIterator[Box]:
+async def box(folder: Path, house: Home | None = None, *, time: ManualTime | None = None) -> AsyncIterator[ShellBox]:
     """A box with its store; nothing runs yet."""
-    house = house or home(folder)
-    store = await Store.open(storefile.made(folder / "perron.sqlite3"), home=house, now=NOW)
-    line = AnsweringLine()
+    house = house or make_home(folder)
+    store = await Store.open(storefile.make_database(folder / "perron.sqlite3"), home=house, now=NOW)
+    line = AnsweringPublisher()
     try:
-        made = line.box = Box(house, store, time or Time(), line)
+        made = line.box = ShellBox(house, store, time or ManualTime(), line)
         yield made
     finally:
         await store.close()
 
 
 @asynccontextmanager
-async def running(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+async def run_tasks(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
     """Run these until the block ends; what they raise is raised."""
     tasks = [asyncio.create_task(work) for work in works]
     try:
@@ -290,19 +290,19 @@ async def running(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def awake(made: Box) -> AsyncIterator[None]:
+async def run_box(made: ShellBox) -> AsyncIterator[None]:
     """Both entrances, office, archive, reception and pocket run."""
     works = [one.run() for one in made.entrances.values()]
-    async with running(*works, made.office.run(), made.archive.run(), made.reception.run(), made.pocket.run()):
+    async with run_tasks(*works, made.office.run(), made.archive.run(), made.reception.run(), made.pocket.run()):
         yield
 
 
 @asynccontextmanager
-async def in_the_window(folder: Path) -> AsyncIterator[Box]:
+async def box_in_window(folder: Path) -> AsyncIterator[ShellBox]:
     """A good day in the middle of a window; everything runs."""
-    async with box(folder, time=Time(mono=OPEN)) as made:
-        await told(made.store, offer(), now=NOW)
-        async with awake(made):
+    async with box(folder, time=ManualTime(mono=IN_WINDOW_MONO_S)) as made:
+        await receive(made.store, make_offer(), now=NOW)
+        async with run_box(made):
             await made.good_day()
             await made.quiet()
             yield made

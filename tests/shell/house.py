@@ -12,9 +12,9 @@ PARCEL = shop.PARCEL
 VISIT = "0f3a-visit"
 
 
-def home(folder: Path, **timing: float) -> Home:
+def make_home(folder: Path, **timing: float) -> Home:
     """The shop's customer, with a guarded lock and a camera in the hall; `timing`: other waiting times."""
-    document: dict[str, Any] = shop.home().model_dump(mode="json")
+    document: dict[str, Any] = shop.make_home().model_dump(mode="json")
     document["storage"] = {"folder": str(folder), "reserve_mib": 1}
     document["clock"] = {"source": "host"}
     document["devices"]["lock"] |= {"guarded": True, "latency": 0.1}
@@ -26,7 +26,7 @@ def home(folder: Path, **timing: float) -> Home:
     return Home.model_validate(document, strict=False)
 
 
-def pending(made: Home, **terms: Any) -> Home:  # noqa: ANN401 - any term
+def home_without_permission(made: Home, **terms: Any) -> Home:  # noqa: ANN401 - any term
     """The same house, where the shop has no permission yet (or what `terms` say)."""
     shop = made.brands["shop"]
     permission = shop.permission.model_copy(update={"state": "pending"} | terms)
@@ -35,7 +35,7 @@ def pending(made: Home, **terms: Any) -> Home:  # noqa: ANN401 - any term
     )
 
 
-def delivery(**changes: Any) -> VisitDelivery:  # noqa: ANN401 - any field of a delivery
+def visit_delivery(**changes: Any) -> VisitDelivery:  # noqa: ANN401 - any field of a delivery
     """The parcel of the usual window, as `decide` sees it."""
     fields: dict[str, Any] = {
         "id": "shop.d1",
@@ -46,8 +46,8 @@ def delivery(**changes: Any) -> VisitDelivery:  # noqa: ANN401 - any field of a 
         "entrance": "front",
         "place": "hall",
         "refusal": None,
-        "start": shop.window().start,
-        "end": shop.window().end,
+        "start": shop.make_window().start,
+        "end": shop.make_window().end,
         "openings_left": 1,
         "withdrawals_left": 2,
         "parcels": frozenset({PARCEL}),
@@ -55,8 +55,8 @@ def delivery(**changes: Any) -> VisitDelivery:  # noqa: ANN401 - any field of a 
     return VisitDelivery(**fields | changes)
 
 
-def visited(house: Home, phase: Phase = Phase.UNLOCKING, /, **changes: Any) -> Entrance:  # noqa: ANN401 - any of a visit
+def entrance_in_visit(house: Home, phase: Phase = Phase.UNLOCKING, /, **changes: Any) -> Entrance:  # noqa: ANN401 - any of a visit
     """The front door with a visit past its intent."""
-    fields: dict[str, Any] = {"id": VISIT, "delivery": delivery(), "scanner": "scanner", "unlock_intent": True}
+    fields: dict[str, Any] = {"id": VISIT, "delivery": visit_delivery(), "scanner": "scanner", "unlock_intent": True}
     visit = Visit(phase=phase, **fields | changes)
     return Entrance(id="front", rules=entrance_rules(house, "front"), broker_session=1, visit=visit)

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from gateway.config.home import ClockSource
+from gateway.config.home import ClockSection
 from gateway.mqtt.client import Acknowledgement, NotSent, NotSentReason, Sent
 from gateway.system.clock import Clock
-from gateway.video.ipc import ClipKey, Proof
+from gateway.video.ipc import CameraProof, ClipKey
 from tests.gateway.domain.delivery.shop import NOON
 
 
 @dataclass
-class Time:
+class ManualTime:
     """Both clocks of a box, moved by hand; `skew` is a step of the wall clock."""
 
     mono: float = 100.0
@@ -26,7 +26,7 @@ class Time:
 
     def clock(self) -> Clock:
         return Clock(
-            ClockSource(source="host"),
+            ClockSection(source="host"),
             floor=None,
             keep_floor=self.floors.append,
             wall=self.wall,
@@ -35,7 +35,7 @@ class Time:
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedMessage:
     """One message that left."""
 
     topic: str
@@ -44,10 +44,10 @@ class Published:
 
 
 @dataclass
-class Line:
+class FakePublisher:
     """Takes what is published; what it says no to never leaves. Acknowledges at once, unless it is slow."""
 
-    sent: list[Published] = field(default_factory=list)
+    sent: list[PublishedMessage] = field(default_factory=list)
     refuses: Callable[[str, bytes], NotSentReason | None] = lambda _topic, _payload: None
     slow: bool = False
     waiting: list[asyncio.Future[Acknowledgement]] = field(default_factory=list)
@@ -56,7 +56,7 @@ class Line:
         why = self.refuses(topic, payload)
         if why is not None:
             return NotSent(why)
-        self.sent.append(Published(topic, payload, fields))
+        self.sent.append(PublishedMessage(topic, payload, fields))
         acknowledged: asyncio.Future[Acknowledgement] = asyncio.get_running_loop().create_future()
         if self.slow:
             self.waiting.append(acknowledged)
@@ -74,15 +74,15 @@ class Line:
     def mend(self) -> None:
         self.refuses, self.slow = lambda _topic, _payload: None, False
 
-    def on(self, topic: str) -> list[Published]:
+    def on(self, topic: str) -> list[PublishedMessage]:
         return [one for one in self.sent if one.topic == topic]
 
 
 @dataclass
-class Eyes:
+class FakeCameras:
     """The cameras: their newest proofs, and what they were asked to film."""
 
-    proofs: dict[str, Proof] = field(default_factory=dict)
+    proofs: dict[str, CameraProof] = field(default_factory=dict)
     filmed: list[tuple[ClipKey, tuple[str, ...], str]] = field(default_factory=list)
     finished: list[tuple[ClipKey, bool]] = field(default_factory=list)
     rings: list[tuple[str, bool, tuple[str, ...]]] = field(default_factory=list)
@@ -103,10 +103,10 @@ class Eyes:
         self.rings += [(camera, on, labels) for camera in cameras]
 
     def see(self, camera: str, at: float, *clips: ClipKey, live: bool = True, moving: bool = True) -> None:
-        self.proofs[camera] = Proof(camera=camera, at=at, live=live, moving=moving, recordings=clips)
+        self.proofs[camera] = CameraProof(camera=camera, at=at, live=live, moving=moving, recordings=clips)
 
 
-async def until(so: Callable[[], object], within: float = 20.0) -> None:
+async def wait_until(so: Callable[[], object], within: float = 20.0) -> None:
     """Wait for what other tasks are to do; the limit is only for a test that fails."""
     async with asyncio.timeout(within):
         while not so():  # noqa: ASYNC110 - whoever makes it so knows nothing of this test

@@ -12,11 +12,11 @@ from aiohttp import web
 
 from gateway.mqtt.mosquitto.provisioning import free_port
 
-SECRET = "tk-s3cret"  # noqa: S105 - the word that no log may ever hold
+SECRET_TOKEN = "tk-s3cret"  # noqa: S105 - the word that no log may ever hold
 
 
 @dataclass(frozen=True)
-class Got:
+class ReceivedRequest:
     """One request."""
 
     path: str
@@ -44,24 +44,24 @@ class Got:
 
 
 @dataclass
-class Receiver:
+class MessageReceiver:
     """`answers` says the status of a request; `hangs` lets requests wait until it is set."""
 
     port: int
-    got: list[Got] = field(default_factory=list)
-    answers: Callable[[Got], int] = lambda _got: 200
+    got: list[ReceivedRequest] = field(default_factory=list)
+    answers: Callable[[ReceivedRequest], int] = lambda _got: 200
     hangs: asyncio.Event | None = None
     _runner: web.AppRunner | None = None
 
     @property
     def json(self) -> str:
         """An Apprise URL of the plain JSON shape, with a secret."""
-        return f"json://owner:{SECRET}@127.0.0.1:{self.port}/{SECRET}/"
+        return f"json://owner:{SECRET_TOKEN}@127.0.0.1:{self.port}/{SECRET_TOKEN}/"
 
     @property
     def ntfy(self) -> str:
         """An Apprise URL of ntfy's shape, with a secret."""
-        return f"ntfy://owner:{SECRET}@127.0.0.1:{self.port}/{SECRET}"
+        return f"ntfy://owner:{SECRET_TOKEN}@127.0.0.1:{self.port}/{SECRET_TOKEN}"
 
     @property
     def texts(self) -> list[str]:
@@ -83,14 +83,14 @@ class Receiver:
         body = await request.read()
         if self.hangs is not None:
             await self.hangs.wait()
-        got = Got(path=request.path, query=dict(request.query), headers=dict(request.headers), body=body)
+        got = ReceivedRequest(path=request.path, query=dict(request.query), headers=dict(request.headers), body=body)
         self.got.append(got)
         return web.json_response({}, status=self.answers(got))
 
 
 @asynccontextmanager
-async def receiver(*, up: bool = True) -> AsyncIterator[Receiver]:
-    made = Receiver(free_port())
+async def receiver(*, up: bool = True) -> AsyncIterator[MessageReceiver]:
+    made = MessageReceiver(free_port())
     if up:
         await made.up()
     try:

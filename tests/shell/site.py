@@ -9,48 +9,48 @@ from aiohttp import ClientSession, CookieJar
 from playwright.async_api import BrowserContext
 
 from gateway.app import may_survey
-from gateway.config.home import Pages
-from gateway.config.writer import Rewriting
+from gateway.config.home import PagesSection
+from gateway.config.writer import HomeFileWriter
 from gateway.installation.proposals import Proposals
-from gateway.installation.survey_jobs import Pace, Surveys
-from gateway.installation.walk_test_runner import Walking
+from gateway.installation.survey_jobs import SurveyPacing, SurveyRunner
+from gateway.installation.walk_test_runner import WalkTestRunner
 from gateway.integrations.hub_client.session import Uplink
-from gateway.video.client import VideoLink
-from gateway.video.ipc import Proof
-from gateway.web.auth.accounts import Accounts, Invited, SignedIn
+from gateway.video.client import VideoClient
+from gateway.video.ipc import CameraProof
+from gateway.web.auth.accounts import NewInvitation, SessionSecrets, UserAccounts
 from gateway.web.auth.roles import Role
 from gateway.web.server import context as web
-from gateway.web.site import Site
-from tests.gateway.web.house import HERONS, cheap, signed_in
-from tests.shell.box import LINK_KEY, Box
+from gateway.web.site import PagesSite
+from tests.gateway.web.house import ANNA_PASSWORD, cheap_passwords, signed_in
+from tests.shell.box import LINK_KEY, ShellBox
 
 OWNER = "Anna"
 
 
 @dataclass
-class Served:
+class ServedSite:
     """The site of a box at `address` (without the last slash), and who has an account."""
 
-    box: Box
-    site: Site
-    accounts: Accounts
+    box: ShellBox
+    site: PagesSite
+    accounts: UserAccounts
     address: str
-    owner: SignedIn
+    owner: SessionSecrets
 
-    async def guest(self, role: Role, name: str = "Bruno") -> SignedIn:
+    async def guest(self, role: Role, name: str = "Bruno") -> SessionSecrets:
         """Somebody whom the owner invited, who has joined."""
         now = self.box.clock.now()
-        assert await self.accounts.confirm(self.owner.who, HERONS, now) is None
+        assert await self.accounts.confirm(self.owner.who, ANNA_PASSWORD, now) is None
         invited = await self.accounts.invite(self.owner.who, role, now)
-        assert isinstance(invited, Invited), invited
-        return signed_in(await self.accounts.redeem(invited.token, name, HERONS, now))
+        assert isinstance(invited, NewInvitation), invited
+        return signed_in(await self.accounts.redeem(invited.token, name, ANNA_PASSWORD, now))
 
-    def client(self, who: SignedIn | None) -> ClientSession:
+    def client(self, who: SessionSecrets | None) -> ClientSession:
         """Return a client of these pages that is signed in as somebody; paths are enough."""
         cookies = {} if who is None else {"session": who.session, "device": who.device}
         return ClientSession(self.address, cookies=cookies, cookie_jar=CookieJar(unsafe=True))
 
-    async def sign_in(self, context: BrowserContext, who: SignedIn | None = None) -> None:
+    async def sign_in(self, context: BrowserContext, who: SessionSecrets | None = None) -> None:
         """Sign a browser in, as the owner unless told otherwise."""
         somebody = who or self.owner
         await context.add_cookies(
@@ -61,51 +61,53 @@ class Served:
         )
 
 
-def walks(made: Box, picture: Callable[[str], Awaitable[bytes | None]]) -> Walking:
+def make_walk_tests(made: ShellBox, picture: Callable[[str], Awaitable[bytes | None]]) -> WalkTestRunner:
     """The walk tests of this box."""
-    return Walking(
+    return WalkTestRunner(
         made.home, store=made.store, clock=made.clock, reception=made.reception, entrances=made.entrances,
         picture=picture, key=made.key,
     )  # fmt: skip
 
 
-def proposals(made: Box, file: Path | Rewriting | None, reread: Callable[[], None]) -> Proposals:
+def make_proposals(made: ShellBox, file: Path | HomeFileWriter | None, reread: Callable[[], None]) -> Proposals:
     """What waits to come into this box's house file."""
-    rewriting = file if isinstance(file, Rewriting) else Rewriting(file, reread=reread)
+    rewriting = file if isinstance(file, HomeFileWriter) else HomeFileWriter(file, reread=reread)
     return Proposals(
         made.home, rewriting=rewriting, reread=reread, note=made.store.note,
         permitted=lambda: {name for one in made.store.permissions() for name in one.terms.entrances},
     )  # fmt: skip
 
 
-def surveys(made: Box, walking: Walking, proofs: Callable[[], Mapping[str, Proof]]) -> Surveys:
+def make_surveys(
+    made: ShellBox, walking: WalkTestRunner, proofs: Callable[[], Mapping[str, CameraProof]]
+) -> SurveyRunner:
     """The surveys of this box, which look again at once."""
-    return Surveys(
+    return SurveyRunner(
         made.home, store=made.store, clock=made.clock, entrances=made.entrances, proofs=proofs,
         allowed=lambda person: may_survey(made.store, person), asking=walking.asking,
-        pace=Pace(ahead=0.0, every=0.05),
+        pace=SurveyPacing(ahead=0.0, every=0.05),
     )  # fmt: skip
 
 
 @asynccontextmanager
-async def served(  # noqa: PLR0913 - what a test may replace
-    made: Box,
+async def serve_site(  # noqa: PLR0913 - what a test may replace
+    made: ShellBox,
     *,
-    link: VideoLink | None = None,
+    link: VideoClient | None = None,
     names: tuple[str, ...] = (),
     file: Path | None = None,
     reread: Callable[[], None] = lambda: None,
     uplink: Uplink | None = None,
     tls: tuple[Path, Path] | None = None,
-) -> AsyncIterator[Served]:
+) -> AsyncIterator[ServedSite]:
     """Serve the box's pages on a port of their own; `link` leads to real cameras, where there are any.
 
     `names` are further names of the box; under them a browser does as on another machine. `file` is its house file,
     which `reread` reads anew. `tls`: a certificate's chain and its key.
     """
-    rewriting = Rewriting(file, reread=reread)
-    walking = walks(made, lambda camera: (made.eyes if link is None else link).picture(camera, 1.0))
-    seen = web.Box(
+    rewriting = HomeFileWriter(file, reread=reread)
+    walking = make_walk_tests(made, lambda camera: (made.eyes if link is None else link).picture(camera, 1.0))
+    seen = web.GatewayServices(
         home=made.home,
         store=made.store,
         clock=made.clock,
@@ -126,15 +128,15 @@ async def served(  # noqa: PLR0913 - what a test may replace
             command, made.front.state, made.clock.now(), message=message, picture=None
         ),
         removal=made.removal,
-        proposals=proposals(made, rewriting, reread),
+        proposals=make_proposals(made, rewriting, reread),
         rewriting=rewriting,
         uplink=uplink,
         walks=walking,
-        surveys=surveys(made, walking, lambda: made.eyes.proofs if link is None else link.proofs),
+        surveys=make_surveys(made, walking, lambda: made.eyes.proofs if link is None else link.proofs),
     )
-    accounts = Accounts(made.store, made.clock.now(), passwords=cheap())
+    accounts = UserAccounts(made.store, made.clock.now(), passwords=cheap_passwords())
     chain, key = tls or (None, None)
-    site = Site(seen, accounts, Pages(port=0, names=names, certificate=chain, key=key), link_key=LINK_KEY)
+    site = PagesSite(seen, accounts, PagesSection(port=0, names=names, certificate=chain, key=key), link_key=LINK_KEY)
     for running in made.entrances.values():
         running.follow(site.changes.tell)
     made.pocket.changed = seen.walks.changed = seen.surveys.changed = site.changes.tell
@@ -142,7 +144,7 @@ async def served(  # noqa: PLR0913 - what a test may replace
     await site.open()
     try:
         now = made.clock.now()
-        owner = signed_in(await accounts.claim(str(await accounts.make_code(now)), OWNER, HERONS, now))
-        yield Served(made, site, accounts, f"http://127.0.0.1:{site.port}", owner)
+        owner = signed_in(await accounts.claim(str(await accounts.make_code(now)), OWNER, ANNA_PASSWORD, now))
+        yield ServedSite(made, site, accounts, f"http://127.0.0.1:{site.port}", owner)
     finally:
         await site.close()

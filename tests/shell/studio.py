@@ -6,40 +6,40 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.demo.processes import end_stranger
-from gateway.video.client import VideoLink
-from gateway.video.ipc import Configure
+from gateway.demo.processes import stop_detached
+from gateway.video.client import VideoClient
+from gateway.video.ipc import ConfigureCameras
 from tests.filmset.cameras import CameraSet
-from tests.shell.box import awake, box, running
-from tests.shell.house import home
-from tests.shell.parts import until
-from tests.shell.site import Served, served
+from tests.shell.box import box, run_box, run_tasks
+from tests.shell.house import make_home
+from tests.shell.parts import wait_until
+from tests.shell.site import ServedSite, serve_site
 
 
 @dataclass
-class Studio:
+class CameraSite:
     """A box's pages, whose cameras are real."""
 
-    site: Served
-    link: VideoLink
+    site: ServedSite
+    link: VideoClient
 
 
 @asynccontextmanager
-async def studio(folder: Path, cameras: CameraSet) -> AsyncIterator[Studio]:
-    async with box(folder, home(folder)) as made, awake(made):
+async def serve_with_cameras(folder: Path, cameras: CameraSet) -> AsyncIterator[CameraSite]:
+    async with box(folder, make_home(folder)) as made, run_box(made):
         names = {"cam": "front", "hall": "hall"}
         sources = tuple(cameras.source(of).model_copy(update={"name": name}) for name, of in names.items())
         socket = folder / "video.sock"
-        link = VideoLink(
+        link = VideoClient(
             command=(sys.executable, "-m", "gateway.video", "--socket", str(socket)),
             socket=socket,
-            configure=Configure(cameras=sources, pre_roll=1.0, folder=str(folder / "films")),
+            configure=ConfigureCameras(cameras=sources, pre_roll=1.0, folder=str(folder / "films")),
         )
         try:
-            async with running(link.run()), served(made, link=link) as site:
-                await until(lambda: link.connected)
-                yield Studio(site, link)
+            async with run_tasks(link.run()), serve_site(made, link=link) as site:
+                await wait_until(lambda: link.connected)
+                yield CameraSite(site, link)
         finally:
-            await end_stranger(
+            await stop_detached(
                 socket.with_suffix(".pid")
             )  # it would watch on for a minute, the next test's cameras too

@@ -20,10 +20,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from gateway.demo.processes import Died
-from gateway.demo.run import Audience, run
+from gateway.demo.processes import ProcessDied
+from gateway.demo.run import DemoObserver, run_scenario
 from gateway.demo.scenario import Scenario
-from gateway.demo.scenarios import SCENARIOS, named
+from gateway.demo.scenarios import SCENARIOS, find_scenarios
 from gateway.mqtt.mosquitto.provisioning import BrokerMissing
 from tests.gateway.integrations.lock_guard import killing
 from tests.house import life
@@ -32,48 +32,51 @@ from tests.wire import broken
 
 ROOT = Path(__file__).parents[2]
 VIDEO_KILLS = "tests/gateway/video/test_killed.py"
-BATCH = 50_000  # broken payloads of one seed
+PAYLOADS_PER_SEED = 50_000  # broken payloads of one seed
 GUARD_ROUNDS = 20  # kills of one guard and its heirs, then a new house
-HANGS = 1200  # seconds after which a run of the video's kills has hung
+VIDEO_TIMEOUT_S = 1200  # seconds after which a run of the video's kills has hung
 
 
-def seeds(first: int, last: int, console: Console) -> Iterator[str]:
+def run_seeds(first: int, last: int, console: Console) -> Iterator[str]:
     """Live each seed's life; yields what did not hold."""
     for seed in track(range(first, last), "seeds", console=console):
         try:
             life.household(seed)
-            life.one(seed)
+            life.run_life(seed)
         except (AssertionError, RuntimeError, LookupError) as failure:
             yield f"seed {seed}: {failure}\n  replay: python -m tests.house.trace {seed}"
 
 
-def payloads(number: int, console: Console) -> Iterator[str]:
+def run_payloads(number: int, console: Console) -> Iterator[str]:
     """Let every vendor read so many broken payloads, and the reader of a bridge's devices a hundredth as many."""
-    for seed in track(range(number // BATCH), "broken payloads", console=console):
+    for seed in track(range(number // PAYLOADS_PER_SEED), "broken payloads", console=console):
         try:
-            broken.readings(seed, BATCH)
-            broken.lists(seed, BATCH // 100)
+            broken.read_broken_payloads(seed, PAYLOADS_PER_SEED)
+            broken.read_broken_lists(seed, PAYLOADS_PER_SEED // 100)
         except Exception as failure:  # noqa: BLE001 - whatever it is, it is what is looked for
-            again = f"from tests.wire.broken import *; readings({seed}, {BATCH}); lists({seed}, {BATCH // 100})"
+            again = (
+                f"from tests.wire.broken import *; readings({seed}, {PAYLOADS_PER_SEED}); lists({seed}, "
+                f"{PAYLOADS_PER_SEED // 100})"
+            )
             yield f"payloads of seed {seed}: {failure!r}\n  replay: python -c '{again}'"
 
 
-def kills(times: int, console: Console) -> Iterator[str]:
+def run_kills(times: int, console: Console) -> Iterator[str]:
     """Kill the gateway at each named point, the video process in the whole system and at each of its own points."""
-    deadly = [*named("gateway-killed"), *named("video-killed")]
+    deadly = [*find_scenarios("gateway-killed"), *find_scenarios("video-killed")]
     for scenario in track(deadly * times, "kills in the whole system", console=console):
-        yield from played(scenario)
+        yield from play_scenario(scenario)
     for _ in track(range(times), "kills of the video process", console=console):
-        yield from video_killed()
+        yield from run_video_kills()
 
 
-def played(scenario: Scenario) -> Iterator[str]:
+def play_scenario(scenario: Scenario) -> Iterator[str]:
     """Play one scenario; what was left of it is kept where it failed."""
     folder = Path(tempfile.mkdtemp(prefix="perron-soak-"))
     complaints: tuple[str, ...]
     try:
-        complaints = asyncio.run(run(scenario, folder, fast=True, audience=Audience())).complaints
-    except (Died, BrokerMissing, AssertionError) as failure:
+        complaints = asyncio.run(run_scenario(scenario, folder, fast=True, audience=DemoObserver())).complaints
+    except (ProcessDied, BrokerMissing, AssertionError) as failure:
         complaints = (str(failure),)
     if complaints:
         told = "\n  ".join(complaints)
@@ -82,13 +85,13 @@ def played(scenario: Scenario) -> Iterator[str]:
         shutil.rmtree(folder)
 
 
-def video_killed() -> Iterator[str]:
+def run_video_kills() -> Iterator[str]:
     """Run the tests that kill the video process at each of its points."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", VIDEO_KILLS]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     try:
         done = subprocess.run(
-            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=HANGS, check=False
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=VIDEO_TIMEOUT_S, check=False
         )
     except subprocess.TimeoutExpired:
         yield f"{VIDEO_KILLS} hangs"
@@ -97,49 +100,49 @@ def video_killed() -> Iterator[str]:
         yield f"{VIDEO_KILLS}:\n{done.stdout[-2000:]}\n  replay: python -m pytest {VIDEO_KILLS}"
 
 
-def guard_killed(times: int, console: Console) -> Iterator[str]:
+def run_guard_kills(times: int, console: Console) -> Iterator[str]:
     """Kill the guard at each of its points and at any moment after an order has left, so many times in all."""
     rng = random.Random(times)
-    points = [rng.choice((*killing.POINTS, killing.ANY, killing.ANY)) for _ in range(times)]
+    points = [rng.choice((*killing.CRASH_POINTS, killing.ANY_MOMENT, killing.ANY_MOMENT)) for _ in range(times)]
     for first in track(range(0, times, GUARD_ROUNDS), "kills of the guard", console=console):
         some = points[first : first + GUARD_ROUNDS]
         with tempfile.TemporaryDirectory(prefix="perron-soak-") as folder:
             try:
-                found = asyncio.run(killing.rounds(Path(folder), some, rng))
+                found = asyncio.run(killing.kill_rounds(Path(folder), some, rng))
             except (AssertionError, TimeoutError) as failure:
                 yield f"the guard, killed {some}: {failure!r}"
                 continue
-        yield from (f"the guard: {complaint}" for complaint in killing.complaints(found))
+        yield from (f"the guard: {complaint}" for complaint in killing.find_violations(found))
 
 
-def scenarios(minutes: float, console: Console) -> Iterator[str]:
+def run_scenarios(minutes: float, console: Console) -> Iterator[str]:
     """Play all scenarios again and again, for so long."""
     end = time.monotonic() + 60 * minutes
     for number, scenario in enumerate(cycle(SCENARIOS), start=1):
         if time.monotonic() >= end:
             return
         console.print(f"scenario {number}: {scenario.title}", highlight=False)
-        yield from played(scenario)
+        yield from play_scenario(scenario)
 
 
-def floods(minutes: float, console: Console) -> Iterator[str]:
+def run_floods(minutes: float, console: Console) -> Iterator[str]:
     """Let couriers come to a house that is flooded through every way in, for so long."""
     if not minutes:
         return
     folder = Path(tempfile.mkdtemp(prefix="perron-soak-"))
     failed = False
     try:
-        for failure in flooded.soaked(folder, minutes, console):
+        for failure in flooded.run_soak(folder, minutes, console):
             failed = True
             yield f"flooded: {failure}\n  kept in {folder}; replay: python -m tests.soak --only-flood {minutes:g}"
-    except (Died, BrokerMissing, AssertionError) as failure:
+    except (ProcessDied, BrokerMissing, AssertionError) as failure:
         failed = True
         yield f"flooded: {failure}\n  kept in {folder}"
     if not failed:
         shutil.rmtree(folder)
 
 
-def span(text: str) -> tuple[int, int]:
+def parse_span(text: str) -> tuple[int, int]:
     """Read `A:B`: seeds from A up to, but not with, B."""
     first, _, last = text.partition(":")
     if not (first.isdigit() and last.isdigit() and int(first) <= int(last)):
@@ -155,7 +158,7 @@ def options(words: list[str]) -> argparse.Namespace:
         epilog="Examples:\n  python -m tests.soak\n  python -m tests.soak --seeds 0:20000 --kills 0 --guard 0 --flood 0 --minutes 0\n  python -m tests.soak --only-flood 10",  # noqa: E501 - lines to type
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--seeds", type=span, default=(2000, 12000), metavar="A:B", help="lives (2000:12000)")
+    parser.add_argument("--seeds", type=parse_span, default=(2000, 12000), metavar="A:B", help="lives (2000:12000)")
     parser.add_argument(
         "--payloads", type=int, default=5_000_000, metavar="N", help="broken payloads (5000000; 0: none)"
     )
@@ -175,15 +178,15 @@ def main(words: list[str]) -> int:
     failures = 0
     only = asked.only_flood is not None
     parts: tuple[Iterator[str], ...] = (
-        (floods(asked.only_flood, console),)
+        (run_floods(asked.only_flood, console),)
         if only
         else (
-            seeds(first, last, console),
-            payloads(asked.payloads, console),
-            kills(asked.kills, console),
-            guard_killed(asked.guard, console),
-            floods(asked.flood, console),
-            scenarios(asked.minutes, console),
+            run_seeds(first, last, console),
+            run_payloads(asked.payloads, console),
+            run_kills(asked.kills, console),
+            run_guard_kills(asked.guard, console),
+            run_floods(asked.flood, console),
+            run_scenarios(asked.minutes, console),
         )
     )
     for part in parts:

@@ -9,26 +9,26 @@ from pathlib import Path
 
 from rich.console import Console
 
-from gateway.demo.actors import Parcels
-from gateway.demo.plan import FAST, FAST_LATENCY
-from gateway.demo.result import moves
-from gateway.demo.scenario import ONCE_IN_AND_OUT, Play
-from gateway.demo.watch import NeverCame
+from gateway.demo.actors import PromisedDelivery
+from gateway.demo.plan import FAST_LATENCY_S, FAST_TIMING
+from gateway.demo.result import door_movements
+from gateway.demo.scenario import MOVES_ONCE_IN_AND_OUT, ScenarioRun
+from gateway.demo.watch import WaitTimeout
 from tests.flood import every_way, house
-from tests.flood.every_way import Times
+from tests.flood.every_way import VisitTimes
 
-SETTLES_S = 90.0  # seconds of flood until caches are full: memory is compared with what it was then
-GROWN_KIB = 20_000  # by which the gateway may grow after that
-LONGEST_TURN_S = 0.1  # of CPU time
-STOP_S = 0.2  # until the owner's stop is decided
-LATE_S = 2.0  # by which a step of a visit may be later than its configured time
+SETTLE_S = 90.0  # seconds of flood until caches are full: memory is compared with what it was then
+MAX_GROWTH_KIB = 20_000  # by which the gateway may grow after that
+MAX_TURN_S = 0.1  # of CPU time
+MAX_STOP_S = 0.2  # until the owner's stop is decided
+MAX_STEP_DELAY_S = 2.0  # by which a step of a visit may be later than its configured time
 
 
 @dataclass(slots=True)
-class Figures:
+class FloodFigures:
     """What was measured."""
 
-    visits: list[Times] = field(default_factory=list)
+    visits: list[VisitTimes] = field(default_factory=list)
     stops: list[float] = field(default_factory=list)
     rss_kib: list[tuple[float, int]] = field(default_factory=list)  # (seconds of flood, resident memory)
     longest_turn_s: float = 0.0
@@ -51,25 +51,25 @@ class Figures:
         )
 
 
-async def flooded(folder: Path, minutes: float) -> Figures:
+async def run_flooded(folder: Path, minutes: float) -> FloodFigures:
     """Play visits and stops for so long, flooded all the time."""
-    found = Figures()
+    found = FloodFigures()
     async with every_way.flooded_house(folder) as made:
         play = made.play
-        parcels = await _promised(play)
-        async with house.flooding(every_way.every_way(made, parcels), folder):
-            await house.until_flooded(play)
+        parcels = await _promise(play)
+        async with house.run_flood(every_way.flood_spec(made, parcels), folder):
+            await house.wait_until_flooded(play)
             began = time.monotonic()
-            await house.turns(play, reset=True)
+            await house.read_turns(play, reset=True)
             while time.monotonic() - began < 60 * minutes:
                 await _one_visit(play, parcels, found)
-                await _stops(play, found)
-                now = await house.turns(play)
+                await _stop_and_lift(play, found)
+                now = await house.read_turns(play)
                 found.rss_kib.append((now.at - began, now.rss_kib))
                 found.longest_turn_s, found.stalls = now.longest_cpu_s, now.stalls
                 try:
-                    parcels = await _promised(play)
-                except NeverCame as missed:
+                    parcels = await _promise(play)
+                except WaitTimeout as missed:
                     found.wrong.append(f"the promise after visit {len(found.visits)}: {missed}")
                     break
         if play.stage.gateway.deaths:
@@ -77,55 +77,59 @@ async def flooded(folder: Path, minutes: float) -> Figures:
     return found
 
 
-async def _stops(play: Play, found: Figures) -> None:
+async def _stop_and_lift(play: ScenarioRun, found: FloodFigures) -> None:
     try:
-        found.stops += [await every_way.stop_decided(play) for _ in range(5)]
-    except NeverCame as missed:
+        found.stops += [await every_way.timed_stop(play) for _ in range(5)]
+    except WaitTimeout as missed:
         found.wrong.append(f"a stop after visit {len(found.visits)}: {missed}")
 
 
-async def _promised(play: Play) -> Parcels:
+async def _promise(play: ScenarioRun) -> PromisedDelivery:
     parcels = await play.retailer.promise()
     await play.all_good()
     play.watch.begin()
     return parcels
 
 
-async def _one_visit(play: Play, parcels: Parcels, found: Figures) -> None:
+async def _one_visit(play: ScenarioRun, parcels: PromisedDelivery, found: FloodFigures) -> None:
     play.log.look()
     before = len(play.log.lines)
     try:
-        found.visits.append(await every_way.visited(play, parcels))
-    except NeverCame as missed:
+        found.visits.append(await every_way.timed_visit(play, parcels))
+    except WaitTimeout as missed:
         found.wrong.append(f"visit {len(found.visits) + 1}: {missed}")
         return
     play.log.look()
-    if moves(play.log.lines[before:]) != ONCE_IN_AND_OUT:
-        found.wrong.append(f"visit {len(found.visits)}: the door did {moves(play.log.lines[before:])}")
+    if door_movements(play.log.lines[before:]) != MOVES_ONCE_IN_AND_OUT:
+        found.wrong.append(f"visit {len(found.visits)}: the door did {door_movements(play.log.lines[before:])}")
 
 
-def complaints(found: Figures, play_times: tuple[float, float]) -> Iterator[str]:
+def find_violations(found: FloodFigures, play_times: tuple[float, float]) -> Iterator[str]:
     """Say what did not hold; `play_times`: seconds for which it rings, and from the closed door to the locked one."""
     yield from found.wrong
     ring, relock = play_times
     for number, one in enumerate(found.visits, start=1):
-        if one.rings > LATE_S or one.unlocked > ring + LATE_S or one.locked > relock + LATE_S:
+        if (
+            one.rings > MAX_STEP_DELAY_S
+            or one.unlocked > ring + MAX_STEP_DELAY_S
+            or one.locked > relock + MAX_STEP_DELAY_S
+        ):
             yield f"visit {number} is late: {one}"
-    late = [round(seconds, 3) for seconds in found.stops if seconds > STOP_S]
+    late = [round(seconds, 3) for seconds in found.stops if seconds > MAX_STOP_S]
     if late:
-        yield f"{len(late)} of {len(found.stops)} stops were decided later than {STOP_S} s: {late}"
-    if found.longest_turn_s > LONGEST_TURN_S:
+        yield f"{len(late)} of {len(found.stops)} stops were decided later than {MAX_STOP_S} s: {late}"
+    if found.longest_turn_s > MAX_TURN_S:
         yield f"a turn of the loop took {found.longest_turn_s:.3f} s of CPU"
     if not found.visits:
         yield "no visit ended"
         return
-    settled = [kib for at, kib in found.rss_kib if at >= SETTLES_S] or [found.rss_kib[-1][1]]
-    if settled[-1] - settled[0] > GROWN_KIB:
+    settled = [kib for at, kib in found.rss_kib if at >= SETTLE_S] or [found.rss_kib[-1][1]]
+    if settled[-1] - settled[0] > MAX_GROWTH_KIB:
         yield f"the gateway grew from {settled[0]} to {settled[-1]} KiB"
 
 
-def soaked(folder: Path, minutes: float, console: Console) -> Iterator[str]:
+def run_soak(folder: Path, minutes: float, console: Console) -> Iterator[str]:
     """Flood for so many minutes and print the figures; yields what did not hold."""
-    found = asyncio.run(flooded(folder, minutes))
+    found = asyncio.run(run_flooded(folder, minutes))
     console.print(f"flooded for {minutes:g} minutes: {found.told()}", highlight=False)
-    yield from complaints(found, (FAST.ring, FAST.stable + FAST.relock + FAST_LATENCY))
+    yield from find_violations(found, (FAST_TIMING.ring, FAST_TIMING.stable + FAST_TIMING.relock + FAST_LATENCY_S))

@@ -6,10 +6,10 @@ import threading
 import time
 from collections.abc import Callable
 
-LONG = 30.0  # seconds for a thread to end
+THREAD_TIMEOUT_S = 30.0  # seconds for a thread to end
 
 
-class Wire:
+class TcpRelay:
     """A TCP relay in threads of its own that keeps every byte a client sent, and can stop taking bytes.
 
     `flowing` is the client's way, `returning` the server's; `late` says how many seconds each of the server's bits
@@ -80,6 +80,6 @@ class Wire:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for thread in self._threads:
-            thread.join(LONG)
+            thread.join(THREAD_TIMEOUT_S)
         for end in self._ends[1:]:
             end.close()

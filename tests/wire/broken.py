@@ -14,10 +14,22 @@ from devices.vendors.zigbee2mqtt_exposes import read_devices
 
 PAYLOADS = Path(__file__).parents[1] / "devices" / "payloads"
 KINDS = ("", "lock", "door", "camera", "scanner", "signal", "fridge", "presence", "alarm")
-PUT_IN = (b"\x00", b"{", b"[" * 40, b'"', b"null", b"9" * 5_000, b"\xff", b"1e999", b"true", b"\\u0000", b'{"state":')
+INSERTIONS = (
+    b"\x00",
+    b"{",
+    b"[" * 40,
+    b'"',
+    b"null",
+    b"9" * 5_000,
+    b"\xff",
+    b"1e999",
+    b"true",
+    b"\\u0000",
+    b'{"state":',
+)
 
 
-def real() -> tuple[bytes, ...]:
+def golden_payloads() -> tuple[bytes, ...]:
     """Every golden payload."""
     found = []
     for file in sorted(PAYLOADS.glob("*.json")):
@@ -41,9 +53,9 @@ def _plates() -> Iterator[DeviceRef]:
 PLATES = tuple(_plates())
 
 
-def payloads(rng: random.Random) -> Iterator[bytes]:
+def broken_payloads(rng: random.Random) -> Iterator[bytes]:
     """Bytes that may be anything; one in eight was never near a device."""
-    known = real()
+    known = golden_payloads()
     while True:
         if rng.randrange(8) == 0:
             yield rng.randbytes(rng.randrange(64))
@@ -57,11 +69,11 @@ def payloads(rng: random.Random) -> Iterator[bytes]:
                 case 1:
                     del broken[at : at + rng.randint(1, 8)]
                 case _:
-                    broken[at:at] = rng.choice(PUT_IN)
+                    broken[at:at] = rng.choice(INSERTIONS)
         yield bytes(broken)
 
 
-def readings(seed: int, number: int) -> int:
+def read_broken_payloads(seed: int, number: int) -> int:
     """Let every vendor read so many payloads in all, as reports and as commands; how many were readable.
 
     Raises:
@@ -70,7 +82,7 @@ def readings(seed: int, number: int) -> int:
     rng = random.Random(seed)
     readable = 0
     channels = tuple(TopicSuffix)
-    for payload in islice(payloads(rng), -(-number // len(VENDORS))):
+    for payload in islice(broken_payloads(rng), -(-number // len(VENDORS))):
         channel, plate = rng.choice(channels), replace(rng.choice(PLATES), kind=rng.choice(KINDS))
         for vendor in VENDORS.values():
             command = vendor.decode_command(channel, payload, plate)
@@ -81,7 +93,7 @@ def readings(seed: int, number: int) -> int:
     return readable
 
 
-def lists(seed: int, number: int) -> None:
+def read_broken_lists(seed: int, number: int) -> None:
     """Let the reader of a bridge's devices read so many broken lists."""
     rng = random.Random(seed)
     whole = (PAYLOADS / "bridges" / "zigbee2mqtt_devices.json").read_bytes()

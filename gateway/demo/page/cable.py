@@ -9,10 +9,12 @@ import contextlib
 from types import TracebackType
 from typing import Self
 
-HELD = 1 << 20  # bytes of one direction that wait in a pulled cable; the sender's own buffers hold the rest
+MAX_BUFFERED_BYTES = (
+    1 << 20
+)  # bytes of one direction that wait in a pulled cable; the sender's own buffers hold the rest
 
 
-class _Reader(asyncio.StreamReader):
+class _RelayReader(asyncio.StreamReader):
     """One that knows that its sender has ended, also while there is something left to read."""
 
     ended = False
@@ -22,7 +24,7 @@ class _Reader(asyncio.StreamReader):
         super().feed_eof()
 
 
-class Cable:
+class CableRelay:
     """One cable with any number of wires; leave it and all of them are gone.
 
     async with Cable() as cable:
@@ -32,23 +34,23 @@ class Cable:
     """
 
     def __init__(self) -> None:
-        self._plugged = asyncio.Event()
-        self._plugged.set()
+        self._is_plugged = asyncio.Event()
+        self._is_plugged.set()
         self._servers: list[asyncio.Server] = []
-        self._carrying: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def plugged(self) -> bool:
         """Whether anything can pass."""
-        return self._plugged.is_set()
+        return self._is_plugged.is_set()
 
     def pull(self) -> None:
         """Pull it out: from now on no byte passes, either way."""
-        self._plugged.clear()
+        self._is_plugged.clear()
 
     def plug(self) -> None:
         """Put it back."""
-        self._plugged.set()
+        self._is_plugged.set()
 
     async def lay(self, port: int) -> int:
         """Lay a wire to a port of this machine; returns the port of its near end.
@@ -59,12 +61,12 @@ class Cable:
         loop = asyncio.get_running_loop()
 
         def protocol() -> asyncio.StreamReaderProtocol:
-            reader = _Reader(limit=HELD, loop=loop)
+            reader = _RelayReader(limit=MAX_BUFFERED_BYTES, loop=loop)
 
             def connected(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-                task = loop.create_task(self._carry(reader, writer, port))
-                self._carrying.add(task)
-                task.add_done_callback(self._carrying.discard)
+                task = loop.create_task(self._relay_connection(reader, writer, port))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
 
             return asyncio.StreamReaderProtocol(reader, connected, loop=loop)
 
@@ -80,24 +82,24 @@ class Cable:
     ) -> None:
         for server in self._servers:
             server.close()
-        for task in (carrying := tuple(self._carrying)):
+        for task in (carrying := tuple(self._tasks)):
             task.cancel()
         if carrying:
             await asyncio.wait(carrying)
 
-    async def _carry(self, reader: _Reader, writer: asyncio.StreamWriter, port: int) -> None:
+    async def _relay_connection(self, reader: _RelayReader, writer: asyncio.StreamWriter, port: int) -> None:
         """Carry one connection, whose near end is here already, until both its ways are over."""
         with contextlib.closing(writer), contextlib.suppress(OSError):
-            if not await self._passes(reader):
+            if not await self._wait_until_plugged(reader):
                 return
-            far = _Reader(limit=HELD, loop=(loop := asyncio.get_running_loop()))
+            far = _RelayReader(limit=MAX_BUFFERED_BYTES, loop=(loop := asyncio.get_running_loop()))
             transport, protocol = await loop.create_connection(
                 lambda: asyncio.StreamReaderProtocol(far, loop=loop), "127.0.0.1", port
             )
             with contextlib.closing(asyncio.StreamWriter(transport, protocol, far, loop)) as far_writer:
                 ways = {
-                    asyncio.create_task(self._one_way(reader, far_writer)),
-                    asyncio.create_task(self._one_way(far, writer)),
+                    asyncio.create_task(self._relay(reader, far_writer)),
+                    asyncio.create_task(self._relay(far, writer)),
                 }
                 try:
                     await asyncio.wait(ways)
@@ -106,20 +108,20 @@ class Cable:
                         way.cancel()
                     await asyncio.wait(ways)
 
-    async def _one_way(self, reader: _Reader, writer: asyncio.StreamWriter) -> None:
+    async def _relay(self, reader: _RelayReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):  # an end that broke off: the other one is told by the end of its stream
-            while data := await reader.read(HELD):
-                if not await self._passes(reader):
+            while data := await reader.read(MAX_BUFFERED_BYTES):
+                if not await self._wait_until_plugged(reader):
                     break
                 writer.write(data)
                 await writer.drain()
-            await self._plugged.wait()
+            await self._is_plugged.wait()
         with contextlib.suppress(OSError):
             writer.write_eof()
 
-    async def _passes(self, reader: _Reader) -> bool:
+    async def _wait_until_plugged(self, reader: _RelayReader) -> bool:
         """Wait for the cable; False where the sender gave up while it was out."""
         if self.plugged:
             return True
-        await self._plugged.wait()
+        await self._is_plugged.wait()
         return not reader.ended

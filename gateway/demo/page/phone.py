@@ -9,13 +9,13 @@ from typing import Self
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-LARGEST = 4 << 20  # bytes of a message with its picture
-JPEG = b"\xff\xd8\xff"
+MAX_MESSAGE_BYTES = 4 << 20  # bytes of a message with its picture
+JPEG_MAGIC = b"\xff\xd8\xff"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Buzz:
-    """One message as the phone has it; `picture` is a JPEG."""
+class PhoneMessage:
+    """One message as the phone has it; `picture` is a JPEG_MAGIC."""
 
     title: str
     text: str
@@ -30,7 +30,7 @@ class _Attachment(BaseModel):
     base64: str
 
 
-class _Message(BaseModel):
+class _AppriseMessage(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     title: str
@@ -39,18 +39,18 @@ class _Message(BaseModel):
     attachments: tuple[_Attachment, ...] = ()
 
 
-class Phone:
+class DemoPhone:
     """Listens on 127.0.0.1. `buzzed` is called with each message as it arrives.
 
     async with Phone(print) as phone:
         url = f"json://127.0.0.1:{phone.port}/fr"
     """
 
-    def __init__(self, buzzed: Callable[[Buzz], None]) -> None:
+    def __init__(self, buzzed: Callable[[PhoneMessage], None]) -> None:
         self.port = 0
-        self._buzzed = buzzed
-        app = web.Application(client_max_size=LARGEST)
-        app.router.add_post("/{language}", self._take)
+        self._on_message = buzzed
+        app = web.Application(client_max_size=MAX_MESSAGE_BYTES)
+        app.router.add_post("/{language}", self._receive)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
 
     async def __aenter__(self) -> Self:
@@ -62,24 +62,24 @@ class Phone:
     async def __aexit__(self, *_error: object) -> None:
         await self._runner.cleanup()
 
-    async def _take(self, request: web.Request) -> web.Response:
-        buzz = read(await request.read())
+    async def _receive(self, request: web.Request) -> web.Response:
+        buzz = parse_message(await request.read())
         if buzz is None:
             raise web.HTTPBadRequest
-        self._buzzed(replace(buzz, language=request.match_info["language"]))
+        self._on_message(replace(buzz, language=request.match_info["language"]))
         return web.Response(text="")
 
 
-def read(body: bytes) -> Buzz | None:
+def parse_message(body: bytes) -> PhoneMessage | None:
     """Read what Apprise's `json://` sends; None where it is something else. A picture that is no JPEG is left out."""
     try:
-        message = _Message.model_validate_json(body)
+        message = _AppriseMessage.model_validate_json(body)
         picture = base64.b64decode(message.attachments[0].base64, validate=True) if message.attachments else None
     except (ValidationError, binascii.Error):
         return None
-    return Buzz(
+    return PhoneMessage(
         title=message.title,
         text=message.message,
         urgent=message.type == "warning",
-        picture=picture if picture is not None and picture.startswith(JPEG) else None,
+        picture=picture if picture is not None and picture.startswith(JPEG_MAGIC) else None,
     )

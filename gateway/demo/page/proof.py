@@ -8,80 +8,87 @@ from pathlib import Path
 from typing import cast
 from zoneinfo import ZoneInfo
 
-from gateway.demo.page.snapshot import Film, Moment, Verified, clock_time
+from gateway.demo.page.snapshot import DemoFilm, DemoTimelineEntry, ProofVerified, clock_time
 from gateway.demo.page.words import LANGUAGES
-from gateway.demo.plan import Plan
-from gateway.evidence.extract import told_bodies
-from gateway.evidence.folders import VISITS
+from gateway.demo.plan import DemoPlan
+from gateway.evidence.extract import entry_bodies
+from gateway.evidence.folders import VISITS_FOLDER
 from gateway.evidence.manifest import ClipRecord, Manifest, log_name, manifest_name
-from gateway.evidence.verify import verify
-from gateway.protocol.keys import PUBLIC, PublicKey
-from gateway.web.server.visit_story import Row, story
+from gateway.evidence.verify import verify_proof
+from gateway.protocol.keys import PUBLIC_KEY_FILE, PublicKey
+from gateway.web.server.visit_story import LogRow, story_lines
 
-CHANGED = "changed"  # the folder of the copy, in the run's own
-_SECOND = re.compile(r"second (\d+(?:\.\d+)?)")
+CHANGED_COPY_FOLDER = "changed"  # the folder of the copy, in the run's own
+_SECOND_PATTERN = re.compile(r"second (\d+(?:\.\d+)?)")
 
 
-async def sealed_film(plan: Plan, visit: str) -> Film:
+async def read_sealed_film(plan: DemoPlan, visit: str) -> DemoFilm:
     """The outside camera's film of a sealed visit, with the visit's timeline in both languages.
 
     Raises:
         OSError, ValueError: it is not sealed.
     """
-    return await asyncio.to_thread(_sealed_film, plan, visit)
+    return await asyncio.to_thread(_read_sealed_film, plan, visit)
 
 
-def _sealed_film(plan: Plan, visit: str) -> Film:
-    folder = plan.home.storage.folder / VISITS / visit
-    clip = _clip(folder, plan.section.cameras.outside)
-    rows = cast("list[Row]", list(told_bodies((folder / log_name(1)).read_bytes()).values()))
+def _read_sealed_film(plan: DemoPlan, visit: str) -> DemoFilm:
+    folder = plan.home.storage.folder / VISITS_FOLDER / visit
+    clip = _find_clip(folder, plan.section.cameras.outside)
+    rows = cast("list[LogRow]", list(entry_bodies((folder / log_name(1)).read_bytes()).values()))
     zone = ZoneInfo(plan.home.timezone)
-    told = {language: story(rows, language=language, zone=zone) for language in LANGUAGES}
+    told = {language: story_lines(rows, language=language, zone=zone) for language in LANGUAGES}
     moments = tuple(
-        Moment(
-            at=clock_time(same[0].at), clock=_clock(same[0].at, zone), tone=same[0].tone.value,
+        DemoTimelineEntry(
+            at=clock_time(same[0].at), clock=_clock_text(same[0].at, zone), tone=same[0].tone.value,
             text={language: line.text for language, line in zip(told, same, strict=True)},
         )
         for same in zip(*told.values(), strict=True)
     )  # fmt: skip
     url = f"/film/{visit}/{clip.file}"
-    return Film(
+    return DemoFilm(
         camera=clip.camera, url=url, start=clock_time(clip.start), end=clock_time(clip.end), moments=moments
     )  # fmt: skip
 
 
-def _clock(at: datetime, zone: ZoneInfo) -> str:
+def _clock_text(at: datetime, zone: ZoneInfo) -> str:
     return at.astimezone(zone).strftime("%H:%M:%S")
 
 
-def _clip(folder: Path, camera: str) -> ClipRecord:
+def _find_clip(folder: Path, camera: str) -> ClipRecord:
     manifest = Manifest.from_json((folder / manifest_name(1)).read_bytes())
     return next(clip for clip in manifest.clips if clip.camera == camera)
 
 
-async def one_byte_changed(folder: Path, plan: Plan, visit: str, phone: Path) -> tuple[Verified, Verified]:
+async def verify_changed_copy(
+    folder: Path, plan: DemoPlan, visit: str, phone: Path
+) -> tuple[ProofVerified, ProofVerified]:
     """Verify a visit's proof, then a copy in the run's `folder` with one byte changed in the middle of its film."""
-    return await asyncio.to_thread(_one_byte_changed, folder, plan, visit, phone)
+    return await asyncio.to_thread(_verify_changed_copy, folder, plan, visit, phone)
 
 
-def _one_byte_changed(folder: Path, plan: Plan, visit: str, phone: Path) -> tuple[Verified, Verified]:
+def _verify_changed_copy(folder: Path, plan: DemoPlan, visit: str, phone: Path) -> tuple[ProofVerified, ProofVerified]:
     box = plan.home.storage.folder
-    original, copy = box / VISITS / visit, folder / CHANGED / visit
+    original, copy = box / VISITS_FOLDER / visit, folder / CHANGED_COPY_FOLDER / visit
     shutil.copytree(original, copy)
-    clip = _clip(copy, plan.section.cameras.outside)
+    clip = _find_clip(copy, plan.section.cameras.outside)
     film = copy / clip.file
     with film.open("r+b") as file:
         file.seek(film.stat().st_size // 2)
         (byte,) = file.read(1)
         file.seek(-1, 1)
         file.write(bytes([byte ^ 1]))
-    key, length = PublicKey.from_pem((box / "key" / PUBLIC).read_bytes()), (clip.end - clip.start).total_seconds()
-    before, changed = _verified(original, key, phone, length), _verified(copy, key, phone, length)
+    key, length = (
+        PublicKey.from_pem((box / "key" / PUBLIC_KEY_FILE).read_bytes()),
+        (clip.end - clip.start).total_seconds(),
+    )
+    before, changed = _verify(original, key, phone, length), _verify(copy, key, phone, length)
     return before, changed
 
 
-def _verified(folder: Path, key: PublicKey, phone: Path, length: float) -> Verified:
-    verdict = verify(folder, public_key=key, checkpoint=phone)
+def _verify(folder: Path, key: PublicKey, phone: Path, length: float) -> ProofVerified:
+    verdict = verify_proof(folder, public_key=key, checkpoint=phone)
     where = verdict.where or ""
-    second = _SECOND.search(where)
-    return Verified(holds=verdict.ok, second=None if second is None else float(second[1]), length=length, where=where)
+    second = _SECOND_PATTERN.search(where)
+    return ProofVerified(
+        holds=verdict.ok, second=None if second is None else float(second[1]), length=length, where=where
+    )

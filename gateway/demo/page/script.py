@@ -12,50 +12,66 @@ from zoneinfo import ZoneInfo
 
 from devices.simulators import control as ask
 from gateway.config.home import Home
-from gateway.demo.actors import PATIENCE, Parcels, Person
-from gateway.demo.handles import Point
-from gateway.demo.page.cable import Cable
-from gateway.demo.page.proof import one_byte_changed, sealed_film
-from gateway.demo.page.snapshot import Asked, CableMoved, Counts, Happening, Says, Sealed, Snapshot, in_words
-from gateway.demo.page.words import LANGUAGES, WORDS
-from gateway.demo.result import Opening, openings
-from gateway.demo.scenario import ONCE_IN_AND_OUT, TOLD_OF_IT, WHOLE_VISIT, Expectation, Play, Scenario
-from gateway.demo.watch import Body, NeverCame
+from gateway.demo.actors import TIMEOUT_MARGIN_S, DemoPerson, PromisedDelivery
+from gateway.demo.handles import CrashPoint
+from gateway.demo.page.cable import CableRelay
+from gateway.demo.page.proof import read_sealed_film, verify_changed_copy
+from gateway.demo.page.snapshot import (
+    CableMoved,
+    DemoEvent,
+    DemoFilmSealed,
+    DemoPermissionRequest,
+    DemoSnapshot,
+    LineShown,
+    OpeningsReset,
+    in_words,
+)
+from gateway.demo.page.words import LANGUAGES, TEXTS
+from gateway.demo.result import PhysicalOpening, physical_openings
+from gateway.demo.scenario import (
+    MOVES_ONCE_IN_AND_OUT,
+    PHASES_WHOLE_VISIT,
+    USUAL_NOTIFICATIONS,
+    Expectation,
+    Scenario,
+    ScenarioRun,
+)
+from gateway.demo.watch import Body, WaitTimeout
 from gateway.domain.visit.commands import Notification
 from gateway.domain.visit.state import Phase, Refusal
 from gateway.system.i18n import Language, Text
 
-SHOW = "show"
-SECONDS, MINUTES = 70, 3  # about how long it takes at --fast and at real times
-GREYS = 2.0  # seconds within which a frozen picture must be greyed
-PACE = 0.6  # seconds that the courier takes for each thing he does, at least: so that it can be followed
-READ = 2.2  # seconds to read a line by
-OTHER = ("LP123456785CN",)  # the second courier's parcel
-BRAND = "cdiscount"
-CAMERA = "doorbell"
-KILLED_AT: Point = "after-report"
-LASTS = 3000  # seconds from now until a promise ends: within the two hours that the brand asks for
-EARLY = timedelta(minutes=2)  # a promise begins a little before now
-OPEN_LIMIT = 30.0  # seconds: here everybody goes slowly enough to be followed
+SHOW_TITLE = "show"
+FAST_DURATION_S, NORMAL_DURATION_MIN = 70, 3  # about how long it takes at --fast and at real times
+FREEZE_TIMEOUT_S = 2.0  # seconds within which a frozen picture must be greyed
+MIN_ACTION_S = 0.6  # seconds that the courier takes for each thing he does, at least: so that it can be followed
+READING_TIME_S = 2.2  # seconds to read a line by
+SECOND_PARCEL_CODES = ("LP123456785CN",)  # the second courier's parcel
+FIRST_BRAND = "cdiscount"
+DOOR_CAMERA = "doorbell"
+CRASH_POINT: CrashPoint = "after-report"
+PROMISE_DURATION_S = 3000  # seconds from now until a promise ends: within the two hours that the brand asks for
+PROMISE_LEAD = timedelta(minutes=2)  # a promise begins a little before now
+MAX_DOOR_OPEN_S = 30.0  # seconds: here everybody goes slowly enough to be followed
 
 
-class Prompter(Protocol):
+class ShowPage(Protocol):
     """What the script needs beside the house: the page's own part of the show."""
 
-    cable: Cable
+    cable: CableRelay
     language: Language
 
     @property
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> DemoSnapshot:
         """What the page shows now."""
         ...
 
-    def tell(self, what: Happening) -> None:
+    def tell(self, what: DemoEvent) -> None:
         """Let something happen on the page."""
         ...
 
-    async def until(self, what: str, test: Callable[[Snapshot], bool], *, within: float) -> None:
-        """Wait until the page shows this, else `NeverCame`."""
+    async def until(self, what: str, test: Callable[[DemoSnapshot], bool], *, within: float) -> None:
+        """Wait until the page shows this, else `WaitTimeout`."""
         ...
 
     async def pressed_yes(self, *, within: float) -> None:
@@ -64,76 +80,80 @@ class Prompter(Protocol):
 
 
 @dataclass(slots=True)
-class Act:
+class ShowState:
     """The show as it goes on: the house, the page, and what later chapters need of earlier ones."""
 
-    play: Play
-    page: Prompter
+    play: ScenarioRun
+    page: ShowPage
     chapter: int = 0
-    parcels: Parcels | None = None
+    parcels: PromisedDelivery | None = None
     visit: str = ""
     buzzes: Mapping[str, int] = field(default_factory=dict)  # of each phone, before the cable was pulled
     since: int = 0  # the lines of the house's log before the second courier
 
     def say(self, key: str, *, message: Mapping[str, Any] | None = None, **facts: str) -> None:
         """Show one plain line; `message` is what the box told, as the line's fact `text`."""
-        self.page.tell(Says(key=key, facts=facts, chapter=self.chapter, message=message))
+        self.page.tell(LineShown(key=key, facts=facts, chapter=self.chapter, message=message))
         if message is not None:
             facts["text"] = message["text"]
-        self.play.narrate("show", WORDS[key].to(self.page.language, **facts))
+        self.play.narrate("show", TEXTS[key].to(self.page.language, **facts))
 
     async def line(
-        self, key: str, *, read: float = READ, message: Mapping[str, Any] | None = None, **facts: str
+        self, key: str, *, read: float = READING_TIME_S, message: Mapping[str, Any] | None = None, **facts: str
     ) -> None:
         """Show one plain line for as long as it takes to read it."""
         self.say(key, message=message, **facts)
         await asyncio.sleep(read)
 
-    def have(self) -> Parcels:
+    def have(self) -> PromisedDelivery:
         """The parcels that the present courier brings."""
         if self.parcels is None:
-            raise NeverCame("required: a promise")
+            raise WaitTimeout("required: a promise")
         return self.parcels
 
 
-async def a_brand_asks_to_be_let_in(act: Act) -> None:
+async def a_brand_asks_to_be_let_in(act: ShowState) -> None:
     """Its first signed offer without a permission is the request; the owner's yes goes the way of every wish."""
     play, home = act.play, act.play.plan.home
-    terms = home.brands[BRAND].permission
-    asked = Asked(
-        brand=home.brands[BRAND].name, carrier=terms.carriers[0], place=play.section.places[terms.places[0]].name,
-        hours=_hours(terms.hours),
+    terms = home.brands[FIRST_BRAND].permission
+    asked = DemoPermissionRequest(
+        brand=home.brands[FIRST_BRAND].name, carrier=terms.carriers[0], place=play.section.places[terms.places[0]].name,
+        hours=_hours_text(terms.hours),
     )  # fmt: skip
-    act.parcels = await play.retailer.promise(ends_in=LASTS)
+    act.parcels = await play.retailer.promise(ends_in=PROMISE_DURATION_S)
     answer = act.parcels.answer
     play.require(answer.get("state") == "awaiting_permission", f"the offer waits for the owner: {dict(answer)}")
     told = await play.told(Notification.BRAND_ASKS)
     await act.page.until(
         "the brand's request on the phone", lambda now: _on_each_phone(now, told),
-        within=2 * PATIENCE,
+        within=2 * TIMEOUT_MARGIN_S,
     )  # fmt: skip
     act.page.tell(asked)
     act.say("show.asks", brand=asked.brand, carrier=asked.carrier, place=asked.place, hours=asked.hours)
-    await act.page.pressed_yes(within=2 * READ)
-    await play.owner.says("permit", brand=BRAND)
+    await act.page.pressed_yes(within=2 * READING_TIME_S)
+    await play.owner.says("permit", brand=FIRST_BRAND)
 
     def granted() -> bool:
         return any(body["accepted"] for body in play.watch.events("wish"))
 
-    await play.watch.until("the owner's yes stored", granted, within=PATIENCE)
-    act.page.tell(Asked(brand=asked.brand, carrier=asked.carrier, place=asked.place, hours=asked.hours, granted=True))
+    await play.watch.until("the owner's yes stored", granted, within=TIMEOUT_MARGIN_S)
+    act.page.tell(
+        DemoPermissionRequest(
+            brand=asked.brand, carrier=asked.carrier, place=asked.place, hours=asked.hours, granted=True
+        )
+    )
     await act.line("show.granted", read=1.2)
 
 
-async def everything_is_proven_good(act: Act) -> None:
+async def everything_is_proven_good(act: ShowState) -> None:
     """Lock, door, cameras and clock turn green because the box itself says so."""
     await act.play.all_good()
-    await act.page.until("the cameras and the clock believed", _all_believed, within=PATIENCE)
+    await act.page.until("the cameras and the clock believed", _all_cameras_trusted, within=TIMEOUT_MARGIN_S)
     act.play.watch.begin()
     await act.line("show.ready")
 
 
-async def the_cable_is_pulled(act: Act) -> None:
+async def the_cable_is_pulled(act: ShowState) -> None:
     """From here on nothing leaves the house."""
     act.buzzes = act.page.snapshot.buzzes
     act.page.cable.pull()
@@ -141,14 +161,14 @@ async def the_cable_is_pulled(act: Act) -> None:
     await act.line("show.pulled")
 
 
-async def the_courier_rings(act: Act) -> None:
+async def the_courier_rings(act: ShowState) -> None:
     """Nobody is home."""
     await act.play.courier.arrives()
     await act.play.house.ask(ask.PressBell())
     await act.line("show.rings")
 
 
-async def the_box_decides_alone(act: Act) -> None:
+async def the_box_decides_alone(act: ShowState) -> None:
     """Parcel, hour, brand, courier, filming: each is ticked by what the box says, none by the page."""
     play, parcels = act.play, act.have()
     act.say("show.scans")
@@ -156,13 +176,13 @@ async def the_box_decides_alone(act: Act) -> None:
     await asyncio.sleep(0.6)
     await play.courier.scans(parcels.courier_code)
     await play.rung()
-    await act.page.until("all five ticked", _all_ticked, within=PATIENCE)
+    await act.page.until("all five ticked", _all_checks_passed, within=TIMEOUT_MARGIN_S)
     act.say("show.decided")
     play.require(not act.page.cable.plugged, "the cable is out")
     play.require(act.page.snapshot.buzzes == act.buzzes, "nothing has left the house")
 
 
-async def the_door_opens_once(act: Act) -> None:
+async def the_door_opens_once(act: ShowState) -> None:
     """With the door open the promise is spent."""
     play = act.play
     await play.may_enter()
@@ -170,11 +190,11 @@ async def the_door_opens_once(act: Act) -> None:
     await act.line("show.unlocks", read=1.5)
     await play.courier.opens()
     await play.phase(Phase.INSIDE)
-    await act.page.until("the opening spent", lambda now: now.spent, within=PATIENCE)
+    await act.page.until("the opening spent", lambda now: now.spent, within=TIMEOUT_MARGIN_S)
     await act.line("show.opens")
 
 
-async def the_parcel_is_put_down(act: Act) -> None:
+async def the_parcel_is_put_down(act: ShowState) -> None:
     """In, down, out, shut."""
     courier = act.play.courier
     await courier.walks_in()
@@ -186,7 +206,7 @@ async def the_parcel_is_put_down(act: Act) -> None:
     await courier.leaves()
 
 
-async def the_phone_hears_of_it(act: Act) -> None:
+async def the_phone_hears_of_it(act: ShowState) -> None:
     """The bolt is out, and only now the cable comes back: the phone gets what waited, "locked again" with a picture."""
     play, page = act.play, act.page
     await play.locked_again()
@@ -197,22 +217,22 @@ async def the_phone_hears_of_it(act: Act) -> None:
     told = await play.told(Notification.LOCKED_AGAIN)
     await page.until(
         "“locked again” on the phone, with a picture",
-        lambda now: _on_each_phone(now, told, pictured=True), within=2 * PATIENCE,
+        lambda now: _on_each_phone(now, told, pictured=True), within=2 * TIMEOUT_MARGIN_S,
     )  # fmt: skip
     await act.line("show.back", message=told)
 
 
-async def the_film_is_sealed(act: Act) -> None:
+async def the_film_is_sealed(act: ShowState) -> None:
     """Film and log verify, and the film stands on the page with its timeline."""
     play = act.play
     await play.sealed()
-    film = await sealed_film(play.plan, act.visit)
-    act.page.tell(Sealed(film=film))
+    film = await read_sealed_film(play.plan, act.visit)
+    act.page.tell(DemoFilmSealed(film=film))
     play.require(len(film.moments) > 4, "the timeline tells the visit")
-    await act.line("show.sealed", read=3 * READ)
+    await act.line("show.sealed", read=3 * READING_TIME_S)
 
 
-async def the_same_label_again(act: Act) -> None:
+async def the_same_label_again(act: ShowState) -> None:
     """Red: already used."""
     play = act.play
     act.say("show.again")
@@ -223,41 +243,43 @@ async def the_same_label_again(act: Act) -> None:
     await play.courier.leaves()
 
 
-async def a_thief_freezes_the_camera(act: Act) -> None:
+async def a_thief_freezes_the_camera(act: ShowState) -> None:
     """Packets flow on, the picture looks perfect; the clock that is burnt in stands still."""
     play, clock = act.play, asyncio.get_running_loop().time
-    act.parcels = await play.promised(codes=OTHER, ends_in=LASTS)
+    act.parcels = await play.promised(codes=SECOND_PARCEL_CODES, ends_in=PROMISE_DURATION_S)
     act.since = len(play.log.lines)
-    act.page.tell(Counts())
-    await act.page.until("the cameras believed", _all_believed, within=PATIENCE)
+    act.page.tell(OpeningsReset())
+    await act.page.until("the cameras believed", _all_cameras_trusted, within=TIMEOUT_MARGIN_S)
     act.say("show.thief")
     await play.thief.arrives()
-    await play.fault(CAMERA, "frozen")
+    await play.fault(DOOR_CAMERA, "frozen")
     frozen = clock()
     await act.page.until(
-        "a frozen picture greyed", lambda now: (now.believed or {}).get(CAMERA) is False, within=PATIENCE
+        "a frozen picture greyed", lambda now: (now.believed or {}).get(DOOR_CAMERA) is False, within=TIMEOUT_MARGIN_S
     )
     took = clock() - frozen
-    play.require(took <= GREYS, f"a frozen picture is greyed within {GREYS} s, not after {took:.1f} s")
+    play.require(
+        took <= FREEZE_TIMEOUT_S, f"a frozen picture is greyed within {FREEZE_TIMEOUT_S} s, not after {took:.1f} s"
+    )
     await play.thief.leaves()
-    await act.line("show.greyed", seconds=_number(took))
+    await act.line("show.greyed", seconds=_number_text(took))
     await play.shows(act.have())
     await play.refused(Refusal.CAMERA_UNAVAILABLE, due=play.timing.ring + play.timing.live)
     await act.line("show.shut")
-    play.require(not _openings(act), "the door has stayed shut")
+    play.require(not _openings_since(act), "the door has stayed shut")
 
 
-async def the_box_is_killed_in_mid_opening(act: Act) -> None:
+async def the_box_is_killed_in_mid_opening(act: ShowState) -> None:
     """The bolt is withdrawn as the box dies; its restart finds who is there, and opens nothing again."""
     play, parcels = act.play, act.have()
-    await play.fault(CAMERA, "frozen", on=False)
-    await act.page.until("the cameras believed", _all_believed, within=PATIENCE)
+    await play.fault(DOOR_CAMERA, "frozen", on=False)
+    await act.page.until("the cameras believed", _all_cameras_trusted, within=TIMEOUT_MARGIN_S)
     act.say("show.unfrozen")
-    await play.dies(KILLED_AT)
+    await play.dies(CRASH_POINT)
     await play.courier.scans(parcels.codes[0])
     await play.courier.scans(parcels.courier_code)
     await play.log.until(
-        "bolt", within=play.timing.ring + play.timing.live + PATIENCE, after=act.since, state="withdrawn"
+        "bolt", within=play.timing.ring + play.timing.live + TIMEOUT_MARGIN_S, after=act.since, state="withdrawn"
     )
     act.say("show.killed")
     await play.courier.opens()
@@ -267,24 +289,24 @@ async def the_box_is_killed_in_mid_opening(act: Act) -> None:
     await play.courier.puts_parcel()
     await play.courier.comes_out()
     await play.visit_ends()
-    play.require(len(_openings(act)) == 1, f"one opening, not {len(_openings(act))}")
-    await act.page.until("openings 1 on the page", lambda now: now.openings == 1, within=PATIENCE)
+    play.require(len(_openings_since(act)) == 1, f"one opening, not {len(_openings_since(act))}")
+    await act.page.until("openings 1 on the page", lambda now: now.openings == 1, within=TIMEOUT_MARGIN_S)
     await act.line("show.openings", count=str(act.page.snapshot.openings))
 
 
-async def one_byte_is_changed(act: Act) -> None:
+async def one_byte_is_changed(act: ShowState) -> None:
     """In a copy of the first visit's proof: verification names the second of the film."""
     act.say("show.changed")
-    intact, broken = await one_byte_changed(act.play.stage.folder, act.play.plan, act.visit, act.play.stage.phone)
+    intact, broken = await verify_changed_copy(act.play.stage.folder, act.play.plan, act.visit, act.play.stage.phone)
     act.play.require(intact.holds, f"the proof holds before: {intact.where}")
     act.page.tell(intact)
-    await asyncio.sleep(READ / 2)
+    await asyncio.sleep(READING_TIME_S / 2)
     act.page.tell(broken)
     act.play.require(broken.second is not None and not broken.holds, f"verify names the second: {broken.where}")
-    await act.line("show.verified", read=2 * READ, second=_number(broken.second or 0.0))
+    await act.line("show.verified", read=2 * READING_TIME_S, second=_number_text(broken.second or 0.0))
 
 
-CHAPTERS: tuple[Callable[[Act], Awaitable[None]], ...] = (
+CHAPTERS: tuple[Callable[[ShowState], Awaitable[None]], ...] = (
     a_brand_asks_to_be_let_in,
     everything_is_proven_good,
     the_cable_is_pulled,
@@ -300,48 +322,48 @@ CHAPTERS: tuple[Callable[[Act], Awaitable[None]], ...] = (
     one_byte_is_changed,
 )
 
-FOUND_INSIDE = (
+PHASES_FOUND_INSIDE = (
     Phase.RINGING, Phase.UNLOCKING, Phase.RELOCKING, Phase.INSIDE, Phase.RELOCKING, Phase.LOCKED_AGAIN, "ready",
 )  # fmt: skip
-EXPECTED = Expectation(
-    moves=(*ONCE_IN_AND_OUT, *ONCE_IN_AND_OUT),
-    phases=(*WHOLE_VISIT, Phase.RINGING, "ready", *FOUND_INSIDE),
+SHOW_EXPECTATION = Expectation(
+    moves=(*MOVES_ONCE_IN_AND_OUT, *MOVES_ONCE_IN_AND_OUT),
+    phases=(*PHASES_WHOLE_VISIT, Phase.RINGING, "ready", *PHASES_FOUND_INSIDE),
     refusals=(Refusal.ALREADY_USED, Refusal.CAMERA_UNAVAILABLE),
-    told=(Notification.AT_THE_DOOR, Notification.NOT_OPENED, *TOLD_OF_IT),
+    told=(Notification.AT_THE_DOOR, Notification.NOT_OPENED, *USUAL_NOTIFICATIONS),
     proofs=2,
     parts=2,
     deaths=1,
 )
 
 
-def show(page: Prompter, utc: datetime) -> Scenario:
+def make_show(page: ShowPage, utc: datetime) -> Scenario:
     """The show as a scenario: played, and judged at its end, as every other. `utc` is now."""
 
-    async def play_it(play: Play) -> None:
-        act = Act(play, page)
-        play.courier = Person("courier", play.house, play.narrate, max(PACE, play.plan.pace))
+    async def play_it(play: ScenarioRun) -> None:
+        act = ShowState(play, page)
+        play.courier = DemoPerson("courier", play.house, play.narrate, max(MIN_ACTION_S, play.plan.pace))
         for number, chapter in enumerate(CHAPTERS, start=1):
             act.chapter = number
             await chapter(act)
 
     return Scenario(
-        name=SHOW,
+        name=SHOW_TITLE,
         line=Text(
             "a whole delivery without internet, then a used label, a frozen camera, a killed box, a changed film"
         ),
         play=play_it,
-        expected=EXPECTED,
-        home=lambda home: unhurried(asking_to_be_let_in(home, utc)),
+        expected=SHOW_EXPECTATION,
+        home=lambda home: with_long_open_limit(without_permission(home, utc)),
     )
 
 
-def asking_to_be_let_in(home: Home, utc: datetime) -> Home:
+def without_permission(home: Home, utc: datetime) -> Home:
     """The first brand has no permission yet, and asks for little: one carrier, one place, the two hours around now.
 
     In the last hour of a day it asks for the whole day: a span of hours may not run past midnight.
     """
-    hour = (utc - EARLY).astimezone(ZoneInfo(home.timezone)).hour
-    brand = home.brands[BRAND]
+    hour = (utc - PROMISE_LEAD).astimezone(ZoneInfo(home.timezone)).hour
+    brand = home.brands[FIRST_BRAND]
     terms = brand.permission
     little = terms.model_copy(
         update={
@@ -351,19 +373,23 @@ def asking_to_be_let_in(home: Home, utc: datetime) -> Home:
             "hours": "00:00-24:00" if hour == 23 else f"{hour:02}:00-{hour + 2:02}:00",
         }
     )
-    return home.model_copy(update={"brands": {**home.brands, BRAND: brand.model_copy(update={"permission": little})}})
+    return home.model_copy(
+        update={"brands": {**home.brands, FIRST_BRAND: brand.model_copy(update={"permission": little})}}
+    )
 
 
-def unhurried(home: Home) -> Home:
+def with_long_open_limit(home: Home) -> Home:
     """The door may stand open for as long as it takes to watch."""
     entrances = {}
     for name, section in home.entrances.items():
-        places = {id_: place.model_copy(update={"open_limit": OPEN_LIMIT}) for id_, place in section.places.items()}
+        places = {
+            id_: place.model_copy(update={"open_limit": MAX_DOOR_OPEN_S}) for id_, place in section.places.items()
+        }
         entrances[name] = section.model_copy(update={"places": places})
     return home.model_copy(update={"entrances": entrances})
 
 
-def _on_each_phone(now: Snapshot, told: Body, *, pictured: bool = False) -> bool:
+def _on_each_phone(now: DemoSnapshot, told: Body, *, pictured: bool = False) -> bool:
     """Whether each phone shows this message, in its own language."""
     return all(
         any(
@@ -375,24 +401,24 @@ def _on_each_phone(now: Snapshot, told: Body, *, pictured: bool = False) -> bool
     )
 
 
-def _hours(hours: str) -> str:
+def _hours_text(hours: str) -> str:
     """Say "14:00-16:00" as people do: "14-16 h"."""
     opens, _, closes = hours.partition("-")
     return f"{int(opens[:2])}-{int(closes[:2])} h"
 
 
-def _all_believed(now: Snapshot) -> bool:
+def _all_cameras_trusted(now: DemoSnapshot) -> bool:
     return now.clock and bool(now.believed) and all((now.believed or {}).values())
 
 
-def _all_ticked(now: Snapshot) -> bool:
+def _all_checks_passed(now: DemoSnapshot) -> bool:
     return now.checks is not None and all(now.checks.values())
 
 
-def _number(value: float) -> str:
+def _number_text(value: float) -> str:
     return f"{value:.1f}"
 
 
-def _openings(act: Act) -> tuple[Opening, ...]:
+def _openings_since(act: ShowState) -> tuple[PhysicalOpening, ...]:
     """Every opening since the second courier came, by the house's own log."""
-    return openings(act.play.log.lines[act.since :])
+    return physical_openings(act.play.log.lines[act.since :])

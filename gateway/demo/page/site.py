@@ -14,25 +14,25 @@ from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gateway.demo.page import script
-from gateway.demo.page.snapshot import CHECKS, shown
-from gateway.demo.page.theatre import Theatre
-from gateway.demo.page.words import LANGUAGES, line_of, words
+from gateway.demo.page.snapshot import CHECK_NAMES, snapshot_json
+from gateway.demo.page.theatre import DemoRunner
+from gateway.demo.page.words import LANGUAGES, page_texts, scenario_line
 from gateway.demo.scenario import Scenario
 from gateway.demo.scenarios import cameras, failures, garage, locks, parcels, people, promises
-from gateway.evidence.folders import VISITS
+from gateway.evidence.folders import VISITS_FOLDER
 from gateway.system.i18n import Language, accepted, language_names
 from gateway.web.server import live_video
-from gateway.web.server.security_headers import LARGEST_BODY, Handler, dress, guarded, hosts
+from gateway.web.server.security_headers import MAX_BODY_BYTES, Handler, allowed_hosts, host_guard, set_headers
 
-BEAT = 1.0  # seconds
-REST = 0.05  # seconds between two looks: a burst of happenings is shown once
-LANGUAGE = "demo-language"  # the cookie's name: another one than the box's own pages have
-KEY = "demo-key"  # the cookie of who has opened the address that the terminal shows
-DAY = 24 * 3600  # seconds
-STATIC = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
-SHARED = frozenset({"live.js", "film.js", "perron.svg"})  # of the box's own pages
-CAMERAS = ("doorbell", "hall-camera")
-GROUPS: tuple[tuple[str, tuple[Scenario, ...]], ...] = (
+HEARTBEAT_INTERVAL_S = 1.0  # seconds
+COALESCE_DELAY_S = 0.05  # seconds between two looks: a burst of happenings is shown once
+LANGUAGE_COOKIE = "demo-language"  # the cookie's name: another one than the box's own pages have
+ACCESS_COOKIE = "demo-key"  # the cookie of who has opened the address that the terminal shows
+COOKIE_MAX_AGE_S = 24 * 3600  # seconds
+CONTENT_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+SHARED_STATIC_FILES = frozenset({"live.js", "film.js", "perron.svg"})  # of the box's own pages
+CAMERA_IDS = ("doorbell", "hall-camera")
+SCENARIO_GROUPS: tuple[tuple[str, tuple[Scenario, ...]], ...] = (
     ("parcels", parcels.SCENARIOS),
     ("promises", promises.SCENARIOS),
     ("people", people.SCENARIOS),
@@ -42,7 +42,7 @@ GROUPS: tuple[tuple[str, tuple[Scenario, ...]], ...] = (
 )
 
 
-class Site:
+class DemoSite:
     """The page of one theatre. With `lan` others in the network reach it, and only who has its whole address gets in.
 
     async with Site(theatre, lan=False) as site:
@@ -52,46 +52,47 @@ class Site:
         OSError: no port can be had.
     """
 
-    def __init__(self, theatre: Theatre, *, lan: bool, port: int = 0) -> None:
-        self._theatre, self._host, self._port = theatre, "0.0.0.0" if lan else "127.0.0.1", port  # noqa: S104 - asked for by --lan
+    def __init__(self, theatre: DemoRunner, *, lan: bool, port: int = 0) -> None:
+        self._demo_runner, self._host, self._port = theatre, "0.0.0.0" if lan else "127.0.0.1", port  # noqa: S104 - asked for by --lan
         self._name = lan_address() if lan else "127.0.0.1"
-        self._known: frozenset[str] = frozenset()
-        self._key = secrets.token_urlsafe(16) if lan else None
-        self._seen = False  # whether anybody has opened the page
+        self._known_hosts: frozenset[str] = frozenset()
+        self._access_key = secrets.token_urlsafe(16) if lan else None
+        self._is_opened = False  # whether anybody has opened the page
         self._environment = Environment(
             loader=PackageLoader("gateway.demo.page"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
             lstrip_blocks=True, auto_reload=False,
         )  # fmt: skip
         app = web.Application(
-            middlewares=[guarded(lambda host: host in self._known), self._let_in], client_max_size=LARGEST_BODY
+            middlewares=[host_guard(lambda host: host in self._known_hosts), self._authorize],
+            client_max_size=MAX_BODY_BYTES,
         )
-        app.on_response_prepare.append(dress)
+        app.on_response_prepare.append(set_headers)
         app.add_routes([
-            web.get("/", self._page),
-            web.get("/open/{key}", self._open),
-            web.get("/feed", self._feed),
-            web.get("/live/{camera}", self._live),
-            web.get("/film/{visit}/{file}", self._film),
-            web.get("/phone/{name}", self._picture),
-            web.get("/static/{name}", self._static),
-            web.get("/favicon.ico", self._icon),
-            web.post("/play", self._play),
-            web.post("/stop", self._stop),
-            web.post("/yes", self._yes),
-            web.post("/language", self._language),
+            web.get("/", self._serve_page),
+            web.get("/open/{key}", self._exchange_key),
+            web.get("/feed", self._serve_feed),
+            web.get("/live/{camera}", self._serve_live),
+            web.get("/film/{visit}/{file}", self._serve_film),
+            web.get("/phone/{name}", self._serve_picture),
+            web.get("/static/{name}", self._serve_static),
+            web.get("/favicon.ico", self._serve_icon),
+            web.post("/play", self._start_play),
+            web.post("/stop", self._stop_play),
+            web.post("/yes", self._press_yes),
+            web.post("/language", self._set_language),
         ])  # fmt: skip
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
 
     @property
     def address(self) -> str:
         """Where the page is: with `lan` a secret ends it."""
-        return f"http://{self._name}:{self._port}/{'' if self._key is None else f'open/{self._key}'}"
+        return f"http://{self._name}:{self._port}/{'' if self._access_key is None else f'open/{self._access_key}'}"
 
     async def __aenter__(self) -> Self:
         await self._runner.setup()
         await web.TCPSite(self._runner, self._host, self._port).start()
         self._port = int(self._runner.addresses[0][1])
-        self._known = hosts(self._host, self._port, [self._name])
+        self._known_hosts = allowed_hosts(self._host, self._port, [self._name])
         return self
 
     async def __aexit__(self, *_error: object) -> None:
@@ -100,99 +101,112 @@ class Site:
     # ---- who may come in --------------------------------------------------------------------------------------------
 
     @web.middleware
-    async def _let_in(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def _authorize(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Others in the network see and press nothing, unless they have the address from the terminal."""
-        if self._key is None or request.path.startswith(("/open/", "/static/")):
+        if self._access_key is None or request.path.startswith(("/open/", "/static/")):
             return await handler(request)
-        if self._is_key(request.cookies.get(KEY, "")):
+        if self._is_key(request.cookies.get(ACCESS_COOKIE, "")):
             return await handler(request)
-        why = words(self._language_of(request))["key.missing"]
+        why = page_texts(self._language_of(request))["key.missing"]
         return web.Response(status=web.HTTPForbidden.status_code, text=f"{why}\n")
 
-    async def _open(self, request: web.Request) -> web.Response:
+    async def _exchange_key(self, request: web.Request) -> web.Response:
         """Give who has the secret a cookie in its place: the address bar then shows it to nobody."""
         key = request.match_info["key"]
         if not self._is_key(key):
             raise web.HTTPNotFound
         answer = web.Response(status=web.HTTPSeeOther.status_code, headers={"Location": "/"})
-        answer.set_cookie(KEY, key, max_age=DAY, httponly=True, samesite="Lax")  # a QR reader's page leads here
+        answer.set_cookie(
+            ACCESS_COOKIE, key, max_age=COOKIE_MAX_AGE_S, httponly=True, samesite="Lax"
+        )  # a QR reader's page leads here
         return answer
 
     def _is_key(self, text: str) -> bool:
-        return self._key is not None and hmac.compare_digest(text.encode(), self._key.encode())
+        return self._access_key is not None and hmac.compare_digest(text.encode(), self._access_key.encode())
 
     # ---- the page ---------------------------------------------------------------------------------------------------
 
     def _language_of(self, request: web.Request) -> Language:
-        chosen = request.cookies.get(LANGUAGE)
+        chosen = request.cookies.get(LANGUAGE_COOKIE)
         if chosen in LANGUAGES:
             return chosen
-        return accepted(request.headers.get("Accept-Language", ""), LANGUAGES) or self._theatre.language
+        return accepted(request.headers.get("Accept-Language", ""), LANGUAGES) or self._demo_runner.language
 
-    async def _page(self, request: web.Request) -> web.Response:
+    async def _serve_page(self, request: web.Request) -> web.Response:
         language = self._language_of(request)
-        told = words(language)
+        told = page_texts(language)
 
         def t(key: str, **facts: object) -> str:
             return told[key].format(**facts)
 
         about = (
-            t("about.fast", seconds=script.SECONDS) if self._theatre.fast else t("about.slow", minutes=script.MINUTES)
+            t("about.fast", seconds=script.FAST_DURATION_S)
+            if self._demo_runner.fast
+            else t("about.slow", minutes=script.NORMAL_DURATION_MIN)
         )
         text = self._environment.get_template("demo.html").render(
-            t=t, language=language, languages=LANGUAGES, names=language_names(),
+            t=t,
+            language=language,
+            languages=LANGUAGES,
+            names=language_names(),
             words=json.dumps(told, ensure_ascii=False),
-            about=about, checks=CHECKS, cameras=CAMERAS, chapters=len(script.CHAPTERS), show=script.SHOW,
-            groups=[(group, [(one.title, line_of(one, language)) for one in ones]) for group, ones in GROUPS],
-        )  # fmt: skip
+            about=about,
+            checks=CHECK_NAMES,
+            cameras=CAMERA_IDS,
+            chapters=len(script.CHAPTERS),
+            show=script.SHOW_TITLE,
+            groups=[
+                (group, [(one.title, scenario_line(one, language)) for one in ones]) for group, ones in SCENARIO_GROUPS
+            ],
+        )
         return web.Response(text=text, content_type="text/html")
 
-    async def _static(self, request: web.Request) -> web.Response:
+    async def _serve_static(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        package = "gateway.web" if name in SHARED else "gateway.demo.page"
+        package = "gateway.web" if name in SHARED_STATIC_FILES else "gateway.demo.page"
         file = resources.files(package) / "static" / name
-        kind = STATIC.get(name[name.rfind(".") :])
+        kind = CONTENT_TYPES.get(name[name.rfind(".") :])
         if kind is None or "/" in name or name.startswith(".") or not file.is_file():
             raise web.HTTPNotFound
         return web.Response(body=file.read_bytes(), content_type=kind, headers={"Cache-Control": "no-cache"})
 
-    async def _icon(self, _request: web.Request) -> web.Response:
+    async def _serve_icon(self, _request: web.Request) -> web.Response:
         raise web.HTTPMovedPermanently("/static/perron.svg")
 
-    async def _language(self, request: web.Request) -> web.Response:
-        chosen = (await request.post()).get(LANGUAGE)
+    async def _set_language(self, request: web.Request) -> web.Response:
+        chosen = (await request.post()).get(LANGUAGE_COOKIE)
         if chosen not in LANGUAGES:
             raise web.HTTPBadRequest
         answer = web.Response(status=303, headers={"Location": "/"})
-        answer.set_cookie(LANGUAGE, str(chosen), httponly=True, samesite="Strict")
+        answer.set_cookie(LANGUAGE_COOKIE, str(chosen), httponly=True, samesite="Strict")
         return answer
 
     # ---- what is asked ----------------------------------------------------------------------------------------------
 
-    async def _play(self, request: web.Request) -> web.Response:
+    async def _start_play(self, request: web.Request) -> web.Response:
         title = (await request.post()).get("title")
-        if not self._theatre.press(str(title)):
+        if not self._demo_runner.press(str(title)):
             raise web.HTTPConflict
         return web.Response(status=204)
 
-    async def _stop(self, _request: web.Request) -> web.Response:
-        self._theatre.stop()
+    async def _stop_play(self, _request: web.Request) -> web.Response:
+        self._demo_runner.stop()
         return web.Response(status=204)
 
-    async def _yes(self, _request: web.Request) -> web.Response:
-        self._theatre.say_yes()
+    async def _press_yes(self, _request: web.Request) -> web.Response:
+        self._demo_runner.say_yes()
         return web.Response(status=204)
 
     # ---- what is seen -----------------------------------------------------------------------------------------------
 
-    async def _feed(self, request: web.Request) -> web.WebSocketResponse:
+    async def _serve_feed(self, request: web.Request) -> web.WebSocketResponse:
         """Snapshots as they change, and a beat every second. Whoever opens the page first begins the show."""
         page = web.WebSocketResponse(heartbeat=20.0, compress=False, max_msg_size=1024)
         await page.prepare(request)
-        if not self._seen:
-            self._seen = True
-            self._theatre.press(script.SHOW)
-        telling = asyncio.create_task(self._tell(page, self._language_of(request)))
+        if not self._is_opened:
+            self._is_opened = True
+            self._demo_runner.press(script.SHOW_TITLE)
+        telling = asyncio.create_task(self._send_snapshots(page, self._language_of(request)))
         try:
             async for _ in page:
                 pass  # a page has nothing to say here
@@ -202,39 +216,39 @@ class Site:
                 await telling
         return page
 
-    async def _tell(self, page: web.WebSocketResponse, language: Language) -> None:
-        changes, told = self._theatre.changes, -1
+    async def _send_snapshots(self, page: web.WebSocketResponse, language: Language) -> None:
+        changes, told = self._demo_runner.changes, -1
         while not page.closed:
             said: dict[str, object] = {"beat": True}
             if changes.count != told:
                 told = changes.count
-                said["now"] = shown(self._theatre.snapshot, language)
+                said["now"] = snapshot_json(self._demo_runner.snapshot, language)
             await page.send_str(json.dumps(said, ensure_ascii=False))
-            await asyncio.sleep(REST)
+            await asyncio.sleep(COALESCE_DELAY_S)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(BEAT):
+                async with asyncio.timeout(HEARTBEAT_INTERVAL_S):
                     await changes.after(told)
 
-    async def _live(self, request: web.Request) -> web.StreamResponse:
+    async def _serve_live(self, request: web.Request) -> web.StreamResponse:
         """A camera, straight from the box's video process: it outlives the gateway."""
-        camera, playing = request.match_info["camera"], self._theatre.playing
-        if camera not in CAMERAS or playing is None:
+        camera, playing = request.match_info["camera"], self._demo_runner.playing
+        if camera not in CAMERA_IDS or playing is None:
             raise web.HTTPNotFound
-        return await live_video.show(
-            request, playing.box / "video.sock", camera, proofs=lambda: self._theatre.proofs,
-            allowed=lambda: self._theatre.playing is playing,
+        return await live_video.stream_camera(
+            request, playing.box / "video.sock", camera, proofs=lambda: self._demo_runner.proofs,
+            allowed=lambda: self._demo_runner.playing is playing,
         )  # fmt: skip
 
-    async def _film(self, request: web.Request) -> web.FileResponse:
+    async def _serve_film(self, request: web.Request) -> web.FileResponse:
         """The sealed film that the page shows, and no other file."""
-        film, playing = self._theatre.snapshot.film, self._theatre.playing
+        film, playing = self._demo_runner.snapshot.film, self._demo_runner.playing
         if film is None or playing is None or request.path != film.url:
             raise web.HTTPNotFound
-        path: Path = playing.box / VISITS / request.match_info["visit"] / request.match_info["file"]
+        path: Path = playing.box / VISITS_FOLDER / request.match_info["visit"] / request.match_info["file"]
         return web.FileResponse(path, headers={"Content-Type": "video/mp4"})
 
-    async def _picture(self, request: web.Request) -> web.Response:
-        picture = self._theatre.pictures.get(request.match_info["name"])
+    async def _serve_picture(self, request: web.Request) -> web.Response:
+        picture = self._demo_runner.pictures.get(request.match_info["name"])
         if picture is None:
             raise web.HTTPNotFound
         return web.Response(body=picture, content_type="image/jpeg")

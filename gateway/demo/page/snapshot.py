@@ -1,6 +1,7 @@
 """What the page shows at one moment, as a pure function of what happened until then.
 
-`after(snapshot, happening)` is all of it: what the gateway says (`Seen`), what physically happened (`Line`), and the
+`apply_event(snapshot, happening)` is all of it: what the gateway says (`ObservedMessage`), what physically happened
+(`LogLine`), and the
 few things below that only the demo itself knows of.
 """
 
@@ -9,19 +10,19 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, assert_never
 
-from gateway.demo.result import Line, openings
-from gateway.demo.watch import Body, Seen
+from gateway.demo.result import LogLine, physical_openings
+from gateway.demo.watch import Body, ObservedMessage
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import Phase, Refusal
 from gateway.runtime.notifications.texts import worded
 from gateway.system.i18n import Language
 
-CHECKS = ("parcel", "hour", "brand", "courier", "filming")
-MESSAGES = 4  # on the phone at a time, the newest
-MOVES = 60  # of bolt and leaf that are kept, to count openings by
+CHECK_NAMES = ("parcel", "hour", "brand", "courier", "filming")
+MAX_MESSAGES = 4  # on the phone at a time, the newest
+MAX_MOVES = 60  # of bolt and leaf that are kept, to count openings by
 
 # Which of the five a refusal crosses out; what is named nowhere here concerns none of them.
-CROSSED: Mapping[Refusal, str] = {
+FAILED_CHECKS: Mapping[Refusal, str] = {
     Refusal.UNKNOWN_CODE: "parcel",
     Refusal.ALREADY_USED: "parcel",
     Refusal.CANCELLED: "parcel",
@@ -43,19 +44,19 @@ CROSSED: Mapping[Refusal, str] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Begins:
+class RunStarted:
     """A play begins on a stage of its own; `title` is the scenario's, or the show's."""
 
     title: str
 
 
 @dataclass(frozen=True, slots=True)
-class Raised:
+class StageReady:
     """The stage is up: the play itself begins."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Says:
+class LineShown:
     """The one line in plain words: a key of `words.py` and what is put in. `chapter` counts from 1; 0 is none.
 
     `message`: the box's message that is the line's fact `text`, in the language of whoever reads the page.
@@ -75,7 +76,7 @@ class CableMoved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Buzzed:
+class PhoneMessageShown:
     """A message reached a phone, `waited` seconds after it was so; `picture` is its address on the page."""
 
     language: Language
@@ -87,7 +88,7 @@ class Buzzed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class DemoPermissionRequest:
     """A brand without a permission asks to be let in: its terms, and (`granted`) what the owner said."""
 
     brand: str
@@ -98,7 +99,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Saw:
+class BoxStatusChanged:
     """What the box thinks of each camera's pictures (None: nobody asks for proofs), and whether it knows the time."""
 
     believed: Mapping[str, bool | None]
@@ -106,12 +107,12 @@ class Saw:
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class OpeningsReset:
     """From here on openings are counted anew: another promise is shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
+class DemoTimelineEntry:
     """One line of a sealed visit's timeline, in each language; `clock` is `at` as the house's own clock reads."""
 
     at: str
@@ -121,25 +122,25 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Film:
+class DemoFilm:
     """A sealed film: its address on the page, when it begins and ends (RFC 3339), and the visit's timeline."""
 
     camera: str
     url: str
     start: str
     end: str
-    moments: tuple[Moment, ...]
+    moments: tuple[DemoTimelineEntry, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sealed:
+class DemoFilmSealed:
     """Film and log of a visit are sealed."""
 
-    film: Film
+    film: DemoFilm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Verified:
+class ProofVerified:
     """A proof was verified: it holds, or the second of the film at which it does not, of so many."""
 
     holds: bool
@@ -149,30 +150,44 @@ class Verified:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Over:
+class RunEnded:
     """The play is over; `complaints` say what was not as it must be."""
 
     complaints: tuple[str, ...] = ()
     stopped: bool = False
 
 
-Happening = Seen | Line | Begins | Raised | Says | CableMoved | Buzzed | Asked | Saw | Counts | Sealed | Verified | Over
+DemoEvent = (
+    ObservedMessage
+    | LogLine
+    | RunStarted
+    | StageReady
+    | LineShown
+    | CableMoved
+    | PhoneMessageShown
+    | DemoPermissionRequest
+    | BoxStatusChanged
+    | OpeningsReset
+    | DemoFilmSealed
+    | ProofVerified
+    | RunEnded
+)
 
 # ---- what is shown --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
+class DemoSnapshot:
     """All that the page shows. Bolt, door, people, parcels and light are the house's own log, the rest is the box's.
 
     `proven` is whether the box says that the door is proven locked; `checks` holds True, False or None (not looked at)
-    for each of `CHECKS`; `decided_ms` is from the scan to the answer at the scanner, by the house's own clock.
+    for each of `CHECK_NAMES`; `decided_ms` is from the scan to the answer at the scanner, by the house's own clock.
     """
 
     run: int = 0
     title: str | None = None
     stage: str = "rest"  # rest, setting, playing, over
-    says: Says | None = None
+    says: LineShown | None = None
     online: bool = False
     died: bool = False
     connected: bool = False
@@ -190,8 +205,8 @@ class Snapshot:
     carries: bool = True
     fridge: bool = False
     cable: bool = True
-    asked: Asked | None = None
-    phone: tuple[Buzzed, ...] = ()
+    asked: DemoPermissionRequest | None = None
+    phone: tuple[PhoneMessageShown, ...] = ()
     buzzes: Mapping[str, int] = field(default_factory=dict)  # of each phone
     checks: Mapping[str, bool | None] | None = None
     refusal: str | None = None
@@ -201,16 +216,16 @@ class Snapshot:
     believed: Mapping[str, bool | None] | None = None
     clock: bool = False
     openings: int = 0
-    film: Film | None = None
-    verified: Verified | None = None
+    film: DemoFilm | None = None
+    verified: ProofVerified | None = None
     complaints: tuple[str, ...] = ()
     stopped: bool = False
     settled: bool = True  # what `checks` tell of is over
     scans: tuple[float, ...] = ()  # when what is not answered yet was scanned, by the house's clock
-    moves: tuple[Line, ...] = ()
+    moves: tuple[LogLine, ...] = ()
 
 
-def shown(snapshot: Snapshot, language: Language) -> dict[str, Any]:
+def snapshot_json(snapshot: DemoSnapshot, language: Language) -> dict[str, Any]:
     """Return it as JSON for a page in this language: with the phone that is told in it."""
     body = asdict(snapshot)
     del body["scans"], body["moves"], body["settled"]
@@ -230,34 +245,34 @@ def in_words(message: Mapping[str, Any], language: Language) -> str:
     return worded(kind(about), message["facts"], language)
 
 
-def _kept(phone: tuple[Buzzed, ...]) -> tuple[Buzzed, ...]:
+def _kept(phone: tuple[PhoneMessageShown, ...]) -> tuple[PhoneMessageShown, ...]:
     """The newest of each phone."""
     newest = {id(one) for language in {one.language for one in phone}
-              for one in [each for each in phone if each.language == language][-MESSAGES:]}  # fmt: skip
+              for one in [each for each in phone if each.language == language][-MAX_MESSAGES:]}  # fmt: skip
     return tuple(one for one in phone if id(one) in newest)
 
 
-def after(now: Snapshot, what: Happening) -> Snapshot:
+def apply_event(now: DemoSnapshot, what: DemoEvent) -> DemoSnapshot:
     """Return what is shown once this has happened."""
     match what:
-        case Seen():
-            return _said(now, what)
-        case Begins(title=title):
-            return Snapshot(run=now.run + 1, title=title, stage="setting", film=None)
-        case Raised():
+        case ObservedMessage():
+            return _apply_message(now, what)
+        case RunStarted(title=title):
+            return DemoSnapshot(run=now.run + 1, title=title, stage="setting", film=None)
+        case StageReady():
             return replace(now, stage="playing")
-        case Says():
+        case LineShown():
             return replace(now, says=what)
         case CableMoved(plugged=plugged):
             return replace(now, cable=plugged)
-        case Buzzed():
+        case PhoneMessageShown():
             count = now.buzzes.get(what.language, 0) + 1
             return replace(now, phone=_kept((*now.phone, what)), buzzes={**now.buzzes, what.language: count})
-        case Asked():
+        case DemoPermissionRequest():
             return replace(now, asked=what)
-        case Saw(believed=believed, clock=clock):
+        case BoxStatusChanged(believed=believed, clock=clock):
             return replace(now, believed=dict(believed), clock=clock)
-        case Counts():
+        case OpeningsReset():
             return replace(
                 now,
                 openings=0,
@@ -268,14 +283,14 @@ def after(now: Snapshot, what: Happening) -> Snapshot:
                 decided_ms=None,
                 settled=True,
             )
-        case Sealed(film=film):
+        case DemoFilmSealed(film=film):
             return replace(now, film=film)
-        case Verified():
+        case ProofVerified():
             return replace(now, verified=what)
-        case Over(complaints=complaints, stopped=stopped):
+        case RunEnded(complaints=complaints, stopped=stopped):
             return replace(now, stage="over", complaints=complaints, stopped=stopped)
         case Mapping():
-            return _happened(now, what)
+            return _apply_house_line(now, what)
         case _:
             assert_never(what)
 
@@ -283,11 +298,11 @@ def after(now: Snapshot, what: Happening) -> Snapshot:
 # ---- what the gateway says ------------------------------------------------------------------------------------------
 
 
-def _said(now: Snapshot, seen: Seen) -> Snapshot:
+def _apply_message(now: DemoSnapshot, seen: ObservedMessage) -> DemoSnapshot:
     body = seen.body
     match seen.kind:
         case "state":
-            return _state(now, body)
+            return _apply_state(now, body)
         case "bridge":
             online = body["state"] == "online"
             if online:
@@ -295,34 +310,34 @@ def _said(now: Snapshot, seen: Seen) -> Snapshot:
             alone = replace(now, proven=False, connected=False, believed=None, clock=False)  # nothing of it is known
             return replace(alone, online=False, died=now.died or now.online)
         case "event":
-            return _event(now, body)
+            return _apply_gateway_event(now, body)
         case _:
             return now
 
 
-def _state(now: Snapshot, body: Body) -> Snapshot:
+def _apply_state(now: DemoSnapshot, body: Body) -> DemoSnapshot:
     cameras: Mapping[str, Any] = body["cameras"]
     filming = tuple(sorted(name for name, camera in cameras.items() if camera["recording"]))
     state = replace(
         now, proven=bool(body["locked"]), phase=body["phase"], filming=filming, connected=bool(body["connected"])
     )
     if now.checks is not None and body["phase"] == Phase.RINGING and cameras and len(filming) == len(cameras):
-        return _ticked(state, filming=True)
+        return _with_checks(state, filming=True)
     return state
 
 
-def _event(now: Snapshot, body: Body) -> Snapshot:
+def _apply_gateway_event(now: DemoSnapshot, body: Body) -> DemoSnapshot:
     match body["kind"]:
         case "answer" if body["refusal"] is not None:
-            crossed = CROSSED.get(Refusal(body["refusal"]))
-            refused = replace(_asked_anew(now), refusal=body["refusal"], settled=True)
-            return refused if crossed is None else _ticked(refused, **{crossed: False})
+            crossed = FAILED_CHECKS.get(Refusal(body["refusal"]))
+            refused = replace(_reset_checks(now), refusal=body["refusal"], settled=True)
+            return refused if crossed is None else _with_checks(refused, **{crossed: False})
         case "answer" if body["word"] == "wait":
-            return _ticked(_asked_anew(now), parcel=True)
+            return _with_checks(_reset_checks(now), parcel=True)
         case "phase" if body["phase"] == "ready":
             return replace(now, settled=True)
         case "phase" if body["phase"] == Phase.RINGING:  # all that can be decided at once was decided: yes
-            return _ticked(now, parcel=True, hour=True, brand=True, courier=True)
+            return _with_checks(now, parcel=True, hour=True, brand=True, courier=True)
         case "spend":
             return replace(now, spent=True)
         case "release":
@@ -331,26 +346,26 @@ def _event(now: Snapshot, body: Body) -> Snapshot:
             return now
 
 
-def _asked_anew(now: Snapshot) -> Snapshot:
+def _reset_checks(now: DemoSnapshot) -> DemoSnapshot:
     """Begin a clean row where the last one is over. The box's word of a scan may come before the house's own."""
     if not now.settled:
         return now
-    return replace(now, checks=dict.fromkeys(CHECKS), refusal=None, decided_ms=None, settled=False)
+    return replace(now, checks=dict.fromkeys(CHECK_NAMES), refusal=None, decided_ms=None, settled=False)
 
 
-def _ticked(now: Snapshot, **checks: bool) -> Snapshot:
-    return replace(now, checks={**(now.checks or dict.fromkeys(CHECKS)), **checks})
+def _with_checks(now: DemoSnapshot, **checks: bool) -> DemoSnapshot:
+    return replace(now, checks={**(now.checks or dict.fromkeys(CHECK_NAMES)), **checks})
 
 
 # ---- what physically happens ----------------------------------------------------------------------------------------
 
 
-def _happened(now: Snapshot, line: Line) -> Snapshot:
+def _apply_house_line(now: DemoSnapshot, line: LogLine) -> DemoSnapshot:
     match line["what"]:
         case "bolt":
-            return _moved(replace(now, bolt=str(line["state"]), air=bool(line["in_air"])), line)
+            return _apply_movement(replace(now, bolt=str(line["state"]), air=bool(line["in_air"])), line)
         case "door":
-            return _moved(replace(now, door=str(line["state"]), forced=bool(line.get("forced"))), line)
+            return _apply_movement(replace(now, door=str(line["state"]), forced=bool(line.get("forced"))), line)
         case "fault":
             others = tuple(name for name in now.faults if name != line["device"])
             return replace(now, faults=others if line["on"] is False else (*others, str(line["device"])))
@@ -373,12 +388,12 @@ def _happened(now: Snapshot, line: Line) -> Snapshot:
             return now
 
 
-def _moved(now: Snapshot, line: Line) -> Snapshot:
-    moves = (*now.moves, line)[-MOVES:]
-    return replace(now, moves=moves, openings=len(openings(moves)))
+def _apply_movement(now: DemoSnapshot, line: LogLine) -> DemoSnapshot:
+    moves = (*now.moves, line)[-MAX_MOVES:]
+    return replace(now, moves=moves, openings=len(physical_openings(moves)))
 
 
-def _seconds(line: Line) -> float:
+def _seconds(line: LogLine) -> float:
     mono = line["mono"]
     assert isinstance(mono, float | int)  # noqa: S101 - the log's own format
     return float(mono)

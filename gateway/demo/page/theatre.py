@@ -9,37 +9,48 @@ from pathlib import Path
 
 from devices.simulators.control import Impossible
 from gateway.cli.failure import Failure
-from gateway.config.home import Home, Messages
-from gateway.demo.actors import Retailer
-from gateway.demo.handles import Handles, Sight, Speak
-from gateway.demo.page.cable import Cable
-from gateway.demo.page.phone import Buzz, Phone
-from gateway.demo.page.plain import plain
-from gateway.demo.page.proof import sealed_film
-from gateway.demo.page.script import SHOW, show
-from gateway.demo.page.snapshot import Begins, Buzzed, Happening, Over, Raised, Saw, Sealed, Snapshot, after, in_words
+from gateway.config.home import Home, MessagesSection
+from gateway.demo.actors import DemoRetailer
+from gateway.demo.handles import BoxStatus, RigClient, Speak
+from gateway.demo.page.cable import CableRelay
+from gateway.demo.page.phone import DemoPhone, PhoneMessage
+from gateway.demo.page.plain import line_of_event
+from gateway.demo.page.proof import read_sealed_film
+from gateway.demo.page.script import SHOW_TITLE, make_show
+from gateway.demo.page.snapshot import (
+    BoxStatusChanged,
+    DemoEvent,
+    DemoFilmSealed,
+    DemoSnapshot,
+    PhoneMessageShown,
+    RunEnded,
+    RunStarted,
+    StageReady,
+    apply_event,
+    in_words,
+)
 from gateway.demo.page.words import LANGUAGES
-from gateway.demo.plan import NoTemplate
-from gateway.demo.processes import Died
-from gateway.demo.result import Line
-from gateway.demo.run import Audience, run
-from gateway.demo.scenario import Play, Scenario
+from gateway.demo.plan import TemplateMissing
+from gateway.demo.processes import ProcessDied
+from gateway.demo.result import LogLine
+from gateway.demo.run import DemoObserver, run_scenario
+from gateway.demo.scenario import Scenario, ScenarioRun
 from gateway.demo.scenarios import SCENARIOS
 from gateway.demo.stage import Stage
-from gateway.demo.verdict import Judged
-from gateway.demo.watch import NeverCame, Seen
+from gateway.demo.verdict import Judgement
+from gateway.demo.watch import ObservedMessage, WaitTimeout
 from gateway.mqtt.mosquitto.provisioning import BrokerMissing
 from gateway.system.i18n import Language
-from gateway.video.ipc import Proof
-from gateway.web.server.changes import Changes
-from gateway.web.server.live_video import believed
+from gateway.video.ipc import CameraProof
+from gateway.web.server.changes import ChangeNotifier
+from gateway.web.server.live_video import is_live
 
-LOOK = 0.05  # seconds between two looks at what the box thinks of its cameras
-PICTURES = 20  # of the phone's that are kept for the page
+POLL_INTERVAL_S = 0.05  # seconds between two looks at what the box thinks of its cameras
+MAX_PICTURES = 20  # of the phone's that are kept for the page
 
 
 @dataclass(frozen=True, slots=True)
-class Playing:
+class CurrentRun:
     """What is played now: `folder` is the run's own; the box's is in it."""
 
     title: str
@@ -51,10 +62,10 @@ class Playing:
         return self.folder / "box"
 
 
-class Theatre:
+class DemoRunner:
     """One for the demo. `folder_for` makes a folder for a title; `utc` is the clock; `seats` tells who else looks on.
 
-    `run` plays whatever is asked for by `press`, until cancelled.
+    `run_scenario` plays whatever is asked for by `press`, until cancelled.
     """
 
     def __init__(
@@ -64,31 +75,31 @@ class Theatre:
         *,
         fast: bool,
         language: Language,
-        seats: Callable[[Scenario], contextlib.AbstractContextManager[Audience]],
+        seats: Callable[[Scenario], contextlib.AbstractContextManager[DemoObserver]],
     ) -> None:
         self.fast, self.language = fast, language
-        self.changes = Changes()
-        self.snapshot = Snapshot()
-        self.playing: Playing | None = None
-        self.proofs: Mapping[str, Proof] = {}
+        self.changes = ChangeNotifier()
+        self.snapshot = DemoSnapshot()
+        self.playing: CurrentRun | None = None
+        self.proofs: Mapping[str, CameraProof] = {}
         self.pictures: dict[str, bytes] = {}
         self.good = True  # whether everything that was played to its end was as it must be
-        self.cable = Cable()
-        self._folder_for, self._utc, self._seats = folder_for, utc, seats
-        self._pressed: asyncio.Queue[str] = asyncio.Queue(1)
+        self.cable = CableRelay()
+        self._folder_for, self._utc, self._make_observer = folder_for, utc, seats
+        self._requested: asyncio.Queue[str] = asyncio.Queue(1)
         self._task: asyncio.Task[None] | None = None
-        self._yes = asyncio.Event()
-        self._said: dict[str, datetime] = {}
+        self._yes_pressed = asyncio.Event()
+        self._message_times: dict[str, datetime] = {}
 
     # ---- what is asked on the page ----------------------------------------------------------------------------------
 
     def press(self, title: str) -> bool:
         """Ask for a scenario, or the show; False where there is none of this name, or something is played already."""
-        if title != SHOW and title not in {one.title for one in SCENARIOS}:
+        if title != SHOW_TITLE and title not in {one.title for one in SCENARIOS}:
             return False
-        if self._task is not None or self._pressed.full():
+        if self._task is not None or self._requested.full():
             return False
-        self._pressed.put_nowait(title)
+        self._requested.put_nowait(title)
         return True
 
     def stop(self) -> None:
@@ -98,17 +109,17 @@ class Theatre:
 
     def say_yes(self) -> None:
         """The owner's yes to the brand that asks, by whoever watches."""
-        self._yes.set()
+        self._yes_pressed.set()
 
     async def run(self) -> None:
         """Play until cancelled."""
         while True:
-            title = await self._pressed.get()
+            title = await self._requested.get()
             self._task = asyncio.create_task(self._play(title))
             try:
                 await asyncio.wait([self._task])
                 if self._task.cancelled():
-                    self.tell(Over(stopped=True))
+                    self.tell(RunEnded(stopped=True))
                 else:
                     self._task.result()
             finally:
@@ -118,74 +129,87 @@ class Theatre:
 
     # ---- what the script asks (`script.Prompter`) -------------------------------------------------------------------
 
-    def tell(self, what: Happening) -> None:
+    def tell(self, what: DemoEvent) -> None:
         """Let something happen on the page."""
         before = self.snapshot
-        now = after(before, what)
-        if now.title != SHOW and (said := plain(what)) is not None:
+        now = apply_event(before, what)
+        if now.title != SHOW_TITLE and (said := line_of_event(what)) is not None:
             now = replace(now, says=said)
-        if isinstance(what, Seen) and what.kind == "message":
+        if isinstance(what, ObservedMessage) and what.kind == "message":
             for language in LANGUAGES:
-                self._said[in_words(what.body, language)] = datetime.fromisoformat(what.body["at"])
+                self._message_times[in_words(what.body, language)] = datetime.fromisoformat(what.body["at"])
         if now != before:
             self.snapshot = now
             self.changes.tell()
 
-    async def until(self, what: str, test: Callable[[Snapshot], bool], *, within: float) -> None:
+    async def until(self, what: str, test: Callable[[DemoSnapshot], bool], *, within: float) -> None:
         """Wait until the page shows this.
 
         Raises:
-            NeverCame: it did not within so many seconds.
+            WaitTimeout: it did not within so many seconds.
         """
         try:
             async with asyncio.timeout(within):
                 while not test(self.snapshot):
                     await self.changes.after(self.changes.count)
         except TimeoutError:
-            raise NeverCame(f"awaited on the page for {within:.0f} s: {what}") from None
+            raise WaitTimeout(f"awaited on the page for {within:.0f} s: {what}") from None
 
     async def pressed_yes(self, *, within: float) -> None:
         """Wait for whoever watches to press the owner's yes, at most so many seconds."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within):
-                await self._yes.wait()
+                await self._yes_pressed.wait()
 
     # ---- playing ----------------------------------------------------------------------------------------------------
 
     async def _play(self, title: str) -> None:
-        self.tell(Begins(title=title))
+        self.tell(RunStarted(title=title))
         complaints: tuple[str, ...]
         try:
-            complaints = await self._judged(title)
-        except (Died, NeverCame, Impossible, ConnectionError, Failure, BrokerMissing, NoTemplate, OSError) as failure:
+            complaints = await self._play_and_judge(title)
+        except (
+            ProcessDied,
+            WaitTimeout,
+            Impossible,
+            ConnectionError,
+            Failure,
+            BrokerMissing,
+            TemplateMissing,
+            OSError,
+        ) as failure:
             complaints = (str(failure),)
         self.good = self.good and not complaints
-        self.tell(Over(complaints=complaints))
+        self.tell(RunEnded(complaints=complaints))
 
-    async def _judged(self, title: str) -> tuple[str, ...]:
+    async def _play_and_judge(self, title: str) -> tuple[str, ...]:
         """Play in a fresh house, its box's only way out being the cable; return what was not as it must be."""
-        self._yes.clear()
+        self._yes_pressed.clear()
         self.pictures.clear()
-        self._said.clear()
-        self.playing = playing = Playing(title, self._folder_for(title))
-        chosen = show(self, self._utc()) if title == SHOW else next(one for one in SCENARIOS if one.title == title)
-        async with Phone(self._buzzed) as phone, Cable() as self.cable:
+        self._message_times.clear()
+        self.playing = playing = CurrentRun(title, self._folder_for(title))
+        chosen = (
+            make_show(self, self._utc())
+            if title == SHOW_TITLE
+            else next(one for one in SCENARIOS if one.title == title)
+        )
+        async with DemoPhone(self._on_phone_message) as phone, CableRelay() as self.cable:
             wire = await self.cable.lay(phone.port)
-            with self._seats(chosen) as others:
-                judged = await self._in_the_house(self._wired(chosen, playing.folder, wire), playing, others)
+            with self._make_observer(chosen) as others:
+                judged = await self._run_on_stage(self._with_cable(chosen, playing.folder, wire), playing, others)
         return judged
 
-    async def _in_the_house(self, scenario: Scenario, playing: Playing, others: Audience) -> tuple[str, ...]:
-        seats = _Seats(self, others)
-        watching = asyncio.create_task(self._look(playing.box / "handles.sock"))
+    async def _run_on_stage(self, scenario: Scenario, playing: CurrentRun, others: DemoObserver) -> tuple[str, ...]:
+        seats = _PageObserver(self, others)
+        watching = asyncio.create_task(self._poll_box(playing.box / "handles.sock"))
         try:
-            judged = await run(
+            judged = await run_scenario(
                 scenario,
                 playing.folder,
                 fast=self.fast,
                 audience=seats,
                 language=self.language,
-                afterwards=self._sealed,
+                afterwards=self._show_newest_film,
             )
         finally:
             watching.cancel()
@@ -193,7 +217,7 @@ class Theatre:
             self.proofs = {}
         return judged.complaints
 
-    def _wired(self, scenario: Scenario, folder: Path, port: int) -> Scenario:
+    def _with_cable(self, scenario: Scenario, folder: Path, port: int) -> Scenario:
         """The same scenario in a house whose messages and retailers come and go by the cable."""
         phones = folder / "phones.txt"
 
@@ -201,72 +225,76 @@ class Theatre:
             phones.write_text(
                 "".join(f"json://127.0.0.1:{port}/{language}\n" for language in LANGUAGES), encoding="utf-8"
             )
-            return scenario.home(home).model_copy(update={"messages": Messages(file=phones)})
+            return scenario.home(home).model_copy(update={"messages": MessagesSection(file=phones)})
 
-        async def play(play: Play) -> None:
-            self.tell(Raised())
-            await self._retailers_by_cable(play)
+        async def play(play: ScenarioRun) -> None:
+            self.tell(StageReady())
+            await self._route_retailers(play)
             async with play.stage.handles() as handles:
                 await handles.turn(Speak(languages=LANGUAGES))
             await scenario.play(play)
 
         return replace(scenario, home=home, play=play)
 
-    async def _retailers_by_cable(self, play: Play) -> None:
+    async def _route_retailers(self, play: ScenarioRun) -> None:
         home = play.plan.home
         outside = home.broker.model_copy(update={"port": await self.cable.lay(home.broker.port)})
         signers = tuple(play.plan.signers.values())
-        play.retailer = Retailer(
+        play.retailer = DemoRetailer(
             home.model_copy(update={"broker": outside}), play.plan.entrance, signers, play.watch, play.narrate
         )
 
-    async def _sealed(self, stage: Stage, judged: Judged) -> None:
+    async def _show_newest_film(self, stage: Stage, judged: Judgement) -> None:
         """Leave the newest film on the page, where there is one and the play did not show it itself."""
         proof = judged.result.proof.folder
         if proof is not None and self.snapshot.film is None:
-            self.tell(Sealed(film=await sealed_film(stage.plan, Path(proof).name)))
+            self.tell(DemoFilmSealed(film=await read_sealed_film(stage.plan, Path(proof).name)))
 
-    def _buzzed(self, buzz: Buzz) -> None:
+    def _on_phone_message(self, buzz: PhoneMessage) -> None:
         """A message reached the phone; how long it was on its way is told by the box's own time of it."""
         address = None
         if buzz.picture is not None:
             address = f"{self.snapshot.run}-{sum(self.snapshot.buzzes.values()) + 1}.jpg"
             self.pictures[address] = buzz.picture
-            while len(self.pictures) > PICTURES:
+            while len(self.pictures) > MAX_PICTURES:
                 del self.pictures[next(iter(self.pictures))]
-        said = self._said.get(buzz.text)
+        said = self._message_times.get(buzz.text)
         waited = 0.0 if said is None else max(0.0, (self._utc() - said).total_seconds())
         self.tell(
-            Buzzed(language=buzz.language, text=buzz.text, urgent=buzz.urgent, picture=address, waited=round(waited, 1))
+            PhoneMessageShown(
+                language=buzz.language, text=buzz.text, urgent=buzz.urgent, picture=address, waited=round(waited, 1)
+            )
         )
 
-    async def _look(self, socket: Path) -> None:
+    async def _poll_box(self, socket: Path) -> None:
         """Keep what the box thinks of its cameras and its clock; nothing while it is away."""
         while True:
             with contextlib.suppress(OSError):
-                async with Handles(socket) as handles:
+                async with RigClient(socket) as handles:
                     while True:
-                        self._saw(await handles.look())
-                        await asyncio.sleep(LOOK)
+                        self._update_status(await handles.look())
+                        await asyncio.sleep(POLL_INTERVAL_S)
             self.proofs = {}
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(POLL_INTERVAL_S)
 
-    def _saw(self, sight: Sight) -> None:
+    def _update_status(self, sight: BoxStatus) -> None:
         self.proofs = sight.proofs
-        self.tell(Saw(believed={name: believed(sight.proofs, name) for name in sight.proofs}, clock=sight.clock))
+        self.tell(
+            BoxStatusChanged(believed={name: is_live(sight.proofs, name) for name in sight.proofs}, clock=sight.clock)
+        )
 
 
-class _Seats(Audience):
+class _PageObserver(DemoObserver):
     """The page, and who else looks on."""
 
-    def __init__(self, theatre: Theatre, others: Audience) -> None:
-        self._theatre, self._others = theatre, others
+    def __init__(self, theatre: DemoRunner, others: DemoObserver) -> None:
+        self._runner, self._others = theatre, others
 
     def starting(self, what: str) -> None:
         self._others.starting(what)
 
-    def seen(self, what: Seen | Line) -> None:
-        self._theatre.tell(what)
+    def seen(self, what: ObservedMessage | LogLine) -> None:
+        self._runner.tell(what)
         self._others.seen(what)
 
     def narrated(self, who: str, what: str) -> None:

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from gateway.demo.scenario import Scenario
-from gateway.runtime.notifications.texts import REFUSALS
+from gateway.runtime.notifications.texts import REFUSAL_TEXTS
 from gateway.system.i18n import Language, Text, _, languages_of, pgettext
 from gateway.web.texts.catalogue import TEXTS as PAGES
 
-_PAGE: Mapping[str, Text] = {
+_PAGE_TEXTS: Mapping[str, Text] = {
     "title": _("Perron, the demo"),
     "skip": _("Skip to the house"),
     "about.fast": _("About {seconds} s, at --fast waiting times. Nothing is simulated but the house."),
@@ -72,7 +72,7 @@ _PAGE: Mapping[str, Text] = {
     "verify.where": _("perron verify: {where}"),
 }  # fmt: skip
 
-_CHAPTERS: Mapping[str, Text] = {
+_CHAPTER_TEXTS: Mapping[str, Text] = {
     "rest": _("Watch: the house is being set up."),
     "show.asks": _("{brand} asks to be let in. By {carrier}: {place} only, {hours}."),
     "show.granted": _("The owner says yes."),
@@ -102,7 +102,7 @@ _CHAPTERS: Mapping[str, Text] = {
     "show.over": _("Your turn."),
 }  # fmt: skip
 
-_LINES: Mapping[str, Text] = {
+_LINE_TEXTS: Mapping[str, Text] = {
     "line.refused": _("No: {why}."),
     "line.held_back": _("The unlock is held back."),
     "line.outcome": _("Parcels: {outcome}"),
@@ -136,7 +136,7 @@ _LINES: Mapping[str, Text] = {
     "device.kitchen-fridge": _("the fridge"),
 }  # fmt: skip
 
-_TURN: Mapping[str, Text] = {
+_PLAY_TEXTS: Mapping[str, Text] = {
     "turn.title": _("Your turn"),
     "turn.why": _("Each button plays a scene in a fresh house, with the real box."),
     "turn.show": _("See the show again"),
@@ -155,11 +155,11 @@ _TURN: Mapping[str, Text] = {
     "group.failures": _("The box fails"),
 }  # fmt: skip
 
-WORDS: Mapping[str, Text] = MappingProxyType({**_PAGE, **_CHAPTERS, **_LINES, **_TURN})
+TEXTS: Mapping[str, Text] = MappingProxyType({**_PAGE_TEXTS, **_CHAPTER_TEXTS, **_LINE_TEXTS, **_PLAY_TEXTS})
 
-LANGUAGES = languages_of(WORDS["title"])
+LANGUAGES = languages_of(TEXTS["title"])
 
-BORROWED = (
+SHARED_KEY_PREFIXES = (
     "phase.",
     "outcome.",
     "live.",
@@ -167,21 +167,21 @@ BORROWED = (
 )  # families of `gateway/web/texts/catalogue.py` that the page says too
 
 
-def words(language: Language) -> dict[str, str]:
+def page_texts(language: Language) -> dict[str, str]:
     """All that the page may have to say in this language, by key."""
-    found = {key: text.template(language) for key, text in PAGES.items() if key.startswith(BORROWED)}
-    found |= {f"refusal.{refusal}": text.to(language) for refusal, text in REFUSALS.items()}
-    found |= {key: text.template(language) for key, text in WORDS.items()}
-    return {key: _unbroken(text) for key, text in found.items()}
+    found = {key: text.template(language) for key, text in PAGES.items() if key.startswith(SHARED_KEY_PREFIXES)}
+    found |= {f"refusal.{refusal}": text.to(language) for refusal, text in REFUSAL_TEXTS.items()}
+    found |= {key: text.template(language) for key, text in TEXTS.items()}
+    return {key: _with_hard_spaces(text) for key, text in found.items()}
 
 
-def _unbroken(text: str) -> str:
+def _with_hard_spaces(text: str) -> str:
     """Keep the signs that French sets apart on the line of their word; English sets none apart."""
     for sign in (":", ";", "!", "?", "»"):
         text = text.replace(f" {sign}", f"\N{NO-BREAK SPACE}{sign}")
     return text.replace("« ", "«\N{NO-BREAK SPACE}")
 
 
-def line_of(scenario: Scenario, language: Language) -> str:
+def scenario_line(scenario: Scenario, language: Language) -> str:
     """Tell a scenario in one line."""
-    return _unbroken(scenario.line.to(language))
+    return _with_hard_spaces(scenario.line.to(language))

@@ -14,11 +14,11 @@ SCENARIOS: tuple[Scenario, ...] = (
 )
 
 
-class Unknown(Exception):  # noqa: N818 - it says what is the matter
+class UnknownScenario(Exception):  # noqa: N818 - it says what is the matter
     """There is no such scenario; the text names those that come close."""
 
 
-def named(title: str) -> tuple[Scenario, ...]:
+def find_scenarios(title: str) -> tuple[Scenario, ...]:
     """Return the scenario with this title (`name` or `name:variant`); a bare name means all its variants.
 
     Raises:
@@ -26,5 +26,5 @@ def named(title: str) -> tuple[Scenario, ...]:
     """
     found = tuple(scenario for scenario in SCENARIOS if title in {scenario.title, scenario.name})
     if not found:
-        raise Unknown(f"there is no scenario {title!r}: `perron demo --list` tells all")
+        raise UnknownScenario(f"there is no scenario {title!r}: `perron demo --list` tells all")
     return found

@@ -4,18 +4,25 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
-from gateway.demo.actors import PATIENCE, Parcels
-from gateway.demo.handles import Point, SetClock, SetFree
-from gateway.demo.scenario import REFUSED, TOLD_OF_IT, WHOLE_VISIT, Expectation, Play, Scenario
+from gateway.demo.actors import TIMEOUT_MARGIN_S, PromisedDelivery
+from gateway.demo.handles import CrashPoint, SetClock, SetFreeSpace
+from gateway.demo.scenario import (
+    EXPECT_REFUSED,
+    PHASES_WHOLE_VISIT,
+    USUAL_NOTIFICATIONS,
+    Expectation,
+    Scenario,
+    ScenarioRun,
+)
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import DoorResult, Outcome, Phase, Refusal
 from gateway.system.i18n import _
 
-HOUR = 3600.0
-KILLED = "gateway-killed"
+HOUR_S = 3600.0
+KILLED_NAME = "gateway-killed"
 
 
-async def _broker_restart(play: Play) -> None:
+async def _broker_restart(play: ScenarioRun) -> None:
     """The broker breaks with the courier inside: nothing is believed until it is asked again."""
     parcels = await play.promised()
     await play.gets_in(parcels)
@@ -24,16 +31,18 @@ async def _broker_restart(play: Play) -> None:
     await asyncio.sleep(1)
     play.narrate("house", "the broker is back")
     await play.stage.broker.begin()
-    await play.watch.until("the box and the door back", lambda: play.watch.state.get("door") == "open", within=PATIENCE)
+    await play.watch.until(
+        "the box and the door back", lambda: play.watch.state.get("door") == "open", within=TIMEOUT_MARGIN_S
+    )
     await play.comes_out()
 
 
-async def broker_stands_still(play: Play) -> None:
+async def pause_broker(play: ScenarioRun) -> None:
     """From the middle of the ringing until an unlock that lies in the broker is out of date."""
     parcels = await play.promised()
     await play.shows(parcels)
     await play.rung()
-    await play.log.until("signal", within=PATIENCE, sound="ring")
+    await play.log.until("signal", within=TIMEOUT_MARGIN_S, sound="ring")
     await asyncio.sleep(play.timing.ring / 2)
     play.narrate("house", "the broker stands still")
     play.stage.broker.pause()
@@ -42,14 +51,14 @@ async def broker_stands_still(play: Play) -> None:
     play.stage.broker.resume()
 
 
-async def _broker_paused(play: Play) -> None:
+async def _broker_paused(play: ScenarioRun) -> None:
     """The unlock leaves, and lies in a broker that stands still until it is out of date: the lock refuses it."""
-    await broker_stands_still(play)
-    await play.log.until("refused", within=PATIENCE, why="expired")
+    await pause_broker(play)
+    await play.log.until("refused", within=TIMEOUT_MARGIN_S, why="expired")
     await play.visit_ends()
 
 
-async def _until_ringing(play: Play, point: Point) -> Parcels:
+async def _until_ringing(play: ScenarioRun, point: CrashPoint) -> PromisedDelivery:
     parcels = await play.promised()
     await play.dies(point)
     await play.shows(parcels)
@@ -57,7 +66,7 @@ async def _until_ringing(play: Play, point: Point) -> Parcels:
     return parcels
 
 
-async def _killed_before_commit(play: Play) -> None:
+async def _killed_before_commit(play: ScenarioRun) -> None:
     """Nothing was promised to the door yet: the visit is over, and the courier may scan again."""
     parcels = await _until_ringing(play, "before-commit")
     await play.back()
@@ -67,10 +76,10 @@ async def _killed_before_commit(play: Play) -> None:
     await play.delivers(parcels)
 
 
-def _killed_unsent(point: Point) -> Callable[[Play], Awaitable[None]]:
+def _killed_unsent(point: CrashPoint) -> Callable[[ScenarioRun], Awaitable[None]]:
     """The intent is stored, the unlock never left: spent, and never sent after the restart."""
 
-    async def play_it(play: Play) -> None:
+    async def play_it(play: ScenarioRun) -> None:
         await _until_ringing(play, point)
         await play.back()
         await play.visit_ends()
@@ -79,12 +88,12 @@ def _killed_unsent(point: Point) -> Callable[[Play], Awaitable[None]]:
     return play_it
 
 
-def _killed_sent(point: Point) -> Callable[[Play], Awaitable[None]]:
+def _killed_sent(point: CrashPoint) -> Callable[[ScenarioRun], Awaitable[None]]:
     """The unlock left: the courier goes in while the box is away, and the box finds him and locks behind him."""
 
-    async def play_it(play: Play) -> None:
+    async def play_it(play: ScenarioRun) -> None:
         await _until_ringing(play, point)
-        await play.log.until("bolt", within=play.timing.ring + PATIENCE, state="withdrawn")
+        await play.log.until("bolt", within=play.timing.ring + TIMEOUT_MARGIN_S, state="withdrawn")
         await play.courier.opens()
         await play.back()
         await play.phase(Phase.INSIDE)
@@ -95,21 +104,21 @@ def _killed_sent(point: Point) -> Callable[[Play], Awaitable[None]]:
     return play_it
 
 
-async def _disk_full_inside(play: Play) -> None:
+async def _disk_full_inside(play: ScenarioRun) -> None:
     parcels = await play.promised()
     await play.gets_in(parcels)
     async with play.stage.handles() as handles:
         play.narrate("house", "the disk is full")
-        await handles.turn(SetFree(bytes=0))
+        await handles.turn(SetFreeSpace(bytes=0))
         await play.alarm(AlarmCode.DISK_FULL)
         await play.courier.comes_out()
         await play.locked_again()
-        await handles.turn(SetFree(bytes=None))
-        await play.watch.until("room on the disk", lambda: bool(play.watch.state.get("disk")), within=PATIENCE)
+        await handles.turn(SetFreeSpace(bytes=None))
+        await play.watch.until("room on the disk", lambda: bool(play.watch.state.get("disk")), within=TIMEOUT_MARGIN_S)
     await play.sealed()
 
 
-async def _clock_stepped_back(play: Play) -> None:
+async def _clock_stepped_back(play: ScenarioRun) -> None:
     """The window is over; a clock that steps back into it is not believed."""
     parcels = await play.promised(ends_in=6)
     await play.until_window_ends(parcels)
@@ -119,7 +128,7 @@ async def _clock_stepped_back(play: Play) -> None:
         await play.in_vain(parcels.codes[0], Refusal.CLOCK_UNTRUSTED)
 
 
-async def _not_ready(play: Play) -> None:
+async def _not_ready(play: ScenarioRun) -> None:
     """The door's sensor is away: told before anybody comes. It comes back, and the parcel is delivered."""
     await play.link(play.section.door, up=False)
     parcels = await play.retailer.promise()
@@ -133,35 +142,39 @@ async def _not_ready(play: Play) -> None:
     await play.delivers(parcels)
 
 
-async def _safe_mode(play: Play) -> None:
+async def _safe_mode(play: ScenarioRun) -> None:
     """Three deaths within a minute: it locks, films, warns and opens nothing until the owner has looked."""
     parcels = await play.promised()
     for _death in range(3):
         await play.dies()
     await play.alarm(AlarmCode.SAFE_MODE)
-    await play.watch.until("connected in safe mode", lambda: _guards(play), within=PATIENCE)
+    await play.watch.until("connected in safe mode", lambda: _has_armed_cameras(play), within=TIMEOUT_MARGIN_S)
     await play.in_vain(parcels.codes[0], Refusal.NOT_READY)
     await play.owner.says("acknowledge")
-    await play.watch.until("safe mode over", lambda: play.watch.state.get("safe_mode") is False, within=PATIENCE)
+    await play.watch.until(
+        "safe mode over", lambda: play.watch.state.get("safe_mode") is False, within=TIMEOUT_MARGIN_S
+    )
     await play.told(Notification.READY_AGAIN)
     await play.sealed_incident()
 
 
-def _guards(play: Play) -> bool:
+def _has_armed_cameras(play: ScenarioRun) -> bool:
     return all(play.watch.state.get(fact) for fact in ("safe_mode", "locked", "closed"))
 
 
-SPENT = Expectation(
+EXPECT_SPENT = Expectation(
     outcome=Outcome.UNKNOWN,
     moves=(),
     phases=(Phase.RINGING, Phase.RELOCKING, Phase.LOCKED_AGAIN, "ready"),
     deaths=1,
     result="not_delivered",
 )
-FOUND_INSIDE = Expectation(
+EXPECT_FOUND_INSIDE = Expectation(
     phases=(Phase.RINGING, Phase.RELOCKING, Phase.INSIDE, Phase.RELOCKING, Phase.LOCKED_AGAIN, "ready"), deaths=1
 )
-FOUND_UNLOCKING = replace(FOUND_INSIDE, phases=(Phase.RINGING, Phase.UNLOCKING, *FOUND_INSIDE.phases[1:]))
+EXPECT_FOUND_UNLOCKING = replace(
+    EXPECT_FOUND_INSIDE, phases=(Phase.RINGING, Phase.UNLOCKING, *EXPECT_FOUND_INSIDE.phases[1:])
+)
 
 SCENARIOS = (
     Scenario(
@@ -183,37 +196,40 @@ SCENARIOS = (
         ),
     ),
     Scenario(
-        name=KILLED, variant="before-commit", line=_(
+        name=KILLED_NAME,
+        variant="before-commit",
+        line=_(
             "killed before the intent is stored: nothing used, a new scan works"
         ),
         play=_killed_before_commit,
         expected=Expectation(
-            phases=(Phase.RINGING, "ready", *WHOLE_VISIT),
-            told=(Notification.AT_THE_DOOR, Notification.NOT_OPENED, *TOLD_OF_IT),
+            phases=(Phase.RINGING, "ready", *PHASES_WHOLE_VISIT),
+            told=(Notification.AT_THE_DOOR, Notification.NOT_OPENED, *USUAL_NOTIFICATIONS),
             deaths=1,
         ),
     ),
     Scenario(
-        name=KILLED, variant="after-commit", line=_("killed after the intent is stored: spent, never sent later"),
-        play=_killed_unsent("after-commit"), expected=SPENT,
+        name=KILLED_NAME, variant="after-commit", line=_("killed after the intent is stored: spent, never sent later"),
+        play=_killed_unsent("after-commit"), expected=EXPECT_SPENT,
     ),
     Scenario(
-        name=KILLED, variant="before-publish", line=_("killed before the unlock is sent: spent, never sent later"),
-        play=_killed_unsent("before-publish"), expected=SPENT,
+        name=KILLED_NAME, variant="before-publish", line=_("killed before the unlock is sent: spent, never sent later"),
+        play=_killed_unsent("before-publish"), expected=EXPECT_SPENT,
     ),
     Scenario(
-        name=KILLED, variant="after-publish", line=_("killed as the unlock is sent: the courier inside is found"),
-        play=_killed_sent("after-publish"), expected=FOUND_INSIDE,
+        name=KILLED_NAME, variant="after-publish", line=_("killed as the unlock is sent: the courier inside is found"),
+        play=_killed_sent("after-publish"), expected=EXPECT_FOUND_INSIDE,
     ),
     Scenario(
-        name=KILLED, variant="after-acknowledgement", line=_(
-            "killed as the broker has the unlock: the courier is found"
-        ),
-        play=_killed_sent("after-acknowledgement"), expected=FOUND_UNLOCKING,
+        name=KILLED_NAME,
+        variant="after-acknowledgement",
+        line=_("killed as the broker has the unlock: the courier is found"),
+        play=_killed_sent("after-acknowledgement"), expected=EXPECT_FOUND_UNLOCKING,
     ),
     Scenario(
-        name=KILLED, variant="after-report", line=_("killed as the lock says unlocked: the courier inside is found"),
-        play=_killed_sent("after-report"), expected=FOUND_UNLOCKING,
+        name=KILLED_NAME, variant="after-report",
+        line=_("killed as the lock says unlocked: the courier inside is found"),
+        play=_killed_sent("after-report"), expected=EXPECT_FOUND_UNLOCKING,
     ),
     Scenario(
         name="disk-full-inside",
@@ -225,14 +241,14 @@ SCENARIOS = (
         name="clock-stepped-back",
         line=_("the window is over and the clock steps back into it: not believed, nothing opens"),
         play=_clock_stepped_back,
-        expected=replace(REFUSED, refusals=(Refusal.CLOCK_UNTRUSTED,)),
+        expected=replace(EXPECT_REFUSED, refusals=(Refusal.CLOCK_UNTRUSTED,)),
     ),
     Scenario(
         name="not-ready",
         line=_("the door's sensor is away: told before anybody comes; back again, the parcel is delivered"),
         play=_not_ready,
         expected=Expectation(
-            refusals=(Refusal.NOT_READY,), told=(Notification.NOT_READY, Notification.READY_AGAIN, *TOLD_OF_IT)
+            refusals=(Refusal.NOT_READY,), told=(Notification.NOT_READY, Notification.READY_AGAIN, *USUAL_NOTIFICATIONS)
         ),
     ),
     Scenario(

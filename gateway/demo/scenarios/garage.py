@@ -6,32 +6,34 @@ from dataclasses import replace
 from devices.simulators.control import PressBell
 from devices.simulators.house import DoorPlan, OpenerPlan
 from gateway.config.devices import CoverDevice, DoorDevice
-from gateway.demo.plan import Plan
-from gateway.demo.scenario import Play, Scenario
+from gateway.demo.plan import DemoPlan
+from gateway.demo.scenario import Scenario, ScenarioRun
 from gateway.domain.visit.state import Phase
 from gateway.system.i18n import _
 
-WARNING, TRAVEL = 1.0, 3.0  # seconds
-LONG = 60.0  # seconds: longer than the door stands open here
-BEAM = 0.5  # seconds until the beam has said that it is free again
+WARNING_S, TRAVEL_S = 1.0, 3.0  # seconds
+LONG_OPEN_LIMIT_S = 60.0  # seconds: longer than the door stands open here
+OBSTRUCTION_CLEAR_S = 0.5  # seconds until the beam has said that it is free again
 
 
-def with_garage_door(plan: Plan) -> Plan:
+def with_garage_door(plan: DemoPlan) -> DemoPlan:
     """Give the run's entrance an opener, and a sensor of the door's own whose "closed" stands for door and bolt."""
     entrance = plan.home.entrances[plan.entrance]
     opener = CoverDevice(
-        kind="cover", vendor="esphome", reverses=True, warning=WARNING, closing=3 * TRAVEL, latency=1.0
+        kind="cover", vendor="esphome", reverses=True, warning=WARNING_S, closing=3 * TRAVEL_S, latency=1.0
     )
     devices = {**plan.home.devices, entrance.lock: opener, entrance.door: DoorDevice(kind="door", vendor="esphome")}
     house = {
         **plan.house.devices,
-        entrance.lock: OpenerPlan(kind="cover", vendor="esphome", travel_s=TRAVEL),
+        entrance.lock: OpenerPlan(kind="cover", vendor="esphome", travel_s=TRAVEL_S),
         entrance.door: DoorPlan(kind="door", vendor="esphome"),
     }
     patient = {
         "living_space": False,
-        "timing": entrance.timing.model_copy(update={"open_again": LONG}),
-        "places": {name: place.model_copy(update={"open_limit": LONG}) for name, place in entrance.places.items()},
+        "timing": entrance.timing.model_copy(update={"open_again": LONG_OPEN_LIMIT_S}),
+        "places": {
+            name: place.model_copy(update={"open_limit": LONG_OPEN_LIMIT_S}) for name, place in entrance.places.items()
+        },
     }
     entrances = {plan.entrance: entrance.model_copy(update=patient)}
     return replace(
@@ -41,18 +43,18 @@ def with_garage_door(plan: Plan) -> Plan:
     )
 
 
-async def carried_in(play: Play) -> None:
+async def carry_in(play: ScenarioRun) -> None:
     """Scanned, rung, opened; the courier puts the parcel down and comes out."""
     await play.shows(await play.promised())
     await play.phase(Phase.INSIDE, due=play.timing.ring + play.timing.live)
     await play.courier.walks_in()
     await play.courier.walks_out()
-    await asyncio.sleep(BEAM)
+    await asyncio.sleep(OBSTRUCTION_CLEAR_S)
 
 
-async def _delivered(play: Play) -> None:
+async def _delivered(play: ScenarioRun) -> None:
     """Nobody closes it by hand: the courier's word that he is out, and the beam's, send it down."""
-    await carried_in(play)
+    await carry_in(play)
     play.require(not play.watch.events("close"), "nothing is sent down before the courier has said that he is out")
     play.narrate("courier", "presses the bell: he is out")
     await play.house.ask(PressBell())

@@ -5,10 +5,10 @@ from devices.simulators.house import CameraPlan
 from devices.simulators.house import SimulatedHouse as HousePlan
 from gateway.config.home import Home
 
-LONG = 60.0  # seconds: longer than anybody here stays inside
+LONG_OPEN_LIMIT_S = 60.0  # seconds: longer than anybody here stays inside
 
 
-def patient(home: Home) -> Home:
+def with_long_open_limit(home: Home) -> Home:
     """The door may stand open for long."""
     return home.model_copy(
         update={
@@ -16,7 +16,8 @@ def patient(home: Home) -> Home:
                 name: section.model_copy(
                     update={
                         "places": {
-                            id_: place.model_copy(update={"open_limit": LONG}) for id_, place in section.places.items()
+                            id_: place.model_copy(update={"open_limit": LONG_OPEN_LIMIT_S})
+                            for id_, place in section.places.items()
                         }
                     }
                 )
@@ -26,7 +27,7 @@ def patient(home: Home) -> Home:
     )
 
 
-def asking(home: Home) -> Home:
+def with_approval(home: Home) -> Home:
     """The owner wants to be asked each time."""
     brands = {
         name: brand.model_copy(update={"permission": brand.permission.model_copy(update={"ask_each_time": True})})
@@ -35,12 +36,12 @@ def asking(home: Home) -> Home:
     return home.model_copy(update={"brands": brands})
 
 
-def somebody_inside(house: HousePlan) -> HousePlan:
+def with_resident_home(house: HousePlan) -> HousePlan:
     """The resident is at home."""
     return house.model_copy(update={"people": {"resident": Position.INSIDE}})
 
 
-def dark_hall(house: HousePlan) -> HousePlan:
+def with_dark_hall(house: HousePlan) -> HousePlan:
     """The camera inside sees a dark, empty, noisy hall and burns no clock into its pictures."""
     devices = {
         name: plan.model_copy(update={"scene": "noisy_night", "burnt_in_clock": False})

@@ -4,19 +4,19 @@ from dataclasses import replace
 
 from devices.reports import BoltMotion, LockReport, LockState
 from devices.vendors import VENDORS
-from gateway.cli.broker import logged_in
+from gateway.cli.broker import open_session
 from gateway.config.devices import LockDevice
 from gateway.config.home import Home
 from gateway.config.topics import device_topic
-from gateway.demo.result import Move
-from gateway.demo.scenario import TOLD_OF_IT, WHOLE_VISIT, Expectation, Play, Scenario
+from gateway.demo.result import DoorMovement
+from gateway.demo.scenario import PHASES_WHOLE_VISIT, USUAL_NOTIFICATIONS, Expectation, Scenario, ScenarioRun
 from gateway.demo.scenarios import guarded
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import DoorResult, Outcome, Phase, Refusal
 from gateway.system.i18n import _
 
 
-def _soon_forgotten(home: Home) -> Home:
+def _with_short_command_life(home: Home) -> Home:
     """A house whose lock keeps no command for longer than three seconds."""
     devices = {
         name: one.model_copy(update={"command_hold": 3.0}) if isinstance(one, LockDevice) else one
@@ -25,49 +25,49 @@ def _soon_forgotten(home: Home) -> Home:
     return home.model_copy(update={"devices": devices})
 
 
-async def _acknowledged(play: Play) -> None:
+async def _acknowledge_incident(play: ScenarioRun) -> None:
     """The owner has looked after the door; it is proven locked."""
     await play.told(Notification.NOT_READY)
-    await _looked_after(play)
+    await _wait_and_acknowledge(play)
 
 
-async def _looked_after(play: Play) -> None:
+async def _wait_and_acknowledge(play: ScenarioRun) -> None:
     await play.owner.says("acknowledge", visit=play.watch.state["visit"])
     await play.visit_ends()
     await play.told(Notification.READY_AGAIN)
 
 
-async def _handed_over(play: Play) -> None:
+async def _wait_for_handover(play: ScenarioRun) -> None:
     tries = 3 * 6 * play.plan.latency
     await play.phase(Phase.HANDED_TO_OWNER, due=play.timing.relock + play.timing.command_life + tries)
 
 
-async def _lock_jammed(play: Play) -> None:
+async def _lock_jammed(play: ScenarioRun) -> None:
     parcels = await play.promised()
     await play.gets_in(parcels)
     await play.fault(play.section.lock, "jam")
     await play.courier.comes_out()
     await play.alarm(AlarmCode.LOCK_JAMMED, due=play.timing.relock + play.timing.command_life)
-    await _handed_over(play)
+    await _wait_for_handover(play)
     await play.fault(play.section.lock, "jam", on=False)
-    await _acknowledged(play)
+    await _acknowledge_incident(play)
 
 
-async def _lock_silent(play: Play) -> None:
+async def _lock_silent(play: ScenarioRun) -> None:
     """It acts but says nothing: what is not known is spent, never sent again, and handed to the owner."""
     parcels = await play.promised()
     await play.shows(parcels)
     await play.rung()
     await play.fault(play.section.lock, "silent")
     await play.alarm(AlarmCode.UNLOCK_UNKNOWN, due=play.timing.ring + 3 * play.plan.latency)
-    await _handed_over(play)
+    await _wait_for_handover(play)
     await play.told(Notification.NOT_READY)
     await play.fault(play.section.lock, "silent", on=False)
-    await _looked_after(play)
+    await _wait_and_acknowledge(play)
     play.require(len(play.watch.events("unlock")) == 1, "the unlock is sent once and never again")
 
 
-async def _lock_late(play: Play) -> None:
+async def _lock_late(play: ScenarioRun) -> None:
     """The bolt moves only after the lock's declared latency, twice over: too late to let anybody in."""
     parcels = await play.promised()
     await play.fault(play.section.lock, "late", on=2 * play.plan.latency)
@@ -78,7 +78,7 @@ async def _lock_late(play: Play) -> None:
     await play.visit_ends()
 
 
-async def _lock_lies(play: Play) -> None:
+async def _lock_lies(play: ScenarioRun) -> None:
     """The attack of 2018: the lock is cut off as the courier leaves, and somebody says "locked" in its name."""
     parcels = await play.promised()
     await play.gets_in(parcels)
@@ -86,27 +86,27 @@ async def _lock_lies(play: Play) -> None:
     await play.link(play.section.lock, up=False)
     await play.courier.closes()
     await play.courier.leaves()
-    await _say_locked(play)
-    await _handed_over(play)
+    await _forge_locked_report(play)
+    await _wait_for_handover(play)
     play.require(play.watch.state["locked"] is False, "a lie is never shown as locked")
     await play.link(play.section.lock, up=True)
-    await _acknowledged(play)
+    await _acknowledge_incident(play)
 
 
-async def _say_locked(play: Play) -> None:
+async def _forge_locked_report(play: ScenarioRun) -> None:
     """Say "locked" on the lock's own account, as somebody who has stolen it would."""
     play.narrate("thief", 'says "locked" in the lock\'s name')
     home, lock = play.plan.home, play.section.lock
     device = home.devices[lock]
     play.require(isinstance(device, LockDevice), "the lock is a lock")
-    async with logged_in(home.broker.account(lock), []) as guest:
+    async with open_session(home.broker.account(lock), []) as guest:
         report = LockReport(bolt=LockState.LOCKED, motion=BoltMotion.IDLE)
         for letter in VENDORS[device.vendor].encode_report(report, device.plate):
             sent = guest.publish(device_topic(home, lock, letter.suffix), letter.payload)
             play.require(hasattr(sent, "acknowledged"), "the lie is sent")
 
 
-async def _bolt_in_the_air(play: Play) -> None:
+async def _bolt_in_the_air(play: ScenarioRun) -> None:
     """The bolt is thrown while the door is open: nobody pulls it back by radio, the owner is called."""
     parcels = await play.promised()
     await play.gets_in(parcels)
@@ -118,22 +118,22 @@ async def _bolt_in_the_air(play: Play) -> None:
     await play.resident.walks_in()
     await play.resident.turns_thumb_turn()
     await play.resident.closes()
-    await _acknowledged(play)
+    await _acknowledge_incident(play)
 
 
-HANDED_OVER = (*WHOLE_VISIT[:5], Phase.HANDED_TO_OWNER, *WHOLE_VISIT[4:])
-TOLD_TO_LOOK = (
+PHASES_HANDED_OVER = (*PHASES_WHOLE_VISIT[:5], Phase.HANDED_TO_OWNER, *PHASES_WHOLE_VISIT[4:])
+HANDOVER_NOTIFICATIONS = (
     Notification.AT_THE_DOOR,
     Notification.LOOK_AFTER_THE_DOOR,
     Notification.NOT_READY,
     Notification.LOCKED_AGAIN,
     Notification.READY_AGAIN,
 )
-JAMMED = Expectation(
+EXPECT_JAMMED = Expectation(
     house=DoorResult.HANDED_TO_OWNER,
-    phases=HANDED_OVER,
+    phases=PHASES_HANDED_OVER,
     alarms=(AlarmCode.LOCK_REFUSED, AlarmCode.LOCK_JAMMED, AlarmCode.NOT_LOCKED),
-    told=TOLD_TO_LOOK,
+    told=HANDOVER_NOTIFICATIONS,
 )
 
 SCENARIOS = (
@@ -141,16 +141,16 @@ SCENARIOS = (
         name="lock-jammed",
         line=_("the bolt jams as it should lock: three tries, then the owner; the parcel stays delivered"),
         play=_lock_jammed,
-        expected=JAMMED,
+        expected=EXPECT_JAMMED,
     ),
     Scenario(
         name="lock-silent",
         line=_("the lock says nothing any more: unknown, spent, never sent again, handed to the owner"),
         play=_lock_silent,
         expected=replace(
-            JAMMED,
+            EXPECT_JAMMED,
             outcome=Outcome.UNKNOWN,
-            moves=(Move.UNLOCKED, Move.LOCKED),
+            moves=(DoorMovement.UNLOCKED, DoorMovement.LOCKED),
             phases=(
                 Phase.RINGING,
                 Phase.UNLOCKING,
@@ -164,7 +164,7 @@ SCENARIOS = (
             alarms=(AlarmCode.UNLOCK_UNKNOWN, AlarmCode.NOT_LOCKED),
             result="not_delivered",
         ),
-        home=_soon_forgotten,
+        home=_with_short_command_life,
     ),
     Scenario(
         name="lock-late",
@@ -172,11 +172,11 @@ SCENARIOS = (
         play=_lock_late,
         expected=Expectation(
             outcome=Outcome.UNKNOWN,
-            moves=(Move.UNLOCKED, Move.LOCKED),
+            moves=(DoorMovement.UNLOCKED, DoorMovement.LOCKED),
             phases=(Phase.RINGING, Phase.UNLOCKING, Phase.RELOCKING, Phase.LOCKED_AGAIN, "ready"),
             refusals=(Refusal.NOT_READY,),
             alarms=(AlarmCode.UNLOCK_UNKNOWN,),
-            told=TOLD_OF_IT,
+            told=USUAL_NOTIFICATIONS,
             result="not_delivered",
         ),
     ),
@@ -184,23 +184,23 @@ SCENARIOS = (
         name="lock-lies",
         line=_("the lock is cut off and a liar says locked: not believed, handed to the owner"),
         play=_lock_lies,
-        expected=replace(JAMMED, alarms=(AlarmCode.NOT_LOCKED,)),
+        expected=replace(EXPECT_JAMMED, alarms=(AlarmCode.NOT_LOCKED,)),
     ),
     Scenario(
         name="bolt-in-the-air",
         line=_("the bolt is thrown while the door is open: alarm, and the owner looks after it"),
         play=_bolt_in_the_air,
         expected=replace(
-            JAMMED,
+            EXPECT_JAMMED,
             moves=(
-                Move.UNLOCKED,
-                Move.OPENED,
-                Move.BOLT_IN_THE_AIR,
-                Move.UNLOCKED_BY_HAND,
-                Move.CLOSED,
-                Move.LOCKED,
+                DoorMovement.UNLOCKED,
+                DoorMovement.OPENED,
+                DoorMovement.BOLT_IN_THE_AIR,
+                DoorMovement.UNLOCKED_BY_HAND,
+                DoorMovement.CLOSED,
+                DoorMovement.LOCKED,
             ),
-            phases=(*WHOLE_VISIT[:4], Phase.HANDED_TO_OWNER, *WHOLE_VISIT[4:]),
+            phases=(*PHASES_WHOLE_VISIT[:4], Phase.HANDED_TO_OWNER, *PHASES_WHOLE_VISIT[4:]),
             alarms=(AlarmCode.BOLT_IN_THE_AIR,),
         ),
     ),

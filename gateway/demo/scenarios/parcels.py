@@ -2,33 +2,40 @@
 
 from dataclasses import replace
 
-from gateway.demo.result import Move
-from gateway.demo.scenario import ONCE_IN_AND_OUT, TOLD_OF_IT, WHOLE_VISIT, Expectation, Play, Scenario
+from gateway.demo.result import DoorMovement
+from gateway.demo.scenario import (
+    MOVES_ONCE_IN_AND_OUT,
+    PHASES_WHOLE_VISIT,
+    USUAL_NOTIFICATIONS,
+    Expectation,
+    Scenario,
+    ScenarioRun,
+)
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.state import Outcome, Phase, Refusal
 from gateway.system.i18n import _
 
-THREE = ("8L20524752032", "8L20524752049", "8L20524752056")
-COLD = 6.0  # degrees Celsius that the promise allows
+THREE_PARCEL_CODES = ("8L20524752032", "8L20524752049", "8L20524752056")
+MAX_CELSIUS = 6.0  # degrees Celsius that the promise allows
 
 
-async def _delivered(play: Play) -> None:
+async def _delivered(play: ScenarioRun) -> None:
     await play.delivers(await play.promised())
 
 
-def _cold_place(play: Play) -> str:
+def _cold_place(play: ScenarioRun) -> str:
     return next(name for name, place in play.section.places.items() if place.fridge is not None)
 
 
-async def _into_fridge(play: Play) -> None:
-    parcels = await play.promised(place=_cold_place(play), max_celsius=COLD)
+async def _into_fridge(play: ScenarioRun) -> None:
+    parcels = await play.promised(place=_cold_place(play), max_celsius=MAX_CELSIUS)
     await play.gets_in(parcels)
     await play.courier.opens_fridge()
     await play.courier.closes_fridge()
     await play.comes_out()
 
 
-async def _closes_behind_him(play: Play) -> None:
+async def _closes_behind_him(play: ScenarioRun) -> None:
     """He is locked in for a moment, comes out by the thumb-turn, and that too is filmed and locked again."""
     parcels = await play.promised()
     await play.gets_in(parcels)
@@ -38,23 +45,23 @@ async def _closes_behind_him(play: Play) -> None:
     await play.comes_out()
 
 
-async def _three_trips(play: Play) -> None:
+async def _three_trips(play: ScenarioRun) -> None:
     """The second time he leaves the door open, the third time he closes it: it is the same opening."""
-    parcels = await play.promised(codes=THREE)
+    parcels = await play.promised(codes=THREE_PARCEL_CODES)
     await play.gets_in(parcels)
     await play.courier.walks_out()
-    await play.courier.scans(THREE[1])
+    await play.courier.scans(THREE_PARCEL_CODES[1])
     await play.courier.walks_in()
     await play.courier.puts_parcel()
     await play.courier.walks_out()
     await play.courier.closes()
     await play.phase(Phase.RELOCKING, due=play.timing.stable)
-    await play.courier.scans(THREE[2])
+    await play.courier.scans(THREE_PARCEL_CODES[2])
     await play.courier.goes_in()
     await play.comes_out()
 
 
-async def _never_entered(play: Play) -> None:
+async def _never_entered(play: ScenarioRun) -> None:
     parcels = await play.promised()
     await play.shows(parcels)
     await play.may_enter()
@@ -63,7 +70,7 @@ async def _never_entered(play: Play) -> None:
     await play.delivers(parcels)
 
 
-async def _door_left_open(play: Play) -> None:
+async def _door_left_open(play: ScenarioRun) -> None:
     parcels = await play.promised()
     await play.gets_in(parcels)
     await play.courier.walks_out()
@@ -74,33 +81,33 @@ async def _door_left_open(play: Play) -> None:
     await play.visit_ends()
 
 
-async def _fridge_left_open(play: Play) -> None:
-    parcels = await play.promised(place=_cold_place(play), max_celsius=COLD)
+async def _fridge_left_open(play: ScenarioRun) -> None:
+    parcels = await play.promised(place=_cold_place(play), max_celsius=MAX_CELSIUS)
     await play.gets_in(parcels)
     await play.courier.opens_fridge()
     await play.comes_out()
 
 
-async def _fridge_too_warm(play: Play) -> None:
+async def _fridge_too_warm(play: ScenarioRun) -> None:
     """Too warm before the intent is a no; once it is cold enough the door opens; too warm inside is an alarm."""
-    await play.fridge_is_at(COLD + 5)
-    parcels = await play.retailer.promise(place=_cold_place(play), max_celsius=COLD)
+    await play.fridge_is_at(MAX_CELSIUS + 5)
+    parcels = await play.retailer.promise(place=_cold_place(play), max_celsius=MAX_CELSIUS)
     await play.told(Notification.NOT_READY)
     await play.cameras_live()
     await play.courier.scans(parcels.codes[0])
     await play.refused(Refusal.FRIDGE_TOO_WARM)
-    await play.fridge_is_at(COLD - 2)
+    await play.fridge_is_at(MAX_CELSIUS - 2)
     await play.told(Notification.READY_AGAIN)
     await play.a_moment_later()
     await play.gets_in(parcels)
-    await play.fridge_is_at(COLD + 5)
+    await play.fridge_is_at(MAX_CELSIUS + 5)
     await play.alarm(AlarmCode.FRIDGE_TOO_WARM)
-    await play.fridge_is_at(COLD - 2)
+    await play.fridge_is_at(MAX_CELSIUS - 2)
     await play.comes_out()
 
 
-async def _part_delivered(play: Play) -> None:
-    parcels = await play.promised(codes=THREE[:2])
+async def _part_delivered(play: ScenarioRun) -> None:
+    parcels = await play.promised(codes=THREE_PARCEL_CODES[:2])
     await play.delivers(parcels)
     missing = [body["missing"] for body in play.watch.events("outcome")]
     play.require(missing == [1], "one parcel is missing")
@@ -118,8 +125,14 @@ SCENARIOS = (
         line=_("the courier closes the door behind him, is locked in and comes out by hand: a second film"),
         play=_closes_behind_him,
         expected=Expectation(
-            moves=(*ONCE_IN_AND_OUT, Move.UNLOCKED_BY_HAND, Move.OPENED, Move.CLOSED, Move.LOCKED),
-            phases=(*WHOLE_VISIT, Phase.RELOCKING, Phase.INSIDE, Phase.RELOCKING, Phase.LOCKED_AGAIN, "ready"),
+            moves=(
+                *MOVES_ONCE_IN_AND_OUT,
+                DoorMovement.UNLOCKED_BY_HAND,
+                DoorMovement.OPENED,
+                DoorMovement.CLOSED,
+                DoorMovement.LOCKED,
+            ),
+            phases=(*PHASES_WHOLE_VISIT, Phase.RELOCKING, Phase.INSIDE, Phase.RELOCKING, Phase.LOCKED_AGAIN, "ready"),
             parts=2,
         ),
     ),
@@ -128,8 +141,15 @@ SCENARIOS = (
         line=_("three parcels in three trips: one bolt withdrawal, one opening, locked once"),
         play=_three_trips,
         expected=Expectation(
-            moves=(Move.UNLOCKED, Move.OPENED, Move.CLOSED, Move.OPENED, Move.CLOSED, Move.LOCKED),
-            phases=(*WHOLE_VISIT[:5], Phase.INSIDE, *WHOLE_VISIT[4:]),
+            moves=(
+                DoorMovement.UNLOCKED,
+                DoorMovement.OPENED,
+                DoorMovement.CLOSED,
+                DoorMovement.OPENED,
+                DoorMovement.CLOSED,
+                DoorMovement.LOCKED,
+            ),
+            phases=(*PHASES_WHOLE_VISIT[:5], Phase.INSIDE, *PHASES_WHOLE_VISIT[4:]),
         ),
     ),
     Scenario(
@@ -137,9 +157,9 @@ SCENARIOS = (
         line=_("nobody goes in: locked, the opening given back, and a second try works"),
         play=_never_entered,
         expected=Expectation(
-            moves=(Move.UNLOCKED, Move.LOCKED, *ONCE_IN_AND_OUT),
-            phases=(*WHOLE_VISIT[:3], *WHOLE_VISIT[4:], *WHOLE_VISIT),
-            told=(*TOLD_OF_IT, *TOLD_OF_IT),
+            moves=(DoorMovement.UNLOCKED, DoorMovement.LOCKED, *MOVES_ONCE_IN_AND_OUT),
+            phases=(*PHASES_WHOLE_VISIT[:3], *PHASES_WHOLE_VISIT[4:], *PHASES_WHOLE_VISIT),
+            told=(*USUAL_NOTIFICATIONS, *USUAL_NOTIFICATIONS),
             proofs=2,
             parts=2,
         ),
@@ -166,7 +186,7 @@ SCENARIOS = (
         expected=Expectation(
             refusals=(Refusal.FRIDGE_TOO_WARM,),
             alarms=(AlarmCode.FRIDGE_TOO_WARM,),
-            told=(Notification.NOT_READY, Notification.READY_AGAIN, *TOLD_OF_IT),
+            told=(Notification.NOT_READY, Notification.READY_AGAIN, *USUAL_NOTIFICATIONS),
         ),
     ),
     Scenario(

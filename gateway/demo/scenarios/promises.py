@@ -2,28 +2,28 @@
 
 from dataclasses import replace
 
-from gateway.demo.actors import PARCEL
-from gateway.demo.scenario import REFUSED, Expectation, Play, Scenario
-from gateway.demo.scenarios.homes import patient
+from gateway.demo.actors import DEFAULT_PARCEL_CODES
+from gateway.demo.scenario import EXPECT_REFUSED, Expectation, Scenario, ScenarioRun
+from gateway.demo.scenarios.homes import with_long_open_limit
 from gateway.domain.visit.commands import AlarmCode
 from gateway.domain.visit.state import Refusal
 from gateway.system.i18n import _
 
-WRONG = ("1Z999AA10123456784", "LP123456785CN", "WHO-IS-THERE")  # well-formed codes of nobody's parcel
-OTHER_ON_THE_LABEL = ("4006381333931", "(420)75011", "ROUTING-17-B")  # a product, a postcode, a sorting code
+UNKNOWN_CODES = ("1Z999AA10123456784", "LP123456785CN", "WHO-IS-THERE")  # well-formed codes of nobody's parcel
+OTHER_LABEL_CODES = ("4006381333931", "(420)75011", "ROUTING-17-B")  # a product, a postcode, a sorting code
 
 
-async def _wrong_code(play: Play) -> None:
+async def _wrong_code(play: ScenarioRun) -> None:
     await play.promised()
     await play.courier.arrives()
-    await play.in_vain(WRONG[0], Refusal.UNKNOWN_CODE)
+    await play.in_vain(UNKNOWN_CODES[0], Refusal.UNKNOWN_CODE)
 
 
-async def _three_wrong_codes(play: Play) -> None:
+async def _three_wrong_codes(play: ScenarioRun) -> None:
     """After the third the right one does not help either."""
     parcels = await play.promised()
     await play.courier.arrives()
-    for code in WRONG:
+    for code in UNKNOWN_CODES:
         await play.courier.scans(code)
         await play.refused(Refusal.UNKNOWN_CODE)
         await play.a_moment_later()
@@ -31,33 +31,33 @@ async def _three_wrong_codes(play: Play) -> None:
     await play.in_vain(parcels.codes[0], Refusal.LOCKED_OUT)
 
 
-async def _several_codes_on_one_label(play: Play) -> None:
+async def _several_codes_on_one_label(play: ScenarioRun) -> None:
     """The parcel's own code takes the wrong attempt back that its label's other codes made."""
     parcels = await play.promised()
     await play.courier.arrives()
-    for code in OTHER_ON_THE_LABEL:
+    for code in OTHER_LABEL_CODES:
         await play.courier.scans(code)
     await play.delivers(parcels)
 
 
-async def _too_early(play: Play) -> None:
+async def _too_early(play: ScenarioRun) -> None:
     parcels = await play.retailer.promise(starts_in=3600, ends_in=7200)
     await play.in_vain(parcels.codes[0], Refusal.OUTSIDE_WINDOW)
 
 
-async def _too_late(play: Play) -> None:
+async def _too_late(play: ScenarioRun) -> None:
     parcels = await play.promised(ends_in=6)
     await play.until_window_ends(parcels)
     await play.in_vain(parcels.codes[0], Refusal.EXPIRED)
 
 
-async def _already_used(play: Play) -> None:
+async def _already_used(play: ScenarioRun) -> None:
     parcels = await play.promised()
     await play.delivers(parcels)
     await play.in_vain(parcels.codes[0], Refusal.ALREADY_USED)
 
 
-async def _scan_replayed(play: Play) -> None:
+async def _scan_replayed(play: ScenarioRun) -> None:
     """Retained scans open nothing, live or stored, not even after a restart; a scan that comes twice is one."""
     parcels = await play.promised()
     await play.courier.arrives()
@@ -72,27 +72,27 @@ async def _scan_replayed(play: Play) -> None:
     await play.delivers(parcels)
 
 
-async def _courier_not_proven(play: Play) -> None:
+async def _courier_not_proven(play: ScenarioRun) -> None:
     parcels = await play.promised()
     await play.courier.arrives()
     await play.in_vain(parcels.codes[0], Refusal.COURIER_NOT_PROVEN, due=play.timing.courier)
 
 
-async def _window_ends_inside(play: Play) -> None:
+async def _window_ends_inside(play: ScenarioRun) -> None:
     parcels = await play.promised(ends_in=play.timing.ring + play.timing.live + 4)
     await play.gets_in(parcels)
     await play.until_window_ends(parcels)
     await play.comes_out()
 
 
-async def _cancelled(play: Play) -> None:
+async def _cancelled(play: ScenarioRun) -> None:
     parcels = await play.promised()
     answer = await play.retailer.cancel(parcels.id)
     play.require(answer["accepted"] is True, "the cancel is accepted")
     await play.in_vain(parcels.codes[0], Refusal.CANCELLED)
 
 
-async def _cancelled_before_offer(play: Play) -> None:
+async def _cancelled_before_offer(play: ScenarioRun) -> None:
     """The cancel leaves a tombstone: the offer that comes after it is dead."""
     answer = await play.retailer.cancel("order-overtaken")
     play.require(answer["accepted"] is True, "the cancel is accepted")
@@ -101,10 +101,10 @@ async def _cancelled_before_offer(play: Play) -> None:
     await play.in_vain(parcels.codes[0], Refusal.UNKNOWN_CODE)
 
 
-async def _code_collision(play: Play) -> None:
+async def _code_collision(play: ScenarioRun) -> None:
     """Another brand promises the same code: it learns nothing, and the courier's code says whose parcel it is."""
     parcels = await play.promised()
-    other = await play.retailer.promise(codes=PARCEL, brand=1)
+    other = await play.retailer.promise(codes=DEFAULT_PARCEL_CODES, brand=1)
     play.require(other.answer.get("code") != "code_collision", "the second brand is not told of the first one's parcel")
     await play.delivers(parcels)
 
@@ -114,14 +114,14 @@ SCENARIOS = (
         name="wrong-code",
         line=_("an unknown code is refused, and nothing moves"),
         play=_wrong_code,
-        expected=replace(REFUSED, refusals=(Refusal.UNKNOWN_CODE,), result="window_open"),
+        expected=replace(EXPECT_REFUSED, refusals=(Refusal.UNKNOWN_CODE,), result="window_open"),
     ),
     Scenario(
         name="three-wrong-codes",
         line=_("three different unknown codes lock the scanner out, for the right code too"),
         play=_three_wrong_codes,
         expected=replace(
-            REFUSED,
+            EXPECT_REFUSED,
             refusals=(*(Refusal.UNKNOWN_CODE,) * 3, Refusal.LOCKED_OUT),
             alarms=(AlarmCode.WRONG_CODE_LIMIT,),
             result="window_open",
@@ -137,13 +137,13 @@ SCENARIOS = (
         name="too-early",
         line=_("an hour before the window the door stays shut"),
         play=_too_early,
-        expected=replace(REFUSED, refusals=(Refusal.OUTSIDE_WINDOW,), result="scheduled"),
+        expected=replace(EXPECT_REFUSED, refusals=(Refusal.OUTSIDE_WINDOW,), result="scheduled"),
     ),
     Scenario(
         name="too-late",
         line=_("after the window's end the door stays shut"),
         play=_too_late,
-        expected=replace(REFUSED, refusals=(Refusal.EXPIRED,), result="expired"),
+        expected=replace(EXPECT_REFUSED, refusals=(Refusal.EXPIRED,), result="expired"),
     ),
     Scenario(
         name="already-used",
@@ -161,25 +161,25 @@ SCENARIOS = (
         name="courier-not-proven",
         line=_("a parcel without the courier's one-time code is refused"),
         play=_courier_not_proven,
-        expected=replace(REFUSED, refusals=(Refusal.COURIER_NOT_PROVEN,), result="window_open"),
+        expected=replace(EXPECT_REFUSED, refusals=(Refusal.COURIER_NOT_PROVEN,), result="window_open"),
     ),
     Scenario(
         name="window-ends-inside",
         line=_("the window ends while the courier is inside: the visit ends as ever"),
         play=_window_ends_inside,
-        home=patient,
+        home=with_long_open_limit,
     ),
     Scenario(
         name="cancelled",
         line=_("a cancelled delivery opens nothing"),
         play=_cancelled,
-        expected=replace(REFUSED, refusals=(Refusal.CANCELLED,), result="cancelled"),
+        expected=replace(EXPECT_REFUSED, refusals=(Refusal.CANCELLED,), result="cancelled"),
     ),
     Scenario(
         name="cancelled-before-offer",
         line=_("a cancel that overtakes its offer: the offer is dead, its code unknown"),
         play=_cancelled_before_offer,
-        expected=replace(REFUSED, refusals=(Refusal.UNKNOWN_CODE,), result="cancelled"),
+        expected=replace(EXPECT_REFUSED, refusals=(Refusal.UNKNOWN_CODE,), result="cancelled"),
     ),
     Scenario(
         name="code-collision",

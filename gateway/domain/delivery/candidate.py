@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from gateway.domain.delivery.permission import Permission, Standing, allows
-from gateway.domain.delivery.promise import Promise, State, Status, Usage, status
+from gateway.domain.delivery.permission import Permission, PermissionStatus, permission_refusal
+from gateway.domain.delivery.promise import DeliveryOrder, OrderStatus, OrderUsage, State, order_status
 from gateway.domain.visit.state import Now, Refusal, VisitDelivery
 
-_IN_DOUBT = frozenset(
+_DOUBTABLE_STATES = frozenset(
     {
         State.AWAITING_LABEL,
         State.AWAITING_PERMISSION,
@@ -21,11 +21,11 @@ _IN_DOUBT = frozenset(
 )
 """States that a promise has by itself; every other one somebody has brought about."""
 
-WITHDRAWALS = 2  # of the bolt, at most so many for one opening
+MAX_WITHDRAWALS_PER_OPENING = 2  # of the bolt, at most so many for one opening
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class House:
+class DeliveryContext:
     """What the house adds to every delivery: its zone, and the entrances that ask for the courier's proof.
 
     `distrusted`: the public keys that it trusts no longer, each with its brand; it may change under a running house.
@@ -35,14 +35,16 @@ class House:
     courier_proof: frozenset[str]
     distrusted: Mapping[str, str] = field(default_factory=dict, compare=False)
 
-    def distrusts(self, promise: Promise) -> bool:
+    def distrusts(self, promise: DeliveryOrder) -> bool:
         """Whether a promise stands on a key that is trusted no longer; one of an unknown key on any of its brand's."""
         if promise.signed_by is None:
             return promise.brand in self.distrusted.values()
         return promise.signed_by in self.distrusted
 
 
-def facts(promise: Promise, permission: Permission | None, usage: Usage, *, house: House, now: Now) -> VisitDelivery:
+def candidate(
+    promise: DeliveryOrder, permission: Permission | None, usage: OrderUsage, *, house: DeliveryContext, now: Now
+) -> VisitDelivery:
     """Put the candidate together, as it stands at `now`.
 
     Its refusal is, in this order: cancelled, already used, in doubt, expired, its key's, the permission's. A clock that
@@ -61,7 +63,7 @@ def facts(promise: Promise, permission: Permission | None, usage: Usage, *, hous
         start=promise.start,
         end=promise.end,
         openings_left=max(0, openings - usage.used),
-        withdrawals_left=max(0, WITHDRAWALS * openings - usage.withdrawals),
+        withdrawals_left=max(0, MAX_WITHDRAWALS_PER_OPENING * openings - usage.withdrawals),
         needs_courier=promise.entrance in house.courier_proof,
         needs_yes=permission is not None and permission.terms.ask_each_time,
         cold_max_c=promise.cold_max_c,
@@ -69,23 +71,25 @@ def facts(promise: Promise, permission: Permission | None, usage: Usage, *, hous
     )
 
 
-def state(promise: Promise, permission: Permission | None, usage: Usage, *, house: House, now: Now) -> Status:
+def delivery_status(
+    promise: DeliveryOrder, permission: Permission | None, usage: OrderUsage, *, house: DeliveryContext, now: Now
+) -> OrderStatus:
     """Derive what the retailer sees at `now`."""
-    objection = _objection(promise, permission, house, now)
+    objection = _permission_refusal(promise, permission, house, now)
     pending = objection is Refusal.AWAITING_PERMISSION
-    seen = status(
+    seen = order_status(
         promise,
         usage,
         None if pending else objection,
         pending=pending,
         utc=now.utc if now.trusted else None,
     )
-    if promise.doubtful and seen.state in _IN_DOUBT:  # nor expired: nobody knows here what became of it
-        return Status(state=State.REFUSED, reason=Refusal.ANNOUNCE_AGAIN)
+    if promise.doubtful and seen.state in _DOUBTABLE_STATES:  # nor expired: nobody knows here what became of it
+        return OrderStatus(state=State.REFUSED, reason=Refusal.ANNOUNCE_AGAIN)
     return seen
 
 
-def changes_at(promise: Promise, seen: Status, *, now: Now) -> datetime | None:
+def next_change_at(promise: DeliveryOrder, seen: OrderStatus, *, now: Now) -> datetime | None:
     """The next instant at which time alone changes the state that was `seen` at `now`; None: never."""
     if seen.final or seen.state is State.VISITING:
         return None
@@ -95,22 +99,28 @@ def changes_at(promise: Promise, seen: Status, *, now: Now) -> datetime | None:
 
 
 def _refusal(
-    promise: Promise, permission: Permission | None, usage: Usage, *, house: House, now: Now
+    promise: DeliveryOrder, permission: Permission | None, usage: OrderUsage, *, house: DeliveryContext, now: Now
 ) -> Refusal | None:
     if promise.cancelled:
         return Refusal.CANCELLED
-    granted = permission is not None and permission.standing is Standing.GRANTED
+    granted = permission is not None and permission.standing is PermissionStatus.GRANTED
     openings = permission.terms.openings if permission is not None else 0
-    if usage.used and granted and (usage.used >= openings or usage.withdrawals >= WITHDRAWALS * openings):
+    if (
+        usage.used
+        and granted
+        and (usage.used >= openings or usage.withdrawals >= MAX_WITHDRAWALS_PER_OPENING * openings)
+    ):
         return Refusal.ALREADY_USED
     if promise.doubtful:
         return Refusal.ANNOUNCE_AGAIN
     if now.trusted and now.utc >= promise.end:
         return Refusal.ALREADY_USED if usage.used else Refusal.EXPIRED
-    return _objection(promise, permission, house, now)
+    return _permission_refusal(promise, permission, house, now)
 
 
-def _objection(promise: Promise, permission: Permission | None, house: House, now: Now) -> Refusal | None:
+def _permission_refusal(
+    promise: DeliveryOrder, permission: Permission | None, house: DeliveryContext, now: Now
+) -> Refusal | None:
     if house.distrusts(promise):
         return Refusal.KEY_DISTRUSTED
-    return allows(permission, promise, zone=house.zone, utc=now.utc)
+    return permission_refusal(permission, promise, zone=house.zone, utc=now.utc)

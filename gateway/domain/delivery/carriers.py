@@ -14,7 +14,7 @@ from gateway.domain.delivery.check_digits import fedex_checks, gs1_checks, mondi
 
 
 @dataclass(frozen=True, slots=True)
-class Label:
+class CarrierBarcode:
     """One carrier's bar code: how it looks in capitals without blanks, and the tracking number in it.
 
     `number`: the tracking number, written with the pattern's groups. `checks`: called with the tracking number and the
@@ -27,43 +27,43 @@ class Label:
     checks: Callable[[str, str], bool]
 
 
-def _always(_number: str, _code: str) -> bool:
+def _always_valid(_number: str, _code: str) -> bool:
     return True
 
 
-LABELS: tuple[Label, ...] = (
+CARRIER_BARCODES: tuple[CarrierBarcode, ...] = (
     # DPD Paketschein-Spezifikation 2.4: "%", postcode 7, parcel number 14, service 3, country 3. No check in the code.
-    Label("dpd", re.compile(r"%[0-9A-Z]{7}([0-9]{14})[0-9]{6}"), r"\1", _always),
+    CarrierBarcode("dpd", re.compile(r"%[0-9A-Z]{7}([0-9]{14})[0-9]{6}"), r"\1", _always_valid),
     # Chronopost prints the same code; its 14 characters are the S10 number with 248 for FR (as its shipping service
     # answers: geoPostCodeBarre and skybillNumber).
-    Label(
+    CarrierBarcode(
         "chronopost", re.compile(r"%[0-9A-Z]{7}([A-Z]{2}[0-9]{9})248[0-9]{6}"), r"\1FR",
         lambda number, _: s10_checks(number),
     ),
     # FedEx Express (1...) and Ground (96...): 34 digits, of which the last 12 are the tracking number.
-    Label(
+    CarrierBarcode(
         "fedex", re.compile(r"(?:1[0-9]|96)[0-9]{18}00([0-9]{12})"), r"\1", lambda number, _: fedex_checks(number)
     ),
     # FedEx Ground "96", 22 digits: 96, container 2, service 3, tracking number 15.
-    Label("fedex", re.compile(r"96[0-9]{5}([0-9]{15})"), r"\1", lambda number, _: gs1_checks(number)),
+    CarrierBarcode("fedex", re.compile(r"96[0-9]{5}([0-9]{15})"), r"\1", lambda number, _: gs1_checks(number)),
     # USPS Intelligent Mail package barcode (Publication 199), read without its FNC1: 420, ZIP or ZIP+4, number.
-    Label(
+    CarrierBarcode(
         "usps", re.compile(r"420[0-9]{5}(9[1-5](?:[0-9]{24}|[0-9]{20}))"), r"\1", lambda number, _: gs1_checks(number)
     ),
-    Label(
+    CarrierBarcode(
         "usps", re.compile(r"420[0-9]{9}(9[1-5](?:[0-9]{24}|[0-9]{20}))"), r"\1", lambda number, _: gs1_checks(number)
     ),
     # DHL's piece identifier: ISO/IEC 15459 licence plate JD..., in the bar code behind the data identifier J.
-    Label("dhl", re.compile(r"J(JD[0-9]{10,20})"), r"\1", _always),
+    CarrierBarcode("dhl", re.compile(r"J(JD[0-9]{10,20})"), r"\1", _always_valid),
     # Mondial Relay, label specification 2.3: brand 2, shipment 8, parcel 01 of 01, check, agency 4, service 1, run 5,
     # check. A parcel of several keeps the whole code: the shipment's number names them all.
-    Label(
+    CarrierBarcode(
         "mondial_relay", re.compile(r"[0-9]{2}([0-9]{8})0101[0-9]{12}"), r"\1",
         lambda _, code: mondial_relay_checks(code),
     ),
 )  # fmt: skip
 
-_WRITTEN = re.compile(r"[0-9]{8,40}|JD[0-9]{10,20}|TBA[0-9]{12}")
+_PLAIN_NUMBER = re.compile(r"[0-9]{8,40}|JD[0-9]{10,20}|TBA[0-9]{12}")
 _IMPB = re.compile(r"9[1-5](?:[0-9]{20}|[0-9]{24})")
 _ZIP = re.compile(r"[0-9]{5}(?:[0-9]{4})?")
 
@@ -74,7 +74,7 @@ def tracking_number(code: str) -> str | None:
     None: no rule fits, or two do and say different numbers.
     """
     found = set[str]()
-    for label in LABELS:
+    for label in CARRIER_BARCODES:
         match = label.pattern.fullmatch(code)
         if match is not None:
             number = match.expand(label.number)
@@ -83,12 +83,12 @@ def tracking_number(code: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def is_number(code: str) -> bool:
+def is_tracking_number(code: str) -> bool:
     """Whether people write such a number in groups and in small letters; `code` is in capitals without blanks."""
-    return _WRITTEN.fullmatch(code) is not None
+    return _PLAIN_NUMBER.fullmatch(code) is not None
 
 
-def in_elements(pairs: tuple[tuple[str, str], ...]) -> str | None:
+def usps_tracking_number(pairs: tuple[tuple[str, str], ...]) -> str | None:
     """Return the USPS tracking number of a GS1 element string: a ZIP (420), or none, and a number behind 91 to 95."""
     routing, own = [pair for pair in pairs if pair[0] == "420"], [pair for pair in pairs if pair[0] != "420"]
     if len(routing) > 1 or len(own) != 1 or not all(_ZIP.fullmatch(zip_code) for _, zip_code in routing):

@@ -2,7 +2,7 @@
 
 from itertools import cycle
 
-_DIGIT_OF_ELEVEN = {10: 0, 11: 0}  # Mondial Relay: 11 less the rest, two figures give 0
+_MOD11_DIGITS = {10: 0, 11: 0}  # Mondial Relay: 11 less the rest, two figures give 0
 
 
 def gs1_checks(code: str) -> bool:
@@ -40,9 +40,9 @@ def fedex_checks(number: str) -> bool:
 
 def mondial_relay_checks(code: str) -> bool:
     """Whether digits 15 and 26 of a Mondial Relay bar code are the check digits of what stands before each."""
-    return _eleven(code[:14]) == int(code[14]) and _eleven(code[15:25]) == int(code[25])
+    return _mod11_digit(code[:14]) == int(code[14]) and _mod11_digit(code[15:25]) == int(code[25])
 
 
-def _eleven(digits: str) -> int:
+def _mod11_digit(digits: str) -> int:
     total = sum(int(digit) * weight for digit, weight in zip(reversed(digits), cycle(range(2, 8)), strict=False))
-    return _DIGIT_OF_ELEVEN.get(11 - total % 11, 11 - total % 11)
+    return _MOD11_DIGITS.get(11 - total % 11, 11 - total % 11)

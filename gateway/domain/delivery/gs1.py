@@ -12,7 +12,7 @@ _DIGITS = frozenset("0123456789")
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class ElementFormat:
     """How the data of one application identifier looks: `longest` characters, exactly so many where `fixed`."""
 
     longest: int
@@ -21,20 +21,20 @@ class Shape:
     separated: bool = True  # False: its length is predefined, so no FNC1 need follow
 
 
-def _n(length: int) -> Shape:
-    return Shape(length, fixed=True)
+def _n(length: int) -> ElementFormat:
+    return ElementFormat(length, fixed=True)
 
 
-def _predefined(length: int) -> Shape:
-    return Shape(length, fixed=True, separated=False)
+def _predefined(length: int) -> ElementFormat:
+    return ElementFormat(length, fixed=True, separated=False)
 
 
-def _x(longest: int) -> Shape:
-    return Shape(longest, digits=False)
+def _x(longest: int) -> ElementFormat:
+    return ElementFormat(longest, digits=False)
 
 
 # `n` at an identifier's end stands for any digit (the place of a decimal point, or a running number).
-TABLE: dict[str, Shape] = {
+ELEMENT_FORMATS: dict[str, ElementFormat] = {
     "00": _predefined(18),  # SSCC
     "01": _predefined(14),  # GTIN
     "02": _predefined(14),  # GTIN of the content
@@ -43,24 +43,24 @@ TABLE: dict[str, Shape] = {
     "20": _predefined(2),  # variant
     "21": _x(20),  # serial number
     "22": _x(20),
-    "30": Shape(8),  # count
-    "37": Shape(8),  # count of the content
+    "30": ElementFormat(8),  # count
+    "37": ElementFormat(8),  # count of the content
     "240": _x(30),
     "241": _x(30),
-    "242": Shape(6),
+    "242": ElementFormat(6),
     "243": _x(20),
     "250": _x(30),
     "251": _x(30),
     "253": _x(30),
     "254": _x(20),
-    "255": Shape(25),
+    "255": ElementFormat(25),
     **{f"{ai}n": _predefined(6) for ai in range(310, 317)},  # measures of trade items
     **{f"{ai}n": _predefined(6) for ai in range(320, 338)},  # measures, logistic too (weight 330n)
     **{f"{ai}n": _predefined(6) for ai in range(340, 370)},
-    "390n": Shape(15),
-    "391n": Shape(18),
-    "392n": Shape(15),
-    "393n": Shape(18),
+    "390n": ElementFormat(15),
+    "391n": ElementFormat(18),
+    "392n": ElementFormat(15),
+    "393n": ElementFormat(18),
     "400": _x(30),  # order number
     "401": _x(30),  # GINC, a consignment
     "402": _n(17),  # GSIN, a shipment
@@ -69,9 +69,9 @@ TABLE: dict[str, Shape] = {
     "420": _x(20),  # postcode
     "421": _x(12),  # country and postcode
     "422": _n(3),
-    "423": Shape(15),
+    "423": ElementFormat(15),
     "424": _n(3),
-    "425": Shape(15),
+    "425": ElementFormat(15),
     "426": _n(3),
     "427": _x(3),
     **{f"43{i:02}": _x(70) for i in range(9)},  # ship-to: company, name, address, phone
@@ -83,7 +83,7 @@ TABLE: dict[str, Shape] = {
     "4326": _n(6),  # release date
     **{f"43{i}": _x(7) for i in range(30, 34)},  # temperatures, hundredths of a degree, minus sign behind
     "7003": _n(10),  # expiry date and time
-    "7007": Shape(12),
+    "7007": ElementFormat(12),
     "8003": _x(30),
     "8004": _x(30),
     "8006": _n(18),
@@ -94,22 +94,22 @@ TABLE: dict[str, Shape] = {
 }
 
 
-def shape(text: str) -> tuple[str, Shape] | None:
+def find_identifier(text: str) -> tuple[str, ElementFormat] | None:
     """Return the application identifier that `text` begins with, and its shape, or None for an unknown one."""
     for length in (2, 3, 4):
         ai = text[:length]
-        found = TABLE.get(ai) or (TABLE.get(ai[:3] + "n") if ai[3:] in _DIGITS else None)
+        found = ELEMENT_FORMATS.get(ai) or (ELEMENT_FORMATS.get(ai[:3] + "n") if ai[3:] in _DIGITS else None)
         if found is not None:
             return ai, found
     return None
 
 
-def elements(text: str) -> tuple[tuple[str, str], ...] | None:
+def parse_element_string(text: str) -> tuple[tuple[str, str], ...] | None:
     """Split an element string (without symbology identifier) into pairs of identifier and data; None: not one."""
     rest = text.removeprefix(FNC1)
     found: list[tuple[str, str]] = []
     while rest:
-        known = shape(rest)
+        known = find_identifier(rest)
         if known is None:
             return None
         ai, form = known
@@ -125,19 +125,19 @@ def elements(text: str) -> tuple[tuple[str, str], ...] | None:
     return tuple(found) or None
 
 
-def written(text: str) -> tuple[tuple[str, str], ...] | None:
+def parse_bracketed(text: str) -> tuple[tuple[str, str], ...] | None:
     """Split the form for people, `(00)106141411234567897(420)75011`; None: not one."""
     if not re.fullmatch(r"(\(\d{2,4}\)[^()]+)+", text):
         return None
     found = tuple(re.findall(r"\((\d{2,4})\)([^()]+)", text))
     for ai, field in found:
-        known = shape(ai)
+        known = find_identifier(ai)
         if known is None or known[0] != ai or not _fits(field, known[1]):
             return None
     return found
 
 
-def _fits(field: str, form: Shape) -> bool:
+def _fits(field: str, form: ElementFormat) -> bool:
     if not field or len(field) > form.longest or (form.fixed and len(field) != form.longest):
         return False
     if form.digits:

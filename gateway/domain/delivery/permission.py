@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator
 
-from gateway.domain.day import bounded
-from gateway.domain.delivery.promise import Promise
+from gateway.domain.day import clamp_instant
+from gateway.domain.delivery.promise import DeliveryOrder
 from gateway.domain.visit.state import Refusal
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -18,7 +18,7 @@ _HOURS = re.compile(r"([0-9]{2}):([0-9]{2})-([0-9]{2}):([0-9]{2})")
 _DAY = timedelta(days=1)
 
 
-class Standing(StrEnum):
+class PermissionStatus(StrEnum):
     """Where the owner's decision stands."""
 
     PENDING = auto()
@@ -27,13 +27,13 @@ class Standing(StrEnum):
     REVOKED = auto()
 
 
-def _within(instant: datetime | None) -> datetime | None:
+def _clamp(instant: datetime | None) -> datetime | None:
     """Bring what an earlier release stored within the bounds."""
-    return instant if instant is None or instant.tzinfo is None else bounded(instant)
+    return instant if instant is None or instant.tzinfo is None else clamp_instant(instant)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class PermissionTerms:
     """What a granted permission allows. Days and hours are the house's own; hours may run past midnight.
 
     An `expires` beyond the years 2000 to 2200 is a ValueError; pydantic, which reads a store, brings it within them.
@@ -46,7 +46,7 @@ class Terms:
     hours: str = "00:00-24:00"
     openings: int = 1
     ask_each_time: bool = False
-    expires: Annotated[datetime | None, AfterValidator(_within)] = None
+    expires: Annotated[datetime | None, AfterValidator(_clamp)] = None
     hub_signed: bool = False  # also what the brand has not signed itself: then whoever runs the hub may announce too
 
     @property
@@ -56,14 +56,14 @@ class Terms:
 
     def __post_init__(self) -> None:
         """Refuse terms that cannot be meant: ValueError says which."""
-        opens_and_closes(self.hours)
+        parse_hours(self.hours)
         if not self.days <= set(DAYS):
             raise ValueError("days are mon, tue, wed, thu, fri, sat, sun")
         if not 1 <= self.openings <= 10:
             raise ValueError("a delivery has 1 to 10 openings")
         if self.expires is not None and self.expires.tzinfo is None:
             raise ValueError("an expiry has an offset from UTC")
-        if self.expires is not None and self.expires != bounded(self.expires):
+        if self.expires is not None and self.expires != clamp_instant(self.expires):
             raise ValueError("an expiry lies in the years 2000 to 2200")
 
 
@@ -73,21 +73,23 @@ class Permission:
 
     brand: str
     version: int
-    standing: Standing
-    terms: Terms
+    standing: PermissionStatus
+    terms: PermissionTerms
 
 
-def allows(permission: Permission | None, promise: Promise, *, zone: ZoneInfo, utc: datetime) -> Refusal | None:
+def permission_refusal(
+    permission: Permission | None, promise: DeliveryOrder, *, zone: ZoneInfo, utc: datetime
+) -> Refusal | None:
     """Return why the owner's word does not let this promise in at `utc`, or None."""
     if permission is None:
         return Refusal.BRAND_NOT_PERMITTED
     terms = permission.terms
     match permission.standing:
-        case Standing.REFUSED | Standing.REVOKED:
+        case PermissionStatus.REFUSED | PermissionStatus.REVOKED:
             return Refusal.BRAND_NOT_PERMITTED
-        case Standing.PENDING:
+        case PermissionStatus.PENDING:
             return Refusal.AWAITING_PERMISSION
-        case Standing.GRANTED:
+        case PermissionStatus.GRANTED:
             pass
     if terms.expires is not None and max(utc, promise.end) > terms.expires:
         return Refusal.BRAND_NOT_PERMITTED
@@ -97,20 +99,20 @@ def allows(permission: Permission | None, promise: Promise, *, zone: ZoneInfo, u
         return Refusal.BRAND_NOT_PERMITTED
     if promise.carrier not in terms.carriers:
         return Refusal.CARRIER_NOT_PERMITTED
-    if not inside(promise.start, promise.end, terms, zone=zone):
+    if not is_within_terms(promise.start, promise.end, terms, zone=zone):
         return Refusal.OUTSIDE_WINDOW
     return None
 
 
-def grows(before: Permission | None, terms: Terms) -> bool:
+def extends_permission(before: Permission | None, terms: PermissionTerms) -> bool:
     """Whether a brand that is granted these terms may do anything that it may not do now.
 
     Hours count as more unless they lie within the old ones as they are written.
     """
-    if before is None or before.standing is not Standing.GRANTED:
+    if before is None or before.standing is not PermissionStatus.GRANTED:
         return True
     now = before.terms
-    (opened, closed), (opens, closes) = opens_and_closes(now.hours), opens_and_closes(terms.hours)
+    (opened, closed), (opens, closes) = parse_hours(now.hours), parse_hours(terms.hours)
     lists = ((terms.entrances, now.entrances), (terms.places, now.places), (terms.carriers, now.carriers),
              (terms.days, now.days))  # fmt: skip
     return (
@@ -124,23 +126,25 @@ def grows(before: Permission | None, terms: Terms) -> bool:
     )
 
 
-def inside(start: datetime, end: datetime, terms: Terms, *, zone: ZoneInfo) -> bool:
+def is_within_terms(start: datetime, end: datetime, terms: PermissionTerms, *, zone: ZoneInfo) -> bool:
     """Whether every second from `start` to `end` reads, on a wall clock in the house, an allowed day and hour.
 
     An hour that an autumn night repeats is looked at twice, one that a spring night leaves out not at all.
     """
-    return all(_wall_inside(wall, length, terms) for wall, length in _walls(start, end, zone))
+    return all(_is_piece_within_terms(wall, length, terms) for wall, length in _wall_clock_pieces(start, end, zone))
 
 
-def stretches(start: datetime, end: datetime, terms: Terms, *, zone: ZoneInfo) -> list[tuple[datetime, datetime]]:
+def allowed_spans(
+    start: datetime, end: datetime, terms: PermissionTerms, *, zone: ZoneInfo
+) -> list[tuple[datetime, datetime]]:
     """The parts of `start` to `end` that the allowed days and hours leave, in order, none touching the next.
 
-    What is one of them, or lies in one, is `inside`; what reaches beyond is not.
+    What is one of them, or lies in one, is `is_within_terms`; what reaches beyond is not.
     """
     found: list[tuple[datetime, datetime]] = []
-    opens, closes = opens_and_closes(terms.hours)
+    opens, closes = parse_hours(terms.hours)
     at = start.astimezone(UTC)
-    for wall, length in _walls(start, end, zone):
+    for wall, length in _wall_clock_pieces(start, end, zone):
         day = wall.replace(hour=0, minute=0, second=0, microsecond=0) - _DAY
         while day < wall + length:
             first, last = max(wall, day + opens), min(wall + length, day + closes)
@@ -155,7 +159,7 @@ def stretches(start: datetime, end: datetime, terms: Terms, *, zone: ZoneInfo) -
     return found
 
 
-def opens_and_closes(hours: str) -> tuple[timedelta, timedelta]:
+def parse_hours(hours: str) -> tuple[timedelta, timedelta]:
     """Read "HH:MM-HH:MM" as times since midnight; a second one not after the first is the next day's."""
     found = _HOURS.fullmatch(hours)
     if found is None:
@@ -167,7 +171,7 @@ def opens_and_closes(hours: str) -> tuple[timedelta, timedelta]:
     return opens, closes if closes > opens else closes + _DAY
 
 
-def _walls(start: datetime, end: datetime, zone: ZoneInfo) -> list[tuple[datetime, timedelta]]:
+def _wall_clock_pieces(start: datetime, end: datetime, zone: ZoneInfo) -> list[tuple[datetime, timedelta]]:
     """Cut where the zone's offset changes: what the wall clock reads first in each piece, and the piece's length."""
     pieces = []
     at = start.astimezone(UTC)
@@ -200,8 +204,8 @@ def _same_offset_until(start: datetime, end: datetime, zone: ZoneInfo) -> dateti
     return end
 
 
-def _wall_inside(wall: datetime, length: timedelta, terms: Terms) -> bool:
-    opens, closes = opens_and_closes(terms.hours)
+def _is_piece_within_terms(wall: datetime, length: timedelta, terms: PermissionTerms) -> bool:
+    opens, closes = parse_hours(terms.hours)
     end = wall + length
     while wall < end:
         today = wall.replace(hour=0, minute=0, second=0, microsecond=0)

@@ -21,20 +21,20 @@ from pydantic import (
 )
 
 from gateway.domain.day import FIRST_INSTANT, LAST_INSTANT
-from gateway.domain.delivery.barcodes import BadCode, Kind, courier_value, normalise
+from gateway.domain.delivery.barcodes import BarcodeKind, InvalidBarcode, courier_token_value, normalise
 from gateway.domain.visit.state import DoorResult, Outcome
 
-LONGEST_WINDOW = timedelta(days=7)
-MOST_PARCELS = 50
+MAX_WINDOW = timedelta(days=7)
+MAX_PARCELS = 50
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 # The same for the documents of an API (ECMA-262), with the years in it.
-_WRITTEN = (
+_RFC3339_SCHEMA = (
     "^(2[01][0-9][0-9]|2200)-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}"
     "([.][0-9]{1,6})?([Zz]|[+-][0-9]{2}:[0-9]{2})$"
 )
 
 
-def _instant(value: object) -> object:
+def _parse_instant(value: object) -> object:
     if isinstance(value, datetime):  # from our own code; JSON has none
         return value
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
@@ -42,7 +42,7 @@ def _instant(value: object) -> object:
     return datetime.fromisoformat(value.upper())
 
 
-def _utc(value: datetime) -> datetime:
+def _to_utc(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("a time has an offset")
     # Compared as instants: the last hours of 2200 in a western zone are 2201 in UTC, and what is read here is written
@@ -52,28 +52,28 @@ def _utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
-def _parcel(raw: str) -> str:
+def _normalise_parcel(raw: str) -> str:
     """One parcel's code in its one writing."""
     code = normalise(raw)
     match code:
-        case BadCode(why=why):
+        case InvalidBarcode(why=why):
             raise ValueError(why)
-        case _ if code.kind is Kind.GTIN:
+        case _ if code.kind is BarcodeKind.GTIN:
             raise ValueError("a GTIN names a product, not a parcel")
-        case _ if code.kind is Kind.COURIER:
+        case _ if code.kind is BarcodeKind.COURIER:
             raise ValueError("a courier's code is not a parcel's")
         case _:
             return code.value
 
 
-def distinct(parcels: tuple[str, ...]) -> tuple[str, ...]:
+def refuse_duplicates(parcels: tuple[str, ...]) -> tuple[str, ...]:
     """Refuse a parcel that stands twice: ValueError says so."""
     if len(set(parcels)) < len(parcels):
         raise ValueError("the same parcel twice")
     return parcels
 
 
-def _clean(text: str) -> str:
+def _printable(text: str) -> str:
     if not text.isprintable() or text != text.strip():
         raise ValueError("printable characters only, no space at either end")
     return text
@@ -81,33 +81,33 @@ def _clean(text: str) -> str:
 
 Instant = Annotated[
     datetime,
-    BeforeValidator(_instant),
-    AfterValidator(_utc),
-    WithJsonSchema({"type": "string", "format": "date-time", "pattern": _WRITTEN}),
+    BeforeValidator(_parse_instant),
+    AfterValidator(_to_utc),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": _RFC3339_SCHEMA}),
 ]
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
 # A schema's words cannot say what is printable, or a product's number: the formats' names stand for it.
 Name = Annotated[
     str,
     StringConstraints(min_length=1, max_length=80),
-    AfterValidator(_clean),
+    AfterValidator(_printable),
     WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 80, "format": "printable"}),
 ]
 Parcel = Annotated[
-    str, AfterValidator(_parcel), WithJsonSchema({"type": "string", "minLength": 1, "format": "parcel-code"})
+    str, AfterValidator(_normalise_parcel), WithJsonSchema({"type": "string", "minLength": 1, "format": "parcel-code"})
 ]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Version = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Seconds = Annotated[int, Field(ge=0, le=2**33)]  # since 1970 (RFC 7519 NumericDate, whole)
 
 
-class Wire(BaseModel):
+class WireModel(BaseModel):
     """What travels: frozen, strict, nothing unknown in it."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
-class Window(Wire):
+class Window(WireModel):
     """When the door may open: from `start` up to, not including, `end`."""
 
     start: Instant
@@ -115,12 +115,12 @@ class Window(Wire):
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:
-        if not timedelta(0) < self.end - self.start <= LONGEST_WINDOW:
+        if not timedelta(0) < self.end - self.start <= MAX_WINDOW:
             raise ValueError("a window ends after its start, at most 7 days later")
         return self
 
 
-class Body(Wire):
+class DeliveryBody(WireModel):
     """What is promised. No parcels yet: `awaiting_label`."""
 
     id: Id
@@ -129,24 +129,24 @@ class Body(Wire):
     carrier: Name
     place: Id
     window: Window
-    parcels: Annotated[tuple[Parcel, ...], Field(max_length=MOST_PARCELS), AfterValidator(distinct)] = ()
+    parcels: Annotated[tuple[Parcel, ...], Field(max_length=MAX_PARCELS), AfterValidator(refuse_duplicates)] = ()
     courier_sha256: Digest | None = None
     max_celsius: Annotated[float, Field(ge=-60, le=60)] | None = None
 
 
-class Offer(Body):
+class Offer(DeliveryBody):
     """A delivery is promised."""
 
     do: Literal["offer"] = "offer"
 
 
-class Update(Body):
+class Update(DeliveryBody):
     """The promise anew, whole, under a higher version."""
 
     do: Literal["update"] = "update"
 
 
-class Cancel(Wire):
+class Cancel(WireModel):
     """The promise is withdrawn; before any reservation of an opening this wins."""
 
     do: Literal["cancel"] = "cancel"
@@ -154,7 +154,7 @@ class Cancel(Wire):
     version: Version
 
 
-class Claims(Wire):
+class Claims(WireModel):
     """The payload of one signed message. `iss` is the brand, `aud` the box; times are whole seconds since 1970."""
 
     iss: Id
@@ -167,7 +167,7 @@ class Claims(Wire):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Promise:
+class DeliveryOrder:
     """A promise as it is stored: the newest accepted version."""
 
     brand: str
@@ -190,17 +190,17 @@ class Promise:
     @property
     def key(self) -> str:
         """Name this delivery in the house: two brands may use one id. A point is in neither part."""
-        return key(self.brand, self.id)
+        return delivery_key(self.brand, self.id)
 
 
-def key(brand: str, delivery: str) -> str:
+def delivery_key(brand: str, delivery: str) -> str:
     """The name in the house of a brand's delivery."""
     return f"{brand}.{delivery}"
 
 
-def promise(brand: str, offer: Body) -> Promise:
+def order_of(brand: str, offer: DeliveryBody) -> DeliveryOrder:
     """What an accepted offer or update promises."""
-    return Promise(
+    return DeliveryOrder(
         brand=brand,
         id=offer.id,
         version=offer.version,
@@ -210,7 +210,7 @@ def promise(brand: str, offer: Body) -> Promise:
         start=offer.window.start,
         end=offer.window.end,
         parcels=frozenset(offer.parcels),
-        courier=None if offer.courier_sha256 is None else courier_value(offer.courier_sha256),
+        courier=None if offer.courier_sha256 is None else courier_token_value(offer.courier_sha256),
         cold_max_c=offer.max_celsius,
     )
 
@@ -232,7 +232,7 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
+class OrderUsage:
     """What visits have made of a promise.
 
     `used` openings are reserved or spent; `withdrawals` of the bolt were reserved and not certainly unsent.
@@ -247,7 +247,7 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class OrderStatus:
     """The state and, for `refused` and `not_delivered`, its stable reason."""
 
     state: State
@@ -256,52 +256,54 @@ class Status:
     @property
     def final(self) -> bool:
         """Whether time alone can no longer change it."""
-        return self.state in _FINAL
+        return self.state in _FINAL_STATES
 
 
-_FINAL = frozenset(
+_FINAL_STATES = frozenset(
     {State.DELIVERED, State.PARTLY_DELIVERED, State.NOT_DELIVERED, State.REFUSED, State.CANCELLED, State.EXPIRED},
 )
 
 
-def status(promise: Promise, usage: Usage, objection: str | None, *, pending: bool, utc: datetime | None) -> Status:
+def order_status(
+    promise: DeliveryOrder, usage: OrderUsage, objection: str | None, *, pending: bool, utc: datetime | None
+) -> OrderStatus:
     """Derive the state.
 
     `objection`: why the permission does not let it in. `utc`: trusted time; without it (None) nothing opens, nothing
     expires.
     """
     if promise.cancelled:
-        return Status(state=State.CANCELLED)
+        return OrderStatus(state=State.CANCELLED)
     if usage.visiting:
-        return Status(state=State.VISITING)
-    ended = _ended(usage.outcomes)
+        return OrderStatus(state=State.VISITING)
+    ended = _final_status(usage.outcomes)
     if ended is not None:
         return ended
     if utc is not None and utc >= promise.end:
-        return Status(state=State.EXPIRED)
+        return OrderStatus(state=State.EXPIRED)
     if objection is not None:
-        return Status(state=State.REFUSED, reason=objection)
+        return OrderStatus(state=State.REFUSED, reason=objection)
     if not promise.parcels:
-        return Status(state=State.AWAITING_LABEL)
+        return OrderStatus(state=State.AWAITING_LABEL)
     if pending:
-        return Status(state=State.AWAITING_PERMISSION)
+        return OrderStatus(state=State.AWAITING_PERMISSION)
     opened = utc is not None and utc >= promise.start
-    return Status(state=State.WINDOW_OPEN if opened else State.SCHEDULED)
+    return OrderStatus(state=State.WINDOW_OPEN if opened else State.SCHEDULED)
 
 
-def _ended(outcomes: tuple[Outcome, ...]) -> Status | None:
+def _final_status(outcomes: tuple[Outcome, ...]) -> OrderStatus | None:
     """Name the best outcome; a refused visit ends nothing, and what a later visit brings counts too."""
     if Outcome.DELIVERED in outcomes:
-        return Status(state=State.DELIVERED)
+        return OrderStatus(state=State.DELIVERED)
     if Outcome.PARTLY_DELIVERED in outcomes:
-        return Status(state=State.PARTLY_DELIVERED)
+        return OrderStatus(state=State.PARTLY_DELIVERED)
     for outcome in reversed(outcomes):
         if outcome is not Outcome.REFUSED:
-            return Status(state=State.NOT_DELIVERED, reason=outcome.value)
+            return OrderStatus(state=State.NOT_DELIVERED, reason=outcome.value)
     return None
 
 
-class Result(Wire):
+class DeliveryResult(WireModel):
     """One message on `perron/deliveries/result`: what became of a delivery or of a signed message.
 
     With `answers` (the message's `jti`) it is the answer to that message; `accepted` says whether it counts, `code`
@@ -316,7 +318,7 @@ class Result(Wire):
     version: Version | None = None
     state: State | None = None
     reason: str | None = None
-    missing: Annotated[int, Field(ge=0, le=MOST_PARCELS)] = 0
+    missing: Annotated[int, Field(ge=0, le=MAX_PARCELS)] = 0
     house: DoorResult | None = None
     lacking: tuple[str, ...] | None = None
     answers: str | None = None

@@ -10,21 +10,21 @@ from devices.commands import Light, Sound
 from gateway.config.home import Home
 from gateway.domain.visit import transitions
 from gateway.domain.visit.commands import ShowSignal
-from gateway.evidence.documents.pdf import HEIGHT, POINT, WIDTH, Ink, Sheet
-from gateway.evidence.documents.pictograms import Pictogram, draw
+from gateway.evidence.documents.pdf import MM_PER_POINT, PAGE_HEIGHT_MM, PAGE_WIDTH_MM, Ink, Sheet
+from gateway.evidence.documents.pictograms import Pictogram, draw_pictogram
 from gateway.system.i18n import Language, Text, _, pgettext
-from gateway.system.text import LONGEST, inert
+from gateway.system.text import MAX_NAME_CHARS, sanitized
 
-MARGIN = 12.0
-WITHIN = WIDTH - 2 * MARGIN
+MARGIN_MM = 12.0
+CONTENT_WIDTH_MM = PAGE_WIDTH_MM - 2 * MARGIN_MM
 
-RING = ShowSignal(light=Light.AMBER, sound=Sound.RING)  # `gateway/runtime/effects.py` rings so
+RING_SIGNAL = ShowSignal(light=Light.AMBER, sound=Sound.RING)  # `gateway/runtime/effects.py` rings so
 
 SCAN_CODE = _("Scan the code")
 NO = _("Red: no")
 
 # What the courier does, in its order; the last is the door's no.
-STEPS: tuple[tuple[Pictogram, Text], ...] = (
+COURIER_STEPS: tuple[tuple[Pictogram, Text], ...] = (
     (Pictogram.SCAN_PARCEL, _("Scan the parcel")),
     (Pictogram.SCAN_CODE, SCAN_CODE),
     (Pictogram.WAIT, _("Amber: wait")),
@@ -36,8 +36,8 @@ STEPS: tuple[tuple[Pictogram, Text], ...] = (
 )
 
 # What the signal at the door shows and sounds, and what it means.
-SIGNS: tuple[tuple[ShowSignal, Text], ...] = (
-    (RING, _("ringing")),
+SIGNAL_MEANINGS: tuple[tuple[ShowSignal, Text], ...] = (
+    (RING_SIGNAL, _("ringing")),
     (transitions.WAIT, _("wait")),
     (transitions.INSIDE, _("put it down, leave")),
     (transitions.CLOSE_THE_DOOR, _("close the door")),
@@ -49,7 +49,7 @@ SIGNS: tuple[tuple[ShowSignal, Text], ...] = (
     (transitions.DARK, _("ready: scan")),
 )
 
-LAMPS: Mapping[Light, tuple[Ink, Text]] = MappingProxyType({
+LAMP_LABELS: Mapping[Light, tuple[Ink, Text]] = MappingProxyType({
     Light.AMBER: (Ink.AMBER, _("Amber")),
     Light.GREEN: (Ink.GREEN, _("Green")),
     Light.RED: (Ink.RED, _("Red")),
@@ -57,7 +57,7 @@ LAMPS: Mapping[Light, tuple[Ink, Text]] = MappingProxyType({
 })  # fmt: skip
 
 # What the law wants told before somebody comes in.
-LAW: tuple[tuple[Text, Text], ...] = (
+LEGAL_TEXTS: tuple[tuple[Text, Text], ...] = (
     (_("Who films"), _("{home} (the controller), entrance: {entrance}.")),
     (
         _("Why"),
@@ -79,9 +79,9 @@ LAW: tuple[tuple[Text, Text], ...] = (
         ),
     ),
 )
-LAW_HEAD = 38.0
-LEADING = 1.22
-LAW_SIZES = (10.5, 10.0, 9.5, 9.0, 8.5, 8.0, 7.5, 7.0)  # points: as large as it fits
+LEGAL_HEADING_WIDTH_MM = 38.0
+LINE_SPACING = 1.22
+LEGAL_TEXT_SIZES_PT = (10.5, 10.0, 9.5, 9.0, 8.5, 8.0, 7.5, 7.0)  # points: as large as it fits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,16 +105,16 @@ def notice_of(home: Home, entrance: str, *, contact: str | None, pages: str | No
         ValueError: the contact is too long for its line, or `pages` is no address of a page.
     """
     section = home.entrances[entrance]
-    if contact is not None and len(contact) > LONGEST:
-        raise ValueError(f"the contact has {len(contact)} characters, {LONGEST} at most fit its line")
+    if contact is not None and len(contact) > MAX_NAME_CHARS:
+        raise ValueError(f"the contact has {len(contact)} characters, {MAX_NAME_CHARS} at most fit its line")
     return Notice(
-        home=inert(home.name),
-        entrance=inert(section.name),
-        contact=None if contact is None else inert(contact) or None,
+        home=sanitized(home.name),
+        entrance=sanitized(section.name),
+        contact=None if contact is None else sanitized(contact) or None,
         days=home.storage.retention_days,
         minutes=max(1, round(section.timing.watch / 60)),
         courier_code=section.courier_proof,
-        page=None if pages is None else _page(pages),
+        page=None if pages is None else _courier_page_url(pages),
     )
 
 
@@ -123,22 +123,22 @@ def door_notice(notice: Notice, *, languages: Sequence[Language], made: datetime
     title = " · ".join(_("Deliveries are filmed here").to(language) for language in languages)
     sheet = Sheet(title=title, language=languages[0], made=made)
     for language in languages:
-        _Page(sheet, notice, language).draw()
+        _NoticePage(sheet, notice, language).draw()
     return sheet.pdf()
 
 
-def _page(pages: str) -> str:
+def _courier_page_url(pages: str) -> str:
     """The courier's page under the address of all pages."""
     parts = urlsplit(pages)
     plain = pages.isascii() and pages.isprintable() and " " not in pages
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment or not plain:
-        raise ValueError(f"{inert(pages)!r} is no address of a page")
+        raise ValueError(f"{sanitized(pages)!r} is no address of a page")
     if len(pages) > 100:  # more makes the code's dots too small for a phone at arm's length
         raise ValueError(f"the address has {len(pages)} characters, 100 at most make a code that phones read")
     return f"{pages.rstrip('/')}/c"
 
 
-class _Page:
+class _NoticePage:
     """One language's page."""
 
     def __init__(self, sheet: Sheet, notice: Notice, language: Language) -> None:
@@ -148,13 +148,13 @@ class _Page:
 
     def draw(self) -> None:
         self._sheet.page()
-        self._head()
-        self._steps(top=49)
-        self._signs(top=148.5)
-        self._dead(top=187.5)
-        self._law(top=225)
+        self._draw_head()
+        self._draw_steps(top=49)
+        self._draw_signals(top=148.5)
+        self._draw_box_failure(top=187.5)
+        self._draw_legal_texts(top=225)
 
-    def _say(self, line: Text) -> str:
+    def _phrase(self, line: Text) -> str:
         notice = self._notice
         return line.to(
             self._language,
@@ -164,118 +164,140 @@ class _Page:
             minutes=str(notice.minutes),
         )
 
-    def _head(self) -> None:
+    def _draw_head(self) -> None:
         sheet = self._sheet
-        sheet.box((0, 0), (WIDTH, 43), fill=Ink.NIGHT)
-        draw(sheet, Pictogram.CAMERA, (MARGIN, 6), 31, ink=Ink.WHITE, paper=Ink.NIGHT)
-        left = MARGIN + 37
-        room = WITHIN - 37 - 32
+        sheet.box((0, 0), (PAGE_WIDTH_MM, 43), fill=Ink.NIGHT)
+        draw_pictogram(sheet, Pictogram.CAMERA, (MARGIN_MM, 6), 31, ink=Ink.WHITE, paper=Ink.NIGHT)
+        left = MARGIN_MM + 37
+        room = CONTENT_WIDTH_MM - 37 - 32
         sheet.text(
-            (left, 22), self._say(_("Deliveries are filmed here")), size=34, bold=True, ink=Ink.WHITE, within=room
+            (left, 22), self._phrase(_("Deliveries are filmed here")), size=34, bold=True, ink=Ink.WHITE, within=room
         )
         sheet.text(
             (left, 33),
-            self._say(_("Pictures without sound, erased after {days} days at most")),
+            self._phrase(_("Pictures without sound, erased after {days} days at most")),
             size=16,
             ink=Ink.WHITE,
             within=room,
         )
-        right = WIDTH - MARGIN - 28
+        right = PAGE_WIDTH_MM - MARGIN_MM - 28
         sheet.box((right, 5), (28, 33), fill=Ink.WHITE, corner=3)
-        draw(sheet, Pictogram.NO_SOUND, (right + 3, 6), 22)
-        sheet.text((right + 14, 34.5), self._say(_("No sound")), size=13, bold=True, align="centre", within=26)
+        draw_pictogram(sheet, Pictogram.NO_SOUND, (right + 3, 6), 22)
+        sheet.text((right + 14, 34.5), self._phrase(_("No sound")), size=13, bold=True, align="centre", within=26)
 
-    def _steps(self, top: float) -> None:
+    def _draw_steps(self, top: float) -> None:
         """Four and four squares, numbered but for the last, which is no step."""
         sheet = self._sheet
-        steps = [step for step in STEPS if self._notice.courier_code or step[1] != SCAN_CODE]
+        steps = [step for step in COURIER_STEPS if self._notice.courier_code or step[1] != SCAN_CODE]
         across, gap, high = 4, 3.5, 46.5
-        wide = (WITHIN - (across - 1) * gap) / across
-        longest = max(sheet.width(self._say(line), size=1, bold=True) for _, line in steps)
+        wide = (CONTENT_WIDTH_MM - (across - 1) * gap) / across
+        longest = max(sheet.width(self._phrase(line), size=1, bold=True) for _, line in steps)
         size = min(17, (wide - 4) / longest)  # one size for all
         for number, (pictogram, line) in enumerate(steps, start=1):
             row, column = divmod(number - 1, across)
-            x, y = MARGIN + column * (wide + gap), top + row * (high + gap)
+            x, y = MARGIN_MM + column * (wide + gap), top + row * (high + gap)
             refusal = line == NO
             sheet.box((x, y), (wide, high), line=Ink.RED if refusal else Ink.BLACK, thick=0.8, corner=2.5)
-            draw(sheet, pictogram, (x + (wide - 32) / 2, y + 3.5), 32)
+            draw_pictogram(sheet, pictogram, (x + (wide - 32) / 2, y + 3.5), 32)
             if not refusal:
                 sheet.disc((x + 2, y + 2), 4.6, fill=Ink.BLACK, line=Ink.WHITE, thick=0.8)
                 sheet.text((x + 2, y + 4), str(number), size=16, bold=True, ink=Ink.WHITE, align="centre")
-            sheet.text((x + wide / 2, y + high - 4), self._say(line), size=size, bold=True, align="centre")
+            sheet.text((x + wide / 2, y + high - 4), self._phrase(line), size=size, bold=True, align="centre")
 
-    def _signs(self, top: float) -> None:
+    def _draw_signals(self, top: float) -> None:
         """One card a light: the lamp, then what each sound with it means, as far apart as the card has room for."""
         high, head, foot = 37.0, 12.5, 1.5
-        most = max(sum(show.light is light for show, _ in SIGNS) for light in LAMPS)
+        most = max(sum(show.light is light for show, _ in SIGNAL_MEANINGS) for light in LAMP_LABELS)
         apart = min(5.1, (high - head - foot) / most)
         wides = {Light.AMBER: 50.0, Light.GREEN: 30.0, Light.RED: 62.0, Light.OFF: 35.0}
-        x = MARGIN
-        for light, (ink, name) in LAMPS.items():
+        x = MARGIN_MM
+        for light, (ink, name) in LAMP_LABELS.items():
             sheet, wide = self._sheet, wides[light]
             sheet.box((x, top), (wide, high), line=Ink.GREY, thick=0.4, corner=2)
             sheet.disc((x + 6.5, top + 6.5), 4.2, fill=ink, line=Ink.BLACK, thick=0.6)
-            sheet.text((x + 13, top + 8.4), self._say(name), size=14, bold=True, within=wide - 15)
+            sheet.text((x + 13, top + 8.4), self._phrase(name), size=14, bold=True, within=wide - 15)
             y = top + head
-            for show, meaning in SIGNS:
+            for show, meaning in SIGNAL_MEANINGS:
                 if show.light is light:
                     heard = Pictogram.SILENT if show.sound is Sound.NONE else Pictogram.BUZZER
-                    draw(
+                    draw_pictogram(
                         sheet,
                         Pictogram.BELL if show.sound is Sound.RING else heard,
                         (x + 2.5, y),
                         min(4.6, apart - 0.3),
                     )
-                    sheet.text((x + 8.5, y + 3.6), self._say(meaning), size=11, within=wide - 10)
+                    sheet.text((x + 8.5, y + 3.6), self._phrase(meaning), size=11, within=wide - 10)
                     y += apart
             x += wide + 3
 
-    def _dead(self, top: float) -> None:
+    def _draw_box_failure(self, top: float) -> None:
         """What to do when the box is dead: nobody waits, nobody is locked in."""
         sheet = self._sheet
-        sheet.box((MARGIN, top), (WITHIN, 34), line=Ink.BLACK, thick=1.2, corner=2.5)
+        sheet.box((MARGIN_MM, top), (CONTENT_WIDTH_MM, 34), line=Ink.BLACK, thick=1.2, corner=2.5)
         sheet.text(
-            (MARGIN + 4, top + 8.2), self._say(_("Scanned, and no light?")), size=18, bold=True, within=WITHIN - 8
+            (MARGIN_MM + 4, top + 8.2),
+            self._phrase(_("Scanned, and no light?")),
+            size=18,
+            bold=True,
+            within=CONTENT_WIDTH_MM - 8,
         )
         told: Iterable[tuple[Pictogram, Text, float]] = (
             (Pictogram.BELL, _("Ring the bell."), 43),
             (Pictogram.TAKE_ALONG, _("Nobody? Take the parcel with you."), 57),
             (Pictogram.OPENS_BY_HAND, _("Inside? The door always opens by hand, without key or power."), 80),
         )
-        x = MARGIN + 3
+        x = MARGIN_MM + 3
         for pictogram, line, wide in told:
-            draw(sheet, pictogram, (x, top + 12), 19)
-            sheet.block((x + 21, top + 18.5), self._say(line), width=wide - 23, size=12.5, bold=True, leading=1.2)
+            draw_pictogram(sheet, pictogram, (x, top + 12), 19)
+            sheet.block((x + 21, top + 18.5), self._phrase(line), width=wide - 23, size=12.5, bold=True, leading=1.2)
             x += wide
 
-    def _law(self, top: float) -> None:
+    def _draw_legal_texts(self, top: float) -> None:
         """Who films, why, how long, whom to ask; beside it the code of the courier's page."""
         sheet, page = self._sheet, self._notice.page
-        wide = WITHIN - (0 if page is None else 46)
-        room = HEIGHT - 15 - top
-        size = next((size for size in LAW_SIZES if self._law_height(wide, size) <= room), LAW_SIZES[-1])
+        wide = CONTENT_WIDTH_MM - (0 if page is None else 46)
+        room = PAGE_HEIGHT_MM - 15 - top
+        size = next(
+            (size for size in LEGAL_TEXT_SIZES_PT if self._legal_texts_height(wide, size) <= room),
+            LEGAL_TEXT_SIZES_PT[-1],
+        )
         y = top + 4.5
-        for head, text in LAW:
-            sheet.text((MARGIN, y), self._say(head), size=size, bold=True, within=LAW_HEAD - 2)
+        for head, text in LEGAL_TEXTS:
+            sheet.text((MARGIN_MM, y), self._phrase(head), size=size, bold=True, within=LEGAL_HEADING_WIDTH_MM - 2)
             y = (
-                sheet.block((MARGIN + LAW_HEAD, y), self._say(text), width=wide - LAW_HEAD, size=size, leading=1.22)
+                sheet.block(
+                    (MARGIN_MM + LEGAL_HEADING_WIDTH_MM, y),
+                    self._phrase(text),
+                    width=wide - LEGAL_HEADING_WIDTH_MM,
+                    size=size,
+                    leading=1.22,
+                )
                 + 1.1
             )
-        y = HEIGHT - 9
-        sheet.text((MARGIN, y), self._say(_("Contact")), size=13, bold=True)
+        y = PAGE_HEIGHT_MM - 9
+        sheet.text((MARGIN_MM, y), self._phrase(_("Contact")), size=13, bold=True)
         if self._notice.contact is None:
-            sheet.stroke([(MARGIN + LAW_HEAD, y + 0.5), (MARGIN + wide, y + 0.5)], thick=0.3)
+            sheet.stroke([(MARGIN_MM + LEGAL_HEADING_WIDTH_MM, y + 0.5), (MARGIN_MM + wide, y + 0.5)], thick=0.3)
         else:
-            sheet.text((MARGIN + LAW_HEAD, y), self._notice.contact, size=13, bold=True, within=wide - LAW_HEAD)
+            sheet.text(
+                (MARGIN_MM + LEGAL_HEADING_WIDTH_MM, y),
+                self._notice.contact,
+                size=13,
+                bold=True,
+                within=wide - LEGAL_HEADING_WIDTH_MM,
+            )
         if page is not None:
-            x = WIDTH - MARGIN - 42
+            x = PAGE_WIDTH_MM - MARGIN_MM - 42
             sheet.box((x, top), (42, 53), line=Ink.BLACK, thick=0.6, corner=2)
             sheet.qr((x + 1, top + 1), 40, page)
             sheet.text(
-                (x + 21, top + 45), self._say(_("Courier's page")), size=12, bold=True, align="centre", within=40
+                (x + 21, top + 45), self._phrase(_("Courier's page")), size=12, bold=True, align="centre", within=40
             )
             sheet.text((x + 21, top + 50), page, size=9, ink=Ink.GREY, align="centre", within=39)
 
-    def _law_height(self, wide: float, size: float) -> float:
-        told = [self._sheet.lines(self._say(text), width=wide - LAW_HEAD, size=size) for _, text in LAW]
-        return sum(len(lines) for lines in told) * size * POINT * LEADING + len(told) * 1.1
+    def _legal_texts_height(self, wide: float, size: float) -> float:
+        told = [
+            self._sheet.lines(self._phrase(text), width=wide - LEGAL_HEADING_WIDTH_MM, size=size)
+            for _, text in LEGAL_TEXTS
+        ]
+        return sum(len(lines) for lines in told) * size * MM_PER_POINT * LINE_SPACING + len(told) * 1.1

@@ -12,16 +12,16 @@ from typing import Literal
 
 import segno
 
-WIDTH, HEIGHT = 210.0, 297.0
-FONTS = Path(__file__).with_name("fonts")
-LACKING = "\N{REPLACEMENT CHARACTER}"  # the box that stands for what the font does not have
-POINT = 25.4 / 72  # millimetres
+PAGE_WIDTH_MM, PAGE_HEIGHT_MM = 210.0, 297.0
+FONTS_FOLDER = Path(__file__).with_name("fonts")
+MISSING_GLYPH = "\N{REPLACEMENT CHARACTER}"  # the box that stands for what the font does not have
+MM_PER_POINT = 25.4 / 72  # millimetres
 
 Align = Literal["left", "centre", "right"]
-Place = tuple[float, float]
+Point = tuple[float, float]
 
 _FAMILY = "Open Sans"
-_UNBROKEN = re.compile(r" (?=[:;?!»])|(?<=«) ")  # French sets a blank there that no line may break at
+_NO_BREAK_BLANK = re.compile(r" (?=[:;?!»])|(?<=«) ")  # French sets a blank there that no line may break at
 
 
 class Ink(Enum):
@@ -53,10 +53,10 @@ class Sheet:
         self._pdf.set_lang(language)
         self._pdf.set_creator("Perron")
         self._pdf.set_creation_date(made)
-        self._pdf.add_font(_FAMILY, "", FONTS / "OpenSans-Regular.ttf")
-        self._pdf.add_font(_FAMILY, "B", FONTS / "OpenSans-Bold.ttf")
+        self._pdf.add_font(_FAMILY, "", FONTS_FOLDER / "OpenSans-Regular.ttf")
+        self._pdf.add_font(_FAMILY, "B", FONTS_FOLDER / "OpenSans-Bold.ttf")
         maps = [frozenset(font.cmap) for font in self._pdf.fonts.values() if isinstance(font, TTFFont)]
-        self._known = frozenset.intersection(*maps)
+        self._known_glyphs = frozenset.intersection(*maps)
 
     def page(self) -> None:
         """Begin the next page."""
@@ -75,7 +75,7 @@ class Sheet:
 
     def text(  # noqa: PLR0913 - how a line is set
         self,
-        at: Place,
+        at: Point,
         words: str,
         *,
         size: float,
@@ -97,7 +97,7 @@ class Sheet:
 
     def block(  # noqa: PLR0913 - how a paragraph is set
         self,
-        at: Place,
+        at: Point,
         words: str,
         *,
         width: float,
@@ -116,13 +116,13 @@ class Sheet:
         y = at[1]
         for line in lines:
             self.text((x, y), line, size=size, bold=bold, ink=ink, align=align, within=width)
-            y += size * POINT * leading
+            y += size * MM_PER_POINT * leading
         return y
 
     def lines(self, words: str, *, width: float, size: float, bold: bool = False) -> list[str]:
         """Break a paragraph into lines; a word that is longer than a line is broken too."""
         lines = [""]
-        for word in _UNBROKEN.sub("\N{NO-BREAK SPACE}", self.shown(words)).split(" "):
+        for word in _NO_BREAK_BLANK.sub("\N{NO-BREAK SPACE}", self.shown(words)).split(" "):
             longer = f"{lines[-1]} {word}".strip(" ")
             if self.width(longer, size=size, bold=bold) <= width:
                 lines[-1] = longer
@@ -143,14 +143,14 @@ class Sheet:
     def shown(self, words: str) -> str:
         """What of a text can be set: what the font lacks is a box, what is no character is left out."""
         kept = (char for char in unicodedata.normalize("NFC", words) if not unicodedata.category(char).startswith("C"))
-        return "".join(char if ord(char) in self._known else LACKING for char in kept)
+        return "".join(char if ord(char) in self._known_glyphs else MISSING_GLYPH for char in kept)
 
     # ---- shapes -----------------------------------------------------------------------------------------------------
 
     def box(  # noqa: PLR0913 - how a box is drawn
         self,
-        at: Place,
-        size: Place,
+        at: Point,
+        size: Point,
         *,
         fill: Ink | None = None,
         line: Ink | None = None,
@@ -163,7 +163,7 @@ class Sheet:
             self._pdf.rect(*at, *size, style=style, round_corners=corner > 0, corner_radius=corner)
 
     def disc(
-        self, centre: Place, radius: float, *, fill: Ink | None = None, line: Ink | None = None, thick: float = 0.3
+        self, centre: Point, radius: float, *, fill: Ink | None = None, line: Ink | None = None, thick: float = 0.3
     ) -> None:
         """Draw a circle."""
         style = self._style(fill, line, thick)
@@ -171,7 +171,7 @@ class Sheet:
             self._pdf.circle(*centre, radius, style=style)
 
     def shape(
-        self, corners: list[Place], *, fill: Ink | None = None, line: Ink | None = None, thick: float = 0.3
+        self, corners: list[Point], *, fill: Ink | None = None, line: Ink | None = None, thick: float = 0.3
     ) -> None:
         """Draw a polygon."""
         style = self._style(fill, line, thick)
@@ -179,7 +179,7 @@ class Sheet:
             self._pdf.polygon(corners, style=style)
 
     def stroke(
-        self, points: list[Place], *, ink: Ink = Ink.BLACK, thick: float = 0.3, dashes: float | None = None
+        self, points: list[Point], *, ink: Ink = Ink.BLACK, thick: float = 0.3, dashes: float | None = None
     ) -> None:
         """Draw a line through these points, with round ends."""
         with self._pdf.new_path(*points[0]) as path:
@@ -193,11 +193,11 @@ class Sheet:
             for point in points[1:]:
                 path.line_to(*point)
 
-    def picture(self, at: Place, size: Place, jpeg: bytes, *, told: str) -> None:
+    def picture(self, at: Point, size: Point, jpeg: bytes, *, told: str) -> None:
         """Set a picture as large as the room allows, in its own proportions, in the room's middle."""
         self._pdf.image(jpeg, *at, *size, keep_aspect_ratio=True, alt_text=told)
 
-    def qr(self, at: Place, size: float, content: str) -> None:
+    def qr(self, at: Point, size: float, content: str) -> None:
         """Draw a QR code of medium error correction, with its quiet zone inside `size`."""
         rows = [bytes(row) for row in segno.make_qr(content, error="m").matrix]
         dot = size / (len(rows) + 8)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from enum import StrEnum, auto
 from types import MappingProxyType
 
-from gateway.evidence.documents.pdf import Ink, Place, Sheet
+from gateway.evidence.documents.pdf import Ink, Point, Sheet
 
-THICK = 6.0
+LINE_THICKNESS = 6.0
 
 
 class Pictogram(StrEnum):
@@ -40,12 +40,12 @@ class Pen:
     """Draws in the square's own measure."""
 
     sheet: Sheet
-    at: Place
+    at: Point
     size: float
     ink: Ink = Ink.BLACK
     paper: Ink = Ink.WHITE
 
-    def place(self, x: float, y: float) -> Place:
+    def place(self, x: float, y: float) -> Point:
         """Where a point of the square is on the sheet."""
         return self.at[0] + x * self.size / 100, self.at[1] + y * self.size / 100
 
@@ -53,11 +53,11 @@ class Pen:
         """How long a length of the square is on the sheet."""
         return length * self.size / 100
 
-    def line(self, *points: Place, ink: Ink | None = None, thick: float = THICK) -> None:
+    def line(self, *points: Point, ink: Ink | None = None, thick: float = LINE_THICKNESS) -> None:
         """Draw a line through these points."""
         self.sheet.stroke([self.place(*point) for point in points], ink=ink or self.ink, thick=self.long(thick))
 
-    def solid(self, *corners: Place, ink: Ink | None = None) -> None:
+    def solid(self, *corners: Point, ink: Ink | None = None) -> None:
         """Fill a polygon."""
         self.sheet.shape([self.place(*corner) for corner in corners], fill=ink or self.ink)
 
@@ -83,7 +83,7 @@ class Pen:
         steps = [math.radians(begin + (end - begin) * n / 24) for n in range(25)]
         self.line(*((x + radius * math.cos(a), y + radius * math.sin(a)) for a in steps), ink=ink)
 
-    def arrow(self, begin: Place, end: Place, *, ink: Ink | None = None, head: float = 13) -> None:
+    def arrow(self, begin: Point, end: Point, *, ink: Ink | None = None, head: float = 13) -> None:
         """Draw a thick arrow."""
         angle = math.atan2(end[1] - begin[1], end[0] - begin[0])
         across = (-math.sin(angle) * head, math.cos(angle) * head)
@@ -93,8 +93,8 @@ class Pen:
         self.solid(end, left, right, ink=ink)
 
 
-def draw(  # noqa: PLR0913 - what, where and on what
-    sheet: Sheet, what: Pictogram, at: Place, size: float, *, ink: Ink = Ink.BLACK, paper: Ink = Ink.WHITE
+def draw_pictogram(  # noqa: PLR0913 - what, where and on what
+    sheet: Sheet, what: Pictogram, at: Point, size: float, *, ink: Ink = Ink.BLACK, paper: Ink = Ink.WHITE
 ) -> None:
     """Draw a pictogram into the square whose upper left corner is `at`; `paper` is the colour that it lies on."""
     _PICTURES[what](Pen(sheet=sheet, at=at, size=size, ink=ink, paper=paper))

@@ -11,35 +11,49 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from gateway.config.home import Home
-from gateway.evidence.documents.pdf import HEIGHT, WIDTH, Ink, Sheet
-from gateway.evidence.documents.pictograms import Pictogram, draw
-from gateway.evidence.documents.report_words import HOUSES, MOMENTS, gap
-from gateway.evidence.documents.sources import Account, Standing, View, account
-from gateway.evidence.documents.timeline import MARK, NAMES, Axis, Bar, draw_temperatures, draw_timeline, numbered
-from gateway.evidence.documents.visit_timeline import Happening, Moment, Stretch
-from gateway.evidence.manifest import Manifest, Span
-from gateway.evidence.receipt import OUTCOMES
-from gateway.evidence.verdict import WORDS as VERDICTS
-from gateway.evidence.verify import NO_CHECKPOINT, NO_KEY
+from gateway.evidence.documents.pdf import PAGE_HEIGHT_MM, PAGE_WIDTH_MM, Ink, Sheet
+from gateway.evidence.documents.pictograms import Pictogram, draw_pictogram
+from gateway.evidence.documents.report_words import DOOR_RESULT_TEXTS, MOMENT_TEXTS, gap_text
+from gateway.evidence.documents.sources import PictureView, VerificationOutcome, VisitEvidence, read_visit
+from gateway.evidence.documents.timeline import (
+    MARK_RADIUS_MM,
+    NAMES_WIDTH_MM,
+    TimelineAxis,
+    TimelineBar,
+    draw_numbered_mark,
+    draw_temperatures,
+    draw_timeline,
+)
+from gateway.evidence.documents.visit_timeline import TimelineSpan, VisitEvent, VisitMoment
+from gateway.evidence.manifest import FilmSpan, Manifest
+from gateway.evidence.receipt import OUTCOME_TEXTS
+from gateway.evidence.verdict import PROBLEM_TEXTS as VERDICTS
+from gateway.evidence.verify import NOTE_NO_CHECKPOINT, NOTE_NO_KEY
 from gateway.protocol.keys import PublicKey
 from gateway.system.i18n import Language, Text, _
-from gateway.system.text import inert
+from gateway.system.text import sanitized
 
-MARGIN = 18.0
-WITHIN = WIDTH - 2 * MARGIN
-ROWS = 5  # of any list: what goes beyond is counted
+MARGIN_MM = 18.0
+CONTENT_WIDTH_MM = PAGE_WIDTH_MM - 2 * MARGIN_MM
+MAX_ROWS = 5  # of any list: what goes beyond is counted
 
-TABLE = (Moment.SCANNED, Moment.UNLOCKED, Moment.OPENED, Moment.CLOSED, Moment.LOCKED_AGAIN)
-VIEWS: Mapping[View, Moment | None] = {
-    View.FIRST: None,
-    View.OPENED: Moment.OPENED,
-    View.CLOSED: Moment.CLOSED,
-    View.LOCKED_AGAIN: Moment.LOCKED_AGAIN,
+TABLE_MOMENTS = (
+    VisitMoment.SCANNED,
+    VisitMoment.UNLOCKED,
+    VisitMoment.OPENED,
+    VisitMoment.CLOSED,
+    VisitMoment.LOCKED_AGAIN,
+)
+PICTURE_MOMENTS: Mapping[PictureView, VisitMoment | None] = {
+    PictureView.FIRST: None,
+    PictureView.OPENED: VisitMoment.OPENED,
+    PictureView.CLOSED: VisitMoment.CLOSED,
+    PictureView.LOCKED_AGAIN: VisitMoment.LOCKED_AGAIN,
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Names:
+class HouseNames:
     """What the house's file calls the things that a manifest knows by their ids; an id without a name stays one."""
 
     house: str = ""
@@ -48,9 +62,9 @@ class Names:
     brands: Mapping[str, str] = field(default_factory=dict)
 
 
-def names_of(home: Home) -> Names:
+def house_names(home: Home) -> HouseNames:
     """Take the names out of a house's file."""
-    return Names(
+    return HouseNames(
         house=home.name,
         entrances={id_: section.name for id_, section in home.entrances.items()},
         places={id_: place.name for section in home.entrances.values() for id_, place in section.places.items()},
@@ -58,42 +72,44 @@ def names_of(home: Home) -> Names:
     )
 
 
-def report(  # noqa: PLR0913 - what is told, and how
+def create_report(  # noqa: PLR0913 - what is told, and how
     folder: Path,
     *,
     language: Language,
     zone: ZoneInfo,
     made: datetime,
-    names: Mapping[str, Names] | None = None,
+    names: Mapping[str, HouseNames] | None = None,
     public_key: PublicKey | None = None,
     checkpoint: Path | None = None,
-) -> tuple[bytes, Account]:
+) -> tuple[bytes, VisitEvidence]:
     """Draw the report of a sealed visit's folder as a PDF of two A4 pages; return also what it rests on.
 
     `names` by the box whose they are: a house's names are not put on another's visit. Key and checkpoint as for
     `verify`. Blocks for seconds: call it from a thread.
     """
-    told = account(folder, public_key=public_key, checkpoint=checkpoint)
+    told = read_visit(folder, public_key=public_key, checkpoint=checkpoint)
     box = told.manifests[0].box if told.manifests else ""
-    own = (names or {}).get(box, Names())
+    own = (names or {}).get(box, HouseNames())
     return draw_report(told, language=language, zone=zone, made=made, names=own), told
 
 
-def draw_report(told: Account, *, language: Language, zone: ZoneInfo, made: datetime, names: Names) -> bytes:
+def draw_report(told: VisitEvidence, *, language: Language, zone: ZoneInfo, made: datetime, names: HouseNames) -> bytes:
     """Draw a report of what is known of a visit."""
     sheet = Sheet(title=_("Report of a visit").to(language), language=language, made=made)
-    pages = _Pages(sheet, told, language, zone, names)
+    pages = _ReportPages(sheet, told, language, zone, names)
     pages.first(made)
     pages.second()
     return sheet.pdf()
 
 
-class _Pages:
+class _ReportPages:
     """Both pages of one report."""
 
-    def __init__(self, sheet: Sheet, told: Account, language: Language, zone: ZoneInfo, names: Names) -> None:
+    def __init__(
+        self, sheet: Sheet, told: VisitEvidence, language: Language, zone: ZoneInfo, names: HouseNames
+    ) -> None:
         self._sheet = sheet
-        self._told = told
+        self._evidence = told
         self._language = language
         self._zone = zone
         self._names = names
@@ -101,76 +117,76 @@ class _Pages:
     def first(self, made: datetime) -> None:
         """What, who, when, what verification says."""
         self._sheet.page()
-        self._head(1)
+        self._draw_head(1)
         local = made.astimezone(self._zone)
-        words = self._say(_("Made on {date} at {time}"), date=f"{local:%Y-%m-%d}", time=f"{local:%H:%M}")
-        self._sheet.text((WIDTH - MARGIN, 25), words, size=9, ink=Ink.GREY, align="right")
-        y = self._verdict(34)
-        if not self._told.manifests:
+        words = self._phrase(_("Made on {date} at {time}"), date=f"{local:%Y-%m-%d}", time=f"{local:%H:%M}")
+        self._sheet.text((PAGE_WIDTH_MM - MARGIN_MM, 25), words, size=9, ink=Ink.GREY, align="right")
+        y = self._draw_verdict(34)
+        if not self._evidence.manifests:
             y = (
                 self._sheet.block(
-                    (MARGIN, y + 6),
-                    self._say(_("No manifest that can be read: nothing can be told of this visit.")),
-                    width=WITHIN,
+                    (MARGIN_MM, y + 6),
+                    self._phrase(_("No manifest that can be read: nothing can be told of this visit.")),
+                    width=CONTENT_WIDTH_MM,
                     size=12,
                 )
                 + 6
             )
         else:
-            y = self._delivery(y)
-            y = self._times(y)
-            y = self._cameras(y)
-        self._seal(min(y + 5, 222.0))
+            y = self._draw_delivery(y)
+            y = self._draw_times(y)
+            y = self._draw_cameras(y)
+        self._draw_seal(min(y + 5, 222.0))
 
     def second(self) -> None:
         """Pictures and the timeline."""
         self._sheet.page()
-        self._head(2)
+        self._draw_head(2)
         y = 35.0
-        if self._told.standing is Standing.WRONG:
-            y = self._banner(
-                y - 2, height=9, ink=Ink.RED, sign=Pictogram.NO, title=self._say(_("THE PROOF DOES NOT HOLD"))
+        if self._evidence.standing is VerificationOutcome.WRONG:
+            y = self._draw_banner(
+                y - 2, height=9, ink=Ink.RED, sign=Pictogram.NO, title=self._phrase(_("THE PROOF DOES NOT HOLD"))
             )
-        y = self._pictures(y)
-        self._timeline(y + 3)
+        y = self._draw_pictures(y)
+        self._draw_timeline(y + 3)
 
     # ---- both pages -------------------------------------------------------------------------------------------------
 
-    def _say(self, text: Text, **facts: object) -> str:
+    def _phrase(self, text: Text, **facts: object) -> str:
         return text.to(self._language, **{name: str(fact) for name, fact in facts.items()})
 
-    def _head(self, number: int) -> None:
+    def _draw_head(self, number: int) -> None:
         sheet = self._sheet
-        sheet.text((MARGIN, 20), self._say(_("Report of a visit")), size=22, bold=True, ink=Ink.NIGHT)
-        sheet.text((MARGIN, 26), inert(self._names.house), size=11, ink=Ink.GREY, within=110)
-        visit = self._told.manifests[0].visit if self._told.manifests else ""
-        sheet.text((WIDTH - MARGIN, 20), visit, size=9, ink=Ink.GREY, align="right", within=70)
-        sheet.stroke([(MARGIN, 29), (WIDTH - MARGIN, 29)], ink=Ink.NIGHT, thick=0.6)
-        page = self._say(_("page {number} of 2"), number=number)
-        sheet.text((WIDTH - MARGIN, HEIGHT - 8), page, size=8.5, ink=Ink.GREY, align="right")
+        sheet.text((MARGIN_MM, 20), self._phrase(_("Report of a visit")), size=22, bold=True, ink=Ink.NIGHT)
+        sheet.text((MARGIN_MM, 26), sanitized(self._names.house), size=11, ink=Ink.GREY, within=110)
+        visit = self._evidence.manifests[0].visit if self._evidence.manifests else ""
+        sheet.text((PAGE_WIDTH_MM - MARGIN_MM, 20), visit, size=9, ink=Ink.GREY, align="right", within=70)
+        sheet.stroke([(MARGIN_MM, 29), (PAGE_WIDTH_MM - MARGIN_MM, 29)], ink=Ink.NIGHT, thick=0.6)
+        page = self._phrase(_("page {number} of 2"), number=number)
+        sheet.text((PAGE_WIDTH_MM - MARGIN_MM, PAGE_HEIGHT_MM - 8), page, size=8.5, ink=Ink.GREY, align="right")
         sheet.block(
-            (MARGIN, HEIGHT - 11.5),
-            self._say(
+            (MARGIN_MM, PAGE_HEIGHT_MM - 11.5),
+            self._phrase(
                 _(
                     "To check again, offline: perron verify FOLDER --key box.pub.pem. This paper is not the proof: the "
                     "folder is."
                 )
             ),
-            width=WITHIN - 26,
+            width=CONTENT_WIDTH_MM - 26,
             size=8.5,
             ink=Ink.GREY,
         )
 
-    def _heading(self, y: float, phrase: Text) -> float:
+    def _draw_heading(self, y: float, phrase: Text) -> float:
         """Set a section's heading; where the proof does not hold it says what follows is worth."""
-        self._sheet.text((MARGIN, y), self._say(phrase), size=12, bold=True, ink=Ink.NIGHT)
-        if self._told.standing is Standing.WRONG:
-            words = self._say(_("Not proven: what this folder claims"))
-            self._sheet.text((WIDTH - MARGIN, y), words, size=9.5, bold=True, ink=Ink.RED, align="right")
-        self._sheet.stroke([(MARGIN, y + 1.8), (WIDTH - MARGIN, y + 1.8)], ink=Ink.PALE, thick=0.4)
+        self._sheet.text((MARGIN_MM, y), self._phrase(phrase), size=12, bold=True, ink=Ink.NIGHT)
+        if self._evidence.standing is VerificationOutcome.WRONG:
+            words = self._phrase(_("Not proven: what this folder claims"))
+            self._sheet.text((PAGE_WIDTH_MM - MARGIN_MM, y), words, size=9.5, bold=True, ink=Ink.RED, align="right")
+        self._sheet.stroke([(MARGIN_MM, y + 1.8), (PAGE_WIDTH_MM - MARGIN_MM, y + 1.8)], ink=Ink.PALE, thick=0.4)
         return y + 7.2
 
-    def _banner(  # noqa: PLR0913 - what a banner shows
+    def _draw_banner(  # noqa: PLR0913 - what a banner shows
         self, y: float, *, height: float, ink: Ink, sign: Pictogram, title: str, lines: Sequence[str] = ()
     ) -> float:
         """Set a coloured box: sign, title, and lines below it; return where the next thing may begin."""
@@ -178,31 +194,33 @@ class _Pages:
         filled = ink is Ink.RED
         words, paper = (Ink.WHITE, ink) if filled else (ink, Ink.WHITE)
         size = 14 if height > 12 else 6.5
-        sheet.box((MARGIN, y), (WITHIN, height), fill=paper, line=ink, thick=0.9, corner=2)
-        draw(sheet, sign, (MARGIN + 3, y + (height - size) / 2), size, ink=ink)
-        x = MARGIN + size + 7
+        sheet.box((MARGIN_MM, y), (CONTENT_WIDTH_MM, height), fill=paper, line=ink, thick=0.9, corner=2)
+        draw_pictogram(sheet, sign, (MARGIN_MM + 3, y + (height - size) / 2), size, ink=ink)
+        x = MARGIN_MM + size + 7
         if not lines:
-            sheet.text((x, y + height / 2 + 1.8), title, size=13, bold=True, ink=words, within=WITHIN - size - 12)
+            sheet.text(
+                (x, y + height / 2 + 1.8), title, size=13, bold=True, ink=words, within=CONTENT_WIDTH_MM - size - 12
+            )
             return y + height + 8
-        sheet.text((x, y + 8), title, size=16, bold=True, ink=words, within=WITHIN - size - 12)
+        sheet.text((x, y + 8), title, size=16, bold=True, ink=words, within=CONTENT_WIDTH_MM - size - 12)
         at = y + 13.6
         for line in lines:
-            at = sheet.block((x, at), line, width=WITHIN - size - 12, size=10, most=2,
+            at = sheet.block((x, at), line, width=CONTENT_WIDTH_MM - size - 12, size=10, most=2,
                              ink=Ink.WHITE if filled else Ink.BLACK)  # fmt: skip
         return y + height + 9
 
     # ---- page 1 -----------------------------------------------------------------------------------------------------
 
-    def _verdict(self, y: float) -> float:
-        verdict = self._told.verdict
-        match self._told.standing:
-            case Standing.HOLDS:
+    def _draw_verdict(self, y: float) -> float:
+        verdict = self._evidence.verdict
+        match self._evidence.standing:
+            case VerificationOutcome.HOLDS:
                 films = sum(part.films for part in verdict.parts)
                 decisions = max(
                     part.decisions for part in verdict.parts
                 )  # a later part's log begins where the visit did
                 counts = {"films": films, "decisions": decisions}
-                if self._told.key_compared:
+                if self._evidence.key_compared:
                     ink, head, below = (
                         Ink.GREEN,
                         _("The proof holds"),
@@ -217,210 +235,221 @@ class _Pages:
                             "them is proven only once its key is compared."
                         ),
                     )
-                lines = [self._say(below, **counts)]
-                return self._banner(y, height=22, ink=ink, sign=Pictogram.YES, title=self._say(head), lines=lines)
-            case Standing.ERASED:
+                lines = [self._phrase(below, **counts)]
+                return self._draw_banner(
+                    y, height=22, ink=ink, sign=Pictogram.YES, title=self._phrase(head), lines=lines
+                )
+            case VerificationOutcome.ERASED:
                 left = (
                     _("The films were erased when their time was over; what was decided is still proven.")
                     if verdict.parts
                     else _("Erased on request. Only the signed note of erasure is left.")
                 )
-                title, text = self._say(_("Erased visit")), self._say(left)
-                return self._banner(y, height=20, ink=Ink.GREY, sign=Pictogram.YES, title=title, lines=[text])
-            case Standing.WRONG:
+                title, text = self._phrase(_("Erased visit")), self._phrase(left)
+                return self._draw_banner(y, height=20, ink=Ink.GREY, sign=Pictogram.YES, title=title, lines=[text])
+            case VerificationOutcome.WRONG:
                 what, todo = (
                     ("", "")
                     if verdict.code is None
                     else tuple(text.to(self._language) for text in VERDICTS[verdict.code])
                 )
-                where = _plain(verdict.where or "", 240)
-                lines = [f"{what[:1].upper()}{what[1:]}.", self._say(_("Exactly where: {where}"), where=where), todo]
-                title = self._say(_("THE PROOF DOES NOT HOLD"))
-                return self._banner(y, height=35, ink=Ink.RED, sign=Pictogram.NO, title=title, lines=lines)
+                where = _one_line(verdict.where or "", 240)
+                lines = [f"{what[:1].upper()}{what[1:]}.", self._phrase(_("Exactly where: {where}"), where=where), todo]
+                title = self._phrase(_("THE PROOF DOES NOT HOLD"))
+                return self._draw_banner(y, height=35, ink=Ink.RED, sign=Pictogram.NO, title=title, lines=lines)
 
-    def _delivery(self, y: float) -> float:
+    def _draw_delivery(self, y: float) -> float:
         """Two columns: what was promised, and what came of it."""
-        manifest = self._told.manifests[0]
-        top = self._heading(y, _("Delivery"))
-        delivery, missing = manifest.delivery, self._say(_("not in the proof"))
-        left: list[tuple[Text, str]] = [(_("Delivery"), self._say(_("none: an incident was filmed")))]
+        manifest = self._evidence.manifests[0]
+        top = self._draw_heading(y, _("Delivery"))
+        delivery, missing = manifest.delivery, self._phrase(_("not in the proof"))
+        left: list[tuple[Text, str]] = [(_("Delivery"), self._phrase(_("none: an incident was filmed")))]
         if delivery is not None:
-            parcels = ", ".join(f"…{inert(last)}" for last in delivery.parcels[:ROWS])
-            rest = len(delivery.parcels) - ROWS
+            parcels = ", ".join(f"…{sanitized(last)}" for last in delivery.parcels[:MAX_ROWS])
+            rest = len(delivery.parcels) - MAX_ROWS
             left = [
                 (_("Brand"), self._names.brands.get(delivery.brand, delivery.brand)),
                 (_("Carrier"), delivery.carrier),
                 (
                     _("Parcels (end of code)"),
-                    parcels + (" " + self._say(_("and {count} more"), count=rest) if rest > 0 else ""),
+                    parcels + (" " + self._phrase(_("and {count} more"), count=rest) if rest > 0 else ""),
                 ),
                 (_("Place"), self._names.places.get(delivery.place, delivery.place)),
-                (_("Agreed window"), self._window(delivery.window)),
+                (_("Agreed window"), self._window_text(delivery.window)),
                 (_("Number"), delivery.id),
             ]
         outcome, house = manifest.outcome, manifest.house
         right = [
-            (_("Parcels"), missing if outcome is None else OUTCOMES[outcome].to(self._language)),
-            (_("House"), missing if house is None else HOUSES[house].to(self._language)),
+            (_("Parcels"), missing if outcome is None else OUTCOME_TEXTS[outcome].to(self._language)),
+            (_("House"), missing if house is None else DOOR_RESULT_TEXTS[house].to(self._language)),
             (_("Entrance"), self._names.entrances.get(manifest.entrance, manifest.entrance)),
             (_("Visit"), manifest.visit),
         ]
-        return max(self._pairs(MARGIN, top, 94, left), self._pairs(MARGIN + 98, top, WITHIN - 98, right)) + 4
+        return (
+            max(
+                self._draw_pairs(MARGIN_MM, top, 94, left),
+                self._draw_pairs(MARGIN_MM + 98, top, CONTENT_WIDTH_MM - 98, right),
+            )
+            + 4
+        )
 
-    def _pairs(self, x: float, y: float, width: float, pairs: Sequence[tuple[Text, str]]) -> float:
+    def _draw_pairs(self, x: float, y: float, width: float, pairs: Sequence[tuple[Text, str]]) -> float:
         for phrase, value in pairs:
-            self._sheet.text((x, y), self._say(phrase), size=9.5, ink=Ink.GREY, within=34)
+            self._sheet.text((x, y), self._phrase(phrase), size=9.5, ink=Ink.GREY, within=34)
             at = x + 36
-            y = self._sheet.block((at, y), inert(value) or "-", width=width - 36, size=10, bold=True, most=2) + 1
+            y = self._sheet.block((at, y), sanitized(value) or "-", width=width - 36, size=10, bold=True, most=2) + 1
         return y
 
-    def _times(self, y: float) -> float:
+    def _draw_times(self, y: float) -> float:
         """The five moments, each with its number; a missing one is said to be missing."""
-        sheet, main = self._sheet, self._told.course.main()
-        y = self._heading(y, _("Times"))
-        house = self._say(_("House time ({zone})"), zone=self._zone.key)
-        columns = (MARGIN + 8, MARGIN + 66, MARGIN + 130)
+        sheet, main = self._sheet, self._evidence.course.main()
+        y = self._draw_heading(y, _("Times"))
+        house = self._phrase(_("House time ({zone})"), zone=self._zone.key)
+        columns = (MARGIN_MM + 8, MARGIN_MM + 66, MARGIN_MM + 130)
         sheet.text((columns[1], y), house, size=9, ink=Ink.GREY)
-        sheet.text((columns[2], y), self._say(_("UTC")), size=9, ink=Ink.GREY)
-        for number, moment in enumerate(TABLE, start=1):
+        sheet.text((columns[2], y), self._phrase(_("UTC")), size=9, ink=Ink.GREY)
+        for number, moment in enumerate(TABLE_MOMENTS, start=1):
             y += 6.2
-            numbered(sheet, (MARGIN + MARK, y - 1.3), number)
-            sheet.text((columns[0], y), MOMENTS[moment].to(self._language), size=10.5, bold=True)
+            draw_numbered_mark(sheet, (MARGIN_MM + MARK_RADIUS_MM, y - 1.3), number)
+            sheet.text((columns[0], y), MOMENT_TEXTS[moment].to(self._language), size=10.5, bold=True)
             found = main.get(moment)
             if found is None:
-                sheet.text((columns[1], y), self._say(_("not in the proof")), size=10.5, ink=Ink.RED)
+                sheet.text((columns[1], y), self._phrase(_("not in the proof")), size=10.5, ink=Ink.RED)
                 continue
             local = found.at.astimezone(self._zone)
             sheet.text((columns[1], y), f"{local:%Y-%m-%d  %H:%M:%S}", size=10.5)
             sheet.text((columns[2], y), f"{found.at.astimezone(UTC):%Y-%m-%d  %H:%M:%S}", size=10.5)
         y += 5.8
-        for line in self._also():
-            y = sheet.block((MARGIN + 8, y), line, width=WITHIN - 8, size=9.5, most=2)
+        for line in self._other_events():
+            y = sheet.block((MARGIN_MM + 8, y), line, width=CONTENT_WIDTH_MM - 8, size=9.5, most=2)
         return y + 5
 
-    def _also(self) -> Iterator[str]:
+    def _other_events(self) -> Iterator[str]:
         """What else the log tells, and whether the box was certain of its clock."""
-        course, main = self._told.course, self._told.course.main()
-        others = [*(main[moment] for moment in main if moment not in TABLE), *course.others()]
-        listed = [self._moment(one) for one in others[:ROWS]]
-        if len(others) > ROWS:
-            listed.append(self._say(_("and {count} more"), count=len(others) - ROWS))
+        course, main = self._evidence.course, self._evidence.course.main()
+        others = [*(main[moment] for moment in main if moment not in TABLE_MOMENTS), *course.others()]
+        listed = [self._event_text(one) for one in others[:MAX_ROWS]]
+        if len(others) > MAX_ROWS:
+            listed.append(self._phrase(_("and {count} more"), count=len(others) - MAX_ROWS))
         if listed:
-            yield self._say(_("Also: {list}"), list=", ".join(listed))
-        sealed = all(manifest.clock_trusted for manifest in self._told.manifests)
+            yield self._phrase(_("Also: {list}"), list=", ".join(listed))
+        sealed = all(manifest.clock_trusted for manifest in self._evidence.manifests)
         if not (sealed and all(one.trusted for one in course.happenings)):
-            yield self._say(_("The box was not certain of its time."))
+            yield self._phrase(_("The box was not certain of its time."))
 
-    def _cameras(self, y: float) -> float:
-        y = self._heading(y, _("Cameras and gaps"))
+    def _draw_cameras(self, y: float) -> float:
+        y = self._draw_heading(y, _("Cameras and gaps"))
         room = 214.0
-        lines = [*self._filmed(), *self._gaps()]
+        lines = [*self._filmed_lines(), *self._gap_lines()]
         for number, line in enumerate(lines):
             if y > room - 5 and number < len(lines) - 1:
-                more = self._say(_("and {count} more"), count=len(lines) - number)
-                return self._sheet.block((MARGIN, y), more, width=WITHIN, size=10)
-            y = self._sheet.block((MARGIN, y), line, width=WITHIN, size=10, most=1)
+                more = self._phrase(_("and {count} more"), count=len(lines) - number)
+                return self._sheet.block((MARGIN_MM, y), more, width=CONTENT_WIDTH_MM, size=10)
+            y = self._sheet.block((MARGIN_MM, y), line, width=CONTENT_WIDTH_MM, size=10, most=1)
         return y
 
-    def _filmed(self) -> Iterator[str]:
-        manifests = self._told.manifests
+    def _filmed_lines(self) -> Iterator[str]:
+        manifests = self._evidence.manifests
         for camera in dict.fromkeys(camera for manifest in manifests for camera in manifest.cameras):
             clips = [clip for manifest in manifests for clip in manifest.clips if clip.camera == camera]
-            spans = ", ".join(f"{self._clock(clip.start)}-{self._clock(clip.end)}" for clip in clips[:ROWS])
+            spans = ", ".join(f"{self._clock(clip.start)}-{self._clock(clip.end)}" for clip in clips[:MAX_ROWS])
             phrase = _("{camera}: {spans}") if clips else _("{camera}: no film")
-            yield self._say(phrase, camera=inert(camera), spans=spans)
+            yield self._phrase(phrase, camera=sanitized(camera), spans=spans)
 
-    def _gaps(self) -> Iterator[str]:
-        manifests = self._told.manifests
+    def _gap_lines(self) -> Iterator[str]:
+        manifests = self._evidence.manifests
         holes = [hole for manifest in manifests for hole in manifest.gaps]
         notes = [note for manifest in manifests for note in manifest.notes]
         for hole in holes:
-            yield self._say(
+            yield self._phrase(
                 _("Declared gap, {camera}: {start} to {end} ({why})"),
-                camera=self._say(_("all cameras")) if hole.camera is None else inert(hole.camera),
+                camera=self._phrase(_("all cameras")) if hole.camera is None else sanitized(hole.camera),
                 start=self._clock(hole.start),
                 end=self._clock(hole.end),
-                why=gap(hole.why, self._language),
+                why=gap_text(hole.why, self._language),
             )
         told = {word for hole in holes for word in (str(hole.camera), f"{hole.camera}:{hole.why}")}
         for note in dict.fromkeys(note for note in notes if note not in told):
             camera, _colon, why = note.rpartition(":")
-            words = gap(why, self._language)
-            said = self._say(_("{camera}: {spans}"), camera=inert(camera), spans=words) if camera else words
-            yield self._say(_("Also declared: {note}"), note=said)
+            words = gap_text(why, self._language)
+            said = self._phrase(_("{camera}: {spans}"), camera=sanitized(camera), spans=words) if camera else words
+            yield self._phrase(_("Also declared: {note}"), note=said)
         if not holes and not notes:
-            yield self._say(_("No declared gap."))
+            yield self._phrase(_("No declared gap."))
 
-    def _seal(self, y: float) -> None:
+    def _draw_seal(self, y: float) -> None:
         """Hashes and key, and against what they were compared."""
-        sheet, told = self._sheet, self._told
-        y = self._heading(y, _("Seal"))
+        sheet, told = self._sheet, self._evidence
+        y = self._draw_heading(y, _("Seal"))
         last = told.manifests[-1] if told.manifests else None
         rows = [
-            (self._say(_("SHA-256 of manifest {part}"), part=n), hashed)
+            (self._phrase(_("SHA-256 of manifest {part}"), part=n), hashed)
             for n, hashed in enumerate(told.hashes[:2], start=1)
         ]
         if len(told.hashes) > len(rows):
-            rows.append(("", self._say(_("and {count} more"), count=len(told.hashes) - len(rows))))
+            rows.append(("", self._phrase(_("and {count} more"), count=len(told.hashes) - len(rows))))
         rows.append(
-            (self._say(_("Its key's fingerprint")), told.verdict.fingerprint or self._say(_("not in the proof")))
+            (self._phrase(_("Its key's fingerprint")), told.verdict.fingerprint or self._phrase(_("not in the proof")))
         )
         if last is not None:
-            rows.append((self._say(_("Box")), f"{inert(last.box)}, {self._sealed(last)}"))
+            rows.append((self._phrase(_("Box")), f"{sanitized(last.box)}, {self._sealed_text(last)}"))
         for name, value in rows:
-            sheet.text((MARGIN, y), name, size=9.5, ink=Ink.GREY, within=46)
-            sheet.text((MARGIN + 48, y), value, size=9.5, within=WITHIN - 48)
+            sheet.text((MARGIN_MM, y), name, size=9.5, ink=Ink.GREY, within=46)
+            sheet.text((MARGIN_MM + 48, y), value, size=9.5, within=CONTENT_WIDTH_MM - 48)
             y += 5
         y += 1
-        for line in self._compared():
-            y = sheet.block((MARGIN, y), line, width=WITHIN, size=9, ink=Ink.BLACK, leading=1.2, most=2)
+        for line in self._comparison_lines():
+            y = sheet.block((MARGIN_MM, y), line, width=CONTENT_WIDTH_MM, size=9, ink=Ink.BLACK, leading=1.2, most=2)
 
-    def _compared(self) -> Iterator[str]:
-        told = self._told
-        if told.standing is Standing.WRONG:
-            yield self._say(_("Verification ends at the first wrong thing; what comes after it was not checked."))
+    def _comparison_lines(self) -> Iterator[str]:
+        told = self._evidence
+        if told.standing is VerificationOutcome.WRONG:
+            yield self._phrase(_("Verification ends at the first wrong thing; what comes after it was not checked."))
             return
-        yield self._say(
+        yield self._phrase(
             _("The key was compared with the one known from elsewhere.")
             if told.key_compared
             else _("No key was given: compare the fingerprint above with the box's.")
         )
-        yield self._say(
+        yield self._phrase(
             _("The log was compared with the checkpoints kept outside the box.")
             if told.log_compared
             else _("No checkpoint was given: a log that was rolled back would not show.")
         )
-        notes = [note for note in told.verdict.notes if note not in {NO_KEY, NO_CHECKPOINT}]
+        notes = [note for note in told.verdict.notes if note not in {NOTE_NO_KEY, NOTE_NO_CHECKPOINT}]
         if notes:
-            more = " " + self._say(_("and {count} more"), count=len(notes) - 1) if len(notes) > 1 else ""
-            yield self._say(_("Note by `perron verify`: {note}"), note=_plain(notes[0], 160)) + more
+            more = " " + self._phrase(_("and {count} more"), count=len(notes) - 1) if len(notes) > 1 else ""
+            yield self._phrase(_("Note by `perron verify`: {note}"), note=_one_line(notes[0], 160)) + more
 
     # ---- page 2 -----------------------------------------------------------------------------------------------------
 
-    def _pictures(self, y: float) -> float:
+    def _draw_pictures(self, y: float) -> float:
         """Four pictures with their times, or why there are none."""
         sheet = self._sheet
-        y = self._heading(y + 3, _("Pictures from the films"))
+        y = self._draw_heading(y + 3, _("Pictures from the films"))
         why = {
-            Standing.WRONG: _("No pictures: the proof does not hold, what these films show is not proven."),
-            Standing.ERASED: _("No pictures: the films were erased."),
+            VerificationOutcome.WRONG: _("No pictures: the proof does not hold, what these films show is not proven."),
+            VerificationOutcome.ERASED: _("No pictures: the films were erased."),
         }
-        if self._told.standing is not Standing.HOLDS:
-            return sheet.block((MARGIN, y), self._say(why[self._told.standing]), width=WITHIN, size=11) + 4
-        wide, high, gap_ = 84.0, 52.0, WITHIN - 168
-        for place, (view, moment) in enumerate(VIEWS.items()):
-            x, top = MARGIN + place % 2 * (wide + gap_), y - 3 + place // 2 * (high + 13)
-            photo = self._told.photos.get(view)
-            title = self._say(_("First picture")) if moment is None else MOMENTS[moment].to(self._language)
+        if self._evidence.standing is not VerificationOutcome.HOLDS:
+            return (
+                sheet.block((MARGIN_MM, y), self._phrase(why[self._evidence.standing]), width=CONTENT_WIDTH_MM, size=11)
+                + 4
+            )
+        wide, high, gap_ = 84.0, 52.0, CONTENT_WIDTH_MM - 168
+        for place, (view, moment) in enumerate(PICTURE_MOMENTS.items()):
+            x, top = MARGIN_MM + place % 2 * (wide + gap_), y - 3 + place // 2 * (high + 13)
+            photo = self._evidence.photos.get(view)
+            title = self._phrase(_("First picture")) if moment is None else MOMENT_TEXTS[moment].to(self._language)
             sheet.box((x, top), (wide, high), fill=Ink.PALE)
             label = x
             if moment is not None:
-                numbered(sheet, (x + MARK, top + high + 4.2), TABLE.index(moment) + 1)
-                label = x + 2 * MARK + 1.5
+                draw_numbered_mark(sheet, (x + MARK_RADIUS_MM, top + high + 4.2), TABLE_MOMENTS.index(moment) + 1)
+                label = x + 2 * MARK_RADIUS_MM + 1.5
             sheet.text((label, top + high + 5.4), title, size=10.5, bold=True, within=46)
             if photo is None:
-                told = moment is None or moment in self._told.course.main()
-                words = self._say(_("No film at that instant") if told else _("That instant is not in the proof"))
+                told = moment is None or moment in self._evidence.course.main()
+                words = self._phrase(_("No film at that instant") if told else _("That instant is not in the proof"))
                 sheet.text((x + wide / 2, top + high / 2), words, size=11, ink=Ink.RED, align="centre", within=wide - 4)
                 continue
             sheet.picture((x, top), (wide, high), photo.jpeg, told=f"{title}, {photo.camera}")
@@ -428,55 +457,69 @@ class _Pages:
             sheet.text((x + wide, top + high + 5.4), caption, size=9, ink=Ink.GREY, align="right", within=32)
         return y - 3 + 2 * (high + 13)
 
-    def _timeline(self, y: float) -> None:
-        sheet, course, manifests = self._sheet, self._told.course, self._told.manifests
-        y = self._heading(y + 3, _("Timeline"))
+    def _draw_timeline(self, y: float) -> None:
+        sheet, course, manifests = self._sheet, self._evidence.course, self._evidence.manifests
+        y = self._draw_heading(y + 3, _("Timeline"))
         if not manifests:
             sheet.block(
-                (MARGIN, y), self._say(_("No timeline: neither manifest nor log can be read.")), width=WITHIN, size=11
+                (MARGIN_MM, y),
+                self._phrase(_("No timeline: neither manifest nor log can be read.")),
+                width=CONTENT_WIDTH_MM,
+                size=11,
             )
             return
         axis = self._axis()
         main = course.main()
-        marks = {number: main[moment] for number, moment in enumerate(TABLE, start=1) if moment in main}
+        marks = {number: main[moment] for number, moment in enumerate(TABLE_MOMENTS, start=1) if moment in main}
         bars = [
-            Bar(name=self._say(_("Bolt withdrawn")), ink=Ink.AMBER, stretches=course.withdrawn),
-            Bar(name=self._say(_("Door open")), ink=Ink.GREEN, stretches=course.open),
-            *self._films(),
+            TimelineBar(name=self._phrase(_("Bolt withdrawn")), ink=Ink.AMBER, stretches=course.withdrawn),
+            TimelineBar(name=self._phrase(_("Door open")), ink=Ink.GREEN, stretches=course.open),
+            *self._film_bars(),
         ]
         y = draw_timeline(sheet, axis, y - 3, bars=bars, marks=marks, zone=self._zone)
         if any(bar.holes for bar in bars):
-            sheet.box((MARGIN, y - 4.4), (6, 3), line=Ink.RED, thick=0.5)
-            sheet.text((MARGIN + 8, y - 1.9), self._say(_("declared gap")), size=8, ink=Ink.GREY, within=NAMES - 10)
+            sheet.box((MARGIN_MM, y - 4.4), (6, 3), line=Ink.RED, thick=0.5)
+            sheet.text(
+                (MARGIN_MM + 8, y - 1.9),
+                self._phrase(_("declared gap")),
+                size=8,
+                ink=Ink.GREY,
+                within=NAMES_WIDTH_MM - 10,
+            )
         if course.temperatures:
-            y = self._heading(y + 5, _("Temperatures (°C)"))
-            named = {inert(self._names.places.get(id_, id_)): told for id_, told in course.temperatures.items()}
+            y = self._draw_heading(y + 5, _("Temperatures (°C)"))
+            named = {sanitized(self._names.places.get(id_, id_)): told for id_, told in course.temperatures.items()}
             draw_temperatures(sheet, axis, y - 2, height=20, readings=named)
 
-    def _films(self) -> Iterator[Bar]:
-        manifests = self._told.manifests
+    def _film_bars(self) -> Iterator[TimelineBar]:
+        manifests = self._evidence.manifests
         for camera in list(dict.fromkeys(camera for one in manifests for camera in one.cameras))[:4]:
             clips = [clip for one in manifests for clip in one.clips if clip.camera == camera]
             holes = [hole for one in manifests for hole in one.gaps if hole.camera in {camera, None}]
-            yield Bar(name=inert(camera), ink=Ink.NIGHT, stretches=_stretches(clips), holes=_stretches(holes))
+            yield TimelineBar(name=sanitized(camera), ink=Ink.NIGHT, stretches=_to_spans(clips), holes=_to_spans(holes))
 
-    def _axis(self) -> Axis:
+    def _axis(self) -> TimelineAxis:
         """From the first thing that is known to the last."""
-        spans = [span for one in self._told.manifests for span in (one.film, *one.clips)]
+        spans = [span for one in self._evidence.manifests for span in (one.film, *one.clips)]
         instants = [instant for span in spans for instant in (span.start, span.end)]
-        instants += [one.at for one in self._told.course.happenings]
+        instants += [one.at for one in self._evidence.course.happenings]
         start, end = min(instants), max(instants)
-        return Axis(start=start, end=max(end, start + timedelta(seconds=1)), left=MARGIN + NAMES, width=WITHIN - NAMES)
+        return TimelineAxis(
+            start=start,
+            end=max(end, start + timedelta(seconds=1)),
+            left=MARGIN_MM + NAMES_WIDTH_MM,
+            width=CONTENT_WIDTH_MM - NAMES_WIDTH_MM,
+        )
 
     # ---- words ------------------------------------------------------------------------------------------------------
 
     def _clock(self, at: datetime) -> str:
         return f"{at.astimezone(self._zone):%H:%M:%S}"
 
-    def _moment(self, one: Happening) -> str:
-        return f"{MOMENTS[one.moment].to(self._language)} {self._clock(one.at)}"
+    def _event_text(self, one: VisitEvent) -> str:
+        return f"{MOMENT_TEXTS[one.moment].to(self._language)} {self._clock(one.at)}"
 
-    def _window(self, window: Span) -> str:
+    def _window_text(self, window: FilmSpan) -> str:
         start, end = window.start.astimezone(self._zone), window.end.astimezone(self._zone)
         return (
             f"{start:%Y-%m-%d %H:%M} - {end:%H:%M}"
@@ -484,16 +527,16 @@ class _Pages:
             else (f"{start:%Y-%m-%d %H:%M} - {end:%Y-%m-%d %H:%M}")
         )
 
-    def _sealed(self, manifest: Manifest) -> str:
-        sealed = self._say(_("Sealed at")).lower()
+    def _sealed_text(self, manifest: Manifest) -> str:
+        sealed = self._phrase(_("Sealed at")).lower()
         return f"{sealed} {manifest.sealed_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _stretches(spans: Sequence[Span]) -> tuple[Stretch, ...]:
-    return tuple(Stretch(start=span.start, end=span.end) for span in spans)
+def _to_spans(spans: Sequence[FilmSpan]) -> tuple[TimelineSpan, ...]:
+    return tuple(TimelineSpan(start=span.start, end=span.end) for span in spans)
 
 
-def _plain(words: str, most: int) -> str:
+def _one_line(words: str, most: int) -> str:
     """A verdict's words on one line: longer than a name may be; the sheet leaves out what is no character."""
     line = " ".join(words.split())
     return line if len(line) <= most else f"{line[: most - 1]}…"

@@ -4,43 +4,43 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from gateway.domain.visit.state import DoorResult
-from gateway.evidence.documents.visit_timeline import Moment
+from gateway.evidence.documents.visit_timeline import VisitMoment
 from gateway.system.i18n import Language, Text, _, pgettext
-from gateway.system.text import inert
-from gateway.video.ipc import Fault
+from gateway.system.text import sanitized
+from gateway.video.ipc import StreamFault
 
-MOMENTS: Mapping[Moment, Text] = MappingProxyType({
-    Moment.SCANNED: _("Scan accepted"),
-    Moment.UNLOCKED: pgettext("what happened", "Unlocked"),
-    Moment.OPENED: _("Door opened"),
-    Moment.CLOSED: _("Door closed"),
-    Moment.LOCKED_AGAIN: pgettext("what happened", "Locked again, proven"),
-    Moment.HANDED_TO_OWNER: _("Handed to the owner"),
+MOMENT_TEXTS: Mapping[VisitMoment, Text] = MappingProxyType({
+    VisitMoment.SCANNED: _("Scan accepted"),
+    VisitMoment.UNLOCKED: pgettext("what happened", "Unlocked"),
+    VisitMoment.OPENED: _("Door opened"),
+    VisitMoment.CLOSED: _("Door closed"),
+    VisitMoment.LOCKED_AGAIN: pgettext("what happened", "Locked again, proven"),
+    VisitMoment.HANDED_TO_OWNER: _("Handed to the owner"),
 })  # fmt: skip
 
-HOUSES: Mapping[DoorResult, Text] = MappingProxyType({
+DOOR_RESULT_TEXTS: Mapping[DoorResult, Text] = MappingProxyType({
     DoorResult.NOT_OPENED: _("the door was not opened"),
     DoorResult.LOCKED_AGAIN: _("locked again"),
     DoorResult.HANDED_TO_OWNER: _("handed to the owner"),
 })  # fmt: skip
 
 # Why a film lacks: the video process's words and those of sealing.
-GAPS: Mapping[str, Text] = MappingProxyType({
+GAP_TEXTS: Mapping[str, Text] = MappingProxyType({
     "not_filmed": _("not filmed"),
     "film_lost": _("film lost"),
-    Fault.UNREACHABLE: _("camera not reachable"),
-    Fault.STALL: _("no more pictures came"),
-    Fault.RESET: _("connection cut"),
-    Fault.STUCK_TIMESTAMPS: _("timestamps stood still"),
-    Fault.UNDECODABLE: _("pictures could not be decoded"),
-    Fault.BLACK: _("black picture"),
-    Fault.FROZEN: _("frozen picture"),
-    Fault.DISK: _("disk full or failing"),
-    Fault.CHANGED: _("the picture's format changed"),
-    Fault.INTERRUPTED: _("recording interrupted"),
+    StreamFault.UNREACHABLE: _("camera not reachable"),
+    StreamFault.STALL: _("no more pictures came"),
+    StreamFault.RESET: _("connection cut"),
+    StreamFault.STUCK_TIMESTAMPS: _("timestamps stood still"),
+    StreamFault.UNDECODABLE: _("pictures could not be decoded"),
+    StreamFault.BLACK: _("black picture"),
+    StreamFault.FROZEN: _("frozen picture"),
+    StreamFault.DISK: _("disk full or failing"),
+    StreamFault.CHANGED: _("the picture's format changed"),
+    StreamFault.INTERRUPTED: _("recording interrupted"),
 })  # fmt: skip
 
 
-def gap(why: str, language: Language) -> str:
+def gap_text(why: str, language: Language) -> str:
     """Why a film lacks; a word that is not known is shown as it stands in the manifest."""
-    return GAPS[why].to(language) if why in GAPS else inert(why)
+    return GAP_TEXTS[why].to(language) if why in GAP_TEXTS else sanitized(why)

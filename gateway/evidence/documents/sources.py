@@ -10,21 +10,21 @@ from typing import assert_never
 
 from pydantic import JsonValue
 
-from gateway.evidence.documents.visit_timeline import Course, Moment, course
-from gateway.evidence.extract import told_bodies
-from gateway.evidence.film import whole_hash
+from gateway.evidence.documents.visit_timeline import VisitMoment, VisitTimeline, read_timeline
+from gateway.evidence.extract import entry_bodies
+from gateway.evidence.film import film_sha256
 from gateway.evidence.manifest import ClipRecord, Manifest, manifest_name
-from gateway.evidence.seal import LARGEST_LOG, LARGEST_MANIFEST
-from gateway.evidence.verdict import Problem, Verdict, Wrong, condemn
-from gateway.evidence.verify import verify
+from gateway.evidence.seal import MAX_LOG_BYTES, MAX_MANIFEST_BYTES
+from gateway.evidence.verdict import ProofDefect, ProofProblem, VerificationResult, failed_result
+from gateway.evidence.verify import verify_proof
 from gateway.protocol.keys import PublicKey
 from gateway.system.atomic_file import open_regular, read_regular
-from gateway.video.stills import Still, stills
+from gateway.video.stills import Still, take_stills
 
-PARTS = 20  # of a visit that are read: in 15 minutes nobody comes out more often
+MAX_PARTS = 20  # of a visit that are read: in 15 minutes nobody comes out more often
 
 
-class Standing(Enum):
+class VerificationOutcome(Enum):
     """What verification came to."""
 
     HOLDS = auto()
@@ -32,7 +32,7 @@ class Standing(Enum):
     WRONG = auto()
 
 
-class View(Enum):
+class PictureView(Enum):
     """Which picture is wanted."""
 
     FIRST = auto()
@@ -51,130 +51,134 @@ class Photo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class VisitEvidence:
     """A visit as its folder tells it. Only where `standing` is not wrong is any of it proven.
 
     `photos` lacks a view where the log has no such moment or no film shows it.
     """
 
-    verdict: Verdict
+    verdict: VerificationResult
     manifests: tuple[Manifest, ...] = ()
     hashes: tuple[str, ...] = ()  # SHA-256 of each manifest
-    course: Course = field(default_factory=Course)
-    photos: Mapping[View, Photo] = field(default_factory=dict)
+    course: VisitTimeline = field(default_factory=VisitTimeline)
+    photos: Mapping[PictureView, Photo] = field(default_factory=dict)
     key_compared: bool
     log_compared: bool
 
     @property
-    def standing(self) -> Standing:
+    def standing(self) -> VerificationOutcome:
         """What verification came to."""
         if not self.verdict.ok:
-            return Standing.WRONG
-        return Standing.HOLDS if self.verdict.erased is None else Standing.ERASED
+            return VerificationOutcome.WRONG
+        return VerificationOutcome.HOLDS if self.verdict.erased is None else VerificationOutcome.ERASED
 
 
-def account(folder: Path, *, public_key: PublicKey | None = None, checkpoint: Path | None = None) -> Account:
+def read_visit(folder: Path, *, public_key: PublicKey | None = None, checkpoint: Path | None = None) -> VisitEvidence:
     """Verify a visit's folder, read it, and take the pictures, these only where the proof holds.
 
     Blocks (it decodes video in another process): call it from a thread.
     """
-    verdict = verify(folder, public_key=public_key, checkpoint=checkpoint)
+    verdict = verify_proof(folder, public_key=public_key, checkpoint=checkpoint)
     manifests: list[Manifest] = []
     hashes: list[str] = []
     bodies: dict[int, JsonValue] = {}  # by their numbers: the parts' extracts overlap
-    for number in range(1, PARTS + 1):
-        read = _manifest(folder, number)
+    for number in range(1, MAX_PARTS + 1):
+        read = _read_manifest(folder, number)
         if read is None:
             break
         manifest, hashed = read
-        log = _log(folder, manifest)
-        verdict = _unchanged(verdict, manifest, hashed, log)
+        log = _read_log(folder, manifest)
+        verdict = _check_unchanged(verdict, manifest, hashed, log)
         manifests.append(manifest)
         hashes.append(hashed)
-        bodies |= told_bodies(log)
-    told = course(bodies.values(), visit=manifests[0].visit) if manifests else Course()
+        bodies |= entry_bodies(log)
+    told = read_timeline(bodies.values(), visit=manifests[0].visit) if manifests else VisitTimeline()
     films = verdict.ok and verdict.erased is None
-    return Account(
+    return VisitEvidence(
         verdict=verdict,
         manifests=tuple(manifests),
         hashes=tuple(hashes),
         course=told,
-        photos=dict(_photos(folder, manifests, told)) if films else {},
+        photos=dict(_take_photos(folder, manifests, told)) if films else {},
         key_compared=public_key is not None,
         log_compared=checkpoint is not None,
     )
 
 
-def _manifest(folder: Path, number: int) -> tuple[Manifest, str] | None:
+def _read_manifest(folder: Path, number: int) -> tuple[Manifest, str] | None:
     try:
-        data = read_regular(folder / manifest_name(number), at_most=LARGEST_MANIFEST)
+        data = read_regular(folder / manifest_name(number), at_most=MAX_MANIFEST_BYTES)
         return Manifest.from_json(data), sha256(data).hexdigest()
     except (OSError, ValueError):  # verification has said why
         return None
 
 
-def _log(folder: Path, manifest: Manifest) -> bytes:
+def _read_log(folder: Path, manifest: Manifest) -> bytes:
     try:
-        return read_regular(folder / manifest.log.file, at_most=LARGEST_LOG)
+        return read_regular(folder / manifest.log.file, at_most=MAX_LOG_BYTES)
     except OSError:  # the same
         return b""
 
 
-def _unchanged(verdict: Verdict, manifest: Manifest, hashed: str, log: bytes) -> Verdict:
+def _check_unchanged(verdict: VerificationResult, manifest: Manifest, hashed: str, log: bytes) -> VerificationResult:
     """Condemn what was changed between being verified and being read."""
     if not verdict.ok:
         return verdict
     name = manifest_name(manifest.part)
     if hashed not in {part.manifest_sha256 for part in verdict.parts}:
-        return condemn(Wrong(problem=Problem.SIGNATURE_WRONG, where=name), fingerprint=verdict.fingerprint)
+        return failed_result(
+            ProofDefect(problem=ProofProblem.SIGNATURE_WRONG, where=name), fingerprint=verdict.fingerprint
+        )
     if sha256(log).hexdigest() != manifest.log.sha256:
-        return condemn(Wrong(problem=Problem.LOG_CHANGED, where=manifest.log.file), fingerprint=verdict.fingerprint)
+        return failed_result(
+            ProofDefect(problem=ProofProblem.LOG_CHANGED, where=manifest.log.file), fingerprint=verdict.fingerprint
+        )
     return verdict
 
 
-def _photos(folder: Path, manifests: list[Manifest], told: Course) -> Iterator[tuple[View, Photo]]:
+def _take_photos(folder: Path, manifests: list[Manifest], told: VisitTimeline) -> Iterator[tuple[PictureView, Photo]]:
     """Take the pictures of each film that one is wanted of, all at once."""
-    wanted: dict[str, list[tuple[View, ClipRecord, float]]] = {}
-    for view in View:
-        found = _where(view, manifests, told)
+    wanted: dict[str, list[tuple[PictureView, ClipRecord, float]]] = {}
+    for view in PictureView:
+        found = _best_film(view, manifests, told)
         if found is not None:
             clip, at = found
             wanted.setdefault(clip.file, []).append((view, clip, (at - clip.start).total_seconds()))
     for asked in wanted.values():
         clip = asked[0][1]
-        taken = _stills(folder, clip, [second for _, _, second in asked])
+        taken = _sealed_stills(folder, clip, [second for _, _, second in asked])
         for (view, _, _), still in zip(asked, taken, strict=True):
             if still is not None:
                 at = clip.start + timedelta(seconds=still.second)
                 yield view, Photo(camera=clip.camera, at=at, jpeg=still.jpeg)
 
 
-def _stills(folder: Path, clip: ClipRecord, seconds: list[float]) -> tuple[Still | None, ...]:
+def _sealed_stills(folder: Path, clip: ClipRecord, seconds: list[float]) -> tuple[Still | None, ...]:
     """Decode only what was sealed: the very file that is handed on is hashed once more."""
     try:
         with open_regular(folder / clip.file) as film:
-            if whole_hash(film) != clip.sha256:
+            if film_sha256(film) != clip.sha256:
                 return (None,) * len(seconds)
-            return stills(film, seconds)
+            return take_stills(film, seconds)
     except OSError:
         return (None,) * len(seconds)
 
 
-def _where(view: View, manifests: list[Manifest], told: Course) -> tuple[ClipRecord, datetime] | None:
+def _best_film(view: PictureView, manifests: list[Manifest], told: VisitTimeline) -> tuple[ClipRecord, datetime] | None:
     """Which film shows it best: outside who comes and how it ends, inside what happens between."""
     clips = [clip for manifest in manifests for clip in manifest.clips]
     outside, *inside = manifests[0].cameras or ("",)
     main = told.main()
     match view:
-        case View.FIRST:
+        case PictureView.FIRST:
             first = min((clip for clip in clips if clip.camera == outside), key=lambda clip: clip.start, default=None)
             return None if first is None else (first, first.start)
-        case View.OPENED:
-            moment, cameras = Moment.OPENED, [*inside, outside]
-        case View.CLOSED:
-            moment, cameras = Moment.CLOSED, [*inside, outside]
-        case View.LOCKED_AGAIN:
-            moment, cameras = Moment.LOCKED_AGAIN, [outside, *inside]
+        case PictureView.OPENED:
+            moment, cameras = VisitMoment.OPENED, [*inside, outside]
+        case PictureView.CLOSED:
+            moment, cameras = VisitMoment.CLOSED, [*inside, outside]
+        case PictureView.LOCKED_AGAIN:
+            moment, cameras = VisitMoment.LOCKED_AGAIN, [outside, *inside]
         case _:
             assert_never(view)
     if moment not in main:

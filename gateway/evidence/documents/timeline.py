@@ -7,27 +7,27 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from gateway.evidence.documents.pdf import Ink, Sheet
-from gateway.evidence.documents.visit_timeline import Happening, Reading, Stretch
+from gateway.evidence.documents.visit_timeline import TemperatureReading, TimelineSpan, VisitEvent
 
-NAMES = 36.0  # millimetres for the rows' names
-ROW = 6.5
-MARK = 2.4  # radius of a numbered mark
-STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)  # seconds between two ticks
-TICKS = 7  # at most
+NAMES_WIDTH_MM = 36.0  # millimetres for the rows' names
+ROW_HEIGHT_MM = 6.5
+MARK_RADIUS_MM = 2.4  # radius of a numbered mark
+TICK_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)  # seconds between two ticks
+MAX_TICKS = 7  # at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bar:
+class TimelineBar:
     """One row: its name, where it is, and where something is declared to lack."""
 
     name: str
     ink: Ink
-    stretches: tuple[Stretch, ...]
-    holes: tuple[Stretch, ...] = ()
+    stretches: tuple[TimelineSpan, ...]
+    holes: tuple[TimelineSpan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Axis:
+class TimelineAxis:
     """Where an instant stands on the sheet."""
 
     start: datetime
@@ -43,27 +43,35 @@ class Axis:
 
 
 def draw_timeline(  # noqa: PLR0913 - what is drawn, and where
-    sheet: Sheet, axis: Axis, top: float, *, bars: Sequence[Bar], marks: Mapping[int, Happening], zone: ZoneInfo
+    sheet: Sheet,
+    axis: TimelineAxis,
+    top: float,
+    *,
+    bars: Sequence[TimelineBar],
+    marks: Mapping[int, VisitEvent],
+    zone: ZoneInfo,
 ) -> float:
     """Draw rows, ticks in the house's time and numbered marks; return where the picture ends."""
     rows = top + 9
-    bottom = rows + len(bars) * ROW
-    _ticks(sheet, axis, rows, bottom, zone)
+    bottom = rows + len(bars) * ROW_HEIGHT_MM
+    _draw_ticks(sheet, axis, rows, bottom, zone)
     for number, bar in enumerate(bars):
-        y = rows + number * ROW
-        sheet.text((axis.left - NAMES, y + 4.4), bar.name, size=9, within=NAMES - 3)
+        y = rows + number * ROW_HEIGHT_MM
+        sheet.text((axis.left - NAMES_WIDTH_MM, y + 4.4), bar.name, size=9, within=NAMES_WIDTH_MM - 3)
         for stretch in bar.stretches:
             left, right = axis.x(stretch.start), axis.x(stretch.end or axis.end)
-            sheet.box((left, y + 1.4), (max(0.4, right - left), ROW - 2.8), fill=bar.ink)
+            sheet.box((left, y + 1.4), (max(0.4, right - left), ROW_HEIGHT_MM - 2.8), fill=bar.ink)
         for hole in bar.holes:
             left, right = axis.x(hole.start), axis.x(hole.end or axis.end)
-            sheet.box((left, y + 1.4), (max(0.8, right - left), ROW - 2.8), fill=Ink.WHITE, line=Ink.RED, thick=0.5)
-    _marks(sheet, axis, top, bottom, marks)
+            sheet.box(
+                (left, y + 1.4), (max(0.8, right - left), ROW_HEIGHT_MM - 2.8), fill=Ink.WHITE, line=Ink.RED, thick=0.5
+            )
+    _draw_marks(sheet, axis, top, bottom, marks)
     return bottom + 6
 
 
 def draw_temperatures(
-    sheet: Sheet, axis: Axis, top: float, *, height: float, readings: Mapping[str, Sequence[Reading]]
+    sheet: Sheet, axis: TimelineAxis, top: float, *, height: float, readings: Mapping[str, Sequence[TemperatureReading]]
 ) -> None:
     """Plot each place's readings on the same axis; where nothing was told the line is broken."""
     known = [reading.temp_c for told in readings.values() for reading in told if reading.temp_c is not None]
@@ -78,8 +86,8 @@ def draw_temperatures(
         sheet.text((axis.left - 2, y(level) + 1), f"{level:.1f}", size=8, ink=Ink.GREY, align="right")
     for number, (place, told) in enumerate(readings.items()):
         ink = (Ink.NIGHT, Ink.GREEN, Ink.RED)[number % 3]
-        at = axis.left - NAMES, top + 3 + number * 7
-        sheet.block(at, place, width=NAMES - 12, size=8, ink=ink, leading=1.15, most=2)
+        at = axis.left - NAMES_WIDTH_MM, top + 3 + number * 7
+        sheet.block(at, place, width=NAMES_WIDTH_MM - 12, size=8, ink=ink, leading=1.15, most=2)
         for before, after in pairwise(told):
             if before.temp_c is not None:
                 until = axis.x(after.at)
@@ -89,13 +97,13 @@ def draw_temperatures(
                 sheet.disc((axis.x(reading.at), y(reading.temp_c)), 0.6, fill=ink)
 
 
-def _ticks(sheet: Sheet, axis: Axis, top: float, bottom: float, zone: ZoneInfo) -> None:
+def _draw_ticks(sheet: Sheet, axis: TimelineAxis, top: float, bottom: float, zone: ZoneInfo) -> None:
     """Set round times of the house's clock."""
     seconds = (axis.end - axis.start).total_seconds()
-    step = next((step for step in STEPS if seconds / step <= TICKS), 86_400)
+    step = next((step for step in TICK_STEPS_S if seconds / step <= MAX_TICKS), 86_400)
     first = int(axis.start.timestamp()) // step * step + step
     for at in range(first, int(axis.end.timestamp()) + 1, step):
-        if (at - first) // step > 2 * TICKS:  # a film that claims to have run for years
+        if (at - first) // step > 2 * MAX_TICKS:  # a film that claims to have run for years
             break
         instant = datetime.fromtimestamp(at, tz=zone)
         x = axis.x(instant)
@@ -103,18 +111,18 @@ def _ticks(sheet: Sheet, axis: Axis, top: float, bottom: float, zone: ZoneInfo) 
         sheet.text((x, bottom + 3.6), f"{instant:%H:%M:%S}", size=8, ink=Ink.GREY, align="centre")
 
 
-def _marks(sheet: Sheet, axis: Axis, top: float, bottom: float, marks: Mapping[int, Happening]) -> None:
+def _draw_marks(sheet: Sheet, axis: TimelineAxis, top: float, bottom: float, marks: Mapping[int, VisitEvent]) -> None:
     """Set the numbered moments; those that lie close move apart, their lines still end where they belong."""
     placed = -1e9
     for number, happening in sorted(marks.items(), key=lambda mark: mark[1].at):
         x = axis.x(happening.at)
-        at = max(x, placed + 2 * MARK + 0.6)
+        at = max(x, placed + 2 * MARK_RADIUS_MM + 0.6)
         placed = at
-        sheet.stroke([(at, top + 2 * MARK), (x, top + 8), (x, bottom)], ink=Ink.BLACK, thick=0.25, dashes=0.8)
-        numbered(sheet, (at, top + MARK), number)
+        sheet.stroke([(at, top + 2 * MARK_RADIUS_MM), (x, top + 8), (x, bottom)], ink=Ink.BLACK, thick=0.25, dashes=0.8)
+        draw_numbered_mark(sheet, (at, top + MARK_RADIUS_MM), number)
 
 
-def numbered(sheet: Sheet, at: tuple[float, float], number: int) -> None:
+def draw_numbered_mark(sheet: Sheet, at: tuple[float, float], number: int) -> None:
     """Set one numbered mark; the same numbers stand in the table, at the pictures and on the timeline."""
-    sheet.disc(at, MARK, fill=Ink.NIGHT)
+    sheet.disc(at, MARK_RADIUS_MM, fill=Ink.NIGHT)
     sheet.text((at[0], at[1] + 1.15), str(number), size=8.5, bold=True, ink=Ink.WHITE, align="centre")

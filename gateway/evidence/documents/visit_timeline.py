@@ -14,11 +14,11 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from devices.reports import DoorState, LockState
 from gateway.domain.visit.state import DoorResult
 
-OPEN = frozenset({DoorState.OPEN, DoorState.AJAR, DoorState.FORCED_OPEN})
-WITHDRAWN = frozenset({LockState.UNLOCKED, LockState.UNLATCHED, LockState.NOT_FULLY_LOCKED})
+OPEN_DOOR_STATES = frozenset({DoorState.OPEN, DoorState.AJAR, DoorState.FORCED_OPEN})
+RETRACTED_BOLT_STATES = frozenset({LockState.UNLOCKED, LockState.UNLATCHED, LockState.NOT_FULLY_LOCKED})
 
 
-class Moment(StrEnum):
+class VisitMoment(StrEnum):
     """What a visit is told by."""
 
     SCANNED = auto()
@@ -30,16 +30,16 @@ class Moment(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Happening:
+class VisitEvent:
     """One moment, at the box's time in UTC; `trusted`: the box was certain of its clock then."""
 
-    moment: Moment
+    moment: VisitMoment
     at: datetime
     trusted: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stretch:
+class TimelineSpan:
     """From one instant to another; `end` None: the log does not tell it."""
 
     start: datetime
@@ -47,7 +47,7 @@ class Stretch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class TemperatureReading:
     """A fridge's temperature in degrees Celsius; None: it was not told from here on."""
 
     at: datetime
@@ -55,120 +55,120 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Course:
+class VisitTimeline:
     """All that the log tells of a visit, in the order of time. Temperatures by place."""
 
-    happenings: tuple[Happening, ...] = ()
-    withdrawn: tuple[Stretch, ...] = ()
-    open: tuple[Stretch, ...] = ()
-    temperatures: Mapping[str, tuple[Reading, ...]] = field(default_factory=dict)
+    happenings: tuple[VisitEvent, ...] = ()
+    withdrawn: tuple[TimelineSpan, ...] = ()
+    open: tuple[TimelineSpan, ...] = ()
+    temperatures: Mapping[str, tuple[TemperatureReading, ...]] = field(default_factory=dict)
 
-    def main(self) -> Mapping[Moment, Happening]:
+    def main(self) -> Mapping[VisitMoment, VisitEvent]:
         """The delivery's own moments.
 
         The first of each, but the last closing before the bolt was proven locked: the door may have opened again.
         """
-        found: dict[Moment, Happening] = {}
+        found: dict[VisitMoment, VisitEvent] = {}
         for one in self.happenings:
-            locked = Moment.LOCKED_AGAIN in found
-            if one.moment not in found or (one.moment is Moment.CLOSED and not locked):
+            locked = VisitMoment.LOCKED_AGAIN in found
+            if one.moment not in found or (one.moment is VisitMoment.CLOSED and not locked):
                 found[one.moment] = one
         return found
 
-    def others(self) -> tuple[Happening, ...]:
+    def others(self) -> tuple[VisitEvent, ...]:
         """What is not among the main moments: other openings, the way out by hand."""
         main = set(self.main().values())
         return tuple(one for one in self.happenings if one not in main)
 
 
-class _Told(BaseModel):
+class _LogPart(BaseModel):
     """A part of a log row; it says more than is read here."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class _Report(_Told):
+class _ReportPart(_LogPart):
     bolt: str | None = None
     door: str | None = None
 
 
-class _Heard(_Told):
+class _HeardPart(_LogPart):
     retained: bool = True
 
 
-class _Cold(_Told):
+class _FridgePart(_LogPart):
     temp_c: Annotated[float, Field(ge=-100, le=200)] | None = None  # anything else is no fridge's
 
 
-class _Event(_Told):
+class _EventPart(_LogPart):
     event: str
     id: str | None = None
     place: str | None = None
-    report: _Report = _Report()
-    heard: _Heard = _Heard()
-    cold: _Cold = _Cold()
+    report: _ReportPart = _ReportPart()
+    heard: _HeardPart = _HeardPart()
+    cold: _FridgePart = _FridgePart()
 
 
-class _Command(_Told):
+class _CommandPart(_LogPart):
     command: str
     house: str | None = None
 
 
-class _Row(_Told):
+class _StepEntry(_LogPart):
     kind: Literal["step"]
     at: AwareDatetime
     trusted: bool = False
-    event: _Event
-    commands: tuple[_Command, ...] = ()
+    event: _EventPart
+    commands: tuple[_CommandPart, ...] = ()
 
 
-def course(bodies: Iterable[object], *, visit: str) -> Course:
+def read_timeline(bodies: Iterable[object], *, visit: str) -> VisitTimeline:
     """Read the decisions of one visit (`gateway/storage/decisions.py` writes them); other entries are passed over."""
-    tracker = _Tracker(visit)
+    tracker = _TimelineReader(visit)
     for body in bodies:
         try:
-            row = _Row.model_validate(body)
+            row = _StepEntry.model_validate(body)
         except ValidationError:
             continue
         tracker.take(row)
     return tracker.course()
 
 
-class _Tracker:
+class _TimelineReader:
     """Follows bolt, door and fridges through the rows."""
 
     def __init__(self, visit: str) -> None:
         self._visit = visit
-        self._happenings: list[Happening] = []
-        self._withdrawn: list[Stretch] = []
-        self._open: list[Stretch] = []
-        self._temperatures: dict[str, list[Reading]] = {}
+        self._events: list[VisitEvent] = []
+        self._bolt_retracted: list[TimelineSpan] = []
+        self._door_open: list[TimelineSpan] = []
+        self._temperatures: dict[str, list[TemperatureReading]] = {}
 
-    def take(self, row: _Row) -> None:
+    def take(self, row: _StepEntry) -> None:
         event = row.event
         match event.event:
             case "Scanned" if event.id == self._visit:
-                self._note(Moment.SCANNED, row)
+                self._add_event(VisitMoment.SCANNED, row)
             case "LockHeard" if not event.heard.retained:
-                self._bolt(event.report.bolt, row)
+                self._on_bolt(event.report.bolt, row)
             case "DoorHeard" if not event.heard.retained:
-                self._door(event.report.door, row)
+                self._on_door(event.report.door, row)
             case "FridgeHeard" if event.place is not None:
-                reading = Reading(at=row.at, temp_c=event.cold.temp_c)
+                reading = TemperatureReading(at=row.at, temp_c=event.cold.temp_c)
                 self._temperatures.setdefault(event.place, []).append(reading)
             case _:
                 pass
         for command in row.commands:
             if command.command == "HouseResult" and command.house == DoorResult.HANDED_TO_OWNER:
-                self._note(Moment.HANDED_TO_OWNER, row)
+                self._add_event(VisitMoment.HANDED_TO_OWNER, row)
             if command.command == "HouseResult" and command.house == DoorResult.LOCKED_AGAIN:
-                self._note(Moment.LOCKED_AGAIN, row)
+                self._add_event(VisitMoment.LOCKED_AGAIN, row)
 
-    def course(self) -> Course:
-        return Course(
-            happenings=tuple(self._happenings),
-            withdrawn=tuple(self._withdrawn),
-            open=tuple(self._open),
+    def course(self) -> VisitTimeline:
+        return VisitTimeline(
+            happenings=tuple(self._events),
+            withdrawn=tuple(self._bolt_retracted),
+            open=tuple(self._door_open),
             temperatures={
                 place: tuple(readings)
                 for place, readings in self._temperatures.items()
@@ -176,33 +176,33 @@ class _Tracker:
             },
         )
 
-    def _bolt(self, bolt: str | None, row: _Row) -> None:
-        if bolt in WITHDRAWN and _begin(self._withdrawn, row.at):
-            self._note(Moment.UNLOCKED, row)
+    def _on_bolt(self, bolt: str | None, row: _StepEntry) -> None:
+        if bolt in RETRACTED_BOLT_STATES and _begin_span(self._bolt_retracted, row.at):
+            self._add_event(VisitMoment.UNLOCKED, row)
         if bolt == LockState.LOCKED:
-            _end(self._withdrawn, row.at)
+            _end_span(self._bolt_retracted, row.at)
 
-    def _door(self, door: str | None, row: _Row) -> None:
-        if door in OPEN and _begin(self._open, row.at):
-            self._note(Moment.OPENED, row)
-        if door == DoorState.CLOSED and _end(self._open, row.at):
-            self._note(Moment.CLOSED, row)
+    def _on_door(self, door: str | None, row: _StepEntry) -> None:
+        if door in OPEN_DOOR_STATES and _begin_span(self._door_open, row.at):
+            self._add_event(VisitMoment.OPENED, row)
+        if door == DoorState.CLOSED and _end_span(self._door_open, row.at):
+            self._add_event(VisitMoment.CLOSED, row)
 
-    def _note(self, moment: Moment, row: _Row) -> None:
-        self._happenings.append(Happening(moment=moment, at=row.at, trusted=row.trusted))
+    def _add_event(self, moment: VisitMoment, row: _StepEntry) -> None:
+        self._events.append(VisitEvent(moment=moment, at=row.at, trusted=row.trusted))
 
 
-def _begin(stretches: list[Stretch], at: datetime) -> bool:
+def _begin_span(stretches: list[TimelineSpan], at: datetime) -> bool:
     """Begin a stretch, unless one runs."""
     if stretches and stretches[-1].end is None:
         return False
-    stretches.append(Stretch(start=at, end=None))
+    stretches.append(TimelineSpan(start=at, end=None))
     return True
 
 
-def _end(stretches: list[Stretch], at: datetime) -> bool:
+def _end_span(stretches: list[TimelineSpan], at: datetime) -> bool:
     """End the stretch that runs, if one does."""
     if not stretches or stretches[-1].end is not None:
         return False
-    stretches[-1] = Stretch(start=stretches[-1].start, end=at)
+    stretches[-1] = TimelineSpan(start=stretches[-1].start, end=at)
     return True

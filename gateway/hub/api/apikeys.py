@@ -7,19 +7,19 @@ from pydantic import Field, StringConstraints
 from sqlalchemy import ColumnElement, and_, insert, select, update
 
 from gateway.domain.delivery.promise import Instant
-from gateway.hub.authentication import kept, new_secret
-from gateway.hub.operation import Asked, Call, Link, Model, Operation, Reply, Right
-from gateway.hub.problem import Code, Problem
+from gateway.hub.authentication import new_secret, secret_digest
+from gateway.hub.operation import ApiAccess, ApiOperation, ApiParameters, Model, OperationLink, RequestContext, Response
+from gateway.hub.problem import ApiProblem, Code
 from gateway.hub.store import new_id
 from gateway.hub.tables import api_keys
 
-MOST = 100  # keys that count, of one retailer
+MAX_API_KEYS = 100  # keys that count, of one retailer
 
 Label = Annotated[str, StringConstraints(pattern=r"^[ -~À-ÿ]{1,80}$")]
 KeyId = Annotated[str, StringConstraints(pattern=r"^key-[a-z2-7]{26}$")]
 
 
-class KeyPath(Asked):
+class ApiKeyPath(ApiParameters):
     """Which key."""
 
     key_id: KeyId
@@ -56,81 +56,112 @@ class ApiKeys(Model):
     data: Annotated[tuple[ApiKey, ...], Field(max_length=1000)]
 
 
-async def create(call: Call) -> Reply:
+async def create(call: RequestContext) -> Response:
     """Make one, of the caller's own kind: a sandbox's key makes no other."""
     asked, who = call.of(NewKey), call.who
     if asked.expires is not None and asked.expires <= call.now:
-        raise Problem(Code.CONFLICT, "`expires` is over already.")
-    count = len(await _of(call))
-    if count >= MOST:
-        raise Problem(Code.CONFLICT, f"A retailer has at most {MOST} keys: revoke one first.")
+        raise ApiProblem(Code.CONFLICT, "`expires` is over already.")
+    count = len(await _list_keys(call))
+    if count >= MAX_API_KEYS:
+        raise ApiProblem(Code.CONFLICT, f"A retailer has at most {MAX_API_KEYS} keys: revoke one first.")
     secret, id_ = new_secret(), new_id("key")
     made = MadeKey(
         id=id_, label=asked.label, right=asked.right, sandbox=who.sandbox, created=call.now, expires=asked.expires,
         token=f"{id_}_{secret}",
     )  # fmt: skip
-    row = {**made.model_dump(exclude={"token"}), "retailer": who.retailer, "sha256": kept(secret)}
+    row = {**made.model_dump(exclude={"token"}), "retailer": who.retailer, "sha256": secret_digest(secret)}
     await call.tx.execute(insert(api_keys).values(row))
-    return Reply(status=201, body=made, headers={"Location": f"/v1/api_keys/{id_}"})
+    return Response(status=201, body=made, headers={"Location": f"/v1/api_keys/{id_}"})
 
 
-async def list_(call: Call) -> Reply:
+async def list_(call: RequestContext) -> Response:
     """List them."""
-    return Reply(status=200, body=ApiKeys(data=tuple(await _of(call))))
+    return Response(status=200, body=ApiKeys(data=tuple(await _list_keys(call))))
 
 
-async def read(call: Call) -> Reply:
+async def read(call: RequestContext) -> Response:
     """Tell of one."""
-    return Reply(status=200, body=await _one(call))
+    return Response(status=200, body=await _find_key(call))
 
 
-async def revoke(call: Call) -> Reply:
+async def revoke(call: RequestContext) -> Response:
     """End one, from this instant. The key that asks may end itself."""
-    key = await _one(call)
+    key = await _find_key(call)
     await call.tx.execute(update(api_keys).where(api_keys.c.id == key.id).values(revoked=call.now))
-    return Reply(status=204)
+    return Response(status=204)
 
 
-async def _of(call: Call) -> list[ApiKey]:
-    rows = await call.tx.execute(select(api_keys).where(_mine(call)).order_by(api_keys.c.created.desc(), api_keys.c.id))
-    return [_told(row) for row in rows]
+async def _list_keys(call: RequestContext) -> list[ApiKey]:
+    rows = await call.tx.execute(
+        select(api_keys).where(_owned_by_caller(call)).order_by(api_keys.c.created.desc(), api_keys.c.id)
+    )
+    return [_from_row(row) for row in rows]
 
 
-async def _one(call: Call) -> ApiKey:
-    wanted = api_keys.c.id == call.of(KeyPath).key_id
-    row = (await call.tx.execute(select(api_keys).where(_mine(call), wanted))).one_or_none()
+async def _find_key(call: RequestContext) -> ApiKey:
+    wanted = api_keys.c.id == call.of(ApiKeyPath).key_id
+    row = (await call.tx.execute(select(api_keys).where(_owned_by_caller(call), wanted))).one_or_none()
     if row is None:
-        raise Problem(Code.NOT_FOUND)
-    return _told(row)
+        raise ApiProblem(Code.NOT_FOUND)
+    return _from_row(row)
 
 
-def _mine(call: Call) -> ColumnElement[bool]:
+def _owned_by_caller(call: RequestContext) -> ColumnElement[bool]:
     """What the caller may see: his own, of the same kind of world, and that counts still."""
     who = call.who
     return and_(api_keys.c.retailer == who.retailer, api_keys.c.sandbox == who.sandbox, api_keys.c.revoked.is_(None))
 
 
-def _told(row: object) -> ApiKey:
+def _from_row(row: object) -> ApiKey:
     return ApiKey.model_validate({name: getattr(row, name) for name in ApiKey.model_fields})
 
 
-_THEN = {"key_id": "$response.body#/id"}
+_LINK_PARAMETERS = {"key_id": "$response.body#/id"}
 OPERATIONS = (
-    Operation(
-        name="createApiKey", method="POST", path="/v1/api_keys", tag="API keys", handler=create,
-        summary="Make an API key", body=NewKey, answers={201: MadeKey}, refuses=frozenset({Code.CONFLICT}),
-        links=(Link(operation="readApiKey", parameters=_THEN), Link(operation="revokeApiKey", parameters=_THEN)),
+    ApiOperation(
+        name="createApiKey",
+        method="POST",
+        path="/v1/api_keys",
+        tag="API keys",
+        handler=create,
+        summary="Make an API key",
+        body=NewKey,
+        answers={201: MadeKey},
+        refuses=frozenset({Code.CONFLICT}),
+        links=(
+            OperationLink(operation="readApiKey", parameters=_LINK_PARAMETERS),
+            OperationLink(operation="revokeApiKey", parameters=_LINK_PARAMETERS),
+        ),
     ),
-    Operation(
-        name="listApiKeys", method="GET", path="/v1/api_keys", tag="API keys", handler=list_, right=Right.READ,
-        summary="List the API keys that count", answers={200: ApiKeys},
+    ApiOperation(
+        name="listApiKeys",
+        method="GET",
+        path="/v1/api_keys",
+        tag="API keys",
+        handler=list_,
+        right=ApiAccess.READ,
+        summary="List the API keys that count",
+        answers={200: ApiKeys},
     ),
-    Operation(
-        name="readApiKey", method="GET", path="/v1/api_keys/{key_id}", tag="API keys", handler=read, right=Right.READ,
-        summary="Read one API key", path_model=KeyPath, answers={200: ApiKey},
+    ApiOperation(
+        name="readApiKey",
+        method="GET",
+        path="/v1/api_keys/{key_id}",
+        tag="API keys",
+        handler=read,
+        right=ApiAccess.READ,
+        summary="Read one API key",
+        path_model=ApiKeyPath,
+        answers={200: ApiKey},
     ),
-    Operation(
-        name="revokeApiKey", method="DELETE", path="/v1/api_keys/{key_id}", tag="API keys", handler=revoke,
-        summary="Revoke an API key", path_model=KeyPath, answers={204: None},
+    ApiOperation(
+        name="revokeApiKey",
+        method="DELETE",
+        path="/v1/api_keys/{key_id}",
+        tag="API keys",
+        handler=revoke,
+        summary="Revoke an API key",
+        path_model=ApiKeyPath,
+        answers={204: None},
     ),
-)  # fmt: skip
+)

@@ -7,15 +7,15 @@ from pydantic import Field
 from sqlalchemy import select
 
 from gateway.domain.delivery.promise import Id, Instant
-from gateway.hub.api.connections import ConnectionPath, one
-from gateway.hub.availability import LONGEST, MOST, Why, available, zone_of
+from gateway.hub.api.connections import ConnectionPath, find_connection
+from gateway.hub.availability import MAX_WINDOW, MAX_WINDOWS, Why, check_availability, zone_of
 from gateway.hub.connections import state_of, terms_of
-from gateway.hub.operation import Asked, Call, Model, Operation, Reply, Right
-from gateway.hub.problem import Code, Detail, Problem
+from gateway.hub.operation import ApiAccess, ApiOperation, ApiParameters, Model, RequestContext, Response
+from gateway.hub.problem import ApiProblem, Code, Detail
 from gateway.hub.tables import homes
 
 
-class Hours(Asked):
+class AvailabilityParameters(ApiParameters):
     """From `start` up to, not including, `end`, at most seven days. Without `entrance`: at any."""
 
     start: Instant
@@ -38,28 +38,28 @@ class Availability(Model):
 
     possible: bool
     why: Why | None
-    windows: Annotated[tuple[Span, ...], Field(max_length=MOST)]
+    windows: Annotated[tuple[Span, ...], Field(max_length=MAX_WINDOWS)]
 
 
-async def read(call: Call) -> Reply:
+async def read(call: RequestContext) -> Response:
     """Reckon it from the terms."""
-    row, asked = await one(call, call.of(ConnectionPath).connection), call.of(Hours)
-    if not asked.start < asked.end <= asked.start + LONGEST:
+    row, asked = await find_connection(call, call.of(ConnectionPath).connection), call.of(AvailabilityParameters)
+    if not asked.start < asked.end <= asked.start + MAX_WINDOW:
         why = "`end` lies after `start`, at most 7 days."
-        raise Problem(Code.INVALID, why, errors=[Detail(pointer="end", where="query", code="window", detail=why)])
+        raise ApiProblem(Code.INVALID, why, errors=[Detail(pointer="end", where="query", code="window", detail=why)])
     terms = terms_of(row) if state_of(row, call.now) == "granted" else None
     said = await call.tx.scalar(select(homes.c.said).where(homes.c.id == row.home, homes.c.revoked.is_(None)))
-    found = available(
+    found = check_availability(
         None if said is None else terms, asked.start, asked.end, asked.entrance, zone=zone_of(said or {}), now=call.now
     )
     windows = tuple(Span(start=start, end=end) for start, end in found.windows)
-    return Reply(status=200, body=Availability(possible=found.possible, why=found.why, windows=windows))
+    return Response(status=200, body=Availability(possible=found.possible, why=found.why, windows=windows))
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         name="readAvailability", method="GET", path="/v1/connections/{connection}/availability", tag="Connections",
-        handler=read, right=Right.READ, summary="Ask whether a home can take a delivery", path_model=ConnectionPath,
-        query=Hours, answers={200: Availability},
+        handler=read, right=ApiAccess.READ, summary="Ask whether a home can take a delivery", path_model=ConnectionPath,
+        query=AvailabilityParameters, answers={200: Availability},
     ),
 )  # fmt: skip

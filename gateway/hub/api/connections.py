@@ -14,16 +14,22 @@ from sqlalchemy import ColumnElement, Row, and_, insert, select
 from gateway.domain.delivery.promise import Id
 from gateway.hub import connections as kept
 from gateway.hub.api import brands
-from gateway.hub.api.pagination import Page, behind, cursor, place
-from gateway.hub.authentication import kept as digest_of
+from gateway.hub.api.pagination import PageParameters, decode_cursor, encode_cursor, rows_after
 from gateway.hub.authentication import new_secret
-from gateway.hub.connections import PATIENCE, GivenTerms
-from gateway.hub.operation import Asked, Call, Link, Model, Operation, Reply, Right
-from gateway.hub.problem import Code, Detail, Problem
+from gateway.hub.authentication import secret_digest as digest_of
+from gateway.hub.connections import ANSWER_PERIOD, GivenTerms
+from gateway.hub.operation import ApiAccess, ApiOperation, ApiParameters, Model, OperationLink, RequestContext, Response
+from gateway.hub.problem import ApiProblem, Code, Detail
 from gateway.hub.store import new_id
 from gateway.hub.tables import connections
-from gateway.protocol.brand_statement import EARLY, LONGEST, Asks, Ends, heard
-from gateway.protocol.consent_request import NOT_COMPACT, AskedTerms, Label, ShortlySigned, Signed, compact
+from gateway.protocol.brand_statement import (
+    MAX_CLOCK_SKEW_S,
+    MAX_REQUEST_LIFETIME_S,
+    ConsentStatement,
+    EndStatement,
+    verify_brand_statement,
+)
+from gateway.protocol.consent_request import COMPACT_RULE, AskedTerms, CompactJws, Label, ShortJws, is_compact
 
 State = Literal["pending", "granted", "refused", "revoked", "expired", "ended"]
 ConnectionId = Annotated[str, StringConstraints(pattern=r"^con-[a-z2-7]{26}$")]
@@ -35,13 +41,13 @@ ReturnUrl = Annotated[
 ]
 
 
-class ConnectionPath(Asked):
+class ConnectionPath(ApiParameters):
     """Which connection."""
 
     connection: ConnectionId
 
 
-class Standing(Page):
+class ConnectionFilter(PageParameters):
     """Those in one state only."""
 
     state: State | None = None
@@ -60,7 +66,7 @@ class NewConnection(Model):
     asked: AskedTerms
     reference: Label | None = None
     return_url: ReturnUrl | None = None
-    signed: Signed | None = None
+    signed: CompactJws | None = None
 
 
 class Ending(Model):
@@ -70,7 +76,7 @@ class Ending(Model):
     `{iss, hub, iat, connection}`, both JSON without blanks between its parts.
     """
 
-    signed: ShortlySigned | None = None
+    signed: ShortJws | None = None
 
 
 class Connection(Model):
@@ -112,107 +118,113 @@ class Connections(Model):
     next: str | None
 
 
-async def create(call: Call) -> Reply:
+async def create(call: RequestContext) -> Response:
     """Ask."""
     asked, who = call.of(NewConnection), call.who
     if asked.asked.expires is not None and asked.asked.expires <= call.now:
-        raise Problem(Code.CONFLICT, "`asked.expires` is over already.")
+        raise ApiProblem(Code.CONFLICT, "`asked.expires` is over already.")
     try:
-        await brands.one(call, asked.brand)
-    except Problem as problem:
-        raise Problem(Code.CONFLICT, "There is no such brand, or it is not yours: make it first.") from problem
+        await brands.find_brand(call, asked.brand)
+    except ApiProblem as problem:
+        raise ApiProblem(Code.CONFLICT, "There is no such brand, or it is not yours: make it first.") from problem
     if asked.signed is not None:
-        await _signed(call, asked)
+        await _check_signature(call, asked)
     secret, id_ = new_secret(), new_id("con")
     await call.tx.execute(
         insert(connections).values(
             id=id_, retailer=who.retailer, brand=asked.brand, sandbox=who.sandbox, state="pending", version=0,
             asked=asked.asked.model_dump(mode="json"), signed=asked.signed, reference=asked.reference,
             return_url=asked.return_url, consent_sha256=digest_of(secret), tries=0, keys_sent=0, created=call.now,
-            expires=call.now + PATIENCE,
+            expires=call.now + ANSWER_PERIOD,
         )
     )  # fmt: skip
-    told = kept.told(await one(call, id_), call.now)
-    made = _read(MadeConnection, {**told, "consent_url": f"{call.url}/connect/{secret}"})
-    return Reply(status=201, body=made, headers={"Location": f"/v1/connections/{id_}"})
+    told = kept.connection_view(await find_connection(call, id_), call.now)
+    made = _parse_stored(MadeConnection, {**told, "consent_url": f"{call.url}/connect/{secret}"})
+    return Response(status=201, body=made, headers={"Location": f"/v1/connections/{id_}"})
 
 
-async def _signed(call: Call, asked: NewConnection) -> None:
+async def _check_signature(call: RequestContext, asked: NewConnection) -> None:
     """Refuse what homes would.
 
     Raises:
         Problem: it is not this question, or not signed by the brand.
     """
-    brand = await brands.one(call, asked.brand)
-    word = heard(asked.signed or "", Asks, await brands.counting(call, brand.id), hub=call.url)
+    brand = await brands.find_brand(call, asked.brand)
+    word = verify_brand_statement(
+        asked.signed or "", ConsentStatement, await brands.active_keys(call, brand.id), hub=call.url
+    )
     if word is None:
-        raise _refused("it is not signed by a key of the brand that counts, for this hub")
-    if not compact(asked.signed or ""):
-        raise _refused(NOT_COMPACT)
+        raise _signature_refused("it is not signed by a key of the brand that counts, for this hub")
+    if not is_compact(asked.signed or ""):
+        raise _signature_refused(COMPACT_RULE)
     said, seconds = word[0], call.now.timestamp()
     if (said.asked, said.name) != (asked.asked, brand.name):
-        raise _refused("it asks for something else, or under another name")
-    if not seconds < said.exp <= said.iat + LONGEST or said.iat > seconds + EARLY:
-        raise _refused("it lives until `exp`, at most 31 days after `iat`, and both are about now")
+        raise _signature_refused("it asks for something else, or under another name")
+    if not seconds < said.exp <= said.iat + MAX_REQUEST_LIFETIME_S or said.iat > seconds + MAX_CLOCK_SKEW_S:
+        raise _signature_refused("it lives until `exp`, at most 31 days after `iat`, and both are about now")
 
 
-def _refused(why: str) -> Problem:
+def _signature_refused(why: str) -> ApiProblem:
     at = Detail(pointer="/signed", where="body", code="signed", detail=why)
-    return Problem(Code.SIGNATURE_REFUSED, f"{why[0].upper()}{why[1:]}.", errors=[at])
+    return ApiProblem(Code.SIGNATURE_REFUSED, f"{why[0].upper()}{why[1:]}.", errors=[at])
 
 
-async def list_(call: Call) -> Reply:
+async def list_(call: RequestContext) -> Response:
     """List them, a page at a time."""
-    page = call.of(Standing)
-    asked = select(connections).where(_mine(call), _in_state(page.state, call.now))
+    page = call.of(ConnectionFilter)
+    asked = select(connections).where(_owned_by_caller(call), _in_state(page.state, call.now))
     asked = asked.order_by(connections.c.created.desc(), connections.c.id.desc())
     if page.cursor is not None:
-        id_ = place(page.cursor, str)[0]
-        found = select(connections.c.created, connections.c.id).where(connections.c.id == id_, _mine(call))
+        id_ = decode_cursor(page.cursor, str)[0]
+        found = select(connections.c.created, connections.c.id).where(connections.c.id == id_, _owned_by_caller(call))
         last = (await call.tx.execute(found)).one_or_none()
         if last is None:
-            raise Problem(Code.BAD_CURSOR)
-        asked = asked.where(behind(connections, last.created, last.id))
+            raise ApiProblem(Code.BAD_CURSOR)
+        asked = asked.where(rows_after(connections, last.created, last.id))
     rows = (await call.tx.execute(asked.limit(page.limit + 1))).all()
     shown = rows[: page.limit]
-    more = cursor(shown[-1].id) if len(rows) > page.limit else None
-    return Reply(status=200, body=Connections(data=tuple(_told(row, call.now) for row in shown), next=more))
+    more = encode_cursor(shown[-1].id) if len(rows) > page.limit else None
+    return Response(status=200, body=Connections(data=tuple(_from_row(row, call.now) for row in shown), next=more))
 
 
-async def read(call: Call) -> Reply:
+async def read(call: RequestContext) -> Response:
     """Tell of one."""
-    return Reply(status=200, body=_told(await one(call, call.of(ConnectionPath).connection), call.now))
+    return Response(
+        status=200, body=_from_row(await find_connection(call, call.of(ConnectionPath).connection), call.now)
+    )
 
 
-async def end(call: Call) -> Reply:
+async def end(call: RequestContext) -> Response:
     """Want no more of it: nothing new is delivered under it. Said again it changes nothing."""
-    row = await one(call, call.of(ConnectionPath).connection)
+    row = await find_connection(call, call.of(ConnectionPath).connection)
     if kept.state_of(row, call.now) in {"pending", "granted"}:
         signed = call.of(Ending).signed
         if signed is not None:
-            word = heard(signed, Ends, await brands.counting(call, row.brand), hub=call.url)
+            word = verify_brand_statement(signed, EndStatement, await brands.active_keys(call, row.brand), hub=call.url)
             if word is None or word[0].connection != row.id:
-                raise _refused("it is not this connection's end, signed by a key of the brand that counts")
-            if not compact(signed):
-                raise _refused(NOT_COMPACT)
-        await kept.end(call.tx, row, signed, call.now)
-        row = await one(call, row.id)
-    return Reply(status=200, body=_told(row, call.now))
+                raise _signature_refused("it is not this connection's end, signed by a key of the brand that counts")
+            if not is_compact(signed):
+                raise _signature_refused(COMPACT_RULE)
+        await kept.end_connection(call.tx, row, signed, call.now)
+        row = await find_connection(call, row.id)
+    return Response(status=200, body=_from_row(row, call.now))
 
 
-async def one(call: Call, id_: str) -> Row[Any]:
+async def find_connection(call: RequestContext, id_: str) -> Row[Any]:
     """The caller's connection of this name.
 
     Raises:
         Problem: he has none.
     """
-    row = (await call.tx.execute(select(connections).where(_mine(call), connections.c.id == id_))).one_or_none()
+    row = (
+        await call.tx.execute(select(connections).where(_owned_by_caller(call), connections.c.id == id_))
+    ).one_or_none()
     if row is None:
-        raise Problem(Code.NOT_FOUND)
+        raise ApiProblem(Code.NOT_FOUND)
     return row
 
 
-def _mine(call: Call) -> ColumnElement[bool]:
+def _owned_by_caller(call: RequestContext) -> ColumnElement[bool]:
     return and_(connections.c.retailer == call.who.retailer, connections.c.sandbox == call.who.sandbox)
 
 
@@ -221,44 +233,73 @@ def _in_state(state: State | None, now: datetime) -> ColumnElement[bool]:
         case None:
             return connections.c.id.is_not(None)
         case "expired":
-            return kept.over(now)
+            return kept.is_expired(now)
         case "pending":
             return and_(connections.c.state == "pending", connections.c.expires > now)
         case _:
             return connections.c.state == state
 
 
-def _told(row: Row[Any], now: datetime) -> Connection:
-    return _read(Connection, kept.told(row, now))
+def _from_row(row: Row[Any], now: datetime) -> Connection:
+    return _parse_stored(Connection, kept.connection_view(row, now))
 
 
-def _read(model: type[M], said: dict[str, Any]) -> M:
+def _parse_stored(model: type[M], said: dict[str, Any]) -> M:
     return model.model_validate_json(json.dumps(said))
 
 
-_THEN = {"connection": "$response.body#/id"}
+_LINK_PARAMETERS = {"connection": "$response.body#/id"}
 _TAG = "Connections"
 OPERATIONS = (
-    Operation(
-        name="createConnection", method="POST", path="/v1/connections", tag=_TAG, handler=create,
-        summary="Ask a home to let a brand in", body=NewConnection, answers={201: MadeConnection},
+    ApiOperation(
+        name="createConnection",
+        method="POST",
+        path="/v1/connections",
+        tag=_TAG,
+        handler=create,
+        summary="Ask a home to let a brand in",
+        body=NewConnection,
+        answers={201: MadeConnection},
         refuses=frozenset({Code.CONFLICT, Code.SIGNATURE_REFUSED}),
         links=tuple(
-            Link(operation=name, parameters=_THEN) for name in ("readConnection", "readAvailability", "endConnection")
+            OperationLink(operation=name, parameters=_LINK_PARAMETERS)
+            for name in ("readConnection", "readAvailability", "endConnection")
         ),
     ),
-    Operation(
-        name="listConnections", method="GET", path="/v1/connections", tag=_TAG, handler=list_, right=Right.READ,
-        summary="List the connections", query=Standing, answers={200: Connections},
+    ApiOperation(
+        name="listConnections",
+        method="GET",
+        path="/v1/connections",
+        tag=_TAG,
+        handler=list_,
+        right=ApiAccess.READ,
+        summary="List the connections",
+        query=ConnectionFilter,
+        answers={200: Connections},
         refuses=frozenset({Code.BAD_CURSOR}),
     ),
-    Operation(
-        name="readConnection", method="GET", path="/v1/connections/{connection}", tag=_TAG, handler=read,
-        right=Right.READ, summary="Read one connection", path_model=ConnectionPath, answers={200: Connection},
+    ApiOperation(
+        name="readConnection",
+        method="GET",
+        path="/v1/connections/{connection}",
+        tag=_TAG,
+        handler=read,
+        right=ApiAccess.READ,
+        summary="Read one connection",
+        path_model=ConnectionPath,
+        answers={200: Connection},
     ),
-    Operation(
-        name="endConnection", method="POST", path="/v1/connections/{connection}/end", tag=_TAG, handler=end,
-        summary="End a connection", path_model=ConnectionPath, body=Ending, bare=True, answers={200: Connection},
+    ApiOperation(
+        name="endConnection",
+        method="POST",
+        path="/v1/connections/{connection}/end",
+        tag=_TAG,
+        handler=end,
+        summary="End a connection",
+        path_model=ConnectionPath,
+        body=Ending,
+        bare=True,
+        answers={200: Connection},
         refuses=frozenset({Code.SIGNATURE_REFUSED}),
     ),
-)  # fmt: skip
+)

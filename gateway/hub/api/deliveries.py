@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, bindparam, func, insert, or_, select, update
 
-from gateway.domain.delivery.promise import Body, Cancel, Claims, Offer, State, Update
+from gateway.domain.delivery.promise import Cancel, Claims, DeliveryBody, Offer, State, Update
 from gateway.domain.visit.state import Now
 from gateway.hub import deliveries as kept
 from gateway.hub import events
@@ -18,152 +18,158 @@ from gateway.hub.api.delivery_models import (
     NewPromise,
     Withdrawal,
 )
-from gateway.hub.availability import forbidden
-from gateway.hub.operation import Call, Link, Operation, Reply, Right
-from gateway.hub.problem import Code, Detail, Problem
+from gateway.hub.availability import forbidden_parts
+from gateway.hub.operation import ApiAccess, ApiOperation, OperationLink, RequestContext, Response
+from gateway.hub.problem import ApiProblem, Code, Detail
 from gateway.hub.store import new_id
 from gateway.hub.tables import brand_keys, connections, deliveries, delivery_versions, homes
-from gateway.protocol.box_hub import digest
-from gateway.protocol.delivery_state import OVER
-from gateway.protocol.jws import Key, Keys, Rejected, public_key, verify
+from gateway.protocol.box_hub import token_digest
+from gateway.protocol.delivery_state import FINAL_STATES
+from gateway.protocol.jws import EnrolledKey, EnrolledKeys, RejectedMessage, public_key, verify
 
-OPEN_AT_ONCE = 100  # deliveries of a sandbox
-CHANGES = 100  # of one delivery: each is a message that its home keeps, and that stands in its proof
+MAX_OPEN_SANDBOX_DELIVERIES = 100  # deliveries of a sandbox
+MAX_VERSIONS_PER_DELIVERY = 100  # of one delivery: each is a message that its home keeps, and that stands in its proof
 
-_MADE = insert(deliveries).returning(*deliveries.c)
-_CONNECTION = select(connections).where(
+_INSERT_DELIVERY = insert(deliveries).returning(*deliveries.c)
+_SELECT_CONNECTION = select(connections).where(
     connections.c.id == bindparam("connection"),
     connections.c.retailer == bindparam("retailer"),
     connections.c.sandbox == bindparam("sandbox"),
 )
-_TAKEN = select(deliveries.c.id).where(deliveries.c.brand == bindparam("brand"), deliveries.c.name == bindparam("name"))
-_TAKEN_THERE = _TAKEN.where(deliveries.c.connection == bindparam("connection"))
-_TAKEN_AT_HOME = _TAKEN.where(
+_SELECT_SAME_NAME = select(deliveries.c.id).where(
+    deliveries.c.brand == bindparam("brand"), deliveries.c.name == bindparam("name")
+)
+_SELECT_SAME_NAME_IN_CONNECTION = _SELECT_SAME_NAME.where(deliveries.c.connection == bindparam("connection"))
+_SELECT_SAME_NAME_AT_HOME = _SELECT_SAME_NAME.where(
     or_(deliveries.c.connection == bindparam("connection"), deliveries.c.home == bindparam("home"))
 )
 
 
-async def create(call: Call) -> Reply:
+async def create(call: RequestContext) -> Response:
     """Keep it, and send it on where the home has let the brand in."""
     asked = call.of(NewDelivery)
-    home = await _connection(call, asked.connection)
-    token = _token(asked)
+    home = await _find_connection(call, asked.connection)
+    token = _token_of(asked)
     if token is not None:
-        again = await _same(call, home, token)
+        again = await _find_by_token(call, home, token)
         if again is not None:
-            return Reply(status=200, body=told(again), headers={"Location": f"/v1/deliveries/{again.id}"})
-    said = await _offered(call, home, asked, token)
-    _timely(call, said, "/token" if token else "/delivery/window/end")
-    await _permitted(call, home, said, None if token else asked.delivery)
-    await _free(call, home, said.id, "/token" if token else "/delivery/name")
-    await _few(call)
-    held, id_, promise = home.state == "pending", new_id("dlv"), kept.promise_of(said)
+            return Response(status=200, body=delivery_of(again), headers={"Location": f"/v1/deliveries/{again.id}"})
+    said = await _build_offer(call, home, asked, token)
+    _check_window(call, said, "/token" if token else "/delivery/window/end")
+    await _check_terms(call, home, said, None if token else asked.delivery)
+    await _check_name_unused(call, home, said.id, "/token" if token else "/delivery/name")
+    await _check_sandbox_limit(call)
+    held, id_, promise = home.state == "pending", new_id("dlv"), kept.promise_fields(said)
     made = {
         "id": id_, "retailer": call.who.retailer, "connection": home.id, "home": None if held else home.home,
         "brand": home.brand, "name": said.id, "version": said.version, "promise": promise, "hub_signed": token is None,
-        "sandbox": call.who.sandbox, "held": held, "state": kept.waiting(promise), "missing": 0, "seq": 0,
+        "sandbox": call.who.sandbox, "held": held, "state": kept.initial_state(promise), "missing": 0, "seq": 0,
         "created": call.now, "changed": call.now, "window_end": said.window.end,
     }  # fmt: skip
-    row = (await call.tx.execute(_MADE, made)).one()
-    await kept.keep_version(_pen(call), id_, said.version, promise, token)
+    row = (await call.tx.execute(_INSERT_DELIVERY, made)).one()
+    await kept.keep_version(_delivery_writer(call), id_, said.version, promise, token)
     await _send(call, row, said, token)
-    await kept.tell(call.tx, row, events.Type.DELIVERY_CREATED, call.now)
-    return Reply(status=201, body=told(row), headers={"Location": f"/v1/deliveries/{id_}"})
+    await kept.notify_retailer(call.tx, row, events.Type.DELIVERY_CREATED, call.now)
+    return Response(status=201, body=delivery_of(row), headers={"Location": f"/v1/deliveries/{id_}"})
 
 
-async def change(call: Call) -> Reply:
+async def change(call: RequestContext) -> Response:
     """Make a new version. The home decides whether it still counts."""
-    asked, row = call.of(ChangedDelivery), await mine(call)
-    _open(row, asked.version)
-    await _seldom(call, row)
-    home = _standing(await _of_home(call, row))
-    token = _token(asked)
-    _as_announced(row, token)
-    said = await _updated(call, row, home, asked, token)
-    _timely(call, said, "/token" if token else "/delivery/window/end")
-    await _permitted(call, home, said, None if token else asked.delivery)
-    promise = kept.promise_of(said)
+    asked, row = call.of(ChangedDelivery), await find_delivery(call)
+    _check_open(row, asked.version)
+    await _check_version_count(call, row)
+    home = _check_connection_state(await _connection_of(call, row))
+    token = _token_of(asked)
+    _check_same_signer(row, token)
+    said = await _build_update(call, row, home, asked, token)
+    _check_window(call, said, "/token" if token else "/delivery/window/end")
+    await _check_terms(call, home, said, None if token else asked.delivery)
+    promise = kept.promise_fields(said)
     new: dict[str, Any] = {"version": said.version, "promise": promise,
                            "window_end": said.window.end, "changed": call.now}  # fmt: skip
     if row.seq == 0:  # no home has spoken yet
-        new["state"] = kept.waiting(promise)
+        new["state"] = kept.initial_state(promise)
     await call.tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(**new))
-    await kept.keep_version(_pen(call), row.id, said.version, promise, token)
-    row = await kept.one(call.tx, row.id)
+    await kept.keep_version(_delivery_writer(call), row.id, said.version, promise, token)
+    row = await kept.find_delivery(call.tx, row.id)
     await _send(call, row, said, token)
-    await kept.tell(call.tx, row, events.Type.DELIVERY_CHANGED, call.now)
-    return Reply(status=200, body=told(row))
+    await kept.notify_retailer(call.tx, row, events.Type.DELIVERY_CHANGED, call.now)
+    return Response(status=200, body=delivery_of(row))
 
 
-async def cancel(call: Call) -> Reply:
+async def cancel(call: RequestContext) -> Response:
     """Withdraw it. Where a home knows it, that home decides whether it is in time."""
-    asked, row = call.of(Withdrawal), await mine(call)
+    asked, row = call.of(Withdrawal), await find_delivery(call)
     if row.state == State.CANCELLED:
-        return Reply(status=200, body=told(row))
-    _open(row, None)
-    token = _token(asked)
+        return Response(status=200, body=delivery_of(row))
+    _check_open(row, None)
+    token = _token_of(asked)
     if not row.held or token is not None:  # of what no home has heard there is nothing to sign
-        _as_announced(row, token)
+        _check_same_signer(row, token)
     said = Cancel(id=row.name, version=row.version + 1)
     if token is not None:
-        found = (await _believed(call, await _of_home(call, row), token)).delivery
+        found = (await _verify_claims(call, await _connection_of(call, row), token)).delivery
         if not isinstance(found, Cancel):
-            raise _refused("wrong_claims", "`do` is cancel here.")
+            raise _signature_refused("wrong_claims", "`do` is cancel here.")
         said = found
-        _fits(row, said.id, said.version)
+        _check_name_and_version(row, said.id, said.version)
     new = {"version": said.version, "changed": call.now}
     await call.tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(**new))
-    await kept.keep_version(_pen(call), row.id, said.version, None, token)
-    row = await kept.one(call.tx, row.id)
+    await kept.keep_version(_delivery_writer(call), row.id, said.version, None, token)
+    row = await kept.find_delivery(call.tx, row.id)
     if row.held:
-        await kept.stand(call.tx, row, State.CANCELLED, None, call.now)
+        await kept.set_state(call.tx, row, State.CANCELLED, None, call.now)
     else:
-        await kept.send(_pen(call), row, said, token)
-        await kept.tell(call.tx, row, events.Type.DELIVERY_CHANGED, call.now)
-    return Reply(status=200, body=told(await kept.one(call.tx, row.id)))
+        await kept.send(_delivery_writer(call), row, said, token)
+        await kept.notify_retailer(call.tx, row, events.Type.DELIVERY_CHANGED, call.now)
+    return Response(status=200, body=delivery_of(await kept.find_delivery(call.tx, row.id)))
 
 
 # ---- what a request means -------------------------------------------------------------------------------------------
 
 
-async def _offered(call: Call, home: Row[Any], asked: NewDelivery, token: bytes | None) -> Offer:
+async def _build_offer(call: RequestContext, home: Row[Any], asked: NewDelivery, token: bytes | None) -> Offer:
     if token is not None:
-        found = (await _believed(call, home, token)).delivery
+        found = (await _verify_claims(call, home, token)).delivery
         if not isinstance(found, Offer):
-            raise _refused("wrong_claims", "`do` is offer here.")
+            raise _signature_refused("wrong_claims", "`do` is offer here.")
         return found
-    _unsigned(home)
+    _check_hub_signature_allowed(home)
     wanted = asked.delivery
     fields = {name: value for name, value in wanted if name != "name"}  # validated as the request's body
     return Offer.model_construct(**fields, id=wanted.name or new_id("d"), version=1)
 
 
-async def _updated(call: Call, row: Row[Any], home: Row[Any], asked: ChangedDelivery, token: bytes | None) -> Update:
+async def _build_update(
+    call: RequestContext, row: Row[Any], home: Row[Any], asked: ChangedDelivery, token: bytes | None
+) -> Update:
     if token is not None:
-        found = (await _believed(call, home, token)).delivery
+        found = (await _verify_claims(call, home, token)).delivery
         if not isinstance(found, Update):
-            raise _refused("wrong_claims", "`do` is update here.")
-        _fits(row, found.id, found.version)
+            raise _signature_refused("wrong_claims", "`do` is update here.")
+        _check_name_and_version(row, found.id, found.version)
         return found
     before = kept.body_of(Update, row, row.version + 1, row.promise)
     changed = {name: getattr(asked.delivery, name) for name in asked.delivery.model_fields_set}
     return before.model_copy(update=changed)  # both parts were validated when they were received
 
 
-def _token(asked: NewDelivery | ChangedDelivery | Withdrawal) -> bytes | None:
+def _token_of(asked: NewDelivery | ChangedDelivery | Withdrawal) -> bytes | None:
     """The brand's own message, where there is one."""
     return asked.token.encode() if "token" in asked.model_fields_set and asked.token is not None else None
 
 
-def _timely(call: Call, said: Body, pointer: str) -> None:
+def _check_window(call: RequestContext, said: DeliveryBody, pointer: str) -> None:
     """Refuse a window that is over already, or so far away that nobody can mean it."""
     if said.window.end <= call.now:
-        raise _wrong(pointer, "window_over", "The window is over already.")
-    if said.window.end > call.now + kept.LATEST:
-        raise _wrong(pointer, "window_too_far", "A window lies within a year from now.")
+        raise _invalid(pointer, "window_over", "The window is over already.")
+    if said.window.end > call.now + kept.MAX_WINDOW_AHEAD:
+        raise _invalid(pointer, "window_too_far", "A window lies within a year from now.")
 
 
-async def _permitted(call: Call, home: Row[Any], said: Body, named: NewPromise | Change | None) -> None:
+async def _check_terms(
+    call: RequestContext, home: Row[Any], said: DeliveryBody, named: NewPromise | Change | None
+) -> None:
     """Refuse early what the home would refuse by the terms that it told; of a change only what it names.
 
     `named`: what plain JSON names; None: the brand signed it. A courtesy, so whoever may have changed his mind unheard,
@@ -172,7 +178,7 @@ async def _permitted(call: Call, home: Row[Any], said: Body, named: NewPromise |
     if home.state != "granted" or home.terms is None:
         return
     parts = said.model_dump(include={"entrance", "place", "carrier"} & (named or said).model_fields_set)
-    found = forbidden(home.terms, parts)
+    found = forbidden_parts(home.terms, parts)
     if not found:
         return
     heard = (homes.c.id == home.home, homes.c.revoked.is_(None), or_(homes.c.there, homes.c.sandbox))
@@ -184,55 +190,58 @@ async def _permitted(call: Call, home: Row[Any], said: Body, named: NewPromise |
             )
             for one in found
         ]  # fmt: skip
-        raise Problem(Code.NOT_PERMITTED, errors=errors)
+        raise ApiProblem(Code.NOT_PERMITTED, errors=errors)
 
 
-def _open(row: Row[Any], known: int | None) -> None:
-    if kept.over(row):
-        raise Problem(Code.TOO_LATE, f"It is {row.state}.")
+def _check_open(row: Row[Any], known: int | None) -> None:
+    if kept.is_over(row):
+        raise ApiProblem(Code.TOO_LATE, f"It is {row.state}.")
     if known is not None and known != row.version:
-        raise Problem(Code.STALE_VERSION, f"Version {row.version} is the newest.")
+        raise ApiProblem(Code.STALE_VERSION, f"Version {row.version} is the newest.")
     if row.version >= 2**31 - 2:
-        raise Problem(Code.CONFLICT, "There is no version after this one.")
+        raise ApiProblem(Code.CONFLICT, "There is no version after this one.")
 
 
-async def _seldom(call: Call, row: Row[Any]) -> None:
+async def _check_version_count(call: RequestContext, row: Row[Any]) -> None:
     """Refuse a change too many. A brand gives its versions the numbers that it likes, so they are counted."""
-    if row.version <= CHANGES:
+    if row.version <= MAX_VERSIONS_PER_DELIVERY:
         return
     mine = select(func.count()).select_from(delivery_versions).where(delivery_versions.c.delivery == row.id)
-    if (await call.tx.scalar(mine) or 0) > CHANGES:
-        raise Problem(Code.CONFLICT, f"A delivery is changed {CHANGES} times at most: cancel it and announce another.")
+    if (await call.tx.scalar(mine) or 0) > MAX_VERSIONS_PER_DELIVERY:
+        raise ApiProblem(
+            Code.CONFLICT,
+            f"A delivery is changed {MAX_VERSIONS_PER_DELIVERY} times at most: cancel it and announce another.",
+        )
 
 
-def _as_announced(row: Row[Any], token: bytes | None) -> None:
+def _check_same_signer(row: Row[Any], token: bytes | None) -> None:
     """Refuse a change of hands: whoever signed the announcement signs what follows."""
     if token is None and not row.hub_signed:
-        raise Problem(Code.CONFLICT, "The brand signed this delivery: send its signed message as `token`.")
+        raise ApiProblem(Code.CONFLICT, "The brand signed this delivery: send its signed message as `token`.")
     if token is not None and row.hub_signed:
-        raise Problem(Code.CONFLICT, "The brand did not sign this delivery: change it by plain JSON.")
+        raise ApiProblem(Code.CONFLICT, "The brand did not sign this delivery: change it by plain JSON.")
 
 
-def _fits(row: Row[Any], name: str, version: int) -> None:
+def _check_name_and_version(row: Row[Any], name: str, version: int) -> None:
     if name != row.name:
-        raise _refused("wrong_claims", "It names another delivery.")
+        raise _signature_refused("wrong_claims", "It names another delivery.")
     if version <= row.version:
-        raise Problem(Code.STALE_VERSION, f"Version {row.version} is the newest.")
+        raise ApiProblem(Code.STALE_VERSION, f"Version {row.version} is the newest.")
 
 
-def _unsigned(home: Row[Any]) -> None:
+def _check_hub_signature_allowed(home: Row[Any]) -> None:
     """Refuse early what the home would refuse: its terms say that it wants the brand's own signature."""
     if home.terms is not None and not home.terms.get("hub_signed", False):
-        raise Problem(Code.SIGNATURE_REQUIRED, "Send the brand's signed message as `token`.")
+        raise ApiProblem(Code.SIGNATURE_REQUIRED, "Send the brand's signed message as `token`.")
 
 
-async def _believed(call: Call, home: Row[Any], token: bytes) -> Claims:
+async def _verify_claims(call: RequestContext, home: Row[Any], token: bytes) -> Claims:
     """Check a brand's message as its home will. A courtesy: the home's own check counts.
 
     Before the home has answered, only whoever knows its id from before is told more than that: else every guess at a
     support code on the consent page could be tried here.
     """
-    unknown = Problem(Code.NOT_CONNECTED, "No home yet for which a message could be signed: wait for its answer.")
+    unknown = ApiProblem(Code.NOT_CONNECTED, "No home yet for which a message could be signed: wait for its answer.")
     if home.home is None:
         raise unknown
     rows = await call.tx.execute(
@@ -240,112 +249,116 @@ async def _believed(call: Call, home: Row[Any], token: bytes) -> Claims:
             brand_keys.c.brand == home.brand, brand_keys.c.sandbox == home.sandbox, brand_keys.c.revoked.is_(None)
         )
     )
-    keys = Keys({row.kid: Key(home.brand, public_key(row.x)) for row in rows})
+    keys = EnrolledKeys({row.kid: EnrolledKey(home.brand, public_key(row.x)) for row in rows})
     found = verify(token, keys, box=home.home, now=Now(utc=call.now, trusted=True, mono=0.0))
-    if isinstance(found, Rejected):
-        raise unknown if home.state == "pending" else _refused(found.code.value, found.why)
+    if isinstance(found, RejectedMessage):
+        raise unknown if home.state == "pending" else _signature_refused(found.code.value, found.why)
     return found
 
 
-def _refused(code: str, why: str) -> Problem:
-    return Problem(Code.SIGNATURE_REFUSED, why, errors=[Detail(pointer="/token", where="body", code=code, detail=why)])
+def _signature_refused(code: str, why: str) -> ApiProblem:
+    return ApiProblem(
+        Code.SIGNATURE_REFUSED, why, errors=[Detail(pointer="/token", where="body", code=code, detail=why)]
+    )
 
 
-def _wrong(pointer: str, code: str, why: str) -> Problem:
-    return Problem(Code.INVALID, errors=[Detail(pointer=pointer, where="body", code=code, detail=why)])
+def _invalid(pointer: str, code: str, why: str) -> ApiProblem:
+    return ApiProblem(Code.INVALID, errors=[Detail(pointer=pointer, where="body", code=code, detail=why)])
 
 
 # ---- what is there --------------------------------------------------------------------------------------------------
 
 
-async def _connection(call: Call, id_: str) -> Row[Any]:
+async def _find_connection(call: RequestContext, id_: str) -> Row[Any]:
     """The connection that a delivery is to be made under."""
     mine = {"connection": id_, "retailer": call.who.retailer, "sandbox": call.who.sandbox}
-    row = (await call.tx.execute(_CONNECTION, mine)).one_or_none()
+    row = (await call.tx.execute(_SELECT_CONNECTION, mine)).one_or_none()
     if row is None:
-        raise Problem(Code.NOT_FOUND, "There is no such connection, or it is not yours.")
-    return _standing(row)
+        raise ApiProblem(Code.NOT_FOUND, "There is no such connection, or it is not yours.")
+    return _check_connection_state(row)
 
 
-async def _of_home(call: Call, row: Row[Any]) -> Row[Any]:
+async def _connection_of(call: RequestContext, row: Row[Any]) -> Row[Any]:
     found = await call.tx.execute(select(connections).where(connections.c.id == row.connection))
     return found.one()
 
 
-def _standing(row: Row[Any]) -> Row[Any]:
+def _check_connection_state(row: Row[Any]) -> Row[Any]:
     if row.state not in {"pending", "granted"}:
-        raise Problem(Code.NOT_CONNECTED, f"The connection is {row.state}.")
+        raise ApiProblem(Code.NOT_CONNECTED, f"The connection is {row.state}.")
     return row
 
 
-async def _same(call: Call, home: Row[Any], token: bytes) -> Row[Any] | None:
+async def _find_by_token(call: RequestContext, home: Row[Any], token: bytes) -> Row[Any] | None:
     """The delivery that the very same bytes made."""
-    same = digest(token)
+    same = token_digest(token)
     found = await call.tx.execute(
         select(deliveries)
         .join(delivery_versions, delivery_versions.c.delivery == deliveries.c.id)
-        .where(owned(call), deliveries.c.connection == home.id, delivery_versions.c.sha256 == same)
+        .where(owned_by_caller(call), deliveries.c.connection == home.id, delivery_versions.c.sha256 == same)
     )
     return found.one_or_none()
 
 
-async def _free(call: Call, home: Row[Any], name: str, pointer: str) -> None:
+async def _check_name_unused(call: RequestContext, home: Row[Any], name: str, pointer: str) -> None:
     """Refuse a name that the brand has given a delivery of this home."""
     asked = {"brand": home.brand, "name": name, "connection": home.id}
-    taken = _TAKEN_THERE
+    taken = _SELECT_SAME_NAME_IN_CONNECTION
     if home.home is not None and home.state == "granted":  # before, whose home it is stays untold: `Held` looks then
-        taken, asked = _TAKEN_AT_HOME, {**asked, "home": home.home}
+        taken, asked = _SELECT_SAME_NAME_AT_HOME, {**asked, "home": home.home}
     if await call.tx.scalar(taken, asked) is not None:
         why = "This home has a delivery of this name."
-        raise Problem(
+        raise ApiProblem(
             Code.ALREADY_EXISTS, why, errors=[Detail(pointer=pointer, where="body", code="name_taken", detail=why)]
         )
 
 
-async def _few(call: Call) -> None:
+async def _check_sandbox_limit(call: RequestContext) -> None:
     """Refuse what a sandbox needs no more of: its robot holds each against all the others."""
     if not call.who.sandbox:
         return
-    open_ = deliveries.c.state.not_in([str(state) for state in OVER])
-    there = await call.tx.scalar(select(func.count()).select_from(deliveries).where(owned(call), open_))
-    if (there or 0) >= OPEN_AT_ONCE:
-        raise Problem(Code.CONFLICT, f"A sandbox has at most {OPEN_AT_ONCE} open deliveries at a time.")
+    open_ = deliveries.c.state.not_in([str(state) for state in FINAL_STATES])
+    there = await call.tx.scalar(select(func.count()).select_from(deliveries).where(owned_by_caller(call), open_))
+    if (there or 0) >= MAX_OPEN_SANDBOX_DELIVERIES:
+        raise ApiProblem(
+            Code.CONFLICT, f"A sandbox has at most {MAX_OPEN_SANDBOX_DELIVERIES} open deliveries at a time."
+        )
 
 
-def _pen(call: Call) -> kept.Pen:
-    return kept.Pen(call.tx, call.key, call.now)
+def _delivery_writer(call: RequestContext) -> kept.DeliveryWriter:
+    return kept.DeliveryWriter(call.tx, call.key, call.now)
 
 
-async def _send(call: Call, row: Row[Any], said: Offer | Update, token: bytes | None) -> None:
+async def _send(call: RequestContext, row: Row[Any], said: Offer | Update, token: bytes | None) -> None:
     """Send it on; what is held is only weighed: once it is let in, nobody is there to be told that it does not fit."""
     try:
         if not row.held:
-            await kept.send(_pen(call), row, said, token)
+            await kept.send(_delivery_writer(call), row, said, token)
         elif token is None:
-            kept.signed(_pen(call), row.brand, None, said)
-    except kept.TooLarge as error:
-        raise _wrong(
+            kept.sign_message(_delivery_writer(call), row.brand, None, said)
+    except kept.MessageTooLarge as error:
+        raise _invalid(
             "/delivery/parcels", "too_large", "Signed it is larger than 32 KiB: fewer or shorter codes."
         ) from error
 
 
-def owned(call: Call) -> ColumnElement[bool]:
+def owned_by_caller(call: RequestContext) -> ColumnElement[bool]:
     """What the caller may see: his own, of the same kind of world."""
     return and_(deliveries.c.retailer == call.who.retailer, deliveries.c.sandbox == call.who.sandbox)
 
 
-async def mine(call: Call) -> Row[Any]:
+async def find_delivery(call: RequestContext) -> Row[Any]:
     """The delivery that the path names; held until the transaction ends."""
     wanted = deliveries.c.id == call.of(DeliveryPath).delivery_id
     row = (
-        await call.tx.execute(select(deliveries).where(owned(call), wanted).with_for_update(key_share=True))
+        await call.tx.execute(select(deliveries).where(owned_by_caller(call), wanted).with_for_update(key_share=True))
     ).one_or_none()
     if row is None:
-        raise Problem(Code.NOT_FOUND)
+        raise ApiProblem(Code.NOT_FOUND)
     return row
 
 
-def told(row: Row[Any]) -> Delivery:
+def delivery_of(row: Row[Any]) -> Delivery:
     """Tell of a delivery."""
     promise: Mapping[str, Any] = row.promise
     own = {name: getattr(row, name) for name in Delivery.model_fields if hasattr(row, name)}
@@ -353,27 +366,27 @@ def told(row: Row[Any]) -> Delivery:
     return Delivery.model_validate({**promise, **own}, strict=False)
 
 
-_THEN = {"delivery_id": "$response.body#/id"}
+_LINK_PARAMETERS = {"delivery_id": "$response.body#/id"}
 _LINKS = tuple(
-    Link(operation=name, parameters=_THEN)
+    OperationLink(operation=name, parameters=_LINK_PARAMETERS)
     for name in ("readDelivery", "changeDelivery", "cancelDelivery", "readTimeline", "readProof")
 )
-_MEANT = frozenset({Code.NOT_CONNECTED, Code.SIGNATURE_REFUSED, Code.CONFLICT, Code.INVALID})
-_JUDGED = _MEANT | {Code.NOT_PERMITTED}
+_REQUEST_CODES = frozenset({Code.NOT_CONNECTED, Code.SIGNATURE_REFUSED, Code.CONFLICT, Code.INVALID})
+_CODES_WITH_TERMS = _REQUEST_CODES | {Code.NOT_PERMITTED}
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         name="createDelivery", method="POST", path="/v1/deliveries", tag="Deliveries", handler=create,
         summary="Announce a delivery", body=NewDelivery, answers={201: Delivery, 200: Delivery}, links=_LINKS,
-        refuses=_JUDGED | {Code.NOT_FOUND, Code.ALREADY_EXISTS, Code.SIGNATURE_REQUIRED},
+        refuses=_CODES_WITH_TERMS | {Code.NOT_FOUND, Code.ALREADY_EXISTS, Code.SIGNATURE_REQUIRED},
     ),
-    Operation(
+    ApiOperation(
         name="changeDelivery", method="PATCH", path="/v1/deliveries/{delivery_id}", tag="Deliveries", handler=change,
         summary="Change a delivery", path_model=DeliveryPath, body=ChangedDelivery, answers={200: Delivery},
-        refuses=_JUDGED | {Code.TOO_LATE, Code.STALE_VERSION}, links=_LINKS, right=Right.FULL,
+        refuses=_CODES_WITH_TERMS | {Code.TOO_LATE, Code.STALE_VERSION}, links=_LINKS, right=ApiAccess.FULL,
     ),
-    Operation(
+    ApiOperation(
         name="cancelDelivery", method="POST", path="/v1/deliveries/{delivery_id}/cancel", tag="Deliveries",
         handler=cancel, summary="Withdraw a delivery", path_model=DeliveryPath, body=Withdrawal,
-        answers={200: Delivery}, refuses=_MEANT | {Code.TOO_LATE, Code.STALE_VERSION}, links=_LINKS,
+        answers={200: Delivery}, refuses=_REQUEST_CODES | {Code.TOO_LATE, Code.STALE_VERSION}, links=_LINKS,
     ),
 )  # fmt: skip

@@ -6,22 +6,32 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
-from gateway.domain.delivery.promise import MOST_PARCELS, Digest, Id, Name, Parcel, State, Version, Window, distinct
+from gateway.domain.delivery.promise import (
+    MAX_PARCELS,
+    Digest,
+    Id,
+    Name,
+    Parcel,
+    State,
+    Version,
+    Window,
+    refuse_duplicates,
+)
 from gateway.domain.visit.state import DoorResult
-from gateway.hub.operation import Asked, Model
+from gateway.hub.operation import ApiParameters, Model
 from gateway.protocol.box_hub import Token
 
 DeliveryId = Annotated[str, StringConstraints(pattern=r"^dlv-[a-z2-7]{26}$")]
 ConnectionId = Annotated[str, StringConstraints(pattern=r"^con-[a-z2-7]{26}$")]
 Parcels = Annotated[
     tuple[Parcel, ...],
-    Field(max_length=MOST_PARCELS, json_schema_extra={"uniqueItems": True}),
-    AfterValidator(distinct),
+    Field(max_length=MAX_PARCELS, json_schema_extra={"uniqueItems": True}),
+    AfterValidator(refuse_duplicates),
 ]
 Celsius = Annotated[float, Field(ge=-60, le=60)]
 
 
-_COURIER = Field(
+_COURIER_FIELD = Field(
     description="The SHA-256, in 64 small hexadecimal digits, of the 16 random bytes of the courier's one-time code."
     " The courier shows the code itself as a QR code with the text `perron:` and the 16 bytes in base32 (RFC 4648), in"
     " small letters without padding: 33 characters. Make new bytes for each delivery, give the text to the courier"
@@ -30,13 +40,13 @@ _COURIER = Field(
     " together, and refuses a delivery without it: `state` is `refused`, `reason` is `courier_code_missing`.",
     examples=["be45cb2605bf36bebde684841a28f0fd43c69850a3dce5fedba69928ee3a8991"],
 )
-CourierDigest = Annotated[Digest | None, _COURIER]
+CourierDigest = Annotated[Digest | None, _COURIER_FIELD]
 
-_ABSENT: Any = Field(default=None)
+_ABSENT_FIELD: Any = Field(default=None)
 """Of a field that may be left out, but not be null: `model_fields_set` says whether it is there."""
 
 
-def _parts(schema: dict[str, Any], **more: object) -> None:
+def _patch_schema(schema: dict[str, Any], **more: object) -> None:
     """Null is no value of such a field, so it is not its default either."""
     for part in schema["properties"].values():
         if "anyOf" not in part and part.get("default", "") is None:
@@ -44,13 +54,13 @@ def _parts(schema: dict[str, Any], **more: object) -> None:
     schema.update(more)
 
 
-_EITHER = ConfigDict(
-    json_schema_extra=lambda schema: _parts(schema, oneOf=[{"required": ["delivery"]}, {"required": ["token"]}])
+_EITHER_CONFIG = ConfigDict(
+    json_schema_extra=lambda schema: _patch_schema(schema, oneOf=[{"required": ["delivery"]}, {"required": ["token"]}])
 )
-_SOME = ConfigDict(json_schema_extra=lambda schema: _parts(schema, minProperties=1))
+_NOT_EMPTY_CONFIG = ConfigDict(json_schema_extra=lambda schema: _patch_schema(schema, minProperties=1))
 
 
-def _whole(value: object) -> object:
+def _parse_integer(value: object) -> object:
     """JSON Schema's integers: 2.0 is one."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -59,7 +69,7 @@ ONE_OF = "one_of"
 """The code of a choice that was not made; `names` in its context are the fields."""
 
 
-def _one_of(model: Model, *names: str) -> None:
+def _check_exactly_one(model: Model, *names: str) -> None:
     if len(model.model_fields_set & {*names}) != 1:
         raise PydanticCustomError(ONE_OF, f"Give one of {', '.join(names)}, and one only.", {"names": names})
 
@@ -83,33 +93,33 @@ class NewDelivery(Model):
     `delivery` is signed by the hub, as not signed by the brand; `token` is kept and passed on byte for byte.
     """
 
-    model_config = _EITHER
+    model_config = _EITHER_CONFIG
 
     connection: ConnectionId
-    delivery: NewPromise = _ABSENT
-    token: Token = _ABSENT
+    delivery: NewPromise = _ABSENT_FIELD
+    token: Token = _ABSENT_FIELD
 
     @model_validator(mode="after")
-    def _either(self) -> Self:
-        _one_of(self, "delivery", "token")
+    def _check_either(self) -> Self:
+        _check_exactly_one(self, "delivery", "token")
         return self
 
 
 class Change(Model):
     """What shall be otherwise; what is not named stays. `courier_sha256` and `max_celsius` go by null."""
 
-    model_config = _SOME
+    model_config = _NOT_EMPTY_CONFIG
 
-    entrance: Id = _ABSENT
-    carrier: Name = _ABSENT
-    place: Id = _ABSENT
-    window: Window = _ABSENT
-    parcels: Parcels = _ABSENT
+    entrance: Id = _ABSENT_FIELD
+    carrier: Name = _ABSENT_FIELD
+    place: Id = _ABSENT_FIELD
+    window: Window = _ABSENT_FIELD
+    parcels: Parcels = _ABSENT_FIELD
     courier_sha256: CourierDigest = None
     max_celsius: Celsius | None = None
 
     @model_validator(mode="after")
-    def _something(self) -> Self:
+    def _check_not_empty(self) -> Self:
         if not self.model_fields_set:
             raise ValueError("name at least one thing")
         return self
@@ -121,15 +131,15 @@ class ChangedDelivery(Model):
     `version`: the one that you know; if there is a newer one, nothing is changed.
     """
 
-    model_config = _EITHER
+    model_config = _EITHER_CONFIG
 
-    delivery: Change = _ABSENT
-    token: Token = _ABSENT
-    version: Annotated[Version, BeforeValidator(_whole)] | None = None
+    delivery: Change = _ABSENT_FIELD
+    token: Token = _ABSENT_FIELD
+    version: Annotated[Version, BeforeValidator(_parse_integer)] | None = None
 
     @model_validator(mode="after")
-    def _either(self) -> Self:
-        _one_of(self, "delivery", "token")
+    def _check_either(self) -> Self:
+        _check_exactly_one(self, "delivery", "token")
         return self
 
 
@@ -177,7 +187,7 @@ class Deliveries(Model):
     next: str | None
 
 
-class DeliveryPath(Asked):
+class DeliveryPath(ApiParameters):
     """Which delivery."""
 
     delivery_id: DeliveryId

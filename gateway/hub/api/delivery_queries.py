@@ -7,23 +7,23 @@ from pydantic import Field, StringConstraints
 from sqlalchemy import and_, or_, select
 
 from gateway.domain.delivery.promise import State, Version
-from gateway.hub.api.deliveries import mine, owned, told
+from gateway.hub.api.deliveries import delivery_of, find_delivery, owned_by_caller
 from gateway.hub.api.delivery_models import ConnectionId, Deliveries, Delivery, DeliveryPath
-from gateway.hub.api.pagination import PAGED, Page, cursor, place
-from gateway.hub.evidence import Evidence, Message, missing_of, signed, told_of
-from gateway.hub.operation import Call, Model, Operation, Reply, Right
-from gateway.hub.problem import Code, Problem
+from gateway.hub.api.pagination import PAGE_CODES, PageParameters, decode_cursor, encode_cursor
+from gateway.hub.evidence import Evidence, Message, account_of, has_valid_signature, missing_parcels_of
+from gateway.hub.operation import ApiAccess, ApiOperation, Model, RequestContext, Response
+from gateway.hub.problem import ApiProblem, Code
 from gateway.hub.tables import brand_keys, connections, deliveries, delivery_versions, events, home_events, jobs
 from gateway.protocol.jws import kid_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICRO = timedelta(microseconds=1)
-ACCOUNTS = 100  # the newest of them in one proof
+_MICROSECOND = timedelta(microseconds=1)
+MAX_ACCOUNTS = 100  # the newest of them in one proof
 
 Reference = Annotated[str, StringConstraints(pattern=r"^[ -~À-ÿ]{1,80}$")]
 
 
-class Wanted(Page):
+class DeliveryFilter(PageParameters):
     """Which deliveries: `reference` is the connection's, your own word for the customer."""
 
     state: State | None = None
@@ -58,15 +58,15 @@ class Timeline(Model):
     next: str | None
 
 
-async def read(call: Call) -> Reply:
+async def read(call: RequestContext) -> Response:
     """Tell of one."""
-    return Reply(status=200, body=told(await mine(call)))
+    return Response(status=200, body=delivery_of(await find_delivery(call)))
 
 
-async def list_(call: Call) -> Reply:
+async def list_(call: RequestContext) -> Response:
     """List them, newest first."""
-    asked = call.of(Wanted)
-    query = select(deliveries).where(owned(call))
+    asked = call.of(DeliveryFilter)
+    query = select(deliveries).where(owned_by_caller(call))
     if asked.state is not None:
         query = query.where(deliveries.c.state == asked.state)
     if asked.connection is not None:
@@ -75,41 +75,43 @@ async def list_(call: Call) -> Reply:
         query = query.join(connections, connections.c.id == deliveries.c.connection)
         query = query.where(connections.c.reference == asked.reference)
     if asked.cursor is not None:
-        micros, id_ = place(asked.cursor, int, str)
-        at = _EPOCH + int(micros) * _MICRO
+        micros, id_ = decode_cursor(asked.cursor, int, str)
+        at = _EPOCH + int(micros) * _MICROSECOND
         older = and_(deliveries.c.created == at, deliveries.c.id < id_)
         query = query.where(or_(deliveries.c.created < at, older))
     query = query.order_by(deliveries.c.created.desc(), deliveries.c.id.desc()).limit(asked.limit + 1)
     rows = (await call.tx.execute(query)).all()
     page, more = rows[: asked.limit], len(rows) > asked.limit
-    next_ = cursor((page[-1].created - _EPOCH) // _MICRO, page[-1].id) if more else None
-    return Reply(status=200, body=Deliveries(data=tuple(map(told, page)), next=next_))
+    next_ = encode_cursor((page[-1].created - _EPOCH) // _MICROSECOND, page[-1].id) if more else None
+    return Response(status=200, body=Deliveries(data=tuple(map(delivery_of, page)), next=next_))
 
 
-async def timeline(call: Call) -> Reply:
+async def timeline(call: RequestContext) -> Response:
     """Tell the states that it went through."""
-    row, asked = await mine(call), call.of(Page)
+    row, asked = await find_delivery(call), call.of(PageParameters)
     query = select(events).where(events.c.object == row.id, events.c.retailer == row.retailer)
     if asked.cursor is not None:
-        query = query.where(events.c.seq > place(asked.cursor, int)[0])
+        query = query.where(events.c.seq > decode_cursor(asked.cursor, int)[0])
     rows = (await call.tx.execute(query.order_by(events.c.seq).limit(asked.limit + 1))).all()
     page, more = rows[: asked.limit], len(rows) > asked.limit
     steps = tuple(
-        Step.model_validate({"at": one.at, **{name: one.data.get(name) for name in _STEP}}, strict=False)
+        Step.model_validate({"at": one.at, **{name: one.data.get(name) for name in _STEP_FIELDS}}, strict=False)
         for one in page
         if "state" in one.data
     )
-    return Reply(status=200, body=Timeline(data=steps, next=cursor(page[-1].seq) if more else None))
+    return Response(status=200, body=Timeline(data=steps, next=encode_cursor(page[-1].seq) if more else None))
 
 
-async def proof(call: Call) -> Reply:
+async def proof(call: RequestContext) -> Response:
     """Give the home's signed account of how it ended, and the promise that it was about."""
-    row = await mine(call)
+    row = await find_delivery(call)
     asked = select(home_events.c.token, home_events.c.key).where(home_events.c.delivery == row.id)
     said = await call.tx.execute(asked.order_by(home_events.c.seq))
-    accounts = [one for event in said if event.key is not None and (one := told_of(event.token, event.key)) is not None]
+    accounts = [
+        one for event in said if event.key is not None and (one := account_of(event.token, event.key)) is not None
+    ]
     if not accounts:
-        raise Problem(
+        raise ApiProblem(
             Code.NOT_FOUND,
             "There is no proof: the home has not given its account of how it ended, or it is no longer kept.",
         )
@@ -117,42 +119,72 @@ async def proof(call: Call) -> Reply:
     mine_too = (delivery_versions.c.delivery == row.id, delivery_versions.c.version == version)
     promise = await call.tx.scalar(select(delivery_versions.c.promise).where(*mine_too))
     sent = select(jobs.c.token).where(jobs.c.delivery == row.id).order_by(jobs.c.created)
-    messages = [await _message(call, token) for token in (await call.tx.scalars(sent)).all()]
+    messages = [await _message_of(call, token) for token in (await call.tx.scalars(sent)).all()]
     stands = promise or row.promise
-    found = {**stands, "home": row.home, "brand": row.brand, "name": row.name, "accounts": accounts[-ACCOUNTS:],
+    found = {**stands, "home": row.home, "brand": row.brand, "name": row.name, "accounts": accounts[-MAX_ACCOUNTS:],
              "messages": [one for one in messages if one is not None],
-             "missing_parcels": missing_of(stands["parcels"], accounts[-1])}  # fmt: skip
+             "missing_parcels": missing_parcels_of(stands["parcels"], accounts[-1])}  # fmt: skip
     evidence = {name: found[name] for name in Evidence.model_fields}
-    return Reply(status=200, body=Evidence.model_validate(evidence, strict=False))
+    return Response(status=200, body=Evidence.model_validate(evidence, strict=False))
 
 
-async def _message(call: Call, token: bytes) -> Message | None:
+async def _message_of(call: RequestContext, token: bytes) -> Message | None:
     """A message with the key under which it was signed; None: nobody here has it any more."""
     kid = kid_of(token)
     keys = await call.tx.scalars(select(brand_keys.c.x).where(brand_keys.c.kid == kid))
     known = [call.key.x] if kid == call.key.kid else list(keys)  # in the sandbox another may have a key of that name
     found = (Message(key=key, token=token.decode()) for key in known)
-    return next((message for message in found if signed(message)), None)
+    return next((message for message in found if has_valid_signature(message)), None)
 
 
-_STEP = tuple(name for name in Step.model_fields if name != "at")
-_ONE = "/v1/deliveries/{delivery_id}"
+_STEP_FIELDS = tuple(name for name in Step.model_fields if name != "at")
+_ITEM_PATH = "/v1/deliveries/{delivery_id}"
 OPERATIONS = (
-    Operation(
-        name="listDeliveries", method="GET", path="/v1/deliveries", tag="Deliveries", handler=list_, right=Right.READ,
-        summary="List deliveries, newest first", query=Wanted, answers={200: Deliveries}, refuses=PAGED,
+    ApiOperation(
+        name="listDeliveries",
+        method="GET",
+        path="/v1/deliveries",
+        tag="Deliveries",
+        handler=list_,
+        right=ApiAccess.READ,
+        summary="List deliveries, newest first",
+        query=DeliveryFilter,
+        answers={200: Deliveries},
+        refuses=PAGE_CODES,
     ),
-    Operation(
-        name="readDelivery", method="GET", path=_ONE, tag="Deliveries", handler=read, right=Right.READ,
-        summary="Read one delivery", path_model=DeliveryPath, answers={200: Delivery},
+    ApiOperation(
+        name="readDelivery",
+        method="GET",
+        path=_ITEM_PATH,
+        tag="Deliveries",
+        handler=read,
+        right=ApiAccess.READ,
+        summary="Read one delivery",
+        path_model=DeliveryPath,
+        answers={200: Delivery},
     ),
-    Operation(
-        name="readTimeline", method="GET", path=f"{_ONE}/timeline", tag="Deliveries", handler=timeline,
-        right=Right.READ, summary="Read the states that a delivery went through", path_model=DeliveryPath, query=Page,
-        answers={200: Timeline}, refuses=PAGED,
+    ApiOperation(
+        name="readTimeline",
+        method="GET",
+        path=f"{_ITEM_PATH}/timeline",
+        tag="Deliveries",
+        handler=timeline,
+        right=ApiAccess.READ,
+        summary="Read the states that a delivery went through",
+        path_model=DeliveryPath,
+        query=PageParameters,
+        answers={200: Timeline},
+        refuses=PAGE_CODES,
     ),
-    Operation(
-        name="readProof", method="GET", path=f"{_ONE}/proof", tag="Deliveries", handler=proof, right=Right.READ,
-        summary="Read the home's signed account of how it ended", path_model=DeliveryPath, answers={200: Evidence},
+    ApiOperation(
+        name="readProof",
+        method="GET",
+        path=f"{_ITEM_PATH}/proof",
+        tag="Deliveries",
+        handler=proof,
+        right=ApiAccess.READ,
+        summary="Read the home's signed account of how it ended",
+        path_model=DeliveryPath,
+        answers={200: Evidence},
     ),
-)  # fmt: skip
+)

@@ -22,287 +22,305 @@ from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.api.idempotency import Question, before, keep
+from gateway.hub.api.idempotency import IdempotentRequest, store_response, stored_response
 from gateway.hub.api.openapi import document
-from gateway.hub.api.rate_limit import Rations
-from gateway.hub.api.validation_errors import told
-from gateway.hub.authentication import caller_of, farewell_to, member_of
-from gateway.hub.http.client_address import whence
+from gateway.hub.api.rate_limit import ApiRateLimits
+from gateway.hub.api.validation_errors import details_of
+from gateway.hub.authentication import authenticate_browser, authenticate_caller, unenrolment_notice
+from gateway.hub.http.client_address import client_address
 from gateway.hub.operation import (
-    Asker,
-    Bells,
-    Call,
-    Caller,
-    Member,
-    Operation,
-    Reply,
-    Right,
-    Signer,
-    Stream,
-    Streams,
+    ApiAccess,
+    ApiCaller,
+    ApiOperation,
+    EventStreams,
+    HouseholdBrowser,
+    HubSigner,
+    QueryRelay,
+    RequestContext,
+    Response,
+    ResponseStream,
+    WakeUps,
 )
-from gateway.hub.problem import MEDIA_TYPE, Code, Detail, Problem, Where
-from gateway.hub.store import UNAVAILABLE, Store
-from gateway.hub.webhooks.ssrf import Allowed
+from gateway.hub.problem import MEDIA_TYPE, ApiProblem, Code, Detail, ErrorLocation
+from gateway.hub.store import UNAVAILABLE_ERRORS, HubStore
+from gateway.hub.webhooks.ssrf import DestinationPolicy
 from gateway.protocol.strict_json import loads
 from gateway.system.containment import Containment
 
 log = structlog.get_logger(__name__)
 
-KEY: Final = "Idempotency-Key"
-DEEPEST = 12  # levels of a body
-PATIENCE = 20.0  # seconds for a body
-VERSION = "1.0.0"
+IDEMPOTENCY_HEADER: Final = "Idempotency-Key"
+MAX_JSON_DEPTH = 12  # levels of a body
+BODY_TIMEOUT_S = 20.0  # seconds for a body
+API_VERSION = "1.0.0"
 
-_AWAY = Problem(Code.UNAVAILABLE, "Send the request again in a moment.", headers={"Retry-After": "2"})
-_AT_ONCE = Problem(Code.CONFLICT, "Another request did this at the same moment.")
-_BAD_HOST = Problem(Code.BAD_HOST)
-ACROSS = "/v1/household/"
+_STORE_UNAVAILABLE = ApiProblem(Code.UNAVAILABLE, "Send the request again in a moment.", headers={"Retry-After": "2"})
+_CONCURRENT_REQUEST = ApiProblem(Code.CONFLICT, "Another request did this at the same moment.")
+_BAD_HOST = ApiProblem(Code.BAD_HOST)
+CROSS_ORIGIN_PREFIX = "/v1/household/"
 """Asked by a page that a box serves, so from another origin: what stands there is answered to any, and no cookie
 counts (the Fetch standard, 3.3)."""
-_OPEN = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After"}
-_PREFLIGHT = {
+_CORS_HEADERS = {"Access-Control-Allow-Origin": "*", "Access-Control-Expose-Headers": "Retry-After"}
+_PREFLIGHT_HEADERS = {
     "Access-Control-Allow-Methods": "GET, POST", "Access-Control-Max-Age": "7200",
-    "Access-Control-Allow-Headers": f"Authorization, Content-Type, {KEY}",
+    "Access-Control-Allow-Headers": f"Authorization, Content-Type, {IDEMPOTENCY_HEADER}",
 }  # fmt: skip
-_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_COMMON_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 
-class Door:
+class ApiDispatcher:
     """All operations of the API, served. `url` is the hub's own address, without a slash at its end."""
 
     def __init__(  # noqa: PLR0913 - what a door needs, named one by one
         self,
-        operations: Sequence[Operation],
+        operations: Sequence[ApiOperation],
         *,
-        store: Store,
+        store: HubStore,
         url: str,
         now: Callable[[], datetime],
-        rations: Rations,
-        bells: Bells,
-        allowed: Allowed,
-        key: Signer,
-        streams: Streams,
-        asker: Asker,
+        rations: ApiRateLimits,
+        bells: WakeUps,
+        allowed: DestinationPolicy,
+        key: HubSigner,
+        streams: EventStreams,
+        asker: QueryRelay,
         contained: Containment,
         behind_proxy: bool = False,
     ) -> None:
-        self._contained = contained
-        self._key, self._streams, self._asker, self._behind_proxy = key, streams, asker, behind_proxy
+        self._containment = contained
+        self._key, self._streams, self._relay, self._behind_proxy = key, streams, asker, behind_proxy
         self._operations, self._store, self._url = operations, store, url
-        self._now, self._rations, self._bells, self._allowed = now, rations, bells, allowed
+        self._now, self._rate_limits, self._wake_ups, self._destination_policy = now, rations, bells, allowed
         self._host = url.partition("://")[2].partition("/")[0]
 
     @cached_property
     def document(self) -> Mapping[str, Any]:
         """The API's document, written when it is first asked for: a hub that begins does not wait for it."""
-        return document(self._operations, title="Perron hub", version=VERSION, url=self._url)
+        return document(self._operations, title="Perron hub", version=API_VERSION, url=self._url)
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
-        served = [web.route(one.method, one.path, self._behind(one)) for one in self._operations]
-        across = sorted({one.path for one in self._operations if one.right is Right.BROWSER})
+        served = [web.route(one.method, one.path, self._handler_of(one)) for one in self._operations]
+        across = sorted({one.path for one in self._operations if one.right is ApiAccess.BROWSER})
         served += [web.options(path, _preflight) for path in across]
-        return [*served, web.get("/openapi.json", self._document)]
+        return [*served, web.get("/openapi.json", self._serve_document)]
 
     @web.middleware
     async def problems(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         """Answer whatever is not done as RFC 9457 says, and only under the hub's own name."""
-        answer = await self._answered(request, handler)
-        if request.path.startswith(ACROSS):
-            answer.headers.update(_OPEN)
+        answer = await self._handle_errors(request, handler)
+        if request.path.startswith(CROSS_ORIGIN_PREFIX):
+            answer.headers.update(_CORS_HEADERS)
         return answer
 
-    async def _answered(
+    async def _handle_errors(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        with self._contained.piece("api", f"{request.method} {request.path}"):
+        with self._containment.piece("api", f"{request.method} {request.path}"):
             try:
                 authorization = request.headers.get("Authorization")
-                await self._rations.admit(whence(request, behind_proxy=self._behind_proxy), authorization)
-                return await handler(request) if request.host == self._host else self._refused(request, _BAD_HOST)
-            except Problem as problem:
-                return self._refused(request, problem)
+                await self._rate_limits.admit(client_address(request, behind_proxy=self._behind_proxy), authorization)
+                return (
+                    await handler(request) if request.host == self._host else self._problem_response(request, _BAD_HOST)
+                )
+            except ApiProblem as problem:
+                return self._problem_response(request, problem)
             except web.HTTPException as error:
-                return self._refused(request, _translated(error))
+                return self._problem_response(request, _problem_of(error))
             except (DBAPIError, OSError) as error:
                 log.error("request_failed", path=request.path, why=str(error).splitlines()[0])
-                away = isinstance(error, UNAVAILABLE)  # a full disk, a database that restarts: nothing was done
-                return self._refused(request, _AWAY if away else Problem(Code.INTERNAL))
+                away = isinstance(error, UNAVAILABLE_ERRORS)  # a full disk, a database that restarts: nothing was done
+                return self._problem_response(request, _STORE_UNAVAILABLE if away else ApiProblem(Code.INTERNAL))
         if request.writer.output_size and request.transport is not None:
             request.transport.abort()  # the answer has begun: a second one behind it would be read as its end
-        return self._refused(request, Problem(Code.INTERNAL))
+        return self._problem_response(request, ApiProblem(Code.INTERNAL))
 
     @cached_property
-    def _document_written(self) -> tuple[bytes, ETag]:
+    def _serialized_document(self) -> tuple[bytes, ETag]:
         written = json.dumps(self.document).encode()
         return written, ETag(sha256(written).hexdigest()[:32])
 
-    async def _document(self, request: web.Request) -> web.Response:
-        written, tag = self._document_written
+    async def _serve_document(self, request: web.Request) -> web.Response:
+        written, tag = self._serialized_document
         had = request.if_none_match or ()
         same = any(one.value in {tag.value, "*"} for one in had)
         answer = web.Response(status=HTTPStatus.NOT_MODIFIED) if same else web.Response(
             body=written, content_type="application/json", charset="utf-8"
         )  # fmt: skip
         answer.etag = tag
-        answer.headers.update({**_HEADERS, "Cache-Control": "no-cache"})  # kept, and asked for anew by its tag
+        answer.headers.update({**_COMMON_HEADERS, "Cache-Control": "no-cache"})  # kept, and asked for anew by its tag
         return answer
 
-    def _behind(self, one: Operation) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    def _handler_of(self, one: ApiOperation) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         async def served(request: web.Request) -> web.StreamResponse:
             headers: dict[str, str] = {}
-            caller = await self._caller(request, one)
-            member = await self._member(request, one)
+            caller = await self._authenticate_caller(request, one)
+            member = await self._authenticate_browser(request, one)
             if member is not None:
-                headers |= await self._rations.take_member(member.home, member.browser, writes=one.writes)
+                headers |= await self._rate_limits.take_member(member.home, member.browser, writes=one.writes)
             elif caller is not None:
-                headers |= await self._rations.take(caller.retailer, writes=one.writes, sandbox=caller.sandbox)
+                headers |= await self._rate_limits.take(caller.retailer, writes=one.writes, sandbox=caller.sandbox)
             elif one.writes:
-                headers |= await self._rations.take_stranger(
-                    whence(request, behind_proxy=self._behind_proxy), scarce=one.scarce
+                headers |= await self._rate_limits.take_stranger(
+                    client_address(request, behind_proxy=self._behind_proxy), scarce=one.scarce
                 )
-            parts, raw = await _parts(request, one)
-            reply = await self._done(request, one, caller or member, parts, raw)
-            if isinstance(reply, Reply) and reply.later is not None:
+            parts, raw = await _parse_parts(request, one)
+            reply = await self._execute(request, one, caller or member, parts, raw)
+            if isinstance(reply, Response) and reply.later is not None:
                 reply = await reply.later()
-            if isinstance(reply, Reply) and reply.stream is not None:
-                return await _streamed(request, reply.stream, {**_HEADERS, **headers, "Content-Type": one.media})
-            return _response(reply, {**_HEADERS, **headers})
+            if isinstance(reply, Response) and reply.stream is not None:
+                return await _send_stream(
+                    request, reply.stream, {**_COMMON_HEADERS, **headers, "Content-Type": one.media}
+                )
+            return _http_response(reply, {**_COMMON_HEADERS, **headers})
 
         return served
 
-    async def _caller(self, request: web.Request, one: Operation) -> Caller | None:
-        if one.right in {Right.NONE, Right.BROWSER}:
+    async def _authenticate_caller(self, request: web.Request, one: ApiOperation) -> ApiCaller | None:
+        if one.right in {ApiAccess.NONE, ApiAccess.BROWSER}:
             return None
         async with self._store.reading() as tx:
-            caller = await caller_of(tx, request.headers.get("Authorization", ""), self._now())
-        self._rations.note(request.headers.get("Authorization", ""), counts=caller is not None)
+            caller = await authenticate_caller(tx, request.headers.get("Authorization", ""), self._now())
+        self._rate_limits.note(request.headers.get("Authorization", ""), counts=caller is not None)
         if caller is None:
-            raise Problem(Code.UNAUTHENTICATED, headers={"WWW-Authenticate": 'Bearer realm="perron"'})
-        if one.right is Right.FULL and caller.right is not Right.FULL:
-            raise Problem(Code.FORBIDDEN, "This key may read only.")
+            raise ApiProblem(Code.UNAUTHENTICATED, headers={"WWW-Authenticate": 'Bearer realm="perron"'})
+        if one.right is ApiAccess.FULL and caller.right is not ApiAccess.FULL:
+            raise ApiProblem(Code.FORBIDDEN, "This key may read only.")
         return caller
 
-    async def _member(self, request: web.Request, one: Operation) -> Member | None:
-        if one.right is not Right.BROWSER:
+    async def _authenticate_browser(self, request: web.Request, one: ApiOperation) -> HouseholdBrowser | None:
+        if one.right is not ApiAccess.BROWSER:
             return None
         async with self._store.reading() as tx:
-            found = await member_of(tx, request.headers.get("Authorization", ""), self._url, self._now())
-        self._rations.note(request.headers.get("Authorization", ""), counts=found is not None)
+            found = await authenticate_browser(tx, request.headers.get("Authorization", ""), self._url, self._now())
+        self._rate_limits.note(request.headers.get("Authorization", ""), counts=found is not None)
         if found is None:
-            await self._rations.take_stranger(whence(request, behind_proxy=self._behind_proxy))
+            await self._rate_limits.take_stranger(client_address(request, behind_proxy=self._behind_proxy))
             async with self._store.reading() as tx:
-                sealed = await farewell_to(tx, request.headers.get("Authorization", ""))
+                sealed = await unenrolment_notice(tx, request.headers.get("Authorization", ""))
             headers = {"WWW-Authenticate": 'Bearer realm="perron household"'}
-            raise Problem(Code.UNAUTHENTICATED, headers=headers, sealed=sealed)
+            raise ApiProblem(Code.UNAUTHENTICATED, headers=headers, sealed=sealed)
         return found
 
-    async def _done(
+    async def _execute(
         self,
         request: web.Request,
-        one: Operation,
-        caller: Caller | Member | None,
+        one: ApiOperation,
+        caller: ApiCaller | HouseholdBrowser | None,
         parts: tuple[BaseModel, ...],
         raw: bytes,
-    ) -> Reply | web.Response:
+    ) -> Response | web.Response:
         now = self._now()
         if not one.writes:
             async with self._store.reading() as tx:
-                return await one.handler(self._call(tx, now, parts, caller))
-        key = request.headers.get(KEY) if one.idempotency else None
+                return await one.handler(self._request_context(tx, now, parts, caller))
+        key = request.headers.get(IDEMPOTENCY_HEADER) if one.idempotency else None
         if key is not None and not (0 < len(key) <= 255 and all("!" <= char <= "~" for char in key)):
-            raise _invalid(KEY, "header", "pattern", "1 to 255 printable ASCII characters without a space")
-        asked = None if caller is None or key is None else Question(
+            raise _invalid(
+                IDEMPOTENCY_HEADER, "header", "pattern", "1 to 255 printable ASCII characters without a space"
+            )
+        asked = None if caller is None or key is None else IdempotentRequest(
             caller=caller, key=key, authorization=request.headers.get("Authorization", ""), method=one.method,
             path=request.path, body=raw,
         )  # fmt: skip
-        call = partial(self._call, now=now, parts=parts, caller=caller, raw=raw)
+        call = partial(self._request_context, now=now, parts=parts, caller=caller, raw=raw)
         try:
-            return await self._written(one, call, asked, now)
+            return await self._execute_write(one, call, asked, now)
         except IntegrityError as error:  # another did the same meanwhile: by the same key his answer is there now
             if asked is None:
-                raise _AT_ONCE from error
+                raise _CONCURRENT_REQUEST from error
         try:
-            return await self._written(one, call, asked, now)
+            return await self._execute_write(one, call, asked, now)
         except IntegrityError as error:
-            raise _AT_ONCE from error
+            raise _CONCURRENT_REQUEST from error
 
-    async def _written(
-        self, one: Operation, call: Callable[[AsyncConnection], Call], asked: Question | None, now: datetime
-    ) -> Reply | web.Response:
+    async def _execute_write(
+        self,
+        one: ApiOperation,
+        call: Callable[[AsyncConnection], RequestContext],
+        asked: IdempotentRequest | None,
+        now: datetime,
+    ) -> Response | web.Response:
         """Do what changes something, in one transaction with what its Idempotency-Key is answered."""
         async with self._store.writing() as tx:
-            answered = None if asked is None else await before(tx, asked, now)
+            answered = None if asked is None else await stored_response(tx, asked, now)
             if answered is not None:
                 return answered
             reply = await one.handler(call(tx))
             if asked is not None:
-                await _keep(tx, asked, reply)
-        self._bells.jobs()
-        self._bells.messages()
+                await _keep_response(tx, asked, reply)
+        self._wake_ups.jobs()
+        self._wake_ups.messages()
         return reply
 
-    def _call(
+    def _request_context(
         self,
         tx: AsyncConnection,
         now: datetime,
         parts: tuple[BaseModel, ...],
-        caller: Caller | Member | None,
+        caller: ApiCaller | HouseholdBrowser | None,
         raw: bytes = b"",
-    ) -> Call:
-        return Call(
-            tx=tx, now=now, url=self._url, key=self._key, streams=self._streams, asker=self._asker, parts=parts,
-            caller=caller if isinstance(caller, Caller) else None, by=caller if isinstance(caller, Member) else None,
-            body=raw, allowed=self._allowed,
-        )  # fmt: skip
+    ) -> RequestContext:
+        return RequestContext(
+            tx=tx,
+            now=now,
+            url=self._url,
+            key=self._key,
+            streams=self._streams,
+            asker=self._relay,
+            parts=parts,
+            caller=caller if isinstance(caller, ApiCaller) else None,
+            by=caller if isinstance(caller, HouseholdBrowser) else None,
+            body=raw,
+            allowed=self._destination_policy,
+        )
 
-    def _refused(self, request: web.Request, problem: Problem) -> web.Response:
+    def _problem_response(self, request: web.Request, problem: ApiProblem) -> web.Response:
         said = problem.document(self._url, request.path)
         return web.Response(
             text=said.model_dump_json(exclude_none=True, by_alias=True),
             status=problem.status,
             content_type=MEDIA_TYPE,
-            headers={**_HEADERS, **problem.headers},
+            headers={**_COMMON_HEADERS, **problem.headers},
         )
 
 
 async def _preflight(_request: web.Request) -> web.Response:
     """Tell a browser what a page of another origin may ask here."""
-    return web.Response(status=HTTPStatus.NO_CONTENT, headers=_PREFLIGHT)
+    return web.Response(status=HTTPStatus.NO_CONTENT, headers=_PREFLIGHT_HEADERS)
 
 
-async def _parts(request: web.Request, one: Operation) -> tuple[tuple[BaseModel, ...], bytes]:
+async def _parse_parts(request: web.Request, one: ApiOperation) -> tuple[tuple[BaseModel, ...], bytes]:
     found: list[BaseModel] = []
     if one.path_model is not None:
         try:
             found.append(one.path_model.model_validate(dict(request.match_info)))
         except ValidationError as error:
-            raise Problem(Code.NOT_FOUND) from error
+            raise ApiProblem(Code.NOT_FOUND) from error
     given = request.query
     twice = [name for name in set(given) if len(given.getall(name)) > 1]
     if twice:
         raise _invalid(twice[0], "query", "repeated", "This parameter stands twice.")
     if one.query is not None:
-        found.append(_read(one.query, "query", lambda model: model.model_validate(dict(given))))
+        found.append(_parse(one.query, "query", lambda model: model.model_validate(dict(given))))
     elif given:
         raise _invalid(next(iter(given)), "query", "extra_forbidden", "No such parameter is known here.")
     if one.headers is not None:
         names = [field.alias or name for name, field in one.headers.model_fields.items()]
         sent = {name: request.headers[name] for name in names if name in request.headers}
-        found.append(_read(one.headers, "header", lambda model: model.model_validate(sent)))
+        found.append(_parse(one.headers, "header", lambda model: model.model_validate(sent)))
     if one.body is None:
         return tuple(found), b""
     if one.bare and not request.can_read_body:
         return (*found, one.body()), b""
-    raw = await _body(request, one.largest)
-    found.append(_read(one.body, "body", lambda model: model.model_validate_json(raw)))
+    raw = await _read_body(request, one.largest)
+    found.append(_parse(one.body, "body", lambda model: model.model_validate_json(raw)))
     return tuple(found), raw
 
 
-async def _streamed(request: web.Request, stream: Stream, headers: Mapping[str, str]) -> web.StreamResponse:
+async def _send_stream(request: web.Request, stream: ResponseStream, headers: Mapping[str, str]) -> web.StreamResponse:
     """Send on what comes until it ends, or nobody listens any more."""
     response = web.StreamResponse(headers=headers)
     try:
@@ -316,47 +334,49 @@ async def _streamed(request: web.Request, stream: Stream, headers: Mapping[str, 
     return response
 
 
-async def _body(request: web.Request, largest: int) -> bytes:
+async def _read_body(request: web.Request, largest: int) -> bytes:
     if request.content_type != "application/json" or request.charset not in (None, "utf-8"):
-        raise Problem(Code.UNSUPPORTED_MEDIA_TYPE)
+        raise ApiProblem(Code.UNSUPPORTED_MEDIA_TYPE)
     raw = bytearray()
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(BODY_TIMEOUT_S):
             async for chunk in request.content.iter_any():
                 raw += chunk
                 if len(raw) > largest:
-                    raise Problem(Code.TOO_LARGE, f"At most {largest} bytes.")
+                    raise ApiProblem(Code.TOO_LARGE, f"At most {largest} bytes.")
     except TimeoutError as error:
-        raise Problem(Code.TOO_SLOW, headers={"Connection": "close"}) from error
+        raise ApiProblem(Code.TOO_SLOW, headers={"Connection": "close"}) from error
     try:
-        loads(bytes(raw), deepest=DEEPEST)
+        loads(bytes(raw), deepest=MAX_JSON_DEPTH)
     except ValueError as error:
         cause = error.__cause__
         place = f" at line {cause.lineno}, column {cause.colno}" if isinstance(cause, JSONDecodeError) else ""
-        raise Problem(Code.MALFORMED_JSON, f"{error}{place}.") from error
+        raise ApiProblem(Code.MALFORMED_JSON, f"{error}{place}.") from error
     return bytes(raw)
 
 
-def _read(model: type[BaseModel], where: Where, read: Callable[[type[BaseModel]], BaseModel]) -> BaseModel:
+def _parse(model: type[BaseModel], where: ErrorLocation, read: Callable[[type[BaseModel]], BaseModel]) -> BaseModel:
     try:
         return read(model)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
-        raise Problem(Code.INVALID, errors=[one for each in found for one in told(each, where)][:20]) from error
+        raise ApiProblem(
+            Code.INVALID, errors=[one for each in found for one in details_of(each, where)][:20]
+        ) from error
 
 
-def _invalid(name: str, where: Where, code: str, detail: str) -> Problem:
-    return Problem(Code.INVALID, errors=[Detail(pointer=name[:80], where=where, code=code, detail=detail)])
+def _invalid(name: str, where: ErrorLocation, code: str, detail: str) -> ApiProblem:
+    return ApiProblem(Code.INVALID, errors=[Detail(pointer=name[:80], where=where, code=code, detail=detail)])
 
 
-async def _keep(tx: AsyncConnection, asked: Question, reply: Reply) -> None:
-    answer = _response(reply, {})
+async def _keep_response(tx: AsyncConnection, asked: IdempotentRequest, reply: Response) -> None:
+    answer = _http_response(reply, {})
     body = answer.body if isinstance(answer.body, bytes) else b""
     kept = {name: value for name, value in answer.headers.items() if name != "Content-Length"}
-    await keep(tx, asked, reply.status, kept, body)
+    await store_response(tx, asked, reply.status, kept, body)
 
 
-def _response(reply: Reply | web.Response, headers: Mapping[str, str]) -> web.Response:
+def _http_response(reply: Response | web.Response, headers: Mapping[str, str]) -> web.Response:
     if isinstance(reply, web.Response):
         reply.headers.update(headers)
         return reply
@@ -370,15 +390,15 @@ def _response(reply: Reply | web.Response, headers: Mapping[str, str]) -> web.Re
     )
 
 
-def _translated(error: web.HTTPException) -> Problem:
+def _problem_of(error: web.HTTPException) -> ApiProblem:
     match error.status:
         case HTTPStatus.NOT_FOUND:
-            return Problem(Code.NOT_FOUND)
+            return ApiProblem(Code.NOT_FOUND)
         case HTTPStatus.METHOD_NOT_ALLOWED:
-            return Problem(Code.METHOD_NOT_ALLOWED, headers={"Allow": error.headers.get("Allow", "")})
+            return ApiProblem(Code.METHOD_NOT_ALLOWED, headers={"Allow": error.headers.get("Allow", "")})
         case HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-            return Problem(Code.TOO_LARGE)
+            return ApiProblem(Code.TOO_LARGE)
         case status if status < HTTPStatus.BAD_REQUEST:
             raise error
         case _:
-            return Problem(Code.INTERNAL)
+            return ApiProblem(Code.INTERNAL)

@@ -18,17 +18,26 @@ from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub import ca_rotation
-from gateway.hub.authority import Authority, public_of
-from gateway.hub.operation import Asked, Call, Model, Operation, Reply, Right
-from gateway.hub.problem import Code, Detail, Problem
+from gateway.hub.authority import HubAuthority, public_key_digest
+from gateway.hub.operation import ApiAccess, ApiOperation, ApiParameters, Model, RequestContext, Response
+from gateway.hub.problem import ApiProblem, Code, Detail
 from gateway.hub.store import new_id
 from gateway.hub.tables import certificates, claims, homes
-from gateway.hub.unenrolment import left, revoked
+from gateway.hub.unenrolment import end_home, revoke_certificates
 from gateway.protocol.box_hub import shard_of
-from gateway.protocol.enrolment import CLAIM, HOME, answered_mac, asked_mac, confirmation, farewell, renewal, same
-from gateway.protocol.support_code import fresh
+from gateway.protocol.enrolment import (
+    CLAIM_ID_PATTERN,
+    HOME_ID_PATTERN,
+    answer_mac,
+    confirmation_statement,
+    leave_statement,
+    macs_equal,
+    renewal_statement,
+    request_mac,
+)
+from gateway.protocol.support_code import new_support_code
 
-HomeId = Annotated[str, StringConstraints(pattern=HOME)]
+HomeId = Annotated[str, StringConstraints(pattern=HOME_ID_PATTERN)]
 # base64url without padding: of four characters one is never left over
 Csr = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9_-]{4}){25,500}(?:[A-Za-z0-9_-]{2,3})?$")]
 Signature = Annotated[str, StringConstraints(pattern=r"^(?:[A-Za-z0-9_-]{4}){20,30}(?:[A-Za-z0-9_-]{2,3})?$")]
@@ -36,10 +45,10 @@ BoxKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
 Serial = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{1,40}$")]
 
 
-class ClaimPath(Asked):
+class ClaimPath(ApiParameters):
     """Which claim."""
 
-    claim_id: Annotated[str, StringConstraints(pattern=CLAIM)]
+    claim_id: Annotated[str, StringConstraints(pattern=CLAIM_ID_PATTERN)]
 
 
 class Claiming(Model):
@@ -133,74 +142,74 @@ class Authorities(Model):
 
 
 @dataclass(frozen=True, slots=True)
-class Homes:
+class HomeOperations:
     """The operations, with what they need: the hub's authority, and where boxes find the broker."""
 
-    authority: Authority
+    authority: HubAuthority
     broker: BrokerAt
 
-    async def claim(self, call: Call) -> Reply:
+    async def claim(self, call: RequestContext) -> Response:
         """Let a box in by its claim; the same key again gets the same answer."""
         asked, id_ = call.of(Claiming), call.of(ClaimPath).claim_id
         held = select(claims).where(claims.c.id == id_).with_for_update()  # of two at once one is let in
         row = (await call.tx.execute(held)).one_or_none()
         if row is None:
-            raise Problem(Code.NOT_FOUND)
-        csr = _bytes(asked.csr)
-        if not same(asked_mac(row.sha256, id_, csr, asked.box_key), asked.mac):
-            raise Problem(Code.SIGNATURE_REFUSED, "Its secret is another one, or a part was changed on the way.")
+            raise ApiProblem(Code.NOT_FOUND)
+        csr = _decode_base64url(asked.csr)
+        if not macs_equal(request_mac(row.sha256, id_, csr, asked.box_key), asked.mac):
+            raise ApiProblem(Code.SIGNATURE_REFUSED, "Its secret is another one, or a part was changed on the way.")
         if row.expires <= call.now:
-            raise Problem(Code.TOO_LATE, "The claim has expired or was ended: ask whoever runs the hub for another.")
-        key = _key_of(csr)
+            raise ApiProblem(Code.TOO_LATE, "The claim has expired or was ended: ask whoever runs the hub for another.")
+        key = _public_key_of(csr)
         if row.public is None:
-            await self._let_in(call, row, asked, key)
-        elif row.public != public_of(key):
-            raise Problem(Code.CONFLICT, "The claim was used for another box, or for another key of this one.")
+            await self._enrol(call, row, asked, key)
+        elif row.public != public_key_digest(key):
+            raise ApiProblem(Code.CONFLICT, "The claim was used for another box, or for another key of this one.")
         found = (await call.tx.execute(select(claims.c.home, claims.c.public).where(claims.c.id == id_))).one()
-        certificate = await _certificate(call.tx, found.home, found.public)
+        certificate = await _find_certificate(call.tx, found.home, found.public)
         if certificate is None or certificate.ended is not None:
-            raise Problem(Code.CONFLICT, "The certificate that it gave no longer counts: ask for another claim.")
+            raise ApiProblem(Code.CONFLICT, "The certificate that it gave no longer counts: ask for another claim.")
         support = (await call.tx.execute(select(homes.c.support_code).where(homes.c.id == found.home))).scalar_one()
-        authority = Authority.at(self.authority.folder, now=call.now)
+        authority = HubAuthority.at(self.authority.folder, now=call.now)
         plain = Joined(
             home=found.home, shard=shard_of(found.home), broker=self.broker, certificate=_pem(certificate.der),
             authority=authority.pem, key=call.key.x, support_code=support, mac="",
         )  # fmt: skip
-        mac = answered_mac(row.sha256, id_, plain.parts)
-        return Reply(status=200, body=plain.model_copy(update={"mac": mac}))
+        mac = answer_mac(row.sha256, id_, plain.parts)
+        return Response(status=200, body=plain.model_copy(update={"mac": mac}))
 
-    async def renew(self, call: Call) -> Reply:
+    async def renew(self, call: RequestContext) -> Response:
         """Certify a box's next key. What it asked for before and did not confirm no longer counts."""
         asked = call.of(Renewing)
-        known = await _counting(call, asked.home)
-        csr, signature = _bytes(asked.csr), _bytes(asked.signature)
-        if not any(_signed(row, signature, renewal(asked.home, csr)) for row in known):
-            raise Problem(Code.SIGNATURE_REFUSED, "No certificate of this home that counts has this key.")
-        key = _key_of(csr)
-        before = await _certificate(call.tx, asked.home, public_of(key))
+        known = await _active_certificates(call, asked.home)
+        csr, signature = _decode_base64url(asked.csr), _decode_base64url(asked.signature)
+        if not any(_signature_holds(row, signature, renewal_statement(asked.home, csr)) for row in known):
+            raise ApiProblem(Code.SIGNATURE_REFUSED, "No certificate of this home that counts has this key.")
+        key = _public_key_of(csr)
+        before = await _find_certificate(call.tx, asked.home, public_key_digest(key))
         if before is None:
             unused = (certificates.c.home == asked.home) & certificates.c.used.is_(None)
             await call.tx.execute(update(certificates).where(unused).values(ended=call.now))
             before = await self._certify(call, asked.home, key)
         elif before.used is not None or before.ended is not None:
-            raise Problem(Code.CONFLICT, "This key had its certificate already: make a new one.")
-        return Reply(status=200, body=Renewed(certificate=_pem(before.der)))
+            raise ApiProblem(Code.CONFLICT, "This key had its certificate already: make a new one.")
+        return Response(status=200, body=Renewed(certificate=_pem(before.der)))
 
-    async def confirm(self, call: Call) -> Reply:
+    async def confirm(self, call: RequestContext) -> Response:
         """Let the new certificate count alone."""
         asked = call.of(Confirming)
-        known, signature = await _counting(call, asked.home), _bytes(asked.signature)
+        known, signature = await _active_certificates(call, asked.home), _decode_base64url(asked.signature)
         row = next((row for row in known if row.serial == asked.serial), None)
-        if row is None or not _signed(row, signature, confirmation(asked.home, asked.serial)):
-            raise Problem(Code.SIGNATURE_REFUSED, "No certificate of this home that counts has this key.")
+        if row is None or not _signature_holds(row, signature, confirmation_statement(asked.home, asked.serial)):
+            raise ApiProblem(Code.SIGNATURE_REFUSED, "No certificate of this home that counts has this key.")
         mine = certificates.c.home == asked.home
         others = mine & (certificates.c.serial != asked.serial) & certificates.c.ended.is_(None)
         await call.tx.execute(update(certificates).where(others).values(ended=call.now))
         first = (certificates.c.serial == asked.serial) & certificates.c.used.is_(None)
         await call.tx.execute(update(certificates).where(first).values(used=call.now))
-        return Reply(status=204)
+        return Response(status=204)
 
-    async def leave(self, call: Call) -> Reply:
+    async def leave(self, call: RequestContext) -> Response:
         """End a home, by its own word: its certificates, and all that retailers had there. Said again it is the same.
 
         A certificate that ended proves nothing, so a word of before the home joined anew ends nothing.
@@ -210,59 +219,100 @@ class Homes:
         row = (await call.tx.execute(select(certificates).where(known))).one_or_none()
         home = (await call.tx.execute(select(homes).where(homes.c.id == asked.home).with_for_update())).one_or_none()
         if row is None or home is None:
-            raise Problem(Code.NOT_FOUND)
+            raise ApiProblem(Code.NOT_FOUND)
         counts = row.ended is None and row.expires > call.now
-        signed = _signed(row, _bytes(asked.signature), farewell(asked.home, asked.serial))
+        signed = _signature_holds(row, _decode_base64url(asked.signature), leave_statement(asked.home, asked.serial))
         if not signed or not (counts or home.revoked is not None):
-            raise Problem(Code.SIGNATURE_REFUSED, "No certificate of this home that counts has this key.")
+            raise ApiProblem(Code.SIGNATURE_REFUSED, "No certificate of this home that counts has this key.")
         if home.revoked is None:
-            await revoked(call.tx, home.id, call.now)
-            await left(call.tx, home, call.now)
-        return Reply(status=204)
+            await revoke_certificates(call.tx, home.id, call.now)
+            await end_home(call.tx, home, call.now)
+        return Response(status=204)
 
-    async def line(self, _call: Call) -> Reply:
+    async def line(self, _call: RequestContext) -> Response:
         """Tell how the hub's authorities followed each other, each signed by the one before."""
-        steps = ca_rotation.line(self.authority.folder)
+        steps = ca_rotation.read_chain(self.authority.folder)
         changes = [Change(certificate=one.certificate, signature=one.signature) for one in steps]
-        return Reply(status=200, body=Authorities(data=changes))
+        return Response(status=200, body=Authorities(data=changes))
 
-    def operations(self) -> tuple[Operation, ...]:
+    def operations(self) -> tuple[ApiOperation, ...]:
         """All of them."""
         why = frozenset({Code.SIGNATURE_REFUSED, Code.CONFLICT})
         return (
-            Operation(
-                name="useClaim", method="POST", path="/v1/claims/{claim_id}", tag="Homes", handler=self.claim,
-                summary="Join as a box, by a claim", right=Right.NONE, path_model=ClaimPath, body=Claiming,
-                answers={200: Joined}, refuses=why | {Code.TOO_LATE}, largest=8192,
+            ApiOperation(
+                name="useClaim",
+                method="POST",
+                path="/v1/claims/{claim_id}",
+                tag="Homes",
+                handler=self.claim,
+                summary="Join as a box, by a claim",
+                right=ApiAccess.NONE,
+                path_model=ClaimPath,
+                body=Claiming,
+                answers={200: Joined},
+                refuses=why | {Code.TOO_LATE},
+                largest=8192,
             ),
-            Operation(
-                name="renewCertificate", method="POST", path="/v1/homes/renew", tag="Homes", handler=self.renew,
-                summary="Renew a box's certificate, for a new key", right=Right.NONE, body=Renewing,
-                answers={200: Renewed}, refuses=why | {Code.NOT_FOUND}, largest=8192,
+            ApiOperation(
+                name="renewCertificate",
+                method="POST",
+                path="/v1/homes/renew",
+                tag="Homes",
+                handler=self.renew,
+                summary="Renew a box's certificate, for a new key",
+                right=ApiAccess.NONE,
+                body=Renewing,
+                answers={200: Renewed},
+                refuses=why | {Code.NOT_FOUND},
+                largest=8192,
             ),
-            Operation(
-                name="confirmCertificate", method="POST", path="/v1/homes/confirm", tag="Homes", handler=self.confirm,
-                summary="Confirm a box's renewed certificate", right=Right.NONE, body=Confirming, answers={204: None},
-                refuses=frozenset({Code.SIGNATURE_REFUSED, Code.NOT_FOUND}), largest=8192,
+            ApiOperation(
+                name="confirmCertificate",
+                method="POST",
+                path="/v1/homes/confirm",
+                tag="Homes",
+                handler=self.confirm,
+                summary="Confirm a box's renewed certificate",
+                right=ApiAccess.NONE,
+                body=Confirming,
+                answers={204: None},
+                refuses=frozenset({Code.SIGNATURE_REFUSED, Code.NOT_FOUND}),
+                largest=8192,
             ),
-            Operation(
-                name="listAuthorities", method="GET", path="/v1/authorities", tag="Homes", handler=self.line,
-                summary="How the hub's authorities followed each other", right=Right.NONE, answers={200: Authorities},
+            ApiOperation(
+                name="listAuthorities",
+                method="GET",
+                path="/v1/authorities",
+                tag="Homes",
+                handler=self.line,
+                summary="How the hub's authorities followed each other",
+                right=ApiAccess.NONE,
+                answers={200: Authorities},
             ),
-            Operation(
-                name="leaveHub", method="POST", path="/v1/homes/leave", tag="Homes", handler=self.leave,
-                summary="Leave the hub, as a home", right=Right.NONE, body=Leaving, answers={204: None},
-                refuses=frozenset({Code.SIGNATURE_REFUSED, Code.NOT_FOUND}), largest=8192,
+            ApiOperation(
+                name="leaveHub",
+                method="POST",
+                path="/v1/homes/leave",
+                tag="Homes",
+                handler=self.leave,
+                summary="Leave the hub, as a home",
+                right=ApiAccess.NONE,
+                body=Leaving,
+                answers={204: None},
+                refuses=frozenset({Code.SIGNATURE_REFUSED, Code.NOT_FOUND}),
+                largest=8192,
             ),
-        )  # fmt: skip
+        )
 
-    async def _let_in(self, call: Call, row: Row[Any], asked: Claiming, key: ec.EllipticCurvePublicKey) -> None:
+    async def _enrol(
+        self, call: RequestContext, row: Row[Any], asked: Claiming, key: ec.EllipticCurvePublicKey
+    ) -> None:
         """Make the home, or let the one anew that the claim names: its older certificates end."""
         home: str = row.home or new_id("home")
         if row.home is None:
             await call.tx.execute(
                 insert(homes).values(
-                    id=home, shard=shard_of(home), sandbox=False, support_code=fresh(),
+                    id=home, shard=shard_of(home), sandbox=False, support_code=new_support_code(),
                     box_key=asked.box_key, said={}, joined=call.now,
                 )
             )  # fmt: skip
@@ -271,31 +321,31 @@ class Homes:
             older = (certificates.c.home == home) & certificates.c.ended.is_(None)
             await call.tx.execute(update(certificates).where(older).values(ended=call.now))
         await self._certify(call, home, key, used=call.now)
-        used = {"home": home, "public": public_of(key), "used": call.now}
+        used = {"home": home, "public": public_key_digest(key), "used": call.now}
         await call.tx.execute(update(claims).where(claims.c.id == row.id).values(used))
 
     async def _certify(
-        self, call: Call, home: str, key: ec.EllipticCurvePublicKey, *, used: datetime | None = None
+        self, call: RequestContext, home: str, key: ec.EllipticCurvePublicKey, *, used: datetime | None = None
     ) -> Row[Any]:
-        authority = Authority.at(self.authority.folder, now=call.now)  # another one may have taken its place
+        authority = HubAuthority.at(self.authority.folder, now=call.now)  # another one may have taken its place
         one = authority.certify(home, key, now=call.now)
         await call.tx.execute(
             insert(certificates).values(
-                serial=f"{one.serial_number:x}", home=home, public=public_of(key), issued=call.now, used=used,
+                serial=f"{one.serial_number:x}", home=home, public=public_key_digest(key), issued=call.now, used=used,
                 der=one.public_bytes(serialization.Encoding.DER), expires=one.not_valid_after_utc,
             )
         )  # fmt: skip
-        found = await _certificate(call.tx, home, public_of(key))
+        found = await _find_certificate(call.tx, home, public_key_digest(key))
         assert found is not None  # noqa: S101 - it was just written
         return found
 
 
-async def _certificate(tx: AsyncConnection, home: str, public: bytes) -> Row[Any] | None:
+async def _find_certificate(tx: AsyncConnection, home: str, public: bytes) -> Row[Any] | None:
     mine = (certificates.c.home == home) & (certificates.c.public == public)
     return (await tx.execute(select(certificates).where(mine))).one_or_none()
 
 
-async def _counting(call: Call, home: str) -> list[Row[Any]]:
+async def _active_certificates(call: RequestContext, home: str) -> list[Row[Any]]:
     """All certificates of a home that count now.
 
     Raises:
@@ -303,13 +353,13 @@ async def _counting(call: Call, home: str) -> list[Row[Any]]:
     """
     row = (await call.tx.execute(select(homes.c.revoked).where(homes.c.id == home))).one_or_none()
     if row is None:
-        raise Problem(Code.NOT_FOUND)
+        raise ApiProblem(Code.NOT_FOUND)
     counts = certificates.c.ended.is_(None) & (certificates.c.expires > call.now)
     found = await call.tx.execute(select(certificates).where(certificates.c.home == home, counts))
     return [] if row.revoked is not None else list(found)
 
 
-def _signed(row: Row[Any], signature: bytes, signed: bytes) -> bool:
+def _signature_holds(row: Row[Any], signature: bytes, signed: bytes) -> bool:
     key = x509.load_der_x509_certificate(row.der).public_key()
     assert isinstance(key, ec.EllipticCurvePublicKey)  # noqa: S101 - this hub has certified it
     try:
@@ -319,11 +369,11 @@ def _signed(row: Row[Any], signature: bytes, signed: bytes) -> bool:
     return True
 
 
-def _bytes(text: str) -> bytes:
+def _decode_base64url(text: str) -> bytes:
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
-def _key_of(csr: bytes) -> ec.EllipticCurvePublicKey:
+def _public_key_of(csr: bytes) -> ec.EllipticCurvePublicKey:
     """The key that a request is for; whoever asks has its private half. Nothing else in it is looked at."""
     try:
         request = x509.load_der_x509_csr(csr)
@@ -337,8 +387,8 @@ def _key_of(csr: bytes) -> ec.EllipticCurvePublicKey:
     return key
 
 
-def _invalid(detail: str) -> Problem:
-    return Problem(Code.INVALID, errors=[Detail(pointer="/csr", where="body", code="value_error", detail=detail)])
+def _invalid(detail: str) -> ApiProblem:
+    return ApiProblem(Code.INVALID, errors=[Detail(pointer="/csr", where="body", code="value_error", detail=detail)])
 
 
 def _pem(der: bytes) -> str:

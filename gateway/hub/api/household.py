@@ -12,19 +12,28 @@ from pydantic import BeforeValidator, Field, StringConstraints
 from sqlalchemy import select
 
 from gateway.hub import jobs as job_store
-from gateway.hub.operation import Asked, Call, Link, Member, Model, Operation, Reply, Right
-from gateway.hub.problem import Code, Problem
+from gateway.hub.operation import (
+    ApiAccess,
+    ApiOperation,
+    ApiParameters,
+    HouseholdBrowser,
+    Model,
+    OperationLink,
+    RequestContext,
+    Response,
+)
+from gateway.hub.problem import ApiProblem, Code
 from gateway.hub.tables import jobs
-from gateway.protocol.box_hub import Envelope, Kind
-from gateway.protocol.browser_messages import LONG
+from gateway.protocol.box_hub import Envelope, JobKind
+from gateway.protocol.browser_messages import DEFERRED_ORDER_LIFETIME_S
 
-LARGEST_ORDER = 11_000  # characters: 8,000 bytes and what seals them
+MAX_ORDER_CHARS = 11_000  # characters: 8,000 bytes and what seals them
 
 OrderId = Annotated[str, StringConstraints(pattern=r"^job-[a-z2-7]{26}$")]
-SealedOrder = Annotated[Envelope, StringConstraints(max_length=LARGEST_ORDER)]
+SealedOrder = Annotated[Envelope, StringConstraints(max_length=MAX_ORDER_CHARS)]
 
 
-def _whole(value: object) -> object:
+def _parse_integer(value: object) -> object:
     """JSON has one kind of number (RFC 8259, 6): 60.0 is 60."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
@@ -33,10 +42,10 @@ class NewOrder(Model):
     """An order, sealed for the box. `seconds`: how long the hub keeps it for a box that is not there."""
 
     sealed: SealedOrder
-    seconds: Annotated[int, Field(ge=1, le=LONG), BeforeValidator(_whole)]
+    seconds: Annotated[int, Field(ge=1, le=DEFERRED_ORDER_LIFETIME_S), BeforeValidator(_parse_integer)]
 
 
-class OrderPath(Asked):
+class OrderPath(ApiParameters):
     """Which order."""
 
     order_id: OrderId
@@ -63,53 +72,53 @@ class SealedAnswer(Model):
     sealed: Envelope
 
 
-async def send(call: Call) -> Reply:
+async def send(call: RequestContext) -> Response:
     """Keep an order."""
     asked, who = call.of(NewOrder), call.member
-    id_ = await job_store.send(
-        call.tx, who.home, Kind.OWNER, asked.sealed.encode(), now=call.now, browser=who.browser,
+    id_ = await job_store.enqueue(
+        call.tx, who.home, JobKind.OWNER, asked.sealed.encode(), now=call.now, browser=who.browser,
         life=timedelta(seconds=asked.seconds),
     )  # fmt: skip
-    return Reply(status=202, body=Ordered(id=id_, state="waiting", created=call.now))
+    return Response(status=202, body=Ordered(id=id_, state="waiting", created=call.now))
 
 
-async def read(call: Call) -> Reply:
+async def read(call: RequestContext) -> Response:
     """Tell how an order of this browser stands."""
     who = call.member
     mine = (jobs.c.id == call.of(OrderPath).order_id, jobs.c.home == who.home, jobs.c.browser == who.browser)
     row = (await call.tx.execute(select(jobs).where(*mine))).one_or_none()
     if row is None:
-        raise Problem(Code.NOT_FOUND)
+        raise ApiProblem(Code.NOT_FOUND)
     if row.received is not None:
-        return Reply(status=200, body=Ordered(id=row.id, state="received", created=row.created))
+        return Response(status=200, body=Ordered(id=row.id, state="received", created=row.created))
     if row.refused is not None:
-        return Reply(status=200, body=Ordered(id=row.id, state="refused", created=row.created, why=row.refused))
+        return Response(status=200, body=Ordered(id=row.id, state="refused", created=row.created, why=row.refused))
     over = row.due is None or row.expires <= call.now
-    return Reply(status=200, body=Ordered(id=row.id, state="expired" if over else "waiting", created=row.created))
+    return Response(status=200, body=Ordered(id=row.id, state="expired" if over else "waiting", created=row.created))
 
 
-async def ask(call: Call) -> Reply:
+async def ask(call: RequestContext) -> Response:
     """Hand a question on; the answer comes when the home gives it."""
-    return Reply(status=200, later=partial(_answered, call, call.member, call.of(Sealed).sealed))
+    return Response(status=200, later=partial(_relay_query, call, call.member, call.of(Sealed).sealed))
 
 
-async def _answered(call: Call, who: Member, sealed: str) -> Reply:
-    return Reply(status=200, body=SealedAnswer(sealed=await call.asker.ask(who, sealed)))
+async def _relay_query(call: RequestContext, who: HouseholdBrowser, sealed: str) -> Response:
+    return Response(status=200, body=SealedAnswer(sealed=await call.asker.ask(who, sealed)))
 
 
 OPERATIONS = (
-    Operation(
+    ApiOperation(
         name="sendOrder", method="POST", path="/v1/household/orders", tag="Household", handler=send,
-        summary="Send an order to one's home", right=Right.BROWSER, body=NewOrder, answers={202: Ordered},
-        links=(Link(operation="readOrder", parameters={"order_id": "$response.body#/id"}),), largest=16_384,
+        summary="Send an order to one's home", right=ApiAccess.BROWSER, body=NewOrder, answers={202: Ordered},
+        links=(OperationLink(operation="readOrder", parameters={"order_id": "$response.body#/id"}),), largest=16_384,
     ),
-    Operation(
+    ApiOperation(
         name="readOrder", method="GET", path="/v1/household/orders/{order_id}", tag="Household", handler=read,
-        summary="Read how an order stands", right=Right.BROWSER, path_model=OrderPath, answers={200: Ordered},
+        summary="Read how an order stands", right=ApiAccess.BROWSER, path_model=OrderPath, answers={200: Ordered},
     ),
-    Operation(
+    ApiOperation(
         name="askHome", method="POST", path="/v1/household/questions", tag="Household", handler=ask,
-        summary="Ask one's home", right=Right.BROWSER, body=Sealed, answers={200: SealedAnswer}, asks=True,
+        summary="Ask one's home", right=ApiAccess.BROWSER, body=Sealed, answers={200: SealedAnswer}, asks=True,
         refuses=frozenset({Code.HOME_OFFLINE, Code.HOME_SILENT, Code.UNAVAILABLE}), largest=16_384,
     ),
 )  # fmt: skip

@@ -18,32 +18,32 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import and_, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.operation import Caller, Member
-from gateway.hub.problem import Code, Problem
+from gateway.hub.operation import ApiCaller, HouseholdBrowser
+from gateway.hub.problem import ApiProblem, Code
 from gateway.hub.tables import idempotency
 
-KEPT = timedelta(hours=24)
-_SWEPT = 20  # old ones that go with each new one
-_NONCE = 12  # bytes
+RETENTION_PERIOD = timedelta(hours=24)
+_SWEEP_BATCH_ROWS = 20  # old ones that go with each new one
+_NONCE_BYTES = 12  # bytes
 
-_THIS = and_(idempotency.c.retailer == bindparam("whose"), idempotency.c.key == bindparam("named"))
-_KEPT = select(idempotency).where(_THIS)
-_GONE = delete(idempotency).where(_THIS)
-_TAKEN = insert(idempotency)
-_ANSWERED = update(idempotency).where(_THIS)
-_OLD = (
+_THIS_KEY = and_(idempotency.c.retailer == bindparam("whose"), idempotency.c.key == bindparam("named"))
+_SELECT_RESPONSE = select(idempotency).where(_THIS_KEY)
+_DELETE_KEY = delete(idempotency).where(_THIS_KEY)
+_INSERT_KEY = insert(idempotency)
+_UPDATE_RESPONSE = update(idempotency).where(_THIS_KEY)
+_SELECT_EXPIRED = (
     select(idempotency.c.retailer, idempotency.c.key)
     .where(idempotency.c.created < bindparam("before"))
-    .limit(_SWEPT)
+    .limit(_SWEEP_BATCH_ROWS)
     .with_for_update(skip_locked=True)
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class IdempotentRequest:
     """A request that may come again. `authorization`: the header by which it was let in."""
 
-    caller: Caller | Member
+    caller: ApiCaller | HouseholdBrowser
     key: str
     authorization: str
     method: str
@@ -54,9 +54,9 @@ class Question:
     def whose(self) -> str:
         """Whose the Idempotency-Key is. Boxes name their browsers themselves, so that name alone is not enough."""
         match self.caller:
-            case Caller():
+            case ApiCaller():
                 return self.caller.retailer
-            case Member():
+            case HouseholdBrowser():
                 return sha256(f"{self.caller.home}/{self.caller.browser}".encode()).hexdigest()
             case _:
                 assert_never(self.caller)
@@ -64,7 +64,7 @@ class Question:
     @property
     def fingerprint(self) -> str:
         """What has to be the same."""
-        asker = self.caller.key if isinstance(self.caller, Caller) else self.whose
+        asker = self.caller.key if isinstance(self.caller, ApiCaller) else self.whose
         whole = (asker.encode(), self.method.encode(), self.path.encode(), self.body)
         return sha256(b"\n".join(whole)).hexdigest()
 
@@ -74,7 +74,7 @@ class Question:
 
         A browser shows another token each time, and is told nothing that its home has not encrypted for it.
         """
-        secret = self.authorization.rpartition(" ")[2] if isinstance(self.caller, Caller) else self.whose
+        secret = self.authorization.rpartition(" ")[2] if isinstance(self.caller, ApiCaller) else self.whose
         return AESGCM(sha256(b"perron-kept-answer\n" + secret.encode()).digest())
 
     @property
@@ -83,39 +83,41 @@ class Question:
         return f"{self.whose}\n{self.key}".encode()
 
 
-async def before(tx: AsyncConnection, asked: Question, now: datetime) -> web.Response | None:
+async def stored_response(tx: AsyncConnection, asked: IdempotentRequest, now: datetime) -> web.Response | None:
     """Give the answer that this key had; else take the key, which a second request then waits for.
 
     Raises:
         Problem: the key came before with another request.
     """
     this = {"whose": asked.whose, "named": asked.key}
-    row = (await tx.execute(_KEPT, this)).one_or_none()
-    if row is not None and row.created < now - KEPT:
-        await tx.execute(_GONE, this)
+    row = (await tx.execute(_SELECT_RESPONSE, this)).one_or_none()
+    if row is not None and row.created < now - RETENTION_PERIOD:
+        await tx.execute(_DELETE_KEY, this)
         row = None
     if row is None:
         await _sweep(tx, now)
         taken = {"retailer": asked.whose, "key": asked.key, "fingerprint": asked.fingerprint, "created": now}
-        await tx.execute(_TAKEN, taken)
+        await tx.execute(_INSERT_KEY, taken)
         return None
     if row.fingerprint != asked.fingerprint:
-        raise Problem(Code.IDEMPOTENCY_KEY_REUSED)
+        raise ApiProblem(Code.IDEMPOTENCY_KEY_REUSED)
     try:
-        body = asked.cipher.decrypt(row.body[:_NONCE], row.body[_NONCE:], asked.context)
+        body = asked.cipher.decrypt(row.body[:_NONCE_BYTES], row.body[_NONCE_BYTES:], asked.context)
     except InvalidTag as error:
-        raise Problem(Code.IDEMPOTENCY_KEY_REUSED) from error
+        raise ApiProblem(Code.IDEMPOTENCY_KEY_REUSED) from error
     return web.Response(body=body, status=row.status, headers={**row.headers, "Idempotent-Replayed": "true"})
 
 
-async def keep(tx: AsyncConnection, asked: Question, status: int, headers: Mapping[str, str], body: bytes) -> None:
+async def store_response(
+    tx: AsyncConnection, asked: IdempotentRequest, status: int, headers: Mapping[str, str], body: bytes
+) -> None:
     """Keep what is answered."""
-    nonce = secrets.token_bytes(_NONCE)
+    nonce = secrets.token_bytes(_NONCE_BYTES)
     kept = nonce + asked.cipher.encrypt(nonce, body, asked.context)
     this = {"whose": asked.whose, "named": asked.key}
-    await tx.execute(_ANSWERED, {**this, "status": status, "headers": dict(headers), "body": kept})
+    await tx.execute(_UPDATE_RESPONSE, {**this, "status": status, "headers": dict(headers), "body": kept})
 
 
 async def _sweep(tx: AsyncConnection, now: datetime) -> None:
-    for retailer, key in (await tx.execute(_OLD, {"before": now - KEPT})).all():
-        await tx.execute(_GONE, {"whose": retailer, "named": key})
+    for retailer, key in (await tx.execute(_SELECT_EXPIRED, {"before": now - RETENTION_PERIOD})).all():
+        await tx.execute(_DELETE_KEY, {"whose": retailer, "named": key})

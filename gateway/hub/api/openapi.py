@@ -7,16 +7,16 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from gateway.hub.operation import Operation, Right
-from gateway.hub.problem import MEDIA_TYPE, PROBLEMS, Document
+from gateway.hub.operation import ApiAccess, ApiOperation
+from gateway.hub.problem import MEDIA_TYPE, PROBLEM_TYPES, Document
 
 _REF = "#/components/schemas/{model}"
-_KEY = "Idempotency-Key"
+_IDEMPOTENCY_HEADER = "Idempotency-Key"
 _JSON = "application/json"
-_Parts = Mapping[Any, dict[str, Any]]  # from (model, mode) to its reference
+_SchemaRefs = Mapping[Any, dict[str, Any]]  # from (model, mode) to its reference
 
 
-def document(operations: Sequence[Operation], *, title: str, version: str, url: str) -> dict[str, Any]:
+def document(operations: Sequence[ApiOperation], *, title: str, version: str, url: str) -> dict[str, Any]:
     """Write the document of these operations."""
     used: list[tuple[type[BaseModel], JsonSchemaMode]] = [(Document, "serialization")]
     for one in operations:
@@ -52,10 +52,10 @@ def document(operations: Sequence[Operation], *, title: str, version: str, url: 
     }
 
 
-def _operation(one: Operation, refs: _Parts, schemas: Mapping[str, Any]) -> dict[str, Any]:
+def _operation(one: ApiOperation, refs: _SchemaRefs, schemas: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {"operationId": one.name, "summary": one.summary, "tags": [one.tag], "responses": {}}
-    if one.right is not Right.NONE:
-        found["security"] = [{"browser" if one.right is Right.BROWSER else "key": []}]
+    if one.right is not ApiAccess.NONE:
+        found["security"] = [{"browser" if one.right is ApiAccess.BROWSER else "key": []}]
     parameters = [
         *_parameters(one.path_model, "path", refs, schemas),
         *_parameters(one.query, "query", refs, schemas),
@@ -64,7 +64,7 @@ def _operation(one: Operation, refs: _Parts, schemas: Mapping[str, Any]) -> dict
     if one.idempotency:
         parameters.append(
             {
-                "name": _KEY, "in": "header", "required": False,
+                "name": _IDEMPOTENCY_HEADER, "in": "header", "required": False,
                 "description": "Sent again with the same body within 24 h it gets the same answer.",
                 "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
             }
@@ -75,18 +75,18 @@ def _operation(one: Operation, refs: _Parts, schemas: Mapping[str, Any]) -> dict
         content = {_JSON: {"schema": refs[one.body, "validation"]}}
         found["requestBody"] = {"required": not one.bare, "content": content}
     for status, model in one.answers.items():
-        found["responses"][str(status)] = _answer(one, status, model, refs)
-    problems = sorted(one.problems, key=lambda code: (PROBLEMS[code][0], code))
-    for status, codes in groupby(problems, key=lambda code: PROBLEMS[code][0]):
+        found["responses"][str(status)] = _response_of(one, status, model, refs)
+    problems = sorted(one.problems, key=lambda code: (PROBLEM_TYPES[code][0], code))
+    for status, codes in groupby(problems, key=lambda code: PROBLEM_TYPES[code][0]):
         found["responses"][str(int(status))] = {
-            "description": "; ".join(f"`{code}`: {PROBLEMS[code][1]}" for code in codes),
+            "description": "; ".join(f"`{code}`: {PROBLEM_TYPES[code][1]}" for code in codes),
             "content": {MEDIA_TYPE: {"schema": refs[Document, "serialization"]}},
         }
     return found
 
 
 def _parameters(
-    model: type[BaseModel] | None, where: str, refs: _Parts, schemas: Mapping[str, Any]
+    model: type[BaseModel] | None, where: str, refs: _SchemaRefs, schemas: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     if model is None:
         return []
@@ -98,7 +98,7 @@ def _parameters(
     ]
 
 
-def _answer(one: Operation, status: int, model: type[BaseModel] | None, refs: _Parts) -> dict[str, Any]:
+def _response_of(one: ApiOperation, status: int, model: type[BaseModel] | None, refs: _SchemaRefs) -> dict[str, Any]:
     found: dict[str, Any] = {"description": one.summary}
     if model is not None:
         found["content"] = {one.media: {"schema": refs[model, "serialization"]}}

@@ -18,13 +18,13 @@ from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
 from gateway.hub.config import Limits
-from gateway.hub.http.client_address import AROUND, wider
-from gateway.hub.problem import Code, Problem
+from gateway.hub.http.client_address import NETWORK_LIMIT_FACTOR, wider_network
+from gateway.hub.problem import ApiProblem, Code
 
-_BACK = 1.0  # seconds that a clock may be corrected by
+_MAX_CLOCK_STEP_S = 1.0  # seconds that a clock may be corrected by
 
 
-class Windows:
+class SlidingWindows:
     """What was taken of late, in sliding windows. `wall`: seconds since 1970, by which the library counts too.
 
     Two counters for each of them: the library's moving windows keep every instant, and look through all of them in a
@@ -39,48 +39,57 @@ class Windows:
     def limiter(self) -> SlidingWindowCounterRateLimiter:
         """Counts. Where the clock was put back it begins anew: what was taken later than now would count until then."""
         now = self.wall()
-        if now < self._newest - _BACK:
+        if now < self._newest - _MAX_CLOCK_STEP_S:
             self._newest, self._limiter = now, SlidingWindowCounterRateLimiter(MemoryStorage())
         self._newest = max(self._newest, now)
         return self._limiter
 
 
-STRANGER_WINDOW_S = 10  # over which a stranger's requests are averaged: a page and what belongs to it come at once
+ANONYMOUS_WINDOW_S = 10  # over which a stranger's requests are averaged: a page and what belongs to it come at once
 MAX_KNOWN_KEYS = 10_000  # API keys and browsers' tokens that counted lately, as digests
-OF_A_HOME = 3  # times what one of its browsers may
+HOME_LIMIT_FACTOR = 3  # times what one of its browsers may
 
 
-class Rations:
+class ApiRateLimits:
     """All retailers' rations. `wall` is the seconds since 1970 by which the library counts."""
 
     def __init__(self, limits: Limits, *, wall: Callable[[], float]) -> None:
-        self._windows = Windows(wall)
-        self._known: dict[bytes, None] = {}  # the oldest first
-        self._reads: dict[str, RateLimitItem] = {"reads": RateLimitItemPerSecond(limits.reads)}
-        self._writes: dict[str, RateLimitItem] = {
+        self._windows = SlidingWindows(wall)
+        self._valid_credentials: dict[bytes, None] = {}  # the oldest first
+        self._read_limits: dict[str, RateLimitItem] = {"reads": RateLimitItemPerSecond(limits.reads)}
+        self._write_limits: dict[str, RateLimitItem] = {
             "writes": RateLimitItemPerSecond(limits.writes),
             "writes-a-day": RateLimitItemPerDay(limits.writes_a_day),
         }
-        self._sandbox: dict[str, RateLimitItem] = {
-            **self._writes,
+        self._sandbox_limits: dict[str, RateLimitItem] = {
+            **self._write_limits,
             "writes-a-day": RateLimitItemPerDay(min(limits.sandbox_writes_a_day, limits.writes_a_day)),
         }
-        self._asked: dict[str, dict[str, RateLimitItem]] = {
+        self._browser_limits: dict[str, dict[str, RateLimitItem]] = {
             "questions": {
                 "browser": RateLimitItemPerSecond(limits.questions),
-                "home": RateLimitItemPerSecond(OF_A_HOME * limits.questions),
+                "home": RateLimitItemPerSecond(HOME_LIMIT_FACTOR * limits.questions),
             },
             "orders": {
-                "browser": RateLimitItemPerHour(limits.orders), "home": RateLimitItemPerHour(OF_A_HOME * limits.orders)
+                "browser": RateLimitItemPerHour(limits.orders),
+                "home": RateLimitItemPerHour(HOME_LIMIT_FACTOR * limits.orders),
             },
-        }  # fmt: skip
-        self._strangers: dict[str, tuple[RateLimitItem, RateLimitItem]] = {  # of one, and of all around him
+        }
+        self._anonymous_limits: dict[str, tuple[RateLimitItem, RateLimitItem]] = {  # of one, and of all around him
             "stranger-requests": (
-                RateLimitItemPerSecond(limits.stranger_requests * STRANGER_WINDOW_S, STRANGER_WINDOW_S),
-                RateLimitItemPerSecond(limits.stranger_requests * STRANGER_WINDOW_S * AROUND, STRANGER_WINDOW_S),
+                RateLimitItemPerSecond(limits.stranger_requests * ANONYMOUS_WINDOW_S, ANONYMOUS_WINDOW_S),
+                RateLimitItemPerSecond(
+                    limits.stranger_requests * ANONYMOUS_WINDOW_S * NETWORK_LIMIT_FACTOR, ANONYMOUS_WINDOW_S
+                ),
             ),
-            "strangers": (RateLimitItemPerMinute(limits.strangers), RateLimitItemPerMinute(limits.strangers * AROUND)),
-            "sandboxes": (RateLimitItemPerHour(limits.sandboxes), RateLimitItemPerHour(limits.sandboxes * AROUND)),
+            "strangers": (
+                RateLimitItemPerMinute(limits.strangers),
+                RateLimitItemPerMinute(limits.strangers * NETWORK_LIMIT_FACTOR),
+            ),
+            "sandboxes": (
+                RateLimitItemPerHour(limits.sandboxes),
+                RateLimitItemPerHour(limits.sandboxes * NETWORK_LIMIT_FACTOR),
+            ),
         }
 
     async def take(self, retailer: str, *, writes: bool, sandbox: bool = False) -> dict[str, str]:
@@ -90,8 +99,8 @@ class Rations:
             Problem: nothing is left.
         """
         if not writes:
-            return await self._take(self._reads, retailer)
-        return await self._take(self._sandbox if sandbox else self._writes, retailer)
+            return await self._take(self._read_limits, retailer)
+        return await self._take(self._sandbox_limits if sandbox else self._write_limits, retailer)
 
     async def take_member(self, home: str, browser: str, *, writes: bool) -> dict[str, str]:
         """The same for a browser of a household, and for all browsers of its home together.
@@ -100,7 +109,7 @@ class Rations:
             Problem: nothing is left.
         """
         kind = "orders" if writes else "questions"
-        items = self._asked[kind]
+        items = self._browser_limits[kind]
         await self._take({f"{kind}-of-home": items["home"]}, home)
         return await self._take({kind: items["browser"]}, f"{home}/{browser}")
 
@@ -110,7 +119,7 @@ class Rations:
         Raises:
             Problem: nothing is left.
         """
-        return await self._take_unknown("sandboxes" if scarce else "strangers", address)
+        return await self._take_for_address("sandboxes" if scarce else "strangers", address)
 
     async def admit(self, address: str, authorization: str | None) -> None:
         """Take one request off an address's ration, before a key is looked up or anything is done.
@@ -120,20 +129,20 @@ class Rations:
         Raises:
             Problem: nothing is left.
         """
-        if authorization is None or _digest(authorization) not in self._known:
-            await self._take_unknown("stranger-requests", address)
+        if authorization is None or _digest(authorization) not in self._valid_credentials:
+            await self._take_for_address("stranger-requests", address)
 
     def note(self, authorization: str, *, counts: bool) -> None:
         """Remember whether a key that was looked up counts."""
-        self._known.pop(_digest(authorization), None)
+        self._valid_credentials.pop(_digest(authorization), None)
         if counts:
-            self._known[_digest(authorization)] = None
-            if len(self._known) > MAX_KNOWN_KEYS:
-                del self._known[next(iter(self._known))]
+            self._valid_credentials[_digest(authorization)] = None
+            if len(self._valid_credentials) > MAX_KNOWN_KEYS:
+                del self._valid_credentials[next(iter(self._valid_credentials))]
 
-    async def _take_unknown(self, kind: str, address: str) -> dict[str, str]:
-        around = wider(address)
-        one, all_ = self._strangers[kind]
+    async def _take_for_address(self, kind: str, address: str) -> dict[str, str]:
+        around = wider_network(address)
+        one, all_ = self._anonymous_limits[kind]
         told = await self._take({kind: one}, address)
         if around is not None:
             await self._take({f"{kind}-around": all_}, around)
@@ -151,7 +160,7 @@ class Rations:
                 wait = max(wait, seconds)
         told = {"RateLimit-Policy": ", ".join(policies), "RateLimit": ", ".join(left)}
         if wait:
-            raise Problem(Code.RATE_LIMITED, f"Try again in {wait} s.", headers={**told, "Retry-After": str(wait)})
+            raise ApiProblem(Code.RATE_LIMITED, f"Try again in {wait} s.", headers={**told, "Retry-After": str(wait)})
         return told
 
 

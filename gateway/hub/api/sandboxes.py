@@ -7,10 +7,10 @@ from pydantic import Field
 
 from gateway.domain.delivery.promise import Id
 from gateway.hub.api.delivery_models import ConnectionId
-from gateway.hub.operation import Call, Model, Operation, Reply, Right
-from gateway.hub.problem import Code, Problem
-from gateway.hub.sandbox.home import CARRIERS, COLD, ENTRANCES
-from gateway.hub.sandbox.making import MOST, full, make, make_room
+from gateway.hub.operation import ApiAccess, ApiOperation, Model, RequestContext, Response
+from gateway.hub.problem import ApiProblem, Code
+from gateway.hub.sandbox.home import CARRIERS, COLD_PLACES, SANDBOX_ENTRANCES
+from gateway.hub.sandbox.making import MAX_SANDBOXES, create_sandbox, evict_idle, is_full
 
 
 class SimulatedEntrance(Model):
@@ -44,32 +44,39 @@ class Sandbox(Model):
     ends: datetime
 
 
-def operations(box_key: str) -> tuple[Operation, ...]:
+def operations(box_key: str) -> tuple[ApiOperation, ...]:
     """Give the operation. `box_key`: the public key under which the simulated homes' events are signed."""
 
-    async def create(call: Call) -> Reply:
+    async def create(call: RequestContext) -> Response:
         """Make one."""
-        if await full(call.tx) and not await make_room(call.tx, call.now):
-            raise Problem(Code.UNAVAILABLE, f"There are {MOST} sandboxes already: try again in some hours.")
-        made = await make(call.tx, box_key, call.now)
+        if await is_full(call.tx) and not await evict_idle(call.tx, call.now):
+            raise ApiProblem(Code.UNAVAILABLE, f"There are {MAX_SANDBOXES} sandboxes already: try again in some hours.")
+        made = await create_sandbox(call.tx, box_key, call.now)
         entrances = tuple(
             SimulatedEntrance(
                 id=one.id, name=one.name, places=one.places, courier_proof=one.courier_proof,
-                cold=tuple(place for place in one.places if place in COLD),
+                cold=tuple(place for place in one.places if place in COLD_PLACES),
             )
-            for one in ENTRANCES
+            for one in SANDBOX_ENTRANCES
         )  # fmt: skip
         body = Sandbox(
             sandbox=True, time_lapse=True, retailer=made.retailer, api_key=made.token, brand=made.brand, home=made.home,
             support_code=made.support_code, connection=made.connection, entrances=entrances, carriers=CARRIERS,
             ends=made.ends,
         )  # fmt: skip
-        return Reply(status=201, body=body)
+        return Response(status=201, body=body)
 
     return (
-        Operation(
-            name="createSandbox", method="POST", path="/v1/sandbox", tag="Sandbox", handler=create, right=Right.NONE,
-            summary="Get a sandbox, without a key", answers={201: Sandbox}, scarce=True,
+        ApiOperation(
+            name="createSandbox",
+            method="POST",
+            path="/v1/sandbox",
+            tag="Sandbox",
+            handler=create,
+            right=ApiAccess.NONE,
+            summary="Get a sandbox, without a key",
+            answers={201: Sandbox},
+            scarce=True,
             refuses=frozenset({Code.UNAVAILABLE}),
         ),
-    )  # fmt: skip
+    )

@@ -14,12 +14,12 @@ from gateway.hub.api.connections import ReturnUrl
 from gateway.hub.api.delivery_models import ONE_OF
 from gateway.hub.api.events import Types
 from gateway.hub.api.homes import BoxKey, Csr, Serial, Signature
-from gateway.hub.problem import Detail, Where
-from gateway.hub.webhooks.ssrf import URL
+from gateway.hub.problem import Detail, ErrorLocation
+from gateway.hub.webhooks.ssrf import URL_PATTERN
 from gateway.protocol.box_hub import Envelope, Token
-from gateway.protocol.consent_request import Hours, Kid, Label, PublicX, Signed
+from gateway.protocol.consent_request import CompactJws, Hours, Kid, Label, PublicX
 
-_OURS = re.compile(r"\^([a-z]+)-\[a-z2-7\]\{26\}\$", re.ASCII)
+_ID_PATTERN = re.compile(r"\^([a-z]+)-\[a-z2-7\]\{26\}\$", re.ASCII)
 
 
 def _pattern(kind: object) -> str:
@@ -34,30 +34,30 @@ MEANINGS: Mapping[str, str] = MappingProxyType({
     _pattern(Printed): "1 to 80 characters that can be printed, of Latin letters",
     _pattern(Digest): "a SHA-256 as 64 lower-case hexadecimal digits",
     _pattern(PublicX): "an Ed25519 public key as `x` of a JWK: 43 characters of base64url",
-    _pattern(Signed): "a compact JWS: three parts of base64url with a dot between each two",
+    _pattern(CompactJws): "a compact JWS: three parts of base64url with a dot between each two",
     _pattern(Token): "a signed message: a compact JWS, three parts of base64url with a dot between each two",
     _pattern(Envelope): "a sealed message: a compact JWE with direct key agreement, its second part empty",
     _pattern(Hours): 'hours as "08:00-18:00", from 00:00 to 24:00',
     _pattern(ReturnUrl): "an address that begins with https://, without a user's name or a fragment",
-    URL: "an address that begins with https:// (or http://), without a user's name or a fragment",
+    URL_PATTERN: "an address that begins with https:// (or http://), without a user's name or a fragment",
     _pattern(Types): "one to ten types of events, with a comma between each two",
     _pattern(Csr): "a certificate request: DER in base64url without padding",
     _pattern(Signature): "a signature: its bytes in base64url without padding",
     _pattern(BoxKey): "an Ed25519 public key: 43 characters of base64url",
     _pattern(Serial): "a certificate's serial number, in hexadecimal",
 })  # fmt: skip
-"""What text has to be, by the pattern that says so; of an id that the hub gave `meaning` knows it."""
+"""What text has to be, by the pattern that says so; of an id that the hub gave `pattern_meaning` knows it."""
 
-_ELSE: Final = "written otherwise"
+_OTHER_MEANING: Final = "written otherwise"
 
 
-def meaning(pattern: str) -> str | None:
+def pattern_meaning(pattern: str) -> str | None:
     """What text of this pattern is; None: nobody has said."""
-    ours = _OURS.fullmatch(pattern)
+    ours = _ID_PATTERN.fullmatch(pattern)
     return f"an id that the hub gave: {ours[1]}- and 26 letters and digits" if ours else MEANINGS.get(pattern)
 
 
-def told(error: ErrorDetails, where: Where) -> Iterator[Detail]:
+def details_of(error: ErrorDetails, where: ErrorLocation) -> Iterator[Detail]:
     """Tell one thing that pydantic found, each field by name that it is about."""
     loc, code, context = error["loc"], error["type"], error.get("ctx", {})
     if code == ONE_OF:
@@ -71,7 +71,7 @@ def told(error: ErrorDetails, where: Where) -> Iterator[Detail]:
         case "missing":
             said = "This is missing."
         case "string_pattern_mismatch":
-            said = f"This has to be {meaning(context['pattern']) or _ELSE}."
+            said = f"This has to be {pattern_meaning(context['pattern']) or _OTHER_MEANING}."
         case _:
             said = error["msg"].removeprefix("Value error, ")
     yield Detail(pointer=pointer, where=where, code=code, detail=said)

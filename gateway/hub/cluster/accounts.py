@@ -23,67 +23,77 @@ import structlog
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.engine import Row
 
-from gateway.hub.cluster.management_api import Nodes, Right, TopicRight
-from gateway.hub.store import Store
+from gateway.hub.cluster.management_api import ManagementApi, RabbitPermission, RabbitTopicPermission
+from gateway.hub.store import HubStore
 from gateway.hub.tables import certificates, homes
-from gateway.protocol.box_hub import What, shard_of
-from gateway.protocol.enrolment import HOME
+from gateway.protocol.box_hub import UplinkChannel, shard_of
+from gateway.protocol.enrolment import HOME_ID_PATTERN
 
 log = structlog.get_logger(__name__)
 
-EXCHANGE = "amq.topic"  # where MQTT's topics live
-WHOLE = timedelta(hours=1)  # between two comparisons of all
-OVERLAP = timedelta(minutes=15)  # of two looks: another hub's clock, or a transaction that took its time
-LEAVES = 60.0  # seconds that an account without rights stays: until its line has ended, with its last words
-TOGETHER = 200  # accounts told in one request: each is three transactions of the nodes
+TOPIC_EXCHANGE = "amq.topic"  # where MQTT's topics live
+FULL_COMPARISON_INTERVAL = timedelta(hours=1)  # between two comparisons of all
+CHECK_OVERLAP = timedelta(minutes=15)  # of two looks: another hub's clock, or a transaction that took its time
+REMOVAL_DELAY_S = 60.0  # seconds that an account without rights stays: until its line has ended, with its last words
+MAX_ACCOUNTS_PER_REQUEST = 200  # accounts told in one request: each is three transactions of the nodes
 
-_OURS = re.compile(rf"[0-9a-f]{{1,40}}@{HOME[1:-1]}", re.ASCII)
+_ACCOUNT_NAME_PATTERN = re.compile(rf"[0-9a-f]{{1,40}}@{HOME_ID_PATTERN[1:-1]}", re.ASCII)
 
 
-def name_of(serial: str, home: str) -> str:
+def account_name(serial: str, home: str) -> str:
     """What the account of a certificate is called."""
     return f"{serial}@{home}"
 
 
-def may_use(home: str) -> str:
+def resource_pattern(home: str) -> str:
     """Which queues and exchanges a home may hear from and speak to, as a pattern: its own, and the one of topics."""
     return rf"^(amq\.topic|mqtt-subscription-{home}qos[01])\z"
 
 
-def may_make(home: str) -> str:
+def configure_pattern(home: str) -> str:
     """Which queues a home may make and end."""
     return rf"^mqtt-subscription-{home}qos[01]\z"
 
 
-def may_hear(home: str) -> str:
+def topic_read_pattern(home: str) -> str:
     """Which topics a home may subscribe to (`.` for MQTT's `/`)."""
     return rf"^dn\.{home}\."
 
 
-def may_say(home: str) -> str:
+def topic_write_pattern(home: str) -> str:
     """Which topics a home may speak on: what box and hub have agreed on, under its own name."""
-    return rf"^up\.{shard_of(home)}\.{home}\.({'|'.join(get_args(What))}|said\.[a-z0-9-]{{1,64}})\z"
+    return rf"^up\.{shard_of(home)}\.{home}\.({'|'.join(get_args(UplinkChannel))}|said\.[a-z0-9-]{{1,64}})\z"
 
 
-def account(name: str) -> dict[str, dict[str, Any]]:
+def account_definition(name: str) -> dict[str, dict[str, Any]]:
     """Write an account and its rights as RabbitMQ's definitions have them."""
     home, vhost = name.partition("@")[2], {"user": name, "vhost": "/"}
     return {
         "users": {"name": name, "password_hash": "", "hashing_algorithm": "rabbit_password_hashing_sha256", "tags": []},
-        "permissions": {**vhost, "configure": may_make(home), "write": may_use(home), "read": may_use(home)},
-        "topic_permissions": {**vhost, "exchange": EXCHANGE, "write": may_say(home), "read": may_hear(home)},
+        "permissions": {
+            **vhost,
+            "configure": configure_pattern(home),
+            "write": resource_pattern(home),
+            "read": resource_pattern(home),
+        },
+        "topic_permissions": {
+            **vhost,
+            "exchange": TOPIC_EXCHANGE,
+            "write": topic_write_pattern(home),
+            "read": topic_read_pattern(home),
+        },
     }
 
 
-class Accounts:
+class BrokerAccounts:
     """Keeps them. `look` is called again and again."""
 
-    def __init__(self, nodes: Nodes, store: Store, *, monotonic: Callable[[], float]) -> None:
+    def __init__(self, nodes: ManagementApi, store: HubStore, *, monotonic: Callable[[], float]) -> None:
         self._nodes, self._store, self._monotonic = nodes, store, monotonic
         self._compared: datetime | None = None
-        self._looked: datetime | None = None
-        self._told: Mapping[str, bool] = {}
-        self._leaving: dict[str, float] = {}  # since when (monotonic) an account has no right to come in
+        self._checked: datetime | None = None
+        self._published: Mapping[str, bool] = {}
+        self._pending_removal: dict[str, float] = {}  # since when (monotonic) an account has no right to come in
 
     @property
     def whole(self) -> bool:
@@ -96,14 +106,14 @@ class Accounts:
         Raises:
             NodesAway: no node answers; what was not told is told by the next look.
         """
-        if self._looked is not None:
-            await self._changed(min(self._looked, now) - OVERLAP)  # a clock may have been put back
-        self._looked = now
-        gone = [name for name, since in self._leaving.items() if self._monotonic() - since >= LEAVES]
-        for some in _some(gone):
+        if self._checked is not None:
+            await self._update_changed(min(self._checked, now) - CHECK_OVERLAP)  # a clock may have been put back
+        self._checked = now
+        gone = [name for name, since in self._pending_removal.items() if self._monotonic() - since >= REMOVAL_DELAY_S]
+        for some in _in_batches(gone):
             await self._nodes.delete(some)
-            self._leaving = {name: since for name, since in self._leaving.items() if name not in some}
-        if self._compared is None or abs(now - self._compared) >= WHOLE:
+            self._pending_removal = {name: since for name, since in self._pending_removal.items() if name not in some}
+        if self._compared is None or abs(now - self._compared) >= FULL_COMPARISON_INTERVAL:
             await self._compare(now)
             self._compared = now
 
@@ -114,8 +124,8 @@ class Accounts:
             NodesAway: no node answers.
         """
         async with self._store.reading() as tx:
-            rows = await tx.execute(select(certificates.c.serial).where(certificates.c.home == home, ~_alive()))
-        await self._forget([name_of(row.serial, home) for row in rows])
+            rows = await tx.execute(select(certificates.c.serial).where(certificates.c.home == home, ~_is_active()))
+        await self._delete([account_name(row.serial, home) for row in rows])
 
     async def end_line(self, home: str) -> None:
         """End the connections of a home, whose accounts stay: it comes again.
@@ -124,72 +134,77 @@ class Accounts:
             NodesAway: no node answers.
         """
         async with self._store.reading() as tx:
-            rows = await tx.execute(select(certificates.c.serial).where(certificates.c.home == home, _alive()))
+            rows = await tx.execute(select(certificates.c.serial).where(certificates.c.home == home, _is_active()))
         for row in rows:
-            await self._nodes.end_lines(name_of(row.serial, home))
+            await self._nodes.end_lines(account_name(row.serial, home))
 
-    async def _changed(self, since: datetime) -> None:
+    async def _update_changed(self, since: datetime) -> None:
         late = or_(certificates.c.issued > since, certificates.c.ended > since)  # a revocation ends all of a home's
-        found = {name_of(row.serial, row.home): bool(row.counts) for row in await self._rows(late)}
-        await self._forget([name for name, counts in found.items() if not counts and self._told.get(name) is not False])
-        await self._tell([name for name, counts in found.items() if counts and self._told.get(name) is not True])
-        self._told = found
+        found = {account_name(row.serial, row.home): bool(row.counts) for row in await self._rows(late)}
+        await self._delete(
+            [name for name, counts in found.items() if not counts and self._published.get(name) is not False]
+        )
+        await self._define([name for name, counts in found.items() if counts and self._published.get(name) is not True])
+        self._published = found
 
     async def _compare(self, now: datetime) -> None:
         rights, topics = await self._nodes.permissions(), await self._nodes.topic_permissions()
         users = await self._nodes.users()
-        wanted = {name_of(row.serial, row.home) for row in await self._rows(_alive()) if row.counts}
+        wanted = {account_name(row.serial, row.home) for row in await self._rows(_is_active()) if row.counts}
         new, old = await asyncio.to_thread(_differences, rights, topics, users, wanted)  # of 50,000: a second's work
-        await self._forget([name for name in old if name not in self._leaving])
-        self._told = dict.fromkeys(wanted, True)
-        for some in _some(new):
-            await self._tell(some)
-            await self._changed(now - OVERLAP)  # nobody who ends waits until all others are told
+        await self._delete([name for name in old if name not in self._pending_removal])
+        self._published = dict.fromkeys(wanted, True)
+        for some in _in_batches(new):
+            await self._define(some)
+            await self._update_changed(now - CHECK_OVERLAP)  # nobody who ends waits until all others are told
 
     async def _rows(self, which: ColumnElement[bool]) -> Sequence[Row[Any]]:
         """Read certificates. Whether one has expired is not asked: TLS does, and by another clock than a hub's."""
-        counts = _alive() & homes.c.revoked.is_(None)
+        counts = _is_active() & homes.c.revoked.is_(None)
         columns = select(certificates.c.serial, certificates.c.home, counts.label("counts"))
         async with self._store.reading() as tx:
             return (await tx.execute(columns.join(homes, homes.c.id == certificates.c.home).where(which))).all()
 
-    async def _tell(self, names: Sequence[str]) -> None:
-        for some in _some(names):
-            made = [account(name) for name in some]
+    async def _define(self, names: Sequence[str]) -> None:
+        for some in _in_batches(names):
+            made = [account_definition(name) for name in some]
             for parts in (("users", "topic_permissions"), ("permissions",)):  # the last lets it in
                 await self._nodes.define({part: [one[part] for one in made] for part in parts})
             for name in some:
-                self._leaving.pop(name, None)
+                self._pending_removal.pop(name, None)
             log.info("accounts_told", homes=len(some))
 
-    async def _forget(self, names: Sequence[str]) -> None:
+    async def _delete(self, names: Sequence[str]) -> None:
         for name in names:
             await self._nodes.shut_out(name)
             await self._nodes.end_lines(name)
-            self._leaving[name] = self._monotonic()
+            self._pending_removal[name] = self._monotonic()
         if names:
             log.info("accounts_ended", homes=len(names))
 
 
-def _alive() -> ColumnElement[bool]:
+def _is_active() -> ColumnElement[bool]:
     return certificates.c.ended.is_(None)
 
 
 def _differences(
-    rights: Sequence[Right], topics: Sequence[TopicRight], users: Sequence[str], wanted: AbstractSet[str]
+    rights: Sequence[RabbitPermission],
+    topics: Sequence[RabbitTopicPermission],
+    users: Sequence[str],
+    wanted: AbstractSet[str],
 ) -> tuple[Sequence[str], Sequence[str]]:
     """Return the accounts to tell, and those to end."""
     right, topic = {one.user: one for one in rights}, {one.user: one for one in topics}
-    known = {name for name in users if _OURS.fullmatch(name)}
+    known = {name for name in users if _ACCOUNT_NAME_PATTERN.fullmatch(name)}
 
     def whole(name: str) -> bool:
-        due = account(name)
-        may = right.get(name) == Right(**due["permissions"])
-        return name in known and may and topic.get(name) == TopicRight(**due["topic_permissions"])
+        due = account_definition(name)
+        may = right.get(name) == RabbitPermission(**due["permissions"])
+        return name in known and may and topic.get(name) == RabbitTopicPermission(**due["topic_permissions"])
 
     return sorted(name for name in wanted if not whole(name)), sorted(known - wanted)
 
 
-def _some(names: Sequence[str]) -> Iterator[Sequence[str]]:
-    for first in range(0, len(names), TOGETHER):
-        yield names[first : first + TOGETHER]
+def _in_batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    for first in range(0, len(names), MAX_ACCOUNTS_PER_REQUEST):
+        yield names[first : first + MAX_ACCOUNTS_PER_REQUEST]

@@ -10,15 +10,17 @@ from pathlib import Path
 
 from gateway.hub.authority import AuthorityUnusable
 from gateway.system.atomic_file import write_whole
-from gateway.system.pki.authority import Shelf, Terms, vouched
+from gateway.system.pki.authority import CertificateFiles, CertificatePolicy, issue_server_certificate
 
-NAME = "Perron hub's nodes"
-TERMS = Terms(days=365, renew=timedelta(days=90), bound=False, calls=True)  # brought there by hand, as the node's other
-OPTIONS = "internode.config"
+NODE_AUTHORITY_NAME = "Perron hub's nodes"
+NODE_AUTHORITY_TERMS = CertificatePolicy(
+    days=365, renew=timedelta(days=90), bound=False, calls=True
+)  # brought there by hand, as the node's other
+OPTIONS_FILE = "internode.config"
 FOLDER = "internode"
 
 
-def certified(folder: Path, node: Path, host: str, *, now: datetime) -> None:
+def renew_certificate(folder: Path, node: Path, host: str, *, now: datetime) -> None:
     """Keep good by what a node, whose files lie in `node`, proves itself to the others. `folder`: the hub's.
 
     Raises:
@@ -26,14 +28,16 @@ def certified(folder: Path, node: Path, host: str, *, now: datetime) -> None:
         AuthorityUnusable: a file is not what it was.
     """
     at = folder / "authority"
-    shelf = Shelf(
+    shelf = CertificateFiles(
         authority_key=at / "nodes.key", authority=at / "nodes.pem", key=node / FOLDER / "node.key",
         chain=node / FOLDER / "node.pem",
     )  # fmt: skip
     for needed in (at, shelf.chain.parent):
         needed.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        theirs = vouched(shelf, name=NAME, names=(host,), terms=TERMS, now=now)
+        theirs = issue_server_certificate(
+            shelf, name=NODE_AUTHORITY_NAME, names=(host,), terms=NODE_AUTHORITY_TERMS, now=now
+        )
     except ValueError as error:
         raise AuthorityUnusable(f"{at} or {shelf.chain.parent} holds nothing of the nodes': {error}") from error
     believed = shelf.chain.parent / "authority.pem"
@@ -41,7 +45,7 @@ def certified(folder: Path, node: Path, host: str, *, now: datetime) -> None:
         write_whole(believed, theirs.pem)
 
 
-def options(files: Path) -> str:
+def erlang_options(files: Path) -> str:
     """Write Erlang's options. `files`: where a node's files lie on the node."""
     own = files / FOLDER
     proof = "\n".join(
@@ -64,8 +68,8 @@ def options(files: Path) -> str:
 """
 
 
-def environment(files: Path) -> str:
+def erlang_environment(files: Path) -> str:
     """Write what node and `rabbitmqctl` are started with, beside what whoever starts them says."""
-    words = f"-proto_dist inet_tls -ssl_dist_optfile {files / OPTIONS}"
+    words = f"-proto_dist inet_tls -ssl_dist_optfile {files / OPTIONS_FILE}"
     names = ("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", "RABBITMQ_CTL_ERL_ARGS")
     return "".join(f'{name}="${name} {words}"\n' for name in names)

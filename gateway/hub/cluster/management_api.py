@@ -26,12 +26,14 @@ from gateway.system.atomic_file import write_whole
 
 T = TypeVar("T")
 
-NAME = "accounts"  # the account by which hubs come, and the folder of what they show
-PATIENCE = aiohttp.ClientTimeout(total=20, sock_connect=2)  # seconds: in a partition a transaction waits for the tick
+ACCOUNT_NAME = "accounts"  # the account by which hubs come, and the folder of what they show
+REQUEST_TIMEOUT = aiohttp.ClientTimeout(
+    total=20, sock_connect=2
+)  # seconds: in a partition a transaction waits for the tick
 
 
 @dataclass(frozen=True, slots=True)
-class Right:
+class RabbitPermission:
     """What an account may do with queues and exchanges, as patterns."""
 
     user: str
@@ -42,7 +44,7 @@ class Right:
 
 
 @dataclass(frozen=True, slots=True)
-class TopicRight:
+class RabbitTopicPermission:
     """What an account may say and hear at an exchange, as patterns."""
 
     user: str
@@ -53,49 +55,51 @@ class TopicRight:
 
 
 @dataclass(frozen=True, slots=True)
-class _Named:
+class _NamedUser:
     name: str
 
 
-_USERS, _RIGHTS, _TOPICS = (
-    TypeAdapter(tuple[_Named, ...]), TypeAdapter(tuple[Right, ...]), TypeAdapter(tuple[TopicRight, ...]),
-)  # fmt: skip
+_USERS, _PERMISSIONS, _TOPIC_PERMISSIONS = (
+    TypeAdapter(tuple[_NamedUser, ...]),
+    TypeAdapter(tuple[RabbitPermission, ...]),
+    TypeAdapter(tuple[RabbitTopicPermission, ...]),
+)
 
 
-class NodesAway(OSError):  # noqa: N818 - it says what happened
+class NodesUnreachable(OSError):  # noqa: N818 - it says what happened
     """No node did what was asked; the text says what each said."""
 
 
-def made_password(cluster: Path) -> str:
+def create_password(cluster: Path) -> str:
     """Return the password of the hubs' account, made where there is none. `cluster`: the folder of its files.
 
     Raises:
         OSError: it cannot be read or written.
     """
-    file = cluster / f"{NAME}.password"
+    file = cluster / f"{ACCOUNT_NAME}.password"
     if not file.exists():
         write_whole(file, secrets.token_hex(32).encode())
-    return password(cluster)
+    return read_password(cluster)
 
 
-def password(cluster: Path) -> str:
+def read_password(cluster: Path) -> str:
     """Return the password of the hubs' account, which `perron hub-config` has made.
 
     Raises:
         OSError: it cannot be read.
     """
-    return (cluster / f"{NAME}.password").read_text().strip()
+    return (cluster / f"{ACCOUNT_NAME}.password").read_text().strip()
 
 
-def definition(word: str) -> dict[str, Any]:
+def account_definition(word: str) -> dict[str, Any]:
     """Write the hubs' account as RabbitMQ's definitions have it: it keeps others, and has no queue and no topic."""
     salt = hashlib.sha256(b"salt " + word.encode()).digest()[:4]  # the same file each time: the word itself is random
     hashed = base64.b64encode(salt + hashlib.sha256(salt + word.encode()).digest()).decode()
-    return {"name": NAME, "password_hash": hashed, "hashing_algorithm": "rabbit_password_hashing_sha256",
+    return {"name": ACCOUNT_NAME, "password_hash": hashed, "hashing_algorithm": "rabbit_password_hashing_sha256",
             "tags": ["administrator"], "limits": {}}  # fmt: skip
 
 
-def certified(folder: Path, cluster: Path, *, now: datetime) -> None:
+def renew_certificate(folder: Path, cluster: Path, *, now: datetime) -> None:
     """Keep good what a hub shows the nodes. `folder`: the hub's.
 
     Raises:
@@ -105,80 +109,80 @@ def certified(folder: Path, cluster: Path, *, now: datetime) -> None:
     for shared in (
         folder / "authority" / "nodes.key",
         folder / "authority" / "nodes.pem",
-        cluster / f"{NAME}.password",
+        cluster / f"{ACCOUNT_NAME}.password",
     ):
         if not shared.exists():  # one of our own would be no node's
             raise AuthorityUnusable(f"{shared} is missing: run perron hub-config, or copy it from where that was run")
-    internode_tls.certified(folder, cluster / NAME, NAME, now=now)
+    internode_tls.renew_certificate(folder, cluster / ACCOUNT_NAME, ACCOUNT_NAME, now=now)
 
 
-class Nodes:
+class ManagementApi:
     """All of them; asked is one that answers. `at`: their hosts. `cluster`: the folder of the cluster's files."""
 
     def __init__(self, at: Sequence[str], port: int, cluster: Path) -> None:
-        self._at, self._port, self._cluster, self._answered = tuple(at), port, cluster, ""
+        self._hosts, self._port, self._cluster, self._last_host = tuple(at), port, cluster, ""
 
     async def users(self) -> Sequence[str]:
         """All accounts' names."""
-        return [one.name for one in await self._told("users?columns=name", _USERS)]
+        return [one.name for one in await self._get_list("users?columns=name", _USERS)]
 
-    async def permissions(self) -> Sequence[Right]:
+    async def permissions(self) -> Sequence[RabbitPermission]:
         """What each account may do with queues and exchanges; one without may not come in."""
-        return await self._told("permissions", _RIGHTS)
+        return await self._get_list("permissions", _PERMISSIONS)
 
-    async def topic_permissions(self) -> Sequence[TopicRight]:
+    async def topic_permissions(self) -> Sequence[RabbitTopicPermission]:
         """What each account may hear and say; one without may hear and say all."""
-        return await self._told("topic-permissions", _TOPICS)
+        return await self._get_list("topic-permissions", _TOPIC_PERMISSIONS)
 
     async def define(self, made: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         """Make these accounts and rights, or change them into these."""
-        await self._ask("POST", "definitions", made)
+        await self._request("POST", "definitions", made)
 
     async def delete(self, names: Sequence[str]) -> None:
         """End these accounts and their connections; one that is not there is no error."""
-        await self._ask("POST", "users/bulk-delete", {"users": list(names)})
+        await self._request("POST", "users/bulk-delete", {"users": list(names)})
 
     async def shut_out(self, name: str) -> None:
         """Let an account come in no more. Its lines go on, and what it may hear and say stays as it was."""
-        await self._ask("DELETE", f"permissions/%2F/{quote(name, safe='')}")
+        await self._request("DELETE", f"permissions/%2F/{quote(name, safe='')}")
 
     async def end_lines(self, name: str) -> None:
         """End the connections of an account."""
-        await self._ask("DELETE", f"connections/username/{quote(name, safe='')}")
+        await self._request("DELETE", f"connections/username/{quote(name, safe='')}")
 
-    async def _told(self, path: str, form: TypeAdapter[tuple[T, ...]]) -> Sequence[T]:
-        raw = await self._ask("GET", path)
+    async def _get_list(self, path: str, form: TypeAdapter[tuple[T, ...]]) -> Sequence[T]:
+        raw = await self._request("GET", path)
         try:
             return await asyncio.to_thread(form.validate_json, raw)
         except ValidationError as error:
-            raise NodesAway(f"/api/{path}: not understood ({error.error_count()} faults)") from error
+            raise NodesUnreachable(f"/api/{path}: not understood ({error.error_count()} faults)") from error
 
-    async def _ask(self, method: str, path: str, body: object = None) -> bytes:
+    async def _request(self, method: str, path: str, body: object = None) -> bytes:
         """Ask the node that answered last, then one after the other; several may ask at once.
 
         Raises:
-            NodesAway: none did.
+            NodesUnreachable: none did.
         """
         said = []
-        for host in sorted(self._at, key=lambda host: host != self._answered):
+        for host in sorted(self._hosts, key=lambda host: host != self._last_host):
             try:
-                done = await self._asked(host, method, path, body)
+                done = await self._request_from(host, method, path, body)
             except (OSError, aiohttp.ClientError, ValueError) as error:  # TimeoutError and ssl.SSLError are OSErrors
                 said.append(f"{host}: {str(error) or 'no answer in time'}")
             else:
-                self._answered = host
+                self._last_host = host
                 return done
-        raise NodesAway("; ".join(said))
+        raise NodesUnreachable("; ".join(said))
 
-    async def _asked(self, host: str, method: str, path: str, body: object) -> bytes:
-        own = self._cluster / NAME / internode_tls.FOLDER
+    async def _request_from(self, host: str, method: str, path: str, body: object) -> bytes:
+        own = self._cluster / ACCOUNT_NAME / internode_tls.FOLDER
         tls = ssl.create_default_context(cafile=own / "authority.pem")
         tls.load_cert_chain(own / "node.pem", own / "node.key")
-        login = {"Authorization": aiohttp.encode_basic_auth(NAME, password(self._cluster))}
+        login = {"Authorization": aiohttp.encode_basic_auth(ACCOUNT_NAME, read_password(self._cluster))}
         url = f"https://{f'[{host}]' if ':' in host else host}:{self._port}/api/{path}"
         line = aiohttp.TCPConnector(ssl=tls, force_close=True)
         async with (
-            aiohttp.ClientSession(connector=line, headers=login, timeout=PATIENCE) as http,
+            aiohttp.ClientSession(connector=line, headers=login, timeout=REQUEST_TIMEOUT) as http,
             http.request(method, URL(url, encoded=True), json=body, allow_redirects=False) as answer,
         ):
             told = await answer.read()

@@ -20,42 +20,47 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gateway.config.broker import Broker, BrokerTls
+from gateway.config.broker import BrokerSection, BrokerTls
 from gateway.hub import ca_rotation
-from gateway.hub.authority import NODE, Authority, AuthorityUnusable
-from gateway.hub.broker import forget
+from gateway.hub.authority import NODE_CERTIFICATE_TERMS, AuthorityUnusable, HubAuthority
+from gateway.hub.broker import delete_expired
 from gateway.hub.cluster import internode_tls, management_api
-from gateway.hub.cluster.accounts import Accounts
+from gateway.hub.cluster.accounts import BrokerAccounts
 from gateway.hub.config import Boxes, HubFile, Rabbit
-from gateway.hub.mqtt import KEPT
-from gateway.hub.store import UNAVAILABLE, Store
+from gateway.hub.mqtt import SESSION_EXPIRY_S
+from gateway.hub.store import UNAVAILABLE_ERRORS, HubStore
 from gateway.mqtt.client import connect_once
 from gateway.mqtt.mosquitto.provisioning import MAX_PACKET_BYTES
 from gateway.system.atomic_file import write_whole
 
 log = structlog.get_logger(__name__)
 
-HUB = "hub"  # before the @ of the hub's own certificates, one for each share
-LOOK = 0.5  # seconds between looks whose certificates were given or ended: a box that has just joined waits for it
-TIDY = timedelta(seconds=2)  # between two looks at the hub's own files
-AGAIN = 2.0  # more seconds after one that failed
-VISIT = "visit"  # a client that says and hears nothing
-VISIT_LIFE = timedelta(minutes=5)
-OWN_LIFE, OWN_RENEW = timedelta(days=30), timedelta(days=15)
-WAITING = 100  # messages that a node has on their way to one client
-OF_A_BOX, OF_A_HUB = 4_194_304, 268_435_456  # bytes that wait for one that is slow; the oldest go first
+HUB_LOCAL_PART = "hub"  # before the @ of the hub's own certificates, one for each share
+CHECK_INTERVAL_S = (
+    0.5  # seconds between looks whose certificates were given or ended: a box that has just joined waits for it
+)
+FILE_CHECK_INTERVAL = timedelta(seconds=2)  # between two looks at the hub's own files
+RETRY_DELAY_S = 2.0  # more seconds after one that failed
+PROBE_NAME = "visit"  # a client that says and hears nothing
+PROBE_CERTIFICATE_LIFETIME = timedelta(minutes=5)
+HUB_CERTIFICATE_LIFETIME, HUB_CERTIFICATE_RENEWAL = timedelta(days=30), timedelta(days=15)
+MAX_INFLIGHT_MESSAGES = 100  # messages that a node has on their way to one client
+MAX_BOX_QUEUE_BYTES, MAX_HUB_QUEUE_BYTES = (
+    4_194_304,
+    268_435_456,
+)  # bytes that wait for one that is slow; the oldest go first
 
 PLUGINS = ("rabbitmq_mqtt", "rabbitmq_auth_mechanism_ssl", "rabbitmq_management", "rabbitmq_prometheus")
 
 
-def node_of(name: str, host: str) -> str:
+def node_name(name: str, host: str) -> str:
     """What a node is called."""
     return f"{name}@{host}"
 
 
 def configuration(rabbit: Rabbit, boxes: Boxes, folder: Path) -> str:
     """Write rabbitmq.conf of a node. `folder`: where its files lie on the node."""
-    names = [node_of(*one) for one in rabbit.nodes.items()]
+    names = [node_name(*one) for one in rabbit.nodes.items()]
     own = folder / internode_tls.FOLDER
     return "\n".join((
         "# Written by Perron. What is not allowed here is refused.",
@@ -87,8 +92,8 @@ mqtt.ssl_cert_login_san_type = dns
 mqtt.allow_anonymous = false
 mqtt.login_timeout = 20000
 mqtt.durable_queue_type = quorum
-mqtt.max_session_expiry_interval_seconds = {KEPT}
-mqtt.prefetch = {WAITING}
+mqtt.max_session_expiry_interval_seconds = {SESSION_EXPIRY_S}
+mqtt.prefetch = {MAX_INFLIGHT_MESSAGES}
 mqtt.max_packet_size_unauthenticated = 4096
 mqtt.max_packet_size_authenticated = {MAX_PACKET_BYTES}
 mqtt.retained_message_store = rabbit_mqtt_retained_msg_store_noop
@@ -119,11 +124,11 @@ def environment(rabbit: Rabbit, name: str, folder: Path) -> str:
     """Write rabbitmq-env.conf of a node."""
     return f"""\
 USE_LONGNAME=true
-NODENAME={node_of(name, rabbit.nodes[name])}
+NODENAME={node_name(name, rabbit.nodes[name])}
 DIST_PORT={rabbit.distribution}
 CONFIG_FILE={folder}/rabbitmq.conf
 ENABLED_PLUGINS_FILE={folder}/enabled_plugins
-{internode_tls.environment(folder)}"""
+{internode_tls.erlang_environment(folder)}"""
 
 
 def definitions(hubs: Iterable[str], word: str) -> str:
@@ -139,26 +144,26 @@ def definitions(hubs: Iterable[str], word: str) -> str:
         "vhosts": [{"name": "/"}],
         "users": [
             {"name": name, "password_hash": "", "hashing_algorithm": "rabbit_password_hashing_sha256", "tags": [],
-             "limits": {}} for name in (*every, f"{HUB}@{VISIT}")
-        ] + [management_api.definition(word)],
+             "limits": {}} for name in (*every, f"{HUB_LOCAL_PART}@{PROBE_NAME}")
+        ] + [management_api.account_definition(word)],
         "permissions": [
             {"user": name, "vhost": "/", "configure": f"^{hub}$", "write": rf"^(amq\.topic|{hub})$",
              "read": rf"^(amq\.topic|{hub})$"} for name in every
-        ] + [{"user": f"{HUB}@{VISIT}", "vhost": "/", "configure": "", "write": "", "read": ""}],
+        ] + [{"user": f"{HUB_LOCAL_PART}@{PROBE_NAME}", "vhost": "/", "configure": "", "write": "", "read": ""}],
         "topic_permissions": [
             {"user": name, "vhost": "/", "exchange": "amq.topic", "write": r"^dn\.", "read": r"^up\."}
             for name in every
         ],
         "policies": [
             {**mine, "name": "boxes", "pattern": "^mqtt-subscription-home-",
-             "definition": {"max-length-bytes": OF_A_BOX, "overflow": "drop-head"}},
+             "definition": {"max-length-bytes": MAX_BOX_QUEUE_BYTES, "overflow": "drop-head"}},
             {**mine, "name": "hubs", "pattern": "^mqtt-subscription-hub-",
-             "definition": {"max-length-bytes": OF_A_HUB, "overflow": "drop-head"}},
+             "definition": {"max-length-bytes": MAX_HUB_QUEUE_BYTES, "overflow": "drop-head"}},
         ],
     }, indent=1) + "\n"  # fmt: skip
 
 
-def set_up(file: HubFile, boxes: Boxes, rabbit: Rabbit, *, now: datetime, by_next: bool = False) -> Authority:
+def set_up(file: HubFile, boxes: Boxes, rabbit: Rabbit, *, now: datetime, by_next: bool = False) -> HubAuthority:
     """Write every node's folder. Keys, certificates and the cookie that lie there are kept as long as they are good.
 
     `by_next`: boxes are shown certificates of the authority's successor already, where there is one.
@@ -168,36 +173,38 @@ def set_up(file: HubFile, boxes: Boxes, rabbit: Rabbit, *, now: datetime, by_nex
         AuthorityUnusable: a key or certificate in it is not what it was.
     """
     file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    ca_rotation.settle(file.folder)
-    authority = Authority.at(file.folder, now=now)
+    ca_rotation.finish_change(file.folder)
+    authority = HubAuthority.at(file.folder, now=now)
     file.cluster.mkdir(exist_ok=True, mode=0o700)
     cookie = file.cluster / "erlang.cookie"
     if not cookie.exists():
         write_whole(cookie, secrets.token_hex(32).encode())
-    word = management_api.made_password(file.cluster)
+    word = management_api.create_password(file.cluster)
     for name, host in rabbit.nodes.items():
         folder = file.cluster / name
         folder.mkdir(exist_ok=True, mode=0o700)
-        shows = (ca_rotation.upcoming_authority(file.folder) if by_next else None) or authority
-        shows.broker((host, boxes.host), now=now, at=Path("rabbit", name, "tls"), terms=NODE)
-        internode_tls.certified(file.folder, folder, host, now=now)
+        shows = (ca_rotation.next_authority(file.folder) if by_next else None) or authority
+        shows.broker((host, boxes.host), now=now, at=Path("rabbit", name, "tls"), terms=NODE_CERTIFICATE_TERMS)
+        internode_tls.renew_certificate(file.folder, folder, host, now=now)
         there = rabbit.files
         plugins = f"[{','.join(PLUGINS)}].\n"
         whole = {
-            "authority.pem": ca_rotation.bundle(authority).decode(),
+            "authority.pem": ca_rotation.trust_bundle(authority).decode(),
             "rabbitmq.conf": configuration(rabbit, boxes, there),
             "rabbitmq-env.conf": environment(rabbit, name, there),
-            internode_tls.OPTIONS: internode_tls.options(there),
+            internode_tls.OPTIONS_FILE: internode_tls.erlang_options(there),
             "enabled_plugins": plugins,
-            "definitions.json": definitions([f"{HUB}@hub-{number + 1}" for number in range(file.share.of)], word),
+            "definitions.json": definitions(
+                [f"{HUB_LOCAL_PART}@hub-{number + 1}" for number in range(file.share.of)], word
+            ),
         }
         for one, text in whole.items():
             write_whole(folder / one, text.encode())
-    certified(file, authority, now=now)
+    renew_certificates(file, authority, now=now)
     return authority
 
 
-def certified(file: HubFile, authority: Authority, *, now: datetime) -> None:
+def renew_certificates(file: HubFile, authority: HubAuthority, *, now: datetime) -> None:
     """Keep good what a hub proves itself by at the nodes: where boxes come, and where accounts are kept.
 
     Raises:
@@ -205,21 +212,24 @@ def certified(file: HubFile, authority: Authority, *, now: datetime) -> None:
         AuthorityUnusable: a file is not what it was.
     """
     file.cluster.mkdir(exist_ok=True, mode=0o700)
-    management_api.certified(file.folder, file.cluster, now=now)
-    ca, believed = file.cluster / "authority.pem", ca_rotation.bundle(authority)
+    management_api.renew_certificate(file.folder, file.cluster, now=now)
+    ca, believed = file.cluster / "authority.pem", ca_rotation.trust_bundle(authority)
     if not ca.exists() or ca.read_bytes() != believed:
         write_whole(ca, believed, mode=0o644)
-    name = f"{HUB}-{file.share.number}"
+    name = f"{HUB_LOCAL_PART}-{file.share.number}"
     own = file.cluster / f"{name}.pem"
     if own.exists():
         with contextlib.suppress(ValueError):  # what is damaged is made anew
             known = x509.load_pem_x509_certificate(own.read_bytes())
-            if known.issuer == authority.certificate.subject and known.not_valid_after_utc - OWN_RENEW > now:
+            if (
+                known.issuer == authority.certificate.subject
+                and known.not_valid_after_utc - HUB_CERTIFICATE_RENEWAL > now
+            ):
                 return
-    write_whole(own, proven(authority, name, HUB, now=now, life=OWN_LIFE))
+    write_whole(own, key_and_certificate(authority, name, HUB_LOCAL_PART, now=now, life=HUB_CERTIFICATE_LIFETIME))
 
 
-def proven(authority: Authority, name: str, word: str, *, now: datetime, life: timedelta) -> bytes:
+def key_and_certificate(authority: HubAuthority, name: str, word: str, *, now: datetime, life: timedelta) -> bytes:
     """A new key and its certificate, as one PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     one = authority.certify(name, key.public_key(), now=now, life=life, word=word)
@@ -228,17 +238,17 @@ def proven(authority: Authority, name: str, word: str, *, now: datetime, life: t
     return whole + one.public_bytes(serialization.Encoding.PEM)
 
 
-class Doorkeeper:
+class ClusterAccountKeeper:
     """Keeps homes' accounts at the nodes, and the hub's certificates young. One a process."""
 
-    def __init__(self, file: HubFile, rabbit: Rabbit, store: Store, *, monotonic: Callable[[], float]) -> None:
+    def __init__(self, file: HubFile, rabbit: Rabbit, store: HubStore, *, monotonic: Callable[[], float]) -> None:
         self._file, self._store = file, store
-        self._accounts = Accounts(
-            management_api.Nodes(list(rabbit.nodes.values()), rabbit.management, file.cluster),
+        self._accounts = BrokerAccounts(
+            management_api.ManagementApi(list(rabbit.nodes.values()), rabbit.management, file.cluster),
             store,
             monotonic=monotonic,
         )
-        self._tidied: datetime | None = None
+        self._files_checked: datetime | None = None
 
     @property
     def whole(self) -> bool:
@@ -248,23 +258,25 @@ class Doorkeeper:
     async def run(self, now: Callable[[], datetime]) -> None:
         """Look again and again until cancelled. A full disk keeps no revocation from the nodes, nor they the files."""
         while True:
-            done = [await self._did(part, now()) for part in (self._accounts.look, self._tidy)]
-            await asyncio.sleep(LOOK if all(done) else LOOK + AGAIN)
+            done = [await self._try_part(part, now()) for part in (self._accounts.look, self._check_files)]
+            await asyncio.sleep(CHECK_INTERVAL_S if all(done) else CHECK_INTERVAL_S + RETRY_DELAY_S)
 
-    async def _did(self, part: Callable[[datetime], Awaitable[None]], now: datetime) -> bool:
+    async def _try_part(self, part: Callable[[datetime], Awaitable[None]], now: datetime) -> bool:
         try:
             await part(now)
-        except (*UNAVAILABLE, AuthorityUnusable) as error:  # also NodesAway; the next look may do better
+        except (*UNAVAILABLE_ERRORS, AuthorityUnusable) as error:  # also NodesAway; the next look may do better
             log.error("cluster_not_kept", why=str(error).partition("\n")[0])
             return False
         return True
 
-    async def _tidy(self, now: datetime) -> None:
-        if self._tidied is None or abs(now - self._tidied) >= TIDY:
-            ca_rotation.settle(self._file.folder)
-            certified(self._file, Authority.at(self._file.folder, now=now), now=now)  # another may have taken its place
-            await forget(self._store, now)
-            self._tidied = now
+    async def _check_files(self, now: datetime) -> None:
+        if self._files_checked is None or abs(now - self._files_checked) >= FILE_CHECK_INTERVAL:
+            ca_rotation.finish_change(self._file.folder)
+            renew_certificates(
+                self._file, HubAuthority.at(self._file.folder, now=now), now=now
+            )  # another may have taken its place
+            await delete_expired(self._store, now)
+            self._files_checked = now
 
     async def end(self, home: str) -> None:
         """Let a home that is revoked come in no more, and end its lines; a hub that runs ends its accounts.
@@ -278,13 +290,13 @@ class Doorkeeper:
         """End the connection of a home, if there is one; False: no node was reached."""
         try:
             await self._accounts.end_line(home)
-        except management_api.NodesAway as error:
+        except management_api.NodesUnreachable as error:
             log.warning("line_not_ended", home=home, why=str(error))
             return False
         return True
 
 
-async def unready(file: HubFile, *, now: datetime, monotonic: Callable[[], float]) -> dict[str, str]:
+async def nodes_not_ready(file: HubFile, *, now: datetime, monotonic: Callable[[], float]) -> dict[str, str]:
     """Which nodes do not show boxes a certificate of the authority's successor yet, or do not believe one; and why.
 
     Each is visited as one who believes the successor alone, and whom it alone has certified.
@@ -292,19 +304,21 @@ async def unready(file: HubFile, *, now: datetime, monotonic: Callable[[], float
     Raises:
         NotNow: there is no successor. OSError, AuthorityUnusable: the folder cannot be used.
     """
-    coming = ca_rotation.upcoming_authority(file.folder)
+    coming = ca_rotation.next_authority(file.folder)
     if coming is None:
-        raise ca_rotation.NotNow(ca_rotation.NO_SUCCESSOR)
+        raise ca_rotation.RotationRefused(ca_rotation.NO_NEXT_AUTHORITY)
     found = {}
     with tempfile.TemporaryDirectory(dir=file.cluster) as name:
         pem, ca = Path(name) / "own.pem", Path(name) / "authority.pem"
-        write_whole(pem, proven(coming, VISIT, HUB, now=now, life=VISIT_LIFE))
+        write_whole(
+            pem, key_and_certificate(coming, PROBE_NAME, HUB_LOCAL_PART, now=now, life=PROBE_CERTIFICATE_LIFETIME)
+        )
         write_whole(ca, coming.pem.encode())
         tls = BrokerTls(ca=ca, certificate=pem, key=pem)
         for line in file.lines:
             try:
                 async with connect_once(
-                    Broker(host=line.host, port=line.port, username=VISIT, tls=tls), [], monotonic=monotonic
+                    BrokerSection(host=line.host, port=line.port, username=PROBE_NAME, tls=tls), [], monotonic=monotonic
                 ):
                     pass
             except ConnectionError as error:
@@ -312,7 +326,7 @@ async def unready(file: HubFile, *, now: datetime, monotonic: Callable[[], float
     return found
 
 
-def nodes_told(file: HubFile, rabbit: Rabbit) -> Sequence[str]:
+def setup_instructions(file: HubFile, rabbit: Rabbit) -> Sequence[str]:
     """What is to be done with the files, line by line."""
     return (
         *(f"{file.cluster / name} goes to {host} as {rabbit.files}, readable by rabbitmq only."

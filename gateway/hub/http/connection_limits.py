@@ -13,52 +13,62 @@ from typing import cast
 
 from aiohttp import web
 
-from gateway.hub.http.client_address import network, wider
-from gateway.system.http_limits import CONNECTIONS_BURST_S, CONNECTIONS_PER_SECOND, PieceReader
+from gateway.hub.http.client_address import network_of, wider_network
+from gateway.system.http_limits import CONNECTION_BURST_S, MAX_CONNECTIONS_PER_SECOND, BoundedReader
 from gateway.system.token_bucket import TokenBuckets
 
-ALL = 20_000  # connections at once
-OWN_FILES = 300  # that the hub needs for everything else: database, broker, webhooks
-AROUND = 8  # times what one address may that its whole network of 48 bits may: one stranger can have all of it
-ASKS = 20.0  # seconds until a connection has asked something
-SENDS = 30.0  # and until what it asks is whole
-IDLE = 90.0  # and until it has asked something more: longer than aiohttp keeps a quiet one
+MAX_CONNECTIONS = 20_000  # connections at once
+RESERVED_FILES = 300  # that the hub needs for everything else: database, broker, webhooks
+NETWORK_LIMIT_FACTOR = (
+    8  # times what one address may that its whole network of 48 bits may: one stranger can have all of it
+)
+REQUEST_START_TIMEOUT_S = 20.0  # seconds until a connection has asked something
+REQUEST_END_TIMEOUT_S = 30.0  # and until what it asks is whole
+IDLE_TIMEOUT_S = 90.0  # and until it has asked something more: longer than aiohttp keeps a quiet one
 
 
-def room() -> int:
+def max_connections() -> int:
     """How many connections there is room for, with as many files open as this process may have if it asks."""
     now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = ALL + OWN_FILES if most == resource.RLIM_INFINITY else min(ALL + OWN_FILES, most)
+    wanted = (
+        MAX_CONNECTIONS + RESERVED_FILES
+        if most == resource.RLIM_INFINITY
+        else min(MAX_CONNECTIONS + RESERVED_FILES, most)
+    )
     if now != resource.RLIM_INFINITY and now < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
         now = wanted
-    return ALL if now == resource.RLIM_INFINITY else max(OWN_FILES, min(ALL, now - OWN_FILES))
+    return (
+        MAX_CONNECTIONS
+        if now == resource.RLIM_INFINITY
+        else max(RESERVED_FILES, min(MAX_CONNECTIONS, now - RESERVED_FILES))
+    )
 
 
 @dataclass
-class Threshold:
+class HubConnectionLimiter:
     """Counts who stands there. `each`: None behind a proxy, which comes from one address for everybody.
 
-    `per_second`: connections that one address may open, and `CONNECTIONS_BURST_S` times as many at once.
+    `per_second`: connections that one address may open, and `CONNECTION_BURST_S` times as many at once.
     """
 
     each: int | None
-    most: int = ALL
-    per_second: float = CONNECTIONS_PER_SECOND
-    asks: float = ASKS
-    sends: float = SENDS
-    idle: float = IDLE
-    guests: dict[asyncio.BaseTransport, "_Guest"] = field(default_factory=dict)
+    most: int = MAX_CONNECTIONS
+    per_second: float = MAX_CONNECTIONS_PER_SECOND
+    asks: float = REQUEST_START_TIMEOUT_S
+    sends: float = REQUEST_END_TIMEOUT_S
+    idle: float = IDLE_TIMEOUT_S
+    guests: dict[asyncio.BaseTransport, "_LimitedConnection"] = field(default_factory=dict)
     counted: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        each, around = self.per_second, self.per_second * AROUND
-        self._opened = TokenBuckets(each, each * CONNECTIONS_BURST_S)
-        self._opened_around = TokenBuckets(around, around * CONNECTIONS_BURST_S)
+        each, around = self.per_second, self.per_second * NETWORK_LIMIT_FACTOR
+        self._opened = TokenBuckets(each, each * CONNECTION_BURST_S)
+        self._opened_around = TokenBuckets(around, around * CONNECTION_BURST_S)
 
     def before(self, server: Callable[[], asyncio.BaseProtocol]) -> Callable[[], asyncio.BufferedProtocol]:
         """Make what stands before aiohttp's own protocol."""
-        return lambda: _Guest(self, cast("asyncio.Protocol", server()))
+        return lambda: _LimitedConnection(self, cast("asyncio.Protocol", server()))
 
     @web.middleware
     async def seen(
@@ -79,42 +89,44 @@ class Threshold:
 
     def lets_in(self, whose: str, mono: float) -> bool:
         """Whether there is room for one more of these, and of those around, and they did not open too many of late."""
-        around = wider(whose)
+        around = wider_network(whose)
         if len(self.guests) >= self.most or self.each is None:
             return len(self.guests) < self.most
         if not self._opened.take(whose, mono) or (around is not None and not self._opened_around.take(around, mono)):
             return False
-        return self.counted[whose] < self.each and (around is None or self.counted[around] < AROUND * self.each)
+        return self.counted[whose] < self.each and (
+            around is None or self.counted[around] < NETWORK_LIMIT_FACTOR * self.each
+        )
 
     def counts(self, whose: str, change: int) -> None:
         """One more of these, or one less."""
-        for place in filter(None, (whose, wider(whose))):
+        for place in filter(None, (whose, wider_network(whose))):
             self.counted[place] += change
             if not self.counted[place]:
                 del self.counted[place]
 
 
-class _Guest(PieceReader):
+class _LimitedConnection(BoundedReader):
     """One connection: it counts, and everything else is aiohttp's."""
 
-    def __init__(self, threshold: Threshold, within: asyncio.Protocol) -> None:
+    def __init__(self, threshold: HubConnectionLimiter, within: asyncio.Protocol) -> None:
         super().__init__(within)
-        self._threshold = threshold
+        self._limiter = threshold
         self._transport: asyncio.Transport | None = None  # None: it was not let in, or has gone
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         peer = transport.get_extra_info("peername")
-        self._whose = network(str(peer[0])) if isinstance(peer, tuple) else ""
+        self._whose = network_of(str(peer[0])) if isinstance(peer, tuple) else ""
         came = cast("asyncio.Transport", transport)
-        if not self._threshold.lets_in(self._whose, asyncio.get_running_loop().time()):
+        if not self._limiter.lets_in(self._whose, asyncio.get_running_loop().time()):
             came.abort()
             return
         self._transport = came
-        self._threshold.guests[came] = self
-        self._threshold.counts(self._whose, 1)
+        self._limiter.guests[came] = self
+        self._limiter.counts(self._whose, 1)
         super().connection_made(came)
-        self.has(self._threshold.asks)
+        self.has(self._limiter.asks)
 
     def has(self, seconds: float) -> None:
         """Let it go unless it asks something within so long."""
@@ -132,8 +144,8 @@ class _Guest(PieceReader):
         if self._transport is None:
             return
         self.stays()
-        del self._threshold.guests[self._transport]
-        self._threshold.counts(self._whose, -1)
+        del self._limiter.guests[self._transport]
+        self._limiter.counts(self._whose, -1)
         self._transport = None
         super().connection_lost(exc)
 

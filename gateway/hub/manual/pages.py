@@ -10,12 +10,12 @@ from typing import Any
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from gateway.hub.api.problem_docs import EXPLAINED
-from gateway.hub.manual.reading import chapters, shapes
-from gateway.hub.problem import PROBLEMS, Code, Problem
+from gateway.hub.api.problem_docs import EXPLANATIONS
+from gateway.hub.manual.reading import read_chapters, read_schemas
+from gateway.hub.problem import PROBLEM_TYPES, ApiProblem, Code
 
 # No script at all, no form, no frame, nothing from elsewhere.
-HEADERS = MappingProxyType({
+PAGE_HEADERS = MappingProxyType({
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; img-src data:; form-action 'none'; frame-ancestors 'none';"
         " base-uri 'none'"
@@ -30,7 +30,7 @@ HEADERS = MappingProxyType({
 
 
 @dataclass(frozen=True, slots=True)
-class _Pages:
+class _RenderedPages:
     """The page of all operations, and one for each stable code."""
 
     whole: str
@@ -42,19 +42,23 @@ class Manual:
 
     def __init__(self, document: Callable[[], Mapping[str, Any]], *, url: str) -> None:
         self._document, self._url = document, url
-        self._sheet = files("gateway.hub.manual").joinpath("manual.css").read_bytes()
+        self._stylesheet = files("gateway.hub.manual").joinpath("manual.css").read_bytes()
 
     @cached_property
-    def _pages(self) -> _Pages:
+    def _pages(self) -> _RenderedPages:
         document = self._document()
         environment = Environment(
             loader=PackageLoader("gateway.hub.manual"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
             lstrip_blocks=True,
         )  # fmt: skip
-        told = chapters(document)
+        told = read_chapters(document)
         environment.globals["url"] = self._url
         whole = environment.get_template("manual.html").render(
-            chapters=told, shapes=shapes(document), codes=tuple(Code), problems=PROBLEMS, explained=EXPLAINED
+            chapters=told,
+            shapes=read_schemas(document),
+            codes=tuple(Code),
+            problems=PROBLEM_TYPES,
+            explained=EXPLANATIONS,
         )
         problem = environment.get_template("problem.html")
         problems = {
@@ -62,12 +66,12 @@ class Manual:
                 code=code,
                 status=int(status),
                 title=title,
-                explained=EXPLAINED[code],
+                explained=EXPLANATIONS[code],
                 operations=[one for chapter in told for one in chapter.operations if code in one.problems],
             )
-            for code, (status, title) in PROBLEMS.items()
+            for code, (status, title) in PROBLEM_TYPES.items()
         }
-        return _Pages(whole, problems)
+        return _RenderedPages(whole, problems)
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
@@ -78,13 +82,13 @@ class Manual:
         ]
 
     async def _index(self, _request: web.Request) -> web.Response:
-        return web.Response(text=self._pages.whole, content_type="text/html", headers=HEADERS)
+        return web.Response(text=self._pages.whole, content_type="text/html", headers=PAGE_HEADERS)
 
     async def _problem(self, request: web.Request) -> web.Response:
         found = self._pages.problems.get(request.match_info["code"])
         if found is None:
-            raise Problem(Code.NOT_FOUND, f"The API has no such code: {', '.join(self._pages.problems)}.")
-        return web.Response(text=found, content_type="text/html", headers=HEADERS)
+            raise ApiProblem(Code.NOT_FOUND, f"The API has no such code: {', '.join(self._pages.problems)}.")
+        return web.Response(text=found, content_type="text/html", headers=PAGE_HEADERS)
 
     async def _style(self, _request: web.Request) -> web.Response:
-        return web.Response(body=self._sheet, content_type="text/css", headers=HEADERS)
+        return web.Response(body=self._stylesheet, content_type="text/css", headers=PAGE_HEADERS)

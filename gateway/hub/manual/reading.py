@@ -4,9 +4,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_NEEDS = {"": "no key", "key": "a key", "browser": "the token of a household's browser"}  # by security scheme
+_AUTHENTICATION_TEXTS = {
+    "": "no key",
+    "key": "a key",
+    "browser": "the token of a household's browser",
+}  # by security scheme
 _METHODS = ("get", "post", "put", "patch", "delete")
-_BOUNDS = (
+_BOUND_TEXTS = (
     ("minimum", "at least {}"), ("maximum", "at most {}"), ("minLength", "at least {} characters"),
     ("maxLength", "at most {} characters"), ("minItems", "at least {}"), ("maxItems", "at most {}"),
     ("pattern", "matches {}"), ("default", "left out: {}"),
@@ -14,7 +18,7 @@ _BOUNDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ManualText:
     """A piece of a type's words; `shape` is the name of the shape that it leads to."""
 
     text: str
@@ -22,11 +26,11 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class ManualField:
     """One field or parameter. `where`: path, query or header; empty in a body."""
 
     name: str
-    parts: tuple[Part, ...]
+    parts: tuple[ManualText, ...]
     required: bool
     bounds: tuple[str, ...]
     about: str
@@ -34,25 +38,25 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Shape:
+class ManualSchema:
     """What stands in a body. Without fields it is `parts`."""
 
     name: str
     about: str
-    fields: tuple[Field, ...]
-    parts: tuple[Part, ...]
+    fields: tuple[ManualField, ...]
+    parts: tuple[ManualText, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ManualResponse:
     """One good answer."""
 
     status: str
-    parts: tuple[Part, ...]
+    parts: tuple[ManualText, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ManualOperation:
     """One operation, as it is told."""
 
     id: str
@@ -60,109 +64,114 @@ class Told:
     path: str
     summary: str
     needs: str
-    parameters: tuple[Field, ...]
-    body: tuple[Part, ...]
-    answers: tuple[Answer, ...]
+    parameters: tuple[ManualField, ...]
+    body: tuple[ManualText, ...]
+    answers: tuple[ManualResponse, ...]
     problems: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Chapter:
+class ManualChapter:
     """Operations about one thing, in the document's order."""
 
     tag: str
-    operations: tuple[Told, ...]
+    operations: tuple[ManualOperation, ...]
 
 
-def chapters(document: Mapping[str, Any]) -> tuple[Chapter, ...]:
+def read_chapters(document: Mapping[str, Any]) -> tuple[ManualChapter, ...]:
     """Read all operations, by what they are about."""
-    found: dict[str, list[Told]] = {}
+    found: dict[str, list[ManualOperation]] = {}
     for path, methods in document["paths"].items():
         for method in _METHODS:
             if method in methods:
                 one = methods[method]
-                found.setdefault(one["tags"][0], []).append(_told(method, path, one))
-    return tuple(Chapter(tag, tuple(several)) for tag, several in found.items())
+                found.setdefault(one["tags"][0], []).append(_read_operation(method, path, one))
+    return tuple(ManualChapter(tag, tuple(several)) for tag, several in found.items())
 
 
-def shapes(document: Mapping[str, Any]) -> tuple[Shape, ...]:
+def read_schemas(document: Mapping[str, Any]) -> tuple[ManualSchema, ...]:
     """Read all shapes, by name."""
-    return tuple(_shape(name, schema) for name, schema in sorted(document["components"]["schemas"].items()))
+    return tuple(_read_schema(name, schema) for name, schema in sorted(document["components"]["schemas"].items()))
 
 
-def _told(method: str, path: str, one: Mapping[str, Any]) -> Told:
+def _read_operation(method: str, path: str, one: Mapping[str, Any]) -> ManualOperation:
     good = {status: answer for status, answer in one["responses"].items() if status < "300"}
-    codes = {code for answer in one["responses"].values() for code in _codes(answer)}
-    return Told(
+    codes = {code for answer in one["responses"].values() for code in _problem_codes(answer)}
+    return ManualOperation(
         id=one["operationId"],
         method=method.upper(),
         path=path,
         summary=one["summary"],
-        needs=_NEEDS["/".join(scheme for need in one.get("security", ()) for scheme in need)],
-        parameters=tuple(_parameter(parameter) for parameter in one.get("parameters", ())),
-        body=_content(one.get("requestBody", {})),
-        answers=tuple(Answer(status, _content(answer)) for status, answer in good.items()),
+        needs=_AUTHENTICATION_TEXTS["/".join(scheme for need in one.get("security", ()) for scheme in need)],
+        parameters=tuple(_read_parameter(parameter) for parameter in one.get("parameters", ())),
+        body=_content_type(one.get("requestBody", {})),
+        answers=tuple(ManualResponse(status, _content_type(answer)) for status, answer in good.items()),
         problems=tuple(sorted(codes)),
     )
 
 
-def _codes(answer: Mapping[str, Any]) -> Iterator[str]:
+def _problem_codes(answer: Mapping[str, Any]) -> Iterator[str]:
     """The stable codes that an answer can have: its description names each as `code`."""
     if "application/problem+json" in answer.get("content", {}):
         yield from (part.partition("`")[0] for part in answer["description"].split("`")[1::2])
 
 
-def _content(answer: Mapping[str, Any]) -> tuple[Part, ...]:
+def _content_type(answer: Mapping[str, Any]) -> tuple[ManualText, ...]:
     for content in answer.get("content", {}).values():
-        return _parts(content["schema"])
+        return _type_texts(content["schema"])
     return ()
 
 
-def _parameter(parameter: Mapping[str, Any]) -> Field:
+def _read_parameter(parameter: Mapping[str, Any]) -> ManualField:
     schema = parameter["schema"]
     about = parameter.get("description", schema.get("description", ""))
-    return Field(
-        parameter["name"], _parts(schema), parameter["required"], _bounds(schema), about, where=parameter["in"]
+    return ManualField(
+        parameter["name"],
+        _type_texts(schema),
+        parameter["required"],
+        _bound_texts(schema),
+        about,
+        where=parameter["in"],
     )
 
 
-def _shape(name: str, schema: Mapping[str, Any]) -> Shape:
+def _read_schema(name: str, schema: Mapping[str, Any]) -> ManualSchema:
     required = set(schema.get("required", ()))
     fields = tuple(
-        Field(field, _parts(part), field in required, _bounds(part), part.get("description", ""))
+        ManualField(field, _type_texts(part), field in required, _bound_texts(part), part.get("description", ""))
         for field, part in schema.get("properties", {}).items()
     )
-    return Shape(name, schema.get("description", ""), fields, () if fields else _parts(schema))
+    return ManualSchema(name, schema.get("description", ""), fields, () if fields else _type_texts(schema))
 
 
-def _parts(schema: Mapping[str, Any]) -> tuple[Part, ...]:
+def _type_texts(schema: Mapping[str, Any]) -> tuple[ManualText, ...]:
     """Say a schema's type in words; a shape of its own is named."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
-        return (Part(name, name),)
+        return (ManualText(name, name),)
     for several in ("anyOf", "oneOf"):
         if several in schema and "type" not in schema:
-            return _joined([_parts(one) for one in schema[several]])
+            return _joined_with_or([_type_texts(one) for one in schema[several]])
     if "const" in schema:
-        return (Part(f'"{schema["const"]}"'),)
+        return (ManualText(f'"{schema["const"]}"'),)
     if "enum" in schema:
-        return (Part(" or ".join(f'"{one}"' for one in schema["enum"])),)
+        return (ManualText(" or ".join(f'"{one}"' for one in schema["enum"])),)
     if schema.get("type") == "array":
-        return (Part("list of "), *_parts(schema.get("items", {})))
+        return (ManualText("list of "), *_type_texts(schema.get("items", {})))
     kind = schema.get("type", "anything")
     words = " or ".join(kind) if isinstance(kind, list) else str(kind)
-    return (Part(f"{words} ({schema['format']})" if "format" in schema else words),)
+    return (ManualText(f"{words} ({schema['format']})" if "format" in schema else words),)
 
 
-def _joined(several: list[tuple[Part, ...]]) -> tuple[Part, ...]:
-    found: list[Part] = []
+def _joined_with_or(several: list[tuple[ManualText, ...]]) -> tuple[ManualText, ...]:
+    found: list[ManualText] = []
     for parts in several:
-        found += [Part(" or "), *parts] if found else parts
+        found += [ManualText(" or "), *parts] if found else parts
     return tuple(found)
 
 
-def _bounds(schema: Mapping[str, Any]) -> tuple[str, ...]:
+def _bound_texts(schema: Mapping[str, Any]) -> tuple[str, ...]:
     """What a value is held to. Of several kinds of value each one's bounds stand there, and null has none."""
-    inner = [_bounds(one) for one in schema.get("anyOf", ())]
-    own = [said.format(schema[word]) for word, said in _BOUNDS if schema.get(word) is not None]
+    inner = [_bound_texts(one) for one in schema.get("anyOf", ())]
+    own = [said.format(schema[word]) for word, said in _BOUND_TEXTS if schema.get(word) is not None]
     return tuple(dict.fromkeys([bound for bounds in inner for bound in bounds] + own))

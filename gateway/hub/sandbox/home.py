@@ -11,49 +11,60 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from gateway.domain.delivery.permission import DAYS, Permission, Standing, Terms, allows
-from gateway.domain.delivery.promise import Body, Cancel, Claims, Offer, Promise, Result, State, Update, Wire, promise
-from gateway.domain.visit.state import DoorResult, Refusal
-from gateway.protocol.box_hub import EntranceSaid
-from gateway.protocol.consent_request import AskedTerms
-from gateway.protocol.delivery_record import Said, What, last_of
-from gateway.protocol.delivery_state import OVER, REASONS
-
-ZONE = ZoneInfo("Europe/Paris")
-ENTRANCES = (
-    EntranceSaid(id="garage", name="Garage", places=("shelf",), courier_proof=False),
-    EntranceSaid(id="front", name="Front door", places=("hall", "fridge"), courier_proof=True),
+from gateway.domain.delivery.permission import DAYS, Permission, PermissionStatus, PermissionTerms, permission_refusal
+from gateway.domain.delivery.promise import (
+    Cancel,
+    Claims,
+    DeliveryBody,
+    DeliveryOrder,
+    DeliveryResult,
+    Offer,
+    State,
+    Update,
+    WireModel,
+    order_of,
 )
-COLD = frozenset({"fridge"})
+from gateway.domain.visit.state import DoorResult, Refusal
+from gateway.protocol.box_hub import EntranceDescription
+from gateway.protocol.consent_request import AskedTerms
+from gateway.protocol.delivery_record import RecordEntry, What, shown_code
+from gateway.protocol.delivery_state import FINAL_STATES, PUBLIC_REASONS
+
+SANDBOX_ZONE = ZoneInfo("Europe/Paris")
+SANDBOX_ENTRANCES = (
+    EntranceDescription(id="garage", name="Garage", places=("shelf",), courier_proof=False),
+    EntranceDescription(id="front", name="Front door", places=("hall", "fridge"), courier_proof=True),
+)
+COLD_PLACES = frozenset({"fridge"})
 CARRIERS = ("Chronopost", "Colissimo", "DHL", "DPD", "UPS")
-TERMS = {
-    "entrances": [one.id for one in ENTRANCES], "places": ["shelf", "hall", "fridge"], "carriers": [*CARRIERS],
+SANDBOX_TERMS = {
+    "entrances": [one.id for one in SANDBOX_ENTRANCES], "places": ["shelf", "hall", "fridge"], "carriers": [*CARRIERS],
     "days": [*DAYS], "hours": "00:00-24:00", "openings": 1, "hub_signed": True,
 }  # fmt: skip
 """What the simulated owner has given, as `connections.terms` keeps it."""
 
-OPENS = timedelta(seconds=1)  # from scheduled to the window's opening, however far away it is
-COMES = timedelta(seconds=1)  # until the courier is there
-FRIDGE = 4.0  # °C
-LEAVES = timedelta(seconds=2)  # until he has gone and the door is proven locked
+OPENING_DELAY = timedelta(seconds=1)  # from scheduled to the window's opening, however far away it is
+ARRIVAL_DELAY = timedelta(seconds=1)  # until the courier is there
+FRIDGE_CELSIUS = 4.0  # °C
+VISIT_DURATION = timedelta(seconds=2)  # until he has gone and the door is proven locked
 
-GIVES = timedelta(seconds=2)  # until a question that nobody answers is over, and until a word is taken back
-SILENT, REFUSE, REVOKE = "SANDBOX-SILENT", "SANDBOX-REFUSE", "SANDBOX-REVOKE"
+DECISION_DELAY = timedelta(seconds=2)  # until a question that nobody answers is over, and until a word is taken back
+SILENT_CODE, REFUSE_CODE, REVOKE_CODE = "SANDBOX-SILENT", "SANDBOX-REFUSE", "SANDBOX-REVOKE"
 """Among the carriers that a brand asks for: how the simulated owner answers. Without any he says yes."""
 
-_MAGIC = re.compile(r"SANDBOX-([A-Z-]*[A-Z])(?:-[0-9]+)?")
-_REFUSE = "REFUSE-"
+_MAGIC_PATTERN = re.compile(r"SANDBOX-([A-Z-]*[A-Z])(?:-[0-9]+)?")
+_REFUSE_PREFIX = "REFUSE-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
+class SandboxDelivery:
     """What the home knows of a delivery. `version` is the one that it took last."""
 
     version: int
     state: State
 
 
-class Given(Wire):
+class SandboxTerms(WireModel):
     """What the simulated owner lets a brand do."""
 
     entrances: tuple[str, ...]
@@ -66,57 +77,63 @@ class Given(Wire):
     hub_signed: bool = False
 
     @property
-    def meant(self) -> Terms:
+    def meant(self) -> PermissionTerms:
         """The same as a house reckons with them."""
-        return Terms(
+        return PermissionTerms(
             entrances=frozenset(self.entrances), places=frozenset(self.places), carriers=frozenset(self.carriers),
             days=frozenset(self.days), hours=self.hours, openings=self.openings, expires=self.expires,
         )  # fmt: skip
 
 
-def answer(asked: AskedTerms) -> Given | None:
+def decide_terms(asked: AskedTerms) -> SandboxTerms | None:
     """What the simulated owner gives of what is asked; None: nothing. Whoever asks for no entrance asks for any."""
-    carriers = [carrier for carrier in asked.carriers if carrier not in {SILENT, REFUSE, REVOKE}]
-    entrances = [one for one in ENTRANCES if asked.entrances is None or one.id in asked.entrances]
+    carriers = [carrier for carrier in asked.carriers if carrier not in {SILENT_CODE, REFUSE_CODE, REVOKE_CODE}]
+    entrances = [one for one in SANDBOX_ENTRANCES if asked.entrances is None or one.id in asked.entrances]
     there = [place for one in entrances for place in one.places]
     places = [place for place in there if asked.places is None or place in asked.places]
-    if REFUSE in asked.carriers or not entrances or not places:
+    if REFUSE_CODE in asked.carriers or not entrances or not places:
         return None
-    return Given(
+    return SandboxTerms(
         entrances=tuple(one.id for one in entrances), places=tuple(places), carriers=tuple(carriers) or CARRIERS,
         days=asked.days, hours=asked.hours, openings=asked.openings, expires=asked.expires,
         hub_signed=asked.hub_signed,
     )  # fmt: skip
 
 
-def magic(parcels: Iterable[str]) -> tuple[str, ...]:
+def magic_words(parcels: Iterable[str]) -> tuple[str, ...]:
     """The magic words among parcel numbers, without their digits."""
-    found = (_MAGIC.fullmatch(parcel) for parcel in parcels)
+    found = (_MAGIC_PATTERN.fullmatch(parcel) for parcel in parcels)
     return tuple(match[1] for match in found if match is not None)
 
 
-def refusal(claims: Claims, known: Known | None, others: Iterable[Promise], terms: Terms, now: datetime) -> str | None:
+def refusal_of(
+    claims: Claims,
+    known: SandboxDelivery | None,
+    others: Iterable[DeliveryOrder],
+    terms: PermissionTerms,
+    now: datetime,
+) -> str | None:
     """Why a believed message does not count; None: it does. `others`: what else is open in this home."""
     said = claims.delivery
     if isinstance(said, Cancel):
-        return _of_cancel(said, known)
-    code = _of_version(said, known)
-    if code is None and known is not None and (known.state is State.VISITING or known.state in OVER):
+        return _cancel_refusal(said, known)
+    code = _version_refusal(said, known)
+    if code is None and known is not None and (known.state is State.VISITING or known.state in FINAL_STATES):
         code = "too_late"
-    return code or _asked_for(said) or _objection(promise(claims.iss, said), others, terms, now)
+    return code or _requested_refusal(said) or _terms_refusal(order_of(claims.iss, said), others, terms, now)
 
 
-def _of_cancel(said: Cancel, known: Known | None) -> str | None:
+def _cancel_refusal(said: Cancel, known: SandboxDelivery | None) -> str | None:
     if known is None:
         return None
     if known.state is State.CANCELLED:
         return "cancelled"
     if said.version <= known.version:
         return "version_too_low"
-    return "too_late" if known.state is State.VISITING or known.state in OVER else None
+    return "too_late" if known.state is State.VISITING or known.state in FINAL_STATES else None
 
 
-def _of_version(said: Offer | Update, known: Known | None) -> str | None:
+def _version_refusal(said: Offer | Update, known: SandboxDelivery | None) -> str | None:
     if known is None:
         return None if isinstance(said, Offer) else "unknown_delivery"
     if known.state is State.CANCELLED:
@@ -126,41 +143,43 @@ def _of_version(said: Offer | Update, known: Known | None) -> str | None:
     return "version_too_low" if said.version <= known.version else None
 
 
-def _asked_for(said: Body) -> str | None:
+def _requested_refusal(said: DeliveryBody) -> str | None:
     """The refusal that a magic parcel asks for."""
-    for word in magic(said.parcels):
-        code = word.removeprefix(_REFUSE).replace("-", "_").lower()
-        if word.startswith(_REFUSE) and code in REASONS:
+    for word in magic_words(said.parcels):
+        code = word.removeprefix(_REFUSE_PREFIX).replace("-", "_").lower()
+        if word.startswith(_REFUSE_PREFIX) and code in PUBLIC_REASONS:
             return code
     return None
 
 
-def _objection(new: Promise, others: Iterable[Promise], terms: Terms, now: datetime) -> str | None:
-    entrance = next((one for one in ENTRANCES if one.id == new.entrance), None)
+def _terms_refusal(
+    new: DeliveryOrder, others: Iterable[DeliveryOrder], terms: PermissionTerms, now: datetime
+) -> str | None:
+    entrance = next((one for one in SANDBOX_ENTRANCES if one.id == new.entrance), None)
     if entrance is None:
         return "unknown_entrance"
     if new.place not in entrance.places:
         return "unknown_place"
-    if new.cold_max_c is not None and new.place not in COLD:
+    if new.cold_max_c is not None and new.place not in COLD_PLACES:
         return "place_not_cold"
     if entrance.courier_proof and new.courier is None:
         return "courier_code_missing"
     if new.end <= now:
         return "expired"
-    granted = Permission(brand=new.brand, version=1, standing=Standing.GRANTED, terms=terms)
-    refused = allows(granted, new, zone=ZONE, utc=now)
+    granted = Permission(brand=new.brand, version=1, standing=PermissionStatus.GRANTED, terms=terms)
+    refused = permission_refusal(granted, new, zone=SANDBOX_ZONE, utc=now)
     if refused is not None and refused is not Refusal.AWAITING_PERMISSION:
         return refused.value
-    return "code_collision" if any(_collide(new, other) for other in others) else None
+    return "code_collision" if any(_codes_collide(new, other) for other in others) else None
 
 
-def _collide(new: Promise, other: Promise) -> bool:
+def _codes_collide(new: DeliveryOrder, other: DeliveryOrder) -> bool:
     """Whether one scan could mean both."""
     at_once = new.entrance == other.entrance and other.start < new.end and other.end > new.start
     return at_once and bool(new.parcels & other.parcels)
 
 
-def standing(said: Offer | Update | Cancel, now: datetime) -> State:
+def state_after(said: Offer | Update | Cancel, now: datetime) -> State:
     """How a delivery stands once a message counts."""
     if isinstance(said, Cancel):
         return State.CANCELLED
@@ -169,50 +188,55 @@ def standing(said: Offer | Update | Cancel, now: datetime) -> State:
     return State.WINDOW_OPEN if said.window.start <= now else State.SCHEDULED
 
 
-def due(state: State, parcels: Iterable[str], end: datetime, now: datetime) -> datetime | None:
+def next_due(state: State, parcels: Iterable[str], end: datetime, now: datetime) -> datetime | None:
     """When the robot goes on with a delivery that stands so since now; None: never."""
-    words = magic(parcels)
+    words = magic_words(parcels)
     match state:
         case State.AWAITING_LABEL | State.AWAITING_PERMISSION:
             return end
         case State.SCHEDULED:
-            return end if "WAITS" in words else now + OPENS
+            return end if "WAITS" in words else now + OPENING_DELAY
         case State.WINDOW_OPEN:
-            return end if "WAITS" in words else now + COMES
+            return end if "WAITS" in words else now + ARRIVAL_DELAY
         case State.VISITING:
-            return now + LEAVES
+            return now + VISIT_DURATION
         case _:
             return None
 
 
-def onward(state: State, parcels: tuple[str, ...], end: datetime, now: datetime) -> dict[str, object]:
+def next_result(state: State, parcels: tuple[str, ...], end: datetime, now: datetime) -> dict[str, object]:
     """What comes next, as a result has it."""
-    words = magic(parcels)
+    words = magic_words(parcels)
     if state is State.VISITING:
-        return _left(parcels, words)
+        return _visit_result(parcels, words)
     if now >= end or (state is State.WINDOW_OPEN and "NOBODY-COMES" in words):
         return {"state": State.EXPIRED}
     return {"state": State.WINDOW_OPEN if state is State.SCHEDULED else State.VISITING}
 
 
-def lines(ended: Result, parcels: tuple[str, ...], cold: float | None, now: datetime) -> tuple[Said, ...]:
+def visit_log(
+    ended: DeliveryResult, parcels: tuple[str, ...], cold: float | None, now: datetime
+) -> tuple[RecordEntry, ...]:
     """What the simulated home's log has of a visit that ended so just now. `cold`: how cold it was to be kept."""
-    came = now - LEAVES
-    read = [parcel for parcel in parcels if "MISSING" not in magic([parcel])]
-    if "NOT-DELIVERED" in magic(parcels):
+    came = now - VISIT_DURATION
+    read = [parcel for parcel in parcels if "MISSING" not in magic_words([parcel])]
+    if "NOT-DELIVERED" in magic_words(parcels):
         read = []
-    said = [Said(at=came, what=What.PARCEL, code=last_of(parcel)) for parcel in read or parcels[:1]]
+    said = [RecordEntry(at=came, what=What.PARCEL, code=shown_code(parcel)) for parcel in read or parcels[:1]]
     if ended.house is not DoorResult.NOT_OPENED:
-        said += [Said(at=came + LEAVES / 4, what=What.UNLOCKED), Said(at=came + LEAVES / 2, what=What.OPENED)]
+        said += [
+            RecordEntry(at=came + VISIT_DURATION / 4, what=What.UNLOCKED),
+            RecordEntry(at=came + VISIT_DURATION / 2, what=What.OPENED),
+        ]
         if cold is not None:
-            said.insert(0, Said(at=came, what=What.TEMPERATURE, celsius=round(min(FRIDGE, cold), 1)))
-        if "UNKNOWN" not in magic(parcels):
-            said.append(Said(at=came + LEAVES * 3 / 4, what=What.CLOSED))
+            said.insert(0, RecordEntry(at=came, what=What.TEMPERATURE, celsius=round(min(FRIDGE_CELSIUS, cold), 1)))
+        if "UNKNOWN" not in magic_words(parcels):
+            said.append(RecordEntry(at=came + VISIT_DURATION * 3 / 4, what=What.CLOSED))
     house = DoorResult.NOT_OPENED if ended.house is None else ended.house
-    return (*said, Said(at=now, what=What(house.value)))
+    return (*said, RecordEntry(at=now, what=What(house.value)))
 
 
-def _left(parcels: tuple[str, ...], words: tuple[str, ...]) -> dict[str, object]:
+def _visit_result(parcels: tuple[str, ...], words: tuple[str, ...]) -> dict[str, object]:
     """How a visit ends."""
     house = DoorResult.HANDED_TO_OWNER if "HANDED-TO-OWNER" in words else DoorResult.LOCKED_AGAIN
     if "ATTENDED" in words:

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.authentication import kept, new_secret
-from gateway.hub.sandbox.home import ENTRANCES, TERMS, ZONE
+from gateway.hub.authentication import new_secret, secret_digest
+from gateway.hub.sandbox.home import SANDBOX_ENTRANCES, SANDBOX_TERMS, SANDBOX_ZONE
 from gateway.hub.store import new_id
 from gateway.hub.tables import (
     api_keys,
@@ -28,15 +28,15 @@ from gateway.hub.tables import (
     retailers,
 )
 from gateway.protocol.box_hub import shard_of
-from gateway.protocol.support_code import fresh
+from gateway.protocol.support_code import new_support_code
 
-LIFE = timedelta(days=30)
-MOST = 5_000  # at one time
-IDLE = timedelta(days=1)  # after which one may have to make room for another
+SANDBOX_LIFETIME = timedelta(days=30)
+MAX_SANDBOXES = 5_000  # at one time
+MIN_IDLE_BEFORE_EVICTION = timedelta(days=1)  # after which one may have to make room for another
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sandbox:
+class NewSandbox:
     """One retailer's playground."""
 
     retailer: str
@@ -48,45 +48,47 @@ class Sandbox:
     ends: datetime
 
 
-async def full(tx: AsyncConnection) -> bool:
+async def is_full(tx: AsyncConnection) -> bool:
     """Whether there are as many as a hub has room for."""
     there = await tx.scalar(select(func.count()).select_from(retailers).where(retailers.c.ends.is_not(None)))
-    return (there or 0) >= MOST
+    return (there or 0) >= MAX_SANDBOXES
 
 
-async def make_room(tx: AsyncConnection, now: datetime) -> bool:
+async def evict_idle(tx: AsyncConnection, now: datetime) -> bool:
     """End the oldest sandbox in which nothing has happened for a day; whether there was one.
 
     So whoever makes as many as he may cannot keep everybody else from having one.
     """
-    lately = exists().where(events.c.retailer == retailers.c.id, events.c.at > now - IDLE)
-    idle = select(retailers.c.id).where(retailers.c.ends.is_not(None), retailers.c.created <= now - IDLE, ~lately)
+    lately = exists().where(events.c.retailer == retailers.c.id, events.c.at > now - MIN_IDLE_BEFORE_EVICTION)
+    idle = select(retailers.c.id).where(
+        retailers.c.ends.is_not(None), retailers.c.created <= now - MIN_IDLE_BEFORE_EVICTION, ~lately
+    )
     oldest = await tx.scalar(idle.order_by(retailers.c.ends).limit(1))
     if oldest is None:
         return False
     await tx.execute(update(retailers).where(retailers.c.id == oldest).values(ends=now))
-    return await end(tx, now, at_most=1) > 0
+    return await delete_expired(tx, now, at_most=1) > 0
 
 
-async def make(tx: AsyncConnection, box_key: str, now: datetime) -> Sandbox:
+async def create_sandbox(tx: AsyncConnection, box_key: str, now: datetime) -> NewSandbox:
     """Make a retailer with a key, a brand, a simulated home, and the permission of that home's owner.
 
     `box_key`: the public key under which the robot signs.
     """
-    key, secret, ends = new_id("key"), new_secret(), now + LIFE
-    made = Sandbox(
+    key, secret, ends = new_id("key"), new_secret(), now + SANDBOX_LIFETIME
+    made = NewSandbox(
         retailer=new_id("ret"), token=f"{key}_{secret}", brand=f"sandbox-{secrets.token_hex(6)}", home=new_id("home"),
-        support_code=fresh(), connection=new_id("con"), ends=ends,
+        support_code=new_support_code(), connection=new_id("con"), ends=ends,
     )  # fmt: skip
     own = {"retailer": made.retailer, "created": now}
     await tx.execute(insert(retailers).values(id=made.retailer, name="Sandbox", created=now, ends=ends))
     await tx.execute(
         insert(api_keys).values(
-            **own, id=key, sha256=kept(secret), label="sandbox", right="full", sandbox=True, expires=ends
+            **own, id=key, sha256=secret_digest(secret), label="sandbox", right="full", sandbox=True, expires=ends
         )
     )
     await tx.execute(insert(brands).values(**own, id=made.brand, sandbox=True, name="Sandbox"))
-    said = {"entrances": [one.model_dump(mode="json") for one in ENTRANCES], "timezone": str(ZONE)}
+    said = {"entrances": [one.model_dump(mode="json") for one in SANDBOX_ENTRANCES], "timezone": str(SANDBOX_ZONE)}
     await tx.execute(
         insert(homes).values(
             id=made.home, shard=shard_of(made.home), sandbox=True, support_code=made.support_code, box_key=box_key,
@@ -95,14 +97,24 @@ async def make(tx: AsyncConnection, box_key: str, now: datetime) -> Sandbox:
     )  # fmt: skip
     await tx.execute(
         insert(connections).values(
-            **own, id=made.connection, brand=made.brand, home=made.home, sandbox=True, state="granted", asked=TERMS,
-            terms=TERMS, version=1, consent_sha256=kept(new_secret()), expires=ends, decided=now,
+            **own,
+            id=made.connection,
+            brand=made.brand,
+            home=made.home,
+            sandbox=True,
+            state="granted",
+            asked=SANDBOX_TERMS,
+            terms=SANDBOX_TERMS,
+            version=1,
+            consent_sha256=secret_digest(new_secret()),
+            expires=ends,
+            decided=now,
         )
-    )  # fmt: skip
+    )
     return made
 
 
-async def end(tx: AsyncConnection, now: datetime, *, at_most: int = 20) -> int:
+async def delete_expired(tx: AsyncConnection, now: datetime, *, at_most: int = 20) -> int:
     """Delete sandboxes whose time is over, with everything that was made there; how many."""
     asked = select(retailers.c.id).where(retailers.c.ends <= now).limit(at_most)
     over = (await tx.execute(asked.with_for_update(skip_locked=True))).scalars().all()

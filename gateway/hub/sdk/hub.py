@@ -11,22 +11,22 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from gateway.hub.sdk.stream import Message, Reader
-from gateway.hub.sdk.told import DEEPEST, inert
+from gateway.hub.sdk.stream import EventStreamReader, ServerSentEvent
+from gateway.hub.sdk.told import MAX_JSON_DEPTH, escape_control_characters
 from gateway.protocol.strict_json import loads
-from gateway.system.addresses import on_loopback
+from gateway.system.addresses import is_loopback_host
 
-PATIENCE = aiohttp.ClientTimeout(total=30)  # seconds, for one answer
-QUIET = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)  # a stream says something every 15 s
-TRIES = 4  # of one request that a hub did not answer, or asked to be sent again
-LARGEST = 4_000_000  # bytes of an answer
+REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=30)  # seconds, for one answer
+STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)  # a stream says something every 15 s
+MAX_TRIES = 4  # of one request that a hub did not answer, or asked to be sent again
+MAX_RESPONSE_BYTES = 4_000_000  # bytes of an answer
 
 
-class NotAsked(Exception):  # noqa: N818 - it says what happened
+class HubUnreachable(Exception):  # noqa: N818 - it says what happened
     """The hub could not be reached, or what answered is no hub; the text says which."""
 
 
-class Refused(Exception):  # noqa: N818 - it says what happened
+class HubRefusal(Exception):  # noqa: N818 - it says what happened
     """The hub says no: its stable code, and in words what is wrong and where."""
 
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
@@ -37,11 +37,11 @@ class Refused(Exception):  # noqa: N818 - it says what happened
         errors = problem.get("errors")
         said = [one for one in errors if isinstance(one, dict)] if isinstance(errors, list) else []
         told += [f"  {one.get('pointer', '')}: {one.get('detail', '')}" for one in said]
-        super().__init__("\n".join(map(inert, told)))
+        super().__init__("\n".join(map(escape_control_characters, told)))
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class HubAccess:
     """Where the hub is, and the API key; the key is in no text that this makes of itself."""
 
     url: str
@@ -52,7 +52,7 @@ class Access:
         parts = urlsplit(self.url)
         if parts.scheme not in {"http", "https"} or parts.hostname is None or parts.query or parts.fragment:
             raise ValueError("a hub's address is https://name, as its operator tells it")
-        if parts.scheme == "http" and not on_loopback(parts.hostname):
+        if parts.scheme == "http" and not is_loopback_host(parts.hostname):
             raise ValueError("without https everybody on the way reads the API key")
 
     def at(self, path: str) -> str:
@@ -60,10 +60,10 @@ class Access:
         return self.url.rstrip("/") + path
 
 
-class Hub:
+class RetailerClient:
     """One hub, over one session of aiohttp's."""
 
-    def __init__(self, http: aiohttp.ClientSession, access: Access) -> None:
+    def __init__(self, http: aiohttp.ClientSession, access: HubAccess) -> None:
         self._http, self._access = http, access
 
     async def ask(self, method: str, path: str, body: object = None) -> dict[str, Any]:
@@ -71,35 +71,37 @@ class Hub:
 
         Raises:
             Refused: the hub says no.
-            NotAsked: nobody answered, however often it was tried.
+            HubUnreachable: nobody answered, however often it was tried.
         """
         headers = self._headers()
         if method == "POST" and self._access.key:
             headers["Idempotency-Key"] = secrets.token_urlsafe(18)
-        for left in reversed(range(TRIES)):
+        for left in reversed(range(MAX_TRIES)):
             try:
-                return await self._once(method, path, body, headers)
+                return await self._request_once(method, path, body, headers)
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 if not left:
-                    raise NotAsked(f"{self._access.url} does not answer ({_plain(error)}).") from error
-                await asyncio.sleep(2.0 ** (TRIES - 1 - left) / 4)
+                    raise HubUnreachable(f"{self._access.url} does not answer ({_error_text(error)}).") from error
+                await asyncio.sleep(2.0 ** (MAX_TRIES - 1 - left) / 4)
         raise AssertionError("the last try has returned or raised")
 
-    async def follow(self, after: str | None = None) -> AsyncIterator[Message]:
+    async def follow(self, after: str | None = None) -> AsyncIterator[ServerSentEvent]:
         """Give a retailer's events as they happen, behind the one of this id; it comes back by itself when cut off.
 
         Raises:
             Refused: the hub says no.
         """
-        reader, pause = Reader(last=after), 0.5
+        reader, pause = EventStreamReader(last=after), 0.5
         while True:
             headers = {**self._headers(), "Accept": "text/event-stream"}
             if reader.last is not None:
                 headers["Last-Event-ID"] = reader.last
             with suppress(aiohttp.ClientError, TimeoutError, OSError):
                 address = self._access.at("/v1/events/stream")
-                async with self._http.get(address, headers=headers, timeout=QUIET, allow_redirects=False) as answer:
-                    await _checked(answer)
+                async with self._http.get(
+                    address, headers=headers, timeout=STREAM_TIMEOUT, allow_redirects=False
+                ) as answer:
+                    await _check_status(answer)
                     async for part in answer.content.iter_any():
                         for message in reader.feed(part):
                             pause = 0.5
@@ -108,16 +110,16 @@ class Hub:
             await asyncio.sleep(pause)
             pause = min(pause * 2, 30.0)
 
-    async def _once(self, method: str, path: str, body: object, headers: Mapping[str, str]) -> dict[str, Any]:
+    async def _request_once(self, method: str, path: str, body: object, headers: Mapping[str, str]) -> dict[str, Any]:
         async with self._http.request(
-            method, self._access.at(path), json=body, headers=headers, timeout=PATIENCE, allow_redirects=False
+            method, self._access.at(path), json=body, headers=headers, timeout=REQUEST_TIMEOUT, allow_redirects=False
         ) as answer:
-            await _checked(answer)
+            await _check_status(answer)
             if answer.status == HTTPStatus.NO_CONTENT:
                 return {}
-            found = _json(await _whole(answer))
+            found = _parse_json(await _read_body(answer))
             if not isinstance(found, dict):
-                raise NotAsked(f"{self._access.url} answers something that is no hub's.")
+                raise HubUnreachable(f"{self._access.url} answers something that is no hub's.")
             return found
 
     def _headers(self) -> dict[str, str]:
@@ -125,13 +127,13 @@ class Hub:
 
 
 @asynccontextmanager
-async def reached(access: Access) -> AsyncIterator[Hub]:
+async def open_client(access: HubAccess) -> AsyncIterator[RetailerClient]:
     """A hub, over a session of its own."""
     async with aiohttp.ClientSession() as http:
-        yield Hub(http, access)
+        yield RetailerClient(http, access)
 
 
-async def _checked(answer: aiohttp.ClientResponse) -> None:
+async def _check_status(answer: aiohttp.ClientResponse) -> None:
     """Go on with a good answer; one that says to come again later is as if none had come."""
     if answer.status < HTTPStatus.MULTIPLE_CHOICES:
         return
@@ -141,26 +143,26 @@ async def _checked(answer: aiohttp.ClientResponse) -> None:
         if seconds <= 10:
             await asyncio.sleep(seconds)
             raise aiohttp.ClientPayloadError(f"HTTP {answer.status}")
-    found = _json(await _whole(answer))
-    raise Refused(answer.status, found if isinstance(found, dict) else {})
+    found = _parse_json(await _read_body(answer))
+    raise HubRefusal(answer.status, found if isinstance(found, dict) else {})
 
 
-async def _whole(answer: aiohttp.ClientResponse) -> bytes:
+async def _read_body(answer: aiohttp.ClientResponse) -> bytes:
     """All that is answered, and of an answer without end the beginning."""
     found = bytearray()
-    while len(found) < LARGEST and (part := await answer.content.read(LARGEST - len(found))):
+    while len(found) < MAX_RESPONSE_BYTES and (part := await answer.content.read(MAX_RESPONSE_BYTES - len(found))):
         found += part
     return bytes(found)
 
 
-def _json(text: bytes) -> object:
+def _parse_json(text: bytes) -> object:
     try:
-        return loads(text, deepest=DEEPEST)
+        return loads(text, deepest=MAX_JSON_DEPTH)
     except ValueError:
         return None
 
 
-def _plain(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "in time"
     return str(error) or type(error).__name__

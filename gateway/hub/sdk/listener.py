@@ -13,19 +13,19 @@ from aiohttp import web
 from standardwebhooks import Webhook, WebhookVerificationError
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
-from gateway.hub.sdk.told import DEEPEST
+from gateway.hub.sdk.told import MAX_JSON_DEPTH
 from gateway.protocol.strict_json import loads
 
-LARGEST = 262_144  # bytes of a message
-REMEMBERED = 10_000  # ids
-CHALLENGE = "webhook_endpoint.challenge"
+MAX_MESSAGE_BYTES = 262_144  # bytes of a message
+MAX_REMEMBERED_IDS = 10_000  # ids
+CHALLENGE_TYPE = "webhook_endpoint.challenge"
 
 
 class SecretUnusable(ValueError):  # noqa: N818 - it says what it is
     """It is no webhook secret."""
 
 
-class Listener:
+class WebhookListener:
     """Listens until closed. `told(id, body)` for each new message; `refused(why)` for what does not verify."""
 
     def __init__(
@@ -42,10 +42,10 @@ class Listener:
             self._webhook = Webhook(secret)
         except (ValueError, EmptyWebhookSecretError) as error:
             raise SecretUnusable("behind whsec_ stands base64") from error
-        self._told, self._refused = told, refused
-        self._seen: OrderedDict[str, None] = OrderedDict()
-        app = web.Application(client_max_size=LARGEST)
-        app.router.add_post("/{tail:.*}", self._heard)
+        self._on_message, self._on_refused = told, refused
+        self._seen_ids: OrderedDict[str, None] = OrderedDict()
+        app = web.Application(client_max_size=MAX_MESSAGE_BYTES)
+        app.router.add_post("/{tail:.*}", self._receive)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
 
     async def open(self, host: str, port: int) -> int:
@@ -59,20 +59,20 @@ class Listener:
         """Listen no more."""
         await self._runner.cleanup()
 
-    async def _heard(self, request: web.Request) -> web.Response:
+    async def _receive(self, request: web.Request) -> web.Response:
         body = await request.read()
         try:
             self._webhook.verify(body, dict(request.headers.items()))
-            said = loads(body, deepest=DEEPEST)
+            said = loads(body, deepest=MAX_JSON_DEPTH)
         except (WebhookVerificationError, ValueError) as error:
-            self._refused(str(error) or "the signature does not hold")
+            self._on_refused(str(error) or "the signature does not hold")
             return web.Response(status=401, text="not verified\n")
-        if isinstance(said, dict) and said.get("type") == CHALLENGE:  # by it the hub knows that we want to be told
+        if isinstance(said, dict) and said.get("type") == CHALLENGE_TYPE:  # by it the hub knows that we want to be told
             return web.json_response({"challenge": said["data"]["challenge"]})
         id_ = request.headers["webhook-id"]
-        if id_ not in self._seen and isinstance(said, dict):
-            self._seen[id_] = None
-            if len(self._seen) > REMEMBERED:
-                self._seen.popitem(last=False)
-            self._told(id_, said)
+        if id_ not in self._seen_ids and isinstance(said, dict):
+            self._seen_ids[id_] = None
+            if len(self._seen_ids) > MAX_REMEMBERED_IDS:
+                self._seen_ids.popitem(last=False)
+            self._on_message(id_, said)
         return web.Response(status=204)

@@ -6,11 +6,11 @@ Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-str
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-LARGEST = 1_000_000  # characters of one message
+MAX_MESSAGE_CHARS = 1_000_000  # characters of one message
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class ServerSentEvent:
     """One message. `id` is the newest that the stream has told."""
 
     id: str | None
@@ -18,19 +18,19 @@ class Message:
     data: str
 
 
-class Reader:
+class EventStreamReader:
     """Reads one stream, part by part. `last` is the id to come back with."""
 
     def __init__(self, *, last: str | None = None) -> None:
         self.last = last
-        self._rest = b""
+        self._buffer = b""
         self._event, self._data = "", list[str]()
         self._id = last
 
-    def feed(self, part: bytes) -> Iterator[Message]:
+    def feed(self, part: bytes) -> Iterator[ServerSentEvent]:
         """Give the messages that this part ends. ValueError: one is larger than any of a hub."""
-        *lines, self._rest = (self._rest + part).split(b"\n")
-        if len(self._rest) + sum(map(len, self._data)) > LARGEST:
+        *lines, self._buffer = (self._buffer + part).split(b"\n")
+        if len(self._buffer) + sum(map(len, self._data)) > MAX_MESSAGE_CHARS:
             raise ValueError("a message of the stream is too large")
         for line in lines:
             found = self._line(line.removesuffix(b"\r").decode("utf-8", "replace"))
@@ -39,11 +39,11 @@ class Reader:
 
     def cut(self) -> None:
         """Forget what had begun: the stream has ended in the middle."""
-        self._rest, self._event, self._data, self._id = b"", "", [], self.last
+        self._buffer, self._event, self._data, self._id = b"", "", [], self.last
 
-    def _line(self, line: str) -> Message | None:
+    def _line(self, line: str) -> ServerSentEvent | None:
         if not line:
-            found = Message(self._id, self._event or "message", "\n".join(self._data)) if self._data else None
+            found = ServerSentEvent(self._id, self._event or "message", "\n".join(self._data)) if self._data else None
             self.last = self._id
             self._event, self._data = "", []
             return found

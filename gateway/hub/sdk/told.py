@@ -4,13 +4,13 @@ import json
 
 from gateway.protocol.strict_json import loads
 
-DEEPEST = 16  # levels of anything that a hub says
+MAX_JSON_DEPTH = 16  # levels of anything that a hub says
 
 
-def line_of(text: str) -> str:
+def format_event(text: str) -> str:
     """Write it: when, what, of what, how it stands. Nothing in it can move a terminal's cursor."""
     try:
-        said = loads(text.encode(errors="replace"), deepest=DEEPEST)
+        said = loads(text.encode(errors="replace"), deepest=MAX_JSON_DEPTH)
     except ValueError:
         return json.dumps(text)
     if not isinstance(said, dict):
@@ -27,9 +27,9 @@ def line_of(text: str) -> str:
         data.get("house"),
         "sandbox" if said.get("sandbox") else None,
     ]
-    return "  ".join(inert(str(word)) for word in words if word)
+    return "  ".join(escape_control_characters(str(word)) for word in words if word)
 
 
-def inert(word: str) -> str:
+def escape_control_characters(word: str) -> str:
     """A stranger's word: nothing in it moves a terminal's cursor."""
     return "".join(char if char.isprintable() else "?" for char in word)

@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.events import Type, tell
-from gateway.hub.tables import UNSENT, endpoints, messages, retailers
+from gateway.hub.events import Type, emit
+from gateway.hub.tables import UNSENT_CHALLENGE, endpoints, messages, retailers
 
-CHALLENGED_AFTER = timedelta(seconds=1)  # so that whoever makes an endpoint can begin to listen with its secret
+CHALLENGE_DELAY = timedelta(seconds=1)  # so that whoever makes an endpoint can begin to listen with its secret
 
 
-async def challenge(tx: AsyncConnection, endpoint: str, now: datetime) -> None:
+async def issue_challenge(tx: AsyncConnection, endpoint: str, now: datetime) -> None:
     """Let an endpoint be sent nothing until its receiver has answered a new challenge; one before it is given up.
 
     One that is switched off is told nothing, so its challenge is sent when it is switched on again.
@@ -20,24 +20,24 @@ async def challenge(tx: AsyncConnection, endpoint: str, now: datetime) -> None:
     row = (await tx.execute(select(endpoints).where(endpoints.c.id == endpoint))).one()
     old = and_(messages.c.id == row.challenge, messages.c.due.is_not(None))
     await tx.execute(update(messages).where(old).values(state="given_up", due=None))
-    message = UNSENT
+    message = UNSENT_CHALLENGE
     if row.enabled:
         data = {"id": endpoint, "challenge": secrets.token_urlsafe(24)}
-        event = await tell(
+        event = await emit(
             tx, row.retailer, Type.ENDPOINT_CHALLENGE, endpoint, data, sandbox=True, now=now, only=endpoint
         )
-        mine, begin = and_(messages.c.event == event, messages.c.endpoint == endpoint), now + CHALLENGED_AFTER
+        mine, begin = and_(messages.c.event == event, messages.c.endpoint == endpoint), now + CHALLENGE_DELAY
         told = await tx.execute(update(messages).where(mine).values(begun=begin, due=begin).returning(messages.c.id))
         message = told.scalar_one()
     await tx.execute(update(endpoints).where(endpoints.c.id == endpoint).values(challenge=message))
 
 
-async def challenge_unsent(tx: AsyncConnection, now: datetime) -> None:
+async def issue_missing_challenges(tx: AsyncConnection, now: datetime) -> None:
     """Challenge the endpoints that an older hub's database has: none of them was ever asked."""
-    unsent = and_(endpoints.c.challenge == UNSENT, endpoints.c.enabled)
+    unsent = and_(endpoints.c.challenge == UNSENT_CHALLENGE, endpoints.c.enabled)
     found = await tx.execute(select(endpoints.c.id, endpoints.c.retailer).where(unsent).order_by(endpoints.c.retailer))
     for row in found.all():
         # Several hubs may begin at once on PostgreSQL: the retailer's row is locked first, as wherever he is told.
         await tx.execute(select(retailers.c.id).where(retailers.c.id == row.retailer).with_for_update(key_share=True))
         if await tx.scalar(select(endpoints.c.id).where(endpoints.c.id == row.id, unsent)) is not None:
-            await challenge(tx, row.id, now)
+            await issue_challenge(tx, row.id, now)

@@ -14,16 +14,16 @@ from typing import Any
 
 from standardwebhooks import Webhook
 
-_BYTES = 32  # of a secret; the specification asks for 24 to 64
+_SECRET_BYTES = 32  # of a secret; the specification asks for 24 to 64
 
 
 def new_secret() -> str:
     """Make the key by which a receiver knows that the hub has sent it."""
-    return f"whsec_{b64encode(secrets.token_bytes(_BYTES)).decode()}"
+    return f"whsec_{b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class WebhookMessage:
     """A message with all that is sent of it. `secrets`: the one that counts, and while it rotates the one before."""
 
     message: str

@@ -16,25 +16,27 @@ import structlog
 from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.events import Type, tell
+from gateway.hub.events import Type, emit
 from gateway.hub.tables import attempts, endpoints, events, messages, retailers
-from gateway.hub.webhooks.message import Letter
-from gateway.hub.webhooks.retry import SLOW, Answer, Result, over, wait
+from gateway.hub.webhooks.message import WebhookMessage
+from gateway.hub.webhooks.retry import SLOW_THRESHOLD_S, WebhookAttempt, WebhookResult, is_given_up, retry_delay
 
 log = structlog.get_logger(__name__)
 
-LEASE = timedelta(seconds=60)
-PATIENCE = timedelta(days=5)  # an endpoint that takes nothing for so long is disabled
-REST = timedelta(seconds=5)  # between two tries at an endpoint that fails
-MENDED = timedelta(minutes=1)  # after a failure of so long, what waits for its next try is due at the first success
-KEPT = timedelta(days=30)  # the log of what is delivered or given up
-FURTHEST = timedelta(hours=12)  # that any try is put off
-SHARE = 8  # endpoints of one retailer in one lane at once
-_LOOKED_AT = 200  # endpoints, among which are some of retailers that have not had their share
-_SWEPT = 1000  # messages at once
+ENDPOINT_LEASE = timedelta(seconds=60)
+DISABLE_AFTER = timedelta(days=5)  # an endpoint that takes nothing for so long is disabled
+FAILING_PAUSE = timedelta(seconds=5)  # between two tries at an endpoint that fails
+RECOVERY_THRESHOLD = timedelta(
+    minutes=1
+)  # after a failure of so long, what waits for its next try is due at the first success
+LOG_RETENTION = timedelta(days=30)  # the log of what is delivered or given up
+MAX_DUE_AHEAD = timedelta(hours=12)  # that any try is put off
+MAX_ENDPOINTS_PER_RETAILER = 8  # endpoints of one retailer in one lane at once
+_MAX_CANDIDATES = 200  # endpoints, among which are some of retailers that have not had their share
+_SWEEP_BATCH_ROWS = 1000  # messages at once
 
 
-class Lane(StrEnum):
+class QueueLane(StrEnum):
     """Who waits for whom: one of a kind holds up its own kind alone."""
 
     GOOD = auto()
@@ -46,27 +48,27 @@ class Lane(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class EndpointLease:
     """An endpoint that is this sender's until `until`."""
 
     endpoint: str
     until: datetime
-    lane: Lane
+    lane: QueueLane
 
     @property
     def short(self) -> bool:
         """Whether it has one message of a turn only."""
-        return self.lane is not Lane.GOOD
+        return self.lane is not QueueLane.GOOD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Parcel:
+class QueuedMessage:
     """A message that is due, and where it goes. `tries` and `attempts`: before this one.
 
     `challenge`: what its receiver has to send back before it is sent anything else.
     """
 
-    letter: Letter
+    letter: WebhookMessage
     retailer: str
     endpoint: str
     url: str
@@ -76,57 +78,60 @@ class Parcel:
     challenge: str | None = None
 
 
-async def take_back(tx: AsyncConnection, now: datetime) -> None:
+async def free_all_leases(tx: AsyncConnection, now: datetime) -> None:
     """Free every endpoint: for a hub that is alone and begins."""
     await tx.execute(update(endpoints).where(endpoints.c.leased > now).values(leased=now))
 
 
-async def any_due(tx: AsyncConnection, now: datetime) -> bool:
+async def is_any_due(tx: AsyncConnection, now: datetime) -> bool:
     """Whether any message is due."""
     its = messages.join(endpoints, endpoints.c.id == messages.c.endpoint)
-    found = select(messages.c.id).select_from(its).where(messages.c.due <= now, _may_go()).limit(1)
+    found = select(messages.c.id).select_from(its).where(messages.c.due <= now, _is_sendable()).limit(1)
     return await tx.scalar(found) is not None
 
 
-def _may_go() -> ColumnElement[bool]:
+def _is_sendable() -> ColumnElement[bool]:
     """Whether a message may be sent to its endpoint: before that has answered its challenge, only the challenge."""
     return or_(endpoints.c.challenge.is_(None), endpoints.c.challenge == messages.c.id)
 
 
-async def claim(tx: AsyncConnection, now: datetime, room: Mapping[Lane, int]) -> list[Turn]:
+async def lease_endpoints(tx: AsyncConnection, now: datetime, room: Mapping[QueueLane, int]) -> list[EndpointLease]:
     """Take endpoints for which something is due, at most so many of each lane; who was served longest ago is first.
 
-    Of one retailer there are never more than `SHARE` of a lane at once: endpoints cost him nothing.
+    Of one retailer there are never more than `MAX_ENDPOINTS_PER_RETAILER` of a lane at once: endpoints cost him
+    nothing.
     """
-    found: list[Turn] = []
+    found: list[EndpointLease] = []
     for lane, most in room.items():
         if most <= 0:
             continue
-        due = exists().where(messages.c.endpoint == endpoints.c.id, messages.c.due <= now, _may_go())
-        free = and_(endpoints.c.enabled, endpoints.c.leased <= now, due, *_in(lane))
+        due = exists().where(messages.c.endpoint == endpoints.c.id, messages.c.due <= now, _is_sendable())
+        free = and_(endpoints.c.enabled, endpoints.c.leased <= now, due, *_lane_conditions(lane))
         waiting = select(endpoints.c.id, endpoints.c.retailer).where(free).order_by(endpoints.c.leased, endpoints.c.id)
-        rows = (await tx.execute(waiting.limit(_LOOKED_AT).with_for_update(key_share=True, skip_locked=True))).all()
+        rows = (
+            await tx.execute(waiting.limit(_MAX_CANDIDATES).with_for_update(key_share=True, skip_locked=True))
+        ).all()
         if not rows:
             continue
-        theirs = select(endpoints.c.retailer).where(endpoints.c.leased > now, *_in(lane))
+        theirs = select(endpoints.c.retailer).where(endpoints.c.leased > now, *_lane_conditions(lane))
         busy, taken = Counter((await tx.scalars(theirs)).all()), list[str]()
         for row in rows:
-            if len(taken) < most and busy[row.retailer] < SHARE:
+            if len(taken) < most and busy[row.retailer] < MAX_ENDPOINTS_PER_RETAILER:
                 busy[row.retailer] += 1
                 taken.append(row.id)
-        await tx.execute(update(endpoints).where(endpoints.c.id.in_(taken)).values(leased=now + LEASE))
-        found += [Turn(endpoint=id_, until=now + LEASE, lane=lane) for id_ in taken]
+        await tx.execute(update(endpoints).where(endpoints.c.id.in_(taken)).values(leased=now + ENDPOINT_LEASE))
+        found += [EndpointLease(endpoint=id_, until=now + ENDPOINT_LEASE, lane=lane) for id_ in taken]
     return found
 
 
-def _in(lane: Lane) -> tuple[ColumnElement[bool], ...]:
+def _lane_conditions(lane: QueueLane) -> tuple[ColumnElement[bool], ...]:
     poor = or_(endpoints.c.failing.is_not(None), endpoints.c.slow)
     match lane:
-        case Lane.GOOD:
+        case QueueLane.GOOD:
             return (~endpoints.c.sandbox, ~poor)
-        case Lane.POOR:
+        case QueueLane.POOR:
             return (~endpoints.c.sandbox, poor)
-        case Lane.SANDBOX:
+        case QueueLane.SANDBOX:
             return (endpoints.c.sandbox,)
         case _:
             assert_never(lane)
@@ -136,7 +141,9 @@ Unseal = Callable[[str, str], str | None]
 """Reads an endpoint's secret, of the endpoint of this id; None: another hub's key sealed it."""
 
 
-async def due(tx: AsyncConnection, turn: Turn, now: datetime, *, most: int, unseal: Unseal) -> list[Parcel]:
+async def due_messages(
+    tx: AsyncConnection, turn: EndpointLease, now: datetime, *, most: int, unseal: Unseal
+) -> list[QueuedMessage]:
     """Give what is due for it, by `seq`: nothing if the turn is no longer this sender's. If nothing is, it is over."""
     mine = and_(endpoints.c.id == turn.endpoint, endpoints.c.leased == turn.until, endpoints.c.enabled)
     to = (await tx.execute(select(endpoints).where(mine).with_for_update(key_share=True))).one_or_none()
@@ -152,32 +159,45 @@ async def due(tx: AsyncConnection, turn: Turn, now: datetime, *, most: int, unse
     keys = tuple(secret for one in sealed if (secret := unseal(one, to.id)) is not None)
     if not keys:
         log.error("secret_unreadable", endpoint=to.id, todo="hub.key.pem is another than when it was made: rotate it")
-        await tx.execute(update(endpoints).where(mine).values(leased=now + LEASE))
+        await tx.execute(update(endpoints).where(mine).values(leased=now + ENDPOINT_LEASE))
         return []
     found = [
-        Parcel(
-            letter=Letter(message=row.id, event=row.event, type=row.type, at=row.at, seq=row.seq, previous=row.previous,
-                          data=row.data, secrets=keys),
-            retailer=to.retailer, endpoint=to.id, url=to.url, attempts=row.attempts, tries=row.tries, begun=row.begun,
+        QueuedMessage(
+            letter=WebhookMessage(
+                message=row.id,
+                event=row.event,
+                type=row.type,
+                at=row.at,
+                seq=row.seq,
+                previous=row.previous,
+                data=row.data,
+                secrets=keys,
+            ),
+            retailer=to.retailer,
+            endpoint=to.id,
+            url=to.url,
+            attempts=row.attempts,
+            tries=row.tries,
+            begun=row.begun,
             challenge=row.data["challenge"] if row.id == to.challenge else None,
         )
         for row in rows
-    ]  # fmt: skip
+    ]
     if not found:
         await tx.execute(update(endpoints).where(mine).values(leased=now))
     return found
 
 
-async def give_back(tx: AsyncConnection, turn: Turn, now: datetime) -> None:
+async def release_lease(tx: AsyncConnection, turn: EndpointLease, now: datetime) -> None:
     """Let another have the turn; an endpoint that failed twice in a row rests before it."""
     mine = and_(endpoints.c.id == turn.endpoint, endpoints.c.leased == turn.until)
     failing = await tx.scalar(select(endpoints.c.failing).where(mine))
     again = failing is not None and failing < now  # one message that is not liked holds up no other
-    await tx.execute(update(endpoints).where(mine).values(leased=now + REST if again else now))
+    await tx.execute(update(endpoints).where(mine).values(leased=now + FAILING_PAUSE if again else now))
 
 
-async def ended(  # noqa: PLR0913 - a try's own facts
-    tx: AsyncConnection, parcel: Parcel, answer: Answer, now: datetime, *, most: int, chance: float
+async def record_attempt(  # noqa: PLR0913 - a try's own facts
+    tx: AsyncConnection, parcel: QueuedMessage, answer: WebhookAttempt, now: datetime, *, most: int, chance: float
 ) -> bool:
     """Write what became of a try; whether it was still this one's to write."""
     # Whoever locks several of them locks the retailer first, then an endpoint, then messages: so none waits in a ring.
@@ -190,10 +210,10 @@ async def ended(  # noqa: PLR0913 - a try's own facts
     number, tries, id_ = parcel.attempts + 1, parcel.tries + 1, parcel.letter.message
     if answer.taken:
         then: dict[str, Any] = {"state": "delivered", "due": None}
-    elif over(tries, now - parcel.begun, most=most):
+    elif is_given_up(tries, now - parcel.begun, most=most):
         then = {"state": "given_up", "due": None}
     else:
-        then = {"due": now + wait(tries, asked=answer.wish, chance=chance)}
+        then = {"due": now + retry_delay(tries, asked=answer.wish, chance=chance)}
     # A try is counted once: whoever lost the turn meanwhile, or whose message was deleted, finds another number here.
     same = and_(messages.c.id == id_, messages.c.attempts == parcel.attempts)
     done = await tx.execute(update(messages).where(same).values(attempts=number, tries=tries, **then))
@@ -205,67 +225,71 @@ async def ended(  # noqa: PLR0913 - a try's own facts
             milliseconds=round(answer.seconds * 1000), at=now,
         )
     )  # fmt: skip
-    await _told_of(tx, to, parcel, answer, now, given_up=then.get("state") == "given_up")
+    await _update_endpoint(tx, to, parcel, answer, now, given_up=then.get("state") == "given_up")
     return True
 
 
-async def _told_of(  # noqa: PLR0913 - a try's own facts
-    tx: AsyncConnection, to: Row[Any], parcel: Parcel, answer: Answer, now: datetime, *, given_up: bool
+async def _update_endpoint(  # noqa: PLR0913 - a try's own facts
+    tx: AsyncConnection, to: Row[Any], parcel: QueuedMessage, answer: WebhookAttempt, now: datetime, *, given_up: bool
 ) -> None:
     """Draw from a try what it says of its endpoint: unless that has another address since."""
     if to.url != parcel.url:
         return
-    this, slow = endpoints.c.id == to.id, answer.seconds >= SLOW
+    this, slow = endpoints.c.id == to.id, answer.seconds >= SLOW_THRESHOLD_S
     if parcel.challenge is not None and to.challenge == parcel.letter.message:
         if answer.taken:
             await tx.execute(update(endpoints).where(this).values(challenge=None))
         elif given_up:
-            await disable(tx, to, "unverified", now)
+            await disable_endpoint(tx, to, "unverified", now)
             return
     if not answer.taken:
         await tx.execute(update(endpoints).where(this).values(failing=to.failing or now, slow=slow))
-        long = to.failing is not None and now - to.failing >= PATIENCE
-        if to.enabled and (answer.result is Result.GONE or long):
-            await disable(tx, to, "gone" if answer.result is Result.GONE else "failing", now)
+        long = to.failing is not None and now - to.failing >= DISABLE_AFTER
+        if to.enabled and (answer.result is WebhookResult.GONE or long):
+            await disable_endpoint(tx, to, "gone" if answer.result is WebhookResult.GONE else "failing", now)
         return
     if to.failing is not None or to.slow is not slow:
         await tx.execute(update(endpoints).where(this).values(failing=None, slow=slow))
-    if to.failing is not None and now - to.failing >= MENDED:
+    if to.failing is not None and now - to.failing >= RECOVERY_THRESHOLD:
         later = and_(messages.c.endpoint == to.id, messages.c.due > now)
         await tx.execute(update(messages).where(later).values(due=now))
 
 
-async def disable(tx: AsyncConnection, endpoint: Any, why: str, now: datetime) -> None:  # noqa: ANN401 - a row
+async def disable_endpoint(tx: AsyncConnection, endpoint: Any, why: str, now: datetime) -> None:  # noqa: ANN401 - a row
     """Send nothing more there, and tell its retailer; what waited is given up (a replay sends it after all)."""
     await tx.execute(update(endpoints).where(endpoints.c.id == endpoint.id).values(enabled=False, disabled=why))
-    await drop(tx, endpoint.id)
-    await tell(
+    await drop_waiting(tx, endpoint.id)
+    await emit(
         tx, endpoint.retailer, Type.ENDPOINT_DISABLED, endpoint.id, {"id": endpoint.id, "disabled": why},
         sandbox=endpoint.sandbox, now=now,
     )  # fmt: skip
 
 
-async def drop(tx: AsyncConnection, endpoint: str) -> None:
+async def drop_waiting(tx: AsyncConnection, endpoint: str) -> None:
     """Give up what waits."""
     waiting = and_(messages.c.endpoint == endpoint, messages.c.due.is_not(None))
     await tx.execute(update(messages).where(waiting).values(state="given_up", due=None))
 
 
-async def waiting(tx: AsyncConnection) -> int:
+async def count_waiting(tx: AsyncConnection) -> int:
     """Count what waits."""
     return await tx.scalar(select(func.count()).select_from(messages).where(messages.c.due.is_not(None))) or 0
 
 
-async def set_right(tx: AsyncConnection, now: datetime) -> int:
+async def clamp_due_times(tx: AsyncConnection, now: datetime) -> int:
     """Let what no clock of ours can have meant be due now: it was written while this machine's ran ahead; how much."""
-    late = await tx.execute(update(messages).where(messages.c.due > now + FURTHEST).values(due=now))
-    held = await tx.execute(update(endpoints).where(endpoints.c.leased > now + 2 * LEASE).values(leased=now))
+    late = await tx.execute(update(messages).where(messages.c.due > now + MAX_DUE_AHEAD).values(due=now))
+    held = await tx.execute(update(endpoints).where(endpoints.c.leased > now + 2 * ENDPOINT_LEASE).values(leased=now))
     return late.rowcount + held.rowcount
 
 
-async def sweep(tx: AsyncConnection, now: datetime) -> int:
+async def delete_old(tx: AsyncConnection, now: datetime) -> int:
     """Forget the oldest of what is over; how many messages."""
-    old = select(messages.c.id).where(messages.c.created < now - KEPT, messages.c.state != "waiting").limit(_SWEPT)
+    old = (
+        select(messages.c.id)
+        .where(messages.c.created < now - LOG_RETENTION, messages.c.state != "waiting")
+        .limit(_SWEEP_BATCH_ROWS)
+    )
     ids = list((await tx.execute(old)).scalars())
     if ids:
         await tx.execute(delete(attempts).where(attempts.c.message.in_(ids)))

@@ -7,16 +7,27 @@ from http import HTTPStatus
 
 from gateway.protocol.strict_json import loads
 
-LONGEST_EXCERPT = 200
-SHORTEST = timedelta(hours=24)  # a message is not given up before
-LONGEST_WISH = timedelta(hours=1)  # of a Retry-After that is heeded
-SLOW = 5.0  # seconds: who takes longer waits among the slow
+MAX_EXCERPT_CHARS = 200
+MIN_GIVE_UP_AGE = timedelta(hours=24)  # a message is not given up before
+MAX_RETRY_AFTER = timedelta(hours=1)  # of a Retry-After that is heeded
+SLOW_THRESHOLD_S = 5.0  # seconds: who takes longer waits among the slow
 
-_WAITS = (5, 30, 120, 600, 1800, 3600, 7200, 14_400, 21_600, 28_800)  # seconds after the first try, the second ...
-_LATE = 0.2  # a wait is up to so much longer, so that not all come back at once
+_RETRY_DELAYS_S = (
+    5,
+    30,
+    120,
+    600,
+    1800,
+    3600,
+    7200,
+    14_400,
+    21_600,
+    28_800,
+)  # seconds after the first try, the second ...
+_MAX_JITTER = 0.2  # a wait is up to so much longer, so that not all come back at once
 
 
-class Result(StrEnum):
+class WebhookResult(StrEnum):
     """What became of a try."""
 
     TAKEN = auto()
@@ -57,10 +68,10 @@ class Result(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """One try's end. `wish`: for how long the receiver asks to be left alone."""
+class WebhookAttempt:
+    """One try's end. `parse_retry_after`: for how long the receiver asks to be left alone."""
 
-    result: Result
+    result: WebhookResult
     seconds: float
     status: int | None = None
     excerpt: str | None = None
@@ -69,43 +80,43 @@ class Answer:
     @property
     def taken(self) -> bool:
         """Whether the receiver has it."""
-        return self.result is Result.TAKEN
+        return self.result is WebhookResult.TAKEN
 
 
-def judged(status: int) -> Result:
+def result_of_status(status: int) -> WebhookResult:
     """Read a status."""
     if 200 <= status < 300:
-        return Result.TAKEN
+        return WebhookResult.TAKEN
     if 300 <= status < 400:
-        return Result.REDIRECTED
-    return Result.GONE if status == HTTPStatus.GONE else Result.REFUSED
+        return WebhookResult.REDIRECTED
+    return WebhookResult.GONE if status == HTTPStatus.GONE else WebhookResult.REFUSED
 
 
-def excerpt(body: bytes) -> str | None:
+def excerpt_of(body: bytes) -> str | None:
     """Show the beginning of a stranger's answer: one line of printable ASCII without `<`, `>`, `&` and quotes."""
     kept = "".join(chr(byte) if 32 <= byte < 127 and chr(byte) not in "<>&\"'`\\" else " " for byte in body)
-    return " ".join(kept.split())[:LONGEST_EXCERPT] or None
+    return " ".join(kept.split())[:MAX_EXCERPT_CHARS] or None
 
 
-def wish(header: str | None) -> timedelta | None:
+def parse_retry_after(header: str | None) -> timedelta | None:
     """Read a Retry-After in seconds; a date is not heeded."""
     if header is None or not (header.isascii() and header.isdigit() and len(header) <= 9):
         return None
-    return min(timedelta(seconds=int(header)), LONGEST_WISH)
+    return min(timedelta(seconds=int(header)), MAX_RETRY_AFTER)
 
 
-def wait(tries: int, *, asked: timedelta | None, chance: float) -> timedelta:
+def retry_delay(tries: int, *, asked: timedelta | None, chance: float) -> timedelta:
     """Tell how long after the try of this number (1 is the first) the next one is. `chance` lies in 0 to 1."""
-    seconds = _WAITS[min(tries, len(_WAITS)) - 1] * (1 + _LATE * chance)
+    seconds = _RETRY_DELAYS_S[min(tries, len(_RETRY_DELAYS_S)) - 1] * (1 + _MAX_JITTER * chance)
     return max(timedelta(seconds=seconds), asked or timedelta())
 
 
-def over(tries: int, since: timedelta, *, most: int) -> bool:
+def is_given_up(tries: int, since: timedelta, *, most: int) -> bool:
     """Whether a message that was tried so often since then is given up."""
-    return tries >= most and since >= SHORTEST
+    return tries >= most and since >= MIN_GIVE_UP_AGE
 
 
-def answers(body: bytes, challenge: str) -> bool:
+def answers_challenge(body: bytes, challenge: str) -> bool:
     """Whether a receiver has sent a challenge back: `{"challenge": "..."}`, or the bare text.
 
     A server that sends back all that it gets proves nothing: then the challenge stands deeper, in `data`.

@@ -15,32 +15,32 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Literal
 
-URL = (
+URL_PATTERN = (
     r"^https?://(\[[0-9A-Fa-f:.]{2,45}\]|[A-Za-z0-9.-]{1,253})(:[0-9]{1,5})?"
     r"(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?(\?[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?$"
 )
 """The shape of an address, for ECMA-262 and Python: no user's name, no fragment, nothing that two readers dispute."""
-PUBLIC = (
+PUBLIC_URL_PATTERN = (
     r"^https://([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?[.])+[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
     r"(:(80|443|[1-9][0-9]{3,4}))?(/[A-Za-z0-9._~!$&'()*+,;=:@%/-]*)?([?][A-Za-z0-9._~!$&'()*+,;=:@%/?-]*)?$"
 )
-"""The same for a document: what a hub takes unless its file allows more (`Allowed`) is of this shape."""
-LONGEST = 400
+"""The same for a document: what a hub takes unless its file allows more (`DestinationPolicy`) is of this shape."""
+MAX_URL_CHARS = 400
 
-_PARTS = re.compile(
+_URL_PARTS = re.compile(
     r"(?P<scheme>https?)://(?:\[(?P<six>[0-9A-Fa-f:.]{2,45})\]|(?P<host>[A-Za-z0-9.-]{1,253}))(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<path>/[^?#\s\\]*)?(?:\?(?P<query>[^#\s\\]*))?",
     re.ASCII,
 )
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*", re.ASCII)
-_OWN = ("localhost", "local", "internal", "intranet", "lan", "home", "corp", "private", "arpa", "onion")
+_PRIVATE_DOMAINS = ("localhost", "local", "internal", "intranet", "lan", "home", "corp", "private", "arpa", "onion")
 _FIRST_FREE_PORT = 1024
 
-_FOUR_PRIVATE = tuple(
+_IPV4_PRIVATE = tuple(
     map(IPv4Network, ("10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
 )
-_FOUR_NEVER = tuple(
+_IPV4_NEVER = tuple(
     map(
         IPv4Network,
         (
@@ -50,24 +50,24 @@ _FOUR_NEVER = tuple(
         ),
     )
 )  # fmt: skip
-_SIX_GLOBAL = IPv6Network("2000::/3")  # all that IANA gives out; beside it only what is private
-_SIX_PRIVATE = (IPv6Network("::1/128"), IPv6Network("fc00::/7"))
-_SIX_NEVER = tuple(map(IPv6Network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "fd00:ec2::/32")))
+_IPV6_GLOBAL = IPv6Network("2000::/3")  # all that IANA gives out; beside it only what is private
+_IPV6_PRIVATE = (IPv6Network("::1/128"), IPv6Network("fc00::/7"))
+_IPV6_NEVER = tuple(map(IPv6Network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "fd00:ec2::/32")))
 
 
-class NotAllowed(Exception):  # noqa: N818 - it says what is the matter
+class DestinationRefused(Exception):  # noqa: N818 - it says what is the matter
     """The hub does not send there; the text says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Allowed:
+class DestinationPolicy:
     """What `hub.yaml` lets in beside names of the internet by https: `private` addresses, `plain` http."""
 
     private: bool = False
     plain: bool = False
 
 
-NOTHING_MORE = Allowed()
+DEFAULT_POLICY = DestinationPolicy()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,80 +80,80 @@ class Destination:
     target: str  # path and query, as written
 
 
-def destination(url: str, allowed: Allowed) -> Destination:
+def parse_destination(url: str, allowed: DestinationPolicy) -> Destination:
     """Read an address to which a hub may send.
 
     Raises:
-        NotAllowed: it is none.
+        DestinationRefused: it is none.
     """
-    found = _PARTS.fullmatch(url) if len(url) <= LONGEST and re.search(URL, url) else None
+    found = _URL_PARTS.fullmatch(url) if len(url) <= MAX_URL_CHARS and re.search(URL_PATTERN, url) else None
     if found is None:
-        raise NotAllowed(
+        raise DestinationRefused(
             "Write it as https://host/path: no user's name, no fragment, ASCII (a name of other letters as xn--)."
         )
     scheme: Literal["http", "https"] = "https" if found["scheme"] == "https" else "http"
     if scheme == "http" and not allowed.plain:
-        raise NotAllowed("Only https: on the way anybody could read what is sent.")
+        raise DestinationRefused("Only https: on the way anybody could read what is sent.")
     path, query = found["path"] or "/", found["query"]
     return Destination(
         scheme=scheme,
-        host=_number(found["six"], allowed) if found["six"] else _host(found["host"], allowed),
-        port=_port(found["port"], scheme),
+        host=_parse_number(found["six"], allowed) if found["six"] else _parse_host(found["host"], allowed),
+        port=_parse_port(found["port"], scheme),
         target=path if query is None else f"{path}?{query}",
     )
 
 
-def reachable(address: str, allowed: Allowed) -> bool:
+def is_reachable(address: str, allowed: DestinationPolicy) -> bool:
     """Tell whether a hub may connect to this number (as `getaddrinfo` and `connect` write it)."""
     try:
         number = ip_address(address)
     except ValueError:
         return False
     if isinstance(number, IPv6Address):
-        if number.scope_id is not None or _in(number, _SIX_NEVER):
+        if number.scope_id is not None or _is_in(number, _IPV6_NEVER):
             return False
-        return number in _SIX_GLOBAL or (allowed.private and _in(number, _SIX_PRIVATE))
-    return not _in(number, _FOUR_NEVER) and (allowed.private or not _in(number, _FOUR_PRIVATE))
+        return number in _IPV6_GLOBAL or (allowed.private and _is_in(number, _IPV6_PRIVATE))
+    return not _is_in(number, _IPV4_NEVER) and (allowed.private or not _is_in(number, _IPV4_PRIVATE))
 
 
-def _in(number: IPv4Address | IPv6Address, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
+def _is_in(number: IPv4Address | IPv6Address, networks: Iterable[IPv4Network | IPv6Network]) -> bool:
     return any(number in network for network in networks)
 
 
-def _port(text: str | None, scheme: str) -> int:
+def _parse_port(text: str | None, scheme: str) -> int:
     if text is None:
         return 443 if scheme == "https" else 80
     port = int(text)
     if text.startswith("0") or not (port in (80, 443) or _FIRST_FREE_PORT <= port <= 65535):
-        raise NotAllowed(f"Port {text[:5]}: use 443, 80 or one from {_FIRST_FREE_PORT} to 65535.")
+        raise DestinationRefused(f"Port {text[:5]}: use 443, 80 or one from {_FIRST_FREE_PORT} to 65535.")
     return port
 
 
-def _host(written: str, allowed: Allowed) -> str:
+def _parse_host(written: str, allowed: DestinationPolicy) -> str:
     host = written.lower()
     labels = host.split(".")
     # A host whose last label is a number is read as an IPv4 address by what follows the WHATWG's URL standard, in
     # any of its old spellings (octal, hexadecimal, one number for all). Here only the one that all read alike.
     if _NUMBER.fullmatch(labels[-1]):
-        return _number(host, allowed)
+        return _parse_number(host, allowed)
     if not all(_LABEL.fullmatch(label) for label in labels) or not labels[-1][0].isalpha():
-        raise NotAllowed(
+        raise DestinationRefused(
             "The host is no name of the internet: labels of letters, digits and hyphens, no dot at its end."
         )
-    if not allowed.private and (len(labels) == 1 or labels[-1] in _OWN):
-        raise NotAllowed("The host is a name of a private network. Name one that the internet knows.")
+    if not allowed.private and (len(labels) == 1 or labels[-1] in _PRIVATE_DOMAINS):
+        raise DestinationRefused("The host is a name of a private network. Name one that the internet knows.")
     return host
 
 
-def _number(written: str, allowed: Allowed) -> str:
+def _parse_number(written: str, allowed: DestinationPolicy) -> str:
     try:
         number = ip_address(written)
     except ValueError as error:
-        raise NotAllowed("The host is a number that readers read differently. Use a name.") from error
+        raise DestinationRefused("The host is a number that readers read differently. Use a name.") from error
     if not allowed.private:
-        raise NotAllowed("The host is a number. Use a name: a certificate is for a name.")
-    if not reachable(str(number), allowed):
-        raise NotAllowed("The hub does not send to this number.")
+        raise DestinationRefused("The host is a number. Use a name: a certificate is for a name.")
+    if not is_reachable(str(number), allowed):
+        raise DestinationRefused("The hub does not send to this number.")
     return str(number)
 
 
@@ -161,11 +161,11 @@ MINUTE_S = 60.0
 MAX_HOSTS = 10_000  # that are remembered; only one to which something was sent in the last minute has to be
 
 
-class HostLimit:
+class HostRateLimit:
     """At most so many POSTs to one host in any minute. Instants are seconds that count on, from anywhere."""
 
     def __init__(self, most: int) -> None:
-        self._most = most
+        self._max_per_minute = most
         self._sent: dict[str, deque[float]] = {}
 
     def wait(self, host: str, now: float) -> float:
@@ -173,7 +173,7 @@ class HostLimit:
         sent = self._sent.setdefault(host.lower().rstrip("."), deque())
         while sent and sent[0] <= now - MINUTE_S:
             sent.popleft()
-        if len(sent) >= self._most:
+        if len(sent) >= self._max_per_minute:
             return sent[0] + MINUTE_S - now
         sent.append(now)
         if len(self._sent) > MAX_HOSTS:

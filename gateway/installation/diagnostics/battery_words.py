@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from gateway.system.i18n import Text, _
 
-BATTERIES: Mapping[str, Text] = {
+BATTERY_FINDING_TEXTS: Mapping[str, Text] = {
     "what.batteries": _("batteries, {name}"),
     "batteries.told": Text("{each}"),
     "batteries.one": Text("{whose}, {level}"),

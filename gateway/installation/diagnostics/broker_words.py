@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from gateway.system.i18n import Text, _, pgettext
 
-_TROUBLE: Mapping[str, Text] = {
+_CONNECTION_TEXTS: Mapping[str, Text] = {
     "trouble.expired": _("its certificate has expired"),
     "trouble.expired.todo": _("Renew it where the broker runs: `perron broker-config {folder} --renew`."),
     "trouble.not_yet": _("its certificate is not good yet: one of the two clocks is wrong"),
@@ -46,8 +46,8 @@ _TROUBLE: Mapping[str, Text] = {
     "trouble.other.todo": _("Look at the broker's own log."),
 }
 
-BROKER: Mapping[str, Text] = {
-    **_TROUBLE,
+BROKER_TEXTS: Mapping[str, Text] = {
+    **_CONNECTION_TEXTS,
     "what.broker": _("broker"),
     "what.broker_files": _("broker files"),
     "what.broker_certificate": _("broker certificate"),

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 from gateway.system.i18n import Text, _, pgettext
-from gateway.video.open_errors import SAID
+from gateway.video.open_errors import OPEN_FAILURE_TEXTS
 
-_STREAM: Mapping[str, Text] = {
+_STREAM_TEXTS: Mapping[str, Text] = {
     "what.stream": _("{id} stream"),
     "stream.unopened": _("{where}: {why}"),
     "stream.spared": _(
@@ -37,7 +37,7 @@ _STREAM: Mapping[str, Text] = {
     "fault.interrupted": _("interrupted"),
 }
 
-_ANSWERS: Mapping[str, Text] = {
+_ANSWER_TEXTS: Mapping[str, Text] = {
     "what.devices": _("devices"),
     "what.device": Text("{id}"),
     "devices.no_key": _("{file} cannot be used: {why}."),
@@ -77,7 +77,7 @@ _ANSWERS: Mapping[str, Text] = {
     "report.else": _("something else"),
 }
 
-STATES: Mapping[str, Text] = {
+STATE_TEXTS: Mapping[str, Text] = {
     "unknown": pgettext("a battery or presence", "unknown"),
     "bolt.locked": _("locked"),
     "bolt.unlocked": _("unlocked"),
@@ -116,9 +116,9 @@ STATES: Mapping[str, Text] = {
     "battery.good": pgettext("a battery", "good"),
 }
 
-DEVICES: Mapping[str, Text] = {
-    **_STREAM,
-    **_ANSWERS,
-    **{f"unopened.{why}": what for why, (what, _todo) in SAID.items()},
-    **{f"unopened.{why}.todo": todo for why, (_what, todo) in SAID.items()},
+DEVICE_TEXTS: Mapping[str, Text] = {
+    **_STREAM_TEXTS,
+    **_ANSWER_TEXTS,
+    **{f"unopened.{why}": what for why, (what, _todo) in OPEN_FAILURE_TEXTS.items()},
+    **{f"unopened.{why}.todo": todo for why, (_what, todo) in OPEN_FAILURE_TEXTS.items()},
 }

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Union
 
 from devices.reports import Report
-from gateway.installation.capability import Promise
+from gateway.installation.capability import Capability
 
 
-class Verdict(StrEnum):
+class FindingVerdict(StrEnum):
     """How a thing is."""
 
     GOOD = auto()
@@ -19,14 +19,14 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Sentence:
     """A sentence by its name in the table of words, and the facts in it. None of them is ever a secret."""
 
     key: str
-    facts: Mapping[str, "Fact"] = field(default_factory=dict)
+    facts: Mapping[str, "SentenceFact"] = field(default_factory=dict)
 
 
-Fact = Union[str, Path, Said, Report, Promise, tuple["Fact", ...]]  # noqa: UP007 - it names itself
+SentenceFact = Union[str, Path, Sentence, Report, Capability, tuple["SentenceFact", ...]]  # noqa: UP007 - it names itself
 """What stands in a sentence; of several, a blank or a comma between them is the table's."""
 
 
@@ -34,7 +34,7 @@ Fact = Union[str, Path, Said, Report, Promise, tuple["Fact", ...]]  # noqa: UP00
 class Finding:
     """One thing that was tried; `todo` is None where nothing need be done."""
 
-    what: Said
-    verdict: Verdict
-    said: Said
-    todo: Said | None = None
+    what: Sentence
+    verdict: FindingVerdict
+    said: Sentence
+    todo: Sentence | None = None

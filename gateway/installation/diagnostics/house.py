@@ -14,30 +14,30 @@ from typing import Any, Final
 
 from gateway.config.devices import CameraDevice
 from gateway.config.home import Home
-from gateway.installation.capability import Ground, entrance_promises
-from gateway.installation.diagnostics.broker import by_the_broker, unasked
-from gateway.installation.diagnostics.finding import Fact, Finding, Said, Verdict
-from gateway.installation.diagnostics.hub import by_the_hub
-from gateway.installation.diagnostics.people import phones
-from gateway.installation.diagnostics.store import store
-from gateway.installation.diagnostics.stream import Wariness, sight, stream_of
-from gateway.installation.diagnostics.trouble import why
-from gateway.installation.notes import measurements, walked
+from gateway.installation.capability import CapabilityEvidence, entrance_capabilities
+from gateway.installation.diagnostics.broker import examine_broker, unprobed_findings
+from gateway.installation.diagnostics.finding import Finding, FindingVerdict, Sentence, SentenceFact
+from gateway.installation.diagnostics.hub import examine_hub
+from gateway.installation.diagnostics.people import phone_findings
+from gateway.installation.diagnostics.store import store_findings
+from gateway.installation.diagnostics.stream import CameraLockouts, stream_finding, stream_sentence
+from gateway.installation.diagnostics.trouble import file_error
+from gateway.installation.notes import read_measurements, read_walk_status
 from gateway.mqtt.mosquitto.audit import weaknesses
 from gateway.system import fault_log
 from gateway.system.clock import kernel_synchronised, machine_time
-from gateway.system.pki.pages import FOLDER, authority_of, spaced
+from gateway.system.pki.pages import PAGES_FOLDER, authority_fingerprint, format_fingerprint
 from gateway.system.regular_file import read_bytes
 
-FAULTS_SHOWN: Final = timedelta(days=7)  # a fault that has not come back for a week is mended or gone
-WHOLE: Final = 4.7  # seconds for all of it: what is not done by then is a finding
+FAULT_SHOWN_PERIOD: Final = timedelta(days=7)  # a fault that has not come back for a week is mended or gone
+EXAMINATION_TIMEOUT_S: Final = 4.7  # seconds for all of it: what is not done by then is a finding
 
-_given_up: set[asyncio.Task[None]] = set()  # kept until they have ended
-_looking: set[tuple[str, Path]] = set()  # what is looked at beside, of which house
+_abandoned_tasks: set[asyncio.Task[None]] = set()  # kept until they have ended
+_running_checks: set[tuple[str, Path]] = set()  # what is looked at beside, of which house
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
+class _Check:
     """One thing that is tried beside the others: what it has found so far, and what is said if it is not done."""
 
     work: asyncio.Task[None]
@@ -45,54 +45,57 @@ class _Part:
     late: Callable[[list[Finding]], Iterable[Finding]]
 
 
-async def examine(  # noqa: PLR0913 - one argument a neighbour
+async def examine_house(  # noqa: PLR0913 - one argument a neighbour
     home: Home,
     *,
     line: asyncio.Lock | None = None,
     here: bool = False,
     with_phones: bool = True,
-    wariness: Wariness | None = None,
-    whole: float = WHOLE,
+    wariness: CameraLockouts | None = None,
+    whole: float = EXAMINATION_TIMEOUT_S,
 ) -> tuple[Finding, ...]:
     """Try clock, disk, broker, gateway, every device, camera, phone, the pages' authority, the hub: within `whole` s.
 
-    What is not well never raises, and what hangs is a finding. `line` and `here` as `by_the_broker` has them,
-    `wariness` as `sight`.
+    What is not well never raises, and what hangs is a finding. `line` and `here` as `examine_broker` has them,
+    `wariness` as `stream_finding`.
     """
     cameras = {id_: device for id_, device in home.devices.items() if isinstance(device, CameraDevice)}
-    begin = partial(_begun, whole=whole)
+    begin = partial(_start_check, whole=whole)
 
-    def beside(key: str, look: Callable[[], Iterable[Finding]]) -> _Part:
-        return begin(Said(key), partial(_aside, (key, home.storage.folder), lambda: tuple(look())))
+    def beside(key: str, look: Callable[[], Iterable[Finding]]) -> _Check:
+        return begin(Sentence(key), partial(_check_in_thread, (key, home.storage.folder), lambda: tuple(look())))
 
     parts = [
-        beside("what.clock", lambda: [clock(home)]),
-        beside("what.disk", lambda: [disk(home)]),
-        beside("what.faults", lambda: faults(home, machine_time())),
-        beside("what.store", lambda: store(home)),
-        beside("what.broker_files", lambda: broker_files(home)),
-        begin(None, partial(by_the_broker, home, line=line, here=here)),
-        *(begin(stream_of(id_), partial(_sight, id_, camera, wariness)) for id_, camera in cameras.items()),
+        beside("what.clock", lambda: [clock_finding(home)]),
+        beside("what.disk", lambda: [disk_finding(home)]),
+        beside("what.faults", lambda: fault_findings(home, machine_time())),
+        beside("what.store", lambda: store_findings(home)),
+        beside("what.broker_files", lambda: broker_file_findings(home)),
+        begin(None, partial(examine_broker, home, line=line, here=here)),
+        *(
+            begin(stream_sentence(id_), partial(_check_camera, id_, camera, wariness))
+            for id_, camera in cameras.items()
+        ),
     ]
     if with_phones:
-        parts.append(begin(Said("what.phones"), partial(_phones, home)))
+        parts.append(begin(Sentence("what.phones"), partial(_check_phones, home)))
     if home.pages is not None and not home.pages.loopback and home.pages.certificate is None:
-        parts.append(beside("what.pages", lambda: [trust(home)]))
+        parts.append(beside("what.pages", lambda: [authority_finding(home)]))
     if home.hub is not None:
-        parts.append(begin(Said("what.hub"), partial(by_the_hub, home, here=here)))
-    parts.append(beside("what.entrances", lambda: unattended(home)))
+        parts.append(begin(Sentence("what.hub"), partial(examine_hub, home, here=here)))
+    parts.append(beside("what.entrances", lambda: unattended_findings(home)))
     try:
         await asyncio.wait([part.work for part in parts], timeout=whole)
-        found = [finding for part in parts for finding in _found(part)]
+        found = [finding for part in parts for finding in _findings_of(part)]
     finally:
         for part in parts:
-            _give_up(part.work)
-    return tuple(unheard(home, tuple(_blinded(home, found))))
+            _abandon(part.work)
+    return tuple(unproven_findings(home, tuple(_entrance_camera_findings(home, found))))
 
 
-def _begun(
-    what: Said | None, work: Callable[[list[Finding]], Awaitable[None]], *, whole: float
-) -> _Part:  # fmt: skip
+def _start_check(
+    what: Sentence | None, work: Callable[[list[Finding]], Awaitable[None]], *, whole: float
+) -> _Check:  # fmt: skip
     found: list[Finding] = []
 
     async def run() -> None:
@@ -100,34 +103,36 @@ def _begun(
 
     def late(told: list[Finding]) -> Iterable[Finding]:
         if what is None:
-            return unasked(told, whole)
-        return (Finding(what, Verdict.BAD, Said("late", {"seconds": f"{whole:g}"}), Said("late.todo")),)
+            return unprobed_findings(told, whole)
+        return (Finding(what, FindingVerdict.BAD, Sentence("late", {"seconds": f"{whole:g}"}), Sentence("late.todo")),)
 
-    return _Part(asyncio.create_task(run()), found, late)
+    return _Check(asyncio.create_task(run()), found, late)
 
 
-def _found(part: _Part) -> list[Finding]:
+def _findings_of(part: _Check) -> list[Finding]:
     if part.work.done():
         part.work.result()  # a bug is raised
         return part.found
     return [*part.found, *part.late(part.found)]
 
 
-def _give_up(work: asyncio.Task[None]) -> None:
+def _abandon(work: asyncio.Task[None]) -> None:
     """End it without waiting: a broker that stands still holds its guest for seconds."""
     if not work.done():
         work.cancel()
-        _given_up.add(work)
-        work.add_done_callback(_ended)
+        _abandoned_tasks.add(work)
+        work.add_done_callback(_on_abandoned_end)
 
 
-def _ended(work: asyncio.Task[None]) -> None:
-    _given_up.discard(work)
+def _on_abandoned_end(work: asyncio.Task[None]) -> None:
+    _abandoned_tasks.discard(work)
     if not work.cancelled():
         work.exception()  # what a thing says that was given up is of no use
 
 
-async def _aside(what: tuple[str, Path], look: Callable[[], tuple[Finding, ...]], found: list[Finding]) -> None:
+async def _check_in_thread(
+    what: tuple[str, Path], look: Callable[[], tuple[Finding, ...]], found: list[Finding]
+) -> None:
     """Look at files in a thread of its own: a disk that hangs holds up nothing, not even the end of the process.
 
     What hangs since an earlier examination is not looked at once more: it is late again.
@@ -148,28 +153,30 @@ async def _aside(what: tuple[str, Path], look: Callable[[], tuple[Finding, ...]]
         try:
             told = look()
         finally:
-            _looking.discard(what)
+            _running_checks.discard(what)
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
                 loop.call_soon_threadsafe(tell, told)
 
-    if what not in _looking:
-        _looking.add(what)
+    if what not in _running_checks:
+        _running_checks.add(what)
         threading.Thread(target=work, name="examination", daemon=True).start()
     found += await done
 
 
-async def _sight(id_: str, camera: CameraDevice, wariness: Wariness | None, found: list[Finding]) -> None:
-    found.append(await sight(id_, camera, wariness))
+async def _check_camera(id_: str, camera: CameraDevice, wariness: CameraLockouts | None, found: list[Finding]) -> None:
+    found.append(await stream_finding(id_, camera, wariness))
 
 
-async def _phones(home: Home, found: list[Finding]) -> None:
-    found += await phones(home)
+async def _check_phones(home: Home, found: list[Finding]) -> None:
+    found += await phone_findings(home)
 
 
-def _blinded(home: Home, found: Iterable[Finding]) -> Iterator[Finding]:
+def _entrance_camera_findings(home: Home, found: Iterable[Finding]) -> Iterator[Finding]:
     """Say of each entrance what its cameras' streams say: far from a window nobody else looks at them."""
     found = tuple(found)
-    streams = [finding for finding in found if finding.what.key == "what.stream" and finding.verdict is Verdict.BAD]
+    streams = [
+        finding for finding in found if finding.what.key == "what.stream" and finding.verdict is FindingVerdict.BAD
+    ]
     blind = {str(finding.what.facts["id"]) for finding in streams}
     for finding in found:
         section = home.entrances.get(str(finding.what.facts.get("name", "")))
@@ -179,114 +186,118 @@ def _blinded(home: Home, found: Iterable[Finding]) -> Iterator[Finding]:
             yield finding
             continue
         promises = finding.said.facts.get("promises", ())
-        said = Said("entrance.blind", {"cameras": dark, "promises": promises})
-        yield replace(finding, verdict=Verdict.BAD, said=said, todo=Said("entrance.blind.todo"))
+        said = Sentence("entrance.blind", {"cameras": dark, "promises": promises})
+        yield replace(finding, verdict=FindingVerdict.BAD, said=said, todo=Sentence("entrance.blind.todo"))
 
 
-def unheard(home: Home, found: tuple[Finding, ...]) -> Iterator[Finding]:
+def unproven_findings(home: Home, found: tuple[Finding, ...]) -> Iterator[Finding]:
     """Call no entrance good whose lock or door was not heard, or where clock or disk let nobody in."""
-    red = {finding.what.key for finding in found if finding.verdict is Verdict.BAD}
+    red = {finding.what.key for finding in found if finding.verdict is FindingVerdict.BAD}
     devices = {finding.what.facts["id"]: finding.verdict for finding in found if finding.what.key == "what.device"}
     for finding in found:
         section = home.entrances.get(str(finding.what.facts.get("name", "")))
-        if finding.what.key != "what.entrance" or finding.verdict is Verdict.BAD or section is None:
+        if finding.what.key != "what.entrance" or finding.verdict is FindingVerdict.BAD or section is None:
             yield finding
             continue
-        silent = tuple(id_ for id_ in (section.lock, section.door) if devices.get(id_, Verdict.BAD) is Verdict.BAD)
+        silent = tuple(
+            id_ for id_ in (section.lock, section.door) if devices.get(id_, FindingVerdict.BAD) is FindingVerdict.BAD
+        )
         if silent:
-            facts: dict[str, Fact] = {"devices": silent, "promises": finding.said.facts.get("promises", ())}
+            facts: dict[str, SentenceFact] = {"devices": silent, "promises": finding.said.facts.get("promises", ())}
             lost = not red.isdisjoint(("what.broker", "what.devices")) or any(id_ in devices for id_ in silent)
-            verdict = Verdict.BAD if lost else Verdict.DOUBTFUL
-            said, todo = Said("entrance.unheard", facts), Said("entrance.unheard.todo")
+            verdict = FindingVerdict.BAD if lost else FindingVerdict.DOUBTFUL
+            said, todo = Sentence("entrance.unheard", facts), Sentence("entrance.unheard.todo")
             yield replace(finding, verdict=verdict, said=said, todo=todo)
-        elif not red.isdisjoint(("what.clock", "what.disk", "what.store")) and finding.verdict is Verdict.GOOD:
-            yield replace(finding, verdict=Verdict.BAD, said=Said("entrance.red"), todo=Said("entrance.red.todo"))
+        elif not red.isdisjoint(("what.clock", "what.disk", "what.store")) and finding.verdict is FindingVerdict.GOOD:
+            yield replace(
+                finding, verdict=FindingVerdict.BAD, said=Sentence("entrance.red"), todo=Sentence("entrance.red.todo")
+            )
         else:
             yield finding
 
 
-def unattended(home: Home) -> Iterator[Finding]:
+def unattended_findings(home: Home) -> Iterator[Finding]:
     """Say of each entrance what forbids a visit while nobody is home; red where something does."""
-    measured = measurements(home.storage.folder)
+    measured = read_measurements(home.storage.folder)
     for name in home.entrances:
-        what = Said("what.entrance", {"name": name})
-        found = entrance_promises(home, name, measured, walked(home, name))
+        what = Sentence("what.entrance", {"name": name})
+        found = entrance_capabilities(home, name, measured, read_walk_status(home, name))
         forbidden = tuple(one for one in found if one.forbids)
-        untried = tuple(one for one in found if one.ground is Ground.UNKNOWN)
+        untried = tuple(one for one in found if one.ground is CapabilityEvidence.UNKNOWN)
         if forbidden:
-            said, todo = Said("entrance.forbidden", {"promises": forbidden}), "entrance.forbidden.todo"
-            yield Finding(what, Verdict.BAD, said, Said(todo, {"name": name}))
+            said, todo = Sentence("entrance.forbidden", {"promises": forbidden}), "entrance.forbidden.todo"
+            yield Finding(what, FindingVerdict.BAD, said, Sentence(todo, {"name": name}))
         elif untried:
-            said, todo = Said("entrance.forbidden", {"promises": untried}), "entrance.untried.todo"
-            yield Finding(what, Verdict.DOUBTFUL, said, Said(todo, {"name": name}))
+            said, todo = Sentence("entrance.forbidden", {"promises": untried}), "entrance.untried.todo"
+            yield Finding(what, FindingVerdict.DOUBTFUL, said, Sentence(todo, {"name": name}))
         else:
-            yield Finding(what, Verdict.GOOD, Said("entrance.good"))
+            yield Finding(what, FindingVerdict.GOOD, Sentence("entrance.good"))
 
 
-def trust(home: Home) -> Finding:
+def authority_finding(home: Home) -> Finding:
     """Tell the fingerprint that people compare before they install the box's authority on a phone."""
-    what = Said("what.pages")
+    what = Sentence("what.pages")
     try:
-        found = authority_of(home.storage.folder / FOLDER)
+        found = authority_fingerprint(home.storage.folder / PAGES_FOLDER)
     except (OSError, ValueError) as error:
-        said = Said("pages.unreadable", {"why": why(error)})
-        return Finding(what, Verdict.BAD, said, Said("pages.unreadable.todo"))
+        said = Sentence("pages.unreadable", {"why": file_error(error)})
+        return Finding(what, FindingVerdict.BAD, said, Sentence("pages.unreadable.todo"))
     if found is None:
-        return Finding(what, Verdict.DOUBTFUL, Said("pages.none"), Said("pages.none.todo"))
+        return Finding(what, FindingVerdict.DOUBTFUL, Sentence("pages.none"), Sentence("pages.none.todo"))
     fingerprint, until = found
-    facts: dict[str, Any] = {"fingerprint": spaced(fingerprint), "until": f"{until:%Y-%m-%d}"}
-    return Finding(what, Verdict.GOOD, Said("pages.good", facts))
+    facts: dict[str, Any] = {"fingerprint": format_fingerprint(fingerprint), "until": f"{until:%Y-%m-%d}"}
+    return Finding(what, FindingVerdict.GOOD, Sentence("pages.good", facts))
 
 
-def clock(home: Home) -> Finding:
+def clock_finding(home: Home) -> Finding:
     """Look whether the time can be trusted."""
-    what = Said("what.clock")
+    what = Sentence("what.clock")
     if home.clock.source == "host":
-        return Finding(what, Verdict.GOOD, Said("clock.host"))
+        return Finding(what, FindingVerdict.GOOD, Sentence("clock.host"))
     if kernel_synchronised():
-        return Finding(what, Verdict.GOOD, Said("clock.kept"))
-    return Finding(what, Verdict.BAD, Said("clock.untrusted"), Said("clock.todo"))
+        return Finding(what, FindingVerdict.GOOD, Sentence("clock.kept"))
+    return Finding(what, FindingVerdict.BAD, Sentence("clock.untrusted"), Sentence("clock.todo"))
 
 
-def faults(home: Home, now: datetime) -> tuple[Finding, ...]:
+def fault_findings(home: Home, now: datetime) -> tuple[Finding, ...]:
     """Tell what the gateway set aside of late because it raised an unforeseen error; nothing where there was none."""
-    file = home.storage.folder / fault_log.FILE
+    file = home.storage.folder / fault_log.FAULTS_FILE
     try:
-        report = fault_log.parse(read_bytes(file, at_most=fault_log.MAX_FILE_BYTES))
+        report = fault_log.parse_report(read_bytes(file, at_most=fault_log.MAX_FILE_BYTES))
     except OSError:
         return ()
-    lately = () if report is None else tuple(kind for kind in report.kinds if now - kind.at <= FAULTS_SHOWN)
+    lately = () if report is None else tuple(kind for kind in report.kinds if now - kind.at <= FAULT_SHOWN_PERIOD)
     if not lately:
         return ()
-    facts: dict[str, Fact] = {
+    facts: dict[str, SentenceFact] = {
         "count": str(len(lately)), "workers": ", ".join(sorted({kind.worker for kind in lately})), "file": file,
         "last": f"{lately[-1].at:%Y-%m-%d %H:%M} UTC",
     }  # fmt: skip
-    said, todo = Said("faults.some", facts), Said("faults.todo", facts)
-    return (Finding(Said("what.faults"), Verdict.DOUBTFUL, said, todo),)
+    said, todo = Sentence("faults.some", facts), Sentence("faults.todo", facts)
+    return (Finding(Sentence("what.faults"), FindingVerdict.DOUBTFUL, said, todo),)
 
 
-def disk(home: Home) -> Finding:
+def disk_finding(home: Home) -> Finding:
     """Look whether the reserve is free where films will be written."""
-    what, folder = Said("what.disk"), home.storage.folder
+    what, folder = Sentence("what.disk"), home.storage.folder
     try:
         nearest = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
         if not nearest.is_dir():
-            said = Said("disk.none", {"folder": str(folder)})
-            return Finding(what, Verdict.BAD, said, Said("disk.none.todo"))
+            said = Sentence("disk.none", {"folder": str(folder)})
+            return Finding(what, FindingVerdict.BAD, said, Sentence("disk.none.todo"))
         free = shutil.disk_usage(nearest).free // 2**20
     except OSError as error:
-        said = Said("disk.unseen", {"folder": str(folder), "why": why(error)})
-        return Finding(what, Verdict.BAD, said, Said("disk.none.todo"))
-    said = Said("disk.free", {"folder": str(folder), "free": str(free), "needed": str(home.storage.reserve_mib)})
+        said = Sentence("disk.unseen", {"folder": str(folder), "why": file_error(error)})
+        return Finding(what, FindingVerdict.BAD, said, Sentence("disk.none.todo"))
+    said = Sentence("disk.free", {"folder": str(folder), "free": str(free), "needed": str(home.storage.reserve_mib)})
     if free >= home.storage.reserve_mib:
-        return Finding(what, Verdict.GOOD, said)
-    return Finding(what, Verdict.BAD, said, Said("disk.todo"))
+        return Finding(what, FindingVerdict.GOOD, said)
+    return Finding(what, FindingVerdict.BAD, said, Sentence("disk.todo"))
 
 
-def broker_files(home: Home) -> Iterator[Finding]:
+def broker_file_findings(home: Home) -> Iterator[Finding]:
     """Look for what is weak in the broker's files, where they lie on this machine beside the gateway's password."""
-    what = Said("what.broker_files")
+    what = Sentence("what.broker_files")
     folder = None if home.broker.password_file is None else home.broker.password_file.parent
     if folder is None:
         return
@@ -294,10 +305,15 @@ def broker_files(home: Home) -> Iterator[Finding]:
     try:
         found = weaknesses(folder, home) if (folder / "mosquitto.conf").exists() else None
     except OSError as error:
-        said = Said("files.unseen", {"file": str(error.filename), "why": why(error)})
-        yield Finding(what, Verdict.DOUBTFUL, said, Said("files.unseen.todo", dict(place)))
+        said = Sentence("files.unseen", {"file": str(error.filename), "why": file_error(error)})
+        yield Finding(what, FindingVerdict.DOUBTFUL, said, Sentence("files.unseen.todo", dict(place)))
         return
     if found == ():
-        yield Finding(what, Verdict.GOOD, Said("files.good", dict(place)))
+        yield Finding(what, FindingVerdict.GOOD, Sentence("files.good", dict(place)))
     for weak in found or ():
-        yield Finding(what, Verdict.BAD, Said(f"weak.{weak.said}", weak.facts), Said(f"weak.{weak.mend}", weak.facts))
+        yield Finding(
+            what,
+            FindingVerdict.BAD,
+            Sentence(f"weak.{weak.said}", weak.facts),
+            Sentence(f"weak.{weak.mend}", weak.facts),
+        )

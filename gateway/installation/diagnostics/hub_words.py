@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from gateway.system.i18n import Text, _, pgettext
 
-HUB: Mapping[str, Text] = {
+HUB_FINDING_TEXTS: Mapping[str, Text] = {
     "what.hub": _("hub"),
     "what.hub_certificate": _("hub: the box's certificate"),
     "what.hub_broker": _("hub: its broker"),

@@ -7,14 +7,14 @@ from datetime import datetime
 from typing import Final
 
 from devices.reports import AlarmPanelReport, PresenceReport
-from gateway.installation.diagnostics.finding import Fact, Finding, Said
+from gateway.installation.diagnostics.finding import Finding, Sentence, SentenceFact
 from gateway.system.clock import Clock
 
-PAUSE: Final = 5.0  # seconds between two: broker, devices and cameras are not asked without end
+MIN_PAUSE_S: Final = 5.0  # seconds between two: broker, devices and cameras are not asked without end
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
+class ExaminationResult:
     """What was found, when, and how long it took."""
 
     findings: tuple[Finding, ...]
@@ -22,44 +22,44 @@ class Examined:
     seconds: float
 
 
-class Rounds:
+class ExaminationRunner:
     """One kind of examination; `last` is what the newest one has found, None before the first."""
 
     def __init__(self, look: Callable[[], Awaitable[tuple[Finding, ...]]], clock: Clock) -> None:
-        self._look, self._clock = look, clock
-        self.last: Examined | None = None
-        self._ended: float | None = None
+        self._examine, self._clock = look, clock
+        self.last: ExaminationResult | None = None
+        self._ended_mono: float | None = None
         self._running: asyncio.Task[None] | None = None
 
     async def again(self) -> bool:
         """Examine anew, or wait for the examination that is under way; False: one has ended only just now."""
         if self._running is None or self._running.done():
-            if self._ended is not None and self._clock.now().mono - self._ended < PAUSE:
+            if self._ended_mono is not None and self._clock.now().mono - self._ended_mono < MIN_PAUSE_S:
                 return False
-            self._running = asyncio.create_task(self._round(), name="examination")
+            self._running = asyncio.create_task(self._run(), name="examination")
         await asyncio.shield(self._running)  # whoever goes away takes it from nobody else
         return True
 
-    async def _round(self) -> None:
+    async def _run(self) -> None:
         began = self._clock.now()
-        findings = await self._look()
+        findings = await self._examine()
         ended = self._clock.now()
-        self.last = Examined(findings, ended.utc, ended.mono - began.mono)
-        self._ended = ended.mono
+        self.last = ExaminationResult(findings, ended.utc, ended.mono - began.mono)
+        self._ended_mono = ended.mono
 
 
-def discreet(findings: Iterable[Finding]) -> Iterator[Finding]:
+def without_presence(findings: Iterable[Finding]) -> Iterator[Finding]:
     """Leave out what says whether somebody is home: a right to diagnostics shows no people."""
     for finding in findings:
-        facts = {name: _unpeopled(fact) for name, fact in finding.said.facts.items()}
-        yield replace(finding, said=Said(finding.said.key, facts))
+        facts = {name: _without_people(fact) for name, fact in finding.said.facts.items()}
+        yield replace(finding, said=Sentence(finding.said.key, facts))
 
 
-def _unpeopled(fact: Fact) -> Fact:
+def _without_people(fact: SentenceFact) -> SentenceFact:
     match fact:
         case tuple():
-            return tuple(_unpeopled(one) for one in fact)
+            return tuple(_without_people(one) for one in fact)
         case PresenceReport() | AlarmPanelReport():
-            return Said("report.unshown")
+            return Sentence("report.unshown")
         case _:
             return fact

@@ -4,40 +4,45 @@ import os
 from collections.abc import Iterator
 
 from gateway.config.home import Home
-from gateway.evidence.rollback import STORE, standing
-from gateway.installation.diagnostics.finding import Finding, Said, Verdict
-from gateway.installation.diagnostics.trouble import why
+from gateway.evidence.rollback import STORE_FILE, current_doubt
+from gateway.installation.diagnostics.finding import Finding, FindingVerdict, Sentence
+from gateway.installation.diagnostics.trouble import file_error
 from gateway.protocol.keys import KeyUnusable
-from gateway.runtime.maintenance.startup_checks import broken, in_the_way
+from gateway.runtime.maintenance.startup_checks import store_damage, unexpected_files
 
-LOOK_S = 2.5  # for all pages of the store: an examination has 4.7 s
+STORE_CHECK_TIMEOUT_S = 2.5  # for all pages of the store: an examination has 4.7 s
 
 
-def store(home: Home) -> Iterator[Finding]:
+def store_findings(home: Home) -> Iterator[Finding]:
     """Look at the store without opening it for writing; nothing is said of a box that has none yet."""
-    what, folder = Said("what.store"), home.storage.folder
+    what, folder = Sentence("what.store"), home.storage.folder
     try:
-        found = tuple(in_the_way(folder))
+        found = tuple(unexpected_files(folder))
     except OSError as error:
-        yield Finding(what, Verdict.BAD, Said("store.unseen", {"why": why(error)}), Said("store.unseen.todo"))
+        yield Finding(
+            what,
+            FindingVerdict.BAD,
+            Sentence("store.unseen", {"why": file_error(error)}),
+            Sentence("store.unseen.todo"),
+        )
         return
     for one in found:
-        said = Said(f"store.in_the_way.{one.kind}", {"file": one.path})
-        yield Finding(what, Verdict.BAD, said, Said("store.in_the_way.todo"))
-    if found or not os.path.lexists(folder / STORE):
+        said = Sentence(f"store.in_the_way.{one.kind}", {"file": one.path})
+        yield Finding(what, FindingVerdict.BAD, said, Sentence("store.in_the_way.todo"))
+    if found or not os.path.lexists(folder / STORE_FILE):
         return
-    wrong = broken(folder, within=LOOK_S)
+    wrong = store_damage(folder, within=STORE_CHECK_TIMEOUT_S)
     if wrong is not None:
-        said = Said("store.damaged", {"file": folder / STORE, "why": wrong})
-        yield Finding(what, Verdict.BAD, said, Said("store.damaged.todo", {"folder": folder}))
+        said = Sentence("store.damaged", {"file": folder / STORE_FILE, "why": wrong})
+        yield Finding(what, FindingVerdict.BAD, said, Sentence("store.damaged.todo", {"folder": folder}))
         return
     try:
-        doubt = standing(folder, home.entrances)
+        doubt = current_doubt(folder, home.entrances)
     except (OSError, KeyUnusable) as error:
-        said = Said("store.unseen", {"why": why(error)})
-        yield Finding(what, Verdict.BAD, said, Said("store.unseen.todo"))
+        said = Sentence("store.unseen", {"why": file_error(error)})
+        yield Finding(what, FindingVerdict.BAD, said, Sentence("store.unseen.todo"))
         return
     if doubt is not None:
-        yield Finding(what, Verdict.BAD, Said(f"store.doubt.{doubt}"), Said("store.doubt.todo"))
+        yield Finding(what, FindingVerdict.BAD, Sentence(f"store.doubt.{doubt}"), Sentence("store.doubt.todo"))
     else:
-        yield Finding(what, Verdict.GOOD, Said("store.good"))
+        yield Finding(what, FindingVerdict.GOOD, Sentence("store.good"))

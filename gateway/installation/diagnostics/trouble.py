@@ -5,11 +5,11 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from gateway.config.broker import Broker
-from gateway.installation.diagnostics.finding import Fact, Said
+from gateway.config.broker import BrokerSection
+from gateway.installation.diagnostics.finding import Sentence, SentenceFact
 
 # As `brokertls.in_words` says it.
-_CERTIFICATE: Mapping[str, str] = MappingProxyType(
+_CERTIFICATE_KEYS: Mapping[str, str] = MappingProxyType(
     {
         "its certificate has expired": "expired",
         "its certificate is not good yet: one of the two clocks is wrong": "not_yet",
@@ -19,46 +19,46 @@ _CERTIFICATE: Mapping[str, str] = MappingProxyType(
         "no TLS connection came about": "tls",
     }
 )
-_OS: Mapping[int, str] = MappingProxyType({errno.ENOENT: "os.missing", errno.EACCES: "os.denied"})
+_OS_ERROR_KEYS: Mapping[int, str] = MappingProxyType({errno.ENOENT: "os.missing", errno.EACCES: "os.denied"})
 
 
-def why(error: BaseException | None) -> Said:
+def file_error(error: BaseException | None) -> Sentence:
     """Say why a file cannot be used, without the system's number."""
-    known = _OS.get(error.errno or 0) if isinstance(error, OSError) else None
+    known = _OS_ERROR_KEYS.get(error.errno or 0) if isinstance(error, OSError) else None
     if known is not None:
-        return Said(known)
-    return Said("os.other", {"text": (error.strerror if isinstance(error, OSError) else None) or str(error)})
+        return Sentence(known)
+    return Sentence("os.other", {"text": (error.strerror if isinstance(error, OSError) else None) or str(error)})
 
 
-def hangs(error: str, broker: Broker) -> bool:
+def needs_port_check(error: str, broker: BrokerSection) -> bool:
     """Whether it is worth a look if somebody listens there all the same."""
     told = error.lower()
     tls = "certificate" in told or "tls" in told
     return broker.tls is None and not tls and ("timed out" in told or "disconnected" in told)
 
 
-def trouble(error: str, broker: Broker, *, listens: bool) -> tuple[Said, Said]:
+def connection_error(error: str, broker: BrokerSection, *, listens: bool) -> tuple[Sentence, Sentence]:
     """What the network or the broker said (`mqtt.visit`'s ConnectionError), and what to do.
 
-    `listens`: where it `hangs`, whether the broker's port takes connections.
+    `listens`: where it `needs_port_check`, whether the broker's port takes connections.
     """
-    facts: dict[str, Fact] = {
+    facts: dict[str, SentenceFact] = {
         "folder": "FOLDER" if broker.password_file is None else broker.password_file.parent,
         "host": broker.host,
         "text": re.sub(r"\[Errno -?\d+\] ", "", error),
     }
     told = error.lower()
-    if error in _CERTIFICATE or "certificate" in told or "tls" in told:
-        key = _CERTIFICATE.get(error, "tls")
-        said = key if error in _CERTIFICATE else "other"
-    elif listens and hangs(error, broker):
+    if error in _CERTIFICATE_KEYS or "certificate" in told or "tls" in told:
+        key = _CERTIFICATE_KEYS.get(error, "tls")
+        said = key if error in _CERTIFICATE_KEYS else "other"
+    elif listens and needs_port_check(error, broker):
         said = key = "no_plain"
     else:
-        said = key = _network(told, broker)
-    return Said(f"trouble.{said}", facts), Said(f"trouble.{key}.todo", facts)
+        said = key = _network_error(told, broker)
+    return Sentence(f"trouble.{said}", facts), Sentence(f"trouble.{key}.todo", facts)
 
 
-def _network(told: str, broker: Broker) -> str:
+def _network_error(told: str, broker: BrokerSection) -> str:
     if "refused" in told:
         return "nobody"
     if "authori" in told or "user name or password" in told:

@@ -4,19 +4,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from devices import reports as r
-from gateway.config.stream_url import without_account
-from gateway.installation.capability import Promise
-from gateway.installation.diagnostics.battery_words import BATTERIES
-from gateway.installation.diagnostics.broker_words import BROKER
-from gateway.installation.diagnostics.device_words import DEVICES, STATES
-from gateway.installation.diagnostics.finding import Fact, Said
-from gateway.installation.diagnostics.hub_words import HUB
-from gateway.installation.words import promised
+from gateway.config.stream_url import mask_account
+from gateway.installation.capability import Capability
+from gateway.installation.diagnostics.battery_words import BATTERY_FINDING_TEXTS
+from gateway.installation.diagnostics.broker_words import BROKER_TEXTS
+from gateway.installation.diagnostics.device_words import DEVICE_TEXTS, STATE_TEXTS
+from gateway.installation.diagnostics.finding import Sentence, SentenceFact
+from gateway.installation.diagnostics.hub_words import HUB_FINDING_TEXTS
+from gateway.installation.words import capability_text
 from gateway.mqtt.mosquitto.audit_texts import WEAK
-from gateway.runtime.notifications.texts import DOUBTS
+from gateway.runtime.notifications.texts import STORE_DOUBT_TEXTS
 from gateway.system.i18n import Language, Text, _, pgettext
 
-_HOUSE: Mapping[str, Text] = {
+_HOUSE_TEXTS: Mapping[str, Text] = {
     "what.clock": _("clock"),
     "what.disk": _("disk"),
     "what.faults": _("set aside"),
@@ -65,7 +65,7 @@ _HOUSE: Mapping[str, Text] = {
         "Look after the doors by hand. Move {folder} aside and keep it, then put the last backup back: `perron restore "
         "FILE`. Without a backup the box begins as a new one in an empty folder."
     ),
-    **{f"store.doubt.{why}": _("in doubt: {why}", why=text) for why, text in DOUBTS.items()},
+    **{f"store.doubt.{why}": _("in doubt: {why}", why=text) for why, text in STORE_DOUBT_TEXTS.items()},
     "store.doubt.todo": _(
         "Nothing opens. Where the key or the mark is still somewhere else, put it back before the next start. Else "
         'start the gateway, look after each door and say so on the page Home ("I have looked after the door"); what '
@@ -100,51 +100,51 @@ _HOUSE: Mapping[str, Text] = {
     "phone.silent.todo": _("Look at this machine's way there."),
 }
 
-WORDS: Mapping[str, Text] = {
-    **_HOUSE,
-    **BROKER,
-    **DEVICES,
-    **BATTERIES,
-    **HUB,
+FINDING_TEXTS: Mapping[str, Text] = {
+    **_HOUSE_TEXTS,
+    **BROKER_TEXTS,
+    **DEVICE_TEXTS,
+    **BATTERY_FINDING_TEXTS,
+    **HUB_FINDING_TEXTS,
     **{f"weak.{key}": text for key, text in WEAK.items()},
 }
 
 
-def told(said: Said, language: Language, *, show: Callable[[Path], str] = str) -> str:
+def sentence_text(said: Sentence, language: Language, *, show: Callable[[Path], str] = str) -> str:
     """Put a sentence into words; `show` writes a path as the reader may type it.
 
     Raises:
         KeyError: there is none of this name, or it names a fact that is not given.
     """
-    facts = {name: _fact(fact, language, show) for name, fact in said.facts.items()}
-    return WORDS[said.key].to(language, **facts).strip()
+    facts = {name: _fact_text(fact, language, show) for name, fact in said.facts.items()}
+    return FINDING_TEXTS[said.key].to(language, **facts).strip()
 
 
-def _fact(fact: Fact, language: Language, show: Callable[[Path], str]) -> str:
+def _fact_text(fact: SentenceFact, language: Language, show: Callable[[Path], str]) -> str:
     match fact:
         case str():
             return fact
         case Path():
             return show(fact)
-        case Said():
-            return told(fact, language, show=show)
-        case Promise():
-            return promised(fact, language)
+        case Sentence():
+            return sentence_text(fact, language, show=show)
+        case Capability():
+            return capability_text(fact, language)
         case tuple():
-            between = " " if any(isinstance(one, Promise) for one in fact) else ", "
-            return between.join(_fact(one, language, show) for one in fact)
+            between = " " if any(isinstance(one, Capability) for one in fact) else ", "
+            return between.join(_fact_text(one, language, show) for one in fact)
         case _:
-            return spoken(fact, language)
+            return report_text(fact, language)
 
 
-def spoken(report: r.Report, language: Language) -> str:
+def report_text(report: r.Report, language: Language) -> str:
     """Put what a device answered into words."""
 
     def say(key: str, **facts: str) -> str:
-        return told(Said(f"report.{key}", facts), language)
+        return sentence_text(Sentence(f"report.{key}", facts), language)
 
     def word(state: str) -> str:
-        return STATES[state].to(language)
+        return STATE_TEXTS[state].to(language)
 
     match report:
         case r.LockReport():
@@ -164,7 +164,7 @@ def spoken(report: r.Report, language: Language) -> str:
         case r.AvailabilityReport():
             return say("online" if report.online else "offline")
         case r.StreamReport():
-            return say("stream", uri=without_account(report.uri))
+            return say("stream", uri=mask_account(report.uri))
         case r.BatteryReport():
             level = None if report.level is None else word(f"battery.{report.level}")
             return say("battery", level=level or f"{report.percent} %")

@@ -10,11 +10,11 @@ from enum import StrEnum
 from gateway.config.home import HomeAssistantSection
 from gateway.protocol import owner_requests
 
-BY = "home-assistant"  # who asked, in the log: no person's id has this form
-MOST, SPAN = 10, 10.0  # wishes of one entrance that are heard in so many seconds
+REQUESTER = "home-assistant"  # who asked, in the log: no person's id has this form
+MAX_REQUESTS, REQUEST_WINDOW_S = 10, 10.0  # wishes of one entrance that are heard in so many seconds
 
 
-class Asked(StrEnum):
+class HomeAssistantCommand(StrEnum):
     """Everything that Home Assistant can say to an entrance."""
 
     LOCK = "LOCK"
@@ -25,42 +25,44 @@ class Asked(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class No:
-    """It is not done. `asked` quotes nothing that was sent; `why` is one line."""
+class CommandRefusal:
+    """It is not done. `parse_command` quotes nothing that was sent; `why` is one line."""
 
     asked: str
     why: str
 
 
-NEVER = "nothing opens this door but a delivery that its owner permitted, at its time, under the cameras"
-NOT_ALLOWED = "home.yaml does not name it under homeassistant.may"
+NEVER_REASON = "nothing opens this door but a delivery that its owner permitted, at its time, under the cameras"
+NOT_ALLOWED_REASON = "home.yaml does not name it under homeassistant.may"
 
 
-def asked(payload: bytes) -> Asked | No:
+def parse_command(payload: bytes) -> HomeAssistantCommand | CommandRefusal:
     """Read one message; what is no word of ours is refused and not quoted."""
     try:
-        return Asked(payload.decode("ascii"))
+        return HomeAssistantCommand(payload.decode("ascii"))
     except ValueError:  # UnicodeDecodeError is one
-        return No("?", "not understood: LOCK, STOP or SOMEBODY_HOME")
+        return CommandRefusal("?", "not understood: LOCK, STOP or SOMEBODY_HOME")
 
 
-def ruled(what: Asked, section: HomeAssistantSection, ident: str) -> owner_requests.AnyWish | No:
+def to_owner_request(
+    what: HomeAssistantCommand, section: HomeAssistantSection, ident: str
+) -> owner_requests.AnyOwnerRequest | CommandRefusal:
     """Make the owner's own wish of it, named `ident`, where it may be asked; else say why not."""
     match what:
-        case Asked.UNLOCK | Asked.OPEN:
-            return No(what, NEVER)
-        case Asked.LOCK if "lock_now" in section.may:
-            return owner_requests.Lock(id=ident, do="lock")
-        case Asked.STOP if "stop" in section.may:
-            return owner_requests.Stop(id=ident, do="stop")
-        case Asked.SOMEBODY_HOME if "somebody_home" in section.may:
-            return owner_requests.SayHome(id=ident, do="home")
-        case Asked.LOCK | Asked.STOP | Asked.SOMEBODY_HOME:
-            return No(what, NOT_ALLOWED)
+        case HomeAssistantCommand.UNLOCK | HomeAssistantCommand.OPEN:
+            return CommandRefusal(what, NEVER_REASON)
+        case HomeAssistantCommand.LOCK if "lock_now" in section.may:
+            return owner_requests.OwnerLockRequest(id=ident, do="lock")
+        case HomeAssistantCommand.STOP if "stop" in section.may:
+            return owner_requests.OwnerStopRequest(id=ident, do="stop")
+        case HomeAssistantCommand.SOMEBODY_HOME if "somebody_home" in section.may:
+            return owner_requests.OwnerPresenceRequest(id=ident, do="home")
+        case HomeAssistantCommand.LOCK | HomeAssistantCommand.STOP | HomeAssistantCommand.SOMEBODY_HOME:
+            return CommandRefusal(what, NOT_ALLOWED_REASON)
 
 
 @dataclass(slots=True)
-class Ration:
+class CommandRateLimit:
     """How much of one entrance's wishes is heard: a flood of them is no more than its first ones."""
 
     since: float = float("-inf")
@@ -69,8 +71,8 @@ class Ration:
 
     def takes(self, mono: float) -> bool:
         """Whether one more is heard at this monotonic second."""
-        if mono - self.since >= SPAN:
+        if mono - self.since >= REQUEST_WINDOW_S:
             self.since, self.heard, self.dropped = mono, 0, 0
         self.heard += 1
-        self.dropped += self.heard > MOST
-        return self.heard <= MOST
+        self.dropped += self.heard > MAX_REQUESTS
+        return self.heard <= MAX_REQUESTS

@@ -19,21 +19,21 @@ from typing import Any
 from devices.reports import BatteryLevel
 from gateway.config.home import Home, HomeAssistantSection
 from gateway.config.subscriptions import BRIDGE_STATE
-from gateway.config.topics import HOME_ASSISTANT, shown_topic
-from gateway.integrations.homeassistant.commands import Asked
-from gateway.integrations.homeassistant.state import UNKNOWN, Delivery, Happening
-from gateway.runtime.adapters.batteries import others
+from gateway.config.topics import HOMEASSISTANT_STATUS_TOPIC, homeassistant_topic
+from gateway.integrations.homeassistant.commands import HomeAssistantCommand
+from gateway.integrations.homeassistant.state import UNKNOWN, DeliveryEntityState, HomeAssistantEvent
+from gateway.runtime.adapters.batteries import auxiliary_batteries
 from gateway.system.i18n import Text, _, pgettext
 
-REPEAT = 15.0  # seconds: so often everything is said again
-EXPIRES = 60  # seconds that a sensor believes what it heard last, and that a broker keeps what it could not deliver
-NOBODY = "-"  # a payload that nobody sends
+REPEAT_INTERVAL_S = 15.0  # seconds: so often everything is said again
+EXPIRY_S = 60  # seconds that a sensor believes what it heard last, and that a broker keeps what it could not deliver
+UNUSED_PAYLOAD = "-"  # a payload that nobody sends
 
-Published = Mapping[str, Mapping[str, str]]
+PublishedEntities = Mapping[str, Mapping[str, str]]
 """Which entities Home Assistant was told of: discovery topic -> component -> its platform."""
 
 
-class Part(StrEnum):
+class HomeAssistantEntity(StrEnum):
     """The entities of an entrance, by the names that they have in the discovery message."""
 
     LOCK = auto()
@@ -48,19 +48,19 @@ class Part(StrEnum):
     SOMEBODY_HOME = auto()
 
 
-NAMES: Mapping[Part, Text] = {
-    Part.LOCK: _("Lock"),
-    Part.DOOR: _("Door"),
-    Part.PROBLEM: _("Alarm"),
-    Part.DELIVERY: _("Delivery"),
-    Part.LOCK_BATTERY: _("Lock battery"),
-    Part.DOOR_BATTERY: _("Door sensor battery"),
-    Part.EVENT: _("Event"),
-    Part.PICTURE: _("Last visit"),
-    Part.STOP: _("Stop deliveries"),
-    Part.SOMEBODY_HOME: pgettext("a switch", "Somebody is home"),
+ENTITY_NAMES: Mapping[HomeAssistantEntity, Text] = {
+    HomeAssistantEntity.LOCK: _("Lock"),
+    HomeAssistantEntity.DOOR: _("Door"),
+    HomeAssistantEntity.PROBLEM: _("Alarm"),
+    HomeAssistantEntity.DELIVERY: _("Delivery"),
+    HomeAssistantEntity.LOCK_BATTERY: _("Lock battery"),
+    HomeAssistantEntity.DOOR_BATTERY: _("Door sensor battery"),
+    HomeAssistantEntity.EVENT: _("Event"),
+    HomeAssistantEntity.PICTURE: _("Last visit"),
+    HomeAssistantEntity.STOP: _("Stop deliveries"),
+    HomeAssistantEntity.SOMEBODY_HOME: pgettext("a switch", "Somebody is home"),
 }
-BATTERY_OF: Mapping[str, Text] = {
+BATTERY_NAMES: Mapping[str, Text] = {
     "cover": _("Garage door battery"),
     "signal": _("Bell battery"),
     "button": _("Button battery"),
@@ -72,7 +72,7 @@ BATTERY_OF: Mapping[str, Text] = {
 }
 """What stands beside lock and door sensor (`gateway/runtime/adapters/batteries.py`), by its kind."""
 
-NEVER_FROM_HERE: Text = _("never from Home Assistant: only a permitted delivery opens this door")
+UNLOCK_REFUSED_TEXT: Text = _("never from Home Assistant: only a permitted delivery opens this door")
 
 
 def object_id(home: Home, entrance: str) -> str:
@@ -80,18 +80,20 @@ def object_id(home: Home, entrance: str) -> str:
     return f"perron_{home.box}_{entrance}"
 
 
-def wanted(home: Home) -> Mapping[str, Mapping[str, Any]]:
+def discovery_messages(home: Home) -> Mapping[str, Mapping[str, Any]]:
     """Every discovery message that should stand: topic -> message; none where the house file has no section for it."""
     section = home.homeassistant
     if section is None:
         return {}
     return {
-        f"{section.discovery_prefix}/device/{object_id(home, entrance)}/config": _device(home, section, entrance)
+        f"{section.discovery_prefix}/device/{object_id(home, entrance)}/config": _device_message(
+            home, section, entrance
+        )
         for entrance in home.entrances
     }
 
 
-def told_of(messages: Mapping[str, Mapping[str, Any]]) -> Published:
+def published_entities(messages: Mapping[str, Mapping[str, Any]]) -> PublishedEntities:
     """Which entities these messages tell of."""
     return {
         topic: {name: component["platform"] for name, component in message["components"].items()}
@@ -99,12 +101,14 @@ def told_of(messages: Mapping[str, Mapping[str, Any]]) -> Published:
     }
 
 
-def joined(one: Published, other: Published) -> Published:
+def merged_entities(one: PublishedEntities, other: PublishedEntities) -> PublishedEntities:
     """Both."""
     return {topic: {**one.get(topic, {}), **other.get(topic, {})} for topic in (*one, *other)}
 
 
-def goodbyes(before: Published, messages: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def removal_messages(
+    before: PublishedEntities, messages: Mapping[str, Mapping[str, Any]]
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Take back what was once told and is no more: an empty message ends a device, a bare platform one entity of it."""
     for topic, components in before.items():
         message = messages.get(topic)
@@ -117,7 +121,7 @@ def goodbyes(before: Published, messages: Mapping[str, Mapping[str, Any]]) -> It
             yield topic, {**message, "components": {**message["components"], **bare}}
 
 
-def _device(home: Home, section: HomeAssistantSection, entrance: str) -> Mapping[str, Any]:
+def _device_message(home: Home, section: HomeAssistantSection, entrance: str) -> Mapping[str, Any]:
     ident = object_id(home, entrance)
     return {
         "device": {
@@ -128,14 +132,18 @@ def _device(home: Home, section: HomeAssistantSection, entrance: str) -> Mapping
         },
         "origin": {"name": "Perron"},
         "availability": [
-            {"topic": shown_topic(entrance, "availability")},
+            {"topic": homeassistant_topic(entrance, "availability")},
             {
                 "topic": BRIDGE_STATE,
                 "value_template": "{{ value_json.state }}",
-                "payload_available": NOBODY,
+                "payload_available": UNUSED_PAYLOAD,
                 "payload_not_available": "offline",
             },
-            {"topic": HOME_ASSISTANT, "payload_available": NOBODY, "payload_not_available": "online"},
+            {
+                "topic": HOMEASSISTANT_STATUS_TOPIC,
+                "payload_available": UNUSED_PAYLOAD,
+                "payload_not_available": "online",
+            },
         ],
         "availability_mode": "latest",
         "components": {
@@ -146,86 +154,106 @@ def _device(home: Home, section: HomeAssistantSection, entrance: str) -> Mapping
                 "qos": 1,
                 **component,
             }
-            for part, name, component in _named(home, section, entrance)
+            for part, name, component in _extra_batteries(home, section, entrance)
         },
     }
 
 
-def _named(home: Home, section: HomeAssistantSection, entrance: str) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _extra_batteries(
+    home: Home, section: HomeAssistantSection, entrance: str
+) -> Iterator[tuple[str, str, dict[str, Any]]]:
     for part, component in _components(home, section, entrance):
-        yield part.value, NAMES[part].to(home.language), component
-    state = shown_topic(entrance, "state")
-    for whose in others(home, entrance):
+        yield part.value, ENTITY_NAMES[part].to(home.language), component
+    state = homeassistant_topic(entrance, "state")
+    for whose in auxiliary_batteries(home, entrance):
         kind, _, id_ = whose.partition("/")
         read = {"state_topic": state, "value_template": f"{{{{ value_json.batteries.get('{whose}', '{UNKNOWN}') }}}}"}
-        name = f"{BATTERY_OF[kind].to(home.language)} ({id_})"
-        yield f"battery_{kind}_{id_}", name, {**_battery(), **read, "expire_after": EXPIRES}
+        name = f"{BATTERY_NAMES[kind].to(home.language)} ({id_})"
+        yield f"battery_{kind}_{id_}", name, {**_battery_config(), **read, "expire_after": EXPIRY_S}
 
 
-def _battery() -> dict[str, Any]:
+def _battery_config() -> dict[str, Any]:
     battery = {"platform": "sensor", "icon": "mdi:battery", "entity_category": "diagnostic"}
-    return {**battery, **_one_of(BatteryLevel)}
+    return {**battery, **_enum_config(BatteryLevel)}
 
 
-def _components(home: Home, section: HomeAssistantSection, entrance: str) -> Iterator[tuple[Part, dict[str, Any]]]:
-    state, words = shown_topic(entrance, "state"), home.language
+def _components(
+    home: Home, section: HomeAssistantSection, entrance: str
+) -> Iterator[tuple[HomeAssistantEntity, dict[str, Any]]]:
+    state, words = homeassistant_topic(entrance, "state"), home.language
     yield (
-        Part.LOCK,
+        HomeAssistantEntity.LOCK,
         {
             "platform": "lock",
-            **_read(state, Part.LOCK),
-            "command_topic": shown_topic(entrance, "set"),
-            "payload_lock": Asked.LOCK.value,
-            "payload_unlock": Asked.UNLOCK.value,
+            **_value_config(state, HomeAssistantEntity.LOCK),
+            "command_topic": homeassistant_topic(entrance, "set"),
+            "payload_lock": HomeAssistantCommand.LOCK.value,
+            "payload_unlock": HomeAssistantCommand.UNLOCK.value,
             "json_attributes_topic": state,
-            "json_attributes_template": f'{{"unlock": "{NEVER_FROM_HERE.to(words)}"}}',
+            "json_attributes_template": f'{{"unlock": "{UNLOCK_REFUSED_TEXT.to(words)}"}}',
         },
     )
-    yield Part.DOOR, {"platform": "binary_sensor", "device_class": "door", **_expiring(state, Part.DOOR)}
     yield (
-        Part.PROBLEM,
+        HomeAssistantEntity.DOOR,
+        {"platform": "binary_sensor", "device_class": "door", **_expiring_config(state, HomeAssistantEntity.DOOR)},
+    )
+    yield (
+        HomeAssistantEntity.PROBLEM,
         {
             "platform": "binary_sensor",
             "device_class": "problem",
-            **_expiring(state, Part.PROBLEM),
+            **_expiring_config(state, HomeAssistantEntity.PROBLEM),
             "json_attributes_topic": state,
             "json_attributes_template": "{{ {'problems': value_json.problems} | tojson }}",
         },
     )
-    yield Part.DELIVERY, {"platform": "sensor", **_one_of(Delivery), **_expiring(state, Part.DELIVERY)}
-    for part in (Part.LOCK_BATTERY, Part.DOOR_BATTERY):
-        yield part, {**_battery(), **_expiring(state, part)}
     yield (
-        Part.EVENT,
+        HomeAssistantEntity.DELIVERY,
         {
-            "platform": "event",
-            "state_topic": shown_topic(entrance, "event"),
-            "event_types": [happening.value for happening in Happening],
+            "platform": "sensor",
+            **_enum_config(DeliveryEntityState),
+            **_expiring_config(state, HomeAssistantEntity.DELIVERY),
         },
     )
-    if shows_picture(home, entrance):
-        picture = shown_topic(entrance, "picture")
-        yield Part.PICTURE, {"platform": "image", "image_topic": picture, "content_type": "image/jpeg"}
-    for part, icon in ((Part.STOP, "mdi:hand-back-right"), (Part.SOMEBODY_HOME, "mdi:home-account")):
+    for part in (HomeAssistantEntity.LOCK_BATTERY, HomeAssistantEntity.DOOR_BATTERY):
+        yield part, {**_battery_config(), **_expiring_config(state, part)}
+    yield (
+        HomeAssistantEntity.EVENT,
+        {
+            "platform": "event",
+            "state_topic": homeassistant_topic(entrance, "event"),
+            "event_types": [happening.value for happening in HomeAssistantEvent],
+        },
+    )
+    if publishes_picture(home, entrance):
+        picture = homeassistant_topic(entrance, "picture")
+        yield HomeAssistantEntity.PICTURE, {"platform": "image", "image_topic": picture, "content_type": "image/jpeg"}
+    for part, icon in (
+        (HomeAssistantEntity.STOP, "mdi:hand-back-right"),
+        (HomeAssistantEntity.SOMEBODY_HOME, "mdi:home-account"),
+    ):
         if part.value in section.may:
-            press = {"command_topic": shown_topic(entrance, "set"), "payload_press": Asked[part.name].value}
+            press = {
+                "command_topic": homeassistant_topic(entrance, "set"),
+                "payload_press": HomeAssistantCommand[part.name].value,
+            }
             yield part, {"platform": "button", "icon": icon, **press}
 
 
-def shows_picture(home: Home, entrance: str) -> bool:
+def publishes_picture(home: Home, entrance: str) -> bool:
     """Whether a picture of the last visit goes out: only if the owner says so, and never one of the home's inside."""
     outside = home.entrances[entrance].cameras.outside
     indoors = any(outside in section.cameras.inside for section in home.entrances.values())
     return home.homeassistant is not None and home.homeassistant.picture == "last_visit" and not indoors
 
 
-def _read(topic: str, part: Part) -> dict[str, Any]:
+def _value_config(topic: str, part: HomeAssistantEntity) -> dict[str, Any]:
     return {"state_topic": topic, "value_template": f"{{{{ value_json.{part} }}}}"}
 
 
-def _expiring(topic: str, part: Part) -> dict[str, Any]:
-    return {**_read(topic, part), "expire_after": EXPIRES}
+def _expiring_config(topic: str, part: HomeAssistantEntity) -> dict[str, Any]:
+    return {**_value_config(topic, part), "expire_after": EXPIRY_S}
 
 
-def _one_of(words: type[StrEnum]) -> dict[str, Any]:
+def _enum_config(words: type[StrEnum]) -> dict[str, Any]:
     return {"device_class": "enum", "options": [word.value for word in words]}

@@ -16,7 +16,7 @@ from gateway.domain.visit.state import DoorResult, Entrance, Now, Outcome, Phase
 UNKNOWN = "None"  # Home Assistant shows "unknown" for it
 
 
-class Lock(StrEnum):
+class LockEntityState(StrEnum):
     """What the lock is said to be."""
 
     LOCKED = "LOCKED"
@@ -27,7 +27,7 @@ class Lock(StrEnum):
     UNKNOWN = UNKNOWN
 
 
-class Delivery(StrEnum):
+class DeliveryEntityState(StrEnum):
     """Where a delivery stands: nothing, soon, or the phase of the visit."""
 
     IDLE = auto()
@@ -44,7 +44,7 @@ class Delivery(StrEnum):
     HANDED_TO_OWNER = auto()
 
 
-class Happening(StrEnum):
+class HomeAssistantEvent(StrEnum):
     """What the event entity may tell."""
 
     AT_THE_DOOR = auto()
@@ -64,36 +64,36 @@ class Happening(StrEnum):
     WISH_REFUSED = auto()  # of Home Assistant's own: `asked`, `why`
 
 
-def lock(state: Entrance) -> Lock:
+def lock_state(state: Entrance) -> LockEntityState:
     """Say what the lock is. Locked is only said of a bolt and a door that both were proven so (invariant 8)."""
     if locked(state) and closed(state):
-        return Lock.LOCKED
+        return LockEntityState.LOCKED
     visit, lockup = state.visit, state.lock_request
-    if _jammed(visit) or bolt_out_with_the_door_open(state):
-        return Lock.JAMMED
+    if _is_jammed(visit) or bolt_out_with_the_door_open(state):
+        return LockEntityState.JAMMED
     if visit is not None and visit.phase is Phase.UNLOCKING:
-        return Lock.UNLOCKING
+        return LockEntityState.UNLOCKING
     if visit is not None and visit.phase is Phase.RELOCKING:
-        return Lock.LOCKING
+        return LockEntityState.LOCKING
     if lockup is not None and lockup.result is None and lockup.lock_sent:
-        return Lock.LOCKING
-    return Lock.UNLOCKED if state.bolt.value in NOT_LOCKED else Lock.UNKNOWN
+        return LockEntityState.LOCKING
+    return LockEntityState.UNLOCKED if state.bolt.value in NOT_LOCKED else LockEntityState.UNKNOWN
 
 
-def _jammed(visit: Visit | None) -> bool:
+def _is_jammed(visit: Visit | None) -> bool:
     """A bolt that jammed in a running visit, until a later try proves it good."""
     return visit is not None and (visit.jammed or visit.jam_notified)
 
 
-def delivery(state: Entrance, now: Now) -> Delivery:
+def delivery_state(state: Entrance, now: Now) -> DeliveryEntityState:
     """Say where a delivery stands."""
     if state.visit is not None:
-        return Delivery(state.visit.phase.value)
+        return DeliveryEntityState(state.visit.phase.value)
     if state.stopped:
-        return Delivery.STOPPED
+        return DeliveryEntityState.STOPPED
     if paused(state, now):
-        return Delivery.PAUSED
-    return Delivery.EXPECTED if state.window_near else Delivery.IDLE
+        return DeliveryEntityState.PAUSED
+    return DeliveryEntityState.EXPECTED if state.window_near else DeliveryEntityState.IDLE
 
 
 def problems(state: Entrance) -> tuple[str, ...]:
@@ -101,7 +101,7 @@ def problems(state: Entrance) -> tuple[str, ...]:
     visit = state.visit
     found = {
         "handed_to_owner": visit is not None and visit.phase is Phase.HANDED_TO_OWNER,
-        "jammed": _jammed(visit),
+        "jammed": _is_jammed(visit),
         "unexpected_opening": state.incident is not None,
         "bolt_in_the_air": bolt_out_with_the_door_open(state),
         "safe_mode": state.safe_mode,
@@ -109,54 +109,58 @@ def problems(state: Entrance) -> tuple[str, ...]:
     return tuple(name for name, holds in found.items() if holds)
 
 
-def snapshot(state: Entrance, now: Now) -> Mapping[str, object]:
+def entrance_snapshot(state: Entrance, now: Now) -> Mapping[str, object]:
     """Everything that Home Assistant's entities of one entrance show, as one JSON object: they never contradict."""
     wrong = problems(state)
     return {
-        "lock": lock(state).value,
+        "lock": lock_state(state).value,
         "door": "ON" if door_open(state) else "OFF" if closed(state) else UNKNOWN,
         "problem": "ON" if wrong else "OFF",
         "problems": list(wrong),
-        "delivery": delivery(state, now).value,
-        "lock_battery": _battery(state.batteries.get("lock")),
-        "door_battery": _battery(state.batteries.get("door")),
+        "delivery": delivery_state(state, now).value,
+        "lock_battery": _battery_value(state.batteries.get("lock")),
+        "door_battery": _battery_value(state.batteries.get("door")),
         "batteries": {whose: level.value for whose, level in state.batteries.items()},
     }
 
 
-def _battery(level: BatteryLevel | None) -> str:
+def _battery_value(level: BatteryLevel | None) -> str:
     return UNKNOWN if level is None else level.value
 
 
-def happenings(
+def decision_events(
     before: Entrance | None, after: Entrance, commands: Iterable[c.Command]
 ) -> Iterator[Mapping[str, object]]:
     """Tell what one decision was about, in the order in which it happened. `before` None: nothing was seen yet."""
     phase = None if after.visit is None else after.visit.phase
     was = None if before is None or before.visit is None else before.visit.phase
-    begins = {Phase.RINGING: Happening.AT_THE_DOOR, Phase.UNLOCKED: Happening.UNLOCKED, Phase.INSIDE: Happening.INSIDE}
+    begins = {
+        Phase.RINGING: HomeAssistantEvent.AT_THE_DOOR,
+        Phase.UNLOCKED: HomeAssistantEvent.UNLOCKED,
+        Phase.INSIDE: HomeAssistantEvent.INSIDE,
+    }
     if before is not None and phase is not None and phase is not was and phase in begins:
-        yield _told(begins[phase])
+        yield _event_body(begins[phase])
     for command in commands:
-        yield from _of(command)
+        yield from _command_events(command)
     result = None if after.lock_request is None else after.lock_request.result
     if before is not None and result is not None and after.lock_request != before.lock_request:
-        yield _told(Happening.LOCK_NOW, result=result.value)
+        yield _event_body(HomeAssistantEvent.LOCK_NOW, result=result.value)
 
 
-def _of(command: c.Command) -> Iterator[Mapping[str, object]]:
+def _command_events(command: c.Command) -> Iterator[Mapping[str, object]]:
     match command:
         case c.RaiseAlarm():  # its detail may name what a scanner read
-            yield _told(Happening.ALARM, code=command.code.value)
+            yield _event_body(HomeAssistantEvent.ALARM, code=command.code.value)
         case c.ReportParcelResult(outcome=Outcome.UNKNOWN):
-            yield _told(Happening.OUTCOME_UNKNOWN)
+            yield _event_body(HomeAssistantEvent.OUTCOME_UNKNOWN)
         case c.ReportParcelResult():
             missing = {"missing": command.missing} if command.missing else {}
-            yield _told(Happening(command.outcome.value), **missing)
+            yield _event_body(HomeAssistantEvent(command.outcome.value), **missing)
         case c.ReportDoorResult(house=DoorResult.NOT_OPENED):
-            yield _told(Happening.NOT_OPENED)
+            yield _event_body(HomeAssistantEvent.NOT_OPENED)
         case c.ReportDoorResult():
-            yield _told(Happening(command.house.value))
+            yield _event_body(HomeAssistantEvent(command.house.value))
         case (
             c.AnswerScan()
             | c.RingBell()
@@ -180,10 +184,10 @@ def _of(command: c.Command) -> Iterator[Mapping[str, object]]:
             assert_never(command)
 
 
-def _told(what: Happening, **more: object) -> Mapping[str, object]:
+def _event_body(what: HomeAssistantEvent, **more: object) -> Mapping[str, object]:
     return {"event_type": what.value, **more}
 
 
-def refused(asked: str, why: str) -> Mapping[str, object]:
+def refusal_event(asked: str, why: str) -> Mapping[str, object]:
     """Tell Home Assistant that what it asked is not done, and why."""
-    return _told(Happening.WISH_REFUSED, asked=asked, why=why)
+    return _event_body(HomeAssistantEvent.WISH_REFUSED, asked=asked, why=why)

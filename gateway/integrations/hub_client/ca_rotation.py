@@ -21,83 +21,86 @@ from pydantic import Field, StringConstraints
 
 from gateway.config.home import Home
 from gateway.integrations.hub_client.enrolment import (
-    AUTHORITY,
-    FOLDER,
-    IDENTITY,
-    Answer,
-    Ask,
-    Damaged,
-    HubAway,
-    HubSays,
-    NotTheHub,
-    authority_of,
-    believed,
-    identity,
-    issued,
-    over_http,
+    AUTHORITY_FILE,
+    HUB_FOLDER,
+    IDENTITY_FILE,
+    DamagedIdentity,
+    HttpPost,
+    HubError,
+    HubResponse,
+    HubUnavailable,
+    WrongHub,
+    authority_fingerprint,
+    http_request,
+    is_issued_by,
+    parse_authority,
     read_answer,
-    renew,
-    trusted,
+    read_identity,
+    renew_certificate,
+    trusted_authorities,
 )
-from gateway.protocol.enrolment import spoken, succeeds
+from gateway.protocol.enrolment import proquint_words, successor_statement
 from gateway.system.atomic_file import write_whole
 from gateway.system.clock import machine_time
 
 log = structlog.get_logger(__name__)
 
-LOOK, AGAIN = 6 * 3600.0, 900.0  # seconds between looks at the certificate; after the hub did not answer
-Read = Callable[[str], bytes]
-"""Reads at an address and returns what was answered; raises `HubSays` or `HubAway`."""
-LONGEST = 20  # changes in a line
+CHECK_INTERVAL_S, RETRY_DELAY_S = (
+    6 * 3600.0,
+    900.0,
+)  # seconds between looks at the certificate; after the hub did not answer
+HttpGet = Callable[[str], bytes]
+"""Reads at an address and returns what was answered; raises `HubError` or `HubUnavailable`."""
+MAX_AUTHORITY_CHANGES = 20  # changes in a line
 
 
-class _Change(Answer):
+class _AuthorityChange(HubResponse):
     certificate: Annotated[str, StringConstraints(max_length=8192)]
     signature: Annotated[str, StringConstraints(max_length=200)]
 
 
-class _Line(Answer):
-    data: Annotated[list[_Change], Field(max_length=LONGEST)]
+class _AuthorityChain(HubResponse):
+    data: Annotated[list[_AuthorityChange], Field(max_length=MAX_AUTHORITY_CHANGES)]
 
 
-def follow(url: str, folder: Path, read: Read) -> bool:
+def follow_authorities(url: str, folder: Path, read: HttpGet) -> bool:
     """Learn which authorities follow those that the box believes; whether it is news.
 
     All are believed until the box's own certificate is the newest one's: then that one alone.
 
     Raises:
-        NotTheHub: what came is no such line. HubSays: the hub refuses. HubAway: it cannot be reached.
+        WrongHub: what came is no such line. HubError: the hub refuses. HubUnavailable: it cannot be reached.
         Damaged, OSError: the folder's files cannot be used.
     """
-    before, mine = trusted(folder), identity(folder)
+    before, mine = trusted_authorities(folder), read_identity(folder)
     known = list(before)
-    for step in read_answer(_Line, read(f"{url}/v1/authorities")).data:
-        one = authority_of(step.certificate)
-        if one not in known and any(_signed_for(older, one, step.signature) for older in known):
+    for step in read_answer(_AuthorityChain, read(f"{url}/v1/authorities")).data:
+        one = parse_authority(step.certificate)
+        if one not in known and any(_is_signed_by(older, one, step.signature) for older in known):
             known.append(one)
-    if mine is not None and issued(mine.certificate, known[-1]):
+    if mine is not None and is_issued_by(mine.certificate, known[-1]):
         known = known[-1:]
     if known == before:
         return False
-    write_whole(folder / AUTHORITY, b"".join(one.public_bytes(serialization.Encoding.PEM) for one in known))
+    write_whole(folder / AUTHORITY_FILE, b"".join(one.public_bytes(serialization.Encoding.PEM) for one in known))
     return True
 
 
-def kept_young(home: Home) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+def renewal_tasks(home: Home) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
     """The work of keeping the certificate young, by its name; none where the box has joined no hub by a claim."""
-    folder = home.storage.folder / FOLDER
-    if home.hub is None or not (folder / IDENTITY).exists():
+    folder = home.storage.folder / HUB_FOLDER
+    if home.hub is None or not (folder / IDENTITY_FILE).exists():
         return {}
-    return {"hub certificate": partial(keep_young, home.hub.url, folder, over_http, now=machine_time)}
+    return {"hub certificate": partial(keep_renewed, home.hub.url, folder, http_request, now=machine_time)}
 
 
-async def keep_young(  # noqa: PLR0913 - what it needs, named one by one
+async def keep_renewed(  # noqa: PLR0913 - what it needs, named one by one
     url: str,
     folder: Path,
-    ask: Ask,
+    ask: HttpPost,
     *,
     now: Callable[[], datetime],
-    read: Read = over_http,
+    read: HttpGet = http_request,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
     """Follow the hub's authority, and renew whenever it is time, until cancelled.
@@ -105,23 +108,23 @@ async def keep_young(  # noqa: PLR0913 - what it needs, named one by one
     What goes wrong is told to the log, and tried again.
     """
     while True:
-        wait = LOOK
+        wait = CHECK_INTERVAL_S
         try:
-            if await asyncio.to_thread(follow, url, folder, read):
-                log.warning("hub_authority_followed", words=spoken(believed(folder) or ""))
-            renewed = await asyncio.to_thread(renew, url, folder, ask, now=now())
+            if await asyncio.to_thread(follow_authorities, url, folder, read):
+                log.warning("hub_authority_followed", words=proquint_words(authority_fingerprint(folder) or ""))
+            renewed = await asyncio.to_thread(renew_certificate, url, folder, ask, now=now())
             if renewed is not None:
                 log.info("hub_certificate_renewed", until=renewed.until.isoformat())
-        except HubAway as away:
+        except HubUnavailable as away:
             log.warning("hub_certificate_not_renewed", why=str(away))
-            wait = AGAIN
-        except (HubSays, NotTheHub, Damaged, OSError) as error:
+            wait = RETRY_DELAY_S
+        except (HubError, WrongHub, DamagedIdentity, OSError) as error:
             log.error("hub_certificate_not_renewed", why=str(error), todo="`perron join --replace`, with a new claim")
         await sleep(wait)
 
 
-def _signed_for(before: x509.Certificate, one: x509.Certificate, signature: str) -> bool:
-    key, told = before.public_key(), succeeds(one.public_bytes(serialization.Encoding.DER))
+def _is_signed_by(before: x509.Certificate, one: x509.Certificate, signature: str) -> bool:
+    key, told = before.public_key(), successor_statement(one.public_bytes(serialization.Encoding.DER))
     if not isinstance(key, ec.EllipticCurvePublicKey):
         return False
     try:

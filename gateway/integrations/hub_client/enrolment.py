@@ -1,6 +1,6 @@
 """How the box joins a hub, and keeps its certificate there young.
 
-In its folder (`hub` in the storage folder) `identity.pem` is its private key and certificate in one file, so both
+In its folder (`hub` in the storage folder) `read_identity.pem` is its private key and certificate in one file, so both
 change at once; `authority.pem` is the only authority that it believes there; `next.pem` is the key that it asks a
 certificate for, until that certificate is on the disk and the hub knows it. Keys are made here and never leave. Each
 step is a whole file, and each question can be asked again: killed anywhere, the box has an identity that counts.
@@ -33,44 +33,52 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from gateway.config.fields import HostName
 from gateway.protocol import support_code as supportcode
 from gateway.protocol.enrolment import (
-    HOME,
-    Code,
-    answered_mac,
-    asked_mac,
-    confirmation,
-    farewell,
-    renewal,
-    same,
+    HOME_ID_PATTERN,
+    ClaimCode,
+    answer_mac,
+    confirmation_statement,
+    leave_statement,
+    macs_equal,
+    renewal_statement,
+    request_mac,
     secret_key,
 )
 from gateway.protocol.keys import PublicKey
 from gateway.protocol.strict_json import loads
-from gateway.system.addresses import on_loopback
+from gateway.system.addresses import is_loopback_host
 from gateway.system.atomic_file import read_regular, write_whole
-from gateway.system.bounded_http import answer_to
-from gateway.system.pki.authority import BACKDATED
+from gateway.system.bounded_http import open_bounded
+from gateway.system.pki.authority import BACKDATING
 
 log = structlog.get_logger(__name__)
 
-FOLDER = "hub"  # in the storage folder
-IDENTITY, AUTHORITY, NEXT, SUPPORT = "identity.pem", "authority.pem", "next.pem", "support-code"
-SPENT = "conflict"  # the hub's word for a key that it will not certify (again)
-UNKNOWN, NOT_BELIEVED = "not_found", "signature_refused"  # its words for a home, a certificate that does not count
-PATIENCE = 20.0  # seconds for the hub to answer
-LARGEST = 65_536  # bytes of its answer, and of a file of ours
+HUB_FOLDER = "hub"  # in the storage folder
+IDENTITY_FILE, AUTHORITY_FILE, NEXT_KEY_FILE, SUPPORT_CODE_FILE = (
+    "identity.pem",
+    "authority.pem",
+    "next.pem",
+    "support-code",
+)
+KEY_SPENT_CODE = "conflict"  # the hub's word for a key that it will not certify (again)
+UNKNOWN_HOME_CODE, SIGNATURE_REFUSED_CODE = (
+    "not_found",
+    "signature_refused",
+)  # its words for a home, a certificate that does not count
+HTTP_TIMEOUT_S = 20.0  # seconds for the hub to answer
+MAX_BODY_BYTES = 65_536  # bytes of its answer, and of a file of ours
 
-UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.InvalidVersion)
+CERTIFICATE_ERRORS = (ValueError, UnsupportedAlgorithm, x509.InvalidVersion)
 """What a stranger's certificate may raise when it is read: a hub that could raise another would end the box."""
 
-Ask = Callable[[str, Mapping[str, object]], bytes]
-"""POSTs JSON to an address and returns what was answered; raises `HubSays` or `HubAway`."""
+HttpPost = Callable[[str, Mapping[str, object]], bytes]
+"""POSTs JSON to an address and returns what was answered; raises `HubError` or `HubUnavailable`."""
 
 
-class HubAway(ConnectionError):  # noqa: N818 - it says what is the matter
+class HubUnavailable(ConnectionError):  # noqa: N818 - it says what is the matter
     """The hub cannot be reached, or failed: another time it may do."""
 
 
-class HubSays(Exception):  # noqa: N818 - it says no
+class HubError(Exception):
     """The hub refuses, and why; `code` is its own stable word for it."""
 
     def __init__(self, code: str, why: str) -> None:
@@ -79,29 +87,29 @@ class HubSays(Exception):  # noqa: N818 - it says no
         self.code = code
 
 
-class NotTheHub(Exception):  # noqa: N818 - it says who it is
+class WrongHub(Exception):  # noqa: N818 - it says who it is
     """What answered is not the hub of the code, or what it gave is not for this box. Nothing of it was kept."""
 
 
-class Damaged(ValueError):  # noqa: N818 - it says what happened
+class DamagedIdentity(ValueError):  # noqa: N818 - it says what happened
     """What lies in the folder is no identity of a box; the text says what to do."""
 
 
-class Answer(BaseModel):
+class HubResponse(BaseModel):
     """What a hub answers."""
 
     model_config = ConfigDict(frozen=True, strict=True)  # a newer hub may say more
 
 
-class _At(Answer):
+class _BrokerAddress(HubResponse):
     host: HostName
     port: Annotated[int, Field(ge=1, le=65535)]
 
 
-class _Joined(Answer):
-    home: Annotated[str, StringConstraints(pattern=HOME)]
+class _JoinResponse(HubResponse):
+    home: Annotated[str, StringConstraints(pattern=HOME_ID_PATTERN)]
     shard: Annotated[int, Field(ge=0, le=65535)]
-    broker: _At
+    broker: _BrokerAddress
     certificate: str
     authority: str
     key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
@@ -109,12 +117,12 @@ class _Joined(Answer):
     mac: str
 
 
-class _Renewed(Answer):
+class _RenewalResponse(HubResponse):
     certificate: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Membership:
+class HubMembership:
     """What a box is at a hub: what stands under `hub` in the house file."""
 
     url: str
@@ -126,7 +134,7 @@ class Membership:
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class HubIdentity:
     """A box's key and certificate."""
 
     key: ec.EllipticCurvePrivateKey
@@ -144,186 +152,196 @@ class Identity:
 
     def due(self, now: datetime) -> bool:
         """Whether it is time for another one: two thirds are over. Good news of a wrong clock only makes it earlier."""
-        begun = self.certificate.not_valid_before_utc + BACKDATED
-        return now >= begun + (self.until - begun) * 2 / 3 or now < begun - BACKDATED
+        begun = self.certificate.not_valid_before_utc + BACKDATING
+        return now >= begun + (self.until - begun) * 2 / 3 or now < begun - BACKDATING
 
 
-def identity(folder: Path) -> Identity | None:
+def read_identity(folder: Path) -> HubIdentity | None:
     """Read what the box proves itself by; None: it has joined no hub.
 
     Raises:
         Damaged: the file holds none.
         OSError: it cannot be read.
     """
-    file = folder / IDENTITY
+    file = folder / IDENTITY_FILE
     if not file.exists():
         return None
-    pem = read_regular(file, at_most=LARGEST)
+    pem = read_regular(file, at_most=MAX_BODY_BYTES)
     try:
-        return Identity(_key(pem), x509.load_pem_x509_certificate(pem))
+        return HubIdentity(_load_key(pem), x509.load_pem_x509_certificate(pem))
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise Damaged(f"{file} holds no key and certificate ({error}): let the box join anew.") from error
+        raise DamagedIdentity(f"{file} holds no key and certificate ({error}): let the box join anew.") from error
 
 
-def join(code: Code, box: PublicKey, folder: Path, ask: Ask) -> Membership:
+def join_hub(code: ClaimCode, box: PublicKey, folder: Path, ask: HttpPost) -> HubMembership:
     """Join by a claim's code; what the house file has to say then. Said again after a crash it ends the same.
 
-    Until `joined` is said the same code may be used once more: the house file is written between the two.
+    Until `finish_join` is said the same code may be used once more: the house file is written between the two.
 
     Raises:
-        NotTheHub: somebody else answered. HubSays: it refuses. HubAway: it cannot be reached.
+        WrongHub: somebody else answered. HubError: it refuses. HubUnavailable: it cannot be reached.
         OSError: the folder cannot be written.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    key, secret = _next(folder, code.claim), secret_key(code.secret)
+    key, secret = _next_key(folder, code.claim), secret_key(code.secret)
     csr = _csr(key)
-    asked = {"csr": _text(csr), "box_key": box.text, "mac": asked_mac(secret, code.claim, csr, box.text)}
-    joined = read_answer(_Joined, ask(f"{code.url}/v1/claims/{code.claim}", asked))
+    asked = {"csr": _base64url(csr), "box_key": box.text, "mac": request_mac(secret, code.claim, csr, box.text)}
+    joined = read_answer(_JoinResponse, ask(f"{code.url}/v1/claims/{code.claim}", asked))
     parts = (
         joined.home, str(joined.shard), joined.broker.host, str(joined.broker.port), joined.certificate,
         joined.authority, joined.key, joined.support_code,
     )  # fmt: skip
-    authority = authority_of(joined.authority)
+    authority = parse_authority(joined.authority)
     if authority.fingerprint(hashes.SHA256()).hex() != code.authority:
-        raise NotTheHub("It has another authority than the code names.")
-    if not same(answered_mac(secret, code.claim, parts), joined.mac):
-        raise NotTheHub("It does not know the claim's secret.")
-    one = certified(joined.certificate, (authority,), joined.home, key)
-    learn_support_code(folder, joined.support_code)
+        raise WrongHub("It has another authority than the code names.")
+    if not macs_equal(answer_mac(secret, code.claim, parts), joined.mac):
+        raise WrongHub("It does not know the claim's secret.")
+    one = checked_certificate(joined.certificate, (authority,), joined.home, key)
+    store_support_code(folder, joined.support_code)
     _write_identity(folder, key, one, authority)
-    return Membership(
+    return HubMembership(
         url=code.url, home=joined.home, shard=joined.shard, host=joined.broker.host, port=joined.broker.port,
         key=joined.key,
     )  # fmt: skip
 
 
-def joined(folder: Path) -> None:
+def finish_join(folder: Path) -> None:
     """The house file says where the box has joined: the claim is done with.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    (folder / NEXT).unlink(missing_ok=True)
+    (folder / NEXT_KEY_FILE).unlink(missing_ok=True)
 
 
 def support_code(folder: Path) -> str | None:
     """By which code a customer tells a retailer that this home is his, as it is read aloud; None: it is not known."""
     try:
-        code = supportcode.read(read_regular(folder / SUPPORT, at_most=LARGEST).decode("ascii").strip())
+        code = supportcode.parse_support_code(
+            read_regular(folder / SUPPORT_CODE_FILE, at_most=MAX_BODY_BYTES).decode("ascii").strip()
+        )
     except (OSError, UnicodeDecodeError):
         return None
-    return None if code is None else supportcode.spoken(code)
+    return None if code is None else supportcode.format_support_code(code)
 
 
-def learn_support_code(folder: Path, said: str) -> bool:
+def store_support_code(folder: Path, said: str) -> bool:
     """Keep the code that the hub tells; whether it is another than before. What is none is not kept.
 
     Raises:
         OSError: the folder cannot be written.
     """
-    code = supportcode.read(said)
-    if code is None or support_code(folder) == supportcode.spoken(code):
+    code = supportcode.parse_support_code(said)
+    if code is None or support_code(folder) == supportcode.format_support_code(code):
         return False
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_whole(folder / SUPPORT, f"{supportcode.spoken(code)}\n".encode())
+    write_whole(folder / SUPPORT_CODE_FILE, f"{supportcode.format_support_code(code)}\n".encode())
     return True
 
 
-def believed(folder: Path) -> str | None:
+def authority_fingerprint(folder: Path) -> str | None:
     """The fingerprint of the newest authority that the box believes there; None: of none."""
     try:
-        return trusted(folder)[-1].fingerprint(hashes.SHA256()).hex()
-    except (OSError, Damaged):
+        return trusted_authorities(folder)[-1].fingerprint(hashes.SHA256()).hex()
+    except (OSError, DamagedIdentity):
         return None
 
 
-def counts(url: str, folder: Path, ask: Ask) -> bool:
+def is_accepted(url: str, folder: Path, ask: HttpPost) -> bool:
     """Ask the hub whether it lets this box in still: its broker only says that it does not, never why.
 
     It is the confirmation of the certificate that it has, which changes nothing where it counts.
 
     Raises:
-        HubAway: it cannot be reached. HubSays: it answers something else. Damaged, OSError: there is no identity.
+        HubUnavailable: it cannot be reached. HubError: it answers something else. Damaged, OSError: there is no
+        identity.
     """
-    mine = identity(folder)
+    mine = read_identity(folder)
     if mine is None:
-        raise Damaged(f"{folder / IDENTITY} is not there: let the box join anew.")
-    return _believed(lambda: _confirmed(url, mine, ask))
+        raise DamagedIdentity(f"{folder / IDENTITY_FILE} is not there: let the box join anew.")
+    return _hub_accepts(lambda: _confirm(url, mine, ask))
 
 
-def leave(url: str, folder: Path, ask: Ask) -> bool:
+def leave_hub(url: str, folder: Path, ask: HttpPost) -> bool:
     """Tell the hub that this home leaves it for good; False: it knows this home no more, or none has joined here.
 
     Raises:
-        HubAway: it cannot be reached. HubSays: it answers something else. Damaged, OSError: the identity is unusable.
+        HubUnavailable: it cannot be reached. HubError: it answers something else. Damaged, OSError: the identity is
+        unusable.
     """
-    mine = identity(folder)
+    mine = read_identity(folder)
     if mine is None:
         return False
     serial = f"{mine.certificate.serial_number:x}"
-    said = {"home": mine.home, "serial": serial, "signature": _signed(mine.key, farewell(mine.home, serial))}
-    return _believed(lambda: ask(f"{url}/v1/homes/leave", said))
+    said = {"home": mine.home, "serial": serial, "signature": _sign(mine.key, leave_statement(mine.home, serial))}
+    return _hub_accepts(lambda: ask(f"{url}/v1/homes/leave", said))
 
 
-def _believed(asks: Callable[[], object]) -> bool:
+def _hub_accepts(asks: Callable[[], object]) -> bool:
     """Ask; whether the hub believes that it is this home that asks."""
     try:
         asks()
-    except HubSays as no:
-        if no.code in (UNKNOWN, NOT_BELIEVED):
+    except HubError as no:
+        if no.code in (UNKNOWN_HOME_CODE, SIGNATURE_REFUSED_CODE):
             return False
         raise
     return True
 
 
-def renew(url: str, folder: Path, ask: Ask, *, now: datetime) -> Identity | None:
+def renew_certificate(url: str, folder: Path, ask: HttpPost, *, now: datetime) -> HubIdentity | None:
     """Renew the certificate if it is time, or end a renewal that was cut short; None: nothing was to be done.
 
     Raises:
-        NotTheHub: what came is not for this box. HubSays: the hub refuses. HubAway: it cannot be reached.
+        WrongHub: what came is not for this box. HubError: the hub refuses. HubUnavailable: it cannot be reached.
         Damaged, OSError: the folder's files cannot be used.
     """
-    mine = identity(folder)
-    if mine is None or not ((folder / NEXT).exists() or mine.due(now)):
+    mine = read_identity(folder)
+    if mine is None or not ((folder / NEXT_KEY_FILE).exists() or mine.due(now)):
         return None
-    key = _next(folder, f"renewal {mine.certificate.serial_number:x}", of=mine)
-    if _public(key) != _public(mine.key):
+    key = _next_key(folder, f"renewal {mine.certificate.serial_number:x}", of=mine)
+    if _public_numbers(key) != _public_numbers(mine.key):
         csr = _csr(key)
-        asked = {"home": mine.home, "csr": _text(csr), "signature": _signed(mine.key, renewal(mine.home, csr))}
+        asked = {
+            "home": mine.home,
+            "csr": _base64url(csr),
+            "signature": _sign(mine.key, renewal_statement(mine.home, csr)),
+        }
         try:
-            renewed = read_answer(_Renewed, ask(f"{url}/v1/homes/renew", asked))
-        except HubSays as no:
-            if no.code == SPENT:
-                (folder / NEXT).unlink()  # the next time another key is asked for
+            renewed = read_answer(_RenewalResponse, ask(f"{url}/v1/homes/renew", asked))
+        except HubError as no:
+            if no.code == KEY_SPENT_CODE:
+                (folder / NEXT_KEY_FILE).unlink()  # the next time another key is asked for
             raise
-        one = certified(renewed.certificate, trusted(folder), mine.home, key)
+        one = checked_certificate(renewed.certificate, trusted_authorities(folder), mine.home, key)
         _write_identity(folder, key, one)
-        mine = Identity(key, one)
-    _confirmed(url, mine, ask)
-    (folder / NEXT).unlink()
+        mine = HubIdentity(key, one)
+    _confirm(url, mine, ask)
+    (folder / NEXT_KEY_FILE).unlink()
     return mine
 
 
-def _confirmed(url: str, mine: Identity, ask: Ask) -> None:
+def _confirm(url: str, mine: HubIdentity, ask: HttpPost) -> None:
     serial = f"{mine.certificate.serial_number:x}"
-    signature = _signed(mine.key, confirmation(mine.home, serial))
+    signature = _sign(mine.key, confirmation_statement(mine.home, serial))
     ask(f"{url}/v1/homes/confirm", {"home": mine.home, "serial": serial, "signature": signature})
 
 
-def _next(folder: Path, purpose: str, *, of: Identity | None = None) -> ec.EllipticCurvePrivateKey:
+def _next_key(folder: Path, purpose: str, *, of: HubIdentity | None = None) -> ec.EllipticCurvePrivateKey:
     """The key that is asked for: the one on the disk if it was made for this purpose, else a new one, written first.
 
     After a renewal's certificate was written, and before it was confirmed, it is the identity's own key.
     """
-    file = folder / NEXT
+    file = folder / NEXT_KEY_FILE
     if file.exists():
-        pem = read_regular(file, at_most=LARGEST)
+        pem = read_regular(file, at_most=MAX_BODY_BYTES)
         try:
-            kept = _key(pem)
+            kept = _load_key(pem)
         except (ValueError, TypeError, UnsupportedAlgorithm):  # nobody has certified it
             kept = None
         said = pem.partition(b"\n")[0].decode(errors="replace")
-        if kept is not None and (said == purpose or (of is not None and _public(kept) == _public(of.key))):
+        if kept is not None and (
+            said == purpose or (of is not None and _public_numbers(kept) == _public_numbers(of.key))
+        ):
             return kept
     key = ec.generate_private_key(ec.SECP256R1())
     write_whole(file, purpose.encode() + b"\n" + _pem_key(key))
@@ -334,48 +352,48 @@ def _write_identity(
     folder: Path, key: ec.EllipticCurvePrivateKey, one: x509.Certificate, authority: x509.Certificate | None = None
 ) -> None:
     if authority is not None:
-        write_whole(folder / AUTHORITY, authority.public_bytes(serialization.Encoding.PEM))
-    write_whole(folder / IDENTITY, _pem_key(key) + one.public_bytes(serialization.Encoding.PEM))
+        write_whole(folder / AUTHORITY_FILE, authority.public_bytes(serialization.Encoding.PEM))
+    write_whole(folder / IDENTITY_FILE, _pem_key(key) + one.public_bytes(serialization.Encoding.PEM))
 
 
-def authority_of(pem: str) -> x509.Certificate:
+def parse_authority(pem: str) -> x509.Certificate:
     """Read an authority.
 
     Raises:
-        NotTheHub: it is none that can sign for another.
+        WrongHub: it is none that can sign for another.
     """
     try:
         one = x509.load_pem_x509_certificate(pem.encode())
         key = one.public_key()
-    except UNREADABLE as error:
-        raise NotTheHub("Its authority is no certificate.") from error
+    except CERTIFICATE_ERRORS as error:
+        raise WrongHub("Its authority is no certificate.") from error
     if not isinstance(key, ec.EllipticCurvePublicKey):
-        raise NotTheHub("Its authority has another kind of key.")
+        raise WrongHub("Its authority has another kind of key.")
     return one
 
 
-def certified(
+def checked_certificate(
     pem: str, authorities: Sequence[x509.Certificate], home: str, key: ec.EllipticCurvePrivateKey
 ) -> x509.Certificate:
     """Take a certificate that one of these authorities gave for this home and this key, and no other.
 
     Raises:
-        NotTheHub: it is none.
+        WrongHub: it is none.
     """
     try:
         one = x509.load_pem_x509_certificate(pem.encode())
-        if not any(issued(one, authority) for authority in authorities):
-            raise NotTheHub("Its certificate does not come from the hub's authority.")
+        if not any(is_issued_by(one, authority) for authority in authorities):
+            raise WrongHub("Its certificate does not come from the hub's authority.")
         names = [str(name.value) for name in one.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
         public = one.public_key()
-    except (*UNREADABLE, TypeError) as error:
-        raise NotTheHub("Its certificate does not come from the hub's authority.") from error
+    except (*CERTIFICATE_ERRORS, TypeError) as error:
+        raise WrongHub("Its certificate does not come from the hub's authority.") from error
     if names != [home] or not isinstance(public, ec.EllipticCurvePublicKey) or public != key.public_key():
-        raise NotTheHub("Its certificate is for another home or another key.")
+        raise WrongHub("Its certificate is for another home or another key.")
     return one
 
 
-def issued(one: x509.Certificate, authority: x509.Certificate) -> bool:
+def is_issued_by(one: x509.Certificate, authority: x509.Certificate) -> bool:
     """Whether this authority gave that certificate."""
     try:
         one.verify_directly_issued_by(authority)
@@ -384,20 +402,20 @@ def issued(one: x509.Certificate, authority: x509.Certificate) -> bool:
     return True
 
 
-def trusted(folder: Path) -> list[x509.Certificate]:
+def trusted_authorities(folder: Path) -> list[x509.Certificate]:
     """The authorities that the box believes there, the newest last.
 
     Raises:
         Damaged, OSError: they cannot be read.
     """
-    file = folder / AUTHORITY
+    file = folder / AUTHORITY_FILE
     try:
-        return x509.load_pem_x509_certificates(read_regular(file, at_most=LARGEST))
+        return x509.load_pem_x509_certificates(read_regular(file, at_most=MAX_BODY_BYTES))
     except ValueError as error:
-        raise Damaged(f"{file} holds no authority ({error}): let the box join anew.") from error
+        raise DamagedIdentity(f"{file} holds no authority ({error}): let the box join anew.") from error
 
 
-def _key(pem: bytes) -> ec.EllipticCurvePrivateKey:
+def _load_key(pem: bytes) -> ec.EllipticCurvePrivateKey:
     key = serialization.load_pem_private_key(pem, None)
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise TypeError("another kind of key")
@@ -409,7 +427,7 @@ def _pem_key(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
 
 
-def _public(key: ec.EllipticCurvePrivateKey) -> ec.EllipticCurvePublicNumbers:
+def _public_numbers(key: ec.EllipticCurvePrivateKey) -> ec.EllipticCurvePublicNumbers:
     return key.public_key().public_numbers()
 
 
@@ -420,67 +438,67 @@ def _csr(key: ec.EllipticCurvePrivateKey) -> bytes:
     return made.public_bytes(serialization.Encoding.DER)
 
 
-def _signed(key: ec.EllipticCurvePrivateKey, what: bytes) -> str:
-    return _text(key.sign(what, ec.ECDSA(hashes.SHA256())))
+def _sign(key: ec.EllipticCurvePrivateKey, what: bytes) -> str:
+    return _base64url(key.sign(what, ec.ECDSA(hashes.SHA256())))
 
 
-def _text(raw: bytes) -> str:
+def _base64url(raw: bytes) -> str:
     return urlsafe_b64encode(raw).decode().rstrip("=")
 
 
-M = TypeVar("M", bound=Answer)
+M = TypeVar("M", bound=HubResponse)
 
 
 def read_answer(model: type[M], body: bytes) -> M:
     """Read what a hub answered.
 
     Raises:
-        NotTheHub: it is no such answer.
+        WrongHub: it is no such answer.
     """
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
-        raise NotTheHub("What it answered is no answer of a hub.") from error
+        raise WrongHub("What it answered is no answer of a hub.") from error
 
 
-def over_http(address: str, body: Mapping[str, object] | None = None, patience: float = PATIENCE) -> bytes:
+def http_request(address: str, body: Mapping[str, object] | None = None, patience: float = HTTP_TIMEOUT_S) -> bytes:
     """Ask a hub, by HTTPS, or plainly on this machine; without a body it is only read.
 
     Raises:
-        HubSays: it refuses. HubAway: it cannot be reached, or failed.
+        HubError: it refuses. HubUnavailable: it cannot be reached, or failed.
     """
     scheme, _, rest = address.partition("://")
-    if scheme != "https" and not on_loopback(rest.partition("/")[0].rpartition(":")[0] or rest.partition("/")[0]):
-        raise HubAway("its address is no https:// one, and it is on another machine")
+    if scheme != "https" and not is_loopback_host(rest.partition("/")[0].rpartition(":")[0] or rest.partition("/")[0]):
+        raise HubUnavailable("its address is no https:// one, and it is on another machine")
     data = None if body is None else json.dumps(body).encode()
     request = Request(address, data=data, headers={"Content-Type": "application/json"})  # noqa: S310 - http and https only, above
     try:
-        with answer_to(request, patience=patience) as answer:
-            return bytes(answer.read(LARGEST))
+        with open_bounded(request, patience=patience) as answer:
+            return bytes(answer.read(MAX_BODY_BYTES))
     except HTTPError as error:
-        raise _refused(error) from error
+        raise _error_from(error) from error
     except (OSError, ValueError, HTTPException) as error:  # URLError and ssl.SSLError are OSError
         reason = getattr(error, "reason", error)
         why = reason.verify_message if isinstance(reason, ssl.SSLCertVerificationError) else str(reason)
-        raise HubAway(_inert(why)[:400] or type(error).__name__) from error
+        raise HubUnavailable(_safe_line(why)[:400] or type(error).__name__) from error
 
 
-def _refused(error: HTTPError) -> Exception:
+def _error_from(error: HTTPError) -> Exception:
     """Read why; whatever else it answers, it is no hub."""
     status = error.code
     try:
         with error:
-            said = loads(error.read(LARGEST), deepest=8)
+            said = loads(error.read(MAX_BODY_BYTES), deepest=8)
         if not isinstance(said, dict):
             raise TypeError  # noqa: TRY301 - one answer for all that is no problem document
-        code, why = _inert(str(said["code"]))[:64], _inert(str(said.get("detail") or said["title"]))[:400]
+        code, why = _safe_line(str(said["code"]))[:64], _safe_line(str(said.get("detail") or said["title"]))[:400]
     except (OSError, ValueError, KeyError, TypeError, HTTPException):
-        return HubAway(f"it answers with HTTP {status}, and is no hub")
+        return HubUnavailable(f"it answers with HTTP {status}, and is no hub")
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.TOO_MANY_REQUESTS:
-        return HubAway(why)
-    return HubSays(code, why)
+        return HubUnavailable(why)
+    return HubError(code, why)
 
 
-def _inert(text: str) -> str:
+def _safe_line(text: str) -> str:
     """A stranger's words as one line: nothing in them moves a terminal's cursor."""
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())

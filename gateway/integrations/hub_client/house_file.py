@@ -5,39 +5,39 @@
 
 from pathlib import Path
 
-from gateway.config.editor import checked, with_section, without_section
-from gateway.integrations.hub_client.enrolment import AUTHORITY, FOLDER, IDENTITY, Membership
+from gateway.config.editor import check_home, with_top_section, without_top_section
+from gateway.integrations.hub_client.enrolment import AUTHORITY_FILE, HUB_FOLDER, IDENTITY_FILE, HubMembership
 
-SECTION = "hub"
+HUB_SECTION = "hub"
 
 
-def joined_text(text: str, file: Path, storage: Path, member: Membership) -> str:
+def text_with_membership(text: str, file: Path, storage: Path, member: HubMembership) -> str:
     """Return the text of the house file with this membership, in the place of one that is there.
 
     Raises:
         NotAdded: the text is none of a house, or would be none.
     """
-    folder, beside = storage / FOLDER, file.resolve().parent
+    folder, beside = storage / HUB_FOLDER, file.resolve().parent
     own = folder.relative_to(beside) if folder.is_relative_to(beside) else folder
-    one = str(own / IDENTITY)  # key and certificate in one file, so that both change at once
+    one = str(own / IDENTITY_FILE)  # key and certificate in one file, so that both change at once
     section = {
         "url": member.url, "home": member.home, "host": member.host, "port": member.port, "shard": member.shard,
-        "key": member.key, "tls": {"ca": str(own / AUTHORITY), "certificate": one, "key": one},
+        "key": member.key, "tls": {"ca": str(own / AUTHORITY_FILE), "certificate": one, "key": one},
     }  # fmt: skip
-    said = with_section(text, file, SECTION, section)
-    checked(said, file)
+    said = with_top_section(text, file, HUB_SECTION, section)
+    check_home(said, file)
     return said
 
 
-def left_text(text: str, file: Path, home: str) -> str:
+def text_without_membership(text: str, file: Path, home: str) -> str:
     """Return the text of the house file without its membership as this home; with another one it stays as it is.
 
     Raises:
         NotAdded: the text is none of a house, or would be none.
     """
-    stands = checked(text, file).hub
+    stands = check_home(text, file).hub
     if stands is None or stands.home != home:
         return text
-    said = without_section(text, file, SECTION)
-    checked(said, file)
+    said = without_top_section(text, file, HUB_SECTION)
+    check_home(said, file)
     return said

@@ -5,15 +5,15 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, Field, ValidationError
 
-from gateway.config.fields import Section
+from gateway.config.fields import ConfigSection
 from gateway.system.atomic_file import write_whole
 from gateway.system.regular_file import read_bytes
 
-FILE = "line.json"  # in the folder `hub`
-_LARGEST = 4096  # bytes
+STATUS_FILE = "line.json"  # in the folder `hub`
+_MAX_FILE_BYTES = 4096  # bytes
 
 
-class Standing(Section):
+class LinkStatus(ConfigSection):
     """Up or down since then; `why` it is down, in the library's words. `waiting`: events that the hub has not kept.
 
     `leaving`: the house leaves this hub, and only tells what it still owes. `cut_off`: the hub lets it in no longer.
@@ -28,24 +28,24 @@ class Standing(Section):
     cut_off: bool = False
 
 
-def keep(folder: Path, standing: Standing) -> None:
+def write_status(folder: Path, standing: LinkStatus) -> None:
     """Keep it for who examines.
 
     Raises:
         OSError: it cannot be written.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_whole(folder / FILE, standing.model_dump_json().encode())
+    write_whole(folder / STATUS_FILE, standing.model_dump_json().encode())
 
 
-def kept(folder: Path) -> Standing | None:
+def read_status(folder: Path) -> LinkStatus | None:
     """Read what was last told; None: nothing was."""
     try:
-        return Standing.model_validate_json(read_bytes(folder / FILE, at_most=_LARGEST))
+        return LinkStatus.model_validate_json(read_bytes(folder / STATUS_FILE, at_most=_MAX_FILE_BYTES))
     except (OSError, ValidationError):
         return None
 
 
-def begun(home: str, now: datetime, *, leaving: bool) -> Standing:
+def initial_status(home: str, now: datetime, *, leaving: bool) -> LinkStatus:
     """As it stands before the first session."""
-    return Standing(home=home, up=False, since=now, waiting=0, leaving=leaving)
+    return LinkStatus(home=home, up=False, since=now, waiting=0, leaving=leaving)

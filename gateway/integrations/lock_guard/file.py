@@ -11,43 +11,43 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from devices.commands import Command, LockDoor, QueryState, UnlockDoor
 from devices.vendors import VENDORS
 from devices.vendors.words import DeviceRef, TopicSuffix
-from gateway.config.broker import Broker
+from gateway.config.broker import BrokerSection
 from gateway.config.errors import ConfigError
-from gateway.config.fields import Address, DeviceId, Id, KeyPath, KeyWord, Section, Topic
-from gateway.config.reading import read, told
-from gateway.config.topics import OF_A_BRIDGE, SPOKEN
+from gateway.config.fields import Address, ConfigSection, DeviceId, Id, KeyPath, KeyWord, Topic
+from gateway.config.reading import problem_lines, read_model
+from gateway.config.topics import BRIDGE_CHANNELS, DEVICE_CHANNELS
 from gateway.domain.timing import Seconds
 from gateway.integrations.lock_guard.timing import Timing
 from gateway.protocol.guard_keys import public_key
 
-_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-_MOVES: tuple[Command, ...] = (
-    UnlockDoor(id="u", intent="u", issued_at=_NEVER, expires_at=_NEVER),
-    LockDoor(id="l", intent="l", issued_at=_NEVER, expires_at=_NEVER),
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SAMPLE_COMMANDS: tuple[Command, ...] = (
+    UnlockDoor(id="u", intent="u", issued_at=_EPOCH, expires_at=_EPOCH),
+    LockDoor(id="l", intent="l", issued_at=_EPOCH, expires_at=_EPOCH),
     QueryState(),
 )
 
 
-def _vendor(name: str) -> str:
+def _known_vendor(name: str) -> str:
     known = sorted(VENDORS.keys() - {"guard"})
     if name not in known:
         raise ValueError(f"the vendor {name!r} is none of {', '.join(known)}")
     return name
 
 
-def _public(x: str) -> str:
+def _valid_public_key(x: str) -> str:
     public_key(x)
     return x
 
 
-Public = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$"), AfterValidator(_public)]
+PublicKeyText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$"), AfterValidator(_valid_public_key)]
 
 
-class RadioDevice(Section):
+class RadioDevice(ConfigSection):
     """A device behind the radio. Its topics are its product's; without such topics it speaks on `perron/<id>/...`."""
 
     kind: ClassVar[str]
-    vendor: Annotated[str, AfterValidator(_vendor)]
+    vendor: Annotated[str, AfterValidator(_known_vendor)]
     """Vendor: whose product it is, as in `home.yaml`. Example: `zigbee2mqtt`."""
     id: Id
     """Id: name of the device in the topics `perron/<id>/...`, for a product without topics of its own."""
@@ -64,7 +64,7 @@ class RadioDevice(Section):
         return DeviceRef(address=self.address, keys=self.keys, kind=self.kind)
 
     @property
-    def _own(self) -> Mapping[TopicSuffix, str]:
+    def _product_topics(self) -> Mapping[TopicSuffix, str]:
         return {**VENDORS[self.vendor].topics(self.plate), **self.topics}
 
     @property
@@ -74,14 +74,18 @@ class RadioDevice(Section):
 
     def topic(self, channel: TopicSuffix) -> str:
         """Name the topic of a channel on the radio's broker."""
-        return self._own.get(channel, f"perron/{self.id}/{channel}")
+        return self._product_topics.get(channel, f"perron/{self.id}/{channel}")
 
     @property
     def heard(self) -> Mapping[TopicSuffix, str]:
         """Name every topic on which it is heard."""
         product = VENDORS[self.vendor].topics(self.plate)
-        ours = {} if product else {channel: f"perron/{self.id}/{channel}" for channel in SPOKEN}
-        return {c: topic for c, topic in {**ours, **self._own}.items() if c in (*SPOKEN, *OF_A_BRIDGE)}
+        ours = {} if product else {channel: f"perron/{self.id}/{channel}" for channel in DEVICE_CHANNELS}
+        return {
+            c: topic
+            for c, topic in {**ours, **self._product_topics}.items()
+            if c in (*DEVICE_CHANNELS, *BRIDGE_CHANNELS)
+        }
 
     def can(self, command: Command) -> bool:
         """Whether a device of this maker can be asked that."""
@@ -92,7 +96,7 @@ class RadioDevice(Section):
         return True
 
 
-class LockBehind(RadioDevice):
+class RadioLock(RadioDevice):
     """The lock."""
 
     kind = "lock"
@@ -100,7 +104,7 @@ class LockBehind(RadioDevice):
     """Id: name of the lock in the topics `perron/<id>/...`, for a product without topics of its own."""
 
 
-class DoorBehind(RadioDevice):
+class RadioDoor(RadioDevice):
     """The door sensor."""
 
     kind = "door"
@@ -108,15 +112,15 @@ class DoorBehind(RadioDevice):
     """Id: name of the door sensor in the topics `perron/<id>/...`, for a product without topics of its own."""
 
 
-class Radio(Section):
+class RadioSection(ConfigSection):
     """The radio's own broker on this machine, and the devices behind it."""
 
-    broker: Broker = Broker(username="guard", port=1884)
+    broker: BrokerSection = BrokerSection(username="guard", port=1884)
     """Broker of the radio: it must listen on 127.0.0.1 only. `perron broker-config --radio` writes its
     configuration."""
-    lock: LockBehind
+    lock: RadioLock
     """Lock: the lock that the guard moves."""
-    door: DoorBehind | None = None
+    door: RadioDoor | None = None
     """Door sensor: an independent sensor that says whether the door is closed. Without it the guard never locks by
     itself."""
 
@@ -130,20 +134,20 @@ class Radio(Section):
         return self
 
 
-class GuardFile(Section):
+class GuardFile(ConfigSection):
     """The configuration of `perron guard`, the process that alone may move one lock."""
 
     lock: DeviceId
     """Lock: id of the lock in the gateway's `home.yaml`. It is also the guard's account at the broker of the house."""
-    gateway: Public
+    gateway: PublicKeyText
     """Command key of the gateway: its public Ed25519 key, base64url. `perron guard-key` on the gateway prints it."""
     key: Path = Path("guard.key.pem")
     """Key of the guard: PEM file with its private key. `perron guard-key --new` makes it."""
     folder: Path = Path("ledger")
     """Folder: where the guard keeps its ledger of counters and obeyed commands. It must survive a restart."""
-    house: Broker
+    house: BrokerSection
     """Broker of the house: the broker that the gateway uses."""
-    radio: Radio
+    radio: RadioSection
     """Radio: the second broker, and the lock and door sensor behind it."""
     silent: Annotated[float, Field(ge=1, le=3600, json_schema_extra={"x-unit": "seconds"})] = 120.0
     """Silence of the gateway: after this time without a message from the gateway the guard locks what it unlocked. If
@@ -160,23 +164,23 @@ class GuardFile(Section):
         return public_key(self.gateway)
 
 
-def load(path: Path) -> GuardFile:
+def load_guard_file(path: Path) -> GuardFile:
     """Read, check and return a guard's file. Relative paths in it are taken from the file's own folder.
 
     Raises:
         ConfigError: one line a problem: file:line:column, what is wrong, what to do.
     """
     shape = "a guard is written as `key: value` lines: `perron schema guard --markdown` describes every key."
-    file, document = read(path, GuardFile, todo="Name another with --config.", shape=shape)
+    file, document = read_model(path, GuardFile, todo="Name another with --config.", shape=shape)
     wrong = list(_problems(file))
     if wrong:
-        raise ConfigError(told(path, document, iter(wrong)))
-    return _anchored(file, path.resolve().parent)
+        raise ConfigError(problem_lines(path, document, iter(wrong)))
+    return _with_absolute_paths(file, path.resolve().parent)
 
 
 def _problems(file: GuardFile) -> Iterator[tuple[tuple[str | int, ...], str]]:
     lock, door = file.radio.lock, file.radio.door
-    if not all(lock.can(command) for command in _MOVES):
+    if not all(lock.can(command) for command in _SAMPLE_COMMANDS):
         yield ("radio", "lock", "vendor"), f"a {lock.vendor} device is no lock that can be moved and asked."
     if door is not None and not door.can(QueryState()):
         yield ("radio", "door", "vendor"), f"a {door.vendor} device cannot be asked whether the door is closed."
@@ -195,7 +199,7 @@ def _problems(file: GuardFile) -> Iterator[tuple[tuple[str | int, ...], str]]:
         yield ("house", "username"), f"on the house's broker the guard is its lock: `username: {file.lock}`."
 
 
-def _anchored(file: GuardFile, folder: Path) -> GuardFile:
+def _with_absolute_paths(file: GuardFile, folder: Path) -> GuardFile:
     radio = file.radio.model_copy(update={"broker": file.radio.broker.beside(folder)})
     return file.model_copy(
         update={

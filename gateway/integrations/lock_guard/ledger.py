@@ -13,17 +13,17 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from gateway.system.atomic_file import read_regular, write_whole
 
-FILE, LOCK = "ledger.json", "lock"
-LARGEST = 64 * 1024  # bytes; 256 intents of 128 characters need half of it
+LEDGER_FILE, LOCK_FILE = "ledger.json", "lock"
+MAX_FILE_BYTES = 64 * 1024  # bytes; 256 intents of 128 characters need half of it
 _Count = Annotated[int, Field(ge=0, lt=2**53)]
 _Intent = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$")]
 
 
-class LedgerUnusable(Exception):  # noqa: N818 - it says what is the matter
+class InvalidLedger(Exception):  # noqa: N818 - it says what is the matter
     """The ledger cannot be read or is another guard's; the text says which and what to do."""
 
 
-class Page(BaseModel):
+class LedgerState(BaseModel):
     """What stands in the file. `boots`: how often the guard began."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -37,9 +37,9 @@ class Page(BaseModel):
 class Ledger:
     """The file, held by this process alone until it ends."""
 
-    def __init__(self, folder: Path, page: Page, held: int) -> None:
-        self._file = folder / FILE
-        self._held = held
+    def __init__(self, folder: Path, page: LedgerState, held: int) -> None:
+        self._file = folder / LEDGER_FILE
+        self._lock_handle = held
         self.page = page
 
     @classmethod
@@ -47,24 +47,24 @@ class Ledger:
         """Open the ledger in `folder`, or begin one, and count this start.
 
         Raises:
-            LedgerUnusable: it is damaged, or another guard runs with it.
+            InvalidLedger: it is damaged, or another guard runs with it.
             OSError: the folder cannot be used.
         """
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        held = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        held = os.open(folder / LOCK_FILE, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            ledger = cls(folder, _read(folder / FILE), held)
+            ledger = cls(folder, _read(folder / LEDGER_FILE), held)
             ledger.keep(ledger.page.model_copy(update={"boots": ledger.page.boots + 1}))
         except BlockingIOError as taken:
             os.close(held)
-            raise LedgerUnusable(f"Another guard runs in {folder}.") from taken
-        except (LedgerUnusable, OSError):
+            raise InvalidLedger(f"Another guard runs in {folder}.") from taken
+        except (InvalidLedger, OSError):
             os.close(held)
             raise
         return ledger
 
-    def keep(self, page: Page) -> None:
+    def keep(self, page: LedgerState) -> None:
         """Have this on the disk when it returns.
 
         Raises:
@@ -75,16 +75,16 @@ class Ledger:
 
     def close(self) -> None:
         """Let another process have it."""
-        os.close(self._held)
+        os.close(self._lock_handle)
 
 
-def _read(file: Path) -> Page:
+def _read(file: Path) -> LedgerState:
     if not file.exists():
-        return Page()
+        return LedgerState()
     try:
-        return Page.model_validate_json(read_regular(file, at_most=LARGEST))
+        return LedgerState.model_validate_json(read_regular(file, at_most=MAX_FILE_BYTES))
     except ValidationError as damaged:
-        raise LedgerUnusable(
+        raise InvalidLedger(
             f"{file} is damaged. Move it away only when the lock is locked and the gateway is not waiting for it: the"
             " guard then begins to count anew, and what the gateway signed before does not fit any more."
         ) from damaged

@@ -1,4 +1,4 @@
-"""What the guard's rules hear and what they want done; `Guarding` is all they know. Pure."""
+"""What the guard's rules hear and what they want done; `GuardState` is all they know. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from gateway.integrations.lock_guard.timing import Timing
 from gateway.protocol.guard_message import ToGuard
 
 
-class Part(StrEnum):
+class GuardPart(StrEnum):
     """Whom a message is about: the two devices behind the radio, or the guard itself."""
 
     LOCK = auto()
@@ -20,7 +20,7 @@ class Part(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
+class GuardSettings:
     """What `guard.yaml` declares, and fixed limits; times in seconds.
 
     `silent`, `latency` and `timing` are those of `guard.yaml`. `longest`: the longest lifetime of a command. `alive`:
@@ -32,7 +32,7 @@ class Settings:
     lock: str
     door: bool
     silent: float
-    echoes: frozenset[Part] = frozenset()
+    echoes: frozenset[GuardPart] = frozenset()
     latches: bool = False
     settling: float = 5.0
     timing: Timing = field(default_factory=Timing)
@@ -45,7 +45,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class GatewayMessage:
     """A message that the gateway's key signed. `fresh` is a new random word, for the challenge in the answer."""
 
     claims: ToGuard
@@ -53,59 +53,68 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RadioSaid:
+class RadioReported:
     """A device behind the radio spoke, live. `number`: of our question that it answers, where it echoes.
 
     `by_bridge`: what carries it said it, of all that it carries.
     """
 
-    part: Part
+    part: GuardPart
     reports: tuple[Report, ...]
     number: int | None = None
     by_bridge: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class RadioUp:
+class RadioConnected:
     """The radio's broker is there."""
 
 
 @dataclass(frozen=True, slots=True)
-class RadioDown:
+class RadioDisconnected:
     """The radio's broker is lost."""
 
 
 @dataclass(frozen=True, slots=True)
-class RadioAlive:
+class RadioAnswered:
     """The radio's broker has just answered, asked because of the unlock that waits."""
 
 
 @dataclass(frozen=True, slots=True)
-class NotKept:
+class LedgerWriteFailed:
     """The disk did not take what had to be on it before a move: the move was not made and never will be."""
 
 
 @dataclass(frozen=True, slots=True)
-class NotMoved:
+class CommandNotSent:
     """The radio's broker was lost at that instant: not one byte of the move left."""
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class DeadlinePassed:
     """A deadline passed."""
 
 
-Event = Told | RadioSaid | RadioUp | RadioDown | RadioAlive | NotKept | NotMoved | Due
+GuardEvent = (
+    GatewayMessage
+    | RadioReported
+    | RadioConnected
+    | RadioDisconnected
+    | RadioAnswered
+    | LedgerWriteFailed
+    | CommandNotSent
+    | DeadlinePassed
+)
 
 
 # ---- what is to be done ---------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Say:
+class SendReport:
     """Tell the gateway, signed. `nonce` is a challenge that it may use for `nonce_life` from now."""
 
-    part: Part
+    part: GuardPart
     report: Report | None
     seq: int
     counter: int
@@ -115,7 +124,7 @@ class Say:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Keep:
+class WriteLedger:
     """Have this on the disk before anything after it in the list is done."""
 
     counter: int
@@ -124,40 +133,40 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True)
-class Move:
+class PublishCommand:
     """Publish this to the lock, now or never."""
 
     command: UnlockDoor | LockDoor
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class QueryRadioDevice:
     """Ask a device behind the radio."""
 
-    part: Part
+    part: GuardPart
     number: int
 
 
 @dataclass(frozen=True, slots=True)
-class Probe:
-    """Ask the radio's broker for any answer at all: `RadioAlive`."""
+class ProbeRadioBroker:
+    """Ask the radio's broker for any answer at all: `RadioAnswered`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Note:
+class GuardNote:
     """A line for the log."""
 
     what: str
 
 
-Command = Say | Keep | Move | Ask | Probe | Note
+GuardCommand = SendReport | WriteLedger | PublishCommand | QueryRadioDevice | ProbeRadioBroker | GuardNote
 
 
 # ---- what is known --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Nonce:
+class IssuedNonce:
     """A challenge that was given, and until when it is taken back (monotonic seconds)."""
 
     value: str
@@ -165,7 +174,7 @@ class Nonce:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class OpenQuery:
     """A question to a device that is under way, and the gateway's questions that its answer will answer."""
 
     number: int
@@ -174,17 +183,17 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class PendingUnlock:
     """An unlock that was found good and waits for the radio's broker to show that it is alive."""
 
     command: UnlockDoor
-    nonce: Nonce
+    nonce: IssuedNonce
     counter: int
     question: str
     until: float
 
 
-class Step(StrEnum):
+class SecuringStep(StrEnum):
     """How far the guard's own locking has come."""
 
     DOOR = auto()  # the door is asked
@@ -195,44 +204,44 @@ class Step(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Chain:
+class SecuringSequence:
     """The guard's own locking: each step rests on an answer asked for after the step before."""
 
-    step: Step
+    step: SecuringStep
     number: int
     until: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Guarding:
+class GuardState:
     """All the guard knows. Times are monotonic seconds; `began` is the boot's.
 
     `counter`, `intents` (the last that were obeyed) and `owes` (the guard withdrew the bolt, and it has not been proven
     locked since) are also on the disk. `heard` is when the gateway last showed that it is there.
     """
 
-    settings: Settings
+    settings: GuardSettings
     boot: str
     began: float
     counter: int
     intents: tuple[str, ...]
     owes: bool
     heard: float
-    nonces: tuple[Nonce, ...] = ()
+    nonces: tuple[IssuedNonce, ...] = ()
     questions: tuple[str, ...] = ()  # the last that were taken: a copy of one asks nothing
     locked_by: tuple[str, ...] = ()  # ids of lock commands that were obeyed in this boot
-    waiting: Waiting | None = None
-    seqs: Mapping[Part, int] = field(default_factory=lambda: MappingProxyType({}))
+    waiting: PendingUnlock | None = None
+    seqs: Mapping[GuardPart, int] = field(default_factory=lambda: MappingProxyType({}))
     number: int = 0
-    asked: Mapping[Part, Asked] = field(default_factory=lambda: MappingProxyType({}))
-    queued: Mapping[Part, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    asked: Mapping[GuardPart, OpenQuery] = field(default_factory=lambda: MappingProxyType({}))
+    queued: Mapping[GuardPart, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     radio: bool = False
-    lost: frozenset[Part] = frozenset()  # out of reach, as they or their bridge said
-    back: Mapping[Part, float] = field(default_factory=lambda: MappingProxyType({}))  # since when they are back
+    lost: frozenset[GuardPart] = frozenset()  # out of reach, as they or their bridge said
+    back: Mapping[GuardPart, float] = field(default_factory=lambda: MappingProxyType({}))  # since when they are back
     bolt: LockState | None = None
     door: DoorState | None = None
     moved: float | None = None  # when the bolt was last told to withdraw in this boot
     floor: int = 0  # answers to earlier questions say nothing of the bolt after that
     withdrawn: bool = False  # since then it said something other than locked
-    chain: Chain | None = None
+    chain: SecuringSequence | None = None
     tries: float = 0.0  # no own locking before

@@ -22,51 +22,57 @@ from devices.reports import AvailabilityReport, CorrelationReport
 from devices.vendors import VENDORS
 from devices.vendors import guard as words
 from devices.vendors.words import DeviceRef, TopicSuffix
-from gateway.config.devices import UNLATCHING
+from gateway.config.devices import UNLATCHING_VENDORS
 from gateway.config.subscriptions import OverflowPolicy, Subscription
-from gateway.config.topics import STORED
+from gateway.config.topics import RETAINED_CHANNELS
 from gateway.integrations.lock_guard.file import GuardFile, RadioDevice
-from gateway.integrations.lock_guard.ledger import Ledger, Page
+from gateway.integrations.lock_guard.ledger import Ledger, LedgerState
 from gateway.integrations.lock_guard.messages import (
-    Ask,
-    Command,
-    Due,
-    Event,
-    Guarding,
-    Keep,
-    Move,
-    Note,
-    NotKept,
-    NotMoved,
-    Part,
-    Probe,
-    RadioAlive,
-    RadioDown,
-    RadioSaid,
-    RadioUp,
-    Say,
-    Settings,
-    Told,
+    CommandNotSent,
+    DeadlinePassed,
+    GatewayMessage,
+    GuardCommand,
+    GuardEvent,
+    GuardNote,
+    GuardPart,
+    GuardSettings,
+    GuardState,
+    LedgerWriteFailed,
+    ProbeRadioBroker,
+    PublishCommand,
+    QueryRadioDevice,
+    RadioAnswered,
+    RadioConnected,
+    RadioDisconnected,
+    RadioReported,
+    SendReport,
+    WriteLedger,
 )
-from gateway.integrations.lock_guard.rules import begin, due, guard
+from gateway.integrations.lock_guard.rules import handle_event, initial_state, next_deadline_mono
 from gateway.mqtt.client import MqttClient
 from gateway.mqtt.packets import Acknowledgement, BirthAndWill, InboundMessage, NotSent, Sent
-from gateway.protocol.guard_message import FromGuard, Rejected, ToGuard, opened, seal
+from gateway.protocol.guard_message import (
+    FromGuard,
+    InvalidGuardMessage,
+    ToGuard,
+    sign_guard_message,
+    verify_guard_message,
+)
 from gateway.system.containment import Containment
 
-RATION = 40  # messages from the house that are looked at in a second
-ALIVE = "perron/guard/alive"  # nobody may publish there, and the broker that says so is alive
-LIFE = 5  # seconds that the radio's broker may keep a command
+MAX_MESSAGES_PER_SECOND = 40  # messages from the house that are looked at in a second
+ALIVE_TOPIC = "perron/guard/alive"  # nobody may publish there, and the broker that says so is alive
+COMMAND_EXPIRY_S = 5  # seconds that the radio's broker may keep a command
 
 log = structlog.get_logger(__name__)
 
 
-def uptime() -> float:
+def boot_time_s() -> float:
     """Seconds that go on while the machine sleeps: what was sent before it slept is late after it."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-class Process:
+class GuardProcess:
     """One guard. `reached` is called with the name of each point at which a test may end the process."""
 
     def __init__(
@@ -75,17 +81,17 @@ class Process:
         *,
         key: OKPKey,
         ledger: Ledger,
-        mono: Callable[[], float] = uptime,
+        mono: Callable[[], float] = boot_time_s,
         reached: Callable[[str], None] = lambda _point: None,
     ) -> None:
-        self._file, self._key, self._ledger, self._mono, self._reached = file, key, ledger, mono, reached
-        self._contained = Containment()  # of what both brokers carry; its own decisions are not contained
+        self._file, self._key, self._ledger, self._mono, self._crash_point = file, key, ledger, mono, reached
+        self._containment = Containment()  # of what both brokers carry; its own decisions are not contained
         self._gateway = file.gateway_key
-        self._radio_devices: dict[Part, RadioDevice] = {Part.LOCK: file.radio.lock}
+        self._radio_devices: dict[GuardPart, RadioDevice] = {GuardPart.LOCK: file.radio.lock}
         if file.radio.door is not None:
-            self._radio_devices[Part.DOOR] = file.radio.door
+            self._radio_devices[GuardPart.DOOR] = file.radio.door
         page = ledger.page
-        self._state: Guarding = begin(
+        self._state: GuardState = initial_state(
             self._settings(),
             boot=f"{page.boots}-{secrets.token_hex(8)}",
             counter=page.counter,
@@ -93,29 +99,29 @@ class Process:
             owes=page.owes,
             mono=mono(),
         )
-        self._events: deque[Event] = deque()
-        self._busy = False
+        self._events: deque[GuardEvent] = deque()
+        self._is_handling = False
         self._timer: asyncio.TimerHandle | None = None
-        self._second, self._read = float("-inf"), 0
-        self._sources: dict[str, list[tuple[Part, TopicSuffix]]] = {}
+        self._window_start_mono, self._messages_in_window = float("-inf"), 0
+        self._sources: dict[str, list[tuple[GuardPart, TopicSuffix]]] = {}
         for part, device in self._radio_devices.items():
             for channel, topic in device.heard.items():
                 self._sources.setdefault(topic, []).append((part, channel))
-        self._house, self._radio = self._lines()
+        self._house_mqtt, self._radio_mqtt = self._mqtt_clients()
 
-    def _settings(self) -> Settings:
+    def _settings(self) -> GuardSettings:
         echoing = {part for part, device in self._radio_devices.items() if VENDORS[device.vendor].CORRELATES}
-        return Settings(
+        return GuardSettings(
             lock=self._file.lock,
             door=self._file.radio.door is not None,
             silent=self._file.silent,
             latency=self._file.latency,
-            latches=self._file.radio.lock.vendor in UNLATCHING,
+            latches=self._file.radio.lock.vendor in UNLATCHING_VENDORS,
             echoes=frozenset(echoing),
             timing=self._file.timing,
         )
 
-    def _lines(self) -> tuple[MqttClient, MqttClient]:
+    def _mqtt_clients(self) -> tuple[MqttClient, MqttClient]:
         lock = self._file.lock
         house = MqttClient(
             broker=self._file.house,
@@ -123,8 +129,8 @@ class Process:
                 Subscription(topic=f"perron/{lock}/{channel}", stored=False, loss=OverflowPolicy.ASKED_AGAIN)
                 for channel in (TopicSuffix.SET, TopicSuffix.GET)
             ],
-            session_number=_none,
-            on_message=self._from_house,
+            session_number=_session_number,
+            on_message=self._on_house_message,
             on_up=lambda _session: log.info("house_found"),
             on_down=lambda why: log.warning("house_lost", why=why),
             on_missed=lambda _topic: None,
@@ -136,13 +142,13 @@ class Process:
         radio = MqttClient(
             broker=self._file.radio.broker,
             subscriptions=[
-                Subscription(topic=topic, stored=parts[0][1] in STORED, loss=OverflowPolicy.ASKED_AGAIN)
+                Subscription(topic=topic, stored=parts[0][1] in RETAINED_CHANNELS, loss=OverflowPolicy.ASKED_AGAIN)
                 for topic, parts in self._sources.items()
             ],
-            session_number=_none,
-            on_message=self._from_radio,
-            on_up=self._radio_found,
-            on_down=self._radio_lost,
+            session_number=_session_number,
+            on_message=self._on_radio_message,
+            on_up=self._on_radio_connected,
+            on_down=self._on_radio_disconnected,
             on_missed=lambda topic: log.warning("radio_floods", topic=topic),
             monotonic=self._mono,
             presence=BirthAndWill(topic="perron/guard/state", online=None, offline=b"offline"),
@@ -159,107 +165,107 @@ class Process:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, ended.set)
         async with asyncio.TaskGroup() as group:
-            lines = [group.create_task(self._house.run()), group.create_task(self._radio.run())]
+            lines = [group.create_task(self._house_mqtt.run()), group.create_task(self._radio_mqtt.run())]
             await ended.wait()
             for line in lines:
                 line.cancel()
 
     @property
-    def state(self) -> Guarding:
+    def state(self) -> GuardState:
         """What it knows now."""
         return self._state
 
     # ---- hear -------------------------------------------------------------------------------------------------------
 
-    def _from_house(self, incoming: InboundMessage) -> None:
+    def _on_house_message(self, incoming: InboundMessage) -> None:
         """What is stored was not said now; what goes beyond the ration is dropped before its signature costs time."""
         now = self._mono()
-        if now - self._second >= 1.0:
-            self._second, self._read = now, 0
-        self._read += 1
-        if incoming.retain or self._read > RATION:
+        if now - self._window_start_mono >= 1.0:
+            self._window_start_mono, self._messages_in_window = now, 0
+        self._messages_in_window += 1
+        if incoming.retain or self._messages_in_window > MAX_MESSAGES_PER_SECOND:
             return
         claims = None
-        with self._contained.piece("house's messages", incoming.topic):
-            claims = opened(incoming.payload, ToGuard, self._gateway)
+        with self._containment.piece("house's messages", incoming.topic):
+            claims = verify_guard_message(incoming.payload, ToGuard, self._gateway)
         if claims is None:
             return
-        if isinstance(claims, Rejected):
+        if isinstance(claims, InvalidGuardMessage):
             log.warning("not_believed", why=claims.why)
             return
-        self._take(Told(claims=claims, fresh=secrets.token_urlsafe(16)))
+        self._handle_event(GatewayMessage(claims=claims, fresh=secrets.token_urlsafe(16)))
 
-    def _from_radio(self, incoming: InboundMessage) -> None:
+    def _on_radio_message(self, incoming: InboundMessage) -> None:
         for part, channel in self._sources.get(incoming.topic, ()):
             said = None
-            with self._contained.piece("radio's messages", incoming.topic):
-                said = self._decoded(part, channel, incoming)
+            with self._containment.piece("radio's messages", incoming.topic):
+                said = self._decode(part, channel, incoming)
             if said is not None:
-                self._take(said)
+                self._handle_event(said)
 
-    def _decoded(self, part: Part, channel: TopicSuffix, incoming: InboundMessage) -> RadioSaid:
+    def _decode(self, part: GuardPart, channel: TopicSuffix, incoming: InboundMessage) -> RadioReported:
         device = self._radio_devices[part]
         vendor = VENDORS[device.vendor]
         reports = vendor.decode_report(channel, incoming.payload, device.plate)
         if incoming.retain:  # of what is stored only the bad news counts
             reports = tuple(r for r in reports if isinstance(r, AvailabilityReport) and not r.online)
         echo = next((r.echo.encode() for r in reports if isinstance(r, CorrelationReport)), incoming.correlation)
-        number = _number(echo) if vendor.CORRELATES and channel is TopicSuffix.RESULT else None
+        number = _query_number(echo) if vendor.CORRELATES and channel is TopicSuffix.RESULT else None
         by_bridge = channel is TopicSuffix.BRIDGE and not incoming.retain
-        return RadioSaid(part=part, reports=reports, number=number, by_bridge=by_bridge)
+        return RadioReported(part=part, reports=reports, number=number, by_bridge=by_bridge)
 
-    def _radio_found(self, _session: int) -> None:
+    def _on_radio_connected(self, _session: int) -> None:
         log.info("radio_found")
-        self._take(RadioUp())
+        self._handle_event(RadioConnected())
 
-    def _radio_lost(self, why: str) -> None:
+    def _on_radio_disconnected(self, why: str) -> None:
         log.warning("radio_lost", why=why)
-        self._take(RadioDown())
+        self._handle_event(RadioDisconnected())
 
-    def _take(self, event: Event) -> None:
+    def _handle_event(self, event: GuardEvent) -> None:
         """Decide and do; what happens meanwhile waits its turn."""
         self._events.append(event)
-        if self._busy:
+        if self._is_handling:
             return
-        self._busy = True
+        self._is_handling = True
         try:
             while self._events:
-                self._state, commands = guard(self._state, self._events.popleft(), mono=self._mono())
-                self._do(commands)
+                self._state, commands = handle_event(self._state, self._events.popleft(), mono=self._mono())
+                self._execute(commands)
         finally:
-            self._busy = False
-        self._wind()
+            self._is_handling = False
+        self._set_timer()
 
-    def _wind(self) -> None:
+    def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        at = due(self._state)
+        at = next_deadline_mono(self._state)
         wait = max(0.0, at - self._mono())
         loop = asyncio.get_running_loop()
-        self._timer = None if at == float("inf") else loop.call_later(wait, self._take, Due())
+        self._timer = None if at == float("inf") else loop.call_later(wait, self._handle_event, DeadlinePassed())
 
     # ---- do ---------------------------------------------------------------------------------------------------------
 
-    def _do(self, commands: tuple[Command, ...]) -> None:
+    def _execute(self, commands: tuple[GuardCommand, ...]) -> None:
         for command in commands:
             match command:
-                case Say():
-                    self._say(command)
-                case Keep():
-                    if not self._keep(command):
+                case SendReport():
+                    self._send_report(command)
+                case WriteLedger():
+                    if not self._write_ledger(command):
                         return  # what was to follow must not happen
-                case Move():
-                    self._move(command.command)
-                case Ask():
-                    self._ask(command)
-                case Probe():
-                    self._probe()
-                case Note():
+                case PublishCommand():
+                    self._publish_command(command.command)
+                case QueryRadioDevice():
+                    self._query_device(command)
+                case ProbeRadioBroker():
+                    self._probe_radio()
+                case GuardNote():
                     log.info("guard", what=command.what)
                 case _:
                     assert_never(command)
 
-    def _say(self, said: Say) -> None:
+    def _send_report(self, said: SendReport) -> None:
         plate = DeviceRef(keys={words.PART: said.part.value})
         body, channel = b"", TopicSuffix.EVENT
         if said.report is not None:
@@ -280,59 +286,63 @@ class Process:
                 "body": body.decode(),
             }
         )
-        self._house.publish(f"perron/{self._file.lock}/{channel}", seal(claims, self._key), expiry=LIFE)
+        self._house_mqtt.publish(
+            f"perron/{self._file.lock}/{channel}", sign_guard_message(claims, self._key), expiry=COMMAND_EXPIRY_S
+        )
 
-    def _keep(self, kept: Keep) -> bool:
-        page = Page(boots=self._ledger.page.boots, counter=kept.counter, intents=kept.intents, owes=kept.owes)
+    def _write_ledger(self, kept: WriteLedger) -> bool:
+        page = LedgerState(boots=self._ledger.page.boots, counter=kept.counter, intents=kept.intents, owes=kept.owes)
         try:
             self._ledger.keep(page)
         except OSError as failure:
             log.error("ledger_not_kept", why=str(failure))
-            self._take(NotKept())
+            self._handle_event(LedgerWriteFailed())
             return False
         if kept.owes:
-            self._reached("kept")
+            self._crash_point("kept")
         return True
 
-    def _move(self, command: asked.UnlockDoor | asked.LockDoor) -> None:
-        sent = self._to_radio(self._radio_devices[Part.LOCK], command, command.id.encode())
-        self._reached("moved")
+    def _publish_command(self, command: asked.UnlockDoor | asked.LockDoor) -> None:
+        sent = self._publish_to_radio(self._radio_devices[GuardPart.LOCK], command, command.id.encode())
+        self._crash_point("moved")
         if isinstance(sent, NotSent):
             log.error("not_moved", why=sent.why)
-            self._take(NotMoved())
+            self._handle_event(CommandNotSent())
 
-    def _ask(self, ask: Ask) -> None:
-        self._to_radio(self._radio_devices[ask.part], asked.QueryState(echo=str(ask.number)), str(ask.number).encode())
+    def _query_device(self, ask: QueryRadioDevice) -> None:
+        self._publish_to_radio(
+            self._radio_devices[ask.part], asked.QueryState(echo=str(ask.number)), str(ask.number).encode()
+        )
 
-    def _to_radio(self, device: RadioDevice, command: asked.Command, correlation: bytes) -> Sent | NotSent:
+    def _publish_to_radio(self, device: RadioDevice, command: asked.Command, correlation: bytes) -> Sent | NotSent:
         letter = VENDORS[device.vendor].encode_command(command, device.plate)
-        return self._radio.publish(
+        return self._radio_mqtt.publish(
             device.topic(letter.suffix),
             letter.payload,
-            expiry=LIFE,
+            expiry=COMMAND_EXPIRY_S,
             correlation=correlation,
             response_topic=device.topic(TopicSuffix.RESULT) if isinstance(command, asked.QueryState) else None,
             now_or_never=True,
         )
 
-    def _probe(self) -> None:
-        match self._radio.publish(ALIVE, b"", now_or_never=True):
+    def _probe_radio(self) -> None:
+        match self._radio_mqtt.publish(ALIVE_TOPIC, b"", now_or_never=True):
             case Sent(acknowledged=acknowledged):
-                acknowledged.add_done_callback(self._probed)
+                acknowledged.add_done_callback(self._on_probe_answer)
             case NotSent():
                 pass  # its time will pass
 
-    def _probed(self, done: asyncio.Future[Acknowledgement]) -> None:
+    def _on_probe_answer(self, done: asyncio.Future[Acknowledgement]) -> None:
         if done.result().code is not None:  # whatever it says: it is alive
-            self._take(RadioAlive())
+            self._handle_event(RadioAnswered())
 
 
-async def _none() -> int:
+async def _session_number() -> int:
     """Sessions are not told apart here: a question's own word does that."""
     return 0
 
 
-def _number(correlation: bytes | None) -> int | None:
+def _query_number(correlation: bytes | None) -> int | None:
     with contextlib.suppress(ValueError):
         return int(correlation or b"") if len(correlation or b"") <= 18 else None
     return None

@@ -1,4 +1,4 @@
-"""The guard's rules: `guard(state, event, mono) -> (state, commands)`. One file owns every transition; it is pure.
+"""The guard's rules, pure: `handle_event(state, event, mono) -> (state, commands)` owns every transition.
 
 An unlock moves the bolt when all of this holds, asked in this order:
 
@@ -43,51 +43,53 @@ from devices.vendors import guard as words
 from devices.vendors.strictjson import MalformedPayload
 from devices.vendors.words import TopicSuffix
 from gateway.integrations.lock_guard.messages import (
-    Ask,
-    Asked,
-    Chain,
-    Command,
-    Due,
-    Event,
-    Guarding,
-    Keep,
-    Move,
-    Nonce,
-    Note,
-    NotKept,
-    NotMoved,
-    Part,
-    Probe,
-    RadioAlive,
-    RadioDown,
-    RadioSaid,
-    RadioUp,
-    Say,
-    Settings,
-    Step,
-    Told,
-    Waiting,
+    CommandNotSent,
+    DeadlinePassed,
+    GatewayMessage,
+    GuardCommand,
+    GuardEvent,
+    GuardNote,
+    GuardPart,
+    GuardSettings,
+    GuardState,
+    IssuedNonce,
+    LedgerWriteFailed,
+    OpenQuery,
+    PendingUnlock,
+    ProbeRadioBroker,
+    PublishCommand,
+    QueryRadioDevice,
+    RadioAnswered,
+    RadioConnected,
+    RadioDisconnected,
+    RadioReported,
+    SecuringSequence,
+    SecuringStep,
+    SendReport,
+    WriteLedger,
 )
 from gateway.protocol.guard_message import ToGuard
 
-NONCES = 16  # challenges that live at a time; the oldest goes
-REMEMBERED = 256  # questions, intents and ids of lock commands that are known again
-BEFORE = frozenset({Step.DOOR, Step.STABLE, Step.DOOR_AGAIN})  # the bolt is not thrown yet
-QUEUED = 32  # questions of the gateway that wait for one device
+MAX_NONCES = 16  # challenges that live at a time; the oldest goes
+MAX_REMEMBERED_IDS = 256  # questions, intents and ids of lock commands that are known again
+STEPS_BEFORE_LOCKING = frozenset(
+    {SecuringStep.DOOR, SecuringStep.STABLE, SecuringStep.DOOR_AGAIN}
+)  # the bolt is not thrown yet
+MAX_QUEUED_QUESTIONS = 32  # questions of the gateway that wait for one device
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # where a form asks for a wall clock's time and the guard has none to give
 
 _V = TypeVar("_V")
 
 
-def begin(  # noqa: PLR0913 - what is declared, what was on the disk, and when
-    settings: Settings, *, boot: str, counter: int, intents: tuple[str, ...], owes: bool, mono: float
-) -> Guarding:
+def initial_state(  # noqa: PLR0913 - what is declared, what was on the disk, and when
+    settings: GuardSettings, *, boot: str, counter: int, intents: tuple[str, ...], owes: bool, mono: float
+) -> GuardState:
     """Return the guard as it is at its start: no challenge of an earlier boot lives, the gateway was heard just now."""
-    return Guarding(settings=settings, boot=boot, began=mono, counter=counter, intents=intents, owes=owes, heard=mono)
+    return GuardState(settings=settings, boot=boot, began=mono, counter=counter, intents=intents, owes=owes, heard=mono)
 
 
-def due(state: Guarding) -> float:
-    """When `Due` is to come at the latest; infinity where nothing waits."""
+def next_deadline_mono(state: GuardState) -> float:
+    """When `DeadlinePassed` is to come at the latest; infinity where nothing waits."""
     deadlines = [asked.until for asked in state.asked.values()]
     if state.waiting is not None:
         deadlines.append(state.waiting.until)
@@ -98,26 +100,26 @@ def due(state: Guarding) -> float:
     return min(deadlines, default=float("inf"))
 
 
-def guard(state: Guarding, event: Event, *, mono: float) -> tuple[Guarding, tuple[Command, ...]]:
+def handle_event(state: GuardState, event: GuardEvent, *, mono: float) -> tuple[GuardState, tuple[GuardCommand, ...]]:
     """Take one event in. What is overdue is dropped first, whatever the event."""
-    turn = _Turn(state, mono)
+    turn = _Transition(state, mono)
     turn.expire()
     match event:
-        case Told():
+        case GatewayMessage():
             turn.told(event.claims, event.fresh)
-        case RadioSaid():
+        case RadioReported():
             turn.radio_said(event)
-        case RadioUp():
+        case RadioConnected():
             turn.radio_up()
-        case RadioDown():
+        case RadioDisconnected():
             turn.radio_down()
-        case RadioAlive():
+        case RadioAnswered():
             turn.radio_alive()
-        case NotKept():
+        case LedgerWriteFailed():
             turn.failed(OperationError.UNSPECIFIED, "the disk does not take it: nothing moved")
-        case NotMoved():
+        case CommandNotSent():
             turn.failed(OperationError.UNREACHABLE, "the radio's broker was lost: nothing moved")
-        case Due():
+        case DeadlinePassed():
             pass
         case _:
             assert_never(event)
@@ -125,24 +127,24 @@ def guard(state: Guarding, event: Event, *, mono: float) -> tuple[Guarding, tupl
     return turn.state, tuple(turn.commands)
 
 
-def _may_lock(state: Guarding) -> bool:
+def _may_lock(state: GuardState) -> bool:
     return state.owes and state.radio and state.settings.door
 
 
-def _with(mapping: Mapping[Part, _V], part: Part, value: _V) -> Mapping[Part, _V]:
+def _updated(mapping: Mapping[GuardPart, _V], part: GuardPart, value: _V) -> Mapping[GuardPart, _V]:
     return MappingProxyType({**mapping, part: value})
 
 
-def _without(mapping: Mapping[Part, _V], part: Part) -> Mapping[Part, _V]:
+def _without(mapping: Mapping[GuardPart, _V], part: GuardPart) -> Mapping[GuardPart, _V]:
     return MappingProxyType({key: value for key, value in mapping.items() if key is not part})
 
 
-class _Turn:
+class _Transition:
     """One event's turn: the state as it becomes, and what is to be done, in order."""
 
-    def __init__(self, state: Guarding, mono: float) -> None:
+    def __init__(self, state: GuardState, mono: float) -> None:
         self.state, self.mono = state, mono
-        self.commands: list[Command] = []
+        self.commands: list[GuardCommand] = []
 
     # ---- telling ----------------------------------------------------------------------------------------------------
 
@@ -150,15 +152,17 @@ class _Turn:
     def uptime_ms(self) -> int:
         return int((self.mono - self.state.began) * 1000)
 
-    def say(self, part: Part, report: Report | None, *, question: str | None = None, nonce: str | None = None) -> None:
+    def say(
+        self, part: GuardPart, report: Report | None, *, question: str | None = None, nonce: str | None = None
+    ) -> None:
         """Say it, as the next thing that is said of this part; a challenge that is given away lives from now on."""
         seq = self.state.seqs.get(part, 0) + 1
-        self.state = replace(self.state, seqs=_with(self.state.seqs, part, seq))
+        self.state = replace(self.state, seqs=_updated(self.state.seqs, part, seq))
         if nonce is not None:
-            given = Nonce(nonce, self.mono + self.state.settings.timing.nonce_life)
-            self.state = replace(self.state, nonces=(*self.state.nonces, given)[-NONCES:])
+            given = IssuedNonce(nonce, self.mono + self.state.settings.timing.nonce_life)
+            self.state = replace(self.state, nonces=(*self.state.nonces, given)[-MAX_NONCES:])
         self.commands.append(
-            Say(
+            SendReport(
                 part=part,
                 report=report,
                 seq=seq,
@@ -170,11 +174,11 @@ class _Turn:
         )
 
     def note(self, what: str) -> None:
-        self.commands.append(Note(what))
+        self.commands.append(GuardNote(what))
 
     def refuse(self, id_: str, failure: OperationError, why: str) -> None:
         self.note(f"refused: {why}")
-        self.say(Part.LOCK, ErrorReport(id=id_, failure=failure))
+        self.say(GuardPart.LOCK, ErrorReport(id=id_, failure=failure))
 
     # ---- time -------------------------------------------------------------------------------------------------------
 
@@ -200,7 +204,7 @@ class _Turn:
         if claims.question in self.state.questions:
             self.note("a copy of a message that was taken already")
             return
-        self.state = replace(self.state, questions=(*self.state.questions, claims.question)[-REMEMBERED:])
+        self.state = replace(self.state, questions=(*self.state.questions, claims.question)[-MAX_REMEMBERED_IDS:])
         nonce = next((given for given in self.state.nonces if given.value == claims.nonce), None)
         if nonce is not None:
             self.state = replace(self.state, heard=self.mono)
@@ -214,46 +218,46 @@ class _Turn:
                 self.movement(claims, nonce)
             case _:
                 assert_never(claims.at)
-        self.say(Part.GUARD, None, question=claims.question, nonce=fresh)
+        self.say(GuardPart.GUARD, None, question=claims.question, nonce=fresh)
 
     def stand_back(self) -> None:
         """The gateway is there: locking is its affair again. A bolt already thrown is still asked after."""
         chain = self.state.chain
-        if chain is not None and chain.step in BEFORE:
+        if chain is not None and chain.step in STEPS_BEFORE_LOCKING:
             self.state = replace(self.state, chain=None)
 
-    def question(self, claims: ToGuard, nonce: Nonce | None) -> None:
+    def question(self, claims: ToGuard, nonce: IssuedNonce | None) -> None:
         """Ask the device: the answer is younger than the question. Who has no challenge may not make it work."""
         if nonce is None:
             self.note("a question without a living challenge")
             return
         try:
-            part = Part(words.asked(claims.body.encode()))
+            part = GuardPart(words.asked(claims.body.encode()))
         except MalformedPayload as malformed:
             self.note(f"a question that is none: {malformed}")
             return
-        if not self.state.radio or (part is Part.DOOR and not self.state.settings.door):
+        if not self.state.radio or (part is GuardPart.DOOR and not self.state.settings.door):
             return
         queue = self.state.queued.get(part, ())
-        if len(queue) < QUEUED:
-            self.state = replace(self.state, queued=_with(self.state.queued, part, (*queue, claims.question)))
+        if len(queue) < MAX_QUEUED_QUESTIONS:
+            self.state = replace(self.state, queued=_updated(self.state.queued, part, (*queue, claims.question)))
         self.ask_queued(part)
 
-    def ask_queued(self, part: Part) -> None:
+    def ask_queued(self, part: GuardPart) -> None:
         """Ask for all who wait, once what is under way (asked before they came) is answered."""
         queue = self.state.queued.get(part, ())
         if queue and part not in self.state.asked:
             self.state = replace(self.state, queued=_without(self.state.queued, part))
             self.ask(part, queue)
 
-    def ask(self, part: Part, questions: tuple[str, ...] = ()) -> int:
+    def ask(self, part: GuardPart, questions: tuple[str, ...] = ()) -> int:
         number = self.state.number + 1
-        asked = Asked(number, self.mono + self.state.settings.timing.answer, questions)
-        self.state = replace(self.state, number=number, asked=_with(self.state.asked, part, asked))
-        self.commands.append(Ask(part, number))
+        asked = OpenQuery(number, self.mono + self.state.settings.timing.answer, questions)
+        self.state = replace(self.state, number=number, asked=_updated(self.state.asked, part, asked))
+        self.commands.append(QueryRadioDevice(part, number))
         return number
 
-    def movement(self, claims: ToGuard, nonce: Nonce | None) -> None:
+    def movement(self, claims: ToGuard, nonce: IssuedNonce | None) -> None:
         command = words.decode_command(TopicSuffix.SET, claims.body.encode())
         match command:
             case UnlockDoor():
@@ -265,7 +269,7 @@ class _Turn:
             case _:
                 self.note("a command that moves no bolt")
 
-    def late(self, command: UnlockDoor | LockDoor, nonce: Nonce | None) -> str | None:
+    def late(self, command: UnlockDoor | LockDoor, nonce: IssuedNonce | None) -> str | None:
         """Why it comes too late, on the guard's own clock; None: it is in time."""
         longest = int(self.state.settings.longest * 1000)
         if command.boot != self.state.boot or command.until_ms is None:
@@ -274,7 +278,7 @@ class _Turn:
             return "its time is over, or it takes too much"
         return None if nonce is not None else "its challenge is none that lives"
 
-    def unlock(self, command: UnlockDoor, claims: ToGuard, nonce: Nonce | None) -> None:
+    def unlock(self, command: UnlockDoor, claims: ToGuard, nonce: IssuedNonce | None) -> None:
         state = self.state
         why = self.late(command, nonce)
         if why is not None or nonce is None:
@@ -291,10 +295,10 @@ class _Turn:
             self.refuse(command.id, OperationError.UNREACHABLE, "there is no radio")
         else:
             until = self.mono + state.settings.alive
-            waiting = Waiting(command, nonce, claims.counter, claims.question, until)
+            waiting = PendingUnlock(command, nonce, claims.counter, claims.question, until)
             left = tuple(other for other in state.nonces if other != nonce)
             self.state = replace(state, waiting=waiting, nonces=left)
-            self.commands.append(Probe())
+            self.commands.append(ProbeRadioBroker())
 
     def radio_alive(self) -> None:
         """Spend and move, if all still holds at this instant."""
@@ -308,26 +312,26 @@ class _Turn:
         if why is not None:
             self.refuse(command.id, OperationError.EXPIRED, why)
             return
-        intents = (*state.intents, command.intent)[-REMEMBERED:]
+        intents = (*state.intents, command.intent)[-MAX_REMEMBERED_IDS:]
         self.state = replace(
             self.state, counter=waiting.counter, intents=intents, owes=True, chain=None,
             moved=self.mono, floor=state.number + 1, withdrawn=False,
         )  # fmt: skip
         self.keep()
-        self.commands.append(Move(command))
+        self.commands.append(PublishCommand(command))
         self.note("unlocks")
 
     def keep(self) -> None:
         state = self.state
-        self.commands.append(Keep(counter=state.counter, intents=state.intents, owes=state.owes))
+        self.commands.append(WriteLedger(counter=state.counter, intents=state.intents, owes=state.owes))
 
     def failed(self, failure: OperationError, why: str) -> None:
         """A move did not leave. Its counter stays spent, its intent obeyed: it is never tried again."""
         id_ = self.state.intents[-1] if self.state.intents else None
         self.note(why)
-        self.say(Part.LOCK, ErrorReport(id=id_, failure=failure))
+        self.say(GuardPart.LOCK, ErrorReport(id=id_, failure=failure))
 
-    def lock(self, command: LockDoor, nonce: Nonce | None) -> None:
+    def lock(self, command: LockDoor, nonce: IssuedNonce | None) -> None:
         why = self.late(command, nonce)
         if why is not None:
             self.refuse(command.id, OperationError.EXPIRED, why)
@@ -338,35 +342,35 @@ class _Turn:
         elif not self.state.radio:
             self.refuse(command.id, OperationError.UNREACHABLE, "there is no radio")
         else:
-            self.state = replace(self.state, locked_by=(*self.state.locked_by, command.id)[-REMEMBERED:])
-            self.commands.append(Move(command))
+            self.state = replace(self.state, locked_by=(*self.state.locked_by, command.id)[-MAX_REMEMBERED_IDS:])
+            self.commands.append(PublishCommand(command))
             self.note("locks, told to")
 
     # ---- the radio --------------------------------------------------------------------------------------------------
 
     def radio_up(self) -> None:
         self.state = replace(self.state, radio=True, bolt=None, door=None)
-        self.ask(Part.LOCK)
+        self.ask(GuardPart.LOCK)
         if self.state.settings.door:
-            self.ask(Part.DOOR)
+            self.ask(GuardPart.DOOR)
 
     def radio_down(self) -> None:
         waiting = self.state.waiting
         self.state = replace(self.state, radio=False, bolt=None, door=None, chain=None, waiting=None)
         if waiting is not None:
             self.refuse(waiting.command.id, OperationError.UNREACHABLE, "the radio's broker was lost")
-        for part in (Part.LOCK, Part.DOOR)[: 1 + self.state.settings.door]:
+        for part in (GuardPart.LOCK, GuardPart.DOOR)[: 1 + self.state.settings.door]:
             self.void(part)
             self.say(part, AvailabilityReport(online=False))
 
-    def radio_said(self, event: RadioSaid) -> None:
+    def radio_said(self, event: RadioReported) -> None:
         for report in event.reports:
             match report:
-                case LockReport(event=True) if event.part is Part.LOCK:
+                case LockReport(event=True) if event.part is GuardPart.LOCK:
                     self.bolt_said(report, None)  # a move as it happens is news
-                case LockReport() if event.part is Part.LOCK:
+                case LockReport() if event.part is GuardPart.LOCK:
                     self.bolt_said(report, self.answers(event))
-                case DoorReport() if event.part is Part.DOOR:
+                case DoorReport() if event.part is GuardPart.DOOR:
                     self.door_said(report, self.answers(event))
                 case AvailabilityReport():
                     self.linked(event.part, online=report.online, by_bridge=event.by_bridge)
@@ -375,14 +379,14 @@ class _Turn:
                     self.void(event.part)
                 case BatteryReport():
                     self.say(event.part, report)
-                case ErrorReport() if event.part is Part.LOCK:
+                case ErrorReport() if event.part is GuardPart.LOCK:
                     self.say(event.part, report)
                 case ProgressReport():
                     pass  # a radio's acknowledgement is never the deed
                 case _:
                     pass  # nothing that a lock or a door says
 
-    def answers(self, event: RadioSaid) -> Asked | None:
+    def answers(self, event: RadioReported) -> OpenQuery | None:
         """The question under way that this answers. Who echoes no number answers with the first state it tells."""
         asked = self.state.asked.get(event.part)
         settled = self.mono - self.state.back.get(event.part, float("-inf")) >= self.state.settings.settling
@@ -391,7 +395,7 @@ class _Turn:
         self.state = replace(self.state, asked=_without(self.state.asked, event.part))
         return asked
 
-    def answer(self, part: Part, report: Report, asked: Asked | None) -> None:
+    def answer(self, part: GuardPart, report: Report, asked: OpenQuery | None) -> None:
         """Pass it on: as the answer to each question that it answers, else as news."""
         for question in () if asked is None else asked.questions:
             self.say(part, report, question=question)
@@ -399,14 +403,14 @@ class _Turn:
             self.say(part, report)
         self.ask_queued(part)
 
-    def bolt_said(self, report: LockReport, asked: Asked | None) -> None:
+    def bolt_said(self, report: LockReport, asked: OpenQuery | None) -> None:
         locked = report.bolt is LockState.LOCKED
         self.state = replace(self.state, bolt=report.bolt, withdrawn=self.state.withdrawn or not locked)
         if locked and asked is not None and asked.number >= self.state.floor and self.settled():
             self.locked_again()
-        elif asked is not None and self.on(Step.BOLT, asked.number):
+        elif asked is not None and self.on(SecuringStep.BOLT, asked.number):
             self.try_again("the bolt does not answer locked")
-        self.answer(Part.LOCK, report, asked)
+        self.answer(GuardPart.LOCK, report, asked)
 
     def settled(self) -> bool:
         """Whether a bolt that says locked has had the time to obey the unlock before."""
@@ -419,47 +423,47 @@ class _Turn:
             self.keep()
             self.note("locked again, proven")
 
-    def door_said(self, report: DoorReport, asked: Asked | None) -> None:
+    def door_said(self, report: DoorReport, asked: OpenQuery | None) -> None:
         self.state = replace(self.state, door=report.door)
         chain = self.state.chain
-        if chain is not None and chain.step in BEFORE:
+        if chain is not None and chain.step in STEPS_BEFORE_LOCKING:
             if report.door is not DoorState.CLOSED:
                 self.try_again("the door is not closed")
-            elif asked is not None and self.on(Step.DOOR, asked.number):
+            elif asked is not None and self.on(SecuringStep.DOOR, asked.number):
                 until = self.mono + self.state.settings.timing.stable
-                self.state = replace(self.state, chain=Chain(Step.STABLE, asked.number, until))
-            elif asked is not None and self.on(Step.DOOR_AGAIN, asked.number):
+                self.state = replace(self.state, chain=SecuringSequence(SecuringStep.STABLE, asked.number, until))
+            elif asked is not None and self.on(SecuringStep.DOOR_AGAIN, asked.number):
                 self.throw()
-        self.answer(Part.DOOR, report, asked)
+        self.answer(GuardPart.DOOR, report, asked)
 
-    def void(self, part: Part) -> None:
+    def void(self, part: GuardPart) -> None:
         """What was asked is answered by nothing that comes now; who asked asks again."""
         self.state = replace(
             self.state, asked=_without(self.state.asked, part), queued=_without(self.state.queued, part)
         )
 
-    def linked(self, part: Part, *, online: bool, by_bridge: bool) -> None:
+    def linked(self, part: GuardPart, *, online: bool, by_bridge: bool) -> None:
         """A lost link voids what was asked; one that is back tells first what it remembers, live and hours old."""
         if not online:
             self.state = replace(self.state, lost=self.state.lost | {part}, back=_without(self.state.back, part))
             self.void(part)
             self.lost(part)
         elif by_bridge or part in self.state.lost:
-            back = _with(self.state.back, part, self.mono)
+            back = _updated(self.state.back, part, self.mono)
             self.state = replace(self.state, lost=self.state.lost - {part}, back=back)
             self.void(part)
 
-    def lost(self, part: Part) -> None:
+    def lost(self, part: GuardPart) -> None:
         """Of a device that is not there nothing is known."""
-        door = part is Part.DOOR
+        door = part is GuardPart.DOOR
         self.state = replace(self.state, door=None) if door else replace(self.state, bolt=None)
         chain = self.state.chain
-        if chain is not None and chain.step in BEFORE:
+        if chain is not None and chain.step in STEPS_BEFORE_LOCKING:
             self.try_again("a device is lost")
 
     # ---- locking by itself ------------------------------------------------------------------------------------------
 
-    def on(self, step: Step, number: int) -> bool:
+    def on(self, step: SecuringStep, number: int) -> bool:
         chain = self.state.chain
         return chain is not None and chain.step is step and chain.number == number
 
@@ -467,30 +471,30 @@ class _Turn:
         """Begin or go on, when it is time."""
         state, chain = self.state, self.state.chain
         if chain is not None and chain.until <= self.mono:
-            if chain.step is Step.STABLE:
-                self.chain(Step.DOOR_AGAIN, Part.DOOR)
-            elif chain.step is Step.MOVING:
-                self.chain(Step.BOLT, Part.LOCK)
+            if chain.step is SecuringStep.STABLE:
+                self.chain(SecuringStep.DOOR_AGAIN, GuardPart.DOOR)
+            elif chain.step is SecuringStep.MOVING:
+                self.chain(SecuringStep.BOLT, GuardPart.LOCK)
             else:
                 self.try_again("no answer")
         elif chain is None and _may_lock(state) and self.mono >= max(state.heard + state.settings.silent, state.tries):
             self.note("the gateway is silent: the door is asked")
-            self.chain(Step.DOOR, Part.DOOR)
+            self.chain(SecuringStep.DOOR, GuardPart.DOOR)
 
-    def chain(self, step: Step, part: Part) -> None:
+    def chain(self, step: SecuringStep, part: GuardPart) -> None:
         """Ask anew: what is under way was asked before this step and answers nothing of it."""
         before = self.state.asked.get(part)
         number = self.ask(part, () if before is None else before.questions)
         until = self.mono + self.state.settings.timing.answer
-        self.state = replace(self.state, chain=Chain(step, number, until))
+        self.state = replace(self.state, chain=SecuringSequence(step, number, until))
 
     def throw(self) -> None:
         """The door has answered closed twice, and nothing else between."""
         id_ = f"guard-{self.state.boot}-{self.state.number}"
-        self.commands.append(Move(LockDoor(id=id_, intent=id_, issued_at=EPOCH, expires_at=EPOCH)))
+        self.commands.append(PublishCommand(LockDoor(id=id_, intent=id_, issued_at=EPOCH, expires_at=EPOCH)))
         self.note("locks by itself")
         until = self.mono + self.state.settings.latency
-        chain = Chain(Step.MOVING, self.state.number, until)
+        chain = SecuringSequence(SecuringStep.MOVING, self.state.number, until)
         self.state = replace(self.state, floor=self.state.number + 1, chain=chain)
 
     def try_again(self, why: str) -> None:

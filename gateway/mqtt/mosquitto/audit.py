@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from devices.vendors.words import TopicSuffix
-from gateway.config.broker_acl import HOMEASSISTANT, bridges, entities, spoken_for
+from gateway.config.broker_acl import HOMEASSISTANT_ACCOUNT, bridge_topics, homeassistant_entities, is_behind_guard
 from gateway.config.home import Home
-from gateway.config.topics import OF_A_BRIDGE, SPOKEN, carrier, device_topic
+from gateway.config.topics import BRIDGE_CHANNELS, DEVICE_CHANNELS, bridge_base_topic, device_topic
 from gateway.mqtt.mosquitto.audit_texts import WEAK
-from gateway.system.addresses import on_loopback
+from gateway.system.addresses import is_loopback_host
 from gateway.system.i18n import Language
 
 OURS = "# Written by Perron."
@@ -71,7 +71,7 @@ class _Listener:
     @property
     def near(self) -> bool:
         """Whether only this machine reaches it: loopback, or a socket of the file system."""
-        return self.port == "0" or (bool(self.host) and on_loopback(self.host))
+        return self.port == "0" or (bool(self.host) and is_loopback_host(self.host))
 
 
 def weaknesses(folder: Path, home: Home, *, user: str | None = None) -> tuple[Weakness, ...]:
@@ -228,7 +228,7 @@ def _heard(at: str, listener: _Listener) -> Iterator[Weakness]:
     """What is weak at one listener."""
     said = listener.said
     host = said.get("bind_address", listener.host)
-    near = listener.near or (bool(host) and on_loopback(host))
+    near = listener.near or (bool(host) and is_loopback_host(host))
     if not near and not ("certfile" in said and "keyfile" in said):
         yield Weakness("no_tls", "no_tls.todo", {"at": at, "where": listener.where})
     if said.get("use_username_as_clientid") != "true":
@@ -266,17 +266,17 @@ _RIGHTS = frozenset({"read", "write", "readwrite", "deny"})
 
 def _speakers(home: Home) -> dict[str, frozenset[str]]:
     """For each topic of each device: who may publish there."""
-    accounts = {base: account for account, bases in bridges(home).items() for base in bases}
+    accounts = {base: account for account, bases in bridge_topics(home).items() for base in bases}
     found: dict[str, frozenset[str]] = {}
     for id_, device in home.devices.items():
-        base = carrier(home, id_)
+        base = bridge_base_topic(home, id_)
         whose = id_ if base is None else accounts.get(base, base)
-        if spoken_for(home, id_):  # behind the same radio as the lock whose guard it is
+        if is_behind_guard(home, id_):  # behind the same radio as the lock whose guard it is
             whose = device.address
-        if id_ in entities(home):
-            whose = HOMEASSISTANT
-        for channel in (*SPOKEN, *OF_A_BRIDGE, TopicSuffix.SET, TopicSuffix.GET) if device.speaks else ():
-            by = {whose} if channel in (*SPOKEN, *OF_A_BRIDGE) else {"gateway", *({whose} if base else ())}
+        if id_ in homeassistant_entities(home):
+            whose = HOMEASSISTANT_ACCOUNT
+        for channel in (*DEVICE_CHANNELS, *BRIDGE_CHANNELS, TopicSuffix.SET, TopicSuffix.GET) if device.speaks else ():
+            by = {whose} if channel in (*DEVICE_CHANNELS, *BRIDGE_CHANNELS) else {"gateway", *({whose} if base else ())}
             topic = device_topic(home, id_, channel)
             owns = {"gateway"} if topic.startswith("perron/") else set()
             asks = {"installer"} if channel is TopicSuffix.GET else set()

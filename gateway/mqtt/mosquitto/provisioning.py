@@ -24,12 +24,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from gateway.config.broker_acl import access, accounts, bridges, radio_access, radio_accounts
+from gateway.config.broker_acl import access_list, account_names, bridge_topics, radio_access_list, radio_accounts
 from gateway.config.home import Home
-from gateway.system.addresses import on_loopback
+from gateway.system.addresses import is_loopback_host
 from gateway.system.clock import machine_time
-from gateway.system.parent_death import leashed
-from gateway.system.pki.broker import ALWAYS, BrokerCertificate, broker_certificate
+from gateway.system.parent_death import with_parent_death_signal
+from gateway.system.pki.broker import LOCAL_NAMES, BrokerCertificate, broker_certificate
 from gateway.system.regular_file import read_text
 
 MAX_PACKET_BYTES = 69_632  # bytes: the 64 KiB that the gateway reads, and room for topic and properties
@@ -142,7 +142,7 @@ def _listener(listener: BrokerListener, folder: Path, *, most: int | None = None
         yield f"certfile {folder / 'tls' / 'broker.pem'}"
         yield f"keyfile {folder / 'tls' / 'broker.key'}"
         yield "tls_version tlsv1.2"
-    if most is not None or not on_loopback(listener.host):
+    if most is not None or not is_loopback_host(listener.host):
         yield f"max_connections {MAX_REMOTE_CONNECTIONS if most is None else most}"
 
 
@@ -176,8 +176,8 @@ def write(  # noqa: PLR0913 - where, for whom, and how it is reached
         *([] if beyond is None else [beyond]),
     ]
     _refuse_weak(listeners, home, names)
-    accounted = accounts(home, homeassistant=homeassistant)
-    rights = access(home, homeassistant=homeassistant)
+    accounted = account_names(home, homeassistant=homeassistant)
+    rights = access_list(home, homeassistant=homeassistant)
     folder = _private_folder(folder, user)
     known = _passwords(folder, accounted, user)
     certificate = None
@@ -186,7 +186,7 @@ def write(  # noqa: PLR0913 - where, for whom, and how it is reached
         certificate = broker_certificate(folder, box=home.box, names=reached, now=now())
         hand_over(folder, user)
     _private(folder / "access", rights, user)
-    packet = MAX_BRIDGE_PACKET_BYTES if bridges(home) else MAX_PACKET_BYTES
+    packet = MAX_BRIDGE_PACKET_BYTES if bridge_topics(home) else MAX_PACKET_BYTES
     told = configuration(
         host=host, port=port, folder=folder, user=user, packet=packet, tls=listeners[0].tls, beyond=beyond
     )
@@ -203,13 +203,13 @@ def hand_over(folder: Path, user: str | None) -> None:
 
 def _refuse_weak(listeners: Sequence[BrokerListener], home: Home, names: Sequence[str]) -> None:
     for listener in listeners:
-        if not listener.tls and not on_loopback(listener.host):
+        if not listener.tls and not is_loopback_host(listener.host):
             raise WeakBrokerSetup(
                 f"{listener.host}:{listener.port} would be a listener beyond this machine without TLS: anybody on that"
                 " network reads the passwords and the commands.",
                 "Say `tls: {ca: accounts/authority.pem}` under broker in the house file, or listen on 127.0.0.1.",
             )
-        nobody = home.broker.loopback and set(names) <= set(ALWAYS)
+        nobody = home.broker.loopback and set(names) <= set(LOCAL_NAMES)
         if listener.tls and listener.host in ANY_ADDRESS and nobody:
             raise WeakBrokerSetup(
                 f"{listener.host}:{listener.port} is every address of this machine, so the certificate would name"
@@ -228,7 +228,7 @@ def write_radio(folder: Path, *, port: int, base: str, user: str | None = None) 
     """
     folder = _private_folder(folder, user)
     _passwords(folder, radio_accounts(), user)
-    _private(folder / "access", radio_access(base), user)
+    _private(folder / "access", radio_access_list(base), user)
     told = configuration(host="127.0.0.1", port=port, folder=folder, user=user, packet=MAX_BRIDGE_PACKET_BYTES)
     _private(folder / "mosquitto.conf", told, user)
 
@@ -410,7 +410,7 @@ async def private_broker(
     log = (folder / "broker.log").open("ab")
     with log:
         process = await asyncio.create_subprocess_exec(
-            *leashed(command, signal.SIGKILL),  # a broker that stands still hears nothing else
+            *with_parent_death_signal(command, signal.SIGKILL),  # a broker that stands still hears nothing else
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,
             stderr=log,

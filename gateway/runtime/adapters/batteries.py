@@ -10,57 +10,61 @@ from collections.abc import Iterator
 from devices.reports import BatteryLevel, BatteryReport
 from devices.vendors.words import TopicSuffix
 from gateway.config.home import EntranceSection, Home
-from gateway.config.topics import heard_of
+from gateway.config.topics import inbound_topics
 from gateway.domain.visit import events as e
 from gateway.domain.visit.rules import battery_level
-from gateway.runtime.adapters.presence_fridge_alarm import around
+from gateway.runtime.adapters.presence_fridge_alarm import surrounding_devices
 
-BUTTON = "button"  # of a signal whose button is a device of its own
-ANYWHERE = frozenset({"zigbee2mqtt"})  # vendors whose devices tell a battery on any topic of theirs
-APART = frozenset({"esphome", "homeassistant", "zwave"})  # ... on a topic of its own
+BUTTON_ROLE = "button"  # of a signal whose button is a device of its own
+ANY_TOPIC_VENDORS = frozenset({"zigbee2mqtt"})  # vendors whose devices tell a battery on any topic of theirs
+OWN_TOPIC_VENDORS = frozenset({"esphome", "homeassistant", "zwave"})  # ... on a topic of its own
 
 
-def beside(section: EntranceSection) -> frozenset[str]:
+def auxiliary_devices(section: EntranceSection) -> frozenset[str]:
     """Name what an entrance relies on beside its lock and its door sensor."""
     cameras = section.cameras
-    return frozenset({section.signal, *section.scanners, cameras.outside, *cameras.inside, *around(section)})
+    return frozenset(
+        {section.signal, *section.scanners, cameras.outside, *cameras.inside, *surrounding_devices(section)}
+    )
 
 
-def role(home: Home, entrance: str, device: str, channel: TopicSuffix) -> str | None:
+def battery_role(home: Home, entrance: str, device: str, channel: TopicSuffix) -> str | None:
     """Say whose battery is meant when this device tells of one; None: it is another entrance's to tell."""
     section, found = home.entrances[entrance], home.devices[device]
     if device == section.door:
         return "door"
     if device == section.lock and found.kind == "lock":
         return "lock"
-    first = next((name for name, one in home.entrances.items() if device in (one.lock, *beside(one))), None)
+    first = next((name for name, one in home.entrances.items() if device in (one.lock, *auxiliary_devices(one))), None)
     if first != entrance:
         return None
     apart = found.kind == "signal" and channel is TopicSuffix.EVENT
-    return f"{BUTTON if apart else found.kind}/{device}"
+    return f"{BUTTON_ROLE if apart else found.kind}/{device}"
 
 
-def heard(  # noqa: PLR0913 - who said it, where, and how old it is
+def battery_events(  # noqa: PLR0913 - who said it, where, and how old it is
     home: Home, entrance: str, device: str, channel: TopicSuffix, report: BatteryReport, *, retained: bool
 ) -> Iterator[e.BatteryReported]:
     """Say what a device's word of its battery means here; of a stored copy only bad news counts, and no percentage."""
-    whose, level = role(home, entrance, device, channel), battery_level(report)
+    whose, level = battery_role(home, entrance, device, channel), battery_level(report)
     if whose is not None and not (retained and level is BatteryLevel.GOOD):
         yield e.BatteryReported(device=whose, level=level, percent=None if retained else report.percent)
 
 
-def others(home: Home, entrance: str) -> tuple[str, ...]:
+def auxiliary_batteries(home: Home, entrance: str) -> tuple[str, ...]:
     """Name the batteries beside those of lock and door sensor that may be told of at this entrance, in their order."""
     section = home.entrances[entrance]
-    devices = (section.lock, *sorted(beside(section)))
-    found = (role(home, entrance, device, channel) for device in devices for channel in _tells(home, device))
+    devices = (section.lock, *sorted(auxiliary_devices(section)))
+    found = (
+        battery_role(home, entrance, device, channel) for device in devices for channel in _battery_topics(home, device)
+    )
     return tuple(dict.fromkeys(one for one in found if one is not None and one not in ("lock", "door")))
 
 
-def _tells(home: Home, device: str) -> Iterator[TopicSuffix]:
+def _battery_topics(home: Home, device: str) -> Iterator[TopicSuffix]:
     """On which of its channels a device may tell of a battery."""
-    vendor, topics = home.devices[device].vendor, heard_of(home, device)
-    if vendor in ANYWHERE:
+    vendor, topics = home.devices[device].vendor, inbound_topics(home, device)
+    if vendor in ANY_TOPIC_VENDORS:
         yield from (channel for channel in (TopicSuffix.STATE, TopicSuffix.EVENT) if channel in topics)
-    if vendor in APART and TopicSuffix.BATTERY in topics:
+    if vendor in OWN_TOPIC_VENDORS and TopicSuffix.BATTERY in topics:
         yield TopicSuffix.BATTERY

@@ -13,17 +13,17 @@ from gateway.domain.visit.rules import OPEN_DOOR_STATES
 from gateway.domain.visit.state import Obstruction
 
 
-def is_one(home: Home, section: EntranceSection) -> bool:
+def is_garage(home: Home, section: EntranceSection) -> bool:
     """Whether this entrance is a garage door."""
     return home.devices[section.lock].kind == "cover"
 
 
-def asked(section: EntranceSection, device: str) -> str:
+def query_target(section: EntranceSection, device: str) -> str:
     """Name the device to which a question about "lock", "door" or "way" goes."""
     return section.lock if device == "way" else section.door
 
 
-def told(event: e.Event) -> Iterator[e.Event]:
+def with_bolt_events(event: e.Event) -> Iterator[e.Event]:
     """Tell the sensor's word of the bolt too; in the order in which no bolt ever stands out of an open door."""
     match event:
         case e.DoorReported(report=DoorReport(door=DoorState.CLOSED), context=heard):
@@ -43,7 +43,7 @@ def told(event: e.Event) -> Iterator[e.Event]:
             yield event
 
 
-def way(report: GarageDoorReport, heard: e.ReportContext) -> Iterator[e.Event]:
+def obstruction_events(report: GarageDoorReport, heard: e.ReportContext) -> Iterator[e.Event]:
     """Hear what the opener says of the door's way; where the door stands the sensor says."""
     if report.clear is not None:
         yield e.ObstructionReported(

@@ -13,16 +13,18 @@ from gateway.domain.visit import events as e
 from gateway.domain.visit.presence import LIVE_ONLY
 from gateway.domain.visit.state import FridgeState
 
-Surrounding = said.FridgeReport | said.PresenceReport | said.AlarmPanelReport
+SurroundingReport = said.FridgeReport | said.PresenceReport | said.AlarmPanelReport
 
 
-def around(section: EntranceSection) -> frozenset[str]:
+def surrounding_devices(section: EntranceSection) -> frozenset[str]:
     """Name the devices around this entrance; each is asked at the start of a broker session, if it can be."""
     fridges = {place.fridge for place in section.places.values() if place.fridge is not None}
     return frozenset({*fridges, *section.presence, *(() if section.alarm is None else (section.alarm,))})
 
 
-def heard(home: Home, section: EntranceSection, device: str, report: Surrounding, *, old: bool) -> Iterator[e.Event]:
+def surrounding_events(
+    home: Home, section: EntranceSection, device: str, report: SurroundingReport, *, old: bool
+) -> Iterator[e.Event]:
     """Say what a report of one of them means here. `old`: stored, or what a bridge that starts remembers."""
     configured = home.devices[device]
     match report:
@@ -42,7 +44,7 @@ def heard(home: Home, section: EntranceSection, device: str, report: Surrounding
             pass  # stored good news, or of another entrance
 
 
-def unknown(section: EntranceSection, device: str) -> Iterator[e.Event]:
+def unknown_events(section: EntranceSection, device: str) -> Iterator[e.Event]:
     """From here on nothing is known of this device."""
     for place, its in section.places.items():
         if its.fridge == device:
@@ -53,7 +55,7 @@ def unknown(section: EntranceSection, device: str) -> Iterator[e.Event]:
         yield e.AlarmPanelReported(panel=said.AlarmPanelState.UNKNOWN)
 
 
-def silent(home: Home, spoke: Mapping[str, float], mono: float) -> frozenset[str]:
+def silent_devices(home: Home, spoke: Mapping[str, float], mono: float) -> frozenset[str]:
     """Name those that have been silent for too long; `spoke`: when each was last heard live."""
     return frozenset(
         device

@@ -14,74 +14,74 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from gateway.config.loader import mark_of
+from gateway.config.loader import restore_mark
 from gateway.protocol.signed_document import Hash
-from gateway.runtime.maintenance.backup import NAME, SMALL
+from gateway.runtime.maintenance.backup import MAX_HOUSE_FILE_BYTES, NAME_PATTERN
 from gateway.system.atomic_file import read_regular, sync_folder, write_whole
 
-LARGEST = 2**24  # bytes of the list: some hundred thousand files
+MAX_LIST_BYTES = 2**24  # bytes of the list: some hundred thousand files
 
 
-class Begun(BaseModel):
+class RestoreList(BaseModel):
     """What is being written beside the house file: by its place there, the hash of what it will be."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["perron house 1"] = "perron house 1"
-    files: dict[Annotated[str, StringConstraints(pattern=rf"^{NAME.pattern}$")], Hash]
+    files: dict[Annotated[str, StringConstraints(pattern=rf"^{NAME_PATTERN.pattern}$")], Hash]
 
 
-def staged(file: Path) -> Path:
+def staged_path(file: Path) -> Path:
     """Name the house file while it has not taken its name."""
     return file.with_name(f".{file.name}.restored")
 
 
-def write(files: Mapping[str, bytes], file: Path) -> Path:
-    """Write the files of a house where there are none, and return its house file, which `settle` gives its name.
+def write_files(files: Mapping[str, bytes], file: Path) -> Path:
+    """Write the files of a house where there are none, and return its house file, which `commit` gives its name.
 
     Raises:
         FileExistsError: one of them is there already, and nothing was written.
-        OSError, ValueError: the folder does not take them; `take_back` undoes what was written.
+        OSError, ValueError: the folder does not take them; `roll_back` undoes what was written.
     """
     beside = file.parent
-    take_back(file)
+    roll_back(file)
     for name in files:
         if os.path.lexists(beside / name):
             raise FileExistsError(f"{beside / name} exists: it is not written over")
     others = {name: data for name, data in files.items() if name != file.name}
-    begun = Begun(files={name: sha256(data).hexdigest() for name, data in others.items()})
-    write_whole(mark_of(file), begun.model_dump_json().encode())
+    begun = RestoreList(files={name: sha256(data).hexdigest() for name, data in others.items()})
+    write_whole(restore_mark(file), begun.model_dump_json().encode())
     for name, data in others.items():
         path = beside / name
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_whole(path, data)
-    write_whole(staged(file), files[file.name])
-    return staged(file)
+    write_whole(staged_path(file), files[file.name])
+    return staged_path(file)
 
 
-def settle(file: Path) -> None:
+def commit(file: Path) -> None:
     """Let the house file take its name: from here on the house is there.
 
     Raises:
         OSError: the folder does not take it.
     """
-    staged(file).replace(file)
+    staged_path(file).replace(file)
     sync_folder(file.parent)
-    forget(file)
+    discard_list(file)
 
 
-def forget(file: Path) -> None:
+def discard_list(file: Path) -> None:
     """The house file is there, by us or by somebody else: there is nothing to take back any more.
 
     Raises:
         OSError: something could not be deleted.
     """
-    staged(file).unlink(missing_ok=True)
-    mark_of(file).unlink(missing_ok=True)
+    staged_path(file).unlink(missing_ok=True)
+    restore_mark(file).unlink(missing_ok=True)
     sync_folder(file.parent)
 
 
-def take_back(file: Path) -> None:
+def roll_back(file: Path) -> None:
     """Delete what was written of a house that never took its name; what is another's by now stays.
 
     Raises:
@@ -89,16 +89,16 @@ def take_back(file: Path) -> None:
         ValueError: the list is none of ours.
     """
     if file.exists():
-        forget(file)
-    if not os.path.lexists(mark_of(file)):
+        discard_list(file)
+    if not os.path.lexists(restore_mark(file)):
         return
-    begun = Begun.model_validate_json(read_regular(mark_of(file), at_most=LARGEST))
-    staged(file).unlink(missing_ok=True)
+    begun = RestoreList.model_validate_json(read_regular(restore_mark(file), at_most=MAX_LIST_BYTES))
+    staged_path(file).unlink(missing_ok=True)
     for name, written in begun.files.items():
         path = file.parent / name
         with suppress(OSError):  # it was not written, or is no file: nothing of ours
-            if sha256(read_regular(path, at_most=SMALL)).hexdigest() == written:
+            if sha256(read_regular(path, at_most=MAX_HOUSE_FILE_BYTES)).hexdigest() == written:
                 path.unlink()
         path.with_name(f".{path.name}.new").unlink(missing_ok=True)
-    mark_of(file).unlink()
+    restore_mark(file).unlink()
     sync_folder(file.parent)

@@ -24,49 +24,50 @@ from typing import IO, Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from gateway.config.home import Home
-from gateway.config.loader import paths
+from gateway.config.loader import named_paths
 from gateway.domain.visit.state import Now
-from gateway.evidence.checkpoint import checkpoint
-from gateway.evidence.folders import VISITS
-from gateway.protocol.keys import LINKS, BoxKey
-from gateway.protocol.signed_document import UNSIGNED, Hash, Id, Signed, sign
+from gateway.evidence.checkpoint import sign_checkpoint
+from gateway.evidence.folders import VISITS_FOLDER
+from gateway.protocol.keys import LINK_KEY_FILE, BoxKey
+from gateway.protocol.signed_document import PLACEHOLDER_SIGNATURE, Hash, Id, SignedDocument, sign_document
 from gateway.runtime.maintenance import factory_reset
-from gateway.storage.snapshot import Copied, copy
-from gateway.system.atomic_file import NotRegular, open_regular, read_regular, sync_folder, write_whole
+from gateway.storage.snapshot import SnapshotContents, write_snapshot
+from gateway.system.atomic_file import NotRegularFile, open_regular, read_regular, sync_folder, write_whole
 
-STORE, LISTING, LAST_CHECKPOINT = "perron.sqlite3", "listing.json", "last-checkpoint.json"
-LAST_BACKUP = "last-backup.json"  # in the storage folder: when the last one was made
-HOUSE = "house/"  # the house file and what it names, by their place beside it
+STORE_FILE, LISTING_FILE, LAST_CHECKPOINT_FILE = "perron.sqlite3", "listing.json", "last-checkpoint.json"
+LAST_BACKUP_FILE = "last-backup.json"  # in the storage folder: when the last one was made
+HOUSE_PREFIX = "house/"  # the house file and what it names, by their place beside it
 HOUSE_FILE = "house/home.yaml"
 KEY_FOLDER = "key"
-CHUNK = 2**18  # bytes read at once
-SMALL = 2**20  # bytes: no file of a house is larger
+CHUNK_BYTES = 2**18  # bytes read at once
+MAX_HOUSE_FILE_BYTES = 2**20  # bytes: no file of a house is larger
 
-LEFT_OUT = frozenset({
+EXCLUDED_NAMES = frozenset({
     "perron.sqlite3-wal", "perron.sqlite3-shm", "perron.sqlite3-journal",  # they are in the copy of the store
     "claim-code", "way-in",  # secrets that are good for an hour, on the box where they were made
-    "reload.json", "faults.json", LAST_BACKUP, factory_reset.RESTORING,  # what is told of this box, not what it is
+    # what is told of this box, not what it is
+    "reload.json", "faults.json", LAST_BACKUP_FILE, factory_reset.RESTORE_MARK,
     "pocket",  # pictures on their way
     "proposals",  # what nobody has decided yet, with cameras' accounts: it is proposed again
 })  # fmt: skip
 """What a box writes and a backup has not."""
 
-_PART = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}"
-NAME = re.compile(rf"{_PART}(/{_PART}){{0,8}}")
+_NAME_PART = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}"
+NAME_PATTERN = re.compile(rf"{_NAME_PART}(/{_NAME_PART}){{0,8}}")
 """A name that leads nowhere but below the folder it is unpacked into."""
 
 
-class Item(BaseModel):
+class BackupFile(BaseModel):
     """One file of a backup."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Annotated[str, StringConstraints(pattern=rf"^{NAME.pattern}$")]
+    name: Annotated[str, StringConstraints(pattern=rf"^{NAME_PATTERN.pattern}$")]
     size: int = Field(ge=0)
     sha256: Hash
 
 
-class Listing(Signed):
+class BackupListing(SignedDocument):
     """What is in a backup of `box`, made at `at`; `films`: whether its films are."""
 
     kind: Literal["perron backup 1"] = "perron backup 1"
@@ -75,21 +76,21 @@ class Listing(Signed):
     clock_trusted: bool
     seq: int = Field(ge=0)  # the last entry of its log
     films: bool
-    files: tuple[Item, ...]
+    files: tuple[BackupFile, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
+class BackupResult:
     """A backup that was written. `damaged`: films that are not as they were closed; `outside`: files it has not."""
 
-    listing: Listing
-    copied: Copied
+    listing: BackupListing
+    copied: SnapshotContents
     damaged: tuple[str, ...]
     outside: tuple[Path, ...]
     open_to_others: bool  # the file system keeps no rights
 
 
-def make(home: Home, file: Path, target: Path, now: Now, *, films: bool) -> Made:
+def make_backup(home: Home, file: Path, target: Path, now: Now, *, films: bool) -> BackupResult:
     """Write a backup of the box, whether it runs or not; `file` is its house file. Nothing half has the name `target`.
 
     Raises:
@@ -101,76 +102,76 @@ def make(home: Home, file: Path, target: Path, now: Now, *, films: bool) -> Made
         raise FileExistsError(f"{target} exists: a backup is never written over another file")
     key = BoxKey.load(folder / KEY_FOLDER)
     with TemporaryDirectory(dir=target.parent, prefix=".perron-backup-") as made:
-        whole, store = Path(made) / "whole.tar", Path(made) / STORE
-        copied = copy(folder / STORE, store, now)
+        whole, store = Path(made) / "whole.tar", Path(made) / STORE_FILE
+        copied = write_snapshot(folder / STORE_FILE, store, now)
         hashes = {clip.path: clip.sha256 for clip in copied.clips}
-        house, outside = _house(home, file)
+        house, outside = _house_files(home, file)
         with (
-            open(whole, "xb", opener=private) as out,
+            open(whole, "xb", opener=open_private) as out,
             tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as tar,
         ):
-            packed = _Packing(tar, now)
-            packed.file(STORE, store)
-            packed.small(LAST_CHECKPOINT, checkpoint(copied.head, box=home.box, now=now, key=key).to_json())
-            for name, path in (*_ours(folder), *house, *(_films(folder, copied.running) if films else ())):
-                with suppress(FileNotFoundError, NotRegular):  # erased meanwhile
+            packed = _ArchiveWriter(tar, now)
+            packed.file(STORE_FILE, store)
+            packed.small(LAST_CHECKPOINT_FILE, sign_checkpoint(copied.head, box=home.box, now=now, key=key).to_json())
+            for name, path in (*_own_files(folder), *house, *(_film_files(folder, copied.running) if films else ())):
+                with suppress(FileNotFoundError, NotRegularFile):  # erased meanwhile
                     packed.file(name, path)
             damaged = tuple(sorted(n for n, found in packed.hashes.items() if hashes.get(n, found) != found))
-            unsigned = Listing(
+            unsigned = BackupListing(
                 box=home.box, at=now.utc, clock_trusted=now.trusted, seq=copied.head.seq, films=films,
-                files=tuple(packed.items), key=key.public.text, signature=UNSIGNED,
+                files=tuple(packed.items), key=key.public.text, signature=PLACEHOLDER_SIGNATURE,
             )  # fmt: skip
-            listing = sign(unsigned, key)
-            packed.small(LISTING, listing.to_json())
+            listing = sign_document(unsigned, key)
+            packed.small(LISTING_FILE, listing.to_json())
             tar.close()
             out.flush()
             os.fsync(out.fileno())
         whole.rename(target)
         sync_folder(target.parent)
     with suppress(OSError):  # the pages then tell an older one
-        write_whole(folder / LAST_BACKUP, _Last(at=now.utc).model_dump_json().encode())
+        write_whole(folder / LAST_BACKUP_FILE, _LastBackup(at=now.utc).model_dump_json().encode())
     seen = stat.S_IMODE(target.stat().st_mode) & 0o077 != 0
-    return Made(listing=listing, copied=copied, damaged=damaged, outside=outside, open_to_others=seen)
+    return BackupResult(listing=listing, copied=copied, damaged=damaged, outside=outside, open_to_others=seen)
 
 
-def last(folder: Path) -> datetime | None:
+def last_backup_at(folder: Path) -> datetime | None:
     """When the last backup of this box was made; None: never, or nobody knows."""
     try:
-        return _Last.model_validate_json(read_regular(folder / LAST_BACKUP, at_most=SMALL)).at
+        return _LastBackup.model_validate_json(read_regular(folder / LAST_BACKUP_FILE, at_most=MAX_HOUSE_FILE_BYTES)).at
     except (OSError, ValueError):
         return None
 
 
-class _Last(BaseModel):
+class _LastBackup(BaseModel):
     at: AwareDatetime
 
 
-class _Packing:
+class _ArchiveWriter:
     """What is put into the archive, and the hash of each."""
 
     def __init__(self, tar: tarfile.TarFile, now: Now) -> None:
         self._tar, self._at = tar, int(now.utc.timestamp())
-        self.items: list[Item] = []
+        self.items: list[BackupFile] = []
         self.hashes: dict[str, str] = {}
 
     def file(self, name: str, path: Path) -> None:
         """Put a file in as it lies there."""
         with open_regular(path) as file:
-            self._put(name, os.fstat(file.fileno()).st_size, Hashing(file))
+            self._add(name, os.fstat(file.fileno()).st_size, HashingReader(file))
 
     def small(self, name: str, data: bytes) -> None:
         """Put in what is in memory."""
-        self._put(name, len(data), Hashing(BytesIO(data)))
+        self._add(name, len(data), HashingReader(BytesIO(data)))
 
-    def _put(self, name: str, size: int, source: "Hashing") -> None:
+    def _add(self, name: str, size: int, source: "HashingReader") -> None:
         info = tarfile.TarInfo(name)
         info.size, info.mode, info.mtime = size, 0o600, self._at
         self._tar.addfile(info, source)
         self.hashes[name] = source.digest
-        self.items.append(Item(name=name, size=size, sha256=source.digest))
+        self.items.append(BackupFile(name=name, size=size, sha256=source.digest))
 
 
-class Hashing:
+class HashingReader:
     """A file whose bytes are hashed as they are read."""
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -188,48 +189,48 @@ class Hashing:
         return self._sha.hexdigest()
 
 
-def private(path: str, flags: int) -> int:
+def open_private(path: str, flags: int) -> int:
     """Open a file that only the box's user can read; for `open`."""
     return os.open(path, flags, 0o600)
 
 
-def _ours(folder: Path) -> Iterator[tuple[str, Path]]:
+def _own_files(folder: Path) -> Iterator[tuple[str, Path]]:
     """What else the box wrote, but for the key of its links."""
-    for name in sorted(factory_reset.OURS - LEFT_OUT - {STORE, LAST_CHECKPOINT, VISITS}):
+    for name in sorted(factory_reset.OWN_NAMES - EXCLUDED_NAMES - {STORE_FILE, LAST_CHECKPOINT_FILE, VISITS_FOLDER}):
         for path in sorted((folder / name).rglob("*")) if (folder / name).is_dir() else (folder / name,):
             where = path.relative_to(folder).as_posix()
-            if _plain(path) and where != f"{KEY_FOLDER}/{LINKS}" and NAME.fullmatch(where):
+            if _is_regular_file(path) and where != f"{KEY_FOLDER}/{LINK_KEY_FILE}" and NAME_PATTERN.fullmatch(where):
                 yield where, path
 
 
-def _films(folder: Path, running: frozenset[str]) -> Iterator[tuple[str, Path]]:
+def _film_files(folder: Path, running: frozenset[str]) -> Iterator[tuple[str, Path]]:
     """The folders of visits that are over."""
-    visits = folder / VISITS
+    visits = folder / VISITS_FOLDER
     for visit in sorted(visits.iterdir()) if visits.is_dir() else ():
         if visit.name in running or not visit.is_dir() or visit.is_symlink():
             continue
         for path in sorted(visit.iterdir()):
-            if _plain(path) and path.suffix != ".part":
-                yield f"{VISITS}/{visit.name}/{path.name}", path
+            if _is_regular_file(path) and path.suffix != ".part":
+                yield f"{VISITS_FOLDER}/{visit.name}/{path.name}", path
 
 
-def _house(home: Home, file: Path) -> tuple[tuple[tuple[str, Path], ...], tuple[Path, ...]]:
+def _house_files(home: Home, file: Path) -> tuple[tuple[tuple[str, Path], ...], tuple[Path, ...]]:
     """The house file and the files that it names; second, those that do not lie beside or below it."""
     beside = file.resolve().parent
-    named = {path for path in paths(home) if path.is_file()}
+    named = {path for path in named_paths(home) if path.is_file()}
     accounts = home.broker.password_file
     if accounts is not None and (accounts.parent / "mosquitto.conf").is_file():  # the broker's, written for this house
         # Its authority too: without that each device would have to be given another one.
         theirs = (*accounts.parent.iterdir(), *accounts.parent.glob("authority/*"), *accounts.parent.glob("tls/*"))
-        named |= {path for path in theirs if _plain(path) and path.stat().st_size <= SMALL}
+        named |= {path for path in theirs if _is_regular_file(path) and path.stat().st_size <= MAX_HOUSE_FILE_BYTES}
     named = {path.resolve() for path in named} - {file.resolve()}
     named = {path for path in named if not path.is_relative_to(home.storage.folder)}
     inside = sorted(path for path in named if path.is_relative_to(beside))
     members = [(HOUSE_FILE, file.resolve())]
-    members += [(f"{HOUSE}{path.relative_to(beside).as_posix()}", path) for path in inside]
-    usable = tuple((name, path) for name, path in members if NAME.fullmatch(name))
+    members += [(f"{HOUSE_PREFIX}{path.relative_to(beside).as_posix()}", path) for path in inside]
+    usable = tuple((name, path) for name, path in members if NAME_PATTERN.fullmatch(name))
     return usable, tuple(sorted(named - {path for _, path in usable}))
 
 
-def _plain(path: Path) -> bool:
+def _is_regular_file(path: Path) -> bool:
     return path.is_file() and not path.is_symlink() and not path.name.startswith(".")

@@ -13,18 +13,20 @@ from gateway.config.home import Home
 from gateway.domain.visit.rules import closed, locked
 from gateway.domain.visit.state import Refusal
 from gateway.protocol import owner_requests
-from gateway.runtime.entrance import RunningEntrance
+from gateway.runtime.entrance import EntranceActor
 from gateway.runtime.maintenance import factory_reset
 from gateway.storage import Store, StoreFailed
 from gateway.system.clock import Clock
 
 log = structlog.get_logger(__name__)
 
-ANNOUNCED = 5.0  # seconds for retailers to be told: a broker that is away holds up nobody's wish to be forgotten
-LOOK = 0.05
+ANNOUNCE_TIMEOUT_S = (
+    5.0  # seconds for retailers to be told: a broker that is away holds up nobody's wish to be forgotten
+)
+POLL_INTERVAL_S = 0.05
 
 
-class Why(StrEnum):
+class WipeObstacleReason(StrEnum):
     """What stands in the way."""
 
     VISIT = auto()  # somebody is inside, or rings
@@ -35,14 +37,14 @@ class Why(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InTheWay:
+class WipeObstacle:
     """Something that stands in the way, and at which entrance; at none: of the whole box."""
 
-    why: Why
+    why: WipeObstacleReason
     entrance: str | None = None
 
 
-class Removal:
+class Decommissioning:
     """One for the box. `owed` says that retailers may have to be told something; `again` lets the process begin anew.
 
     `wished` takes an entrance, a wish and whose it is (`Reception.wished`).
@@ -54,8 +56,8 @@ class Removal:
         *,
         store: Store,
         clock: Clock,
-        entrances: Mapping[str, RunningEntrance],
-        wished: Callable[[str, owner_requests.AnyWish, str | None], Awaitable[str | None]],
+        entrances: Mapping[str, EntranceActor],
+        wished: Callable[[str, owner_requests.AnyOwnerRequest, str | None], Awaitable[str | None]],
         owed: Callable[[], None],
         again: Callable[[], None],
     ) -> None:
@@ -63,41 +65,41 @@ class Removal:
         self._store = store
         self._clock = clock
         self._entrances = entrances
-        self._wished = wished
-        self._owed = owed
+        self._submit_request = wished
+        self._schedule_results = owed
         self.again = again
 
     def held(self) -> int:
         """How many visits' films are held."""
         return self._store.keeping.tally().held
 
-    def visits(self) -> tuple[InTheWay, ...]:
+    def visits(self) -> tuple[WipeObstacle, ...]:
         """What runs at the doors now."""
         found = []
         for name, running in self._entrances.items():
             if running.state.visit is not None:
-                found.append(InTheWay(why=Why.VISIT, entrance=name))
+                found.append(WipeObstacle(why=WipeObstacleReason.VISIT, entrance=name))
             elif running.state.incident is not None:
-                found.append(InTheWay(why=Why.INCIDENT, entrance=name))
+                found.append(WipeObstacle(why=WipeObstacleReason.INCIDENT, entrance=name))
         return tuple(found)
 
-    def in_the_way(self, *, held_too: bool) -> tuple[InTheWay, ...]:
+    def in_the_way(self, *, held_too: bool) -> tuple[WipeObstacle, ...]:
         """Everything that stands in the way of wiping the box now."""
         found = list(self.visits())
         now = self._clock.now()
         for name, running in self._entrances.items():
             state = running.state
             if state.broker_session is None or not locked(state) or not closed(state):
-                found.append(InTheWay(why=Why.NOT_LOCKED, entrance=name))
+                found.append(WipeObstacle(why=WipeObstacleReason.NOT_LOCKED, entrance=name))
             over = (Refusal.ALREADY_USED, Refusal.BRAND_NOT_PERMITTED)
             coming = (one.delivery for one in self._store.upcoming(name, now))
             if any(one.start <= now.utc < one.end and one.refusal not in over for one in coming):
-                found.append(InTheWay(why=Why.WINDOW, entrance=name))
+                found.append(WipeObstacle(why=WipeObstacleReason.WINDOW, entrance=name))
         if self.held() and not held_too:
-            found.append(InTheWay(why=Why.HELD))
+            found.append(WipeObstacle(why=WipeObstacleReason.HELD))
         return tuple(found)
 
-    async def wipe(self, by: str, *, held_too: bool) -> tuple[InTheWay, ...]:
+    async def wipe(self, by: str, *, held_too: bool) -> tuple[WipeObstacle, ...]:
         """Decide that the box is wiped, and tell open deliveries' retailers; then call `again`.
 
         What stands in the way comes back, and nothing was decided. The house is stopped first, so that nobody comes in
@@ -110,23 +112,25 @@ class Removal:
         if ways:
             return ways
         for name in self._home.entrances:
-            await self._wished(name, owner_requests.Stop(id=f"wipe-{secrets.token_hex(8)}", do="stop"), by)
+            await self._submit_request(
+                name, owner_requests.OwnerStopRequest(id=f"wipe-{secrets.token_hex(8)}", do="stop"), by
+            )
         ways = self.in_the_way(held_too=held_too)
         if ways:
             return ways
         try:
-            await asyncio.to_thread(factory_reset.mark, self._home.storage.folder)
+            await asyncio.to_thread(factory_reset.mark_for_wipe, self._home.storage.folder)
         except OSError as failure:
             raise StoreFailed(str(failure)) from failure
         log.warning("wipe_decided", by=by)
-        await self._announce(by)
+        await self._cancel_deliveries(by)
         return ()
 
-    async def _announce(self, by: str) -> None:
+    async def _cancel_deliveries(self, by: str) -> None:
         """Open deliveries are cancelled, and their retailers told as far as the broker takes it."""
         with suppress(StoreFailed, TimeoutError):
             await self._store.handover.cancel_open(self._clock.now(), by=by)
-            self._owed()
-            async with asyncio.timeout(ANNOUNCED):
+            self._schedule_results()
+            async with asyncio.timeout(ANNOUNCE_TIMEOUT_S):
                 while self._store.changed(self._clock.now()):  # noqa: ASYNC110 - the store says it, and tells nobody
-                    await asyncio.sleep(LOOK)
+                    await asyncio.sleep(POLL_INTERVAL_S)

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from gateway.system.atomic_file import sync_folder, write_whole
 
-MARK = "wipe"
-LOCK = "gateway.lock"
-RESTORING = "restoring"  # a backup is being put back (gateway/runtime/maintenance/backup.py)
+WIPE_MARK = "wipe"
+LOCK_FILE = "gateway.lock"
+RESTORE_MARK = "restoring"  # a backup is being put back (gateway/runtime/maintenance/backup.py)
 
-OURS = frozenset({
+OWN_NAMES = frozenset({
     "key",  # the box's own key and that of its links: first, so that what is left can vouch for nothing
     "pages",  # its authority and certificate
     "hub",  # what it proves itself by at its hub
@@ -27,7 +27,7 @@ OURS = frozenset({
     "reload.json",
     "last-backup.json",
     "faults.json",
-    RESTORING,
+    RESTORE_MARK,
     "visits",
     "pocket",
     "proposals",  # what is proposed for the house file, with cameras' accounts
@@ -38,24 +38,24 @@ OURS = frozenset({
 By name, because others keep things there too: a house file, another house, the simulation's log.
 """
 
-_FIRST = ("key", "pages", "hub")
+_DELETED_FIRST = ("key", "pages", "hub")
 
 
-def mark(folder: Path) -> None:
+def mark_for_wipe(folder: Path) -> None:
     """Decide that this box is wiped: from here on no start opens what is there.
 
     Raises:
         OSError: the disk does not take it, and nothing is decided.
     """
-    write_whole(folder / MARK, b"perron wipe 1\n")
+    write_whole(folder / WIPE_MARK, b"perron wipe 1\n")
 
 
-def marked(folder: Path) -> bool:
+def is_marked_for_wipe(folder: Path) -> bool:
     """Whether a wipe was decided and has not come to its end."""
-    return (folder / MARK).exists()
+    return (folder / WIPE_MARK).exists()
 
 
-def finish(folder: Path, *, phones: Path) -> bool:
+def finish_wipe(folder: Path, *, phones: Path) -> bool:
     """Delete all of it, then the mark. Do it again after a crash and it ends the same.
 
     `phones` is the file of the phones' addresses: it is emptied, not deleted, for the house file may name it. False:
@@ -64,18 +64,18 @@ def finish(folder: Path, *, phones: Path) -> bool:
     Raises:
         OSError: something could not be deleted. The mark stands: the box does not start before it is.
     """
-    emptied = empty(phones)
-    _delete(_half_written(phones))
-    for name in (*_FIRST, *sorted(OURS - set(_FIRST))):
+    emptied = truncate(phones)
+    _delete(_temporary_file(phones))
+    for name in (*_DELETED_FIRST, *sorted(OWN_NAMES - set(_DELETED_FIRST))):
         _delete(folder / name)
-        _delete(_half_written(folder / name))
+        _delete(_temporary_file(folder / name))
     sync_folder(folder)
-    (folder / MARK).unlink(missing_ok=True)
+    (folder / WIPE_MARK).unlink(missing_ok=True)
     sync_folder(folder)
     return emptied
 
 
-def end(credentials: Sequence[Path]) -> tuple[Path, ...]:
+def delete_credentials(credentials: Sequence[Path]) -> tuple[Path, ...]:
     """Delete the files by which the box proves elsewhere that it is this home; those that could not be are returned."""
     left = []
     for file in credentials:
@@ -86,24 +86,24 @@ def end(credentials: Sequence[Path]) -> tuple[Path, ...]:
     return tuple(left)
 
 
-def clear(folder: Path, *, but: str) -> None:
+def delete_except(folder: Path, *, but: str) -> None:
     """Delete what a box wrote there, but for one name.
 
     Raises:
         OSError: something could not be deleted.
     """
-    for name in sorted(OURS - {but}):
+    for name in sorted(OWN_NAMES - {but}):
         _delete(folder / name)
-        _delete(_half_written(folder / name))
+        _delete(_temporary_file(folder / name))
     sync_folder(folder)
 
 
-def _half_written(file: Path) -> Path:
+def _temporary_file(file: Path) -> Path:
     """What a crash left while the file was written (`proof.files.write_whole`)."""
     return file.with_name(f".{file.name}.new")
 
 
-def empty(file: Path) -> bool:
+def truncate(file: Path) -> bool:
     """Empty a file that stays; False: it cannot be written."""
     try:
         with file.open("r+b") as out:

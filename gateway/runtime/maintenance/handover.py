@@ -9,14 +9,14 @@ import structlog
 from gateway.config.home import Home
 from gateway.protocol.keys import renew_link_key
 from gateway.runtime.maintenance import factory_reset
-from gateway.runtime.notifications.former_contacts import _digest
+from gateway.runtime.notifications.former_contacts import file_digest
 from gateway.storage import Store, StoreFailed
-from gateway.storage.handover import LINKS, PHONES
+from gateway.storage.handover import TASK_FORGET_PHONES, TASK_RENEW_LINKS
 
 log = structlog.get_logger(__name__)
 
 
-async def settle(home: Home, store: Store) -> bool:
+async def finish_handover(home: Home, store: Store) -> bool:
     """End the links and the phones of the former household; return whether the phones' file may be used.
 
     What was proposed for the house file goes. Links, in messages or to a shared visit, are signed by a key that is made
@@ -27,24 +27,24 @@ async def settle(home: Home, store: Store) -> bool:
         OSError: the key's folder or that of proposals cannot be written.
     """
     file = home.phones_file
-    if store.handover.pending(LINKS) is not None:
+    if store.handover.pending(TASK_RENEW_LINKS) is not None:
         await asyncio.to_thread(renew_link_key, home.storage.folder / "key")
         proposed = home.storage.folder / "proposals"  # for the former owner's word, with passwords of his cameras
         if proposed.exists():
             await asyncio.to_thread(shutil.rmtree, proposed)
-        left = None if factory_reset.empty(file) else _digest(file)
+        left = None if factory_reset.truncate(file) else file_digest(file)
         with suppress(StoreFailed):  # then all of it is done again at the next start
-            await store.handover.leave(PHONES, left)
-            await store.handover.leave(LINKS, None)
+            await store.handover.leave(TASK_FORGET_PHONES, left)
+            await store.handover.leave(TASK_RENEW_LINKS, None)
         if left is not None:
             log.error("former_phones", file=str(file), todo="empty this file by hand: nobody in it is told anything")
             return False
-    left = store.handover.pending(PHONES)
+    left = store.handover.pending(TASK_FORGET_PHONES)
     if left is None:
         return True
-    if _digest(file) == left and not factory_reset.empty(file):
+    if file_digest(file) == left and not factory_reset.truncate(file):
         log.error("former_phones", file=str(file), todo="empty this file by hand: nobody in it is told anything")
         return False
     with suppress(StoreFailed):
-        await store.handover.leave(PHONES, None)
+        await store.handover.leave(TASK_FORGET_PHONES, None)
     return True

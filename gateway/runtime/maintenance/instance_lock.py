@@ -9,23 +9,23 @@ from pathlib import Path
 from gateway.runtime.maintenance import factory_reset
 
 
-class Occupied(Exception):  # noqa: N818 - it says what is the matter
+class FolderInUse(Exception):  # noqa: N818 - it says what is the matter
     """Another gateway has this storage folder: two would open one door, each knowing half of what happened."""
 
 
 @contextlib.contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Have the folder for this process alone. The lock ends with the process, however it ends.
 
     Raises:
         Occupied: a running gateway has it.
     """
-    handle = os.open(folder / factory_reset.LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+    handle = os.open(folder / factory_reset.LOCK_FILE, os.O_CREAT | os.O_RDWR, 0o600)
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as held:
-            raise Occupied(f"Another gateway runs in {folder}.") from held
+            raise FolderInUse(f"Another gateway runs in {folder}.") from held
         with contextlib.suppress(OSError):  # a full disk: then `perron reload` finds nobody, and the door is kept
             os.pwrite(handle, b"%-10d\n" % os.getpid(), 0)
         yield

@@ -16,15 +16,15 @@ from pydantic import TypeAdapter
 
 from gateway.system.atomic_file import read_regular, write_whole
 
-FILE = "way-in"
-LIVES = 900.0  # seconds
-KEPT = 5  # codes: an older one is still told to be old
+CODES_FILE = "way-in"
+CODE_LIFETIME_S = 900.0  # seconds
+MAX_CODES = 5  # codes: an older one is still told to be old
 
-_LARGEST = 4096  # bytes
-_BOOT = Path("/proc/sys/kernel/random/boot_id")
+_MAX_FILE_BYTES = 4096  # bytes
+_BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 
 
-class Standing(StrEnum):
+class RecoveryCodeState(StrEnum):
     """How a code stands that was made on this box."""
 
     GOOD = auto()
@@ -32,7 +32,7 @@ class Standing(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Code:
+class RecoveryCode:
     """One code: whom it lets in (a person's id), its SHA-256 in hex, and when it was made."""
 
     person: str
@@ -41,39 +41,41 @@ class Code:
     mono: float
 
 
-_CODES: TypeAdapter[tuple[Code, ...]] = TypeAdapter(tuple[Code, ...])
+_CODES_ADAPTER: TypeAdapter[tuple[RecoveryCode, ...]] = TypeAdapter(tuple[RecoveryCode, ...])
 
 
-def boot() -> str:
+def boot_id() -> str:
     """Name this boot of the machine."""
-    return _BOOT.read_text(encoding="ascii").strip()
+    return _BOOT_ID_FILE.read_text(encoding="ascii").strip()
 
 
-def keep(file: Path, code: Code) -> None:
+def store_code(file: Path, code: RecoveryCode) -> None:
     """Keep a new code beside the last ones, which are void from now on.
 
     Raises:
         OSError: the file cannot be written.
     """
-    write_whole(file, _CODES.dump_json((*read(file)[1 - KEPT :], code)))
+    write_whole(file, _CODES_ADAPTER.dump_json((*read_codes(file)[1 - MAX_CODES :], code)))
     if os.geteuid() == 0:  # root at the shell; the box may run as another
         folder = file.parent.stat()
         os.chown(file, folder.st_uid, folder.st_gid, follow_symlinks=False)  # whose folder it is may plant a link
 
 
-def read(file: Path) -> tuple[Code, ...]:
+def read_codes(file: Path) -> tuple[RecoveryCode, ...]:
     """The codes that were made, oldest first; none where there is no file of ours that can be read."""
     try:
-        return _CODES.validate_json(read_regular(file, at_most=_LARGEST))
+        return _CODES_ADAPTER.validate_json(read_regular(file, at_most=_MAX_FILE_BYTES))
     except (OSError, ValueError):
         return ()
 
 
-def find(codes: Sequence[Code], digest: bytes, *, boot: str, mono: float) -> tuple[Code, Standing] | None:
+def find_code(
+    codes: Sequence[RecoveryCode], digest: bytes, *, boot: str, mono: float
+) -> tuple[RecoveryCode, RecoveryCodeState] | None:
     """The code of this SHA-256, and how it stands; None: none of these codes is it."""
     found = [code for code in codes if compare_digest(code.digest.encode(), digest.hex().encode())]
     if not found:
         return None
     code = found[-1]
-    good = code is codes[-1] and code.boot == boot and 0 <= mono - code.mono < LIVES
-    return code, Standing.GOOD if good else Standing.OLD
+    good = code is codes[-1] and code.boot == boot and 0 <= mono - code.mono < CODE_LIFETIME_S
+    return code, RecoveryCodeState.GOOD if good else RecoveryCodeState.OLD

@@ -16,34 +16,34 @@ from typing import Literal
 from pydantic import Field
 
 from gateway.config.errors import ConfigError
-from gateway.config.fields import Section
+from gateway.config.fields import ConfigSection
 from gateway.config.home import Home
-from gateway.config.loader import paths
+from gateway.config.loader import named_paths
 from gateway.domain.visit.state import Entrance, Now
 from gateway.runtime.maintenance import factory_reset
-from gateway.runtime.notifications.apprise import read as read_phones
+from gateway.runtime.notifications.apprise import load_phones as read_phones
 from gateway.system.atomic_file import read_regular, write_whole
-from gateway.system.regular_file import opened
+from gateway.system.regular_file import open_file
 
-REPORT = "reload.json"
-_LARGEST = 65_536  # bytes
+REPORT_FILE = "reload.json"
+_MAX_REPORT_BYTES = 65_536  # bytes
 
-What = Literal["visit", "watch", "incident", "scan", "lockup"]
+BusyReason = Literal["visit", "watch", "incident", "scan", "lockup"]
 
 
-class Busy(Section):
+class BusyEntrance(ConfigSection):
     """What an entrance is in the middle of: no house file is changed meanwhile."""
 
     entrance: str
-    what: What
+    what: BusyReason
 
 
-class Report(Section):
-    """What came of one reload. `busy`: what it waits for; `problems`: why it was refused, a line each."""
+class ReloadReport(ConfigSection):
+    """What came of one reload. `busy_entrances`: what it waits for; `problems`: why it was refused, a line each."""
 
     id: str
     said: Literal["applied", "waiting", "refused"]
-    busy: tuple[Busy, ...] = ()
+    busy: tuple[BusyEntrance, ...] = ()
     problems: tuple[str, ...] = Field(default=())
 
 
@@ -52,22 +52,22 @@ def new_id() -> str:
     return secrets.token_hex(8)
 
 
-def busy(states: Iterable[tuple[Entrance, Now]]) -> tuple[Busy, ...]:
+def busy_entrances(states: Iterable[tuple[Entrance, Now]]) -> tuple[BusyEntrance, ...]:
     """Find what must not be cut short: a visit and the quarter of an hour after it, a film, half a scan, a lock-up."""
-    found: list[Busy] = []
+    found: list[BusyEntrance] = []
     for state, _ in states:
-        running: dict[What, bool] = {
+        running: dict[BusyReason, bool] = {
             "visit": state.visit is not None,
             "watch": state.grace_visit is not None,
             "incident": state.incident is not None,
             "scan": state.pending_scan is not None,
             "lockup": state.lock_request is not None and state.lock_request.result is None,
         }
-        found += [Busy(entrance=state.id, what=what) for what, runs in running.items() if runs]
+        found += [BusyEntrance(entrance=state.id, what=what) for what, runs in running.items() if runs]
     return tuple(found)
 
 
-def unfit(old: Home, new: Home) -> tuple[str, ...]:
+def replacement_errors(old: Home, new: Home) -> tuple[str, ...]:
     """Say why a house that is whole in itself cannot take the place of the one that runs; nothing: it can.
 
     Raises:
@@ -83,7 +83,7 @@ def unfit(old: Home, new: Home) -> tuple[str, ...]:
         )
     found += [
         f"{path}, which the house file names, is not there, is no plain file or cannot be read."
-        for path in sorted(set(paths(new)) - {new.storage.folder})
+        for path in sorted(set(named_paths(new)) - {new.storage.folder})
         if not _readable(path)
     ]
     if found:
@@ -97,18 +97,18 @@ def unfit(old: Home, new: Home) -> tuple[str, ...]:
 def _readable(path: Path) -> bool:
     """Whether a plain file can be read there: nobody waits for a pipe."""
     try:
-        opened(path).close()
+        open_file(path).close()
     except OSError:
         return False
     return True
 
 
-def gateway_in(folder: Path) -> int | None:
+def gateway_pid(folder: Path) -> int | None:
     """Find the process of the gateway that runs in this folder; None: none does, or not one that may be asked.
 
     The number in its lock's file is believed only of a process that holds that very file open: numbers are used again.
     """
-    lock = folder / factory_reset.LOCK
+    lock = folder / factory_reset.LOCK_FILE
     try:
         pid = int(read_regular(lock, at_most=64))
         ours = lock.stat()
@@ -122,31 +122,33 @@ def gateway_in(folder: Path) -> int | None:
     return None
 
 
-def tell(folder: Path, report: Report) -> None:
+def write_report(folder: Path, report: ReloadReport) -> None:
     """Keep the report for who asked.
 
     Raises:
         OSError: it cannot be written.
     """
-    write_whole(folder / REPORT, report.model_dump_json().encode())
+    write_whole(folder / REPORT_FILE, report.model_dump_json().encode())
 
 
-def told(folder: Path) -> tuple[Report, datetime] | None:
+def read_report(folder: Path) -> tuple[ReloadReport, datetime] | None:
     """Read the last report and when it was told; None: there was no reload since the process began."""
-    file = folder / REPORT
+    file = folder / REPORT_FILE
     try:
         at = datetime.fromtimestamp(file.stat().st_mtime, UTC)
-        return Report.model_validate_json(json.dumps(json.loads(read_regular(file, at_most=_LARGEST)))), at
+        return ReloadReport.model_validate_json(
+            json.dumps(json.loads(read_regular(file, at_most=_MAX_REPORT_BYTES)))
+        ), at
     except (OSError, ValueError):
         return None
 
 
-def forget(folder: Path) -> None:
+def delete_report(folder: Path) -> None:
     """A process begins: what an earlier one was told is over."""
     with suppress(OSError):
-        (folder / REPORT).unlink()
+        (folder / REPORT_FILE).unlink()
 
 
-def lines(error: ConfigError) -> tuple[str, ...]:
+def error_lines(error: ConfigError) -> tuple[str, ...]:
     """Take what is wrong with a house file apart, a line each."""
     return tuple(str(error).splitlines())

@@ -8,78 +8,78 @@ from io import BytesIO
 from pathlib import Path
 from typing import IO
 
-from gateway.protocol.keys import PRIVATE, BoxKey, PublicKey
+from gateway.protocol.keys import PRIVATE_KEY_FILE, BoxKey, PublicKey
 from gateway.runtime.maintenance import factory_reset
 from gateway.runtime.maintenance.backup import (
-    CHUNK,
-    HOUSE,
+    CHUNK_BYTES,
+    EXCLUDED_NAMES,
     HOUSE_FILE,
+    HOUSE_PREFIX,
     KEY_FOLDER,
-    LEFT_OUT,
-    LISTING,
-    NAME,
-    SMALL,
-    STORE,
-    Hashing,
-    Item,
-    Listing,
-    private,
+    LISTING_FILE,
+    MAX_HOUSE_FILE_BYTES,
+    NAME_PATTERN,
+    STORE_FILE,
+    BackupFile,
+    BackupListing,
+    HashingReader,
+    open_private,
 )
 from gateway.system.atomic_file import sync_folder, write_whole
 
-LARGEST_LISTING = 64 * 2**20  # bytes
+MAX_LISTING_BYTES = 64 * 2**20  # bytes
 
 
-class BackupUnusable(ValueError):  # noqa: N818 - it says what is the matter
+class InvalidBackup(ValueError):  # noqa: N818 - it says what is the matter
     """The file is no backup, or not a whole one; the text says what is wrong with it."""
 
 
-class HalfRestored(OSError):  # noqa: N818 - the same
+class RestoreUnfinished(OSError):  # noqa: N818 - the same
     """The storage folder is being restored, or a restore of it was cut short: no gateway begins in it."""
 
 
-def read(archive: Path, put: Callable[[str, IO[bytes]], None] = lambda _name, _data: None) -> Listing:
+def read_backup(archive: Path, put: Callable[[str, IO[bytes]], None] = lambda _name, _data: None) -> BackupListing:
     """Read a backup whole, check it, and return what is in it; `put` gets each file, to be read to its end or not.
 
     Raises:
-        BackupUnusable: it is none, was cut or changed.
+        InvalidBackup: it is none, was cut or changed.
         OSError: it cannot be read, or what `put` raises.
     """
-    found: dict[str, Item] = {}
-    listing: Listing | None = None
+    found: dict[str, BackupFile] = {}
+    listing: BackupListing | None = None
     pem = b""
     with _members(archive) as members:
         for info, data in members:
             plain = info.isreg() and info.sparse is None  # a few bytes can say that they are a hole of petabytes
-            if listing is not None or not plain or not _named(info.name) or info.name in found:
-                raise BackupUnusable(f"{archive.name} holds what no backup holds ({info.name[:80]!r})")
-            if info.name == LISTING:
-                listing = _listed(data.read(LARGEST_LISTING + 1))
+            if listing is not None or not plain or not _is_valid_name(info.name) or info.name in found:
+                raise InvalidBackup(f"{archive.name} holds what no backup holds ({info.name[:80]!r})")
+            if info.name == LISTING_FILE:
+                listing = _parse_listing(data.read(MAX_LISTING_BYTES + 1))
                 continue
-            source = Hashing(data)
-            kept = source.read(SMALL) if info.name == f"{KEY_FOLDER}/{PRIVATE}" else None
+            source = HashingReader(data)
+            kept = source.read(MAX_HOUSE_FILE_BYTES) if info.name == f"{KEY_FOLDER}/{PRIVATE_KEY_FILE}" else None
             pem = pem if kept is None else kept
             put(info.name, source if kept is None else BytesIO(kept))  # type: ignore[arg-type]  # it only reads
-            while source.read(CHUNK):
+            while source.read(CHUNK_BYTES):
                 pass
-            found[info.name] = Item(name=info.name, size=info.size, sha256=source.digest)
+            found[info.name] = BackupFile(name=info.name, size=info.size, sha256=source.digest)
     if listing is None:
-        raise BackupUnusable(f"{archive.name} was cut: its listing, which stands at its end, is missing")
+        raise InvalidBackup(f"{archive.name} was cut: its listing, which stands at its end, is missing")
     _compare(archive, listing, found)
     try:
         signed = listing.is_signed_by(PublicKey.from_text(listing.key)) and BoxKey.of(pem).public.text == listing.key
     except ValueError:
         signed = False
     if not signed:
-        raise BackupUnusable(f"{archive.name}: its listing is not signed by the box whose key is in it")
+        raise InvalidBackup(f"{archive.name}: its listing is not signed by the box whose key is in it")
     return listing
 
 
-def _named(name: str) -> bool:
+def _is_valid_name(name: str) -> bool:
     """Whether a backup may have a file of this name: a box's own, a house's, or the listing."""
     top = name.partition("/")[0]
-    return NAME.fullmatch(name) is not None and (
-        top in factory_reset.OURS - LEFT_OUT or name == LISTING or f"{top}/" == HOUSE
+    return NAME_PATTERN.fullmatch(name) is not None and (
+        top in factory_reset.OWN_NAMES - EXCLUDED_NAMES or name == LISTING_FILE or f"{top}/" == HOUSE_PREFIX
     )
 
 
@@ -94,87 +94,87 @@ def _members(archive: Path) -> Iterator[Iterator[tuple[tarfile.TarInfo, IO[bytes
         with tarfile.open(archive, mode="r:") as tar:
             yield each(tar)
     except (tarfile.TarError, EOFError) as failure:
-        raise BackupUnusable(f"{archive.name} is no backup, or was cut ({failure})") from failure
+        raise InvalidBackup(f"{archive.name} is no backup, or was cut ({failure})") from failure
 
 
-def _listed(data: bytes) -> Listing:
+def _parse_listing(data: bytes) -> BackupListing:
     try:
-        return Listing.from_json(data)
+        return BackupListing.from_json(data)
     except ValueError as failure:
-        raise BackupUnusable(f"{LISTING} in it is no listing of a backup that this version knows") from failure
+        raise InvalidBackup(f"{LISTING_FILE} in it is no listing of a backup that this version knows") from failure
 
 
-def _compare(archive: Path, listing: Listing, found: Mapping[str, Item]) -> None:
+def _compare(archive: Path, listing: BackupListing, found: Mapping[str, BackupFile]) -> None:
     named = {item.name: item for item in listing.files}
     for name in sorted(named.keys() | found.keys()):
         if named.get(name) != found.get(name):
             what = (
                 "is missing" if name not in found else "is not in its listing" if name not in named else "was changed"
             )
-            raise BackupUnusable(f"{archive.name}: {name} {what}")
-    for name in (STORE, f"{KEY_FOLDER}/{PRIVATE}", HOUSE_FILE):
+            raise InvalidBackup(f"{archive.name}: {name} {what}")
+    for name in (STORE_FILE, f"{KEY_FOLDER}/{PRIVATE_KEY_FILE}", HOUSE_FILE):
         if name not in named:
-            raise BackupUnusable(f"{archive.name}: {name} is not in it")
+            raise InvalidBackup(f"{archive.name}: {name} is not in it")
 
 
-def unfinished(folder: Path) -> bool:
+def is_unfinished(folder: Path) -> bool:
     """Whether a restore of this folder was begun and has not come to its end."""
-    return (folder / factory_reset.RESTORING).exists()
+    return (folder / factory_reset.RESTORE_MARK).exists()
 
 
-def foreign(folder: Path) -> tuple[str, ...]:
+def foreign_files(folder: Path) -> tuple[str, ...]:
     """What stands in the way of a restore: only an empty folder is restored into, or one that was half restored."""
     if not folder.is_dir():
         return ()
-    there = {path.name for path in folder.iterdir()} - {factory_reset.LOCK}
-    return tuple(sorted(there - factory_reset.OURS if factory_reset.RESTORING in there else there))
+    there = {path.name for path in folder.iterdir()} - {factory_reset.LOCK_FILE}
+    return tuple(sorted(there - factory_reset.OWN_NAMES if factory_reset.RESTORE_MARK in there else there))
 
 
-def house_in(archive: Path) -> Mapping[str, bytes]:
-    """Return the files of the house, by their place beside the house file. Check the backup first (`read`)."""
+def house_files(archive: Path) -> Mapping[str, bytes]:
+    """Return the files of the house, by their place beside the house file. Check the backup first (`read_backup`)."""
     files: dict[str, bytes] = {}
 
     def put(name: str, data: IO[bytes]) -> None:
-        if name.startswith(HOUSE):
-            files[name.removeprefix(HOUSE)] = data.read(SMALL)
+        if name.startswith(HOUSE_PREFIX):
+            files[name.removeprefix(HOUSE_PREFIX)] = data.read(MAX_HOUSE_FILE_BYTES)
 
-    read(archive, put)
+    read_backup(archive, put)
     return files
 
 
-def begin(folder: Path) -> None:
+def mark_started(folder: Path) -> None:
     """Say that this folder is being restored: no gateway begins there before it is done.
 
     Raises:
         OSError: the folder does not take it.
     """
-    write_whole(folder / factory_reset.RESTORING, b"perron restore 1\n")
+    write_whole(folder / factory_reset.RESTORE_MARK, b"perron restore 1\n")
 
 
-def unpack(archive: Path, folder: Path) -> Listing:
+def unpack(archive: Path, folder: Path) -> BackupListing:
     """Put the box's own files into its storage folder. Cut short, no gateway begins there before it is done again.
 
     Raises:
-        BackupUnusable: it is no whole backup.
+        InvalidBackup: it is no whole backup.
         OSError: the folder does not take it.
     """
-    begin(folder)
-    factory_reset.clear(folder, but=factory_reset.RESTORING)
+    mark_started(folder)
+    factory_reset.delete_except(folder, but=factory_reset.RESTORE_MARK)
 
     def put(name: str, data: IO[bytes]) -> None:
-        if name.startswith(HOUSE):
+        if name.startswith(HOUSE_PREFIX):
             return
         path = folder / name
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with open(path, "xb", opener=private) as out:
-            while chunk := data.read(CHUNK):
+        with open(path, "xb", opener=open_private) as out:
+            while chunk := data.read(CHUNK_BYTES):
                 out.write(chunk)
             out.flush()
             os.fsync(out.fileno())
 
-    listing = read(archive, put)
+    listing = read_backup(archive, put)
     for parent in {folder, *(path.parent for path in folder.rglob("*"))}:
         sync_folder(parent)
-    (folder / factory_reset.RESTORING).unlink()
+    (folder / factory_reset.RESTORE_MARK).unlink()
     sync_folder(folder)
     return listing

@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from enum import StrEnum, auto
 from pathlib import Path
 
-from gateway.config.sockets import EYES, SOCKET
-from gateway.evidence.rollback import STORE
-from gateway.storage.integrity import damage
+from gateway.config.sockets import SURVEY_SOCKET, WALK_TEST_SOCKET
+from gateway.evidence.rollback import STORE_FILE
+from gateway.storage.integrity import find_damage
 from gateway.video.ipc import live_socket
 
-CHECK_S = 3.0  # for the look at the store: a start to a safe state has 10 s, and 100 MB are read in 1 s
-VIDEO = "video.sock"
-_FILES = (STORE, f"{STORE}-wal", f"{STORE}-shm")
-_SOCKETS = (VIDEO, live_socket(Path(VIDEO)).name, SOCKET, EYES)
+STORE_CHECK_TIMEOUT_S = 3.0  # for the look at the store: a start to a safe state has 10 s, and 100 MB are read in 1 s
+VIDEO_SOCKET = "video.sock"
+_FILES = (STORE_FILE, f"{STORE_FILE}-wal", f"{STORE_FILE}-shm")
+_SOCKETS = (VIDEO_SOCKET, live_socket(Path(VIDEO_SOCKET)).name, WALK_TEST_SOCKET, SURVEY_SOCKET)
 
 
-class Kind(StrEnum):
+class UnexpectedFileKind(StrEnum):
     """Which kind of file was found."""
 
     FOLDER = auto()
@@ -33,24 +33,24 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class InTheWay:
+class UnexpectedFile:
     """At `path` is a file of another kind or of another user."""
 
     path: Path
-    kind: Kind
+    kind: UnexpectedFileKind
 
 
-_WORDS = {
-    Kind.FOLDER: "is a folder",
-    Kind.FIFO: "is a FIFO",
-    Kind.SOCKET: "is a socket",
-    Kind.DEVICE: "is a device",
-    Kind.FILE: "is a plain file",
-    Kind.ANOTHER_USERS: "belongs to another user",
+_KIND_TEXTS = {
+    UnexpectedFileKind.FOLDER: "is a folder",
+    UnexpectedFileKind.FIFO: "is a FIFO",
+    UnexpectedFileKind.SOCKET: "is a socket",
+    UnexpectedFileKind.DEVICE: "is a device",
+    UnexpectedFileKind.FILE: "is a plain file",
+    UnexpectedFileKind.ANOTHER_USERS: "belongs to another user",
 }
 
 
-class CannotBegin(Exception):  # noqa: N818 - it says what is the matter
+class StartError(Exception):
     """The gateway cannot start in this folder; `todo` says what a person can do."""
 
     def __init__(self, what: str, todo: str) -> None:
@@ -59,34 +59,34 @@ class CannotBegin(Exception):  # noqa: N818 - it says what is the matter
         self.todo = todo
 
 
-def look(folder: Path, *, within: float = CHECK_S) -> None:
+def check_folder(folder: Path, *, within: float = STORE_CHECK_TIMEOUT_S) -> None:
     """Inspect the folder before the gateway opens anything in it. It only reads, and does not block.
 
     Raises:
-        CannotBegin: the store is damaged or a file is of an unexpected kind.
+        StartError: the store is damaged or a file is of an unexpected kind.
         OSError: the folder cannot be read.
     """
-    for found in in_the_way(folder):
+    for found in unexpected_files(folder):
         what = "the box's store" if found.path.name in _FILES else "one of the box's sockets"
-        raise CannotBegin(
-            f"{found.path} {_WORDS[found.kind]}: there {what} belongs.",
+        raise StartError(
+            f"{found.path} {_KIND_TEXTS[found.kind]}: there {what} belongs.",
             f"Move {found.path.name} out of {folder}, then start the gateway again.",
         )
-    why = broken(folder, within=within)
+    why = store_damage(folder, within=within)
     if why is not None:
-        raise CannotBegin(
-            f"{folder / STORE} is damaged ({why}).",
+        raise StartError(
+            f"{folder / STORE_FILE} is damaged ({why}).",
             f"Look after the doors by hand. Move {folder} aside and keep it, then put the last backup back:"
             " `perron restore FILE`. Without a backup the box begins as a new one in an empty folder.",
         )
 
 
-def broken(folder: Path, *, within: float) -> str | None:
+def store_damage(folder: Path, *, within: float) -> str | None:
     """Return SQLite's description of the damage; None if it found none within so many seconds."""
-    return damage(folder / STORE, within=within)
+    return find_damage(folder / STORE_FILE, within=within)
 
 
-def in_the_way(folder: Path) -> Iterator[InTheWay]:
+def unexpected_files(folder: Path) -> Iterator[UnexpectedFile]:
     """Find an unexpected kind of file at the paths of the box's store and sockets."""
     for names, wanted in ((_FILES, stat.S_ISREG), (_SOCKETS, stat.S_ISSOCK)):
         for name in names:
@@ -95,20 +95,20 @@ def in_the_way(folder: Path) -> Iterator[InTheWay]:
             except FileNotFoundError:
                 continue
             if not wanted(found.st_mode):
-                yield InTheWay(path=folder / name, kind=_kind(found.st_mode))
+                yield UnexpectedFile(path=folder / name, kind=_file_kind(found.st_mode))
             elif wanted is stat.S_ISSOCK and found.st_uid != os.getuid():
-                yield InTheWay(path=folder / name, kind=Kind.ANOTHER_USERS)
+                yield UnexpectedFile(path=folder / name, kind=UnexpectedFileKind.ANOTHER_USERS)
 
 
-def _kind(mode: int) -> Kind:
+def _file_kind(mode: int) -> UnexpectedFileKind:
     match stat.S_IFMT(mode):
         case stat.S_IFDIR:
-            return Kind.FOLDER
+            return UnexpectedFileKind.FOLDER
         case stat.S_IFIFO:
-            return Kind.FIFO
+            return UnexpectedFileKind.FIFO
         case stat.S_IFSOCK:
-            return Kind.SOCKET
+            return UnexpectedFileKind.SOCKET
         case stat.S_IFREG:
-            return Kind.FILE
+            return UnexpectedFileKind.FILE
         case _:
-            return Kind.DEVICE
+            return UnexpectedFileKind.DEVICE

@@ -17,16 +17,16 @@ from typing import assert_never
 from gateway.domain.visit.state import Now
 from gateway.protocol import owner_requests
 
-PATH = "link"  # below the base of the box's pages: BASE/link/TOKEN
+LINK_PATH = "link"  # below the base of the box's pages: BASE/link/TOKEN
 NONCE_BYTES = 16
-LONGEST = 600  # characters of a token
+MAX_TOKEN_CHARACTERS = 600  # characters of a token
 
-_SUBJECT = re.compile(r"[A-Za-z0-9-]{1,64}(\.[A-Za-z0-9-]{1,64}){0,2}")
-_SAID = b"perron link 1\n"  # what the key signs here is no other thing that it signs
-_NONCE = b"perron nonce 1\n"
+_SUBJECT_PATTERN = re.compile(r"[A-Za-z0-9-]{1,64}(\.[A-Za-z0-9-]{1,64}){0,2}")
+_LINK_CONTEXT = b"perron link 1\n"  # what the key signs here is no other thing that it signs
+_NONCE_CONTEXT = b"perron nonce 1\n"
 
 
-class Purpose(StrEnum):
+class LinkPurpose(StrEnum):
     """What a link does. Its subject, of parts between points, is in brackets."""
 
     STOP = auto()  # [entrance]
@@ -36,21 +36,27 @@ class Purpose(StrEnum):
     REFUSE_BRAND = auto()  # the same
 
 
-LIVES: Mapping[Purpose, timedelta] = MappingProxyType({
-    Purpose.STOP: timedelta(hours=24),
-    Purpose.APPROVE: timedelta(minutes=15),
-    Purpose.VETO: timedelta(minutes=15),
-    Purpose.PERMIT: timedelta(days=7),
-    Purpose.REFUSE_BRAND: timedelta(days=7),
+LINK_LIFETIMES: Mapping[LinkPurpose, timedelta] = MappingProxyType({
+    LinkPurpose.STOP: timedelta(hours=24),
+    LinkPurpose.APPROVE: timedelta(minutes=15),
+    LinkPurpose.VETO: timedelta(minutes=15),
+    LinkPurpose.PERMIT: timedelta(days=7),
+    LinkPurpose.REFUSE_BRAND: timedelta(days=7),
 })  # fmt: skip
 """How long a link counts after what it answers was so."""
 
-_PARTS: Mapping[Purpose, int] = MappingProxyType({
-    Purpose.STOP: 1, Purpose.APPROVE: 2, Purpose.VETO: 2, Purpose.PERMIT: 3, Purpose.REFUSE_BRAND: 3,
-})  # fmt: skip
+_SUBJECT_PARTS: Mapping[LinkPurpose, int] = MappingProxyType(
+    {
+        LinkPurpose.STOP: 1,
+        LinkPurpose.APPROVE: 2,
+        LinkPurpose.VETO: 2,
+        LinkPurpose.PERMIT: 3,
+        LinkPurpose.REFUSE_BRAND: 3,
+    }
+)
 
 
-class Refused(StrEnum):
+class LinkError(StrEnum):
     """Why a link does nothing."""
 
     FORGED = auto()  # this box did not sign it, or not so
@@ -60,28 +66,28 @@ class Refused(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class ActionLink:
     """What the box signed. `expires` is a whole second, UTC."""
 
-    purpose: Purpose
+    purpose: LinkPurpose
     subject: str
     expires: datetime
     nonce: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Errand:
+class LinkRequest:
     """What a link asks of an entrance, in the owner's own words.
 
     `permission_version`: it answers the permission of `wish.brand` as that stood at this version, and no other.
     """
 
     entrance: str
-    wish: owner_requests.Stop | owner_requests.Decide | owner_requests.Permit
+    wish: owner_requests.OwnerStopRequest | owner_requests.OwnerDecideRequest | owner_requests.OwnerPermitRequest
     permission_version: int | None = None
 
 
-def make(purpose: Purpose, subject: str, expires: datetime, nonce: bytes, key: bytes) -> str:
+def sign_link(purpose: LinkPurpose, subject: str, expires: datetime, nonce: bytes, key: bytes) -> str:
     """Sign a link; the token is plain ASCII that may stand in any URL. `expires` loses its fraction of a second.
 
     Raises:
@@ -89,91 +95,95 @@ def make(purpose: Purpose, subject: str, expires: datetime, nonce: bytes, key: b
     """
     if len(nonce) != NONCE_BYTES:
         raise ValueError(f"a nonce has {NONCE_BYTES} bytes")
-    if not _fits(purpose, subject):
+    if not _is_subject_of(purpose, subject):
         raise ValueError(f"{subject!r} is no subject for {purpose}")
     said = f"{purpose}\n{subject}\n{int(expires.timestamp())}\n{nonce.hex()}".encode()
-    return f"{_text(said)}.{_text(_mac(said, key))}"
+    return f"{_base64url_encode(said)}.{_base64url_encode(_mac(said, key))}"
 
 
-def read(token: str, key: bytes, now: Now) -> Link | Refused:
+def verify_link(token: str, key: bytes, now: Now) -> ActionLink | LinkError:
     """Read a link that comes back from anywhere. That it was not used yet is `Store.use_link`'s to say."""
-    link = _signed(token, key)
+    link = _verified(token, key)
     if link is None:
-        return Refused.FORGED
+        return LinkError.FORGED
     if now.utc >= link.expires:
-        return Refused.EXPIRED
-    if not now.trusted and link.purpose is not Purpose.STOP:
-        return Refused.CLOCK_UNTRUSTED
+        return LinkError.EXPIRED
+    if not now.trusted and link.purpose is not LinkPurpose.STOP:
+        return LinkError.CLOCK_UNTRUSTED
     return link
 
 
-def errand(link: Link) -> Errand:
+def link_request(link: ActionLink) -> LinkRequest:
     """What the owner asks by this link. The wish's `id` is the link's own: `link-` and its nonce in hex."""
     id_ = f"link-{link.nonce.hex()}"
     entrance, *rest = link.subject.split(".")
     match link.purpose:
-        case Purpose.STOP:
-            return Errand(entrance=entrance, wish=owner_requests.Stop(id=id_, do="stop"))
-        case Purpose.APPROVE:
-            return Errand(entrance=entrance, wish=owner_requests.Decide(id=id_, do="approve", visit=rest[0]))
-        case Purpose.VETO:
-            return Errand(entrance=entrance, wish=owner_requests.Decide(id=id_, do="refuse", visit=rest[0]))
-        case Purpose.PERMIT:
-            wish = owner_requests.Permit(id=id_, do="permit", brand=rest[0])
-            return Errand(entrance=entrance, wish=wish, permission_version=int(rest[1]))
-        case Purpose.REFUSE_BRAND:
-            wish = owner_requests.Permit(id=id_, do="refuse_brand", brand=rest[0])
-            return Errand(entrance=entrance, wish=wish, permission_version=int(rest[1]))
+        case LinkPurpose.STOP:
+            return LinkRequest(entrance=entrance, wish=owner_requests.OwnerStopRequest(id=id_, do="stop"))
+        case LinkPurpose.APPROVE:
+            return LinkRequest(
+                entrance=entrance, wish=owner_requests.OwnerDecideRequest(id=id_, do="approve", visit=rest[0])
+            )
+        case LinkPurpose.VETO:
+            return LinkRequest(
+                entrance=entrance, wish=owner_requests.OwnerDecideRequest(id=id_, do="refuse", visit=rest[0])
+            )
+        case LinkPurpose.PERMIT:
+            wish = owner_requests.OwnerPermitRequest(id=id_, do="permit", brand=rest[0])
+            return LinkRequest(entrance=entrance, wish=wish, permission_version=int(rest[1]))
+        case LinkPurpose.REFUSE_BRAND:
+            wish = owner_requests.OwnerPermitRequest(id=id_, do="refuse_brand", brand=rest[0])
+            return LinkRequest(entrance=entrance, wish=wish, permission_version=int(rest[1]))
         case _:
             assert_never(link.purpose)
 
 
-def nonce(message: str, purpose: Purpose, subject: str, key: bytes) -> bytes:
+def derive_nonce(message: str, purpose: LinkPurpose, subject: str, key: bytes) -> bytes:
     """Derive the nonce of an action in a message: the same for every copy, so that all copies count once together."""
-    return hmac.digest(key, _NONCE + f"{message}\n{purpose}\n{subject}".encode(), "sha256")[:NONCE_BYTES]
+    return hmac.digest(key, _NONCE_CONTEXT + f"{message}\n{purpose}\n{subject}".encode(), "sha256")[:NONCE_BYTES]
 
 
-def address(pages: str, token: str) -> str:
+def link_url(pages: str, token: str) -> str:
     """Where a phone redeems the token."""
-    return f"{pages.rstrip('/')}/{PATH}/{token}"
+    return f"{pages.rstrip('/')}/{LINK_PATH}/{token}"
 
 
-def _signed(token: str, key: bytes) -> Link | None:
-    if len(token) > LONGEST or token.count(".") != 1:
+def _verified(token: str, key: bytes) -> ActionLink | None:
+    if len(token) > MAX_TOKEN_CHARACTERS or token.count(".") != 1:
         return None
-    said, mac = map(_bytes, token.split("."))
+    said, mac = map(_base64url_decode, token.split("."))
     if said is None or mac is None or not hmac.compare_digest(_mac(said, key), mac):
         return None
     purpose, subject, expires, nonce_ = said.decode().split("\n")  # ours from here on: we signed it
-    return Link(
-        purpose=Purpose(purpose),
+    return ActionLink(
+        purpose=LinkPurpose(purpose),
         subject=subject,
         expires=datetime.fromtimestamp(int(expires), UTC),
         nonce=bytes.fromhex(nonce_),
     )
 
 
-def _fits(purpose: Purpose, subject: str) -> bool:
+def _is_subject_of(purpose: LinkPurpose, subject: str) -> bool:
     parts = subject.split(".")
     return (
-        _SUBJECT.fullmatch(subject) is not None
-        and len(parts) == _PARTS[purpose]
+        _SUBJECT_PATTERN.fullmatch(subject) is not None
+        and len(parts) == _SUBJECT_PARTS[purpose]
         and (len(parts) < 3 or re.fullmatch(r"[0-9]+", parts[2]) is not None)
     )
 
 
 def _mac(said: bytes, key: bytes) -> bytes:
-    return hmac.digest(key, _SAID + said, "sha256")
+    return hmac.digest(key, _LINK_CONTEXT + said, "sha256")
 
 
-def _text(raw: bytes) -> str:
+def _base64url_encode(raw: bytes) -> str:
     return urlsafe_b64encode(raw).decode().rstrip("=")
 
 
-def _bytes(text: str) -> bytes | None:
-    """Read what `_text` wrote; another spelling of the same bytes is none."""
+def _base64url_decode(text: str) -> bytes | None:
+    """Read what `_base64url_encode` wrote; another spelling of the same bytes is none."""
     try:
         raw = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
     except ValueError:
         return None
-    return raw if _text(raw) == text else None
+    return raw if _base64url_encode(raw) == text else None

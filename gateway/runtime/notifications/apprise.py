@@ -20,25 +20,25 @@ from types import ModuleType
 from typing import Protocol
 from urllib.parse import quote, urlsplit
 
-from gateway.config.errors import ConfigError, unreadable
-from gateway.runtime.notifications.batching import Notice
+from gateway.config.errors import ConfigError, describe_read_error
+from gateway.runtime.notifications.batching import PhoneNotification
 from gateway.system.regular_file import read_text
 
-LIMIT = 20.0  # seconds: what takes longer has failed, whatever comes of it
-UNENDED = 3  # tries that may hang behind the limit; until one ends the phone is not tried again
-LARGEST = 65_536  # characters of the file
-NTFY = ("ntfy", "ntfys")  # has buttons of its own, three at most
-NTFY_BUTTONS = 3
+SEND_TIMEOUT_S = 20.0  # seconds: what takes longer has failed, whatever comes of it
+MAX_HANGING_SENDS = 3  # tries that may hang behind the limit; until one ends the phone is not tried again
+MAX_FILE_CHARACTERS = 65_536  # characters of the file
+NTFY_SCHEMES = ("ntfy", "ntfys")  # has buttons of its own, three at most
+MAX_NTFY_BUTTONS = 3
 
 # In these, what stands where a host stands is a host and no token, wherever it looks like one.
-_HOSTED = frozenset(
+_SCHEMES_WITH_HOST = frozenset(
     {"gotify", "hassio", "json", "mailto", "matrix", "mmost", "nctalk", "ntfy", "signal"}
 )  # also with s
-_CHATTY = ("apprise", "urllib3", "requests")
-_NAMED = b"perron phone 1\n"
+_MUTED_LOGGERS = ("apprise", "urllib3", "requests")
+_NAME_CONTEXT = b"perron phone 1\n"
 
 
-class Heard(StrEnum):
+class SendResult(StrEnum):
     """What came of telling a phone."""
 
     TAKEN = auto()
@@ -46,14 +46,14 @@ class Heard(StrEnum):
     SILENT = auto()  # nothing within the limit: it may come yet
 
 
-class Phone(Protocol):
+class PhoneEndpoint(Protocol):
     """A way to one phone, or to several under one URL."""
 
     name: str  # the same for the same URL, and says nothing of it
     scheme: str  # this and the host are all of the URL that may be told
     host: str | None  # None: none, or none that could not be a secret
 
-    async def tell(self, notice: Notice) -> Heard:
+    async def tell(self, notice: PhoneNotification) -> SendResult:
         """Hand it over; returns within the limit and never raises for what the world does."""
         ...
 
@@ -61,52 +61,52 @@ class Phone(Protocol):
 class ApprisePhone:
     """One URL. `scratch` is a folder for pictures on their way."""
 
-    def __init__(self, url: str, *, key: bytes, scratch: Path, limit: float = LIMIT) -> None:
+    def __init__(self, url: str, *, key: bytes, scratch: Path, limit: float = SEND_TIMEOUT_S) -> None:
         self._url = url
         self._scratch = scratch
-        self._limit = limit
-        self._running = 0
+        self._timeout_s = limit
+        self._running_sends = 0
         self.scheme = url.partition("://")[0].lower()
-        self.host = host_of(url)
-        self.name = hmac.digest(key, _NAMED + url.encode(), "sha256")[:16].hex()
+        self.host = public_host(url)
+        self.name = hmac.digest(key, _NAME_CONTEXT + url.encode(), "sha256")[:16].hex()
 
-    async def tell(self, notice: Notice) -> Heard:
+    async def tell(self, notice: PhoneNotification) -> SendResult:
         """Run Apprise in a thread of its own: one that hangs holds up nothing, not even the end of the process."""
-        if self._running >= UNENDED:
-            return Heard.SILENT
+        if self._running_sends >= MAX_HANGING_SENDS:
+            return SendResult.SILENT
         loop = asyncio.get_running_loop()
         done: asyncio.Future[bool] = loop.create_future()
 
         def work() -> None:
             taken = False
             try:
-                taken = self._say(notice)
+                taken = self._send(notice)
             finally:
                 with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                    loop.call_soon_threadsafe(self._ended, done, taken)
+                    loop.call_soon_threadsafe(self._on_send_done, done, taken)
 
-        self._running += 1
+        self._running_sends += 1
         threading.Thread(target=work, name=f"phone {self.scheme}", daemon=True).start()
         try:
-            async with asyncio.timeout(self._limit):
-                return Heard.TAKEN if await done else Heard.REFUSED
+            async with asyncio.timeout(self._timeout_s):
+                return SendResult.TAKEN if await done else SendResult.REFUSED
         except TimeoutError:
-            return Heard.SILENT
+            return SendResult.SILENT
 
-    def _ended(self, done: asyncio.Future[bool], taken: bool) -> None:
-        self._running -= 1
+    def _on_send_done(self, done: asyncio.Future[bool], taken: bool) -> None:
+        self._running_sends -= 1
         if not done.done():
             done.set_result(taken)
 
-    def _say(self, notice: Notice) -> bool:
-        apprise = _apprise()
+    def _send(self, notice: PhoneNotification) -> bool:
+        apprise = _import_apprise()
         url, text = self._with_buttons(notice)
         # Made anew each time: an old one would wait some seconds between two messages.
-        told = apprise.Apprise(asset=_asset(apprise))
+        told = apprise.Apprise(asset=_apprise_asset(apprise))
         if not told.add(url):
             return False
         kind = apprise.NotifyType.WARNING if notice.urgent else apprise.NotifyType.INFO
-        with self._attached(notice.picture) as picture:
+        with self._attachment(notice.picture) as picture:
             outcome = told.notify(
                 body=text,
                 title=notice.title,
@@ -116,16 +116,16 @@ class ApprisePhone:
             )
         return bool(outcome)
 
-    def _with_buttons(self, notice: Notice) -> tuple[str, str]:
+    def _with_buttons(self, notice: PhoneNotification) -> tuple[str, str]:
         """Links as buttons where the phone knows them, else as lines of the text."""
         url, text = self._url, notice.text
-        if self.scheme in NTFY:
+        if self.scheme in NTFY_SCHEMES:
             more = {}
             if notice.urgent and "priority=" not in url:
                 more["priority"] = "high"
             if notice.buttons and "actions=" not in url:
                 views = [
-                    {"action": "view", "label": one.label, "url": one.url} for one in notice.buttons[:NTFY_BUTTONS]
+                    {"action": "view", "label": one.label, "url": one.url} for one in notice.buttons[:MAX_NTFY_BUTTONS]
                 ]
                 more["actions"] = json.dumps(views)  # ASCII, as an HTTP header must be
             for name, value in more.items():
@@ -135,7 +135,7 @@ class ApprisePhone:
         return url, text
 
     @contextlib.contextmanager
-    def _attached(self, picture: bytes | None) -> Iterator[str | None]:
+    def _attachment(self, picture: bytes | None) -> Iterator[str | None]:
         """Keep the picture as a file for as long as it takes; on a full disk the words go alone."""
         if picture is None:
             yield None
@@ -152,7 +152,7 @@ class ApprisePhone:
             yield path
 
 
-def read(file: Path, *, key: bytes, scratch: Path, limit: float = LIMIT) -> tuple[ApprisePhone, ...]:
+def load_phones(file: Path, *, key: bytes, scratch: Path, limit: float = SEND_TIMEOUT_S) -> tuple[ApprisePhone, ...]:
     """Read one Apprise URL a line; blank lines and those that begin with # are passed over.
 
     Raises:
@@ -162,21 +162,21 @@ def read(file: Path, *, key: bytes, scratch: Path, limit: float = LIMIT) -> tupl
         text = read_text(file)
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"{file}: the phones' URLs cannot be read ({unreadable(error)}). Correct messages.file."
+            f"{file}: the phones' URLs cannot be read ({describe_read_error(error)}). Correct messages.file."
         ) from error
-    if len(text) > LARGEST:
-        raise ConfigError(f"{file}: larger than {LARGEST // 1024} KiB: write one Apprise URL a line.")
+    if len(text) > MAX_FILE_CHARACTERS:
+        raise ConfigError(f"{file}: larger than {MAX_FILE_CHARACTERS // 1024} KiB: write one Apprise URL a line.")
     found: dict[str, int] = {}
     wrong = []
     lines = [(number, url) for number, line in enumerate(text.splitlines(), start=1) if (url := line.strip())]
     lines = [(number, url) for number, url in lines if not url.startswith("#")]
-    if lines and not installed():
+    if lines and not is_installed():
         raise ConfigError(
             f"{file}: messages to phones need an extra that is not installed: `pip install 'perron[messages]'`,"
             " or take `messages:` out of the house file."
         )
     for number, url in lines:
-        if not known(url):
+        if not is_known_url(url):
             wrong.append(f"{file}:{number}: this is no URL that Apprise knows: write one like ntfys://HOST/TOPIC.")
         elif url in found:
             wrong.append(f"{file}:{number}: the same URL stands in line {found[url]} already: keep one.")
@@ -186,14 +186,14 @@ def read(file: Path, *, key: bytes, scratch: Path, limit: float = LIMIT) -> tupl
     return tuple(ApprisePhone(url, key=key, scratch=scratch, limit=limit) for url in found)
 
 
-def host_of(url: str) -> str | None:
+def public_host(url: str) -> str | None:
     """The host in an address; None where it may be a token, or a topic that nobody else should know."""
     scheme = url.partition("://")[0].lower()
     try:
         host = urlsplit(url).hostname
     except ValueError:
         return None
-    if scheme.removesuffix("s") not in _HOSTED or host is None:
+    if scheme.removesuffix("s") not in _SCHEMES_WITH_HOST or host is None:
         return None
     try:
         return str(ip_address(host))
@@ -201,28 +201,28 @@ def host_of(url: str) -> str | None:
         return host if re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", host) else None
 
 
-def known(url: str) -> bool:
-    """Whether Apprise takes it for an address of one of its services. It must be `installed`."""
-    apprise = _apprise()
-    return "://" in url and apprise.Apprise.instantiate(url, asset=_asset(apprise)) is not None
+def is_known_url(url: str) -> bool:
+    """Whether Apprise takes it for an address of one of its services. It must be `is_installed`."""
+    apprise = _import_apprise()
+    return "://" in url and apprise.Apprise.instantiate(url, asset=_apprise_asset(apprise)) is not None
 
 
-def installed() -> bool:
+def is_installed() -> bool:
     """Whether the extra `messages` is there."""
     try:
-        _apprise()
+        _import_apprise()
     except ImportError:
         return False
     return True
 
 
-def sweep(scratch: Path) -> None:
+def delete_pictures(scratch: Path) -> None:
     """Delete pictures that a crash left on their way."""
     for left in scratch.glob("*.jpg"):
         left.unlink(missing_ok=True)
 
 
-def _apprise() -> ModuleType:
+def _import_apprise() -> ModuleType:
     """Import it at its first use: it is an extra, and takes long.
 
     Raises:
@@ -230,14 +230,14 @@ def _apprise() -> ModuleType:
     """
     import apprise  # noqa: PLC0415 - as the docstring says
 
-    for name in _CHATTY:  # they would name hosts, topics and tokens
+    for name in _MUTED_LOGGERS:  # they would name hosts, topics and tokens
         logger = logging.getLogger(name)
         logger.setLevel(logging.CRITICAL + 1)
         logger.propagate = False
     return apprise
 
 
-def _asset(apprise: ModuleType) -> object:
+def _apprise_asset(apprise: ModuleType) -> object:
     """Perron's own name, no picture from elsewhere, nothing kept on disk, and text taken as it is."""
     return apprise.AppriseAsset(
         app_id="Perron",

@@ -6,22 +6,24 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.domain.visit.commands import AlarmCode, Notification
-from gateway.runtime.notifications.texts import Message
+from gateway.runtime.notifications.texts import ComposedMessage
 from gateway.system.i18n import Language, Text, _
 
-LATE = timedelta(seconds=60)  # what is told later says so
-LOUD = timedelta(hours=24)  # so long an alarm or "locked again" is told alone; afterwards together with others
+LATE_AFTER = timedelta(seconds=60)  # what is told later says so
+MAX_SEPARATE_AGE = timedelta(
+    hours=24
+)  # so long an alarm or "locked again" is told alone; afterwards together with others
 # What is told alone and never dropped, as alarms are; a brand asks once, and the links there answer it alone.
-ALONE = frozenset({Notification.LOCKED_AGAIN, Notification.PASSWORD_RESET, Notification.BRAND_ASKS})
-TOGETHER = 3  # of other messages more than so many that wait are told as one
-LISTED = 5  # messages of those that are told as one, beside the newest, whose words are told too
+SEPARATE_KINDS = frozenset({Notification.LOCKED_AGAIN, Notification.PASSWORD_RESET, Notification.BRAND_ASKS})
+GROUP_ABOVE_MESSAGES = 3  # of other messages more than so many that wait are told as one
+MAX_LISTED_MESSAGES = 5  # messages of those that are told as one, beside the newest, whose words are told too
 
-_LATE: Text = _("(late: this was so {when})")
-_TODAY: Text = _("at %H:%M")
-_BEFORE: Text = _("on %Y-%m-%d at %H:%M")
-_WAITED: Text = _("{count} other messages were waiting, the oldest {when}:")
+_LATE_TEXT: Text = _("(late: this was so {when})")
+_TODAY_FORMAT: Text = _("at %H:%M")
+_EARLIER_FORMAT: Text = _("on %Y-%m-%d at %H:%M")
+_WAITING_TEXT: Text = _("{count} other messages were waiting, the oldest {when}:")
 
-TRIAL: Text = _("Perron is trying this phone: its messages arrive here.")
+TEST_TEXT: Text = _("Perron is trying this phone: its messages arrive here.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +35,7 @@ class Button:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
+class PhoneNotification:
     """What stands on the phone. `text` may have several lines; `picture` is a JPEG."""
 
     title: str
@@ -44,7 +46,7 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
+class PendingMessage:
     """A message that a phone is owed; `number` is its key here, negative where it is not stored."""
 
     number: int
@@ -53,48 +55,48 @@ class Waiting:
 
     def late(self, utc: datetime) -> bool:
         """Whether it was so more than a minute ago."""
-        return utc - self.at > LATE
+        return utc - self.at > LATE_AFTER
 
     def loud(self, utc: datetime) -> bool:
         """Whether it is told alone, whatever else waits."""
-        matters = isinstance(self.about, AlarmCode) or self.about in ALONE
-        return matters and utc - self.at <= LOUD
+        matters = isinstance(self.about, AlarmCode) or self.about in SEPARATE_KINDS
+        return matters and utc - self.at <= MAX_SEPARATE_AGE
 
 
-def groups(waiting: Sequence[Waiting], utc: datetime) -> list[tuple[Waiting, ...]]:
+def group_messages(waiting: Sequence[PendingMessage], utc: datetime) -> list[tuple[PendingMessage, ...]]:
     """Everything that waits, in groups: what happens now comes first, then alarms and "locked again", then the rest.
 
     A group is told as one, in the order in which it happened.
     """
     ordered = sorted(waiting, key=lambda one: (one.at, one.number))
     rest = [one for one in ordered if not one.loud(utc)]
-    told: list[tuple[Waiting, ...]] = [(one,) for one in ordered if one.loud(utc)]
-    told += [tuple(rest)] if len(rest) > TOGETHER else [(one,) for one in rest]
+    told: list[tuple[PendingMessage, ...]] = [(one,) for one in ordered if one.loud(utc)]
+    told += [tuple(rest)] if len(rest) > GROUP_ABOVE_MESSAGES else [(one,) for one in rest]
     return sorted(told, key=lambda group: (group[-1].late(utc), not group[-1].loud(utc), group[-1].at))
 
 
-def words(newest: Message, *, utc: datetime, language: Language, zone: ZoneInfo) -> str:
+def message_text(newest: ComposedMessage, *, utc: datetime, language: Language, zone: ZoneInfo) -> str:
     """Say what was so, and since when where it is told late."""
     text = newest.words(language)
-    if utc - newest.at <= LATE:
+    if utc - newest.at <= LATE_AFTER:
         return text
-    return f"{text} {_LATE.to(language, when=when(newest.at, utc, language, zone))}"
+    return f"{text} {_LATE_TEXT.to(language, when=format_time(newest.at, utc, language, zone))}"
 
 
-def together(  # noqa: PLR0913 - what several messages told as one consist of
-    told: Sequence[Message], count: int, oldest: datetime, *, utc: datetime, language: Language, zone: ZoneInfo
+def grouped_text(  # noqa: PLR0913 - what several messages told as one consist of
+    told: Sequence[ComposedMessage], count: int, oldest: datetime, *, utc: datetime, language: Language, zone: ZoneInfo
 ) -> str:
     """Say several messages as one: `told` newest first, `count` all of them, the oldest of an instant."""
     newest, *others = told
-    lines = [words(newest, utc=utc, language=language, zone=zone)]
-    lines.append(_WAITED.to(language, count=str(count - 1), when=when(oldest, utc, language, zone)))
-    lines += [f"- {words(one, utc=utc, language=language, zone=zone)}" for one in others[:LISTED]]
-    if count - 1 > LISTED:
+    lines = [message_text(newest, utc=utc, language=language, zone=zone)]
+    lines.append(_WAITING_TEXT.to(language, count=str(count - 1), when=format_time(oldest, utc, language, zone)))
+    lines += [f"- {message_text(one, utc=utc, language=language, zone=zone)}" for one in others[:MAX_LISTED_MESSAGES]]
+    if count - 1 > MAX_LISTED_MESSAGES:
         lines.append("- …")
     return "\n".join(lines)
 
 
-def when(at: datetime, utc: datetime, language: Language, zone: ZoneInfo) -> str:
+def format_time(at: datetime, utc: datetime, language: Language, zone: ZoneInfo) -> str:
     """Name an instant by the house's clock, with the day where it is another."""
     there, here = at.astimezone(zone), utc.astimezone(zone)
-    return there.strftime((_TODAY if there.date() == here.date() else _BEFORE).to(language))
+    return there.strftime((_TODAY_FORMAT if there.date() == here.date() else _EARLIER_FORMAT).to(language))

@@ -8,14 +8,14 @@ from pydantic import TypeAdapter
 from gateway.config.home import Home
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Now, VisitDelivery
-from gateway.runtime.notifications.texts import Facts, Message
-from gateway.storage import Message as Stored
+from gateway.runtime.notifications.texts import ComposedMessage, MessageFacts
 from gateway.storage import Store
+from gateway.storage import StoredMessage as Stored
 
 _COMMAND: TypeAdapter[c.NotifyOwner | c.RaiseAlarm] = TypeAdapter(c.NotifyOwner | c.RaiseAlarm)
 
 
-class Wording:
+class MessageComposer:
     """One for the box."""
 
     def __init__(self, home: Home, store: Store) -> None:
@@ -29,18 +29,18 @@ class Wording:
         entrance: str,
         delivery: VisitDelivery | None,
         now: Now,
-    ) -> Message:
+    ) -> ComposedMessage:
         """Return the message that a command of an entrance of this house asks for. The visit is the caller's to add."""
         section = self._home.entrances[entrance]
         brand = None if delivery is None else self._store.brands.known().get(delivery.brand)
         place = None if delivery is None else section.places.get(delivery.place)
         about = command.saying if isinstance(command, c.NotifyOwner) else command.code
         if isinstance(command, c.NotifyOwner) and about is c.Notification.BRAND_ASKS and command.delivery is not None:
-            asked = self._asked(command.delivery.partition(".")[0])
+            asked = self._requested_terms(command.delivery.partition(".")[0])
             return self._message(about, asked, now, delivery=command.delivery, entrance=entrance)
         if isinstance(command, c.NotifyOwner) and about is c.Notification.NEW_KEY and command.delivery is not None:
             brand = self._store.brands.known().get(command.delivery.partition(".")[0])
-        facts = Facts(
+        facts = MessageFacts(
             brand=None if brand is None else brand.name,
             carrier=None if delivery is None else delivery.carrier,
             entrance=section.name,
@@ -56,32 +56,32 @@ class Wording:
         return self._message(about, facts, now, delivery=None if delivery is None else delivery.id, entrance=entrance)
 
     def _message(
-        self, about: c.Notification | c.AlarmCode, facts: Facts, now: Now, *, delivery: str | None, entrance: str
-    ) -> Message:
-        return Message(
+        self, about: c.Notification | c.AlarmCode, facts: MessageFacts, now: Now, *, delivery: str | None, entrance: str
+    ) -> ComposedMessage:
+        return ComposedMessage(
             about=about, facts=facts, at=now.utc, trusted=now.trusted, zone=self._zone, delivery=delivery,
             entrance=entrance,
         )  # fmt: skip
 
-    def _asked(self, brand: str) -> Facts:
+    def _requested_terms(self, brand: str) -> MessageFacts:
         """What the owner's yes would let in: the terms as they stand, of which the brand's message has no say."""
         home, permission = self._home, self._store.permission(brand)
         known = self._store.brands.known().get(brand)
         name = brand if known is None else known.name
         if permission is None or not permission.terms.let_in:
-            return Facts(brand=name)
+            return MessageFacts(brand=name)
         terms = permission.terms
         entrances = [section.name for id_, section in home.entrances.items() if id_ in terms.entrances]
         places = {id_: place.name for section in home.entrances.values() for id_, place in section.places.items()}
-        return Facts(
+        return MessageFacts(
             brand=name,
             carrier=", ".join(sorted(terms.carriers)),
             entrance=", ".join(entrances),
             place=", ".join(name for id_, name in places.items() if id_ in terms.places),
-            hours=spoken_hours(terms.hours),
+            hours=format_hours(terms.hours),
         )
 
-    def again(self, stored: Stored, now: Now) -> Message | None:
+    def again(self, stored: Stored, now: Now) -> ComposedMessage | None:
         """Return a stored message, with the time at which it was so; None: this house has its entrance no longer."""
         if stored.entrance not in self._home.entrances:
             return None
@@ -92,7 +92,7 @@ class Wording:
         return replace(said, visit=stored.visit, number=stored.id)
 
 
-def spoken_hours(hours: str) -> str:
+def format_hours(hours: str) -> str:
     """Say "14:00-16:00" as people do: "14-16 h"; other minutes stay."""
     opens, _, closes = hours.partition("-")
     if opens.endswith(":00") and closes.endswith(":00"):
@@ -100,7 +100,7 @@ def spoken_hours(hours: str) -> str:
     return hours
 
 
-def about(stored: Stored) -> c.Notification | c.AlarmCode:
+def stored_kind(stored: Stored) -> c.Notification | c.AlarmCode:
     """What a stored message is about."""
     command = _COMMAND.validate_json(stored.body)
     return command.saying if isinstance(command, c.NotifyOwner) else command.code

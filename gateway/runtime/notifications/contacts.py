@@ -18,24 +18,31 @@ from urllib.parse import unquote
 
 from gateway.config.errors import ConfigError
 from gateway.config.home import Home
-from gateway.runtime.notifications.apprise import ApprisePhone, Heard, Phone, installed, known, read
-from gateway.runtime.notifications.batching import TRIAL, Notice
-from gateway.runtime.notifications.former_contacts import former
-from gateway.runtime.notifications.queue import Pocket
-from gateway.storage import PhoneStanding, Store
+from gateway.runtime.notifications.apprise import (
+    ApprisePhone,
+    PhoneEndpoint,
+    SendResult,
+    is_installed,
+    is_known_url,
+    load_phones,
+)
+from gateway.runtime.notifications.batching import TEST_TEXT, PhoneNotification
+from gateway.runtime.notifications.former_contacts import is_former_file
+from gateway.runtime.notifications.queue import NotificationQueue
+from gateway.storage import PhoneStatus, Store
 from gateway.system.atomic_file import write_whole
 from gateway.system.clock import Clock
 from gateway.system.i18n import Language
 from gateway.system.regular_file import read_text
-from gateway.system.text import inert
+from gateway.system.text import sanitized
 
-MOST = 20  # phones: more than a household has, and each is a task of its own
-LONGEST = 500  # characters of an address
+MAX_PHONES = 20  # phones: more than a household has, and each is a task of its own
+MAX_URL_CHARACTERS = 500  # characters of an address
 
 # What a page may add, each with its form. Of Apprise's other services some do things on this machine itself (dbus,
 # gnome, glib, macosx, windows, blink1, syslog), some open its files (fcm, vapid, nostr), and the rest nobody asked for
 # yet: a list of what is good lets a service that a later Apprise brings stay outside until somebody has looked at it.
-FORMS: Mapping[str, str] = MappingProxyType({
+URL_TEMPLATES: Mapping[str, str] = MappingProxyType({
     "discord": "discord://WEBHOOK_ID/WEBHOOK_TOKEN",
     "freemobile": "freemobile://USER@PASSWORD",
     "gotify": "gotify://SERVER/TOKEN",
@@ -67,10 +74,10 @@ FORMS: Mapping[str, str] = MappingProxyType({
 })  # fmt: skip
 
 # Parameters by which Apprise opens a file of this machine, or fetches what it then sends on.
-_FILES = re.compile(r"(template|attach\w*|pgp\w*|keyfile|subfile|config|include)\s*=", re.IGNORECASE)
+_FILE_PARAMETERS = re.compile(r"(template|attach\w*|pgp\w*|keyfile|subfile|config|include)\s*=", re.IGNORECASE)
 
 
-class Unfit(StrEnum):
+class PhoneUrlError(StrEnum):
     """Why an address is not added."""
 
     NO_URL = auto()  # no scheme, too long, or characters that no URL has
@@ -84,79 +91,81 @@ class Unfit(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class PhoneTest:
     """A word to try a phone: since when, and what came of it (None: still on its way)."""
 
     at: datetime
-    heard: Heard | None = None
+    heard: SendResult | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class ListedPhone:
     """One phone as it may be shown. `host` is None where its URL has none that could not be a secret."""
 
     name: str
     scheme: str
     host: str | None
     language: Language | None
-    standing: PhoneStanding
-    trial: Trial | None = None
+    standing: PhoneStatus
+    trial: PhoneTest | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class RemovedPhone:
     """What a phone that was removed was still owed: so many, and whether other phones are told of them."""
 
     waiting: int
     others: bool
 
 
-class Phonebook:
+class Contacts:
     """One for the box. `key` names phones; `scratch` is a folder for pictures on their way."""
 
     def __init__(  # noqa: PLR0913 - what a phone book needs, named one by one
-        self, home: Home, *, pocket: Pocket, store: Store, clock: Clock, key: bytes, scratch: Path
+        self, home: Home, *, pocket: NotificationQueue, store: Store, clock: Clock, key: bytes, scratch: Path
     ) -> None:
         self.file = home.phones_file
-        self._home, self._pocket, self._store, self._clock = home, pocket, store, clock
+        self._home, self._queue, self._store, self._clock = home, pocket, store, clock
         self._key, self._scratch = key, scratch
-        self._changing = asyncio.Lock()
-        self._trials: dict[str, Trial] = {}
-        self._trying: set[asyncio.Task[None]] = set()
+        self._file_lock = asyncio.Lock()
+        self._tests: dict[str, PhoneTest] = {}
+        self._test_tasks: set[asyncio.Task[None]] = set()
 
-    def listed(self) -> tuple[Listed, ...]:
+    def listed(self) -> tuple[ListedPhone, ...]:
         """The phones that the running box tells, in the file's order."""
         standings = {one.name: one for one in self._store.phones()}
         return tuple(
-            Listed(
+            ListedPhone(
                 name=phone.name,
                 scheme=phone.scheme,
                 host=phone.host,
-                language=self._pocket.language_of(phone.name),
-                standing=standings.get(phone.name, PhoneStanding(name=phone.name)),
-                trial=self._trials.get(phone.name),
+                language=self._queue.language_of(phone.name),
+                standing=standings.get(phone.name, PhoneStatus(name=phone.name)),
+                trial=self._tests.get(phone.name),
             )
-            for phone in self._pocket.phones
+            for phone in self._queue.phones
         )
 
-    async def add(self, url: str, by: str) -> Unfit | None:
+    async def add(self, url: str, by: str) -> PhoneUrlError | None:
         """Add an address, asked for by a person; it is owed every message from now on. Or why not.
 
         Raises:
             OSError, StoreFailed: it cannot be written.
         """
         url = url.strip()
-        async with self._changing:
-            anew = former(self.file, self._store)  # never beside phones of the former household: that tells them too
-            unfit = await asyncio.to_thread(self._written, url, anew=anew)
+        async with self._file_lock:
+            anew = is_former_file(
+                self.file, self._store
+            )  # never beside phones of the former household: that tells them too
+            unfit = await asyncio.to_thread(self._append_url, url, anew=anew)
             if unfit is not None:
                 return unfit
-            await self._taken_in()
+            await self._reload()
             scheme = url.partition("://")[0].lower()
             await self._store.note("phone_added", {"scheme": scheme, "by": by}, self._clock.now())
         return None
 
-    async def remove(self, name: str, by: str) -> Left:
+    async def remove(self, name: str, by: str) -> RemovedPhone:
         """Take a phone out of the file. What it was still owed and no other phone ever was, those are owed from now on.
 
         Raises:
@@ -164,15 +173,15 @@ class Phonebook:
             ConfigError: the file cannot be read any more.
             OSError, StoreFailed: it cannot be written.
         """
-        async with self._changing:
+        async with self._file_lock:
             found = next((one for one in self.listed() if one.name == name), None)
             if found is None:
                 raise LookupError("no such phone")
-            await asyncio.to_thread(self._struck_out, name)
-            self._trials.pop(name, None)
-            await self._taken_in()
+            await asyncio.to_thread(self._remove_line, name)
+            self._tests.pop(name, None)
+            await self._reload()
             await self._store.note("phone_removed", {"scheme": found.scheme, "by": by}, self._clock.now())
-        return Left(waiting=found.standing.waiting, others=bool(self._pocket.phones))
+        return RemovedPhone(waiting=found.standing.waiting, others=bool(self._queue.phones))
 
     async def speak(self, name: str, language: Language | None) -> None:
         """Tell a phone in a language of its own, or (None) in the house's.
@@ -182,75 +191,75 @@ class Phonebook:
             StoreFailed: it cannot be stored.
         """
         await self._store.phone_speaks(name, language)
-        self._pocket.speak(name, language)
+        self._queue.speak(name, language)
 
     def try_out(self, name: str) -> bool:
         """Send a phone a word; `listed` tells what comes of it. False: no such phone, or one is on its way to it."""
-        phone = next((one for one in self._pocket.phones if one.name == name), None)
-        running = self._trials.get(name)
+        phone = next((one for one in self._queue.phones if one.name == name), None)
+        running = self._tests.get(name)
         if phone is None or (running is not None and running.heard is None):
             return False
-        self._trials[name] = Trial(self._clock.now().utc)
-        task = asyncio.create_task(self._try(phone), name=f"trial {phone.scheme}")
-        self._trying.add(task)
-        task.add_done_callback(self._trying.discard)
+        self._tests[name] = PhoneTest(self._clock.now().utc)
+        task = asyncio.create_task(self._run_test(phone), name=f"trial {phone.scheme}")
+        self._test_tasks.add(task)
+        task.add_done_callback(self._test_tasks.discard)
         return True
 
-    async def _try(self, phone: Phone) -> None:
-        language = self._pocket.language_of(phone.name) or self._home.language
-        heard = await phone.tell(Notice(title=inert(self._home.name), text=TRIAL.to(language)))
-        if phone.name in self._trials:  # else it was removed meanwhile
-            self._trials[phone.name] = replace(self._trials[phone.name], heard=heard)
-        await self._pocket.note_try(phone.name, heard)
+    async def _run_test(self, phone: PhoneEndpoint) -> None:
+        language = self._queue.language_of(phone.name) or self._home.language
+        heard = await phone.tell(PhoneNotification(title=sanitized(self._home.name), text=TEST_TEXT.to(language)))
+        if phone.name in self._tests:  # else it was removed meanwhile
+            self._tests[phone.name] = replace(self._tests[phone.name], heard=heard)
+        await self._queue.note_try(phone.name, heard)
 
-    async def _taken_in(self) -> None:
-        phones = await asyncio.to_thread(read, self.file, key=self._key, scratch=self._scratch)
-        await self._pocket.take(phones)
+    async def _reload(self) -> None:
+        phones = await asyncio.to_thread(load_phones, self.file, key=self._key, scratch=self._scratch)
+        await self._queue.take(phones)
 
     # ---- the file: in a thread, one change at a time
 
-    def _written(self, url: str, *, anew: bool) -> Unfit | None:
-        unfit = misfit(url)
+    def _append_url(self, url: str, *, anew: bool) -> PhoneUrlError | None:
+        unfit = phone_url_error(url)
         if unfit is not None:
             return unfit
         stays = self.file.exists() and not anew
         try:
-            there = read(self.file, key=self._key, scratch=self._scratch) if stays else ()
+            there = load_phones(self.file, key=self._key, scratch=self._scratch) if stays else ()
         except ConfigError:
-            return Unfit.FILE
-        if len(there) >= MOST:
-            return Unfit.TOO_MANY
+            return PhoneUrlError.FILE
+        if len(there) >= MAX_PHONES:
+            return PhoneUrlError.TOO_MANY
         if ApprisePhone(url, key=self._key, scratch=self._scratch).name in {phone.name for phone in there}:
-            return Unfit.KNOWN
+            return PhoneUrlError.KNOWN
         before = read_text(self.file) if stays else ""
         ended = before if not before or before.endswith("\n") else f"{before}\n"
         write_whole(self.file, f"{ended}{url}\n".encode())
         return None
 
-    def _struck_out(self, name: str) -> None:
+    def _remove_line(self, name: str) -> None:
         lines = read_text(self.file).splitlines(keepends=True)
-        kept = [line for line in lines if not self._names(line.strip(), name)]
+        kept = [line for line in lines if not self._line_has_name(line.strip(), name)]
         write_whole(self.file, "".join(kept).encode())
 
-    def _names(self, line: str, name: str) -> bool:
+    def _line_has_name(self, line: str, name: str) -> bool:
         return "://" in line and ApprisePhone(line, key=self._key, scratch=self._scratch).name == name
 
 
-def misfit(url: str) -> Unfit | None:
+def phone_url_error(url: str) -> PhoneUrlError | None:
     """Why a page may not add this address, whatever stands in the file already; None: it may."""
     scheme = url.partition("://")[0].lower()
-    if "://" not in url or len(url) > LONGEST or not url.isprintable() or " " in url:
-        return Unfit.NO_URL
-    if scheme not in FORMS:
-        return Unfit.NOT_LET_IN
-    if _FILES.search(unquote(unquote(url))):  # twice: a word that is hidden once more is no honest one
-        return Unfit.OPENS_FILES
-    if not installed():
-        return Unfit.NOT_INSTALLED
-    return None if known(url) else Unfit.INCOMPLETE
+    if "://" not in url or len(url) > MAX_URL_CHARACTERS or not url.isprintable() or " " in url:
+        return PhoneUrlError.NO_URL
+    if scheme not in URL_TEMPLATES:
+        return PhoneUrlError.NOT_LET_IN
+    if _FILE_PARAMETERS.search(unquote(unquote(url))):  # twice: a word that is hidden once more is no honest one
+        return PhoneUrlError.OPENS_FILES
+    if not is_installed():
+        return PhoneUrlError.NOT_INSTALLED
+    return None if is_known_url(url) else PhoneUrlError.INCOMPLETE
 
 
-def open_to_others(file: Path) -> bool:
+def is_open_to_others(file: Path) -> bool:
     """Whether somebody else on this machine may read the file, or write to it.
 
     Raises:

@@ -14,48 +14,48 @@ import structlog
 
 from gateway.config.home import Home
 from gateway.config.topics import entrance_topic, result_topics
-from gateway.domain.delivery.promise import Result
+from gateway.domain.delivery.promise import DeliveryResult
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance, Now
 from gateway.evidence.checkpoint import Checkpoint
 from gateway.mqtt.client import NotSent, NotSentReason, Sent
 from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
-from gateway.runtime.notifications.composer import Wording
-from gateway.runtime.notifications.texts import LogVoice, Message, Voice
+from gateway.runtime.notifications.composer import MessageComposer
+from gateway.runtime.notifications.texts import ComposedMessage, LogChannel, NotificationChannel
 from gateway.storage import Store, StoreFailed
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
 
 log = structlog.get_logger(__name__)
 
-UNTOLD = 100  # messages that neither store nor broker took, kept for the next session: the newest
+MAX_UNSENT_MESSAGES = 100  # messages that neither store nor broker took, kept for the next session: the newest
 
 
-class Office:
+class Outbox:
     """One for the box. `voices` are told each message once, beside log and broker; a retry is their own matter."""
 
     def __init__(  # noqa: PLR0913 - what it works with, named one by one
-        self, home: Home, *, store: Store, line: Publisher, clock: Clock, voices: Sequence[Voice] = (),
+        self, home: Home, *, store: Store, line: Publisher, clock: Clock, voices: Sequence[NotificationChannel] = (),
         contained: Containment | None = None,
     ) -> None:  # fmt: skip
-        self._contained = contained or Containment()
+        self._containment = contained or Containment()
         self._store = store
-        self._line = line
+        self._publisher = line
         self._clock = clock
-        self._wording = Wording(home, store)
+        self._composer = MessageComposer(home, store)
         self._language = home.language
-        self._log = LogVoice(home.language)
-        self._voices = tuple(voices)
-        self._waiting: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
-        self._on_its_way: set[int] = set()
-        self._untold: deque[tuple[str, Message]] = deque(maxlen=UNTOLD)
-        self._due = asyncio.Event()
+        self._log_channel = LogChannel(home.language)
+        self._channels = tuple(voices)
+        self._jobs: asyncio.Queue[Callable[[], Awaitable[None]]] = asyncio.Queue()
+        self._in_flight: set[int] = set()
+        self._unsent: deque[tuple[str, ComposedMessage]] = deque(maxlen=MAX_UNSENT_MESSAGES)
+        self._results_due = asyncio.Event()
 
     async def run(self) -> None:
         """Work until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._speak(), name="office: messages")
-            group.create_task(self._report(), name="office: results")
+            group.create_task(self._run_jobs(), name="office: messages")
+            group.create_task(self._report_results(), name="office: results")
 
     # ---- the owner --------------------------------------------------------------------------------------------------
 
@@ -76,45 +76,45 @@ class Office:
             visit = command.visit  # perhaps of a visit that has just ended, or of none
             if delivery is None or delivery.id != command.delivery:
                 delivery = self._store.facts(command.delivery, now)
-        said = replace(self._wording.of(command, state.id, delivery, now), visit=visit, number=message)
-        self._hand_over(state.id, said, message, picture, late=False)
+        said = replace(self._composer.of(command, state.id, delivery, now), visit=visit, number=message)
+        self._enqueue(state.id, said, message, picture, late=False)
 
     def connected(self) -> None:
         """A new broker session: what could not be told before is told now, with the time at which it was so."""
         for waiting in self._store.unsent():
-            if waiting.id in self._on_its_way:
+            if waiting.id in self._in_flight:
                 continue
-            said = self._wording.again(waiting, self._clock.now())
+            said = self._composer.again(waiting, self._clock.now())
             if said is not None:
-                self._hand_over(waiting.entrance, said, waiting.id, None, late=True)
-        untold, self._untold = self._untold, deque(maxlen=UNTOLD)
+                self._enqueue(waiting.entrance, said, waiting.id, None, late=True)
+        untold, self._unsent = self._unsent, deque(maxlen=MAX_UNSENT_MESSAGES)
         for entrance, said in untold:
-            self._hand_over(entrance, said, None, None, late=True)
-        self._due.set()
+            self._enqueue(entrance, said, None, None, late=True)
+        self._results_due.set()
 
-    def _hand_over(
+    def _enqueue(
         self,
         entrance: str,
-        said: Message,
+        said: ComposedMessage,
         number: int | None,
         picture: Callable[[], Awaitable[bytes | None]] | None,
         *,
         late: bool,
     ) -> None:
         if number is not None:
-            self._on_its_way.add(number)
-        self._waiting.put_nowait(lambda: self._send(entrance, said, number, picture, late=late))
+            self._in_flight.add(number)
+        self._jobs.put_nowait(lambda: self._send(entrance, said, number, picture, late=late))
 
-    async def _speak(self) -> None:
+    async def _run_jobs(self) -> None:
         while True:
-            work = await self._waiting.get()
-            with self._contained.piece("messages to the owner"):
+            work = await self._jobs.get()
+            with self._containment.piece("messages to the owner"):
                 await work()
 
     async def _send(
         self,
         entrance: str,
-        message: Message,
+        message: ComposedMessage,
         number: int | None,
         picture: Callable[[], Awaitable[bytes | None]] | None,
         *,
@@ -122,22 +122,24 @@ class Office:
     ) -> None:
         jpeg = None if picture is None else await picture()
         message = replace(message, picture=jpeg)
-        await self._log.tell(message)
-        for voice in () if late else self._voices:
+        await self._log_channel.tell(message)
+        for voice in () if late else self._channels:
             await voice.tell(message)
-        outcome = self._publish(entrance, message, number, late=late)
+        outcome = self._publish_message(entrance, message, number, late=late)
         if outcome == NotSent(NotSentReason.TOO_LARGE):
-            outcome = self._publish(
+            outcome = self._publish_message(
                 entrance, replace(message, picture=None), number, late=late
             )  # the words matter more
         if isinstance(outcome, Sent):
             outcome.acknowledged.add_done_callback(
-                lambda done: self._arrived(entrance, message, number, taken=done.result().accepted)
+                lambda done: self._on_acknowledged(entrance, message, number, taken=done.result().accepted)
             )
         else:
-            self._arrived(entrance, message, number, taken=False)
+            self._on_acknowledged(entrance, message, number, taken=False)
 
-    def _publish(self, entrance: str, message: Message, number: int | None, *, late: bool) -> Sent | NotSent:
+    def _publish_message(
+        self, entrance: str, message: ComposedMessage, number: int | None, *, late: bool
+    ) -> Sent | NotSent:
         body = {
             "id": number,
             "at": rfc3339_ms(message.at),
@@ -151,50 +153,50 @@ class Office:
             "delivery": message.delivery,
             "picture": None if message.picture is None else base64.b64encode(message.picture).decode(),
         }
-        return self._line.publish(entrance_topic(entrance, "message"), json_bytes(body))
+        return self._publisher.publish(entrance_topic(entrance, "message"), json_bytes(body))
 
-    def _arrived(self, entrance: str, message: Message, number: int | None, *, taken: bool) -> None:
+    def _on_acknowledged(self, entrance: str, message: ComposedMessage, number: int | None, *, taken: bool) -> None:
         """What the broker did not take is told in the next session: from the store, or from here if it is not there."""
         if number is None:
             if not taken:
-                self._untold.append((entrance, message))
+                self._unsent.append((entrance, message))
         elif taken:
-            self._waiting.put_nowait(lambda: self._noted(number))
+            self._jobs.put_nowait(lambda: self._store_sent(number))
         else:
-            self._on_its_way.discard(number)
+            self._in_flight.discard(number)
 
-    async def _noted(self, number: int) -> None:
+    async def _store_sent(self, number: int) -> None:
         """The broker has it: what cannot be stored of that is at least not told again before the next start."""
-        if await self._stored(self._store.sent(number, self._clock.now())):
-            self._on_its_way.discard(number)
+        if await self._try_store(self._store.sent(number, self._clock.now())):
+            self._in_flight.discard(number)
 
     # ---- retailers --------------------------------------------------------------------------------------------------
 
     def owed(self) -> None:
         """Some delivery may stand otherwise than before: its retailer is told, until the broker has it."""
-        self._due.set()
+        self._results_due.set()
 
-    async def _report(self) -> None:
+    async def _report_results(self) -> None:
         while True:
-            await self._due.wait()
-            self._due.clear()
-            with self._contained.piece("results to retailers"):
+            await self._results_due.wait()
+            self._results_due.clear()
+            with self._containment.piece("results to retailers"):
                 for result in self._store.changed(self._clock.now()):
-                    with self._contained.piece("results to retailers", f"{result.brand} {result.delivery}"):
+                    with self._containment.piece("results to retailers", f"{result.brand} {result.delivery}"):
                         await self._publish_result(result)
 
-    async def _publish_result(self, result: Result) -> None:
+    async def _publish_result(self, result: DeliveryResult) -> None:
         body = result.model_dump_json(exclude_none=True).encode()
-        outcomes = [self._line.publish(topic, body) for topic in result_topics(result.brand)]
+        outcomes = [self._publisher.publish(topic, body) for topic in result_topics(result.brand)]
         if all([isinstance(o, Sent) and (await o.acknowledged).accepted for o in outcomes]):
-            await self._stored(self._store.told(result, self._clock.now()))
+            await self._try_store(self._store.told(result, self._clock.now()))
 
     def publish_checkpoint(self, entrance: str, signed: Checkpoint) -> None:
         """Hand a signed end of the log to the owner's phone: what it keeps shows later that nothing was taken back."""
-        self._line.publish(entrance_topic(entrance, "checkpoint"), signed.to_json())
+        self._publisher.publish(entrance_topic(entrance, "checkpoint"), signed.to_json())
 
     @staticmethod
-    async def _stored(work: Awaitable[object]) -> bool:
+    async def _try_store(work: Awaitable[object]) -> bool:
         try:
             await work
         except StoreFailed as failure:

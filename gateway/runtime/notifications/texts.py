@@ -16,9 +16,9 @@ from devices.reports import OperationError
 from gateway.domain.visit.commands import AlarmCode, Notification, ScanAnswer
 from gateway.domain.visit.state import Refusal
 from gateway.system.i18n import Language, Text, _
-from gateway.system.text import unlinked
+from gateway.system.text import without_links
 
-SAYINGS: Mapping[Notification, Text] = MappingProxyType({
+NOTIFICATION_TEXTS: Mapping[Notification, Text] = MappingProxyType({
     Notification.AT_THE_DOOR: _("{who} is at the door[ ({entrance})][ for {brand}][, opening in {seconds} s]"),
     Notification.ASKS_FOR_YES: _(
         "{who} is at the door[ ({entrance})][ for {brand}]: open?[ Without a yes in {seconds} s it is no]"
@@ -62,7 +62,7 @@ SAYINGS: Mapping[Notification, Text] = MappingProxyType({
 })  # fmt: skip
 
 # A table of its own: two alarms have the same word as a saying, and equal words are equal keys.
-ALARMS: Mapping[AlarmCode, Text] = MappingProxyType({
+ALARM_TEXTS: Mapping[AlarmCode, Text] = MappingProxyType({
     AlarmCode.BOLT_IN_THE_AIR: _("Alarm {time}: the bolt is out while the door is open[ ({entrance})]"),
     AlarmCode.CAMERA_CODE_LIMIT: _(
         "Alarm {time}: the camera read too many unknown codes and reads no labels for a quarter of an hour[ ({detail})]"
@@ -89,7 +89,7 @@ ALARMS: Mapping[AlarmCode, Text] = MappingProxyType({
     AlarmCode.WRONG_CODE_LIMIT: _("Alarm {time}: too many unknown codes, scanner locked out[ ({detail})]"),
 })  # fmt: skip
 
-REFUSALS: Mapping[Refusal, Text] = MappingProxyType({
+REFUSAL_TEXTS: Mapping[Refusal, Text] = MappingProxyType({
     Refusal.OUTSIDE_WINDOW: _("outside the agreed window"),
     Refusal.UNKNOWN_CODE: _("unknown code"),
     Refusal.CODE_OF_SEVERAL: _("announced by several brands"),
@@ -117,7 +117,7 @@ REFUSALS: Mapping[Refusal, Text] = MappingProxyType({
 })  # fmt: skip
 
 # Why a lock says that it did not obey.
-FAILURES: Mapping[OperationError, Text] = MappingProxyType({
+FAILURE_TEXTS: Mapping[OperationError, Text] = MappingProxyType({
     OperationError.UNSPECIFIED: _("it does not say why"),
     OperationError.INVALID_CREDENTIAL: _("it asks for a code or a key"),
     OperationError.DISABLED_USER_DENIED: _("access is disabled in it"),
@@ -132,7 +132,7 @@ FAILURES: Mapping[OperationError, Text] = MappingProxyType({
     OperationError.REPEATED: _("the order came twice"),
 })  # fmt: skip
 
-BATTERY_OF: Mapping[str, Text] = MappingProxyType({
+BATTERY_TEXTS: Mapping[str, Text] = MappingProxyType({
     "lock": _("the lock's"),
     "door": _("the door sensor's"),
     "cover": _("the garage door's"),
@@ -147,7 +147,7 @@ BATTERY_OF: Mapping[str, Text] = MappingProxyType({
 
 # What an entrance can lack (`gateway/domain/visit/readiness.py`); a camera is named behind a colon, a battery by its
 # device.
-LACKING: Mapping[str, Text] = MappingProxyType({
+READINESS_TEXTS: Mapping[str, Text] = MappingProxyType({
     "broker": _("the broker does not answer"),
     "lock": _("the lock is not proven locked"),
     "door": _("the door is not proven closed"),
@@ -166,7 +166,7 @@ LACKING: Mapping[str, Text] = MappingProxyType({
 })  # fmt: skip
 
 # Why the store is in doubt (`gateway/evidence/rollback.py`).
-DOUBTS: Mapping[str, Text] = MappingProxyType({
+STORE_DOUBT_TEXTS: Mapping[str, Text] = MappingProxyType({
     "rolled_back": _("an older copy of it was put back"),
     "mark_missing": _("its mark, last-checkpoint.json, is gone"),
     "mark_damaged": _("its mark, last-checkpoint.json, is damaged"),
@@ -177,19 +177,19 @@ DOUBTS: Mapping[str, Text] = MappingProxyType({
     "line_damaged": _("the file of the box's former keys, beside its key, is damaged"),
 })  # fmt: skip
 
-DOOR_WORDS: Mapping[ScanAnswer, Text] = MappingProxyType({
+DISPLAY_TEXTS: Mapping[ScanAnswer, Text] = MappingProxyType({
     ScanAnswer.WAIT: _("Please wait"),
     ScanAnswer.GO: _("Come in"),
     ScanAnswer.NO: _("Sorry, this door does not open"),
 })  # fmt: skip
 
-_COURIER: Text = _("A courier")
-_BRAND: Text = _("A brand")
-_UNSURE: Text = _("{time} (time not certain)")
+_COURIER_TEXT: Text = _("A courier")
+_BRAND_TEXT: Text = _("A brand")
+_UNTRUSTED_TIME_TEXT: Text = _("{time} (time not certain)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
+class MessageFacts:
     """What a sentence may name; names may come from anybody. `seconds` until something happens."""
 
     brand: str | None = None
@@ -204,7 +204,7 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class ComposedMessage:
     """What the owner is told: which message, and its facts. It is put into words for each reader (`words`).
 
     `at` is when it was so; `trusted`: whether the box was certain of that time, which is shown in the house's `zone`.
@@ -212,7 +212,7 @@ class Message:
     """
 
     about: Notification | AlarmCode
-    facts: Facts = Facts()
+    facts: MessageFacts = MessageFacts()
     at: datetime
     trusted: bool = True
     zone: tzinfo = UTC
@@ -244,18 +244,18 @@ class Message:
 
 
 def worded(about: Notification | AlarmCode, parameters: Mapping[str, str], language: Language) -> str:
-    """Put a message into words by its id and its parameters (`Message.parameters`). Names may come from anybody."""
-    given = {name: unlinked(parameters.get(name, "")) for name in ("carrier", "brand", "entrance", "place")}
+    """Word a message from its id and its parameters (`ComposedMessage.parameters`), whose names may be anybody's."""
+    given = {name: without_links(parameters.get(name, "")) for name in ("carrier", "brand", "entrance", "place")}
     known = {
         **given,
-        "who": given["carrier"] or _COURIER.to(language),
-        "asker": given["brand"] or _BRAND.to(language),
+        "who": given["carrier"] or _COURIER_TEXT.to(language),
+        "asker": given["brand"] or _BRAND_TEXT.to(language),
         "hours": parameters.get("hours", ""),
         "seconds": parameters.get("seconds", ""),
-        "time": parameters.get("time") or _UNSURE.to(language, time=parameters.get("uncertain_time", "")),
-        "detail": _detail(about, parameters.get("detail", ""), language),
+        "time": parameters.get("time") or _UNTRUSTED_TIME_TEXT.to(language, time=parameters.get("uncertain_time", "")),
+        "detail": _detail_text(about, parameters.get("detail", ""), language),
     }
-    text = SAYINGS[about] if isinstance(about, Notification) else ALARMS[about]
+    text = NOTIFICATION_TEXTS[about] if isinstance(about, Notification) else ALARM_TEXTS[about]
     sentence = re.sub(
         r"\[([^\]]*)\]",
         lambda part: part[1] if all(known[name] for name in re.findall(r"{(\w+)}", part[1])) else "",
@@ -264,22 +264,22 @@ def worded(about: Notification | AlarmCode, parameters: Mapping[str, str], langu
     return sentence.format(**known)
 
 
-class Voice(Protocol):
+class NotificationChannel(Protocol):
     """A way to reach the owner."""
 
-    async def tell(self, message: Message) -> None:
+    async def tell(self, message: ComposedMessage) -> None:
         """Hand the message over; delivery and retry are the adapter's matter, it never blocks the door."""
         ...
 
 
-class LogVoice:
+class LogChannel:
     """Tells the log, in a language, so that what was said can be found again even when nobody could be reached."""
 
     def __init__(self, language: Language) -> None:
         self._language = language
         self._log = structlog.get_logger(__name__)
 
-    async def tell(self, message: Message) -> None:
+    async def tell(self, message: ComposedMessage) -> None:
         """Write one line; the picture only as its size."""
         self._log.info(
             "told_owner",
@@ -292,42 +292,42 @@ class LogVoice:
         )
 
 
-def _detail(about: Notification | AlarmCode, detail: str, language: Language) -> str:
+def _detail_text(about: Notification | AlarmCode, detail: str, language: Language) -> str:
     if detail in set(Refusal) and about is not Notification.PASSWORD_RESET:  # there it is somebody's name
-        return REFUSALS[Refusal(detail)].to(language)
+        return REFUSAL_TEXTS[Refusal(detail)].to(language)
     if about is Notification.BATTERY_SOON:
-        return running_out(detail, language)
-    if about is Notification.STORE_IN_DOUBT and detail in DOUBTS:
-        return DOUBTS[detail].to(language)
+        return battery_text(detail, language)
+    if about is Notification.STORE_IN_DOUBT and detail in STORE_DOUBT_TEXTS:
+        return STORE_DOUBT_TEXTS[detail].to(language)
     if about is AlarmCode.LOCK_REFUSED and detail in set(OperationError):
-        return FAILURES[OperationError(detail)].to(language)
+        return FAILURE_TEXTS[OperationError(detail)].to(language)
     if about is not Notification.NOT_READY:
-        return unlinked(detail)
-    return ", ".join(unlinked(lacked(word, language)) for word in detail.split(", "))
+        return without_links(detail)
+    return ", ".join(without_links(readiness_text(word, language)) for word in detail.split(", "))
 
 
-def running_out(detail: str, language: Language) -> str:
+def battery_text(detail: str, language: Language) -> str:
     """Name the device, and in how many days its battery will be critical where that can be reckoned.
 
     `detail` is `lock`, `door` or `KIND/ID` (`gateway/runtime/adapters/batteries.py`), and behind a colon the days.
     """
     role, _colon, days = detail.partition(":")
     kind, _slash, id_ = role.partition("/")
-    name = BATTERY_OF[kind].to(language) if kind in BATTERY_OF else unlinked(role)
-    name += f" ({unlinked(id_)})" if id_ and kind in BATTERY_OF else ""
-    days = unlinked(days)
+    name = BATTERY_TEXTS[kind].to(language) if kind in BATTERY_TEXTS else without_links(role)
+    name += f" ({without_links(id_)})" if id_ and kind in BATTERY_TEXTS else ""
+    days = without_links(days)
     left = _(", in about {days} days").to(language, days=days) if days else ""
     return name + left
 
 
-def lacked(word: str, language: Language) -> str:
+def readiness_text(word: str, language: Language) -> str:
     """Put one thing that an entrance lacks (`gateway/domain/visit/readiness.py`) into words."""
-    if word in LACKING:
-        return LACKING[word].to(language)
+    if word in READINESS_TEXTS:
+        return READINESS_TEXTS[word].to(language)
     kind, _colon, name = word.partition(":")
-    return f"{LACKING[kind].to(language)} {name}" if kind in LACKING else word
+    return f"{READINESS_TEXTS[kind].to(language)} {name}" if kind in READINESS_TEXTS else word
 
 
-def door_word(word: ScanAnswer, *, language: Language) -> str:
+def display_text(word: ScanAnswer, *, language: Language) -> str:
     """What stands on a display at the door: as neutral as the light."""
-    return DOOR_WORDS[word].to(language)
+    return DISPLAY_TEXTS[word].to(language)

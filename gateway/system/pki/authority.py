@@ -17,13 +17,13 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from gateway.system.atomic_file import write_whole
 
-AUTHORITY_DAYS = 3650
-SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
-BACKDATED = timedelta(days=1)  # a client whose clock is late still believes it
+AUTHORITY_LIFETIME_DAYS = 3650
+SERVER_AUTH, CLIENT_AUTH = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
+BACKDATING = timedelta(days=1)  # a client whose clock is late still believes it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shelf:
+class CertificateFiles:
     """Where the files lie. A server reads `chain` and `key`; `authority_key` is nobody's but its maker's."""
 
     authority_key: Path
@@ -33,7 +33,7 @@ class Shelf:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class CertificatePolicy:
     """How long a server's certificate is good, when it is renewed before its end, and whether its authority is bound.
 
     `bound`: it may vouch for these names and no others (name constraints, RFC 5280 4.2.1.10); another name then needs
@@ -48,7 +48,7 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Vouched:
+class IssuedCertificate:
     """A server's certificate and its authority; `anew`: the certificate was made now."""
 
     leaf: x509.Certificate
@@ -66,9 +66,15 @@ class Vouched:
         return _pem(self.authority)
 
 
-def vouched(  # noqa: PLR0913 - whose, where, for whom, how long and when
-    shelf: Shelf, *, name: str, names: tuple[str, ...], terms: Terms, now: datetime, renew: bool = False
-) -> Vouched:
+def issue_server_certificate(  # noqa: PLR0913 - whose, where, for whom, how long and when
+    shelf: CertificateFiles,
+    *,
+    name: str,
+    names: tuple[str, ...],
+    terms: CertificatePolicy,
+    now: datetime,
+    renew: bool = False,
+) -> IssuedCertificate:
     """Return the server's certificate for these names and addresses; what is missing, old or of other names is made.
 
     `name` is what people read of the authority; `names` are sorted. `renew` makes another one though the old one is
@@ -79,20 +85,22 @@ def vouched(  # noqa: PLR0913 - whose, where, for whom, how long and when
         ValueError: a file is not what it was.
     """
     try:
-        authority_key, authority = _authority(shelf, name, names, terms, now)
-        if not renew and _still_good(shelf, authority, names, terms, now):
-            return Vouched(leaf=leaf_of(shelf.chain), authority=authority, anew=False)
+        authority_key, authority = _read_or_make_authority(shelf, name, names, terms, now)
+        if not renew and _is_current(shelf, authority, names, terms, now):
+            return IssuedCertificate(leaf=read_leaf(shelf.chain), authority=authority, anew=False)
         key = ec.generate_private_key(ec.SECP256R1())
-        good, usage = (now, timedelta(days=terms.days)), (SERVER, CLIENT) if terms.calls else (SERVER,)
-        leaf = _leaf(authority, authority_key, key.public_key(), names, good, usage=usage)
-    except _ODD as odd:
-        raise _foreign(shelf, odd) from odd
-    write_whole(shelf.key, _private(key))
+        good, usage = (now, timedelta(days=terms.days)), (SERVER_AUTH, CLIENT_AUTH) if terms.calls else (SERVER_AUTH,)
+        leaf = _build_leaf(authority, authority_key, key.public_key(), names, good, usage=usage)
+    except _FOREIGN_FILE_ERRORS as odd:
+        raise _foreign_file_error(shelf, odd) from odd
+    write_whole(shelf.key, _private_pem(key))
     write_whole(shelf.chain, _pem(leaf) + _pem(authority))
-    return Vouched(leaf=leaf, authority=authority, anew=True)
+    return IssuedCertificate(leaf=leaf, authority=authority, anew=True)
 
 
-def unbound(shelf: Shelf, *, name: str, now: datetime) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+def unconstrained_authority(
+    shelf: CertificateFiles, *, name: str, now: datetime
+) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
     """Return an authority that no names bind, with its key; one is made where none is. `name` is for people.
 
     Raises:
@@ -100,12 +108,12 @@ def unbound(shelf: Shelf, *, name: str, now: datetime) -> tuple[ec.EllipticCurve
         ValueError: a file is not what it was.
     """
     try:
-        return _authority(shelf, name, (), Terms(days=0, renew=timedelta(0), bound=False), now)
-    except _ODD as odd:
-        raise _foreign(shelf, odd) from odd
+        return _read_or_make_authority(shelf, name, (), CertificatePolicy(days=0, renew=timedelta(0), bound=False), now)
+    except _FOREIGN_FILE_ERRORS as odd:
+        raise _foreign_file_error(shelf, odd) from odd
 
 
-def client(  # noqa: PLR0913 - what a certificate says
+def issue_client_certificate(  # noqa: PLR0913 - what a certificate says
     authority: x509.Certificate,
     authority_key: ec.EllipticCurvePrivateKey,
     key: ec.EllipticCurvePublicKey,
@@ -119,10 +127,10 @@ def client(  # noqa: PLR0913 - what a certificate says
     Beside the name stands as e-mail address `<word>@<name>`, the word being the certificate's serial (hex) unless it is
     given: so a server that is shown only names knows which certificate it was.
     """
-    return _leaf(authority, authority_key, key, (name,), good, usage=(CLIENT,), word=word or "")
+    return _build_leaf(authority, authority_key, key, (name,), good, usage=(CLIENT_AUTH,), word=word or "")
 
 
-def leaf_of(chain: Path) -> x509.Certificate:
+def read_leaf(chain: Path) -> x509.Certificate:
     """Read the server's own certificate.
 
     Raises:
@@ -132,14 +140,14 @@ def leaf_of(chain: Path) -> x509.Certificate:
     return x509.load_pem_x509_certificates(chain.read_bytes())[0]
 
 
-def names_of(leaf: x509.Certificate) -> tuple[str, ...]:
+def certificate_names(leaf: x509.Certificate) -> tuple[str, ...]:
     """For which names and addresses it was made, sorted."""
     spoken = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     return tuple(sorted(str(name.value) for name in spoken))
 
 
-def _authority(
-    shelf: Shelf, name: str, names: tuple[str, ...], terms: Terms, now: datetime
+def _read_or_make_authority(
+    shelf: CertificateFiles, name: str, names: tuple[str, ...], terms: CertificatePolicy, now: datetime
 ) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
     """Read the authority, or make one: also where it is bound and may not vouch for a name that is new."""
     if shelf.authority_key.exists() and shelf.authority.exists():
@@ -147,38 +155,38 @@ def _authority(
         authority = x509.load_pem_x509_certificate(shelf.authority.read_bytes())
         if not isinstance(key, ec.EllipticCurvePrivateKey):
             raise ValueError(f"{shelf.authority_key} holds another kind of key")
-        if _may(authority, names, terms) and authority.not_valid_after_utc > now:
+        if _allows_names(authority, names, terms) and authority.not_valid_after_utc > now:
             return key, authority
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name[:64])])
     builder = (
-        _builder(subject, subject, key.public_key(), now, timedelta(days=AUTHORITY_DAYS))
+        _builder(subject, subject, key.public_key(), now, timedelta(days=AUTHORITY_LIFETIME_DAYS))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_usage(signs=True), critical=True)
+        .add_extension(_key_usage(signs=True), critical=True)
     )
     if terms.bound:
         builder = builder.add_extension(x509.NameConstraints(_subtrees(names), None), critical=True)
     authority = builder.sign(key, hashes.SHA256())
-    write_whole(shelf.authority_key, _private(key))
+    write_whole(shelf.authority_key, _private_pem(key))
     write_whole(shelf.authority, _pem(authority))
     return key, authority
 
 
-def _may(authority: x509.Certificate, names: tuple[str, ...], terms: Terms) -> bool:
+def _allows_names(authority: x509.Certificate, names: tuple[str, ...], terms: CertificatePolicy) -> bool:
     if not terms.bound:
         return True
     constraints = authority.extensions.get_extension_for_class(x509.NameConstraints).value
     return set(constraints.permitted_subtrees or ()) == set(_subtrees(names))
 
 
-_ODD = (TypeError, UnsupportedAlgorithm, x509.ExtensionNotFound)  # a key with a password, a foreign one
+_FOREIGN_FILE_ERRORS = (TypeError, UnsupportedAlgorithm, x509.ExtensionNotFound)  # a key with a password, a foreign one
 
 
-def _foreign(shelf: Shelf, odd: Exception) -> ValueError:
+def _foreign_file_error(shelf: CertificateFiles, odd: Exception) -> ValueError:
     return ValueError(f"{shelf.authority_key.parent} holds a key or certificate that this box did not make: {odd}")
 
 
-def _leaf(  # noqa: PLR0913 - what a certificate says
+def _build_leaf(  # noqa: PLR0913 - what a certificate says
     authority: x509.Certificate,
     authority_key: ec.EllipticCurvePrivateKey,
     key: ec.EllipticCurvePublicKey,
@@ -190,13 +198,13 @@ def _leaf(  # noqa: PLR0913 - what a certificate says
 ) -> x509.Certificate:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0][:64])])
     serial = x509.random_serial_number()
-    known: list[x509.GeneralName] = [_general(name) for name in names]
+    known: list[x509.GeneralName] = [_general_name(name) for name in names]
     if word is not None:
         known.append(x509.RFC822Name(f"{word or f'{serial:x}'}@{names[0]}"))
     return (
         _builder(subject, authority.subject, key, *good, serial=serial)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(signs=False), critical=True)
+        .add_extension(_key_usage(signs=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage(usage), critical=False)
         .add_extension(x509.SubjectAlternativeName(known), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
@@ -214,32 +222,38 @@ def _builder(  # noqa: PLR0913 - what every certificate says
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(serial or x509.random_serial_number())
-        .not_valid_before(now - BACKDATED)
+        .not_valid_before(now - BACKDATING)
         .not_valid_after(now + life)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
 
 
-def _usage(*, signs: bool) -> x509.KeyUsage:
+def _key_usage(*, signs: bool) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=not signs, key_cert_sign=signs, crl_sign=signs, content_commitment=False,
         key_encipherment=False, data_encipherment=False, key_agreement=False, encipher_only=False, decipher_only=False,
     )  # fmt: skip
 
 
-def _still_good(shelf: Shelf, authority: x509.Certificate, names: tuple[str, ...], terms: Terms, now: datetime) -> bool:
+def _is_current(
+    shelf: CertificateFiles,
+    authority: x509.Certificate,
+    names: tuple[str, ...],
+    terms: CertificatePolicy,
+    now: datetime,
+) -> bool:
     if not (shelf.chain.exists() and shelf.key.exists()):
         return False
-    leaf = leaf_of(shelf.chain)
-    if not _belongs(shelf.key, leaf):  # two processes wrote them at once, or one is damaged
+    leaf = read_leaf(shelf.chain)
+    if not _key_matches(shelf.key, leaf):  # two processes wrote them at once, or one is damaged
         return False
-    same = set(names_of(leaf)) == set(names) and leaf.issuer == authority.subject
+    same = set(certificate_names(leaf)) == set(names) and leaf.issuer == authority.subject
     by_it = leaf.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value.key_identifier
     ours = authority.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value.digest
     return same and by_it == ours and leaf.not_valid_before_utc <= now < leaf.not_valid_after_utc - terms.renew
 
 
-def _belongs(key: Path, leaf: x509.Certificate) -> bool:
+def _key_matches(key: Path, leaf: x509.Certificate) -> bool:
     try:
         own = serialization.load_pem_private_key(key.read_bytes(), None)
     except ValueError:
@@ -247,7 +261,7 @@ def _belongs(key: Path, leaf: x509.Certificate) -> bool:
     return own.public_key() == leaf.public_key()
 
 
-def _general(name: str) -> x509.GeneralName:
+def _general_name(name: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
@@ -258,7 +272,7 @@ def _subtrees(names: tuple[str, ...]) -> list[x509.GeneralName]:
     """The names as subtrees of themselves: a constraint on an address is a network, here of one address."""
     trees: list[x509.GeneralName] = []
     for name in names:
-        general = _general(name)
+        general = _general_name(name)
         trees.append(x509.IPAddress(ipaddress.ip_network(name)) if isinstance(general, x509.IPAddress) else general)
     return trees
 
@@ -267,6 +281,6 @@ def _pem(one: x509.Certificate) -> bytes:
     return one.public_bytes(serialization.Encoding.PEM)
 
 
-def _private(key: ec.EllipticCurvePrivateKey) -> bytes:
+def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
     encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     return key.private_bytes(encoding, form, serialization.NoEncryption())

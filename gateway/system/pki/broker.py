@@ -13,10 +13,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from gateway.system.pki.authority import Shelf, Terms, leaf_of, names_of, vouched
+from gateway.system.pki.authority import (
+    CertificateFiles,
+    CertificatePolicy,
+    certificate_names,
+    issue_server_certificate,
+    read_leaf,
+)
 
-TERMS = Terms(days=30, renew=timedelta(days=15), bound=False)
-ALWAYS = ("127.0.0.1", "localhost")  # this machine's own clients
+BROKER_POLICY = CertificatePolicy(days=30, renew=timedelta(days=15), bound=False)
+LOCAL_NAMES = ("127.0.0.1", "localhost")  # this machine's own clients
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,8 +39,8 @@ class BrokerCertificate:
     anew: bool
 
 
-def _shelf(folder: Path) -> Shelf:
-    return Shelf(
+def _files_in(folder: Path) -> CertificateFiles:
+    return CertificateFiles(
         authority_key=folder / "authority" / "authority.key",
         authority=folder / "authority" / "authority.pem",
         key=folder / "tls" / "broker.key",
@@ -51,11 +57,11 @@ def broker_certificate(folder: Path, *, box: str, names: Iterable[str], now: dat
         OSError: the folder cannot be read or written.
         ValueError: a file in it is not what it was.
     """
-    shelf = _shelf(folder)
+    shelf = _files_in(folder)
     for file in (shelf.authority_key, shelf.chain):
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    wanted = tuple(sorted({*ALWAYS, *(name for name in names if not _everywhere(name))}))
-    ours = vouched(shelf, name=f"Perron broker {box}", names=wanted, terms=TERMS, now=now)
+    wanted = tuple(sorted({*LOCAL_NAMES, *(name for name in names if not _is_unspecified(name))}))
+    ours = issue_server_certificate(shelf, name=f"Perron broker {box}", names=wanted, terms=BROKER_POLICY, now=now)
     handed_out = folder / "authority.pem"
     if not handed_out.exists() or handed_out.read_bytes() != ours.pem:
         handed_out.write_bytes(ours.pem)
@@ -71,29 +77,29 @@ def broker_certificate(folder: Path, *, box: str, names: Iterable[str], now: dat
     )
 
 
-def spoken_for(folder: Path) -> tuple[str, ...]:
+def broker_certificate_names(folder: Path) -> tuple[str, ...]:
     """Name the names and addresses of the certificate in `folder`; none where there is none.
 
     Raises:
         OSError: it cannot be read.
         ValueError: what stands there is no certificate.
     """
-    chain = _shelf(folder).chain
-    return names_of(leaf_of(chain)) if chain.exists() else ()
+    chain = _files_in(folder).chain
+    return certificate_names(read_leaf(chain)) if chain.exists() else ()
 
 
-def renewed(folder: Path, *, box: str, now: datetime) -> BrokerCertificate | None:
+def renew_broker_certificate(folder: Path, *, box: str, now: datetime) -> BrokerCertificate | None:
     """Renew the certificate in `folder` for the names that it has, if it is time; None: there is none.
 
     Raises:
         OSError: the folder cannot be read or written.
         ValueError: a file in it is not what it was.
     """
-    names = spoken_for(folder)
+    names = broker_certificate_names(folder)
     return broker_certificate(folder, box=box, names=names, now=now) if names else None
 
 
-def _everywhere(name: str) -> bool:
+def _is_unspecified(name: str) -> bool:
     try:
         return ipaddress.ip_address(name).is_unspecified
     except ValueError:

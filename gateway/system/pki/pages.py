@@ -13,15 +13,15 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from gateway.system.pki.authority import Shelf, Terms, vouched
+from gateway.system.pki.authority import CertificateFiles, CertificatePolicy, issue_server_certificate
 
-FOLDER, AUTHORITY = "pages", "authority.pem"  # under the storage folder
-LEAF_DAYS = 390
-RENEW = timedelta(days=60)  # before the end
+PAGES_FOLDER, AUTHORITY_FILE = "pages", "authority.pem"  # under the storage folder
+CERTIFICATE_LIFETIME_DAYS = 390
+RENEW_BEFORE = timedelta(days=60)  # before the end
 
 
 @dataclass(frozen=True, slots=True)
-class Certificate:
+class PagesCertificate:
     """Where the files lie, and what a person compares when they install the authority."""
 
     chain: Path
@@ -39,7 +39,9 @@ class Certificate:
         return context
 
 
-def certificate(folder: Path, *, box: str, names: Sequence[str], now: datetime, renew: bool = False) -> Certificate:
+def pages_certificate(
+    folder: Path, *, box: str, names: Sequence[str], now: datetime, renew: bool = False
+) -> PagesCertificate:
     """Return the box's certificate for these names and addresses; what is missing, old or of other names is made.
 
     `renew` makes another one though the old one is good, under the same authority.
@@ -49,15 +51,17 @@ def certificate(folder: Path, *, box: str, names: Sequence[str], now: datetime, 
         ValueError: a file in it is not what it was.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    shelf = Shelf(
+    shelf = CertificateFiles(
         authority_key=folder / "authority.key",
-        authority=folder / AUTHORITY,
+        authority=folder / AUTHORITY_FILE,
         key=folder / "pages.key",
         chain=folder / "pages.pem",
     )
-    terms = Terms(days=LEAF_DAYS, renew=RENEW, bound=True)
-    ours = vouched(shelf, name=f"Perron {box}", names=tuple(sorted(set(names))), terms=terms, now=now, renew=renew)
-    return Certificate(
+    terms = CertificatePolicy(days=CERTIFICATE_LIFETIME_DAYS, renew=RENEW_BEFORE, bound=True)
+    ours = issue_server_certificate(
+        shelf, name=f"Perron {box}", names=tuple(sorted(set(names))), terms=terms, now=now, renew=renew
+    )
+    return PagesCertificate(
         shelf.chain,
         shelf.key,
         ours.pem,
@@ -67,20 +71,20 @@ def certificate(folder: Path, *, box: str, names: Sequence[str], now: datetime, 
     )
 
 
-def authority_of(folder: Path) -> tuple[str, datetime] | None:
+def authority_fingerprint(folder: Path) -> tuple[str, datetime] | None:
     """The fingerprint of the box's own authority (SHA-256, hex) and until when it is good; None: none was made yet.
 
     Raises:
         OSError: it cannot be read.
         ValueError: what stands there is no certificate.
     """
-    file = folder / AUTHORITY
+    file = folder / AUTHORITY_FILE
     if not file.exists():
         return None
     found = x509.load_pem_x509_certificate(file.read_bytes())
     return found.fingerprint(hashes.SHA256()).hex(), found.not_valid_after_utc
 
 
-def spaced(fingerprint: str) -> str:
+def format_fingerprint(fingerprint: str) -> str:
     """A fingerprint as people compare it: upper case, in groups of four."""
     return " ".join(fingerprint[at : at + 4].upper() for at in range(0, len(fingerprint), 4))

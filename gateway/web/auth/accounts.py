@@ -1,7 +1,8 @@
 """Accounts: how the box gets its owner, who else may come in, who is signed in. The pages stand on this.
 
 A refusal is a value. `StoreFailed` comes through where something has to be stored and the disk does not take it; who is
-signed in already stays so on a full disk. What may be told to a stranger is in `Refused` and `Wait`, and is the same
+signed in already stays so on a full disk. What may be told to a stranger is in `AccountError` and `RetryAfter`, and
+is the same
 whether or not somebody of that name has an account.
 """
 
@@ -12,34 +13,46 @@ from datetime import datetime, timedelta
 from enum import StrEnum, auto
 
 from gateway.domain.visit.state import Now
-from gateway.storage import Changed, Claimed, Device, Entry, Invitation, Newcomer, Person, Session, Store
-from gateway.system.clock import BUILT
-from gateway.web.auth.login_throttle import Attempt, Tries
-from gateway.web.auth.passwords import Passwords, Weak, weakness
-from gateway.web.auth.roles import CONFIRM, Right, Role, may
-from gateway.web.auth.session_age import Reckoning
-from gateway.web.auth.tokens import COOKIE_BYTES, LINK_BYTES, Token, code_digest, new_code, new_id
+from gateway.storage import (
+    AccountChangeResult,
+    AccountHolder,
+    ClaimResult,
+    Invitation,
+    KnownDevice,
+    NewAccount,
+    Session,
+    SignInEntry,
+    Store,
+)
+from gateway.system.clock import EARLIEST_TIME
+from gateway.web.auth.login_throttle import LoginAttempt, LoginThrottle
+from gateway.web.auth.passwords import PasswordHashing, PasswordWeakness, weakness
+from gateway.web.auth.roles import PASSWORD_RIGHTS, Role, UserRight, has_right
+from gateway.web.auth.session_age import EarliestClock
+from gateway.web.auth.tokens import COOKIE_BYTES, LINK_BYTES, SecretToken, claim_code_digest, new_claim_code, new_id
 
-IDLE = timedelta(days=14)  # a session that nobody used for so long is over
-LONGEST = timedelta(days=90)  # and any session after so long
-KNOWN = timedelta(days=400)  # a device stays known so long after its last sign-in; browsers keep no cookie longer
-INVITED = timedelta(hours=48)  # an invitation is good for so long
-CONFIRMED = 300.0  # seconds for which a password counts as just given
+SESSION_IDLE_LIMIT = timedelta(days=14)  # a session that nobody used for so long is over
+MAX_SESSION_AGE = timedelta(days=90)  # and any session after so long
+KNOWN_DEVICE_LIFETIME = timedelta(
+    days=400
+)  # a device stays known so long after its last sign-in; browsers keep no cookie longer
+INVITATION_LIFETIME = timedelta(hours=48)  # an invitation is good for so long
+CONFIRMATION_LIFETIME_S = 300.0  # seconds for which a password counts as just given
 
-BURST = 5  # wrong passwords for one account of which its person is told
-LONGEST_NAME = 64  # characters
-_SEEN_AGAIN = timedelta(minutes=5)  # a session's use is stored so often at most
-_BUSY = 2  # seconds after which a stranger may find room
+WRONG_PASSWORDS_BEFORE_REPORT = 5  # wrong passwords for one account of which its person is told
+MAX_NAME_CHARACTERS = 64  # characters
+_LAST_USE_INTERVAL = timedelta(minutes=5)  # a session's use is stored so often at most
+_QUEUE_RETRY_DELAY_S = 2  # seconds after which a stranger may find room
 
 
-class Refused(StrEnum):
+class AccountError(StrEnum):
     """Why not."""
 
     WRONG = auto()  # name or password; which of them is not told
     PASSWORD_WRONG = auto()  # of somebody who is signed in
     SIGNED_OUT = auto()  # the session ended meanwhile
     NOT_ALLOWED = auto()  # the role has no such right
-    CONFIRM = auto()  # ask for the password first (`Accounts.confirm`), then try again
+    CONFIRM = auto()  # ask for the password first (`UserAccounts.confirm`), then try again
     CLAIMED = auto()  # the box has an owner
     CODE_WRONG = auto()
     CODE_USED = auto()  # an owner came back by it already
@@ -57,15 +70,15 @@ class Refused(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class RetryAfter:
     """Not now: too many wrong passwords. Nothing was looked at."""
 
     seconds: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Who:
-    """Somebody who is signed in, as he was when he was looked up. Ask `Accounts.refusal` what he may do."""
+class CurrentUser:
+    """Somebody who is signed in, as he was when he was looked up. Ask `UserAccounts.refusal` what he may do."""
 
     session: str  # its id, no secret
     device: str
@@ -75,16 +88,16 @@ class Who:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SignedIn:
+class SessionSecrets:
     """Two secrets for two cookies: `session` signs in for up to 90 days, `device` only makes the device known (400)."""
 
-    who: Who
+    who: CurrentUser
     session: str = field(repr=False)
     device: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Invited:
+class NewInvitation:
     """An invitation that was made just now; its token is told this once."""
 
     id: str
@@ -93,18 +106,18 @@ class Invited:
     until: datetime
 
 
-class Accounts:
+class UserAccounts:
     """One for the running gateway; `now` is the beginning of this run, `passwords` are cheaper ones in tests."""
 
-    def __init__(self, store: Store, now: Now, *, passwords: Passwords | None = None) -> None:
+    def __init__(self, store: Store, now: Now, *, passwords: PasswordHashing | None = None) -> None:
         self._register = store.register
-        self._passwords = passwords or Passwords()
-        self.tries = Tries(store.register, now)
-        floors = (BUILT, store.floor(), store.register.newest())
-        self._reckoning = Reckoning(max(floor for floor in floors if floor is not None), now)
+        self._passwords = passwords or PasswordHashing()
+        self.tries = LoginThrottle(store.register, now)
+        floors = (EARLIEST_TIME, store.floor(), store.register.newest())
+        self._clock = EarliestClock(max(floor for floor in floors if floor is not None), now)
         # When each session's password was given last, on the monotonic clock. In memory only: no clock can be set so
         # that it counts longer, and after a restart it is asked for again.
-        self._confirmed: dict[str, float] = {}
+        self._confirmed_sessions: dict[str, float] = {}
 
     # ---- the first owner
 
@@ -112,56 +125,56 @@ class Accounts:
         """Whether the box has an owner."""
         return self._register.owned()
 
-    async def make_code(self, now: Now) -> str | Refused:
+    async def make_code(self, now: Now) -> str | AccountError:
         """Make the claim code, to be shown on the box and nowhere else; the one before it is void. Or `CLAIMED`."""
-        code = new_code()
-        digest = code_digest(code)
+        code = new_claim_code()
+        digest = claim_code_digest(code)
         assert digest is not None  # noqa: S101 - what was just written can be read
         match await self._register.set_claim(digest, now):
-            case Claimed.TAKEN:
-                return Refused.CLAIMED
+            case ClaimResult.TAKEN:
+                return AccountError.CLAIMED
             case _:
                 return code
 
     async def claim(
         self, code: str, name: str, password: str, now: Now, *, browser: str | None = None
-    ) -> SignedIn | Refused:
+    ) -> SessionSecrets | AccountError:
         """Become the first owner. A wrong code counts: after five a new one has to be made on the box.
 
         What cannot be a code (a character too few) does not count; name and password are looked at before the code, so
         that a typing mistake spends no try. Owner, session and the code's end are stored together.
         """
         if self._register.owned():
-            return Refused.CLAIMED
-        bad = unfit(name, password)
+            return AccountError.CLAIMED
+        bad = credential_error(name, password)
         if bad is not None:
             return bad
-        digest = code_digest(code)
+        digest = claim_code_digest(code)
         if digest is None:
-            return Refused.CODE_WRONG
-        refused = _claim_refused(await self._register.try_claim(digest, now))
+            return AccountError.CODE_WRONG
+        refused = _claim_error(await self._register.try_claim(digest, now))
         if refused is not None:
             return refused
         owner = await self.newcomer(name, password, Role.OWNER, now)
-        session, device = Token.new(COOKIE_BYTES), Token.new(COOKIE_BYTES)
+        session, device = SecretToken.new(COOKIE_BYTES), SecretToken.new(COOKIE_BYTES)
         entry = self.entry(session, device, now, browser)
-        refused = _claim_refused(await self._register.claim(digest, owner, entry, now))
+        refused = _claim_error(await self._register.claim(digest, owner, entry, now))
         return refused or self.signed_in(owner.person, session, device, now)
 
     # ---- signing in
 
     async def sign_in(  # noqa: PLR0913 - who, and from where
         self, name: str, password: str, *, address: str, device: str | None, now: Now, browser: str | None = None
-    ) -> SignedIn | Refused | Wait:
+    ) -> SessionSecrets | AccountError | RetryAfter:
         """Sign in from a client's address, with the known-device cookie if there is one; `WRONG` or a wait otherwise.
 
         Who has the cookie of a device in which he signed in before is never kept waiting by what others try.
         """
-        key = folded(name)
+        key = name_key(name)
         found = self._register.named(key)
-        token = self._known(device, None if found is None else found[0], now)
-        attempt = Attempt(device=token.id) if token is not None else self.tries.stranger(key, address)
-        wait = self._wait(attempt, now)
+        token = self._known_device(device, None if found is None else found[0], now)
+        attempt = LoginAttempt(device=token.id) if token is not None else self.tries.stranger(key, address)
+        wait = self._retry_after(attempt, now)
         if wait is not None:
             return wait
         stored, stranger = None if found is None else found[1], token is None
@@ -169,215 +182,219 @@ class Accounts:
             tries = await self.tries.count(attempt, now)
             fits = await self._passwords.fits(password, stored, stranger=stranger)
         if not fits or found is None or stored is None:
-            self._wrong(None if found is None else found[0].id, tries, now)
-            return Refused.WRONG
-        person, session, token = found[0], Token.new(COOKIE_BYTES), token or Token.new(COOKIE_BYTES)
-        await self._register.forget(self._reckoning.read(now), idle=IDLE, oldest=LONGEST, known=KNOWN)
+            self._log_wrong_password(None if found is None else found[0].id, tries, now)
+            return AccountError.WRONG
+        person, session, token = found[0], SecretToken.new(COOKIE_BYTES), token or SecretToken.new(COOKIE_BYTES)
+        await self._register.forget(
+            self._clock.read(now), idle=SESSION_IDLE_LIMIT, oldest=MAX_SESSION_AGE, known=KNOWN_DEVICE_LIFETIME
+        )
         if not await self._register.enter(person.id, stored, self.entry(session, token, now, browser)):
-            return Refused.WRONG
+            return AccountError.WRONG
         await self.tries.good(attempt, now)
         if self._passwords.outdated(stored):
             await self._register.renew_hash(person.id, stored, await self._passwords.hash(password))
         return self.signed_in(person, session, token, now)
 
-    async def confirm(self, who: Who, password: str, now: Now) -> Refused | Wait | None:
-        """Take the password again, for what `CONFIRM` lists; None: it is right and counts for 5 minutes.
+    async def confirm(self, who: CurrentUser, password: str, now: Now) -> AccountError | RetryAfter | None:
+        """Take the password again, for what `PASSWORD_RIGHTS` lists; None: it is right and counts for 5 minutes.
 
         Wrong ones count for the device, as when signing in on it.
         """
-        if self._running(who.session, now) is None:
-            return Refused.SIGNED_OUT
-        attempt = Attempt(device=who.device)
-        wait = self._wait(attempt, now)
+        if self._running_session(who.session, now) is None:
+            return AccountError.SIGNED_OUT
+        attempt = LoginAttempt(device=who.device)
+        wait = self._retry_after(attempt, now)
         if wait is not None:
             return wait
         tries = await self.tries.count(attempt, now)
         if not await self._passwords.fits(password, self._register.password_of(who.person), stranger=False):
-            self._wrong(who.person, tries, now)
-            return Refused.PASSWORD_WRONG
+            self._log_wrong_password(who.person, tries, now)
+            return AccountError.PASSWORD_WRONG
         await self.tries.good(attempt, now)
-        if self._running(who.session, now) is None:
-            return Refused.SIGNED_OUT
-        self._confirm(who.session, now)
+        if self._running_session(who.session, now) is None:
+            return AccountError.SIGNED_OUT
+        self._mark_confirmed(who.session, now)
         return None
 
-    async def change_password(self, who: Who, old: str, new: str, now: Now) -> Refused | Wait | None:
+    async def change_password(self, who: CurrentUser, old: str, new: str, now: Now) -> AccountError | RetryAfter | None:
         """Take a new password for the old one; all other sessions end and no other device stays known."""
-        unfit = _weak(weakness(new, who.name))
+        unfit = _weakness_error(weakness(new, who.name))
         if unfit is not None:
             return unfit
         wrong = await self.confirm(who, old, now)
         if wrong is not None:
             return wrong
         stored = await self._passwords.hash(new)
-        return change_refused(await self._register.set_password(who.person, stored, now, device=who.device))
+        return change_error(await self._register.set_password(who.person, stored, now, device=who.device))
 
     # ---- sessions
 
-    def who(self, session: str | None, now: Now) -> Who | None:
+    def who(self, session: str | None, now: Now) -> CurrentUser | None:
         """Who is signed in by this cookie; None: nobody, or no longer. His role is what it is now."""
-        token = Token.read(session)
-        row = None if token is None else self._running(token.id, now)
+        token = SecretToken.read(session)
+        row = None if token is None else self._running_session(token.id, now)
         if token is None or row is None or not token.fits(row.secret):
             return None
-        reckoned = self._reckoning.read(now)
-        if reckoned - row.seen >= _SEEN_AGAIN:
+        reckoned = self._clock.read(now)
+        if reckoned - row.seen >= _LAST_USE_INTERVAL:
             self._register.seen(row.id, reckoned)
-        return _who(row)
+        return _user_of(row)
 
-    def refusal(self, who: Who, right: Right, now: Now) -> Refused | None:
+    def refusal(self, who: CurrentUser, right: UserRight, now: Now) -> AccountError | None:
         """Why this may not be done now; None: it may.
 
         Everything is looked up anew, so a page that stays open asks again: a session that ended, a role that changed
         and a removal count at once.
         """
-        row = self._running(who.session, now)
+        row = self._running_session(who.session, now)
         if row is None:
-            return Refused.SIGNED_OUT
-        if not may(Role(row.person.role), right):
-            return Refused.NOT_ALLOWED
-        return Refused.CONFIRM if right in CONFIRM and not self.confirmed(who, now) else None
+            return AccountError.SIGNED_OUT
+        if not has_right(Role(row.person.role), right):
+            return AccountError.NOT_ALLOWED
+        return AccountError.CONFIRM if right in PASSWORD_RIGHTS and not self.confirmed(who, now) else None
 
-    def still(self, who: Who, now: Now) -> bool:
+    def still(self, who: CurrentUser, now: Now) -> bool:
         """Whether he is still signed in by this session, as who he was when he was looked up."""
-        row = self._running(who.session, now)
-        return row is not None and _who(row) == who
+        row = self._running_session(who.session, now)
+        return row is not None and _user_of(row) == who
 
-    def confirmed(self, who: Who, now: Now) -> bool:
+    def confirmed(self, who: CurrentUser, now: Now) -> bool:
         """Whether the password was given in this session within the last 5 minutes."""
-        given = self._confirmed.get(who.session)
-        return given is not None and now.mono - given < CONFIRMED
+        given = self._confirmed_sessions.get(who.session)
+        return given is not None and now.mono - given < CONFIRMATION_LIFETIME_S
 
     def sessions(self, person: str, now: Now) -> tuple[Session, ...]:
         """The running sessions of a person, the one that began first first."""
-        return tuple(one for one in self._register.sessions(person) if not self._over(one, now))
+        return tuple(one for one in self._register.sessions(person) if not self._is_over(one, now))
 
-    async def sign_out(self, who: Who) -> None:
+    async def sign_out(self, who: CurrentUser) -> None:
         """End this session. The device stays known."""
         await self._register.end(who.session)
 
-    async def end_session(self, who: Who, session: str, now: Now) -> Refused | None:
+    async def end_session(self, who: CurrentUser, session: str, now: Now) -> AccountError | None:
         """End one session by its id: one's own, or with the right `PEOPLE` anybody's."""
         row = self._register.session(session)
         if row is None:
-            return Refused.UNKNOWN
-        refused = self._refusal_for(who, row.person.id, now)
+            return AccountError.UNKNOWN
+        refused = self._person_error(who, row.person.id, now)
         if refused is None:
             await self._register.end(session)
         return refused
 
-    async def end_sessions(self, who: Who, person: str, now: Now) -> Refused | None:
+    async def end_sessions(self, who: CurrentUser, person: str, now: Now) -> AccountError | None:
         """End all sessions of a person but the one that asks: one's own, or with the right `PEOPLE` anybody's."""
-        refused = self._refusal_for(who, person, now)
+        refused = self._person_error(who, person, now)
         if refused is None:
             await self._register.end_all(person, but=who.session)
         return refused
 
     # ---- other people
 
-    async def invite(self, who: Who, role: Role, now: Now) -> Invited | Refused:
+    async def invite(self, who: CurrentUser, role: Role, now: Now) -> NewInvitation | AccountError:
         """Invite somebody, for 48 h and one person. Nobody is invited as courier: he has no account."""
-        refused = self.refusal(who, Right.PEOPLE, now)
+        refused = self.refusal(who, UserRight.PEOPLE, now)
         if refused is not None or role is Role.COURIER:
-            return refused or Refused.NOT_ALLOWED
-        token, made = Token.new(LINK_BYTES), self._reckoning.read(now)
+            return refused or AccountError.NOT_ALLOWED
+        token, made = SecretToken.new(LINK_BYTES), self._clock.read(now)
         invitation = Invitation(id=token.id, secret=token.digest, role=role, by=who.person, made=made)
-        await self._register.invite(invitation, now, lives=INVITED)
-        return Invited(id=token.id, token=token.text, role=role, until=made + INVITED)
+        await self._register.invite(invitation, now, lives=INVITATION_LIFETIME)
+        return NewInvitation(id=token.id, token=token.text, role=role, until=made + INVITATION_LIFETIME)
 
     def invitations(self, now: Now) -> tuple[Invitation, ...]:
         """The invitations that can still be taken, oldest first."""
-        return self._register.invitations(self._reckoning.read(now), lives=INVITED)
+        return self._register.invitations(self._clock.read(now), lives=INVITATION_LIFETIME)
 
     def invitation(self, token: str, now: Now) -> Invitation | None:
         """The invitation that somebody holds; None: it cannot be taken (any more)."""
-        held = Token.read(token)
+        held = SecretToken.read(token)
         if held is None:
             return None
         found = next((one for one in self.invitations(now) if one.id == held.id), None)
         return found if found is not None and held.fits(found.secret) else None
 
-    async def withdraw(self, who: Who, invitation: str, now: Now) -> Refused | None:
+    async def withdraw(self, who: CurrentUser, invitation: str, now: Now) -> AccountError | None:
         """Take an invitation back, by its id."""
-        refused = self.refusal(who, Right.PEOPLE, now)
-        return refused or change_refused(await self._register.withdraw(invitation, now, by=who.person))
+        refused = self.refusal(who, UserRight.PEOPLE, now)
+        return refused or change_error(await self._register.withdraw(invitation, now, by=who.person))
 
     async def redeem(
         self, token: str, name: str, password: str, now: Now, *, browser: str | None = None
-    ) -> SignedIn | Refused:
+    ) -> SessionSecrets | AccountError:
         """Take an invitation. Account, session and its end are stored together; of two at once one wins."""
         invitation = self.invitation(token, now)
         if invitation is None:
-            return Refused.INVITATION_GONE
-        bad = unfit(name, password)
+            return AccountError.INVITATION_GONE
+        bad = credential_error(name, password)
         if bad is not None:
             return bad
         new = await self.newcomer(name, password, Role(invitation.role), now)
-        session, device = Token.new(COOKIE_BYTES), Token.new(COOKIE_BYTES)
+        session, device = SecretToken.new(COOKIE_BYTES), SecretToken.new(COOKIE_BYTES)
         match await self._register.redeem(invitation, new, self.entry(session, device, now, browser), now):
-            case Changed.DONE:
+            case AccountChangeResult.DONE:
                 return self.signed_in(new.person, session, device, now)
-            case Changed.NAME_TAKEN:
-                return Refused.NAME_TAKEN
+            case AccountChangeResult.NAME_TAKEN:
+                return AccountError.NAME_TAKEN
             case _:
-                return Refused.INVITATION_GONE
+                return AccountError.INVITATION_GONE
 
-    async def set_role(self, who: Who, person: str, role: Role, now: Now) -> Refused | None:
+    async def set_role(self, who: CurrentUser, person: str, role: Role, now: Now) -> AccountError | None:
         """Give somebody another role; his open pages see it at once. The last owner stays owner."""
-        refused = self.refusal(who, Right.PEOPLE, now)
+        refused = self.refusal(who, UserRight.PEOPLE, now)
         if refused is not None or role is Role.COURIER:
-            return refused or Refused.NOT_ALLOWED
-        return change_refused(await self._register.set_role(person, role, now, by=who.person))
+            return refused or AccountError.NOT_ALLOWED
+        return change_error(await self._register.set_role(person, role, now, by=who.person))
 
-    async def remove(self, who: Who, person: str, now: Now) -> Refused | None:
+    async def remove(self, who: CurrentUser, person: str, now: Now) -> AccountError | None:
         """End somebody's account, with all his sessions, devices and invitations. The last owner stays."""
-        refused = self.refusal(who, Right.PEOPLE, now)
-        return refused or change_refused(await self._register.remove(person, now, by=who.person))
+        refused = self.refusal(who, UserRight.PEOPLE, now)
+        return refused or change_error(await self._register.remove(person, now, by=who.person))
 
-    async def hand_over(self, who: Who, now: Now) -> tuple[str, ...] | Refused:
+    async def hand_over(self, who: CurrentUser, now: Now) -> tuple[str, ...] | AccountError:
         """The installation is done: every installer's account and invitation ends; returns whose account did.
 
         Who is invited back makes a new account: a password from back then opens nothing.
         """
-        refused = self.refusal(who, Right.HAND_OVER, now)
+        refused = self.refusal(who, UserRight.HAND_OVER, now)
         return refused or await self._register.hand_over(now, by=who.person)
 
     # ---- within
 
-    def _wait(self, attempt: Attempt, now: Now) -> Wait | None:
+    def _retry_after(self, attempt: LoginAttempt, now: Now) -> RetryAfter | None:
         wait = self.tries.wait(attempt, now)
         if wait > 0:
-            return Wait(math.ceil(wait))
-        return Wait(_BUSY) if attempt.device is None and self._passwords.crowded else None
+            return RetryAfter(math.ceil(wait))
+        return RetryAfter(_QUEUE_RETRY_DELAY_S) if attempt.device is None and self._passwords.crowded else None
 
-    def _known(self, device: str | None, person: Person | None, now: Now) -> Token | None:
+    def _known_device(self, device: str | None, person: AccountHolder | None, now: Now) -> SecretToken | None:
         """The device's token if this person has signed in on it before; it says nothing of anybody else."""
-        token = Token.read(device)
-        row: Device | None = None if token is None else self._register.device(token.id)
+        token = SecretToken.read(device)
+        row: KnownDevice | None = None if token is None else self._register.device(token.id)
         if token is None or row is None or person is None or not token.fits(row.secret) or row.person != person.id:
             return None
-        return token if self._reckoning.latest(now, row.seen) - row.seen < KNOWN else None
+        return token if self._clock.latest(now, row.seen) - row.seen < KNOWN_DEVICE_LIFETIME else None
 
-    def _running(self, session: str, now: Now) -> Session | None:
+    def _running_session(self, session: str, now: Now) -> Session | None:
         row = self._register.session(session)
-        return None if row is None or self._over(row, now) else row
+        return None if row is None or self._is_over(row, now) else row
 
-    def _over(self, session: Session, now: Now) -> bool:
-        at = self._reckoning.latest(now, session.seen)
-        return at - session.seen >= IDLE or at - session.began >= LONGEST
+    def _is_over(self, session: Session, now: Now) -> bool:
+        at = self._clock.latest(now, session.seen)
+        return at - session.seen >= SESSION_IDLE_LIMIT or at - session.began >= MAX_SESSION_AGE
 
-    def _refusal_for(self, who: Who, person: str, now: Now) -> Refused | None:
+    def _person_error(self, who: CurrentUser, person: str, now: Now) -> AccountError | None:
         if person != who.person:
-            return self.refusal(who, Right.PEOPLE, now)
-        return None if self._running(who.session, now) is not None else Refused.SIGNED_OUT
+            return self.refusal(who, UserRight.PEOPLE, now)
+        return None if self._running_session(who.session, now) is not None else AccountError.SIGNED_OUT
 
-    def _confirm(self, session: str, now: Now) -> None:
-        self._confirmed = {one: given for one, given in self._confirmed.items() if now.mono - given < CONFIRMED}
-        self._confirmed[session] = now.mono
+    def _mark_confirmed(self, session: str, now: Now) -> None:
+        self._confirmed_sessions = {
+            one: given for one, given in self._confirmed_sessions.items() if now.mono - given < CONFIRMATION_LIFETIME_S
+        }
+        self._confirmed_sessions[session] = now.mono
 
-    def _wrong(self, person: str | None, tries: int, now: Now) -> None:
+    def _log_wrong_password(self, person: str | None, tries: int, now: Now) -> None:
         """Log a burst for an account at 5, 10 and 20 wrong passwords, and while it lasts at some of the later ones."""
-        burst, rest = divmod(tries, BURST)
+        burst, rest = divmod(tries, WRONG_PASSWORDS_BEFORE_REPORT)
         if person is not None and burst and not rest and not burst & (burst - 1):
             self._register.wrong(person, tries, now)
 
@@ -389,88 +406,92 @@ class Accounts:
 
     def reckoned(self, now: Now) -> datetime:
         """The instant that never lies after the true time."""
-        return self._reckoning.read(now)
+        return self._clock.read(now)
 
-    async def newcomer(self, name: str, password: str, role: Role, now: Now) -> Newcomer:
+    async def newcomer(self, name: str, password: str, role: Role, now: Now) -> NewAccount:
         """Somebody who is to have an account; name and password were found fit."""
-        person = Person(id=new_id(), name=_written(name), role=role, added=now.utc)
-        return Newcomer(person=person, folded=folded(name), password=await self._passwords.hash(password))
+        person = AccountHolder(id=new_id(), name=_display_name(name), role=role, added=now.utc)
+        return NewAccount(person=person, folded=name_key(name), password=await self._passwords.hash(password))
 
-    def entry(self, session: Token, device: Token, now: Now, browser: str | None) -> Entry:
+    def entry(self, session: SecretToken, device: SecretToken, now: Now, browser: str | None) -> SignInEntry:
         """A sign-in to be stored."""
-        return Entry(
+        return SignInEntry(
             session=session.id,
             secret=session.digest,
             device=device.id,
             device_secret=device.digest,
-            at=self._reckoning.read(now),
+            at=self._clock.read(now),
             browser=browser,
         )
 
-    def signed_in(self, person: Person, session: Token, device: Token, now: Now) -> SignedIn:
+    def signed_in(self, person: AccountHolder, session: SecretToken, device: SecretToken, now: Now) -> SessionSecrets:
         """The two secrets of a sign-in that was stored; the password counts as just given."""
-        self._confirm(session.id, now)  # he has just given it
-        who = Who(session=session.id, device=device.id, person=person.id, name=person.name, role=Role(person.role))
-        return SignedIn(who=who, session=session.text, device=device.text)
+        self._mark_confirmed(session.id, now)  # he has just given it
+        who = CurrentUser(
+            session=session.id, device=device.id, person=person.id, name=person.name, role=Role(person.role)
+        )
+        return SessionSecrets(who=who, session=session.text, device=device.text)
 
 
-def _who(row: Session) -> Who:
+def _user_of(row: Session) -> CurrentUser:
     person = row.person
-    return Who(session=row.id, device=row.device, person=person.id, name=person.name, role=Role(person.role))
+    return CurrentUser(session=row.id, device=row.device, person=person.id, name=person.name, role=Role(person.role))
 
 
-def _written(name: str) -> str:
+def _display_name(name: str) -> str:
     """A name as it is shown: in one spelling, without spaces around or doubled."""
     return " ".join(unicodedata.normalize("NFC", name).split())
 
 
-def folded(name: str) -> str:
+def name_key(name: str) -> str:
     """A name as it is looked up: large and small letters, full and half width are one."""
-    return unicodedata.normalize("NFKC", _written(name[: 4 * LONGEST_NAME])).casefold()
+    return unicodedata.normalize("NFKC", _display_name(name[: 4 * MAX_NAME_CHARACTERS])).casefold()
 
 
-def unfit(name: str, password: str) -> Refused | None:
+def credential_error(name: str, password: str) -> AccountError | None:
     """Why nobody can have this name with this password; None: he can."""
-    written = _written(name)
-    if not 0 < len(written) <= LONGEST_NAME or not written.isprintable():  # nothing that turns a line around either
-        return Refused.NAME_BAD
-    return _weak(weakness(password, written))
+    written = _display_name(name)
+    if (
+        not 0 < len(written) <= MAX_NAME_CHARACTERS or not written.isprintable()
+    ):  # nothing that turns a line around either
+        return AccountError.NAME_BAD
+    return _weakness_error(weakness(password, written))
 
 
-def _weak(weak: Weak | None) -> Refused | None:
+def _weakness_error(weak: PasswordWeakness | None) -> AccountError | None:
     match weak:
         case None:
             return None
-        case Weak.SHORT:
-            return Refused.PASSWORD_SHORT
-        case Weak.LONG:
-            return Refused.PASSWORD_LONG
-        case Weak.COMMON:
-            return Refused.PASSWORD_COMMON
+        case PasswordWeakness.SHORT:
+            return AccountError.PASSWORD_SHORT
+        case PasswordWeakness.LONG:
+            return AccountError.PASSWORD_LONG
+        case PasswordWeakness.COMMON:
+            return AccountError.PASSWORD_COMMON
 
 
-def _claim_refused(outcome: Claimed) -> Refused | None:
+def _claim_error(outcome: ClaimResult) -> AccountError | None:
     match outcome:
-        case Claimed.DONE:
+        case ClaimResult.DONE:
             return None
-        case Claimed.WRONG:
-            return Refused.CODE_WRONG
-        case Claimed.VOID:
-            return Refused.CODE_VOID
-        case Claimed.TAKEN:
-            return Refused.CLAIMED
+        case ClaimResult.WRONG:
+            return AccountError.CODE_WRONG
+        case ClaimResult.VOID:
+            return AccountError.CODE_VOID
+        case ClaimResult.TAKEN:
+            return AccountError.CLAIMED
 
 
-def change_refused(outcome: Changed) -> Refused | None:
+def change_error(outcome: AccountChangeResult) -> AccountError | None:
     """Why a change of people was not made; None: it was."""
     match outcome:
-        case Changed.DONE:
+        case AccountChangeResult.DONE:
             return None
-        case Changed.UNKNOWN:
-            return Refused.UNKNOWN
-        case Changed.NAME_TAKEN:
-            return Refused.NAME_TAKEN
-        case Changed.LAST_OWNER:
-            return Refused.LAST_OWNER
-        case Changed.BUSY:
-            return Refused.BUSY
+        case AccountChangeResult.UNKNOWN:
+            return AccountError.UNKNOWN
+        case AccountChangeResult.NAME_TAKEN:
+            return AccountError.NAME_TAKEN
+        case AccountChangeResult.LAST_OWNER:
+            return AccountError.LAST_OWNER
+        case AccountChangeResult.BUSY:
+            return AccountError.BUSY

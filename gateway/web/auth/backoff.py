@@ -13,7 +13,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
+class BackoffPolicy:
     """How waits grow: nothing for the first `free` wrong tries, then `first` seconds, doubled by each up to `longest`.
 
     One wrong try is forgotten after every `fades` seconds without another.
@@ -38,43 +38,43 @@ class Pace:
         return failures
 
 
-class Backoff(Generic[K]):
+class AttemptBackoff(Generic[K]):
     """Wrong tries by key. `failures` are the stored counts, `mono` is when this run of the program began.
 
     A key is counted before the password is looked at: two tries at the same moment are two.
     """
 
-    def __init__(self, pace: Pace, failures: Mapping[K, int], *, mono: float) -> None:
-        self._pace = pace
-        self._top = pace.top
-        self._tries = {key: (count, mono) for key, count in failures.items() if count > 0}
+    def __init__(self, pace: BackoffPolicy, failures: Mapping[K, int], *, mono: float) -> None:
+        self._policy = pace
+        self._max_failures = pace.top
+        self._attempts = {key: (count, mono) for key, count in failures.items() if count > 0}
 
     def wait(self, key: K, mono: float) -> float:
         """How many seconds until the next try; 0: now."""
-        count, since = self._faded(key, mono)
-        return max(0.0, since + self._pace.delay(count) - mono)
+        count, since = self._decayed(key, mono)
+        return max(0.0, since + self._policy.delay(count) - mono)
 
     def count(self, key: K, mono: float) -> int:
         """Count a try; returns what is to be stored."""
-        count = min(self._top, self._faded(key, mono)[0] + 1)
-        self._tries[key] = (count, mono)
+        count = min(self._max_failures, self._decayed(key, mono)[0] + 1)
+        self._attempts[key] = (count, mono)
         return count
 
     def give_back(self, key: K, mono: float) -> int:
         """The try that was counted was a good one; returns what is to be stored."""
-        count, since = self._faded(key, mono)
+        count, since = self._decayed(key, mono)
         if count <= 1:
             return self.clear(key)
-        self._tries[key] = (count - 1, since)
+        self._attempts[key] = (count - 1, since)
         return count - 1
 
     def clear(self, key: K) -> int:
         """Forget a key's wrong tries; returns what is to be stored: 0."""
-        self._tries.pop(key, None)
+        self._attempts.pop(key, None)
         return 0
 
-    def _faded(self, key: K, mono: float) -> tuple[int, float]:
+    def _decayed(self, key: K, mono: float) -> tuple[int, float]:
         """The count that still stands and when it was reached; what has faded is forgotten."""
-        count, since = self._tries.get(key, (0, mono))
-        gone = min(count, int(max(0.0, mono - since) // self._pace.fades))
-        return count - gone, since + gone * self._pace.fades
+        count, since = self._attempts.get(key, (0, mono))
+        gone = min(count, int(max(0.0, mono - since) // self._policy.fades))
+        return count - gone, since + gone * self._policy.fades

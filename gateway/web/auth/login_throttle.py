@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
 from gateway.domain.visit.state import Now
-from gateway.storage import Register
-from gateway.web.auth.backoff import Backoff, Pace
+from gateway.storage import AccountStore
+from gateway.web.auth.backoff import AttemptBackoff, BackoffPolicy
 
-PAIR = Pace(free=3, first=1.0, longest=900.0, fades=3600.0)
-NAME = Pace(free=10, first=2.0, longest=900.0, fades=3600.0)
-DEVICE = Pace(free=5, first=1.0, longest=900.0, fades=3600.0)
+PAIR_POLICY = BackoffPolicy(free=3, first=1.0, longest=900.0, fades=3600.0)
+NAME_POLICY = BackoffPolicy(free=10, first=2.0, longest=900.0, fades=3600.0)
+DEVICE_POLICY = BackoffPolicy(free=5, first=1.0, longest=900.0, fades=3600.0)
 
 # So many slots that two that matter seldom meet, so few that nobody can fill the disk.
 PAIR_SLOTS = 4096
@@ -29,7 +29,7 @@ NAME_SLOTS = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class LoginAttempt:
     """One try, by what it is counted: a known device, or else a name's and a pair's slot (of no name: the pair's)."""
 
     device: str | None
@@ -37,37 +37,37 @@ class Attempt:
     pair: int = 0
 
 
-class Tries:
+class LoginThrottle:
     """All counts, in memory and in the store. `now` is the beginning of this run of the program."""
 
-    def __init__(self, register: Register, now: Now) -> None:
+    def __init__(self, register: AccountStore, now: Now) -> None:
         self._register = register
-        self._names = Backoff(NAME, register.failures("name"), mono=now.mono)
-        self._pairs = Backoff(PAIR, register.failures("pair"), mono=now.mono)
-        self._devices = Backoff(DEVICE, register.device_failures(), mono=now.mono)
+        self._names = AttemptBackoff(NAME_POLICY, register.failures("name"), mono=now.mono)
+        self._pairs = AttemptBackoff(PAIR_POLICY, register.failures("pair"), mono=now.mono)
+        self._devices = AttemptBackoff(DEVICE_POLICY, register.device_failures(), mono=now.mono)
 
-    def stranger(self, folded: str, address: str) -> Attempt:
+    def stranger(self, folded: str, address: str) -> LoginAttempt:
         """A try of a name from an address, by a device that is not known."""
-        pair = f"pair\0{folded}\0{network(address)}"
-        return Attempt(
+        pair = f"pair\0{folded}\0{client_network(address)}"
+        return LoginAttempt(
             device=None,
             name=self._register.slot(f"name\0{folded}", of=NAME_SLOTS),
             pair=self._register.slot(pair, of=PAIR_SLOTS),
         )
 
-    def place(self, address: str) -> Attempt:
+    def place(self, address: str) -> LoginAttempt:
         """A try that names nobody, from an address: a code that was made on the box."""
-        pair = self._register.slot(f"place\0{network(address)}", of=PAIR_SLOTS)
-        return Attempt(device=None, name=None, pair=pair)
+        pair = self._register.slot(f"place\0{client_network(address)}", of=PAIR_SLOTS)
+        return LoginAttempt(device=None, name=None, pair=pair)
 
-    def wait(self, attempt: Attempt, now: Now) -> float:
+    def wait(self, attempt: LoginAttempt, now: Now) -> float:
         """Seconds until it may be made; 0: now."""
         if attempt.device is not None:
             return self._devices.wait(attempt.device, now.mono)
         by_name = 0.0 if attempt.name is None else self._names.wait(attempt.name, now.mono)
         return max(by_name, self._pairs.wait(attempt.pair, now.mono))
 
-    async def count(self, attempt: Attempt, now: Now) -> int:
+    async def count(self, attempt: LoginAttempt, now: Now) -> int:
         """Count it, in memory at once (another try at this moment sees it) and then on disk; returns how many it is."""
         if attempt.device is not None:
             count = self._devices.count(attempt.device, now.mono)
@@ -81,7 +81,7 @@ class Tries:
         await self._register.set_failures({("name", attempt.name): name, ("pair", attempt.pair): pair})
         return name
 
-    async def good(self, attempt: Attempt, now: Now) -> None:
+    async def good(self, attempt: LoginAttempt, now: Now) -> None:
         """It was the right password. Of the name's count only this try is taken back: the others were not his."""
         if attempt.device is not None:
             await self._register.set_device_failures(attempt.device, self._devices.clear(attempt.device))
@@ -94,7 +94,7 @@ class Tries:
         await self._register.set_failures({("name", attempt.name): name, ("pair", attempt.pair): pair})
 
 
-def network(address: str) -> str:
+def client_network(address: str) -> str:
     """What counts as one place: an IPv4 address; of IPv6 the network of 64 bits, within which anybody has them all."""
     try:
         parsed = ip_address(address)

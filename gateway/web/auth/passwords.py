@@ -11,32 +11,33 @@ from enum import StrEnum, auto
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import VerifyMismatchError
 
-SHORTEST = 10  # characters
-LONGEST = 256  # bytes of UTF-8
+MIN_PASSWORD_CHARACTERS = 10  # characters
+MAX_PASSWORD_BYTES = 256  # bytes of UTF-8
 
 # RFC 9106's second choice (for small memory) but for the lanes. Measured: 0.14 s on one x86 core; a small ARM box,
 # reckoned at three to five times that, keeps a person waiting half a second, and the back-off does the rest against
-# guessers. One lane: the other cores are filming. Twice 64 MiB at most (see `Passwords`) fit beside the video process.
-MEMORY_KIB = 64 * 1024
-ITERATIONS = 3
-LANES = 1
+# guessers. One lane: the other cores are filming. Twice 64 MiB at most (see `PasswordHashing`) fit beside the video
+# process.
+ARGON2_MEMORY_KIB = 64 * 1024
+ARGON2_ITERATIONS = 3
+PARALLELISM = 1
 
-QUEUE = 8  # strangers that may wait for their turn
+MAX_QUEUED_STRANGERS = 8  # strangers that may wait for their turn
 
 # At least ten characters long and nevertheless what is tried first, in French and English. What is left of these after
 # digits and signs at the end are taken away counts too ("motdepasse2026!").
-_WORDS = (
+_COMMON_WORDS = (
     "password passw0rd motdepasse azertyuiop qwertyuiop azerty qwerty qwertz bonjour iloveyou jetaime administrator"
     " administrateur letmein welcome bienvenue sunshine princess princesse football soleil chouchou doudou loulou"
     " monkey dragon changeme secret perron passwordpassword motdepassemotdepasse azertyazerty qwertyqwerty"
     " 1q2w3e4r5t 1qaz2wsx3edc 1qaz2wsx abcdefghij abcdefgh"
 )
-_COMMON = frozenset(_WORDS.split())
-_DISTINCT = 5  # characters at least, of which it is made
-_STRAIGHT = "01234567890123456789", "98765432109876543210"
+_COMMON = frozenset(_COMMON_WORDS.split())
+_MIN_DISTINCT_CHARACTERS = 5  # characters at least, of which it is made
+_DIGIT_SEQUENCES = "01234567890123456789", "98765432109876543210"
 
 
-class Weak(StrEnum):
+class PasswordWeakness(StrEnum):
     """Why a password is not taken."""
 
     SHORT = auto()
@@ -44,22 +45,22 @@ class Weak(StrEnum):
     COMMON = auto()
 
 
-def weakness(password: str, name: str) -> Weak | None:
+def weakness(password: str, name: str) -> PasswordWeakness | None:
     """Why somebody of this name cannot take this password; None: he can. Nothing is asked but length and surprise."""
     said = unicodedata.normalize("NFC", password)
-    if len(said) < SHORTEST:
-        return Weak.SHORT
-    if len(_bytes(password)) > LONGEST:
-        return Weak.LONG
+    if len(said) < MIN_PASSWORD_CHARACTERS:
+        return PasswordWeakness.SHORT
+    if len(_normalised_bytes(password)) > MAX_PASSWORD_BYTES:
+        return PasswordWeakness.LONG
     small = said.casefold()
     stem = small.rstrip("0123456789!?.,;:-_*#$@ ")
-    common = stem in _COMMON or small in _COMMON or stem == "" or any(small in row for row in _STRAIGHT)
-    if common or stem == name.casefold() or len(set(small)) < _DISTINCT:
-        return Weak.COMMON
+    common = stem in _COMMON or small in _COMMON or stem == "" or any(small in row for row in _DIGIT_SEQUENCES)
+    if common or stem == name.casefold() or len(set(small)) < _MIN_DISTINCT_CHARACTERS:
+        return PasswordWeakness.COMMON
     return None
 
 
-class Passwords:
+class PasswordHashing:
     """Hashes and checks, one of strangers' and one of known people's passwords at a time, in threads.
 
     Two lanes, so that strangers who try and try wait for each other and for nobody else; and at most twice the memory.
@@ -67,17 +68,17 @@ class Passwords:
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         self._hasher = hasher or PasswordHasher(
-            time_cost=ITERATIONS, memory_cost=MEMORY_KIB, parallelism=LANES, type=Type.ID
+            time_cost=ARGON2_ITERATIONS, memory_cost=ARGON2_MEMORY_KIB, parallelism=PARALLELISM, type=Type.ID
         )
-        self.nobodys = _nobodys(self._hasher)
+        self.nobodys = _dummy_hash(self._hasher)
         """What stands in for the password of somebody who has no account."""
-        self._known, self._strangers = asyncio.Lock(), asyncio.Lock()
+        self._known_lock, self._stranger_lock = asyncio.Lock(), asyncio.Lock()
         self._queue = 0
 
     @property
     def crowded(self) -> bool:
         """Whether so many strangers wait that another one had better come back."""
-        return self._queue >= QUEUE
+        return self._queue >= MAX_QUEUED_STRANGERS
 
     @contextmanager
     def queued(self, *, stranger: bool) -> Iterator[None]:
@@ -90,15 +91,15 @@ class Passwords:
 
     async def hash(self, password: str) -> str:
         """The argon2id string of a password that `weakness` takes."""
-        async with self._known:
-            return await asyncio.to_thread(self._hasher.hash, _bytes(password))
+        async with self._known_lock:
+            return await asyncio.to_thread(self._hasher.hash, _normalised_bytes(password))
 
     async def fits(self, password: str, stored: str | None, *, stranger: bool) -> bool:
         """Whether it is the password of which `stored` is kept; None (nobody of that name) takes as long to say no."""
-        typed = _bytes(password)
-        tried = stored if stored is not None and len(typed) <= LONGEST else self.nobodys
-        async with self._strangers if stranger else self._known:
-            return await asyncio.to_thread(self._verify, tried, typed[:LONGEST])
+        typed = _normalised_bytes(password)
+        tried = stored if stored is not None and len(typed) <= MAX_PASSWORD_BYTES else self.nobodys
+        async with self._stranger_lock if stranger else self._known_lock:
+            return await asyncio.to_thread(self._verify, tried, typed[:MAX_PASSWORD_BYTES])
 
     def outdated(self, stored: str) -> bool:
         """Whether it was hashed at another cost than today's."""
@@ -111,12 +112,12 @@ class Passwords:
             return False
 
 
-def _bytes(password: str) -> bytes:
+def _normalised_bytes(password: str) -> bytes:
     """One spelling of what was typed: an é is one character on every keyboard; no character is refused."""
     return unicodedata.normalize("NFC", password).encode(errors="surrogatepass")
 
 
-def _nobodys(hasher: PasswordHasher) -> str:
+def _dummy_hash(hasher: PasswordHasher) -> str:
     """The hash of no password, at the cost of a real one."""
     salt, digest = (
         b64encode(secrets.token_bytes(size)).decode().rstrip("=") for size in (hasher.salt_len, hasher.hash_len)

@@ -1,7 +1,7 @@
 """Coming in when nobody inside opens: an owner who lost his password, and the next owner of the house.
 
 The one has a code that was made on the box, the other the former owner's link.
-Refusals are values, and `StoreFailed` comes through, as in `Accounts`.
+Refusals are values, and `StoreFailed` comes through, as in `UserAccounts`.
 """
 
 import math
@@ -14,19 +14,27 @@ from pydantic import TypeAdapter
 from gateway.domain.visit.commands import Notification, NotifyOwner
 from gateway.domain.visit.state import Now
 from gateway.runtime.maintenance import recovery_codes
-from gateway.storage import ByCode, HouseOffer, Recovered, Store
-from gateway.web.auth.accounts import Accounts, Refused, SignedIn, Wait, Who, change_refused, unfit
-from gateway.web.auth.roles import Right, Role
-from gateway.web.auth.tokens import COOKIE_BYTES, LINK_BYTES, Token, code_digest
+from gateway.storage import HouseOffer, RecoveryCodeUse, RecoveryResult, Store
+from gateway.web.auth.accounts import (
+    AccountError,
+    CurrentUser,
+    RetryAfter,
+    SessionSecrets,
+    UserAccounts,
+    change_error,
+    credential_error,
+)
+from gateway.web.auth.roles import Role, UserRight
+from gateway.web.auth.tokens import COOKIE_BYTES, LINK_BYTES, SecretToken, claim_code_digest
 
-OFFERED = timedelta(days=7)  # the next owner's link is good for so long
-REMEMBERED = timedelta(days=30)  # for so long a used code is told to have been used
+OFFER_LIFETIME = timedelta(days=7)  # the next owner's link is good for so long
+USED_CODE_RETENTION = timedelta(days=30)  # for so long a used code is told to have been used
 
-_TELL: TypeAdapter[NotifyOwner] = TypeAdapter(NotifyOwner)
+_TELL_ADAPTER: TypeAdapter[NotifyOwner] = TypeAdapter(NotifyOwner)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offered:
+class NewHouseOffer:
     """An offer of the house that was made just now; its token is told this once."""
 
     token: str = field(repr=False)
@@ -34,18 +42,18 @@ class Offered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CameBack:
+class RecoveredOwner:
     """An owner who is in again; `told` is what all phones are owed about it, stored under `message`."""
 
-    signed_in: SignedIn
+    signed_in: SessionSecrets
     told: NotifyOwner
     message: int
 
 
-class Succession:
+class OwnerSuccession:
     """One for the site. `entrance` is the one under whose name messages of the box itself are stored."""
 
-    def __init__(self, accounts: Accounts, store: Store, *, entrance: str) -> None:
+    def __init__(self, accounts: UserAccounts, store: Store, *, entrance: str) -> None:
         self._accounts = accounts
         self._register, self._handover = store.register, store.handover
         self._entrance = entrance
@@ -58,105 +66,110 @@ class Succession:
         password: str,
         *,
         address: str,
-        codes: Sequence[recovery_codes.Code],
+        codes: Sequence[recovery_codes.RecoveryCode],
         boot: str,
         now: Now,
         browser: str | None = None,
-    ) -> CameBack | Refused | Wait:
+    ) -> RecoveredOwner | AccountError | RetryAfter:
         """Set an owner's new password by a code of the box, once; all his sessions end, and everybody is told.
 
         A wrong code makes whoever tried it wait. The right one never waits: it is too long to be guessed, so nothing
         that an outsider tries can keep the owner out.
         """
-        digest = code_digest(code)
+        digest = claim_code_digest(code)
         if digest is None:  # a character too few: a typing mistake
-            return Refused.CODE_WRONG
-        found = recovery_codes.find(codes, digest, boot=boot, mono=now.mono)
+            return AccountError.CODE_WRONG
+        found = recovery_codes.find_code(codes, digest, boot=boot, mono=now.mono)
         if found is None:
-            return await self._wrong(address, now)
+            return await self._count_wrong_code(address, now)
         made, standing = found
         if self._register.code_used(digest):
-            return Refused.CODE_USED
-        if standing is not recovery_codes.Standing.GOOD:
-            return Refused.CODE_OLD
+            return AccountError.CODE_USED
+        if standing is not recovery_codes.RecoveryCodeState.GOOD:
+            return AccountError.CODE_OLD
         person = self._register.person(made.person)
         if person is None:
-            return Refused.UNKNOWN
-        bad = unfit(person.name, password)
+            return AccountError.UNKNOWN
+        bad = credential_error(person.name, password)
         if bad is not None:
             return bad
         stored = await self._accounts.hashed(password)
-        session, device = Token.new(COOKIE_BYTES), Token.new(COOKIE_BYTES)
+        session, device = SecretToken.new(COOKIE_BYTES), SecretToken.new(COOKIE_BYTES)
         told = NotifyOwner(saying=Notification.PASSWORD_RESET, detail=person.name)
-        by = ByCode(
-            code=digest, keep=now.utc + REMEMBERED, entrance=self._entrance, message=_TELL.dump_json(told)
-        )  # fmt: skip
+        by = RecoveryCodeUse(
+            code=digest,
+            keep=now.utc + USED_CODE_RETENTION,
+            entrance=self._entrance,
+            message=_TELL_ADAPTER.dump_json(told),
+        )
         entry = self._accounts.entry(session, device, now, browser)
         outcome, message = await self._register.recover(person.id, stored, entry, now, by)
         match outcome:
-            case Recovered.DONE:
+            case RecoveryResult.DONE:
                 signed_in = self._accounts.signed_in(person, session, device, now)
-                return CameBack(signed_in=signed_in, told=told, message=message)
-            case Recovered.USED:
-                return Refused.CODE_USED
-            case Recovered.GONE:
-                return Refused.UNKNOWN
+                return RecoveredOwner(signed_in=signed_in, told=told, message=message)
+            case RecoveryResult.USED:
+                return AccountError.CODE_USED
+            case RecoveryResult.GONE:
+                return AccountError.UNKNOWN
 
-    async def _wrong(self, address: str, now: Now) -> Refused | Wait:
+    async def _count_wrong_code(self, address: str, now: Now) -> AccountError | RetryAfter:
         tries = self._accounts.tries
         attempt = tries.place(address)
         wait = tries.wait(attempt, now)
         if wait > 0:
-            return Wait(math.ceil(wait))
+            return RetryAfter(math.ceil(wait))
         await tries.count(attempt, now)
-        return Refused.CODE_WRONG
+        return AccountError.CODE_WRONG
 
     # ---- the next owner
 
-    async def offer(self, who: Who, now: Now, *, leaves_films: bool, held_too: bool) -> Offered | Refused:
+    async def offer(
+        self, who: CurrentUser, now: Now, *, leaves_films: bool, held_too: bool
+    ) -> NewHouseOffer | AccountError:
         """Offer the house to its next owner, by one link that counts once; the offer before it is void."""
-        refused = self._accounts.refusal(who, Right.MOVE_OUT, now)
+        refused = self._accounts.refusal(who, UserRight.MOVE_OUT, now)
         if refused is not None:
             return refused
-        token, made = Token.new(LINK_BYTES), self._accounts.reckoned(now)
+        token, made = SecretToken.new(LINK_BYTES), self._accounts.reckoned(now)
         await self._handover.offer(
             HouseOffer(
                 id=token.id, secret=token.digest, by=who.person, made=made, leaves_films=leaves_films, held_too=held_too
             ),
             now,
         )
-        return Offered(token=token.text, until=made + OFFERED)
+        return NewHouseOffer(token=token.text, until=made + OFFER_LIFETIME)
 
     def offered(self, now: Now) -> HouseOffer | None:
         """The offer that can still be taken."""
-        return self._handover.offered(self._accounts.reckoned(now), lives=OFFERED)
+        return self._handover.offered(self._accounts.reckoned(now), lives=OFFER_LIFETIME)
 
     def offer_of(self, token: str, now: Now) -> HouseOffer | None:
         """The offer that somebody holds; None: it cannot be taken (any more)."""
-        held, offer = Token.read(token), self.offered(now)
+        held, offer = SecretToken.read(token), self.offered(now)
         if held is None or offer is None or held.id != offer.id or not held.fits(offer.secret):
             return None
         return offer
 
-    async def withdraw(self, who: Who, now: Now) -> Refused | None:
+    async def withdraw(self, who: CurrentUser, now: Now) -> AccountError | None:
         """Take the offer back."""
-        refused = self._accounts.refusal(who, Right.MOVE_OUT, now)
-        return refused or change_refused(await self._handover.withdraw(now, by=who.person))
+        refused = self._accounts.refusal(who, UserRight.MOVE_OUT, now)
+        return refused or change_error(await self._handover.withdraw(now, by=who.person))
 
     async def take(
         self, token: str, name: str, password: str, now: Now, *, browser: str | None = None
-    ) -> SignedIn | Refused:
+    ) -> SessionSecrets | AccountError:
         """Take the house: whoever had access has none any more, and no brand comes in. Of two at once one wins."""
         offer = self.offer_of(token, now)
         if offer is None:
-            return Refused.INVITATION_GONE
-        bad = unfit(name, password)
+            return AccountError.INVITATION_GONE
+        bad = credential_error(name, password)
         if bad is not None:
             return bad
         new = await self._accounts.newcomer(name, password, Role.OWNER, now)
-        session, device = Token.new(COOKIE_BYTES), Token.new(COOKIE_BYTES)
+        session, device = SecretToken.new(COOKIE_BYTES), SecretToken.new(COOKIE_BYTES)
         entry = self._accounts.entry(session, device, now, browser)
-        refused = change_refused(await self._handover.take(offer, new, entry, now))
-        if refused is Refused.UNKNOWN:
-            return Refused.INVITATION_GONE
+        refused = change_error(await self._handover.take(offer, new, entry, now))
+        if refused is AccountError.UNKNOWN:
+            return AccountError.INVITATION_GONE
         return refused or self._accounts.signed_in(new.person, session, device, now)

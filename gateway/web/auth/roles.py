@@ -26,7 +26,7 @@ class Role(StrEnum):
     """Has no account: whoever holds a delivery's link is its courier, and sees that one page."""
 
 
-class Right(StrEnum):
+class UserRight(StrEnum):
     """One thing that can be allowed."""
 
     SEE_STATE = auto()
@@ -82,7 +82,7 @@ class Right(StrEnum):
 
     AWAY = auto()
     """Enrol a browser by which one reaches the house through the hub, with one's own rights and no more. It takes the
-    password with what is asked, so it does not stand in `CONFIRM`."""
+    password with what is asked, so it does not stand in `PASSWORD_RIGHTS`."""
 
     HAND_OVER = auto()
     """Say that the installation is done: every installer's access ends."""
@@ -108,11 +108,11 @@ class Right(StrEnum):
     ENROL = auto()
     """Accept or refuse what was proposed for the house file (`gateway/installation/proposals.py`). Whoever puts
     devices up may propose them and no more: a lock or an entrance of his own choice would let him in. It takes the
-    password with what is asked, so it does not stand in `CONFIRM`."""
+    password with what is asked, so it does not stand in `PASSWORD_RIGHTS`."""
 
     HUB = auto()
     """Join a hub and leave it: from then on retailers reach this house from outside. It takes the password with what is
-    asked, so it does not stand in `CONFIRM`."""
+    asked, so it does not stand in `PASSWORD_RIGHTS`."""
 
     WALK_TEST = auto()
     """Walk an entrance's known faults, at its door. It shows one still picture of each of its cameras, once: who put a
@@ -123,71 +123,72 @@ class Right(StrEnum):
     """Connection, versions, batteries, what `perron doctor` says; no films, no deliveries, no people."""
 
 
-_HOUSEHOLD = frozenset(
+_HOUSEHOLD_RIGHTS = frozenset(
     {
-        Right.SEE_STATE,
-        Right.WATCH_LIVE,  # his own home
-        Right.SEE_HISTORY,
-        Right.HOLD_FILM,  # evidence may be saved by whoever it concerns; destroying and giving away is the owner's
-        Right.STOP,
-        Right.LIFT_STOP,  # whoever may open the door himself may let the rules open it again
-        Right.SAY_HOME,
-        Right.DECIDE_AT_DOOR,
-        Right.ACKNOWLEDGE,  # whoever stands at the jammed door must be able to say that it is good
-        Right.LOCK,
-        Right.SEE_BRANDS,  # not DECIDE_BRANDS: who may come in while nobody is home is answered for by the owner
-        Right.SEE_HOUSEHOLD,  # whom he lives with, and who permitted what, is no secret to him
-        Right.LANGUAGE,
-        Right.AWAY,  # his own home, from wherever he is
+        UserRight.SEE_STATE,
+        UserRight.WATCH_LIVE,  # his own home
+        UserRight.SEE_HISTORY,
+        UserRight.HOLD_FILM,  # evidence may be saved by whoever it concerns; destroying and giving away is the owner's
+        UserRight.STOP,
+        UserRight.LIFT_STOP,  # whoever may open the door himself may let the rules open it again
+        UserRight.SAY_HOME,
+        UserRight.DECIDE_AT_DOOR,
+        UserRight.ACKNOWLEDGE,  # whoever stands at the jammed door must be able to say that it is good
+        UserRight.LOCK,
+        UserRight.SEE_BRANDS,  # not DECIDE_BRANDS: who may come in while nobody is home is answered for by the owner
+        UserRight.SEE_HOUSEHOLD,  # whom he lives with, and who permitted what, is no secret to him
+        UserRight.LANGUAGE,
+        UserRight.AWAY,  # his own home, from wherever he is
     }
 )
 
-_INSTALLER = frozenset(
+_INSTALLER_RIGHTS = frozenset(
     {
-        Right.SEE_STATE,  # whether the lock he just put up works
-        Right.STOP,  # safety is everybody's; LIFT_STOP is not: he cannot know why it was said
-        Right.LOCK,
-        Right.HAND_OVER,  # he may always end his own access
-        Right.LANGUAGE,
-        Right.DEVICES,
-        Right.WALK_TEST,
-        Right.DIAGNOSTICS,
+        UserRight.SEE_STATE,  # whether the lock he just put up works
+        UserRight.STOP,  # safety is everybody's; LIFT_STOP is not: he cannot know why it was said
+        UserRight.LOCK,
+        UserRight.HAND_OVER,  # he may always end his own access
+        UserRight.LANGUAGE,
+        UserRight.DEVICES,
+        UserRight.WALK_TEST,
+        UserRight.DIAGNOSTICS,
         # Never AWAY: he is there when he works, and a browser would outlive the day.
         # Never WATCH_LIVE or SEE_HISTORY, not even before the hand-over: the house may be lived in from the first day
         # and certainly is when he is invited back. To point a camera the owner holds the picture on his own phone.
     }
 )
 
-RIGHTS: Mapping[Role, frozenset[Right]] = MappingProxyType(
+ROLE_RIGHTS: Mapping[Role, frozenset[UserRight]] = MappingProxyType(
     {
         # All but the courier's page: it is for whoever stands at the door with the parcel.
-        Role.OWNER: frozenset(Right) - {Right.SEE_OWN_DELIVERY},
-        Role.HOUSEHOLD: _HOUSEHOLD,
-        Role.INSTALLER: _INSTALLER,
-        Role.COURIER: frozenset({Right.SEE_OWN_DELIVERY}),
+        Role.OWNER: frozenset(UserRight) - {UserRight.SEE_OWN_DELIVERY},
+        Role.HOUSEHOLD: _HOUSEHOLD_RIGHTS,
+        Role.INSTALLER: _INSTALLER_RIGHTS,
+        Role.COURIER: frozenset({UserRight.SEE_OWN_DELIVERY}),
     }
 )
 """The table. Nothing else says who may do what."""
 
-CONFIRM: frozenset[Right] = frozenset(
+PASSWORD_RIGHTS: frozenset[UserRight] = frozenset(
     {
-        Right.KEYS,
-        Right.RETENTION,
-        Right.MOVE_OUT,
-        Right.PEOPLE,
-        Right.ERASE_FILM,
+        UserRight.KEYS,
+        UserRight.RETENTION,
+        UserRight.MOVE_OUT,
+        UserRight.PEOPLE,
+        UserRight.ERASE_FILM,
     }
 )
 """What asks for the password again, within the last 5 minutes: a phone left on a table must not let anybody else in for
 good, or destroy anything.
 
 DECIDE_BRANDS is not among them: refusing and revoking must be quick. To let a brand do more than it may now
-(`gateway.domain.delivery.permission.grows`) and to accept or trust a key takes the password with the form itself,
+(`gateway.domain.delivery.permission.extends_permission`) and to accept or trust a key takes the password with the
+form itself,
 however fresh the last one is. From away from home nobody is asked for it: an order is kept and logged as it was
 signed, and a password in it would be too. There the enrolled browser's key stands for its person; to enrol it took the
 password."""
 
 
-def may(role: Role, right: Right) -> bool:
+def has_right(role: Role, right: UserRight) -> bool:
     """Whether this role has this right. The only place where the table is read."""
-    return right in RIGHTS[role]
+    return right in ROLE_RIGHTS[role]

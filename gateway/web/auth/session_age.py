@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from gateway.domain.visit.state import Now
 
 
-class Reckoning:
+class EarliestClock:
     """An instant that never goes back and never lies after the true time as far as the box's clock can be trusted.
 
     It goes on by the monotonic clock, forward to every trusted reading, and ignores untrusted ones. It begins at
@@ -19,17 +19,17 @@ class Reckoning:
     """
 
     def __init__(self, floor: datetime, now: Now) -> None:
-        self._began = self._at = floor
+        self._begin_mono = self._latest = floor
         self._mono = now.mono
         self.read(now)
 
     def read(self, now: Now) -> datetime:
         """The reckoned instant."""
-        self._at += timedelta(seconds=max(0.0, now.mono - self._mono))
+        self._latest += timedelta(seconds=max(0.0, now.mono - self._mono))
         self._mono = max(self._mono, now.mono)
         if now.trusted:
-            self._at = max(self._at, now.utc)
-        return self._at
+            self._latest = max(self._latest, now.utc)
+        return self._latest
 
     def latest(self, now: Now, since: datetime) -> datetime:
         """The instant by which something that was stored as of `since` is to be judged.
@@ -38,4 +38,4 @@ class Reckoning:
         has passed: nobody knows how long the box was off, and the worst is that somebody signs in again.
         """
         at = self.read(now)
-        return max(at, now.utc) if since <= self._began else at
+        return max(at, now.utc) if since <= self._begin_mono else at

@@ -14,11 +14,11 @@ from typing import Self
 COOKIE_BYTES = 32  # 256 bits: a session or a known device
 LINK_BYTES = 16  # 128 bits: an invitation, or a visit that is shown to somebody outside
 
-_TOKEN = re.compile(r"([0-9a-f]{16})\.([A-Za-z0-9_-]{22,43})")
+_TOKEN_PATTERN = re.compile(r"([0-9a-f]{16})\.([A-Za-z0-9_-]{22,43})")
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class SecretToken:
     """One secret; printing it shows its id only."""
 
     id: str
@@ -32,7 +32,7 @@ class Token:
     @classmethod
     def read(cls, text: str | None) -> Self | None:
         """Read what `text` wrote; None: it is no token."""
-        found = None if text is None else _TOKEN.fullmatch(text)
+        found = None if text is None else _TOKEN_PATTERN.fullmatch(text)
         return None if found is None else cls(found[1], found[2])
 
     @property
@@ -55,21 +55,21 @@ def new_id() -> str:
     return secrets.token_hex(8)
 
 
-_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_HEARD = str.maketrans("OIL", "011")  # what is easily taken for something else
-CODE_LENGTH = 16  # 80 bits: with five tries 40 would do at the box, but not against whoever steals the database
-_GROUP = 2
+_CROCKFORD_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_LOOKALIKES = str.maketrans("OIL", "011")  # what is easily taken for something else
+CODE_CHARACTERS = 16  # 80 bits: with five tries 40 would do at the box, but not against whoever steals the database
+_GROUP_CHARACTERS = 2
 
 
-def new_code() -> str:
+def new_claim_code() -> str:
     """A claim code: eight groups of two, to be read aloud from the box's screen ("7K-Q2-M0-...")."""
-    code = "".join(secrets.choice(_CROCKFORD) for _ in range(CODE_LENGTH))
-    return "-".join(code[place : place + _GROUP] for place in range(0, CODE_LENGTH, _GROUP))
+    code = "".join(secrets.choice(_CROCKFORD_ALPHABET) for _ in range(CODE_CHARACTERS))
+    return "-".join(code[place : place + _GROUP_CHARACTERS] for place in range(0, CODE_CHARACTERS, _GROUP_CHARACTERS))
 
 
-def code_digest(typed: str) -> bytes | None:
+def claim_code_digest(typed: str) -> bytes | None:
     """What is stored of a claim code, typed with small letters, spaces or O for 0 too; None: no code is like that."""
-    code = re.sub(r"[\s-]", "", typed[:200]).upper().translate(_HEARD)
-    if len(code) != CODE_LENGTH or not set(code) <= set(_CROCKFORD):
+    code = re.sub(r"[\s-]", "", typed[:200]).upper().translate(_LOOKALIKES)
+    if len(code) != CODE_CHARACTERS or not set(code) <= set(_CROCKFORD_ALPHABET):
         return None
     return sha256(code.encode()).digest()

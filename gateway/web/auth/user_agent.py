@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Self
 
-LONGEST = 512  # characters that are looked at: an honest one is shorter
+MAX_USER_AGENT_CHARACTERS = 512  # characters that are looked at: an honest one is shorter
 
 # In this order: most browsers also name those that they are like.
 _BROWSERS: Mapping[str, str] = MappingProxyType({
@@ -20,7 +20,7 @@ _SYSTEMS: Mapping[str, str] = MappingProxyType({
 
 
 @dataclass(frozen=True, slots=True)
-class Browser:
+class UserAgent:
     """A browser and the system it runs on, each None where it is none of those we know."""
 
     name: str | None
@@ -29,7 +29,7 @@ class Browser:
     @classmethod
     def said(cls, user_agent: str) -> Self:
         """Read a `User-Agent` header (RFC 9110)."""
-        text = user_agent[:LONGEST]
+        text = user_agent[:MAX_USER_AGENT_CHARACTERS]
         return cls(*(next((name for name, sign in known.items() if re.search(sign, text)), None)
                      for known in (_BROWSERS, _SYSTEMS)))  # fmt: skip
 

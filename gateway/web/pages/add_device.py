@@ -6,187 +6,220 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.config.broker_acl import NameTaken, accounts
+from gateway.config.broker_acl import AccountTaken, account_names
 from gateway.config.editor_keys import ENTRANCE
-from gateway.config.fields import PEOPLE
+from gateway.config.fields import ROLE_ACCOUNTS
 from gateway.installation import notes
-from gateway.installation.capability import Promise, Walked, entrance_promises, promises
-from gateway.installation.proposal import KINDS, Asked, Remark
-from gateway.installation.proposals import Seen, Standing
+from gateway.installation.capability import Capability, WalkTestStatus, device_capabilities, entrance_capabilities
+from gateway.installation.proposal import PROPOSAL_KINDS, ProposalRequest, Remark
+from gateway.installation.proposals import ProposalState, ProposalView
 from gateway.system.i18n import _
-from gateway.system.text import inert, visible
-from gateway.web.auth.accounts import Who
-from gateway.web.auth.roles import Right, Role
-from gateway.web.pages.activity import name_of
-from gateway.web.pages.add_device_form import FORMS, Wrong, blank, typed, written
-from gateway.web.pages.capabilities import told
-from gateway.web.server.authorization import Desk
+from gateway.system.text import escape_invisible, sanitized
+from gateway.web.auth.accounts import CurrentUser
+from gateway.web.auth.roles import Role, UserRight
+from gateway.web.pages.activity import person_name
+from gateway.web.pages.add_device_form import FORM_FIELDS, FieldError, entered_values, initial_values, read_form
+from gateway.web.pages.capabilities import capability_facts
+from gateway.web.server.authorization import Authorizer
 from gateway.web.texts.catalogue import TEXTS
 
-PAGE = "/installation/add"
+ADD_DEVICE_PATH = "/installation/add"
 
 
-class Adding:
+class AddDevicePage:
     """The page on which the house file grows."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk, self._box, self._proposals = desk, desk.box, desk.box.proposals
+    def __init__(self, desk: Authorizer) -> None:
+        self._authorizer, self._services, self._proposals = desk, desk.box, desk.box.proposals
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
-        behind = self._desk.behind
+        behind = self._authorizer.behind
         return [
-            web.get(PAGE, behind(Right.DEVICES, self._page)),
-            web.post(PAGE, behind(Right.DEVICES, self._propose)),
-            web.post(f"{PAGE}/accept", behind(Right.ENROL, self._accept)),
-            web.post(f"{PAGE}/refuse", behind(Right.ENROL, self._refuse)),
-            web.post(f"{PAGE}/withdraw", behind(Right.DEVICES, self._withdraw)),
+            web.get(ADD_DEVICE_PATH, behind(UserRight.DEVICES, self._page)),
+            web.post(ADD_DEVICE_PATH, behind(UserRight.DEVICES, self._propose)),
+            web.post(f"{ADD_DEVICE_PATH}/accept", behind(UserRight.ENROL, self._accept)),
+            web.post(f"{ADD_DEVICE_PATH}/refuse", behind(UserRight.ENROL, self._refuse)),
+            web.post(f"{ADD_DEVICE_PATH}/withdraw", behind(UserRight.DEVICES, self._withdraw)),
         ]
 
-    async def _page(self, request: web.Request, who: Who) -> web.Response:
+    async def _page(self, request: web.Request, who: CurrentUser) -> web.Response:
         kind = request.query.get("kind", "")
-        return await self._shown(request, who, kind=kind, values=blank(kind, request.query) if kind in FORMS else {})
+        return await self._render(
+            request, who, kind=kind, values=initial_values(kind, request.query) if kind in FORM_FIELDS else {}
+        )
 
-    async def _shown(  # noqa: PLR0913 - one argument a part of the page
-        self, request: web.Request, who: Who, *, kind: str = "", values: Mapping[str, Sequence[str]] | None = None,
-        wrong: Sequence[Wrong] = (), why: Sequence[str] = (), status: int = 200,
-    ) -> web.Response:  # fmt: skip
+    async def _render(  # noqa: PLR0913 - one argument a part of the page
+        self,
+        request: web.Request,
+        who: CurrentUser,
+        *,
+        kind: str = "",
+        values: Mapping[str, Sequence[str]] | None = None,
+        wrong: Sequence[FieldError] = (),
+        why: Sequence[str] = (),
+        status: int = 200,
+    ) -> web.Response:
         seen = await self._proposals.seen()
         home = await self._proposals.with_all()
-        measured = await asyncio.to_thread(notes.measurements, self._box.home.storage.folder)
-        shown = [self._proposal(request, one, who, measured) for one in seen]
-        return self._desk.page(
-            request, "adding", status=status, page=PAGE, why=why, kinds=KINDS, kind=kind if kind in FORMS else "",
-            fields=FORMS.get(kind, ()), values=values or {}, devices=home.devices,
-            wrong={one.key: self._said(request, one.remark) for one in wrong},
-            waiting=[one for one in shown if one["standing"] == Standing.PROPOSED.value],
-            taken=[one for one in shown if one["standing"] != Standing.PROPOSED.value],
-            writable=await asyncio.to_thread(self._proposals.writable), file=self._proposals.file,
+        measured = await asyncio.to_thread(notes.read_measurements, self._services.home.storage.folder)
+        shown = [self._proposal_facts(request, one, who, measured) for one in seen]
+        return self._authorizer.page(
+            request,
+            "adding",
+            status=status,
+            page=ADD_DEVICE_PATH,
+            why=why,
+            kinds=PROPOSAL_KINDS,
+            kind=kind if kind in FORM_FIELDS else "",
+            fields=FORM_FIELDS.get(kind, ()),
+            values=values or {},
+            devices=home.devices,
+            wrong={one.key: self._remark_text(request, one.remark) for one in wrong},
+            waiting=[one for one in shown if one["standing"] == ProposalState.PROPOSED.value],
+            taken=[one for one in shown if one["standing"] != ProposalState.PROPOSED.value],
+            writable=await asyncio.to_thread(self._proposals.writable),
+            file=self._proposals.file,
             edited=bool(seen) and await asyncio.to_thread(self._proposals.edited),
-            accounts=await asyncio.to_thread(self._without_password, seen), command=self._command(),
-        )  # fmt: skip
+            accounts=await asyncio.to_thread(self._devices_without_password, seen),
+            command=self._password_command(),
+        )
 
-    def _proposal(self, request: web.Request, seen: Seen, who: Who, measured: Mapping[str, Any]) -> Mapping[str, Any]:
-        one, register = seen.proposal, self._box.store.register
-        accepted = None if one.accepted is None else name_of(register, one.accepted.by)
+    def _proposal_facts(
+        self, request: web.Request, seen: ProposalView, who: CurrentUser, measured: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        one, register = seen.proposal, self._services.store.register
+        accepted = None if one.accepted is None else person_name(register, one.accepted.by)
         return {
             "id": one.id,
             "name": one.name,
             "kind": one.kind,
             "standing": seen.standing.value,
-            "by": name_of(register, one.by) or self._desk.say(request, _("somebody")),
+            "by": person_name(register, one.by) or self._authorizer.say(request, _("somebody")),
             "accepted": accepted,
             "at": one.at,
             "text": seen.text,
             "command": seen.command,
             "login": one.login,
-            "against": [self._said(request, remark) for remark in seen.against],
+            "against": [self._remark_text(request, remark) for remark in seen.against],
             "failed": one.failed,
             "problems": () if seen.report is None else seen.report.problems,
             "cautions": [
-                self._desk.say(request, TEXTS[f"add.note.{r.said}"], **_inert(r.facts)) for r in seen.cautions
+                self._authorizer.say(request, TEXTS[f"add.note.{r.said}"], **_inert_facts(r.facts))
+                for r in seen.cautions
             ],
-            "promises": told(self._promises(seen, measured), self._desk.language(request)),
+            "promises": capability_facts(self._capabilities(seen, measured), self._authorizer.language(request)),
             "mine": one.by == who.person,
         }
 
     @staticmethod
-    def _promises(seen: Seen, measured: Mapping[str, Any]) -> tuple[Promise, ...]:
+    def _capabilities(seen: ProposalView, measured: Mapping[str, Any]) -> tuple[Capability, ...]:
         """What it will be able to promise, by what its section says; it was never tried here."""
         one, home = seen.proposal, seen.house
         if home is None:
             return ()
         if one.kind == ENTRANCE:
-            return entrance_promises(home, one.name, measured, Walked.NEVER)
-        return promises(home, one.name, None)
+            return entrance_capabilities(home, one.name, measured, WalkTestStatus.NEVER)
+        return device_capabilities(home, one.name, None)
 
     # ---- what is asked ----------------------------------------------------------------------------------------------
 
-    async def _propose(self, request: web.Request, who: Who) -> web.Response:
+    async def _propose(self, request: web.Request, who: CurrentUser) -> web.Response:
         form = await request.post()
         kind = str(form.get("kind", ""))
-        if kind not in FORMS:
+        if kind not in FORM_FIELDS:
             raise web.HTTPBadRequest
         home = await self._proposals.with_all()
-        asked = await asyncio.to_thread(written, kind, form, home)
-        if not isinstance(asked, Asked):
-            return await self._shown(request, who, kind=kind, values=typed(kind, form), wrong=asked, status=422)
-        against = await self._proposals.propose(asked, by=who.person, now=self._desk.now)
+        asked = await asyncio.to_thread(read_form, kind, form, home)
+        if not isinstance(asked, ProposalRequest):
+            return await self._render(
+                request, who, kind=kind, values=entered_values(kind, form), wrong=asked, status=422
+            )
+        against = await self._proposals.propose(asked, by=who.person, now=self._authorizer.now)
         if against:
-            why = [self._said(request, one) for one in against]
-            return await self._shown(request, who, kind=kind, values=typed(kind, form), why=why, status=422)
-        self._desk.changes.tell()
-        raise web.HTTPSeeOther(PAGE)
+            why = [self._remark_text(request, one) for one in against]
+            return await self._render(request, who, kind=kind, values=entered_values(kind, form), why=why, status=422)
+        self._authorizer.changes.tell()
+        raise web.HTTPSeeOther(ADD_DEVICE_PATH)
 
-    async def _accept(self, request: web.Request, who: Who) -> web.Response:
+    async def _accept(self, request: web.Request, who: CurrentUser) -> web.Response:
         """Take what is ticked into the house, with the password that is given now."""
         form = await request.post()
-        unproven = await self._desk.proven(request, who, str(form.get("password", "")))
+        unproven = await self._authorizer.proven(request, who, str(form.get("password", "")))
         if unproven is not None:
-            return await self._shown(request, who, why=[unproven], status=422)
+            return await self._render(request, who, why=[unproven], status=422)
         chosen = [str(one) for one in form.getall("take", ())]
-        against = await self._proposals.accept(chosen, by=who.person, now=self._desk.now)
+        against = await self._proposals.accept(chosen, by=who.person, now=self._authorizer.now)
         if against:
-            return await self._shown(request, who, why=[self._said(request, one) for one in against], status=409)
-        raise web.HTTPSeeOther(PAGE)
+            return await self._render(
+                request, who, why=[self._remark_text(request, one) for one in against], status=409
+            )
+        raise web.HTTPSeeOther(ADD_DEVICE_PATH)
 
-    async def _refuse(self, request: web.Request, who: Who) -> web.Response:
-        return await self._dropped(request, who, refused=True)
+    async def _refuse(self, request: web.Request, who: CurrentUser) -> web.Response:
+        return await self._drop(request, who, refused=True)
 
-    async def _withdraw(self, request: web.Request, who: Who) -> web.Response:
+    async def _withdraw(self, request: web.Request, who: CurrentUser) -> web.Response:
         """An installer takes back what he has proposed; another's is the owner's to refuse."""
         one = self._proposals.find(str((await request.post()).get("proposal", "")))
         if one is not None and one.by != who.person and who.role is not Role.OWNER:
             raise web.HTTPForbidden
-        return await self._dropped(request, who, refused=False)
+        return await self._drop(request, who, refused=False)
 
-    async def _dropped(self, request: web.Request, who: Who, *, refused: bool) -> web.Response:
+    async def _drop(self, request: web.Request, who: CurrentUser, *, refused: bool) -> web.Response:
         ident = str((await request.post()).get("proposal", ""))
         try:
-            there = await self._proposals.drop(ident, by=who.person, now=self._desk.now, refused=refused)
+            there = await self._proposals.drop(ident, by=who.person, now=self._authorizer.now, refused=refused)
         except OSError as error:
             raise web.HTTPConflict(
-                text=self._desk.say(
+                text=self._authorizer.say(
                     request, _("The box's disk takes nothing more: `perron doctor` looks for the cause.")
                 )
             ) from error
         if not there:
-            return await self._shown(
-                request, who, why=[self._desk.say(request, _("Nothing of the kind waits (any more)."))], status=409
+            return await self._render(
+                request,
+                who,
+                why=[self._authorizer.say(request, _("Nothing of the kind waits (any more)."))],
+                status=409,
             )
-        self._desk.changes.tell()
-        raise web.HTTPSeeOther(PAGE)
+        self._authorizer.changes.tell()
+        raise web.HTTPSeeOther(ADD_DEVICE_PATH)
 
     # ---- what is said -----------------------------------------------------------------------------------------------
 
-    def _said(self, request: web.Request, remark: Remark) -> str:
-        facts = {key: " ".join(visible(line) for line in text.splitlines()) for key, text in remark.facts.items()}
-        return self._desk.say(request, TEXTS[f"add.no.{remark.said}"], **facts)
+    def _remark_text(self, request: web.Request, remark: Remark) -> str:
+        facts = {
+            key: " ".join(escape_invisible(line) for line in text.splitlines()) for key, text in remark.facts.items()
+        }
+        return self._authorizer.say(request, TEXTS[f"add.no.{remark.said}"], **facts)
 
-    def _without_password(self, seen: Sequence[Seen]) -> tuple[str, ...]:
+    def _devices_without_password(self, seen: Sequence[ProposalView]) -> tuple[str, ...]:
         """The accounts of devices for which the broker has no password yet.
 
         Where the broker's own files lie beside the gateway's password it can be seen; else whatever was added of late
         may be without.
         """
-        file, home = self._box.home.broker.password_file, self._box.home
+        file, home = self._services.home.broker.password_file, self._services.home
         if file is None:
             return ()
         try:
-            known = [name for name in accounts(home) if name not in PEOPLE and not name.startswith("retailer-")]
-        except NameTaken:  # `broker-config` says why
+            known = [
+                name for name in account_names(home) if name not in ROLE_ACCOUNTS and not name.startswith("retailer-")
+            ]
+        except AccountTaken:  # `broker-config` says why
             return ()
         if (file.parent / "mosquitto.conf").exists():
             return tuple(name for name in known if not (file.parent / f"{name}.password").exists())
-        late = {one.proposal.name for one in seen if one.standing is Standing.APPLIED}
+        late = {one.proposal.name for one in seen if one.standing is ProposalState.APPLIED}
         return tuple(name for name in known if name in late)
 
-    def _command(self) -> str:
-        file = self._box.home.broker.password_file
+    def _password_command(self) -> str:
+        file = self._services.home.broker.password_file
         beside = file is not None and (file.parent / "mosquitto.conf").exists()
         folder = file.parent if file is not None and beside else "/etc/perron-broker"
         return f"perron broker-config {folder} --home {self._proposals.file or 'home.yaml'}"
 
 
-def _inert(facts: Mapping[str, str]) -> dict[str, str]:
-    return {key: inert(value) for key, value in facts.items()}
+def _inert_facts(facts: Mapping[str, str]) -> dict[str, str]:
+    return {key: sanitized(value) for key, value in facts.items()}

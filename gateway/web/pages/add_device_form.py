@@ -12,22 +12,22 @@ from multidict import MultiMapping
 from pydantic import BaseModel, JsonValue, TypeAdapter
 
 from gateway.config import devices
-from gateway.config.editor import NotAdded, value_of
+from gateway.config.editor import EditRejected, parse_value
 from gateway.config.editor_keys import ENTRANCE
 from gateway.config.home import Home
-from gateway.config.stream_url import stream_url
-from gateway.installation.proposal import Asked, Remark
+from gateway.config.stream_url import valid_stream_url
+from gateway.installation.proposal import ProposalRequest, Remark
 
-LINES = 24  # further keys, and places
-LONGEST = 4000  # characters of all further keys; the page's own field takes half
-_ID = re.compile(r"[a-z0-9-]{1,64}")
-_KEY = re.compile(r"[a-z_]{1,32}(\.[A-Za-z0-9_-]{1,64}){0,4}")
-_FILES = frozenset({"credentials_file", "ca"})  # keys whose value is a file of the box
-_NO_KEYS = frozenset({"kind", "more", "user", "secret"})  # the form's own
-_JSON: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
+MAX_LINES = 24  # further keys, and places
+MAX_EXTRA_CHARACTERS = 4000  # characters of all further keys; the page's own field takes half
+_ID_PATTERN = re.compile(r"[a-z0-9-]{1,64}")
+_KEY_PATTERN = re.compile(r"[a-z_]{1,32}(\.[A-Za-z0-9_-]{1,64}){0,4}")
+_FILE_KEYS = frozenset({"credentials_file", "ca"})  # keys whose value is a file of the box
+_FORM_KEYS = frozenset({"kind", "more", "user", "secret"})  # the form's own
+_JSON_ADAPTER: TypeAdapter[JsonValue] = TypeAdapter(JsonValue)
 
 
-class Shape(StrEnum):
+class InputType(StrEnum):
     """How a field is filled in."""
 
     TEXT = auto()
@@ -41,14 +41,14 @@ class Shape(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
+class FormField:
     """One field: `key` is that of the house file. `on`: a check is set unless somebody takes it away.
 
     `must`: it has to be filled in, or set.
     """
 
     key: str
-    shape: Shape = Shape.TEXT
+    shape: InputType = InputType.TEXT
     must: bool = False
     on: bool = False
     words: tuple[str, ...] = ()  # to choose from
@@ -62,156 +62,169 @@ _MODELS: Mapping[str, type[BaseModel]] = {
 }  # fmt: skip
 
 
-def _words(kind: str, key: str) -> tuple[str, ...]:
+def _choices(kind: str, key: str) -> tuple[str, ...]:
     """The words that the house file knows there."""
     return tuple(get_args(_MODELS[kind].model_fields[key].annotation))
 
 
-def _device(kind: str, *more: Field) -> tuple[Field, ...]:
-    vendor = Field(key="vendor", shape=Shape.CHOICE, words=_words(kind, "vendor"), must=True)
-    return (vendor, Field(key="address"), *more)
+def _device_fields(kind: str, *more: FormField) -> tuple[FormField, ...]:
+    vendor = FormField(key="vendor", shape=InputType.CHOICE, words=_choices(kind, "vendor"), must=True)
+    return (vendor, FormField(key="address"), *more)
 
 
-_LATENCY = Field(key="latency", shape=Shape.NUMBER)
-_HEARTBEAT = Field(key="heartbeat", shape=Shape.NUMBER)
+_LATENCY_FIELD = FormField(key="latency", shape=InputType.NUMBER)
+_HEARTBEAT_FIELD = FormField(key="heartbeat", shape=InputType.NUMBER)
 
-FORMS: Mapping[str, tuple[Field, ...]] = {
-    "lock": _device(
-        "lock", _LATENCY, Field(key="auto_lock", shape=Shape.CHOICE, words=("yes", "no")),
-        Field(key="guarded", shape=Shape.CHECK), Field(key="unlatch", shape=Shape.CHECK),
-        Field(key="lift_handle", shape=Shape.CHECK), Field(key="guard.key"),
+FORM_FIELDS: Mapping[str, tuple[FormField, ...]] = {
+    "lock": _device_fields(
+        "lock",
+        _LATENCY_FIELD,
+        FormField(key="auto_lock", shape=InputType.CHOICE, words=("yes", "no")),
+        FormField(key="guarded", shape=InputType.CHECK),
+        FormField(key="unlatch", shape=InputType.CHECK),
+        FormField(key="lift_handle", shape=InputType.CHECK),
+        FormField(key="guard.key"),
     ),
-    "cover": _device(
-        "cover", Field(key="reverses", shape=Shape.CHECK, must=True), Field(key="beam", shape=Shape.CHECK, on=True),
-        _LATENCY, Field(key="warning", shape=Shape.NUMBER), Field(key="closing", shape=Shape.NUMBER),
+    "cover": _device_fields(
+        "cover",
+        FormField(key="reverses", shape=InputType.CHECK, must=True),
+        FormField(key="beam", shape=InputType.CHECK, on=True),
+        _LATENCY_FIELD,
+        FormField(key="warning", shape=InputType.NUMBER),
+        FormField(key="closing", shape=InputType.NUMBER),
     ),
-    "door": _device("door", Field(key="answers", shape=Shape.CHECK, on=True), _HEARTBEAT),
-    "camera": _device("camera", Field(key="url", must=True), Field(key="fingerprint")),
-    "scanner": _device("scanner", Field(key="keys.code")),
-    "signal": _device("signal", Field(key="topics.event")),
-    "fridge": _device(
-        "fridge", Field(key="compartment"), Field(key="unit", shape=Shape.CHOICE, words=("C", "F")), _HEARTBEAT
+    "door": _device_fields("door", FormField(key="answers", shape=InputType.CHECK, on=True), _HEARTBEAT_FIELD),
+    "camera": _device_fields("camera", FormField(key="url", must=True), FormField(key="fingerprint")),
+    "scanner": _device_fields("scanner", FormField(key="keys.code")),
+    "signal": _device_fields("signal", FormField(key="topics.event")),
+    "fridge": _device_fields(
+        "fridge",
+        FormField(key="compartment"),
+        FormField(key="unit", shape=InputType.CHOICE, words=("C", "F")),
+        _HEARTBEAT_FIELD,
     ),
-    "presence": _device("presence"),
-    "alarm": _device("alarm", Field(key="bypassed_in", shape=Shape.WORDS, words=get_args(devices.Armed))),
+    "presence": _device_fields("presence"),
+    "alarm": _device_fields(
+        "alarm", FormField(key="bypassed_in", shape=InputType.WORDS, words=get_args(devices.ArmedMode))
+    ),
     ENTRANCE: (
-        Field(key="name", must=True),
-        Field(key="lock", shape=Shape.DEVICE, kinds=("lock", "cover"), must=True),
-        Field(key="door", shape=Shape.DEVICE, kinds=("door",), must=True),
-        Field(key="signal", shape=Shape.DEVICE, kinds=("signal",), must=True),
-        Field(key="cameras.outside", shape=Shape.DEVICE, kinds=("camera",), must=True),
-        Field(key="cameras.inside", shape=Shape.DEVICES, kinds=("camera",)),
-        Field(key="scanners", shape=Shape.DEVICES, kinds=("scanner",)),
-        Field(key="cameras.read_labels", shape=Shape.DEVICES, kinds=("camera",)),
-        Field(key="places", shape=Shape.PLACES, must=True),
-        Field(key="way_out_by_hand", shape=Shape.CHECK, must=True),
-        Field(key="living_space", shape=Shape.CHECK, on=True),
-        Field(key="courier_proof", shape=Shape.CHECK, on=True),
-        Field(key="presence", shape=Shape.DEVICES, kinds=("presence",)),
-        Field(key="alarm", shape=Shape.DEVICE, kinds=("alarm",)),
+        FormField(key="name", must=True),
+        FormField(key="lock", shape=InputType.DEVICE, kinds=("lock", "cover"), must=True),
+        FormField(key="door", shape=InputType.DEVICE, kinds=("door",), must=True),
+        FormField(key="signal", shape=InputType.DEVICE, kinds=("signal",), must=True),
+        FormField(key="cameras.outside", shape=InputType.DEVICE, kinds=("camera",), must=True),
+        FormField(key="cameras.inside", shape=InputType.DEVICES, kinds=("camera",)),
+        FormField(key="scanners", shape=InputType.DEVICES, kinds=("scanner",)),
+        FormField(key="cameras.read_labels", shape=InputType.DEVICES, kinds=("camera",)),
+        FormField(key="places", shape=InputType.PLACES, must=True),
+        FormField(key="way_out_by_hand", shape=InputType.CHECK, must=True),
+        FormField(key="living_space", shape=InputType.CHECK, on=True),
+        FormField(key="courier_proof", shape=InputType.CHECK, on=True),
+        FormField(key="presence", shape=InputType.DEVICES, kinds=("presence",)),
+        FormField(key="alarm", shape=InputType.DEVICE, kinds=("alarm",)),
     ),
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Wrong:
+class FieldError:
     """What is wrong with one field."""
 
     key: str
     remark: Remark
 
 
-def written(kind: str, form: MultiMapping[object], home: Home) -> Asked | tuple[Wrong, ...]:
+def read_form(kind: str, form: MultiMapping[object], home: Home) -> ProposalRequest | tuple[FieldError, ...]:
     """Read what was written into the form of a kind; or all that cannot be meant. `home` has what may be named.
 
     Raises:
         KeyError: there is no such kind.
     """
-    wrong: list[Wrong] = []
+    wrong: list[FieldError] = []
     fields: dict[str, JsonValue] = {}
-    name = _text(form, "id")
-    if not _ID.fullmatch(name):
-        wrong.append(Wrong("id", Remark("id")))
-    for field in FORMS[kind]:
-        found = _read(field, form, home)
+    name = _form_text(form, "id")
+    if not _ID_PATTERN.fullmatch(name):
+        wrong.append(FieldError("id", Remark("id")))
+    for field in FORM_FIELDS[kind]:
+        found = _read_field(field, form, home)
         if isinstance(found, Remark):
-            wrong.append(Wrong(field.key, found))
+            wrong.append(FieldError(field.key, found))
         else:
             fields |= found
-    more = _further(_text(form, "more"), kind, fields)
+    more = _read_extra_keys(_form_text(form, "more"), kind, fields)
     if isinstance(more, Remark):
-        wrong.append(Wrong("more", more))
+        wrong.append(FieldError("more", more))
     else:
         fields |= more
-    login = (_text(form, "user"), str(form.get("secret", ""))) if kind == "camera" else ("", "")
+    login = (_form_text(form, "user"), str(form.get("secret", ""))) if kind == "camera" else ("", "")
     if bool(login[0]) != bool(login[1]):
-        wrong.append(Wrong("user", Remark("login")))
-    return tuple(wrong) or Asked(kind=kind, name=name, fields=fields, login=login if all(login) else None)
+        wrong.append(FieldError("user", Remark("login")))
+    return tuple(wrong) or ProposalRequest(kind=kind, name=name, fields=fields, login=login if all(login) else None)
 
 
-def typed(kind: str, form: MultiMapping[object]) -> Mapping[str, Sequence[str]]:
+def entered_values(kind: str, form: MultiMapping[object]) -> Mapping[str, Sequence[str]]:
     """Keep what was written, to show it again: not the password."""
-    keys = ("id", "user", "more", *(field.key for field in FORMS[kind]))
+    keys = ("id", "user", "more", *(field.key for field in FORM_FIELDS[kind]))
     return {key: tuple(map(str, form.getall(key, ()))) for key in keys}
 
 
-def blank(kind: str, said: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
+def initial_values(kind: str, said: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
     """Begin a form with what is known of the thing (from `discover`); keys without a field stand among the further."""
-    shapes = {"id": Shape.TEXT, **{field.key: field.shape for field in FORMS[kind]}}
+    shapes = {"id": InputType.TEXT, **{field.key: field.shape for field in FORM_FIELDS[kind]}}
     found: dict[str, tuple[str, ...]] = dict.fromkeys(("id", "user", "more", *shapes), ())
-    found |= {field.key: ("1",) for field in FORMS[kind] if field.on}
+    found |= {field.key: ("1",) for field in FORM_FIELDS[kind] if field.on}
     further = []
-    for key, value in list(said.items())[:LINES]:
+    for key, value in list(said.items())[:MAX_LINES]:
         match shapes.get(key):
-            case Shape.TEXT | Shape.NUMBER | Shape.CHOICE:
+            case InputType.TEXT | InputType.NUMBER | InputType.CHOICE:
                 found[key] = (value[:500],)
-            case Shape.CHECK:
+            case InputType.CHECK:
                 found[key] = ("1",) if value == "true" else ()
-            case None if _KEY.fullmatch(key) and key not in _NO_KEYS:
+            case None if _KEY_PATTERN.fullmatch(key) and key not in _FORM_KEYS:
                 further.append(f"{key}={value}"[:500])
             case _:
                 pass
     return found | ({"more": ("\n".join(further),)} if further else {})
 
 
-def _text(form: MultiMapping[object], key: str) -> str:
+def _form_text(form: MultiMapping[object], key: str) -> str:
     return str(form.get(key, "")).strip()
 
 
-def _read(field: Field, form: MultiMapping[object], home: Home) -> dict[str, JsonValue] | Remark:
+def _read_field(field: FormField, form: MultiMapping[object], home: Home) -> dict[str, JsonValue] | Remark:
     """What a field adds to the section: nothing where it says what is so anyway."""
-    key, text, all_of = field.key, _text(form, field.key), [str(one) for one in form.getall(field.key, ())]
+    key, text, all_of = field.key, _form_text(form, field.key), [str(one) for one in form.getall(field.key, ())]
     if field.must and not text:
-        return Remark("must" if field.shape is not Shape.CHECK else f"must.{key}")
+        return Remark("must" if field.shape is not InputType.CHECK else f"must.{key}")
     known = {id_ for id_, one in home.devices.items() if one.kind in field.kinds}
     match field.shape:
-        case Shape.CHECK:
+        case InputType.CHECK:
             said = bool(text)
             return {} if said == field.on and not field.must else {key: said}
-        case Shape.DEVICES | Shape.WORDS:
-            of = known if field.shape is Shape.DEVICES else set(field.words)
-            return Remark("choice") if set(all_of) - of else _list(key, all_of)
-        case Shape.PLACES:
-            return _places(text)
-        case Shape.TEXT | Shape.NUMBER | Shape.CHOICE | Shape.DEVICE if not text:
+        case InputType.DEVICES | InputType.WORDS:
+            of = known if field.shape is InputType.DEVICES else set(field.words)
+            return Remark("choice") if set(all_of) - of else _read_list(key, all_of)
+        case InputType.PLACES:
+            return _read_places(text)
+        case InputType.TEXT | InputType.NUMBER | InputType.CHOICE | InputType.DEVICE if not text:
             return {}
-        case Shape.TEXT:
-            return _url(text) if key == "url" else {key: text}
-        case Shape.NUMBER:
-            return _seconds(key, text)
-        case Shape.CHOICE:
+        case InputType.TEXT:
+            return _read_url(text) if key == "url" else {key: text}
+        case InputType.NUMBER:
+            return _read_seconds(key, text)
+        case InputType.CHOICE:
             value: JsonValue = text == "yes" if field.words == ("yes", "no") else text
             return {key: value} if text in field.words else Remark("choice")
-        case Shape.DEVICE:
+        case InputType.DEVICE:
             return {key: text} if text in known else Remark("choice")
 
 
-def _list(key: str, said: Sequence[str]) -> dict[str, JsonValue]:
+def _read_list(key: str, said: Sequence[str]) -> dict[str, JsonValue]:
     found: list[JsonValue] = [*dict.fromkeys(said)]
     return {key: found} if found or key == "scanners" else {}
 
 
-def _seconds(key: str, text: str) -> dict[str, JsonValue] | Remark:
+def _read_seconds(key: str, text: str) -> dict[str, JsonValue] | Remark:
     try:
         value = float(text.replace(",", "."))
     except ValueError:
@@ -221,57 +234,57 @@ def _seconds(key: str, text: str) -> dict[str, JsonValue] | Remark:
     return {key: int(value) if value.is_integer() else value}
 
 
-def _url(text: str) -> dict[str, JsonValue] | Remark:
+def _read_url(text: str) -> dict[str, JsonValue] | Remark:
     try:
-        return {"url": stream_url(text)}
+        return {"url": valid_stream_url(text)}
     except ValueError:
         return Remark("url")  # what stands in it may be a password: nothing of it is said again
 
 
-def _places(text: str) -> dict[str, JsonValue] | Remark:
+def _read_places(text: str) -> dict[str, JsonValue] | Remark:
     names = [name for line in text.splitlines() if (name := line.strip())]
-    if len(names) > LINES:
-        return Remark("lines", {"most": str(LINES)})
+    if len(names) > MAX_LINES:
+        return Remark("lines", {"most": str(MAX_LINES)})
     found: dict[str, JsonValue] = {}
     for name in names:
-        id_ = _id(name)
+        id_ = _id_from_name(name)
         while f"places.{id_}.name" in found:
             id_ += "-2"
         found[f"places.{id_}.name"] = name
     return found
 
 
-def _id(name: str) -> str:
+def _id_from_name(name: str) -> str:
     """Make an id of a name, as the house file wants it."""
     plain = "".join(one for one in unicodedata.normalize("NFKD", name.lower()) if not unicodedata.combining(one))
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:56] or "place"
 
 
-def _further(text: str, kind: str, fields: Mapping[str, JsonValue]) -> dict[str, JsonValue] | Remark:
+def _read_extra_keys(text: str, kind: str, fields: Mapping[str, JsonValue]) -> dict[str, JsonValue] | Remark:
     """Read the further keys, one key=value a line; none of them a file of the box, none said twice."""
-    if len(text) > LONGEST:  # read it would hold the loop
+    if len(text) > MAX_EXTRA_CHARACTERS:  # read it would hold the loop
         return Remark("large")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if len(lines) > LINES:
-        return Remark("lines", {"most": str(LINES)})
+    if len(lines) > MAX_LINES:
+        return Remark("lines", {"most": str(MAX_LINES)})
     found: dict[str, JsonValue] = {}
     for line in lines:
         key, equals, value = (part.strip() for part in line.partition("="))
-        if not equals or not _KEY.fullmatch(key):
+        if not equals or not _KEY_PATTERN.fullmatch(key):
             return Remark("line", {"line": line})
-        refused = next(_refused(key, kind, {**fields, **found}), None)
+        refused = next(_key_errors(key, kind, {**fields, **found}), None)
         if refused is not None:
             return refused
         try:
-            found[key] = _JSON.validate_python(value_of(key, value))
-        except (NotAdded, ValueError):
+            found[key] = _JSON_ADAPTER.validate_python(parse_value(key, value))
+        except (EditRejected, ValueError):
             return Remark("line", {"line": line})
     return found
 
 
-def _refused(key: str, kind: str, taken: Mapping[str, JsonValue]) -> Iterator[Remark]:
+def _key_errors(key: str, kind: str, taken: Mapping[str, JsonValue]) -> Iterator[Remark]:
     first = key.partition(".")[0]
-    if first in _FILES:
+    if first in _FILE_KEYS:
         yield Remark("file")
     if first == "timing" and kind == ENTRANCE:
         yield Remark("timing")

@@ -3,17 +3,21 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from gateway.installation.capability import Ground, Promise
-from gateway.installation.words import promised
+from gateway.installation.capability import Capability, CapabilityEvidence
+from gateway.installation.words import capability_text
 from gateway.system.i18n import Language
 
 
-def told(found: Iterable[Promise], language: Language) -> list[Mapping[str, Any]]:
+def capability_facts(found: Iterable[Capability], language: Language) -> list[Mapping[str, Any]]:
     """Each promise as a sentence, and how it is."""
     return [
         {
-            "text": promised(one, language).replace("`", ""),
-            "how": "bad" if one.forbids else "rests" if one.ground in (Ground.UNKNOWN, Ground.MISSING) else "good",
+            "text": capability_text(one, language).replace("`", ""),
+            "how": "bad"
+            if one.forbids
+            else "rests"
+            if one.ground in (CapabilityEvidence.UNKNOWN, CapabilityEvidence.MISSING)
+            else "good",
         }
         for one in found
     ]

@@ -8,57 +8,59 @@ from typing import Any
 from aiohttp import web
 
 from gateway.domain.visit.state import Phase
-from gateway.installation.diagnostics.finding import Finding, Verdict
-from gateway.installation.diagnostics.house import examine
-from gateway.installation.diagnostics.people import phones
-from gateway.installation.diagnostics.rounds import Rounds, discreet
-from gateway.installation.diagnostics.stream import Wariness
-from gateway.installation.diagnostics.words import told
+from gateway.installation.diagnostics.finding import Finding, FindingVerdict
+from gateway.installation.diagnostics.house import examine_house
+from gateway.installation.diagnostics.people import phone_findings
+from gateway.installation.diagnostics.rounds import ExaminationRunner, without_presence
+from gateway.installation.diagnostics.stream import CameraLockouts
+from gateway.installation.diagnostics.words import sentence_text
 from gateway.system.i18n import Language, _
-from gateway.web.auth.accounts import Who
-from gateway.web.auth.roles import Right, may
-from gateway.web.server.authorization import Desk
+from gateway.web.auth.accounts import CurrentUser
+from gateway.web.auth.roles import UserRight, has_right
+from gateway.web.server.authorization import Authorizer
 
-PAGE = "/installation/examination"
-_ORDER = (Verdict.BAD, Verdict.DOUBTFUL, Verdict.GOOD)
+DIAGNOSTICS_PATH = "/installation/examination"
+_ORDER = (FindingVerdict.BAD, FindingVerdict.DOUBTFUL, FindingVerdict.GOOD)
 
 
-class Examination:
+class DiagnosticsPage:
     """The page. Phones are people's: only who may change them tries them, and only he is told of it."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk, self._box = desk, desk.box
-        self._wariness = Wariness()
-        self._house = Rounds(self._look, self._box.clock)
-        self._phones = Rounds(lambda: phones(self._box.home), self._box.clock)
+    def __init__(self, desk: Authorizer) -> None:
+        self._authorizer, self._services = desk, desk.box
+        self._caution = CameraLockouts()
+        self._house = ExaminationRunner(self._last_findings, self._services.clock)
+        self._phones = ExaminationRunner(lambda: phone_findings(self._services.home), self._services.clock)
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
-        behind = self._desk.behind
+        behind = self._authorizer.behind
         return [
-            web.get(PAGE, behind(Right.DIAGNOSTICS, self._page)),
-            web.post(PAGE, behind(Right.DIAGNOSTICS, self._examine)),
+            web.get(DIAGNOSTICS_PATH, behind(UserRight.DIAGNOSTICS, self._page)),
+            web.post(DIAGNOSTICS_PATH, behind(UserRight.DIAGNOSTICS, self._examine)),
         ]
 
-    async def _look(self) -> tuple[Finding, ...]:
-        home = self._box.home
-        found = await examine(home, line=self._box.walks.asking, here=True, with_phones=False, wariness=self._wariness)
-        return tuple(discreet(found))
+    async def _last_findings(self) -> tuple[Finding, ...]:
+        home = self._services.home
+        found = await examine_house(
+            home, line=self._services.walks.asking, here=True, with_phones=False, wariness=self._caution
+        )
+        return tuple(without_presence(found))
 
-    async def _page(self, request: web.Request, who: Who) -> web.Response:
-        return self._shown(request, who)
+    async def _page(self, request: web.Request, who: CurrentUser) -> web.Response:
+        return self._render(request, who)
 
-    async def _examine(self, request: web.Request, who: Who) -> web.Response:
+    async def _examine(self, request: web.Request, who: CurrentUser) -> web.Response:
         """Examine; during a visit not: its lock and its cameras are left alone."""
         rings = bool((await request.post()).get("phones"))
-        if rings and not may(who.role, Right.SETTINGS):
+        if rings and not has_right(who.role, UserRight.SETTINGS):
             raise web.HTTPForbidden
         if any(state.visit is not None and state.visit.phase is not Phase.HANDED_TO_OWNER
-               for state, _ in self._box.states()):  # fmt: skip
-            return self._shown(
+               for state, _ in self._services.states()):  # fmt: skip
+            return self._render(
                 request,
                 who,
-                said=self._desk.say(
+                said=self._authorizer.say(
                     request,
                     _("A visit is under way: its lock and its cameras are left alone. Examine when it is over."),
                 ),
@@ -67,47 +69,49 @@ class Examination:
         rounds = [self._house, *([self._phones] if rings else [])]
         anew = await asyncio.gather(*(one.again() for one in rounds))
         if not any(anew):
-            return self._shown(
+            return self._render(
                 request,
                 who,
-                said=self._desk.say(
+                said=self._authorizer.say(
                     request, _("Examined a moment ago: this is what was found. Try again in a few seconds.")
                 ),
             )
-        raise web.HTTPSeeOther(PAGE)
+        raise web.HTTPSeeOther(DIAGNOSTICS_PATH)
 
-    def _shown(self, request: web.Request, who: Who, *, said: str | None = None, status: int = 200) -> web.Response:
-        last, language = self._house.last, self._desk.language(request)
-        rung = self._phones.last if may(who.role, Right.SETTINGS) else None
+    def _render(
+        self, request: web.Request, who: CurrentUser, *, said: str | None = None, status: int = 200
+    ) -> web.Response:
+        last, language = self._house.last, self._authorizer.language(request)
+        rung = self._phones.last if has_right(who.role, UserRight.SETTINGS) else None
         found = [*(() if last is None else last.findings), *(() if rung is None else rung.findings)]
-        return self._desk.page(
+        return self._authorizer.page(
             request,
             "examination",
             status=status,
             said=said,
-            page=PAGE,
+            page=DIAGNOSTICS_PATH,
             last=last,
-            findings=list(shown(found, language)),
-            counted={verdict.value: sum(one.verdict is verdict for one in found) for verdict in Verdict},
+            findings=list(finding_facts(found, language)),
+            counted={verdict.value: sum(one.verdict is verdict for one in found) for verdict in FindingVerdict},
         )
 
 
-def shown(findings: Iterable[Finding], language: Language) -> Iterator[Mapping[str, Any]]:
+def finding_facts(findings: Iterable[Finding], language: Language) -> Iterator[Mapping[str, Any]]:
     """Give each finding as the page shows it, what is worst first; of a text every second part is a command."""
     for finding in sorted(findings, key=lambda one: _ORDER.index(one.verdict)):
         yield {
             "how": finding.verdict.value,
-            "what": _plain(told(finding.what, language)),
-            "said": _parts(told(finding.said, language)),
-            "todo": [] if finding.todo is None else _parts(told(finding.todo, language)),
+            "what": _strip_invisible(sentence_text(finding.what, language)),
+            "said": _split_commands(sentence_text(finding.said, language)),
+            "todo": [] if finding.todo is None else _split_commands(sentence_text(finding.todo, language)),
             "walk": finding.what.facts["name"] if finding.what.key == "what.entrance" else None,
         }
 
 
-def _parts(text: str) -> list[str]:
-    return _plain(text).split("`")
+def _split_commands(text: str) -> list[str]:
+    return _strip_invisible(text).split("`")
 
 
-def _plain(text: str) -> str:
+def _strip_invisible(text: str) -> str:
     """Leave out what turns the direction of text, or no eye sees."""
     return re.sub(r"\s+", " ", "".join(char for char in text if char.isprintable() or char.isspace()))

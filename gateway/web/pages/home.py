@@ -13,104 +13,108 @@ from multidict import MultiMapping
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.config.home import Home
-from gateway.domain.day import FIRST_DAY, DayError, end_of, latest_day, read_day
-from gateway.domain.delivery.permission import DAYS, Permission, Terms, grows, opens_and_closes
+from gateway.domain.day import FIRST_DAY, DayError, day_end, latest_day, read_day
+from gateway.domain.delivery.permission import DAYS, Permission, PermissionTerms, extends_permission, parse_hours
 from gateway.domain.visit.state import Now
 from gateway.protocol.keys import PublicKey
-from gateway.protocol.owner_requests import AnyWish, Permit
-from gateway.storage import BrandKey
-from gateway.storage.consent_requests import Ask
+from gateway.protocol.owner_requests import AnyOwnerRequest, OwnerPermitRequest
+from gateway.storage import StoredBrandKey
+from gateway.storage.consent_requests import StoredConsentRequest
 from gateway.system.i18n import Language, _
-from gateway.system.text import inert
-from gateway.web.auth.accounts import Who
-from gateway.web.auth.roles import Right
+from gateway.system.text import sanitized
+from gateway.web.auth.accounts import CurrentUser
+from gateway.web.auth.roles import UserRight
 from gateway.web.server import live_video
-from gateway.web.server.authorization import PASSWORD_AGAIN, WISHES, Desk, wants_json
-from gateway.web.server.security_headers import local
+from gateway.web.server.authorization import PASSWORD_FIELD, REQUEST_RIGHTS, Authorizer, wants_json
+from gateway.web.server.security_headers import local_path
 from gateway.web.texts.catalogue import TEXTS
 
 log = structlog.get_logger(__name__)
 
-MOST_CARRIERS = 32  # as many as a brand may ask for
-_INSTANT = timedelta(microseconds=1)
+MAX_CARRIERS = 32  # as many as a brand may ask for
+_SHORTEST_TIME = timedelta(microseconds=1)
 
-_WISH: TypeAdapter[AnyWish] = TypeAdapter(AnyWish)
+_REQUEST_ADAPTER: TypeAdapter[AnyOwnerRequest] = TypeAdapter(AnyOwnerRequest)
 
 
-class Pages:
+class HomePages:
     """What is seen of the house, and asked of it."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk, self._box = desk, desk.box
-        self._shots = live_video.Shots(desk.box.picture)
+    def __init__(self, desk: Authorizer) -> None:
+        self._authorizer, self._services = desk, desk.box
+        self._snapshots = live_video.SnapshotCache(desk.box.picture)
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
-        behind = self._desk.behind
+        behind = self._authorizer.behind
         return [
-            web.get("/live", behind(Right.WATCH_LIVE, self._live)),
-            web.get("/live/{camera}", behind(Right.WATCH_LIVE, self._watch)),
-            web.get("/live/{camera}/pictures", behind(Right.WATCH_LIVE, self._pictures)),
-            web.get("/brands", behind(Right.SEE_BRANDS, self._brands)),
-            web.post("/entrance/{entrance}", self._wish),
-            web.post("/brands/{brand}", self._brand),
-            web.post("/brands/{brand}/terms", behind(Right.DECIDE_BRANDS, self._terms)),
-            web.post("/brands/{brand}/forget", behind(Right.DECIDE_BRANDS, self._forget)),
-            web.post("/brands/{brand}/keys/{kid}", behind(Right.DECIDE_BRANDS, self._key)),
+            web.get("/live", behind(UserRight.WATCH_LIVE, self._live)),
+            web.get("/live/{camera}", behind(UserRight.WATCH_LIVE, self._stream_camera)),
+            web.get("/live/{camera}/pictures", behind(UserRight.WATCH_LIVE, self._stream_pictures)),
+            web.get("/brands", behind(UserRight.SEE_BRANDS, self._brands)),
+            web.post("/entrance/{entrance}", self._entrance_request),
+            web.post("/brands/{brand}", self._brand_request),
+            web.post("/brands/{brand}/terms", behind(UserRight.DECIDE_BRANDS, self._set_terms)),
+            web.post("/brands/{brand}/forget", behind(UserRight.DECIDE_BRANDS, self._forget_brand)),
+            web.post("/brands/{brand}/keys/{kid}", behind(UserRight.DECIDE_BRANDS, self._decide_key)),
         ]
 
-    async def _live(self, request: web.Request, _who: Who) -> web.Response:
+    async def _live(self, request: web.Request, _who: CurrentUser) -> web.Response:
         cameras = {
             name: (section.cameras.outside, *section.cameras.inside)
-            for name, section in self._box.home.entrances.items()
+            for name, section in self._services.home.entrances.items()
         }
-        always = self._box.store.keeping.inside_always()
-        private = set() if always else {name for name in self._box.home.devices if self._box.inside(name)}
-        return self._desk.page(request, "live", cameras=cameras, private=private)
+        always = self._services.store.keeping.inside_always()
+        private = set() if always else {name for name in self._services.home.devices if self._services.inside(name)}
+        return self._authorizer.page(request, "live", cameras=cameras, private=private)
 
-    async def _watch(self, request: web.Request, who: Who) -> web.StreamResponse:
+    async def _stream_camera(self, request: web.Request, who: CurrentUser) -> web.StreamResponse:
         """One camera, live; whether it may be watched is asked again for as long as it goes on."""
-        camera = self._camera(request)
-        if not self._box.may_be_watched(camera):
-            return await live_video.withhold(request)
+        camera = self._requested_camera(request)
+        if not self._services.may_be_watched(camera):
+            return await live_video.refuse_private(request)
         allowed = partial(self._may_watch, who, camera)
-        self._watched(who, camera)
+        self._log_view(who, camera)
         try:
-            return await live_video.show(request, self._box.video, camera, proofs=self._box.proofs, allowed=allowed)
+            return await live_video.stream_camera(
+                request, self._services.video, camera, proofs=self._services.proofs, allowed=allowed
+            )
         finally:
-            self._watched(who, camera)
+            self._log_view(who, camera)
 
-    async def _pictures(self, request: web.Request, who: Who) -> web.StreamResponse:
-        camera = self._camera(request)
-        if not self._box.may_be_watched(camera):
+    async def _stream_pictures(self, request: web.Request, who: CurrentUser) -> web.StreamResponse:
+        camera = self._requested_camera(request)
+        if not self._services.may_be_watched(camera):
             raise web.HTTPConflict(
-                text=self._desk.say(request, _("The inside can only be watched during a visit (Settings, Privacy)"))
+                text=self._authorizer.say(
+                    request, _("The inside can only be watched during a visit (Settings, Privacy)")
+                )
             )
         allowed = partial(self._may_watch, who, camera)
-        self._watched(who, camera)
+        self._log_view(who, camera)
         try:
-            return await live_video.pictures(request, lambda: self._shots.newest(camera), allowed=allowed)
+            return await live_video.stream_pictures(request, lambda: self._snapshots.newest(camera), allowed=allowed)
         finally:
-            self._watched(who, camera)
+            self._log_view(who, camera)
 
-    def _watched(self, who: Who, camera: str) -> None:
+    def _log_view(self, who: CurrentUser, camera: str) -> None:
         """Note who watches, when it begins and when it ends."""
-        self._box.store.keeping.looked("live", camera, who.person, self._desk.now)
+        self._services.store.keeping.looked("live", camera, who.person, self._authorizer.now)
 
-    def _camera(self, request: web.Request) -> str:
+    def _requested_camera(self, request: web.Request) -> str:
         camera = request.match_info["camera"]
-        device = self._box.home.devices.get(camera)
+        device = self._services.home.devices.get(camera)
         if device is None or device.kind != "camera":
             raise web.HTTPNotFound
         return camera
 
-    def _may_watch(self, who: Who, camera: str) -> bool:
-        may = self._desk.accounts.refusal(who, Right.WATCH_LIVE, self._desk.now) is None
-        return may and self._box.may_be_watched(camera)
+    def _may_watch(self, who: CurrentUser, camera: str) -> bool:
+        may = self._authorizer.accounts.refusal(who, UserRight.WATCH_LIVE, self._authorizer.now) is None
+        return may and self._services.may_be_watched(camera)
 
-    async def _brands(self, request: web.Request, _who: Who) -> web.Response:
-        language, brands = self._desk.language(request), self._box.store.brands
-        shown = [self._shown(permission, language) for permission in self._box.store.permissions()]
+    async def _brands(self, request: web.Request, _who: CurrentUser) -> web.Response:
+        language, brands = self._authorizer.language(request), self._services.store.brands
+        shown = [self._brand_facts(permission, language) for permission in self._services.store.permissions()]
         keys = [
             {
                 "brand": key.brand,
@@ -120,29 +124,31 @@ class Pages:
             }
             for key in brands.new_keys()
         ]
-        return self._desk.page(request, "brands", brands=[one for one in shown if one is not None], keys=keys)
+        return self._authorizer.page(request, "brands", brands=[one for one in shown if one is not None], keys=keys)
 
-    def _shown(self, permission: Permission, language: Language) -> Mapping[str, Any] | None:
-        home, terms, brands = self._box.home, permission.terms, self._box.store.brands
+    def _brand_facts(self, permission: Permission, language: Language) -> Mapping[str, Any] | None:
+        home, terms, brands = self._services.home, permission.terms, self._services.store.brands
         brand, ask = brands.known().get(permission.brand), brands.ask(permission.brand)
-        if brand is None or (ask is not None and ask.over(self._desk.now)):
+        if brand is None or (ask is not None and ask.over(self._authorizer.now)):
             return None
-        places = _places(home)
+        places = _place_names(home)
         return {
             "id": permission.brand,
             "name": brand.name,
             "standing": permission.standing.value,
-            **spoken_terms(permission, home, language),
+            **terms_facts(permission, home, language),
             "until": terms.expires,
-            "last_day": None if terms.expires is None else (terms.expires - _INSTANT).astimezone(self._box.zone).date(),
+            "last_day": None
+            if terms.expires is None
+            else (terms.expires - _SHORTEST_TIME).astimezone(self._services.zone).date(),
             "guest": brands.guest(permission.brand),
             "ask": ask,
-            "open": ask is not None and brands.open(ask, self._desk.now),
-            "asked": None if ask is None else spoken_question(ask, home, language),
+            "open": ask is not None and brands.open(ask, self._authorizer.now),
+            "asked": None if ask is None else question_facts(ask, home, language),
             "fingerprints": () if ask is None else tuple(map(_fingerprint, ask.keys)),
-            "day_bounds": (FIRST_DAY, latest_day(self._desk.now.utc.astimezone(self._box.zone).date())),
-            "week": week(terms.days, terms.hours),
-            "decided": self._decided(permission.brand),
+            "day_bounds": (FIRST_DAY, latest_day(self._authorizer.now.utc.astimezone(self._services.zone).date())),
+            "week": week_spans(terms.days, terms.hours),
+            "decided": self._last_decision(permission.brand),
             "terms": terms,
             "choices": {
                 # the garage first: one begins there and lets in further when it went well
@@ -153,55 +159,55 @@ class Pages:
             },
         }
 
-    def _decided(self, brand: str) -> Mapping[str, Any] | None:
+    def _last_decision(self, brand: str) -> Mapping[str, Any] | None:
         """Who decided on a brand last, and when; None where nobody did on a page, or the log has forgotten."""
-        for row in reversed(self._box.store.decisions()):
+        for row in reversed(self._services.store.decisions()):
             if row["brand"] == brand and row.get("by") is not None:
-                person = self._box.store.register.person(row["by"])
+                person = self._services.store.register.person(row["by"])
                 return {"at": datetime.fromisoformat(row["at"]), "who": "?" if person is None else person.name}
         return None
 
     # ---- what is asked ----------------------------------------------------------------------------------------------
 
-    async def _wish(self, request: web.Request) -> web.Response:
+    async def _entrance_request(self, request: web.Request) -> web.Response:
         entrance = request.match_info["entrance"]
         fields = {name: value for name, value in (await request.post()).items() if isinstance(value, str)}
-        back, _ = fields.pop("back", "/"), fields.pop(PASSWORD_AGAIN, None)
-        right = _right(fields)
-        asks = await self._desk.confirm_form(request, right)
+        back, _ = fields.pop("back", "/"), fields.pop(PASSWORD_FIELD, None)
+        right = _required_right(fields)
+        asks = await self._authorizer.confirm_form(request, right)
         if asks is not None:
             return asks
-        who = self._desk.require(request, right)
-        if entrance not in self._box.home.entrances:
+        who = self._authorizer.require(request, right)
+        if entrance not in self._services.home.entrances:
             raise web.HTTPNotFound
-        return await self._ask(request, who, entrance, fields, back)
+        return await self._submit(request, who, entrance, fields, back)
 
-    async def _brand(self, request: web.Request) -> web.Response:
+    async def _brand_request(self, request: web.Request) -> web.Response:
         fields = {"do": str((await request.post()).get("do", "")), "brand": request.match_info["brand"]}
-        who = self._desk.require(request, _right(fields))
-        ask = self._box.store.brands.ask(fields["brand"])
-        if fields["do"] == "permit" and ask is not None and self._box.store.brands.open(ask, self._desk.now):
+        who = self._authorizer.require(request, _required_right(fields))
+        ask = self._services.store.brands.ask(fields["brand"])
+        if fields["do"] == "permit" and ask is not None and self._services.store.brands.open(ask, self._authorizer.now):
             raise web.HTTPConflict(
-                text=self._desk.say(request, _("Look at what it asks for first, and choose the terms."))
+                text=self._authorizer.say(request, _("Look at what it asks for first, and choose the terms."))
             )  # what he saw is what he permits
-        first = next(iter(self._box.home.entrances), None)
+        first = next(iter(self._services.home.entrances), None)
         if first is None:
-            raise web.HTTPConflict(text=self._desk.say(request, _("There is no entrance here yet.")))
-        return await self._ask(request, who, first, fields, "/brands")
+            raise web.HTTPConflict(text=self._authorizer.say(request, _("There is no entrance here yet.")))
+        return await self._submit(request, who, first, fields, "/brands")
 
-    async def _terms(self, request: web.Request, who: Who) -> web.Response:
+    async def _set_terms(self, request: web.Request, who: CurrentUser) -> web.Response:
         """Let a brand in under the terms that the form tells; what cannot be meant is refused in words."""
         brand, fields = request.match_info["brand"], await request.post()
-        if brand not in self._box.store.brands.known():
+        if brand not in self._services.store.brands.known():
             raise web.HTTPNotFound
         try:
-            terms = terms_of(fields, self._box.home, self._desk.now)
+            terms = read_terms(fields, self._services.home, self._authorizer.now)
         except DayError as error:
             bounds = {"first": error.first.isoformat(), "last": error.last.isoformat()}
-            text = self._desk.say(
+            text = self._authorizer.say(
                 request,
                 _("Not done: {why}"),
-                why=self._desk.say(
+                why=self._authorizer.say(
                     request,
                     _("the last day has to lie between {first} and {last}; for no end, leave the field empty"),
                     **bounds,
@@ -209,37 +215,37 @@ class Pages:
             )
             raise web.HTTPConflict(text=text) from error
         except ValueError as error:
-            raise web.HTTPConflict(text=self._desk.say(request, _("Not done: {why}"), why=str(error))) from error
-        asks = await self._proven(request, who, terms, self._box.store.permission(brand))
+            raise web.HTTPConflict(text=self._authorizer.say(request, _("Not done: {why}"), why=str(error))) from error
+        asks = await self._password_form(request, who, terms, self._services.store.permission(brand))
         if asks is not None:
             return asks
         ask = str(fields["ask"]) if fields.get("ask") else None
-        why = await self._box.letting.permit(brand, terms, who.person, ask=ask)
+        why = await self._services.letting.permit(brand, terms, who.person, ask=ask)
         if why is not None:
-            raise web.HTTPConflict(text=self._desk.say(request, _("Not done: {why}"), why=why))
+            raise web.HTTPConflict(text=self._authorizer.say(request, _("Not done: {why}"), why=why))
         raise web.HTTPSeeOther("/brands")
 
-    async def _proven(
-        self, request: web.Request, who: Who, terms: Terms | None, before: Permission | None
+    async def _password_form(
+        self, request: web.Request, who: CurrentUser, terms: PermissionTerms | None, before: Permission | None
     ) -> web.Response | None:
         """Where a brand gets more than it has, take the password with the form: None, or the page that asks for it."""
-        if terms is None or not grows(before, terms):
+        if terms is None or not extends_permission(before, terms):
             return None
-        return await self._desk.with_password(request, who)
+        return await self._authorizer.with_password(request, who)
 
-    async def _forget(self, request: web.Request, who: Who) -> web.Response:
+    async def _forget_brand(self, request: web.Request, who: CurrentUser) -> web.Response:
         """Forget a brand that came by a hub and is not let in."""
-        why = await self._box.letting.forget(request.match_info["brand"], who.person)
+        why = await self._services.letting.forget(request.match_info["brand"], who.person)
         if why is not None:
-            raise web.HTTPConflict(text=self._desk.say(request, _("Not done: {why}"), why=why))
+            raise web.HTTPConflict(text=self._authorizer.say(request, _("Not done: {why}"), why=why))
         raise web.HTTPSeeOther("/brands")
 
-    async def _key(self, request: web.Request, who: Who) -> web.Response:
+    async def _decide_key(self, request: web.Request, who: CurrentUser) -> web.Response:
         """Let a brand's new key count, or never."""
-        brand, kid, letting = request.match_info["brand"], request.match_info["kid"], self._box.letting
+        brand, kid, letting = request.match_info["brand"], request.match_info["kid"], self._services.letting
         match (await request.post()).get("do"):
             case "approve":
-                asks = await self._desk.with_password(request, who)
+                asks = await self._authorizer.with_password(request, who)
                 if asks is not None:
                     return asks
                 why = await letting.approve_key(brand, kid, who.person)
@@ -248,33 +254,33 @@ class Pages:
             case _:
                 raise web.HTTPBadRequest
         if why is not None:
-            raise web.HTTPConflict(text=self._desk.say(request, _("Not done: {why}"), why=why))
+            raise web.HTTPConflict(text=self._authorizer.say(request, _("Not done: {why}"), why=why))
         raise web.HTTPSeeOther("/brands")
 
-    async def _ask(
-        self, request: web.Request, who: Who, entrance: str, fields: Mapping[str, str], back: str
+    async def _submit(
+        self, request: web.Request, who: CurrentUser, entrance: str, fields: Mapping[str, str], back: str
     ) -> web.Response:
         try:
-            wish = _WISH.validate_python({**fields, "id": f"page-{secrets.token_hex(8)}"})
+            wish = _REQUEST_ADAPTER.validate_python({**fields, "id": f"page-{secrets.token_hex(8)}"})
         except ValidationError as error:
             raise web.HTTPBadRequest from error
-        if isinstance(wish, Permit) and wish.do == "permit":
-            permission = self._box.store.permission(wish.brand)
-            asks = await self._proven(request, who, None if permission is None else permission.terms, permission)
+        if isinstance(wish, OwnerPermitRequest) and wish.do == "permit":
+            permission = self._services.store.permission(wish.brand)
+            asks = await self._password_form(request, who, None if permission is None else permission.terms, permission)
             if asks is not None:
                 return asks
-        why = await self._desk.wish(entrance, wish, who)
+        why = await self._authorizer.wish(entrance, wish, who)
         log.info("asked_on_a_page", entrance=entrance, do=wish.do, by=who.person, done=why is None)
         if why is not None:
-            raise web.HTTPConflict(text=self._desk.say(request, _("Not done: {why}"), why=why))
+            raise web.HTTPConflict(text=self._authorizer.say(request, _("Not done: {why}"), why=why))
         if wants_json(request):
-            return web.json_response({"done": self._desk.say(request, _("Done."))})
-        raise web.HTTPSeeOther(local(back))
+            return web.json_response({"done": self._authorizer.say(request, _("Done."))})
+        raise web.HTTPSeeOther(local_path(back))
 
 
-def spoken_terms(permission: Permission, home: Home, language: Language) -> Mapping[str, Any]:
+def terms_facts(permission: Permission, home: Home, language: Language) -> Mapping[str, Any]:
     """The terms of a permission with the house's own names; names are as they were given, not inert yet."""
-    terms, places = permission.terms, _places(home)
+    terms, places = permission.terms, _place_names(home)
     return {
         "entrances": [home.entrances[name].name for name in sorted(terms.entrances) if name in home.entrances],
         "places": [places.get(name, name) for name in sorted(terms.places)],
@@ -286,9 +292,9 @@ def spoken_terms(permission: Permission, home: Home, language: Language) -> Mapp
     }
 
 
-def spoken_question(ask: Ask, home: Home, language: Language) -> Mapping[str, Any]:
+def question_facts(ask: StoredConsentRequest, home: Home, language: Language) -> Mapping[str, Any]:
     """What a brand asks for with the house's own names; None where it leaves the choice to the house."""
-    asked, places = ask.asked, _places(home)
+    asked, places = ask.asked, _place_names(home)
     entrances = None if asked.entrances is None else [
         home.entrances[name].name for name in asked.entrances if name in home.entrances
     ]  # fmt: skip
@@ -304,23 +310,23 @@ def spoken_question(ask: Ask, home: Home, language: Language) -> Mapping[str, An
     }
 
 
-def _fingerprint(key: BrandKey) -> str:
+def _fingerprint(key: StoredBrandKey) -> str:
     return PublicKey.from_text(key.x).fingerprint
 
 
-def _places(home: Home) -> dict[str, str]:
+def _place_names(home: Home) -> dict[str, str]:
     return {name: place.name for section in home.entrances.values() for name, place in section.places.items()}
 
 
-def _right(fields: Mapping[str, str]) -> Right:
+def _required_right(fields: Mapping[str, str]) -> UserRight:
     """Which right a wish asks for. One that is none, or that names itself, is refused before anything is looked up."""
-    right = WISHES.get(fields.get("do", ""))
+    right = REQUEST_RIGHTS.get(fields.get("do", ""))
     if right is None or "id" in fields:
         raise web.HTTPBadRequest
     return right
 
 
-def terms_of(fields: MultiMapping[Any], home: Home, now: Now) -> Terms:
+def read_terms(fields: MultiMapping[Any], home: Home, now: Now) -> PermissionTerms:
     """Read the terms that an owner wrote into the form. While the clock is not trusted nobody knows what is far ahead.
 
     Raises:
@@ -328,12 +334,12 @@ def terms_of(fields: MultiMapping[Any], home: Home, now: Now) -> Terms:
         ValueError: a number, an hour or a name that cannot be meant.
     """
     places = {name for section in home.entrances.values() for name in section.places}
-    carriers = {name for text in str(fields.get("carriers", "")).split(",") if (name := inert(text))}
-    if len(carriers) > MOST_CARRIERS:
-        raise ValueError(f"{MOST_CARRIERS} carriers at most")
+    carriers = {name for text in str(fields.get("carriers", "")).split(",") if (name := sanitized(text))}
+    if len(carriers) > MAX_CARRIERS:
+        raise ValueError(f"{MAX_CARRIERS} carriers at most")
     last, zone = str(fields.get("until", "")), ZoneInfo(home.timezone)
     today = now.utc.astimezone(zone).date() if now.trusted else None
-    return Terms(
+    return PermissionTerms(
         entrances=frozenset(home.entrances) & set(map(str, fields.getall("entrance", ()))),
         places=frozenset(places) & set(map(str, fields.getall("place", ()))),
         carriers=frozenset(carriers),
@@ -341,14 +347,14 @@ def terms_of(fields: MultiMapping[Any], home: Home, now: Now) -> Terms:
         hours=f"{fields.get('from', '')}-{fields.get('to', '')}",
         ask_each_time=fields.get("each") == "1",
         openings=int(str(fields.get("openings", "1"))),
-        expires=end_of(read_day(last, today=today), zone) if last else None,
+        expires=day_end(read_day(last, today=today), zone) if last else None,
         hub_signed=fields.get("hub_signed") == "1",
     )
 
 
-def week(days: frozenset[str], hours: str) -> list[Mapping[str, Any]]:
+def week_spans(days: frozenset[str], hours: str) -> list[Mapping[str, Any]]:
     """The spans of a week in which a brand may come in: for each day its column and what is painted in it."""
-    opens, closes = opens_and_closes(hours)
+    opens, closes = parse_hours(hours)
     begin, end = opens.total_seconds() / 3600, closes.total_seconds() / 3600
     painted: list[Mapping[str, Any]] = []
     for place, day in enumerate(DAYS):

@@ -6,44 +6,44 @@ import segno
 from aiohttp import web
 
 from gateway.runtime.maintenance import reload
-from gateway.runtime.maintenance.backup import last as last_backup
-from gateway.web.auth.accounts import Invited, Refused, Who
-from gateway.web.auth.roles import Right, Role, may
-from gateway.web.pages.activity import browser_name, doings
-from gateway.web.pages.remote_browsers import enrolled
-from gateway.web.server.authorization import Desk
+from gateway.runtime.maintenance.backup import last_backup_at as last_backup
+from gateway.web.auth.accounts import AccountError, CurrentUser, NewInvitation
+from gateway.web.auth.roles import Role, UserRight, has_right
+from gateway.web.pages.activity import activity_lines, browser_name
+from gateway.web.pages.remote_browsers import browser_facts
+from gateway.web.server.authorization import Authorizer
 from gateway.web.texts.catalogue import TEXTS
 
-SHOWN = 30  # days for which everybody else is shown that a password was set anew on the box
+PASSWORD_RESET_SHOWN_DAYS = 30  # days for which everybody else is shown that a password was set anew on the box
 
 
-class Household:
+class HouseholdPage:
     """The pages of people and of settings."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, desk: Authorizer) -> None:
+        self._authorizer = desk
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
-        behind = self._desk.behind
+        behind = self._authorizer.behind
         return [
-            web.get("/household", behind(Right.SEE_HOUSEHOLD, self._household)),
-            web.post("/household/invite", behind(Right.PEOPLE, self._invite)),
-            web.post("/household/withdraw", behind(Right.PEOPLE, self._withdraw)),
-            web.post("/household/remove", behind(Right.PEOPLE, self._remove)),
-            web.post("/household/hand-over", behind(Right.HAND_OVER, self._hand_over)),
-            web.get("/settings", behind(Right.LANGUAGE, self._settings)),
-            web.post("/settings/password", behind(Right.LANGUAGE, self._password)),
-            web.post("/settings/session", behind(Right.LANGUAGE, self._end_session)),
-            web.get("/settings/sign-ins", behind(Right.LANGUAGE, self._doings)),
+            web.get("/household", behind(UserRight.SEE_HOUSEHOLD, self._page)),
+            web.post("/household/invite", behind(UserRight.PEOPLE, self._invite)),
+            web.post("/household/withdraw", behind(UserRight.PEOPLE, self._withdraw)),
+            web.post("/household/remove", behind(UserRight.PEOPLE, self._remove)),
+            web.post("/household/hand-over", behind(UserRight.HAND_OVER, self._hand_over)),
+            web.get("/settings", behind(UserRight.LANGUAGE, self._settings)),
+            web.post("/settings/password", behind(UserRight.LANGUAGE, self._change_password)),
+            web.post("/settings/session", behind(UserRight.LANGUAGE, self._end_session)),
+            web.get("/settings/sign-ins", behind(UserRight.LANGUAGE, self._activity)),
         ]
 
-    async def _household(self, request: web.Request, who: Who) -> web.Response:
-        return self._shown(request, who, invited=None)
+    async def _page(self, request: web.Request, who: CurrentUser) -> web.Response:
+        return self._render(request, who, invited=None)
 
-    def _shown(self, request: web.Request, who: Who, *, invited: Invited | None) -> web.Response:
-        desk = self._desk
-        gone = desk.now.utc - timedelta(days=SHOWN)
+    def _render(self, request: web.Request, who: CurrentUser, *, invited: NewInvitation | None) -> web.Response:
+        desk = self._authorizer
+        gone = desk.now.utc - timedelta(days=PASSWORD_RESET_SHOWN_DAYS)
         recovered = [
             {"at": at, "who": person}
             for row in desk.box.store.register.recovered()
@@ -59,72 +59,80 @@ class Household:
             recovered=recovered, roles=[Role.HOUSEHOLD.value, Role.INSTALLER.value, Role.OWNER.value],
         )  # fmt: skip
 
-    async def _invite(self, request: web.Request, who: Who) -> web.Response:
+    async def _invite(self, request: web.Request, who: CurrentUser) -> web.Response:
         """The link is shown this once: the page is the answer to the form itself."""
         asked = str((await request.post()).get("role", ""))
         if asked not in (Role.HOUSEHOLD, Role.INSTALLER, Role.OWNER):
             raise web.HTTPBadRequest
-        invited = await self._desk.accounts.invite(who, Role(asked), self._desk.now)
-        if isinstance(invited, Refused):
-            raise web.HTTPConflict(text=self._desk.say(request, TEXTS[f"refused.{invited}"]))
-        return self._shown(request, who, invited=invited)
+        invited = await self._authorizer.accounts.invite(who, Role(asked), self._authorizer.now)
+        if isinstance(invited, AccountError):
+            raise web.HTTPConflict(text=self._authorizer.say(request, TEXTS[f"refused.{invited}"]))
+        return self._render(request, who, invited=invited)
 
-    async def _withdraw(self, request: web.Request, who: Who) -> web.Response:
+    async def _withdraw(self, request: web.Request, who: CurrentUser) -> web.Response:
         invitation = str((await request.post()).get("id", ""))
-        return self._done(request, await self._desk.accounts.withdraw(who, invitation, self._desk.now), "/household")
+        return self._result(
+            request, await self._authorizer.accounts.withdraw(who, invitation, self._authorizer.now), "/household"
+        )
 
-    async def _remove(self, request: web.Request, who: Who) -> web.Response:
+    async def _remove(self, request: web.Request, who: CurrentUser) -> web.Response:
         person = str((await request.post()).get("id", ""))
-        return self._done(request, await self._desk.accounts.remove(who, person, self._desk.now), "/household")
+        return self._result(
+            request, await self._authorizer.accounts.remove(who, person, self._authorizer.now), "/household"
+        )
 
-    async def _hand_over(self, request: web.Request, who: Who) -> web.Response:
-        outcome = await self._desk.accounts.hand_over(who, self._desk.now)
-        return self._done(request, outcome if isinstance(outcome, Refused) else None, "/household")
+    async def _hand_over(self, request: web.Request, who: CurrentUser) -> web.Response:
+        outcome = await self._authorizer.accounts.hand_over(who, self._authorizer.now)
+        return self._result(request, outcome if isinstance(outcome, AccountError) else None, "/household")
 
     # ---- one's own account ------------------------------------------------------------------------------------------
 
-    async def _settings(self, request: web.Request, who: Who) -> web.Response:
-        return self._own(request, who, why=None, status=200)
+    async def _settings(self, request: web.Request, who: CurrentUser) -> web.Response:
+        return self._render_settings(request, who, why=None, status=200)
 
-    def _own(self, request: web.Request, who: Who, *, why: str | None, status: int) -> web.Response:
-        language = self._desk.language(request)
-        running = self._desk.accounts.sessions(who.person, self._desk.now)
+    def _render_settings(self, request: web.Request, who: CurrentUser, *, why: str | None, status: int) -> web.Response:
+        language = self._authorizer.language(request)
+        running = self._authorizer.accounts.sessions(who.person, self._authorizer.now)
         sessions = [(one, browser_name(one.browser, language)) for one in running]
-        folder = self._desk.box.home.storage.folder
-        reloaded = reload.told(folder) if may(who.role, Right.DEVICES) else None
-        return self._desk.page(
+        folder = self._authorizer.box.home.storage.folder
+        reloaded = reload.read_report(folder) if has_right(who.role, UserRight.DEVICES) else None
+        return self._authorizer.page(
             request,
             "settings",
             sessions=sessions,
             mine=who.session,
-            enrolled=enrolled(self._desk, who),
+            enrolled=browser_facts(self._authorizer, who),
             why=why,
             status=status,
             reloaded=reloaded,
             backup=last_backup(folder),
         )
 
-    async def _password(self, request: web.Request, who: Who) -> web.Response:
+    async def _change_password(self, request: web.Request, who: CurrentUser) -> web.Response:
         fields = await request.post()
         old, new = str(fields.get("old", "")), str(fields.get("new", ""))
-        outcome = await self._desk.accounts.change_password(who, old, new, self._desk.now)
+        outcome = await self._authorizer.accounts.change_password(who, old, new, self._authorizer.now)
         if outcome is None:
             raise web.HTTPSeeOther("/settings")
-        return self._own(request, who, why=self._desk.why(request, outcome), status=422)
+        return self._render_settings(request, who, why=self._authorizer.why(request, outcome), status=422)
 
-    async def _doings(self, request: web.Request, who: Who) -> web.Response:
+    async def _activity(self, request: web.Request, who: CurrentUser) -> web.Response:
         """Everybody sees what happened with his own account, and who answers for the people all of it."""
-        everything = may(who.role, Right.PEOPLE)
-        told = doings(
-            self._desk.box.store.register, self._desk.language(request), of=None if everything else who.person
+        everything = has_right(who.role, UserRight.PEOPLE)
+        told = activity_lines(
+            self._authorizer.box.store.register,
+            self._authorizer.language(request),
+            of=None if everything else who.person,
         )
-        return self._desk.page(request, "doings", told=told, everything=everything)
+        return self._authorizer.page(request, "doings", told=told, everything=everything)
 
-    async def _end_session(self, request: web.Request, who: Who) -> web.Response:
+    async def _end_session(self, request: web.Request, who: CurrentUser) -> web.Response:
         session = str((await request.post()).get("id", ""))
-        return self._done(request, await self._desk.accounts.end_session(who, session, self._desk.now), "/settings")
+        return self._result(
+            request, await self._authorizer.accounts.end_session(who, session, self._authorizer.now), "/settings"
+        )
 
-    def _done(self, request: web.Request, refused: Refused | None, to: str) -> web.Response:
+    def _result(self, request: web.Request, refused: AccountError | None, to: str) -> web.Response:
         if refused is not None:
-            raise web.HTTPConflict(text=self._desk.say(request, TEXTS[f"refused.{refused}"]))
+            raise web.HTTPConflict(text=self._authorizer.say(request, TEXTS[f"refused.{refused}"]))
         raise web.HTTPSeeOther(to)

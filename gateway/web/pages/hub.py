@@ -13,137 +13,144 @@ from typing import Any, Final
 import structlog
 from aiohttp import web
 
-from gateway.config.editor import NotAdded
+from gateway.config.editor import EditRejected
 from gateway.config.errors import ConfigError
 from gateway.integrations.hub_client import enrolment
-from gateway.integrations.hub_client.enrolment import HubAway, HubSays, Membership, NotTheHub
-from gateway.integrations.hub_client.house_file import joined_text, left_text
-from gateway.integrations.hub_client.unenrolment import by_claim
-from gateway.protocol.enrolment import Code, NoCode, spoken
+from gateway.integrations.hub_client.enrolment import HubError, HubMembership, HubUnavailable, WrongHub
+from gateway.integrations.hub_client.house_file import text_with_membership, text_without_membership
+from gateway.integrations.hub_client.unenrolment import is_enrolled_by_claim
+from gateway.protocol.enrolment import ClaimCode, InvalidClaimCode, proquint_words
 from gateway.runtime.maintenance import reload
 from gateway.system.i18n import _
-from gateway.system.pki.pages import spaced
-from gateway.system.text import inert
-from gateway.web.auth.accounts import Who
-from gateway.web.auth.roles import Right
-from gateway.web.server.authorization import Desk
-from gateway.web.server.security_headers import READING_A_PHOTO
+from gateway.system.pki.pages import format_fingerprint
+from gateway.system.text import sanitized
+from gateway.web.auth.accounts import CurrentUser
+from gateway.web.auth.roles import UserRight
+from gateway.web.server.authorization import Authorizer
+from gateway.web.server.security_headers import PHOTO_READER_HEADERS
 from gateway.web.texts.catalogue import TEXTS
 
 log = structlog.get_logger(__name__)
 
-PAGE: Final = "/settings/hub"
-LONGEST: Final = 400  # characters of a code
+HUB_PATH: Final = "/settings/hub"
+MAX_CODE_CHARACTERS: Final = 400  # characters of a code
 
 
-class Hub:
+class HubPage:
     """The page. One joins at a time."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk, self._box = desk, desk.box
-        self._folder = desk.box.home.storage.folder / enrolment.FOLDER
-        self._joining = asyncio.Lock()
+    def __init__(self, desk: Authorizer) -> None:
+        self._authorizer, self._services = desk, desk.box
+        self._folder = desk.box.home.storage.folder / enrolment.HUB_FOLDER
+        self._join_lock = asyncio.Lock()
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
-        behind = self._desk.behind
+        behind = self._authorizer.behind
         return [
-            web.get(PAGE, behind(Right.HUB, self._page)),
-            web.post(f"{PAGE}/code", behind(Right.HUB, self._read)),
-            web.post(f"{PAGE}/join", behind(Right.HUB, self._join)),
-            web.post(f"{PAGE}/leave", behind(Right.HUB, self._leave)),
+            web.get(HUB_PATH, behind(UserRight.HUB, self._page)),
+            web.post(f"{HUB_PATH}/code", behind(UserRight.HUB, self._show_code)),
+            web.post(f"{HUB_PATH}/join", behind(UserRight.HUB, self._join)),
+            web.post(f"{HUB_PATH}/leave", behind(UserRight.HUB, self._leave)),
         ]
 
-    async def _page(self, request: web.Request, _who: Who) -> web.Response:
-        return await self._shown(request)
+    async def _page(self, request: web.Request, _who: CurrentUser) -> web.Response:
+        return await self._render(request)
 
-    async def _shown(
-        self, request: web.Request, *, why: str | None = None, code: Code | None = None, status: int = 200
+    async def _render(
+        self, request: web.Request, *, why: str | None = None, code: ClaimCode | None = None, status: int = 200
     ) -> web.Response:
-        facts, uplink = await asyncio.to_thread(self._facts), self._box.uplink
-        asked = None if code is None else {
-            "url": code.url, "words": spoken(code.authority), "fingerprint": spaced(code.authority), "text": code.text,
-        }  # fmt: skip
-        writable = await asyncio.to_thread(self._box.proposals.writable)
-        answer = self._desk.page(
-            request, "hub", status=status, page=PAGE, why=why, asked=asked, file=self._box.rewriting.file,
+        facts, uplink = await asyncio.to_thread(self._membership_facts), self._services.uplink
+        asked = (
+            None
+            if code is None
+            else {
+                "url": code.url,
+                "words": proquint_words(code.authority),
+                "fingerprint": format_fingerprint(code.authority),
+                "text": code.text,
+            }
+        )
+        writable = await asyncio.to_thread(self._services.proposals.writable)
+        answer = self._authorizer.page(
+            request, "hub", status=status, page=HUB_PATH, why=why, asked=asked, file=self._services.rewriting.file,
             writable=writable, line=None if uplink is None else uplink.standing, **facts,
         )  # fmt: skip
         if facts["section"] is None and asked is None:
-            answer.headers.update(READING_A_PHOTO)
+            answer.headers.update(PHOTO_READER_HEADERS)
         return answer
 
-    def _facts(self) -> Mapping[str, Any]:
+    def _membership_facts(self) -> Mapping[str, Any]:
         """What there is to see: of a hub that is joined, or of a joining that is not over."""
-        section, last = self._box.home.hub, reload.told(self._box.home.storage.folder)
+        section, last = self._services.home.hub, reload.read_report(self._services.home.storage.folder)
         facts: dict[str, Any] = {"section": section}
         facts["support"] = enrolment.support_code(self._folder)
         facts["until"] = facts["authority"] = None
         facts["refused"] = last[0].problems if last is not None and last[0].said == "refused" else ()
         try:
-            mine = enrolment.identity(self._folder)
-        except (enrolment.Damaged, OSError):
+            mine = enrolment.read_identity(self._folder)
+        except (enrolment.DamagedIdentity, OSError):
             mine = None
         facts["half"] = section is None and mine is not None
-        if section is not None and by_claim(self._box.home, section):
+        if section is not None and is_enrolled_by_claim(self._services.home, section):
             facts["until"] = None if mine is None else mine.until
             facts["lost"] = mine is None
-            facts["authority"] = enrolment.believed(self._folder)
+            facts["authority"] = enrolment.authority_fingerprint(self._folder)
         if facts["authority"] is not None:
-            facts["words"] = spoken(facts["authority"])
+            facts["words"] = proquint_words(facts["authority"])
         return facts
 
     # ---- joining ----------------------------------------------------------------------------------------------------
 
-    async def _read(self, request: web.Request, _who: Who) -> web.Response:
+    async def _show_code(self, request: web.Request, _who: CurrentUser) -> web.Response:
         """Show whose code it is. Nothing is sent to anybody."""
-        code = self._code(str((await request.post()).get("code", "")))
+        code = self._parse_code(str((await request.post()).get("code", "")))
         if code is None:
-            return await self._shown(
+            return await self._render(
                 request,
-                why=self._desk.say(
+                why=self._authorizer.say(
                     request, _("This is no hub's code, or not the whole of it: copy it from `https://` to its end.")
                 ),
                 status=422,
             )
-        return await self._shown(request, code=code)
+        return await self._render(request, code=code)
 
     @staticmethod
-    def _code(text: str) -> Code | None:
+    def _parse_code(text: str) -> ClaimCode | None:
         try:
-            return Code.of(text) if len(text) <= LONGEST else None
-        except NoCode:
+            return ClaimCode.of(text) if len(text) <= MAX_CODE_CHARACTERS else None
+        except InvalidClaimCode:
             return None
 
-    async def _join(self, request: web.Request, who: Who) -> web.Response:
+    async def _join(self, request: web.Request, who: CurrentUser) -> web.Response:
         fields = await request.post()
-        code = self._code(str(fields.get("code", "")))
+        code = self._parse_code(str(fields.get("code", "")))
         if code is None:
-            return await self._shown(
+            return await self._render(
                 request,
-                why=self._desk.say(
+                why=self._authorizer.say(
                     request, _("This is no hub's code, or not the whole of it: copy it from `https://` to its end.")
                 ),
                 status=422,
             )
-        unproven = await self._desk.proven(request, who, str(fields.get("password", "")))
+        unproven = await self._authorizer.proven(request, who, str(fields.get("password", "")))
         if unproven is not None:
-            return await self._shown(request, code=code, why=unproven, status=422)
-        if self._joining.locked():
-            raise web.HTTPConflict(text=self._desk.say(request, _("The box is joining a hub just now.")))
-        async with self._joining:
-            if self._box.home.hub is not None:
+            return await self._render(request, code=code, why=unproven, status=422)
+        if self._join_lock.locked():
+            raise web.HTTPConflict(text=self._authorizer.say(request, _("The box is joining a hub just now.")))
+        async with self._join_lock:
+            if self._services.home.hub is not None:
                 raise web.HTTPConflict(
-                    text=self._desk.say(request, _("This house has joined a hub already: leave it first."))
+                    text=self._authorizer.say(request, _("This house has joined a hub already: leave it first."))
                 )
-            why = await self._joined(request, code, who)
+            why = await self._join_and_write(request, code, who)
         if why is not None:
-            return await self._shown(request, code=code, why=why, status=409)
-        raise web.HTTPSeeOther(PAGE)
+            return await self._render(request, code=code, why=why, status=409)
+        raise web.HTTPSeeOther(HUB_PATH)
 
-    async def _joined(self, request: web.Request, code: Code, who: Who) -> str | None:
+    async def _join_and_write(self, request: web.Request, code: ClaimCode, who: CurrentUser) -> str | None:
         """Join, and write it into the house file; None, or why not. Said again after a crash it ends the same."""
-        say, box = self._desk.say, self._box
+        say, box = self._authorizer.say, self._services
         if not await asyncio.to_thread(box.proposals.writable):
             return say(
                 request,
@@ -151,12 +158,14 @@ class Hub:
                 file=str(box.rewriting.file or "home.yaml"),
             )
         try:
-            member = await asyncio.to_thread(enrolment.join, code, box.public_key, self._folder, enrolment.over_http)
+            member = await asyncio.to_thread(
+                enrolment.join_hub, code, box.public_key, self._folder, enrolment.http_request
+            )
             told = {"url": member.url, "home": member.home, "by": who.person}
-            await box.store.note("hub_joined", told, self._desk.now)
+            await box.store.note("hub_joined", told, self._authorizer.now)
             await self._write(member)
-            await asyncio.to_thread(enrolment.joined, self._folder)
-        except NotTheHub:
+            await asyncio.to_thread(enrolment.finish_join, self._folder)
+        except WrongHub:
             return say(
                 request,
                 _(
@@ -164,58 +173,60 @@ class Hub:
                     "code; if it happens again, somebody stands between you and it."
                 ),
             )
-        except HubSays as no:
+        except HubError as no:
             return say(
-                request, TEXTS[f"hub.no.{no.code}" if no.code in _REASONS else "hub.no.says"], why=inert(str(no))
+                request,
+                TEXTS[f"hub.no.{no.code}" if no.code in _TRANSLATED_REASONS else "hub.no.says"],
+                why=sanitized(str(no)),
             )
-        except HubAway as away:
+        except HubUnavailable as away:
             return say(
                 request,
                 _("The hub does not answer ({why}). Try again: the same code still counts."),
-                why=inert(str(away)),
+                why=sanitized(str(away)),
             )
-        except (NotAdded, ConfigError, OSError) as error:
+        except (EditRejected, ConfigError, OSError) as error:
             return say(
                 request,
                 _("Nothing was changed in the house ({why}). Try again: the same code still counts."),
-                why=inert(str(error)),
+                why=sanitized(str(error)),
             )
         log.info("hub_joined", url=member.url, home=member.home, by=who.person)
         return None
 
-    async def _write(self, member: Membership) -> None:
-        storage = self._box.home.storage.folder
-        await self._box.rewriting.write(lambda text, file: joined_text(text, file, storage, member))
+    async def _write(self, member: HubMembership) -> None:
+        storage = self._services.home.storage.folder
+        await self._services.rewriting.write(lambda text, file: text_with_membership(text, file, storage, member))
 
     # ---- leaving ----------------------------------------------------------------------------------------------------
 
-    async def _leave(self, request: web.Request, who: Who) -> web.Response:
+    async def _leave(self, request: web.Request, who: CurrentUser) -> web.Response:
         """Leave: what came by the hub is cancelled, it is told all that it is owed, and then that the home has left."""
-        fields, section, uplink = await request.post(), self._box.home.hub, self._box.uplink
-        unproven = await self._desk.proven(request, who, str(fields.get("password", "")))
+        fields, section, uplink = await request.post(), self._services.home.hub, self._services.uplink
+        unproven = await self._authorizer.proven(request, who, str(fields.get("password", "")))
         if unproven is not None:
-            return await self._shown(request, why=unproven, status=422)
+            return await self._render(request, why=unproven, status=422)
         if section is None:
-            raise web.HTTPConflict(text=self._desk.say(request, _("This house has joined no hub.")))
+            raise web.HTTPConflict(text=self._authorizer.say(request, _("This house has joined no hub.")))
         if uplink is None:  # the box is this home no longer: only the house file says so still
-            return await self._taken_out(request, section.home)
-        await self._box.store.handover.leave_hub(section.home, self._desk.now, by=who.person)
+            return await self._remove_membership(request, section.home)
+        await self._services.store.handover.leave_hub(section.home, self._authorizer.now, by=who.person)
         uplink.leave(at_once=fields.get("at_once") == "1")
         log.warning("hub_leaving", url=section.url, home=section.home, by=who.person)
-        raise web.HTTPSeeOther(PAGE)
+        raise web.HTTPSeeOther(HUB_PATH)
 
-    async def _taken_out(self, request: web.Request, home: str) -> web.Response:
+    async def _remove_membership(self, request: web.Request, home: str) -> web.Response:
         try:
-            await self._box.rewriting.write(lambda text, file: left_text(text, file, home))
-        except (NotAdded, OSError) as error:
-            why = self._desk.say(
+            await self._services.rewriting.write(lambda text, file: text_without_membership(text, file, home))
+        except (EditRejected, OSError) as error:
+            why = self._authorizer.say(
                 request,
                 _("Nothing was changed in the house ({why}). Try again: the same code still counts."),
-                why=inert(str(error)),
+                why=sanitized(str(error)),
             )
-            return await self._shown(request, why=why, status=409)
-        raise web.HTTPSeeOther(PAGE)
+            return await self._render(request, why=why, status=409)
+        raise web.HTTPSeeOther(HUB_PATH)
 
 
-_REASONS: Final = frozenset({"conflict", "too_late", "not_found", "signature_refused"})
+_TRANSLATED_REASONS: Final = frozenset({"conflict", "too_late", "not_found", "signature_refused"})
 """The hub's own words for a refusal that the page says in its reader's language."""

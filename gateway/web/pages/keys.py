@@ -6,23 +6,23 @@ from typing import Protocol
 
 from aiohttp import web
 
-from gateway.protocol.keys import PUBLIC, PublicKey
-from gateway.storage import BrandKey
+from gateway.protocol.keys import PUBLIC_KEY_FILE, PublicKey
+from gateway.storage import StoredBrandKey
 from gateway.system.i18n import _
-from gateway.system.pki.pages import Certificate
-from gateway.web.auth.accounts import Who
-from gateway.web.auth.roles import Right
-from gateway.web.pages.activity import name_of
-from gateway.web.server.authorization import Desk
+from gateway.system.pki.pages import PagesCertificate
+from gateway.web.auth.accounts import CurrentUser
+from gateway.web.auth.roles import UserRight
+from gateway.web.pages.activity import person_name
+from gateway.web.server.authorization import Authorizer
 
-PAGE = "/settings/keys"
+KEYS_PATH = "/settings/keys"
 
 
-class Trust(Protocol):
+class ServedCertificate(Protocol):
     """What the site knows of the certificate under which it is served."""
 
     @property
-    def certificate(self) -> Certificate | None:
+    def certificate(self) -> PagesCertificate | None:
         """The one under the box's own authority; None where there is none."""
         ...
 
@@ -35,77 +35,79 @@ class Trust(Protocol):
         ...
 
 
-class Keyring:
+class KeysPage:
     """The page of the keys. All of it asks for the password again (`access.CONFIRM`)."""
 
-    def __init__(self, desk: Desk, trust: Trust) -> None:
-        self._desk, self._box, self._trust = desk, desk.box, trust
+    def __init__(self, desk: Authorizer, trust: ServedCertificate) -> None:
+        self._authorizer, self._services, self._served_certificate = desk, desk.box, trust
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
-        behind = self._desk.behind
+        behind = self._authorizer.behind
         return [
-            web.get(PAGE, behind(Right.KEYS, self._keys)),
-            web.get(f"{PAGE}/{PUBLIC}", behind(Right.KEYS, self._public)),
-            web.post(f"{PAGE}/certificate", behind(Right.KEYS, self._renew)),
-            web.post(f"{PAGE}/distrust", behind(Right.KEYS, self._distrust)),
-            web.post(f"{PAGE}/trust", behind(Right.KEYS, self._believe)),
+            web.get(KEYS_PATH, behind(UserRight.KEYS, self._page)),
+            web.get(f"{KEYS_PATH}/{PUBLIC_KEY_FILE}", behind(UserRight.KEYS, self._public_key)),
+            web.post(f"{KEYS_PATH}/certificate", behind(UserRight.KEYS, self._renew_certificate)),
+            web.post(f"{KEYS_PATH}/distrust", behind(UserRight.KEYS, self._distrust_key)),
+            web.post(f"{KEYS_PATH}/trust", behind(UserRight.KEYS, self._trust_key)),
         ]
 
-    async def _keys(self, request: web.Request, _who: Who) -> web.Response:
-        return self._shown(request)
+    async def _page(self, request: web.Request, _who: CurrentUser) -> web.Response:
+        return self._render(request)
 
-    def _shown(
+    def _render(
         self, request: web.Request, *, said: str | None = None, why: str | None = None, status: int = 200
     ) -> web.Response:
-        pages, certificate = self._box.home.pages, self._trust.certificate
-        enrolled = {key.x for brand in self._box.store.brands.known().values() for key in brand.keys}
-        brands = [self._line(request, key) for key in self._box.store.brand_keys() if key.x in enrolled]
-        return self._desk.page(
-            request, "keys", said=said, why=why, status=status, file=PUBLIC, page=PAGE, brands=brands,
-            box_fingerprint=self._box.public_key.fingerprint, certificate=certificate,
+        pages, certificate = self._services.home.pages, self._served_certificate.certificate
+        enrolled = {key.x for brand in self._services.store.brands.known().values() for key in brand.keys}
+        brands = [self._key_facts(request, key) for key in self._services.store.brand_keys() if key.x in enrolled]
+        return self._authorizer.page(
+            request, "keys", said=said, why=why, status=status, file=PUBLIC_KEY_FILE, page=KEYS_PATH, brands=brands,
+            box_fingerprint=self._services.public_key.fingerprint, certificate=certificate,
             named=None if pages is None or pages.certificate is None else str(pages.certificate),
         )  # fmt: skip
 
-    def _line(self, request: web.Request, key: BrandKey) -> dict[str, str | datetime | None]:
-        brand = self._box.store.brands.known().get(key.brand)
+    def _key_facts(self, request: web.Request, key: StoredBrandKey) -> dict[str, str | datetime | None]:
+        brand = self._services.store.brands.known().get(key.brand)
         return {
             "x": key.x, "kid": key.kid, "brand": key.brand if brand is None else brand.name, "since": key.since,
             "withdrawn": key.withdrawn,
             "used": key.used, "distrusted": key.distrusted, "fingerprint": PublicKey.from_text(key.x).fingerprint,
-            "who": name_of(self._box.store.register, key.by) or self._desk.say(request, _("somebody")),
+            "who": person_name(self._services.store.register, key.by) or self._authorizer.say(request, _("somebody")),
         }  # fmt: skip
 
-    async def _public(self, _request: web.Request, _who: Who) -> web.Response:
-        headers = {"Content-Disposition": f'attachment; filename="{PUBLIC}"'}
-        return web.Response(body=self._box.public_key.pem, content_type="application/x-pem-file", headers=headers)
+    async def _public_key(self, _request: web.Request, _who: CurrentUser) -> web.Response:
+        headers = {"Content-Disposition": f'attachment; filename="{PUBLIC_KEY_FILE}"'}
+        return web.Response(body=self._services.public_key.pem, content_type="application/x-pem-file", headers=headers)
 
-    async def _renew(self, request: web.Request, _who: Who) -> web.Response:
-        if self._trust.certificate is None:
+    async def _renew_certificate(self, request: web.Request, _who: CurrentUser) -> web.Response:
+        if self._served_certificate.certificate is None:
             raise web.HTTPNotFound
         try:
-            await self._trust.renew()
+            await self._served_certificate.renew()
         except (OSError, ValueError) as failure:
-            raise web.HTTPConflict(text=self._desk.say(request, _("Not done: {why}"), why=str(failure))) from failure
-        return self._shown(request, said=self._desk.say(request, _("Renewed, and served already.")))
+            raise web.HTTPConflict(
+                text=self._authorizer.say(request, _("Not done: {why}"), why=str(failure))
+            ) from failure
+        return self._render(request, said=self._authorizer.say(request, _("Renewed, and served already.")))
 
-    async def _distrust(self, request: web.Request, who: Who) -> web.Response:
-        return await self._changed(request, self._box.distrusted, who)
+    async def _distrust_key(self, request: web.Request, who: CurrentUser) -> web.Response:
+        return await self._change_trust(request, self._services.distrusted, who)
 
-    async def _believe(self, request: web.Request, who: Who) -> web.Response:
+    async def _trust_key(self, request: web.Request, who: CurrentUser) -> web.Response:
         """Trust it again: this lets somebody in, so the password is taken with it, however fresh the last one is."""
-        why = await self._desk.proven(request, who, str((await request.post()).get("password", "")))
+        why = await self._authorizer.proven(request, who, str((await request.post()).get("password", "")))
         if why is not None:
-            return self._shown(request, why=why, status=422)
-        return await self._changed(request, self._box.trusted, who)
+            return self._render(request, why=why, status=422)
+        return await self._change_trust(request, self._services.trusted, who)
 
-    async def _changed(
-        self, request: web.Request, change: Callable[[str, str], Awaitable[str | None]], who: Who
+    async def _change_trust(
+        self, request: web.Request, change: Callable[[str, str], Awaitable[str | None]], who: CurrentUser
     ) -> web.Response:
         try:
             why = await change(str((await request.post()).get("x", "")), who.person)
         except LookupError as unknown:
             raise web.HTTPNotFound from unknown
         if why is not None:
-            raise web.HTTPConflict(text=self._desk.say(request, _("Not done: {why}"), why=why))
-        raise web.HTTPSeeOther(PAGE)
+            raise web.HTTPConflict(text=self._authorizer.say(request, _("Not done: {why}"), why=why))
+        raise web.HTTPSeeOther(KEYS_PATH)

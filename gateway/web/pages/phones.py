@@ -3,95 +3,105 @@
 from aiohttp import web
 
 from gateway.config.errors import ConfigError
-from gateway.runtime.notifications.contacts import FORMS, MOST, Left, Unfit, open_to_others
+from gateway.runtime.notifications.contacts import (
+    MAX_PHONES,
+    URL_TEMPLATES,
+    PhoneUrlError,
+    RemovedPhone,
+    is_open_to_others,
+)
 from gateway.system.i18n import _, languages
-from gateway.system.text import inert
-from gateway.web.auth.accounts import Who
-from gateway.web.auth.roles import Right
-from gateway.web.server.authorization import Desk
+from gateway.system.text import sanitized
+from gateway.web.auth.accounts import CurrentUser
+from gateway.web.auth.roles import UserRight
+from gateway.web.server.authorization import Authorizer
 from gateway.web.texts.catalogue import TEXTS
 
-EXAMPLE = "ntfys"  # the form that is shown first: no account, and a server of one's own if one likes
-PAGE = "/settings/messages"
+EXAMPLE_SCHEME = "ntfys"  # the form that is shown first: no account, and a server of one's own if one likes
+PHONES_PATH = "/settings/messages"
 
 
-class Messages:
+class PhonesPage:
     """The page of the phones."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk, self._phonebook = desk, desk.box.phonebook
+    def __init__(self, desk: Authorizer) -> None:
+        self._authorizer, self._contacts = desk, desk.box.phonebook
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
-        behind = self._desk.behind
+        behind = self._authorizer.behind
         return [
-            web.get(PAGE, behind(Right.SETTINGS, self._messages)),
-            web.post(PAGE, behind(Right.SETTINGS, self._add)),
-            web.post(f"{PAGE}/{{phone}}", behind(Right.SETTINGS, self._phone)),
+            web.get(PHONES_PATH, behind(UserRight.SETTINGS, self._page)),
+            web.post(PHONES_PATH, behind(UserRight.SETTINGS, self._add)),
+            web.post(f"{PHONES_PATH}/{{phone}}", behind(UserRight.SETTINGS, self._phone_action)),
         ]
 
-    async def _messages(self, request: web.Request, _who: Who) -> web.Response:
-        return self._shown(request)
+    async def _page(self, request: web.Request, _who: CurrentUser) -> web.Response:
+        return self._render(request)
 
-    def _shown(
+    def _render(
         self, request: web.Request, *, said: str | None = None, why: str | None = None, status: int = 200
     ) -> web.Response:
         """Show the page. What was typed never comes back: it is a secret, and a page may be kept by the browser."""
-        messages = self._desk.box.home.messages
-        return self._desk.page(
-            request, "messages", said=said, why=why, status=status, file=str(self._phonebook.file), forms=FORMS,
-            example=FORMS[EXAMPLE], links=messages is not None and messages.pages is not None,
-            here_at=f"{request.scheme}://{request.host}", open=self._open(),
+        messages = self._authorizer.box.home.messages
+        return self._authorizer.page(
+            request, "messages", said=said, why=why, status=status, file=str(self._contacts.file), forms=URL_TEMPLATES,
+            example=URL_TEMPLATES[EXAMPLE_SCHEME], links=messages is not None and messages.pages is not None,
+            here_at=f"{request.scheme}://{request.host}", open=self._is_file_open_to_others(),
         )  # fmt: skip
 
-    def _open(self) -> bool:
+    def _is_file_open_to_others(self) -> bool:
         try:
-            return open_to_others(self._phonebook.file)
+            return is_open_to_others(self._contacts.file)
         except OSError:  # there is none yet
             return False
 
-    async def _add(self, request: web.Request, who: Who) -> web.Response:
+    async def _add(self, request: web.Request, who: CurrentUser) -> web.Response:
         """Add an address. Pictures of the home go there, so the password is taken with it."""
         fields = await request.post()
-        why = await self._desk.proven(request, who, str(fields.get("password", "")))
+        why = await self._authorizer.proven(request, who, str(fields.get("password", "")))
         if why is not None:
-            return self._shown(request, why=why, status=422)
+            return self._render(request, why=why, status=422)
         url = str(fields.get("url", ""))
-        unfit = await self._phonebook.add(url, who.person)
+        unfit = await self._contacts.add(url, who.person)
         if unfit is not None:
-            return self._shown(request, why=self._unfit(request, unfit, url), status=422)
-        return self._shown(request, said=self._desk.say(request, _("Added. Try it.")))
+            return self._render(request, why=self._url_error_text(request, unfit, url), status=422)
+        return self._render(request, said=self._authorizer.say(request, _("Added. Try it.")))
 
-    def _unfit(self, request: web.Request, unfit: Unfit, url: str) -> str:
-        scheme = inert(url.strip().partition("://")[0].lower())
-        example = FORMS.get(scheme, FORMS[EXAMPLE])
-        return self._desk.say(request, TEXTS[f"unfit.{unfit}"], scheme=scheme, example=example, most=str(MOST))
+    def _url_error_text(self, request: web.Request, unfit: PhoneUrlError, url: str) -> str:
+        scheme = sanitized(url.strip().partition("://")[0].lower())
+        example = URL_TEMPLATES.get(scheme, URL_TEMPLATES[EXAMPLE_SCHEME])
+        return self._authorizer.say(
+            request, TEXTS[f"unfit.{unfit}"], scheme=scheme, example=example, most=str(MAX_PHONES)
+        )
 
-    async def _phone(self, request: web.Request, who: Who) -> web.Response:
+    async def _phone_action(self, request: web.Request, who: CurrentUser) -> web.Response:
         phone, do = request.match_info["phone"], str((await request.post()).get("do", ""))
         try:
             match do:
                 case "try":
-                    self._phonebook.try_out(phone)
+                    self._contacts.try_out(phone)
                 case "remove":
-                    left = await self._phonebook.remove(phone, who.person)
-                    return self._shown(request, said=self._left(request, left))
+                    left = await self._contacts.remove(phone, who.person)
+                    return self._render(request, said=self._removal_text(request, left))
                 case "house":
-                    await self._phonebook.speak(phone, None)
+                    await self._contacts.speak(phone, None)
                 case language if language in languages():
-                    await self._phonebook.speak(phone, language)
+                    await self._contacts.speak(phone, language)
                 case _:
                     raise web.HTTPBadRequest
         except LookupError as gone:
             raise web.HTTPNotFound from gone
         except ConfigError as error:
             raise web.HTTPConflict(
-                text=self._desk.say(request, _("The file of the addresses cannot be read: `perron doctor` says why."))
+                text=self._authorizer.say(
+                    request, _("The file of the addresses cannot be read: `perron doctor` says why.")
+                )
             ) from error
-        raise web.HTTPSeeOther(PAGE)
+        raise web.HTTPSeeOther(PHONES_PATH)
 
-    def _left(self, request: web.Request, left: Left) -> str:
+    def _removal_text(self, request: web.Request, left: RemovedPhone) -> str:
         if not left.waiting:
-            return self._desk.say(request, _("Removed. Nothing waited for it."))
+            return self._authorizer.say(request, _("Removed. Nothing waited for it."))
         key = "messages.to_others" if left.others else "messages.nobody_else"
-        return self._desk.say(request, TEXTS[key], count=str(left.waiting))
+        return self._authorizer.say(request, TEXTS[key], count=str(left.waiting))

@@ -13,53 +13,55 @@ from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import ValidationError
 
-from gateway.protocol.browser_envelope import Jwk, Keys, keys, scalar_of, seal
+from gateway.protocol.browser_envelope import EnvelopeKeys, Jwk, derive_keys, encrypt, private_scalar
 from gateway.storage.browsers import EnrolledBrowser
 from gateway.system.i18n import _
-from gateway.web.auth.accounts import Who
-from gateway.web.auth.roles import Right, may
-from gateway.web.server.authorization import Desk, wants_json
+from gateway.web.auth.accounts import CurrentUser
+from gateway.web.auth.roles import UserRight, has_right
+from gateway.web.server.authorization import Authorizer, wants_json
 
-LONGEST_LABEL = 64
+MAX_LABEL_CHARACTERS = 64
 
 
-class Enrolled:
+class RemoteBrowsersPage:
     """What a browser asks to be enrolled by, and how one is ended."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk, self._box = desk, desk.box
+    def __init__(self, desk: Authorizer) -> None:
+        self._authorizer, self._services = desk, desk.box
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
-        behind = self._desk.behind
+        behind = self._authorizer.behind
         return [
-            web.post("/away/enrol", behind(Right.AWAY, self._enrol)),
-            web.post("/away/end", behind(Right.LANGUAGE, self._end)),
+            web.post("/away/enrol", behind(UserRight.AWAY, self._enrol)),
+            web.post("/away/end", behind(UserRight.LANGUAGE, self._end)),
         ]
 
-    async def _enrol(self, request: web.Request, who: Who) -> web.Response:
+    async def _enrol(self, request: web.Request, who: CurrentUser) -> web.Response:
         """Keep a browser's keys. The password is taken with them, however fresh the last one is."""
-        fields, hub = await request.post(), self._box.home.hub
+        fields, hub = await request.post(), self._services.home.hub
         if hub is None:
             raise web.HTTPConflict(
-                text=self._desk.say(request, _("This house has joined no hub: nothing reaches it from afar."))
+                text=self._authorizer.say(request, _("This house has joined no hub: nothing reaches it from afar."))
             )
         label = " ".join(str(fields.get("label", "")).split())
-        sign, agree = _jwk(fields.get("sign")), _jwk(fields.get("agree"))
-        if not 0 < len(label) <= LONGEST_LABEL or not label.isprintable() or sign is None or agree is None:
-            return _no(self._desk.say(request, _("This browser did not bring what is needed: a name and two keys.")))
-        why = await self._desk.proven(request, who, str(fields.get("password", "")))
+        sign, agree = _parse_jwk(fields.get("sign")), _parse_jwk(fields.get("agree"))
+        if not 0 < len(label) <= MAX_LABEL_CHARACTERS or not label.isprintable() or sign is None or agree is None:
+            return _error_response(
+                self._authorizer.say(request, _("This browser did not bring what is needed: a name and two keys."))
+            )
+        why = await self._authorizer.proven(request, who, str(fields.get("password", "")))
         if why is not None:
-            return _no(why)
-        person = self._box.store.register.person(who.person)
+            return _error_response(why)
+        person = self._services.store.register.person(who.person)
         assert person is not None  # noqa: S101 - he is signed in
-        own, now, ident = ec.generate_private_key(ec.SECP256R1()), self._desk.now, f"brw-{secrets.token_hex(16)}"
+        own, now, ident = ec.generate_private_key(ec.SECP256R1()), self._authorizer.now, f"brw-{secrets.token_hex(16)}"
         new = EnrolledBrowser(
             id=ident, device=who.device, person=person, home=hub.home, label=label, sign=sign.model_dump_json(),
-            agree=agree.model_dump_json(), own=scalar_of(own), since=now.utc,
-            farewell=farewell(keys(own, agree, home=hub.home, browser=ident)),
+            agree=agree.model_dump_json(), own=private_scalar(own), since=now.utc,
+            farewell=seal_end_message(derive_keys(own, agree, home=hub.home, browser=ident)),
         )  # fmt: skip
-        if not await self._box.store.browsers.enrol(new, now):
+        if not await self._services.store.browsers.enrol(new, now):
             raise web.HTTPUnauthorized(headers={"WWW-Authenticate": "Session"})
         return web.json_response(
             {
@@ -68,42 +70,42 @@ class Enrolled:
             }
         )  # fmt: skip
 
-    async def _end(self, request: web.Request, who: Who) -> web.Response:
+    async def _end(self, request: web.Request, who: CurrentUser) -> web.Response:
         """End one: one's own at once, another's as whoever answers for the people."""
-        ident, browsers = str((await request.post()).get("id", "")), self._box.store.browsers
+        ident, browsers = str((await request.post()).get("id", "")), self._services.store.browsers
         one = browsers.browser(ident)
         if one is not None and one.person.id != who.person:
-            asks = await self._desk.confirm_form(request, Right.PEOPLE)
+            asks = await self._authorizer.confirm_form(request, UserRight.PEOPLE)
             if asks is not None:
                 return asks
-            self._desk.require(request, Right.PEOPLE)
-        if one is None or not await browsers.end(ident, self._desk.now, by=who.person):
+            self._authorizer.require(request, UserRight.PEOPLE)
+        if one is None or not await browsers.end(ident, self._authorizer.now, by=who.person):
             raise web.HTTPNotFound
         if wants_json(request):
-            return web.json_response({"done": self._desk.say(request, _("Done."))})
+            return web.json_response({"done": self._authorizer.say(request, _("Done."))})
         raise web.HTTPSeeOther("/settings")
 
 
-def enrolled(desk: Desk, who: Who) -> list[Mapping[str, Any]]:
+def browser_facts(desk: Authorizer, who: CurrentUser) -> list[Mapping[str, Any]]:
     """The browsers that somebody may end: his own; all of them for who answers for the people."""
-    everybody = may(who.role, Right.PEOPLE)
+    everybody = has_right(who.role, UserRight.PEOPLE)
     found = desk.box.store.browsers.browsers(None if everybody else who.person)
     return [{"id": one.id, "label": one.label, "who": one.person.name, "mine": one.person.id == who.person,
              "here": one.device == who.device, "since": one.since} for one in found]  # fmt: skip
 
 
-def farewell(between: Keys) -> str:
+def seal_end_message(between: EnvelopeKeys) -> str:
     """Seal what a browser is to be told once it has ended: the box's own word, so it forgets its keys on no hub's."""
     said = json.dumps({"ended": True, "browser": between.browser}).encode()
-    return seal(between.down, between.browser, said, random=secrets.token_bytes)
+    return encrypt(between.down, between.browser, said, random=secrets.token_bytes)
 
 
-def _jwk(text: object) -> Jwk | None:
+def _parse_jwk(text: object) -> Jwk | None:
     try:
         return Jwk.model_validate_json(str(text))
     except (ValidationError, json.JSONDecodeError):
         return None
 
 
-def _no(why: str) -> web.Response:
+def _error_response(why: str) -> web.Response:
     return web.json_response({"why": why}, status=web.HTTPUnprocessableEntity.status_code)

@@ -7,155 +7,159 @@ from aiohttp import web
 
 from gateway.runtime.maintenance import recovery_codes
 from gateway.system.i18n import _
-from gateway.web.auth.accounts import Refused, SignedIn, Wait, Who
-from gateway.web.auth.recovery import CameBack, Succession
-from gateway.web.auth.roles import Right
-from gateway.web.auth.user_agent import Browser
-from gateway.web.server.authorization import Desk, cookie_name
-from gateway.web.server.security_headers import local
+from gateway.web.auth.accounts import AccountError, CurrentUser, RetryAfter, SessionSecrets
+from gateway.web.auth.recovery import OwnerSuccession, RecoveredOwner
+from gateway.web.auth.roles import UserRight
+from gateway.web.auth.user_agent import UserAgent
+from gateway.web.server.authorization import Authorizer, cookie_name
+from gateway.web.server.security_headers import local_path
 from gateway.web.texts.catalogue import TEXTS
 
-_CONFIRM: dict[str, Any] = {"action": "/confirm", "password": "password"}
+_CONFIRM_FORM: dict[str, Any] = {"action": "/confirm", "password": "password"}
 
 
-class Threshold:
+class SignIn:
     """The pages before one is in."""
 
-    def __init__(self, desk: Desk, succession: Succession) -> None:
-        self._desk, self._succession = desk, succession
+    def __init__(self, desk: Authorizer, succession: OwnerSuccession) -> None:
+        self._authorizer, self._succession = desk, succession
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
         return [
-            web.get("/enter", self._enter),
+            web.get("/enter", self._sign_in_page),
             web.post("/enter", self._sign_in),
-            web.get("/enter/again", self._lost),
-            web.post("/enter/again", self._found),
-            web.get("/claim", self._claim),
-            web.post("/claim", self._claimed),
-            web.get("/join/{token}", self._join),
-            web.post("/join/{token}", self._joined),
-            web.get("/confirm", self._desk.behind(Right.LANGUAGE, self._confirm)),
-            web.post("/confirm", self._desk.behind(Right.LANGUAGE, self._confirmed)),
-            web.post("/leave", self._desk.behind(Right.LANGUAGE, self._leave)),
+            web.get("/enter/again", self._recovery_page),
+            web.post("/enter/again", self._recover),
+            web.get("/claim", self._claim_page),
+            web.post("/claim", self._claim),
+            web.get("/join/{token}", self._invitation_page),
+            web.post("/join/{token}", self._accept_invitation),
+            web.get("/confirm", self._authorizer.behind(UserRight.LANGUAGE, self._confirm_page)),
+            web.post("/confirm", self._authorizer.behind(UserRight.LANGUAGE, self._confirm_password)),
+            web.post("/leave", self._authorizer.behind(UserRight.LANGUAGE, self._sign_out)),
         ]
 
-    async def _enter(self, request: web.Request) -> web.Response:
-        if not self._desk.accounts.claimed():
+    async def _sign_in_page(self, request: web.Request) -> web.Response:
+        if not self._authorizer.accounts.claimed():
             raise web.HTTPSeeOther("/claim")
-        return self._desk.page(request, "enter", back=local(request.query.get("back", "/")), why=None, name="")
+        return self._authorizer.page(
+            request, "enter", back=local_path(request.query.get("back", "/")), why=None, name=""
+        )
 
     async def _sign_in(self, request: web.Request) -> web.Response:
-        fields = await _fields(request)
-        name, back = fields.get("name", ""), local(fields.get("back", "/"))
-        outcome = await self._desk.accounts.sign_in(
+        fields = await _form_texts(request)
+        name, back = fields.get("name", ""), local_path(fields.get("back", "/"))
+        outcome = await self._authorizer.accounts.sign_in(
             name,
             fields.get("password", ""),
             address=request.remote or "",
             device=request.cookies.get(cookie_name(request, "device")),
-            now=self._desk.now,
-            browser=_browser(request),
+            now=self._authorizer.now,
+            browser=_browser_label(request),
         )
-        if isinstance(outcome, SignedIn):
-            return self._desk.enter(request, outcome, back)
-        return self._again(request, "enter", outcome, back=back, name=name)
+        if isinstance(outcome, SessionSecrets):
+            return self._authorizer.enter(request, outcome, back)
+        return self._render_error(request, "enter", outcome, back=back, name=name)
 
-    async def _lost(self, request: web.Request) -> web.Response:
-        return self._desk.page(request, "again", why=None, code="")
+    async def _recovery_page(self, request: web.Request) -> web.Response:
+        return self._authorizer.page(request, "again", why=None, code="")
 
-    async def _found(self, request: web.Request) -> web.Response:
+    async def _recover(self, request: web.Request) -> web.Response:
         """An owner who lost his password comes back by a code that was made on the box."""
-        fields, box = await _fields(request), self._desk.box
+        fields, box = await _form_texts(request), self._authorizer.box
         code = fields.get("code", "")
         outcome = await self._succession.come_back(
             code,
             fields.get("password", ""),
             address=request.remote or "",
-            codes=recovery_codes.read(box.home.way_in),
-            boot=recovery_codes.boot(),
-            now=self._desk.now,
-            browser=_browser(request),
+            codes=recovery_codes.read_codes(box.home.way_in),
+            boot=recovery_codes.boot_id(),
+            now=self._authorizer.now,
+            browser=_browser_label(request),
         )
-        if isinstance(outcome, CameBack):
+        if isinstance(outcome, RecoveredOwner):
             box.told(outcome.told, outcome.message)
-            return self._desk.enter(request, outcome.signed_in, "/")
-        return self._again(request, "again", outcome, code=code)
+            return self._authorizer.enter(request, outcome.signed_in, "/")
+        return self._render_error(request, "again", outcome, code=code)
+
+    async def _claim_page(self, request: web.Request) -> web.Response:
+        if self._authorizer.accounts.claimed():
+            raise web.HTTPSeeOther("/enter")
+        return self._authorizer.page(request, "claim", why=None, name="", code="")
 
     async def _claim(self, request: web.Request) -> web.Response:
-        if self._desk.accounts.claimed():
-            raise web.HTTPSeeOther("/enter")
-        return self._desk.page(request, "claim", why=None, name="", code="")
-
-    async def _claimed(self, request: web.Request) -> web.Response:
-        fields = await _fields(request)
+        fields = await _form_texts(request)
         code, name = fields.get("code", ""), fields.get("name", "")
-        outcome = await self._desk.accounts.claim(
-            code, name, fields.get("password", ""), self._desk.now, browser=_browser(request)
+        outcome = await self._authorizer.accounts.claim(
+            code, name, fields.get("password", ""), self._authorizer.now, browser=_browser_label(request)
         )
-        if isinstance(outcome, SignedIn):
+        if isinstance(outcome, SessionSecrets):
             with suppress(OSError):  # it opens nothing any more
-                self._desk.box.home.claim_code.unlink()
-            return self._desk.enter(request, outcome, "/")
-        return self._again(request, "claim", outcome, name=name, code=code)
+                self._authorizer.box.home.claim_code.unlink()
+            return self._authorizer.enter(request, outcome, "/")
+        return self._render_error(request, "claim", outcome, name=name, code=code)
 
-    async def _join(self, request: web.Request) -> web.Response:
-        invitation = self._desk.accounts.invitation(request.match_info["token"], self._desk.now)
+    async def _invitation_page(self, request: web.Request) -> web.Response:
+        invitation = self._authorizer.accounts.invitation(request.match_info["token"], self._authorizer.now)
         if invitation is None:
             raise web.HTTPNotFound
-        return self._desk.page(request, "join", why=None, name="", role=invitation.role)
+        return self._authorizer.page(request, "join", why=None, name="", role=invitation.role)
 
-    async def _joined(self, request: web.Request) -> web.Response:
-        token, fields = request.match_info["token"], await _fields(request)
+    async def _accept_invitation(self, request: web.Request) -> web.Response:
+        token, fields = request.match_info["token"], await _form_texts(request)
         name = fields.get("name", "")
-        invitation = self._desk.accounts.invitation(token, self._desk.now)
-        outcome = await self._desk.accounts.redeem(
-            token, name, fields.get("password", ""), self._desk.now, browser=_browser(request)
+        invitation = self._authorizer.accounts.invitation(token, self._authorizer.now)
+        outcome = await self._authorizer.accounts.redeem(
+            token, name, fields.get("password", ""), self._authorizer.now, browser=_browser_label(request)
         )
-        if isinstance(outcome, SignedIn):
-            return self._desk.enter(request, outcome, "/")
+        if isinstance(outcome, SessionSecrets):
+            return self._authorizer.enter(request, outcome, "/")
         if invitation is None:
             raise web.HTTPNotFound
-        return self._again(request, "join", outcome, name=name, role=invitation.role)
+        return self._render_error(request, "join", outcome, name=name, role=invitation.role)
 
-    async def _confirm(self, request: web.Request, _who: Who) -> web.Response:
-        back = local(request.query.get("back", "/"))
-        return self._desk.page(request, "confirm", why=None, fields=[("back", back)], **_CONFIRM)
+    async def _confirm_page(self, request: web.Request, _who: CurrentUser) -> web.Response:
+        back = local_path(request.query.get("back", "/"))
+        return self._authorizer.page(request, "confirm", why=None, fields=[("back", back)], **_CONFIRM_FORM)
 
-    async def _confirmed(self, request: web.Request, who: Who) -> web.Response:
-        fields = await _fields(request)
-        back = local(fields.get("back", "/"))
-        outcome = await self._desk.accounts.confirm(who, fields.get("password", ""), self._desk.now)
+    async def _confirm_password(self, request: web.Request, who: CurrentUser) -> web.Response:
+        fields = await _form_texts(request)
+        back = local_path(fields.get("back", "/"))
+        outcome = await self._authorizer.accounts.confirm(who, fields.get("password", ""), self._authorizer.now)
         if outcome is None:
             raise web.HTTPSeeOther(back)
-        return self._again(request, "confirm", outcome, **_CONFIRM, fields=[("back", back)])
+        return self._render_error(request, "confirm", outcome, **_CONFIRM_FORM, fields=[("back", back)])
 
-    async def _leave(self, request: web.Request, who: Who) -> web.Response:
-        await self._desk.accounts.sign_out(who)
+    async def _sign_out(self, request: web.Request, who: CurrentUser) -> web.Response:
+        await self._authorizer.accounts.sign_out(who)
         answer = web.Response(status=303, headers={"Location": "/enter"})
         answer.del_cookie(cookie_name(request, "session"), path="/", secure=request.secure, httponly=True)
         return answer
 
-    def _again(self, request: web.Request, template: str, why: Refused | Wait, **facts: object) -> web.Response:
+    def _render_error(
+        self, request: web.Request, template: str, why: AccountError | RetryAfter, **facts: object
+    ) -> web.Response:
         """The same form once more, saying what was wrong; what was typed stays, but for the password."""
-        if isinstance(why, Wait):
-            answer = self._desk.page(
+        if isinstance(why, RetryAfter):
+            answer = self._authorizer.page(
                 request,
                 template,
                 status=429,
-                why=self._desk.say(request, _("Too many tries: wait {seconds} s."), seconds=str(why.seconds)),
+                why=self._authorizer.say(request, _("Too many tries: wait {seconds} s."), seconds=str(why.seconds)),
                 **facts,
             )
             answer.headers["Retry-After"] = str(why.seconds)
             return answer
-        return self._desk.page(
-            request, template, status=422, why=self._desk.say(request, TEXTS[f"refused.{why}"]), **facts
+        return self._authorizer.page(
+            request, template, status=422, why=self._authorizer.say(request, TEXTS[f"refused.{why}"]), **facts
         )
 
 
-def _browser(request: web.Request) -> str:
-    return Browser.said(request.headers.get("User-Agent", "")).word
+def _browser_label(request: web.Request) -> str:
+    return UserAgent.said(request.headers.get("User-Agent", "")).word
 
 
-async def _fields(request: web.Request) -> dict[str, str]:
+async def _form_texts(request: web.Request) -> dict[str, str]:
     """A form's texts. Files are no part of these forms."""
     return {name: value for name, value in (await request.post()).items() if isinstance(value, str)}

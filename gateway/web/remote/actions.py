@@ -13,142 +13,151 @@ from multidict import MultiDict
 
 from gateway.domain.delivery.permission import Permission
 from gateway.protocol import browser_messages, owner_requests
-from gateway.storage.consent_requests import Ask
-from gateway.storage.rows import TERMS
-from gateway.web.auth.roles import Right, Role, may
-from gateway.web.pages.home import terms_of
-from gateway.web.server.authorization import WISHES
-from gateway.web.server.context import Box
+from gateway.storage.consent_requests import StoredConsentRequest
+from gateway.storage.rows import TERMS_ADAPTER
+from gateway.web.auth.roles import Role, UserRight, has_right
+from gateway.web.pages.home import read_terms
+from gateway.web.server.authorization import REQUEST_RIGHTS
+from gateway.web.server.context import GatewayServices
 
-NOT_HERE, NOT_DONE, ASK_CHANGED = "not_here", "not_done", "ask_changed"
+NOT_FOUND, NOT_DONE, QUESTION_CHANGED = "not_here", "not_done", "ask_changed"
 
-RIGHTS: Mapping[str, Right] = {
-    "stop": WISHES["stop"],
-    "veto": WISHES["refuse"],
-    "approve": WISHES["approve"],
-    "lock": WISHES["lock"],
-    "acknowledge": WISHES["acknowledge"],
-    "permit": WISHES["permit"],
-    "refuse": WISHES["refuse_brand"],
-    "revoke": WISHES["revoke"],
-    "approve-key": WISHES["permit"],
-    "refuse-key": WISHES["refuse_brand"],
+ORDER_RIGHTS: Mapping[str, UserRight] = {
+    "stop": REQUEST_RIGHTS["stop"],
+    "veto": REQUEST_RIGHTS["refuse"],
+    "approve": REQUEST_RIGHTS["approve"],
+    "lock": REQUEST_RIGHTS["lock"],
+    "acknowledge": REQUEST_RIGHTS["acknowledge"],
+    "permit": REQUEST_RIGHTS["permit"],
+    "refuse": REQUEST_RIGHTS["refuse_brand"],
+    "revoke": REQUEST_RIGHTS["revoke"],
+    "approve-key": REQUEST_RIGHTS["permit"],
+    "refuse-key": REQUEST_RIGHTS["refuse_brand"],
 }
 """Which right each order asks for, beside the one to speak from afar at all."""
 
 
-def allowed(role: str, do: str) -> bool:
+def is_allowed(role: str, do: str) -> bool:
     """Whether somebody of this role may order this from afar."""
-    return may(Role(role), Right.AWAY) and may(Role(role), RIGHTS[do])
+    return has_right(Role(role), UserRight.AWAY) and has_right(Role(role), ORDER_RIGHTS[do])
 
 
-def ask_of(permission: Permission, question: Ask | None) -> str:
+def question_digest(permission: Permission, question: StoredConsentRequest | None) -> str:
     """What the owner is asked of a brand, as a digest: a yes counts for what was shown, and while that stands.
 
     The permission's version is in it: a yes that a hub held back does not undo what was decided meanwhile.
     """
     terms = {
         name: sorted(value) if isinstance(value, list) else value
-        for name, value in json.loads(TERMS.dump_json(permission.terms)).items()
+        for name, value in json.loads(TERMS_ADAPTER.dump_json(permission.terms)).items()
     }
     asked = None if question is None else question.digest
     said = [permission.brand, permission.version, permission.standing.value, terms, asked]
     return sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-Stopping = Sequence[Awaitable[str | None]]
+StopResults = Sequence[Awaitable[str | None]]
 """A stop that holds already: for each door what became of it."""
 
 
-class Deeds:
+class OrderExecutor:
     """One for the box."""
 
-    def __init__(self, box: Box) -> None:
-        self._box = box
+    def __init__(self, box: GatewayServices) -> None:
+        self._services = box
 
-    def stop(self, deed: browser_messages.Stop, person: str) -> Stopping:
-        """Stop from this instant on, before anything is stored; what became of it tells `stopped`."""
-        where = self._where(deed.entrance)
-        return [self._box.wished(name, owner_requests.Stop(id=_id(), do="stop"), person) for name in where]
+    def stop(self, deed: browser_messages.StopOrder, person: str) -> StopResults:
+        """Stop from this instant on, before anything is stored; what became of it tells `wait_stopped`."""
+        where = self._entrances(deed.entrance)
+        return [
+            self._services.wished(name, owner_requests.OwnerStopRequest(id=_new_id(), do="stop"), person)
+            for name in where
+        ]
 
-    async def do(self, deed: browser_messages.Deed, person: str) -> str | None:
+    async def do(self, deed: browser_messages.OrderAction, person: str) -> str | None:
         """Do it; None, or why it was not done."""
         match deed:
-            case browser_messages.Stop():
-                return await stopped(self.stop(deed, person))
-            case browser_messages.Decide():
-                word = owner_requests.Decide(
-                    id=_id(), do="approve" if deed.do == "approve" else "refuse", visit=deed.visit
+            case browser_messages.StopOrder():
+                return await wait_stopped(self.stop(deed, person))
+            case browser_messages.DecideOrder():
+                word = owner_requests.OwnerDecideRequest(
+                    id=_new_id(), do="approve" if deed.do == "approve" else "refuse", visit=deed.visit
                 )
-                return await self._at(deed.entrance, deed.visit, word, person)
-            case browser_messages.Acknowledge():
-                wish = owner_requests.Acknowledge(id=_id(), do="acknowledge", visit=deed.visit)
-                return await self._at(deed.entrance, deed.visit, wish, person)
-            case browser_messages.Lock():
-                return await self._wish(deed.entrance, owner_requests.Lock(id=_id(), do="lock"), person)
-            case browser_messages.Permit():
+                return await self._submit_for_visit(deed.entrance, deed.visit, word, person)
+            case browser_messages.AcknowledgeOrder():
+                wish = owner_requests.OwnerAcknowledgeRequest(id=_new_id(), do="acknowledge", visit=deed.visit)
+                return await self._submit_for_visit(deed.entrance, deed.visit, wish, person)
+            case browser_messages.LockOrder():
+                return await self._submit(
+                    deed.entrance, owner_requests.OwnerLockRequest(id=_new_id(), do="lock"), person
+                )
+            case browser_messages.PermitOrder():
                 return await self._permit(deed, person)
-            case browser_messages.Deny():
-                letting = self._box.letting
+            case browser_messages.DenyOrder():
+                letting = self._services.letting
                 judge = letting.revoke if deed.do == "revoke" else letting.refuse
                 return None if await judge(deed.brand, person) is None else NOT_DONE
-            case browser_messages.ApproveKey() | browser_messages.RefuseKey():
-                return await self._key(deed, person)
+            case browser_messages.ApproveKeyOrder() | browser_messages.RefuseKeyOrder():
+                return await self._decide_key(deed, person)
             case _:
                 assert_never(deed)
 
-    def _where(self, entrance: str | None) -> tuple[str, ...]:
-        known = tuple(self._box.home.entrances)
+    def _entrances(self, entrance: str | None) -> tuple[str, ...]:
+        known = tuple(self._services.home.entrances)
         return known if entrance is None else tuple(name for name in known if name == entrance)
 
-    async def _at(self, entrance: str, visit: str, wish: owner_requests.AnyWish, person: str) -> str | None:
+    async def _submit_for_visit(
+        self, entrance: str, visit: str, wish: owner_requests.AnyOwnerRequest, person: str
+    ) -> str | None:
         """Of a visit that runs: one that has ended is not decided on any more."""
         try:
-            state, _ = self._box.entrance(entrance)
+            state, _ = self._services.entrance(entrance)
         except KeyError:
-            return NOT_HERE
+            return NOT_FOUND
         running = state.visit is not None and state.visit.id == visit
-        return await self._wish(entrance, wish, person) if running else NOT_HERE
+        return await self._submit(entrance, wish, person) if running else NOT_FOUND
 
-    async def _wish(self, entrance: str, wish: owner_requests.AnyWish, person: str) -> str | None:
-        if entrance not in self._box.home.entrances:
-            return NOT_HERE
-        return None if await self._box.wished(entrance, wish, person) is None else NOT_DONE
+    async def _submit(self, entrance: str, wish: owner_requests.AnyOwnerRequest, person: str) -> str | None:
+        if entrance not in self._services.home.entrances:
+            return NOT_FOUND
+        return None if await self._services.wished(entrance, wish, person) is None else NOT_DONE
 
-    async def _permit(self, deed: browser_messages.Permit, person: str) -> str | None:
+    async def _permit(self, deed: browser_messages.PermitOrder, person: str) -> str | None:
         """Let a brand in, if what was shown is what stands: nothing that was decided since is undone."""
-        store = self._box.store
+        store = self._services.store
         permission, question = store.permission(deed.brand), store.brands.ask(deed.brand)
         if permission is None:
-            return NOT_HERE
-        if ask_of(permission, question) != deed.ask:
-            return ASK_CHANGED
+            return NOT_FOUND
+        if question_digest(permission, question) != deed.ask:
+            return QUESTION_CHANGED
         try:
-            terms = terms_of(_form(deed.terms), self._box.home, self._box.clock.now())
+            terms = read_terms(_terms_form(deed.terms), self._services.home, self._services.clock.now())
         except ValueError:
             return NOT_DONE
         ask = None if question is None else question.digest
-        letting = self._box.letting.permit(deed.brand, terms, person, ask=ask, version=permission.version)
+        letting = self._services.letting.permit(deed.brand, terms, person, ask=ask, version=permission.version)
         return None if await letting is None else NOT_DONE
 
-    async def _key(self, deed: browser_messages.ApproveKey | browser_messages.RefuseKey, person: str) -> str | None:
+    async def _decide_key(
+        self, deed: browser_messages.ApproveKeyOrder | browser_messages.RefuseKeyOrder, person: str
+    ) -> str | None:
         """Say of a key that waits whether it counts: of that key, whatever it is called."""
-        waiting = self._box.store.brands.new_keys()
+        waiting = self._services.store.brands.new_keys()
         kid = next((key.kid for key in waiting if (key.brand, key.x) == (deed.brand, deed.key)), None)
         if kid is None:
-            return NOT_HERE
-        letting = self._box.letting
-        judge = letting.approve_key if isinstance(deed, browser_messages.ApproveKey) else letting.refuse_key
+            return NOT_FOUND
+        letting = self._services.letting
+        judge = letting.approve_key if isinstance(deed, browser_messages.ApproveKeyOrder) else letting.refuse_key
         return None if await judge(deed.brand, kid, person) is None else NOT_DONE
 
 
-async def stopped(asked: Stopping) -> str | None:
+async def wait_stopped(asked: StopResults) -> str | None:
     """Wait until a stop is stored at each door; None, or why it is not."""
     failed = [why for why in [await one for one in asked] if why is not None]
-    return NOT_HERE if not asked else NOT_DONE if failed else None
+    return NOT_FOUND if not asked else NOT_DONE if failed else None
 
 
-def _form(terms: browser_messages.Terms) -> MultiDict[str]:
+def _terms_form(terms: browser_messages.OrderedTerms) -> MultiDict[str]:
     """The terms as the form of the house's own page tells them."""
     opens, _, closes = terms.hours.partition("-")
     return MultiDict([
@@ -159,5 +168,5 @@ def _form(terms: browser_messages.Terms) -> MultiDict[str]:
     ])  # fmt: skip
 
 
-def _id() -> str:
+def _new_id() -> str:
     return f"away-{secrets.token_hex(8)}"

@@ -15,37 +15,37 @@ from typing import Any, Literal, TypeVar, assert_never
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.protocol import browser_messages
-from gateway.protocol.browser_envelope import plain
+from gateway.protocol.browser_envelope import decode_base64url
 from gateway.protocol.keys import PublicKey
 from gateway.protocol.strict_json import loads
-from gateway.runtime.notifications.composer import Wording
+from gateway.runtime.notifications.composer import MessageComposer
 from gateway.storage.browsers import EnrolledBrowser
-from gateway.storage.models import Clip
-from gateway.storage.rows import TERMS
-from gateway.video.stills import stills
-from gateway.web.auth.roles import RIGHTS, Right, Role, may
-from gateway.web.remote.actions import ask_of
-from gateway.web.server.changes import Changes
-from gateway.web.server.context import Box
-from gateway.web.server.fragments import PARTS, Seat
-from gateway.web.server.live_video import Shots, believed
+from gateway.storage.models import StoredClip
+from gateway.storage.rows import TERMS_ADAPTER
+from gateway.video.stills import take_stills
+from gateway.web.auth.roles import ROLE_RIGHTS, Role, UserRight, has_right
+from gateway.web.remote.actions import question_digest
+from gateway.web.server.changes import ChangeNotifier
+from gateway.web.server.context import GatewayServices
+from gateway.web.server.fragments import FRAGMENTS, Viewer
+from gateway.web.server.live_video import SnapshotCache, is_live
 
-QUESTION: TypeAdapter[browser_messages.Question] = TypeAdapter(browser_messages.Question)
-HELD = 20.0  # seconds for which an unchanged state is held back
-PIECE = 40_000  # bytes of a film or a picture in one answer
-SHOWN = 30  # messages, visits, brands: the newest
-ORDERS = 20
-REMEMBERED = 2_000  # questions: more than anybody asks within two minutes
-AT_ONCE = 4  # questions of one browser that are being answered
-PICTURES_KEPT = 8
-NOTED_AGAIN = 60.0  # seconds after which a look that goes on is noted again
+QUESTION_ADAPTER: TypeAdapter[browser_messages.AnyBrowserQuery] = TypeAdapter(browser_messages.AnyBrowserQuery)
+LONG_POLL_S = 20.0  # seconds for which an unchanged state is held back
+CHUNK_BYTES = 40_000  # bytes of a film or a picture in one answer
+MAX_ITEMS_SHOWN = 30  # messages, visits, brands: the newest
+MAX_ORDERS_SHOWN = 20
+MAX_REMEMBERED_QUESTIONS = 2_000  # questions: more than anybody asks within two minutes
+MAX_CONCURRENT_QUESTIONS = 4  # questions of one browser that are being answered
+MAX_CACHED_PICTURES = 8
+VIEW_LOG_INTERVAL_S = 60.0  # seconds after which a look that goes on is noted again
 
-Answer = tuple[Mapping[str, Any], bytes]
+QueryAnswer = tuple[Mapping[str, Any], bytes]
 N = TypeVar("N", int, float)
 F = TypeVar("F")
 
 
-class No(Exception):  # noqa: N818 - an answer, not an error
+class QueryRefused(Exception):  # noqa: N818 - an answer, not an error
     """Why a question is not answered: a word that the page knows."""
 
     def __init__(self, code: str) -> None:
@@ -53,92 +53,96 @@ class No(Exception):  # noqa: N818 - an answer, not an error
         self.code = code
 
 
-class Answers:
+class QueryService:
     """One for the box. `changes` tells that the house has changed."""
 
-    def __init__(self, box: Box, changes: Changes, *, held: float = HELD) -> None:
-        self._box, self._changes, self._held = box, changes, held
-        self._shots = Shots(box.picture)
-        self._wording = Wording(box.home, box.store)
-        self._seen: dict[tuple[str, str], float] = {}
-        self._busy: Counter[str] = Counter()
-        self._drawing = asyncio.Lock()
+    def __init__(self, box: GatewayServices, changes: ChangeNotifier, *, held: float = LONG_POLL_S) -> None:
+        self._services, self._changes, self._long_poll_s = box, changes, held
+        self._snapshots = SnapshotCache(box.picture)
+        self._composer = MessageComposer(box.home, box.store)
+        self._seen_questions: dict[tuple[str, str], float] = {}
+        self._running_questions: Counter[str] = Counter()
+        self._picture_lock = asyncio.Lock()
         self._pictures: dict[tuple[str, float], bytes] = {}
-        self._noted: dict[tuple[str, str, str], float] = {}
+        self._view_logged_mono: dict[tuple[str, str, str], float] = {}
 
     async def answer(self, one: EnrolledBrowser, text: bytes) -> tuple[bytes, bytes] | None:
         """Answer a question; JSON, and bytes behind it. None: it is none, so there is nobody to be answered."""
         try:
             loads(text)
-            question = QUESTION.validate_json(text)
+            question = QUESTION_ADAPTER.validate_json(text)
         except (ValueError, ValidationError):
             return None
         try:
-            said, raw = await self._answered(one, question)
+            said, raw = await self._answer_question(one, question)
             body: dict[str, Any] = {"answer": said}
-        except No as no:
+        except QueryRefused as no:
             body, raw = {"refused": no.code}, b""
-        return self._sent(question.id, body), raw
+        return self._response_body(question.id, body), raw
 
     def refusal(self, text: bytes, code: str) -> bytes:
         """Say that a question, which was one, is not answered."""
-        return self._sent(QUESTION.validate_json(text).id, {"refused": code})
+        return self._response_body(QUESTION_ADAPTER.validate_json(text).id, {"refused": code})
 
-    def _sent(self, id_: str, body: Mapping[str, Any]) -> bytes:
-        return json.dumps({"id": id_, "at": self._box.clock.now().utc.timestamp(), **body}).encode()
+    def _response_body(self, id_: str, body: Mapping[str, Any]) -> bytes:
+        return json.dumps({"id": id_, "at": self._services.clock.now().utc.timestamp(), **body}).encode()
 
-    async def _answered(self, one: EnrolledBrowser, question: browser_messages.Question) -> Answer:
-        self._once(one, question)
-        if self._busy[one.id] >= AT_ONCE:
-            raise No("too_many")
-        self._busy[one.id] += 1
+    async def _answer_question(self, one: EnrolledBrowser, question: browser_messages.AnyBrowserQuery) -> QueryAnswer:
+        self._reject_replay(one, question)
+        if self._running_questions[one.id] >= MAX_CONCURRENT_QUESTIONS:
+            raise QueryRefused("too_many")
+        self._running_questions[one.id] += 1
         try:
             match question:
-                case browser_messages.AskState():
+                case browser_messages.StateQuery():
                     return await self._state(one, question.after), b""
-                case browser_messages.AskMessages():
+                case browser_messages.MessagesQuery():
                     return self._messages(one, question), b""
-                case browser_messages.AskVisits():
+                case browser_messages.VisitsQuery():
                     return self._visits(one), b""
-                case browser_messages.AskFilm():
+                case browser_messages.FilmQuery():
                     return await self._film(one, question)
-                case browser_messages.AskPicture():
+                case browser_messages.PictureQuery():
                     return await self._picture(one, question)
-                case browser_messages.AskLive():
+                case browser_messages.LiveQuery():
                     return await self._live(one, question.camera)
                 case _:
                     assert_never(question)
         finally:
-            self._busy[one.id] -= 1
-            self._busy += Counter()
+            self._running_questions[one.id] -= 1
+            self._running_questions += Counter()
 
-    def _once(self, one: EnrolledBrowser, question: browser_messages.Question) -> None:
+    def _reject_replay(self, one: EnrolledBrowser, question: browser_messages.AnyBrowserQuery) -> None:
         """Let a question pass once, while it is fresh.
 
         Raises:
             No: it was asked before, or too long ago.
         """
-        now = self._box.clock.now().utc.timestamp()
-        if abs(question.at - now) > browser_messages.FRESH:
-            raise No("stale")
-        if len(self._seen) >= REMEMBERED:
-            self._seen = {name: at for name, at in self._seen.items() if abs(at - now) <= browser_messages.FRESH}
-        if (one.id, question.id) in self._seen:
-            raise No("seen")
-        if len(self._seen) >= REMEMBERED:
-            raise No("too_many")
-        self._seen[one.id, question.id] = question.at
+        now = self._services.clock.now().utc.timestamp()
+        if abs(question.at - now) > browser_messages.MAX_QUERY_SKEW_S:
+            raise QueryRefused("stale")
+        if len(self._seen_questions) >= MAX_REMEMBERED_QUESTIONS:
+            self._seen_questions = {
+                name: at
+                for name, at in self._seen_questions.items()
+                if abs(at - now) <= browser_messages.MAX_QUERY_SKEW_S
+            }
+        if (one.id, question.id) in self._seen_questions:
+            raise QueryRefused("seen")
+        if len(self._seen_questions) >= MAX_REMEMBERED_QUESTIONS:
+            raise QueryRefused("too_many")
+        self._seen_questions[one.id, question.id] = question.at
 
-    def _require(self, one: EnrolledBrowser, right: Right) -> Role:
+    def _require(self, one: EnrolledBrowser, right: UserRight) -> Role:
         """Return the role of whoever asks, if he may see that from afar; he may have lost it meanwhile.
 
         Raises:
             No: he may not.
         """
-        known = self._box.store.browsers.browser(one.id)
+        known = self._services.store.browsers.browser(one.id)
         role = None if known is None else Role(known.person.role)
-        if role is None or not may(role, Right.AWAY) or not may(role, right):
-            raise No("not_allowed")
+        if role is None or not has_right(role, UserRight.AWAY) or not has_right(role, right):
+            raise QueryRefused("not_allowed")
         return role
 
     # ---- how the house stands ---------------------------------------------------------------------------------------
@@ -146,12 +150,12 @@ class Answers:
     async def _state(self, one: EnrolledBrowser, after: str | None) -> Mapping[str, Any]:
         """Tell how it stands; where that is what is known already, once it changes, or that it has not."""
         loop = asyncio.get_running_loop()
-        until = loop.time() + self._held
+        until = loop.time() + self._long_poll_s
         while True:
             count = self._changes.count
-            role = self._require(one, Right.SEE_STATE)
-            state = self._stands(one, role)
-            version = _version(state)
+            role = self._require(one, UserRight.SEE_STATE)
+            state = self._current_state(one, role)
+            version = _state_version(state)
             if version != after:
                 return {"version": version, "unchanged": False, "state": state}
             left = until - loop.time()
@@ -163,42 +167,42 @@ class Answers:
             except TimeoutError:
                 pass
 
-    def _stands(self, one: EnrolledBrowser, role: Role) -> dict[str, Any]:
-        box, known = self._box, self._box.store.browsers.browser(one.id)
+    def _current_state(self, one: EnrolledBrowser, role: Role) -> dict[str, Any]:
+        box, known = self._services, self._services.store.browsers.browser(one.id)
         return {
             "trusted": box.clock.now().trusted,
             "person": one.person.name,
             "role": role.value,
-            "may": sorted(right.value for right in RIGHTS[role]),
+            "may": sorted(right.value for right in ROLE_RIGHTS[role]),
             "number": 0 if known is None else known.number,
             "timezone": box.home.timezone,
-            "entrances": [self._entrance(name, role) for name in box.home.entrances],
-            "brands": self._brands() if may(role, Right.SEE_BRANDS) else [],
+            "entrances": [self._entrance_state(name, role) for name in box.home.entrances],
+            "brands": self._brands() if has_right(role, UserRight.SEE_BRANDS) else [],
             "orders": self._orders(one),
-            "message": self._newest() if may(role, Right.SEE_HISTORY) else 0,
+            "message": self._newest_message() if has_right(role, UserRight.SEE_HISTORY) else 0,
         }
 
-    def _entrance(self, name: str, role: Role) -> dict[str, Any]:
-        box, seat = self._box, Seat(language=self._box.home.language)
+    def _entrance_state(self, name: str, role: Role) -> dict[str, Any]:
+        box, seat = self._services, Viewer(language=self._services.home.language)
         state, _ = box.entrance(name)
-        section, seen = box.home.entrances[name], PARTS["state"](box, name, seat)
-        pauses = [one for one in PARTS["pause"](box, name, seat)["pauses"] if one["holds"]]
+        section, seen = box.home.entrances[name], FRAGMENTS["state"](box, name, seat)
+        pauses = [one for one in FRAGMENTS["pause"](box, name, seat)["pauses"] if one["holds"]]
         paused = {"until": pauses[0]["planned"].end.isoformat(), "who": pauses[0]["who"]} if pauses else None
         return {
             "id": name, "name": section.name, "living_space": section.living_space, "door": seen["door"],
             "since": seen["since"].isoformat(timespec="seconds"), "heard": state.broker_session is not None,
             "stopped": state.stopped, "safe_mode": state.safe_mode,
-            "incident": state.incident is not None, "pause": paused, "visit": self._visit(name, seat),
-            "next": self._next(name, seat) if may(role, Right.SEE_HISTORY) else None,
+            "incident": state.incident is not None, "pause": paused, "visit": self._visit_state(name, seat),
+            "next": self._next_delivery(name, seat) if has_right(role, UserRight.SEE_HISTORY) else None,
             "cameras": [
                 {"id": one.name, "inside": box.inside(one.name), "watch": box.may_be_watched(one.name)}
                 for one in seen["cameras"]
-            ] if may(role, Right.WATCH_LIVE) else [],
+            ] if has_right(role, UserRight.WATCH_LIVE) else [],
             "places": [{"id": id_, "name": place.name} for id_, place in section.places.items()],
         }  # fmt: skip
 
-    def _visit(self, entrance: str, seat: Seat) -> dict[str, Any] | None:
-        seen = PARTS["visit"](self._box, entrance, seat)
+    def _visit_state(self, entrance: str, seat: Viewer) -> dict[str, Any] | None:
+        seen = FRAGMENTS["visit"](self._services, entrance, seat)
         if seen["visit"] is None:
             return None
         deadline = seen["deadline"]
@@ -208,8 +212,8 @@ class Answers:
             "deadline": None if deadline is None else deadline.isoformat(timespec="seconds"),
         }  # fmt: skip
 
-    def _next(self, entrance: str, seat: Seat) -> dict[str, Any] | None:
-        seen = PARTS["next"](self._box, entrance, seat)
+    def _next_delivery(self, entrance: str, seat: Viewer) -> dict[str, Any] | None:
+        seen = FRAGMENTS["next"](self._services, entrance, seat)
         if seen["delivery"] is None:
             return None
         return {"brand": seen["brand"], "place": seen["place"],
@@ -217,15 +221,15 @@ class Answers:
 
     def _brands(self) -> list[dict[str, Any]]:
         """The brands, those first that wait for an answer; a question that is over is no question any more."""
-        store, now, found = self._box.store, self._box.clock.now(), []
+        store, now, found = self._services.store, self._services.clock.now(), []
         keys = store.brands.new_keys()
         for one in store.permissions():
             brand, ask = store.brands.known().get(one.brand), store.brands.ask(one.brand)
             if brand is None or (ask is not None and ask.over(now)):
                 continue
-            terms = json.loads(TERMS.dump_json(one.terms))
+            terms = json.loads(TERMS_ADAPTER.dump_json(one.terms))
             found.append({
-                "id": one.brand, "name": brand.name, "standing": one.standing.value, "ask": ask_of(one, ask),
+                "id": one.brand, "name": brand.name, "standing": one.standing.value, "ask": question_digest(one, ask),
                 "terms": {name: sorted(part) if isinstance(part, list) else part for name, part in terms.items()},
                 "asked": None if ask is None else ask.asked.model_dump(mode="json"),
                 "hub": None if ask is None else ask.hub,
@@ -235,45 +239,45 @@ class Answers:
                          for key in keys if key.brand == one.brand],
             })  # fmt: skip
         found.sort(key=lambda one: one["standing"] != "pending" and not one["keys"])
-        return found[:SHOWN]
+        return found[:MAX_ITEMS_SHOWN]
 
     def _orders(self, one: EnrolledBrowser) -> list[dict[str, Any]]:
         found = []
-        for order in self._box.store.browsers.orders(one.id, at_most=ORDERS):
-            payload = json.loads(plain(order.signed.split(b".")[1]) or b"{}")
+        for order in self._services.store.browsers.orders(one.id, at_most=MAX_ORDERS_SHOWN):
+            payload = json.loads(decode_base64url(order.signed.split(b".")[1]) or b"{}")
             found.append({"number": order.number, "jti": payload["jti"], "do": payload["order"]["do"],
                           "state": order.state, "why": order.why})  # fmt: skip
         return found
 
-    def _newest(self) -> int:
+    def _newest_message(self) -> int:
         """The number of the newest message: whoever has read up to it has read all."""
-        newest = self._box.store.keeping.messages(after=0, at_most=1)
+        newest = self._services.store.keeping.messages(after=0, at_most=1)
         return newest[0].id if newest else 0
 
     # ---- what was ---------------------------------------------------------------------------------------------------
 
-    def _messages(self, one: EnrolledBrowser, question: browser_messages.AskMessages) -> Mapping[str, Any]:
+    def _messages(self, one: EnrolledBrowser, question: browser_messages.MessagesQuery) -> Mapping[str, Any]:
         """What the house told its people, in the reader's language; an older page does not name it: in the house's."""
-        self._require(one, Right.SEE_HISTORY)
-        now, found = self._box.clock.now(), []
-        for stored in self._box.store.keeping.messages(after=question.after, at_most=SHOWN):
-            said = self._wording.again(stored, now)
+        self._require(one, UserRight.SEE_HISTORY)
+        now, found = self._services.clock.now(), []
+        for stored in self._services.store.keeping.messages(after=question.after, at_most=MAX_ITEMS_SHOWN):
+            said = self._composer.again(stored, now)
             if said is not None:
                 found.append({
                     "id": stored.id, "at": stored.at.isoformat(), "entrance": stored.entrance,
                     "about": said.about.value, "urgent": said.urgent,
-                    "text": said.words(question.language or self._box.home.language), "visit": stored.visit,
+                    "text": said.words(question.language or self._services.home.language), "visit": stored.visit,
                 })  # fmt: skip
         return {"messages": found}
 
     def _visits(self, one: EnrolledBrowser) -> Mapping[str, Any]:
-        self._require(one, Right.SEE_HISTORY)
+        self._require(one, UserRight.SEE_HISTORY)
         found: dict[str, dict[str, Any]] = {}
-        for film in reversed(self._box.store.films()):
-            if film.erased is not None or (film.visit not in found and len(found) >= SHOWN):
+        for film in reversed(self._services.store.films()):
+            if film.erased is not None or (film.visit not in found and len(found) >= MAX_ITEMS_SHOWN):
                 continue
             brand = None if film.delivery is None else film.delivery.partition(".")[0]
-            known = None if brand is None else self._box.store.brands.known().get(brand)
+            known = None if brand is None else self._services.store.brands.known().get(brand)
             visit = found.setdefault(film.visit, {
                 "id": film.visit, "began": film.began.isoformat(), "entrance": film.entrance,
                 "brand": brand if known is None else known.name, "films": [],
@@ -285,81 +289,83 @@ class Answers:
             ]  # fmt: skip
         return {"visits": [*found.values()]}
 
-    async def _film(self, one: EnrolledBrowser, asked: browser_messages.AskFilm) -> Answer:
+    async def _film(self, one: EnrolledBrowser, asked: browser_messages.FilmQuery) -> QueryAnswer:
         """One piece of a clip that the store knows: nothing else of the disk has a name here."""
         clip = self._clip(one, asked.path)
-        pieces = -(-clip.size // PIECE)
+        pieces = -(-clip.size // CHUNK_BYTES)
         if asked.piece >= pieces:
-            raise No("not_here")
-        raw = await _lies_there(_read, self._box.films / clip.path, asked.piece * PIECE)
+            raise QueryRefused("not_here")
+        raw = await _read_film(_read_chunk, self._services.films / clip.path, asked.piece * CHUNK_BYTES)
         return {"path": clip.path, "piece": asked.piece, "pieces": pieces, "size": clip.size}, raw
 
-    async def _picture(self, one: EnrolledBrowser, asked: browser_messages.AskPicture) -> Answer:
+    async def _picture(self, one: EnrolledBrowser, asked: browser_messages.PictureQuery) -> QueryAnswer:
         """A picture out of a film; it is drawn in a process of its own, one at a time, and no door waits for it."""
         clip = self._clip(one, asked.path)
         name = (clip.path, asked.second)
-        async with self._drawing:
+        async with self._picture_lock:
             if name not in self._pictures:
-                jpeg = await _lies_there(_still, self._box.films / clip.path, asked.second)
+                jpeg = await _read_film(_still_picture, self._services.films / clip.path, asked.second)
                 if jpeg is None:
-                    raise No("no_picture")
-                while len(self._pictures) >= PICTURES_KEPT:
+                    raise QueryRefused("no_picture")
+                while len(self._pictures) >= MAX_CACHED_PICTURES:
                     del self._pictures[next(iter(self._pictures))]
                 self._pictures[name] = jpeg
             jpeg = self._pictures[name]
-        pieces = -(-len(jpeg) // PIECE)
+        pieces = -(-len(jpeg) // CHUNK_BYTES)
         if asked.piece >= pieces:
-            raise No("not_here")
+            raise QueryRefused("not_here")
         said = {"path": clip.path, "second": asked.second, "piece": asked.piece, "pieces": pieces}
-        return said, jpeg[asked.piece * PIECE : (asked.piece + 1) * PIECE]
+        return said, jpeg[asked.piece * CHUNK_BYTES : (asked.piece + 1) * CHUNK_BYTES]
 
-    def _clip(self, one: EnrolledBrowser, path: str) -> Clip:
-        self._require(one, Right.SEE_HISTORY)
+    def _clip(self, one: EnrolledBrowser, path: str) -> StoredClip:
+        self._require(one, UserRight.SEE_HISTORY)
         visit = path.split("/")[-2] if path.count("/") else ""
-        films = [film for film in self._box.store.films(visit=visit) if film.erased is None]
+        films = [film for film in self._services.store.films(visit=visit) if film.erased is None]
         clip = next((clip for film in films for clip in film.clips if clip.path == path), None)
         if clip is None:
-            raise No("not_here")
-        self._looked("film", visit, one)
+            raise QueryRefused("not_here")
+        self._log_view("film", visit, one)
         return clip
 
     # ---- what is now ------------------------------------------------------------------------------------------------
 
-    async def _live(self, one: EnrolledBrowser, camera: str) -> Answer:
+    async def _live(self, one: EnrolledBrowser, camera: str) -> QueryAnswer:
         """What a camera sees now, where its person might watch it on the house's pages too."""
-        self._require(one, Right.WATCH_LIVE)
-        device = self._box.home.devices.get(camera)
+        self._require(one, UserRight.WATCH_LIVE)
+        device = self._services.home.devices.get(camera)
         if device is None or device.kind != "camera":
-            raise No("not_here")
-        if not self._box.may_be_watched(camera):
-            raise No("private")
-        self._looked("live", camera, one)
-        jpeg = await self._shots.newest(camera)
-        self._require(one, Right.WATCH_LIVE)
-        if not self._box.may_be_watched(camera):
-            raise No("private")
-        if jpeg is None or len(jpeg) > PIECE:
-            raise No("no_picture")
-        return {"camera": camera, "live": believed(self._box.proofs(), camera)}, jpeg
+            raise QueryRefused("not_here")
+        if not self._services.may_be_watched(camera):
+            raise QueryRefused("private")
+        self._log_view("live", camera, one)
+        jpeg = await self._snapshots.newest(camera)
+        self._require(one, UserRight.WATCH_LIVE)
+        if not self._services.may_be_watched(camera):
+            raise QueryRefused("private")
+        if jpeg is None or len(jpeg) > CHUNK_BYTES:
+            raise QueryRefused("no_picture")
+        return {"camera": camera, "live": is_live(self._services.proofs(), camera)}, jpeg
 
-    def _looked(self, kind: Literal["live", "film"], what: str, one: EnrolledBrowser) -> None:
+    def _log_view(self, kind: Literal["live", "film"], what: str, one: EnrolledBrowser) -> None:
         """Note who looks; what is asked for in many pieces is one look."""
-        now, name = self._box.clock.now(), (kind, what, one.person.id)
-        last = self._noted.get(name)
-        if last is not None and now.mono - last < NOTED_AGAIN:
+        now, name = self._services.clock.now(), (kind, what, one.person.id)
+        last = self._view_logged_mono.get(name)
+        if last is not None and now.mono - last < VIEW_LOG_INTERVAL_S:
             return
-        self._noted = {key: at for key, at in self._noted.items() if now.mono - at < NOTED_AGAIN}
-        self._noted[name] = now.mono
-        self._box.store.keeping.looked(kind, what, one.person.id, now)
+        self._view_logged_mono = {
+            key: at for key, at in self._view_logged_mono.items() if now.mono - at < VIEW_LOG_INTERVAL_S
+        }
+        self._view_logged_mono[name] = now.mono
+        self._services.store.keeping.looked(kind, what, one.person.id, now)
 
 
-def _version(state: Mapping[str, Any]) -> str:
+def _state_version(state: Mapping[str, Any]) -> str:
     """Name a state: what merely goes on (how long a door has stood so) is no other state."""
     still = {**state, "entrances": [{**one, "since": None} for one in state["entrances"]]}
     return sha256(json.dumps(still, sort_keys=True).encode()).hexdigest()[:16]
 
 
-async def _lies_there(read: Callable[[Path, N], F], file: Path, where: N) -> F:
+async def _read_film(read: Callable[[Path, N], F], file: Path, where: N) -> F:
     """Read of a film, in a thread.
 
     Raises:
@@ -368,18 +374,18 @@ async def _lies_there(read: Callable[[Path, N], F], file: Path, where: N) -> F:
     try:
         return await asyncio.to_thread(read, file, where)
     except OSError as error:
-        raise No("not_here") from error
+        raise QueryRefused("not_here") from error
 
 
-def _read(file: Path, begin: int) -> bytes:
+def _read_chunk(file: Path, begin: int) -> bytes:
     with file.open("rb") as film:
         film.seek(begin)
-        return film.read(PIECE)
+        return film.read(CHUNK_BYTES)
 
 
-def _still(file: Path, second: float) -> bytes | None:
+def _still_picture(file: Path, second: float) -> bytes | None:
     with file.open("rb") as film:
-        (still,) = stills(film, (second,))
+        (still,) = take_stills(film, (second,))
     return None if still is None else still.jpeg
 
 

@@ -7,56 +7,56 @@ from typing import Any
 from aiohttp import web
 
 from gateway.domain.visit.state import Now
-from gateway.protocol.owner_requests import AnyWish
+from gateway.protocol.owner_requests import AnyOwnerRequest
 from gateway.system.i18n import SOURCE, Language, Text, _, accepted
-from gateway.web.auth.accounts import Accounts, Refused, SignedIn, Wait, Who
-from gateway.web.auth.roles import Right
-from gateway.web.server.changes import Changes
-from gateway.web.server.context import Box
-from gateway.web.server.fragments import Seat
-from gateway.web.server.renderer import Painter
-from gateway.web.server.security_headers import Handler, local
+from gateway.web.auth.accounts import AccountError, CurrentUser, RetryAfter, SessionSecrets, UserAccounts
+from gateway.web.auth.roles import UserRight
+from gateway.web.server.changes import ChangeNotifier
+from gateway.web.server.context import GatewayServices
+from gateway.web.server.fragments import Viewer
+from gateway.web.server.renderer import Renderer
+from gateway.web.server.security_headers import Handler, local_path
 from gateway.web.texts.catalogue import TEXTS, offered
 
-LANGUAGE = "language"  # the cookie's name
-PASSWORD_AGAIN = "password_again"  # noqa: S105 - the field's name in a form that is sent once more with the password
-YEAR, SESSION_DAYS, DEVICE_DAYS = 365, 90, 400
-DAY = 24 * 3600  # seconds
+LANGUAGE_COOKIE = "language"  # the cookie's name
+PASSWORD_FIELD = "password_again"  # noqa: S105 - the field's name in a form that is sent once more with the password
+YEAR_DAYS, SESSION_COOKIE_DAYS, DEVICE_COOKIE_DAYS = 365, 90, 400
+DAY_S = 24 * 3600  # seconds
 
 # Which right each wish of `gateway/protocol/owner_requests.py` asks for.
 # `tests/gateway/web/test_rights.py` fails on one that is missing.
-WISHES: Mapping[str, Right] = {
-    "stop": Right.STOP,
-    "lift": Right.LIFT_STOP,
-    "clear_lockout": Right.LIFT_STOP,
-    "acknowledge": Right.ACKNOWLEDGE,
-    "approve": Right.DECIDE_AT_DOOR,
-    "refuse": Right.DECIDE_AT_DOOR,
-    "home": Right.SAY_HOME,
-    "nobody_home": Right.SAY_HOME,
-    "away": Right.SAY_HOME,
-    "pause": Right.SAY_HOME,
-    "end_pause": Right.LIFT_STOP,
-    "lock": Right.LOCK,
-    "permit": Right.DECIDE_BRANDS,
-    "refuse_brand": Right.DECIDE_BRANDS,
-    "revoke": Right.DECIDE_BRANDS,
-    "hold": Right.HOLD_FILM,
-    "release": Right.ERASE_FILM,
-    "erase": Right.ERASE_FILM,
+REQUEST_RIGHTS: Mapping[str, UserRight] = {
+    "stop": UserRight.STOP,
+    "lift": UserRight.LIFT_STOP,
+    "clear_lockout": UserRight.LIFT_STOP,
+    "acknowledge": UserRight.ACKNOWLEDGE,
+    "approve": UserRight.DECIDE_AT_DOOR,
+    "refuse": UserRight.DECIDE_AT_DOOR,
+    "home": UserRight.SAY_HOME,
+    "nobody_home": UserRight.SAY_HOME,
+    "away": UserRight.SAY_HOME,
+    "pause": UserRight.SAY_HOME,
+    "end_pause": UserRight.LIFT_STOP,
+    "lock": UserRight.LOCK,
+    "permit": UserRight.DECIDE_BRANDS,
+    "refuse_brand": UserRight.DECIDE_BRANDS,
+    "revoke": UserRight.DECIDE_BRANDS,
+    "hold": UserRight.HOLD_FILM,
+    "release": UserRight.ERASE_FILM,
+    "erase": UserRight.ERASE_FILM,
 }
 
 
-Inside = Callable[[web.Request, Who], Awaitable[web.StreamResponse]]
+ProtectedHandler = Callable[[web.Request, CurrentUser], Awaitable[web.StreamResponse]]
 """A handler that is told who asks."""
 
 
-class Desk:
+class Authorizer:
     """One for the site."""
 
-    def __init__(self, box: Box, accounts: Accounts, changes: Changes) -> None:
+    def __init__(self, box: GatewayServices, accounts: UserAccounts, changes: ChangeNotifier) -> None:
         self.box, self.accounts, self.changes = box, accounts, changes
-        self.painter = Painter(box)
+        self.painter = Renderer(box)
 
     @property
     def now(self) -> Now:
@@ -68,21 +68,21 @@ class Desk:
     def language(self, request: web.Request) -> Language:
         """The language that was chosen here, else the browser's, else the house's."""
         known = offered(request.path)
-        chosen = request.cookies.get(LANGUAGE)
+        chosen = request.cookies.get(LANGUAGE_COOKIE)
         if chosen in known:
             return chosen
         house = self.box.home.language
         return accepted(request.headers.get("Accept-Language", ""), known) or (house if house in known else SOURCE)
 
-    def who(self, request: web.Request) -> Who | None:
+    def who(self, request: web.Request) -> CurrentUser | None:
         """Who is signed in in this browser."""
         return self.accounts.who(request.cookies.get(cookie_name(request, "session")), self.now)
 
-    def seat(self, request: web.Request) -> Seat:
+    def seat(self, request: web.Request) -> Viewer:
         """Who looks, and in which language."""
-        return Seat(language=self.language(request), who=self.who(request))
+        return Viewer(language=self.language(request), who=self.who(request))
 
-    def behind(self, right: Right, handler: Inside) -> Handler:
+    def behind(self, right: UserRight, handler: ProtectedHandler) -> Handler:
         """Let a handler be reached only by who has this right now, and tell it who; others are led on."""
 
         async def guarded(request: web.Request) -> web.StreamResponse:
@@ -91,52 +91,52 @@ class Desk:
 
         return guarded
 
-    async def confirm_form(self, request: web.Request, right: Right) -> web.Response | None:
+    async def confirm_form(self, request: web.Request, right: UserRight) -> web.Response | None:
         """Where a form needs the password first, ask for it and keep the form; None: nothing keeps it from going on."""
         who = self.who(request) if request.method == "POST" else None
-        if who is None or self.accounts.refusal(who, right, self.now) is not Refused.CONFIRM:
+        if who is None or self.accounts.refusal(who, right, self.now) is not AccountError.CONFIRM:
             return None
         return await self.with_password(request, who)
 
-    async def with_password(self, request: web.Request, who: Who) -> web.Response | None:
+    async def with_password(self, request: web.Request, who: CurrentUser) -> web.Response | None:
         """Take the password with a form, however fresh the last one is. None: it came with it and is right.
 
-        Else it is asked for, on a page that sends the same form again with the password (`PASSWORD_AGAIN`).
+        Else it is asked for, on a page that sends the same form again with the password (`PASSWORD_FIELD`).
 
         Raises:
             web.HTTPUnauthorized: it is missing or wrong, and it is a script that asks.
         """
         fields = [(name, value) for name, value in (await request.post()).items() if isinstance(value, str)]
-        given = next((value for name, value in fields if name == PASSWORD_AGAIN), None)
+        given = next((value for name, value in fields if name == PASSWORD_FIELD), None)
         why = None if given is None else await self.proven(request, who, given)
         if given is not None and why is None:
             return None
         if wants_json(request):
             text = why or _("Your password is asked for once more.").to(self.language(request))
             raise web.HTTPUnauthorized(text=text, headers={"WWW-Authenticate": "Session"})
-        kept = [(name, value) for name, value in fields if name != PASSWORD_AGAIN]
+        kept = [(name, value) for name, value in fields if name != PASSWORD_FIELD]
         return self.page(
             request, "confirm", status=web.HTTPUnauthorized.status_code, why=why, fields=kept,
-            action=request.rel_url.raw_path, password=PASSWORD_AGAIN,
+            action=request.rel_url.raw_path, password=PASSWORD_FIELD,
         )  # fmt: skip
 
-    def require(self, request: web.Request, right: Right) -> Who:
+    def require(self, request: web.Request, right: UserRight) -> CurrentUser:
         """Return who asks, if they have this right now.
 
         Raises:
             web.HTTPException: they do not: to be signed in first, to give the password again, or not at all.
         """
         who = self.who(request)
-        refused = Refused.SIGNED_OUT if who is None else self.accounts.refusal(who, right, self.now)
+        refused = AccountError.SIGNED_OUT if who is None else self.accounts.refusal(who, right, self.now)
         if who is not None and refused is None:
             return who
-        if refused not in (Refused.SIGNED_OUT, Refused.CONFIRM):
+        if refused not in (AccountError.SIGNED_OUT, AccountError.CONFIRM):
             raise web.HTTPForbidden
         if wants_json(request):
-            first = TEXTS["enter.first" if refused is Refused.SIGNED_OUT else "confirm.first"]
+            first = TEXTS["enter.first" if refused is AccountError.SIGNED_OUT else "confirm.first"]
             raise web.HTTPUnauthorized(text=self.say(request, first), headers={"WWW-Authenticate": "Session"})
-        back = local(request.path if request.method == "GET" else request.query.get("back", "/"))
-        raise web.HTTPSeeOther(f"/{'confirm' if refused is Refused.CONFIRM else 'enter'}?back={back}")
+        back = local_path(request.path if request.method == "GET" else request.query.get("back", "/"))
+        raise web.HTTPSeeOther(f"/{'confirm' if refused is AccountError.CONFIRM else 'enter'}?back={back}")
 
     # ---- answers ----------------------------------------------------------------------------------------------------
 
@@ -149,56 +149,56 @@ class Desk:
         """Put it in the language of who asks."""
         return text.to(self.language(request), **facts)
 
-    def why(self, request: web.Request, outcome: Refused | Wait) -> str:
+    def why(self, request: web.Request, outcome: AccountError | RetryAfter) -> str:
         """Say why somebody's password, name or right was not good."""
-        if isinstance(outcome, Wait):
+        if isinstance(outcome, RetryAfter):
             return self.say(request, _("Too many tries: wait {seconds} s."), seconds=str(outcome.seconds))
         return self.say(request, TEXTS[f"refused.{outcome}"])
 
-    async def proven(self, request: web.Request, who: Who, password: str) -> str | None:
+    async def proven(self, request: web.Request, who: CurrentUser, password: str) -> str | None:
         """Take the password with what is asked, however fresh the last one is; None: it is right, else why not."""
         outcome = await self.accounts.confirm(who, password, self.now)
         return None if outcome is None else self.why(request, outcome)
 
-    async def wish(self, entrance: str, wish: AnyWish, who: Who) -> str | None:
+    async def wish(self, entrance: str, wish: AnyOwnerRequest, who: CurrentUser) -> str | None:
         """Ask the house for something in somebody's name; None, or why it was not done."""
         return await self.box.wished(entrance, wish, who.person)
 
-    def enter(self, request: web.Request, signed_in: SignedIn, to: str) -> web.Response:
+    def enter(self, request: web.Request, signed_in: SessionSecrets, to: str) -> web.Response:
         """Answer with the two cookies of who has just signed in."""
-        return self.carry(request, signed_in, web.Response(status=303, headers={"Location": local(to)}))
+        return self.carry(request, signed_in, web.Response(status=303, headers={"Location": local_path(to)}))
 
-    def carry(self, request: web.Request, signed_in: SignedIn, answer: web.Response) -> web.Response:
+    def carry(self, request: web.Request, signed_in: SessionSecrets, answer: web.Response) -> web.Response:
         """Put the two cookies of who has just signed in on an answer."""
         for name, value, days in (
-            ("session", signed_in.session, SESSION_DAYS),
-            ("device", signed_in.device, DEVICE_DAYS),
+            ("session", signed_in.session, SESSION_COOKIE_DAYS),
+            ("device", signed_in.device, DEVICE_COOKIE_DAYS),
         ):
             answer.set_cookie(
-                cookie_name(request, name), value, max_age=days * DAY, path="/", httponly=True, secure=request.secure,
+                cookie_name(request, name), value, max_age=days * DAY_S, path="/", httponly=True, secure=request.secure,
                 samesite="Strict",
             )  # fmt: skip
         return answer
 
-    def part(self, seat: Seat, name: str, language: Language) -> str:
+    def part(self, seat: Viewer, name: str, language: Language) -> str:
         """Paint a part for who looks, as long as they may see it (KeyError)."""
         kind = name.partition("/")[0]
-        right = PARTS_RIGHTS.get(kind)
+        right = FRAGMENT_RIGHTS.get(kind)
         if right is not None and (seat.who is None or self.accounts.refusal(seat.who, right, self.now) is not None):
             raise KeyError(name)
         return self.painter.part(name, replace(seat, language=language))
 
 
-PARTS_RIGHTS: Mapping[str, Right] = {
-    "state": Right.SEE_STATE,
-    "visit": Right.SEE_STATE,
-    "lock": Right.LOCK,
-    "pause": Right.SAY_HOME,
-    "next": Right.SEE_HISTORY,
-    "timeline": Right.SEE_HISTORY,
-    "phones": Right.SETTINGS,
-    "walk": Right.WALK_TEST,
-    "survey": Right.DEVICES,
+FRAGMENT_RIGHTS: Mapping[str, UserRight] = {
+    "state": UserRight.SEE_STATE,
+    "visit": UserRight.SEE_STATE,
+    "lock": UserRight.LOCK,
+    "pause": UserRight.SAY_HOME,
+    "next": UserRight.SEE_HISTORY,
+    "timeline": UserRight.SEE_HISTORY,
+    "phones": UserRight.SETTINGS,
+    "walk": UserRight.WALK_TEST,
+    "survey": UserRight.DEVICES,
 }
 """What each part of a page shows asks for; a courier's part is reached by his own link only."""
 

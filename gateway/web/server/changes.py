@@ -3,24 +3,24 @@
 import asyncio
 
 
-class Changes:
+class ChangeNotifier:
     """Counts changes. Told often, heard at most once a waiting: nobody is handed a queue that could grow."""
 
     def __init__(self) -> None:
         self.count = 0
-        self._next: asyncio.Future[None] | None = None
+        self._next_change: asyncio.Future[None] | None = None
 
     def tell(self) -> None:
         """Something is other than before."""
         self.count += 1
-        if self._next is not None and not self._next.done():
-            self._next.set_result(None)
-        self._next = None
+        if self._next_change is not None and not self._next_change.done():
+            self._next_change.set_result(None)
+        self._next_change = None
 
     async def after(self, count: int) -> int:
         """Wait until there were more than `count` changes; return how many there were."""
         while self.count <= count:
-            if self._next is None:
-                self._next = asyncio.get_running_loop().create_future()
-            await asyncio.shield(self._next)  # one waiter's end is not the others'
+            if self._next_change is None:
+                self._next_change = asyncio.get_running_loop().create_future()
+            await asyncio.shield(self._next_change)  # one waiter's end is not the others'
         return self.count

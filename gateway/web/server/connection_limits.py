@@ -15,22 +15,26 @@ from contextlib import suppress
 
 from aiohttp import web
 
-from gateway.system.http_limits import CONNECTIONS_BURST_S, CONNECTIONS_PER_SECOND, PieceReader
+from gateway.system.http_limits import CONNECTION_BURST_S, MAX_CONNECTIONS_PER_SECOND, BoundedReader
 from gateway.system.token_bucket import TokenBuckets
-from gateway.web.auth.login_throttle import network
+from gateway.web.auth.login_throttle import client_network
 
-MOST = 256  # connections
-EACH = 96  # of one place, so that one guest cannot keep all others out
-RESERVED = 64  # of `MOST`, for places from which somebody was signed in within `KNOWN_S`
-KNOWN_S = 24 * 3600.0
-PATIENCE = 10.0  # seconds for the handshake of TLS, and again for a first whole request
-STAY_S = 60.0  # seconds that a stranger's connection lasts after its first request; browsers make another one
-AGAIN = 1.0  # seconds until connections are accepted again where it failed
+MAX_CONNECTIONS = 256  # connections
+MAX_CONNECTIONS_PER_NETWORK = 96  # of one place, so that one guest cannot keep all others out
+RESERVED_CONNECTIONS = (
+    64  # of `MAX_CONNECTIONS`, for places from which somebody was signed in within `KNOWN_NETWORK_LIFETIME_S`
+)
+KNOWN_NETWORK_LIFETIME_S = 24 * 3600.0
+REQUEST_TIMEOUT_S = 10.0  # seconds for the handshake of TLS, and again for a first whole request
+STRANGER_LIFETIME_S = (
+    60.0  # seconds that a stranger's connection lasts after its first request; browsers make another one
+)
+ACCEPT_RETRY_DELAY_S = 1.0  # seconds until connections are accepted again where it failed
 STRANGER_REQUESTS_PER_SECOND = 20.0  # of one place; a page with all its files is some 10 requests
 STRANGER_REQUESTS_BURST = 60.0
 
 
-def listening(address: str, port: int) -> socket.socket:
+def listen_socket(address: str, port: int) -> socket.socket:
     """Listen; of IPv6 only IPv6.
 
     Raises:
@@ -41,7 +45,7 @@ def listening(address: str, port: int) -> socket.socket:
     return made
 
 
-class Caller(PieceReader):
+class PageConnection(BoundedReader):
     """One connection of the pages: who is at its other end, and what has come of it."""
 
     def __init__(self, server: asyncio.Protocol, place: str = "") -> None:
@@ -72,7 +76,7 @@ class Caller(PieceReader):
         super().connection_lost(exc)
 
 
-class Porch:
+class ConnectionLimiter:
     """All connections of the pages. `server` makes what speaks HTTP on one of them; times are in seconds.
 
     `reserved`: how many of `most` only places that are known may have. `stay`: how long a stranger's connection lasts.
@@ -82,19 +86,28 @@ class Porch:
         self,
         server: Callable[[], asyncio.Protocol],
         *,
-        most: int = MOST,
-        each: int = EACH,
-        reserved: int = RESERVED,
-        patience: float = PATIENCE,
-        stay: float = STAY_S,
+        most: int = MAX_CONNECTIONS,
+        each: int = MAX_CONNECTIONS_PER_NETWORK,
+        reserved: int = RESERVED_CONNECTIONS,
+        patience: float = REQUEST_TIMEOUT_S,
+        stay: float = STRANGER_LIFETIME_S,
     ) -> None:
-        self._server, self._most, self._each, self._reserved = server, most, each, reserved
-        self._patience, self._stay = patience, stay
-        self._callers: dict[Caller, asyncio.Task[None]] = {}  # in the order in which they came
-        self._places: Counter[str] = Counter()
-        self._known: dict[str, float] = {}  # place: when somebody who is signed in asked from there last (loop's clock)
-        self._requests = TokenBuckets(STRANGER_REQUESTS_PER_SECOND, STRANGER_REQUESTS_BURST)
-        self._connections = TokenBuckets(CONNECTIONS_PER_SECOND, CONNECTIONS_PER_SECOND * CONNECTIONS_BURST_S)
+        self._server, self._max_connections, self._max_per_network, self._reserved_connections = (
+            server,
+            most,
+            each,
+            reserved,
+        )
+        self._request_timeout_s, self._stranger_lifetime_s = patience, stay
+        self._open_connections: dict[PageConnection, asyncio.Task[None]] = {}  # in the order in which they came
+        self._network_counts: Counter[str] = Counter()
+        self._known_networks: dict[
+            str, float
+        ] = {}  # place: when somebody who is signed in asked from there last (loop's clock)
+        self._request_rate = TokenBuckets(STRANGER_REQUESTS_PER_SECOND, STRANGER_REQUESTS_BURST)
+        self._connection_rate = TokenBuckets(
+            MAX_CONNECTIONS_PER_SECOND, MAX_CONNECTIONS_PER_SECOND * CONNECTION_BURST_S
+        )
 
     async def receive(self, at: socket.socket, context: ssl.SSLContext | None) -> None:
         """Let in who comes, until cancelled; who is too many is hung up on unheard."""
@@ -103,106 +116,110 @@ class Porch:
             try:
                 connection, (address, *_) = await loop.sock_accept(at)
             except OSError:  # no file descriptor is left, or who came has gone again
-                await asyncio.sleep(AGAIN)
+                await asyncio.sleep(ACCEPT_RETRY_DELAY_S)
                 continue
-            place = network(address)
+            place = client_network(address)
             if self._make_room(place):
-                self._let_in(connection, place, context)
+                self._admit(connection, place, context)
             else:
                 connection.close()
             await asyncio.sleep(0)  # many at once are accepted one a turn: the door has turns between
 
     def heard(self, request: web.BaseRequest, *, signed_in: bool) -> bool:
         """Note a whole request on its connection; False: too many came from there of late, and it is not answered."""
-        caller = caller_of(request)
+        caller = connection_of(request)
         if caller is None:
             return True
         now = asyncio.get_running_loop().time()
         caller.heard(entitled=signed_in)
         if not signed_in:
-            return self._requests.take(caller.place, now)
-        self._known.pop(caller.place, None)
-        self._known[caller.place] = now
-        for place in [place for place, at in self._known.items() if now - at > KNOWN_S]:
-            del self._known[place]
+            return self._request_rate.take(caller.place, now)
+        self._known_networks.pop(caller.place, None)
+        self._known_networks[caller.place] = now
+        for place in [place for place, at in self._known_networks.items() if now - at > KNOWN_NETWORK_LIFETIME_S]:
+            del self._known_networks[place]
         return True
 
     def _make_room(self, place: str) -> bool:
         """Whether one more of this place may come in; a stranger is hung up on where there is room no other way."""
         now = asyncio.get_running_loop().time()
-        at = self._known.get(place)
-        known = at is not None and now - at <= KNOWN_S
-        if not known and not self._connections.take(place, now):
+        at = self._known_networks.get(place)
+        known = at is not None and now - at <= KNOWN_NETWORK_LIFETIME_S
+        if not known and not self._connection_rate.take(place, now):
             return False
-        strangers = [caller for caller in self._callers if not caller.entitled]
-        if self._places[place] >= self._each:
+        strangers = [caller for caller in self._open_connections if not caller.entitled]
+        if self._network_counts[place] >= self._max_per_network:
             return self._hang_up_on_oldest([caller for caller in strangers if caller.place == place])
-        if len(self._callers) < self._most and (known or len(strangers) < self._most - self._reserved):
+        if len(self._open_connections) < self._max_connections and (
+            known or len(strangers) < self._max_connections - self._reserved_connections
+        ):
             return True
         # Of the place that has most: who opens many connections loses them, not who opened one to sign in.
         counted = Counter(caller.place for caller in strangers)
         most = max(counted.values(), default=0)
         return self._hang_up_on_oldest([caller for caller in strangers if counted[caller.place] == most])
 
-    def _hang_up_on_oldest(self, callers: list[Caller]) -> bool:
+    def _hang_up_on_oldest(self, callers: list[PageConnection]) -> bool:
         if not callers:
             return False
-        self._callers[callers[0]].cancel()
-        self._leave(callers[0])
+        self._open_connections[callers[0]].cancel()
+        self._remove_connection(callers[0])
         return True
 
-    def _let_in(self, connection: socket.socket, place: str, context: ssl.SSLContext | None) -> None:
-        caller = Caller(self._server(), place)
-        attending = asyncio.create_task(self._attend(caller, connection, context))
-        self._callers[caller] = attending
-        self._places[place] += 1
-        attending.add_done_callback(lambda _: self._leave(caller))
+    def _admit(self, connection: socket.socket, place: str, context: ssl.SSLContext | None) -> None:
+        caller = PageConnection(self._server(), place)
+        attending = asyncio.create_task(self._serve_connection(caller, connection, context))
+        self._open_connections[caller] = attending
+        self._network_counts[place] += 1
+        attending.add_done_callback(lambda _: self._remove_connection(caller))
 
-    def _leave(self, caller: Caller) -> None:
-        if self._callers.pop(caller, None) is None:
+    def _remove_connection(self, caller: PageConnection) -> None:
+        if self._open_connections.pop(caller, None) is None:
             return  # it was hung up on
-        self._places[caller.place] -= 1
-        self._places += Counter()  # forgets the places that have none
+        self._network_counts[caller.place] -= 1
+        self._network_counts += Counter()  # forgets the places that have none
 
-    async def _attend(self, caller: Caller, connection: socket.socket, context: ssl.SSLContext | None) -> None:
+    async def _serve_connection(
+        self, caller: PageConnection, connection: socket.socket, context: ssl.SSLContext | None
+    ) -> None:
         try:
             transport, _ = await asyncio.get_running_loop().connect_accepted_socket(
                 lambda: caller, connection, ssl=context,
-                ssl_handshake_timeout=None if context is None else self._patience,
+                ssl_handshake_timeout=None if context is None else self._request_timeout_s,
             )  # fmt: skip
         except OSError:  # also what TLS says: it is no browser, it does not trust the box yet, or it is too slow
             connection.close()
             return
         try:
             with suppress(TimeoutError):
-                async with asyncio.timeout(self._patience):
+                async with asyncio.timeout(self._request_timeout_s):
                     await caller.asked.wait()
-                await self._stays(caller)
+                await self._wait_until_expired(caller)
                 if caller.finish():
-                    async with asyncio.timeout(self._patience):
+                    async with asyncio.timeout(self._request_timeout_s):
                         await caller.gone.wait()
         finally:
             transport.abort()
 
-    async def _stays(self, caller: Caller) -> None:
+    async def _wait_until_expired(self, caller: PageConnection) -> None:
         """Return when the connection has gone, or was a stranger's for too long."""
         while not caller.gone.is_set():
             caller.changed.clear()
             try:
-                async with asyncio.timeout(None if caller.entitled else self._stay):
+                async with asyncio.timeout(None if caller.entitled else self._stranger_lifetime_s):
                     await caller.changed.wait()
             except TimeoutError:
                 return
 
     async def close(self) -> None:
         """Hang up on everybody who is still there."""
-        attending = tuple(self._callers.values())
+        attending = tuple(self._open_connections.values())
         for one in attending:
             one.cancel()
         await asyncio.gather(*attending, return_exceptions=True)
 
 
-def caller_of(request: web.BaseRequest) -> Caller | None:
+def connection_of(request: web.BaseRequest) -> PageConnection | None:
     """Return the connection on which a request came; None: the server was given it some other way."""
     caller = None if request.transport is None else request.transport.get_protocol()
-    return caller if isinstance(caller, Caller) else None
+    return caller if isinstance(caller, PageConnection) else None

@@ -7,26 +7,26 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from gateway.config.home import Home
-from gateway.config.writer import Rewriting
-from gateway.domain.pause import No, Planned
+from gateway.config.writer import HomeFileWriter
+from gateway.domain.pause import PauseRefusal, PlannedPause
 from gateway.domain.visit.commands import NotifyOwner
 from gateway.domain.visit.state import Entrance, Now
 from gateway.installation.proposals import Proposals
-from gateway.installation.survey_jobs import Surveys
-from gateway.installation.walk_test_runner import Walking
+from gateway.installation.survey_jobs import SurveyRunner
+from gateway.installation.walk_test_runner import WalkTestRunner
 from gateway.integrations.hub_client.session import Uplink
 from gateway.protocol.keys import PublicKey
-from gateway.protocol.owner_requests import AnyWish
-from gateway.runtime.maintenance.decommission import Removal
-from gateway.runtime.notifications.contacts import Phonebook
-from gateway.runtime.permissions import Letting
+from gateway.protocol.owner_requests import AnyOwnerRequest
+from gateway.runtime.maintenance.decommission import Decommissioning
+from gateway.runtime.notifications.contacts import Contacts
+from gateway.runtime.permissions import PermissionService
 from gateway.storage import Store
 from gateway.system.clock import Clock
-from gateway.video.ipc import Proof
+from gateway.video.ipc import CameraProof
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Box:
+class GatewayServices:
     """One box.
 
     `wished` takes an entrance, a wish and whose it is (a person's id; None: who has a link); it answers None, or why it
@@ -43,24 +43,24 @@ class Box:
     store: Store
     clock: Clock
     states: Callable[[], tuple[tuple[Entrance, Now], ...]]
-    wished: Callable[[str, AnyWish, str | None], Awaitable[str | None]]
-    letting: Letting
-    pause: Callable[[str | None, datetime | None, datetime, str | None], Awaitable[Planned | No]]
-    end_pause: Callable[[str, str | None], Awaitable[Planned | No]]
+    wished: Callable[[str, AnyOwnerRequest, str | None], Awaitable[str | None]]
+    letting: PermissionService
+    pause: Callable[[str | None, datetime | None, datetime, str | None], Awaitable[PlannedPause | PauseRefusal]]
+    end_pause: Callable[[str, str | None], Awaitable[PlannedPause | PauseRefusal]]
     distrusted: Callable[[str, str], Awaitable[str | None]]
     trusted: Callable[[str, str], Awaitable[str | None]]
-    phonebook: Phonebook
+    phonebook: Contacts
     video: Path
-    proofs: Callable[[], Mapping[str, Proof]]
+    proofs: Callable[[], Mapping[str, CameraProof]]
     picture: Callable[[str], Awaitable[bytes | None]]
     public_key: PublicKey
     tidy: Callable[[], None]
     told: Callable[[NotifyOwner, int], None]
-    removal: Removal
-    walks: Walking
-    surveys: Surveys
+    removal: Decommissioning
+    walks: WalkTestRunner
+    surveys: SurveyRunner
     proposals: Proposals
-    rewriting: Rewriting
+    rewriting: HomeFileWriter
     uplink: Uplink | None
 
     @property

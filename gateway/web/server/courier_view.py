@@ -11,19 +11,19 @@ from enum import StrEnum, auto
 from typing import Any, assert_never
 
 from gateway.domain.delivery import carriers
-from gateway.domain.delivery.barcodes import Kind, courier_value
+from gateway.domain.delivery.barcodes import BarcodeKind, courier_token_value
 from gateway.domain.delivery.promise import State
 from gateway.domain.visit.state import CodeKind, Entrance, Now, Phase, Timer, VisitDelivery
-from gateway.web.server.context import Box
+from gateway.web.server.context import GatewayServices
 
 # What a phone may say that it has read on a label.
-_CARRIERS = dict.fromkeys(label.carrier for label in carriers.LABELS)
-LABELS = (*(kind.value for kind in Kind if kind is not Kind.COURIER), *_CARRIERS, "link")
+_CARRIER_NAMES = dict.fromkeys(label.carrier for label in carriers.CARRIER_BARCODES)
+LABEL_KINDS = (*(kind.value for kind in BarcodeKind if kind is not BarcodeKind.COURIER), *_CARRIER_NAMES, "link")
 
-_DIGEST = re.compile(r"[0-9a-f]{64}")
+_DIGEST_PATTERN = re.compile(r"[0-9a-f]{64}")
 
 
-class Turn(StrEnum):
+class CourierStep(StrEnum):
     """What the courier does next. Each has a colour, a picture, a sentence and, where it is new, a sound."""
 
     EARLY = auto()  # the window has not begun
@@ -40,80 +40,82 @@ class Turn(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Seen:
+class CourierDelivery:
     """A courier's delivery as it stands: what to do, and until when (UTC monotonic seconds), where that is limited."""
 
     delivery: VisitDelivery
-    turn: Turn
+    turn: CourierStep
     until: float | None = None
 
 
-def found(box: Box, digest: str, now: Now) -> VisitDelivery | None:
+def find_delivery(box: GatewayServices, digest: str, now: Now) -> VisitDelivery | None:
     """Return the delivery whose courier's code has this SHA-256 (hex)."""
-    if not _DIGEST.fullmatch(digest):
+    if not _DIGEST_PATTERN.fullmatch(digest):
         return None
-    matches = box.store.matches(courier_value(digest), now=now)
+    matches = box.store.matches(courier_token_value(digest), now=now)
     return matches[0].delivery if matches else None
 
 
-def seen(box: Box, digest: str) -> Seen:
+def courier_delivery(box: GatewayServices, digest: str) -> CourierDelivery:
     """Look at a courier's delivery.
 
     Raises:
         KeyError: no delivery has such a code, or its entrance is not here.
     """
     now = box.clock.now()
-    delivery = found(box, digest, now)
+    delivery = find_delivery(box, digest, now)
     if delivery is None:
         raise KeyError(digest)
     state, now = box.entrance(delivery.entrance)
-    turn, why = _turn(box, state, delivery, now)
-    return Seen(delivery=delivery, turn=turn, until=None if why is None else state.timers.get(why))
+    turn, why = _courier_step(box, state, delivery, now)
+    return CourierDelivery(delivery=delivery, turn=turn, until=None if why is None else state.timers.get(why))
 
 
-def _turn(box: Box, state: Entrance, delivery: VisitDelivery, now: Now) -> tuple[Turn, Timer | None]:
+def _courier_step(
+    box: GatewayServices, state: Entrance, delivery: VisitDelivery, now: Now
+) -> tuple[CourierStep, Timer | None]:
     running = state.visit or state.grace_visit
     if running is not None and running.delivery.id == delivery.id:
-        return _visiting(running.phase)
+        return _step_in_phase(running.phase)
     if state.pending_scan is not None and state.pending_scan.delivery == delivery.id:
-        return Turn.OTHER, Timer.HALF
+        return CourierStep.OTHER, Timer.HALF
     result = box.store.result(delivery.id, now)
     match None if result is None else result.state:
         case State.SCHEDULED if now.utc < delivery.start:
-            return Turn.EARLY, None
+            return CourierStep.EARLY, None
         case State.WINDOW_OPEN:
             # The red light is anybody's: before and after his window a link does not tell who comes to this door.
             refused = Timer.SIGNAL in state.timers and state.visit is None
-            return Turn.NO if refused else Turn.SHOW, None
+            return CourierStep.NO if refused else CourierStep.SHOW, None
         case State.DELIVERED | State.PARTLY_DELIVERED | State.VISITING:
-            return Turn.DONE, None
+            return CourierStep.DONE, None
         case _:
-            return Turn.OVER, None
+            return CourierStep.OVER, None
 
 
-def _visiting(phase: Phase) -> tuple[Turn, Timer | None]:
+def _step_in_phase(phase: Phase) -> tuple[CourierStep, Timer | None]:
     match phase:
         case Phase.RINGING:
-            return Turn.WAIT, Timer.RING
+            return CourierStep.WAIT, Timer.RING
         case Phase.APPROVING:
-            return Turn.WAIT, Timer.APPROVAL
+            return CourierStep.WAIT, Timer.APPROVAL
         case Phase.UNLOCKING:
-            return Turn.WAIT, None
+            return CourierStep.WAIT, None
         case Phase.UNLOCKED:
-            return Turn.GO, Timer.NEVER
+            return CourierStep.GO, Timer.NEVER
         case Phase.INSIDE:
-            return Turn.INSIDE, Timer.OPEN_LONG
+            return CourierStep.INSIDE, Timer.OPEN_LONG
         case Phase.RELOCKING:
-            return Turn.AWAY, None
+            return CourierStep.AWAY, None
         case Phase.LOCKED_AGAIN:
-            return Turn.DONE, None
+            return CourierStep.DONE, None
         case Phase.HANDED_TO_OWNER:
-            return Turn.HELP, None
+            return CourierStep.HELP, None
         case _:
             assert_never(phase)
 
 
-def receipt(box: Box, delivery: str) -> bytes | None:
+def signed_receipt(box: GatewayServices, delivery: str) -> bytes | None:
     """Return the signed receipt of a delivery's visit; None before its proof is sealed."""
     for film in box.store.films():
         if film.delivery == delivery and film.sealed is not None:
@@ -123,28 +125,28 @@ def receipt(box: Box, delivery: str) -> bytes | None:
     return None
 
 
-def _missing(state: Entrance) -> str | None:
+def _missing_scan(state: Entrance) -> str | None:
     """Return which of the two the door still waits for: his page then shows that one, where it can show both."""
     if state.pending_scan is None:
         return None
     return CodeKind.COURIER if state.pending_scan.kind is CodeKind.PARCEL else CodeKind.PARCEL
 
 
-def shown(box: Box, digest: str) -> Mapping[str, Any]:
-    """What the courier's part of the page shows (KeyError as `seen`)."""
-    looked = seen(box, digest)
+def courier_facts(box: GatewayServices, digest: str) -> Mapping[str, Any]:
+    """What the courier's part of the page shows (KeyError as `courier_delivery`)."""
+    looked = courier_delivery(box, digest)
     section = box.home.entrances[looked.delivery.entrance]
     place = section.places.get(looked.delivery.place)
     state, now = box.entrance(looked.delivery.entrance)
     return {
         "turn": looked.turn.value,
         "garage": state.rules.garage_door,
-        "missing": _missing(state) if looked.turn is Turn.OTHER else None,
+        "missing": _missing_scan(state) if looked.turn is CourierStep.OTHER else None,
         "until": looked.until,
         "now": now,
         "delivery": looked.delivery,
         "section": section,
         "place": looked.delivery.place if place is None else place.name,
         "digest": digest,
-        "has_receipt": looked.turn is Turn.DONE and receipt(box, looked.delivery.id) is not None,
+        "has_receipt": looked.turn is CourierStep.DONE and signed_receipt(box, looked.delivery.id) is not None,
     }

@@ -15,29 +15,29 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.system.i18n import Language, languages
 from gateway.web.feed_limit import MessageLimit
-from gateway.web.server.changes import Changes
-from gateway.web.server.fragments import PARTS
+from gateway.web.server.changes import ChangeNotifier
+from gateway.web.server.fragments import FRAGMENTS
 
-BEAT = 1.0  # seconds
-REST = 0.05  # seconds between two looks: a burst of changes is painted once
-PARTS_AT_MOST = 100
-LARGEST = 16_384  # bytes of one message from a browser
+HEARTBEAT_INTERVAL_S = 1.0  # seconds
+MIN_RENDER_INTERVAL_S = 0.05  # seconds between two looks: a burst of changes is painted once
+MAX_FRAGMENTS = 100
+MAX_MESSAGE_BYTES = 16_384  # bytes of one message from a browser
 
 
-class Want(BaseModel):
+class FragmentRequest(BaseModel):
     """What a browser's tabs show, all together."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
-    want: list[str] = Field(max_length=PARTS_AT_MOST)
+    want: list[str] = Field(max_length=MAX_FRAGMENTS)
 
 
-def _is_part(name: str) -> bool:
+def _is_fragment_name(name: str) -> bool:
     language, _, rest = name.partition("/")
-    return language in languages() and rest.partition("/")[0] in PARTS
+    return language in languages() and rest.partition("/")[0] in FRAGMENTS
 
 
-class Feed:
+class LiveFeed:
     """One connection. `paint` gives a part's HTML in a language, or KeyError; `utc_ms` is the clock.
 
     `turn` returns when one part may be painted: all feeds together paint one in each turn of the loop.
@@ -48,26 +48,26 @@ class Feed:
 
     def __init__(
         self,
-        changes: Changes,
+        changes: ChangeNotifier,
         paint: Callable[[str, Language], str],
         utc_ms: Callable[[], int],
         *,
         allowed: Callable[[], bool],
         turn: Callable[[], Awaitable[None]],
     ) -> None:
-        self._changes, self._paint, self._utc_ms, self._allowed = changes, paint, utc_ms, allowed
-        self._turn = turn
+        self._changes, self._render, self._utc_ms, self._is_allowed = changes, paint, utc_ms, allowed
+        self._wait_turn = turn
         self._transport: asyncio.Transport | None = None
-        self._wanted: tuple[str, ...] = ()
-        self._shown: dict[str, str] = {}
-        self._asked = asyncio.Event()
+        self._requested_fragments: tuple[str, ...] = ()
+        self._sent_fragments: dict[str, str] = {}
+        self._request_changed = asyncio.Event()
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         """Serve until the browser goes; hang up when it says too much or no word of ours, or may look no longer."""
         self._transport = request.transport
-        socket = web.WebSocketResponse(heartbeat=20.0, max_msg_size=LARGEST, compress=False)
+        socket = web.WebSocketResponse(heartbeat=20.0, max_msg_size=MAX_MESSAGE_BYTES, compress=False)
         await socket.prepare(request)
-        works = {asyncio.create_task(self._tell(socket)), asyncio.create_task(self._listen(socket))}
+        works = {asyncio.create_task(self._send_changes(socket)), asyncio.create_task(self._receive(socket))}
         try:
             done, _ = await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -85,48 +85,55 @@ class Feed:
         if self._transport is not None:
             self._transport.abort()
 
-    async def _listen(self, socket: web.WebSocketResponse) -> None:
+    async def _receive(self, socket: web.WebSocketResponse) -> None:
         limit, loop = MessageLimit(), asyncio.get_running_loop()
         async for message in socket:
             if not limit.take(loop.time()):
                 self.hang_up()
                 return
-            if message.type is not WSMsgType.TEXT or not self._heard(message.data):
+            if message.type is not WSMsgType.TEXT or not self._on_request(message.data):
                 return
             await asyncio.sleep(0)  # what has come already is read one message a turn
 
-    def _heard(self, text: str) -> bool:
+    def _on_request(self, text: str) -> bool:
         try:
-            want = Want.model_validate_json(text)
+            want = FragmentRequest.model_validate_json(text)
         except ValidationError:
             return False
-        if not all(_is_part(name) for name in want.want):
+        if not all(_is_fragment_name(name) for name in want.want):
             return False
-        self._wanted = tuple(dict.fromkeys(want.want))  # each once, however often it is named
-        self._shown = {name: html for name, html in self._shown.items() if name in self._wanted}
-        self._asked.set()
+        self._requested_fragments = tuple(dict.fromkeys(want.want))  # each once, however often it is named
+        self._sent_fragments = {
+            name: html for name, html in self._sent_fragments.items() if name in self._requested_fragments
+        }
+        self._request_changed.set()
         return True
 
-    async def _tell(self, socket: web.WebSocketResponse) -> None:
+    async def _send_changes(self, socket: web.WebSocketResponse) -> None:
         loop = asyncio.get_running_loop()
         beats, count = loop.time(), -1
-        while not socket.closed and self._allowed():
+        while not socket.closed and self._is_allowed():
             said: dict[str, Any] = {}
-            changed = {name: html async for name, html in self._painted() if self._shown.get(name) != html}
+            changed = {
+                name: html async for name, html in self._rendered_fragments() if self._sent_fragments.get(name) != html
+            }
             if changed:
-                self._shown |= changed
+                self._sent_fragments |= changed
                 said["parts"] = changed
             if loop.time() >= beats:
-                said["beat"], beats = self._utc_ms(), loop.time() + BEAT
-            if said and self._allowed():  # painting took several turns
+                said["beat"], beats = self._utc_ms(), loop.time() + HEARTBEAT_INTERVAL_S
+            if said and self._is_allowed():  # painting took several turns
                 await socket.send_str(json.dumps(said, ensure_ascii=False))
-            await asyncio.sleep(REST)
+            await asyncio.sleep(MIN_RENDER_INTERVAL_S)
             count = await self._wait(count, max(0.0, beats - loop.time()))
 
     async def _wait(self, count: int, seconds: float) -> int:
         """Wait for a change, another wish, or the next beat."""
-        self._asked.clear()
-        waiting = {asyncio.ensure_future(self._changes.after(count)), asyncio.ensure_future(self._asked.wait())}
+        self._request_changed.clear()
+        waiting = {
+            asyncio.ensure_future(self._changes.after(count)),
+            asyncio.ensure_future(self._request_changed.wait()),
+        }
         try:
             await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -134,9 +141,9 @@ class Feed:
                 one.cancel()
         return self._changes.count
 
-    async def _painted(self) -> AsyncIterator[tuple[str, str]]:
-        for name in self._wanted:
-            await self._turn()
+    async def _rendered_fragments(self) -> AsyncIterator[tuple[str, str]]:
+        for name in self._requested_fragments:
+            await self._wait_turn()
             with suppress(KeyError):  # an entrance that is not here
                 language, _, part = name.partition("/")
-                yield name, self._paint(part, language)
+                yield name, self._render(part, language)

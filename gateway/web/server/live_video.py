@@ -11,24 +11,26 @@ from pathlib import Path
 
 from aiohttp import WSCloseCode, web
 
-from gateway.video.ipc import Proof
-from gateway.video.live import LiveView, NoPictures, live
+from gateway.video.ipc import CameraProof
+from gateway.video.live import LiveView, LiveViewUnavailable, open_live_view
 
-PATIENCE = 10.0  # seconds for a camera that rested to show its first picture
-LOOK = 0.05  # seconds between two looks at the camera's proofs: a frozen picture is greyed within 2 s of its freezing
-PICTURES = 0.25  # seconds between two JPEGs of one camera, however many look
+FIRST_PICTURE_TIMEOUT_S = 10.0  # seconds for a camera that rested to show its first picture
+POLL_INTERVAL_S = (
+    0.05  # seconds between two looks at the camera's proofs: a frozen picture is greyed within 2 s of its freezing
+)
+PICTURE_INTERVAL_S = 0.25  # seconds between two JPEGs of one camera, however many look
 
-Allowed = Callable[[], bool]
+PermissionCheck = Callable[[], bool]
 """Whether who watches still may: asked while it goes on."""
 
 
-def believed(proofs: Mapping[str, Proof], camera: str) -> bool | None:
+def is_live(proofs: Mapping[str, CameraProof], camera: str) -> bool | None:
     """What the box thinks of a camera's pictures; None while nobody asks for proofs (no window is near)."""
     proof = proofs.get(camera)
     return None if proof is None else proof.live and not proof.faults
 
 
-async def withhold(request: web.Request) -> web.WebSocketResponse:
+async def refuse_private(request: web.Request) -> web.WebSocketResponse:
     """Say that a camera may not be watched now, whoever watches: it sees the inside of the home, and nothing films."""
     page = web.WebSocketResponse(max_msg_size=1024)
     await page.prepare(request)
@@ -38,8 +40,13 @@ async def withhold(request: web.Request) -> web.WebSocketResponse:
     return page
 
 
-async def show(
-    request: web.Request, socket: Path, camera: str, *, proofs: Callable[[], Mapping[str, Proof]], allowed: Allowed
+async def stream_camera(
+    request: web.Request,
+    socket: Path,
+    camera: str,
+    *,
+    proofs: Callable[[], Mapping[str, CameraProof]],
+    allowed: PermissionCheck,
 ) -> web.WebSocketResponse:
     """Show a camera until its stream is lost, the browser goes, or who watches may no longer.
 
@@ -49,15 +56,15 @@ async def show(
     await page.prepare(request)
     works: set[asyncio.Task[None]] = set()
     try:
-        async with live(socket, camera, timeout=PATIENCE) as view:
+        async with open_live_view(socket, camera, timeout=FIRST_PICTURE_TIMEOUT_S) as view:
             await page.send_json({"codec": view.codec, "width": view.width, "height": view.height})
             works = {
                 asyncio.create_task(_stream(page, view)),
-                asyncio.create_task(_judge(page, lambda: believed(proofs(), camera), allowed)),
-                asyncio.create_task(_gone(page)),
+                asyncio.create_task(_send_live_state(page, lambda: is_live(proofs(), camera), allowed)),
+                asyncio.create_task(_wait_closed(page)),
             }
             await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
-    except NoPictures as nothing:
+    except LiveViewUnavailable as nothing:
         with suppress(ConnectionError):
             await page.send_json({"why": nothing.why.value})
     except ConnectionError:
@@ -76,7 +83,9 @@ async def _stream(page: web.WebSocketResponse, view: LiveView) -> None:
             await page.send_bytes(chunk.data)
 
 
-async def _judge(page: web.WebSocketResponse, judged: Callable[[], bool | None], allowed: Allowed) -> None:
+async def _send_live_state(
+    page: web.WebSocketResponse, judged: Callable[[], bool | None], allowed: PermissionCheck
+) -> None:
     told: bool | None = None
     with suppress(ConnectionError):
         while allowed():
@@ -84,35 +93,35 @@ async def _judge(page: web.WebSocketResponse, judged: Callable[[], bool | None],
             if now is not told and now is not None:
                 await page.send_json({"live": now})
             told = now
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(POLL_INTERVAL_S)
 
 
-async def _gone(page: web.WebSocketResponse) -> None:
+async def _wait_closed(page: web.WebSocketResponse) -> None:
     await page.receive()  # a page has nothing to say here: it goes, or it says something, and then it is hung up on
 
 
-class Shots:
+class SnapshotCache:
     """JPEGs of what cameras see now: one for all who look, so that many ask a camera no more often than one.
 
     They come the way on which the cameras' proofs come, and no unlock waits behind them. `take` takes one.
     """
 
     def __init__(self, take: Callable[[str], Awaitable[bytes | None]]) -> None:
-        self._take = take
-        self._taken: dict[str, tuple[float, asyncio.Task[bytes | None]]] = {}
+        self._fetch = take
+        self._fetches: dict[str, tuple[float, asyncio.Task[bytes | None]]] = {}
 
     async def newest(self, camera: str) -> bytes | None:
-        """Return a picture that was asked for at most `PICTURES` seconds ago; None where there is no live one."""
+        """Return a picture that is at most `PICTURE_INTERVAL_S` seconds old; None without a live one."""
         now = asyncio.get_running_loop().time()
-        began, shot = self._taken.get(camera, (now, None))
-        if shot is None or (shot.done() and now - began >= PICTURES):
-            shot = asyncio.ensure_future(self._take(camera))
-            self._taken[camera] = now, shot
+        began, shot = self._fetches.get(camera, (now, None))
+        if shot is None or (shot.done() and now - began >= PICTURE_INTERVAL_S):
+            shot = asyncio.ensure_future(self._fetch(camera))
+            self._fetches[camera] = now, shot
         return await asyncio.shield(shot)
 
 
-async def pictures(
-    request: web.Request, picture: Callable[[], Awaitable[bytes | None]], *, allowed: Allowed
+async def stream_pictures(
+    request: web.Request, picture: Callable[[], Awaitable[bytes | None]], *, allowed: PermissionCheck
 ) -> web.StreamResponse:
     """Show a camera as JPEGs one after the other, for as long as there are any.
 
@@ -128,6 +137,6 @@ async def pictures(
         while jpeg is not None and allowed():
             head = f"--picture\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
             await page.write(head.encode() + jpeg + b"\r\n")
-            await asyncio.sleep(PICTURES)
+            await asyncio.sleep(PICTURE_INTERVAL_S)
             jpeg = await picture()
     return page

@@ -8,37 +8,37 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from gateway.domain.pause import ambiguous
+from gateway.domain.pause import is_ambiguous
 from gateway.domain.visit.state import Now
-from gateway.protocol.hash_chain import canonical
+from gateway.protocol.hash_chain import canonical_json
 from gateway.system.i18n import Language, language_names, pgettext, template_functions
-from gateway.system.pki.pages import spaced
-from gateway.system.text import isolated, visible
-from gateway.web.server.context import Box
-from gateway.web.server.fragments import PARTS, Seat, instant
+from gateway.system.pki.pages import format_fingerprint
+from gateway.system.text import escape_invisible, isolate_direction
+from gateway.web.server.context import GatewayServices
+from gateway.web.server.fragments import FRAGMENTS, Viewer, to_utc
 from gateway.web.texts.catalogue import TEXTS, offered
 
 
-class Painter:
+class Renderer:
     """One for the pages of a box."""
 
-    def __init__(self, box: Box) -> None:
-        self._box = box
+    def __init__(self, box: GatewayServices) -> None:
+        self._services = box
 
-    def page(self, template: str, seat: Seat, **facts: Any) -> str:  # noqa: ANN401 - what a template shows
+    def page(self, template: str, seat: Viewer, **facts: Any) -> str:  # noqa: ANN401 - what a template shows
         """Return a whole page."""
         return self._render(f"{template}.html", seat, facts)
 
-    def part(self, name: str, seat: Seat) -> str:
+    def part(self, name: str, seat: Viewer) -> str:
         """Return one part (`kind/entrance`, or `courier/digest`) as it stands now.
 
         Raises:
             KeyError: there is no such part.
         """
         kind, _, of = name.partition("/")
-        return self._render(f"parts/{kind}.html", seat, PARTS[kind](self._box, of, seat))
+        return self._render(f"parts/{kind}.html", seat, FRAGMENTS[kind](self._services, of, seat))
 
-    def _render(self, template: str, seat: Seat, facts: Mapping[str, Any]) -> str:
+    def _render(self, template: str, seat: Viewer, facts: Mapping[str, Any]) -> str:
         functions = template_functions(seat.language)
         in_words = functions["in_words"]
 
@@ -51,15 +51,15 @@ class Painter:
         found = _templates().get_template(template)
         return found.render(
             facts,
-            home=self._box.home,
+            home=self._services.home,
             seat=seat,
             t=t,
             **functions,
             part=part,
             languages=offered(str(facts.get("path", "/"))),
-            zone=self._box.zone,
-            kept=self._box.retention_days,
-            ages=ages(seat.language),
+            zone=self._services.zone,
+            kept=self._services.retention_days,
+            ages=age_texts(seat.language),
         )
 
 
@@ -78,20 +78,20 @@ def _templates() -> Environment:
         lstrip_blocks=True, auto_reload=False, extensions=["jinja2.ext.i18n"],
     )  # fmt: skip
     environment.filters.update(
-        inert=isolated,
-        visible=visible,
+        inert=isolate_direction,
+        visible=escape_invisible,
         utc=_utc,
         clock=_clock,
         day=_day,
         moment=_moment,
         instant=_instant,
-        spaced=spaced,
+        spaced=format_fingerprint,
     )
     environment.globals.update(language_names=language_names())
     return environment
 
 
-def ages(language: Language) -> str:
+def age_texts(language: Language) -> str:
     """The words by which a page says how old a thing is, as JSON for its script."""
     keys = (
         "age.now",
@@ -106,7 +106,7 @@ def ages(language: Language) -> str:
         "live.waiting",
         "live.private",
     )
-    return canonical({key: TEXTS[key].template(language) for key in keys}).decode()
+    return canonical_json({key: TEXTS[key].template(language) for key in keys}).decode()
 
 
 def _utc(instant: datetime) -> str:
@@ -115,7 +115,7 @@ def _utc(instant: datetime) -> str:
 
 
 def _instant(at: tuple[Now, float]) -> datetime:
-    return instant(*at)
+    return to_utc(*at)
 
 
 def _clock(instant: datetime, zone: ZoneInfo) -> str:
@@ -132,5 +132,5 @@ def _day(instant: datetime, zone: ZoneInfo, language: Language) -> str:
 def _moment(instant: datetime, zone: ZoneInfo, language: Language) -> str:
     """Day and minute of the house; in the hour that autumn repeats it is said which of the two is meant."""
     local = instant.astimezone(zone)
-    offset = f" (UTC{local:%z})" if ambiguous(instant, zone) else ""
+    offset = f" (UTC{local:%z})" if is_ambiguous(instant, zone) else ""
     return f"{_day(instant, zone, language)}, {local:%H:%M}{offset}"

@@ -16,13 +16,13 @@ from aiohttp.typedefs import Middleware
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-LARGEST_BODY = 16_384  # bytes: no form of these pages is larger
-FORM = "application/x-www-form-urlencoded"
-BODY_WITHIN = 10.0  # seconds
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+MAX_BODY_BYTES = 16_384  # bytes: no form of these pages is larger
+FORM_TYPE = "application/x-www-form-urlencoded"
+BODY_TIMEOUT_S = 10.0  # seconds
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
 # Each character can be read in one way only: what nearly fits is refused as fast as what does not fit at all.
-_LOCAL = re.compile(r"/(?:[A-Za-z0-9._-]+/)*[A-Za-z0-9._-]*")
+_LOCAL_PATH = re.compile(r"/(?:[A-Za-z0-9._-]+/)*[A-Za-z0-9._-]*")
 
 # No inline script or style, nothing from elsewhere, no frame around us. `blob:` is live video, made in the browser.
 CONTENT_SECURITY_POLICY = (
@@ -45,7 +45,7 @@ HEADERS = MappingProxyType({
     # none. What it would protect is kept otherwise: in clear nobody can sign in, and session cookies are `__Host-`.
 })  # fmt: skip
 # Of the one page on which a courier's phone reads a label: the camera, and the reader's WebAssembly (no other eval).
-READING = MappingProxyType({
+LABEL_READER_HEADERS = MappingProxyType({
     "Content-Security-Policy": CONTENT_SECURITY_POLICY.replace(
         "script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'"
     ),
@@ -53,10 +53,10 @@ READING = MappingProxyType({
 })  # fmt: skip
 
 # Of a page that reads a QR from a photo: the reader's WebAssembly, and no camera of the page's own.
-READING_A_PHOTO = MappingProxyType({"Content-Security-Policy": READING["Content-Security-Policy"]})
+PHOTO_READER_HEADERS = MappingProxyType({"Content-Security-Policy": LABEL_READER_HEADERS["Content-Security-Policy"]})
 
 
-def away(hub: str | None) -> Mapping[str, str]:
+def away_headers(hub: str | None) -> Mapping[str, str]:
     """What the page for away from home may do more and less: speak to its house's hub (an origin), and make no markup.
 
     Trusted Types (W3C) without a policy: a text from outside can become neither markup nor script, whatever this page's
@@ -70,15 +70,15 @@ def away(hub: str | None) -> Mapping[str, str]:
     )
 
 
-def hosts(address: str, port: int, names: Iterable[str]) -> frozenset[str]:
+def allowed_hosts(address: str, port: int, names: Iterable[str]) -> frozenset[str]:
     """Return the Host values under which a server at this address answers: its names, its address, loopback."""
     parsed = ipaddress.ip_address(address)
     literal = f"[{parsed}]" if parsed.version == 6 else address  # as a browser writes it, however the house file does
-    known = {*names, *LOOPBACK, *(() if parsed.is_unspecified else (literal,))}
+    known = {*names, *LOOPBACK_HOSTS, *(() if parsed.is_unspecified else (literal,))}
     return frozenset(host for name in known for host in (name.lower(), f"{name.lower()}:{port}"))
 
 
-def open_in_clear(path: str) -> bool:
+def is_public_page(path: str) -> bool:
     """Whether a page may be shown over plain HTTP from another machine: nothing on it is secret, nobody signs in."""
     return path.startswith(("/c/", "/static/", "/certificate")) or path == "/language"
 
@@ -88,14 +88,14 @@ def is_loopback(host: str, peer: str | None) -> bool:
 
     The name alone is what whoever asks likes to say; the address alone is a proxy's, which speaks for others.
     """
-    named = any(host == name or host.startswith(f"{name}:") for name in LOOPBACK)
+    named = any(host == name or host.startswith(f"{name}:") for name in LOOPBACK_HOSTS)
     try:
         return named and peer is not None and ipaddress.ip_address(peer).is_loopback
     except ValueError:
         return False
 
 
-def refused(request: web.Request, allowed: Callable[[str], bool]) -> str | None:
+def refusal_reason(request: web.Request, allowed: Callable[[str], bool]) -> str | None:
     """Return why a request is refused before anything is looked at, or None.
 
     A name that is not ours is DNS rebinding; a foreign Origin on anything that changes something, or opens a
@@ -114,12 +114,12 @@ def refused(request: web.Request, allowed: Callable[[str], bool]) -> str | None:
     return None if origin.lower() == f"{request.scheme}://{host}" else "another page may not ask this"
 
 
-def local(back: str) -> str:
+def local_path(back: str) -> str:
     """Where a form stood on this site; never anywhere else."""
-    return back if _LOCAL.fullmatch(back) else "/"
+    return back if _LOCAL_PATH.fullmatch(back) else "/"
 
 
-async def unread(request: web.Request) -> int | None:
+async def read_body(request: web.Request) -> int | None:
     """Read what a form brings, whole and soon; or the status that says why it is not taken.
 
     A form of these pages is short, UTF-8 and one list of texts: no files, no other encoding (some are slow to decode),
@@ -128,10 +128,10 @@ async def unread(request: web.Request) -> int | None:
     if request.method in SAFE_METHODS or not request.can_read_body:
         return None
     utf8 = (request.charset or "utf-8").lower() == "utf-8"
-    if request.content_type != FORM or not utf8 or "Content-Encoding" in request.headers:
+    if request.content_type != FORM_TYPE or not utf8 or "Content-Encoding" in request.headers:
         return web.HTTPUnsupportedMediaType.status_code
     try:
-        async with asyncio.timeout(BODY_WITHIN):
+        async with asyncio.timeout(BODY_TIMEOUT_S):
             (await request.read()).decode()
     except TimeoutError:
         return web.HTTPRequestTimeout.status_code
@@ -140,21 +140,21 @@ async def unread(request: web.Request) -> int | None:
     return None
 
 
-def guarded(allowed: Callable[[str], bool]) -> Middleware:
+def host_guard(allowed: Callable[[str], bool]) -> Middleware:
     """Make the outermost middleware: it refuses foreign names and pages before anything else is asked."""
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
-        why = refused(request, allowed)
+        why = refusal_reason(request, allowed)
         if why is not None:
             return web.Response(status=web.HTTPForbidden.status_code, text=f"{why}\n")
-        status = await unread(request)
+        status = await read_body(request)
         return await handler(request) if status is None else web.Response(status=status)
 
     return guard
 
 
-async def dress(request: web.Request, response: web.StreamResponse) -> None:
+async def set_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Put the headers on an answer (an `on_response_prepare` signal: films, errors and WebSockets get them too)."""
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)

@@ -13,15 +13,15 @@ from zoneinfo import ZoneInfo
 
 from gateway.domain.visit.commands import AlarmCode, ScanAnswer
 from gateway.domain.visit.state import DoorResult, Now, Outcome, Phase, Refusal
-from gateway.runtime.notifications.texts import REFUSALS, Facts, Message
+from gateway.runtime.notifications.texts import REFUSAL_TEXTS, ComposedMessage, MessageFacts
 from gateway.system.i18n import Language
-from gateway.system.text import inert
+from gateway.system.text import sanitized
 from gateway.web.texts.catalogue import TEXTS
 
-Row = Mapping[str, Any]
+LogRow = Mapping[str, Any]
 
 
-class Tone(StrEnum):
+class StoryTone(StrEnum):
     """How a line is to be taken."""
 
     CALM = auto()
@@ -30,116 +30,120 @@ class Tone(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class StoryLine:
     """One thing that happened; `at` is UTC."""
 
     at: datetime
     text: str
-    tone: Tone = Tone.CALM
+    tone: StoryTone = StoryTone.CALM
 
 
-_PHASES: Mapping[str, Tone] = {
-    Phase.APPROVING: Tone.CALM,
-    Phase.UNLOCKED: Tone.CALM,
-    Phase.RELOCKING: Tone.CALM,
-    Phase.LOCKED_AGAIN: Tone.GOOD,
-    Phase.HANDED_TO_OWNER: Tone.BAD,
+_PHASE_TONES: Mapping[str, StoryTone] = {
+    Phase.APPROVING: StoryTone.CALM,
+    Phase.UNLOCKED: StoryTone.CALM,
+    Phase.RELOCKING: StoryTone.CALM,
+    Phase.LOCKED_AGAIN: StoryTone.GOOD,
+    Phase.HANDED_TO_OWNER: StoryTone.BAD,
 }
-_EVENTS: Mapping[str, Tone] = {
-    "SomebodyAnswered": Tone.CALM,
-    "Stopped": Tone.BAD,
-    "StopLifted": Tone.CALM,
-    "OwnerAcknowledged": Tone.CALM,
-    "BrokerDown": Tone.BAD,
-    "BrokerUp": Tone.CALM,
-    "Restarted": Tone.BAD,
-    "Sealed": Tone.GOOD,
+_EVENT_TONES: Mapping[str, StoryTone] = {
+    "SomebodyAnswered": StoryTone.CALM,
+    "Stopped": StoryTone.BAD,
+    "StopLifted": StoryTone.CALM,
+    "OwnerAcknowledged": StoryTone.CALM,
+    "BrokerDown": StoryTone.BAD,
+    "BrokerUp": StoryTone.CALM,
+    "Restarted": StoryTone.BAD,
+    "Sealed": StoryTone.GOOD,
 }
-_DOOR = {"open": "story.door_open", "closed": "story.door_closed", "forced_open": "story.door_forced"}
+_DOOR_TEXTS = {"open": "story.door_open", "closed": "story.door_closed", "forced_open": "story.door_forced"}
 
 
-def story(rows: Iterable[Row], *, language: Language, zone: ZoneInfo) -> tuple[Line, ...]:
+def story_lines(rows: Iterable[LogRow], *, language: Language, zone: ZoneInfo) -> tuple[StoryLine, ...]:
     """Tell the rows of one visit, or of one entrance, in their order. What says nothing new has no line."""
-    teller = _Teller(language, zone)
+    teller = _StoryWriter(language, zone)
     return tuple(line for row in rows for line in teller.lines(row))
 
 
-class _Teller:
+class _StoryWriter:
     """Remembers what was last said of the door, so that a repeated report is not told twice."""
 
     def __init__(self, language: Language, zone: ZoneInfo) -> None:
         self._language, self._zone = language, zone
-        self._door: str | None = None
+        self._last_door: str | None = None
 
-    def lines(self, row: Row) -> Iterator[Line]:
+    def lines(self, row: LogRow) -> Iterator[StoryLine]:
         if row["kind"] != "step":
             return
         at = datetime.fromisoformat(row["at"])
-        for text, tone in (*self._heard(row["event"]), *self._commanded(row, at), *self._phase(row)):
-            yield Line(at=at, text=text, tone=tone)
+        for text, tone in (*self._event_lines(row["event"]), *self._command_lines(row, at), *self._phase_lines(row)):
+            yield StoryLine(at=at, text=text, tone=tone)
 
-    def _say(self, key: str, **facts: str) -> str:
+    def _text(self, key: str, **facts: str) -> str:
         return TEXTS[key].to(self._language, **facts)
 
-    def _heard(self, event: Row) -> Iterator[tuple[str, Tone]]:
+    def _event_lines(self, event: LogRow) -> Iterator[tuple[str, StoryTone]]:
         match event["event"]:
             case "DoorHeard":
                 door = event["report"]["door"]
-                new = door != self._door and not (door == "closed" and self._door is None)
-                if door in _DOOR and new:
-                    yield self._say(_DOOR[door]), Tone.BAD if door == "forced_open" else Tone.CALM
-                self._door = door if door in _DOOR else None
+                new = door != self._last_door and not (door == "closed" and self._last_door is None)
+                if door in _DOOR_TEXTS and new:
+                    yield self._text(_DOOR_TEXTS[door]), StoryTone.BAD if door == "forced_open" else StoryTone.CALM
+                self._last_door = door if door in _DOOR_TEXTS else None
             case "OwnerDecided":
-                yield (self._say("story.yes"), Tone.GOOD) if event["yes"] else (self._say("story.no"), Tone.BAD)
+                yield (
+                    (self._text("story.yes"), StoryTone.GOOD)
+                    if event["yes"]
+                    else (self._text("story.no"), StoryTone.BAD)
+                )
             case "UnlockNotSent":
-                yield self._say("story.held_back"), Tone.BAD
-            case kind if kind in _EVENTS:
-                yield self._say(f"story.{kind}"), _EVENTS[kind]
+                yield self._text("story.held_back"), StoryTone.BAD
+            case kind if kind in _EVENT_TONES:
+                yield self._text(f"story.{kind}"), _EVENT_TONES[kind]
             case _:
                 pass
 
-    def _commanded(self, row: Row, at: datetime) -> Iterator[tuple[str, Tone]]:
+    def _command_lines(self, row: LogRow, at: datetime) -> Iterator[tuple[str, StoryTone]]:
         for command in row["commands"]:
             match command["command"]:
                 case "Answer":
-                    yield self._answered(row["event"], command)
+                    yield self._answer_line(row["event"], command)
                 case "Ring" | "Reserve" | "Unlock":
-                    yield self._say(f"story.{command['command']}"), Tone.CALM
+                    yield self._text(f"story.{command['command']}"), StoryTone.CALM
                 case "Alarm":
-                    yield self._alarm(command, row, at), Tone.BAD
+                    yield self._alarm_text(command, row, at), StoryTone.BAD
                 case "ParcelResult":
                     outcome = Outcome(command["outcome"])
                     good = outcome in (Outcome.DELIVERED, Outcome.ATTENDED)
-                    yield self._say(f"outcome.{outcome}"), Tone.GOOD if good else Tone.BAD
+                    yield self._text(f"outcome.{outcome}"), StoryTone.GOOD if good else StoryTone.BAD
                 case "HouseResult" if command["house"] == DoorResult.HANDED_TO_OWNER:
-                    yield self._say("story.handed"), Tone.BAD
+                    yield self._text("story.handed"), StoryTone.BAD
                 case _:
                     pass
 
-    def _answered(self, event: Row, answer: Row) -> tuple[str, Tone]:
+    def _answer_line(self, event: LogRow, answer: LogRow) -> tuple[str, StoryTone]:
         if event["event"] == "Scanned":
             courier = any(match["kind"] == "courier" for match in event["matches"])
-            what = self._say("story.courier_code") if courier else f"…{inert(event['code']['last'])}"
+            what = self._text("story.courier_code") if courier else f"…{sanitized(event['code']['last'])}"
         else:
             what = ""
         match ScanAnswer(answer["word"]):
             case ScanAnswer.WAIT:
-                return self._say("story.wait", what=what).strip(), Tone.CALM
+                return self._text("story.wait", what=what).strip(), StoryTone.CALM
             case ScanAnswer.GO:
-                return self._say("story.go"), Tone.GOOD
+                return self._text("story.go"), StoryTone.GOOD
             case ScanAnswer.NO:
-                why = "" if answer["refusal"] is None else REFUSALS[Refusal(answer["refusal"])].to(self._language)
-                return self._say("story.refused", what=what, why=why).strip(), Tone.BAD
+                why = "" if answer["refusal"] is None else REFUSAL_TEXTS[Refusal(answer["refusal"])].to(self._language)
+                return self._text("story.refused", what=what, why=why).strip(), StoryTone.BAD
 
-    def _alarm(self, command: Row, row: Row, at: datetime) -> str:
+    def _alarm_text(self, command: LogRow, row: LogRow, at: datetime) -> str:
         now = Now(utc=at, trusted=row["trusted"], mono=0.0)
-        facts = Facts(detail=command["detail"])
-        message = Message(
+        facts = MessageFacts(detail=command["detail"])
+        message = ComposedMessage(
             about=AlarmCode(command["code"]), facts=facts, at=now.utc, trusted=now.trusted, zone=self._zone
         )
         return message.words(self._language)
 
-    def _phase(self, row: Row) -> Iterator[tuple[str, Tone]]:
+    def _phase_lines(self, row: LogRow) -> Iterator[tuple[str, StoryTone]]:
         phase = row["phase"]
-        if phase != row["phase_before"] and phase in _PHASES:
-            yield self._say(f"phase.{phase}"), _PHASES[phase]
+        if phase != row["phase_before"] and phase in _PHASE_TONES:
+            yield self._text(f"phase.{phase}"), _PHASE_TONES[phase]

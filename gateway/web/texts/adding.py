@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from gateway.system.i18n import Text, _
 
-ADDING: Mapping[str, Text] = {
+ADD_DEVICE_TEXTS: Mapping[str, Text] = {
     "add.stands.proposed": _("Proposed."),
     "add.stands.taken": _("Written; the box reads the file anew."),
     "add.stands.waiting": _("Written; applied once nothing happens at the doors any more."),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from gateway.system.i18n import Text, _, pgettext
 
-AWAY: Mapping[str, Text] = {
+AWAY_TEXTS: Mapping[str, Text] = {
     "away.unknown": _("unknown"),
     "away.stop.one": _("Stop this entrance"),
     "away.stopped": _("Stopped: nothing opens here."),

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from gateway.system.i18n import Language, Text, _, languages_of, pgettext
-from gateway.web.texts.adding import ADDING
-from gateway.web.texts.away import AWAY
+from gateway.web.texts.adding import ADD_DEVICE_TEXTS
+from gateway.web.texts.away import AWAY_TEXTS
 from gateway.web.texts.courier import COURIER
 
-_PAGES: Mapping[str, Text] = {
+_PAGE_TEXTS: Mapping[str, Text] = {
     "nav.home": _("Home"),
     "nav.live": _("Live"),
     "nav.history": _("History"),
@@ -314,7 +314,7 @@ _PAGES: Mapping[str, Text] = {
     "survey.trouble.video": _("Not looked at: the program that watches the cameras does not run. It is started again."),
 }
 
-TEXTS: Mapping[str, Text] = MappingProxyType({**_PAGES, **ADDING, **AWAY, **COURIER})
+TEXTS: Mapping[str, Text] = MappingProxyType({**_PAGE_TEXTS, **ADD_DEVICE_TEXTS, **AWAY_TEXTS, **COURIER})
 
 _OF_THE_HOUSE = TEXTS["skip"]
 _OF_THE_COURIER = TEXTS["courier.help.ring"]

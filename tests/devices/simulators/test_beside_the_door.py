@@ -32,21 +32,21 @@ from devices.simulators.control import (
     WalkIn,
 )
 from devices.vendors.words import TopicSuffix
-from tests.devices.street import DOOR, FRIDGE, LOCK, SCANNER, SIGNAL, Said, Street, street
+from tests.devices.street import DOOR, FRIDGE, LOCK, SCANNER, SIGNAL, DeviceMessage, HouseClient, connected_house
 
 pytestmark = pytest.mark.slow
 OPEN, CLOSED = DoorReport(door=DoorState.OPEN), DoorReport(door=DoorState.CLOSED)
 RING = SetSignal(id="r1", light=Light.AMBER, sound=Sound.RING)
 
 
-async def go_in(there: Street, who: str = "resident") -> None:
+async def go_in(there: HouseClient, who: str = "resident") -> None:
     await there.house.ask(TurnKey())
     await there.house.ask(OpenDoor(who=who))
     await there.house.ask(WalkIn(who=who))
 
 
 async def test_a_contact_tells_and_answers_what_the_leaf_does(tmp_path: Path) -> None:
-    async with street(tmp_path, {"front-door": DOOR}) as there:
+    async with connected_house(tmp_path, {"front-door": DOOR}) as there:
         assert (await there.ask("front-door")).reports == (CLOSED,)
         await there.house.ask(TurnKey())
         await there.house.ask(OpenDoor(who="resident"))
@@ -58,7 +58,7 @@ async def test_a_contact_tells_and_answers_what_the_leaf_does(tmp_path: Path) ->
 
 
 async def test_a_contact_can_lie_lose_get_stuck_and_fall_silent(tmp_path: Path) -> None:
-    async with street(tmp_path, {"front-door": DOOR}) as there:
+    async with connected_house(tmp_path, {"front-door": DOOR}) as there:
         await there.fault("front-door", "stuck")
         await there.house.ask(TurnKey())
         await there.house.ask(OpenDoor(who="resident"))
@@ -77,7 +77,7 @@ async def test_a_contact_can_lie_lose_get_stuck_and_fall_silent(tmp_path: Path) 
 
 
 async def test_a_basic_contact_cannot_be_asked_but_beats(tmp_path: Path) -> None:
-    async with street(tmp_path, {"front-door": {**DOOR, "answers": False, "heartbeat_s": 0.2}}) as there:
+    async with connected_house(tmp_path, {"front-door": {**DOOR, "answers": False, "heartbeat_s": 0.2}}) as there:
         number = await there.question("front-door")
         after = len(there.said)
         for _ in range(2):
@@ -87,7 +87,7 @@ async def test_a_basic_contact_cannot_be_asked_but_beats(tmp_path: Path) -> None
 
 
 async def test_a_scan_is_sent_bare_or_with_its_event(tmp_path: Path) -> None:
-    async with street(tmp_path, {"front-scanner": SCANNER}) as there:
+    async with connected_house(tmp_path, {"front-scanner": SCANNER}) as there:
         await there.house.ask(Scan(code="8L20524752032"))
         bare = await there.until_said("front-scanner", ScanReport(code="8L20524752032"))
         assert not bare.retained
@@ -98,7 +98,7 @@ async def test_a_scan_is_sent_bare_or_with_its_event(tmp_path: Path) -> None:
 
 
 async def test_a_scan_can_come_retained_doubled_and_again(tmp_path: Path) -> None:
-    async with street(tmp_path, {"front-scanner": SCANNER}) as there:
+    async with connected_house(tmp_path, {"front-scanner": SCANNER}) as there:
         await there.house.ask(Scan(code="A1", retain=True))
         assert (await there.until_said("front-scanner", ScanReport(code="A1"))).retained
         await there.fault("front-scanner", "duplicates")
@@ -119,20 +119,20 @@ async def test_a_scan_can_come_retained_doubled_and_again(tmp_path: Path) -> Non
 
 
 async def test_the_scanner_shows_the_word_it_is_told(tmp_path: Path) -> None:
-    async with street(tmp_path, {"front-scanner": SCANNER}) as there:
+    async with connected_house(tmp_path, {"front-scanner": SCANNER}) as there:
         await there.tell("front-scanner", ShowResult(word="go"))
         await there.until_logged("shown", device="front-scanner", word="go")
 
 
 async def test_the_signal_shows_sounds_and_confirms(tmp_path: Path) -> None:
-    async with street(tmp_path, {"front-signal": SIGNAL}) as there:
+    async with connected_house(tmp_path, {"front-signal": SIGNAL}) as there:
         await there.tell("front-signal", RING)
         await there.until_said("front-signal", SignalReport(id="r1"))
         await there.until_logged("signal", id="r1", light="amber", sound="ring")
 
 
 async def test_a_dead_signal_does_not_ring_and_a_silent_one_rings_unconfirmed(tmp_path: Path) -> None:
-    async with street(tmp_path, {"front-signal": SIGNAL}) as there:
+    async with connected_house(tmp_path, {"front-signal": SIGNAL}) as there:
         await there.fault("front-signal", "dead")
         await there.tell("front-signal", RING)
         await there.house.ask(ReadState())
@@ -145,7 +145,7 @@ async def test_a_dead_signal_does_not_ring_and_a_silent_one_rings_unconfirmed(tm
 
 
 async def test_only_somebody_inside_can_answer(tmp_path: Path) -> None:
-    async with street(tmp_path, {"front-signal": SIGNAL}) as there:
+    async with connected_house(tmp_path, {"front-signal": SIGNAL}) as there:
         with pytest.raises(Impossible, match="not inside"):
             await there.house.ask(PressAnswer())
         await go_in(there)
@@ -154,7 +154,7 @@ async def test_only_somebody_inside_can_answer(tmp_path: Path) -> None:
 
 
 async def test_a_fridge_tells_its_door_and_temperatures(tmp_path: Path) -> None:
-    async with street(tmp_path, {"kitchen-fridge": FRIDGE}) as there:
+    async with connected_house(tmp_path, {"kitchen-fridge": FRIDGE}) as there:
         cooler = FridgeReport(compartment="cooler", temp_c=4.0, setpoint_c=3.0, door=DoorState.CLOSED)
         freezer = FridgeReport(compartment="freezer", temp_c=-18.0, setpoint_c=-18.0, door=DoorState.CLOSED)
         assert (await there.ask("kitchen-fridge")).reports == (cooler, freezer)
@@ -174,19 +174,19 @@ async def test_a_fridge_tells_its_door_and_temperatures(tmp_path: Path) -> None:
 
 
 async def test_a_fridge_may_speak_fahrenheit_and_have_a_null_main(tmp_path: Path) -> None:
-    async with street(tmp_path, {"kitchen-fridge": FRIDGE}) as there:
+    async with connected_house(tmp_path, {"kitchen-fridge": FRIDGE}) as there:
         await there.fault("kitchen-fridge", "fahrenheit")
         await there.fault("kitchen-fridge", "null_main")
         cooler = FridgeReport(compartment="cooler", temp_c=4.0, setpoint_c=3.0, door=DoorState.CLOSED)
         assert cooler in (await there.ask("kitchen-fridge")).reports
 
 
-def of_front_lock(said: Said) -> bool:
+def of_front_lock(said: DeviceMessage) -> bool:
     return said.device == "front-lock" and said.seq is not None
 
 
 async def test_each_publication_has_the_next_number_of_its_boot(tmp_path: Path) -> None:
-    async with street(tmp_path, {"front-lock": LOCK, "front-door": DOOR}) as there:
+    async with connected_house(tmp_path, {"front-lock": LOCK, "front-door": DOOR}) as there:
         await there.house.ask(TurnKey())
         await there.ask("front-lock")
         await there.house.ask(OpenDoor(who="resident"))
@@ -200,7 +200,7 @@ async def test_each_publication_has_the_next_number_of_its_boot(tmp_path: Path) 
 
 
 async def test_after_a_reboot_the_boot_is_new_and_the_numbers_begin_again(tmp_path: Path) -> None:
-    async with street(tmp_path, {"front-lock": LOCK}) as there:
+    async with connected_house(tmp_path, {"front-lock": LOCK}) as there:
         before = await there.ask("front-lock")
         await there.house.ask(RebootDevice(device="front-lock"))
         await there.house.until_connected()
@@ -212,7 +212,7 @@ async def test_after_a_reboot_the_boot_is_new_and_the_numbers_begin_again(tmp_pa
 
 
 async def test_a_lost_link_is_told_by_the_broker_and_mended_with_the_state_as_it_is(tmp_path: Path) -> None:
-    async with street(tmp_path, {"front-lock": LOCK}) as there:
+    async with connected_house(tmp_path, {"front-lock": LOCK}) as there:
         await there.house.ask(SetLink(device="front-lock", up=False))
         gone = await there.until_said("front-lock", AvailabilityReport(online=False))
         assert gone.retained
@@ -225,7 +225,7 @@ async def test_a_lost_link_is_told_by_the_broker_and_mended_with_the_state_as_it
 
 
 async def test_a_lagging_device_still_speaks_in_order(tmp_path: Path) -> None:
-    async with street(tmp_path, {"front-door": {**DOOR, "lag_s": 0.05}}) as there:
+    async with connected_house(tmp_path, {"front-door": {**DOOR, "lag_s": 0.05}}) as there:
         await there.house.ask(TurnKey())
         for _ in range(5):
             await there.house.ask(OpenDoor(who="resident"))

@@ -28,7 +28,7 @@ from devices.simulators.control import (
 )
 from devices.simulators.control_socket import Act, listen, serve
 from devices.simulators.physical_log import read_log
-from tests.devices.street import DOOR, PATIENCE, SCANNER, street
+from tests.devices.street import DOOR, SCANNER, TIMEOUT_S, connected_house
 
 pytestmark = pytest.mark.slow
 
@@ -43,7 +43,7 @@ async def say(socket: Path, line: bytes) -> dict[str, object]:
 
 
 async def test_what_cannot_be_understood_is_answered_with_one_clear_line(tmp_path: Path) -> None:
-    async with street(tmp_path, {"front-door": DOOR}):
+    async with connected_house(tmp_path, {"front-door": DOOR}):
         for line in (
             b"",
             b"nonsense",
@@ -61,7 +61,7 @@ async def test_what_cannot_be_understood_is_answered_with_one_clear_line(tmp_pat
 
 
 async def test_what_is_impossible_is_answered_with_why(tmp_path: Path) -> None:
-    async with street(tmp_path, {"front-door": DOOR, "a": SCANNER, "b": SCANNER}) as there:
+    async with connected_house(tmp_path, {"front-door": DOOR, "a": SCANNER, "b": SCANNER}) as there:
         for request, why in (
             (Scan(code="A1"), "name one scanner: there are a, b"),
             (Scan(code="A1", scanner="c"), "name one scanner"),
@@ -78,7 +78,7 @@ async def test_what_is_impossible_is_answered_with_why(tmp_path: Path) -> None:
 
 
 async def test_people_come_and_go_and_put_parcels_down(tmp_path: Path) -> None:
-    async with street(tmp_path, {"front-door": DOOR}) as there:
+    async with connected_house(tmp_path, {"front-door": DOOR}) as there:
         await there.house.ask(Arrive())
         await there.house.ask(PutParcel())
         await there.house.ask(Leave())
@@ -92,12 +92,12 @@ async def test_people_come_and_go_and_put_parcels_down(tmp_path: Path) -> None:
 
 
 async def test_only_who_runs_the_house_may_pull_its_strings(tmp_path: Path) -> None:
-    async with street(tmp_path, {"front-door": DOOR}):
+    async with connected_house(tmp_path, {"front-door": DOOR}):
         assert (tmp_path / "control").stat().st_mode & 0o777 == 0o600
 
 
 async def test_somebody_who_leaves_in_the_middle_of_a_word_harms_nobody(tmp_path: Path) -> None:
-    async with street(tmp_path, {"front-door": DOOR}) as there:
+    async with connected_house(tmp_path, {"front-door": DOOR}) as there:
         for rude in (b'{"do":', b"x" * 200_000):
             _, writer = await asyncio.open_unix_connection(tmp_path / "control")
             writer.write(rude)
@@ -111,7 +111,7 @@ async def served(control: Path, act: Act) -> AsyncIterator[tuple[asyncio.Task[No
     with listen(control) as line:
         house = asyncio.create_task(serve(line, act))
         await asyncio.sleep(0.05)  # it has begun
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_S):
             reader, writer = await asyncio.open_unix_connection(control)
             yield house, reader, writer
             writer.close()
@@ -174,7 +174,7 @@ async def test_a_house_whose_control_socket_cannot_be_had_says_so_in_one_line(tm
 
 
 async def strings(tmp_path: Path, process: asyncio.subprocess.Process) -> HouseControl:
-    async with asyncio.timeout(PATIENCE):
+    async with asyncio.timeout(TIMEOUT_S):
         while True:
             assert process.returncode is None
             try:

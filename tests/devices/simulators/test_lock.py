@@ -33,7 +33,7 @@ from devices.simulators.control import (
     WalkIn,
 )
 from devices.vendors.words import TopicSuffix
-from tests.devices.street import DOOR, LOCK, Street, movement, street, unlock
+from tests.devices.street import DOOR, LOCK, HouseClient, connected_house, make_movement, make_unlock
 
 pytestmark = pytest.mark.slow
 BASIC = {"front-lock": {**LOCK, "guarded": False}, "front-door": DOOR}
@@ -43,13 +43,13 @@ def says(bolt: LockState, source: OperationSource = OperationSource.UNSPECIFIED,
     return LockReport(bolt=bolt, motion=BoltMotion.IDLE, jammed=jammed, source=source)
 
 
-async def bolt(there: Street) -> str:
+async def bolt(there: HouseClient) -> str:
     return str((await there.house.ask(ReadState()))["bolt"])
 
 
 async def test_an_unlock_moves_the_bolt_once_and_is_told(tmp_path: Path) -> None:
-    async with street(tmp_path) as there:
-        await there.tell("front-lock", await unlock(there))
+    async with connected_house(tmp_path) as there:
+        await there.tell("front-lock", await make_unlock(there))
         await there.until_said("front-lock", ProgressReport(id="u1", progress=CommandProgress.ACCEPTED))
         told = await there.until_said("front-lock", says(LockState.UNLOCKED, OperationSource.REMOTE))
         await there.until_said("front-lock", ProgressReport(id="u1", progress=CommandProgress.CONFIRMED))
@@ -61,10 +61,10 @@ async def test_an_unlock_moves_the_bolt_once_and_is_told(tmp_path: Path) -> None
 
 
 async def test_an_answer_carries_the_question_and_the_lock_s_countdown(tmp_path: Path) -> None:
-    async with street(tmp_path) as there:
+    async with connected_house(tmp_path) as there:
         before = await there.ask("front-lock")
         assert before.reports == (says(LockState.LOCKED),)
-        await there.tell("front-lock", await unlock(there))
+        await there.tell("front-lock", await make_unlock(there))
         await there.until_said("front-lock", says(LockState.UNLOCKED, OperationSource.REMOTE))
         after = await there.ask("front-lock")
         assert after.reports == (says(LockState.UNLOCKED, OperationSource.REMOTE),)
@@ -78,8 +78,8 @@ async def test_an_answer_carries_the_question_and_the_lock_s_countdown(tmp_path:
 
 
 async def test_a_guarded_lock_refuses_an_id_it_has_seen(tmp_path: Path) -> None:
-    async with street(tmp_path) as there:
-        command = await unlock(there)
+    async with connected_house(tmp_path) as there:
+        command = await make_unlock(there)
         await there.tell("front-lock", command)
         await there.until_said("front-lock", ProgressReport(id="u1", progress=CommandProgress.CONFIRMED))
         await there.house.ask(LockByHand())
@@ -90,8 +90,8 @@ async def test_a_guarded_lock_refuses_an_id_it_has_seen(tmp_path: Path) -> None:
 
 
 async def test_a_guarded_lock_refuses_a_late_copy_by_its_own_countdown(tmp_path: Path) -> None:
-    async with street(tmp_path) as there:
-        command = await unlock(there, life=0.2)
+    async with connected_house(tmp_path) as there:
+        command = await make_unlock(there, life=0.2)
         await asyncio.sleep(0.5)
         await there.tell("front-lock", command)
         await there.until_said("front-lock", ErrorReport(id="u1", failure=OperationError.EXPIRED))
@@ -100,29 +100,29 @@ async def test_a_guarded_lock_refuses_a_late_copy_by_its_own_countdown(tmp_path:
 
 @pytest.mark.parametrize("seconds", [-600.0, -3.0, 3.0, 600.0])
 async def test_a_wrong_wall_clock_changes_nothing_where_there_is_a_countdown(tmp_path: Path, seconds: float) -> None:
-    async with street(tmp_path) as there:
+    async with connected_house(tmp_path) as there:
         await there.fault("front-lock", "clock_off", seconds)
-        late = await unlock(there, "late", life=0.2)
+        late = await make_unlock(there, "late", life=0.2)
         await asyncio.sleep(0.5)
         await there.tell("front-lock", late)
         await there.until_logged("refused", command="late", why="expired")
-        await there.tell("front-lock", await unlock(there, "in-time"))
+        await there.tell("front-lock", await make_unlock(there, "in-time"))
         await there.until_logged("bolt", state="withdrawn", cause="in-time")
 
 
 async def test_without_a_countdown_the_wall_clock_decides_and_may_be_wrong(tmp_path: Path) -> None:
-    async with street(tmp_path) as there:
+    async with connected_house(tmp_path) as there:
         await there.fault("front-lock", "clock_off", 600.0)
-        await there.tell("front-lock", movement(UnlockDoor, "fast-clock"))
+        await there.tell("front-lock", make_movement(UnlockDoor, "fast-clock"))
         await there.until_logged("refused", command="fast-clock", why="expired")
         await there.fault("front-lock", "clock_off", -600.0)
-        await there.tell("front-lock", movement(UnlockDoor, "slow-clock", life=-60))
+        await there.tell("front-lock", make_movement(UnlockDoor, "slow-clock", life=-60))
         await there.until_logged("bolt", state="withdrawn", cause="slow-clock")
 
 
 async def test_a_command_from_before_a_reboot_is_foreign(tmp_path: Path) -> None:
-    async with street(tmp_path) as there:
-        command = await unlock(there, life=60)
+    async with connected_house(tmp_path) as there:
+        command = await make_unlock(there, life=60)
         await there.house.ask(RebootDevice(device="front-lock"))
         await there.house.until_connected()
         await there.tell("front-lock", command)
@@ -131,17 +131,17 @@ async def test_a_command_from_before_a_reboot_is_foreign(tmp_path: Path) -> None
 
 
 async def test_a_guarded_lock_asks_again_as_its_motor_starts(tmp_path: Path) -> None:
-    async with street(tmp_path) as there:
+    async with connected_house(tmp_path) as there:
         await there.fault("front-lock", "late", 2.5)
-        await there.tell("front-lock", await unlock(there, life=2.0))
+        await there.tell("front-lock", await make_unlock(there, life=2.0))
         await there.until_said("front-lock", ProgressReport(id="u1", progress=CommandProgress.ACCEPTED))
         await there.until_logged("refused", command="u1", why="expired")
         assert there.logged("bolt") == []
 
 
 async def test_a_basic_lock_obeys_a_late_copy_and_a_second_one(tmp_path: Path) -> None:
-    async with street(tmp_path, BASIC) as there:
-        command = movement(UnlockDoor, "u1", life=-60)
+    async with connected_house(tmp_path, BASIC) as there:
+        command = make_movement(UnlockDoor, "u1", life=-60)
         await there.tell("front-lock", command)
         await there.until_logged("bolt", state="withdrawn")
         await there.house.ask(LockByHand())
@@ -154,10 +154,10 @@ async def test_a_basic_lock_obeys_a_late_copy_and_a_second_one(tmp_path: Path) -
 
 @pytest.mark.parametrize("devices", [BASIC, None], ids=["basic", "guarded"])
 async def test_a_retained_command_is_never_obeyed(tmp_path: Path, devices: dict[str, Any] | None) -> None:
-    async with street(tmp_path, devices or {"front-lock": LOCK}) as there:
+    async with connected_house(tmp_path, devices or {"front-lock": LOCK}) as there:
         await there.house.ask(LockByHand())
         await there.client.publish("perron/front-lock/set", b"{}", retain=True)
-        await there.tell("front-lock", movement(UnlockDoor, "stored"), retain=True)
+        await there.tell("front-lock", make_movement(UnlockDoor, "stored"), retain=True)
         await there.until_logged("bolt", state="withdrawn")  # said now, it is no stored command
         await there.house.ask(LockByHand())
         await there.house.ask(RebootDevice(device="front-lock"))  # and now the broker hands out its stored copy
@@ -166,9 +166,9 @@ async def test_a_retained_command_is_never_obeyed(tmp_path: Path, devices: dict[
 
 
 async def test_a_jam_is_told_and_the_bolt_stays(tmp_path: Path) -> None:
-    async with street(tmp_path) as there:
+    async with connected_house(tmp_path) as there:
         await there.fault("front-lock", "jam")
-        await there.tell("front-lock", await unlock(there))
+        await there.tell("front-lock", await make_unlock(there))
         await there.until_said("front-lock", ErrorReport(id="u1", failure=OperationError.UNSPECIFIED))
         await there.until_said("front-lock", says(LockState.LOCKED, jammed=True))
         assert there.logged("bolt") == []
@@ -178,19 +178,19 @@ async def test_a_jam_is_told_and_the_bolt_stays(tmp_path: Path) -> None:
 
 
 async def test_a_lock_can_lie_that_it_is_locked(tmp_path: Path) -> None:
-    async with street(tmp_path) as there:
-        await there.tell("front-lock", await unlock(there))
+    async with connected_house(tmp_path) as there:
+        await there.tell("front-lock", await make_unlock(there))
         await there.until_said("front-lock", says(LockState.UNLOCKED, OperationSource.REMOTE))
         await there.fault("front-lock", "jam_says_locked")
-        await there.tell("front-lock", movement(LockDoor, "l1"))
+        await there.tell("front-lock", make_movement(LockDoor, "l1"))
         await there.until_said("front-lock", says(LockState.LOCKED, OperationSource.REMOTE))
         assert (await there.ask("front-lock")).reports == (says(LockState.LOCKED, OperationSource.REMOTE),)
         assert await bolt(there) == "withdrawn"
 
 
 async def test_a_silent_lock_acts_and_says_nothing(tmp_path: Path) -> None:
-    async with street(tmp_path) as there:
-        command = await unlock(there)
+    async with connected_house(tmp_path) as there:
+        command = await make_unlock(there)
         level = BatteryReport(level=BatteryLevel.GOOD)  # the answer's second half
         await there.until(lambda said: level in said.reports and said.channel is TopicSuffix.RESULT)
         await there.fault("front-lock", "silent")
@@ -203,18 +203,18 @@ async def test_a_silent_lock_acts_and_says_nothing(tmp_path: Path) -> None:
 
 
 async def test_a_deaf_lock_does_nothing_but_answers(tmp_path: Path) -> None:
-    async with street(tmp_path) as there:
+    async with connected_house(tmp_path) as there:
         await there.fault("front-lock", "deaf")
-        await there.tell("front-lock", await unlock(there))
+        await there.tell("front-lock", await make_unlock(there))
         assert (await there.ask("front-lock")).reports == (says(LockState.LOCKED),)
         assert there.logged("bolt") == []
         assert there.logged("refused") == []
 
 
 async def test_a_late_lock_acts_late(tmp_path: Path) -> None:
-    async with street(tmp_path) as there:
+    async with connected_house(tmp_path) as there:
         await there.fault("front-lock", "late", 0.7)
-        command = await unlock(there)
+        command = await make_unlock(there)
         sent = time.monotonic()
         await there.tell("front-lock", command)
         moved = await there.until_logged("bolt", state="withdrawn")
@@ -223,9 +223,9 @@ async def test_a_late_lock_acts_late(tmp_path: Path) -> None:
 
 
 async def test_a_slow_report_comes_after_the_answer(tmp_path: Path) -> None:
-    async with street(tmp_path) as there:
+    async with connected_house(tmp_path) as there:
         await there.fault("front-lock", "slow_report", 2.0)
-        await there.tell("front-lock", await unlock(there))
+        await there.tell("front-lock", await make_unlock(there))
         await there.until_logged("bolt", state="withdrawn")
         assert (await there.ask("front-lock")).reports == (says(LockState.UNLOCKED, OperationSource.REMOTE),)
         slow = await there.until(
@@ -239,28 +239,28 @@ async def test_a_slow_report_comes_after_the_answer(tmp_path: Path) -> None:
 
 
 async def test_a_stale_lock_repeats_the_old_state_after_an_action(tmp_path: Path) -> None:
-    async with street(tmp_path) as there:
+    async with connected_house(tmp_path) as there:
         await there.fault("front-lock", "stale_after_action", 2.0)
-        await there.tell("front-lock", await unlock(there))
+        await there.tell("front-lock", await make_unlock(there))
         await there.until_logged("bolt", state="withdrawn")
         assert (await there.ask("front-lock")).reports == (says(LockState.LOCKED, OperationSource.REMOTE),)
         await there.until_said("front-lock", says(LockState.UNLOCKED, OperationSource.REMOTE))
 
 
 async def test_an_optimistic_lock_says_unlocked_before_it_is(tmp_path: Path) -> None:
-    async with street(tmp_path) as there:
+    async with connected_house(tmp_path) as there:
         await there.fault("front-lock", "optimistic")
         await there.fault("front-lock", "jam")
-        await there.tell("front-lock", await unlock(there))
+        await there.tell("front-lock", await make_unlock(there))
         await there.until_said("front-lock", says(LockState.UNLOCKED))
         await there.until_said("front-lock", says(LockState.LOCKED, jammed=True))
         assert there.logged("bolt") == []
 
 
 async def test_after_a_reboot_a_basic_lock_may_replay_its_last_command(tmp_path: Path) -> None:
-    async with street(tmp_path, BASIC) as there:
+    async with connected_house(tmp_path, BASIC) as there:
         await there.fault("front-lock", "replays")
-        await there.tell("front-lock", movement(UnlockDoor, "u1"))
+        await there.tell("front-lock", make_movement(UnlockDoor, "u1"))
         await there.until_logged("bolt", state="withdrawn")
         await there.house.ask(LockByHand())
         await there.until_said("front-lock", says(LockState.LOCKED, OperationSource.MANUAL))
@@ -271,9 +271,9 @@ async def test_after_a_reboot_a_basic_lock_may_replay_its_last_command(tmp_path:
 
 
 async def test_after_a_reboot_a_guarded_lock_refuses_to_replay(tmp_path: Path) -> None:
-    async with street(tmp_path) as there:
+    async with connected_house(tmp_path) as there:
         await there.fault("front-lock", "replays")
-        await there.tell("front-lock", await unlock(there))
+        await there.tell("front-lock", await make_unlock(there))
         await there.until_logged("bolt", state="withdrawn")
         await there.house.ask(LockByHand())
         await there.house.ask(RebootDevice(device="front-lock"))
@@ -282,7 +282,7 @@ async def test_after_a_reboot_a_guarded_lock_refuses_to_replay(tmp_path: Path) -
 
 
 async def test_a_bolt_thrown_in_the_air_keeps_the_door_from_closing(tmp_path: Path) -> None:
-    async with street(tmp_path) as there:
+    async with connected_house(tmp_path) as there:
         await there.house.ask(TurnKey())
         await there.house.ask(OpenDoor(who="resident"))
         await there.fault("front-lock", "throw")
@@ -293,14 +293,14 @@ async def test_a_bolt_thrown_in_the_air_keeps_the_door_from_closing(tmp_path: Pa
 
 
 async def test_a_lock_may_unlock_by_itself_as_if_from_afar(tmp_path: Path) -> None:
-    async with street(tmp_path) as there:
+    async with connected_house(tmp_path) as there:
         await there.fault("front-lock", "unlock_by_itself")
         await there.until_said("front-lock", says(LockState.UNLOCKED, OperationSource.REMOTE))
         await there.until_logged("bolt", state="withdrawn", cause="from_afar", intent=None)
 
 
 async def test_a_hand_and_the_maker_s_app_are_told_apart_from_us(tmp_path: Path) -> None:
-    async with street(tmp_path) as there:
+    async with connected_house(tmp_path) as there:
         await there.house.ask(TurnKey())
         await there.until_said("front-lock", says(LockState.UNLOCKED, OperationSource.MANUAL))
         await there.house.ask(OpenDoor(who="resident"))
@@ -315,14 +315,14 @@ async def test_a_hand_and_the_maker_s_app_are_told_apart_from_us(tmp_path: Path)
 
 
 async def test_a_lock_s_own_relock_throws_the_bolt_wherever_the_leaf_is(tmp_path: Path) -> None:
-    async with street(tmp_path, {"front-lock": {**LOCK, "relock_s": 0.3}, "front-door": DOOR}) as there:
+    async with connected_house(tmp_path, {"front-lock": {**LOCK, "relock_s": 0.3}, "front-door": DOOR}) as there:
         await there.house.ask(TurnKey())
         await there.house.ask(OpenDoor(who="resident"))
         await there.until_logged("bolt", state="thrown", cause="itself", in_air=True)
 
 
 async def test_a_battery_runs_low(tmp_path: Path) -> None:
-    async with street(tmp_path) as there:
+    async with connected_house(tmp_path) as there:
         await there.question("front-lock")
         await there.until_said("front-lock", BatteryReport(level=BatteryLevel.GOOD))
         await there.fault("front-lock", "battery", "low")
@@ -330,8 +330,8 @@ async def test_a_battery_runs_low(tmp_path: Path) -> None:
 
 
 async def test_an_alexa_lock_says_jammed_and_not_where(tmp_path: Path) -> None:
-    async with street(tmp_path, {"front-lock": {**LOCK, "vendor": "alexa", "address": "lock-1"}}) as there:
-        await there.tell("front-lock", await unlock(there))
+    async with connected_house(tmp_path, {"front-lock": {**LOCK, "vendor": "alexa", "address": "lock-1"}}) as there:
+        await there.tell("front-lock", await make_unlock(there))
         await there.until_said(
             "front-lock", LockReport(bolt=LockState.UNLOCKED, jammed=False, source=OperationSource.REMOTE)
         )
@@ -340,7 +340,7 @@ async def test_an_alexa_lock_says_jammed_and_not_where(tmp_path: Path) -> None:
             "front-lock", LockReport(bolt=LockState.LOCKED, jammed=False, source=OperationSource.AUTO)
         )
         await there.fault("front-lock", "jam")
-        await there.tell("front-lock", await unlock(there, "u2"))
+        await there.tell("front-lock", await make_unlock(there, "u2"))
         await there.until_said(
             "front-lock", LockReport(bolt=LockState.UNKNOWN, jammed=True, source=OperationSource.AUTO)
         )

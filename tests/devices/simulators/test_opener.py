@@ -9,27 +9,27 @@ from devices.commands import LockDoor, UnlockDoor
 from devices.reports import CorrelationReport, DoorReport, DoorState, GarageDoorReport, GarageDoorState
 from devices.simulators.control import Arrive, WalkIn, WalkOut
 from devices.vendors.words import TopicSuffix
-from tests.devices.street import OPENER, REED, Street, movement, street
+from tests.devices.street import OPENER, REED, HouseClient, connected_house, make_movement
 
 pytestmark = pytest.mark.slow
 GARAGE = {"garage-opener": OPENER, "garage-door": REED}
 TRAVEL = 0.8
 
 
-async def goes_up(there: Street) -> None:
-    await there.tell("garage-opener", movement(UnlockDoor, "u1"))
+async def goes_up(there: HouseClient) -> None:
+    await there.tell("garage-opener", make_movement(UnlockDoor, "u1"))
     await there.until_said("garage-opener", GarageDoorReport(cover=GarageDoorState.OPEN))
 
 
 async def test_it_goes_up_and_down_and_its_sensor_tells_of_it_by_itself_and_when_asked(tmp_path: Path) -> None:
-    async with street(tmp_path, GARAGE) as there:
+    async with connected_house(tmp_path, GARAGE) as there:
         asked = await there.ask("garage-door")
         echo = CorrelationReport(echo=(asked.correlation or b"").decode())
         assert asked.reports == (echo, DoorReport(door=DoorState.CLOSED))
         await goes_up(there)
         await there.until_said("garage-door", DoorReport(door=DoorState.OPEN))
         assert (await there.ask("garage-opener")).reports[1] == GarageDoorReport(cover=GarageDoorState.OPEN, clear=True)
-        await there.tell("garage-opener", movement(LockDoor, "l1"))
+        await there.tell("garage-opener", make_movement(LockDoor, "l1"))
         await there.until_said("garage-opener", GarageDoorReport(cover=GarageDoorState.CLOSING))
         assert [line["state"] for line in there.logged("door")] == ["open"]  # closed is what has reached the ground
         await there.until_said("garage-opener", GarageDoorReport(cover=GarageDoorState.CLOSED), after=len(there.said))
@@ -38,9 +38,9 @@ async def test_it_goes_up_and_down_and_its_sensor_tells_of_it_by_itself_and_when
 
 @pytest.mark.parametrize("fault", ["beam", "under"])
 async def test_what_it_meets_while_it_comes_down_sends_it_up_again(tmp_path: Path, fault: str) -> None:
-    async with street(tmp_path, GARAGE) as there:
+    async with connected_house(tmp_path, GARAGE) as there:
         await goes_up(there)
-        await there.tell("garage-opener", movement(LockDoor, "l1"))
+        await there.tell("garage-opener", make_movement(LockDoor, "l1"))
         await there.until_said("garage-opener", GarageDoorReport(cover=GarageDoorState.CLOSING))
         await there.fault("garage-opener", fault)
         line = await there.until_logged("garage", reversed=True)
@@ -50,7 +50,7 @@ async def test_what_it_meets_while_it_comes_down_sends_it_up_again(tmp_path: Pat
 
 
 async def test_it_does_not_even_start_down_while_something_stands_in_its_beam(tmp_path: Path) -> None:
-    async with street(tmp_path, GARAGE) as there:
+    async with connected_house(tmp_path, GARAGE) as there:
         await goes_up(there)
         await there.fault("garage-opener", "beam")
         said = await there.until_said("garage-opener", GarageDoorReport(clear=False))
@@ -59,7 +59,7 @@ async def test_it_does_not_even_start_down_while_something_stands_in_its_beam(tm
             cover=GarageDoorState.OPEN, clear=False
         )
         before = len(there.said)
-        await there.tell("garage-opener", movement(LockDoor, "l1"))
+        await there.tell("garage-opener", make_movement(LockDoor, "l1"))
         await there.ask("garage-door")
         assert GarageDoorReport(cover=GarageDoorState.CLOSING) not in [
             x for said in there.said[before:] for x in said.reports
@@ -69,7 +69,7 @@ async def test_it_does_not_even_start_down_while_something_stands_in_its_beam(tm
 
 
 async def test_whoever_walks_through_breaks_the_beam_for_a_moment(tmp_path: Path) -> None:
-    async with street(tmp_path, GARAGE) as there:
+    async with connected_house(tmp_path, GARAGE) as there:
         await goes_up(there)
         await there.house.ask(Arrive())
         for step in (WalkIn(), WalkOut()):
@@ -80,9 +80,9 @@ async def test_whoever_walks_through_breaks_the_beam_for_a_moment(tmp_path: Path
 
 
 async def test_a_stuck_opener_does_nothing_and_a_silent_one_says_nothing(tmp_path: Path) -> None:
-    async with street(tmp_path, GARAGE) as there:
+    async with connected_house(tmp_path, GARAGE) as there:
         await there.fault("garage-opener", "stuck")
-        await there.tell("garage-opener", movement(UnlockDoor, "u1"))
+        await there.tell("garage-opener", make_movement(UnlockDoor, "u1"))
         await asyncio.sleep(TRAVEL)
         assert there.logged("door") == []
         await there.fault("garage-opener", "silent")

@@ -7,7 +7,7 @@ import pytest
 
 from devices.reports import AvailabilityReport, DoorbellPressed, MotionReport, StreamReport
 from devices.simulators.control import Arrive, HideLabel, Impossible, Leave, PressBell, ReadState, SetLink, ShowLabel
-from tests.devices.street import Street, street
+from tests.devices.street import HouseClient, connected_house
 
 pytestmark = pytest.mark.slow
 DOORBELL = {
@@ -17,7 +17,7 @@ DOORBELL = {
 HALL = {**DOORBELL, "address": "hall-1", "sees": "inside", "bell": False, "scene": "static_hall"}
 
 
-async def stream(there: Street, device: str = "doorbell") -> str:
+async def stream(there: HouseClient, device: str = "doorbell") -> str:
     state = await there.house.ask(ReadState())
     assert isinstance(state["devices"], dict)
     return str(state["devices"][device]["stream"])
@@ -35,7 +35,7 @@ async def described(uri: str) -> int:
 
 
 async def test_a_camera_says_where_its_stream_is_and_it_is_there(tmp_path: Path) -> None:
-    async with street(tmp_path, {"doorbell": DOORBELL}) as there:
+    async with connected_house(tmp_path, {"doorbell": DOORBELL}) as there:
         uri = await stream(there)
         number = await there.question("doorbell")
         await there.until(lambda said: said.correlation == number and StreamReport(uri=uri) in said.reports)
@@ -44,7 +44,7 @@ async def test_a_camera_says_where_its_stream_is_and_it_is_there(tmp_path: Path)
 
 
 async def test_a_camera_without_its_link_has_no_pictures(tmp_path: Path) -> None:
-    async with street(tmp_path, {"doorbell": DOORBELL}) as there:
+    async with connected_house(tmp_path, {"doorbell": DOORBELL}) as there:
         uri = await stream(there)
         await there.house.ask(SetLink(device="doorbell", up=False))
         await there.until_said("doorbell", AvailabilityReport(online=False))
@@ -55,7 +55,7 @@ async def test_a_camera_without_its_link_has_no_pictures(tmp_path: Path) -> None
 
 
 async def test_the_bell_rings_at_the_camera_that_has_one(tmp_path: Path) -> None:
-    async with street(tmp_path, {"doorbell": DOORBELL, "hall-camera": HALL}) as there:
+    async with connected_house(tmp_path, {"doorbell": DOORBELL, "hall-camera": HALL}) as there:
         await there.house.ask(PressBell())
         await there.until_said("doorbell", DoorbellPressed())
         with pytest.raises(Impossible, match="no bell"):
@@ -63,7 +63,7 @@ async def test_the_bell_rings_at_the_camera_that_has_one(tmp_path: Path) -> None
 
 
 async def test_each_camera_sees_its_side_of_the_door(tmp_path: Path) -> None:
-    async with street(tmp_path, {"doorbell": DOORBELL, "hall-camera": HALL}) as there:
+    async with connected_house(tmp_path, {"doorbell": DOORBELL, "hall-camera": HALL}) as there:
         await there.house.ask(Arrive())
         await there.until_said("doorbell", MotionReport(detected=True))
         await there.house.ask(Leave())
@@ -72,7 +72,7 @@ async def test_each_camera_sees_its_side_of_the_door(tmp_path: Path) -> None:
 
 
 async def test_a_label_can_be_held_before_a_camera_and_its_faults_switched(tmp_path: Path) -> None:
-    async with street(tmp_path, {"doorbell": DOORBELL}) as there:
+    async with connected_house(tmp_path, {"doorbell": DOORBELL}) as there:
         await there.house.ask(ShowLabel(camera="doorbell", code="8L20524752032"))
         await there.house.ask(HideLabel(camera="doorbell"))
         for fault in ("frozen", "black", "stall", "stuck_timestamps", "garbled"):

@@ -26,7 +26,7 @@ from tests.mosquitto import Mosquitto, mosquitto
 
 M = TypeVar("M", UnlockDoor, LockDoor)
 
-PATIENCE = 30.0  # seconds, on a loaded machine
+TIMEOUT_S = 30.0  # seconds, on a loaded machine
 LOCK = {"kind": "lock", "vendor": "somfy", "address": "io://1/1", "latency_s": 0.05}
 DOOR = {"kind": "door", "vendor": "somfy", "address": "io://1/2"}
 SCANNER = {"kind": "scanner", "vendor": "scanner"}
@@ -38,7 +38,7 @@ FRONT_DOOR = {"front-lock": LOCK, "front-door": DOOR}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
+class DeviceMessage:
     """One message of a device, with all that MQTT carries beside it."""
 
     device: str
@@ -52,7 +52,7 @@ class Said:
 
 
 @dataclass
-class Street:
+class HouseClient:
     """The house's strings (`house`), its physical log, and all that was said so far (`said`)."""
 
     house: HouseControl
@@ -60,7 +60,7 @@ class Street:
     log: Path
     vendors: Mapping[str, str]
     plates: Mapping[str, DeviceRef]
-    said: list[Said] = field(default_factory=list)
+    said: list[DeviceMessage] = field(default_factory=list)
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
     asked: int = 0
 
@@ -73,7 +73,7 @@ class Street:
             properties: Any = message.properties
             user = dict(getattr(properties, "UserProperty", []))
             channel = TopicSuffix(word)
-            said = Said(
+            said = DeviceMessage(
                 device=device,
                 channel=channel,
                 retained=message.retain,
@@ -89,22 +89,22 @@ class Street:
                 self.said.append(said)
                 self.news.notify_all()
 
-    async def until(self, wanted: Callable[[Said], bool], *, after: int = 0) -> Said:
+    async def until(self, wanted: Callable[[DeviceMessage], bool], *, after: int = 0) -> DeviceMessage:
         """Return the first message that is `wanted` beyond the first `after` messages."""
-        async with asyncio.timeout(PATIENCE), self.news:
+        async with asyncio.timeout(TIMEOUT_S), self.news:
             while True:
                 for said in self.said[after:]:
                     if wanted(said):
                         return said
                 await self.news.wait()
 
-    async def until_said(self, device: str, report: Report, *, after: int = 0) -> Said:
+    async def until_said(self, device: str, report: Report, *, after: int = 0) -> DeviceMessage:
         """Return the first message in which `device` says exactly this."""
         return await self.until(lambda said: said.device == device and report in said.reports, after=after)
 
     async def until_logged(self, what: str, **facts: object) -> Mapping[str, object]:
         """Return the first line of the physical log that has these facts."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_S):
             while True:
                 for line in self.logged(what):
                     if facts.items() <= line.items():
@@ -135,20 +135,22 @@ class Street:
         await self.client.publish(f"perron/{device}/get", letter.payload, qos=1, properties=properties)
         return number
 
-    async def ask(self, device: str) -> Said:
+    async def ask(self, device: str) -> DeviceMessage:
         """Ask a device for its state, and return its first answer."""
         number = await self.question(device)
         return await self.until(lambda said: said.channel is TopicSuffix.RESULT and said.correlation == number)
 
 
-async def unlock(street: Street, id_: str = "u1", *, life: float = 5.0) -> UnlockDoor:
+async def make_unlock(street: HouseClient, id_: str = "u1", *, life: float = 5.0) -> UnlockDoor:
     """Build an unlock that the front lock's own countdown lets live so long."""
     answer = await street.ask("front-lock")
     assert answer.uptime_ms is not None
-    return movement(UnlockDoor, id_, life=life, boot=answer.boot, until_ms=int(answer.uptime_ms + life * 1000))
+    return make_movement(UnlockDoor, id_, life=life, boot=answer.boot, until_ms=int(answer.uptime_ms + life * 1000))
 
 
-def movement(kind: type[M], id_: str, *, life: float = 5.0, boot: str | None = None, until_ms: int | None = None) -> M:
+def make_movement(
+    kind: type[M], id_: str, *, life: float = 5.0, boot: str | None = None, until_ms: int | None = None
+) -> M:
     """Build a command that begins now."""
     now = datetime.now(UTC)
     return kind(
@@ -157,19 +159,22 @@ def movement(kind: type[M], id_: str, *, life: float = 5.0, boot: str | None = N
 
 
 @contextlib.asynccontextmanager
-async def street(folder: Path, devices: Mapping[str, object] = FRONT_DOOR) -> AsyncIterator[Street]:
+async def connected_house(folder: Path, devices: Mapping[str, object] = FRONT_DOOR) -> AsyncIterator[HouseClient]:
     """Run a broker and a house with these devices in `folder`, all of them connected, until left."""
     names = list(devices)
-    async with mosquitto({"gateway": "g", **dict.fromkeys(names, "d")}, ACCESS) as broker, asyncio.TaskGroup() as group:
+    async with (
+        mosquitto({"gateway": "g", **dict.fromkeys(names, "d")}, ACCESS_LIST) as broker,
+        asyncio.TaskGroup() as group,
+    ):
         house = _house(broker, devices)
         control, log = folder / "control", folder / "log"
         living = group.create_task(run(house, control, log, seed=1))
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_S):
             while not control.exists():
                 await asyncio.sleep(0.01)
                 assert not living.done()
-        async with HouseControl(control) as strings, gateway(broker) as client:
-            there = Street(
+        async with HouseControl(control) as strings, gateway_client(broker) as client:
+            there = HouseClient(
                 house=strings,
                 client=client,
                 log=log,
@@ -181,7 +186,7 @@ async def street(folder: Path, devices: Mapping[str, object] = FRONT_DOOR) -> As
             await client.subscribe("perron/#", options=options)
             listening = group.create_task(there.listen())
             try:
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(TIMEOUT_S):
                     await strings.until_connected()
                 yield there
             finally:
@@ -190,7 +195,7 @@ async def street(folder: Path, devices: Mapping[str, object] = FRONT_DOOR) -> As
         living.cancel()
 
 
-ACCESS = """\
+ACCESS_LIST = """\
 user gateway
 topic readwrite perron/#
 pattern write perron/%u/state
@@ -209,7 +214,7 @@ def _house(broker: Mosquitto, devices: Mapping[str, object]) -> SimulatedHouse:
     )
 
 
-def gateway(broker: Mosquitto) -> aiomqtt.Client:
+def gateway_client(broker: Mosquitto) -> aiomqtt.Client:
     """Return a client that may say and hear everything."""
     return aiomqtt.Client(
         broker.host,

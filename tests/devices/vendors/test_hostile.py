@@ -23,9 +23,9 @@ from devices.reports import (
 )
 from devices.vendors import VENDORS
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, TopicSuffix
-from tests.wire.broken import PLATES, readings, real
+from tests.wire.broken import PLATES, golden_payloads, read_broken_payloads
 
-REAL = tuple(payload for payload in real() if payload[:1] in b"{[")
+REAL = tuple(payload for payload in golden_payloads() if payload[:1] in b"{[")
 AT = datetime(2026, 3, 2, 13, 5, tzinfo=UTC)
 COMMANDS: tuple[Command, ...] = (
     UnlockDoor(id="u1", intent="v1", issued_at=AT, expires_at=AT),
@@ -95,7 +95,7 @@ def _places(value: Any) -> Iterator[tuple[Any, Any]]:  # noqa: ANN401  JSON, wha
 
 
 def test_a_hundred_thousand_broken_payloads_never_raise() -> None:
-    assert readings(20_260_302, 100_000) > 300, "some are still readable, so the breaking is not blunt"
+    assert read_broken_payloads(20_260_302, 100_000) > 300, "some are still readable, so the breaking is not blunt"
 
 
 def _state(name: str, value: object) -> object:

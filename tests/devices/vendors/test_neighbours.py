@@ -25,8 +25,8 @@ from devices.reports import (
 from devices.vendors import VENDORS
 from devices.vendors.words import DeviceRef, TopicSuffix
 from gateway.config.devices import DoorDevice
-from gateway.config.loader import load
-from gateway.config.validation import problems
+from gateway.config.loader import load_home_file
+from gateway.config.validation import find_problems
 from gateway.runtime.entrance_rules import entrance_rules
 
 LOCK, CONTACT, BARE = (DeviceRef(address="io://1234-5678-3293/1", kind=kind) for kind in ("lock", "door", ""))
@@ -174,7 +174,7 @@ def test_a_contact_that_only_sends_is_a_basic_door_whatever_the_house_file_says(
     assert door("io://1234-5678-3293/5770899").asked
     sends = door("rtds://1234-5678-3293/12345")
     assert not sends.asked
-    home = load(Path(__file__).parents[3] / "config" / "home.yaml")
+    home = load_home_file(Path(__file__).parents[3] / "config" / "home.yaml")
     with_it = home.model_copy(update={"devices": {**home.devices, "front-door": sends}})
     assert not entrance_rules(with_it, "front").door_answers
-    assert [problem for problem in problems(with_it) if "cannot be asked" in str(problem)] != []
+    assert [problem for problem in find_problems(with_it) if "cannot be asked" in str(problem)] != []

@@ -22,7 +22,7 @@ from devices.vendors.zigbee2mqtt_exposes import (
     UsableKind,
     read_devices,
 )
-from tests.wire.broken import lists
+from tests.wire.broken import read_broken_lists
 
 DEVICES = (Path(__file__).parents[1] / "payloads" / "bridges" / "zigbee2mqtt_devices.json").read_bytes()
 
@@ -251,4 +251,4 @@ def test_a_list_with_one_value_exchanged_never_raises(rng: random.Random, value:
 
 
 def test_broken_lists_never_raise() -> None:
-    lists(20_261_125, 300)
+    read_broken_lists(20_261_125, 300)

@@ -6,23 +6,23 @@ from pathlib import Path
 import pytest
 
 from gateway.config.home import Home
-from gateway.config.loader import load
+from gateway.config.loader import load_home_file
 from gateway.mqtt.mosquitto.provisioning import free_port, private_broker
-from tests.gateway.cli.terminal import TEXT
+from tests.gateway.cli.terminal import HOME_YAML
 
 
 @pytest.fixture
 def home_file(tmp_path: Path) -> Path:
     """A house of its own: the demo's, with its broker and its cameras on free ports."""
     file = tmp_path / "home.yaml"
-    text = TEXT.replace("port: 1883", f"port: {free_port()}").replace(":8554", f":{free_port()}")
+    text = HOME_YAML.replace("port: 1883", f"port: {free_port()}").replace(":8554", f":{free_port()}")
     file.write_text(text.replace("../var", "var"), encoding="utf-8")
     return file
 
 
 @pytest.fixture
 def home(home_file: Path) -> Home:
-    return load(home_file)
+    return load_home_file(home_file)
 
 
 @pytest.fixture

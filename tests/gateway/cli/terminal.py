@@ -14,12 +14,12 @@ from pathlib import Path
 
 from gateway.config.home import Home
 from gateway.mqtt.client import InboundMessage, ShortSession, connect_once
-from tests.forkserver import python
+from tests.forkserver import run_python
 
 ROOT = Path(__file__).parents[3]
-TEXT = (ROOT / "config" / "home.yaml").read_text(encoding="utf-8")
-LONG = 30.0
-DELIVERY = """\
+HOME_YAML = (ROOT / "config" / "home.yaml").read_text(encoding="utf-8")
+TIMEOUT_S = 30.0
+DELIVERY_YAML = """\
 id: order-1
 entrance: front
 place: hall
@@ -29,15 +29,15 @@ parcels: [8L20524752032]
 """
 
 
-def perron(*arguments: str | Path, home: Path | None = None) -> subprocess.CompletedProcess[str]:
+def run_perron(*arguments: str | Path, home: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Run the command as a shell would."""
     env = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
     if home is not None:
         env["PERRON_HOME"] = str(home)
-    return python("-m", "gateway", *arguments, env=env, timeout=4 * LONG)
+    return run_python("-m", "gateway", *arguments, env=env, timeout=4 * TIMEOUT_S)
 
 
-class Told:
+class RunningCommand:
     """A command that runs on, and what it has printed so far."""
 
     def __init__(self, process: subprocess.Popen[bytes], screen: Path) -> None:
@@ -48,7 +48,7 @@ class Told:
     def text(self) -> str:
         return self._screen.read_text(encoding="utf-8", errors="replace")
 
-    def until(self, words: str, *, within: float = 2 * LONG) -> None:
+    def until(self, words: str, *, within: float = 2 * TIMEOUT_S) -> None:
         """Wait until it has printed these words."""
         end = time.monotonic() + within
         while words not in self.text:
@@ -58,18 +58,18 @@ class Told:
     def end(self, number: int) -> int:
         """End it by this signal; returns its status."""
         self.process.send_signal(number)
-        return self.process.wait(LONG)
+        return self.process.wait(TIMEOUT_S)
 
 
 @contextlib.contextmanager
-def started(*arguments: str | Path, terminal: bool = False) -> Iterator[Told]:
+def start_command(*arguments: str | Path, terminal: bool = False) -> Iterator[RunningCommand]:
     """Start a command that runs on, at a `terminal` or not; it is ended with the block."""
     env = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
     with tempfile.NamedTemporaryFile() as screen, contextlib.ExitStack() as stack:
         command = [sys.executable, "-m", "gateway", *map(str, arguments)]
         out = stack.enter_context(_pseudo_terminal(Path(screen.name))) if terminal else screen.fileno()
         process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
-        told = Told(process, Path(screen.name))
+        told = RunningCommand(process, Path(screen.name))
         try:
             yield told
         finally:
@@ -98,11 +98,11 @@ def _pseudo_terminal(screen: Path) -> Iterator[int]:
 
 
 @contextlib.asynccontextmanager
-async def guest(home: Home, account: str, *topics: str) -> AsyncIterator[ShortSession]:
+async def account_session(home: Home, account: str, *topics: str) -> AsyncIterator[ShortSession]:
     async with connect_once(home.broker.account(account), topics, monotonic=time.monotonic) as visitor:
         yield visitor
 
 
-async def hear(visitor: ShortSession) -> InboundMessage:
-    async with asyncio.timeout(LONG):
+async def next_message(visitor: ShortSession) -> InboundMessage:
+    async with asyncio.timeout(TIMEOUT_S):
         return await visitor.receive()

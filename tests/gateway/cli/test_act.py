@@ -1,4 +1,4 @@
-"""`perron hands`: what a hand does at the simulated door, said at the terminal."""
+"""`run_perron hands`: what a hand does at the simulated door, said at the terminal."""
 
 import json
 from collections.abc import Iterator
@@ -8,11 +8,11 @@ from typing import get_args
 import pytest
 
 from devices.simulators import control as ask
-from gateway.cli.act import known, read
-from gateway.cli.failure import Exit, Failure
+from gateway.cli.act import list_actions, parse_action
+from gateway.cli.failure import ExitCode, Failure
 from gateway.cli.simulation import physical_log
 from gateway.config.home import Home
-from tests.gateway.cli.terminal import Told, perron, started
+from tests.gateway.cli.terminal import RunningCommand, run_perron, start_command
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ from tests.gateway.cli.terminal import Told, perron, started
     ],
 )
 def test_what_is_typed_means_what_it_says(action: str, who: str | None, meant: ask.Request) -> None:
-    assert read(action, who) == meant
+    assert parse_action(action, who) == meant
 
 
 @pytest.mark.parametrize(
@@ -54,13 +54,13 @@ def test_what_is_typed_means_what_it_says(action: str, who: str | None, meant: a
 )
 def test_what_cannot_be_meant_is_told_with_what_there_is(action: str, why: str) -> None:
     with pytest.raises(Failure) as failure:
-        read(action, None)
+        parse_action(action, None)
     assert why in str(failure.value)
     assert failure.value.todo
 
 
 def test_every_action_of_the_house_is_listed_with_what_it_takes() -> None:
-    lines = list(known())
+    lines = list(list_actions())
     assert len(lines) == len(get_args(ask.Request))
     assert "turn key [who=]: Unlock with the mechanical key from outside; only the resident has one." in lines
     assert any(line.startswith("fault device= fault= [on=]: ") for line in lines)
@@ -69,14 +69,14 @@ def test_every_action_of_the_house_is_listed_with_what_it_takes() -> None:
 
 @pytest.mark.slow
 def test_where_no_house_runs_it_says_so(home_file: Path) -> None:
-    done = perron("hands", "open", home=home_file)
-    assert done.returncode == Exit.SILENT
+    done = run_perron("hands", "open", home=home_file)
+    assert done.returncode == ExitCode.SILENT
     assert "perron simulate" in done.stderr.replace("\n", " ") or "simulate" in done.stderr
 
 
 @pytest.fixture
-def simulated(home_file: Path) -> Iterator[Told]:
-    with started("simulate", "--broker", "--home", home_file) as told:
+def simulated(home_file: Path) -> Iterator[RunningCommand]:
+    with start_command("simulate", "--broker", "--home", home_file) as told:
         told.until("All 7 devices are connected to the broker")
         yield told
 
@@ -84,11 +84,11 @@ def simulated(home_file: Path) -> Iterator[Told]:
 @pytest.mark.slow
 @pytest.mark.usefixtures("simulated")
 def test_the_first_trial_s_hands_move_the_simulated_door(home: Home, home_file: Path) -> None:
-    done = perron("hands", "--who", "resident", "turn key", "open", "close", home=home_file)
+    done = run_perron("hands", "--who", "resident", "turn key", "open", "close", home=home_file)
     assert (done.returncode, done.stdout.split("\n")[:3]) == (0, ["turn key: done", "open: done", "close: done"]), done
     lines = [json.loads(line) for line in physical_log(home).read_text().splitlines()]
     moved = [(line["what"], line["state"]) for line in lines if line["what"] in ("bolt", "door")]
     assert moved == [("bolt", "withdrawn"), ("door", "open"), ("door", "closed")]
-    refused = perron("hands", "walk in", home=home_file)
-    assert refused.returncode == Exit.NO
+    refused = run_perron("hands", "walk in", home=home_file)
+    assert refused.returncode == ExitCode.NO
     assert "says no" in refused.stderr

@@ -1,4 +1,4 @@
-"""The `perron` command as a person meets it: what it says, and the number it ends with."""
+"""The `run_perron` command as a person meets it: what it says, and the number it ends with."""
 
 import asyncio
 import contextlib
@@ -15,17 +15,17 @@ from joserfc.jwk import OKPKey
 
 from gateway.__main__ import cli
 from gateway.cli import keys
-from gateway.cli.delivery import announce, claims_of
-from gateway.cli.failure import Exit, Failure, entrance_of
-from gateway.cli.lines import HOME, ourselves, typed
-from gateway.cli.owner import stop
-from gateway.config.home import ClockSource, Home
-from gateway.config.loader import load
-from gateway.config.topics import OFFER, RESULT
+from gateway.cli.delivery import announce, read_claims
+from gateway.cli.failure import ExitCode, Failure, resolve_entrance
+from gateway.cli.lines import DEFAULT_HOME, expand_commands, program_name
+from gateway.cli.owner import stop_entrance
+from gateway.config.home import ClockSection, Home
+from gateway.config.loader import load_home_file
+from gateway.config.topics import OFFER_TOPIC, RESULT_TOPIC
 from gateway.domain.delivery.promise import Offer
-from gateway.protocol.jws import Keys, Rejected, public_x, verify
+from gateway.protocol.jws import EnrolledKeys, RejectedMessage, public_x, verify
 from gateway.system.clock import Clock
-from tests.gateway.cli.terminal import DELIVERY, LONG, ROOT, guest, hear, perron
+from tests.gateway.cli.terminal import DELIVERY_YAML, ROOT, TIMEOUT_S, account_session, next_message, run_perron
 
 # ---- the command itself ---------------------------------------------------------------------------------------------
 
@@ -37,19 +37,19 @@ COMMANDS = (
 
 @pytest.mark.slow
 def test_the_help_names_every_command_and_the_exit_codes() -> None:
-    told = perron("--help")
+    told = run_perron("--help")
     assert told.returncode == 0
     assert all(f" {command} " in told.stdout for command in (*COMMANDS, "demo"))
     assert "Exit codes" in told.stdout
-    assert f"$ {ourselves()} new var/mine" in told.stdout, "it can be typed as it stands"
+    assert f"$ {program_name()} new var/mine" in told.stdout, "it can be typed as it stands"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", [*COMMANDS, "demo"])
 def test_each_command_has_help_with_examples(command: str) -> None:
-    told = perron(command, "--help")
+    told = run_perron(command, "--help")
     assert told.returncode == 0
-    assert f"$ {ourselves()} {command}" in told.stdout.partition("Examples")[2]
+    assert f"$ {program_name()} {command}" in told.stdout.partition("Examples")[2]
 
 
 @pytest.mark.slow
@@ -67,29 +67,33 @@ def test_each_tool_of_the_workshop_has_help_with_examples(module: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["claim-code"], Exit.SILENT, "There is no code: the box has an owner already, or it does not run"),
-        (["stop", "--home", "nowhere.yaml"], Exit.WRONG, "nowhere.yaml: this file cannot be read"),
-        (["stop", "cellar"], Exit.WRONG, "no entrance 'cellar'. Known: front."),
-        (["stop"], Exit.SILENT, "There is no talking to the broker"),
-        (["scan", "8L20524752032"], Exit.SILENT, "There is no talking to the broker"),
-        (["scan", "x", "--scanner", "doorbell"], Exit.WRONG, "The house has: front-scanner."),
-        (["announce"], Exit.WRONG, "Which delivery?"),
-        (["announce", "delivery.yaml"], Exit.WRONG, "holds no private key of cdiscount or la-ferme-du-coin"),
-        (["announce", "--new-key", "../../evil"], Exit.WRONG, "no key's name"),
-        (["verify", "nowhere"], Exit.WRONG, "nowhere is not there: nothing was checked"),
-        (["verify", "README.md"], Exit.WRONG, "README.md: no proof of a retailer's can be read (not JSON)"),
-        (["verify", "docs"], Exit.NO, "no manifest.json"),
-        (["verify", "docs", "--checkpoint", "nowhere.jsonl"], Exit.WRONG, "nowhere.jsonl: no checkpoint can be read"),
-        (["verify", "docs", "--checkpoint", "README.md"], Exit.WRONG, "line 1: not a checkpoint"),
-        (["verify", "docs", "--checkpoint", "gateway/__init__.py"], Exit.WRONG, "it is empty"),
-        (["verify", "nowhere", "--key", "nowhere.pem"], Exit.WRONG, "no public key can be read"),
-        (["report", "nowhere", "out.pdf"], Exit.WRONG, "nowhere is not there: nothing was checked"),
-        (["report", "docs", "/proc/out.pdf"], Exit.WRONG, "/proc/out.pdf cannot be written"),
-        (["door-notice", "/proc/out.pdf"], Exit.WRONG, "/proc/out.pdf cannot be written"),
-        (["door-notice", "out.pdf", "--entrance", "cellar"], Exit.WRONG, "no entrance 'cellar'. Known: front."),
-        (["door-notice", "out.pdf", "--pages", "javascript:alert(1)"], Exit.WRONG, "is no address of a page"),
-        (["door-notice", "out.pdf", "--contact", "x" * 81], Exit.WRONG, "81 characters, 80 at most"),
-        (["simulate", "--house", "nowhere.yaml"], Exit.WRONG, "no such house file"),
+        (["claim-code"], ExitCode.SILENT, "There is no code: the box has an owner already, or it does not run"),
+        (["stop", "--home", "nowhere.yaml"], ExitCode.WRONG, "nowhere.yaml: this file cannot be read"),
+        (["stop", "cellar"], ExitCode.WRONG, "no entrance 'cellar'. Known: front."),
+        (["stop"], ExitCode.SILENT, "There is no talking to the broker"),
+        (["scan", "8L20524752032"], ExitCode.SILENT, "There is no talking to the broker"),
+        (["scan", "x", "--scanner", "doorbell"], ExitCode.WRONG, "The house has: front-scanner."),
+        (["announce"], ExitCode.WRONG, "Which delivery?"),
+        (["announce", "delivery.yaml"], ExitCode.WRONG, "holds no private key of cdiscount or la-ferme-du-coin"),
+        (["announce", "--new-key", "../../evil"], ExitCode.WRONG, "no key's name"),
+        (["verify", "nowhere"], ExitCode.WRONG, "nowhere is not there: nothing was checked"),
+        (["verify", "README.md"], ExitCode.WRONG, "README.md: no proof of a retailer's can be read (not JSON)"),
+        (["verify", "docs"], ExitCode.NO, "no manifest.json"),
+        (
+            ["verify", "docs", "--checkpoint", "nowhere.jsonl"],
+            ExitCode.WRONG,
+            "nowhere.jsonl: no checkpoint can be read",
+        ),
+        (["verify", "docs", "--checkpoint", "README.md"], ExitCode.WRONG, "line 1: not a checkpoint"),
+        (["verify", "docs", "--checkpoint", "gateway/__init__.py"], ExitCode.WRONG, "it is empty"),
+        (["verify", "nowhere", "--key", "nowhere.pem"], ExitCode.WRONG, "no public key can be read"),
+        (["report", "nowhere", "out.pdf"], ExitCode.WRONG, "nowhere is not there: nothing was checked"),
+        (["report", "docs", "/proc/out.pdf"], ExitCode.WRONG, "/proc/out.pdf cannot be written"),
+        (["door-notice", "/proc/out.pdf"], ExitCode.WRONG, "/proc/out.pdf cannot be written"),
+        (["door-notice", "out.pdf", "--entrance", "cellar"], ExitCode.WRONG, "no entrance 'cellar'. Known: front."),
+        (["door-notice", "out.pdf", "--pages", "javascript:alert(1)"], ExitCode.WRONG, "is no address of a page"),
+        (["door-notice", "out.pdf", "--contact", "x" * 81], ExitCode.WRONG, "81 characters, 80 at most"),
+        (["simulate", "--house", "nowhere.yaml"], ExitCode.WRONG, "no such house file"),
         (["dance"], 2, "No such command"),
     ],
 )
@@ -99,7 +103,7 @@ def test_a_mistake_is_told_in_words_with_a_remedy_and_never_with_a_traceback(
     (home_file.parent / "accounts").mkdir()
     for account in ("owner", "installer"):
         (home_file.parent / "accounts" / f"{account}.password").write_text("secret\n")
-    told = perron(*arguments, home=home_file)
+    told = run_perron(*arguments, home=home_file)
     assert told.returncode == code, told.stderr
     assert said in told.stderr + told.stdout
     assert "Traceback" not in told.stderr
@@ -109,8 +113,8 @@ def test_a_mistake_is_told_in_words_with_a_remedy_and_never_with_a_traceback(
 @pytest.mark.slow
 def test_a_file_that_is_no_proof_is_refused_in_a_line_and_nothing_of_it_is_quoted(tmp_path: Path) -> None:
     (tmp_path / "sandbox.json").write_text('{"api_key": "key-s3cret"}')
-    told = perron("verify", tmp_path / "sandbox.json")
-    assert told.returncode == Exit.WRONG, told.stderr
+    told = run_perron("verify", tmp_path / "sandbox.json")
+    assert told.returncode == ExitCode.WRONG, told.stderr
     assert "can be read (it is JSON of another kind)" in told.stderr
     assert "s3cret" not in told.stderr + told.stdout
 
@@ -122,8 +126,8 @@ def test_a_phone_that_cannot_be_understood_is_told_with_its_line_and_without_its
     (home_file.parent / "phones.txt").write_text("# mine\ntk-s3cret\n")
     text = home_file.read_text(encoding="utf-8")
     home_file.write_text(f"{text}\nmessages:\n  file: phones.txt\n", encoding="utf-8")
-    told = perron("run", home=home_file)
-    assert told.returncode == Exit.WRONG, told.stderr
+    told = run_perron("run", home=home_file)
+    assert told.returncode == ExitCode.WRONG, told.stderr
     assert "phones.txt:2: this is no URL" in told.stderr
     assert "Traceback" not in told.stderr
     assert "tk-s3cret" not in told.stderr + told.stdout
@@ -139,16 +143,16 @@ def test_the_commands_come_quickly_because_they_load_only_what_they_need() -> No
 
 @pytest.mark.slow
 def test_the_schema_is_json_for_editors() -> None:
-    assert json.loads(perron("schema").stdout)["title"] == "Home"
-    assert json.loads(perron("schema", "home").stdout)["title"] == "Home"
-    assert json.loads(perron("schema", "hub").stdout)["properties"]["url"]["title"] == "Address"
-    assert perron("schema", "guard", "--markdown").stdout.startswith("# `guard.yaml`\n")
+    assert json.loads(run_perron("schema").stdout)["title"] == "Home"
+    assert json.loads(run_perron("schema", "home").stdout)["title"] == "Home"
+    assert json.loads(run_perron("schema", "hub").stdout)["properties"]["url"]["title"] == "Address"
+    assert run_perron("schema", "guard", "--markdown").stdout.startswith("# `guard.yaml`\n")
 
 
 @pytest.mark.slow
 def test_accounts_writes_what_mosquitto_needs_for_this_house(home_file: Path) -> None:
     folder = home_file.parent / "accounts"
-    assert perron("broker-config", folder, home=home_file).returncode == 0
+    assert run_perron("broker-config", folder, home=home_file).returncode == 0
     assert {f.name for f in folder.iterdir()} >= {
         "mosquitto.conf",
         "access",
@@ -156,20 +160,20 @@ def test_accounts_writes_what_mosquitto_needs_for_this_house(home_file: Path) ->
         "gateway.password",
         "doorbell.password",
     }
-    assert perron("broker-config", folder / "access", home=home_file).returncode == Exit.WRONG
+    assert run_perron("broker-config", folder / "access", home=home_file).returncode == ExitCode.WRONG
 
 
 def test_which_entrance_is_meant_is_asked_where_there_are_several(home: Home) -> None:
-    assert entrance_of(home, None) == "front"
+    assert resolve_entrance(home, None) == "front"
     several = home.model_copy(update={"entrances": {"front": None, "garage": None}})
     with pytest.raises(Failure, match="several entrances: front, garage"):
-        entrance_of(several, None)
+        resolve_entrance(several, None)
     with pytest.raises(Failure, match="no entrance yet"):
-        entrance_of(home.model_copy(update={"entrances": {}}), None)
+        resolve_entrance(home.model_copy(update={"entrances": {}}), None)
 
 
 def test_an_example_stands_in_the_help_as_it_is_typed_brackets_too() -> None:
-    assert "scanners=[front-scanner]" in perron("add", "--help").stdout
+    assert "scanners=[front-scanner]" in run_perron("add", "--help").stdout
 
 
 # ---- a retailer's part ----------------------------------------------------------------------------------------------
@@ -177,16 +181,16 @@ def test_an_example_stands_in_the_help_as_it_is_typed_brackets_too() -> None:
 
 def enrolled(home_file: Path, kid: str = "cdiscount-2027") -> tuple[Home, OKPKey]:
     """Follow what `announce --new-key` says: make a key and put its lines into home.yaml."""
-    key = keys.make(home_file.parent / "keys", kid)
+    key = keys.create_key(home_file.parent / "keys", kid)
     text = home_file.read_text()
     at = text.index("    permission:\n      state: granted")
-    home_file.write_text(text[:at] + keys.lines(kid, key) + text[at:])
-    return load(home_file), key
+    home_file.write_text(text[:at] + keys.home_yaml_lines(kid, key) + text[at:])
+    return load_home_file(home_file), key
 
 
 @pytest.mark.slow
 def test_a_new_key_is_told_as_the_lines_that_home_yaml_needs(home_file: Path) -> None:
-    told = perron("announce", "--new-key", "cdiscount-2027", home=home_file)
+    told = run_perron("announce", "--new-key", "cdiscount-2027", home=home_file)
     # The keys lie beside the file that --home names, here by PERRON_HOME.
     assert told.returncode == 0, told.stderr
     file = home_file.parent / "keys" / "cdiscount-2027.jwk"
@@ -196,31 +200,31 @@ def test_a_new_key_is_told_as_the_lines_that_home_yaml_needs(home_file: Path) ->
     text = home_file.read_text()
     at = text.index("    permission:\n      state: granted")
     home_file.write_text(text[:at] + lines + text[at:])
-    assert keys.find(load(home_file), file.parent, None)[:2] == ("cdiscount", "cdiscount-2027")
-    again = perron("announce", "--new-key", "cdiscount-2027", home=home_file)
-    assert (again.returncode, "never written over" in again.stderr) == (Exit.WRONG, True)
+    assert keys.find_key(load_home_file(home_file), file.parent, None)[:2] == ("cdiscount", "cdiscount-2027")
+    again = run_perron("announce", "--new-key", "cdiscount-2027", home=home_file)
+    assert (again.returncode, "never written over" in again.stderr) == (ExitCode.WRONG, True)
 
 
 def test_a_key_that_is_not_the_enrolled_one_is_not_used(home_file: Path) -> None:
     enrolled(home_file)
     (home_file.parent / "keys" / "cdiscount-2027.jwk").unlink()
-    keys.make(home_file.parent / "keys", "cdiscount-2027")
+    keys.create_key(home_file.parent / "keys", "cdiscount-2027")
     with pytest.raises(Failure, match="another key than the one enrolled"):
-        keys.find(load(home_file), home_file.parent / "keys", "cdiscount")
+        keys.find_key(load_home_file(home_file), home_file.parent / "keys", "cdiscount")
 
 
 def test_a_damaged_key_is_told(home_file: Path) -> None:
     home, _ = enrolled(home_file)
     (home_file.parent / "keys" / "cdiscount-2027.jwk").write_text('{"kty": "OKP"}')
     with pytest.raises(Failure, match="holds no Ed25519 key"):
-        keys.find(home, home_file.parent / "keys", None)
+        keys.find_key(home, home_file.parent / "keys", None)
 
 
 def test_a_window_may_be_written_from_now_on(tmp_path: Path) -> None:
     file = tmp_path / "delivery.yaml"
-    file.write_text(DELIVERY)
-    now = Clock(ClockSource(source="host"), floor=None, keep_floor=lambda _: None).now()
-    claims = claims_of(file, brand="cdiscount", box="perron-demo", utc=now.utc)
+    file.write_text(DELIVERY_YAML)
+    now = Clock(ClockSection(source="host"), floor=None, keep_floor=lambda _: None).now()
+    claims = read_claims(file, brand="cdiscount", box="perron-demo", utc=now.utc)
     assert isinstance(claims.delivery, Offer)
     window = claims.delivery.window
     assert (window.end - window.start).total_seconds() == 7200
@@ -229,17 +233,17 @@ def test_a_window_may_be_written_from_now_on(tmp_path: Path) -> None:
 
 def test_a_delivery_without_an_id_is_a_new_one_each_time(tmp_path: Path) -> None:
     file = tmp_path / "delivery.yaml"
-    file.write_text(DELIVERY.replace("id: order-1\n", ""))
-    now = Clock(ClockSource(source="host"), floor=None, keep_floor=lambda _: None).now()
-    made = [claims_of(file, brand="cdiscount", box="perron-demo", utc=now.utc).delivery.id for _ in range(2)]
+    file.write_text(DELIVERY_YAML.replace("id: order-1\n", ""))
+    now = Clock(ClockSection(source="host"), floor=None, keep_floor=lambda _: None).now()
+    made = [read_claims(file, brand="cdiscount", box="perron-demo", utc=now.utc).delivery.id for _ in range(2)]
     assert made[0] != made[1]
 
 
 def test_the_couriers_code_travels_as_its_hash_only(tmp_path: Path) -> None:
     file = tmp_path / "delivery.yaml"
-    file.write_text(DELIVERY)
-    now = Clock(ClockSource(source="host"), floor=None, keep_floor=lambda _: None).now()
-    claims = claims_of(file, brand="cdiscount", box="perron-demo", utc=now.utc, courier=b"0123456789abcdef")
+    file.write_text(DELIVERY_YAML)
+    now = Clock(ClockSection(source="host"), floor=None, keep_floor=lambda _: None).now()
+    claims = read_claims(file, brand="cdiscount", box="perron-demo", utc=now.utc, courier=b"0123456789abcdef")
     assert isinstance(claims.delivery, Offer)
     assert claims.delivery.courier_sha256 == sha256(b"0123456789abcdef").hexdigest()
     assert "0123456789abcdef" not in claims.model_dump_json().replace(claims.delivery.courier_sha256, "")
@@ -248,10 +252,10 @@ def test_the_couriers_code_travels_as_its_hash_only(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        (DELIVERY.replace("place: hall\n", ""), "place: Field required"),
-        (DELIVERY.replace("+2h", "tomorrow"), "window.end"),
-        (DELIVERY + "colour: red\n", "colour"),
-        (DELIVERY.replace("8L20524752032", "8L20524752032, 8L20524752032"), "the same parcel twice"),
+        (DELIVERY_YAML.replace("place: hall\n", ""), "place: Field required"),
+        (DELIVERY_YAML.replace("+2h", "tomorrow"), "window.end"),
+        (DELIVERY_YAML + "colour: red\n", "colour"),
+        (DELIVERY_YAML.replace("8L20524752032", "8L20524752032, 8L20524752032"), "the same parcel twice"),
         ("[", "delivery.yaml:1"),
         ("", "no delivery in it"),
     ],
@@ -259,9 +263,9 @@ def test_the_couriers_code_travels_as_its_hash_only(tmp_path: Path) -> None:
 def test_a_delivery_that_is_none_is_told_with_its_place(tmp_path: Path, text: str, told: str) -> None:
     file = tmp_path / "delivery.yaml"
     file.write_text(text)
-    now = Clock(ClockSource(source="host"), floor=None, keep_floor=lambda _: None).now()
+    now = Clock(ClockSection(source="host"), floor=None, keep_floor=lambda _: None).now()
     with pytest.raises(Failure) as caught:
-        claims_of(file, brand="cdiscount", box="perron-demo", utc=now.utc)
+        read_claims(file, brand="cdiscount", box="perron-demo", utc=now.utc)
     assert told in str(caught.value)
 
 
@@ -270,13 +274,13 @@ def test_a_delivery_that_is_none_is_told_with_its_place(tmp_path: Path, text: st
 async def test_an_announced_delivery_is_signed_as_enrolled_and_its_answer_is_returned(home_file: Path) -> None:
     home, key = enrolled(home_file)
     file = home_file.parent / "delivery.yaml"
-    file.write_text(DELIVERY)
-    async with guest(home, "gateway", OFFER) as box:
+    file.write_text(DELIVERY_YAML)
+    async with account_session(home, "gateway", OFFER_TOPIC) as box:
         asking = asyncio.create_task(announce(home, file, brand="cdiscount", kid="cdiscount-2027", key=key))
-        offer = await hear(box)
-        clock = Clock(ClockSource(source="host"), floor=None, keep_floor=lambda _: None)
-        claims = verify(offer.payload, Keys.of(home.brand_keys), box=home.box, now=clock.now())
-        assert not isinstance(claims, Rejected)
+        offer = await next_message(box)
+        clock = Clock(ClockSection(source="host"), floor=None, keep_floor=lambda _: None)
+        claims = verify(offer.payload, EnrolledKeys.of(home.brand_keys), box=home.box, now=clock.now())
+        assert not isinstance(claims, RejectedMessage)
         stranger = {"box": home.box, "at": "2026-11-24T12:00:00Z", "answers": "another-message-00", "accepted": False}
         ours = {
             "box": home.box,
@@ -285,8 +289,8 @@ async def test_an_announced_delivery_is_signed_as_enrolled_and_its_answer_is_ret
             "accepted": True,
         }
         for answer in (b"no json", json.dumps(stranger).encode(), json.dumps(ours).encode()):
-            box.publish(RESULT, answer)
-        async with asyncio.timeout(LONG):
+            box.publish(RESULT_TOPIC, answer)
+        async with asyncio.timeout(TIMEOUT_S):
             result = await asking
     assert result.accepted
     assert claims.iss == "cdiscount"
@@ -298,10 +302,10 @@ async def test_an_announced_delivery_is_signed_as_enrolled_and_its_answer_is_ret
 async def test_an_offer_that_nobody_hears_is_not_called_sent(home_file: Path) -> None:
     home, key = enrolled(home_file)
     file = home_file.parent / "delivery.yaml"
-    file.write_text(DELIVERY)
+    file.write_text(DELIVERY_YAML)
     with pytest.raises(Failure, match="Nobody listens") as caught:
         await announce(home, file, brand="cdiscount", kid="cdiscount-2027", key=key)
-    assert (caught.value.code, "perron run" in caught.value.todo) == (Exit.SILENT, True)
+    assert (caught.value.code, "perron run" in caught.value.todo) == (ExitCode.SILENT, True)
 
 
 # ---- the owner's part -----------------------------------------------------------------------------------------------
@@ -309,7 +313,7 @@ async def test_an_offer_that_nobody_hears_is_not_called_sent(home_file: Path) ->
 
 async def obeying(home: Home, *, stopped: bool) -> None:
     """Stand in for the gateway: does what the owner says, and says so."""
-    async with guest(home, "gateway", "perron/entrance/front/set") as box:
+    async with account_session(home, "gateway", "perron/entrance/front/set") as box:
         box.publish(
             "perron/entrance/front/state", json.dumps({"stopped": stopped, "phase": "ready"}).encode(), retain=True
         )
@@ -324,8 +328,8 @@ async def obeying(home: Home, *, stopped: bool) -> None:
 @contextlib.asynccontextmanager
 async def standing_in(home: Home, *, stopped: bool = False) -> AsyncIterator[None]:
     task = asyncio.create_task(obeying(home, stopped=stopped))
-    async with guest(home, "observer", "perron/entrance/front/state") as observer:
-        await hear(observer)
+    async with account_session(home, "observer", "perron/entrance/front/state") as observer:
+        await next_message(observer)
     try:
         yield
     finally:
@@ -338,18 +342,18 @@ async def standing_in(home: Home, *, stopped: bool = False) -> AsyncIterator[Non
 @pytest.mark.usefixtures("broker")
 async def test_stop_returns_once_the_entrance_itself_says_that_it_has_stopped(home: Home) -> None:
     async with standing_in(home):
-        assert await stop(home, "front", lift=False) == "front: stopped; phase ready"
-        assert await stop(home, "front", lift=False) == "front: stopped already"
-        assert await stop(home, "front", lift=True) == "front: the stop is lifted; phase ready"
+        assert await stop_entrance(home, "front", lift=False) == "front: stopped; phase ready"
+        assert await stop_entrance(home, "front", lift=False) == "front: stopped already"
+        assert await stop_entrance(home, "front", lift=True) == "front: the stop is lifted; phase ready"
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("broker")
 async def test_a_stop_that_no_gateway_hears_is_no_stop_even_if_an_old_state_says_so(home: Home) -> None:
-    async with guest(home, "gateway") as box:
+    async with account_session(home, "gateway") as box:
         box.publish("perron/entrance/front/state", b'{"stopped":true}', retain=True)
         with pytest.raises(Failure, match="Nobody listens"):
-            await stop(home, "front", lift=False)
+            await stop_entrance(home, "front", lift=False)
 
 
 def test_every_command_looks_for_the_house_file_at_the_same_place() -> None:
@@ -360,12 +364,12 @@ def test_every_command_looks_for_the_house_file_at_the_same_place() -> None:
         if command.callback is not None and "home" in inspect.signature(command.callback).parameters
     }
     assert len(defaults) > 7
-    assert {name: home for name, home in defaults.items() if home != HOME} == {"report": None}
+    assert {name: home for name, home in defaults.items() if home != DEFAULT_HOME} == {"report": None}
 
 
 @pytest.mark.slow
 def test_a_command_in_a_sentence_can_be_typed_as_it_stands() -> None:
-    assert typed("Look: `perron doctor` tells.") == f"Look: `{ourselves()} doctor` tells."
-    assert typed("perron/bridge/state and `perron`") == "perron/bridge/state and `perron`"
-    told = perron("doctor", "--home", "/nowhere/home.yaml")
-    assert f"`{ourselves()} schema --markdown`" in told.stderr
+    assert expand_commands("Look: `perron doctor` tells.") == f"Look: `{program_name()} doctor` tells."
+    assert expand_commands("perron/bridge/state and `perron`") == "perron/bridge/state and `perron`"
+    told = run_perron("doctor", "--home", "/nowhere/home.yaml")
+    assert f"`{program_name()} schema --markdown`" in told.stderr

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 import pytest
 import structlog
 
-from gateway.cli.console import Transcript, printable
-from tests.gateway.cli.terminal import started
+from gateway.cli.console import ShortLineRenderer, escape_unprintable
+from tests.gateway.cli.terminal import start_command
 
 AT = {"timestamp": "2026-11-24T20:35:06Z", "level": "info"}
 
@@ -39,7 +39,7 @@ def scan(kind: str) -> dict[str, Any]:
 
 
 def said(*events: dict[str, Any]) -> list[str]:
-    transcript, lines = Transcript(ZoneInfo("Europe/Paris")), []
+    transcript, lines = ShortLineRenderer(ZoneInfo("Europe/Paris")), []
     for event in events:
         try:
             lines.append(transcript(None, "info", event))
@@ -87,17 +87,17 @@ def test_what_tells_a_person_nothing_new_is_no_line() -> None:
 
 
 def test_what_somebody_sent_turns_no_terminal() -> None:
-    event = printable(None, "warning", {"event": "unexpected_topic", "topic": "x\x1b[2Jé\r\n\u202e", "at": 3})
+    event = escape_unprintable(None, "warning", {"event": "unexpected_topic", "topic": "x\x1b[2Jé\r\n\u202e", "at": 3})
     assert event == {"event": "unexpected_topic", "topic": "x\\x1b[2Jé\\r\\n\\u202e", "at": 3}
     name = {"event": "told_owner", "text": "\u2068חלב\u2069"}
-    assert printable(None, "info", dict(name)) == name
+    assert escape_unprintable(None, "info", dict(name)) == name
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("broker")
 def test_an_entrance_that_lacks_something_is_told_with_what_it_lacks(home_file: Path) -> None:
     home_file.write_text(home_file.read_text().replace("source: ntp", "source: host"))
-    with started("run", "--home", home_file, terminal=True) as gateway:
+    with start_command("run", "--home", home_file, terminal=True) as gateway:
         gateway.until("NOT ready: front (the lock is not proven locked; the door is not proven closed)")
 
 
@@ -105,6 +105,6 @@ def test_an_entrance_that_lacks_something_is_told_with_what_it_lacks(home_file: 
 @pytest.mark.usefixtures("broker")
 @pytest.mark.parametrize(("terminal", "options"), [(False, []), (True, ["--verbose"])])
 def test_whoever_wants_all_gets_each_decision_whole(home_file: Path, terminal: bool, options: list[str]) -> None:
-    with started("run", "--home", home_file, *options, terminal=terminal) as gateway:
+    with start_command("run", "--home", home_file, *options, terminal=terminal) as gateway:
         gateway.until("row=")
         gateway.until("readiness")

@@ -12,12 +12,12 @@ from devices.reports import ScanReport
 from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
 from gateway.cli import courier
-from gateway.cli.courier import hold, scan, scanner_of
-from gateway.cli.failure import Exit, Failure
+from gateway.cli.courier import present_code, resolve_scanner, scan
+from gateway.cli.failure import ExitCode, Failure
 from gateway.cli.simulation import control_socket, physical_log, write_plan
 from gateway.config.home import Home
 from gateway.config.subscriptions import BRIDGE_STATE
-from tests.gateway.cli.terminal import ROOT, guest, hear
+from tests.gateway.cli.terminal import ROOT, account_session, next_message
 
 SCANS, EVENTS = "perron/front-scanner/event", "perron/entrance/front/event"
 VISIT = "1046b3bf3023d710"
@@ -26,9 +26,9 @@ VISIT = "1046b3bf3023d710"
 @pytest.mark.slow
 @pytest.mark.usefixtures("broker")
 async def test_a_code_is_published_in_the_scanners_name_where_no_simulated_house_runs(home: Home) -> None:
-    async with guest(home, "gateway", "perron/front-scanner/event") as box:
-        assert await hold(home, "8L20524752032", "front-scanner") == "published as front-scanner"
-        heard = await hear(box)
+    async with account_session(home, "gateway", "perron/front-scanner/event") as box:
+        assert await present_code(home, "8L20524752032", "front-scanner") == "published as front-scanner"
+        heard = await next_message(box)
     assert VENDORS["scanner"].decode_report(TopicSuffix.EVENT, heard.payload) == (ScanReport(code="8L20524752032"),)
     assert not heard.retain
 
@@ -39,15 +39,17 @@ async def test_a_code_is_held_before_the_simulated_scanner_where_the_house_runs(
     socket, log = str(control_socket(home)), str(physical_log(home))
     command = [sys.executable, "-m", "devices.simulators", "--house", str(write_plan(home)), "--control", socket,
                "--log", log]  # fmt: skip
-    async with guest(home, "gateway", "perron/front-scanner/event", "perron/front-scanner/availability") as box:
+    async with account_session(
+        home, "gateway", "perron/front-scanner/event", "perron/front-scanner/availability"
+    ) as box:
         house = await asyncio.create_subprocess_exec(*command, cwd=ROOT)
         try:
-            while (await hear(box)).topic != "perron/front-scanner/availability":
+            while (await next_message(box)).topic != "perron/front-scanner/availability":
                 pass
-            assert "simulated house" in await hold(home, "8L20524752032", "front-scanner")
-            heard = await hear(box)
+            assert "simulated house" in await present_code(home, "8L20524752032", "front-scanner")
+            heard = await next_message(box)
             while heard.topic != "perron/front-scanner/event":
-                heard = await hear(box)
+                heard = await next_message(box)
         finally:
             house.terminate()
             await house.wait()
@@ -55,9 +57,9 @@ async def test_a_code_is_held_before_the_simulated_scanner_where_the_house_runs(
 
 
 def test_a_scanner_that_is_none_is_answered_with_those_that_are(home: Home) -> None:
-    assert scanner_of(home, None) == "front-scanner"
+    assert resolve_scanner(home, None) == "front-scanner"
     with pytest.raises(Failure, match=r"no scanner 'typo'\. The house has: front-scanner"):
-        scanner_of(home, "typo")
+        resolve_scanner(home, "typo")
 
 
 def answer(word: str, refusal: str | None = None) -> Mapping[str, object]:
@@ -67,12 +69,12 @@ def answer(word: str, refusal: str | None = None) -> Mapping[str, object]:
 @contextlib.asynccontextmanager
 async def answering(home: Home, *answers: tuple[Mapping[str, object], ...]) -> AsyncIterator[None]:
     """Stand in for the gateway: to each scan it says the next of these."""
-    async with guest(home, "gateway", SCANS) as box:
+    async with account_session(home, "gateway", SCANS) as box:
         box.publish(BRIDGE_STATE, b'{"state":"online"}', retain=True)
 
         async def answering() -> None:
             for events in answers:
-                await hear(box)
+                await next_message(box)
                 for event in events:
                     box.publish(EVENTS, json.dumps(event).encode())
 
@@ -129,16 +131,16 @@ async def test_two_codes_are_held_up_one_after_the_other_until_a_no(home: Home) 
 @pytest.mark.slow
 @pytest.mark.usefixtures("broker")
 async def test_without_a_gateway_nobody_answers_and_that_is_said_at_once(home: Home) -> None:
-    async with guest(home, "observer", SCANS):
+    async with account_session(home, "observer", SCANS):
         with pytest.raises(Failure, match="no gateway is connected") as caught:
             await scan(home, ("8L20524752032",), "front-scanner", deliver=False, tell=lambda _: None)
-    assert (caught.value.code, "perron run" in caught.value.todo) == (Exit.SILENT, True)
+    assert (caught.value.code, "perron run" in caught.value.todo) == (ExitCode.SILENT, True)
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("broker")
 async def test_a_gateway_that_says_nothing_is_told_with_what_to_do(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(courier, "ANSWER", 1.0)
+    monkeypatch.setattr(courier, "ANSWER_TIMEOUT_S", 1.0)
     async with answering(home, ()):
         with pytest.raises(Failure, match="does not answer within 1 s") as caught:
             await scan(home, ("8L20524752032",), "front-scanner", deliver=False, tell=lambda _: None)

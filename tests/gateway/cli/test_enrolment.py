@@ -16,11 +16,11 @@ from zeroconf.asyncio import AsyncZeroconf
 from gateway.cli import adding, discover, testing
 from gateway.cli.failure import Failure
 from gateway.config.home import Home
-from gateway.config.loader import load
+from gateway.config.loader import load_home_file
 from gateway.installation import discovery_scan, notes
-from gateway.installation.discovery import Sighting
+from gateway.installation.discovery import DiscoveredDevice
 from gateway.mqtt.mosquitto.provisioning import private_broker
-from tests.gateway.cli.terminal import LONG, ROOT, guest, perron
+from tests.gateway.cli.terminal import ROOT, TIMEOUT_S, account_session, run_perron
 from tests.gateway.installation.diagnostics.test_house import answering
 
 PAYLOADS = Path(__file__).parents[2] / "devices" / "payloads" / "bridges" / "zigbee2mqtt_devices.json"
@@ -48,7 +48,7 @@ def test_a_device_is_added_and_every_comment_stays_where_it_was(home_file: Path)
     after = home_file.read_text(encoding="utf-8")
     added = [line.strip() for line in only_added(before, after) if line.strip()]
     assert added == ["porch:", "kind: camera", "vendor: rtsp", "url: rtsp://192.168.1.30/stream"]
-    assert load(home_file).devices["porch"].kind == "camera"
+    assert load_home_file(home_file).devices["porch"].kind == "camera"
 
 
 def test_what_would_be_no_house_is_not_written_and_says_why(home_file: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_house_grows_from_nothing_to_an_entrance(tmp_path: Path) -> None:
          "living_space=false", "scanners=[front-scanner]", "cameras.outside=doorbell", "places.hall.name=Hall"]
     )  # fmt: skip
     adding.add(file, "front", adding.ENTRANCE, said)
-    home = load(file)
+    home = load_home_file(file)
     assert home.entrances["front"].cameras.outside == "doorbell"
     assert home.storage.folder == file.parent / "var"
     assert file.stat().st_mode & 0o777 == 0o600
@@ -89,14 +89,14 @@ def test_a_camera_whose_account_s_file_is_not_there_is_added_and_said(home_file:
     login.write_text("perron:hunter2\n", encoding="utf-8")
     words = ("--kind", "camera", "--vendor", "rtsp", "--set", "url=rtsp://10.0.0.9/a", "--home", home_file)
     for name, says in (("nowhere", "is not there"), ("porch", "chmod 600")):
-        added = perron("add", name, *words, "--set", f"credentials_file={home_file.parent / name}.login")
+        added = run_perron("add", name, *words, "--set", f"credentials_file={home_file.parent / name}.login")
         assert added.returncode == 0
         assert says in added.stdout
         assert f"{name}.login" in added.stdout
-        assert name in load(home_file).devices
+        assert name in load_home_file(home_file).devices
         assert "hunter2" not in added.stdout + added.stderr
     login.chmod(0o600)
-    added = perron("add", "porch", *words, "--set", f"credentials_file={login}", "--replace")
+    added = run_perron("add", "porch", *words, "--set", f"credentials_file={login}", "--replace")
     assert (added.returncode, "login" in added.stdout) == (0, False)
 
 
@@ -123,10 +123,10 @@ def test_the_steps_of_the_guide_are_twelve_at_most_and_its_commands_do_what_it_s
         adding.add(file, id_, kind, fields)
     command = re.search(r"```sh\n(perron add front .*?)\n```", guide, re.DOTALL)
     assert command is not None
-    done = perron(*shlex.split(command[1].replace("\\\n", ""))[1:], home=file)
+    done = run_perron(*shlex.split(command[1].replace("\\\n", ""))[1:], home=file)
     assert done.returncode == 0, done.stderr
-    assert load(file).entrances["front"].cameras.inside == ("hall-camera",)
-    known = perron("--help").stdout
+    assert load_home_file(file).entrances["front"].cameras.inside == ("hall-camera",)
+    known = run_perron("--help").stdout
     assert all(re.search(rf"\b{name}\b", known) for name in set(re.findall(r"`perron ([a-z-]+)", guide)))
 
 
@@ -135,21 +135,21 @@ def test_the_steps_of_the_guide_are_twelve_at_most_and_its_commands_do_what_it_s
 
 @pytest.mark.slow
 async def test_what_is_on_the_broker_and_on_the_network_is_listed_as_it_calls(home_file: Path, tmp_path: Path) -> None:
-    plain = load(home_file)
+    plain = load_home_file(home_file)
     home = plain.model_copy(update={"broker": plain.broker.model_copy(update={"bridges": ("zigbee2mqtt", "zwave")})})
     service = "_rtsp._tcp.local."
     info = ServiceInfo(
         service, f"Porch.{service}", addresses=[socket.inet_aton("127.0.0.1")], port=8999, server="porch.local."
     )
     calling = AsyncZeroconf(interfaces=["127.0.0.1"], ip_version=IPVersion.V4Only)
-    found: dict[str, Sighting] = {}
+    found: dict[str, DiscoveredDevice] = {}
     try:
         async with private_broker(tmp_path / "accounts", home):
             await calling.async_register_service(info)
             async with (
-                guest(home, "front-lock") as lock,
-                guest(home, "zigbee2mqtt") as bridge,
-                guest(home, "zwave") as waves,
+                account_session(home, "front-lock") as lock,
+                account_session(home, "zigbee2mqtt") as bridge,
+                account_session(home, "zwave") as waves,
             ):
                 lock.publish("perron/front-lock/availability", b"online", retain=True)
                 bridge.publish("zigbee2mqtt/bridge/devices", PAYLOADS.read_bytes(), retain=True)
@@ -157,8 +157,8 @@ async def test_what_is_on_the_broker_and_on_the_network_is_listed_as_it_calls(ho
                     waves.publish(f"{address}/98/0/currentMode", b'{"value":255}', retain=True)
                 await asyncio.sleep(0.2)
                 wrong, _ = await asyncio.gather(
-                    discover.broker(home, 3, lambda seen: found.update({seen.key: seen})),
-                    discovery_scan.network(
+                    discover.discover_at_broker(home, 3, lambda seen: found.update({seen.key: seen})),
+                    discovery_scan.scan_network(
                         home, 3, lambda seen: found.update({seen.key: seen}), interfaces=["127.0.0.1"]
                     ),
                 )
@@ -185,7 +185,7 @@ async def test_a_stranger_s_host_name_on_the_network_is_no_part_of_what_people_p
                 ServiceInfo(service, name, addresses=[address], port=8999, server=host)
             )
         console = Console(file=screen, width=400, force_terminal=False)
-        home = load(home_file)
+        home = load_home_file(home_file)
         await discover.discover(home, home_file, 4, console, interfaces=["127.0.0.1"])
     finally:
         await calling.async_close()
@@ -203,7 +203,7 @@ async def test_a_stranger_s_host_name_on_the_network_is_no_part_of_what_people_p
 def test_without_a_broker_the_network_is_shown_all_the_same(home_file: Path) -> None:
     (home_file.parent / "accounts").mkdir()
     (home_file.parent / "accounts" / "installer.password").write_text("x\n")
-    done = perron("discover", "--seconds", "1", "--interface", "127.0.0.1", home=home_file)
+    done = run_perron("discover", "--seconds", "1", "--interface", "127.0.0.1", home=home_file)
     assert done.returncode == 3
     assert "to add it" in done.stdout
     assert "nobody listens there" in done.stdout
@@ -218,9 +218,12 @@ async def test_a_device_is_asked_several_times_and_what_was_measured_is_kept(hom
     lock = asyncio.create_task(answering(home))
     told: list[str] = []
     try:
-        async with asyncio.timeout(LONG), guest(home, "observer", "perron/front-lock/availability") as watcher:
+        async with (
+            asyncio.timeout(TIMEOUT_S),
+            account_session(home, "observer", "perron/front-lock/availability") as watcher,
+        ):
             await watcher.receive()
-            assert await testing.test(home, "front-lock", times=4, tell=told.append)
+            assert await testing.run_device_test(home, "front-lock", times=4, tell=told.append)
     finally:
         lock.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -228,14 +231,14 @@ async def test_a_device_is_asked_several_times_and_what_was_measured_is_kept(hom
     spread = r"front-lock: 4 of 4 answered: [\d.]+ s at least, [\d.]+ s median, [\d.]+ s at most"
     assert re.fullmatch(spread, told[0])
     assert "- Interrogée, elle a dit où est son pêne." in told
-    measured = notes.measurements(home.storage.folder)["front-lock"]
+    measured = notes.read_measurements(home.storage.folder)["front-lock"]
     assert (measured.asked, len(measured.seconds), measured.bolt) == (4, 4, True)
 
 
 async def test_what_cannot_be_asked_says_so_and_what_is_not_there_names_what_is(home: Home) -> None:
     with pytest.raises(Failure, match=r"no device 'back-lock'\. Known: front-lock"):
-        await testing.test(home, "back-lock", times=1, tell=print)
+        await testing.run_device_test(home, "back-lock", times=1, tell=print)
     with pytest.raises(Failure, match="no device yet"):
-        await testing.test(home.model_copy(update={"devices": {}}), "back-lock", times=1, tell=print)
+        await testing.run_device_test(home.model_copy(update={"devices": {}}), "back-lock", times=1, tell=print)
     with pytest.raises(Failure, match="the lock of no entrance"):
-        await testing.move(home, "front-scanner", tell=print)
+        await testing.lock_now(home, "front-scanner", tell=print)

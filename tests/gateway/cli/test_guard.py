@@ -1,19 +1,19 @@
-"""`perron guard` and `perron guard-key`, as an installer types them."""
+"""`run_perron guard` and `run_perron guard-key`, as an installer types them."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-from gateway.cli.failure import Exit
-from gateway.protocol.guard_keys import load, public_x
-from tests.gateway.cli.terminal import TEXT, perron
+from gateway.cli.failure import ExitCode
+from gateway.protocol.guard_keys import load_key, public_x
+from tests.gateway.cli.terminal import HOME_YAML, run_perron
 
 
 @pytest.mark.slow
 def test_a_guard_without_its_file_says_which_and_how_to_name_another(tmp_path: Path) -> None:
-    done = perron("guard", "--config", tmp_path / "guard.yaml")
-    assert done.returncode == Exit.WRONG
+    done = run_perron("guard", "--config", tmp_path / "guard.yaml")
+    assert done.returncode == ExitCode.WRONG
     assert f"{tmp_path}/guard.yaml: this file cannot be read" in done.stderr
     assert "docs/installer/guard.md" in done.stderr
 
@@ -21,20 +21,20 @@ def test_a_guard_without_its_file_says_which_and_how_to_name_another(tmp_path: P
 @pytest.mark.slow
 def test_the_two_keys_are_made_and_told_as_the_lines_that_are_written(tmp_path: Path) -> None:
     key = tmp_path / "guard.key.pem"
-    made = perron("guard-key", "--new", key)
+    made = run_perron("guard-key", "--new", key)
     assert made.returncode == 0, made.stderr
-    assert f"guard: {{key: {public_x(load(key))}}}" in made.stdout
-    again = perron("guard-key", "--new", key)
-    assert again.returncode == Exit.WRONG
+    assert f"guard: {{key: {public_x(load_key(key))}}}" in made.stdout
+    again = run_perron("guard-key", "--new", key)
+    assert again.returncode == ExitCode.WRONG
     assert "a key lies there already" in again.stderr
 
     home = tmp_path / "home.yaml"
-    home.write_text(TEXT.replace("folder: ../var", f"folder: {tmp_path}/var"), encoding="utf-8")
-    told = [perron("guard-key", "--home", home).stdout for _ in range(2)]
+    home.write_text(HOME_YAML.replace("folder: ../var", f"folder: {tmp_path}/var"), encoding="utf-8")
+    told = [run_perron("guard-key", "--home", home).stdout for _ in range(2)]
     assert told[0] == told[1]
-    anew = perron("guard-key", "--home", home, "--anew").stdout
+    anew = run_perron("guard-key", "--home", home, "--anew").stdout
     assert anew.splitlines()[-1] != told[0].splitlines()[-1]
-    assert perron("guard-key", "--home", home).stdout.splitlines()[-1] == anew.splitlines()[-1]
+    assert run_perron("guard-key", "--home", home).stdout.splitlines()[-1] == anew.splitlines()[-1]
     assert re.search(r"^gateway: [A-Za-z0-9_-]{43}$", told[0], re.MULTILINE)
 
 
@@ -47,7 +47,7 @@ def test_a_guard_without_its_key_is_told_how_to_make_one(tmp_path: Path) -> None
         "house: {username: front-lock, password_file: a}\n"
         "radio:\n  broker: {port: 1884, username: guard, password_file: b}\n  lock: {vendor: nukihub, address: nuki}\n"
     )
-    done = perron("guard", "--config", tmp_path / "guard.yaml")
-    assert done.returncode == Exit.WRONG
+    done = run_perron("guard", "--config", tmp_path / "guard.yaml")
+    assert done.returncode == ExitCode.WRONG
     assert "there is no such key" in done.stderr
     assert "guard-key --new" in done.stderr

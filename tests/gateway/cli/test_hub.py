@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.failure import Exit
-from tests.gateway.cli.terminal import perron
+from gateway.cli.failure import ExitCode
+from tests.gateway.cli.terminal import run_perron
 
 pytestmark = pytest.mark.slow
 
@@ -22,8 +22,8 @@ def test_an_operator_reads_which_file_or_database_is_wrong_and_what_to_do(
 ) -> None:
     file = tmp_path / "hub.yaml"
     file.write_text(f"url: http://127.0.0.1:8643\nboxes: {{host: 127.0.0.1}}\n{lines}\n")
-    told = perron("hub", "--config", file)
-    assert told.returncode == Exit.WRONG, told.stderr
+    told = run_perron("hub", "--config", file)
+    assert told.returncode == ExitCode.WRONG, told.stderr
     assert said in told.stderr
     assert todo in told.stderr
     assert "s3cret" not in told.stderr
@@ -35,6 +35,6 @@ def test_a_hub_whose_port_is_taken_says_which(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         file.write_text(f"url: http://127.0.0.1:{port}\nlisten: {{port: {port}}}\n")
-        told = perron("hub", "--config", file)
-    assert told.returncode == Exit.WRONG, told.stderr
+        told = run_perron("hub", "--config", file)
+    assert told.returncode == ExitCode.WRONG, told.stderr
     assert f"something listens at 127.0.0.1:{port} already" in told.stderr

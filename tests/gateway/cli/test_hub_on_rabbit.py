@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from gateway.hub.authority import Authority
-from gateway.hub.store import Store
+from gateway.hub.authority import HubAuthority
+from gateway.hub.store import HubStore
 from gateway.hub.tables import homes
 from gateway.mqtt.mosquitto.provisioning import free_port
-from tests.gateway.cli.terminal import perron
+from tests.gateway.cli.terminal import run_perron
 from tests.scale.enrolling import enrol
 
 pytestmark = pytest.mark.slow
@@ -26,20 +26,20 @@ def config(tmp_path: Path) -> Path:
         f"boxes: {{host: localhost, port: {free_port()}}}\n"
         f"rabbit:\n  nodes: {{r1: 127.0.0.1}}\n  management: {free_port()}\n"
     )
-    assert perron("hub-config", "--config", file).returncode == 0
+    assert run_perron("hub-config", "--config", file).returncode == 0
     return file
 
 
 async def with_a_home(folder: Path) -> str:
-    store = await Store.open(f"sqlite+aiosqlite:///{folder / 'hub.sqlite3'}")
+    store = await HubStore.open(f"sqlite+aiosqlite:///{folder / 'hub.sqlite3'}")
     now = datetime.now(UTC)
-    fleet = await enrol(store, 1, now=now, folder=folder, authority=Authority.at(folder, now=now))
+    fleet = await enrol(store, 1, now=now, folder=folder, authority=HubAuthority.at(folder, now=now))
     await store.close()
     return fleet.homes[0].home
 
 
 async def is_revoked(folder: Path, home: str) -> bool:
-    store = await Store.open(f"sqlite+aiosqlite:///{folder / 'hub.sqlite3'}")
+    store = await HubStore.open(f"sqlite+aiosqlite:///{folder / 'hub.sqlite3'}")
     async with store.reading() as tx:
         when = await tx.scalar(select(homes.c.revoked).where(homes.c.id == home))
     await store.close()
@@ -48,7 +48,7 @@ async def is_revoked(folder: Path, home: str) -> bool:
 
 def test_a_revocation_that_no_node_hears_of_is_kept_and_said_to_wait_for_them(config: Path, tmp_path: Path) -> None:
     home = asyncio.run(with_a_home(tmp_path / "hub"))
-    done = perron("hub-revoke", home, "--config", config)
+    done = run_perron("hub-revoke", home, "--config", config)
     said = " ".join((done.stdout + done.stderr).split())
     assert done.returncode == 3, said
     assert f"{home} is revoked" in said
@@ -62,7 +62,7 @@ def test_a_hub_whose_folder_was_copied_in_part_begins_not_and_names_what_is_miss
     config: Path, tmp_path: Path, missing: str
 ) -> None:
     (tmp_path / "hub" / missing).unlink()
-    done = perron("hub", "--config", config)
+    done = run_perron("hub", "--config", config)
     said = " ".join((done.stdout + done.stderr).split())
     assert done.returncode == 2, said
     assert missing.rpartition("/")[2] in said

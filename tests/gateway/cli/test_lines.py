@@ -10,18 +10,26 @@ from typer.main import get_command
 
 from gateway.__main__ import cli
 from gateway.cli import lines
-from gateway.cli.failure import Exit
-from gateway.cli.lines import HOME, WITHOUT_HOME, at, command, in_use, pasted, typed
-from tests.gateway.cli.terminal import ROOT, perron, started
-from tests.gateway.evidence.documents.printed import read
-from tests.gateway.evidence.documents.visits import sealed
+from gateway.cli.failure import ExitCode
+from gateway.cli.lines import (
+    COMMANDS_WITHOUT_HOME,
+    DEFAULT_HOME,
+    command_line,
+    expand_commands,
+    home_option,
+    quoted_path,
+    set_current_home,
+)
+from tests.gateway.cli.terminal import ROOT, run_perron, start_command
+from tests.gateway.evidence.documents.printed import read_pdf
+from tests.gateway.evidence.documents.visits import seal_visit
 
 ODD = "it's a $(house).yaml"
 
 
 @pytest.fixture(autouse=True)
 def no_house_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lines._in_use, "home", None)  # noqa: SLF001 - what one process notes of its command
+    monkeypatch.setattr(lines._current_home, "home", None)  # noqa: SLF001 - what one process notes of its command
 
 
 def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, bool]]:  # noqa: ANN401 - typer's command
@@ -34,35 +42,35 @@ def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, bool
 
 def test_which_commands_take_a_house_file_is_known() -> None:
     homeless = {name for name, takes in commands(get_command(cli)) if not takes}
-    assert homeless | {"demo"} == WITHOUT_HOME
+    assert homeless | {"demo"} == COMMANDS_WITHOUT_HOME
 
 
 def test_a_command_in_a_text_names_the_house_in_use_and_nothing_else_is_touched() -> None:
-    in_use(Path("var/mine/home.yaml"))
+    set_current_home(Path("var/mine/home.yaml"))
     text = "`perron claim-code` shows it, `perron stop --lift`; `perron verify FOLDER`, perron run, `perron.local`."
-    ours = lines.ourselves()
-    assert typed(text) == (
+    ours = lines.program_name()
+    assert expand_commands(text) == (
         f"`{ours} claim-code --home var/mine/home.yaml` shows it, `{ours} stop --lift --home var/mine/home.yaml`;"
         f" `{ours} verify FOLDER`, perron run, `perron.local`."
     )
-    assert typed(typed(text)) == typed(text), "told twice, it is the same line"
-    in_use(HOME)
-    assert typed("`perron doctor`") == f"`{ours} doctor`"
+    assert expand_commands(expand_commands(text)) == expand_commands(text), "told twice, it is the same line"
+    set_current_home(DEFAULT_HOME)
+    assert expand_commands("`perron doctor`") == f"`{ours} doctor`"
 
 
 def test_every_word_of_a_command_is_quoted() -> None:
-    line = command("test", "a b;c", home=Path(ODD))
+    line = command_line("test", "a b;c", home=Path(ODD))
     assert shlex.split(line)[-4:] == ["test", "a b;c", "--home", ODD]
-    in_use(Path(ODD))
-    assert shlex.split(typed("`perron doctor`").strip("`"))[-3:] == ["doctor", "--home", ODD]
-    assert shlex.split(at(Path(ODD))) == ["--home", ODD]
-    assert shlex.split(pasted(Path(ODD))) == [ODD]
+    set_current_home(Path(ODD))
+    assert shlex.split(expand_commands("`perron doctor`").strip("`"))[-3:] == ["doctor", "--home", ODD]
+    assert shlex.split(home_option(Path(ODD))) == ["--home", ODD]
+    assert shlex.split(quoted_path(Path(ODD))) == [ODD]
 
 
 @pytest.mark.slow
 def test_what_a_failing_command_says_to_do_works_as_it_is_printed(home_file: Path) -> None:
-    told = perron("claim-code", "--home", home_file)
-    assert told.returncode == Exit.SILENT
+    told = run_perron("claim-code", "--home", home_file)
+    assert told.returncode == ExitCode.SILENT
     assert f"way-in NAME --home {home_file}`" in told.stderr
 
 
@@ -70,17 +78,17 @@ def test_what_a_failing_command_says_to_do_works_as_it_is_printed(home_file: Pat
 @pytest.mark.parametrize("terminal", [True, False], ids=["terminal", "log"])
 def test_run_names_its_house_in_the_commands_that_it_prints(tmp_path: Path, *, terminal: bool) -> None:
     folder = tmp_path / "my house"
-    made = perron("new", folder)
+    made = run_perron("new", folder)
     home = shlex.quote(str(folder / "home.yaml"))
     assert f"claim-code --home {home}" in made.stdout
-    with started("run", "--home", folder / "home.yaml", terminal=terminal) as told:
+    with start_command("run", "--home", folder / "home.yaml", terminal=terminal) as told:
         told.until(f"claim-code --home {home}`")
         if terminal:
             told.until(f"doctor --home {home}` looks for the cause")
         line = next(one for one in told.text.splitlines() if "claim-code" in one)
         words = shlex.split(line.partition("`")[2].partition("`")[0])
-        code = perron(*words[1:])
-    assert (code.returncode, len(code.stdout.strip()) > 8) == (Exit.DONE, True), (
+        code = run_perron(*words[1:])
+    assert (code.returncode, len(code.stdout.strip()) > 8) == (ExitCode.DONE, True), (
         "pasted as it is printed, it shows the code"
     )
 
@@ -88,24 +96,26 @@ def test_run_names_its_house_in_the_commands_that_it_prints(tmp_path: Path, *, t
 @pytest.mark.slow
 def test_a_report_takes_no_names_from_a_house_file_that_only_lies_there(tmp_path: Path) -> None:
     """As README's line has it: no --home, and config/home.yaml of this folder is another house."""
-    folder, _ = sealed(tmp_path)
+    folder, _ = seal_visit(tmp_path)
     out = tmp_path / "visit.pdf"
-    told = perron("report", folder, out)
-    assert told.returncode == Exit.DONE
+    told = run_perron("report", folder, out)
+    assert told.returncode == ExitCode.DONE
     assert "not known to be the one of this visit's box" in told.stdout
-    house = next(line for line in (ROOT / HOME).read_text(encoding="utf-8").splitlines() if line.startswith("name:"))
-    for page in read(out.read_bytes(), tmp_path).words:
+    house = next(
+        line for line in (ROOT / DEFAULT_HOME).read_text(encoding="utf-8").splitlines() if line.startswith("name:")
+    )
+    for page in read_pdf(out.read_bytes(), tmp_path).words:
         assert house.removeprefix("name:").strip().strip('"') not in page
 
 
 @pytest.mark.slow
 def test_a_report_takes_no_names_from_a_house_whose_box_has_another_key(home_file: Path, tmp_path: Path) -> None:
-    folder, key = sealed(tmp_path)
+    folder, key = seal_visit(tmp_path)
     out, keys = tmp_path / "visit.pdf", home_file.parent / "var" / "key"
     keys.mkdir(parents=True)
     text = home_file.read_text(encoding="utf-8")
     home_file.write_text(text.replace("box: perron-demo", "box: box-1"), encoding="utf-8")
     for pem, named in ((key.public.pem, True), (type(key).fresh().public.pem, False)):
         (keys / "box.pub.pem").write_bytes(pem)
-        told = perron("report", folder, out, "--language", "en", "--home", home_file)
+        told = run_perron("report", folder, out, "--language", "en", "--home", home_file)
         assert ("not known to be the one" in told.stdout) is not named

@@ -1,4 +1,4 @@
-"""A newcomer's first own house: what `perron new` writes, and a parcel let in with it."""
+"""A newcomer's first own house: what `run_perron new` writes, and a parcel let in with it."""
 
 import json
 import re
@@ -11,88 +11,90 @@ import jsonschema
 import pytest
 
 from gateway.cli import keys, new_home
-from gateway.cli.delivery import courier_page
+from gateway.cli.delivery import courier_page_url
 from gateway.cli.failure import Failure
 from gateway.cli.schema import ConfigFile, schema
 from gateway.config.editor import SCHEMA_LINE
-from gateway.config.home import Pages
-from gateway.config.loader import load
-from gateway.demo.plan import FAST
-from gateway.demo.processes import end_stranger
-from gateway.domain.delivery.barcodes import courier_digest, new_courier_code
-from gateway.system.located_yaml import parse
-from tests.gateway.cli.terminal import perron, started
+from gateway.config.home import PagesSection
+from gateway.config.loader import load_home_file
+from gateway.demo.plan import FAST_TIMING
+from gateway.demo.processes import stop_detached
+from gateway.domain.delivery.barcodes import courier_token_digest, new_courier_token
+from gateway.system.located_yaml import parse_yaml
+from tests.gateway.cli.terminal import run_perron, start_command
 
 
 def test_a_new_house_has_a_key_accounts_and_a_delivery_and_none_of_it_gets_into_git(tmp_path: Path) -> None:
-    file = new_home.found(tmp_path / "mine")
-    home = load(file)
-    brand, kid, _ = keys.find(home, tmp_path / "mine" / "keys", None)
+    file = new_home.create_home(tmp_path / "mine")
+    home = load_home_file(file)
+    brand, kid, _ = keys.find_key(home, tmp_path / "mine" / "keys", None)
     assert (brand, home.brands[brand].permission.state) == ("cdiscount", "granted")
-    assert keys.key_file(tmp_path / "mine" / "keys", kid).stat().st_mode & 0o077 == 0
+    assert keys.key_file_path(tmp_path / "mine" / "keys", kid).stat().st_mode & 0o077 == 0
     assert home.storage.folder == tmp_path / "mine" / "box"
     assert home.broker.account("retailer").password()
-    text, template = file.read_text(encoding="utf-8"), new_home.TEMPLATE.read_text(encoding="utf-8")
+    text, template = file.read_text(encoding="utf-8"), new_home.TEMPLATE_PATH.read_text(encoding="utf-8")
     assert text.removeprefix(SCHEMA_LINE).count("#") == template.count("#")  # its comments are still there
     assert (tmp_path / "mine" / ".gitignore").read_text() == "*\n"
 
 
 def test_the_first_line_of_a_new_house_names_a_schema_that_stands_beside_it_and_takes_the_house(tmp_path: Path) -> None:
-    file = new_home.found(tmp_path / "mine")
+    file = new_home.create_home(tmp_path / "mine")
     line = file.read_text(encoding="utf-8").splitlines()[0]
     named = file.parent / line.removeprefix("# yaml-language-server: $schema=")
     written = json.loads(named.read_text(encoding="utf-8"))
     assert written == schema(ConfigFile.HOME)
-    house = parse(file.read_text(encoding="utf-8")).data
+    house = parse_yaml(file.read_text(encoding="utf-8")).data
     jsonschema.Draft202012Validator(written).validate(json.loads(json.dumps(house)))
 
 
 def test_a_house_is_never_written_over(tmp_path: Path) -> None:
-    new_home.found(tmp_path / "mine")
+    new_home.create_home(tmp_path / "mine")
     with pytest.raises(Failure, match="never written over"):
-        new_home.found(tmp_path / "mine")
+        new_home.create_home(tmp_path / "mine")
 
 
 def test_a_folder_too_deep_for_a_socket_is_told_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(Failure, match="too long a path"):
-        new_home.found(tmp_path / ("d" * 90))
+        new_home.create_home(tmp_path / ("d" * 90))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "f").touch()
     with pytest.raises(Failure, match="cannot be written"):
-        new_home.found(tmp_path / "f" / "m")  # short: the sockets in it must fit into 107 characters wherever tests run
+        new_home.create_home(
+            tmp_path / "f" / "m"
+        )  # short: the sockets in it must fit into 107 characters wherever tests run
 
 
 def test_a_template_that_is_another_than_expected_makes_no_half_house(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changed = tmp_path / "home.yaml"
-    changed.write_text(new_home.TEMPLATE.read_text().replace("source: ntp   ", "source: ntp "))
-    monkeypatch.setattr(new_home, "TEMPLATE", changed)
+    changed.write_text(new_home.TEMPLATE_PATH.read_text().replace("source: ntp   ", "source: ntp "))
+    monkeypatch.setattr(new_home, "TEMPLATE_PATH", changed)
     with pytest.raises(Failure, match="source: ntp"):
-        new_home.found(tmp_path / "mine")
+        new_home.create_home(tmp_path / "mine")
     assert not (tmp_path / "mine" / "home.yaml").exists()
 
 
 @pytest.mark.parametrize(
     ("pages", "at"),
     [
-        (Pages(), "http://127.0.0.1:8642/c/"),
-        (Pages(host="192.168.1.20"), "https://192.168.1.20:8642/c/"),
-        (Pages(host="0.0.0.0", names=("perron.home.arpa",), plain_port=8080), "http://perron.home.arpa:8080/c/"),  # noqa: S104 - as in a house
-        (Pages(host="fd00::20"), "https://[fd00::20]:8642/c/"),
+        (PagesSection(), "http://127.0.0.1:8642/c/"),
+        (PagesSection(host="192.168.1.20"), "https://192.168.1.20:8642/c/"),
+        (PagesSection(host="0.0.0.0", names=("perron.home.arpa",), plain_port=8080), "http://perron.home.arpa:8080/c/"),  # noqa: S104 - as in a house
+        (PagesSection(host="fd00::20"), "https://[fd00::20]:8642/c/"),
     ],
 )
-def test_a_courier_s_page_is_told_as_his_phone_reaches_it(pages: Pages, at: str) -> None:
-    link = courier_page(pages, bytes(16))
-    assert link == f"{at}{courier_digest(bytes(16))}#{new_courier_code(bytes(16))}"
+def test_a_courier_s_page_is_told_as_his_phone_reaches_it(pages: PagesSection, at: str) -> None:
+    link = courier_page_url(pages, bytes(16))
+    assert link == f"{at}{courier_token_digest(bytes(16))}#{new_courier_token(bytes(16))}"
 
 
 def hurry(home: Path) -> None:
-    """Shorten the waiting times as `perron demo --fast` does; the rules stay the same."""
-    timing = json.dumps(FAST.model_dump(exclude_unset=True))
+    """Shorten the waiting times as `run_perron demo --fast` does; the rules stay the same."""
+    timing = json.dumps(FAST_TIMING.model_dump(exclude_unset=True))
     text = home.read_text().replace("    courier_proof: true", f"    timing: {timing}\n    courier_proof: true")
     home.write_text(text.replace("latency: 3 ", "latency: 1 ").replace("open_limit: 120", "open_limit: 15"))
 
@@ -107,27 +109,27 @@ def typed(told: str) -> list[str]:
 @pytest.mark.slow
 async def test_a_newcomer_lets_a_parcel_in_by_typing_what_is_printed(tmp_path: Path) -> None:
     mine = tmp_path / "mine"
-    made = perron("new", mine)
+    made = run_perron("new", mine)
     assert made.returncode == 0, made.stderr
     hurry(mine / "home.yaml")
     commands = [line.split("perron ", 1)[1] for line in made.stdout.splitlines() if line.startswith("  $ ")]
     simulate, run, announce, claim = (shlex.split(command) for command in commands)
     assert claim[0] == "claim-code"
     try:
-        with started(*simulate) as house, started(*run, terminal=True) as gateway:
+        with start_command(*simulate) as house, start_command(*run, terminal=True) as gateway:
             house.until("All 7 devices are connected")
             gateway.until("Ready: front.")
             promised = ready(announce)
             assert re.search(r"^  http://127\.0\.0\.1:\d+/c/[0-9a-f]{64}#perron:", promised.stderr, re.MULTILINE)
-            scanned = perron(*typed(promised.stderr))
+            scanned = run_perron(*typed(promised.stderr))
             assert scanned.returncode == 0, scanned.stdout + scanned.stderr
             assert "The door says go." in scanned.stdout
             assert "locked again" in scanned.stdout
             house.until("the bolt is thrown on command")
             assert "puts a parcel down inside" in house.text
-            proven = perron(*typed(scanned.stdout))
+            proven = run_perron(*typed(scanned.stdout))
             assert (proven.returncode, "The proof holds." in proven.stdout) == (0, True), proven.stdout
-            assert perron("doctor", "--home", mine / "home.yaml").returncode == 0
+            assert run_perron("doctor", "--home", mine / "home.yaml").returncode == 0
             gateway.until("are sealed")
             lines = [line[10:] for line in gateway.text.splitlines()]
             story = [
@@ -141,10 +143,10 @@ async def test_a_newcomer_lets_a_parcel_in_by_typing_what_is_printed(tmp_path: P
             assert gateway.end(signal.SIGINT) == 0
             gateway.until("The video process ends by itself within 60 s")
     finally:
-        await end_stranger(mine / "box" / "video.pid")
+        await stop_detached(mine / "box" / "video.pid")
 
 
 def ready(announce: list[str]) -> subprocess.CompletedProcess[str]:
-    promised = perron(*announce)
+    promised = run_perron(*announce)
     assert promised.returncode == 0, promised.stderr + promised.stdout
     return promised

@@ -1,13 +1,13 @@
-"""`perron door-notice` and `perron report`, as a person gives them."""
+"""`run_perron door-notice` and `run_perron report`, as a person gives them."""
 
 from pathlib import Path
 
 import pytest
 
-from gateway.cli.failure import Exit
-from tests.gateway.cli.terminal import perron
-from tests.gateway.evidence.documents.printed import read
-from tests.gateway.evidence.documents.visits import sealed
+from gateway.cli.failure import ExitCode
+from tests.gateway.cli.terminal import run_perron
+from tests.gateway.evidence.documents.printed import read_pdf
+from tests.gateway.evidence.documents.visits import seal_visit
 from tests.gateway.evidence.visits import VISIT
 
 pytestmark = pytest.mark.slow
@@ -15,58 +15,60 @@ pytestmark = pytest.mark.slow
 
 def test_the_notice_is_written_in_both_languages_and_asks_for_a_contact(home_file: Path, tmp_path: Path) -> None:
     out = tmp_path / "notice.pdf"
-    told = perron("door-notice", out, home=home_file)
-    assert (told.returncode, told.stderr) == (Exit.DONE, "")
+    told = run_perron("door-notice", out, home=home_file)
+    assert (told.returncode, told.stderr) == (ExitCode.DONE, "")
     assert "2 page(s) A4" in told.stdout
     assert "--contact" in told.stdout
-    french, english = read(out.read_bytes(), tmp_path).words
+    french, english = read_pdf(out.read_bytes(), tmp_path).words
     assert "Livraisons filmées ici" in french
     assert "Deliveries are filmed here" in english
 
 
 def test_the_notice_says_what_its_options_say(home_file: Path, tmp_path: Path) -> None:
     out = tmp_path / "notice.pdf"
-    told = perron(
+    told = run_perron(
         "door-notice", out, "--entrance", "front", "--language", "fr", "--contact", "Anne, 06 12 34 56 78",
         "--pages", "https://perron.example", home=home_file,
     )  # fmt: skip
-    assert told.returncode == Exit.DONE
+    assert told.returncode == ExitCode.DONE
     assert "--contact" not in told.stdout
-    (french,) = read(out.read_bytes(), tmp_path).words
+    (french,) = read_pdf(out.read_bytes(), tmp_path).words
     assert "Anne, 06 12 34 56 78" in french
     assert "https://perron.example/c" in french
 
 
 def test_the_report_speaks_the_houses_language_or_the_one_asked_for(home_file: Path, tmp_path: Path) -> None:
-    folder, key = sealed(tmp_path)
+    folder, key = seal_visit(tmp_path)
     pem, out = tmp_path / "box.pem", tmp_path / "visit.pdf"
     pem.write_bytes(key.public.pem)
-    told = perron("report", folder, out, "--key", pem, home=home_file)
-    assert (told.returncode, told.stderr) == (Exit.DONE, "")
+    told = run_perron("report", folder, out, "--key", pem, home=home_file)
+    assert (told.returncode, told.stderr) == (ExitCode.DONE, "")
     assert "The proof holds." in told.stdout
-    assert "La preuve est intacte" in read(out.read_bytes(), tmp_path).words[0]
+    assert "La preuve est intacte" in read_pdf(out.read_bytes(), tmp_path).words[0]
     assert out.stat().st_mode & 0o077 == 0  # it shows people
-    assert perron("report", folder, out, "--language", "en", "--key", pem, home=home_file).returncode == Exit.DONE
-    assert "The proof holds" in read(out.read_bytes(), tmp_path).words[0]
+    assert (
+        run_perron("report", folder, out, "--language", "en", "--key", pem, home=home_file).returncode == ExitCode.DONE
+    )
+    assert "The proof holds" in read_pdf(out.read_bytes(), tmp_path).words[0]
 
 
 def test_a_report_of_a_forged_proof_is_written_and_ends_with_no(home_file: Path, tmp_path: Path) -> None:
-    folder, _ = sealed(tmp_path)
+    folder, _ = seal_visit(tmp_path)
     log = folder / "log.jsonl"
     log.write_bytes(log.read_bytes().replace(b"unlocked", b"locked", 1))
     out = tmp_path / "visit.pdf"
-    told = perron("report", folder, out, home=home_file)
-    assert told.returncode == Exit.NO
+    told = run_perron("report", folder, out, home=home_file)
+    assert told.returncode == ExitCode.NO
     assert "WRONG: an entry of the log was changed: log.jsonl, entry 2" in told.stdout
-    assert "LA PREUVE NE TIENT PAS" in read(out.read_bytes(), tmp_path).words[0]
+    assert "LA PREUVE NE TIENT PAS" in read_pdf(out.read_bytes(), tmp_path).words[0]
 
 
 def test_a_report_needs_no_house_but_one_that_is_named_must_be_there(tmp_path: Path) -> None:
-    folder, _ = sealed(tmp_path)
+    folder, _ = seal_visit(tmp_path)
     out = tmp_path / "visit.pdf"
-    told = perron("report", folder, out)
-    assert told.returncode == Exit.DONE
+    told = run_perron("report", folder, out)
+    assert told.returncode == ExitCode.DONE
     assert "compare the fingerprint" in told.stdout
-    assert VISIT in read(out.read_bytes(), tmp_path).words[0]
-    told = perron("report", folder, tmp_path / "none.pdf", "--home", "nowhere.yaml")
-    assert (told.returncode, (tmp_path / "none.pdf").exists()) == (Exit.WRONG, False)
+    assert VISIT in read_pdf(out.read_bytes(), tmp_path).words[0]
+    told = run_perron("report", folder, tmp_path / "none.pdf", "--home", "nowhere.yaml")
+    assert (told.returncode, (tmp_path / "none.pdf").exists()) == (ExitCode.WRONG, False)

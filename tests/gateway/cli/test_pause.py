@@ -1,4 +1,4 @@
-"""`perron pause` at a terminal, with a stand-in for the gateway at a real broker."""
+"""`run_perron pause` at a terminal, with a stand-in for the gateway at a real broker."""
 
 import asyncio
 import contextlib
@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from gateway.cli.failure import Exit, Failure
-from gateway.cli.pause import end, listed, plan, run
+from gateway.cli.failure import ExitCode, Failure
+from gateway.cli.pause import end_pause, list_pauses, plan_pause, run
 from gateway.config.home import Home
 from gateway.mqtt.client import ShortSession
-from tests.gateway.cli.terminal import guest, hear, perron
+from tests.gateway.cli.terminal import account_session, next_message, run_perron
 
 FRONT = "perron/entrance/front"
 BRIDGE = "perron/bridge/state"
@@ -35,7 +35,7 @@ async def obeying(box: ShortSession, wishes: list[dict[str, Any]], why: str | No
 @contextlib.asynccontextmanager
 async def standing_in(home: Home, why: str | None = None) -> AsyncIterator[list[dict[str, Any]]]:
     wishes: list[dict[str, Any]] = []
-    async with guest(home, "gateway", f"{FRONT}/set") as box:
+    async with account_session(home, "gateway", f"{FRONT}/set") as box:
         task = asyncio.create_task(obeying(box, wishes, why))
         try:
             yield wishes
@@ -53,12 +53,12 @@ def asked(wish: Mapping[str, Any]) -> dict[str, Any]:
 @pytest.mark.usefixtures("broker")
 async def test_a_pause_in_the_house_s_own_time_is_asked_for_and_its_answer_awaited(home: Home) -> None:
     async with standing_in(home) as wishes:
-        told = await plan(home, "front", start="2026-11-28 18:00", end="2026-11-29T02:00")
+        told = await plan_pause(home, "front", start="2026-11-28 18:00", end="2026-11-29T02:00")
         assert told == "front: no deliveries from Sat 2026-11-28 18:00 to Sun 2026-11-29 02:00"
-        assert (await plan(home, None, start="now", end="+2h")).startswith(
+        assert (await plan_pause(home, None, start="now", end="+2h")).startswith(
             "all entrances: no deliveries from now on to"
         )
-        assert await end(home, "3f2a9c1e") == "Pause 3f2a9c1e is ended."
+        assert await end_pause(home, "3f2a9c1e") == "Pause 3f2a9c1e is ended."
     first, second, third = map(asked, wishes)
     assert first == {
         "do": "pause", "start": "2026-11-28T17:00:00.000Z", "end": "2026-11-29T01:00:00.000Z", "everywhere": False,
@@ -73,11 +73,11 @@ async def test_a_pause_in_the_house_s_own_time_is_asked_for_and_its_answer_await
 async def test_a_pause_that_is_none_fails_with_the_box_s_reason(home: Home) -> None:
     async with standing_in(home, why="no pause: overlaps"):
         with pytest.raises(Failure, match="Another pause falls into that time") as caught:
-            await plan(home, "front", start="now", end="+2h")
-        assert caught.value.code == Exit.NO
+            await plan_pause(home, "front", start="now", end="+2h")
+        assert caught.value.code == ExitCode.NO
     async with standing_in(home, why="not stored: full"):
         with pytest.raises(Failure, match="The gateway says no: not stored: full"):
-            await end(home, "3f2a9c1e")
+            await end_pause(home, "3f2a9c1e")
 
 
 @pytest.mark.slow
@@ -87,20 +87,23 @@ async def test_the_pauses_that_stand_are_told_by_a_gateway_that_runs_and_by_no_o
 ) -> None:
     night = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
     state = {"pauses": [{"id": "p1", "start": night.isoformat(), "end": (night + timedelta(hours=1)).isoformat()}]}
-    async with guest(home, "gateway") as box, guest(home, "observer", f"{FRONT}/state", BRIDGE) as observer:
+    async with (
+        account_session(home, "gateway") as box,
+        account_session(home, "observer", f"{FRONT}/state", BRIDGE) as observer,
+    ):
         box.publish(f"{FRONT}/state", json.dumps(state).encode(), retain=True)
         box.publish(BRIDGE, b'{"state":"online"}', retain=True)
-        await hear(observer)
-        await hear(observer)
-        assert await listed(home) == ["p1  Sun 2026-10-25 02:30+0200 - Sun 2026-10-25 02:30+0100  front"]
+        await next_message(observer)
+        await next_message(observer)
+        assert await list_pauses(home) == ["p1  Sun 2026-10-25 02:30+0200 - Sun 2026-10-25 02:30+0100  front"]
         box.publish(f"{FRONT}/state", b'{"pauses":[]}', retain=True)
-        await hear(observer)
-        assert await listed(home) == ["No pause stands."]
+        await next_message(observer)
+        assert await list_pauses(home) == ["No pause stands."]
         box.publish(BRIDGE, b'{"state":"offline"}', retain=True)
-        await hear(observer)
-        monkeypatch.setattr("gateway.cli.pause.STORED", 0.2)
+        await next_message(observer)
+        monkeypatch.setattr("gateway.cli.pause.RETAINED_TIMEOUT_S", 0.2)
         with pytest.raises(Failure, match="The gateway does not run"):
-            await listed(home)
+            await list_pauses(home)
 
 
 @pytest.mark.parametrize(
@@ -116,12 +119,12 @@ async def test_the_pauses_that_stand_are_told_by_a_gateway_that_runs_and_by_no_o
 def test_what_cannot_be_meant_is_told_before_anybody_is_asked(home: Home, asks: dict[str, Any], said: str) -> None:
     with pytest.raises(Failure, match=re.escape(said)) as caught:
         run(home, None, **{"start": "now", "end_at": None, "show": False, "ended": None} | asks)
-    assert caught.value.code == Exit.WRONG
+    assert caught.value.code == ExitCode.WRONG
 
 
 @pytest.mark.slow
 def test_a_mistake_at_the_terminal_is_told_with_what_to_do(home_file: Path) -> None:
-    told = perron("pause", "cellar", "--to", "+2h", home=home_file)
-    assert told.returncode == Exit.WRONG
+    told = run_perron("pause", "cellar", "--to", "+2h", home=home_file)
+    assert told.returncode == ExitCode.WRONG
     assert "no entrance 'cellar'. Known: front." in told.stderr
     assert "Traceback" not in told.stderr

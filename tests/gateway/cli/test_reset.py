@@ -8,26 +8,26 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gateway.__main__ import cli
-from gateway.cli.failure import Exit, Failure
+from gateway.cli.failure import ExitCode, Failure
 from gateway.cli.paper import write_notice
-from gateway.cli.reset import way_in, wipe_box
-from gateway.config.home import Home, Messages
+from gateway.cli.reset import create_recovery_code, wipe_box
+from gateway.config.home import Home, MessagesSection
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance
 from gateway.runtime.maintenance import factory_reset, recovery_codes
-from gateway.runtime.maintenance.instance_lock import Occupied, alone
+from gateway.runtime.maintenance.instance_lock import FolderInUse, lock_folder
 from gateway.storage import Store
-from gateway.web.auth.tokens import code_digest
-from tests.gateway.domain.delivery.house import step
+from gateway.web.auth.tokens import claim_code_digest
+from tests.gateway.domain.delivery.house import make_step
 from tests.gateway.domain.delivery.shop import NOW
-from tests.gateway.people import digest, entry, invitation, newcomer
-from tests.shell.house import home as shell_home
+from tests.gateway.people import digest, invitation, newcomer, sign_in_entry
+from tests.shell.house import make_home as shell_home
 
 
 @pytest.fixture
 def house(tmp_path: Path) -> Home:
     (tmp_path / "phones.txt").write_text("ntfys://phone.example/anna")
-    phones = Messages(file=tmp_path / "phones.txt")
+    phones = MessagesSection(file=tmp_path / "phones.txt")
     return shell_home(tmp_path / "box").model_copy(update={"messages": phones})
 
 
@@ -44,7 +44,7 @@ async def store_of(house: Home) -> AsyncIterator[Store]:
 
 async def claimed(store: Store) -> None:
     await store.register.set_claim(digest("code"), NOW)
-    await store.register.claim(digest("code"), newcomer("Anna"), entry("anna"), NOW)
+    await store.register.claim(digest("code"), newcomer("Anna"), sign_in_entry("anna"), NOW)
 
 
 # ---- wipe ------------------------------------------------------------------------------------------------------------
@@ -56,7 +56,7 @@ async def test_a_box_that_does_not_run_is_wiped_by_who_types_the_house_s_name(ho
     whole, told = wipe_box(house, held_too=False, typed=lambda: " home ")
     assert whole
     assert "claim it" in told
-    assert {path.name for path in house.storage.folder.iterdir()} == {factory_reset.LOCK}
+    assert {path.name for path in house.storage.folder.iterdir()} == {factory_reset.LOCK_FILE}
     assert house.messages is not None
     assert house.messages.file.read_bytes() == b""
 
@@ -66,21 +66,21 @@ async def test_another_name_wipes_nothing(house: Home) -> None:
         pass
     with pytest.raises(Failure, match="not the house's name") as caught:
         wipe_box(house, held_too=False, typed=lambda: "Homer")
-    assert caught.value.code == Exit.NO
+    assert caught.value.code == ExitCode.NO
     assert (house.storage.folder / "perron.sqlite3").exists()
-    assert not factory_reset.marked(house.storage.folder)
+    assert not factory_reset.is_marked_for_wipe(house.storage.folder)
 
 
 async def test_a_box_that_runs_is_not_wiped_behind_its_back(house: Home) -> None:
     async with store_of(house):
-        with alone(house.storage.folder), pytest.raises(Occupied):
+        with lock_folder(house.storage.folder), pytest.raises(FolderInUse):
             wipe_box(house, held_too=True, typed=lambda: "Home")
-        assert not factory_reset.marked(house.storage.folder)
+        assert not factory_reset.is_marked_for_wipe(house.storage.folder)
 
 
 async def test_what_is_held_as_evidence_is_only_wiped_where_that_is_said(house: Home) -> None:
     async with store_of(house) as store:
-        await store.commit(step(Entrance(id="front", incident="v1"), c.StartRecording(visit="v1")))
+        await store.commit(make_step(Entrance(id="front", incident="v1"), c.StartRecording(visit="v1")))
         await store.hold("v1", "a dispute", NOW)
     with pytest.raises(Failure, match="1 visits are held"):
         wipe_box(house, held_too=False, typed=lambda: "Home")
@@ -98,7 +98,7 @@ async def test_a_store_that_cannot_be_read_may_hold_evidence(house: Home) -> Non
 async def test_a_wipe_that_was_begun_is_finished_without_being_asked_again(house: Home) -> None:
     async with store_of(house):
         pass
-    factory_reset.mark(house.storage.folder)
+    factory_reset.mark_for_wipe(house.storage.folder)
 
     def nobody() -> str:
         raise AssertionError("it was decided already")
@@ -130,11 +130,13 @@ def test_the_command_says_what_it_does_and_asks_first(home_file: Path, home: Hom
 async def test_a_code_is_made_for_an_owner_while_the_box_runs(house: Home) -> None:
     async with store_of(house) as store:
         await claimed(store)
-        code = way_in(house, " ANNA ")
-        read = recovery_codes.read(house.way_in)
-    found = recovery_codes.find(read, code_digest(code) or b"", boot=recovery_codes.boot(), mono=read[-1].mono + 1)
+        code = create_recovery_code(house, " ANNA ")
+        read = recovery_codes.read_codes(house.way_in)
+    found = recovery_codes.find_code(
+        read, claim_code_digest(code) or b"", boot=recovery_codes.boot_id(), mono=read[-1].mono + 1
+    )
     assert found is not None
-    assert (found[0].person, found[1]) == ("p-anna", recovery_codes.Standing.GOOD)
+    assert (found[0].person, found[1]) == ("p-anna", recovery_codes.RecoveryCodeState.GOOD)
     assert code not in house.way_in.read_text()
 
 
@@ -142,10 +144,10 @@ async def test_who_is_no_owner_gets_none_and_is_told_who_is(house: Home) -> None
     async with store_of(house) as store:
         await claimed(store)
         await store.register.invite(invitation("bob"), NOW, lives=NOW.utc - NOW.utc.replace(year=2025))
-        await store.register.redeem(invitation("bob"), newcomer("Bob", "household"), entry("bob"), NOW)
+        await store.register.redeem(invitation("bob"), newcomer("Bob", "household"), sign_in_entry("bob"), NOW)
         for name in ("Bob", "Nobody"):
             with pytest.raises(Failure, match=f"No owner is called '{name}'") as caught:
-                way_in(house, name)
+                create_recovery_code(house, name)
             assert "'Anna'" in caught.value.todo
             assert "Bob" not in caught.value.todo
     assert not house.way_in.exists()
@@ -154,7 +156,7 @@ async def test_who_is_no_owner_gets_none_and_is_told_who_is(house: Home) -> None
 async def test_a_box_without_an_owner_has_its_claim_code(house: Home) -> None:
     house.storage.folder.mkdir()
     with pytest.raises(Failure, match="no owner yet") as caught:
-        way_in(house, "Anna")
+        create_recovery_code(house, "Anna")
     assert "claim-code" in caught.value.todo
 
 
@@ -164,7 +166,7 @@ async def test_the_command_shows_the_code_and_how_long_it_is_good(home_file: Pat
         await claimed(store)
         shown = said("way-in", "anna", "--home", home_file)
     code, how = shown.stdout.strip(), shown.stderr
-    assert (shown.exit_code, code_digest(code) is not None, "15 minutes, once" in how) == (0, True, True)
+    assert (shown.exit_code, claim_code_digest(code) is not None, "15 minutes, once" in how) == (0, True, True)
 
 
 # ---- the notice at the door ------------------------------------------------------------------------------------------

@@ -19,9 +19,9 @@ from gateway.cli.retailer import SECRET_VARIABLE
 from gateway.hub.config import Webhooks
 from gateway.hub.tables import brand_keys, connections
 from gateway.mqtt.mosquitto.provisioning import free_port
-from tests.announcing import BRAND_KEY, connected
-from tests.hubs import hub_file, running
-from tests.sandboxes import ENDED, Playground, playground
+from tests.announcing import BRAND_KEY, connected_home
+from tests.hubs import hub_file, run_hub
+from tests.sandboxes import ENDED_STATES, SandboxClient, create_sandbox
 
 SECRET = "whsec_" + "A" * 43 + "="
 DELIVERY = (
@@ -56,7 +56,7 @@ async def told(*arguments: str, word: str | None = "retailer", **more: str) -> t
     return process.returncode, out.decode(), err.decode()
 
 
-def key_of(box: Playground, folder: Path) -> str:
+def key_of(box: SandboxClient, folder: Path) -> str:
     """Put the sandbox's key into a file."""
     file = folder / "api-key"
     file.write_text(box.said["api_key"] + "\n", encoding="ascii")
@@ -67,7 +67,7 @@ def key_of(box: Playground, folder: Path) -> str:
 async def test_a_sandbox_and_the_first_delivery_by_two_commands(tmp_path: Path) -> None:
     key, file = tmp_path / "api-key", tmp_path / "delivery.yaml"
     file.write_text(DELIVERY, encoding="utf-8")
-    async with running(hub_file(tmp_path)) as hub:
+    async with run_hub(hub_file(tmp_path)) as hub:
         code, out, _ = await told("sandbox", "--hub", hub.url, "--api-key-file", str(key))
         made = json.loads(out)
         assert (code, key.stat().st_mode & 0o777) == (0, 0o600)
@@ -86,8 +86,8 @@ async def test_a_sandbox_and_the_first_delivery_by_two_commands(tmp_path: Path) 
 async def test_a_brand_s_own_key_signs_what_is_announced(tmp_path: Path) -> None:
     file = tmp_path / "delivery.yaml"
     file.write_text(DELIVERY.replace("garage", "front").replace("shelf", "hall"), encoding="utf-8")
-    async with running(hub_file(tmp_path)) as hub:
-        home = await connected(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await connected_home(hub)
         key = tmp_path / f"{home.brand}-1.jwk"
         key.write_text(json.dumps(BRAND_KEY.as_dict(private=True)), encoding="ascii")
         at = ("announce", str(file), "--hub", hub.url, "--connection", home.connection, "--key-file", str(key))
@@ -112,7 +112,7 @@ async def test_a_brand_s_own_key_signs_what_is_announced(tmp_path: Path) -> None
 
 @pytest.mark.slow
 async def test_a_brand_s_key_is_made_and_enrolled_by_one_command_and_said_again_it_is_the_same(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
+    async with run_hub(hub_file(tmp_path)) as hub:
         retailer = await hub.retailer()
         async with hub.http.post("/v1/brands", json={"id": "lune", "name": "Lune"}, headers=retailer.headers) as made:
             assert made.status == 201
@@ -142,7 +142,7 @@ async def test_a_home_is_asked_and_told_the_end_by_what_the_brand_signs_and_a_ke
     terms, lies = tmp_path / "asked.yaml", tmp_path / "lies.yaml"
     terms.write_text("{carriers: [Chronopost], days: [mon, tue], hours: '08:00-18:00'}\n", encoding="utf-8")
     lies.write_text("{carriers: [], days: [mon]}\n", encoding="utf-8")
-    async with running(hub_file(tmp_path)) as hub:
+    async with run_hub(hub_file(tmp_path)) as hub:
         retailer = await hub.retailer()
         async with hub.http.post("/v1/brands", json={"id": "lune", "name": "Lune"}, headers=retailer.headers) as made:
             assert made.status == 201
@@ -177,8 +177,8 @@ async def test_a_home_is_asked_and_told_the_end_by_what_the_brand_signs_and_a_ke
 async def test_what_the_hub_refuses_is_told_with_where_it_is_explained(tmp_path: Path) -> None:
     file = tmp_path / "delivery.yaml"
     file.write_text(DELIVERY.replace("+5h", "+2h"), encoding="utf-8")
-    async with running(hub_file(tmp_path)) as hub:
-        box = await playground(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        box = await create_sandbox(hub)
         at = ("--hub", hub.url, "--connection", box.said["connection"])
         code, _, err = await told("announce", str(file), *at, PERRON_API_KEY=box.said["api_key"])
         assert (code, "window" in err, "ends after its start" in err) == (2, True, True)
@@ -203,8 +203,8 @@ async def heard(process: asyncio.subprocess.Process, state: str) -> list[dict[st
 @pytest.mark.slow
 async def test_watch_comes_back_by_itself_and_loses_nothing_while_the_hub_was_away(tmp_path: Path) -> None:
     file = hub_file(tmp_path)
-    async with running(file) as hub:
-        box = await playground(hub)
+    async with run_hub(file) as hub:
+        box = await create_sandbox(hub)
         first = await box.announce("SANDBOX-WAITS")
         await box.until(first, "scheduled")
         begun = (await box.told(first))[0]["id"]
@@ -216,7 +216,7 @@ async def test_watch_comes_back_by_itself_and_loses_nothing_while_the_hub_was_aw
             delivery = await box.announce("XY123456785FR")
             lines += await heard(process, "window_open")
             rest = stack.pop_all()
-    async with rest, running(file) as hub:
+    async with rest, run_hub(file) as hub:
         box.hub = hub
         lines += await heard(process, "delivered")
         everything = [one["id"] for one in await box.told(first)][1:] + [one["id"] for one in await box.told(delivery)]
@@ -226,10 +226,10 @@ async def test_watch_comes_back_by_itself_and_loses_nothing_while_the_hub_was_aw
 @pytest.mark.slow
 async def test_watch_goes_on_the_next_time_where_it_was(tmp_path: Path) -> None:
     place = tmp_path / "place"
-    async with running(hub_file(tmp_path)) as hub:
-        box = await playground(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        box = await create_sandbox(hub)
         delivery = await box.announce("XY123456785FR")
-        await box.until(delivery, *ENDED)
+        await box.until(delivery, *ENDED_STATES)
         everything = [one["id"] for one in await box.told(delivery)]
         place.write_text(everything[0] + "\n", encoding="ascii")
         watched = ("watch", "--hub", hub.url, "--place", str(place), "--count", "2")
@@ -274,7 +274,7 @@ async def test_listen_tells_what_is_signed_once_and_refuses_everything_else(tmp_
     assert (code, "nonsense" in err_text) == (2, False)
 
 
-async def endpoints(box: Playground) -> list[Any]:
+async def endpoints(box: SandboxClient) -> list[Any]:
     return list((await box.ask("GET", "/v1/webhook_endpoints"))[1]["data"])
 
 
@@ -291,8 +291,8 @@ async def said_by(stream: asyncio.StreamReader | None, word: bytes) -> str:
 @pytest.mark.slow
 async def test_listen_makes_its_endpoint_and_deletes_it_however_it_ends(tmp_path: Path) -> None:
     here = hub_file(tmp_path, webhooks=Webhooks(private=True, plain=True))
-    async with running(here) as hub:
-        box = await playground(hub)
+    async with run_hub(here) as hub:
+        box = await create_sandbox(hub)
         port = free_port()
         at = ("listen", "--hub", hub.url, "--api-key-file", key_of(box, tmp_path), "--port", str(port))
         async with perron(*at, "--count", "5") as process:
@@ -328,8 +328,8 @@ async def test_listen_makes_its_endpoint_and_deletes_it_however_it_ends(tmp_path
 @pytest.mark.slow
 async def test_watch_that_was_killed_goes_on_behind_what_it_had_told(tmp_path: Path) -> None:
     place = tmp_path / "place"
-    async with running(hub_file(tmp_path)) as hub:
-        box = await playground(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        box = await create_sandbox(hub)
         waits = await box.announce("SANDBOX-WAITS")
         await box.until(waits, "scheduled")
         begun = (await box.told(waits))[-1]["id"]
@@ -342,7 +342,7 @@ async def test_watch_that_was_killed_goes_on_behind_what_it_had_told(tmp_path: P
             assert process.stdout is not None
             rest = await process.stdout.read()  # what it had told beyond that
             seen += [json.loads(line) for line in rest.splitlines(keepends=True) if line.endswith(b"\n")]
-        await box.until(delivery, *ENDED)
+        await box.until(delivery, *ENDED_STATES)
         everything = [one["id"] for one in await box.told(delivery)]
         if place.read_text(encoding="ascii").strip() != everything[-1]:
             async with perron(*watched) as process:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.rotation import rotate
-from gateway.evidence.succession import NEXT, NEXT_KEY, copy_line, line_in
-from gateway.evidence.verify import verify
-from gateway.protocol.keys import PUBLIC, BoxKey, PublicKey
-from tests.gateway.evidence.visits import SCAN, Box
-from tests.shell.house import home
+from gateway.cli.rotation import change_key
+from gateway.evidence.succession import NEXT_KEY_FILE, NEXT_MARKER_FILE, copy_key_history, read_key_history
+from gateway.evidence.verify import verify_proof
+from gateway.protocol.keys import PUBLIC_KEY_FILE, BoxKey, PublicKey
+from tests.gateway.evidence.visits import SCAN, SealingBox
+from tests.shell.house import make_home
 
 KILLED = """
 import asyncio, os, signal, sys
@@ -49,12 +49,12 @@ for steps in range(100):
 BOXES = 40  # more than the command has writes
 
 
-def a_box(folder: Path) -> Box:
+def a_box(folder: Path) -> SealingBox:
     """A box with its house file, its key and one visit that it has sealed."""
-    house = home(folder / "box")
+    house = make_home(folder / "box")
     folder.mkdir()
     (folder / "home.yaml").write_text(json.dumps(house.model_dump(mode="json")), encoding="utf-8")
-    box = Box(key=BoxKey.at(folder / "box" / "key"))
+    box = SealingBox(key=BoxKey.at(folder / "box" / "key"))
     box.visit(folder, visit="before")
     return box
 
@@ -71,22 +71,22 @@ async def test_killed_at_any_write_the_old_key_or_the_new_one_is_whole_and_every
     for number, box in enumerate(boxes[: steps + 1]):
         folder, keys = tmp_path / f"at{number}", tmp_path / f"at{number}" / "box" / "key"
         old, cut = box.key.public, BoxKey.at(keys).public
-        assert cut in line_in(keys).kin(old), "whoever knows the old key follows, whatever was cut short"
-        assert verify(folder / "before", public_key=old, line=line_in(keys)).ok
+        assert cut in read_key_history(keys).kin(old), "whoever knows the old key follows, whatever was cut short"
+        assert verify_proof(folder / "before", public_key=old, line=read_key_history(keys)).ok
         kept += cut == old
         said: list[str] = []
-        await rotate(folder / "home.yaml", tell=said.append)  # said again, as whoever was cut off does
-        line, present = line_in(keys), BoxKey.at(keys)
+        await change_key(folder / "home.yaml", tell=said.append)  # said again, as whoever was cut off does
+        line, present = read_key_history(keys), BoxKey.at(keys)
         assert present.public in line.kin(old)
         assert present.public != old
-        assert PublicKey.from_pem((keys / PUBLIC).read_bytes()) == present.public
-        assert not (keys / NEXT).exists()
-        assert not (keys / NEXT_KEY).exists()
+        assert PublicKey.from_pem((keys / PUBLIC_KEY_FILE).read_bytes()) == present.public
+        assert not (keys / NEXT_MARKER_FILE).exists()
+        assert not (keys / NEXT_KEY_FILE).exists()
         box.key = present
         after, _ = box.visit(folder, visit="after", at=SCAN + timedelta(days=400))
-        copy_line(keys, after)
+        copy_key_history(keys, after)
         for known in (old, present.public):
             for visit in ("before", "after"):
-                verdict = verify(folder / visit, public_key=known, line=line)
+                verdict = verify_proof(folder / visit, public_key=known, line=line)
                 assert verdict.ok, (number, visit, verdict.problem, verdict.where)
     assert 2 < kept < steps, "both ends were met"

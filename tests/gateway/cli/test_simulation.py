@@ -1,4 +1,4 @@
-"""The simulated house as `perron simulate` runs it, and what it says."""
+"""The simulated house as `run_perron simulate` runs it, and what it says."""
 
 import asyncio
 import contextlib
@@ -12,18 +12,18 @@ import pytest
 
 from devices.simulators.control import Arrive, Force, HouseControl
 from devices.simulators.house import SimulatedHouse
-from gateway.cli.broker import logged_in
+from gateway.cli.broker import open_session
 from gateway.cli.failure import Failure
-from gateway.cli.simulation import control_socket, plan, read
-from gateway.cli.watch import happening
+from gateway.cli.simulation import control_socket, plan_house, read_house_file
+from gateway.cli.watch import describe_line
 from gateway.config.devices import CameraDevice
 from gateway.config.home import Home
-from gateway.config.loader import load
-from tests.gateway.cli.terminal import LONG, Told, perron, started
+from gateway.config.loader import load_home_file
+from tests.gateway.cli.terminal import TIMEOUT_S, RunningCommand, run_perron, start_command
 
 
 def test_the_simulated_house_has_every_device_of_the_real_one_under_its_own_account(home: Home) -> None:
-    house = SimulatedHouse.model_validate_json(json.dumps(plan(home)))
+    house = SimulatedHouse.model_validate_json(json.dumps(plan_house(home)))
     assert set(house.devices) == set(home.devices)
     assert {id_: device.kind for id_, device in house.devices.items()} == {i: d.kind for i, d in home.devices.items()}
     assert home.broker.password_file is not None
@@ -34,14 +34,14 @@ def test_the_simulated_house_has_every_device_of_the_real_one_under_its_own_acco
 
 
 @pytest.fixture
-def simulated(home_file: Path) -> Iterator[Told]:
-    with started("simulate", "--broker", "--home", home_file) as told:
+def simulated(home_file: Path) -> Iterator[RunningCommand]:
+    with start_command("simulate", "--broker", "--home", home_file) as told:
         yield told
 
 
 @pytest.mark.slow
 async def test_the_house_says_what_it_is_brings_a_broker_and_tells_what_happens_to_bolt_and_door(
-    home: Home, simulated: Told
+    home: Home, simulated: RunningCommand
 ) -> None:
     simulated.until("All 7 devices are connected to the broker")
     assert "Nobody listened" in simulated.text
@@ -56,7 +56,9 @@ async def test_the_house_says_what_it_is_brings_a_broker_and_tells_what_happens_
 
 
 @pytest.mark.slow
-async def test_a_simulation_that_is_killed_leaves_neither_house_nor_broker(home: Home, simulated: Told) -> None:
+async def test_a_simulation_that_is_killed_leaves_neither_house_nor_broker(
+    home: Home, simulated: RunningCommand
+) -> None:
     simulated.until("All 7 devices are connected")
     assert simulated.end(signal.SIGKILL) == -signal.SIGKILL
     await nobody_listens(lambda: asyncio.open_connection(home.broker.host, home.broker.port))
@@ -67,25 +69,25 @@ def by_tls(home_file: Path) -> Home:
     text = home_file.read_text(encoding="utf-8")
     tls = "  tls: {ca: accounts/authority.pem}\n  username: gateway\n"
     home_file.write_text(text.replace("  username: gateway\n", tls), encoding="utf-8")
-    return load(home_file)
+    return load_home_file(home_file)
 
 
 @pytest.mark.slow
 async def test_a_house_whose_broker_speaks_tls_is_simulated_and_spoken_to_by_tls(home_file: Path) -> None:
     home = by_tls(home_file)
-    with started("simulate", "--broker", "--home", home_file) as told:
+    with start_command("simulate", "--broker", "--home", home_file) as told:
         told.until("All 7 devices are connected to the broker")
-        stopped = await asyncio.to_thread(perron, "stop", home=home_file)
+        stopped = await asyncio.to_thread(run_perron, "stop", home=home_file)
         assert "talking to the broker" not in stopped.stderr
         assert "Nobody listens" in stopped.stderr, "the broker took it; no gateway runs"
         plain = home.broker.model_copy(update={"tls": None})
         with pytest.raises(Failure, match="TLS"):
-            async with logged_in(plain, []):
+            async with open_session(plain, []):
                 pass
 
 
 async def nobody_listens(connect: Callable[[], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]]) -> None:
-    async with asyncio.timeout(LONG):
+    async with asyncio.timeout(TIMEOUT_S):
         with contextlib.suppress(OSError):
             while True:
                 _, writer = await connect()
@@ -99,7 +101,7 @@ def test_without_a_broker_the_house_says_once_that_it_waits_for_one_and_how_to_b
     for device in ("front-lock", "front-door", "doorbell", "hall-camera", "front-scanner", "front-signal",
                    "kitchen-fridge"):  # fmt: skip
         (home_file.parent / "accounts" / f"{device}.password").write_text("secret\n")
-    with started("simulate", "--home", home_file) as told:
+    with start_command("simulate", "--home", home_file) as told:
         told.until("Not connected to the broker")
         with contextlib.suppress(subprocess.TimeoutExpired):
             told.process.wait(2)
@@ -109,9 +111,9 @@ def test_without_a_broker_the_house_says_once_that_it_waits_for_one_and_how_to_b
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("simulated")
-def test_a_second_house_on_the_same_ports_is_told_so(home_file: Path, simulated: Told) -> None:
+def test_a_second_house_on_the_same_ports_is_told_so(home_file: Path, simulated: RunningCommand) -> None:
     simulated.until("All 7 devices are connected")
-    with started("simulate", "--home", home_file) as second:
+    with start_command("simulate", "--home", home_file) as second:
         assert second.process.wait(30) == 3
         second.until("pictures' port")
         assert "Traceback" not in second.text
@@ -126,7 +128,7 @@ def test_a_house_file_that_is_none_is_told_with_its_place(tmp_path: Path, text: 
     if text is not None:
         file.write_text(text)
     with pytest.raises(Failure) as caught:
-        read(file)
+        read_house_file(file)
     assert told in str(caught.value)
     assert str(file) in str(caught.value)
 
@@ -145,4 +147,4 @@ def test_a_house_file_that_is_none_is_told_with_its_place(tmp_path: Path, text: 
     ],
 )  # fmt: skip
 def test_what_physically_happens_is_put_into_words(line: dict[str, object], told: str | None) -> None:
-    assert happening(line) == told
+    assert describe_line(line) == told

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.cli import surveying
 from gateway.installation import notes
-from tests.whole_house import playing
+from tests.whole_house import run_whole_house
 
 pytestmark = pytest.mark.slow
 
@@ -18,7 +18,7 @@ def filmed(folder: Path) -> list[Path]:
 
 
 async def test_a_survey_that_was_broken_off_goes_on_and_names_who_would_have_refused(tmp_path: Path) -> None:
-    async with playing(tmp_path) as play:
+    async with run_whole_house(tmp_path) as play:
         home = play.stage.plan.home
         told: list[str] = []
         looked = asyncio.Event()
@@ -29,19 +29,19 @@ async def test_a_survey_that_was_broken_off_goes_on_and_names_who_would_have_ref
 
         hours = 4 / 3600  # four looks, a second apart
         first = asyncio.create_task(
-            surveying.survey(home, "front", hours=hours, every=1.0, anew=False, tell=tell, ahead=1.0)
+            surveying.run_survey(home, "front", hours=hours, every=1.0, anew=False, tell=tell, ahead=1.0)
         )
         await looked.wait()
         first.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await first
-        kept = notes.survey_of(home.storage.folder, "front")
+        kept = notes.read_survey(home.storage.folder, "front")
         assert kept is not None
         assert [look.refused for look in kept.looks] == [()]
 
         await play.link("doorbell", up=False)
         await play.link("front-lock", up=False)
-        found = await surveying.survey(
+        found = await surveying.run_survey(
             home, "front", hours=hours, every=1.0, anew=False, tell=tell, ahead=play.timing.live + 1
         )
         assert (found.looks, found.whole) == (4, True)

@@ -4,23 +4,23 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.broker_acl import NameTaken, access, accounts, bridges
+from gateway.config.broker_acl import AccountTaken, access_list, account_names, bridge_topics
 from gateway.config.errors import ConfigError
 from gateway.config.home import Home
-from gateway.config.loader import load
-from tests.gateway.cli.terminal import TEXT
+from gateway.config.loader import load_home_file
+from tests.gateway.cli.terminal import HOME_YAML
 
 
 def test_a_camera_without_mqtt_has_no_account_and_those_behind_one_frigate_share_its_own(tmp_path: Path) -> None:
     file = tmp_path / "home.yaml"
     doorbell, hall = "alexa\n    address: doorbell-1", "alexa\n    address: hall-camera-1"
-    file.write_text(TEXT.replace(doorbell, "rtsp").replace(hall, "frigate"), encoding="utf-8")
+    file.write_text(HOME_YAML.replace(doorbell, "rtsp").replace(hall, "frigate"), encoding="utf-8")
 
-    home = load(file)
+    home = load_home_file(file)
 
-    assert bridges(home) == {"frigate": ("frigate",)}
-    assert {"doorbell", "hall-camera"}.isdisjoint(accounts(home))
-    assert "frigate" in accounts(home)
+    assert bridge_topics(home) == {"frigate": ("frigate",)}
+    assert {"doorbell", "hall-camera"}.isdisjoint(account_names(home))
+    assert "frigate" in account_names(home)
 
 
 def house(*bases: str, **devices: dict[str, str]) -> Home:
@@ -31,7 +31,7 @@ def house(*bases: str, **devices: dict[str, str]) -> Home:
 
 def rights(home: Home, account: str) -> list[str]:
     """What stands below this account in the access list."""
-    lines = access(home, homeassistant=True).splitlines()
+    lines = access_list(home, homeassistant=True).splitlines()
     own = lines[lines.index(f"user {account}") + 1 :]
     end = next((n for n, line in enumerate(own) if not line.startswith("topic ")), len(own))
     return [line.removeprefix("topic ") for line in own[:end]]
@@ -44,8 +44,8 @@ DOOR = {"kind": "door", "vendor": "zigbee2mqtt"}
 def test_devices_behind_one_bridge_share_its_account_which_owns_their_base_topic_and_nothing_else() -> None:
     home = house(front_lock={**LOCK, "address": "zigbee2mqtt/front lock"}, front_door={
         **DOOR, "address": "zigbee2mqtt/front door"})  # fmt: skip
-    assert bridges(home) == {"zigbee2mqtt": ("zigbee2mqtt",)}
-    assert {"front-lock", "front-door"}.isdisjoint(accounts(home))
+    assert bridge_topics(home) == {"zigbee2mqtt": ("zigbee2mqtt",)}
+    assert {"front-lock", "front-door"}.isdisjoint(account_names(home))
     assert rights(home, "zigbee2mqtt") == ["readwrite zigbee2mqtt/#"]
     assert "write zigbee2mqtt/front lock/set" in rights(home, "gateway")
     assert "read zigbee2mqtt/bridge/state" in rights(home, "gateway")
@@ -55,7 +55,7 @@ def test_devices_behind_one_bridge_share_its_account_which_owns_their_base_topic
 
 def test_a_bridge_has_its_account_before_its_first_device_is_enrolled() -> None:
     home = house("zigbee2mqtt", "zwave", "frigate")
-    assert {"zigbee2mqtt", "zwave", "frigate"} <= set(accounts(home))
+    assert {"zigbee2mqtt", "zwave", "frigate"} <= set(account_names(home))
     assert "read zwave/#" in rights(home, "installer"), "to find what stands behind it"
     assert not [right for right in rights(home, "observer") if "zwave" in right], "PINs may pass there"
 
@@ -81,13 +81,13 @@ def test_a_bridge_has_its_account_before_its_first_device_is_enrolled() -> None:
     ],
 )  # fmt: skip
 def test_a_bridge_whose_account_or_base_topic_would_be_anothers_is_refused(home: Home) -> None:
-    with pytest.raises(NameTaken, match=r"taken|not for a bridge|two programs"):
-        accounts(home)
+    with pytest.raises(AccountTaken, match=r"taken|not for a bridge|two programs"):
+        account_names(home)
 
 
 def test_home_assistant_may_stream_below_a_word_of_its_owners() -> None:
     home = house(fridge={"kind": "fridge", "vendor": "homeassistant", "address": "my_home/sensor/fridge"})
-    assert bridges(home) == {"homeassistant": ("my_home",)}
+    assert bridge_topics(home) == {"homeassistant": ("my_home",)}
     assert "readwrite my_home/#" in rights(home, "homeassistant")
 
 
@@ -97,35 +97,35 @@ def test_each_brand_has_an_account_of_its_own_which_no_device_takes() -> None:
         {"box": "b", "name": "n", "devices": {}, "entrances": {}, "brands": brand}).brands})  # fmt: skip
     assert rights(home, "retailer-books") == ["write perron/deliveries/offer", "read perron/deliveries/result/books"]
     taken = house(retailer_books={"kind": "signal", "vendor": "signal"}).model_copy(update={"brands": home.brands})
-    with pytest.raises(NameTaken, match="account of the brand `books`"):
-        accounts(taken)
+    with pytest.raises(AccountTaken, match="account of the brand `books`"):
+        account_names(taken)
 
 
 def test_a_house_file_that_names_such_a_bridge_is_refused_with_its_line(tmp_path: Path) -> None:
     file = tmp_path / "home.yaml"
-    file.write_text(TEXT.replace("  port: 1883\n", "  port: 1883\n  bridges: [doorbell]\n"), encoding="utf-8")
+    file.write_text(HOME_YAML.replace("  port: 1883\n", "  port: 1883\n  bridges: [doorbell]\n"), encoding="utf-8")
     with pytest.raises(ConfigError, match=r"home\.yaml:\d+:\d+: the base topic `doorbell`"):
-        load(file)
+        load_home_file(file)
 
 
 def test_a_house_file_whose_broker_is_another_machines_says_how_it_is_believed(tmp_path: Path) -> None:
     file = tmp_path / "home.yaml"
-    far = TEXT.replace("  host: 127.0.0.1\n  port: 1883", "  host: perron.home.arpa\n  port: 8883", 1)
+    far = HOME_YAML.replace("  host: 127.0.0.1\n  port: 1883", "  host: perron.home.arpa\n  port: 8883", 1)
     file.write_text(far, encoding="utf-8")
     with pytest.raises(ConfigError, match=r"home\.yaml:\d+:\d+: .*without TLS") as refused:
-        load(file)
+        load_home_file(file)
     assert "tls:" in str(refused.value)
     file.write_text(far.replace("  port: 8883\n", "  port: 8883\n  tls: {ca: authority.pem}\n"), encoding="utf-8")
-    assert load(file).broker.tls is not None
+    assert load_home_file(file).broker.tls is not None
     file.write_text(far.replace("  port: 8883\n", "  port: 8883\n  tls: {verify: false}\n"), encoding="utf-8")
     with pytest.raises(ConfigError, match="not known here"):
-        load(file)
+        load_home_file(file)
 
 
 def test_each_right_of_an_account_stands_once_and_nobody_but_the_gateway_commands_a_device() -> None:
-    home = load(Path(__file__).parents[3] / "config" / "home.yaml")
-    for account in accounts(home, homeassistant=True):
-        if f"user {account}\n" in access(home, homeassistant=True):
+    home = load_home_file(Path(__file__).parents[3] / "config" / "home.yaml")
+    for account in account_names(home, homeassistant=True):
+        if f"user {account}\n" in access_list(home, homeassistant=True):
             own = rights(home, account)
             assert len(own) == len(set(own))
             commands = [r for r in own if r.split(" ", 1)[0] != "read" and r.endswith("/set")]
@@ -140,7 +140,7 @@ def test_home_assistant_may_say_what_its_entities_say_by_automation_and_nothing_
     assert {"write perron/tom/state", "write perron/tom/result", "read perron/tom/get"} <= set(theirs)
     assert "readwrite homeassistant/#" in theirs
     assert not [line for line in theirs if "perron/claire/" in line or "perron/front-door/" in line]
-    assert "homeassistant" in accounts(house(tom=tom))
+    assert "homeassistant" in account_names(house(tom=tom))
 
 
 def test_two_hubs_below_one_word_have_two_accounts_for_each_connects_by_itself() -> None:
@@ -150,7 +150,7 @@ def test_two_hubs_below_one_word_have_two_accounts_for_each_connects_by_itself()
         hall={"kind": "scanner", "vendor": "proglove", "address": "shop/gateway/PG1/SN1"},
         porch={"kind": "lock", "vendor": "zwave", "address": "zwave/5"},
     )
-    assert bridges(home) == {
+    assert bridge_topics(home) == {
         "nuki-front": ("nuki/front",),
         "nuki-garage": ("nuki/garage",),
         "shop-gateway-pg1": ("shop/gateway/PG1",),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config.errors import ConfigError
-from gateway.config.loader import load
+from gateway.config.loader import load_home_file
 from gateway.domain.timing import Timing
 from gateway.runtime.entrance_rules import entrance_rules
 
@@ -13,14 +13,14 @@ HOME = Path(__file__).parents[3] / "config" / "home.yaml"
 
 
 def test_a_password_that_cannot_be_read_is_told_with_its_file(tmp_path: Path) -> None:
-    home = load(HOME)
+    home = load_home_file(HOME)
     broker = home.broker.model_copy(update={"password_file": tmp_path / "none.password"})
     with pytest.raises(ConfigError, match=r"none\.password.*perron broker-config"):
         broker.password()
 
 
 def test_the_rules_of_an_entrance_are_what_its_file_says() -> None:
-    home = load(HOME)
+    home = load_home_file(HOME)
     made = entrance_rules(home, "front")
     assert dict(made.cameras) == {"doorbell": True, "hall-camera": False}
     assert (made.guarded, made.door_answers, made.latency) == (True, True, 3.0)
@@ -32,7 +32,7 @@ def test_every_waiting_time_of_the_file_reaches_the_rules(tmp_path: Path) -> Non
     lines = "".join(f"      {name}: {value}\n" for name, value in times.items())
     file = tmp_path / "home.yaml"
     file.write_text(HOME.read_text(encoding="utf-8").replace("    places:\n", f"    timing:\n{lines}    places:\n", 1))
-    assert entrance_rules(load(file), "front").timing.model_dump() == times
+    assert entrance_rules(load_home_file(file), "front").timing.model_dump() == times
 
 
 def test_the_waiting_times_of_a_house_file_have_the_names_and_values_that_they_always_had() -> None:
@@ -42,7 +42,7 @@ def test_the_waiting_times_of_a_house_file_have_the_names_and_values_that_they_a
         "merge": 10, "label": 2, "courier": 60, "probe": 10, "by_hand": 120, "incident": 600, "alarm_again": 60,
         "near": 120, "after": 900, "pre_roll": 10,
     }  # fmt: skip
-    assert entrance_rules(load(HOME), "front").timing.model_dump() == named
+    assert entrance_rules(load_home_file(HOME), "front").timing.model_dump() == named
 
 
 TLS = "tls: {ca: a.pem, certificate: c.pem, key: k.pem}"
@@ -56,7 +56,7 @@ def with_hub(folder: Path, line: str) -> Path:
 
 
 def test_the_hub_s_files_lie_beside_the_house_file_and_the_home_is_its_name_there(tmp_path: Path) -> None:
-    hub = load(with_hub(tmp_path, HUB)).hub
+    hub = load_home_file(with_hub(tmp_path, HUB)).hub
     assert hub is not None
     line = hub.line
     assert line.tls is not None
@@ -65,7 +65,7 @@ def test_the_hub_s_files_lie_beside_the_house_file_and_the_home_is_its_name_ther
 
 
 def test_a_house_without_a_hub_is_as_before() -> None:
-    assert load(HOME).hub is None
+    assert load_home_file(HOME).hub is None
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_a_house_without_a_hub_is_as_before() -> None:
 )
 def test_a_hub_that_cannot_be_meant_is_told_with_its_line(tmp_path: Path, line: str, says: str) -> None:
     with pytest.raises(ConfigError, match=says) as told:
-        load(with_hub(tmp_path, line))
+        load_home_file(with_hub(tmp_path, line))
     assert "home.yaml:" in str(told.value)
 
 
@@ -97,7 +97,7 @@ def test_a_hub_that_cannot_be_meant_is_told_with_its_line(tmp_path: Path, line: 
 def test_an_unanswered_unlock_is_watched_as_long_as_its_vendor_may_hold_it_or_as_declared(
     vendor: str, declared: float | None, expected: float
 ) -> None:
-    home = load(HOME)
+    home = load_home_file(HOME)
     lock = home.devices["front-lock"].model_copy(update={"vendor": vendor, "command_hold": declared})
     made = entrance_rules(home.model_copy(update={"devices": {**home.devices, "front-lock": lock}}), "front")
     assert made.command_hold == expected

@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from gateway.config.devices import CameraDevice
 from gateway.config.errors import ConfigError
 from gateway.config.home import Home
-from gateway.config.loader import load
+from gateway.config.loader import load_home_file
 from gateway.config.schema import schema_of
 from gateway.runtime.entrance_rules import entrance_rules
 
@@ -30,7 +30,7 @@ def line_of(text: str, needle: str) -> int:
 
 
 def test_the_house_of_the_demo_is_a_house() -> None:
-    home = load(HOME)
+    home = load_home_file(HOME)
     assert set(home.devices) == {
         "front-lock", "front-door", "doorbell", "hall-camera", "front-scanner", "front-signal", "kitchen-fridge",
     }  # fmt: skip
@@ -40,7 +40,7 @@ def test_the_house_of_the_demo_is_a_house() -> None:
 
 
 def test_relative_paths_begin_at_the_files_own_folder() -> None:
-    home = load(HOME)
+    home = load_home_file(HOME)
     assert home.storage.folder == HOME.parents[1] / "var"
     assert home.broker.password_file == HOME.parent / "accounts" / "gateway.password"
     assert home.broker.account("owner").password_file == HOME.parent / "accounts" / "owner.password"
@@ -139,7 +139,7 @@ def test_what_is_wrong_is_told_with_its_line_and_what_to_do(
 ) -> None:
     file = changed(tmp_path, old, new)
     with pytest.raises(ConfigError) as caught:
-        load(file)
+        load_home_file(file)
     text = str(caught.value)
     assert told in text
     lines = [n for n, line in enumerate(file.read_text().splitlines(), 1) if seen in line]
@@ -149,21 +149,21 @@ def test_what_is_wrong_is_told_with_its_line_and_what_to_do(
 def test_line_and_column_are_those_of_the_key(tmp_path: Path) -> None:
     file = changed(tmp_path, "guarded: true", "gaurded: true")
     with pytest.raises(ConfigError, match=f":{line_of(file.read_text(), 'gaurded')}:5: "):
-        load(file)
+        load_home_file(file)
 
 
 def test_several_problems_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
     file = changed(tmp_path, "guarded: true", "gaurded: true")
     file.write_text(file.read_text().replace("language: fr", "language: xx"))
     with pytest.raises(ConfigError) as caught:
-        load(file)
+        load_home_file(file)
     assert [line.split("`")[1] for line in str(caught.value).splitlines()] == ["language", "gaurded"]
 
 
 def test_what_is_missing_is_told_where_it_should_stand(tmp_path: Path) -> None:
     file = changed(tmp_path, "    lock: front-lock\n", "")
     with pytest.raises(ConfigError, match="`lock` is missing here") as caught:
-        load(file)
+        load_home_file(file)
     assert f":{line_of(file.read_text(), '  front:')}:3:" in str(caught.value)
 
 
@@ -174,7 +174,7 @@ def test_two_entrances_never_share_a_door(tmp_path: Path) -> None:
     file = tmp_path / "home.yaml"
     file.write_text(TEXT[:end] + garage + TEXT[end:])
     with pytest.raises(ConfigError) as caught:
-        load(file)
+        load_home_file(file)
     text = str(caught.value)
     for device in ("front-lock", "front-door", "front-signal", "front-scanner"):
         assert f"`{device}` belongs to the entrance `front` already" in text
@@ -186,13 +186,13 @@ def test_two_devices_never_share_a_topic(tmp_path: Path) -> None:
     file = changed(tmp_path, "compartment: cooler", "topics: {state: x/y}")
     file.write_text(file.read_text().replace("guarded: true", "topics: {state: x/y}"))
     with pytest.raises(ConfigError, match="one topic, one meaning"):
-        load(file)
+        load_home_file(file)
 
 
 def test_a_basic_door_will_do_for_a_garage(tmp_path: Path) -> None:
     file = changed(tmp_path, "answers: true", "answers: false")
     file.write_text(file.read_text().replace("living_space: true", "living_space: false"))
-    assert not entrance_rules(load(file), "front").door_answers
+    assert not entrance_rules(load_home_file(file), "front").door_answers
 
 
 @pytest.mark.parametrize(
@@ -216,24 +216,24 @@ def test_no_text_crashes_the_reader(tmp_path: Path, text: str, told: str) -> Non
     file = tmp_path / "home.yaml"
     file.write_text(text)
     with pytest.raises(ConfigError, match=told):
-        load(file)
+        load_home_file(file)
 
 
 def test_a_file_that_is_no_text_or_not_there_is_told_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such file"):
-        load(tmp_path / "nowhere.yaml")
+        load_home_file(tmp_path / "nowhere.yaml")
     (tmp_path / "home.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError, match="UTF-8"):
-        load(tmp_path / "home.yaml")
+        load_home_file(tmp_path / "home.yaml")
 
 
 def test_control_characters_from_the_file_never_reach_the_screen(tmp_path: Path) -> None:
     file = changed(tmp_path, "name: Cdiscount", 'name: "a\\e[31m\\nb"')
     with pytest.raises(ConfigError) as caught:
-        load(file)
+        load_home_file(file)
     file.write_text(TEXT.replace("guarded: true", '"gu\\e[31marded": true'))
     with pytest.raises(ConfigError) as other:
-        load(file)
+        load_home_file(file)
     assert "\x1b" not in str(caught.value) + str(other.value)
     assert len(str(caught.value).splitlines()) == 1
 
@@ -248,7 +248,7 @@ def test_the_schema_takes_the_house_of_the_demo_and_refuses_an_unknown_key() -> 
 
 def test_a_product_with_topics_of_its_own_keeps_them(tmp_path: Path) -> None:
     file = changed(tmp_path, "vendor: scanner", "vendor: scanner\n    topics: {event: barcode/front}")
-    home: Home = load(file)
+    home: Home = load_home_file(file)
     assert {channel.value: topic for channel, topic in home.devices["front-scanner"].topics.items()} == {
         "event": "barcode/front"
     }
@@ -265,7 +265,7 @@ def test_a_camera_s_account_in_the_house_file_is_refused_and_never_repeated(tmp_
     text = HOME.read_text(encoding="utf-8")
     file.write_text(text.replace("url: rtsp://127.0.0.1:8554/doorbell", line), encoding="utf-8")
     with pytest.raises(ConfigError, match=rf"{file}:\d+:\d+: ") as refused:
-        load(file)
+        load_home_file(file)
     assert "n0bodyKnows" not in str(refused.value)
 
 
@@ -274,6 +274,6 @@ def test_a_camera_s_files_begin_at_the_house_file_s_folder(tmp_path: Path) -> No
     text = HOME.read_text(encoding="utf-8")
     more = "url: rtsps://127.0.0.1/doorbell\n    credentials_file: doorbell.login\n    ca: doorbell.pem"
     file.write_text(text.replace("url: rtsp://127.0.0.1:8554/doorbell", more), encoding="utf-8")
-    camera = load(file).devices["doorbell"]
+    camera = load_home_file(file).devices["doorbell"]
     assert isinstance(camera, CameraDevice)
     assert (camera.credentials_file, camera.ca) == (tmp_path / "doorbell.login", tmp_path / "doorbell.pem")

@@ -12,13 +12,13 @@ from pydantic import BaseModel, TypeAdapter
 
 from gateway.cli.schema import ConfigFile, schema
 from gateway.config.devices import COMMAND_HOLD_S, ZIGBEE_COMMAND_HOLD_S
-from gateway.config.fields import Section
+from gateway.config.fields import ConfigSection
 from gateway.config.reference import page
 from gateway.config.schema import schema_of, written
 from gateway.domain.timing import Timing
 from gateway.hub import config as hub
 from gateway.integrations.lock_guard import file as guard
-from gateway.system.located_yaml import parse
+from gateway.system.located_yaml import parse_yaml
 
 ROOT = Path(__file__).parents[3]
 FILES = list(ConfigFile)
@@ -69,11 +69,11 @@ def sections(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
 
 def test_each_example_may_stand_in_the_file() -> None:
     found = 0
-    models: list[type[BaseModel]] = [*dict.fromkeys(sections(Section)), Timing]
+    models: list[type[BaseModel]] = [*dict.fromkeys(sections(ConfigSection)), Timing]
     for model in models:
         for field in model.model_fields.values():
             for example in re.findall(r"Example:\s`([^`]+)`", field.description or ""):
-                value = parse(example).data
+                value = parse_yaml(example).data
                 as_written = value if isinstance(value, dict | list) else example
                 kind: Any = Annotated[field.annotation, "", *field.metadata]
                 TypeAdapter(kind).validate_python(as_written)

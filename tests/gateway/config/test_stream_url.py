@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.config.stream_url import endpoint, stream_url, without_account
+from gateway.config.stream_url import endpoint, mask_account, valid_stream_url
 
 SECRET = "n0bodyKnows"  # noqa: S105 - what must not be seen in any error
 
@@ -19,7 +19,7 @@ SECRET = "n0bodyKnows"  # noqa: S105 - what must not be seen in any error
     ],
 )
 def test_a_camera_s_address_is_taken(url: str, host: str, port: int) -> None:
-    assert stream_url(url) == url
+    assert valid_stream_url(url) == url
     assert endpoint(url) == (host, port)
 
 
@@ -47,7 +47,7 @@ def test_a_camera_s_address_is_taken(url: str, host: str, port: int) -> None:
 )
 def test_any_other_is_refused_with_what_to_do_and_is_not_repeated(url: str, told: str) -> None:
     with pytest.raises(ValueError, match="url") as refused:
-        stream_url(url)
+        valid_stream_url(url)
     assert told in str(refused.value)
     assert SECRET not in str(refused.value)
 
@@ -57,4 +57,4 @@ def test_any_other_is_refused_with_what_to_do_and_is_not_repeated(url: str, told
     [f"rtsp://admin:{SECRET}@h/s", f"['http://{SECRET}@h']", f"rtsp://a:/{SECRET}@h", f"rtsp://h/x?password={SECRET}"],
 )
 def test_what_is_shown_of_a_wrong_address_has_no_account_in_it(text: str) -> None:
-    assert SECRET[1:] not in without_account(text)
+    assert SECRET[1:] not in mask_account(text)

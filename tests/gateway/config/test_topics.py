@@ -7,16 +7,16 @@ import pytest
 from devices.vendors.words import TopicSuffix
 from gateway.config.devices import LockDevice
 from gateway.config.home import Home, HomeAssistantSection
-from gateway.config.loader import load
+from gateway.config.loader import load_home_file
 from gateway.config.subscriptions import OverflowPolicy
 from gateway.config.topics import (
-    HOME_ASSISTANT,
-    OFFER,
-    FromDevice,
-    FromHomeAssistant,
-    FromOwner,
-    FromRetailer,
-    Topics,
+    HOMEASSISTANT_STATUS_TOPIC,
+    OFFER_TOPIC,
+    DeviceOrigin,
+    HomeAssistantOrigin,
+    OwnerOrigin,
+    RetailerOrigin,
+    TopicMap,
     device_topic,
 )
 
@@ -25,13 +25,13 @@ HOME = Path(__file__).parents[3] / "config" / "home.yaml"
 
 @pytest.fixture
 def home() -> Home:
-    home = load(HOME)
+    home = load_home_file(HOME)
     scanner = home.devices["front-scanner"].model_copy(update={"topics": {TopicSuffix.EVENT: "barcode/front"}})
     return home.model_copy(update={"devices": {**home.devices, "front-scanner": scanner}})
 
 
 def test_every_topic_that_is_heard_has_one_speaker_and_no_wildcard(home: Home) -> None:
-    topics = Topics(home)
+    topics = TopicMap(home)
     heard = [subscription.topic for subscription in topics.subscriptions]
     assert len(heard) == len(set(heard)) == 5 * len(home.devices) + len(home.entrances) + 1
     assert not [topic for topic in heard if set(topic) & {"+", "#"}]
@@ -41,18 +41,18 @@ def test_every_topic_that_is_heard_has_one_speaker_and_no_wildcard(home: Home) -
 @pytest.mark.parametrize(
     ("topic", "origin"),
     [
-        ("perron/front-lock/result", FromDevice(devices=("front-lock",), channel=TopicSuffix.RESULT)),
-        ("barcode/front", FromDevice(devices=("front-scanner",), channel=TopicSuffix.EVENT)),
+        ("perron/front-lock/result", DeviceOrigin(devices=("front-lock",), channel=TopicSuffix.RESULT)),
+        ("barcode/front", DeviceOrigin(devices=("front-scanner",), channel=TopicSuffix.EVENT)),
         ("perron/front-scanner/event", None),  # its own topic has taken the place of ours
         ("perron/front-lock/set", None),  # what we say is nothing that we hear
-        ("perron/entrance/front/set", FromOwner(entrance="front")),
+        ("perron/entrance/front/set", OwnerOrigin(entrance="front")),
         ("perron/entrance/garage/set", None),
-        (OFFER, FromRetailer()),
+        (OFFER_TOPIC, RetailerOrigin()),
         ("perron/cellar-lock/state", None),  # never enrolled
     ],
 )
 def test_who_speaks_is_told_by_the_topic_alone(home: Home, topic: str, origin: object) -> None:
-    assert Topics(home).origin(topic) == origin
+    assert TopicMap(home).origin(topic) == origin
 
 
 def test_home_assistants_birth_is_heard_by_its_entities_and_by_who_shows_the_house(home: Home) -> None:
@@ -60,30 +60,35 @@ def test_home_assistants_birth_is_heard_by_its_entities_and_by_who_shows_the_hou
     devices = {"devices": {"claire": person, "tom": {**person, "address": "homeassistant/person/tom"}}}
     entities = Home.model_validate({"box": "b", "name": "A house", "entrances": {}, **devices})
     both = entities.model_copy(update={"homeassistant": HomeAssistantSection()})
-    heard = [subscription.topic for subscription in Topics(both).subscriptions]
+    heard = [subscription.topic for subscription in TopicMap(both).subscriptions]
     assert len(heard) == len(set(heard))
-    carried = FromDevice(devices=("claire", "tom"), channel=TopicSuffix.BRIDGE)
-    assert Topics(both).origin(HOME_ASSISTANT) == FromHomeAssistant(entrance=None, carries=carried)
-    assert Topics(entities).origin(HOME_ASSISTANT) == carried
+    carried = DeviceOrigin(devices=("claire", "tom"), channel=TopicSuffix.BRIDGE)
+    assert TopicMap(both).origin(HOMEASSISTANT_STATUS_TOPIC) == HomeAssistantOrigin(entrance=None, carries=carried)
+    assert TopicMap(entities).origin(HOMEASSISTANT_STATUS_TOPIC) == carried
     alone = home.model_copy(update={"homeassistant": HomeAssistantSection()})
-    assert Topics(alone).origin(HOME_ASSISTANT) == FromHomeAssistant(entrance=None)
-    assert Topics(alone).origin("perron/ha/front/set") == FromHomeAssistant(entrance="front")
-    assert Topics(home).origin("perron/ha/front/set") is None
+    assert TopicMap(alone).origin(HOMEASSISTANT_STATUS_TOPIC) == HomeAssistantOrigin(entrance=None)
+    assert TopicMap(alone).origin("perron/ha/front/set") == HomeAssistantOrigin(entrance="front")
+    assert TopicMap(home).origin("perron/ha/front/set") is None
 
 
 def test_only_states_are_wanted_from_before_and_never_a_scanners(home: Home) -> None:
-    stored = {s.topic for s in Topics(home).subscriptions if s.stored}
+    stored = {s.topic for s in TopicMap(home).subscriptions if s.stored}
     assert "perron/front-lock/state" in stored
     assert "perron/front-scanner/availability" in stored
     assert not stored & {"barcode/front", "perron/front-scanner/state", "perron/front-scanner/result"}
-    assert not stored & {"perron/front-lock/event", "perron/front-lock/result", "perron/entrance/front/set", OFFER}
+    assert not stored & {
+        "perron/front-lock/event",
+        "perron/front-lock/result",
+        "perron/entrance/front/set",
+        OFFER_TOPIC,
+    }
 
 
 def test_the_owners_word_is_never_lost_and_scans_go_first(home: Home) -> None:
-    losses = {s.topic: s.loss for s in Topics(home).subscriptions}
+    losses = {s.topic: s.loss for s in TopicMap(home).subscriptions}
     assert losses["perron/entrance/front/set"] is OverflowPolicy.NEVER
     assert losses["barcode/front"] is OverflowPolicy.COUNTED
-    assert losses[OFFER] is OverflowPolicy.COUNTED
+    assert losses[OFFER_TOPIC] is OverflowPolicy.COUNTED
     assert losses["perron/front-door/state"] is OverflowPolicy.ASKED_AGAIN
 
 
@@ -100,9 +105,9 @@ def test_a_camera_without_mqtt_is_heard_nowhere_and_those_behind_one_frigate_sha
         "hall-camera": home.devices["hall-camera"].model_copy(update=frigate),
         "garden-camera": home.devices["doorbell"].model_copy(update={"vendor": "rtsp", "address": ""}),
     }
-    topics = Topics(home.model_copy(update={"devices": devices}))
+    topics = TopicMap(home.model_copy(update={"devices": devices}))
 
-    both = FromDevice(devices=("doorbell", "hall-camera"), channel=TopicSuffix.BRIDGE)
+    both = DeviceOrigin(devices=("doorbell", "hall-camera"), channel=TopicSuffix.BRIDGE)
     assert topics.origin("frigate/available") == both
     heard = {subscription.topic: subscription.stored for subscription in topics.subscriptions}
     assert heard["frigate/available"], "it is retained, and wanted from before"
@@ -112,6 +117,6 @@ def test_a_camera_without_mqtt_is_heard_nowhere_and_those_behind_one_frigate_sha
 def test_where_a_z_wave_lock_tells_its_bolt_and_latch_is_heard(home: Home) -> None:
     lock = LockDevice.model_validate({"kind": "lock", "vendor": "zwave", "address": "zwave/5"})
     behind = home.model_copy(update={"devices": {**home.devices, "front-lock": lock}})
-    heard = {one.topic: one for one in Topics(behind).subscriptions}
+    heard = {one.topic: one for one in TopicMap(behind).subscriptions}
     for part in ("boltStatus", "latchStatus"):
         assert heard[f"zwave/5/98/0/{part}"].stored

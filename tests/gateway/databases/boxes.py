@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[3]
 
-PLAYED = """
+PLAY_SCRIPT = """
 import asyncio, os, signal, sys
 from dataclasses import replace
 from pathlib import Path
@@ -51,10 +51,10 @@ async def play_it(folder):
 asyncio.run(play_it(Path(sys.argv[1])))
 """
 
-KEPT = ("perron.sqlite3", "perron.sqlite3-wal", "last-checkpoint.json", "key", "visits")
+KEPT_FILES = ("perron.sqlite3", "perron.sqlite3-wal", "last-checkpoint.json", "key", "visits")
 
 
-def make(commit: str, name: str) -> Path:
+def make_storage(commit: str, name: str) -> Path:
     """Play it with the program of this commit, and keep its folder."""
     kept = Path(__file__).parent / f"{name}.tar.xz"
     with TemporaryDirectory(prefix="perron-") as made:
@@ -62,19 +62,19 @@ def make(commit: str, name: str) -> Path:
         tree.mkdir()
         archive = subprocess.run(["git", "archive", commit], cwd=ROOT, check=True, capture_output=True).stdout  # noqa: S607 - git is wherever it is
         subprocess.run(["tar", "-x", "-C", str(tree)], input=archive, check=True)  # noqa: S607 - the same
-        subprocess.run([sys.executable, "-c", PLAYED, str(run)], cwd=tree, check=True, timeout=300)
+        subprocess.run([sys.executable, "-c", PLAY_SCRIPT, str(run)], cwd=tree, check=True, timeout=300)
         with lzma.open(kept, "wb", preset=9) as out, tarfile.open(fileobj=out, mode="w") as tar:
-            for part in KEPT:
+            for part in KEPT_FILES:
                 if (run / "box" / part).exists():
-                    tar.add(run / "box" / part, part, filter=_nobodys)
+                    tar.add(run / "box" / part, part, filter=_without_owner)
     return kept
 
 
-def _nobodys(info: tarfile.TarInfo) -> tarfile.TarInfo:
+def _without_owner(info: tarfile.TarInfo) -> tarfile.TarInfo:
     info.uid = info.gid = 0
     info.uname = info.gname = ""
     return info
 
 
 if __name__ == "__main__":
-    print(make(sys.argv[1], sys.argv[2]).stat().st_size)  # noqa: T201 - what it was run for
+    print(make_storage(sys.argv[1], sys.argv[2]).stat().st_size)  # noqa: T201 - what it was run for

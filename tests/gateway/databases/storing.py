@@ -12,42 +12,42 @@ import resource
 import sys
 from pathlib import Path
 
-from gateway.storage import Committed, StoreFailed
-from tests.gateway.domain.delivery.house import opened, reserved, told
-from tests.gateway.domain.delivery.shop import home, offer
+from gateway.storage import CommitResult, StoreFailed
+from tests.gateway.domain.delivery.house import commit_reservation, open_store, receive
+from tests.gateway.domain.delivery.shop import make_home, make_offer
 
 
-def name(number: int) -> str:
+def delivery_name(number: int) -> str:
     """Call the deliveries so."""
     return f"d{number}"
 
 
-async def promised(folder: Path, how_many: int) -> None:
+async def make_store(folder: Path, how_many: int) -> None:
     """Make a store with so many deliveries to the garage."""
-    async with opened(folder, home()) as store:
+    async with open_store(folder, make_home()) as store:
         for number in range(how_many):
-            code = name(number)
-            await told(store, offer(id=code, parcels=(code,), entrance="garage", courier_sha256=None))
+            code = delivery_name(number)
+            await receive(store, make_offer(id=code, parcels=(code,), entrance="garage", courier_sha256=None))
 
 
-def largest(folder: Path) -> int:
+def largest_file_bytes(folder: Path) -> int:
     """The size of the largest file, in bytes."""
     return max(file.stat().st_size for file in folder.iterdir())
 
 
 async def run(folder: Path, how_many: int, limit: int | None) -> None:
     """Reserve them all, whatever happens."""
-    async with opened(folder, home()) as store:
+    async with open_store(folder, make_home()) as store:
         for number in range(how_many):
             if limit is not None and number == 1:
-                resource.setrlimit(resource.RLIMIT_FSIZE, (largest(folder) + limit, resource.RLIM_INFINITY))
+                resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file_bytes(folder) + limit, resource.RLIM_INFINITY))
             try:
-                outcome = await reserved(store, f"shop.{name(number)}", visit=f"visit-{number}")
+                outcome = await commit_reservation(store, f"shop.{delivery_name(number)}", visit=f"visit-{number}")
             except StoreFailed:
                 os.write(1, b"failed %d\n" % number)
                 resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
             else:
-                word = b"ack" if isinstance(outcome, Committed) else b"used"
+                word = b"ack" if isinstance(outcome, CommitResult) else b"used"
                 os.write(1, b"%s %d\n" % (word, number))
 
 

@@ -13,19 +13,19 @@ from pathlib import Path
 import pytest
 
 from gateway.cli.failure import Failure
-from gateway.demo.cli import Show, demo, new_folder, play
-from gateway.demo.plan import plan
-from gateway.demo.processes import alive
-from gateway.demo.result import Result
-from gateway.demo.scenarios import SCENARIOS, named
-from tests.forkserver import python
+from gateway.demo.cli import DemoOptions, demo, new_folder, play_scenarios
+from gateway.demo.plan import make_plan
+from gateway.demo.processes import is_running
+from gateway.demo.result import ScenarioResult
+from gateway.demo.scenarios import SCENARIOS, find_scenarios
+from tests.forkserver import run_python
 
 PATIENCE = 90.0  # seconds
 LETTING_GO = 20.0  # seconds: a video process that was forgotten films on for half an hour
 
 
 def perron(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return python("-m", "gateway", "demo", *words, env={**os.environ, "COLUMNS": "100", **environment}, timeout=180)
+    return run_python("-m", "gateway", "demo", *words, env={**os.environ, "COLUMNS": "100", **environment}, timeout=180)
 
 
 def test_the_list_tells_every_scenario_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -43,14 +43,14 @@ def test_an_unknown_scenario_is_a_mistake_not_a_traceback() -> None:
 async def test_a_folder_too_deep_for_a_socket_is_told_before_anything_starts(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 90)
     with pytest.raises(Failure, match="too long a path"):
-        await play(named("delivered"), Show(fast=True, as_json=True, folder=deep))
+        await play_scenarios(find_scenarios("delivered"), DemoOptions(fast=True, as_json=True, folder=deep))
     assert not deep.exists()
 
 
 async def test_a_run_takes_no_folder_that_another_has(tmp_path: Path) -> None:
     (tmp_path / "box").mkdir()
     with pytest.raises(Failure, match="another run already"):
-        await play(named("delivered"), Show(fast=True, as_json=True, folder=tmp_path))
+        await play_scenarios(find_scenarios("delivered"), DemoOptions(fast=True, as_json=True, folder=tmp_path))
     assert [new_folder(tmp_path / "20260101T120000").name for _ in range(3)] == [
         "20260101T120000", "20260101T120000-2", "20260101T120000-3"
     ]  # fmt: skip
@@ -59,7 +59,9 @@ async def test_a_run_takes_no_folder_that_another_has(tmp_path: Path) -> None:
 async def test_a_folder_that_cannot_be_written_is_told_not_traced(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(Failure, match="cannot be written"):
-        await play(named("delivered"), Show(fast=True, as_json=True, folder=tmp_path / "file" / "run"))
+        await play_scenarios(
+            find_scenarios("delivered"), DemoOptions(fast=True, as_json=True, folder=tmp_path / "file" / "run")
+        )
 
 
 @pytest.mark.slow
@@ -72,11 +74,11 @@ def test_its_help_shows_examples_as_that_of_every_command() -> None:
 
 def test_an_english_demo_names_nothing_in_french(tmp_path: Path) -> None:
     told = json.dumps(
-        [section.model_dump() for section in plan(tmp_path, fast=True, language="en").home.entrances.values()]
+        [section.model_dump() for section in make_plan(tmp_path, fast=True, language="en").home.entrances.values()]
     )
     assert "entr" not in told.replace("entrance", "")
     assert "frigo" not in told
-    assert plan(tmp_path, fast=True, language="fr").section.name == "Porte d'entrée"
+    assert make_plan(tmp_path, fast=True, language="fr").section.name == "Porte d'entrée"
 
 
 FRENCH = [
@@ -96,16 +98,16 @@ def test_the_json_tells_the_owners_messages_in_the_language_asked_for(
 ) -> None:
     done = perron("--fast", "--json", "--folder", str(tmp_path / "run"), *words, LC_ALL="fr_FR.UTF-8")
     assert done.returncode == 0, done.stderr
-    result = Result.model_validate_json(done.stdout)
+    result = ScenarioResult.model_validate_json(done.stdout)
     told = [re.sub(r"\d\d:\d\d", "00:00", message.text) for message in result.messages]
     assert told[-len(texts) :] == texts  # where cameras begin slowly the owner was told before that it is not ready
 
 
 @pytest.mark.slow
 async def test_an_outcome_that_was_not_expected_ends_with_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (scenario,) = named("too-early")
-    wrong = replace(scenario, expected=named("delivered")[0].expected)
-    assert await play((wrong,), Show(fast=True, as_json=True, folder=tmp_path / "run")) == 1
+    (scenario,) = find_scenarios("too-early")
+    wrong = replace(scenario, expected=find_scenarios("delivered")[0].expected)
+    assert await play_scenarios((wrong,), DemoOptions(fast=True, as_json=True, folder=tmp_path / "run")) == 1
     told = capsys.readouterr()
     assert json.loads(told.out)["ok"] is False
     assert "too-early: outcome: expected delivered, found refused" in told.err
@@ -144,6 +146,6 @@ def test_whoever_ends_it_in_the_middle_leaves_no_process_behind(
         os.killpg(it.pid, number)  # as a terminal does at Ctrl-C: whatever it had started there would hear it too
         assert it.wait(PATIENCE) == code
     ended = time.monotonic()
-    while (left := {pid for pid in started if alive(pid)}) and time.monotonic() - ended < LETTING_GO:
+    while (left := {pid for pid in started if is_running(pid)}) and time.monotonic() - ended < LETTING_GO:
         time.sleep(0.05)
     assert not left

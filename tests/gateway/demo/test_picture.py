@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree as ET
 
-from gateway.demo.picture import picture
-from gateway.demo.result import Clip, Line, Opening, PhaseAt, Proof, Result, Told
+from gateway.demo.picture import draw_picture
+from gateway.demo.result import DemoClip, DemoNotification, DemoProof, LogLine, PhaseAt, PhysicalOpening, ScenarioResult
 from gateway.domain.visit.state import DoorResult, Outcome, Phase
 
 NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
@@ -14,8 +14,8 @@ def at(second: float) -> datetime:
     return NOON + timedelta(seconds=second)
 
 
-def result(text: str = "Chronopost is at the door") -> Result:
-    return Result(
+def result(text: str = "Chronopost is at the door") -> ScenarioResult:
+    return ScenarioResult(
         scenario="delivered",
         outcome=Outcome.DELIVERED,
         expected=Outcome.DELIVERED,
@@ -23,16 +23,16 @@ def result(text: str = "Chronopost is at the door") -> Result:
         ok=True,
         phases=(PhaseAt(phase=Phase.RINGING, at=at(1)), PhaseAt(phase="ready", at=at(9))),
         refusals=(),
-        openings=(Opening(unlocked_at=at(3), opened_at=at(4), closed_at=at(5), locked_at=at(6)),),
-        clips=(Clip(camera="doorbell", path="a.mp4", start=at(0), end=at(9), sha256="0", gaps=((at(2), at(3)),)),),
+        openings=(PhysicalOpening(unlocked_at=at(3), opened_at=at(4), closed_at=at(5), locked_at=at(6)),),
+        clips=(DemoClip(camera="doorbell", path="a.mp4", start=at(0), end=at(9), sha256="0", gaps=((at(2), at(3)),)),),
         alarms=(),
-        messages=(Told(to="owner", text=text, at=at(1)),),
-        proof=Proof(folder="visits/1", verified=True),
+        messages=(DemoNotification(to="owner", text=text, at=at(1)),),
+        proof=DemoProof(folder="visits/1", verified=True),
         house_log="house.jsonl",
     )
 
 
-LOG: tuple[Line, ...] = (
+LOG: tuple[LogLine, ...] = (
     {"at": at(0.5).isoformat(), "what": "person", "who": "courier", "where": "outside"},
     {"at": at(3).isoformat(), "what": "bolt", "state": "withdrawn", "cause": "id", "in_air": False},
     {"at": at(4).isoformat(), "what": "door", "state": "open", "by": "courier"},
@@ -44,7 +44,7 @@ def words(svg: str) -> set[str]:
 
 
 def test_it_shows_phases_bolt_door_people_films_and_messages() -> None:
-    told = words(picture(result(), LOG))
+    told = words(draw_picture(result(), LOG))
     assert {
         "ringing",
         "unlocked",
@@ -59,10 +59,10 @@ def test_it_shows_phases_bolt_door_people_films_and_messages() -> None:
 
 def test_text_from_outside_stays_text() -> None:
     hostile = '<script>alert("1")</script>&'
-    assert hostile in words(picture(result(hostile), LOG))
-    assert "<script" not in picture(result(hostile), LOG)
+    assert hostile in words(draw_picture(result(hostile), LOG))
+    assert "<script" not in draw_picture(result(hostile), LOG)
 
 
 def test_a_run_in_which_nobody_came_is_drawn_too() -> None:
     nothing = result().model_copy(update={"phases": (), "clips": (), "messages": (), "openings": (), "outcome": None})
-    assert "no visit, locked again; the proof holds" in picture(nothing, LOG)
+    assert "no visit, locked again; the proof holds" in draw_picture(nothing, LOG)

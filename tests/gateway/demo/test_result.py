@@ -4,14 +4,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gateway.demo.result import Line, Move, moves, openings
+from gateway.demo.result import DoorMovement, LogLine, door_movements, physical_openings
 
 NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 
 
-def log(*words: str) -> tuple[Line, ...]:
+def log(*words: str) -> tuple[LogLine, ...]:
     """One line a second: `withdrawn`, `thrown` (by a command unless said otherwise), `open`, `closed`."""
-    lines: list[Line] = []
+    lines: list[LogLine] = []
     for second, word in enumerate(words):
         state, _, how = word.partition(" ")
         line: dict[str, object] = {"at": NOON.replace(second=second).isoformat(), "state": state}
@@ -30,7 +30,7 @@ def log(*words: str) -> tuple[Line, ...]:
 def seconds(*words: str) -> list[tuple[int | None, ...]]:
     return [
         tuple(None if at is None else at.second for at in (o.unlocked_at, o.opened_at, o.closed_at, o.locked_at))
-        for o in openings(log(*words))
+        for o in physical_openings(log(*words))
     ]
 
 
@@ -67,20 +67,20 @@ def test_an_opening_is_what_the_door_says(
 
 
 def test_who_moved_the_bolt_is_told_apart() -> None:
-    assert moves(log("withdrawn", "open", "thrown air", "withdrawn hand", "closed", "thrown itself")) == (
-        Move.UNLOCKED,
-        Move.OPENED,
-        Move.BOLT_IN_THE_AIR,
-        Move.UNLOCKED_BY_HAND,
-        Move.CLOSED,
-        Move.LOCKED_BY_ITSELF,
+    assert door_movements(log("withdrawn", "open", "thrown air", "withdrawn hand", "closed", "thrown itself")) == (
+        DoorMovement.UNLOCKED,
+        DoorMovement.OPENED,
+        DoorMovement.BOLT_IN_THE_AIR,
+        DoorMovement.UNLOCKED_BY_HAND,
+        DoorMovement.CLOSED,
+        DoorMovement.LOCKED_BY_ITSELF,
     )
-    assert moves(log("withdrawn app", "open forced", "thrown hand")) == (
-        Move.UNLOCKED_BY_APP,
-        Move.FORCED,
-        Move.LOCKED_BY_HAND,
+    assert door_movements(log("withdrawn app", "open forced", "thrown hand")) == (
+        DoorMovement.UNLOCKED_BY_APP,
+        DoorMovement.FORCED,
+        DoorMovement.LOCKED_BY_HAND,
     )
 
 
 def test_people_and_signals_are_no_moves() -> None:
-    assert moves([{"at": NOON.isoformat(), "what": "person", "who": "courier", "where": "inside"}]) == ()
+    assert door_movements([{"at": NOON.isoformat(), "what": "person", "who": "courier", "where": "inside"}]) == ()

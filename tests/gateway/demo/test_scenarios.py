@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.demo.result import Result
-from gateway.demo.run import Audience, run
+from gateway.demo.result import ScenarioResult
+from gateway.demo.run import DemoObserver, run_scenario
 from gateway.demo.scenario import Scenario
-from gateway.demo.scenarios import SCENARIOS, Unknown, named
+from gateway.demo.scenarios import SCENARIOS, UnknownScenario, find_scenarios
 
 PROMISED = """
 delivered into-fridge wrong-code three-wrong-codes several-codes-on-one-label too-early too-late already-used
@@ -35,15 +35,15 @@ def perron(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.title)
 async def test_what_must_come_of_it_comes_of_it(scenario: Scenario, tmp_path: Path) -> None:
-    judged = await run(scenario, tmp_path, fast=True, audience=Audience())
+    judged = await run_scenario(scenario, tmp_path, fast=True, audience=DemoObserver())
     assert not judged.complaints, "\n".join(judged.complaints)
     assert judged.result.ok
 
 
 @pytest.mark.slow
 async def test_a_delivery_at_real_times(tmp_path: Path) -> None:
-    (scenario,) = named("delivered")
-    judged = await run(scenario, tmp_path, fast=False, audience=Audience())
+    (scenario,) = find_scenarios("delivered")
+    judged = await run_scenario(scenario, tmp_path, fast=False, audience=DemoObserver())
     assert not judged.complaints, "\n".join(judged.complaints)
     ringing, unlocking = judged.result.phases[0].at, judged.result.phases[1].at
     assert (unlocking - ringing).total_seconds() == pytest.approx(20, abs=2)
@@ -54,8 +54,8 @@ async def test_a_scenario_in_which_nothing_happens_does_not_pass(tmp_path: Path)
     async def nothing(_play: object) -> None:
         """The courier never comes."""
 
-    (scenario,) = named("delivered")
-    judged = await run(replace(scenario, play=nothing), tmp_path, fast=True, audience=Audience())
+    (scenario,) = find_scenarios("delivered")
+    judged = await run_scenario(replace(scenario, play=nothing), tmp_path, fast=True, audience=DemoObserver())
     assert not judged.result.ok
     assert any("what bolt and door did" in complaint for complaint in judged.complaints)
 
@@ -64,7 +64,7 @@ async def test_a_scenario_in_which_nothing_happens_does_not_pass(tmp_path: Path)
 def test_one_json_object_a_scenario_and_a_picture_of_the_visit(tmp_path: Path) -> None:
     done = perron("wrong-code", "--fast", "--json", "--folder", str(tmp_path / "run"), cwd=Path.cwd())
     assert done.returncode == 0, done.stderr
-    result = Result.model_validate_json(done.stdout)
+    result = ScenarioResult.model_validate_json(done.stdout)
     assert (result.scenario, result.ok) == ("wrong-code", True)
     assert [refusal.code.value for refusal in result.refusals] == ["unknown_code"]
     assert result.openings == ()
@@ -78,9 +78,9 @@ def test_the_list_names_exactly_the_promised_scenarios() -> None:
 
 
 def test_a_bare_name_means_all_its_variants() -> None:
-    assert {scenario.variant for scenario in named("owner-stops")} == {"before", "at", "after", "inside"}
+    assert {scenario.variant for scenario in find_scenarios("owner-stops")} == {"before", "at", "after", "inside"}
 
 
 def test_an_unknown_name_is_told_where_to_look() -> None:
-    with pytest.raises(Unknown, match="perron demo --list"):
-        named("nonsense")
+    with pytest.raises(UnknownScenario, match="perron demo --list"):
+        find_scenarios("nonsense")

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.broker import Broker
-from gateway.demo.watch import HouseLog, NeverCame, Watch
+from gateway.config.broker import BrokerSection
+from gateway.demo.watch import GatewayObserver, HouseLog, WaitTimeout
 
 
-def watch(tmp_path: Path) -> Watch:
-    return Watch(Broker(), "front", tmp_path / "phone.jsonl", lambda _seen: None)
+def watch(tmp_path: Path) -> GatewayObserver:
+    return GatewayObserver(BrokerSection(), "front", tmp_path / "phone.jsonl", lambda _seen: None)
 
 
-def say(watched: Watch, topic: str, /, **body: object) -> None:
-    watched._take(topic, json.dumps(body).encode())  # noqa: SLF001 - what the broker would bring
+def say(watched: GatewayObserver, topic: str, /, **body: object) -> None:
+    watched._receive(topic, json.dumps(body).encode())  # noqa: SLF001 - what the broker would bring
 
 
 async def test_the_next_event_of_a_kind_is_found_once(tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ async def test_the_next_event_of_a_kind_is_found_once(tmp_path: Path) -> None:
     await watched.event("phase", phase="ready", within=1)
     await watched.event("answer", word="no", within=1)
     with pytest.raises(
-        NeverCame, match=r"event phase ready. Seen instead: .*phase ringing; answer no busy; phase ready"
+        WaitTimeout, match=r"event phase ready. Seen instead: .*phase ringing; answer no busy; phase ready"
     ):
         await watched.event("phase", phase="ready", within=0.05)
 
@@ -70,5 +70,5 @@ async def test_half_a_line_of_the_house_log_waits_for_its_other_half(tmp_path: P
         more.write('or", "state": "open"}\n')
     log.look()
     assert log.find("door", state="open") is not None
-    with pytest.raises(NeverCame, match=r"in the house: door state closed. Seen instead: bolt withdrawn; door open"):
+    with pytest.raises(WaitTimeout, match=r"in the house: door state closed. Seen instead: bolt withdrawn; door open"):
         await log.until("door", state="closed", within=0.05)

@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.domain.day import FIRST_DAY, LAST_DAY, DayError, bounded, end_of, latest_day, read_day
-from gateway.domain.delivery.permission import Terms
+from gateway.domain.day import FIRST_DAY, LAST_DAY, DayError, clamp_instant, day_end, latest_day, read_day
+from gateway.domain.delivery.permission import PermissionTerms
 from gateway.domain.delivery.promise import Instant
 
 INSTANT: TypeAdapter[datetime] = TypeAdapter(Instant)
-TERMS = TypeAdapter(Terms)
+TERMS = TypeAdapter(PermissionTerms)
 TODAY = date(2026, 11, 28)
 ZONES = [ZoneInfo(name) for name in ("Pacific/Kiritimati", "Europe/Paris", "Pacific/Pago_Pago")]
 
@@ -39,7 +39,7 @@ def test_a_person_sets_a_last_day_at_most_ten_years_ahead() -> None:
 def test_the_end_of_each_day_is_a_time_that_a_message_may_name_and_that_is_read_again_as_itself(
     day: date, zone: ZoneInfo
 ) -> None:
-    end = end_of(read_day(day.isoformat()), zone)
+    end = day_end(read_day(day.isoformat()), zone)
     assert INSTANT.validate_json(INSTANT.dump_json(end)) == end
     assert (end - timedelta(microseconds=1)).astimezone(zone).date() == day
 
@@ -57,11 +57,11 @@ def test_a_time_that_is_taken_in_one_zone_is_taken_again_as_it_is_written_in_utc
 @given(instant=st.datetimes(timezones=st.just(UTC)))
 def test_terms_of_an_older_store_are_read_with_an_expiry_that_a_message_may_name(instant: datetime) -> None:
     read = TERMS.validate_json(f'{{"expires": "{instant.isoformat()}"}}').expires
-    assert read == bounded(instant)
+    assert read == clamp_instant(instant)
     assert read is not None
     assert INSTANT.validate_json(INSTANT.dump_json(read)) == read
 
 
 def test_nobody_builds_terms_that_end_beyond_the_calendar_s_middle() -> None:
     with pytest.raises(ValueError, match="2000 to 2200"):
-        Terms(expires=datetime(2999, 12, 31, tzinfo=UTC))
+        PermissionTerms(expires=datetime(2999, 12, 31, tzinfo=UTC))

@@ -8,16 +8,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.domain.pause import MOST, No, Planned, ambiguous, objection, read
+from gateway.domain.pause import (
+    MAX_OPEN_PAUSES,
+    PauseRefusal,
+    PlannedPause,
+    is_ambiguous,
+    parse_local_time,
+    pause_refusal,
+)
 from tests.gateway.domain.delivery.shop import NOON, NOW
 
 PARIS = ZoneInfo("Europe/Paris")
 HOUR = timedelta(hours=1)
 
 
-def planned(start: float = 1, end: float = 2, entrance: str | None = "front", ident: str = "p") -> Planned:
+def planned(start: float = 1, end: float = 2, entrance: str | None = "front", ident: str = "p") -> PlannedPause:
     """Hours after noon."""
-    return Planned(id=ident, entrance=entrance, start=NOON + start * HOUR, end=NOON + end * HOUR, by=None)
+    return PlannedPause(id=ident, entrance=entrance, start=NOON + start * HOUR, end=NOON + end * HOUR, by=None)
 
 
 def utc(text: str) -> datetime:
@@ -36,37 +43,37 @@ def utc(text: str) -> datetime:
         ("2026-10-25T03:00", False, utc("2026-10-25T02:00")),
         # the last Sunday of March: from 02:00 to 03:00 there is no time
         ("2026-03-29T01:59", True, utc("2026-03-29T00:59")),
-        ("2026-03-29T02:00", False, No.NO_SUCH_TIME),
-        ("2026-03-29T02:59", True, No.NO_SUCH_TIME),
+        ("2026-03-29T02:00", False, PauseRefusal.NO_SUCH_TIME),
+        ("2026-03-29T02:59", True, PauseRefusal.NO_SUCH_TIME),
         ("2026-03-29T03:00", True, utc("2026-03-29T01:00")),
-        ("", False, No.UNREADABLE),
-        ("tomorrow", False, No.UNREADABLE),
-        ("2026-11-28", False, No.UNREADABLE),
-        ("2026-13-28T18:00", False, No.UNREADABLE),
-        ("2026-02-29T18:00", False, No.UNREADABLE),
-        ("2026-11-28T24:00", False, No.UNREADABLE),
-        ("0001-01-01T00:00", False, No.UNREADABLE),
-        ("9999-12-31T23:59", True, No.UNREADABLE),
-        ("2026-11-28T18:00+01:00", False, No.UNREADABLE),
-        ("٢٠٢٦-11-28T18:00", False, No.UNREADABLE),
+        ("", False, PauseRefusal.UNREADABLE),
+        ("tomorrow", False, PauseRefusal.UNREADABLE),
+        ("2026-11-28", False, PauseRefusal.UNREADABLE),
+        ("2026-13-28T18:00", False, PauseRefusal.UNREADABLE),
+        ("2026-02-29T18:00", False, PauseRefusal.UNREADABLE),
+        ("2026-11-28T24:00", False, PauseRefusal.UNREADABLE),
+        ("0001-01-01T00:00", False, PauseRefusal.UNREADABLE),
+        ("9999-12-31T23:59", True, PauseRefusal.UNREADABLE),
+        ("2026-11-28T18:00+01:00", False, PauseRefusal.UNREADABLE),
+        ("٢٠٢٦-11-28T18:00", False, PauseRefusal.UNREADABLE),
     ],
 )
 def test_a_time_is_the_house_s_own_also_when_the_clocks_are_changed(
-    text: str, end: bool, instant: datetime | No
+    text: str, end: bool, instant: datetime | PauseRefusal
 ) -> None:
-    assert read(text, PARIS, end=end) == instant
+    assert parse_local_time(text, PARIS, end=end) == instant
 
 
 def test_only_the_hour_that_comes_twice_is_ambiguous() -> None:
     hours = [utc("2026-10-24T22:30") + hour * HOUR for hour in range(6)]
-    assert [ambiguous(hour, PARIS) for hour in hours] == [False, False, True, True, False, False]
-    assert not ambiguous(utc("2026-03-29T01:30"), PARIS)
+    assert [is_ambiguous(hour, PARIS) for hour in hours] == [False, False, True, True, False, False]
+    assert not is_ambiguous(utc("2026-03-29T01:30"), PARIS)
 
 
 @settings(deadline=None)  # no test asserts speed
 @given(st.text(max_size=40), st.booleans())
 def test_no_text_raises(text: str, end: bool) -> None:
-    assert isinstance(read(text, PARIS, end=end), datetime | No)
+    assert isinstance(parse_local_time(text, PARIS, end=end), datetime | PauseRefusal)
 
 
 @pytest.mark.parametrize(
@@ -74,18 +81,18 @@ def test_no_text_raises(text: str, end: bool) -> None:
     [
         (planned(), None),
         (planned(-1, 1), None),
-        (planned(2, 1), No.BACKWARDS),
-        (planned(1, 1), No.BACKWARDS),
-        (planned(-2, -1), No.PAST),
-        (planned(-2, 0), No.PAST),
+        (planned(2, 1), PauseRefusal.BACKWARDS),
+        (planned(1, 1), PauseRefusal.BACKWARDS),
+        (planned(-2, -1), PauseRefusal.PAST),
+        (planned(-2, 0), PauseRefusal.PAST),
         (planned(0, 366 * 24), None),
-        (planned(0, 366 * 24 + 1), No.TOO_LONG),
+        (planned(0, 366 * 24 + 1), PauseRefusal.TOO_LONG),
         (planned(366 * 24, 366 * 24 + 1), None),
-        (planned(367 * 24, 367 * 24 + 1), No.TOO_FAR),
+        (planned(367 * 24, 367 * 24 + 1), PauseRefusal.TOO_FAR),
     ],
 )
-def test_what_is_no_pause_is_refused_with_its_reason(new: Planned, no: No | None) -> None:
-    assert objection(new, [], NOW) is no
+def test_what_is_no_pause_is_refused_with_its_reason(new: PlannedPause, no: PauseRefusal | None) -> None:
+    assert pause_refusal(new, [], NOW) is no
 
 
 @pytest.mark.parametrize(
@@ -93,24 +100,26 @@ def test_what_is_no_pause_is_refused_with_its_reason(new: Planned, no: No | None
     [
         (2, 3, "front", None),
         (0, 1, "front", None),
-        (0, 1.1, "front", No.OVERLAPS),
-        (1.9, 3, "front", No.OVERLAPS),
-        (1.2, 1.3, "front", No.OVERLAPS),
-        (0, 3, "front", No.OVERLAPS),
-        (0, 3, None, No.OVERLAPS),
+        (0, 1.1, "front", PauseRefusal.OVERLAPS),
+        (1.9, 3, "front", PauseRefusal.OVERLAPS),
+        (1.2, 1.3, "front", PauseRefusal.OVERLAPS),
+        (0, 3, "front", PauseRefusal.OVERLAPS),
+        (0, 3, None, PauseRefusal.OVERLAPS),
         (0, 3, "garage", None),
     ],
 )
-def test_two_pauses_of_one_door_do_not_overlap(start: float, end: float, where: str | None, no: No | None) -> None:
-    assert objection(planned(start, end, where, "new"), [planned()], NOW) is no
-    assert objection(planned(ident="new"), [planned(start, end, where)], NOW) is no
+def test_two_pauses_of_one_door_do_not_overlap(
+    start: float, end: float, where: str | None, no: PauseRefusal | None
+) -> None:
+    assert pause_refusal(planned(start, end, where, "new"), [planned()], NOW) is no
+    assert pause_refusal(planned(ident="new"), [planned(start, end, where)], NOW) is no
 
 
 def test_while_the_time_is_not_certain_no_pause_can_be_planned() -> None:
-    assert objection(planned(), [], replace(NOW, trusted=False)) is No.CLOCK_UNTRUSTED
+    assert pause_refusal(planned(), [], replace(NOW, trusted=False)) is PauseRefusal.CLOCK_UNTRUSTED
 
 
 def test_there_is_an_end_to_how_many_there_are() -> None:
-    many = [planned(2 * n + 1, 2 * n + 2) for n in range(MOST)]
-    assert objection(planned(2 * MOST + 1, 2 * MOST + 2), many[1:], NOW) is None
-    assert objection(planned(2 * MOST + 1, 2 * MOST + 2), many, NOW) is No.TOO_MANY
+    many = [planned(2 * n + 1, 2 * n + 2) for n in range(MAX_OPEN_PAUSES)]
+    assert pause_refusal(planned(2 * MAX_OPEN_PAUSES + 1, 2 * MAX_OPEN_PAUSES + 2), many[1:], NOW) is None
+    assert pause_refusal(planned(2 * MAX_OPEN_PAUSES + 1, 2 * MAX_OPEN_PAUSES + 2), many, NOW) is PauseRefusal.TOO_MANY

@@ -16,52 +16,52 @@ from gateway.domain.visit import events as e
 from gateway.domain.visit.state import DoorResult, Entrance, Outcome, Phase
 from gateway.evidence.checkpoint import Checkpoint
 from gateway.evidence.folders import visit_folder
-from gateway.evidence.receipt import Receipt
+from gateway.evidence.receipt import CourierReceipt
 from gateway.evidence.retention import read_tombstone
-from gateway.evidence.rollback import LAST_CHECKPOINT, Doubt, examine
-from gateway.evidence.verdict import Verdict
-from gateway.evidence.verify import verify
-from gateway.protocol.key_succession import Line
+from gateway.evidence.rollback import MARK_FILE, StoreDoubt, find_doubt
+from gateway.evidence.verdict import VerificationResult
+from gateway.evidence.verify import verify_proof
+from gateway.protocol.key_succession import KeyHistory
 from gateway.protocol.keys import BoxKey
-from gateway.protocol.owner_requests import wish
+from gateway.protocol.owner_requests import parse_owner_request
 from gateway.storage import Store, StoreFailed
-from gateway.storage.browsers import Browsers
+from gateway.storage.browsers import BrowserStore
 from gateway.system.atomic_file import write_whole
-from gateway.video.ipc import ClipFacts, ClipKey, Closed, Fault, Gap
-from tests.gateway.domain.delivery.house import step, told
-from tests.gateway.domain.delivery.shop import NOON, NOW, offer
-from tests.gateway.evidence.visits import SECONDS, write_film
-from tests.shell.box import Box, box, running
-from tests.shell.house import VISIT, home, visited
-from tests.shell.parts import until
+from gateway.video.ipc import ClipFacts, ClipKey, ClipsClosed, Gap, StreamFault
+from tests.gateway.domain.delivery.house import make_step, receive
+from tests.gateway.domain.delivery.shop import NOON, NOW, make_offer
+from tests.gateway.evidence.visits import FILM_S, write_film
+from tests.shell.box import ShellBox, box, run_tasks
+from tests.shell.house import VISIT, entrance_in_visit, make_home
+from tests.shell.parts import wait_until
 
-FILMED = timedelta(seconds=SECONDS)
+FILMED = timedelta(seconds=FILM_S)
 
 
 @pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[Box]:
-    async with box(tmp_path) as made, running(made.archive.run()):
-        await told(made.store, offer())
+async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
+    async with box(tmp_path) as made, run_tasks(made.archive.run()):
+        await receive(made.store, make_offer())
         yield made
 
 
-def over(made: Box, part: int = 1) -> Entrance:
+def over(made: ShellBox, part: int = 1) -> Entrance:
     """A visit that is locked again, its parcels in."""
-    return visited(
+    return entrance_in_visit(
         made.home, Phase.LOCKED_AGAIN, outcome=Outcome.DELIVERED, house=DoorResult.LOCKED_AGAIN, opened=True, part=part,
         parcels=frozenset({"8L20524752032"}),
     )  # fmt: skip
 
 
 async def filmed(  # noqa: PLR0913 - what a film may be told to be
-    made: Box,
+    made: ShellBox,
     visit: str = VISIT,
     part: int = 1,
     *,
     state: Entrance | None = None,
     at: datetime = NOON,
     hole: bool = False,
-) -> Closed:
+) -> ClipsClosed:
     """Begin a film, decide this and that, and end it; the clips as the video process closes them."""
     state = state or over(made, part)
     result = c.ReportDoorResult(visit=visit, delivery="shop.d1", house=DoorResult.LOCKED_AGAIN)
@@ -73,14 +73,14 @@ async def filmed(  # noqa: PLR0913 - what a film may be told to be
         if state.visit
         else (c.StartRecording(visit=visit, part=part), stop)
     )
-    await made.store.commit(step(state, *commands, now=began))
+    await made.store.commit(make_step(state, *commands, now=began))
     folder = made.home.storage.folder / visit_folder(visit)
     folder.mkdir(parents=True, exist_ok=True)
     key = ClipKey(visit=visit, part=part)
     films = [write_film(folder, camera, key=key, start=at) for camera in ("cam", "hall")]
     made.archive.film_ends(stop, replace(NOW, utc=at + FILMED))
-    gap = Gap(start=at, end=at + timedelta(seconds=2), why=Fault.STALL)
-    return Closed(
+    gap = Gap(start=at, end=at + timedelta(seconds=2), why=StreamFault.STALL)
+    return ClipsClosed(
         clip=key,
         clips=tuple(
             ClipFacts(
@@ -97,28 +97,28 @@ async def filmed(  # noqa: PLR0913 - what a film may be told to be
     )
 
 
-async def sealed(made: Box, part: int = 1, *, hole: bool = False) -> Path:
+async def sealed(made: ShellBox, part: int = 1, *, hole: bool = False) -> Path:
     """A whole part, closed and sealed."""
     closed = await filmed(made, part=part, hole=hole)
     made.archive.closed(closed)
     seal = c.SealProof(visit=VISIT, part=part, gaps=())
     made.archive.seal(seal, made.front.state)
-    await until(lambda: e.ProofSealed(visit=VISIT, part=part) in heard(made))
+    await wait_until(lambda: e.ProofSealed(visit=VISIT, part=part) in heard(made))
     return made.home.storage.folder / visit_folder(VISIT)
 
 
-def heard(made: Box) -> list[e.Event]:
-    return list(made.front._inbox)  # noqa: SLF001 - what waits there is what it will decide on
+def heard(made: ShellBox) -> list[e.Event]:
+    return list(made.front._event_queue)  # noqa: SLF001 - what waits there is what it will decide on
 
 
-def judged(made: Box, folder: Path) -> Verdict:
-    return verify(folder, public_key=made.key.public)
+def judged(made: ShellBox, folder: Path) -> VerificationResult:
+    return verify_proof(folder, public_key=made.key.public)
 
 
 # ---- proofs ----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_sealed_visit_verifies(made: Box) -> None:
+async def test_a_sealed_visit_verifies(made: ShellBox) -> None:
     folder = await sealed(made)
     verdict = judged(made, folder)
     assert verdict.ok, (verdict.problem, verdict.where)
@@ -130,15 +130,17 @@ async def test_a_sealed_visit_verifies(made: Box) -> None:
     assert [clip.size > 0 for clip in film.clips] == [True, True]
 
 
-async def test_the_phones_checkpoint_holds_against_the_proof(made: Box, tmp_path: Path) -> None:
+async def test_the_phones_checkpoint_holds_against_the_proof(made: ShellBox, tmp_path: Path) -> None:
     folder = await sealed(made)
     phone = tmp_path / "phone.jsonl"
     phone.write_bytes(b"".join(point.to_json() + b"\n" for point in made.checkpoints))
     assert made.checkpoints
-    assert verify(folder, public_key=made.key.public, checkpoint=phone).ok
+    assert verify_proof(folder, public_key=made.key.public, checkpoint=phone).ok
 
 
-async def test_a_slow_disk_holds_up_no_door_while_a_proof_is_sealed(made: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_slow_disk_holds_up_no_door_while_a_proof_is_sealed(
+    made: ShellBox, monkeypatch: pytest.MonkeyPatch
+) -> None:
     loop, really = asyncio.get_running_loop(), os.fsync
     went_on: list[bool] = []
 
@@ -151,11 +153,11 @@ async def test_a_slow_disk_holds_up_no_door_while_a_proof_is_sealed(made: Box, m
     made.archive.closed(await filmed(made))
     monkeypatch.setattr(os, "fsync", slow)
     made.archive.seal(c.SealProof(visit=VISIT, part=1, gaps=()), made.front.state)
-    await until(lambda: e.ProofSealed(visit=VISIT, part=1) in heard(made))
+    await wait_until(lambda: e.ProofSealed(visit=VISIT, part=1) in heard(made))
     assert went_on == [True] * 2 * 5, "file and folder each: log, signature, manifest, receipt, checkpoint"
 
 
-async def test_what_is_told_of_a_proof_is_on_the_disk_before(made: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_is_told_of_a_proof_is_on_the_disk_before(made: ShellBox, monkeypatch: pytest.MonkeyPatch) -> None:
     said: dict[str, tuple[int, bool]] = {}
 
     def noting(path: Path, data: bytes) -> None:
@@ -165,17 +167,17 @@ async def test_what_is_told_of_a_proof_is_on_the_disk_before(made: Box, monkeypa
     monkeypatch.setattr("gateway.evidence.archive.write_whole", noting)
     monkeypatch.setattr("gateway.evidence.rollback.write_whole", noting)
     await sealed(made)
-    assert list(said.items()) == [("receipt.json", (0, False)), (LAST_CHECKPOINT, (0, False))]
-    assert (made.home.storage.folder / LAST_CHECKPOINT).read_bytes() == made.checkpoints[-1].to_json()
+    assert list(said.items()) == [("receipt.json", (0, False)), (MARK_FILE, (0, False))]
+    assert (made.home.storage.folder / MARK_FILE).read_bytes() == made.checkpoints[-1].to_json()
 
 
-async def test_a_checkpoint_that_cannot_be_kept_beside_the_store_is_told_to_the_phone(made: Box) -> None:
-    (made.home.storage.folder / LAST_CHECKPOINT).mkdir()  # not to be written, not even by root
+async def test_a_checkpoint_that_cannot_be_kept_beside_the_store_is_told_to_the_phone(made: ShellBox) -> None:
+    (made.home.storage.folder / MARK_FILE).mkdir()  # not to be written, not even by root
     assert judged(made, await sealed(made)).ok
     assert len(made.checkpoints) == 1
 
 
-async def test_gaps_are_declared(made: Box) -> None:
+async def test_gaps_are_declared(made: ShellBox) -> None:
     folder = await sealed(made, hole=True)
     verdict = judged(made, folder)
     assert verdict.ok
@@ -183,7 +185,7 @@ async def test_gaps_are_declared(made: Box) -> None:
     assert e.FilmClosed(visit=VISIT, part=1, gaps=("hall:stall",)) in heard(made)
 
 
-async def test_the_second_part_names_the_first(made: Box) -> None:
+async def test_the_second_part_names_the_first(made: ShellBox) -> None:
     await sealed(made)
     folder = await sealed(made, part=2)
     verdict = judged(made, folder)
@@ -193,38 +195,38 @@ async def test_the_second_part_names_the_first(made: Box) -> None:
     assert manifest["previous_sha256"] == made.store.films(visit=VISIT)[0].manifest_sha256
 
 
-async def test_a_part_whose_earlier_one_is_not_sealed_seals_it_first(made: Box) -> None:
+async def test_a_part_whose_earlier_one_is_not_sealed_seals_it_first(made: ShellBox) -> None:
     made.archive.closed(await filmed(made, part=1))
     folder = await sealed(made, part=2)
     assert judged(made, folder).ok
     assert all(film.sealed for film in made.store.films(visit=VISIT))
 
 
-async def test_an_incident_is_sealed_without_a_delivery(made: Box) -> None:
+async def test_an_incident_is_sealed_without_a_delivery(made: ShellBox) -> None:
     nobody = replace(over(made), visit=None)
     made.archive.closed(await filmed(made, "incident-1", state=nobody))
-    await until(lambda: made.store.films(visit="incident-1")[0].sealed)
+    await wait_until(lambda: made.store.films(visit="incident-1")[0].sealed)
     verdict = judged(made, made.home.storage.folder / visit_folder("incident-1"))
     assert verdict.ok, (verdict.problem, verdict.where)
     assert verdict.parts[0].brand is None
 
 
-async def test_a_film_that_closes_after_its_visit_is_sealed_with_what_it_came_to(made: Box) -> None:
+async def test_a_film_that_closes_after_its_visit_is_sealed_with_what_it_came_to(made: ShellBox) -> None:
     closed = await filmed(made)
     made.front.state = replace(made.front.state, visit=None, grace_visit=made.front.state.visit)
     made.archive.closed(closed)
-    await until(lambda: made.store.films(visit=VISIT)[0].sealed)
+    await wait_until(lambda: made.store.films(visit=VISIT)[0].sealed)
     verdict = judged(made, made.home.storage.folder / visit_folder(VISIT))
     assert (verdict.ok, verdict.parts[0].outcome) == (True, "delivered")
 
 
 async def test_a_seal_that_failed_is_not_claimed_and_is_made_later(tmp_path: Path) -> None:
     async with box(tmp_path) as made:
-        await told(made.store, offer())
-        async with running(made.archive.run()):
+        await receive(made.store, make_offer())
+        async with run_tasks(made.archive.run()):
             closed = await filmed(made)
             made.archive.closed(closed)
-            await until(lambda: heard(made))
+            await wait_until(lambda: heard(made))
             folder = tmp_path / visit_folder(VISIT)
             (folder / "manifest.json").mkdir()  # not to be written, not even by root
             made.archive.seal(c.SealProof(visit=VISIT, part=1, gaps=()), made.front.state)
@@ -234,51 +236,51 @@ async def test_a_seal_that_failed_is_not_claimed_and_is_made_later(tmp_path: Pat
             assert made.checkpoints == []
         (folder / "manifest.json").rmdir()
         made.front.state = replace(made.front.state, visit=None)  # over, with the alarm that its proof is incomplete
-        async with running(made.archive.run()):  # the next tidying
-            await until(lambda: made.store.films(visit=VISIT)[0].sealed)
+        async with run_tasks(made.archive.run()):  # the next tidying
+            await wait_until(lambda: made.store.films(visit=VISIT)[0].sealed)
         verdict = judged(made, folder)
         assert (verdict.ok, verdict.parts[0].outcome) == (True, "delivered")
 
 
-async def test_a_film_that_began_while_the_disk_was_full_is_known_by_its_running_visit(made: Box) -> None:
+async def test_a_film_that_began_while_the_disk_was_full_is_known_by_its_running_visit(made: ShellBox) -> None:
     made.front.state = over(made)
     unknown = await filmed(made, "other", state=replace(over(made), visit=None))
     made.front.state = replace(made.front.state, incident="other-2")
     moved = unknown.model_copy(update={"clip": ClipKey(visit="other-2", part=1)})
     made.archive.closed(moved)
-    await until(lambda: made.store.films(visit="other-2"))
+    await wait_until(lambda: made.store.films(visit="other-2"))
     assert made.store.films(visit="other-2")[0].entrance == "front"
 
 
-async def test_clips_of_nobody_and_files_that_are_gone_end_nothing(made: Box) -> None:
+async def test_clips_of_nobody_and_files_that_are_gone_end_nothing(made: ShellBox) -> None:
     closed = await filmed(made)
     made.archive.closed(closed.model_copy(update={"clip": ClipKey(visit="nobody", part=1)}))
     for one in closed.clips:
         (made.home.storage.folder / one.path).unlink()
     made.archive.closed(closed)
     made.archive.seal(c.SealProof(visit=VISIT, part=1, gaps=()), made.front.state)
-    await until(lambda: e.ProofSealed(visit=VISIT, part=1) in heard(made))
+    await wait_until(lambda: e.ProofSealed(visit=VISIT, part=1) in heard(made))
     verdict = judged(made, made.home.storage.folder / visit_folder(VISIT))
     assert verdict.ok
     assert any("film_lost" in str(gap) for gap in verdict.parts[0].gaps)
     assert made.store.films(visit="nobody") == ()
 
 
-async def test_a_long_named_delivery_and_a_short_code_can_be_sealed(made: Box) -> None:
+async def test_a_long_named_delivery_and_a_short_code_can_be_sealed(made: ShellBox) -> None:
     state = over(made)
     assert state.visit is not None
     long = replace(state.visit.delivery, id="b" * 64 + "." + "d" * 64, parcels=frozenset({"é", "ab"}))
     closed = await filmed(made, state=replace(state, visit=replace(state.visit, delivery=long, parcels=long.parcels)))
     made.archive.closed(closed)
     made.archive.seal(c.SealProof(visit=VISIT, part=1, gaps=()), made.front.state)
-    await until(lambda: e.ProofSealed(visit=VISIT, part=1) in heard(made))
+    await wait_until(lambda: e.ProofSealed(visit=VISIT, part=1) in heard(made))
     manifest = json.loads((made.home.storage.folder / visit_folder(VISIT) / "manifest.json").read_bytes())
     assert manifest["delivery"]["parcels"] == ["", "b"]  # never more than half of a code
 
 
-async def test_the_couriers_receipt_verifies(made: Box) -> None:
+async def test_the_couriers_receipt_verifies(made: ShellBox) -> None:
     folder = await sealed(made)
-    issued = Receipt.from_json((folder / "receipt.json").read_bytes())
+    issued = CourierReceipt.from_json((folder / "receipt.json").read_bytes())
     assert issued.is_signed_by(made.key.public)
     assert (issued.outcome, issued.parcels, issued.carrier) == (Outcome.DELIVERED, ("2032",), "Colissimo")
     assert issued.left is not None
@@ -288,7 +290,7 @@ async def test_the_couriers_receipt_verifies(made: Box) -> None:
 # ---- the end of films ------------------------------------------------------------------------------------------------
 
 
-async def test_an_erasure_on_request_leaves_a_tombstone_and_verify_says_so(made: Box) -> None:
+async def test_an_erasure_on_request_leaves_a_tombstone_and_verify_says_so(made: ShellBox) -> None:
     folder = await sealed(made)
     made.front.state = replace(made.front.state, visit=None)
     await made.archive.erase(VISIT, None)
@@ -305,11 +307,11 @@ async def test_an_erasure_on_request_leaves_a_tombstone_and_verify_says_so(made:
     assert [json.loads(body)["kind"] for body in told_of_it] == ["erased"]
 
 
-async def test_an_erasure_says_who_asked_for_it_in_the_log_and_on_the_tombstone(made: Box) -> None:
+async def test_an_erasure_says_who_asked_for_it_in_the_log_and_on_the_tombstone(made: ShellBox) -> None:
     folder = await sealed(made)
     made.front.state = replace(made.front.state, visit=None)
-    async with running(made.reception.run()):
-        erase = wish(f'{{"id":"page-1","do":"erase","visit":"{VISIT}"}}'.encode())
+    async with run_tasks(made.reception.run()):
+        erase = parse_owner_request(f'{{"id":"page-1","do":"erase","visit":"{VISIT}"}}'.encode())
         assert not isinstance(erase, str)
         assert await made.reception.wished("front", erase, "ab12cd34") is None
     stone = read_tombstone(folder)
@@ -321,7 +323,7 @@ async def test_an_erasure_says_who_asked_for_it_in_the_log_and_on_the_tombstone(
 
 
 async def test_what_is_erased_while_it_is_being_sealed_is_erased_whole(
-    made: Box, monkeypatch: pytest.MonkeyPatch
+    made: ShellBox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     really, began, go = os.fsync, threading.Event(), threading.Event()
 
@@ -335,21 +337,21 @@ async def test_what_is_erased_while_it_is_being_sealed_is_erased_whole(
     made.front.state = replace(made.front.state, visit=None)  # over: its film closes late
     monkeypatch.setattr(os, "fsync", first_is_slow)
     made.archive.closed(closed)
-    await until(began.is_set)
+    await wait_until(began.is_set)
     erasing = asyncio.create_task(made.archive.erase(VISIT, None))
     await asyncio.wait({erasing}, timeout=0.3)
     go.set()
     await erasing
-    await until(lambda: made.store.films(visit=VISIT)[0].sealed)
+    await wait_until(lambda: made.store.films(visit=VISIT)[0].sealed)
     folder = made.home.storage.folder / visit_folder(VISIT)
     assert [path.name for path in folder.iterdir()] == ["erased.json"]
     assert judged(made, folder).erased
 
 
-async def test_clips_that_are_told_again_after_an_erasure_bring_nothing_back(made: Box) -> None:
+async def test_clips_that_are_told_again_after_an_erasure_bring_nothing_back(made: ShellBox) -> None:
     closed = await filmed(made)
     made.archive.closed(closed)
-    await until(lambda: heard(made))
+    await wait_until(lambda: heard(made))
     made.front.state = replace(made.front.state, visit=None)
     await made.archive.erase(VISIT, None)
     made.archive.closed(closed)
@@ -360,7 +362,7 @@ async def test_clips_that_are_told_again_after_an_erasure_bring_nothing_back(mad
 
 
 @pytest.mark.parametrize("watched", [False, True])
-async def test_a_visit_that_is_not_over_is_not_erased(made: Box, *, watched: bool) -> None:
+async def test_a_visit_that_is_not_over_is_not_erased(made: ShellBox, *, watched: bool) -> None:
     await sealed(made)
     if watched:  # for a while somebody may still come out: the next part names this one
         made.front.state = replace(made.front.state, visit=None, grace_visit=made.front.state.visit)
@@ -368,25 +370,27 @@ async def test_a_visit_that_is_not_over_is_not_erased(made: Box, *, watched: boo
         await made.archive.erase(VISIT, None)
 
 
-async def test_a_held_visit_is_not_erased_neither_on_request_nor_in_time(made: Box) -> None:
+async def test_a_held_visit_is_not_erased_neither_on_request_nor_in_time(made: ShellBox) -> None:
     folder = await sealed(made)
     made.front.state = replace(made.front.state, visit=None)
     await made.store.hold(VISIT, "dispute", NOW)
     with pytest.raises(LookupError, match="held dispute"):
         await made.archive.erase(VISIT, None)
     made.time.mono += timedelta(days=40).total_seconds()
-    async with running(made.archive.run()):
+    async with run_tasks(made.archive.run()):
         await asyncio.sleep(0.2)
     assert (folder / "manifest.json").exists()
     assert made.store.films(visit=VISIT)[0].clips
 
 
 @pytest.mark.parametrize(("days", "gone"), [(29.9, False), (30.1, True)])
-async def test_films_are_kept_thirty_days_and_what_was_decided_stays(made: Box, days: float, *, gone: bool) -> None:
+async def test_films_are_kept_thirty_days_and_what_was_decided_stays(
+    made: ShellBox, days: float, *, gone: bool
+) -> None:
     folder = await sealed(made)
     made.front.state = replace(made.front.state, visit=None)
     made.time.mono += timedelta(days=days).total_seconds()
-    async with running(made.archive.run()):  # as at a start
+    async with run_tasks(made.archive.run()):  # as at a start
         await asyncio.sleep(0.3)
     assert ((folder / "erased.json").exists(), (folder / "cam-1-1.mp4").exists()) == (gone, not gone)
     assert (folder / "manifest.json").exists()
@@ -397,7 +401,7 @@ async def test_films_are_kept_thirty_days_and_what_was_decided_stays(made: Box, 
 
 @pytest.mark.parametrize(("days", "held", "stays"), [(29.9, False, True), (30.1, False, False), (40, True, True)])
 async def test_films_that_a_full_disk_kept_out_of_the_store_have_their_time_too(
-    made: Box, days: float, *, held: bool, stays: bool
+    made: ShellBox, days: float, *, held: bool, stays: bool
 ) -> None:
     folder = made.home.storage.folder / "visits" / ("nobody" if not held else VISIT)
     if held:  # its row is there, its clips could not be noted
@@ -410,17 +414,17 @@ async def test_films_that_a_full_disk_kept_out_of_the_store_have_their_time_too(
         (folder / name).write_bytes(b"film")
         os.utime(folder / name, (NOW.utc.timestamp(), NOW.utc.timestamp()))
     made.time.mono += timedelta(days=days).total_seconds()
-    async with running(made.archive.run()):
+    async with run_tasks(made.archive.run()):
         await asyncio.sleep(0.3)
     assert {path.name for path in folder.glob("cam-1-1.*")} == (films if stays else set())
 
 
-async def test_nothing_goes_while_the_time_is_not_trusted(made: Box) -> None:
+async def test_nothing_goes_while_the_time_is_not_trusted(made: ShellBox) -> None:
     folder = await sealed(made)
     made.front.state = replace(made.front.state, visit=None)
     made.clock.now()
     made.time.skew += timedelta(days=40).total_seconds()  # somebody set the clock
-    async with running(made.archive.run()):
+    async with run_tasks(made.archive.run()):
         await asyncio.sleep(0.2)
     assert (folder / "cam-1-1.mp4").exists()
 
@@ -430,14 +434,14 @@ async def test_nothing_goes_while_the_time_is_not_trusted(made: Box) -> None:
     [("owner", None, {"erased.json"}), ("owner", "anna", {"erased.json"}), ("retention", None, None)],
 )
 async def test_an_erasure_that_a_crash_cut_short_ends_as_it_began(
-    made: Box, who: str, by: str | None, left: set[str] | None
+    made: ShellBox, who: str, by: str | None, left: set[str] | None
 ) -> None:
     folder = await sealed(made)
     made.front.state = replace(made.front.state, visit=None)
     assert await made.store.erase(VISIT, who, NOW, by=by)  # and then the power went
     made.time.mono += timedelta(days=60).total_seconds()  # and came back after the film's time
-    async with running(made.archive.run()):
-        await until(lambda: not made.store.films(visit=VISIT)[0].clips)
+    async with run_tasks(made.archive.run()):
+        await wait_until(lambda: not made.store.films(visit=VISIT)[0].clips)
     names = {path.name for path in folder.iterdir()}
     assert names == left or (left is None and "manifest.json" in names and "cam-1-1.mp4" not in names)
     stone = read_tombstone(folder)
@@ -446,57 +450,57 @@ async def test_an_erasure_that_a_crash_cut_short_ends_as_it_began(
     assert judged(made, folder).ok
 
 
-async def test_one_visit_that_cannot_be_erased_keeps_no_other_from_it(made: Box) -> None:
+async def test_one_visit_that_cannot_be_erased_keeps_no_other_from_it(made: ShellBox) -> None:
     folder = await sealed(made)
     (folder / "strange").mkdir()
     nobody = replace(over(made), visit=None)
     made.archive.closed(await filmed(made, "incident-1", state=nobody, at=NOON + timedelta(minutes=1)))
-    await until(lambda: made.store.films(visit="incident-1")[0].sealed)
+    await wait_until(lambda: made.store.films(visit="incident-1")[0].sealed)
     made.time.mono += timedelta(days=31).total_seconds()
-    async with running(made.archive.run()):
-        await until(lambda: not made.store.films(visit="incident-1")[0].clips)
+    async with run_tasks(made.archive.run()):
+        await wait_until(lambda: not made.store.films(visit="incident-1")[0].clips)
 
 
 # ---- an older copy ---------------------------------------------------------------------------------------------------
 
 
 async def test_a_store_put_back_from_an_older_copy_is_noticed_at_the_start(tmp_path: Path) -> None:
-    house, file, database = home(tmp_path), tmp_path / LAST_CHECKPOINT, tmp_path / "perron.sqlite3"
+    house, file, database = make_home(tmp_path), tmp_path / MARK_FILE, tmp_path / "perron.sqlite3"
 
-    def doubt(store: Store) -> Doubt | None:
-        return examine(file, store, store.doubts.known(), BoxKey.load(tmp_path / "key").public, Line())
+    def doubt(store: Store) -> StoreDoubt | None:
+        return find_doubt(file, store, store.doubts.known(), BoxKey.load(tmp_path / "key").public, KeyHistory())
 
     async with box(tmp_path) as made:
         assert doubt(made.store) is None  # a new box
     older = database.read_bytes()
-    async with box(tmp_path) as made, running(made.archive.run()):
-        await told(made.store, offer())
+    async with box(tmp_path) as made, run_tasks(made.archive.run()):
+        await receive(made.store, make_offer())
         await sealed(made)
         assert file.exists()
         assert doubt(made.store) is None
     database.write_bytes(older)
     store = await Store.open(database, home=house, now=NOW)
     try:
-        assert doubt(store) is Doubt.ROLLED_BACK
+        assert doubt(store) is StoreDoubt.ROLLED_BACK
     finally:
         await store.close()
 
 
 async def test_an_older_copy_stays_known_until_the_browsers_that_end_by_it_have_ended_on_the_disk(
-    made: Box, monkeypatch: pytest.MonkeyPatch
+    made: ShellBox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def full(_browsers: Browsers) -> None:
+    async def full(_browsers: BrowserStore) -> None:
         raise StoreFailed("database or disk is full")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Browsers, "ended", full)
+        patch.setattr(BrowserStore, "ended", full)
         with pytest.raises(StoreFailed):
             await made.store.browsers.forget()
         await sealed(made)
-        await until(lambda: len(made.checkpoints) == 1)
-        assert not (made.home.storage.folder / LAST_CHECKPOINT).exists()
+        await wait_until(lambda: len(made.checkpoints) == 1)
+        assert not (made.home.storage.folder / MARK_FILE).exists()
     await sealed(made, part=2)
-    await until((made.home.storage.folder / LAST_CHECKPOINT).exists)
+    await wait_until((made.home.storage.folder / MARK_FILE).exists)
     assert not made.store.browsers.ending
 
 

@@ -9,24 +9,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.visit.state import Now
-from gateway.evidence.checkpoint import Checkpoint, Mismatch, check_log, checkpoint, read_remembered, went_back
-from gateway.protocol.hash_chain import Entry, Head, canonical
+from gateway.evidence.checkpoint import (
+    Checkpoint,
+    Mismatch,
+    check_log,
+    find_rollback,
+    read_checkpoints,
+    sign_checkpoint,
+)
+from gateway.protocol.hash_chain import ChainEntry, ChainHead, canonical_json
 from gateway.protocol.keys import BoxKey
-from tests.gateway.evidence.visits import SCAN, chained
+from tests.gateway.evidence.visits import SCAN, chain_entries
 
 KEY = BoxKey.fresh()
-LOG = chained([canonical({"n": n}) for n in range(8)])
+LOG = chain_entries([canonical_json({"n": n}) for n in range(8)])
 
 
-def at(seq: int, log: list[Entry] = LOG, *, minutes: float | None = None, trusted: bool = True) -> Checkpoint:
+def at(seq: int, log: list[ChainEntry] = LOG, *, minutes: float | None = None, trusted: bool = True) -> Checkpoint:
     """The checkpoint at entry `seq`, by default so many minutes after the scan."""
-    head = Head(seq=seq, hash=log[seq - 1].hash)
+    head = ChainHead(seq=seq, hash=log[seq - 1].hash)
     utc = SCAN + timedelta(minutes=seq if minutes is None else minutes)
-    return checkpoint(head, box="box-1", now=Now(utc=utc, trusted=trusted, mono=0), key=KEY)
+    return sign_checkpoint(head, box="box-1", now=Now(utc=utc, trusted=trusted, mono=0), key=KEY)
 
 
-def other_log(first_different: int) -> list[Entry]:
-    return chained([canonical({"n": n if n + 1 < first_different else -n - 1}) for n in range(8)])
+def other_log(first_different: int) -> list[ChainEntry]:
+    return chain_entries([canonical_json({"n": n if n + 1 < first_different else -n - 1}) for n in range(8)])
 
 
 def test_a_log_that_holds_what_is_remembered_is_good() -> None:
@@ -65,7 +72,7 @@ def test_a_log_that_was_written_anew_is_noticed_from_the_first_change_on(changed
         ([*LOG[:4], *LOG[3:]], Mismatch.REPEATED, 4),
     ],
 )
-def test_a_broken_chain_is_named_before_anything_else(log: list[Entry], mismatch: Mismatch, seq: int) -> None:
+def test_a_broken_chain_is_named_before_anything_else(log: list[ChainEntry], mismatch: Mismatch, seq: int) -> None:
     problem = check_log(log, remembered=[at(8)], key=KEY.public)
     assert problem is not None
     assert (problem.mismatch, problem.seq, problem.remembered) == (mismatch, seq, None)
@@ -88,7 +95,7 @@ def test_a_checkpoint_of_another_key_or_changed_by_a_bit_is_foreign() -> None:
 
 
 def test_a_part_of_the_log_is_compared_with_what_is_remembered_within_it() -> None:
-    after = Head(seq=4, hash=LOG[3].hash)
+    after = ChainHead(seq=4, hash=LOG[3].hash)
     assert check_log(LOG[4:], remembered=[at(2), at(4), at(6)], key=KEY.public, after=after) is None
     problem = check_log(LOG[4:], remembered=[at(6, other_log(2))], key=KEY.public, after=after)
     assert problem is not None
@@ -110,14 +117,14 @@ def test_a_part_of_the_log_is_compared_with_what_is_remembered_within_it() -> No
 def test_a_log_that_is_shorter_later_went_back(
     own: Checkpoint, remembered: Checkpoint, mismatch: Mismatch | None
 ) -> None:
-    problem = went_back(own, [remembered])
+    problem = find_rollback(own, [remembered])
     assert (problem.mismatch if problem is not None else None) is mismatch
 
 
 def test_the_phones_file_is_read_back(tmp_path: Path) -> None:
     path = tmp_path / "phone.jsonl"
     path.write_bytes(b"\n".join(at(seq).to_json() for seq in (3, 1)) + b"\n\n")
-    assert read_remembered(path) == (at(3), at(1))
+    assert read_checkpoints(path) == (at(3), at(1))
 
 
 def test_a_checkpoint_in_another_spelling_is_none() -> None:

@@ -9,15 +9,15 @@ import av
 import pytest
 
 from gateway.domain.visit.state import Now
-from gateway.evidence.film import Change, first_difference, inside, read_links
-from gateway.evidence.seal import Film, Proof, seal
-from gateway.evidence.verify import verify
-from gateway.protocol.hash_chain import Head
+from gateway.evidence.film import FilmChange, find_box, first_difference, read_links
+from gateway.evidence.seal import FilmFile, PartProof, seal_part
+from gateway.evidence.verify import verify_proof
+from gateway.protocol.hash_chain import ChainHead
 from gateway.protocol.keys import BoxKey
-from gateway.video.clip import Clip, FilmPlace
+from gateway.video.clip import ClipWriter, FilmPath
 from gateway.video.ipc import ClipFacts, ClipKey
-from gateway.video.ring import Sample
-from tests.gateway.evidence.visits import FPS, SCAN, SECONDS, VISIT, draft_of, film_bytes
+from gateway.video.ring import EncodedPicture
+from tests.gateway.evidence.visits import FILM_S, FRAMES_PER_S, SCAN, VISIT, draft_of, film_bytes
 
 PRE_ROLL = 2  # seconds
 
@@ -31,13 +31,13 @@ def recorded(root: Path) -> ClipFacts:
     with av.open(io.BytesIO(film_bytes(40)), "r") as camera:
         stream = camera.streams.video[0]
         samples = [
-            Sample(bytes(packet), packet.pts or 0, packet.dts or 0, packet.is_keyframe, number / FPS)
+            EncodedPicture(bytes(packet), packet.pts or 0, packet.dts or 0, packet.is_keyframe, number / FRAMES_PER_S)
             for number, packet in enumerate(packet for packet in camera.demux(stream) if packet.size)
         ]
-        place = FilmPlace(root, f"{VISIT}/outside-1-1.mp4", "outside", ClipKey(visit=VISIT, part=1))
-        clip = Clip(place, stream, samples[0], start=SCAN, moment=moment, reached=lambda _: None)
-        clip.pre_roll(samples[: PRE_ROLL * FPS])
-        for sample in samples[PRE_ROLL * FPS :]:
+        place = FilmPath(root, f"{VISIT}/outside-1-1.mp4", "outside", ClipKey(visit=VISIT, part=1))
+        clip = ClipWriter(place, stream, samples[0], start=SCAN, moment=moment, reached=lambda _: None)
+        clip.pre_roll(samples[: PRE_ROLL * FRAMES_PER_S])
+        for sample in samples[PRE_ROLL * FRAMES_PER_S :]:
             clip.put(sample)
         facts = clip.close(None)
     assert facts is not None
@@ -47,7 +47,7 @@ def recorded(root: Path) -> ClipFacts:
 def test_a_film_of_the_real_recorder_is_sealed_verified_and_its_changed_second_told(tmp_path: Path) -> None:
     facts = recorded(tmp_path)
     folder, key = tmp_path / VISIT, BoxKey.fresh()
-    film = Film(
+    film = FilmFile(
         camera=facts.camera,
         file=Path(facts.path).name,
         start=facts.start,
@@ -56,11 +56,11 @@ def test_a_film_of_the_real_recorder_is_sealed_verified_and_its_changed_second_t
         fragments=facts.fragments,
     )
     draft = replace(draft_of((film,)), cameras=("outside",))
-    now = Now(utc=SCAN + timedelta(seconds=SECONDS), trusted=True, mono=0)
-    proof = seal(folder, draft, after=Head(), entries=(), now=now, key=key)
-    assert isinstance(proof, Proof)
+    now = Now(utc=SCAN + timedelta(seconds=FILM_S), trusted=True, mono=0)
+    proof = seal_part(folder, draft, after=ChainHead(), entries=(), now=now, key=key)
+    assert isinstance(proof, PartProof)
     assert proof.manifest.gaps == ()
-    assert verify(folder, public_key=key.public).ok
+    assert verify_proof(folder, public_key=key.public).ok
     path = folder / film.file
     whole = path.read_bytes()
     ends = [link.end_byte for link in read_links((folder / "outside-1-1.jsonl").read_bytes()).links]
@@ -68,9 +68,9 @@ def test_a_film_of_the_real_recorder_is_sealed_verified_and_its_changed_second_t
     for fragment in range(1, pictures + 1):
         at = ends[fragment] - 1  # the last byte of its pictures
         path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
-        where = verify(folder, public_key=key.public).where or ""
+        where = verify_proof(folder, public_key=key.public).where or ""
         told = float(where.split("second ")[1].split()[0])
-        assert abs(told - (fragment - 1) * SECONDS / pictures) <= 4 / FPS, where
+        assert abs(told - (fragment - 1) * FILM_S / pictures) <= 4 / FRAMES_PER_S, where
 
 
 @pytest.mark.parametrize(
@@ -99,11 +99,11 @@ def test_a_film_that_is_not_mp4_is_still_placed_by_its_fragments(tmp_path: Path)
     links = read_links((tmp_path / VISIT / "outside-1-1.jsonl").read_bytes())
     found = first_difference(io.BytesIO(bytes(links.links[-1].end_byte)), links)
     assert found is not None
-    assert (found.change, found.fragment, found.second, found.another) == (Change.CHANGED, 0, None, False)
+    assert (found.change, found.fragment, found.second, found.another) == (FilmChange.CHANGED, 0, None, False)
     assert facts.fragments == len(links.links)
     empty = first_difference(io.BytesIO(), links)
     assert empty is not None
-    assert (empty.change, empty.fragment) == (Change.CUT, 0)
+    assert (empty.change, empty.fragment) == (FilmChange.CUT, 0)
 
 
 @pytest.mark.parametrize(
@@ -119,4 +119,4 @@ def test_a_film_that_is_not_mp4_is_still_placed_by_its_fragments(tmp_path: Path)
     ],
 )
 def test_a_box_is_found_or_there_is_none(data: bytes, content: bytes | None) -> None:
-    assert inside(data, b"moov") == content
+    assert find_box(data, b"moov") == content

@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.visit.state import Now, Outcome
-from gateway.evidence.receipt import receipt
-from gateway.evidence.retention import Kept, erase, tombstone
-from gateway.evidence.succession import copy_line, prepare, settle
-from gateway.evidence.verify import verify
+from gateway.evidence.receipt import issue_receipt
+from gateway.evidence.retention import FilmedVisit, erase_folder, sign_tombstone
+from gateway.evidence.succession import copy_key_history, finish_key_change, prepare_key_change
+from gateway.evidence.verify import verify_proof
 from gateway.protocol.keys import BoxKey
 from tests.foreign import proof_verifier as foreign
-from tests.gateway.evidence.visits import SCAN, VISIT, Box, relinked
+from tests.gateway.evidence.visits import SCAN, VISIT, SealingBox, forge_entry
 from tests.gateway.test_upgrade import BOTH, laid_out, proofs, public
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "proof-format.md"
@@ -28,13 +28,13 @@ OUTSIDE, CHAIN = "outside-1-1.mp4", "outside-1-1.jsonl"
 
 
 @pytest.fixture
-def box() -> Box:
-    return Box()
+def box() -> SealingBox:
+    return SealingBox()
 
 
-def second_part(box: Box, root: Path) -> Path:
+def second_part(box: SealingBox, root: Path) -> Path:
     """A visit of two parts, with the courier's receipt."""
-    issued = receipt(
+    issued = issue_receipt(
         box="box-1", visit=VISIT, entrance="Front", carrier="Chronopost", parcels=("4711",), outcome=Outcome.DELIVERED,
         came=SCAN, left=SCAN, key=box.key,
     )  # fmt: skip
@@ -44,14 +44,14 @@ def second_part(box: Box, root: Path) -> Path:
 
 
 @pytest.fixture
-def visit(box: Box, tmp_path: Path) -> Path:
+def visit(box: SealingBox, tmp_path: Path) -> Path:
     return second_part(box, tmp_path)
 
 
-def judged(folder: Path, box: Box) -> tuple[str, str]:
+def judged(folder: Path, box: SealingBox) -> tuple[str, str]:
     """What the program's verifier and the second one say, with the box's key and what the phone remembers."""
     phone = box.phone_file(folder.parent)
-    ours = verify(folder, public_key=box.public, checkpoint=phone)
+    ours = verify_proof(folder, public_key=box.public, checkpoint=phone)
     try:
         foreign.verify(folder, box.public.text, phone.read_bytes())
     except foreign.WrongError as wrong:
@@ -74,14 +74,31 @@ def flipped(at: float) -> Callable[[bytes], bytes]:
 TAMPERED: dict[str, Callable[[Path], object]] = {
     **{
         f"{name}, a bit at {at}": rewritten(name, flipped(at))
-        for name in ("manifest.json", "manifest.sig", "manifest-2.json", "log.jsonl", "log-2.jsonl", "receipt.json",
-                     OUTSIDE, "hall-1-1.mp4", CHAIN)
+        for name in (
+            "manifest.json",
+            "manifest.sig",
+            "manifest-2.json",
+            "log.jsonl",
+            "log-2.jsonl",
+            "receipt.json",
+            OUTSIDE,
+            "hall-1-1.mp4",
+            CHAIN,
+        )
         for at in (0.0, 0.31, 0.77)
     },
     **{
         f"{name} gone": lambda folder, name=name: (folder / name).unlink()  # type: ignore[misc]  # a lambda's default
-        for name in ("manifest.json", "manifest.sig", "manifest-2.json", "log.jsonl", "log-2.jsonl", "receipt.json",
-                     OUTSIDE, CHAIN)
+        for name in (
+            "manifest.json",
+            "manifest.sig",
+            "manifest-2.json",
+            "log.jsonl",
+            "log-2.jsonl",
+            "receipt.json",
+            OUTSIDE,
+            CHAIN,
+        )
     },
     "film longer": rewritten(OUTSIDE, lambda data: data + b"more"),
     "film cut": rewritten(OUTSIDE, lambda data: data[:-700]),
@@ -91,7 +108,9 @@ TAMPERED: dict[str, Callable[[Path], object]] = {
     "log cut within a line": rewritten("log.jsonl", lambda data: data[:-20]),
     "an entry taken out": rewritten("log.jsonl", lambda data: _lines(data, lambda all_: all_[:3] + all_[4:])),
     "an entry twice": rewritten("log.jsonl", lambda data: _lines(data, lambda all_: [*all_[:3], all_[2], *all_[3:]])),
-    "entries linked anew": lambda folder: (folder / "log.jsonl").write_bytes(relinked(folder, 3, {"what": "nothing"})),
+    "entries linked anew": lambda folder: (folder / "log.jsonl").write_bytes(
+        forge_entry(folder, 3, {"what": "nothing"})
+    ),
     "a blank in the manifest": rewritten("manifest.json", lambda data: data[:-1] + b" }"),
     "a key twice": rewritten("manifest.json", lambda data: data[:-1] + b',"part":1}'),
     "part 2 as part 1": lambda folder: [
@@ -101,7 +120,7 @@ TAMPERED: dict[str, Callable[[Path], object]] = {
     "a link for a film": lambda folder: _linked(folder / OUTSIDE, folder.parent / "real"),
     "a tombstone of nothing": lambda folder: (folder / "erased.json").write_bytes(b"{}"),
     "a line of keys of nothing": lambda folder: (folder / "succession.jsonl").write_bytes(b"{}\n"),
-}  # fmt: skip
+}
 
 
 def _linked(file: Path, to: Path) -> None:
@@ -113,14 +132,14 @@ def _lines(data: bytes, change: Callable[[list[bytes]], list[bytes]]) -> bytes:
     return b"".join(change(data.splitlines(keepends=True)))
 
 
-def test_a_genuine_proof_is_good_for_both(visit: Path, box: Box) -> None:
+def test_a_genuine_proof_is_good_for_both(visit: Path, box: SealingBox) -> None:
     assert judged(visit, box) == ("ok", "ok")
     foreign.verify(visit)  # agrees with itself
-    assert judged(visit, Box(key=box.key, phone=box.phone[:1])) == ("ok", "ok")
+    assert judged(visit, SealingBox(key=box.key, phone=box.phone[:1])) == ("ok", "ok")
 
 
 @pytest.mark.parametrize("how", TAMPERED)
-def test_a_proof_that_was_tampered_with_is_wrong_for_both(visit: Path, box: Box, how: str) -> None:
+def test_a_proof_that_was_tampered_with_is_wrong_for_both(visit: Path, box: SealingBox, how: str) -> None:
     TAMPERED[how](visit)
     ours, theirs = judged(visit, box)
     assert "ok" not in (ours, theirs)
@@ -132,25 +151,25 @@ def test_a_proof_that_was_tampered_with_is_wrong_for_both(visit: Path, box: Box,
 
 
 def test_another_boxs_key_and_another_boxs_checkpoints_are_refused_by_both(
-    visit: Path, box: Box, tmp_path: Path
+    visit: Path, box: SealingBox, tmp_path: Path
 ) -> None:
-    other = Box()
+    other = SealingBox()
     (tmp_path / "others").mkdir()
     second_part(other, tmp_path / "others")
-    assert judged(visit, Box(key=other.key)) == ("foreign_key", "foreign_key")
-    assert judged(visit, Box(key=box.key, phone=other.phone)) == ("checkpoint_foreign", "checkpoint_foreign")
+    assert judged(visit, SealingBox(key=other.key)) == ("foreign_key", "foreign_key")
+    assert judged(visit, SealingBox(key=box.key, phone=other.phone)) == ("checkpoint_foreign", "checkpoint_foreign")
 
 
 def test_a_part_that_was_cut_off_and_a_log_that_went_back_are_told_by_the_phones_checkpoints(
-    visit: Path, box: Box, tmp_path: Path
+    visit: Path, box: SealingBox, tmp_path: Path
 ) -> None:
     for name in ("manifest-2.json", "manifest-2.sig", "log-2.jsonl"):
         (visit / name).unlink()
     assert judged(visit, box) == ("part_missing", "part_missing")
-    ahead = Box(key=box.key, log=list(box.log))
+    ahead = SealingBox(key=box.key, log=list(box.log))
     (tmp_path / "ahead").mkdir()
     ahead.visit(tmp_path / "ahead", visit="later")
-    rolled_back = Box(key=box.key, log=box.log[:1], phone=ahead.phone)
+    rolled_back = SealingBox(key=box.key, log=box.log[:1], phone=ahead.phone)
     (tmp_path / "back").mkdir()
     folder, _ = rolled_back.visit(tmp_path / "back", visit="anew", at=SCAN + timedelta(days=1))
     ours, theirs = judged(folder, rolled_back)
@@ -159,14 +178,14 @@ def test_a_part_that_was_cut_off_and_a_log_that_went_back_are_told_by_the_phones
 
 @pytest.mark.parametrize("why", ["request", "retention"])
 def test_an_erased_visit_is_good_for_both_and_another_visits_tombstone_for_neither(
-    box: Box, tmp_path: Path, why: str
+    box: SealingBox, tmp_path: Path, why: str
 ) -> None:
     folder, proof = box.visit(tmp_path)
     other, _ = box.visit(tmp_path, visit="other", at=SCAN + timedelta(hours=1))
-    stone = tombstone(
+    stone = sign_tombstone(
         box="box-1", visit=VISIT, parts=(proof.sealed,), at=SCAN, why=why, who="owner", key=box.key  # type: ignore[arg-type]  # one of two words
     )  # fmt: skip
-    erase(folder, Kept(visit=VISIT, ended=SCAN), stone)
+    erase_folder(folder, FilmedVisit(visit=VISIT, ended=SCAN), stone)
     assert judged(folder, box) == ("ok", "ok")
     (folder / "left.mp4").write_bytes(b"a film")
     assert judged(folder, box) == ("erasure_unfinished", "erasure_unfinished")
@@ -179,17 +198,17 @@ def test_an_erased_visit_is_good_for_both_and_another_visits_tombstone_for_neith
 
 def test_keys_that_follow_each_other_are_one_box_for_both(tmp_path: Path) -> None:
     keys = tmp_path / "key"
-    box = Box(key=BoxKey.at(keys))
+    box = SealingBox(key=BoxKey.at(keys))
     old = box.public
     before, _ = box.visit(tmp_path)
-    prepare(keys)
-    settle(keys, box="box-1", now=Now(utc=SCAN + timedelta(hours=1), trusted=True, mono=0))
+    prepare_key_change(keys)
+    finish_key_change(keys, box="box-1", now=Now(utc=SCAN + timedelta(hours=1), trusted=True, mono=0))
     box.key = BoxKey.load(keys)
     after, _ = box.visit(tmp_path, visit="after", at=SCAN + timedelta(hours=2))
-    copy_line(keys, after)
+    copy_key_history(keys, after)
     for known in (old, box.public):
         foreign.verify(after, known.text, box.phone_file(tmp_path).read_bytes())
-        assert verify(after, public_key=known, checkpoint=box.phone_file(tmp_path)).ok
+        assert verify_proof(after, public_key=known, checkpoint=box.phone_file(tmp_path)).ok
     with pytest.raises(foreign.WrongError, match="foreign_key"):
         foreign.verify(before, box.public.text)  # nothing in that folder ties the two
     (after / "succession.jsonl").write_bytes((after / "succession.jsonl").read_bytes()[:-10] + b'=="}\n')
@@ -201,7 +220,7 @@ def test_keys_that_follow_each_other_are_one_box_for_both(tmp_path: Path) -> Non
 def test_proofs_of_earlier_releases_are_good_for_both(tmp_path: Path, kept: Path) -> None:
     folder = laid_out(kept, tmp_path / "box")
     (proof,) = proofs(folder).values()
-    assert verify(proof, public_key=public(folder)).ok
+    assert verify_proof(proof, public_key=public(folder)).ok
     foreign.verify(proof, public(folder).text)
 
 
@@ -225,7 +244,7 @@ def test_the_worked_example_of_the_page_is_true() -> None:
     assert foreign.link(bytes.fromhex(first), 2, b"\x22" * 32).hex() == second
     assert sha256(b"perron log 1\0" + bytes(32) + struct.pack(">Q", 1) + digest).hexdigest() == first
     told = foreign.read_canonical(point.encode(), foreign.CHECKPOINT)
-    assert foreign.by(told, frozenset({key}))
+    assert foreign.is_signed_by(told, frozenset({key}))
     assert (told["seq"], told["hash"]) == (2, second)
     head = sha256(bytes(32) + sha256(b"header").digest())
     assert head.hexdigest() == one
@@ -233,11 +252,11 @@ def test_the_worked_example_of_the_page_is_true() -> None:
 
 
 def test_the_page_names_every_problem_that_a_verification_of_a_folder_finds() -> None:
-    from gateway.evidence.verdict import Problem  # noqa: PLC0415 - only here
+    from gateway.evidence.verdict import ProofProblem  # noqa: PLC0415 - only here
 
     page = PAGE.read_text(encoding="utf-8")
-    assert {problem for problem in Problem if f"`{problem}`" not in page} <= {
-        Problem.LOG_MALFORMED, Problem.CHECKPOINT_UNREADABLE,
+    assert {problem for problem in ProofProblem if f"`{problem}`" not in page} <= {
+        ProofProblem.LOG_MALFORMED, ProofProblem.CHECKPOINT_UNREADABLE,
     }  # fmt: skip
 
 

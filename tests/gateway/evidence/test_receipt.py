@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from gateway.domain.visit.state import Outcome
-from gateway.evidence.receipt import OUTCOMES, Receipt, receipt, text
+from gateway.evidence.receipt import OUTCOME_TEXTS, CourierReceipt, issue_receipt, receipt_text
 from gateway.protocol.keys import BoxKey
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -15,8 +15,8 @@ CAME = datetime(2026, 6, 1, 12, 7, 31, 5, tzinfo=UTC)
 LEFT = datetime(2026, 6, 1, 12, 8, 59, tzinfo=UTC)
 
 
-def issued(left: datetime | None = LEFT, parcels: tuple[str, ...] = ("4711", "0815")) -> Receipt:
-    return receipt(
+def issued(left: datetime | None = LEFT, parcels: tuple[str, ...] = ("4711", "0815")) -> CourierReceipt:
+    return issue_receipt(
         box="box-1",
         visit="v1",
         entrance="Front door",
@@ -33,7 +33,7 @@ def test_a_receipt_is_the_boxs_own_and_whole() -> None:
     mine = issued()
     assert mine.is_signed_by(KEY.public)
     assert not mine.is_signed_by(BoxKey.fresh().public)
-    assert Receipt.from_json(mine.to_json()) == mine
+    assert CourierReceipt.from_json(mine.to_json()) == mine
     for change in ({"outcome": Outcome.REFUSED}, {"parcels": ("4712",)}, {"came": LEFT}, {"box": "box-2"}):
         assert not mine.model_copy(update=change).is_signed_by(KEY.public)
 
@@ -55,15 +55,17 @@ def test_times_are_to_the_minute_and_codes_to_four_characters() -> None:
     ],
 )  # fmt: skip
 def test_the_courier_reads(language: str, lines: list[str]) -> None:
-    told = text(issued(), language="fr" if language == "fr" else "en", zone=PARIS, fingerprint=KEY.public.fingerprint)
+    told = receipt_text(
+        issued(), language="fr" if language == "fr" else "en", zone=PARIS, fingerprint=KEY.public.fingerprint
+    )
     assert told.splitlines() == lines
 
 
 def test_a_courier_who_was_not_seen_out_has_no_time_of_leaving() -> None:
-    told = text(issued(left=None, parcels=()), language="en", zone=PARIS, fingerprint="")
+    told = receipt_text(issued(left=None, parcels=()), language="en", zone=PARIS, fingerprint="")
     assert "came 14:07, left -" in told
     assert "Parcels: -" in told
 
 
 def test_every_outcome_has_its_word() -> None:
-    assert set(OUTCOMES) == set(Outcome)
+    assert set(OUTCOME_TEXTS) == set(Outcome)

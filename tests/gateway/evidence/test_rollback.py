@@ -10,22 +10,31 @@ from pathlib import Path
 
 import pytest
 
-from gateway.demo.processes import end_stranger
-from gateway.demo.scenario import Play
+from gateway.demo.processes import stop_detached
+from gateway.demo.scenario import ScenarioRun
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.events import OwnerAcknowledged
 from gateway.domain.visit.state import Refusal
-from gateway.evidence.checkpoint import checkpoint
-from gateway.evidence.manifest import LogExtract, Manifest, Position, Span
-from gateway.evidence.rollback import LAST_CHECKPOINT, STORE, Doubt, Marks, examine, own_key, sealed, strange
-from gateway.evidence.succession import SUCCESSION, prepare, settle
-from gateway.protocol.hash_chain import Head
-from gateway.protocol.keys import PRIVATE, BoxKey, KeyUnusable
-from gateway.storage import Committed, Store
-from tests.forkserver import python
-from tests.gateway.domain.delivery.house import delivery, reserved, state, step, told
-from tests.gateway.domain.delivery.shop import NOW, home, offer
-from tests.whole_house import playing
+from gateway.evidence.checkpoint import sign_checkpoint
+from gateway.evidence.manifest import FilmSpan, LogExtract, LogPosition, Manifest
+from gateway.evidence.rollback import (
+    MARK_FILE,
+    STORE_FILE,
+    MarkWriter,
+    StoreDoubt,
+    find_doubt,
+    foreign_visits,
+    load_own_key,
+    read_sealed_proofs,
+)
+from gateway.evidence.succession import SUCCESSION_FILE, finish_key_change, prepare_key_change
+from gateway.protocol.hash_chain import ChainHead
+from gateway.protocol.keys import PRIVATE_KEY_FILE, BoxKey, KeyUnusable
+from gateway.storage import CommitResult, Store
+from tests.forkserver import run_python
+from tests.gateway.domain.delivery.house import commit_reservation, entrance_state, make_step, receive, visit_delivery
+from tests.gateway.domain.delivery.shop import NOW, make_home, make_offer
+from tests.whole_house import run_whole_house
 
 ROOT = Path(__file__).parents[3]
 
@@ -33,17 +42,17 @@ ROOT = Path(__file__).parents[3]
 @asynccontextmanager
 async def box(folder: Path) -> AsyncIterator[Store]:
     """A store with its marks, as a gateway that begins has it."""
-    key, line, lost = own_key(folder)
-    store = await Store.open(folder / STORE, home=home(), now=NOW)
+    key, line, lost = load_own_key(folder)
+    store = await Store.open(folder / STORE_FILE, home=make_home(), now=NOW)
     try:
-        proofs, known = sealed(folder, line.kin(key.public)), store.doubts.known()
-        doubt = lost or examine(folder / LAST_CHECKPOINT, store, known, key.public, line, proofs)
+        proofs, known = read_sealed_proofs(folder, line.kin(key.public)), store.doubts.known()
+        doubt = lost or find_doubt(folder / MARK_FILE, store, known, key.public, line, proofs)
         if doubt is None:
             await store.doubts.sign_as(key.public.text)
         else:
-            others = strange(proofs, store, known.strange)
+            others = foreign_visits(proofs, store, known.strange)
             await store.doubts.begin(doubt, NOW, signer=key.public.text, tell_at="front", strange=others)
-        store.mark_with(Marks(folder, box="box-1", key=key, held=lambda: store.doubts.unstored).write)
+        store.mark_with(MarkWriter(folder, box="box-1", key=key, held=lambda: store.doubts.unstored).write)
         await store.booted(NOW)
         assert await store.mark(NOW)
         yield store
@@ -51,15 +60,15 @@ async def box(folder: Path) -> AsyncIterator[Store]:
         await store.close()
 
 
-async def found(folder: Path) -> Doubt | None:
+async def found(folder: Path) -> StoreDoubt | None:
     """What a gateway that begins here would find; nothing is changed."""
     shutil.rmtree(folder.with_name("looked-at"), ignore_errors=True)
     copy = shutil.copytree(folder, folder.with_name("looked-at"))
-    key, line, lost = own_key(copy)
-    store = await Store.open(copy / STORE, home=home(), now=NOW)
+    key, line, lost = load_own_key(copy)
+    store = await Store.open(copy / STORE_FILE, home=make_home(), now=NOW)
     try:
-        proofs = sealed(copy, line.kin(key.public))
-        return lost or examine(copy / LAST_CHECKPOINT, store, store.doubts.known(), key.public, line, proofs)
+        proofs = read_sealed_proofs(copy, line.kin(key.public))
+        return lost or find_doubt(copy / MARK_FILE, store, store.doubts.known(), key.public, line, proofs)
     finally:
         await store.close()
 
@@ -67,13 +76,13 @@ async def found(folder: Path) -> Doubt | None:
 def kept(folder: Path, to: Path) -> Path:
     """A copy of the store's files, as anybody may make one of a box that is off."""
     to.mkdir()
-    for file in folder.glob(f"{STORE}*"):
+    for file in folder.glob(f"{STORE_FILE}*"):
         shutil.copy(file, to)
     return to
 
 
 def put_back(older: Path, folder: Path) -> None:
-    for file in folder.glob(f"{STORE}*"):
+    for file in folder.glob(f"{STORE_FILE}*"):
         file.unlink()
     for file in older.iterdir():
         shutil.copy(file, folder)
@@ -85,11 +94,11 @@ async def used(tmp_path: Path) -> Path:
     folder = tmp_path / "box"
     folder.mkdir()
     async with box(folder) as store:
-        await told(store, offer())
+        await receive(store, make_offer())
     async with box(folder) as store:
         kept(folder, tmp_path / "older")  # after this start's own mark: only the intent's can show it
-        outcome = await reserved(store)
-        assert isinstance(outcome, Committed)
+        outcome = await commit_reservation(store)
+        assert isinstance(outcome, CommitResult)
         assert outcome.marked
     return folder
 
@@ -97,16 +106,16 @@ async def used(tmp_path: Path) -> Path:
 async def test_a_store_put_back_between_two_seals_is_in_doubt(used: Path) -> None:
     assert await found(used) is None
     put_back(used.with_name("older"), used)
-    assert await found(used) is Doubt.ROLLED_BACK
+    assert await found(used) is StoreDoubt.ROLLED_BACK
 
 
 async def test_a_store_put_back_is_in_doubt_also_when_it_has_grown_longer_than_the_lost_one(used: Path) -> None:
     put_back(used.with_name("older"), used)
-    store = await Store.open(used / STORE, home=home(), now=NOW)
+    store = await Store.open(used / STORE_FILE, home=make_home(), now=NOW)
     while store.head().seq < 50:
         await store.note("another life", {}, NOW)
     await store.close()
-    assert await found(used) is Doubt.ROLLED_BACK
+    assert await found(used) is StoreDoubt.ROLLED_BACK
 
 
 def folder_in_place_of(file: Path) -> None:
@@ -114,20 +123,29 @@ def folder_in_place_of(file: Path) -> None:
     file.mkdir()
 
 
-HURT: dict[str, tuple[Callable[[Path], object], Doubt]] = {
-    "mark gone": (lambda folder: (folder / LAST_CHECKPOINT).unlink(), Doubt.MARK_MISSING),
-    "mark cut": (lambda folder: (folder / LAST_CHECKPOINT).write_bytes(b'{"at":"20'), Doubt.MARK_DAMAGED),
-    "mark empty": (lambda folder: (folder / LAST_CHECKPOINT).write_bytes(b""), Doubt.MARK_DAMAGED),
-    "mark a folder": (lambda folder: folder_in_place_of(folder / LAST_CHECKPOINT), Doubt.MARK_DAMAGED),
-    "mark of another box": (lambda folder: (folder / LAST_CHECKPOINT).write_bytes(
-        checkpoint(Head(), box="box-1", now=NOW, key=BoxKey.fresh()).to_json()), Doubt.MARK_FOREIGN),
-    "key gone": (lambda folder: (folder / "key" / PRIVATE).unlink(), Doubt.KEY_LOST),
-    "all keys gone": (lambda folder: shutil.rmtree(folder / "key"), Doubt.KEY_LOST),
-    "key cut": (lambda folder: (folder / "key" / PRIVATE).write_bytes(b"-----BEGIN"), Doubt.KEY_DAMAGED),
-    "key of another box": (lambda folder: (folder / "key" / PRIVATE).write_bytes(BoxKey.fresh().pem),
-                           Doubt.KEY_FOREIGN),
-    "line of keys damaged": (lambda folder: (folder / "key" / SUCCESSION).write_bytes(b"{}\n"), Doubt.LINE_DAMAGED),
-}  # fmt: skip
+HURT: dict[str, tuple[Callable[[Path], object], StoreDoubt]] = {
+    "mark gone": (lambda folder: (folder / MARK_FILE).unlink(), StoreDoubt.MARK_MISSING),
+    "mark cut": (lambda folder: (folder / MARK_FILE).write_bytes(b'{"at":"20'), StoreDoubt.MARK_DAMAGED),
+    "mark empty": (lambda folder: (folder / MARK_FILE).write_bytes(b""), StoreDoubt.MARK_DAMAGED),
+    "mark a folder": (lambda folder: folder_in_place_of(folder / MARK_FILE), StoreDoubt.MARK_DAMAGED),
+    "mark of another box": (
+        lambda folder: (folder / MARK_FILE).write_bytes(
+            sign_checkpoint(ChainHead(), box="box-1", now=NOW, key=BoxKey.fresh()).to_json()
+        ),
+        StoreDoubt.MARK_FOREIGN,
+    ),
+    "key gone": (lambda folder: (folder / "key" / PRIVATE_KEY_FILE).unlink(), StoreDoubt.KEY_LOST),
+    "all keys gone": (lambda folder: shutil.rmtree(folder / "key"), StoreDoubt.KEY_LOST),
+    "key cut": (lambda folder: (folder / "key" / PRIVATE_KEY_FILE).write_bytes(b"-----BEGIN"), StoreDoubt.KEY_DAMAGED),
+    "key of another box": (
+        lambda folder: (folder / "key" / PRIVATE_KEY_FILE).write_bytes(BoxKey.fresh().pem),
+        StoreDoubt.KEY_FOREIGN,
+    ),
+    "line of keys damaged": (
+        lambda folder: (folder / "key" / SUCCESSION_FILE).write_bytes(b"{}\n"),
+        StoreDoubt.LINE_DAMAGED,
+    ),
+}
 
 
 @pytest.mark.parametrize("older", [True, False], ids=["older store", "same store"])
@@ -143,47 +161,47 @@ async def test_a_box_whose_mark_or_key_is_gone_damaged_or_anothers_is_in_doubt(
 
 
 async def test_one_bit_of_the_mark_flipped_is_a_doubt_whichever_it_is(used: Path) -> None:
-    file = used / LAST_CHECKPOINT
+    file = used / MARK_FILE
     whole = file.read_bytes()
-    key, line, _ = own_key(used)
-    store = await Store.open(used / STORE, home=home(), now=NOW)
+    key, line, _ = load_own_key(used)
+    store = await Store.open(used / STORE_FILE, home=make_home(), now=NOW)
     try:
         known = store.doubts.known()
-        assert examine(file, store, known, key.public, line) is None
+        assert find_doubt(file, store, known, key.public, line) is None
         for bit in range(len(whole) * 8):
             hurt = bytearray(whole)
             hurt[bit // 8] ^= 1 << bit % 8
             file.write_bytes(hurt)
-            assert examine(file, store, known, key.public, line) is not None, f"bit {bit}"
+            assert find_doubt(file, store, known, key.public, line) is not None, f"bit {bit}"
     finally:
         await store.close()
 
 
 async def test_a_lost_key_is_never_replaced_without_a_doubt_and_nothing_of_the_old_one_is_deleted(used: Path) -> None:
     keys = used / "key"
-    old, public = (keys / PRIVATE).read_bytes(), (keys / "box.pub.pem").read_bytes()
-    (keys / PRIVATE).write_bytes(old[:40])
-    first, _, lost = own_key(used)
-    assert lost is Doubt.KEY_DAMAGED
-    assert (keys / f"{PRIVATE}.lost-1").read_bytes() == old[:40]
+    old, public = (keys / PRIVATE_KEY_FILE).read_bytes(), (keys / "box.pub.pem").read_bytes()
+    (keys / PRIVATE_KEY_FILE).write_bytes(old[:40])
+    first, _, lost = load_own_key(used)
+    assert lost is StoreDoubt.KEY_DAMAGED
+    assert (keys / f"{PRIVATE_KEY_FILE}.lost-1").read_bytes() == old[:40]
     assert (keys / "box.pub.pem.lost-1").read_bytes() == public
-    assert await found(used) is Doubt.KEY_FOREIGN, "killed before that was noted: the next start sees it too"
-    (keys / PRIVATE).unlink()
-    second, _, lost = own_key(used)
-    assert lost is Doubt.KEY_LOST
+    assert await found(used) is StoreDoubt.KEY_FOREIGN, "killed before that was noted: the next start sees it too"
+    (keys / PRIVATE_KEY_FILE).unlink()
+    second, _, lost = load_own_key(used)
+    assert lost is StoreDoubt.KEY_LOST
     assert first.public != second.public
 
 
 async def test_a_key_that_others_can_read_is_refused_and_stays_where_it_is(used: Path) -> None:
-    (used / "key" / PRIVATE).chmod(0o644)
+    (used / "key" / PRIVATE_KEY_FILE).chmod(0o644)
     with pytest.raises(KeyUnusable, match="read by others"):
-        own_key(used)
-    assert (used / "key" / PRIVATE).exists()
+        load_own_key(used)
+    assert (used / "key" / PRIVATE_KEY_FILE).exists()
 
 
 async def test_a_key_that_follows_the_old_one_by_its_own_word_is_no_doubt(used: Path) -> None:
-    prepare(used / "key")
-    assert settle(used / "key", box="box-1", now=NOW) is not None
+    prepare_key_change(used / "key")
+    assert finish_key_change(used / "key", box="box-1", now=NOW) is not None
     assert await found(used) is None, "the mark is signed by the key before"
     async with box(used) as store:
         assert store.doubts.known().signer == BoxKey.load(used / "key").public.text
@@ -191,11 +209,11 @@ async def test_a_key_that_follows_the_old_one_by_its_own_word_is_no_doubt(used: 
 
 
 async def test_a_change_of_the_key_that_was_prepared_is_given_up_with_a_key_that_is_lost(used: Path) -> None:
-    prepare(used / "key")
-    (used / "key" / PRIVATE).unlink()
-    key, _, lost = own_key(used)
-    assert lost is Doubt.KEY_LOST
-    assert settle(used / "key", box="box-1", now=NOW) is None
+    prepare_key_change(used / "key")
+    (used / "key" / PRIVATE_KEY_FILE).unlink()
+    key, _, lost = load_own_key(used)
+    assert lost is StoreDoubt.KEY_LOST
+    assert finish_key_change(used / "key", box="box-1", now=NOW) is None
     assert BoxKey.load(used / "key").public == key.public
 
 
@@ -208,13 +226,13 @@ async def test_a_new_box_and_one_that_is_upgraded_have_no_mark_yet_and_are_in_no
             assert store.doubts.known().mark_due
     upgraded = tmp_path / "upgraded"
     upgraded.mkdir()
-    shutil.copy(ROOT / "tests" / "gateway" / "databases" / "0009.sqlite", upgraded / STORE)
+    shutil.copy(ROOT / "tests" / "gateway" / "databases" / "0009.sqlite", upgraded / STORE_FILE)
     BoxKey.at(upgraded / "key")
     assert await found(upgraded) is None
     async with box(upgraded) as store:
         assert store.doubts.known().mark_due, "from now on one is due"
-    (upgraded / LAST_CHECKPOINT).unlink()
-    assert await found(upgraded) is Doubt.MARK_MISSING
+    (upgraded / MARK_FILE).unlink()
+    assert await found(upgraded) is StoreDoubt.MARK_MISSING
 
 
 async def test_what_takes_access_away_is_marked_too(used: Path) -> None:
@@ -227,9 +245,9 @@ async def test_what_takes_access_away_is_marked_too(used: Path) -> None:
         older = kept(used, used.with_name(f"older-{number}"))
         async with box(used) as store:
             await store.close()  # what a later start adds must not be what shows it
-        key, _, _ = own_key(used)
-        store = await Store.open(used / STORE, home=home(), now=NOW)
-        store.mark_with(Marks(used, box="box-1", key=key).write)
+        key, _, _ = load_own_key(used)
+        store = await Store.open(used / STORE_FILE, home=make_home(), now=NOW)
+        store.mark_with(MarkWriter(used, box="box-1", key=key).write)
         before = kept(used, used.with_name(f"before-{number}"))
         await deed(store)
         await store.close()
@@ -237,7 +255,7 @@ async def test_what_takes_access_away_is_marked_too(used: Path) -> None:
         newest = kept(used, used.with_name(f"newest-{number}"))
         for copy in (older, before):
             put_back(copy, used)
-            assert await found(used) is Doubt.ROLLED_BACK
+            assert await found(used) is StoreDoubt.ROLLED_BACK
         put_back(newest, used)
 
 
@@ -247,25 +265,27 @@ async def test_in_doubt_what_was_promised_waits_to_be_announced_anew_and_the_own
     put_back(used.with_name("older"), used)
     async with box(used) as store:
         known = store.doubts.known()
-        assert known.doubt == Doubt.ROLLED_BACK
+        assert known.doubt == StoreDoubt.ROLLED_BACK
         assert known.in_doubt == {"front", "garage"}
-        assert delivery(store).refusal is Refusal.ANNOUNCE_AGAIN
+        assert visit_delivery(store).refusal is Refusal.ANNOUNCE_AGAIN
         (said,) = store.unsent()
         assert (said.entrance, Notification.STORE_IN_DOUBT.value in said.body.decode()) == ("front", True)
     async with box(used) as store:
         assert store.doubts.known().in_doubt == {"front", "garage"}, "it outlives a start, though the mark is new"
-        await store.commit(step(state(), event=OwnerAcknowledged(visit=None)))
+        await store.commit(make_step(entrance_state(), event=OwnerAcknowledged(visit=None)))
         assert store.doubts.known().in_doubt == {"garage"}
-        assert delivery(store).refusal is Refusal.ANNOUNCE_AGAIN, "what was used before is not open again after his yes"
+        assert visit_delivery(store).refusal is Refusal.ANNOUNCE_AGAIN, (
+            "what was used before is not open again after his yes"
+        )
 
 
 async def test_a_mark_that_cannot_be_written_lets_nothing_open(used: Path) -> None:
     async with box(used) as store:
-        await told(store, offer(id="d2", parcels=("other",), courier_sha256="b" * 64))
-        (used / LAST_CHECKPOINT).unlink()
-        (used / LAST_CHECKPOINT).mkdir()  # not to be written, not even by root
-        outcome = await reserved(store, "shop.d2", visit="v2")
-        assert isinstance(outcome, Committed)
+        await receive(store, make_offer(id="d2", parcels=("other",), courier_sha256="b" * 64))
+        (used / MARK_FILE).unlink()
+        (used / MARK_FILE).mkdir()  # not to be written, not even by root
+        outcome = await commit_reservation(store, "shop.d2", visit="v2")
+        assert isinstance(outcome, CommitResult)
         assert not outcome.marked
 
 
@@ -274,7 +294,7 @@ async def test_a_mark_that_cannot_be_written_lets_nothing_open(used: Path) -> No
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from gateway.evidence.rollback import STORE, Marks, own_key
+from gateway.evidence.rollback import STORE_FILE, Marks, own_key
 from gateway.storage import Store
 from tests.gateway.domain.delivery.house import reserved
 from tests.gateway.domain.delivery.shop import NOW, home
@@ -293,7 +313,7 @@ def replaced(self, target):
     replace(self, target)
     reached("renamed")
 async def main():
-    store = await Store.open(folder / STORE, home=home(), now=NOW)
+    store = await Store.open(folder / STORE_FILE, home=home(), now=NOW)
     key, _, _ = own_key(folder)
     store.mark_with(Marks(folder, box="box-1", key=key, reached=reached).write)
     os.fsync, Path.replace = fsync, replaced
@@ -318,16 +338,16 @@ async def test_killed_at_any_point_around_the_mark_a_used_delivery_never_opens_a
     folder = tmp_path / "box"
     folder.mkdir()
     async with box(folder) as store:
-        await told(store, offer())
+        await receive(store, make_offer())
     older = kept(folder, tmp_path / "older")
-    done = await asyncio.to_thread(python, "-c", KILLED, folder, point)
+    done = await asyncio.to_thread(run_python, "-c", KILLED, folder, point)
     assert done.returncode == -signal.SIGKILL, done.stderr
     published = (tmp_path / "published").exists()
     assert published == (point == "published")
     assert await found(folder) is None, "a kill alone is no doubt"
     put_back(older, folder)
     if published or POINTS.index(point) >= POINTS.index("renamed"):
-        assert await found(folder) is Doubt.ROLLED_BACK
+        assert await found(folder) is StoreDoubt.ROLLED_BACK
     else:
         assert await found(folder) is None, "nothing was sent: the delivery is as good as it was"
 
@@ -335,20 +355,20 @@ async def test_killed_at_any_point_around_the_mark_a_used_delivery_never_opens_a
 # ---- a whole house ---------------------------------------------------------------------------------------------------
 
 
-async def killed(play: Play) -> Path:
+async def killed(play: ScenarioRun) -> Path:
     """Gateway and video process are gone, without a word."""
     folder = play.plan.home.storage.folder
     await play.stage.gateway.end(at_once=True)
-    await end_stranger(folder / "video.pid")
+    await stop_detached(folder / "video.pid")
     return folder
 
 
-def moves(play: Play) -> int:
+def moves(play: ScenarioRun) -> int:
     """How often the bolt was withdrawn, by the house's own log."""
     return sum(line["what"] == "bolt" and line["state"] == "withdrawn" for line in play.log.lines)
 
 
-def guards(play: Play) -> bool:
+def guards(play: ScenarioRun) -> bool:
     return all(play.watch.state.get(fact) for fact in ("safe_mode", "locked", "closed"))
 
 
@@ -357,13 +377,27 @@ def prove(folder: Path, store: Store, key: BoxKey, visit: str = "v1") -> None:
     proof = folder / "visits" / visit
     proof.mkdir(parents=True)
     head = store.head()
-    at = Position(seq=head.seq, hash=head.hash.hex())
+    at = LogPosition(seq=head.seq, hash=head.hash.hex())
     manifest = Manifest(
-        box="box-1", key=key.public.text, entrance="front", visit=visit, part=1, previous_sha256=None, delivery=None,
-        outcome=None, house=None, film=Span(start=NOW.utc, end=NOW.utc + timedelta(seconds=1)), cameras=(), clips=(),
-        gaps=(), notes=(), decisions=(), sealed_at=NOW.utc, clock_trusted=True,
-        log=LogExtract(file="log.jsonl", sha256="0" * 64, after=Position(seq=0, hash="0" * 64), last=at),
-    )  # fmt: skip
+        box="box-1",
+        key=key.public.text,
+        entrance="front",
+        visit=visit,
+        part=1,
+        previous_sha256=None,
+        delivery=None,
+        outcome=None,
+        house=None,
+        film=FilmSpan(start=NOW.utc, end=NOW.utc + timedelta(seconds=1)),
+        cameras=(),
+        clips=(),
+        gaps=(),
+        notes=(),
+        decisions=(),
+        sealed_at=NOW.utc,
+        clock_trusted=True,
+        log=LogExtract(file="log.jsonl", sha256="0" * 64, after=LogPosition(seq=0, hash="0" * 64), last=at),
+    )
     (proof / "manifest.json").write_bytes(manifest.to_json())
     (proof / "manifest.sig").write_bytes(key.sign(manifest.to_json()))
 
@@ -373,29 +407,29 @@ async def test_an_older_store_that_is_put_back_with_its_older_mark_is_in_doubt_b
 ) -> None:
     older = used.with_name("older-pair")
     kept(used, older)
-    shutil.copy(used / LAST_CHECKPOINT, older)
+    shutil.copy(used / MARK_FILE, older)
     async with box(used) as store:
         await store.booted(NOW)
-        prove(used, store, own_key(used)[0])
+        prove(used, store, load_own_key(used)[0])
         assert await store.mark(NOW)
     assert await found(used) is None
     put_back(older, used)
-    assert await found(used) is Doubt.ROLLED_BACK
+    assert await found(used) is StoreDoubt.ROLLED_BACK
     async with box(used) as store:
         assert store.doubts.known().strange == {"v1"}
     assert await found(used) is None, "a doubt that was told is not begun anew by the same proofs"
 
 
 def gone(folder: Path) -> None:
-    for file in (*folder.glob(f"{STORE}*"), folder / LAST_CHECKPOINT):
+    for file in (*folder.glob(f"{STORE_FILE}*"), folder / MARK_FILE):
         file.unlink()
 
 
 async def test_a_store_and_a_mark_that_are_both_gone_are_in_doubt_where_a_proof_is_left(used: Path) -> None:
     async with box(used) as store:
-        prove(used, store, own_key(used)[0])
+        prove(used, store, load_own_key(used)[0])
     gone(used)
-    assert await found(used) is Doubt.ROLLED_BACK
+    assert await found(used) is StoreDoubt.ROLLED_BACK
 
 
 async def test_what_another_box_has_sealed_makes_no_doubt(used: Path, tmp_path: Path) -> None:
@@ -411,7 +445,7 @@ async def test_a_used_delivery_opens_no_door_of_a_house_whose_older_store_was_pu
     tmp_path: Path, hurt: str
 ) -> None:
     """Announced, killed, copied, scanned, killed with the courier inside, put back, scanned."""
-    async with playing(tmp_path) as play:
+    async with run_whole_house(tmp_path) as play:
         parcels = await play.promised()
         alive = len(play.watch.seen)
         folder = await killed(play)

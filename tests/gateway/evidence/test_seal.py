@@ -8,18 +8,18 @@ import pytest
 
 from gateway.domain.visit.state import Now
 from gateway.evidence.checkpoint import check_log
-from gateway.evidence.manifest import Hole, Manifest
-from gateway.evidence.seal import Draft, Proof, Waits, seal
-from gateway.evidence.verdict import Problem
-from gateway.evidence.verify import verify
-from gateway.protocol.hash_chain import Entry, Head, canonical
+from gateway.evidence.manifest import FilmGap, Manifest
+from gateway.evidence.seal import EarlierPartUnsealed, ManifestDraft, PartProof, seal_part
+from gateway.evidence.verdict import ProofProblem
+from gateway.evidence.verify import verify_proof
+from gateway.protocol.hash_chain import ChainEntry, ChainHead, canonical_json
 from gateway.protocol.keys import BoxKey
 from gateway.system.atomic_file import write_whole
 from gateway.video.ipc import ClipKey
-from tests.gateway.evidence.visits import SCAN, SECONDS, VISIT, Box, chained, draft_of, write_film
+from tests.gateway.evidence.visits import FILM_S, SCAN, VISIT, SealingBox, chain_entries, draft_of, write_film
 
 NOW = Now(utc=SCAN + timedelta(seconds=30), trusted=True, mono=30)
-ENTRIES = chained([canonical({"what": what}) for what in ("scan", "unlock", "locked again")])
+ENTRIES = chain_entries([canonical_json({"what": what}) for what in ("scan", "unlock", "locked again")])
 NAMES = ["log.jsonl", "manifest.json", "manifest.sig"]
 
 
@@ -36,14 +36,14 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def draft(folder: Path) -> Draft:
+def draft(folder: Path) -> ManifestDraft:
     clip = ClipKey(visit=VISIT, part=1)
     return draft_of(tuple(write_film(folder, camera, key=clip, start=SCAN) for camera in ("outside", "hall")))
 
 
-def sealed(folder: Path, draft: Draft, key: BoxKey, now: Now = NOW) -> Proof:
-    proof = seal(folder, draft, after=Head(), entries=ENTRIES, now=now, key=key)
-    assert isinstance(proof, Proof)
+def sealed(folder: Path, draft: ManifestDraft, key: BoxKey, now: Now = NOW) -> PartProof:
+    proof = seal_part(folder, draft, after=ChainHead(), entries=ENTRIES, now=now, key=key)
+    assert isinstance(proof, PartProof)
     return proof
 
 
@@ -51,7 +51,7 @@ def statements(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in NAMES if (folder / name).exists()}
 
 
-def test_sealing_again_changes_nothing(folder: Path, draft: Draft, key: BoxKey) -> None:
+def test_sealing_again_changes_nothing(folder: Path, draft: ManifestDraft, key: BoxKey) -> None:
     first = sealed(folder, draft, key)
     before = statements(folder)
     again = sealed(folder, replace(draft, notes=("later",)), key, replace(NOW, utc=SCAN + timedelta(days=1)))
@@ -64,19 +64,19 @@ def test_sealing_again_changes_nothing(folder: Path, draft: Draft, key: BoxKey) 
 
 @pytest.mark.parametrize("survivors", [[], ["log.jsonl"], ["log.jsonl", "manifest.sig"]], ids=str)
 def test_after_a_crash_between_two_files_sealing_again_completes(
-    folder: Path, draft: Draft, key: BoxKey, survivors: list[str]
+    folder: Path, draft: ManifestDraft, key: BoxKey, survivors: list[str]
 ) -> None:
     sealed(folder, draft, key)
     for name in set(NAMES) - set(survivors):
         (folder / name).unlink()
     later = replace(NOW, utc=NOW.utc + timedelta(minutes=5))
     assert sealed(folder, draft, key, later).fresh
-    assert verify(folder, public_key=key.public).ok
+    assert verify_proof(folder, public_key=key.public).ok
 
 
 @pytest.mark.parametrize("point", [1, 2, 3])
 def test_a_disk_that_fails_while_sealing_leaves_no_half_proof(
-    folder: Path, draft: Draft, key: BoxKey, point: int, monkeypatch: pytest.MonkeyPatch
+    folder: Path, draft: ManifestDraft, key: BoxKey, point: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[str] = []
 
@@ -90,32 +90,34 @@ def test_a_disk_that_fails_while_sealing_leaves_no_half_proof(
     with pytest.raises(OSError, match="No space"):
         sealed(folder, draft, key)
     assert written == ["log.jsonl", "manifest.sig", "manifest.json"][:point]
-    assert verify(folder).code is Problem.NO_PROOF
+    assert verify_proof(folder).code is ProofProblem.NO_PROOF
     monkeypatch.undo()
     assert sealed(folder, draft, key).fresh
-    assert verify(folder, public_key=key.public).ok
+    assert verify_proof(folder, public_key=key.public).ok
 
 
-def test_a_torn_temporary_file_of_an_earlier_crash_is_no_hindrance(folder: Path, draft: Draft, key: BoxKey) -> None:
+def test_a_torn_temporary_file_of_an_earlier_crash_is_no_hindrance(
+    folder: Path, draft: ManifestDraft, key: BoxKey
+) -> None:
     (folder / ".manifest.json.new").write_bytes(b"{")
     (folder / ".log.jsonl.new").symlink_to(folder / "outside-1-1.mp4")
     sealed(folder, draft, key)
-    assert verify(folder, public_key=key.public).ok
+    assert verify_proof(folder, public_key=key.public).ok
     assert not list(folder.glob(".*"))
 
 
 @pytest.mark.parametrize("name", ["manifest.json", "manifest.sig"])
 def test_what_somebody_else_put_in_a_manifests_place_is_never_signed(
-    folder: Path, draft: Draft, key: BoxKey, name: str
+    folder: Path, draft: ManifestDraft, key: BoxKey, name: str
 ) -> None:
     sealed(folder, draft, key)
     (folder / name).write_bytes(b"not ours" * 20)
     assert sealed(folder, draft, key).fresh
-    assert verify(folder, public_key=key.public).ok
+    assert verify_proof(folder, public_key=key.public).ok
 
 
 def test_another_visits_proof_in_the_folder_is_a_bug_and_not_overwritten(
-    folder: Path, draft: Draft, key: BoxKey
+    folder: Path, draft: ManifestDraft, key: BoxKey
 ) -> None:
     sealed(folder, draft, key)
     before = statements(folder)
@@ -124,33 +126,39 @@ def test_another_visits_proof_in_the_folder_is_a_bug_and_not_overwritten(
     assert statements(folder) == before
 
 
-def test_a_part_waits_for_the_one_before(folder: Path, draft: Draft, key: BoxKey) -> None:
+def test_a_part_waits_for_the_one_before(folder: Path, draft: ManifestDraft, key: BoxKey) -> None:
     second = replace(draft, part=2)
-    assert seal(folder, second, after=Head(), entries=ENTRIES, now=NOW, key=key) == Waits(part=1)
+    assert seal_part(folder, second, after=ChainHead(), entries=ENTRIES, now=NOW, key=key) == EarlierPartUnsealed(
+        part=1
+    )
     first = sealed(folder, draft, key)
     assert sealed(folder, second, key).manifest.previous_sha256 == first.sealed.manifest_sha256
-    assert verify(folder, public_key=key.public).ok
+    assert verify_proof(folder, public_key=key.public).ok
 
 
-def test_what_nobody_filmed_and_nobody_declared_is_declared_at_sealing(folder: Path, draft: Draft, key: BoxKey) -> None:
+def test_what_nobody_filmed_and_nobody_declared_is_declared_at_sealing(
+    folder: Path, draft: ManifestDraft, key: BoxKey
+) -> None:
     manifest = sealed(folder, replace(draft, films=draft.films[:1]), key).manifest
-    assert manifest.gaps == (Hole(camera="hall", start=SCAN, end=SCAN + timedelta(seconds=SECONDS), why="not_filmed"),)
-    verdict = verify(folder, public_key=key.public)
+    assert manifest.gaps == (
+        FilmGap(camera="hall", start=SCAN, end=SCAN + timedelta(seconds=FILM_S), why="not_filmed"),
+    )
+    verdict = verify_proof(folder, public_key=key.public)
     assert verdict.ok
     assert verdict.parts[0].gaps == ("not_filmed: hall, 12:00:00 to 12:00:06 UTC",)
 
 
-def test_a_film_that_is_gone_before_sealing_is_declared_lost(folder: Path, draft: Draft, key: BoxKey) -> None:
+def test_a_film_that_is_gone_before_sealing_is_declared_lost(folder: Path, draft: ManifestDraft, key: BoxKey) -> None:
     (folder / "hall-1-1.mp4").unlink()
     gaps = sealed(folder, draft, key).manifest.gaps
     assert [(gap.camera, gap.why) for gap in gaps] == [("hall", "film_lost")]
-    assert verify(folder, public_key=key.public).ok
+    assert verify_proof(folder, public_key=key.public).ok
 
 
 def test_a_declared_hole_is_kept_with_its_reason_and_its_rest_is_declared_too(
-    folder: Path, draft: Draft, key: BoxKey
+    folder: Path, draft: ManifestDraft, key: BoxKey
 ) -> None:
-    hole = Hole(camera="hall", start=SCAN, end=SCAN + timedelta(seconds=3), why="unreachable")
+    hole = FilmGap(camera="hall", start=SCAN, end=SCAN + timedelta(seconds=3), why="unreachable")
     manifest = sealed(folder, replace(draft, films=draft.films[:1], gaps=(hole,)), key).manifest
     assert [(gap.why, (gap.end - gap.start).total_seconds()) for gap in manifest.gaps] == [
         ("unreachable", 3),
@@ -173,7 +181,7 @@ def test_a_declared_hole_is_kept_with_its_reason_and_its_rest_is_declared_too(
     ],
 )
 def test_a_films_holes_are_what_its_files_do_not_cover(
-    folder: Path, draft: Draft, key: BoxKey, spans: list[tuple[float, float]], holes: list[tuple[float, float]]
+    folder: Path, draft: ManifestDraft, key: BoxKey, spans: list[tuple[float, float]], holes: list[tuple[float, float]]
 ) -> None:
     film = draft.films[0]
     at = [(SCAN + timedelta(seconds=start), SCAN + timedelta(seconds=end)) for start, end in spans]
@@ -187,7 +195,7 @@ def test_a_films_holes_are_what_its_files_do_not_cover(
 
 
 def test_the_extract_hides_other_visits_and_its_checkpoint_is_the_logs_end(tmp_path: Path) -> None:
-    box = Box()
+    box = SealingBox()
     folder, proof = box.visit(tmp_path)
     assert b"another entrance" not in (folder / "log.jsonl").read_bytes()
     assert proof.manifest.log.last.seq == 7
@@ -195,12 +203,14 @@ def test_the_extract_hides_other_visits_and_its_checkpoint_is_the_logs_end(tmp_p
     assert check_log(box.log, remembered=box.phone, key=box.public) is None
 
 
-def test_a_visit_without_entries_of_its_own_is_sealed_at_the_logs_end(folder: Path, draft: Draft, key: BoxKey) -> None:
-    head = Head(seq=ENTRIES[-1].seq, hash=ENTRIES[-1].hash)
-    proof = seal(folder, draft, after=head, entries=(), now=NOW, key=key)
-    assert isinstance(proof, Proof)
+def test_a_visit_without_entries_of_its_own_is_sealed_at_the_logs_end(
+    folder: Path, draft: ManifestDraft, key: BoxKey
+) -> None:
+    head = ChainHead(seq=ENTRIES[-1].seq, hash=ENTRIES[-1].hash)
+    proof = seal_part(folder, draft, after=head, entries=(), now=NOW, key=key)
+    assert isinstance(proof, PartProof)
     assert proof.checkpoint.head == head
-    assert verify(folder, public_key=key.public).ok
+    assert verify_proof(folder, public_key=key.public).ok
 
 
 @pytest.mark.parametrize(
@@ -208,26 +218,28 @@ def test_a_visit_without_entries_of_its_own_is_sealed_at_the_logs_end(folder: Pa
     [
         ENTRIES[1:],
         [*ENTRIES[:2], replace(ENTRIES[2], hash=bytes(32))],
-        chained([b'{"b": 1}']),
-        chained([b'{"b":1,"a":2}']),
-        chained([b"\xff"]),
+        chain_entries([b'{"b": 1}']),
+        chain_entries([b'{"b":1,"a":2}']),
+        chain_entries([b"\xff"]),
     ],
     ids=["a hole", "a wrong hash", "a blank", "unsorted", "no JSON"],
 )
-def test_a_log_that_is_broken_is_never_sealed(folder: Path, draft: Draft, key: BoxKey, entries: list[Entry]) -> None:
+def test_a_log_that_is_broken_is_never_sealed(
+    folder: Path, draft: ManifestDraft, key: BoxKey, entries: list[ChainEntry]
+) -> None:
     with pytest.raises(ValueError, match=r"."):
-        seal(folder, draft, after=Head(), entries=entries, now=NOW, key=key)
+        seal_part(folder, draft, after=ChainHead(), entries=entries, now=NOW, key=key)
     assert statements(folder) == {}
 
 
-def test_an_untrusted_clock_is_told(folder: Path, draft: Draft, key: BoxKey) -> None:
+def test_an_untrusted_clock_is_told(folder: Path, draft: ManifestDraft, key: BoxKey) -> None:
     proof = sealed(folder, draft, key, replace(NOW, trusted=False))
     assert not proof.manifest.clock_trusted
     assert not proof.checkpoint.clock_trusted
-    assert not verify(folder, public_key=key.public).parts[0].clock_trusted
+    assert not verify_proof(folder, public_key=key.public).parts[0].clock_trusted
 
 
-def test_no_whole_code_is_in_the_manifest(folder: Path, draft: Draft, key: BoxKey) -> None:
+def test_no_whole_code_is_in_the_manifest(folder: Path, draft: ManifestDraft, key: BoxKey) -> None:
     assert draft.delivery is not None
     with pytest.raises(ValueError, match="parcels"):
         draft.delivery.model_validate(draft.delivery.model_dump() | {"parcels": ["6A12345674711"]})
@@ -236,20 +248,20 @@ def test_no_whole_code_is_in_the_manifest(folder: Path, draft: Draft, key: BoxKe
     assert manifest.delivery.parcels == ("4711",)
 
 
-def test_a_manifest_is_read_back_as_it_was(folder: Path, draft: Draft, key: BoxKey) -> None:
+def test_a_manifest_is_read_back_as_it_was(folder: Path, draft: ManifestDraft, key: BoxKey) -> None:
     proof = sealed(folder, draft, key)
     assert Manifest.from_json((folder / "manifest.json").read_bytes()) == proof.manifest
 
 
-def test_a_film_without_its_chain_is_sealed_by_its_hash_alone(folder: Path, draft: Draft, key: BoxKey) -> None:
+def test_a_film_without_its_chain_is_sealed_by_its_hash_alone(folder: Path, draft: ManifestDraft, key: BoxKey) -> None:
     (folder / "hall-1-1.jsonl").unlink()
     (folder / "outside-1-1.jsonl").write_bytes(b"torn")
     sealed(folder, draft, key)
-    assert verify(folder, public_key=key.public).ok
+    assert verify_proof(folder, public_key=key.public).ok
     for name in ("hall-1-1.mp4", "outside-1-1.mp4"):
         whole = (folder / name).read_bytes()
         (folder / name).write_bytes(whole[:-1])
-        verdict = verify(folder, public_key=key.public)
-        assert verdict.code is Problem.FILM_CHANGED
+        verdict = verify_proof(folder, public_key=key.public)
+        assert verdict.code is ProofProblem.FILM_CHANGED
         assert name in (verdict.where or "")
         (folder / name).write_bytes(whole)

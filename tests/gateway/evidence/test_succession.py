@@ -10,15 +10,23 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.visit.state import Now
-from gateway.evidence.retention import Kept, erase, tombstone
-from gateway.evidence.succession import NEXT, NEXT_KEY, SUCCESSION, copy_line, line_in, prepare, settle
-from gateway.evidence.verdict import Problem
-from gateway.evidence.verify import verify
-from gateway.protocol.key_succession import Line
-from gateway.protocol.keys import PUBLIC, BoxKey, KeyUnusable, PublicKey
-from gateway.protocol.signed_document import sign
+from gateway.evidence.retention import FilmedVisit, erase_folder, sign_tombstone
+from gateway.evidence.succession import (
+    NEXT_KEY_FILE,
+    NEXT_MARKER_FILE,
+    SUCCESSION_FILE,
+    copy_key_history,
+    finish_key_change,
+    prepare_key_change,
+    read_key_history,
+)
+from gateway.evidence.verdict import ProofProblem
+from gateway.evidence.verify import verify_proof
+from gateway.protocol.key_succession import KeyHistory
+from gateway.protocol.keys import PUBLIC_KEY_FILE, BoxKey, KeyUnusable, PublicKey
+from gateway.protocol.signed_document import sign_document
 from gateway.system.atomic_file import write_whole
-from tests.gateway.evidence.visits import SCAN, Box
+from tests.gateway.evidence.visits import SCAN, SealingBox
 
 ROOT = Path(__file__).parents[3]
 BETWEEN = Now(utc=SCAN + timedelta(hours=1), trusted=True, mono=0.0)
@@ -30,7 +38,7 @@ class Changed:
 
     keys: Path
     first: BoxKey
-    box: Box
+    box: SealingBox
     before: Path
     after: Path
 
@@ -43,63 +51,63 @@ class Changed:
 def changed(tmp_path: Path) -> Changed:
     keys = tmp_path / "key"
     first = BoxKey.at(keys)
-    box = Box(key=first)
+    box = SealingBox(key=first)
     before, _ = box.visit(tmp_path, visit="before")
-    coming = prepare(keys)
-    assert settle(keys, box="box-1", now=BETWEEN) is not None
+    coming = prepare_key_change(keys)
+    assert finish_key_change(keys, box="box-1", now=BETWEEN) is not None
     box.key = BoxKey.at(keys)
     assert box.public == coming != first.public
     after, _ = box.visit(tmp_path, visit="after", at=SCAN + timedelta(hours=2))
-    copy_line(keys, after)
+    copy_key_history(keys, after)
     return Changed(keys, first, box, before, after)
 
 
 def test_proofs_of_before_and_after_verify_whichever_key_is_known(changed: Changed, tmp_path: Path) -> None:
-    line = line_in(changed.keys)
+    line = read_key_history(changed.keys)
     phone = changed.box.phone_file(tmp_path)
     for known in (changed.first.public, changed.second.public):
         for folder in (changed.before, changed.after):
-            verdict = verify(folder, public_key=known, checkpoint=phone, line=line)
+            verdict = verify_proof(folder, public_key=known, checkpoint=phone, line=line)
             assert verdict.ok, (folder.name, verdict.problem, verdict.where)
-    alone = verify(changed.after, public_key=changed.first.public)
+    alone = verify_proof(changed.after, public_key=changed.first.public)
     assert alone.ok, "a folder that was sealed since tells by itself how its key follows the older one"
-    assert not [note for note in alone.notes if SUCCESSION in note]
-    assert PublicKey.from_pem((changed.keys / PUBLIC).read_bytes()) == changed.second.public
-    assert not (changed.keys / NEXT_KEY).exists(), "the old one can sign nothing any more"
+    assert not [note for note in alone.notes if SUCCESSION_FILE in note]
+    assert PublicKey.from_pem((changed.keys / PUBLIC_KEY_FILE).read_bytes()) == changed.second.public
+    assert not (changed.keys / NEXT_KEY_FILE).exists(), "the old one can sign nothing any more"
 
 
 def test_without_the_line_another_key_is_another_box(changed: Changed) -> None:
-    (changed.after / SUCCESSION).unlink()
-    assert verify(changed.after, public_key=changed.first.public).code is Problem.FOREIGN_KEY
+    (changed.after / SUCCESSION_FILE).unlink()
+    assert verify_proof(changed.after, public_key=changed.first.public).code is ProofProblem.FOREIGN_KEY
 
 
 def test_what_the_old_key_signs_after_it_was_replaced_is_no_proof(changed: Changed, tmp_path: Path) -> None:
-    thief = Box(key=changed.first)
+    thief = SealingBox(key=changed.first)
     forged, _ = thief.visit(tmp_path, visit="forged", at=SCAN + timedelta(hours=3))
-    copy_line(changed.keys, forged)
+    copy_key_history(changed.keys, forged)
     for known in (changed.first.public, changed.second.public):
-        assert verify(forged, public_key=known).code is Problem.KEY_REPLACED
+        assert verify_proof(forged, public_key=known).code is ProofProblem.KEY_REPLACED
 
 
 def test_a_line_that_was_not_signed_by_both_keys_is_known(changed: Changed) -> None:
-    (step,) = line_in(changed.keys).steps
+    (step,) = read_key_history(changed.keys).steps
     thief = BoxKey.fresh()
     theirs = step.model_copy(update={"new": thief.public.text})
     agreed = b64encode(thief.sign(theirs.agreed_bytes())).decode()
     wrong = [
-        sign(theirs.model_copy(update={"agreed": agreed}), thief),  # the box's key did not sign it
-        sign(step.model_copy(update={"key": thief.public.text}), thief),  # it never was the box's key
+        sign_document(theirs.model_copy(update={"agreed": agreed}), thief),  # the box's key did not sign it
+        sign_document(step.model_copy(update={"key": thief.public.text}), thief),  # it never was the box's key
         step.model_copy(update={"new": thief.public.text}),
-        sign(step.model_copy(update={"new": thief.public.text}), changed.first),  # the new one never agreed
+        sign_document(step.model_copy(update={"new": thief.public.text}), changed.first),  # the new one never agreed
         step.model_copy(update={"box": "another"}),
     ]
     for bad in wrong:
         with pytest.raises(ValueError, match="line 1"):
-            Line.read(bad.to_json())
-        (changed.after / SUCCESSION).write_bytes(bad.to_json() + b"\n")
-        assert verify(changed.after, public_key=changed.first.public).code is Problem.SUCCESSION_WRONG
+            KeyHistory.read(bad.to_json())
+        (changed.after / SUCCESSION_FILE).write_bytes(bad.to_json() + b"\n")
+        assert verify_proof(changed.after, public_key=changed.first.public).code is ProofProblem.SUCCESSION_WRONG
     with pytest.raises(ValueError, match="line 2"):
-        Line.read(step.to_json() + b"\n" + step.to_json())
+        KeyHistory.read(step.to_json() + b"\n" + step.to_json())
 
 
 def test_a_visit_whose_second_part_was_sealed_under_the_new_key_is_one_visit(changed: Changed, tmp_path: Path) -> None:
@@ -107,31 +115,31 @@ def test_a_visit_whose_second_part_was_sealed_under_the_new_key_is_one_visit(cha
     changed.box.visit(tmp_path, visit="both", at=SCAN)
     changed.box.key = BoxKey.at(changed.keys)
     both, _ = changed.box.visit(tmp_path, visit="both", at=SCAN + timedelta(hours=2), part=2)
-    copy_line(changed.keys, both)
+    copy_key_history(changed.keys, both)
     for known in (changed.first.public, changed.second.public, None):
-        verdict = verify(both, public_key=known)
+        verdict = verify_proof(both, public_key=known)
         assert verdict.ok, (verdict.problem, verdict.where)
 
 
 def test_a_visit_of_before_that_is_erased_after_is_erased_by_the_same_box(changed: Changed) -> None:
     at = SCAN + timedelta(days=30)
-    stone = tombstone(
+    stone = sign_tombstone(
         box="box-1", visit="before", parts=(), at=at, why="request", who="owner", key=changed.second
     )  # fmt: skip
-    copy_line(changed.keys, changed.before)
-    erase(changed.before, Kept(visit="before", ended=SCAN), stone)
-    verdict = verify(changed.before, public_key=changed.first.public)
+    copy_key_history(changed.keys, changed.before)
+    erase_folder(changed.before, FilmedVisit(visit="before", ended=SCAN), stone)
+    verdict = verify_proof(changed.before, public_key=changed.first.public)
     assert (verdict.ok, verdict.erased is not None) == (True, True), verdict.where
-    assert {path.name for path in changed.before.iterdir()} == {"erased.json", SUCCESSION}
+    assert {path.name for path in changed.before.iterdir()} == {"erased.json", SUCCESSION_FILE}
 
 
 def test_a_second_change_follows_the_first(changed: Changed) -> None:
-    prepare(changed.keys)
-    prepare(changed.keys)  # whoever asked twice gets the newest
-    settle(changed.keys, box="box-1", now=BETWEEN)
-    line = line_in(changed.keys)
+    prepare_key_change(changed.keys)
+    prepare_key_change(changed.keys)  # whoever asked twice gets the newest
+    finish_key_change(changed.keys, box="box-1", now=BETWEEN)
+    line = read_key_history(changed.keys)
     assert line.keys == (changed.first.public, changed.second.public, BoxKey.at(changed.keys).public)
-    assert verify(changed.before, public_key=line.keys[-1], line=line).ok
+    assert verify_proof(changed.before, public_key=line.keys[-1], line=line).ok
 
 
 # ---- cut short ------------------------------------------------------------------------------------------------------
@@ -171,14 +179,14 @@ def test_killed_at_any_point_the_box_has_its_old_key_or_the_new_one_whole(tmp_pa
     tried = [path for path in tmp_path.iterdir() if path.is_dir()]
     ends: list[bool] = []
     for keys in tried:
-        settle(keys, box="box-1", now=BETWEEN)  # the next start
+        finish_key_change(keys, box="box-1", now=BETWEEN)  # the next start
         old, present = PublicKey.from_text(keys.with_suffix(".old").read_text()), BoxKey.at(keys).public
-        line = line_in(keys)
+        line = read_key_history(keys)
         assert present in line.kin(old), "whoever knows the old key follows"
         assert (present == old) == (line.steps == ())
-        assert PublicKey.from_pem((keys / PUBLIC).read_bytes()) == present
-        assert not (keys / NEXT).exists()
-        assert not (keys / NEXT_KEY).exists()
+        assert PublicKey.from_pem((keys / PUBLIC_KEY_FILE).read_bytes()) == present
+        assert not (keys / NEXT_MARKER_FILE).exists()
+        assert not (keys / NEXT_KEY_FILE).exists()
         ends.append(present == old)
     assert ends.count(True) > 2
     assert ends.count(False) > 4
@@ -187,22 +195,22 @@ def test_killed_at_any_point_the_box_has_its_old_key_or_the_new_one_whole(tmp_pa
 def test_no_other_key_is_prepared_while_a_change_that_stands_in_the_line_is_not_done(tmp_path: Path) -> None:
     keys = tmp_path / "key"
     old = BoxKey.at(keys)
-    coming = prepare(keys)
-    pem, decided = (keys / NEXT_KEY).read_bytes(), (keys / NEXT).read_bytes()
-    settle(keys, box="box-1", now=BETWEEN)
+    coming = prepare_key_change(keys)
+    pem, decided = (keys / NEXT_KEY_FILE).read_bytes(), (keys / NEXT_MARKER_FILE).read_bytes()
+    finish_key_change(keys, box="box-1", now=BETWEEN)
     write_whole(keys / "box.key.pem", old.pem)  # as it was when the process died behind the line's write
-    write_whole(keys / NEXT_KEY, pem)
-    write_whole(keys / NEXT, decided)
+    write_whole(keys / NEXT_KEY_FILE, pem)
+    write_whole(keys / NEXT_MARKER_FILE, decided)
     with pytest.raises(KeyUnusable, match="cut short"):
-        prepare(keys)
-    settle(keys, box="box-1", now=BETWEEN)
-    assert (BoxKey.at(keys).public, line_in(keys).keys) == (coming, (old.public, coming))
+        prepare_key_change(keys)
+    finish_key_change(keys, box="box-1", now=BETWEEN)
+    assert (BoxKey.at(keys).public, read_key_history(keys).keys) == (coming, (old.public, coming))
 
 
 def test_a_key_that_was_put_there_by_hand_in_the_middle_is_told(tmp_path: Path) -> None:
     keys = tmp_path / "key"
     BoxKey.at(keys)
-    prepare(keys)
-    (keys / NEXT_KEY).unlink()
+    prepare_key_change(keys)
+    (keys / NEXT_KEY_FILE).unlink()
     with pytest.raises(KeyUnusable, match="by hand"):
-        settle(keys, box="box-1", now=BETWEEN)
+        finish_key_change(keys, box="box-1", now=BETWEEN)

@@ -12,39 +12,39 @@ import pytest
 
 from gateway.domain.visit.state import Outcome
 from gateway.evidence.manifest import Manifest
-from gateway.evidence.receipt import Receipt, receipt
-from gateway.evidence.retention import TOMBSTONE, Kept, erase, tombstone
-from gateway.evidence.verdict import Problem, Verdict
-from gateway.evidence.verify import verify
-from gateway.protocol.signed_document import sign
-from tests.gateway.evidence.visits import SCAN, VISIT, Box
+from gateway.evidence.receipt import CourierReceipt, issue_receipt
+from gateway.evidence.retention import TOMBSTONE_FILE, FilmedVisit, erase_folder, sign_tombstone
+from gateway.evidence.verdict import ProofProblem, VerificationResult
+from gateway.evidence.verify import verify_proof
+from gateway.protocol.signed_document import sign_document
+from tests.gateway.evidence.visits import SCAN, VISIT, SealingBox
 
 OUTSIDE = "outside-1-1.mp4"
 
 
 @pytest.fixture
-def box() -> Box:
-    return Box()
+def box() -> SealingBox:
+    return SealingBox()
 
 
 @pytest.fixture
-def visit(box: Box, tmp_path: Path) -> Path:
+def visit(box: SealingBox, tmp_path: Path) -> Path:
     folder, _ = box.visit(tmp_path)
     return folder
 
 
-def judge(folder: Path, box: Box) -> Verdict:
+def judge(folder: Path, box: SealingBox) -> VerificationResult:
     """Verify with the box's key and with what the phone remembers."""
-    return verify(folder, public_key=box.public, checkpoint=box.phone_file(folder.parent))
+    return verify_proof(folder, public_key=box.public, checkpoint=box.phone_file(folder.parent))
 
 
-def test_a_film_that_claims_impossible_times_is_told_by_the_times_of_its_chain(visit: Path, box: Box) -> None:
+def test_a_film_that_claims_impossible_times_is_told_by_the_times_of_its_chain(visit: Path, box: SealingBox) -> None:
     data = bytearray((visit / OUTSIDE).read_bytes())
     for at in [found.start() for found in re.finditer(b"tfdt", data)][2:]:
         data[at + 8 : at + 16] = b"\xff" * 8  # when the fragment's pictures begin, in the film's own units
     (visit / OUTSIDE).write_bytes(data)
     verdict = judge(visit, box)
-    assert verdict.code is Problem.FILM_SWAPPED
+    assert verdict.code is ProofProblem.FILM_SWAPPED
     assert "second 0." in (verdict.where or "")
 
 
@@ -52,55 +52,59 @@ def test_a_film_that_claims_impossible_times_is_told_by_the_times_of_its_chain(v
 
 
 @pytest.mark.parametrize("name", ["statement.json", "outside-1-1.png", "\x1b[2J", "manifest-x.json"])
-def test_a_file_that_is_no_part_of_the_proof_is_noted(visit: Path, box: Box, name: str) -> None:
+def test_a_file_that_is_no_part_of_the_proof_is_noted(visit: Path, box: SealingBox, name: str) -> None:
     (visit / name).write_bytes(b"what the owner never said")
     verdict = judge(visit, box)
     assert verdict.ok
     assert verdict.notes == (f"{name!r} is here, and no part of the proof",)
 
 
-def receipt_of(box: Box, visit: str = VISIT) -> Receipt:
-    return receipt(
+def receipt_of(box: SealingBox, visit: str = VISIT) -> CourierReceipt:
+    return issue_receipt(
         box="box-1", visit=visit, entrance="Front", carrier="Chronopost", parcels=("4711",), outcome=Outcome.DELIVERED,
         came=SCAN, left=SCAN, key=box.key,
     )  # fmt: skip
 
 
-def test_the_couriers_receipt_is_verified_with_the_proof(box: Box, tmp_path: Path) -> None:
+def test_the_couriers_receipt_is_verified_with_the_proof(box: SealingBox, tmp_path: Path) -> None:
     mine = receipt_of(box)
     visit, _ = box.visit(tmp_path, receipt=mine)
     verdict = judge(visit, box)
     assert (verdict.ok, verdict.notes) == (True, ())
     for forged in (
         mine.model_copy(update={"outcome": Outcome.NOT_DELIVERED}).to_json(),
-        receipt_of(Box()).to_json(),
+        receipt_of(SealingBox()).to_json(),
         receipt_of(box, "another-visit").to_json(),
-        sign(mine.model_copy(update={"carrier": "Nobody"}), box.key).to_json(),  # the box's own, of another moment
+        sign_document(
+            mine.model_copy(update={"carrier": "Nobody"}), box.key
+        ).to_json(),  # the box's own, of another moment
         b"no receipt",
     ):
         (visit / "receipt.json").write_bytes(forged)
         verdict = judge(visit, box)
-        assert verdict.code is Problem.RECEIPT_WRONG
+        assert verdict.code is ProofProblem.RECEIPT_WRONG
         assert "receipt.json" in (verdict.where or "")
     (visit / "receipt.json").unlink()
     (tmp_path / "real").write_bytes(mine.to_json())
     (visit / "receipt.json").symlink_to(tmp_path / "real")
-    assert judge(visit, box).code is Problem.NOT_PLAIN
+    assert judge(visit, box).code is ProofProblem.NOT_PLAIN
 
 
 def test_a_receipt_that_was_deleted_is_missed_and_one_that_was_added_belongs_to_nothing(
-    box: Box, tmp_path: Path
+    box: SealingBox, tmp_path: Path
 ) -> None:
     visit, _ = box.visit(tmp_path, receipt=receipt_of(box))
     (visit / "receipt.json").unlink()
     verdict = judge(visit, box)
-    assert (verdict.code, verdict.where) == (Problem.RECEIPT_MISSING, "receipt.json is not there")
+    assert (verdict.code, verdict.where) == (ProofProblem.RECEIPT_MISSING, "receipt.json is not there")
     other, _ = box.visit(tmp_path, visit="other", at=SCAN + timedelta(hours=1))
     (other / "receipt.json").write_bytes(receipt_of(box, "other").to_json())
-    assert judge(other, box).code is Problem.RECEIPT_WRONG
+    assert judge(other, box).code is ProofProblem.RECEIPT_WRONG
 
 
-def test_a_proof_of_version_1_is_verified_as_before_with_its_receipt_and_without(box: Box, tmp_path: Path) -> None:
+def test_a_proof_of_version_1_is_verified_as_before_with_its_receipt_and_without(
+    box: SealingBox, tmp_path: Path
+) -> None:
     """Version 1 has no word for a receipt: what it said, and what is missed, stays as it was."""
     visit, proof = box.visit(tmp_path)
     old = proof.manifest.model_copy(update={"version": 1})
@@ -109,12 +113,12 @@ def test_a_proof_of_version_1_is_verified_as_before_with_its_receipt_and_without
     assert Manifest.from_json(data) == old
     (visit / "manifest.json").write_bytes(data)
     (visit / "manifest.sig").write_bytes(box.key.sign(data))
-    assert verify(visit, public_key=box.public).ok
+    assert verify_proof(visit, public_key=box.public).ok
     (visit / "receipt.json").write_bytes(receipt_of(box).to_json())
-    assert verify(visit, public_key=box.public).ok
+    assert verify_proof(visit, public_key=box.public).ok
 
 
-def test_a_film_with_two_gigabytes_behind_its_end_is_not_read_to_that_end(visit: Path, box: Box) -> None:
+def test_a_film_with_two_gigabytes_behind_its_end_is_not_read_to_that_end(visit: Path, box: SealingBox) -> None:
     size = (visit / OUTSIDE).stat().st_size
     with (visit / OUTSIDE).open("r+b") as film:
         film.truncate(2**31)  # sparse: it takes no room
@@ -130,56 +134,60 @@ def test_a_film_with_two_gigabytes_behind_its_end_is_not_read_to_that_end(visit:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("gateway.evidence.verify.open_regular", lambda path: Counted(path, "rb"))
         verdict = judge(visit, box)
-    assert (verdict.code, verdict.where) == (Problem.FILM_LONGER, f"{OUTSIDE}, bytes {size} to {2**31 - 1}")
+    assert (verdict.code, verdict.where) == (ProofProblem.FILM_LONGER, f"{OUTSIDE}, bytes {size} to {2**31 - 1}")
     assert read < 50 * size, "of what was added nothing"
 
 
 def test_another_visits_folder_under_this_ones_name_is_noted_where_nobody_remembers(
-    visit: Path, box: Box, tmp_path: Path
+    visit: Path, box: SealingBox, tmp_path: Path
 ) -> None:
     other, _ = box.visit(tmp_path, visit="other", at=SCAN + timedelta(hours=1))
     shutil.rmtree(visit)
     other.rename(visit)
-    assert "the folder bears another name than its visit, other" in verify(visit, public_key=box.public).notes
+    assert "the folder bears another name than its visit, other" in verify_proof(visit, public_key=box.public).notes
 
 
-def test_the_note_of_another_visits_erasure_hides_no_destroyed_visit(visit: Path, box: Box, tmp_path: Path) -> None:
+def test_the_note_of_another_visits_erasure_hides_no_destroyed_visit(
+    visit: Path, box: SealingBox, tmp_path: Path
+) -> None:
     other, proof = box.visit(tmp_path, visit="other", at=SCAN + timedelta(hours=1))
-    erased = tombstone(
+    erased = sign_tombstone(
         box="box-1", visit="other", parts=(proof.sealed,), at=SCAN, why="request", who="owner", key=box.key
     )
-    erase(other, Kept(visit="other", ended=SCAN), erased)
+    erase_folder(other, FilmedVisit(visit="other", ended=SCAN), erased)
     assert judge(other, box).notes == ()
     for path in visit.iterdir():
         path.unlink()
-    shutil.copy(other / TOMBSTONE, visit)
+    shutil.copy(other / TOMBSTONE_FILE, visit)
     verdict = judge(visit, box)
-    assert verdict.code is Problem.TOMBSTONE_WRONG
-    assert verdict.where == f"{TOMBSTONE} is of visit other, the folder is {VISIT}"
+    assert verdict.code is ProofProblem.TOMBSTONE_WRONG
+    assert verdict.where == f"{TOMBSTONE_FILE} is of visit other, the folder is {VISIT}"
 
 
 def test_the_note_that_another_visits_time_is_over_takes_no_films_of_this_one(
-    visit: Path, box: Box, tmp_path: Path
+    visit: Path, box: SealingBox, tmp_path: Path
 ) -> None:
     other, proof = box.visit(tmp_path, visit="other", at=SCAN + timedelta(hours=1))
-    over = tombstone(
+    over = sign_tombstone(
         box="box-1", visit="other", parts=(proof.sealed,), at=SCAN, why="retention", who="retention", key=box.key
     )
-    erase(other, Kept(visit="other", ended=SCAN), over)
+    erase_folder(other, FilmedVisit(visit="other", ended=SCAN), over)
     assert judge(other, box).ok
     for path in (*visit.glob("*.mp4"), *visit.glob("*-1.jsonl")):
         path.unlink()
-    shutil.copy(other / TOMBSTONE, visit)
-    assert judge(visit, box).code is Problem.TOMBSTONE_WRONG
+    shutil.copy(other / TOMBSTONE_FILE, visit)
+    assert judge(visit, box).code is ProofProblem.TOMBSTONE_WRONG
 
 
-def test_a_whole_forged_visit_holds_only_for_who_has_no_key_and_who_has_none_is_told(tmp_path: Path, box: Box) -> None:
-    thief = Box()
+def test_a_whole_forged_visit_holds_only_for_who_has_no_key_and_who_has_none_is_told(
+    tmp_path: Path, box: SealingBox
+) -> None:
+    thief = SealingBox()
     folder, _ = thief.visit(tmp_path)
     box.visit(tmp_path, visit="real")
-    assert verify(folder, public_key=box.public).code is Problem.FOREIGN_KEY
-    assert verify(folder, checkpoint=box.phone_file(tmp_path)).code is Problem.CHECKPOINT_FOREIGN
-    verdict = verify(folder)
+    assert verify_proof(folder, public_key=box.public).code is ProofProblem.FOREIGN_KEY
+    assert verify_proof(folder, checkpoint=box.phone_file(tmp_path)).code is ProofProblem.CHECKPOINT_FOREIGN
+    verdict = verify_proof(folder)
     assert (verdict.ok, verdict.fingerprint) == (True, thief.public.fingerprint)
     assert "no key was given to compare with" in verdict.notes[0]
 
@@ -199,8 +207,8 @@ BOMBS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("bomb", BOMBS.values(), ids=BOMBS.keys())
-@pytest.mark.parametrize("name", ["manifest.json", "log.jsonl", "outside-1-1.jsonl", "receipt.json", TOMBSTONE])
-def test_json_that_would_break_a_reader_is_named_wrong(visit: Path, box: Box, name: str, bomb: bytes) -> None:
+@pytest.mark.parametrize("name", ["manifest.json", "log.jsonl", "outside-1-1.jsonl", "receipt.json", TOMBSTONE_FILE])
+def test_json_that_would_break_a_reader_is_named_wrong(visit: Path, box: SealingBox, name: str, bomb: bytes) -> None:
     for data in (bomb, bomb + b"\n"):
         (visit / name).write_bytes(data)
         verdict = judge(visit, box)
@@ -210,13 +218,13 @@ def test_json_that_would_break_a_reader_is_named_wrong(visit: Path, box: Box, na
         assert (verdict.where or "").isprintable()
 
 
-def test_a_file_larger_than_any_of_ours_is_not_read(visit: Path, box: Box) -> None:
+def test_a_file_larger_than_any_of_ours_is_not_read(visit: Path, box: SealingBox) -> None:
     for name in ("manifest.json", "manifest.sig", "log.jsonl", "outside-1-1.jsonl"):
         whole = (visit / name).read_bytes()
         with (visit / name).open("wb") as file:
             file.truncate(2**40)  # one that takes no room on the disk
         verdict = judge(visit, box)
-        assert verdict.code is Problem.UNREADABLE
+        assert verdict.code is ProofProblem.UNREADABLE
         assert name in (verdict.where or "")
         (visit / name).write_bytes(whole)
 
@@ -227,10 +235,10 @@ MAKERS: dict[str, Callable[[Path], None]] = {"pipe": os.mkfifo, "folder": Path.m
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS.keys())
 @pytest.mark.parametrize("name", ["manifest.json", "log.jsonl", OUTSIDE, "receipt.json"])
 def test_what_is_no_plain_file_is_never_waited_for(
-    visit: Path, box: Box, name: str, make: Callable[[Path], None]
+    visit: Path, box: SealingBox, name: str, make: Callable[[Path], None]
 ) -> None:
     (visit / name).unlink(missing_ok=True)
     make(visit / name)
     verdict = judge(visit, box)
-    assert verdict.code is Problem.NOT_PLAIN
+    assert verdict.code is ProofProblem.NOT_PLAIN
     assert name in (verdict.where or "")

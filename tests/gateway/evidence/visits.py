@@ -13,19 +13,19 @@ import numpy as np
 
 from gateway.domain.visit.state import DoorResult, Now, Outcome
 from gateway.evidence.checkpoint import Checkpoint
-from gateway.evidence.manifest import DeliveryFacts, Span
-from gateway.evidence.receipt import Receipt
-from gateway.evidence.seal import Draft, Film, Proof, seal
-from gateway.protocol.hash_chain import Entry, Head, Hidden, canonical, hide, link
+from gateway.evidence.manifest import DeliveryFacts, FilmSpan
+from gateway.evidence.receipt import CourierReceipt
+from gateway.evidence.seal import FilmFile, ManifestDraft, PartProof, seal_part
+from gateway.protocol.hash_chain import ChainEntry, ChainHead, HiddenBody, canonical_json, hide_bodies, link_hash
 from gateway.protocol.keys import BoxKey, PublicKey
-from gateway.video.clip import OPTIONS
+from gateway.video.clip import MUXER_OPTIONS
 from gateway.video.ipc import ClipFacts, ClipKey
-from gateway.video.sidecar import Chain, End, Lines, sidecar_of
-from gateway.video.sidecar import Head as FirstLine
-from gateway.video.sidecar import Link as LinkLine
+from gateway.video.sidecar import FilmHashChain, SidecarEnd, SidecarWriter, sidecar_path
+from gateway.video.sidecar import SidecarHead as FirstLine
+from gateway.video.sidecar import SidecarLink as LinkLine
 
 SCAN = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
-FPS, SECONDS = 8, 6
+FRAMES_PER_S, FILM_S = 8, 6
 VISIT = "0f3a-visit"
 
 
@@ -34,50 +34,52 @@ def film_bytes(shade: int) -> bytes:
     """Encode six seconds of moving noise as the recorder writes it: fragmented, a key picture each second."""
     noise = np.random.default_rng(shade).integers(0, 255, (48, 128, 3), np.uint8) // 2
     file = io.BytesIO()
-    with av.open(file, "w", format="mp4", container_options=dict(OPTIONS)) as container:
-        stream = container.add_stream("libx264", rate=FPS, options={"g": str(FPS), "bf": "0", "preset": "ultrafast"})
+    with av.open(file, "w", format="mp4", container_options=dict(MUXER_OPTIONS)) as container:
+        stream = container.add_stream(
+            "libx264", rate=FRAMES_PER_S, options={"g": str(FRAMES_PER_S), "bf": "0", "preset": "ultrafast"}
+        )
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
-        for number in range(FPS * SECONDS):
+        for number in range(FRAMES_PER_S * FILM_S):
             picture = np.ascontiguousarray(noise[:, number : number + 64])
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
     return file.getvalue()
 
 
-def write_film(folder: Path, camera: str, *, key: ClipKey, start: datetime, shade: int = 40) -> Film:
+def write_film(folder: Path, camera: str, *, key: ClipKey, start: datetime, shade: int = 40) -> FilmFile:
     """Write a film and its sidecar in the format of the video process, pre-roll synced at once as it does."""
     path = folder / f"{camera}-{key.part}-1.mp4"
     data = film_bytes(shade)
-    chain = Chain()
+    chain = FilmHashChain()
     links = [(chain.end_byte, chain.link) for _ in chain.feed(data)]
-    end = start + timedelta(seconds=SECONDS)
+    end = start + timedelta(seconds=FILM_S)
     path.write_bytes(data)
     facts = ClipFacts(camera=camera, path=path.name, start=start, end=end, sha256=chain.digest, fragments=chain.links)
-    with Lines(sidecar_of(path)) as sidecar:
+    with SidecarWriter(sidecar_path(path)) as sidecar:
         sidecar.write(FirstLine(camera=camera, clip=key, path=path.name, start=start))
         for number, (end_byte, told) in enumerate(links):
-            until = start + timedelta(seconds=min(SECONDS, max(2, number / 2)))  # two seconds of pre-roll
+            until = start + timedelta(seconds=min(FILM_S, max(2, number / 2)))  # two seconds of pre-roll
             sidecar.write(LinkLine(end_byte=end_byte, chain=told, until=until))
-        sidecar.write(End(facts=facts, why=None))
-    return Film(camera=camera, file=path.name, start=start, end=end, sha256=chain.digest, fragments=chain.links)
+        sidecar.write(SidecarEnd(facts=facts, why=None))
+    return FilmFile(camera=camera, file=path.name, start=start, end=end, sha256=chain.digest, fragments=chain.links)
 
 
-def chained(bodies: list[bytes], after: Head | None = None) -> list[Entry]:
+def chain_entries(bodies: list[bytes], after: ChainHead | None = None) -> list[ChainEntry]:
     """Link bodies into a log."""
-    head, entries = after or Head(), []
+    head, entries = after or ChainHead(), []
     for body in bodies:
         seq = head.seq + 1
-        entries.append(Entry(seq=seq, body=body, hash=link(head.hash, seq, body)))
-        head = Head(seq=seq, hash=entries[-1].hash)
+        entries.append(ChainEntry(seq=seq, body=body, hash=link_hash(head.hash, seq, body)))
+        head = ChainHead(seq=seq, hash=entries[-1].hash)
     return entries
 
 
 @dataclass
-class Box:
+class SealingBox:
     """A box with a log that grows, and the phone that remembers its checkpoints."""
 
     key: BoxKey = field(default_factory=BoxKey.fresh)
-    log: list[Entry] = field(default_factory=list)
+    log: list[ChainEntry] = field(default_factory=list)
     phone: list[Checkpoint] = field(default_factory=list)
 
     @property
@@ -85,12 +87,12 @@ class Box:
         return self.key.public
 
     @property
-    def head(self) -> Head:
-        return Head(seq=self.log[-1].seq, hash=self.log[-1].hash) if self.log else Head()
+    def head(self) -> ChainHead:
+        return ChainHead(seq=self.log[-1].seq, hash=self.log[-1].hash) if self.log else ChainHead()
 
     def say(self, what: str, visit: str | None = None) -> int:
         """Append to the log."""
-        self.log += chained([canonical({"what": what, "visit": visit, "n": len(self.log)})], self.head)
+        self.log += chain_entries([canonical_json({"what": what, "visit": visit, "n": len(self.log)})], self.head)
         return self.log[-1].seq
 
     def visit(  # noqa: PLR0913 - what a test may choose of a visit
@@ -101,8 +103,8 @@ class Box:
         at: datetime = SCAN,
         shade: int = 40,
         part: int = 1,
-        receipt: Receipt | None = None,
-    ) -> tuple[Path, Proof]:
+        receipt: CourierReceipt | None = None,
+    ) -> tuple[Path, PartProof]:
         """Film, log and seal one part of a visit."""
         folder = root / visit
         folder.mkdir(exist_ok=True)
@@ -117,10 +119,10 @@ class Box:
             for place, camera in enumerate(("outside", "hall"))
         )
         draft = draft_of(films, visit=visit, at=at, part=part)
-        entries = hide([entry for entry in self.log if entry.seq > before.seq], but=frozenset(own))
-        now = Now(utc=at + timedelta(seconds=SECONDS + 1), trusted=True, mono=1)
-        proof = seal(folder, draft, after=before, entries=entries, now=now, key=self.key)
-        assert isinstance(proof, Proof)
+        entries = hide_bodies([entry for entry in self.log if entry.seq > before.seq], but=frozenset(own))
+        now = Now(utc=at + timedelta(seconds=FILM_S + 1), trusted=True, mono=1)
+        proof = seal_part(folder, draft, after=before, entries=entries, now=now, key=self.key)
+        assert isinstance(proof, PartProof)
         self.say("sealed", visit)
         self.phone.append(proof.checkpoint)
         return folder, proof
@@ -133,14 +135,14 @@ class Box:
 
 
 def draft_of(
-    films: tuple[Film, ...],
+    films: tuple[FilmFile, ...],
     *,
     visit: str = VISIT,
     at: datetime = SCAN,
     part: int = 1,
-) -> Draft:
+) -> ManifestDraft:
     """What the archive would seal."""
-    return Draft(
+    return ManifestDraft(
         box="box-1",
         entrance="front",
         visit=visit,
@@ -151,12 +153,12 @@ def draft_of(
             brand="Cdiscount",
             carrier="Chronopost",
             place="hall",
-            window=Span(start=at - timedelta(hours=1), end=at + timedelta(hours=1)),
+            window=FilmSpan(start=at - timedelta(hours=1), end=at + timedelta(hours=1)),
             parcels=("4711",),
         ),
         outcome=Outcome.DELIVERED,
         house=DoorResult.LOCKED_AGAIN,
-        span=Span(start=at, end=at + timedelta(seconds=SECONDS)),
+        span=FilmSpan(start=at, end=at + timedelta(seconds=FILM_S)),
         cameras=("outside", "hall"),
         films=films,
     )
@@ -167,20 +169,20 @@ def log_lines(folder: Path, name: str = "log.jsonl") -> list[bytes]:
     return (folder / name).read_bytes().splitlines(keepends=True)
 
 
-def relinked(folder: Path, seq: int, change: dict[str, object]) -> bytes:
+def forge_entry(folder: Path, seq: int, change: dict[str, object]) -> bytes:
     """The log extract as a careful forger writes it: one entry edited, all hashes after it made anew."""
     lines = [json.loads(line) for line in log_lines(folder)]
-    head = Head(seq=lines[0]["after"]["seq"], hash=bytes.fromhex(lines[0]["after"]["hash"]))
+    head = ChainHead(seq=lines[0]["after"]["seq"], hash=bytes.fromhex(lines[0]["after"]["hash"]))
     for line in lines[1:-1]:
         if line["seq"] == seq:
             line["body"] |= change
-        body = canonical(line["body"]) if "body" in line else Hidden(bytes.fromhex(line["hidden"]))
-        line["hash"] = link(head.hash, line["seq"], body).hex()
-        head = Head(seq=line["seq"], hash=bytes.fromhex(line["hash"]))
-    return b"".join(canonical(line) + b"\n" for line in lines)
+        body = canonical_json(line["body"]) if "body" in line else HiddenBody(bytes.fromhex(line["hidden"]))
+        line["hash"] = link_hash(head.hash, line["seq"], body).hex()
+        head = ChainHead(seq=line["seq"], hash=bytes.fromhex(line["hash"]))
+    return b"".join(canonical_json(line) + b"\n" for line in lines)
 
 
-def flips(data: bytes, step: int) -> Iterator[tuple[int, bytes]]:
+def flipped_bytes(data: bytes, step: int) -> Iterator[tuple[int, bytes]]:
     """The same bytes with one of them changed, at every `step`th place."""
     for at in range(0, len(data), step):
         yield at, data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]

@@ -7,17 +7,17 @@ from pathlib import Path
 import pytest
 
 from gateway.hub.config import HubFile
-from tests.hubs import Running, databases, running
-from tests.joins import Box, with_boxes
+from tests.hubs import RunningHub, run_hub, use_databases
+from tests.joins import JoiningBox, with_boxes
 from tests.postgresql import PostgreSQL, postgresql
 
-ON_BOTH = (
+ON_BOTH_DATABASES = (
     "api", "cluster/test_shard_leases.py", "sandbox/test_robot.py", "webhooks/test_sender.py", "test_box_events.py",
     "test_consent.py", "test_dispatcher.py", "test_home_limits.py", "test_stale_subscriptions.py", "test_tables.py",
 )  # fmt: skip
 """Folders and modules beside this file: what they ask of a hub, they ask of it on each database."""
 
-ON_ONE = ("api/test_openapi.py",)
+ON_SQLITE_ONLY = ("api/test_openapi.py",)
 """Takes minutes, and asks of the database what the others ask of both."""
 
 _HERE = Path(__file__).parent
@@ -30,7 +30,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     def among(some: tuple[str, ...]) -> bool:
         return any(metafunc.definition.path.is_relative_to(_HERE / one) for one in some)
 
-    if "tmp_path" in metafunc.fixturenames and among(ON_BOTH) and not among(ON_ONE):
+    if "tmp_path" in metafunc.fixturenames and among(ON_BOTH_DATABASES) and not among(ON_SQLITE_ONLY):
         both = ["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)]
         metafunc.parametrize("on_database", both, indirect=True)
 
@@ -57,7 +57,7 @@ def on_database(request: pytest.FixtureRequest) -> Iterator[None]:
             server.database(made[folder], like="perron")
         return server.url(made[folder])
 
-    with databases(url):
+    with use_databases(url):
         yield
     for name in made.values():
         server.drop(name)
@@ -70,13 +70,13 @@ def file(tmp_path: Path) -> HubFile:
 
 
 @pytest.fixture
-async def hub(file: HubFile) -> AsyncIterator[Running]:
+async def hub(file: HubFile) -> AsyncIterator[RunningHub]:
     """The same, running."""
-    async with running(file) as hub:
+    async with run_hub(file) as hub:
         yield hub
 
 
 @pytest.fixture
-def box(tmp_path: Path) -> Box:
+def box(tmp_path: Path) -> JoiningBox:
     """One that has joined nothing."""
-    return Box.new(tmp_path / "box")
+    return JoiningBox.new(tmp_path / "box")

@@ -18,20 +18,20 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.cli.joining import write_membership
-from gateway.config.broker import Broker, BrokerTls
-from gateway.config.loader import load
+from gateway.config.broker import BrokerSection, BrokerTls
+from gateway.config.loader import load_home_file
 from gateway.hub import admin, jobs, stale_subscriptions
-from gateway.hub.authority import Authority
-from gateway.hub.broker import Keeper, folder_of, set_up
+from gateway.hub.authority import HubAuthority
+from gateway.hub.broker import BrokerFileKeeper, folder_of, set_up
 from gateway.hub.config import HubBroker, HubFile
-from gateway.hub.store import Store
-from gateway.integrations.hub_client.enrolment import Identity, _pem_key
+from gateway.hub.store import HubStore
+from gateway.integrations.hub_client.enrolment import HubIdentity, _pem_key
 from gateway.mqtt.client import ShortSession, connect_once
 from gateway.mqtt.mosquitto.provisioning import MAX_PACKET_BYTES
-from gateway.protocol.box_hub import Ack, Hello, Job, Kind, ack_topic, jobs_topic, up_topic
-from tests.hubs import Running
-from tests.hubs import running as running_hub
-from tests.joins import DAY, Box, claim, hub_account, with_boxes
+from gateway.protocol.box_hub import Ack, Hello, Job, JobKind, ack_topic, jobs_topic, up_topic
+from tests.hubs import RunningHub
+from tests.hubs import run_hub as running_hub
+from tests.joins import DAY, JoiningBox, create_claim, hub_account, with_boxes
 from tests.mosquitto import Mosquitto, running
 
 pytestmark = pytest.mark.slow
@@ -46,24 +46,24 @@ class Place:
 
     file: HubFile
     broker: HubBroker
-    store: Store
-    authority: Authority
+    store: HubStore
+    authority: HubAuthority
     folder: Path
     mosquitto: Mosquitto
 
     @property
-    def keeper(self) -> Keeper:
+    def keeper(self) -> BrokerFileKeeper:
         assert self.file.boxes is not None
-        return Keeper(self.file, self.file.boxes, self.store, self.authority, monotonic=time.monotonic)
+        return BrokerFileKeeper(self.file, self.file.boxes, self.store, self.authority, monotonic=time.monotonic)
 
-    async def box(self, name: str) -> Box:
+    async def box(self, name: str) -> JoiningBox:
         """One that has joined."""
-        box = Box.new(self.folder / name)
-        code = await admin.claim(self.store, url=self.file.url, authority=self.authority.fingerprint, now=now())
+        box = JoiningBox.new(self.folder / name)
+        code = await admin.create_claim(self.store, url=self.file.url, authority=self.authority.fingerprint, now=now())
         await box.join(code)
         return box
 
-    def certified(self, home: str, *, by: Authority | None = None, at: datetime | None = None) -> Path:
+    def certified(self, home: str, *, by: HubAuthority | None = None, at: datetime | None = None) -> Path:
         """A key and a certificate that no box ever asked for."""
         key = ec.generate_private_key(ec.SECP256R1())
         one = (by or self.authority).certify(home, key.public_key(), now=at or now())
@@ -98,7 +98,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def pem(box: Box) -> Path:
+def pem(box: JoiningBox) -> Path:
     return box.folder / "identity.pem"
 
 
@@ -112,7 +112,7 @@ async def placed(folder: Path, kind: type[PlaceT]) -> AsyncIterator[PlaceT]:
     account = hub_account(file)
     assert file.boxes is not None
     file.folder.mkdir(mode=0o700)
-    store = await Store.open(file.database)
+    store = await HubStore.open(file.database)
     try:
         configured = file.model_copy(update={"broker": account})
         authority = await set_up(configured, file.boxes, store, now=now())
@@ -130,13 +130,13 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
 
 
 @contextlib.asynccontextmanager
-async def whole(folder: Path) -> AsyncIterator[tuple[HubFile, Running]]:
+async def whole(folder: Path) -> AsyncIterator[tuple[HubFile, RunningHub]]:
     """A hub with its broker, by its own line to it."""
     file = with_boxes(folder)
     file = file.model_copy(update={"broker": hub_account(file)})
     assert file.boxes is not None
     file.folder.mkdir(mode=0o700)
-    store = await Store.open(file.database)
+    store = await HubStore.open(file.database)
     await set_up(file, file.boxes, store, now=now())
     await store.close()
     assert file.broker is not None
@@ -147,10 +147,10 @@ async def whole(folder: Path) -> AsyncIterator[tuple[HubFile, Running]]:
 async def test_a_box_that_joined_says_hello_and_hears_its_hub_by_what_stands_in_its_house_file(tmp_path: Path) -> None:
     house = tmp_path / "home.yaml"
     house.write_text("box: b\nname: A house\nstorage: {folder: var}\ndevices: {}\nentrances: {}\n")
-    box = Box.new(tmp_path / "var" / "hub")
+    box = JoiningBox.new(tmp_path / "var" / "hub")
     async with whole(tmp_path) as (file, hub):
-        write_membership(house, tmp_path / "var", await box.join(await claim(hub, file)))
-        joined = load(house).hub
+        write_membership(house, tmp_path / "var", await box.join(await create_claim(hub, file)))
+        joined = load_home_file(house).hub
         assert joined is not None
         assert joined.home == box.identity.home
         async with connect_once(
@@ -168,15 +168,15 @@ async def test_a_box_that_joined_says_hello_and_hears_its_hub_by_what_stands_in_
 async def test_a_box_whose_line_stays_and_hears_nothing_is_cut_off_so_that_it_comes_anew_for_its_delivery(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stale_subscriptions, "WAIT", 0.5)
+    monkeypatch.setattr(stale_subscriptions, "RECHECK_DELAY_S", 0.5)
     async with whole(tmp_path) as (file, hub):
-        box = Box.new(tmp_path / "one")
-        home, hello = (await box.join(await claim(hub, file))).home, up_topic(0, box.identity.home, "hello")
+        box = JoiningBox.new(tmp_path / "one")
+        home, hello = (await box.join(await create_claim(hub, file))).home, up_topic(0, box.identity.home, "hello")
         tls = BrokerTls(ca=box.folder / "authority.pem", certificate=pem(box), key=pem(box))
-        at = Broker(host="localhost", port=file.boxes.port if file.boxes else 0, username=home, tls=tls)
+        at = BrokerSection(host="localhost", port=file.boxes.port if file.boxes else 0, username=home, tls=tls)
         began = Hello(boot="b", events=0, open=(), entrances=(), timezone="Europe/Paris").model_dump_json().encode()
         async with hub.hub.store.writing() as tx:
-            job = await jobs.send(tx, home, Kind.DELIVERY, b"a.b.c", now=now())
+            job = await jobs.enqueue(tx, home, JobKind.DELIVERY, b"a.b.c", now=now())
 
         async def says_hello_and_hears_nothing() -> None:
             async with connect_once(at, [], monotonic=time.monotonic) as line:
@@ -222,7 +222,7 @@ async def refused(place: Place, file: Path | None) -> bool:
 
 async def test_nobody_comes_without_a_certificate_of_the_hub_s_that_counts(place: Place) -> None:
     box = await place.box("one")
-    home, other = box.identity.home, Authority.at(place.folder / "other", now=now())
+    home, other = box.identity.home, HubAuthority.at(place.folder / "other", now=now())
     async with place.hub() as hub, place.client(pem(box)) as client:
         assert await refused(place, None), "no certificate"
         assert await refused(place, place.certified(home, by=other)), "another authority's"
@@ -311,7 +311,7 @@ async def test_a_revoked_box_is_cut_off_within_seconds_and_cannot_come_back(plac
         async with place.hub() as hub:
             cut = asyncio.create_task(_until_cut(place, one))
             await heard(hub, b"here")
-            await admin.revoke(place.store, one.identity.home, now=now())
+            await admin.revoke_home(place.store, one.identity.home, now=now())
             begun = time.monotonic()
             assert await place.keeper.look(now())
             async with asyncio.timeout(5):
@@ -323,7 +323,7 @@ async def test_a_revoked_box_is_cut_off_within_seconds_and_cannot_come_back(plac
             assert await first(other) == (f"dn/{home}/jobs", b"still"), "another box notices nothing"
 
 
-async def _until_cut(place: Place, box: Box) -> None:
+async def _until_cut(place: Place, box: JoiningBox) -> None:
     with contextlib.suppress(aiomqtt.MqttError):
         async with place.client(pem(box)) as client:
             await client.subscribe("dn/#", qos=1)
@@ -339,7 +339,7 @@ async def test_a_revocation_that_was_killed_half_way_is_ended_by_the_hub(place: 
     async with place.hub() as hub:
         cut = asyncio.create_task(_until_cut(place, box))
         await heard(hub, b"here")
-        await admin.revoke(place.store, box.identity.home, now=now())
+        await admin.revoke_home(place.store, box.identity.home, now=now())
         looking = asyncio.create_task(place.keeper.look(now()))
         await asyncio.sleep(0)
         while not _lists(place, box.identity):  # noqa: ASYNC110 - it is a file that is waited for
@@ -351,7 +351,7 @@ async def test_a_revocation_that_was_killed_half_way_is_ended_by_the_hub(place: 
         assert await refused(place, pem(box))
 
 
-def _lists(place: Place, one: Identity) -> bool:
+def _lists(place: Place, one: HubIdentity) -> bool:
     listed = x509.load_pem_x509_crl((place.file.folder / "broker" / "revoked.pem").read_bytes())
     return listed.get_revoked_certificate_by_serial_number(one.certificate.serial_number) is not None
 

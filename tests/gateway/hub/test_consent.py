@@ -6,15 +6,15 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from playwright.async_api import expect
 
-from gateway.hub.consent import LOOKS, SAYS
+from gateway.hub.consent import MAX_CODES_PER_MINUTE, MAX_VIEWS_PER_MINUTE
 from gateway.hub.consent_words import ENDINGS, JOIN
-from gateway.protocol.box_hub import Decided
-from gateway.protocol.enrolment import Code
-from gateway.protocol.support_code import fresh, spoken
+from gateway.protocol.box_hub import PermissionDecision
+from gateway.protocol.enrolment import ClaimCode
+from gateway.protocol.support_code import format_support_code, new_support_code
 from gateway.system.i18n import Language, Text
-from tests.browser import barriers, visitor
-from tests.connecting import ASKED, YES, Shop
-from tests.hubs import hub_file, running
+from tests.browser import accessibility_problems, visitor
+from tests.connecting import ASKED_TERMS, GRANTED_DECISION, HubRetailer
+from tests.hubs import hub_file, run_hub
 
 EVIL = '<b>Lune</b> & "Sœur"'
 
@@ -24,11 +24,11 @@ EVIL = '<b>Lune</b> & "Sœur"'
 async def test_a_customer_is_asked_says_which_home_and_waits_for_its_answer(
     tmp_path: Path, language: Language, other: str
 ) -> None:
-    async with running(hub_file(tmp_path)) as hub, visitor() as browser:
-        shop = Shop(hub, await hub.retailer(EVIL))
+    async with run_hub(hub_file(tmp_path)) as hub, visitor() as browser:
+        shop = HubRetailer(hub, await hub.retailer(EVIL))
         await shop.brand(name=EVIL)
         code = await shop.home()
-        made = await shop.ask(return_url="https://lune.example/back", asked={**ASKED, "hub_signed": True})
+        made = await shop.ask(return_url="https://lune.example/back", asked={**ASKED_TERMS, "hub_signed": True})
         page = await browser.page(locale={"fr": "fr-FR", "en": "en-GB"}[language], color_scheme="dark")
         await page.goto(made["consent_url"])
         await expect(page.get_by_role("heading", level=1)).to_contain_text(EVIL)
@@ -39,7 +39,7 @@ async def test_a_customer_is_asked_says_which_home_and_waits_for_its_answer(
                 )
             )
         ).to_be_visible()
-        assert await barriers(page) == []
+        assert await accessibility_problems(page) == []
         field = page.get_by_label(Text("Support code").to(language))
         await field.fill("ABCD")
         browser.complaints.clear()
@@ -47,19 +47,19 @@ async def test_a_customer_is_asked_says_which_home_and_waits_for_its_answer(
         await expect(page.get_by_role("alert")).to_have_text(
             Text("There is a slip in this code. Compare it with the one on your box.").to(language)
         )
-        assert await barriers(page) == []
+        assert await accessibility_problems(page) == []
         browser.complaints.clear()  # that a form was not taken (422) stands in the console
-        await field.fill(spoken(code).lower())
+        await field.fill(format_support_code(code).lower())
         await page.get_by_role("button", name=Text("Ask my home").to(language)).click()
         await expect(page.get_by_role("status")).to_have_text(Text("Answer on your box or phone").to(language))
-        assert await barriers(page) == []
-        await shop.decides(YES)
+        assert await accessibility_problems(page) == []
+        await shop.decides(GRANTED_DECISION)
         await expect(page.get_by_role("status")).to_have_text(
             Text("Your home has said yes").to(language)
         )  # it looks by itself
         back = page.get_by_role("link", name=EVIL)
         await expect(back).to_have_attribute("href", f"https://lune.example/back?connection={made['id']}")
-        assert await barriers(page) == []
+        assert await accessibility_problems(page) == []
         await page.get_by_role("link", name=other).click()
         await expect(page.get_by_role("status")).to_have_text(
             Text("Your home has said yes").to("en" if language == "fr" else "fr")
@@ -68,8 +68,8 @@ async def test_a_customer_is_asked_says_which_home_and_waits_for_its_answer(
 
 
 async def test_the_page_tells_no_other_site_anything_and_runs_nothing(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        shop = Shop(hub, await hub.retailer())
+    async with run_hub(hub_file(tmp_path)) as hub:
+        shop = HubRetailer(hub, await hub.retailer())
         await shop.brand(name="<script>alert(1)</script>")
         made = await shop.ask()
         async with hub.http.get(made["consent_url"], headers={"Accept-Language": "fr"}) as answer:
@@ -85,8 +85,8 @@ async def test_the_page_tells_no_other_site_anything_and_runs_nothing(tmp_path: 
 
 @pytest.mark.slow
 async def test_no_page_of_the_hub_stands_in_another_site_s_frame(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub, visitor() as browser:
-        shop = Shop(hub, await hub.retailer())
+    async with run_hub(hub_file(tmp_path)) as hub, visitor() as browser:
+        shop = HubRetailer(hub, await hub.retailer())
         await shop.brand(name="Lune")
         asked = (await shop.ask())["consent_url"]
         ours = (f"{hub.url}/", f"{hub.url}/join", asked, f"{hub.url}/connect/nothing", f"{hub.url}/problems/not_found")
@@ -106,8 +106,8 @@ async def test_no_page_of_the_hub_stands_in_another_site_s_frame(tmp_path: Path)
 
 
 async def test_each_end_of_a_question_is_told_in_its_own_words(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        shop = Shop(hub, await hub.retailer())
+    async with run_hub(hub_file(tmp_path)) as hub:
+        shop = HubRetailer(hub, await hub.retailer())
         await shop.brand()
 
         async def shown(url: str) -> str:
@@ -119,8 +119,8 @@ async def test_each_end_of_a_question_is_told_in_its_own_words(tmp_path: Path) -
         for version, standing in enumerate(("refused", "granted", "revoked"), start=1):
             made = await shop.ask()
             await shop.says(made["consent_url"], code)
-            said = {**YES.model_dump(), "standing": standing, "version": version}
-            await shop.decides(Decided.model_validate(said))
+            said = {**GRANTED_DECISION.model_dump(), "standing": standing, "version": version}
+            await shop.decides(PermissionDecision.model_validate(said))
             assert ENDINGS[standing].to("en") in await shown(made["consent_url"])
             assert 'name="code"' not in await shown(made["consent_url"])
         ended = await shop.ask()
@@ -129,17 +129,17 @@ async def test_each_end_of_a_question_is_told_in_its_own_words(tmp_path: Path) -
 
 
 async def test_an_address_that_leads_nowhere_says_so_and_guessing_is_slowed(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        shop = Shop(hub, await hub.retailer())
+    async with run_hub(hub_file(tmp_path)) as hub:
+        shop = HubRetailer(hub, await hub.retailer())
         await shop.brand()
         made = await shop.ask()
         secret = urlsplit(made["consent_url"]).path.rpartition("/")[2]
         answers = []
-        for _ in range(LOOKS + 1):
+        for _ in range(MAX_VIEWS_PER_MINUTE + 1):
             async with hub.http.get(f"/connect/{secret[::-1]}") as answer:
                 answers.append(answer.status)
-        assert answers == [404] * LOOKS + [429]
-        said = [(await shop.says(made["consent_url"], fresh()))[0] for _ in range(SAYS + 1)]
+        assert answers == [404] * MAX_VIEWS_PER_MINUTE + [429]
+        said = [(await shop.says(made["consent_url"], new_support_code()))[0] for _ in range(MAX_CODES_PER_MINUTE + 1)]
         assert said[-1] == 429
 
 
@@ -148,13 +148,13 @@ async def test_a_phone_that_reads_a_claim_s_code_is_told_where_it_belongs_and_gi
     tmp_path: Path,
 ) -> None:
     asked: list[str] = []
-    async with running(hub_file(tmp_path)) as hub, visitor() as browser:
-        code = Code(url=hub.url, claim=f"claim-{'a' * 26}", secret="b" * 26, authority="c" * 64)
+    async with run_hub(hub_file(tmp_path)) as hub, visitor() as browser:
+        code = ClaimCode(url=hub.url, claim=f"claim-{'a' * 26}", secret="b" * 26, authority="c" * 64)
         page = await browser.page(locale="en-GB")
         page.on("request", lambda request: asked.append(request.url))
         await page.goto(code.text)
         await expect(page.get_by_role("heading", level=1)).to_have_text(JOIN.to("en"))
-        assert await barriers(page) == []
+        assert await accessibility_problems(page) == []
         french = page.get_by_role("heading", name=JOIN.to("fr"))
         await expect(french).to_be_visible()
         await expect(page.locator("section")).to_have_attribute("lang", "fr")

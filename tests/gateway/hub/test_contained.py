@@ -15,35 +15,35 @@ from gateway.domain.delivery.promise import Claims, Offer, State
 from gateway.hub import box_events, connections, consent_jobs, held_deliveries
 from gateway.hub import deliveries as hub_deliveries
 from gateway.hub import jobs as job_store
-from gateway.hub.dispatcher import Dispatcher
-from gateway.hub.home_limits import HomeRations, Retention
+from gateway.hub.dispatcher import JobDispatcher
+from gateway.hub.home_limits import EventRetention, HomeRateLimits
 from gateway.hub.ingest import Ingest
-from gateway.hub.metrics import Tally
-from gateway.hub.mqtt import Line
-from gateway.hub.operation import Bells
-from gateway.hub.process import Hub
-from gateway.hub.sandbox.robot import Robot
-from gateway.hub.store import Store
+from gateway.hub.metrics import HubMetrics
+from gateway.hub.mqtt import HubBrokerConnection
+from gateway.hub.operation import WakeUps
+from gateway.hub.process import HubProcess
+from gateway.hub.sandbox.robot import SandboxRobot
+from gateway.hub.store import HubStore
 from gateway.hub.tables import connections as connection_rows
 from gateway.hub.tables import deliveries, home_events, jobs, retailers
 from gateway.mqtt.packets import Acknowledgement, InboundMessage
-from gateway.protocol.box_hub import Ack, Job, Kind, up_topic
+from gateway.protocol.box_hub import Ack, Job, JobKind, up_topic
 from gateway.protocol.keys import BoxKey
 from gateway.system.containment import Containment
-from tests.announcing import connected
-from tests.boxes import NOW, Journal, announce, connect, join, result, until
-from tests.connecting import Shop
-from tests.hubs import Running, database, hub_file, laid, running
-from tests.raising import ARBITRARY, Raising, each_loop_raises_once
-from tests.sandboxes import ENDED, playground
-from tests.webhookhouse import house
+from tests.announcing import connected_home
+from tests.boxes import NOW, EventJournal, insert_connection, insert_delivery, insert_home, make_result, wait_until
+from tests.connecting import HubRetailer
+from tests.hubs import RunningHub, database, hub_file, make_database, run_hub
+from tests.raising import ARBITRARY_EXCEPTIONS, ExceptionSource, each_loop_raises_once
+from tests.sandboxes import ENDED_STATES, create_sandbox
+from tests.webhookhouse import webhook_house
 
 pytestmark = pytest.mark.slow
 
 POISON = "POISON"
 
 
-IN_A_TRANSACTION = tuple(kind for kind in ARBITRARY if not isinstance(kind(), TimeoutError))
+IN_A_TRANSACTION = tuple(kind for kind in ARBITRARY_EXCEPTIONS if not isinstance(kind(), TimeoutError))
 """Inside a transaction a TimeoutError says that the database did not answer in time: no piece of work is to blame."""
 
 
@@ -55,7 +55,7 @@ async def counted(http: ClientSession, worker: str) -> float:
     return float(found[0].split()[-1]) if found else 0.0
 
 
-async def alive(hub: Running) -> bool:
+async def alive(hub: RunningHub) -> bool:
     async with hub.http.get("/readyz") as answer:
         return answer.status == 200
 
@@ -63,32 +63,32 @@ async def alive(hub: Running) -> bool:
 async def test_a_delivery_that_the_sandbox_cannot_work_is_refused_and_every_other_is_delivered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raising, believed = Raising(IN_A_TRANSACTION), Robot._believed  # noqa: SLF001 - where the fault is thrown in
+    raising, believed = ExceptionSource(IN_A_TRANSACTION), SandboxRobot._verify_message  # noqa: SLF001 - where the fault is thrown in
 
-    async def poisoned(self: Robot, scene: Any, job: Any) -> Any:  # noqa: ANN401 - the robot's own
+    async def poisoned(self: SandboxRobot, scene: Any, job: Any) -> Any:  # noqa: ANN401 - the robot's own
         found = await believed(self, scene, job)
         if isinstance(found, Claims) and isinstance(found.delivery, Offer) and POISON in found.delivery.parcels[0]:
             raising.now()
         return found
 
-    monkeypatch.setattr(Robot, "_believed", poisoned)
-    async with running(hub_file(tmp_path)) as hub:
-        box, other = await playground(hub), await playground(hub)
+    monkeypatch.setattr(SandboxRobot, "_verify_message", poisoned)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        box, other = await create_sandbox(hub), await create_sandbox(hub)
         poison = [await box.announce(f"{POISON}-{number}") for number in range(len(IN_A_TRANSACTION))]
         good = [await box.announce("XY123456785FR"), await other.announce("XY123456785FR")]
-        assert (await box.until(good[0], *ENDED))["state"] == "delivered"
-        assert (await other.until(good[1], *ENDED))["state"] == "delivered"
+        assert (await box.until(good[0], *ENDED_STATES))["state"] == "delivered"
+        assert (await other.until(good[1], *ENDED_STATES))["state"] == "delivered"
         for one in poison:
-            said = await box.until(one, *ENDED)
+            said = await box.until(one, *ENDED_STATES)
             assert (said["state"], said["reason"]) == ("refused", "malformed")
         assert raising.raised == len(IN_A_TRANSACTION), "what is set aside is not tried again at once"
         assert await counted(hub.http, "sandbox") == raising.raised
         assert await alive(hub)
 
 
-async def held_at(hub: Running, names: list[str]) -> tuple[Shop, str, dict[str, str]]:
+async def held_at(hub: RunningHub, names: list[str]) -> tuple[HubRetailer, str, dict[str, str]]:
     """Announce so many while the home has not answered; shop, connection, and each delivery by its name."""
-    home = await connected(hub, state="pending")
+    home = await connected_home(hub, state="pending")
     made = {}
     for name in names:
         body = {"connection": home.connection, "delivery": home.promise(name=name, parcels=[f"{name.upper()}-1"])}
@@ -96,10 +96,10 @@ async def held_at(hub: Running, names: list[str]) -> tuple[Shop, str, dict[str, 
             said = await answer.json()
             assert answer.status == 201, said
             made[name] = str(said["id"])
-    return Shop(hub, home.retailer), home.connection, made
+    return HubRetailer(hub, home.retailer), home.connection, made
 
 
-async def grant(hub: Running, connection: str, *, hub_signed: bool) -> None:
+async def grant(hub: RunningHub, connection: str, *, hub_signed: bool) -> None:
     """The home lets the brand in, as its box's word would."""
     terms = {"entrances": ["garage"], "places": ["shelf"], "carriers": ["Chronopost"], "days": ["mon"],
              "hours": "00:00-24:00", "openings": 1, "expires": None, "hub_signed": hub_signed}  # fmt: skip
@@ -108,7 +108,7 @@ async def grant(hub: Running, connection: str, *, hub_signed: bool) -> None:
         await tx.execute(mine.values(state="granted", terms=terms, version=2))
 
 
-async def standing(hub: Running, delivery: str) -> tuple[str, str | None]:
+async def standing(hub: RunningHub, delivery: str) -> tuple[str, str | None]:
     async with hub.hub.store.reading() as tx:
         row = (await tx.execute(select(deliveries).where(deliveries.c.id == delivery))).one()
     return row.state, row.reason
@@ -121,14 +121,14 @@ async def until_so(so: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.05)
 
 
-async def until_standing(hub: Running, delivery: str, state: State, reason: str) -> None:
+async def until_standing(hub: RunningHub, delivery: str, state: State, reason: str) -> None:
     async def so() -> bool:
         return await standing(hub, delivery) == (state, reason)
 
     await until_so(so)
 
 
-async def sent(hub: Running, delivery: str) -> bool:
+async def sent(hub: RunningHub, delivery: str) -> bool:
     async with hub.hub.store.reading() as tx:
         return await tx.scalar(select(jobs.c.id).where(jobs.c.delivery == delivery)) is not None
 
@@ -136,7 +136,7 @@ async def sent(hub: Running, delivery: str) -> bool:
 async def test_a_held_delivery_that_cannot_be_released_is_refused_and_every_other_is_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raising, release = Raising(IN_A_TRANSACTION), hub_deliveries.release
+    raising, release = ExceptionSource(IN_A_TRANSACTION), hub_deliveries.release
 
     async def poisoned(pen: Any, row: Any, home: str) -> None:  # noqa: ANN401 - its own arguments
         if row.name.startswith("poison"):
@@ -144,7 +144,7 @@ async def test_a_held_delivery_that_cannot_be_released_is_refused_and_every_othe
         await release(pen, row, home)
 
     monkeypatch.setattr(held_deliveries, "release", poisoned)
-    async with running(hub_file(tmp_path)) as hub:
+    async with run_hub(hub_file(tmp_path)) as hub:
         names = [f"poison-{number}" for number in range(len(IN_A_TRANSACTION))]
         _, connection, made = await held_at(hub, [*names, "good-1", "good-2"])
         await grant(hub, connection, hub_signed=True)
@@ -159,7 +159,7 @@ async def test_a_held_delivery_that_cannot_be_released_is_refused_and_every_othe
 async def test_what_its_brand_did_not_sign_is_refused_at_the_hub_where_the_home_s_terms_do_not_allow_it(
     tmp_path: Path,
 ) -> None:
-    async with running(hub_file(tmp_path)) as hub:
+    async with run_hub(hub_file(tmp_path)) as hub:
         _, connection, made = await held_at(hub, ["d-1"])
         await grant(hub, connection, hub_signed=False)
         await until_standing(hub, made["d-1"], State.REFUSED, "hub_signed_not_permitted")
@@ -169,16 +169,16 @@ async def test_what_its_brand_did_not_sign_is_refused_at_the_hub_where_the_home_
 async def test_a_question_that_cannot_be_ended_keeps_no_other_from_ending(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raising, expire, poison = Raising(IN_A_TRANSACTION), connections.expire, set[str]()
+    raising, expire, poison = ExceptionSource(IN_A_TRANSACTION), connections.expire_connection, set[str]()
 
     async def poisoned(tx: Any, row: Any, now: Any) -> None:  # noqa: ANN401 - its own arguments
         if row.id in poison:
             raising.now()
         await expire(tx, row, now)
 
-    monkeypatch.setattr(consent_jobs, "expire", poisoned)
-    async with running(hub_file(tmp_path)) as hub:
-        shop = Shop(hub, await hub.retailer())
+    monkeypatch.setattr(consent_jobs, "expire_connection", poisoned)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        shop = HubRetailer(hub, await hub.retailer())
         await shop.brand()
         made = [str((await shop.ask())["id"]) for _ in range(len(IN_A_TRANSACTION) + 2)]
         poison |= set(made[:-2])
@@ -189,19 +189,19 @@ async def test_a_question_that_cannot_be_ended_keeps_no_other_from_ending(
             return {row.id for row in await shop.rows(connection_rows) if row.state == "expired"} == set(made[-2:])
 
         await until_so(ended)
-        await until(lambda: raising.raised == len(IN_A_TRANSACTION))
+        await wait_until(lambda: raising.raised == len(IN_A_TRANSACTION))
         assert await counted(hub.http, "connections") == raising.raised
         assert await alive(hub)
 
 
-class Bell:
+class FakeBrokerConnection:
     """A line to the homes that keeps what was rung, and raises for what a test has poisoned."""
 
     there = True
 
     def __init__(self) -> None:
         self.rung: list[Job] = []
-        self.raising = Raising()
+        self.raising = ExceptionSource()
 
     async def ring(self, _topic: str, payload: bytes) -> Acknowledgement:
         job = Job.model_validate_json(payload)
@@ -211,8 +211,8 @@ class Bell:
         return Acknowledgement(code=0, seconds=0.001)
 
 
-async def at_store(folder: Path) -> Store:
-    store = await Store.open(laid(database(folder)))
+async def at_store(folder: Path) -> HubStore:
+    store = await HubStore.open(make_database(database(folder)))
     async with store.writing() as tx:
         await tx.execute(insert(retailers).values(id="ret-1", name="Lune", created=NOW))
     return store
@@ -221,21 +221,23 @@ async def at_store(folder: Path) -> Store:
 async def test_a_job_that_cannot_be_rung_ends_and_its_retailer_hears_of_it_and_every_other_job_is_rung(
     tmp_path: Path,
 ) -> None:
-    store, bell, faults = await at_store(tmp_path), Bell(), list[str]()
+    store, bell, faults = await at_store(tmp_path), FakeBrokerConnection(), list[str]()
     async with store.writing() as tx:
-        await join(tx, "home-1", BoxKey.fresh().public)
-        connection = await connect(tx, "ret-1", "lune", "home-1")
-        poisoned = [await announce(tx, connection, f"d-{number}") for number in range(len(ARBITRARY))]
+        await insert_home(tx, "home-1", BoxKey.fresh().public)
+        connection = await insert_connection(tx, "ret-1", "lune", "home-1")
+        poisoned = [await insert_delivery(tx, connection, f"d-{number}") for number in range(len(ARBITRARY_EXCEPTIONS))]
         await tx.execute(update(deliveries).values(state="awaiting_permission"))
         for delivery in poisoned:
-            await job_store.send(tx, "home-1", Kind.DELIVERY, f"{POISON}.a.b".encode(), now=NOW, delivery=delivery)
+            await job_store.enqueue(
+                tx, "home-1", JobKind.DELIVERY, f"{POISON}.a.b".encode(), now=NOW, delivery=delivery
+            )
         too_long = b"a.b." + b"c" * 40_000  # what a hub of before has kept: no job holds it
-        await job_store.send(tx, "home-1", Kind.CONNECT, too_long, now=NOW)
+        await job_store.enqueue(tx, "home-1", JobKind.CONNECT, too_long, now=NOW)
         for number in range(3):
-            await job_store.send(tx, "home-1", Kind.CONNECT, b"a.b.%d" % number, now=NOW)
-    tally = Tally(CollectorRegistry())
-    dispatcher = Dispatcher(store, now=lambda: NOW, tally=tally, contained=Containment(count=faults.append))
-    work = asyncio.create_task(dispatcher.run(cast("Line", bell)))
+            await job_store.enqueue(tx, "home-1", JobKind.CONNECT, b"a.b.%d" % number, now=NOW)
+    tally = HubMetrics(CollectorRegistry())
+    dispatcher = JobDispatcher(store, now=lambda: NOW, tally=tally, contained=Containment(count=faults.append))
+    work = asyncio.create_task(dispatcher.run(cast("HubBrokerConnection", bell)))
 
     async def done() -> bool:
         async with store.reading() as tx:
@@ -244,7 +246,7 @@ async def test_a_job_that_cannot_be_rung_ends_and_its_retailer_hears_of_it_and_e
 
     await until_so(done)
     assert not work.done()
-    assert len(faults) == len(ARBITRARY) + 1
+    assert len(faults) == len(ARBITRARY_EXCEPTIONS) + 1
     async with store.reading() as tx:
         rows = (await tx.execute(select(deliveries.c.state, deliveries.c.reason))).all()
     assert {(row.state, row.reason) for row in rows} == {("refused", "malformed")}
@@ -256,36 +258,36 @@ async def test_a_job_that_cannot_be_rung_ends_and_its_retailer_hears_of_it_and_e
 async def test_a_word_that_cannot_be_worked_costs_no_other_home_s_and_no_other_word_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raising, told = Raising(IN_A_TRANSACTION), box_events._told  # noqa: SLF001 - where the fault is thrown in
+    raising, told = ExceptionSource(IN_A_TRANSACTION), box_events._update_delivery  # noqa: SLF001 - where the fault is thrown in
 
     async def poisoned(tx: Any, row: Any, said: Any, **more: Any) -> None:  # noqa: ANN401 - its own arguments
         if said.delivery is not None and said.delivery.startswith("poison"):
             raising.now()
         await told(tx, row, said, **more)
 
-    monkeypatch.setattr(box_events, "_told", poisoned)
+    monkeypatch.setattr(box_events, "_update_delivery", poisoned)
     store, faults, acked = await at_store(tmp_path), list[str](), dict[str, Ack]()
-    journals = {name: Journal(name, BoxKey.fresh()) for name in ("home-1", "home-2")}
+    journals = {name: EventJournal(name, BoxKey.fresh()) for name in ("home-1", "home-2")}
     async with store.writing() as tx:
         for name, journal in journals.items():
-            await join(tx, name, journal.key.public)
+            await insert_home(tx, name, journal.key.public)
 
     def say(topic: str, payload: bytes) -> None:
         acked[topic.split("/")[1]] = Ack.model_validate_json(payload)
 
     ingest = Ingest(
-        store, now=lambda: NOW, say=say, bells=Bells(), tally=Tally(CollectorRegistry()),
-        contained=Containment(count=faults.append), rations=HomeRations(1_000, 10**9, monotonic=lambda: 0.0),
-        retention=Retention(count=10**6, age=timedelta(days=400)),
+        store, now=lambda: NOW, say=say, bells=WakeUps(), tally=HubMetrics(CollectorRegistry()),
+        contained=Containment(count=faults.append), rations=HomeRateLimits(1_000, 10**9, monotonic=lambda: 0.0),
+        retention=EventRetention(count=10**6, age=timedelta(days=400)),
     )  # fmt: skip
     work = asyncio.create_task(ingest.run())
     names = [*(f"poison-{number}" for number in range(len(IN_A_TRANSACTION))), "good"]
     for home, journal in journals.items():
         for name in names if home == "home-1" else ["good"] * 3:
-            token = journal.add(result("lune", name, State.SCHEDULED))
+            token = journal.add(make_result("lune", name, State.SCHEDULED))
             incoming = InboundMessage(topic=up_topic(1, home, "evt"), payload=token, retain=False, session=1)
             ingest.heard(incoming)
-    await until(lambda: acked.keys() == {"home-1", "home-2"} and acked["home-1"].seq == len(names))
+    await wait_until(lambda: acked.keys() == {"home-1", "home-2"} and acked["home-1"].seq == len(names))
     assert acked["home-2"].seq == 3
     async with store.reading() as tx:
         kept = (await tx.scalars(select(home_events.c.seq).where(home_events.c.home == "home-1"))).all()
@@ -300,8 +302,8 @@ async def test_a_word_that_cannot_be_worked_costs_no_other_home_s_and_no_other_w
 async def test_an_endpoint_whose_messages_cannot_be_sent_keeps_no_other_endpoint_waiting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raising = Raising()
-    async with house(tmp_path) as at:
+    raising = ExceptionSource()
+    async with webhook_house(tmp_path) as at:
         sender = at.hub.hub._sender  # noqa: SLF001 - where the fault is thrown in
         post = sender._connections.post  # noqa: SLF001 - the same
 
@@ -324,16 +326,16 @@ async def test_an_endpoint_whose_messages_cannot_be_sent_keeps_no_other_endpoint
 async def test_a_request_that_nobody_foresaw_is_answered_500_as_every_problem_and_the_next_is_served(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raising = Raising()
-    async with running(hub_file(tmp_path)) as hub:
-        shop = Shop(hub, await hub.retailer())
-        monkeypatch.setattr("gateway.hub.api.connections._told", lambda *_: raising.now())
+    raising = ExceptionSource()
+    async with run_hub(hub_file(tmp_path)) as hub:
+        shop = HubRetailer(hub, await hub.retailer())
+        monkeypatch.setattr("gateway.hub.api.connections._from_row", lambda *_: raising.now())
         await shop.brand()
         body = {"brand": "lune", "asked": {"carriers": ["Chronopost"]}}
-        for _ in ARBITRARY:
+        for _ in ARBITRARY_EXCEPTIONS:
             await shop.call("POST", "/v1/connections", body)
         connection = (await shop.rows(connection_rows))[0].id
-        for kind in ARBITRARY:
+        for kind in ARBITRARY_EXCEPTIONS:
             status, said = await shop.call("GET", f"/v1/connections/{connection}")
             passing = isinstance(kind(), OSError)
             assert (status, said["code"]) == ((503, "unavailable") if passing else (500, "internal")), kind
@@ -341,10 +343,10 @@ async def test_a_request_that_nobody_foresaw_is_answered_500_as_every_problem_an
 
 
 async def test_every_loop_of_a_hub_that_raises_is_begun_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    begun = each_loop_raises_once(Hub, monkeypatch)
-    async with running(hub_file(tmp_path)) as hub:
-        box = await playground(hub)
-        assert (await box.until(await box.announce("XY123456785FR"), *ENDED))["state"] == "delivered"
+    begun = each_loop_raises_once(HubProcess, monkeypatch)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        box = await create_sandbox(hub)
+        assert (await box.until(await box.announce("XY123456785FR"), *ENDED_STATES))["state"] == "delivered"
         assert {"streams", "held deliveries", "connections", "webhooks", "sandbox"} <= begun.keys()
         assert set(begun.values()) == {2}
         assert await counted(hub.http, "sandbox") == 1

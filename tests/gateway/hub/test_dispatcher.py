@@ -13,17 +13,26 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.dialects.postgresql import dialect
 
 from gateway.hub import jobs as job_store
-from gateway.hub.dispatcher import AGAIN, LONGEST, SOON, SWEEP, TAKEN, Dispatcher, next_of, spread
-from gateway.hub.metrics import Tally
-from gateway.hub.mqtt import ANSWER, Line
-from gateway.hub.store import Store
+from gateway.hub.dispatcher import (
+    FIRST_RETRY_DELAY,
+    LEASE_DUE_JOBS,
+    MAX_RETRY_DELAY,
+    NOT_SENT_RETRY_DELAY,
+    PARKED_RETRY_INTERVAL,
+    JobDispatcher,
+    add_jitter,
+    schedule_after,
+)
+from gateway.hub.metrics import HubMetrics
+from gateway.hub.mqtt import ACKNOWLEDGEMENT_TIMEOUT_S, HubBrokerConnection
+from gateway.hub.store import HubStore
 from gateway.hub.tables import homes, jobs, retailers
 from gateway.mqtt.packets import Acknowledgement, NotSent, NotSentReason
-from gateway.protocol.box_hub import Job, Kind
+from gateway.protocol.box_hub import Job, JobKind
 from gateway.protocol.keys import BoxKey
 from gateway.system.containment import Containment
-from tests.boxes import NOW, announce, connect, join, until
-from tests.hubs import database, laid
+from tests.boxes import NOW, insert_connection, insert_delivery, insert_home, wait_until
+from tests.hubs import database, make_database
 
 
 def code(number: int | None) -> Acknowledgement:
@@ -38,7 +47,7 @@ def code(number: int | None) -> Acknowledgement:
         (code(0x83), "nobody", True, True),
         (code(0x87), "refused", True, True),
         (code(None), "unknown", False, False),
-        (Acknowledgement(code=None, seconds=ANSWER), "silent", False, True),
+        (Acknowledgement(code=None, seconds=ACKNOWLEDGEMENT_TIMEOUT_S), "silent", False, True),
         (NotSent(NotSentReason.NO_BROKER), "not_sent", False, False),
         (NotSent(NotSentReason.NO_ROOM), "not_sent", False, False),
     ],
@@ -49,19 +58,24 @@ def test_what_the_broker_says_decides_when_a_job_is_rung_again(
     parked: bool,
     tried: bool,
 ) -> None:
-    found = next_of(answer, 0, jitter=0)
+    found = schedule_after(answer, 0, jitter=0)
     assert (found.outcome, found.parked, found.tried) == (outcome, parked, tried)
-    assert found.after == {"taken": AGAIN, "silent": AGAIN, "nobody": SWEEP, "refused": SWEEP}.get(outcome, SOON)
+    assert found.after == {
+        "taken": FIRST_RETRY_DELAY,
+        "silent": FIRST_RETRY_DELAY,
+        "nobody": PARKED_RETRY_INTERVAL,
+        "refused": PARKED_RETRY_INTERVAL,
+    }.get(outcome, NOT_SENT_RETRY_DELAY)
 
 
 @given(st.integers(0, 10_000), st.floats(0, 1))
 def test_a_job_is_rung_later_each_time_but_never_later_than_that(attempts: int, jitter: float) -> None:
-    after = next_of(code(0), attempts, jitter=jitter).after
-    assert AGAIN <= after <= spread(LONGEST, 1)
-    assert after >= next_of(code(0), max(0, attempts - 1), jitter=0).after
+    after = schedule_after(code(0), attempts, jitter=jitter).after
+    assert FIRST_RETRY_DELAY <= after <= add_jitter(MAX_RETRY_DELAY, 1)
+    assert after >= schedule_after(code(0), max(0, attempts - 1), jitter=0).after
 
 
-class Bell:
+class FakeBrokerConnection:
     """A line on which nothing hangs: it keeps what was rung."""
 
     there = True
@@ -81,12 +95,12 @@ class Bell:
 class Shop:
     """A store with a home and a brand that is let in there; the time stands where it is put."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: HubStore) -> None:
         self.store, self.now = store, NOW
-        self.tally = Tally(CollectorRegistry())
+        self.tally = HubMetrics(CollectorRegistry())
 
-    def dispatcher(self) -> Dispatcher:
-        return Dispatcher(self.store, now=lambda: self.now, tally=self.tally, contained=Containment())
+    def dispatcher(self) -> JobDispatcher:
+        return JobDispatcher(self.store, now=lambda: self.now, tally=self.tally, contained=Containment())
 
     async def due(self) -> list[str]:
         async with self.store.reading() as tx:
@@ -95,10 +109,10 @@ class Shop:
 
 @contextlib.asynccontextmanager
 async def shop(folder: Path) -> AsyncIterator[Shop]:
-    store = await Store.open(laid(database(folder)))
+    store = await HubStore.open(make_database(database(folder)))
     async with store.writing() as tx:
         await tx.execute(insert(retailers).values(id="ret-1", name="Lune", created=NOW))
-        await join(tx, "home-1", BoxKey.fresh().public)
+        await insert_home(tx, "home-1", BoxKey.fresh().public)
     try:
         yield Shop(store)
     finally:
@@ -106,8 +120,8 @@ async def shop(folder: Path) -> AsyncIterator[Shop]:
 
 
 @contextlib.asynccontextmanager
-async def at_work(*pairs: tuple[Dispatcher, Bell]) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(one.run(cast("Line", bell))) for one, bell in pairs]
+async def at_work(*pairs: tuple[JobDispatcher, FakeBrokerConnection]) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(one.run(cast("HubBrokerConnection", bell))) for one, bell in pairs]
     try:
         yield
     finally:
@@ -120,10 +134,10 @@ async def test_two_dispatchers_never_ring_one_job_twice(tmp_path: Path) -> None:
     async with shop(tmp_path) as here:
         async with here.store.writing() as tx:
             for number in range(250):
-                await job_store.send(tx, "home-1", Kind.CONNECT, b"a.b.%d" % number, now=NOW)
-        one, two = Bell(), Bell()
+                await job_store.enqueue(tx, "home-1", JobKind.CONNECT, b"a.b.%d" % number, now=NOW)
+        one, two = FakeBrokerConnection(), FakeBrokerConnection()
         async with at_work((here.dispatcher(), one), (here.dispatcher(), two)):
-            await until(lambda: len(one.rung) + len(two.rung) >= 250)
+            await wait_until(lambda: len(one.rung) + len(two.rung) >= 250)
             await asyncio.sleep(0.1)
         rung = [job.job for job in (*one.rung, *two.rung)]
         assert len(rung) == len(set(rung)) == 250
@@ -132,52 +146,52 @@ async def test_two_dispatchers_never_ring_one_job_twice(tmp_path: Path) -> None:
 async def test_a_change_is_not_rung_before_the_box_has_what_it_changes(tmp_path: Path) -> None:
     async with shop(tmp_path) as here:
         async with here.store.writing() as tx:
-            delivery = await announce(tx, await connect(tx, "ret-1", "lune", "home-1"), "d-1")
+            delivery = await insert_delivery(tx, await insert_connection(tx, "ret-1", "lune", "home-1"), "d-1")
             for number, token in enumerate((b"of.fe.r", b"up.da.te")):
                 at = NOW + timedelta(seconds=number)
-                await job_store.send(tx, "home-1", Kind.DELIVERY, token, now=at, delivery=delivery)
-        here.now, bell = NOW + timedelta(seconds=5), Bell()
+                await job_store.enqueue(tx, "home-1", JobKind.DELIVERY, token, now=at, delivery=delivery)
+        here.now, bell = NOW + timedelta(seconds=5), FakeBrokerConnection()
         dispatcher = here.dispatcher()
         async with at_work((dispatcher, bell)):
-            await until(lambda: bell.rung)
+            await wait_until(lambda: bell.rung)
             await asyncio.sleep(0.1)
             assert [job.token for job in bell.rung] == ["of.fe.r"]
             async with here.store.writing() as tx:
                 await tx.execute(update(jobs).where(jobs.c.id == bell.rung[0].job).values(due=None, received=NOW))
             dispatcher.ring()
-            await until(lambda: len(bell.rung) == 2)
+            await wait_until(lambda: len(bell.rung) == 2)
         assert [job.token for job in bell.rung] == ["of.fe.r", "up.da.te"]
 
 
 async def test_a_box_that_says_hello_while_it_is_rung_at_is_rung_at_again_at_once(tmp_path: Path) -> None:
     async with shop(tmp_path) as here:
         async with here.store.writing() as tx:
-            await job_store.send(tx, "home-1", Kind.CONNECT, b"a.b.c", now=NOW)
-        bell, answered = Bell(0x10), asyncio.Event()
+            await job_store.enqueue(tx, "home-1", JobKind.CONNECT, b"a.b.c", now=NOW)
+        bell, answered = FakeBrokerConnection(0x10), asyncio.Event()
         bell.meanwhile.append(answered)
         async with at_work((here.dispatcher(), bell)):
-            await until(lambda: bell.rung)
+            await wait_until(lambda: bell.rung)
             async with here.store.writing() as tx:
                 await tx.execute(update(jobs).values(due=NOW, leased=None, parked=False))  # as `heard.begun` does
             answered.set()
-            await until(lambda: len(bell.rung) == 2)
+            await wait_until(lambda: len(bell.rung) == 2)
             assert bell.rung[0] == bell.rung[1], "nobody was there is older than the hello"
 
 
 async def test_a_job_about_which_the_broker_says_nothing_holds_up_no_other_one(tmp_path: Path) -> None:
     async with shop(tmp_path) as here:
         async with here.store.writing() as tx:
-            await job_store.send(tx, "home-1", Kind.CONNECT, b"a.b.c", now=NOW)
-        bell, never = Bell(), asyncio.Event()
+            await job_store.enqueue(tx, "home-1", JobKind.CONNECT, b"a.b.c", now=NOW)
+        bell, never = FakeBrokerConnection(), asyncio.Event()
         bell.meanwhile.append(never)
         dispatcher = here.dispatcher()
         async with at_work((dispatcher, bell)):
-            await until(lambda: bell.rung)
+            await wait_until(lambda: bell.rung)
             bell.meanwhile.clear()
             async with here.store.writing() as tx:
-                second = await job_store.send(tx, "home-1", Kind.CONNECT, b"a.b.d", now=NOW)
+                second = await job_store.enqueue(tx, "home-1", JobKind.CONNECT, b"a.b.d", now=NOW)
             dispatcher.ring()
-            await until(lambda: len(bell.rung) == 2)
+            await wait_until(lambda: len(bell.rung) == 2)
             async with asyncio.timeout(10):
                 while len(await here.due()) > 1:  # noqa: ASYNC110 - what the broker said is written by another task
                     await asyncio.sleep(0.01)
@@ -192,17 +206,17 @@ async def test_a_job_about_which_the_broker_says_nothing_holds_up_no_other_one(t
 async def test_a_job_that_has_had_its_time_ends_and_one_of_a_revoked_home_is_never_rung(tmp_path: Path) -> None:
     async with shop(tmp_path) as here:
         async with here.store.writing() as tx:
-            await join(tx, "home-2", BoxKey.fresh().public)
-            await job_store.send(tx, "home-1", Kind.CONNECT, b"a.b.c", now=NOW - timedelta(days=40))
-            await job_store.send(tx, "home-2", Kind.CONNECT, b"a.b.d", now=NOW)
+            await insert_home(tx, "home-2", BoxKey.fresh().public)
+            await job_store.enqueue(tx, "home-1", JobKind.CONNECT, b"a.b.c", now=NOW - timedelta(days=40))
+            await job_store.enqueue(tx, "home-2", JobKind.CONNECT, b"a.b.d", now=NOW)
             await tx.execute(update(homes).where(homes.c.id == "home-2").values(revoked=NOW))
-        bell = Bell()
+        bell = FakeBrokerConnection()
         async with at_work((here.dispatcher(), bell)):
             await asyncio.sleep(0.2)
             assert bell.rung == []
             async with here.store.writing() as tx:
-                other = await job_store.send(tx, "home-1", Kind.CONNECT, b"a.b.e", now=here.now)
-            await until(lambda: bell.rung)
+                other = await job_store.enqueue(tx, "home-1", JobKind.CONNECT, b"a.b.e", now=here.now)
+            await wait_until(lambda: bell.rung)
         assert [job.job for job in bell.rung] == [other], "and it holds nobody else up"
         async with here.store.reading() as tx:
             ended = (await tx.execute(select(jobs.c.due).where(jobs.c.token == b"a.b.c"))).scalar_one()
@@ -212,17 +226,17 @@ async def test_a_job_that_has_had_its_time_ends_and_one_of_a_revoked_home_is_nev
 async def test_what_a_killed_dispatcher_had_leased_is_rung_by_another_after_the_lease(tmp_path: Path) -> None:
     async with shop(tmp_path) as here:
         async with here.store.writing() as tx:
-            id_ = await job_store.send(tx, "home-1", Kind.CONNECT, b"a.b.c", now=NOW)
-        lost, never = Bell(), asyncio.Event()
+            id_ = await job_store.enqueue(tx, "home-1", JobKind.CONNECT, b"a.b.c", now=NOW)
+        lost, never = FakeBrokerConnection(), asyncio.Event()
         lost.meanwhile.append(never)
         async with at_work((here.dispatcher(), lost)):
-            await until(lambda: lost.rung)
-        other = Bell()
+            await wait_until(lambda: lost.rung)
+        other = FakeBrokerConnection()
         async with at_work((here.dispatcher(), other)):
             await asyncio.sleep(0.1)
             assert other.rung == [], "it is leased still"
             here.now += timedelta(seconds=31)
-            await until(lambda: other.rung)
+            await wait_until(lambda: other.rung)
             async with asyncio.timeout(10):
                 while await here.due():  # noqa: ASYNC110 - what the broker said is written by another task
                     await asyncio.sleep(0.01)
@@ -231,6 +245,6 @@ async def test_what_a_killed_dispatcher_had_leased_is_rung_by_another_after_the_
 
 def test_postgresql_leases_what_no_other_hub_holds() -> None:
     postgresql = dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
-    asked = str(TAKEN.compile(dialect=postgresql))
+    asked = str(LEASE_DUE_JOBS.compile(dialect=postgresql))
     assert "FOR UPDATE OF jobs SKIP LOCKED" in asked.partition(")\nUPDATE")[0], asked
     assert asked.startswith("WITH due_now AS"), "within IN (...) its limit could be taken anew for each row"

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.loader import load
+from gateway.config.loader import load_home_file
 from gateway.integrations.hub_client import enrolment
-from tests.hubs import running
-from tests.joins import Box, claim, with_boxes
+from tests.hubs import run_hub
+from tests.joins import JoiningBox, create_claim, with_boxes
 
 ROOT = Path(__file__).parents[3]
 FILES = {"identity.pem", "authority.pem", "support-code"}
@@ -62,7 +62,9 @@ print("deaths", deaths)
 """
 
 
-async def killed(what: str, box: Box, url: str, code: str = "", until: datetime | None = None) -> tuple[int, list[str]]:
+async def killed(
+    what: str, box: JoiningBox, url: str, code: str = "", until: datetime | None = None
+) -> tuple[int, list[str]]:
     """Do it in processes that are killed one change later each time, until one comes to its end."""
     until = until or datetime.now(UTC)
     ended = await asyncio.to_thread(
@@ -77,15 +79,15 @@ async def killed(what: str, box: Box, url: str, code: str = "", until: datetime 
 
 @pytest.mark.slow
 async def test_killed_before_any_change_of_its_disk_a_box_joins_and_renews_all_the_same(tmp_path: Path) -> None:
-    file, box = with_boxes(tmp_path / "its"), Box.new(tmp_path / "var" / "hub")
+    file, box = with_boxes(tmp_path / "its"), JoiningBox.new(tmp_path / "var" / "hub")
     box.folder.mkdir(parents=True)
     house = tmp_path / "var" / "home.yaml"
     house.write_text("box: b\nname: A house\nstorage: {folder: .}\ndevices: {}\nentrances: {}\n")
-    async with running(file) as hub:
-        code = await claim(hub, file)
+    async with run_hub(file) as hub:
+        code = await create_claim(hub, file)
         deaths, _ = await killed("join", box, file.url, code.text)
         assert deaths >= 9, "each file is written beside, renamed, the house file too, and the key asked for goes"
-        first, joined = box.identity, load(house).hub
+        first, joined = box.identity, load_home_file(house).hub
         assert joined is not None
         assert joined.home == first.home
         assert {path.name for path in box.folder.iterdir()} == FILES
@@ -97,4 +99,4 @@ async def test_killed_before_any_change_of_its_disk_a_box_joins_and_renews_all_t
         assert {path.name for path in box.folder.iterdir()} == FILES
         again = await box.renew(file, datetime.now(UTC) + timedelta(days=122))
         assert again is not None, "and the hub knows it by what it has"
-        assert enrolment.identity(box.folder) is not None
+        assert enrolment.read_identity(box.folder) is not None

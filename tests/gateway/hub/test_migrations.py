@@ -10,14 +10,14 @@ from sqlalchemy import func, select, text, update
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from gateway.hub.config import Webhooks
-from gateway.hub.migrations import STEPS, missing_columns
-from gateway.hub.signing_key import OwnKey
-from gateway.hub.store import Store, StoreUnusable
-from gateway.hub.tables import VERSION, about, endpoints, events, messages, metadata, retailers
-from tests.hubs import Running, databases, hub_file, running
+from gateway.hub.migrations import MIGRATION_STEPS, missing_columns
+from gateway.hub.signing_key import HubKeyPair
+from gateway.hub.store import HubStore, StoreUnusable
+from gateway.hub.tables import SCHEMA_VERSION, about, endpoints, events, messages, metadata, retailers
+from tests.hubs import RunningHub, hub_file, run_hub, use_databases
 from tests.postgresql import PostgreSQL
-from tests.receiver import shared
-from tests.webhookhouse import TRYING
+from tests.receiver import shared_receiver
+from tests.webhookhouse import TEST_WEBHOOKS
 
 HERE = Path(__file__).parent / "databases"
 OLD = ("34ebc00", "af0a31a", "ef43303", "0b7d73a", "ea67529", "2d30ab9")  # each shape since the hub was whole
@@ -48,7 +48,7 @@ def laid_out(commit: str, kind: str, folder: Path, request: pytest.FixtureReques
         server.drop(name)
 
 
-async def rows(store: Store) -> dict[str, int]:
+async def rows(store: HubStore) -> dict[str, int]:
     async with store.reading() as tx:
         counted = {
             table.name: await tx.scalar(select(func.count()).select_from(table)) or 0
@@ -57,7 +57,7 @@ async def rows(store: Store) -> dict[str, int]:
     return {name: count for name, count in counted.items() if count and name != "about"}
 
 
-async def version(store: Store) -> str | None:
+async def version(store: HubStore) -> str | None:
     async with store.reading() as tx:
         return await tx.scalar(select(about.c.value).where(about.c.key == "version"))
 
@@ -68,13 +68,13 @@ async def test_a_database_of_each_older_release_is_brought_up_to_date_and_keeps_
     commit: str, kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     with laid_out(commit, kind, tmp_path, request) as (url, _):
-        store = await Store.open(url)
+        store = await HubStore.open(url)
         try:
             async with store.reading() as tx:
                 assert await tx.run_sync(missing_columns) == []
                 for table in metadata.sorted_tables:
                     await tx.execute(select(table))
-            assert await version(store) == str(VERSION)
+            assert await version(store) == str(SCHEMA_VERSION)
             there = await rows(store)
             assert there.pop("retailers") == 2
             assert {"homes", "events", "messages", "jobs", "home_events", "delivery_versions"} <= set(there)
@@ -84,16 +84,16 @@ async def test_a_database_of_each_older_release_is_brought_up_to_date_and_keeps_
             assert told[newest.retailer] == newest.seq, "else the next event would have a number that is taken"
         finally:
             await store.close()
-        again = await Store.open(url)  # as any later start
-        assert await version(again) == str(VERSION)
+        again = await HubStore.open(url)  # as any later start
+        assert await version(again) == str(SCHEMA_VERSION)
         await again.close()
 
 
 @contextlib.asynccontextmanager
-async def hub_on(url: str, folder: Path, webhooks: Webhooks | None = None) -> AsyncIterator[Running]:
-    with databases(lambda _: url):
+async def hub_on(url: str, folder: Path, webhooks: Webhooks | None = None) -> AsyncIterator[RunningHub]:
+    with use_databases(lambda _: url):
         file = hub_file(folder, webhooks=webhooks)
-    async with running(file) as hub:
+    async with run_hub(file) as hub:
         yield hub
 
 
@@ -116,7 +116,7 @@ async def test_a_hub_that_was_upgraded_takes_writes_by_the_key_that_its_retailer
                 kept = await tx.scalar(select(endpoints.c.secret).where(endpoints.c.id == "ep-old"))
             assert kept is not None
             assert SECRET not in kept, "it is sealed now"
-            assert OwnKey.at(tmp_path / "hub").unseal(kept, "ep-old") == SECRET
+            assert HubKeyPair.at(tmp_path / "hub").unseal(kept, "ep-old") == SECRET
 
 
 @pytest.mark.parametrize("commit", [OLD[0], OLD[-1]])
@@ -125,7 +125,7 @@ async def test_an_endpoint_of_a_sandbox_that_an_older_hub_made_gets_nothing_but_
     commit: str, kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """It counted as one that had answered, and got its events."""
-    receiver = shared()
+    receiver = shared_receiver()
     with laid_out(commit, kind, tmp_path, request) as (url, _):
         engine = create_async_engine(url)
         async with engine.begin() as tx:
@@ -134,7 +134,7 @@ async def test_an_endpoint_of_a_sandbox_that_an_older_hub_made_gets_nothing_but_
             )
             await tx.execute(text("UPDATE messages SET state = 'waiting', due = created"))
         await engine.dispose()
-        async with hub_on(url, tmp_path, webhooks=TRYING) as hub:
+        async with hub_on(url, tmp_path, webhooks=TEST_WEBHOOKS) as hub:
             (challenge,) = await receiver.until(1, "/mute")
             assert challenge.said["type"] == "webhook_endpoint.challenge"
             async with hub.hub.store.reading() as tx:
@@ -143,7 +143,7 @@ async def test_an_endpoint_of_a_sandbox_that_an_older_hub_made_gets_nothing_but_
             assert kept.challenge == challenge.id
             assert due is not None, "what waited since then waits"
         assert {one.id for one in receiver.heard("/mute")} == {challenge.id}
-        async with hub_on(url, tmp_path, webhooks=TRYING) as hub, hub.hub.store.reading() as tx:
+        async with hub_on(url, tmp_path, webhooks=TEST_WEBHOOKS) as hub, hub.hub.store.reading() as tx:
             assert await tx.scalar(select(endpoints.c.challenge)) == challenge.id, "no start makes another one"
 
 
@@ -163,12 +163,14 @@ async def test_a_database_from_before_is_refused_at_the_start_in_words_and_left_
 
 
 @pytest.mark.parametrize("kind", BOTH)
-@pytest.mark.parametrize(("written", "said"), [(str(VERSION + 1), "newer hub"), ("two", "'two', which no hub writes")])
+@pytest.mark.parametrize(
+    ("written", "said"), [(str(SCHEMA_VERSION + 1), "newer hub"), ("two", "'two', which no hub writes")]
+)
 async def test_a_database_of_a_version_that_is_unknown_here_is_refused_in_words_and_left_as_it_is(
     kind: str, written: str, said: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     with laid_out("ea67529", kind, tmp_path, request) as (url, _):
-        store = await Store.open(url)
+        store = await HubStore.open(url)
         async with store.writing() as tx:
             await tx.execute(update(about).values(value=written))
             await tx.execute(text("DROP TABLE shares"))
@@ -210,4 +212,4 @@ async def test_a_column_that_is_gone_is_a_true_500_and_readyz_fails_until_it_is_
 
 
 def test_each_version_since_the_first_has_one_step() -> None:
-    assert [step.version for step in STEPS] == list(range(2, VERSION + 1))
+    assert [step.version for step in MIGRATION_STEPS] == list(range(2, SCHEMA_VERSION + 1))

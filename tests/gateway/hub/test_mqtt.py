@@ -13,20 +13,28 @@ from gateway.config.broker import BrokerTls
 from gateway.domain.delivery.promise import State
 from gateway.hub import jobs as job_store
 from gateway.hub.config import HubBroker
-from gateway.hub.metrics import Tally
-from gateway.hub.mqtt import Line
+from gateway.hub.metrics import HubMetrics
+from gateway.hub.mqtt import HubBrokerConnection
 from gateway.hub.tables import deliveries, home_events, jobs
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.mqtt.packets import Acknowledgement
-from gateway.protocol.box_hub import BEGINNING, Kind, digest
+from gateway.protocol.box_hub import GENESIS_DIGEST, JobKind, token_digest
 from gateway.protocol.keys import BoxKey
-from tests.boxes import Journal, announce, box, connect, join, result, until
-from tests.certified import certified
-from tests.hubs import Running, account, homes_broker, hub_file, running
+from tests.boxes import (
+    EventJournal,
+    connected_to_broker,
+    insert_connection,
+    insert_delivery,
+    insert_home,
+    make_result,
+    wait_until,
+)
+from tests.certified import make_certificate
+from tests.hubs import RunningHub, broker_account, homes_broker, hub_file, run_hub
 from tests.mosquitto import Mosquitto, mosquitto
 
 
-async def metric(hub: Running, name: str, **labels: str) -> float:
+async def metric(hub: RunningHub, name: str, **labels: str) -> float:
     async with hub.http.get("/metrics") as answer:
         families = list(text_string_to_metric_families(await answer.text()))
     for family in families:
@@ -36,36 +44,38 @@ async def metric(hub: Running, name: str, **labels: str) -> float:
     return 0.0
 
 
-async def ready(hub: Running) -> bool:
+async def ready(hub: RunningHub) -> bool:
     async with hub.http.get("/readyz") as answer:
         assert (answer.status == 200) is (await answer.json())["broker"]
         return answer.status == 200
 
 
-async def there(hub: Running) -> None:
+async def there(hub: RunningHub) -> None:
     await waited(lambda: ready(hub))
 
 
 class Home:
     """Two homes that joined, a brand's delivery at the first, and its journal."""
 
-    def __init__(self, hub: Running) -> None:
+    def __init__(self, hub: RunningHub) -> None:
         self.hub, self.key = hub, BoxKey.fresh()
-        self.journal = Journal("home-1", self.key)
+        self.journal = EventJournal("home-1", self.key)
         self.delivery = ""
 
     async def founded(self) -> "Home":
         retailer, now = await self.hub.retailer(), self.hub.hub.now()
         async with self.hub.hub.store.writing() as tx:
-            await join(tx, "home-1", self.key.public)
-            await join(tx, "home-2", BoxKey.fresh().public)
-            self.delivery = await announce(tx, await connect(tx, retailer.id, "lune", "home-1"), "d-1", now=now)
+            await insert_home(tx, "home-1", self.key.public)
+            await insert_home(tx, "home-2", BoxKey.fresh().public)
+            self.delivery = await insert_delivery(
+                tx, await insert_connection(tx, retailer.id, "lune", "home-1"), "d-1", now=now
+            )
         return self
 
     async def sends(self, token: bytes = b"a.b.c", *, ring: bool = True) -> str:
         async with self.hub.hub.store.writing() as tx:
-            id_ = await job_store.send(
-                tx, "home-1", Kind.DELIVERY, token, now=self.hub.hub.now(), delivery=self.delivery
+            id_ = await job_store.enqueue(
+                tx, "home-1", JobKind.DELIVERY, token, now=self.hub.hub.now(), delivery=self.delivery
             )
         if ring:
             self.hub.hub.ring()
@@ -92,17 +102,20 @@ async def waited(question: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def test_a_job_for_a_box_that_is_away_waits_and_arrives_with_its_hello(tmp_path: Path) -> None:
-    async with homes_broker("home-1") as broker, running(hub_file(tmp_path, broker=account(broker, tmp_path))) as hub:
+    async with (
+        homes_broker("home-1") as broker,
+        run_hub(hub_file(tmp_path, broker=broker_account(broker, tmp_path))) as hub,
+    ):
         await there(hub)
         home = await Home(hub).founded()
         id_ = await home.sends()
         await waited(lambda: home.parked(id_))
         assert await metric(hub, "perron_jobs_published_total", outcome="nobody") == 1
-        async with box("home-1", broker, tmp_path) as one:
+        async with connected_to_broker("home-1", broker, tmp_path) as one:
             await one.hello()
             assert (await one.acks.get()).seq == 0
             job = await asyncio.wait_for(one.jobs.get(), 10)
-            assert (job.job, job.token, job.kind) == (id_, "a.b.c", Kind.DELIVERY)
+            assert (job.job, job.token, job.kind) == (id_, "a.b.c", JobKind.DELIVERY)
             assert not await home.over(id_), "the broker has it, the box has not said so"
             await one.has(job)
             await waited(lambda: home.over(id_))
@@ -111,14 +124,19 @@ async def test_a_job_for_a_box_that_is_away_waits_and_arrives_with_its_hello(tmp
 
 
 async def test_events_are_acknowledged_when_they_are_kept_and_a_gap_is_answered_with_what_is(tmp_path: Path) -> None:
-    async with homes_broker("home-1") as broker, running(hub_file(tmp_path, broker=account(broker, tmp_path))) as hub:
+    async with (
+        homes_broker("home-1") as broker,
+        run_hub(hub_file(tmp_path, broker=broker_account(broker, tmp_path))) as hub,
+    ):
         await there(hub)
         home = await Home(hub).founded()
-        tokens = [home.journal.add(result("lune", "d-1", state)) for state in (State.VISITING, State.DELIVERED)]
-        async with box("home-1", broker, tmp_path) as one:
+        tokens = [home.journal.add(make_result("lune", "d-1", state)) for state in (State.VISITING, State.DELIVERED)]
+        async with connected_to_broker("home-1", broker, tmp_path) as one:
             await one.say("evt", tokens[1])
             assert (await one.acks.get()).seq == 0
-            forged = Journal("home-1", BoxKey.fresh()).made(1, BEGINNING, result("lune", "d-1", State.DELIVERED))
+            forged = EventJournal("home-1", BoxKey.fresh()).made(
+                1, GENESIS_DIGEST, make_result("lune", "d-1", State.DELIVERED)
+            )
             await one.say("evt", forged)
             await one.say("evt", b"\x00" * 60_000)
             await one.say("status", b"{")
@@ -129,14 +147,14 @@ async def test_events_are_acknowledged_when_they_are_kept_and_a_gap_is_answered_
             last = one.acks.get_nowait()
             while last.seq < 2:
                 last = await asyncio.wait_for(one.acks.get(), 10)
-            assert last.head == digest(tokens[1])
+            assert last.head == token_digest(tokens[1])
         assert await home.state() == "delivered"
         assert await metric(hub, "perron_events_total", outcome="wrong_signature") == 1
         assert await metric(hub, "perron_events_total", outcome="malformed") == 1
         assert await metric(hub, "perron_dropped_total", why="unreadable") == 2
 
 
-async def _kept(hub: Running, seq: int) -> bool:
+async def _kept(hub: RunningHub, seq: int) -> bool:
     async with hub.hub.store.reading() as tx:
         return await tx.scalar(select(home_events.c.seq).where(home_events.c.seq == seq)) is not None
 
@@ -144,12 +162,15 @@ async def _kept(hub: Running, seq: int) -> bool:
 async def test_a_box_speaks_and_hears_as_itself_only_and_a_stranger_s_word_is_dropped(tmp_path: Path) -> None:
     async with (
         homes_broker("home-1", "home-2", "home-3") as broker,
-        running(hub_file(tmp_path, broker=account(broker, tmp_path))) as hub,
+        run_hub(hub_file(tmp_path, broker=broker_account(broker, tmp_path))) as hub,
     ):
         await there(hub)
         home = await Home(hub).founded()
-        token = home.journal.add(result("lune", "d-1", State.DELIVERED))
-        async with box("home-2", broker, tmp_path) as other, box("home-3", broker, tmp_path) as stranger:
+        token = home.journal.add(make_result("lune", "d-1", State.DELIVERED))
+        async with (
+            connected_to_broker("home-2", broker, tmp_path) as other,
+            connected_to_broker("home-3", broker, tmp_path) as stranger,
+        ):
             assert await other.say("evt", token, home="home-1") == 0x87, "the broker lets nobody speak for another"
             id_ = await home.sends()
             await waited(lambda: home.parked(id_))
@@ -159,7 +180,7 @@ async def test_a_box_speaks_and_hears_as_itself_only_and_a_stranger_s_word_is_dr
         assert await home.state() == "scheduled"
 
 
-async def _dropped(hub: Running) -> bool:
+async def _dropped(hub: RunningHub) -> bool:
     return await metric(hub, "perron_dropped_total", why="stranger") > 0
 
 
@@ -167,12 +188,15 @@ async def _dropped(hub: Running) -> bool:
 async def test_one_home_s_flood_costs_no_other_its_turn(tmp_path: Path) -> None:
     async with (
         homes_broker("home-1", "home-2") as broker,
-        running(hub_file(tmp_path, broker=account(broker, tmp_path))) as hub,
+        run_hub(hub_file(tmp_path, broker=broker_account(broker, tmp_path))) as hub,
     ):
         await there(hub)
         home = await Home(hub).founded()
-        token = home.journal.add(result("lune", "d-1", State.DELIVERED))
-        async with box("home-2", broker, tmp_path) as loud, box("home-1", broker, tmp_path) as one:
+        token = home.journal.add(make_result("lune", "d-1", State.DELIVERED))
+        async with (
+            connected_to_broker("home-2", broker, tmp_path) as loud,
+            connected_to_broker("home-1", broker, tmp_path) as one,
+        ):
             flood = asyncio.gather(*(loud.say("evt", b"x" * 2000) for _ in range(400)))
             await one.say("evt", token)
             ack = await asyncio.wait_for(one.acks.get(), 10)
@@ -182,7 +206,10 @@ async def test_one_home_s_flood_costs_no_other_its_turn(tmp_path: Path) -> None:
 
 
 async def test_the_hub_rides_out_its_broker(tmp_path: Path) -> None:
-    async with homes_broker("home-1") as broker, running(hub_file(tmp_path, broker=account(broker, tmp_path))) as hub:
+    async with (
+        homes_broker("home-1") as broker,
+        run_hub(hub_file(tmp_path, broker=broker_account(broker, tmp_path))) as hub,
+    ):
         await there(hub)
         home = await Home(hub).founded()
         await broker.kill()
@@ -194,25 +221,25 @@ async def test_the_hub_rides_out_its_broker(tmp_path: Path) -> None:
         await waited(lambda: home.over(id_))
 
 
-async def _gone(hub: Running) -> bool:
+async def _gone(hub: RunningHub) -> bool:
     return not await ready(hub)
 
 
 async def _arrives(broker: Mosquitto, folder: Path, id_: str) -> None:
-    async with box("home-1", broker, folder) as one:
+    async with connected_to_broker("home-1", broker, folder) as one:
         await one.hello()
         job = await asyncio.wait_for(one.jobs.get(), 10)
         assert job.job == id_
         await one.has(job)
-        await until(lambda: not one.acks.empty())
+        await wait_until(lambda: not one.acks.empty())
 
 
 async def test_what_was_kept_for_a_box_outlives_the_hub(tmp_path: Path) -> None:
     async with homes_broker("home-1") as broker:
-        file = hub_file(tmp_path, broker=account(broker, tmp_path))
-        async with running(file) as hub:
+        file = hub_file(tmp_path, broker=broker_account(broker, tmp_path))
+        async with run_hub(file) as hub:
             id_ = await (await Home(hub).founded()).sends(ring=False)
-        async with running(file) as hub:
+        async with run_hub(file) as hub:
             await there(hub)
             home = Home(hub)
             await _arrives(broker, tmp_path, id_)
@@ -220,53 +247,53 @@ async def test_what_was_kept_for_a_box_outlives_the_hub(tmp_path: Path) -> None:
 
 
 async def test_the_hub_proves_itself_by_a_certificate_where_the_broker_asks_for_one(tmp_path: Path) -> None:
-    authority, chain, key = certified(tmp_path, "hub")
+    authority, chain, key = make_certificate(tmp_path, "hub")
     files = f"cafile {authority}\ncertfile {chain}\nkeyfile {key}\n"
     tls = f"{files}require_certificate true\nuse_identity_as_username true\n"
     acl = "user hub\ntopic write dn/#\ntopic read up/#\n"
     async with mosquitto({}, acl, extra=tls) as broker:
         named = HubBroker(host="localhost", port=broker.port, tls=BrokerTls(ca=authority, certificate=chain, key=key))
-        async with running(hub_file(tmp_path, broker=named)) as hub:
+        async with run_hub(hub_file(tmp_path, broker=named)) as hub:
             await there(hub)
         bare = named.model_copy(update={"tls": BrokerTls(ca=authority)})
-        async with running(hub_file(tmp_path / "bare", broker=bare)) as hub:
+        async with run_hub(hub_file(tmp_path / "bare", broker=bare)) as hub:
             await asyncio.sleep(0.5)
             assert not await ready(hub)
 
 
 async def test_a_hub_whose_first_node_is_away_takes_the_next(tmp_path: Path) -> None:
     async with mosquitto({"hub": "secret"}, "user hub\ntopic write dn/#\ntopic read up/#\n") as broker:
-        here = account(broker, tmp_path)
+        here = broker_account(broker, tmp_path)
         line = line_to(here.model_copy(update={"port": free_port()}), here)
         task = asyncio.create_task(line.run())
         try:
-            await until(lambda: line.there)
+            await wait_until(lambda: line.there)
         finally:
             task.cancel()
             await asyncio.wait({task})
 
 
 async def test_a_broker_that_says_nothing_holds_no_job_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.hub.mqtt.ANSWER", 0.2)
+    monkeypatch.setattr("gateway.hub.mqtt.ACKNOWLEDGEMENT_TIMEOUT_S", 0.2)
     async with mosquitto({"hub": "secret"}, "user hub\ntopic write dn/#\ntopic read up/#\n") as broker:
-        line = line_to(account(broker, tmp_path))
+        line = line_to(broker_account(broker, tmp_path))
         task = asyncio.create_task(line.run())
         try:
-            await until(lambda: line.there)
+            await wait_until(lambda: line.there)
             broker.pause()
             answer = await asyncio.wait_for(line.ring("dn/home-1/jobs", b"{}"), 5)
             assert isinstance(answer, Acknowledgement)
             assert answer.code is None, "it may have arrived"
             broker.resume()
-            await until(lambda: line.there)
+            await wait_until(lambda: line.there)
             assert await line.ring("dn/home-1/jobs", b"{}") == Acknowledgement(code=0x10, seconds=ANY)
         finally:
             task.cancel()
             await asyncio.wait({task})
 
 
-def line_to(*brokers: HubBroker) -> Line:
-    return Line(
+def line_to(*brokers: HubBroker) -> HubBrokerConnection:
+    return HubBrokerConnection(
         brokers, heard=lambda _word: None, answers="up/+/+/said/hub-1", up=lambda: None,
-        tally=Tally(CollectorRegistry()), monotonic=time.monotonic, shards=(1, 2),
+        tally=HubMetrics(CollectorRegistry()), monotonic=time.monotonic, shards=(1, 2),
     )  # fmt: skip

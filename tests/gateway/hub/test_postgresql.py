@@ -15,18 +15,18 @@ from sqlalchemy import select
 
 from gateway.hub import jobs as job_store
 from gateway.hub.config import HubFile
-from gateway.hub.events import Type, tell
-from gateway.hub.signing_key import FILE
-from gateway.hub.store import Store
+from gateway.hub.events import Type, emit
+from gateway.hub.signing_key import KEY_FILE_NAME
+from gateway.hub.store import HubStore
 from gateway.hub.tables import messages
-from gateway.protocol.box_hub import Kind
+from gateway.protocol.box_hub import JobKind
 from gateway.protocol.keys import BoxKey
-from tests.announcing import connected
-from tests.boxes import box, join
-from tests.hubs import Running, account, databases, homes_broker, hub_file, running
+from tests.announcing import connected_home
+from tests.boxes import connected_to_broker, insert_home
+from tests.hubs import RunningHub, broker_account, homes_broker, hub_file, run_hub, use_databases
 from tests.postgresql import PostgreSQL, postgresql
-from tests.receiver import receiving
-from tests.webhookhouse import TRYING
+from tests.receiver import run_receiver
+from tests.webhookhouse import TEST_WEBHOOKS
 
 pytestmark = pytest.mark.slow
 WITHIN = 60.0  # seconds, on a machine that has much else to do
@@ -42,16 +42,16 @@ def mortal() -> Any:  # noqa: ANN401 - an iterator of one
 def on(server: PostgreSQL, folder: Path, url: str | None = None) -> HubFile:
     """A hub of its own folder and address on this server."""
     folder.mkdir(exist_ok=True)
-    with databases(lambda _: url or server.url("perron")):
-        return hub_file(folder, webhooks=TRYING)
+    with use_databases(lambda _: url or server.url("perron")):
+        return hub_file(folder, webhooks=TEST_WEBHOOKS)
 
 
-async def ready(hub: Running) -> bool:
+async def ready(hub: RunningHub) -> bool:
     async with hub.http.get("/readyz") as answer:
         return answer.status == 200
 
 
-async def until_ready(hub: Running) -> None:
+async def until_ready(hub: RunningHub) -> None:
     async with asyncio.timeout(WITHIN):
         while not await ready(hub):  # noqa: ASYNC110 - it is asked as a machine asks
             await asyncio.sleep(0.05)
@@ -60,9 +60,9 @@ async def until_ready(hub: Running) -> None:
 async def test_what_was_acknowledged_outlives_the_death_of_postgresql_and_the_hub_goes_on(
     mortal: PostgreSQL, tmp_path: Path
 ) -> None:
-    with receiving(tmp_path) as receiver:
-        async with running(on(mortal, tmp_path)) as hub:
-            home = await connected(hub)
+    with run_receiver(tmp_path) as receiver:
+        async with run_hub(on(mortal, tmp_path)) as hub:
+            home = await connected_home(hub)
             endpoint = {"url": f"{receiver.url}/ok"}
             assert (await home.ask("POST", "/v1/webhook_endpoints", endpoint))[0] == 201
             acknowledged: list[str] = []
@@ -115,8 +115,8 @@ async def test_a_postgresql_that_says_nothing_makes_nobody_wait_long_and_is_used
 ) -> None:
     for name in ("CONNECTING", "ANSWERING", "CHOOSING", "READY"):
         monkeypatch.setattr(f"gateway.hub.store.{name}", 0.5)
-    async with running(on(mortal, tmp_path)) as hub:
-        home = await connected(hub)
+    async with run_hub(on(mortal, tmp_path)) as hub:
+        home = await connected_home(hub)
         await home.announce()
         with mortal.frozen():
             begun = time.monotonic()
@@ -136,7 +136,7 @@ async def test_a_hub_ends_soon_though_its_postgresql_says_nothing(
     for name in ("CONNECTING", "ANSWERING", "CHOOSING", "PATIENCE"):
         monkeypatch.setattr(f"gateway.hub.store.{name}", 0.5)
     async with contextlib.AsyncExitStack() as stack:
-        await stack.enter_async_context(running(on(mortal, tmp_path)))
+        await stack.enter_async_context(run_hub(on(mortal, tmp_path)))
         stack.enter_context(mortal.frozen())
         await asyncio.sleep(1)
         begun = time.monotonic()
@@ -145,19 +145,19 @@ async def test_a_hub_ends_soon_though_its_postgresql_says_nothing(
 
 
 @contextlib.asynccontextmanager
-async def two(server: PostgreSQL, url: str, folder: Path) -> AsyncIterator[tuple[Running, Running, Any]]:
+async def two(server: PostgreSQL, url: str, folder: Path) -> AsyncIterator[tuple[RunningHub, RunningHub, Any]]:
     """Two hubs on one database and one broker."""
     async with contextlib.AsyncExitStack() as stack:
         broker = await stack.enter_async_context(homes_broker("hub-2", "home-1"))
         both: list[HubFile] = []
-        hubs: list[Running] = []
+        hubs: list[RunningHub] = []
         for name in ("hub", "hub-2"):
-            file = on(server, folder / name, url).model_copy(update={"broker": account(broker, folder, name)})
+            file = on(server, folder / name, url).model_copy(update={"broker": broker_account(broker, folder, name)})
             if both:  # all hubs of one address have one key
                 file.folder.mkdir(mode=0o700)
-                shutil.copy(both[0].folder / FILE, file.folder / FILE)
+                shutil.copy(both[0].folder / KEY_FILE_NAME, file.folder / KEY_FILE_NAME)
             both.append(file)
-            hubs.append(await stack.enter_async_context(running(file)))
+            hubs.append(await stack.enter_async_context(run_hub(file)))
         yield hubs[0], hubs[1], broker
 
 
@@ -166,27 +166,27 @@ async def test_two_hubs_on_one_postgresql_ring_each_job_once_and_send_each_messa
 ) -> None:
     url = server.database("two", like="perron")
     count = 60
-    with receiving(tmp_path) as receiver:
+    with run_receiver(tmp_path) as receiver:
         async with (
             two(server, url, tmp_path) as (one, other, broker),
-            box("home-1", broker, tmp_path) as there,
+            connected_to_broker("home-1", broker, tmp_path) as there,
         ):
             retailer = await one.retailer()
             async with one.hub.store.writing() as tx:
-                await join(tx, "home-1", BoxKey.fresh().public)
+                await insert_home(tx, "home-1", BoxKey.fresh().public)
             for path in ("/ok", "/slow/0.01"):
                 async with one.http.post(
                     "/v1/webhook_endpoints", headers=retailer.headers, json={"url": receiver.url + path}
                 ) as answer:
                     assert answer.status == 201
 
-            async def write(hub: Running, first: int) -> None:
+            async def write(hub: RunningHub, first: int) -> None:
                 for number in range(first, count, 2):
                     async with hub.hub.store.writing() as tx:
                         now = hub.hub.now()
-                        await job_store.send(tx, "home-1", Kind.CONNECT, b"a.b.%d" % number, now=now)
+                        await job_store.enqueue(tx, "home-1", JobKind.CONNECT, b"a.b.%d" % number, now=now)
                         data = {"id": "dlv-1", "number": number}
-                        await tell(tx, retailer.id, Type.DELIVERY_CHANGED, "dlv-1", data, sandbox=False, now=now)
+                        await emit(tx, retailer.id, Type.DELIVERY_CHANGED, "dlv-1", data, sandbox=False, now=now)
                     hub.hub.bells.jobs()
                     hub.hub.bells.messages()
 
@@ -214,14 +214,14 @@ async def test_two_hubs_on_one_postgresql_ring_each_job_once_and_send_each_messa
                 assert sorted(numbers) == list(range(count))
 
 
-async def waiting(store: Store) -> int:
+async def waiting(store: HubStore) -> int:
     async with store.reading() as tx:
         return len((await tx.execute(select(messages.c.id).where(messages.c.due.is_not(None)))).all())
 
 
 async def test_hubs_that_begin_at_once_on_an_empty_database_all_begin(server: PostgreSQL) -> None:
     url = server.database("empty")
-    stores = await asyncio.gather(*(Store.open(url) for _ in range(4)))
+    stores = await asyncio.gather(*(HubStore.open(url) for _ in range(4)))
     for store in stores:
         assert await store.well()
         await store.close()

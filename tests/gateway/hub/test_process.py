@@ -15,14 +15,14 @@ import aiohttp
 import pytest
 from sqlalchemy import select
 
-from gateway.hub.admin import let_in
-from gateway.hub.store import Store
+from gateway.hub.admin import create_retailer
+from gateway.hub.store import HubStore
 from gateway.hub.tables import brands, idempotency
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.keys import BoxKey
-from tests.boxes import box, join
-from tests.forkserver import Forked, forks
-from tests.hubs import account, homes_broker, hub_file, running
+from tests.boxes import connected_to_broker, insert_home
+from tests.forkserver import ForkedProcess, fork_server
+from tests.hubs import broker_account, homes_broker, hub_file, run_hub
 from tests.mosquitto import Mosquitto
 from tests.smalldisk import fill, small_disk
 
@@ -37,12 +37,12 @@ class Process:
 
     folder: Path
     url: str
-    store: Store
-    process: Forked | None = None
+    store: HubStore
+    process: ForkedProcess | None = None
 
     async def begins(self) -> None:
         with (self.folder / "hub.log").open("ab") as log:
-            self.process = forks().start(["-m", "gateway", "hub", "--config", str(self.folder / "hub.yaml")], log)
+            self.process = fork_server().start(["-m", "gateway", "hub", "--config", str(self.folder / "hub.yaml")], log)
         await until(self, "ready", 200)
 
     async def ends(self, how: signal.Signals = signal.SIGTERM) -> int:
@@ -80,19 +80,19 @@ async def until(hub: Process, what: str, wanted: float) -> None:
 
 @asynccontextmanager
 async def process(folder: Path, broker: Mosquitto, *homes: str) -> AsyncIterator[Process]:
-    port, line = free_port(), account(broker, folder)
+    port, line = free_port(), broker_account(broker, folder)
     (folder / "hub.yaml").write_text(
         f"url: http://127.0.0.1:{port}\nfolder: hub\nlisten: {{port: {port}}}\nsandbox: false\n"
         f"limits: {{writes: 10000, reads: 10000}}\n"
         f"broker: {{port: {line.port}, password_file: {line.password_file}}}\n"
     )
     (folder / "hub").mkdir(mode=0o700)
-    store = await Store.open(f"sqlite+aiosqlite:///{folder / 'hub' / 'hub.sqlite3'}")
+    store = await HubStore.open(f"sqlite+aiosqlite:///{folder / 'hub' / 'hub.sqlite3'}")
     hub = Process(folder, f"http://127.0.0.1:{port}", store)
     try:
         async with store.writing() as tx:
             for home in homes:
-                await join(tx, home, BoxKey.fresh().public)
+                await insert_home(tx, home, BoxKey.fresh().public)
         await hub.begins()
         yield hub
     finally:
@@ -103,8 +103,8 @@ async def process(folder: Path, broker: Mosquitto, *homes: str) -> AsyncIterator
 
 async def test_a_hub_that_was_killed_counts_the_homes_that_are_there_and_no_other(tmp_path: Path) -> None:
     async with homes_broker("home-1", "home-2") as broker, process(tmp_path, broker, "home-1", "home-2") as hub:  # noqa: SIM117 - the last one goes first
-        async with box("home-1", broker, tmp_path) as one:
-            async with box("home-2", broker, tmp_path) as two:
+        async with connected_to_broker("home-1", broker, tmp_path) as one:
+            async with connected_to_broker("home-2", broker, tmp_path) as two:
                 await one.hello()
                 await two.hello()
                 await until(hub, "connected", 2)
@@ -128,7 +128,7 @@ async def test_the_hub_says_that_it_is_not_ready_while_its_broker_is_away(tmp_pa
 
 async def test_a_hub_that_is_told_to_end_ends_at_once_and_loses_nothing_that_it_acknowledged(tmp_path: Path) -> None:
     async with homes_broker("home-1") as broker, process(tmp_path, broker, "home-1") as hub:
-        _, token = await let_in(hub.store, "Maison Lune", now=datetime.now(UTC))
+        _, token = await create_retailer(hub.store, "Maison Lune", now=datetime.now(UTC))
         acknowledged: list[str] = []
 
         async def shop(number: int, http: aiohttp.ClientSession) -> None:
@@ -169,10 +169,13 @@ def small(tmp_path: Path) -> Iterator[Path]:
 async def test_on_a_full_disk_the_hub_refuses_in_words_and_goes_on_when_there_is_room(
     small: Path, tmp_path: Path
 ) -> None:
-    async with homes_broker("home-1") as broker, running(hub_file(small, broker=account(broker, tmp_path))) as hub:
+    async with (
+        homes_broker("home-1") as broker,
+        run_hub(hub_file(small, broker=broker_account(broker, tmp_path))) as hub,
+    ):
         retailer = await hub.retailer()
         async with hub.hub.store.writing() as tx:
-            await join(tx, "home-1", BoxKey.fresh().public, now=hub.hub.now())
+            await insert_home(tx, "home-1", BoxKey.fresh().public, now=hub.hub.now())
 
         async def brand(id_: str) -> tuple[int, str]:
             body = {"id": id_, "name": "Lune"}
@@ -184,7 +187,7 @@ async def test_on_a_full_disk_the_hub_refuses_in_words_and_goes_on_when_there_is
         ballast = fill(small)
         refused = [await brand(f"full-{number}") for number in range(3)]
         assert set(refused) == {(503, "unavailable")}, refused
-        async with box("home-1", broker, tmp_path) as one:
+        async with connected_to_broker("home-1", broker, tmp_path) as one:
             await one.hello()
             await asyncio.sleep(2.5)
             assert one.acks.empty(), "what is not on the disk is not acknowledged"

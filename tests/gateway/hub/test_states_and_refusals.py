@@ -16,19 +16,19 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import update
 
-from gateway.domain.delivery.promise import Body, Cancel, State
+from gateway.domain.delivery.promise import Cancel, DeliveryBody, State
 from gateway.domain.visit.state import DoorResult as Left
 from gateway.domain.visit.state import Outcome
 from gateway.hub.tables import connections
-from gateway.protocol.delivery_state import REASONS
+from gateway.protocol.delivery_state import PUBLIC_REASONS
 from gateway.protocol.jws import public_x
-from gateway.storage.snapshot import copy
-from tests.gateway.domain.delivery.shop import SECRETS, claims, window
-from tests.gateway.domain.delivery.shop import update as updated
+from gateway.storage.snapshot import write_snapshot
+from tests.gateway.domain.delivery.shop import SECRETS, make_claims, make_window
+from tests.gateway.domain.delivery.shop import make_update as updated
 from tests.gateway.integrations.hub_client.test_session import HOME
-from tests.hubhouse import SERIAL, House, fresh, house, line
+from tests.hubhouse import SERIAL, HubHouse, hub_house, new_offer, run_uplink
 from tests.shell.box import box as made_box
-from tests.shell.parts import Time
+from tests.shell.parts import ManualTime
 
 pytestmark = pytest.mark.slow
 
@@ -61,9 +61,11 @@ FORGED: Mapping[str, Callable[[dict[str, Any]], str]] = {
 
 
 async def test_what_is_not_believed_is_refused_with_the_reason_of_the_home(tmp_path: Path) -> None:
-    async with house(tmp_path, there=False) as here:
+    async with hub_house(tmp_path, there=False) as here:
         for reason, forge in FORGED.items():
-            said = json.loads(claims(fresh(), now=here.made.clock.now(), aud=HOME).model_dump_json(exclude_none=True))
+            said = json.loads(
+                make_claims(new_offer(), now=here.made.clock.now(), aud=HOME).model_dump_json(exclude_none=True)
+            )
             body = {"connection": here.connection, "token": forge(said)}
             status, answer = await here.ask("POST", "/v1/deliveries", body)
             assert (status, answer["code"]) == (422, "signature_refused"), reason
@@ -72,14 +74,14 @@ async def test_what_is_not_believed_is_refused_with_the_reason_of_the_home(tmp_p
 
 # ---- what the home answers -------------------------------------------------------------------------------------------
 
-Way = Callable[[House], Awaitable[None]]
+Way = Callable[[HubHouse], Awaitable[None]]
 
 
 def refused(reason: str, **changes: Any) -> Way:  # noqa: ANN401 - any field of an offer
     """An offer of this kind is refused."""
 
-    async def way(here: House) -> None:
-        await here.stands(await here.offers(fresh(**changes)), State.REFUSED, reason)
+    async def way(here: HubHouse) -> None:
+        await here.stands(await here.offers(new_offer(**changes)), State.REFUSED, reason)
 
     return way
 
@@ -87,49 +89,51 @@ def refused(reason: str, **changes: Any) -> Way:  # noqa: ANN401 - any field of 
 def no_longer_there(reason: str, part: str, **changes: Any) -> Way:  # noqa: ANN401 - any field of an offer
     """The owner's word still names what the house has no more: the hub passes it on, the house looks."""
 
-    async def way(here: House) -> None:
-        await here.stands(await here.offers(fresh()), State.SCHEDULED)  # of a brand that never came it tells nothing
+    async def way(here: HubHouse) -> None:
+        await here.stands(
+            await here.offers(new_offer()), State.SCHEDULED
+        )  # of a brand that never came it tells nothing
         before = here.made.store.permission("shop")
         assert before is not None
         wider = replace(before.terms, **{part: getattr(before.terms, part) | {*changes.values()}})
         await here.made.store.permit("shop", here.made.clock.now(), terms=wider)
         await here.knows(**{part: sorted(getattr(wider, part))})
-        await here.stands(await here.offers(fresh(**changes)), State.REFUSED, reason)
+        await here.stands(await here.offers(new_offer(**changes)), State.REFUSED, reason)
         await here.made.store.permit("shop", here.made.clock.now(), terms=before.terms)
         await here.knows(**{part: sorted(getattr(before.terms, part))})
 
     return way
 
 
-async def collision(here: House) -> None:
-    first = fresh()
+async def collision(here: HubHouse) -> None:
+    first = new_offer()
     await here.stands(await here.offers(first), State.SCHEDULED)
-    await here.stands(await here.offers(fresh(parcels=first.parcels)), State.REFUSED, "code_collision")
+    await here.stands(await here.offers(new_offer(parcels=first.parcels)), State.REFUSED, "code_collision")
 
 
-async def reused(here: House) -> None:
-    await here.stands(await here.offers(fresh(), jti="said-twice-000001"), State.SCHEDULED)
-    await here.stands(await here.offers(fresh(), jti="said-twice-000001"), State.REFUSED, "jti_reused")
+async def reused(here: HubHouse) -> None:
+    await here.stands(await here.offers(new_offer(), jti="said-twice-000001"), State.SCHEDULED)
+    await here.stands(await here.offers(new_offer(), jti="said-twice-000001"), State.REFUSED, "jti_reused")
 
 
-async def offered_already(here: House) -> None:
-    said = fresh()
+async def offered_already(here: HubHouse) -> None:
+    said = new_offer()
     await here.directly(said)
     made = await here.offers(said)
     await here.answered(made, "already_offered")
     await here.stands(made, State.SCHEDULED)
 
 
-async def withdrawn_already(here: House) -> None:
-    said = fresh()
+async def withdrawn_already(here: HubHouse) -> None:
+    said = new_offer()
     await here.directly(Cancel(id=said.id, version=2))
     made = await here.offers(said)
     await here.answered(made, "cancelled")
     await here.stands(made, State.CANCELLED)
 
 
-async def too_low(here: House) -> None:
-    said = fresh()
+async def too_low(here: HubHouse) -> None:
+    said = new_offer()
     made = await here.offers(said)
     await here.stands(made, State.SCHEDULED)
     await here.directly(_anew(said, 5))
@@ -137,25 +141,25 @@ async def too_low(here: House) -> None:
     await here.answered(made, "version_too_low")
 
 
-def _anew(said: Body, version: int) -> Body:
+def _anew(said: DeliveryBody, version: int) -> DeliveryBody:
     plain = {name: value for name, value in said.model_dump().items() if name not in {"do", "window"}}
     return updated(**{**plain, "version": version, "window": said.window})
 
 
-async def inside_hours(here: House) -> None:
+async def inside_hours(here: HubHouse) -> None:
     terms = here.made.store.permission("shop")
     assert terms is not None
     narrow = replace(terms.terms, hours="06:00-07:00")
     await here.made.store.permit("shop", here.made.clock.now(), terms=narrow)
-    await here.stands(await here.offers(fresh()), State.REFUSED, "outside_window")
+    await here.stands(await here.offers(new_offer()), State.REFUSED, "outside_window")
     await here.made.store.permit("shop", here.made.clock.now(), terms=terms.terms)
 
 
 def visited(outcome: Outcome, left: Left, state: State, reason: str | None = None, missing: int = 0) -> Way:
     """A visit that ends so."""
 
-    async def way(here: House) -> None:
-        said = fresh(parcels=(f"P-{next(SERIAL)}", f"P-{next(SERIAL)}"))
+    async def way(here: HubHouse) -> None:
+        said = new_offer(parcels=(f"P-{next(SERIAL)}", f"P-{next(SERIAL)}"))
         made = await here.offers(said)
         await here.stands(made, State.WINDOW_OPEN)
         visit = await here.begins(said)
@@ -167,8 +171,8 @@ def visited(outcome: Outcome, left: Left, state: State, reason: str | None = Non
     return way
 
 
-async def during_the_visit(here: House) -> None:
-    said = fresh()
+async def during_the_visit(here: HubHouse) -> None:
+    said = new_offer()
     made = await here.offers(said)
     await here.stands(made, State.WINDOW_OPEN)
     visit = await here.begins(said)
@@ -200,7 +204,7 @@ IN_THE_WINDOW: Mapping[str, Way] = {
 
 
 async def test_what_the_home_refuses_is_read_over_http(tmp_path: Path) -> None:
-    async with house(tmp_path) as here:
+    async with hub_house(tmp_path) as here:
         for reason, way in NOON.items():
             try:
                 await way(here)
@@ -209,7 +213,7 @@ async def test_what_the_home_refuses_is_read_over_http(tmp_path: Path) -> None:
 
 
 async def test_what_a_visit_comes_to_and_a_change_during_it(tmp_path: Path) -> None:
-    async with house(tmp_path) as here:
+    async with hub_house(tmp_path) as here:
         here.made.time.mono += 1.5 * _HOUR
         for reason, way in IN_THE_WINDOW.items():
             try:
@@ -224,85 +228,85 @@ async def test_what_a_visit_comes_to_and_a_change_during_it(tmp_path: Path) -> N
 
 
 async def no_longer_let_in(folder: Path) -> None:
-    async with house(folder) as here:
-        made = await here.offers(fresh())
+    async with hub_house(folder) as here:
+        made = await here.offers(new_offer())
         await here.stands(made, State.SCHEDULED)
         await here.made.store.revoke("shop", here.made.clock.now())
         await here.stands(made, State.REFUSED, "brand_not_permitted")
 
 
 async def permitted_less_while_the_line_was_down(folder: Path) -> None:
-    async with house(folder, there=False) as here:
-        carrier = fresh().carrier
-        async with line(here):
-            await here.stands(await here.offers(fresh()), State.SCHEDULED)
+    async with hub_house(folder, there=False) as here:
+        carrier = new_offer().carrier
+        async with run_uplink(here):
+            await here.stands(await here.offers(new_offer()), State.SCHEDULED)
             await here.knows(carriers=[carrier])
         await here.gone()
         before = here.made.store.permission("shop")
         assert before is not None
         other = replace(before.terms, carriers=frozenset({"Other"}))
         await here.made.store.permit("shop", here.made.clock.now(), terms=other)
-        made = await here.offers(fresh())
-        second = await here.offers(fresh(carrier="Other"))
-        async with line(here):
+        made = await here.offers(new_offer())
+        second = await here.offers(new_offer(carrier="Other"))
+        async with run_uplink(here):
             await here.stands(made, State.REFUSED, "carrier_not_permitted")
             await here.stands(second, State.SCHEDULED)
             await here.knows(carriers=["Other"])
-            said = {"connection": here.connection, "token": here.token(fresh())}
+            said = {"connection": here.connection, "token": here.token(new_offer())}
             status, answer = await here.ask("POST", "/v1/deliveries", said)
             assert (status, answer["code"]) == (422, "not_permitted"), "the home has said its terms meanwhile"
 
 
 async def key_of_no_trust(folder: Path) -> None:
-    async with house(folder) as here:
-        made = await here.offers(fresh())
+    async with hub_house(folder) as here:
+        made = await here.offers(new_offer())
         await here.stands(made, State.SCHEDULED)
         await here.made.store.distrust(public_x(SECRETS["shop"]), here.made.clock.now())
         await here.stands(made, State.REFUSED, "key_distrusted")
 
 
 async def came_too_late_to_the_home(folder: Path) -> None:
-    async with house(folder, there=False) as here:
+    async with hub_house(folder, there=False) as here:
         now = int(here.made.time.wall())
-        made = await here.offers(fresh(), exp=now + 10 * _HOUR)
+        made = await here.offers(new_offer(), exp=now + 10 * _HOUR)
         here.made.time.mono += 5 * _HOUR
-        async with line(here):
+        async with run_uplink(here):
             await here.stands(made, State.REFUSED, "expired")
 
 
 async def not_signed_by_the_brand(folder: Path) -> None:
-    async with house(folder, there=False) as here:
-        said = json.loads(fresh().model_dump_json(exclude={"id", "version", "do"}))
+    async with hub_house(folder, there=False) as here:
+        said = json.loads(new_offer().model_dump_json(exclude={"id", "version", "do"}))
         status, made = await here.ask("POST", "/v1/deliveries", {"connection": here.connection, "delivery": said})
         assert status == 201, made
-        async with line(here):
+        async with run_uplink(here):
             await here.stands(made["id"], State.REFUSED, "hub_signed_not_permitted")
         status, made = await here.ask("POST", "/v1/deliveries", {"connection": here.connection, "delivery": said})
         assert (status, made["code"]) == (409, "signature_required"), "the home has said its terms meanwhile"
 
 
 async def changed_before_it_was_refused(folder: Path) -> None:
-    async with house(folder, there=False) as here:
-        said = fresh(place="attic")
+    async with hub_house(folder, there=False) as here:
+        said = new_offer(place="attic")
         made = await here.offers(said)
         await here.changes(made, _anew(said.model_copy(update={"place": "hall"}), 2))
-        async with line(here):
+        async with run_uplink(here):
             await here.stands(made, State.REFUSED, "unknown_delivery")
 
 
 async def put_back_from_a_copy(folder: Path) -> None:
-    async with house(folder, there=False) as here:
-        async with line(here):
-            made = await here.offers(fresh())
+    async with hub_house(folder, there=False) as here:
+        async with run_uplink(here):
+            made = await here.offers(new_offer())
             await here.stands(made, State.SCHEDULED)
         store = folder / "perron.sqlite3"
         (folder / "again").mkdir()
-        await asyncio.to_thread(copy, store, folder / "again" / "perron.sqlite3", here.made.clock.now())
+        await asyncio.to_thread(write_snapshot, store, folder / "again" / "perron.sqlite3", here.made.clock.now())
         (folder / "key").rename(folder / "again" / "key")
-        async with made_box(folder / "again", time=Time(mono=here.made.time.mono + 1)) as copied:
+        async with made_box(folder / "again", time=ManualTime(mono=here.made.time.mono + 1)) as copied:
             assert copied.key.public == here.made.key.public
             here.made = copied
-            async with line(here):
+            async with run_uplink(here):
                 await here.stands(made, State.REFUSED, "announce_again")
 
 
@@ -324,7 +328,7 @@ async def test_what_becomes_of_a_house_is_read_over_http(tmp_path: Path, reason:
 
 def test_every_reason_has_its_way() -> None:
     ways = [*FORGED, *NOON, *IN_THE_WINDOW, *ALONE]
-    assert sorted(ways) == sorted(REASONS)
+    assert sorted(ways) == sorted(PUBLIC_REASONS)
 
 
 # ---- states ----------------------------------------------------------------------------------------------------------
@@ -332,17 +336,17 @@ def test_every_reason_has_its_way() -> None:
 
 async def test_every_state_is_reached_by_the_home_s_own_word(tmp_path: Path) -> None:
     seen = set[str]()
-    async with house(tmp_path) as here:
+    async with hub_house(tmp_path) as here:
 
         async def stands(made: str, state: State) -> None:
             seen.add((await here.stands(made, state))["state"])
 
-        later = fresh(parcels=())
+        later = new_offer(parcels=())
         made = await here.offers(later)
         await stands(made, State.AWAITING_LABEL)
         await here.changes(made, _anew(later.model_copy(update={"parcels": ("P-LABEL",)}), 2))
         await stands(made, State.SCHEDULED)
-        withdrawn = fresh()
+        withdrawn = new_offer()
         gone = await here.offers(withdrawn)
         await stands(gone, State.SCHEDULED)
         token = {"token": here.token(Cancel(id=withdrawn.id, version=2))}
@@ -354,14 +358,14 @@ async def test_every_state_is_reached_by_the_home_s_own_word(tmp_path: Path) -> 
         for outcome, state in (
             (Outcome.DELIVERED, State.DELIVERED), (Outcome.PARTLY_DELIVERED, State.PARTLY_DELIVERED),
         ):  # fmt: skip
-            said = fresh()
+            said = new_offer()
             one = await here.offers(said)
             await stands(one, State.WINDOW_OPEN)
             visit = await here.begins(said)
             await stands(one, State.VISITING)
             await here.ends(said, visit, outcome, Left.LOCKED_AGAIN)
             await stands(one, state)
-        said = fresh()
+        said = new_offer()
         one = await here.offers(said)
         await stands(one, State.WINDOW_OPEN)
         visit = await here.begins(said)
@@ -371,13 +375,13 @@ async def test_every_state_is_reached_by_the_home_s_own_word(tmp_path: Path) -> 
         here.made.time.mono += 2 * _HOUR
         await stands(made, State.EXPIRED)
         async with here.hub.hub.store.writing() as tx:
-            asked = {"state": "pending", "expires": here.hub.hub.now() + (window().end - window().start)}
+            asked = {"state": "pending", "expires": here.hub.hub.now() + (make_window().end - make_window().start)}
             await tx.execute(update(connections).values(**asked))
-        held = await here.offers(fresh(window=window(start=8, end=9)))
+        held = await here.offers(new_offer(window=make_window(start=8, end=9)))
         await stands(held, State.AWAITING_PERMISSION)
     assert seen == {state.value for state in State}
 
 
-async def stands_refused(here: House, seen: set[str]) -> None:
-    made = await here.offers(fresh(max_celsius=4.0))
+async def stands_refused(here: HubHouse, seen: set[str]) -> None:
+    made = await here.offers(new_offer(max_celsius=4.0))
     seen.add((await here.stands(made, State.REFUSED, "place_not_cold"))["state"])

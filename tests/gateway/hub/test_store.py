@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, insert, select, update
 
-from gateway.hub.store import Store, StoreUnusable, new_id
+from gateway.hub.store import HubStore, StoreUnusable, new_id
 from gateway.hub.tables import about, retailers
 
 NOW = datetime(2026, 11, 25, 17, 0, 0, 123456, tzinfo=UTC)
@@ -20,11 +20,11 @@ def url(folder: Path) -> str:
 
 
 async def test_what_was_written_is_there_after_a_restart_to_the_microsecond(tmp_path: Path) -> None:
-    store, name = await Store.open(url(tmp_path)), new_id("ret")
+    store, name = await HubStore.open(url(tmp_path)), new_id("ret")
     async with store.writing() as tx:
         await tx.execute(insert(retailers).values(id=name, name="Maison Lune", created=NOW))
     await store.close()
-    again = await Store.open(url(tmp_path))
+    again = await HubStore.open(url(tmp_path))
     async with again.reading() as tx:
         row = (await tx.execute(select(retailers))).one()
     await again.close()
@@ -51,8 +51,8 @@ async def test_another_process_that_looks_takes_nothing_away_also_where_the_hub_
         )
         return (await asked.communicate())[0].decode().strip()
 
-    store = await Store.open(url)
-    again = await Store.open(url)
+    store = await HubStore.open(url)
+    again = await HubStore.open(url)
     try:
         for name, seen in (("a", "['a']"), ("b", "['a', 'b']"), ("c", "['a', 'b', 'c']")):
             async with store.writing() as tx:
@@ -64,7 +64,7 @@ async def test_another_process_that_looks_takes_nothing_away_also_where_the_hub_
 
 
 async def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    store = await Store.open(url(tmp_path))
+    store = await HubStore.open(url(tmp_path))
 
     async def fails() -> None:
         async with store.writing() as tx:
@@ -79,7 +79,7 @@ async def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
 
 
 async def test_fifty_who_write_at_once_all_write(tmp_path: Path) -> None:
-    store = await Store.open(url(tmp_path))
+    store = await HubStore.open(url(tmp_path))
 
     async def one(number: int) -> None:
         async with store.writing() as tx:
@@ -96,25 +96,25 @@ async def test_fifty_who_write_at_once_all_write(tmp_path: Path) -> None:
 
 
 async def test_a_store_of_a_newer_hub_is_refused_in_words(tmp_path: Path) -> None:
-    store = await Store.open(url(tmp_path))
+    store = await HubStore.open(url(tmp_path))
     async with store.writing() as tx:
         await tx.execute(update(about).values(value="99"))
     await store.close()
     with pytest.raises(StoreUnusable, match="newer hub"):
-        await Store.open(url(tmp_path))
+        await HubStore.open(url(tmp_path))
 
 
 @pytest.mark.parametrize("wrong", ["", "hub.sqlite3", "nosuch://x", "sqlite+aiosqlite:////no/such/folder/x.sqlite3"])
 async def test_a_url_that_is_none_is_refused_in_words(wrong: str) -> None:
     with pytest.raises(StoreUnusable):
-        await Store.open(wrong)
+        await HubStore.open(wrong)
 
 
 async def test_a_file_that_is_no_database_is_refused_in_words_and_left_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "hub.sqlite3").write_bytes(b"a holiday's diary" * 100)
     before = drivers()
     with pytest.raises(StoreUnusable, match="not a database"):
-        await Store.open(url(tmp_path))
+        await HubStore.open(url(tmp_path))
     for thread in drivers() - before:
         thread.join(1)
     assert drivers() <= before, "no connection was left open"
@@ -140,7 +140,7 @@ class Busy:
         self._other.close()
 
 
-async def write(store: Store) -> None:
+async def write(store: HubStore) -> None:
     async with store.writing() as tx:
         await tx.execute(insert(retailers).values(id=new_id("ret"), name="half", created=NOW))
 
@@ -153,7 +153,7 @@ def test_who_is_cancelled_in_the_middle_of_a_statement_leaves_no_answer_for_a_lo
     before = drivers()
 
     async def cut_off() -> None:
-        store = await Store.open(url(tmp_path))
+        store = await HubStore.open(url(tmp_path))
         with Busy(tmp_path):
             task = asyncio.create_task(write(store))
             await asyncio.sleep(0.05)
@@ -170,7 +170,7 @@ def test_who_is_cancelled_in_the_middle_of_a_statement_leaves_no_answer_for_a_lo
 
 
 async def test_who_is_cancelled_leaves_nothing_and_a_connection_that_the_next_one_uses(tmp_path: Path) -> None:
-    store = await Store.open(url(tmp_path))
+    store = await HubStore.open(url(tmp_path))
     threads = drivers()
     for _ in range(3):
         with Busy(tmp_path):
@@ -188,8 +188,8 @@ async def test_who_is_cancelled_leaves_nothing_and_a_connection_that_the_next_on
 async def test_closing_waits_a_while_only_for_whoever_keeps_a_connection(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.hub.store.PATIENCE", 0.2)
-    store, never = await Store.open(url(tmp_path)), asyncio.Event()
+    monkeypatch.setattr("gateway.hub.store.CLOSE_TIMEOUT_S", 0.2)
+    store, never = await HubStore.open(url(tmp_path)), asyncio.Event()
 
     async def keeps() -> None:
         async with store.reading() as tx:
@@ -209,7 +209,7 @@ async def test_closing_waits_a_while_only_for_whoever_keeps_a_connection(
 async def test_of_many_who_ask_at_once_whether_the_store_is_well_none_is_told_that_it_is_not(
     tmp_path: Path, _round: int
 ) -> None:
-    store = await Store.open(url(tmp_path))
+    store = await HubStore.open(url(tmp_path))
 
     async def ask() -> list[bool]:
         return [await store.well() for _ in range(100)]

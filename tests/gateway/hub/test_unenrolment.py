@@ -11,18 +11,18 @@ from gateway.hub import admin
 from gateway.hub.config import HubFile
 from gateway.hub.tables import certificates, connections, deliveries, events, homes, jobs
 from gateway.integrations.hub_client import enrolment
-from gateway.integrations.hub_client.enrolment import HubAway
-from tests.announcing import connected
-from tests.hubs import Running
-from tests.joins import Box, claim, lost
+from gateway.integrations.hub_client.enrolment import HubUnavailable
+from tests.announcing import connected_home
+from tests.hubs import RunningHub
+from tests.joins import JoiningBox, create_claim, lose_answer
 
 
 async def test_a_home_that_leaves_is_let_in_no_longer_and_its_retailers_are_told(
-    file: HubFile, hub: Running, box: Box
+    file: HubFile, hub: RunningHub, box: JoiningBox
 ) -> None:
-    home = await connected(hub)
-    await box.join(await claim(hub, file, home=home.id))
-    anew = await claim(hub, file, home=home.id)
+    home = await connected_home(hub)
+    await box.join(await create_claim(hub, file, home=home.id))
+    anew = await create_claim(hub, file, home=home.id)
     made = await home.announce()
     assert await box.counts(file)
     assert await box.leaves(file)
@@ -39,25 +39,27 @@ async def test_a_home_that_leaves_is_let_in_no_longer_and_its_retailers_are_told
     assert await box.leaves(file), "said again it is the same"
     status, _ = await home.ask("POST", "/v1/deliveries", {"connection": home.connection, "delivery": home.promise()})
     assert status == 409
-    with pytest.raises(enrolment.HubSays, match="expired"):
-        await Box.new(box.folder.parent / "other").join(anew)
+    with pytest.raises(enrolment.HubError, match="expired"):
+        await JoiningBox.new(box.folder.parent / "other").join(anew)
 
 
-async def test_an_answer_that_was_lost_is_asked_for_again(file: HubFile, hub: Running, box: Box) -> None:
-    await box.join(await claim(hub, file))
-    with pytest.raises(HubAway):
-        await box.leaves(file, lost)
+async def test_an_answer_that_was_lost_is_asked_for_again(file: HubFile, hub: RunningHub, box: JoiningBox) -> None:
+    await box.join(await create_claim(hub, file))
+    with pytest.raises(HubUnavailable):
+        await box.leaves(file, lose_answer)
     assert await box.leaves(file)
 
 
-async def test_nobody_else_can_say_that_a_home_leaves(file: HubFile, hub: Running, box: Box, tmp_path: Path) -> None:
-    other = Box.new(tmp_path / "other")
+async def test_nobody_else_can_say_that_a_home_leaves(
+    file: HubFile, hub: RunningHub, box: JoiningBox, tmp_path: Path
+) -> None:
+    other = JoiningBox.new(tmp_path / "other")
     for one in (box, other):
-        await one.join(await claim(hub, file))
+        await one.join(await create_claim(hub, file))
 
-    def of(home: str, serial: int) -> enrolment.Ask:
+    def of(home: str, serial: int) -> enrolment.HttpPost:
         def ask(address: str, body: Mapping[str, object]) -> bytes:
-            return enrolment.over_http(address, {**body, "home": home, "serial": f"{serial:x}"})
+            return enrolment.http_request(address, {**body, "home": home, "serial": f"{serial:x}"})
 
         return ask
 
@@ -72,30 +74,30 @@ async def test_nobody_else_can_say_that_a_home_leaves(file: HubFile, hub: Runnin
 
 
 async def test_an_old_word_of_leaving_ends_nothing_once_the_home_has_joined_anew(
-    file: HubFile, hub: Running, box: Box
+    file: HubFile, hub: RunningHub, box: JoiningBox
 ) -> None:
-    member = await box.join(await claim(hub, file))
+    member = await box.join(await create_claim(hub, file))
     said: list[tuple[str, Mapping[str, object]]] = []
 
     def heard(address: str, body: Mapping[str, object]) -> bytes:
         said.append((address, body))
-        return enrolment.over_http(address, body)
+        return enrolment.http_request(address, body)
 
     assert await box.leaves(file, heard)
-    await box.join(await claim(hub, file, home=member.home))
+    await box.join(await create_claim(hub, file, home=member.home))
     assert await box.counts(file)
-    with pytest.raises(enrolment.HubSays, match="No certificate"):
-        await asyncio.to_thread(enrolment.over_http, *said[0])
+    with pytest.raises(enrolment.HubError, match="No certificate"):
+        await asyncio.to_thread(enrolment.http_request, *said[0])
     assert await box.counts(file), "whoever kept the old word has nothing in his hand"
 
 
 async def test_a_home_that_the_operator_revoked_keeps_what_retailers_have_there(
-    file: HubFile, hub: Running, box: Box
+    file: HubFile, hub: RunningHub, box: JoiningBox
 ) -> None:
     """Its box is to join anew, under the name that it has."""
-    home = await connected(hub)
-    await box.join(await claim(hub, file, home=home.id))
-    await admin.revoke(hub.hub.store, home.id, now=hub.hub.now())
+    home = await connected_home(hub)
+    await box.join(await create_claim(hub, file, home=home.id))
+    await admin.revoke_home(hub.hub.store, home.id, now=hub.hub.now())
     assert not await box.counts(file)
     async with hub.hub.store.reading() as tx:
         assert (await tx.execute(select(connections.c.state))).scalar_one() == "granted"

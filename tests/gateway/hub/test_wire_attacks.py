@@ -9,20 +9,20 @@ from structlog.processors import JSONRenderer
 from structlog.testing import capture_logs
 
 from gateway.hub.api import dispatch
-from gateway.hub.connections import TRIES
-from gateway.hub.signing_key import FILE, OwnKey
+from gateway.hub.connections import MAX_CODE_TRIES
+from gateway.hub.signing_key import KEY_FILE_NAME, HubKeyPair
 from gateway.hub.tables import api_keys, endpoints
-from gateway.protocol.support_code import fresh
-from tests.connecting import Shop
-from tests.hubs import Running, hub_file, running
-from tests.webhookhouse import house
+from gateway.protocol.support_code import new_support_code
+from tests.connecting import HubRetailer
+from tests.hubs import RunningHub, hub_file, run_hub
+from tests.webhookhouse import webhook_house
 
 pytestmark = pytest.mark.slow
 
 NAMES = ("<script>alert(1)</script>", '"onmouseover="alert(1)', "{{ 7 * 7 }}", "${7*7}", "</style><b>")
 
 
-async def said(hub: Running, raw: bytes, *, ends: bool = True) -> bytes:
+async def said(hub: RunningHub, raw: bytes, *, ends: bool = True) -> bytes:
     """What comes back on one connection until it is hung up."""
     reader, writer = await asyncio.open_connection("127.0.0.1", hub.hub.site.port)
     try:
@@ -37,7 +37,7 @@ async def said(hub: Running, raw: bytes, *, ends: bool = True) -> bytes:
         writer.close()
 
 
-def host(hub: Running) -> bytes:
+def host(hub: RunningHub) -> bytes:
     return hub.url.partition("://")[2].encode()
 
 
@@ -47,7 +47,7 @@ def status(answer: bytes) -> int:
 
 async def test_two_requests_in_one_are_none(tmp_path: Path) -> None:
     """Where a proxy and the hub cut the same bytes at two places, one's body is the other's next request."""
-    async with running(hub_file(tmp_path)) as hub:
+    async with run_hub(hub_file(tmp_path)) as hub:
         retailer = await hub.retailer()
         inner = b"POST /v1/api_keys HTTP/1.1\r\nHost: " + host(hub) + b"\r\nAuthorization: "
         inner += f"Bearer {retailer.token}\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n".encode()
@@ -73,7 +73,7 @@ async def test_nothing_of_the_hub_is_there_under_a_name_that_leads_to_it(tmp_pat
     """A page of evil.example whose name is turned to the hub's address in the middle: DNS rebinding."""
     paths = ("/", "/join", "/connect/x", "/problems/not_found", "/v1/authorities", "/healthz", "/readyz", "/metrics",
              "/manual.css", "/nothing")  # fmt: skip
-    async with running(hub_file(tmp_path)) as hub:
+    async with run_hub(hub_file(tmp_path)) as hub:
         for path in paths:
             for name, found in ((b"evil.example:%d" % hub.hub.site.port, {421}), (host(hub), {200, 404})):
                 asked = b"GET " + path.encode() + b" HTTP/1.1\r\nHost: " + name + b"\r\nConnection: close\r\n\r\n"
@@ -85,7 +85,7 @@ async def test_nothing_of_the_hub_is_there_under_a_name_that_leads_to_it(tmp_pat
 
 
 async def test_the_hub_is_known_under_one_name_however_it_is_said(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
+    async with run_hub(hub_file(tmp_path)) as hub:
         ours, evil, end = b"Host: " + host(hub) + b"\r\n", b"Host: evil.example\r\n", b"Connection: close\r\n\r\n"
         for raw in (
             b"GET /openapi.json HTTP/1.1\r\n" + evil + end,
@@ -103,7 +103,7 @@ async def test_the_hub_is_known_under_one_name_however_it_is_said(tmp_path: Path
 
 async def test_no_path_leads_out_of_the_api(tmp_path: Path) -> None:
     (tmp_path / "hub").mkdir(mode=0o700)
-    async with running(hub_file(tmp_path)) as hub:
+    async with run_hub(hub_file(tmp_path)) as hub:
         retailer = await hub.retailer()
         for path in (
             "/../../../../etc/passwd", "/%2e%2e/%2e%2e/hub/hub.key.pem", "/..%2f..%2fhub.key.pem", "//etc/passwd",
@@ -124,7 +124,7 @@ async def test_what_is_asked_stands_on_one_clean_line_of_the_log(
     def broken() -> None:
         raise OSError("gone\x1b[2J\r\nforged by the disk")
 
-    async with running(hub_file(tmp_path)) as hub:
+    async with run_hub(hub_file(tmp_path)) as hub:
         monkeypatch.setattr(hub.hub.store, "reading", broken)
         evil = "/v1/deliveries/x%0d%0a2026-11-25%20%1b[31mforged%1b[0m%e2%80%ae"
         raw = f"GET {evil} HTTP/1.1\r\nHost: {host(hub).decode()}\r\nAuthorization: Bearer key-a_b\r\n"
@@ -140,8 +140,8 @@ async def test_what_is_asked_stands_on_one_clean_line_of_the_log(
 
 
 async def test_whose_body_does_not_come_waits_for_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dispatch, "PATIENCE", 0.3)
-    async with running(hub_file(tmp_path)) as hub:
+    monkeypatch.setattr(dispatch, "BODY_TIMEOUT_S", 0.3)
+    async with run_hub(hub_file(tmp_path)) as hub:
         retailer = await hub.retailer()
         head = f"POST /v1/api_keys HTTP/1.1\r\nHost: {host(hub).decode()}\r\nAuthorization: Bearer {retailer.token}\r\n"
         head += "Content-Type: application/json\r\nContent-Length: 500\r\n\r\n{"
@@ -155,7 +155,7 @@ async def test_whose_body_does_not_come_waits_for_nothing(tmp_path: Path, monkey
 
 
 async def test_no_page_of_another_origin_reads_the_api_and_no_cookie_counts(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
+    async with run_hub(hub_file(tmp_path)) as hub:
         retailer = await hub.retailer()
         foreign = {"Origin": "https://evil.example"}
         cookie = {**foreign, "Cookie": f"key={retailer.token}; Authorization=Bearer {retailer.token}"}
@@ -174,8 +174,8 @@ async def test_no_page_of_another_origin_reads_the_api_and_no_cookie_counts(tmp_
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_a_script_in_a_name_is_refused_or_read_and_never_run(tmp_path: Path, name: str) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        shop = Shop(hub, await hub.retailer(name))
+    async with run_hub(hub_file(tmp_path)) as hub:
+        shop = HubRetailer(hub, await hub.retailer(name))
         made, _ = await shop.brand(name=name)
         if made == 422:
             return
@@ -189,8 +189,8 @@ async def test_a_script_in_a_name_is_refused_or_read_and_never_run(tmp_path: Pat
 
 
 async def test_ids_that_would_be_wildcards_or_paths_of_a_broker_are_refused(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        shop = Shop(hub, await hub.retailer())
+    async with run_hub(hub_file(tmp_path)) as hub:
+        shop = HubRetailer(hub, await hub.retailer())
         await shop.brand()
         for odd in ("+", "#", "a/b", "..", "a.b", "\0", "$SYS", "Ä", "A", "x" * 65, "", " a", "a\n"):
             assert (await shop.brand(odd))[0] == 422, odd
@@ -203,13 +203,13 @@ async def test_ids_that_would_be_wildcards_or_paths_of_a_broker_are_refused(tmp_
 
 async def test_tries_of_support_codes_are_counted_over_a_restart(tmp_path: Path) -> None:
     file = hub_file(tmp_path)
-    async with running(file) as hub:
-        shop = Shop(hub, await hub.retailer())
+    async with run_hub(file) as hub:
+        shop = HubRetailer(hub, await hub.retailer())
         await shop.brand()
         made, code = await shop.ask(), await shop.home()
-        for _ in range(TRIES):
-            await shop.says(made["consent_url"], fresh())
-    async with running(file) as hub:
+        for _ in range(MAX_CODE_TRIES):
+            await shop.says(made["consent_url"], new_support_code())
+    async with run_hub(file) as hub:
         shop.hub = hub
         await shop.says(made["consent_url"], code)
         _, stands = await shop.call("GET", f"/v1/connections/{made['id']}")
@@ -218,14 +218,14 @@ async def test_tries_of_support_codes_are_counted_over_a_restart(tmp_path: Path)
         assert await _asked(shop) == 0, "the right code comes too late"
 
 
-async def _asked(shop: Shop) -> int:
+async def _asked(shop: HubRetailer) -> int:
     from gateway.hub.tables import jobs  # noqa: PLC0415 - beside its one use
 
     return len(await shop.rows(jobs))
 
 
 async def test_a_disk_that_is_full_is_told_and_nothing_is_said_to_be_done(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
+    async with run_hub(hub_file(tmp_path)) as hub:
         retailer = await hub.retailer()
         engine = hub.hub.store._engine.sync_engine  # noqa: SLF001 - the disk's size is set below it
 
@@ -249,12 +249,12 @@ async def test_a_disk_that_is_full_is_told_and_nothing_is_said_to_be_done(tmp_pa
 
 
 async def test_the_secrets_of_webhooks_are_read_by_no_copy_of_the_database(tmp_path: Path) -> None:
-    async with house(tmp_path) as at:
+    async with webhook_house(tmp_path) as at:
         endpoint = await at.endpoint()
         rotated = await at.ask("POST", f"/{endpoint['id']}/rotate")
         async with at.hub.hub.store.reading() as tx:
             row = (await tx.execute(select(endpoints))).one()
-        own = OwnKey.at(tmp_path / "hub")
+        own = HubKeyPair.at(tmp_path / "hub")
         assert own.unseal(row.secret, row.id) == rotated["secret"]
         assert own.unseal(row.old_secret, row.id) == endpoint["secret"]
         assert own.unseal(row.secret, "ep-another") is None, "moved to another row it is none"
@@ -263,11 +263,11 @@ async def test_the_secrets_of_webhooks_are_read_by_no_copy_of_the_database(tmp_p
 
 
 async def test_a_hub_with_another_key_signs_nothing_by_a_secret_that_it_cannot_read_and_says_so(tmp_path: Path) -> None:
-    async with house(tmp_path) as at:
+    async with webhook_house(tmp_path) as at:
         endpoint = await at.endpoint("/another-key")
-    (tmp_path / "hub" / FILE).unlink()
+    (tmp_path / "hub" / KEY_FILE_NAME).unlink()
     with capture_logs() as logs:
-        async with house(tmp_path) as again, asyncio.timeout(20):
+        async with webhook_house(tmp_path) as again, asyncio.timeout(20):
             again.retailer = at.retailer
             await again.tell()
             while not [line for line in logs if line["event"] == "secret_unreadable"]:  # noqa: ASYNC110 - the hub's own log

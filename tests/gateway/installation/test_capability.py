@@ -11,17 +11,25 @@ from devices.vendors.words import TopicSuffix
 from gateway.config.devices import CoverDevice
 from gateway.config.errors import ConfigError
 from gateway.config.home import Home
-from gateway.config.loader import load
-from gateway.config.sensor_independence import depends
-from gateway.installation.capability import Ground, Measurement, Promise, Walked, entrance_promises, promises, proposed
-from gateway.installation.words import promised
+from gateway.config.loader import load_home_file
+from gateway.config.sensor_independence import depends_on_lock
+from gateway.installation.capability import (
+    Capability,
+    CapabilityEvidence,
+    Measurement,
+    WalkTestStatus,
+    device_capabilities,
+    entrance_capabilities,
+    proposed_latency_s,
+)
+from gateway.installation.words import capability_text
 
 HOME = Path(__file__).parents[3] / "config" / "home.yaml"
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
 def house(device: str = "front-lock", **changes: Any) -> Home:  # noqa: ANN401 - fields of a section
-    home = load(HOME)
+    home = load_home_file(HOME)
     devices = {**home.devices, device: home.devices[device].model_copy(update=changes)}
     return home.model_copy(update={"devices": devices})
 
@@ -30,84 +38,115 @@ def measured(*seconds: float, asked: int | None = None, **told: bool) -> Measure
     return Measurement(at=NOW, asked=len(seconds) if asked is None else asked, seconds=seconds, **told)
 
 
-def said(found: tuple[Promise, ...]) -> dict[str, Ground]:
+def said(found: tuple[Capability, ...]) -> dict[str, CapabilityEvidence]:
     return {promise.said: promise.ground for promise in found}
 
 
 @pytest.mark.parametrize(
     ("changes", "measurement", "expected"),
     [
-        ({}, None, {"bolt.declared": Ground.DECLARED, "guarded.declared": Ground.DECLARED,
-                    "auto_lock.unknown": Ground.UNKNOWN, "latency.declared": Ground.DECLARED}),
-        ({"guarded": False, "auto_lock": False}, measured(0.2, 0.4, bolt=True),
-         {"bolt.measured": Ground.MEASURED, "guarded.missing": Ground.MISSING, "auto_lock.missing": Ground.MISSING,
-          "latency.within": Ground.MEASURED}),
-        ({"auto_lock": True}, measured(0.2, 4.1, bolt=False),
-         {"bolt.missing": Ground.MISSING, "guarded.declared": Ground.DECLARED, "auto_lock.declared": Ground.DECLARED,
-          "latency.longer": Ground.MISSING}),
-        ({}, measured(asked=3),
-         {"bolt.declared": Ground.DECLARED, "guarded.declared": Ground.DECLARED, "auto_lock.unknown": Ground.UNKNOWN,
-          "latency.silent": Ground.MISSING}),
+        (
+            {},
+            None,
+            {
+                "bolt.declared": CapabilityEvidence.DECLARED,
+                "guarded.declared": CapabilityEvidence.DECLARED,
+                "auto_lock.unknown": CapabilityEvidence.UNKNOWN,
+                "latency.declared": CapabilityEvidence.DECLARED,
+            },
+        ),
+        (
+            {"guarded": False, "auto_lock": False},
+            measured(0.2, 0.4, bolt=True),
+            {
+                "bolt.measured": CapabilityEvidence.MEASURED,
+                "guarded.missing": CapabilityEvidence.MISSING,
+                "auto_lock.missing": CapabilityEvidence.MISSING,
+                "latency.within": CapabilityEvidence.MEASURED,
+            },
+        ),
+        (
+            {"auto_lock": True},
+            measured(0.2, 4.1, bolt=False),
+            {
+                "bolt.missing": CapabilityEvidence.MISSING,
+                "guarded.declared": CapabilityEvidence.DECLARED,
+                "auto_lock.declared": CapabilityEvidence.DECLARED,
+                "latency.longer": CapabilityEvidence.MISSING,
+            },
+        ),
+        (
+            {},
+            measured(asked=3),
+            {
+                "bolt.declared": CapabilityEvidence.DECLARED,
+                "guarded.declared": CapabilityEvidence.DECLARED,
+                "auto_lock.unknown": CapabilityEvidence.UNKNOWN,
+                "latency.silent": CapabilityEvidence.MISSING,
+            },
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_lock_promises_what_is_declared_or_measured_and_what_nobody_said_is_unknown(
-    changes: Mapping[str, Any], measurement: Measurement | None, expected: Mapping[str, Ground]
+    changes: Mapping[str, Any], measurement: Measurement | None, expected: Mapping[str, CapabilityEvidence]
 ) -> None:
-    assert said(promises(house(**changes), "front-lock", measurement)) == expected
+    assert said(device_capabilities(house(**changes), "front-lock", measurement)) == expected
 
 
 def test_the_opener_of_a_garage_obeys_late_copies_and_has_no_bolt_to_promise() -> None:
     opener = CoverDevice(kind="cover", vendor="esphome", reverses=True)
-    home = load(HOME)
+    home = load_home_file(HOME)
     home = home.model_copy(update={"devices": {**home.devices, "front-lock": opener}})
-    expected = {"guarded.missing": Ground.MISSING, "latency.declared": Ground.DECLARED}
-    assert said(promises(home, "front-lock", None)) == expected
+    expected = {"guarded.missing": CapabilityEvidence.MISSING, "latency.declared": CapabilityEvidence.DECLARED}
+    assert said(device_capabilities(home, "front-lock", None)) == expected
 
 
 def test_a_lock_that_answers_late_is_told_which_latency_to_declare() -> None:
     late = measured(0.2, 4.1, bolt=True)
-    (longer,) = (p for p in promises(house(), "front-lock", late) if p.said == "latency.longer")
-    assert proposed(late) == 7
-    assert "write `latency: 7` under front-lock" in promised(longer, "en")
+    (longer,) = (p for p in device_capabilities(house(), "front-lock", late) if p.said == "latency.longer")
+    assert proposed_latency_s(late) == 7
+    assert "write `latency: 7` under front-lock" in capability_text(longer, "en")
 
 
 @pytest.mark.parametrize(
     ("device", "changes", "walked", "why"),
     [
-        ("front-door", {"address": "io://1234-5678-3293/5770898"}, Walked.PASSED, "door.dependent"),
-        ("front-door", {"address": "io://1234-5678-3293/5770898#2"}, Walked.PASSED, "door.dependent"),
-        ("front-door", {"answers": False}, Walked.PASSED, "door.unasked"),
-        ("front-lock", {}, Walked.FAILED, "walk.failed"),
-        ("front-lock", {}, Walked.BLOCKED, "walk.blocked"),
+        ("front-door", {"address": "io://1234-5678-3293/5770898"}, WalkTestStatus.PASSED, "door.dependent"),
+        ("front-door", {"address": "io://1234-5678-3293/5770898#2"}, WalkTestStatus.PASSED, "door.dependent"),
+        ("front-door", {"answers": False}, WalkTestStatus.PASSED, "door.unasked"),
+        ("front-lock", {}, WalkTestStatus.FAILED, "walk.failed"),
+        ("front-lock", {}, WalkTestStatus.BLOCKED, "walk.blocked"),
     ],
 )
 def test_an_entrance_says_what_forbids_an_unattended_visit(
-    device: str, changes: Mapping[str, Any], walked: Walked, why: str
+    device: str, changes: Mapping[str, Any], walked: WalkTestStatus, why: str
 ) -> None:
-    found = entrance_promises(house(device, **changes), "front", {}, walked)
+    found = entrance_capabilities(house(device, **changes), "front", {}, walked)
     forbidding = [one for one in found if one.forbids]
     assert [one.said for one in forbidding] == [why]
-    assert "no unattended visit" in promised(forbidding[0], "en").lower()
-    assert "pas de visite en votre absence" in promised(forbidding[0], "fr").lower()
+    assert "no unattended visit" in capability_text(forbidding[0], "en").lower()
+    assert "pas de visite en votre absence" in capability_text(forbidding[0], "fr").lower()
 
 
 def test_without_a_way_out_by_hand_there_is_no_unattended_visit() -> None:
     home = house()
     shut = home.entrances["front"].model_copy(update={"way_out_by_hand": False})
-    found = entrance_promises(home.model_copy(update={"entrances": {"front": shut}}), "front", {}, Walked.PASSED)
+    found = entrance_capabilities(
+        home.model_copy(update={"entrances": {"front": shut}}), "front", {}, WalkTestStatus.PASSED
+    )
     assert [one.said for one in found if one.forbids] == ["way_out.missing"]
 
 
 def test_what_was_measured_forbids_too() -> None:
     untold = {"front-lock": measured(0.1, bolt=False), "front-door": measured(0.1, door=False)}
-    found = entrance_promises(house(), "front", untold, Walked.NEVER)
+    found = entrance_capabilities(house(), "front", untold, WalkTestStatus.NEVER)
     assert {one.said for one in found if one.forbids} == {"bolt.missing", "door.untold"}
 
 
 def test_an_entrance_that_was_never_walked_lets_in_and_says_so() -> None:
-    found = entrance_promises(house(), "front", {}, Walked.NEVER)
+    found = entrance_capabilities(house(), "front", {}, WalkTestStatus.NEVER)
     assert not any(one.forbids for one in found)
-    assert said(found)["walk.never"] is Ground.UNKNOWN
+    assert said(found)["walk.never"] is CapabilityEvidence.UNKNOWN
 
 
 def test_a_sensor_that_is_the_lock_s_own_is_refused_with_line_and_remedy(tmp_path: Path) -> None:
@@ -116,12 +155,12 @@ def test_a_sensor_that_is_the_lock_s_own_is_refused_with_line_and_remedy(tmp_pat
     with pytest.raises(
         ConfigError, match=r"home.yaml:\d+:\d+: .*the sensor of the lock `front-lock` itself.* of its own"
     ):
-        load(file)
+        load_home_file(file)
 
 
 def test_a_sensor_that_speaks_on_the_lock_s_topic_is_the_lock_s_own() -> None:
     shared = {"topics": {TopicSuffix.STATE: "zigbee2mqtt/door"}}
     home = house("front-lock", **shared)
-    assert not depends(home, "front-lock", "front-door")
+    assert not depends_on_lock(home, "front-lock", "front-door")
     both = {**home.devices, "front-door": home.devices["front-door"].model_copy(update=shared)}
-    assert depends(home.model_copy(update={"devices": both}), "front-lock", "front-door")
+    assert depends_on_lock(home.model_copy(update={"devices": both}), "front-lock", "front-door")

@@ -10,11 +10,17 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from gateway.config.devices import CameraDevice, Device, DoorDevice, FridgeDevice, LockDevice, SignalDevice
+from gateway.config.devices import AnyDevice, CameraDevice, DoorDevice, FridgeDevice, LockDevice, SignalDevice
 from gateway.config.home import Home
-from gateway.config.loader import load
-from gateway.installation.discovery import MDNS, Sighting, Where, on_the_broker, on_the_network
-from gateway.system.located_yaml import parse
+from gateway.config.loader import load_home_file
+from gateway.installation.discovery import (
+    MDNS_SERVICES,
+    DiscoveredDevice,
+    DiscoverySource,
+    read_broker_message,
+    read_mdns_service,
+)
+from gateway.system.located_yaml import parse_yaml
 
 ROOT = Path(__file__).parents[3]
 RADIO = ROOT / "tests" / "devices" / "payloads" / "bridges" / "zigbee2mqtt_devices.json"
@@ -22,11 +28,11 @@ RADIO = ROOT / "tests" / "devices" / "payloads" / "bridges" / "zigbee2mqtt_devic
 
 @pytest.fixture
 def home() -> Home:
-    return load(ROOT / "config" / "home.yaml")
+    return load_home_file(ROOT / "config" / "home.yaml")
 
 
-def sightings(home: Home, topic: str, payload: bytes) -> list[Sighting]:
-    return list(on_the_broker(home, topic, payload))
+def sightings(home: Home, topic: str, payload: bytes) -> list[DiscoveredDevice]:
+    return list(read_broker_message(home, topic, payload))
 
 
 def test_a_device_that_stands_in_the_house_file_is_known_and_another_is_not(home: Home) -> None:
@@ -54,7 +60,7 @@ def test_what_stands_behind_a_radio_is_named_with_the_command_that_adds_it(home:
     assert (again.known, again.add) == ("front-lock", "")
 
 
-def device_of(line: str) -> Device:
+def device_of(line: str) -> AnyDevice:
     """The device that `perron add` makes of this line."""
     words = shlex.split(line)
     section: dict[str, Any] = {}
@@ -64,12 +70,12 @@ def device_of(line: str) -> Device:
         at = section
         for part in outer:
             at = at.setdefault(part, {})
-        at[last] = parse(set_to).data
-    device: Device = TypeAdapter(Device).validate_json(json.dumps(section), strict=True)
+        at[last] = parse_yaml(set_to).data
+    device: AnyDevice = TypeAdapter(AnyDevice).validate_json(json.dumps(section), strict=True)
     return device
 
 
-def added(home: Home, payload: bytes = RADIO.read_bytes(), base: str = "zigbee2mqtt") -> dict[str, Device]:
+def added(home: Home, payload: bytes = RADIO.read_bytes(), base: str = "zigbee2mqtt") -> dict[str, AnyDevice]:
     found = sightings(home, f"{base}/bridge/devices", payload)
     return {one.name: device_of(one.add) for one in found if one.add}
 
@@ -141,10 +147,15 @@ def test_what_cannot_be_read_says_nothing(home: Home, topic: str, payload: bytes
 
 def test_a_camera_on_the_network_is_known_by_its_address_and_port(home: Home) -> None:
     service = "_rtsp._tcp.local."
-    seen = on_the_network(home, service, f"Porch Cam.{service}", "192.168.1.30", 554)
-    assert (seen.where, seen.what, seen.name, seen.at) == (Where.NETWORK, "camera", "Porch Cam", "192.168.1.30:554")
+    seen = read_mdns_service(home, service, f"Porch Cam.{service}", "192.168.1.30", 554)
+    assert (seen.where, seen.what, seen.name, seen.at) == (
+        DiscoverySource.NETWORK,
+        "camera",
+        "Porch Cam",
+        "192.168.1.30:554",
+    )
     assert seen.add == "perron add porch-cam --kind camera --vendor rtsp --set url=rtsp://192.168.1.30:554/PATH"
-    known = on_the_network(home, service, f"Bell.{service}", "127.0.0.1", 8554)
+    known = read_mdns_service(home, service, f"Bell.{service}", "127.0.0.1", 8554)
     assert (known.known is not None, known.add) == (True, "")
 
 
@@ -166,14 +177,14 @@ HOSTILE = [
 @pytest.mark.parametrize("host", HOSTILE)
 def test_a_camera_whose_host_is_none_of_the_house_file_s_is_shown_without_a_command(home: Home, host: str) -> None:
     service = "_rtsp._tcp.local."
-    seen = on_the_network(home, service, f"Porch.{service}", host, 554)
+    seen = read_mdns_service(home, service, f"Porch.{service}", host, 554)
     assert (seen.words, seen.add, dict(seen.offer)) == ((), "", {})
     assert seen.at.isprintable()
 
 
 @pytest.mark.parametrize("host", ["porch.local", "192.168.1.30", "fe80::1", "PORCH-2.lan"])
 def test_a_camera_of_an_ordinary_host_is_offered(home: Home, host: str) -> None:
-    seen = on_the_network(home, "_rtsp._tcp.local.", "Porch._rtsp._tcp.local.", host, 554)
+    seen = read_mdns_service(home, "_rtsp._tcp.local.", "Porch._rtsp._tcp.local.", host, 554)
     assert isinstance(device_of(seen.add), CameraDevice)
 
 
@@ -225,9 +236,9 @@ def test_a_name_that_nobody_can_type_or_see_is_shown_without_a_command(home: Hom
     assert all(one.name.isprintable() for one in found)
 
 
-@pytest.mark.parametrize("service", MDNS)
+@pytest.mark.parametrize("service", MDNS_SERVICES)
 def test_names_from_the_network_are_inert_and_never_a_command_of_their_own(home: Home, service: str) -> None:
-    seen = on_the_network(home, service, f"a; rm -rf /\x1b[2J\u202e.{service}", "10.0.0.1", 1)
+    seen = read_mdns_service(home, service, f"a; rm -rf /\x1b[2J\u202e.{service}", "10.0.0.1", 1)
     assert "\x1b" not in seen.name
     assert ";" not in seen.add
     assert "\u202e" not in seen.name + seen.add

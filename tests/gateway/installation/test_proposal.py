@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.editor import NotAdded, checked, merged, section_of, text_of, value_of
+from gateway.config.editor import EditRejected, build_section, check_home, parse_value, read_home_text, with_item
 from gateway.config.editor_keys import ENTRANCE
 from gateway.config.home import Home
 from gateway.installation.proposal import Proposal, cautions, new_accounts, objections
@@ -55,7 +55,9 @@ def proposed(kind: str, name: str, fields: Mapping[str, object]) -> Proposal:
 
 def with_it(one: Proposal, text: str = HOUSE) -> tuple[Home, Home]:
     """The house without, and with it."""
-    return checked(text, FILE), checked(merged(text, FILE, one.name, section_of(one.kind, one.fields)), FILE)
+    return check_home(text, FILE), check_home(
+        with_item(text, FILE, one.name, build_section(one.kind, one.fields)), FILE
+    )
 
 
 def refused(one: Proposal, *, text: str = HOUSE, permitted: tuple[str, ...] = (), login: str | None = None) -> set[str]:
@@ -126,9 +128,9 @@ def test_what_would_weaken_what_is_there_is_refused(
 def test_a_topic_that_the_broker_or_we_read_as_another_is_none(mark: str) -> None:
     for fields in ({"topics.event": f"nuki/front/lock/json{mark}"},
                    {"topics.state": f"x{mark}", "topics.bridge": "nuki/front/lock/json"}):  # fmt: skip
-        with pytest.raises(NotAdded, match="no space at its ends"):
+        with pytest.raises(EditRejected, match="no space at its ends"):
             with_it(proposed("scanner", "s", {"vendor": "scanner", **fields}))
-    with pytest.raises(NotAdded, match="correct its address"):
+    with pytest.raises(EditRejected, match="correct its address"):
         with_it(proposed("lock", "l", {"vendor": "nukihub", "address": f"nuki/l{mark or ' '}\u2028"}))
 
 
@@ -182,21 +184,21 @@ def test_an_entrance_by_which_a_brand_was_let_in_before_is_not_put_up_again() ->
 @pytest.mark.parametrize("key", ["lock", "door", "signal"])
 def test_a_second_entrance_with_a_device_of_the_first_is_no_house(key: str) -> None:
     theirs = {"lock": "front-lock", "door": "front-door", "signal": "front-signal"}
-    with pytest.raises(NotAdded, match="belongs to the entrance `front` already"):
+    with pytest.raises(EditRejected, match="belongs to the entrance `front` already"):
         with_it(proposed(ENTRANCE, "side", {**SIDE, key: theirs[key]}))
 
 
 def test_an_entrance_that_locks_somebody_in_is_no_house() -> None:
-    with pytest.raises(NotAdded, match="nobody may be locked in"):
+    with pytest.raises(EditRejected, match="nobody may be locked in"):
         with_it(proposed(ENTRANCE, "side", {**SIDE, "way_out_by_hand": False}))
 
 
 def test_what_is_there_already_is_neither_changed_nor_replaced() -> None:
     one = proposed("door", "front-door", {"vendor": "esphome"})
-    with pytest.raises(NotAdded) as failure:
+    with pytest.raises(EditRejected) as failure:
         with_it(one)
     assert failure.value.taken
-    old = checked(HOUSE, FILE)
+    old = check_home(HOUSE, FILE)
     assert {remark.said for remark in objections(old, old, one, permitted=(), login=None)} == {"taken"}
 
 
@@ -218,19 +220,21 @@ def test_the_owner_is_told_which_account_is_missing_and_what_an_entrance_rests_o
 
 
 def test_comments_stay_and_what_is_no_plain_value_is_none() -> None:
-    text = merged(HOUSE, FILE, "garden-door", section_of("door", {"vendor": "esphome"}))
+    text = with_item(HOUSE, FILE, "garden-door", build_section("door", {"vendor": "esphome"}))
     assert "# somebody's own words" in text
     assert "# the old one" in text
     for value in ("&a [*a]", "!!python/object:os.system x", "{"):
-        with pytest.raises(NotAdded):
-            value_of("key", value)
+        with pytest.raises(EditRejected):
+            parse_value("key", value)
 
 
 def test_a_name_that_is_yaml_of_its_own_stays_a_name() -> None:
     hostile = "x: 1\n  lock: front-lock # {}[]&*!|>'\"%@`"
-    text = merged(HOUSE, FILE, "c", section_of("camera", {"vendor": "rtsp", "url": "rtsp://h/s", "address": hostile}))
-    with pytest.raises(NotAdded, match="would be no house"):
-        checked(text, FILE)
+    text = with_item(
+        HOUSE, FILE, "c", build_section("camera", {"vendor": "rtsp", "url": "rtsp://h/s", "address": hostile})
+    )
+    with pytest.raises(EditRejected, match="would be no house"):
+        check_home(text, FILE)
     for name in ("null", "yes", "0x10", "2026-01-01", "~", "- a", "a: b", "#", "'", '"', "*x", "<<"):
         one = proposed(ENTRANCE, "side", {**SIDE, "name": name})
         assert with_it(one)[1].entrances["side"].name == name
@@ -239,8 +243,8 @@ def test_a_name_that_is_yaml_of_its_own_stays_a_name() -> None:
 def test_a_house_file_that_is_none_or_too_large_is_not_touched(tmp_path: Path) -> None:
     file = tmp_path / "home.yaml"
     for text in ("[", "- a\n"):
-        with pytest.raises(NotAdded):
-            merged(text, file, "x", section_of("door", {"vendor": "esphome"}))
+        with pytest.raises(EditRejected):
+            with_item(text, file, "x", build_section("door", {"vendor": "esphome"}))
     file.write_text("#" * 300_000)
-    with pytest.raises(NotAdded, match="larger than"):
-        text_of(file)
+    with pytest.raises(EditRejected, match="larger than"):
+        read_home_text(file)

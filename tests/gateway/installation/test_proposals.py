@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.loader import load
-from gateway.config.writer import Rewriting
+from gateway.config.loader import load_home_file
+from gateway.config.writer import HomeFileWriter
 from gateway.domain.visit.state import Now
-from gateway.installation.proposal import Asked
-from gateway.installation.proposal_store import REMEMBERED
-from gateway.installation.proposals import Proposals, Standing
+from gateway.installation.proposal import ProposalRequest
+from gateway.installation.proposal_store import MAX_DONE_PROPOSALS
+from gateway.installation.proposals import Proposals, ProposalState
 from gateway.runtime.maintenance import reload
 from gateway.storage import StoreFailed
 from tests.gateway.domain.delivery.shop import NOW
@@ -22,8 +22,8 @@ name: Home
 devices: {}   # none yet
 entrances: {}
 """
-DOOR = Asked(kind="door", name="back-door", fields={"vendor": "esphome"})
-CAMERA = Asked(
+DOOR = ProposalRequest(kind="door", name="back-door", fields={"vendor": "esphome"})
+CAMERA = ProposalRequest(
     kind="camera", name="porch", fields={"vendor": "rtsp", "url": "rtsp://192.168.1.30/s"}, login=("admin", "ladders")
 )
 
@@ -51,12 +51,12 @@ class House:
         """A gateway begins, with the house of the file or (`old`) with the one before, because none began with it."""
         text = self.file.read_text(encoding="utf-8")
         self.file.write_text(HOUSE if old else text, encoding="utf-8")
-        home = load(self.file)
+        home = load_home_file(self.file)
         self.file.write_text(text, encoding="utf-8")
-        rewriting = Rewriting(self.file, reread=self._again)
+        rewriting = HomeFileWriter(self.file, reread=self._again)
         return Proposals(home, rewriting=rewriting, reread=self._again, permitted=lambda: (), note=self.note)
 
-    async def accepted(self, asked: Asked) -> str:
+    async def accepted(self, asked: ProposalRequest) -> str:
         """It is in the house file, and the gateway was told; the text of the file."""
         proposals = self.begins()
         assert await proposals.propose(asked, by="ines", now=NOW) == ()
@@ -78,47 +78,47 @@ async def test_who_proposed_and_who_accepted_stands_in_the_log_before_the_house_
     await house.accepted(DOOR)
     assert house.log == ["addition_proposed back-door ines", "addition_accepted back-door anna"]
     (seen,) = await house.begins().seen()
-    assert (seen.standing, seen.proposal.done) == (Standing.APPLIED, True)
+    assert (seen.standing, seen.proposal.done) == (ProposalState.APPLIED, True)
 
 
 async def test_how_it_stands_is_what_the_gateway_told_of_the_house_file_since(house: House) -> None:
-    reload.tell(house.folder, reload.Report(id="an older one", said="refused", problems=("x",)))
+    reload.write_report(house.folder, reload.ReloadReport(id="an older one", said="refused", problems=("x",)))
     proposals = house.begins()
     await proposals.propose(DOOR, by="ines", now=NOW)
     (seen,) = await proposals.seen()
     await proposals.accept([seen.proposal.id], by="anna", now=NOW)
-    assert (await proposals.seen())[0].standing is Standing.TAKEN
-    busy = (reload.Busy(entrance="front", what="visit"),)
-    reload.tell(house.folder, reload.Report(id="1", said="waiting", busy=busy))
-    assert (await proposals.seen())[0].standing is Standing.WAITING
-    reload.tell(house.folder, reload.Report(id="2", said="refused", problems=("why",)))
+    assert (await proposals.seen())[0].standing is ProposalState.TAKEN
+    busy = (reload.BusyEntrance(entrance="front", what="visit"),)
+    reload.write_report(house.folder, reload.ReloadReport(id="1", said="waiting", busy=busy))
+    assert (await proposals.seen())[0].standing is ProposalState.WAITING
+    reload.write_report(house.folder, reload.ReloadReport(id="2", said="refused", problems=("why",)))
     (seen,) = await proposals.seen()
-    assert (seen.standing, seen.report and seen.report.problems) == (Standing.REFUSED, ("why",))
+    assert (seen.standing, seen.report and seen.report.problems) == (ProposalState.REFUSED, ("why",))
 
 
 async def test_what_no_gateway_began_with_is_taken_out_of_the_house_file_and_waits_again(house: House) -> None:
     text = await house.accepted(CAMERA)
     assert "porch" in text
     assert house.beside == ["porch.login"]
-    reload.tell(house.folder, reload.Report(id="1", said="refused", problems=("it does not begin",)))
+    reload.write_report(house.folder, reload.ReloadReport(id="1", said="refused", problems=("it does not begin",)))
     again = house.begins(old=True)
     text = house.file.read_text(encoding="utf-8")
     assert "porch" not in text
     assert "# somebody's own words" in text
-    assert load(house.file).devices == {}
+    assert load_home_file(house.file).devices == {}
     assert house.beside == []
     (seen,) = await again.seen()
-    assert (seen.standing, seen.proposal.failed) == (Standing.PROPOSED, ("it does not begin",))
+    assert (seen.standing, seen.proposal.failed) == (ProposalState.PROPOSED, ("it does not begin",))
     assert await again.accept([seen.proposal.id], by="anna", now=NOW) == ()
     assert house.beside == ["porch.login"], "its account was not lost"
 
 
 async def test_what_waits_for_a_visit_stays_in_the_house_file(house: House) -> None:
     text = await house.accepted(DOOR)
-    reload.tell(house.folder, reload.Report(id="1", said="waiting"))
+    reload.write_report(house.folder, reload.ReloadReport(id="1", said="waiting"))
     again = house.begins(old=True)
     assert house.file.read_text(encoding="utf-8") == text
-    assert (await again.seen())[0].standing is Standing.WAITING
+    assert (await again.seen())[0].standing is ProposalState.WAITING
 
 
 async def test_what_somebody_took_out_at_the_terminal_later_does_not_come_back(house: House) -> None:
@@ -127,7 +127,7 @@ async def test_what_somebody_took_out_at_the_terminal_later_does_not_come_back(h
     house.file.write_text(HOUSE, encoding="utf-8")
     again = house.begins()
     assert again.waiting == 0
-    assert load(house.file).devices == {}
+    assert load_home_file(house.file).devices == {}
 
 
 async def test_a_log_that_takes_nothing_lets_nothing_into_the_house(house: House) -> None:
@@ -162,9 +162,11 @@ async def test_a_disk_that_takes_nothing_says_so_and_keeps_no_password(
 
 async def test_what_is_done_is_forgotten_but_for_the_last_ones(house: House) -> None:
     proposals = house.begins()
-    for n in range(REMEMBERED + 2):
-        await proposals.propose(Asked(kind="signal", name=f"s{n}", fields={"vendor": "signal"}), by="ines", now=NOW)
+    for n in range(MAX_DONE_PROPOSALS + 2):
+        await proposals.propose(
+            ProposalRequest(kind="signal", name=f"s{n}", fields={"vendor": "signal"}), by="ines", now=NOW
+        )
     ids = [one.proposal.id for one in await proposals.seen()]
     assert await proposals.accept(ids, by="anna", now=NOW) == ()
     seen = await house.begins().seen()
-    assert [one.proposal.name for one in seen] == [f"s{n}" for n in range(2, REMEMBERED + 2)]
+    assert [one.proposal.name for one in seen] == [f"s{n}" for n in range(2, MAX_DONE_PROPOSALS + 2)]

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.timing import Timing
-from gateway.installation.survey_probe import Holder, Taken, Watch, claimed, holder
-from gateway.video.ipc import Adopted, Proof
+from gateway.installation.survey_probe import CameraWatch, SurveyHolder, SurveyTaken, claim_survey, survey_holder
+from gateway.video.ipc import CameraProof, VideoHello
 
 TIMING = Timing(ring=20, live=5)
 CAMERAS = ("front", "hall")
@@ -17,16 +17,16 @@ class Process:
 
     def __init__(self) -> None:
         self.there = True
-        self.watch = Watch(CAMERAS, lambda: self.there)
+        self.watch = CameraWatch(CAMERAS, lambda: self.there)
         self.begins(0.0)
 
     def begins(self, at: float) -> None:
-        self.watch.heard(Adopted(pid=1, recording=()), at)
+        self.watch.heard(VideoHello(pid=1, recording=()), at)
         for camera in CAMERAS:
             self.proves(camera, at + 1, live=True)
 
     def proves(self, camera: str, at: float, *, live: bool) -> None:
-        self.watch.heard(Proof(camera=camera, at=at, live=live, moving=live), at)
+        self.watch.heard(CameraProof(camera=camera, at=at, live=live, moving=live), at)
 
     def dark(self, now: float) -> tuple[str, ...] | None:
         return self.watch.dark(now, TIMING)
@@ -69,18 +69,18 @@ def test_a_process_that_was_lost_knows_nothing_until_it_has_begun_again() -> Non
 
 
 def test_without_cameras_there_is_nothing_to_wait_for() -> None:
-    assert Watch((), lambda: False).dark(0, TIMING) == ()
+    assert CameraWatch((), lambda: False).dark(0, TIMING) == ()
 
 
 def test_who_has_a_survey_has_it_alone_and_is_named(tmp_path: Path) -> None:
-    assert holder(tmp_path, "front") is None
-    with claimed(tmp_path, "front", Holder.GATEWAY):
-        assert holder(tmp_path, "front") is Holder.GATEWAY
-        with pytest.raises(Taken) as taken, claimed(tmp_path, "front", Holder.TERMINAL):
+    assert survey_holder(tmp_path, "front") is None
+    with claim_survey(tmp_path, "front", SurveyHolder.GATEWAY):
+        assert survey_holder(tmp_path, "front") is SurveyHolder.GATEWAY
+        with pytest.raises(SurveyTaken) as taken, claim_survey(tmp_path, "front", SurveyHolder.TERMINAL):
             pass
-        assert taken.value.holder is Holder.GATEWAY
-        with claimed(tmp_path, "garage", Holder.TERMINAL):
-            assert holder(tmp_path, "garage") is Holder.TERMINAL
-    assert holder(tmp_path, "front") is None, "the file stays, and says nothing by itself"
-    with claimed(tmp_path, "front", Holder.TERMINAL):
-        assert holder(tmp_path, "front") is Holder.TERMINAL
+        assert taken.value.holder is SurveyHolder.GATEWAY
+        with claim_survey(tmp_path, "garage", SurveyHolder.TERMINAL):
+            assert survey_holder(tmp_path, "garage") is SurveyHolder.TERMINAL
+    assert survey_holder(tmp_path, "front") is None, "the file stays, and says nothing by itself"
+    with claim_survey(tmp_path, "front", SurveyHolder.TERMINAL):
+        assert survey_holder(tmp_path, "front") is SurveyHolder.TERMINAL

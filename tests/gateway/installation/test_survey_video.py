@@ -9,21 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from gateway.installation.survey_outage import Span, refusing
-from gateway.installation.survey_video import Survey
-from gateway.video.camera import FIRST_PAUSE, next_pause
-from gateway.video.client import VideoLink
-from gateway.video.ipc import Configure, Proof
-from tests.filmset.pages import until
+from gateway.installation.survey_outage import TimeSpan, refusal_spans
+from gateway.installation.survey_video import OutageRecorder
+from gateway.video.camera import MIN_RECONNECT_DELAY_S, next_delay_s
+from gateway.video.client import VideoClient
+from gateway.video.ipc import CameraProof, ConfigureCameras
+from tests.filmset.pages import wait_until
 from tests.foreign import foreign_camera
 
 
-def proof(at: float, *, live: bool = True, camera: str = "front") -> Proof:
-    return Proof(camera=camera, at=at, live=live, moving=live)
+def proof(at: float, *, live: bool = True, camera: str = "front") -> CameraProof:
+    return CameraProof(camera=camera, at=at, live=live, moving=live)
 
 
 def test_only_what_changes_is_kept() -> None:
-    book = Survey(("front",), began=0.0)
+    book = OutageRecorder(("front",), began=0.0)
     for said in (
         proof(2.0), proof(2.25), proof(60.0, live=False), proof(60.25, live=False), proof(61.0),
         proof(100.0, live=False), proof(110.0), proof(5.0, camera="another"),
@@ -32,30 +32,32 @@ def test_only_what_changes_is_kept() -> None:
 
     watched = book.watched(now=200.0)["front"]
 
-    assert watched.over == Span(begin=0, end=200)
-    assert watched.darks == (Span(begin=0, end=2), Span(begin=60, end=61), Span(begin=100, end=110))
+    assert watched.over == TimeSpan(begin=0, end=200)
+    assert watched.darks == (TimeSpan(begin=0, end=2), TimeSpan(begin=60, end=61), TimeSpan(begin=100, end=110))
 
 
 def test_a_camera_of_which_nothing_is_heard_would_have_refused_everybody() -> None:
-    watched = Survey(("front",), began=0.0).watched(now=1000.0)["front"]
-    refused = refusing(watched.darks, ring=20, live=5, begin=0, end=1000)
-    assert refused == (Span(begin=0, end=995),), "the last seconds are not judged yet"
+    watched = OutageRecorder(("front",), began=0.0).watched(now=1000.0)["front"]
+    refused = refusal_spans(watched.darks, ring=20, live=5, begin=0, end=1000)
+    assert refused == (TimeSpan(begin=0, end=995),), "the last seconds are not judged yet"
 
 
 @pytest.mark.slow
 async def test_a_camera_that_is_well_is_told_from_one_that_does_not_open_and_no_picture_is_kept(tmp_path: Path) -> None:
     loop, socket = asyncio.get_running_loop(), tmp_path / "video.sock"
-    book = Survey(("front", "hall"), began=loop.time())
+    book = OutageRecorder(("front", "hall"), began=loop.time())
     with foreign_camera() as front, foreign_camera(codec="h265") as hall:
-        link = VideoLink(
+        link = VideoClient(
             command=(sys.executable, "-m", "gateway.video", "--socket", str(socket)),
             socket=socket,
-            configure=Configure(cameras=(front.source(), hall.source(name="hall")), pre_roll=0, folder=str(tmp_path)),
+            configure=ConfigureCameras(
+                cameras=(front.source(), hall.source(name="hall")), pre_roll=0, folder=str(tmp_path)
+            ),
             on_event=book.heard,
         )
         link.watch(("front", "hall"), on=True)
         running = asyncio.create_task(link.run())
-        await until(lambda: (seen := link.proofs.get("front")) is not None and seen.live, "live pictures")
+        await wait_until(lambda: (seen := link.proofs.get("front")) is not None and seen.live, "live pictures")
         await asyncio.sleep(0.5)
         watched = book.watched(now=loop.time())
         assert link.pid is not None
@@ -75,10 +77,10 @@ def films(folder: Path) -> list[Path]:
 
 def test_a_survey_s_camera_is_tried_again_as_soon_as_in_a_visit() -> None:
     """Else an outage of a few seconds would last longer in a survey than at the door."""
-    filming, idle = [FIRST_PAUSE], [FIRST_PAUSE]
+    filming, idle = [MIN_RECONNECT_DELAY_S], [MIN_RECONNECT_DELAY_S]
     for _ in range(6):
-        filming.append(next_pause(filming[-1], shown=False, urgent=True))
-        idle.append(next_pause(idle[-1], shown=False, urgent=False))
+        filming.append(next_delay_s(filming[-1], shown=False, urgent=True))
+        idle.append(next_delay_s(idle[-1], shown=False, urgent=False))
     assert filming == [0.25, 0.5, 1, 1, 1, 1, 1]
     assert idle == [0.25, 0.5, 1, 2, 4, 5, 5]
-    assert next_pause(5, shown=True, urgent=False) == FIRST_PAUSE
+    assert next_delay_s(5, shown=True, urgent=False) == MIN_RECONNECT_DELAY_S

@@ -7,7 +7,7 @@ import pytest
 
 from devices.reports import DoorState, LockState
 from gateway.config.home import Home
-from gateway.config.loader import load
+from gateway.config.loader import load_home_file
 from gateway.domain.visit.state import (
     DoorResult,
     Entrance,
@@ -19,28 +19,28 @@ from gateway.domain.visit.state import (
     Visit,
     VisitDelivery,
 )
-from gateway.installation.capability import Walked
-from gateway.installation.notes import keep, walk_file, walk_of, walked
+from gateway.installation.capability import WalkTestStatus
+from gateway.installation.notes import read_walk, read_walk_status, store_walk, walk_file
 from gateway.installation.walk import (
-    RITES,
-    Ending,
-    Seen,
-    Step,
-    Trial,
-    Walk,
-    Word,
+    TRIAL_PROCEDURES,
+    HouseObservation,
+    TrialAnswer,
+    TrialResult,
+    WalkTest,
+    WalkTestStep,
+    WalkTrial,
     advance,
-    answer,
-    begin,
-    fitted,
-    forbids,
-    looked_at,
-    resumed,
-    standing,
+    answer_trial,
+    begin_walk,
+    fitted_devices,
+    forbids_visits,
+    record_picture,
+    resume,
+    walk_test_status,
 )
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
-HOUSE = load(Path(__file__).parents[3] / "config" / "home.yaml")
+HOUSE = load_home_file(Path(__file__).parents[3] / "config" / "home.yaml")
 FRONT = HOUSE.entrances["front"]
 DELIVERY = VisitDelivery(
     id="walk-test.1", version=1, permission_version=1, brand="walk-test", carrier="Perron", entrance="front",
@@ -60,9 +60,9 @@ def house(
     )
 
 
-def only(trial: Trial, camera: str | None = None) -> Walk:
+def only(trial: WalkTrial, camera: str | None = None) -> WalkTest:
     """A walk of this one trial."""
-    return Walk(entrance="front", begun=NOW, by="Ida", steps=(Step(trial=trial, camera=camera),))
+    return WalkTest(entrance="front", begun=NOW, by="Ida", steps=(WalkTestStep(trial=trial, camera=camera),))
 
 
 def visit(*, rang: bool = False, outcome: Outcome | None = None, house_: DoorResult | None = None) -> Visit:
@@ -77,55 +77,67 @@ def visit(*, rang: bool = False, outcome: Outcome | None = None, house_: DoorRes
     )
 
 
-OPEN, SHUT = Seen(state=house(DoorState.OPEN, LockState.UNLOCKED)), Seen(state=house(bolt=LockState.UNLOCKED))
-LOCKED = Seen(state=house())
-UNPROVEN = Seen(state=house(proven=False))
-GONE = Seen(state=house(DoorState.UNKNOWN, LockState.UNKNOWN, proven=False, session=None), cut=True)
-NOT_YET = Seen(state=GONE.state)  # a gateway that has not reached the broker yet
-DEAF = Seen(state=house(DoorState.UNKNOWN, LockState.UNKNOWN, proven=False, session=2))
-JAMMED = Seen(
+OPEN, SHUT = (
+    HouseObservation(state=house(DoorState.OPEN, LockState.UNLOCKED)),
+    HouseObservation(state=house(bolt=LockState.UNLOCKED)),
+)
+LOCKED = HouseObservation(state=house())
+UNPROVEN = HouseObservation(state=house(proven=False))
+GONE = HouseObservation(state=house(DoorState.UNKNOWN, LockState.UNKNOWN, proven=False, session=None), cut=True)
+NOT_YET = HouseObservation(state=GONE.state)  # a gateway that has not reached the broker yet
+DEAF = HouseObservation(state=house(DoorState.UNKNOWN, LockState.UNKNOWN, proven=False, session=2))
+JAMMED = HouseObservation(
     state=Entrance(
         id="front",
         lock_request=LockRequest(id="l", result=LockRequestResult.NOT_PROVEN),
         door=Fact(value=DoorState.CLOSED, proven=True),
     )
 )
-IN_AIR = Seen(state=house(DoorState.OPEN, LockState.LOCKED))
-LIVE, DARK = Seen(state=house(), live=frozenset({"hall"})), Seen(state=house(), lost=frozenset({"hall"}))
-STARTED = Seen(state=house())  # a gateway that has not seen the camera yet
-RANG = Seen(state=Entrance(id="front", visit=visit(rang=True)), delivery="walk-test.1")
-DONE = Seen(
+IN_AIR = HouseObservation(state=house(DoorState.OPEN, LockState.LOCKED))
+LIVE, DARK = (
+    HouseObservation(state=house(), live=frozenset({"hall"})),
+    HouseObservation(state=house(), lost=frozenset({"hall"})),
+)
+STARTED = HouseObservation(state=house())  # a gateway that has not seen the camera yet
+RANG = HouseObservation(state=Entrance(id="front", visit=visit(rang=True)), delivery="walk-test.1")
+DONE = HouseObservation(
     state=Entrance(id="front", grace_visit=visit(outcome=Outcome.DELIVERED, house_=DoorResult.LOCKED_AGAIN)),
     delivery="walk-test.1",
 )
-HANDED = Seen(
+HANDED = HouseObservation(
     state=Entrance(id="front", visit=visit(outcome=Outcome.DELIVERED, house_=DoorResult.HANDED_TO_OWNER)),
     delivery="walk-test.1",
 )
-OTHER = Seen(state=DONE.state, delivery="walk-test.2")
+OTHER = HouseObservation(state=DONE.state, delivery="walk-test.2")
 
 
 @pytest.mark.parametrize(
     ("trial", "shown", "ending"),
     [
-        (Trial.DOOR_SENSOR, [SHUT, OPEN, SHUT], Ending.PASSED),
-        (Trial.DOOR_SENSOR, [SHUT, OPEN, UNPROVEN], None),  # a closed door that is not proven is none
-        (Trial.DOOR_SENSOR, [OPEN, SHUT], None),
-        (Trial.BOLT_IN_AIR, [OPEN, IN_AIR, OPEN], Ending.PASSED),
-        (Trial.BOLT_IN_AIR, [OPEN, LOCKED], Ending.FAILED),  # the sensor says closed: the house claims it locked
-        (Trial.JAM, [SHUT, JAMMED], Ending.PASSED),
-        (Trial.JAM, [SHUT, LOCKED], Ending.FAILED),  # a jam that is called locked
-        (Trial.ANSWER, [SHUT, Seen(state=house(), answered=True)], Ending.PASSED),
-        (Trial.COVERED, [LIVE, DARK, LIVE], Ending.PASSED),
-        (Trial.COVERED, [LIVE, LIVE], None),
-        (Trial.COVERED, [LIVE, STARTED, LIVE], None),  # a restart is no loss that was noticed
-        (Trial.BROKER, [LOCKED, NOT_YET, LOCKED], None),
-        (Trial.CUT, [DARK, LIVE], None),
-        (Trial.BROKER, [LOCKED, GONE, LOCKED], Ending.PASSED),
-        (Trial.BROKER, [GONE, DEAF], None),  # the broker is back, and lock and door are not
+        (WalkTrial.DOOR_SENSOR, [SHUT, OPEN, SHUT], TrialResult.PASSED),
+        (WalkTrial.DOOR_SENSOR, [SHUT, OPEN, UNPROVEN], None),  # a closed door that is not proven is none
+        (WalkTrial.DOOR_SENSOR, [OPEN, SHUT], None),
+        (WalkTrial.BOLT_IN_AIR, [OPEN, IN_AIR, OPEN], TrialResult.PASSED),
+        (
+            WalkTrial.BOLT_IN_AIR,
+            [OPEN, LOCKED],
+            TrialResult.FAILED,
+        ),  # the sensor says closed: the house claims it locked
+        (WalkTrial.JAM, [SHUT, JAMMED], TrialResult.PASSED),
+        (WalkTrial.JAM, [SHUT, LOCKED], TrialResult.FAILED),  # a jam that is called locked
+        (WalkTrial.ANSWER, [SHUT, HouseObservation(state=house(), answered=True)], TrialResult.PASSED),
+        (WalkTrial.COVERED, [LIVE, DARK, LIVE], TrialResult.PASSED),
+        (WalkTrial.COVERED, [LIVE, LIVE], None),
+        (WalkTrial.COVERED, [LIVE, STARTED, LIVE], None),  # a restart is no loss that was noticed
+        (WalkTrial.BROKER, [LOCKED, NOT_YET, LOCKED], None),
+        (WalkTrial.CUT, [DARK, LIVE], None),
+        (WalkTrial.BROKER, [LOCKED, GONE, LOCKED], TrialResult.PASSED),
+        (WalkTrial.BROKER, [GONE, DEAF], None),  # the broker is back, and lock and door are not
     ],
 )
-def test_a_trial_ends_by_what_the_house_shows(trial: Trial, shown: list[Seen], ending: Ending | None) -> None:
+def test_a_trial_ends_by_what_the_house_shows(
+    trial: WalkTrial, shown: list[HouseObservation], ending: TrialResult | None
+) -> None:
     walk = only(trial, "hall")
     for seen in shown:
         walk = advance(walk, seen, NOW)
@@ -133,75 +145,82 @@ def test_a_trial_ends_by_what_the_house_shows(trial: Trial, shown: list[Seen], e
 
 
 def test_after_a_restart_a_loss_is_looked_for_from_its_beginning() -> None:
-    lost = advance(advance(only(Trial.CUT, "hall"), LIVE, NOW), DARK, NOW)
-    assert (lost.steps[0].shown, resumed(lost).steps[0].shown) == (2, 0)
-    opened = advance(advance(only(Trial.DOOR_SENSOR), SHUT, NOW), OPEN, NOW)
-    assert resumed(opened) == opened
+    lost = advance(advance(only(WalkTrial.CUT, "hall"), LIVE, NOW), DARK, NOW)
+    assert (lost.steps[0].shown, resume(lost).steps[0].shown) == (2, 0)
+    opened = advance(advance(only(WalkTrial.DOOR_SENSOR), SHUT, NOW), OPEN, NOW)
+    assert resume(opened) == opened
 
 
 @pytest.mark.parametrize(
     ("shown", "asks"),
     [([LOCKED, RANG, DONE], True), ([LOCKED, RANG, HANDED], False), ([LOCKED, RANG, OTHER], False), ([DONE], False)],
 )
-def test_the_delivery_counts_when_it_is_in_and_the_door_is_locked_again(shown: list[Seen], *, asks: bool) -> None:
-    walk = only(Trial.DELIVERY)
+def test_the_delivery_counts_when_it_is_in_and_the_door_is_locked_again(
+    shown: list[HouseObservation], *, asks: bool
+) -> None:
+    walk = only(WalkTrial.DELIVERY)
     for seen in shown:
         walk = advance(walk, seen, NOW)
     assert walk.steps[0].asks is asks
 
 
 @pytest.mark.parametrize(
-    ("word", "ending"), [(Word.YES, Ending.PASSED), (Word.NO, Ending.FAILED), (Word.FAILED, Ending.FAILED)]
+    ("word", "ending"),
+    [
+        (TrialAnswer.YES, TrialResult.PASSED),
+        (TrialAnswer.NO, TrialResult.FAILED),
+        (TrialAnswer.FAILED, TrialResult.FAILED),
+    ],
 )
-def test_only_who_stands_there_knows_whether_it_opened_without_a_key(word: Word, ending: Ending) -> None:
-    walk = only(Trial.WAY_OUT)
+def test_only_who_stands_there_knows_whether_it_opened_without_a_key(word: TrialAnswer, ending: TrialResult) -> None:
+    walk = only(WalkTrial.WAY_OUT)
     with pytest.raises(ValueError, match="does not take"):
-        answer(walk, 0, Word.YES, NOW)  # nothing was shown yet
+        answer_trial(walk, 0, TrialAnswer.YES, NOW)  # nothing was shown yet
     for seen in (LOCKED, OPEN, SHUT):
         walk = advance(walk, seen, NOW)
-    assert answer(walk, 0, word, NOW).steps[0].ending is ending
+    assert answer_trial(walk, 0, word, NOW).steps[0].ending is ending
 
 
 def test_a_neighbour_s_door_in_the_picture_blocks_and_an_unseen_picture_is_not_answered() -> None:
-    walk = only(Trial.PICTURE, "hall")
+    walk = only(WalkTrial.PICTURE, "hall")
     with pytest.raises(ValueError, match="does not take"):
-        answer(walk, 0, Word.NO, NOW)
-    walk = looked_at(walk, 0, "ab" * 32)
-    assert standing(answer(walk, 0, Word.YES, NOW)) is Walked.BLOCKED
-    assert standing(answer(walk, 0, Word.NO, NOW)) is Walked.PASSED
+        answer_trial(walk, 0, TrialAnswer.NO, NOW)
+    walk = record_picture(walk, 0, "ab" * 32)
+    assert walk_test_status(answer_trial(walk, 0, TrialAnswer.YES, NOW)) is WalkTestStatus.BLOCKED
+    assert walk_test_status(answer_trial(walk, 0, TrialAnswer.NO, NOW)) is WalkTestStatus.PASSED
 
 
 def test_what_an_earlier_walk_forbade_stays_forbidden_until_one_is_passed() -> None:
-    walk = begin("front", FRONT, now=NOW, by="Ida", before=Walked.BLOCKED)
-    assert (standing(walk), forbids(standing(walk))) == (Walked.BLOCKED, True)
+    walk = begin_walk("front", FRONT, now=NOW, by="Ida", before=WalkTestStatus.BLOCKED)
+    assert (walk_test_status(walk), forbids_visits(walk_test_status(walk))) == (WalkTestStatus.BLOCKED, True)
     passed = walk.model_copy(
-        update={"steps": tuple(s.model_copy(update={"ending": Ending.PASSED}) for s in walk.steps)}
+        update={"steps": tuple(s.model_copy(update={"ending": TrialResult.PASSED}) for s in walk.steps)}
     )
-    assert standing(passed) is Walked.PASSED
-    again = answer(passed, 0, Word.AGAIN, NOW)
-    assert standing(again) is Walked.BLOCKED
+    assert walk_test_status(passed) is WalkTestStatus.PASSED
+    again = answer_trial(passed, 0, TrialAnswer.AGAIN, NOW)
+    assert walk_test_status(again) is WalkTestStatus.BLOCKED
 
 
-@pytest.mark.parametrize("trial", Trial)
-def test_only_what_a_house_may_lack_can_be_left_out(trial: Trial) -> None:
+@pytest.mark.parametrize("trial", WalkTrial)
+def test_only_what_a_house_may_lack_can_be_left_out(trial: WalkTrial) -> None:
     walk = only(trial, "hall")
-    if RITES[trial].optional:
-        assert standing(answer(walk, 0, Word.NOT_HERE, NOW)) is Walked.PASSED
+    if TRIAL_PROCEDURES[trial].optional:
+        assert walk_test_status(answer_trial(walk, 0, TrialAnswer.NOT_HERE, NOW)) is WalkTestStatus.PASSED
     else:
         with pytest.raises(ValueError, match="does not take"):
-            answer(walk, 0, Word.NOT_HERE, NOW)
+            answer_trial(walk, 0, TrialAnswer.NOT_HERE, NOW)
 
 
 def test_every_camera_is_looked_at_covered_and_cut() -> None:
-    walk = begin("front", FRONT, now=NOW, by="Ida", before=Walked.NEVER)
-    for trial in (Trial.PICTURE, Trial.COVERED, Trial.CUT):
+    walk = begin_walk("front", FRONT, now=NOW, by="Ida", before=WalkTestStatus.NEVER)
+    for trial in (WalkTrial.PICTURE, WalkTrial.COVERED, WalkTrial.CUT):
         assert [step.camera for step in walk.steps if step.trial is trial] == ["doorbell", "hall-camera"]
-    assert {step.trial for step in walk.steps} == set(Trial)
+    assert {step.trial for step in walk.steps} == set(WalkTrial)
 
 
 def test_a_garage_door_has_neither_bolt_nor_key_to_be_tried() -> None:
-    walk = begin("front", FRONT, now=NOW, by="Ida", before=Walked.NEVER, cover=True)
-    assert {*Trial} - {step.trial for step in walk.steps} == {Trial.BOLT_IN_AIR, Trial.JAM, Trial.KEY}
+    walk = begin_walk("front", FRONT, now=NOW, by="Ida", before=WalkTestStatus.NEVER, cover=True)
+    assert {*WalkTrial} - {step.trial for step in walk.steps} == {WalkTrial.BOLT_IN_AIR, WalkTrial.JAM, WalkTrial.KEY}
 
 
 def house_in(folder: Path) -> Home:
@@ -210,38 +229,43 @@ def house_in(folder: Path) -> Home:
 
 def test_a_walk_is_read_back_as_it_was_written_and_one_that_cannot_be_read_forbids(tmp_path: Path) -> None:
     home = house_in(tmp_path)
-    assert walked(home, "front") is Walked.NEVER
-    walk = advance(begin("front", FRONT, now=NOW, by="Ida", before=Walked.NEVER), SHUT, NOW)
-    keep(tmp_path, walk)
-    assert walk_of(tmp_path, "front") == walk
+    assert read_walk_status(home, "front") is WalkTestStatus.NEVER
+    walk = advance(begin_walk("front", FRONT, now=NOW, by="Ida", before=WalkTestStatus.NEVER), SHUT, NOW)
+    store_walk(tmp_path, walk)
+    assert read_walk(tmp_path, "front") == walk
     assert walk.steps[0].shown == 1
-    assert walked(home, "front") is Walked.UNDER_WAY
+    assert read_walk_status(home, "front") is WalkTestStatus.UNDER_WAY
     walk_file(tmp_path, "front").write_text("{")
-    assert forbids(walked(home, "front"))
+    assert forbids_visits(read_walk_status(home, "front"))
 
 
 def test_what_was_passed_with_another_camera_is_stale_and_what_failed_forbids_with_any(tmp_path: Path) -> None:
     home = house_in(tmp_path)
-    walk = begin("front", FRONT, now=NOW, by="Ida", before=Walked.NEVER, fitted=fitted(home, "front"))
-    steps = tuple(step.model_copy(update={"ending": Ending.PASSED}) for step in walk.steps)
-    keep(tmp_path, walk.model_copy(update={"steps": steps}))
-    assert walked(home, "front") is Walked.PASSED
+    walk = begin_walk(
+        "front", FRONT, now=NOW, by="Ida", before=WalkTestStatus.NEVER, fitted=fitted_devices(home, "front")
+    )
+    steps = tuple(step.model_copy(update={"ending": TrialResult.PASSED}) for step in walk.steps)
+    store_walk(tmp_path, walk.model_copy(update={"steps": steps}))
+    assert read_walk_status(home, "front") is WalkTestStatus.PASSED
     moved = home.devices["doorbell"].model_copy(update={"url": "rtsp://192.168.1.99/stream"})
     other = home.model_copy(update={"devices": {**home.devices, "doorbell": moved}})
-    assert walked(other, "front") is Walked.STALE
+    assert read_walk_status(other, "front") is WalkTestStatus.STALE
     late = home.devices["front-lock"].model_copy(update={"latency": 9.0})
     tuned = home.model_copy(update={"devices": {**home.devices, "front-lock": late}})
-    assert walked(tuned, "front") is Walked.PASSED
-    keep(tmp_path, answer(walk, 0, Word.FAILED, NOW))
-    assert walked(other, "front") is Walked.FAILED
+    assert read_walk_status(tuned, "front") is WalkTestStatus.PASSED
+    store_walk(tmp_path, answer_trial(walk, 0, TrialAnswer.FAILED, NOW))
+    assert read_walk_status(other, "front") is WalkTestStatus.FAILED
 
 
-@pytest.mark.parametrize("ending", [Ending.BLOCKED, Ending.FAILED])
-def test_what_forbade_forbids_while_it_is_tried_anew_and_until_it_is_passed(ending: Ending) -> None:
-    walk = only(Trial.PICTURE, "hall")
-    ended = looked_at(walk, 0, "ab" * 32)
-    ended = answer(ended, 0, Word.YES if ending is Ending.BLOCKED else Word.FAILED, NOW)
-    again = answer(ended, 0, Word.AGAIN, NOW)
-    assert standing(again) is standing(ended)
-    assert forbids(standing(again))
-    assert standing(answer(looked_at(again, 0, "cd" * 32), 0, Word.NO, NOW)) is Walked.PASSED
+@pytest.mark.parametrize("ending", [TrialResult.BLOCKED, TrialResult.FAILED])
+def test_what_forbade_forbids_while_it_is_tried_anew_and_until_it_is_passed(ending: TrialResult) -> None:
+    walk = only(WalkTrial.PICTURE, "hall")
+    ended = record_picture(walk, 0, "ab" * 32)
+    ended = answer_trial(ended, 0, TrialAnswer.YES if ending is TrialResult.BLOCKED else TrialAnswer.FAILED, NOW)
+    again = answer_trial(ended, 0, TrialAnswer.AGAIN, NOW)
+    assert walk_test_status(again) is walk_test_status(ended)
+    assert forbids_visits(walk_test_status(again))
+    assert (
+        walk_test_status(answer_trial(record_picture(again, 0, "cd" * 32), 0, TrialAnswer.NO, NOW))
+        is WalkTestStatus.PASSED
+    )

@@ -1,33 +1,33 @@
 """The texts of installation: none missing for any trial, goal or ending."""
 
-from gateway.installation.capability import Walked
-from gateway.installation.walk import RITES, Ending, Goal, Step, Trial
+from gateway.installation.capability import WalkTestStatus
+from gateway.installation.walk import TRIAL_PROCEDURES, TrialGoal, TrialResult, WalkTestStep, WalkTrial
 from gateway.installation.words import (
-    ENDINGS,
-    GOALS,
-    PROMISES,
-    QUESTIONS,
-    TITLES,
-    TO_DO,
-    ending,
-    trial,
-    waits_for,
+    CAPABILITY_TEXTS,
+    GOAL_TEXTS,
+    RESULT_TEXTS,
+    TRIAL_INSTRUCTIONS,
+    TRIAL_QUESTIONS,
+    TRIAL_TITLES,
+    goal_text,
+    result_text,
+    trial_text,
 )
 
 
 def test_every_trial_goal_ending_and_standing_has_its_words() -> None:
-    assert TITLES.keys() == TO_DO.keys() == set(Trial)
-    assert QUESTIONS.keys() == {trial for trial, rite in RITES.items() if rite.good is not None}
-    assert GOALS.keys() == set(Goal)
-    assert ENDINGS.keys() == {*Ending, "open"}
-    assert {f"walk.{walked}" for walked in Walked} <= PROMISES.keys()
+    assert TRIAL_TITLES.keys() == TRIAL_INSTRUCTIONS.keys() == set(WalkTrial)
+    assert TRIAL_QUESTIONS.keys() == {trial for trial, rite in TRIAL_PROCEDURES.items() if rite.good is not None}
+    assert GOAL_TEXTS.keys() == set(TrialGoal)
+    assert RESULT_TEXTS.keys() == {*TrialResult, "open"}
+    assert {f"walk.{walked}" for walked in WalkTestStatus} <= CAPABILITY_TEXTS.keys()
 
 
 def test_an_open_trial_says_what_it_waits_for_and_one_that_ended_what_came_of_it() -> None:
-    step = Step(trial=Trial.CUT, camera="doorbell", shown=1)
-    assert trial(TITLES, step, "en") == "doorbell cut off"
-    assert waits_for(step, "en") == "waits for: picture lost"
-    assert ending(step, "fr") == "à faire"
-    ended = step.model_copy(update={"ending": Ending.BLOCKED})
-    assert waits_for(ended, "en") == ""
-    assert "neighbour" in ending(ended, "en")
+    step = WalkTestStep(trial=WalkTrial.CUT, camera="doorbell", shown=1)
+    assert trial_text(TRIAL_TITLES, step, "en") == "doorbell cut off"
+    assert goal_text(step, "en") == "waits for: picture lost"
+    assert result_text(step, "fr") == "à faire"
+    ended = step.model_copy(update={"ending": TrialResult.BLOCKED})
+    assert goal_text(ended, "en") == ""
+    assert "neighbour" in result_text(ended, "en")

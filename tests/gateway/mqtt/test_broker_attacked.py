@@ -16,7 +16,7 @@ from devices.vendors.words import TopicSuffix
 from gateway.config.devices import ScannerDevice
 from gateway.config.home import Home
 from gateway.mqtt.mosquitto.provisioning import RunningBroker, free_port, private_broker
-from tests.gateway.callers import code_of, guest, raw, until
+from tests.gateway.callers import account_session, collect_until, publish_reason_code, raw_client
 
 DENIED = 0x87  # MQTT 5: not authorised
 FORGED = b"forged"
@@ -56,31 +56,31 @@ async def heard_by_the_others(home: Home, attack: Sequence[tuple[str, str]]) -> 
     victims = ("gateway", "zigbee2mqtt", "frigate", "homeassistant", "front-lock", "front-door")
     forged = set()
     async with contextlib.AsyncExitStack() as stack:
-        ears = [await stack.enter_async_context(guest(home, v, "perron/#", *SHARED)) for v in victims]
+        ears = [await stack.enter_async_context(account_session(home, v, "perron/#", *SHARED)) for v in victims]
         for account, topic in attack:
             name = account if account not in victims else None
             speaker = (
-                await stack.enter_async_context(guest(home, account))
+                await stack.enter_async_context(account_session(home, account))
                 if name is not None
                 else ears[victims.index(account)]
             )
-            assert await code_of(speaker, topic, FORGED) == DENIED, (account, topic)
+            assert await publish_reason_code(speaker, topic, FORGED) == DENIED, (account, topic)
         gateway, bridge = ears[0], ears[1]
         for topic in ("perron/front-lock/set", "perron/front-door/set"):
-            await code_of(gateway, topic, b"marker")
+            await publish_reason_code(gateway, topic, b"marker")
         for topic, speaker in (("zigbee2mqtt/marker", bridge), ("frigate/marker", ears[2]),
                                ("perron/ha/front/state", gateway)):  # fmt: skip
-            await code_of(speaker, topic, b"marker")
+            await publish_reason_code(speaker, topic, b"marker")
         for ear in ears:
-            forged |= {i.topic for i in await until(ear, b"marker") if i.payload == FORGED}
+            forged |= {i.topic for i in await collect_until(ear, b"marker") if i.payload == FORGED}
     late = [await _kept(home, victim) for victim in victims]
     return forged.union(*late)
 
 
 async def _kept(home: Home, victim: str) -> set[str]:
     """What somebody who comes later is handed of the forgeries."""
-    async with guest(home, victim, "perron/#", *SHARED) as ear:
-        return {i.topic for i in await until(ear, b"marker") if i.payload == FORGED}
+    async with account_session(home, victim, "perron/#", *SHARED) as ear:
+        return {i.topic for i in await collect_until(ear, b"marker") if i.payload == FORGED}
 
 
 @pytest.mark.slow
@@ -140,13 +140,13 @@ async def test_who_has_no_account_or_not_its_password_does_not_come_in_and_nobod
     assert broker.pid > 0
     if password is not None and password.startswith("of:"):
         password = home.broker.account(password[3:]).password()
-    async with guest(home, "gateway", "perron/#") as gateway:
+    async with account_session(home, "gateway", "perron/#") as gateway:
         with pytest.raises(aiomqtt.MqttError, match=r"(?i)not authori[sz]ed|bad user name"):
             async with aiomqtt.Client(home.broker.host, home.broker.port, username=name, password=password,
                                       protocol=aiomqtt.ProtocolVersion.V5) as intruder:  # fmt: skip
                 await intruder.publish("perron/front-lock/state", FORGED, qos=1, retain=True)
-        await code_of(gateway, "perron/bridge/state", b"marker")
-        assert [i.payload for i in await until(gateway, b"marker")] == [b"marker"]
+        await publish_reason_code(gateway, "perron/bridge/state", b"marker")
+        assert [i.payload for i in await collect_until(gateway, b"marker")] == [b"marker"]
 
 
 @pytest.mark.slow
@@ -155,20 +155,23 @@ async def test_no_will_speaks_for_another_when_its_client_dies(home: Home, broke
     wills = {"front-door": "perron/front-lock/state", "front-lock": "zigbee2mqtt/bridge/state",
              "zigbee2mqtt": "perron/front-lock/set", "homeassistant": "perron/entrance/front/set",
              "frigate": "frigate/available"}  # fmt: skip
-    async with guest(home, "gateway", "perron/#") as gateway, guest(home, "installer", "perron/#", *SHARED) as ears:
+    async with (
+        account_session(home, "gateway", "perron/#") as gateway,
+        account_session(home, "installer", "perron/#", *SHARED) as ears,
+    ):
         for account, topic in wills.items():
             will = aiomqtt.Will(topic, FORGED, qos=1, retain=True)
             with contextlib.suppress(aiomqtt.MqttError):
-                async with raw(home, account, will=will) as client:
+                async with raw_client(home, account, will=will) as client:
                     dying = cast("socket.socket", client._client.socket())  # noqa: SLF001 - it dies without a word
                     dying.shutdown(socket.SHUT_RDWR)
                     await anext(client.messages)
         async with asyncio.timeout(10):
             while (await ears.receive()).topic != "frigate/available":  # the last one, and its own: that is carried out
                 pass
-        await code_of(gateway, "perron/bridge/state", b"marker")
-        assert [i.payload for i in await until(gateway, b"marker")] == [b"marker"]
-        assert [i.payload for i in await until(ears, b"marker")] == [b"marker"]
+        await publish_reason_code(gateway, "perron/bridge/state", b"marker")
+        assert [i.payload for i in await collect_until(gateway, b"marker")] == [b"marker"]
+        assert [i.payload for i in await collect_until(ears, b"marker")] == [b"marker"]
 
 
 @pytest.mark.slow
@@ -177,17 +180,19 @@ async def test_who_takes_the_gateways_client_id_is_still_himself_and_inherits_no
 ) -> None:
     assert broker.pid > 0
     async with (
-        guest(home, "gateway", "perron/#") as gateway,
-        raw(home, "front-door", identifier="gateway", clean_start=False) as thief,
+        account_session(home, "gateway", "perron/#") as gateway,
+        raw_client(home, "front-door", identifier="gateway", clean_start=False) as thief,
     ):
         await thief.subscribe("perron/#", qos=1)
         for device in ("front-lock", "front-door"):
-            await code_of(gateway, f"perron/{device}/set", b"order")
+            await publish_reason_code(gateway, f"perron/{device}/set", b"order")
         async with asyncio.timeout(10):
             first = await anext(thief.messages)
         assert first.topic.value == "perron/front-door/set", "the other device's was not handed to him"
-        await code_of(gateway, "perron/bridge/state", b"marker")
-        assert [i.payload for i in await until(gateway, b"marker")] == [b"order", b"order", b"marker"], "still there"
+        await publish_reason_code(gateway, "perron/bridge/state", b"marker")
+        assert [i.payload for i in await collect_until(gateway, b"marker")] == [b"order", b"order", b"marker"], (
+            "still there"
+        )
 
 
 @pytest.mark.slow
@@ -201,16 +206,16 @@ async def test_what_is_too_large_reaches_nobody_and_ends_only_its_senders_connec
             "entrances": {},
         }
     )
-    async with private_broker(tmp_path / "broker", home), guest(home, "gateway", "perron/#") as gateway:
-        async with raw(home, "front-lock") as lock:
+    async with private_broker(tmp_path / "broker", home), account_session(home, "gateway", "perron/#") as gateway:
+        async with raw_client(home, "front-lock") as lock:
             sending = asyncio.create_task(lock.publish("perron/front-lock/state", b"x" * 100_000, qos=1, retain=True))
             with pytest.raises(aiomqtt.MqttError):
                 await anext(lock.messages)
             sending.cancel()
-        await code_of(gateway, "perron/bridge/state", b"marker")
-        assert [i.payload for i in await until(gateway, b"marker")] == [b"marker"]
-        async with guest(home, "observer", "perron/#") as late:
-            assert [i.payload for i in await until(late, b"marker")] == [b"marker"], "nothing was kept of it"
+        await publish_reason_code(gateway, "perron/bridge/state", b"marker")
+        assert [i.payload for i in await collect_until(gateway, b"marker")] == [b"marker"]
+        async with account_session(home, "observer", "perron/#") as late:
+            assert [i.payload for i in await collect_until(late, b"marker")] == [b"marker"], "nothing was kept of it"
 
 
 @pytest.mark.slow
@@ -222,35 +227,35 @@ async def test_a_brand_is_told_of_its_own_deliveries_and_hears_nothing_of_anothe
     )
     async with (
         private_broker(tmp_path / "broker", home),
-        guest(home, "gateway", "perron/#") as gateway,
-        guest(home, "retailer-books", "perron/#") as books,
-        guest(home, "retailer-farm", "perron/#") as farm,
+        account_session(home, "gateway", "perron/#") as gateway,
+        account_session(home, "retailer-books", "perron/#") as books,
+        account_session(home, "retailer-farm", "perron/#") as farm,
     ):
         for topic, said in (("result/farm", b"farm"), ("result", b"farm"), ("result/books", b"marker")):
-            await code_of(gateway, f"perron/deliveries/{topic}", said)
-        assert [i.payload for i in await until(books, b"marker")] == [b"marker"]
-        await code_of(gateway, "perron/deliveries/result/farm", b"marker")
-        assert [i.payload for i in await until(farm, b"marker")] == [b"farm", b"marker"]
-        assert await code_of(books, "perron/deliveries/offer", b"offer") == 0
+            await publish_reason_code(gateway, f"perron/deliveries/{topic}", said)
+        assert [i.payload for i in await collect_until(books, b"marker")] == [b"marker"]
+        await publish_reason_code(gateway, "perron/deliveries/result/farm", b"marker")
+        assert [i.payload for i in await collect_until(farm, b"marker")] == [b"farm", b"marker"]
+        assert await publish_reason_code(books, "perron/deliveries/offer", b"offer") == 0
         for topic in ("result/farm", "result/books", "result"):
-            assert await code_of(books, f"perron/deliveries/{topic}", FORGED) == DENIED
+            assert await publish_reason_code(books, f"perron/deliveries/{topic}", FORGED) == DENIED
 
 
 @pytest.mark.slow
 async def test_no_shared_or_system_subscription_listens_in_on_another(home: Home, broker: RunningBroker) -> None:
     assert broker.pid > 0
     async with (
-        raw(home, "front-door") as thief,
-        guest(home, "gateway") as gateway,
-        guest(home, "front-lock", "perron/front-lock/set") as lock,
+        raw_client(home, "front-door") as thief,
+        account_session(home, "gateway") as gateway,
+        account_session(home, "front-lock", "perron/front-lock/set") as lock,
     ):
         for topic in ("$share/all/#", "$share/all/perron/front-lock/set", "$SYS/#", "perron/+/set"):
             await thief.subscribe(topic, qos=1)
         for _ in range(4):  # a shared subscription takes turns: none of them may come to the thief
-            await code_of(gateway, "perron/front-lock/set", b"order")
-        await code_of(gateway, "perron/front-lock/set", b"marker")
-        assert [i.payload for i in await until(lock, b"marker")] == [b"order"] * 4 + [b"marker"]
-        await code_of(gateway, "perron/front-door/set", b"his own")
+            await publish_reason_code(gateway, "perron/front-lock/set", b"order")
+        await publish_reason_code(gateway, "perron/front-lock/set", b"marker")
+        assert [i.payload for i in await collect_until(lock, b"marker")] == [b"order"] * 4 + [b"marker"]
+        await publish_reason_code(gateway, "perron/front-door/set", b"his own")
         async with asyncio.timeout(10):
             assert (await anext(thief.messages)).payload == b"his own"
 
@@ -267,5 +272,5 @@ async def test_a_space_at_a_topic_s_end_would_make_it_another_s_and_no_house_has
         kind="scanner", vendor="scanner", address="", topics={TopicSuffix.EVENT: "shop/scan "}, keys={}
     )
     unsafe = home.model_copy(update={"devices": {**home.devices, "scanner": scanner}})
-    async with private_broker(tmp_path / "broker", unsafe), guest(unsafe, "scanner") as visitor:
-        assert await code_of(visitor, "shop/scan") != DENIED
+    async with private_broker(tmp_path / "broker", unsafe), account_session(unsafe, "scanner") as visitor:
+        assert await publish_reason_code(visitor, "shop/scan") != DENIED

@@ -16,7 +16,7 @@ import pytest
 from cryptography import x509
 
 from devices.simulators.house import SimulatedBroker as DevicesBroker
-from gateway.config.broker import Broker, BrokerTls
+from gateway.config.broker import BrokerSection, BrokerTls
 from gateway.config.errors import ConfigError
 from gateway.config.home import Home
 from gateway.mqtt.client import InboundMessage, MqttClient
@@ -31,8 +31,8 @@ from gateway.mqtt.mosquitto.provisioning import (
     write,
 )
 from gateway.mqtt.tls import error_text, tls_context
-from gateway.system.pki.broker import TERMS, broker_certificate, renewed
-from tests.gateway.callers import code_of, guest, until, visiting
+from gateway.system.pki.broker import BROKER_POLICY, broker_certificate, renew_broker_certificate
+from tests.gateway.callers import account_session, collect_until, open_session, publish_reason_code
 from tests.mosquitto import Mosquitto, running
 
 LONG = 30.0
@@ -64,14 +64,14 @@ async def broker_of(home: Home, folder: Path, *, age: timedelta = timedelta(0)) 
         yield broker
 
 
-async def refused(broker: Broker) -> str:
+async def refused(broker: BrokerSection) -> str:
     with pytest.raises(ConnectionError) as error:
-        async with visiting(broker):
+        async with open_session(broker):
             pass
     return str(error.value)
 
 
-def shown(broker: Broker) -> int:
+def shown(broker: BrokerSection) -> int:
     """The serial number of the certificate that the broker shows now."""
     ours = tls_context(broker)
     assert ours is not None
@@ -92,7 +92,7 @@ async def test_gateway_and_devices_speak_by_tls_with_the_broker_that_their_autho
     home = house(tmp_path, name)
     async with (
         private_broker(tmp_path, home),
-        guest(home, "gateway", "perron/#") as gateway,
+        account_session(home, "gateway", "perron/#") as gateway,
         aiomqtt.Client(
             name,
             home.broker.port,
@@ -103,9 +103,9 @@ async def test_gateway_and_devices_speak_by_tls_with_the_broker_that_their_autho
     ):
         for number in range(50):
             await lock.publish("perron/front-lock/event", b"%d" % number, qos=1)
-        assert [i.payload for i in await until(gateway, b"49")] == [b"%d" % number for number in range(50)]
+        assert [i.payload for i in await collect_until(gateway, b"49")] == [b"%d" % number for number in range(50)]
         await lock.publish("perron/front-lock/state", b"x" * 60_000, qos=1)  # more than one TLS record
-        assert len((await until(gateway, b"x" * 60_000))[-1].payload) == 60_000
+        assert len((await collect_until(gateway, b"x" * 60_000))[-1].payload) == 60_000
 
 
 @pytest.mark.slow
@@ -130,17 +130,17 @@ async def test_a_broker_of_another_authority_of_another_name_or_with_an_old_cert
         assert await refused(elsewhere.broker) == "its certificate is another name's"
 
     old = house(tmp_path / "old")
-    async with broker_of(old, tmp_path / "old", age=timedelta(days=TERMS.days + 1)):
+    async with broker_of(old, tmp_path / "old", age=timedelta(days=BROKER_POLICY.days + 1)):
         assert await refused(old.broker) == "its certificate has expired"
-        renewed(tmp_path / "old", box="test-box", now=datetime.now(UTC))
+        renew_broker_certificate(tmp_path / "old", box="test-box", now=datetime.now(UTC))
         assert reload(tmp_path / "old")
         await until_true(lambda: shown(old.broker) > 0)
         assert await code_of_visit(old.broker) == 0
 
 
-async def code_of_visit(broker: Broker) -> int | None:
-    async with visiting(broker, "perron/#") as visitor:
-        return await code_of(visitor, "perron/bridge/echo")
+async def code_of_visit(broker: BrokerSection) -> int | None:
+    async with open_session(broker, "perron/#") as visitor:
+        return await publish_reason_code(visitor, "perron/bridge/echo")
 
 
 async def until_true(holds: Callable[[], bool]) -> None:
@@ -171,16 +171,16 @@ async def test_a_renewal_reaches_the_next_client_and_disturbs_nobody_who_is_conn
         async with asyncio.timeout(LONG):
             await up.wait()
         before, authority = shown(home.broker), (tmp_path / "authority.pem").read_bytes()
-        certificate = renewed(tmp_path, box="test-box", now=datetime.now(UTC))
+        certificate = renew_broker_certificate(tmp_path, box="test-box", now=datetime.now(UTC))
         assert certificate is not None
         assert certificate.anew
         assert certificate.until > datetime.now(UTC) + timedelta(days=29)
         assert reload(tmp_path) == (broker.pid,)
         await until_true(lambda: shown(home.broker) != before)
         assert (tmp_path / "authority.pem").read_bytes() == authority, "clients need nothing new"
-        async with guest(home, "observer", "perron/#") as observer:
+        async with account_session(home, "observer", "perron/#") as observer:
             gateway.publish("perron/bridge/echo", b"still here")
-            assert (await until(observer, b"still here"))[-1].payload == b"still here"
+            assert (await collect_until(observer, b"still here"))[-1].payload == b"still here"
         assert lost == []
         line.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -209,7 +209,7 @@ async def test_a_listener_that_speaks_tls_takes_no_plain_client_and_no_outdated_
     home = house(tmp_path)
     async with broker_of(home, tmp_path):
         with pytest.raises(ConnectionError):
-            async with visiting(home.broker.model_copy(update={"tls": None})):
+            async with open_session(home.broker.model_copy(update={"tls": None})):
                 pass
         ours = tls_context(home.broker)
         assert ours is not None
@@ -230,10 +230,10 @@ async def test_other_machines_come_by_tls_beside_the_plain_listener_of_this_one(
     write(tmp_path, plain, host="127.0.0.1", port=plain.broker.port, user=broker_user(), beyond=beyond)
     async with running(tmp_path / "mosquitto.conf", plain.broker.port, {}):
         device = home.broker.account("front-lock").model_copy(update={"host": beyond.host, "port": beyond.port})
-        async with guest(plain, "gateway", "perron/#") as gateway, visiting(device) as lock:
-            await code_of(lock, "perron/front-lock/event", b"by TLS")
-            assert (await until(gateway, b"by TLS"))[-1].topic == "perron/front-lock/event"
-            assert await code_of(lock, "perron/bridge/state") == 0x87, "the access list holds there too"
+        async with account_session(plain, "gateway", "perron/#") as gateway, open_session(device) as lock:
+            await publish_reason_code(lock, "perron/front-lock/event", b"by TLS")
+            assert (await collect_until(gateway, b"by TLS"))[-1].topic == "perron/front-lock/event"
+            assert await publish_reason_code(lock, "perron/bridge/state") == 0x87, "the access list holds there too"
         intruder = device.model_copy(update={"password_file": None})
         assert "authori" in (await refused(intruder)).lower()
 
@@ -271,7 +271,7 @@ def test_the_authority_stays_when_names_come_and_go_so_devices_need_nothing_new(
 
 
 def test_an_authority_that_cannot_be_read_is_told_with_its_file_and_the_remedy(tmp_path: Path) -> None:
-    missing = Broker(tls=BrokerTls(ca=tmp_path / "authority.pem"))
+    missing = BrokerSection(tls=BrokerTls(ca=tmp_path / "authority.pem"))
     with pytest.raises(ConfigError, match=r"authority\.pem: .*cannot be read.*broker-config"):
         tls_context(missing)
     (tmp_path / "authority.pem").write_text("no certificate\n")

@@ -13,7 +13,7 @@ import pytest
 
 from gateway.config.home import Home
 from gateway.config.subscriptions import BRIDGE_STATE
-from gateway.config.topics import Topics
+from gateway.config.topics import TopicMap
 from gateway.mqtt.client import (
     MAX_PAYLOAD_BYTES,
     RESERVED_FRACTION,
@@ -28,7 +28,7 @@ from gateway.mqtt.client import (
     connect_once,
 )
 from gateway.mqtt.mosquitto.provisioning import RunningBroker, free_port, private_broker
-from tests.wire import Wire
+from tests.wire import TcpRelay
 
 LONG = 30.0  # seconds, for a loaded machine
 QUIET = 0.5  # seconds in which what must not come would have come
@@ -59,7 +59,7 @@ class Ears:
         self._changed = asyncio.Event()
         self.line = MqttClient(
             broker=home.broker,
-            subscriptions=Topics(home).subscriptions,
+            subscriptions=TopicMap(home).subscriptions,
             session_number=self._number,
             on_message=self._hear,
             on_up=lambda session: self._tell("up", session),
@@ -137,14 +137,14 @@ async def everything(visitor: ShortSession, seconds: float) -> list[InboundMessa
 
 
 @pytest.fixture
-def wire(broker: RunningBroker, home: Home) -> Iterator[Wire]:
+def wire(broker: RunningBroker, home: Home) -> Iterator[TcpRelay]:
     assert broker.enforces_access
-    wire = Wire(home.broker.port)
+    wire = TcpRelay(home.broker.port)
     yield wire
     wire.close()
 
 
-def through(home: Home, wire: Wire) -> Home:
+def through(home: Home, wire: TcpRelay) -> Home:
     return home.model_copy(update={"broker": home.broker.model_copy(update={"port": wire.port})})
 
 
@@ -276,7 +276,7 @@ async def raw(home: Home, account: str, **more: object) -> AsyncIterator[aiomqtt
 
 
 @pytest.mark.slow
-async def test_the_bytes_of_an_unlock_have_left_when_publish_returns(home: Home, wire: Wire) -> None:
+async def test_the_bytes_of_an_unlock_have_left_when_publish_returns(home: Home, wire: TcpRelay) -> None:
     async with running(through(home, wire)) as ears:
         sent = ears.line.publish("perron/front-lock/set", b"unlock-now", expiry=5, now_or_never=True)
         time.sleep(QUIET)  # noqa: ASYNC251 - the event loop must not get a turn: another thread watches the wire
@@ -285,7 +285,7 @@ async def test_the_bytes_of_an_unlock_have_left_when_publish_returns(home: Home,
 
 
 @pytest.mark.slow
-async def test_what_was_not_sent_never_reaches_the_wire_not_even_later(home: Home, wire: Wire) -> None:
+async def test_what_was_not_sent_never_reaches_the_wire_not_even_later(home: Home, wire: TcpRelay) -> None:
     async with running(through(home, wire)) as ears:
         wire.flowing.clear()  # the other side takes nothing more: the kernel's buffers fill up
         filler = [ears.line.publish("perron/bridge/x", b"f" * 60_000, qos=0) for _ in range(400)]
@@ -305,7 +305,7 @@ async def test_what_was_not_sent_never_reaches_the_wire_not_even_later(home: Hom
 
 
 @pytest.mark.slow
-async def test_a_link_that_was_just_cut_takes_no_unlock(home: Home, wire: Wire) -> None:
+async def test_a_link_that_was_just_cut_takes_no_unlock(home: Home, wire: TcpRelay) -> None:
     async with running(through(home, wire)) as ears:
         wire.cut()
         time.sleep(QUIET)  # noqa: ASYNC251 - the event loop must not learn of it before we publish
@@ -409,7 +409,7 @@ def fill_the_socket(ears: Ears) -> None:
 
 @pytest.mark.slow
 async def test_a_burst_that_the_socket_does_not_take_at_once_arrives_whole_and_in_order(
-    home: Home, wire: Wire, broker: RunningBroker
+    home: Home, wire: TcpRelay, broker: RunningBroker
 ) -> None:
     assert broker.enforces_access
     async with running(through(home, wire)) as ears, raw(home, "front-lock") as lock:
@@ -427,7 +427,7 @@ async def test_a_burst_that_the_socket_does_not_take_at_once_arrives_whole_and_i
 
 
 @pytest.mark.slow
-async def test_what_waits_for_a_full_socket_leaves_though_no_acknowledgement_comes(home: Home, wire: Wire) -> None:
+async def test_what_waits_for_a_full_socket_leaves_though_no_acknowledgement_comes(home: Home, wire: TcpRelay) -> None:
     async with running(through(home, wire)) as ears:
         await code_of(ears.line.publish("perron/bridge/x", b""))  # no acknowledgement is on its way any more
         wire.flowing.clear()
@@ -462,7 +462,7 @@ async def test_what_is_too_large_for_the_broker_is_not_sent_and_the_session_goes
 
 
 @pytest.mark.slow
-async def test_a_lost_gateway_is_offline_in_the_brokers_word_and_an_ended_one_too(home: Home, wire: Wire) -> None:
+async def test_a_lost_gateway_is_offline_in_the_brokers_word_and_an_ended_one_too(home: Home, wire: TcpRelay) -> None:
     async with guest(home, "observer", BRIDGE_STATE) as observer:
         async with running(through(home, wire)) as ears:
             assert b"online" in (await observer.receive()).payload

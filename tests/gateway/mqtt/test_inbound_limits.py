@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.broker import Broker, BrokerTls
+from gateway.config.broker import BrokerSection, BrokerTls
 from gateway.config.subscriptions import OverflowPolicy, Subscription
 from gateway.mqtt import inbound_limits
 from gateway.mqtt.client import MqttClient
 from gateway.mqtt.inbound_limits import MAX_PACKETS_PER_TURN, MAX_PROPERTIES_BYTES, without_excess_properties
 from gateway.mqtt.packets import InboundMessage
-from tests.boxes import until
-from tests.certified import certified
+from tests.boxes import wait_until
+from tests.certified import make_certificate
 from tests.hostilebroker import END, TOPIC, message, user_properties
 
 pytestmark = pytest.mark.slow
@@ -34,12 +34,12 @@ SLOWEST = 1.0  # seconds for which the loop may stand still on a loaded machine
 class Ears:
     """A line to such a broker, what it was told, and how the loop went on meanwhile."""
 
-    def __init__(self, broker: Broker, waiting: int) -> None:
+    def __init__(self, broker: BrokerSection, waiting: int) -> None:
         self._waiting = waiting
         self.heard: list[str] = []
         self.missed: list[str] = []
         self.down: list[str] = []
-        self.slowest, self.most_at_once, self._at_once = 0.0, 0, 0
+        self.slowest, self.most_at_once, self._leave_at_once = 0.0, 0, 0
         self._said = asyncio.Event()
         self.line = MqttClient(
             broker=broker,
@@ -63,8 +63,8 @@ class Ears:
 
     def _hear(self, incoming: InboundMessage) -> None:
         self.heard.append(incoming.topic[:20])
-        self._at_once += 1
-        self.most_at_once = max(self.most_at_once, self._at_once)
+        self._leave_at_once += 1
+        self.most_at_once = max(self.most_at_once, self._leave_at_once)
         if incoming.topic == END.decode():
             self._said.set()
 
@@ -78,7 +78,7 @@ class Ears:
             began = time.monotonic()
             await asyncio.sleep(0)
             self.slowest = max(self.slowest, time.monotonic() - began)
-            self._at_once = 0
+            self._leave_at_once = 0
 
     async def over(self) -> None:
         """Wait until the broker has done what it does, or has lost us."""
@@ -96,7 +96,7 @@ async def met(deed: str, tls: tuple[Path, Path, Path] | None = None, *, waiting:
     assert process.stdout is not None
     port = int(await process.stdout.readline())
     secure = None if authority is None else BrokerTls(ca=authority)
-    ears = Ears(Broker(host="127.0.0.1" if secure is None else "localhost", port=port, tls=secure), waiting)
+    ears = Ears(BrokerSection(host="127.0.0.1" if secure is None else "localhost", port=port, tls=secure), waiting)
     tasks = [asyncio.create_task(one) for one in (ears.line.run(), ears.turns())]
     try:
         yield ears
@@ -144,7 +144,7 @@ async def test_a_broker_that_does_what_no_honest_one_does_loses_us_and_is_told_w
 
 async def test_a_broker_that_takes_no_answers_is_answered_no_more() -> None:
     async with met("unread") as ears:
-        await until(lambda: ears.heard)
+        await wait_until(lambda: ears.heard)
         connection = ears.line._connection  # noqa: SLF001 - a kernel would take megabytes of answers: a minute's
         assert connection is not None
         sock = connection._paho.socket()  # noqa: SLF001 - as above
@@ -172,7 +172,7 @@ async def test_a_message_with_more_properties_than_are_read_is_heard_without_the
 
 @pytest.mark.parametrize("secure", [False, True])
 async def test_a_flood_leaves_the_loop_its_turns_also_by_tls(tmp_path: Path, *, secure: bool) -> None:
-    async with met("flood", certified(tmp_path, "hub") if secure else None, waiting=WAITING) as ears:
+    async with met("flood", make_certificate(tmp_path, "hub") if secure else None, waiting=WAITING) as ears:
         await ears.over()
         assert ears.down == []
         assert len(ears.heard) + len(ears.missed) == 20_001, "all of it is read, also what TLS had decrypted already"

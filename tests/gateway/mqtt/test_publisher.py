@@ -6,12 +6,12 @@ import re
 import time
 from pathlib import Path
 
-from gateway.config.broker import Broker
+from gateway.config.broker import BrokerSection
 from gateway.config.subscriptions import OverflowPolicy, Subscription
 from gateway.mqtt.client import MqttClient
 from gateway.mqtt.packets import ConnectionOptions
 from tests.mosquitto import mosquitto
-from tests.wire import Wire
+from tests.wire import TcpRelay
 
 TOPIC = "dn/home-1/jobs"
 
@@ -23,10 +23,10 @@ async def test_a_line_that_comes_again_hears_by_the_next_of_its_qualities(tmp_pa
         return 1
 
     async with mosquitto({"home-1": "secret"}, f"user home-1\ntopic read {TOPIC}\n") as broker:
-        wire, word = Wire(broker.port), tmp_path / "word"
+        wire, word = TcpRelay(broker.port), tmp_path / "word"
         word.write_text("secret\n")
         line = MqttClient(
-            broker=Broker(port=wire.port, username="home-1", password_file=word),
+            broker=BrokerSection(port=wire.port, username="home-1", password_file=word),
             subscriptions=[Subscription(topic=TOPIC, stored=False, loss=OverflowPolicy.ASKED_AGAIN)],
             session_number=number, on_message=lambda _incoming: None, on_up=ups.put_nowait,
             on_down=lambda _why: None, on_missed=lambda _topic: None, monotonic=time.monotonic,

@@ -7,7 +7,7 @@ import pytest
 from devices.vendors.words import TopicSuffix
 from gateway.config.home import Home
 from gateway.config.subscriptions import OverflowPolicy, Subscription
-from gateway.config.topics import Topics
+from gateway.config.topics import TopicMap
 from gateway.mqtt.rate_limits import (
     ACCOUNT_READINGS_PER_S,
     ALL_READINGS_PER_S,
@@ -114,7 +114,7 @@ def test_a_bridge_s_sensors_and_buttons_cost_the_lock_behind_it_no_report() -> N
             },
         }
     )  # fmt: skip
-    found = {one.topic: one for one in Topics(home).subscriptions}
+    found = {one.topic: one for one in TopicMap(home).subscriptions}
     assert found["zigbee2mqtt/lock"].account is None
     assert found["zigbee2mqtt/bridge/state"].account is None
     assert (found["zigbee2mqtt/siren"].loss, found["zigbee2mqtt/siren"].account) == (

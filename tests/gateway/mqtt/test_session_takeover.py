@@ -9,7 +9,7 @@ import pytest
 from gateway.domain.visit.state import Refusal
 from gateway.mqtt.client import MqttClient
 from gateway.mqtt.session_takeover import MIN_TAKEOVERS, TAKEOVER_PERIOD_S, TakeoverDetector
-from tests.whole_house import playing
+from tests.whole_house import run_whole_house
 
 TAKEN = "[code:142] Session taken over"
 
@@ -25,7 +25,7 @@ def test_once_or_seldom_may_be_a_restart_that_overlaps() -> None:
 
 @pytest.mark.slow
 async def test_a_second_box_at_the_same_broker_puts_the_first_into_safe_mode(tmp_path: Path) -> None:
-    async with playing(tmp_path) as play:
+    async with run_whole_house(tmp_path) as play:
         parcels = await play.promised()
         sessions = iter(range(1, 1000))
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 FILE = Path(__file__).with_name("golden.json")
-MOVED = {
+MODULE_NAMES = {
     "gateway.delivery.promise": "gateway.domain.delivery.promise",
     "gateway.delivery.signature": "gateway.protocol.jws",
     "gateway.guard.envelope": "gateway.protocol.guard_message",
@@ -48,7 +48,33 @@ BROWSER = f"brw-{7:032x}"
 UUID = "8b3f6c1e-52a4-4d8e-9c57-0a4f4b0c9d11"
 
 
-RENAMED: dict[str, dict[str, str]] = {"gateway.visit.state": {"House": "DoorResult"}}
+RENAMED: dict[str, dict[str, str]] = {
+    "gateway.delivery.promise": {"promise": "order_of"},
+    "gateway.guard.envelope": {"seal": "sign_guard_message"},
+    "gateway.hub.asking": {"AskedKey": "RequestedKey", "Asking": "ConsentMessage", "written": "sign_consent"},
+    "gateway.hub.brandword": {
+        "Asks": "ConsentStatement",
+        "Vouches": "NextKeyStatement",
+        "Ends": "EndStatement",
+        "said": "sign_brand_statement",
+    },
+    "gateway.hub.possession": {"prove": "sign_proof"},
+    "gateway.hub.sealed": {"seal": "sign_event", "vouch": "sign_statement"},
+    "gateway.hub.unsigned": {"sign": "sign_for_brand"},
+    "gateway.hub.words": {"Happened": "BoxEvent", "digest": "token_digest"},
+    "gateway.proof.chain": {
+        "Hidden": "HiddenBody",
+        "Head": "ChainHead",
+        "canonical": "canonical_json",
+        "link": "link_hash",
+    },
+    "gateway.proof.checkpoint": {"checkpoint": "sign_checkpoint"},
+    "gateway.proof.receipt": {"receipt": "issue_receipt", "text": "receipt_text"},
+    "gateway.proof.retention": {"tombstone": "sign_tombstone"},
+    "gateway.remote.envelope": {"keys": "derive_keys", "private_key": "load_private_key", "seal": "encrypt"},
+    "gateway.remote.words": {"Token": "BrowserTokenClaims", "Stop": "StopOrder", "Asking": "BrowserQuery"},
+    "gateway.visit.state": {"House": "DoorResult"},
+}
 """For each module as it was called then: what in it has another name now."""
 
 
@@ -56,29 +82,29 @@ class Renamed:
     """A module of today whose classes and functions are found by the names that they had when the file was written."""
 
     def __init__(self, name: str) -> None:
-        self._module = importlib.import_module(MOVED[name])
+        self._module = importlib.import_module(MODULE_NAMES[name])
         self._names = RENAMED.get(name, {})
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - a class or a function
         return getattr(self._module, self._names.get(name, name))
 
 
-def now(name: str) -> Any:  # noqa: ANN401 - a module
+def module_now(name: str) -> Any:  # noqa: ANN401 - a module
     """Find a module by the name that it had when the file was written."""
     return Renamed(name)
 
 
-def before(name: str) -> Any:  # noqa: ANN401 - a module
+def module_before(name: str) -> Any:  # noqa: ANN401 - a module
     """Find it where nothing has moved yet."""
     return importlib.import_module(name)
 
 
-def scalar(number: int) -> ec.EllipticCurvePrivateKey:
+def p256_key(number: int) -> ec.EllipticCurvePrivateKey:
     """Return a P-256 key that is the same each time."""
     return ec.derive_private_key(number, ec.SECP256R1())
 
 
-def made(module: Callable[[str], Any]) -> dict[str, str]:
+def make_all(module: Callable[[str], Any]) -> dict[str, str]:
     """Make all of them; what is not text already is written as base64."""
     promise, signature = module("gateway.delivery.promise"), module("gateway.delivery.signature")
     brand = signature.private_key(b"b" * 32)
@@ -168,7 +194,7 @@ def _of_proofs(module: Callable[[str], Any], key: Any) -> dict[str, bytes | str]
 def _of_browsers(module: Callable[[str], Any]) -> dict[str, bytes | str]:
     envelope, signed = module("gateway.remote.envelope"), module("gateway.remote.signed")
     words = module("gateway.remote.words")
-    keys = envelope.keys(scalar(11), envelope.Jwk.of(scalar(12).public_key()), home="home-1", browser=BROWSER)
+    keys = envelope.keys(p256_key(11), envelope.Jwk.of(p256_key(12).public_key()), home="home-1", browser=BROWSER)
     token = words.Token(iss=BROWSER, sub="home-1", aud=HUB, iat=SECONDS, exp=SECONDS + 60)
     order = words.Order(
         iss=BROWSER, aud="home-1", jti=UUID, number=3, iat=SECONDS, exp=SECONDS + 60, order=words.Stop(do="stop")
@@ -193,4 +219,4 @@ def _text(one: bytes | str) -> str:
 
 
 if __name__ == "__main__":
-    FILE.write_text(json.dumps(made(before), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    FILE.write_text(json.dumps(make_all(module_before), indent=1, sort_keys=True) + "\n", encoding="utf-8")

@@ -11,14 +11,24 @@ from joserfc import jwe
 from joserfc.jwk import OctKey
 from pydantic import ValidationError
 
-from gateway.protocol.browser_envelope import LARGEST_UP, Jwk, Sealed, keys, plain, private_key, scalar_of, seal, unseal
+from gateway.protocol.browser_envelope import (
+    MAX_UP_BYTES,
+    EnvelopeContent,
+    Jwk,
+    decode_base64url,
+    decrypt,
+    derive_keys,
+    encrypt,
+    load_private_key,
+    private_scalar,
+)
 
 BROWSER, HOME = "brw-" + "ab" * 16, "home-" + "12" * 16
 OTHER = "brw-" + "cd" * 16
 VECTORS = Path(__file__).with_name("vectors.json")
 
-ours, theirs = private_key(bytes(31) + b"\x07"), private_key(bytes(31) + b"\x09")
-agreed = keys(ours, Jwk.of(theirs.public_key()), home=HOME, browser=BROWSER)
+ours, theirs = load_private_key(bytes(31) + b"\x07"), load_private_key(bytes(31) + b"\x09")
+agreed = derive_keys(ours, Jwk.of(theirs.public_key()), home=HOME, browser=BROWSER)
 
 
 def fixed(size: int) -> bytes:
@@ -26,23 +36,23 @@ def fixed(size: int) -> bytes:
 
 
 def test_both_sides_agree_on_two_keys_that_are_this_home_s_and_this_browser_s_alone() -> None:
-    other_side = keys(theirs, Jwk.of(ours.public_key()), home=HOME, browser=BROWSER)
+    other_side = derive_keys(theirs, Jwk.of(ours.public_key()), home=HOME, browser=BROWSER)
     assert (other_side.up, other_side.down) == (agreed.up, agreed.down)
-    elsewhere = keys(ours, Jwk.of(theirs.public_key()), home="home-2", browser=BROWSER)
-    another = keys(ours, Jwk.of(theirs.public_key()), home=HOME, browser=OTHER)
+    elsewhere = derive_keys(ours, Jwk.of(theirs.public_key()), home="home-2", browser=BROWSER)
+    another = derive_keys(ours, Jwk.of(theirs.public_key()), home=HOME, browser=OTHER)
     assert len({one for pair in (agreed, elsewhere, another) for one in (pair.up, pair.down)}) == 6
 
 
 def test_the_keys_and_an_envelope_are_those_that_were_written_down_for_the_page() -> None:
     """The same numbers are what the page's JavaScript is held to."""
     text = b'{"ask":"state"}'
-    sealed = seal(agreed.up, BROWSER, text, random=fixed)
-    answer = seal(agreed.down, BROWSER, b'{"piece":0}', b"\xff\n\x00", random=fixed)
+    sealed = encrypt(agreed.up, BROWSER, text, random=fixed)
+    answer = encrypt(agreed.down, BROWSER, b'{"piece":0}', b"\xff\n\x00", random=fixed)
     written = json.loads(VECTORS.read_text())
     made = {
         "home": HOME, "browser": BROWSER,
-        "box": {"d": _coded(scalar_of(ours)), **Jwk.of(ours.public_key()).model_dump()},
-        "page": {"d": _coded(scalar_of(theirs)), **Jwk.of(theirs.public_key()).model_dump()},
+        "box": {"d": _coded(private_scalar(ours)), **Jwk.of(ours.public_key()).model_dump()},
+        "page": {"d": _coded(private_scalar(theirs)), **Jwk.of(theirs.public_key()).model_dump()},
         "up": agreed.up.hex(), "down": agreed.down.hex(), "iv": fixed(12).hex(), "text": text.decode(),
         "sealed": sealed,
         "answer": {"text": '{"piece":0}', "raw": "ff0a00", "sealed": answer},
@@ -56,53 +66,53 @@ def _coded(data: bytes) -> str:
 
 def test_an_envelope_is_a_jwe_as_others_write_it() -> None:
     key = OctKey.import_key(agreed.up)
-    sealed = seal(agreed.up, BROWSER, b'{"a":1}', random=fixed)
+    sealed = encrypt(agreed.up, BROWSER, b'{"a":1}', random=fixed)
     assert jwe.decrypt_compact(sealed, key, algorithms=["dir", "A256GCM"]).plaintext == b'{"a":1}'
     head = {"alg": "dir", "enc": "A256GCM", "kid": BROWSER}
     theirs_ = jwe.encrypt_compact(head, b'{"b":2}', key, algorithms=["dir", "A256GCM"])
-    assert unseal(agreed.up, BROWSER, theirs_.encode(), largest=LARGEST_UP) == Sealed(b'{"b":2}')
+    assert decrypt(agreed.up, BROWSER, theirs_.encode(), largest=MAX_UP_BYTES) == EnvelopeContent(b'{"b":2}')
 
 
 @given(text=st.dictionaries(st.text(), st.text()), raw=st.binary(max_size=200))
 def test_what_is_sealed_comes_out_and_so_do_the_bytes_behind_it(text: dict[str, str], raw: bytes) -> None:
     said = json.dumps(text).encode()
-    sealed = seal(agreed.down, BROWSER, said, raw, random=fixed)
-    assert unseal(agreed.down, BROWSER, sealed.encode(), largest=100_000) == Sealed(said, raw)
+    sealed = encrypt(agreed.down, BROWSER, said, raw, random=fixed)
+    assert decrypt(agreed.down, BROWSER, sealed.encode(), largest=100_000) == EnvelopeContent(said, raw)
 
 
 def test_json_with_a_line_feed_is_not_sealed() -> None:
     with pytest.raises(ValueError, match="line feed"):
-        seal(agreed.down, BROWSER, b'{\n"a":1}', random=fixed)
+        encrypt(agreed.down, BROWSER, b'{\n"a":1}', random=fixed)
 
 
 def test_whatever_byte_is_altered_the_envelope_stays_shut() -> None:
-    sealed = seal(agreed.up, BROWSER, b'{"ask":"state"}', random=fixed).encode()
+    sealed = encrypt(agreed.up, BROWSER, b'{"ask":"state"}', random=fixed).encode()
     for at in range(len(sealed)):
         for other in b"A_.-z" + bytes([sealed[at] ^ 1]):
             altered = sealed[:at] + bytes([other]) + sealed[at + 1 :]
             if altered != sealed:
-                assert unseal(agreed.up, BROWSER, altered, largest=LARGEST_UP) is None, at
+                assert decrypt(agreed.up, BROWSER, altered, largest=MAX_UP_BYTES) is None, at
     for cut in range(len(sealed)):
-        assert unseal(agreed.up, BROWSER, sealed[:cut], largest=LARGEST_UP) is None
+        assert decrypt(agreed.up, BROWSER, sealed[:cut], largest=MAX_UP_BYTES) is None
 
 
 def test_an_envelope_for_another_browser_another_way_or_another_home_stays_shut() -> None:
-    sealed = seal(agreed.up, BROWSER, b"{}", random=fixed).encode()
-    assert unseal(agreed.down, BROWSER, sealed, largest=LARGEST_UP) is None
-    assert unseal(agreed.up, OTHER, sealed, largest=LARGEST_UP) is None
-    elsewhere = keys(ours, Jwk.of(theirs.public_key()), home="home-2", browser=BROWSER)
-    assert unseal(elsewhere.up, BROWSER, sealed, largest=LARGEST_UP) is None
+    sealed = encrypt(agreed.up, BROWSER, b"{}", random=fixed).encode()
+    assert decrypt(agreed.down, BROWSER, sealed, largest=MAX_UP_BYTES) is None
+    assert decrypt(agreed.up, OTHER, sealed, largest=MAX_UP_BYTES) is None
+    elsewhere = derive_keys(ours, Jwk.of(theirs.public_key()), home="home-2", browser=BROWSER)
+    assert decrypt(elsewhere.up, BROWSER, sealed, largest=MAX_UP_BYTES) is None
 
 
 def test_what_is_too_large_is_not_opened() -> None:
-    sealed = seal(agreed.up, BROWSER, b'"' + b"x" * LARGEST_UP + b'"', random=fixed).encode()
-    assert unseal(agreed.up, BROWSER, sealed, largest=LARGEST_UP) is None
-    assert unseal(agreed.up, BROWSER, sealed, largest=LARGEST_UP + 2) is not None
+    sealed = encrypt(agreed.up, BROWSER, b'"' + b"x" * MAX_UP_BYTES + b'"', random=fixed).encode()
+    assert decrypt(agreed.up, BROWSER, sealed, largest=MAX_UP_BYTES) is None
+    assert decrypt(agreed.up, BROWSER, sealed, largest=MAX_UP_BYTES + 2) is not None
 
 
 @given(noise=st.binary(max_size=300))
 def test_noise_is_no_envelope(noise: bytes) -> None:
-    assert unseal(agreed.up, BROWSER, noise, largest=LARGEST_UP) is None
+    assert decrypt(agreed.up, BROWSER, noise, largest=MAX_UP_BYTES) is None
 
 
 def test_a_key_that_is_no_point_of_the_curve_is_no_key() -> None:
@@ -113,4 +123,4 @@ def test_a_key_that_is_no_point_of_the_curve_is_no_key() -> None:
     with pytest.raises(ValidationError, match="extra"):
         Jwk.model_validate({**good.model_dump(), "d": "A" * 43})
     raw = urlsafe_b64decode(good.x + "=")
-    assert plain(good.x.encode()) == raw
+    assert decode_base64url(good.x.encode()) == raw

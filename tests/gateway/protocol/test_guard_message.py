@@ -10,12 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from joserfc import jws
 
-from gateway.protocol.guard_message import FromGuard, Rejected, ToGuard, opened, seal
+from gateway.protocol.guard_message import (
+    FromGuard,
+    InvalidGuardMessage,
+    ToGuard,
+    sign_guard_message,
+    verify_guard_message,
+)
 from gateway.protocol.jws import private_key
 
 KEY, OTHER = private_key(bytes(32)), private_key(bytes([1]) * 32)
 SAID = ToGuard(at="set", lock="front-lock", question="q" * 22, nonce="n" * 22, counter=7, body='{"do":"unlock"}')
-TOKEN = seal(SAID, KEY)
+TOKEN = sign_guard_message(SAID, KEY)
 TYPE = "perron-to-guard+jws"
 
 
@@ -25,12 +31,12 @@ def signed(payload: bytes, **header: object) -> bytes:
 
 
 def test_what_was_sealed_is_opened() -> None:
-    assert opened(TOKEN, ToGuard, KEY) == SAID
+    assert verify_guard_message(TOKEN, ToGuard, KEY) == SAID
     answer = FromGuard(
         lock="front-lock", part="lock", channel="result", boot="1-00000000000000ff", seq=1, uptime_ms=5, counter=7,
         question="q" * 22,
     )  # fmt: skip
-    assert opened(seal(answer, KEY), FromGuard, KEY) == answer
+    assert verify_guard_message(sign_guard_message(answer, KEY), FromGuard, KEY) == answer
 
 
 @pytest.mark.parametrize(
@@ -42,7 +48,7 @@ def test_what_was_sealed_is_opened() -> None:
         TOKEN + b".x",
         TOKEN[:-1],
         b"x" * 9000,
-        seal(SAID, OTHER),
+        sign_guard_message(SAID, OTHER),
         signed(rfc8785.dumps(SAID.model_dump(exclude_none=True)), kid="mine"),
         signed(rfc8785.dumps(SAID.model_dump(exclude_none=True)), typ="perron-delivery+jwt"),
         signed(json.dumps(SAID.model_dump(exclude_none=True)).encode()),
@@ -55,16 +61,18 @@ def test_what_was_sealed_is_opened() -> None:
     ids=lambda _: "",
 )
 def test_what_is_not_sealed_so_is_not_believed(token: bytes) -> None:
-    assert isinstance(opened(token, ToGuard, KEY), Rejected)
+    assert isinstance(verify_guard_message(token, ToGuard, KEY), InvalidGuardMessage)
 
 
 def test_a_word_to_the_guard_is_none_from_it() -> None:
-    assert isinstance(opened(TOKEN, FromGuard, KEY), Rejected)
+    assert isinstance(verify_guard_message(TOKEN, FromGuard, KEY), InvalidGuardMessage)
 
 
 def test_without_a_signature_nothing_is_believed() -> None:
     header = urlsafe_b64encode(b'{"alg":"none","typ":"perron-to-guard+jws"}').rstrip(b"=")
-    assert isinstance(opened(header + b"." + TOKEN.split(b".")[1] + b".", ToGuard, KEY), Rejected)
+    assert isinstance(
+        verify_guard_message(header + b"." + TOKEN.split(b".")[1] + b".", ToGuard, KEY), InvalidGuardMessage
+    )
 
 
 def test_every_flipped_bit_is_seen() -> None:
@@ -76,15 +84,15 @@ def test_every_flipped_bit_is_seen() -> None:
             bent[bit // 8] ^= 1 << bit % 8
             again = urlsafe_b64encode(bytes(bent)).rstrip(b"=")
             token = b".".join([head, again, signature] if part is payload else [head, payload, again])
-            assert isinstance(opened(token, ToGuard, KEY), Rejected)
+            assert isinstance(verify_guard_message(token, ToGuard, KEY), InvalidGuardMessage)
 
 
 @given(st.binary(max_size=300))
 def test_no_bytes_raise(token: bytes) -> None:
-    assert isinstance(opened(token, FromGuard, KEY), Rejected)
-    assert isinstance(opened(TOKEN.split(b".")[0] + b"." + token, ToGuard, KEY), Rejected)
+    assert isinstance(verify_guard_message(token, FromGuard, KEY), InvalidGuardMessage)
+    assert isinstance(verify_guard_message(TOKEN.split(b".")[0] + b"." + token, ToGuard, KEY), InvalidGuardMessage)
 
 
 def test_keys_that_were_just_made_do_as_well() -> None:
     key = private_key(secrets.token_bytes(32))
-    assert opened(seal(SAID, key), ToGuard, key) == SAID
+    assert verify_guard_message(sign_guard_message(SAID, key), ToGuard, key) == SAID

@@ -9,19 +9,19 @@ from hypothesis import strategies as st
 
 from gateway.protocol.hash_chain import (
     GENESIS,
-    Broken,
-    Entry,
-    Fault,
-    Head,
-    Hidden,
+    ChainBreak,
+    ChainEntry,
+    ChainFault,
+    ChainHead,
+    HiddenBody,
     Json,
-    canonical,
-    check,
-    hide,
-    link,
-    parse,
+    canonical_json,
+    find_break,
+    hide_bodies,
+    link_hash,
+    parse_json,
 )
-from tests.gateway.evidence.visits import chained
+from tests.gateway.evidence.visits import chain_entries
 
 LETTERS = st.text(st.characters(codec="utf-8"), max_size=8)
 VALUES = st.recursive(
@@ -58,26 +58,26 @@ BODIES = st.lists(st.binary(max_size=20), min_size=1, max_size=12)
     ],
 )  # fmt: skip
 def test_a_value_is_written_as_rfc_8785_says(value: Json, text: str) -> None:
-    assert canonical(value).decode() == text
+    assert canonical_json(value).decode() == text
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 2**53, -(2**53), "\ud800", {"\udfff": 1}])
 def test_what_two_readers_may_take_for_two_values_is_refused(value: Json) -> None:
     with pytest.raises(ValueError, match=r"."):
-        canonical(value)
+        canonical_json(value)
 
 
 @pytest.mark.parametrize("value", [{1: 2}, {None: 1}, b"bytes", {1, 2}, object()])
 def test_what_is_not_json_is_refused(value: object) -> None:
     with pytest.raises(ValueError, match=r"."):
-        canonical(value)  # type: ignore[arg-type]  # that is the point
+        canonical_json(value)  # type: ignore[arg-type]  # that is the point
 
 
 @given(VALUES)
 def test_what_is_written_is_read_back_and_written_the_same(value: Json) -> None:
-    text = canonical(value)
-    assert canonical(parse(text)) == text
-    assert json.loads(text) == parse(text)
+    text = canonical_json(value)
+    assert canonical_json(parse_json(text)) == text
+    assert json.loads(text) == parse_json(text)
 
 
 @pytest.mark.parametrize(
@@ -87,70 +87,70 @@ def test_what_is_written_is_read_back_and_written_the_same(value: Json) -> None:
 )
 def test_json_that_is_not_plain_is_refused(text: bytes) -> None:
     with pytest.raises(ValueError, match=r"."):
-        parse(text)
+        parse_json(text)
 
 
 def test_a_link_covers_its_number_its_body_and_the_link_before() -> None:
-    made = link(GENESIS, 1, b"body")
+    made = link_hash(GENESIS, 1, b"body")
     assert len(made) == 32
-    assert made == link(GENESIS, 1, Hidden(bytes.fromhex(
+    assert made == link_hash(GENESIS, 1, HiddenBody(bytes.fromhex(
         "230d8358dc8e8890b4c58deeb62912ee2f20357ae92a5cc861b98e68fe31acb5"  # sha256sum of "body"
     )))  # fmt: skip
-    assert len({made, link(GENESIS, 2, b"body"), link(GENESIS, 1, b"Body"), link(made, 1, b"body")}) == 4
+    assert len({made, link_hash(GENESIS, 2, b"body"), link_hash(GENESIS, 1, b"Body"), link_hash(made, 1, b"body")}) == 4
 
 
 @pytest.mark.parametrize("prev", [b"", b"short", bytes(33)])
 def test_a_hash_has_32_bytes(prev: bytes) -> None:
     with pytest.raises(ValueError, match="32"):
-        link(prev, 1, b"")
+        link_hash(prev, 1, b"")
 
 
 @given(BODIES)
 def test_an_untouched_chain_is_good_and_so_is_each_part_of_it(bodies: list[bytes]) -> None:
-    entries = chained(bodies)
-    assert check(entries) is None
+    entries = chain_entries(bodies)
+    assert find_break(entries) is None
     for cut in range(len(entries)):
-        after = Head(seq=entries[cut].seq, hash=entries[cut].hash)
-        assert check(entries[cut + 1 :], after=after) is None
+        after = ChainHead(seq=entries[cut].seq, hash=entries[cut].hash)
+        assert find_break(entries[cut + 1 :], after=after) is None
 
 
 @given(BODIES, st.data())
 def test_a_changed_entry_is_named(bodies: list[bytes], data: st.DataObject) -> None:
-    entries = chained(bodies)
+    entries = chain_entries(bodies)
     at = data.draw(st.integers(0, len(entries) - 1))
     other = data.draw(st.binary(max_size=20).filter(lambda body: body != bodies[at]))
-    entries[at] = Entry(seq=at + 1, body=other, hash=entries[at].hash)
-    assert check(entries) == Broken(seq=at + 1, fault=Fault.CHANGED)
+    entries[at] = ChainEntry(seq=at + 1, body=other, hash=entries[at].hash)
+    assert find_break(entries) == ChainBreak(seq=at + 1, fault=ChainFault.CHANGED)
 
 
 @given(BODIES, st.data())
 def test_an_entry_that_was_taken_out_is_named(bodies: list[bytes], data: st.DataObject) -> None:
-    entries = chained([*bodies, b"last"])
+    entries = chain_entries([*bodies, b"last"])
     at = data.draw(st.integers(0, len(bodies) - 1))
     del entries[at]
-    assert check(entries) == Broken(seq=at + 1, fault=Fault.MISSING)
+    assert find_break(entries) == ChainBreak(seq=at + 1, fault=ChainFault.MISSING)
 
 
 @given(BODIES, st.data())
 def test_an_entry_that_stands_twice_is_named(bodies: list[bytes], data: st.DataObject) -> None:
-    entries = chained(bodies)
+    entries = chain_entries(bodies)
     at = data.draw(st.integers(0, len(entries) - 1))
     entries.insert(at, entries[at])
-    assert check(entries) == Broken(seq=at + 1, fault=Fault.REPEATED)
+    assert find_break(entries) == ChainBreak(seq=at + 1, fault=ChainFault.REPEATED)
 
 
 @given(st.lists(st.binary(max_size=20), min_size=2, max_size=12), st.data())
 def test_entries_in_another_order_are_noticed_at_the_first(bodies: list[bytes], data: st.DataObject) -> None:
-    entries = chained(bodies)
+    entries = chain_entries(bodies)
     first, second = sorted(data.draw(st.lists(st.integers(0, len(bodies) - 1), min_size=2, max_size=2, unique=True)))
     entries[first], entries[second] = entries[second], entries[first]
-    assert check(entries) == Broken(seq=first + 1, fault=Fault.OUT_OF_ORDER)
+    assert find_break(entries) == ChainBreak(seq=first + 1, fault=ChainFault.OUT_OF_ORDER)
 
 
 @given(BODIES, st.sets(st.integers(1, 12)))
 def test_an_extract_hides_what_is_not_told_and_still_holds(bodies: list[bytes], told: set[int]) -> None:
-    entries = chained(bodies)
-    extract = hide(entries, but=told)
-    assert check(extract) is None
+    entries = chain_entries(bodies)
+    extract = hide_bodies(entries, but=told)
+    assert find_break(extract) is None
     assert {one.seq for one in extract if isinstance(one.body, bytes)} == told & {one.seq for one in entries}
-    assert hide(extract, but=told) == extract
+    assert hide_bodies(extract, but=told) == extract

@@ -7,16 +7,16 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
-from gateway.protocol.keys import PRIVATE, PUBLIC, BoxKey, KeyUnusable, PublicKey, last4
+from gateway.protocol.keys import PRIVATE_KEY_FILE, PUBLIC_KEY_FILE, BoxKey, KeyUnusable, PublicKey, shown_ending
 
 
 def test_the_key_is_made_at_first_start_and_found_again(tmp_path: Path) -> None:
     folder = tmp_path / "keys"
     made = BoxKey.at(folder)
     assert BoxKey.at(folder).public == made.public
-    assert stat.S_IMODE((folder / PRIVATE).stat().st_mode) == 0o600
-    assert PublicKey.from_pem((folder / PUBLIC).read_bytes()) == made.public
-    assert sorted(path.name for path in folder.iterdir()) == [PRIVATE, PUBLIC]
+    assert stat.S_IMODE((folder / PRIVATE_KEY_FILE).stat().st_mode) == 0o600
+    assert PublicKey.from_pem((folder / PUBLIC_KEY_FILE).read_bytes()) == made.public
+    assert sorted(path.name for path in folder.iterdir()) == [PRIVATE_KEY_FILE, PUBLIC_KEY_FILE]
 
 
 def test_two_boxes_have_two_keys_and_two_fingerprints() -> None:
@@ -38,7 +38,7 @@ def test_a_signature_is_of_exactly_these_bytes_by_this_key() -> None:
 
 def test_a_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
     BoxKey.at(tmp_path)
-    (tmp_path / PRIVATE).chmod(0o640)
+    (tmp_path / PRIVATE_KEY_FILE).chmod(0o640)
     with pytest.raises(KeyUnusable, match="read by others"):
         BoxKey.at(tmp_path)
 
@@ -55,7 +55,7 @@ def pem_of_another_kind() -> bytes:
     ids=["empty", "text", "another kind", "public"],
 )
 def test_a_damaged_key_is_refused_and_not_replaced(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / PRIVATE
+    path = tmp_path / PRIVATE_KEY_FILE
     path.write_bytes(content)
     path.chmod(0o600)
     with pytest.raises(KeyUnusable):
@@ -65,7 +65,7 @@ def test_a_damaged_key_is_refused_and_not_replaced(tmp_path: Path, content: byte
 
 def test_a_key_behind_a_link_is_not_followed(tmp_path: Path) -> None:
     BoxKey.at(tmp_path / "there")
-    (tmp_path / PRIVATE).symlink_to(tmp_path / "there" / PRIVATE)
+    (tmp_path / PRIVATE_KEY_FILE).symlink_to(tmp_path / "there" / PRIVATE_KEY_FILE)
     with pytest.raises(OSError, match="link"):
         BoxKey.at(tmp_path)
 
@@ -96,4 +96,4 @@ def test_a_public_key_is_read_back() -> None:
     ("code", "shown"), [("", ""), ("7", ""), ("42", "2"), ("12345", "45"), ("6A12345674711", "4711")]
 )
 def test_of_a_code_at_most_four_characters_and_half_are_shown(code: str, shown: str) -> None:
-    assert last4(code) == shown
+    assert shown_ending(code) == shown

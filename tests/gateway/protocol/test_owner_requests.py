@@ -14,45 +14,56 @@ SIX = datetime(2026, 11, 28, 18, tzinfo=UTC)
 HOSTILE = "\ud800\u202e\n\x1b[31m{0}%s"
 
 
-def said(**keys: Any) -> owner_requests.AnyWish | str:  # noqa: ANN401 - any JSON
-    return owner_requests.wish(json.dumps({"id": "w1", **keys}).encode())
+def said(**keys: Any) -> owner_requests.AnyOwnerRequest | str:  # noqa: ANN401 - any JSON
+    return owner_requests.parse_owner_request(json.dumps({"id": "w1", **keys}).encode())
 
 
 @pytest.mark.parametrize(
     ("keys", "wish"),
     [
-        ({"do": "stop"}, owner_requests.Stop(id="w1", do="stop")),
-        ({"do": "lift"}, owner_requests.Stop(id="w1", do="lift")),
-        ({"do": "acknowledge", "visit": "v1"}, owner_requests.Acknowledge(id="w1", do="acknowledge", visit="v1")),
-        ({"do": "acknowledge"}, owner_requests.Acknowledge(id="w1", do="acknowledge")),
-        ({"do": "approve", "visit": "v1"}, owner_requests.Decide(id="w1", do="approve", visit="v1")),
-        ({"do": "refuse", "visit": "v1"}, owner_requests.Decide(id="w1", do="refuse", visit="v1")),
+        ({"do": "stop"}, owner_requests.OwnerStopRequest(id="w1", do="stop")),
+        ({"do": "lift"}, owner_requests.OwnerStopRequest(id="w1", do="lift")),
+        (
+            {"do": "acknowledge", "visit": "v1"},
+            owner_requests.OwnerAcknowledgeRequest(id="w1", do="acknowledge", visit="v1"),
+        ),
+        ({"do": "acknowledge"}, owner_requests.OwnerAcknowledgeRequest(id="w1", do="acknowledge")),
+        ({"do": "approve", "visit": "v1"}, owner_requests.OwnerDecideRequest(id="w1", do="approve", visit="v1")),
+        ({"do": "refuse", "visit": "v1"}, owner_requests.OwnerDecideRequest(id="w1", do="refuse", visit="v1")),
         (
             {"do": "clear_lockout", "scanner": "s"},
-            owner_requests.ClearLockout(id="w1", do="clear_lockout", scanner="s"),
+            owner_requests.OwnerClearLockoutRequest(id="w1", do="clear_lockout", scanner="s"),
         ),
-        ({"do": "home"}, owner_requests.SayHome(id="w1", do="home")),
-        ({"do": "nobody_home"}, owner_requests.SayHome(id="w1", do="nobody_home")),
-        ({"do": "away"}, owner_requests.SayHome(id="w1", do="away")),
-        ({"do": "pause", "end": "2026-11-28T18:00:00Z"}, owner_requests.Pause(id="w1", do="pause", end=SIX)),
+        ({"do": "home"}, owner_requests.OwnerPresenceRequest(id="w1", do="home")),
+        ({"do": "nobody_home"}, owner_requests.OwnerPresenceRequest(id="w1", do="nobody_home")),
+        ({"do": "away"}, owner_requests.OwnerPresenceRequest(id="w1", do="away")),
+        (
+            {"do": "pause", "end": "2026-11-28T18:00:00Z"},
+            owner_requests.OwnerPauseRequest(id="w1", do="pause", end=SIX),
+        ),
         (
             {"do": "pause", "start": "2026-11-28T18:00:00+01:00", "end": "2026-11-28T18:00:00Z", "everywhere": True},
-            owner_requests.Pause(id="w1", do="pause", start=SIX - timedelta(hours=1), end=SIX, everywhere=True),
+            owner_requests.OwnerPauseRequest(
+                id="w1", do="pause", start=SIX - timedelta(hours=1), end=SIX, everywhere=True
+            ),
         ),
-        ({"do": "end_pause", "pause": "p1"}, owner_requests.EndPause(id="w1", do="end_pause", pause="p1")),
-        ({"do": "lock"}, owner_requests.Lock(id="w1", do="lock")),
-        ({"do": "permit", "brand": "shop"}, owner_requests.Permit(id="w1", do="permit", brand="shop")),
-        ({"do": "refuse_brand", "brand": "shop"}, owner_requests.Permit(id="w1", do="refuse_brand", brand="shop")),
-        ({"do": "revoke", "brand": "shop"}, owner_requests.Permit(id="w1", do="revoke", brand="shop")),
+        ({"do": "end_pause", "pause": "p1"}, owner_requests.OwnerEndPauseRequest(id="w1", do="end_pause", pause="p1")),
+        ({"do": "lock"}, owner_requests.OwnerLockRequest(id="w1", do="lock")),
+        ({"do": "permit", "brand": "shop"}, owner_requests.OwnerPermitRequest(id="w1", do="permit", brand="shop")),
+        (
+            {"do": "refuse_brand", "brand": "shop"},
+            owner_requests.OwnerPermitRequest(id="w1", do="refuse_brand", brand="shop"),
+        ),
+        ({"do": "revoke", "brand": "shop"}, owner_requests.OwnerPermitRequest(id="w1", do="revoke", brand="shop")),
         (
             {"do": "hold", "visit": "v1", "why": "litige"},
-            owner_requests.Hold(id="w1", do="hold", visit="v1", why="litige"),
+            owner_requests.OwnerHoldRequest(id="w1", do="hold", visit="v1", why="litige"),
         ),
-        ({"do": "release", "visit": "v1"}, owner_requests.Hold(id="w1", do="release", visit="v1")),
-        ({"do": "erase", "visit": "v1"}, owner_requests.Hold(id="w1", do="erase", visit="v1")),
+        ({"do": "release", "visit": "v1"}, owner_requests.OwnerHoldRequest(id="w1", do="release", visit="v1")),
+        ({"do": "erase", "visit": "v1"}, owner_requests.OwnerHoldRequest(id="w1", do="erase", visit="v1")),
     ],
 )
-def test_every_wish_can_be_read(keys: dict[str, Any], wish: owner_requests.AnyWish) -> None:
+def test_every_wish_can_be_read(keys: dict[str, Any], wish: owner_requests.AnyOwnerRequest) -> None:
     assert said(**keys) == wish
 
 
@@ -84,7 +95,7 @@ def test_every_wish_can_be_read(keys: dict[str, Any], wish: owner_requests.AnyWi
     ],
 )
 def test_what_cannot_be_read_is_refused_with_its_reason(payload: bytes, why: str) -> None:
-    assert owner_requests.wish(payload) == why
+    assert owner_requests.parse_owner_request(payload) == why
 
 
 def test_an_unknown_wish_is_told_which_there_are() -> None:
@@ -142,14 +153,14 @@ def test_no_json_raises(value: dict[str, object]) -> None:
 
 
 def _read(payload: bytes) -> None:
-    read = owner_requests.wish(payload)
+    read = owner_requests.parse_owner_request(payload)
     if isinstance(read, str):
         _refused_in_one_line(read)
     else:
         read.model_dump_json().encode()  # whatever was accepted can be stored and told
 
 
-def _refused_in_one_line(why: owner_requests.AnyWish | str) -> None:
+def _refused_in_one_line(why: owner_requests.AnyOwnerRequest | str) -> None:
     assert isinstance(why, str)
     assert why.isprintable()
     assert why.isascii()

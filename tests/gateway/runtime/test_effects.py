@@ -20,11 +20,11 @@ from gateway.domain.visit import events as e
 from gateway.domain.visit.rules import closed, locked
 from gateway.domain.visit.state import Entrance, Fact, Now, Outcome, Phase, Refusal
 from gateway.mqtt.client import Acknowledgement, NotSentReason
-from gateway.runtime.effects import Hands
+from gateway.runtime.effects import CommandExecutor
 from gateway.video.ipc import ClipKey
 from tests.gateway.domain.delivery.shop import NOON
-from tests.shell.house import VISIT, home, visited
-from tests.shell.parts import Eyes, Line, Published, Time
+from tests.shell.house import VISIT, entrance_in_visit, make_home
+from tests.shell.parts import FakeCameras, FakePublisher, ManualTime, PublishedMessage
 
 CLIP = ClipKey(visit=VISIT, part=1)
 UNLOCK = c.Unlock(visit=VISIT, life=5)
@@ -56,12 +56,12 @@ class Bench:
 
     def __init__(self, house: Home) -> None:
         self.home = house
-        self.time, self.line, self.eyes, self.told = Time(), Line(), Eyes(), Told()
+        self.time, self.line, self.eyes, self.told = ManualTime(), FakePublisher(), FakeCameras(), Told()
         self.events: list[e.Event] = []
         self.points: list[str] = []
         self.stop = False
         self.clock = self.time.clock()
-        self.hands = Hands(
+        self.hands = CommandExecutor(
             self.home,
             "front",
             line=self.line,
@@ -73,7 +73,7 @@ class Bench:
             stopped=lambda: self.stop,
             reached=self.points.append,
         )
-        self.state = visited(self.home)
+        self.state = entrance_in_visit(self.home)
         self.all_well()
 
     def all_well(self) -> None:
@@ -86,16 +86,16 @@ class Bench:
         self.hands.perform(command, self.state, now if decided is None else replace(now, mono=decided))
         self.hands.say(command, self.state, now)
 
-    def to_the_lock(self) -> list[Published]:
+    def to_the_lock(self) -> list[PublishedMessage]:
         return self.line.on("perron/lock/set")
 
 
 @pytest.fixture
 async def bench(tmp_path: Path) -> Bench:
-    return Bench(home(tmp_path))
+    return Bench(make_home(tmp_path))
 
 
-def read(one: Published, vendor: str = "somfy") -> Any:  # noqa: ANN401 - a command
+def read(one: PublishedMessage, vendor: str = "somfy") -> Any:  # noqa: ANN401 - a command
     return VENDORS[vendor].decode_command(TopicSuffix.SET, one.payload)
 
 
@@ -267,9 +267,9 @@ async def test_a_query_carries_session_and_number_and_where_to_answer(bench: Ben
 
 
 async def test_a_devices_own_topics_are_used(tmp_path: Path) -> None:
-    devices = home(tmp_path).devices
+    devices = make_home(tmp_path).devices
     lock = devices["lock"].model_copy(update={"topics": {TopicSuffix.GET: "zigbee/lock/get"}})
-    bench = Bench(home(tmp_path).model_copy(update={"devices": {**devices, "lock": lock}}))
+    bench = Bench(make_home(tmp_path).model_copy(update={"devices": {**devices, "lock": lock}}))
     bench.do(c.QueryDevice(device="lock", session=1, number=1))
     assert [one.topic for one in bench.line.sent] == ["zigbee/lock/get"]
 

@@ -18,35 +18,35 @@ from devices.reports import (
     LockState,
 )
 from devices.vendors.words import TopicSuffix
-from gateway.config.home import ClockSource
+from gateway.config.home import ClockSection
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Entrance, Phase, Refusal, Timer
-from gateway.runtime.entrance import RunningEntrance
-from gateway.runtime.event_queue import LABELS_WAITING, SCANS_WAITING
-from gateway.storage import Step
+from gateway.runtime.entrance import EntranceActor
+from gateway.runtime.event_queue import MAX_QUEUED_LABELS, MAX_QUEUED_SCANS
+from gateway.storage import StoredDecision
 from gateway.system.clock import Clock
-from tests.gateway.domain.delivery.house import told
-from tests.gateway.domain.delivery.shop import NOW, PARCEL, offer, update
-from tests.shell.box import OPEN, Box, awake, box, in_the_window, running
-from tests.shell.parts import Time, until
+from tests.gateway.domain.delivery.house import receive
+from tests.gateway.domain.delivery.shop import NOW, PARCEL, make_offer, make_update
+from tests.shell.box import IN_WINDOW_MONO_S, ShellBox, box, box_in_window, run_box, run_tasks
+from tests.shell.parts import ManualTime, wait_until
 
 DOOR_WORDS = {"perron/lock/set", "perron/lock/get", "perron/door/get"}
 
 
 @pytest.fixture
-async def ready(tmp_path: Path) -> AsyncIterator[Box]:
+async def ready(tmp_path: Path) -> AsyncIterator[ShellBox]:
     """A good day in the middle of a window; everything runs."""
-    async with in_the_window(tmp_path) as made:
+    async with box_in_window(tmp_path) as made:
         made.order.clear()
         yield made
 
 
-def unlocks(made: Box) -> list[Any]:
+def unlocks(made: ShellBox) -> list[Any]:
     return [json.loads(one.payload) for one in made.line.on("perron/lock/set") if b'"unlock"' in one.payload]
 
 
-async def test_whoever_follows_an_entrance_later_displaces_nobody(ready: Box) -> None:
+async def test_whoever_follows_an_entrance_later_displaces_nobody(ready: ShellBox) -> None:
     told: list[str] = []
     for name in ("walk", "pages"):
         ready.front.follow(partial(told.append, name))
@@ -57,11 +57,11 @@ async def test_whoever_follows_an_entrance_later_displaces_nobody(ready: Box) ->
 # ---- commit before effect --------------------------------------------------------------------------------------------
 
 
-async def test_the_intent_is_on_disk_before_the_unlock_leaves(ready: Box) -> None:
+async def test_the_intent_is_on_disk_before_the_unlock_leaves(ready: ShellBox) -> None:
     visit = await ready.ring(PARCEL)
     ready.order.clear()
     await ready.commits(visit)
-    await until(lambda: unlocks(ready))
+    await wait_until(lambda: unlocks(ready))
     await ready.quiet()
     start = ready.order.index("reached before-commit")
     assert ready.order[start : start + 6] == [
@@ -77,9 +77,9 @@ async def test_the_intent_is_on_disk_before_the_unlock_leaves(ready: Box) -> Non
     assert ready.time.floors[-1] == ready.clock.now().utc  # the time floor never lies behind an intent
 
 
-async def test_every_step_is_committed_before_anything_of_it_is_performed(ready: Box) -> None:
+async def test_every_step_is_committed_before_anything_of_it_is_performed(ready: ShellBox) -> None:
     await ready.commits(await ready.ring(PARCEL))
-    await until(lambda: unlocks(ready))
+    await wait_until(lambda: unlocks(ready))
     await ready.quiet()
     performed = 0
     for line in ready.order:
@@ -93,16 +93,16 @@ async def test_every_step_is_committed_before_anything_of_it_is_performed(ready:
     assert performed > 0
 
 
-async def test_a_stop_between_commit_and_unlock_is_obeyed(ready: Box) -> None:
+async def test_a_stop_between_commit_and_unlock_is_obeyed(ready: ShellBox) -> None:
     visit = await ready.ring(PARCEL)
 
-    async def stop_during_the_intent(step: Step) -> None:
+    async def stop_during_the_intent(step: StoredDecision) -> None:
         if any(isinstance(one, c.ReserveOpening) for one in step.commands):
             ready.front.latch_stop()
 
     ready.journal.before = stop_during_the_intent
     await ready.commits(visit)
-    await until(lambda: ready.commands(c.ReleaseOpening))
+    await wait_until(lambda: ready.commands(c.ReleaseOpening))
     assert unlocks(ready) == []
     assert ready.commands(c.ReleaseOpening)[0].withdrawal  # opening and withdrawal come back
     facts = ready.store.facts("shop.d1", ready.clock.now())
@@ -110,11 +110,11 @@ async def test_a_stop_between_commit_and_unlock_is_obeyed(ready: Box) -> None:
     assert (facts.openings_left, facts.withdrawals_left) == (1, 2)
 
 
-async def test_an_intent_whose_mark_cannot_be_written_opens_nothing_and_comes_back(ready: Box) -> None:
+async def test_an_intent_whose_mark_cannot_be_written_opens_nothing_and_comes_back(ready: ShellBox) -> None:
     visit = await ready.ring(PARCEL)
     ready.store.mark_with(lambda _head, _now: False)
     await ready.commits(visit)
-    await until(lambda: ready.commands(c.ReleaseOpening))
+    await wait_until(lambda: ready.commands(c.ReleaseOpening))
     assert unlocks(ready) == []
     assert ready.commands(c.ReleaseOpening)[0].withdrawal
     assert not ready.front.state.disk_ok, "the disk is not affirmatively good"
@@ -123,11 +123,11 @@ async def test_an_intent_whose_mark_cannot_be_written_opens_nothing_and_comes_ba
     assert (facts.openings_left, facts.withdrawals_left) == (1, 2)
 
 
-async def test_newer_facts_are_decided_first_then_the_event_again(ready: Box) -> None:
+async def test_newer_facts_are_decided_first_then_the_event_again(ready: ShellBox) -> None:
     visit = await ready.ring(PARCEL)
     again = False
 
-    async def the_owner_says_yes_once_more(step: Step) -> None:
+    async def the_owner_says_yes_once_more(step: StoredDecision) -> None:
         nonlocal again
         if any(isinstance(one, c.ReserveOpening) for one in step.commands) and not again:
             again = True
@@ -138,7 +138,7 @@ async def test_newer_facts_are_decided_first_then_the_event_again(ready: Box) ->
     ready.time.mono += ready.home.entrances["front"].timing.ring + 0.1
     ready.prove(visit)
     ready.front.put(e.HomeChanged(somebody_home=False, away=True))
-    await until(lambda: ready.front.state.away)
+    await wait_until(lambda: ready.front.state.away)
     await ready.quiet()
     steps = [line for line in ready.order if line.startswith(("commit", "overtaken"))]
     assert steps[:3] == ["overtaken HomeChanged", "commit FactsChanged", "commit HomeChanged"]
@@ -147,32 +147,32 @@ async def test_newer_facts_are_decided_first_then_the_event_again(ready: Box) ->
     assert reserve.permission_version == 2
 
 
-async def test_a_parcel_that_an_update_takes_back_as_it_is_scanned_opens_nothing(ready: Box) -> None:
-    async def the_retailer_is_quicker(step: Step) -> None:
+async def test_a_parcel_that_an_update_takes_back_as_it_is_scanned_opens_nothing(ready: ShellBox) -> None:
+    async def the_retailer_is_quicker(step: StoredDecision) -> None:
         if any(isinstance(one, c.RingBell) for one in step.commands):
-            await told(ready.store, update(parcels=("another",)), now=ready.clock.now())
+            await receive(ready.store, make_update(parcels=("another",)), now=ready.clock.now())
 
     ready.journal.before = the_retailer_is_quicker
     ready.scan(PARCEL)
-    await until(lambda: ready.commands(c.AnswerScan))
+    await wait_until(lambda: ready.commands(c.AnswerScan))
     await ready.quiet()
     assert [answer.refusal for answer in ready.commands(c.AnswerScan)] == [Refusal.UNKNOWN_CODE]
     assert ready.front.state.visit is None
     assert ready.commands(c.RingBell) == []
     ready.scan("another")
-    await until(lambda: ready.commands(c.RingBell))
+    await wait_until(lambda: ready.commands(c.RingBell))
 
 
-async def test_a_permission_taken_back_meanwhile_opens_nothing(ready: Box) -> None:
+async def test_a_permission_taken_back_meanwhile_opens_nothing(ready: ShellBox) -> None:
     visit = await ready.ring(PARCEL)
 
-    async def the_owner_is_quicker(step: Step) -> None:
+    async def the_owner_is_quicker(step: StoredDecision) -> None:
         if any(isinstance(one, c.ReserveOpening) for one in step.commands):
             await ready.store.revoke("shop", ready.clock.now())
 
     ready.journal.before = the_owner_is_quicker
     await ready.commits(visit)
-    await until(lambda: ready.front.state.visit is None)
+    await wait_until(lambda: ready.front.state.visit is None)
     await ready.quiet()
     assert unlocks(ready) == []
     assert ready.commands(c.AnswerScan)[-1].refusal is Refusal.BRAND_NOT_PERMITTED
@@ -181,17 +181,17 @@ async def test_a_permission_taken_back_meanwhile_opens_nothing(ready: Box) -> No
 # ---- when nothing can be stored --------------------------------------------------------------------------------------
 
 
-def shut(step: Step) -> bool:
+def shut(step: StoredDecision) -> bool:
     """Whether a full disk is in the way of this step: of every one."""
     return step is not None
 
 
-async def test_an_intent_that_cannot_be_stored_is_dropped_whole(ready: Box) -> None:
+async def test_an_intent_that_cannot_be_stored_is_dropped_whole(ready: ShellBox) -> None:
     visit = await ready.ring(PARCEL)
     ready.journal.fails = shut
     ready.order.clear()
     await ready.commits(visit)
-    await until(lambda: ready.front.state.visit is None)  # refused: the disk is no longer good
+    await wait_until(lambda: ready.front.state.visit is None)  # refused: the disk is no longer good
     await ready.quiet()
     assert unlocks(ready) == []
     assert "perform Unlock" not in ready.order
@@ -203,29 +203,31 @@ async def test_an_intent_that_cannot_be_stored_is_dropped_whole(ready: Box) -> N
 
 
 async def test_what_never_raises_access_is_done_though_nothing_can_be_stored(tmp_path: Path) -> None:
-    async with box(tmp_path, time=Time(mono=OPEN)) as made:
-        await told(made.store, offer(), now=NOW)
-        async with awake(made):
+    async with box(tmp_path, time=ManualTime(mono=IN_WINDOW_MONO_S)) as made:
+        await receive(made.store, make_offer(), now=NOW)
+        async with run_box(made):
             await made.good_day()
             visit = await made.ring(PARCEL)
             made.bolt = LockState.UNLOCKED
             await made.commits(visit)
-            await until(lambda: unlocks(made))
+            await wait_until(lambda: unlocks(made))
             made.says("lock", LockReport(bolt=LockState.UNLOCKED))
-            await until(lambda: made.front.state.visit is not None and made.front.state.visit.phase is Phase.UNLOCKED)
+            await wait_until(
+                lambda: made.front.state.visit is not None and made.front.state.visit.phase is Phase.UNLOCKED
+            )
             made.journal.fails = shut
             made.order.clear()
             made.front.latch_stop()
             made.front.put(e.Stopped(epoch=1))  # the owner stops with the door closed: lock at once
-            await until(lambda: any(b'"lock"' in one.payload for one in made.line.on("perron/lock/set")))
-            await until(lambda: not made.front.state.disk_ok)
+            await wait_until(lambda: any(b'"lock"' in one.payload for one in made.line.on("perron/lock/set")))
+            await wait_until(lambda: not made.front.state.disk_ok)
             made.front.put(e.CameraChanged(camera="cam", live=False, moving=False, recording=False))
 
             def unstored() -> list[str]:
                 said = [json.loads(one.payload) for one in made.line.on("perron/entrance/front/message")]
                 return [one["about"] for one in said if one["id"] is None]
 
-            await until(lambda: unstored() == ["disk_full", "camera_lost"])
+            await wait_until(lambda: unstored() == ["disk_full", "camera_lost"])
             done = {line.removeprefix("perform ") for line in made.order if line.startswith("perform")}
             assert done <= {
                 "Lock",
@@ -240,10 +242,10 @@ async def test_what_never_raises_access_is_done_though_nothing_can_be_stored(tmp
             assert made.front.stopped()
 
 
-async def test_a_disk_that_is_said_to_be_good_again_must_take_that_very_step(ready: Box) -> None:
+async def test_a_disk_that_is_said_to_be_good_again_must_take_that_very_step(ready: ShellBox) -> None:
     ready.journal.fails = shut
     ready.front.put(e.HomeChanged(somebody_home=False, away=True))
-    await until(lambda: not ready.front.state.disk_ok)
+    await wait_until(lambda: not ready.front.state.disk_ok)
     assert ready.front.state.away
     for _ in range(3):
         ready.front.put(e.DiskChanged(ok=True))  # there is room, says the diary
@@ -251,25 +253,25 @@ async def test_a_disk_that_is_said_to_be_good_again_must_take_that_very_step(rea
     assert not ready.front.state.disk_ok
     ready.journal.fails = lambda _step: False
     ready.front.put(e.DiskChanged(ok=True))
-    await until(lambda: ready.front.state.disk_ok)
+    await wait_until(lambda: ready.front.state.disk_ok)
 
 
 # ---- the owner's stop ------------------------------------------------------------------------------------------------
 
 
-async def test_a_latched_stop_outlives_the_lifting_of_an_earlier_one(ready: Box) -> None:
+async def test_a_latched_stop_outlives_the_lifting_of_an_earlier_one(ready: ShellBox) -> None:
     front = ready.front
     front.latch_stop()
     front.put(e.Stopped(epoch=1))
-    await until(lambda: front.state.stopped)
+    await wait_until(lambda: front.state.stopped)
     front.latch_stop()  # received, and still on its way to the store ...
     front.put(e.StopLifted(epoch=2))  # ... when the lift before it is decided
-    await until(lambda: not front.state.stopped)
+    await wait_until(lambda: not front.state.stopped)
     assert front.stopped()
     front.put(e.Stopped(epoch=3))
-    await until(lambda: front.state.stopped)
+    await wait_until(lambda: front.state.stopped)
     front.put(e.StopLifted(epoch=4))
-    await until(lambda: not front.stopped())
+    await wait_until(lambda: not front.stopped())
 
 
 async def test_a_stop_holds_over_a_restart(tmp_path: Path) -> None:
@@ -282,62 +284,62 @@ async def test_a_stop_holds_over_a_restart(tmp_path: Path) -> None:
 
 
 async def test_a_flood_of_scans_is_dropped_counted_and_alarmed_but_nothing_else_is(tmp_path: Path) -> None:
-    async with box(tmp_path, time=Time(mono=OPEN)) as made:
-        for number in range(SCANS_WAITING + 30):
+    async with box(tmp_path, time=ManualTime(mono=IN_WINDOW_MONO_S)) as made:
+        for number in range(MAX_QUEUED_SCANS + 30):
             made.scan(f"flood-{number}")
         made.front.put(e.Stopped(epoch=1))
         made.says("door", DoorReport(door=DoorState.OPEN), session=1)
         made.front.put(e.BrokerUp(session=2))
-        async with awake(made):
-            await until(lambda: made.front.state.broker_session == 2)
+        async with run_box(made):
+            await wait_until(lambda: made.front.state.broker_session == 2)
             await made.quiet()
             assert made.front.state.stopped
             events = [type(step.event) for step in made.journal.steps]
-            assert events.count(e.Scanned) <= SCANS_WAITING
+            assert events.count(e.Scanned) <= MAX_QUEUED_SCANS
             (alarm,) = made.commands(c.RaiseAlarm)[:1]
             assert alarm == c.RaiseAlarm(code=c.AlarmCode.SCANS_DROPPED, detail="30")
             (message,) = (m for m in made.line.on("perron/entrance/front/message") if b"scans_dropped" in m.payload)
             assert json.loads(message.payload)["id"] is not None  # it is stored like every other
 
 
-async def test_a_flood_that_goes_on_is_told_once_a_minute(ready: Box) -> None:
+async def test_a_flood_that_goes_on_is_told_once_a_minute(ready: ShellBox) -> None:
     def alarms() -> list[str]:
         return [one.detail for one in ready.commands(c.RaiseAlarm) if one.code is c.AlarmCode.SCANS_DROPPED]
 
     ready.front.scans_missed()  # by the line, before it came here
-    await until(lambda: alarms() == ["1"])
+    await wait_until(lambda: alarms() == ["1"])
     for _ in range(5):
         ready.front.scans_missed()
     await ready.quiet()
     assert alarms() == ["1"]
     ready.passes(61)
-    await until(lambda: alarms() == ["1", "5"])
+    await wait_until(lambda: alarms() == ["1", "5"])
 
 
-async def test_scans_are_taken_again_when_the_flood_is_over(ready: Box) -> None:
-    for number in range(SCANS_WAITING + 5):
+async def test_scans_are_taken_again_when_the_flood_is_over(ready: ShellBox) -> None:
+    for number in range(MAX_QUEUED_SCANS + 5):
         ready.scan(f"flood-{number}")
     await ready.quiet()
     before = len(ready.commands(c.AnswerScan))
     ready.front.put(e.LockoutCleared(scanner="scanner"))
     ready.scan("something-else")
-    await until(lambda: len(ready.commands(c.AnswerScan)) > before)
+    await wait_until(lambda: len(ready.commands(c.AnswerScan)) > before)
 
 
 async def test_a_camera_that_is_flooded_takes_none_of_the_scanner_s_places(tmp_path: Path) -> None:
-    async with box(tmp_path, time=Time(mono=OPEN)) as made:
+    async with box(tmp_path, time=ManualTime(mono=IN_WINDOW_MONO_S)) as made:
         for number in range(1000):
             made.front.label_read("doorbell", f"shown-{number}")
-        for number in range(SCANS_WAITING):
+        for number in range(MAX_QUEUED_SCANS):
             made.scan(f"scan-{number}")
-        async with awake(made):
-            await until(lambda: made.order.count("perform AnswerScan") == SCANS_WAITING)
+        async with run_box(made):
+            await wait_until(lambda: made.order.count("perform AnswerScan") == MAX_QUEUED_SCANS)
             await made.quiet()
             assert c.AlarmCode.SCANS_DROPPED not in [alarm.code for alarm in made.commands(c.RaiseAlarm)]
-            assert len(made.front.state.scan_lockouts["doorbell"].tried_codes) == LABELS_WAITING
+            assert len(made.front.state.scan_lockouts["doorbell"].tried_codes) == MAX_QUEUED_LABELS
 
 
-async def test_what_a_camera_reads_and_nobody_knows_makes_no_stored_row(ready: Box) -> None:
+async def test_what_a_camera_reads_and_nobody_knows_makes_no_stored_row(ready: ShellBox) -> None:
     before = len(ready.journal.steps)
     limit = ready.front.state.rules.camera_tried
     for number in range(limit - 1):
@@ -354,7 +356,7 @@ async def test_what_a_camera_reads_and_nobody_knows_makes_no_stored_row(ready: B
     assert step.state.scan_lockouts["doorbell"].locked_out
 
 
-async def test_whoever_moves_before_a_camera_makes_no_stored_rows(ready: Box) -> None:
+async def test_whoever_moves_before_a_camera_makes_no_stored_rows(ready: ShellBox) -> None:
     before = len(ready.journal.steps)
     for number in range(100):
         ready.front.put(e.CameraChanged(camera="cam", live=True, moving=number % 2 == 0, recording=False))
@@ -363,7 +365,7 @@ async def test_whoever_moves_before_a_camera_makes_no_stored_rows(ready: Box) ->
     assert len(ready.journal.steps) == before
 
 
-async def test_what_a_camera_sees_that_no_code_can_be_is_not_even_counted(ready: Box) -> None:
+async def test_what_a_camera_sees_that_no_code_can_be_is_not_even_counted(ready: ShellBox) -> None:
     ready.front.label_read("doorbell", "\x07bell")
     await ready.quiet()
     assert "doorbell" not in ready.front.state.scan_lockouts
@@ -374,37 +376,37 @@ async def test_what_a_camera_sees_that_no_code_can_be_is_not_even_counted(ready:
 
 async def test_due_events_fire_at_their_instant_without_any_other_event(tmp_path: Path) -> None:
     async with box(tmp_path) as made:
-        clock = Clock(ClockSource(source="host"), floor=None, keep_floor=lambda _utc: None)
-        front = RunningEntrance(
+        clock = Clock(ClockSection(source="host"), floor=None, keep_floor=lambda _utc: None)
+        front = EntranceActor(
             Entrance(id="front", timers={Timer.SIGNAL: clock.now().mono + 0.3}),
-            home=made.home, journal=made.journal, clock=clock, hands=made.front._hands, reached=lambda _point: None,  # noqa: SLF001 - as good as new
+            home=made.home, journal=made.journal, clock=clock, hands=made.front._executor, reached=lambda _point: None,  # noqa: SLF001 - as good as new
         )  # fmt: skip
         due = front.state.timers[Timer.SIGNAL]
-        async with running(front.run()):
+        async with run_tasks(front.run()):
             await asyncio.sleep(0.05)
             assert made.journal.steps == []
-            await until(lambda: made.journal.steps)
+            await wait_until(lambda: made.journal.steps)
         (step,) = made.journal.steps
         assert step.event == e.TimerExpired()
         assert step.now.mono >= due
         assert step.commands == (c.ShowSignal(light="off", sound="none"),)  # type: ignore[arg-type] # equal to the words
 
 
-async def test_what_has_arrived_is_heard_before_silence_is_acted_on(ready: Box) -> None:
-    await until(lambda: ready.front.state.disk_ok)
+async def test_what_has_arrived_is_heard_before_silence_is_acted_on(ready: ShellBox) -> None:
+    await wait_until(lambda: ready.front.state.disk_ok)
     ready.time.mono += 10_000  # every deadline is over, and an answer waits in the inbox
     ready.front.put(e.HomeChanged(somebody_home=True, away=False))
     ready.front.put(e.TimerExpired())
-    await until(lambda: ready.front.state.somebody_home)
+    await wait_until(lambda: ready.front.state.somebody_home)
     assert type(ready.journal.steps[-1].event) in {e.HomeChanged, e.TimerExpired}
 
 
 # ---- scans -----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_retained_scan_reaches_the_decision_as_retained_and_is_never_acted_on(ready: Box) -> None:
+async def test_a_retained_scan_reaches_the_decision_as_retained_and_is_never_acted_on(ready: ShellBox) -> None:
     ready.scan(PARCEL, retain=True)
-    await until(lambda: ready.commands(c.LogNote))
+    await wait_until(lambda: ready.commands(c.LogNote))
     event = ready.journal.steps[-1].event
     assert isinstance(event, e.Scanned)
     assert event.retained
@@ -424,20 +426,20 @@ BAD = {
 
 
 @pytest.mark.parametrize("raw", BAD.values(), ids=BAD.keys())
-async def test_what_can_be_no_code_is_one_wrong_attempt_under_a_safe_name(ready: Box, raw: str) -> None:
+async def test_what_can_be_no_code_is_one_wrong_attempt_under_a_safe_name(ready: ShellBox, raw: str) -> None:
     ready.front.put(ready.front.scanned("scanner", raw, retained=False, expected_only=False))
-    await until(lambda: ready.commands(c.AnswerScan))
+    await wait_until(lambda: ready.commands(c.AnswerScan))
     await _one_wrong_attempt(ready)
 
 
 @pytest.mark.parametrize("payload", [b"\xff\xfe\x00", b"x" * 10_000, b'{"barcode": 7}', b"a\x1b[31mb"])
-async def test_what_a_scanner_sends_that_is_no_code_is_one_wrong_attempt(ready: Box, payload: bytes) -> None:
+async def test_what_a_scanner_sends_that_is_no_code_is_one_wrong_attempt(ready: ShellBox, payload: bytes) -> None:
     ready.hear("scanner", TopicSuffix.EVENT, payload)
-    await until(lambda: ready.commands(c.AnswerScan))
+    await wait_until(lambda: ready.commands(c.AnswerScan))
     await _one_wrong_attempt(ready)
 
 
-async def _one_wrong_attempt(ready: Box) -> None:
+async def _one_wrong_attempt(ready: ShellBox) -> None:
     await ready.quiet()
     ((name, _),) = ready.front.state.scan_lockouts["scanner"].unknown_codes
     assert name.startswith("bad:")
@@ -447,14 +449,14 @@ async def _one_wrong_attempt(ready: Box) -> None:
     assert (answer.word, answer.refusal) == (c.ScanAnswer.NO, Refusal.UNKNOWN_CODE)
 
 
-async def test_a_gtin_is_one_wrong_attempt(ready: Box) -> None:
+async def test_a_gtin_is_one_wrong_attempt(ready: ShellBox) -> None:
     ready.scan("]E04006381333931")
-    await until(lambda: ready.commands(c.AnswerScan))
+    await wait_until(lambda: ready.commands(c.AnswerScan))
     assert [answer.refusal for answer in ready.commands(c.AnswerScan)] == [Refusal.UNKNOWN_CODE]
     assert len(ready.front.state.scan_lockouts["scanner"].unknown_codes) == 1
 
 
-async def test_an_emptied_topic_is_no_scan(ready: Box) -> None:
+async def test_an_emptied_topic_is_no_scan(ready: ShellBox) -> None:
     ready.hear("scanner", TopicSuffix.EVENT, b"")
     ready.hear("scanner", TopicSuffix.EVENT, b"\r\n")
     ready.hear("scanner", TopicSuffix.AVAILABILITY, b"what")
@@ -465,10 +467,10 @@ async def test_an_emptied_topic_is_no_scan(ready: Box) -> None:
 # ---- the log ---------------------------------------------------------------------------------------------------------
 
 
-async def test_a_decisions_log_line_is_the_stored_row_and_holds_no_code(ready: Box) -> None:
+async def test_a_decisions_log_line_is_the_stored_row_and_holds_no_code(ready: ShellBox) -> None:
     with structlog.testing.capture_logs() as lines:
         ready.scan("SECRET-CODE-4711")
-        await until(lambda: ready.commands(c.AnswerScan))
+        await wait_until(lambda: ready.commands(c.AnswerScan))
         await ready.quiet()
     decisions = [line for line in lines if line["event"] == "decision"]
     assert decisions
@@ -480,10 +482,10 @@ async def test_a_decisions_log_line_is_the_stored_row_and_holds_no_code(ready: B
     assert decisions[0]["row"]["event"]["code"]["last"] == "4711"
 
 
-async def test_a_decision_that_could_not_be_stored_is_logged_as_such(ready: Box) -> None:
+async def test_a_decision_that_could_not_be_stored_is_logged_as_such(ready: ShellBox) -> None:
     ready.journal.fails = shut
     with structlog.testing.capture_logs() as lines:
         ready.front.put(e.HomeChanged(somebody_home=True, away=False))
-        await until(lambda: ready.front.state.somebody_home)
+        await wait_until(lambda: ready.front.state.somebody_home)
     line = next(line for line in lines if line["event"] == "step_not_stored")
     assert (line["event_kind"], line["dropped"], line["log_level"]) == ("HomeChanged", False, "error")

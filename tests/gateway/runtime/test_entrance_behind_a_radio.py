@@ -10,17 +10,17 @@ import pytest
 from devices.reports import BatteryLevel, DoorState, LockReport, LockState, OperationError, OperationSource
 from devices.vendors.words import TopicSuffix
 from gateway.config.home import Home
-from gateway.config.topics import FromDevice, Topics
-from gateway.config.validation import problems
+from gateway.config.topics import DeviceOrigin, TopicMap
+from gateway.config.validation import find_problems
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.decide import decide
 from gateway.domain.visit.state import Entrance, FridgeState
-from gateway.runtime.entrance import RATION
+from gateway.runtime.entrance import MAX_MESSAGES_PER_SECOND
 from gateway.runtime.entrance_rules import entrance_rules
-from gateway.runtime.reconnects import SETTLING
-from tests.shell.box import SESSION, AnsweringLine, Box, box
-from tests.shell.house import home
+from gateway.runtime.reconnects import SETTLE_TIME_S
+from tests.shell.box import SESSION, AnsweringPublisher, ShellBox, box
+from tests.shell.house import make_home
 
 LATENCY = 0.1  # the lock's, in the shell's house
 LOCKED = {"state": "LOCK", "lock_state": "locked", "battery": 84}
@@ -28,7 +28,7 @@ LOCKED = {"state": "LOCK", "lock_state": "locked", "battery": 84}
 
 def radio_home(folder: Path) -> Home:
     """The usual house, with the front door's devices behind Zigbee2MQTT."""
-    document: dict[str, Any] = home(folder).model_dump(mode="json")
+    document: dict[str, Any] = make_home(folder).model_dump(mode="json")
     zigbee = {"vendor": "zigbee2mqtt", "topics": {}}
     devices = document["devices"]
     devices["lock"] |= {**zigbee, "address": "zigbee2mqtt/front lock", "guarded": False}
@@ -44,9 +44,9 @@ def radio_home(folder: Path) -> Home:
 class Radio:
     """The front door, and what its radio's bridge says."""
 
-    def __init__(self, made: Box) -> None:
+    def __init__(self, made: ShellBox) -> None:
         self.made, self.running = made, made.entrances["front"]
-        if isinstance(made.line, AnsweringLine):
+        if isinstance(made.line, AnsweringPublisher):
             made.line.mute = True  # here the bridge answers, and a test plays it
 
     def says(
@@ -57,7 +57,7 @@ class Radio:
         **properties: Any,  # noqa: ANN401 - of a message
     ) -> list[e.Event]:
         self.made.hear(device, channel, json.dumps(body).encode(), **properties)
-        inbox = self.running._inbox  # noqa: SLF001 - what waits there is what was heard
+        inbox = self.running._event_queue  # noqa: SLF001 - what waits there is what was heard
         events = list(inbox)
         inbox.clear()
         return events
@@ -65,12 +65,12 @@ class Radio:
     def asks(self, number: int, device: str = "lock") -> None:
         """The gateway asks."""
         question = c.QueryDevice(device=device, session=SESSION, number=number)
-        self.running._hands.perform(question, self.running.state, self.made.clock.now())  # noqa: SLF001 - its hands
+        self.running._executor.perform(question, self.running.state, self.made.clock.now())  # noqa: SLF001 - its hands
 
     def passes(self, seconds: float) -> list[e.Event]:
         self.made.time.mono += seconds
         self.running.mind_returns(self.made.clock.now())
-        inbox = self.running._inbox  # noqa: SLF001 - as above
+        inbox = self.running._event_queue  # noqa: SLF001 - as above
         events = list(inbox)
         inbox.clear()
         return events
@@ -88,13 +88,13 @@ def answers(events: list[e.Event]) -> list[int | None]:
 
 async def test_the_house_is_heard_on_its_bridge_s_topics_and_the_bridge_is_shared(tmp_path: Path) -> None:
     house = radio_home(tmp_path)
-    assert list(problems(house)) == []
-    topics = Topics(house)
+    assert list(find_problems(house)) == []
+    topics = TopicMap(house)
     shared = topics.origin("zigbee2mqtt/bridge/state")
-    assert isinstance(shared, FromDevice)
+    assert isinstance(shared, DeviceOrigin)
     assert set(shared.devices) == {"lock", "door", "cooler", "signal"}
-    assert topics.origin("zigbee2mqtt/front lock") == FromDevice(devices=("lock",), channel=TopicSuffix.STATE)
-    assert topics.origin("zigbee2mqtt/button inside") == FromDevice(devices=("signal",), channel=TopicSuffix.EVENT)
+    assert topics.origin("zigbee2mqtt/front lock") == DeviceOrigin(devices=("lock",), channel=TopicSuffix.STATE)
+    assert topics.origin("zigbee2mqtt/button inside") == DeviceOrigin(devices=("signal",), channel=TopicSuffix.EVENT)
     assert topics.origin("perron/lock/state") is None
 
 
@@ -109,9 +109,9 @@ def under_two_levels(folder: Path, *, keys: dict[str, str], bridges: tuple[str, 
 
 async def test_a_bridge_whose_base_topic_has_two_levels_is_heard_where_the_house_file_says_so(tmp_path: Path) -> None:
     house = under_two_levels(tmp_path, keys={"base": "home/zigbee2mqtt"}, bridges=("home/zigbee2mqtt",))
-    assert list(problems(house)) == []
-    shared = Topics(house).origin("home/zigbee2mqtt/bridge/state")
-    assert isinstance(shared, FromDevice)
+    assert list(find_problems(house)) == []
+    shared = TopicMap(house).origin("home/zigbee2mqtt/bridge/state")
+    assert isinstance(shared, DeviceOrigin)
     assert set(shared.devices) == {"lock", "door", "cooler", "signal"}
     async with box(tmp_path, house) as made:
         behind = Radio(made)
@@ -122,12 +122,12 @@ async def test_a_bridge_whose_base_topic_has_two_levels_is_heard_where_the_house
 
 def test_a_device_that_names_no_bridge_of_the_house_is_refused_with_what_to_write(tmp_path: Path) -> None:
     house = under_two_levels(tmp_path, keys={}, bridges=("home/zigbee2mqtt",))
-    told = [problem for problem in problems(house) if problem.loc == ("devices", "lock", "address")]
+    told = [problem for problem in find_problems(house) if problem.loc == ("devices", "lock", "address")]
     assert ["keys: {base: home/zigbee2mqtt}" in problem.text for problem in told] == [True]
     for address, keys in (("zigbee2mqtt", {}), ("zigbee2mqtt/front lock", {"base": "radio"})):
         document = radio_home(tmp_path).model_dump(mode="json")
         document["devices"]["lock"] |= {"address": address, "keys": keys}
-        found = [problem.text for problem in problems(Home.model_validate(document, strict=False))]
+        found = [problem.text for problem in find_problems(Home.model_validate(document, strict=False))]
         assert "FRIENDLY_NAME, as it stands in Zigbee2MQTT" in found[-1]
 
 
@@ -185,7 +185,7 @@ async def test_what_a_starting_bridge_remembers_answers_no_question_and_all_is_a
     assert answers(radio.says("lock", LOCKED)) == [None], "asked before it was back"
     radio.asks(8)
     assert answers(radio.says("lock", LOCKED)) == [None], "it still tells its cache"
-    assert radio.passes(SETTLING - 0.1) == []
+    assert radio.passes(SETTLE_TIME_S - 0.1) == []
     assert radio.passes(0.1) == [e.ReportsMissed()]
     assert radio.passes(60) == []
     radio.asks(9)
@@ -196,14 +196,14 @@ async def test_a_closed_out_of_a_starting_bridge_s_memory_is_not_believed_and_an
     radio.says("door", {"state": "online"}, TopicSuffix.BRIDGE)
     assert not [event for event in radio.says("door", {"contact": True}) if isinstance(event, e.DoorReported)]
     assert [event for event in radio.says("door", {"contact": False}) if isinstance(event, e.DoorReported)]
-    radio.passes(SETTLING)
+    radio.passes(SETTLE_TIME_S)
     assert [event for event in radio.says("door", {"contact": True}) if isinstance(event, e.DoorReported)]
 
 
 async def test_a_temperature_out_of_a_starting_bridge_s_memory_is_not_believed(radio: Radio) -> None:
     radio.says("cooler", {"state": "online"}, TopicSuffix.BRIDGE)
     assert radio.says("cooler", {"temperature": 4.2}) == []
-    radio.passes(SETTLING)
+    radio.passes(SETTLE_TIME_S)
     assert radio.says("cooler", {"temperature": 4.2}) == [
         e.FridgeReported(place="fridge", fridge=FridgeState(temp_c=4.2, door=DoorState.UNKNOWN))
     ]
@@ -218,16 +218,16 @@ async def test_where_availability_is_off_a_quiet_device_is_not_lost(radio: Radio
 async def test_a_device_that_comes_back_by_itself_is_asked_and_one_that_never_left_is_not(radio: Radio) -> None:
     online = {"state": "online"}
     radio.says("lock", online, TopicSuffix.AVAILABILITY)
-    assert radio.passes(SETTLING) == []
+    assert radio.passes(SETTLE_TIME_S) == []
     radio.says("lock", {"state": "offline"}, TopicSuffix.AVAILABILITY)
     radio.says("lock", online, TopicSuffix.AVAILABILITY)
-    assert radio.passes(SETTLING) == [e.ReportsMissed()]
+    assert radio.passes(SETTLE_TIME_S) == [e.ReportsMissed()]
 
 
 async def test_a_talkative_log_costs_no_ration_and_is_no_heartbeat(radio: Radio) -> None:
     line = {"level": "debug", "message": "z2m: Received Zigbee message from 'contact'", "namespace": "z2m"}
     for device in ("lock", "door"):
-        for _ in range(RATION + 5):
+        for _ in range(MAX_MESSAGES_PER_SECOND + 5):
             assert radio.says(device, line, TopicSuffix.LOG) == []
     assert answers(radio.says("lock", LOCKED)) == [None]
     (closed, *_) = radio.says("door", {"contact": True})
@@ -235,7 +235,7 @@ async def test_a_talkative_log_costs_no_ration_and_is_no_heartbeat(radio: Radio)
     radio.made.time.mono += 3601
     radio.says("door", line, TopicSuffix.LOG)
     radio.running.mind_heartbeat(radio.made.clock.now())
-    assert list(radio.running._inbox)[-1] == e.DeviceOffline(device="door")  # noqa: SLF001 - what was heard
+    assert list(radio.running._event_queue)[-1] == e.DeviceOffline(device="door")  # noqa: SLF001 - what was heard
 
 
 async def test_a_question_that_failed_or_was_put_long_ago_is_answered_by_nothing(radio: Radio) -> None:
@@ -268,7 +268,7 @@ async def test_the_button_inside_answers_the_bell(radio: Radio) -> None:
 async def test_a_siren_has_rung_when_it_answers_after_it_was_told_to(radio: Radio) -> None:
     state = Entrance(id="front", broker_session=SESSION)
     assert radio.says("signal", {"max_duration": 1800}) == []
-    radio.running._hands.perform(c.RingBell(visit="v1"), state, radio.made.clock.now())  # noqa: SLF001 - its hands
+    radio.running._executor.perform(c.RingBell(visit="v1"), state, radio.made.clock.now())  # noqa: SLF001 - its hands
     told, asked = radio.made.line.sent[-2:]
     assert (told.topic, asked.topic) == ("zigbee2mqtt/siren/set", "zigbee2mqtt/siren/get")
     assert json.loads(told.payload)["warning"]["mode"] == "emergency"
@@ -279,7 +279,7 @@ async def test_a_siren_has_rung_when_it_answers_after_it_was_told_to(radio: Radi
 
 
 async def test_an_order_is_one_bare_word_and_no_pin_is_ever_sent(radio: Radio) -> None:
-    radio.running._hands.perform(c.Lock(visit="v1", n=1, life=5), radio.running.state, radio.made.clock.now())  # noqa: SLF001 - its hands
+    radio.running._executor.perform(c.Lock(visit="v1", n=1, life=5), radio.running.state, radio.made.clock.now())  # noqa: SLF001 - its hands
     (order,) = radio.made.line.on("zigbee2mqtt/front lock/set")
     assert json.loads(order.payload) == {"state": "LOCK"}
 
@@ -304,7 +304,7 @@ async def test_no_pin_gets_any_further(radio: Radio, body: object, capsys: pytes
 def test_the_lock_s_own_sensor_is_no_door_and_a_zigbee_lock_is_never_called_guarded(tmp_path: Path) -> None:
     document = radio_home(tmp_path).model_dump(mode="json")
     document["devices"]["door"]["address"] = "zigbee2mqtt/front lock"
-    found = [problem.text for problem in problems(Home.model_validate(document, strict=False))]
+    found = [problem.text for problem in find_problems(Home.model_validate(document, strict=False))]
     assert found[0].startswith("`door` is the sensor of the lock `lock` itself")
     document["devices"]["lock"]["guarded"] = True
     with pytest.raises(ValueError, match="It is a basic lock"):
@@ -323,7 +323,7 @@ async def test_a_fixed_knob_is_for_a_lock_that_can_pull_the_latch_and_is_then_to
         running = made.entrances["front"]
         made.prove("v1")
         now = made.clock.now()
-        running._hands.perform(c.Unlock(visit="v1", life=5), running.state, now)  # noqa: SLF001 - its hands
+        running._executor.perform(c.Unlock(visit="v1", life=5), running.state, now)  # noqa: SLF001 - its hands
         assert [one.payload for one in made.line.on("nuki/lock/action")] == [b"unlatch"]
 
 
@@ -337,7 +337,7 @@ def test_a_handle_to_be_lifted_is_known_to_the_rules(tmp_path: Path) -> None:
 def test_an_address_with_a_wildcard_is_refused(tmp_path: Path) -> None:
     document = radio_home(tmp_path).model_dump(mode="json")
     document["devices"]["lock"]["address"] = "zigbee2mqtt/+"
-    assert [problem.loc for problem in problems(Home.model_validate(document, strict=False))] == [
+    assert [problem.loc for problem in find_problems(Home.model_validate(document, strict=False))] == [
         ("devices", "lock", "address")
     ]
 
@@ -376,7 +376,7 @@ async def test_a_z_wave_lock_s_answer_is_ours_by_its_number_and_what_it_publishe
 
 
 async def test_a_z_wave_order_is_sent_by_the_api_and_its_failure_is_heard_with_its_id(zwaves: Radio) -> None:
-    zwaves.running._hands.perform(c.Lock(visit="v1", n=1, life=5), zwaves.running.state, zwaves.made.clock.now())  # noqa: SLF001 - its hands
+    zwaves.running._executor.perform(c.Lock(visit="v1", n=1, life=5), zwaves.running.state, zwaves.made.clock.now())  # noqa: SLF001 - its hands
     (order,) = zwaves.made.line.on("zwave/_CLIENTS/ZWAVE_GATEWAY-zwave-js-ui/api/writeValue/set")
     call = json.loads(order.payload)["args"]
     assert (call[0]["property"], call[1]) == ("targetMode", 255)
@@ -386,7 +386,7 @@ async def test_a_z_wave_order_is_sent_by_the_api_and_its_failure_is_heard_with_i
 
 
 async def test_who_moved_a_z_wave_bolt_and_its_battery_are_heard_though_the_gateway_retains_all(zwaves: Radio) -> None:
-    stored = {s.topic for s in Topics(zwaves.made.home).subscriptions if s.stored}
+    stored = {s.topic for s in TopicMap(zwaves.made.home).subscriptions if s.stored}
     assert {"zwave/5/98/0/currentMode", "zwave/5/113/0/Access_Control/Lock_state", "zwave/5/128/0/level"} <= stored
     (heard,) = zwaves.says("lock", {"value": 6}, TopicSuffix.OPERATION)
     assert isinstance(heard, e.LockReported)

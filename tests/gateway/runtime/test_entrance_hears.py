@@ -35,18 +35,18 @@ from gateway.domain.visit import events as e
 from gateway.domain.visit.decide import decide
 from gateway.domain.visit.state import FridgeState
 from gateway.mqtt.client import InboundMessage
-from gateway.runtime.entrance import RATION
-from gateway.runtime.event_queue import REPORTS_WAITING
+from gateway.runtime.entrance import MAX_MESSAGES_PER_SECOND
+from gateway.runtime.event_queue import MAX_QUEUED_REPORTS
 from tests.gateway.domain.delivery.shop import NOW, PARCEL
-from tests.shell.box import Box, box, running
-from tests.shell.house import home
-from tests.shell.parts import Time
+from tests.shell.box import ShellBox, box, run_tasks
+from tests.shell.house import make_home
+from tests.shell.parts import ManualTime
 
 
 class Ear:
     """A front door that only listens."""
 
-    def __init__(self, made: Box, name: str = "front") -> None:
+    def __init__(self, made: ShellBox, name: str = "front") -> None:
         self.made, self.running = made, made.entrances[name]
 
     def hears(self, device: str, report: Any, **properties: Any) -> list[e.Event]:  # noqa: ANN401 - any report
@@ -54,7 +54,7 @@ class Ear:
         return self.taken()
 
     def taken(self) -> list[e.Event]:
-        inbox = self.running._inbox  # noqa: SLF001 - what waits there is what was heard
+        inbox = self.running._event_queue  # noqa: SLF001 - what waits there is what was heard
         return [inbox.take() for _ in range(len(inbox))]
 
 
@@ -114,9 +114,9 @@ async def test_batteries_are_heard_and_old_good_news_is_not(
 async def test_a_stored_copys_countdown_is_not_believed(ear: Ear) -> None:
     said = LockReport(bolt=LockState.LOCKED)
     ear.hears("lock", said, boot="old", uptime_ms=5, retain=True)
-    assert ear.running._hands._countdowns == {}  # noqa: SLF001 - what an unlock's deadline would be made of
+    assert ear.running._executor._uptimes == {}  # noqa: SLF001 - what an unlock's deadline would be made of
     ear.hears("lock", said, boot="new", uptime_ms=5)
-    assert ear.running._hands._countdowns["lock"].boot == "new"  # noqa: SLF001 - the same
+    assert ear.running._executor._uptimes["lock"].boot == "new"  # noqa: SLF001 - the same
 
 
 async def test_a_shared_fridge_is_heard_at_each_entrance_by_its_own_compartment(ear: Ear) -> None:
@@ -135,11 +135,11 @@ async def test_a_shared_fridge_is_heard_at_each_entrance_by_its_own_compartment(
 
 
 async def test_a_door_that_cannot_be_asked_is_lost_when_its_heartbeat_is_missed(tmp_path: Path) -> None:
-    document = home(tmp_path).model_dump(mode="json")
+    document = make_home(tmp_path).model_dump(mode="json")
     document["devices"]["door"] |= {"answers": False, "heartbeat": 60}
     for entrance in document["entrances"].values():
         entrance["living_space"] = False
-    time = Time()
+    time = ManualTime()
     async with box(tmp_path, Home.model_validate(document, strict=False), time=time) as made:
         ear = Ear(made)
         clock = time.clock()
@@ -196,7 +196,7 @@ async def test_each_scan_has_an_id_of_its_own(ear: Ear) -> None:
 async def test_a_wired_reed_proves_the_door_closed_by_the_mark_in_its_answer_and_by_nothing_else(
     tmp_path: Path,
 ) -> None:
-    document = home(tmp_path).model_dump(mode="json")
+    document = make_home(tmp_path).model_dump(mode="json")
     document["devices"]["door"] = {"kind": "door", "vendor": "esphome"}
     async with box(tmp_path, Home.model_validate(document, strict=False)) as made:
         ear = Ear(made)
@@ -214,7 +214,7 @@ async def test_a_wired_reed_proves_the_door_closed_by_the_mark_in_its_answer_and
             made.hear("door", channel, payload)
             assert ear.taken() == [e.DoorReported(report=closed, context=e.ReportContext(session=1, answers=proves))]
         made.front.put(e.BrokerUp(session=1))
-        async with running(made.front.run()):
+        async with run_tasks(made.front.run()):
             await made.quiet()
         (question,) = made.line.on("perron/door/get")
         assert question.payload == question.fields["correlation"]  # the mark, where both kinds of device find it
@@ -235,7 +235,7 @@ async def test_a_wired_reed_proves_the_door_closed_by_the_mark_in_its_answer_and
 async def test_an_answer_of_another_maker_s_device_answers_no_question_that_was_put_to_lock_or_door(
     tmp_path: Path, device: str, kind: str, payload: bytes
 ) -> None:
-    document = home(tmp_path).model_dump(mode="json")
+    document = make_home(tmp_path).model_dump(mode="json")
     entities = {"presence": "person.claire", "fridge": "sensor.fridge", "alarm": "alarm_control_panel.house"}
     document["devices"]["door"] = {"kind": "door", "vendor": "esphome"}
     document["devices"][device] = {"kind": kind, "vendor": "homeassistant", "address": entities[kind]}
@@ -259,7 +259,7 @@ async def test_an_answer_of_another_maker_s_device_answers_no_question_that_was_
 
 
 async def test_what_another_glove_of_the_same_gateway_reads_is_no_wrong_code_at_this_door(tmp_path: Path) -> None:
-    document = home(tmp_path).model_dump(mode="json")
+    document = make_home(tmp_path).model_dump(mode="json")
     document["devices"]["scanner"] |= {"vendor": "proglove", "address": "Perron/gateway/PGGW1/MDMR1"}
     body = {"event_type": "scan", "event_id": "02114da8-feae-46e3-8b00-a3f7ea8672df", "scan_code": PARCEL}
     async with box(tmp_path, Home.model_validate(document, strict=False)) as made:
@@ -284,7 +284,7 @@ def degrees(celsius: float) -> FridgeReport:
 
 
 async def test_a_sensor_that_floods_leaves_one_reading_and_what_lock_and_door_say_overtakes_it(ear: Ear) -> None:
-    for number in range(RATION):
+    for number in range(MAX_MESSAGES_PER_SECOND):
         ear.made.says("cooler", degrees(number))
         ear.running.put(e.BatteryReported(device="fridge/cooler", level=BatteryLevel.GOOD, percent=number))
     ear.made.scan("a stranger's code")
@@ -292,29 +292,31 @@ async def test_a_sensor_that_floods_leaves_one_reading_and_what_lock_and_door_sa
     ear.made.says("door", DoorReport(door=DoorState.CLOSED))
     ear.running.put(e.Stopped(epoch=7))
     heard = ear.taken()
-    newest = e.FridgeReported(place="fridge", fridge=FridgeState(temp_c=RATION - 1, door=DoorState.CLOSED))
-    battery = e.BatteryReported(device="fridge/cooler", level=BatteryLevel.GOOD, percent=RATION - 1)
+    newest = e.FridgeReported(
+        place="fridge", fridge=FridgeState(temp_c=MAX_MESSAGES_PER_SECOND - 1, door=DoorState.CLOSED)
+    )
+    battery = e.BatteryReported(device="fridge/cooler", level=BatteryLevel.GOOD, percent=MAX_MESSAGES_PER_SECOND - 1)
     assert [type(event) for event in heard[:3]] == [e.LockReported, e.DoorReported, e.Stopped]
     assert heard[3:5] == [newest, battery]
     assert [type(event) for event in heard[5:]] == [e.Scanned]
 
 
 async def test_a_device_that_floods_is_heard_no_further_than_its_ration(ear: Ear) -> None:
-    for _ in range(10 * RATION):
+    for _ in range(10 * MAX_MESSAGES_PER_SECOND):
         ear.made.says("lock", LockReport(bolt=LockState.LOCKED))
-    assert len(ear.taken()) == RATION
+    assert len(ear.taken()) == MAX_MESSAGES_PER_SECOND
     ear.made.time.mono += 1
     assert len(ear.hears("lock", LockReport(bolt=LockState.LOCKED))) == 1
 
 
 async def test_reports_that_find_no_room_are_asked_for_again(ear: Ear) -> None:
-    for seq in range(3 * REPORTS_WAITING):
+    for seq in range(3 * MAX_QUEUED_REPORTS):
         ear.running.put(e.SequenceAdvanced(device="lock", context=e.ReportContext(session=1, boot="b", seq=seq)))
     ear.running.put(e.Stopped(epoch=7))
     waiting = ear.taken()
-    assert len(waiting) == REPORTS_WAITING + 1
+    assert len(waiting) == MAX_QUEUED_REPORTS + 1
     assert waiting[-1] == e.Stopped(epoch=7)
-    assert await ear.running._next() == e.ReportsMissed()  # noqa: SLF001 - what it decides next
+    assert await ear.running._next_event() == e.ReportsMissed()  # noqa: SLF001 - what it decides next
 
 
 @pytest.mark.parametrize(
@@ -330,12 +332,12 @@ async def test_what_a_flood_may_have_hidden_is_asked_for_at_once_and_then_once_a
     def times_learnt() -> int:
         return [step.event for step in ear.made.journal.steps].count(learnt)
 
-    async with running(ear.running.run()):
+    async with run_tasks(ear.running.run()):
         ear.running.put(e.BrokerUp(session=1))
         await ear.made.quiet()
         for expected in (1, 2):
             for _ in range(3):
-                for _ in range(RATION):
+                for _ in range(MAX_MESSAGES_PER_SECOND):
                     ear.made.says(device, report)
                 await ear.made.quiet()
             assert times_learnt() == expected
@@ -344,11 +346,11 @@ async def test_what_a_flood_may_have_hidden_is_asked_for_at_once_and_then_once_a
 
 
 async def test_of_a_fridge_that_floods_nothing_is_known(ear: Ear) -> None:
-    async with running(ear.running.run()):
+    async with run_tasks(ear.running.run()):
         ear.running.put(e.BrokerUp(session=1))
         ear.running.put(e.FridgeReported(place="fridge", fridge=FridgeState(temp_c=4)))
         await ear.made.quiet()
-        for _ in range(2 * RATION):
+        for _ in range(2 * MAX_MESSAGES_PER_SECOND):
             ear.made.says("cooler", degrees(4))
         await ear.made.quiet()
         assert ear.running.state.fridges["fridge"] == FridgeState()

@@ -16,38 +16,46 @@ from gateway.domain.visit.state import Refusal
 from gateway.mqtt.client import InboundMessage
 from gateway.mqtt.publisher import rfc3339_ms
 from gateway.protocol import owner_requests
-from gateway.protocol.box_event import seal, vouch
-from gateway.protocol.box_hub import Ack, digest
+from gateway.protocol.box_event import sign_event, sign_statement
+from gateway.protocol.box_hub import Ack, token_digest
 from gateway.protocol.jws import sign
-from gateway.protocol.receipt import Answered
-from gateway.runtime.inbox import MESSAGES_WAITING, REQUESTS_WAITING
-from gateway.storage import Signer, StoreFailed
-from tests.gateway.domain.delivery.shop import PARCEL, SECRETS, cancel, claims, offer, signed, update
-from tests.shell.box import Box, awake, box, running
-from tests.shell.house import home, pending
-from tests.shell.parts import until
+from gateway.protocol.receipt import JobOutcome
+from gateway.runtime.inbox import MAX_QUEUED_MESSAGES, MAX_QUEUED_REQUESTS
+from gateway.storage import EventSigner, StoreFailed
+from tests.gateway.domain.delivery.shop import (
+    PARCEL,
+    SECRETS,
+    make_cancel,
+    make_claims,
+    make_offer,
+    make_update,
+    sign_claims,
+)
+from tests.shell.box import ShellBox, box, run_box, run_tasks
+from tests.shell.house import home_without_permission, make_home
+from tests.shell.parts import wait_until
 
 
 @pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[Box]:
-    async with box(tmp_path) as made, running(made.reception.run()):
+async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
+    async with box(tmp_path) as made, run_tasks(made.reception.run()):
         yield made
 
 
-def offered(made: Box, token: bytes, *, retain: bool = False) -> None:
+def offered(made: ShellBox, token: bytes, *, retain: bool = False) -> None:
     made.reception.offered(InboundMessage(topic="perron/deliveries/offer", payload=token, retain=retain, session=1))
 
 
-def asked(made: Box, wish: object, *, entrance: str = "front", retain: bool = False) -> None:
+def asked(made: ShellBox, wish: object, *, entrance: str = "front", retain: bool = False) -> None:
     payload = wish if isinstance(wish, bytes) else json.dumps(wish).encode()
     made.reception.asked(entrance, InboundMessage(topic="set", payload=payload, retain=retain, session=1))
 
 
-def answers(made: Box) -> list[dict[str, Any]]:
+def answers(made: ShellBox) -> list[dict[str, Any]]:
     return [json.loads(one.payload) for one in made.line.on("perron/deliveries/result")]
 
 
-def replies(made: Box, entrance: str = "front") -> list[tuple[str, bool, str | None]]:
+def replies(made: ShellBox, entrance: str = "front") -> list[tuple[str, bool, str | None]]:
     said = [json.loads(one.payload) for one in made.line.on(f"perron/entrance/{entrance}/event")]
     return [(one["id"], one["accepted"], one["why"]) for one in said if one["kind"] == "wish"]
 
@@ -56,31 +64,31 @@ def replies(made: Box, entrance: str = "front") -> list[tuple[str, bool, str | N
 
 
 async def test_a_hub_that_keeps_nothing_of_what_it_is_told_is_taken_no_more_from_than_may_wait(
-    made: Box, monkeypatch: pytest.MonkeyPatch
+    made: ShellBox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.storage.hub_journal.MOST", 3)
+    monkeypatch.setattr("gateway.storage.hub_journal.MAX_WAITING_EVENTS", 3)
     sign_, now = made.key.sign, made.clock.now()
-    signer = Signer(home="home-1", key=made.key.public.text, seal=lambda one: seal(one, sign_),
-                    vouch=lambda one: vouch(one, sign_))  # fmt: skip
+    signer = EventSigner(home="home-1", key=made.key.public.text, seal=lambda one: sign_event(one, sign_),
+                    vouch=lambda one: sign_statement(one, sign_))  # fmt: skip
     await made.store.uplinks.begin(signer, now)
 
-    async def heard(token: bytes) -> Answered:
+    async def heard(token: bytes) -> JobOutcome:
         return await made.reception.by_hub(token, "home-1")
 
     nobody = [b"a.b.%d" % number for number in range(5)]
-    assert await heard(signed(claims(offer()))) is Answered.YES
-    assert [await heard(one) for one in nobody] == [Answered.YES] * 2 + [Answered.LATER] * 3
-    assert await heard(signed(claims(offer(id="d2", parcels=("P2",))))) is Answered.LATER
-    assert await heard(signed(claims(cancel()))) is Answered.YES, "access is taken away at any time"
-    made_, head = made.store.uplinks.made(), digest(made.store.uplinks.waiting(0, 9)[-1].token)
+    assert await heard(sign_claims(make_claims(make_offer()))) is JobOutcome.YES
+    assert [await heard(one) for one in nobody] == [JobOutcome.YES] * 2 + [JobOutcome.LATER] * 3
+    assert await heard(sign_claims(make_claims(make_offer(id="d2", parcels=("P2",))))) is JobOutcome.LATER
+    assert await heard(sign_claims(make_claims(make_cancel()))) is JobOutcome.YES, "access is taken away at any time"
+    made_, head = made.store.uplinks.made(), token_digest(made.store.uplinks.waiting(0, 9)[-1].token)
     await made.store.uplinks.acknowledged(Ack(seq=made_, head=head), now)
-    assert await heard(signed(claims(offer(id="d2", parcels=("P2",))))) is Answered.YES
+    assert await heard(sign_claims(make_claims(make_offer(id="d2", parcels=("P2",))))) is JobOutcome.YES
 
 
-async def test_a_signed_offer_is_answered_and_its_entrance_is_told(made: Box) -> None:
-    message = claims(offer())
-    offered(made, signed(message))
-    await until(lambda: answers(made))
+async def test_a_signed_offer_is_answered_and_its_entrance_is_told(made: ShellBox) -> None:
+    message = make_claims(make_offer())
+    offered(made, sign_claims(message))
+    await wait_until(lambda: answers(made))
     (answer,) = answers(made)
     assert (answer["answers"], answer["accepted"], answer["state"]) == (message.jti, True, "scheduled")
     assert made.touched == ["front"]
@@ -88,13 +96,19 @@ async def test_a_signed_offer_is_answered_and_its_entrance_is_told(made: Box) ->
 
 
 async def test_the_first_offer_of_a_brand_without_a_permission_tells_the_owner_once(tmp_path: Path) -> None:
-    async with box(tmp_path, pending(home(tmp_path))) as made, running(made.reception.run(), made.office.run()):
+    async with (
+        box(tmp_path, home_without_permission(make_home(tmp_path))) as made,
+        run_tasks(made.reception.run(), made.office.run()),
+    ):
         for number in range(3):
             offered(
-                made, signed(claims(offer(id=f"d{number}", parcels=(f"p-{number}",), courier_sha256=f"{number:064x}")))
+                made,
+                sign_claims(
+                    make_claims(make_offer(id=f"d{number}", parcels=(f"p-{number}",), courier_sha256=f"{number:064x}"))
+                ),
             )
-        await until(lambda: len(answers(made)) == 3)
-        await until(lambda: made.line.on("perron/entrance/front/message"))
+        await wait_until(lambda: len(answers(made)) == 3)
+        await wait_until(lambda: made.line.on("perron/entrance/front/message"))
         await made.quiet()
         (said,) = (json.loads(one.payload) for one in made.line.on("perron/entrance/front/message"))
         assert (said["about"], said["urgent"], said["delivery"]) == ("brand_asks", False, "shop.d0")
@@ -102,126 +116,126 @@ async def test_the_first_offer_of_a_brand_without_a_permission_tells_the_owner_o
         assert {answer["state"] for answer in answers(made)} == {"awaiting_permission"}
 
 
-async def test_a_forged_offer_is_refused_and_touches_nothing(made: Box) -> None:
-    forged = sign(claims(offer()), SECRETS["stranger"], kid="shop-1")
+async def test_a_forged_offer_is_refused_and_touches_nothing(made: ShellBox) -> None:
+    forged = sign(make_claims(make_offer()), SECRETS["stranger"], kid="shop-1")
     offered(made, forged)
-    await until(lambda: answers(made))
+    await wait_until(lambda: answers(made))
     assert (answers(made)[0]["accepted"], answers(made)[0]["code"]) == (False, "wrong_signature")
     assert made.touched == []
     assert made.store.promise("shop.d1") is None
 
 
-async def test_the_same_bytes_get_the_same_answer(made: Box) -> None:
-    token = signed(claims(offer()))
+async def test_the_same_bytes_get_the_same_answer(made: ShellBox) -> None:
+    token = sign_claims(make_claims(make_offer()))
     offered(made, token)
-    await until(lambda: len(answers(made)) == 1)
+    await wait_until(lambda: len(answers(made)) == 1)
     offered(made, token)
-    await until(lambda: len(answers(made)) == 2)
+    await wait_until(lambda: len(answers(made)) == 2)
     assert answers(made)[0] == answers(made)[1]
 
 
-async def test_a_stored_copy_of_an_offer_is_old_news(made: Box) -> None:
-    offered(made, signed(claims(offer())), retain=True)
+async def test_a_stored_copy_of_an_offer_is_old_news(made: ShellBox) -> None:
+    offered(made, sign_claims(make_claims(make_offer())), retain=True)
     await asyncio.sleep(0.05)
     assert answers(made) == []
 
 
 @pytest.mark.parametrize("token", [b"", b"\xff" * 100, b"a.b.c", b"x" * 70_000])
-async def test_rubbish_is_refused(made: Box, token: bytes) -> None:
+async def test_rubbish_is_refused(made: ShellBox, token: bytes) -> None:
     offered(made, token)
-    await until(lambda: answers(made))
+    await wait_until(lambda: answers(made))
     assert answers(made)[0]["accepted"] is False
 
 
-async def test_a_flood_of_offers_is_told_of_in_one_line_and_the_next_offer_is_answered(made: Box) -> None:
+async def test_a_flood_of_offers_is_told_of_in_one_line_and_the_next_offer_is_answered(made: ShellBox) -> None:
     with capture_logs() as lines:
-        for _ in range(MESSAGES_WAITING + 100):
+        for _ in range(MAX_QUEUED_MESSAGES + 100):
             offered(made, b"rubbish")
     assert [line["event"] for line in lines] == ["offers_flooded"]
-    await until(lambda: len(answers(made)) == MESSAGES_WAITING)
-    offered(made, signed(claims(offer())))
-    await until(lambda: answers(made)[-1]["accepted"])
+    await wait_until(lambda: len(answers(made)) == MAX_QUEUED_MESSAGES)
+    offered(made, sign_claims(make_claims(make_offer())))
+    await wait_until(lambda: answers(made)[-1]["accepted"])
 
 
-async def test_a_flood_of_offers_neither_ends_the_box_nor_costs_the_walk_test_its_delivery(made: Box) -> None:
-    for _ in range(MESSAGES_WAITING + 100):
+async def test_a_flood_of_offers_neither_ends_the_box_nor_costs_the_walk_test_its_delivery(made: ShellBox) -> None:
+    for _ in range(MAX_QUEUED_MESSAGES + 100):
         offered(made, b"rubbish")
-    made.reception.offer(signed(claims(offer())))
-    await until(lambda: len(answers(made)) == MESSAGES_WAITING + 1)
+    made.reception.offer(sign_claims(make_claims(make_offer())))
+    await wait_until(lambda: len(answers(made)) == MAX_QUEUED_MESSAGES + 1)
     assert answers(made)[-1]["accepted"]
 
 
-async def test_an_answer_that_could_not_be_stored_is_not_given(made: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_answer_that_could_not_be_stored_is_not_given(made: ShellBox, monkeypatch: pytest.MonkeyPatch) -> None:
     async def full(*_: object) -> None:
         raise StoreFailed("full")
 
     with monkeypatch.context() as patch:
         patch.setattr(made.store, "accept", full)
-        offered(made, signed(claims(offer())))
+        offered(made, sign_claims(make_claims(make_offer())))
         await asyncio.sleep(0.05)
     assert answers(made) == []
-    offered(made, signed(claims(offer(id="d2"))))
-    await until(lambda: answers(made))  # it goes on
+    offered(made, sign_claims(make_claims(make_offer(id="d2"))))
+    await wait_until(lambda: answers(made))  # it goes on
 
 
-async def test_a_cancel_reaches_a_ringing_visit(ready: Box) -> None:
+async def test_a_cancel_reaches_a_ringing_visit(ready: ShellBox) -> None:
     await ready.ring(PARCEL)
-    offered(ready, signed(claims(cancel(), now=ready.clock.now())))
-    await until(lambda: ready.front.state.visit is None)
+    offered(ready, sign_claims(make_claims(make_cancel(), now=ready.clock.now())))
+    await wait_until(lambda: ready.front.state.visit is None)
     assert ready.commands(c.AnswerScan)[-1].refusal is Refusal.CANCELLED
 
 
-async def test_a_delivery_that_moves_to_another_entrance_is_told_to_both(ready: Box) -> None:
+async def test_a_delivery_that_moves_to_another_entrance_is_told_to_both(ready: ShellBox) -> None:
     await ready.ring(PARCEL)
-    moved = update(entrance="garage", window=offer().window)
-    offered(ready, signed(claims(moved, now=ready.clock.now())))
-    await until(lambda: any(one["answers"] for one in answers(ready) if one.get("answers")))
+    moved = make_update(entrance="garage", window=make_offer().window)
+    offered(ready, sign_claims(make_claims(moved, now=ready.clock.now())))
+    await wait_until(lambda: any(one["answers"] for one in answers(ready) if one.get("answers")))
     if answers(ready)[-1]["accepted"]:
-        await until(lambda: ready.front.state.visit is None)
+        await wait_until(lambda: ready.front.state.visit is None)
         assert set(ready.touched) == {"front", "garage"}
 
 
 # ---- the owner -------------------------------------------------------------------------------------------------------
 
 
-async def test_a_revocation_reaches_a_ringing_visit(ready: Box) -> None:
+async def test_a_revocation_reaches_a_ringing_visit(ready: ShellBox) -> None:
     await ready.ring(PARCEL)
     asked(ready, {"id": "w1", "do": "revoke", "brand": "shop"})
-    await until(lambda: ready.front.state.visit is None)
+    await wait_until(lambda: ready.front.state.visit is None)
     assert ready.commands(c.AnswerScan)[-1].refusal is Refusal.BRAND_NOT_PERMITTED
     assert replies(ready) == [("w1", True, None)]
     assert set(ready.touched) == {"front", "garage"}
 
 
-async def test_the_end_of_trust_in_a_key_reaches_a_ringing_visit(ready: Box) -> None:
+async def test_the_end_of_trust_in_a_key_reaches_a_ringing_visit(ready: ShellBox) -> None:
     await ready.ring(PARCEL)
     assert await ready.reception.distrust(ready.home.brands["shop"].keys[0].x, "p-anna") is None
-    await until(lambda: ready.front.state.visit is None)
+    await wait_until(lambda: ready.front.state.visit is None)
     assert ready.commands(c.AnswerScan)[-1].refusal is Refusal.KEY_DISTRUSTED
     assert set(ready.touched) == {"front", "garage"}
 
 
-async def test_a_revocation_ends_the_readiness_that_is_watched(ready: Box) -> None:
+async def test_a_revocation_ends_the_readiness_that_is_watched(ready: ShellBox) -> None:
     facts = ready.store.facts("shop.d1", ready.clock.now())
     assert facts is not None
     ready.front.put(e.PreflightDue(delivery=facts))
-    await until(lambda: ready.front.state.preflights)
+    await wait_until(lambda: ready.front.state.preflights)
     asked(ready, {"id": "w1", "do": "revoke", "brand": "shop"})
-    await until(lambda: not ready.front.state.preflights)
+    await wait_until(lambda: not ready.front.state.preflights)
 
 
-async def test_a_stop_counts_from_its_receipt_before_anything_is_stored(made: Box) -> None:
+async def test_a_stop_counts_from_its_receipt_before_anything_is_stored(made: ShellBox) -> None:
     asked(made, {"id": "w1", "do": "stop"})
     assert made.front.stopped()
     assert not made.entrances["garage"].stopped()
     assert not made.store.stopped("front").stopped
-    await until(lambda: replies(made))
+    await wait_until(lambda: replies(made))
     assert made.store.stopped("front").stopped
     assert replies(made) == [("w1", True, None)]
 
 
 async def test_a_stop_holds_though_it_cannot_be_stored_and_can_be_lifted_later(
-    ready: Box, monkeypatch: pytest.MonkeyPatch
+    ready: ShellBox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def full(*_: object, **__: object) -> int:
         raise StoreFailed("full")
@@ -230,25 +244,25 @@ async def test_a_stop_holds_though_it_cannot_be_stored_and_can_be_lifted_later(
         patch.setattr(ready.store, "stop", full)
         asked(ready, {"id": "w1", "do": "stop"})
         asked(ready, {"id": "w2", "do": "stop"})
-        await until(lambda: len(replies(ready)) == 2)
-        await until(lambda: ready.front.state.stopped)
+        await wait_until(lambda: len(replies(ready)) == 2)
+        await wait_until(lambda: ready.front.state.stopped)
     assert replies(ready)[0] == ("w1", False, "not stored: full")
     await ready.quiet()
     assert ready.front.stopped()
     asked(ready, {"id": "w3", "do": "lift"})
-    await until(lambda: not ready.front.stopped())
+    await wait_until(lambda: not ready.front.stopped())
     assert ready.front.state.stop_epoch == ready.store.stopped("front").epoch  # an intent can stand on it again
     await ready.commits(await ready.ring(PARCEL))
-    await until(lambda: ready.commands(c.ReserveOpening))
+    await wait_until(lambda: ready.commands(c.ReserveOpening))
     await ready.quiet()
     assert "reached after-publish" in ready.order
 
 
 async def test_a_stop_that_could_not_be_stored_is_stored_as_soon_as_the_disk_takes_it(
-    made: Box, monkeypatch: pytest.MonkeyPatch
+    made: ShellBox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the entrance shows as stopped must be so after a restart too."""
-    monkeypatch.setattr("gateway.runtime.inbox.TRY_AGAIN", 0.01)
+    monkeypatch.setattr("gateway.runtime.inbox.STORE_RETRY_DELAY_S", 0.01)
 
     async def full(*_: object, **__: object) -> int:
         raise StoreFailed("full")
@@ -257,37 +271,37 @@ async def test_a_stop_that_could_not_be_stored_is_stored_as_soon_as_the_disk_tak
         patch.setattr(made.store, "stop", full)
         for number in range(3):
             asked(made, {"id": f"w{number}", "do": "stop"})
-        await until(lambda: len(replies(made)) == 3)
+        await wait_until(lambda: len(replies(made)) == 3)
         asked(made, {"id": "w4", "do": "lift"})
-        await until(lambda: len(replies(made)) == 4)
+        await wait_until(lambda: len(replies(made)) == 4)
         assert not made.store.stopped("front").stopped
-    await until(lambda: made.store.stopped("front").stopped)
+    await wait_until(lambda: made.store.stopped("front").stopped)
     stored = made.store.stopped("front")
     asked(made, {"id": "w5", "do": "lift"})
-    await until(lambda: len(replies(made)) == 5)
+    await wait_until(lambda: len(replies(made)) == 5)
     await asyncio.sleep(0.05)
     assert replies(made)[-1] == ("w5", True, None)
     assert not made.store.stopped("front").stopped  # and it is not stored again after that
     assert made.store.stopped("front").epoch > stored.epoch
 
 
-async def test_the_owner_s_flood_fills_no_memory_and_its_last_stop_holds(made: Box) -> None:
+async def test_the_owner_s_flood_fills_no_memory_and_its_last_stop_holds(made: ShellBox) -> None:
     for number in range(1000):
         asked(made, {"id": f"w{number}", "do": "lift" if number % 2 else "stop"})
         asked(made, {"id": f"a{number}", "do": "acknowledge", "visit": None})
     asked(made, {"id": "last", "do": "stop"})
     reception = made.reception
-    assert reception._wishes.qsize() == REQUESTS_WAITING  # noqa: SLF001 - what waits there fills the memory
-    assert reception._stops.qsize() <= REQUESTS_WAITING + 1  # noqa: SLF001 - as above
+    assert reception._owner_requests.qsize() == MAX_QUEUED_REQUESTS  # noqa: SLF001 - what waits there fills the memory
+    assert reception._stop_requests.qsize() <= MAX_QUEUED_REQUESTS + 1  # noqa: SLF001 - as above
     assert made.front.stopped()
-    async with awake(made):
-        await until(lambda: made.front.state.stopped and not reception._stops.qsize())  # noqa: SLF001 - as above
+    async with run_box(made):
+        await wait_until(lambda: made.front.state.stopped and not reception._stop_requests.qsize())  # noqa: SLF001 - as above
         await made.quiet()
         assert made.front.state.stopped
         assert made.front.stopped()
 
 
-async def test_a_stop_waits_behind_no_other_wish(made: Box, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stop_waits_behind_no_other_wish(made: ShellBox, monkeypatch: pytest.MonkeyPatch) -> None:
     never = asyncio.Event()
 
     async def slow(*_: object, **__: object) -> None:
@@ -296,11 +310,11 @@ async def test_a_stop_waits_behind_no_other_wish(made: Box, monkeypatch: pytest.
     monkeypatch.setattr(made.store, "hold", slow)
     asked(made, {"id": "w1", "do": "hold", "visit": "v1"})
     asked(made, {"id": "w2", "do": "stop"})
-    await until(lambda: replies(made))
+    await wait_until(lambda: replies(made))
     assert replies(made) == [("w2", True, None)]
 
 
-async def test_a_stored_copy_of_a_wish_is_never_acted_on(made: Box) -> None:
+async def test_a_stored_copy_of_a_wish_is_never_acted_on(made: ShellBox) -> None:
     asked(made, {"id": "w1", "do": "stop"}, retain=True)
     await asyncio.sleep(0.05)
     assert not made.front.stopped()
@@ -315,7 +329,7 @@ async def test_a_stored_copy_of_a_wish_is_never_acted_on(made: Box) -> None:
         ({"id": "w1", "do": "stop", "now": True}, "a key that is not known"),
     ],
 )
-async def test_a_malformed_wish_gets_a_clear_reply(made: Box, wish: object, why: str | None) -> None:
+async def test_a_malformed_wish_gets_a_clear_reply(made: ShellBox, wish: object, why: str | None) -> None:
     asked(made, wish)
     ((id_, accepted, said),) = replies(made)
     assert (id_, accepted) == ("?", False)
@@ -332,9 +346,9 @@ async def test_a_malformed_wish_gets_a_clear_reply(made: Box, wish: object, why:
         ({"do": "clear_lockout", "scanner": "none"}, "no scanner none at this entrance"),
     ],
 )
-async def test_what_is_not_there_is_said_to_be_so(made: Box, wish: dict[str, str], why: str) -> None:
+async def test_what_is_not_there_is_said_to_be_so(made: ShellBox, wish: dict[str, str], why: str) -> None:
     asked(made, {"id": "w1", **wish})
-    await until(lambda: replies(made))
+    await wait_until(lambda: replies(made))
     ((_, accepted, said),) = replies(made)
     assert not accepted
     assert said is not None
@@ -342,7 +356,7 @@ async def test_what_is_not_there_is_said_to_be_so(made: Box, wish: dict[str, str
 
 
 async def test_an_erasure_that_the_disk_refuses_is_told_and_ends_nothing(
-    made: Box, monkeypatch: pytest.MonkeyPatch
+    made: ShellBox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(*_: object) -> None:
         raise PermissionError(13, "no")
@@ -350,7 +364,7 @@ async def test_an_erasure_that_the_disk_refuses_is_told_and_ends_nothing(
     monkeypatch.setattr(made.reception, "_erase", broken)
     asked(made, {"id": "w1", "do": "erase", "visit": "v1"})
     asked(made, {"id": "w2", "do": "home"})
-    await until(lambda: len(replies(made)) == 2)
+    await wait_until(lambda: len(replies(made)) == 2)
     assert [(id_, accepted) for id_, accepted, _ in replies(made)] == [("w1", False), ("w2", True)]
 
 
@@ -369,40 +383,40 @@ async def test_an_erasure_that_the_disk_refuses_is_told_and_ends_nothing(
     ],
 )
 async def test_each_wish_becomes_its_event(
-    made: Box, wish: dict[str, str], event: e.Event, monkeypatch: pytest.MonkeyPatch
+    made: ShellBox, wish: dict[str, str], event: e.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gateway.runtime.inbox.secrets.token_hex", lambda _size: "5eed")
     asked(made, {"id": "w1", **wish})
-    await until(lambda: replies(made))
+    await wait_until(lambda: replies(made))
     assert replies(made) == [("w1", True, None)]
-    assert list(made.front._inbox) == [event]  # noqa: SLF001 - what waits there is what it will decide on
+    assert list(made.front._event_queue) == [event]  # noqa: SLF001 - what waits there is what it will decide on
 
 
-async def test_what_the_household_says_is_stored(made: Box) -> None:
+async def test_what_the_household_says_is_stored(made: ShellBox) -> None:
     asked(made, {"id": "w1", "do": "home"})
-    await until(lambda: replies(made))
+    await wait_until(lambda: replies(made))
     assert made.store.home("front").somebody_home
 
 
 # ---- pauses ----------------------------------------------------------------------------------------------------------
 
 
-def hours(made: Box, passed: float) -> str:
+def hours(made: ShellBox, passed: float) -> str:
     """So many hours from now, as a wish writes it."""
     return rfc3339_ms(made.clock.now().utc + timedelta(hours=passed))
 
 
-async def test_a_pause_that_was_acknowledged_counts_for_the_very_next_scan(ready: Box) -> None:
+async def test_a_pause_that_was_acknowledged_counts_for_the_very_next_scan(ready: ShellBox) -> None:
     asked(ready, {"id": "w1", "do": "pause", "end": hours(ready, 1)})
-    await until(lambda: replies(ready))
+    await wait_until(lambda: replies(ready))
     ready.scan(PARCEL)
     assert replies(ready) == [("w1", True, None)]
-    await until(lambda: ready.commands(c.AnswerScan))
+    await wait_until(lambda: ready.commands(c.AnswerScan))
     assert ready.commands(c.AnswerScan)[-1].refusal is Refusal.PAUSED
     assert not ready.commands(c.RingBell)
 
 
-async def test_a_pause_is_on_disk_before_it_is_acknowledged(made: Box) -> None:
+async def test_a_pause_is_on_disk_before_it_is_acknowledged(made: ShellBox) -> None:
     stored: list[int] = []
 
     def replying(_topic: str, payload: bytes) -> None:
@@ -411,12 +425,12 @@ async def test_a_pause_is_on_disk_before_it_is_acknowledged(made: Box) -> None:
 
     made.line.refuses = replying
     asked(made, {"id": "w1", "do": "pause", "end": hours(made, 1)})
-    await until(lambda: replies(made))
+    await wait_until(lambda: replies(made))
     assert stored == [1]
 
 
 async def test_a_pause_that_the_disk_does_not_take_is_not_called_done(
-    ready: Box, monkeypatch: pytest.MonkeyPatch
+    ready: ShellBox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def full(*_: object, **__: object) -> None:
         raise StoreFailed("full")
@@ -424,21 +438,21 @@ async def test_a_pause_that_the_disk_does_not_take_is_not_called_done(
     with monkeypatch.context() as patch:
         patch.setattr(ready.store, "plan_pause", full)
         asked(ready, {"id": "w1", "do": "pause", "end": hours(ready, 1)})
-        await until(lambda: replies(ready))
+        await wait_until(lambda: replies(ready))
     assert replies(ready) == [("w1", False, "not stored: full")]
     assert ready.front.state.pauses == ()
 
 
-async def test_a_pause_is_this_entrance_s_or_everybody_s_and_ends_by_one_word(ready: Box) -> None:
+async def test_a_pause_is_this_entrance_s_or_everybody_s_and_ends_by_one_word(ready: ShellBox) -> None:
     garage = ready.entrances["garage"]
     asked(ready, {"id": "w1", "do": "pause", "end": hours(ready, 1)})
     asked(ready, {"id": "w2", "do": "pause", "start": hours(ready, 2), "end": hours(ready, 3), "everywhere": True})
-    await until(lambda: len(ready.front.state.pauses) == 2)
-    await until(lambda: len(garage.state.pauses) == 1)
+    await wait_until(lambda: len(ready.front.state.pauses) == 2)
+    await wait_until(lambda: len(garage.state.pauses) == 1)
     now, later = ready.front.state.pauses
     assert garage.state.pauses == (later,)
     asked(ready, {"id": "w3", "do": "end_pause", "pause": later.id})
-    await until(lambda: ready.front.state.pauses == (now,) and garage.state.pauses == ())
+    await wait_until(lambda: ready.front.state.pauses == (now,) and garage.state.pauses == ())
     assert replies(ready) == [("w1", True, None), ("w2", True, None), ("w3", True, None)]
 
 
@@ -451,26 +465,26 @@ async def test_a_pause_is_this_entrance_s_or_everybody_s_and_ends_by_one_word(re
         ({"do": "end_pause", "pause": "nobody"}, "no pause: unknown"),
     ],
 )
-async def test_what_is_no_pause_is_said_to_be_none(made: Box, wish: dict[str, str], why: str) -> None:
+async def test_what_is_no_pause_is_said_to_be_none(made: ShellBox, wish: dict[str, str], why: str) -> None:
     asked(made, {"id": "w1", **wish})
-    await until(lambda: replies(made))
+    await wait_until(lambda: replies(made))
     assert replies(made) == [("w1", False, why)]
 
 
-async def test_a_pause_ends_by_itself_and_the_same_parcel_is_let_in(ready: Box) -> None:
+async def test_a_pause_ends_by_itself_and_the_same_parcel_is_let_in(ready: ShellBox) -> None:
     asked(ready, {"id": "w1", "do": "pause", "end": hours(ready, 0.01)})
-    await until(lambda: ready.front.state.pauses)
+    await wait_until(lambda: ready.front.state.pauses)
     ready.scan(PARCEL)
-    await until(lambda: ready.commands(c.AnswerScan))
+    await wait_until(lambda: ready.commands(c.AnswerScan))
     ready.passes(40)
-    await until(lambda: not ready.front.state.pauses)
+    await wait_until(lambda: not ready.front.state.pauses)
     await ready.ring(PARCEL)
     assert [answer.refusal for answer in ready.commands(c.AnswerScan)] == [Refusal.PAUSED, None]
 
 
-async def test_the_log_names_who_asked_to_lock(ready: Box) -> None:
-    assert await ready.reception.wished("front", owner_requests.Lock(id="w1", do="lock"), "anna") is None
-    await until(lambda: any(isinstance(step.event, e.LockRequested) for step in ready.journal.steps))
+async def test_the_log_names_who_asked_to_lock(ready: ShellBox) -> None:
+    assert await ready.reception.wished("front", owner_requests.OwnerLockRequest(id="w1", do="lock"), "anna") is None
+    await wait_until(lambda: any(isinstance(step.event, e.LockRequested) for step in ready.journal.steps))
     bodies = [json.loads(one.body) for one in ready.store.entries() if isinstance(one.body, bytes)]
     (row,) = [body for body in bodies if body["kind"] == "step" and body["event"]["event"] == "LockAsked"]
     assert row["event"]["by"] == "anna"

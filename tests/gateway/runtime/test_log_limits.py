@@ -5,30 +5,35 @@ import asyncio
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import FridgeState, Refusal
-from gateway.runtime.log_limits import ALL_A_MINUTE, ALL_AT_ONCE, EACH_A_MINUTE, EACH_AT_ONCE
+from gateway.runtime.log_limits import (
+    ENTRANCE_BURST_ENTRIES,
+    ENTRANCE_ENTRIES_PER_MINUTE,
+    SOURCE_BURST_ENTRIES,
+    SOURCE_ENTRIES_PER_MINUTE,
+)
 from tests.gateway.domain.delivery.shop import PARCEL
-from tests.shell.box import Box
-from tests.shell.parts import until
+from tests.shell.box import ShellBox
+from tests.shell.parts import wait_until
 
 
 def reading(celsius: float, place: str = "fridge") -> e.FridgeReported:
     return e.FridgeReported(place=place, fridge=FridgeState(temp_c=celsius))
 
 
-async def step(made: Box, event: e.Event) -> None:
+async def step(made: ShellBox, event: e.Event) -> None:
     """Decide on an event as the entrance's own task does, which now waits."""
     await made.front.step(event)
 
 
-def entries(made: Box, kind: type[e.Event]) -> list[e.Event]:
+def entries(made: ShellBox, kind: type[e.Event]) -> list[e.Event]:
     return [one.event for one in made.journal.steps if isinstance(one.event, kind)]
 
 
-def notes(made: Box) -> list[str]:
+def notes(made: ShellBox) -> list[str]:
     return [note.what for note in made.commands(c.LogNote) if note.what.endswith("in this minute")]
 
 
-async def test_a_locked_out_scanner_that_floods_leaves_some_entries_and_one_count_a_minute(ready: Box) -> None:
+async def test_a_locked_out_scanner_that_floods_leaves_some_entries_and_one_count_a_minute(ready: ShellBox) -> None:
     ready.front.put(e.WindowChanged(near=False))
     for number in range(500):
         scan = e.Scanned(id=f"s{number}", scanner="scanner", code=f"wrong-{number}")
@@ -36,16 +41,16 @@ async def test_a_locked_out_scanner_that_floods_leaves_some_entries_and_one_coun
         await step(ready, scan)
     assert ready.front.state.scan_lockouts["scanner"].locked_out
     kept = len(entries(ready, e.Scanned))
-    assert kept <= EACH_AT_ONCE + EACH_A_MINUTE + ready.front.state.rules.tried
+    assert kept <= SOURCE_BURST_ENTRIES + SOURCE_ENTRIES_PER_MINUTE + ready.front.state.rules.tried
     answers = ready.order.count("perform AnswerScan")
     assert answers == 500, "each is answered at the scanner all the same"
     assert ready.order.count("perform ShowSignal") == kept, "and the signal shows no more than has an entry"
     ready.passes(61)
-    await until(lambda: notes(ready) == [f"scanner/scanner: {500 - kept} more in this minute"])
+    await wait_until(lambda: notes(ready) == [f"scanner/scanner: {500 - kept} more in this minute"])
     assert ready.front.state.scan_lockouts["scanner"].locked_out
 
 
-async def test_thermometers_that_never_rest_leave_a_bounded_log_and_their_newest_value_counts(ready: Box) -> None:
+async def test_thermometers_that_never_rest_leave_a_bounded_log_and_their_newest_value_counts(ready: ShellBox) -> None:
     places = [f"place-{number}" for number in range(20)]
     for second in range(120):
         ready.time.mono += 1
@@ -53,14 +58,14 @@ async def test_thermometers_that_never_rest_leave_a_bounded_log_and_their_newest
             await step(ready, reading(second / 10, place))
     assert {ready.front.state.fridges[place].temp_c for place in places} == {11.9}
     kept = len(entries(ready, e.FridgeReported))
-    assert kept <= ALL_AT_ONCE + 2 * ALL_A_MINUTE + 3
+    assert kept <= ENTRANCE_BURST_ENTRIES + 2 * ENTRANCE_ENTRIES_PER_MINUTE + 3
     ready.passes(61)
-    await until(lambda: notes(ready))
+    await wait_until(lambda: notes(ready))
     counted = sum(int(note.split(": ")[1].split()[0]) for note in notes(ready))
     assert counted + kept == 120 * len(places), "each is an entry or in a count"
 
 
-async def test_a_reading_that_changes_nothing_makes_no_entry(ready: Box) -> None:
+async def test_a_reading_that_changes_nothing_makes_no_entry(ready: ShellBox) -> None:
     await step(ready, reading(4.0))
     before = len(ready.journal.steps)
     for _ in range(100):
@@ -71,7 +76,7 @@ async def test_a_reading_that_changes_nothing_makes_no_entry(ready: Box) -> None
     assert notes(ready) == []
 
 
-async def test_the_reading_on_which_a_visit_rests_has_its_entry_before_the_scan(ready: Box) -> None:
+async def test_the_reading_on_which_a_visit_rests_has_its_entry_before_the_scan(ready: ShellBox) -> None:
     place = next(iter(ready.store.matches(PARCEL, now=ready.clock.now()))).delivery.place
     for number in range(100):
         await step(ready, reading(number / 10, place))
@@ -81,7 +86,7 @@ async def test_the_reading_on_which_a_visit_rests_has_its_entry_before_the_scan(
     assert events[began - 1] == reading(9.9, place)
 
 
-async def test_during_a_visit_each_reading_of_its_place_has_an_entry(ready: Box) -> None:
+async def test_during_a_visit_each_reading_of_its_place_has_an_entry(ready: ShellBox) -> None:
     await ready.ring(PARCEL)
     assert ready.front.state.visit is not None
     place = ready.front.state.visit.delivery.place
@@ -90,10 +95,10 @@ async def test_during_a_visit_each_reading_of_its_place_has_an_entry(ready: Box)
         await step(ready, reading(number / 10, "another"))
     found = [one.place for one in entries(ready, e.FridgeReported) if isinstance(one, e.FridgeReported)]
     assert found.count(place) == 100
-    assert found.count("another") <= EACH_AT_ONCE
+    assert found.count("another") <= SOURCE_BURST_ENTRIES
 
 
-async def test_a_wrong_code_that_counts_always_has_its_entry(ready: Box) -> None:
+async def test_a_wrong_code_that_counts_always_has_its_entry(ready: ShellBox) -> None:
     for _ in range(3):
         for number in range(60):
             await step(ready, reading(number))
@@ -103,7 +108,7 @@ async def test_a_wrong_code_that_counts_always_has_its_entry(ready: Box) -> None
     assert [one.refusal for one in scan.commands if isinstance(one, c.AnswerScan)] == [Refusal.UNKNOWN_CODE]
 
 
-async def test_scans_that_have_no_entry_are_decided_one_in_a_turn_of_the_loop(ready: Box) -> None:
+async def test_scans_that_have_no_entry_are_decided_one_in_a_turn_of_the_loop(ready: ShellBox) -> None:
     def answered() -> int:
         return ready.order.count("perform AnswerScan")
 

@@ -6,27 +6,35 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.home import Brand, BrandKey, ClockSource, Home
-from gateway.domain.delivery.permission import Standing, Terms
+from gateway.config.home import BrandKeySection, BrandSection, ClockSection, Home
+from gateway.domain.delivery.permission import PermissionStatus, PermissionTerms
 from gateway.domain.delivery.promise import Offer
 from gateway.domain.visit.commands import Notification
 from gateway.domain.visit.state import Refusal
 from gateway.protocol.consent_request import AskedTerms
-from gateway.protocol.consent_verification import NOT_YET, UNKNOWN, UNSIGNED
+from gateway.protocol.consent_verification import REASON_NOT_YET_VALID, REASON_UNKNOWN_KEY, REASON_UNSIGNED
 from gateway.protocol.jws import verify
-from gateway.runtime.permissions import Letting
-from gateway.storage import Changed, HouseOffer, Store
-from gateway.storage.consent_requests import ALIKE, MOST_A_DAY, MOST_KEYS_WAIT, MOST_OPEN, TAKEN, TOO_MANY, Noted
-from gateway.storage.hub_journal import Signer
-from gateway.storage.snapshot import copy
+from gateway.runtime.permissions import PermissionService
+from gateway.storage import AccountChangeResult, HouseOffer, Store
+from gateway.storage.consent_requests import (
+    MAX_OPEN_REQUESTS,
+    MAX_REQUESTS_PER_DAY,
+    MAX_WAITING_KEYS,
+    REASON_ID_TAKEN,
+    REASON_NAME_TOO_SIMILAR,
+    REASON_TOO_MANY_REQUESTS,
+    ConsentIntakeResult,
+)
+from gateway.storage.hub_journal import EventSigner
+from gateway.storage.snapshot import write_snapshot
 from gateway.system.clock import Clock
-from tests.gateway.domain.delivery.house import opened
-from tests.gateway.domain.delivery.shop import BOX, NOW, after, home, offer
-from tests.gateway.people import digest, entry, newcomer
-from tests.shell.parts import Time
-from tests.stranger import HOME, HUB, Stranger, many
+from tests.gateway.domain.delivery.house import open_store
+from tests.gateway.domain.delivery.shop import BOX, NOW, make_home, make_offer, noon_plus
+from tests.gateway.people import digest, newcomer, sign_in_entry
+from tests.shell.parts import ManualTime
+from tests.stranger import HOME, HUB, UnknownBrand, make_brands
 
-ALL = Terms(entrances=frozenset({"garage"}), places=frozenset({"hall"}), carriers=frozenset({"Colissimo"}))
+ALL = PermissionTerms(entrances=frozenset({"garage"}), places=frozenset({"hall"}), carriers=frozenset({"Colissimo"}))
 
 
 @dataclass
@@ -34,12 +42,14 @@ class House:
     """A box's store and its owner's word."""
 
     store: Store
-    time: Time
-    told: list[Noted] = field(default_factory=list)
+    time: ManualTime
+    told: list[ConsentIntakeResult] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.letting = Letting(self.store, self.time.clock(), changed=self.changed.append, tell=self.told.append)
+        self.letting = PermissionService(
+            self.store, self.time.clock(), changed=self.changed.append, tell=self.told.append
+        )
 
     async def hears(self, token: bytes) -> str | None:
         return await self.letting.asked(token, home=HOME, hub=HUB)
@@ -51,7 +61,7 @@ class House:
         answer = await self.store.accept(token, verified, now)
         return answer.result.code
 
-    def standing(self, brand: str = "lune") -> Standing | None:
+    def standing(self, brand: str = "lune") -> PermissionStatus | None:
         permission = self.store.permission(brand)
         return None if permission is None else permission.standing
 
@@ -62,19 +72,19 @@ class House:
 
 
 def in_garage(**changes: object) -> Offer:
-    return offer(entrance="garage", courier_sha256=None, **changes)
+    return make_offer(entrance="garage", courier_sha256=None, **changes)
 
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[House]:
-    async with opened(tmp_path) as store:
-        yield House(store, Time())
+    async with open_store(tmp_path) as store:
+        yield House(store, ManualTime())
 
 
 async def test_a_brand_that_nobody_knows_opens_nothing_until_the_owner_has_said_yes(house: House) -> None:
-    lune = Stranger()
+    lune = UnknownBrand()
     assert await house.hears(lune.asking()) is None
-    assert house.standing() is Standing.PENDING
+    assert house.standing() is PermissionStatus.PENDING
     assert await house.takes(lune.delivers(in_garage())) == "unknown_key"
     (ask,) = house.store.brands.asks(NOW)
     assert (ask.name, ask.hub, ask.signed, ask.guest) == ("Maison Lune", HUB, True, True)
@@ -89,7 +99,7 @@ async def test_a_brand_that_nobody_knows_opens_nothing_until_the_owner_has_said_
 
 
 async def test_the_owner_is_told_once_of_each_brand_that_begins_to_wait(house: House) -> None:
-    lune = Stranger()
+    lune = UnknownBrand()
     token = lune.asking()
     for _ in range(3):
         await house.hears(token)
@@ -101,29 +111,29 @@ async def test_the_owner_is_told_once_of_each_brand_that_begins_to_wait(house: H
 
 
 async def test_what_the_owner_did_not_see_he_does_not_permit(house: House) -> None:
-    lune = Stranger()
+    lune = UnknownBrand()
     await house.hears(lune.asking())
     seen = house.digest()
     await house.hears(lune.asking(signed=lune.asks(openings=10), connection="con-2"))
     assert house.digest() != seen
     why = await house.letting.permit("lune", ALL, "anna", ask=seen)
     assert why is not None
-    assert house.standing() is Standing.PENDING
+    assert house.standing() is PermissionStatus.PENDING
     assert await house.takes(lune.delivers(in_garage())) == "unknown_key"
 
 
 async def test_narrower_terms_than_asked_are_what_counts(house: House) -> None:
-    lune = Stranger()
+    lune = UnknownBrand()
     await house.hears(lune.asking(signed=lune.asks(entrances=("garage", "front"), places=("hall", "fridge"))))
     assert await house.letting.permit("lune", ALL, "anna", ask=house.digest()) is None
-    front = lune.delivers(offer(id="d2"))
+    front = lune.delivers(make_offer(id="d2"))
     assert await house.takes(front) == Refusal.BRAND_NOT_PERMITTED.value
     assert await house.takes(lune.delivers(in_garage())) is None
 
 
 @pytest.mark.parametrize("no", ["refuse", "revoke"])
 async def test_after_a_no_neither_the_same_question_nor_a_new_one_is_shown_again(house: House, no: str) -> None:
-    lune = Stranger()
+    lune = UnknownBrand()
     token = lune.asking()
     await house.hears(token)
     if no == "revoke":
@@ -143,7 +153,7 @@ async def test_after_a_no_neither_the_same_question_nor_a_new_one_is_shown_again
 
 
 async def test_silence_is_no(house: House) -> None:
-    lune = Stranger()
+    lune = UnknownBrand()
     await house.hears(lune.asking())
     seen = house.digest()
     house.time.mono += 7 * 24 * 3600
@@ -152,60 +162,62 @@ async def test_silence_is_no(house: House) -> None:
     why = await house.letting.permit("lune", ALL, "anna", ask=seen)
     assert why is not None
     assert "expired" in why
-    assert house.standing() is Standing.PENDING
+    assert house.standing() is PermissionStatus.PENDING
     assert await house.takes(lune.delivers(in_garage())) == "unknown_key"
     again = replace(lune, now=now.utc)
     assert await house.hears(again.asking(connection="con-2")) is None
     assert [one.connection for one in house.store.brands.asks(now)] == ["con-2"]
     assert len(house.told) == 2
-    await house.store.forget(after(days=80), before=after(days=50).utc)
+    await house.store.forget(noon_plus(days=80), before=noon_plus(days=50).utc)
     assert house.standing() is None, "what nobody answered is forgotten"
 
 
 async def test_a_box_that_does_not_know_the_time_has_the_question_brought_again(house: House) -> None:
-    lune = Stranger()
-    house.letting = Letting(house.store, _untrusted(), changed=house.changed.append, tell=house.told.append)
-    assert await house.hears(lune.asking()) == NOT_YET
+    lune = UnknownBrand()
+    house.letting = PermissionService(house.store, _untrusted(), changed=house.changed.append, tell=house.told.append)
+    assert await house.hears(lune.asking()) == REASON_NOT_YET_VALID
     assert house.standing() is None
 
 
 async def test_a_look_alike_or_another_under_the_same_name_is_not_shown(house: House) -> None:
-    lune = Stranger()
+    lune = UnknownBrand()
     await house.hears(lune.asking())
-    alike = [Stranger(id="lune-fr", name="Maison Lune"), Stranger(id="maison-lune", name="Other"),
-             Stranger(id="l", name="MAlSON LÙNE"), Stranger(id="sh0p", name="Something"),
-             Stranger(id="x", name="Shop"), Stranger(id="y", name="F a r m")]  # fmt: skip
+    alike = [UnknownBrand(id="lune-fr", name="Maison Lune"), UnknownBrand(id="maison-lune", name="Other"),
+             UnknownBrand(id="l", name="MAlSON LÙNE"), UnknownBrand(id="sh0p", name="Something"),
+             UnknownBrand(id="x", name="Shop"), UnknownBrand(id="y", name="F a r m")]  # fmt: skip
     for one in alike:
-        assert await house.hears(one.asking()) == ALIKE, one
-    assert await house.hears(Stranger().asking()) == UNSIGNED, "its id, and a key that is not its own"
-    assert await house.hears(Stranger(id="soleil", name="Soleil", keys=lune.keys).asking()) == TAKEN
-    shop = Stranger(id="shop", name="shop")
-    assert await house.hears(shop.asking()) == UNSIGNED
-    assert await house.hears(Stranger(id="walk-test", name="Walk").asking()) == TAKEN
-    taken = Stranger(id="soleil", name="Soleil")
+        assert await house.hears(one.asking()) == REASON_NAME_TOO_SIMILAR, one
+    assert await house.hears(UnknownBrand().asking()) == REASON_UNSIGNED, "its id, and a key that is not its own"
+    assert await house.hears(UnknownBrand(id="soleil", name="Soleil", keys=lune.keys).asking()) == REASON_ID_TAKEN
+    shop = UnknownBrand(id="shop", name="shop")
+    assert await house.hears(shop.asking()) == REASON_UNSIGNED
+    assert await house.hears(UnknownBrand(id="walk-test", name="Walk").asking()) == REASON_ID_TAKEN
+    taken = UnknownBrand(id="soleil", name="Soleil")
     kid = taken.asking(taken.shown().model_copy(update={"kid": "shop-1"}), signed=taken.asks())
-    assert await house.hears(kid) == UNSIGNED, "nor under another brand's key's name"
+    assert await house.hears(kid) == REASON_UNSIGNED, "nor under another brand's key's name"
     assert len(house.told) == 1
     await house.letting.refuse("lune", "anna")
-    assert await house.hears(Stranger(id="lune-fr", name="Maison Lune").asking()) is None, "the refused one was not it"
+    assert await house.hears(UnknownBrand(id="lune-fr", name="Maison Lune").asking()) is None, (
+        "the refused one was not it"
+    )
 
 
 async def test_a_flood_of_brands_is_bounded_and_costs_none_that_is_let_in(house: House) -> None:
-    first, *rest = many(MOST_OPEN + 15)
+    first, *rest = make_brands(MAX_OPEN_REQUESTS + 15)
     await house.hears(first.asking())
     assert await house.letting.permit(first.id, ALL, "anna") is None
     heard = [await house.hears(one.asking()) for one in rest]
-    assert heard[:MOST_OPEN] == [None] * MOST_OPEN
-    assert set(heard[MOST_OPEN:]) == {TOO_MANY}
-    assert len(house.store.brands.asks(NOW)) == MOST_OPEN
-    assert len(house.told) == MOST_OPEN + 1
-    asked = [await house.hears(first.asking(connection=f"con-{at}")) for at in range(MOST_A_DAY)]
-    assert asked.count(None) == MOST_A_DAY - MOST_OPEN - 1, "nor does one brand fill the disk"
+    assert heard[:MAX_OPEN_REQUESTS] == [None] * MAX_OPEN_REQUESTS
+    assert set(heard[MAX_OPEN_REQUESTS:]) == {REASON_TOO_MANY_REQUESTS}
+    assert len(house.store.brands.asks(NOW)) == MAX_OPEN_REQUESTS
+    assert len(house.told) == MAX_OPEN_REQUESTS + 1
+    asked = [await house.hears(first.asking(connection=f"con-{at}")) for at in range(MAX_REQUESTS_PER_DAY)]
+    assert asked.count(None) == MAX_REQUESTS_PER_DAY - MAX_OPEN_REQUESTS - 1, "nor does one brand fill the disk"
     assert await house.takes(first.delivers(in_garage())) is None
 
 
 async def test_a_new_key_counts_once_the_owner_has_said_yes_and_the_old_one_goes_on(house: House) -> None:
-    lune = Stranger()
+    lune = UnknownBrand()
     await house.hears(lune.asking())
     await house.letting.permit("lune", ALL, "anna", ask=house.digest())
     second = lune.grows()
@@ -225,7 +237,7 @@ async def test_a_new_key_counts_once_the_owner_has_said_yes_and_the_old_one_goes
 
 
 async def test_a_hub_invents_no_key_and_a_refused_one_does_not_come_back(house: House) -> None:
-    lune, forger = Stranger(), Stranger()
+    lune, forger = UnknownBrand(), UnknownBrand()
     await house.hears(lune.asking())
     await house.letting.permit("lune", ALL, "anna", ask=house.digest())
     lune.grows(), forger.grows()
@@ -239,17 +251,17 @@ async def test_a_hub_invents_no_key_and_a_refused_one_does_not_come_back(house: 
     assert house.store.brands.new_keys() == ()
     assert await house.letting.approve_key("lune", "lune-2", "anna") is not None
     assert await house.takes(lune.delivers(in_garage(), by=2)) == "unknown_key"
-    for _ in range(MOST_KEYS_WAIT + 5):
+    for _ in range(MAX_WAITING_KEYS + 5):
         number = lune.grows()
         await house.hears(lune.asking(lune.shown(), lune.vouches(number), connection=None))
-    assert len(house.store.brands.new_keys()) == MOST_KEYS_WAIT
+    assert len(house.store.brands.new_keys()) == MAX_WAITING_KEYS
 
 
 @pytest.mark.parametrize("forgotten", ["by the owner", "in time"])
 async def test_a_key_that_the_owner_trusts_no_longer_does_not_come_back_behind_somebody_else_of_its_name(
     house: House, forgotten: str
 ) -> None:
-    thief, front = Stranger(), Stranger()  # of one name: the thief has the key that was stolen
+    thief, front = UnknownBrand(), UnknownBrand()  # of one name: the thief has the key that was stolen
     await house.hears(thief.asking())
     await house.letting.permit("lune", ALL, "anna", ask=house.digest())
     await house.store.distrust(thief.x(), NOW, by="anna")
@@ -265,19 +277,19 @@ async def test_a_key_that_the_owner_trusts_no_longer_does_not_come_back_behind_s
         assert await house.letting.refuse("lune", "anna") is None
         assert await house.letting.forget("lune", "anna") is None
     else:
-        await house.store.forget(after(days=80), before=after(days=50).utc)
+        await house.store.forget(noon_plus(days=80), before=noon_plus(days=50).utc)
         assert house.store.brands.ask("lune") is None
-    assert await house.hears(thief.asking(signed=thief.asks(openings=2), connection="con-3")) == TAKEN
+    assert await house.hears(thief.asking(signed=thief.asks(openings=2), connection="con-3")) == REASON_ID_TAKEN
 
 
 async def test_a_known_brand_rotates_its_keys_and_asks_the_same_way(tmp_path: Path) -> None:
-    shop = Stranger(id="shop", name="shop")
-    enrolled = home().model_copy(
-        update={"brands": {"shop": home(shop={"state": "pending"}).brands["shop"].model_copy(
-            update={"keys": (BrandKey(kid="shop-1", x=shop.x()),)})}})  # fmt: skip
+    shop = UnknownBrand(id="shop", name="shop")
+    enrolled = make_home().model_copy(
+        update={"brands": {"shop": make_home(shop={"state": "pending"}).brands["shop"].model_copy(
+            update={"keys": (BrandKeySection(kid="shop-1", x=shop.x()),)})}})  # fmt: skip
     (tmp_path / "other").mkdir()
-    async with opened(tmp_path / "other", enrolled) as store:
-        other = House(store, Time())
+    async with open_store(tmp_path / "other", enrolled) as store:
+        other = House(store, ManualTime())
         assert await other.hears(shop.asking(signed=None)) is None
         assert await other.hears(shop.asking()) is None
         assert [one.delivery for one in other.told] == ["shop.con-1"], "it waits, and the owner is told once"
@@ -287,55 +299,55 @@ async def test_a_known_brand_rotates_its_keys_and_asks_the_same_way(tmp_path: Pa
         await other.hears(shop.asking(shop.shown(), shop.vouches(2), connection=None))
         assert await other.letting.approve_key("shop", "shop-2", "anna") is None
         assert await other.takes(shop.delivers(in_garage(), by=2)) is None
-    async with opened(tmp_path / "other", enrolled) as store:
-        again = House(store, Time())
+    async with open_store(tmp_path / "other", enrolled) as store:
+        again = House(store, ManualTime())
         assert await again.takes(shop.delivers(in_garage(id="e", parcels=("E1",)), by=2)) is None, "over a restart"
 
 
 async def test_who_was_let_in_is_so_after_a_restart_and_the_house_file_wins_over_it(tmp_path: Path) -> None:
-    lune = Stranger()
-    async with opened(tmp_path) as store:
-        house = House(store, Time())
+    lune = UnknownBrand()
+    async with open_store(tmp_path) as store:
+        house = House(store, ManualTime())
         await house.hears(lune.asking())
         await house.letting.permit("lune", ALL, "anna", ask=house.digest())
         await house.takes(lune.delivers(in_garage()))
-    async with opened(tmp_path) as store:
-        house = House(store, Time())
+    async with open_store(tmp_path) as store:
+        house = House(store, ManualTime())
         assert store.brands.known()["lune"].name == "Maison Lune"
         assert await house.takes(lune.delivers(in_garage(id="e", parcels=("E1",)))) is None
-    real = Stranger()
-    named = Brand(name="The real one", keys=(BrandKey(kid="lune-1", x=real.x()),))
-    async with opened(tmp_path, _with(home(), "lune", named)) as store:
-        house = House(store, Time())
+    real = UnknownBrand()
+    named = BrandSection(name="The real one", keys=(BrandKeySection(kid="lune-1", x=real.x()),))
+    async with open_store(tmp_path, _with(make_home(), "lune", named)) as store:
+        house = House(store, ManualTime())
         assert store.brands.known()["lune"] == named
-        assert house.standing() is Standing.PENDING, "as the house file says"
+        assert house.standing() is PermissionStatus.PENDING, "as the house file says"
         found = store.facts("lune.d1", NOW)
         assert found is not None
         assert found.refusal is Refusal.ANNOUNCE_AGAIN
         assert await house.takes(lune.delivers(in_garage(id="f"))) == "wrong_signature"
-    async with opened(tmp_path) as store:
-        house = House(store, Time())
+    async with open_store(tmp_path) as store:
+        house = House(store, ManualTime())
         assert "lune" not in store.brands.known(), "whom the house file names no longer nobody knows"
         assert await house.takes(lune.delivers(in_garage(id="g"))) == "unknown_key"
 
 
 async def test_who_was_let_in_by_the_house_file_once_asks_anew_as_anybody(tmp_path: Path) -> None:
-    lune = Stranger()
-    granted = home().brands["shop"].permission
-    named = Brand(name="Maison Lune", keys=(BrandKey(kid="lune-1", x=lune.x()),), permission=granted)
-    async with opened(tmp_path, _with(home(), "lune", named)) as store:
-        assert await House(store, Time()).takes(lune.delivers(in_garage())) is None
-    async with opened(tmp_path) as store:
-        house = House(store, Time())
+    lune = UnknownBrand()
+    granted = make_home().brands["shop"].permission
+    named = BrandSection(name="Maison Lune", keys=(BrandKeySection(kid="lune-1", x=lune.x()),), permission=granted)
+    async with open_store(tmp_path, _with(make_home(), "lune", named)) as store:
+        assert await House(store, ManualTime()).takes(lune.delivers(in_garage())) is None
+    async with open_store(tmp_path) as store:
+        house = House(store, ManualTime())
         assert await house.takes(lune.delivers(in_garage(id="e"))) == "unknown_key"
         assert await house.hears(lune.asking()) is None
-        assert house.standing() is Standing.PENDING, "what the file had granted it does not inherit"
+        assert house.standing() is PermissionStatus.PENDING, "what the file had granted it does not inherit"
         assert await house.takes(lune.delivers(in_garage(id="e"))) == "unknown_key"
 
 
 async def test_a_brand_without_keys_comes_only_as_the_hub_s_word_and_says_so(house: House) -> None:
-    lune = Stranger(keys=[])
-    assert await house.hears(lune.asking(signed=None, asked=AskedTerms(carriers=("Colissimo",)))) == UNKNOWN
+    lune = UnknownBrand(keys=[])
+    assert await house.hears(lune.asking(signed=None, asked=AskedTerms(carriers=("Colissimo",)))) == REASON_UNKNOWN_KEY
     asked = AskedTerms(carriers=("Colissimo",), hub_signed=True)
     assert await house.hears(lune.asking(signed=None, asked=asked)) is None
     (ask,) = house.store.brands.asks(NOW)
@@ -346,8 +358,8 @@ async def test_a_brand_without_keys_comes_only_as_the_hub_s_word_and_says_so(hou
 
 
 async def test_the_house_s_word_goes_up_to_the_hub_each_time(house: House) -> None:
-    lune = Stranger()
-    signer = Signer(
+    lune = UnknownBrand()
+    signer = EventSigner(
         home=HOME,
         key="k",
         seal=lambda one: one.model_dump_json().encode(),
@@ -369,7 +381,7 @@ async def test_the_house_s_word_goes_up_to_the_hub_each_time(house: House) -> No
 async def test_what_the_hub_takes_back_the_owner_may_trust_again_and_the_same_word_does_not_end_that(
     house: House,
 ) -> None:
-    lune = Stranger()
+    lune = UnknownBrand()
     await house.hears(lune.asking())
     await house.letting.permit("lune", ALL, "anna", ask=house.digest())
     back = lune.asking(connection=None, withdrawn=(lune.x(),))
@@ -378,9 +390,9 @@ async def test_what_the_hub_takes_back_the_owner_may_trust_again_and_the_same_wo
     await house.store.trust(lune.x(), NOW, by="anna")
     assert await house.hears(back) is None
     assert await house.takes(lune.delivers(in_garage(id="b"))) is None
-    other = Stranger(id="soleil", name="Soleil")
-    assert await house.hears(other.asking(connection=None, withdrawn=(lune.x(),))) == UNKNOWN
-    shop = home().brands["shop"].keys[0]
+    other = UnknownBrand(id="soleil", name="Soleil")
+    assert await house.hears(other.asking(connection=None, withdrawn=(lune.x(),))) == REASON_UNKNOWN_KEY
+    shop = make_home().brands["shop"].keys[0]
     foreign = lune.asking(connection=None, withdrawn=(shop.x,))
     assert await house.hears(foreign) is None
     assert not any(key.distrusted for key in house.store.brand_keys() if key.x == shop.x), "of its own keys alone"
@@ -389,13 +401,13 @@ async def test_what_the_hub_takes_back_the_owner_may_trust_again_and_the_same_wo
 async def test_what_was_announced_under_an_id_before_does_not_come_to_life_with_who_takes_it_later(
     tmp_path: Path,
 ) -> None:
-    lune, later = Stranger(), Stranger()
-    granted = home().brands["shop"].permission
-    named = Brand(name="Maison Lune", keys=(BrandKey(kid="lune-1", x=lune.x()),), permission=granted)
-    async with opened(tmp_path, _with(home(), "lune", named)) as store:
-        assert await House(store, Time()).takes(lune.delivers(in_garage())) is None
-    async with opened(tmp_path) as store:
-        house = House(store, Time())
+    lune, later = UnknownBrand(), UnknownBrand()
+    granted = make_home().brands["shop"].permission
+    named = BrandSection(name="Maison Lune", keys=(BrandKeySection(kid="lune-1", x=lune.x()),), permission=granted)
+    async with open_store(tmp_path, _with(make_home(), "lune", named)) as store:
+        assert await House(store, ManualTime()).takes(lune.delivers(in_garage())) is None
+    async with open_store(tmp_path) as store:
+        house = House(store, ManualTime())
         assert await house.hears(later.asking()) is None
         assert await house.letting.permit("lune", ALL, "anna", ask=house.digest()) is None
         found = store.facts("lune.d1", NOW)
@@ -404,15 +416,15 @@ async def test_what_was_announced_under_an_id_before_does_not_come_to_life_with_
 
 
 async def test_a_copy_that_is_put_back_asks_again_for_who_was_let_in_by_a_hub(house: House, tmp_path: Path) -> None:
-    lune, soleil = Stranger(), Stranger(id="soleil", name="Soleil")
+    lune, soleil = UnknownBrand(), UnknownBrand(id="soleil", name="Soleil")
     for one in (lune, soleil):
         await house.hears(one.asking())
     await house.letting.permit("lune", ALL, "anna", ask=house.digest())
     (tmp_path / "copy").mkdir()
-    copy(tmp_path / "perron.sqlite", tmp_path / "copy" / "perron.sqlite", NOW)
-    async with opened(tmp_path / "copy") as store:
-        again = House(store, Time())
-        assert again.standing() is Standing.PENDING
+    write_snapshot(tmp_path / "perron.sqlite", tmp_path / "copy" / "perron.sqlite", NOW)
+    async with open_store(tmp_path / "copy") as store:
+        again = House(store, ManualTime())
+        assert again.standing() is PermissionStatus.PENDING
         assert await again.takes(lune.delivers(in_garage(id="a"))) == "announce_again"
         again.time.mono += 40 * 24 * 3600
         assert await again.letting.permit("lune", ALL, "anna") is None, "he had said yes to its key"
@@ -420,28 +432,31 @@ async def test_a_copy_that_is_put_back_asks_again_for_who_was_let_in_by_a_hub(ho
 
 
 async def test_the_next_household_begins_with_nobody_that_the_former_let_in(house: House) -> None:
-    lune = Stranger()
+    lune = UnknownBrand()
     token = lune.asking()
     await house.hears(token)
     await house.letting.permit("lune", ALL, "anna", ask=house.digest())
     await house.store.register.set_claim(digest("code"), NOW)
-    await house.store.register.claim(digest("code"), newcomer("Anna"), entry("anna"), NOW)
+    await house.store.register.claim(digest("code"), newcomer("Anna"), sign_in_entry("anna"), NOW)
     offered = HouseOffer(id="offer", secret=digest("offer"), by="p-anna", made=NOW.utc, leaves_films=False)
     await house.store.handover.offer(offered, NOW)
-    assert await house.store.handover.take(offered, newcomer("Clara"), entry("clara"), NOW) is Changed.DONE
+    assert (
+        await house.store.handover.take(offered, newcomer("Clara"), sign_in_entry("clara"), NOW)
+        is AccountChangeResult.DONE
+    )
     house.store.brands.refresh()
     assert "lune" not in house.store.brands.known()
     assert await house.takes(lune.delivers(in_garage())) == "unknown_key"
     assert await house.hears(token) is None
-    assert house.standing() is Standing.PENDING, "it asks the next household anew"
+    assert house.standing() is PermissionStatus.PENDING, "it asks the next household anew"
 
 
-def _with(house: Home, id_: str, brand: Brand) -> Home:
+def _with(house: Home, id_: str, brand: BrandSection) -> Home:
     return house.model_copy(update={"brands": {**house.brands, id_: brand}})
 
 
 def _untrusted() -> Clock:
     return Clock(
-        ClockSource(source="ntp"), floor=None, keep_floor=lambda _floor: None, wall=NOW.utc.timestamp,
+        ClockSection(source="ntp"), floor=None, keep_floor=lambda _floor: None, wall=NOW.utc.timestamp,
         mono=lambda: 100.0, synchronised=lambda: False,
     )  # fmt: skip

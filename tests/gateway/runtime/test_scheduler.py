@@ -13,12 +13,12 @@ import pytest
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import DoorResult, PausePeriod
-from gateway.runtime.scheduler import Diary
-from tests.gateway.domain.delivery.house import step, told
-from tests.gateway.domain.delivery.shop import NOW, offer, window
-from tests.shell.box import Box, box, running
-from tests.shell.house import visited
-from tests.shell.parts import Time, until
+from gateway.runtime.scheduler import Scheduler
+from tests.gateway.domain.delivery.house import make_step, receive
+from tests.gateway.domain.delivery.shop import NOW, make_offer, make_window
+from tests.shell.box import ShellBox, box, run_tasks
+from tests.shell.house import entrance_in_visit
+from tests.shell.parts import ManualTime, wait_until
 
 START, END = 100.0 + 3600, 100.0 + 3 * 3600  # monotonic seconds of the usual window, 13:00 to 15:00
 MIB = 2**20
@@ -27,11 +27,11 @@ MIB = 2**20
 class Day:
     """A box and its diary; each `at` is one look."""
 
-    def __init__(self, made: Box) -> None:
+    def __init__(self, made: ShellBox) -> None:
         self.made = made
         self.free: int | OSError = 100 * MIB
         self.owed = 0
-        self.diary = Diary(
+        self.diary = Scheduler(
             made.home,
             store=made.store,
             clock=made.clock,
@@ -56,11 +56,11 @@ class Day:
 
     async def look(self) -> list[e.Event]:
         before = self.owed
-        async with running(self.diary.run()):
-            await until(lambda: self.owed > before)
+        async with run_tasks(self.diary.run()):
+            await wait_until(lambda: self.owed > before)
         events: list[e.Event] = []
         for name, entrance in self.made.entrances.items():
-            waiting = entrance._inbox  # noqa: SLF001 - what waits there is what it was told
+            waiting = entrance._event_queue  # noqa: SLF001 - what waits there is what it was told
             events += waiting if name == "front" else ()
             for event in list(waiting):
                 await entrance.step(event)
@@ -78,9 +78,9 @@ class Day:
 
 @asynccontextmanager
 async def day(folder: Path, *offers: dict[str, Any], start: float = 100.0) -> AsyncIterator[Day]:
-    async with box(folder, time=Time(mono=start)) as made:
+    async with box(folder, time=ManualTime(mono=start)) as made:
         for fields in offers:
-            answer = await told(made.store, offer(**fields))
+            answer = await receive(made.store, make_offer(**fields))
             assert answer.result.accepted, answer.result.code
         yield Day(made)
 
@@ -114,11 +114,13 @@ async def test_the_ring_runs_from_two_minutes_before_a_window_to_its_end_and_not
 
 async def test_after_a_visit_the_ring_runs_fifteen_minutes_longer_than_it(tmp_path: Path) -> None:
     async with day(tmp_path, {}) as made:
-        state = visited(made.made.home)
+        state = entrance_in_visit(made.made.home)
         result = c.ReportDoorResult(visit="v1", delivery="shop.d1", house=DoorResult.LOCKED_AGAIN)
         ended = made.made.clock.now()
         locked = replace(NOW, utc=ended.utc + timedelta(seconds=END - 60 - 100))
-        await made.made.store.commit(step(state, result, now=locked))  # locked again a minute before the window ends
+        await made.made.store.commit(
+            make_step(state, result, now=locked)
+        )  # locked again a minute before the window ends
         for at, on in ((END + 1, True), (END - 60 + 899, True), (END - 60 + 900, False)):
             await made.at(at)
             assert made.ring()["cam"] is on, at
@@ -129,9 +131,11 @@ async def test_what_happens_at_the_door_keeps_the_ring_running_at_any_hour(tmp_p
     async with day(tmp_path) as made:
         front = made.made.front
         busy = {
-            "visit": visited(made.made.home),
-            "watch": replace(visited(made.made.home), grace_visit=visited(made.made.home).visit, visit=None),
-            "incident": replace(visited(made.made.home), visit=None, incident="incident-1"),
+            "visit": entrance_in_visit(made.made.home),
+            "watch": replace(
+                entrance_in_visit(made.made.home), grace_visit=entrance_in_visit(made.made.home).visit, visit=None
+            ),
+            "incident": replace(entrance_in_visit(made.made.home), visit=None, incident="incident-1"),
         }[what]
         await made.at(100)
         made.made.front.state = replace(busy, disk_ok=True)
@@ -173,7 +177,7 @@ async def test_rings_are_asked_for_only_when_something_changed(tmp_path: Path) -
 async def test_a_delivery_is_checked_when_it_is_scheduled_a_day_an_hour_five_minutes_before_and_at_its_opening(
     tmp_path: Path,
 ) -> None:
-    async with day(tmp_path, {"window": window(30, 32)}) as made:
+    async with day(tmp_path, {"window": make_window(30, 32)}) as made:
         opens = 100.0 + 30 * 3600
         looks = (
             100, 101, 200,
@@ -197,7 +201,7 @@ async def test_a_check_that_could_not_be_stored_is_due_again(tmp_path: Path) -> 
 async def test_a_new_delivery_is_seen_at_once(tmp_path: Path) -> None:
     async with day(tmp_path) as made:
         await made.at(START)
-        await told(made.made.store, offer(), now=replace(NOW, utc=made.made.clock.now().utc))
+        await receive(made.made.store, make_offer(), now=replace(NOW, utc=made.made.clock.now().utc))
         assert not of(await made.at(START + 1), e.PreflightDue)
         made.diary.touch("front")
         assert of(await made.at(START + 2), e.PreflightDue)
@@ -225,8 +229,8 @@ async def test_the_disk_is_told_at_its_edges(tmp_path: Path) -> None:
 
 async def test_retailers_are_thought_of_at_every_look(tmp_path: Path) -> None:
     async with day(tmp_path) as made:
-        async with running(made.diary.run()):
-            await until(lambda: made.owed >= 2)
+        async with run_tasks(made.diary.run()):
+            await wait_until(lambda: made.owed >= 2)
         await asyncio.sleep(0)
 
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Refusal
-from gateway.protocol.hash_chain import check
-from gateway.storage import Committed, Store
-from tests.gateway.domain.delivery.house import OPEN, opened, reserve, state, step, told
-from tests.gateway.domain.delivery.shop import cancel, home, offer, update
+from gateway.protocol.hash_chain import find_break
+from gateway.storage import CommitResult, Store
+from tests.gateway.domain.delivery.house import IN_WINDOW, entrance_state, make_step, open_store, receive, reserve_step
+from tests.gateway.domain.delivery.shop import make_cancel, make_home, make_offer, make_update
 
 NAMES = ("d1", "d2")
 ACTIONS = ["offer", "update", "cancel", "look", "reserve", "reserve", "spend", "give back", "not sent"]
@@ -44,42 +44,42 @@ class House:
         unique = {"parcels": (f"parcel-{name}",), "courier_sha256": None, "entrance": "garage"}
         match action:
             case "offer":
-                await told(store, offer(id=name, version=self.version, **unique))
+                await receive(store, make_offer(id=name, version=self.version, **unique))
             case "update":
-                answer = await told(store, update(id=name, version=self.version, **unique))
+                answer = await receive(store, make_update(id=name, version=self.version, **unique))
                 assert not (answer.result.accepted and self.used(name)[1])
             case "cancel":
-                answer = await told(store, cancel(id=name, version=self.version))
+                answer = await receive(store, make_cancel(id=name, version=self.version))
                 if answer.result.accepted:
                     assert self.used(name)[1] == 0, "a cancel after a reservation was taken"
                     self.cancelled.add(name)
             case "look":
-                self.looked[name] = store.facts(f"shop.{name}", OPEN)
+                self.looked[name] = store.facts(f"shop.{name}", IN_WINDOW)
                 self.looked_epoch = self.epoch
             case "reserve":
                 await self.reserve(store, name)
             case "spend" | "give back" | "not sent":
                 await self.settle(store, action, name)
             case "revoke":
-                await store.revoke("shop", OPEN)
+                await store.revoke("shop", IN_WINDOW)
                 self.revoked = True
             case "permit":
-                await store.permit("shop", OPEN)
+                await store.permit("shop", IN_WINDOW)
                 self.revoked = False
             case "stop" | "lift":
-                self.epoch = await store.stop("garage", OPEN, on=action == "stop")
+                self.epoch = await store.stop("garage", IN_WINDOW, on=action == "stop")
                 self.stopped = action == "stop"
             case _:
                 raise AssertionError(action)
 
     async def reserve(self, store: Store, name: str) -> None:
         """On facts as old as they are: the store must find out."""
-        under = self.looked.get(name) or store.facts(f"shop.{name}", OPEN)
+        under = self.looked.get(name) or store.facts(f"shop.{name}", IN_WINDOW)
         if under is None:
             return
         visit = f"{name}-{len(self.intents[name])}-{self.version}"
-        outcome = await store.commit(reserve(under, visit=visit, epoch=self.looked_epoch))  # type: ignore[arg-type]  # kept as object
-        if isinstance(outcome, Committed):
+        outcome = await store.commit(reserve_step(under, visit=visit, epoch=self.looked_epoch))  # type: ignore[arg-type]  # kept as object
+        if isinstance(outcome, CommitResult):
             assert name not in self.cancelled, "an intent after a cancel"
             assert not self.revoked, "an intent after a revocation"
             assert not self.stopped, "an intent after a stop"
@@ -96,7 +96,7 @@ class House:
         command: c.Command = c.ConsumeOpening(visit=visit, delivery=f"shop.{name}")
         if how != "spend":
             command = c.ReleaseOpening(visit=visit, delivery=f"shop.{name}", withdrawal=how == "not sent")
-        await store.commit(step(state(), command))
+        await store.commit(make_step(entrance_state(), command))
         self.settled.setdefault(visit, how)
 
     def agree(self, store: Store) -> None:
@@ -104,7 +104,7 @@ class House:
             used, withdrawn = self.used(name)
             assert used <= self.openings, "more openings than allowed"
             assert withdrawn <= 2 * self.openings, "more withdrawals than allowed"
-            facts = store.facts(f"shop.{name}", OPEN)
+            facts = store.facts(f"shop.{name}", IN_WINDOW)
             if facts is not None:
                 assert (facts.openings_left, facts.withdrawals_left) == (
                     self.openings - used,
@@ -119,7 +119,7 @@ async def play(script: list[tuple[str, str]], openings: int, folder: Path) -> No
     running = True
     while running:
         running = False
-        async with opened(folder, home(shop={"openings": openings})) as store:
+        async with open_store(folder, make_home(shop={"openings": openings})) as store:
             house.agree(store)
             for action, name in done:
                 if action == "reopen":
@@ -127,7 +127,7 @@ async def play(script: list[tuple[str, str]], openings: int, folder: Path) -> No
                     break
                 await house.act(store, action, name)
                 house.agree(store)
-            assert check(store.entries()) is None
+            assert find_break(store.entries()) is None
 
 
 @pytest.mark.slow

@@ -9,26 +9,26 @@ from pathlib import Path
 
 import pytest
 
-from gateway.protocol.box_hub import BrowserSaid
-from gateway.protocol.browser_envelope import Jwk, private_key, scalar_of
-from gateway.storage import HouseOffer, Person, Store, StoreFailed
-from gateway.storage.browsers import EnrolledBrowser, KeptOrder
-from gateway.storage.snapshot import copy
-from tests.gateway.domain.delivery.house import opened
-from tests.gateway.domain.delivery.shop import NOON, NOW, after
-from tests.gateway.people import digest, entry, invitation, newcomer
+from gateway.protocol.box_hub import BrowserStatus
+from gateway.protocol.browser_envelope import Jwk, load_private_key, private_scalar
+from gateway.storage import AccountHolder, HouseOffer, Store, StoreFailed
+from gateway.storage.browsers import EnrolledBrowser, StoredOrder
+from gateway.storage.snapshot import write_snapshot
+from tests.gateway.domain.delivery.house import open_store
+from tests.gateway.domain.delivery.shop import NOON, NOW, noon_plus
+from tests.gateway.people import digest, invitation, newcomer, sign_in_entry
 from tests.gateway.storage.test_hub_journal import HOME, Hub, signer, synced
 from tests.smalldisk import fill, small_disk
 
-OWN = private_key(bytes(31) + b"\x07")
+OWN = load_private_key(bytes(31) + b"\x07")
 SIGN = Jwk.of(OWN.public_key())
 
 
 def browser(number: int = 1, *, device: str = "anna", person: str = "Anna", home: str = HOME) -> EnrolledBrowser:
-    who = Person(id=f"p-{person.casefold()}", name=person, role="owner", added=NOON)
+    who = AccountHolder(id=f"p-{person.casefold()}", name=person, role="owner", added=NOON)
     return EnrolledBrowser(
         id=f"brw-{number:032x}", device=device, person=who, home=home, label=f"phone {number}",
-        sign=SIGN.model_dump_json(), agree=SIGN.model_dump_json(), own=scalar_of(OWN), since=NOON,
+        sign=SIGN.model_dump_json(), agree=SIGN.model_dump_json(), own=private_scalar(OWN), since=NOON,
         farewell=f"h..iv.{number}.tag",
     )  # fmt: skip
 
@@ -36,13 +36,13 @@ def browser(number: int = 1, *, device: str = "anna", person: str = "Anna", home
 @asynccontextmanager
 async def inhabited(folder: Path) -> AsyncIterator[Store]:
     """Anna owns the house, signed in on two devices; Bob lives there too. One of her browsers is enrolled, and his."""
-    async with opened(folder) as store:
+    async with open_store(folder) as store:
         register = store.register
         await register.set_claim(digest("code"), NOW)
-        await register.claim(digest("code"), newcomer("Anna"), entry("anna"), NOW)
-        await register.enter("p-anna", newcomer("Anna").password, entry("anna-2"))
-        await register.invite(invitation("i"), NOW, lives=after(days=2).utc - NOON)
-        await register.redeem(invitation("i"), newcomer("Bob", "household"), entry("bob"), NOW)
+        await register.claim(digest("code"), newcomer("Anna"), sign_in_entry("anna"), NOW)
+        await register.enter("p-anna", newcomer("Anna").password, sign_in_entry("anna-2"))
+        await register.invite(invitation("i"), NOW, lives=noon_plus(days=2).utc - NOON)
+        await register.redeem(invitation("i"), newcomer("Bob", "household"), sign_in_entry("bob"), NOW)
         await store.uplinks.begin(signer(), NOW)
         assert await store.browsers.enrol(browser(1), NOW)
         assert await store.browsers.enrol(browser(2, device="bob", person="Bob"), NOW)
@@ -64,12 +64,12 @@ async def test_a_browser_is_kept_with_its_person_as_he_is_now_and_the_hub_is_tol
         await synced(store, hub)
         kept = store.browsers.browser(browser(1).id)
         assert kept is not None
-        assert (kept.person.name, kept.own, kept.number) == ("Anna", scalar_of(OWN), 0)
+        assert (kept.person.name, kept.own, kept.number) == ("Anna", private_scalar(OWN), 0)
         await store.register.set_role("p-bob", "owner", NOW, by="p-anna")
         assert [one.person.role for one in store.browsers.browsers()] == ["owner", "owner"]
         assert [one.id for one in store.browsers.browsers("p-bob")] == [browser(2).id]
     said = [one.browser for one in hub.events if one.browser is not None]
-    assert said[0] == BrowserSaid(browser=browser(1).id, sign=SIGN, ended=False)
+    assert said[0] == BrowserStatus(browser=browser(1).id, sign=SIGN, ended=False)
     assert not any(b"Anna" in token or b"phone" in token for token in hub.tokens)
 
 
@@ -110,15 +110,15 @@ async def removed(store: Store) -> None:
 
 async def forgotten(store: Store) -> None:
     await store.register.forget(
-        after(days=401).utc, idle=after(days=1).utc - NOON, oldest=after(days=1).utc - NOON,
-        known=after(days=400).utc - NOON,
+        noon_plus(days=401).utc, idle=noon_plus(days=1).utc - NOON, oldest=noon_plus(days=1).utc - NOON,
+        known=noon_plus(days=400).utc - NOON,
     )  # fmt: skip
 
 
 async def handed_over(store: Store) -> None:
     offer = HouseOffer(id="o", secret=digest("o"), by="p-anna", made=NOON, leaves_films=True)
     await store.handover.offer(offer, NOW)
-    await store.handover.take(offer, newcomer("Clara"), entry("clara"), NOW)
+    await store.handover.take(offer, newcomer("Clara"), sign_in_entry("clara"), NOW)
 
 
 @pytest.mark.parametrize("end", [
@@ -165,7 +165,7 @@ async def test_a_hub_that_was_put_back_is_told_again_who_counts_and_who_has_ende
         await synced(store, hub)
         del hub.tokens[before:]  # it has forgotten the end
         assert heard(hub) == {"1": True, "2": True}
-        for later in (NOW, after(minutes=1)):
+        for later in (NOW, noon_plus(minutes=1)):
             await store.uplinks.acknowledged(hub.ack, later)
             await synced(store, hub, later)
     assert heard(hub) == {"1": False, "2": True}
@@ -179,7 +179,7 @@ async def test_each_number_is_taken_once_and_rises(tmp_path: Path) -> None:
         first = await store.browsers.keep(browser(1).id, 5, b"five", NOW)
         assert first is not None
         assert (first.state, first.signed) == ("kept", b"five")
-        assert await store.browsers.keep(browser(1).id, 5, b"five", after(minutes=1)) == first, "sent again"
+        assert await store.browsers.keep(browser(1).id, 5, b"five", noon_plus(minutes=1)) == first, "sent again"
         assert await store.browsers.keep(browser(1).id, 5, b"other", NOW) is None
         assert await store.browsers.keep(browser(1).id, 4, b"four", NOW) is None
         assert await store.browsers.keep(browser(2).id, 4, b"four", NOW) is not None, "another browser counts by itself"
@@ -221,7 +221,7 @@ async def test_whatever_comes_in_whatever_order_no_number_is_taken_twice_and_non
 ) -> None:
     chance = random.Random(7)
     async with inhabited(tmp_path) as store:
-        taken: list[KeptOrder] = []
+        taken: list[StoredOrder] = []
         for _ in range(200):
             number, text = chance.randrange(1, 60), b"%d" % chance.randrange(3)
             top = max((one.number for one in taken), default=0)
@@ -267,10 +267,10 @@ async def test_where_the_disk_does_not_take_it_that_all_end_none_counts_until_it
 async def test_a_box_that_is_put_back_from_a_backup_has_no_browsers(tmp_path: Path) -> None:
     """What they ordered since is not known there: a hub could play it again."""
     async with inhabited(tmp_path) as store:
-        await asyncio.to_thread(copy, tmp_path / "perron.sqlite", tmp_path / "copy.sqlite", NOW)
+        await asyncio.to_thread(write_snapshot, tmp_path / "perron.sqlite", tmp_path / "copy.sqlite", NOW)
         assert len(store.browsers.browsers()) == 2
     (tmp_path / "later").mkdir()
     (tmp_path / "copy.sqlite").rename(tmp_path / "later" / "perron.sqlite")
-    async with opened(tmp_path / "later") as store:
+    async with open_store(tmp_path / "later") as store:
         assert store.browsers.browsers() == ()
         assert store.browsers.to_do() == ()

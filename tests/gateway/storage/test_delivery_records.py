@@ -20,14 +20,21 @@ from gateway.domain.visit.commands import (
 from gateway.domain.visit.commands import Notification as Says
 from gateway.domain.visit.events import CodeMatch, DoorReported, FridgeReported, LockReported, ReportContext, Scanned
 from gateway.domain.visit.state import CodeKind, DoorResult, Entrance, FridgeState, Now, Outcome, Phase, Refusal
-from gateway.protocol.box_event import vouched
-from gateway.protocol.box_hub import Happened
-from gateway.protocol.delivery_record import Account, Statement, What, broken
-from gateway.protocol.hash_chain import canonical
+from gateway.protocol.box_event import verify_statement
+from gateway.protocol.box_hub import BoxEvent
+from gateway.protocol.delivery_record import DeliveryRecord, Statement, What, first_break
+from gateway.protocol.hash_chain import canonical_json
 from gateway.protocol.keys import BoxKey
-from gateway.storage import Step, Store
-from tests.gateway.domain.delivery.house import OPEN, delivery, opened, reserve, state, step
-from tests.gateway.domain.delivery.shop import NOW, PARCEL, after, cancel, offer, update
+from gateway.storage import Store, StoredDecision
+from tests.gateway.domain.delivery.house import (
+    IN_WINDOW,
+    entrance_state,
+    make_step,
+    open_store,
+    reserve_step,
+    visit_delivery,
+)
+from tests.gateway.domain.delivery.shop import NOW, PARCEL, make_cancel, make_offer, make_update, noon_plus
 from tests.gateway.storage.test_hub_journal import Hub, accepted, signer, synced
 
 HEARD = ReportContext(session=1)
@@ -35,7 +42,7 @@ HEARD = ReportContext(session=1)
 
 def at(seconds: float) -> Now:
     """So long after the courier came."""
-    return after(hours=2, seconds=seconds)
+    return noon_plus(hours=2, seconds=seconds)
 
 
 def door(leaf: DoorState) -> DoorReported:
@@ -48,18 +55,18 @@ def cold(celsius: float, place: str = "fridge") -> FridgeReported:
 
 async def walked(store: Store, *, house: DoorResult = DoorResult.LOCKED_AGAIN, flaps: int = 0) -> None:
     """A visit from the scan until the door is proven locked, as an entrance commits it, and what else is in a log."""
-    under = delivery(store, now=at(0))
+    under = visit_delivery(store, now=at(0))
     scan = Scanned(
         id="scan-1", scanner="scanner", code=PARCEL, matches=(CodeMatch(kind=CodeKind.PARCEL, delivery=under),)
     )
     wrong = Scanned(id="scan-0", scanner="scanner", code="ELSE", matches=())
 
-    def one(event: Any, *commands: Any, phase: Phase | None = None, seconds: float) -> Step:  # noqa: ANN401 - any event
+    def one(event: Any, *commands: Any, phase: Phase | None = None, seconds: float) -> StoredDecision:  # noqa: ANN401 - any event
         now = at(seconds)
-        running = state() if phase is None else state(under, phase=phase)
-        return step(running, *commands, event=event, now=now)
+        running = entrance_state() if phase is None else entrance_state(under, phase=phase)
+        return make_step(running, *commands, event=event, now=now)
 
-    intent = reserve(under, now=at(20))
+    intent = reserve_step(under, now=at(20))
     no = Answered(scan="scan-0", scanner="scanner", word=ScanAnswer.NO, refusal=Refusal.UNKNOWN_CODE)
     wait = Answered(scan="scan-1", scanner="scanner", word=ScanAnswer.WAIT)
     drawn = LockReport(bolt=LockState.UNLOCKED, user="Marie")
@@ -67,10 +74,10 @@ async def walked(store: Store, *, house: DoorResult = DoorResult.LOCKED_AGAIN, f
     ended = ReportParcelResult(visit="v1", delivery=under.id, outcome=Outcome.DELIVERED)
     last = ReportDoorResult(visit="v1", delivery=under.id, house=house)
     for each in (
-        step(state(), event=LockReported(report=hand, context=HEARD), now=after(hours=1)),
-        step(state(), event=door(DoorState.OPEN), now=after(hours=1)),
-        step(state(), event=cold(3.5), now=after(hours=1)),
-        step(state(), event=cold(-18.0, place="freezer"), now=after(hours=1)),
+        make_step(entrance_state(), event=LockReported(report=hand, context=HEARD), now=noon_plus(hours=1)),
+        make_step(entrance_state(), event=door(DoorState.OPEN), now=noon_plus(hours=1)),
+        make_step(entrance_state(), event=cold(3.5), now=noon_plus(hours=1)),
+        make_step(entrance_state(), event=cold(-18.0, place="freezer"), now=noon_plus(hours=1)),
         one(wrong, no, seconds=-9),
         one(scan, wait, seconds=-5),
         one(cold(3.5), LogNote(what="rings"), phase=Phase.RINGING, seconds=0),
@@ -100,20 +107,20 @@ async def walked(store: Store, *, house: DoorResult = DoorResult.LOCKED_AGAIN, f
         await store.commit(each)
 
 
-def account(hub: Hub) -> tuple[Account, Statement]:
+def account(hub: Hub) -> tuple[DeliveryRecord, Statement]:
     """The newest one that the hub was given."""
     found = [one.account for one in hub.events if one.account is not None][-1]
-    statement = vouched(found.token.encode(), hub.key)
+    statement = verify_statement(found.token.encode(), hub.key)
     assert isinstance(statement, Statement)
-    assert broken(found.lines, statement) is None
+    assert first_break(found.lines, statement) is None
     return found, statement
 
 
 async def test_parcels_the_door_and_how_cold_it_was_are_told_and_nothing_of_the_household(tmp_path: Path) -> None:
     hub = Hub()
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         await store.uplinks.begin(signer(), NOW)
-        await accepted(store, offer(place="fridge", max_celsius=6.0))
+        await accepted(store, make_offer(place="fridge", max_celsius=6.0))
         await walked(store)
         await synced(store, hub, at(100))
     found, statement = account(hub)
@@ -136,9 +143,9 @@ async def test_parcels_the_door_and_how_cold_it_was_are_told_and_nothing_of_the_
 
 async def test_what_need_not_be_cold_has_no_temperatures(tmp_path: Path) -> None:
     hub = Hub()
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         await store.uplinks.begin(signer(), NOW)
-        await accepted(store, offer(place="fridge"))
+        await accepted(store, make_offer(place="fridge"))
         await walked(store)
         await synced(store, hub, at(100))
     assert What.TEMPERATURE not in {line.what for line in account(hub)[0].lines}
@@ -146,31 +153,31 @@ async def test_what_need_not_be_cold_has_no_temperatures(tmp_path: Path) -> None
 
 async def test_there_is_none_before_door_and_parcels_have_both_come_to_an_end(tmp_path: Path) -> None:
     hub = Hub()
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         await store.uplinks.begin(signer(), NOW)
-        await accepted(store, offer())
-        await store.commit(reserve(delivery(store)))
+        await accepted(store, make_offer())
+        await store.commit(reserve_step(visit_delivery(store)))
         ended = ReportParcelResult(visit="v1", delivery="shop.d1", outcome=Outcome.DELIVERED)
-        await store.commit(step(state(delivery(store), phase=Phase.RELOCKING), ended))
-        await synced(store, hub, OPEN)
+        await store.commit(make_step(entrance_state(visit_delivery(store), phase=Phase.RELOCKING), ended))
+        await synced(store, hub, IN_WINDOW)
         assert [one.result.state for one in hub.events if one.result is not None][-1] is State.DELIVERED
         assert not [one for one in hub.events if one.account is not None]
         handed = ReportDoorResult(visit="v1", delivery="shop.d1", house=DoorResult.HANDED_TO_OWNER)
-        await store.commit(step(state(delivery(store), phase=Phase.HANDED_TO_OWNER), handed))
-        await synced(store, hub, OPEN)
+        await store.commit(make_step(entrance_state(visit_delivery(store), phase=Phase.HANDED_TO_OWNER), handed))
+        await synced(store, hub, IN_WINDOW)
         assert account(hub)[1].house is DoorResult.HANDED_TO_OWNER
         locked = ReportDoorResult(visit="v1", delivery="shop.d1", house=DoorResult.LOCKED_AGAIN)
-        await store.commit(step(Entrance(id="front"), locked))
-        await synced(store, hub, OPEN)
+        await store.commit(make_step(Entrance(id="front"), locked))
+        await synced(store, hub, IN_WINDOW)
         assert account(hub)[1].house is DoorResult.LOCKED_AGAIN
         assert [line.what for line in account(hub)[0].lines] == [What.HANDED_TO_OWNER, What.LOCKED_AGAIN]
 
 
 async def test_it_is_an_entry_of_the_box_s_log_and_names_it_by_its_hash_alone(tmp_path: Path) -> None:
     hub = Hub()
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         await store.uplinks.begin(signer(), NOW)
-        await accepted(store, offer())
+        await accepted(store, make_offer())
         await walked(store)
         await synced(store, hub, at(100))
         (found, statement), entries = account(hub), list(store.entries())
@@ -179,7 +186,9 @@ async def test_it_is_an_entry_of_the_box_s_log_and_names_it_by_its_hash_alone(tm
     assert isinstance(body, bytes)
     said = json.loads(body)
     assert said["kind"] == "account"
-    assert canonical(said["lines"]) == canonical(json.loads(found.model_dump_json(exclude_none=True))["lines"])
+    assert canonical_json(said["lines"]) == canonical_json(
+        json.loads(found.model_dump_json(exclude_none=True))["lines"]
+    )
     same = {**json.loads(statement.model_dump_json(exclude_none=True)), "at": said["account"]["at"]}
     assert {name: same[name] for name in said["account"]} == said["account"]
     told = found.model_dump_json() + statement.model_dump_json()
@@ -189,13 +198,13 @@ async def test_it_is_an_entry_of_the_box_s_log_and_names_it_by_its_hash_alone(tm
 
 async def test_a_new_key_signs_an_account_that_the_hub_does_not_have_anew(tmp_path: Path) -> None:
     new, hub = BoxKey.fresh(), Hub()
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         await store.uplinks.begin(signer(), NOW)
-        await accepted(store, offer())
+        await accepted(store, make_offer())
         await synced(store, hub)
         await walked(store)
         await store.uplinks.tell(at(100))
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         await store.uplinks.begin(signer(new), at(100))
         hub.key = new.public
         await synced(store, hub, at(100))
@@ -207,30 +216,30 @@ async def test_a_door_that_flaps_without_end_still_fits_into_an_event_and_says_t
 ) -> None:
     hub = Hub()
     name = "d" * 64
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         await store.uplinks.begin(signer(), NOW)
-        await accepted(store, offer())
-        await accepted(store, offer(id=name, parcels=("OTHER",), courier_sha256="cd" * 32))
+        await accepted(store, make_offer())
+        await accepted(store, make_offer(id=name, parcels=("OTHER",), courier_sha256="cd" * 32))
         await walked(store, flaps=200)
         await synced(store, hub, at(100))
     found, statement = account(hub)
     assert statement.left_out > 100
     assert found.lines[0].what is What.PARCEL
     assert found.lines[-1].what is What.LOCKED_AGAIN
-    assert isinstance(hub.events[-1], Happened)
+    assert isinstance(hub.events[-1], BoxEvent)
     assert hub.refused == 0
 
 
 async def test_what_was_erased_is_in_no_account_and_nothing_falls(tmp_path: Path) -> None:
     hub = Hub()
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         await store.uplinks.begin(signer(), NOW)
-        await accepted(store, offer())
+        await accepted(store, make_offer())
         await walked(store)
     with contextlib.closing(sqlite3.connect(tmp_path / "perron.sqlite")) as database:
         database.execute("UPDATE entry SET body = NULL, digest = zeroblob(32) WHERE visit = 'v1' OR visit IS NULL")
         database.commit()
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         await store.uplinks.begin(signer(), NOW)
         await synced(store, hub, at(100))
     found, statement = account(hub)
@@ -239,11 +248,11 @@ async def test_what_was_erased_is_in_no_account_and_nothing_falls(tmp_path: Path
 
 async def test_it_names_the_bytes_of_the_message_that_was_taken_last(tmp_path: Path) -> None:
     hub = Hub()
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         await store.uplinks.begin(signer(), NOW)
-        await accepted(store, offer())
-        taken = await accepted(store, update())
-        refused = await accepted(store, update())
+        await accepted(store, make_offer())
+        taken = await accepted(store, make_update())
+        refused = await accepted(store, make_update())
         await walked(store)
         await synced(store, hub, at(100))
     assert taken is not None
@@ -255,9 +264,9 @@ async def test_it_names_the_bytes_of_the_message_that_was_taken_last(tmp_path: P
 
 async def test_of_what_was_promised_before_bytes_were_noted_it_names_none(tmp_path: Path) -> None:
     hub = Hub()
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         await store.uplinks.begin(signer(), NOW)
-        await accepted(store, offer())
+        await accepted(store, make_offer())
         await store._writer.do(lambda db: db.execute("UPDATE delivery SET message = NULL"))  # noqa: SLF001 - as a database from before
         await walked(store)
         await synced(store, hub, at(100))
@@ -266,12 +275,12 @@ async def test_of_what_was_promised_before_bytes_were_noted_it_names_none(tmp_pa
 
 async def test_an_answer_to_a_late_cancel_carries_the_account_too(tmp_path: Path) -> None:
     hub = Hub()
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         await store.uplinks.begin(signer(), NOW)
-        await accepted(store, offer())
+        await accepted(store, make_offer())
         await synced(store, hub)
         await walked(store)
-        await accepted(store, cancel(), now=at(100))  # before anything was told of the end
+        await accepted(store, make_cancel(), now=at(100))  # before anything was told of the end
         await synced(store, hub, at(100))
     assert (account(hub)[1].state, account(hub)[1].version) == (State.DELIVERED, 1), "of what was promised"
     answer = next(one.result for one in hub.events if one.account is not None)

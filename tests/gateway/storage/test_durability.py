@@ -15,11 +15,11 @@ from shutil import which
 import pytest
 
 from gateway.domain.visit.state import Refusal
-from gateway.protocol.hash_chain import check
-from gateway.storage import Committed, StoreFailed
-from tests.gateway.databases.storing import name, promised
-from tests.gateway.domain.delivery.house import delivery, opened, reserved, told
-from tests.gateway.domain.delivery.shop import NOON, NOW, offer
+from gateway.protocol.hash_chain import find_break
+from gateway.storage import CommitResult, StoreFailed
+from tests.gateway.databases.storing import delivery_name, make_store
+from tests.gateway.domain.delivery.house import commit_reservation, open_store, receive, visit_delivery
+from tests.gateway.domain.delivery.shop import NOON, NOW, make_offer
 from tests.gateway.storage.test_store import writer_of
 
 HOW_MANY = 12
@@ -66,12 +66,12 @@ def wal_only(folder: Path) -> tuple[str, ...]:
 
 async def found(folder: Path) -> set[int]:
     """What the next process finds reserved; its log must be whole."""
-    async with opened(folder) as store:
-        assert check(store.entries()) is None
+    async with open_store(folder) as store:
+        assert find_break(store.entries()) is None
         stored = {
             number
             for number in range(HOW_MANY)
-            if delivery(store, f"shop.{name(number)}").refusal is Refusal.ALREADY_USED
+            if visit_delivery(store, f"shop.{delivery_name(number)}").refusal is Refusal.ALREADY_USED
         }
         assert stored == {n for n in range(HOW_MANY) if store.entries_of(f"visit-{n}")}, "an intent without its entry"
         return stored
@@ -81,7 +81,7 @@ async def found(folder: Path) -> set[int]:
 async def folder(tmp_path: Path) -> Path:
     made = tmp_path / "var"
     made.mkdir()
-    await promised(made, HOW_MANY)
+    await make_store(made, HOW_MANY)
     return made
 
 
@@ -152,8 +152,8 @@ async def test_a_full_disk_fails_steps_and_when_there_is_room_again_they_are_sto
 
 
 async def test_a_full_database_fails_the_step_and_changes_nothing(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
-        await told(store, offer())
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer())
         head = store.head()
         await writer_of(store).do(lambda db: db.execute("PRAGMA max_page_count = 1").fetchone())
         failed = 0
@@ -164,12 +164,12 @@ async def test_a_full_database_fails_the_step_and_changes_nothing(tmp_path: Path
             except StoreFailed:
                 failed += 1
         assert store.head() == head
-        assert isinstance(await reserved(store), Committed)  # a new connection, without the limit
-        assert check(store.entries()) is None
+        assert isinstance(await commit_reservation(store), CommitResult)  # a new connection, without the limit
+        assert find_break(store.entries()) is None
 
 
 async def test_all_of_a_commit_that_failed_are_told_so(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         await writer_of(store).do(lambda db: db.execute("PRAGMA max_page_count = 1").fetchone())
         much = [store.note("filler", {"text": "x" * 100_000}, NOW) for _ in range(3)]
         outcomes = await asyncio.gather(*much, return_exceptions=True)
@@ -180,7 +180,7 @@ async def test_all_of_a_commit_that_failed_are_told_so(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 async def test_the_wal_does_not_grow_for_ever(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         for _ in range(6):
             for _ in range(100):
                 await store.note("filler", {"text": "x" * 2000}, NOW)

@@ -8,12 +8,12 @@ import pytest
 
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance
-from gateway.protocol.hash_chain import check
-from gateway.storage import ByCode, Changed, HouseOffer, Recovered, Signer, Store
-from gateway.storage.handover import HUB
-from tests.gateway.domain.delivery.house import OPEN, opened, reserved, step, told
-from tests.gateway.domain.delivery.shop import NOON, NOW, claims, offer, signed
-from tests.gateway.people import digest, entry, invitation, newcomer
+from gateway.protocol.hash_chain import find_break
+from gateway.storage import AccountChangeResult, EventSigner, HouseOffer, RecoveryCodeUse, RecoveryResult, Store
+from gateway.storage.handover import TASK_LEAVE_HUB
+from tests.gateway.domain.delivery.house import IN_WINDOW, commit_reservation, make_step, open_store, receive
+from tests.gateway.domain.delivery.shop import NOON, NOW, make_claims, make_offer, sign_claims
+from tests.gateway.people import digest, invitation, newcomer, sign_in_entry
 
 OFFER = HouseOffer(id="o", secret=digest("o"), by="p-anna", made=NOON, leaves_films=False)
 
@@ -21,54 +21,56 @@ OFFER = HouseOffer(id="o", secret=digest("o"), by="p-anna", made=NOON, leaves_fi
 async def offered(store: Store) -> None:
     """Anna owns the house and offers it."""
     await store.register.set_claim(digest("code"), NOW)
-    await store.register.claim(digest("code"), newcomer("Anna"), entry("anna"), NOW)
+    await store.register.claim(digest("code"), newcomer("Anna"), sign_in_entry("anna"), NOW)
     await store.handover.offer(OFFER, NOW)
 
 
-async def take(store: Store, what: HouseOffer = OFFER) -> Changed:
-    return await store.handover.take(what, newcomer("Clara"), entry("clara"), NOW)
+async def take(store: Store, what: HouseOffer = OFFER) -> AccountChangeResult:
+    return await store.handover.take(what, newcomer("Clara"), sign_in_entry("clara"), NOW)
 
 
 async def test_what_was_withdrawn_between_a_look_and_a_press_is_not_taken(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         await offered(store)
-        assert await store.handover.withdraw(NOW, by="p-anna") is Changed.DONE
-        assert await take(store) is Changed.UNKNOWN
+        assert await store.handover.withdraw(NOW, by="p-anna") is AccountChangeResult.DONE
+        assert await take(store) is AccountChangeResult.UNKNOWN
         assert store.register.invitations(NOON, lives=timedelta(days=1)) == ()
         assert [one.name for one in store.register.people()] == ["Anna"]
 
 
 async def test_an_offer_that_was_made_anew_voids_the_one_before(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         await offered(store)
         await store.handover.offer(replace(OFFER, id="newer"), NOW)
-        assert await take(store) is Changed.UNKNOWN
-        assert await take(store, replace(OFFER, id="newer")) is Changed.DONE
+        assert await take(store) is AccountChangeResult.UNKNOWN
+        assert await take(store, replace(OFFER, id="newer")) is AccountChangeResult.DONE
 
 
 @pytest.mark.parametrize("how", ["changed", "recovered"])
 async def test_a_new_password_voids_what_was_offered_under_the_old_one(tmp_path: Path, how: str) -> None:
     """A thief of the password who offered himself the house does not keep the key to it."""
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         await offered(store)
         await store.register.invite(invitation("thief", "owner"), NOW, lives=timedelta(days=1))
         if how == "changed":
-            assert await store.register.set_password("p-anna", "new", NOW, device="d-anna") is Changed.DONE
+            assert await store.register.set_password("p-anna", "new", NOW, device="d-anna") is AccountChangeResult.DONE
         else:
-            by = ByCode(code=digest("way in"), keep=NOON + timedelta(days=1), entrance="front", message=b"{}")
-            assert (await store.register.recover("p-anna", "new", entry("again"), NOW, by))[0] is Recovered.DONE
+            by = RecoveryCodeUse(code=digest("way in"), keep=NOON + timedelta(days=1), entrance="front", message=b"{}")
+            assert (await store.register.recover("p-anna", "new", sign_in_entry("again"), NOW, by))[
+                0
+            ] is RecoveryResult.DONE
         assert store.handover.offered(NOON, lives=timedelta(days=7)) is None
-        assert await take(store) is Changed.UNKNOWN
+        assert await take(store) is AccountChangeResult.UNKNOWN
         assert store.register.invitations(NOON, lives=timedelta(days=1)) == ()
         assert [one.name for one in store.register.people()] == ["Anna"]
 
 
 async def test_a_visit_that_the_store_knows_of_comes_first(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         await offered(store)
-        await told(store, offer())
-        await reserved(store)
-        assert await take(store) is Changed.BUSY
+        await receive(store, make_offer())
+        await commit_reservation(store)
+        assert await take(store) is AccountChangeResult.BUSY
         assert store.register.person("p-anna") is not None
         assert store.promise("shop.d1") is not None
 
@@ -76,27 +78,27 @@ async def test_a_visit_that_the_store_knows_of_comes_first(tmp_path: Path) -> No
 async def test_what_is_held_goes_only_where_that_was_said_when_the_house_was_offered(tmp_path: Path) -> None:
     for number, held_too in enumerate((False, True)):
         (tmp_path / str(number)).mkdir()
-        async with opened(tmp_path / str(number)) as store:
+        async with open_store(tmp_path / str(number)) as store:
             await offered(store)
             what = replace(OFFER, id="newer", held_too=held_too)
             await store.handover.offer(what, NOW)
             for visit in ("v1", "v2"):
-                await store.commit(step(Entrance(id="front", incident=visit), c.StartRecording(visit=visit)))
-                await store.commit(step(Entrance(id="front")))
+                await store.commit(make_step(Entrance(id="front", incident=visit), c.StartRecording(visit=visit)))
+                await store.commit(make_step(Entrance(id="front")))
             await store.hold("v1", "a dispute", NOW)  # after the house was offered
-            assert await take(store, what) is Changed.DONE
+            assert await take(store, what) is AccountChangeResult.DONE
             left = {film.visit: film.erased is None for film in store.films()}
             assert left == {"v1": not held_too, "v2": False}
             assert (len(store.rows_of("v1")) > 1) is not held_too, "its story stays with it"
 
 
 async def test_the_log_holds_together_when_its_words_are_gone(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         await offered(store)
-        await told(store, offer())
+        await receive(store, make_offer())
         head = store.head()
-        assert await take(store) is Changed.DONE
-        assert check(store.entries()) is None
+        assert await take(store) is AccountChangeResult.DONE
+        assert find_break(store.entries()) is None
         assert store.hash_at(head.seq) == head.hash, "a checkpoint from before still fits"
         kinds = [kind for one in store.entries(after=head.seq) if isinstance(one.body, bytes) for kind in [one.body]]
         assert any(b"house_taken_over" in body for body in kinds)
@@ -104,11 +106,11 @@ async def test_the_log_holds_together_when_its_words_are_gone(tmp_path: Path) ->
 
 
 async def test_open_deliveries_are_cancelled_and_those_that_were_used_are_not(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         for name, letter in (("used", "a"), ("coming", "b")):
-            await told(store, offer(id=name, parcels=(name,), courier_sha256=letter * 64))
-        await reserved(store, "shop.used")
-        assert await store.handover.cancel_open(OPEN, by=None) == 1
+            await receive(store, make_offer(id=name, parcels=(name,), courier_sha256=letter * 64))
+        await commit_reservation(store, "shop.used")
+        assert await store.handover.cancel_open(IN_WINDOW, by=None) == 1
         promises = {name: store.promise(f"shop.{name}") for name in ("used", "coming")}
         assert {name: one.cancelled for name, one in promises.items() if one is not None} == {
             "used": False,
@@ -117,20 +119,20 @@ async def test_open_deliveries_are_cancelled_and_those_that_were_used_are_not(tm
 
 
 async def test_the_home_at_a_hub_that_was_the_former_household_s_is_left(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
-        signer = Signer(
+    async with open_store(tmp_path) as store:
+        signer = EventSigner(
             home="home-1", key="k" * 43, seal=lambda one: one.model_dump_json().encode(),
             vouch=lambda one: one.model_dump_json(),
         )  # fmt: skip
         await store.uplinks.begin(signer, NOW)
-        message = claims(offer())
-        assert await store.uplinks.accept(signed(message), message, NOW) is not None
+        message = make_claims(make_offer())
+        assert await store.uplinks.accept(sign_claims(message), message, NOW) is not None
         await offered(store)
-        assert await take(store) is Changed.DONE
-        assert store.handover.pending(HUB) == "home-1"
+        assert await take(store) is AccountChangeResult.DONE
+        assert store.handover.pending(TASK_LEAVE_HUB) == "home-1"
         assert store.uplinks.owes(NOW), "what was promised is withdrawn, and the hub is owed that"
     (tmp_path / "without").mkdir()
-    async with opened(tmp_path / "without") as store:
+    async with open_store(tmp_path / "without") as store:
         await offered(store)
-        assert await take(store) is Changed.DONE
-        assert store.handover.pending(HUB) is None
+        assert await take(store) is AccountChangeResult.DONE
+        assert store.handover.pending(TASK_LEAVE_HUB) is None

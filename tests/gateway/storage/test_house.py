@@ -10,41 +10,49 @@ import pytest
 
 from devices.commands import Light, Sound
 from devices.reports import DoorReport, DoorState
-from gateway.domain.delivery.permission import Standing, Terms
+from gateway.domain.delivery.permission import PermissionStatus, PermissionTerms
 from gateway.domain.delivery.promise import State
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.events import DoorReported, Event, FridgeReported, ReportContext, Scanned, Stopped
 from gateway.domain.visit.state import FridgeState, Phase, Refusal
-from gateway.protocol.hash_chain import GENESIS, Hidden, check
-from gateway.storage import Clip, Committed, Home, Overtaken, Store, StoreFailed, household
-from tests.gateway.domain.delivery.house import OPEN, delivery, opened, reserve, state, step, told
-from tests.gateway.domain.delivery.shop import NOW, PARCEL, after, home, offer
+from gateway.protocol.hash_chain import GENESIS, HiddenBody, find_break
+from gateway.storage import CommitConflict, CommitResult, HouseholdPresence, Store, StoredClip, StoreFailed, household
+from tests.gateway.domain.delivery.house import (
+    IN_WINDOW,
+    entrance_state,
+    make_step,
+    open_store,
+    receive,
+    reserve_step,
+    visit_delivery,
+)
+from tests.gateway.domain.delivery.shop import NOW, PARCEL, make_home, make_offer, noon_plus
 
 # ---- the owner
 
 
 async def test_the_owners_word_on_a_brand_rises_in_version_and_outlives_the_configuration(tmp_path: Path) -> None:
-    async with opened(tmp_path, home(shop={"state": "pending"})) as store:
-        answer = await told(store, offer())
+    async with open_store(tmp_path, make_home(shop={"state": "pending"})) as store:
+        answer = await receive(store, make_offer())
         assert answer.result.state is State.AWAITING_PERMISSION
-        assert delivery(store, now=NOW).refusal is Refusal.AWAITING_PERMISSION
+        assert visit_delivery(store, now=NOW).refusal is Refusal.AWAITING_PERMISSION
         granted = await store.permit("shop", NOW)
-        assert (granted.version, granted.standing) == (2, Standing.GRANTED)
+        assert (granted.version, granted.standing) == (2, PermissionStatus.GRANTED)
         assert [r.state for r in store.changed(NOW)] == [State.SCHEDULED]
         assert (await store.revoke("shop", NOW)).version == 3
         assert [(r.state, r.reason) for r in store.changed(NOW)] == [(State.REFUSED, "brand_not_permitted")]
-        assert (await store.refuse("farm", NOW)).standing is Standing.REFUSED
+        assert (await store.refuse("farm", NOW)).standing is PermissionStatus.REFUSED
         with pytest.raises(LookupError):
-            await store.permit("nobody", NOW, terms=Terms())
-    async with opened(tmp_path) as store:
+            await store.permit("nobody", NOW, terms=PermissionTerms())
+    async with open_store(tmp_path) as store:
         assert [(p.brand, p.version, p.standing) for p in store.permissions()] == [
-            ("farm", 2, Standing.REFUSED),
-            ("shop", 3, Standing.REVOKED),
+            ("farm", 2, PermissionStatus.REFUSED),
+            ("shop", 3, PermissionStatus.REVOKED),
         ]
 
 
 async def test_a_stop_has_a_rising_epoch_and_stays_over_a_restart(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         assert (store.stopped("front").stopped, store.stopped("front").epoch) == (False, 0)
         assert await store.stop("front", NOW, on=True) == 1
         assert await store.stop("front", NOW, on=True) == 2
@@ -54,37 +62,37 @@ async def test_a_stop_has_a_rising_epoch_and_stays_over_a_restart(tmp_path: Path
             await store.stop("cellar", NOW, on=True)
         with pytest.raises(LookupError):
             store.stopped("cellar")
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         assert (store.stopped("front").stopped, store.stopped("front").epoch) == (True, 2)
         assert store.stopped("garage").epoch == 8
 
 
 async def test_the_household_says_who_is_home(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
-        assert store.home("front") == Home(somebody_home=False, away=False)
-        await store.set_home("front", Home(somebody_home=False, away=True), NOW)
-        assert store.home("front") == Home(somebody_home=False, away=True)
+    async with open_store(tmp_path) as store:
+        assert store.home("front") == HouseholdPresence(somebody_home=False, away=False)
+        await store.set_home("front", HouseholdPresence(somebody_home=False, away=True), NOW)
+        assert store.home("front") == HouseholdPresence(somebody_home=False, away=True)
         with pytest.raises(LookupError):
-            await store.set_home("cellar", Home(somebody_home=True, away=False), NOW)
+            await store.set_home("cellar", HouseholdPresence(somebody_home=True, away=False), NOW)
         with pytest.raises(LookupError):
             store.home("cellar")
 
 
 async def test_a_message_to_the_owner_is_stored_with_its_decision_and_waits_until_it_was_sent(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
-        await told(store, offer())
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer())
         commands = (
             c.NotifyOwner(saying=c.Notification.LOCKED_AGAIN, delivery="shop.d1", visit="v1", picture=True),
             c.ShowSignal(light=Light.OFF, sound=Sound.NONE),
             c.RaiseAlarm(code=c.AlarmCode.CAMERA_LOST, detail="cam"),
         )
-        outcome = await store.commit(step(state(delivery(store)), *commands))
-        assert isinstance(outcome, Committed)
+        outcome = await store.commit(make_step(entrance_state(visit_delivery(store)), *commands))
+        assert isinstance(outcome, CommitResult)
         first, second = outcome.messages
-        await store.sent(first, OPEN)
-    async with opened(tmp_path) as store:
+        await store.sent(first, IN_WINDOW)
+    async with open_store(tmp_path) as store:
         (waiting,) = store.unsent()
-        assert (waiting.id, waiting.at, waiting.entrance, waiting.visit) == (second, OPEN.utc, "front", "v1")
+        assert (waiting.id, waiting.at, waiting.entrance, waiting.visit) == (second, IN_WINDOW.utc, "front", "v1")
         assert json.loads(waiting.body) == {"command": "Alarm", "code": "camera_lost", "detail": "cam"}
 
 
@@ -93,7 +101,7 @@ async def test_the_log_tells_who_asked_and_where_nobody_is_named_its_rows_are_as
     bodies = []
     for by in ("p1", None):
         (tmp_path / str(by)).mkdir()
-        async with opened(tmp_path / str(by)) as store:
+        async with open_store(tmp_path / str(by)) as store:
             await filmed(store)
             since = store.head().seq
             await store.permit("shop", NOW, by=by)
@@ -101,7 +109,7 @@ async def test_the_log_tells_who_asked_and_where_nobody_is_named_its_rows_are_as
             await store.revoke("shop", NOW, by=by)
             await store.stop("front", NOW, on=True, by=by)
             await store.stop("front", NOW, on=False, by=by)
-            await store.set_home("front", Home(somebody_home=True, away=False), NOW, by=by)
+            await store.set_home("front", HouseholdPresence(somebody_home=True, away=False), NOW, by=by)
             await store.hold("v1", "police", NOW, by=by)
             await store.hold("v1", None, NOW, by=by)
             await store.erase("v1", "request", NOW, by=by)
@@ -120,16 +128,16 @@ async def test_the_log_tells_who_asked_and_where_nobody_is_named_its_rows_are_as
 async def test_session_numbers_never_repeat(tmp_path: Path) -> None:
     seen = []
     for _ in range(3):
-        async with opened(tmp_path) as store:
+        async with open_store(tmp_path) as store:
             seen += [await store.next_session(), await store.next_session()]
     assert seen == [1, 2, 3, 4, 5, 6]
 
 
 async def test_a_full_disk_keeps_the_box_from_no_session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         counted = await store.next_session()
         with monkeypatch.context() as full:
-            full.setattr(household, "next_session", _disk_full)
+            full.setattr(household, "next_session_number", _disk_full)
             drawn = {await store.next_session() for _ in range(20)}
         assert len(drawn) == 20
         assert 2**32 <= min(drawn) < max(drawn) < 2**53
@@ -141,49 +149,49 @@ def _disk_full(_connection: object) -> int:
 
 
 async def test_three_crashes_within_a_minute_are_counted_and_a_clean_end_is_none(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
-        crashes = [await store.booted(after(seconds=seconds)) for seconds in (0, 10, 20, 30)]
+    async with open_store(tmp_path) as store:
+        crashes = [await store.booted(noon_plus(seconds=seconds)) for seconds in (0, 10, 20, 30)]
         assert crashes == [0, 1, 2, 3]
-        assert await store.booted(after(seconds=71)) == 3  # those at 20, 30 and now
-        assert await store.booted(after(seconds=500)) == 1
-        await store.clean_shutdown(after(seconds=501))
-        assert await store.booted(after(seconds=502)) == 0
+        assert await store.booted(noon_plus(seconds=71)) == 3  # those at 20, 30 and now
+        assert await store.booted(noon_plus(seconds=500)) == 1
+        await store.clean_shutdown(noon_plus(seconds=501))
+        assert await store.booted(noon_plus(seconds=502)) == 0
 
 
 async def test_crashes_count_whatever_the_clock_does(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
-        await store.booted(after(hours=5))
-        assert [await store.booted(after(seconds=seconds)) for seconds in (0, 1, 2)] == [1, 2, 3]
+    async with open_store(tmp_path) as store:
+        await store.booted(noon_plus(hours=5))
+        assert [await store.booted(noon_plus(seconds=seconds)) for seconds in (0, 1, 2)] == [1, 2, 3]
 
 
 async def test_the_floor_never_falls(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         assert store.floor() is None
-        await store.raise_floor(OPEN.utc)
+        await store.raise_floor(IN_WINDOW.utc)
         await store.raise_floor(NOW.utc)
-        assert store.floor() == OPEN.utc
-        store.keep_floor(after(hours=3).utc)
-    async with opened(tmp_path) as store:
-        assert store.floor() == after(hours=3).utc
+        assert store.floor() == IN_WINDOW.utc
+        store.keep_floor(noon_plus(hours=3).utc)
+    async with open_store(tmp_path) as store:
+        assert store.floor() == noon_plus(hours=3).utc
 
 
 # ---- the log
 
 
 async def test_every_word_enters_the_chain(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         assert store.head().seq == 2  # two permissions were seeded
-        await told(store, offer())
+        await receive(store, make_offer())
         await store.stop("front", NOW, on=True)
-        scan = Scanned(id="s1", scanner="scanner", code=PARCEL, matches=store.matches(PARCEL, now=OPEN))
+        scan = Scanned(id="s1", scanner="scanner", code=PARCEL, matches=store.matches(PARCEL, now=IN_WINDOW))
         refused = c.AnswerScan(scan="s1", scanner="scanner", word=c.ScanAnswer.NO, refusal=Refusal.STOPPED_BY_OWNER)
-        outcome = await store.commit(step(state(), refused, event=scan))
-        assert outcome == Committed(first=5, last=5)
-        assert isinstance(outcome, Committed)
+        outcome = await store.commit(make_step(entrance_state(), refused, event=scan))
+        assert outcome == CommitResult(first=5, last=5)
+        assert isinstance(outcome, CommitResult)
         await store.note("doctor", {"ok": True}, NOW, entrance="front")
         everything = list(store.entries())
         assert [e.seq for e in everything] == [1, 2, 3, 4, 5, 6]
-        assert check(everything) is None
+        assert find_break(everything) is None
         assert everything[-1].hash == store.head().hash == store.hash_at(6)
         assert store.hash_at(7) is None
         assert [e.seq for e in store.entries(after=2, upto=4)] == [3, 4]
@@ -205,9 +213,9 @@ async def test_the_same_code_has_the_same_name_in_one_box_and_another_in_the_nex
     names = []
     for box in ("a", "b"):
         (tmp_path / box).mkdir()
-        async with opened(tmp_path / box) as store:
+        async with open_store(tmp_path / box) as store:
             for scan in ("s1", "s2"):
-                await store.commit(step(state(), event=Scanned(id=scan, scanner="scanner", code=PARCEL)))
+                await store.commit(make_step(entrance_state(), event=Scanned(id=scan, scanner="scanner", code=PARCEL)))
             bodies = [json.loads(e.body) for e in store.entries(after=2) if isinstance(e.body, bytes)]
             names.append({entry["event"]["code"]["hmac"] for entry in bodies})
             names[-1].add(store.generation())
@@ -216,14 +224,14 @@ async def test_the_same_code_has_the_same_name_in_one_box_and_another_in_the_nex
 
 
 async def test_a_restored_older_database_shows_at_a_kept_checkpoint(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         await store.note("one", {}, NOW)
     (tmp_path / "old").write_bytes((tmp_path / "perron.sqlite").read_bytes())
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         await store.note("two", {}, NOW)
         kept = store.head()
     (tmp_path / "perron.sqlite").write_bytes((tmp_path / "old").read_bytes())
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         assert store.hash_at(kept.seq) is None
         await store.note("another", {}, NOW)
         assert store.head().seq == kept.seq
@@ -233,128 +241,130 @@ async def test_a_restored_older_database_shows_at_a_kept_checkpoint(tmp_path: Pa
 # ---- films
 
 
-def clip(name: str, part: int = 1, **changes: Any) -> Clip:  # noqa: ANN401 - any field of a clip
+def clip(name: str, part: int = 1, **changes: Any) -> StoredClip:  # noqa: ANN401 - any field of a clip
     given: dict[str, Any] = {
         "path": f"v1/{part}/{name}.mp4",
         "entrance": "front",
         "visit": "v1",
         "part": part,
         "camera": name,
-        "start": OPEN.utc,
-        "end": OPEN.utc + timedelta(seconds=90),
+        "start": IN_WINDOW.utc,
+        "end": IN_WINDOW.utc + timedelta(seconds=90),
         "sha256": "c" * 64,
         "fragments": 90,
         "size": 1000,
-        "gaps": ((OPEN.utc, OPEN.utc + timedelta(seconds=1)),),
+        "gaps": ((IN_WINDOW.utc, IN_WINDOW.utc + timedelta(seconds=1)),),
     }
-    return Clip(**given | changes)
+    return StoredClip(**given | changes)
 
 
 async def filmed(store: Store) -> None:
-    await told(store, offer())
-    under = delivery(store)
-    await store.commit(step(state(under, phase=Phase.RINGING), c.StartRecording(visit="v1")))
+    await receive(store, make_offer())
+    under = visit_delivery(store)
+    await store.commit(make_step(entrance_state(under, phase=Phase.RINGING), c.StartRecording(visit="v1")))
     for name in ("cam", "hall"):
-        await store.clip_closed(clip(name), OPEN)
-    await store.visit_sealed("v1", 1, "d" * 64, OPEN)
+        await store.clip_closed(clip(name), IN_WINDOW)
+    await store.visit_sealed("v1", 1, "d" * 64, IN_WINDOW)
 
 
 async def test_a_film_is_known_with_its_clips_its_gaps_and_its_seal(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         await filmed(store)
-        await store.clip_closed(clip("cam"), OPEN)  # said again after a restart
+        await store.clip_closed(clip("cam"), IN_WINDOW)  # said again after a restart
         (film,) = store.films(visit="v1")
         assert (film.delivery, film.began, film.sealed, film.manifest_sha256) == (
             "shop.d1",
-            OPEN.utc,
-            OPEN.utc,
+            IN_WINDOW.utc,
+            IN_WINDOW.utc,
             "d" * 64,
         )
         assert film.clips == (clip("cam"), clip("hall"))
-        assert store.films(before=OPEN.utc) == ()
+        assert store.films(before=IN_WINDOW.utc) == ()
         assert store.films() == (film,)
         assert len(store.entries_of("v1")) == 4  # the step, two clips, the seal
         with pytest.raises(LookupError):
-            await store.visit_sealed("v1", 2, "d" * 64, OPEN)
+            await store.visit_sealed("v1", 2, "d" * 64, IN_WINDOW)
 
 
 async def test_a_film_of_nobody_is_no_film(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
-        await told(store, offer())
-        await store.commit(step(state(delivery(store), phase=Phase.RINGING), c.StartRecording(visit="v1")))
-        await store.commit(step(state(), c.StopRecording(visit="v1", part=1, keep=False)))
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer())
+        await store.commit(
+            make_step(entrance_state(visit_delivery(store), phase=Phase.RINGING), c.StartRecording(visit="v1"))
+        )
+        await store.commit(make_step(entrance_state(), c.StopRecording(visit="v1", part=1, keep=False)))
         assert store.films() == ()
 
 
 async def test_a_clip_of_a_film_whose_beginning_could_not_be_stored_is_not_lost(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
-        await store.clip_closed(clip("cam", part=2), OPEN)
+    async with open_store(tmp_path) as store:
+        await store.clip_closed(clip("cam", part=2), IN_WINDOW)
         (film,) = store.films()
         assert (film.visit, film.part, film.entrance, film.delivery) == ("v1", 2, "front", None)
 
 
 async def test_a_held_film_is_not_erased_and_an_erased_one_leaves_its_chain_whole(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         await filmed(store)
-        await store.hold("v1", "police report 7", OPEN)
-        assert not await store.erase("v1", "asked for", OPEN)
-        await store.hold("v1", None, OPEN)
-        assert await store.erase("v1", "asked for", OPEN)
-        assert not await store.erase("v1", "asked for", OPEN)
+        await store.hold("v1", "police report 7", IN_WINDOW)
+        assert not await store.erase("v1", "asked for", IN_WINDOW)
+        await store.hold("v1", None, IN_WINDOW)
+        assert await store.erase("v1", "asked for", IN_WINDOW)
+        assert not await store.erase("v1", "asked for", IN_WINDOW)
         (film,) = store.films(visit="v1")
-        assert film.erased == OPEN.utc
+        assert film.erased == IN_WINDOW.utc
         assert len(film.clips) == 2  # until their files are gone
         await store.clips_deleted("v1")
         assert store.films(visit="v1")[0].clips == ()
         entries = list(store.entries())
-        assert check(entries) is None
-        hidden = [e.seq for e in entries if isinstance(e.body, Hidden)]
+        assert find_break(entries) is None
+        hidden = [e.seq for e in entries if isinstance(e.body, HiddenBody)]
         assert hidden == list(store.entries_of("v1"))[:-1]  # what says that it was erased stays
         with pytest.raises(LookupError):
-            await store.hold("v9", "why", OPEN)
+            await store.hold("v9", "why", IN_WINDOW)
 
 
 async def test_clips_of_a_film_that_stands_are_not_forgotten(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         await filmed(store)
         await store.clips_deleted("v1")
         assert len(store.films(visit="v1")[0].clips) == 2
 
 
 async def test_after_its_time_all_is_forgotten_but_the_chain_and_what_is_held(tmp_path: Path) -> None:
-    month = after(days=40)
-    async with opened(tmp_path) as store:
+    month = noon_plus(days=40)
+    async with open_store(tmp_path) as store:
         await filmed(store)
-        await store.commit(step(state(delivery(store)), c.RaiseAlarm(code=c.AlarmCode.DISK_FULL)))
+        await store.commit(make_step(entrance_state(visit_delivery(store)), c.RaiseAlarm(code=c.AlarmCode.DISK_FULL)))
         await store.forget(replace(month, trusted=False), before=month.utc)
         assert store.unsent() != ()
-        await store.commit(step(state()))
+        await store.commit(make_step(entrance_state()))
         await store.forget(month, before=month.utc - timedelta(days=30))
         assert store.unsent() == ()
         assert store.facts("shop.d1", month) is None
         assert store.matches(PARCEL, now=month) == ()
         assert len(store.films()) == 1  # its files are still there
-        shown = [e.seq for e in store.entries() if not isinstance(e.body, Hidden)]
+        shown = [e.seq for e in store.entries() if not isinstance(e.body, HiddenBody)]
         assert set(store.entries_of("v1")) <= set(shown)
-        assert check(store.entries()) is None
+        assert find_break(store.entries()) is None
         assert store.head().hash != GENESIS
 
 
 async def test_a_stop_is_stored_before_the_event_that_tells_of_it(tmp_path: Path) -> None:
     """The epoch of the event is the stored one, so an intent on the older epoch can only be overtaken."""
-    async with opened(tmp_path) as store:
-        await told(store, offer())
-        epoch = await store.stop("front", OPEN, on=True)
-        after_it = replace(state(), stopped=True, stop_epoch=epoch)
-        await store.commit(step(after_it, event=Stopped(epoch=epoch)))
-        outcome = await store.commit(reserve(delivery(store), epoch=0))
-        assert isinstance(outcome, Overtaken)
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer())
+        epoch = await store.stop("front", IN_WINDOW, on=True)
+        after_it = replace(entrance_state(), stopped=True, stop_epoch=epoch)
+        await store.commit(make_step(after_it, event=Stopped(epoch=epoch)))
+        outcome = await store.commit(reserve_step(visit_delivery(store), epoch=0))
+        assert isinstance(outcome, CommitConflict)
         assert (outcome.facts.stopped, outcome.facts.epoch) == (True, 1)
 
 
 async def test_no_word_of_a_device_breaks_the_log(tmp_path: Path) -> None:
     """Lone surrogates and numbers that JSON cannot hold come in by somebody's JSON; they are told, not believed."""
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         heard = ReportContext(session=1, seq=2**70, boot="\ud800")
         odd: list[Event] = [
             Scanned(id="s1", scanner="scanner", code="\udfff\x00\x1b[2J"),
@@ -363,7 +373,7 @@ async def test_no_word_of_a_device_breaks_the_log(tmp_path: Path) -> None:
             FridgeReported(place="fridge", fridge=FridgeState(temp_c=float("inf"))),
         ]
         for event in odd:
-            assert isinstance(await store.commit(step(state(), event=event)), Committed)
+            assert isinstance(await store.commit(make_step(entrance_state(), event=event)), CommitResult)
         bodies = [e.body for e in store.entries(after=2) if isinstance(e.body, bytes)]
         said = [json.loads(body)["event"] for body in bodies]
         assert said[0]["code"]["last"] == "\x1b[2J"

@@ -6,17 +6,17 @@ from pathlib import Path
 
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance, Now
-from gateway.storage import Committed, Store
-from tests.gateway.domain.delivery.house import opened, step
-from tests.gateway.domain.delivery.shop import NOW, after
+from gateway.storage import CommitResult, Store
+from tests.gateway.domain.delivery.house import make_step, open_store
+from tests.gateway.domain.delivery.shop import NOW, noon_plus
 
 HELD = timedelta(seconds=50)
 ALARM = c.RaiseAlarm(code=c.AlarmCode.LOCK_JAMMED)
 
 
 async def alarmed(store: Store, now: Now = NOW) -> int:
-    outcome = await store.commit(step(Entrance(id="front"), ALARM, now=now))
-    assert isinstance(outcome, Committed)
+    outcome = await store.commit(make_step(Entrance(id="front"), ALARM, now=now))
+    assert isinstance(outcome, CommitResult)
     return outcome.messages[0]
 
 
@@ -25,11 +25,11 @@ def owed(store: Store, phone: str, now: Now = NOW) -> list[int]:
 
 
 async def test_each_phone_is_owed_each_message_until_it_has_it_over_restarts(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         await store.enlist(["a", "b"], NOW)
         first, second = await alarmed(store), await alarmed(store)
         await store.phone_has("a", (first,))
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         await store.enlist(["a", "b"], NOW)
         assert (owed(store, "a"), owed(store, "b"), owed(store, "c")) == ([second], [first, second], [])
         await store.sent(second, NOW)  # the broker's mark is another matter
@@ -38,7 +38,7 @@ async def test_each_phone_is_owed_each_message_until_it_has_it_over_restarts(tmp
 
 
 async def test_a_new_phone_is_owed_what_happens_from_now_on_and_one_that_is_gone_nothing(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         await alarmed(store)
         await store.enlist(["a"], NOW)
         second = await alarmed(store)
@@ -51,18 +51,18 @@ async def test_a_new_phone_is_owed_what_happens_from_now_on_and_one_that_is_gone
 
 
 async def test_what_one_that_goes_still_waited_for_is_owed_to_those_that_came_after_it_was_said(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         await store.enlist(["early", "gone"], NOW)
         message = await alarmed(store)
         await store.phone_has("early", (message,))
-        await store.enlist(["early", "gone", "late"], after(minutes=1))
+        await store.enlist(["early", "gone", "late"], noon_plus(minutes=1))
         assert (owed(store, "early"), owed(store, "late")) == ([], [])
-        await store.enlist(["early", "late"], after(minutes=2))
+        await store.enlist(["early", "late"], noon_plus(minutes=2))
         assert (owed(store, "early"), owed(store, "late")) == ([], [message]), "the early one has had it"
 
 
 async def test_who_takes_a_message_up_has_it_alone_for_its_time(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store, opened(tmp_path) as other:
+    async with open_store(tmp_path) as store, open_store(tmp_path) as other:
         await store.enlist(["a"], NOW)
         first, second = await alarmed(store), await alarmed(store)
         until = NOW.utc + HELD
@@ -71,23 +71,23 @@ async def test_who_takes_a_message_up_has_it_alone_for_its_time(tmp_path: Path) 
         assert owed(other, "a") == []
         await other.put_back("a", (second,))
         assert owed(store, "a") == [second]
-        later = after(seconds=50)
+        later = noon_plus(seconds=50)
         assert owed(store, "a", later) == [first, second]  # whoever held it is dead
         assert await other.take_up("a", (first,), later, until=later.utc + HELD) == {first}
 
 
 async def test_a_clock_that_was_wrong_holds_nothing_for_long(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         await store.enlist(["a"], NOW)
         number = await alarmed(store)
-        ahead = after(days=400)
+        ahead = noon_plus(days=400)
         await store.take_up("a", (number,), ahead, until=ahead.utc + HELD)
         assert owed(store, "a") == [number]
         assert await store.take_up("a", (number,), NOW, until=NOW.utc + HELD) == {number}
 
 
 async def test_of_very_many_the_newest_are_seen_and_those_behind_them_come_later(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         await store.enlist(["a"], NOW)
         numbers = [await alarmed(store) for _ in range(205)]
         assert owed(store, "a") == numbers[5:]
@@ -96,9 +96,9 @@ async def test_of_very_many_the_newest_are_seen_and_those_behind_them_come_later
 
 
 async def test_what_is_forgotten_is_owed_no_longer(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         await store.enlist(["a"], NOW)
         await alarmed(store)
-        later = await alarmed(store, after(days=10))
-        await store.forget(replace(after(days=11)), before=after(days=5).utc)
-        assert owed(store, "a", after(days=11)) == [later]
+        later = await alarmed(store, noon_plus(days=10))
+        await store.forget(replace(noon_plus(days=11)), before=noon_plus(days=5).utc)
+        assert owed(store, "a", noon_plus(days=11)) == [later]

@@ -4,61 +4,65 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from gateway.domain.pause import No, Planned
-from gateway.storage import Overtaken, Store
-from tests.gateway.domain.delivery.house import OPEN, delivery, opened, reserve, told
-from tests.gateway.domain.delivery.shop import NOW, after, offer
+from gateway.domain.pause import PauseRefusal, PlannedPause
+from gateway.storage import CommitConflict, Store
+from tests.gateway.domain.delivery.house import IN_WINDOW, open_store, receive, reserve_step, visit_delivery
+from tests.gateway.domain.delivery.shop import NOW, make_offer, noon_plus
 
 
-async def planned(store: Store, start: float, end: float, entrance: str | None = "front", ident: str = "p1") -> Planned:
+async def planned(
+    store: Store, start: float, end: float, entrance: str | None = "front", ident: str = "p1"
+) -> PlannedPause:
     """Hours after noon."""
-    new = Planned(id=ident, entrance=entrance, start=after(hours=start).utc, end=after(hours=end).utc, by="anna")
+    new = PlannedPause(
+        id=ident, entrance=entrance, start=noon_plus(hours=start).utc, end=noon_plus(hours=end).utc, by="anna"
+    )
     outcome = await store.plan_pause(new, NOW)
-    assert isinstance(outcome, Planned), outcome
+    assert isinstance(outcome, PlannedPause), outcome
     return outcome
 
 
 async def test_a_pause_outlives_a_restart_and_is_this_entrance_s_or_everybody_s(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         front = await planned(store, 1, 2)
         everywhere = await planned(store, 3, 4, None, "p2")
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         assert store.planned(NOW) == (front, everywhere)
         assert store.pauses("front") == (front.pause, everywhere.pause)
         assert store.pauses("garage") == (everywhere.pause,)
 
 
 async def test_one_that_should_have_begun_begins_now(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         assert (await planned(store, -1, 2)).start == NOW.utc
 
 
 async def test_what_is_no_pause_changes_nothing(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         stands = await planned(store, 1, 2)
         before = store.head()
         for new, no in (
-            (replace(stands, id="p2"), No.OVERLAPS),
-            (replace(stands, id="p2", start=stands.end, end=stands.start), No.BACKWARDS),
-            (replace(stands, id="p2", start=after(hours=-3).utc, end=after(hours=-2).utc), No.PAST),
+            (replace(stands, id="p2"), PauseRefusal.OVERLAPS),
+            (replace(stands, id="p2", start=stands.end, end=stands.start), PauseRefusal.BACKWARDS),
+            (replace(stands, id="p2", start=noon_plus(hours=-3).utc, end=noon_plus(hours=-2).utc), PauseRefusal.PAST),
         ):
             assert await store.plan_pause(new, NOW) is no
-        assert await store.end_pause("nobody", NOW) is No.UNKNOWN
+        assert await store.end_pause("nobody", NOW) is PauseRefusal.UNKNOWN
         assert store.head() == before
         assert store.planned(NOW) == (stands,)
 
 
 async def test_ended_it_is_gone_also_after_a_restart(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         stands = await planned(store, 1, 2)
         assert await store.end_pause("p1", NOW, by="bruno") == stands
-        assert await store.end_pause("p1", NOW, by="bruno") is No.UNKNOWN
-    async with opened(tmp_path) as store:
+        assert await store.end_pause("p1", NOW, by="bruno") is PauseRefusal.UNKNOWN
+    async with open_store(tmp_path) as store:
         assert store.planned(NOW) == ()
 
 
 async def test_the_log_tells_who_paused_and_who_ended_it(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         since = store.head().seq
         await planned(store, 1, 2)
         await store.end_pause("p1", NOW, by="bruno")
@@ -71,9 +75,9 @@ async def test_the_log_tells_who_paused_and_who_ended_it(tmp_path: Path) -> None
 
 
 async def test_what_is_over_is_forgotten_but_never_by_a_clock_that_is_not_trusted(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         await planned(store, 1, 2)
-        over = after(hours=2)
+        over = noon_plus(hours=2)
         unsure = replace(over, trusted=False)
         assert store.planned(over) == ()
         assert len(store.planned(unsure)) == 1
@@ -84,13 +88,13 @@ async def test_what_is_over_is_forgotten_but_never_by_a_clock_that_is_not_truste
 
 
 async def test_an_intent_that_a_pause_overtook_is_rolled_back_and_told_why(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
-        await told(store, offer())
-        intent = reserve(delivery(store))
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer())
+        intent = reserve_step(visit_delivery(store))
         stands = await planned(store, 1.5, 2.5)
         outcome = await store.commit(intent)
-        assert isinstance(outcome, Overtaken)
+        assert isinstance(outcome, CommitConflict)
         assert outcome.facts.pauses == (stands.pause,)
-        assert delivery(store, now=OPEN).openings_left == 1
+        assert visit_delivery(store, now=IN_WINDOW).openings_left == 1
         await store.end_pause("p1", NOW)
-        assert not isinstance(await store.commit(intent), Overtaken)
+        assert not isinstance(await store.commit(intent), CommitConflict)

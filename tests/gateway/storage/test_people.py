@@ -10,28 +10,31 @@ from typing import Any
 
 import pytest
 
-from gateway.protocol.hash_chain import check
-from gateway.storage import Changed, Claimed, Register, Store
-from gateway.storage.sessions import DEVICES_AT_MOST
-from tests.gateway.domain.delivery.house import opened
-from tests.gateway.domain.delivery.shop import NOON, NOW, after
-from tests.gateway.people import digest, entry, invitation, newcomer
+from gateway.protocol.hash_chain import find_break
+from gateway.storage import AccountChangeResult, AccountStore, ClaimResult, Store
+from gateway.storage.sessions import MAX_DEVICES_PER_PERSON
+from tests.gateway.domain.delivery.house import open_store
+from tests.gateway.domain.delivery.shop import NOON, NOW, noon_plus
+from tests.gateway.people import digest, invitation, newcomer, sign_in_entry
 
 DAY = timedelta(days=1)
 ANNA = "p-anna"
 
 
-async def claimed(store: Store) -> Register:
+async def claimed(store: Store) -> AccountStore:
     await store.register.set_claim(digest("code"), NOW)
-    assert await store.register.claim(digest("code"), newcomer("Anna"), entry("anna"), NOW) is Claimed.DONE
+    assert await store.register.claim(digest("code"), newcomer("Anna"), sign_in_entry("anna"), NOW) is ClaimResult.DONE
     return store.register
 
 
-async def joined(register: Register, name: str, role: str = "household") -> str:
+async def joined(register: AccountStore, name: str, role: str = "household") -> str:
     """Somebody invited by Anna, signed in on a device of his name; returns his id."""
     held = invitation(name.casefold(), role)
     await register.invite(held, NOW, lives=DAY)
-    assert await register.redeem(held, newcomer(name, role), entry(name.casefold()), NOW) is Changed.DONE
+    assert (
+        await register.redeem(held, newcomer(name, role), sign_in_entry(name.casefold()), NOW)
+        is AccountChangeResult.DONE
+    )
     return f"p-{name.casefold()}"
 
 
@@ -45,18 +48,18 @@ def said(store: Store, since: int = 2) -> list[dict[str, Any]]:
 
 async def test_a_box_from_before_there_were_accounts_gets_its_first_owner(tmp_path: Path) -> None:
     copy(Path(__file__).parents[1] / "databases" / "0001.sqlite", tmp_path / "perron.sqlite")
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         before = list(store.entries())
         assert not store.register.owned()
         await claimed(store)
         assert store.register.owned()
         assert list(store.entries())[: len(before)] == before
-        assert check(store.entries()) is None
+        assert find_break(store.entries()) is None
 
 
 async def test_people_kept_in_a_database_of_this_version_are_all_there(tmp_path: Path) -> None:
     copy(Path(__file__).parents[1] / "databases" / "0002.sqlite", tmp_path / "perron.sqlite")
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         register = store.register
         assert [(one.name, one.role) for one in register.people()] == [("Anna", "owner")]
         bob, session = register.person("p-bob"), register.session("s-anna")
@@ -74,37 +77,41 @@ async def test_people_kept_in_a_database_of_this_version_are_all_there(tmp_path:
 
 async def test_five_wrong_codes_make_the_code_void_over_restarts_too(tmp_path: Path) -> None:
     for turn in range(5):
-        async with opened(tmp_path) as store:
+        async with open_store(tmp_path) as store:
             if turn == 0:
                 await store.register.set_claim(digest("code"), NOW)
             outcome = await store.register.try_claim(digest("wrong"), NOW)
-            assert outcome is (Claimed.VOID if turn == 4 else Claimed.WRONG)
-    async with opened(tmp_path) as store:
-        assert await store.register.claim(digest("code"), newcomer("Anna"), entry("anna"), NOW) is Claimed.VOID
+            assert outcome is (ClaimResult.VOID if turn == 4 else ClaimResult.WRONG)
+    async with open_store(tmp_path) as store:
+        assert (
+            await store.register.claim(digest("code"), newcomer("Anna"), sign_in_entry("anna"), NOW) is ClaimResult.VOID
+        )
         assert not store.register.owned()
-        assert await store.register.set_claim(digest("new"), NOW) is Claimed.DONE
-        assert await store.register.try_claim(digest("code"), NOW) is Claimed.WRONG
-        assert await store.register.claim(digest("new"), newcomer("Anna"), entry("anna"), NOW) is Claimed.DONE
+        assert await store.register.set_claim(digest("new"), NOW) is ClaimResult.DONE
+        assert await store.register.try_claim(digest("code"), NOW) is ClaimResult.WRONG
+        assert (
+            await store.register.claim(digest("new"), newcomer("Anna"), sign_in_entry("anna"), NOW) is ClaimResult.DONE
+        )
 
 
 async def test_two_claims_at_once_make_one_owner(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         register = store.register
         await register.set_claim(digest("code"), NOW)
         outcomes = await asyncio.gather(
-            *(register.claim(digest("code"), newcomer(name), entry(name), NOW) for name in ("Anna", "Bob"))
+            *(register.claim(digest("code"), newcomer(name), sign_in_entry(name), NOW) for name in ("Anna", "Bob"))
         )
-        assert outcomes == [Claimed.DONE, Claimed.TAKEN]
+        assert outcomes == [ClaimResult.DONE, ClaimResult.TAKEN]
         assert [one.name for one in register.people()] == ["Anna"]
         assert register.session("s-Bob") is None
-        assert await register.set_claim(digest("again"), NOW) is Claimed.TAKEN
+        assert await register.set_claim(digest("again"), NOW) is ClaimResult.TAKEN
 
 
 # ---- people
 
 
 async def test_every_change_of_people_is_told_in_the_log_and_no_secret_is(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         register = await claimed(store)
         await register.try_claim(digest("late"), NOW)  # nothing happens any more
         bob = await joined(register, "Bob")
@@ -138,43 +145,43 @@ async def test_every_change_of_people_is_told_in_the_log_and_no_secret_is(tmp_pa
             {"kind": "person_removed", "person": ines, "by": ANNA},
             {"kind": "person_removed", "person": bob, "by": ANNA},
         ]  # fmt: skip
-        assert check(store.entries()) is None
+        assert find_break(store.entries()) is None
         assert register.invitations(NOON, lives=DAY) == ()
 
 
 async def test_a_house_is_never_without_an_owner(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         register = await claimed(store)
         bob = await joined(register, "Bob", "owner")
         outcomes = await asyncio.gather(register.remove(ANNA, NOW, by=bob), register.remove(bob, NOW, by=ANNA))
-        assert [*outcomes] == [Changed.DONE, Changed.LAST_OWNER]
-        assert await register.set_role(bob, "household", NOW, by=bob) is Changed.LAST_OWNER
+        assert [*outcomes] == [AccountChangeResult.DONE, AccountChangeResult.LAST_OWNER]
+        assert await register.set_role(bob, "household", NOW, by=bob) is AccountChangeResult.LAST_OWNER
         assert [(one.id, one.role) for one in register.people()] == [(bob, "owner")]
 
 
 async def test_somebody_who_was_removed_is_gone_at_once_and_his_name_is_free(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         register = await claimed(store)
         bob = await joined(register, "Bob")
         assert register.session("s-bob") is not None
         await register.remove(bob, NOW, by=ANNA)
         assert (register.session("s-bob"), register.device("bob")) == (None, None)
         assert (register.named("bob"), register.password_of(bob)) == (None, None)
-        assert await register.remove(bob, NOW, by=ANNA) is Changed.UNKNOWN
-        assert await register.set_role(bob, "owner", NOW, by=ANNA) is Changed.UNKNOWN
-        assert await register.set_password(bob, "$argon2id$new", NOW, device="bob") is Changed.UNKNOWN
-        assert not await register.enter(bob, "$argon2id$of-bob", entry("bob"))
+        assert await register.remove(bob, NOW, by=ANNA) is AccountChangeResult.UNKNOWN
+        assert await register.set_role(bob, "owner", NOW, by=ANNA) is AccountChangeResult.UNKNOWN
+        assert await register.set_password(bob, "$argon2id$new", NOW, device="bob") is AccountChangeResult.UNKNOWN
+        assert not await register.enter(bob, "$argon2id$of-bob", sign_in_entry("bob"))
         held = invitation("again")
         await register.invite(held, NOW, lives=DAY)
         back = newcomer("Bob", "household")
         back = replace(back, person=replace(back.person, id="p-bob-2"))
-        assert await register.redeem(held, back, entry("bob"), NOW) is Changed.DONE
+        assert await register.redeem(held, back, sign_in_entry("bob"), NOW) is AccountChangeResult.DONE
         assert [one.id for one in register.people()] == [ANNA, "p-bob-2"]
 
 
 async def test_the_name_of_somebody_who_left_is_forgotten_with_the_log_that_names_him(tmp_path: Path) -> None:
-    month = after(days=40)
-    async with opened(tmp_path) as store:
+    month = noon_plus(days=40)
+    async with open_store(tmp_path) as store:
         register = await claimed(store)
         bob = await joined(register, "Bob")
         await register.remove(bob, NOW, by=ANNA)
@@ -190,30 +197,32 @@ async def test_the_name_of_somebody_who_left_is_forgotten_with_the_log_that_name
 
 
 async def test_two_who_take_one_invitation_at_once_are_one(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         register = await claimed(store)
         await register.invite(invitation("one"), NOW, lives=DAY)
         both = (newcomer(name, "household") for name in ("Bob", "Mallory"))
         outcomes = await asyncio.gather(
-            *(register.redeem(invitation("one"), who, entry(who.folded), NOW) for who in both)
+            *(register.redeem(invitation("one"), who, sign_in_entry(who.folded), NOW) for who in both)
         )
-        assert outcomes == [Changed.DONE, Changed.UNKNOWN]
+        assert outcomes == [AccountChangeResult.DONE, AccountChangeResult.UNKNOWN]
         assert [one.name for one in register.people()] == ["Anna", "Bob"]
         assert register.session("s-mallory") is None
 
 
 async def test_a_taken_name_spends_no_invitation(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         register = await claimed(store)
         await register.invite(invitation("one"), NOW, lives=DAY)
         twice = newcomer("Anna", "household")
-        assert await register.redeem(invitation("one"), twice, entry("x"), NOW) is Changed.NAME_TAKEN
+        assert (
+            await register.redeem(invitation("one"), twice, sign_in_entry("x"), NOW) is AccountChangeResult.NAME_TAKEN
+        )
         assert len(register.invitations(NOON, lives=DAY)) == 1
 
 
 @pytest.mark.parametrize("how", ["removed", "demoted"])
 async def test_nobody_comes_in_on_the_word_of_somebody_who_is_no_owner_any_more(tmp_path: Path, how: str) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         register = await claimed(store)
         bob = await joined(register, "Bob", "owner")
         held = invitation("friend", by=bob)
@@ -224,14 +233,14 @@ async def test_nobody_comes_in_on_the_word_of_somebody_who_is_no_owner_any_more(
             else register.set_role(bob, "household", NOW, by=ANNA)
         )
         assert register.invitations(NOON, lives=DAY) == ()
-        assert await register.redeem(held, newcomer("Eve"), entry("eve"), NOW) is Changed.UNKNOWN
+        assert await register.redeem(held, newcomer("Eve"), sign_in_entry("eve"), NOW) is AccountChangeResult.UNKNOWN
 
 
 # ---- sessions
 
 
 async def test_a_session_shows_its_person_as_he_is_now(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         register = await claimed(store)
         bob = await joined(register, "Bob")
         await register.set_role(bob, "owner", NOW, by=ANNA)
@@ -242,20 +251,20 @@ async def test_a_session_shows_its_person_as_he_is_now(tmp_path: Path) -> None:
 
 
 async def test_a_browser_that_signs_in_again_has_one_session_and_stays_one_device(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         register = await claimed(store)
         await register.set_device_failures("anna", 4)
         assert register.device_failures() == {"anna": 4}
-        assert await register.enter(ANNA, "$argon2id$of-anna", entry("anna", session="second"))
+        assert await register.enter(ANNA, "$argon2id$of-anna", sign_in_entry("anna", session="second"))
         assert [one.id for one in register.sessions(ANNA)] == ["second"]
         assert register.device_failures() == {}
-        assert not await register.enter(ANNA, "$argon2id$before", entry("anna", session="third"))
+        assert not await register.enter(ANNA, "$argon2id$before", sign_in_entry("anna", session="third"))
 
 
 async def test_a_new_password_ends_what_knew_the_old_one(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         register = await claimed(store)
-        await register.enter(ANNA, "$argon2id$of-anna", entry("tablet"))
+        await register.enter(ANNA, "$argon2id$of-anna", sign_in_entry("tablet"))
         await register.set_password(ANNA, "$argon2id$new", NOW, device="anna")
         assert [one.device for one in register.sessions(ANNA)] == ["anna"]
         assert register.device("tablet") is None
@@ -264,18 +273,18 @@ async def test_a_new_password_ends_what_knew_the_old_one(tmp_path: Path) -> None
 
 
 async def test_a_person_has_so_many_devices_and_the_oldest_is_forgotten(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         register = await claimed(store)
-        for number in range(DEVICES_AT_MOST):
-            later = replace(entry(f"d{number}"), at=NOON + timedelta(minutes=number + 1))
+        for number in range(MAX_DEVICES_PER_PERSON):
+            later = replace(sign_in_entry(f"d{number}"), at=NOON + timedelta(minutes=number + 1))
             await register.enter(ANNA, "$argon2id$of-anna", later)
         assert (register.device("anna"), register.session("s-anna")) == (None, None)
         assert register.device("d0") is not None
-        assert len(register.sessions(ANNA)) == DEVICES_AT_MOST
+        assert len(register.sessions(ANNA)) == MAX_DEVICES_PER_PERSON
 
 
 async def test_what_a_session_was_seen_last_never_goes_back(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         register = await claimed(store)
         for hours in (5, 2):
             register.seen("s-anna", NOON + timedelta(hours=hours))
@@ -286,7 +295,7 @@ async def test_what_a_session_was_seen_last_never_goes_back(tmp_path: Path) -> N
 
 
 async def test_what_is_over_by_time_is_forgotten(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         register = await claimed(store)
         await register.forget(NOON + DAY, idle=2 * DAY, oldest=3 * DAY, known=2 * DAY)
         assert register.session("s-anna") is not None
@@ -301,7 +310,7 @@ async def test_a_slot_tells_nobody_who_tried_and_is_another_one_in_the_next_box(
     slots = []
     for box in ("a", "b"):
         (tmp_path / box).mkdir()
-        async with opened(tmp_path / box) as store:
+        async with open_store(tmp_path / box) as store:
             slots.append([store.register.slot(f"name {number}", of=1024) for number in range(8)])
             assert slots[-1] == [store.register.slot(f"name {number}", of=1024) for number in range(8)]
             assert store.register.slot("\udfff", of=2) in {0, 1}

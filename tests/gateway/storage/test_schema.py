@@ -9,11 +9,11 @@ import pytest
 
 from gateway.domain.delivery.barcodes import ParcelCode, normalise
 from gateway.domain.visit.state import Refusal
-from gateway.protocol.hash_chain import check
+from gateway.protocol.hash_chain import find_break
 from gateway.storage import DatabaseRefused, Store
-from gateway.storage.schema import connect, migrate, scripts
-from tests.gateway.domain.delivery.house import delivery, opened
-from tests.gateway.domain.delivery.shop import NOW, home
+from gateway.storage.schema import connect, migrate, migration_scripts
+from tests.gateway.domain.delivery.house import open_store, visit_delivery
+from tests.gateway.domain.delivery.shop import NOW, make_home
 
 KEPT = sorted((Path(__file__).parents[1] / "databases").glob("*.sqlite"))
 
@@ -26,22 +26,22 @@ def tables(file: Path) -> list[tuple[str, ...]]:
 
 
 def test_every_version_that_was_released_has_a_database_kept_for_this_test() -> None:
-    assert [file.stem for file in KEPT] == [f"{number:04}" for number in range(1, len(scripts()) + 1)]
+    assert [file.stem for file in KEPT] == [f"{number:04}" for number in range(1, len(migration_scripts()) + 1)]
 
 
 @pytest.mark.parametrize("kept", KEPT, ids=lambda file: str(file.stem))
 async def test_an_old_database_opens_with_all_that_was_in_it(tmp_path: Path, kept: Path) -> None:
     """`databases/make.py` made each file with the program of its day: one spent delivery, one to come, a stop."""
     copy(kept, tmp_path / "perron.sqlite")
-    async with opened(tmp_path) as store:
-        assert delivery(store, "shop.spent", NOW).refusal is Refusal.ALREADY_USED
-        assert delivery(store, "shop.coming", NOW).refusal is None
+    async with open_store(tmp_path) as store:
+        assert visit_delivery(store, "shop.spent", NOW).refusal is Refusal.ALREADY_USED
+        assert visit_delivery(store, "shop.coming", NOW).refusal is None
         assert (store.stopped("front").stopped, store.stopped("front").epoch) == (True, 1)
         assert store.entrance("front") is not None
-        assert check(store.entries()) is None
+        assert find_break(store.entries()) is None
         assert await store.next_session() == 8
     (tmp_path / "new").mkdir()
-    async with opened(tmp_path / "new"):
+    async with open_store(tmp_path / "new"):
         pass
     assert tables(tmp_path / "perron.sqlite") == tables(tmp_path / "new" / "perron.sqlite")
 
@@ -55,23 +55,23 @@ async def test_a_label_that_an_old_database_stored_whole_still_matches_its_scan(
         for code in (label, number, "]C1zzz"):  # the last is no code today
             database.execute("INSERT INTO code (value, delivery, kind) VALUES (?, 'shop.coming', 'parcel')", (code,))
     database.close()
-    async with opened(tmp_path) as store:
-        assert delivery(store, "shop.coming", NOW).parcels == {"coming", number, "]C1zzz"}
+    async with open_store(tmp_path) as store:
+        assert visit_delivery(store, "shop.coming", NOW).parcels == {"coming", number, "]C1zzz"}
         scanned = normalise(label)
         assert isinstance(scanned, ParcelCode)
         assert [found.delivery.id for found in store.matches(scanned.value, now=NOW)] == ["shop.coming"]
 
 
 async def test_a_database_of_a_newer_program_is_refused_in_words_and_left_alone(tmp_path: Path) -> None:
-    async with opened(tmp_path):
+    async with open_store(tmp_path):
         pass
     file = tmp_path / "perron.sqlite"
     database = sqlite3.connect(file)
-    database.execute(f"PRAGMA user_version = {len(scripts()) + 1}")
+    database.execute(f"PRAGMA user_version = {len(migration_scripts()) + 1}")
     database.close()
     before = file.read_bytes()
     with pytest.raises(DatabaseRefused, match="newer perron"):
-        await Store.open(file, home=home(), now=NOW)
+        await Store.open(file, home=make_home(), now=NOW)
     assert file.read_bytes() == before
 
 
@@ -80,7 +80,7 @@ async def test_another_programs_database_is_refused(tmp_path: Path) -> None:
     database.execute("CREATE TABLE theirs (x)")
     database.close()
     with pytest.raises(DatabaseRefused, match="another program"):
-        await Store.open(tmp_path / "perron.sqlite", home=home(), now=NOW)
+        await Store.open(tmp_path / "perron.sqlite", home=make_home(), now=NOW)
 
 
 def test_a_migration_that_fails_halfway_leaves_the_version_before_it(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_migration_that_fails_halfway_leaves_the_version_before_it(tmp_path: P
 
 
 async def test_the_file_syncs_every_commit_and_only_the_writer_writes(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         writer = connect(tmp_path / "perron.sqlite", writes=True)
         pragmas = {name: writer.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")}
         assert pragmas == {"journal_mode": "wal", "synchronous": 2}

@@ -5,29 +5,45 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.delivery.permission import Standing
+from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Refusal
-from gateway.protocol.hash_chain import check
+from gateway.protocol.hash_chain import find_break
 from gateway.storage import Store, StoreFailed
-from gateway.storage.snapshot import copy
-from tests.gateway.domain.delivery.house import delivery, opened, reserved, state, step, told
-from tests.gateway.domain.delivery.shop import NOW, after, cancel, claims, home, offer, signed, update
-from tests.gateway.people import digest, entry, newcomer
+from gateway.storage.snapshot import write_snapshot
+from tests.gateway.domain.delivery.house import (
+    commit_reservation,
+    entrance_state,
+    make_step,
+    open_store,
+    receive,
+    visit_delivery,
+)
+from tests.gateway.domain.delivery.shop import (
+    NOW,
+    make_cancel,
+    make_claims,
+    make_home,
+    make_offer,
+    make_update,
+    noon_plus,
+    sign_claims,
+)
+from tests.gateway.people import digest, newcomer, sign_in_entry
 
-LATER = after(hours=1)
+LATER = noon_plus(hours=1)
 """When the copy is put to use: the original went on meanwhile."""
 
 
 @pytest.fixture
 async def original(tmp_path: Path) -> AsyncIterator[Store]:
     """A store with a delivery to come and one that somebody rings for, an owner who is signed in."""
-    async with opened(tmp_path) as store:
-        await told(store, offer())
-        await told(store, offer(id="rings", parcels=("rings",), courier_sha256="a" * 64))
-        await reserved(store, "shop.rings", visit="v1")
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer())
+        await receive(store, make_offer(id="rings", parcels=("rings",), courier_sha256="a" * 64))
+        await commit_reservation(store, "shop.rings", visit="v1")
         await store.register.set_claim(digest("code"), NOW)
-        await store.register.claim(digest("code"), newcomer("Anna"), entry("anna"), NOW)
+        await store.register.claim(digest("code"), newcomer("Anna"), sign_in_entry("anna"), NOW)
         yield store
 
 
@@ -35,92 +51,98 @@ async def put_to_use(tmp_path: Path) -> Path:
     """Where the copy lies, as a box has it open that knows the time."""
     folder = tmp_path / "new"
     folder.mkdir()
-    copy(tmp_path / "perron.sqlite", folder / "perron.sqlite", NOW)
-    async with opened(folder) as store:
+    write_snapshot(tmp_path / "perron.sqlite", folder / "perron.sqlite", NOW)
+    async with open_store(folder) as store:
         await store.raise_floor(LATER.utc)
     return folder
 
 
 async def test_a_copy_is_whole_and_the_original_is_as_before(tmp_path: Path, original: Store) -> None:
     before = original.head()
-    copied = copy(tmp_path / "perron.sqlite", tmp_path / "copy.sqlite", NOW)
+    copied = write_snapshot(tmp_path / "perron.sqlite", tmp_path / "copy.sqlite", NOW)
     assert original.head() == before
-    assert delivery(original).refusal is None
+    assert visit_delivery(original).refusal is None
     assert copied.running == {"v1"}
     assert (copied.brands, [one.name for one in copied.people]) == (("farm", "shop"), ["Anna"])
     (tmp_path / "copy").mkdir()
     (tmp_path / "copy.sqlite").rename(tmp_path / "copy" / "perron.sqlite")
-    async with opened(tmp_path / "copy") as store:
-        assert check(store.entries()) is None
+    async with open_store(tmp_path / "copy") as store:
+        assert find_break(store.entries()) is None
         assert store.head().seq >= copied.head.seq > before.seq
         assert store.hash_at(before.seq) == before.hash, "a checkpoint of the original still stands in it"
 
 
 async def test_what_the_original_used_after_the_copy_opens_nothing_in_it(tmp_path: Path, original: Store) -> None:
-    late = claims(offer(id="late", parcels=("late",), courier_sha256="b" * 64), now=after(minutes=50))
+    late = make_claims(make_offer(id="late", parcels=("late",), courier_sha256="b" * 64), now=noon_plus(minutes=50))
     folder = await put_to_use(tmp_path)
-    await original.accept(signed(late), late, after(minutes=50))
-    await reserved(original, "shop.d1", visit="v2")
-    assert delivery(original).refusal is Refusal.ALREADY_USED
-    async with opened(folder) as store:
+    await original.accept(sign_claims(late), late, noon_plus(minutes=50))
+    await commit_reservation(original, "shop.d1", visit="v2")
+    assert visit_delivery(original).refusal is Refusal.ALREADY_USED
+    async with open_store(folder) as store:
         await store.permit("shop", LATER)
-        assert delivery(store).refusal is Refusal.ANNOUNCE_AGAIN
-        assert delivery(store, "shop.rings").refusal is Refusal.ALREADY_USED, "whatever came of it"
-        for replayed in (late, claims(offer(), now=NOW), claims(update(), now=after(minutes=50))):
-            answer = await store.accept(signed(replayed), replayed, LATER)
+        assert visit_delivery(store).refusal is Refusal.ANNOUNCE_AGAIN
+        assert visit_delivery(store, "shop.rings").refusal is Refusal.ALREADY_USED, "whatever came of it"
+        for replayed in (
+            late,
+            make_claims(make_offer(), now=NOW),
+            make_claims(make_update(), now=noon_plus(minutes=50)),
+        ):
+            answer = await store.accept(sign_claims(replayed), replayed, LATER)
             assert (answer.result.accepted, answer.result.code) == (False, "announce_again"), "it was said before"
         assert store.facts("shop.late", LATER) is None
-        assert delivery(store).refusal is Refusal.ANNOUNCE_AGAIN
-        held = await reserved(store, "shop.d1", visit="v3")
+        assert visit_delivery(store).refusal is Refusal.ANNOUNCE_AGAIN
+        held = await commit_reservation(store, "shop.d1", visit="v3")
         assert held.facts.delivery.refusal is Refusal.ANNOUNCE_AGAIN  # type: ignore[union-attr]  # it was overtaken
 
 
-@pytest.mark.parametrize("said", [update(version=7), offer(version=7)], ids=["update", "offer"])
+@pytest.mark.parametrize("said", [make_update(version=7), make_offer(version=7)], ids=["update", "offer"])
 async def test_a_delivery_that_is_announced_anew_may_come_in_again(
     tmp_path: Path, original: Store, said: object
 ) -> None:
     del original
     folder = await put_to_use(tmp_path)
-    async with opened(folder) as store:
+    async with open_store(folder) as store:
         await store.permit("shop", LATER)
         (result,) = [one for one in store.changed(LATER) if one.delivery == "d1"]
         assert (result.state, result.reason) == ("refused", "announce_again"), "its retailer is told"
-        anew = claims(said, now=after(hours=1, minutes=2))  # type: ignore[arg-type]  # one of two
-        answer = await store.accept(signed(anew), anew, after(hours=1, minutes=2))
+        anew = make_claims(said, now=noon_plus(hours=1, minutes=2))  # type: ignore[arg-type]  # one of two
+        answer = await store.accept(sign_claims(anew), anew, noon_plus(hours=1, minutes=2))
         assert answer.result.accepted, answer.result.code
-        assert delivery(store).refusal is None
+        assert visit_delivery(store).refusal is None
 
 
 async def test_a_retailer_may_always_take_back_what_he_promised(tmp_path: Path, original: Store) -> None:
     del original
     folder = await put_to_use(tmp_path)
-    async with opened(folder) as store:
-        before = claims(cancel(), now=NOW)
-        assert (await store.accept(signed(before), before, LATER)).result.accepted
-        assert delivery(store).refusal is Refusal.CANCELLED
+    async with open_store(folder) as store:
+        before = make_claims(make_cancel(), now=NOW)
+        assert (await store.accept(sign_claims(before), before, LATER)).result.accepted
+        assert visit_delivery(store).refusal is Refusal.CANCELLED
 
 
 async def test_before_the_time_is_known_nothing_counts_as_signed_since(tmp_path: Path, original: Store) -> None:
     del original
-    copy(tmp_path / "perron.sqlite", tmp_path / "copy.sqlite", NOW)
+    write_snapshot(tmp_path / "perron.sqlite", tmp_path / "copy.sqlite", NOW)
     (tmp_path / "copy").mkdir()
     (tmp_path / "copy.sqlite").rename(tmp_path / "copy" / "perron.sqlite")
-    async with opened(tmp_path / "copy") as store:
+    async with open_store(tmp_path / "copy") as store:
         await store.permit("shop", LATER)
-        early = claims(offer(id="new", parcels=("new",), courier_sha256="c" * 64), now=LATER)
-        assert (await store.accept(signed(early), early, LATER)).result.code == "announce_again"
+        early = make_claims(make_offer(id="new", parcels=("new",), courier_sha256="c" * 64), now=LATER)
+        assert (await store.accept(sign_claims(early), early, LATER)).result.code == "announce_again"
 
 
 async def test_in_a_copy_nobody_is_let_in_or_signed_in_and_every_entrance_is_in_safe_mode(
     tmp_path: Path, original: Store
 ) -> None:
-    running = step(state(delivery(original, "shop.rings"), visit="v1"), c.StartRecording(visit="v1"))
+    running = make_step(
+        entrance_state(visit_delivery(original, "shop.rings"), visit="v1"), c.StartRecording(visit="v1")
+    )
     await original.commit(running)
     folder = await put_to_use(tmp_path)
-    async with opened(folder) as store:
-        assert {one.standing for one in store.permissions()} == {Standing.PENDING}
+    async with open_store(folder) as store:
+        assert {one.standing for one in store.permissions()} == {PermissionStatus.PENDING}
         assert store.register.sessions("p-anna") == ()
-        for name in home().entrances:
+        for name in make_home().entrances:
             found = store.entrance(name)
             assert found is not None
             assert (found.safe_mode, found.visit, found.incident) == (True, None, None)
@@ -130,10 +152,10 @@ async def test_in_a_copy_nobody_is_let_in_or_signed_in_and_every_entrance_is_in_
 
 async def test_what_cannot_be_copied_is_told(tmp_path: Path) -> None:
     with pytest.raises(StoreFailed):
-        copy(tmp_path / "nowhere.sqlite", tmp_path / "copy.sqlite", NOW)
-    async with opened(tmp_path):
+        write_snapshot(tmp_path / "nowhere.sqlite", tmp_path / "copy.sqlite", NOW)
+    async with open_store(tmp_path):
         pass
     (tmp_path / "copy.sqlite").write_bytes(b"somebody's")
     with pytest.raises(StoreFailed):
-        copy(tmp_path / "perron.sqlite", tmp_path / "copy.sqlite", NOW)
+        write_snapshot(tmp_path / "perron.sqlite", tmp_path / "copy.sqlite", NOW)
     assert (tmp_path / "copy.sqlite").read_bytes() == b"somebody's"

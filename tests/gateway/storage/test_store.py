@@ -29,20 +29,41 @@ from gateway.domain.visit.state import (
     ScanLockout,
     Timer,
 )
-from gateway.protocol.hash_chain import check
-from gateway.storage import Committed, Overtaken, Store, StoreFailed
+from gateway.protocol.hash_chain import find_break
+from gateway.storage import CommitConflict, CommitResult, Store, StoreFailed
 from gateway.storage import rows as rows_module
 from gateway.storage.schema import connect
 from gateway.storage.writer import Writer
-from tests.gateway.domain.delivery.house import OPEN, delivery, opened, release, reserve, reserved, state, step, told
-from tests.gateway.domain.delivery.shop import DIGEST, NOON, NOW, PARCEL, after, cancel, home, offer, update, window
+from tests.gateway.domain.delivery.house import (
+    IN_WINDOW,
+    commit_reservation,
+    entrance_state,
+    make_step,
+    open_store,
+    receive,
+    release_step,
+    reserve_step,
+    visit_delivery,
+)
+from tests.gateway.domain.delivery.shop import (
+    DIGEST,
+    NOON,
+    NOW,
+    PARCEL,
+    make_cancel,
+    make_home,
+    make_offer,
+    make_update,
+    make_window,
+    noon_plus,
+)
 
 # ---- an entrance's steps
 
 
 async def test_an_entrance_comes_back_exactly_as_it_was_stored(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
-        await told(store, offer())
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer())
         rules = Rules(cameras={"cam": True}, open_limit={"hall": 120.0})
         full = Entrance(
             id="front",
@@ -69,29 +90,29 @@ async def test_an_entrance_comes_back_exactly_as_it_was_stored(tmp_path: Path) -
                 kind=CodeKind.COURIER,
                 codes=frozenset({"courier:" + DIGEST}),
             ),
-            visit=replace(state(delivery(store)).visit, outcome=Outcome.UNKNOWN, gaps=("cam",)),  # type: ignore[type-var] # it has a visit
+            visit=replace(entrance_state(visit_delivery(store)).visit, outcome=Outcome.UNKNOWN, gaps=("cam",)),  # type: ignore[type-var] # it has a visit
             timers={Timer.ALARM: 12.25},
         )
         assert store.entrance("front") is None
-        await store.commit(step(full))
+        await store.commit(make_step(full))
         assert store.entrance("front") == full
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         assert store.entrance("front") == full
 
 
 async def test_an_unknown_entrance_is_a_bug_and_stores_nothing(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         head = store.head()
         with pytest.raises(LookupError):
-            await store.commit(step(Entrance(id="cellar")))
+            await store.commit(make_step(Entrance(id="cellar")))
         assert store.head() == head
 
 
 async def test_an_intent_counts_one_opening_and_one_withdrawal(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
-        await told(store, offer())
-        assert isinstance(await reserved(store), Committed)
-        now = delivery(store)
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer())
+        assert isinstance(await commit_reservation(store), CommitResult)
+        now = visit_delivery(store)
         assert (now.openings_left, now.withdrawals_left, now.refusal) == (0, 1, Refusal.ALREADY_USED)
 
 
@@ -100,51 +121,51 @@ async def test_an_intent_counts_one_opening_and_one_withdrawal(tmp_path: Path) -
     [(True, (1, 2)), (False, (1, 1))],  # certainly not sent: as if nothing had been; never opened: the bolt moved
 )
 async def test_what_is_given_back_comes_back_once(tmp_path: Path, *, withdrawal: bool, left: tuple[int, int]) -> None:
-    async with opened(tmp_path) as store:
-        await told(store, offer())
-        await reserved(store)
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer())
+        await commit_reservation(store)
         for _ in range(2):
-            await store.commit(release(delivery(store), withdrawal=withdrawal))
-            assert (delivery(store).openings_left, delivery(store).withdrawals_left) == left
-        await store.commit(release(delivery(store), withdrawal=not withdrawal))
-        assert (delivery(store).openings_left, delivery(store).withdrawals_left) == left
+            await store.commit(release_step(visit_delivery(store), withdrawal=withdrawal))
+            assert (visit_delivery(store).openings_left, visit_delivery(store).withdrawals_left) == left
+        await store.commit(release_step(visit_delivery(store), withdrawal=not withdrawal))
+        assert (visit_delivery(store).openings_left, visit_delivery(store).withdrawals_left) == left
 
 
 async def test_what_is_spent_never_comes_back(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
-        await told(store, offer())
-        await reserved(store)
-        await store.commit(step(state(), c.ConsumeOpening(visit="v1", delivery="shop.d1")))
-        await store.commit(release(delivery(store), withdrawal=True))
-        assert delivery(store).openings_left == 0
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer())
+        await commit_reservation(store)
+        await store.commit(make_step(entrance_state(), c.ConsumeOpening(visit="v1", delivery="shop.d1")))
+        await store.commit(release_step(visit_delivery(store), withdrawal=True))
+        assert visit_delivery(store).openings_left == 0
 
 
 async def test_a_second_try_may_come_and_a_third_not(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
-        await told(store, offer())
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer())
         for visit in ("v1", "v2"):
-            assert isinstance(await reserved(store, visit=visit), Committed)
-            await store.commit(release(delivery(store), visit=visit, withdrawal=False))
-        outcome = await reserved(store, visit="v3")
-        assert isinstance(outcome, Overtaken)
+            assert isinstance(await commit_reservation(store, visit=visit), CommitResult)
+            await store.commit(release_step(visit_delivery(store), visit=visit, withdrawal=False))
+        outcome = await commit_reservation(store, visit="v3")
+        assert isinstance(outcome, CommitConflict)
         assert outcome.facts.delivery.withdrawals_left == 0
 
 
 async def test_one_visit_has_one_intent(tmp_path: Path) -> None:
-    async with opened(tmp_path, home(shop={"openings": 3})) as store:
-        await told(store, offer())
-        await reserved(store)
+    async with open_store(tmp_path, make_home(shop={"openings": 3})) as store:
+        await receive(store, make_offer())
+        await commit_reservation(store)
         with pytest.raises(sqlite3.IntegrityError):
-            await reserved(store)
-        assert delivery(store).openings_left == 2
+            await commit_reservation(store)
+        assert visit_delivery(store).openings_left == 2
 
 
 async def change(store: Store, what: str) -> None:
     match what:
         case "update":
-            await told(store, update(place="fridge"))
+            await receive(store, make_update(place="fridge"))
         case "cancel":
-            await told(store, cancel())
+            await receive(store, make_cancel())
         case "revoke":
             await store.revoke("shop", NOW)
         case "permit":
@@ -175,49 +196,51 @@ async def test_whatever_commits_before_the_intent_overtakes_it(
     tmp_path: Path, what: str, refusal: Refusal | None, *, stopped: bool, epoch: int
 ) -> None:
     """Invariant 9: after a cancel, a revocation or a stop has committed, no intent commits."""
-    async with opened(tmp_path) as store:
-        await told(store, offer())
-        intent = reserve(delivery(store))
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer())
+        intent = reserve_step(visit_delivery(store))
         await change(store, what)
         before, head = store.entrance("front"), store.head()
         outcome = await store.commit(intent)
-        assert isinstance(outcome, Overtaken)
-        facts = FactsChanged(delivery=delivery(store), stopped=stopped, epoch=epoch, pauses=())
+        assert isinstance(outcome, CommitConflict)
+        facts = FactsChanged(delivery=visit_delivery(store), stopped=stopped, epoch=epoch, pauses=())
         assert outcome.facts == facts
         assert outcome.facts.delivery.refusal is refusal
-        assert delivery(store).withdrawals_left == 2
+        assert visit_delivery(store).withdrawals_left == 2
         assert (store.entrance("front"), store.head()) == (before, head)
 
 
 async def test_an_intent_that_knows_of_the_stop_does_not_commit_either(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
-        await told(store, offer())
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer())
         epoch = await store.stop("front", NOW, on=True)
-        outcome = await store.commit(reserve(delivery(store), epoch=epoch))
-        assert isinstance(outcome, Overtaken)
+        outcome = await store.commit(reserve_step(visit_delivery(store), epoch=epoch))
+        assert isinstance(outcome, CommitConflict)
         assert outcome.facts.stopped
 
 
 async def test_of_an_overtaken_step_nothing_stays(tmp_path: Path) -> None:
     """A step with two intents, of which the second is overtaken: the first one's row goes too."""
-    async with opened(tmp_path) as store:
-        await told(store, offer())
-        await told(store, offer(id="d2", parcels=("two",), courier_sha256="c" * 64))
-        one, two = reserve(delivery(store)), reserve(delivery(store, "shop.d2"), visit="v2")
-        await told(store, update(id="d2", parcels=("two",), courier_sha256="d" * 64))
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer())
+        await receive(store, make_offer(id="d2", parcels=("two",), courier_sha256="c" * 64))
+        one, two = reserve_step(visit_delivery(store)), reserve_step(visit_delivery(store, "shop.d2"), visit="v2")
+        await receive(store, make_update(id="d2", parcels=("two",), courier_sha256="d" * 64))
         outcome = await store.commit(replace(one, commands=one.commands + two.commands))
-        assert isinstance(outcome, Overtaken)
+        assert isinstance(outcome, CommitConflict)
         assert outcome.facts.delivery.id == "shop.d2"
-        assert delivery(store).openings_left == 1
+        assert visit_delivery(store).openings_left == 1
 
 
 async def test_in_one_commit_an_overtaken_step_falls_out_alone(tmp_path: Path) -> None:
     """All are waiting before the writer can look: they share a transaction, and each is whole or not at all."""
-    async with opened(tmp_path, home(shop={"openings": 2})) as store:
+    async with open_store(tmp_path, make_home(shop={"openings": 2})) as store:
         for name in ("d1", "d2"):
-            await told(store, offer(id=name, entrance="garage", parcels=(name,), courier_sha256=None))
+            await receive(store, make_offer(id=name, entrance="garage", parcels=(name,), courier_sha256=None))
         intents = [
-            reserve(delivery(store, f"shop.{name}"), visit=f"{name}-{n}") for name in ("d1", "d2") for n in "abc"
+            reserve_step(visit_delivery(store, f"shop.{name}"), visit=f"{name}-{n}")
+            for name in ("d1", "d2")
+            for n in "abc"
         ]
         gate = asyncio.Event()
         blocked = asyncio.create_task(_hold(store, gate))
@@ -228,12 +251,12 @@ async def test_in_one_commit_an_overtaken_step_falls_out_alone(tmp_path: Path) -
         outcomes = await asyncio.gather(*waiting)
         await blocked
         kinds = [type(outcome) for outcome in outcomes]
-        assert kinds == [Committed, Committed, Overtaken] * 2
+        assert kinds == [CommitResult, CommitResult, CommitConflict] * 2
         assert writer_of(store).commits <= before + 2  # what held the writer back, and all of these
         bodies = [json.loads(e.body) for e in store.entries() if isinstance(e.body, bytes)]
         told_of = [e["visit"] for e in bodies if e["kind"] == "step"]
         assert told_of == ["d1-a", "d1-b", "d2-a", "d2-b"]
-        assert check(store.entries()) is None
+        assert find_break(store.entries()) is None
 
 
 async def _hold(store: Store, gate: asyncio.Event) -> None:
@@ -251,11 +274,11 @@ def writer_of(store: Store) -> Writer:
 
 
 async def test_a_bug_in_one_piece_of_work_leaves_the_others_of_its_commit(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         gate = asyncio.Event()
         blocked = asyncio.create_task(_hold(store, gate))
         good = [asyncio.create_task(store.next_session()) for _ in range(2)]
-        bad = asyncio.create_task(store.commit(step(Entrance(id="cellar"))))
+        bad = asyncio.create_task(store.commit(make_step(Entrance(id="cellar"))))
         good.append(asyncio.create_task(store.next_session()))
         await asyncio.sleep(0)
         gate.set()
@@ -266,7 +289,7 @@ async def test_a_bug_in_one_piece_of_work_leaves_the_others_of_its_commit(tmp_pa
 
 
 async def test_whoever_was_cancelled_while_waiting_stops_nobody(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         gate = asyncio.Event()
         blocked = asyncio.create_task(_hold(store, gate))
         await asyncio.sleep(0)
@@ -279,7 +302,7 @@ async def test_whoever_was_cancelled_while_waiting_stops_nobody(tmp_path: Path) 
 
 
 async def test_after_the_end_nothing_is_taken(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         pass
     with pytest.raises(StoreFailed):
         await store.next_session()
@@ -293,27 +316,29 @@ async def test_after_the_end_nothing_is_taken(tmp_path: Path) -> None:
 
 
 async def test_a_scan_finds_the_parcel_and_the_couriers_code(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
-        await told(store, offer())
-        expected = delivery(store)
-        assert store.matches(PARCEL, now=OPEN) == (CodeMatch(kind=CodeKind.PARCEL, delivery=expected),)
-        assert store.matches("courier:" + DIGEST, now=OPEN) == (CodeMatch(kind=CodeKind.COURIER, delivery=expected),)
-        assert store.matches(DIGEST, now=OPEN) == ()
-        assert store.matches("nothing", now=OPEN) == ()
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer())
+        expected = visit_delivery(store)
+        assert store.matches(PARCEL, now=IN_WINDOW) == (CodeMatch(kind=CodeKind.PARCEL, delivery=expected),)
+        assert store.matches("courier:" + DIGEST, now=IN_WINDOW) == (
+            CodeMatch(kind=CodeKind.COURIER, delivery=expected),
+        )
+        assert store.matches(DIGEST, now=IN_WINDOW) == ()
+        assert store.matches("nothing", now=IN_WINDOW) == ()
 
 
 async def test_a_code_of_two_deliveries_finds_first_the_one_that_may_come_in(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
-        await told(store, offer(id="old"))
-        await told(store, offer(id="new", window=window(4, 5)))
-        assert [m.delivery.id for m in store.matches(PARCEL, now=after(hours=4))] == ["shop.new", "shop.old"]
-        assert [m.delivery.refusal for m in store.matches(PARCEL, now=after(hours=4))] == [None, Refusal.EXPIRED]
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer(id="old"))
+        await receive(store, make_offer(id="new", window=make_window(4, 5)))
+        assert [m.delivery.id for m in store.matches(PARCEL, now=noon_plus(hours=4))] == ["shop.new", "shop.old"]
+        assert [m.delivery.refusal for m in store.matches(PARCEL, now=noon_plus(hours=4))] == [None, Refusal.EXPIRED]
 
 
 @pytest.mark.slow
 async def test_what_is_looked_up_at_the_door_goes_by_index(tmp_path: Path) -> None:
     """The plan is asserted, not the clock: no table is read from end to end, however many deliveries there are."""
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
 
         def fill(db: sqlite3.Connection) -> None:
             db.execute("PRAGMA defer_foreign_keys = ON")
@@ -324,22 +349,22 @@ async def test_what_is_looked_up_at_the_door_goes_by_index(tmp_path: Path) -> No
             db.execute(
                 "INSERT INTO delivery (key, brand, id, version, entrance, carrier, place, starts, ends)"
                 " SELECT 'shop.n' || i, 'shop', 'n' || i, 1, 'front', 'Colissimo', 'hall', ?, ? FROM n",
-                (int(NOON.timestamp() * 1e6), int(OPEN.utc.timestamp() * 1e6) + 1),
+                (int(NOON.timestamp() * 1e6), int(IN_WINDOW.utc.timestamp() * 1e6) + 1),
             )
             db.execute("INSERT INTO code SELECT 'code-' || i, 'shop.n' || i, 'parcel' FROM n")
             db.execute("ANALYZE")
 
         await writer_of(store).do(fill)
-        (match,) = store.matches("code-77777", now=OPEN)
+        (match,) = store.matches("code-77777", now=IN_WINDOW)
         assert match.delivery.id == "shop.n77777"
         assert match.delivery.refusal is None
     reader = connect(tmp_path / "perron.sqlite", writes=False)
     queries: list[tuple[str, tuple[Any, ...]]] = [
-        (rows_module.BY_CODE, ("code-1",)),
-        (rows_module.BY_KEY, ("shop.n1",)),
-        (rows_module.NEAR, ("front", 0, 2**60, 2**60, 10)),
-        (rows_module.UNCHECKED, ("front", 0, 10)),
-        (rows_module.TO_LOOK_AT, (0, 10)),
+        (rows_module.SELECT_BY_CODE, ("code-1",)),
+        (rows_module.SELECT_BY_KEY, ("shop.n1",)),
+        (rows_module.SELECT_NEAR, ("front", 0, 2**60, 2**60, 10)),
+        (rows_module.SELECT_UNCHECKED, ("front", 0, 10)),
+        (rows_module.SELECT_DUE, (0, 10)),
         ("SELECT min(look_at) FROM delivery WHERE look_at IS NOT NULL", ()),
         ("SELECT seq, hash FROM entry ORDER BY seq DESC LIMIT 1", ()),
     ]
@@ -352,39 +377,41 @@ async def test_what_is_looked_up_at_the_door_goes_by_index(tmp_path: Path) -> No
 
 
 async def test_upcoming_deliveries_are_those_whose_window_has_not_ended(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         for number, hours in enumerate([(4, 5), (1, 2), (2, 3)]):
-            await told(
+            await receive(
                 store,
-                offer(id=f"d{number}", parcels=(f"p{number}",), window=window(*hours), courier_sha256=f"{number:064}"),
+                make_offer(
+                    id=f"d{number}", parcels=(f"p{number}",), window=make_window(*hours), courier_sha256=f"{number:064}"
+                ),
             )
-        await told(store, offer(id="d3", parcels=("p3",), courier_sha256="9" * 64))
-        await told(store, cancel(id="d3"))
-        assert [u.delivery.id for u in store.upcoming("front", OPEN)] == ["shop.d2", "shop.d0"]
-        assert store.upcoming("garage", OPEN) == ()
-        await store.commit(step(state(), event=PreflightDue(delivery=delivery(store, "shop.d2"))))
-        assert [u.checked for u in store.upcoming("front", OPEN)] == [OPEN.utc, None]
+        await receive(store, make_offer(id="d3", parcels=("p3",), courier_sha256="9" * 64))
+        await receive(store, make_cancel(id="d3"))
+        assert [u.delivery.id for u in store.upcoming("front", IN_WINDOW)] == ["shop.d2", "shop.d0"]
+        assert store.upcoming("garage", IN_WINDOW) == ()
+        await store.commit(make_step(entrance_state(), event=PreflightDue(delivery=visit_delivery(store, "shop.d2"))))
+        assert [u.checked for u in store.upcoming("front", IN_WINDOW)] == [IN_WINDOW.utc, None]
 
 
 async def test_a_delivery_of_next_week_is_upcoming_once_for_its_first_look_and_again_a_day_before(
     tmp_path: Path,
 ) -> None:
-    async with opened(tmp_path) as store:
-        await told(store, offer(window=window(7 * 24, 8 * 24)))
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer(window=make_window(7 * 24, 8 * 24)))
         assert [u.checked for u in store.upcoming("front", NOW)] == [None]
-        await store.commit(step(state(), event=PreflightDue(delivery=delivery(store)), now=NOW))
+        await store.commit(make_step(entrance_state(), event=PreflightDue(delivery=visit_delivery(store)), now=NOW))
         assert store.upcoming("front", NOW) == ()
-        assert [u.checked for u in store.upcoming("front", after(days=6))] == [NOW.utc]
-        assert len(store.upcoming("front", after(days=7, hours=23))) == 1
-        assert store.upcoming("front", after(days=8)) == ()
+        assert [u.checked for u in store.upcoming("front", noon_plus(days=6))] == [NOW.utc]
+        assert len(store.upcoming("front", noon_plus(days=7, hours=23))) == 1
+        assert store.upcoming("front", noon_plus(days=8)) == ()
 
 
 # ---- the retailer
 
 
 async def test_a_retailer_hears_every_state_once_and_in_order(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
-        answer = await told(store, offer())
+    async with open_store(tmp_path) as store:
+        answer = await receive(store, make_offer())
         heard = [answer.result.state]
 
         async def listen(now: Any) -> None:  # noqa: ANN401 - a Now
@@ -396,64 +423,70 @@ async def test_a_retailer_hears_every_state_once_and_in_order(tmp_path: Path) ->
 
         await listen(NOW)
         assert store.next_change() == NOON + timedelta(hours=1)
-        await listen(after(hours=1))
+        await listen(noon_plus(hours=1))
         assert store.next_change() == NOON + timedelta(hours=3)
-        under = delivery(store)
-        await store.commit(step(state(under, phase=Phase.RINGING)))
-        await listen(OPEN)
-        await store.commit(reserve(under))
-        await listen(OPEN)
+        under = visit_delivery(store)
+        await store.commit(make_step(entrance_state(under, phase=Phase.RINGING)))
+        await listen(IN_WINDOW)
+        await store.commit(reserve_step(under))
+        await listen(IN_WINDOW)
         done = c.ReportParcelResult(visit="v1", delivery="shop.d1", outcome=Outcome.DELIVERED)
         await store.commit(
-            step(state(under, phase=Phase.RELOCKING), c.ConsumeOpening(visit="v1", delivery="shop.d1"), done)
+            make_step(
+                entrance_state(under, phase=Phase.RELOCKING), c.ConsumeOpening(visit="v1", delivery="shop.d1"), done
+            )
         )
-        await listen(OPEN)
+        await listen(IN_WINDOW)
         locked = c.ReportDoorResult(visit="v1", delivery="shop.d1", house=DoorResult.LOCKED_AGAIN)
-        await store.commit(step(state(under, phase=Phase.LOCKED_AGAIN), locked))
-        assert store.locked_at("front") == OPEN.utc
-        await listen(OPEN)
-        await store.commit(step(state()))
-        await listen(after(hours=9))
+        await store.commit(make_step(entrance_state(under, phase=Phase.LOCKED_AGAIN), locked))
+        assert store.locked_at("front") == IN_WINDOW.utc
+        await listen(IN_WINDOW)
+        await store.commit(make_step(entrance_state()))
+        await listen(noon_plus(hours=9))
         assert heard == [State.SCHEDULED, State.WINDOW_OPEN, State.VISITING, State.DELIVERED, State.DELIVERED]
-        result = store.result("shop.d1", OPEN)
+        result = store.result("shop.d1", IN_WINDOW)
         assert result is not None
         assert (result.house, result.missing) == (DoorResult.LOCKED_AGAIN, 0)
 
 
 async def test_what_was_not_told_is_found_again_after_a_restart(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
-        await told(store, offer())
-        assert [r.state for r in store.changed(OPEN)] == [State.WINDOW_OPEN]
-    async with opened(tmp_path) as store:
-        assert [r.state for r in store.changed(OPEN)] == [State.WINDOW_OPEN]
-        assert [r.state for r in store.changed(after(hours=3))] == [State.EXPIRED]
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer())
+        assert [r.state for r in store.changed(IN_WINDOW)] == [State.WINDOW_OPEN]
+    async with open_store(tmp_path) as store:
+        assert [r.state for r in store.changed(IN_WINDOW)] == [State.WINDOW_OPEN]
+        assert [r.state for r in store.changed(noon_plus(hours=3))] == [State.EXPIRED]
 
 
 async def test_without_trusted_time_no_retailer_hears_of_a_window(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
-        await told(store, offer())
-        assert store.changed(replace(OPEN, trusted=False)) == ()
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer())
+        assert store.changed(replace(IN_WINDOW, trusted=False)) == ()
 
 
 async def test_an_entrance_that_is_not_ready_is_told_and_that_it_is_again(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
-        await told(store, offer())
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer())
         for lacking in (("lock", "cam"), ()):
-            await store.commit(step(state(), c.ReportReadiness(delivery="shop.d1", lacking=lacking), now=NOW))
+            await store.commit(
+                make_step(entrance_state(), c.ReportReadiness(delivery="shop.d1", lacking=lacking), now=NOW)
+            )
             (result,) = store.changed(NOW)
             assert result.lacking == lacking
             await store.told(result, NOW)
 
 
 async def test_a_parcels_result_is_latched_and_the_houses_may_be_corrected(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
-        await told(store, offer(parcels=(PARCEL, "second")))
-        await reserved(store)
+    async with open_store(tmp_path) as store:
+        await receive(store, make_offer(parcels=(PARCEL, "second")))
+        await commit_reservation(store)
         for outcome, missing in ((Outcome.PARTLY_DELIVERED, 1), (Outcome.DELIVERED, 0)):
             said = c.ReportParcelResult(visit="v1", delivery="shop.d1", outcome=outcome, missing=missing)
-            await store.commit(step(state(), said))
+            await store.commit(make_step(entrance_state(), said))
         for house in (DoorResult.HANDED_TO_OWNER, DoorResult.LOCKED_AGAIN):
-            await store.commit(step(state(), c.ReportDoorResult(visit="v1", delivery="shop.d1", house=house)))
-            result = store.result("shop.d1", OPEN)
+            await store.commit(
+                make_step(entrance_state(), c.ReportDoorResult(visit="v1", delivery="shop.d1", house=house))
+            )
+            result = store.result("shop.d1", IN_WINDOW)
             assert result is not None
             assert (result.state, result.missing, result.house) == (State.PARTLY_DELIVERED, 1, house)

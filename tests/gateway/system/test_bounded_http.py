@@ -13,8 +13,8 @@ from urllib.request import Request
 
 import pytest
 
-from gateway.system.bounded_http import answer_to
-from tests.certified import certified
+from gateway.system.bounded_http import open_bounded
+from tests.certified import make_certificate
 
 LONGEST, LATE = 0.5, 10.0  # seconds for an answer; on a loaded machine
 OK, CHUNKED = b"HTTP/1.1 200 OK\r\n", b"Transfer-Encoding: chunked\r\n\r\n"
@@ -54,7 +54,7 @@ def read(url: str) -> bytes:
     """What is answered until it ends."""
     with (
         contextlib.suppress(OSError, ValueError, HTTPException),
-        answer_to(Request(url), patience=LATE, longest=LONGEST) as answer,  # noqa: S310 - this machine's own
+        open_bounded(Request(url), patience=LATE, longest=LONGEST) as answer,  # noqa: S310 - this machine's own
     ):
         return answer.read(65_536)
     return b""
@@ -65,7 +65,7 @@ def read(url: str) -> bytes:
 async def test_an_answer_without_an_end_is_given_up(
     said: Callable[[], Iterator[bytes]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, secure: bool
 ) -> None:
-    _, chain, key = certified(tmp_path, "hub")
+    _, chain, key = make_certificate(tmp_path, "hub")
     monkeypatch.setattr(ssl, "_create_default_https_context", ssl._create_unverified_context)  # noqa: SLF001 - PEP 476's
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(chain, key)
@@ -86,5 +86,5 @@ async def test_nobody_is_led_elsewhere_and_what_is_whole_is_read() -> None:
 
 
 def _open(url: str) -> None:
-    with answer_to(Request(url), patience=LATE):  # noqa: S310 - this machine's own
+    with open_bounded(Request(url), patience=LATE):  # noqa: S310 - this machine's own
         pass

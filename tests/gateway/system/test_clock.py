@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config.home import ClockSource
+from gateway.config.home import ClockSection
 from gateway.domain.visit.state import Now
-from gateway.system.clock import BUILT, HOLDOVER, SETTLE, Clock, kernel_synchronised
+from gateway.system.clock import EARLIEST_TIME, MAX_HOLDOVER_ERROR_S, SETTLE_TIME_S, Clock, kernel_synchronised
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 HOUR = 3600.0
@@ -34,7 +34,7 @@ class World:
     def boot(self) -> Clock:
         """Start a gateway on what was persisted."""
         return Clock(
-            ClockSource(source=self.source, drift_ppm=100),
+            ClockSection(source=self.source, drift_ppm=100),
             floor=self.kept[-1] if self.kept else self.floor,
             keep_floor=self.kept.append,
             wall=lambda: self.wall,
@@ -68,7 +68,7 @@ def test_a_box_without_a_battery_clock_boots_in_1970_and_trusts_nothing_until_sy
 def test_1970_is_not_trusted_even_when_the_source_stands_by_it() -> None:
     assert not World(wall=5.0, source="host").trusts()
     assert not World(wall=5.0, synchronised=True).trusts()
-    assert World(wall=BUILT.timestamp(), source="host").trusts()
+    assert World(wall=EARLIEST_TIME.timestamp(), source="host").trusts()
 
 
 @pytest.mark.parametrize("source", ["ntp", "host"])
@@ -81,7 +81,7 @@ def test_only_a_time_at_or_above_the_floor_is_trusted(
 
 @pytest.mark.parametrize(
     ("alone", "trusted"),
-    [(HOUR, True), (HOLDOVER / 100e-6 - 1, True), (HOLDOVER / 100e-6 + 1, False)],
+    [(HOUR, True), (MAX_HOLDOVER_ERROR_S / 100e-6 - 1, True), (MAX_HOLDOVER_ERROR_S / 100e-6 + 1, False)],
 )
 def test_without_the_internet_the_clock_is_trusted_for_as_long_as_its_drift_allows(
     alone: float, *, trusted: bool
@@ -139,11 +139,11 @@ def test_a_host_that_steps_forward_is_believed_after_a_minute_without_another_st
     assert world.trusts()
     world.step(HOUR)
     assert not world.trusts()
-    world.run(SETTLE - 1)
+    world.run(SETTLE_TIME_S - 1)
     assert not world.trusts()
     world.step(HOUR)
     assert not world.trusts()
-    world.run(SETTLE)
+    world.run(SETTLE_TIME_S)
     assert world.trusts()
 
 
@@ -220,7 +220,7 @@ def test_a_paused_process_does_not_take_its_pause_for_a_step() -> None:
     mono = iter([0.0, 0.0, 0.0, 50.0, 50.0, 50.0])  # the pause falls between the two clocks' second readings
     wall = iter([0.0, 0.0, 50.0])
     clock = Clock(
-        ClockSource(source="host"),
+        ClockSection(source="host"),
         floor=None,
         keep_floor=lambda _: None,
         wall=lambda: NOON.timestamp() + next(wall),

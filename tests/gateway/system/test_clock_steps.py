@@ -9,33 +9,33 @@ import pytest
 from devices.reports import LockReport, LockState
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Refusal
-from gateway.system.clock import SETTLE
-from tests.gateway.domain.delivery.house import told
-from tests.gateway.domain.delivery.shop import NOW, PARCEL, offer
-from tests.shell.box import Box, awake, box
-from tests.shell.parts import Time, until
+from gateway.system.clock import SETTLE_TIME_S
+from tests.gateway.domain.delivery.house import receive
+from tests.gateway.domain.delivery.shop import NOW, PARCEL, make_offer
+from tests.shell.box import ShellBox, box, run_box
+from tests.shell.parts import ManualTime, wait_until
 
 HOUR = 3600.0
 STEPS = (-26 * HOUR, -5 * HOUR, -1.5 * HOUR, 1.5 * HOUR, 5 * HOUR, 26 * HOUR)
 
 
-def unlocks(made: Box) -> list[Any]:
+def unlocks(made: ShellBox) -> list[Any]:
     return [json.loads(one.payload) for one in made.line.on("perron/lock/set") if b'"unlock"' in one.payload]
 
 
-async def refused(made: Box) -> Refusal:
+async def refused(made: ShellBox) -> Refusal:
     """Scan the parcel again, long enough after the last time; why it was refused."""
     made.passes(11)
     before = len(made.commands(c.AnswerScan))
     made.scan(PARCEL)
-    await until(lambda: len(made.commands(c.AnswerScan)) > before)
+    await wait_until(lambda: len(made.commands(c.AnswerScan)) > before)
     answer = made.commands(c.AnswerScan)[-1]
     assert isinstance(answer.refusal, Refusal)
     return answer.refusal
 
 
 @pytest.mark.parametrize("step", STEPS)
-async def test_a_step_while_the_bell_rings_lets_nobody_in(ready: Box, step: float) -> None:
+async def test_a_step_while_the_bell_rings_lets_nobody_in(ready: ShellBox, step: float) -> None:
     visit = await ready.ring(PARCEL)
     ready.time.skew = step
     await ready.commits(visit)
@@ -43,17 +43,17 @@ async def test_a_step_while_the_bell_rings_lets_nobody_in(ready: Box, step: floa
     assert unlocks(ready) == []
     assert not ready.commands(c.ReserveOpening)
     assert ready.front.state.visit is None
-    ready.passes(SETTLE + 5)  # the source stands by its new time
+    ready.passes(SETTLE_TIME_S + 5)  # the source stands by its new time
     assert await refused(ready) in {Refusal.CLOCK_UNTRUSTED, Refusal.OUTSIDE_WINDOW, Refusal.EXPIRED}
     assert unlocks(ready) == []
 
 
 @pytest.mark.parametrize("step", STEPS)
 async def test_a_step_after_the_order_sends_it_no_second_time_and_the_door_is_locked_in_its_time(
-    ready: Box, step: float
+    ready: ShellBox, step: float
 ) -> None:
     await ready.commits(await ready.ring(PARCEL))
-    await until(lambda: unlocks(ready))
+    await wait_until(lambda: unlocks(ready))
     ready.time.skew = step
     ready.bolt = LockState.UNLOCKED
     ready.says("lock", LockReport(bolt=LockState.UNLOCKED))
@@ -67,7 +67,7 @@ async def test_a_step_after_the_order_sends_it_no_second_time_and_the_door_is_lo
 
 
 @pytest.mark.parametrize("back", [-1.5 * HOUR, -3 * HOUR, -26 * HOUR])
-async def test_a_delivery_that_is_over_is_opened_by_no_step_back(ready: Box, back: float) -> None:
+async def test_a_delivery_that_is_over_is_opened_by_no_step_back(ready: ShellBox, back: float) -> None:
     for _ in range(3):
         ready.passes(0.5 * HOUR)
         ready.clock.now()
@@ -76,14 +76,14 @@ async def test_a_delivery_that_is_over_is_opened_by_no_step_back(ready: Box, bac
     ready.time.skew = back
     for _ in range(3):
         assert await refused(ready) is Refusal.CLOCK_UNTRUSTED
-        ready.passes(SETTLE)
+        ready.passes(SETTLE_TIME_S)
     assert unlocks(ready) == []
 
 
 async def test_a_delivery_that_is_to_come_is_opened_by_no_step_forward_in_the_moment_of_it(tmp_path: Path) -> None:
-    async with box(tmp_path, time=Time(mono=100.0)) as made:
-        await told(made.store, offer(), now=NOW)
-        async with awake(made):
+    async with box(tmp_path, time=ManualTime(mono=100.0)) as made:
+        await receive(made.store, make_offer(), now=NOW)
+        async with run_box(made):
             await made.good_day()
             assert await refused(made) is Refusal.OUTSIDE_WINDOW
             made.time.skew = 2 * HOUR
@@ -91,7 +91,7 @@ async def test_a_delivery_that_is_to_come_is_opened_by_no_step_forward_in_the_mo
             assert unlocks(made) == []
 
 
-async def test_the_same_delivery_is_let_in_where_no_clock_steps(ready: Box) -> None:
+async def test_the_same_delivery_is_let_in_where_no_clock_steps(ready: ShellBox) -> None:
     await ready.commits(await ready.ring(PARCEL))
-    await until(lambda: unlocks(ready))
+    await wait_until(lambda: unlocks(ready))
     assert len(unlocks(ready)) == 1

@@ -7,15 +7,15 @@ from hypothesis import strategies as st
 
 from gateway.system.containment import (
     FIRST_RETRY_S,
-    MAX_ASIDE,
     MAX_FAULTS,
+    MAX_QUARANTINED_ROWS,
     MAX_RESTART_DELAY_S,
     MAX_RETRY_S,
+    ContainedFault,
     Containment,
-    Fault,
-    SetAside,
+    RowQuarantine,
 )
-from tests.raising import ARBITRARY
+from tests.raising import ARBITRARY_EXCEPTIONS
 
 
 class Board:
@@ -23,11 +23,11 @@ class Board:
 
     def __init__(self) -> None:
         self.counted: list[str] = []
-        self.reported: list[Fault] = []
+        self.reported: list[ContainedFault] = []
         self.containment = Containment(report=self.reported.append, count=self.counted.append)
 
 
-@given(st.lists(st.sampled_from([None, *ARBITRARY]), max_size=30))
+@given(st.lists(st.sampled_from([None, *ARBITRARY_EXCEPTIONS]), max_size=30))
 def test_whatever_a_piece_raises_the_next_piece_is_worked(kinds: list[Callable[[], Exception] | None]) -> None:
     board, worked = Board(), 0
     for place, kind in enumerate(kinds):
@@ -111,7 +111,7 @@ async def test_a_kept_loop_ends_when_it_is_cancelled() -> None:
 
 def test_a_row_that_is_set_aside_is_tried_again_after_a_minute_then_ever_later_and_within_a_day() -> None:
     now = 0.0
-    aside, waits = SetAside(monotonic=lambda: now), list[float]()
+    aside, waits = RowQuarantine(monotonic=lambda: now), list[float]()
     for _ in range(14):
         aside.add("row")
         began = now
@@ -128,9 +128,9 @@ def test_a_row_that_is_set_aside_is_tried_again_after_a_minute_then_ever_later_a
 
 
 def test_however_many_rows_are_set_aside_a_bounded_number_is_remembered() -> None:
-    aside = SetAside(monotonic=lambda: 0.0)
-    for number in range(3 * MAX_ASIDE):
+    aside = RowQuarantine(monotonic=lambda: 0.0)
+    for number in range(3 * MAX_QUARANTINED_ROWS):
         aside.add(str(number))
-    assert len(aside.rows()) == MAX_ASIDE
+    assert len(aside.rows()) == MAX_QUARANTINED_ROWS
     assert "0" not in aside
-    assert str(3 * MAX_ASIDE - 1) in aside
+    assert str(3 * MAX_QUARANTINED_ROWS - 1) in aside

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from gateway.system.http_limits import MAX_WAITING_REQUESTS, RequestTurns, limit_requests
-from tests.certified import certified
+from tests.certified import make_certificate
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
 NO_MIDDLEWARE = b"GET / HTTP/1.1\r\nHost: here\r\nExpect: the-unexpected\r\n\r\n"
@@ -50,7 +50,7 @@ async def served(folder: Path | None) -> AsyncIterator[Served]:
 
     own = client = None
     if folder is not None:
-        authority, chain, key = certified(folder, "localhost")
+        authority, chain, key = make_certificate(folder, "localhost")
         own = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         own.load_cert_chain(chain, key)
         client = ssl.create_default_context(cafile=str(authority))

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from gateway.demo.processes import alive
-from gateway.system.parent_death import leashed
+from gateway.demo.processes import is_running
+from gateway.system.parent_death import with_parent_death_signal
 
 PATIENCE = 20.0  # seconds
 STARTER = """
@@ -34,12 +34,12 @@ def test_it_ends_when_its_starter_is_killed(number: signal.Signals, command: tup
         pid = int(starter.stdout.readline())
         if command[0] != "sleep":
             assert starter.stdout.readline() == "deaf\n"
-        assert alive(pid)
+        assert is_running(pid)
         starter.kill()
     began = time.monotonic()
-    while alive(pid) and time.monotonic() - began < PATIENCE:
+    while is_running(pid) and time.monotonic() - began < PATIENCE:
         time.sleep(0.02)
-    assert not alive(pid)
+    assert not is_running(pid)
 
 
 def test_it_is_the_command_itself_with_its_own_words_and_its_own_end() -> None:
@@ -50,13 +50,13 @@ def test_it_is_the_command_itself_with_its_own_words_and_its_own_end() -> None:
         "two words",
         "$x",
     ]
-    with subprocess.Popen(leashed(command), stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(with_parent_death_signal(command), stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.read() == f"{process.pid} two words $x\n"
     assert process.returncode == 7
 
 
 def test_what_comes_too_late_to_be_on_a_leash_is_not_begun() -> None:
-    words = leashed(["echo", "begun"])
+    words = with_parent_death_signal(["echo", "begun"])
     words[words.index(str(os.getpid()))] = str(os.getppid())  # as if we were not the one who wanted it
     assert subprocess.run(words, check=True, capture_output=True).stdout == b""

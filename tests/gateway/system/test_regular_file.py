@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.broker import Broker, BrokerTls
+from gateway.config.broker import BrokerSection, BrokerTls
 from gateway.config.errors import ConfigError
-from gateway.config.home import Pages
-from gateway.config.loader import load, storage_of
+from gateway.config.home import PagesSection
+from gateway.config.loader import find_storage_folder, load_home_file
 from gateway.mqtt.tls import tls_context
-from gateway.runtime.notifications.apprise import read
+from gateway.runtime.notifications.apprise import load_phones
 from gateway.system import regular_file
 from tests.shell.box import box
-from tests.shell.house import home
-from tests.shell.site import served
+from tests.shell.house import make_home
+from tests.shell.site import serve_site
 
 WAIT = 10.0  # seconds; what stalls waits for ever
 
@@ -42,19 +42,19 @@ def folder(path: Path) -> None:
 
 
 def house_file(path: Path) -> None:
-    load(path)
+    load_home_file(path)
 
 
 def password(path: Path) -> None:
-    Broker(username="gateway", password_file=path).password()
+    BrokerSection(username="gateway", password_file=path).password()
 
 
 def authority(path: Path) -> None:
-    tls_context(Broker(username="gateway", tls=BrokerTls(ca=path)))
+    tls_context(BrokerSection(username="gateway", tls=BrokerTls(ca=path)))
 
 
 def phones(path: Path) -> None:
-    read(path, key=b"", scratch=path.parent)
+    load_phones(path, key=b"", scratch=path.parent)
 
 
 @pytest.mark.parametrize("reads", [house_file, password, authority, phones])
@@ -86,13 +86,13 @@ def test_what_is_no_plain_file_of_a_sane_size_is_refused_at_once_and_says_which(
 
 def test_where_a_pipe_lies_in_the_house_file_s_place_its_storage_folder_is_not_known(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "home.yaml")
-    assert storage_of(tmp_path / "home.yaml") is None
+    assert find_storage_folder(tmp_path / "home.yaml") is None
 
 
 def test_a_link_to_a_secret_is_followed_as_services_are_handed_theirs(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("open sesame\r\n", encoding="utf-8")
     (tmp_path / "link").symlink_to("secret")
-    assert Broker(username="gateway", password_file=tmp_path / "link").password() == "open sesame"
+    assert BrokerSection(username="gateway", password_file=tmp_path / "link").password() == "open sesame"
     (tmp_path / "round").symlink_to("round")
     with pytest.raises(OSError, match=r"."):
         regular_file.read_bytes(tmp_path / "round")
@@ -111,9 +111,9 @@ async def test_a_pipe_in_the_place_of_the_pages_certificate_stands_in_no_door_s_
     path = tmp_path / "chain.pem"
     pipe(path)
     rescue = threading.Timer(WAIT, lambda: os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK)))
-    async with box(tmp_path, home(tmp_path)) as made, served(made) as pages:
+    async with box(tmp_path, make_home(tmp_path)) as made, serve_site(made) as pages:
         await pages.site.close()
-        pages.site._pages = Pages(certificate=path, key=path)  # noqa: SLF001 - as a house file may name them
+        pages.site._pages = PagesSection(certificate=path, key=path)  # noqa: SLF001 - as a house file may name them
         rescue.start()
         with pytest.raises(OSError, match="not a plain file"):
             await pages.site.open()

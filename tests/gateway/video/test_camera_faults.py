@@ -5,25 +5,25 @@ from collections.abc import Iterator
 import pytest
 
 from devices.simulators.camera import Mode
-from gateway.video.ipc import Fault, Watch
+from gateway.video.ipc import StreamFault, WatchCameras
 from tests.filmset.cameras import CameraSet
-from tests.filmset.talk import Talk, video_process
+from tests.filmset.talk import VideoSession, video_process
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def watching(tmp_path_factory: pytest.TempPathFactory, on_air: CameraSet) -> Iterator[Talk]:
+def watching(tmp_path_factory: pytest.TempPathFactory, on_air: CameraSet) -> Iterator[VideoSession]:
     with (
         video_process(tmp_path_factory.mktemp("faults")) as process,
         process.talk(on_air, "front", "hall", "night") as talk,
     ):
-        talk.say(Watch(cameras=("front", "hall", "night"), on=True))
+        talk.say(WatchCameras(cameras=("front", "hall", "night"), on=True))
         yield talk
 
 
 @pytest.fixture
-def talk(watching: Talk, cameras: CameraSet) -> Talk:
+def talk(watching: VideoSession, cameras: CameraSet) -> VideoSession:
     """All three cameras are live; the one at the door moves."""
     for name in cameras.cameras:
         watching.proof(name, lambda proof: proof.live and (proof.moving or proof.camera != "front"))
@@ -33,15 +33,15 @@ def talk(watching: Talk, cameras: CameraSet) -> Talk:
 @pytest.mark.parametrize(
     ("mode", "fault"),
     [
-        ("stall", Fault.STALL),
-        ("reset", Fault.RESET),
-        ("stuck_timestamps", Fault.STUCK_TIMESTAMPS),
-        ("black", Fault.BLACK),
-        ("garbled", Fault.UNDECODABLE),
+        ("stall", StreamFault.STALL),
+        ("reset", StreamFault.RESET),
+        ("stuck_timestamps", StreamFault.STUCK_TIMESTAMPS),
+        ("black", StreamFault.BLACK),
+        ("garbled", StreamFault.UNDECODABLE),
     ],
 )
 def test_a_camera_with_a_fault_is_not_live_and_comes_back(
-    talk: Talk, cameras: CameraSet, mode: Mode, fault: Fault
+    talk: VideoSession, cameras: CameraSet, mode: Mode, fault: StreamFault
 ) -> None:
     cameras.front.set_mode(mode)
     proof = talk.proof("front", lambda proof: fault in proof.faults)
@@ -51,26 +51,26 @@ def test_a_camera_with_a_fault_is_not_live_and_comes_back(
     talk.proof("front", lambda proof: proof.live and proof.moving and not proof.faults)
 
 
-def test_a_camera_that_is_switched_off_is_unreachable(talk: Talk, cameras: CameraSet) -> None:
+def test_a_camera_that_is_switched_off_is_unreachable(talk: VideoSession, cameras: CameraSet) -> None:
     cameras.hall.stop()
-    talk.proof("hall", lambda proof: Fault.UNREACHABLE in proof.faults and not proof.live)
+    talk.proof("hall", lambda proof: StreamFault.UNREACHABLE in proof.faults and not proof.live)
 
     cameras.hall.start()
     talk.proof("hall", lambda proof: proof.live)
 
 
 def test_a_frozen_picture_of_the_door_loses_moving_and_is_a_fault_where_a_clock_is_burnt_in(
-    talk: Talk, cameras: CameraSet
+    talk: VideoSession, cameras: CameraSet
 ) -> None:
     cameras.front.set_mode("frozen")
     proof = talk.proof("front", lambda proof: not proof.moving)
     assert proof.live
-    talk.proof("front", lambda proof: proof.faults == (Fault.FROZEN,))
+    talk.proof("front", lambda proof: proof.faults == (StreamFault.FROZEN,))
 
 
 @pytest.mark.parametrize("name", ["hall", "night"])
 def test_an_empty_hall_is_live_and_does_not_move_until_somebody_comes(
-    talk: Talk, cameras: CameraSet, name: str
+    talk: VideoSession, cameras: CameraSet, name: str
 ) -> None:
     talk.proof(name, lambda proof: proof.live and not proof.moving)
     for _ in range(8):  # two seconds of proofs
@@ -82,9 +82,9 @@ def test_an_empty_hall_is_live_and_does_not_move_until_somebody_comes(
     talk.proof(name, lambda proof: proof.live and not proof.moving and not proof.faults)
 
 
-def test_a_camera_that_was_cut_never_seems_alive_again_before_it_is(talk: Talk, cameras: CameraSet) -> None:
+def test_a_camera_that_was_cut_never_seems_alive_again_before_it_is(talk: VideoSession, cameras: CameraSet) -> None:
     """The decoder's library lets go of one last picture when its read times out."""
     cameras.front.set_mode("stall")
-    talk.proof("front", lambda proof: Fault.STALL in proof.faults)
+    talk.proof("front", lambda proof: StreamFault.STALL in proof.faults)
     for _ in range(12):  # over the reconnect
         assert not talk.proof("front", lambda _proof: True).live

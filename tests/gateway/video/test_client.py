@@ -12,10 +12,20 @@ from typing import TypeVar
 
 import pytest
 
-from gateway.video.client import VideoLink
-from gateway.video.ipc import Adopted, Begun, ClipKey, Closed, Configure, Fault, FromVideo, Label, Proof
+from gateway.video.client import VideoClient
+from gateway.video.ipc import (
+    BarcodeRead,
+    CameraProof,
+    ClipBegun,
+    ClipKey,
+    ClipsClosed,
+    ConfigureCameras,
+    FromVideo,
+    StreamFault,
+    VideoHello,
+)
 from tests.filmset.cameras import CameraSet
-from tests.filmset.films import check
+from tests.filmset.films import check_clip
 
 pytestmark = pytest.mark.slow
 
@@ -31,10 +41,10 @@ class Gateway:
         self.heard: list[FromVideo] = []
         self.films = place / "films"
         socket = place / "video.sock"
-        self.link = VideoLink(
+        self.link = VideoClient(
             command=(sys.executable, "-m", "gateway.video", "--socket", str(socket)),
             socket=socket,
-            configure=Configure(
+            configure=ConfigureCameras(
                 cameras=(cameras.source("front"), cameras.source("hall")), pre_roll=1.0, folder=str(self.films)
             ),
             on_event=self.heard.append,
@@ -91,7 +101,7 @@ async def test_a_gateway_starts_its_video_process_watches_films_and_gets_the_fac
     async with gateway(place, cameras) as house:
         house.link.watch(("front", "hall"), on=True, labels=("front",))
         house.link.record(VISIT, ("front", "hall"), "visit-1")
-        await house.wait(Begun, lambda begun: begun.camera == "hall")
+        await house.wait(ClipBegun, lambda begun: begun.camera == "hall")
         await house.until(lambda: house.live("front") and house.live("hall"))
         assert house.link.connected
         assert house.link.pid
@@ -99,12 +109,12 @@ async def test_a_gateway_starts_its_video_process_watches_films_and_gets_the_fac
         assert jpeg is not None
         assert jpeg.startswith(b"\xff\xd8")
         cameras.front.show_label("LINK128")
-        await house.wait(Label, lambda label: label.code == "LINK128")
+        await house.wait(BarcodeRead, lambda label: label.code == "LINK128")
         house.link.finish(VISIT, keep=True)
-        closed = await house.wait(Closed)
+        closed = await house.wait(ClipsClosed)
 
     for facts in closed.clips:
-        check(house.films, facts)
+        check_clip(house.films, facts)
     assert {facts.camera for facts in closed.clips} == {"front", "hall"}
 
 
@@ -113,7 +123,7 @@ async def test_of_the_proofs_only_edges_are_told(place: Path, cameras: CameraSet
         house.link.watch(("hall",), on=True)
         await house.until(lambda: house.live("hall"))
         await asyncio.sleep(1.2)
-        edges = [words for words in house.heard if isinstance(words, Proof)]
+        edges = [words for words in house.heard if isinstance(words, CameraProof)]
 
         assert all(one.model_copy(update={"at": other.at}) != other for one, other in pairwise(edges)), (
             "each differs from the one before"
@@ -128,25 +138,25 @@ async def test_when_the_video_process_is_killed_nothing_looks_alive_and_another_
     async with gateway(place, cameras) as house:
         house.link.watch(("front",), on=True)
         house.link.record(VISIT, ("front",), "visit-1")
-        await house.wait(Begun)
+        await house.wait(ClipBegun)
         await house.until(lambda: house.live("front"))
         first, since = house.link.pid, len(house.heard)
         assert first is not None
         os.kill(first, signal.SIGKILL)
-        dark = await house.wait(Proof, since=since)
+        dark = await house.wait(CameraProof, since=since)
         assert (dark.live, dark.moving, dark.recording) == (False, False, None)
         assert not house.live("front")
 
-        await house.wait(Begun, since=since)
+        await house.wait(ClipBegun, since=since)
         await house.until(lambda: house.live("front"))
         assert house.link.pid != first
         house.link.finish(VISIT, keep=True)
-        closed = await house.wait(Closed)
+        closed = await house.wait(ClipsClosed)
 
     assert len(closed.clips) == 2
     for facts in closed.clips:
-        check(house.films, facts)
-    assert [gap.why for _, gap in closed.gaps] == [Fault.INTERRUPTED]
+        check_clip(house.films, facts)
+    assert [gap.why for _, gap in closed.gaps] == [StreamFault.INTERRUPTED]
     ((_, hole),) = closed.gaps
     assert (hole.start, hole.end) == (closed.clips[0].end, closed.clips[1].start)
 
@@ -157,20 +167,20 @@ async def test_a_gateway_that_dies_leaves_the_film_running_and_the_next_one_ends
     async with gateway(place, cameras) as house:
         house.link.watch(("front",), on=True)
         house.link.record(VISIT, ("front",), "visit-1")
-        await house.wait(Begun)
+        await house.wait(ClipBegun)
         pid = house.link.pid
 
     async with gateway(place, cameras) as house:
-        adopted = await house.wait(Adopted)
+        adopted = await house.wait(VideoHello)
         assert (adopted.pid, adopted.recording) == (pid, (VISIT,))
         house.link.watch(("front",), on=True)
         await house.until(lambda: house.live("front"))
         assert house.link.proofs["front"].recording == VISIT
         house.link.finish(VISIT, keep=True)
-        closed = await house.wait(Closed)
+        closed = await house.wait(ClipsClosed)
 
     (facts,) = closed.clips
-    check(house.films, facts)
+    check_clip(house.films, facts)
     assert closed.gaps == ()
 
 
@@ -182,7 +192,7 @@ async def test_a_process_that_hangs_looks_alive_for_a_second_at_most(place: Path
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)
         try:
-            dark = await house.wait(Proof, lambda proof: not proof.live, since=since)
+            dark = await house.wait(CameraProof, lambda proof: not proof.live, since=since)
             assert dark.camera == "hall"
             assert "hall" not in house.link.proofs
             assert await house.link.picture("hall", 0.2) is None
@@ -193,10 +203,10 @@ async def test_a_process_that_hangs_looks_alive_for_a_second_at_most(place: Path
 
 
 async def test_a_process_that_cannot_be_started_is_tried_again(tmp_path: Path) -> None:
-    link = VideoLink(
+    link = VideoClient(
         command=("/nonexistent/video",),
         socket=tmp_path / "video.sock",
-        configure=Configure(cameras=(), folder=str(tmp_path)),
+        configure=ConfigureCameras(cameras=(), folder=str(tmp_path)),
     )
     running = asyncio.create_task(link.run())
     await asyncio.sleep(0.5)

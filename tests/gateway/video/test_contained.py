@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from gateway.video import camera as module
-from gateway.video.camera import Camera
-from gateway.video.ipc import CameraSource, Fault, Proof
-from gateway.video.recording import Surroundings
+from gateway.video.camera import CameraReader
+from gateway.video.ipc import CameraProof, CameraSource, StreamFault
+from gateway.video.recording import CameraContext
 from gateway.video.stream import StreamLost
-from tests.raising import ARBITRARY
+from tests.raising import ARBITRARY_EXCEPTIONS
 
 
 def soon(so: Callable[[], bool]) -> None:
@@ -35,24 +35,24 @@ def test_whatever_a_stream_raises_its_camera_is_at_fault_and_is_tried_again(
     def poisoned(_source: CameraSource) -> Iterator[Any]:
         nonlocal tries
         tries = next(raised) + 1
-        if tries <= len(ARBITRARY):
-            kind = ARBITRARY[tries - 1]
+        if tries <= len(ARBITRARY_EXCEPTIONS):
+            kind = ARBITRARY_EXCEPTIONS[tries - 1]
             raise kind()
         if tries:
-            raise StreamLost(Fault.UNREACHABLE)
+            raise StreamLost(StreamFault.UNREACHABLE)
         yield None  # a generator, as the real one is
 
-    monkeypatch.setattr(module, "read", poisoned)
-    monkeypatch.setattr(module, "FIRST_PAUSE", 0.01)
-    monkeypatch.setattr(module, "LONGEST_PAUSE", 0.02)
+    monkeypatch.setattr(module, "read_packets", poisoned)
+    monkeypatch.setattr(module, "MIN_RECONNECT_DELAY_S", 0.01)
+    monkeypatch.setattr(module, "MAX_RECONNECT_DELAY_S", 0.02)
     monkeypatch.setattr(threading, "excepthook", bugs.append)
-    around = Surroundings(
+    around = CameraContext(
         root=tmp_path, pre_roll=1.0, utc=lambda: datetime.now(UTC), tell=lambda _words: None,
         reached=lambda _point: None,
     )  # fmt: skip
-    camera = Camera(CameraSource(name="front", url="rtsp://127.0.0.1:1/live"), around)
+    camera = CameraReader(CameraSource(name="front", url="rtsp://127.0.0.1:1/live"), around)
 
-    def proof() -> Proof:
+    def proof() -> CameraProof:
         found = camera.proof(time.monotonic())
         assert found is not None
         return found
@@ -60,10 +60,10 @@ def test_whatever_a_stream_raises_its_camera_is_at_fault_and_is_tried_again(
     camera.watch(on=True)
     try:
         soon(lambda: bool(proof().faults))
-        assert proof().faults == (Fault.UNDECODABLE,)
+        assert proof().faults == (StreamFault.UNDECODABLE,)
         assert not proof().live
-        soon(lambda: tries > len(ARBITRARY))
-        soon(lambda: proof().faults == (Fault.UNREACHABLE,))
+        soon(lambda: tries > len(ARBITRARY_EXCEPTIONS))
+        soon(lambda: proof().faults == (StreamFault.UNREACHABLE,))
     finally:
         camera.stop()
     assert bugs == []

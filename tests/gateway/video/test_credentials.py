@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.video.credentials import Login, LoginUnusable, changed_at, read_login
+from gateway.video.credentials import Login, LoginUnusable, file_version, read_login
 
 SECRET = "n0bodyKnows"  # noqa: S105 - what must not be seen in any error
 
@@ -79,8 +79,8 @@ def test_an_account_goes_before_the_host_or_where_its_maker_wants_it(url: str, w
 
 def test_a_file_that_was_written_anew_is_noticed(tmp_path: Path) -> None:
     file = written(tmp_path, b"admin:1")
-    before = changed_at(file)
+    before = file_version(file)
     file.write_bytes(b"admin:2")
-    assert changed_at(file) != before
-    assert changed_at(None) is None
-    assert changed_at(tmp_path / "nowhere") is None
+    assert file_version(file) != before
+    assert file_version(None) is None
+    assert file_version(tmp_path / "nowhere") is None

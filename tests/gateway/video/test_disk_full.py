@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.video.ipc import Begun, ClipKey, Fault, Proof, Record, Watch
+from gateway.video.ipc import CameraProof, ClipBegun, ClipKey, RecordClip, StreamFault, WatchCameras
 from tests.filmset.cameras import CameraSet
-from tests.filmset.films import check
+from tests.filmset.films import check_clip
 from tests.filmset.talk import video_process
 from tests.smalldisk import small_disk
 
@@ -33,11 +33,11 @@ def test_a_full_disk_is_a_fault_and_a_declared_hole_and_the_camera_goes_on(
     ballast = small / "ballast"
     ballast.write_bytes(bytes(850_000))
     with video_process(tmp_path, films=small) as process, process.talk(cameras, "front", pre_roll=1.0) as talk:
-        talk.say(Watch(cameras=("front",), on=True))
+        talk.say(WatchCameras(cameras=("front",), on=True))
         talk.proof("front", lambda proof: proof.live)
-        talk.say(Record(clip=VISIT, cameras=("front",), folder="visit-1"))
-        first = talk.wait(Begun)
-        talk.proof("front", lambda proof: Fault.DISK in proof.faults)
+        talk.say(RecordClip(clip=VISIT, cameras=("front",), folder="visit-1"))
+        first = talk.wait(ClipBegun)
+        talk.proof("front", lambda proof: StreamFault.DISK in proof.faults)
         proof = talk.proof("front", lambda proof: proof.recording is None)
         assert proof.live, "it goes on watching"
         assert proof.moving
@@ -46,16 +46,18 @@ def test_a_full_disk_is_a_fault_and_a_declared_hole_and_the_camera_goes_on(
         assert handles(process.process.pid) <= held + 1, "a file that cannot be made is not kept open"
         since = len(talk.heard)
         ballast.unlink()
-        second = talk.wait(Begun, since=since)
-        talk.wait(Proof, lambda proof: proof.recording == VISIT and Fault.DISK not in proof.faults, since=since)
+        second = talk.wait(ClipBegun, since=since)
+        talk.wait(
+            CameraProof, lambda proof: proof.recording == VISIT and StreamFault.DISK not in proof.faults, since=since
+        )
         closed = talk.finish("visit-1")
         for facts in closed.clips:
-            check(small, facts)
+            check_clip(small, facts)
 
     assert first.path == closed.clips[0].path
     assert second.path == closed.clips[-1].path
     assert len(closed.clips) >= 2
-    assert {(name, gap.why) for name, gap in closed.gaps} == {("front", Fault.DISK)}
+    assert {(name, gap.why) for name, gap in closed.gaps} == {("front", StreamFault.DISK)}
     assert closed.gaps[0][1].start == closed.clips[0].end
 
 
@@ -63,18 +65,18 @@ def test_a_film_that_cannot_be_named_is_declared_missing_and_found_when_the_disk
     tmp_path: Path, cameras: CameraSet
 ) -> None:
     with video_process(tmp_path) as process, process.talk(cameras, "front") as talk:
-        talk.say(Watch(cameras=("front",), on=True))
+        talk.say(WatchCameras(cameras=("front",), on=True))
         talk.proof("front", lambda proof: proof.live)
-        talk.say(Record(clip=ClipKey(visit="visit-1", part=1), cameras=("front",), folder="films/visit-1"))
-        in_the_way = process.films / talk.wait(Begun).path
+        talk.say(RecordClip(clip=ClipKey(visit="visit-1", part=1), cameras=("front",), folder="films/visit-1"))
+        in_the_way = process.films / talk.wait(ClipBegun).path
         in_the_way.mkdir()
         time.sleep(1)
         closed = talk.finish("visit-1")
         assert closed.clips == ()
         ((name, hole),) = closed.gaps
-        assert (name, hole.why) == ("front", Fault.DISK)
+        assert (name, hole.why) == ("front", StreamFault.DISK)
 
         in_the_way.rmdir()
         (facts,) = talk.finish("visit-1").clips
-    check(process.films, facts)
+    check_clip(process.films, facts)
     assert not list(process.films.rglob("*.part"))

@@ -9,21 +9,21 @@ import av
 import pytest
 
 from gateway.video.ipc import (
-    Begun,
     CameraSource,
+    ClipBegun,
     ClipFacts,
     ClipKey,
-    Closed,
-    Configure,
-    Fault,
-    Record,
-    Watch,
+    ClipsClosed,
+    ConfigureCameras,
+    RecordClip,
+    StreamFault,
+    WatchCameras,
 )
-from gateway.video.stream import read
-from tests.filmset.films import check
-from tests.filmset.talk import Talk, VideoProcess, video_process
+from gateway.video.stream import read_packets
+from tests.filmset.films import check_clip
+from tests.filmset.talk import VideoProcess, VideoSession, video_process
 from tests.foreign import foreign_camera
-from tests.wire import Wire
+from tests.wire import TcpRelay
 
 pytestmark = pytest.mark.slow
 
@@ -31,26 +31,26 @@ KEY = ClipKey(visit="visit-1", part=1)
 
 
 @contextmanager
-def filming(place: Path, *sources: CameraSource) -> Iterator[tuple[VideoProcess, Talk]]:
+def filming(place: Path, *sources: CameraSource) -> Iterator[tuple[VideoProcess, VideoSession]]:
     """A video process that films these cameras, each proven live before and with a film on disk."""
     names = tuple(source.name for source in sources)
-    with video_process(place) as process, Talk(process.socket) as talk:
-        talk.say(Configure(cameras=sources, pre_roll=2.0, folder=str(process.films)))
-        talk.say(Watch(cameras=names, on=True))
+    with video_process(place) as process, VideoSession(process.socket) as talk:
+        talk.say(ConfigureCameras(cameras=sources, pre_roll=2.0, folder=str(process.films)))
+        talk.say(WatchCameras(cameras=names, on=True))
         for name in names:
             live(talk, name)
-        talk.say(Record(clip=KEY, cameras=names, folder="films/visit-1"))
+        talk.say(RecordClip(clip=KEY, cameras=names, folder="films/visit-1"))
         for name in names:
             begun(talk, name)
         yield process, talk
 
 
-def live(talk: Talk, name: str = "front") -> None:
+def live(talk: VideoSession, name: str = "front") -> None:
     talk.proof(name, lambda proof: proof.live)
 
 
-def begun(talk: Talk, name: str = "front", *, film: int = 1) -> None:
-    talk.wait(Begun, lambda begun: begun.path == f"films/visit-1/{name}-1-{film}.mp4")
+def begun(talk: VideoSession, name: str = "front", *, film: int = 1) -> None:
+    talk.wait(ClipBegun, lambda begun: begun.path == f"films/visit-1/{name}-1-{film}.mp4")
 
 
 def times_and_sizes(film: Path) -> tuple[list[float], set[tuple[int, int]]]:
@@ -61,13 +61,13 @@ def times_and_sizes(film: Path) -> tuple[list[float], set[tuple[int, int]]]:
 
 
 def played(process: VideoProcess, facts: ClipFacts) -> tuple[list[float], set[tuple[int, int]]]:
-    check(process.films, facts)
+    check_clip(process.films, facts)
     return times_and_sizes(process.films / facts.path)
 
 
 def test_sound_is_never_asked_for_and_no_film_has_any(tmp_path: Path) -> None:
     with foreign_camera(sound="aac") as front, foreign_camera(sound="pcma", reordered=True) as hall:
-        wire = Wire(front.make.port)
+        wire = TcpRelay(front.make.port)
         tapped = front.source().model_copy(update={"url": f"rtsp://127.0.0.1:{wire.port}/cam"})
         try:
             with filming(tmp_path, tapped, hall.source(name="hall")) as (process, talk):
@@ -89,7 +89,7 @@ def test_sound_is_never_asked_for_and_no_film_has_any(tmp_path: Path) -> None:
 
 def test_a_first_picture_that_bears_no_time_is_filmed_in_its_place(tmp_path: Path) -> None:
     with foreign_camera() as front:
-        stream = read(front.source())
+        stream = read_packets(front.source())
         assert next(stream)[1] is None
         first = next(stream)[1]
         assert first is not None
@@ -116,7 +116,7 @@ def test_a_camera_that_lost_power_and_comes_back_with_another_size_gets_a_film_o
         process.grows("films/visit-1/front-1-2.mp4", 1)
         closed = talk.finish("visit-1")
 
-    parts(process, closed, why=Fault.RESET)
+    parts(process, closed, why=StreamFault.RESET)
 
 
 def test_pictures_that_change_their_size_in_mid_stream_never_spoil_a_film(tmp_path: Path) -> None:
@@ -128,10 +128,10 @@ def test_pictures_that_change_their_size_in_mid_stream_never_spoil_a_film(tmp_pa
         process.grows("films/visit-1/front-1-2.mp4", 1)
         closed = talk.finish("visit-1")
 
-    parts(process, closed, why=Fault.CHANGED)
+    parts(process, closed, why=StreamFault.CHANGED)
 
 
-def parts(process: VideoProcess, closed: Closed, *, why: Fault) -> None:
+def parts(process: VideoProcess, closed: ClipsClosed, *, why: StreamFault) -> None:
     """Two films, each of pictures of one size, and the hole between them declared."""
     before, after = closed.clips
     assert played(process, before)[1] == {(640, 360)}

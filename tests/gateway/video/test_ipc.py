@@ -1,7 +1,15 @@
 import pytest
 from pydantic import ValidationError
 
-from gateway.video.ipc import FROM_VIDEO, TO_VIDEO, CameraSource, ClipKey, Fault, Proof, Record
+from gateway.video.ipc import (
+    FROM_VIDEO_ADAPTER,
+    TO_VIDEO_ADAPTER,
+    CameraProof,
+    CameraSource,
+    ClipKey,
+    RecordClip,
+    StreamFault,
+)
 
 KEY = ClipKey(visit="0b6f-1", part=1)
 
@@ -28,7 +36,7 @@ def test_a_cameras_address_is_rtsp_and_nothing_else(url: str) -> None:
 )
 def test_a_films_folder_stays_under_the_configured_one(folder: str) -> None:
     with pytest.raises(ValidationError):
-        Record(clip=KEY, cameras=("front",), folder=folder)
+        RecordClip(clip=KEY, cameras=("front",), folder=folder)
 
 
 @pytest.mark.parametrize("name", ["", "..", "a/b", ".a", "a b", "a" * 129, "é"])
@@ -40,8 +48,8 @@ def test_names_that_become_file_names_are_plain(name: str) -> None:
 
 
 def test_every_line_comes_back_as_it_went() -> None:
-    record = Record(clip=KEY, cameras=("front",), folder="visits/0b6f-1")
-    proof = Proof(camera="front", at=1.5, live=True, moving=False, recordings=(KEY,), faults=(Fault.DISK,))
+    record = RecordClip(clip=KEY, cameras=("front",), folder="visits/0b6f-1")
+    proof = CameraProof(camera="front", at=1.5, live=True, moving=False, recordings=(KEY,), faults=(StreamFault.DISK,))
 
-    assert TO_VIDEO.validate_json(record.model_dump_json()) == record
-    assert FROM_VIDEO.validate_json(proof.model_dump_json()) == proof
+    assert TO_VIDEO_ADAPTER.validate_json(record.model_dump_json()) == record
+    assert FROM_VIDEO_ADAPTER.validate_json(proof.model_dump_json()) == proof

@@ -17,52 +17,57 @@ import pytest
 from gateway.video import live as gateways_end
 from gateway.video import viewers
 from gateway.video.ipc import (
-    FROM_VIDEO,
-    TO_VIEWER,
-    Begun,
+    FROM_VIDEO_ADAPTER,
+    TO_VIEWER_ADAPTER,
+    BarcodeRead,
+    CameraProof,
+    ClipBegun,
     ClipKey,
-    Configure,
-    Label,
-    Picture,
-    Proof,
-    Record,
-    Refused,
+    ConfigureCameras,
+    LiveViewAccepted,
+    LiveViewError,
+    LiveViewRefused,
+    LiveViewRequest,
+    PictureTaken,
+    RecordClip,
     TakePicture,
-    Unseen,
-    View,
-    Viewing,
-    Watch,
+    WatchCameras,
     live_socket,
 )
-from gateway.video.live import NoPictures, live
+from gateway.video.live import LiveViewUnavailable, open_live_view
 from gateway.video.process import VideoProcess as Process
-from gateway.video.viewers import SEATS, Seats
+from gateway.video.viewers import DEFAULT_VIEWER_LIMITS, ViewerLimits
 from tests.filmset.cameras import CameraSet
-from tests.filmset.films import check
-from tests.filmset.pages import page, until
-from tests.filmset.talk import PATIENCE, video_process
+from tests.filmset.films import check_clip
+from tests.filmset.pages import open_page, wait_until
+from tests.filmset.talk import TIMEOUT_S, video_process
 
 pytestmark = pytest.mark.slow
 
 VISIT = ClipKey(visit="visit-1", part=1)
 
 
-def record(camera: str) -> Record:
-    return Record(clip=VISIT, cameras=(camera,), folder="visit-1")
+def record(camera: str) -> RecordClip:
+    return RecordClip(clip=VISIT, cameras=(camera,), folder="visit-1")
 
 
 @asynccontextmanager
-async def narrow(place: Path, cameras: CameraSet, *, seats: Seats = SEATS) -> AsyncIterator[Path]:
+async def narrow(
+    place: Path, cameras: CameraSet, *, seats: ViewerLimits = DEFAULT_VIEWER_LIMITS
+) -> AsyncIterator[Path]:
     """A video process with other limits, in this loop, which knows `front` and `hall`; its socket."""
     path = place / "video.sock"
     running = asyncio.create_task(Process(path, utc=lambda: datetime.now(UTC), seats=seats).run())
-    await until(path.exists, "the video process listens")
+    await wait_until(path.exists, "the video process listens")
     reader, writer = await asyncio.open_unix_connection(path)
     sources = tuple(cameras.source(name) for name in ("front", "hall"))
-    for words in (Configure(cameras=sources, folder=str(place / "films")), TakePicture(camera="front", request="a")):
+    for words in (
+        ConfigureCameras(cameras=sources, folder=str(place / "films")),
+        TakePicture(camera="front", request="a"),
+    ):
         writer.write(words.model_dump_json().encode() + b"\n")
-    async with asyncio.timeout(PATIENCE):
-        while not isinstance(FROM_VIDEO.validate_json(await reader.readline()), Picture):
+    async with asyncio.timeout(TIMEOUT_S):
+        while not isinstance(FROM_VIDEO_ADAPTER.validate_json(await reader.readline()), PictureTaken):
             pass
     try:
         yield path
@@ -77,7 +82,7 @@ async def narrow(place: Path, cameras: CameraSet, *, seats: Seats = SEATS) -> As
 
 async def test_what_a_page_gets_plays_and_shows_the_present(tmp_path: Path, cameras: CameraSet) -> None:
     with video_process(tmp_path) as process, process.talk(cameras, "front"):
-        async with page(process.socket, "front") as it:
+        async with open_page(process.socket, "front") as it:
             await it.sees(60)
             seen, clock = it.play(tmp_path), datetime.now(UTC).timestamp() - time.monotonic()
 
@@ -100,9 +105,9 @@ async def test_two_pages_get_the_same_bytes_and_who_comes_late_begins_at_a_key_p
     tmp_path: Path, cameras: CameraSet
 ) -> None:
     with video_process(tmp_path) as process, process.talk(cameras, "front"):
-        async with page(process.socket, "front") as early:
+        async with open_page(process.socket, "front") as early:
             await early.sees(20)
-            async with page(process.socket, "front") as late:
+            async with open_page(process.socket, "front") as late:
                 assert late.begins_with_a_key_picture(tmp_path)
                 await late.sees(20)
                 seen = late.play(tmp_path)
@@ -119,20 +124,20 @@ async def test_two_pages_get_the_same_bytes_and_who_comes_late_begins_at_a_key_p
 async def test_where_the_last_key_picture_is_too_long_ago_to_be_kept_who_comes_late_waits_for_the_next(
     tmp_path: Path, cameras: CameraSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(viewers, "GROUP", 100)
-    async with narrow(tmp_path, cameras) as path, page(path, "front") as early:
+    monkeypatch.setattr(viewers, "MAX_GROUP_BYTES", 100)
+    async with narrow(tmp_path, cameras) as path, open_page(path, "front") as early:
         await early.sees(5)
-        async with page(path, "front") as late:
+        async with open_page(path, "front") as late:
             assert late.begins_with_a_key_picture(tmp_path)
             await late.sees(20)
             assert late.play(tmp_path).pictures > 20
 
 
 async def test_a_page_that_does_not_read_is_cut_off_and_the_other_goes_on(tmp_path: Path, cameras: CameraSet) -> None:
-    async with narrow(tmp_path, cameras, seats=Seats(unread=32 << 10)) as path, page(path, "front") as it:
+    async with narrow(tmp_path, cameras, seats=ViewerLimits(unread=32 << 10)) as path, open_page(path, "front") as it:
         with socket.socket(socket.AF_UNIX) as asleep:
             asleep.connect(str(live_socket(path)))
-            asleep.sendall(View(camera="front").model_dump_json().encode() + b"\n")
+            asleep.sendall(LiveViewRequest(camera="front").model_dump_json().encode() + b"\n")
             assert await asyncio.to_thread(hung_up, asleep)
             assert not it.reading.done()
         await it.sees(20)
@@ -142,7 +147,7 @@ def hung_up(endpoint: socket.socket) -> bool:
     """Wait until the other end closes, without reading."""
     poll = select.poll()
     poll.register(endpoint, 0)
-    return bool(poll.poll(2 * PATIENCE * 1000))
+    return bool(poll.poll(2 * TIMEOUT_S * 1000))
 
 
 async def test_when_the_camera_is_lost_its_pages_are_hung_up_and_may_come_again(
@@ -150,14 +155,14 @@ async def test_when_the_camera_is_lost_its_pages_are_hung_up_and_may_come_again(
 ) -> None:
     with video_process(tmp_path) as process, process.talk(cameras, "front", "hall"):
         async with (
-            page(process.socket, "front") as one,
-            page(process.socket, "front") as two,
-            page(process.socket, "hall") as other,
+            open_page(process.socket, "front") as one,
+            open_page(process.socket, "front") as two,
+            open_page(process.socket, "hall") as other,
         ):
             cameras.front.set_mode("reset")
             await one.hung_up()
             await two.hung_up()
-            async with page(process.socket, "front") as again:
+            async with open_page(process.socket, "front") as again:
                 await again.sees(5)
                 assert again.begins_with_a_key_picture(tmp_path)
                 assert again.play(tmp_path).times[-1] > one.play(tmp_path).times[-1]
@@ -166,19 +171,19 @@ async def test_when_the_camera_is_lost_its_pages_are_hung_up_and_may_come_again(
 
 async def test_a_camera_that_stalls_hangs_its_pages_up(tmp_path: Path, cameras: CameraSet) -> None:
     with video_process(tmp_path) as process, process.talk(cameras, "front"):
-        async with page(process.socket, "front") as it:
+        async with open_page(process.socket, "front") as it:
             cameras.front.set_mode("stall")
             await it.hung_up()
 
 
 async def test_what_cannot_be_seen_is_refused_with_the_reason(tmp_path: Path, cameras: CameraSet) -> None:
     cameras.hall.stop()
-    async with narrow(tmp_path, cameras, seats=Seats(patience=0.5)) as path:
+    async with narrow(tmp_path, cameras, seats=ViewerLimits(patience=0.5)) as path:
         for camera, why in (
-            ("no-such-camera", Unseen.NO_SUCH_CAMERA),
-            ("../front", Unseen.NO_SUCH_CAMERA),
-            ("x" * 5000, Unseen.NOT_UNDERSTOOD),
-            ("hall", Unseen.NO_PICTURES),
+            ("no-such-camera", LiveViewError.NO_SUCH_CAMERA),
+            ("../front", LiveViewError.NO_SUCH_CAMERA),
+            ("x" * 5000, LiveViewError.NOT_UNDERSTOOD),
+            ("hall", LiveViewError.NO_PICTURES),
         ):
             assert await refused(path, camera) == why
 
@@ -186,27 +191,27 @@ async def test_what_cannot_be_seen_is_refused_with_the_reason(tmp_path: Path, ca
 async def test_there_are_only_so_many_seats_and_each_is_free_again_when_its_page_has_gone(
     tmp_path: Path, cameras: CameraSet
 ) -> None:
-    async with narrow(tmp_path, cameras, seats=Seats(most=2)) as path:
-        async with page(path, "front") as it, page(path, "hall"):
-            assert await refused(path, "front") is Unseen.TOO_MANY_VIEWERS
+    async with narrow(tmp_path, cameras, seats=ViewerLimits(most=2)) as path:
+        async with open_page(path, "front") as it, open_page(path, "hall"):
+            assert await refused(path, "front") is LiveViewError.TOO_MANY_VIEWERS
             await it.sees(5)
-        async with page(path, "front"), page(path, "hall"):
+        async with open_page(path, "front"), open_page(path, "hall"):
             pass
 
 
-async def refused(path: Path, camera: str, *, patience: float = PATIENCE) -> Unseen | None:
+async def refused(path: Path, camera: str, *, patience: float = TIMEOUT_S) -> LiveViewError | None:
     """Why a camera cannot be seen; None where it can."""
     try:
-        async with live(path, camera, timeout=patience):
+        async with open_live_view(path, camera, timeout=patience):
             return None
-    except NoPictures as none:
+    except LiveViewUnavailable as none:
         return none.why
 
 
 async def test_garbage_from_a_page_is_refused_and_harms_nobody(tmp_path: Path, cameras: CameraSet) -> None:
     with video_process(tmp_path) as process, process.talk(cameras, "front", "hall") as talk:
-        talk.say(Watch(cameras=("hall",), on=True))
-        async with page(process.socket, "front") as it:
+        talk.say(WatchCameras(cameras=("hall",), on=True))
+        async with open_page(process.socket, "front") as it:
             for garbage in (
                 b"\n",
                 b"{}\n",
@@ -215,9 +220,11 @@ async def test_garbage_from_a_page_is_refused_and_harms_nobody(tmp_path: Path, c
                 b'{"camera":"front","x":1}\n',
                 b"GET / HTTP/1.1\r\n\r\n",
                 b"x" * 100_000,
-                Watch(cameras=("front",), on=True).model_dump_json().encode() + b"\n",
+                WatchCameras(cameras=("front",), on=True).model_dump_json().encode() + b"\n",
             ):
-                assert await answer(process.socket, garbage) == Refused(why=Unseen.NOT_UNDERSTOOD), garbage[:40]
+                assert await answer(process.socket, garbage) == LiveViewRefused(why=LiveViewError.NOT_UNDERSTOOD), (
+                    garbage[:40]
+                )
             assert await answer(process.socket, b"") is None
             await it.sees(10)
             talk.proof("hall", lambda proof: proof.live)
@@ -231,8 +238,8 @@ async def answer(path: Path, said: bytes) -> object:
     try:
         if not said:
             return None
-        async with asyncio.timeout(PATIENCE):
-            return TO_VIEWER.validate_json(await reader.readline())
+        async with asyncio.timeout(TIMEOUT_S):
+            return TO_VIEWER_ADAPTER.validate_json(await reader.readline())
     finally:
         writer.close()
         with suppress(OSError):
@@ -241,11 +248,11 @@ async def answer(path: Path, said: bytes) -> object:
 
 async def test_a_page_that_says_more_than_it_should_is_hung_up(tmp_path: Path, cameras: CameraSet) -> None:
     with video_process(tmp_path) as process, process.talk(cameras, "front"):
-        async with page(process.socket, "front") as it:
+        async with open_page(process.socket, "front") as it:
             reader, writer = await asyncio.open_unix_connection(live_socket(process.socket))
-            writer.write(View(camera="front").model_dump_json().encode() + b"\n")
-            async with asyncio.timeout(PATIENCE):
-                assert isinstance(TO_VIEWER.validate_json(await reader.readline()), Viewing)
+            writer.write(LiveViewRequest(camera="front").model_dump_json().encode() + b"\n")
+            async with asyncio.timeout(TIMEOUT_S):
+                assert isinstance(TO_VIEWER_ADAPTER.validate_json(await reader.readline()), LiveViewAccepted)
                 writer.write(b"more")
                 with suppress(ConnectionResetError):  # it does not read what it did not ask for
                     while await reader.read(1 << 16):
@@ -260,26 +267,28 @@ async def test_a_camera_is_connected_while_it_is_viewed_and_rests_when_the_last_
     tmp_path: Path, cameras: CameraSet
 ) -> None:
     cameras.front.show_label("VIEWED")
-    async with asyncio.timeout(PATIENCE):  # the camera is every test's: whoever looked last may still be leaving
+    async with asyncio.timeout(TIMEOUT_S):  # the camera is every test's: whoever looked last may still be leaving
         while cameras.front.heard:  # noqa: ASYNC110  it tells of no event
             await asyncio.sleep(0.05)
     with video_process(tmp_path) as process, process.talk(cameras, "front") as talk:
         assert not cameras.front.heard
-        async with page(process.socket, "front"):
-            async with page(process.socket, "front"):
+        async with open_page(process.socket, "front"):
+            async with open_page(process.socket, "front"):
                 pass
-            async with page(process.socket, "front") as it:
+            async with open_page(process.socket, "front") as it:
                 await it.sees(20)
-        await until(lambda: not cameras.front.heard, "the camera rests")
+        await wait_until(lambda: not cameras.front.heard, "the camera rests")
 
-        assert not any(isinstance(words, Proof | Label) for words in talk.heard), "the gateway is told nothing of it"
+        assert not any(isinstance(words, CameraProof | BarcodeRead) for words in talk.heard), (
+            "the gateway is told nothing of it"
+        )
 
 
 async def test_a_watched_camera_stays_connected_when_its_last_page_has_gone(tmp_path: Path, cameras: CameraSet) -> None:
     with video_process(tmp_path) as process, process.talk(cameras, "front") as talk:
-        talk.say(Watch(cameras=("front",), on=True))
+        talk.say(WatchCameras(cameras=("front",), on=True))
         talk.proof("front", lambda proof: proof.live)
-        async with page(process.socket, "front"):
+        async with open_page(process.socket, "front"):
             pass
         for _ in range(8):  # two seconds of proofs
             assert talk.proof("front", lambda _proof: True).live
@@ -287,25 +296,25 @@ async def test_a_watched_camera_stays_connected_when_its_last_page_has_gone(tmp_
 
 async def test_the_end_of_a_watch_leaves_a_page_its_pictures(tmp_path: Path, cameras: CameraSet) -> None:
     with video_process(tmp_path) as process, process.talk(cameras, "front") as talk:
-        talk.say(Watch(cameras=("front",), on=True, labels=("front",)))
+        talk.say(WatchCameras(cameras=("front",), on=True, labels=("front",)))
         talk.proof("front", lambda proof: proof.live)
-        async with page(process.socket, "front") as it:
-            talk.say(Watch(cameras=("front",), on=False))
+        async with open_page(process.socket, "front") as it:
+            talk.say(WatchCameras(cameras=("front",), on=False))
             await it.sees(30)
             cameras.front.show_label("UNWATCHED")
             await it.sees(30)
-            assert not any(isinstance(words, Label) for words in talk.heard), "nobody asked for labels any more"
-        await until(lambda: not cameras.front.heard, "the camera rests")
+            assert not any(isinstance(words, BarcodeRead) for words in talk.heard), "nobody asked for labels any more"
+        await wait_until(lambda: not cameras.front.heard, "the camera rests")
 
 
 async def test_a_film_that_is_made_while_pages_come_and_go_is_whole(tmp_path: Path, cameras: CameraSet) -> None:
     with video_process(tmp_path) as process, process.talk(cameras, "front", pre_roll=1.0) as talk:
-        talk.say(Watch(cameras=("front",), on=True))
+        talk.say(WatchCameras(cameras=("front",), on=True))
         talk.proof("front", lambda proof: proof.live)
-        async with page(process.socket, "front") as before:
+        async with open_page(process.socket, "front") as before:
             talk.say(record("front"))
-            talk.wait(Begun)
-            async with page(process.socket, "front") as during:
+            talk.wait(ClipBegun)
+            async with open_page(process.socket, "front") as during:
                 await during.sees(30)
             assert talk.proof("front", lambda proof: proof.recording == VISIT).live
             await before.sees(15)
@@ -313,7 +322,7 @@ async def test_a_film_that_is_made_while_pages_come_and_go_is_whole(tmp_path: Pa
 
         (facts,) = closed.clips
         assert (closed.gaps, facts.gaps) == ((), ())
-        film, seen = check(process.films, facts), during.play(tmp_path)
+        film, seen = check_clip(process.films, facts), during.play(tmp_path)
         assert film.pictures == len(film.times)
         within = [made for made in seen.times if film.times[0] <= made <= film.times[-1]]
         assert len(within) > 30
@@ -324,15 +333,15 @@ async def test_viewing_lays_in_no_pre_roll_and_a_film_begins_at_once_nevertheles
     tmp_path: Path, cameras: CameraSet
 ) -> None:
     with video_process(tmp_path) as process, process.talk(cameras, "front", pre_roll=20.0) as talk:
-        async with page(process.socket, "front") as it:
+        async with open_page(process.socket, "front") as it:
             await it.sees(60)  # four groups of pictures
             talk.say(record("front"))
-            talk.wait(Begun)
+            talk.wait(ClipBegun)
             closed = talk.finish("visit-1")
             seen = it.play(tmp_path)
 
         (facts,) = closed.clips
-        film = check(process.films, facts)
+        film = check_clip(process.films, facts)
         assert closed.gaps == ()
         assert film.times[0] > seen.times[30], "older pictures than the newest group were kept"
 
@@ -342,15 +351,15 @@ async def test_a_page_outlives_the_gateways_connection_and_not_a_change_of_its_c
 ) -> None:
     moved = cameras.source("hall").model_copy(update={"sees_courier": False})
     with video_process(tmp_path) as process, process.talk(cameras, "front", "hall") as old:
-        async with page(process.socket, "front") as it, page(process.socket, "hall") as other:
+        async with open_page(process.socket, "front") as it, open_page(process.socket, "hall") as other:
             with process.talk(cameras, "front", "hall") as new:
                 assert old.hung_up()
                 new.say(TakePicture(camera="front", request="a"))
-                new.wait(Picture)
+                new.wait(PictureTaken)
                 await it.sees(15)
                 await other.sees(15)
                 sources = (cameras.source("front"), moved)
-                new.say(Configure(cameras=sources, pre_roll=2.0, folder=str(process.films)))
+                new.say(ConfigureCameras(cameras=sources, pre_roll=2.0, folder=str(process.films)))
                 await other.hung_up()
                 await it.sees(15)
 
@@ -358,20 +367,20 @@ async def test_a_page_outlives_the_gateways_connection_and_not_a_change_of_its_c
 async def test_pages_learn_of_a_process_that_is_not_there_hangs_or_ends(
     tmp_path: Path, cameras: CameraSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert await refused(tmp_path / "video.sock", "front") is Unseen.NO_PROCESS
+    assert await refused(tmp_path / "video.sock", "front") is LiveViewError.NO_PROCESS
     with video_process(tmp_path) as process, process.talk(cameras, "front"):
-        async with page(process.socket, "front") as it:
-            monkeypatch.setattr(gateways_end, "SILENT", 0.5)
+        async with open_page(process.socket, "front") as it:
+            monkeypatch.setattr(gateways_end, "CHUNK_TIMEOUT_S", 0.5)
             os.kill(process.process.pid, signal.SIGSTOP)
             try:
                 await it.hung_up()
-                assert await refused(process.socket, "front", patience=0.5) is Unseen.NO_ANSWER
+                assert await refused(process.socket, "front", patience=0.5) is LiveViewError.NO_ANSWER
             finally:
                 os.kill(process.process.pid, signal.SIGCONT)
         monkeypatch.undo()
         assert live_socket(process.socket).stat().st_mode & 0o777 == 0o600
-        async with page(process.socket, "front") as it:
+        async with open_page(process.socket, "front") as it:
             assert await asyncio.to_thread(process.end) == 0
             await it.hung_up()
         assert not live_socket(process.socket).exists()
-        assert await refused(process.socket, "front") is Unseen.NO_PROCESS
+        assert await refused(process.socket, "front") is LiveViewError.NO_PROCESS

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from devices.simulators.scene import CLOCK_REGION, Scene, SceneKind
-from gateway.video.ipc import Fault
+from gateway.video.ipc import StreamFault
 from gateway.video.liveness import Liveness, Luma, block_difference
 
 FRAME = 1 / 15
@@ -42,7 +42,7 @@ class Stream:
         return self.scene.draw(self.number, NOON + timedelta(seconds=self.now))[:240]
 
     @property
-    def faults(self) -> set[Fault]:
+    def faults(self) -> set[StreamFault]:
         return set(self.evidence.faults(self.now))
 
     @property
@@ -92,7 +92,7 @@ def test_packets_that_stop_are_a_stall_after_half_a_second_and_it_began_with_the
     stream.run(2)
 
     assert stream.evidence.live(stream.now + 0.49)
-    assert stream.evidence.faults(stream.now + 0.51) == {Fault.STALL: stream.now}
+    assert stream.evidence.faults(stream.now + 0.51) == {StreamFault.STALL: stream.now}
     assert not stream.evidence.live(stream.now + 0.51)
 
 
@@ -101,7 +101,7 @@ def test_a_slow_camera_may_pause_for_five_pictures() -> None:
     stream.run(6, frame=0.25)
 
     assert stream.evidence.live(stream.now + 1.2)
-    assert Fault.STALL in stream.evidence.faults(stream.now + 1.3)
+    assert StreamFault.STALL in stream.evidence.faults(stream.now + 1.3)
 
 
 def test_three_timestamps_that_do_not_rise_are_a_fault_and_one_that_rises_ends_it() -> None:
@@ -110,7 +110,7 @@ def test_three_timestamps_that_do_not_rise_are_a_fault_and_one_that_rises_ends_i
     stream.run(2 * FRAME, rising=False)
     assert stream.faults == set()
     stream.run(FRAME, rising=False)
-    assert stream.faults == {Fault.STUCK_TIMESTAMPS}
+    assert stream.faults == {StreamFault.STUCK_TIMESTAMPS}
     stream.run(FRAME)
     assert stream.faults == set()
 
@@ -123,7 +123,7 @@ def test_a_covered_lens_is_black_even_where_the_camera_writes_its_clock_over_it(
     covered[first:last] = stream.draw()[first:last]
     stream.run(0.2, picture=covered)
 
-    assert stream.faults == {Fault.BLACK}
+    assert stream.faults == {StreamFault.BLACK}
     stream.run(0.1)
     assert stream.live
 
@@ -136,7 +136,7 @@ def test_a_clock_that_stands_still_is_frozen_after_a_second_and_a_half() -> None
     assert stream.faults == set()
     stream.run(0.3, picture=still)
 
-    assert stream.evidence.faults(stream.now) == {Fault.FROZEN: pytest.approx(since, abs=2 * FRAME)}
+    assert stream.evidence.faults(stream.now) == {StreamFault.FROZEN: pytest.approx(since, abs=2 * FRAME)}
     assert stream.live, "packets and pictures come: frozen gates the unlock through moving"
     assert not stream.moving
 
@@ -157,7 +157,7 @@ def test_pictures_that_cannot_be_decoded_are_a_fault_and_the_next_sound_one_ends
     stream.run(0.4, decodable=False)
     assert stream.live, "a single torn picture is no fault"
     stream.run(0.4, decodable=False)
-    assert stream.faults == {Fault.UNDECODABLE}
+    assert stream.faults == {StreamFault.UNDECODABLE}
     stream.run(FRAME)
     assert stream.live
 

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from gateway.mqtt.mosquitto.provisioning import free_port
-from gateway.video.camera import WARY
-from gateway.video.ipc import CameraSource, Configure, Unopened, Watch
-from gateway.video.open_errors import SAID
-from gateway.video.probe import look
-from gateway.video.stream import StreamLost, read
-from tests.filmset.talk import PATIENCE, Talk, video_process
+from gateway.video.camera import MAX_LOGIN_REFUSALS
+from gateway.video.ipc import CameraSource, ConfigureCameras, OpenFailure, WatchCameras
+from gateway.video.open_errors import OPEN_FAILURE_TEXTS
+from gateway.video.probe import probe_stream
+from gateway.video.stream import StreamLost, read_packets
+from tests.filmset.talk import TIMEOUT_S, VideoSession, video_process
 from tests.foreign import ForeignCamera, foreign_camera
-from tests.wire import Wire
+from tests.wire import TcpRelay
 
 pytestmark = pytest.mark.slow
 
@@ -27,10 +27,10 @@ USER, PASSWORD = "install@teur", "p@ss:w/ö rd#1"
 Answer = Callable[[bytes], bytes]
 
 
-def why(source: CameraSource) -> Unopened | None:
+def why(source: CameraSource) -> OpenFailure | None:
     """Why it does not open; None where it does."""
     try:
-        next(read(source))
+        next(read_packets(source))
     except StreamLost as lost:
         return lost.unopened
     return None
@@ -57,20 +57,20 @@ def test_an_account_of_any_characters_opens_a_camera_that_asks_for_one(guarded: 
 @pytest.mark.parametrize(
     ("text", "mode", "told"),
     [
-        (f"{USER}:wrong", 0o600, Unopened.LOGIN_REFUSED),
-        (f"{USER}:{PASSWORD}", 0o640, Unopened.LOGIN_UNUSABLE),
-        (f"{USER}:{PASSWORD}", 0o604, Unopened.LOGIN_UNUSABLE),
-        ("no colon", 0o600, Unopened.LOGIN_UNUSABLE),
+        (f"{USER}:wrong", 0o600, OpenFailure.LOGIN_REFUSED),
+        (f"{USER}:{PASSWORD}", 0o640, OpenFailure.LOGIN_UNUSABLE),
+        (f"{USER}:{PASSWORD}", 0o604, OpenFailure.LOGIN_UNUSABLE),
+        ("no colon", 0o600, OpenFailure.LOGIN_UNUSABLE),
     ],
 )
 def test_a_wrong_account_is_told_from_a_file_that_cannot_be_used(
-    guarded: ForeignCamera, tmp_path: Path, text: str, mode: int, told: Unopened
+    guarded: ForeignCamera, tmp_path: Path, text: str, mode: int, told: OpenFailure
 ) -> None:
     assert why(guarded.source(login=login(tmp_path, text, mode))) is told
 
 
 def test_a_camera_that_asks_for_an_account_refuses_whoever_brings_none(guarded: ForeignCamera) -> None:
-    assert why(guarded.source()) is Unopened.LOGIN_REFUSED
+    assert why(guarded.source()) is OpenFailure.LOGIN_REFUSED
 
 
 def test_a_stream_that_is_not_there_a_host_that_nobody_knows_and_silence_are_told_apart(
@@ -78,22 +78,22 @@ def test_a_stream_that_is_not_there_a_host_that_nobody_knows_and_silence_are_tol
 ) -> None:
     account = login(tmp_path, f"{USER}:{PASSWORD}")
     nowhere = guarded.source(login=account).model_copy(update={"url": f"{guarded.url}era"})
-    assert why(nowhere) is Unopened.NO_SUCH_STREAM
-    assert why(CameraSource(name="front", url="rtsp://camera.invalid/cam")) is Unopened.UNKNOWN_HOST
-    assert why(CameraSource(name="front", url=f"rtsp://127.0.0.1:{free_port()}/cam")) is Unopened.NO_ANSWER
+    assert why(nowhere) is OpenFailure.NO_SUCH_STREAM
+    assert why(CameraSource(name="front", url="rtsp://camera.invalid/cam")) is OpenFailure.UNKNOWN_HOST
+    assert why(CameraSource(name="front", url=f"rtsp://127.0.0.1:{free_port()}/cam")) is OpenFailure.NO_ANSWER
 
 
 async def test_pictures_that_are_not_h264_are_refused_in_words() -> None:
     with foreign_camera(codec="h265") as camera:
-        looked = await look(camera.source())
+        looked = await probe_stream(camera.source())
 
-    assert looked.unopened is Unopened.NOT_H264
-    assert "H.264" in SAID[Unopened.NOT_H264][1].to("en")
+    assert looked.unopened is OpenFailure.NOT_H264
+    assert "H.264" in OPEN_FAILURE_TEXTS[OpenFailure.NOT_H264][1].to("en")
 
 
 async def test_a_look_tells_the_pictures_size_and_how_often_key_pictures_come() -> None:
     with foreign_camera(size=(640, 360)) as camera:
-        looked = await look(camera.source())
+        looked = await probe_stream(camera.source())
 
     assert (looked.unopened, looked.lost) == (None, None)
     assert (looked.width, looked.height, looked.key_every) == (640, 360, 1.0)
@@ -101,7 +101,7 @@ async def test_a_look_tells_the_pictures_size_and_how_often_key_pictures_come() 
 
 
 def test_every_reason_has_words() -> None:
-    assert set(SAID) == set(Unopened)
+    assert set(OPEN_FAILURE_TEXTS) == set(OpenFailure)
 
 
 # ---- hostile servers ----------------------------------------------------------------------------------------------
@@ -197,7 +197,7 @@ def test_a_camera_that_sends_us_elsewhere_is_followed_nowhere(tmp_path: Path, to
             told = why(source)
 
     assert other.heard == []
-    assert told is (Unopened.NOT_UNDERSTOOD if to.startswith("tcp:") else Unopened.SENT_ELSEWHERE)
+    assert told is (OpenFailure.NOT_UNDERSTOOD if to.startswith("tcp:") else OpenFailure.SENT_ELSEWHERE)
     with pytest.raises(OSError, match="No such device or address"):
         os.open(read_by_nobody, os.O_WRONLY | os.O_NONBLOCK)
 
@@ -220,14 +220,14 @@ def test_a_description_that_names_another_place_is_asked_of_the_camera_only(cont
 def test_an_account_that_is_refused_is_not_tried_until_the_camera_locks_it_and_is_tried_at_once_when_it_changes(
     guarded: ForeignCamera, tmp_path: Path
 ) -> None:
-    account, wire = login(tmp_path, f"{USER}:wrong"), Wire(guarded.make.port)
+    account, wire = login(tmp_path, f"{USER}:wrong"), TcpRelay(guarded.make.port)
     source = guarded.source(login=account, url=f"rtsp://127.0.0.1:{wire.port}/cam")
     try:
-        with video_process(tmp_path) as process, Talk(process.socket) as talk:
-            talk.say(Configure(cameras=(source,), folder=str(process.films)))
-            talk.say(Watch(cameras=("front",), on=True))
-            talk.proof("front", lambda proof: proof.unopened is Unopened.LOGIN_REFUSED)
-            _until(lambda: wire.seen.count(b"OPTIONS ") >= WARY)
+        with video_process(tmp_path) as process, VideoSession(process.socket) as talk:
+            talk.say(ConfigureCameras(cameras=(source,), folder=str(process.films)))
+            talk.say(WatchCameras(cameras=("front",), on=True))
+            talk.proof("front", lambda proof: proof.unopened is OpenFailure.LOGIN_REFUSED)
+            _until(lambda: wire.seen.count(b"OPTIONS ") >= MAX_LOGIN_REFUSALS)
             time.sleep(2.2)  # it would have been tried once more at least
             tried = wire.seen.count(b"OPTIONS ")
             login(tmp_path, f"{USER}:{PASSWORD}")
@@ -235,11 +235,11 @@ def test_an_account_that_is_refused_is_not_tried_until_the_camera_locks_it_and_i
     finally:
         wire.close()
 
-    assert tried == WARY
+    assert tried == MAX_LOGIN_REFUSALS
 
 
 def _until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT_S
     while not true():
         assert time.monotonic() < end
         time.sleep(0.05)
@@ -248,15 +248,15 @@ def _until(true: Callable[[], bool]) -> None:
 @pytest.mark.parametrize(
     ("setup", "told"),
     [
-        ("401 Unauthorized", Unopened.LOGIN_REFUSED),
-        ("403 Forbidden", Unopened.LOGIN_REFUSED),
-        ("404 Not Found", Unopened.NO_SUCH_STREAM),
-        ("453 Not Enough Bandwidth", Unopened.TURNED_AWAY),
-        ("461 Unsupported Transport", Unopened.NO_TCP),
-        ("503 Service Unavailable", Unopened.TURNED_AWAY),
+        ("401 Unauthorized", OpenFailure.LOGIN_REFUSED),
+        ("403 Forbidden", OpenFailure.LOGIN_REFUSED),
+        ("404 Not Found", OpenFailure.NO_SUCH_STREAM),
+        ("453 Not Enough Bandwidth", OpenFailure.TURNED_AWAY),
+        ("461 Unsupported Transport", OpenFailure.NO_TCP),
+        ("503 Service Unavailable", OpenFailure.TURNED_AWAY),
     ],
 )
-def test_a_camera_s_no_is_understood(setup: str, told: Unopened) -> None:
+def test_a_camera_s_no_is_understood(setup: str, told: OpenFailure) -> None:
     with hostile(describing(setup=setup)) as camera:
         assert why(CameraSource(name="front", url=f"rtsp://127.0.0.1:{camera.port}/cam")) is told
 
@@ -265,5 +265,5 @@ def test_a_camera_s_no_is_understood(setup: str, told: Unopened) -> None:
 def test_a_description_of_whatever_pictures_is_refused_or_read_and_never_ends_the_process(coding: str) -> None:
     with hostile(describing(setup=INTERLEAVED, coding=coding)) as camera:
         told = why(CameraSource(name="front", url=f"rtsp://127.0.0.1:{camera.port}/cam"))
-    assert told in {None, Unopened.NOT_H264, Unopened.NO_PICTURES, Unopened.NOT_UNDERSTOOD}
+    assert told in {None, OpenFailure.NOT_H264, OpenFailure.NO_PICTURES, OpenFailure.NOT_UNDERSTOOD}
     assert any(request.startswith(b"DESCRIBE") for request in camera.heard)

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.video.ipc import FROM_VIDEO, Begun, ClipKey, Configure, Fault, Record
+from gateway.video.ipc import FROM_VIDEO_ADAPTER, ClipBegun, ClipKey, ConfigureCameras, RecordClip, StreamFault
 from gateway.video.process import AlreadyRunning, VideoProcess
-from gateway.video.sidecar import End, read_sidecar
+from gateway.video.sidecar import SidecarEnd, read_sidecar
 from tests.filmset.cameras import CameraSet
-from tests.filmset.films import check
+from tests.filmset.films import check_clip
 
 PATIENCE = 30.0
 
@@ -69,12 +69,12 @@ async def test_an_orphan_films_on_for_its_patience_and_then_closes_the_film(tmp_
     reader, writer = await asyncio.open_unix_connection(tmp_path / "video.sock")
     clip = ClipKey(visit="visit-1", part=1)
     for words in (
-        Configure(cameras=(cameras.source("hall"),), folder=str(tmp_path / "films")),
-        Record(clip=clip, cameras=("hall",), folder="visit-1"),
+        ConfigureCameras(cameras=(cameras.source("hall"),), folder=str(tmp_path / "films")),
+        RecordClip(clip=clip, cameras=("hall",), folder="visit-1"),
     ):
         writer.write(words.model_dump_json().encode() + b"\n")
     async with asyncio.timeout(PATIENCE):
-        while not isinstance(FROM_VIDEO.validate_json(await reader.readline()), Begun):
+        while not isinstance(FROM_VIDEO_ADAPTER.validate_json(await reader.readline()), ClipBegun):
             pass
     writer.close()
     await writer.wait_closed()
@@ -84,7 +84,7 @@ async def test_an_orphan_films_on_for_its_patience_and_then_closes_the_film(tmp_
     await asyncio.wait_for(running, PATIENCE)
 
     end = read_sidecar(tmp_path / "films/visit-1/hall-1-1.jsonl")[-1]
-    assert isinstance(end, End)
-    assert end.why is Fault.INTERRUPTED
+    assert isinstance(end, SidecarEnd)
+    assert end.why is StreamFault.INTERRUPTED
     assert end.facts is not None
-    assert check(tmp_path / "films", end.facts).pictures > 15
+    assert check_clip(tmp_path / "films", end.facts).pictures > 15

@@ -14,34 +14,34 @@ from PIL import Image
 
 from devices.simulators.scene import Symbology
 from gateway.video.ipc import (
-    Begun,
+    BarcodeRead,
+    CameraProof,
+    ClipBegun,
     ClipKey,
-    Configure,
-    Fault,
-    Label,
-    Picture,
-    Proof,
-    Record,
+    ConfigureCameras,
+    PictureTaken,
+    RecordClip,
+    StreamFault,
     TakePicture,
-    Watch,
+    WatchCameras,
 )
-from gateway.video.sidecar import Head, read_sidecar, sidecar_of
+from gateway.video.sidecar import SidecarHead, read_sidecar, sidecar_path
 from tests.filmset.cameras import CameraSet
-from tests.filmset.films import check, told_chain
-from tests.filmset.talk import Talk, VideoProcess, video_process
+from tests.filmset.films import check_clip, sidecar_chain
+from tests.filmset.talk import VideoProcess, VideoSession, video_process
 
 pytestmark = pytest.mark.slow
 
 VISIT = ClipKey(visit="visit-1", part=1)
 
 
-def record(*cameras: str, clip: ClipKey = VISIT) -> Record:
-    return Record(clip=clip, cameras=cameras, folder=clip.visit)
+def record(*cameras: str, clip: ClipKey = VISIT) -> RecordClip:
+    return RecordClip(clip=clip, cameras=cameras, folder=clip.visit)
 
 
-def watched(process: VideoProcess, cameras: CameraSet, *names: str, pre_roll: float = 2.0) -> Talk:
+def watched(process: VideoProcess, cameras: CameraSet, *names: str, pre_roll: float = 2.0) -> VideoSession:
     talk = process.talk(cameras, *names, pre_roll=pre_roll)
-    talk.say(Watch(cameras=names, on=True))
+    talk.say(WatchCameras(cameras=names, on=True))
     for name in names:
         talk.proof(name, lambda proof: proof.live)
     return talk
@@ -52,9 +52,9 @@ def test_a_film_begins_before_it_was_asked_for_and_shows_the_true_time(tmp_path:
         time.sleep(4)
         asked = datetime.now(UTC)
         talk.say(record("front", "hall"))
-        begun = talk.wait(Begun, lambda begun: begun.camera == "front")
+        begun = talk.wait(ClipBegun, lambda begun: begun.camera == "front")
         assert (process.films / f"{begun.path}.part").exists()
-        assert len(told_chain(process.films / begun.path)) > 1, "begun, but no fragment was on disk"
+        assert len(sidecar_chain(process.films / begun.path)) > 1, "begun, but no fragment was on disk"
         proof = talk.proof("front", lambda proof: proof.recording == VISIT)
         assert proof.live
         process.grows(begun.path)
@@ -68,8 +68,8 @@ def test_a_film_begins_before_it_was_asked_for_and_shows_the_true_time(tmp_path:
         ]
         front, hall = closed.clips
         assert (front.start, front.gaps, hall.gaps) == (begun.start, (), ())
-        played = check(process.films, front)
-        check(process.films, hall)
+        played = check_clip(process.films, front)
+        check_clip(process.films, hall)
         assert asked - timedelta(seconds=4) < played.times[0] < asked - timedelta(seconds=1.5), "the pre-roll"
         assert ended - timedelta(seconds=2) < played.times[-1] <= ended
         assert abs(played.times[0] - front.start) < timedelta(seconds=0.5)
@@ -84,15 +84,15 @@ def test_of_a_camera_that_does_not_see_the_courier_only_key_pictures_are_decoded
 ) -> None:
     source = cameras.source("hall").model_copy(update={"sees_courier": False})
     with video_process(tmp_path) as process, process.talk(cameras) as talk:
-        talk.say(Configure(cameras=(source,), pre_roll=1.0, folder=str(process.films)))
+        talk.say(ConfigureCameras(cameras=(source,), pre_roll=1.0, folder=str(process.films)))
         talk.say(record("hall"))
-        process.grows(talk.wait(Begun).path, 4)
+        process.grows(talk.wait(ClipBegun).path, 4)
         assert talk.proof("hall", lambda _proof: True).live
         (facts,) = talk.finish("visit-1").clips
-        assert check(process.films, facts).pictures > 25
-        talk.say(Watch(cameras=("hall",), on=True))
+        assert check_clip(process.films, facts).pictures > 25
+        talk.say(WatchCameras(cameras=("hall",), on=True))
         cameras.hall.set_mode("black")
-        talk.proof("hall", lambda proof: proof.faults == (Fault.BLACK,))
+        talk.proof("hall", lambda proof: proof.faults == (StreamFault.BLACK,))
 
 
 def test_an_incident_is_filmed_by_a_camera_that_nobody_watched_and_it_rests_afterwards(
@@ -100,17 +100,19 @@ def test_an_incident_is_filmed_by_a_camera_that_nobody_watched_and_it_rests_afte
 ) -> None:
     with video_process(tmp_path) as process, process.talk(cameras, "front") as talk:
         time.sleep(0.3)
-        assert not any(isinstance(words, Proof) for words in talk.heard), "a camera that nobody wants tells nothing"
+        assert not any(isinstance(words, CameraProof) for words in talk.heard), (
+            "a camera that nobody wants tells nothing"
+        )
         talk.say(record("front"))
-        talk.wait(Begun)
+        talk.wait(ClipBegun)
         closed = talk.finish("visit-1")
         heard = len(talk.heard)
         time.sleep(1.5)
 
         (facts,) = closed.clips
-        check(process.films, facts)
-        assert all(gap.why is Fault.UNREACHABLE for _, gap in closed.gaps), "it had to connect first"
-        last = [words for words in talk.heard[heard:] if isinstance(words, Proof)]
+        check_clip(process.films, facts)
+        assert all(gap.why is StreamFault.UNREACHABLE for _, gap in closed.gaps), "it had to connect first"
+        last = [words for words in talk.heard[heard:] if isinstance(words, CameraProof)]
         assert len(last) <= 3, "it is still connected"
 
 
@@ -118,7 +120,7 @@ def test_proofs_come_four_times_a_second(tmp_path: Path, cameras: CameraSet) -> 
     with video_process(tmp_path) as process, watched(process, cameras, "hall") as talk:
         begin = len(talk.heard)
         time.sleep(3)
-        instants = [words.at for words in talk.heard[begin:] if isinstance(words, Proof)]
+        instants = [words.at for words in talk.heard[begin:] if isinstance(words, CameraProof)]
 
     assert 6 <= len(instants) <= 15
     assert instants == sorted(instants)
@@ -127,7 +129,7 @@ def test_proofs_come_four_times_a_second(tmp_path: Path, cameras: CameraSet) -> 
 def test_a_film_that_is_not_kept_leaves_nothing(tmp_path: Path, cameras: CameraSet) -> None:
     with video_process(tmp_path) as process, watched(process, cameras, "hall") as talk:
         talk.say(record("hall"))
-        talk.wait(Begun)
+        talk.wait(ClipBegun)
         closed = talk.finish("visit-1", keep=False)
 
         assert closed.clips == ()
@@ -140,15 +142,15 @@ def test_a_camera_that_reconnects_goes_on_in_a_second_file_and_the_hole_is_decla
 ) -> None:
     with video_process(tmp_path) as process, watched(process, cameras, "front") as talk:
         talk.say(record("front"))
-        process.grows(talk.wait(Begun).path)
+        process.grows(talk.wait(ClipBegun).path)
         cameras.front.set_mode("reset")
-        process.grows(talk.wait(Begun, lambda begun: begun.path.endswith("-2.mp4")).path, 1)
+        process.grows(talk.wait(ClipBegun, lambda begun: begun.path.endswith("-2.mp4")).path, 1)
         closed = talk.finish("visit-1")
         first, second = closed.clips
-        before, after = check(process.films, first), check(process.films, second)
+        before, after = check_clip(process.films, first), check_clip(process.films, second)
 
     ((name, hole),) = closed.gaps
-    assert (name, hole.why) == ("front", Fault.RESET)
+    assert (name, hole.why) == ("front", StreamFault.RESET)
     assert (hole.start, hole.end) == (first.end, second.start)
     assert before.times[-1] < after.times[0]
     assert abs(hole.start - before.times[-1]) < timedelta(seconds=0.5)
@@ -159,26 +161,26 @@ def test_a_camera_that_never_comes_is_one_long_hole(tmp_path: Path, cameras: Cam
     cameras.hall.stop()
     with video_process(tmp_path) as process, process.talk(cameras, "hall") as talk:
         talk.say(record("hall", "no-such-camera"))
-        talk.proof("hall", lambda proof: Fault.UNREACHABLE in proof.faults)
+        talk.proof("hall", lambda proof: StreamFault.UNREACHABLE in proof.faults)
         closed = talk.finish("visit-1")
 
     assert closed.clips == ()
     assert {(name, gap.why) for name, gap in closed.gaps} <= {
-        ("hall", Fault.UNREACHABLE),
-        ("no-such-camera", Fault.UNREACHABLE),
+        ("hall", StreamFault.UNREACHABLE),
+        ("no-such-camera", StreamFault.UNREACHABLE),
     }
 
 
 def test_a_short_pre_roll_after_a_reconnect_is_a_declared_hole(tmp_path: Path, cameras: CameraSet) -> None:
     with video_process(tmp_path) as process, watched(process, cameras, "hall", pre_roll=20.0) as talk:
         cameras.hall.set_mode("reset")
-        talk.proof("hall", lambda proof: Fault.RESET in proof.faults)
+        talk.proof("hall", lambda proof: StreamFault.RESET in proof.faults)
         talk.proof("hall", lambda proof: proof.live)
         talk.say(record("hall"))
-        talk.wait(Begun)
+        talk.wait(ClipBegun)
         closed = talk.finish("visit-1")
 
-    assert [(name, gap.why) for name, gap in closed.gaps] == [("hall", Fault.RESET)]
+    assert [(name, gap.why) for name, gap in closed.gaps] == [("hall", StreamFault.RESET)]
 
 
 def test_two_entrances_may_film_with_one_camera(tmp_path: Path, cameras: CameraSet) -> None:
@@ -190,17 +192,17 @@ def test_two_entrances_may_film_with_one_camera(tmp_path: Path, cameras: CameraS
         (one,) = talk.finish("visit-1").clips
         talk.proof("hall", lambda proof: proof.recording == other)
         (two,) = talk.finish("incident").clips
-        check(process.films, one)
-        check(process.films, two)
+        check_clip(process.films, one)
+        check_clip(process.films, two)
 
 
 @pytest.fixture(scope="module")
-def label_reader(tmp_path_factory: pytest.TempPathFactory, on_air: CameraSet) -> Iterator[Talk]:
+def label_reader(tmp_path_factory: pytest.TempPathFactory, on_air: CameraSet) -> Iterator[VideoSession]:
     with (
         video_process(tmp_path_factory.mktemp("labels")) as process,
         process.talk(on_air, "front") as talk,
     ):
-        talk.say(Watch(cameras=("front",), on=True, labels=("front",)))
+        talk.say(WatchCameras(cameras=("front",), on=True, labels=("front",)))
         yield talk
 
 
@@ -208,11 +210,11 @@ def label_reader(tmp_path_factory: pytest.TempPathFactory, on_air: CameraSet) ->
     ("symbology", "tilt"), [("code128", 0.0), ("code128", 45.0), ("qr", 20.0), ("datamatrix", 10.0)]
 )
 def test_a_label_is_read_while_a_window_is_open(
-    label_reader: Talk, cameras: CameraSet, symbology: Symbology, tilt: float
+    label_reader: VideoSession, cameras: CameraSet, symbology: Symbology, tilt: float
 ) -> None:
     code = f"6A{symbology[:2]}{tilt:.0f}".upper()
     cameras.front.show_label(code, symbology, tilt=tilt)
-    label = label_reader.wait(Label, lambda label: label.code == code)
+    label = label_reader.wait(BarcodeRead, lambda label: label.code == code)
 
     assert (label.camera, label.symbology) == ("front", symbology)
 
@@ -220,15 +222,15 @@ def test_a_label_is_read_while_a_window_is_open(
 def test_a_picture_is_a_small_jpeg_of_now_and_none_where_nothing_is_live(tmp_path: Path, cameras: CameraSet) -> None:
     with video_process(tmp_path) as process, watched(process, cameras, "front", "hall") as talk:
         talk.say(TakePicture(camera="front", request="a"))
-        jpeg = talk.wait(Picture, lambda picture: picture.request == "a").jpeg
+        jpeg = talk.wait(PictureTaken, lambda picture: picture.request == "a").jpeg
         assert jpeg is not None
         cameras.front.set_mode("stall")
-        talk.proof("front", lambda proof: Fault.STALL in proof.faults)
+        talk.proof("front", lambda proof: StreamFault.STALL in proof.faults)
         talk.say(TakePicture(camera="front", request="b"))
         talk.say(TakePicture(camera="unknown", request="c"))
 
-        assert talk.wait(Picture, lambda picture: picture.request == "b").jpeg is None
-        assert talk.wait(Picture, lambda picture: picture.request == "c").jpeg is None
+        assert talk.wait(PictureTaken, lambda picture: picture.request == "b").jpeg is None
+        assert talk.wait(PictureTaken, lambda picture: picture.request == "c").jpeg is None
 
     with Image.open(io.BytesIO(base64.b64decode(jpeg))) as image:
         assert (image.format, image.size) == ("JPEG", (320, 180))
@@ -239,17 +241,17 @@ def test_the_clip_goes_on_while_no_gateway_lives_and_the_next_one_adopts_it(tmp_
         with watched(process, cameras, "front") as talk:
             assert talk.adopted.recording == ()
             talk.say(record("front"))
-            begun = talk.wait(Begun)
+            begun = talk.wait(ClipBegun)
         alone = datetime.now(UTC)
         process.grows(begun.path, 3)
         with process.talk(cameras, "front") as talk:
             assert (talk.adopted.pid, talk.adopted.recording) == (process.process.pid, (VISIT,))
             talk.proof("front", lambda proof: proof.recording == VISIT)
             talk.say(record("front"))
-            talk.wait(Begun)
+            talk.wait(ClipBegun)
             closed = talk.finish("visit-1")
         (facts,) = closed.clips
-        played = check(process.films, facts)
+        played = check_clip(process.films, facts)
 
     assert closed.gaps == ()
     assert facts.gaps == ()
@@ -268,7 +270,7 @@ def test_a_new_gateway_replaces_the_one_before(tmp_path: Path, cameras: CameraSe
 def test_words_that_are_none_end_the_conversation_and_not_the_process(tmp_path: Path, cameras: CameraSet) -> None:
     with video_process(tmp_path) as process:
         for nonsense in (b"{}\n", b"\xff\n", b'{"kind":"record","clip":{"visit":"../x","part":1}}\n'):
-            with Talk(process.socket) as talk:
+            with VideoSession(process.socket) as talk:
                 talk.send(nonsense)
                 assert talk.hung_up()
         with watched(process, cameras, "hall"):
@@ -290,12 +292,12 @@ def test_a_process_that_is_told_to_end_closes_its_films_and_takes_its_socket_alo
 ) -> None:
     with video_process(tmp_path) as process, watched(process, cameras, "hall") as talk:
         talk.say(record("hall"))
-        begun = talk.wait(Begun)
+        begun = talk.wait(ClipBegun)
         assert process.end(signal.SIGTERM) == 0
 
         film = process.films / begun.path
         assert film.exists()
-        assert isinstance(read_sidecar(sidecar_of(film))[0], Head)
+        assert isinstance(read_sidecar(sidecar_path(film))[0], SidecarHead)
         assert not process.socket.exists()
         assert not process.socket.with_suffix(".pid").exists()
         assert not os.path.lexists(f"{film}.part")

@@ -1,15 +1,17 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.video.ring import Ring, Sample
+from gateway.video.ring import EncodedPicture, PreRollBuffer
 
 
-def sample(number: int, *, key: bool, size: int = 10) -> Sample:
-    return Sample(bytes(size), number, number, key, float(number))
+def sample(number: int, *, key: bool, size: int = 10) -> EncodedPicture:
+    return EncodedPicture(bytes(size), number, number, key, float(number))
 
 
-def filled(keys: list[bool], *, pre_roll: float = 10.0, limit: int = 1 << 20) -> tuple[list[Sample], Ring]:
-    ring, samples = Ring(pre_roll, limit), [sample(number, key=key) for number, key in enumerate(keys)]
+def filled(
+    keys: list[bool], *, pre_roll: float = 10.0, limit: int = 1 << 20
+) -> tuple[list[EncodedPicture], PreRollBuffer]:
+    ring, samples = PreRollBuffer(pre_roll, limit), [sample(number, key=key) for number, key in enumerate(keys)]
     for each in samples:
         ring.add(each)
     return samples, ring
@@ -65,4 +67,4 @@ def test_without_a_pre_roll_only_the_newest_group_is_kept_from_the_next_picture_
 
 
 def test_an_empty_ring_has_no_newest_group() -> None:
-    assert Ring(10.0).newest_group() == []
+    assert PreRollBuffer(10.0).newest_group() == []

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import pytest
 
 from gateway.mqtt.mosquitto.provisioning import free_port
-from gateway.video.ipc import CameraSource, Unopened
-from gateway.video.probe import look
-from gateway.video.rtsps import shown_fingerprint
-from gateway.video.stream import StreamLost, read
+from gateway.video.ipc import CameraSource, OpenFailure
+from gateway.video.probe import probe_stream
+from gateway.video.rtsps import certificate_fingerprint
+from gateway.video.stream import StreamLost, read_packets
 from tests.foreign import ForeignCamera, foreign_camera
-from tests.foreign.papers import Paper, paper
+from tests.foreign.papers import CertificateFiles, make_certificate
 
 pytestmark = pytest.mark.slow
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 class OnTls:
     """A camera for each kind of certificate."""
 
-    papers: Mapping[str, Paper]
+    papers: Mapping[str, CertificateFiles]
     cameras: Mapping[str, ForeignCamera]
 
 
@@ -29,9 +29,9 @@ class OnTls:
 def on_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnTls]:
     folder = tmp_path_factory.mktemp("papers")
     papers = {
-        "named": paper(folder, "named", ip=True),
-        "model": paper(folder, "model", ip=False),
-        "expired": paper(folder, "expired", ip=True, days=-3),
+        "named": make_certificate(folder, "named", ip=True),
+        "model": make_certificate(folder, "model", ip=False),
+        "expired": make_certificate(folder, "expired", ip=True, days=-3),
     }
     with ExitStack() as stack:
         cameras = {
@@ -41,9 +41,9 @@ def on_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OnTls]:
         yield OnTls(papers, cameras)
 
 
-def why(source: CameraSource) -> Unopened | None:
+def why(source: CameraSource) -> OpenFailure | None:
     try:
-        next(read(source))
+        next(read_packets(source))
     except StreamLost as lost:
         return lost.unopened
     return None
@@ -55,16 +55,16 @@ def why(source: CameraSource) -> Unopened | None:
         ("named", ("ca", "named"), None),
         ("named", ("fingerprint", "named"), None),
         ("model", ("fingerprint", "model"), None),
-        ("model", ("ca", "model"), Unopened.CERTIFICATE),  # it bears another host than the url names
-        ("named", ("ca", "model"), Unopened.CERTIFICATE),
-        ("named", ("fingerprint", "model"), Unopened.CERTIFICATE),
-        ("named", None, Unopened.CERTIFICATE),  # no authority that this machine trusts
-        ("expired", ("ca", "expired"), Unopened.CERTIFICATE),
-        ("expired", ("fingerprint", "expired"), Unopened.CERTIFICATE),
+        ("model", ("ca", "model"), OpenFailure.CERTIFICATE),  # it bears another host than the url names
+        ("named", ("ca", "model"), OpenFailure.CERTIFICATE),
+        ("named", ("fingerprint", "model"), OpenFailure.CERTIFICATE),
+        ("named", None, OpenFailure.CERTIFICATE),  # no authority that this machine trusts
+        ("expired", ("ca", "expired"), OpenFailure.CERTIFICATE),
+        ("expired", ("fingerprint", "expired"), OpenFailure.CERTIFICATE),
     ],
 )
 def test_only_the_camera_that_was_expected_is_watched(
-    on_tls: OnTls, camera: str, trusted: tuple[str, str] | None, told: Unopened | None
+    on_tls: OnTls, camera: str, trusted: tuple[str, str] | None, told: OpenFailure | None
 ) -> None:
     given: dict[str, object] = {}
     if trusted is not None:
@@ -80,8 +80,8 @@ def test_a_fingerprint_is_taken_as_openssl_prints_it(on_tls: OnTls) -> None:
 
 
 async def test_whoever_sets_it_up_is_told_which_certificate_is_shown(on_tls: OnTls) -> None:
-    looked = await look(on_tls.cameras["model"].source())
-    assert (looked.unopened, looked.shown) == (Unopened.CERTIFICATE, on_tls.papers["model"].digest)
+    looked = await probe_stream(on_tls.cameras["model"].source())
+    assert (looked.unopened, looked.shown) == (OpenFailure.CERTIFICATE, on_tls.papers["model"].digest)
 
 
 def test_a_camera_that_speaks_no_tls_and_one_that_is_away_are_told_apart(on_tls: OnTls) -> None:
@@ -89,8 +89,8 @@ def test_a_camera_that_speaks_no_tls_and_one_that_is_away_are_told_apart(on_tls:
     with foreign_camera() as plain:
         url = f"rtsps://127.0.0.1:{plain.make.port}/cam"
         for given in ({}, expected):
-            assert why(CameraSource.model_validate({"name": "front", "url": url, **given})) is Unopened.NO_TLS
+            assert why(CameraSource.model_validate({"name": "front", "url": url, **given})) is OpenFailure.NO_TLS
     away = f"rtsps://127.0.0.1:{free_port()}/cam"
     for given in ({}, expected):
-        assert why(CameraSource.model_validate({"name": "front", "url": away, **given})) is Unopened.NO_ANSWER
-    assert shown_fingerprint(away) is None
+        assert why(CameraSource.model_validate({"name": "front", "url": away, **given})) is OpenFailure.NO_ANSWER
+    assert certificate_fingerprint(away) is None

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.video.clip import Sink
+from gateway.video.clip import FragmentWriter
 
 
 def box(name: bytes) -> bytes:
@@ -38,7 +38,7 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
 
 
 def test_each_fragment_is_synced_and_only_then_announced(disk: Disk) -> None:
-    sink = Sink(disk.film, disk.announced)
+    sink = FragmentWriter(disk.film, disk.announced)
     sink.write(HEAD)
     sink.write(FRAGMENT)
     sink.write(FRAGMENT)
@@ -52,7 +52,7 @@ def test_each_fragment_is_synced_and_only_then_announced(disk: Disk) -> None:
 
 
 def test_what_the_ring_held_is_synced_once_and_announced_whole(disk: Disk) -> None:
-    sink = Sink(disk.film, disk.announced)
+    sink = FragmentWriter(disk.film, disk.announced)
     sink.holding = True
     sink.write(HEAD + FRAGMENT)
     sink.write(FRAGMENT)
@@ -65,7 +65,7 @@ def test_what_the_ring_held_is_synced_once_and_announced_whole(disk: Disk) -> No
 
 
 def test_half_a_fragment_is_neither_announced_nor_kept(disk: Disk) -> None:
-    sink = Sink(disk.film, disk.announced)
+    sink = FragmentWriter(disk.film, disk.announced)
     sink.write(HEAD + FRAGMENT)
     sink.write(FRAGMENT[:15])
     assert disk.seen[-1] == ("first announced", len(HEAD + FRAGMENT))
@@ -76,7 +76,7 @@ def test_half_a_fragment_is_neither_announced_nor_kept(disk: Disk) -> None:
 def test_a_sync_that_failed_is_never_tried_again_and_announces_nothing(
     disk: Disk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sink = Sink(disk.film, disk.announced)
+    sink = FragmentWriter(disk.film, disk.announced)
     sink.write(HEAD)
     before = list(disk.seen)
 

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from gateway.video import stills as module
-from gateway.video.stills import Still, stills
-from tests.gateway.evidence.visits import FPS, SECONDS, film_bytes
+from gateway.video.stills import Still, take_stills
+from tests.gateway.evidence.visits import FILM_S, FRAMES_PER_S, film_bytes
 
 pytestmark = pytest.mark.slow
 
@@ -23,12 +23,12 @@ def film(tmp_path: Path) -> Path:
 
 def taken(path: Path, *seconds: float) -> tuple[Still | None, ...]:
     with path.open("rb") as file:
-        return stills(file, seconds)
+        return take_stills(file, seconds)
 
 
 def test_the_picture_is_the_one_that_stood_at_that_second(film: Path) -> None:
     found = taken(film, 0, 0.3, 2.5, 2.49, 1)
-    assert [round(one.second * FPS, 3) for one in found if one is not None] == [0, 2, 20, 19, 8]
+    assert [round(one.second * FRAMES_PER_S, 3) for one in found if one is not None] == [0, 2, 20, 19, 8]
 
 
 def test_it_is_a_jpeg_of_the_films_own_size(film: Path) -> None:
@@ -42,14 +42,14 @@ def test_after_the_end_the_last_picture_stands_and_before_the_beginning_the_firs
     last, first = taken(film, 1e6, -5)
     assert last is not None
     assert first is not None
-    assert last.second == pytest.approx(SECONDS - 1 / FPS, abs=0.01)
+    assert last.second == pytest.approx(FILM_S - 1 / FRAMES_PER_S, abs=0.01)
     assert first.second == 0
 
 
 def test_another_place_in_the_file_does_not_matter(film: Path) -> None:
     with film.open("rb") as file:
         file.read(1000)
-        assert stills(file, [0])[0] is not None
+        assert take_stills(file, [0])[0] is not None
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_a_damaged_film_never_ends_the_one_who_asks(film: Path) -> None:
 
 
 def test_one_that_decodes_for_ever_is_ended(film: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PATIENCE", 0.001)
+    monkeypatch.setattr(module, "DECODE_TIMEOUT_S", 0.001)
     assert taken(film, 0) == (None,)
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.video.stream import changed, parameter_sets
+from gateway.video.stream import parameter_sets, parameters_changed
 
 SPS, OTHER_SPS = b"\x67\x42\xc0\x16\xda\x02\x80", b"\x67\x42\xc0\x0d\xda\x05\x07"
 PPS, OTHER_PPS = b"\x68\xce\x3c\x80", b"\x68\xce\x38\x80"
@@ -33,9 +33,9 @@ def test_parameter_sets_are_found_among_what_else_comes_with_a_key_picture(start
 def test_other_parameter_sets_are_another_film_and_those_left_out_are_not(
     found: frozenset[bytes], is_changed: bool
 ) -> None:
-    assert changed(picture(SPS, PPS), found) is is_changed
+    assert parameters_changed(picture(SPS, PPS), found) is is_changed
 
 
 def test_parameter_sets_that_come_late_change_nothing() -> None:
-    assert not changed(frozenset(), picture(SPS, PPS))
-    assert not changed(picture(SPS), picture(SPS, PPS))
+    assert not parameters_changed(frozenset(), picture(SPS, PPS))
+    assert not parameters_changed(picture(SPS), picture(SPS, PPS))

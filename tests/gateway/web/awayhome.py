@@ -9,14 +9,14 @@ from pathlib import Path
 from playwright.async_api import Locator, Page, Route, expect
 
 from gateway.config.home import HubSection
-from tests.browser import Visitor
-from tests.gateway.web.awayhub import HOME, AwayHub
-from tests.gateway.web.house import HERONS
+from tests.browser import BrowserVisitor
+from tests.gateway.web.awayhub import HOME, FakeHub
+from tests.gateway.web.house import ANNA_PASSWORD
 from tests.shell.box import box
-from tests.shell.house import home
-from tests.shell.site import Served, served
+from tests.shell.house import make_home
+from tests.shell.site import ServedSite, serve_site
 
-KEYS = """async () => {
+READ_KEYS_SCRIPT = """async () => {
     const base = await new Promise((resolve) => {
         const asked = indexedDB.open("perron-away");
         asked.onsuccess = () => resolve(asked.result);
@@ -34,12 +34,12 @@ KEYS = """async () => {
 
 
 @dataclass
-class Away:
+class RemotePage:
     """Somebody away from home, whose browser was enrolled there."""
 
-    hub: AwayHub
+    hub: FakeHub
     page: Page
-    somebody: Visitor
+    somebody: BrowserVisitor
     address: str
 
     @property
@@ -70,15 +70,15 @@ class Away:
 
 
 @asynccontextmanager
-async def at_home(folder: Path, hub: AwayHub) -> AsyncIterator[Served]:
+async def serve_at_home(folder: Path, hub: FakeHub) -> AsyncIterator[ServedSite]:
     """The pages of a house that has joined this hub."""
     (folder / "secret").write_text("secret\n")
     section = HubSection(url=hub.url, home=HOME, host="127.0.0.1", password_file=folder / "secret")
-    async with box(folder, home(folder).model_copy(update={"hub": section})) as made, served(made) as site:
+    async with box(folder, make_home(folder).model_copy(update={"hub": section})) as made, serve_site(made) as site:
         yield site
 
 
-async def enrols(page: Page, site: Served, hub: AwayHub) -> None:
+async def enrol_browser(page: Page, site: ServedSite, hub: FakeHub) -> None:
     """Enrol this browser, as its owner does at home."""
 
     async def answered(route: Route) -> None:
@@ -86,19 +86,21 @@ async def enrols(page: Page, site: Served, hub: AwayHub) -> None:
 
     await page.context.route("**/away/enrol", answered)
     await page.goto(f"{site.address}/away/enrol")
-    await page.locator("[name=password]").fill(HERONS)
+    await page.locator("[name=password]").fill(ANNA_PASSWORD)
     await page.locator("form.enrol button").click()
 
 
 @asynccontextmanager
-async def gone(folder: Path, hub: AwayHub, somebody: Visitor, *, locale: str = "en-GB") -> AsyncIterator[Away]:
+async def open_remote_page(
+    folder: Path, hub: FakeHub, somebody: BrowserVisitor, *, locale: str = "en-GB"
+) -> AsyncIterator[RemotePage]:
     """Enrolled at home, and gone: the box's pages are not there any more."""
-    async with at_home(folder, hub) as site:
+    async with serve_at_home(folder, hub) as site:
         page = await somebody.page(locale=locale)
         await site.sign_in(page.context)
-        await enrols(page, site, hub)
+        await enrol_browser(page, site, hub)
         await page.wait_for_url(re.compile("/away/(fr|en)$"))
         await expect(page.locator("#heard")).to_have_text(re.compile("Connected to the box|En liaison avec la box"))
-    yield Away(hub, page, somebody, site.address)
+    yield RemotePage(hub, page, somebody, site.address)
     # what the browser itself tells of each connection that failed
     await somebody.leave(forgiven=r"ERR_|Failed to load")

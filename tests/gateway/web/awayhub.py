@@ -27,15 +27,15 @@ CORS = {
     "Access-Control-Allow-Headers": "Authorization, Content-Type, Idempotency-Key",
     "Access-Control-Expose-Headers": "Retry-After",
 }
-ALL = ("see_state", "watch_live", "see_history", "stop", "decide_at_door", "acknowledge", "lock", "see_brands",
+ALL_RIGHTS = ("see_state", "watch_live", "see_history", "stop", "decide_at_door", "acknowledge", "lock", "see_brands",
        "decide_brands", "keys")  # fmt: skip
 
-Lie = Callable[[str, str], Awaitable[web.Response | None]]
+Tamper = Callable[[str, str], Awaitable[web.Response | None]]
 """Told the browser and the true sealed answer, it may answer something else instead."""
 
 
 @dataclass(frozen=True)
-class Key:
+class BrowserKeys:
     """What the box has of one browser."""
 
     sign: ECKey
@@ -44,11 +44,11 @@ class Key:
 
 
 @dataclass
-class AwayHub:
+class FakeHub:
     """The hub at `url`, and the box that it leads to. `orders` are those that the box has taken."""
 
     url: str = ""
-    keys: dict[str, Key] = field(default_factory=dict)
+    keys: dict[str, BrowserKeys] = field(default_factory=dict)
     enrolled: list[Mapping[str, str]] = field(default_factory=list)
     version: int = 1
     state: dict[str, Any] = field(default_factory=dict)
@@ -58,7 +58,7 @@ class AwayHub:
     offline: bool = False
     dropping: bool = False  # the hub says that it keeps an order, and throws it away
     ended: dict[str, str] = field(default_factory=dict)  # browsers that the box has ended: its farewell
-    lie: Lie | None = None
+    lie: Tamper | None = None
     elsewhere: list[str] = field(default_factory=list)  # other addresses that were asked for
     ahead: float = 0.0  # seconds by which the box's clock is ahead
 
@@ -70,7 +70,9 @@ class AwayHub:
         ours = ECKey.generate_key("P-256")
         theirs = json.loads(fields["agree"])
         assert set(theirs) == {"kty", "crv", "x", "y"}
-        self.keys[browser] = keys(ours, ECKey.import_key(theirs), browser, ECKey.import_key(json.loads(fields["sign"])))
+        self.keys[browser] = derive_keys(
+            ours, ECKey.import_key(theirs), browser, ECKey.import_key(json.loads(fields["sign"]))
+        )
         self.enrolled.append(fields)
         return {
             "browser": browser, "home": HOME, "hub": self.url, "agree": ours.as_dict(private=False),
@@ -89,7 +91,7 @@ class AwayHub:
         head = {"alg": "dir", "enc": "A256GCM", "kid": browser}
         plain = json.dumps(said).encode() + (b"" if raw is None else b"\n" + raw)
         sealed = jwe.encrypt_compact(head, plain, self.keys[browser].down)
-        assert sealed.split(".")[0] == plainly(json.dumps(head, separators=(",", ":")).encode())
+        assert sealed.split(".")[0] == encode_base64url(json.dumps(head, separators=(",", ":")).encode())
         return sealed
 
     def end(self, browser: str) -> None:
@@ -122,9 +124,9 @@ class AwayHub:
 
     # ---- the hub ----------------------------------------------------------------------------------------------------
 
-    def _who(self, request: web.Request) -> str:
+    def _browser_of(self, request: web.Request) -> str:
         token = request.headers["Authorization"].removeprefix("Bearer ")
-        browser = str(json.loads(unplainly(token.split(".")[0]))["kid"])
+        browser = str(json.loads(decode_base64url(token.split(".")[0]))["kid"])
         if browser not in self.keys:
             raise web.HTTPUnauthorized(text=json.dumps({"code": "unauthenticated"}), headers=CORS)
         signed = jws.deserialize_compact(token, self.keys[browser].sign)
@@ -138,11 +140,11 @@ class AwayHub:
         return browser
 
     async def _question(self, request: web.Request) -> web.Response:
-        browser = self._who(request)
+        browser = self._browser_of(request)
         if self.offline:
             return web.json_response({"code": "home_offline"}, status=503, headers=CORS)
         sealed = (await request.json())["sealed"]
-        question = json.loads(opened(sealed, self.keys[browser].up))
+        question = json.loads(decrypt(sealed, self.keys[browser].up))
         self.asked.append(question)
         said, raw = self._answer(question)
         answer = self.seal(browser, said, raw)
@@ -150,8 +152,8 @@ class AwayHub:
         return web.json_response({"sealed": answer}, headers=CORS) if lie is None else lie
 
     async def _order(self, request: web.Request) -> web.Response:
-        browser, body = self._who(request), await request.json()
-        token = opened(body["sealed"], self.keys[browser].up).decode()
+        browser, body = self._browser_of(request), await request.json()
+        token = decrypt(body["sealed"], self.keys[browser].up).decode()
         signed = jws.deserialize_compact(token, self.keys[browser].sign)
         assert signed.headers() == {"alg": "ES256", "typ": "perron-order+jwt", "kid": browser}
         claims = json.loads(signed.payload)
@@ -162,8 +164,8 @@ class AwayHub:
             self.orders.append(claims)
         return web.json_response({"id": f"ord-{claims['jti']}", "state": "waiting"}, status=202, headers=CORS)
 
-    async def _standing(self, request: web.Request) -> web.Response:
-        self._who(request)
+    async def _serve_order_state(self, request: web.Request) -> web.Response:
+        self._browser_of(request)
         state = "received" if self.dropping else "waiting"
         return web.json_response({"id": request.match_info["id"], "state": state}, headers=CORS)
 
@@ -179,30 +181,30 @@ class AwayHub:
         app = web.Application()
         app.add_routes([
             web.post("/v1/household/questions", self._question), web.post("/v1/household/orders", self._order),
-            web.get("/v1/household/orders/{id}", self._standing),
+            web.get("/v1/household/orders/{id}", self._serve_order_state),
             web.options("/v1/household/{rest:.*}", self._preflight), web.route("*", "/{rest:.*}", self._elsewhere),
         ])  # fmt: skip
         return app
 
 
-def plainly(raw: bytes) -> str:
+def encode_base64url(raw: bytes) -> str:
     """base64url."""
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
 
 
-def unplainly(text: str) -> bytes:
+def decode_base64url(text: str) -> bytes:
     """What was base64url."""
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
-def opened(sealed: str, key: OctKey) -> bytes:
+def decrypt(sealed: str, key: OctKey) -> bytes:
     """What is in an envelope."""
     plain = jwe.decrypt_compact(sealed, key, algorithms=["dir", "A256GCM"]).plaintext
     assert plain is not None
     return plain
 
 
-def keys(ours: ECKey, theirs: ECKey, browser: str, sign: ECKey) -> Key:
+def derive_keys(ours: ECKey, theirs: ECKey, browser: str, sign: ECKey) -> BrowserKeys:
     """The two keys of the envelopes between box and browser."""
     mine, other = ours.private_key, theirs.public_key
     assert mine is not None
@@ -212,41 +214,102 @@ def keys(ours: ECKey, theirs: ECKey, browser: str, sign: ECKey) -> Key:
         info = f"perron-remote/1 {HOME} {browser} {way}".encode()
         return OctKey.import_key(HKDF(hashes.SHA256(), 32, b"", info).derive(shared))
 
-    return Key(sign, one("up"), one("down"))
+    return BrowserKeys(sign, one("up"), one("down"))
 
 
-def house() -> dict[str, Any]:
+def quiet_house_state() -> dict[str, Any]:
     """A house in which nothing happens, as its box tells it."""
     return {
-        "trusted": True, "person": "Anna", "role": "owner", "may": list(ALL), "number": 0, "timezone": "Europe/Paris",
+        "trusted": True,
+        "person": "Anna",
+        "role": "owner",
+        "may": list(ALL_RIGHTS),
+        "number": 0,
+        "timezone": "Europe/Paris",
         "entrances": [
-            {"id": "front", "name": "Front door", "living_space": True, "door": "locked",
-             "since": "2026-11-25T19:00:00.000+00:00", "heard": True, "stopped": False, "pause": None, "visit": None,
-             "next": None, "cameras": [{"id": "cam", "inside": False, "watch": True}],
-             "places": [{"id": "hall", "name": "Hall"}]},
-            {"id": "garage", "name": "Garage", "living_space": False, "door": "unknown",
-             "since": "2026-11-25T19:00:00.000+00:00", "heard": False, "stopped": False, "pause": None, "visit": None,
-             "next": None, "cameras": [], "places": [{"id": "shelf", "name": "Shelf"}]},
+            {
+                "id": "front",
+                "name": "Front door",
+                "living_space": True,
+                "door": "locked",
+                "since": "2026-11-25T19:00:00.000+00:00",
+                "heard": True,
+                "stopped": False,
+                "pause": None,
+                "visit": None,
+                "next": None,
+                "cameras": [{"id": "cam", "inside": False, "watch": True}],
+                "places": [{"id": "hall", "name": "Hall"}],
+            },
+            {
+                "id": "garage",
+                "name": "Garage",
+                "living_space": False,
+                "door": "unknown",
+                "since": "2026-11-25T19:00:00.000+00:00",
+                "heard": False,
+                "stopped": False,
+                "pause": None,
+                "visit": None,
+                "next": None,
+                "cameras": [],
+                "places": [{"id": "shelf", "name": "Shelf"}],
+            },
         ],
         "brands": [
-            {"id": "lune", "name": "Maison Lune", "standing": "pending", "ask": "d1", "keys": [],
-             "terms": {"entrances": ["garage"], "places": ["shelf"], "carriers": ["Chronopost"], "days": ["mon", "tue"],
-                       "hours": "08:00-20:00", "ask_each_time": False, "openings": 1, "expires": None,
-                       "hub_signed": False}, "asked": None, "hub": None, "open": False, "fingerprints": []},
-            {"id": "shop", "name": "The Shop", "standing": "granted", "ask": "d2", "keys": [],
-             "terms": {"entrances": ["front"], "places": ["hall"], "carriers": ["Colissimo"], "days": ["mon"],
-                       "hours": "08:00-12:00", "ask_each_time": True, "openings": 2, "hub_signed": False,
-                       "expires": "2026-12-31T23:00:00+00:00"},
-             "asked": None, "hub": None, "open": False, "fingerprints": []},
+            {
+                "id": "lune",
+                "name": "Maison Lune",
+                "standing": "pending",
+                "ask": "d1",
+                "keys": [],
+                "terms": {
+                    "entrances": ["garage"],
+                    "places": ["shelf"],
+                    "carriers": ["Chronopost"],
+                    "days": ["mon", "tue"],
+                    "hours": "08:00-20:00",
+                    "ask_each_time": False,
+                    "openings": 1,
+                    "expires": None,
+                    "hub_signed": False,
+                },
+                "asked": None,
+                "hub": None,
+                "open": False,
+                "fingerprints": [],
+            },
+            {
+                "id": "shop",
+                "name": "The Shop",
+                "standing": "granted",
+                "ask": "d2",
+                "keys": [],
+                "terms": {
+                    "entrances": ["front"],
+                    "places": ["hall"],
+                    "carriers": ["Colissimo"],
+                    "days": ["mon"],
+                    "hours": "08:00-12:00",
+                    "ask_each_time": True,
+                    "openings": 2,
+                    "hub_signed": False,
+                    "expires": "2026-12-31T23:00:00+00:00",
+                },
+                "asked": None,
+                "hub": None,
+                "open": False,
+                "fingerprints": [],
+            },
         ],
         "orders": [],
-    }  # fmt: skip
+    }
 
 
 @asynccontextmanager
-async def away_hub() -> AsyncIterator[AwayHub]:
+async def run_fake_hub() -> AsyncIterator[FakeHub]:
     """Run one, until left."""
-    hub = AwayHub(state=house())
+    hub = FakeHub(state=quiet_house_state())
     told = {"id": 1, "at": "2026-11-25T19:00:00.000+00:00", "entrance": "front", "text": "Locked again."}
     hub.answers["messages"] = lambda _: ({"messages": [told]}, None)
     server = TestServer(hub.app())

@@ -12,27 +12,27 @@ from argon2 import PasswordHasher
 
 from gateway.domain.visit.state import Now
 from gateway.storage import Store
-from gateway.web.auth.accounts import Accounts, Invited, Refused, SignedIn, Wait
-from gateway.web.auth.passwords import Passwords
+from gateway.web.auth.accounts import AccountError, NewInvitation, RetryAfter, SessionSecrets, UserAccounts
+from gateway.web.auth.passwords import PasswordHashing
 from gateway.web.auth.roles import Role
 from tests import storefile
-from tests.gateway.domain.delivery.shop import NOW, home
+from tests.gateway.domain.delivery.shop import NOW, make_home
 
-HERONS = "seven green herons"
+ANNA_PASSWORD = "seven green herons"  # noqa: S105 - of a house that is played
 ANNA_PHONE = "192.168.1.20"
-ELSEWHERE = "192.168.1.66"
+OTHER_ADDRESS = "192.168.1.66"
 
 # Every box of these tests names things by the same key: no two names share a slot in one run and not in the next.
 SAME_KEY = SimpleNamespace(token_hex=lambda size: "ab" * size, token_bytes=lambda size: b"k" * size)
 
 
-def cheap() -> Passwords:
+def cheap_passwords() -> PasswordHashing:
     """At the lowest cost that argon2 knows."""
-    return Passwords(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    return PasswordHashing(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @dataclass
-class Watch:
+class ManualClock:
     """A clock that tests move; `now` reads it."""
 
     now: Now = NOW
@@ -46,65 +46,70 @@ class Watch:
 
 
 @dataclass
-class House:
+class AccountsHouse:
     """The running accounts of one box."""
 
     store: Store
-    accounts: Accounts
-    watch: Watch
+    accounts: UserAccounts
+    watch: ManualClock
 
     @property
     def now(self) -> Now:
         return self.watch.now
 
-    async def owner(self, name: str = "Anna") -> SignedIn:
+    async def owner(self, name: str = "Anna") -> SessionSecrets:
         """Claimed by somebody."""
         code = await self.accounts.make_code(self.now)
-        return signed_in(await self.accounts.claim(code, name, HERONS, self.now))
+        return signed_in(await self.accounts.claim(code, name, ANNA_PASSWORD, self.now))
 
-    async def guest(self, owner: SignedIn, name: str, role: Role = Role.HOUSEHOLD) -> SignedIn:
+    async def guest(self, owner: SessionSecrets, name: str, role: Role = Role.HOUSEHOLD) -> SessionSecrets:
         """Invited by the owner, and in."""
         invited = await self.accounts.invite(owner.who, role, self.now)
-        assert isinstance(invited, Invited), invited
-        return signed_in(await self.accounts.redeem(invited.token, name, HERONS, self.now))
+        assert isinstance(invited, NewInvitation), invited
+        return signed_in(await self.accounts.redeem(invited.token, name, ANNA_PASSWORD, self.now))
 
     async def sign_in(
-        self, name: str = "Anna", password: str = HERONS, *, device: str | None = None, address: str = ELSEWHERE
-    ) -> SignedIn | Refused | Wait:
+        self,
+        name: str = "Anna",
+        password: str = ANNA_PASSWORD,
+        *,
+        device: str | None = None,
+        address: str = OTHER_ADDRESS,
+    ) -> SessionSecrets | AccountError | RetryAfter:
         """Somebody signs in, from a device that is not known unless it is told."""
         return await self.accounts.sign_in(name, password, address=address, device=device, now=self.now)
 
     async def wrong(
-        self, times: int, name: str = "Anna", *, device: str | None = None, address: str = ELSEWHERE
+        self, times: int, name: str = "Anna", *, device: str | None = None, address: str = OTHER_ADDRESS
     ) -> None:
         """Somebody tries a wrong password so often, each time as soon as he is let."""
         for _ in range(times):
             outcome = await self.sign_in(name, "not the password", device=device, address=address)
-            while isinstance(outcome, Wait):
+            while isinstance(outcome, RetryAfter):
                 self.watch.on(seconds=outcome.seconds)
                 outcome = await self.sign_in(name, "not the password", device=device, address=address)
-            assert outcome is Refused.WRONG
+            assert outcome is AccountError.WRONG
 
 
 @asynccontextmanager
-async def running(folder: Path, watch: Watch | None = None) -> AsyncIterator[House]:
+async def running(folder: Path, watch: ManualClock | None = None) -> AsyncIterator[AccountsHouse]:
     """The box runs; run it again in the same folder and it was restarted."""
-    watch = watch or Watch()
+    watch = watch or ManualClock()
     with patch("gateway.storage.schema.secrets", SAME_KEY):
-        store = await Store.open(storefile.made(folder / "perron.sqlite"), home=home(), now=watch.now)
+        store = await Store.open(storefile.make_database(folder / "perron.sqlite"), home=make_home(), now=watch.now)
     try:
-        yield House(store, Accounts(store, watch.now, passwords=cheap()), watch)
+        yield AccountsHouse(store, UserAccounts(store, watch.now, passwords=cheap_passwords()), watch)
     finally:
         await store.close()
 
 
-def signed_in(outcome: object) -> SignedIn:
+def signed_in(outcome: object) -> SessionSecrets:
     """He is in."""
-    assert isinstance(outcome, SignedIn), outcome
+    assert isinstance(outcome, SessionSecrets), outcome
     return outcome
 
 
-def waits(outcome: object) -> int:
+def wait_seconds(outcome: object) -> int:
     """He has to wait so many seconds."""
-    assert isinstance(outcome, Wait), outcome
+    assert isinstance(outcome, RetryAfter), outcome
     return outcome.seconds

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.editor import merged, section_of, written
-from gateway.config.loader import load
-from gateway.installation.proposal import LARGEST, Asked
+from gateway.config.editor import build_section, with_item, write_home
+from gateway.config.loader import load_home_file
+from gateway.installation.proposal import MAX_PROPOSAL_BYTES, ProposalRequest
 from gateway.installation.proposal_store import ProposalFile
 from gateway.installation.proposals import Proposals
-from gateway.installation.quota import Quota
-from gateway.runtime.maintenance.reload import Report, tell
+from gateway.installation.quota import HourlyQuota
+from gateway.runtime.maintenance.reload import ReloadReport, write_report
 from gateway.web.auth.roles import Role
-from tests.gateway.web.house import HERONS
+from tests.gateway.web.house import ANNA_PASSWORD
 from tests.gateway.web.pages.test_add_device import CAMERA, DOOR, ENGLISH, PAGE, Home, house, posted, problems, waiting
-from tests.shell.site import proposals
+from tests.shell.site import make_proposals
 
 pytestmark = pytest.mark.slow
 
@@ -33,7 +33,7 @@ async def test_what_waits_is_bounded_in_bytes_however_many_its_letters_take(hous
     async with house.site.client(await house.site.guest(Role.INSTALLER, "Ines")) as client:
         long = "\n".join(f"keys.{c}={'.'.join([SIGN * 60] * 8)}" for c in "abc")
         body = f"kind=lock&id=back-lock&vendor=somfy&address=x&more={long}".replace("\n", "%0A").encode()
-        assert LARGEST < len(body) < 3 * LARGEST, "few letters, many bytes"
+        assert MAX_PROPOSAL_BYTES < len(body) < 3 * MAX_PROPOSAL_BYTES, "few letters, many bytes"
         kind = {"Content-Type": "application/x-www-form-urlencoded", **ENGLISH}
         async with client.post(PAGE, data=body, headers=kind) as answer:
             assert (answer.status, "too long" in await answer.text()) == (422, True)
@@ -49,7 +49,7 @@ async def test_what_was_withdrawn_since_the_owner_looked_is_not_accepted_in_part
     await house.post(ines, DOOR | {"vendor": "zigbee2mqtt", "address": "zigbee2mqtt/other"})
     before = house.file.read_bytes()
     async with house.site.client(owner) as client:
-        ticked = [*(("take", one) for one in seen), ("password", HERONS)]
+        ticked = [*(("take", one) for one in seen), ("password", ANNA_PASSWORD)]
         async with client.post(f"{PAGE}/accept", data=ticked, allow_redirects=False) as answer:
             assert answer.status == 409
     assert (house.file.read_bytes(), house.reread) == (before, [])
@@ -59,7 +59,7 @@ async def test_two_who_accept_at_once_write_it_once(house: Home) -> None:
     owner = house.site.owner
     await house.post(owner, DOOR)
     (one,) = waiting(await house.page(owner))
-    form = {"take": one, "password": HERONS}
+    form = {"take": one, "password": ANNA_PASSWORD}
     outcomes = await asyncio.gather(*(house.post(owner, form, "accept") for _ in range(2)))
     assert sorted(status for status, _ in outcomes) == [303, 409]
     assert house.reread == [""]
@@ -73,7 +73,7 @@ async def test_a_kill_between_two_writes_leaves_no_password_once_it_is_refused(
     owner, made = house.site.owner, house.site.box
     await house.post(owner, CAMERA)
     (one,) = waiting(await house.page(owner))
-    first = proposals(made, house.file, lambda: None)
+    first = make_proposals(made, house.file, lambda: None)
 
     def dies(*_: object) -> None:
         raise Killed
@@ -81,14 +81,14 @@ async def test_a_kill_between_two_writes_leaves_no_password_once_it_is_refused(
     if killed_at == "copied":
         monkeypatch.setattr(first, "_keep", dies)
     else:
-        first._reached = dies  # noqa: SLF001 - as a process that is killed there
+        first._crash_point = dies  # noqa: SLF001 - as a process that is killed there
     with pytest.raises(Killed):
         await first.accept([one], by=owner.who.person, now=made.clock.now())
     beside = house.file.parent / "cameras"
     assert [file.name for file in beside.iterdir()] == ["porch.login"], "the kill came where it was meant to"
     half = house.folder / f".{one}.login.new"
     half.write_text("admin:half")
-    again = proposals(made, house.file, lambda: None)
+    again = make_proposals(made, house.file, lambda: None)
     assert again.waiting == 1
     assert not half.exists()
     assert await again.drop(one, by=owner.who.person, now=made.clock.now(), refused=True)
@@ -102,7 +102,7 @@ async def test_a_full_disk_while_accepting_leaves_no_password_beside_the_house_f
     owner, made = house.site.owner, house.site.box
     await house.post(owner, CAMERA)
     (one,) = waiting(await house.page(owner))
-    first = proposals(made, house.file, lambda: None)
+    first = make_proposals(made, house.file, lambda: None)
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -118,18 +118,20 @@ async def test_a_kill_while_proposing_leaves_nothing_that_could_never_be_accepte
     house: Home, monkeypatch: pytest.MonkeyPatch, at: str
 ) -> None:
     made = house.site.box
-    first = proposals(made, house.file, lambda: None)
+    first = make_proposals(made, house.file, lambda: None)
 
     def dies(*_: object) -> None:
         raise Killed
 
     monkeypatch.setattr(ProposalFile, at, dies)
-    camera = Asked(kind="camera", name="porch", fields={"vendor": "rtsp", "url": "rtsp://h/s"}, login=("a", "b"))
+    camera = ProposalRequest(
+        kind="camera", name="porch", fields={"vendor": "rtsp", "url": "rtsp://h/s"}, login=("a", "b")
+    )
     with pytest.raises(Killed):
         await first.propose(camera, by="ines", now=made.clock.now())
     monkeypatch.undo()
     assert len(house.lies()) == (at == "write"), "the kill came where it was meant to"
-    assert proposals(made, house.file, lambda: None).waiting == 0
+    assert make_proposals(made, house.file, lambda: None).waiting == 0
     assert house.lies() == []
 
 
@@ -138,30 +140,30 @@ async def _accepted(house: Home) -> Proposals:
     made, owner = house.site.box, house.site.owner
     await house.post(owner, DOOR)
     (one,) = waiting(await house.page(owner))
-    kept = proposals(made, house.file, lambda: None)
+    kept = make_proposals(made, house.file, lambda: None)
     assert await kept.accept([one], by=owner.who.person, now=made.clock.now()) == ()
-    tell(made.home.storage.folder, Report(id="1", said="refused", problems=("the port is taken",)))
+    write_report(made.home.storage.folder, ReloadReport(id="1", said="refused", problems=("the port is taken",)))
     return kept
 
 
 async def test_what_the_owner_wrote_anew_at_the_terminal_is_not_taken_out_again(house: Home) -> None:
     await _accepted(house)
     text = house.file.read_text(encoding="utf-8")
-    mine = section_of("door", {"vendor": "esphome", "heartbeat": 60})
-    written(house.file, merged(text, house.file, "back-door", mine, replace=True))
+    mine = build_section("door", {"vendor": "esphome", "heartbeat": 60})
+    write_home(house.file, with_item(text, house.file, "back-door", mine, replace=True))
     before = house.file.read_bytes()
-    proposals(house.site.box, house.file, lambda: None)
+    make_proposals(house.site.box, house.file, lambda: None)
     assert house.file.read_bytes() == before
-    written(house.file, text)
-    assert proposals(house.site.box, house.file, lambda: None).waiting == 1
-    assert "back-door" not in load(house.file).devices, "as it was proposed it is taken out"
+    write_home(house.file, text)
+    assert make_proposals(house.site.box, house.file, lambda: None).waiting == 1
+    assert "back-door" not in load_home_file(house.file).devices, "as it was proposed it is taken out"
 
 
 @pytest.mark.parametrize("text", ["{", "a: 1\na: 2\n", "devices: &a [*a]\n", ""])
 async def test_a_gateway_begins_beside_a_house_file_that_was_spoilt_after_an_acceptance(house: Home, text: str) -> None:
     await _accepted(house)
     house.file.write_text(text, encoding="utf-8")
-    proposals(house.site.box, house.file, lambda: None)
+    make_proposals(house.site.box, house.file, lambda: None)
     assert house.file.read_text(encoding="utf-8") == text
 
 
@@ -174,12 +176,12 @@ async def test_a_link_stays_a_link_and_rights_stay_rights(house: Home, tmp_path:
     (one,) = waiting(await house.page(owner))
     mask = os.umask(0o077)
     try:
-        assert (await house.post(owner, {"take": one, "password": HERONS}, "accept"))[0] == 303
+        assert (await house.post(owner, {"take": one, "password": ANNA_PASSWORD}, "accept"))[0] == 303
     finally:
         os.umask(mask)
     assert house.file.is_symlink()
     assert real.stat().st_mode & 0o777 == 0o640
-    assert "back-door" in load(house.file).devices
+    assert "back-door" in load_home_file(house.file).devices
 
 
 async def test_a_page_that_many_ask_for_at_once_is_read_by_one_thread(house: Home) -> None:
@@ -187,8 +189,8 @@ async def test_a_page_that_many_ask_for_at_once_is_read_by_one_thread(house: Hom
     async with house.site.client(owner) as client:
         for n in range(3):
             assert (await posted(client, DOOR | {"id": f"d{n}"}))[0] == 303
-    kept = proposals(house.site.box, house.file, lambda: None)
-    most, seen = 0, kept._seen  # noqa: SLF001 - how many threads read at once is seen nowhere else
+    kept = make_proposals(house.site.box, house.file, lambda: None)
+    most, seen = 0, kept._make_views  # noqa: SLF001 - how many threads read at once is seen nowhere else
 
     def counted(permitted: frozenset[str]) -> object:
         nonlocal now, most
@@ -199,16 +201,16 @@ async def test_a_page_that_many_ask_for_at_once_is_read_by_one_thread(house: Hom
         finally:
             now -= 1
 
-    kept._seen = counted  # type: ignore[method-assign,assignment]  # noqa: SLF001 - the same
+    kept._make_views = counted  # type: ignore[method-assign,assignment]  # noqa: SLF001 - the same
     await asyncio.gather(*(kept.seen() for _ in range(8)))
     assert most == 1
 
 
 async def test_a_flood_of_proposals_does_not_fill_the_log_that_is_kept_for_good(house: Home) -> None:
-    made, kept = house.site.box, proposals(house.site.box, house.file, lambda: None)
-    kept._quota = Quota(5)  # noqa: SLF001 - the real one takes its time
+    made, kept = house.site.box, make_proposals(house.site.box, house.file, lambda: None)
+    kept._quota = HourlyQuota(5)  # noqa: SLF001 - the real one takes its time
     before = sum(1 for _ in made.store.entries())
-    door = Asked(kind="door", name="back-door", fields={"vendor": "esphome"})
+    door = ProposalRequest(kind="door", name="back-door", fields={"vendor": "esphome"})
     said = set()
     for _ in range(8):
         said |= {one.said for one in await kept.propose(door, by="ines", now=made.clock.now())}

@@ -13,21 +13,21 @@ import pytest
 from aiohttp import ClientSession, WSMsgType
 from yarl import URL
 
-from gateway.config.home import Pages
+from gateway.config.home import PagesSection
 from gateway.runtime.notifications import action_links
 from gateway.storage import StoreFailed
-from gateway.web.auth.accounts import Invited
+from gateway.web.auth.accounts import NewInvitation
 from gateway.web.auth.roles import Role
-from gateway.web.server.connection_limits import EACH
-from gateway.web.server.renderer import Painter
-from tests.gateway.domain.delivery.house import told
-from tests.gateway.domain.delivery.shop import NOW, offer
-from tests.gateway.web.house import HERONS
+from gateway.web.server.connection_limits import MAX_CONNECTIONS_PER_NETWORK
+from gateway.web.server.renderer import Renderer
+from tests.gateway.domain.delivery.house import receive
+from tests.gateway.domain.delivery.shop import NOW, make_offer
+from tests.gateway.web.house import ANNA_PASSWORD
 from tests.gateway.web.test_coming_in import a_site
-from tests.shell.box import LINK_KEY, Box, awake, box, running
-from tests.shell.house import PARCEL, home
-from tests.shell.parts import Time, until
-from tests.shell.site import Served, served
+from tests.shell.box import LINK_KEY, ShellBox, box, run_box, run_tasks
+from tests.shell.house import PARCEL, make_home
+from tests.shell.parts import ManualTime, wait_until
+from tests.shell.site import ServedSite, serve_site
 
 pytestmark = pytest.mark.slow
 
@@ -38,23 +38,23 @@ LONG = 30.0
 
 
 @pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[Box]:
+async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
     """A good day in the middle of a parcel's window."""
-    async with box(tmp_path, home(tmp_path), time=Time(mono=7300.0)) as made:
-        await told(made.store, offer(), now=NOW)
-        async with awake(made):
+    async with box(tmp_path, make_home(tmp_path), time=ManualTime(mono=7300.0)) as made:
+        await receive(made.store, make_offer(), now=NOW)
+        async with run_box(made):
             await made.good_day()
             await made.quiet()
             yield made
 
 
 @pytest.fixture
-async def site(made: Box) -> AsyncIterator[Served]:
-    async with served(made) as site:
+async def site(made: ShellBox) -> AsyncIterator[ServedSite]:
+    async with serve_site(made) as site:
         yield site
 
 
-async def said(site: Served, text: str) -> bytes:
+async def said(site: ServedSite, text: str) -> bytes:
     """Say something that is hardly HTTP; all that comes back."""
     reader, writer = await asyncio.open_connection("127.0.0.1", site.site.port)
     try:
@@ -88,7 +88,7 @@ async def said(site: Served, text: str) -> bytes:
         ("GET /en\0ter HTTP/1.1\r\nHost: {host}", 400),
     ],
 )
-async def test_a_request_with_two_meanings_has_none(site: Served, asked: str, status: int) -> None:
+async def test_a_request_with_two_meanings_has_none(site: ServedSite, asked: str, status: int) -> None:
     answer = await said(site, f"{asked}\r\nConnection: close\r\n\r\n")
     assert answer.split(b" ")[1] == str(status).encode()
     assert b"session=secret" not in answer
@@ -112,14 +112,14 @@ async def test_a_request_with_two_meanings_has_none(site: Served, asked: str, st
     ],
 )  # fmt: skip
 async def test_a_body_that_is_no_short_form_is_refused_and_never_a_bug(
-    site: Served, kind: str, body: bytes, status: int
+    site: ServedSite, kind: str, body: bytes, status: int
 ) -> None:
     for path in ("/enter", "/language", "/claim", "/join/x"):
         async with site.client(None) as client, client.post(path, data=body, headers={"Content-Type": kind}) as answer:
             assert answer.status == status or (answer.status in (400, 404) and path != "/enter" and status == 422), path
 
 
-async def test_a_packed_body_is_not_unpacked(site: Served) -> None:
+async def test_a_packed_body_is_not_unpacked(site: ServedSite) -> None:
     headers = {"Content-Type": FORM, "Content-Encoding": "gzip"}
     async with (
         site.client(None) as client,
@@ -136,7 +136,7 @@ ADDRESSES = ["/", "/static/", "/film/", "/film/visits/", "/history/", "/shared/"
 
 @pytest.mark.parametrize("odd", ODD)
 async def test_an_odd_address_is_nothing_that_is_there_and_never_a_bug(
-    site: Served, odd: str, caplog: pytest.LogCaptureFixture
+    site: ServedSite, odd: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     for who in (site.owner, None):
         async with site.client(who) as client:
@@ -151,7 +151,7 @@ async def test_an_odd_address_is_nothing_that_is_there_and_never_a_bug(
 
 
 async def test_what_a_browser_said_wrongly_is_not_quoted_in_the_log(
-    site: Served, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    site: ServedSite, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
     await said(site, "GET /link/SECRET HTTP/1.1\r\nHost: {host}\r\nCookie: session=SECRET\0\r\n\r\n")
@@ -167,14 +167,14 @@ async def test_what_a_browser_said_wrongly_is_not_quoted_in_the_log(
 
 
 async def test_no_secret_of_who_comes_in_is_told_in_the_log(
-    made: Box, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+    made: ShellBox, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    async with served(made) as site:
+    async with serve_site(made) as site:
         bruno = await site.guest(Role.HOUSEHOLD)
         async with site.client(bruno) as client, client.post("/entrance/front", data={"do": "stop"}, headers=JSON):
             pass
-        secrets = [HERONS, *(text for who in (site.owner, bruno) for text in (who.session, who.device))]
+        secrets = [ANNA_PASSWORD, *(text for who in (site.owner, bruno) for text in (who.session, who.device))]
         logged = caplog.text + "".join(capsys.readouterr())
     assert "asked_on_a_page" in logged
     for secret in secrets:
@@ -188,32 +188,32 @@ def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-async def test_silent_connections_do_not_take_the_boxs_file_descriptors(site: Served) -> None:
+async def test_silent_connections_do_not_take_the_boxs_file_descriptors(site: ServedSite) -> None:
     before = open_files()
-    calls = [await asyncio.open_connection("127.0.0.1", site.site.port) for _ in range(2 * EACH)]
+    calls = [await asyncio.open_connection("127.0.0.1", site.site.port) for _ in range(2 * MAX_CONNECTIONS_PER_NETWORK)]
 
     def open_ends() -> int:
         return open_files() - before - len(calls)
 
     try:
-        await until(lambda: open_ends() <= EACH, within=LONG)
+        await wait_until(lambda: open_ends() <= MAX_CONNECTIONS_PER_NETWORK, within=LONG)
     finally:
         for _, writer in calls:
             writer.close()
-    await until(lambda: open_files() <= before, within=LONG)
+    await wait_until(lambda: open_files() <= before, within=LONG)
 
 
 async def test_a_part_is_painted_once_a_look_however_often_it_is_named(
-    site: Served, monkeypatch: pytest.MonkeyPatch
+    site: ServedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     painted: list[str] = []
-    paint = Painter.part
+    paint = Renderer.part
 
-    def counted(self: Painter, *asked: object) -> str:
+    def counted(self: Renderer, *asked: object) -> str:
         painted.append(str(asked[0]))
         return paint(self, *asked)  # type: ignore[arg-type]  # as it came
 
-    monkeypatch.setattr(Painter, "part", counted)
+    monkeypatch.setattr(Renderer, "part", counted)
     async with site.client(site.owner) as client, client.ws_connect("/feed") as feed:
         await feed.send_json({"want": ["en/state/front"] * 100})
         while "parts" not in await feed.receive_json(timeout=LONG):
@@ -221,7 +221,7 @@ async def test_a_part_is_painted_once_a_look_however_often_it_is_named(
     assert len(painted) < 50
 
 
-async def test_a_parcel_comes_in_while_pages_are_flooded(made: Box, site: Served) -> None:
+async def test_a_parcel_comes_in_while_pages_are_flooded(made: ShellBox, site: ServedSite) -> None:
     """Feeds that want everything again and again, and passwords tried: none of it stands between scan and unlock."""
     over = asyncio.Event()
     want = {
@@ -242,15 +242,15 @@ async def test_a_parcel_comes_in_while_pages_are_flooded(made: Box, site: Served
     async with (
         site.client(site.owner) as owner,
         site.client(None) as stranger,
-        running(*(follow(owner) for _ in range(20)), *(guess(stranger) for _ in range(10))),
+        run_tasks(*(follow(owner) for _ in range(20)), *(guess(stranger) for _ in range(10))),
     ):
         made.scan(PARCEL)
-        await until(lambda: made.front.state.visit is not None, within=LONG)
+        await wait_until(lambda: made.front.state.visit is not None, within=LONG)
         over.set()
 
 
 @pytest.mark.slow
-async def test_nothing_is_left_of_browsers_that_vanish(site: Served) -> None:
+async def test_nothing_is_left_of_browsers_that_vanish(site: ServedSite) -> None:
     tasks = len(asyncio.all_tasks())
     files = open_files()
     async with site.client(site.owner) as client:
@@ -262,14 +262,14 @@ async def test_nothing_is_left_of_browsers_that_vanish(site: Served) -> None:
                 transport = socket._response.connection.transport  # noqa: SLF001 - the same
                 assert transport is not None
                 transport.abort()
-    await until(lambda: gc.collect() >= 0 and len(asyncio.all_tasks()) <= tasks, within=LONG)
-    await until(lambda: open_files() <= files, within=LONG)
+    await wait_until(lambda: gc.collect() >= 0 and len(asyncio.all_tasks()) <= tasks, within=LONG)
+    await wait_until(lambda: open_files() <= files, within=LONG)
 
 
 # ---- rights that end -------------------------------------------------------------------------------------------------
 
 
-async def test_a_tab_goes_dark_when_another_tab_signs_out(site: Served) -> None:
+async def test_a_tab_goes_dark_when_another_tab_signs_out(site: ServedSite) -> None:
     async with site.client(site.owner) as client, client.ws_connect("/feed") as feed:
         await feed.send_json({"want": ["en/state/front"]})
         while "parts" not in await feed.receive_json(timeout=LONG):
@@ -281,7 +281,7 @@ async def test_a_tab_goes_dark_when_another_tab_signs_out(site: Served) -> None:
         assert feed.close_code == 1008
 
 
-async def test_a_guest_whose_role_changes_is_shown_what_that_role_may_see(made: Box, site: Served) -> None:
+async def test_a_guest_whose_role_changes_is_shown_what_that_role_may_see(made: ShellBox, site: ServedSite) -> None:
     bruno = await site.guest(Role.HOUSEHOLD)
     async with site.client(bruno) as client, client.ws_connect("/feed") as feed:
         await feed.send_json({"want": ["en/timeline/front"]})
@@ -293,18 +293,18 @@ async def test_a_guest_whose_role_changes_is_shown_what_that_role_may_see(made: 
         assert feed.close_code == 1008
 
 
-async def test_an_installer_is_not_told_who_is_home_nor_whose_parcel_comes(made: Box, site: Served) -> None:
+async def test_an_installer_is_not_told_who_is_home_nor_whose_parcel_comes(made: ShellBox, site: ServedSite) -> None:
     async with site.client(site.owner) as owner, owner.post("/entrance/front", data={"do": "home"}):
         pass
-    await until(lambda: made.front.state.somebody_home)
+    await wait_until(lambda: made.front.state.somebody_home)
     for name, role, shown in (("Ines", Role.INSTALLER, False), ("Bruno", Role.HOUSEHOLD, True)):
         async with site.client(await site.guest(role, name)) as client, client.get("/", headers=ENGLISH) as answer:
             assert ("Somebody is home: couriers ring, Perron does not open." in unescape(await answer.text())) is shown
 
 
-async def test_an_installer_sees_a_visit_s_phase_and_not_its_brand(made: Box, site: Served) -> None:
+async def test_an_installer_sees_a_visit_s_phase_and_not_its_brand(made: ShellBox, site: ServedSite) -> None:
     made.scan(PARCEL)
-    await until(lambda: made.front.state.visit is not None)
+    await wait_until(lambda: made.front.state.visit is not None)
     brand = next(iter(made.home.brands.values())).name
     for name, role, shown in (("Ines", Role.INSTALLER, False), ("Bruno", Role.HOUSEHOLD, True)):
         async with site.client(await site.guest(role, name)) as client, client.get("/") as answer:
@@ -314,7 +314,7 @@ async def test_an_installer_sees_a_visit_s_phase_and_not_its_brand(made: Box, si
 
 
 @pytest.mark.parametrize("how", ["removed", "signed out", "made an installer"])
-async def test_pictures_stop_when_the_right_to_see_them_does(made: Box, site: Served, how: str) -> None:
+async def test_pictures_stop_when_the_right_to_see_them_does(made: ShellBox, site: ServedSite, how: str) -> None:
     bruno = await site.guest(Role.HOUSEHOLD)
     now = made.clock.now()
     async with site.client(bruno) as client, client.get("/live/cam/pictures") as answer:
@@ -332,9 +332,9 @@ async def test_pictures_stop_when_the_right_to_see_them_does(made: Box, site: Se
 # ---- the same thing twice, or as somebody else -----------------------------------------------------------------------
 
 
-async def test_of_two_presses_of_one_link_at_once_one_counts(made: Box, site: Served) -> None:
-    token = action_links.make(
-        action_links.Purpose.STOP,
+async def test_of_two_presses_of_one_link_at_once_one_counts(made: ShellBox, site: ServedSite) -> None:
+    token = action_links.sign_link(
+        action_links.LinkPurpose.STOP,
         "front",
         made.clock.now().utc + timedelta(hours=1),
         b"n" * action_links.NONCE_BYTES,
@@ -349,13 +349,13 @@ async def test_of_two_presses_of_one_link_at_once_one_counts(made: Box, site: Se
         assert sorted(await asyncio.gather(*(press(client) for _ in range(5)))) == [200, 410, 410, 410, 410]
 
 
-async def test_of_two_who_take_one_invitation_at_once_one_is_in(made: Box, site: Served) -> None:
+async def test_of_two_who_take_one_invitation_at_once_one_is_in(made: ShellBox, site: ServedSite) -> None:
     invited = await site.accounts.invite(site.owner.who, Role.HOUSEHOLD, made.clock.now())
-    assert isinstance(invited, Invited)
+    assert isinstance(invited, NewInvitation)
 
     async def join(name: str) -> int:
         async with site.client(None) as client:
-            fields = {"name": name, "password": HERONS}
+            fields = {"name": name, "password": ANNA_PASSWORD}
             async with client.post(f"/join/{invited.token}", data=fields, allow_redirects=False) as answer:
                 return answer.status
 
@@ -364,7 +364,7 @@ async def test_of_two_who_take_one_invitation_at_once_one_is_in(made: Box, site:
     assert len(made.store.register.people()) == 2
 
 
-async def test_who_says_that_they_come_from_elsewhere_waits_all_the_same(site: Served) -> None:
+async def test_who_says_that_they_come_from_elsewhere_waits_all_the_same(site: ServedSite) -> None:
     async with site.client(None) as client:
         statuses = []
         for number in range(6):
@@ -375,11 +375,11 @@ async def test_who_says_that_they_come_from_elsewhere_waits_all_the_same(site: S
     assert 429 in statuses
 
 
-async def test_who_signs_in_with_a_session_that_was_given_to_him_gets_his_own(site: Served) -> None:
+async def test_who_signs_in_with_a_session_that_was_given_to_him_gets_his_own(site: ServedSite) -> None:
     planted = site.owner
     bruno = await site.guest(Role.HOUSEHOLD)
     async with site.client(planted) as client:
-        fields = {"name": bruno.who.name, "password": HERONS}
+        fields = {"name": bruno.who.name, "password": ANNA_PASSWORD}
         async with client.post("/enter", data=fields, allow_redirects=False) as answer:
             fresh = {name: morsel.value for name, morsel in answer.cookies.items()}
     assert not set(fresh.values()) & {planted.session, planted.device, bruno.session, bruno.device}
@@ -389,30 +389,30 @@ async def test_who_signs_in_with_a_session_that_was_given_to_him_gets_his_own(si
 
 
 async def test_a_full_disk_is_told_in_words_to_who_signs_in_and_nobody_is_in(
-    site: Served, monkeypatch: pytest.MonkeyPatch
+    site: ServedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def full(*_asked: object, **_named: object) -> None:
         raise StoreFailed("no space left on device")
 
-    monkeypatch.setattr("gateway.storage.accounts.Register.set_failures", full)
+    monkeypatch.setattr("gateway.storage.accounts.AccountStore.set_failures", full)
     async with site.client(None) as client:
-        async with client.post("/enter", data={"name": "Anna", "password": HERONS}) as answer:
+        async with client.post("/enter", data={"name": "Anna", "password": ANNA_PASSWORD}) as answer:
             assert (answer.status, answer.content_type) == (503, "text/html")
             assert set(answer.cookies) == set()
-        async with client.post("/enter", data={"name": "Anna", "password": HERONS}, headers=JSON) as answer:
+        async with client.post("/enter", data={"name": "Anna", "password": ANNA_PASSWORD}, headers=JSON) as answer:
             assert (await answer.json())["why"]
     async with site.client(site.owner) as client, client.get("/") as answer:
         assert answer.status == 200, "who is in already stays so"
 
 
 async def test_a_bug_in_a_page_is_that_page_s_and_no_other_s(
-    made: Box, site: Served, monkeypatch: pytest.MonkeyPatch
+    made: ShellBox, site: ServedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_asked: object, **_named: object) -> str:
         raise ZeroDivisionError("HERE")
 
     with monkeypatch.context() as bug:
-        bug.setattr(Painter, "page", broken)
+        bug.setattr(Renderer, "page", broken)
         async with site.client(site.owner) as client, client.get("/") as answer:
             assert answer.status == 500
             assert "HERE" not in await answer.text()
@@ -420,33 +420,33 @@ async def test_a_bug_in_a_page_is_that_page_s_and_no_other_s(
     async with site.client(site.owner) as client, client.get("/") as answer:
         assert answer.status == 200
     made.scan(PARCEL)
-    await until(lambda: made.front.state.visit is not None)
+    await wait_until(lambda: made.front.state.visit is not None)
 
 
 async def test_pages_whose_port_is_taken_are_tried_again_and_end_nothing(
-    made: Box, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    made: ShellBox, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("gateway.web.site.AGAIN", 0.05)
+    monkeypatch.setattr("gateway.web.site.SERVE_RETRY_DELAY_S", 0.05)
     taken = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
     port = taken.sockets[0].getsockname()[1]
     site = a_site(made)
-    monkeypatch.setattr(site, "_pages", Pages(port=port))
+    monkeypatch.setattr(site, "_pages", PagesSection(port=port))
     heard: list[str] = []
 
     def failed() -> bool:
         heard.append(capsys.readouterr().out)
         return "pages_not_served" in "".join(heard)
 
-    async with running(site.run()):
-        await until(failed, within=LONG)
+    async with run_tasks(site.run()):
+        await wait_until(failed, within=LONG)
         taken.close()
         await taken.wait_closed()
-        await until(lambda: site.port == port and bool(site._receiving), within=LONG)  # noqa: SLF001 - it is open
+        await wait_until(lambda: site.port == port and bool(site._accept_tasks), within=LONG)  # noqa: SLF001 - it is open
         async with ClientSession(f"http://127.0.0.1:{port}") as client, client.get("/claim") as answer:
             assert answer.status == 200
 
 
-async def test_a_link_that_lies_in_the_claim_code_s_place_is_not_followed(made: Box, tmp_path: Path) -> None:
+async def test_a_link_that_lies_in_the_claim_code_s_place_is_not_followed(made: ShellBox, tmp_path: Path) -> None:
     victim = tmp_path / "victim"
     victim.write_text("as it was")
     made.home.claim_code.symlink_to(victim)

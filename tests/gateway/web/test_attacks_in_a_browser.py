@@ -9,11 +9,11 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from playwright.async_api import expect
 
-from gateway.web.server.renderer import Painter
+from gateway.web.server.renderer import Renderer
 from tests.browser import visitor
-from tests.shell.box import Box, awake, box
-from tests.shell.house import home
-from tests.shell.site import served
+from tests.shell.box import ShellBox, box, run_box
+from tests.shell.house import make_home
+from tests.shell.site import serve_site
 
 pytestmark = pytest.mark.slow
 
@@ -24,20 +24,20 @@ SLIPPED = """<p id="hole"><script>window.hit = 1</script><img src="x" onerror="w
 
 
 @pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[Box]:
-    async with box(tmp_path, home(tmp_path)) as made, awake(made):
+async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
+    async with box(tmp_path, make_home(tmp_path)) as made, run_box(made):
         await made.good_day()
         yield made
 
 
-async def test_a_script_that_slipped_into_a_page_does_not_run(made: Box, monkeypatch: pytest.MonkeyPatch) -> None:
-    paint = Painter.page
+async def test_a_script_that_slipped_into_a_page_does_not_run(made: ShellBox, monkeypatch: pytest.MonkeyPatch) -> None:
+    paint = Renderer.page
 
-    def holed(self: Painter, *asked: object, **facts: object) -> str:
+    def holed(self: Renderer, *asked: object, **facts: object) -> str:
         return paint(self, *asked, **facts).replace("</main>", SLIPPED)  # type: ignore[arg-type]  # as it came
 
-    monkeypatch.setattr(Painter, "page", holed)
-    async with served(made) as site, visitor() as somebody:
+    monkeypatch.setattr(Renderer, "page", holed)
+    async with serve_site(made) as site, visitor() as somebody:
         page = await somebody.page()
         await site.sign_in(page.context)
         await page.goto(site.address)
@@ -52,7 +52,7 @@ async def test_a_script_that_slipped_into_a_page_does_not_run(made: Box, monkeyp
         await somebody.leave()  # each of them is what was asked for
 
 
-async def test_no_other_page_frames_us_or_speaks_in_the_owner_s_name(made: Box) -> None:
+async def test_no_other_page_frames_us_or_speaks_in_the_owner_s_name(made: ShellBox) -> None:
     """The other page is on this very machine: the same site to a browser, so `SameSite` alone would let it."""
 
     async def evil(_request: web.Request) -> web.Response:
@@ -60,7 +60,7 @@ async def test_no_other_page_frames_us_or_speaks_in_the_owner_s_name(made: Box) 
 
     app = web.Application()
     app.add_routes([web.get("/", evil)])
-    async with served(made) as site, TestServer(app, host="127.0.0.1") as elsewhere, visitor() as somebody:
+    async with serve_site(made) as site, TestServer(app, host="127.0.0.1") as elsewhere, visitor() as somebody:
         page = await somebody.page()
         await site.sign_in(page.context)
         await page.goto(str(elsewhere.make_url("/")))
@@ -105,8 +105,8 @@ async def test_no_other_page_frames_us_or_speaks_in_the_owner_s_name(made: Box) 
         await somebody.leave()  # of each that was refused
 
 
-async def test_nothing_stays_on_the_screen_after_signing_out(made: Box) -> None:
-    async with served(made) as site, visitor() as somebody:
+async def test_nothing_stays_on_the_screen_after_signing_out(made: ShellBox) -> None:
+    async with serve_site(made) as site, visitor() as somebody:
         page = await somebody.page()
         await site.sign_in(page.context)
         await page.goto(site.address)

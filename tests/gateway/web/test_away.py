@@ -10,17 +10,17 @@ import pytest
 from aiohttp import ClientSession
 
 from gateway.config.home import HubSection
-from gateway.protocol.browser_token import Untrue
+from gateway.protocol.browser_token import TokenRejection
 from gateway.web.auth.roles import Role
-from gateway.web.away import SCRIPTS, origin, said
-from gateway.web.remote.actions import ASK_CHANGED, NOT_DONE, NOT_HERE
+from gateway.web.away import SCRIPTS, origin, script_texts
+from gateway.web.remote.actions import NOT_DONE, NOT_FOUND, QUESTION_CHANGED
 from gateway.web.remote.orders import CLOCK_UNTRUSTED, NOT_ALLOWED, OVERTAKEN
 from gateway.web.texts.catalogue import TEXTS
-from tests.gateway.web.awayhome import at_home
-from tests.gateway.web.awayhub import HOME, AwayHub
+from tests.gateway.web.awayhome import serve_at_home
+from tests.gateway.web.awayhub import HOME, FakeHub
 from tests.shell.box import box
-from tests.shell.house import home
-from tests.shell.site import served
+from tests.shell.house import make_home
+from tests.shell.site import serve_site
 
 REMOTE = Path(__file__).parents[3] / "gateway" / "web" / "remote"
 STATIC = Path(__file__).parents[3] / "gateway" / "web" / "static"
@@ -40,7 +40,7 @@ async def listed(client: ClientSession) -> tuple[str, Mapping[str, str]]:
 
 
 async def test_what_the_worker_lists_is_what_the_box_serves_to_anybody_and_nothing_of_the_house(tmp_path: Path) -> None:
-    async with at_home(tmp_path, AwayHub(url=HUB)) as site, site.client(None) as nobody:
+    async with serve_at_home(tmp_path, FakeHub(url=HUB)) as site, site.client(None) as nobody:
         _, kept = await listed(nobody)
         for path, digest in kept.items():
             async with nobody.get(path, allow_redirects=False) as answer:
@@ -62,7 +62,7 @@ def test_every_script_that_the_page_loads_is_kept() -> None:
 async def test_the_page_may_speak_to_the_house_s_hub_and_to_nobody_else(tmp_path: Path) -> None:
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
-    async with at_home(tmp_path / "one", AwayHub(url=f"{HUB}/")) as site, site.client(None) as nobody:
+    async with serve_at_home(tmp_path / "one", FakeHub(url=f"{HUB}/")) as site, site.client(None) as nobody:
         async with nobody.get("/away/en") as answer:
             policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
         assert policy["connect-src"] == f"'self' {HUB}"
@@ -71,12 +71,15 @@ async def test_the_page_may_speak_to_the_house_s_hub_and_to_nobody_else(tmp_path
         async with nobody.get("/away/worker.js") as answer:
             assert HUB not in answer.headers["Content-Security-Policy"]
         version, _ = await listed(nobody)
-    async with at_home(tmp_path / "other", AwayHub(url="https://other.example")) as site, site.client(None) as nobody:
+    async with (
+        serve_at_home(tmp_path / "other", FakeHub(url="https://other.example")) as site,
+        site.client(None) as nobody,
+    ):
         assert (await listed(nobody))[0] != version, "another hub is another policy, so another version"
 
 
 async def test_a_house_without_a_hub_enrols_nobody_and_says_why(tmp_path: Path) -> None:
-    async with box(tmp_path, home(tmp_path)) as made, served(made) as site, site.client(site.owner) as owner:
+    async with box(tmp_path, make_home(tmp_path)) as made, serve_site(made) as site, site.client(site.owner) as owner:
         async with owner.get("/away/enrol") as answer:
             text = await answer.text()
         assert "This house has joined no hub" in text or "Cette maison n&#39;a rejoint aucun hub" in text
@@ -84,7 +87,7 @@ async def test_a_house_without_a_hub_enrols_nobody_and_says_why(tmp_path: Path) 
 
 
 async def test_an_installer_enrols_no_browser(tmp_path: Path) -> None:
-    async with at_home(tmp_path, AwayHub(url=HUB)) as site:
+    async with serve_at_home(tmp_path, FakeHub(url=HUB)) as site:
         for role, status in ((Role.INSTALLER, 403), (Role.HOUSEHOLD, 200)):
             async with site.client(await site.guest(role, role.value)) as guest, guest.get("/away/enrol") as answer:
                 assert answer.status == status
@@ -92,7 +95,7 @@ async def test_an_installer_enrols_no_browser(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_the_script_has_a_text_for_each_key_that_it_asks_for(language: str) -> None:
-    words = json.loads(said("fr" if language == "fr" else "en"))
+    words = json.loads(script_texts("fr" if language == "fr" else "en"))
     for name in SCRIPTS:
         text = (STATIC / name).read_text(encoding="utf-8")
         for key in re.findall(r"""say\((?:heard \? )?"([a-z._]+)\"""", text):
@@ -103,7 +106,7 @@ def test_the_script_has_a_text_for_each_key_that_it_asks_for(language: str) -> N
 
 
 def test_each_no_of_the_box_to_a_browser_has_words() -> None:
-    said = {*Untrue, OVERTAKEN, CLOCK_UNTRUSTED, NOT_ALLOWED, NOT_HERE, NOT_DONE, ASK_CHANGED}
+    said = {*TokenRejection, OVERTAKEN, CLOCK_UNTRUSTED, NOT_ALLOWED, NOT_FOUND, NOT_DONE, QUESTION_CHANGED}
     said |= set(re.findall(r'No\("([a-z_]+)"\)', (REMOTE / "queries.py").read_text(encoding="utf-8")))
     assert {"stale", "private", "no_picture"} <= said
     assert {f"away.no.{code}" for code in said} <= set(TEXTS)

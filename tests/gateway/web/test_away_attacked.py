@@ -10,12 +10,12 @@ from aiohttp import web
 from joserfc.jwk import ECKey
 from playwright.async_api import expect
 
-from gateway.web.away import Away as AwayPart
-from gateway.web.away import said
-from gateway.web.site import STATIC
+from gateway.web.away import AwayPage as AwayPart
+from gateway.web.away import script_texts
+from gateway.web.site import STATIC_FILES
 from tests.browser import visitor
-from tests.gateway.web.awayhome import KEYS, Away, at_home, enrols, gone
-from tests.gateway.web.awayhub import CORS, AwayHub, away_hub, house, plainly
+from tests.gateway.web.awayhome import READ_KEYS_SCRIPT, RemotePage, enrol_browser, open_remote_page, serve_at_home
+from tests.gateway.web.awayhub import CORS, FakeHub, encode_base64url, quiet_house_state, run_fake_hub
 
 pytestmark = pytest.mark.slow
 
@@ -24,8 +24,8 @@ NOT_THE_BOX = "does not come from the box"
 
 
 @pytest.fixture
-async def away(tmp_path: Path) -> AsyncIterator[Away]:
-    async with away_hub() as hub, visitor() as somebody, gone(tmp_path, hub, somebody) as away:
+async def away(tmp_path: Path) -> AsyncIterator[RemotePage]:
+    async with run_fake_hub() as hub, visitor() as somebody, open_remote_page(tmp_path, hub, somebody) as away:
         yield away
 
 
@@ -36,40 +36,44 @@ def sealed(text: str) -> web.Response:
 
 def head(**more: str) -> str:
     """An envelope's first part."""
-    return plainly(json.dumps(more, separators=(",", ":")).encode())
+    return encode_base64url(json.dumps(more, separators=(",", ":")).encode())
 
 
-def invented(hub: AwayHub) -> dict[str, object]:
+def invented(hub: FakeHub) -> dict[str, object]:
     """The answer to what was asked, as a hub would like it."""
-    return {"id": hub.asked[-1]["id"], "at": 1e9, "answer": {"version": "x", "unchanged": False, "state": house()}}
+    return {
+        "id": hub.asked[-1]["id"],
+        "at": 1e9,
+        "answer": {"version": "x", "unchanged": False, "state": quiet_house_state()},
+    }
 
 
-def altered(_hub: AwayHub, _browser: str, true: str) -> web.Response:
+def altered(_hub: FakeHub, _browser: str, true: str) -> web.Response:
     """One bit of what the box said."""
     first, _, iv, body, tag = true.split(".")
     return sealed(f"{first}..{iv}.{body[:-9]}{'A' if body[-9] != 'A' else 'B'}{body[-8:]}.{tag}")
 
 
-def anothers(hub: AwayHub, browser: str, _true: str) -> web.Response:
+def anothers(hub: FakeHub, browser: str, _true: str) -> web.Response:
     """What the box would say to another browser of the house."""
     other = next(one for one in hub.keys if one != browser)
     return sealed(hub.seal(other, invented(hub)))
 
 
-def renamed(hub: AwayHub, browser: str, true: str) -> web.Response:
+def renamed(hub: FakeHub, browser: str, true: str) -> web.Response:
     """The same under this browser's name."""
     other = json.loads(anothers(hub, browser, true).text or "")["sealed"]
     return sealed(head(alg="dir", enc="A256GCM", kid=browser) + other[other.index(".") :])
 
 
-def in_clear(hub: AwayHub, browser: str, _true: str) -> web.Response:
+def in_clear(hub: FakeHub, browser: str, _true: str) -> web.Response:
     """The hub's own word, under no algorithm."""
     said = invented(hub)
-    text = f"{head(alg='none', kid=browser)}...{plainly(json.dumps(said).encode())}."
+    text = f"{head(alg='none', kid=browser)}...{encode_base64url(json.dumps(said).encode())}."
     return web.json_response({**said, "sealed": text}, headers=CORS)
 
 
-def html(_hub: AwayHub, _browser: str, _true: str) -> web.Response:
+def html(_hub: FakeHub, _browser: str, _true: str) -> web.Response:
     """A page that runs scripts and leads away."""
     text = "<script>window.hit=1</script><meta http-equiv=refresh content='0;url=/enter'>"
     more = {
@@ -81,22 +85,22 @@ def html(_hub: AwayHub, _browser: str, _true: str) -> web.Response:
     return web.Response(text=text, content_type="text/html", headers=CORS | more)
 
 
-def script(_hub: AwayHub, _browser: str, _true: str) -> web.Response:
+def script(_hub: FakeHub, _browser: str, _true: str) -> web.Response:
     """A script."""
     return web.Response(text="window.hit=2", content_type="text/javascript", headers=CORS)
 
 
-def leading(_hub: AwayHub, _browser: str, _true: str) -> web.Response:
+def leading(_hub: FakeHub, _browser: str, _true: str) -> web.Response:
     """Another address."""
     return web.Response(status=307, headers=CORS | {"Location": "/elsewhere"})
 
 
-def endless(_hub: AwayHub, _browser: str, _true: str) -> web.Response:
+def endless(_hub: FakeHub, _browser: str, _true: str) -> web.Response:
     """Much too much."""
     return web.Response(body=b'{"sealed":"' + b"A" * 5_000_000, content_type="application/json", headers=CORS)
 
 
-def nothing(_hub: AwayHub, _browser: str, _true: str) -> web.Response:
+def nothing(_hub: FakeHub, _browser: str, _true: str) -> web.Response:
     """JSON of another shape."""
     return web.json_response([{"sealed": None}], headers=CORS)
 
@@ -107,7 +111,7 @@ LIES = {
 }  # fmt: skip
 
 
-def telling(hub: AwayHub, lie: Callable[[AwayHub, str, str], web.Response]) -> None:
+def telling(hub: FakeHub, lie: Callable[[FakeHub, str, str], web.Response]) -> None:
     """Let the hub lie so from now on."""
 
     async def told(browser: str, true: str) -> web.Response:
@@ -116,7 +120,7 @@ def telling(hub: AwayHub, lie: Callable[[AwayHub, str, str], web.Response]) -> N
     hub.lie = told
 
 
-async def test_whatever_a_hub_answers_nothing_of_it_is_shown_runs_or_leads_away(away: Away) -> None:
+async def test_whatever_a_hub_answers_nothing_of_it_is_shown_runs_or_leads_away(away: RemotePage) -> None:
     page, hub = away.page, away.hub
     plain = json.dumps(ECKey.generate_key("P-256").as_dict(private=False))
     hub.enrol({"sign": plain, "agree": json.dumps({k: v for k, v in json.loads(plain).items() if k in "kty crv x y"})})
@@ -131,7 +135,7 @@ async def test_whatever_a_hub_answers_nothing_of_it_is_shown_runs_or_leads_away(
     hub.door("open")
     await expect(away.front).to_have_text("Open")
 
-    def older(_hub: AwayHub, _browser: str, _true: str) -> web.Response:
+    def older(_hub: FakeHub, _browser: str, _true: str) -> web.Response:
         return sealed(kept[0])
 
     for lie, why in {**LIES, older: NOT_THE_BOX}.items():
@@ -150,7 +154,7 @@ async def test_whatever_a_hub_answers_nothing_of_it_is_shown_runs_or_leads_away(
     assert set(hub.elsewhere) == set(), "no redirect is followed"
 
 
-async def test_a_hostile_name_is_read_and_never_run_and_the_page_makes_no_markup_at_all(away: Away) -> None:
+async def test_a_hostile_name_is_read_and_never_run_and_the_page_makes_no_markup_at_all(away: RemotePage) -> None:
     page, hub = away.page, away.hub
     visit = {"id": "v1", "phase": HOSTILE, "brand": HOSTILE, "place": HOSTILE, "may_veto": True, "asks": True,
              "deadline": HOSTILE}  # fmt: skip
@@ -180,17 +184,17 @@ async def test_a_hostile_name_is_read_and_never_run_and_the_page_makes_no_markup
     away.somebody.complaints.clear()
 
 
-async def test_only_the_box_s_own_word_makes_a_browser_forget_its_keys(away: Away) -> None:
+async def test_only_the_box_s_own_word_makes_a_browser_forget_its_keys(away: RemotePage) -> None:
     page, hub, browser = away.page, away.hub, away.browser
     hub.ended[browser] = hub.seal(browser, {"ended": True, "browser": "brw-another"})
     await away.unheard("The hub does not know this browser")
-    assert (await page.evaluate(KEYS))[0] == browser
+    assert (await page.evaluate(READ_KEYS_SCRIPT))[0] == browser
     hub.ended.clear()
     await expect(away.heard).to_have_text("Connected to the box")
     hub.end(browser)
     await expect(page.locator("#gone")).to_contain_text("The box has ended the enrolment of this browser.")
     await expect(page.locator("#house")).to_be_empty()
-    assert await page.evaluate(KEYS) is None
+    assert await page.evaluate(READ_KEYS_SCRIPT) is None
     await page.reload()
     await expect(page.locator("#gone")).to_contain_text("This browser has no keys of this house")
 
@@ -198,20 +202,22 @@ async def test_only_the_box_s_own_word_makes_a_browser_forget_its_keys(away: Awa
 async def test_the_page_is_kept_whole_or_not_at_all_and_a_new_one_comes_from_the_box(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with away_hub() as hub, visitor() as somebody, at_home(tmp_path, hub) as site:
+    async with run_fake_hub() as hub, visitor() as somebody, serve_at_home(tmp_path, hub) as site:
         page = await somebody.page()
         await site.sign_in(page.context)
         with monkeypatch.context() as patched:
-            patched.setitem(STATIC, "away_view.js", (b"window.hit = 1", "text/javascript"))
-            await enrols(page, site, hub)
+            patched.setitem(STATIC_FILES, "away_view.js", (b"window.hit = 1", "text/javascript"))
+            await enrol_browser(page, site, hub)
             await expect(page.locator("#said")).to_contain_text("nothing is enrolled")
         assert await page.evaluate("caches.keys()") == []
         assert hub.enrolled == []
         somebody.complaints.clear()
-        await enrols(page, site, hub)
+        await enrol_browser(page, site, hub)
         await page.wait_for_url(re.compile("/away/en$"))
         await expect(page.locator("#heard")).to_have_text("Connected to the box")
-        monkeypatch.setattr("gateway.web.away.said", lambda _: said("en").replace("Connected to the box", "Anew"))
+        monkeypatch.setattr(
+            "gateway.web.away.script_texts", lambda _: script_texts("en").replace("Connected to the box", "Anew")
+        )
         for route in site.site._runner.app.router.routes():  # noqa: SLF001 - as a box that was updated would
             part = getattr(route.handler, "__self__", None)
             if isinstance(part, AwayPart):
@@ -233,19 +239,19 @@ async def test_the_page_is_kept_whole_or_not_at_all_and_a_new_one_comes_from_the
 async def test_a_browser_that_threw_its_keys_away_says_so_and_a_second_enrolment_replaces_the_first(
     tmp_path: Path,
 ) -> None:
-    async with away_hub() as hub, visitor() as somebody:
-        async with at_home(tmp_path, hub) as site:
+    async with run_fake_hub() as hub, visitor() as somebody:
+        async with serve_at_home(tmp_path, hub) as site:
             page = await somebody.page()
             await site.sign_in(page.context)
             await page.goto(f"{site.address}/away")
             await expect(page.locator("#gone")).to_contain_text("This browser has no keys of this house")
             for _ in range(2):
-                await enrols(page, site, hub)
+                await enrol_browser(page, site, hub)
                 await page.wait_for_url(re.compile("/away/en$"))
                 await expect(page.locator("#heard")).to_have_text("Connected to the box")
             first, second = hub.keys
             assert first != second
-            assert (await page.evaluate(KEYS))[0] == second
+            assert (await page.evaluate(READ_KEYS_SCRIPT))[0] == second
         await page.evaluate("""() => new Promise((resolve) => {
             const asked = indexedDB.deleteDatabase("perron-away");
             asked.onsuccess = resolve; asked.onblocked = resolve;

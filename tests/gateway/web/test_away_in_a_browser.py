@@ -14,12 +14,12 @@ from joserfc.jwk import OctKey
 from playwright.async_api import expect
 
 from tests.browser import visitor
-from tests.gateway.evidence.visits import SECONDS, film_bytes
-from tests.gateway.web.awayhome import KEYS, Away, at_home, gone
-from tests.gateway.web.awayhub import away_hub
-from tests.gateway.web.house import HERONS
+from tests.gateway.evidence.visits import FILM_S, film_bytes
+from tests.gateway.web.awayhome import READ_KEYS_SCRIPT, RemotePage, open_remote_page, serve_at_home
+from tests.gateway.web.awayhub import run_fake_hub
+from tests.gateway.web.house import ANNA_PASSWORD
 from tests.gateway.web.test_every_page import looked_at
-from tests.shell.parts import until
+from tests.shell.parts import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -48,12 +48,12 @@ def picture() -> bytes:
 
 
 @pytest.fixture
-async def away(tmp_path: Path) -> AsyncIterator[Away]:
-    async with away_hub() as hub, visitor() as somebody, gone(tmp_path, hub, somebody) as away:
+async def away(tmp_path: Path) -> AsyncIterator[RemotePage]:
+    async with run_fake_hub() as hub, visitor() as somebody, open_remote_page(tmp_path, hub, somebody) as away:
         yield away
 
 
-async def test_the_page_comes_from_its_worker_says_what_the_box_says_and_how_old_that_is(away: Away) -> None:
+async def test_the_page_comes_from_its_worker_says_what_the_box_says_and_how_old_that_is(away: RemotePage) -> None:
     page, hub = away.page, away.hub
     await page.goto(f"{away.address}/away")
     assert page.url.endswith("/away/en")
@@ -87,7 +87,7 @@ async def test_the_page_comes_from_its_worker_says_what_the_box_says_and_how_old
     await expect(page.locator("#doors")).to_be_empty()
     hub.offline = False
     await expect(away.heard).to_have_text("Connected to the box")
-    assert await page.evaluate(KEYS) == [away.browser, 0, "private", "private"]
+    assert await page.evaluate(READ_KEYS_SCRIPT) == [away.browser, 0, "private", "private"]
     vectors = json.loads(VECTORS.read_text(encoding="ascii"))
     opened, sealed = await page.evaluate(AGREES, vectors)
     assert opened == [json.loads(vectors["answer"]["text"]), vectors["answer"]["raw"]]
@@ -96,7 +96,7 @@ async def test_the_page_comes_from_its_worker_says_what_the_box_says_and_how_old
 
 
 async def test_the_box_enrols_a_browser_by_its_password_and_lists_it(tmp_path: Path) -> None:
-    async with away_hub() as hub, visitor() as somebody, at_home(tmp_path, hub) as site:
+    async with run_fake_hub() as hub, visitor() as somebody, serve_at_home(tmp_path, hub) as site:
         page = await somebody.page()
         await site.sign_in(page.context)
         await page.goto(f"{site.address}/settings")
@@ -106,19 +106,19 @@ async def test_the_box_enrols_a_browser_by_its_password_and_lists_it(tmp_path: P
         await page.locator("form.enrol button").click()
         await expect(page.locator("#said")).to_have_text("This password is wrong.")
         assert site.box.store.browsers.browsers(None) == ()
-        await page.locator("[name=password]").fill(HERONS)
+        await page.locator("[name=password]").fill(ANNA_PASSWORD)
         await page.locator("form.enrol button").click()
         await page.wait_for_url(re.compile("/away/en$"))
         (one,) = site.box.store.browsers.browsers(None)
         assert one.label == "Anna's phone"
-        assert (await page.evaluate(KEYS)) == [one.id, 0, "private", "private"]
+        assert (await page.evaluate(READ_KEYS_SCRIPT)) == [one.id, 0, "private", "private"]
         await expect(page.locator("#as-of")).to_contain_text("The hub does not know this browser")
         await page.goto(f"{site.address}/settings")
         await expect(page.get_by_role("button", name="End the browser Anna's phone")).to_be_visible()
         somebody.complaints[:] = [one for one in somebody.complaints if not re.search("422|401", one)]
 
 
-async def test_a_stop_is_one_button_and_a_second_press_and_only_the_box_says_that_it_came(away: Away) -> None:
+async def test_a_stop_is_one_button_and_a_second_press_and_only_the_box_says_that_it_came(away: RemotePage) -> None:
     page, hub = away.page, away.hub
     order = page.locator("[data-order=stop]")
     for _ in range(10):
@@ -135,7 +135,7 @@ async def test_a_stop_is_one_button_and_a_second_press_and_only_the_box_says_tha
     await expect(order).not_to_have_attribute("data-way", "done")
     hub.dropping = False
     await away.twice(page.locator("#stop button"))
-    await until(lambda: hub.orders)
+    await wait_until(lambda: hub.orders)
     (one,) = hub.orders
     assert (one["order"], one["number"], one["exp"] - one["iat"]) == ({"do": "stop"}, 2, 900)
     told = {"number": 2, "jti": one["jti"], "do": "stop", "state": "done"}
@@ -146,7 +146,7 @@ async def test_a_stop_is_one_button_and_a_second_press_and_only_the_box_says_tha
     await expect(order.first).to_contain_text("done, says the house")
 
 
-async def test_a_brand_is_let_in_under_the_terms_that_were_shown_and_a_visit_is_vetoed(away: Away) -> None:
+async def test_a_brand_is_let_in_under_the_terms_that_were_shown_and_a_visit_is_vetoed(away: RemotePage) -> None:
     page, hub = away.page, away.hub
     asks = page.locator("[data-brand=lune]")
     await expect(asks).to_contain_text("Garage")
@@ -172,7 +172,7 @@ async def test_a_brand_is_let_in_under_the_terms_that_were_shown_and_a_visit_is_
     await asks.locator("[name=entrance][value=garage]").check()
     await asks.locator("[name=day][value=tue]").uncheck()
     await away.twice(permit)
-    await until(lambda: hub.orders)
+    await wait_until(lambda: hub.orders)
     terms = {
         "entrances": ["garage", "front"],
         "places": ["shelf"],
@@ -191,7 +191,7 @@ async def test_a_brand_is_let_in_under_the_terms_that_were_shown_and_a_visit_is_
              "deadline": "2030-01-01T00:00:00.000+00:00"}  # fmt: skip
     hub.door("locked", visit=visit)
     await away.twice(page.get_by_role("button", name="Do not open"))
-    await until(lambda: len(hub.orders) == 2)
+    await wait_until(lambda: len(hub.orders) == 2)
     assert hub.orders[1]["order"] == {"do": "veto", "entrance": "front", "visit": "v1"}
     hub.becomes(orders=[{"number": 2, "jti": hub.orders[1]["jti"], "do": "veto", "state": "failed", "why": "not_here"}])
     await expect(page.locator("[data-order=veto]")).to_contain_text("the house did not do it: there is no such thing")
@@ -200,7 +200,7 @@ async def test_a_brand_is_let_in_under_the_terms_that_were_shown_and_a_visit_is_
     await expect(page.locator("#films")).to_be_hidden()
 
 
-async def test_pictures_films_and_live_pictures_come_sealed_piece_by_piece(away: Away) -> None:
+async def test_pictures_films_and_live_pictures_come_sealed_piece_by_piece(away: RemotePage) -> None:
     page, hub = away.page, away.hub
     film, jpeg = film_bytes(40), picture()
     pieces = [film[at : at + PIECE] for at in range(0, len(film), PIECE)]
@@ -229,7 +229,7 @@ async def test_pictures_films_and_live_pictures_come_sealed_piece_by_piece(away:
     async with asyncio.timeout(20):
         while await video.evaluate("one => one.currentTime") < 0.3:  # noqa: ASYNC110 - the film rings no bell here
             await asyncio.sleep(0.05)
-    assert abs(float(await video.evaluate("one => one.duration")) - SECONDS) < 1
+    assert abs(float(await video.evaluate("one => one.duration")) - FILM_S) < 1
     hub.answers["live"] = lambda q: ({"camera": q["camera"], "live": True}, jpeg)
     await page.get_by_role("button", name="Live: cam").click()
     await expect(page.locator("#live img")).to_be_visible()
@@ -239,7 +239,7 @@ async def test_pictures_films_and_live_pictures_come_sealed_piece_by_piece(away:
     await expect(page.locator("#live img")).to_have_count(0)
 
 
-async def test_nothing_is_in_anybody_s_way_in_both_languages_heard_or_not(away: Away) -> None:
+async def test_nothing_is_in_anybody_s_way_in_both_languages_heard_or_not(away: RemotePage) -> None:
     page, hub = away.page, away.hub
     visit = {"id": "v1", "phase": "approving", "brand": "The Shop", "place": "Hall", "may_veto": True, "asks": True,
              "deadline": "2030-01-01T00:00:00.000+00:00"}  # fmt: skip
@@ -260,7 +260,7 @@ async def test_nothing_is_in_anybody_s_way_in_both_languages_heard_or_not(away: 
         await looked_at(page, f"{language}, not heard")
 
 
-async def test_what_could_not_leave_leaves_later_in_its_order_and_a_stop_comes_before_it(away: Away) -> None:
+async def test_what_could_not_leave_leaves_later_in_its_order_and_a_stop_comes_before_it(away: RemotePage) -> None:
     page, hub = away.page, away.hub
     away.somebody.complaints.clear()
     await page.context.set_offline(True)
@@ -268,7 +268,7 @@ async def test_what_could_not_leave_leaves_later_in_its_order_and_a_stop_comes_b
     lock = page.locator("[data-order=lock]")
     await expect(lock).to_contain_text("has not left this device yet")
     await page.context.set_offline(False)
-    await until(lambda: hub.orders)
+    await wait_until(lambda: hub.orders)
     await expect(lock).to_contain_text("waits at the hub")
     await page.context.set_offline(True)
     await away.twice(page.locator("[data-key='refuse lune']"))
@@ -276,5 +276,5 @@ async def test_what_could_not_leave_leaves_later_in_its_order_and_a_stop_comes_b
     await away.twice(page.locator("#stop button"))
     await expect(page.locator("[data-order=refuse]")).to_contain_text("not sent any more")
     await page.context.set_offline(False)
-    await until(lambda: len(hub.orders) == 2)
+    await wait_until(lambda: len(hub.orders) == 2)
     assert [(one["number"], one["order"]["do"]) for one in hub.orders] == [(1, "lock"), (3, "stop")]

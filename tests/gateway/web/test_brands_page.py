@@ -9,41 +9,41 @@ import pytest
 from aiohttp import ClientSession
 from playwright.async_api import expect
 
-from gateway.domain.delivery.permission import Standing
+from gateway.domain.delivery.permission import PermissionStatus
 from gateway.protocol.consent_request import AskedTerms
-from gateway.protocol.consent_verification import UNSIGNED
+from gateway.protocol.consent_verification import REASON_UNSIGNED
 from gateway.protocol.keys import PublicKey
 from gateway.web.auth.roles import Role
-from tests.browser import PATIENCE, barriers, visitor
-from tests.gateway.web.house import HERONS
-from tests.shell.box import Box, awake, box
-from tests.shell.house import home
-from tests.shell.site import Served, served
-from tests.stranger import HOME, HUB, Stranger
+from tests.browser import TIMEOUT_MS, accessibility_problems, visitor
+from tests.gateway.web.house import ANNA_PASSWORD
+from tests.shell.box import ShellBox, box, run_box
+from tests.shell.house import make_home
+from tests.shell.site import ServedSite, serve_site
+from tests.stranger import HOME, HUB, UnknownBrand
 
-expect.set_options(timeout=PATIENCE)
+expect.set_options(timeout=TIMEOUT_MS)
 
 JSON = {"Accept": "application/json"}
 ENGLISH = {"Accept-Language": "en"}
 TERMS = [("entrance", "garage"), ("place", "hall"), ("carriers", "Colissimo"), ("from", "08:00"), ("to", "20:00"),
          *(("day", day) for day in ("mon", "tue", "wed", "thu", "fri")), ("openings", "1"),
-         ("password_again", HERONS)]  # fmt: skip
+         ("password_again", ANNA_PASSWORD)]  # fmt: skip
 
 
 @pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[Box]:
-    async with box(tmp_path, home(tmp_path)) as made, awake(made):
+async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
+    async with box(tmp_path, make_home(tmp_path)) as made, run_box(made):
         await made.good_day()
         yield made
 
 
 @pytest.fixture
-async def site(made: Box) -> AsyncIterator[Served]:
-    async with served(made) as site:
+async def site(made: ShellBox) -> AsyncIterator[ServedSite]:
+    async with serve_site(made) as site:
         yield site
 
 
-async def hears(made: Box, token: bytes) -> None:
+async def hears(made: ShellBox, token: bytes) -> None:
     assert await made.reception.letting.asked(token, home=HOME, hub=HUB) is None
 
 
@@ -60,9 +60,9 @@ def digest(page: str) -> str:
 
 
 async def test_all_that_a_stranger_asks_is_shown_with_its_key_and_a_plain_yes_is_not_offered(
-    site: Served, made: Box
+    site: ServedSite, made: ShellBox
 ) -> None:
-    lune = Stranger(name="Maison & Lune")
+    lune = UnknownBrand(name="Maison & Lune")
     await hears(made, lune.asking(signed=lune.asks(hours="09:00-17:00", days=("mon", "wed"), openings=2)))
     async with site.client(site.owner) as client:
         page = await shown(client)
@@ -73,25 +73,27 @@ async def test_all_that_a_stranger_asks_is_shown_with_its_key_and_a_plain_yes_is
             assert answer.status == 409, "whoever made the form himself is told the same"
         permission = made.store.permission("lune")
         assert permission is not None
-        assert permission.standing is Standing.PENDING
+        assert permission.standing is PermissionStatus.PENDING
 
 
 @pytest.mark.parametrize("entrances", [("front", "garage"), ("front",)])
 async def test_to_begin_with_the_garage_is_told_only_where_there_is_one(
     tmp_path: Path, entrances: tuple[str, ...]
 ) -> None:
-    whole = home(tmp_path)
+    whole = make_home(tmp_path)
     house = whole.model_copy(update={"entrances": {name: whole.entrances[name] for name in entrances}})
-    async with box(tmp_path, house) as made, served(made) as site:
-        await hears(made, Stranger().asking())
+    async with box(tmp_path, house) as made, serve_site(made) as site:
+        await hears(made, UnknownBrand().asking())
         async with site.client(site.owner) as client:
             page = await shown(client)
     assert 'action="/brands/lune/terms"' in page
     assert ("Begin with the garage" in page) is ("garage" in entrances)
 
 
-async def test_the_owner_lets_it_in_as_he_saw_it_with_narrower_terms_and_can_end_it(site: Served, made: Box) -> None:
-    lune = Stranger()
+async def test_the_owner_lets_it_in_as_he_saw_it_with_narrower_terms_and_can_end_it(
+    site: ServedSite, made: ShellBox
+) -> None:
+    lune = UnknownBrand()
     await hears(made, lune.asking())
     async with site.client(site.owner) as client:
         seen = digest(await shown(client))
@@ -103,7 +105,7 @@ async def test_the_owner_lets_it_in_as_he_saw_it_with_narrower_terms_and_can_end
             assert answer.url.path == "/brands"
         permission = made.store.permission("lune")
         assert permission is not None
-        assert permission.standing is Standing.GRANTED
+        assert permission.standing is PermissionStatus.GRANTED
         assert permission.terms.hours == "08:00-20:00"
         assert not permission.terms.hub_signed
         assert str(permission.terms.expires) == "2026-12-24 23:00:00+00:00", "the end of that day in the house"
@@ -118,9 +120,9 @@ async def test_the_owner_lets_it_in_as_he_saw_it_with_narrower_terms_and_can_end
 
 @pytest.mark.parametrize("until", ["2999-12-31", "0027-01-31", "9999-12-31", "2062-01-31", "soon"])
 async def test_a_last_day_that_cannot_be_meant_is_refused_in_words_and_nothing_is_decided(
-    site: Served, made: Box, until: str
+    site: ServedSite, made: ShellBox, until: str
 ) -> None:
-    lune = Stranger()
+    lune = UnknownBrand()
     await hears(made, lune.asking())
     before = made.store.permission("lune")
     async with site.client(site.owner) as client:
@@ -132,9 +134,9 @@ async def test_a_last_day_that_cannot_be_meant_is_refused_in_words_and_nothing_i
 
 
 async def test_whoever_lets_a_brand_in_or_do_more_gives_the_password_and_the_form_is_kept(
-    site: Served, made: Box
+    site: ServedSite, made: ShellBox
 ) -> None:
-    lune = Stranger()
+    lune = UnknownBrand()
     await hears(made, lune.asking())
     async with site.client(site.owner) as client:
         ask = ("ask", digest(await shown(client)))
@@ -149,7 +151,7 @@ async def test_whoever_lets_a_brand_in_or_do_more_gives_the_password_and_the_for
             assert answer.status == 401
         permission = made.store.permission("lune")
         assert permission is not None
-        assert permission.standing is Standing.PENDING
+        assert permission.standing is PermissionStatus.PENDING
         async with client.post("/brands/lune/terms", data=[*TERMS, ask]) as answer:
             assert answer.url.path == "/brands"
         for more, status in ((("each", "1"), 200), (("hub_signed", "1"), 401), (("openings", "2"), 401)):
@@ -165,8 +167,8 @@ async def test_whoever_lets_a_brand_in_or_do_more_gives_the_password_and_the_for
                 assert answer.status == 401, path
 
 
-async def test_a_new_key_is_not_accepted_without_the_password(site: Served, made: Box) -> None:
-    lune = Stranger()
+async def test_a_new_key_is_not_accepted_without_the_password(site: ServedSite, made: ShellBox) -> None:
+    lune = UnknownBrand()
     await hears(made, lune.asking())
     lune.grows()
     async with site.client(site.owner) as client:
@@ -181,8 +183,8 @@ async def test_a_new_key_is_not_accepted_without_the_password(site: Served, made
             assert answer.status == 200, "to refuse is quick"
 
 
-async def test_a_new_key_is_the_owner_s_to_accept(site: Served, made: Box) -> None:
-    lune = Stranger()
+async def test_a_new_key_is_the_owner_s_to_accept(site: ServedSite, made: ShellBox) -> None:
+    lune = UnknownBrand()
     await hears(made, lune.asking())
     lune.grows()
     lune.grows()
@@ -193,11 +195,11 @@ async def test_a_new_key_is_the_owner_s_to_accept(site: Served, made: Box) -> No
         page = await shown(client)
         assert PublicKey.from_text(lune.x(2)).fingerprint in page
         for kid, do in (("lune-2", "approve"), ("lune-3", "refuse")):
-            said = {"do": do, "password_again": HERONS}
+            said = {"do": do, "password_again": ANNA_PASSWORD}
             async with client.post(f"/brands/lune/keys/{kid}", data=said) as answer:
                 assert answer.url.path == "/brands"
             async with client.post(
-                f"/brands/lune/keys/{kid}", data={"do": do, "password_again": HERONS}, headers=JSON
+                f"/brands/lune/keys/{kid}", data={"do": do, "password_again": ANNA_PASSWORD}, headers=JSON
             ) as answer:
                 assert answer.status == 409, "it waits no more"
         async with client.post("/brands/lune/keys/lune-2", data={"do": "else"}) as answer:
@@ -205,8 +207,10 @@ async def test_a_new_key_is_the_owner_s_to_accept(site: Served, made: Box) -> No
     assert {"lune-1", "lune-2"} == {key.kid for key in made.store.brands.known()["lune"].keys}
 
 
-async def test_whom_the_owner_refused_he_may_forget_and_then_it_asks_as_anybody(site: Served, made: Box) -> None:
-    lune, other = Stranger(), Stranger()
+async def test_whom_the_owner_refused_he_may_forget_and_then_it_asks_as_anybody(
+    site: ServedSite, made: ShellBox
+) -> None:
+    lune, other = UnknownBrand(), UnknownBrand()
     token = lune.asking()
     await hears(made, token)
     async with site.client(site.owner) as client:
@@ -214,7 +218,7 @@ async def test_whom_the_owner_refused_he_may_forget_and_then_it_asks_as_anybody(
             assert answer.status == 409, "first it is answered"
         async with client.post("/brands/lune", data={"do": "refuse_brand"}) as answer:
             assert answer.status == 200
-        assert await made.reception.letting.asked(other.asking(), home=HOME, hub=HUB) == UNSIGNED
+        assert await made.reception.letting.asked(other.asking(), home=HOME, hub=HUB) == REASON_UNSIGNED
         async with client.post("/brands/lune/forget") as answer:
             assert answer.url.path == "/brands"
             assert "Maison Lune" not in await answer.text()
@@ -224,8 +228,8 @@ async def test_whom_the_owner_refused_he_may_forget_and_then_it_asks_as_anybody(
         assert PublicKey.from_text(other.x()).fingerprint in await shown(client)
 
 
-async def test_a_key_that_the_brand_took_back_is_told_as_that(site: Served, made: Box) -> None:
-    lune = Stranger()
+async def test_a_key_that_the_brand_took_back_is_told_as_that(site: ServedSite, made: ShellBox) -> None:
+    lune = UnknownBrand()
     await hears(made, lune.asking())
     async with site.client(site.owner) as client:
         async with client.post("/brands/lune/terms", data=[*TERMS, ("ask", digest(await shown(client)))]) as answer:
@@ -239,8 +243,10 @@ async def test_a_key_that_the_brand_took_back_is_told_as_that(site: Served, made
                 assert "took back its key" in text or "taken back by the brand" in text, page
 
 
-async def test_what_only_the_hub_vouches_for_is_said_and_never_given_without_a_tick(site: Served, made: Box) -> None:
-    plain = Stranger(keys=[])
+async def test_what_only_the_hub_vouches_for_is_said_and_never_given_without_a_tick(
+    site: ServedSite, made: ShellBox
+) -> None:
+    plain = UnknownBrand(keys=[])
     asked = AskedTerms(carriers=("Colissimo",), hub_signed=True)
     await hears(made, plain.asking(signed=None, asked=asked))
     async with site.client(site.owner) as client:
@@ -256,8 +262,8 @@ async def test_what_only_the_hub_vouches_for_is_said_and_never_given_without_a_t
             assert permission.terms.hub_signed is given
 
 
-async def test_the_household_sees_who_asks_and_only_the_owner_answers(site: Served, made: Box) -> None:
-    await hears(made, Stranger().asking())
+async def test_the_household_sees_who_asks_and_only_the_owner_answers(site: ServedSite, made: ShellBox) -> None:
+    await hears(made, UnknownBrand().asking())
     assert await made.reception.letting.forget("shop", "anna") is not None, "nobody forgets whom the house file names"
     guests = [await site.guest(Role.HOUSEHOLD, "Bruno"), await site.guest(Role.INSTALLER, "Ines")]
     for guest, sees in zip(guests, (200, 403), strict=True):
@@ -276,8 +282,8 @@ async def test_the_household_sees_who_asks_and_only_the_owner_answers(site: Serv
     assert len(made.store.brands.asks(made.clock.now())) == 1
 
 
-async def test_what_is_over_is_shown_no_more(site: Served, made: Box) -> None:
-    await hears(made, replace(Stranger(), now=made.clock.now().utc).asking())
+async def test_what_is_over_is_shown_no_more(site: ServedSite, made: ShellBox) -> None:
+    await hears(made, replace(UnknownBrand(), now=made.clock.now().utc).asking())
     async with site.client(site.owner) as client:
         assert "Maison Lune" in await shown(client)
         made.time.mono += 8 * 24 * 3600
@@ -287,8 +293,10 @@ async def test_what_is_over_is_shown_no_more(site: Served, made: Box) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("locale", "scheme"), [("fr-FR", "light"), ("en-GB", "dark")])
-async def test_a_stranger_is_let_in_by_hand_in_a_browser(site: Served, made: Box, locale: str, scheme: str) -> None:
-    lune = Stranger()
+async def test_a_stranger_is_let_in_by_hand_in_a_browser(
+    site: ServedSite, made: ShellBox, locale: str, scheme: str
+) -> None:
+    lune = UnknownBrand()
     await hears(made, lune.asking())
     async with visitor() as somebody:
         page = await somebody.page(locale=locale, color_scheme=scheme, reduced_motion="reduce")
@@ -296,20 +304,20 @@ async def test_a_stranger_is_let_in_by_hand_in_a_browser(site: Served, made: Box
         await page.goto(f"{site.address}/brands")
         card = page.locator("article.brand", has_text="Maison Lune")
         await expect(card).to_contain_text(PublicKey.from_text(lune.x()).fingerprint)
-        assert await barriers(page) == []
+        assert await accessibility_problems(page) == []
         await card.locator('input[name=day][value="sun"]').uncheck()
         await card.locator("form.terms button").click()
         await page.locator("input[name=password_again]").fill("not the password")
         await page.locator("form.fields button").click()
         await expect(page.get_by_role("alert")).to_be_visible()
-        assert await barriers(page) == []
-        await page.locator("input[name=password_again]").fill(HERONS)
+        assert await accessibility_problems(page) == []
+        await page.locator("input[name=password_again]").fill(ANNA_PASSWORD)
         await page.locator("form.fields button").click()
         somebody.complaints.clear()  # 401 and 422, as asked for
         await expect(card).to_have_class(re.compile("granted"))
-        assert await barriers(page) == []
+        assert await accessibility_problems(page) == []
     permission = made.store.permission("lune")
     assert permission is not None
-    assert permission.standing is Standing.GRANTED
+    assert permission.standing is PermissionStatus.GRANTED
     assert permission.terms.entrances == {"garage"}
     assert "sun" not in permission.terms.days

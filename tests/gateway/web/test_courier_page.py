@@ -14,42 +14,42 @@ from PIL import Image
 from playwright.async_api import Page, expect
 
 from devices.reports import DoorReport, DoorState, LockReport, LockState
-from gateway.domain.delivery.barcodes import courier_digest, new_courier_code
+from gateway.domain.delivery.barcodes import courier_token_digest, new_courier_token
 from gateway.domain.visit.state import Phase, Timer, Visit
-from tests.browser import barriers, visitor
-from tests.gateway.domain.delivery.house import told
-from tests.gateway.domain.delivery.shop import NOW, offer
-from tests.shell.box import Box, awake, box
-from tests.shell.house import PARCEL, home
-from tests.shell.parts import Time, until
-from tests.shell.site import served
+from tests.browser import accessibility_problems, visitor
+from tests.gateway.domain.delivery.house import receive
+from tests.gateway.domain.delivery.shop import NOW, make_offer
+from tests.shell.box import ShellBox, box, run_box
+from tests.shell.house import PARCEL, make_home
+from tests.shell.parts import ManualTime, wait_until
+from tests.shell.site import serve_site
 
 SECRET = bytes(range(16))
-CODE, DIGEST = new_courier_code(SECRET), courier_digest(SECRET)
+CODE, DIGEST = new_courier_token(SECRET), courier_token_digest(SECRET)
 OPEN = 7300.0
 
 
-async def a_box(folder: Path, *, mono: float) -> AsyncIterator[Box]:
-    house = home(folder)
+async def a_box(folder: Path, *, mono: float) -> AsyncIterator[ShellBox]:
+    house = make_home(folder)
     strict = house.entrances["front"].model_copy(update={"courier_proof": True})
     house = house.model_copy(update={"entrances": {**house.entrances, "front": strict}})
-    async with box(folder, house, time=Time(mono=mono)) as made:
-        await told(made.store, offer(courier_sha256=DIGEST), now=NOW)
-        async with awake(made):
+    async with box(folder, house, time=ManualTime(mono=mono)) as made:
+        await receive(made.store, make_offer(courier_sha256=DIGEST), now=NOW)
+        async with run_box(made):
             await made.good_day()
             await made.quiet()
             yield made
 
 
 @pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[Box]:
+async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
     """A good day in the middle of the window."""
     async for one in a_box(tmp_path, mono=OPEN):
         yield one
 
 
 @pytest.fixture
-async def early(tmp_path: Path) -> AsyncIterator[Box]:
+async def early(tmp_path: Path) -> AsyncIterator[ShellBox]:
     """The same day before the window."""
     async for one in a_box(tmp_path, mono=100.0):
         yield one
@@ -69,8 +69,8 @@ async def turn(page: Page, name: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("locale", "come_in"), [("fr-FR", "Entrez"), ("en-GB", "Come in"), ("de-DE", "Herein")])
-async def test_a_courier_is_led_through_his_delivery(made: Box, locale: str, come_in: str) -> None:
-    async with served(made) as site, visitor() as somebody:
+async def test_a_courier_is_led_through_his_delivery(made: ShellBox, locale: str, come_in: str) -> None:
+    async with serve_site(made) as site, visitor() as somebody:
         page = await somebody.page(locale=locale)
         sent: list[str] = []
         page.on("request", lambda request: sent.append(request.url))
@@ -89,7 +89,7 @@ async def test_a_courier_is_led_through_his_delivery(made: Box, locale: str, com
         made.says("lock", LockReport(bolt=LockState.UNLOCKED))
         await turn(page, "go")
         await expect(page.locator(".word")).to_have_text(come_in)
-        assert await barriers(page) == []
+        assert await accessibility_problems(page) == []
         made.door = DoorState.OPEN
         made.says("door", DoorReport(door=DoorState.OPEN))
         await turn(page, "inside")
@@ -97,16 +97,16 @@ async def test_a_courier_is_led_through_his_delivery(made: Box, locale: str, com
 
 @pytest.mark.slow
 async def test_a_courier_reads_german_if_he_does_or_chose_it_and_the_house_has_its_own_languages(
-    made: Box,
+    made: ShellBox,
 ) -> None:
     german, home = "Erst das Paket, dann den Code unten", "Zurück zu Ihrem Code"
-    async with served(made) as site, visitor() as somebody:
+    async with serve_site(made) as site, visitor() as somebody:
         page = await somebody.page(locale="de-AT")
         await page.goto(f"{site.address}/c/{DIGEST}#{CODE}")
         await expect(page.locator("html")).to_have_attribute("lang", "de")
         await expect(page.locator("[data-turn]")).to_contain_text(german)
         await expect(page.locator("#link")).to_have_text("Mit der Box verbunden")
-        assert await barriers(page) == []
+        assert await accessibility_problems(page) == []
         await page.get_by_role("link", name="Der Scanner an der Tür liest das Etikett nicht?").click()
         await expect(page.get_by_role("link", name=home)).to_be_visible()
 
@@ -120,8 +120,8 @@ async def test_a_courier_reads_german_if_he_does_or_chose_it_and_the_house_has_i
 
 
 @pytest.mark.slow
-async def test_a_code_that_opens_nothing_is_a_red_no_on_his_phone_too(made: Box) -> None:
-    async with served(made) as site, visitor() as somebody:
+async def test_a_code_that_opens_nothing_is_a_red_no_on_his_phone_too(made: ShellBox) -> None:
+    async with serve_site(made) as site, visitor() as somebody:
         page = await somebody.page()
         await page.goto(f"{site.address}/c/{DIGEST}#{CODE}")
         await turn(page, "show")
@@ -129,37 +129,37 @@ async def test_a_code_that_opens_nothing_is_a_red_no_on_his_phone_too(made: Box)
         await made.quiet()
         made.passes(2.5)
         await turn(page, "no")
-        assert await barriers(page) == []
+        assert await accessibility_problems(page) == []
 
 
 @pytest.mark.parametrize(("cover", "told"), [(True, "Une fois dehors, sonnez"), (False, "Refermez la porte")])
-async def test_at_a_garage_he_is_told_to_ring_once_he_is_outside(made: Box, told: str, *, cover: bool) -> None:
+async def test_at_a_garage_he_is_told_to_ring_once_he_is_outside(made: ShellBox, told: str, *, cover: bool) -> None:
     delivery = made.store.matches(f"courier:{DIGEST}", now=made.clock.now())[0].delivery
     visit = Visit(id="v", delivery=delivery, phase=Phase.INSIDE, scanner="scanner", unlock_intent=True)
     rules = replace(made.front.state.rules, garage_door=cover)
     made.front.state = replace(made.front.state, rules=rules, visit=visit)
     french = {"Accept-Language": "fr"}
     async with (
-        served(made) as site,
+        serve_site(made) as site,
         ClientSession() as client,
         client.get(f"{site.address}/c/{DIGEST}", headers=french) as answer,
     ):
         assert told in await answer.text()
 
 
-async def test_a_link_does_not_tell_before_its_hour_that_somebody_else_was_refused_at_the_door(early: Box) -> None:
-    async with served(early) as site, ClientSession() as client:
+async def test_a_link_does_not_tell_before_its_hour_that_somebody_else_was_refused_at_the_door(early: ShellBox) -> None:
+    async with serve_site(early) as site, ClientSession() as client:
         early.scan("RB123456785GB")
         await early.quiet()
         early.passes(2.5)
-        await until(lambda: Timer.SIGNAL in early.front.state.timers)
+        await wait_until(lambda: Timer.SIGNAL in early.front.state.timers)
         async with client.get(f"{site.address}/c/{DIGEST}") as answer:
             assert 'data-turn="early"' in await answer.text()
 
 
 @pytest.mark.slow
-async def test_before_his_hour_he_is_told_when_to_come_and_without_his_code_what_is_missing(early: Box) -> None:
-    async with served(early) as site, visitor() as somebody:
+async def test_before_his_hour_he_is_told_when_to_come_and_without_his_code_what_is_missing(early: ShellBox) -> None:
+    async with serve_site(early) as site, visitor() as somebody:
         page = await somebody.page()
         await page.goto(f"{site.address}/c/{DIGEST}")
         await turn(page, "early")
@@ -169,10 +169,12 @@ async def test_before_his_hour_he_is_told_when_to_come_and_without_his_code_what
 
 
 @pytest.mark.parametrize(("first", "missing"), [(PARCEL, "courier"), (CODE, "parcel")])
-async def test_his_page_knows_which_of_the_two_the_door_still_waits_for(made: Box, first: str, missing: str) -> None:
-    async with served(made) as site, ClientSession() as client:
+async def test_his_page_knows_which_of_the_two_the_door_still_waits_for(
+    made: ShellBox, first: str, missing: str
+) -> None:
+    async with serve_site(made) as site, ClientSession() as client:
         made.scan(first)
-        await until(lambda: made.front.state.pending_scan is not None)
+        await wait_until(lambda: made.front.state.pending_scan is not None)
         async with client.get(f"{site.address}/c/{DIGEST}") as answer:
             assert f'data-turn="other" data-missing="{missing}"' in await answer.text()
 
@@ -180,14 +182,14 @@ async def test_his_page_knows_which_of_the_two_the_door_still_waits_for(made: Bo
 @pytest.mark.parametrize(
     "path", ["/c/", "/c/x", f"/c/{'0' * 64}", f"/c/{DIGEST.upper()}", f"/c/{DIGEST}/receipt", "/c/..%2f..%2fetc"]
 )
-async def test_a_link_that_is_nobodys_shows_nothing(made: Box, path: str) -> None:
-    async with served(made) as site, ClientSession() as client, client.get(f"{site.address}{path}") as answer:
+async def test_a_link_that_is_nobodys_shows_nothing(made: ShellBox, path: str) -> None:
+    async with serve_site(made) as site, ClientSession() as client, client.get(f"{site.address}{path}") as answer:
         assert answer.status == 404
 
 
-async def test_a_couriers_link_follows_his_own_delivery_and_nothing_of_the_house(made: Box) -> None:
+async def test_a_couriers_link_follows_his_own_delivery_and_nothing_of_the_house(made: ShellBox) -> None:
     async with (
-        served(made) as site,
+        serve_site(made) as site,
         ClientSession() as client,
         client.ws_connect(f"{site.address}/c/{DIGEST}/feed") as feed,
     ):

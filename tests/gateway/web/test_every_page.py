@@ -8,11 +8,11 @@ import pytest
 from aiohttp import ClientSession, WSServerHandshakeError
 from playwright.async_api import Page, expect
 
-from gateway.web.server.renderer import Painter
-from gateway.web.server.security_headers import HEADERS, READING, READING_A_PHOTO, away
-from gateway.web.site import STATIC
-from tests.browser import barriers, faint, visitor
-from tests.gateway.web.tour import NO_PAGE, Tour, tour
+from gateway.web.server.renderer import Renderer
+from gateway.web.server.security_headers import HEADERS, LABEL_READER_HEADERS, PHOTO_READER_HEADERS, away_headers
+from gateway.web.site import STATIC_FILES
+from tests.browser import accessibility_problems, contrast_problems, visitor
+from tests.gateway.web.tour import NO_PAGE_ROUTES, Tour, prepare_tour
 
 SMALL, LARGE = 360, 1280  # pixels
 FORM = "application/x-www-form-urlencoded"
@@ -21,7 +21,7 @@ FOREIGN = "http://evil.example"
 
 @pytest.fixture
 async def walk(tmp_path: Path) -> AsyncIterator[Tour]:
-    async with tour(tmp_path) as walk:
+    async with prepare_tour(tmp_path) as walk:
         yield walk
 
 
@@ -30,9 +30,9 @@ def filled(route: str) -> str:
 
 
 def test_what_a_box_shows_is_said_once(walk: Tour) -> None:
-    """A new page fails here until `tour` knows the way to it (or NO_PAGE says that it is none)."""
+    """A new page fails here until `prepare_tour` knows the way to it (or NO_PAGE_ROUTES says that it is none)."""
     known = {route for route, methods in walk.routes.items() if "GET" in methods}
-    assert known == set(walk.pages) | NO_PAGE
+    assert known == set(walk.pages) | NO_PAGE_ROUTES
 
 
 async def settled(page: Page, address: str) -> None:
@@ -41,8 +41,8 @@ async def settled(page: Page, address: str) -> None:
     assert answer is not None
     assert answer.status == 200, address
     own: Mapping[str, Mapping[str, str]] = {
-        "label": READING, "hub": READING_A_PHOTO,  # they read a code
-        "away": away(None),  # this house has joined no hub
+        "label": LABEL_READER_HEADERS, "hub": PHOTO_READER_HEADERS,  # they read a code
+        "away": away_headers(None),  # this house has joined no hub
     }  # fmt: skip
     more = own.get(address.rpartition("/")[2], {})
     assert {name: answer.headers[name.lower()] for name in HEADERS} == {**HEADERS, **more}, address
@@ -75,9 +75,9 @@ async def looked_at(page: Page, what: str) -> None:
     assert await fits(page) == [], what
     assert await hidden(page) == [], what
     await page.emulate_media(color_scheme="light", reduced_motion="reduce")
-    assert await barriers(page) == [], what
+    assert await accessibility_problems(page) == [], what
     await page.emulate_media(color_scheme="dark")
-    assert await faint(page) == [], what
+    assert await contrast_problems(page) == [], what
 
 
 @pytest.mark.slow
@@ -119,7 +119,7 @@ async def test_each_answer_is_dressed_errors_and_files_too(walk: Tour, monkeypat
 
     site = walk.site
     async with site.client(site.owner) as owner, site.client(None) as nobody:
-        for name in STATIC:
+        for name in STATIC_FILES:
             await asked(nobody, "GET", f"/static/{name}", 200)
         for path, status in (("/nowhere", 404), ("/", 303), ("/claim", 303), ("/static/x.css", 404), ("/link/x", 410)):
             await asked(nobody, "GET", path, status)
@@ -132,7 +132,7 @@ async def test_each_answer_is_dressed_errors_and_files_too(walk: Tour, monkeypat
         await asked(owner, "POST", "/entrance/front", 409, data={"do": "hold", "visit": "nobody"})
         await asked(owner, "GET", "/live/cam/pictures", 200)
         await asked(owner, "GET", "/feed", 400)  # no WebSocket
-        monkeypatch.setattr(Painter, "page", lambda *_asked, **_facts: 1 / 0)
+        monkeypatch.setattr(Renderer, "page", lambda *_asked, **_facts: 1 / 0)
         await asked(owner, "GET", "/", 500)
 
 

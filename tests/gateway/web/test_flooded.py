@@ -15,22 +15,22 @@ from typing import Self
 import pytest
 from aiohttp import ClientConnectionError, ClientSession, ClientWebSocketResponse, TCPConnector, WSMsgType
 
-from gateway.domain.delivery.barcodes import courier_digest, new_courier_code
+from gateway.domain.delivery.barcodes import courier_token_digest, new_courier_token
 from gateway.web.feed_limit import MAX_LINK_FEEDS, MESSAGES_BURST
-from gateway.web.server.connection_limits import EACH, MOST, STRANGER_REQUESTS_BURST
-from gateway.web.server.renderer import Painter
-from tests.certified import certified
-from tests.gateway.domain.delivery.house import told
-from tests.gateway.domain.delivery.shop import NOW, offer
-from tests.shell.box import Box, awake, box, running
-from tests.shell.house import home
-from tests.shell.parts import Time, until
-from tests.shell.site import Served, served
+from gateway.web.server.connection_limits import MAX_CONNECTIONS, MAX_CONNECTIONS_PER_NETWORK, STRANGER_REQUESTS_BURST
+from gateway.web.server.renderer import Renderer
+from tests.certified import make_certificate
+from tests.gateway.domain.delivery.house import receive
+from tests.gateway.domain.delivery.shop import NOW, make_offer
+from tests.shell.box import ShellBox, box, run_box, run_tasks
+from tests.shell.house import make_home
+from tests.shell.parts import ManualTime, wait_until
+from tests.shell.site import ServedSite, serve_site
 
 LONG = 30.0
 LONGEST_TURN_S = 0.1  # of the processor's time: of the machine's other work this test knows nothing
 SECRET = bytes(range(16))
-CODE, DIGEST = new_courier_code(SECRET), courier_digest(SECRET)
+CODE, DIGEST = new_courier_token(SECRET), courier_token_digest(SECRET)
 WANT = f'{{"want": ["en/courier/{DIGEST}"]}}'
 
 
@@ -55,18 +55,18 @@ class Counted:
 
 
 @pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[Box]:
+async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
     """A good day in the middle of a window, with a courier's link."""
-    async with box(tmp_path, home(tmp_path), time=Time(mono=7300.0)) as made:
-        await told(made.store, offer(courier_sha256=DIGEST), now=NOW)
-        async with awake(made):
+    async with box(tmp_path, make_home(tmp_path), time=ManualTime(mono=7300.0)) as made:
+        await receive(made.store, make_offer(courier_sha256=DIGEST), now=NOW)
+        async with run_box(made):
             await made.good_day()
             yield made
 
 
 @pytest.fixture
-async def site(made: Box) -> AsyncIterator[Served]:
-    async with served(made) as site:
+async def site(made: ShellBox) -> AsyncIterator[ServedSite]:
+    async with serve_site(made) as site:
         yield site
 
 
@@ -94,7 +94,7 @@ async def turns() -> AsyncIterator[Callable[[], float]]:
             longest = max(longest, time.thread_time() - began)
 
     with no_garbage():
-        async with running(look()):
+        async with run_tasks(look()):
             yield lambda: longest
 
 
@@ -123,11 +123,11 @@ def pipelines(  # noqa: PLR0913 - how the flood is
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 @pytest.mark.parametrize("connections", [1, 8, 96])
 async def test_requests_that_strangers_send_ahead_hold_no_turn_of_the_loop(
-    made: Box, tmp_path: Path, *, tls: bool, connections: int
+    made: ShellBox, tmp_path: Path, *, tls: bool, connections: int
 ) -> None:
-    _, chain, key = certified(tmp_path, "localhost")
+    _, chain, key = make_certificate(tmp_path, "localhost")
     over = threading.Event()
-    async with served(made, tls=(chain, key) if tls else None) as site, turns() as longest:
+    async with serve_site(made, tls=(chain, key) if tls else None) as site, turns() as longest:
         flood = [asyncio.to_thread(pipelines, site.site.port, "/enter", over, tls=tls, connections=connections)]
         flooding = asyncio.gather(*flood)
         await asyncio.sleep(1.5)  # how long it is looked at
@@ -137,7 +137,7 @@ async def test_requests_that_strangers_send_ahead_hold_no_turn_of_the_loop(
 
 
 @pytest.mark.parametrize("path", ["/", "/brands"])
-async def test_nor_do_those_that_come_from_a_browser_of_the_house(site: Served, path: str) -> None:
+async def test_nor_do_those_that_come_from_a_browser_of_the_house(site: ServedSite, path: str) -> None:
     over, session = threading.Event(), site.owner.session
     async with site.client(site.owner) as client, client.get(path) as answer:  # what is made once is made
         assert answer.status == 200
@@ -150,7 +150,7 @@ async def test_nor_do_those_that_come_from_a_browser_of_the_house(site: Served, 
         assert longest() < LONGEST_TURN_S
 
 
-async def test_a_stranger_who_asks_without_end_has_to_wait_and_who_is_signed_in_has_not(site: Served) -> None:
+async def test_a_stranger_who_asks_without_end_has_to_wait_and_who_is_signed_in_has_not(site: ServedSite) -> None:
     answers: Counter[int] = Counter()
     async with site.client(None) as stranger, site.client(site.owner) as owner:
         for number in range(3 * int(STRANGER_REQUESTS_BURST)):
@@ -168,9 +168,9 @@ async def test_a_stranger_who_asks_without_end_has_to_wait_and_who_is_signed_in_
 
 
 async def test_of_forms_whose_bodies_come_at_once_one_is_looked_at_each_turn(
-    site: Served, monkeypatch: pytest.MonkeyPatch
+    site: ServedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    painted = Counted(Painter, "page", monkeypatch)
+    painted = Counted(Renderer, "page", monkeypatch)
     body = b"language=none"
     head = (
         f"POST /language HTTP/1.1\r\nHost: localhost:{site.site.port}\r\nContent-Length: {len(body)}\r\n"
@@ -180,10 +180,10 @@ async def test_of_forms_whose_bodies_come_at_once_one_is_looked_at_each_turn(
     try:
         for _, writer in calls:
             writer.write(head)
-        porch = site.site._porch  # noqa: SLF001 - who has been heard
+        porch = site.site._connection_limiter  # noqa: SLF001 - who has been heard
         assert porch is not None
-        await until(lambda: sum(one.asked.is_set() for one in porch._callers) == len(calls))  # noqa: SLF001 - the same
-        async with running(painted.look()):
+        await wait_until(lambda: sum(one.asked.is_set() for one in porch._open_connections) == len(calls))  # noqa: SLF001 - the same
+        async with run_tasks(painted.look()):
             for _, writer in calls:
                 writer.write(body)
             async with asyncio.timeout(LONG):
@@ -196,7 +196,7 @@ async def test_of_forms_whose_bodies_come_at_once_one_is_looked_at_each_turn(
     assert painted.most == 1
 
 
-async def test_three_addresses_that_hold_all_connections_do_not_keep_the_owner_out(site: Served) -> None:
+async def test_three_addresses_that_hold_all_connections_do_not_keep_the_owner_out(site: ServedSite) -> None:
     """As anybody's machine in the house's network can: ninety connections of each, one small request now and then."""
     over = asyncio.Event()
 
@@ -221,14 +221,14 @@ async def test_three_addresses_that_hold_all_connections_do_not_keep_the_owner_o
     crowd = [holds(f"127.0.0.{2 + place}") for place in range(3) for _ in range(90)]
     async with site.client(site.owner) as owner, owner.get("/") as answer:
         assert answer.status == 200
-    async with running(*crowd):
-        porch = site.site._porch  # noqa: SLF001 - how full it is
-        await until(lambda: porch is not None and len(porch._callers) > MOST / 2, within=LONG)  # noqa: SLF001 - the same
+    async with run_tasks(*crowd):
+        porch = site.site._connection_limiter  # noqa: SLF001 - how full it is
+        await wait_until(lambda: porch is not None and len(porch._open_connections) > MAX_CONNECTIONS / 2, within=LONG)  # noqa: SLF001 - the same
         for _ in range(25):
             async with site.client(site.owner) as owner, owner.get("/", headers={"Connection": "close"}) as answer:
                 assert answer.status == 200
         assert porch is not None
-        assert max(porch._places.values()) <= EACH  # noqa: SLF001 - the same
+        assert max(porch._network_counts.values()) <= MAX_CONNECTIONS_PER_NETWORK  # noqa: SLF001 - the same
         over.set()
 
 
@@ -241,7 +241,7 @@ async def closed(feed: ClientWebSocketResponse) -> None:
             await feed.receive()
 
 
-async def test_a_couriers_link_that_says_more_than_a_page_does_is_hung_up_on(site: Served) -> None:
+async def test_a_couriers_link_that_says_more_than_a_page_does_is_hung_up_on(site: ServedSite) -> None:
     async with site.client(None) as client, client.ws_connect(f"/c/{DIGEST}/feed") as feed:
         with suppress(ClientConnectionError):
             for _ in range(2 * int(MESSAGES_BURST)):
@@ -249,7 +249,7 @@ async def test_a_couriers_link_that_says_more_than_a_page_does_is_hung_up_on(sit
         await closed(feed)
 
 
-async def test_a_page_that_shows_now_this_and_now_that_is_heard(site: Served) -> None:
+async def test_a_page_that_shows_now_this_and_now_that_is_heard(site: ServedSite) -> None:
     async with site.client(None) as client, client.ws_connect(f"/c/{DIGEST}/feed") as feed:
         for _ in range(int(MESSAGES_BURST) // 2):
             await feed.send_str(WANT)
@@ -259,7 +259,7 @@ async def test_a_page_that_shows_now_this_and_now_that_is_heard(site: Served) ->
         assert not feed.closed
 
 
-async def test_of_one_link_so_many_pages_are_followed_and_the_oldest_is_hung_up_on(site: Served) -> None:
+async def test_of_one_link_so_many_pages_are_followed_and_the_oldest_is_hung_up_on(site: ServedSite) -> None:
     async with ExitStackOfFeeds(site) as feeds:
         for _ in range(MAX_LINK_FEEDS):
             await feeds.one_more()
@@ -274,7 +274,7 @@ async def test_of_one_link_so_many_pages_are_followed_and_the_oldest_is_hung_up_
 class ExitStackOfFeeds:
     """Feeds of one courier's link, closed at the end."""
 
-    def __init__(self, site: Served) -> None:
+    def __init__(self, site: ServedSite) -> None:
         self._client = ClientSession(site.address, connector=TCPConnector(limit=0))
         self.open: list[ClientWebSocketResponse] = []
 
@@ -294,7 +294,7 @@ class ExitStackOfFeeds:
         return feed
 
 
-async def test_ninety_feeds_that_want_and_want_hold_no_turn_of_the_loop(site: Served) -> None:
+async def test_ninety_feeds_that_want_and_want_hold_no_turn_of_the_loop(site: ServedSite) -> None:
     over = asyncio.Event()
 
     async def wants(client: ClientSession) -> None:
@@ -321,21 +321,21 @@ async def test_ninety_feeds_that_want_and_want_hold_no_turn_of_the_loop(site: Se
 
 
 async def test_all_parts_of_all_feeds_are_painted_one_in_a_turn(
-    made: Box, site: Served, monkeypatch: pytest.MonkeyPatch
+    made: ShellBox, site: ServedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    painted = Counted(Painter, "part", monkeypatch)
+    painted = Counted(Renderer, "part", monkeypatch)
     kinds, languages = ("state", "visit", "next", "timeline"), ("en", "fr")
     want = [f"{language}/{kind}/{door}" for language in languages for kind in kinds for door in made.home.entrances]
     async with site.client(site.owner) as client:
         feeds = [await client.ws_connect("/feed") for _ in range(6)]
-        async with running(painted.look()):
+        async with run_tasks(painted.look()):
             for feed in feeds:
                 await feed.send_json({"want": want})
             for feed in feeds:
                 while "parts" not in await feed.receive_json(timeout=LONG):
                     pass
             site.site.changes.tell()
-            await until(lambda: painted.calls >= 2 * len(feeds) * len(want), within=LONG)
+            await wait_until(lambda: painted.calls >= 2 * len(feeds) * len(want), within=LONG)
         for feed in feeds:
             await feed.close()
     assert painted.most == 1

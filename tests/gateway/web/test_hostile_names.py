@@ -11,8 +11,8 @@ from playwright.async_api import Page, expect
 from devices.reports import DoorReport, DoorState
 from gateway.config.home import Home
 from tests.browser import visitor
-from tests.gateway.web.tour import Tour, tour
-from tests.shell.house import home
+from tests.gateway.web.tour import Tour, prepare_tour
+from tests.shell.house import make_home
 
 pytestmark = pytest.mark.slow
 
@@ -45,7 +45,7 @@ UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u206
 
 def named(folder: Path) -> Home:
     """A house whose names no validation has seen, as an older version may have let them in."""
-    plain = home(folder)
+    plain = make_home(folder)
     section = plain.entrances["front"]
     places = {
         "hall": section.places["hall"].model_copy(update={"name": HEBREW}),
@@ -64,7 +64,7 @@ def named(folder: Path) -> Home:
 @pytest.fixture
 async def walk(tmp_path: Path) -> AsyncIterator[Tour]:
     (tmp_path / "ours").mkdir()
-    async with tour(tmp_path, named(tmp_path / "ours"), guest=BROKEN_OUT, why=TURNED + SCRIPT) as walk:
+    async with prepare_tour(tmp_path, named(tmp_path / "ours"), guest=BROKEN_OUT, why=TURNED + SCRIPT) as walk:
         yield walk
 
 
@@ -118,7 +118,7 @@ async def test_two_names_from_right_to_left_do_not_change_places(tmp_path: Path)
     shop = house.brands["shop"]
     terms = shop.permission.model_copy(update={"carriers": (HEBREW,)})
     brands = {**house.brands, "shop": shop.model_copy(update={"permission": terms})}
-    async with tour(tmp_path, house.model_copy(update={"brands": brands})) as walk, visitor() as somebody:
+    async with prepare_tour(tmp_path, house.model_copy(update={"brands": brands})) as walk, visitor() as somebody:
         page = await somebody.page(viewport={"width": 1280, "height": 800})
         await walk.site.sign_in(page.context)
         await page.goto(walk.site.address)

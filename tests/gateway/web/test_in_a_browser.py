@@ -8,18 +8,18 @@ import pytest
 from playwright.async_api import Page, expect
 
 from devices.reports import DoorReport, DoorState, LockReport, LockState
-from tests.browser import barriers, visitor
-from tests.shell.box import Box, awake, box
-from tests.shell.house import home
-from tests.shell.parts import until
-from tests.shell.site import served
+from tests.browser import accessibility_problems, visitor
+from tests.shell.box import ShellBox, box, run_box
+from tests.shell.house import make_home
+from tests.shell.parts import wait_until
+from tests.shell.site import serve_site
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[Box]:
-    async with box(tmp_path, home(tmp_path)) as made, awake(made):
+async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
+    async with box(tmp_path, make_home(tmp_path)) as made, run_box(made):
         await made.good_day()
         yield made
 
@@ -29,8 +29,8 @@ async def calm(page: Page) -> None:
     await expect(page.locator("#link")).to_have_text(re.compile("Connected to the box|En liaison avec la box"))
 
 
-async def test_a_phone_shows_the_door_as_it_is_and_as_it_becomes(made: Box) -> None:
-    async with served(made) as site, visitor() as somebody:
+async def test_a_phone_shows_the_door_as_it_is_and_as_it_becomes(made: ShellBox) -> None:
+    async with serve_site(made) as site, visitor() as somebody:
         page = await somebody.page()
         await site.sign_in(page.context)
         await page.goto(site.address)
@@ -45,23 +45,23 @@ async def test_a_phone_shows_the_door_as_it_is_and_as_it_becomes(made: Box) -> N
         await expect(word).to_have_text("Open")
 
 
-async def test_a_page_that_no_longer_hears_the_box_says_so_and_greys(made: Box) -> None:
+async def test_a_page_that_no_longer_hears_the_box_says_so_and_greys(made: ShellBox) -> None:
     async with visitor() as somebody:
-        async with served(made) as site:
+        async with serve_site(made) as site:
             page = await somebody.page()
             await site.sign_in(page.context)
             await page.goto(site.address)
             await calm(page)
         await expect(page.locator("#link")).to_have_text(re.compile("No connection to the box"))
         await expect(page.locator("body.down")).to_be_visible()
-        assert await barriers(page) == []  # grey, and still to be read
+        assert await accessibility_problems(page) == []  # grey, and still to be read
         await page.emulate_media(color_scheme="dark")
-        assert await barriers(page) == []
+        assert await accessibility_problems(page) == []
         await somebody.leave()  # the browser itself tells of each connection that it could not make
 
 
-async def test_all_tabs_of_a_browser_share_one_connection(made: Box) -> None:
-    async with served(made) as site, visitor() as somebody:
+async def test_all_tabs_of_a_browser_share_one_connection(made: ShellBox) -> None:
+    async with serve_site(made) as site, visitor() as somebody:
         first = await somebody.page()
         await site.sign_in(first.context)
         await first.goto(site.address)
@@ -76,8 +76,8 @@ async def test_all_tabs_of_a_browser_share_one_connection(made: Box) -> None:
             await expect(tab.locator(".door .word").first).to_have_text(re.compile("Open|Unknown"))
 
 
-async def test_the_stop_can_be_pressed_by_keyboard_alone(made: Box) -> None:
-    async with served(made) as site, visitor() as somebody:
+async def test_the_stop_can_be_pressed_by_keyboard_alone(made: ShellBox) -> None:
+    async with serve_site(made) as site, visitor() as somebody:
         page = await somebody.page()
         await site.sign_in(page.context)
         await page.goto(site.address)
@@ -87,5 +87,5 @@ async def test_the_stop_can_be_pressed_by_keyboard_alone(made: Box) -> None:
             if await page.evaluate("document.activeElement.value") == "stop":
                 break
         await page.keyboard.press("Enter")
-        await until(made.front.stopped)
+        await wait_until(made.front.stopped)
         await expect(page.locator(".notice.bad").first).to_have_text("Stopped by you: nothing opens.")

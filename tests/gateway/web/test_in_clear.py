@@ -9,12 +9,12 @@ import pytest
 from aiohttp import ClientSession, TCPConnector
 from yarl import URL
 
-from gateway.config.home import Pages
-from gateway.web.site import Site
-from tests.gateway.web.house import HERONS
+from gateway.config.home import PagesSection
+from gateway.web.site import PagesSite
+from tests.gateway.web.house import ANNA_PASSWORD
 from tests.gateway.web.test_coming_in import a_site
-from tests.shell.box import awake, box
-from tests.shell.house import home
+from tests.shell.box import box, run_box
+from tests.shell.house import make_home
 
 NAME = "perron.local"
 
@@ -23,7 +23,7 @@ NAME = "perron.local"
 class Ports:
     """A box's pages on both ports, claimed by nobody yet, and its claim code."""
 
-    site: Site
+    site: PagesSite
     code: str
     authority: Path
 
@@ -40,10 +40,10 @@ class Ports:
 
 @pytest.fixture
 async def ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Ports]:
-    monkeypatch.setattr(Pages, "loopback", property(lambda _pages: False))  # though these tests reach no further
-    async with box(tmp_path, home(tmp_path)) as made, awake(made):
+    monkeypatch.setattr(PagesSection, "loopback", property(lambda _pages: False))  # though these tests reach no further
+    async with box(tmp_path, make_home(tmp_path)) as made, run_box(made):
         site = a_site(made)
-        monkeypatch.setattr(site, "_pages", Pages(port=0, plain_port=0, names=(NAME,)))
+        monkeypatch.setattr(site, "_pages", PagesSection(port=0, plain_port=0, names=(NAME,)))
         await site.open()
         try:
             code = made.home.claim_code.read_text(encoding="ascii").strip()
@@ -53,7 +53,7 @@ async def ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 
 async def test_in_clear_there_is_how_to_trust_the_box_and_nothing_to_sign_in_to(ports: Ports) -> None:
-    fields = {"name": "Anna", "password": HERONS, "code": ports.code, "back": "/"}
+    fields = {"name": "Anna", "password": ANNA_PASSWORD, "code": ports.code, "back": "/"}
     async with ClientSession(headers=ports.named(ports.site.plain_port)) as client:
         for path, status in (("/certificate", 200), ("/certificate/authority.crt", 200), ("/static/perron.css", 200),
                              ("/enter", 303), ("/", 303), ("/claim", 303), ("/feed", 303), ("/history", 303),
@@ -61,7 +61,7 @@ async def test_in_clear_there_is_how_to_trust_the_box_and_nothing_to_sign_in_to(
             async with client.get(ports.plain(path), allow_redirects=False) as answer:
                 assert answer.status == status, path
                 assert answer.headers.get("Location") in (None, "/certificate"), path
-                assert HERONS not in await answer.text()
+                assert ANNA_PASSWORD not in await answer.text()
         for path in ("/enter", "/claim", "/join/x", "/link/x", "/leave", "/household/invite"):
             for method in ("POST", "HEAD", "PUT", "OPTIONS", "DELETE"):
                 async with client.request(
@@ -73,7 +73,7 @@ async def test_in_clear_there_is_how_to_trust_the_box_and_nothing_to_sign_in_to(
 
 async def test_by_https_a_cookie_is_bound_to_this_host_and_never_leaves_in_clear(ports: Ports) -> None:
     trusting = ssl.create_default_context(cafile=str(ports.authority))
-    fields = {"name": "Anna", "password": HERONS, "code": ports.code}
+    fields = {"name": "Anna", "password": ANNA_PASSWORD, "code": ports.code}
     async with ClientSession(connector=TCPConnector(ssl=trusting)) as client:
         async with client.post(ports.safe("/claim"), data=fields, allow_redirects=False) as answer:
             assert answer.status == 303

@@ -13,16 +13,16 @@ from playwright.async_api import FilePayload, Page, expect
 
 from gateway.domain.delivery import carriers
 from gateway.domain.delivery.barcodes import ParcelCode, normalise
-from gateway.web.server.connection_limits import Caller
-from gateway.web.server.security_headers import CONTENT_SECURITY_POLICY, HEADERS, READING_A_PHOTO
+from gateway.web.server.connection_limits import PageConnection
+from gateway.web.server.security_headers import CONTENT_SECURITY_POLICY, HEADERS, PHOTO_READER_HEADERS
 from gateway.web.texts.catalogue import TEXTS
-from tests.browser import barriers, visitor
+from tests.browser import accessibility_problems, visitor
 from tests.gateway.web.test_courier_page import CODE, DIGEST, OPEN, a_box, turn
 from tests.gateway.web.test_rights import PAGES
-from tests.lens import Lens, jpeg, label, scan
-from tests.shell.box import Box
+from tests.lens import FakeCamera, draw_label, jpeg, read_screen_code
+from tests.shell.box import ShellBox
 from tests.shell.house import PARCEL
-from tests.shell.site import served
+from tests.shell.site import serve_site
 
 SSCC = "(00)106141411234567897(420)75011"
 GTIN = "(01)09501101530003"
@@ -32,7 +32,7 @@ HERE = f"--host-resolver-rules=MAP {NAME} 127.0.0.1"
 NARROW: dict[str, Any] = {"viewport": {"width": 360, "height": 740}}
 ORDINARY = ("courier.js", "link.js", "page.js", "perron.css", "perron.svg", "qr.js", "qrcode-2.0.4.js")
 
-CARRIERS = {one.carrier for one in carriers.LABELS}
+CARRIERS = {one.carrier for one in carriers.CARRIER_BARCODES}
 
 # A label's codes as they are printed, how it lies, and what the phone says that it is.
 LABELS = [
@@ -54,7 +54,7 @@ LABELS = [
 
 
 @pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[Box]:
+async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
     """A good day in the middle of the window, at a door that wants both codes."""
     async for one in a_box(tmp_path, mono=OPEN):
         yield one
@@ -64,13 +64,13 @@ async def made(tmp_path: Path) -> AsyncIterator[Box]:
 def wire(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """All that is said to the box, byte by byte (of WebSockets masked)."""
     heard: list[bytes] = []
-    really = Caller.buffer_updated
+    really = PageConnection.buffer_updated
 
-    def noted(self: Caller, nbytes: int) -> None:
+    def noted(self: PageConnection, nbytes: int) -> None:
         heard.append(bytes(self.get_buffer(-1)[:nbytes]))
         really(self, nbytes)
 
-    monkeypatch.setattr(Caller, "buffer_updated", noted)
+    monkeypatch.setattr(PageConnection, "buffer_updated", noted)
     return heard
 
 
@@ -98,16 +98,16 @@ async def says(page: Page, name: str) -> None:
 async def clean(page: Page) -> str:
     """What the door's scanner reads when the phone shows what it has read."""
     await says(page, "found")
-    return await scan(page.locator("#parcel canvas"))
+    return await read_screen_code(page.locator("#parcel canvas"))
 
 
 @pytest.mark.slow
 async def test_a_parcel_whose_label_the_scanner_does_not_take_is_held_up_on_the_couriers_phone(
-    made: Box, tmp_path: Path, wire: list[bytes]
+    made: ShellBox, tmp_path: Path, wire: list[bytes]
 ) -> None:
-    lens = Lens(tmp_path / "label.mjpeg")
-    lens.sees(label(("code128", PARCEL), tilt=45))
-    async with served(made) as site, visitor(*lens.switches) as somebody:
+    lens = FakeCamera(tmp_path / "label.mjpeg")
+    lens.sees(draw_label(("code128", PARCEL), tilt=45))
+    async with serve_site(made) as site, visitor(*lens.switches) as somebody:
         page = await somebody.page(locale="en-GB")
         said = overheard(page)
         await page.goto(f"{site.address}/c/{DIGEST}#{CODE}")
@@ -125,7 +125,7 @@ async def test_a_parcel_whose_label_the_scanner_does_not_take_is_held_up_on_the_
         made.scan(read)
         await turn(page, "other")
         await expect(page.locator("#parcel")).to_be_hidden()
-        own = await scan(page.locator("#code canvas"))
+        own = await read_screen_code(page.locator("#code canvas"))
         assert own == CODE
         visit = await made.ring(own)
         await turn(page, "wait")
@@ -150,9 +150,9 @@ def nothing_left(said: list[str], wire: list[bytes], *codes: str) -> None:
 
 @pytest.mark.slow
 async def test_a_photo_is_read_where_the_page_came_in_clear_and_says_what_the_scanner_would_have_said(
-    made: Box, wire: list[bytes]
+    made: ShellBox, wire: list[bytes]
 ) -> None:
-    async with served(made, names=(NAME,)) as site, visitor(HERE) as somebody:
+    async with serve_site(made, names=(NAME,)) as site, visitor(HERE) as somebody:
         page = await somebody.page(**NARROW)
         said = overheard(page)
         await page.goto(f"http://{NAME}:{site.site.port}/c/{DIGEST}#{CODE}")
@@ -161,7 +161,7 @@ async def test_a_photo_is_read_where_the_page_came_in_clear_and_says_what_the_sc
         await expect(page.get_by_text("Photograph the label")).to_be_visible()
         await expect(page.get_by_role("button", name="Read the label")).to_be_hidden()
         for codes, tilt, kind in LABELS:
-            picture = label(*codes, tilt=tilt)
+            picture = draw_label(*codes, tilt=tilt)
             await photographs(page, picture)
             printed, shown = normalise(codes[0][1]), normalise(await clean(page))
             assert shown == printed, codes
@@ -169,7 +169,7 @@ async def test_a_photo_is_read_where_the_page_came_in_clear_and_says_what_the_sc
             assert kind in CARRIERS or shown.kind == kind, codes
             await expect(page.locator("#parcel b")).to_have_text(TEXTS[f"label.kind.{kind}"].to("en"))
         await page.get_by_role("button", name="Your code").click()
-        assert await scan(page.locator("#code canvas")) == CODE
+        assert await read_screen_code(page.locator("#code canvas")) == CODE
         await page.get_by_role("button", name="Français").click()  # a form of the page: it carries nothing read either
         await expect(page.get_by_text("Photographier l'étiquette")).to_be_visible()
         await page.context.close()
@@ -178,18 +178,18 @@ async def test_a_photo_is_read_where_the_page_came_in_clear_and_says_what_the_sc
 
 @pytest.mark.slow
 async def test_of_several_codes_the_courier_chooses_and_goods_or_a_web_page_are_never_taken_for_the_parcel(
-    made: Box,
+    made: ShellBox,
 ) -> None:
-    async with served(made) as site, visitor() as somebody:
+    async with serve_site(made) as site, visitor() as somebody:
         page = await somebody.page()
         await page.goto(f"{site.address}/c/{DIGEST}/label#{CODE}")
         choices = page.locator("#choices button")
         for code, kind in (("https://brand.example/app", "link"), (GTIN, "gtin")):
-            await photographs(page, label(("qr" if kind == "link" else "gs1-128", code)))
+            await photographs(page, draw_label(("qr" if kind == "link" else "gs1-128", code)))
             await says(page, "several")
             await expect(choices.locator("text=" + TEXTS[f"label.kind.{kind}"].to("en"))).to_have_count(1)
             await expect(page.locator("#parcel")).to_be_hidden()
-        await photographs(page, label(("gs1-128", GTIN), ("gs1-128", SSCC), ("code128", S10)))
+        await photographs(page, draw_label(("gs1-128", GTIN), ("gs1-128", SSCC), ("code128", S10)))
         await expect(choices).to_have_text(
             [
                 re.compile(r"Parcel \(SSCC\)00106141411234567897"),
@@ -201,13 +201,13 @@ async def test_of_several_codes_the_courier_chooses_and_goods_or_a_web_page_are_
         await page.keyboard.press("Tab")
         await page.keyboard.press("Enter")
         assert await clean(page) == S10
-        await photographs(page, label(("qr", CODE), ("code128", S10)))
+        await photographs(page, draw_label(("qr", CODE), ("code128", S10)))
         assert await clean(page) == S10, "a courier's code is no label"
 
 
 @pytest.mark.slow
-async def test_who_cannot_read_is_told_why_and_has_another_way(made: Box) -> None:
-    async with served(made) as site, visitor() as somebody:
+async def test_who_cannot_read_is_told_why_and_has_another_way(made: ShellBox) -> None:
+    async with serve_site(made) as site, visitor() as somebody:
         page = await somebody.page(locale="fr-FR")
         await page.goto(f"{site.address}/c/{DIGEST}/label#{CODE}")
         await page.route("**/*.wasm", lambda route: route.abort())
@@ -217,7 +217,7 @@ async def test_who_cannot_read_is_told_why_and_has_another_way(made: Box) -> Non
         await page.unroute("**/*.wasm")
         await page.get_by_role("button", name="Lire l'étiquette").click()
         await says(page, "nocamera")  # this browser has none
-        await photographs(page, label(("qr", "x")).crop((0, 0, 300, 200)))
+        await photographs(page, draw_label(("qr", "x")).crop((0, 0, 300, 200)))
         await says(page, "unread")
         no_picture = FilePayload(name="label.jpg", mimeType="image/jpeg", buffer=b"no picture")
         await page.locator("#photo").set_input_files(no_picture)
@@ -239,10 +239,12 @@ MediaStreamTrack.prototype.applyConstraints = async function (wanted) { window.t
 
 
 @pytest.mark.slow
-async def test_the_camera_gives_light_and_hints_and_is_off_as_soon_as_nobody_looks(made: Box, tmp_path: Path) -> None:
-    lens = Lens(tmp_path / "label.mjpeg")
-    lens.sees(label(("qr", "x")).crop((0, 0, 320, 240)))
-    async with served(made) as site, visitor(*lens.switches) as somebody:
+async def test_the_camera_gives_light_and_hints_and_is_off_as_soon_as_nobody_looks(
+    made: ShellBox, tmp_path: Path
+) -> None:
+    lens = FakeCamera(tmp_path / "label.mjpeg")
+    lens.sees(draw_label(("qr", "x")).crop((0, 0, 320, 240)))
+    async with serve_site(made) as site, visitor(*lens.switches) as somebody:
         page = await somebody.page()
         await page.add_init_script(TORCH)  # the browser's fake camera has no light
         await page.clock.install()
@@ -271,10 +273,10 @@ async def test_the_camera_gives_light_and_hints_and_is_off_as_soon_as_nobody_loo
 
 
 @pytest.mark.slow
-async def test_the_reader_s_page_is_in_nobody_s_way_and_needs_no_mouse(made: Box, tmp_path: Path) -> None:
-    lens = Lens(tmp_path / "label.mjpeg")
-    lens.sees(label(("code128", S10)))
-    async with served(made) as site, visitor(*lens.switches) as somebody:
+async def test_the_reader_s_page_is_in_nobody_s_way_and_needs_no_mouse(made: ShellBox, tmp_path: Path) -> None:
+    lens = FakeCamera(tmp_path / "label.mjpeg")
+    lens.sees(draw_label(("code128", S10)))
+    async with serve_site(made) as site, visitor(*lens.switches) as somebody:
         for locale in ("fr-FR", "en-GB"):
             page = await somebody.page(locale=locale, reduced_motion="reduce", **NARROW)
             await page.goto(f"{site.address}/c/{DIGEST}/label#{CODE}")
@@ -283,7 +285,7 @@ async def test_the_reader_s_page_is_in_nobody_s_way_and_needs_no_mouse(made: Box
             assert await clean(page) == S10
             await expect(page.locator("#parcel")).to_be_focused()
             await in_nobody_s_way(page)
-            await photographs(page, label(("gs1-128", GTIN), ("gs1-128", SSCC)))
+            await photographs(page, draw_label(("gs1-128", GTIN), ("gs1-128", SSCC)))
             await says(page, "several")
             await in_nobody_s_way(page)
             await page.context.close()
@@ -294,7 +296,7 @@ async def in_nobody_s_way(page: Page) -> None:
     schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
     for scheme in schemes:
         await page.emulate_media(color_scheme=scheme)
-        assert await barriers(page) == [], scheme
+        assert await accessibility_problems(page) == [], scheme
     assert await page.evaluate("document.documentElement.scrollWidth") <= NARROW["viewport"]["width"]
 
 
@@ -308,8 +310,8 @@ async def by_keyboard(page: Page, name: str) -> None:
     raise AssertionError(name)
 
 
-async def test_webassembly_and_the_camera_are_for_the_reader_s_page_alone(made: Box) -> None:
-    async with served(made) as site, site.client(site.owner) as client:
+async def test_webassembly_and_the_camera_are_for_the_reader_s_page_alone(made: ShellBox) -> None:
+    async with serve_site(made) as site, site.client(site.owner) as client:
         async with client.get(f"/c/{DIGEST}/label") as answer:
             assert answer.status == 200
             assert answer.headers["Permissions-Policy"].startswith("camera=(self), ")
@@ -317,7 +319,9 @@ async def test_webassembly_and_the_camera_are_for_the_reader_s_page_alone(made: 
         assert policy.replace("script-src 'self' 'wasm-unsafe-eval';", "script-src 'self';") == CONTENT_SECURITY_POLICY
         assert policy != CONTENT_SECURITY_POLICY
         async with client.get("/settings/hub") as answer:  # a hub's code is read from a photo there
-            assert answer.headers["Content-Security-Policy"] == READING_A_PHOTO["Content-Security-Policy"] == policy
+            assert (
+                answer.headers["Content-Security-Policy"] == PHOTO_READER_HEADERS["Content-Security-Policy"] == policy
+            )
             assert answer.headers["Permissions-Policy"] == HEADERS["Permissions-Policy"]
         others = (
             *(page for page in PAGES if page != "/settings/hub"),
@@ -336,9 +340,9 @@ async def test_webassembly_and_the_camera_are_for_the_reader_s_page_alone(made: 
 
 
 async def test_webassembly_is_served_as_what_it_is_and_the_couriers_own_page_carries_none_of_the_reader(
-    made: Box,
+    made: ShellBox,
 ) -> None:
-    async with served(made) as site, ClientSession(site.address) as client:
+    async with serve_site(made) as site, ClientSession(site.address) as client:
         async with client.get("/static/zxing-reader-3.1.4.wasm") as answer:
             assert answer.headers["Content-Type"] == "application/wasm"
             assert (await answer.read()).startswith(b"\0asm")

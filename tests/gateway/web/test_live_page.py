@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
-from gateway.web.auth.accounts import SignedIn
+from gateway.web.auth.accounts import SessionSecrets
 from gateway.web.auth.roles import Role
-from gateway.web.server.live_video import PICTURES, Shots
-from tests.browser import barriers, visitor
+from gateway.web.server.live_video import PICTURE_INTERVAL_S, SnapshotCache
+from tests.browser import accessibility_problems, visitor
 from tests.filmset.cameras import CameraSet
-from tests.gateway.web.house import HERONS, signed_in
-from tests.shell.box import running
-from tests.shell.parts import until
-from tests.shell.studio import studio
+from tests.gateway.web.house import ANNA_PASSWORD, signed_in
+from tests.shell.box import run_tasks
+from tests.shell.parts import wait_until
+from tests.shell.studio import serve_with_cameras
 
 pytestmark = pytest.mark.slow
 
@@ -50,7 +50,7 @@ async def lateness() -> AsyncIterator[Late]:
             await asyncio.sleep(TICK)
             late.milliseconds += 1000 * (loop.time() - due)
 
-    async with running(measure()):
+    async with run_tasks(measure()):
         yield late
 
 
@@ -63,7 +63,7 @@ async def watch(page: Page, camera: str) -> None:
 async def test_an_owner_watches_live_and_a_frozen_picture_is_greyed_within_two_seconds(
     tmp_path: Path, cameras: CameraSet
 ) -> None:
-    async with studio(tmp_path, cameras) as there, visitor() as somebody:
+    async with serve_with_cameras(tmp_path, cameras) as there, visitor() as somebody:
         there.link.watch(("cam",), on=True)  # a window is near: the box looks at the pictures itself
         page = await somebody.page()
         await there.site.sign_in(page.context)
@@ -73,7 +73,7 @@ async def test_an_owner_watches_live_and_a_frozen_picture_is_greyed_within_two_s
         playing = await page.evaluate("document.querySelector('[data-camera=cam] video').currentTime")
         await page.wait_for_timeout(1000)
         assert await page.evaluate("document.querySelector('[data-camera=cam] video').currentTime") > playing
-        assert await barriers(page) == []
+        assert await accessibility_problems(page) == []
 
         await page.evaluate(CLEARED, "cam")
         async with lateness() as late:
@@ -88,7 +88,7 @@ async def test_an_owner_watches_live_and_a_frozen_picture_is_greyed_within_two_s
 
 
 async def test_a_camera_that_falls_silent_is_stale_and_comes_back_by_itself(tmp_path: Path, cameras: CameraSet) -> None:
-    async with studio(tmp_path, cameras) as there, visitor() as somebody:
+    async with serve_with_cameras(tmp_path, cameras) as there, visitor() as somebody:
         page = await somebody.page()
         await there.site.sign_in(page.context)
         keeping, owner = there.site.box.store.keeping, there.site.owner.who.person
@@ -107,30 +107,30 @@ async def test_a_camera_that_falls_silent_is_stale_and_comes_back_by_itself(tmp_
         await expect(figure.locator(".light")).to_have_text("Live")
         await figure.get_by_role("button").click()
         await expect(figure.locator(".light")).to_have_text("")
-        await until(lambda: not cameras.hall.heard, within=30)
+        await wait_until(lambda: not cameras.hall.heard, within=30)
 
 
 async def test_a_tab_that_is_closed_before_the_first_picture_is_no_error(
     tmp_path: Path, cameras: CameraSet, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with studio(tmp_path, cameras) as there, there.site.client(there.site.owner) as client:
+    async with serve_with_cameras(tmp_path, cameras) as there, there.site.client(there.site.owner) as client:
         for camera in ("cam", "hall"):
             page = await client.ws_connect(f"/live/{camera}")
             page.get_extra_info("socket").shutdown(socket.SHUT_RDWR)  # no goodbye, as a phone that loses its network
-        await until(lambda: not cameras.front.heard and not cameras.hall.heard, within=60)
+        await wait_until(lambda: not cameras.front.heard and not cameras.hall.heard, within=60)
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_whoever_loses_the_right_while_he_watches_loses_the_picture_within_two_seconds(
     tmp_path: Path, cameras: CameraSet
 ) -> None:
-    async with studio(tmp_path, cameras) as there, visitor() as somebody:
+    async with serve_with_cameras(tmp_path, cameras) as there, visitor() as somebody:
         site, now = there.site, there.site.box.clock.now()
         await site.box.store.keeping.set_inside_always(now, always=True, by=site.owner.who.person)
         removed, ended = await site.guest(Role.HOUSEHOLD, "Bruno"), await site.guest(Role.HOUSEHOLD, "Carla")
-        elsewhere = await site.accounts.sign_in("Carla", HERONS, address="127.0.0.1", device=None, now=now)
+        elsewhere = await site.accounts.sign_in("Carla", ANNA_PASSWORD, address="127.0.0.1", device=None, now=now)
 
-        async def goes_on(who: SignedIn) -> Page:
+        async def goes_on(who: SessionSecrets) -> Page:
             page = await somebody.page()
             await site.sign_in(page.context, who)
             await page.goto(f"{site.address}/live")
@@ -149,7 +149,7 @@ async def test_whoever_loses_the_right_while_he_watches_loses_the_picture_within
             await expect(page.locator("[data-camera=hall].stale")).to_have_count(1)
             assert await figure.locator("video").evaluate("video => video.readyState") == 0, "no picture is left"
             assert await page.evaluate("window.cleared - window.told") < GONE
-        await until(lambda: not cameras.hall.heard, within=30)  # nobody comes back
+        await wait_until(lambda: not cameras.hall.heard, within=30)  # nobody comes back
         await somebody.leave()  # the house's own connection, which is refused too
 
 
@@ -163,22 +163,22 @@ async def test_many_who_look_ask_a_camera_no_more_often_than_one() -> None:
         await go.wait()
         return f"picture {asked}".encode()
 
-    shots = Shots(take)
+    shots = SnapshotCache(take)
     many = [asyncio.create_task(shots.newest("cam")) for _ in range(50)]
     gone = asyncio.create_task(shots.newest("cam"))
-    await until(lambda: asked)
+    await wait_until(lambda: asked)
     gone.cancel()  # a browser that goes takes the others' picture with it in no case
     go.set()
     assert set(await asyncio.gather(*many)) == {b"picture 1"}
-    await until(lambda: asyncio.get_running_loop().time() - shots._taken["cam"][0] >= PICTURES)  # noqa: SLF001 - its age
+    await wait_until(lambda: asyncio.get_running_loop().time() - shots._fetches["cam"][0] >= PICTURE_INTERVAL_S)  # noqa: SLF001 - its age
     assert {await shots.newest("cam") for _ in range(3)} == {b"picture 2"}
     assert await shots.newest("hall") == b"picture 3"
 
 
 async def test_where_there_are_no_media_sources_pictures_come_one_by_one(tmp_path: Path, cameras: CameraSet) -> None:
-    async with studio(tmp_path, cameras) as there, there.site.client(there.site.owner) as client:
+    async with serve_with_cameras(tmp_path, cameras) as there, there.site.client(there.site.owner) as client:
         there.link.watch(("cam",), on=True)
-        await until(lambda: "cam" in there.link.proofs and there.link.proofs["cam"].live, within=30)
+        await wait_until(lambda: "cam" in there.link.proofs and there.link.proofs["cam"].live, within=30)
         async with client.get("/live/cam/pictures") as answer:
             assert answer.status == 200
             assert "multipart/x-mixed-replace" in answer.headers["Content-Type"]

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession, WSMsgType
 
-from gateway.protocol.owner_requests import wish
+from gateway.protocol.owner_requests import parse_owner_request
 from gateway.web.auth.roles import Role
-from gateway.web.server.authorization import WISHES
-from tests.shell.box import Box, awake, box
-from tests.shell.house import home
-from tests.shell.site import served
+from gateway.web.server.authorization import REQUEST_RIGHTS
+from tests.shell.box import ShellBox, box, run_box
+from tests.shell.house import make_home
+from tests.shell.site import serve_site
 
 JSON = {"Accept": "application/json"}
 OWNER, HOUSEHOLD, INSTALLER, NOBODY = "owner", "household", "installer", "nobody"
@@ -81,7 +81,7 @@ FORMS = {
 @pytest.fixture
 async def clients(tmp_path: Path) -> AsyncIterator[dict[str, ClientSession]]:
     """One signed-in client a role, and one of nobody."""
-    async with box(tmp_path, home(tmp_path)) as made, awake(made), served(made) as site:
+    async with box(tmp_path, make_home(tmp_path)) as made, run_box(made), serve_site(made) as site:
         who = {
             OWNER: site.owner,
             HOUSEHOLD: await site.guest(Role.HOUSEHOLD, "Bruno"),
@@ -143,7 +143,7 @@ async def test_every_address_there_is_leads_who_is_not_in_to_the_door(
 ) -> None:
     """The addresses are the server's own list: a new one that is forgotten above is still tried here."""
     monkeypatch.setattr("gateway.web.server.connection_limits.STRANGER_REQUESTS_BURST", 1000.0)
-    async with box(tmp_path, home(tmp_path)) as made, awake(made), served(made) as site:
+    async with box(tmp_path, make_home(tmp_path)) as made, run_box(made), serve_site(made) as site:
         bruno = await site.guest(Role.HOUSEHOLD)
         if how == "signed out":
             await site.accounts.sign_out(bruno.who)
@@ -223,14 +223,14 @@ async def test_an_installer_s_live_connection_shows_no_visit_s_story(clients: di
 
 def test_each_wish_there_is_has_a_right() -> None:
     known = {"stop", "lift", *DOES, *CONFIRMED}
-    assert known == set(WISHES)
-    assert "one of" in str(wish(b'{"id":"x","do":"dance"}'))
-    assert all(f"'{do}'" in str(wish(b'{"id":"x","do":"dance"}')) for do in WISHES)
+    assert known == set(REQUEST_RIGHTS)
+    assert "one of" in str(parse_owner_request(b'{"id":"x","do":"dance"}'))
+    assert all(f"'{do}'" in str(parse_owner_request(b'{"id":"x","do":"dance"}')) for do in REQUEST_RIGHTS)
 
 
 async def test_a_session_that_ends_ends_its_pages_too(tmp_path: Path) -> None:
-    made: Box
-    async with box(tmp_path, home(tmp_path)) as made, awake(made), served(made) as site:
+    made: ShellBox
+    async with box(tmp_path, make_home(tmp_path)) as made, run_box(made), serve_site(made) as site:
         bruno = await site.guest(Role.HOUSEHOLD)
         async with site.client(bruno) as client, client.ws_connect("/feed") as feed:
             await feed.send_json({"want": ["en/state/front"]})

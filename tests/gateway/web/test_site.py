@@ -7,29 +7,29 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession, WSMsgType
 
-from gateway.domain.delivery.permission import Standing, Terms
-from gateway.web.pages.home import week
+from gateway.domain.delivery.permission import PermissionStatus, PermissionTerms
+from gateway.web.pages.home import week_spans
 from tests.gateway.domain.delivery.shop import NOW
-from tests.gateway.web.house import HERONS
-from tests.shell.box import Box, awake, box
-from tests.shell.house import PARCEL, home
-from tests.shell.parts import until
-from tests.shell.site import served
+from tests.gateway.web.house import ANNA_PASSWORD
+from tests.shell.box import ShellBox, box, run_box
+from tests.shell.house import PARCEL, make_home
+from tests.shell.parts import wait_until
+from tests.shell.site import serve_site
 
 JSON = {"Accept": "application/json"}
 
 
 @pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[Box]:
-    async with box(tmp_path, home(tmp_path)) as made, awake(made):
+async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
+    async with box(tmp_path, make_home(tmp_path)) as made, run_box(made):
         await made.good_day()
         yield made
 
 
 @pytest.fixture
-async def at(made: Box) -> AsyncIterator[ClientSession]:
+async def at(made: ShellBox) -> AsyncIterator[ClientSession]:
     """A client of this box's pages; paths are enough."""
-    async with served(made) as site, site.client(site.owner) as session:
+    async with serve_site(made) as site, site.client(site.owner) as session:
         yield session
 
 
@@ -54,14 +54,14 @@ async def test_a_chosen_language_stays(at: ClientSession) -> None:
         assert answer.status == 400
 
 
-async def test_a_stop_counts_and_can_be_lifted(made: Box, at: ClientSession) -> None:
+async def test_a_stop_counts_and_can_be_lifted(made: ShellBox, at: ClientSession) -> None:
     async with at.post("/entrance/front", data={"do": "stop"}, headers=JSON) as answer:
         assert answer.status == 200
     assert made.front.stopped()
     assert made.store.stopped("front").stopped
     async with at.post("/entrance/front", data={"do": "lift"}) as answer:
         assert answer.url.path == "/"
-    await until(lambda: not made.front.stopped())
+    await wait_until(lambda: not made.front.stopped())
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ async def test_an_entrance_that_is_not_there_is_not_found(at: ClientSession) -> 
         assert "text/html" in answer.headers["Content-Type"]
 
 
-async def test_a_form_leads_back_only_to_this_site(made: Box, at: ClientSession) -> None:
+async def test_a_form_leads_back_only_to_this_site(made: ShellBox, at: ClientSession) -> None:
     for back, to in (("/history/x", "/history/x"), ("https://evil.example/", "/"), ("//evil.example/", "/")):
         fields = {"do": "home", "back": back}
         async with at.post("/entrance/front", data=fields, allow_redirects=False) as answer:
@@ -98,10 +98,10 @@ async def test_a_form_leads_back_only_to_this_site(made: Box, at: ClientSession)
     assert made.store.home("front").somebody_home
 
 
-async def test_a_brand_is_let_in_and_turned_away_again(made: Box, at: ClientSession) -> None:
+async def test_a_brand_is_let_in_and_turned_away_again(made: ShellBox, at: ClientSession) -> None:
     brand = next(iter(made.home.brands))
-    for do, standing in (("revoke", Standing.REVOKED), ("permit", Standing.GRANTED)):
-        async with at.post(f"/brands/{brand}", data={"do": do, "password_again": HERONS}) as answer:
+    for do, standing in (("revoke", PermissionStatus.REVOKED), ("permit", PermissionStatus.GRANTED)):
+        async with at.post(f"/brands/{brand}", data={"do": do, "password_again": ANNA_PASSWORD}) as answer:
             assert answer.url.path == "/brands"
         permission = made.store.permission(brand)
         assert permission is not None
@@ -110,18 +110,20 @@ async def test_a_brand_is_let_in_and_turned_away_again(made: Box, at: ClientSess
 
 TERMS = (
     ("entrance", "garage"), ("place", "hall"), ("day", "mon"), ("day", "tue"), ("from", "09:00"), ("to", "12:00"),
-    ("each", "1"), ("password_again", HERONS),
+    ("each", "1"), ("password_again", ANNA_PASSWORD),
 )  # fmt: skip
 
 
-async def test_an_owner_begins_with_the_garage_and_what_he_says_counts_at_once(made: Box, at: ClientSession) -> None:
+async def test_an_owner_begins_with_the_garage_and_what_he_says_counts_at_once(
+    made: ShellBox, at: ClientSession
+) -> None:
     async with at.post("/brands/shop/terms", data=[*TERMS, ("carriers", " Colissimo , Chronopost,, ")]) as answer:
         assert answer.url.path == "/brands"
         assert "décidé par Anna" in await answer.text()
     permission = made.store.permission("shop")
     assert permission is not None
-    assert permission.standing is Standing.GRANTED
-    assert permission.terms == Terms(
+    assert permission.standing is PermissionStatus.GRANTED
+    assert permission.terms == PermissionTerms(
         entrances=frozenset({"garage"}),
         places=frozenset({"hall"}),
         days=frozenset({"mon", "tue"}),
@@ -136,7 +138,7 @@ async def test_an_owner_begins_with_the_garage_and_what_he_says_counts_at_once(m
     {"from": "09:00", "to": "12:00", "carriers": ",".join(map(str, range(40)))}, {},
 ])  # fmt: skip
 async def test_terms_that_cannot_be_meant_are_refused_and_change_nothing(
-    made: Box, at: ClientSession, wrong: dict[str, str]
+    made: ShellBox, at: ClientSession, wrong: dict[str, str]
 ) -> None:
     before = made.store.permission("shop")
     async with at.post("/brands/shop/terms", data=wrong, headers=JSON) as answer:
@@ -176,7 +178,7 @@ async def test_the_scripts_and_the_sheet_are_served_as_what_they_are(at: ClientS
 # ---- the live connection ---------------------------------------------------------------------------------------------
 
 
-async def test_a_tab_hears_at_once_what_the_door_does(made: Box, at: ClientSession) -> None:
+async def test_a_tab_hears_at_once_what_the_door_does(made: ShellBox, at: ClientSession) -> None:
     async with at.ws_connect("/feed") as feed:
         await feed.send_json({"want": ["en/state/front", "fr/visit/front", "en/state/nowhere"]})
         parts: dict[str, str] = {}
@@ -228,6 +230,7 @@ def test_the_picture_of_the_week_shows_when_a_brand_may_come(
     days: set[str], hours: str, painted: dict[str, list[tuple[float, float]]]
 ) -> None:
     shown = {
-        day["name"]: [(span["y"], span["height"]) for span in day["spans"]] for day in week(frozenset(days), hours)
+        day["name"]: [(span["y"], span["height"]) for span in day["spans"]]
+        for day in week_spans(frozenset(days), hours)
     }
     assert {day: spans for day, spans in shown.items() if spans} == painted

@@ -9,41 +9,41 @@ from aiohttp import ClientSession
 
 from gateway.domain.visit.commands import Notification
 from gateway.runtime.maintenance import recovery_codes
-from gateway.runtime.notifications.batching import Waiting, groups
-from gateway.runtime.notifications.composer import Wording
+from gateway.runtime.notifications.batching import PendingMessage, group_messages
+from gateway.runtime.notifications.composer import MessageComposer
 from gateway.web.auth.roles import Role
-from gateway.web.auth.tokens import code_digest, new_code
-from tests.gateway.web.house import HERONS
-from tests.shell.box import Box, awake, box
-from tests.shell.house import home
-from tests.shell.parts import until
-from tests.shell.site import Served, served
+from gateway.web.auth.tokens import claim_code_digest, new_claim_code
+from tests.gateway.web.house import ANNA_PASSWORD
+from tests.shell.box import ShellBox, box, run_box
+from tests.shell.house import make_home
+from tests.shell.parts import wait_until
+from tests.shell.site import ServedSite, serve_site
 
 CRANES = "eleven grey cranes"
 ENGLISH = {"Accept-Language": "en"}
 
 
 @pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[Box]:
-    async with box(tmp_path, home(tmp_path)) as made, awake(made):
+async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
+    async with box(tmp_path, make_home(tmp_path)) as made, run_box(made):
         yield made
 
 
 @pytest.fixture
-async def site(made: Box) -> AsyncIterator[Served]:
-    async with served(made) as site:
+async def site(made: ShellBox) -> AsyncIterator[ServedSite]:
+    async with serve_site(made) as site:
         yield site
 
 
-def a_code(site: Served, person: str | None = None) -> str:
+def a_code(site: ServedSite, person: str | None = None) -> str:
     """Make a code as `perron way-in` does on the box."""
-    code, box = new_code(), site.box
-    digest = code_digest(code)
+    code, box = new_claim_code(), site.box
+    digest = claim_code_digest(code)
     assert digest is not None
-    made = recovery_codes.Code(
-        person=person or site.owner.who.person, digest=digest.hex(), boot=recovery_codes.boot(), mono=box.time.mono
+    made = recovery_codes.RecoveryCode(
+        person=person or site.owner.who.person, digest=digest.hex(), boot=recovery_codes.boot_id(), mono=box.time.mono
     )
-    recovery_codes.keep(box.home.way_in, made)
+    recovery_codes.store_code(box.home.way_in, made)
     return code
 
 
@@ -55,7 +55,7 @@ async def tried(client: ClientSession, code: str, password: str = CRANES) -> tup
 
 
 async def test_he_sets_a_new_password_is_in_and_everything_that_knew_the_old_one_is_out(
-    site: Served, made: Box
+    site: ServedSite, made: ShellBox
 ) -> None:
     code = a_code(site)
     async with site.client(None) as stranger, site.client(site.owner) as before:
@@ -65,7 +65,7 @@ async def test_he_sets_a_new_password_is_in_and_everything_that_knew_the_old_one
             assert answer.status == 200
         async with before.get("/", allow_redirects=False) as answer:
             assert answer.headers["Location"] == "/enter?back=/"
-        for password, good in ((HERONS, False), (CRANES, True)):
+        for password, good in ((ANNA_PASSWORD, False), (CRANES, True)):
             async with before.post(
                 "/enter", data={"name": "Anna", "password": password}, allow_redirects=False
             ) as answer:
@@ -73,7 +73,7 @@ async def test_he_sets_a_new_password_is_in_and_everything_that_knew_the_old_one
     assert [row["person"] for row in made.store.register.recovered()] == [site.owner.who.person]
 
 
-async def test_everybody_else_of_the_household_is_shown_it(site: Served) -> None:
+async def test_everybody_else_of_the_household_is_shown_it(site: ServedSite) -> None:
     bruno = await site.guest(Role.HOUSEHOLD)
     async with site.client(None) as client, site.client(bruno) as other:
         assert (await tried(client, a_code(site)))[0] == 303
@@ -83,30 +83,32 @@ async def test_everybody_else_of_the_household_is_shown_it(site: Served) -> None
             assert "was replaced" not in await answer.text(), "he did it himself"
 
 
-async def test_it_is_told_as_a_message_that_is_stored_with_it_and_leaves_at_once(site: Served, made: Box) -> None:
+async def test_it_is_told_as_a_message_that_is_stored_with_it_and_leaves_at_once(
+    site: ServedSite, made: ShellBox
+) -> None:
     await made.store.enlist(["a-phone"], made.clock.now())
     async with site.client(None) as client:
         assert (await tried(client, a_code(site)))[0] == 303
-    await until(lambda: made.line.on("perron/entrance/front/message"))
+    await wait_until(lambda: made.line.on("perron/entrance/front/message"))
     (told,) = made.line.on("perron/entrance/front/message")
     assert b"password_reset" in told.payload
     assert b"Anna" in told.payload
     now = made.clock.now()
     (owed,) = made.store.owed("a-phone", now, until=now.utc)
-    again = Wording(made.home, made.store).again(owed, now)
+    again = MessageComposer(made.home, made.store).again(owed, now)
     assert again is not None, "after a restart it is told out of the store"
     assert "The password of Anna was replaced at" in again.words("en")
     assert "Le mot de passe de Anna" in again.words("fr")
     waiting = [
-        Waiting(number=number, about=about, at=now.utc)
+        PendingMessage(number=number, about=about, at=now.utc)
         for number, about in enumerate(
             (Notification.NOT_READY, Notification.PASSWORD_RESET, *[Notification.NOT_READY] * 5)
         )
     ]
-    assert (waiting[1],) in groups(waiting, now.utc), "it is told alone, not as one of many"
+    assert (waiting[1],) in group_messages(waiting, now.utc), "it is told alone, not as one of many"
 
 
-async def test_a_code_counts_once_and_says_that_it_was_used(site: Served) -> None:
+async def test_a_code_counts_once_and_says_that_it_was_used(site: ServedSite) -> None:
     code = a_code(site)
     async with site.client(None) as client:
         assert (await tried(client, code))[0] == 303
@@ -115,7 +117,7 @@ async def test_a_code_counts_once_and_says_that_it_was_used(site: Served) -> Non
     assert "This code has been used" in text
 
 
-async def test_of_two_at_the_same_moment_one_comes_in(site: Served) -> None:
+async def test_of_two_at_the_same_moment_one_comes_in(site: ServedSite) -> None:
     code = a_code(site)
     async with site.client(None) as one, site.client(None) as other:
         outcomes = await asyncio.gather(tried(one, code), tried(other, code, "another set of cranes"))
@@ -123,13 +125,15 @@ async def test_of_two_at_the_same_moment_one_comes_in(site: Served) -> None:
 
 
 @pytest.mark.parametrize("how", ["a quarter of an hour", "another boot", "a newer code"])
-async def test_a_code_that_is_old_says_so(site: Served, made: Box, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_code_that_is_old_says_so(
+    site: ServedSite, made: ShellBox, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code = a_code(site)
     if how == "a quarter of an hour":
-        made.time.mono += recovery_codes.LIVES
-        made.time.skew -= recovery_codes.LIVES  # whoever sets the clock back wins nothing
+        made.time.mono += recovery_codes.CODE_LIFETIME_S
+        made.time.skew -= recovery_codes.CODE_LIFETIME_S  # whoever sets the clock back wins nothing
     elif how == "another boot":
-        monkeypatch.setattr(recovery_codes, "boot", lambda: "another")
+        monkeypatch.setattr(recovery_codes, "boot_id", lambda: "another")
     else:
         a_code(site)
     async with site.client(None) as client:
@@ -138,10 +142,10 @@ async def test_a_code_that_is_old_says_so(site: Served, made: Box, how: str, mon
     assert made.store.register.recovered() == ()
 
 
-async def test_wrong_codes_make_an_outsider_wait_and_never_keep_the_owner_out(site: Served) -> None:
+async def test_wrong_codes_make_an_outsider_wait_and_never_keep_the_owner_out(site: ServedSite) -> None:
     code = a_code(site)
     async with site.client(None) as client:
-        seen = [(await tried(client, new_code()))[0] for _ in range(12)]
+        seen = [(await tried(client, new_claim_code()))[0] for _ in range(12)]
         assert seen[:3] == [422] * 3
         assert seen[-1] == 429
         # from the very same address, in the middle of the attack
@@ -151,20 +155,20 @@ async def test_wrong_codes_make_an_outsider_wait_and_never_keep_the_owner_out(si
             assert answer.status == 303
 
 
-async def test_what_cannot_be_a_code_spends_no_try(site: Served) -> None:
+async def test_what_cannot_be_a_code_spends_no_try(site: ServedSite) -> None:
     async with site.client(None) as client:
         seen = {(await tried(client, "7K-Q2"))[0] for _ in range(12)}
     assert seen == {422}
 
 
-async def test_a_weak_password_spends_no_code(site: Served) -> None:
+async def test_a_weak_password_spends_no_code(site: ServedSite) -> None:
     code = a_code(site)
     async with site.client(None) as client:
         assert "Ten characters at least" in (await tried(client, code, "short"))[1]
         assert (await tried(client, code))[0] == 303
 
 
-async def test_a_code_lets_in_nobody_who_is_no_owner_any_more(site: Served, made: Box) -> None:
+async def test_a_code_lets_in_nobody_who_is_no_owner_any_more(site: ServedSite, made: ShellBox) -> None:
     bruno = await site.guest(Role.OWNER)
     code = a_code(site, bruno.who.person)
     now = made.clock.now()
@@ -175,13 +179,13 @@ async def test_a_code_lets_in_nobody_who_is_no_owner_any_more(site: Served, made
 
 
 @pytest.mark.parametrize("rubbish", [b"", b"{}", b"[1]", b"\xff", b'[{"person": 1}]', b"[" * 3000, b"x" * 9000])
-async def test_a_file_that_is_none_of_ours_lets_nobody_in_and_breaks_nothing(site: Served, rubbish: bytes) -> None:
+async def test_a_file_that_is_none_of_ours_lets_nobody_in_and_breaks_nothing(site: ServedSite, rubbish: bytes) -> None:
     site.box.home.way_in.write_bytes(rubbish)
     async with site.client(None) as client:
-        assert (await tried(client, new_code()))[0] == 422
+        assert (await tried(client, new_claim_code()))[0] == 422
 
 
-async def test_another_page_cannot_send_it_and_the_file_is_the_box_s_alone(site: Served) -> None:
+async def test_another_page_cannot_send_it_and_the_file_is_the_box_s_alone(site: ServedSite) -> None:
     code = a_code(site)
     assert site.box.home.way_in.stat().st_mode & 0o777 == 0o600
     async with (
@@ -206,17 +210,18 @@ def test_a_link_that_is_planted_where_the_code_was_written_gives_nobody_a_file_o
 
     monkeypatch.setattr(recovery_codes, "write_whole", raced)
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    recovery_codes.keep(file, recovery_codes.Code(person="p", digest="0" * 64, boot="b", mono=0.0))
+    recovery_codes.store_code(file, recovery_codes.RecoveryCode(person="p", digest="0" * 64, boot="b", mono=0.0))
     assert file.is_symlink()
 
 
 def test_only_the_last_codes_are_kept(tmp_path: Path) -> None:
     for number in range(9):
-        recovery_codes.keep(
-            tmp_path / "way-in", recovery_codes.Code(person="p", digest=f"{number:064}", boot="b", mono=float(number))
+        recovery_codes.store_code(
+            tmp_path / "way-in",
+            recovery_codes.RecoveryCode(person="p", digest=f"{number:064}", boot="b", mono=float(number)),
         )
-    codes = recovery_codes.read(tmp_path / "way-in")
+    codes = recovery_codes.read_codes(tmp_path / "way-in")
     assert [int(code.digest) for code in codes] == [4, 5, 6, 7, 8]
-    found = recovery_codes.find(codes, bytes.fromhex(f"{7:064}"), boot="b", mono=9.0)
+    found = recovery_codes.find_code(codes, bytes.fromhex(f"{7:064}"), boot="b", mono=9.0)
     assert found is not None
-    assert found[1] is recovery_codes.Standing.OLD
+    assert found[1] is recovery_codes.RecoveryCodeState.OLD

@@ -8,33 +8,33 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from unittest.mock import PropertyMock, patch
 
-from gateway.config.home import Home, Pages
-from gateway.domain.delivery.barcodes import courier_digest
+from gateway.config.home import Home, PagesSection
+from gateway.domain.delivery.barcodes import courier_token_digest
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Entrance, FridgeState
-from gateway.installation.notes import keep_survey
-from gateway.installation.proposal import Asked
-from gateway.installation.survey import Begun, Look
-from gateway.protocol.browser_envelope import Jwk, private_key
+from gateway.installation.notes import append_survey
+from gateway.installation.proposal import ProposalRequest
+from gateway.installation.survey import SurveyPlan, SurveySample
+from gateway.protocol.browser_envelope import Jwk, load_private_key
 from gateway.runtime.notifications import action_links
-from gateway.storage import Clip
+from gateway.storage import StoredClip
 from gateway.storage.browsers import EnrolledBrowser
-from gateway.web.auth.accounts import Invited
-from gateway.web.auth.recovery import Offered, Succession
+from gateway.web.auth.accounts import NewInvitation
+from gateway.web.auth.recovery import NewHouseOffer, OwnerSuccession
 from gateway.web.auth.roles import Role
-from gateway.web.site import Site
-from tests.gateway.domain.delivery.house import step, told
-from tests.gateway.domain.delivery.shop import NOW, offer
-from tests.gateway.evidence.visits import SECONDS, film_bytes
-from tests.gateway.web.house import HERONS
+from gateway.web.site import PagesSite
+from tests.gateway.domain.delivery.house import make_step, receive
+from tests.gateway.domain.delivery.shop import NOW, make_offer
+from tests.gateway.evidence.visits import FILM_S, film_bytes
+from tests.gateway.web.house import ANNA_PASSWORD
 from tests.gateway.web.test_coming_in import a_site
-from tests.shell.box import LINK_KEY, Box, awake, box
-from tests.shell.house import PARCEL, home
-from tests.shell.parts import Time
-from tests.shell.site import Served, served
+from tests.shell.box import LINK_KEY, ShellBox, box, run_box
+from tests.shell.house import PARCEL, make_home
+from tests.shell.parts import ManualTime
+from tests.shell.site import ServedSite, serve_site
 
-NO_PAGE = frozenset({
+NO_PAGE_ROUTES = frozenset({
     "/feed", "/c/{digest}/feed", "/live/{camera}", "/live/{camera}/pictures", "/film/{path}", "/shared/{token}/{file}",
     "/settings/keys/box.pub.pem", "/settings/moving-out/everything.zip",
     "/history/{visit}/report.pdf", "/c/{digest}/receipt",
@@ -44,12 +44,12 @@ NO_PAGE = frozenset({
 })  # fmt: skip
 """Addresses under which there is something else than a page for people."""
 
-PLAIN = ("/", "/live", "/history", "/brands", "/household", "/settings", "/settings/messages", "/settings/keys",
+PLAIN_PATHS = ("/", "/live", "/history", "/brands", "/household", "/settings", "/settings/messages", "/settings/keys",
          "/settings/sign-ins", "/installation", "/installation/examination", "/installation/add",
          "/settings/privacy", "/settings/hub", "/settings/moving-out", "/confirm", "/enter", "/enter/again",
          "/away", "/away/enrol")  # fmt: skip
 
-DIGEST = courier_digest(bytes(16))
+DIGEST = courier_token_digest(bytes(16))
 INCIDENT = "incident-1"
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 
@@ -61,8 +61,8 @@ class Tour:
     `pages` has for each route where it is shown, in a browser that is signed in as the owner.
     """
 
-    made: Box
-    site: Served
+    made: ShellBox
+    site: ServedSite
     pages: Mapping[str, str]
 
     @property
@@ -76,7 +76,7 @@ class Tour:
 
 
 @asynccontextmanager
-async def tour(
+async def prepare_tour(
     folder: Path, house: Home | None = None, *, guest: str = "Bruno", why: str = "a dispute"
 ) -> AsyncIterator[Tour]:
     """Let something happen: an incident was filmed, sealed and held, somebody is invited, a courier is at the door.
@@ -85,24 +85,28 @@ async def tour(
     """
     (folder / "ours").mkdir(exist_ok=True)
     (folder / "new").mkdir()
-    house = house or home(folder / "ours")
+    house = house or make_home(folder / "ours")
     carrier = min(house.brands["shop"].permission.carriers)
-    async with box(folder / "ours", house, time=Time(mono=7300.0)) as made:
-        await told(made.store, offer(courier_sha256=DIGEST, carrier=carrier), now=NOW)
-        async with awake(made), served(made, file=_written(folder, house)) as site, _unclaimed(folder / "new") as new:
-            await _filmed(made, why)
+    async with box(folder / "ours", house, time=ManualTime(mono=7300.0)) as made:
+        await receive(made.store, make_offer(courier_sha256=DIGEST, carrier=carrier), now=NOW)
+        async with (
+            run_box(made),
+            serve_site(made, file=_write_home_file(folder, house)) as site,
+            _unclaimed(folder / "new") as new,
+        ):
+            await _film_incident(made, why)
             await made.good_day()
             await made.ring(PARCEL)
             await site.guest(Role.HOUSEHOLD, guest)
-            surveyed(made.home.storage.folder)
-            await site.site._box.walks.begin("garage", "Ida")  # noqa: SLF001 - as on its page
-            await site.site._box.surveys.begin("garage", 24, by="Ida", person="p-ida")  # noqa: SLF001 - the same
-            await proposed(site)
-            await enrolled(site, guest)
+            write_survey(made.home.storage.folder)
+            await site.site._services.walks.begin("garage", "Ida")  # noqa: SLF001 - as on its page
+            await site.site._services.surveys.begin("garage", 24, by="Ida", person="p-ida")  # noqa: SLF001 - the same
+            await propose_devices(site)
+            await enrol_browser(site, guest)
             yield Tour(made, site, await _pages(made, site, f"http://127.0.0.1:{new.plain_port}"))
 
 
-def _written(folder: Path, house: Home) -> Path:
+def _write_home_file(folder: Path, house: Home) -> Path:
     """The house file, in a folder of its own."""
     (folder / "etc").mkdir()
     file = folder / "etc" / "home.yaml"
@@ -110,41 +114,41 @@ def _written(folder: Path, house: Home) -> Path:
     return file
 
 
-async def enrolled(site: Served, label: str) -> None:
+async def enrol_browser(site: ServedSite, label: str) -> None:
     """A browser of the owner's goes out with her."""
     store, now, who = site.box.store, site.box.clock.now(), site.owner.who
     person = store.register.person(who.person)
     assert person is not None
-    key = Jwk.of(private_key(bytes(31) + b"\x07").public_key()).model_dump_json()
+    key = Jwk.of(load_private_key(bytes(31) + b"\x07").public_key()).model_dump_json()
     one = EnrolledBrowser(id="brw-1", device=who.device, person=person, home="home-1", label=label, sign=key, agree=key,
                           own=bytes(32), since=now.utc)  # fmt: skip
     assert await store.browsers.enrol(one, now)
 
 
-async def proposed(site: Served) -> None:
+async def propose_devices(site: ServedSite) -> None:
     """A camera and a door sensor wait for the owner; one whose id is taken is told beside the form."""
-    proposals, now = site.site._box.proposals, site.box.clock.now()  # noqa: SLF001 - as its page has them
+    proposals, now = site.site._services.proposals, site.box.clock.now()  # noqa: SLF001 - as its page has them
     camera = {"vendor": "rtsp", "url": "rtsp://192.168.1.30/stream"}
     for asked in (
-        Asked(kind="camera", name="porch", fields=camera, login=("admin", "eleven blue ladders")),
-        Asked(kind="door", name="back-door", fields={"vendor": "esphome"}),
+        ProposalRequest(kind="camera", name="porch", fields=camera, login=("admin", "eleven blue ladders")),
+        ProposalRequest(kind="door", name="back-door", fields={"vendor": "esphome"}),
     ):
         await proposals.propose(asked, by=site.owner.who.person, now=now)
 
 
-def surveyed(folder: Path) -> None:
+def write_survey(folder: Path) -> None:
     """A survey that found something."""
-    begun = Begun(entrance="front", begun=NOON, every=60, looks=3, devices=("lock", "cam"))
-    for line in (begun, Look(at=NOON), Look(at=NOON + timedelta(hours=2), refused=("cam",))):
-        keep_survey(folder, "front", line)
+    begun = SurveyPlan(entrance="front", begun=NOON, every=60, looks=3, devices=("lock", "cam"))
+    for line in (begun, SurveySample(at=NOON), SurveySample(at=NOON + timedelta(hours=2), refused=("cam",))):
+        append_survey(folder, "front", line)
 
 
 @asynccontextmanager
-async def _unclaimed(folder: Path) -> AsyncIterator[Site]:
+async def _unclaimed(folder: Path) -> AsyncIterator[PagesSite]:
     """The pages of a box that others reach, on its port without TLS."""
-    async with box(folder, home(folder)) as made:
-        with patch.object(Pages, "loopback", PropertyMock(return_value=False)):
-            site = a_site(made, Pages(port=0, plain_port=0))
+    async with box(folder, make_home(folder)) as made:
+        with patch.object(PagesSection, "loopback", PropertyMock(return_value=False)):
+            site = a_site(made, PagesSection(port=0, plain_port=0))
             await site.open()
         try:
             yield site
@@ -152,21 +156,21 @@ async def _unclaimed(folder: Path) -> AsyncIterator[Site]:
             await site.close()
 
 
-async def _filmed(made: Box, why: str) -> None:
+async def _film_incident(made: ShellBox, why: str) -> None:
     path = f"visits/{INCIDENT}/cam-1-1.mp4"
     file = made.home.storage.folder / path
     file.parent.mkdir(parents=True)
     file.write_bytes(film_bytes(40))
     state = Entrance(id="garage", incident=INCIDENT)
     await made.store.commit(
-        step(state, c.StartRecording(visit=INCIDENT), c.RaiseAlarm(code=c.AlarmCode.DOOR_FORCED_OPEN))
+        make_step(state, c.StartRecording(visit=INCIDENT), c.RaiseAlarm(code=c.AlarmCode.DOOR_FORCED_OPEN))
     )
     for celsius in (4.0, 7.5):
         heard = e.FridgeReported(place="fridge", fridge=FridgeState(temp_c=celsius))
-        await made.store.commit(step(state, event=heard))
-    clip = Clip(
+        await made.store.commit(make_step(state, event=heard))
+    clip = StoredClip(
         path=path, entrance="garage", visit=INCIDENT, part=1, camera="cam", start=NOON,
-        end=NOON + timedelta(seconds=SECONDS), sha256="0" * 64, fragments=6, size=file.stat().st_size,
+        end=NOON + timedelta(seconds=FILM_S), sha256="0" * 64, fragments=6, size=file.stat().st_size,
         gaps=((NOON + timedelta(seconds=1), NOON + timedelta(seconds=2)),),
     )  # fmt: skip
     await made.store.clip_closed(clip, NOW)
@@ -174,27 +178,29 @@ async def _filmed(made: Box, why: str) -> None:
     await made.store.hold(INCIDENT, why, NOW)
 
 
-async def _given(site: Served, form: str, fields: Mapping[str, str], path: str) -> str:
+async def _one_time_link(site: ServedSite, form: str, fields: Mapping[str, str], path: str) -> str:
     """The way to a page by a link that a form gives, and tells this once."""
     async with site.client(site.owner) as client, client.post(form, data=fields) as answer:
         return path + (await answer.text()).partition(path)[2].partition("<")[0]
 
 
-async def _pages(made: Box, site: Served, new: str) -> Mapping[str, str]:
+async def _pages(made: ShellBox, site: ServedSite, new: str) -> Mapping[str, str]:
     now = made.clock.now()
-    assert await site.accounts.confirm(site.owner.who, HERONS, now) is None
+    assert await site.accounts.confirm(site.owner.who, ANNA_PASSWORD, now) is None
     invited = await site.accounts.invite(site.owner.who, Role.INSTALLER, now)
-    assert isinstance(invited, Invited)
-    offered = await Succession(site.accounts, made.store, entrance="front").offer(
+    assert isinstance(invited, NewInvitation)
+    offered = await OwnerSuccession(site.accounts, made.store, entrance="front").offer(
         site.owner.who, now, leaves_films=False, held_too=False
     )
-    assert isinstance(offered, Offered)
+    assert isinstance(offered, NewHouseOffer)
     later = now.utc + timedelta(hours=1)
-    stop = action_links.make(action_links.Purpose.STOP, "front", later, b"n" * action_links.NONCE_BYTES, LINK_KEY)
+    stop = action_links.sign_link(
+        action_links.LinkPurpose.STOP, "front", later, b"n" * action_links.NONCE_BYTES, LINK_KEY
+    )
     ours = {
-        **{path: path for path in PLAIN},
+        **{path: path for path in PLAIN_PATHS},
         "/history/{visit}": f"/history/{INCIDENT}",
-        "/shared/{token}": await _given(site, f"/history/{INCIDENT}/share", {"days": "7"}, "/shared/"),
+        "/shared/{token}": await _one_time_link(site, f"/history/{INCIDENT}/share", {"days": "7"}, "/shared/"),
         "/take-over/{token}": f"/take-over/{offered.token}",
         "/join/{token}": f"/join/{invited.token}",
         "/link/{token}": f"/link/{stop}",

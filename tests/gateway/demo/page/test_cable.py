@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from gateway.demo.page.cable import Cable
-from tests.shell.parts import until
+from gateway.demo.page.cable import CableRelay
+from tests.shell.parts import wait_until
 
 SOON = 5.0  # seconds for what must come
 QUIET = 0.2  # seconds in which nothing may come
@@ -51,16 +51,16 @@ async def line(reader: asyncio.StreamReader) -> bytes:
 
 
 async def test_what_is_said_at_one_end_is_heard_at_the_other_and_answered() -> None:
-    async with far() as end, Cable() as cable, near(await cable.lay(end.port)) as (reader, writer):
+    async with far() as end, CableRelay() as cable, near(await cable.lay(end.port)) as (reader, writer):
         writer.write(b"one\n")
         assert await line(reader) == b"ONE\n"
         writer.write_eof()
         assert await line(reader) == b""
-        await until(lambda: end.ended == 1)
+        await wait_until(lambda: end.ended == 1)
 
 
 async def test_a_pulled_cable_carries_nothing_and_goes_on_when_it_is_back() -> None:
-    async with far() as end, Cable() as cable, near(await cable.lay(end.port)) as (reader, writer):
+    async with far() as end, CableRelay() as cable, near(await cable.lay(end.port)) as (reader, writer):
         writer.write(b"one\n")
         await line(reader)
         cable.pull()
@@ -73,7 +73,7 @@ async def test_a_pulled_cable_carries_nothing_and_goes_on_when_it_is_back() -> N
 
 
 async def test_a_connection_made_while_it_is_out_reaches_nobody_until_it_is_back() -> None:
-    async with far() as end, Cable() as cable:
+    async with far() as end, CableRelay() as cable:
         port = await cable.lay(end.port)
         cable.pull()
         async with near(port) as (reader, writer):
@@ -86,7 +86,7 @@ async def test_a_connection_made_while_it_is_out_reaches_nobody_until_it_is_back
 
 async def test_what_its_sender_gave_up_on_while_it_was_out_never_arrives() -> None:
     """Half-open: the near end has gone, the far end cannot know it yet."""
-    async with far() as end, Cable() as cable:
+    async with far() as end, CableRelay() as cable:
         port = await cable.lay(end.port)
         async with near(port) as (reader, writer):
             writer.write(b"one\n")
@@ -98,12 +98,12 @@ async def test_what_its_sender_gave_up_on_while_it_was_out_never_arrives() -> No
         await asyncio.sleep(QUIET)
         assert end.ended == 0
         cable.plug()
-        await until(lambda: end.ended == 1)
+        await wait_until(lambda: end.ended == 1)
         assert end.heard == [b"one\n"]
 
 
 async def test_an_answer_stands_still_too() -> None:
-    async with far() as end, Cable() as cable, near(await cable.lay(end.port)) as (reader, writer):
+    async with far() as end, CableRelay() as cable, near(await cable.lay(end.port)) as (reader, writer):
         writer.write(b"one\n")
         await line(reader)
         writer.write(b"two\n")
@@ -119,13 +119,13 @@ async def test_an_answer_stands_still_too() -> None:
 async def test_nobody_at_the_far_end_is_a_connection_that_ends() -> None:
     async with far() as end:
         port = end.port
-    async with Cable() as cable, near(await cable.lay(port)) as (reader, _):
+    async with CableRelay() as cable, near(await cable.lay(port)) as (reader, _):
         assert await line(reader) == b""
 
 
 async def test_leaving_it_ends_whatever_it_carries() -> None:
     async with far() as end:
-        async with Cable() as cable:
+        async with CableRelay() as cable:
             reader, writer = await asyncio.open_connection("127.0.0.1", await cable.lay(end.port))
             writer.write(b"one\n")
             await line(reader)
@@ -133,4 +133,4 @@ async def test_leaving_it_ends_whatever_it_carries() -> None:
             writer.write(b"two\n")
         assert await line(reader) == b""
         writer.close()
-        await until(lambda: end.ended == 1)
+        await wait_until(lambda: end.ended == 1)

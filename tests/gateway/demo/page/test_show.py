@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, expect
 
-from tests.browser import barriers, visitor
-from tests.gateway.demo.page.theatre import opened
+from tests.browser import accessibility_problems, visitor
+from tests.gateway.demo.page.theatre import serve_page
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("show")]
 
@@ -137,11 +137,11 @@ async def the_box_dies_and_a_byte_changes(watched: Watched) -> None:
 
 
 async def test_the_show_plays_to_its_end_and_each_claim_stands_on_the_page(tmp_path: Path) -> None:
-    async with opened(tmp_path) as demo, visitor() as somebody:
+    async with serve_page(tmp_path) as demo, visitor() as somebody:
         page = await somebody.page(**DESKTOP)
         await page.goto(demo.address)
         await page.evaluate(WATCH)
-        assert await barriers(page) == []
+        assert await accessibility_problems(page) == []
         watched = Watched(page)
         await before_the_door_opens(watched)
         await one_opening_and_its_film(watched)
@@ -150,11 +150,11 @@ async def test_the_show_plays_to_its_end_and_each_claim_stands_on_the_page(tmp_p
         await expect(page.locator("#turn")).to_be_visible()
         await expect(page.locator("#result")).to_have_text("the show: all went as it must.")
         assert demo.theatre.snapshot.complaints == ()
-        assert await barriers(page) == []
+        assert await accessibility_problems(page) == []
 
 
 async def test_then_it_is_your_turn_one_scene_at_a_time_by_keyboard_too(tmp_path: Path) -> None:
-    async with opened(tmp_path) as demo, visitor() as somebody:
+    async with serve_page(tmp_path) as demo, visitor() as somebody:
         page = await somebody.page(locale="fr-FR", color_scheme="dark")
         await page.goto(demo.address)
         await page.locator("#stop").press("Enter")
@@ -167,4 +167,4 @@ async def test_then_it_is_your_turn_one_scene_at_a_time_by_keyboard_too(tmp_path
         await expect(page.locator("#result")).to_contain_text("tout s'est passé comme il le faut")
         await expect(scene).to_have_attribute("aria-disabled", "false")
         assert demo.theatre.good
-        assert await barriers(page) == []
+        assert await accessibility_problems(page) == []

@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession, CookieJar, WSServerHandshakeError
 
-from gateway.demo.page.script import SHOW
-from gateway.demo.page.site import LANGUAGE, lan_address
+from gateway.demo.page.script import SHOW_TITLE
+from gateway.demo.page.site import LANGUAGE_COOKIE, lan_address
 from gateway.web.server.security_headers import CONTENT_SECURITY_POLICY
-from tests.gateway.demo.page.theatre import opened
+from tests.gateway.demo.page.theatre import serve_page
 
 FOREIGN = [{"Host": "evil.example"}, {"Origin": "http://evil.example"}]
 
 
 async def test_the_page_has_no_script_or_style_of_its_own_and_every_answer_says_so(tmp_path: Path) -> None:
-    async with opened(tmp_path) as page, ClientSession() as session:
+    async with serve_page(tmp_path) as page, ClientSession() as session:
         for path, status in (("", 200), ("static/demo.js", 200), ("static/live.js", 200), ("nowhere", 404)):
             answer = await session.get(f"{page.address}{path}")
             assert (answer.status, answer.headers["Content-Security-Policy"]) == (status, CONTENT_SECURITY_POLICY)
@@ -27,14 +27,14 @@ async def test_the_page_has_no_script_or_style_of_its_own_and_every_answer_says_
 @pytest.mark.parametrize("headers", FOREIGN, ids=["a foreign name", "a foreign page"])
 @pytest.mark.parametrize("path", ["play", "stop", "yes", "language"])
 async def test_nobody_elses_page_plays_here(tmp_path: Path, path: str, headers: dict[str, str]) -> None:
-    async with opened(tmp_path) as page, ClientSession() as session:
-        answer = await session.post(f"{page.address}{path}", data={"title": SHOW}, headers=headers)
+    async with serve_page(tmp_path) as page, ClientSession() as session:
+        answer = await session.post(f"{page.address}{path}", data={"title": SHOW_TITLE}, headers=headers)
         assert answer.status == 403
         assert page.theatre.playing is None
 
 
 async def test_what_is_no_scene_is_not_played(tmp_path: Path) -> None:
-    async with opened(tmp_path) as page, ClientSession() as session:
+    async with serve_page(tmp_path) as page, ClientSession() as session:
         for title in ("nonsense", "", "../show"):
             assert (await session.post(f"{page.address}play", data={"title": title})).status == 409
         assert (await session.post(f"{page.address}play")).status == 409
@@ -46,22 +46,22 @@ async def test_what_is_no_scene_is_not_played(tmp_path: Path) -> None:
      "live/nobody", "static/..%2fsite.py", "static/words.py", "static/house.js"],
 )  # fmt: skip
 async def test_nothing_has_an_address_that_the_page_does_not_show(tmp_path: Path, path: str) -> None:
-    async with opened(tmp_path) as page, ClientSession() as session:
+    async with serve_page(tmp_path) as page, ClientSession() as session:
         assert (await session.get(f"{page.address}{path}")).status == 404
 
 
 async def test_the_language_is_the_browsers_until_another_is_chosen(tmp_path: Path) -> None:
-    async with opened(tmp_path) as page, ClientSession(headers={"Accept-Language": "fr-FR"}) as session:
+    async with serve_page(tmp_path) as page, ClientSession(headers={"Accept-Language": "fr-FR"}) as session:
         assert '<html lang="fr">' in await (await session.get(page.address)).text()
-        await session.post(f"{page.address}language", data={LANGUAGE: "en"})
-        cookie = {"Cookie": f"{LANGUAGE}=en"}
+        await session.post(f"{page.address}language", data={LANGUAGE_COOKIE: "en"})
+        cookie = {"Cookie": f"{LANGUAGE_COOKIE}=en"}
         assert '<html lang="en">' in await (await session.get(page.address, headers=cookie)).text()
-        assert (await session.post(f"{page.address}language", data={LANGUAGE: "xx"})).status == 400
+        assert (await session.post(f"{page.address}language", data={LANGUAGE_COOKIE: "xx"})).status == 400
 
 
 @pytest.mark.slow
 async def test_the_feed_tells_what_is_shown_and_then_that_it_is_alive(tmp_path: Path) -> None:
-    async with opened(tmp_path) as page, ClientSession() as session:
+    async with serve_page(tmp_path) as page, ClientSession() as session:
         assert page.theatre.press("too-early")  # something is played already: nothing else begins
         async with session.ws_connect(f"{page.address}feed") as feed:
             first, second = [await feed.receive_json(timeout=5) for _ in range(2)]
@@ -72,7 +72,7 @@ async def test_the_feed_tells_what_is_shown_and_then_that_it_is_alive(tmp_path: 
 
 
 async def test_in_a_network_only_who_has_the_terminals_address_sees_and_presses_anything(tmp_path: Path) -> None:
-    async with opened(tmp_path, lan=True) as page:
+    async with serve_page(tmp_path, lan=True) as page:
         base, _, key = page.address.partition("open/")
         assert len(key) > 20
         jar = CookieJar(unsafe=True)

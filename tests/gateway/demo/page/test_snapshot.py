@@ -5,65 +5,65 @@ from typing import Any
 
 import pytest
 
-from gateway.demo.page.plain import plain
+from gateway.demo.page.plain import line_of_event
 from gateway.demo.page.snapshot import (
-    CHECKS,
-    CROSSED,
-    Asked,
-    Begins,
-    Buzzed,
+    CHECK_NAMES,
+    FAILED_CHECKS,
+    BoxStatusChanged,
     CableMoved,
-    Counts,
-    Happening,
-    Over,
-    Raised,
-    Saw,
-    Says,
-    Snapshot,
-    Verified,
-    after,
-    shown,
+    DemoEvent,
+    DemoPermissionRequest,
+    DemoSnapshot,
+    LineShown,
+    OpeningsReset,
+    PhoneMessageShown,
+    ProofVerified,
+    RunEnded,
+    RunStarted,
+    StageReady,
+    apply_event,
+    snapshot_json,
 )
-from gateway.demo.page.words import words
-from gateway.demo.result import Line
-from gateway.demo.watch import Seen
+from gateway.demo.page.words import page_texts
+from gateway.demo.result import LogLine
+from gateway.demo.watch import ObservedMessage
 from gateway.domain.visit.commands import ScanAnswer
 from gateway.domain.visit.state import Phase, Refusal
 
-ONLINE, OFFLINE = (Seen("bridge", {"state": word}) for word in ("online", "offline"))
+ONLINE, OFFLINE = (ObservedMessage("bridge", {"state": word}) for word in ("online", "offline"))
 AT = "2026-11-24T20:00:00.000Z"
 CAMERAS = ("doorbell", "hall-camera")
 
 
-def event(kind: str, **facts: object) -> Seen:
-    return Seen("event", {"kind": kind, "at": AT, **facts})
+def event(kind: str, **facts: object) -> ObservedMessage:
+    return ObservedMessage("event", {"kind": kind, "at": AT, **facts})
 
 
-def answer(word: str, refusal: str | None = None) -> Seen:
+def answer(word: str, refusal: str | None = None) -> ObservedMessage:
     return event("answer", word=word, refusal=refusal)
 
 
-def state(phase: str = "ready", *, locked: bool = True, recording: Sequence[str] = ()) -> Seen:
+def state(phase: str = "ready", *, locked: bool = True, recording: Sequence[str] = ()) -> ObservedMessage:
     cameras = {name: {"live": True, "recording": name in recording} for name in CAMERAS}
-    return Seen("state", {"phase": phase, "locked": locked, "connected": True, "cameras": cameras})
+    return ObservedMessage("state", {"phase": phase, "locked": locked, "connected": True, "cameras": cameras})
 
 
-def line(what: str, mono: float = 1.0, **facts: object) -> Line:
+def line(what: str, mono: float = 1.0, **facts: object) -> LogLine:
     return {"at": AT, "mono": mono, "what": what, **facts}
 
 
-def bolt(where: str) -> Line:
+def bolt(where: str) -> LogLine:
     return line("bolt", state=where, cause="1a2b", intent="1a2b", in_air=False)
 
 
-def door(how: str) -> Line:
+def door(how: str) -> LogLine:
     return line("door", state=how, by="courier")
 
 
-def told(*happenings: Happening) -> Snapshot:
-    now = Snapshot()
+def told(*happenings: DemoEvent) -> DemoSnapshot:
+    now = DemoSnapshot()
     for one in happenings:
-        now = after(now, one)
+        now = apply_event(now, one)
     return now
 
 
@@ -75,17 +75,18 @@ SCANNED = (
 )
 OPENING = (bolt("withdrawn"), door("open"), door("closed"), bolt("thrown"))
 
-TABLE: list[tuple[str, Sequence[Happening], dict[str, object]]] = [
-    ("a play begins on a clean page", (Over(complaints=("no",)), CableMoved(plugged=False), Begins(title="show")),
+TABLE: list[tuple[str, Sequence[DemoEvent], dict[str, object]]] = [
+    ("a play begins on a clean page",
+     (RunEnded(complaints=("no",)), CableMoved(plugged=False), RunStarted(title="show")),
      {"run": 1, "title": "show", "stage": "setting", "complaints": (), "cable": True}),
-    ("the stage is up", (Begins(title="x"), Raised()), {"stage": "playing"}),
-    ("a scene that was stopped", (Begins(title="x"), Over(stopped=True)), {"stage": "over", "stopped": True}),
+    ("the stage is up", (RunStarted(title="x"), StageReady()), {"stage": "playing"}),
+    ("a scene that was stopped", (RunStarted(title="x"), RunEnded(stopped=True)), {"stage": "over", "stopped": True}),
     ("the cable is pulled", (CableMoved(plugged=False),), {"cable": False}),
     ("and put back", (CableMoved(plugged=False), CableMoved(plugged=True)), {"cable": True}),
     ("the box comes", (ONLINE,), {"online": True, "died": False}),
     ("offline before it ever came is no death", (OFFLINE,), {"online": False, "died": False}),
     ("the box dies: nothing of the door is known any more",
-     (ONLINE, state(), Saw(believed={"doorbell": True}, clock=True), OFFLINE),
+     (ONLINE, state(), BoxStatusChanged(believed={"doorbell": True}, clock=True), OFFLINE),
      {"online": False, "died": True, "proven": False, "connected": False, "believed": None, "clock": False}),
     ("the box is back", (ONLINE, OFFLINE, ONLINE),
      {"online": True, "died": False}),
@@ -101,7 +102,7 @@ TABLE: list[tuple[str, Sequence[Happening], dict[str, object]]] = [
       line("person", who="courier", where="away"), line("person", who="courier", where="outside")), {"carries": True}),
     ("one opening", OPENING, {"openings": 1, "bolt": "thrown"}),
     ("two", (*OPENING, *OPENING), {"openings": 2}),
-    ("counted anew", (*OPENING, Counts(), *OPENING), {"openings": 1}),
+    ("counted anew", (*OPENING, OpeningsReset(), *OPENING), {"openings": 1}),
     ("unlocked and nobody came", (bolt("withdrawn"), bolt("thrown")), {"openings": 0}),
     ("the promise is spent", (event("spend"),), {"spent": True}),
     ("and given back", (event("spend"), event("release")), {"spent": False}),
@@ -109,29 +110,29 @@ TABLE: list[tuple[str, Sequence[Happening], dict[str, object]]] = [
     ("a fault", (line("fault", device="doorbell", fault="frozen", on=True),), {"faults": ("doorbell",)}),
     ("that has ended", (line("fault", device="doorbell", fault="frozen", on=True),
                         line("fault", device="doorbell", fault="frozen", on=False)), {"faults": ()}),
-    ("a camera that is not believed", (Saw(believed={"doorbell": False}, clock=True),),
+    ("a camera that is not believed", (BoxStatusChanged(believed={"doorbell": False}, clock=True),),
      {"believed": {"doorbell": False}, "clock": True}),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("happenings", "facts"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
-def test_what_happened_is_shown(happenings: Sequence[Happening], facts: dict[str, object]) -> None:
+def test_what_happened_is_shown(happenings: Sequence[DemoEvent], facts: dict[str, object]) -> None:
     now = told(*happenings)
     assert {name: getattr(now, name) for name in facts} == facts
 
 
 def test_the_five_are_ticked_one_by_one_by_what_the_box_says() -> None:
-    now = Snapshot()
+    now = DemoSnapshot()
     ticks = []
     for one in (answer("wait"), event("phase", phase=Phase.RINGING), state("ringing", recording=CAMERAS[:1]),
                 state("ringing", recording=CAMERAS)):  # fmt: skip
-        now = after(now, one)
-        ticks.append([check for check in CHECKS if (now.checks or {})[check]])
+        now = apply_event(now, one)
+        ticks.append([check for check in CHECK_NAMES if (now.checks or {})[check]])
     assert ticks == [
         ["parcel"],
         ["parcel", "hour", "brand", "courier"],
         ["parcel", "hour", "brand", "courier"],
-        list(CHECKS),
+        list(CHECK_NAMES),
     ]
 
 
@@ -139,14 +140,14 @@ def test_the_five_are_ticked_one_by_one_by_what_the_box_says() -> None:
 def test_a_refusal_crosses_out_what_it_is_about_and_ticks_nothing(refusal: Refusal) -> None:
     now = told(answer(ScanAnswer.NO, refusal))
     assert now.refusal == refusal
-    crossed = CROSSED.get(refusal)
-    assert (now.checks or {}) == {check: False if check == crossed else None for check in CHECKS}
+    crossed = FAILED_CHECKS.get(refusal)
+    assert (now.checks or {}) == {check: False if check == crossed else None for check in CHECK_NAMES}
 
 
 @pytest.mark.parametrize("over", [(answer("no", "already_used"),), (event("phase", phase="ready"),)])
-def test_an_answer_after_what_is_over_begins_a_clean_row(over: Sequence[Happening]) -> None:
+def test_an_answer_after_what_is_over_begins_a_clean_row(over: Sequence[DemoEvent]) -> None:
     now = told(answer("wait"), event("phase", phase="ringing"), *over, answer("wait"))
-    assert (now.checks, now.refusal) == ({**dict.fromkeys(CHECKS), "parcel": True}, None)
+    assert (now.checks, now.refusal) == ({**dict.fromkeys(CHECK_NAMES), "parcel": True}, None)
 
 
 def test_the_houses_own_word_of_a_scan_may_come_after_the_boxs_answer() -> None:
@@ -155,8 +156,8 @@ def test_the_houses_own_word_of_a_scan_may_come_after_the_boxs_answer() -> None:
     assert now.decided_ms == 10
 
 
-def buzzed(text: str, language: str = "en") -> Buzzed:
-    return Buzzed(language=language, text=text, urgent=False, picture=None, waited=0.0)
+def buzzed(text: str, language: str = "en") -> PhoneMessageShown:
+    return PhoneMessageShown(language=language, text=text, urgent=False, picture=None, waited=0.0)
 
 
 def test_the_phone_keeps_the_newest_messages_and_counts_all() -> None:
@@ -167,8 +168,8 @@ def test_the_phone_keeps_the_newest_messages_and_counts_all() -> None:
 def test_a_page_shows_the_phone_and_the_line_of_its_own_language() -> None:
     message = {"about": "locked_again", "urgent": False, "text": "Locked again 14:07", "facts": {"time": "14:07"}}
     phones = (buzzed("Locked again 14:07"), buzzed("Reverrouillé à 14:07", "fr"), buzzed("Pile bientôt vide", "fr"))
-    now = told(*phones, Says(key="show.back", facts={}, message=message))
-    french, english = shown(now, "fr"), shown(now, "en")
+    now = told(*phones, LineShown(key="show.back", facts={}, message=message))
+    french, english = snapshot_json(now, "fr"), snapshot_json(now, "en")
     assert [one["text"] for one in french["phone"]] == ["Reverrouillé à 14:07", "Pile bientôt vide"]
     assert [one["text"] for one in english["phone"]] == ["Locked again 14:07"]
     assert (french["buzzes"], english["buzzes"]) == (2, 1)
@@ -177,9 +178,11 @@ def test_a_page_shows_the_phone_and_the_line_of_its_own_language() -> None:
 
 
 def test_all_of_it_is_json_and_says_nothing_twice() -> None:
-    asked = Asked(brand="Cdiscount", carrier="Chronopost", place="hall", hours="14-16 h")
-    now = told(Begins(title="show"), asked, *OPENING, Verified(holds=False, second=7.0, length=14.0, where="x"))
-    body: dict[str, Any] = shown(now, "en")
+    asked = DemoPermissionRequest(brand="Cdiscount", carrier="Chronopost", place="hall", hours="14-16 h")
+    now = told(
+        RunStarted(title="show"), asked, *OPENING, ProofVerified(holds=False, second=7.0, length=14.0, where="x")
+    )
+    body: dict[str, Any] = snapshot_json(now, "en")
     assert body["asked"]["hours"] == "14-16 h"
     assert body["verified"]["second"] == 7.0
     assert "moves" not in body
@@ -187,8 +190,8 @@ def test_all_of_it_is_json_and_says_nothing_twice() -> None:
 
 def test_nothing_changes_what_was_shown_before() -> None:
     before = told(answer("wait"))
-    after(before, event("phase", phase="ringing"))
-    assert before.checks == {**dict.fromkeys(CHECKS), "parcel": True}
+    apply_event(before, event("phase", phase="ringing"))
+    assert before.checks == {**dict.fromkeys(CHECK_NAMES), "parcel": True}
 
 
 @pytest.mark.parametrize(
@@ -199,7 +202,7 @@ def test_nothing_changes_what_was_shown_before() -> None:
         (answer("no", "expired"), "line.refused"),
         (answer("wait"), "line.scan"),
         (line("scan", code="x"), None),
-        (Seen("message", {"about": "locked_again", "urgent": False, "facts": {}}), "line.told"),
+        (ObservedMessage("message", {"about": "locked_again", "urgent": False, "facts": {}}), "line.told"),
         (OFFLINE, "line.died"),
         (line("person", who="thief", where="outside"), "line.person.outside"),
         (line("door", state="open", by="thief", forced=True), "line.door.forced"),
@@ -208,18 +211,18 @@ def test_nothing_changes_what_was_shown_before() -> None:
         (line("fault", device="front-lock", fault="jams", on=False), None),
         (line("link", device="doorbell", up=False), "line.link.down"),
         (line("boot", device="front-lock", boot="1"), None),
-        (Raised(), None),
+        (StageReady(), None),
     ],
 )
-def test_a_scene_has_a_plain_line_for_what_matters(what: Happening, key: str | None) -> None:
-    said = plain(what)
+def test_a_scene_has_a_plain_line_for_what_matters(what: DemoEvent, key: str | None) -> None:
+    said = line_of_event(what)
     assert (None if said is None else said.key) == key
     if said is not None:
-        known = words("en")
+        known = page_texts("en")
         assert said.key in known
         assert all(fact[1:] in known for fact in said.facts.values() if fact.startswith("@"))
 
 
 def test_a_line_of_the_script_names_its_chapter() -> None:
-    says = Says(key="show.pulled", facts={}, chapter=3)
-    assert shown(told(says), "en")["says"] == {"key": "show.pulled", "facts": {}, "chapter": 3}
+    says = LineShown(key="show.pulled", facts={}, chapter=3)
+    assert snapshot_json(told(says), "en")["says"] == {"key": "show.pulled", "facts": {}, "chapter": 3}

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
-from gateway.demo.processes import alive
-from tests.shell.parts import until
+from gateway.demo.processes import is_running
+from tests.shell.parts import wait_until
 
 PATIENCE = 60.0  # seconds
 
@@ -78,10 +78,10 @@ async def test_whoever_ends_it_in_the_middle_of_the_show_leaves_no_process_behin
     with at_a_terminal("--folder", str(folder)) as (process, terminal):
         address = (await told(terminal, r"http://127\.0\.0\.1:\d+/"))[0]
         async with ClientSession() as session, session.ws_connect(f"{address}feed"):
-            await until(lambda: any(folder.glob("show/box/video.sock")), within=PATIENCE)
+            await wait_until(lambda: any(folder.glob("show/box/video.sock")), within=PATIENCE)
             await told(terminal, "unplugged|débranche")
         running = started(folder) - {process.pid}
         assert len(running) >= 4, "broker, house, gateway, video"
         process.send_signal(number)
         assert await asyncio.to_thread(process.wait, PATIENCE) == (-9 if number is signal.SIGKILL else 130)
-    await until(lambda: not any(map(alive, running)))
+    await wait_until(lambda: not any(map(is_running, running)))

@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 
 from gateway.demo.page import script
-from gateway.demo.page.site import GROUPS
-from gateway.demo.page.snapshot import CHECKS
-from gateway.demo.page.words import WORDS, line_of, words
+from gateway.demo.page.site import SCENARIO_GROUPS
+from gateway.demo.page.snapshot import CHECK_NAMES
+from gateway.demo.page.words import TEXTS, page_texts, scenario_line
 from gateway.demo.scenarios import SCENARIOS
 from gateway.domain.visit.state import Outcome, Phase, Refusal
 
@@ -24,32 +24,32 @@ FAMILIES = ("check.", "health.", "device.", "who.", "camera.", "light.", "house.
 def test_no_text_is_left_over_and_none_that_is_asked_for_is_missing() -> None:
     quoted = re.compile(r"""["'`]([a-z_]+(?:\.[A-Za-z0-9_]+)+|[a-z_]+)["'`]""")
     used = {key for text in SOURCES.values() for key in quoted.findall(text)}
-    assert {key for key in WORDS if not key.startswith(FAMILIES)} - used == set()
+    assert {key for key in TEXTS if not key.startswith(FAMILIES)} - used == set()
     asked = re.compile(r"""\b(?:t|say|_line)\(\s*["']([^"'~]+)["']\s*[,)]""")
     for path, text in SOURCES.items():
         for key in asked.findall(text):
-            assert key in words("en"), f"{path.name}: {key}"
+            assert key in page_texts("en"), f"{path.name}: {key}"
 
 
 def test_whatever_is_put_together_has_words() -> None:
-    known = words("fr")
+    known = page_texts("fr")
     needed = [
-        *(f"check.{one}" for one in (*CHECKS, "yes", "no", "open")),
+        *(f"check.{one}" for one in (*CHECK_NAMES, "yes", "no", "open")),
         *(f"light.{one}" for one in ("off", "amber", "green", "red")),
         *(f"house.{one}" for one in ("locked", "shut", "unlocked", "open", "forced", "dead")),
         *(f"phase.{phase}" for phase in Phase),
         *(f"outcome.{outcome}" for outcome in Outcome),
         *(f"refusal.{refusal}" for refusal in Refusal),
-        *(f"group.{group}" for group, _ in GROUPS),
+        *(f"group.{group}" for group, _ in SCENARIO_GROUPS),
         *(f"who.{who}" for who in ("courier", "resident", "thief")),
     ]
     assert [key for key in needed if key not in known] == []
 
 
 def test_each_scenario_has_its_line_in_french_too_and_one_button() -> None:
-    assert [one for _, ones in GROUPS for one in ones] == list(SCENARIOS)
-    assert all(line_of(scenario, "fr") != line_of(scenario, "en") for scenario in SCENARIOS)
+    assert [one for _, ones in SCENARIO_GROUPS for one in ones] == list(SCENARIOS)
+    assert all(scenario_line(scenario, "fr") != scenario_line(scenario, "en") for scenario in SCENARIOS)
 
 
 def test_french_signs_stay_with_their_word() -> None:
-    assert all(not re.search(r" [:;!?»]|« ", text) for text in words("fr").values())
+    assert all(not re.search(r" [:;!?»]|« ", text) for text in page_texts("fr").values())

@@ -8,21 +8,21 @@ from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
-from gateway.demo.page.site import Site
-from gateway.demo.page.theatre import Theatre
-from gateway.demo.run import Audience
+from gateway.demo.page.site import DemoSite
+from gateway.demo.page.theatre import DemoRunner
+from gateway.demo.run import DemoObserver
 
 
 @dataclass(frozen=True)
-class Open:
+class RunningPage:
     """The page is served and whatever is pressed is played."""
 
-    theatre: Theatre
+    theatre: DemoRunner
     address: str
 
 
 @asynccontextmanager
-async def opened(folder: Path, *, lan: bool = False) -> AsyncIterator[Open]:
+async def serve_page(folder: Path, *, lan: bool = False) -> AsyncIterator[RunningPage]:
     """Serve it until left; nothing is left running then."""
     numbers = count(1)
 
@@ -31,17 +31,17 @@ async def opened(folder: Path, *, lan: bool = False) -> AsyncIterator[Open]:
         made.mkdir()
         return made
 
-    theatre = Theatre(
+    theatre = DemoRunner(
         folder_for,
         lambda: datetime.now(UTC),
         fast=True,
         language="en",
-        seats=lambda _scenario: nullcontext(Audience()),
+        seats=lambda _scenario: nullcontext(DemoObserver()),
     )
-    async with Site(theatre, lan=lan) as site:
+    async with DemoSite(theatre, lan=lan) as site:
         running = asyncio.create_task(theatre.run())
         try:
-            yield Open(theatre, site.address)
+            yield RunningPage(theatre, site.address)
         finally:
             running.cancel()
             await asyncio.wait([running])

@@ -5,42 +5,44 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from gateway.config.home import Home
-from gateway.domain.delivery.promise import Body, Cancel
+from gateway.domain.delivery.promise import Cancel, DeliveryBody
 from gateway.domain.visit.commands import Command, ReleaseOpening, ReserveOpening
 from gateway.domain.visit.events import Event, TimerExpired
 from gateway.domain.visit.state import Entrance, Now, Phase, Visit, VisitDelivery
-from gateway.storage import Answer, Committed, Overtaken, Step, Store
+from gateway.storage import CommitConflict, CommitResult, MessageAnswer, Store, StoredDecision
 from tests import storefile
-from tests.gateway.domain.delivery.shop import NOW, after, claims, home, signed
+from tests.gateway.domain.delivery.shop import NOW, make_claims, make_home, noon_plus, sign_claims
 
-OPEN = after(hours=2)
+IN_WINDOW = noon_plus(hours=2)
 """In the middle of the usual window."""
 
 
 @asynccontextmanager
-async def opened(folder: Path, house: Home | None = None) -> AsyncIterator[Store]:
+async def open_store(folder: Path, house: Home | None = None) -> AsyncIterator[Store]:
     """The store of this house, closed at the end."""
-    store = await Store.open(storefile.made(folder / "perron.sqlite"), home=house or home(), now=NOW)
+    store = await Store.open(storefile.make_database(folder / "perron.sqlite"), home=house or make_home(), now=NOW)
     try:
         yield store
     finally:
         await store.close()
 
 
-async def told(store: Store, said: Body | Cancel, *, brand: str = "shop", now: Now = NOW) -> Answer:
+async def receive(store: Store, said: DeliveryBody | Cancel, *, brand: str = "shop", now: Now = NOW) -> MessageAnswer:
     """A retailer says something, signed."""
-    message = claims(said, brand=brand, now=now)
-    return await store.accept(signed(message), message, now)
+    message = make_claims(said, brand=brand, now=now)
+    return await store.accept(sign_claims(message), message, now)
 
 
-def delivery(store: Store, name: str = "shop.d1", now: Now = OPEN) -> VisitDelivery:
+def visit_delivery(store: Store, name: str = "shop.d1", now: Now = IN_WINDOW) -> VisitDelivery:
     """How `decide` sees it."""
     found = store.facts(name, now)
     assert found is not None
     return found
 
 
-def state(under: VisitDelivery | None = None, *, visit: str = "v1", phase: Phase = Phase.UNLOCKING) -> Entrance:
+def entrance_state(
+    under: VisitDelivery | None = None, *, visit: str = "v1", phase: Phase = Phase.UNLOCKING
+) -> Entrance:
     """The front door, ready or with a visit."""
     if under is None:
         return Entrance(id="front")
@@ -48,12 +50,12 @@ def state(under: VisitDelivery | None = None, *, visit: str = "v1", phase: Phase
     return Entrance(id=under.entrance, visit=running)
 
 
-def step(new: Entrance, *commands: Command, event: Event | None = None, now: Now = OPEN) -> Step:
+def make_step(new: Entrance, *commands: Command, event: Event | None = None, now: Now = IN_WINDOW) -> StoredDecision:
     """One decision."""
-    return Step(entrance=new.id, event=event or TimerExpired(), state=new, commands=commands, now=now)
+    return StoredDecision(entrance=new.id, event=event or TimerExpired(), state=new, commands=commands, now=now)
 
 
-def reserve(under: VisitDelivery, *, visit: str = "v1", epoch: int = 0, now: Now = OPEN) -> Step:
+def reserve_step(under: VisitDelivery, *, visit: str = "v1", epoch: int = 0, now: Now = IN_WINDOW) -> StoredDecision:
     """The intent."""
     intent = ReserveOpening(
         visit=visit,
@@ -62,14 +64,16 @@ def reserve(under: VisitDelivery, *, visit: str = "v1", epoch: int = 0, now: Now
         permission_version=under.permission_version,
         stop_epoch=epoch,
     )
-    return step(state(under, visit=visit), intent, now=now)
+    return make_step(entrance_state(under, visit=visit), intent, now=now)
 
 
-async def reserved(store: Store, name: str = "shop.d1", *, visit: str = "v1") -> Committed | Overtaken:
+async def commit_reservation(
+    store: Store, name: str = "shop.d1", *, visit: str = "v1"
+) -> CommitResult | CommitConflict:
     """Reserve on the facts as they are."""
-    return await store.commit(reserve(delivery(store, name), visit=visit))
+    return await store.commit(reserve_step(visit_delivery(store, name), visit=visit))
 
 
-def release(under: VisitDelivery, *, visit: str = "v1", withdrawal: bool) -> Step:
+def release_step(under: VisitDelivery, *, visit: str = "v1", withdrawal: bool) -> StoredDecision:
     """The reservation comes back."""
-    return step(state(), ReleaseOpening(visit=visit, delivery=under.id, withdrawal=withdrawal))
+    return make_step(entrance_state(), ReleaseOpening(visit=visit, delivery=under.id, withdrawal=withdrawal))

@@ -7,9 +7,9 @@ from itertools import count
 from typing import Any
 
 from gateway.config.home import Home
-from gateway.domain.delivery.promise import Body, Cancel, Claims, Offer, Update, Window
+from gateway.domain.delivery.promise import Cancel, Claims, DeliveryBody, Offer, Update, Window
 from gateway.domain.visit.state import Now
-from gateway.protocol.jws import Keys, private_key, public_x, sign
+from gateway.protocol.jws import EnrolledKeys, private_key, public_x, sign
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 NOW = Now(utc=NOON, trusted=True, mono=100.0)
@@ -19,7 +19,7 @@ PARCEL = "8L20524752032"
 DIGEST = "ab" * 32
 _serial = count(1)
 
-GRANTED: dict[str, Any] = {
+GRANTED_TERMS: dict[str, Any] = {
     "state": "granted",
     "entrances": ["front", "garage"],
     "carriers": ["Colissimo"],
@@ -27,7 +27,7 @@ GRANTED: dict[str, Any] = {
 }
 
 
-def home(shop: Mapping[str, Any] | None = None, farm: Mapping[str, Any] | None = None) -> Home:
+def make_home(shop: Mapping[str, Any] | None = None, farm: Mapping[str, Any] | None = None) -> Home:
     """A front door that asks for the courier's code and a garage that does not; `shop`, `farm`: other terms."""
     entrance: dict[str, Any] = {
         "name": "Front",
@@ -67,7 +67,7 @@ def home(shop: Mapping[str, Any] | None = None, farm: Mapping[str, Any] | None =
                 name: {
                     "name": name,
                     "keys": [{"kid": f"{name}-1", "x": public_x(SECRETS[name])}],
-                    "permission": GRANTED | dict(changes or {}),
+                    "permission": GRANTED_TERMS | dict(changes or {}),
                 }
                 for name, changes in (("shop", shop), ("farm", farm))
             },
@@ -75,45 +75,45 @@ def home(shop: Mapping[str, Any] | None = None, farm: Mapping[str, Any] | None =
     )
 
 
-def keys() -> Keys:
+def enrolled_keys() -> EnrolledKeys:
     """The enrolled keys of that house."""
-    return Keys.of(home().brand_keys)
+    return EnrolledKeys.of(make_home().brand_keys)
 
 
-def after(**passed: float) -> Now:
+def noon_plus(**passed: float) -> Now:
     """So much later than noon."""
     later = timedelta(**passed)
     return replace(NOW, utc=NOON + later, mono=NOW.mono + later.total_seconds())
 
 
-def offer(**changes: Any) -> Offer:  # noqa: ANN401 - any field of an offer
+def make_offer(**changes: Any) -> Offer:  # noqa: ANN401 - any field of an offer
     """A delivery to the front door from 13:00 to 15:00 UTC."""
     return Offer.model_validate(_body() | changes)
 
 
-def update(**changes: Any) -> Update:  # noqa: ANN401 - any field of an update
+def make_update(**changes: Any) -> Update:  # noqa: ANN401 - any field of an update
     """The same, said anew as version 2."""
     return Update.model_validate(_body() | {"version": 2} | changes)
 
 
-def cancel(**changes: Any) -> Cancel:  # noqa: ANN401 - any field of a cancel
+def make_cancel(**changes: Any) -> Cancel:  # noqa: ANN401 - any field of a cancel
     """Its withdrawal, as version 2."""
     return Cancel.model_validate({"id": "d1", "version": 2} | changes)
 
 
-def window(start: float = 1, end: float = 3) -> Window:
+def make_window(start: float = 1, end: float = 3) -> Window:
     """A window so many hours after noon."""
     return Window(start=NOON + timedelta(hours=start), end=NOON + timedelta(hours=end))
 
 
-def claims(said: Body | Cancel, *, brand: str = "shop", now: Now = NOW, **changes: Any) -> Claims:  # noqa: ANN401 - any claim
+def make_claims(said: DeliveryBody | Cancel, *, brand: str = "shop", now: Now = NOW, **changes: Any) -> Claims:  # noqa: ANN401 - any claim
     """A message that lives for an hour, with a `jti` of its own."""
     seconds = int(now.utc.timestamp())
     fields = {"iss": brand, "aud": BOX, "iat": seconds, "nbf": seconds, "exp": seconds + 3600}
     return Claims.model_validate(fields | {"jti": f"message-{next(_serial):012}", "delivery": said} | changes)
 
 
-def signed(message: Claims) -> bytes:
+def sign_claims(message: Claims) -> bytes:
     """The message as its brand signs it."""
     return sign(message, SECRETS[message.iss], kid=f"{message.iss}-1")
 
@@ -125,7 +125,7 @@ def _body() -> dict[str, Any]:
         "entrance": "front",
         "carrier": "Colissimo",
         "place": "hall",
-        "window": window(),
+        "window": make_window(),
         "parcels": (PARCEL,),
         "courier_sha256": DIGEST,
     }

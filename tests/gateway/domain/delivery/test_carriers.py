@@ -17,8 +17,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from gateway.domain.delivery.barcodes import Kind, ParcelCode, normalise
-from gateway.domain.delivery.carriers import LABELS, Label, tracking_number
+from gateway.domain.delivery.barcodes import BarcodeKind, ParcelCode, normalise
+from gateway.domain.delivery.carriers import CARRIER_BARCODES, CarrierBarcode, tracking_number
 from gateway.domain.delivery.check_digits import gs1_checks
 from gateway.domain.delivery.gs1 import FNC1
 from gateway.domain.delivery.promise import Parcel
@@ -114,22 +114,24 @@ def test_a_code_that_says_of_itself_that_it_names_a_product_is_no_parcel(raw: st
     ],
 )
 def test_a_bar_code_that_no_rule_fits_exactly_is_never_shortened(raw: str) -> None:
-    assert normalise(raw) == ParcelCode(Kind.EXACT, raw)
+    assert normalise(raw) == ParcelCode(BarcodeKind.EXACT, raw)
 
 
 def test_two_parcels_of_one_shipment_are_two_codes() -> None:
     first, second = "12123456780102906623123454", "12123456780202506623123454"  # with check digits that hold
-    assert {normalise(one) for one in (first, second)} == {ParcelCode(Kind.EXACT, one) for one in (first, second)}
+    assert {normalise(one) for one in (first, second)} == {
+        ParcelCode(BarcodeKind.EXACT, one) for one in (first, second)
+    }
 
 
-CHECKED = {  # places of a label's check digits, in the order of LABELS
+CHECKED = {  # places of a label's check digits, in the order of CARRIER_BARCODES
     0: (), 1: (18,), 2: (33,), 3: (21,), 4: (-1,), 5: (-1,), 6: (), 7: (14, 25),
 }  # fmt: skip
 
 
 def good(rule: int) -> st.SearchStrategy[str]:
     """Labels of one rule, with check digits that hold."""
-    label = LABELS[rule]
+    label = CARRIER_BARCODES[rule]
 
     def mended(text: str) -> str:
         for place in CHECKED[rule]:
@@ -141,7 +143,7 @@ def good(rule: int) -> st.SearchStrategy[str]:
     return st.from_regex(label.pattern, fullmatch=True).map(mended).filter(lambda text: _holds(label, text, None))
 
 
-def _holds(label: Label, text: str, place: int | None) -> bool:
+def _holds(label: CarrierBarcode, text: str, place: int | None) -> bool:
     if label.carrier == "mondial_relay" and place == 14:
         return any(_holds(label, text[:25] + digit, None) for digit in "0123456789")
     match = label.pattern.fullmatch(text)
@@ -149,12 +151,14 @@ def _holds(label: Label, text: str, place: int | None) -> bool:
 
 
 def number_of(rule: int, text: str) -> str:
-    match = LABELS[rule].pattern.fullmatch(text)
+    match = CARRIER_BARCODES[rule].pattern.fullmatch(text)
     assert match is not None
-    return match.expand(LABELS[rule].number)
+    return match.expand(CARRIER_BARCODES[rule].number)
 
 
-@pytest.mark.parametrize("rule", range(len(LABELS)), ids=lambda rule: f"{LABELS[rule].carrier}-{rule}")
+@pytest.mark.parametrize(
+    "rule", range(len(CARRIER_BARCODES)), ids=lambda rule: f"{CARRIER_BARCODES[rule].carrier}-{rule}"
+)
 @given(data=st.data())
 def test_a_label_is_its_tracking_number_and_two_numbers_are_two_codes(rule: int, data: st.DataObject) -> None:
     one, other = data.draw(good(rule)), data.draw(good(rule))
@@ -166,7 +170,7 @@ def test_a_label_is_its_tracking_number_and_two_numbers_are_two_codes(rule: int,
 
 @given(st.data())
 def test_the_labels_of_two_carriers_are_one_code_only_where_both_say_the_same_number(data: st.DataObject) -> None:
-    first, second = data.draw(st.permutations(range(len(LABELS))))[:2]
+    first, second = data.draw(st.permutations(range(len(CARRIER_BARCODES))))[:2]
     one, other = data.draw(good(first)), data.draw(good(second))
     if normalise(one) == normalise(other):
         assert one == other or number_of(first, one) == number_of(second, other)
@@ -174,17 +178,21 @@ def test_the_labels_of_two_carriers_are_one_code_only_where_both_say_the_same_nu
 
 @given(st.data())
 def test_no_code_fits_two_carriers_rules_with_two_numbers_and_is_shortened_all_the_same(data: st.DataObject) -> None:
-    rule = data.draw(st.integers(0, len(LABELS) - 1))
+    rule = data.draw(st.integers(0, len(CARRIER_BARCODES) - 1))
     text = data.draw(good(rule))
-    numbers = {number_of(at, text) for at, label in enumerate(LABELS) if _holds(label, text, None)}
+    numbers = {number_of(at, text) for at, label in enumerate(CARRIER_BARCODES) if _holds(label, text, None)}
     assert tracking_number(text) == (numbers.pop() if len(numbers) == 1 else None)
 
 
 def test_a_label_that_two_rules_read_differently_stays_what_it_is() -> None:
     """420, ZIP+4 and 22 digits, or ZIP and 26 digits: without FNC1 nobody can tell."""
     make: Callable[[int], str] = "4201234593009405803699300124287{:03}".format
-    both = [text for text in map(make, range(1000)) if _holds(LABELS[4], text, None) and _holds(LABELS[5], text, None)]
+    both = [
+        text
+        for text in map(make, range(1000))
+        if _holds(CARRIER_BARCODES[4], text, None) and _holds(CARRIER_BARCODES[5], text, None)
+    ]
     for text in both:
         assert tracking_number(text) is None
-        assert normalise(text) == ParcelCode(Kind.EXACT, text)
+        assert normalise(text) == ParcelCode(BarcodeKind.EXACT, text)
     assert both

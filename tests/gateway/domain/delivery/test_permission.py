@@ -10,33 +10,33 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config.home import PermissionSeed
-from gateway.config.permission_seed import seeded
+from gateway.config.permission_seed import initial_permission
 from gateway.domain.delivery.permission import (
     DAYS,
     Permission,
-    Standing,
-    Terms,
-    allows,
-    grows,
-    inside,
-    opens_and_closes,
+    PermissionStatus,
+    PermissionTerms,
+    extends_permission,
+    is_within_terms,
+    parse_hours,
+    permission_refusal,
 )
-from gateway.domain.delivery.promise import Promise, promise
+from gateway.domain.delivery.promise import DeliveryOrder, order_of
 from gateway.domain.visit.state import Refusal
-from tests.gateway.domain.delivery.shop import GRANTED, NOON, offer, window
+from tests.gateway.domain.delivery.shop import GRANTED_TERMS, NOON, make_offer, make_window
 
 PARIS = ZoneInfo("Europe/Paris")
 SECOND = timedelta(seconds=1)
-ALL = PermissionSeed.model_validate(GRANTED)
+ALL = PermissionSeed.model_validate(GRANTED_TERMS)
 
 
 def granted(**changes: Any) -> Permission:  # noqa: ANN401 - any of the terms
-    permission = seeded("shop", ALL, zone=PARIS)
+    permission = initial_permission("shop", ALL, zone=PARIS)
     return replace(permission, terms=replace(permission.terms, **changes))
 
 
-def word(permission: Permission | None, what: Promise | None = None, utc: datetime = NOON) -> Refusal | None:
-    return allows(permission, what or promise("shop", offer()), zone=PARIS, utc=utc)
+def word(permission: Permission | None, what: DeliveryOrder | None = None, utc: datetime = NOON) -> Refusal | None:
+    return permission_refusal(permission, what or order_of("shop", make_offer()), zone=PARIS, utc=utc)
 
 
 def test_a_granted_brand_comes_in() -> None:
@@ -46,12 +46,12 @@ def test_a_granted_brand_comes_in() -> None:
 @pytest.mark.parametrize(
     ("standing", "expected"),
     [
-        (Standing.PENDING, Refusal.AWAITING_PERMISSION),
-        (Standing.REFUSED, Refusal.BRAND_NOT_PERMITTED),
-        (Standing.REVOKED, Refusal.BRAND_NOT_PERMITTED),
+        (PermissionStatus.PENDING, Refusal.AWAITING_PERMISSION),
+        (PermissionStatus.REFUSED, Refusal.BRAND_NOT_PERMITTED),
+        (PermissionStatus.REVOKED, Refusal.BRAND_NOT_PERMITTED),
     ],
 )
-def test_a_brand_without_the_owners_yes_does_not(standing: Standing, expected: Refusal) -> None:
+def test_a_brand_without_the_owners_yes_does_not(standing: PermissionStatus, expected: Refusal) -> None:
     assert word(replace(granted(), standing=standing)) is expected
 
 
@@ -94,10 +94,10 @@ def at(text: str) -> datetime:
 
 
 def allowed(start: str | datetime, end: str | datetime, hours: str, days: str = " ".join(DAYS)) -> bool:
-    terms = Terms(hours=hours, days=frozenset(days.split()))
+    terms = PermissionTerms(hours=hours, days=frozenset(days.split()))
     first = at(start) if isinstance(start, str) else start
     last = at(end) if isinstance(end, str) else end
-    return inside(first, last, terms, zone=PARIS)
+    return is_within_terms(first, last, terms, zone=PARIS)
 
 
 # Sunday 29 March 2026: the clock goes from 02:00 to 03:00. Sunday 25 October 2026: from 03:00 back to 02:00.
@@ -161,20 +161,20 @@ def test_whole_days_join_to_a_window_of_several_days() -> None:
 )
 def test_hours_that_cannot_be_meant_are_refused(hours: str) -> None:
     with pytest.raises(ValueError, match="hours"):
-        opens_and_closes(hours)
+        parse_hours(hours)
     with pytest.raises(ValueError, match="hours"):
-        Terms(hours=hours)
+        PermissionTerms(hours=hours)
 
 
 @pytest.mark.parametrize("terms", [{"days": frozenset({"monday"})}, {"openings": 0}, {"openings": 11}])
 def test_terms_that_cannot_be_meant_are_refused(terms: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"days|openings"):
-        Terms(**terms)
+        PermissionTerms(**terms)
 
 
 def test_an_expiry_without_an_offset_is_refused() -> None:
     with pytest.raises(ValueError, match="offset"):
-        Terms(expires=datetime(2026, 12, 31))  # noqa: DTZ001 - the mistake that is tried
+        PermissionTerms(expires=datetime(2026, 12, 31))  # noqa: DTZ001 - the mistake that is tried
 
 
 @pytest.mark.parametrize(
@@ -187,9 +187,9 @@ def test_an_expiry_without_an_offset_is_refused() -> None:
     ],
 )
 def test_the_last_day_in_the_configuration_counts_whole(day: str, midnight: str) -> None:
-    permission = seeded("shop", ALL.model_copy(update={"expires": day}), zone=PARIS)
+    permission = initial_permission("shop", ALL.model_copy(update={"expires": day}), zone=PARIS)
     assert permission.terms.expires == at(midnight)
-    last = replace(promise("shop", offer()), start=at(midnight) - timedelta(hours=1), end=at(midnight))
+    last = replace(order_of("shop", make_offer()), start=at(midnight) - timedelta(hours=1), end=at(midnight))
     assert word(permission, last, utc=last.start) is None
     assert word(permission, replace(last, end=last.end + SECOND), utc=last.start) is Refusal.BRAND_NOT_PERMITTED
 
@@ -206,7 +206,7 @@ def test_it_agrees_with_a_look_at_the_wall_clock_every_quarter_of_an_hour(
     """The oracle reads the zone's wall clock directly, minute by minute where it matters."""
     first = start.replace(minute=start.minute // 15 * 15, second=0, microsecond=0, tzinfo=UTC)
     last = first + timedelta(minutes=max(15, seconds // 900 * 15))
-    opens, closes = opens_and_closes(hours)
+    opens, closes = parse_hours(hours)
 
     def reads_allowed(instant: datetime) -> bool:
         wall = instant.astimezone(PARIS).replace(tzinfo=None)
@@ -218,15 +218,15 @@ def test_it_agrees_with_a_look_at_the_wall_clock_every_quarter_of_an_hour(
 
     quarters = range(int((last - first) / timedelta(minutes=15)))
     expected = all(reads_allowed(first + n * timedelta(minutes=15)) for n in quarters)
-    assert inside(first, last, Terms(hours=hours, days=frozenset(days)), zone=PARIS) is expected
+    assert is_within_terms(first, last, PermissionTerms(hours=hours, days=frozenset(days)), zone=PARIS) is expected
 
 
 def test_a_window_is_looked_at_whole() -> None:
-    night = promise("shop", offer(window=window(start=8, end=20)))  # 22:00 to 10:00 in Paris
+    night = order_of("shop", make_offer(window=make_window(start=8, end=20)))  # 22:00 to 10:00 in Paris
     assert word(granted(hours="08:00-23:00"), night) is Refusal.OUTSIDE_WINDOW
 
 
-BEFORE = Terms(entrances=frozenset({"garage"}), places=frozenset({"hall"}), carriers=frozenset({"Colissimo"}),
+BEFORE = PermissionTerms(entrances=frozenset({"garage"}), places=frozenset({"hall"}), carriers=frozenset({"Colissimo"}),
                days=frozenset({"mon", "tue"}), hours="08:00-20:00", openings=2, expires=NOON)  # fmt: skip
 
 
@@ -255,9 +255,11 @@ BEFORE = Terms(entrances=frozenset({"garage"}), places=frozenset({"hall"}), carr
 )
 def test_what_lets_a_brand_do_more_than_it_may(changed: dict[str, Any], more: bool) -> None:
     after = replace(BEFORE, **changed)
-    for standing in Standing:
+    for standing in PermissionStatus:
         before = Permission(brand="shop", version=1, standing=standing, terms=BEFORE)
-        assert grows(before, after) is (more or standing is not Standing.GRANTED)
-    assert grows(None, after)
+        assert extends_permission(before, after) is (more or standing is not PermissionStatus.GRANTED)
+    assert extends_permission(None, after)
     if changed == {"ask_each_time": True}:
-        assert grows(Permission(brand="shop", version=1, standing=Standing.GRANTED, terms=after), BEFORE)
+        assert extends_permission(
+            Permission(brand="shop", version=1, standing=PermissionStatus.GRANTED, terms=after), BEFORE
+        )

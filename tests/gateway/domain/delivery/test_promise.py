@@ -9,20 +9,20 @@ from pydantic import ValidationError
 
 from gateway.domain.delivery.promise import (
     Claims,
+    DeliveryOrder,
+    DeliveryResult,
     Offer,
-    Promise,
-    Result,
+    OrderStatus,
+    OrderUsage,
     State,
-    Status,
-    Usage,
     Window,
-    promise,
-    status,
+    order_of,
+    order_status,
 )
 from gateway.domain.visit.state import DoorResult, Outcome
-from tests.gateway.domain.delivery.shop import NOON, PARCEL, claims, offer
+from tests.gateway.domain.delivery.shop import NOON, PARCEL, make_claims, make_offer
 
-WIRE: dict[str, Any] = json.loads(claims(offer()).model_dump_json(exclude_none=True))
+WIRE: dict[str, Any] = json.loads(make_claims(make_offer()).model_dump_json(exclude_none=True))
 
 
 def read(**changes: Any) -> Offer:  # noqa: ANN401 - any JSON
@@ -34,7 +34,7 @@ def read(**changes: Any) -> Offer:  # noqa: ANN401 - any JSON
 
 
 def test_an_offer_is_read_as_it_was_written() -> None:
-    assert read() == offer()
+    assert read() == make_offer()
     assert read(parcels=..., courier_sha256=..., max_celsius=4).parcels == ()
 
 
@@ -117,23 +117,23 @@ def test_a_time_from_our_own_code_needs_its_offset_too() -> None:
 
 
 def test_two_brands_may_call_their_deliveries_alike() -> None:
-    assert promise("shop", offer()).key == "shop.d1"
-    assert promise("farm", offer()).key == "farm.d1"
+    assert order_of("shop", make_offer()).key == "shop.d1"
+    assert order_of("farm", make_offer()).key == "farm.d1"
 
 
-PROMISE = promise("shop", offer())
+PROMISE = order_of("shop", make_offer())
 BEFORE, INSIDE, AT_END = NOON, NOON + timedelta(hours=1), NOON + timedelta(hours=3)
 
 
 def seen(
-    what: Promise = PROMISE,
-    usage: Usage = Usage(),  # noqa: B008 - frozen
+    what: DeliveryOrder = PROMISE,
+    usage: OrderUsage = OrderUsage(),  # noqa: B008 - frozen
     objection: str | None = None,
     *,
     pending: bool = False,
     utc: datetime | None = BEFORE,
 ) -> tuple[State, str | None]:
-    found: Status = status(what, usage, objection, pending=pending, utc=utc)
+    found: OrderStatus = order_status(what, usage, objection, pending=pending, utc=utc)
     return found.state, found.reason
 
 
@@ -150,7 +150,7 @@ def test_without_trusted_time_no_window_opens_or_ends() -> None:
 
 
 def test_a_label_is_awaited_before_the_permission() -> None:
-    bare = promise("shop", offer(parcels=()))
+    bare = order_of("shop", make_offer(parcels=()))
     assert seen(bare, pending=True) == (State.AWAITING_LABEL, None)
     assert seen(pending=True) == (State.AWAITING_PERMISSION, None)
     assert seen(bare, utc=AT_END) == (State.EXPIRED, None)
@@ -177,15 +177,15 @@ def test_what_the_permission_forbids_is_refused_with_its_reason() -> None:
 def test_the_best_outcome_of_all_visits_counts_and_a_refused_scan_ends_nothing(
     outcomes: tuple[Outcome, ...], expected: tuple[State, str | None]
 ) -> None:
-    assert seen(usage=Usage(outcomes=outcomes), utc=INSIDE) == expected
+    assert seen(usage=OrderUsage(outcomes=outcomes), utc=INSIDE) == expected
 
 
 def test_a_running_visit_goes_before_what_an_earlier_one_brought() -> None:
-    assert seen(usage=Usage(visiting=True, outcomes=(Outcome.UNKNOWN,))) == (State.VISITING, None)
+    assert seen(usage=OrderUsage(visiting=True, outcomes=(Outcome.UNKNOWN,))) == (State.VISITING, None)
 
 
 def test_a_result_is_written_with_the_words_of_the_design() -> None:
-    result = Result(
+    result = DeliveryResult(
         box="box-1", at=NOON, brand="shop", delivery="d1", state=State.DELIVERED, house=DoorResult.LOCKED_AGAIN
     )
     assert json.loads(result.model_dump_json(exclude_none=True)) == {
@@ -197,4 +197,4 @@ def test_a_result_is_written_with_the_words_of_the_design() -> None:
         "missing": 0,
         "house": "locked_again",
     }
-    assert Result.model_validate_json(result.model_dump_json()) == result
+    assert DeliveryResult.model_validate_json(result.model_dump_json()) == result

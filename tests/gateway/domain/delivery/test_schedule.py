@@ -8,49 +8,49 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config.home import PermissionSeed
-from gateway.config.permission_seed import seeded
-from gateway.domain.delivery.candidate import House, facts
-from gateway.domain.delivery.promise import Usage, promise
-from gateway.domain.delivery.schedule import Agenda, Expected, agenda
+from gateway.config.permission_seed import initial_permission
+from gateway.domain.delivery.candidate import DeliveryContext, candidate
+from gateway.domain.delivery.promise import OrderUsage, order_of
+from gateway.domain.delivery.schedule import EntranceAgenda, ExpectedDelivery, build_agenda
 from gateway.domain.visit.state import Now, Refusal, VisitDelivery
-from tests.gateway.domain.delivery.shop import GRANTED, NOON, NOW, after, offer
+from tests.gateway.domain.delivery.shop import GRANTED_TERMS, NOON, NOW, make_offer, noon_plus
 
-HOUSE = House(zone=ZoneInfo("Europe/Paris"), courier_proof=frozenset())
-SHOP = seeded("shop", PermissionSeed.model_validate(GRANTED), zone=ZoneInfo("Europe/Paris"))
-DELIVERY = facts(promise("shop", offer()), SHOP, Usage(), house=HOUSE, now=NOW)  # from 13:00 to 15:00
+HOUSE = DeliveryContext(zone=ZoneInfo("Europe/Paris"), courier_proof=frozenset())
+SHOP = initial_permission("shop", PermissionSeed.model_validate(GRANTED_TERMS), zone=ZoneInfo("Europe/Paris"))
+DELIVERY = candidate(order_of("shop", make_offer()), SHOP, OrderUsage(), house=HOUSE, now=NOW)  # from 13:00 to 15:00
 NEAR, AFTER = timedelta(minutes=2), timedelta(minutes=15)
 MINUTE = timedelta(minutes=1)
 
 
 def seen(
     now: Now, *expected: VisitDelivery, checked: datetime | None = NOON, locked_at: datetime | None = None
-) -> Agenda:
-    waiting = [Expected(delivery=one, checked=checked) for one in expected]
-    return agenda(waiting, now=now, near=NEAR, after=AFTER, locked_at=locked_at)
+) -> EntranceAgenda:
+    waiting = [ExpectedDelivery(delivery=one, checked=checked) for one in expected]
+    return build_agenda(waiting, now=now, near=NEAR, after=AFTER, locked_at=locked_at)
 
 
 def test_an_entrance_that_expects_nobody_films_nobody() -> None:
-    assert seen(NOW) == Agenda(expecting=False, ring=False, ring_until=None, checks=(), next=None)
+    assert seen(NOW) == EntranceAgenda(expecting=False, ring=False, ring_until=None, checks=(), next=None)
 
 
 def test_the_ring_runs_from_two_minutes_before_a_window_to_its_end() -> None:
-    assert not seen(after(minutes=57, seconds=59), DELIVERY).ring
-    early = seen(after(minutes=58), DELIVERY)
+    assert not seen(noon_plus(minutes=57, seconds=59), DELIVERY).ring
+    early = seen(noon_plus(minutes=58), DELIVERY)
     assert early.expecting
     assert early.ring
     assert early.ring_until == DELIVERY.end
-    assert seen(after(hours=3, seconds=-1), DELIVERY).ring
-    late = seen(after(hours=3), DELIVERY)
+    assert seen(noon_plus(hours=3, seconds=-1), DELIVERY).ring
+    late = seen(noon_plus(hours=3), DELIVERY)
     assert (late.expecting, late.ring, late.next) == (False, False, None)
 
 
 def test_the_ring_runs_on_for_15_minutes_after_the_door_was_locked_again() -> None:
     locked_at = NOON + timedelta(hours=2, minutes=55)
-    lingering = seen(after(hours=3), DELIVERY, locked_at=locked_at)
+    lingering = seen(noon_plus(hours=3), DELIVERY, locked_at=locked_at)
     assert (lingering.expecting, lingering.ring) == (False, True)
     assert lingering.ring_until == lingering.next == locked_at + AFTER
-    assert not seen(after(hours=3, minutes=10), DELIVERY, locked_at=locked_at).ring
-    inside = seen(after(hours=2), DELIVERY, locked_at=NOON + timedelta(hours=1, minutes=59))
+    assert not seen(noon_plus(hours=3, minutes=10), DELIVERY, locked_at=locked_at).ring
+    inside = seen(noon_plus(hours=2), DELIVERY, locked_at=NOON + timedelta(hours=1, minutes=59))
     assert inside.ring_until == DELIVERY.end  # the later of the two
 
 
@@ -67,14 +67,14 @@ def test_readiness_is_looked_at_when_scheduled_and_at_each_fixed_instant_once() 
 
 def test_a_delivery_that_may_not_come_in_is_not_expected() -> None:
     refused = replace(DELIVERY, refusal=Refusal.AWAITING_PERMISSION)
-    assert seen(after(hours=2), refused, checked=None) == Agenda(
+    assert seen(noon_plus(hours=2), refused, checked=None) == EntranceAgenda(
         expecting=False, ring=False, ring_until=None, checks=(), next=None
     )
 
 
 def test_without_trusted_time_nobody_is_expected_and_no_film_begins() -> None:
-    now = replace(after(hours=2), trusted=False)
-    assert seen(now, DELIVERY, checked=None) == Agenda(
+    now = replace(noon_plus(hours=2), trusted=False)
+    assert seen(now, DELIVERY, checked=None) == EntranceAgenda(
         expecting=False, ring=False, ring_until=None, checks=(), next=None
     )
     assert seen(now, DELIVERY, locked_at=now.utc - MINUTE).ring
@@ -83,9 +83,9 @@ def test_without_trusted_time_nobody_is_expected_and_no_film_begins() -> None:
 @given(st.integers(-30 * 60, 5 * 60), st.none() | st.integers(-30 * 60, 5 * 60), st.none() | st.integers(0, 300))
 def test_nothing_changes_before_the_next_look(minute: int, checked: int | None, locked: int | None) -> None:
     """Looked at every minute until `next`, the agenda stays as it was; after a check its mark is set."""
-    now = after(minutes=minute)
-    mark = None if checked is None or checked > minute else after(minutes=checked).utc
-    locked_at = None if locked is None or locked > minute else after(minutes=locked).utc
+    now = noon_plus(minutes=minute)
+    mark = None if checked is None or checked > minute else noon_plus(minutes=checked).utc
+    locked_at = None if locked is None or locked > minute else noon_plus(minutes=locked).utc
     first = seen(now, DELIVERY, checked=mark, locked_at=locked_at)
     if first.checks:
         mark = now.utc

@@ -12,7 +12,7 @@ from gateway.domain.visit import events as e
 from gateway.domain.visit.decide import decide
 from gateway.domain.visit.rules import closed, paused
 from gateway.domain.visit.state import CodeKind, Entrance, FridgeState, Now, PausePeriod, Refusal, Rules, VisitDelivery
-from tests.house.promise import EPOCH, Promise
+from tests.house.promise import EPOCH, SimulatedDelivery
 from tests.house.rules import rules_with
 
 FEW = st.integers(0, 4)
@@ -29,7 +29,7 @@ HEARD = st.builds(
 
 def delivery(draw: st.DrawFn) -> VisitDelivery:
     number = draw(FEW)
-    promise = Promise(
+    promise = SimulatedDelivery(
         id=f"d{number}",
         start=draw(st.sampled_from((0.0, 300.0))),
         end=draw(st.sampled_from((200.0, 5000.0))),

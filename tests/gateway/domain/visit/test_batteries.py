@@ -7,20 +7,20 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.rules import battery_level
 from gateway.domain.visit.state import Refusal
-from tests.house.house import House
-from tests.house.promise import Promise
-from tests.house.story import announce, good_day, inside
+from tests.house.house import SimulatedHome
+from tests.house.promise import SimulatedDelivery
+from tests.house.story import announce_delivery, good_day, inside
 
 CRITICAL, LOW, GOOD = BatteryLevel.CRITICAL, BatteryLevel.LOW, BatteryLevel.GOOD
 
 
-def checked(house: House, promise: Promise) -> tuple[str, ...]:
+def checked(house: SimulatedHome, promise: SimulatedDelivery) -> tuple[str, ...]:
     house.feed(e.PreflightDue(delivery=promise.facts()))
     house.run(5)
     return house.all(c.ReportReadiness)[-1].lacking
 
 
-def told(house: House) -> list[tuple[str, str]]:
+def told(house: SimulatedHome) -> list[tuple[str, str]]:
     """What is said for a delivery; that a battery runs out is said beside it, by itself."""
     return [
         (str(tell.saying), tell.detail)
@@ -29,11 +29,11 @@ def told(house: House) -> list[tuple[str, str]]:
     ]
 
 
-def warned(house: House) -> list[str]:
+def warned(house: SimulatedHome) -> list[str]:
     return [tell.detail for tell in house.all(c.NotifyOwner) if tell.saying is c.Notification.BATTERY_SOON]
 
 
-def days(house: House, percents: tuple[int, ...], role: str = "lock", *, a_day: int = 1) -> None:
+def days(house: SimulatedHome, percents: tuple[int, ...], role: str = "lock", *, a_day: int = 1) -> None:
     """So full at the end of each day."""
     for percent in percents:
         for _ in range(a_day):
@@ -125,7 +125,7 @@ def test_three_words_for_a_battery(percent: int | None, level: BatteryLevel | No
 @pytest.mark.parametrize("role", ["lock", "door"])
 def test_a_critical_battery_makes_the_entrance_not_ready(role: str) -> None:
     house = good_day()
-    promise = announce(house)
+    promise = announce_delivery(house)
     house.feed(e.BatteryReported(device=role, level=CRITICAL))
     assert checked(house, promise) == (f"battery:{role}",)
     assert told(house) == [("not_ready", f"battery:{role}")]
@@ -139,7 +139,7 @@ def test_a_critical_battery_makes_the_entrance_not_ready(role: str) -> None:
 @pytest.mark.parametrize("level", [LOW, CRITICAL])
 def test_a_weak_battery_of_anything_else_is_told_and_refuses_nobody(whose: str, level: BatteryLevel) -> None:
     house = good_day()
-    promise = announce(house)
+    promise = announce_delivery(house)
     house.feed(e.BatteryReported(device=whose, level=level))
     assert warned(house) == [whose]
     assert checked(house, promise) == ()
@@ -161,7 +161,7 @@ def test_a_thermometer_s_battery_that_sinks_is_told_days_before() -> None:
 
 def test_a_low_battery_is_told_a_day_before_and_the_door_still_opens() -> None:
     house = good_day()
-    promise = announce(house)
+    promise = announce_delivery(house)
     house.feed(e.BatteryReported(device="lock", level=LOW))
     assert checked(house, promise) == ()
     assert told(house) == [("not_ready", "battery:lock")]
@@ -172,7 +172,7 @@ def test_a_low_battery_is_told_a_day_before_and_the_door_still_opens() -> None:
 
 def test_the_same_low_battery_is_told_once_a_delivery() -> None:
     house = good_day()
-    promise = announce(house)
+    promise = announce_delivery(house)
     house.feed(e.BatteryReported(device="lock", level=LOW))
     for _ in range(3):
         checked(house, promise)
@@ -184,7 +184,7 @@ def test_the_same_low_battery_is_told_once_a_delivery() -> None:
 
 def test_a_new_battery_makes_it_ready_again() -> None:
     house = good_day()
-    promise = announce(house)
+    promise = announce_delivery(house)
     house.feed(e.BatteryReported(device="door", level=CRITICAL))
     assert checked(house, promise) == ("battery:door",)
     house.feed(e.BatteryReported(device="door", level=GOOD))
@@ -194,7 +194,7 @@ def test_a_new_battery_makes_it_ready_again() -> None:
 
 def test_a_battery_that_says_nothing_is_no_reason_to_stay_shut() -> None:
     house = good_day()
-    promise = announce(house)
+    promise = announce_delivery(house)
     assert checked(house, promise) == ()
     assert told(house) == []
 

@@ -11,7 +11,7 @@ from gateway.domain.visit.decide import decide
 from gateway.domain.visit.state import Entrance, Phase
 from gateway.domain.visit.step import Step
 from tests.house import story
-from tests.house.house import House
+from tests.house.house import SimulatedHome
 
 STATE: TypeAdapter[Entrance] = TypeAdapter(Entrance)
 
@@ -19,7 +19,7 @@ STORIES = [story.good_day, story.unlocked, story.inside, story.locked_again]
 
 
 @pytest.mark.parametrize("begin", STORIES)
-def test_the_same_arguments_give_the_same_answer_and_change_nothing(begin: Callable[[], House]) -> None:
+def test_the_same_arguments_give_the_same_answer_and_change_nothing(begin: Callable[[], SimulatedHome]) -> None:
     house = begin()
     before = STATE.dump_json(house.mem)
     answers = [decide(house.mem, e.BrokerDown(), now=house.now()) for _ in range(2)]
@@ -28,13 +28,13 @@ def test_the_same_arguments_give_the_same_answer_and_change_nothing(begin: Calla
 
 
 @pytest.mark.parametrize("begin", STORIES)
-def test_the_whole_state_survives_the_store(begin: Callable[[], House]) -> None:
+def test_the_whole_state_survives_the_store(begin: Callable[[], SimulatedHome]) -> None:
     house = begin()
     assert STATE.validate_json(STATE.dump_json(house.mem)) == house.mem
 
 
 @pytest.mark.parametrize("begin", STORIES)
-def test_nothing_happens_twice_when_time_stands_still(begin: Callable[[], House]) -> None:
+def test_nothing_happens_twice_when_time_stands_still(begin: Callable[[], SimulatedHome]) -> None:
     house = begin()
     state, commands = decide(house.mem, e.TimerExpired(), now=house.now())
     again, more = decide(state, e.TimerExpired(), now=house.now())
@@ -43,7 +43,7 @@ def test_nothing_happens_twice_when_time_stands_still(begin: Callable[[], House]
 
 
 @pytest.mark.parametrize("begin", STORIES[1:])
-def test_a_running_visit_always_has_something_to_wait_for(begin: Callable[[], House]) -> None:
+def test_a_running_visit_always_has_something_to_wait_for(begin: Callable[[], SimulatedHome]) -> None:
     house = begin()
     while house.phase != "ready":
         assert min(house.mem.timers.values()) > house.now().mono

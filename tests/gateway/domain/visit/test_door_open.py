@@ -5,11 +5,11 @@ import pytest
 from devices.reports import DoorReport, DoorState
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from tests.house.house import House
-from tests.house.story import RING, announce, good_day, inside
+from tests.house.house import SimulatedHome
+from tests.house.story import RINGING_S, announce_delivery, good_day, inside
 
 
-def sounds(house: House) -> list[str]:
+def sounds(house: SimulatedHome) -> list[str]:
     return [str(show.sound) for show in house.all(c.ShowSignal)]
 
 
@@ -187,9 +187,9 @@ def test_a_fridge_left_open_colours_the_visit_and_delays_nothing() -> None:
 
 def test_a_cold_chain_that_gets_too_warm_inside_is_alarmed_once() -> None:
     house = good_day()
-    announce(house, cold=True, place="fridge")
+    announce_delivery(house, cold=True, place="fridge")
     house.scan("d0-1")
-    house.run(RING + 1)
+    house.run(RINGING_S + 1)
     house.open()
     house.faults.warm = True
     for _ in range(3):
@@ -208,9 +208,9 @@ def test_nobody_asks_the_fridge_of_a_book() -> None:
 
 def test_parcels_that_were_not_scanned_make_it_partly_delivered() -> None:
     house = good_day()
-    announce(house, "d3")
+    announce_delivery(house, "d3")
     house.scan("d3-1")
-    house.run(RING + 1)
+    house.run(RINGING_S + 1)
     house.open()
     house.run(5)
     house.close()
@@ -262,9 +262,9 @@ def test_a_closed_that_a_locked_overtook_is_no_bolt_in_the_air() -> None:
 def test_a_basic_door_needs_the_bolt_s_answer_to_stand_for_a_while() -> None:
     house = good_day(door_answers=False)
     house.run(60)
-    announce(house)
+    announce_delivery(house)
     house.scan("d0-1")
-    house.run(RING + 1)
+    house.run(RINGING_S + 1)
     house.open()
     house.run(1)
     house.by_hand(unlock=False)

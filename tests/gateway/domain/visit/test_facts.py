@@ -5,11 +5,11 @@ import pytest
 from devices.reports import DoorReport, DoorState, LockReport, LockState, OperationSource
 from gateway.domain.visit import events as e
 from gateway.domain.visit.rules import closed, locked
-from tests.house.house import House
+from tests.house.house import SimulatedHome
 from tests.house.story import good_day
 
 
-def heard(house: House, device: str, **fields: object) -> e.ReportContext:
+def heard(house: SimulatedHome, device: str, **fields: object) -> e.ReportContext:
     """The device's next message."""
     house.seqs[device] += 1
     own: dict[str, object] = {
@@ -21,16 +21,16 @@ def heard(house: House, device: str, **fields: object) -> e.ReportContext:
     return e.ReportContext(**own)  # type: ignore[arg-type] # a story names the fields that it changes
 
 
-def lock_says(house: House, bolt: LockState, **fields: object) -> None:
+def lock_says(house: SimulatedHome, bolt: LockState, **fields: object) -> None:
     report = LockReport(bolt=bolt, source=OperationSource.AUTO)
     house.feed(e.LockReported(report=report, context=heard(house, "lock", **fields)))
 
 
-def door_says(house: House, door: DoorState, **fields: object) -> None:
+def door_says(house: SimulatedHome, door: DoorState, **fields: object) -> None:
     house.feed(e.DoorReported(report=DoorReport(door=door), context=heard(house, "door", **fields)))
 
 
-def doubting() -> House:
+def doubting() -> SimulatedHome:
     """Nothing is proven, no answer comes by itself, and questions have been asked."""
     house = good_day()
     house.faults.mute = house.faults.door_mute = True

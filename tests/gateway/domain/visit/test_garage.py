@@ -6,31 +6,31 @@ from devices.reports import DoorState
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Refusal
-from tests.house.garage import DOWN, Garage, random_life
-from tests.house.story import RING, announce
+from tests.house.garage import CLOSING_S, GarageHouse, random_life
+from tests.house.story import RINGING_S, announce_delivery
 
 SEEDS = 100
 
 
-def good_garage(**rules: object) -> Garage:
-    house = Garage(1, None, **rules)
+def good_garage(**rules: object) -> GarageHouse:
+    house = GarageHouse(1, None, **rules)
     house.run(5)
-    announce(house)
+    announce_delivery(house)
     return house
 
 
-def opened(**rules: object) -> Garage:
+def opened(**rules: object) -> GarageHouse:
     """The courier scanned, the garage went up, he carried the parcel in."""
     house = good_garage(**rules)
     house.scan("d0-1")
-    house.run(RING + 2)
+    house.run(RINGING_S + 2)
     assert house.phase == "inside", house.refusals
     house.walks_through()
     house.run(5)
     return house
 
 
-def sent_down(house: Garage) -> int:
+def sent_down(house: GarageHouse) -> int:
     return len(house.all(c.CloseGarageDoor))
 
 
@@ -43,7 +43,7 @@ def test_the_courier_rings_outside_and_the_garage_is_closed_and_proven_so() -> N
     assert sent_down(house) == 0  # it warns first
     house.run(2)
     assert sent_down(house) == 1
-    house.run(DOWN + 15)
+    house.run(CLOSING_S + 15)
     assert house.phase == "locked_again"
     assert house.physical == ["open", "close"]
     assert not house.all(c.Lock)
@@ -55,15 +55,15 @@ def test_the_courier_rings_outside_and_the_garage_is_closed_and_proven_so() -> N
 def test_scanning_the_parcel_again_outside_says_the_same_as_the_bell() -> None:
     house = opened()
     house.scans_again("d0-1")
-    house.run(6 + DOWN + 15)
+    house.run(6 + CLOSING_S + 15)
     assert house.phase == "locked_again"
 
 
 def test_a_second_parcel_that_is_scanned_is_no_word_that_he_is_out() -> None:
     house = good_garage()
-    announce(house, "d3")
+    announce_delivery(house, "d3")
     house.scan("d3-1")
-    house.run(RING + 2)
+    house.run(RINGING_S + 2)
     house.scan("d3-2")
     house.run(60)
     assert sent_down(house) == 0
@@ -79,7 +79,7 @@ def test_nobody_says_that_he_is_out_so_it_stays_open_and_becomes_the_owners() ->
     assert house.phase == "handed_to_owner"
     assert "door_left_open" in house.alarms
     house.close()
-    house.run(DOWN + 5)
+    house.run(CLOSING_S + 5)
     assert house.mem.visit is not None
     house.feed(e.OwnerAcknowledged(visit=house.mem.visit.id))
     house.run(60)
@@ -168,7 +168,7 @@ def test_an_opener_without_a_beam_that_tells_is_never_sent_down() -> None:
     house.run(60)
     assert sent_down(house) == 0
     house.close()  # the household, by its remote control
-    house.run(DOWN + 20)
+    house.run(CLOSING_S + 20)
     assert house.phase == "locked_again"
 
 
@@ -193,7 +193,7 @@ def test_an_opener_that_does_nothing_is_never_told_twice() -> None:
     house = good_garage()
     house.faults.jam = True
     house.scan("d0-1")
-    house.run(RING + 60)
+    house.run(RINGING_S + 60)
     assert len(house.all(c.Unlock)) == 1
     assert "unlock_unknown" in house.alarms
     assert house.mem.visit is None or house.phase == "locked_again"
@@ -213,7 +213,7 @@ def test_the_households_own_openings_are_neither_filmed_nor_alarmed() -> None:
     house.open()
     house.run(30)
     house.close()
-    house.run(DOWN + 5)
+    house.run(CLOSING_S + 5)
     assert house.mem.door.value is DoorState.CLOSED
     assert not house.alarms
     assert not house.all(c.StartRecording)

@@ -1,25 +1,25 @@
 """Doors that need more than a bolt: a latch that must be pulled, and a handle that somebody must lift."""
 
 from gateway.domain.visit import commands as c
-from tests.house.house import House
-from tests.house.story import RING, announce, good_day, inside
+from tests.house.house import SimulatedHome
+from tests.house.story import RINGING_S, announce_delivery, good_day, inside
 
 
-def shown(house: House) -> list[str]:
+def shown(house: SimulatedHome) -> list[str]:
     return [str(show.sound) for show in house.all(c.ShowSignal)]
 
 
-def told(house: House) -> list[str]:
+def told(house: SimulatedHome) -> list[str]:
     return [str(tell.saying) for tell in house.all(c.NotifyOwner)]
 
 
 # ---- a fixed knob outside -------------------------------------------------------------------------------------------
 
 
-def scanned(*, latch_stuck: bool = False) -> House:
+def scanned(*, latch_stuck: bool = False) -> SimulatedHome:
     house = good_day(unlatch=True)
     house.faults.latch_stuck = latch_stuck
-    announce(house)
+    announce_delivery(house)
     house.scan("d0-1")
     return house
 
@@ -36,7 +36,7 @@ def test_the_courier_is_let_in_when_the_latch_is_pulled_and_not_before() -> None
 
 def test_a_bolt_without_the_latch_opens_nothing_and_is_locked_again() -> None:
     house = scanned(latch_stuck=True)
-    house.run(RING + 8)
+    house.run(RINGING_S + 8)
     assert "go" not in shown(house)
     assert "unlock_unknown" in house.alarms
     assert len(house.all(c.Unlock)) == 1
@@ -46,7 +46,7 @@ def test_a_bolt_without_the_latch_opens_nothing_and_is_locked_again() -> None:
 
 def test_a_door_that_opens_needs_no_word_of_the_latch() -> None:
     house = scanned(latch_stuck=True)
-    house.run(RING + 0.5)
+    house.run(RINGING_S + 0.5)
     house.premises.door_open = True
     house.devices.door_says()
     house.run(0.5)
@@ -55,7 +55,7 @@ def test_a_door_that_opens_needs_no_word_of_the_latch() -> None:
 
 def test_a_latch_that_springs_back_before_anybody_came_is_locked_as_ever() -> None:
     house = scanned()
-    house.run(RING + 5)
+    house.run(RINGING_S + 5)
     assert house.phase == "unlocked"
     assert house.mem.bolt.value == "unlocked"
     house.run(60)
@@ -66,7 +66,7 @@ def test_a_latch_that_springs_back_before_anybody_came_is_locked_as_ever() -> No
 # ---- a handle to be lifted ------------------------------------------------------------------------------------------
 
 
-def closed_behind(house: House) -> House:
+def closed_behind(house: SimulatedHome) -> SimulatedHome:
     house.close()
     house.run(2.5)
     assert house.phase == "relocking"

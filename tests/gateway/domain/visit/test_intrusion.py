@@ -6,17 +6,17 @@ from devices.reports import LockReport, LockState, OperationSource
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from tests.house import life
-from tests.house.house import House
-from tests.house.story import announce, good_day
+from tests.house.house import SimulatedHome
+from tests.house.story import announce_delivery, good_day
 
 
-def unlocks(house: House, source: OperationSource, user: str | None = None) -> None:
+def unlocks(house: SimulatedHome, source: OperationSource, user: str | None = None) -> None:
     """The lock reports that it was unlocked so."""
     report = LockReport(bolt=LockState.UNLOCKED, source=source, user=user)
     house.feed(e.LockReported(report=report, context=e.ReportContext(session=1)))
 
 
-def notes(house: House) -> list[str]:
+def notes(house: SimulatedHome) -> list[str]:
     return [note.what for note in house.all(c.LogNote)]
 
 
@@ -86,7 +86,7 @@ def test_an_incident_is_filmed_for_ten_minutes_at_most() -> None:
 
 def test_no_delivery_begins_during_an_incident() -> None:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     house.remote_unlock()
     house.run(1)
     house.scan("d0-1")
@@ -115,7 +115,7 @@ def test_a_door_whose_unlock_was_only_late_to_arrive_is_not_forced() -> None:
 
 def test_a_forced_door_while_it_rings_is_alarmed_too() -> None:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     house.scan("d0-1")
     house.run(5)
     house.force()
@@ -126,7 +126,7 @@ def test_a_forced_door_while_it_rings_is_alarmed_too() -> None:
 
 def test_a_door_used_by_hand_keeps_couriers_out_for_two_minutes() -> None:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     house.by_hand(unlock=True)
     house.open()
     house.run(5)
@@ -142,7 +142,7 @@ def test_a_door_used_by_hand_keeps_couriers_out_for_two_minutes() -> None:
 
 def test_somebody_home_keeps_couriers_out_until_they_leave() -> None:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     house.feed(e.HomeChanged(somebody_home=True, away=False))
     house.scan("d0-1")
     house.feed(e.HomeChanged(somebody_home=False, away=False))
@@ -155,7 +155,7 @@ def test_somebody_home_keeps_couriers_out_until_they_leave() -> None:
 @pytest.mark.parametrize("source", [OperationSource.AUTO, OperationSource.SCHEDULE])
 def test_a_lock_that_bolts_itself_is_no_hand(source: OperationSource) -> None:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     house.by_hand(unlock=True)
     house.run(300)
     house.premises.throw(house.t, "its own timer")
@@ -168,7 +168,7 @@ def test_a_lock_that_bolts_itself_is_no_hand(source: OperationSource) -> None:
 
 def test_a_lock_that_repeats_its_state_is_no_hand_either() -> None:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     report = LockReport(bolt=LockState.LOCKED, source=OperationSource.MANUAL)
     house.feed(e.LockReported(report=report, context=e.ReportContext(session=1)))
     house.run(1)

@@ -5,23 +5,23 @@ import pytest
 from devices.reports import LockReport, LockState, OperationSource
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from tests.house.house import House
-from tests.house.story import RING, announce, good_day, unlocked
+from tests.house.house import SimulatedHome
+from tests.house.story import RINGING_S, announce_delivery, good_day, unlocked
 
 HOLD = 900.0
 DEAF = 60  # a visit whose unlock nobody answered has ended by then
 
 
-def parts(house: House) -> list[int]:
+def parts(house: SimulatedHome) -> list[int]:
     return [film.part for film in house.all(c.StartRecording)]
 
 
-def unanswered(holds: float, **rules: object) -> House:
+def unanswered(holds: float, **rules: object) -> SimulatedHome:
     """A radio takes the unlock in time, says nothing, and hands it over so many seconds later; the visit has ended."""
     house = good_day(**rules)
-    announce(house)
+    announce_delivery(house)
     house.scan("d0-1")
-    house.run(RING - 1)
+    house.run(RINGING_S - 1)
     house.faults.holds = holds
     house.run(DEAF)
     assert (house.phase, house.houses) == ("ready", ["locked_again"]), (house.phase, house.alarms)
@@ -90,7 +90,7 @@ def test_the_watch_ends_only_when_the_door_is_proven_locked_after_the_longest_ho
 
 def test_no_other_delivery_is_let_in_while_an_unlock_may_still_act() -> None:
     house = unanswered(1e6)
-    other = announce(house, "d1")
+    other = announce_delivery(house, "d1")
     house.feed(e.PreflightDue(delivery=other.facts()))
     house.scan("d1-1")
     assert house.refusals[-1] == "not_ready"
@@ -116,7 +116,7 @@ def test_after_a_restart_the_watch_ends_too() -> None:
     house = unanswered(1e6)
     house.kill(seconds=1)
     house.run(HOLD + 70)
-    announce(house, "d1")
+    announce_delivery(house, "d1")
     house.scan("d1-1")
     assert house.phase == "ringing", house.refusals
 
@@ -144,18 +144,18 @@ def test_a_lock_that_answers_its_unlock_leaves_nothing_to_watch_for() -> None:
 
 def test_an_unlock_that_never_left_leaves_nothing_to_watch_for() -> None:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     house.scan("d0-1")
     house.faults.held_back = e.UnsentReason.STOP
-    house.run(RING - 1 + DEAF)
+    house.run(RINGING_S - 1 + DEAF)
     assert (house.phase, house.mem.grace_visit) == ("ready", None)
 
 
 def test_a_hand_at_the_moment_of_the_unlock_is_no_answer_to_it() -> None:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     house.scan("d0-1")
-    house.run(RING - 1)
+    house.run(RINGING_S - 1)
     house.faults.holds = 200.0
     house.run(1.5)
     house.by_hand(unlock=True)
@@ -170,9 +170,9 @@ def test_a_hand_at_the_moment_of_the_unlock_is_no_answer_to_it() -> None:
 
 def test_the_opening_is_not_given_back_while_the_lock_may_still_open_the_door() -> None:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     house.scan("d0-1")
-    house.run(RING - 1)
+    house.run(RINGING_S - 1)
     house.faults.holds = 100.0
     house.run(1.5)
     house.stop(stopped=True)

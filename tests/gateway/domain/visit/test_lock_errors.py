@@ -6,27 +6,27 @@ from devices.reports import OperationError
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import LockRequestResult
-from tests.house.house import House
-from tests.house.story import RING, announce, good_day, inside, unlocked
+from tests.house.house import SimulatedHome
+from tests.house.story import RINGING_S, announce_delivery, good_day, inside, unlocked
 
 
-def scanned(**rules: object) -> House:
+def scanned(**rules: object) -> SimulatedHome:
     """The courier scanned, and the bolt is about to move."""
     house = good_day(**rules)
-    announce(house)
+    announce_delivery(house)
     house.scan("d0-1")
-    house.run(RING - 0.6)
+    house.run(RINGING_S - 0.6)
     assert house.phase == "ringing"
     return house
 
 
-def refused(house: House, failure: OperationError = OperationError.BUSY) -> House:
+def refused(house: SimulatedHome, failure: OperationError = OperationError.BUSY) -> SimulatedHome:
     house.faults.refuses = failure
     house.run(1)
     return house
 
 
-def told(house: House) -> list[str]:
+def told(house: SimulatedHome) -> list[str]:
     return [alarm.detail for alarm in house.all(c.RaiseAlarm) if alarm.code is c.AlarmCode.LOCK_REFUSED]
 
 

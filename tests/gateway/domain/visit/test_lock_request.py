@@ -8,11 +8,11 @@ import pytest
 from devices.reports import OperationSource
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import LockRequestResult
-from tests.house.house import House
-from tests.house.story import announce, good_day, unlocked
+from tests.house.house import SimulatedHome
+from tests.house.story import announce_delivery, good_day, unlocked
 
 
-def left_unlocked(**rules: object) -> House:
+def left_unlocked(**rules: object) -> SimulatedHome:
     """The household went out and did not lock; that was a while ago."""
     house = good_day(**rules)
     house.by_hand(unlock=True)
@@ -20,17 +20,17 @@ def left_unlocked(**rules: object) -> House:
     return house
 
 
-def result(house: House) -> LockRequestResult | None:
+def result(house: SimulatedHome) -> LockRequestResult | None:
     return None if house.mem.lock_request is None else house.mem.lock_request.result
 
 
-def asked(house: House, seconds: float = 12.0) -> LockRequestResult | None:
+def asked(house: SimulatedHome, seconds: float = 12.0) -> LockRequestResult | None:
     house.lock_now()
     house.run(seconds)
     return result(house)
 
 
-def chain(house: House, since: int) -> list[str]:
+def chain(house: SimulatedHome, since: int) -> list[str]:
     return [
         x.device if isinstance(x, c.QueryDevice) else type(x).__name__
         for _, x in house.did[since:]
@@ -74,24 +74,24 @@ def test_a_door_that_opens_before_the_bolt_is_proven_ends_it() -> None:
     assert result(house) is LockRequestResult.DOOR_OPEN
 
 
-def jam(house: House) -> None:
+def jam(house: SimulatedHome) -> None:
     house.faults.jam = True
 
 
-def jam_and_lie(house: House) -> None:
+def jam_and_lie(house: SimulatedHome) -> None:
     house.faults.jam = house.faults.lies = True
 
 
-def go_silent(house: House) -> None:
+def go_silent(house: SimulatedHome) -> None:
     house.faults.silent = True
 
 
-def go_mute(house: House) -> None:
+def go_mute(house: SimulatedHome) -> None:
     house.faults.mute = True
 
 
 @pytest.mark.parametrize("fault", [jam, jam_and_lie, go_silent, go_mute])
-def test_a_lock_that_does_not_prove_it_is_never_called_locked(fault: Callable[[House], None]) -> None:
+def test_a_lock_that_does_not_prove_it_is_never_called_locked(fault: Callable[[SimulatedHome], None]) -> None:
     house = left_unlocked()
     fault(house)
     assert asked(house) is LockRequestResult.NOT_PROVEN
@@ -165,7 +165,7 @@ def test_the_log_tells_what_came_of_it() -> None:
 
 def test_a_bolt_that_moves_at_our_word_is_no_sign_of_somebody_at_home() -> None:
     house = left_unlocked()
-    announce(house)
+    announce_delivery(house)
     says = house.devices.lock_says
 
     def names_nobody(_: OperationSource, **facts: Any) -> None:  # noqa: ANN401 - what else a report tells

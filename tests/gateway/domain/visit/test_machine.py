@@ -12,9 +12,9 @@ from gateway.domain.visit.rules import closed, locked
 from gateway.domain.visit.state import ENTRANCE_WIDE
 from tests.house import life
 from tests.house.faults import CRASH_POINTS, Faults
-from tests.house.house import CAMERAS, House
+from tests.house.house import CAMERAS, SimulatedHome
 from tests.house.rules import rules_with
-from tests.house.story import announce
+from tests.house.story import announce_delivery
 
 PAUSES = st.sampled_from((0.0, 0.02, 0.3, 1.0, 4.0, 10.0, 21.0, 31.0, 61.0, 901.0))
 CODES = st.sampled_from(("d0-1", "d0-1", "d3-1", "d3-2", "d3-qr", "d5-1", "x", "y", "z"))
@@ -32,10 +32,10 @@ class AnyEntrance(RuleBasedStateMachine):
     )
     def begin(self, *, seed: int, guarded: bool, answers: bool, yes: bool, allowance: int) -> None:
         rules = rules_with(cameras=CAMERAS, guarded=guarded, door_answers=answers, by_hand=5.0)
-        self.house = House(seed, rules)
-        announce(self.house, "d0", 9000, allowance=allowance, needs_yes=yes)
-        announce(self.house, "d3", 9000, needs_courier=True)
-        announce(self.house, "d5", 300)
+        self.house = SimulatedHome(seed, rules)
+        announce_delivery(self.house, "d0", 9000, allowance=allowance, needs_yes=yes)
+        announce_delivery(self.house, "d3", 9000, needs_courier=True)
+        announce_delivery(self.house, "d5", 300)
         self.house.run(5)
 
     @rule(code=CODES, scanner=st.sampled_from(("s", "t")), retained=st.booleans(), pause=PAUSES)
@@ -91,8 +91,8 @@ class AnyEntrance(RuleBasedStateMachine):
             self.house.crash_at = point
         self.house.run(pause)
 
-    @rule(what=st.sampled_from(life.WORLD), seed=st.integers(0, 300))
-    def world(self, what: life.Act, seed: int) -> None:
+    @rule(what=st.sampled_from(life.WORLD_ACTIONS), seed=st.integers(0, 300))
+    def world(self, what: life.RandomAction, seed: int) -> None:
         what(self.house, random.Random(seed), self.house.promises["d0"])
 
     @rule()

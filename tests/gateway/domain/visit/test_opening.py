@@ -5,26 +5,26 @@ import pytest
 from devices.reports import DoorReport, DoorState, LockReport, LockState, OperationSource
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from tests.house.house import House
-from tests.house.story import RING, announce, good_day, unlocked
+from tests.house.house import SimulatedHome
+from tests.house.story import RINGING_S, announce_delivery, good_day, unlocked
 
 
-def scanned(**rules: object) -> House:
+def scanned(**rules: object) -> SimulatedHome:
     house = good_day(**rules)
-    announce(house)
+    announce_delivery(house)
     house.scan("d0-1")
     house.run(10)
     return house
 
 
-def again(house: House) -> None:
+def again(house: SimulatedHome) -> None:
     house.scan("d0-1")
-    house.run(RING + 1)
+    house.run(RINGING_S + 1)
 
 
 def test_the_reservation_stands_before_the_unlock_and_carries_the_versions() -> None:
     house = scanned()
-    house.run(RING)
+    house.run(RINGING_S)
     kinds = [type(x) for _, x in house.did]
     assert kinds.index(c.ReserveOpening) + 1 == kinds.index(c.Unlock)
     reserve = house.all(c.ReserveOpening)[0]
@@ -34,7 +34,7 @@ def test_the_reservation_stands_before_the_unlock_and_carries_the_versions() -> 
 def test_go_is_said_when_the_lock_reports_unlocked_and_not_before() -> None:
     house = scanned()
     house.faults.slow_unlock = 2.0
-    house.run(RING - 10)
+    house.run(RINGING_S - 10)
     assert str(house.all(c.AnswerScan)[-1].word) == "wait"
     house.run(3)
     assert str(house.all(c.AnswerScan)[-1].word) == "go"
@@ -44,7 +44,7 @@ def test_go_is_said_when_the_lock_reports_unlocked_and_not_before() -> None:
 def test_a_lock_that_only_unlatches_opens_too() -> None:
     house = scanned()
     house.faults.mute = True
-    house.run(RING - 10)
+    house.run(RINGING_S - 10)
     report = LockReport(bolt=LockState.UNLATCHED, source=OperationSource.REMOTE)
     house.feed(e.LockReported(report=report, context=e.ReportContext(session=1)))
     assert house.phase == "unlocked"
@@ -53,7 +53,7 @@ def test_a_lock_that_only_unlatches_opens_too() -> None:
 def test_a_bolt_that_is_half_way_is_not_unlocked() -> None:
     house = scanned()
     house.faults.mute = True
-    house.run(RING - 10)
+    house.run(RINGING_S - 10)
     report = LockReport(bolt=LockState.NOT_FULLY_LOCKED, source=OperationSource.REMOTE)
     house.feed(e.LockReported(report=report, context=e.ReportContext(session=1)))
     assert house.phase == "unlocking"
@@ -71,7 +71,7 @@ def test_a_bolt_that_is_half_way_is_not_unlocked() -> None:
 def test_an_unlock_that_was_held_back_costs_nothing(why: str, refusal: str) -> None:
     house = scanned()
     house.faults.held_back = why
-    house.run(RING - 10)
+    house.run(RINGING_S - 10)
     assert house.refusals == [refusal]
     assert (house.promises["d0"].used, house.promises["d0"].withdrawals) == (0, 0)
     assert house.phase == "ready"
@@ -92,7 +92,7 @@ def test_an_unlock_held_back_costs_nothing_though_the_stop_was_known_first() -> 
 def test_the_old_proof_holds_the_unlock_back_and_a_second_scan_opens() -> None:
     house = scanned()
     house.faults.held_back = e.UnsentReason.PROOF_TOO_OLD
-    house.run(RING)
+    house.run(RINGING_S)
     assert house.refusals == ["camera_unavailable"]
     assert house.physical == []
     house.faults.held_back = None
@@ -103,7 +103,7 @@ def test_the_old_proof_holds_the_unlock_back_and_a_second_scan_opens() -> None:
 def test_a_jam_is_alarmed_and_the_door_locked() -> None:
     house = scanned()
     house.faults.jam = True
-    house.run(RING - 10)
+    house.run(RINGING_S - 10)
     house.faults.jam = False
     house.run(60)
     assert house.alarms == ["lock_jammed"]
@@ -115,7 +115,7 @@ def test_silence_is_asked_about_then_spent_unknown_and_never_sent_again() -> Non
     house = scanned()
     house.faults.mute = True
     house.faults.slow_unlock = 60.0
-    house.run(RING - 10 + 7)
+    house.run(RINGING_S - 10 + 7)
     assert "unlock_unknown" in house.alarms
     assert house.outcomes == ["unknown"]
     house.faults.mute = False
@@ -130,7 +130,7 @@ def test_a_late_opening_of_a_basic_lock_belongs_to_its_visit() -> None:
     house = scanned(guarded=False)
     house.faults.silent = True
     house.faults.slow_unlock = 20.0
-    house.run(RING - 10 + 8)
+    house.run(RINGING_S - 10 + 8)
     assert "unlock_unknown" in house.alarms
     house.faults.silent = False
     house.run(8)
@@ -145,7 +145,7 @@ def test_a_late_opening_of_a_basic_lock_belongs_to_its_visit() -> None:
 def test_a_guarded_lock_never_acts_late() -> None:
     house = scanned()
     house.faults.slow_unlock = 20.0
-    house.run(RING + 90)
+    house.run(RINGING_S + 90)
     assert house.physical.count("withdrawn") == 0
     assert house.houses == ["locked_again"]
 
@@ -154,7 +154,7 @@ def test_locked_is_not_final_while_an_unlock_may_still_act() -> None:
     house = scanned()
     house.faults.slow_unlock = 4.5
     house.faults.lag = 0.0
-    house.run(RING - 10)
+    house.run(RINGING_S - 10)
     house.stop(stopped=True)
     house.stopped = False
     house.run(9)
@@ -248,9 +248,9 @@ def test_an_opened_message_that_comes_after_the_closed_one_still_spends() -> Non
 def test_a_basic_door_gives_nothing_back() -> None:
     house = good_day(door_answers=False)
     house.run(60)
-    announce(house)
+    announce_delivery(house)
     house.scan("d0-1")
-    house.run(RING + 80)
+    house.run(RINGING_S + 80)
     assert house.houses == ["locked_again"]
     assert house.promises["d0"].used == 1
 
@@ -268,7 +268,7 @@ def test_a_stop_with_the_door_still_closed_locks_at_once() -> None:
 def test_a_stale_locked_right_after_unlocking_does_not_lock_the_courier_out() -> None:
     house = scanned()
     house.faults.stale = True
-    house.run(RING - 10 + 2)
+    house.run(RINGING_S - 10 + 2)
     assert house.phase == "unlocked"
     house.run(5)
     assert house.phase == "unlocked"
@@ -286,10 +286,10 @@ def test_a_lock_that_bolts_itself_again_ends_the_waiting() -> None:
 @pytest.mark.parametrize("phase", ["unlocking", "unlocked"])
 def test_the_window_s_end_changes_no_visit_past_its_intent(phase: str) -> None:
     house = good_day()
-    announce(house, "d0", RING + 0.5)
+    announce_delivery(house, "d0", RINGING_S + 0.5)
     house.faults.slow_unlock = 2.0
     house.scan("d0-1")
-    house.run(RING)
+    house.run(RINGING_S)
     assert house.phase == "unlocking"
     if phase == "unlocked":
         house.run(4)
@@ -305,7 +305,7 @@ def test_the_window_s_end_changes_no_visit_past_its_intent(phase: str) -> None:
 
 def test_two_openings_allow_two_visits_and_no_third() -> None:
     house = good_day()
-    announce(house, allowance=2)
+    announce_delivery(house, allowance=2)
     for _ in range(2):
         again(house)
         house.open()

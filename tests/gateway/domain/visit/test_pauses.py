@@ -7,21 +7,21 @@ import pytest
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import PausePeriod, Timer
-from tests.house.house import House
-from tests.house.promise import EPOCH, Promise
-from tests.house.story import RING, announce, good_day, unlocked
+from tests.house.house import SimulatedHome
+from tests.house.promise import EPOCH, SimulatedDelivery
+from tests.house.story import RINGING_S, announce_delivery, good_day, unlocked
 
 
-def watched(house: House, start: float = 0.0, end: float = 3600.0, ident: str = "d0") -> Promise:
+def watched(house: SimulatedHome, start: float = 0.0, end: float = 3600.0, ident: str = "d0") -> SimulatedDelivery:
     """A delivery whose readiness was looked at; its window in seconds from now."""
-    promise = announce(house, ident)
+    promise = announce_delivery(house, ident)
     promise.start, promise.end = house.t + start, house.t + end
     house.feed(e.PreflightDue(delivery=promise.facts()))
     house.run(5)
     return promise
 
 
-def readiness(house: House) -> list[tuple[str, ...]]:
+def readiness(house: SimulatedHome) -> list[tuple[str, ...]]:
     return [word.lacking for word in house.all(c.ReportReadiness)]
 
 
@@ -31,7 +31,7 @@ def readiness(house: House) -> list[tuple[str, ...]]:
 )
 def test_a_pause_begins_and_ends_to_the_second(seconds: float, refusals: list[str]) -> None:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     at = house.t
     house.pause(10, 20)
     house.run(at + seconds - house.t)
@@ -41,7 +41,7 @@ def test_a_pause_begins_and_ends_to_the_second(seconds: float, refusals: list[st
 
 def test_at_its_end_the_next_scan_opens_without_anybody_s_word() -> None:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     house.pause(0, 30)
     house.run(1)
     house.scan("d0-1")
@@ -49,7 +49,7 @@ def test_at_its_end_the_next_scan_opens_without_anybody_s_word() -> None:
     assert house.mem.pauses == ()
     assert Timer.PAUSE not in house.mem.timers
     house.scan("d0-1")
-    house.run(RING + 1)
+    house.run(RINGING_S + 1)
     assert house.refusals == ["paused"]
     assert house.phase == "unlocked"
 
@@ -68,10 +68,10 @@ def test_whoever_looks_on_is_told_when_a_pause_begins_and_when_it_ends() -> None
 
 def test_a_courier_who_rings_as_the_pause_begins_is_not_let_in() -> None:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     house.scan("d0-1")
     house.pause(19, 60)
-    house.run(RING)
+    house.run(RINGING_S)
     assert house.refusals == ["paused"]
     assert not house.all(c.ReserveOpening)
     assert house.phase == "ready"
@@ -79,7 +79,7 @@ def test_a_courier_who_rings_as_the_pause_begins_is_not_let_in() -> None:
 
 def test_a_pause_that_is_stored_as_the_intent_is_committed_rolls_it_back() -> None:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     house.scan("d0-1")
     house.run(19.9)
     now = EPOCH + timedelta(seconds=house.t)
@@ -103,7 +103,7 @@ def test_a_visit_under_way_ends_as_ever() -> None:
 
 def test_a_pause_holds_over_a_restart() -> None:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     house.pause(0, 3600)
     house.run(1)
     house.kill(seconds=1.0)
@@ -114,7 +114,7 @@ def test_a_pause_holds_over_a_restart() -> None:
 
 def test_while_the_time_is_not_certain_nothing_is_over() -> None:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     house.pause(0, 10)
     house.run(1)
     house.faults.untrusted = True
@@ -129,7 +129,7 @@ def test_while_the_time_is_not_certain_nothing_is_over() -> None:
 
 def test_one_that_ends_early_lets_the_next_scan_in() -> None:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     house.pause(0, 3600)
     house.run(1)
     house.end_pauses()

@@ -5,29 +5,29 @@ import pytest
 from devices.reports import AlarmPanelState, LockReport, LockState, OperationSource, PresenceState
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from tests.house.house import House
-from tests.house.story import RING, announce, good_day
+from tests.house.house import SimulatedHome
+from tests.house.story import RINGING_S, announce_delivery, good_day
 
 CLAIRE, LUC = "claire", "luc"
 
 
-def followed(**rules: object) -> House:
+def followed(**rules: object) -> SimulatedHome:
     house = good_day(presence=(CLAIRE, LUC), **rules)
-    announce(house)
+    announce_delivery(house)
     return house
 
 
-def alarmed(*bypassed: AlarmPanelState) -> House:
+def alarmed(*bypassed: AlarmPanelState) -> SimulatedHome:
     house = good_day(alarm="panel", bypassed=frozenset(bypassed))
-    announce(house)
+    announce_delivery(house)
     return house
 
 
-def is_said(house: House, who: str, where: PresenceState) -> None:
+def is_said(house: SimulatedHome, who: str, where: PresenceState) -> None:
     house.feed(e.PresenceReported(device=who, presence=where))
 
 
-def scanned(house: House) -> str:
+def scanned(house: SimulatedHome) -> str:
     """What comes of a scan: a refusal, or that it rings."""
     house.scan("d0-1")
     house.run(1)
@@ -59,7 +59,7 @@ def test_nobody_who_is_followed_may_be_home_and_unknown_is_not_away(
 
 def test_where_nobody_is_followed_presence_keeps_no_door_shut() -> None:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     is_said(house, "a-device-of-another-entrance", PresenceState.HOME)
     assert scanned(house) == "ringing"
 
@@ -70,7 +70,7 @@ def test_who_comes_home_while_it_rings_sees_to_the_courier() -> None:
     is_said(house, LUC, PresenceState.AWAY)
     assert scanned(house) == "ringing"
     is_said(house, LUC, PresenceState.HOME)
-    house.run(RING)
+    house.run(RINGING_S)
     assert [result.outcome for result in house.all(c.ReportParcelResult)] == ["attended"]
     assert not house.all(c.ReserveOpening)
 
@@ -80,7 +80,7 @@ def test_who_comes_home_during_a_visit_ends_it_no_other_way_than_it_ends() -> No
     is_said(house, CLAIRE, PresenceState.AWAY)
     is_said(house, LUC, PresenceState.AWAY)
     scanned(house)
-    house.run(RING)
+    house.run(RINGING_S)
     house.open()
     house.run(1)
     is_said(house, CLAIRE, PresenceState.HOME)
@@ -125,7 +125,7 @@ def test_a_panel_that_is_armed_while_it_rings_is_seen_at_the_intent() -> None:
     house.feed(e.AlarmPanelReported(panel=AlarmPanelState.DISARMED))
     assert scanned(house) == "ringing"
     house.feed(e.AlarmPanelReported(panel=AlarmPanelState.ARMING))
-    house.run(RING)
+    house.run(RINGING_S)
     assert not house.all(c.ReserveOpening)
     assert house.refusals == ["not_ready"]
 
@@ -151,7 +151,7 @@ def test_armed_away_a_hand_at_the_door_is_alarmed_as_if_the_household_had_said_s
 
 def test_the_owner_hears_what_is_lacking_and_a_retailer_not_that_nobody_is_home() -> None:
     house = good_day(alarm="panel", presence=(CLAIRE,))
-    promise = announce(house)
+    promise = announce_delivery(house)
     house.feed(e.AlarmPanelReported(panel=AlarmPanelState.ARMED_AWAY))
     house.feed(e.WindowChanged(near=True))
     house.run(1)

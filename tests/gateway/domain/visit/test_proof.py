@@ -4,15 +4,15 @@ import pytest
 
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from tests.house.house import House
-from tests.house.story import announce, inside, locked_again, unlocked
+from tests.house.house import SimulatedHome
+from tests.house.story import announce_delivery, inside, locked_again, unlocked
 
 
-def parts(house: House, kind: type[c.StartRecording] | type[c.StopRecording] | type[c.SealProof]) -> list[int]:
+def parts(house: SimulatedHome, kind: type[c.StartRecording] | type[c.StopRecording] | type[c.SealProof]) -> list[int]:
     return [command.part for command in house.all(kind)]
 
 
-def sealed(**rules: object) -> House:
+def sealed(**rules: object) -> SimulatedHome:
     house = locked_again(**rules)
     house.run(15)
     assert house.phase == "ready"
@@ -100,7 +100,7 @@ def test_a_visit_in_which_nobody_came_in_ties_no_later_opening_to_it() -> None:
 
 def test_a_new_scan_ends_the_watch() -> None:
     house = sealed()
-    announce(house, "d1")
+    announce_delivery(house, "d1")
     house.scan("d1-1")
     assert house.mem.grace_visit is None
     assert house.phase == "ringing"
@@ -162,7 +162,7 @@ def test_the_film_of_a_visit_that_was_refused_is_thrown_away() -> None:
     house = inside()
     house.close()
     house.run(60)
-    announce(house, "d1")
+    announce_delivery(house, "d1")
     house.scan("d1-1")
     house.stop(stopped=True)
     house.run(1)

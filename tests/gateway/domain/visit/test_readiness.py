@@ -7,27 +7,27 @@ import pytest
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Refusal
-from tests.house.house import House
-from tests.house.promise import Promise
-from tests.house.story import announce, good_day, inside
+from tests.house.house import SimulatedHome
+from tests.house.promise import SimulatedDelivery
+from tests.house.story import announce_delivery, good_day, inside
 
 
-def near_a_window(**fields: object) -> tuple[House, Promise]:
+def near_a_window(**fields: object) -> tuple[SimulatedHome, SimulatedDelivery]:
     house = good_day()
-    promise = announce(house, **fields)
+    promise = announce_delivery(house, **fields)
     house.feed(e.WindowChanged(near=True))
     house.run(1)
     return house, promise
 
 
-def checked(house: House, promise: Promise) -> tuple[str, ...]:
+def checked(house: SimulatedHome, promise: SimulatedDelivery) -> tuple[str, ...]:
     """What is said after a pre-flight."""
     house.feed(e.PreflightDue(delivery=promise.facts()))
     house.run(5)
     return house.all(c.ReportReadiness)[-1].lacking
 
 
-def told(house: House) -> list[str]:
+def told(house: SimulatedHome) -> list[str]:
     return [str(tell.saying) for tell in house.all(c.NotifyOwner)]
 
 
@@ -48,30 +48,30 @@ def test_lock_and_door_are_asked_and_given_their_time() -> None:
     assert len(house.all(c.ReportReadiness)) == 1
 
 
-def lose_the_lock(house: House) -> None:
+def lose_the_lock(house: SimulatedHome) -> None:
     house.faults.mute = True
     house.feed(e.DeviceOffline(device="lock"))
 
 
-def lose_the_door(house: House) -> None:
+def lose_the_door(house: SimulatedHome) -> None:
     house.faults.door_mute = True
     house.feed(e.DeviceOffline(device="door"))
 
 
-def fill_the_disk(house: House) -> None:
+def fill_the_disk(house: SimulatedHome) -> None:
     house.feed(e.DiskChanged(ok=False))
 
 
-def lose_the_time(house: House) -> None:
+def lose_the_time(house: SimulatedHome) -> None:
     house.faults.untrusted = True
 
 
-def warm_the_fridge(house: House) -> None:
+def warm_the_fridge(house: SimulatedHome) -> None:
     house.faults.warm = True
     house.fridge_says()
 
 
-def lose_the_camera(house: House) -> None:
+def lose_the_camera(house: SimulatedHome) -> None:
     house.feed(e.CameraChanged(camera="inside", live=False, moving=False, recording=False))
 
 
@@ -86,7 +86,7 @@ def lose_the_camera(house: House) -> None:
         (lose_the_camera, "camera:inside"),
     ],
 )
-def test_what_is_not_affirmatively_good_is_named(fault: Callable[[House], None], word: str) -> None:
+def test_what_is_not_affirmatively_good_is_named(fault: Callable[[SimulatedHome], None], word: str) -> None:
     house, promise = near_a_window(cold=True, place="fridge")
     fault(house)
     assert checked(house, promise) == (word,)
@@ -102,7 +102,7 @@ def test_without_the_broker_nothing_is_known() -> None:
 
 def test_a_day_before_the_window_the_cameras_need_not_run() -> None:
     house = good_day()
-    promise = announce(house)
+    promise = announce_delivery(house)
     lose_the_camera(house)
     assert checked(house, promise) == ()
 
@@ -139,7 +139,7 @@ def test_a_moment_s_trouble_bothers_nobody() -> None:
 
 def test_the_same_trouble_is_told_once_but_every_check_is_answered() -> None:
     house = good_day()
-    promise = announce(house)
+    promise = announce_delivery(house)
     house.feed(e.DiskChanged(ok=False))
     for _ in range(3):
         assert checked(house, promise) == ("disk",)
@@ -149,7 +149,7 @@ def test_the_same_trouble_is_told_once_but_every_check_is_answered() -> None:
 
 def test_each_delivery_gets_its_own_word() -> None:
     house, book = near_a_window()
-    fish = announce(house, "d1", cold=True, place="fridge")
+    fish = announce_delivery(house, "d1", cold=True, place="fridge")
     house.faults.warm = True
     house.fridge_says()
     house.feed(e.PreflightDue(delivery=book.facts()))
@@ -177,7 +177,7 @@ def test_a_cancelled_delivery_is_not_watched_any_more() -> None:
 
 def test_a_visit_s_own_open_door_is_no_fault_of_the_entrance() -> None:
     house = inside()
-    other = announce(house, "d1")
+    other = announce_delivery(house, "d1")
     house.feed(e.WindowChanged(near=True))
     house.feed(e.PreflightDue(delivery=other.facts()))
     house.run(30)

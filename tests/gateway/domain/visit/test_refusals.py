@@ -8,88 +8,88 @@ from devices.reports import DoorReport, DoorState, LockReport, LockState, Operat
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Refusal
-from tests.house.house import House
-from tests.house.promise import Promise
-from tests.house.story import RING, announce, good_day
+from tests.house.house import SimulatedHome
+from tests.house.promise import SimulatedDelivery
+from tests.house.story import RINGING_S, announce_delivery, good_day
 
-Fault = Callable[[House, Promise], None]
+Fault = Callable[[SimulatedHome, SimulatedDelivery], None]
 
 
-def run_a_visit(house: House, _: Promise) -> None:
-    other = announce(house, "other")
+def run_a_visit(house: SimulatedHome, _: SimulatedDelivery) -> None:
+    other = announce_delivery(house, "other")
     house.scan(min(other.parcels))
 
 
-def lock_the_scanner_out(house: House, _: Promise) -> None:
+def lock_the_scanner_out(house: SimulatedHome, _: SimulatedDelivery) -> None:
     for code in ("x", "y", "z"):
         house.scan(code)
         house.run(3)
 
 
-def elsewhere(_: House, promise: Promise) -> None:
+def elsewhere(_: SimulatedHome, promise: SimulatedDelivery) -> None:
     promise.entrance = "garage"
 
 
-def stop(house: House, _: Promise) -> None:
+def stop(house: SimulatedHome, _: SimulatedDelivery) -> None:
     house.stop(stopped=True)
     house.run(1)
 
 
-def pause(house: House, _: Promise) -> None:
+def pause(house: SimulatedHome, _: SimulatedDelivery) -> None:
     house.pause(0, 60)
     house.run(1)
 
 
-def cancel(_: House, promise: Promise) -> None:
+def cancel(_: SimulatedHome, promise: SimulatedDelivery) -> None:
     promise.refusal = Refusal.CANCELLED
 
 
-def use_up(_: House, promise: Promise) -> None:
+def use_up(_: SimulatedHome, promise: SimulatedDelivery) -> None:
     promise.used = 1
 
 
-def use_up_withdrawals(_: House, promise: Promise) -> None:
+def use_up_withdrawals(_: SimulatedHome, promise: SimulatedDelivery) -> None:
     promise.withdrawals = 2
 
 
-def lose_the_time(house: House, _: Promise) -> None:
+def lose_the_time(house: SimulatedHome, _: SimulatedDelivery) -> None:
     house.faults.untrusted = True
 
 
-def too_early(house: House, promise: Promise) -> None:
+def too_early(house: SimulatedHome, promise: SimulatedDelivery) -> None:
     promise.start = house.t + 60
 
 
-def too_late(house: House, promise: Promise) -> None:
+def too_late(house: SimulatedHome, promise: SimulatedDelivery) -> None:
     promise.end = house.t
 
 
-def somebody_home(house: House, _: Promise) -> None:
+def somebody_home(house: SimulatedHome, _: SimulatedDelivery) -> None:
     house.feed(e.HomeChanged(somebody_home=True, away=False))
 
 
-def come_home_by_key(house: House, _: Promise) -> None:
+def come_home_by_key(house: SimulatedHome, _: SimulatedDelivery) -> None:
     house.by_hand(unlock=True)
     house.run(1)
     house.by_hand(unlock=False)
     house.run(1)
 
 
-def fill_the_disk(house: House, _: Promise) -> None:
+def fill_the_disk(house: SimulatedHome, _: SimulatedDelivery) -> None:
     house.feed(e.DiskChanged(ok=False))
 
 
-def lose_the_lock(house: House, _: Promise) -> None:
+def lose_the_lock(house: SimulatedHome, _: SimulatedDelivery) -> None:
     house.feed(e.DeviceOffline(device="lock"))
 
 
-def warm_fridge(house: House, promise: Promise) -> None:
+def warm_fridge(house: SimulatedHome, promise: SimulatedDelivery) -> None:
     promise.cold, promise.place = True, "fridge"
     house.faults.warm = True
     house.fridge_says()
 
 
-def silent_fridge(_: House, promise: Promise) -> None:
+def silent_fridge(_: SimulatedHome, promise: SimulatedDelivery) -> None:
     promise.cold, promise.place = True, "cellar"
 
 
@@ -119,7 +119,7 @@ OTHERS: tuple[tuple[Fault, Refusal], ...] = (
 
 def refusal_of(*faults: Fault) -> Refusal | None:
     house = good_day()
-    promise = announce(house)
+    promise = announce_delivery(house)
     for fault in faults:
         fault(house, promise)
     house.scan("d0-1")
@@ -161,7 +161,7 @@ def test_nothing_wrong_is_not_refused() -> None:
 )
 def test_the_delivery_s_own_reason_is_given_as_the_store_says_it(refusal: Refusal) -> None:
     house = good_day()
-    announce(house, refusal=refusal)
+    announce_delivery(house, refusal=refusal)
     house.scan("d0-1")
     assert house.refusals == [refusal]
 
@@ -172,7 +172,7 @@ def test_the_delivery_s_own_reason_is_given_as_the_store_says_it(refusal: Refusa
 )
 def test_the_window_begins_and_ends_to_the_second(seconds: float, refusals: list[str]) -> None:
     house = good_day()
-    promise = announce(house)
+    promise = announce_delivery(house)
     promise.start, promise.end = house.t + 10, house.t + 20
     house.run(10 + seconds)
     house.scan("d0-1")
@@ -197,7 +197,7 @@ def test_the_door_says_no_more_than_no() -> None:
 def test_a_code_of_another_entrance_is_no_wrong_attempt() -> None:
     house = good_day()
     for number in range(5):
-        announce(house, f"d{number}", entrance="garage")
+        announce_delivery(house, f"d{number}", entrance="garage")
         house.scan(f"d{number}-1")
         house.run(3)
     assert set(house.refusals) == {"wrong_entrance"}
@@ -205,7 +205,7 @@ def test_a_code_of_another_entrance_is_no_wrong_attempt() -> None:
 
 def test_a_code_that_two_deliveries_know_opens_the_one_whose_window_is_open() -> None:
     house = good_day()
-    old, new = announce(house, "old"), announce(house, "new")
+    old, new = announce_delivery(house, "old"), announce_delivery(house, "new")
     old.start, old.end = house.t - 7200, house.t - 3600
     matches = tuple(e.CodeMatch(kind=next(house.oracle.matches("new-1")).kind, delivery=p.facts()) for p in (old, new))
     house.feed(e.Scanned(id="v", scanner="s", code="new-1", matches=matches))
@@ -216,7 +216,7 @@ def test_a_code_that_two_deliveries_know_opens_the_one_whose_window_is_open() ->
 @pytest.mark.parametrize("word", [DoorState.OPEN, DoorState.AJAR, DoorState.FORCED_OPEN])
 def test_an_open_door_means_that_somebody_is_there(word: DoorState) -> None:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     house.by_hand(unlock=True)
     house.run(200)
     house.feed(e.DoorReported(report=DoorReport(door=word), context=e.ReportContext(session=1)))
@@ -227,7 +227,7 @@ def test_an_open_door_means_that_somebody_is_there(word: DoorState) -> None:
 @pytest.mark.parametrize("word", [DoorState.JAMMED, DoorState.ERROR, DoorState.UNKNOWN])
 def test_a_door_that_is_not_affirmatively_closed_is_not_ready(word: DoorState) -> None:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     house.feed(e.DoorReported(report=DoorReport(door=word), context=e.ReportContext(session=1)))
     house.scan("d0-1")
     assert house.refusals == ["not_ready"]
@@ -243,7 +243,7 @@ def test_a_door_that_is_not_affirmatively_closed_is_not_ready(word: DoorState) -
 )
 def test_a_bolt_that_is_not_affirmatively_locked_refuses(word: LockState, refusal: str) -> None:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     report = LockReport(bolt=word, source=OperationSource.MANUAL)
     house.feed(e.LockReported(report=report, context=e.ReportContext(session=1)))
     house.run(200)
@@ -253,7 +253,7 @@ def test_a_bolt_that_is_not_affirmatively_locked_refuses(word: LockState, refusa
 
 def test_what_is_not_ready_is_asked_so_that_the_next_scan_may_succeed() -> None:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     house.feed(e.DeviceOffline(device="lock"))
     house.scan("d0-1")
     house.run(11)
@@ -264,7 +264,7 @@ def test_what_is_not_ready_is_asked_so_that_the_next_scan_may_succeed() -> None:
 
 def test_no_camera_configured_means_that_nobody_is_let_in() -> None:
     house = good_day(cameras={})
-    announce(house)
+    announce_delivery(house)
     house.scan("d0-1")
-    house.run(RING)
+    house.run(RINGING_S)
     assert house.refusals == ["camera_unavailable"]

@@ -5,11 +5,11 @@ import pytest
 from devices.reports import LockReport, LockState, OperationSource
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from tests.house.house import House
+from tests.house.house import SimulatedHome
 from tests.house.story import inside, locked_again
 
 
-def closing(**rules: object) -> House:
+def closing(**rules: object) -> SimulatedHome:
     """The courier closed the door a moment ago."""
     house = inside(**rules)
     house.close()
@@ -131,7 +131,7 @@ def test_a_minute_without_the_broker_hands_over() -> None:
     assert house.alarms == ["not_locked"]
 
 
-def handed_over() -> House:
+def handed_over() -> SimulatedHome:
     house = closing()
     house.faults.jam = True
     house.run(30)

@@ -7,19 +7,19 @@ import pytest
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from tests.house.faults import CRASH_POINTS
-from tests.house.house import House
-from tests.house.story import RING, announce, good_day, inside, locked_again, unlocked
+from tests.house.house import SimulatedHome
+from tests.house.story import RINGING_S, announce_delivery, good_day, inside, locked_again, unlocked
 
 
-def scanned() -> House:
+def scanned() -> SimulatedHome:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     house.scan("d0-1")
     house.run(5)
     return house
 
 
-def reboot(house: House, seconds: float = 1.0) -> None:
+def reboot(house: SimulatedHome, seconds: float = 1.0) -> None:
     house.kill(seconds=seconds)
     house.run(seconds + 4)
 
@@ -31,7 +31,7 @@ def test_before_the_intent_the_courier_scans_again() -> None:
     assert house.phase == "ready"
     house.run(6)
     house.scan("d0-1")
-    house.run(RING + 1)
+    house.run(RINGING_S + 1)
     assert house.phase == "unlocked"
 
 
@@ -48,7 +48,7 @@ def test_at_every_named_point_no_unlock_is_sent_twice_and_the_door_ends_locked(p
 
 
 @pytest.mark.parametrize("story", [unlocked, inside])
-def test_past_the_intent_it_films_on_and_locks(story: Callable[[], House]) -> None:
+def test_past_the_intent_it_films_on_and_locks(story: Callable[[], SimulatedHome]) -> None:
     house = story()
     reboot(house)
     assert [film.part for film in house.all(c.StartRecording)] == [1, 1]
@@ -122,9 +122,9 @@ def test_a_restart_keeps_the_way_out_open_in_full() -> None:
 def test_a_machine_whose_uptime_begins_anew_still_locks_the_way_out_at_once() -> None:
     house = good_day()
     house.run(5000)
-    announce(house)
+    announce_delivery(house)
     house.scan("d0-1")
-    house.run(RING + 1)
+    house.run(RINGING_S + 1)
     house.open()
     house.run(1)
     house.close()
@@ -148,7 +148,7 @@ def test_the_stop_and_the_household_s_word_survive() -> None:
 
 def test_a_machine_whose_uptime_begins_anew_keeps_couriers_out_no_longer_than_due() -> None:
     house = good_day()
-    announce(house, "d0", 9000)
+    announce_delivery(house, "d0", 9000)
     house.run(5000)
     house.by_hand(unlock=True)
     house.run(1)
@@ -189,7 +189,7 @@ def test_an_unfinished_earlier_part_is_closed_and_sealed() -> None:
 # ---- safe mode ------------------------------------------------------------------------------------------------------
 
 
-def safe_mode(house: House) -> House:
+def safe_mode(house: SimulatedHome) -> SimulatedHome:
     """Three crashes within a minute."""
     for _ in range(3):
         house.kill(seconds=1)
@@ -203,7 +203,7 @@ def test_three_crashes_in_a_minute_alarm_film_and_let_nobody_in() -> None:
     assert house.alarms == ["safe_mode"]
     assert len(house.all(c.StartRecording)) == 1
     assert "safe_mode" in [str(tell.saying) for tell in house.all(c.NotifyOwner)]
-    announce(house)
+    announce_delivery(house)
     house.run(5)
     house.scan("d0-1")
     assert house.refusals == ["not_ready"]
@@ -251,7 +251,7 @@ def test_safe_mode_locks_three_times_at_most_and_not_against_a_hand() -> None:
 
 def test_the_owner_ends_safe_mode() -> None:
     house = safe_mode(good_day())
-    announce(house)
+    announce_delivery(house)
     house.run(60)
     house.feed(e.OwnerAcknowledged(visit=None))
     house.run(1)

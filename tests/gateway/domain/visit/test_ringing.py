@@ -7,16 +7,16 @@ import pytest
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Refusal
-from tests.house.house import House
-from tests.house.promise import Promise
-from tests.house.story import RING, announce, good_day
+from tests.house.house import SimulatedHome
+from tests.house.promise import SimulatedDelivery
+from tests.house.story import RINGING_S, announce_delivery, good_day
 
 
 def ringing(
-    seconds: float = 3600, *, before: Callable[[House], None] | None = None, **fields: object
-) -> tuple[House, Promise]:
+    seconds: float = 3600, *, before: Callable[[SimulatedHome], None] | None = None, **fields: object
+) -> tuple[SimulatedHome, SimulatedDelivery]:
     house = good_day()
-    promise = announce(house, "d0", seconds, **fields)
+    promise = announce_delivery(house, "d0", seconds, **fields)
     if before is not None:
         before(house)
     house.scan("d0-1")
@@ -24,20 +24,20 @@ def ringing(
     return house, promise
 
 
-def cancel(house: House, promise: Promise) -> None:
+def cancel(house: SimulatedHome, promise: SimulatedDelivery) -> None:
     """The retailer cancels, and the store says so."""
     promise.refusal, promise.version = Refusal.CANCELLED, 2
     house.feed(e.FactsChanged(delivery=promise.facts(), stopped=house.stopped, epoch=house.epoch))
 
 
-def untouched(house: House) -> bool:
+def untouched(house: SimulatedHome) -> bool:
     """Nobody was let in, and nothing was reserved."""
     return house.physical == [] and not house.all(c.ReserveOpening) and house.phase == "ready"
 
 
 def test_a_scan_rings_films_tells_the_owner_and_says_wait() -> None:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     house.scan("d0-1")
     kinds = [type(x).__name__ for _, x in house.did if not isinstance(x, c.QueryDevice)]
     assert kinds == ["AnswerScan", "ShowSignal", "RingBell", "NotifyOwner", "StartRecording"]
@@ -46,7 +46,7 @@ def test_a_scan_rings_films_tells_the_owner_and_says_wait() -> None:
 
 def test_silence_is_yes_after_twenty_seconds_and_not_before() -> None:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     house.scan("d0-1")
     house.run(19.9)
     assert not house.all(c.Unlock)
@@ -64,10 +64,10 @@ def test_silence_is_yes_after_twenty_seconds_and_not_before() -> None:
     ],
     ids=["answers", "unlocks by hand", "opens", "says so"],
 )
-def test_somebody_at_home_ends_the_visit_as_attended_without_a_no(somebody: Callable[[House], object]) -> None:
+def test_somebody_at_home_ends_the_visit_as_attended_without_a_no(somebody: Callable[[SimulatedHome], object]) -> None:
     house, promise = ringing()
     somebody(house)
-    house.run(RING)
+    house.run(RINGING_S)
     assert house.outcomes == ["attended"]
     assert house.houses == ["not_opened"]
     assert not house.refusals
@@ -91,10 +91,12 @@ def test_somebody_at_home_ends_the_visit_as_attended_without_a_no(somebody: Call
     ],
     ids=["stop", "veto", "disk", "broker", "unlocked by radio", "clock", "cancelled"],
 )
-def test_what_goes_wrong_while_it_rings_refuses(veto: Callable[[House, Promise], object], refusal: Refusal) -> None:
+def test_what_goes_wrong_while_it_rings_refuses(
+    veto: Callable[[SimulatedHome, SimulatedDelivery], object], refusal: Refusal
+) -> None:
     house, promise = ringing()
     veto(house, promise)
-    house.run(RING)
+    house.run(RINGING_S)
     assert house.refusals == [refusal]
     assert not house.all(c.ReserveOpening)
     assert house.phase == "ready"
@@ -103,7 +105,7 @@ def test_what_goes_wrong_while_it_rings_refuses(veto: Callable[[House, Promise],
 
 def test_a_window_that_ends_while_it_rings_forbids_the_intent() -> None:
     house, _ = ringing(10)
-    house.run(RING)
+    house.run(RINGING_S)
     assert house.refusals == ["outside_window"]
     assert untouched(house)
 
@@ -111,7 +113,7 @@ def test_a_window_that_ends_while_it_rings_forbids_the_intent() -> None:
 def test_a_cancellation_that_only_the_store_knows_rolls_the_intent_back() -> None:
     house, promise = ringing()
     promise.refusal, promise.version = Refusal.CANCELLED, 2
-    house.run(RING)
+    house.run(RINGING_S)
     assert house.refusals == ["cancelled"]
     assert untouched(house)
 
@@ -119,21 +121,21 @@ def test_a_cancellation_that_only_the_store_knows_rolls_the_intent_back() -> Non
 def test_a_newer_version_that_still_permits_opens_after_the_rollback() -> None:
     house, promise = ringing()
     promise.version, promise.permission_version = 2, 5
-    house.run(RING)
+    house.run(RINGING_S)
     assert house.phase == "unlocked"
 
 
 def test_a_revocation_that_only_the_store_knows_rolls_the_intent_back() -> None:
     house, promise = ringing()
     promise.refusal, promise.permission_version = Refusal.BRAND_NOT_PERMITTED, 2
-    house.run(RING)
+    house.run(RINGING_S)
     assert house.refusals == ["brand_not_permitted"]
 
 
 def test_a_stop_that_only_the_shell_knows_rolls_the_intent_back() -> None:
     house, _ = ringing()
     house.stopped, house.epoch = True, 7
-    house.run(RING)
+    house.run(RINGING_S)
     assert house.refusals == ["stopped_by_owner"]
     assert untouched(house)
 
@@ -143,7 +145,7 @@ def test_an_old_stop_arriving_late_is_ignored() -> None:
     house.epoch = 5
     house.feed(e.StopLifted(epoch=5))
     house.feed(e.Stopped(epoch=4))
-    house.run(RING)
+    house.run(RINGING_S)
     assert house.phase == "unlocked"
 
 
@@ -164,7 +166,7 @@ def test_a_film_whose_first_fragment_is_not_on_disk_refuses() -> None:
 
 def test_a_ringing_shorter_than_the_bell_s_time_still_waits_for_the_bell() -> None:
     house = good_day(ring=1.0)
-    announce(house)
+    announce_delivery(house)
     house.faults.bell = True
     house.scan("d0-1")
     house.run(3)
@@ -196,27 +198,27 @@ def test_a_camera_that_comes_back_in_time_is_good() -> None:
     house.run(3)
     house.faults.camera = frozenset()
     house.cameras_say(0)
-    house.run(RING)
+    house.run(RINGING_S)
     assert house.phase == "unlocked"
 
 
 def test_an_empty_dark_hall_is_no_fault() -> None:
     house, _ = ringing()
     house.feed(e.CameraChanged(camera="inside", live=True, moving=False, recording=True))
-    house.run(RING)
+    house.run(RINGING_S)
     assert house.phase == "unlocked"
 
 
 def test_a_frozen_picture_of_the_courier_refuses() -> None:
     house, _ = ringing(before=lambda house: setattr(house.faults, "still", True))
-    house.run(RING + 5)
+    house.run(RINGING_S + 5)
     assert house.refusals == ["camera_unavailable"]
     assert untouched(house)
 
 
 def test_a_courier_who_stands_still_for_a_moment_is_waited_for() -> None:
     house, _ = ringing(before=lambda house: setattr(house.faults, "still", True))
-    house.run(RING + 2)
+    house.run(RINGING_S + 2)
     assert house.phase == "ringing"
     house.faults.still = False
     house.cameras_say(0)
@@ -226,7 +228,7 @@ def test_a_courier_who_stands_still_for_a_moment_is_waited_for() -> None:
 
 def test_where_a_yes_is_asked_silence_is_no() -> None:
     house, _ = ringing(needs_yes=True)
-    house.run(RING - 6)
+    house.run(RINGING_S - 6)
     assert house.phase == "approving"
     house.run(59)
     assert house.phase == "approving"
@@ -242,8 +244,8 @@ def test_a_yes_opens_when_it_comes_but_never_before_the_ringing_is_over(after: f
     house.run(after)
     house.feed(e.OwnerDecided(visit="v1", yes=True))
     house.run(1)
-    assert (house.phase == "ringing") == (after < RING - 6)
-    house.run(RING)
+    assert (house.phase == "ringing") == (after < RINGING_S - 6)
+    house.run(RINGING_S)
     assert house.phase == "unlocked"
 
 
@@ -261,5 +263,5 @@ def test_a_refused_courier_may_scan_again() -> None:
     house.stop(stopped=False)
     house.run(10)
     house.scan("d0-1")
-    house.run(RING + 1)
+    house.run(RINGING_S + 1)
     assert house.phase == "unlocked"

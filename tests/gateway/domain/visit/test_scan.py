@@ -8,26 +8,26 @@ from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Refusal
 from gateway.storage import entrance_state
-from tests.house.house import House
-from tests.house.story import RING, announce, good_day, inside
+from tests.house.house import SimulatedHome
+from tests.house.story import RINGING_S, announce_delivery, good_day, inside
 
 
-def guess(house: House, *codes: str, pause: float = 3.0, scanner: str = "s") -> None:
+def guess(house: SimulatedHome, *codes: str, pause: float = 3.0, scanner: str = "s") -> None:
     for code in codes:
         house.scan(code, scanner=scanner)
         house.run(pause)
 
 
-def locked_out(house: House, scanner: str = "s") -> bool:
+def locked_out(house: SimulatedHome, scanner: str = "s") -> bool:
     attempts = house.mem.scan_lockouts.get(scanner)
     return attempts is not None and attempts.locked_out
 
 
 def test_a_retained_scan_is_never_acted_on() -> None:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     house.scan("d0-1", retained=True)
-    house.run(RING)
+    house.run(RINGING_S)
     assert house.phase == "ready"
     assert not house.all(c.AnswerScan)
 
@@ -42,7 +42,7 @@ def test_a_retained_wrong_code_is_not_counted() -> None:
 
 def test_three_different_wrong_codes_lock_the_scanner_out_for_a_quarter_of_an_hour() -> None:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     guess(house, "x", "y", "z")
     assert house.alarms == ["wrong_code_limit"]
     house.scan("d0-1")
@@ -56,7 +56,7 @@ def test_three_different_wrong_codes_lock_the_scanner_out_for_a_quarter_of_an_ho
 
 def test_a_locked_out_scanner_does_not_lock_out_another() -> None:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     guess(house, "x", "y", "z")
     house.scan("d0-1", scanner="t")
     assert house.phase == "ringing"
@@ -106,7 +106,7 @@ def test_a_fifth_barcode_is_another_label() -> None:
 
 def test_a_known_code_takes_its_label_s_attempt_back() -> None:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     guess(house, "x")
     guess(house, "label-1", "label-2", "d0-1", pause=0.3)
     assert house.phase == "ringing"
@@ -115,7 +115,7 @@ def test_a_known_code_takes_its_label_s_attempt_back() -> None:
 
 def test_a_known_code_read_later_takes_nothing_back() -> None:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     guess(house, "x", "y", "d0-1")
     assert [code for code, _ in house.mem.scan_lockouts["s"].unknown_codes] == ["x", "y"]
 
@@ -145,7 +145,7 @@ def test_a_restart_forgets_no_wrong_code() -> None:
 
 def test_the_owner_may_clear_a_lock_out() -> None:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     guess(house, "x", "y", "z")
     house.feed(e.LockoutCleared(scanner="s"))
     house.scan("d0-1")
@@ -161,7 +161,7 @@ def test_guesses_during_a_visit_count_too() -> None:
 
 def test_another_known_code_during_a_visit_is_busy_and_leaves_the_light_alone() -> None:
     house = inside()
-    announce(house, "d1")
+    announce_delivery(house, "d1")
     shows = len(house.all(c.ShowSignal))
     house.scan("d1-1")
     assert house.refusals == ["busy"]
@@ -170,9 +170,9 @@ def test_another_known_code_during_a_visit_is_busy_and_leaves_the_light_alone() 
 
 def test_the_visit_s_own_codes_are_parcels_and_are_welcome() -> None:
     house = good_day()
-    announce(house, "d3")  # two parcels
+    announce_delivery(house, "d3")  # two parcels
     house.scan("d3-1")
-    house.run(RING + 1)
+    house.run(RINGING_S + 1)
     house.open()
     house.run(1)
     house.scan("d3-2")
@@ -184,8 +184,8 @@ def test_the_visit_s_own_codes_are_parcels_and_are_welcome() -> None:
 
 def test_two_known_codes_in_turn_are_not_a_new_scan_each_time() -> None:
     house = good_day()
-    announce(house, refusal=Refusal.EXPIRED)
-    announce(house, "d1", refusal=Refusal.CANCELLED)
+    announce_delivery(house, refusal=Refusal.EXPIRED)
+    announce_delivery(house, "d1", refusal=Refusal.CANCELLED)
     for _ in range(45):  # nine seconds
         guess(house, "d0-1", "d1-1", pause=0.1)
     assert house.refusals == ["expired", "cancelled"]
@@ -206,8 +206,8 @@ def test_retained_scans_are_noted_once_until_a_live_one_comes() -> None:
 
 def test_a_code_that_opens_nothing_takes_no_attempt_back() -> None:
     house = good_day()
-    announce(house, "d1", entrance="garage")
-    announce(house, "d2", refusal=Refusal.EXPIRED)
+    announce_delivery(house, "d1", entrance="garage")
+    announce_delivery(house, "d2", refusal=Refusal.EXPIRED)
     for round_, useless in enumerate(("d1-1", "d2-1", "d1-1")):
         guess(house, f"guess-{round_}", useless, pause=0.3)
         house.run(11)
@@ -218,7 +218,7 @@ def test_a_code_that_opens_nothing_takes_no_attempt_back() -> None:
 def test_guessing_beside_yesterday_s_label_is_no_longer_free() -> None:
     """An attacker who holds one label that is used up tries four codes beside it, again and again."""
     house = good_day()
-    announce(house, "old", refusal=Refusal.EXPIRED)
+    announce_delivery(house, "old", refusal=Refusal.EXPIRED)
     answered = 0
     for round_ in range(100):
         guess(house, *(f"guess-{round_}-{n}" for n in range(4)), "old-1", pause=0.3)
@@ -230,7 +230,9 @@ def test_guessing_beside_yesterday_s_label_is_no_longer_free() -> None:
 
 def test_a_delivery_takes_a_label_s_attempt_back_once() -> None:
     house = good_day()
-    announce(house, needs_courier=True)  # its code is known and may come in, again and again, and opens nothing alone
+    announce_delivery(
+        house, needs_courier=True
+    )  # its code is known and may come in, again and again, and opens nothing alone
     for round_ in range(4):
         guess(house, f"guess-{round_}", "d0-1", pause=0.3)
         house.run(65)
@@ -241,7 +243,7 @@ def test_a_delivery_takes_a_label_s_attempt_back_once() -> None:
 def test_so_many_different_unknown_codes_in_an_hour_lock_a_scanner_out_though_their_labels_were_excused() -> None:
     house = good_day()
     for round_ in range(5):
-        announce(house, f"d{10 * round_}", 3600, needs_courier=True)
+        announce_delivery(house, f"d{10 * round_}", 3600, needs_courier=True)
         guess(house, *(f"label-{round_}-{n}" for n in range(4)), f"d{10 * round_}-1", pause=0.2)
         assert locked_out(house) is (round_ == 4), round_
         house.run(200)
@@ -251,7 +253,7 @@ def test_so_many_different_unknown_codes_in_an_hour_lock_a_scanner_out_though_th
 def test_the_count_of_an_hour_survives_a_restart_and_the_owner_s_word() -> None:
     house = good_day()
     for round_ in range(5):
-        announce(house, f"d{10 * round_}", 3600, needs_courier=True)
+        announce_delivery(house, f"d{10 * round_}", 3600, needs_courier=True)
         guess(house, *(f"label-{round_}-{n}" for n in range(4)), f"d{10 * round_}-1", pause=0.2)
         house.run(100)
         if round_ == 2:
@@ -276,7 +278,7 @@ def test_a_state_that_was_stored_before_the_count_of_an_hour_is_read() -> None:
 # ---- a camera that reads labels -------------------------------------------------------------------------------------
 
 
-def show(house: House, *codes: str) -> None:
+def show(house: SimulatedHome, *codes: str) -> None:
     for code in codes:
         house.scan(code, scanner="camera", expected_only=True)
         house.run(0.4)
@@ -284,7 +286,7 @@ def show(house: House, *codes: str) -> None:
 
 def test_a_camera_that_is_shown_too_many_unknown_codes_reads_none_for_a_quarter_of_an_hour() -> None:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     show(house, *(f"shown-{n}" for n in range(200)))
     assert house.alarms == ["camera_code_limit"], "the owner is told once"
     show(house, "d0-1")
@@ -297,7 +299,7 @@ def test_a_camera_that_is_shown_too_many_unknown_codes_reads_none_for_a_quarter_
 
 def test_a_camera_s_limit_is_wider_than_a_scanner_s_and_not_the_scanner_s() -> None:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     show(house, *(f"shown-{n}" for n in range(29)))
     assert not house.alarms
     show(house, "shown-29")
@@ -324,9 +326,9 @@ def test_what_a_camera_saw_longer_than_ten_minutes_ago_counts_no_more() -> None:
 
 def test_a_camera_that_reads_no_labels_still_takes_the_running_visit_s_own() -> None:
     house = good_day()
-    announce(house, "d3")  # two parcels
+    announce_delivery(house, "d3")  # two parcels
     house.scan("d3-1")
-    house.run(RING + 1)
+    house.run(RINGING_S + 1)
     house.open()
     house.run(1)
     show(house, *(f"shown-{n}" for n in range(40)), "d3-2")
@@ -341,7 +343,7 @@ def test_a_camera_that_reads_no_labels_still_takes_the_running_visit_s_own() -> 
 def test_parcel_and_courier_open_together_in_either_order() -> None:
     for first, second in (("d0-1", "d0-qr"), ("d0-qr", "d0-1")):
         house = good_day()
-        announce(house, needs_courier=True)
+        announce_delivery(house, needs_courier=True)
         house.scan(first)
         assert house.phase == "ready"
         house.run(50)
@@ -352,7 +354,7 @@ def test_parcel_and_courier_open_together_in_either_order() -> None:
 
 def test_a_parcel_without_its_courier_is_refused_after_a_minute_where_it_was_scanned() -> None:
     house = good_day()
-    announce(house, needs_courier=True)
+    announce_delivery(house, needs_courier=True)
     house.scan("d0-1", scanner="left")
     house.run(59)
     assert not house.refusals
@@ -360,13 +362,13 @@ def test_a_parcel_without_its_courier_is_refused_after_a_minute_where_it_was_sca
     last = house.all(c.AnswerScan)[-1]
     assert (last.refusal, last.scanner, last.scan) == ("courier_not_proven", "left", "v1")
     house.scan("d0-qr")
-    house.run(RING)
+    house.run(RINGING_S)
     assert house.phase == "ready"
 
 
 def test_the_same_half_twice_is_not_the_other_half() -> None:
     house = good_day()
-    announce(house, "d3", needs_courier=True)
+    announce_delivery(house, "d3", needs_courier=True)
     house.scan("d3-1")
     house.run(1)
     house.scan("d3-2")
@@ -378,8 +380,8 @@ def test_the_same_half_twice_is_not_the_other_half() -> None:
 
 def test_another_delivery_s_courier_proves_nothing() -> None:
     house = good_day()
-    announce(house, needs_courier=True)
-    announce(house, "d1", needs_courier=True)
+    announce_delivery(house, needs_courier=True)
+    announce_delivery(house, "d1", needs_courier=True)
     house.scan("d0-1")
     house.run(1)
     house.scan("d1-qr")
@@ -391,7 +393,7 @@ def test_another_delivery_s_courier_proves_nothing() -> None:
 def test_what_was_scanned_under_an_older_promise_is_no_half_of_a_newer_one(first: str, second: str) -> None:
     """The update may have named another parcel, or another courier because the first one is not to come in."""
     house = good_day()
-    promise = announce(house, needs_courier=True)
+    promise = announce_delivery(house, needs_courier=True)
     house.scan(first)
     house.run(1)
     promise.version = 2
@@ -405,9 +407,9 @@ def test_what_was_scanned_under_an_older_promise_is_no_half_of_a_newer_one(first
 
 def test_a_garage_does_with_the_parcel_but_never_with_the_courier_alone() -> None:
     house = good_day()
-    announce(house)
+    announce_delivery(house)
     house.scan("d0-qr")
-    house.run(RING)
+    house.run(RINGING_S)
     assert house.phase == "ready"
     house.scan("d0-1")
     assert house.phase == "ringing"
@@ -416,17 +418,17 @@ def test_a_garage_does_with_the_parcel_but_never_with_the_courier_alone() -> Non
 # ---- a code of two brands --------------------------------------------------------------------------------------------
 
 
-def twice(house: House, **fields: object) -> None:
+def twice(house: SimulatedHome, **fields: object) -> None:
     """Two brands have announced the same parcel for now; the second one is the likelier by its window."""
-    announce(house, "d1", brand="farm", label="one parcel", **fields)
-    announce(house, "d0", brand="shop", label="one parcel", **fields)
+    announce_delivery(house, "d1", brand="farm", label="one parcel", **fields)
+    announce_delivery(house, "d0", brand="shop", label="one parcel", **fields)
 
 
 def test_a_code_that_two_permitted_brands_announced_opens_for_neither_and_the_owner_is_told_which() -> None:
     house = good_day()
     twice(house)
     house.scan("one parcel")
-    house.run(RING)
+    house.run(RINGING_S)
     assert house.refusals == ["code_of_several"]
     assert not house.all(c.Unlock)
     (told,) = (one for one in house.all(c.NotifyOwner) if one.saying is c.Notification.CODE_OF_SEVERAL)
@@ -439,7 +441,7 @@ def test_a_code_that_a_brand_announced_too_that_may_not_come_in_opens_for_the_on
     twice(house)
     house.promises["d1"].refusal = refusal
     house.scan("one parcel")
-    house.run(RING + 1)
+    house.run(RINGING_S + 1)
     assert house.phase == "unlocked"
     assert house.mem.visit is not None
     assert house.mem.visit.delivery.id == "d0"
@@ -456,7 +458,7 @@ def test_where_a_courier_proves_himself_his_code_says_which_brand_s_parcel_it_is
     for code in reversed(codes) if courier_first else codes:
         house.scan(code)
         house.run(1)
-    house.run(RING)
+    house.run(RINGING_S)
     assert house.phase == "unlocked", house.refusals
     assert house.mem.visit is not None
     assert house.mem.visit.delivery.id == whose

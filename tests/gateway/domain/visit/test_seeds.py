@@ -58,7 +58,7 @@ def test_whatever_happens_to_the_house_the_invariants_hold(first: int, last: int
     for seed in range(first, last):
         try:
             life.household(seed)
-            seen.update(life.one(seed))
+            seen.update(life.run_life(seed))
         except (AssertionError, RuntimeError, LookupError) as failure:
             where = traceback.format_exc(limit=-2)
             replay = f"python -m tests.house.trace {seed}"
@@ -69,4 +69,4 @@ def test_whatever_happens_to_the_house_the_invariants_hold(first: int, last: int
 
 def test_a_few_lives_hold_in_the_inner_loop() -> None:
     for seed in range(40):
-        life.one(seed, steps=60)
+        life.run_life(seed, steps=60)

@@ -9,11 +9,11 @@ import numpy as np
 import zxingcpp
 from PIL import Image
 
-A4 = (595, 842)  # points
+A4_POINTS = (595, 842)  # points
 
 
 @dataclass(frozen=True, slots=True)
-class Printed:
+class PrintedDocument:
     """A PDF that was read: each page's words on one line, each page's size in points, its embedded pictures' pages."""
 
     words: tuple[str, ...]
@@ -21,7 +21,7 @@ class Printed:
     pictures: tuple[int, ...]
 
 
-def read(pdf: bytes, folder: Path) -> Printed:
+def read_pdf(pdf: bytes, folder: Path) -> PrintedDocument:
     """Read a paper."""
     file = folder / "paper.pdf"
     file.write_bytes(pdf)
@@ -30,10 +30,10 @@ def read(pdf: bytes, folder: Path) -> Printed:
     texts = _poppler("pdftotext", "-raw", file, "-").split("\f")[:-1]
     images = _poppler("pdfimages", "-list", file).splitlines()[2:]
     words = tuple(" ".join(text.split()) for text in texts)
-    return Printed(words, sizes, tuple(int(line.split()[0]) for line in images))
+    return PrintedDocument(words, sizes, tuple(int(line.split()[0]) for line in images))
 
 
-def seen(pdf: bytes, folder: Path, page: int, *, dots: int = 100) -> Image.Image:
+def render_page(pdf: bytes, folder: Path, page: int, *, dots: int = 100) -> Image.Image:
     """A page as an eye sees it, in dots an inch."""
     file, name = folder / "paper.pdf", folder / "page"
     file.write_bytes(pdf)
@@ -42,7 +42,7 @@ def seen(pdf: bytes, folder: Path, page: int, *, dots: int = 100) -> Image.Image
         return image.convert("RGB")
 
 
-def codes(image: Image.Image) -> list[str]:
+def read_codes(image: Image.Image) -> list[str]:
     """What a phone reads off it."""
     return [found.text for found in zxingcpp.read_barcodes(np.asarray(image))]
 

@@ -7,20 +7,20 @@ from hashlib import sha256
 
 import pytest
 
-from gateway.evidence.documents.pdf import FONTS, LACKING, Ink, Sheet
+from gateway.evidence.documents.pdf import FONTS_FOLDER, MISSING_GLYPH, Ink, Sheet
 
-SOURCE = json.loads((FONTS / "source.json").read_text(encoding="utf-8"))
+SOURCE = json.loads((FONTS_FOLDER / "source.json").read_text(encoding="utf-8"))
 
 
 def test_each_file_is_as_its_package_brought_it() -> None:
-    found = {path.name: sha256(path.read_bytes()).hexdigest() for path in FONTS.iterdir()}
+    found = {path.name: sha256(path.read_bytes()).hexdigest() for path in FONTS_FOLDER.iterdir()}
     del found["source.json"]
     assert found == SOURCE["sha256"]
 
 
 def test_its_source_and_its_licence_are_told() -> None:
     assert (SOURCE["package"], SOURCE["version"]) == ("npm @expo-google-fonts/open-sans", "0.4.2")
-    assert "SIL OPEN FONT LICENSE Version 1.1" in (FONTS / "OFL.txt").read_text(encoding="utf-8")
+    assert "SIL OPEN FONT LICENSE Version 1.1" in (FONTS_FOLDER / "OFL.txt").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_it_has_latin_greek_and_cyrillic(sheet: Sheet, words: str) -> None:
 
 
 def test_what_it_lacks_is_a_box_and_what_is_no_character_is_gone(sheet: Sheet) -> None:
-    assert sheet.shown("京東 \N{GRINNING FACE}") == f"{LACKING * 2} {LACKING}"
+    assert sheet.shown("京東 \N{GRINNING FACE}") == f"{MISSING_GLYPH * 2} {MISSING_GLYPH}"
     assert sheet.shown("a\u202eb\u200bc\x1b[31m\nd") == "abc[31md"
     sheet.text((10, 10), "京東", size=12, ink=Ink.RED)
     assert sheet.pdf().startswith(b"%PDF-")

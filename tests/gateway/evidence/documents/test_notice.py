@@ -10,15 +10,15 @@ from babel.messages.extract import extract_from_file
 
 from devices.commands import Light, Sound
 from gateway.config.home import Home
-from gateway.config.loader import load
+from gateway.config.loader import load_home_file
 from gateway.domain.visit import transitions
 from gateway.domain.visit.commands import ShowSignal
 from gateway.evidence.documents import notice as drawing
-from gateway.evidence.documents.notice import SIGNS, STEPS, Notice, door_notice, notice_of
+from gateway.evidence.documents.notice import COURIER_STEPS, SIGNAL_MEANINGS, Notice, door_notice, notice_of
 from gateway.evidence.documents.pdf import Sheet
-from gateway.evidence.documents.pictograms import Pictogram, draw
+from gateway.evidence.documents.pictograms import Pictogram, draw_pictogram
 from gateway.system.i18n import Language, Text, _, pgettext
-from tests.gateway.evidence.documents.printed import A4, codes, read, seen
+from tests.gateway.evidence.documents.printed import A4_POINTS, read_codes, read_pdf, render_page
 
 pytestmark = pytest.mark.slow
 
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[4]
 
 @pytest.fixture(scope="module")
 def home() -> Home:
-    return load(ROOT / "config" / "home.yaml")
+    return load_home_file(ROOT / "config" / "home.yaml")
 
 
 @pytest.fixture
@@ -38,8 +38,8 @@ def notice(home: Home) -> Notice:
 
 def test_it_has_one_a4_page_a_language(notice: Notice, tmp_path: Path) -> None:
     for languages in (("fr",), ("en",), ("fr", "en")):
-        printed = read(door_notice(notice, languages=languages, made=MADE), tmp_path)
-        assert printed.sizes == (A4,) * len(languages)
+        printed = read_pdf(door_notice(notice, languages=languages, made=MADE), tmp_path)
+        assert printed.sizes == (A4_POINTS,) * len(languages)
         assert len(printed.words) == len(languages)
 
 
@@ -51,7 +51,7 @@ def sentences() -> Iterator[Text]:
 
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_every_sentence_stands_on_it(notice: Notice, language: Language, tmp_path: Path) -> None:
-    (words,) = read(door_notice(notice, languages=(language,), made=MADE), tmp_path).words
+    (words,) = read_pdf(door_notice(notice, languages=(language,), made=MADE), tmp_path).words
     for text in sentences():
         assert text.to(language, home=notice.home, entrance=notice.entrance, days="30", minutes="15") in words
     assert "Anne Dupont, 06 12 34 56 78" in words
@@ -65,7 +65,7 @@ def test_it_tells_this_houses_own_times(home: Home, tmp_path: Path) -> None:
         update={"entrances": {"front": shorter}, "storage": home.storage.model_copy(update={"retention_days": 7})}
     )
     notice = notice_of(other, "front", contact=None, pages=None)
-    (words,) = read(door_notice(notice, languages=("en",), made=MADE), tmp_path).words
+    (words,) = read_pdf(door_notice(notice, languages=("en",), made=MADE), tmp_path).words
     assert "erased after 7 days at most" in words
     assert "7 days at most, then erased" in words
     assert "within 5 min after a visit" in words
@@ -74,15 +74,18 @@ def test_it_tells_this_houses_own_times(home: Home, tmp_path: Path) -> None:
 
 def test_the_couriers_code_is_a_step_only_where_it_is_asked_for(notice: Notice, tmp_path: Path) -> None:
     without = replace(notice, courier_code=False)
-    (words,) = read(door_notice(without, languages=("en",), made=MADE), tmp_path).words
+    (words,) = read_pdf(door_notice(without, languages=("en",), made=MADE), tmp_path).words
     assert "Scan the code" not in words
     assert "7" not in words.split("Red: no")[0].split("Scan the parcel")[1]
 
 
 def test_its_code_leads_to_the_couriers_page_and_to_nothing_else(notice: Notice, tmp_path: Path) -> None:
     pdf = door_notice(notice, languages=("fr",), made=MADE)
-    assert codes(seen(pdf, tmp_path, 1)) == ["https://perron.example/c"]
-    assert codes(seen(door_notice(replace(notice, page=None), languages=("fr",), made=MADE), tmp_path, 1)) == []
+    assert read_codes(render_page(pdf, tmp_path, 1)) == ["https://perron.example/c"]
+    assert (
+        read_codes(render_page(door_notice(replace(notice, page=None), languages=("fr",), made=MADE), tmp_path, 1))
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -100,7 +103,7 @@ def test_what_is_no_address_of_pages_is_refused(home: Home, pages: str) -> None:
 def test_without_a_contact_there_is_a_line_to_write_on(home: Home, tmp_path: Path) -> None:
     blank = notice_of(home, "front", contact="\u200b", pages=None)
     assert blank.contact is None
-    (words,) = read(door_notice(blank, languages=("fr",), made=MADE), tmp_path).words
+    (words,) = read_pdf(door_notice(blank, languages=("fr",), made=MADE), tmp_path).words
     assert words.endswith("Contact")
 
 
@@ -109,13 +112,13 @@ def test_the_longest_and_the_strangest_names_stay_on_the_page_and_harmless(home:
     section = home.entrances["front"].model_copy(update={"name": strange})
     hostile = home.model_copy(update={"name": strange, "entrances": {"front": section}})
     notice = notice_of(hostile, "front", contact="W" * 80, pages="https://" + "w" * 60 + ".example")
-    printed = read(door_notice(notice, languages=("fr", "en"), made=MADE), tmp_path)
+    printed = read_pdf(door_notice(notice, languages=("fr", "en"), made=MADE), tmp_path)
     assert len(printed.sizes) == 2
     for words in printed.words:
         assert "<script>alert(1)</script>[31mЖЖЖ" in words.replace(" ", "")
         assert not {"\u202e", "\u2066", "\x1b"} & set(words)
         assert "…" in words
-    image = seen(door_notice(notice, languages=("fr",), made=MADE), tmp_path, 1, dots=60)
+    image = render_page(door_notice(notice, languages=("fr",), made=MADE), tmp_path, 1, dots=60)
     left = image.crop((0, 620, 8, 702))  # the margin below the head stays white: nothing runs out of the page
     assert left.getextrema() == ((255, 255),) * 3
 
@@ -135,7 +138,7 @@ def test_between_one_box_and_the_next_the_paper_is_white(
     notice: Notice, tmp_path: Path, language: Language, house: str | None, entrance: str | None
 ) -> None:
     named = replace(notice, home=house or notice.home, entrance=entrance or notice.entrance)
-    image = seen(door_notice(named, languages=(language,), made=MADE), tmp_path, 1, dots=200)
+    image = render_page(door_notice(named, languages=(language,), made=MADE), tmp_path, 1, dots=200)
     dot = image.width / 210  # a millimetre
     # Between head and steps, steps and signs, signs and the dead box, that and the law, the law and the contact.
     for top, bottom in ((43.3, 46.5), (146.2, 148.1), (185.9, 186.7), (222.4, 224.5), (283.0, 284.3)):
@@ -144,16 +147,16 @@ def test_between_one_box_and_the_next_the_paper_is_white(
 
 
 def test_each_sign_of_the_door_is_explained() -> None:
-    shown = {show for show, _ in SIGNS}
+    shown = {show for show, _ in SIGNAL_MEANINGS}
     at_the_door = {value for value in vars(transitions).values() if isinstance(value, ShowSignal)}
     assert at_the_door <= shown
     assert {show.light for show in shown} == set(Light)
     assert {show.sound for show in shown} == set(Sound)
-    assert len({meaning for _, meaning in SIGNS}) == len(SIGNS)
+    assert len({meaning for _, meaning in SIGNAL_MEANINGS}) == len(SIGNAL_MEANINGS)
 
 
 def test_the_steps_come_in_the_couriers_order() -> None:
-    assert [line for _, line in STEPS] == [
+    assert [line for _, line in COURIER_STEPS] == [
         _("Scan the parcel"), _("Scan the code"), _("Amber: wait"), _("Green: come in"),
         _("Put it down"), pgettext("a house", "Leave"), _("Close the door"), _("Red: no"),
     ]  # fmt: skip
@@ -163,8 +166,8 @@ def test_the_steps_come_in_the_couriers_order() -> None:
 def test_each_pictogram_is_large_dark_and_inside_its_square(what: Pictogram, tmp_path: Path) -> None:
     sheet = Sheet(title=what, language="en", made=MADE)
     sheet.page()
-    draw(sheet, what, (50, 50), 100)
-    image = seen(sheet.pdf(), tmp_path, 1, dots=51).convert("L").point(lambda value: 255 * (value < 160))
+    draw_pictogram(sheet, what, (50, 50), 100)
+    image = render_page(sheet.pdf(), tmp_path, 1, dots=51).convert("L").point(lambda value: 255 * (value < 160))
     box = image.getbbox()
     assert box is not None
     assert min(box) >= 98  # 50 mm, and a hair

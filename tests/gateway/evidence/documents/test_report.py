@@ -12,33 +12,41 @@ import pytest
 from gateway.domain.visit.state import DoorResult, Outcome
 from gateway.evidence.checkpoint import SealedPart
 from gateway.evidence.documents import sources as accounts
-from gateway.evidence.documents.report import Names, report
-from gateway.evidence.documents.report_words import MOMENTS
-from gateway.evidence.documents.sources import View, account
-from gateway.evidence.manifest import DeliveryFacts, Span
-from gateway.evidence.retention import Kept, erase, tombstone
-from gateway.evidence.verdict import Problem, Verdict
-from gateway.evidence.verify import verify
+from gateway.evidence.documents.report import HouseNames, create_report
+from gateway.evidence.documents.report_words import MOMENT_TEXTS
+from gateway.evidence.documents.sources import PictureView, read_visit
+from gateway.evidence.manifest import DeliveryFacts, FilmSpan
+from gateway.evidence.retention import FilmedVisit, erase_folder, sign_tombstone
+from gateway.evidence.verdict import ProofProblem, VerificationResult
+from gateway.evidence.verify import verify_proof
 from gateway.protocol.keys import BoxKey
 from gateway.system.atomic_file import write_whole
 from gateway.system.i18n import Language, Text
-from tests.gateway.evidence.documents.printed import A4, Printed, read, seen
-from tests.gateway.evidence.documents.visits import DELIVERY, after, bolt, door, fridge, scan, sealed
-from tests.gateway.evidence.visits import SCAN, VISIT, Box, draft_of
+from tests.gateway.evidence.documents.printed import A4_POINTS, PrintedDocument, read_pdf, render_page
+from tests.gateway.evidence.documents.visits import (
+    DELIVERY_ROWS,
+    bolt_event,
+    door_event,
+    fridge_event,
+    scan_event,
+    seal_visit,
+    seconds_after,
+)
+from tests.gateway.evidence.visits import SCAN, VISIT, SealingBox, draft_of
 
 pytestmark = pytest.mark.slow
 
 MADE = datetime(2026, 6, 2, 8, tzinfo=UTC)
 PARIS = ZoneInfo("Europe/Paris")
-NAMES = Names(
+NAMES = HouseNames(
     house="Maison des Lilas", entrances={"front": "Porte d'entrée"}, places={"hall": "Dans l'entrée", "fridge": "Frigo"}
 )
 
 
 def printed(
-    folder: Path, into: Path, language: Language = "en", *, key: BoxKey | None = None, names: Names | None = None
-) -> Printed:
-    pdf, _ = report(
+    folder: Path, into: Path, language: Language = "en", *, key: BoxKey | None = None, names: HouseNames | None = None
+) -> PrintedDocument:
+    pdf, _ = create_report(
         folder,
         language=language,
         zone=PARIS,
@@ -46,14 +54,14 @@ def printed(
         names={"box-1": names or NAMES},
         public_key=None if key is None else key.public,
     )
-    paper = read(pdf, into)
-    assert paper.sizes == (A4, A4)  # always two pages, whatever the folder holds
+    paper = read_pdf(pdf, into)
+    assert paper.sizes == (A4_POINTS, A4_POINTS)  # always two pages, whatever the folder holds
     return paper
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_a_delivery_that_holds_is_told_whole(tmp_path: Path, language: Language) -> None:
-    folder, key = sealed(tmp_path)
+    folder, key = seal_visit(tmp_path)
     first, second = printed(folder, tmp_path, language, key=key).words
     for phrase in (
         Text("Report of a visit"),
@@ -72,24 +80,24 @@ def test_a_delivery_that_holds_is_told_whole(tmp_path: Path, language: Language)
         ("CLOSED", "03"),
         ("LOCKED_AGAIN", "04"),
     ):
-        name = next(words.to(language) for known, words in MOMENTS.items() if known.name == moment)
+        name = next(words.to(language) for known, words in MOMENT_TEXTS.items() if known.name == moment)
         assert f"{name} 2026-06-01 14:00:{at} 2026-06-01 12:00:{at}" in first
         assert name in second or moment in {"SCANNED", "UNLOCKED"}
     assert Text("Timeline").to(language) in second
     assert key.public.fingerprint in first
-    assert account(folder).hashes[0] in first
+    assert read_visit(folder).hashes[0] in first
     assert Text("THE PROOF DOES NOT HOLD").to(language) not in first + second
 
 
 def test_the_pictures_are_those_of_the_films_at_their_times(tmp_path: Path) -> None:
-    folder, _ = sealed(tmp_path)
-    told = account(folder)
+    folder, _ = seal_visit(tmp_path)
+    told = read_visit(folder)
     taken = {view: (photo.camera, photo.at) for view, photo in told.photos.items()}
     assert taken == {
-        View.FIRST: ("outside", SCAN),
-        View.OPENED: ("hall", after(1.5)),
-        View.CLOSED: ("hall", after(3)),
-        View.LOCKED_AGAIN: ("outside", after(4.5)),
+        PictureView.FIRST: ("outside", SCAN),
+        PictureView.OPENED: ("hall", seconds_after(1.5)),
+        PictureView.CLOSED: ("hall", seconds_after(3)),
+        PictureView.LOCKED_AGAIN: ("outside", seconds_after(4.5)),
     }
     paper = printed(folder, tmp_path)
     assert paper.pictures == (2, 2, 2, 2)
@@ -98,7 +106,7 @@ def test_the_pictures_are_those_of_the_films_at_their_times(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_a_forged_film_is_told_in_words_on_both_pages_and_never_shown(tmp_path: Path, language: Language) -> None:
-    folder, _ = sealed(tmp_path)
+    folder, _ = seal_visit(tmp_path)
     film = folder / "hall-1-1.mp4"
     data = bytearray(film.read_bytes())
     data[len(data) // 2] ^= 1
@@ -113,25 +121,25 @@ def test_a_forged_film_is_told_in_words_on_both_pages_and_never_shown(tmp_path: 
     assert Text("No pictures: the proof does not hold, what these films show is not proven.").to(language) in second
     assert Text("The proof holds").to(language) not in first
     assert paper.pictures == ()
-    pdf, _ = report(folder, language=language, zone=PARIS, made=MADE)
-    red = np.asarray(seen(pdf, tmp_path, 1, dots=30)).astype(int)
+    pdf, _ = create_report(folder, language=language, zone=PARIS, made=MADE)
+    red = np.asarray(render_page(pdf, tmp_path, 1, dots=30)).astype(int)
     assert ((red[..., 0] > 150) & (red[..., 1] < 60)).sum() > 1000  # a banner, not a word
 
 
 def test_each_way_to_forge_ends_in_its_own_words(tmp_path: Path) -> None:
-    folder, _ = sealed(tmp_path)
+    folder, _ = seal_visit(tmp_path)
     for name, problem in (
-        ("manifest.sig", Problem.UNSIGNED),
-        ("log.jsonl", Problem.LOG_MISSING),
-        ("outside-1-1.mp4", Problem.FILM_MISSING),
-        ("hall-1-1.jsonl", Problem.CHAIN_MISSING),
-        ("manifest.json", Problem.NO_PROOF),
+        ("manifest.sig", ProofProblem.UNSIGNED),
+        ("log.jsonl", ProofProblem.LOG_MISSING),
+        ("outside-1-1.mp4", ProofProblem.FILM_MISSING),
+        ("hall-1-1.jsonl", ProofProblem.CHAIN_MISSING),
+        ("manifest.json", ProofProblem.NO_PROOF),
     ):
         copy = shutil.copytree(folder, tmp_path / f"without {name}" / VISIT)
         (copy / name).unlink()
         first, second = printed(copy, tmp_path).words
         assert "THE PROOF DOES NOT HOLD" in first, name
-        assert account(copy).verdict.code is problem
+        assert read_visit(copy).verdict.code is problem
         assert ("No manifest that can be read: nothing can be told of this visit." in first) == (
             name == "manifest.json"
         )
@@ -141,7 +149,7 @@ def test_each_way_to_forge_ends_in_its_own_words(tmp_path: Path) -> None:
 
 
 def test_another_boxs_signature_is_told(tmp_path: Path) -> None:
-    folder, _ = sealed(tmp_path)
+    folder, _ = seal_visit(tmp_path)
     first, _ = printed(folder, tmp_path, "fr", key=BoxKey.fresh()).words
     assert "Une autre boîte a signé." in first
     assert "La vérification s'arrête à la première chose fausse ; ce qui vient après n'a pas été vérifié." in first
@@ -150,7 +158,7 @@ def test_another_boxs_signature_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_a_folder_that_only_agrees_with_itself_is_not_called_proven(tmp_path: Path, language: Language) -> None:
-    folder, _ = sealed(tmp_path)
+    folder, _ = seal_visit(tmp_path)
     first, _ = printed(folder, tmp_path, language).words
     assert Text("The folder agrees, key not compared").to(language) in first
     assert Text("No key was given: compare the fingerprint above with the box's.").to(language) in first
@@ -160,42 +168,44 @@ def test_a_folder_that_only_agrees_with_itself_is_not_called_proven(tmp_path: Pa
 def test_what_changes_between_verifying_and_reading_is_condemned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, problem in (("log.jsonl", Problem.LOG_CHANGED), ("manifest.json", Problem.SIGNATURE_WRONG)):
+    for name, problem in (("log.jsonl", ProofProblem.LOG_CHANGED), ("manifest.json", ProofProblem.SIGNATURE_WRONG)):
         root = tmp_path / name
         root.mkdir()
-        folder, key = sealed(root)
+        folder, key = seal_visit(root)
 
-        def late(where: Path, *, name: str = name, key: BoxKey = key, root: Path = root, **given: object) -> Verdict:
-            found = verify(where)
+        def late(
+            where: Path, *, name: str = name, key: BoxKey = key, root: Path = root, **given: object
+        ) -> VerificationResult:
+            found = verify_proof(where)
             if name == "log.jsonl":
                 write_whole(where / name, (where / name).read_bytes() + b"\n")
             else:
                 (root / "other").mkdir()
-                other, _ = sealed(root / "other", scan(0.1), key=key)
+                other, _ = seal_visit(root / "other", scan_event(0.1), key=key)
                 write_whole(where / name, (other / name).read_bytes())
             assert set(given) == {"public_key", "checkpoint"}
             return found
 
-        monkeypatch.setattr(accounts, "verify", late)
-        told = account(folder)
+        monkeypatch.setattr(accounts, "verify_proof", late)
+        told = read_visit(folder)
         assert (told.verdict.ok, told.verdict.code, dict(told.photos)) == (False, problem, {})
 
 
 def test_a_film_that_changes_after_verifying_gives_no_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder, _ = sealed(tmp_path)
+    folder, _ = seal_visit(tmp_path)
 
-    def late(where: Path, **_: object) -> Verdict:
-        found = verify(where)
+    def late(where: Path, **_: object) -> VerificationResult:
+        found = verify_proof(where)
         with (where / "outside-1-1.mp4").open("ab") as film:
             film.write(b"more")
         return found
 
-    monkeypatch.setattr(accounts, "verify", late)
-    assert set(account(folder).photos) == {View.OPENED, View.CLOSED}  # those of the hall
+    monkeypatch.setattr(accounts, "verify_proof", late)
+    assert set(read_visit(folder).photos) == {PictureView.OPENED, PictureView.CLOSED}  # those of the hall
 
 
 def test_what_the_log_does_not_tell_is_called_missing(tmp_path: Path) -> None:
-    folder, _ = sealed(tmp_path, scan(0.5), bolt(1, "unlocked"))
+    folder, _ = seal_visit(tmp_path, scan_event(0.5), bolt_event(1, "unlocked"))
     paper = printed(folder, tmp_path)
     first, second = paper.words
     assert first.count("not in the proof") == 3
@@ -204,7 +214,7 @@ def test_what_the_log_does_not_tell_is_called_missing(tmp_path: Path) -> None:
 
 
 def test_a_log_of_another_make_gives_no_times_and_says_so(tmp_path: Path) -> None:
-    box = Box()
+    box = SealingBox()
     folder, _ = box.visit(tmp_path)
     first, _ = printed(folder, tmp_path, key=box.key).words
     assert "The proof holds" in first
@@ -212,16 +222,16 @@ def test_a_log_of_another_make_gives_no_times_and_says_so(tmp_path: Path) -> Non
 
 
 def test_an_instant_that_no_film_shows_has_no_picture(tmp_path: Path) -> None:
-    rows = [*DELIVERY[:3], door(30, "closed"), door(40, "closed", proven=True)]
-    folder, _ = sealed(tmp_path, *rows)
+    rows = [*DELIVERY_ROWS[:3], door_event(30, "closed"), door_event(40, "closed", proven=True)]
+    folder, _ = seal_visit(tmp_path, *rows)
     paper = printed(folder, tmp_path)
     assert paper.words[1].count("No film at that instant") == 2
     assert paper.pictures == (2, 2)
 
 
 def test_declared_gaps_stand_on_the_paper_in_words(tmp_path: Path) -> None:
-    longer = replace(draft_of(()), span=Span(start=SCAN, end=after(20)), notes=("hall:frozen", "no_clock"))
-    folder, _ = sealed(tmp_path, draft=longer)
+    longer = replace(draft_of(()), span=FilmSpan(start=SCAN, end=seconds_after(20)), notes=("hall:frozen", "no_clock"))
+    folder, _ = seal_visit(tmp_path, draft=longer)
     first, second = printed(folder, tmp_path).words
     assert "outside: no film" in first
     assert "Declared gap, outside: 14:00:00 to 14:00:20 (not filmed)" in first
@@ -233,10 +243,15 @@ def test_declared_gaps_stand_on_the_paper_in_words(tmp_path: Path) -> None:
 def test_temperatures_are_plotted_only_where_the_log_has_some(tmp_path: Path) -> None:
     (tmp_path / "cold").mkdir()
     (tmp_path / "plain").mkdir()
-    cold, _ = sealed(
-        tmp_path / "cold", *DELIVERY[:2], fridge(1.2, 3.5), fridge(2, None), fridge(2.5, 6.25), *DELIVERY[2:]
+    cold, _ = seal_visit(
+        tmp_path / "cold",
+        *DELIVERY_ROWS[:2],
+        fridge_event(1.2, 3.5),
+        fridge_event(2, None),
+        fridge_event(2.5, 6.25),
+        *DELIVERY_ROWS[2:],
     )
-    plain, _ = sealed(tmp_path / "plain")
+    plain, _ = seal_visit(tmp_path / "plain")
     second = printed(cold, tmp_path).words[1]
     assert "Temperatures (°C)" in second
     assert "3.5" in second
@@ -246,7 +261,7 @@ def test_temperatures_are_plotted_only_where_the_log_has_some(tmp_path: Path) ->
 
 
 def test_an_untrusted_clock_is_told(tmp_path: Path) -> None:
-    folder, _ = sealed(tmp_path, scan(0.5, trusted=False), *DELIVERY[1:])
+    folder, _ = seal_visit(tmp_path, scan_event(0.5, trusted=False), *DELIVERY_ROWS[1:])
     assert "The box was not certain of its time." in printed(folder, tmp_path).words[0]
 
 
@@ -256,13 +271,13 @@ def test_hostile_names_are_inert_and_fit(tmp_path: Path) -> None:
         draft_of(()),
         delivery=DeliveryFacts(
             id="x" * 129, version=1, brand=strange, carrier="京" * 80, place=strange,
-            window=Span(start=SCAN, end=after(90_000)), parcels=("\u202e711",) * 40,
+            window=FilmSpan(start=SCAN, end=seconds_after(90_000)), parcels=("\u202e711",) * 40,
         ),
         outcome=Outcome.PARTLY_DELIVERED,
         house=DoorResult.HANDED_TO_OWNER,
     )  # fmt: skip
-    folder, _ = sealed(tmp_path, draft=hostile)
-    names = Names(house=strange * 3, entrances={"front": strange * 3})
+    folder, _ = seal_visit(tmp_path, draft=hostile)
+    names = HouseNames(house=strange * 3, entrances={"front": strange * 3})
     for language in ("fr", "en"):
         paper = printed(folder, tmp_path, language, names=names)
         first = paper.words[0]
@@ -273,20 +288,20 @@ def test_hostile_names_are_inert_and_fit(tmp_path: Path) -> None:
 
 
 def test_a_houses_names_are_never_put_on_another_boxs_visit(tmp_path: Path) -> None:
-    folder, _ = sealed(tmp_path)
-    pdf, _ = report(folder, language="en", zone=PARIS, made=MADE, names={"another": NAMES})
-    first = read(pdf, tmp_path).words[0]
+    folder, _ = seal_visit(tmp_path)
+    pdf, _ = create_report(folder, language="en", zone=PARIS, made=MADE, names={"another": NAMES})
+    first = read_pdf(pdf, tmp_path).words[0]
     assert "Maison des Lilas" not in first
     assert "hall" in first
 
 
 @pytest.mark.parametrize("why", ["request", "retention"])
 def test_an_erased_visit_says_that_it_was_erased(tmp_path: Path, why: str) -> None:
-    folder, key = sealed(tmp_path)
-    told = account(folder)
+    folder, key = seal_visit(tmp_path)
+    told = read_visit(folder)
     parts = () if why == "request" else tuple(_sealed_parts(told.hashes))
-    stone = tombstone(box="box-1", visit=VISIT, parts=parts, at=after(99), why=why, who="owner", key=key)  # type: ignore[arg-type]  # a word, not a literal
-    erase(folder, Kept(visit=VISIT, ended=after(6)), stone)
+    stone = sign_tombstone(box="box-1", visit=VISIT, parts=parts, at=seconds_after(99), why=why, who="owner", key=key)  # type: ignore[arg-type]  # a word, not a literal
+    erase_folder(folder, FilmedVisit(visit=VISIT, ended=seconds_after(6)), stone)
     paper = printed(folder, tmp_path, key=key)
     first, second = paper.words
     assert "Erased visit" in first
@@ -306,9 +321,9 @@ def _sealed_parts(hashes: tuple[str, ...]) -> list[SealedPart]:
 
 
 def test_a_visit_in_two_parts_is_one_report(tmp_path: Path) -> None:
-    box = Box()
+    box = SealingBox()
     box.visit(tmp_path)
-    folder, _ = box.visit(tmp_path, part=2, at=after(60), shade=90)
+    folder, _ = box.visit(tmp_path, part=2, at=seconds_after(60), shade=90)
     first, second = printed(folder, tmp_path, key=box.key).words
     assert "SHA-256 of manifest 2" in first
     assert "outside: 14:00:00-14:00:06, 14:01:00-14:01:06" in first
@@ -316,6 +331,6 @@ def test_a_visit_in_two_parts_is_one_report(tmp_path: Path) -> None:
 
 
 def test_the_same_visit_gives_the_same_file(tmp_path: Path) -> None:
-    folder, _ = sealed(tmp_path)
-    first, second = (report(folder, language="fr", zone=PARIS, made=MADE)[0] for _ in range(2))
+    folder, _ = seal_visit(tmp_path)
+    first, second = (create_report(folder, language="fr", zone=PARIS, made=MADE)[0] for _ in range(2))
     assert first == second

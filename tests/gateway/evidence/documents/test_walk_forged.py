@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from gateway.cli.failure import Failure
-from gateway.cli.walktest import verify
+from gateway.cli.walktest import verify_report
 from gateway.config.home import Home
-from gateway.installation.capability import Walked
-from gateway.installation.walk import Ending, begin
-from gateway.installation.walk_test_report import SignedWalk, signed, verified, walk_sheet
+from gateway.installation.capability import WalkTestStatus
+from gateway.installation.walk import TrialResult, begin_walk
+from gateway.installation.walk_test_report import SignedWalkTest, draw_report, sign_walk, verify_walk
 from gateway.protocol.keys import BoxKey
-from gateway.protocol.signed_document import sign
-from tests.gateway.domain.delivery.shop import home as shop_home
+from gateway.protocol.signed_document import sign_document
+from tests.gateway.domain.delivery.shop import make_home as shop_home
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 KEY = BoxKey.fresh()
@@ -33,18 +33,19 @@ def house() -> Home:
 @pytest.fixture(scope="module")
 def report(house: Home) -> tuple[bytes, bytes]:
     """What the box has signed, and the sheet, of a test that a camera failed."""
-    walk = begin("front", house.entrances["front"], now=NOW, by="Ida", before=Walked.NEVER)
+    walk = begin_walk("front", house.entrances["front"], now=NOW, by="Ida", before=WalkTestStatus.NEVER)
     ended = tuple(
-        step.model_copy(update={"ending": Ending.FAILED if step.camera else Ending.PASSED}) for step in walk.steps
+        step.model_copy(update={"ending": TrialResult.FAILED if step.camera else TrialResult.PASSED})
+        for step in walk.steps
     )
     walk = walk.model_copy(update={"steps": ended})
-    sheet = walk_sheet(house, walk, {}, {}, made=NOW, box=KEY.public)
-    return signed(house, walk, sheet, KEY), sheet
+    sheet = draw_report(house, walk, {}, {}, made=NOW, box=KEY.public)
+    return sign_walk(house, walk, sheet, KEY), sheet
 
 
 def test_the_true_one_holds(report: tuple[bytes, bytes]) -> None:
-    found = verified(*report, KEY.public)
-    assert isinstance(found, SignedWalk)
+    found = verify_walk(*report, KEY.public)
+    assert isinstance(found, SignedWalkTest)
     assert found.by == "Ida"
     assert {ending for _, _, ending, _ in found.trials} == {"passed", "failed"}
 
@@ -56,7 +57,7 @@ def test_no_byte_of_what_was_signed_can_be_another(report: tuple[bytes, bytes]) 
         for other in {byte ^ 1, byte ^ 0x20, ord("0") + (byte + 1) % 10, ord("A") + byte % 26} - {byte}:
             altered = document[:at] + bytes([other & 0xFF]) + document[at + 1 :]
             for key in (KEY.public, None):
-                found = verified(altered, sheet, key)
+                found = verify_walk(altered, sheet, key)
                 if not isinstance(found, str) and altered.strip() != document.strip():
                     held.append((at, bytes([byte]), bytes([other & 0xFF])))
     assert held == []
@@ -65,10 +66,10 @@ def test_no_byte_of_what_was_signed_can_be_another(report: tuple[bytes, bytes]) 
 def test_no_byte_can_be_left_out_and_none_put_in(report: tuple[bytes, bytes]) -> None:
     document, sheet = report
     for at in range(len(document)):
-        assert isinstance(verified(document[:at], sheet, KEY.public), str) or document[at:].strip() == b""
+        assert isinstance(verify_walk(document[:at], sheet, KEY.public), str) or document[at:].strip() == b""
         shorter, longer = document[:at] + document[at + 1 :], document[:at] + b" " + document[at:]
         for altered in (shorter, longer):
-            found = verified(altered, sheet, KEY.public)
+            found = verify_walk(altered, sheet, KEY.public)
             assert isinstance(found, str) or altered.strip() == document.strip(), at
 
 
@@ -76,9 +77,9 @@ def test_no_byte_of_the_sheet_can_be_another(report: tuple[bytes, bytes]) -> Non
     document, sheet = report
     for at in (*range(0, len(sheet), max(1, len(sheet) // 400)), len(sheet) - 1):
         altered = sheet[:at] + bytes([sheet[at] ^ 1]) + sheet[at + 1 :]
-        assert verified(document, altered, KEY.public) == "the report is another than the one that was signed", at
+        assert verify_walk(document, altered, KEY.public) == "the report is another than the one that was signed", at
     for altered in (b"", sheet[:-1], sheet + b"\n", b"\n" + sheet):
-        assert isinstance(verified(document, altered, KEY.public), str)
+        assert isinstance(verify_walk(document, altered, KEY.public), str)
 
 
 def _passed(body: dict[str, Any]) -> None:
@@ -117,26 +118,26 @@ def test_nothing_that_it_says_can_be_another(
     altered = json.dumps(body, separators=(",", ":"), sort_keys=True, ensure_ascii=False).encode()
     assert altered.strip() != document.strip()
     for key in (KEY.public, None):
-        assert isinstance(verified(altered, sheet, key), str)
+        assert isinstance(verify_walk(altered, sheet, key), str)
 
 
 def test_whoever_signs_another_one_himself_is_another_box(report: tuple[bytes, bytes]) -> None:
     document, sheet = report
-    true = verified(document, sheet, KEY.public)
-    assert isinstance(true, SignedWalk)
+    true = verify_walk(document, sheet, KEY.public)
+    assert isinstance(true, SignedWalkTest)
     passed = true.model_copy(update={"standing": "passed", "key": THIEF.public.text})
-    his = sign(passed, THIEF).to_json()
-    assert verified(his, sheet, KEY.public) == "the signature does not hold"
-    as_ours = sign(passed.model_copy(update={"key": KEY.public.text}), THIEF).to_json()
-    assert verified(as_ours, sheet, KEY.public) == "the signature does not hold"
-    assert verified(as_ours, sheet, None) == "the signature does not hold"
+    his = sign_document(passed, THIEF).to_json()
+    assert verify_walk(his, sheet, KEY.public) == "the signature does not hold"
+    as_ours = sign_document(passed.model_copy(update={"key": KEY.public.text}), THIEF).to_json()
+    assert verify_walk(as_ours, sheet, KEY.public) == "the signature does not hold"
+    assert verify_walk(as_ours, sheet, None) == "the signature does not hold"
 
 
 def test_a_word_that_stands_twice_is_no_signed_walk(report: tuple[bytes, bytes]) -> None:
     document, sheet = report
     twice = re.sub(rb'"standing":"\w+"', rb'"standing":"passed",\g<0>', document)
     assert twice != document
-    assert verified(twice, sheet, KEY.public) == "it is no signed walk test"
+    assert verify_walk(twice, sheet, KEY.public) == "it is no signed walk test"
 
 
 @pytest.mark.parametrize("which", ["front.pdf", "front.signed.json", "key.pem"])
@@ -147,8 +148,8 @@ def test_a_pipe_in_the_place_of_a_file_is_refused_at_once(
     files = {"front.pdf": sheet, "front.signed.json": document, "key.pem": KEY.public.pem}
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
-    assert KEY.public.fingerprint in verify(tmp_path / "front.pdf", tmp_path / "key.pem")
+    assert KEY.public.fingerprint in verify_report(tmp_path / "front.pdf", tmp_path / "key.pem")
     (tmp_path / which).unlink()
     os.mkfifo(tmp_path / which)
     with pytest.raises(Failure, match=re.escape(which)):
-        verify(tmp_path / "front.pdf", tmp_path / "key.pem")
+        verify_report(tmp_path / "front.pdf", tmp_path / "key.pem")

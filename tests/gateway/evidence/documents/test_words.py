@@ -7,18 +7,18 @@ import pytest
 
 from gateway.domain.visit.state import DoorResult, Outcome
 from gateway.evidence.documents import report_words
-from gateway.evidence.documents.report_words import gap
-from gateway.evidence.documents.visit_timeline import Moment
-from gateway.evidence.receipt import OUTCOMES
-from gateway.evidence.verdict import WORDS as VERDICTS
-from gateway.evidence.verdict import Problem
+from gateway.evidence.documents.report_words import gap_text
+from gateway.evidence.documents.visit_timeline import VisitMoment
+from gateway.evidence.receipt import OUTCOME_TEXTS
+from gateway.evidence.verdict import PROBLEM_TEXTS as VERDICTS
+from gateway.evidence.verdict import ProofProblem
 from gateway.system.i18n import Text
-from gateway.video.ipc import Fault
+from gateway.video.ipc import StreamFault
 
 TABLES: list[tuple[Mapping[StrEnum, Text], Iterable[Enum]]] = [
-    (report_words.MOMENTS, Moment),  # type: ignore[list-item]  # each table has an enumeration of its own for keys
-    (report_words.HOUSES, DoorResult),  # type: ignore[list-item]  # the same
-    (OUTCOMES, Outcome),  # type: ignore[list-item]  # the same
+    (report_words.MOMENT_TEXTS, VisitMoment),  # type: ignore[list-item]  # each table has an enumeration of its own for keys
+    (report_words.DOOR_RESULT_TEXTS, DoorResult),  # type: ignore[list-item]  # the same
+    (OUTCOME_TEXTS, Outcome),  # type: ignore[list-item]  # the same
 ]
 
 
@@ -27,17 +27,17 @@ def test_no_sentence_is_missing(table: Mapping[StrEnum, Text], keys: Iterable[En
     assert set(table) == set(keys)
 
 
-@pytest.mark.parametrize("found", Problem)
-def test_what_verification_can_find_is_told_in_both_with_a_remedy(found: Problem) -> None:
+@pytest.mark.parametrize("found", ProofProblem)
+def test_what_verification_can_find_is_told_in_both_with_a_remedy(found: ProofProblem) -> None:
     for text in VERDICTS[found]:
         assert text.to("fr") != text.to("en")
 
 
-@pytest.mark.parametrize("why", [*(fault.value for fault in Fault), "not_filmed", "film_lost"])
+@pytest.mark.parametrize("why", [*(fault.value for fault in StreamFault), "not_filmed", "film_lost"])
 def test_why_a_film_lacks_is_told_in_both(why: str) -> None:
-    assert gap(why, "fr") != gap(why, "en")
-    assert "_" not in gap(why, "fr") + gap(why, "en")
+    assert gap_text(why, "fr") != gap_text(why, "en")
+    assert "_" not in gap_text(why, "fr") + gap_text(why, "en")
 
 
 def test_a_reason_that_nobody_knows_is_shown_as_it_is() -> None:
-    assert gap("made_up", "fr") == "made_up"
+    assert gap_text("made_up", "fr") == "made_up"

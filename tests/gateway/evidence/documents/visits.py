@@ -4,56 +4,58 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from gateway.domain.visit.state import Now
-from gateway.evidence.seal import Draft, Proof, seal
-from gateway.protocol.hash_chain import Head, Json, canonical
+from gateway.evidence.seal import ManifestDraft, PartProof, seal_part
+from gateway.protocol.hash_chain import ChainHead, Json, canonical_json
 from gateway.protocol.keys import BoxKey
 from gateway.storage.audit_log import rfc3339
 from gateway.video.ipc import ClipKey
-from tests.gateway.evidence.visits import SCAN, SECONDS, VISIT, chained, draft_of, write_film
+from tests.gateway.evidence.visits import FILM_S, SCAN, VISIT, chain_entries, draft_of, write_film
 
 
-def after(seconds: float) -> datetime:
+def seconds_after(seconds: float) -> datetime:
     return SCAN + timedelta(seconds=seconds)
 
 
-def row(seconds: float, event: dict[str, Json], *commands: dict[str, Json], trusted: bool = True) -> dict[str, Json]:
+def log_row(
+    seconds: float, event: dict[str, Json], *commands: dict[str, Json], trusted: bool = True
+) -> dict[str, Json]:
     """One decision, as `gateway/storage/decisions.py` writes it."""
     return {
-        "kind": "step", "at": rfc3339(after(seconds)), "visit": VISIT, "entrance": "front", "trusted": trusted,
+        "kind": "step", "at": rfc3339(seconds_after(seconds)), "visit": VISIT, "entrance": "front", "trusted": trusted,
         "phase_before": "ready", "phase": "ringing", "event": event, "commands": [*commands],
     }  # fmt: skip
 
 
-def scan(seconds: float, **changes: bool) -> dict[str, Json]:
-    return row(seconds, {"event": "Scanned", "id": VISIT}, **changes)
+def scan_event(seconds: float, **changes: bool) -> dict[str, Json]:
+    return log_row(seconds, {"event": "Scanned", "id": VISIT}, **changes)
 
 
-def bolt(seconds: float, word: str, *, retained: bool = False) -> dict[str, Json]:
-    return row(seconds, {"event": "LockHeard", "heard": {"retained": retained}, "report": {"bolt": word}})
+def bolt_event(seconds: float, word: str, *, retained: bool = False) -> dict[str, Json]:
+    return log_row(seconds, {"event": "LockHeard", "heard": {"retained": retained}, "report": {"bolt": word}})
 
 
-def door(seconds: float, word: str, *, retained: bool = False, proven: bool = False) -> dict[str, Json]:
+def door_event(seconds: float, word: str, *, retained: bool = False, proven: bool = False) -> dict[str, Json]:
     """The door says something; `proven`: with this the door is locked again."""
     locked: list[dict[str, Json]] = [{"command": "HouseResult", "house": "locked_again"}] if proven else []
-    return row(seconds, {"event": "DoorHeard", "heard": {"retained": retained}, "report": {"door": word}}, *locked)
+    return log_row(seconds, {"event": "DoorHeard", "heard": {"retained": retained}, "report": {"door": word}}, *locked)
 
 
-def fridge(seconds: float, temp_c: float | None) -> dict[str, Json]:
-    return row(seconds, {"event": "FridgeHeard", "place": "fridge", "cold": {"temp_c": temp_c, "door": "closed"}})
+def fridge_event(seconds: float, temp_c: float | None) -> dict[str, Json]:
+    return log_row(seconds, {"event": "FridgeHeard", "place": "fridge", "cold": {"temp_c": temp_c, "door": "closed"}})
 
 
-DELIVERY = (
-    scan(0.5),
-    bolt(1, "unlocked"),
-    door(1.5, "open"),
-    door(3, "closed"),
-    bolt(4, "locked"),
-    door(4.5, "closed", proven=True),
+DELIVERY_ROWS = (
+    scan_event(0.5),
+    bolt_event(1, "unlocked"),
+    door_event(1.5, "open"),
+    door_event(3, "closed"),
+    bolt_event(4, "locked"),
+    door_event(4.5, "closed", proven=True),
 )
 
 
-def sealed(
-    root: Path, *rows: dict[str, Json], key: BoxKey | None = None, draft: Draft | None = None
+def seal_visit(
+    root: Path, *rows: dict[str, Json], key: BoxKey | None = None, draft: ManifestDraft | None = None
 ) -> tuple[Path, BoxKey]:
     """Film and seal one visit with this log; the delivery's own where none is given."""
     key, folder = key or BoxKey.fresh(), root / VISIT
@@ -62,8 +64,8 @@ def sealed(
         write_film(folder, camera, key=ClipKey(visit=VISIT, part=1), start=SCAN, shade=shade)
         for camera, shade in (("outside", 40), ("hall", 50))
     )
-    entries = chained([canonical(one) for one in rows or DELIVERY])
-    now = Now(utc=after(SECONDS + 1), trusted=True, mono=1)
-    proof = seal(folder, draft or draft_of(films), after=Head(), entries=entries, now=now, key=key)
-    assert isinstance(proof, Proof)
+    entries = chain_entries([canonical_json(one) for one in rows or DELIVERY_ROWS])
+    now = Now(utc=seconds_after(FILM_S + 1), trusted=True, mono=1)
+    proof = seal_part(folder, draft or draft_of(films), after=ChainHead(), entries=entries, now=now, key=key)
+    assert isinstance(proof, PartProof)
     return folder, key

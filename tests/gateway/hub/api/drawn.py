@@ -20,17 +20,20 @@ from hypothesis import strategies as st
 from schemathesis.core.failures import AcceptedNegativeData
 from schemathesis.openapi.checks import EnsureResourceAvailability, RejectedPositiveData
 
-from gateway.protocol.browser_envelope import private_key
+from gateway.protocol.browser_envelope import load_private_key
 from gateway.system.clock import machine_time
 from tests.remotebrowser import RemoteBrowser
 
-KEY = "Idempotency-Key"
-HOUSEHOLD = "^/v1/household/"
+IDEMPOTENCY_HEADER = "Idempotency-Key"
+HOUSEHOLD_PATH = "^/v1/household/"
 CONNECTION = os.environ.get("PERRON_CONNECTION")
 """A connection that the retailer has and the home has granted."""
-_SIGNS = json.loads(os.environ["PERRON_BROWSER"])
+_BROWSER_KEYS = json.loads(os.environ["PERRON_BROWSER"])
 BROWSER = RemoteBrowser(
-    browser=_SIGNS["browser"], home=_SIGNS["home"], hub=_SIGNS["hub"], sign=private_key(bytes.fromhex(_SIGNS["key"]))
+    browser=_BROWSER_KEYS["browser"],
+    home=_BROWSER_KEYS["home"],
+    hub=_BROWSER_KEYS["hub"],
+    sign=load_private_key(bytes.fromhex(_BROWSER_KEYS["key"])),
 )
 """A browser of a household whose box answers: what is its own is asked in its name."""
 
@@ -44,7 +47,7 @@ _OPAQUE = "a cursor, or an event's id, is one that was told before"
 _NAMES = "whether a host is a name of the internet no pattern says"
 _SIGNED = "whether a signature holds no pattern says"
 _LARGE = "an endless token is refused by its bytes before it is looked at"
-ALLOWED: Mapping[tuple[str, str], str] = MappingProxyType({
+ALLOWED_REFUSALS: Mapping[tuple[str, str], str] = MappingProxyType({
     ("listBrands", "bad_cursor"): _OPAQUE,
     ("listConnections", "bad_cursor"): _OPAQUE,
     ("listDeliveries", "bad_cursor"): _OPAQUE,
@@ -75,7 +78,7 @@ way.
 """
 
 
-class _Bearer:
+class _BearerAuth:
     """Who asks: a bearer of something that is written anew before it is over."""
 
     def get(self, _case: Any, _context: Any) -> str:  # noqa: ANN401 - the tool's
@@ -87,8 +90,8 @@ class _Bearer:
         case.headers = {**(case.headers or {}), "Authorization": f"Bearer {data}"}
 
 
-@schemathesis.auth(refresh_interval=60).skip_for(path_regex=HOUSEHOLD)
-class Retailer(_Bearer):
+@schemathesis.auth(refresh_interval=60).skip_for(path_regex=HOUSEHOLD_PATH)
+class RetailerAuth(_BearerAuth):
     """By the API key."""
 
     def get(self, _case: Any, _context: Any) -> str:  # noqa: ANN401 - the same
@@ -96,8 +99,8 @@ class Retailer(_Bearer):
         return os.environ["PERRON_KEY"]
 
 
-@schemathesis.auth(refresh_interval=60).apply_to(path_regex=HOUSEHOLD)
-class Browser(_Bearer):
+@schemathesis.auth(refresh_interval=60).apply_to(path_regex=HOUSEHOLD_PATH)
+class BrowserAuth(_BearerAuth):
     """By a token that a browser of the household signs."""
 
     def get(self, _case: Any, _context: Any) -> str:  # noqa: ANN401 - the same
@@ -114,8 +117,8 @@ def before_call(_context: Any, case: Any, _kwargs: dict[str, Any]) -> None:  # n
     """
     if case.meta is not None and case.meta.generation.mode.is_negative:
         return
-    if KEY in (case.headers or {}):
-        case.headers[KEY] = str(uuid4())
+    if IDEMPOTENCY_HEADER in (case.headers or {}):
+        case.headers[IDEMPOTENCY_HEADER] = str(uuid4())
     if case.operation.definition.raw["operationId"] == "followEvents":
         case.query = {**(case.query or {}), "seconds": 0}
     if isinstance(case.body, dict):
@@ -141,4 +144,4 @@ def filter_failure(_context: Any, failure: Any, case: Any, response: Any) -> boo
         or response.status_code < HTTPStatus.BAD_REQUEST
     ):
         return True
-    return (case.operation.definition.raw["operationId"], response.json().get("code")) not in ALLOWED
+    return (case.operation.definition.raw["operationId"], response.json().get("code")) not in ALLOWED_REFUSALS

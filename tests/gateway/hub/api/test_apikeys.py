@@ -1,10 +1,10 @@
 from pathlib import Path
 
-from tests.hubs import hub_file, running
+from tests.hubs import hub_file, run_hub
 
 
 async def test_a_key_is_told_once_works_at_once_and_ends_at_once(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
+    async with run_hub(hub_file(tmp_path)) as hub:
         first = await hub.retailer()
         async with hub.http.post("/v1/api_keys", json={"label": "till"}, headers=first.headers) as made:
             assert made.status == 201
@@ -20,7 +20,7 @@ async def test_a_key_is_told_once_works_at_once_and_ends_at_once(tmp_path: Path)
 
 
 async def test_another_retailer_s_key_is_not_there(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
+    async with run_hub(hub_file(tmp_path)) as hub:
         ours, theirs = await hub.retailer("Lune"), await hub.retailer("Soleil")
         own = theirs.token.partition("_")[0]
         for method in ("GET", "DELETE"):
@@ -31,7 +31,7 @@ async def test_another_retailer_s_key_is_not_there(tmp_path: Path) -> None:
 
 
 async def test_a_reading_key_writes_nothing_and_a_sandbox_s_key_sees_only_the_sandbox(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
+    async with run_hub(hub_file(tmp_path)) as hub:
         ours = await hub.retailer()
         async with hub.http.post("/v1/api_keys", json={"label": "r", "right": "read"}, headers=ours.headers) as made:
             reading = {"Authorization": f"Bearer {(await made.json())['token']}"}

@@ -8,31 +8,31 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from gateway.hub.store import Store
-from gateway.protocol.consent_request import MOST_KEYS
+from gateway.hub.store import HubStore
+from gateway.protocol.consent_request import MAX_BRAND_KEYS
 from gateway.protocol.keys import BoxKey
-from tests.connecting import Shop
-from tests.hubs import Running, hub_file, running
+from tests.connecting import HubRetailer
+from tests.hubs import RunningHub, hub_file, run_hub
 
 ROOT = Path(__file__).resolve().parents[4]
 
 
 async def test_a_brand_is_made_once_and_found_again(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        ours, theirs = Shop(hub, await hub.retailer()), Shop(hub, await hub.retailer("Soleil"))
+    async with run_hub(hub_file(tmp_path)) as hub:
+        ours, theirs = HubRetailer(hub, await hub.retailer()), HubRetailer(hub, await hub.retailer("Soleil"))
         status, made = await ours.brand()
         assert (status, made["id"], made["name"]) == (201, "lune", "Maison Lune")
         assert await ours.call("GET", "/v1/brands/lune") == (200, made)
         for shop in (ours, theirs):
             status, refused = await shop.brand()
             assert (status, refused["code"]) == (409, "already_exists"), "a word is one brand's, whoever asks"
-        trial = Shop(hub, await hub.retailer("Essai", sandbox=True))
+        trial = HubRetailer(hub, await hub.retailer("Essai", sandbox=True))
         assert (await trial.brand())[0] == 201, "whoever tries things out takes no real word, and none is kept from him"
 
 
 async def test_brands_are_listed_a_page_at_a_time(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        shop = Shop(hub, await hub.retailer())
+    async with run_hub(hub_file(tmp_path)) as hub:
+        shop = HubRetailer(hub, await hub.retailer())
         for number in range(5):
             await shop.brand(f"b-{number}")
         seen, path = [], "/v1/brands?limit=2"
@@ -46,8 +46,8 @@ async def test_brands_are_listed_a_page_at_a_time(tmp_path: Path) -> None:
 
 
 async def test_a_key_is_enrolled_by_whoever_has_it_and_by_nobody_else(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        shop, thief = Shop(hub, await hub.retailer()), Shop(hub, await hub.retailer("Soleil"))
+    async with run_hub(hub_file(tmp_path)) as hub:
+        shop, thief = HubRetailer(hub, await hub.retailer()), HubRetailer(hub, await hub.retailer("Soleil"))
         await shop.brand()
         await thief.brand("soleil")
         status, made = await shop.enrol()
@@ -62,8 +62,8 @@ async def test_a_key_is_enrolled_by_whoever_has_it_and_by_nobody_else(tmp_path: 
 
 
 async def test_keys_overlap_and_a_revoked_one_stays_to_be_seen(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        shop = Shop(hub, await hub.retailer())
+    async with run_hub(hub_file(tmp_path)) as hub:
+        shop = HubRetailer(hub, await hub.retailer())
         await shop.brand()
         await shop.enrol("old")
         assert (await shop.enrol("new", key=BoxKey.fresh()))[0] == 201
@@ -72,14 +72,14 @@ async def test_keys_overlap_and_a_revoked_one_stays_to_be_seen(tmp_path: Path) -
             assert (status, ended["kid"]) == (200, "old")
         status, keys = await shop.call("GET", "/v1/brands/lune/keys")
         assert {key["kid"]: key["revoked"] is None for key in keys["data"]} == {"old": False, "new": True}
-        for number in range(MOST_KEYS - 1):
+        for number in range(MAX_BRAND_KEYS - 1):
             assert (await shop.enrol(f"k-{number}", key=BoxKey.fresh()))[0] == 201
         assert (await shop.enrol("more", key=BoxKey.fresh()))[1]["code"] == "conflict"
         assert (await shop.call("POST", "/v1/brands/lune/keys/none/revoke"))[0] == 404
 
 
 @contextlib.asynccontextmanager
-async def nobody_enrols(store: Store) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
+async def nobody_enrols(store: HubStore) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
     """On PostgreSQL, which has many writers, keep all keys from being written until so many wait for something."""
     free = asyncio.Event()
 
@@ -107,10 +107,10 @@ async def nobody_enrols(store: Store) -> AsyncIterator[Callable[[int], Awaitable
 
 async def test_of_six_that_enrol_the_tenth_key_at_once_one_does_and_no_brand_has_eleven(tmp_path: Path) -> None:
     """Each counted nine on PostgreSQL; eleven keys make a question that no home takes."""
-    async with running(hub_file(tmp_path)) as hub:
-        shop = Shop(hub, await hub.retailer())
+    async with run_hub(hub_file(tmp_path)) as hub:
+        shop = HubRetailer(hub, await hub.retailer())
         await shop.brand()
-        for number in range(MOST_KEYS - 1):
+        for number in range(MAX_BRAND_KEYS - 1):
             assert (await shop.enrol(f"k-{number}", key=BoxKey.fresh()))[0] == 201
         async with nobody_enrols(hub.hub.store) as waiting, asyncio.TaskGroup() as group:
             at_once = [group.create_task(shop.enrol(f"tenth-{number}", key=BoxKey.fresh())) for number in range(6)]
@@ -118,16 +118,16 @@ async def test_of_six_that_enrol_the_tenth_key_at_once_one_does_and_no_brand_has
         told = sorted(one.result()[0] for one in at_once)
         assert told == [201, 409, 409, 409, 409, 409]
         _, keys = await shop.call("GET", "/v1/brands/lune/keys")
-        assert len(keys["data"]) == MOST_KEYS
+        assert len(keys["data"]) == MAX_BRAND_KEYS
 
 
 async def test_another_s_brand_and_one_of_the_other_world_is_not_there(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        ours = Shop(hub, await hub.retailer())
+    async with run_hub(hub_file(tmp_path)) as hub:
+        ours = HubRetailer(hub, await hub.retailer())
         await ours.brand()
         await ours.enrol()
         for stranger in (await hub.retailer("Soleil"), await hub.retailer("Essai", sandbox=True)):
-            other = Shop(hub, stranger)
+            other = HubRetailer(hub, stranger)
             for method, path in (
                 ("GET", "/v1/brands/lune"), ("GET", "/v1/brands/lune/keys"),
                 ("POST", "/v1/brands/lune/keys/lune-1/revoke"),
@@ -137,7 +137,7 @@ async def test_another_s_brand_and_one_of_the_other_world_is_not_there(tmp_path:
             assert (await other.call("GET", "/v1/brands"))[1]["data"] == []
 
 
-async def frees(hub: Running) -> None:
+async def frees(hub: RunningHub) -> None:
     """Whoever runs the hub does what docs/operator/hub.md says."""
     told = re.search(
         r"```sql\n(.*?)```", (ROOT / "docs" / "operator" / "hub.md").read_text(encoding="utf-8"), re.DOTALL
@@ -151,8 +151,8 @@ async def frees(hub: Running) -> None:
 async def test_a_word_that_somebody_took_from_a_shop_is_freed_as_long_as_no_home_was_asked_under_it(
     tmp_path: Path,
 ) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        squatter, shop = Shop(hub, await hub.retailer()), Shop(hub, await hub.retailer("Maison Lune"))
+    async with run_hub(hub_file(tmp_path)) as hub:
+        squatter, shop = HubRetailer(hub, await hub.retailer()), HubRetailer(hub, await hub.retailer("Maison Lune"))
         await squatter.brand()
         await squatter.enrol()
         assert (await shop.brand())[0] == 409, "first come, first served"

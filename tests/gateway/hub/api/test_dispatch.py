@@ -9,17 +9,17 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.api import idempotency as remembered
-from gateway.hub.authentication import caller_of
+from gateway.hub.authentication import authenticate_caller
 from gateway.hub.config import Limits
-from gateway.hub.operation import Caller
+from gateway.hub.operation import ApiCaller
 from gateway.hub.tables import api_keys, idempotency
-from tests.hubs import Running, hub_file, running
-from tests.webhookhouse import Wall
+from tests.hubs import RunningHub, hub_file, run_hub
+from tests.webhookhouse import ManualWallClock
 
 JSON = {"Content-Type": "application/json"}
 
 
-async def code(hub: Running, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
+async def code(hub: RunningHub, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
     async with hub.http.post("/v1/api_keys", data=body, headers=headers) as answer:
         assert answer.content_type == "application/problem+json"
         said = await answer.json(content_type=None)
@@ -28,7 +28,7 @@ async def code(hub: Running, body: bytes, headers: dict[str, str]) -> tuple[int,
 
 
 async def test_a_body_that_two_readers_could_read_differently_is_refused(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
+    async with run_hub(hub_file(tmp_path)) as hub:
         headers = {**(await hub.retailer()).headers, **JSON}
         for body in (
             b'{"label": "a", "label": "b"}',
@@ -43,7 +43,7 @@ async def test_a_body_that_two_readers_could_read_differently_is_refused(tmp_pat
 
 
 async def test_a_wrong_field_is_named_by_its_pointer(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
+    async with run_hub(hub_file(tmp_path)) as hub:
         headers = (await hub.retailer()).headers
         async with hub.http.post("/v1/api_keys", json={"label": "a", "right": 1}, headers=headers) as answer:
             said = await answer.json(content_type=None)
@@ -51,7 +51,7 @@ async def test_a_wrong_field_is_named_by_its_pointer(tmp_path: Path) -> None:
 
 
 async def test_a_mistake_in_a_body_is_told_in_plain_words(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
+    async with run_hub(hub_file(tmp_path)) as hub:
         headers = {**(await hub.retailer()).headers, **JSON}
         for path, body, detail in (
             ("api_keys", '{"label": "a",\n "rights": }', "not JSON at line 2, column 12."),
@@ -64,7 +64,7 @@ async def test_a_mistake_in_a_body_is_told_in_plain_words(tmp_path: Path) -> Non
 
 
 async def test_what_is_too_large_or_no_json_or_for_another_host_is_refused(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
+    async with run_hub(hub_file(tmp_path)) as hub:
         headers = (await hub.retailer()).headers
         assert await code(hub, b" " * 70_000, {**headers, **JSON}) == (413, "too_large")
         assert await code(hub, b"{}", {**headers, "Content-Type": "text/plain"}) == (415, "unsupported_media_type")
@@ -75,12 +75,12 @@ async def test_what_is_too_large_or_no_json_or_for_another_host_is_refused(tmp_p
     "said", ["", "Bearer", "Bearer key-x_y", "Basic a2V5", "Bearer key-" + "a" * 26 + "_" + "a" * 26]
 )
 async def test_without_a_key_that_counts_nothing_is_read(tmp_path: Path, said: str) -> None:
-    async with running(hub_file(tmp_path)) as hub:
+    async with run_hub(hub_file(tmp_path)) as hub:
         assert await code(hub, b"not even JSON", {"Authorization": said, **JSON}) == (401, "unauthenticated")
 
 
 async def test_the_same_idempotency_key_gets_the_same_answer_and_does_it_once(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
+    async with run_hub(hub_file(tmp_path)) as hub:
         retailer = await hub.retailer()
         headers = {**retailer.headers, "Idempotency-Key": "order-1"}
 
@@ -99,10 +99,10 @@ async def test_the_same_idempotency_key_gets_the_same_answer_and_does_it_once(tm
 
 async def test_an_idempotency_key_outlives_the_hub(tmp_path: Path) -> None:
     file, tokens = hub_file(tmp_path), []
-    async with running(file) as hub:
+    async with run_hub(file) as hub:
         retailer = await hub.retailer()
     for _ in range(2):
-        async with running(file) as hub:
+        async with run_hub(file) as hub:
             headers = {**retailer.headers, "Idempotency-Key": "order-1"}
             async with hub.http.post("/v1/api_keys", json={"label": "till"}, headers=headers) as answer:
                 tokens.append((await answer.json())["token"])
@@ -110,8 +110,8 @@ async def test_an_idempotency_key_outlives_the_hub(tmp_path: Path) -> None:
 
 
 async def test_what_an_idempotency_key_was_answered_is_forgotten_after_a_day(tmp_path: Path) -> None:
-    wall = Wall()
-    async with running(hub_file(tmp_path), wall=wall) as hub:
+    wall = ManualWallClock()
+    async with run_hub(hub_file(tmp_path), wall=wall) as hub:
         retailer = await hub.retailer()
 
         async def asks(key: str, label: str = "till") -> tuple[int, int]:
@@ -122,10 +122,10 @@ async def test_what_an_idempotency_key_was_answered_is_forgotten_after_a_day(tmp
             async with hub.hub.store.reading() as tx:
                 return status, await tx.scalar(select(func.count()).select_from(idempotency)) or 0
 
-        old = remembered._SWEPT + 2  # noqa: SLF001 - how many go at a time
+        old = remembered._SWEEP_BATCH_ROWS + 2  # noqa: SLF001 - how many go at a time
         for number in range(old):
             assert await asks(f"old-{number}", f"brand-{number}") == (201, number + 1)
-        wall.ahead += remembered.KEPT.total_seconds() - 60
+        wall.ahead += remembered.RETENTION_PERIOD.total_seconds() - 60
         assert await asks("young", "young") == (201, old + 1), "none was a day old yet"
         wall.ahead += 120
         assert await asks("first", "first") == (201, 4), "two old ones, the young one, and this"
@@ -135,7 +135,7 @@ async def test_what_an_idempotency_key_was_answered_is_forgotten_after_a_day(tmp
 
 
 async def test_who_asks_too_much_is_told_how_long_to_wait_and_others_are_not_kept(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path, limits=Limits(writes_a_day=3))) as hub:
+    async with run_hub(hub_file(tmp_path, limits=Limits(writes_a_day=3))) as hub:
         ours, theirs = await hub.retailer(), await hub.retailer("Soleil")
         answers = []
         for number in range(5):
@@ -150,7 +150,7 @@ async def test_who_asks_too_much_is_told_how_long_to_wait_and_others_are_not_kep
 
 
 async def test_every_answer_of_the_router_is_a_problem_too(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
+    async with run_hub(hub_file(tmp_path)) as hub:
         async with hub.http.get("/nowhere") as lost:
             assert (lost.status, json.loads(await lost.text())["code"]) == (404, "not_found")
         async with hub.http.put("/v1/api_keys") as wrong:
@@ -162,7 +162,7 @@ async def test_an_address_that_asks_too_much_without_a_key_is_refused_before_any
 ) -> None:
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now)  # by which the library counts: however slow this machine is
-    async with running(hub_file(tmp_path, limits=Limits(stranger_requests=2)), wall=time.time) as hub:
+    async with run_hub(hub_file(tmp_path, limits=Limits(stranger_requests=2)), wall=time.time) as hub:
         ours = await hub.retailer()
 
         async def read(path: str, headers: dict[str, str]) -> tuple[int, int]:
@@ -176,11 +176,11 @@ async def test_an_address_that_asks_too_much_without_a_key_is_refused_before_any
 
         looked_up: list[str] = []
 
-        async def counted(tx: AsyncConnection, authorization: str, now: datetime) -> Caller | None:
+        async def counted(tx: AsyncConnection, authorization: str, now: datetime) -> ApiCaller | None:
             looked_up.append(authorization)
-            return await caller_of(tx, authorization, now)
+            return await authenticate_caller(tx, authorization, now)
 
-        monkeypatch.setattr("gateway.hub.api.dispatch.caller_of", counted)
+        monkeypatch.setattr("gateway.hub.api.dispatch.authenticate_caller", counted)
         assert await read("/v1/api_keys", ours.headers) == (200, 1)
         wrong = {"Authorization": f"{ours.headers['Authorization'][:-1]}!"}
         seen = [await read("/v1/api_keys", wrong) for _ in range(10)]
@@ -196,7 +196,7 @@ async def test_an_address_that_asks_too_much_without_a_key_is_refused_before_any
 async def test_the_api_s_document_is_written_once_and_not_sent_again_to_who_has_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with running(hub_file(tmp_path)) as hub:
+    async with run_hub(hub_file(tmp_path)) as hub:
         async with hub.http.get("/openapi.json") as whole:
             assert whole.content_type == "application/json"
             assert (await whole.json())["openapi"].startswith("3.1")

@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.event_payload import Event
-from gateway.hub.sse import MOST, Follower
-from tests.announcing import Home, connected
-from tests.boxes import until
-from tests.hubs import Running, hub_file, running
+from gateway.hub.sse import MAX_STREAMS_PER_RETAILER, EventFollower
+from tests.announcing import ConnectedHome, connected_home
+from tests.boxes import wait_until
+from tests.hubs import RunningHub, hub_file, run_hub
 
 
 async def messages(answer: aiohttp.ClientResponse) -> AsyncIterator[dict[str, Any]]:
@@ -42,7 +42,7 @@ async def first(answer: aiohttp.ClientResponse, count: int) -> list[dict[str, An
     return found
 
 
-async def everything(home: Home, query: str = "") -> list[dict[str, Any]]:
+async def everything(home: ConnectedHome, query: str = "") -> list[dict[str, Any]]:
     found, cursor = [], ""
     while True:
         status, page = await home.ask("GET", f"/v1/events?limit=3{query}{cursor}")
@@ -54,8 +54,8 @@ async def everything(home: Home, query: str = "") -> list[dict[str, Any]]:
 
 
 async def test_events_are_listed_oldest_first_behind_a_place_and_by_type(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        home, other = await connected(hub), await connected(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home, other = await connected_home(hub), await connected_home(hub)
         made = [await home.announce() for _ in range(4)]
         await other.announce()
         await home.ask("POST", f"/v1/deliveries/{made[0]['id']}/cancel", {})
@@ -73,8 +73,8 @@ async def test_events_are_listed_oldest_first_behind_a_place_and_by_type(tmp_pat
 
 
 async def test_a_stream_tells_events_as_they_happen(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        home = await connected(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await connected_home(hub)
         await home.announce()
         async with hub.http.get("/v1/events/stream", headers=home.headers) as answer:
             assert answer.content_type == "text/event-stream"
@@ -85,8 +85,8 @@ async def test_a_stream_tells_events_as_they_happen(tmp_path: Path) -> None:
 
 async def test_a_reader_that_comes_back_misses_nothing_over_cuts_and_a_restart_of_the_hub(tmp_path: Path) -> None:
     file, seen, last = hub_file(tmp_path), [], None
-    async with running(file) as hub:
-        home = await connected(hub)
+    async with run_hub(file) as hub:
+        home = await connected_home(hub)
         await home.announce()
         last = (await everything(home))[0]["id"]
         for _ in range(3):
@@ -96,7 +96,7 @@ async def test_a_reader_that_comes_back_misses_nothing_over_cuts_and_a_restart_o
                 last = seen[-1]["id"]
             await home.announce()  # while nobody listens
         unheard = await home.announce()
-    async with running(file) as again:
+    async with run_hub(file) as again:
         home.hub = again
         newest = await home.announce()
         async with again.http.get("/v1/events/stream", headers={**home.headers, "Last-Event-ID": last}) as answer:
@@ -107,16 +107,16 @@ async def test_a_reader_that_comes_back_misses_nothing_over_cuts_and_a_restart_o
 
 async def test_a_stream_ends_with_the_hub_so_its_reader_goes_to_another(tmp_path: Path) -> None:
     async with aiohttp.ClientSession() as http:
-        async with running(hub_file(tmp_path)) as hub:
-            home = await connected(hub)
+        async with run_hub(hub_file(tmp_path)) as hub:
+            home = await connected_home(hub)
             answer = await http.get(f"{hub.url}/v1/events/stream", headers=home.headers)
         async with asyncio.timeout(60):
             assert (await answer.read()).startswith(b"retry: ")
 
 
 async def test_a_revoked_key_s_stream_ends(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        home = await connected(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await connected_home(hub)
         _, made = await home.ask("POST", "/v1/api_keys", {"label": "screen", "right": "read"})
         own = {"Authorization": f"Bearer {made['token']}"}
         async with hub.http.get("/v1/events/stream", headers=own) as answer:
@@ -127,9 +127,9 @@ async def test_a_revoked_key_s_stream_ends(tmp_path: Path) -> None:
 
 
 async def test_a_retailer_has_so_many_streams_and_one_that_ended_makes_room(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        home, other = await connected(hub), await connected(hub)
-        open_ = [await follow(hub, home) for _ in range(MOST)]
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home, other = await connected_home(hub), await connected_home(hub)
+        open_ = [await follow(hub, home) for _ in range(MAX_STREAMS_PER_RETAILER)]
         refused = await follow(hub, home)
         assert (refused.status, (await refused.json(content_type=None))["code"]) == (429, "rate_limited")
         assert "Retry-After" in refused.headers
@@ -144,13 +144,13 @@ async def test_a_retailer_has_so_many_streams_and_one_that_ended_makes_room(tmp_
             answer.close()
 
 
-async def follow(hub: Running, home: Home) -> aiohttp.ClientResponse:
+async def follow(hub: RunningHub, home: ConnectedHome) -> aiohttp.ClientResponse:
     return await hub.http.get("/v1/events/stream", headers=home.headers)
 
 
 async def test_a_delivery_s_timeline_tells_the_states_that_it_went_through(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        home = await connected(hub, state="pending")
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await connected_home(hub, state="pending")
         made = await home.announce(parcels=[])
         path = f"/v1/deliveries/{made['id']}"
         await home.ask("PATCH", path, {"delivery": {"parcels": ["ABC1"]}})
@@ -169,23 +169,23 @@ async def test_what_others_are_told_makes_nobody_read_who_is_told_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reads: Counter[str] = Counter()
-    found = Follower._found  # noqa: SLF001 - it is counted, and done
+    found = EventFollower._read_events  # noqa: SLF001 - it is counted, and done
 
-    async def counted(self: Follower, tx: AsyncConnection) -> list[Event]:
+    async def counted(self: EventFollower, tx: AsyncConnection) -> list[Event]:
         reads[self.caller.retailer] += 1
         return await found(self, tx)
 
-    monkeypatch.setattr(Follower, "_found", counted)
-    async with running(hub_file(tmp_path)) as hub:
-        busy, quiet = await connected(hub), await connected(hub)
+    monkeypatch.setattr(EventFollower, "_read_events", counted)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        busy, quiet = await connected_home(hub), await connected_home(hub)
 
-        async def follows(home: Home, count: int) -> int:
+        async def follows(home: ConnectedHome, count: int) -> int:
             query = {"seconds": 6}
             async with hub.http.get("/v1/events/stream", params=query, headers=home.headers) as answer:
                 return len(await first(answer, count))
 
         both = [asyncio.create_task(follows(busy, 20)), asyncio.create_task(follows(quiet, 1))]
-        await until(lambda: reads[busy.retailer.id] and reads[quiet.retailer.id])
+        await wait_until(lambda: reads[busy.retailer.id] and reads[quiet.retailer.id])
         for number in range(20):
             await busy.announce(name=f"order-{number}")
         assert await both[0] == 20

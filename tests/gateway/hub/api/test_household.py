@@ -14,12 +14,12 @@ from sqlalchemy import select, update
 
 from gateway.hub import browser_relay
 from gateway.hub.tables import browsers, homes, jobs
-from gateway.protocol.box_hub import BrowserSaid, Kind
-from gateway.protocol.browser_envelope import Jwk, private_key
+from gateway.protocol.box_hub import BrowserStatus, JobKind
+from gateway.protocol.browser_envelope import Jwk, load_private_key
 from gateway.protocol.browser_token import ORDER_TYPE
 from gateway.protocol.keys import BoxKey
-from tests.boxes import Box, Journal, box, join, until
-from tests.hubs import MANY, Running, account, homes_broker, hub_file, running
+from tests.boxes import EventJournal, ScriptedBox, connected_to_broker, insert_home, wait_until
+from tests.hubs import HIGH_LIMITS, RunningHub, broker_account, homes_broker, hub_file, run_hub
 from tests.mosquitto import Mosquitto
 from tests.remotebrowser import RemoteBrowser
 
@@ -34,9 +34,9 @@ ORIGIN = {"Origin": "https://box.lan:8443"}
 class Street:
     """A hub with two homes; the box of the first is connected, and there is a browser of each."""
 
-    hub: Running
-    box: Box
-    journals: dict[str, Journal]
+    hub: RunningHub
+    box: ScriptedBox
+    journals: dict[str, EventJournal]
     browser: RemoteBrowser
     other: RemoteBrowser
     broker: Mosquitto
@@ -57,7 +57,7 @@ class Street:
             assert answer.headers["Access-Control-Allow-Origin"] == "*"
             return answer.status, await answer.json(content_type=None)
 
-    async def says(self, said: BrowserSaid, home: str = HOMES[0]) -> None:
+    async def says(self, said: BrowserStatus, home: str = HOMES[0]) -> None:
         """Let a home tell of a browser, over the broker."""
         await self.box.say("evt", self.journals[home].add(said))
         async with asyncio.timeout(10):
@@ -65,10 +65,10 @@ class Street:
                 pass
 
 
-def browser(hub: Running, home: str, number: int) -> RemoteBrowser:
+def browser(hub: RunningHub, home: str, number: int) -> RemoteBrowser:
     """One that is enrolled in a home, with keys that the test knows both sides of."""
     one = RemoteBrowser(home=home, hub=hub.url, browser=f"brw-{number:032x}")
-    own = Jwk.of(private_key(bytes(31) + b"\x07").public_key())
+    own = Jwk.of(load_private_key(bytes(31) + b"\x07").public_key())
     one.enrolled({"browser": one.browser, "home": home, "hub": hub.url, "agree": own.model_dump()})
     return one
 
@@ -76,22 +76,22 @@ def browser(hub: Running, home: str, number: int) -> RemoteBrowser:
 FAREWELL = "h..iv.farewell.tag"
 
 
-def counts(one: RemoteBrowser, *, ended: bool = False) -> BrowserSaid:
+def counts(one: RemoteBrowser, *, ended: bool = False) -> BrowserStatus:
     sign = None if ended else Jwk.of(one.sign.public_key())
-    return BrowserSaid(browser=one.browser, sign=sign, ended=ended, farewell=FAREWELL if ended else None)
+    return BrowserStatus(browser=one.browser, sign=sign, ended=ended, farewell=FAREWELL if ended else None)
 
 
 @asynccontextmanager
 async def street(folder: Path, **limits: int) -> AsyncIterator[Street]:
     async with homes_broker(*HOMES) as broker:
-        file = hub_file(folder, broker=account(broker, folder), limits=MANY.model_copy(update=limits))
-        async with running(file) as hub, box(HOMES[0], broker, folder) as first:
-            await until(lambda: hub.hub.line is not None and hub.hub.line.there)
+        file = hub_file(folder, broker=broker_account(broker, folder), limits=HIGH_LIMITS.model_copy(update=limits))
+        async with run_hub(file) as hub, connected_to_broker(HOMES[0], broker, folder) as first:
+            await wait_until(lambda: hub.hub.line is not None and hub.hub.line.there)
             keys = {home: BoxKey.fresh() for home in HOMES}
             async with hub.hub.store.writing() as tx:
                 for home, key in keys.items():
-                    await join(tx, home, key.public)
-            journals = {home: Journal(home, key) for home, key in keys.items()}
+                    await insert_home(tx, home, key.public)
+            journals = {home: EventJournal(home, key) for home, key in keys.items()}
             made = Street(hub, first, journals, browser(hub, HOMES[0], 1), browser(hub, HOMES[1], 2), broker, folder)
             await made.says(counts(made.browser))
             async with hub.hub.store.writing() as tx:
@@ -125,7 +125,7 @@ async def test_an_order_waits_for_the_box_and_is_told_as_received_refused_or_exp
             status, said = await here.ask("POST", ORDERS, {"sealed": sealed, "seconds": 900}, by=here.browser)
             assert (status, said["state"]) == (202, "waiting")
             job = await asyncio.wait_for(here.box.jobs.get(), 10)
-            assert (job.job, job.kind, job.token) == (said["id"], Kind.OWNER, sealed)
+            assert (job.job, job.kind, job.token) == (said["id"], JobKind.OWNER, sealed)
             ends[end] = said["id"]
             if end != "expired":
                 await here.box.has(job, None if end == "received" else "overtaken")
@@ -231,7 +231,7 @@ async def test_browsers_of_a_home_that_was_revoked_are_nobody_s(tmp_path: Path) 
 async def test_a_home_that_is_not_there_is_told_at_once_and_one_that_says_nothing_in_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(browser_relay, "PATIENCE", 1)
+    monkeypatch.setattr(browser_relay, "ANSWER_TIMEOUT_S", 1)
     async with street(tmp_path) as here:
         status, said = await here.ask("POST", QUESTIONS, {"sealed": "h..i.c.t"}, by=here.other)
         assert (status, said["code"]) == (503, "home_offline")
@@ -242,13 +242,15 @@ async def test_a_home_that_is_not_there_is_told_at_once_and_one_that_says_nothin
 async def test_only_the_home_that_was_asked_answers_and_only_the_browser_that_asked_is_answered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(browser_relay, "PATIENCE", 2)
+    monkeypatch.setattr(browser_relay, "ANSWER_TIMEOUT_S", 2)
     async with street(tmp_path) as here:
         asking = asyncio.create_task(here.ask("POST", QUESTIONS, {"sealed": "h..i.c.t"}, by=here.browser))
         asked = await here.box.asked.get()
         for other in ({"id": "q-1"}, {"browser": here.other.browser}, {"via": "hub-other"}, {"home": HOMES[1]}):
             here.box.answers(asked, "a..b.c.d", **other)
-        async with box(HOMES[1], here.broker, here.folder) as second:  # it has seen the question's number somehow
+        async with connected_to_broker(
+            HOMES[1], here.broker, here.folder
+        ) as second:  # it has seen the question's number somehow
             second.answers(asked, "a..b.c.d")
             await second.hello()
             here.box.answers(asked, "h..i.c.t")
@@ -258,17 +260,17 @@ async def test_only_the_home_that_was_asked_answers_and_only_the_browser_that_as
 async def test_one_home_may_have_a_few_questions_open_and_a_browser_its_ration(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(browser_relay, "PATIENCE", 1)
+    monkeypatch.setattr(browser_relay, "ANSWER_TIMEOUT_S", 1)
     async with street(tmp_path, orders=2) as here:
         answers = await asyncio.gather(
             *(
                 here.ask("POST", QUESTIONS, {"sealed": "h..i.c.t"}, by=here.browser)
-                for _ in range(browser_relay.AT_ONCE + 4)
+                for _ in range(browser_relay.MAX_OPEN_QUERIES_PER_HOME + 4)
             )
         )
         codes = [said["code"] for _, said in answers]
         assert codes.count("rate_limited") == 4
-        assert codes.count("home_silent") == browser_relay.AT_ONCE
+        assert codes.count("home_silent") == browser_relay.MAX_OPEN_QUERIES_PER_HOME
         for status in (202, 202, 429):
             assert (await here.ask("POST", ORDERS, {"sealed": "h..i.c.t", "seconds": 60}, by=here.browser))[0] == status
         assert (await here.ask("POST", ORDERS, {"sealed": "h..i.c.t", "seconds": 60}, by=here.other))[0] == 202

@@ -9,14 +9,14 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from sqlalchemy import insert
 
-from gateway.domain.delivery.barcodes import courier_digest, new_courier_code
+from gateway.domain.delivery.barcodes import courier_token_digest, new_courier_token
 from gateway.hub.api.delivery_models import Change, Delivery, NewPromise
 from gateway.hub.tables import browsers
-from gateway.protocol.browser_envelope import Jwk, scalar_of
+from gateway.protocol.browser_envelope import Jwk, private_scalar
 from gateway.protocol.keys import BoxKey
-from tests.announcing import connected
-from tests.boxes import box, join, until
-from tests.hubs import Running, account, homes_broker, running
+from tests.announcing import connected_home
+from tests.boxes import connected_to_broker, insert_home, wait_until
+from tests.hubs import RunningHub, broker_account, homes_broker, run_hub
 from tests.joins import with_boxes
 from tests.mosquitto import Mosquitto
 from tests.remotebrowser import RemoteBrowser
@@ -27,20 +27,20 @@ EXAMPLES = 10  # of each operation and phase
 
 
 async def test_the_document_is_openapi_3_1(tmp_path: Path) -> None:
-    async with running(with_boxes(tmp_path)) as hub, hub.http.get("/openapi.json") as answer:
+    async with run_hub(with_boxes(tmp_path)) as hub, hub.http.get("/openapi.json") as answer:
         document = await answer.json()
     OpenAPIV31SpecValidator(document).validate()
     assert document["openapi"] == "3.1.0"
 
 
-async def answering(stack: AsyncExitStack, hub: Running, broker: Mosquitto, folder: Path) -> dict[str, str]:
+async def answering(stack: AsyncExitStack, hub: RunningHub, broker: Mosquitto, folder: Path) -> dict[str, str]:
     """A home whose box answers whatever it is asked; how a browser of its household signs."""
     one = RemoteBrowser(browser=f"brw-{1:032x}", home=HOME, hub=hub.url)
     async with hub.hub.store.writing() as tx:
-        await join(tx, HOME, BoxKey.fresh().public)
+        await insert_home(tx, HOME, BoxKey.fresh().public)
         sign = Jwk.of(one.sign.public_key()).model_dump()
         await tx.execute(insert(browsers).values(home=HOME, id=one.browser, sign=sign, told=hub.hub.now()))
-    there = await stack.enter_async_context(box(HOME, broker, folder))
+    there = await stack.enter_async_context(connected_to_broker(HOME, broker, folder))
 
     async def answer() -> None:
         while True:
@@ -48,17 +48,17 @@ async def answering(stack: AsyncExitStack, hub: Running, broker: Mosquitto, fold
 
     task = asyncio.create_task(answer())
     stack.callback(task.cancel)
-    await until(lambda: hub.hub.line is not None and hub.hub.line.there)
-    return {"browser": one.browser, "home": HOME, "hub": hub.url, "key": scalar_of(one.sign).hex()}
+    await wait_until(lambda: hub.hub.line is not None and hub.hub.line.there)
+    return {"browser": one.browser, "home": HOME, "hub": hub.url, "key": private_scalar(one.sign).hex()}
 
 
 @pytest.mark.slow
 async def test_the_api_does_what_its_document_says_whatever_is_sent(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         broker = await stack.enter_async_context(homes_broker(HOME))
-        file = with_boxes(tmp_path).model_copy(update={"broker": account(broker, tmp_path)})
-        hub = await stack.enter_async_context(running(file))
-        home = await connected(hub)
+        file = with_boxes(tmp_path).model_copy(update={"broker": broker_account(broker, tmp_path)})
+        hub = await stack.enter_async_context(run_hub(file))
+        home = await connected_home(hub)
         browser = await answering(stack, hub, broker, tmp_path)
         asked = await asyncio.create_subprocess_exec(
             str(Path(sys.executable).with_name("schemathesis")),
@@ -77,6 +77,6 @@ def test_the_api_s_own_document_tells_the_same_of_the_courier_s_code() -> None:
     secret = bytes(range(16))
     for model in (NewPromise, Change, Delivery):
         told = model.model_json_schema()["properties"]["courier_sha256"]
-        assert told["examples"] == [courier_digest(secret)]
-        assert f"`{new_courier_code(secret)}`" in told["description"]
+        assert told["examples"] == [courier_token_digest(secret)]
+        assert f"`{new_courier_token(secret)}`" in told["description"]
         assert "`courier_code_missing`" in told["description"]

@@ -7,23 +7,23 @@ from typing import Any
 
 import pytest
 
-from gateway.cli.owner import verdict
-from gateway.domain.delivery.promise import Result, State, Update
+from gateway.cli.owner import verify_folder
+from gateway.domain.delivery.promise import DeliveryResult, State, Update
 from gateway.domain.visit.state import DoorResult
-from gateway.hub.api.deliveries import CHANGES
-from gateway.hub.evidence import Evidence, wrong
-from gateway.protocol.delivery_record import Said, What
+from gateway.hub.api.deliveries import MAX_VERSIONS_PER_DELIVERY
+from gateway.hub.evidence import Evidence, first_problem
+from gateway.protocol.delivery_record import RecordEntry, What
 from gateway.protocol.hub_signed import HubClaims
 from gateway.protocol.keys import BoxKey
-from tests.announcing import Home, connected
-from tests.announcing import plain as plain_of
-from tests.boxes import Journal
-from tests.hubs import hub_file, running
+from tests.announcing import ConnectedHome, connected_home
+from tests.announcing import payload_of as plain_of
+from tests.boxes import EventJournal
+from tests.hubs import hub_file, run_hub
 
 AT = datetime(2026, 11, 25, 17, 0, 0, tzinfo=UTC)
 
 
-async def proof_of(home: Home, made: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+async def proof_of(home: ConnectedHome, made: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     return await home.ask("GET", f"/v1/deliveries/{made['id']}/proof")
 
 
@@ -37,26 +37,26 @@ def of_no_version(said: dict[str, Any]) -> dict[str, str]:
 
 
 LINES = (
-    Said(at=AT, what=What.PARCEL, code="56FR"),
-    Said(at=AT + timedelta(seconds=20), what=What.UNLOCKED),
-    Said(at=AT + timedelta(seconds=22), what=What.OPENED),
-    Said(at=AT + timedelta(seconds=30), what=What.TEMPERATURE, celsius=4.5),
-    Said(at=AT + timedelta(seconds=50), what=What.CLOSED),
-    Said(at=AT + timedelta(seconds=62), what=What.LOCKED_AGAIN),
+    RecordEntry(at=AT, what=What.PARCEL, code="56FR"),
+    RecordEntry(at=AT + timedelta(seconds=20), what=What.UNLOCKED),
+    RecordEntry(at=AT + timedelta(seconds=22), what=What.OPENED),
+    RecordEntry(at=AT + timedelta(seconds=30), what=What.TEMPERATURE, celsius=4.5),
+    RecordEntry(at=AT + timedelta(seconds=50), what=What.CLOSED),
+    RecordEntry(at=AT + timedelta(seconds=62), what=What.LOCKED_AGAIN),
 )
 ENDED: dict[str, Any] = {"house": "locked_again", "lines": LINES}
 
 
-def delivered(brand: str, name: str, at: datetime) -> Result:
+def delivered(brand: str, name: str, at: datetime) -> DeliveryResult:
     """What a home says of a delivery that came well."""
     said = {"box": "box", "at": at, "brand": brand, "delivery": name, "version": 1, "state": State.DELIVERED,
             "house": DoorResult.LOCKED_AGAIN}  # fmt: skip
-    return Result.model_validate(said)
+    return DeliveryResult.model_validate(said)
 
 
 async def test_there_is_a_proof_once_the_home_has_given_its_account_and_it_holds_offline(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        home = await connected(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await connected_home(hub)
         made = await home.announce(parcels=["xy 123456785 fr"], max_celsius=6.0)
         await home.stands(made, "visiting")
         await home.stands(made, "delivered")
@@ -70,22 +70,22 @@ async def test_there_is_a_proof_once_the_home_has_given_its_account_and_it_holds
     file, pem = tmp_path / "proof.json", tmp_path / "box.pem"
     file.write_text(json.dumps(said))
     pem.write_bytes(home.journal.key.public.pem)
-    holds, told = verdict(file, key=pem, checkpoint=None)
+    holds, told = verify_folder(file, key=pem, checkpoint=None)
     assert holds, told
     assert "delivered at" in told
     for line in ("17:00:00Z  parcel …56FR", "17:00:22Z  opened", "17:00:30Z  temperature 4.5 °C", "locked again"):
         assert line in told
     assert home.journal.key.public.fingerprint in told
     pem.write_bytes(BoxKey.fresh().public.pem)
-    assert not verdict(file, key=pem, checkpoint=None)[0], "another box's"
+    assert not verify_folder(file, key=pem, checkpoint=None)[0], "another box's"
 
 
 async def test_a_delivery_is_changed_so_often_at_most_that_its_proof_can_still_be_given(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        home = await connected(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await connected_home(hub)
         made = await home.announce()
         path, last = f"/v1/deliveries/{made['id']}", made
-        for number in range(CHANGES):
+        for number in range(MAX_VERSIONS_PER_DELIVERY):
             status, last = await home.ask("PATCH", path, {"delivery": {"parcels": [f"PARCEL{number}"]}})
             assert status == 200, last
         status, said = await home.ask("PATCH", path, {"delivery": {"parcels": ["ONE-TOO-MANY"]}})
@@ -96,13 +96,16 @@ async def test_a_delivery_is_changed_so_often_at_most_that_its_proof_can_still_b
         await home.stands(last, "delivered", **ENDED)
         status, said = await proof_of(home, made)
     assert status == 200
-    assert (len(said["messages"]), said["parcels"]) == (CHANGES + 2, [f"PARCEL{CHANGES - 1}"])
-    assert wrong(Evidence.model_validate_json(json.dumps(said))) is None
+    assert (len(said["messages"]), said["parcels"]) == (
+        MAX_VERSIONS_PER_DELIVERY + 2,
+        [f"PARCEL{MAX_VERSIONS_PER_DELIVERY - 1}"],
+    )
+    assert first_problem(Evidence.model_validate_json(json.dumps(said))) is None
 
 
 async def test_who_numbers_his_versions_as_he_likes_may_change_as_often_as_everybody(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        home = await connected(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await connected_home(hub)
         _, made = await home.ask(
             "POST", "/v1/deliveries", {"connection": home.connection, "token": home.token(home.offer())}
         )
@@ -114,22 +117,22 @@ async def test_who_numbers_his_versions_as_he_likes_may_change_as_often_as_every
 
 
 async def test_a_brand_s_own_promise_stands_in_its_proof_byte_for_byte(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        home = await connected(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await connected_home(hub)
         token = home.token(home.offer())
         _, made = await home.ask("POST", "/v1/deliveries", {"connection": home.connection, "token": token})
         await home.stands(made, "partly_delivered", missing=1, **ENDED)
         _, said = await proof_of(home, made)
     assert [message["token"] for message in said["messages"]] == [token]
     (tmp_path / "proof.json").write_text(json.dumps(said))
-    assert verdict(tmp_path / "proof.json", key=None, checkpoint=None)[0]
+    assert verify_folder(tmp_path / "proof.json", key=None, checkpoint=None)[0]
 
 
 async def test_a_proof_of_an_older_release_that_has_the_whole_label_for_the_parcel_still_holds(tmp_path: Path) -> None:
     """Today a label's bar code is its tracking number; both the brand's message and the proof may have the bar code."""
     label, number = "%008182709980000020045327276", "09980000020045"
-    async with running(hub_file(tmp_path)) as hub:
-        home = await connected(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await connected_home(hub)
         token = home.token(home.offer().model_copy(update={"parcels": (label,)}))
         _, made = await home.ask("POST", "/v1/deliveries", {"connection": home.connection, "token": token})
         await home.stands(made, "delivered", **ENDED)
@@ -137,7 +140,7 @@ async def test_a_proof_of_an_older_release_that_has_the_whole_label_for_the_parc
     assert said["parcels"] == [number]
     for parcels, holds in (([number], True), ([label], True), (["09980000020046"], False), ([], False)):
         evidence = Evidence.model_validate_json(json.dumps({**said, "parcels": parcels}))
-        assert (wrong(evidence) is None) is holds, parcels
+        assert (first_problem(evidence) is None) is holds, parcels
 
 
 async def test_another_message_under_the_same_key_is_not_the_one_that_the_home_took(
@@ -147,10 +150,10 @@ async def test_another_message_under_the_same_key_is_not_the_one_that_the_home_t
 
     def verified(said: dict[str, Any]) -> tuple[bool, str]:
         (tmp_path / "proof.json").write_text(json.dumps(said))
-        return verdict(tmp_path / "proof.json", key=None, checkpoint=None)
+        return verify_folder(tmp_path / "proof.json", key=None, checkpoint=None)
 
-    async with running(hub_file(tmp_path)) as hub:
-        home = await connected(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await connected_home(hub)
         offer = home.offer()
         other = offer.model_copy(update={"parcels": ("OTHER",)})
         body = {"connection": home.connection, "token": home.token(offer)}
@@ -181,8 +184,8 @@ async def test_another_message_under_the_same_key_is_not_the_one_that_the_home_t
 
 
 async def test_of_a_home_that_did_not_note_which_message_it_took_that_is_said(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        home = await connected(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await connected_home(hub)
         made = await home.announce()
         ended = delivered(home.brand, made["name"], hub.hub.now())
         await home.says(ended, home.journal.account(ended, LINES))
@@ -191,14 +194,14 @@ async def test_of_a_home_that_did_not_note_which_message_it_took_that_is_said(tm
         known = (await proof_of(home, made))[1]
     for proof, expected in ((said, True), (known, False)):
         (tmp_path / "proof.json").write_text(json.dumps(proof))
-        holds, told = verdict(tmp_path / "proof.json", key=None, checkpoint=None)
+        holds, told = verify_folder(tmp_path / "proof.json", key=None, checkpoint=None)
         assert holds
         assert ("did not note which message it took" in told) is expected
 
 
 async def test_nothing_in_a_proof_can_be_changed(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        home = await connected(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await connected_home(hub)
         made, other = await home.announce(name="order-1"), await home.announce(name="order-2")
         await home.stands(made, "not_delivered", reason="not_delivered", **ENDED)
         await home.stands(other, "delivered", **ENDED)
@@ -226,15 +229,15 @@ async def test_nothing_in_a_proof_can_be_changed(tmp_path: Path) -> None:
     )  # fmt: skip
     for changed, why in changes:
         (tmp_path / "proof.json").write_text(json.dumps({**said, **changed}))
-        holds, told_ = verdict(tmp_path / "proof.json", key=None, checkpoint=None)
+        holds, told_ = verify_folder(tmp_path / "proof.json", key=None, checkpoint=None)
         assert not holds, changed
         assert told_.startswith("does not hold: ")
         assert why in told_
 
 
 async def test_whatever_single_byte_of_a_proof_is_altered_it_does_not_hold(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        home = await connected(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await connected_home(hub)
         made = await home.announce(max_celsius=6.0)
         await home.stands(made, "delivered", **ENDED)
         _, said = await proof_of(home, made)
@@ -250,20 +253,20 @@ async def test_whatever_single_byte_of_a_proof_is_altered_it_does_not_hold(tmp_p
             continue  # it is no proof any more
         if evidence != before:
             altered += 1
-            assert wrong(evidence) is not None, bytes(other[max(0, place - 30) : place + 30])
+            assert first_problem(evidence) is not None, bytes(other[max(0, place - 30) : place + 30])
     assert altered > 500
 
 
 async def test_a_proof_tells_nothing_of_the_household_of_others_or_of_a_film(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        home = await connected(hub)
-        other = await connected(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await connected_home(hub)
+        other = await connected_home(hub)
         made = await home.announce()
         await home.stands(made, "not_delivered", reason="household_present", **ENDED)
         status, _ = await proof_of(home, made)
         assert status == 404, "a word that tells more than a retailer may know is not handed on"
         other.id, other.journal = home.id, home.journal  # another brand at the same door
-        between = await connected(hub)
+        between = await connected_home(hub)
         await home.stands(made, "delivered", **ENDED)
         _, said = await proof_of(home, made)
         assert (await between.ask("GET", f"/v1/deliveries/{made['id']}/proof"))[0] == 404
@@ -282,27 +285,27 @@ async def test_a_proof_tells_nothing_of_the_household_of_others_or_of_a_film(tmp
 async def test_a_home_that_was_handed_over_and_then_locked_has_two_accounts_and_the_newest_counts(
     tmp_path: Path,
 ) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        home = await connected(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await connected_home(hub)
         made = await home.announce()
         await home.stands(made, "delivered", house="handed_to_owner", lines=LINES[:-1])
         await home.stands(made, "delivered", **ENDED)
         _, said = await proof_of(home, made)
     assert [one["statement"]["house"] for one in said["accounts"]] == ["handed_to_owner", "locked_again"]
     (tmp_path / "proof.json").write_text(json.dumps(said))
-    holds, told = verdict(tmp_path / "proof.json", key=None, checkpoint=None)
+    holds, told = verify_folder(tmp_path / "proof.json", key=None, checkpoint=None)
     assert holds
     assert "house locked_again" in told
 
 
 async def test_an_account_that_does_not_hold_is_none(tmp_path: Path) -> None:
     """A box's key may have been stolen, a box may be wrong: what no retailer could check is not handed on."""
-    async with running(hub_file(tmp_path)) as hub:
-        home = await connected(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await connected_home(hub)
         made = await home.announce()
         ended = delivered(home.brand, made["name"], hub.hub.now())
         good = home.journal.account(ended, LINES)
-        forged = Journal(home.id, BoxKey.fresh()).account(ended, LINES)
+        forged = EventJournal(home.id, BoxKey.fresh()).account(ended, LINES)
         for bad in (
             forged, good.model_copy(update={"lines": good.lines[:-1]}),
             home.journal.account(ended, LINES, home="home-other"),
@@ -311,8 +314,8 @@ async def test_an_account_that_does_not_hold_is_none(tmp_path: Path) -> None:
             assert (await proof_of(home, made))[0] == 404
 
 
-def read_at(seconds: int, code: str) -> Said:
-    return Said(at=AT + timedelta(seconds=seconds), what=What.PARCEL, code=code)
+def read_at(seconds: int, code: str) -> RecordEntry:
+    return RecordEntry(at=AT + timedelta(seconds=seconds), what=What.PARCEL, code=code)
 
 
 @pytest.mark.parametrize(
@@ -327,17 +330,17 @@ def read_at(seconds: int, code: str) -> Said:
 async def test_a_proof_names_the_parcels_that_are_missing_as_far_as_the_home_s_account_tells(
     promised: list[str], read: list[str], missing: int, named: list[str] | None, tmp_path: Path
 ) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        home = await connected(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await connected_home(hub)
         made = await home.announce(parcels=promised)
         lines = (*(read_at(number, code) for number, code in enumerate(read)), *LINES[1:])
         state = "partly_delivered" if missing else "delivered"
         await home.stands(made, state, house="locked_again", lines=lines, missing=missing)
         status, said = await proof_of(home, made)
     assert (status, said["accounts"][0]["statement"]["missing"], said["missing_parcels"]) == (200, missing, named)
-    assert wrong(Evidence.model_validate_json(json.dumps(said))) is None
+    assert first_problem(Evidence.model_validate_json(json.dumps(said))) is None
     older = {name: value for name, value in said.items() if name != "missing_parcels"}
-    assert wrong(Evidence.model_validate_json(json.dumps(older))) is None, "an older proof names none"
+    assert first_problem(Evidence.model_validate_json(json.dumps(older))) is None, "an older proof names none"
     if named is not None:
         forged = Evidence.model_validate_json(json.dumps({**said, "missing_parcels": ["AA-0009"]}))
-        assert wrong(forged) == "other parcels are named as missing than the account tells"
+        assert first_problem(forged) == "other parcels are named as missing than the account tells"

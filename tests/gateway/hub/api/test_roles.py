@@ -13,10 +13,10 @@ from sqlalchemy import update
 from gateway.hub.process import OPERATIONS
 from gateway.hub.store import new_id
 from gateway.hub.tables import api_keys
-from gateway.protocol.key_possession import prove
+from gateway.protocol.key_possession import sign_proof
 from gateway.protocol.keys import BoxKey
-from tests.announcing import Home, connected, enrolled
-from tests.hubs import hub_file, running
+from tests.announcing import ConnectedHome, connected_home, enrolled_browser
+from tests.hubs import hub_file, run_hub
 
 pytestmark = pytest.mark.slow
 
@@ -112,8 +112,8 @@ def expected(row: Row, role: str) -> int:
 
 @pytest.mark.parametrize("role", ROLES)
 async def test_each_sort_of_key_may_do_what_it_may_and_nothing_else(tmp_path: Path, role: str) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        home = await connected(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await connected_home(hub)
         headers = await key(home, role)
         there = await things(home)
         for one in OPERATIONS:
@@ -130,7 +130,7 @@ async def test_each_sort_of_key_may_do_what_it_may_and_nothing_else(tmp_path: Pa
                 there = await things(home)
 
 
-async def things(home: Home) -> dict[str, Any]:
+async def things(home: ConnectedHome) -> dict[str, Any]:
     """Make what the operations are about."""
     made, ended = await home.announce(), await home.announce()
     await home.stands(ended, "delivered", house="locked_again")
@@ -138,7 +138,7 @@ async def things(home: Home) -> dict[str, Any]:
     _, key = await home.ask("POST", "/v1/api_keys", {"label": "spare"})
     _, spare = await home.ask("POST", "/v1/connections", {"brand": home.brand, "asked": {"carriers": ["c"]}})
     new, kid = BoxKey.fresh(), new_id("kid")
-    proof = prove(new.sign, brand=home.brand, kid=kid, hub=home.hub.url)
+    proof = sign_proof(new.sign, brand=home.brand, kid=kid, hub=home.hub.url)
     _, hooks = await home.ask("GET", HOOKS)
     if not hooks["data"]:  # there is room for a few only
         hooks = {"data": [(await home.ask("POST", HOOKS, {"url": "https://shop.example/"}))[1]]}
@@ -160,16 +160,16 @@ def filled(body: object, there: Mapping[str, Any]) -> Any:  # noqa: ANN401 - JSO
             return body
 
 
-async def key(home: Home, role: str) -> dict[str, str]:
+async def key(home: ConnectedHome, role: str) -> dict[str, str]:
     match role:
         case "nobody":
             return {}
         case "full":
             return home.headers
         case "browser":
-            return (await enrolled(home)).headers
+            return (await enrolled_browser(home)).headers
         case "another" | "sandbox":
-            other = await connected(home.hub, sandbox=role == "sandbox")
+            other = await connected_home(home.hub, sandbox=role == "sandbox")
             if role == "sandbox":  # of the same retailer
                 async with home.hub.hub.store.writing() as tx:
                     mine = api_keys.c.retailer == other.retailer.id

@@ -3,14 +3,14 @@ from typing import Any
 
 import pytest
 
-from gateway.hub.api.homes import BrokerAt, Homes
-from gateway.hub.api.validation_errors import MEANINGS, meaning
-from gateway.hub.authority import Authority
-from gateway.hub.operation import Operation
+from gateway.hub.api.homes import BrokerAt, HomeOperations
+from gateway.hub.api.validation_errors import MEANINGS, pattern_meaning
+from gateway.hub.authority import HubAuthority
+from gateway.hub.operation import ApiOperation
 from gateway.hub.process import OPERATIONS
-from tests.announcing import connected
+from tests.announcing import connected_home
 from tests.boxes import NOW
-from tests.hubs import hub_file, running
+from tests.hubs import hub_file, run_hub
 
 
 def patterns(schema: object) -> set[str]:
@@ -26,16 +26,16 @@ def patterns(schema: object) -> set[str]:
             return set()
 
 
-def asked_of(operations: tuple[Operation, ...]) -> set[str]:
+def asked_of(operations: tuple[ApiOperation, ...]) -> set[str]:
     models = [model for one in operations for model in (one.path_model, one.query, one.headers, one.body) if model]
     return set().union(*(patterns(model.__pydantic_core_schema__) for model in models))
 
 
 def test_whatever_has_to_be_written_in_one_way_has_words_for_it(tmp_path: Path) -> None:
-    homes = Homes(Authority.at(tmp_path, now=NOW), BrokerAt(host="hub.example", port=8883))
+    homes = HomeOperations(HubAuthority.at(tmp_path, now=NOW), BrokerAt(host="hub.example", port=8883))
     there = asked_of((*OPERATIONS, *homes.operations()))
     assert len(there) > 20
-    assert [pattern for pattern in there if meaning(pattern) is None] == []
+    assert [pattern for pattern in there if pattern_meaning(pattern) is None] == []
     assert set(MEANINGS) <= there, "nothing is explained that is nowhere asked for"
 
 
@@ -52,8 +52,8 @@ def test_whatever_has_to_be_written_in_one_way_has_words_for_it(tmp_path: Path) 
 async def test_no_retailer_is_answered_by_a_regular_expression(
     tmp_path: Path, wrong: dict[str, Any], pointer: str, said: str
 ) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        home = await connected(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        home = await connected_home(hub)
         body = {"connection": home.connection, "delivery": home.promise(**wrong)}
         status, answer = await home.ask("POST", "/v1/deliveries", body)
         assert (status, answer["errors"]) == (

@@ -6,21 +6,21 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from gateway.hub.api import webhookendpoints
 from gateway.hub.config import Webhooks
-from gateway.hub.events import Type, tell
-from tests.hubs import Running, hub_file, running
-from tests.webhookhouse import House, house
+from gateway.hub.events import Type, emit
+from tests.hubs import RunningHub, hub_file, run_hub
+from tests.webhookhouse import WebhookHouse, webhook_house
 
 URL = "https://shop.example/hooks"
 
 
-async def made(hub: Running, headers: dict[str, str], **more: object) -> Any:  # noqa: ANN401 - JSON
+async def made(hub: RunningHub, headers: dict[str, str], **more: object) -> Any:  # noqa: ANN401 - JSON
     async with hub.http.post("/v1/webhook_endpoints", json={"url": URL, **more}, headers=headers) as answer:
         assert answer.status == 201, await answer.text()
         return await answer.json()
 
 
 async def test_a_secret_is_told_once_and_the_rest_is_read_listed_changed_and_deleted(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
+    async with run_hub(hub_file(tmp_path)) as hub:
         headers = (await hub.retailer()).headers
         endpoint = await made(hub, headers, types=["delivery.changed", "delivery.changed"])
         assert endpoint["secret"].startswith("whsec_")
@@ -49,7 +49,7 @@ async def test_a_secret_is_told_once_and_the_rest_is_read_listed_changed_and_del
 async def test_an_address_where_the_hub_does_not_send_is_refused_when_made_and_when_changed(
     tmp_path: Path, url: str
 ) -> None:
-    async with running(hub_file(tmp_path)) as hub:
+    async with run_hub(hub_file(tmp_path)) as hub:
         headers = (await hub.retailer()).headers
         endpoint = await made(hub, headers)
         for method, path in (("POST", ""), ("PATCH", f"/{endpoint['id']}")):
@@ -62,7 +62,7 @@ async def test_an_address_where_the_hub_does_not_send_is_refused_when_made_and_w
 
 
 async def test_a_retailer_has_a_bounded_number_of_them(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
+    async with run_hub(hub_file(tmp_path)) as hub:
         headers = (await hub.retailer()).headers
         for _ in range(16):
             await made(hub, headers)
@@ -72,7 +72,7 @@ async def test_a_retailer_has_a_bounded_number_of_them(tmp_path: Path) -> None:
 
 
 async def test_another_retailer_s_endpoint_is_not_there_nor_one_of_the_other_world(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
+    async with run_hub(hub_file(tmp_path)) as hub:
         ours = (await hub.retailer("Lune")).headers
         endpoint = await made(hub, ours)
         async with hub.http.post(f"/v1/webhook_endpoints/{endpoint['id']}/test", headers=ours) as sent:
@@ -98,12 +98,12 @@ async def test_another_retailer_s_endpoint_is_not_there_nor_one_of_the_other_wor
 
 
 async def test_events_of_the_sandbox_and_of_others_are_not_sent_here(tmp_path: Path) -> None:
-    async with house(tmp_path) as at:
+    async with webhook_house(tmp_path) as at:
         endpoint = await at.endpoint()
         other = await at.hub.retailer("Soleil")
         async with at.hub.hub.store.writing() as tx:
             for retailer, sandbox in ((at.retailer.id, True), (other.id, False)):
-                await tell(tx, retailer, Type.DELIVERY_CHANGED, "dlv-9", {}, sandbox=sandbox, now=at.hub.hub.now())
+                await emit(tx, retailer, Type.DELIVERY_CHANGED, "dlv-9", {}, sandbox=sandbox, now=at.hub.hub.now())
         await at.tell()
         await at.settled(endpoint)
         assert [one.said["data"]["id"] for one in at.receiver.heard()] == ["dlv-1"]
@@ -112,7 +112,7 @@ async def test_events_of_the_sandbox_and_of_others_are_not_sent_here(tmp_path: P
 
 
 async def test_while_a_secret_rotates_the_old_and_the_new_one_verify(tmp_path: Path) -> None:
-    def fits(at: House, secret: str) -> list[bool]:
+    def fits(at: WebhookHouse, secret: str) -> list[bool]:
         found = []
         for one in at.receiver.heard():
             try:
@@ -123,7 +123,7 @@ async def test_while_a_secret_rotates_the_old_and_the_new_one_verify(tmp_path: P
                 found.append(True)
         return found
 
-    async with house(tmp_path) as at:
+    async with webhook_house(tmp_path) as at:
         endpoint = await at.endpoint()
         old = endpoint["secret"]
         await at.tell()
@@ -143,7 +143,7 @@ async def test_while_a_secret_rotates_the_old_and_the_new_one_verify(tmp_path: P
 
 
 async def test_a_ping_goes_to_this_endpoint_alone_whatever_it_wants(tmp_path: Path) -> None:
-    async with house(tmp_path) as at:
+    async with webhook_house(tmp_path) as at:
         endpoint, _ = await at.endpoint("/ok/a", types=["delivery.proof"]), await at.endpoint("/ok/b")
         told = await at.ask("POST", f"/{endpoint['id']}/test", status=202)
         assert (told["type"], told["state"], told["attempts"]) == ("ping", "waiting", [])
@@ -156,7 +156,7 @@ async def test_a_ping_goes_to_this_endpoint_alone_whatever_it_wants(tmp_path: Pa
 
 
 async def test_the_log_is_paged_newest_first(tmp_path: Path) -> None:
-    async with house(tmp_path) as at:
+    async with webhook_house(tmp_path) as at:
         endpoint = await at.endpoint()
         await at.tell(5)
         await at.receiver.until(5)
@@ -173,7 +173,7 @@ async def test_the_log_is_paged_newest_first(tmp_path: Path) -> None:
 
 
 async def test_everything_since_a_number_or_a_time_is_sent_again_under_its_own_id(tmp_path: Path) -> None:
-    async with house(tmp_path, Webhooks(private=True, plain=True)) as at:
+    async with webhook_house(tmp_path, Webhooks(private=True, plain=True)) as at:
         endpoint = await at.endpoint()
         await at.tell(3)
         await at.receiver.until(3)
@@ -196,8 +196,8 @@ async def test_everything_since_a_number_or_a_time_is_sent_again_under_its_own_i
 
 
 async def test_a_long_replay_goes_on_where_it_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(webhookendpoints, "AT_ONCE", 10)
-    async with house(tmp_path) as at:
+    monkeypatch.setattr(webhookendpoints, "MAX_REPLAY_EVENTS", 10)
+    async with webhook_house(tmp_path) as at:
         await at.tell(15)
         endpoint = await at.endpoint("/status/500")
         first = await at.ask("POST", f"/{endpoint['id']}/replay", {}, status=202)

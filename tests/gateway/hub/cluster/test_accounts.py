@@ -12,25 +12,25 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import select, update
 
-from gateway.hub.authority import Authority
+from gateway.hub.authority import HubAuthority
 from gateway.hub.cluster import accounts
 from gateway.hub.cluster.accounts import (
-    LEAVES,
-    OVERLAP,
-    WHOLE,
-    Accounts,
-    account,
-    may_hear,
-    may_make,
-    may_say,
-    may_use,
-    name_of,
+    CHECK_OVERLAP,
+    FULL_COMPARISON_INTERVAL,
+    REMOVAL_DELAY_S,
+    BrokerAccounts,
+    account_definition,
+    account_name,
+    configure_pattern,
+    resource_pattern,
+    topic_read_pattern,
+    topic_write_pattern,
 )
-from gateway.hub.cluster.management_api import Nodes, NodesAway, Right, TopicRight
-from gateway.hub.store import Store
+from gateway.hub.cluster.management_api import ManagementApi, NodesUnreachable, RabbitPermission, RabbitTopicPermission
+from gateway.hub.store import HubStore
 from gateway.hub.tables import certificates
-from gateway.hub.unenrolment import revoked
-from gateway.protocol.box_hub import SHARDS, shard_of
+from gateway.hub.unenrolment import revoke_certificates
+from gateway.protocol.box_hub import SHARD_COUNT, shard_of
 from tests.scale.enrolling import enrol
 
 HOME, OTHER = "home-" + "a" * 26, "home-" + "b" * 26
@@ -63,8 +63,8 @@ def own_queue(home: str = HOME, qos: int = 1) -> str:
     ],
 )
 def test_a_home_has_its_own_queue_and_the_one_exchange(name: str, makes: bool, uses: bool) -> None:
-    assert yes(may_make(HOME), name) is makes
-    assert yes(may_use(HOME), name) is uses
+    assert yes(configure_pattern(HOME), name) is makes
+    assert yes(resource_pattern(HOME), name) is uses
 
 
 @pytest.mark.parametrize(
@@ -86,32 +86,32 @@ def test_a_home_has_its_own_queue_and_the_one_exchange(name: str, makes: bool, u
         (f"up.{shard_of(HOME)}.{HOME}.said.hub-1", False, True),
         (f"up.{shard_of(HOME)}.{HOME}.said.hub-1.more", False, False),
         (f"up.{shard_of(HOME)}.{HOME}.said.", False, False),
-        (f"up.{(shard_of(HOME) + 1) % SHARDS}.{HOME}.evt", False, False),
+        (f"up.{(shard_of(HOME) + 1) % SHARD_COUNT}.{HOME}.evt", False, False),
         (f"up.{shard_of(OTHER)}.{OTHER}.evt", False, False),
     ],
 )
 def test_a_home_speaks_and_hears_under_its_own_name_only(key: str, hears: bool, says: bool) -> None:
-    assert yes(may_hear(HOME), key) is hears
-    assert yes(may_say(HOME), key) is says
+    assert yes(topic_read_pattern(HOME), key) is hears
+    assert yes(topic_write_pattern(HOME), key) is says
 
 
 def test_nobody_comes_by_a_home_s_account_with_a_password() -> None:
-    made = account(f"1f@{HOME}")
+    made = account_definition(f"1f@{HOME}")
     assert made["users"]["password_hash"] == ""
     assert made["users"]["tags"] == []
     assert {one["user"] for part, one in made.items() if part != "users"} == {f"1f@{HOME}"}
 
 
 @dataclass
-class Cluster(Nodes):
+class Cluster(ManagementApi):
     """What nodes would know. `away`: none answers, after so many words more.
 
     After each word nobody may come in who could hear everything: RabbitMQ allows all topics where it knows no rule.
     """
 
     users_: set[str] = field(default_factory=set)
-    rights: dict[str, Right] = field(default_factory=dict)
-    topics: dict[str, TopicRight] = field(default_factory=dict)
+    rights: dict[str, RabbitPermission] = field(default_factory=dict)
+    topics: dict[str, RabbitTopicPermission] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
     away: int | None = None
@@ -121,10 +121,10 @@ class Cluster(Nodes):
 
     def put(self, name: str) -> None:
         """Let them know an account."""
-        made = account(name)
+        made = account_definition(name)
         self.users_.add(name)
-        self.rights[name] = Right(**made["permissions"])
-        self.topics[name] = TopicRight(**made["topic_permissions"])
+        self.rights[name] = RabbitPermission(**made["permissions"])
+        self.topics[name] = RabbitTopicPermission(**made["topic_permissions"])
 
     @property
     def come(self) -> set[str]:
@@ -134,7 +134,7 @@ class Cluster(Nodes):
     def _ask_once(self, what: str) -> None:
         if self.away is not None:
             if self.away == 0:
-                raise NodesAway("r1: no answer in time")
+                raise NodesUnreachable("r1: no answer in time")
             self.away -= 1
         self.asked.append(what)
 
@@ -145,11 +145,11 @@ class Cluster(Nodes):
         self._ask_once("users")
         return [*self.users_, "accounts", "hub@hub-1", "hub@visit"]
 
-    async def permissions(self) -> Sequence[Right]:
+    async def permissions(self) -> Sequence[RabbitPermission]:
         self._ask_once("rights")
         return list(self.rights.values())
 
-    async def topic_permissions(self) -> Sequence[TopicRight]:
+    async def topic_permissions(self) -> Sequence[RabbitTopicPermission]:
         self._ask_once("topics")
         return list(self.topics.values())
 
@@ -161,9 +161,9 @@ class Cluster(Nodes):
                     case "users":
                         self.users_.add(one["name"])
                     case "permissions":
-                        self.rights[one["user"]] = Right(**one)
+                        self.rights[one["user"]] = RabbitPermission(**one)
                     case _:
-                        self.topics[one["user"]] = TopicRight(**one)
+                        self.topics[one["user"]] = RabbitTopicPermission(**one)
                 self._nobody_hears_all()
 
     async def delete(self, names: Sequence[str]) -> None:
@@ -187,16 +187,16 @@ class Cluster(Nodes):
 class Place:
     """A store with three homes, and a cluster. `mono`: seconds."""
 
-    store: Store
+    store: HubStore
     homes: Sequence[str]
     names: Sequence[str]
     nodes: Cluster
-    accounts: Accounts
+    accounts: BrokerAccounts
     mono: float = 0.0
 
-    def another(self) -> Accounts:
+    def another(self) -> BrokerAccounts:
         """What another hub would have."""
-        return Accounts(self.nodes, self.store, monotonic=lambda: self.mono)
+        return BrokerAccounts(self.nodes, self.store, monotonic=lambda: self.mono)
 
     async def change(self, home: str, **values: object) -> None:
         """Change what the store knows of a home's certificate."""
@@ -206,8 +206,8 @@ class Place:
 
 @pytest.fixture
 async def place(tmp_path: Path) -> AsyncIterator[Place]:
-    store = await Store.open(f"sqlite+aiosqlite:///{tmp_path / 'hub.sqlite3'}")
-    authority = Authority.at(tmp_path, now=NOW)
+    store = await HubStore.open(f"sqlite+aiosqlite:///{tmp_path / 'hub.sqlite3'}")
+    authority = HubAuthority.at(tmp_path, now=NOW)
     fleet = await enrol(store, 3, now=NOW - timedelta(days=9), folder=tmp_path, authority=authority)
     async with store.reading() as tx:
         rows = (await tx.execute(select(certificates.c.serial, certificates.c.home))).all()
@@ -215,8 +215,8 @@ async def place(tmp_path: Path) -> AsyncIterator[Place]:
     homes = [one.home for one in fleet.homes]
     nodes = Cluster()
     here = Place(
-        store, homes, [name_of(serial[home], home) for home in homes], nodes,
-        Accounts(nodes, store, monotonic=lambda: here.mono),
+        store, homes, [account_name(serial[home], home) for home in homes], nodes,
+        BrokerAccounts(nodes, store, monotonic=lambda: here.mono),
     )  # fmt: skip
     yield here
     await store.close()
@@ -241,8 +241,8 @@ async def test_rights_that_another_hub_wrote_otherwise_are_written_anew_and_righ
     await place.accounts.look(NOW)
     assert place.nodes.asked.count("define") == 2
     for at in (1, 2):
-        assert place.nodes.topics[place.names[at]].write == may_say(place.homes[at])
-        assert place.nodes.rights[place.names[at]].read == may_use(place.homes[at])
+        assert place.nodes.topics[place.names[at]].write == topic_write_pattern(place.homes[at])
+        assert place.nodes.rights[place.names[at]].read == resource_pattern(place.homes[at])
     await place.accounts.look(NOW)
     assert place.nodes.asked.count("define") == 2
 
@@ -251,7 +251,7 @@ async def test_who_joins_or_is_revoked_is_told_at_the_next_look_and_once(place: 
     await place.accounts.look(NOW)
     at = NOW + timedelta(seconds=1)
     async with place.store.writing() as tx:
-        assert await revoked(tx, place.homes[0], at)
+        assert await revoke_certificates(tx, place.homes[0], at)
     await place.change(place.homes[1], issued=at, serial="ab")
     for second in range(3):
         await place.accounts.look(at + timedelta(seconds=second))
@@ -269,13 +269,13 @@ async def test_what_one_may_say_stays_until_its_last_words_are_said_and_then_its
     await place.change(place.homes[0], ended=NOW)
     await place.accounts.look(NOW)
     assert place.nodes.ended == [place.names[0]]
-    place.mono = LEAVES - 1
+    place.mono = REMOVAL_DELAY_S - 1
     await place.accounts.look(NOW)
-    assert place.nodes.topics[place.names[0]].write == may_say(place.homes[0])
-    place.mono = LEAVES
+    assert place.nodes.topics[place.names[0]].write == topic_write_pattern(place.homes[0])
+    place.mono = REMOVAL_DELAY_S
     await place.accounts.look(NOW)
     assert place.names[0] not in place.nodes.users_
-    await place.accounts.look(NOW + WHOLE)
+    await place.accounts.look(NOW + FULL_COMPARISON_INTERVAL)
     assert place.nodes.asked.count("delete") == 1
 
 
@@ -285,7 +285,7 @@ async def test_a_home_that_counts_again_before_its_account_ended_keeps_it(place:
     await place.accounts.look(NOW)
     await place.change(place.homes[0], ended=None, issued=NOW)
     await place.accounts.look(NOW)
-    place.mono = 2 * LEAVES
+    place.mono = 2 * REMOVAL_DELAY_S
     await place.accounts.look(NOW)
     assert place.names[0] in place.nodes.come
 
@@ -294,21 +294,21 @@ async def test_nodes_that_take_nobody_new_and_a_comparison_that_fails_keep_no_re
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def refused(*_words: object) -> None:
-        raise NodesAway("r1: 400")
+        raise NodesUnreachable("r1: 400")
 
     await place.accounts.look(NOW)
     monkeypatch.setattr(place.nodes, "define", refused)
     monkeypatch.setattr(place.nodes, "users", refused)
     await place.change(place.homes[0], ended=NOW)
     await place.change(place.homes[1], issued=NOW, serial="ab")
-    for later in (timedelta(), WHOLE):
-        with pytest.raises(NodesAway):
+    for later in (timedelta(), FULL_COMPARISON_INTERVAL):
+        with pytest.raises(NodesUnreachable):
             await place.accounts.look(NOW + later)
     assert place.names[0] not in place.nodes.come
 
 
 async def test_nobody_who_ends_waits_until_all_others_are_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(accounts, "TOGETHER", 1)
+    monkeypatch.setattr(accounts, "MAX_ACCOUNTS_PER_REQUEST", 1)
     define = place.nodes.define
     told: list[str] = []
 
@@ -328,7 +328,7 @@ async def test_nobody_who_ends_waits_until_all_others_are_told(place: Place, mon
 
 async def test_what_another_hub_wrote_late_or_by_another_clock_is_seen_all_the_same(place: Place) -> None:
     await place.accounts.look(NOW)
-    await place.change(place.homes[0], ended=NOW - OVERLAP + timedelta(seconds=1))
+    await place.change(place.homes[0], ended=NOW - CHECK_OVERLAP + timedelta(seconds=1))
     await place.accounts.look(NOW + timedelta(seconds=1))
     assert place.names[0] not in place.nodes.come
 
@@ -346,7 +346,7 @@ async def test_whatever_the_clock_does_all_that_count_may_come(place: Place, ste
 async def test_whatever_the_nodes_did_not_take_is_told_again(place: Place, words: int) -> None:
     place.nodes.put(f"ab@{OTHER}")
     place.nodes.away = words
-    with pytest.raises(NodesAway):
+    with pytest.raises(NodesUnreachable):
         await place.accounts.look(NOW)
     assert not place.accounts.whole, "the hub says that it is not ready"
     place.nodes.away = None
@@ -354,7 +354,7 @@ async def test_whatever_the_nodes_did_not_take_is_told_again(place: Place, words
     assert place.nodes.come == set(place.names)
     await place.change(place.homes[0], ended=NOW)
     place.nodes.away = words % 2
-    with pytest.raises(NodesAway):
+    with pytest.raises(NodesUnreachable):
         await place.accounts.look(NOW + timedelta(seconds=1))
     place.nodes.away = None
     await place.accounts.look(NOW + timedelta(seconds=2))
@@ -366,19 +366,19 @@ async def test_a_cluster_that_was_made_anew_has_them_again_within_the_hour(place
     await place.accounts.look(NOW)
     for known in (place.nodes.users_, place.nodes.rights, place.nodes.topics):
         known.clear()
-    await place.accounts.look(NOW + WHOLE)
+    await place.accounts.look(NOW + FULL_COMPARISON_INTERVAL)
     assert place.nodes.come == set(place.names)
 
 
 async def test_a_home_that_is_revoked_at_the_terminal_comes_no_more_and_a_hub_ends_its_account(place: Place) -> None:
     await place.accounts.look(NOW)
     async with place.store.writing() as tx:
-        assert await revoked(tx, place.homes[2], NOW)
+        assert await revoke_certificates(tx, place.homes[2], NOW)
     await place.another().end(place.homes[2])
     assert place.nodes.come == set(place.names[:2])
     assert place.nodes.ended == [place.names[2]]
     await place.accounts.look(NOW)
-    place.mono = LEAVES
+    place.mono = REMOVAL_DELAY_S
     await place.accounts.look(NOW)
     assert place.nodes.users_ == set(place.names[:2])
 
@@ -392,9 +392,9 @@ async def test_the_lines_of_a_home_are_ended_by_the_names_of_its_certificates_th
 
 
 def test_a_box_s_certificate_names_itself_by_its_serial(tmp_path: Path) -> None:
-    authority = Authority.at(tmp_path, now=NOW)
+    authority = HubAuthority.at(tmp_path, now=NOW)
     key = ec.generate_private_key(ec.SECP256R1()).public_key()
     leaf = authority.certify(HOME, key, now=NOW)
     names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert names.get_values_for_type(x509.RFC822Name) == [name_of(f"{leaf.serial_number:x}", HOME)]
+    assert names.get_values_for_type(x509.RFC822Name) == [account_name(f"{leaf.serial_number:x}", HOME)]
     assert names.get_values_for_type(x509.DNSName) == [HOME]

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from gateway.hub.authority import Authority
+from gateway.hub.authority import HubAuthority
 from gateway.hub.cluster import internode_tls, management_api
-from gateway.hub.cluster.management_api import Nodes, NodesAway
+from gateway.hub.cluster.management_api import ManagementApi, NodesUnreachable
 from gateway.mqtt.mosquitto.provisioning import free_port
 
 NOW = datetime.now(UTC)
@@ -41,7 +41,7 @@ class Node:
     @contextlib.asynccontextmanager
     async def runs(self, folder: Path) -> AsyncIterator["Node"]:
         own = folder / self.host
-        internode_tls.certified(folder, own, self.host, now=NOW)
+        internode_tls.renew_certificate(folder, own, self.host, now=NOW)
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=own / internode_tls.FOLDER / "authority.pem")
         tls.load_cert_chain(own / internode_tls.FOLDER / "node.pem", own / internode_tls.FOLDER / "node.key")
         tls.verify_mode = ssl.CERT_REQUIRED
@@ -57,16 +57,16 @@ class Node:
 
 
 @pytest.fixture
-def hub(tmp_path: Path) -> Nodes:
-    internode_tls.certified(tmp_path, tmp_path / "r1", "127.0.0.1", now=NOW)
+def hub(tmp_path: Path) -> ManagementApi:
+    internode_tls.renew_certificate(tmp_path, tmp_path / "r1", "127.0.0.1", now=NOW)
     (tmp_path / "rabbit").mkdir()
-    management_api.made_password(tmp_path / "rabbit")
-    management_api.certified(tmp_path, tmp_path / "rabbit", now=NOW)
-    return Nodes(["127.0.0.2", "127.0.0.3"], PORT, tmp_path / "rabbit")
+    management_api.create_password(tmp_path / "rabbit")
+    management_api.renew_certificate(tmp_path, tmp_path / "rabbit", now=NOW)
+    return ManagementApi(["127.0.0.2", "127.0.0.3"], PORT, tmp_path / "rabbit")
 
 
 async def test_a_node_that_is_away_costs_nothing_but_a_try_and_the_one_that_answered_is_asked_first(
-    hub: Nodes, tmp_path: Path
+    hub: ManagementApi, tmp_path: Path
 ) -> None:
     async with Node("127.0.0.3", web.Response(text='[{"name": "a"}, {"name": "b@c"}]')).runs(tmp_path) as third:
         assert list(await hub.users()) == ["a", "b@c"]
@@ -74,65 +74,67 @@ async def test_a_node_that_is_away_costs_nothing_but_a_try_and_the_one_that_answ
             assert list(await hub.users()) == ["a", "b@c"]
             assert not second.asked
         assert [one[:2] for one in third.asked] == [("GET", "/api/users?columns=name")] * 2
-        login = f"accounts:{management_api.password(tmp_path / 'rabbit')}"
+        login = f"accounts:{management_api.read_password(tmp_path / 'rabbit')}"
         assert third.who == {f"Basic {base64.b64encode(login.encode()).decode()}"}
 
 
-async def test_of_two_who_ask_at_once_each_asks_every_node(hub: Nodes, tmp_path: Path) -> None:
+async def test_of_two_who_ask_at_once_each_asks_every_node(hub: ManagementApi, tmp_path: Path) -> None:
     async with Node("127.0.0.3", web.Response(text="[]")).runs(tmp_path) as third:
         await asyncio.gather(hub.users(), hub.users(), hub.permissions(), hub.topic_permissions())
         assert len(third.asked) == 4
 
 
-async def test_when_none_answers_it_is_said_what_each_said(hub: Nodes, tmp_path: Path) -> None:
+async def test_when_none_answers_it_is_said_what_each_said(hub: ManagementApi, tmp_path: Path) -> None:
     async with Node("127.0.0.3", web.Response(status=503, text="paused")).runs(tmp_path):
-        with pytest.raises(NodesAway, match=r"127\.0\.0\.2: .*127\.0\.0\.3: DELETE .*: 503 paused"):
+        with pytest.raises(NodesUnreachable, match=r"127\.0\.0\.2: .*127\.0\.0\.3: DELETE .*: 503 paused"):
             await hub.end_lines("1f@home-a")
 
 
 @pytest.mark.parametrize("said", ["", "{}", "[[]]", "[{}]", '[{"user": 3}]', "NaN", '["'])
-async def test_an_answer_that_is_none_is_said_to_be_none(hub: Nodes, tmp_path: Path, said: str) -> None:
+async def test_an_answer_that_is_none_is_said_to_be_none(hub: ManagementApi, tmp_path: Path, said: str) -> None:
     async with Node("127.0.0.2", web.Response(text=said)).runs(tmp_path):
-        with pytest.raises(NodesAway, match="topic-permissions: not understood"):
+        with pytest.raises(NodesUnreachable, match="topic-permissions: not understood"):
             await hub.topic_permissions()
 
 
-async def test_a_name_goes_into_a_path_as_one_part_of_it(hub: Nodes, tmp_path: Path) -> None:
+async def test_a_name_goes_into_a_path_as_one_part_of_it(hub: ManagementApi, tmp_path: Path) -> None:
     async with Node("127.0.0.2").runs(tmp_path) as node:
         await hub.end_lines("1f@home-a")
         assert node.asked == [("DELETE", "/api/connections/username/1f%40home-a", b"")]
 
 
 async def test_a_node_that_the_nodes_own_authority_has_not_certified_is_told_no_password(
-    hub: Nodes, tmp_path: Path
+    hub: ManagementApi, tmp_path: Path
 ) -> None:
     other = tmp_path / "other"
     other.mkdir()
     async with Node("127.0.0.2").runs(other) as stranger:
-        with pytest.raises(NodesAway, match=r"127\.0\.0\.2: .*certificate"):
+        with pytest.raises(NodesUnreachable, match=r"127\.0\.0\.2: .*certificate"):
             await hub.delete(["1f@home-a"])
         assert not stranger.asked
 
 
-async def test_whoever_shows_a_certificate_of_the_hub_s_authority_is_not_heard(hub: Nodes, tmp_path: Path) -> None:
-    assert management_api.password(tmp_path / "rabbit")
-    own = tmp_path / "rabbit" / management_api.NAME / internode_tls.FOLDER
-    Authority.at(tmp_path, now=NOW).broker(("accounts",), now=NOW, at=Path("tls"))
+async def test_whoever_shows_a_certificate_of_the_hub_s_authority_is_not_heard(
+    hub: ManagementApi, tmp_path: Path
+) -> None:
+    assert management_api.read_password(tmp_path / "rabbit")
+    own = tmp_path / "rabbit" / management_api.ACCOUNT_NAME / internode_tls.FOLDER
+    HubAuthority.at(tmp_path, now=NOW).broker(("accounts",), now=NOW, at=Path("tls"))
     for name, made in (("node.pem", "broker.pem"), ("node.key", "broker.key")):
         (own / name).write_bytes((tmp_path / "tls" / made).read_bytes())
     async with Node("127.0.0.2").runs(tmp_path) as node:
-        with pytest.raises(NodesAway):
+        with pytest.raises(NodesUnreachable):
             await hub.users()
         assert not node.asked
 
 
 def test_the_nodes_know_the_password_s_hash_alone_and_it_is_written_the_same_each_time(tmp_path: Path) -> None:
-    word = management_api.made_password(tmp_path)
-    assert management_api.made_password(tmp_path) == word
-    assert management_api.password(tmp_path) == word
+    word = management_api.create_password(tmp_path)
+    assert management_api.create_password(tmp_path) == word
+    assert management_api.read_password(tmp_path) == word
     assert (tmp_path / "accounts.password").stat().st_mode & 0o077 == 0
-    made = management_api.definition(word)
-    assert made == management_api.definition(word)
+    made = management_api.account_definition(word)
+    assert made == management_api.account_definition(word)
     raw = base64.b64decode(made["password_hash"])
     assert raw[4:] == hashlib.sha256(raw[:4] + word.encode()).digest()
     assert word not in str(made)

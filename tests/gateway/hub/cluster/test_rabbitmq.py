@@ -14,16 +14,23 @@ from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from gateway.__main__ import cli
-from gateway.hub.authority import Authority
+from gateway.hub.authority import HubAuthority
 from gateway.hub.cluster import rabbitmq
-from gateway.hub.cluster.accounts import Accounts
-from gateway.hub.cluster.management_api import NodesAway
-from gateway.hub.cluster.rabbitmq import Doorkeeper, certified, configuration, definitions, environment, set_up
-from gateway.hub.config import Boxes, HubFile, Rabbit, Share
-from gateway.hub.store import Store
+from gateway.hub.cluster.accounts import BrokerAccounts
+from gateway.hub.cluster.management_api import NodesUnreachable
+from gateway.hub.cluster.rabbitmq import (
+    ClusterAccountKeeper,
+    configuration,
+    definitions,
+    environment,
+    renew_certificates,
+    set_up,
+)
+from gateway.hub.config import Boxes, HubFile, Rabbit, ShardAssignment
+from gateway.hub.store import HubStore
 from gateway.mqtt.mosquitto.provisioning import free_port
-from gateway.protocol.box_hub import SHARDS
-from tests.boxes import until
+from gateway.protocol.box_hub import SHARD_COUNT
+from tests.boxes import wait_until
 
 NOW = datetime(2026, 11, 25, 17, tzinfo=UTC)
 RABBIT = Rabbit(nodes={"r1": "10.0.0.1", "r2": "10.0.0.2", "r3": "10.0.0.3"})
@@ -92,8 +99,8 @@ def test_a_hub_says_what_is_for_boxes_hears_what_they_say_and_does_nothing_else(
 
 def test_the_shards_are_dealt_out_without_a_gap_and_none_twice() -> None:
     for of in (1, 2, 3, 64):
-        dealt = [shard for number in range(1, of + 1) for shard in Share(number=number, of=of).shards]
-        assert sorted(dealt) == list(range(SHARDS))
+        dealt = [shard for number in range(1, of + 1) for shard in ShardAssignment(number=number, of=of).shards]
+        assert sorted(dealt) == list(range(SHARD_COUNT))
 
 
 @pytest.mark.parametrize(
@@ -112,7 +119,7 @@ def test_what_does_not_go_together_is_said(tmp_path: Path, more: dict[str, objec
 
 
 def test_the_hub_tries_every_node_and_not_every_hub_the_same_first(tmp_path: Path) -> None:
-    one, two = (hub(tmp_path, share=Share(number=number, of=2)) for number in (1, 2))
+    one, two = (hub(tmp_path, share=ShardAssignment(number=number, of=2)) for number in (1, 2))
     assert {line.host for line in one.lines} == set(RABBIT.nodes.values())
     assert one.lines[0].host != two.lines[0].host
     assert {line.username for line in (*one.lines, *two.lines)} == {"hub-1", "hub-2"}
@@ -123,7 +130,7 @@ def test_files_written_again_keep_keys_and_cookie_and_what_is_old_is_made_anew(t
 
     def write(at: datetime) -> tuple[bytes, ...]:
         set_up(file, BOXES, RABBIT, now=at)
-        certified(file, Authority.at(tmp_path, now=at), now=at)
+        renew_certificates(file, HubAuthority.at(tmp_path, now=at), now=at)
         kept = (
             "erlang.cookie", "accounts.password", "r1/tls/broker.pem", "r3/tls/broker.pem", "hub-1.pem",
             "accounts/internode/node.pem", "r2/internode/node.pem",
@@ -212,24 +219,26 @@ def test_hub_config_writes_a_folder_for_each_node_and_says_where_it_goes(tmp_pat
 async def test_a_full_disk_keeps_no_revocation_from_the_nodes_nor_silent_nodes_the_hub_from_its_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rabbitmq, "LOOK", 0.01)
-    monkeypatch.setattr(rabbitmq, "AGAIN", 0.01)
+    monkeypatch.setattr(rabbitmq, "CHECK_INTERVAL_S", 0.01)
+    monkeypatch.setattr(rabbitmq, "RETRY_DELAY_S", 0.01)
     done: list[str] = []
 
     def full(*_words: object, **_more: object) -> None:
         done.append("tried to write")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    async def told(_accounts: Accounts, _now: datetime) -> None:
+    async def told(_accounts: BrokerAccounts, _now: datetime) -> None:
         done.append("told")
         if done.count("told") > 2:
-            raise NodesAway("r1: no answer in time")
+            raise NodesUnreachable("r1: no answer in time")
 
-    store = await Store.open(f"sqlite+aiosqlite:///{tmp_path / 'hub.sqlite3'}")
-    monkeypatch.setattr(rabbitmq, "certified", full)
-    monkeypatch.setattr(Accounts, "look", told)
-    keeper = asyncio.create_task(Doorkeeper(hub(tmp_path), RABBIT, store, monotonic=lambda: 0.0).run(lambda: NOW))
-    await until(lambda: done.count("told") > 4 and done.count("tried to write") > 4)
+    store = await HubStore.open(f"sqlite+aiosqlite:///{tmp_path / 'hub.sqlite3'}")
+    monkeypatch.setattr(rabbitmq, "renew_certificates", full)
+    monkeypatch.setattr(BrokerAccounts, "look", told)
+    keeper = asyncio.create_task(
+        ClusterAccountKeeper(hub(tmp_path), RABBIT, store, monotonic=lambda: 0.0).run(lambda: NOW)
+    )
+    await wait_until(lambda: done.count("told") > 4 and done.count("tried to write") > 4)
     keeper.cancel()
     await asyncio.wait({keeper})
     await store.close()

@@ -9,16 +9,16 @@ from typing import cast
 
 from prometheus_client import CollectorRegistry
 
-from gateway.hub.cluster.shard_leases import LEASE, Shares
-from gateway.hub.config import Share
-from gateway.hub.metrics import Tally
-from gateway.hub.mqtt import Line
-from gateway.hub.store import Store
+from gateway.hub.cluster.shard_leases import SHARD_LEASE, ShardLeases
+from gateway.hub.config import ShardAssignment
+from gateway.hub.metrics import HubMetrics
+from gateway.hub.mqtt import HubBrokerConnection
+from gateway.hub.store import HubStore
 from tests.boxes import NOW
 from tests.hubs import database
 
 
-class Ear:
+class FakeConnection:
     """A line that is there as long as it is run."""
 
     def __init__(self) -> None:
@@ -35,19 +35,19 @@ class Process:
     """One of a cluster's processes, and which shares of others it hears."""
 
     def __init__(self, office: "Office", number: int) -> None:
-        self.own, self.lines, self.registry = Ear(), dict[int, Ear](), CollectorRegistry()
-        self.shares = Shares(
-            Share(number=number, of=3), office.store, now=lambda: office.now, line=self._line,
-            tally=Tally(self.registry),
+        self.own, self.lines, self.registry = FakeConnection(), dict[int, FakeConnection](), CollectorRegistry()
+        self.shares = ShardLeases(
+            ShardAssignment(number=number, of=3), office.store, now=lambda: office.now, line=self._line,
+            tally=HubMetrics(self.registry),
         )  # fmt: skip
 
-    def _line(self, share: Share) -> Line:
-        self.lines[share.number] = Ear()
-        return cast("Line", self.lines[share.number])
+    def _line(self, share: ShardAssignment) -> HubBrokerConnection:
+        self.lines[share.number] = FakeConnection()
+        return cast("HubBrokerConnection", self.lines[share.number])
 
     async def looks(self) -> list[int]:
         """Look once; the others' shares that it hears."""
-        await self.shares.look(cast("Line", self.own))
+        await self.shares.look(cast("HubBrokerConnection", self.own))
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         return sorted(number for number, line in self.lines.items() if line.there)
@@ -58,12 +58,12 @@ class Process:
 
 
 class Office:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: HubStore) -> None:
         self.store = store
         self.now: datetime = NOW
         self.processes = [Process(self, number) for number in (1, 2, 3)]
 
-    async def goes_on(self, *numbers: int, step: timedelta = LEASE / 2) -> list[list[int]]:
+    async def goes_on(self, *numbers: int, step: timedelta = SHARD_LEASE / 2) -> list[list[int]]:
         """Time passes, and these look; what each hears of the others."""
         self.now += step
         return [await self.processes[number - 1].looks() for number in numbers]
@@ -71,7 +71,7 @@ class Office:
 
 @contextlib.asynccontextmanager
 async def office(folder: Path) -> AsyncIterator[Office]:
-    store = await Store.open(database(folder))
+    store = await HubStore.open(database(folder))
     try:
         yield Office(store)
     finally:

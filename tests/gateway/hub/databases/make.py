@@ -17,7 +17,7 @@ from tests.postgresql import postgresql
 HERE = Path(__file__).parent
 GIT = (shutil.which("git") or "git", "-C", str(HERE.parents[3]), "worktree")
 
-OLD = """
+OLD_HUB_SCRIPT = """
 import asyncio, sys
 from datetime import UTC, datetime
 from sqlalchemy import Boolean, CheckConstraint, Integer, JSON, LargeBinary, String, BigInteger, insert
@@ -63,7 +63,7 @@ asyncio.run(main(sys.argv[1]))
 """
 
 
-def made(commit: str) -> None:
+def make_databases(commit: str) -> None:
     """Run that commit's own code on both databases; what it made is written beside this file."""
     with tempfile.TemporaryDirectory() as folder, postgresql() as server:
         tree = Path(folder) / "tree"
@@ -87,10 +87,10 @@ def made(commit: str) -> None:
 def _fill(tree: Path, url: str) -> str:
     """The retailer's token."""
     env = {**os.environ, "PYTHONPATH": str(tree)}
-    filled = [sys.executable, "-c", OLD, url]
+    filled = [sys.executable, "-c", OLD_HUB_SCRIPT, url]
     return subprocess.run(filled, check=True, cwd=tree, env=env, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
 if __name__ == "__main__":
     for name in sys.argv[1:]:
-        made(name)
+        make_databases(name)

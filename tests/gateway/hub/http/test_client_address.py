@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.hub.http.client_address import last, network
+from gateway.hub.http.client_address import last_forwarded, network_of
 
 
 @pytest.mark.parametrize(
@@ -22,11 +22,11 @@ from gateway.hub.http.client_address import last, network
     ],
 )
 def test_one_stranger_has_one_name_however_his_address_is_written(written: str, one: str) -> None:
-    assert network(written) == one
+    assert network_of(written) == one
 
 
 def test_all_of_ipv4_is_not_one_stranger_where_a_proxy_writes_it_as_ipv6() -> None:
-    assert network("::ffff:192.0.2.7") != network("::ffff:198.51.100.7")
+    assert network_of("::ffff:192.0.2.7") != network_of("::ffff:198.51.100.7")
 
 
 @pytest.mark.parametrize(
@@ -40,4 +40,4 @@ def test_all_of_ipv4_is_not_one_stranger_where_a_proxy_writes_it_as_ipv6() -> No
     ],
 )
 def test_what_our_own_proxy_wrote_stands_last_also_in_a_header_of_its_own(headers: tuple[str, ...], ours: str) -> None:
-    assert last(headers) == ours
+    assert last_forwarded(headers) == ours

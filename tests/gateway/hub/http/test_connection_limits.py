@@ -11,24 +11,26 @@ import pytest
 from aiohttp import web
 
 from gateway.hub.config import HubFile, Limits
-from gateway.hub.http.connection_limits import AROUND, OWN_FILES, Threshold
-from gateway.system.http_limits import CONNECTIONS_BURST_S
-from tests.boxes import until
-from tests.hubs import MANY, Running, hub_file, running
+from gateway.hub.http.connection_limits import NETWORK_LIMIT_FACTOR, RESERVED_FILES, HubConnectionLimiter
+from gateway.system.http_limits import CONNECTION_BURST_S
+from tests.boxes import wait_until
+from tests.hubs import HIGH_LIMITS, RunningHub, hub_file, run_hub
 
 pytestmark = pytest.mark.slow
-FEW = Limits(**{**MANY.model_dump(), "connections": 5})
+FEW = Limits(**{**HIGH_LIMITS.model_dump(), "connections": 5})
 
 
 @contextlib.asynccontextmanager
-async def hub_with(file: HubFile, *, asks: float = 60, sends: float = 60, idle: float = 60) -> AsyncIterator[Running]:
-    async with running(file) as hub:
+async def hub_with(
+    file: HubFile, *, asks: float = 60, sends: float = 60, idle: float = 60
+) -> AsyncIterator[RunningHub]:
+    async with run_hub(file) as hub:
         there = hub.hub.site.threshold
         there.asks, there.sends, there.idle = asks, sends, idle
         yield hub
 
 
-async def connected(hub: Running) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def connected(hub: RunningHub) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     at = urlsplit(hub.url)
     return await asyncio.open_connection(at.hostname, at.port)
 
@@ -50,18 +52,18 @@ async def test_one_address_has_so_many_connections_and_another_place_is_free_as_
 ) -> None:
     async with hub_with(hub_file(tmp_path, limits=FEW)) as hub:
         held = [await connected(hub) for _ in range(5)]
-        await until(lambda: len(hub.hub.site.threshold.guests) == 5)
+        await wait_until(lambda: len(hub.hub.site.threshold.guests) == 5)
         reader, writer = await connected(hub)
         assert await ended(reader)
         writer.close()
         held[0][1].close()
-        await until(lambda: len(hub.hub.site.threshold.guests) == 4)
+        await wait_until(lambda: len(hub.hub.site.threshold.guests) == 4)
         async with hub.http.get("/healthz") as answer:
             assert answer.status == 200
         for _, other in held:
             other.close()
         await hub.http.close()
-        await until(lambda: not hub.hub.site.threshold.guests and not hub.hub.site.threshold.counted)
+        await wait_until(lambda: not hub.hub.site.threshold.guests and not hub.hub.site.threshold.counted)
 
 
 class Came(asyncio.Transport):
@@ -76,13 +78,13 @@ class Came(asyncio.Transport):
 
 
 async def test_a_stranger_with_65536_networks_of_ipv6_does_not_take_the_places_of_all() -> None:
-    threshold, kept = Threshold(each=5), []
+    threshold, kept = HubConnectionLimiter(each=5), []
     for number in range(100):
         guest, came = threshold.before(asyncio.Protocol)(), Came(f"2001:db8:7:{number:x}::1")
         guest.connection_made(came)
         if not came.aborted:
             kept.append(guest)
-    assert len(kept) == 5 * AROUND
+    assert len(kept) == 5 * NETWORK_LIMIT_FACTOR
     for address, let_in in (("2001:db8:8::1", True), ("192.0.2.1", True), ("2001:db8:7:ffff::1", False)):
         guest, came = threshold.before(asyncio.Protocol)(), Came(address)
         guest.connection_made(came)
@@ -99,7 +101,7 @@ async def test_behind_a_proxy_all_come_from_one_address(tmp_path: Path) -> None:
     file = file.model_copy(update={"listen": file.listen.model_copy(update={"behind_proxy": True})})
     async with hub_with(file) as hub:
         held = [await connected(hub) for _ in range(20)]
-        await until(lambda: len(hub.hub.site.threshold.guests) == 20)
+        await wait_until(lambda: len(hub.hub.site.threshold.guests) == 20)
         for _, writer in held:
             writer.close()
 
@@ -122,7 +124,7 @@ async def test_who_asks_nothing_or_never_comes_to_an_end_is_let_go(tmp_path: Pat
             writer.write(said.encode())
             assert await ended(reader), said
             writer.close()
-        await until(lambda: len(hub.hub.site.threshold.guests) == 0)
+        await wait_until(lambda: len(hub.hub.site.threshold.guests) == 0)
 
 
 async def test_who_trickles_is_let_go_and_who_listens_stays(tmp_path: Path) -> None:
@@ -155,7 +157,7 @@ async def test_of_the_files_that_a_process_may_have_some_are_left_for_the_hub_it
     async with hub_with(hub_file(tmp_path)) as hub:
         there = hub.hub.site.threshold
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        assert there.most <= soft - OWN_FILES
+        assert there.most <= soft - RESERVED_FILES
         async with hub.http.get("/healthz") as answer:
             assert answer.status == 200
         there.most = len(there.guests)
@@ -209,7 +211,7 @@ async def test_of_all_that_a_client_sends_at_once_the_hub_parses_one_piece_in_a_
     assert max(pieces) <= 4_096, "bytes: some 80 requests"
 
 
-async def answers(hub: Running, count: int, address: str) -> int:
+async def answers(hub: RunningHub, count: int, address: str) -> int:
     """How many of so many connections, opened one after the other from this address, are answered."""
     at, answered = urlsplit(hub.url), 0
     for _ in range(count):
@@ -225,7 +227,7 @@ async def answers(hub: Running, count: int, address: str) -> int:
 async def test_who_opens_connection_after_connection_is_hung_up_on_and_another_address_and_a_proxy_are_not(
     tmp_path: Path, *, proxied: bool
 ) -> None:
-    file = hub_file(tmp_path, limits=Limits(**{**MANY.model_dump(), "new_connections": 1}))
+    file = hub_file(tmp_path, limits=Limits(**{**HIGH_LIMITS.model_dump(), "new_connections": 1}))
     file = file.model_copy(update={"listen": file.listen.model_copy(update={"behind_proxy": proxied})})
     async with asyncio.timeout(60), hub_with(file) as hub:
         begun = asyncio.get_running_loop().time()
@@ -234,6 +236,6 @@ async def test_who_opens_connection_after_connection_is_hung_up_on_and_another_a
         if proxied:
             assert answered == 60
         else:
-            assert CONNECTIONS_BURST_S <= answered <= CONNECTIONS_BURST_S + took + 1
+            assert CONNECTION_BURST_S <= answered <= CONNECTION_BURST_S + took + 1
             assert answered < 60
         assert await answers(hub, 3, "127.0.0.3") == 3

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from gateway.hub.problem import Code
-from tests.browser import barriers, visitor
-from tests.hubs import hub_file, running
+from tests.browser import accessibility_problems, visitor
+from tests.hubs import hub_file, run_hub
 
 pytestmark = pytest.mark.slow
 
@@ -14,7 +14,7 @@ ELSEWHERE = re.compile(r"(?:src|href|action)=\"(?!/|#|data:,)", re.ASCII)
 
 
 async def test_every_operation_and_every_shape_stands_on_the_page(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
+    async with run_hub(hub_file(tmp_path)) as hub:
         async with hub.http.get("/openapi.json") as answer:
             document = await answer.json()
         async with hub.http.get("/") as answer:
@@ -36,7 +36,7 @@ async def test_every_operation_and_every_shape_stands_on_the_page(tmp_path: Path
 
 
 async def test_each_stable_code_is_explained_where_a_problem_s_type_points(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
+    async with run_hub(hub_file(tmp_path)) as hub:
         async with hub.http.get("/v1/api_keys") as refused:
             said = await refused.json(content_type=None)
         async with hub.http.get(said["type"].removeprefix(hub.url)) as answer:
@@ -52,7 +52,7 @@ async def test_each_stable_code_is_explained_where_a_problem_s_type_points(tmp_p
 
 
 async def test_the_pages_bring_nothing_from_elsewhere_and_no_script(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
+    async with run_hub(hub_file(tmp_path)) as hub:
         for path in ("/", "/problems/invalid"):
             async with hub.http.get(path) as answer:
                 page, policy = await answer.text(), answer.headers["Content-Security-Policy"]
@@ -65,9 +65,9 @@ async def test_the_pages_bring_nothing_from_elsewhere_and_no_script(tmp_path: Pa
 
 
 async def test_the_pages_are_read_by_everybody(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub, visitor() as somebody:
+    async with run_hub(hub_file(tmp_path)) as hub, visitor() as somebody:
         page = await somebody.page()
         for path in ("/", "/problems/invalid"):
             await page.goto(f"{hub.url}{path}")
-            assert await barriers(page) == [], path
+            assert await accessibility_problems(page) == [], path
             assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "nothing hangs out"

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from gateway.cli.owner import verdict
-from gateway.protocol.delivery_state import REASONS
+from gateway.cli.owner import verify_folder
+from gateway.protocol.delivery_state import PUBLIC_REASONS
 from tests.gateway.hub.sandbox.test_robot import OUTCOMES
-from tests.hubs import hub_file, running
-from tests.sandboxes import ENDED, Playground, playground
+from tests.hubs import hub_file, run_hub
+from tests.sandboxes import ENDED_STATES, SandboxClient, create_sandbox
 
 pytestmark = pytest.mark.slow
 
 
-async def asks(box: Playground, *carriers: str, code: str | None = None, **asked: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
+async def asks(box: SandboxClient, *carriers: str, code: str | None = None, **asked: Any) -> dict[str, Any]:  # noqa: ANN401 - JSON
     """Make another brand, ask, and say the home's code on the page."""
     brand = f"second-{len(carriers)}-{box.said['home'][-6:]}"
     await box.ask("POST", "/v1/brands", {"id": brand, "name": "Second"})
@@ -28,7 +28,7 @@ async def asks(box: Playground, *carriers: str, code: str | None = None, **asked
     return made
 
 
-async def stands(box: Playground, made: dict[str, Any], *states: str) -> dict[str, Any]:
+async def stands(box: SandboxClient, made: dict[str, Any], *states: str) -> dict[str, Any]:
     async with asyncio.timeout(30):
         while True:
             _, said = await box.ask("GET", f"/v1/connections/{made['id']}")
@@ -37,14 +37,14 @@ async def stands(box: Playground, made: dict[str, Any], *states: str) -> dict[st
             await asyncio.sleep(0.05)
 
 
-async def told(box: Playground, made: dict[str, Any]) -> list[str]:
+async def told(box: SandboxClient, made: dict[str, Any]) -> list[str]:
     _, page = await box.ask("GET", "/v1/events?limit=100&types=connection.decided")
     return [one["data"]["state"] for one in page["data"] if one["about"] == made["id"]]
 
 
 async def test_the_owner_says_yes_within_what_his_home_has_and_deliveries_go_on(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        box = await playground(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        box = await create_sandbox(hub)
         made = await asks(box, "DHL", entrances=["garage", "cellar"], hub_signed=True, hours="08:00-24:00")
         said = await stands(box, made, "granted")
         given = said["terms"]
@@ -56,15 +56,15 @@ async def test_the_owner_says_yes_within_what_his_home_has_and_deliveries_go_on(
         body = {"connection": made["id"], "delivery": promise}
         _, delivery = await box.ask("POST", "/v1/deliveries", body)
         assert delivery["sandbox"] is True
-        assert (await box.until(delivery["id"], *ENDED))["state"] == "delivered"
+        assert (await box.until(delivery["id"], *ENDED_STATES))["state"] == "delivered"
         other = {**body, "delivery": {**promise, "parcels": ["P-2"], "carrier": "UPS"}}
         _, refused = await box.ask("POST", "/v1/deliveries", other)
         assert refused["errors"][0]["code"] == "carrier_not_permitted", "by what he has given"
 
 
 async def test_what_was_announced_before_he_says_no_is_refused(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        box = await playground(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        box = await create_sandbox(hub)
         await box.ask("POST", "/v1/brands", {"id": "early", "name": "Early"})
         _, made = await box.ask(
             "POST", "/v1/connections", {"brand": "early", "asked": {"carriers": ["SANDBOX-REFUSE"]}}
@@ -74,7 +74,7 @@ async def test_what_was_announced_before_he_says_no_is_refused(tmp_path: Path) -
         async with hub.http.post(made["consent_url"], data={"code": box.said["support_code"]}) as answer:
             assert answer.status == 200
         await stands(box, made, "refused")
-        said = await box.until(delivery["id"], *ENDED)
+        said = await box.until(delivery["id"], *ENDED_STATES)
         assert (said["state"], said["reason"]) == ("refused", "brand_not_permitted")
         assert await told(box, made) == ["refused"]
         _, none = await box.ask("GET", f"/v1/connections/{made['id']}")
@@ -82,15 +82,15 @@ async def test_what_was_announced_before_he_says_no_is_refused(tmp_path: Path) -
 
 
 async def test_silence_is_no_and_a_word_may_be_taken_back(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        box = await playground(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        box = await create_sandbox(hub)
         silent, taken = await asks(box, "SANDBOX-SILENT"), await asks(box, "SANDBOX-REVOKE", "UPS", hub_signed=True)
         await stands(box, taken, "granted")
         promise = box.promise("SANDBOX-WAITS", carrier="UPS")
         _, delivery = await box.ask("POST", "/v1/deliveries", {"connection": taken["id"], "delivery": promise})
         await box.until(delivery["id"], "scheduled")
         await stands(box, taken, "revoked")
-        said = await box.until(delivery["id"], *ENDED)
+        said = await box.until(delivery["id"], *ENDED_STATES)
         assert (said["state"], said["reason"]) == ("refused", "brand_not_permitted")
         await stands(box, silent, "expired")
         assert await told(box, taken) == ["granted", "revoked"]
@@ -101,8 +101,8 @@ async def test_silence_is_no_and_a_word_may_be_taken_back(tmp_path: Path) -> Non
 
 
 async def test_nobody_asks_the_home_of_another_s_sandbox(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        box, other = await playground(hub), await playground(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        box, other = await create_sandbox(hub), await create_sandbox(hub)
         made = await asks(box, "DHL", code=other.said["support_code"])
         await asyncio.sleep(1.5)
         assert (await stands(box, made, "pending"))["home"] is None
@@ -111,21 +111,21 @@ async def test_nobody_asks_the_home_of_another_s_sandbox(tmp_path: Path) -> None
         await stands(box, made, "granted")
 
 
-async def proof(box: Playground, delivery: str) -> tuple[int, dict[str, Any]]:
+async def proof(box: SandboxClient, delivery: str) -> tuple[int, dict[str, Any]]:
     return await box.ask("GET", f"/v1/deliveries/{delivery}/proof")
 
 
 async def test_every_end_of_a_visit_has_a_proof_that_holds_offline_and_says_that_it_is_of_the_sandbox(
     tmp_path: Path,
 ) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        box = await playground(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        box = await create_sandbox(hub)
         cold = await box.announce(
             "COLD-1", entrance="front", place="fridge", courier_sha256="ab" * 32, max_celsius=5.0, carrier="UPS"
         )
         made = [await box.announce(*parcels) for parcels, _ in OUTCOMES]
         for delivery, (parcels, expected) in zip(made, OUTCOMES, strict=True):
-            await box.until(delivery, *ENDED)
+            await box.until(delivery, *ENDED_STATES)
             status, said = await proof(box, delivery)
             if expected[0] == "expired":
                 assert status == 404, "nobody came: there is nothing to prove"
@@ -135,11 +135,11 @@ async def test_every_end_of_a_visit_has_a_proof_that_holds_offline_and_says_that
             assert (statement["state"], statement["missing"], statement["house"]) == (expected[0], *expected[2:])
             assert said["accounts"][-1]["lines"][-1]["what"] == expected[3]
             (tmp_path / "proof.json").write_text(json.dumps(said))
-            holds, text = verdict(tmp_path / "proof.json", key=None, checkpoint=None)
+            holds, text = verify_folder(tmp_path / "proof.json", key=None, checkpoint=None)
             assert holds, text
             assert "of a sandbox" in text
             assert "did not note" not in text
-        await box.until(cold, *ENDED)
+        await box.until(cold, *ENDED_STATES)
         _, said = await proof(box, cold)
     lines = said["accounts"][0]["lines"]
     assert [line["what"] for line in lines] == ["temperature", "parcel", "unlocked", "opened", "closed", "locked_again"]
@@ -147,14 +147,14 @@ async def test_every_end_of_a_visit_has_a_proof_that_holds_offline_and_says_that
 
 
 async def test_every_reason_that_a_retailer_is_told_is_had_by_its_parcel_number(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        box = await playground(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        box = await create_sandbox(hub)
         made = {
             reason: await box.announce(f"SANDBOX-REFUSE-{reason.replace('_', '-').upper()}")
-            for reason in sorted(REASONS)
+            for reason in sorted(PUBLIC_REASONS)
         }
         for reason, delivery in made.items():
-            said = await box.until(delivery, *ENDED)
+            said = await box.until(delivery, *ENDED_STATES)
             assert (said["state"], said["reason"]) == ("refused", reason)
         nothing = await box.announce("SANDBOX-REFUSE-NOTHING-OF-THE-KIND")
-        assert (await box.until(nothing, *ENDED))["state"] == "delivered", "a word that is none asks for nothing"
+        assert (await box.until(nothing, *ENDED_STATES))["state"] == "delivered", "a word that is none asks for nothing"

@@ -11,24 +11,24 @@ from sqlalchemy import func, select, update
 from gateway.hub.api import deliveries as api
 from gateway.hub.config import Limits
 from gateway.hub.sandbox import making
-from gateway.hub.sandbox.making import LIFE, end
+from gateway.hub.sandbox.making import SANDBOX_LIFETIME, delete_expired
 from gateway.hub.tables import deliveries, home_events, homes, metadata, retailers
-from gateway.protocol.box_event import unseal
-from gateway.protocol.box_hub import BEGINNING, Happened, digest
+from gateway.protocol.box_event import verify_event
+from gateway.protocol.box_hub import GENESIS_DIGEST, BoxEvent, token_digest
 from gateway.protocol.keys import PublicKey
-from tests.hubs import hub_file, running
-from tests.sandboxes import ENDED, playground
-from tests.webhookhouse import Wall
+from tests.hubs import hub_file, run_hub
+from tests.sandboxes import ENDED_STATES, create_sandbox
+from tests.webhookhouse import ManualWallClock
 
 pytestmark = pytest.mark.slow
 
 
 async def test_one_request_without_a_key_and_a_delivery_goes_its_whole_way_in_seconds(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        box = await playground(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        box = await create_sandbox(hub)
         assert box.said["sandbox"] is True
         delivery = await box.announce("XY123456785FR", hours=30)
-        said = await box.until(delivery, *ENDED)
+        said = await box.until(delivery, *ENDED_STATES)
         assert (said["state"], said["house"], said["missing"]) == ("delivered", "locked_again", 0)
         events = await box.told(delivery)
         states = [one["data"]["state"] for one in events]
@@ -37,20 +37,20 @@ async def test_one_request_without_a_key_and_a_delivery_goes_its_whole_way_in_se
 
 
 async def test_the_robot_s_events_are_signed_and_chained_as_every_home_s(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        box = await playground(hub)
-        await box.until(await box.announce("XY123456785FR"), *ENDED)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        box = await create_sandbox(hub)
+        await box.until(await box.announce("XY123456785FR"), *ENDED_STATES)
         async with hub.hub.store.reading() as tx:
             asked = select(homes.c.box_key).where(homes.c.id == box.said["home"])
             key = (await tx.execute(asked)).scalar_one()
             rows = (await tx.execute(select(home_events).order_by(home_events.c.seq))).all()
-    before = BEGINNING
+    before = GENESIS_DIGEST
     assert len(rows) == 4
     for number, row in enumerate(rows, start=1):
-        found = unseal(row.token, PublicKey.from_text(key))
-        assert isinstance(found, Happened)
+        found = verify_event(row.token, PublicKey.from_text(key))
+        assert isinstance(found, BoxEvent)
         assert (found.seq, found.prev, found.home) == (number, before, box.said["home"])
-        before = digest(row.token)
+        before = token_digest(row.token)
 
 
 # What is on the parcels, and what becomes of it: state, reason, parcels missing, the house.
@@ -66,11 +66,11 @@ OUTCOMES = (
 
 
 async def test_every_outcome_has_its_parcel_number(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        box = await playground(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        box = await create_sandbox(hub)
         made = [await box.announce(*parcels) for parcels, _ in OUTCOMES]
         for delivery, (parcels, expected) in zip(made, OUTCOMES, strict=True):
-            said = await box.until(delivery, *ENDED)
+            said = await box.until(delivery, *ENDED_STATES)
             assert (said["state"], said["reason"], said["missing"], said["house"]) == expected, parcels
 
 
@@ -82,27 +82,27 @@ REFUSED: dict[str, dict[str, Any]] = {
 
 
 async def test_the_home_refuses_by_the_rules_of_a_real_one(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        box = await playground(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        box = await create_sandbox(hub)
         for reason, wrong in REFUSED.items():
-            said = await box.until(await box.announce(f"P-{reason}", **wrong), *ENDED)
+            said = await box.until(await box.announce(f"P-{reason}", **wrong), *ENDED_STATES)
             assert (said["state"], said["reason"]) == ("refused", reason)
         first = await box.announce("SANDBOX-WAITS", "SAME")
         await box.until(first, "scheduled")
-        said = await box.until(await box.announce("SAME"), *ENDED)
+        said = await box.until(await box.announce("SAME"), *ENDED_STATES)
         assert (said["state"], said["reason"]) == ("refused", "code_collision")
         for part in ("entrance", "carrier"):
             body = {"connection": box.said["connection"], "delivery": {**box.promise("P-9"), part: "somebody-s"}}
             status, said = await box.ask("POST", "/v1/deliveries", body)
             assert (status, said["errors"][0]["code"]) == (422, f"{part}_not_permitted"), "the hub sees that already"
         for code in ("unknown-entrance", "carrier-not-permitted", "outside-window", "wrong-signature"):
-            said = await box.until(await box.announce(f"SANDBOX-REFUSE-{code.upper()}"), *ENDED)
+            said = await box.until(await box.announce(f"SANDBOX-REFUSE-{code.upper()}"), *ENDED_STATES)
             assert (said["state"], said["reason"]) == ("refused", code.replace("-", "_"))
 
 
 async def test_a_label_comes_later_and_a_delivery_that_waits_is_changed_and_withdrawn(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        box = await playground(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        box = await create_sandbox(hub)
         later = await box.announce()
         await box.until(later, "awaiting_label")
         waits = await box.announce("SANDBOX-WAITS")
@@ -118,37 +118,37 @@ async def test_a_label_comes_later_and_a_delivery_that_waits_is_changed_and_with
         assert (await box.until(waits, "scheduled"))["place"] == "shelf", "what was refused does not count"
         await box.ask("POST", f"/v1/deliveries/{waits}/cancel", {})
         await box.until(waits, "cancelled")
-        assert (await box.until(later, *ENDED))["state"] == "delivered"
+        assert (await box.until(later, *ENDED_STATES))["state"] == "delivered"
 
 
 async def test_a_cancel_that_comes_during_the_visit_is_too_late(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        box = await playground(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        box = await create_sandbox(hub)
         delivery = await box.announce("XY123456785FR")
         await box.until(delivery, "visiting")
         status, _ = await box.ask("POST", f"/v1/deliveries/{delivery}/cancel", {})
         assert status == 200, "the hub passes it on: the home decides"
-        assert (await box.until(delivery, *ENDED))["state"] == "delivered"
+        assert (await box.until(delivery, *ENDED_STATES))["state"] == "delivered"
         answers = [one["data"].get("answer") for one in await box.told(delivery)]
         assert {"version": 2, "accepted": False, "code": "too_late"} in answers
 
 
 async def test_a_hub_that_ended_in_the_middle_goes_on_where_it_was(tmp_path: Path) -> None:
     file = hub_file(tmp_path)
-    async with running(file) as hub:
-        box = await playground(hub)
+    async with run_hub(file) as hub:
+        box = await create_sandbox(hub)
         delivery = await box.announce("XY123456785FR")
         await box.until(delivery, "window_open")
-    async with running(file) as hub:
+    async with run_hub(file) as hub:
         box.hub = hub
-        assert (await box.until(delivery, *ENDED))["state"] == "delivered"
+        assert (await box.until(delivery, *ENDED_STATES))["state"] == "delivered"
         states = [one["data"]["state"] for one in await box.told(delivery)]
         assert len(states) == len(set(states)) == 5, "each step was told once"
 
 
 async def test_no_real_home_is_played_and_none_is_seen_from_the_sandbox(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
-        box = await playground(hub)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        box = await create_sandbox(hub)
         delivery = await box.announce("SANDBOX-WAITS")
         await box.until(delivery, "scheduled")
         async with hub.hub.store.writing() as tx:  # as if it were a real home
@@ -163,7 +163,7 @@ async def test_no_real_home_is_played_and_none_is_seen_from_the_sandbox(tmp_path
 
 
 async def test_an_address_has_few_sandboxes_an_hour(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path, limits=Limits(sandboxes=2))) as hub:
+    async with run_hub(hub_file(tmp_path, limits=Limits(sandboxes=2))) as hub:
         waits = []
         for status in (201, 201, 429):
             async with hub.http.post("/v1/sandbox") as answer:
@@ -173,13 +173,13 @@ async def test_an_address_has_few_sandboxes_an_hour(tmp_path: Path) -> None:
 
 
 async def test_a_sandbox_s_time_is_over_after_a_month_and_nothing_of_it_stays(tmp_path: Path) -> None:
-    async with running(hub_file(tmp_path)) as hub:
+    async with run_hub(hub_file(tmp_path)) as hub:
         real = await hub.retailer()
-        box = await playground(hub)
-        await box.until(await box.announce("XY123456785FR"), *ENDED)
+        box = await create_sandbox(hub)
+        await box.until(await box.announce("XY123456785FR"), *ENDED_STATES)
         async with hub.hub.store.writing() as tx:
-            assert await end(tx, hub.hub.now()) == 0, "not before its time"
-            assert await end(tx, hub.hub.now() + LIFE) == 1
+            assert await delete_expired(tx, hub.hub.now()) == 0, "not before its time"
+            assert await delete_expired(tx, hub.hub.now() + SANDBOX_LIFETIME) == 1
         async with hub.hub.store.reading() as tx:
             assert (await tx.execute(select(retailers.c.id))).scalars().all() == [real.id]
             for table in metadata.sorted_tables:
@@ -190,15 +190,15 @@ async def test_a_sandbox_s_time_is_over_after_a_month_and_nothing_of_it_stays(tm
 async def test_who_makes_as_many_as_he_may_keeps_nobody_else_from_a_sandbox(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(making, "MOST", 2)
-    wall = Wall()
-    async with running(hub_file(tmp_path), wall=wall) as hub:
-        first, second = await playground(hub), await playground(hub)
+    monkeypatch.setattr(making, "MAX_SANDBOXES", 2)
+    wall = ManualWallClock()
+    async with run_hub(hub_file(tmp_path), wall=wall) as hub:
+        first, second = await create_sandbox(hub), await create_sandbox(hub)
         async with hub.http.post("/v1/sandbox") as answer:
             assert answer.status == 503, "both are of today"
         wall.ahead = 25 * 3600
         await second.announce("XY123456785FR", hours=48)
-        third = await playground(hub)
+        third = await create_sandbox(hub)
         statuses = []
         for box in (first, second, third):
             async with hub.http.get("/v1/deliveries", headers=box.headers) as answer:
@@ -209,7 +209,7 @@ async def test_who_makes_as_many_as_he_may_keeps_nobody_else_from_a_sandbox(
 async def test_a_whole_provider_s_network_has_not_a_ration_for_each_of_its_houses(tmp_path: Path) -> None:
     file = hub_file(tmp_path, limits=Limits(sandboxes=1))
     file = file.model_copy(update={"listen": file.listen.model_copy(update={"behind_proxy": True})})
-    async with running(file) as hub:
+    async with run_hub(file) as hub:
         statuses = []
         for number in range(6):
             async with hub.http.post("/v1/sandbox", headers={"X-Forwarded-For": f"2001:db8:0:{number}::1"}) as answer:
@@ -222,9 +222,9 @@ async def test_a_whole_provider_s_network_has_not_a_ration_for_each_of_its_house
 async def test_a_sandbox_has_few_open_deliveries_and_what_it_makes_due_at_once_is_done_a_few_at_a_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api, "OPEN_AT_ONCE", 30)
-    async with running(hub_file(tmp_path)) as hub:
-        box = await playground(hub)
+    monkeypatch.setattr(api, "MAX_OPEN_SANDBOX_DELIVERIES", 30)
+    async with run_hub(hub_file(tmp_path)) as hub:
+        box = await create_sandbox(hub)
         made = [await box.announce(f"SANDBOX-WAITS-{number}") for number in range(30)]
         body = {"connection": box.said["connection"], "delivery": box.promise("SANDBOX-WAITS-99")}
         status, said = await box.ask("POST", "/v1/deliveries", body)

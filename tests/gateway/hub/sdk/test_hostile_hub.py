@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from gateway.hub.sdk.hub import Access, NotAsked, Refused, reached
-from gateway.hub.sdk.told import line_of
-from gateway.integrations.hub_client.enrolment import HubAway, HubSays, over_http
+from gateway.hub.sdk.hub import HubAccess, HubRefusal, HubUnreachable, open_client
+from gateway.hub.sdk.told import format_event
+from gateway.integrations.hub_client.enrolment import HubError, HubUnavailable, http_request
 
 DEEP = b"[" * 50_000
 PROBLEM = b'{"code":"conf\\u001b[2Jlict","title":"no\\u0007","detail":"\\u001b]0;mine\\u0007 no\\r\\nmore"}'
@@ -56,37 +56,37 @@ def whole(status: str, body: bytes) -> bytes:
 )
 async def test_whatever_a_hub_answers_a_box_is_told_that_it_is_away_and_goes_on(said: bytes) -> None:
     async with answering(said) as url:
-        with pytest.raises(HubAway):
-            await asyncio.to_thread(over_http, f"{url}/v1/homes/renew", {}, 5.0)
+        with pytest.raises(HubUnavailable):
+            await asyncio.to_thread(http_request, f"{url}/v1/homes/renew", {}, 5.0)
 
 
 async def test_a_hub_s_no_moves_nobody_s_terminal() -> None:
     async with answering(whole("409 No", PROBLEM)) as url:
-        with pytest.raises(HubSays) as no:
-            await asyncio.to_thread(over_http, f"{url}/v1/homes/renew", {}, 5.0)
+        with pytest.raises(HubError) as no:
+            await asyncio.to_thread(http_request, f"{url}/v1/homes/renew", {}, 5.0)
         assert str(no.value).isprintable()
         assert no.value.code.isprintable()
-        async with reached(Access(url, "key")) as hub:
-            with pytest.raises(Refused) as refused:
+        async with open_client(HubAccess(url, "key")) as hub:
+            with pytest.raises(HubRefusal) as refused:
                 await hub.ask("GET", "/v1/brands")
         assert str(refused.value).isprintable()
 
 
 @pytest.mark.parametrize("body", [DEEP, b"[]", b'{"errors": 5}', b'{"errors": [5]}', b"\xff"], ids=range(5))
 async def test_whatever_a_hub_answers_a_retailer_s_program_says_so(body: bytes) -> None:
-    async with answering(whole("400 No", body)) as url, reached(Access(url, "key")) as hub:
-        with pytest.raises(Refused):
+    async with answering(whole("400 No", body)) as url, open_client(HubAccess(url, "key")) as hub:
+        with pytest.raises(HubRefusal):
             await hub.ask("GET", "/v1/brands")
-    async with answering(whole("200 OK", DEEP)) as url, reached(Access(url, "key")) as hub:
-        with pytest.raises(NotAsked):
+    async with answering(whole("200 OK", DEEP)) as url, open_client(HubAccess(url, "key")) as hub:
+        with pytest.raises(HubUnreachable):
             await hub.ask("GET", "/v1/brands")
 
 
 async def test_an_answer_that_comes_in_pieces_is_read_whole() -> None:
     body = b'{"data": "' + b"a" * 500_000 + b'"}'
-    async with answering(whole("200 OK", body)) as url, reached(Access(url, "key")) as hub:
+    async with answering(whole("200 OK", body)) as url, open_client(HubAccess(url, "key")) as hub:
         assert len((await hub.ask("GET", "/v1/brands"))["data"]) == 500_000
 
 
 def test_a_message_of_a_hub_that_is_too_deep_is_one_line() -> None:
-    assert line_of(DEEP.decode()).startswith('"[[[')
+    assert format_event(DEEP.decode()).startswith('"[[[')

@@ -1,17 +1,17 @@
 import json
 
-from gateway.hub.sdk.told import line_of
+from gateway.hub.sdk.told import format_event
 
 
 def test_an_event_is_one_line() -> None:
     said = {"at": "2026-11-25T18:00:00Z", "type": "delivery.changed", "about": "dlv-1", "sandbox": True,
             "data": {"state": "partly_delivered", "reason": None, "missing": 1, "house": "locked_again"}}  # fmt: skip
-    assert line_of(json.dumps(said)) == (
+    assert format_event(json.dumps(said)) == (
         "2026-11-25T18:00:00Z  delivery.changed  dlv-1  partly_delivered  missing 1  locked_again  sandbox"
     )
 
 
 def test_nothing_in_it_moves_the_cursor_or_begins_a_line() -> None:
     for evil in ("\x1b[2J", "a\nb", "\x9b", "\u202e"):
-        assert line_of(json.dumps({"type": evil, "data": {"state": evil}})).isprintable()
-        assert line_of(evil).isprintable()
+        assert format_event(json.dumps({"type": evil, "data": {"state": evil}})).isprintable()
+        assert format_event(evil).isprintable()

@@ -9,38 +9,38 @@ from typing import Any
 import pytest
 
 from gateway.hub.config import Webhooks
-from gateway.hub.events import Type, tell
-from gateway.hub.webhooks.retry import answers
-from gateway.hub.webhooks.ssrf import MAX_HOSTS, MINUTE_S, HostLimit
-from tests.receiver import Heard
-from tests.webhookhouse import TRYING, House, house
+from gateway.hub.events import Type, emit
+from gateway.hub.webhooks.retry import answers_challenge
+from gateway.hub.webhooks.ssrf import MAX_HOSTS, MINUTE_S, HostRateLimit
+from tests.receiver import ReceivedRequest
+from tests.webhookhouse import TEST_WEBHOOKS, WebhookHouse, webhook_house
 
 CHALLENGE = "webhook_endpoint.challenge"
 
 
 @asynccontextmanager
-async def sandbox(folder: Path, webhooks: Webhooks = TRYING) -> AsyncIterator[House]:
+async def sandbox(folder: Path, webhooks: Webhooks = TEST_WEBHOOKS) -> AsyncIterator[WebhookHouse]:
     """A hub and a receiver, and somebody who has a sandbox."""
-    async with house(folder, webhooks) as at:
+    async with webhook_house(folder, webhooks) as at:
         at.retailer = await at.hub.retailer("Essai", sandbox=True)
         yield at
 
 
-async def tells(at: House, count: int) -> None:
+async def tells(at: WebhookHouse, count: int) -> None:
     async with at.hub.hub.store.writing() as tx:
         for number in range(count):
-            await tell(
+            await emit(
                 tx, at.retailer.id, Type.DELIVERY_CHANGED, "dlv-1", {"number": number}, sandbox=True,
                 now=at.hub.hub.now(),
             )  # fmt: skip
     at.hub.hub.bells.messages()
 
 
-def types(heard: list[Heard]) -> list[str]:
+def types(heard: list[ReceivedRequest]) -> list[str]:
     return [one.said["type"] for one in heard]
 
 
-async def read(at: House, endpoint: Any) -> Any:  # noqa: ANN401 - JSON
+async def read(at: WebhookHouse, endpoint: Any) -> Any:  # noqa: ANN401 - JSON
     return await at.ask("GET", f"/{endpoint['id']}")
 
 
@@ -121,7 +121,7 @@ async def test_an_endpoint_that_never_answers_is_disabled_and_may_be_asked_again
 
 
 async def test_an_endpoint_outside_the_sandbox_has_no_challenge(tmp_path: Path) -> None:
-    async with house(tmp_path) as at:
+    async with webhook_house(tmp_path) as at:
         endpoint = await at.endpoint("/ok")
         assert endpoint["verified"] is True
         await at.tell(1)
@@ -137,11 +137,11 @@ async def test_an_endpoint_outside_the_sandbox_has_no_challenge(tmp_path: Path) 
     ],
 )  # fmt: skip
 def test_a_challenge_is_answered_by_its_text_alone_and_not_by_an_echo_of_the_message(body: bytes, good: bool) -> None:
-    assert answers(body, "abc") is good
+    assert answers_challenge(body, "abc") is good
 
 
 async def test_all_sandboxes_together_send_so_much_to_one_host_and_nobody_else_waits_for_that(tmp_path: Path) -> None:
-    async with sandbox(tmp_path, TRYING.model_copy(update={"sandbox_posts": 5})) as at:
+    async with sandbox(tmp_path, TEST_WEBHOOKS.model_copy(update={"sandbox_posts": 5})) as at:
         for name in ("Essai", "Probe", "Versuch"):
             at.retailer = await at.hub.retailer(name, sandbox=True)
             await at.endpoint("/ok/sandbox")
@@ -156,7 +156,7 @@ async def test_all_sandboxes_together_send_so_much_to_one_host_and_nobody_else_w
 
 
 def test_one_host_gets_so_many_in_any_minute_however_it_is_spelt_and_hosts_take_no_memory_without_bound() -> None:
-    limit = HostLimit(3)
+    limit = HostRateLimit(3)
     assert [limit.wait(name, at) for at, name in enumerate(("shop.example", "SHOP.example", "shop.example."))] == [
         0
     ] * 3
@@ -178,7 +178,7 @@ async def test_an_endpoint_of_a_sandbox_has_one_replay_a_minute(tmp_path: Path) 
         assert refused["code"] == "rate_limited"
         at.later(61)
         assert (await at.ask("POST", f"/{endpoint['id']}/replay", {}, status=202))["queued"] == 3
-    async with house(tmp_path / "real") as at:
+    async with webhook_house(tmp_path / "real") as at:
         endpoint = await at.endpoint("/ok")
         for _ in range(2):
             await at.ask("POST", f"/{endpoint['id']}/replay", {}, status=202)

@@ -12,12 +12,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gateway.hub.webhooks.connection import Connections, Lookup
-from gateway.hub.webhooks.retry import Answer, Result
-from gateway.hub.webhooks.ssrf import Allowed
-from tests.hubs import nowhere
+from gateway.hub.webhooks.connection import Lookup, WebhookConnections
+from gateway.hub.webhooks.retry import WebhookAttempt, WebhookResult
+from gateway.hub.webhooks.ssrf import DestinationPolicy
+from tests.hubs import unknown_names
 
-TRYING = Allowed(private=True, plain=True)
+TRYING = DestinationPolicy(private=True, plain=True)
 
 
 @asynccontextmanager
@@ -38,8 +38,13 @@ async def listening(
         yield server.sockets[0].getsockname()[1], heard
 
 
-async def tried(url: str, allowed: Allowed = TRYING, lookup: Lookup = nowhere, timeout: float = 5.0) -> Answer:  # noqa: ASYNC109 - what is tried
-    async with Connections(allowed, seconds=time.monotonic, lookup=lookup, timeout=timeout) as connections:
+async def tried(
+    url: str,
+    allowed: DestinationPolicy = TRYING,
+    lookup: Lookup = unknown_names,
+    timeout: float = 5.0,  # noqa: ASYNC109 - what is tried
+) -> WebhookAttempt:
+    async with WebhookConnections(allowed, seconds=time.monotonic, lookup=lookup, timeout=timeout) as connections:
         return await connections.post(url, b"{}", {"webhook-id": "msg-1"})
 
 
@@ -51,13 +56,13 @@ async def test_a_name_that_changes_between_two_tries_is_asked_anew_and_refused()
     answers = [[(socket.AF_INET, "127.0.0.1")], [(socket.AF_INET, "169.254.169.254")]]
     async with (
         listening(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n") as (port, heard),
-        Connections(
+        WebhookConnections(
             TRYING, seconds=time.monotonic, lookup=lambda _host, _port: answers.pop(0), timeout=5.0
         ) as connections,
     ):
         first = await connections.post(f"http://shop.example:{port}/", b"{}", {})
         second = await connections.post(f"http://shop.example:{port}/", b"{}", {})
-    assert (first.result, second.result) == (Result.TAKEN, Result.NOT_ALLOWED)
+    assert (first.result, second.result) == (WebhookResult.TAKEN, WebhookResult.NOT_ALLOWED)
     assert len(heard) == 1
 
 
@@ -66,7 +71,7 @@ async def test_the_guard_stands_at_the_socket_too_behind_whatever_found_the_numb
 ) -> None:
     async with (
         listening() as (port, heard),
-        Connections(Allowed(plain=True), seconds=time.monotonic, timeout=5.0) as connections,
+        WebhookConnections(DestinationPolicy(plain=True), seconds=time.monotonic, timeout=5.0) as connections,
     ):
 
         async def blind(host: str, port: int = 0, family: int = 0) -> list[dict[str, object]]:  # noqa: ARG001 - aiohttp's
@@ -76,14 +81,14 @@ async def test_the_guard_stands_at_the_socket_too_behind_whatever_found_the_numb
 
         monkeypatch.setattr(connections._resolver, "resolve", blind)  # noqa: SLF001 - a resolver that forgot the guard
         answer = await connections.post(f"http://shop.example:{port}/", b"{}", {})
-    assert answer.result is Result.NOT_ALLOWED
+    assert answer.result is WebhookResult.NOT_ALLOWED
     assert heard == []
 
 
 async def test_a_number_in_the_address_is_refused_before_anything_is_connected() -> None:
     async with listening() as (port, heard):
         for url in (f"http://127.0.0.1:{port}/", f"http://[::ffff:127.0.0.1]:{port}/", f"http://2130706433:{port}/"):
-            assert (await tried(url, Allowed(plain=True))).result is Result.NOT_ALLOWED
+            assert (await tried(url, DestinationPolicy(plain=True))).result is WebhookResult.NOT_ALLOWED
     assert heard == []
 
 
@@ -111,7 +116,7 @@ async def test_nothing_of_the_environment_is_sent_and_no_compressed_answer_is_as
 async def test_what_is_no_answer_of_http_is_no_yes(answer: bytes) -> None:
     async with listening(answer) as (port, _):
         found = await tried(f"http://127.0.0.1:{port}/")
-    assert found.result in {Result.NO_HTTP, Result.UNREACHABLE}
+    assert found.result in {WebhookResult.NO_HTTP, WebhookResult.UNREACHABLE}
 
 
 async def test_an_answer_that_trickles_is_waited_for_no_longer_than_allowed() -> None:
@@ -123,7 +128,7 @@ async def test_an_answer_that_trickles_is_waited_for_no_longer_than_allowed() ->
     async with await asyncio.start_server(drops, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         found = await tried(f"http://127.0.0.1:{port}/", timeout=0.5)
-    assert found.result is Result.TIMEOUT
+    assert found.result is WebhookResult.TIMEOUT
     assert 0.4 < found.seconds < 2
 
 
@@ -132,8 +137,8 @@ async def test_a_name_that_nobody_knows_and_a_server_of_names_that_hangs() -> No
         time.sleep(2)
         return []
 
-    assert (await tried("https://shop.example/")).result is Result.NOT_FOUND
-    assert (await tried("https://shop.example/", lookup=hangs, timeout=0.3)).result is Result.TIMEOUT
+    assert (await tried("https://shop.example/")).result is WebhookResult.NOT_FOUND
+    assert (await tried("https://shop.example/", lookup=hangs, timeout=0.3)).result is WebhookResult.TIMEOUT
 
 
 async def test_a_certificate_that_does_not_count_gets_nothing(tmp_path: Path) -> None:
@@ -151,5 +156,5 @@ async def test_a_certificate_that_does_not_count_gets_nothing(tmp_path: Path) ->
     context.load_cert_chain(tmp_path / "own.pem")
     async with listening(tls=context) as (port, heard):
         found = await tried(f"https://shop.example:{port}/", lookup=here)
-    assert found.result is Result.TLS
+    assert found.result is WebhookResult.TLS
     assert heard == []

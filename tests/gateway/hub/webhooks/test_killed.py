@@ -8,11 +8,11 @@ import aiohttp
 import pytest
 from standardwebhooks import Webhook
 
-from gateway.hub.admin import let_in
-from gateway.hub.store import Store
+from gateway.hub.admin import create_retailer
+from gateway.hub.store import HubStore
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.system.clock import machine_time
-from tests.receiver import shared
+from tests.receiver import shared_receiver
 
 COUNT = 20
 
@@ -29,8 +29,8 @@ async def begun(config: Path, http: aiohttp.ClientSession) -> asyncio.subprocess
 
 @pytest.mark.slow
 async def test_a_hub_killed_in_the_middle_loses_no_message_and_tells_each_under_one_id(tmp_path: Path) -> None:
-    port, store = free_port(), await Store.open(f"sqlite+aiosqlite:///{tmp_path / 'hub.sqlite3'}")
-    _, token = await let_in(store, "Maison Lune", now=machine_time())
+    port, store = free_port(), await HubStore.open(f"sqlite+aiosqlite:///{tmp_path / 'hub.sqlite3'}")
+    _, token = await create_retailer(store, "Maison Lune", now=machine_time())
     await store.close()
     config, url = tmp_path / "hub.yaml", f"http://127.0.0.1:{port}"
     file = {
@@ -38,7 +38,7 @@ async def test_a_hub_killed_in_the_middle_loses_no_message_and_tells_each_under_
         "webhooks": {"private": True, "plain": True},
     }  # fmt: skip
     config.write_text(json.dumps(file))  # YAML too
-    receiver = shared()
+    receiver = shared_receiver()
     async with aiohttp.ClientSession(url, headers={"Authorization": f"Bearer {token}"}) as http:
         hub = await begun(config, http)
         body = {"url": f"{receiver.url}/slow/0.05"}

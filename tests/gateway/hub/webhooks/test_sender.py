@@ -13,11 +13,11 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from gateway.hub.config import Webhooks
 from gateway.hub.tables import attempts, events, messages
 from gateway.hub.webhooks import queue
-from gateway.hub.webhooks.queue import Lane
-from gateway.hub.webhooks.sender import SERVED
-from tests.hubs import hub_file, running
-from tests.receiver import Heard, receiving, shared
-from tests.webhookhouse import TRYING, House, Wall, house
+from gateway.hub.webhooks.queue import QueueLane
+from gateway.hub.webhooks.sender import MAX_ENDPOINTS_PER_LANE
+from tests.hubs import hub_file, run_hub
+from tests.receiver import ReceivedRequest, run_receiver, shared_receiver
+from tests.webhookhouse import TEST_WEBHOOKS, ManualWallClock, WebhookHouse, webhook_house
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,7 @@ def tried(number: int) -> Callable[[list[Any]], bool]:
     return lambda log: sum(one["attempts_made"] for one in log) >= number
 
 
-def verified(heard: Heard, secret: str) -> bool:
+def verified(heard: ReceivedRequest, secret: str) -> bool:
     try:
         Webhook(secret).verify(heard.body, heard.headers)
     except WebhookVerificationError:
@@ -35,7 +35,7 @@ def verified(heard: Heard, secret: str) -> bool:
 
 
 async def test_what_happened_is_told_in_order_and_standardwebhooks_verifies_it(tmp_path: Path) -> None:
-    async with house(tmp_path) as at:
+    async with webhook_house(tmp_path) as at:
         endpoint = await at.endpoint()
         await at.tell(5)
         heard = await at.receiver.until(5)
@@ -53,18 +53,20 @@ async def test_what_happened_is_told_in_order_and_standardwebhooks_verifies_it(t
 
 
 async def test_a_changed_body_or_another_secret_is_not_verified(tmp_path: Path) -> None:
-    async with house(tmp_path) as at:
+    async with webhook_house(tmp_path) as at:
         endpoint, other = await at.endpoint("/ok/a"), await at.endpoint("/ok/b")
         await at.tell()
         (heard,) = await at.receiver.until(1, "/ok/a")
         assert verified(heard, endpoint["secret"])
         assert not verified(heard, other["secret"])
-        assert not verified(Heard(heard.path, heard.headers, heard.body.replace("dlv-1", "dlv-2")), endpoint["secret"])
+        assert not verified(
+            ReceivedRequest(heard.path, heard.headers, heard.body.replace("dlv-1", "dlv-2")), endpoint["secret"]
+        )
 
 
 async def test_a_receiver_that_was_dead_has_everything_once_it_lives_under_the_same_ids(tmp_path: Path) -> None:
-    with receiving(tmp_path) as own:
-        async with house(tmp_path, receiver=own) as at:
+    with run_receiver(tmp_path) as own:
+        async with webhook_house(tmp_path, receiver=own) as at:
             endpoint = await at.endpoint()
             at.receiver.kill()
             await at.tell(8)
@@ -81,7 +83,7 @@ async def test_a_receiver_that_was_dead_has_everything_once_it_lives_under_the_s
 
 
 async def test_a_retry_has_the_same_id_and_body_and_its_own_timestamp_and_signature(tmp_path: Path) -> None:
-    async with house(tmp_path) as at:
+    async with webhook_house(tmp_path) as at:
         endpoint = await at.endpoint("/once")
         await at.tell()
         await at.settled(endpoint)
@@ -99,7 +101,7 @@ async def test_a_retry_has_the_same_id_and_body_and_its_own_timestamp_and_signat
 
 
 async def test_a_message_is_tried_for_more_than_a_day_then_given_up_and_told(tmp_path: Path) -> None:
-    async with house(tmp_path) as at:
+    async with webhook_house(tmp_path) as at:
         endpoint = await at.endpoint("/status/500")
         began = at.hub.hub.now()
         await at.tell()
@@ -118,21 +120,21 @@ async def test_a_message_is_tried_for_more_than_a_day_then_given_up_and_told(tmp
 
 
 async def test_a_day_of_retries_goes_on_over_restarts(tmp_path: Path) -> None:
-    file, wall = hub_file(tmp_path, webhooks=TRYING), Wall()
-    receiver = shared()
-    async with running(file, wall=wall) as hub:
-        at = House(hub, receiver, retailer := await hub.retailer(), wall)
+    file, wall = hub_file(tmp_path, webhooks=TEST_WEBHOOKS), ManualWallClock()
+    receiver = shared_receiver()
+    async with run_hub(file, wall=wall) as hub:
+        at = WebhookHouse(hub, receiver, retailer := await hub.retailer(), wall)
         endpoint = await at.endpoint("/status/503")
         await at.tell()
         await at.settled(endpoint)
     for tries in range(2, 6):
         wall.ahead += 3600 * 5
-        async with running(file, wall=wall) as hub:
-            await House(hub, receiver, retailer, wall).until(endpoint, tried(tries))
+        async with run_hub(file, wall=wall) as hub:
+            await WebhookHouse(hub, receiver, retailer, wall).until(endpoint, tried(tries))
     assert len(receiver.heard()) == 5
 
 
-async def counted(at: House) -> tuple[int, int, int]:
+async def counted(at: WebhookHouse) -> tuple[int, int, int]:
     """How many messages, tries and events there are."""
     async with at.hub.hub.store.reading() as tx:
         found = [await tx.scalar(select(func.count()).select_from(table)) for table in (messages, attempts, events)]
@@ -142,16 +144,16 @@ async def counted(at: House) -> tuple[int, int, int]:
 async def test_what_was_sent_a_month_ago_is_forgotten_and_what_still_waits_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queue, "_SWEPT", 2)
-    async with house(tmp_path) as at:
+    monkeypatch.setattr(queue, "_SWEEP_BATCH_ROWS", 2)
+    async with webhook_house(tmp_path) as at:
         good, poor = await at.endpoint(), await at.endpoint("/status/503")
         await at.tell(3)
         await at.until(good, lambda log: [one["state"] for one in log] == ["delivered"] * 3)
         await at.until(poor, tried(1))
         now, swept = at.hub.hub.now(), list[int]()
-        for later in (queue.KEPT - timedelta(minutes=1), *[queue.KEPT + timedelta(minutes=1)] * 3):
+        for later in (queue.LOG_RETENTION - timedelta(minutes=1), *[queue.LOG_RETENTION + timedelta(minutes=1)] * 3):
             async with at.hub.hub.store.writing() as tx:
-                swept.append(await queue.sweep(tx, now + later))
+                swept.append(await queue.delete_old(tx, now + later))
         assert swept == [0, 2, 1, 0], "some at a time: nobody's write waits for all of it"
         assert await at.log(good) == []
         assert [one["state"] for one in await at.log(poor)] == ["waiting"] * 3
@@ -161,22 +163,22 @@ async def test_what_was_sent_a_month_ago_is_forgotten_and_what_still_waits_is_no
 
 
 async def test_a_hub_forgets_by_itself_what_was_sent_a_month_ago(tmp_path: Path) -> None:
-    file, wall, receiver = hub_file(tmp_path, webhooks=TRYING), Wall(), shared()
-    async with running(file, wall=wall) as hub:
-        at = House(hub, receiver, retailer := await hub.retailer(), wall)
+    file, wall, receiver = hub_file(tmp_path, webhooks=TEST_WEBHOOKS), ManualWallClock(), shared_receiver()
+    async with run_hub(file, wall=wall) as hub:
+        at = WebhookHouse(hub, receiver, retailer := await hub.retailer(), wall)
         endpoint = await at.endpoint()
         await at.tell(3)
         await at.until(endpoint, lambda log: [one["state"] for one in log] == ["delivered"] * 3)
         assert await counted(at) == (3, 3, 3)
-    wall.ahead += queue.KEPT.total_seconds() + 60
-    async with running(file, wall=wall) as hub:
-        at = House(hub, receiver, retailer, wall)
+    wall.ahead += queue.LOG_RETENTION.total_seconds() + 60
+    async with run_hub(file, wall=wall) as hub:
+        at = WebhookHouse(hub, receiver, retailer, wall)
         await at.until(endpoint, lambda log: log == [])
         assert await counted(at) == (0, 0, 3)
 
 
 async def test_410_disables_at_once_and_the_retailer_is_told(tmp_path: Path) -> None:
-    async with house(tmp_path) as at:
+    async with webhook_house(tmp_path) as at:
         gone, other = await at.endpoint("/status/410"), await at.endpoint("/ok")
         await at.tell(3)
         said = [one.said for one in await at.receiver.until(4, "/ok")]
@@ -197,7 +199,7 @@ async def test_410_disables_at_once_and_the_retailer_is_told(tmp_path: Path) -> 
 
 
 async def test_an_endpoint_that_fails_for_days_is_disabled(tmp_path: Path) -> None:
-    async with house(tmp_path) as at:
+    async with webhook_house(tmp_path) as at:
         endpoint = await at.endpoint("/status/500")
         days, told = 0, endpoint
         for days in range(8):  # noqa: B007 - which one it was is what is asserted
@@ -213,7 +215,7 @@ async def test_an_endpoint_that_fails_for_days_is_disabled(tmp_path: Path) -> No
 
 
 async def test_redirects_are_not_followed_and_answers_without_end_are_cut(tmp_path: Path) -> None:
-    async with house(tmp_path) as at:
+    async with webhook_house(tmp_path) as at:
         to = await at.endpoint(f"/to?{at.receiver.url}/inside")
         huge, fine, odd = await at.endpoint("/huge"), await at.endpoint("/huge-ok"), await at.endpoint("/odd")
         await at.tell()
@@ -228,7 +230,7 @@ async def test_redirects_are_not_followed_and_answers_without_end_are_cut(tmp_pa
 
 
 async def test_a_receiver_that_asks_for_peace_has_it(tmp_path: Path) -> None:
-    async with house(tmp_path) as at:
+    async with webhook_house(tmp_path) as at:
         endpoint = await at.endpoint("/later/600")
         await at.tell()
         (told,) = await at.settled(endpoint)
@@ -237,7 +239,7 @@ async def test_a_receiver_that_asks_for_peace_has_it(tmp_path: Path) -> None:
 
 
 async def test_one_message_that_a_receiver_does_not_like_holds_up_no_other(tmp_path: Path) -> None:
-    async with house(tmp_path) as at:
+    async with webhook_house(tmp_path) as at:
         endpoint = await at.endpoint("/picky/3")
         await at.tell(12)
         log = await at.until(endpoint, lambda log: sum(one["state"] == "delivered" for one in log) == 11)
@@ -245,7 +247,7 @@ async def test_one_message_that_a_receiver_does_not_like_holds_up_no_other(tmp_p
 
 
 async def test_sixty_that_hang_hold_up_no_other(tmp_path: Path) -> None:
-    async with house(tmp_path, Webhooks(private=True, plain=True, timeout=1)) as at:
+    async with webhook_house(tmp_path, Webhooks(private=True, plain=True, timeout=1)) as at:
         for _ in range(4):
             at.retailer = await at.hub.retailer()
             for _ in range(15):
@@ -258,7 +260,7 @@ async def test_sixty_that_hang_hold_up_no_other(tmp_path: Path) -> None:
         await at.tell(30)
         await at.receiver.until(30, "/ok")
         tried = len(at.receiver.heard("/hang"))
-        later = SERVED[Lane.POOR] * (time.monotonic() - began)  # of one second each
+        later = MAX_ENDPOINTS_PER_LANE[QueueLane.POOR] * (time.monotonic() - began)  # of one second each
         assert tried <= 32 + 60 + later, "each of the others held it up once at most, and then each other"
         assert (await at.until(good, lambda log: log[0]["attempts_made"] == 1))[0]["state"] == "delivered"
 
@@ -273,7 +275,7 @@ async def test_a_name_that_leads_inside_is_refused_when_it_is_connected_to(tmp_p
         asked.append(host)
         return [(socket.AF_INET6 if ":" in number else socket.AF_INET, number) for number in numbers]
 
-    async with house(tmp_path, Webhooks(plain=True), lookup=turned) as at:
+    async with webhook_house(tmp_path, Webhooks(plain=True), lookup=turned) as at:
         endpoint = await at.endpoint(f"http://shop.example:{at.receiver.port}/ok")
         await at.tell()
         (told,) = await at.settled(endpoint)

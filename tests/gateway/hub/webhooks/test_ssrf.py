@@ -5,11 +5,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway.hub.webhooks.ssrf import LONGEST, PUBLIC, Allowed, NotAllowed, destination, reachable
+from gateway.hub.webhooks.ssrf import (
+    MAX_URL_CHARS,
+    PUBLIC_URL_PATTERN,
+    DestinationPolicy,
+    DestinationRefused,
+    is_reachable,
+    parse_destination,
+)
 
 SETTINGS = settings(deadline=None)  # no test here asserts speed
 
-STRICT, TRYING = Allowed(), Allowed(private=True, plain=True)
+STRICT, TRYING = DestinationPolicy(), DestinationPolicy(private=True, plain=True)
 
 NEVER = [
     "0.0.0.0",  # noqa: S104 - nobody binds it
@@ -76,26 +83,26 @@ OPEN = [
 
 @pytest.mark.parametrize("number", NEVER)
 def test_some_numbers_are_never_reached(number: str) -> None:
-    assert not reachable(number, STRICT)
-    assert not reachable(number, TRYING)
+    assert not is_reachable(number, STRICT)
+    assert not is_reachable(number, TRYING)
 
 
 @pytest.mark.parametrize("number", PRIVATE)
 def test_private_numbers_are_reached_only_where_the_hub_allows_it(number: str) -> None:
-    assert not reachable(number, STRICT)
-    assert reachable(number, TRYING)
+    assert not is_reachable(number, STRICT)
+    assert is_reachable(number, TRYING)
 
 
 @pytest.mark.parametrize("number", OPEN)
 def test_numbers_of_the_internet_are_reached(number: str) -> None:
-    assert reachable(number, STRICT)
+    assert is_reachable(number, STRICT)
 
 
 @SETTINGS
 @given(st.ip_addresses(v=4))
 def test_what_the_standard_library_calls_private_is_never_reached(number: IPv4Address) -> None:
     if not number.is_global or number.is_multicast:
-        assert not reachable(str(number), STRICT)
+        assert not is_reachable(str(number), STRICT)
 
 
 @SETTINGS
@@ -103,15 +110,15 @@ def test_what_the_standard_library_calls_private_is_never_reached(number: IPv4Ad
 def test_no_ipv4_number_is_reached_inside_an_ipv6_one(number: IPv4Address) -> None:
     for base in ("::ffff:0:0", "::", "64:ff9b::", "64:ff9b:1::"):
         inside = IPv6Address(int(IPv6Address(base)) | int(number))
-        assert not reachable(str(inside), STRICT), inside
-    assert not reachable(str(IPv6Address((0x2002 << 112) | (int(number) << 80) | 1)), STRICT)
+        assert not is_reachable(str(inside), STRICT), inside
+    assert not is_reachable(str(IPv6Address((0x2002 << 112) | (int(number) << 80) | 1)), STRICT)
 
 
 @SETTINGS
 @given(st.text(max_size=40))
 def test_what_is_no_number_is_not_reached(text: str) -> None:
     if not any(char.isdigit() for char in text) and ":" not in text:
-        assert not reachable(text, TRYING)
+        assert not is_reachable(text, TRYING)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +132,7 @@ def test_what_is_no_number_is_not_reached(text: str) -> None:
     ],
 )
 def test_an_address_of_the_internet_is_read(url: str, host: str, port: int, target: str) -> None:
-    found = destination(url, STRICT)
+    found = parse_destination(url, STRICT)
     assert (found.scheme, found.host, found.port, found.target) == ("https", host, port, target)
 
 
@@ -205,8 +212,8 @@ REFUSED = [
 
 @pytest.mark.parametrize("url", REFUSED)
 def test_an_odd_or_private_address_is_refused_in_words(url: str) -> None:
-    with pytest.raises(NotAllowed, match=r"\w+ .*\."):
-        destination(url, STRICT)
+    with pytest.raises(DestinationRefused, match=r"\w+ .*\."):
+        parse_destination(url, STRICT)
 
 
 @pytest.mark.parametrize(
@@ -215,23 +222,23 @@ def test_an_odd_or_private_address_is_refused_in_words(url: str) -> None:
      "http://[::ffff:127.0.0.1]/", "http://[::]/", "http://u@127.0.0.1/", "http://0177.0.0.1/", "http://127.0.0.1:22/"],
 )  # fmt: skip
 def test_a_hub_that_tries_things_out_refuses_them_still(url: str) -> None:
-    with pytest.raises(NotAllowed):
-        destination(url, TRYING)
+    with pytest.raises(DestinationRefused):
+        parse_destination(url, TRYING)
 
 
 @pytest.mark.parametrize(
     "url", ["http://127.0.0.1:8080/x", "http://[::1]:8080/", "http://receiver/", "https://10.0.0.7/"]
 )
 def test_a_hub_that_tries_things_out_takes_private_ones(url: str) -> None:
-    assert destination(url, TRYING).host in url
+    assert parse_destination(url, TRYING).host in url
 
 
 @SETTINGS
 @given(st.from_regex(r"\Ahttps?://[a-zA-Z0-9.:@\\\[\]%/?#\t -]{1,30}\Z"))
 def test_nothing_is_let_through_that_the_document_does_not_call_an_address(url: str) -> None:
     try:
-        destination(url, STRICT)
-    except NotAllowed:
+        parse_destination(url, STRICT)
+    except DestinationRefused:
         return
-    assert re.fullmatch(PUBLIC, url)
-    assert len(url) <= LONGEST
+    assert re.fullmatch(PUBLIC_URL_PATTERN, url)
+    assert len(url) <= MAX_URL_CHARS

@@ -12,13 +12,13 @@ import pytest
 
 from gateway.hub.config import Webhooks
 from gateway.hub.webhooks import queue
-from gateway.hub.webhooks.connection import Connections
-from gateway.hub.webhooks.queue import Lane
-from gateway.hub.webhooks.sender import SERVED
-from gateway.hub.webhooks.ssrf import Allowed
-from tests.boxes import until
-from tests.hubs import Retailer
-from tests.webhookhouse import House, house
+from gateway.hub.webhooks.connection import WebhookConnections
+from gateway.hub.webhooks.queue import QueueLane
+from gateway.hub.webhooks.sender import MAX_ENDPOINTS_PER_LANE
+from gateway.hub.webhooks.ssrf import DestinationPolicy
+from tests.boxes import wait_until
+from tests.hubs import RetailerAccess
+from tests.webhookhouse import WebhookHouse, webhook_house
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +27,7 @@ SLOW = "/slow/4"  # just not slow enough to be called so
 
 async def test_a_stranger_s_sandboxes_hold_up_no_retailer_s_webhook(tmp_path: Path) -> None:
     many = Webhooks(private=True, plain=True, timeout=20, sandbox_posts=10_000)
-    async with house(tmp_path, many) as at:
+    async with webhook_house(tmp_path, many) as at:
 
         def pings() -> int:
             return sum(one.said["type"] == "ping" for one in at.receiver.heard(SLOW))
@@ -35,16 +35,18 @@ async def test_a_stranger_s_sandboxes_hold_up_no_retailer_s_webhook(tmp_path: Pa
         for _ in range(3):
             async with at.hub.http.post("/v1/sandbox") as answer:
                 made = await answer.json()
-            at.retailer = Retailer(made["retailer"], made["api_key"])
+            at.retailer = RetailerAccess(made["retailer"], made["api_key"])
             for _ in range(16):
                 endpoint = await at.endpoint(SLOW)
                 await at.ask("POST", f"/{endpoint['id']}/test", status=202)
-        await until(lambda: pings() >= SERVED[Lane.SANDBOX], 60)  # each answers its challenge first, as slowly
+        await wait_until(
+            lambda: pings() >= MAX_ENDPOINTS_PER_LANE[QueueLane.SANDBOX], 60
+        )  # each answers its challenge first, as slowly
         assert await answered(at) < 2, "though every lane of the sandboxes is taken"
 
 
 async def test_one_retailer_with_many_endpoints_holds_up_no_other(tmp_path: Path) -> None:
-    async with house(tmp_path, Webhooks(private=True, plain=True, timeout=20)) as at:
+    async with webhook_house(tmp_path, Webhooks(private=True, plain=True, timeout=20)) as at:
         for _ in range(3):
             at.retailer = await at.hub.retailer()
             for _ in range(16):
@@ -55,20 +57,20 @@ async def test_one_retailer_with_many_endpoints_holds_up_no_other(tmp_path: Path
 
 
 async def test_what_waited_for_a_clock_that_ran_ahead_is_sent_once_it_is_put_back(tmp_path: Path) -> None:
-    async with house(tmp_path) as at:
+    async with webhook_house(tmp_path) as at:
         at.wall.ahead = 2 * 86_400
         endpoint = await at.endpoint("/once")
         await at.tell()
         await at.until(endpoint, lambda log: log[0]["attempts_made"] == 1)
         at.wall.ahead = 0
         async with at.hub.hub.store.writing() as tx:
-            assert await queue.set_right(tx, at.hub.hub.now()) >= 1
-            assert await queue.set_right(tx, at.hub.hub.now()) == 0
+            assert await queue.clamp_due_times(tx, at.hub.hub.now()) >= 1
+            assert await queue.clamp_due_times(tx, at.hub.hub.now()) == 0
         at.hub.hub.bells.messages()
         await at.until(endpoint, lambda log: log[0]["state"] == "delivered")
 
 
-async def answered(at: House) -> float:
+async def answered(at: WebhookHouse) -> float:
     """How long another retailer's message takes."""
     at.retailer = await at.hub.retailer("Soleil")
     await at.endpoint("/ok")
@@ -130,9 +132,9 @@ async def test_an_answer_without_end_ends_in_time_and_the_hub_goes_on_meanwhile(
             await asyncio.sleep(0.001)
             turns += 1
 
-    allowed = Allowed(private=True, plain=True)
+    allowed = DestinationPolicy(private=True, plain=True)
     with endless(begins, goes_on) as port:
-        async with Connections(allowed, seconds=time.monotonic, timeout=wait) as connections:
+        async with WebhookConnections(allowed, seconds=time.monotonic, timeout=wait) as connections:
             beside = asyncio.create_task(others())
             began = time.monotonic()
             answer = await connections.post(f"http://127.0.0.1:{port}/x", b"{}", {})

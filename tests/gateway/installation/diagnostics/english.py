@@ -4,27 +4,27 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gateway.config.home import Home
-from gateway.installation.diagnostics.finding import Finding, Verdict
-from gateway.installation.diagnostics.house import examine
-from gateway.installation.diagnostics.words import told
+from gateway.installation.diagnostics.finding import Finding, FindingVerdict
+from gateway.installation.diagnostics.house import examine_house
+from gateway.installation.diagnostics.words import sentence_text
 
 
 @dataclass(frozen=True)
-class Read:
+class FindingText:
     what: str
-    verdict: Verdict
+    verdict: FindingVerdict
     said: str
     todo: str
 
 
-def read(finding: Finding) -> Read:
-    todo = "" if finding.todo is None else told(finding.todo, "en")
-    return Read(told(finding.what, "en"), finding.verdict, told(finding.said, "en"), todo)
+def read_finding(finding: Finding) -> FindingText:
+    todo = "" if finding.todo is None else sentence_text(finding.todo, "en")
+    return FindingText(sentence_text(finding.what, "en"), finding.verdict, sentence_text(finding.said, "en"), todo)
 
 
-def by_what(findings: Iterable[Finding]) -> dict[str, Read]:
-    return {one.what: one for one in map(read, findings)}
+def by_subject(findings: Iterable[Finding]) -> dict[str, FindingText]:
+    return {one.what: one for one in map(read_finding, findings)}
 
 
-async def examined(home: Home) -> dict[str, Read]:
-    return by_what(await examine(home))
+async def findings_of(home: Home) -> dict[str, FindingText]:
+    return by_subject(await examine_house(home))

@@ -5,39 +5,44 @@ from typing import Any
 
 import pytest
 
-from gateway.config.home import ClockSource, Home
+from gateway.config.home import ClockSection, Home
 from gateway.config.topics import entrance_topic
-from gateway.installation.diagnostics.batteries import batteries
-from gateway.installation.diagnostics.battery_words import BATTERIES
-from gateway.installation.diagnostics.finding import Verdict
-from gateway.installation.diagnostics.words import told
-from gateway.runtime.notifications.texts import BATTERY_OF
-from tests.gateway.cli.terminal import guest
-from tests.gateway.installation.diagnostics.english import Read, examined, read
+from gateway.installation.diagnostics.batteries import battery_findings
+from gateway.installation.diagnostics.battery_words import BATTERY_FINDING_TEXTS
+from gateway.installation.diagnostics.finding import FindingVerdict
+from gateway.installation.diagnostics.words import sentence_text
+from gateway.runtime.notifications.texts import BATTERY_TEXTS
+from tests.gateway.cli.terminal import account_session
+from tests.gateway.installation.diagnostics.english import FindingText, findings_of, read_finding
 
 
-def found(home: Home, body: Any) -> list[Read]:  # noqa: ANN401 - whatever may stand there
+def found(home: Home, body: Any) -> list[FindingText]:  # noqa: ANN401 - whatever may stand there
     stored = {entrance_topic("front", "state"): body if isinstance(body, bytes) else json.dumps(body).encode()}
-    return [read(one) for one in batteries(home, stored)]
+    return [read_finding(one) for one in battery_findings(home, stored)]
 
 
 @pytest.mark.parametrize(
     ("levels", "soon", "verdict", "said"),
     [
-        ({"lock": "good"}, [], Verdict.GOOD, "lock, battery good"),
-        ({"lock": "low"}, ["lock"], Verdict.DOUBTFUL, "lock, battery low"),
-        ({"lock": "critical"}, ["lock"], Verdict.BAD, "lock, battery critical"),
-        ({"door": "critical", "lock": "good"}, [], Verdict.BAD, "door sensor, battery critical, lock, battery good"),
-        ({"button/bell": "critical"}, [], Verdict.DOUBTFUL, "button (bell), battery critical"),
-        ({"fridge/cooler": "good"}, ["fridge/cooler"], Verdict.DOUBTFUL, "thermometer (cooler), running out"),
+        ({"lock": "good"}, [], FindingVerdict.GOOD, "lock, battery good"),
+        ({"lock": "low"}, ["lock"], FindingVerdict.DOUBTFUL, "lock, battery low"),
+        ({"lock": "critical"}, ["lock"], FindingVerdict.BAD, "lock, battery critical"),
+        (
+            {"door": "critical", "lock": "good"},
+            [],
+            FindingVerdict.BAD,
+            "door sensor, battery critical, lock, battery good",
+        ),
+        ({"button/bell": "critical"}, [], FindingVerdict.DOUBTFUL, "button (bell), battery critical"),
+        ({"fridge/cooler": "good"}, ["fridge/cooler"], FindingVerdict.DOUBTFUL, "thermometer (cooler), running out"),
     ],
 )
 def test_what_was_heard_last_is_said_and_only_what_keeps_the_door_shut_is_red(
-    home: Home, levels: dict[str, str], soon: list[str], verdict: Verdict, said: str
+    home: Home, levels: dict[str, str], soon: list[str], verdict: FindingVerdict, said: str
 ) -> None:
     (finding,) = found(home, {"batteries": levels, "batteries_soon": soon})
     assert (finding.what, finding.verdict, finding.said) == ("batteries, front", verdict, said)
-    assert bool(finding.todo) is (verdict is not Verdict.GOOD)
+    assert bool(finding.todo) is (verdict is not FindingVerdict.GOOD)
 
 
 @pytest.mark.parametrize(
@@ -51,21 +56,21 @@ def test_where_none_was_told_or_nothing_can_be_read_nothing_is_said(home: Home, 
 
 
 def test_everything_that_may_tell_a_battery_has_words_in_both_languages(home: Home) -> None:
-    kinds = {key.removeprefix("batteries.of.") for key in BATTERIES if key.startswith("batteries.of.")}
-    assert kinds == set(BATTERY_OF)
+    kinds = {key.removeprefix("batteries.of.") for key in BATTERY_FINDING_TEXTS if key.startswith("batteries.of.")}
+    assert kinds == set(BATTERY_TEXTS)
     whose = {kind if kind in ("lock", "door") else f"{kind}/a": "low" for kind in kinds}
-    (finding,) = batteries(home, {entrance_topic("front", "state"): json.dumps({"batteries": whose}).encode()})
+    (finding,) = battery_findings(home, {entrance_topic("front", "state"): json.dumps({"batteries": whose}).encode()})
     for language in ("fr", "en"):
-        assert told(finding.said, language).count("low" if language == "en" else "faible") == len(kinds)
+        assert sentence_text(finding.said, language).count("low" if language == "en" else "faible") == len(kinds)
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("broker")
 async def test_the_doctor_reads_it_from_the_broker(home: Home) -> None:
-    house = home.model_copy(update={"clock": ClockSource(source="host")})
+    house = home.model_copy(update={"clock": ClockSection(source="host")})
     body = json.dumps({"batteries": {"signal/bell": "low"}, "batteries_soon": ["signal/bell"]}).encode()
-    async with guest(home, "gateway") as gateway:
+    async with account_session(home, "gateway") as gateway:
         gateway.publish(entrance_topic("front", "state"), body, retain=True)
-        seen = await examined(house)
-    assert seen["batteries, front"].verdict is Verdict.DOUBTFUL
+        seen = await findings_of(house)
+    assert seen["batteries, front"].verdict is FindingVerdict.DOUBTFUL
     assert seen["batteries, front"].said == "bell (bell), battery low"

@@ -5,30 +5,30 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.home import ClockSource, Home
+from gateway.config.home import ClockSection, Home
 from gateway.config.subscriptions import BRIDGE_STATE
-from gateway.installation.diagnostics.broker import by_the_broker, gateway
-from gateway.installation.diagnostics.finding import Finding, Verdict
-from gateway.installation.diagnostics.house import WHOLE
+from gateway.installation.diagnostics.broker import examine_broker, gateway_finding
+from gateway.installation.diagnostics.finding import Finding, FindingVerdict
+from gateway.installation.diagnostics.house import EXAMINATION_TIMEOUT_S
 from gateway.mqtt.mosquitto.provisioning import private_broker, write
-from tests.gateway.cli.terminal import guest, hear
-from tests.gateway.installation.diagnostics.english import by_what, examined, read
-from tests.quiet import Silent, silent
+from tests.gateway.cli.terminal import account_session, next_message
+from tests.gateway.installation.diagnostics.english import by_subject, findings_of, read_finding
+from tests.quiet import SilentServer, silent_server
 
 pytestmark = pytest.mark.slow
 
 
 def bare(home: Home) -> Home:
-    return home.model_copy(update={"devices": {}, "entrances": {}, "clock": ClockSource(source="host")})
+    return home.model_copy(update={"devices": {}, "entrances": {}, "clock": ClockSection(source="host")})
 
 
 async def test_a_broker_that_refuses_the_gateway_s_account_alone_is_red_and_says_so(home: Home, tmp_path: Path) -> None:
     accounts = tmp_path / "accounts"
     async with private_broker(accounts, home):
         (accounts / "gateway.password").write_text("written by hand, or of another broker\n")
-        findings = await examined(bare(home))
-    assert findings["broker"].verdict is Verdict.GOOD
-    assert findings["gateway"].verdict is Verdict.BAD
+        findings = await findings_of(bare(home))
+    assert findings["broker"].verdict is FindingVerdict.GOOD
+    assert findings["gateway"].verdict is FindingVerdict.BAD
     assert "as 'gateway': it refuses this account" in findings["gateway"].said
     assert f"`perron broker-config {accounts}`" in findings["gateway"].todo
     assert "written by hand" not in str(findings)
@@ -37,58 +37,58 @@ async def test_a_broker_that_refuses_the_gateway_s_account_alone_is_red_and_says
 @pytest.mark.usefixtures("broker")
 async def test_a_gateway_s_password_that_is_not_there_is_red_and_names_the_file(home: Home, tmp_path: Path) -> None:
     (tmp_path / "accounts" / "gateway.password").unlink()
-    found = (await examined(bare(home)))["gateway"]
-    assert found.verdict is Verdict.BAD
+    found = (await findings_of(bare(home)))["gateway"]
+    assert found.verdict is FindingVerdict.BAD
     assert "gateway.password: the password of the account 'gateway' cannot be read (No such file" in found.said
 
 
 @pytest.mark.usefixtures("broker")
 async def test_a_gateway_that_does_not_run_is_doubtful_and_its_account_is_good(home: Home) -> None:
-    found = (await examined(bare(home)))["gateway"]
-    assert (found.verdict, found.said) == (Verdict.DOUBTFUL, "it has never been here")
+    found = (await findings_of(bare(home)))["gateway"]
+    assert (found.verdict, found.said) == (FindingVerdict.DOUBTFUL, "it has never been here")
     assert "perron run" in found.todo
 
 
 @pytest.mark.usefixtures("broker")
 async def test_a_gateway_that_runs_is_never_pushed_out_by_its_own_examination(home: Home) -> None:
-    async with guest(home, "gateway", "perron/front-lock/availability") as running:
+    async with account_session(home, "gateway", "perron/front-lock/availability") as running:
         running.publish(BRIDGE_STATE, b'{"state":"online"}', retain=True)
         for _ in range(3):
-            assert (await examined(bare(home)))["gateway"].verdict is Verdict.GOOD
-        async with guest(home, "front-lock") as lock:
+            assert (await findings_of(bare(home)))["gateway"].verdict is FindingVerdict.GOOD
+        async with account_session(home, "front-lock") as lock:
             lock.publish("perron/front-lock/availability", b"online")
-            assert (await hear(running)).payload == b"online"  # of the same connection
+            assert (await next_message(running)).payload == b"online"  # of the same connection
 
 
 async def test_a_broker_that_takes_connections_and_never_answers_is_red_in_time(home: Home, tmp_path: Path) -> None:
     write(tmp_path / "accounts", home, host="127.0.0.1", port=home.broker.port)
-    listens: Silent
-    async with silent(home.broker.port) as listens:
+    listens: SilentServer
+    async with silent_server(home.broker.port) as listens:
         began = asyncio.get_running_loop().time()
-        findings = await examined(home)
-        assert asyncio.get_running_loop().time() - began < WHOLE + 1.0
+        findings = await findings_of(home)
+        assert asyncio.get_running_loop().time() - began < EXAMINATION_TIMEOUT_S + 1.0
         assert listens.visitors > 0
-    assert findings["broker"].verdict is Verdict.BAD
-    assert findings["devices"].verdict is Verdict.DOUBTFUL
-    assert findings["entrance front"].verdict is Verdict.BAD
+    assert findings["broker"].verdict is FindingVerdict.BAD
+    assert findings["devices"].verdict is FindingVerdict.DOUBTFUL
+    assert findings["entrance front"].verdict is FindingVerdict.BAD
 
 
 @pytest.mark.usefixtures("broker")
 async def test_whoever_speaks_as_the_installer_already_is_let_finish(home: Home) -> None:
     line, found = asyncio.Lock(), list[Finding]()
     async with line:
-        await by_the_broker(bare(home), found, line=line, here=True)
-    told = by_what(found)
-    assert (told["broker"].verdict, told["devices"].verdict) == (Verdict.DOUBTFUL, Verdict.DOUBTFUL)
+        await examine_broker(bare(home), found, line=line, here=True)
+    told = by_subject(found)
+    assert (told["broker"].verdict, told["devices"].verdict) == (FindingVerdict.DOUBTFUL, FindingVerdict.DOUBTFUL)
     assert "by the account installer already" in told["broker"].said
     found.clear()
-    await by_the_broker(bare(home), found, line=line, here=True)
-    assert by_what(found)["broker"].verdict is Verdict.GOOD
+    await examine_broker(bare(home), found, line=line, here=True)
+    assert by_subject(found)["broker"].verdict is FindingVerdict.GOOD
     assert not line.locked()
 
 
 @pytest.mark.usefixtures("broker")
 async def test_a_gateway_that_looks_itself_is_not_told_to_start(home: Home) -> None:
-    found = read(await gateway(home.broker, b'{"state":"offline"}', here=True))
-    assert found.verdict is Verdict.DOUBTFUL
+    found = read_finding(await gateway_finding(home.broker, b'{"state":"offline"}', here=True))
+    assert found.verdict is FindingVerdict.DOUBTFUL
     assert "tries again by itself" in found.todo

@@ -34,23 +34,29 @@ from devices.reports import (
 from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
 from gateway.config.broker import BrokerTls
-from gateway.config.home import ClockSource, Home, Messages
+from gateway.config.home import ClockSection, Home, MessagesSection
 from gateway.config.subscriptions import BRIDGE_STATE
-from gateway.installation.capability import Walked
-from gateway.installation.diagnostics.finding import Finding, Said, Verdict
-from gateway.installation.diagnostics.house import broker_files, examine, trust, unattended, unheard
-from gateway.installation.diagnostics.words import spoken, told
-from gateway.installation.notes import keep
-from gateway.installation.walk import Word, answer, begin
+from gateway.installation.capability import WalkTestStatus
+from gateway.installation.diagnostics.finding import Finding, FindingVerdict, Sentence
+from gateway.installation.diagnostics.house import (
+    authority_finding,
+    broker_file_findings,
+    examine_house,
+    unattended_findings,
+    unproven_findings,
+)
+from gateway.installation.diagnostics.words import report_text, sentence_text
+from gateway.installation.notes import store_walk
+from gateway.installation.walk import TrialAnswer, answer_trial, begin_walk
 from gateway.mqtt.mosquitto.provisioning import private_broker, write
-from gateway.system.pki.pages import certificate, spaced
-from tests.gateway.cli.terminal import LONG, guest, hear
-from tests.gateway.installation.diagnostics.english import Read, by_what, examined, read
+from gateway.system.pki.pages import format_fingerprint, pages_certificate
+from tests.gateway.cli.terminal import TIMEOUT_S, account_session, next_message
+from tests.gateway.installation.diagnostics.english import FindingText, by_subject, findings_of, read_finding
 
 
-async def found(home: Home) -> dict[str, Read]:
-    async with asyncio.timeout(4 * LONG):
-        return await examined(home)
+async def found(home: Home) -> dict[str, FindingText]:
+    async with asyncio.timeout(4 * TIMEOUT_S):
+        return await findings_of(home)
 
 
 @pytest.mark.slow
@@ -58,14 +64,14 @@ async def test_without_a_broker_the_doctor_says_red_and_what_to_do(home: Home, t
     (tmp_path / "accounts").mkdir()
     (tmp_path / "accounts" / "installer.password").write_text("x\n")
     findings = await found(home)
-    assert findings["broker"].verdict is Verdict.BAD
+    assert findings["broker"].verdict is FindingVerdict.BAD
     assert "nobody listens there" in findings["broker"].said
     assert "accounts" in findings["broker"].todo
-    assert findings["devices"].verdict is Verdict.DOUBTFUL
+    assert findings["devices"].verdict is FindingVerdict.DOUBTFUL
     told = " ".join(finding.said + finding.todo for finding in findings.values())
     assert "Errno" not in told  # the system's numbers help nobody
     assert "doctor" not in told  # and who is here needs not be sent here
-    assert findings["doorbell stream"].verdict is Verdict.BAD
+    assert findings["doorbell stream"].verdict is FindingVerdict.BAD
 
 
 @pytest.mark.slow
@@ -75,13 +81,13 @@ async def test_a_broker_that_refuses_the_account_is_told_apart_from_one_that_is_
 ) -> None:
     (tmp_path / "accounts" / "installer.password").write_text("wrong\n")
     broker = (await found(home.model_copy(update={"devices": {}, "entrances": {}})))["broker"]
-    assert (broker.verdict, "it refuses this account" in broker.said) == (Verdict.BAD, True)
+    assert (broker.verdict, "it refuses this account" in broker.said) == (FindingVerdict.BAD, True)
     assert f"broker-config {tmp_path / 'accounts'}" in broker.todo
 
 
 async def answering(home: Home) -> None:
     """Stand in for the lock: online, and answers each question."""
-    async with guest(home, "front-lock", "perron/front-lock/get") as lock:
+    async with account_session(home, "front-lock", "perron/front-lock/get") as lock:
         somfy, plate = VENDORS["somfy"], home.devices["front-lock"].plate
         lock.publish("perron/front-lock/availability", b"online", retain=True)
         while True:
@@ -97,31 +103,33 @@ async def test_the_doctor_tells_who_answers_and_who_is_silent(home: Home) -> Non
     quick = {**home.devices, "front-scanner": home.devices["front-scanner"]}
     for silent in ("front-door", "doorbell", "hall-camera", "kitchen-fridge"):
         del quick[silent]
-    home = home.model_copy(update={"devices": quick, "entrances": {}, "clock": ClockSource(source="host")})
+    home = home.model_copy(update={"devices": quick, "entrances": {}, "clock": ClockSection(source="host")})
     lock = asyncio.create_task(answering(home))
     try:
-        async with guest(home, "gateway", "perron/front-lock/availability") as box:
-            await hear(box)
+        async with account_session(home, "gateway", "perron/front-lock/availability") as box:
+            await next_message(box)
             box.publish(BRIDGE_STATE, b'{"state":"online"}', retain=True)
             findings = await found(home)
-            assert findings["gateway"].verdict is Verdict.GOOD
+            assert findings["gateway"].verdict is FindingVerdict.GOOD
     finally:
         lock.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await lock
-    assert findings["front-lock"].verdict is Verdict.GOOD
+    assert findings["front-lock"].verdict is FindingVerdict.GOOD
     assert re.fullmatch(r"answers within 0\.\d\d s: the bolt is locked", findings["front-lock"].said)
-    assert findings["front-scanner"].verdict is Verdict.DOUBTFUL  # cannot be asked, and has not said that it is online
-    assert findings["broker"].verdict is Verdict.GOOD
-    assert findings["clock"].verdict is Verdict.GOOD
+    assert (
+        findings["front-scanner"].verdict is FindingVerdict.DOUBTFUL
+    )  # cannot be asked, and has not said that it is online
+    assert findings["broker"].verdict is FindingVerdict.GOOD
+    assert findings["clock"].verdict is FindingVerdict.GOOD
     silent_lock = await found(home)
-    assert silent_lock["front-lock"].verdict is Verdict.BAD
+    assert silent_lock["front-lock"].verdict is FindingVerdict.BAD
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("nodelay", "verdict"), [("true", Verdict.GOOD), ("false", Verdict.BAD)])
+@pytest.mark.parametrize(("nodelay", "verdict"), [("true", FindingVerdict.GOOD), ("false", FindingVerdict.BAD)])
 async def test_a_broker_without_nodelay_is_noticed_by_its_forty_milliseconds(
-    home: Home, tmp_path: Path, nodelay: str, verdict: Verdict
+    home: Home, tmp_path: Path, nodelay: str, verdict: FindingVerdict
 ) -> None:
     async with private_broker(tmp_path / "accounts", home):
         pass  # writes the files
@@ -131,7 +139,7 @@ async def test_a_broker_without_nodelay_is_noticed_by_its_forty_milliseconds(
         "/usr/sbin/mosquitto", "-c", str(conf), stderr=asyncio.subprocess.DEVNULL
     )
     try:
-        async with asyncio.timeout(LONG):
+        async with asyncio.timeout(TIMEOUT_S):
             while True:
                 with contextlib.suppress(OSError):
                     _, writer = await asyncio.open_connection(home.broker.host, home.broker.port)
@@ -139,19 +147,19 @@ async def test_a_broker_without_nodelay_is_noticed_by_its_forty_milliseconds(
                     await writer.wait_closed()
                     break
                 await asyncio.sleep(0.05)
-        bare = home.model_copy(update={"devices": {}, "entrances": {}, "clock": ClockSource(source="host")})
+        bare = home.model_copy(update={"devices": {}, "entrances": {}, "clock": ClockSection(source="host")})
         findings = await found(bare)
     finally:
         process.terminate()
         await process.wait()
     assert findings["round trip"].verdict is verdict
-    assert ("set_tcp_nodelay" in findings["round trip"].todo) is (verdict is Verdict.BAD)
+    assert ("set_tcp_nodelay" in findings["round trip"].todo) is (verdict is FindingVerdict.BAD)
 
 
 async def test_a_disk_without_its_reserve_is_red(home: Home) -> None:
     storage = home.storage.model_copy(update={"reserve_mib": 10**9})
     findings = await found(home.model_copy(update={"storage": storage, "devices": {}, "entrances": {}}))
-    assert findings["disk"].verdict is Verdict.BAD
+    assert findings["disk"].verdict is FindingVerdict.BAD
     assert "no door opens" in findings["disk"].todo
 
 
@@ -173,25 +181,25 @@ async def test_a_disk_without_its_reserve_is_red(home: Home) -> None:
     ],
 )
 def test_what_a_device_answers_the_doctor_is_put_into_words(report: Report, told: str) -> None:
-    assert spoken(report, "en") == told
+    assert report_text(report, "en") == told
 
 
 def test_the_doctor_shows_the_fingerprint_that_is_compared_before_the_authority_is_installed(
     home: Home, tmp_path: Path
 ) -> None:
     house = home.model_copy(update={"storage": home.storage.model_copy(update={"folder": tmp_path})})
-    assert trust(house).verdict is Verdict.DOUBTFUL
-    made = certificate(tmp_path / "pages", box=home.box, names=("perron.local",), now=datetime.now(UTC))
-    assert spaced(made.fingerprint) in read(trust(house)).said
+    assert authority_finding(house).verdict is FindingVerdict.DOUBTFUL
+    made = pages_certificate(tmp_path / "pages", box=home.box, names=("perron.local",), now=datetime.now(UTC))
+    assert format_fingerprint(made.fingerprint) in read_finding(authority_finding(house)).said
     (tmp_path / "pages" / "authority.pem").write_text("nonsense")
-    assert trust(house).verdict is Verdict.BAD
+    assert authority_finding(house).verdict is FindingVerdict.BAD
 
 
 async def test_a_storage_folder_that_is_no_folder_is_red_and_not_a_traceback(home: Home, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     storage = home.storage.model_copy(update={"folder": tmp_path / "file" / "box"})
     findings = await found(home.model_copy(update={"storage": storage, "devices": {}, "entrances": {}}))
-    assert (findings["disk"].verdict, "Correct storage.folder" in findings["disk"].todo) == (Verdict.BAD, True)
+    assert (findings["disk"].verdict, "Correct storage.folder" in findings["disk"].todo) == (FindingVerdict.BAD, True)
 
 
 @pytest.mark.slow
@@ -201,9 +209,9 @@ async def test_the_doctor_is_done_in_five_seconds_though_every_device_is_silent(
     began = time.monotonic()
     findings = await found(home.model_copy(update={"devices": {**home.devices, **many}}))
     assert time.monotonic() - began < 5
-    assert {findings[id_].verdict for id_ in many} == {Verdict.BAD}
+    assert {findings[id_].verdict for id_ in many} == {FindingVerdict.BAD}
     entrance = findings["entrance front"]  # whose cameras are silent too
-    assert entrance.verdict is Verdict.BAD
+    assert entrance.verdict is FindingVerdict.BAD
     assert entrance.said.startswith("No picture from doorbell, hall-camera: no delivery comes in without.")
     assert "far from a window nobody else looks at it" in entrance.todo
 
@@ -211,46 +219,54 @@ async def test_the_doctor_is_done_in_five_seconds_though_every_device_is_silent(
 @pytest.mark.parametrize(
     ("around", "verdict", "said"),
     [
-        ({}, Verdict.GOOD, "nothing forbids"),
-        ({"front-door": Verdict.DOUBTFUL}, Verdict.GOOD, "nothing forbids"),  # may take longer
-        ({"front-door": Verdict.BAD}, Verdict.BAD, "Nothing heard of front-door: no delivery comes in without."),
-        ({"broker": Verdict.BAD}, Verdict.BAD, "Nothing heard of front-lock, front-door:"),
-        ({"broker": Verdict.DOUBTFUL}, Verdict.DOUBTFUL, "Nothing heard of front-lock, front-door:"),
-        ({"clock": Verdict.BAD}, Verdict.BAD, "clock or disk forbid"),
+        ({}, FindingVerdict.GOOD, "nothing forbids"),
+        ({"front-door": FindingVerdict.DOUBTFUL}, FindingVerdict.GOOD, "nothing forbids"),  # may take longer
+        (
+            {"front-door": FindingVerdict.BAD},
+            FindingVerdict.BAD,
+            "Nothing heard of front-door: no delivery comes in without.",
+        ),
+        ({"broker": FindingVerdict.BAD}, FindingVerdict.BAD, "Nothing heard of front-lock, front-door:"),
+        ({"broker": FindingVerdict.DOUBTFUL}, FindingVerdict.DOUBTFUL, "Nothing heard of front-lock, front-door:"),
+        ({"clock": FindingVerdict.BAD}, FindingVerdict.BAD, "clock or disk forbid"),
     ],
 )
 def test_no_entrance_is_called_good_whose_devices_nobody_heard(
-    home: Home, around: dict[str, Verdict], verdict: Verdict, said: str
+    home: Home, around: dict[str, FindingVerdict], verdict: FindingVerdict, said: str
 ) -> None:
-    heard = {} if "broker" in around else {"front-lock": Verdict.GOOD, "front-door": Verdict.GOOD}
+    heard = {} if "broker" in around else {"front-lock": FindingVerdict.GOOD, "front-door": FindingVerdict.GOOD}
     findings = [
-        *(Finding(Said(f"what.{key}"), how, Said("late.todo")) for key, how in around.items() if key not in heard),
         *(
-            Finding(Said("what.device", {"id": key}), around.get(key, how), Said("late.todo"))
+            Finding(Sentence(f"what.{key}"), how, Sentence("late.todo"))
+            for key, how in around.items()
+            if key not in heard
+        ),
+        *(
+            Finding(Sentence("what.device", {"id": key}), around.get(key, how), Sentence("late.todo"))
             for key, how in heard.items()
         ),
-        Finding(Said("what.entrance", {"name": "front"}), Verdict.GOOD, Said("entrance.good")),
+        Finding(Sentence("what.entrance", {"name": "front"}), FindingVerdict.GOOD, Sentence("entrance.good")),
     ]
-    found = read(tuple(unheard(home, tuple(findings)))[-1])
+    found = read_finding(tuple(unproven_findings(home, tuple(findings)))[-1])
     assert (found.verdict, said in found.said) == (verdict, True), found.said
 
 
 async def test_an_entrance_whose_walk_test_forbids_it_is_red_and_says_why(home: Home, tmp_path: Path) -> None:
     house = home.model_copy(update={"storage": home.storage.model_copy(update={"folder": tmp_path})})
-    (never,) = map(read, unattended(house))
-    assert (never.verdict, "walk-test front" in never.todo) == (Verdict.DOUBTFUL, True)
-    walk = begin("front", home.entrances["front"], now=datetime.now(UTC), by="Ida", before=Walked.NEVER)
-    keep(tmp_path, answer(walk, 0, Word.FAILED, datetime.now(UTC)))
-    (failed,) = map(read, unattended(house))
-    assert (failed.verdict, "no unattended visit" in failed.said) == (Verdict.BAD, True)
+    (never,) = map(read_finding, unattended_findings(house))
+    assert (never.verdict, "walk-test front" in never.todo) == (FindingVerdict.DOUBTFUL, True)
+    walk = begin_walk("front", home.entrances["front"], now=datetime.now(UTC), by="Ida", before=WalkTestStatus.NEVER)
+    store_walk(tmp_path, answer_trial(walk, 0, TrialAnswer.FAILED, datetime.now(UTC)))
+    (failed,) = map(read_finding, unattended_findings(house))
+    assert (failed.verdict, "no unattended visit" in failed.said) == (FindingVerdict.BAD, True)
 
 
 async def test_what_is_weak_in_the_brokers_files_is_red_with_its_remedy(home: Home, tmp_path: Path) -> None:
     write(tmp_path / "accounts", home, host="127.0.0.1", port=home.broker.port)
-    assert [finding.verdict for finding in broker_files(home)] == [Verdict.GOOD]
+    assert [finding.verdict for finding in broker_file_findings(home)] == [FindingVerdict.GOOD]
     (tmp_path / "accounts" / "owner.password").chmod(0o644)
-    [finding] = map(read, broker_files(home))
-    assert finding.verdict is Verdict.BAD
+    [finding] = map(read_finding, broker_file_findings(home))
+    assert finding.verdict is FindingVerdict.BAD
     assert "owner.password can be read" in finding.said
     assert "chmod 600" in finding.todo
 
@@ -262,13 +278,13 @@ async def test_a_certificate_of_the_broker_that_nobody_renews_is_told_before_it_
     accounts = tmp_path / "accounts"
     trust = home.broker.model_copy(update={"tls": BrokerTls(ca=accounts / "authority.pem")})
     home = home.model_copy(update={"broker": trust, "devices": {}, "entrances": {}})
-    for age, verdict in ((0, Verdict.GOOD), (20, Verdict.DOUBTFUL)):
+    for age, verdict in ((0, FindingVerdict.GOOD), (20, FindingVerdict.DOUBTFUL)):
         made = datetime.now(UTC) - timedelta(days=age)
         async with private_broker(accounts, home, now=partial(made.astimezone, UTC)):
             findings = await found(home)
-        assert findings["broker"].verdict is Verdict.GOOD
+        assert findings["broker"].verdict is FindingVerdict.GOOD
         assert findings["broker certificate"].verdict is verdict
-        assert ("--renew" in findings["broker certificate"].todo) is (verdict is Verdict.DOUBTFUL)
+        assert ("--renew" in findings["broker certificate"].todo) is (verdict is FindingVerdict.DOUBTFUL)
 
 
 async def test_a_file_that_hangs_is_a_finding_and_holds_up_neither_the_house_nor_the_next_examination(
@@ -283,17 +299,17 @@ async def test_a_file_that_hangs_is_a_finding_and_holds_up_neither_the_house_nor
     try:
         for _ in range(5):
             began = loop.time()
-            examining = asyncio.create_task(examine(bare, whole=0.2))
+            examining = asyncio.create_task(examine_house(bare, whole=0.2))
             await asyncio.sleep(0.05)
             assert loop.time() - began < 2.0, "the loop went on"
-            findings = by_what(await examining)
+            findings = by_subject(await examining)
             assert loop.time() - began < 2.0
-            assert findings["broker files"].verdict is Verdict.BAD
+            assert findings["broker files"].verdict is FindingVerdict.BAD
             assert findings["broker files"].said == "nothing within 0.2 s"
-            assert findings["disk"].verdict is Verdict.GOOD
+            assert findings["disk"].verdict is FindingVerdict.GOOD
         assert looking() == 1
     finally:
-        async with asyncio.timeout(LONG):
+        async with asyncio.timeout(TIMEOUT_S):
             while looking():
                 with contextlib.suppress(OSError):  # nobody reads any more
                     os.close(os.open(access, os.O_WRONLY | os.O_NONBLOCK))
@@ -314,7 +330,7 @@ async def test_whatever_lies_in_the_box_s_files_an_examination_says_it_and_never
     house = home.model_copy(
         update={
             "devices": devices,
-            "messages": Messages(file=tmp_path / "phones.txt"),
+            "messages": MessagesSection(file=tmp_path / "phones.txt"),
             "storage": home.storage.model_copy(update={"folder": storage}),
             "broker": home.broker.model_copy(update={"tls": BrokerTls(ca=accounts / "authority.pem")}),
         }
@@ -336,8 +352,8 @@ async def test_whatever_lies_in_the_box_s_files_an_examination_says_it_and_never
                 file.mkdir()
             elif kind > 1:
                 file.write_bytes(chance.randbytes(chance.randrange(300)) * (1 + 20 * (kind == 3)))
-        findings = await examine(house)
+        findings = await examine_house(house)
         assert findings
         for finding in findings:
-            assert told(finding.said, "fr")
-            assert told(finding.said, "en")
+            assert sentence_text(finding.said, "fr")
+            assert sentence_text(finding.said, "en")

@@ -11,21 +11,21 @@ import pytest
 from gateway.config.broker import BrokerTls
 from gateway.config.home import Home, HubSection
 from gateway.hub import admin
-from gateway.hub.authority import Authority
+from gateway.hub.authority import HubAuthority
 from gateway.hub.broker import folder_of, set_up
 from gateway.hub.config import HubFile
-from gateway.hub.store import Store
-from gateway.installation.diagnostics.finding import Finding, Verdict
-from gateway.installation.diagnostics.hub import by_the_hub
+from gateway.hub.store import HubStore
+from gateway.installation.diagnostics.finding import Finding, FindingVerdict
+from gateway.installation.diagnostics.hub import examine_hub
 from gateway.integrations.hub_client import enrolment
-from gateway.integrations.hub_client.link_status import Standing, keep
+from gateway.integrations.hub_client.link_status import LinkStatus, write_status
 from gateway.mqtt.mosquitto.provisioning import free_port
-from tests.gateway.installation.diagnostics.english import Read, by_what
-from tests.hubs import Running
-from tests.hubs import running as running_hub
-from tests.joins import Box, claim, hub_account, with_boxes
+from tests.gateway.installation.diagnostics.english import FindingText, by_subject
+from tests.hubs import RunningHub
+from tests.hubs import run_hub as running_hub
+from tests.joins import JoiningBox, create_claim, hub_account, with_boxes
 from tests.mosquitto import running
-from tests.shell.house import home as a_home
+from tests.shell.house import make_home as a_home
 
 pytestmark = pytest.mark.slow
 
@@ -38,17 +38,17 @@ BROKER, SITE, CERTIFICATE, CLOCK, LINE = (
 )
 
 
-async def found(home: Home) -> dict[str, Read]:
+async def found(home: Home) -> dict[str, FindingText]:
     told: list[Finding] = []
-    await by_the_hub(home, told, here=True)
-    return by_what(told)
+    await examine_hub(home, told, here=True)
+    return by_subject(told)
 
 
-async def member(folder: Path, file: HubFile, hub: Running) -> Home:
+async def member(folder: Path, file: HubFile, hub: RunningHub) -> Home:
     """A house that has joined."""
     house = a_home(folder)
-    box = Box.new(house.storage.folder / "hub")
-    joined = await box.join(await claim(hub, file))
+    box = JoiningBox.new(house.storage.folder / "hub")
+    joined = await box.join(await create_claim(hub, file))
     pem = box.folder / "identity.pem"
     section = HubSection(
         url=joined.url, home=joined.home, host=joined.host, port=joined.port, shard=joined.shard,
@@ -58,13 +58,13 @@ async def member(folder: Path, file: HubFile, hub: Running) -> Home:
 
 
 @contextlib.asynccontextmanager
-async def place(folder: Path) -> AsyncIterator[tuple[HubFile, Running]]:
+async def place(folder: Path) -> AsyncIterator[tuple[HubFile, RunningHub]]:
     """A hub with its broker."""
     file = with_boxes(folder)
     assert file.boxes is not None
     account = hub_account(file)
     file.folder.mkdir(mode=0o700, parents=True)
-    store = await Store.open(file.database)
+    store = await HubStore.open(file.database)
     await set_up(file.model_copy(update={"broker": account}), file.boxes, store, now=datetime.now(UTC))
     await store.close()
     async with running(folder_of(file) / "mosquitto.conf", account.port, {}), running_hub(file) as hub:
@@ -81,18 +81,18 @@ async def test_of_a_hub_that_is_well_the_doctor_says_so_and_tells_the_support_co
         assert house.hub is not None
         folder = house.storage.folder / "hub"
         now = datetime.now(UTC)
-        assert (await found(house))[LINE].verdict is Verdict.DOUBTFUL
-        keep(folder, Standing(home=house.hub.home, up=True, since=now, waiting=3))
+        assert (await found(house))[LINE].verdict is FindingVerdict.DOUBTFUL
+        write_status(folder, LinkStatus(home=house.hub.home, up=True, since=now, waiting=3))
         told = await found(house)
-        assert {one.verdict for one in told.values()} == {Verdict.GOOD}, told
+        assert {one.verdict for one in told.values()} == {FindingVerdict.GOOD}, told
         assert set(told) == {BROKER, SITE, CERTIFICATE, CLOCK, LINE}
         assert "3 events" in told[LINE].said
         assert str(enrolment.support_code(folder)) in told[LINE].said
         assert f"{now + timedelta(days=90):%Y-%m-%d}" in told[CERTIFICATE].said
 
-        await admin.revoke(hub.hub.store, house.hub.home, now=hub.hub.now())
+        await admin.revoke_home(hub.hub.store, house.hub.home, now=hub.hub.now())
         told = await found(house)
-        assert (told[SITE].verdict, "no longer" in told[SITE].said) == (Verdict.BAD, True)
+        assert (told[SITE].verdict, "no longer" in told[SITE].said) == (FindingVerdict.BAD, True)
         assert f"perron hub-claim --again {house.hub.home}" in told[SITE].todo
 
 
@@ -105,10 +105,10 @@ async def test_each_thing_that_is_wrong_is_told_with_what_to_do(
         assert section is not None
         assert section.tls is not None
 
-        async def with_(**changes: object) -> dict[str, Read]:
+        async def with_(**changes: object) -> dict[str, FindingText]:
             return await found(house.model_copy(update={"hub": section.model_copy(update=changes)}))
 
-        other = Authority.at(tmp_path / "other", now=datetime.now(UTC))
+        other = HubAuthority.at(tmp_path / "other", now=datetime.now(UTC))
         ca = tmp_path / "other.pem"
         ca.write_text(other.pem)
         for changes, row, says, todo in (
@@ -124,17 +124,19 @@ async def test_each_thing_that_is_wrong_is_told_with_what_to_do(
             ({"url": f"http://127.0.0.1:{free_port()}"}, SITE, "does not answer", "internet"),
         ):
             told = await with_(**changes)
-            assert (told[row].verdict, says in told[row].said, todo in told[row].todo) == (Verdict.BAD, True, True), (
-                told
-            )
+            assert (told[row].verdict, says in told[row].said, todo in told[row].todo) == (
+                FindingVerdict.BAD,
+                True,
+                True,
+            ), told
 
-        for hours, verdict in ((0.5, Verdict.BAD), (0.0, Verdict.GOOD)):
+        for hours, verdict in ((0.5, FindingVerdict.BAD), (0.0, FindingVerdict.GOOD)):
             ahead = timedelta(hours=hours)
             monkeypatch.setattr(
                 "gateway.installation.diagnostics.hub.machine_time", lambda by=ahead: datetime.now(UTC) + by
             )
             assert (await found(house))[CLOCK].verdict is verdict
-        for days, verdict in ((66, Verdict.DOUBTFUL), (91, Verdict.BAD)):
+        for days, verdict in ((66, FindingVerdict.DOUBTFUL), (91, FindingVerdict.BAD)):
             ahead = timedelta(days=days)
             monkeypatch.setattr(
                 "gateway.installation.diagnostics.hub.machine_time", lambda by=ahead: datetime.now(UTC) + by
@@ -146,7 +148,7 @@ async def test_each_thing_that_is_wrong_is_told_with_what_to_do(
         assert "cannot be read" in (await found(house))[CERTIFICATE].said
         (folder / "identity.pem").unlink()
         told = await found(house)
-        assert (told[CERTIFICATE].verdict, "is not there" in told[CERTIFICATE].said) == (Verdict.BAD, True)
+        assert (told[CERTIFICATE].verdict, "is not there" in told[CERTIFICATE].said) == (FindingVerdict.BAD, True)
 
 
 async def test_a_broker_that_stands_still_is_late_and_holds_nothing_up(tmp_path: Path) -> None:
@@ -157,7 +159,7 @@ async def test_a_broker_that_stands_still_is_late_and_holds_nothing_up(tmp_path:
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     ca = tmp_path / "ca.pem"
-    ca.write_text(Authority.at(tmp_path / "hub", now=datetime.now(UTC)).pem)
+    ca.write_text(HubAuthority.at(tmp_path / "hub", now=datetime.now(UTC)).pem)
     section = HubSection(
         url=f"http://127.0.0.1:{port}", home="home-1", host="localhost", port=port, tls=BrokerTls(ca=ca)
     )

@@ -5,12 +5,12 @@ import asyncio
 import pytest
 
 from devices.reports import AlarmPanelReport, AlarmPanelState, LockReport, LockState, PresenceReport, PresenceState
-from gateway.installation.diagnostics.finding import Finding, Said, Verdict
-from gateway.installation.diagnostics.rounds import PAUSE, Rounds, discreet
-from gateway.installation.diagnostics.words import told
-from tests.shell.parts import Time
+from gateway.installation.diagnostics.finding import Finding, FindingVerdict, Sentence
+from gateway.installation.diagnostics.rounds import MIN_PAUSE_S, ExaminationRunner, without_presence
+from gateway.installation.diagnostics.words import sentence_text
+from tests.shell.parts import ManualTime
 
-GOOD = Finding(Said("what.clock"), Verdict.GOOD, Said("clock.kept"))
+GOOD = Finding(Sentence("what.clock"), FindingVerdict.GOOD, Sentence("clock.kept"))
 
 
 class Looks:
@@ -27,8 +27,8 @@ class Looks:
 
 
 async def test_two_who_press_at_once_see_the_same_examination() -> None:
-    looks, time = Looks(), Time()
-    rounds = Rounds(looks.look, time.clock())
+    looks, time = Looks(), ManualTime()
+    rounds = ExaminationRunner(looks.look, time.clock())
     both = asyncio.gather(rounds.again(), rounds.again())
     await asyncio.sleep(0)
     looks.go.set()
@@ -39,19 +39,19 @@ async def test_two_who_press_at_once_see_the_same_examination() -> None:
 
 
 async def test_whoever_presses_again_and_again_waits_some_seconds_between_two() -> None:
-    looks, time = Looks(), Time()
+    looks, time = Looks(), ManualTime()
     looks.go.set()
-    rounds = Rounds(looks.look, time.clock())
+    rounds = ExaminationRunner(looks.look, time.clock())
     assert [await rounds.again() for _ in range(20)] == [True] + 19 * [False]
     assert looks.times == 1
-    time.mono += PAUSE
+    time.mono += MIN_PAUSE_S
     assert await rounds.again()
     assert looks.times == 2
 
 
 async def test_whoever_goes_away_takes_the_examination_from_nobody_else() -> None:
-    looks, time = Looks(), Time()
-    rounds = Rounds(looks.look, time.clock())
+    looks, time = Looks(), ManualTime()
+    rounds = ExaminationRunner(looks.look, time.clock())
     impatient, patient = asyncio.create_task(rounds.again()), asyncio.create_task(rounds.again())
     await asyncio.sleep(0)
     impatient.cancel()
@@ -66,12 +66,12 @@ def test_whether_somebody_is_home_is_not_told_to_whoever_may_see_diagnostics() -
     bolt, panel = LockReport(bolt=LockState.UNKNOWN), AlarmPanelReport(panel=AlarmPanelState.ARMED_AWAY)
     people = (PresenceReport(presence=PresenceState.AWAY), panel, bolt)
     finding = Finding(
-        Said("what.device", {"id": "phones-at-home"}),
-        Verdict.GOOD,
-        Said("device.answers", {"seconds": "0.10", "reports": people}),
+        Sentence("what.device", {"id": "phones-at-home"}),
+        FindingVerdict.GOOD,
+        Sentence("device.answers", {"seconds": "0.10", "reports": people}),
     )
-    (shown,) = discreet((finding,))
-    said = told(shown.said, "en")
+    (shown,) = without_presence((finding,))
+    said = sentence_text(shown.said, "en")
     assert "away" not in said
     assert "what it says of people is not shown here" in said
     assert "the bolt is unknown" in said

@@ -5,32 +5,43 @@ from pathlib import Path
 import pytest
 
 from gateway.config.devices import CameraDevice
-from gateway.installation.diagnostics.finding import Verdict
-from gateway.installation.diagnostics.stream import PAUSE, WARY, Wariness, sight, stream_of, told
+from gateway.installation.diagnostics.finding import FindingVerdict
+from gateway.installation.diagnostics.stream import (
+    ACCOUNT_PAUSE_S,
+    REFUSALS_BEFORE_PAUSE,
+    CameraLockouts,
+    judge_stream,
+    stream_finding,
+    stream_sentence,
+)
 from gateway.mqtt.mosquitto.provisioning import free_port
-from gateway.video.ipc import Fault, Unopened
-from gateway.video.probe import Looked
+from gateway.video.ipc import OpenFailure, StreamFault
+from gateway.video.probe import ProbeResult
 from tests.foreign import foreign_camera
-from tests.gateway.installation.diagnostics.english import read
+from tests.gateway.installation.diagnostics.english import read_finding
 
-VERDICTS = {True: Verdict.GOOD, None: Verdict.DOUBTFUL, False: Verdict.BAD}
+VERDICTS = {True: FindingVerdict.GOOD, None: FindingVerdict.DOUBTFUL, False: FindingVerdict.BAD}
 
 
 @pytest.mark.parametrize(
     ("looked", "good", "said"),
     [
-        (Looked(width=1280, height=720, pictures_a_second=15.0, key_every=1.0), True, "1280x720, 15 pictures a second"),
-        (Looked(width=640, height=360, pictures_a_second=15.0, key_every=4.0), None, "4 s between key pictures"),
-        (Looked(width=640, height=360, pictures_a_second=15.0), None, "more than 2 s between key pictures"),
-        (Looked(width=640, height=360, lost=Fault.STALL), False, "opened and was lost (stall)"),
-        (Looked(width=640, height=360), False, "nothing came"),
-        (Looked(unopened=Unopened.LOGIN_REFUSED), False, "refuses the user or the password"),
-        (Looked(unopened=Unopened.NOT_H264), False, "not H.264"),
-        (Looked(unopened=Unopened.UNKNOWN_HOST), False, "nobody knows a host of this name"),
+        (
+            ProbeResult(width=1280, height=720, pictures_a_second=15.0, key_every=1.0),
+            True,
+            "1280x720, 15 pictures a second",
+        ),
+        (ProbeResult(width=640, height=360, pictures_a_second=15.0, key_every=4.0), None, "4 s between key pictures"),
+        (ProbeResult(width=640, height=360, pictures_a_second=15.0), None, "more than 2 s between key pictures"),
+        (ProbeResult(width=640, height=360, lost=StreamFault.STALL), False, "opened and was lost (stall)"),
+        (ProbeResult(width=640, height=360), False, "nothing came"),
+        (ProbeResult(unopened=OpenFailure.LOGIN_REFUSED), False, "refuses the user or the password"),
+        (ProbeResult(unopened=OpenFailure.NOT_H264), False, "not H.264"),
+        (ProbeResult(unopened=OpenFailure.UNKNOWN_HOST), False, "nobody knows a host of this name"),
     ],
 )
-def test_what_was_seen_is_said_with_what_to_do(looked: Looked, good: bool | None, said: str) -> None:
-    seen = read(told(stream_of("front"), looked, "10.0.0.9:554"))
+def test_what_was_seen_is_said_with_what_to_do(looked: ProbeResult, good: bool | None, said: str) -> None:
+    seen = read_finding(judge_stream(stream_sentence("front"), looked, "10.0.0.9:554"))
     assert seen.verdict is VERDICTS[good]
     assert seen.said.startswith("10.0.0.9:554: ")
     assert said in seen.said
@@ -38,7 +49,11 @@ def test_what_was_seen_is_said_with_what_to_do(looked: Looked, good: bool | None
 
 
 def test_a_certificate_that_is_not_trusted_is_shown_as_it_is_given() -> None:
-    seen = read(told(stream_of("front"), Looked(unopened=Unopened.CERTIFICATE, shown="ab12" * 16), "10.0.0.9:322"))
+    seen = read_finding(
+        judge_stream(
+            stream_sentence("front"), ProbeResult(unopened=OpenFailure.CERTIFICATE, shown="ab12" * 16), "10.0.0.9:322"
+        )
+    )
     assert ":".join(["AB", "12"] * 16) in seen.todo
 
 
@@ -50,8 +65,10 @@ async def test_a_file_that_cannot_be_used_is_named_and_not_repeated(
     file.write_text(text, encoding="utf-8")
     file.chmod(mode)
     url = f"rtsp://127.0.0.1:{free_port()}/cam"
-    seen = read(await sight("front", CameraDevice(kind="camera", vendor="rtsp", url=url, credentials_file=file)))
-    assert seen.verdict is Verdict.BAD
+    seen = read_finding(
+        await stream_finding("front", CameraDevice(kind="camera", vendor="rtsp", url=url, credentials_file=file))
+    )
+    assert seen.verdict is FindingVerdict.BAD
     assert str(file) in seen.said
     assert said in seen.said
 
@@ -60,29 +77,29 @@ async def test_a_file_that_cannot_be_used_is_named_and_not_repeated(
 async def test_a_camera_that_refuses_its_account_is_left_alone_until_the_account_is_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.video.probe.WHOLE", 60.0)  # on a machine that does much else
+    monkeypatch.setattr("gateway.video.probe.PROBE_TIMEOUT_S", 60.0)  # on a machine that does much else
     file = tmp_path / "front.login"
     file.write_text("admin:wrong\n", encoding="utf-8")
     file.chmod(0o600)
-    wariness = Wariness()
+    wariness = CameraLockouts()
     with foreign_camera(user="admin", password="right") as foreign:  # noqa: S106 - of a camera for one test
         camera = CameraDevice(kind="camera", vendor="rtsp", url=foreign.url, credentials_file=file)
-        for _ in range(WARY):
-            assert "refuses the user" in read(await sight("front", camera, wariness)).said
-        left = read(await sight("front", camera, wariness))
-        assert (left.verdict, "left alone for 10 min" in left.said) == (Verdict.BAD, True)
+        for _ in range(REFUSALS_BEFORE_PAUSE):
+            assert "refuses the user" in read_finding(await stream_finding("front", camera, wariness)).said
+        left = read_finding(await stream_finding("front", camera, wariness))
+        assert (left.verdict, "left alone for 10 min" in left.said) == (FindingVerdict.BAD, True)
         file.write_text("admin:right\n", encoding="utf-8")
-        assert read(await sight("front", camera, wariness)).verdict is not Verdict.BAD
+        assert read_finding(await stream_finding("front", camera, wariness)).verdict is not FindingVerdict.BAD
 
 
 def test_refusals_long_ago_and_another_camera_s_do_not_count() -> None:
-    camera, wariness = CameraDevice(kind="camera", vendor="rtsp", url="rtsp://h/s"), Wariness()
-    refused = Looked(unopened=Unopened.LOGIN_REFUSED)
-    for n in range(WARY):
+    camera, wariness = CameraDevice(kind="camera", vendor="rtsp", url="rtsp://h/s"), CameraLockouts()
+    refused = ProbeResult(unopened=OpenFailure.LOGIN_REFUSED)
+    for n in range(REFUSALS_BEFORE_PAUSE):
         assert not wariness.spares("front", camera, now=float(n))
         wariness.heard("front", camera, refused, now=float(n))
     assert wariness.spares("front", camera, now=5.0)
     assert not wariness.spares("hall", camera, now=5.0)
-    assert not wariness.spares("front", camera, now=PAUSE)
-    wariness.heard("front", camera, Looked(width=1, height=1), now=6.0)
+    assert not wariness.spares("front", camera, now=ACCOUNT_PAUSE_S)
+    wariness.heard("front", camera, ProbeResult(width=1, height=1), now=6.0)
     assert not wariness.spares("front", camera, now=6.0)

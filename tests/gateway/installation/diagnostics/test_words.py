@@ -23,16 +23,16 @@ from devices.reports import (
     Report,
     StreamReport,
 )
-from gateway.installation.diagnostics.finding import Said
-from gateway.installation.diagnostics.words import WORDS, spoken, told
+from gateway.installation.diagnostics.finding import Sentence
+from gateway.installation.diagnostics.words import FINDING_TEXTS, report_text, sentence_text
 from gateway.system.i18n import Language
-from gateway.video.ipc import Fault, Unopened
+from gateway.video.ipc import OpenFailure, StreamFault
 
 MODULES = Path(__file__).parents[4] / "gateway" / "installation" / "diagnostics"
 
 
 def test_a_sentence_names_the_same_number_of_commands_in_each_language() -> None:
-    for key, text in WORDS.items():
+    for key, text in FINDING_TEXTS.items():
         french, english = (text.template(language).count("`") for language in ("fr", "en"))
         assert french == english, key
         assert english % 2 == 0, key
@@ -41,7 +41,7 @@ def test_a_sentence_names_the_same_number_of_commands_in_each_language() -> None
 def test_each_sentence_that_is_said_is_there_and_none_is_left_over() -> None:
     source = "\n".join(path.read_text(encoding="utf-8") for path in MODULES.glob("*.py") if "words" not in path.name)
     source += (MODULES / "words.py").read_text(encoding="utf-8").partition("def told")[2]
-    named = set(re.findall(r'"([a-z_]+(?:\.[a-z_]+)+|late)"', source)) & set(WORDS)
+    named = set(re.findall(r'"([a-z_]+(?:\.[a-z_]+)+|late)"', source)) & set(FINDING_TEXTS)
     families = (
         "trouble.",
         "hub.broker.",
@@ -53,11 +53,13 @@ def test_each_sentence_that_is_said_is_there_and_none_is_left_over() -> None:
         "store.in_the_way.",
         "store.doubt.",
     )
-    assert {key for key in WORDS if not key.startswith(families)} - named == set()
-    assert set(re.findall(r'Said\(\s*"([a-z_.]+)"', source)) - set(WORDS) == set()
-    assert [why for why in Unopened if not {f"unopened.{why}", f"unopened.{why}.todo"} <= set(WORDS)] == []
-    assert [fault for fault in Fault if f"fault.{fault}" not in WORDS] == []
-    assert [key for key in WORDS if key.startswith("trouble.") and key.removesuffix(".todo") not in WORDS] == []
+    assert {key for key in FINDING_TEXTS if not key.startswith(families)} - named == set()
+    assert set(re.findall(r'Said\(\s*"([a-z_.]+)"', source)) - set(FINDING_TEXTS) == set()
+    assert [why for why in OpenFailure if not {f"unopened.{why}", f"unopened.{why}.todo"} <= set(FINDING_TEXTS)] == []
+    assert [fault for fault in StreamFault if f"fault.{fault}" not in FINDING_TEXTS] == []
+    assert [
+        key for key in FINDING_TEXTS if key.startswith("trouble.") and key.removesuffix(".todo") not in FINDING_TEXTS
+    ] == []
 
 
 EVERYTHING: list[Report] = [
@@ -77,23 +79,23 @@ EVERYTHING: list[Report] = [
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_whatever_a_device_can_be_has_words(language: Language) -> None:
     for report in EVERYTHING:
-        assert spoken(report, language).strip()
-        assert "{" not in spoken(report, language)
+        assert report_text(report, language).strip()
+        assert "{" not in report_text(report, language)
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])
 def test_where_a_camera_says_its_pictures_are_never_tells_its_account(language: Language) -> None:
-    said = spoken(StreamReport(uri="rtsp://perron:hunter2@10.0.0.9/stream"), language)
+    said = report_text(StreamReport(uri="rtsp://perron:hunter2@10.0.0.9/stream"), language)
     assert "10.0.0.9" in said
     assert "hunter2" not in said
 
 
 def test_a_path_is_written_as_the_reader_may_type_it() -> None:
-    said = Said("trouble.account.todo", {"folder": Path("/etc/perron/accounts")})
-    assert "`perron broker-config /etc/perron/accounts`" in told(said, "fr")
-    assert "`perron broker-config accounts`" in told(said, "en", show=lambda path: path.name)
+    said = Sentence("trouble.account.todo", {"folder": Path("/etc/perron/accounts")})
+    assert "`perron broker-config /etc/perron/accounts`" in sentence_text(said, "fr")
+    assert "`perron broker-config accounts`" in sentence_text(said, "en", show=lambda path: path.name)
 
 
 def test_what_a_sentence_does_not_know_is_a_bug_and_no_empty_place() -> None:
     with pytest.raises(KeyError):
-        told(Said("disk.free"), "en")
+        sentence_text(Sentence("disk.free"), "en")

@@ -15,14 +15,14 @@ from typing import Any
 
 from gateway.config.home import Home
 from gateway.config.subscriptions import BRIDGE_STATE
-from gateway.config.topics import HOME_ASSISTANT, shown_topic
+from gateway.config.topics import HOMEASSISTANT_STATUS_TOPIC, homeassistant_topic
 from gateway.mqtt.client import ShortSession, connect_once
 from gateway.mqtt.packets import InboundMessage
 
 TOPICS = ("homeassistant/#", "perron/ha/#", BRIDGE_STATE)
 
 
-class Played:
+class FakeHomeAssistant:
     """One Home Assistant, over as many connections as it needs."""
 
     def __init__(self) -> None:
@@ -32,38 +32,38 @@ class Played:
         self.events: list[dict[str, Any]] = []
         self.pictures: list[bytes] = []
         self._available: dict[str, bool] = {}
-        self._guest: ShortSession | None = None
+        self._session: ShortSession | None = None
         self._changed = asyncio.Event()
 
     @contextlib.asynccontextmanager
     async def connected(self, home: Home) -> AsyncIterator[None]:
         """Be connected, and born, until left."""
         async with connect_once(home.broker.account("homeassistant"), TOPICS, monotonic=time.monotonic) as guest:
-            self._guest = guest
+            self._session = guest
             listens = asyncio.create_task(self._listen(guest))
             try:
-                guest.publish(HOME_ASSISTANT, b"online", qos=0)
+                guest.publish(HOMEASSISTANT_STATUS_TOPIC, b"online", qos=0)
                 yield
             finally:
-                self._guest = None
+                self._session = None
                 listens.cancel()
                 with contextlib.suppress(asyncio.CancelledError, ConnectionError):
                     await listens
 
     def presses(self, entrance: str, payload: bytes, *, retain: bool = False) -> None:
         """Send what an entity's action sends."""
-        assert self._guest is not None
-        self._guest.publish(shown_topic(entrance, "set"), payload, retain=retain)
+        assert self._session is not None
+        self._session.publish(homeassistant_topic(entrance, "set"), payload, retain=retain)
 
     def is_born_again(self, *, retain: bool = False) -> None:
         """Restart."""
-        assert self._guest is not None
-        self._guest.publish(HOME_ASSISTANT, b"online", qos=0, retain=retain)
+        assert self._session is not None
+        self._session.publish(HOMEASSISTANT_STATUS_TOPIC, b"online", qos=0, retain=retain)
 
     def shows(self, entrance: str, entity: str = "lock") -> str:
         """What its page shows of an entity that reads the state."""
         device = self._device(entrance)
-        if device is None or self._guest is None or not self._available.get(device):
+        if device is None or self._session is None or not self._available.get(device):
             return "unavailable"
         return str(self.states.get(entrance, {}).get(entity, "unknown")).replace("None", "unknown")
 
@@ -84,14 +84,14 @@ class Played:
 
     async def _listen(self, guest: ShortSession) -> None:
         while True:
-            self._hear(await guest.receive())
+            self._on_message(await guest.receive())
             self._changed.set()
 
-    def _hear(self, message: InboundMessage) -> None:
+    def _on_message(self, message: InboundMessage) -> None:
         self.told.append(message)
         words = message.topic.split("/")
         if words[:2] == ["homeassistant", "device"]:
-            self._discovers(words[2], message.payload)
+            self._on_discovery(words[2], message.payload)
         elif words[:2] == ["perron", "ha"]:
             match words[3]:
                 case "state":
@@ -103,9 +103,9 @@ class Played:
         for name, device in self.devices.items():
             for rule in device["availability"]:
                 if rule["topic"] == message.topic:
-                    self._judge(name, rule, message.payload.decode())
+                    self._apply_template(name, rule, message.payload.decode())
 
-    def _discovers(self, name: str, payload: bytes) -> None:
+    def _on_discovery(self, name: str, payload: bytes) -> None:
         if not payload:
             self.devices.pop(name, None)
             self._available.pop(name, None)
@@ -117,7 +117,7 @@ class Played:
         left_out = {key: one for key, one in had.items() if key not in kept and key not in bare}
         self.devices[name] = {**device, "components": {**left_out, **kept}}  # what is only left out stays
 
-    def _judge(self, name: str, rule: dict[str, Any], payload: str) -> None:
+    def _apply_template(self, name: str, rule: dict[str, Any], payload: str) -> None:
         if "value_template" in rule:
             payload = json.loads(payload)["state"]
         if payload == rule.get("payload_available", "online"):

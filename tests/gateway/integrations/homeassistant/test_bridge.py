@@ -14,21 +14,26 @@ from typing import Any
 import pytest
 
 from devices.reports import DoorReport, DoorState, LockReport, LockState
-from gateway.config.broker_acl import access
+from gateway.config.broker_acl import access_list
 from gateway.config.home import Home, HomeAssistantSection
-from gateway.config.topics import HOME_ASSISTANT, FromHomeAssistant, Topics
-from gateway.integrations.homeassistant.bridge import CALM, FILE, Assistant, recorded
-from gateway.integrations.homeassistant.commands import MOST
+from gateway.config.topics import HOMEASSISTANT_STATUS_TOPIC, HomeAssistantOrigin, TopicMap
+from gateway.integrations.homeassistant.bridge import (
+    BIRTH_ANSWER_INTERVAL_S,
+    RECORD_FILE,
+    HomeAssistantBridge,
+    read_record,
+)
+from gateway.integrations.homeassistant.commands import MAX_REQUESTS
 from gateway.mqtt.client import MqttClient, connect_once
 from gateway.mqtt.mosquitto import provisioning
 from gateway.mqtt.packets import InboundMessage
-from tests.gateway.domain.delivery.house import told
-from tests.gateway.domain.delivery.shop import NOW, PARCEL, offer
-from tests.gateway.integrations.homeassistant.played import Played
+from tests.gateway.domain.delivery.house import receive
+from tests.gateway.domain.delivery.shop import NOW, PARCEL, make_offer
+from tests.gateway.integrations.homeassistant.played import FakeHomeAssistant
 from tests.mosquitto import Mosquitto, mosquitto
-from tests.shell.box import AnsweringLine, Box, awake, box
-from tests.shell.house import home
-from tests.shell.parts import Time, until
+from tests.shell.box import AnsweringPublisher, ShellBox, box, run_box
+from tests.shell.house import make_home
+from tests.shell.parts import ManualTime, wait_until
 
 QUIET = 0.5  # seconds in which what must not come would have come
 OPEN = 7300.0
@@ -42,23 +47,25 @@ class Stage:
 
     house: Home
     server: Mosquitto
-    box: Box
-    ha: Played
+    box: ShellBox
+    ha: FakeHomeAssistant
 
     @contextlib.asynccontextmanager
-    async def gateway(self, house: Home | None = None) -> AsyncIterator[Assistant]:
+    async def gateway(self, house: Home | None = None) -> AsyncIterator[HomeAssistantBridge]:
         """The box's line to Home Assistant runs until left, and then is gone as a killed process is."""
         house = house or self.house
-        origins, made = Topics(house), self.box
+        origins, made = TopicMap(house), self.box
 
         def heard(incoming: InboundMessage) -> None:
             origin = origins.origin(incoming.topic)
-            assert isinstance(origin, FromHomeAssistant)
+            assert isinstance(origin, HomeAssistantOrigin)
             assistant.heard(origin.entrance, incoming)
 
         line = MqttClient(
             broker=house.broker,
-            subscriptions=[s for s in origins.subscriptions if isinstance(origins.origin(s.topic), FromHomeAssistant)],
+            subscriptions=[
+                s for s in origins.subscriptions if isinstance(origins.origin(s.topic), HomeAssistantOrigin)
+            ],
             session_number=made.store.next_session,
             on_message=heard,
             on_up=lambda _session: assistant.connected(),
@@ -66,7 +73,7 @@ class Stage:
             on_missed=lambda _topic: None,
             monotonic=time.monotonic,
         )
-        assistant = Assistant(
+        assistant = HomeAssistantBridge(
             house,
             line=line,
             clock=made.clock,
@@ -96,18 +103,21 @@ def with_section(house: Home, **section: Any) -> Home:  # noqa: ANN401 - any key
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     """A good day in the middle of a window; whatever Home Assistant may be allowed is allowed."""
-    house = with_section(home(tmp_path), may=("lock_now", "stop", "somebody_home"), picture="last_visit")
+    house = with_section(make_home(tmp_path), may=("lock_now", "stop", "somebody_home"), picture="last_visit")
     words = {name: secrets.token_hex(8) for name in ACCOUNTS}
     for name, word in words.items():
         (tmp_path / f"{name}.password").write_text(word)
-    async with mosquitto(words, access(house) + AUDITOR) as server, box(tmp_path, house, time=Time(mono=OPEN)) as made:
+    async with (
+        mosquitto(words, access_list(house) + AUDITOR) as server,
+        box(tmp_path, house, time=ManualTime(mono=OPEN)) as made,
+    ):
         way = {"port": server.port, "password_file": tmp_path / "gateway.password"}
         house = house.model_copy(update={"broker": house.broker.model_copy(update=way)})
-        await told(made.store, offer(), now=NOW)
-        async with awake(made):
+        await receive(made.store, make_offer(), now=NOW)
+        async with run_box(made):
             await made.good_day()
             await made.quiet()
-            yield Stage(house, server, made, Played())
+            yield Stage(house, server, made, FakeHomeAssistant())
 
 
 async def test_home_assistant_finds_each_entrance_and_shows_it_as_it_stands(stage: Stage) -> None:
@@ -131,7 +141,7 @@ async def test_a_lock_that_only_says_so_is_not_shown_locked(stage: Stage) -> Non
         stage.box.says("lock", LockReport(bolt=LockState.UNLOCKED))
         await stage.ha.until(lambda: stage.ha.shows("front") == "UNLOCKED")
         line = stage.box.line
-        assert isinstance(line, AnsweringLine)
+        assert isinstance(line, AnsweringPublisher)
         line.mute = True
         stage.box.says("lock", LockReport(bolt=LockState.LOCKED))
         await stage.ha.until(lambda: stage.ha.shows("front") == "unknown")
@@ -152,16 +162,16 @@ async def test_after_a_birth_everything_is_said_again(stage: Stage) -> None:
 async def test_a_birth_that_is_stored_is_answered_too_and_a_flood_of_births_but_a_few_times(stage: Stage) -> None:
     async with stage.gateway(), stage.ha.connected(stage.house):
         await stage.ha.until(lambda: stage.ha.shows("front") == "LOCKED")
-        await asyncio.sleep(CALM)
+        await asyncio.sleep(BIRTH_ANSWER_INTERVAL_S)
         stage.ha.told.clear()
         began = time.monotonic()
         for _ in range(100):
             stage.ha.is_born_again(retain=True)
-        await stage.ha.until(lambda: sum(one.topic == HOME_ASSISTANT for one in stage.ha.told) == 100)
+        await stage.ha.until(lambda: sum(one.topic == HOMEASSISTANT_STATUS_TOPIC for one in stage.ha.told) == 100)
         await stage.ha.until(lambda: stage.ha.shows("front") == "LOCKED")
-        await asyncio.sleep(2 * CALM)
+        await asyncio.sleep(2 * BIRTH_ANSWER_INTERVAL_S)
         answers = sum(one.topic.endswith("_front/config") for one in stage.ha.told)
-        assert 1 <= answers <= 1 + (time.monotonic() - began) / CALM
+        assert 1 <= answers <= 1 + (time.monotonic() - began) / BIRTH_ANSWER_INTERVAL_S
 
 
 async def test_when_the_gateway_is_gone_home_assistant_shows_nothing(stage: Stage) -> None:
@@ -229,7 +239,7 @@ async def test_locking_is_the_owners_own_lock_now(stage: Stage) -> None:
         stage.box.says("lock", LockReport(bolt=LockState.UNLOCKED))
         await stage.ha.until(lambda: stage.ha.shows("front") == "UNLOCKED")
         stage.ha.presses("front", b"LOCK")
-        await until(stage.to_the_lock)
+        await wait_until(stage.to_the_lock)
         await stage.ha.until(lambda: stage.ha.shows("front") == "LOCKING")
         assert len(stage.to_the_lock()) == 1
         stage.box.bolt = LockState.LOCKED
@@ -246,7 +256,7 @@ async def test_a_stop_counts_at_once_and_nothing_of_home_assistants_lifts_it(sta
         await stage.ha.until(lambda: stage.ha.shows("front", "delivery") == "stopped")
         for word in (b"STOP", b"LIFT", b'{"id":"1","do":"lift"}', b"SOMEBODY_HOME"):
             stage.ha.presses("front", word)
-        await until(lambda: stage.box.front.state.somebody_home)
+        await wait_until(lambda: stage.box.front.state.somebody_home)
         assert stage.box.front.state.stopped
         assert stage.box.store.stopped("front").stopped
 
@@ -281,11 +291,11 @@ async def test_a_flood_is_rationed_and_delays_nothing(stage: Stage) -> None:
         for n in range(50):
             stage.ha.presses("front", b"UNLOCK" if n % 2 else bytes([n, 255, 0]))
         stage.ha.presses("garage", b"LOCK")
-        await until(lambda: stage.box.entrances["garage"].state.lock_request is not None)
+        await wait_until(lambda: stage.box.entrances["garage"].state.lock_request is not None)
         await asyncio.sleep(QUIET)
-        assert len([one for one in stage.ha.events if one["event_type"] == "wish_refused"]) == MOST
+        assert len([one for one in stage.ha.events if one["event_type"] == "wish_refused"]) == MAX_REQUESTS
         stage.ha.presses("front", b"STOP")  # in the same flood
-        await until(lambda: stage.box.front.state.stopped)
+        await wait_until(lambda: stage.box.front.state.stopped)
         assert stage.to_the_lock() == []
 
 
@@ -311,17 +321,17 @@ async def test_an_entrance_that_is_gone_goes_from_home_assistant(stage: Stage) -
             assert "lock" in stage.ha.names("garage")
         async with stage.gateway(stage.house.model_copy(update={"homeassistant": None})):
             await stage.ha.until(lambda: stage.ha.devices == {})
-            file = stage.house.storage.folder / FILE
-            await until(lambda: recorded(file) == {})
+            file = stage.house.storage.folder / RECORD_FILE
+            await wait_until(lambda: read_record(file) == {})
 
 
 async def test_a_record_that_was_damaged_is_told_and_keeps_nothing_from_working(stage: Stage) -> None:
-    (stage.house.storage.folder / FILE).write_bytes(b'{"homeassistant/device/x/config": [1]')
+    (stage.house.storage.folder / RECORD_FILE).write_bytes(b'{"homeassistant/device/x/config": [1]')
     async with stage.gateway(), stage.ha.connected(stage.house):
         await stage.ha.until(lambda: stage.ha.shows("front") == "LOCKED")
-    assert len(recorded(stage.house.storage.folder / FILE)) == 2
+    assert len(read_record(stage.house.storage.folder / RECORD_FILE)) == 2
 
 
 def test_the_private_broker_of_such_a_house_knows_home_assistants_account(tmp_path: Path) -> None:
-    provisioning.write(tmp_path / "b", with_section(home(tmp_path)), host="127.0.0.1", port=1883)
+    provisioning.write(tmp_path / "b", with_section(make_home(tmp_path)), host="127.0.0.1", port=1883)
     assert (tmp_path / "b" / "homeassistant.password").exists()

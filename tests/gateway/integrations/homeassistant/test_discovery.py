@@ -8,9 +8,16 @@ from typing import Any
 import pytest
 
 from gateway.config.home import Home, HomeAssistantSection
-from gateway.integrations.homeassistant.discovery import NAMES, Part, goodbyes, joined, told_of, wanted
+from gateway.integrations.homeassistant.discovery import (
+    ENTITY_NAMES,
+    HomeAssistantEntity,
+    discovery_messages,
+    merged_entities,
+    published_entities,
+    removal_messages,
+)
 from tests.gateway.domain.delivery import shop
-from tests.shell.house import home
+from tests.shell.house import make_home
 
 # What each platform must and may have beside what all may: https://www.home-assistant.io/integrations/<platform>.mqtt/
 READ = {"state_topic", "value_template", "json_attributes_topic", "json_attributes_template"}
@@ -26,7 +33,7 @@ ALL = {"platform", "unique_id", "default_entity_id", "name", "qos", "icon", "ent
 
 
 def asking(folder: Path, **section: Any) -> Home:  # noqa: ANN401 - any key of the section
-    return home(folder).model_copy(update={"homeassistant": HomeAssistantSection(**section)})
+    return make_home(folder).model_copy(update={"homeassistant": HomeAssistantSection(**section)})
 
 
 @pytest.fixture
@@ -35,34 +42,36 @@ def whole(tmp_path: Path) -> Home:
 
 
 def components(made: Home) -> list[dict[str, Any]]:
-    return [component for message in wanted(made).values() for component in message["components"].values()]
+    return [component for message in discovery_messages(made).values() for component in message["components"].values()]
 
 
 def test_without_a_section_nothing_is_told(tmp_path: Path) -> None:
-    assert wanted(home(tmp_path)) == {}
+    assert discovery_messages(make_home(tmp_path)) == {}
 
 
 def test_each_entrance_is_one_device_under_the_discovery_prefix(whole: Home) -> None:
-    messages = wanted(whole)
+    messages = discovery_messages(whole)
     assert len(messages) == len(whole.entrances) == 2
     for topic, message in messages.items():
         assert re.fullmatch(r"homeassistant/device/[a-zA-Z0-9_-]+/config", topic)
         assert message["device"]["identifiers"] == [topic.split("/")[2]]
         assert message["origin"]["name"]
         assert json.loads(json.dumps(message)) == message
-    assert set(wanted(asking(Path("x"), discovery_prefix="ha"))) == {t.replace("homeassistant", "ha") for t in messages}
+    assert set(discovery_messages(asking(Path("x"), discovery_prefix="ha"))) == {
+        t.replace("homeassistant", "ha") for t in messages
+    }
 
 
 def test_two_houses_and_entrances_never_make_one_device(whole: Home) -> None:
     front = whole.entrances["front"]
     one = whole.model_copy(update={"box": "a-b", "entrances": {"c": front}})
     other = whole.model_copy(update={"box": "a", "entrances": {"b-c": front}})
-    assert not set(wanted(one)) & set(wanted(other))
+    assert not set(discovery_messages(one)) & set(discovery_messages(other))
 
 
 def test_every_entity_has_what_its_platform_asks_for_and_nothing_that_it_does_not_know(whole: Home) -> None:
     found = components(whole)
-    assert len(found) == 2 * len(Part)
+    assert len(found) == 2 * len(HomeAssistantEntity)
     for component in found:
         must, may = PLATFORMS[component["platform"]]
         assert must <= set(component)
@@ -78,7 +87,7 @@ def test_unique_ids_are_unique(whole: Home) -> None:
 
 
 def test_no_topic_has_a_wildcard_and_none_is_a_devices(whole: Home) -> None:
-    for entrance, message in zip(whole.entrances, wanted(whole).values(), strict=True):
+    for entrance, message in zip(whole.entrances, discovery_messages(whole).values(), strict=True):
         topics = {
             value for one in message["components"].values() for key, value in one.items() if key.endswith("_topic")
         }
@@ -100,7 +109,7 @@ def test_what_says_how_it_stands_expires_where_the_platform_can(whole: Home) -> 
 
 
 def test_only_a_live_word_of_the_gateway_makes_it_available(whole: Home) -> None:
-    message = next(iter(wanted(whole).values()))
+    message = next(iter(discovery_messages(whole).values()))
     assert message["availability_mode"] == "latest"
     ours, bridge, birth = message["availability"]
     assert ours == {"topic": "perron/ha/front/availability"}
@@ -109,56 +118,59 @@ def test_only_a_live_word_of_the_gateway_makes_it_available(whole: Home) -> None
 
 
 def test_names_are_there_in_both_languages_and_all_different(whole: Home) -> None:
-    assert set(NAMES) == set(Part)
+    assert set(ENTITY_NAMES) == set(HomeAssistantEntity)
     for language in ("fr", "en"):
-        named = [words.to(language) for words in NAMES.values()]
+        named = [words.to(language) for words in ENTITY_NAMES.values()]
         assert len(set(named)) == len(named)
-        spoken = wanted(whole.model_copy(update={"language": language}))
+        spoken = discovery_messages(whole.model_copy(update={"language": language}))
         names = {one["name"] for message in spoken.values() for one in message["components"].values()}
         assert names == set(named)
 
 
 def test_a_button_is_there_only_for_what_may_be_asked(tmp_path: Path) -> None:
-    assert not {"stop", "somebody_home"} & set(next(iter(wanted(asking(tmp_path)).values()))["components"])
-    some = next(iter(wanted(asking(tmp_path, may=("stop",))).values()))["components"]
+    assert not {"stop", "somebody_home"} & set(next(iter(discovery_messages(asking(tmp_path)).values()))["components"])
+    some = next(iter(discovery_messages(asking(tmp_path, may=("stop",))).values()))["components"]
     assert (some["stop"]["payload_press"], "somebody_home" in some) == ("STOP", False)
 
 
 def test_no_picture_goes_out_unless_the_owner_says_so_and_never_one_of_the_inside(tmp_path: Path, whole: Home) -> None:
-    assert "picture" not in next(iter(wanted(asking(tmp_path)).values()))["components"]
+    assert "picture" not in next(iter(discovery_messages(asking(tmp_path)).values()))["components"]
     front, garage = whole.entrances["front"], whole.entrances["garage"]
     indoors = garage.cameras.model_copy(update={"inside": (front.cameras.outside,)})
     moved = whole.model_copy(
         update={"entrances": {"front": front, "garage": garage.model_copy(update={"cameras": indoors})}}
     )
-    messages = wanted(moved)
+    messages = discovery_messages(moved)
     assert "picture" not in next(iter(messages.values()))["components"]  # front's outside is garage's inside
 
 
 def test_nothing_of_a_delivery_is_in_them(whole: Home) -> None:
-    told = json.dumps(list(wanted(whole).values()))
+    told = json.dumps(list(discovery_messages(whole).values()))
     assert not [word for word in (shop.PARCEL, "shop", "Colissimo") if word in told]
 
 
 def test_an_entrance_that_is_gone_is_taken_back_whole(whole: Home) -> None:
-    before = told_of(wanted(whole))
+    before = published_entities(discovery_messages(whole))
     one = whole.model_copy(update={"entrances": {"front": whole.entrances["front"]}})
-    ((topic, message),) = goodbyes(before, wanted(one))
+    ((topic, message),) = removal_messages(before, discovery_messages(one))
     assert (topic.endswith("_garage/config"), message) == (True, {})
-    gone = dict(goodbyes(before, wanted(whole.model_copy(update={"homeassistant": None}))))
+    gone = dict(removal_messages(before, discovery_messages(whole.model_copy(update={"homeassistant": None}))))
     assert gone == {topic: {} for topic in before}
 
 
 def test_an_entity_that_is_gone_is_named_once_more_with_its_platform_alone(tmp_path: Path, whole: Home) -> None:
-    before = told_of(wanted(whole))
-    fewer = wanted(asking(tmp_path, may=("lock_now", "stop")))
-    for topic, message in goodbyes(before, fewer):
+    before = published_entities(discovery_messages(whole))
+    fewer = discovery_messages(asking(tmp_path, may=("lock_now", "stop")))
+    for topic, message in removal_messages(before, fewer):
         bare = {name: one for name, one in message["components"].items() if set(one) == {"platform"}}
         assert bare == {"picture": {"platform": "image"}, "somebody_home": {"platform": "button"}}
         assert set(message["components"]) - set(bare) == set(fewer[topic]["components"])
-    assert len(list(goodbyes(before, fewer))) == 2
-    assert list(goodbyes(told_of(fewer), fewer)) == []
+    assert len(list(removal_messages(before, fewer))) == 2
+    assert list(removal_messages(published_entities(fewer), fewer)) == []
 
 
 def test_what_was_and_what_is_are_kept_together() -> None:
-    assert joined({"t": {"a": "lock"}, "u": {}}, {"t": {"b": "event"}}) == {"t": {"a": "lock", "b": "event"}, "u": {}}
+    assert merged_entities({"t": {"a": "lock"}, "u": {}}, {"t": {"b": "event"}}) == {
+        "t": {"a": "lock", "b": "event"},
+        "u": {},
+    }

@@ -22,8 +22,15 @@ from gateway.domain.visit.state import (
     RelockStep,
     Visit,
 )
-from gateway.integrations.homeassistant.state import UNKNOWN, Happening, Lock, happenings, refused, snapshot
-from tests.shell.house import delivery
+from gateway.integrations.homeassistant.state import (
+    UNKNOWN,
+    HomeAssistantEvent,
+    LockEntityState,
+    decision_events,
+    entrance_snapshot,
+    refusal_event,
+)
+from tests.shell.house import visit_delivery
 
 NOW = Now(utc=datetime(2026, 11, 25, 12, tzinfo=UTC), trusted=True, mono=100.0)
 GOOD = Entrance(
@@ -35,7 +42,7 @@ GOOD = Entrance(
 
 
 def shown(state: Entrance) -> Mapping[str, Any]:
-    return snapshot(state, NOW)
+    return entrance_snapshot(state, NOW)
 
 
 def visiting(
@@ -44,7 +51,7 @@ def visiting(
     door: DoorState = DoorState.CLOSED,
     **facts: Any,  # noqa: ANN401 - any of a visit
 ) -> Entrance:
-    visit = Visit(id="v1", delivery=delivery(), phase=phase, scanner="s", **facts)
+    visit = Visit(id="v1", delivery=visit_delivery(), phase=phase, scanner="s", **facts)
     return replace(GOOD, visit=visit, bolt=Fact(value=bolt), door=Fact(value=door, proven=door is DoorState.CLOSED))
 
 
@@ -79,23 +86,23 @@ def test_a_bolt_that_is_out_with_the_door_open_is_no_locked_door() -> None:
 @pytest.mark.parametrize(
     ("state", "lock"),
     [
-        (visiting(Phase.UNLOCKING, bolt=LockState.LOCKED), Lock.UNLOCKING),
-        (visiting(Phase.UNLOCKED), Lock.UNLOCKED),
-        (visiting(Phase.INSIDE, door=DoorState.OPEN), Lock.UNLOCKED),
-        (visiting(Phase.RELOCKING), Lock.LOCKING),
-        (visiting(Phase.RELOCKING, bolt=LockState.LOCKED), Lock.LOCKING),  # says locked, not proven yet
-        (visiting(Phase.RELOCKING, jam_notified=True), Lock.JAMMED),
-        (visiting(Phase.HANDED_TO_OWNER), Lock.UNLOCKED),
-        (visiting(Phase.HANDED_TO_OWNER, bolt=LockState.UNKNOWN), Lock.UNKNOWN),
+        (visiting(Phase.UNLOCKING, bolt=LockState.LOCKED), LockEntityState.UNLOCKING),
+        (visiting(Phase.UNLOCKED), LockEntityState.UNLOCKED),
+        (visiting(Phase.INSIDE, door=DoorState.OPEN), LockEntityState.UNLOCKED),
+        (visiting(Phase.RELOCKING), LockEntityState.LOCKING),
+        (visiting(Phase.RELOCKING, bolt=LockState.LOCKED), LockEntityState.LOCKING),  # says locked, not proven yet
+        (visiting(Phase.RELOCKING, jam_notified=True), LockEntityState.JAMMED),
+        (visiting(Phase.HANDED_TO_OWNER), LockEntityState.UNLOCKED),
+        (visiting(Phase.HANDED_TO_OWNER, bolt=LockState.UNKNOWN), LockEntityState.UNKNOWN),
     ],
 )
-def test_the_lock_follows_the_visit(state: Entrance, lock: Lock) -> None:
+def test_the_lock_follows_the_visit(state: Entrance, lock: LockEntityState) -> None:
     assert shown(state)["lock"] == lock.value
     assert shown(state)["delivery"] == getattr(state.visit, "phase", None)
 
 
 def test_a_jam_that_a_later_try_has_mended_is_locked_again() -> None:
-    visit = Visit(id="v1", delivery=delivery(), phase=Phase.LOCKED_AGAIN, scanner="s", jam_notified=True)
+    visit = Visit(id="v1", delivery=visit_delivery(), phase=Phase.LOCKED_AGAIN, scanner="s", jam_notified=True)
     assert shown(replace(GOOD, visit=visit))["lock"] == "LOCKED"
 
 
@@ -127,21 +134,21 @@ def test_every_phase_of_a_visit_has_its_word() -> None:
 
 def test_nothing_that_names_a_delivery_goes_out() -> None:
     told = str(shown(visiting(Phase.INSIDE, door=DoorState.OPEN)))
-    secret = delivery()
+    secret = visit_delivery()
     assert not [word for word in (secret.id, secret.brand, secret.carrier, *secret.parcels, "v1") if word in told]
 
 
 def test_what_happens_is_told_once_and_in_order() -> None:
     rings, inside = visiting(Phase.RINGING, bolt=LockState.LOCKED), visiting(Phase.INSIDE, door=DoorState.OPEN)
-    assert [one["event_type"] for one in happenings(GOOD, rings, ())] == ["at_the_door"]
-    assert list(happenings(rings, rings, ())) == []
+    assert [one["event_type"] for one in decision_events(GOOD, rings, ())] == ["at_the_door"]
+    assert list(decision_events(rings, rings, ())) == []
     said = (
         c.RaiseAlarm(code=c.AlarmCode.LOCK_JAMMED, detail="3SABC1234567"),
         c.ReportParcelResult(visit="v1", delivery="shop.d1", outcome=Outcome.PARTLY_DELIVERED, missing=1),
         c.ReportDoorResult(visit="v1", delivery="shop.d1", house=DoorResult.LOCKED_AGAIN),
         c.LogNote(what="x"),
     )
-    assert list(happenings(rings, inside, said)) == [
+    assert list(decision_events(rings, inside, said)) == [
         {"event_type": "inside"},
         {"event_type": "alarm", "code": "lock_jammed"},
         {"event_type": "partly_delivered", "missing": 1},
@@ -151,15 +158,17 @@ def test_what_happens_is_told_once_and_in_order() -> None:
 
 def test_every_outcome_has_a_word_of_its_own() -> None:
     told = [
-        next(happenings(GOOD, GOOD, (c.ReportParcelResult(visit="v", delivery="d", outcome=outcome),)))["event_type"]
+        next(decision_events(GOOD, GOOD, (c.ReportParcelResult(visit="v", delivery="d", outcome=outcome),)))[
+            "event_type"
+        ]
         for outcome in Outcome
     ]
     told += [
-        next(happenings(GOOD, GOOD, (c.ReportDoorResult(visit="v", delivery="d", house=house),)))["event_type"]
+        next(decision_events(GOOD, GOOD, (c.ReportDoorResult(visit="v", delivery="d", house=house),)))["event_type"]
         for house in DoorResult
     ]
     assert len(set(told)) == len(Outcome) + len(DoorResult)
-    assert set(told) <= set(Happening)
+    assert set(told) <= set(HomeAssistantEvent)
 
 
 def test_what_came_of_lock_now_is_told() -> None:
@@ -168,13 +177,13 @@ def test_what_came_of_lock_now_is_told() -> None:
         LockRequest(id="l1", lock_sent=True, result=LockRequestResult.NOT_PROVEN),
     )
     before, after = replace(GOOD, lock_request=running), replace(GOOD, lock_request=done)
-    assert list(happenings(before, after, ())) == [{"event_type": "lock_now", "result": "not_proven"}]
-    assert list(happenings(after, after, ())) == []
+    assert list(decision_events(before, after, ())) == [{"event_type": "lock_now", "result": "not_proven"}]
+    assert list(decision_events(after, after, ())) == []
 
 
 def test_what_stood_before_the_first_look_is_no_news() -> None:
-    assert list(happenings(None, visiting(Phase.INSIDE), ())) == []
+    assert list(decision_events(None, visiting(Phase.INSIDE), ())) == []
 
 
 def test_a_refusal_says_what_was_asked_and_why() -> None:
-    assert refused("UNLOCK", "never") == {"event_type": "wish_refused", "asked": "UNLOCK", "why": "never"}
+    assert refusal_event("UNLOCK", "never") == {"event_type": "wish_refused", "asked": "UNLOCK", "why": "never"}

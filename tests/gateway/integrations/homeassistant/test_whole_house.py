@@ -7,35 +7,35 @@ from pathlib import Path
 import pytest
 
 from gateway.config.home import Home, HomeAssistantSection
-from gateway.demo.plan import Plan
-from gateway.demo.result import moves
-from gateway.demo.scenario import ONCE_IN_AND_OUT
-from tests.gateway.integrations.homeassistant.played import Played
-from tests.whole_house import playing
+from gateway.demo.plan import DemoPlan
+from gateway.demo.result import door_movements
+from gateway.demo.scenario import MOVES_ONCE_IN_AND_OUT
+from tests.gateway.integrations.homeassistant.played import FakeHomeAssistant
+from tests.whole_house import run_whole_house
 
 pytestmark = pytest.mark.slow
 
 
-def shown(plan: Plan) -> Plan:
+def shown(plan: DemoPlan) -> DemoPlan:
     section = HomeAssistantSection(picture="last_visit")
     return replace(plan, home=plan.home.model_copy(update={"homeassistant": section}))
 
 
-def said(ha: Played, key: str) -> list[str]:
+def said(ha: FakeHomeAssistant, key: str) -> list[str]:
     """What the front door's states said, each once where it stayed."""
     told = [json.loads(one.payload)[key] for one in ha.told if one.topic == "perron/ha/front/state"]
     return [word for n, word in enumerate(told) if n == 0 or word != told[n - 1]]
 
 
 async def test_a_delivery_is_followed_and_a_killed_gateway_leaves_nothing_that_looks_locked(tmp_path: Path) -> None:
-    ha = Played()
-    async with playing(tmp_path, shown) as play, ha.connected(play.plan.home):
+    ha = FakeHomeAssistant()
+    async with run_whole_house(tmp_path, shown) as play, ha.connected(play.plan.home):
         await ha.until(lambda: ha.shows("front") == "LOCKED")
         parcels = await play.promised()
         await play.delivers(parcels)
         await ha.until(lambda: ha.shows("front") == "LOCKED" and ha.shows("front", "delivery") in {"idle", "expected"})
         play.log.look()
-        assert moves(play.log.lines) == ONCE_IN_AND_OUT
+        assert door_movements(play.log.lines) == MOVES_ONCE_IN_AND_OUT
         assert [word for word in said(ha, "lock") if word not in {"UNLOCKING", "None"}] == [
             "LOCKED", "UNLOCKED", "LOCKING", "LOCKED",
         ]  # fmt: skip

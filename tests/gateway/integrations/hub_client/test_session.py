@@ -14,54 +14,54 @@ from structlog.testing import capture_logs
 
 from gateway.config.broker import BrokerTls
 from gateway.config.home import HubSection
-from gateway.config.writer import Rewriting
-from gateway.domain.delivery.promise import Body, Result, State
+from gateway.config.writer import HomeFileWriter
+from gateway.domain.delivery.promise import DeliveryBody, DeliveryResult, State
 from gateway.integrations.hub_client import session
 from gateway.integrations.hub_client.enrolment import support_code
-from gateway.integrations.hub_client.job_routing import HOUR, QUESTIONS_AN_HOUR, joined, takers
-from gateway.integrations.hub_client.link_status import kept
+from gateway.integrations.hub_client.job_routing import HOUR_S, MAX_QUESTIONS_PER_HOUR, build_uplink, job_handlers
+from gateway.integrations.hub_client.link_status import read_status
 from gateway.integrations.hub_client.session import Uplink
-from gateway.integrations.hub_client.unenrolment import Farewell
+from gateway.integrations.hub_client.unenrolment import Unenrolment
 from gateway.mqtt.client import ShortSession, connect_once
 from gateway.mqtt.packets import Sent
-from gateway.protocol.box_event import unseal
+from gateway.protocol.box_event import verify_event
 from gateway.protocol.box_hub import (
-    BEGINNING,
+    GENESIS_DIGEST,
     Ack,
-    Asked,
-    Decided,
-    Happened,
+    BoxEvent,
     Hello,
     Job,
-    Kind,
-    Receipt,
-    Replied,
+    JobKind,
+    JobReceipt,
+    PermissionDecision,
+    SealedQuery,
+    SealedReply,
     ack_topic,
-    ask_topic,
-    digest,
+    home_of_topic,
     jobs_topic,
-    said_topic,
+    query_topic,
+    reply_topic,
     shard_of,
-    speaker,
+    token_digest,
 )
-from gateway.protocol.consent_request import AskedKey, AskedTerms, Asking, written
-from gateway.protocol.consent_verification import NO_QUESTION, UNKNOWN, UNSIGNED
+from gateway.protocol.consent_request import AskedTerms, ConsentMessage, RequestedKey, sign_consent
+from gateway.protocol.consent_verification import REASON_UNKNOWN_KEY, REASON_UNREADABLE, REASON_UNSIGNED
 from gateway.protocol.jws import public_x, sign
-from gateway.protocol.key_succession import Line
+from gateway.protocol.key_succession import KeyHistory
 from gateway.protocol.keys import BoxKey
 from gateway.protocol.strict_json import loads
-from gateway.protocol.support_code import fresh, spoken
-from gateway.storage.handover import HUB, HUB_LEFT
+from gateway.protocol.support_code import format_support_code, new_support_code
+from gateway.storage.handover import TASK_HUB_LEFT, TASK_LEAVE_HUB
 from gateway.system.containment import Containment
-from tests.boxes import until
-from tests.gateway.domain.delivery.shop import SECRETS, claims, offer, signed
-from tests.hubs import account, homes_broker
+from tests.boxes import wait_until
+from tests.gateway.domain.delivery.shop import SECRETS, make_claims, make_offer, sign_claims
+from tests.hubs import broker_account, homes_broker
 from tests.mosquitto import Mosquitto
-from tests.shell.box import Box
+from tests.shell.box import ShellBox
 from tests.shell.box import box as made_box
 
 HOME = "home-1"
-NO_FILE = Rewriting(None, reread=lambda: None)
+NO_FILE = HomeFileWriter(None, reread=lambda: None)
 
 
 @dataclass
@@ -69,9 +69,9 @@ class Hub:
     """What the box says, and what it is told."""
 
     line: ShortSession
-    box: Box
+    box: ShellBox
     hellos: list[Hello] = field(default_factory=list)
-    receipts: list[Receipt] = field(default_factory=list)
+    receipts: list[JobReceipt] = field(default_factory=list)
     tokens: list[bytes] = field(default_factory=list)
     keeps: bool = True  # acknowledge, as a good hub does
     kept: list[bytes] = field(default_factory=list)
@@ -84,14 +84,14 @@ class Hub:
             if "/said/" in incoming.topic:
                 self.answers.append((incoming.topic, incoming.payload))
                 continue
-            spoken = speaker(incoming.topic)
+            spoken = home_of_topic(incoming.topic)
             assert spoken is not None
             assert spoken[0] == HOME
             match spoken[1]:
                 case "hello":
                     self.hellos.append(Hello.model_validate_json(incoming.payload))
                 case "status":
-                    self.receipts.append(Receipt.model_validate_json(incoming.payload))
+                    self.receipts.append(JobReceipt.model_validate_json(incoming.payload))
                 case "evt":
                     self.tokens.append(incoming.payload)
                     if self.keeps:
@@ -102,57 +102,67 @@ class Hub:
                 self.ack()
 
     def keep(self, token: bytes) -> None:
-        found = unseal(token, self.box.key.public)
-        assert isinstance(found, Happened)
+        found = verify_event(token, self.box.key.public)
+        assert isinstance(found, BoxEvent)
         if found.seq == len(self.kept) + 1:
-            assert found.prev == (digest(self.kept[-1]) if self.kept else BEGINNING)
+            assert found.prev == (token_digest(self.kept[-1]) if self.kept else GENESIS_DIGEST)
             self.kept.append(token)
 
     def ack(self, *, back: int = 0) -> None:
         kept = self.kept[: len(self.kept) - back]
-        head = digest(kept[-1]) if kept else BEGINNING
+        head = token_digest(kept[-1]) if kept else GENESIS_DIGEST
         self.say(ack_topic(HOME), Ack(seq=len(kept), head=head, support=self.support).model_dump_json().encode())
 
     def say(self, topic: str, payload: bytes, *, retain: bool = False) -> None:
         assert isinstance(self.line.publish(topic, payload, retain=retain), Sent)
 
-    def job(self, token: bytes, kind: Kind = Kind.DELIVERY, *, retain: bool = False) -> str:
+    def job(self, token: bytes, kind: JobKind = JobKind.DELIVERY, *, retain: bool = False) -> str:
         said = Job(job=f"job-{secrets.token_hex(8)}", kind=kind, token=token.decode())
         self.say(jobs_topic(HOME), said.model_dump_json().encode(), retain=retain)
         return said.job
 
-    def offers(self, said: Body) -> str:
-        return self.job(signed(claims(said, aud=HOME)))
+    def offers(self, said: DeliveryBody) -> str:
+        return self.job(sign_claims(make_claims(said, aud=HOME)))
 
-    async def receipt(self, job: str) -> Receipt:
-        await until(lambda: any(one.job == job for one in self.receipts))
+    async def receipt(self, job: str) -> JobReceipt:
+        await wait_until(lambda: any(one.job == job for one in self.receipts))
         return next(one for one in self.receipts if one.job == job)
 
     @property
-    def decisions(self) -> list[Decided]:
-        found = [unseal(token, self.box.key.public) for token in self.kept]
-        return [one.decided for one in found if isinstance(one, Happened) and one.decided is not None]
+    def decisions(self) -> list[PermissionDecision]:
+        found = [verify_event(token, self.box.key.public) for token in self.kept]
+        return [one.decided for one in found if isinstance(one, BoxEvent) and one.decided is not None]
 
     @property
-    def results(self) -> list[Result]:
-        found = [unseal(token, self.box.key.public) for token in self.kept]
-        return [one.result for one in found if isinstance(one, Happened) and one.result is not None]
+    def results(self) -> list[DeliveryResult]:
+        found = [verify_event(token, self.box.key.public) for token in self.kept]
+        return [one.result for one in found if isinstance(one, BoxEvent) and one.result is not None]
 
 
 def section(broker: Mosquitto, folder: Path) -> HubSection:
-    file = account(broker, folder, HOME).password_file
+    file = broker_account(broker, folder, HOME).password_file
     return HubSection(url="https://hub.example", home=HOME, host="127.0.0.1", port=broker.port, password_file=file)
 
 
-def uplink(made: Box, where: HubSection, *, leaving: bool = False, farewell: Farewell | None = None) -> Uplink:
+def uplink(made: ShellBox, where: HubSection, *, leaving: bool = False, farewell: Unenrolment | None = None) -> Uplink:
     return Uplink(
-        made.home, where, store=made.store, clock=made.clock, key=made.key, keys=Line(), leaving=leaving,
-        takers=takers(
-            where, letting=made.reception.letting, by_hub=made.reception.by_hub, hub_signed=made.reception.hub_signed,
+        made.home,
+        where,
+        store=made.store,
+        clock=made.clock,
+        key=made.key,
+        keys=KeyHistory(),
+        leaving=leaving,
+        takers=job_handlers(
+            where,
+            letting=made.reception.letting,
+            by_hub=made.reception.by_hub,
+            hub_signed=made.reception.hub_signed,
             monotonic=time.monotonic,
         ),
-        monotonic=time.monotonic, farewell=farewell or Farewell(made.home, where, store=made.store, rewriting=NO_FILE),
-    )  # fmt: skip
+        monotonic=time.monotonic,
+        farewell=farewell or Unenrolment(made.home, where, store=made.store, rewriting=NO_FILE),
+    )
 
 
 @contextlib.asynccontextmanager
@@ -166,8 +176,8 @@ async def at_work(work: Uplink) -> AsyncIterator[asyncio.Task[None]]:
 
 
 @contextlib.asynccontextmanager
-async def hub(made: Box, broker: Mosquitto, folder: Path) -> AsyncIterator[Hub]:
-    async with connect_once(account(broker, folder), ["up/#"], monotonic=time.monotonic) as line:
+async def hub(made: ShellBox, broker: Mosquitto, folder: Path) -> AsyncIterator[Hub]:
+    async with connect_once(broker_account(broker, folder), ["up/#"], monotonic=time.monotonic) as line:
         one = Hub(line, made)
         task = asyncio.create_task(one.hear())
         try:
@@ -182,29 +192,32 @@ async def hub(made: Box, broker: Mosquitto, folder: Path) -> AsyncIterator[Hub]:
 async def test_a_flood_of_questions_is_read_at_a_pace_and_answered_where_it_was_asked(tmp_path: Path) -> None:
     seen: list[str] = []
 
-    async def answer(asked: Asked) -> str | None:
+    async def answer(asked: SealedQuery) -> str | None:
         seen.append(asked.id)
         return "h..i.c.t" if asked.id == "q-1" else None
 
-    async def take(job: Job) -> Receipt:
-        return Receipt(job=job.job, state="received")
+    async def take(job: Job) -> JobReceipt:
+        return JobReceipt(job=job.job, state="received")
 
     async with homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there:
         line = uplink(made, section(broker, tmp_path))
         line.serve(owner=take, ask=answer)
         async with at_work(line):
-            await until(lambda: there.hellos)
+            await wait_until(lambda: there.hellos)
             began = time.monotonic() - 0.1
             for number in range(1, 800):
-                asked = Asked(via="hub-1", id=f"q-{number}", browser=f"brw-{1:032x}", sealed="h..i.c.t")
-                there.say(ask_topic(HOME), asked.model_dump_json().encode())
-            await until(lambda: there.answers)
-            assert (await there.receipt(there.job(b"h..i.c.t", Kind.OWNER))).state == "received", "jobs go on"
+                asked = SealedQuery(via="hub-1", id=f"q-{number}", browser=f"brw-{1:032x}", sealed="h..i.c.t")
+                there.say(query_topic(HOME), asked.model_dump_json().encode())
+            await wait_until(lambda: there.answers)
+            assert (await there.receipt(there.job(b"h..i.c.t", JobKind.OWNER))).state == "received", "jobs go on"
             await asyncio.sleep(0.2)
-            assert len(seen) <= session.ASKED_AT_ONCE + session.ASKED_A_SECOND * (time.monotonic() - began) + 1
+            assert (
+                len(seen)
+                <= session.MAX_CONCURRENT_QUESTIONS + session.MAX_QUESTIONS_PER_SECOND * (time.monotonic() - began) + 1
+            )
     ((topic, payload),) = there.answers
-    assert topic == said_topic(shard_of(HOME), HOME, "hub-1")
-    assert Replied.model_validate_json(payload).id == "q-1"
+    assert topic == reply_topic(shard_of(HOME), HOME, "hub-1")
+    assert SealedReply.model_validate_json(payload).id == "q-1"
 
 
 async def test_a_job_is_received_once_it_is_on_the_disk_and_comes_back_as_a_signed_event(tmp_path: Path) -> None:
@@ -212,14 +225,14 @@ async def test_a_job_is_received_once_it_is_on_the_disk_and_comes_back_as_a_sign
         homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there,
         at_work(uplink(made, section(broker, tmp_path))),
     ):  # fmt: skip
-        await until(lambda: there.hellos)
+        await wait_until(lambda: there.hellos)
         assert {one.id for one in there.hellos[0].entrances} == {"front", "garage"}
-        assert (await there.receipt(there.offers(offer()))).state == "received"
+        assert (await there.receipt(there.offers(make_offer()))).state == "received"
         assert made.store.promise("shop.d1") is not None
         assert made.touched == ["front"], "its entrance is told, as of any retailer's message"
-        await until(lambda: there.results)
+        await wait_until(lambda: there.results)
         assert [(one.delivery, one.state) for one in there.results] == [("d1", State.SCHEDULED)]
-        await until(lambda: made.store.uplinks.kept() == made.store.uplinks.made())
+        await wait_until(lambda: made.store.uplinks.kept() == made.store.uplinks.made())
 
 
 async def test_a_brand_that_asks_is_told_the_owner_s_word_and_each_later_one(tmp_path: Path) -> None:
@@ -227,30 +240,39 @@ async def test_a_brand_that_asks_is_told_the_owner_s_word_and_each_later_one(tmp
         homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there,
         at_work(uplink(made, section(broker, tmp_path))),
     ):  # fmt: skip
-        await until(lambda: there.hellos)
-        for brand, key, why in (("shop", "stranger", UNKNOWN), ("stranger", "shop", UNSIGNED)):
-            receipt = await there.receipt(there.job(question(brand, key), Kind.CONNECT))
+        await wait_until(lambda: there.hellos)
+        for brand, key, why in (("shop", "stranger", REASON_UNKNOWN_KEY), ("stranger", "shop", REASON_UNSIGNED)):
+            receipt = await there.receipt(there.job(question(brand, key), JobKind.CONNECT))
             assert (receipt.state, receipt.why) == ("refused", why), brand
-        assert (await there.receipt(there.job(b"a.b.c", Kind.CONNECT))).why == NO_QUESTION
+        assert (await there.receipt(there.job(b"a.b.c", JobKind.CONNECT))).why == REASON_UNREADABLE
         assert there.decisions == []
-        assert (await there.receipt(there.job(question("shop", "shop"), Kind.CONNECT))).state == "received"
-        await until(lambda: len(there.decisions) == 1)
-        assert (await there.receipt(there.job(question("shop", "shop"), Kind.CONNECT))).state == "received"
-        await until(lambda: len(there.decisions) == 2)  # asked again it is told again: another question may wait for it
+        assert (await there.receipt(there.job(question("shop", "shop"), JobKind.CONNECT))).state == "received"
+        await wait_until(lambda: len(there.decisions) == 1)
+        assert (await there.receipt(there.job(question("shop", "shop"), JobKind.CONNECT))).state == "received"
+        await wait_until(
+            lambda: len(there.decisions) == 2
+        )  # asked again it is told again: another question may wait for it
         assert [(one.brand, one.standing) for one in there.decisions] == [("shop", "granted")] * 2
         assert there.decisions[0].entrances == ("front", "garage")
         await made.store.revoke("shop", made.clock.now())
-        await until(lambda: len(there.decisions) == 3)
+        await wait_until(lambda: len(there.decisions) == 3)
         assert there.decisions[2].standing == "revoked"
         assert there.decisions[2].version > there.decisions[0].version
 
 
 def question(brand: str, key: str) -> bytes:
     """What a hub carries; whose key it is says the hub."""
-    shown = AskedKey(kid="k", x=public_x(SECRETS[key]))
-    asking = Asking(hub="https://hub.example", home=HOME, brand=brand, name=brand, keys=(shown,), connection="con-1",
-                    asked=AskedTerms(carriers=("chronopost",)))  # fmt: skip
-    return written(asking, BoxKey.fresh().sign)
+    shown = RequestedKey(kid="k", x=public_x(SECRETS[key]))
+    asking = ConsentMessage(
+        hub="https://hub.example",
+        home=HOME,
+        brand=brand,
+        name=brand,
+        keys=(shown,),
+        connection="con-1",
+        asked=AskedTerms(carriers=("chronopost",)),
+    )
+    return sign_consent(asking, BoxKey.fresh().sign)
 
 
 async def test_what_no_receipt_can_be_given_for_is_refused_or_left_for_later(tmp_path: Path) -> None:
@@ -258,47 +280,47 @@ async def test_what_no_receipt_can_be_given_for_is_refused_or_left_for_later(tmp
         homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there,
         at_work(uplink(made, section(broker, tmp_path))),
     ):  # fmt: skip
-        await until(lambda: there.hellos)
-        receipt = await there.receipt(there.job(b"a.b.c", Kind.OWNER))
+        await wait_until(lambda: there.hellos)
+        receipt = await there.receipt(there.job(b"a.b.c", JobKind.OWNER))
         assert (receipt.state, receipt.why) == ("refused", "this box knows no owner yet")
-        early = claims(offer(), aud=HOME, nbf=int(made.time.wall()) + 600)
-        later = there.job(signed(early))
-        forged = sign(claims(offer(), aud=HOME), SECRETS["stranger"], kid="shop-1")
+        early = make_claims(make_offer(), aud=HOME, nbf=int(made.time.wall()) + 600)
+        later = there.job(sign_claims(early))
+        forged = sign(make_claims(make_offer(), aud=HOME), SECRETS["stranger"], kid="shop-1")
         assert (await there.receipt(there.job(forged))).state == "received", "the answer is on the disk: it is a no"
         assert later not in [one.job for one in there.receipts], "it may be believed later: the hub sends it again"
-        await until(lambda: there.results)
+        await wait_until(lambda: there.results)
         assert [one.code for one in there.results] == ["wrong_signature"]
         made.time.mono += 700
-        assert (await there.receipt(there.job(signed(early)))).state == "received"
+        assert (await there.receipt(there.job(sign_claims(early)))).state == "received"
 
 
 async def test_a_hub_that_acknowledges_nothing_is_told_the_same_again_after_its_next_hello(tmp_path: Path) -> None:
     async with homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there:
         async with at_work(uplink(made, section(broker, tmp_path))):
-            await until(lambda: there.hellos)
-            await there.receipt(there.offers(offer()))
-            await until(lambda: there.kept)
+            await wait_until(lambda: there.hellos)
+            await there.receipt(there.offers(make_offer()))
+            await wait_until(lambda: there.kept)
         there.kept.clear()  # the hub was put back from an older copy
         there.tokens.clear()
         async with at_work(uplink(made, section(broker, tmp_path))):
-            await until(lambda: len(there.hellos) == 2)
+            await wait_until(lambda: len(there.hellos) == 2)
             assert there.hellos[1].events == made.store.uplinks.made()
             assert [one.delivery for one in there.hellos[1].open] == ["d1"]
-            await until(lambda: there.results)
+            await wait_until(lambda: there.results)
             assert there.results[0].delivery == "d1"
 
 
 async def test_a_box_whose_hellos_have_no_answer_makes_its_line_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.integrations.hub_client.flow_control.AGAIN_FIRST", 0.2)
+    monkeypatch.setattr("gateway.integrations.hub_client.flow_control.FIRST_RETRY_DELAY_S", 0.2)
     async with homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there:
         there.keeps = False  # as where a cluster has lost what the box had subscribed to
         async with at_work(uplink(made, section(broker, tmp_path))):
-            await until(lambda: [one.again for one in there.hellos].count(False) >= 2)
+            await wait_until(lambda: [one.again for one in there.hellos].count(False) >= 2)
             assert [one.again for one in there.hellos][:4] == [False, True, True, False]
             there.keeps = True
-            await there.receipt(there.offers(offer()))
+            await there.receipt(there.offers(make_offer()))
 
 
 async def test_a_job_that_the_broker_kept_is_old_news_and_no_job(tmp_path: Path) -> None:
@@ -306,9 +328,9 @@ async def test_a_job_that_the_broker_kept_is_old_news_and_no_job(tmp_path: Path)
         homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there,
         at_work(uplink(made, section(broker, tmp_path))),
     ):  # fmt: skip
-        await until(lambda: there.hellos)
-        kept = there.job(signed(claims(offer(), aud=HOME)), retain=True)
-        assert (await there.receipt(there.offers(offer(id="d2", parcels=("P2",))))).state == "received"
+        await wait_until(lambda: there.hellos)
+        kept = there.job(sign_claims(make_claims(make_offer(), aud=HOME)), retain=True)
+        assert (await there.receipt(there.offers(make_offer(id="d2", parcels=("P2",))))).state == "received"
         assert kept not in {one.job for one in there.receipts}
 
 
@@ -317,7 +339,7 @@ async def test_a_hostile_hub_costs_the_box_nothing_but_its_own_line(tmp_path: Pa
         homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there,
         at_work(uplink(made, section(broker, tmp_path))) as task,
     ):  # fmt: skip
-        await until(lambda: there.hellos)
+        await wait_until(lambda: there.hellos)
         slowest = 0.0
 
         async def house() -> None:
@@ -346,7 +368,7 @@ async def test_a_hostile_hub_costs_the_box_nothing_but_its_own_line(tmp_path: Pa
         assert len(told) == 1, "once a minute: no hub fills the disk"
         events = made.store.uplinks.made()
         assert events < 400
-        assert (await there.receipt(there.offers(offer()))).state == "received", "and it still takes what is true"
+        assert (await there.receipt(there.offers(make_offer()))).state == "received", "and it still takes what is true"
 
 
 async def test_a_hub_that_says_the_same_again_or_goes_back_and_forth_makes_no_box_write(tmp_path: Path) -> None:
@@ -354,9 +376,9 @@ async def test_a_hub_that_says_the_same_again_or_goes_back_and_forth_makes_no_bo
         homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there,
         at_work(uplink(made, section(broker, tmp_path))),
     ):  # fmt: skip
-        await until(lambda: there.hellos)
-        assert (await there.receipt(there.offers(offer()))).state == "received"
-        await until(lambda: made.store.uplinks.kept() == made.store.uplinks.made() > 1)
+        await wait_until(lambda: there.hellos)
+        assert (await there.receipt(there.offers(make_offer()))).state == "received"
+        await wait_until(lambda: made.store.uplinks.kept() == made.store.uplinks.made() > 1)
         with contextlib.closing(sqlite3.connect(made.home.storage.folder / "perron.sqlite3")) as beside:
             before = beside.execute("PRAGMA data_version").fetchone()
             for number in range(30):
@@ -379,13 +401,13 @@ async def test_what_has_more_in_it_than_any_word_of_a_hub_is_not_even_read(
         homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there,
         at_work(uplink(made, section(broker, tmp_path))),
     ):  # fmt: skip
-        await until(lambda: there.hellos)
+        await wait_until(lambda: there.hellos)
         many = b"{" + b",".join(b'"%d":1' % number for number in range(4000)) + b"}"
         for topic in (jobs_topic(HOME), ack_topic(HOME)):
             for payload in (many, b"[" * 39_000, b'{"job":"' + b"a" * 50_000 + b'"}'):
                 there.say(topic, payload)
                 await asyncio.sleep(0.05)
-        assert (await there.receipt(there.offers(offer()))).state == "received"
+        assert (await there.receipt(there.offers(make_offer()))).state == "received"
         assert max(map(len, seen)) < 5000
 
 
@@ -393,14 +415,14 @@ async def test_a_hub_s_questions_without_end_are_not_each_an_event_on_the_disk(t
     at = [0.0]
     async with homes_broker(HOME) as broker, made_box(tmp_path) as made:
         where = section(broker, tmp_path)
-        taken = takers(
+        taken = job_handlers(
             where, letting=made.reception.letting, by_hub=made.reception.by_hub, hub_signed=made.reception.hub_signed,
             monotonic=lambda: at[0],
-        )[Kind.CONNECT]  # fmt: skip
-        job = Job(job="job-1", kind=Kind.CONNECT, token=question("shop", "shop").decode())
-        answers = [await taken(job) for _ in range(QUESTIONS_AN_HOUR + 1)]
-        assert [one is None for one in answers] == [False] * QUESTIONS_AN_HOUR + [True], "the hub asks again later"
-        at[0] = HOUR + 1
+        )[JobKind.CONNECT]  # fmt: skip
+        job = Job(job="job-1", kind=JobKind.CONNECT, token=question("shop", "shop").decode())
+        answers = [await taken(job) for _ in range(MAX_QUESTIONS_PER_HOUR + 1)]
+        assert [one is None for one in answers] == [False] * MAX_QUESTIONS_PER_HOUR + [True], "the hub asks again later"
+        at[0] = HOUR_S + 1
         assert await taken(job) is not None
 
 
@@ -410,7 +432,7 @@ async def test_a_certificate_that_cannot_be_read_costs_the_line_and_not_the_box(
     async with made_box(tmp_path) as made:
         with capture_logs() as logged:
             async with at_work(uplink(made, where)) as task:
-                await until(lambda: any(one["event"] == "hub_out_of_reach" for one in logged))
+                await wait_until(lambda: any(one["event"] == "hub_out_of_reach" for one in logged))
                 assert not task.done()
 
 
@@ -418,24 +440,24 @@ async def test_after_a_hand_over_the_line_tells_what_it_owes_takes_no_job_and_en
     async with homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there:
         where = section(broker, tmp_path)
         async with at_work(uplink(made, where)):
-            await until(lambda: there.hellos)
-            await there.receipt(there.offers(offer(id="d2", parcels=("p2",), courier_sha256="2" * 64)))
-            await until(lambda: made.store.uplinks.kept() == made.store.uplinks.made())
+            await wait_until(lambda: there.hellos)
+            await there.receipt(there.offers(make_offer(id="d2", parcels=("p2",), courier_sha256="2" * 64)))
+            await wait_until(lambda: made.store.uplinks.kept() == made.store.uplinks.made())
         await made.store.handover.cancel_open(made.clock.now(), by=None)
         there.keeps = False
         async with at_work(uplink(made, where, leaving=True)) as task:
-            await until(lambda: len(there.hellos) == 2)
-            refused = await there.receipt(there.offers(offer(id="d3")))
+            await wait_until(lambda: len(there.hellos) == 2)
+            refused = await there.receipt(there.offers(make_offer(id="d3")))
             assert (refused.state, refused.why) == ("refused", "this house is another household's now")
             there.keeps = True
             there.ack()
-            await until(task.done)
+            await wait_until(task.done)
             task.result()
         assert there.results[-1].state is State.CANCELLED, "what was promised is withdrawn first"
         assert made.store.uplinks.made() == 0, "nothing of it is kept for the next household"
-        assert made.store.handover.pending(HUB_LEFT) == HOME
+        assert made.store.handover.pending(TASK_HUB_LEFT) == HOME
         home = made.home.model_copy(update={"hub": where})
-        again = joined(home, store=made.store, clock=made.clock, key=made.key, by_hub=made.reception.by_hub,
+        again = build_uplink(home, store=made.store, clock=made.clock, key=made.key, by_hub=made.reception.by_hub,
                        hub_signed=made.reception.hub_signed, letting=made.reception.letting,
                        monotonic=time.monotonic, reached=lambda _point: None, rewriting=NO_FILE,
                        contained=Containment())  # fmt: skip
@@ -445,26 +467,26 @@ async def test_after_a_hand_over_the_line_tells_what_it_owes_takes_no_job_and_en
 async def test_the_support_code_that_the_hub_tells_is_kept_and_a_changed_one_is_learnt(tmp_path: Path) -> None:
     async with homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there:
         folder = made.home.storage.folder / "hub"
-        for code in (fresh(), fresh()):
+        for code in (new_support_code(), new_support_code()):
             there.support = code
-            said = spoken(code)
+            said = format_support_code(code)
             async with at_work(uplink(made, section(broker, tmp_path))):
-                await until(lambda: support_code(folder) == said)  # noqa: B023 - it is waited for here
+                await wait_until(lambda: support_code(folder) == said)  # noqa: B023 - it is waited for here
         there.support = "NOT-A-CODE"
         async with at_work(uplink(made, section(broker, tmp_path))):
             before = len(there.hellos)
-            await until(lambda: len(there.hellos) > before)
-            await until(lambda: made.store.uplinks.kept() == made.store.uplinks.made())
-        assert support_code(folder) == spoken(code), "what is none is not kept"
+            await wait_until(lambda: len(there.hellos) > before)
+            await wait_until(lambda: made.store.uplinks.kept() == made.store.uplinks.made())
+        assert support_code(folder) == format_support_code(code), "what is none is not kept"
 
 
 async def test_how_the_line_stands_is_told_in_a_file_too(tmp_path: Path) -> None:
     async with made_box(tmp_path) as made:
         folder = made.home.storage.folder / "hub"
         async with homes_broker(HOME) as broker, at_work(uplink(made, section(broker, tmp_path))) as task:
-            await until(lambda: (now := kept(folder)) is not None and now.up)
+            await wait_until(lambda: (now := read_status(folder)) is not None and now.up)
             await broker.kill()
-            await until(lambda: (now := kept(folder)) is not None and not now.up and now.why is not None)
+            await wait_until(lambda: (now := read_status(folder)) is not None and not now.up and now.why is not None)
             assert not task.done()
 
 
@@ -474,14 +496,14 @@ async def test_a_home_that_the_hub_lets_in_no_longer_knows_it_and_leaves_without
         line = uplink(made, where, farewell=CutOff(made.home, where, store=made.store, rewriting=NO_FILE))
         with capture_logs() as logged:
             async with at_work(line) as task:
-                await until(lambda: line.standing.cut_off)
+                await wait_until(lambda: line.standing.cut_off)
                 await made.store.handover.leave_hub(HOME, made.clock.now(), by="anna")
                 line.leave(at_once=False)
-                await until(task.done)
+                await wait_until(task.done)
                 task.result()
         assert [one["event"] for one in logged if one["event"] == "hub_cut_off"] == ["hub_cut_off"], "told once"
-        assert made.store.handover.pending(HUB_LEFT) == HOME
-        assert made.store.handover.pending(HUB) is None
+        assert made.store.handover.pending(TASK_HUB_LEFT) == HOME
+        assert made.store.handover.pending(TASK_LEAVE_HUB) is None
 
 
 async def test_whoever_leaves_at_once_waits_for_no_hub(tmp_path: Path) -> None:
@@ -492,11 +514,11 @@ async def test_whoever_leaves_at_once_waits_for_no_hub(tmp_path: Path) -> None:
             await asyncio.sleep(1.0)
             assert not task.done(), "what it owes is to be told"
             line.leave(at_once=True)
-            await until(task.done)
+            await wait_until(task.done)
             task.result()
 
 
-class CutOff(Farewell):
+class CutOff(Unenrolment):
     """A hub that knows this home no more."""
 
     async def let_in(self) -> bool | None:

@@ -9,21 +9,21 @@ import pytest
 from sqlalchemy import select
 
 from gateway.config.home import Home, HubSection
-from gateway.config.loader import load
-from gateway.config.writer import Rewriting
+from gateway.config.loader import load_home_file
+from gateway.config.writer import HomeFileWriter
 from gateway.hub.config import HubFile
 from gateway.hub.tables import homes
 from gateway.integrations.hub_client import enrolment, unenrolment
-from gateway.integrations.hub_client.enrolment import HubAway
-from gateway.integrations.hub_client.house_file import joined_text, left_text
-from gateway.integrations.hub_client.unenrolment import Farewell, settle
+from gateway.integrations.hub_client.enrolment import HubUnavailable
+from gateway.integrations.hub_client.house_file import text_with_membership, text_without_membership
+from gateway.integrations.hub_client.unenrolment import Unenrolment, finish_pending
 from gateway.runtime.maintenance import factory_reset
 from gateway.storage import Store
-from gateway.storage.handover import HUB, HUB_LEFT
-from tests.hubs import Running, running
-from tests.joins import Box, claim, with_boxes
+from gateway.storage.handover import TASK_HUB_LEFT, TASK_LEAVE_HUB
+from tests.hubs import RunningHub, run_hub
+from tests.joins import JoiningBox, create_claim, with_boxes
 from tests.shell.box import box as made_box
-from tests.shell.house import home as a_home
+from tests.shell.house import make_home as a_home
 
 HOUSE = "# ours\nbox: b\nname: Home\nstorage: {folder: var}\ndevices: {}\nentrances: {}\n"
 
@@ -33,7 +33,7 @@ class House:
     """A house file and what stands in it."""
 
     file: Path
-    box: Box
+    box: JoiningBox
     store: Store
     base: Home
     reread: int = 0
@@ -41,7 +41,7 @@ class House:
     @property
     def home(self) -> Home:
         """The house of the box, with the hub that its file names."""
-        return self.base.model_copy(update={"hub": load(self.file).hub})
+        return self.base.model_copy(update={"hub": load_home_file(self.file).hub})
 
     @property
     def section(self) -> HubSection:
@@ -50,26 +50,28 @@ class House:
         return section
 
     @property
-    def rewriting(self) -> Rewriting:
-        return Rewriting(self.file, reread=self._again)
+    def rewriting(self) -> HomeFileWriter:
+        return HomeFileWriter(self.file, reread=self._again)
 
     def _again(self) -> None:
         self.reread += 1
 
-    async def joins(self, hub: Running, at: HubFile, *, home: str | None = None) -> None:
-        member = await self.box.join(await claim(hub, at, home=home))
-        text = joined_text(self.file.read_text(), self.file, self.base.storage.folder, member)
+    async def joins(self, hub: RunningHub, at: HubFile, *, home: str | None = None) -> None:
+        member = await self.box.join(await create_claim(hub, at, home=home))
+        text = text_with_membership(self.file.read_text(), self.file, self.base.storage.folder, member)
         self.file.write_text(text)
 
-    def farewell(self, ask: enrolment.Ask = enrolment.over_http) -> Farewell:
+    def farewell(self, ask: enrolment.HttpPost = enrolment.http_request) -> Unenrolment:
         async def soon(_seconds: float) -> None:
             await asyncio.sleep(0.01)
 
-        return Farewell(self.home, self.section, store=self.store, rewriting=self.rewriting, ask=ask, sleep=soon)
+        return Unenrolment(self.home, self.section, store=self.store, rewriting=self.rewriting, ask=ask, sleep=soon)
 
     @property
     def forgotten(self) -> bool:
-        return not self.box.folder.exists() and load(self.file).hub is None and "# ours" in self.file.read_text()
+        return (
+            not self.box.folder.exists() and load_home_file(self.file).hub is None and "# ours" in self.file.read_text()
+        )
 
 
 @pytest.fixture
@@ -79,8 +81,8 @@ def at(tmp_path: Path) -> HubFile:
 
 
 @pytest.fixture
-async def hub(at: HubFile) -> AsyncIterator[Running]:
-    async with running(at) as hub:
+async def hub(at: HubFile) -> AsyncIterator[RunningHub]:
+    async with run_hub(at) as hub:
         yield hub
 
 
@@ -92,16 +94,16 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     base = a_home(tmp_path / "var")
     base = base.model_copy(update={"storage": base.storage.model_copy(update={"folder": tmp_path / "var"})})
     async with made_box(tmp_path / "var", base) as made:
-        yield House(file, Box(tmp_path / "var" / "hub", made.key), made.store, base)
+        yield House(file, JoiningBox(tmp_path / "var" / "hub", made.key), made.store, base)
 
 
-async def revoked(hub: Running) -> bool:
+async def revoked(hub: RunningHub) -> bool:
     async with hub.hub.store.reading() as tx:
         return (await tx.execute(select(homes.c.revoked))).scalar_one() is not None
 
 
 async def test_the_hub_is_told_again_until_it_answers_and_only_then_all_of_it_is_forgotten(
-    house: House, hub: Running, at: HubFile
+    house: House, hub: RunningHub, at: HubFile
 ) -> None:
     await house.joins(hub, at)
     section, tries = house.section, []
@@ -110,43 +112,43 @@ async def test_the_hub_is_told_again_until_it_answers_and_only_then_all_of_it_is
         tries.append(address)
         assert house.box.folder.exists()
         if len(tries) < 3:
-            raise HubAway("away")
-        return enrolment.over_http(address, body)
+            raise HubUnavailable("away")
+        return enrolment.http_request(address, body)
 
-    await house.store.handover.leave(HUB, section.home)
+    await house.store.handover.leave(TASK_LEAVE_HUB, section.home)
     await house.farewell(away_twice).end(at_once=lambda: False)
     assert len(tries) == 3
     assert await revoked(hub)
     assert house.forgotten
     assert house.reread == 1
-    assert house.store.handover.pending(HUB_LEFT) == section.home
-    assert house.store.handover.pending(HUB) is None
+    assert house.store.handover.pending(TASK_HUB_LEFT) == section.home
+    assert house.store.handover.pending(TASK_LEAVE_HUB) is None
 
 
-async def test_whoever_leaves_at_once_is_held_up_by_no_hub(house: House, hub: Running, at: HubFile) -> None:
+async def test_whoever_leaves_at_once_is_held_up_by_no_hub(house: House, hub: RunningHub, at: HubFile) -> None:
     await house.joins(hub, at)
 
     def away(_address: str, _body: Mapping[str, object]) -> bytes:
-        raise HubAway("away")
+        raise HubUnavailable("away")
 
     await house.farewell(away).end(at_once=lambda: True)
     assert house.forgotten
     assert not await revoked(hub)
 
 
-async def test_killed_after_the_key_went_the_next_start_goes_on(house: House, hub: Running, at: HubFile) -> None:
+async def test_killed_after_the_key_went_the_next_start_goes_on(house: House, hub: RunningHub, at: HubFile) -> None:
     await house.joins(hub, at)
-    await house.store.handover.leave(HUB, house.section.home)
-    await settle(house.home, store=house.store, rewriting=house.rewriting)
+    await house.store.handover.leave(TASK_LEAVE_HUB, house.section.home)
+    await finish_pending(house.home, store=house.store, rewriting=house.rewriting)
     assert house.box.folder.exists(), "the hub is to be told first: that is the line's work"
     for path in house.box.folder.iterdir():
         path.unlink()
-    await settle(house.home, store=house.store, rewriting=house.rewriting)
+    await finish_pending(house.home, store=house.store, rewriting=house.rewriting)
     assert house.forgotten
 
 
 async def test_a_house_file_that_could_not_be_written_is_written_at_the_next_start(
-    house: House, hub: Running, at: HubFile
+    house: House, hub: RunningHub, at: HubFile
 ) -> None:
     await house.joins(hub, at)
     home = house.section.home
@@ -156,46 +158,48 @@ async def test_a_house_file_that_could_not_be_written_is_written_at_the_next_sta
     await farewell.end(at_once=lambda: False)
     assert not house.box.folder.exists(), "the key is gone all the same"
     house.file.write_text(whole)
-    await settle(house.home, store=house.store, rewriting=house.rewriting)
+    await finish_pending(house.home, store=house.store, rewriting=house.rewriting)
     assert house.forgotten
-    assert house.store.handover.pending(HUB_LEFT) == home
+    assert house.store.handover.pending(TASK_HUB_LEFT) == home
 
 
-async def test_a_home_that_joins_anew_under_its_name_stays(house: House, hub: Running, at: HubFile) -> None:
+async def test_a_home_that_joins_anew_under_its_name_stays(house: House, hub: RunningHub, at: HubFile) -> None:
     await house.joins(hub, at)
     home = house.section.home
     await house.farewell().end(at_once=lambda: False)
     await house.joins(hub, at, home=home)
-    await settle(house.home, store=house.store, rewriting=house.rewriting)
+    await finish_pending(house.home, store=house.store, rewriting=house.rewriting)
     assert house.section.home == home
-    assert house.store.handover.pending(HUB_LEFT) is None
+    assert house.store.handover.pending(TASK_HUB_LEFT) is None
     assert await house.farewell().let_in()
 
 
-async def test_a_wipe_tells_the_hub_and_takes_it_out_of_the_house_file(house: House, hub: Running, at: HubFile) -> None:
+async def test_a_wipe_tells_the_hub_and_takes_it_out_of_the_house_file(
+    house: House, hub: RunningHub, at: HubFile
+) -> None:
     await house.joins(hub, at)
     home = house.home
-    await asyncio.to_thread(factory_reset.mark, home.storage.folder)
-    assert await asyncio.to_thread(unenrolment.wiped, home, house.file)
+    await asyncio.to_thread(factory_reset.mark_for_wipe, home.storage.folder)
+    assert await asyncio.to_thread(unenrolment.finish_wipe_at_hub, home, house.file)
     assert await revoked(hub)
     assert house.forgotten
 
 
-async def test_a_wipe_waits_for_no_hub(house: House, hub: Running, at: HubFile) -> None:
+async def test_a_wipe_waits_for_no_hub(house: House, hub: RunningHub, at: HubFile) -> None:
     await house.joins(hub, at)
     home = house.home
 
     def away(_address: str, _body: Mapping[str, object]) -> bytes:
-        raise HubAway("away")
+        raise HubUnavailable("away")
 
-    await asyncio.to_thread(factory_reset.mark, home.storage.folder)
-    assert await asyncio.to_thread(unenrolment.wiped, home, house.file, away)
+    await asyncio.to_thread(factory_reset.mark_for_wipe, home.storage.folder)
+    assert await asyncio.to_thread(unenrolment.finish_wipe_at_hub, home, house.file, away)
     assert house.forgotten
-    assert not factory_reset.marked(home.storage.folder)
+    assert not factory_reset.is_marked_for_wipe(home.storage.folder)
 
 
 def test_another_home_s_section_is_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "home.yaml"
     text = f"{HOUSE}hub: {{url: 'http://127.0.0.1:1', home: home-2, host: 127.0.0.1}}\n"
-    assert left_text(text, file, "home-1") == text
-    assert "hub:" not in left_text(text, file, "home-2")
+    assert text_without_membership(text, file, "home-1") == text
+    assert "hub:" not in text_without_membership(text, file, "home-2")

@@ -8,7 +8,7 @@ from devices.reports import DoorReport, DoorState, LockReport, LockState, Report
 from devices.vendors import guard as vendor
 from devices.vendors.words import NO_DEVICE_REF
 from gateway.integrations.lock_guard import messages as w
-from gateway.integrations.lock_guard.rules import begin, guard
+from gateway.integrations.lock_guard.rules import handle_event, initial_state
 from gateway.protocol.guard_message import ToGuard
 
 AT = datetime(2026, 3, 2, 13, 5, tzinfo=UTC)
@@ -16,28 +16,28 @@ LOCK = "front-lock"
 
 
 @dataclass
-class Beside:
+class GuardInMemory:
     """The guard and all it stands on. `told` and `done` keep everything that it said and did."""
 
-    settings: w.Settings = field(
-        default_factory=lambda: w.Settings(
-            lock=LOCK, door=True, silent=60, echoes=frozenset({w.Part.LOCK, w.Part.DOOR})
+    settings: w.GuardSettings = field(
+        default_factory=lambda: w.GuardSettings(
+            lock=LOCK, door=True, silent=60, echoes=frozenset({w.GuardPart.LOCK, w.GuardPart.DOOR})
         )
     )
     mono: float = 1000.0
-    disk: w.Keep = field(default_factory=lambda: w.Keep(counter=0, intents=(), owes=False))
+    disk: w.WriteLedger = field(default_factory=lambda: w.WriteLedger(counter=0, intents=(), owes=False))
     disk_ok: bool = True
     alive: bool = True
     boots: int = 0
     words: int = 0
-    done: list[w.Command] = field(default_factory=list)
+    done: list[w.GuardCommand] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.boot()
 
     def boot(self) -> None:
         self.boots += 1
-        self.state = begin(
+        self.state = initial_state(
             self.settings,
             boot=f"{self.boots}-{self.boots:016x}",
             counter=self.disk.counter,
@@ -45,40 +45,40 @@ class Beside:
             owes=self.disk.owes,
             mono=self.mono,
         )
-        self.hear(w.RadioUp())
+        self.hear(w.RadioConnected())
 
-    def hear(self, event: w.Event) -> tuple[w.Command, ...]:
+    def hear(self, event: w.GuardEvent) -> tuple[w.GuardCommand, ...]:
         """Feed one event, and do what comes of it as the process does: in order, and after a failed disk not at all."""
-        self.state, commands = guard(self.state, event, mono=self.mono)
-        did: list[w.Command] = []
+        self.state, commands = handle_event(self.state, event, mono=self.mono)
+        did: list[w.GuardCommand] = []
         for command in commands:
-            if isinstance(command, w.Keep) and not self.disk_ok:
-                did += self.hear(w.NotKept())
+            if isinstance(command, w.WriteLedger) and not self.disk_ok:
+                did += self.hear(w.LedgerWriteFailed())
                 break
-            if isinstance(command, w.Keep):
+            if isinstance(command, w.WriteLedger):
                 self.disk = command
             did.append(command)
             self.done.append(command)
-            if isinstance(command, w.Probe) and self.alive:
-                did += self.hear(w.RadioAlive())
+            if isinstance(command, w.ProbeRadioBroker) and self.alive:
+                did += self.hear(w.RadioAnswered())
         return tuple(did)
 
     def word(self) -> str:
         self.words += 1
         return f"word-{self.words:012d}"
 
-    def wait(self, seconds: float) -> tuple[w.Command, ...]:
+    def wait(self, seconds: float) -> tuple[w.GuardCommand, ...]:
         self.mono += seconds
-        return self.hear(w.Due())
+        return self.hear(w.DeadlinePassed())
 
     # ---- the gateway ------------------------------------------------------------------------------------------------
 
     def beat(self, nonce: str | None = None) -> str:
         """The gateway beats; returns the challenge that it gets."""
         said = self.hear(
-            w.Told(claims=ToGuard(at="beat", lock=LOCK, question=self.word(), nonce=nonce), fresh=self.word())
+            w.GatewayMessage(claims=ToGuard(at="beat", lock=LOCK, question=self.word(), nonce=nonce), fresh=self.word())
         )
-        return next(s.nonce for s in said if isinstance(s, w.Say) and s.nonce is not None)
+        return next(s.nonce for s in said if isinstance(s, w.SendReport) and s.nonce is not None)
 
     def unlocking(self, nonce: str | None, **other: object) -> ToGuard:
         """The gateway's unlock, as it ought to be but for `other`."""
@@ -103,21 +103,21 @@ class Beside:
     def asking(self, part: str, nonce: str | None) -> ToGuard:
         return ToGuard(at="get", lock=LOCK, question=self.word(), nonce=nonce, body=f'{{"ask":"{part}"}}')
 
-    def tell(self, claims: ToGuard) -> tuple[w.Command, ...]:
-        return self.hear(w.Told(claims=claims, fresh=self.word()))
+    def tell(self, claims: ToGuard) -> tuple[w.GuardCommand, ...]:
+        return self.hear(w.GatewayMessage(claims=claims, fresh=self.word()))
 
     # ---- the radio --------------------------------------------------------------------------------------------------
 
-    def says(self, part: w.Part, report: Report, number: int | None = None) -> tuple[w.Command, ...]:
-        return self.hear(w.RadioSaid(part=part, reports=(report,), number=number))
+    def says(self, part: w.GuardPart, report: Report, number: int | None = None) -> tuple[w.GuardCommand, ...]:
+        return self.hear(w.RadioReported(part=part, reports=(report,), number=number))
 
-    def bolt(self, bolt: LockState, *, answers: bool = False) -> tuple[w.Command, ...]:
-        return self.says(w.Part.LOCK, LockReport(bolt=bolt), self.asked(w.Part.LOCK) if answers else None)
+    def bolt(self, bolt: LockState, *, answers: bool = False) -> tuple[w.GuardCommand, ...]:
+        return self.says(w.GuardPart.LOCK, LockReport(bolt=bolt), self.asked(w.GuardPart.LOCK) if answers else None)
 
-    def leaf(self, door: DoorState, *, answers: bool = False) -> tuple[w.Command, ...]:
-        return self.says(w.Part.DOOR, DoorReport(door=door), self.asked(w.Part.DOOR) if answers else None)
+    def leaf(self, door: DoorState, *, answers: bool = False) -> tuple[w.GuardCommand, ...]:
+        return self.says(w.GuardPart.DOOR, DoorReport(door=door), self.asked(w.GuardPart.DOOR) if answers else None)
 
-    def asked(self, part: w.Part) -> int | None:
+    def asked(self, part: w.GuardPart) -> int | None:
         asked = self.state.asked.get(part)
         return None if asked is None else asked.number
 
@@ -125,13 +125,13 @@ class Beside:
 
     @property
     def unlocked(self) -> int:
-        return sum(isinstance(c, w.Move) and isinstance(c.command, UnlockDoor) for c in self.done)
+        return sum(isinstance(c, w.PublishCommand) and isinstance(c.command, UnlockDoor) for c in self.done)
 
     @property
     def locked(self) -> int:
-        return sum(isinstance(c, w.Move) and isinstance(c.command, LockDoor) for c in self.done)
+        return sum(isinstance(c, w.PublishCommand) and isinstance(c.command, LockDoor) for c in self.done)
 
-    def opened(self) -> "Beside":
+    def opened(self) -> "GuardInMemory":
         """The gateway unlocks, and the bolt is withdrawn."""
         self.bolt(LockState.LOCKED, answers=True)
         self.tell(self.unlocking(self.beat()))

@@ -6,10 +6,10 @@ import signal
 import sys
 from pathlib import Path
 
-from gateway.integrations.lock_guard.file import load
+from gateway.integrations.lock_guard.file import load_guard_file
 from gateway.integrations.lock_guard.ledger import Ledger
-from gateway.integrations.lock_guard.process import Process
-from gateway.protocol.guard_keys import load as load_key
+from gateway.integrations.lock_guard.process import GuardProcess
+from gateway.protocol.guard_keys import load_key
 
 
 def main(config: Path, point: str) -> None:
@@ -19,8 +19,8 @@ def main(config: Path, point: str) -> None:
         if name == point:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    file = load(config)
-    asyncio.run(Process(file, key=load_key(file.key), ledger=Ledger.begin(file.folder), reached=reached).run())
+    file = load_guard_file(config)
+    asyncio.run(GuardProcess(file, key=load_key(file.key), ledger=Ledger.begin(file.folder), reached=reached).run())
 
 
 if __name__ == "__main__":

@@ -8,21 +8,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.integrations.lock_guard.file import GuardFile
-from gateway.integrations.lock_guard.ledger import FILE, Page
+from gateway.integrations.lock_guard.ledger import LEDGER_FILE, LedgerState
 from gateway.mqtt.packets import Sent
-from tests.forkserver import Forked, forks
-from tests.gateway.integrations.lock_guard.yard import BEGINS, LOCK, SET, Yard, until, yard
+from tests.forkserver import ForkedProcess, fork_server
+from tests.gateway.integrations.lock_guard.yard import (
+    LOCK,
+    SET,
+    START_TIMEOUT_S,
+    GuardTestbed,
+    guard_testbed,
+    wait_until,
+)
 
 ROOT = Path(__file__).parents[4]
-POINTS = ("kept", "moved")  # between the disk and the move; just after the move
-ANY = "any"  # some moment after the order left
-NEVER = "never"
-TRIES = 5  # orders that a busy machine may be too slow for
-SETTLES = 0.3  # seconds in which what was to move would have moved
+CRASH_POINTS = ("kept", "moved")  # between the disk and the move; just after the move
+ANY_MOMENT = "any"  # some moment after the order left
+NO_CRASH = "never"
+MAX_ORDERS = 5  # orders that a busy machine may be too slow for
+SETTLE_S = 0.3  # seconds in which what was to move would have moved
 
 
 @dataclass(frozen=True)
-class Round:
+class KillResult:
     """What came of one kill."""
 
     point: str
@@ -30,13 +37,15 @@ class Round:
     kept: bool  # the intent is on the disk
 
 
-def guard(config: Path, point: str) -> Forked:
+def start_guard(config: Path, point: str) -> ForkedProcess:
     """Start a guard in a process of its own; what it says is kept beside its file."""
     with config.with_suffix(".log").open("wb") as log:
-        return forks().start(["-m", "tests.gateway.integrations.lock_guard.deadly", str(config), point], log, cwd=ROOT)
+        return fork_server().start(
+            ["-m", "tests.gateway.integrations.lock_guard.deadly", str(config), point], log, cwd=ROOT
+        )
 
 
-async def ended(heir: Forked, config: Path) -> None:
+async def end_guard(heir: ForkedProcess, config: Path) -> None:
     """End a guard that has to live until then.
 
     Raises:
@@ -49,80 +58,81 @@ async def ended(heir: Forked, config: Path) -> None:
     await heir.wait()
 
 
-async def rounds(folder: Path, points: Iterable[str], rng: random.Random) -> list[Round]:
+async def kill_rounds(folder: Path, points: Iterable[str], rng: random.Random) -> list[KillResult]:
     """Kill a guard at each of these points; then its successor hears the order again, and the gateway tries again."""
-    found: list[Round] = []
-    async with yard(folder) as place:
+    found: list[KillResult] = []
+    async with guard_testbed(folder) as place:
         config = folder / "guard.yaml"
         config.write_text(place.file.model_dump_json(), encoding="utf-8")
         for number, point in enumerate(points):
-            found.append(await _round(place, config, point, f"v{number}", rng))
+            found.append(await _kill_once(place, config, point, f"v{number}", rng))
             if not place.residence.doorway.thrown:
                 place.residence.doorway.move_bolt(thrown=True, cause="hand")
     return found
 
 
-async def ordered(place: Yard, intent: str) -> None:
+async def send_unlock(place: GuardTestbed, intent: str) -> None:
     """Let an unlock leave; on a busy machine the challenge may have died meanwhile."""
-    for _ in range(TRIES):
+    for _ in range(MAX_ORDERS):
         await place.ready()
         if isinstance(place.box.unlock(intent), Sent):
             return
     raise AssertionError(f"no unlock leaves for {intent}")
 
 
-async def reached(place: Yard, child: Forked, intent: str) -> str:
+async def send_until_crash(place: GuardTestbed, child: ForkedProcess, intent: str) -> str:
     """Give orders until one brings the guard to the point at which it dies; returns that one's intent.
 
     An order that is late, or that the radio's broker is too slow for, is refused: then nothing is spent, nothing moves,
     and this is tried with another.
     """
-    for number in range(TRIES):
+    for number in range(MAX_ORDERS):
         refused, order = len(place.box.refusals()), f"{intent}.{number}"
-        await ordered(place, order)
-        await until(lambda refused=refused: child.returncode is not None or len(place.box.refusals()) > refused, BEGINS)  # type: ignore[misc]  # its default
+        await send_unlock(place, order)
+        settled = lambda refused=refused: child.returncode is not None or len(place.box.refusals()) > refused  # noqa: E731 - its default
+        await wait_until(settled, START_TIMEOUT_S)
         if child.returncode is not None:
             return order
-    raise AssertionError(f"{TRIES} orders were refused: {place.box.refusals()[-TRIES:]}")
+    raise AssertionError(f"{MAX_ORDERS} orders were refused: {place.box.refusals()[-MAX_ORDERS:]}")
 
 
-async def _round(place: Yard, config: Path, point: str, intent: str, rng: random.Random) -> Round:
+async def _kill_once(place: GuardTestbed, config: Path, point: str, intent: str, rng: random.Random) -> KillResult:
     before, orders = place.moves("withdrawn"), len(place.attacker.of(SET))
-    child = guard(config, point)
+    child = start_guard(config, point)
     try:
-        if point == ANY:
-            await ordered(place, intent)
+        if point == ANY_MOMENT:
+            await send_unlock(place, intent)
             await asyncio.sleep(rng.uniform(0, 0.04))
             child.send_signal(signal.SIGKILL)
         else:
-            intent = await reached(place, child, intent)
+            intent = await send_until_crash(place, child, intent)
         assert await asyncio.wait_for(child.wait(), 10) == -signal.SIGKILL
-        await until(lambda: len(place.attacker.of(SET)) > orders)
+        await wait_until(lambda: len(place.attacker.of(SET)) > orders)
     finally:
         if child.returncode is None:
             child.kill()
     order = place.attacker.of(SET)[-1].payload
-    heir = guard(config, NEVER)
+    heir = start_guard(config, NO_CRASH)
     try:
         await place.attacker.say(SET, order)
         await place.ready()
         await place.attacker.say(SET, order)
-        kept = intent in page(place.file).intents
+        kept = intent in stored_page(place.file).intents
         if kept:  # what was spent is spent, even if the gateway tried again, which it does not
             place.box.unlock(intent)
         await place.box.answer(LOCK)
-        await asyncio.sleep(SETTLES)
-        return Round(point, place.moves("withdrawn") - before, kept)
+        await asyncio.sleep(SETTLE_S)
+        return KillResult(point, place.moves("withdrawn") - before, kept)
     finally:
-        await ended(heir, config)
+        await end_guard(heir, config)
 
 
-def page(file: GuardFile) -> Page:
+def stored_page(file: GuardFile) -> LedgerState:
     """What the guard has on its disk."""
-    return Page.model_validate_json((file.folder / FILE).read_bytes())
+    return LedgerState.model_validate_json((file.folder / LEDGER_FILE).read_bytes())
 
 
-def complaints(found: Iterable[Round]) -> list[str]:
+def find_violations(found: Iterable[KillResult]) -> list[str]:
     """Say what must not be."""
     return [
         f"killed at {one.point!r}: withdrawn {one.withdrawals} times, {'' if one.kept else 'not '}on the disk"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.integrations.lock_guard.yard import until, yard
+from tests.gateway.integrations.lock_guard.yard import guard_testbed, wait_until
 
 pytestmark = pytest.mark.slow
 SILENT = 2.0
@@ -19,7 +19,7 @@ async def the_gateway_ends() -> None:
 
 
 async def test_a_door_that_was_left_unlocked_is_locked_once_it_is_closed(tmp_path: Path) -> None:
-    async with yard(tmp_path, silent=SILENT) as place, place.guard():
+    async with guard_testbed(tmp_path, silent=SILENT) as place, place.guard():
         await place.ready()
         await place.unlocks("v1")
         place.residence.doorway.arrive("courier")
@@ -28,16 +28,16 @@ async def test_a_door_that_was_left_unlocked_is_locked_once_it_is_closed(tmp_pat
         await asyncio.sleep(SILENT + 2)
         assert place.moves("thrown") == 0, "never while the door is open"
         place.residence.doorway.close_door("courier")
-        await until(lambda: place.moves("thrown") == 1)
+        await wait_until(lambda: place.moves("thrown") == 1)
         assert not place.residence.doorway.in_air
 
 
 async def test_a_guard_that_was_cut_off_from_the_house_locks_too(tmp_path: Path) -> None:
-    async with yard(tmp_path, silent=SILENT) as place, place.guard():
+    async with guard_testbed(tmp_path, silent=SILENT) as place, place.guard():
         await place.ready()
         await place.unlocks("v1")
         place.house.pause()
         try:
-            await until(lambda: place.moves("thrown") == 1)
+            await wait_until(lambda: place.moves("thrown") == 1)
         finally:
             place.house.resume()

@@ -8,7 +8,7 @@ from devices.commands import LockDoor, UnlockDoor
 from devices.reports import DoorState, LockState
 from gateway.integrations.lock_guard import messages as w
 from gateway.protocol.guard_message import ToGuard
-from tests.gateway.integrations.lock_guard.beside import Beside
+from tests.gateway.integrations.lock_guard.beside import GuardInMemory
 
 
 class Attacker(RuleBasedStateMachine):
@@ -16,7 +16,7 @@ class Attacker(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.house = Beside()
+        self.house = GuardInMemory()
         self.nonces: list[str] = []
         self.kept: list[tuple[ToGuard, float, int]] = []  # what was signed, when, and in which boot
         self.signed = 0
@@ -26,11 +26,11 @@ class Attacker(RuleBasedStateMachine):
     def watch(self) -> None:
         """Judge all that was done since the last look."""
         for at, command in enumerate(self.house.done[self.seen :], start=self.seen):
-            if not isinstance(command, w.Move):
+            if not isinstance(command, w.PublishCommand):
                 continue
             if isinstance(command.command, UnlockDoor):
                 before = self.house.done[at - 1]
-                assert isinstance(before, w.Keep), "on the disk first"
+                assert isinstance(before, w.WriteLedger), "on the disk first"
                 assert command.command.intent in before.intents
                 claims, when, boot = next(k for k in self.kept if f'"id":"{command.command.id}"' in k[0].body)
                 assert claims.counter == before.counter
@@ -79,7 +79,7 @@ class Attacker(RuleBasedStateMachine):
     def the_door_speaks(self, door: DoorState, *, answers: bool) -> None:
         if door is not DoorState.CLOSED:
             self.closed_answers = 0
-        elif answers and self.house.asked(w.Part.DOOR) is not None:
+        elif answers and self.house.asked(w.GuardPart.DOOR) is not None:
             self.closed_answers += 1
         self.house.leaf(door, answers=answers)
         self.watch()
@@ -95,13 +95,13 @@ class Attacker(RuleBasedStateMachine):
 
     @rule()
     def the_radio_answers_late(self) -> None:
-        self.house.hear(w.RadioAlive())
+        self.house.hear(w.RadioAnswered())
         self.watch()
 
     @rule()
     def the_radio_is_lost_and_comes_back(self) -> None:
-        self.house.hear(w.RadioDown())
-        self.house.hear(w.RadioUp())
+        self.house.hear(w.RadioDisconnected())
+        self.house.hear(w.RadioConnected())
         self.closed_answers = 0
         self.watch()
 
@@ -113,13 +113,15 @@ class Attacker(RuleBasedStateMachine):
 
     @invariant()
     def no_counter_and_no_intent_moves_twice(self) -> None:
-        moved = [c.command for c in self.house.done if isinstance(c, w.Move) and isinstance(c.command, UnlockDoor)]
+        moved = [
+            c.command for c in self.house.done if isinstance(c, w.PublishCommand) and isinstance(c.command, UnlockDoor)
+        ]
         assert len({command.intent for command in moved}) == len(moved)
         assert len({command.id for command in moved}) == len(moved)
 
     @invariant()
     def what_is_locked_by_itself_was_unlocked_by_itself(self) -> None:
-        own = [c for c in self.house.done if isinstance(c, w.Move) and isinstance(c.command, LockDoor)]
+        own = [c for c in self.house.done if isinstance(c, w.PublishCommand) and isinstance(c.command, LockDoor)]
         assert not own or self.house.unlocked
 
 

@@ -19,10 +19,16 @@ from gateway.config.devices import GuardSection, LockDevice
 from gateway.config.home import Home, Storage
 from gateway.integrations.lock_guard import messages as w
 from gateway.mqtt.packets import Acknowledgement, InboundMessage, NotSent, Sent
-from gateway.protocol.guard_keys import command_key, make, public_x
-from gateway.protocol.guard_message import FromGuard, Rejected, ToGuard, opened, seal
-from gateway.runtime.guard_client import ANSWER, Guarded
-from tests.gateway.integrations.lock_guard.beside import AT, LOCK, Beside
+from gateway.protocol.guard_keys import command_key, create_key, public_x
+from gateway.protocol.guard_message import (
+    FromGuard,
+    InvalidGuardMessage,
+    ToGuard,
+    sign_guard_message,
+    verify_guard_message,
+)
+from gateway.runtime.guard_client import ANSWER_TIMEOUT_S, GuardClient
+from tests.gateway.integrations.lock_guard.beside import AT, LOCK, GuardInMemory
 
 LIFE = 5.0  # seconds that an unlock is good for
 
@@ -35,8 +41,8 @@ class Between(RuleBasedStateMachine):
         self.loop = asyncio.new_event_loop()
         self.scratch = tempfile.TemporaryDirectory()
         folder = Path(self.scratch.name)
-        self.key = make(folder / "guard.pem")
-        self.house = Beside()
+        self.key = create_key(folder / "guard.pem")
+        self.house = GuardInMemory()
         self.to_guard: list[bytes] = []
         self.to_gateway: list[bytes] = []
         self.spoken = 0
@@ -44,7 +50,7 @@ class Between(RuleBasedStateMachine):
         lock = LockDevice(kind="lock", vendor="guard", address=LOCK, guard=GuardSection(key=public_x(self.key)))
         home = Home(box="box", name="House", storage=Storage(folder=folder), devices={LOCK: lock}, entrances={})
         self.commands = command_key(folder / "key")
-        self.guarded = Guarded(home, line=self, mono=lambda: self.house.mono)
+        self.guarded = GuardClient(home, line=self, mono=lambda: self.house.mono)
         self.number = 0
         self.asked_at: dict[int, float] = {}
         self.bolts: list[tuple[float, LockState]] = [(self.house.mono, LockState.LOCKED)]  # what was true from when on
@@ -71,18 +77,18 @@ class Between(RuleBasedStateMachine):
     def collect(self) -> None:
         """What the guard has said since goes into the bag; what it did is judged."""
         for at, command in enumerate(self.house.done[self.spoken :], start=self.spoken):
-            if isinstance(command, w.Say):
+            if isinstance(command, w.SendReport):
                 self.to_gateway.append(self.signed(command))
-            if isinstance(command, w.Move) and isinstance(command.command, UnlockDoor):
-                assert isinstance(self.house.done[at - 1], w.Keep)
+            if isinstance(command, w.PublishCommand) and isinstance(command.command, UnlockDoor):
+                assert isinstance(self.house.done[at - 1], w.WriteLedger)
                 assert self.house.mono - self.unlocks[command.command.intent] <= LIFE, "never late"
         self.spoken = len(self.house.done)
         assert self.house.unlocked <= len(self.unlocks)
 
-    def signed(self, said: w.Say) -> bytes:
+    def signed(self, said: w.SendReport) -> bytes:
         letter = None if said.report is None else vendor.encode_report(said.report, NO_DEVICE_REF)[0]
         channel = TopicSuffix.EVENT if letter is None else TopicSuffix.RESULT if said.question else letter.suffix
-        return seal(
+        return sign_guard_message(
             FromGuard.model_validate(
                 {"lock": LOCK, "part": said.part.value, "channel": channel.value, "boot": self.house.state.boot,
                  "seq": said.seq, "uptime_ms": said.uptime_ms, "counter": said.counter, "question": said.question,
@@ -154,8 +160,8 @@ class Between(RuleBasedStateMachine):
     def he_lets_something_through_to_the_guard(self, which: int) -> None:
         if self.to_guard:
             token = self.to_guard[-min(which, len(self.to_guard))]
-            claims = opened(token, ToGuard, self.commands)
-            assert not isinstance(claims, Rejected)
+            claims = verify_guard_message(token, ToGuard, self.commands)
+            assert not isinstance(claims, InvalidGuardMessage)
             self.running(lambda: self.house.tell(claims))
 
     @rule(
@@ -179,8 +185,8 @@ class Between(RuleBasedStateMachine):
             to_guard, to_gateway = self.to_guard[self.passed[0] :], self.to_gateway[self.passed[1] :]
             self.passed = len(self.to_guard), len(self.to_gateway)
             for token in to_guard:
-                claims = opened(token, ToGuard, self.commands)
-                assert not isinstance(claims, Rejected)
+                claims = verify_guard_message(token, ToGuard, self.commands)
+                assert not isinstance(claims, InvalidGuardMessage)
                 self.running(lambda said=claims: self.house.tell(said))  # type: ignore[misc]  # its default
             for token in to_gateway:
                 incoming = InboundMessage(topic=f"perron/{LOCK}/event", payload=token, retain=False, session=1)
@@ -196,7 +202,7 @@ class Between(RuleBasedStateMachine):
             if told.answers is None or not isinstance(reports[0], LockReport):
                 continue
             since = self.asked_at[told.answers]
-            assert self.house.mono - since <= ANSWER
+            assert self.house.mono - since <= ANSWER_TIMEOUT_S
             assert reports[0].bolt in self.true_since(since)
 
     def true_since(self, since: float) -> set[LockState]:

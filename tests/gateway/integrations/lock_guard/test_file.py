@@ -6,11 +6,10 @@ import pytest
 
 from devices.vendors.words import TopicSuffix
 from gateway.config.errors import ConfigError
-from gateway.integrations.lock_guard.file import load
-from gateway.integrations.lock_guard.messages import Settings
+from gateway.integrations.lock_guard.file import load_guard_file
+from gateway.integrations.lock_guard.messages import GuardSettings
 from gateway.integrations.lock_guard.timing import Timing
-from gateway.protocol.guard_keys import KeyUnusable, command_key, make, public_x
-from gateway.protocol.guard_keys import load as load_key
+from gateway.protocol.guard_keys import KeyUnusable, command_key, create_key, load_key, public_x
 
 X = "2-5uZ0lTXtEJlfEoFmTPyGhFNmo5jsqnSqOPDJKRjvQ"
 TEXT = f"""\
@@ -36,18 +35,20 @@ def written(folder: Path, text: str = TEXT) -> Path:
 def test_every_waiting_time_of_the_file_reaches_the_rules_and_without_one_each_is_as_it_always_was(
     tmp_path: Path,
 ) -> None:
-    assert load(written(tmp_path)).timing.model_dump() == {
+    assert load_guard_file(written(tmp_path)).timing.model_dump() == {
         "nonce_life": 15, "answer": 5, "stable": 2, "again": 30, "moving": 30,
     }  # fmt: skip
     times = {name: 1.0 + n for n, name in enumerate(Timing.model_fields)}
-    file = load(written(tmp_path, TEXT + "".join(["timing:\n", *(f"  {name}: {t}\n" for name, t in times.items())])))
+    file = load_guard_file(
+        written(tmp_path, TEXT + "".join(["timing:\n", *(f"  {name}: {t}\n" for name, t in times.items())]))
+    )
     assert file.timing == Timing(**times)
-    settings = Settings(lock=file.lock, door=True, silent=file.silent, timing=file.timing)
+    settings = GuardSettings(lock=file.lock, door=True, silent=file.silent, timing=file.timing)
     assert settings.timing.model_dump() == times
 
 
 def test_a_whole_file_is_read_and_its_paths_begin_beside_it(tmp_path: Path) -> None:
-    file = load(written(tmp_path))
+    file = load_guard_file(written(tmp_path))
     assert (file.key, file.folder) == (tmp_path / "guard.key.pem", tmp_path / "ledger")
     assert file.radio.broker.password_file == tmp_path / "guard.password"
     assert file.house.tls is not None
@@ -76,19 +77,19 @@ def test_what_is_wrong_is_told_where_it_stands(tmp_path: Path, old: str, new: st
     assert TEXT.count(old) == 1
     path = written(tmp_path, TEXT.replace(old, new))
     with pytest.raises(ConfigError) as wrong:
-        load(path)
+        load_guard_file(path)
     assert f"{path}:{where}: " in str(wrong.value)
     assert told in str(wrong.value)
 
 
 def test_house_and_radio_never_share_a_broker(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="one of its own"):
-        load(written(tmp_path, TEXT.replace("192.168.1.10", "127.0.0.1").replace("1884", "1883")))
+        load_guard_file(written(tmp_path, TEXT.replace("192.168.1.10", "127.0.0.1").replace("1884", "1883")))
 
 
 def test_a_missing_file_says_so(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--config"):
-        load(tmp_path / "none.yaml")
+        load_guard_file(tmp_path / "none.yaml")
 
 
 def test_the_gateway_s_command_key_is_made_once_and_is_its_own_user_s_alone(tmp_path: Path) -> None:
@@ -111,6 +112,6 @@ def test_what_is_no_key_is_no_key(tmp_path: Path, pem: bytes) -> None:
 
 
 def test_a_key_is_never_written_over(tmp_path: Path) -> None:
-    make(tmp_path / "key.pem")
+    create_key(tmp_path / "key.pem")
     with pytest.raises(FileExistsError):
-        make(tmp_path / "key.pem")
+        create_key(tmp_path / "key.pem")

@@ -12,9 +12,15 @@ from devices.vendors.words import NO_DEVICE_REF, TopicSuffix
 from gateway.config.devices import DoorDevice, GuardSection, LockDevice
 from gateway.config.home import Home, Storage
 from gateway.mqtt.packets import Acknowledgement, InboundMessage, NotSent, NotSentReason, Sent
-from gateway.protocol.guard_keys import command_key, make, public_x
-from gateway.protocol.guard_message import FromGuard, Rejected, ToGuard, opened, seal
-from gateway.runtime.guard_client import ANSWER, RATION, Guarded
+from gateway.protocol.guard_keys import command_key, create_key, public_x
+from gateway.protocol.guard_message import (
+    FromGuard,
+    InvalidGuardMessage,
+    ToGuard,
+    sign_guard_message,
+    verify_guard_message,
+)
+from gateway.runtime.guard_client import ANSWER_TIMEOUT_S, MAX_MESSAGES_PER_SECOND, GuardClient
 from tests.gateway.integrations.lock_guard.beside import AT
 from tests.gateway.integrations.lock_guard.yard import DOOR, LOCK, SET
 
@@ -26,7 +32,7 @@ class Desk:
     """The gateway's side with a line that keeps what leaves, and a guard that says what it is told to."""
 
     def __init__(self, folder: Path) -> None:
-        self.key = make(folder / "guard.pem")
+        self.key = create_key(folder / "guard.pem")
         self.home = Home(
             box="box", name="House", storage=Storage(folder=folder), entrances={},
             devices={
@@ -37,7 +43,7 @@ class Desk:
         self.mono = 100.0
         self.left: list[tuple[str, bytes]] = []
         self.seq = 0
-        self.guarded = Guarded(self.home, line=self, mono=lambda: self.mono)
+        self.guarded = GuardClient(self.home, line=self, mono=lambda: self.mono)
 
     def publish(  # noqa: PLR0913 - one argument a field of an MQTT 5 PUBLISH
         self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False, expiry: int | None = None,
@@ -52,8 +58,8 @@ class Desk:
 
     @property
     def said(self) -> ToGuard:
-        claims = opened(self.left[-1][1], ToGuard, command_key(self.home.storage.folder / "key"))
-        assert not isinstance(claims, Rejected)
+        claims = verify_guard_message(self.left[-1][1], ToGuard, command_key(self.home.storage.folder / "key"))
+        assert not isinstance(claims, InvalidGuardMessage)
         return claims
 
     def hears(  # noqa: PLR0913 - the parts of a signed message
@@ -76,7 +82,7 @@ class Desk:
                 "body": body,
             }
         )
-        return self.raw(seal(claims, self.key), topic)
+        return self.raw(sign_guard_message(claims, self.key), topic)
 
     def raw(
         self, payload: bytes, topic: TopicSuffix = TopicSuffix.RESULT, *, retain: bool = False
@@ -119,7 +125,7 @@ async def test_news_answers_nothing_whatever_the_broker_writes_beside_it(desk: D
 async def test_an_answer_that_is_long_in_coming_is_news(desk: Desk) -> None:
     desk.challenged()
     question = desk.ask()
-    desk.mono += ANSWER + 0.1
+    desk.mono += ANSWER_TIMEOUT_S + 0.1
     ((_, _, told),) = desk.hears(question=question)
     assert told.answers is None
 
@@ -150,7 +156,7 @@ async def test_another_boot_is_believed_by_its_answer_alone(desk: Desk) -> None:
 async def test_what_another_guard_signed_counts_for_nothing(desk: Desk, tmp_path: Path) -> None:
     desk.challenged()
     question = desk.ask()
-    desk.key = make(tmp_path / "other.pem")
+    desk.key = create_key(tmp_path / "other.pem")
     assert desk.hears(question=question) == ()
 
 
@@ -216,7 +222,7 @@ async def test_what_is_for_others_leaves_as_it_is(desk: Desk) -> None:
 
 async def test_a_flood_of_forgeries_costs_only_so_much(desk: Desk) -> None:
     desk.challenged()
-    for _ in range(RATION):
+    for _ in range(MAX_MESSAGES_PER_SECOND):
         desk.raw(b"a.b.c")
     assert desk.hears() == ()
     desk.mono += 1.0

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.broker_acl import access, accounts
+from gateway.config.broker_acl import access_list, account_names
 from gateway.config.errors import ConfigError
 from gateway.config.home import Home
-from gateway.config.loader import load
-from gateway.config.sensor_independence import depends
-from gateway.installation.device_probe import ask
+from gateway.config.loader import load_home_file
+from gateway.config.sensor_independence import depends_on_lock
+from gateway.installation.device_probe import probe_devices
 from gateway.mqtt.client import connect_once
 from gateway.runtime.entrance_rules import entrance_rules
-from tests.gateway.integrations.lock_guard.yard import DOOR, LOCK, yard
+from tests.gateway.integrations.lock_guard.yard import DOOR, LOCK, guard_testbed
 
 CONFIG = Path(__file__).parents[4] / "config" / "home.yaml"
 X = "2-5uZ0lTXtEJlfEoFmTPyGhFNmo5jsqnSqOPDJKRjvQ"
@@ -41,7 +41,7 @@ def house(folder: Path, old: str = "", new: str = "") -> Path:
 
 
 def guarded(folder: Path) -> Home:
-    return load(house(folder))
+    return load_home_file(house(folder))
 
 
 def test_a_lock_with_a_guard_is_guarded_without_that_being_said(tmp_path: Path) -> None:
@@ -63,15 +63,15 @@ def test_a_lock_with_a_guard_is_guarded_without_that_being_said(tmp_path: Path) 
 )  # fmt: skip
 def test_what_does_not_fit_is_told(tmp_path: Path, old: str, new: str, told: str) -> None:
     with pytest.raises(ConfigError) as wrong:
-        load(house(tmp_path, old, new))
+        load_home_file(house(tmp_path, old, new))
     assert told in str(wrong.value)
 
 
 def test_the_guard_has_its_lock_s_account_and_no_more(tmp_path: Path) -> None:
     home = guarded(tmp_path)
-    assert "front-lock" in accounts(home)
-    assert not {"front-door", "perron", "guard"} & set(accounts(home))
-    lines = access(home).splitlines()
+    assert "front-lock" in account_names(home)
+    assert not {"front-door", "perron", "guard"} & set(account_names(home))
+    lines = access_list(home).splitlines()
     at = lines.index("user front-lock")
     own = [line for line in lines[at + 1 : at + 20] if line.startswith("topic")][:6]
     assert all(" perron/front-lock/" in line for line in own)
@@ -79,12 +79,12 @@ def test_the_guard_has_its_lock_s_account_and_no_more(tmp_path: Path) -> None:
 
 
 def test_a_door_sensor_behind_the_guard_is_no_part_of_the_lock(tmp_path: Path) -> None:
-    assert not depends(guarded(tmp_path), "front-lock", "front-door")
+    assert not depends_on_lock(guarded(tmp_path), "front-lock", "front-door")
 
 
 @pytest.mark.slow
 async def test_doctor_asks_lock_and_door_behind_a_guard_and_believes_signed_answers_only(tmp_path: Path) -> None:
-    async with yard(tmp_path) as place, place.guard():
+    async with guard_testbed(tmp_path) as place, place.guard():
         await place.ready()
         home = place.box.home
         attacker = home.broker.model_copy(
@@ -92,5 +92,5 @@ async def test_doctor_asks_lock_and_door_behind_a_guard_and_believes_signed_answ
         )
         (tmp_path / "attacker.password").write_text(place.house.accounts["attacker"])
         async with connect_once(attacker, [f"perron/{LOCK}/#"], monotonic=lambda: 0.0) as guest:
-            found = await ask(home, guest, (LOCK, DOOR), longest=3, settle=0)
+            found = await probe_devices(home, guest, (LOCK, DOOR), longest=3, settle=0)
         assert {id_: heard.answer is not None for id_, heard in found.devices.items()} == {LOCK: True, DOOR: True}

@@ -11,10 +11,17 @@ import aiomqtt
 import pytest
 
 from devices.reports import LockReport, LockState, OperationError
-from gateway.config.broker import Broker
-from gateway.integrations.lock_guard.file import DoorBehind, GuardFile, LockBehind, Radio
-from gateway.integrations.lock_guard.ledger import Page
-from tests.gateway.integrations.lock_guard.yard import DOOR, LIFE, LOCK, Yard, until, yard
+from gateway.config.broker import BrokerSection
+from gateway.integrations.lock_guard.file import GuardFile, RadioDoor, RadioLock, RadioSection
+from gateway.integrations.lock_guard.ledger import LedgerState
+from tests.gateway.integrations.lock_guard.yard import (
+    COMMAND_LIFETIME_S,
+    DOOR,
+    LOCK,
+    GuardTestbed,
+    guard_testbed,
+    wait_until,
+)
 from tests.mosquitto import Mosquitto, radio
 
 pytestmark = pytest.mark.slow
@@ -22,11 +29,11 @@ A_WHILE = 0.5  # seconds in which what was to move would have moved
 
 
 async def test_a_radio_s_broker_that_stands_still_is_handed_no_unlock_to_deliver_later(tmp_path: Path) -> None:
-    async with yard(tmp_path) as place, place.guard() as process:
+    async with guard_testbed(tmp_path) as place, place.guard() as process:
         await place.ready()
         place.radio.pause()
         place.box.unlock("v1")
-        await until(lambda: OperationError.UNREACHABLE in place.box.refusals())
+        await wait_until(lambda: OperationError.UNREACHABLE in place.box.refusals())
         place.radio.resume()
         await place.box.answer(LOCK)
         await asyncio.sleep(A_WHILE)
@@ -35,21 +42,21 @@ async def test_a_radio_s_broker_that_stands_still_is_handed_no_unlock_to_deliver
 
 
 async def test_on_a_full_disk_nothing_moves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_ledger: object, _page: Page) -> None:
+    def full(_ledger: object, _page: LedgerState) -> None:
         raise OSError(28, "No space left on device")
 
-    async with yard(tmp_path) as place, place.guard():
+    async with guard_testbed(tmp_path) as place, place.guard():
         await place.ready()
         with monkeypatch.context() as patched:
             patched.setattr("gateway.integrations.lock_guard.ledger.Ledger.keep", full)
             place.box.unlock("v1")
-            await until(lambda: OperationError.UNSPECIFIED in place.box.refusals())
+            await wait_until(lambda: OperationError.UNSPECIFIED in place.box.refusals())
         await asyncio.sleep(A_WHILE)
         assert place.moves("withdrawn") == 0
 
 
 async def test_a_flood_on_the_house_s_broker_delays_no_locking(tmp_path: Path) -> None:
-    async with yard(tmp_path, silent=2) as place, place.guard():
+    async with guard_testbed(tmp_path, silent=2) as place, place.guard():
         await place.ready()
         await place.unlocks("v1")
         for task in asyncio.all_tasks():
@@ -64,7 +71,7 @@ async def test_a_flood_on_the_house_s_broker_delays_no_locking(tmp_path: Path) -
 
         flooding = asyncio.create_task(flood())
         try:
-            await until(lambda: place.moves("thrown") == 1)
+            await wait_until(lambda: place.moves("thrown") == 1)
         finally:
             flooding.cancel()
             await asyncio.wait([flooding])
@@ -110,32 +117,32 @@ async def zigbee(broker: Mosquitto) -> AsyncIterator[Zigbee]:
             await asyncio.wait([serving])
 
 
-def behind_zigbee(place: Yard, broker: Mosquitto, folder: Path) -> GuardFile:
+def behind_zigbee(place: GuardTestbed, broker: Mosquitto, folder: Path) -> GuardFile:
     return place.file.model_copy(
         update={
-            "radio": Radio(
-                broker=Broker(port=broker.port, username="guard", password_file=folder / "guard.password"),
-                lock=LockBehind(vendor="zigbee2mqtt", address="zigbee2mqtt/Front door"),
-                door=DoorBehind(vendor="zigbee2mqtt", address="zigbee2mqtt/Contact"),
+            "radio": RadioSection(
+                broker=BrokerSection(port=broker.port, username="guard", password_file=folder / "guard.password"),
+                lock=RadioLock(vendor="zigbee2mqtt", address="zigbee2mqtt/Front door"),
+                door=RadioDoor(vendor="zigbee2mqtt", address="zigbee2mqtt/Contact"),
             )
         }
     )
 
 
 async def test_a_basic_zigbee_lock_behind_the_configured_broker_becomes_a_guarded_one(tmp_path: Path) -> None:
-    async with yard(tmp_path) as place, radio(tmp_path / "radio") as second, zigbee(second) as bridge:
+    async with guard_testbed(tmp_path) as place, radio(tmp_path / "radio") as second, zigbee(second) as bridge:
         async with place.guard(behind_zigbee(place, second, tmp_path / "radio")):
             await place.ready()
             await place.box.answer(DOOR)
             place.box.unlock("v1")
-            await until(lambda: bridge.orders == ["UNLOCK"])
+            await wait_until(lambda: bridge.orders == ["UNLOCK"])
             answer = await place.box.answer(LOCK)
             assert isinstance(answer, LockReport)
             assert answer.bolt is LockState.UNLOCKED
             place.box.lock("v1")
-            await until(lambda: bridge.orders == ["UNLOCK", "LOCK"])
+            await wait_until(lambda: bridge.orders == ["UNLOCK", "LOCK"])
             orders = [letter for letter in place.attacker.letters if letter.topic.endswith("/set")]
-            await asyncio.sleep(LIFE)
+            await asyncio.sleep(COMMAND_LIFETIME_S)
             for letter in orders:
                 await place.attacker.say(letter.topic, letter.payload)
             await place.box.answer(LOCK)

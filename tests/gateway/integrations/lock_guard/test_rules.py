@@ -17,27 +17,27 @@ from devices.reports import (
     Report,
 )
 from gateway.integrations.lock_guard import messages as w
-from gateway.integrations.lock_guard.rules import due
+from gateway.integrations.lock_guard.rules import next_deadline_mono
 from gateway.protocol.guard_message import ToGuard
-from tests.gateway.integrations.lock_guard.beside import LOCK, Beside
+from tests.gateway.integrations.lock_guard.beside import LOCK, GuardInMemory
 
 
-def refusals(commands: tuple[w.Command, ...]) -> list[OperationError]:
-    return [c.report.failure for c in commands if isinstance(c, w.Say) and isinstance(c.report, ErrorReport)]
+def refusals(commands: tuple[w.GuardCommand, ...]) -> list[OperationError]:
+    return [c.report.failure for c in commands if isinstance(c, w.SendReport) and isinstance(c.report, ErrorReport)]
 
 
-def said(commands: tuple[w.Command, ...], part: w.Part) -> list[tuple[Report | None, str | None]]:
-    return [(c.report, c.question) for c in commands if isinstance(c, w.Say) and c.part is part]
+def said(commands: tuple[w.GuardCommand, ...], part: w.GuardPart) -> list[tuple[Report | None, str | None]]:
+    return [(c.report, c.question) for c in commands if isinstance(c, w.SendReport) and c.part is part]
 
 
 def test_an_unlock_in_order_is_kept_on_the_disk_and_then_moves_the_bolt_once() -> None:
-    house = Beside()
-    done = [c for c in house.tell(house.unlocking(house.beat())) if isinstance(c, w.Keep | w.Move)]
-    assert [type(c) for c in done] == [w.Keep, w.Move]
-    assert house.disk == w.Keep(counter=1, intents=("v1",), owes=True)
+    house = GuardInMemory()
+    done = [c for c in house.tell(house.unlocking(house.beat())) if isinstance(c, w.WriteLedger | w.PublishCommand)]
+    assert [type(c) for c in done] == [w.WriteLedger, w.PublishCommand]
+    assert house.disk == w.WriteLedger(counter=1, intents=("v1",), owes=True)
 
 
-Wrong = Callable[[Beside, str], ToGuard]
+Wrong = Callable[[GuardInMemory, str], ToGuard]
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ Wrong = Callable[[Beside, str], ToGuard]
     ],
 )
 def test_an_unlock_out_of_order_moves_nothing_and_says_why(wrong: Wrong, refusal: OperationError) -> None:
-    house = Beside()
+    house = GuardInMemory()
     house.wait(1.0)
     done = house.tell(wrong(house, house.beat()))
     assert refusals(done) == [refusal]
@@ -70,13 +70,13 @@ def test_an_unlock_out_of_order_moves_nothing_and_says_why(wrong: Wrong, refusal
 
 
 def test_an_unlock_for_another_lock_is_not_even_answered() -> None:
-    house = Beside()
+    house = GuardInMemory()
     done = house.tell(house.unlocking(house.beat(), lock="back-lock"))
-    assert done == (w.Note("not for this lock"),)
+    assert done == (w.GuardNote("not for this lock"),)
 
 
 def test_the_same_unlock_twice_moves_once() -> None:
-    house = Beside()
+    house = GuardInMemory()
     claims = house.unlocking(house.beat())
     for _ in range(3):
         house.tell(claims)
@@ -84,13 +84,13 @@ def test_the_same_unlock_twice_moves_once() -> None:
 
 
 def test_one_intent_moves_once_even_under_a_new_counter_and_challenge() -> None:
-    house = Beside().opened()
+    house = GuardInMemory().opened()
     assert refusals(house.tell(house.unlocking(house.beat(), id="u2"))) == [OperationError.REPEATED]
     assert house.unlocked == 1
 
 
 def test_a_challenge_serves_one_unlock() -> None:
-    house = Beside()
+    house = GuardInMemory()
     nonce = house.beat()
     house.tell(house.unlocking(nonce))
     assert refusals(house.tell(house.unlocking(nonce, id="u2", intent="v2"))) == [OperationError.EXPIRED]
@@ -98,7 +98,7 @@ def test_a_challenge_serves_one_unlock() -> None:
 
 
 def test_a_challenge_dies_by_the_guard_s_own_clock() -> None:
-    house = Beside()
+    house = GuardInMemory()
     nonce = house.beat()
     house.wait(house.settings.timing.nonce_life)
     assert refusals(house.tell(house.unlocking(nonce))) == [OperationError.EXPIRED]
@@ -106,7 +106,7 @@ def test_a_challenge_dies_by_the_guard_s_own_clock() -> None:
 
 
 def test_after_a_reboot_no_earlier_command_counts() -> None:
-    house = Beside()
+    house = GuardInMemory()
     claims = house.unlocking(house.beat())
     house.boot()
     assert refusals(house.tell(claims)) == [OperationError.EXPIRED]
@@ -115,7 +115,7 @@ def test_after_a_reboot_no_earlier_command_counts() -> None:
 
 
 def test_the_counter_goes_on_after_a_reboot() -> None:
-    house = Beside().opened()
+    house = GuardInMemory().opened()
     house.boot()
     assert refusals(house.tell(house.unlocking(house.beat(), counter=1, intent="v2"))) == [OperationError.REPEATED]
     house.tell(house.unlocking(house.beat(), intent="v2", id="u2"))
@@ -123,45 +123,45 @@ def test_the_counter_goes_on_after_a_reboot() -> None:
 
 
 def test_a_radio_broker_that_stands_still_gets_no_unlock_that_could_arrive_late() -> None:
-    house = Beside(alive=False)
+    house = GuardInMemory(alive=False)
     house.tell(house.unlocking(house.beat()))
     assert refusals(house.wait(house.settings.alive)) == [OperationError.UNREACHABLE]
     house.alive = True
-    house.hear(w.RadioAlive())  # its answer comes after all
+    house.hear(w.RadioAnswered())  # its answer comes after all
     assert (house.unlocked, house.disk.counter) == (0, 0), "nothing was spent"
 
 
 def test_what_became_too_late_while_the_radio_was_asked_moves_nothing() -> None:
-    house = Beside(alive=False)
+    house = GuardInMemory(alive=False)
     uptime = int((house.mono - house.state.began) * 1000)
     house.tell(house.unlocking(house.beat(), until_ms=uptime + 100))
     house.mono += 0.2
-    assert refusals(house.hear(w.RadioAlive())) == [OperationError.EXPIRED]
+    assert refusals(house.hear(w.RadioAnswered())) == [OperationError.EXPIRED]
     assert house.unlocked == 0
 
 
 def test_without_a_radio_nothing_is_spent() -> None:
-    house = Beside()
-    house.hear(w.RadioDown())
+    house = GuardInMemory()
+    house.hear(w.RadioDisconnected())
     assert refusals(house.tell(house.unlocking(house.beat()))) == [OperationError.UNREACHABLE]
     assert house.disk.counter == 0
 
 
 def test_a_disk_that_takes_nothing_lets_nothing_move() -> None:
-    house = Beside(disk_ok=False)
+    house = GuardInMemory(disk_ok=False)
     assert refusals(house.tell(house.unlocking(house.beat()))) == [OperationError.UNSPECIFIED]
     assert house.unlocked == 0
 
 
 def test_a_move_that_never_left_is_said_and_never_tried_again() -> None:
-    house = Beside()
+    house = GuardInMemory()
     house.tell(house.unlocking(house.beat()))
-    assert refusals(house.hear(w.NotMoved())) == [OperationError.UNREACHABLE]
+    assert refusals(house.hear(w.CommandNotSent())) == [OperationError.UNREACHABLE]
     assert house.disk.counter == 1
 
 
 def test_the_gateway_s_lock_needs_no_counter_but_a_time_a_challenge_and_a_door_that_is_not_open() -> None:
-    house = Beside()
+    house = GuardInMemory()
     house.wait(1.0)
     nonce = house.beat()
     house.tell(house.locking(nonce))
@@ -177,84 +177,88 @@ def test_the_gateway_s_lock_needs_no_counter_but_a_time_a_challenge_and_a_door_t
 
 
 def test_a_question_is_answered_by_what_the_device_says_after_it() -> None:
-    house = Beside()
+    house = GuardInMemory()
     nonce = house.beat()
-    early = house.asked(w.Part.LOCK)  # asked when the radio came up
+    early = house.asked(w.GuardPart.LOCK)  # asked when the radio came up
     ask = house.asking("lock", nonce)
     house.tell(ask)
     report = LockReport(bolt=LockState.LOCKED)
-    assert said(house.says(w.Part.LOCK, report, early), w.Part.LOCK) == [(report, None)], "it was asked before"
-    assert said(house.bolt(LockState.LOCKED), w.Part.LOCK) == [(report, None)], "news is no answer"
-    assert said(house.bolt(LockState.LOCKED, answers=True), w.Part.LOCK) == [(report, ask.question)]
+    assert said(house.says(w.GuardPart.LOCK, report, early), w.GuardPart.LOCK) == [(report, None)], (
+        "it was asked before"
+    )
+    assert said(house.bolt(LockState.LOCKED), w.GuardPart.LOCK) == [(report, None)], "news is no answer"
+    assert said(house.bolt(LockState.LOCKED, answers=True), w.GuardPart.LOCK) == [(report, ask.question)]
 
 
 def test_a_device_that_echoes_nothing_answers_with_the_first_state_it_tells() -> None:
-    house = Beside(settings=w.Settings(lock=LOCK, door=False, silent=60))
+    house = GuardInMemory(settings=w.GuardSettings(lock=LOCK, door=False, silent=60))
     house.bolt(LockState.LOCKED)
     ask = house.asking("lock", house.beat())
     house.tell(ask)
-    assert said(house.bolt(LockState.LOCKED), w.Part.LOCK) == [(LockReport(bolt=LockState.LOCKED), ask.question)]
+    assert said(house.bolt(LockState.LOCKED), w.GuardPart.LOCK) == [(LockReport(bolt=LockState.LOCKED), ask.question)]
 
 
 def test_who_has_no_living_challenge_makes_no_device_work() -> None:
-    house = Beside()
+    house = GuardInMemory()
     house.bolt(LockState.LOCKED, answers=True)
     done = house.tell(house.asking("lock", None))
-    assert not [c for c in done if isinstance(c, w.Ask)]
-    assert [c.nonce for c in done if isinstance(c, w.Say)] != [None], "but it gets one"
+    assert not [c for c in done if isinstance(c, w.QueryRadioDevice)]
+    assert [c.nonce for c in done if isinstance(c, w.SendReport)] != [None], "but it gets one"
 
 
 def test_a_question_to_a_silent_device_stays_unanswered_and_the_next_is_asked() -> None:
-    house = Beside()
+    house = GuardInMemory()
     house.bolt(LockState.LOCKED, answers=True)
     nonce = house.beat()
     house.tell(house.asking("lock", nonce))
     house.tell(house.asking("lock", nonce))
-    assert [c for c in house.wait(house.settings.timing.answer) if isinstance(c, w.Ask)] != []
+    assert [c for c in house.wait(house.settings.timing.answer) if isinstance(c, w.QueryRadioDevice)] != []
 
 
 def test_a_move_as_it_happens_answers_no_question() -> None:
-    house = Beside(settings=w.Settings(lock=LOCK, door=False, silent=60))
+    house = GuardInMemory(settings=w.GuardSettings(lock=LOCK, door=False, silent=60))
     house.bolt(LockState.LOCKED)
     ask = house.asking("lock", house.beat())
     house.tell(ask)
     told = LockReport(bolt=LockState.LOCKED, event=True)
-    assert said(house.says(w.Part.LOCK, told), w.Part.LOCK) == [(told, None)]
-    assert said(house.bolt(LockState.UNLOCKED), w.Part.LOCK) == [(LockReport(bolt=LockState.UNLOCKED), ask.question)]
+    assert said(house.says(w.GuardPart.LOCK, told), w.GuardPart.LOCK) == [(told, None)]
+    assert said(house.bolt(LockState.UNLOCKED), w.GuardPart.LOCK) == [
+        (LockReport(bolt=LockState.UNLOCKED), ask.question)
+    ]
 
 
 def test_what_a_bridge_remembers_when_it_comes_back_answers_no_question() -> None:
-    house = Beside(settings=w.Settings(lock=LOCK, door=False, silent=60))
+    house = GuardInMemory(settings=w.GuardSettings(lock=LOCK, door=False, silent=60))
     house.bolt(LockState.LOCKED)
     house.tell(house.asking("lock", house.beat()))
-    house.hear(w.RadioSaid(part=w.Part.LOCK, reports=(AvailabilityReport(online=True),), by_bridge=True))
-    assert said(house.bolt(LockState.LOCKED), w.Part.LOCK) == [(LockReport(bolt=LockState.LOCKED), None)], (
+    house.hear(w.RadioReported(part=w.GuardPart.LOCK, reports=(AvailabilityReport(online=True),), by_bridge=True))
+    assert said(house.bolt(LockState.LOCKED), w.GuardPart.LOCK) == [(LockReport(bolt=LockState.LOCKED), None)], (
         "asked before"
     )
     house.tell(house.asking("lock", house.beat()))
-    assert said(house.bolt(LockState.LOCKED), w.Part.LOCK) == [(LockReport(bolt=LockState.LOCKED), None)], (
+    assert said(house.bolt(LockState.LOCKED), w.GuardPart.LOCK) == [(LockReport(bolt=LockState.LOCKED), None)], (
         "a memory, perhaps"
     )
     house.wait(house.settings.settling)
     ask = house.asking("lock", house.beat())
     house.tell(ask)
-    assert said(house.bolt(LockState.LOCKED), w.Part.LOCK) == [(LockReport(bolt=LockState.LOCKED), ask.question)]
+    assert said(house.bolt(LockState.LOCKED), w.GuardPart.LOCK) == [(LockReport(bolt=LockState.LOCKED), ask.question)]
 
 
 @pytest.mark.parametrize("void", [NoAnswerReport(), AvailabilityReport(online=False)])
 def test_what_the_bridge_could_not_ask_is_answered_by_nothing_that_comes_then(void: Report) -> None:
-    house = Beside(settings=w.Settings(lock=LOCK, door=False, silent=60))
+    house = GuardInMemory(settings=w.GuardSettings(lock=LOCK, door=False, silent=60))
     house.bolt(LockState.LOCKED)
     house.tell(house.asking("lock", house.beat()))
-    house.says(w.Part.LOCK, void)
-    assert said(house.bolt(LockState.LOCKED), w.Part.LOCK) == [(LockReport(bolt=LockState.LOCKED), None)]
+    house.says(w.GuardPart.LOCK, void)
+    assert said(house.bolt(LockState.LOCKED), w.GuardPart.LOCK) == [(LockReport(bolt=LockState.LOCKED), None)]
 
 
 def test_a_memory_of_a_closed_door_locks_nothing() -> None:
-    house = Beside(settings=w.Settings(lock=LOCK, door=True, silent=60))
+    house = GuardInMemory(settings=w.GuardSettings(lock=LOCK, door=True, silent=60))
     house.opened()
     silent(house)
-    house.hear(w.RadioSaid(part=w.Part.DOOR, reports=(AvailabilityReport(online=True),), by_bridge=True))
+    house.hear(w.RadioReported(part=w.GuardPart.DOOR, reports=(AvailabilityReport(online=True),), by_bridge=True))
     for _ in range(6):
         house.leaf(DoorState.CLOSED)
         house.wait(0.8)
@@ -263,7 +267,7 @@ def test_a_memory_of_a_closed_door_locks_nothing() -> None:
 
 def test_a_latch_is_pulled_only_where_the_lock_can() -> None:
     for latches in (False, True):
-        house = Beside(settings=w.Settings(lock=LOCK, door=False, silent=60, latches=latches))
+        house = GuardInMemory(settings=w.GuardSettings(lock=LOCK, door=False, silent=60, latches=latches))
         order = house.unlocking(house.beat(), latch=True)
         done = house.tell(order)
         assert refusals(done) == ([] if latches else [OperationError.RESTRICTED])
@@ -271,31 +275,33 @@ def test_a_latch_is_pulled_only_where_the_lock_can() -> None:
 
 
 def test_what_the_radio_says_of_battery_link_and_failure_is_passed_on() -> None:
-    house = Beside()
+    house = GuardInMemory()
     for report in (
         BatteryReport(level=BatteryLevel.LOW),
         AvailabilityReport(online=False),
         ErrorReport(id=None, failure=OperationError.TIMEOUT),
     ):
-        assert said(house.says(w.Part.LOCK, report), w.Part.LOCK) == [(report, None)]
+        assert said(house.says(w.GuardPart.LOCK, report), w.GuardPart.LOCK) == [(report, None)]
 
 
 def test_a_lost_radio_is_told_of_both_parts() -> None:
-    house = Beside()
-    done = house.hear(w.RadioDown())
+    house = GuardInMemory()
+    done = house.hear(w.RadioDisconnected())
     assert [
-        part for part in (w.Part.LOCK, w.Part.DOOR) if said(done, part) == [(AvailabilityReport(online=False), None)]
+        part
+        for part in (w.GuardPart.LOCK, w.GuardPart.DOOR)
+        if said(done, part) == [(AvailabilityReport(online=False), None)]
     ]
 
 
 def test_everything_said_of_a_part_has_the_next_number() -> None:
-    house = Beside()
+    house = GuardInMemory()
     house.bolt(LockState.LOCKED)
     house.leaf(DoorState.OPEN)
     house.beat()
     house.bolt(LockState.UNLOCKED)
-    spoken = [c for c in house.done if isinstance(c, w.Say)]
-    for part in w.Part:
+    spoken = [c for c in house.done if isinstance(c, w.SendReport)]
+    for part in w.GuardPart:
         numbers = [c.seq for c in spoken if c.part is part]
         assert numbers == list(range(1, len(numbers) + 1))
 
@@ -303,12 +309,12 @@ def test_everything_said_of_a_part_has_the_next_number() -> None:
 # ---- locking by itself ----------------------------------------------------------------------------------------------
 
 
-def silent(house: Beside) -> Beside:
+def silent(house: GuardInMemory) -> GuardInMemory:
     house.wait(house.settings.silent)
     return house
 
 
-def closes(house: Beside) -> None:
+def closes(house: GuardInMemory) -> None:
     """The door answers closed, stays so, and answers again."""
     house.leaf(DoorState.CLOSED, answers=True)
     house.wait(house.settings.timing.stable)
@@ -316,7 +322,7 @@ def closes(house: Beside) -> None:
 
 
 def test_a_silent_gateway_s_door_is_locked_after_two_fresh_answers_of_closed() -> None:
-    house = silent(Beside().opened())
+    house = silent(GuardInMemory().opened())
     house.leaf(DoorState.CLOSED, answers=True)
     assert house.locked == 0
     house.wait(house.settings.timing.stable)
@@ -331,15 +337,15 @@ def test_a_silent_gateway_s_door_is_locked_after_two_fresh_answers_of_closed() -
 
 
 def test_it_waits_for_the_declared_silence() -> None:
-    house = Beside().opened()
+    house = GuardInMemory().opened()
     house.leaf(DoorState.CLOSED, answers=True)
-    assert due(house.state) <= house.state.heard + house.settings.silent
+    assert next_deadline_mono(house.state) <= house.state.heard + house.settings.silent
     house.wait(house.settings.silent - 0.1)
     assert house.state.chain is None
 
 
 def test_a_gateway_that_is_heard_keeps_locking_to_itself() -> None:
-    house = Beside().opened()
+    house = GuardInMemory().opened()
     nonce = house.beat()
     for _ in range(30):
         house.wait(5.0)
@@ -348,7 +354,7 @@ def test_a_gateway_that_is_heard_keeps_locking_to_itself() -> None:
 
 
 def test_a_beat_that_was_recorded_earlier_does_not_keep_the_gateway_alive() -> None:
-    house = Beside().opened()
+    house = GuardInMemory().opened()
     old = ToGuard(at="beat", lock=LOCK, question=house.word(), nonce=house.beat())
     house.wait(house.settings.silent - 0.1)
     house.tell(old)
@@ -359,7 +365,7 @@ def test_a_beat_that_was_recorded_earlier_does_not_keep_the_gateway_alive() -> N
 @pytest.mark.parametrize("door", [DoorState.OPEN, DoorState.AJAR, DoorState.UNKNOWN, DoorState.JAMMED])
 @pytest.mark.parametrize("when", ["first", "between", "second"])
 def test_a_door_that_is_not_affirmatively_closed_is_never_locked(door: DoorState, when: str) -> None:
-    house = silent(Beside().opened())
+    house = silent(GuardInMemory().opened())
     house.leaf(door if when == "first" else DoorState.CLOSED, answers=True)
     if when == "between":
         house.leaf(door)
@@ -373,7 +379,7 @@ def test_a_door_that_is_not_affirmatively_closed_is_never_locked(door: DoorState
 
 @pytest.mark.parametrize("first_answers", [False, True])
 def test_news_of_a_closed_door_is_no_answer(*, first_answers: bool) -> None:
-    house = silent(Beside().opened())
+    house = silent(GuardInMemory().opened())
     house.leaf(DoorState.CLOSED, answers=first_answers)
     house.wait(house.settings.timing.stable)
     house.leaf(DoorState.CLOSED)
@@ -381,7 +387,7 @@ def test_news_of_a_closed_door_is_no_answer(*, first_answers: bool) -> None:
 
 
 def test_what_a_hand_unlocked_is_not_locked_by_the_guard() -> None:
-    house = Beside()
+    house = GuardInMemory()
     house.bolt(LockState.UNLOCKED)
     silent(house)
     closes(house)
@@ -389,7 +395,7 @@ def test_what_a_hand_unlocked_is_not_locked_by_the_guard() -> None:
 
 
 def test_once_proven_locked_the_guard_owes_nothing_whatever_hands_do_then() -> None:
-    house = Beside().opened()
+    house = GuardInMemory().opened()
     nonce = house.beat()
     house.tell(house.asking("lock", nonce))
     house.bolt(LockState.LOCKED, answers=True)
@@ -400,7 +406,7 @@ def test_once_proven_locked_the_guard_owes_nothing_whatever_hands_do_then() -> N
 
 
 def test_locked_said_before_the_bolt_can_have_moved_proves_nothing() -> None:
-    house = Beside()
+    house = GuardInMemory()
     house.tell(house.unlocking(house.beat()))
     house.tell(house.asking("lock", house.beat()))
     house.bolt(LockState.LOCKED, answers=True)
@@ -412,7 +418,7 @@ def test_locked_said_before_the_bolt_can_have_moved_proves_nothing() -> None:
 
 
 def test_after_a_power_cut_the_guard_still_locks_what_it_unlocked() -> None:
-    house = Beside().opened()
+    house = GuardInMemory().opened()
     house.boot()
     silent(house)
     closes(house)
@@ -420,7 +426,7 @@ def test_after_a_power_cut_the_guard_still_locks_what_it_unlocked() -> None:
 
 
 def test_a_bolt_that_does_not_answer_locked_is_tried_again() -> None:
-    house = silent(Beside().opened())
+    house = silent(GuardInMemory().opened())
     closes(house)
     house.wait(house.settings.latency)
     house.bolt(LockState.UNLOCKED, answers=True)
@@ -430,7 +436,7 @@ def test_a_bolt_that_does_not_answer_locked_is_tried_again() -> None:
 
 
 def test_without_a_door_sensor_the_guard_never_locks_by_itself() -> None:
-    house = Beside(settings=w.Settings(lock=LOCK, door=False, silent=60))
+    house = GuardInMemory(settings=w.GuardSettings(lock=LOCK, door=False, silent=60))
     house.opened()
     silent(house)
     house.wait(1000)
@@ -438,7 +444,7 @@ def test_without_a_door_sensor_the_guard_never_locks_by_itself() -> None:
 
 
 def test_the_gateway_that_comes_back_takes_the_locking_over() -> None:
-    house = silent(Beside().opened())
+    house = silent(GuardInMemory().opened())
     house.leaf(DoorState.CLOSED, answers=True)
     house.beat(house.beat())
     house.wait(house.settings.timing.stable)

@@ -12,10 +12,17 @@ import pytest
 
 from devices.reports import OperationError
 from gateway.config.home import Storage
-from gateway.integrations.lock_guard.process import uptime
+from gateway.integrations.lock_guard.process import boot_time_s
 from gateway.mqtt.packets import NotSent, Sent
 from tests.gateway.integrations.lock_guard import yard as yards
-from tests.gateway.integrations.lock_guard.yard import LIFE, LOCK, Box, Yard, until, yard
+from tests.gateway.integrations.lock_guard.yard import (
+    COMMAND_LIFETIME_S,
+    LOCK,
+    GatewaySide,
+    GuardTestbed,
+    guard_testbed,
+    wait_until,
+)
 
 pytestmark = pytest.mark.slow
 A_WHILE = 0.5  # seconds in which what was to move would have moved: the bolt needs 0.05
@@ -23,22 +30,22 @@ HOUR = 3600.0
 
 
 @pytest.fixture
-async def place(tmp_path: Path) -> AsyncIterator[Yard]:
-    async with yard(tmp_path) as made:
+async def place(tmp_path: Path) -> AsyncIterator[GuardTestbed]:
+    async with guard_testbed(tmp_path) as made:
         yield made
 
 
 @contextlib.asynccontextmanager
-async def another(place: Yard, folder: Path) -> AsyncIterator[Box]:
+async def another(place: GuardTestbed, folder: Path) -> AsyncIterator[GatewaySide]:
     """A second gateway at the house's broker, on an account of its own, with the keys in this folder."""
     (folder / "second.password").write_text(place.house.accounts["back-lock"])
     broker = place.box.home.broker.model_copy(
         update={"username": "back-lock", "password_file": folder / "second.password"}
     )
-    second = Box(place.box.home.model_copy(update={"broker": broker, "storage": Storage(folder=folder)}))
+    second = GatewaySide(place.box.home.model_copy(update={"broker": broker, "storage": Storage(folder=folder)}))
     tasks = [asyncio.create_task(second.line.run()), asyncio.create_task(second.guarded.run())]
     try:
-        await until(lambda: second.session > 0)
+        await wait_until(lambda: second.session > 0)
         yield second
     finally:
         for task in tasks:
@@ -46,12 +53,12 @@ async def another(place: Yard, folder: Path) -> AsyncIterator[Box]:
         await asyncio.wait(tasks)
 
 
-def overhears(place: Yard, second: Box) -> None:
+def overhears(place: GuardTestbed, second: GatewaySide) -> None:
     """It knows all that the first one was told."""
     second.heard += place.box.heard
 
 
-async def test_a_gateway_with_another_key_gets_no_answer_and_opens_nothing(place: Yard, tmp_path: Path) -> None:
+async def test_a_gateway_with_another_key_gets_no_answer_and_opens_nothing(place: GuardTestbed, tmp_path: Path) -> None:
     folder = tmp_path / "another"
     folder.mkdir()
     async with place.guard(), another(place, folder) as second:
@@ -67,7 +74,7 @@ async def test_a_gateway_with_another_key_gets_no_answer_and_opens_nothing(place
 
 
 async def test_of_two_orders_of_twins_at_one_instant_one_opens_and_the_other_is_refused(
-    place: Yard, tmp_path: Path
+    place: GuardTestbed, tmp_path: Path
 ) -> None:
     """A box and its copy hold the same key: the guard cannot tell them apart, and yet moves once."""
     folder = tmp_path / "twin"
@@ -79,8 +86,8 @@ async def test_of_two_orders_of_twins_at_one_instant_one_opens_and_the_other_is_
         await twin.answer(LOCK)
         assert isinstance(place.box.unlock("one-visit"), Sent)
         assert isinstance(twin.unlock("one-visit"), Sent)
-        await until(lambda: place.moves("withdrawn") >= 1)
-        await until(lambda: bool(place.box.refusals() + twin.refusals()))
+        await wait_until(lambda: place.moves("withdrawn") >= 1)
+        await wait_until(lambda: bool(place.box.refusals() + twin.refusals()))
         await asyncio.sleep(A_WHILE)
         assert place.moves("withdrawn") == 1
         await place.box.answer(LOCK)
@@ -92,7 +99,7 @@ async def test_of_two_orders_of_twins_at_one_instant_one_opens_and_the_other_is_
 
 @pytest.mark.parametrize("step", [-5 * HOUR, 5 * HOUR])
 async def test_a_wall_clock_that_steps_during_an_order_makes_none_good_that_is_late(
-    place: Yard, monkeypatch: pytest.MonkeyPatch, step: float
+    place: GuardTestbed, monkeypatch: pytest.MonkeyPatch, step: float
 ) -> None:
     """The guard's machine and the gateway's both say another time from here on, and so do the orders."""
     real = time.time
@@ -111,18 +118,20 @@ async def test_a_wall_clock_that_steps_during_an_order_makes_none_good_that_is_l
         assert isinstance(place.box.unlock("late"), Sent)
         monkeypatch.setattr(time, "time", lambda: real() + step)
         monkeypatch.setattr(yards, "datetime", Stepped)
-        await asyncio.sleep(LIFE + A_WHILE)
+        await asyncio.sleep(COMMAND_LIFETIME_S + A_WHILE)
         place.house.resume()
         await place.box.answer(LOCK)
-        await until(lambda: OperationError.EXPIRED in place.box.refusals())
+        await wait_until(lambda: OperationError.EXPIRED in place.box.refusals())
         assert place.moves("withdrawn") == 0
         await place.unlocks("in-time")
         assert place.moves("withdrawn") == 1, "what is in time by the clock that only runs moves once"
 
 
-async def test_a_guard_whose_machine_slept_for_hours_in_the_middle_of_an_order_opens_nothing(place: Yard) -> None:
+async def test_a_guard_whose_machine_slept_for_hours_in_the_middle_of_an_order_opens_nothing(
+    place: GuardTestbed,
+) -> None:
     slept = 0.0
-    async with place.guard(mono=lambda: uptime() + slept):
+    async with place.guard(mono=lambda: boot_time_s() + slept):
         await place.ready()
         await place.box.answer(LOCK)
         slept = 3 * HOUR

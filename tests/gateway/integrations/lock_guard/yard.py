@@ -21,31 +21,31 @@ from devices.simulators.physical_log import PhysicalLog
 from devices.simulators.residence import Residence
 from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
-from gateway.config.broker import Broker
+from gateway.config.broker import BrokerSection
 from gateway.config.devices import DoorDevice, GuardSection, LockDevice
 from gateway.config.home import Home, Storage
-from gateway.config.topics import FromDevice, Topics, device_topic
-from gateway.integrations.lock_guard.file import DoorBehind, GuardFile, LockBehind, Radio
+from gateway.config.topics import DeviceOrigin, TopicMap, device_topic
+from gateway.integrations.lock_guard.file import GuardFile, RadioDoor, RadioLock, RadioSection
 from gateway.integrations.lock_guard.ledger import Ledger
-from gateway.integrations.lock_guard.process import Process, uptime
+from gateway.integrations.lock_guard.process import GuardProcess, boot_time_s
 from gateway.integrations.lock_guard.timing import Timing
 from gateway.mqtt.client import MqttClient
 from gateway.mqtt.packets import InboundMessage, NotSent, Sent
-from gateway.protocol.guard_keys import command_key, load, make, public_x
-from gateway.runtime.guard_client import Guarded
+from gateway.protocol.guard_keys import command_key, create_key, load_key, public_x
+from gateway.runtime.guard_client import GuardClient
 from tests.mosquitto import Mosquitto, mosquitto
 
 LOCK, DOOR = "front-lock", "front-door"
-LIFE = 1.0  # seconds that a command is good for
-ADDRESS, SENSOR = "io://1/2", "io://1/3"
-SOON = 8.0  # seconds within which what must come has come, on a machine that has much else to do
-BEGINS = 40  # seconds, or questions, until a guard that starts anew has answered on a machine that is overrun
-QUICK = Timing(nonce_life=15, answer=2, stable=0.3, again=0.5, moving=1)
-EVERYBODY = "\n".join(f"user {name}\ntopic readwrite #" for name in ("gateway", "attacker", LOCK, "back-lock"))
+COMMAND_LIFETIME_S = 1.0  # seconds that a command is good for
+ADDRESS, SENSOR_ADDRESS = "io://1/2", "io://1/3"
+EVENT_TIMEOUT_S = 8.0  # seconds within which what must come has come, on a machine that has much else to do
+START_TIMEOUT_S = 40  # seconds, or questions, until a guard that starts anew has answered on a machine that is overrun
+QUICK_TIMING = Timing(nonce_life=15, answer=2, stable=0.3, again=0.5, moving=1)
+OPEN_ACCESS_LIST = "\n".join(f"user {name}\ntopic readwrite #" for name in ("gateway", "attacker", LOCK, "back-lock"))
 
 
 @dataclass
-class Letter:
+class CapturedMessage:
     """One message on the house's broker, as the attacker has it."""
 
     topic: str
@@ -58,43 +58,43 @@ class Attacker:
     """He owns the house's broker: he hears all of it and says what he likes."""
 
     client: aiomqtt.Client
-    letters: list[Letter] = field(default_factory=list)
+    letters: list[CapturedMessage] = field(default_factory=list)
 
     async def listen(self) -> None:
         async for message in self.client.messages:
-            self.letters.append(Letter(message.topic.value, bytes(message.payload), message.properties))
+            self.letters.append(CapturedMessage(message.topic.value, bytes(message.payload), message.properties))
 
     async def say(
         self, topic: str, payload: bytes, properties: Properties | None = None, *, retain: bool = False
     ) -> None:
         await self.client.publish(topic, payload, 1, retain, properties=properties)
 
-    def of(self, topic: str) -> list[Letter]:
+    def of(self, topic: str) -> list[CapturedMessage]:
         return [letter for letter in self.letters if letter.topic == topic]
 
 
-class Box:
+class GatewaySide:
     """The gateway's side as app.py builds it, and what reaches the entrances of it."""
 
     def __init__(self, home: Home) -> None:
-        self.home, self.topics = home, Topics(home)
+        self.home, self.topics = home, TopicMap(home)
         self.heard: list[tuple[str, Report, InboundMessage]] = []
         self.session = 0
         self.line = MqttClient(
             broker=home.broker, subscriptions=self.topics.subscriptions, session_number=self._next,
-            on_message=self._hear, on_up=lambda _session: self.guarded.up(), on_down=lambda _why: None,
+            on_message=self._on_message, on_up=lambda _session: self.guarded.up(), on_down=lambda _why: None,
             on_missed=lambda _topic: None, monotonic=time.monotonic,
         )  # fmt: skip
-        self.guarded = Guarded(home, line=self.line, mono=time.monotonic)
+        self.guarded = GuardClient(home, line=self.line, mono=time.monotonic)
         self.number = 0
 
     async def _next(self) -> int:
         self.session += 1
         return self.session
 
-    def _hear(self, incoming: InboundMessage) -> None:
+    def _on_message(self, incoming: InboundMessage) -> None:
         origin = self.topics.origin(incoming.topic)
-        assert isinstance(origin, FromDevice)
+        assert isinstance(origin, DeviceOrigin)
         for device, channel, told in self.guarded.heard(origin.devices, origin.channel, incoming):
             section = self.home.devices[device]
             for report in VENDORS[section.vendor].decode_report(channel, told.payload, section.plate):
@@ -115,17 +115,17 @@ class Box:
 
     async def answer(self, device: str) -> Report:
         """Ask, and again where nothing comes, as the rules do."""
-        for _ in range(BEGINS):
+        for _ in range(START_TIMEOUT_S):
             number = self.ask(device)
             with contextlib.suppress(TimeoutError):
-                await until(lambda n=number: bool(self.answers(device, n)), 0.8)  # type: ignore[misc]  # its default
+                await wait_until(lambda n=number: bool(self.answers(device, n)), 0.8)  # type: ignore[misc]  # its default
                 return self.answers(device, number)[0]
         raise TimeoutError(device)
 
-    def unlock(self, intent: str, *, life: float = LIFE) -> Sent | NotSent:
+    def unlock(self, intent: str, *, life: float = COMMAND_LIFETIME_S) -> Sent | NotSent:
         return self._move(asked.UnlockDoor, intent, life)
 
-    def lock(self, intent: str, *, life: float = LIFE) -> Sent | NotSent:
+    def lock(self, intent: str, *, life: float = COMMAND_LIFETIME_S) -> Sent | NotSent:
         return self._move(asked.LockDoor, intent, life)
 
     def _move(self, kind: type[asked.UnlockDoor] | type[asked.LockDoor], intent: str, life: float) -> Sent | NotSent:
@@ -146,13 +146,13 @@ class Box:
 
 
 @dataclass
-class Yard:
+class GuardTestbed:
     """All of it."""
 
     folder: Path
     house: Mosquitto
     radio: Mosquitto
-    box: Box
+    box: GatewaySide
     attacker: Attacker
     residence: Residence
     log: Path
@@ -165,12 +165,12 @@ class Yard:
 
     @contextlib.asynccontextmanager
     async def guard(
-        self, file: GuardFile | None = None, *, mono: Callable[[], float] = uptime
-    ) -> AsyncIterator[Process]:
+        self, file: GuardFile | None = None, *, mono: Callable[[], float] = boot_time_s
+    ) -> AsyncIterator[GuardProcess]:
         """Run the guard in this process, until left."""
         file = file or self.file
         ledger = Ledger.begin(file.folder)
-        process = Process(file, key=load(file.key), ledger=ledger, mono=mono)
+        process = GuardProcess(file, key=load_key(file.key), ledger=ledger, mono=mono)
         task = asyncio.create_task(process.run())
         try:
             yield process
@@ -181,7 +181,9 @@ class Yard:
 
     async def ready(self) -> None:
         """Lock and door have answered, and the gateway has a challenge."""
-        await until(lambda: bool(self.attacker.of(f"perron/{LOCK}/event")) and self.box.session > 0, BEGINS)
+        await wait_until(
+            lambda: bool(self.attacker.of(f"perron/{LOCK}/event")) and self.box.session > 0, START_TIMEOUT_S
+        )
         assert isinstance(await self.box.answer(LOCK), LockReport)
         assert isinstance(await self.box.answer(DOOR), DoorReport)
 
@@ -190,16 +192,16 @@ class Yard:
         before = self.moves("withdrawn")
         await self.box.answer(LOCK)
         assert isinstance(self.box.unlock(intent), Sent)
-        await until(lambda: self.moves("withdrawn") == before + 1)
+        await wait_until(lambda: self.moves("withdrawn") == before + 1)
 
     async def locks(self, intent: str) -> None:
         before = self.moves("thrown")
         await self.box.answer(LOCK)
         assert isinstance(self.box.lock(intent), Sent)
-        await until(lambda: self.moves("thrown") == before + 1)
+        await wait_until(lambda: self.moves("thrown") == before + 1)
 
 
-async def until(holds: Callable[[], bool], within: float = SOON) -> None:
+async def wait_until(holds: Callable[[], bool], within: float = EVENT_TIMEOUT_S) -> None:
     async with asyncio.timeout(within):
         while not holds():  # noqa: ASYNC110 - what is waited for stands in logs and other processes
             await asyncio.sleep(0.01)
@@ -212,30 +214,30 @@ def guard_file(  # noqa: PLR0913 - what a guard stands between
         (folder / f"{name}.password").write_text(broker.accounts[name])
     return GuardFile(
         lock=lock, gateway=gateway, key=folder / f"{lock}.pem", folder=folder / f"ledger-{lock}", silent=silent,
-        latency=0.5, timing=QUICK,
-        house=Broker(port=house.port, username=lock, password_file=folder / f"{lock}.password"),
-        radio=Radio(
-            broker=Broker(port=radio.port, username="guard", password_file=folder / "guard.password"),
-            lock=LockBehind(vendor="somfy", id="bolt", address=ADDRESS),
-            door=DoorBehind(vendor="somfy", id="leaf", address=SENSOR),
+        latency=0.5, timing=QUICK_TIMING,
+        house=BrokerSection(port=house.port, username=lock, password_file=folder / f"{lock}.password"),
+        radio=RadioSection(
+            broker=BrokerSection(port=radio.port, username="guard", password_file=folder / "guard.password"),
+            lock=RadioLock(vendor="somfy", id="bolt", address=ADDRESS),
+            door=RadioDoor(vendor="somfy", id="leaf", address=SENSOR_ADDRESS),
         ),
     )  # fmt: skip
 
 
 @contextlib.asynccontextmanager
-async def yard(folder: Path, *, silent: float = 60) -> AsyncIterator[Yard]:
+async def guard_testbed(folder: Path, *, silent: float = 60) -> AsyncIterator[GuardTestbed]:
     """Set everything up but the guard itself, and take it down again."""
     accounts = {name: secrets.token_hex(8) for name in ("gateway", "attacker", LOCK, "back-lock")}
     behind = {name: secrets.token_hex(8) for name in ("guard", "bolt", "leaf")}
     rights = "user guard\ntopic readwrite #\npattern readwrite perron/%u/#\n"
     async with contextlib.AsyncExitStack() as stack:
-        house = await stack.enter_async_context(mosquitto(accounts, EVERYBODY))
+        house = await stack.enter_async_context(mosquitto(accounts, OPEN_ACCESS_LIST))
         radio = await stack.enter_async_context(mosquitto(behind, rights))
         (folder / "gateway.password").write_text(accounts["gateway"])
-        guards = {lock: make(folder / f"{lock}.pem") for lock in (LOCK, "back-lock")}
+        guards = {lock: create_key(folder / f"{lock}.pem") for lock in (LOCK, "back-lock")}
         home = Home(
             box="box", name="House", storage=Storage(folder=folder),
-            broker=Broker(port=house.port, password_file=folder / "gateway.password"),
+            broker=BrokerSection(port=house.port, password_file=folder / "gateway.password"),
             devices={
                 LOCK: LockDevice(kind="lock", vendor="guard", address=LOCK,
                                  guard=GuardSection(key=public_x(guards[LOCK]))),
@@ -251,12 +253,12 @@ async def yard(folder: Path, *, silent: float = 60) -> AsyncIterator[Yard]:
                 devices={
                     "bolt": LockPlan(kind="lock", vendor="somfy", address=ADDRESS, guarded=False, latency_s=0.05,
                                      password=behind["bolt"]),
-                    "leaf": DoorPlan(kind="door", vendor="somfy", address=SENSOR, password=behind["leaf"]),
+                    "leaf": DoorPlan(kind="door", vendor="somfy", address=SENSOR_ADDRESS, password=behind["leaf"]),
                 },
             ),
             {}, "", stack.enter_context(PhysicalLog(log)), seed=1,
         )  # fmt: skip
-        box = Box(home)
+        box = GatewaySide(home)
         attacker = Attacker(
             await stack.enter_async_context(
                 aiomqtt.Client(
@@ -273,14 +275,14 @@ async def yard(folder: Path, *, silent: float = 60) -> AsyncIterator[Yard]:
         tasks = [asyncio.create_task(work) for work in works]
         tasks += [asyncio.create_task(work, name="gateway") for work in (box.line.run(), box.guarded.run())]
         try:
-            yield Yard(folder, house, radio, box, attacker, residence, log, file)
+            yield GuardTestbed(folder, house, radio, box, attacker, residence, log, file)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
 
 
-def correlated(data: bytes) -> Properties:
+def correlation_properties(data: bytes) -> Properties:
     properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho leaves it untyped
     properties.CorrelationData = data
     return properties

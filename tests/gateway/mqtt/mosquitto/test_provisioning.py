@@ -14,7 +14,7 @@ from typing import cast
 import aiomqtt
 import pytest
 
-from gateway.config.broker_acl import access
+from gateway.config.broker_acl import access_list
 from gateway.config.home import Home
 from gateway.mqtt.mosquitto import provisioning as broker_module
 from gateway.mqtt.mosquitto.provisioning import (
@@ -26,7 +26,7 @@ from gateway.mqtt.mosquitto.provisioning import (
     private_broker,
     write,
 )
-from tests.gateway.callers import code_of, guest, raw, until
+from tests.gateway.callers import account_session, collect_until, publish_reason_code, raw_client
 
 QUIET = 0.5
 DENIED = 0x87  # MQTT 5: not authorised
@@ -92,13 +92,16 @@ async def test_each_account_says_what_is_its_own_and_nothing_else(
 ) -> None:
     assert broker.pid > 0
     watcher = "observer" if account == "gateway" else "gateway"
-    async with guest(home, account) as speaker, guest(home, watcher, "perron/#", "barcode/front") as ears:
-        code = await code_of(speaker, topic, b"said")
+    async with (
+        account_session(home, account) as speaker,
+        account_session(home, watcher, "perron/#", "barcode/front") as ears,
+    ):
+        code = await publish_reason_code(speaker, topic, b"said")
         assert (code == 0) is allowed
         assert allowed or code == DENIED
-        async with guest(home, "front-door") as marker:
-            await code_of(marker, "perron/front-door/event", b"marker")
-        came = await until(ears, b"marker")
+        async with account_session(home, "front-door") as marker:
+            await publish_reason_code(marker, "perron/front-door/event", b"marker")
+        came = await collect_until(ears, b"marker")
     assert (b"said" in [incoming.payload for incoming in came]) is allowed
 
 
@@ -119,9 +122,9 @@ async def test_each_account_hears_what_is_its_own_and_nothing_else(
     assert broker.pid > 0
     topics = ["perron/front-lock/set", "perron/front-lock/get", "perron/front-door/set", "perron/entrance/front/state",
               "perron/deliveries/result", "perron/deliveries/offer"]  # fmt: skip
-    async with guest(home, account, "#") as ears, guest(home, "gateway") as gateway:
+    async with account_session(home, account, "#") as ears, account_session(home, "gateway") as gateway:
         for topic in topics:
-            assert await code_of(gateway, topic) in {0, 16}
+            assert await publish_reason_code(gateway, topic) in {0, 16}
         await asyncio.sleep(QUIET)
         came = set()
         with contextlib.suppress(TimeoutError):
@@ -140,33 +143,36 @@ async def test_a_will_is_carried_out_on_ones_own_topic_only(
 ) -> None:
     assert broker.pid > 0
     will = aiomqtt.Will(topic, b"will", qos=1, retain=True)
-    async with guest(home, "observer", "perron/#") as ears:
+    async with account_session(home, "observer", "perron/#") as ears:
         with contextlib.suppress(aiomqtt.MqttError):
-            async with raw(home, "front-lock", will=will) as client:
+            async with raw_client(home, "front-lock", will=will) as client:
                 dying = cast("socket.socket", client._client.socket())  # noqa: SLF001 - it dies without a word
                 dying.shutdown(socket.SHUT_RDWR)
                 await anext(client.messages)
         await asyncio.sleep(QUIET)
-        async with guest(home, "front-door") as marker:
-            await code_of(marker, "perron/front-door/event", b"marker")
-        came = await until(ears, b"marker")
+        async with account_session(home, "front-door") as marker:
+            await publish_reason_code(marker, "perron/front-door/event", b"marker")
+        came = await collect_until(ears, b"marker")
     assert ((topic, b"will") in [(i.topic, i.payload) for i in came]) is carried_out
 
 
 @pytest.mark.slow
 async def test_nobody_pushes_the_gateway_out_by_taking_its_client_id(home: Home, broker: RunningBroker) -> None:
     assert broker.pid > 0
-    async with guest(home, "gateway", "perron/#") as gateway, raw(home, "front-lock", identifier="gateway") as thief:
+    async with (
+        account_session(home, "gateway", "perron/#") as gateway,
+        raw_client(home, "front-lock", identifier="gateway") as thief,
+    ):
         await thief.publish("perron/front-lock/event", b"here", qos=1)
-        assert (await until(gateway, b"here"))[-1].topic == "perron/front-lock/event"
-        assert await code_of(gateway, "perron/bridge/state") == 0  # still in its own chair
+        assert (await collect_until(gateway, b"here"))[-1].topic == "perron/front-lock/event"
+        assert await publish_reason_code(gateway, "perron/bridge/state") == 0  # still in its own chair
 
 
 @pytest.mark.slow
 async def test_nobody_comes_in_without_a_password(home: Home, broker: RunningBroker) -> None:
     assert broker.pid > 0
     with pytest.raises(aiomqtt.MqttError):
-        async with raw(home, None):
+        async with raw_client(home, None):
             pass
 
 
@@ -175,27 +181,27 @@ async def test_a_packet_larger_than_the_limit_ends_its_senders_connection_only(
     home: Home, broker: RunningBroker
 ) -> None:
     assert broker.pid > 0
-    async with guest(home, "gateway", "perron/#") as gateway:
-        async with raw(home, "front-lock") as lock:
+    async with account_session(home, "gateway", "perron/#") as gateway:
+        async with raw_client(home, "front-lock") as lock:
             sending = asyncio.create_task(lock.publish("perron/front-lock/state", b"x" * 100_000, qos=1))
             with pytest.raises(aiomqtt.MqttError):
                 await anext(lock.messages)
             sending.cancel()
-        assert await code_of(gateway, "perron/bridge/state") == 0
+        assert await publish_reason_code(gateway, "perron/bridge/state") == 0
 
 
 @pytest.mark.slow
 async def test_nothing_survives_a_restart_of_the_private_broker(home: Home, tmp_path: Path) -> None:
     folder = tmp_path / "broker"
-    async with private_broker(folder, home), guest(home, "front-lock") as lock:
-        assert await code_of(lock, "perron/front-lock/state", b"kept") == 16
+    async with private_broker(folder, home), account_session(home, "front-lock") as lock:
+        assert await publish_reason_code(lock, "perron/front-lock/state", b"kept") == 16
     async with (
         private_broker(folder, home),
-        guest(home, "observer", "perron/#") as ears,
-        guest(home, "front-lock") as lock,
+        account_session(home, "observer", "perron/#") as ears,
+        account_session(home, "front-lock") as lock,
     ):
-        await code_of(lock, "perron/front-lock/event", b"marker")
-        assert [incoming.payload for incoming in await until(ears, b"marker")] == [b"marker"]
+        await publish_reason_code(lock, "perron/front-lock/event", b"marker")
+        assert [incoming.payload for incoming in await collect_until(ears, b"marker")] == [b"marker"]
 
 
 @pytest.mark.slow
@@ -213,12 +219,15 @@ async def test_the_embedded_broker_asks_for_a_password_and_admits_that_it_knows_
 ) -> None:
     async with private_broker(tmp_path / "broker", home, embedded=True) as broker:
         assert (broker.kind, broker.enforces_access) == ("embedded", False)
-        async with guest(home, "gateway", "perron/front-lock/state") as gateway, guest(home, "front-lock") as lock:
-            assert await code_of(lock, "perron/front-lock/state", b"hello") == 0
-            assert (await until(gateway, b"hello"))[-1].payload == b"hello"
+        async with (
+            account_session(home, "gateway", "perron/front-lock/state") as gateway,
+            account_session(home, "front-lock") as lock,
+        ):
+            assert await publish_reason_code(lock, "perron/front-lock/state", b"hello") == 0
+            assert (await collect_until(gateway, b"hello"))[-1].payload == b"hello"
         (tmp_path / "broker" / "front-lock.password").write_text("guess\n")
         with pytest.raises(ConnectionError):
-            async with guest(home, "front-lock"):
+            async with account_session(home, "front-lock"):
                 pass
 
 
@@ -269,7 +278,7 @@ def test_what_makes_mosquitto_2_0_21_cut_clients_off_at_random_is_not_configured
 
 
 def test_the_access_list_names_a_devices_own_topics_and_no_wildcard_of_a_device(home: Home) -> None:
-    text = access(home)
+    text = access_list(home)
     assert "user front-scanner\ntopic write barcode/front/state\ntopic write barcode/front\n" in text
     assert "pattern write perron/%u/state" in text
     assert "user front-lock" not in text  # the patterns are enough

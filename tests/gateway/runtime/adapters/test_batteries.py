@@ -9,19 +9,19 @@ import pytest
 
 from devices.reports import BatteryLevel
 from devices.vendors.words import TopicSuffix
-from gateway.config.broker_acl import access
+from gateway.config.broker_acl import access_list
 from gateway.config.home import Home, HomeAssistantSection
-from gateway.config.topics import FromDevice, Topics
-from gateway.config.validation import problems
+from gateway.config.topics import DeviceOrigin, TopicMap
+from gateway.config.validation import find_problems
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.integrations.homeassistant.discovery import wanted
-from gateway.runtime.adapters.batteries import others, role
-from gateway.runtime.notifications.texts import running_out
+from gateway.integrations.homeassistant.discovery import discovery_messages
+from gateway.runtime.adapters.batteries import auxiliary_batteries, battery_role
+from gateway.runtime.notifications.texts import battery_text
 from tests.gateway.runtime.test_entrance_behind_a_radio import radio_home
-from tests.shell.box import Box, awake, box
-from tests.shell.parts import until
-from tests.shell.site import served
+from tests.shell.box import ShellBox, box, run_box
+from tests.shell.parts import wait_until
+from tests.shell.site import serve_site
 
 LOW, GOOD, CRITICAL = BatteryLevel.LOW, BatteryLevel.GOOD, BatteryLevel.CRITICAL
 STATE, EVENT, BATTERY = TopicSuffix.STATE, TopicSuffix.EVENT, TopicSuffix.BATTERY
@@ -46,27 +46,27 @@ def full_home(folder: Path) -> Home:
 
 
 @pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[Box]:
+async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
     async with box(tmp_path, full_home(tmp_path)) as one:
         yield one
 
 
 def hears(  # noqa: PLR0913 - who says what, where
-    made: Box, entrance: str, device: str, payload: bytes, channel: TopicSuffix, *, retain: bool = False
+    made: ShellBox, entrance: str, device: str, payload: bytes, channel: TopicSuffix, *, retain: bool = False
 ) -> list[e.BatteryReported]:
     made.hear(device, channel, payload, retain=retain)
-    inbox = made.entrances[entrance]._inbox  # noqa: SLF001 - what waits there is what was heard
+    inbox = made.entrances[entrance]._event_queue  # noqa: SLF001 - what waits there is what was heard
     found = [event for event in inbox if isinstance(event, e.BatteryReported)]
     for one in made.entrances.values():
-        one._inbox.clear()  # noqa: SLF001 - the same
+        one._event_queue.clear()  # noqa: SLF001 - the same
     return found
 
 
 def test_the_house_file_takes_a_topic_for_a_battery(tmp_path: Path) -> None:
     house = full_home(tmp_path)
-    assert list(problems(house)) == []
-    heard = Topics(house).origin("homeassistant/sensor/claire_battery/state")
-    assert heard == FromDevice(devices=("claire",), channel=BATTERY)
+    assert list(find_problems(house)) == []
+    heard = TopicMap(house).origin("homeassistant/sensor/claire_battery/state")
+    assert heard == DeviceOrigin(devices=("claire",), channel=BATTERY)
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_the_house_file_takes_a_topic_for_a_battery(tmp_path: Path) -> None:
     ],
 )
 async def test_each_battery_is_heard_as_whose_it_is(  # noqa: PLR0913, PLR0917 - one row of the table
-    made: Box,
+    made: ShellBox,
     entrance: str,
     device: str,
     channel: TopicSuffix,
@@ -101,14 +101,14 @@ async def test_each_battery_is_heard_as_whose_it_is(  # noqa: PLR0913, PLR0917 -
 
 
 @pytest.mark.parametrize("payload", [b"unknown", b"unavailable", b"nan", b"", b"101", b"-1", b"full", b"1e2", b"\xff"])
-async def test_what_is_no_battery_s_word_tells_nothing(made: Box, payload: bytes) -> None:
+async def test_what_is_no_battery_s_word_tells_nothing(made: ShellBox, payload: bytes) -> None:
     assert hears(made, "front", "claire", payload, BATTERY) == []
 
 
-async def test_what_two_entrances_share_is_told_of_by_one_of_them(made: Box) -> None:
+async def test_what_two_entrances_share_is_told_of_by_one_of_them(made: ShellBox) -> None:
     assert hears(made, "front", "cooler", b'{"temperature":4.5,"battery":15}', STATE)
     assert hears(made, "garage", "cooler", b'{"temperature":4.5,"battery":15}', STATE) == []
-    tellers = [role(made.home, name, "claire", BATTERY) for name in made.home.entrances]
+    tellers = [battery_role(made.home, name, "claire", BATTERY) for name in made.home.entrances]
     assert tellers == ["presence/claire", None]
 
 
@@ -124,21 +124,21 @@ async def test_what_two_entrances_share_is_told_of_by_one_of_them(made: Box) -> 
     ],
 )
 def test_its_owner_reads_whose_it_is(detail: str, french: str, english: str) -> None:
-    assert running_out(detail, "fr") == french
-    assert running_out(detail, "en") == english
+    assert battery_text(detail, "fr") == french
+    assert battery_text(detail, "en") == english
 
 
 def test_home_assistant_is_shown_each_battery_that_may_be_told_of(tmp_path: Path) -> None:
     house = full_home(tmp_path)
-    assert others(house, "front") == (
+    assert auxiliary_batteries(house, "front") == (
         "presence/claire",
         "fridge/cooler",
         "alarm/panel",
         "signal/signal",
         "button/signal",
     )
-    assert others(house, "garage") == ()
-    messages = wanted(house.model_copy(update={"homeassistant": HomeAssistantSection(), "language": "en"}))
+    assert auxiliary_batteries(house, "garage") == ()
+    messages = discovery_messages(house.model_copy(update={"homeassistant": HomeAssistantSection(), "language": "en"}))
     front, garage = (message["components"] for message in messages.values())
     button = front["battery_button_signal"]
     assert button["name"] == "Button battery (signal)"
@@ -159,7 +159,7 @@ def test_home_assistant_is_shown_each_battery_that_may_be_told_of(tmp_path: Path
 def test_a_device_may_write_its_own_battery_and_nobody_another_s(tmp_path: Path) -> None:
     document: dict[str, Any] = full_home(tmp_path).model_dump(mode="json")
     document["devices"]["claire"] |= {"address": "person.claire", "topics": {}}
-    lines = access(Home.model_validate(document, strict=False)).splitlines()
+    lines = access_list(Home.model_validate(document, strict=False)).splitlines()
     assert [line for line in lines if line.endswith("/battery")] == [
         "topic write perron/claire/battery",  # an automation of Home Assistant's, which has no account of claire's name
         "pattern write perron/%u/battery",
@@ -168,14 +168,14 @@ def test_a_device_may_write_its_own_battery_and_nobody_another_s(tmp_path: Path)
 
 
 async def test_a_low_battery_of_the_button_is_told_on_page_and_topic_and_refuses_nobody(tmp_path: Path) -> None:
-    async with box(tmp_path, full_home(tmp_path)) as made, awake(made), served(made) as site:
+    async with box(tmp_path, full_home(tmp_path)) as made, run_box(made), serve_site(made) as site:
         async with site.client(site.owner) as session:
             async with session.get("/", headers={"Accept-Language": "en"}) as page:
                 assert "running out" not in await page.text()
             made.hear("signal", EVENT, b'{"action":"","battery":9}')
-            await until(lambda: made.front.state.batteries_to_change == {"button/signal"})
+            await wait_until(lambda: made.front.state.batteries_to_change == {"button/signal"})
             made.hear("signal", EVENT, b'{"action":"","battery":8}')
-            await until(lambda: made.front.state.batteries["button/signal"] is CRITICAL)
+            await wait_until(lambda: made.front.state.batteries["button/signal"] is CRITICAL)
             async with session.get("/", headers={"Accept-Language": "en"}) as page:
                 assert "A battery is running out: the button&#39;s (signal)" in await page.text()
         said = [json.loads(one.payload) for one in made.line.on("perron/entrance/front/message")]

@@ -18,17 +18,17 @@ from devices.reports import (
 from devices.simulators.house import SimulatedHouse
 from devices.vendors import VENDORS, esphome
 from devices.vendors.words import TopicSuffix
-from gateway.cli.simulation import plan
+from gateway.cli.simulation import plan_house
 from gateway.config.home import Home
-from gateway.config.validation import problems
+from gateway.config.validation import find_problems
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import Obstruction
 from gateway.mqtt.client import InboundMessage
 from gateway.runtime.entrance_rules import entrance_rules
 from tests.gateway.domain.delivery.shop import NOW
-from tests.shell.box import Box, box
-from tests.shell.house import home
+from tests.shell.box import ShellBox, box
+from tests.shell.house import make_home
 
 OPENER = {"kind": "cover", "vendor": "esphome", "reverses": True, "closing": 20, "warning": 5}
 SENSOR = {"kind": "door", "vendor": "esphome"}
@@ -40,22 +40,22 @@ def with_garage(
     sensor: dict[str, Any] = SENSOR,
     **entrance: Any,  # noqa: ANN401 - any of a section
 ) -> Home:
-    document = home(folder).model_dump(mode="json")
+    document = make_home(folder).model_dump(mode="json")
     document["devices"] |= {"garage-lock": opener, "garage-door": sensor}
     document["entrances"]["garage"] |= entrance
     return Home.model_validate(document, strict=False)
 
 
 @pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[Box]:
+async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
     async with box(tmp_path, with_garage(tmp_path)) as one:
         yield one
 
 
-def hears(made: Box, device: str, payload: bytes, channel: TopicSuffix, **properties: Any) -> list[e.Event]:  # noqa: ANN401 - of a message
+def hears(made: ShellBox, device: str, payload: bytes, channel: TopicSuffix, **properties: Any) -> list[e.Event]:  # noqa: ANN401 - of a message
     running = made.entrances["garage"]
     running.hear(device, channel, InboundMessage(topic="x", payload=payload, retain=False, session=1, **properties))
-    inbox = running._inbox  # noqa: SLF001 - what waits there is what was heard
+    inbox = running._event_queue  # noqa: SLF001 - what waits there is what was heard
     events = list(inbox)
     inbox.clear()
     return events
@@ -65,7 +65,9 @@ def heard(answers: int | None = None) -> e.ReportContext:
     return e.ReportContext(session=1, answers=answers)
 
 
-async def test_the_sensors_word_stands_for_door_and_bolt_and_no_bolt_ever_stands_out_of_an_open_door(made: Box) -> None:
+async def test_the_sensors_word_stands_for_door_and_bolt_and_no_bolt_ever_stands_out_of_an_open_door(
+    made: ShellBox,
+) -> None:
     made.asks("garage", "garage-door", 7)
     closed = e.DoorReported(report=DoorReport(door=DoorState.CLOSED), context=heard(7))
     locked = e.LockReported(report=LockReport(bolt=LockState.LOCKED), context=heard(7))
@@ -79,7 +81,7 @@ async def test_the_sensors_word_stands_for_door_and_bolt_and_no_bolt_ever_stands
     assert hears(made, "garage-door", b"?", TopicSuffix.STATE) == [nobody_knows, unclear]
 
 
-async def test_the_openers_own_closed_proves_nothing(made: Box) -> None:
+async def test_the_openers_own_closed_proves_nothing(made: ShellBox) -> None:
     assert hears(made, "garage-lock", b"closed", TopicSuffix.STATE) == []
     made.asks("garage", "garage-lock", 7)
     answer = esphome.answer(GarageDoorReport(cover=GarageDoorState.CLOSED, clear=True), "1:7").payload
@@ -91,20 +93,20 @@ async def test_the_openers_own_closed_proves_nothing(made: Box) -> None:
     ]
 
 
-async def test_a_lost_sensor_takes_door_and_bolt_and_a_lost_opener_only_the_beam(made: Box) -> None:
+async def test_a_lost_sensor_takes_door_and_bolt_and_a_lost_opener_only_the_beam(made: ShellBox) -> None:
     lost = [e.DeviceOffline(device="door"), e.DeviceOffline(device="lock")]
     assert hears(made, "garage-door", b"offline", TopicSuffix.AVAILABILITY)[:2] == lost
     assert hears(made, "garage-lock", b"offline", TopicSuffix.AVAILABILITY) == [e.DeviceOffline(device="way")]
 
 
-async def test_the_bell_outside_is_heard_and_any_other_cameras_is_not(made: Box) -> None:
+async def test_the_bell_outside_is_heard_and_any_other_cameras_is_not(made: ShellBox) -> None:
     (letter,) = VENDORS["alexa"].encode_report(DoorbellPressed(), made.home.devices["cam"].plate)
     assert hears(made, "cam", letter.payload, letter.suffix) == [e.BellPressed()]
     assert hears(made, "hall", letter.payload, letter.suffix) == []
 
 
-async def test_each_question_goes_to_who_can_answer_it(made: Box) -> None:
-    hands, state = made.entrances["garage"]._hands, made.entrances["garage"].state  # noqa: SLF001 - what obeys
+async def test_each_question_goes_to_who_can_answer_it(made: ShellBox) -> None:
+    hands, state = made.entrances["garage"]._executor, made.entrances["garage"].state  # noqa: SLF001 - what obeys
     for number, device in enumerate(("lock", "door", "way")):
         hands.perform(c.QueryDevice(device=device, session=1, number=number), state, NOW)
     asked = [(sent.topic, sent.payload) for sent in made.line.sent if sent.topic.endswith("/get")]
@@ -115,8 +117,8 @@ async def test_each_question_goes_to_who_can_answer_it(made: Box) -> None:
     ]
 
 
-async def test_it_is_sent_down_by_its_own_command_and_never_by_a_lock(made: Box) -> None:
-    hands, state = made.entrances["garage"]._hands, made.entrances["garage"].state  # noqa: SLF001 - what obeys
+async def test_it_is_sent_down_by_its_own_command_and_never_by_a_lock(made: ShellBox) -> None:
+    hands, state = made.entrances["garage"]._executor, made.entrances["garage"].state  # noqa: SLF001 - what obeys
     hands.perform(c.Lock(visit="v", n=1, life=5), state, NOW)
     assert made.line.on("perron/garage-lock/set") == []
     hands.perform(c.CloseGarageDoor(visit="v", n=1, life=5), state, NOW)
@@ -154,7 +156,7 @@ def test_a_garage_that_could_hurt_somebody_or_be_wrong_is_not_enrolled(
     tmp_path: Path, more: dict[str, Any], told: str | None
 ) -> None:
     try:
-        found = problems(with_garage(tmp_path, **more))
+        found = find_problems(with_garage(tmp_path, **more))
         said = [problem.text for problem in found if "garage" in problem.loc]
     except ValueError as error:
         said = [str(error)]
@@ -170,7 +172,7 @@ def test_a_garage_is_simulated_as_it_is_configured_and_home_assistant_is_played_
         "claire": of_home_assistant,
     }
     document["entrances"] = {}
-    played = SimulatedHouse.model_validate(plan(Home.model_validate(document, strict=False)))
+    played = SimulatedHouse.model_validate(plan_house(Home.model_validate(document, strict=False)))
     assert {name: device.kind for name, device in played.devices.items()} == {
         "garage-lock": "cover",
         "garage-door": "door",

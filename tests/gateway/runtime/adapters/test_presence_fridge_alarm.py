@@ -10,14 +10,14 @@ from devices.reports import AlarmPanelState, PresenceReport, PresenceState
 from devices.vendors import homeassistant
 from devices.vendors.words import TopicSuffix
 from gateway.config.home import Home
-from gateway.config.topics import FromDevice, Topics
+from gateway.config.topics import DeviceOrigin, TopicMap
 from gateway.domain.visit import events as e
 from gateway.domain.visit.state import FridgeState
 from gateway.mqtt.client import InboundMessage
 from gateway.runtime.entrance_rules import entrance_rules
-from tests.shell.box import Box, box
-from tests.shell.house import home
-from tests.shell.parts import Time
+from tests.shell.box import ShellBox, box
+from tests.shell.house import make_home
+from tests.shell.parts import ManualTime
 
 BASE = "homeassistant"
 ENTITIES: dict[str, dict[str, Any]] = {
@@ -34,28 +34,28 @@ ENTITIES: dict[str, dict[str, Any]] = {
 
 
 def with_entities(folder: Path) -> Home:
-    document = home(folder).model_dump(mode="json")
+    document = make_home(folder).model_dump(mode="json")
     document["devices"] |= ENTITIES
     document["entrances"]["front"] |= {"presence": ["claire", "luc"], "alarm": "panel"}
     return Home.model_validate(document, strict=False)
 
 
 @pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[Box]:
-    async with box(tmp_path, with_entities(tmp_path), time=Time()) as one:
+async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
+    async with box(tmp_path, with_entities(tmp_path), time=ManualTime()) as one:
         yield one
 
 
 def hears(
-    made: Box, device: str, payload: str, channel: TopicSuffix = TopicSuffix.STATE, *, retain: bool = False
+    made: ShellBox, device: str, payload: str, channel: TopicSuffix = TopicSuffix.STATE, *, retain: bool = False
 ) -> Any:  # noqa: ANN401 - any event
     message = InboundMessage(topic="x", payload=payload.encode(), retain=retain, session=1)
     made.front.hear(device, channel, message)
     return taken(made)
 
 
-def taken(made: Box) -> list[e.Event]:
-    inbox = made.front._inbox  # noqa: SLF001 - what waits there is what was heard
+def taken(made: ShellBox) -> list[e.Event]:
+    inbox = made.front._event_queue  # noqa: SLF001 - what waits there is what was heard
     events = list(inbox)
     inbox.clear()
     return events
@@ -69,13 +69,13 @@ def test_the_rules_know_who_is_followed_and_which_modes_spare_the_door(tmp_path:
     assert entrance_rules(with_entities(tmp_path), "garage").alarm is None
 
 
-async def test_a_statestream_is_heard_on_its_own_topics_and_its_going_on_home_assistants(made: Box) -> None:
-    topics = Topics(made.home)
-    assert topics.origin(f"{BASE}/person/claire/state") == FromDevice(devices=("claire",), channel=TopicSuffix.STATE)
+async def test_a_statestream_is_heard_on_its_own_topics_and_its_going_on_home_assistants(made: ShellBox) -> None:
+    topics = TopicMap(made.home)
+    assert topics.origin(f"{BASE}/person/claire/state") == DeviceOrigin(devices=("claire",), channel=TopicSuffix.STATE)
     bridge = topics.origin("homeassistant/status")
-    assert isinstance(bridge, FromDevice)
+    assert isinstance(bridge, DeviceOrigin)
     assert set(bridge.devices) == {"cooler", "claire", "panel"}
-    assert topics.origin("perron/luc/state") == FromDevice(devices=("luc",), channel=TopicSuffix.STATE)
+    assert topics.origin("perron/luc/state") == DeviceOrigin(devices=("luc",), channel=TopicSuffix.STATE)
     assert topics.origin("perron/claire/state") is None
 
 
@@ -96,7 +96,7 @@ async def test_a_statestream_is_heard_on_its_own_topics_and_its_going_on_home_as
     ],
 )
 async def test_bad_news_may_be_old_and_good_news_may_not(
-    made: Box,
+    made: ShellBox,
     device: str,
     payload: str,
     live: AlarmPanelState | PresenceState,
@@ -111,7 +111,7 @@ async def test_bad_news_may_be_old_and_good_news_may_not(
     assert hears(made, device, payload, retain=True) == event(stored)
 
 
-async def test_a_thermometer_in_fahrenheit_is_heard_live_and_forgotten_after_an_hour_of_silence(made: Box) -> None:
+async def test_a_thermometer_in_fahrenheit_is_heard_live_and_forgotten_after_an_hour_of_silence(made: ShellBox) -> None:
     cold = e.FridgeReported(place="fridge", fridge=FridgeState(temp_c=4.0))
     assert hears(made, "cooler", "39.2", retain=True) == []
     assert hears(made, "cooler", "39.2") == [cold]
@@ -127,20 +127,20 @@ async def test_a_thermometer_in_fahrenheit_is_heard_live_and_forgotten_after_an_
 
 
 @pytest.mark.parametrize("payload", ["null", "warm", "-500", "185", "\udcff"])
-async def test_a_thermometer_that_says_no_temperature_is_unknown_at_once(made: Box, payload: str) -> None:
+async def test_a_thermometer_that_says_no_temperature_is_unknown_at_once(made: ShellBox, payload: str) -> None:
     assert hears(made, "cooler", "39.2") == [e.FridgeReported(place="fridge", fridge=FridgeState(temp_c=4.0))]
     message = InboundMessage(topic="x", payload=payload.encode(errors="surrogateescape"), retain=False, session=1)
     made.front.hear("cooler", TopicSuffix.STATE, message)
     assert taken(made) == [e.FridgeReported(place="fridge", fridge=FridgeState())]
 
 
-async def test_who_is_home_is_unknown_when_the_answer_cannot_be_read(made: Box) -> None:
+async def test_who_is_home_is_unknown_when_the_answer_cannot_be_read(made: ShellBox) -> None:
     assert hears(made, "luc", '{"echo": "1:1", "state": 7}', TopicSuffix.RESULT) == [
         e.PresenceReported(device="luc", presence=PresenceState.UNKNOWN)
     ]
 
 
-async def test_when_home_assistant_goes_all_that_it_said_is_unknown(made: Box) -> None:
+async def test_when_home_assistant_goes_all_that_it_said_is_unknown(made: ShellBox) -> None:
     assert hears(made, "claire", "offline", TopicSuffix.BRIDGE) == [
         e.PresenceReported(device="claire", presence=PresenceState.UNKNOWN)
     ]
@@ -151,8 +151,8 @@ async def test_when_home_assistant_goes_all_that_it_said_is_unknown(made: Box) -
     assert hears(made, "claire", "online", TopicSuffix.BRIDGE) == []
 
 
-async def test_an_automation_is_asked_at_the_start_and_a_statestream_never(made: Box) -> None:
-    made.front._hands.ask_around(1)  # noqa: SLF001 - as the shell does when the broker is there
+async def test_an_automation_is_asked_at_the_start_and_a_statestream_never(made: ShellBox) -> None:
+    made.front._executor.ask_around(1)  # noqa: SLF001 - as the shell does when the broker is there
     (question,) = [sent for sent in made.line.sent if sent.topic.endswith("/get")]
     assert question.topic == "perron/luc/get"
     plate = made.home.devices["luc"].plate
@@ -162,8 +162,8 @@ async def test_an_automation_is_asked_at_the_start_and_a_statestream_never(made:
     ]
 
 
-async def test_an_entity_says_nothing_to_an_entrance_that_does_not_name_it(made: Box) -> None:
+async def test_an_entity_says_nothing_to_an_entrance_that_does_not_name_it(made: ShellBox) -> None:
     garage = made.entrances["garage"]
     message = InboundMessage(topic="x", payload=b"home", retain=False, session=1)
     garage.hear("claire", TopicSuffix.STATE, message)
-    assert list(garage._inbox) == []  # noqa: SLF001 - what waits there is what was heard
+    assert list(garage._event_queue) == []  # noqa: SLF001 - what waits there is what was heard

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.backups import put_back
+from gateway.cli.backups import restore_backup
 from gateway.cli.failure import Failure
 from gateway.config.errors import ConfigError
-from gateway.config.loader import load, mark_of
+from gateway.config.loader import load_home_file, restore_mark
 from gateway.protocol.keys import BoxKey
 from gateway.runtime.maintenance import atomic_restore, restore
-from gateway.runtime.maintenance.backup import make
+from gateway.runtime.maintenance.backup import make_backup
 from gateway.storage import Store
 from tests.gateway.domain.delivery.shop import NOW
-from tests.shell.house import home
+from tests.shell.house import make_home
 
 OLD, NEW = "old", "new"
 NAMED = ("mqtt.secret", "phones.txt", "certs/ca.pem")
@@ -27,7 +27,7 @@ NAMED = ("mqtt.secret", "phones.txt", "certs/ca.pem")
 async def archive(tmp_path: Path) -> Path:
     """A backup of a box whose house file names a few files beside it."""
     old = tmp_path / OLD
-    house = home(old / "box")
+    house = make_home(old / "box")
     document = house.model_dump(mode="json", exclude_unset=True)
     document["storage"]["folder"] = "box"
     document["broker"] = {"username": "gateway", "password_file": NAMED[0]}
@@ -37,13 +37,13 @@ async def archive(tmp_path: Path) -> Path:
         (old / name).parent.mkdir(parents=True, exist_ok=True)
         (old / name).write_text(f"# {name}\n", encoding="utf-8")
     (old / "home.yaml").write_text(json.dumps(document), encoding="utf-8")
-    made = load(old / "home.yaml")
+    made = load_home_file(old / "home.yaml")
     made.storage.folder.mkdir()
     BoxKey.at(made.storage.folder / "key")
     store = await Store.open(made.storage.folder / "perron.sqlite3", home=made, now=NOW)
     await store.close()
     target = tmp_path / "backup.tar"
-    make(made, old / "home.yaml", target, NOW, films=True)
+    make_backup(made, old / "home.yaml", target, NOW, films=True)
     return target
 
 
@@ -99,15 +99,15 @@ def test_killed_before_each_write_the_house_is_not_there_or_whole_and_the_next_r
         file = folder / "home.yaml"
         if file.exists():
             assert whole.items() <= house_files(folder).items()
-            assert restore.unfinished(load(file).storage.folder), "no gateway begins there"
-        elif mark_of(file).exists():
+            assert restore.is_unfinished(load_home_file(file).storage.folder), "no gateway begins there"
+        elif restore_mark(file).exists():
             with pytest.raises(ConfigError, match="cut short"):
-                load(file)
+                load_home_file(file)
         else:
-            assert not set(house_files(folder)) - {f"{mark_of(file).name}.new", f".{mark_of(file).name}.new"}
-        put_back(archive, file, tell=lambda _line: None)
+            assert not set(house_files(folder)) - {f"{restore_mark(file).name}.new", f".{restore_mark(file).name}.new"}
+        restore_backup(archive, file, tell=lambda _line: None)
         assert house_files(folder) == whole
-        assert not restore.unfinished(load(file).storage.folder)
+        assert not restore.is_unfinished(load_home_file(file).storage.folder)
     assert len(folders) > 2 * len(whole), "each file is opened and renamed"
 
 
@@ -115,13 +115,13 @@ async def test_what_was_cut_short_is_taken_back_and_what_is_anothers_stays(tmp_p
     folder = tmp_path / NEW
     folder.mkdir()
     file = folder / "home.yaml"
-    files = {**restore.house_in(archive)}
-    atomic_restore.write(files, file)
+    files = {**restore.house_files(archive)}
+    atomic_restore.write_files(files, file)
     (folder / NAMED[0]).write_text("somebody wrote here meanwhile", encoding="utf-8")
-    atomic_restore.take_back(file)
+    atomic_restore.roll_back(file)
     assert house_files(folder) == {NAMED[0]: b"somebody wrote here meanwhile"}
     with pytest.raises(FileExistsError):
-        atomic_restore.write(files, file)
+        atomic_restore.write_files(files, file)
     assert list(house_files(folder)) == [NAMED[0]]
 
 
@@ -129,12 +129,12 @@ async def test_a_house_that_was_made_after_a_cut_is_never_written_over(tmp_path:
     folder = tmp_path / NEW
     folder.mkdir()
     file = folder / "home.yaml"
-    atomic_restore.write(restore.house_in(archive), file)
+    atomic_restore.write_files(restore.house_files(archive), file)
     file.write_text("another: house\n", encoding="utf-8")
     with pytest.raises(Failure):
-        put_back(archive, file, tell=lambda _line: None)
+        restore_backup(archive, file, tell=lambda _line: None)
     assert file.read_text(encoding="utf-8") == "another: house\n"
-    assert not mark_of(file).exists()
+    assert not restore_mark(file).exists()
 
 
 def _occupied(folder: Path) -> None:
@@ -155,5 +155,5 @@ async def test_a_restore_that_is_refused_leaves_no_file_of_the_house(
     wrong(folder)
     before = house_files(folder)
     with pytest.raises(Failure):
-        put_back(archive, folder / "home.yaml", tell=lambda _line: None)
+        restore_backup(archive, folder / "home.yaml", tell=lambda _line: None)
     assert house_files(folder) == before

@@ -11,49 +11,49 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.backups import inspect, put_back, write
+from gateway.cli.backups import inspect, restore_backup, write_backup
 from gateway.cli.failure import Failure
 from gateway.config.broker import BrokerTls
 from gateway.config.home import Home
-from gateway.demo.processes import end_stranger
-from gateway.demo.scenario import Play
+from gateway.demo.processes import stop_detached
+from gateway.demo.scenario import ScenarioRun
 from gateway.domain.visit.state import Refusal
-from gateway.evidence.verify import verify
+from gateway.evidence.verify import verify_proof
 from gateway.installation import notes
-from gateway.installation.capability import Walked
-from gateway.installation.walk import Ending, Step, Trial, Walk
+from gateway.installation.capability import WalkTestStatus
+from gateway.installation.walk import TrialResult, WalkTest, WalkTestStep, WalkTrial
 from gateway.mqtt.mosquitto.audit import weaknesses
 from gateway.mqtt.mosquitto.provisioning import write as write_broker
 from gateway.protocol.keys import BoxKey
 from gateway.runtime.maintenance import factory_reset, restore
-from gateway.runtime.maintenance.backup import LEFT_OUT, make
-from gateway.runtime.maintenance.instance_lock import Occupied, alone
+from gateway.runtime.maintenance.backup import EXCLUDED_NAMES, make_backup
+from gateway.runtime.maintenance.instance_lock import FolderInUse, lock_folder
 from gateway.storage import Store
-from tests.forkserver import python
+from tests.forkserver import run_python
 from tests.gateway.domain.delivery.shop import NOW
-from tests.shell.house import home
-from tests.whole_house import playing
+from tests.shell.house import make_home
+from tests.whole_house import run_whole_house
 
 
 async def perron(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     """The command, as in a shell."""
-    return await asyncio.to_thread(python, "-m", "gateway", *arguments)
+    return await asyncio.to_thread(run_python, "-m", "gateway", *arguments)
 
 
-async def box_dies(play: Play) -> None:
+async def box_dies(play: ScenarioRun) -> None:
     """Gateway and video process end, and the box's disk is gone."""
     box = play.plan.home.storage.folder
     await play.stage.gateway.end()
-    await end_stranger(box / "video.pid")
+    await stop_detached(box / "video.pid")
     box.rename(box.with_name("dead"))
 
 
-def moves(play: Play) -> int:
+def moves(play: ScenarioRun) -> int:
     """How often the bolt was withdrawn, by the house's own log."""
     return sum(line["what"] == "bolt" and line["state"] == "withdrawn" for line in play.log.lines)
 
 
-async def in_vain(play: Play, codes: tuple[str, str], refusal: Refusal) -> None:
+async def in_vain(play: ScenarioRun, codes: tuple[str, str], refusal: Refusal) -> None:
     """The codes are shown and refused."""
     play.watch.begin()
     await play.courier.arrives()
@@ -69,7 +69,7 @@ async def test_what_was_delivered_after_the_backup_opens_no_door_of_the_restored
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file, archive = tmp_path / "home.yaml", tmp_path / "backup.tar"
-    async with playing(tmp_path) as play:
+    async with run_whole_house(tmp_path) as play:
         box = play.plan.home.storage.folder
         later = await play.promised(codes=("8L20524752033",), id_="later")
         during = await play.retailer.promise(codes=("8L20524752034",), id_="during")
@@ -80,7 +80,7 @@ async def test_what_was_delivered_after_the_backup_opens_no_door_of_the_restored
         assert "Not in it: the films of 1 visits that are not over yet" in made.stdout
         assert archive.stat().st_mode & 0o777 == 0o600
         await play.comes_out()
-        assert all(verify(folder).ok for folder in (box / "visits").iterdir()), "the visit was not disturbed"
+        assert all(verify_proof(folder).ok for folder in (box / "visits").iterdir()), "the visit was not disturbed"
         await play.all_good()
         play.watch.begin()
         await play.delivers(later)  # after the backup: the copy does not know
@@ -120,7 +120,7 @@ async def test_what_was_delivered_after_the_backup_opens_no_door_of_the_restored
 @pytest.fixture
 async def lived_in(tmp_path: Path) -> Home:
     """A box with a store, keys, a film, and its house file."""
-    house = home(tmp_path / "box")
+    house = make_home(tmp_path / "box")
     (tmp_path / "home.yaml").write_text(json.dumps(house.model_dump(mode="json")), encoding="utf-8")
     film = tmp_path / "box" / "visits" / "v1" / "cam-1.mp4"
     film.parent.mkdir(parents=True)
@@ -135,7 +135,7 @@ async def lived_in(tmp_path: Path) -> Home:
 
 def backed_up(tmp_path: Path) -> Path:
     told: list[str] = []
-    write(tmp_path / "home.yaml", tmp_path / "backup.tar", films=True, tell=told.append)
+    write_backup(tmp_path / "home.yaml", tmp_path / "backup.tar", films=True, tell=told.append)
     return tmp_path / "backup.tar"
 
 
@@ -148,13 +148,13 @@ async def test_the_new_hardware_gets_house_file_store_keys_and_films(tmp_path: P
     gone(lived_in)
     (tmp_path / "home.yaml").rename(tmp_path / "old.yaml")
     told: list[str] = []
-    put_back(archive, tmp_path / "home.yaml", tell=told.append)
+    restore_backup(archive, tmp_path / "home.yaml", tell=told.append)
     assert (tmp_path / "home.yaml").read_bytes() == (tmp_path / "old.yaml").read_bytes()
     folder = lived_in.storage.folder
     there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
     assert there == {
         "perron.sqlite3", "last-checkpoint.json", "key/box.key.pem", "key/box.pub.pem", "visits/v1/cam-1.mp4",
-        factory_reset.LOCK,
+        factory_reset.LOCK_FILE,
     }  # fmt: skip
     assert {path.stat().st_mode & 0o077 for path in folder.rglob("*") if path.is_file()} == {0}
     assert any("is back" in line for line in told)
@@ -163,19 +163,19 @@ async def test_the_new_hardware_gets_house_file_store_keys_and_films(tmp_path: P
 async def test_all_that_a_box_writes_is_in_its_backup_or_left_out_on_purpose(tmp_path: Path, lived_in: Home) -> None:
     """By the list of what a wipe deletes: what is added there is missed here."""
     folder = lived_in.storage.folder
-    for name in factory_reset.OURS - LEFT_OUT - {"perron.sqlite3", "key"}:
+    for name in factory_reset.OWN_NAMES - EXCLUDED_NAMES - {"perron.sqlite3", "key"}:
         path = folder / name if "." in name else folder / name / "deep" / "file"
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             path.write_bytes(b"kept")
-    for name in LEFT_OUT:
+    for name in EXCLUDED_NAMES:
         if not (folder / name).exists() and not name.startswith("perron.sqlite3"):
             (folder / name).write_bytes(b"not kept")
     archive = backed_up(tmp_path)
     gone(lived_in)
-    put_back(archive, tmp_path / "home.yaml", tell=lambda _line: None)
+    restore_backup(archive, tmp_path / "home.yaml", tell=lambda _line: None)
     there = {path.name for path in in_it(folder)}
-    assert there == factory_reset.OURS - LEFT_OUT | {factory_reset.LOCK}
+    assert there == factory_reset.OWN_NAMES - EXCLUDED_NAMES | {factory_reset.LOCK_FILE}
     assert (folder / "installation" / "deep" / "file").read_bytes() == b"kept"
 
 
@@ -193,7 +193,7 @@ async def test_devices_trust_the_new_hardwares_broker_as_they_trusted_the_old_on
     gone(lived_in)
     for name in ("home.yaml", "accounts"):
         (tmp_path / name).rename(tmp_path / f"old-{name}")
-    put_back(archive, tmp_path / "home.yaml", tell=lambda _line: None)
+    restore_backup(archive, tmp_path / "home.yaml", tell=lambda _line: None)
     after = write_broker(accounts, house, host="127.0.0.1", port=1883)
     assert before is not None
     assert after is not None
@@ -206,14 +206,14 @@ async def test_devices_trust_the_new_hardwares_broker_as_they_trusted_the_old_on
 async def test_what_the_walk_test_forbade_the_new_hardware_forbids_too(
     tmp_path: Path, lived_in: Home, *, readable: bool
 ) -> None:
-    picture = Step(trial=Trial.PICTURE, camera="doorbell", ending=Ending.BLOCKED)
-    notes.keep(lived_in.storage.folder, Walk(entrance="front", begun=NOW.utc, by="Ida", steps=(picture,)))
+    picture = WalkTestStep(trial=WalkTrial.PICTURE, camera="doorbell", ending=TrialResult.BLOCKED)
+    notes.store_walk(lived_in.storage.folder, WalkTest(entrance="front", begun=NOW.utc, by="Ida", steps=(picture,)))
     if not readable:
         notes.walk_file(lived_in.storage.folder, "front").write_text("{")
     archive = backed_up(tmp_path)
     gone(lived_in)
-    put_back(archive, tmp_path / "home.yaml", tell=lambda _line: None)
-    assert notes.walked(lived_in, "front") is (Walked.BLOCKED if readable else Walked.FAILED)
+    restore_backup(archive, tmp_path / "home.yaml", tell=lambda _line: None)
+    assert notes.read_walk_status(lived_in, "front") is (WalkTestStatus.BLOCKED if readable else WalkTestStatus.FAILED)
 
 
 def test_a_hole_of_terabytes_in_a_backup_is_refused_before_it_is_read(tmp_path: Path) -> None:
@@ -224,23 +224,23 @@ def test_a_hole_of_terabytes_in_a_backup_is_refused_before_it_is_read(tmp_path: 
                         "GNU.sparse.realsize": str(2**50 + 1)}  # fmt: skip
     with tarfile.open(archive, "w", format=tarfile.PAX_FORMAT) as tar:
         tar.addfile(hole, BytesIO(data))
-    with pytest.raises(restore.BackupUnusable, match="holds what no backup holds"):
-        restore.read(archive)
+    with pytest.raises(restore.InvalidBackup, match="holds what no backup holds"):
+        restore.read_backup(archive)
 
 
 async def test_a_box_is_never_written_over(tmp_path: Path, lived_in: Home) -> None:
     archive = backed_up(tmp_path)
     before = (lived_in.storage.folder / "perron.sqlite3").read_bytes()
     with pytest.raises(Failure, match="is not empty"):
-        put_back(archive, tmp_path / "home.yaml", tell=lambda _line: None)
+        restore_backup(archive, tmp_path / "home.yaml", tell=lambda _line: None)
     with pytest.raises(Failure, match="exists"):
-        write(tmp_path / "home.yaml", archive, films=True, tell=lambda _line: None)
+        write_backup(tmp_path / "home.yaml", archive, films=True, tell=lambda _line: None)
     assert (lived_in.storage.folder / "perron.sqlite3").read_bytes() == before
     gone(lived_in)
     lived_in.storage.folder.mkdir()
-    with alone(lived_in.storage.folder), pytest.raises(Failure) as failure:
-        put_back(archive, tmp_path / "home.yaml", tell=lambda _line: None)
-    assert isinstance(failure.value.__cause__, Occupied)
+    with lock_folder(lived_in.storage.folder), pytest.raises(Failure) as failure:
+        restore_backup(archive, tmp_path / "home.yaml", tell=lambda _line: None)
+    assert isinstance(failure.value.__cause__, FolderInUse)
 
 
 @pytest.mark.parametrize("hurt", ["cut", "changed", "not one"])
@@ -260,7 +260,7 @@ async def test_a_backup_that_was_hurt_is_known_before_anything_is_touched(
     archive.write_bytes(data)
     gone(lived_in)
     with pytest.raises(Failure, match="Nothing was touched"):
-        put_back(archive, tmp_path / "home.yaml", tell=lambda _line: None)
+        restore_backup(archive, tmp_path / "home.yaml", tell=lambda _line: None)
     assert not lived_in.storage.folder.exists()
     with pytest.raises(Failure):
         inspect(archive, tell=lambda _line: None)
@@ -279,7 +279,7 @@ async def test_nothing_half_has_the_backups_name(
     monkeypatch.setattr("gateway.runtime.maintenance.backup.os.fsync", full)
     before = in_it(tmp_path)
     with pytest.raises(Failure, match="No space left"):
-        write(tmp_path / "home.yaml", tmp_path / "backup.tar", films=True, tell=lambda _line: None)
+        write_backup(tmp_path / "home.yaml", tmp_path / "backup.tar", films=True, tell=lambda _line: None)
     assert in_it(tmp_path) == before
     del lived_in
 
@@ -293,16 +293,16 @@ async def test_killed_anywhere_in_a_restore_no_gateway_begins_and_a_restore_fini
     file, folder = tmp_path / "home.yaml", lived_in.storage.folder
     killed = 0
     for steps in (0, 6, 25, 60, 10_000):
-        done = await asyncio.to_thread(python, "-c", KILLED, archive, file, str(steps))
+        done = await asyncio.to_thread(run_python, "-c", KILLED, archive, file, str(steps))
         if done.returncode == 0:
             break
         killed += 1
-        assert restore.unfinished(folder) or not in_it(folder) - {folder / factory_reset.LOCK}
+        assert restore.is_unfinished(folder) or not in_it(folder) - {folder / factory_reset.LOCK_FILE}
         if killed == 3:
             ended = await perron("run", "--home", file)
             assert (ended.returncode, "say" in ended.stderr) == (2, True), ended.stderr
     assert killed >= 3
-    assert not restore.unfinished(folder)
+    assert not restore.is_unfinished(folder)
     assert (folder / "visits" / "v1" / "cam-1.mp4").read_bytes() == b"a film"
 
 
@@ -324,6 +324,6 @@ put_back(Path(sys.argv[1]), Path(sys.argv[2]), tell=lambda line: None)
 
 
 async def test_a_film_that_was_changed_since_it_was_closed_is_told(tmp_path: Path, lived_in: Home) -> None:
-    made = make(lived_in, tmp_path / "home.yaml", tmp_path / "backup.tar", NOW, films=True)
+    made = make_backup(lived_in, tmp_path / "home.yaml", tmp_path / "backup.tar", NOW, films=True)
     assert made.damaged == ()
     assert made.outside == ()

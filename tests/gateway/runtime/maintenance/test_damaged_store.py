@@ -14,22 +14,22 @@ from pathlib import Path
 
 import pytest
 
-from gateway.cli.failure import Exit
+from gateway.cli.failure import ExitCode
 from gateway.config.home import Home
-from gateway.evidence.rollback import LAST_CHECKPOINT, STORE
-from gateway.installation.diagnostics.finding import Finding, Said, Verdict
-from gateway.installation.diagnostics.house import unheard
-from gateway.installation.diagnostics.store import store as examined
-from gateway.installation.diagnostics.words import told
+from gateway.evidence.rollback import MARK_FILE, STORE_FILE
+from gateway.installation.diagnostics.finding import Finding, FindingVerdict, Sentence
+from gateway.installation.diagnostics.house import unproven_findings
+from gateway.installation.diagnostics.store import store_findings as examined
+from gateway.installation.diagnostics.words import sentence_text
 from gateway.protocol.keys import BoxKey
-from gateway.runtime.maintenance.startup_checks import CannotBegin, look
+from gateway.runtime.maintenance.startup_checks import StartError, check_folder
 from gateway.storage import Store
-from gateway.storage.integrity import damage
-from tests.forkserver import python
+from gateway.storage.integrity import find_damage
+from tests.forkserver import run_python
 from tests.gateway.domain.delivery.shop import NOW
 from tests.gateway.evidence.test_rollback import HURT
 from tests.gateway.evidence.test_rollback import used as used  # noqa: PLC0414 - a fixture
-from tests.shell.house import home
+from tests.shell.house import make_home
 
 ROOT = Path(__file__).parents[4]
 SERVICE = ROOT / "config" / "systemd" / "perron.service"
@@ -38,10 +38,10 @@ SERVICE = ROOT / "config" / "systemd" / "perron.service"
 @pytest.fixture
 async def house(tmp_path: Path) -> Home:
     """A box that has run: a store of some pages, its key, its house file beside it."""
-    made = home(tmp_path / "box")
+    made = make_home(tmp_path / "box")
     (tmp_path / "home.yaml").write_text(json.dumps(made.model_dump(mode="json")), encoding="utf-8")
     BoxKey.at(made.storage.folder / "key")
-    store = await Store.open(made.storage.folder / STORE, home=made, now=NOW)
+    store = await Store.open(made.storage.folder / STORE_FILE, home=made, now=NOW)
     for number in range(300):
         await store.note("said", {"text": "x" * 200, "number": number}, NOW)
     await store.close()
@@ -88,10 +88,10 @@ DAMAGED: dict[str, Callable[[Path], None]] = {
     "overwritten": overwritten, "cut": cut, "zeros": nothing_but_zeros,
 }  # fmt: skip
 IN_THE_WAY: dict[str, tuple[str, Callable[[Path], None], str]] = {
-    "a folder for the store": (STORE, a_folder, "is a folder"),
-    "a FIFO for the store": (STORE, a_fifo, "is a FIFO"),
-    "a socket for the store": (STORE, a_socket, "is a socket"),
-    "a folder for its log": (f"{STORE}-wal", a_folder, "is a folder"),
+    "a folder for the store": (STORE_FILE, a_folder, "is a folder"),
+    "a FIFO for the store": (STORE_FILE, a_fifo, "is a FIFO"),
+    "a socket for the store": (STORE_FILE, a_socket, "is a socket"),
+    "a folder for its log": (f"{STORE_FILE}-wal", a_folder, "is a folder"),
     "a folder for the video's socket": ("video.sock", a_folder, "is a folder"),
     "a FIFO for the video's socket": ("video.sock", a_fifo, "is a FIFO"),
     "a file for the viewers' socket": ("video.live", a_plain_file, "is a plain file"),
@@ -102,7 +102,7 @@ IN_THE_WAY: dict[str, tuple[str, Callable[[Path], None], str]] = {
 async def ran(house: Home) -> subprocess.CompletedProcess[str]:
     """`perron run`, as a service manager starts it."""
     file = house.storage.folder.with_name("home.yaml")
-    return await asyncio.to_thread(python, "-m", "gateway", "run", "--home", file)
+    return await asyncio.to_thread(run_python, "-m", "gateway", "run", "--home", file)
 
 
 def doctor(house: Home) -> Finding:
@@ -114,18 +114,18 @@ def doctor(house: Home) -> Finding:
 async def test_a_damaged_store_is_said_in_words_and_the_start_ends_with_a_status_of_its_own(
     house: Home, how: str
 ) -> None:
-    DAMAGED[how](house.storage.folder / STORE)
+    DAMAGED[how](house.storage.folder / STORE_FILE)
     done = await ran(house)
     said = " ".join((done.stdout + done.stderr).split())
-    assert done.returncode == Exit.STORE, said
+    assert done.returncode == ExitCode.STORE, said
     assert "Traceback" not in said
-    assert f"{STORE} is damaged" in said.replace(" ", "").replace("isdamaged", " is damaged")
+    assert f"{STORE_FILE} is damaged" in said.replace(" ", "").replace("isdamaged", " is damaged")
     assert "perron restore" in said
     finding = doctor(house)
-    assert finding.verdict is Verdict.BAD
-    assert "is damaged" in told(finding.said, "en")
+    assert finding.verdict is FindingVerdict.BAD
+    assert "is damaged" in sentence_text(finding.said, "en")
     assert finding.todo is not None
-    assert "perron restore" in told(finding.todo, "en")
+    assert "perron restore" in sentence_text(finding.todo, "en")
 
 
 @pytest.mark.parametrize("what", IN_THE_WAY)
@@ -137,17 +137,17 @@ async def test_what_stands_in_the_place_of_the_store_or_a_socket_is_said_in_word
     put(house.storage.folder / name)
     done = await ran(house)
     said = " ".join((done.stdout + done.stderr).split())
-    assert done.returncode == Exit.STORE, said
+    assert done.returncode == ExitCode.STORE, said
     assert "Traceback" not in said
     assert words in said
     finding = doctor(house)
-    assert finding.verdict is Verdict.BAD
-    assert words in told(finding.said, "en")
+    assert finding.verdict is FindingVerdict.BAD
+    assert words in sentence_text(finding.said, "en")
 
 
 def test_the_service_does_not_start_a_box_again_whose_store_is_damaged() -> None:
     unit = SERVICE.read_text(encoding="utf-8").splitlines()
-    assert f"RestartPreventExitStatus={int(Exit.STORE)}" in unit
+    assert f"RestartPreventExitStatus={int(ExitCode.STORE)}" in unit
     assert "Restart=always" in unit, "after any other end it is"
 
 
@@ -157,47 +157,48 @@ async def test_a_whole_store_is_good_and_its_own_sockets_are_in_nobodys_way(
     monkeypatch.chdir(house.storage.folder)
     for name in ("video.sock", "video.live", "walk.sock", "survey.sock"):
         a_socket(house.storage.folder / name)
-    look(house.storage.folder)
-    assert doctor(house).verdict is Verdict.GOOD
-    assert list(examined(home(house.storage.folder / "new"))) == [], "of a box that has none yet nothing is said"
+    check_folder(house.storage.folder)
+    assert doctor(house).verdict is FindingVerdict.GOOD
+    assert list(examined(make_home(house.storage.folder / "new"))) == [], "of a box that has none yet nothing is said"
 
 
 async def test_the_look_at_a_large_store_ends_in_its_time_and_is_then_no_finding(house: Home) -> None:
-    file = house.storage.folder / STORE
+    file = house.storage.folder / STORE_FILE
     with closing(sqlite3.connect(file)) as database:
         rows = ((number, number, "said", os.urandom(3000), bytes(32)) for number in range(10_000, 30_000))
         query = "INSERT INTO entry (seq, at, kind, body, hash) VALUES (?, ?, ?, ?, ?)"
         database.executemany(query, rows)
         database.commit()
     began = time.monotonic()
-    assert damage(file, within=0.01) is None
+    assert find_damage(file, within=0.01) is None
     assert time.monotonic() - began < 5
 
 
 async def test_no_entrance_is_called_good_beside_a_damaged_store(house: Home) -> None:
-    cut(house.storage.folder / STORE)
-    with pytest.raises(CannotBegin):
-        look(house.storage.folder)
+    cut(house.storage.folder / STORE_FILE)
+    with pytest.raises(StartError):
+        check_folder(house.storage.folder)
     finding = doctor(house)
     heard = [
-        Finding(Said("what.device", {"id": name}), Verdict.GOOD, Said("entrance.good")) for name in ("lock", "door")
+        Finding(Sentence("what.device", {"id": name}), FindingVerdict.GOOD, Sentence("entrance.good"))
+        for name in ("lock", "door")
     ]
-    entrance = Finding(Said("what.entrance", {"name": "front"}), Verdict.GOOD, Said("entrance.good"))
-    *_, judged = unheard(house, (*heard, entrance))
-    assert judged.verdict is Verdict.GOOD
-    *_, judged = unheard(house, (finding, *heard, entrance))
-    assert judged.verdict is Verdict.BAD
+    entrance = Finding(Sentence("what.entrance", {"name": "front"}), FindingVerdict.GOOD, Sentence("entrance.good"))
+    *_, judged = unproven_findings(house, (*heard, entrance))
+    assert judged.verdict is FindingVerdict.GOOD
+    *_, judged = unproven_findings(house, (finding, *heard, entrance))
+    assert judged.verdict is FindingVerdict.BAD
 
 
 @pytest.mark.parametrize("hurt", HURT)
 async def test_the_doctor_says_why_a_store_is_in_doubt_and_what_to_do(used: Path, hurt: str) -> None:
-    made = home(used)
-    assert doctor(made).verdict is Verdict.GOOD
+    made = make_home(used)
+    assert doctor(made).verdict is FindingVerdict.GOOD
     HURT[hurt][0](used)
     finding = doctor(made)
-    assert finding.verdict is Verdict.BAD
+    assert finding.verdict is FindingVerdict.BAD
     assert finding.said.key == f"store.doubt.{HURT[hurt][1]}"
     assert finding.todo is not None
-    assert "look after each door" in told(finding.todo, "en")
+    assert "look after each door" in sentence_text(finding.todo, "en")
     assert not (used / "key" / "box.key.pem.lost-1").exists(), "it only looks"
-    assert (used / LAST_CHECKPOINT).exists() == (hurt != "mark gone")
+    assert (used / MARK_FILE).exists() == (hurt != "mark gone")

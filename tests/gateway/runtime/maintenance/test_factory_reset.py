@@ -10,18 +10,18 @@ import pytest
 from gateway import app
 from gateway.config.broker import BrokerTls
 from gateway.config.home import HubSection
-from gateway.config.sockets import EYES, SOCKET
+from gateway.config.sockets import SURVEY_SOCKET, WALK_TEST_SOCKET
 from gateway.evidence import rollback
-from gateway.evidence.folders import VISITS
+from gateway.evidence.folders import VISITS_FOLDER
 from gateway.integrations.homeassistant import bridge
 from gateway.integrations.hub_client import enrolment, unenrolment
 from gateway.runtime.maintenance import factory_reset, reload
 from gateway.storage import Store
 from gateway.system import fault_log
 from gateway.system.pki import pages
-from tests.forkserver import python
+from tests.forkserver import run_python
 from tests.gateway.domain.delivery.shop import NOW
-from tests.shell.house import home
+from tests.shell.house import make_home
 
 SECRET = b"Anna Dupont, 12 rue des Lilas"
 OTHERS = ("home.yaml", "house.jsonl", "another/home.yaml")
@@ -51,11 +51,11 @@ def what_is_left(folder: Path) -> set[str]:
 
 def test_all_that_the_box_wrote_goes_and_nothing_of_others(tmp_path: Path) -> None:
     phones = lived_in(tmp_path)
-    factory_reset.mark(tmp_path)
-    assert factory_reset.marked(tmp_path)
-    assert factory_reset.finish(tmp_path, phones=phones)
+    factory_reset.mark_for_wipe(tmp_path)
+    assert factory_reset.is_marked_for_wipe(tmp_path)
+    assert factory_reset.finish_wipe(tmp_path, phones=phones)
     assert what_is_left(tmp_path) == set(OTHERS)
-    assert not factory_reset.marked(tmp_path)
+    assert not factory_reset.is_marked_for_wipe(tmp_path)
     assert phones.read_bytes() == b""
 
 
@@ -67,17 +67,19 @@ def test_what_proves_at_a_hub_that_the_box_is_this_home_goes_too(tmp_path: Path)
     tls = BrokerTls(ca=tmp_path / "hub" / "authority.pem", certificate=files[1], key=files[0])
     hub = HubSection(url="https://hub.example", home="home-1", host="hub.example", tls=tls, password_file=files[2])
     (tmp_path / "box").mkdir()
-    factory_reset.mark(tmp_path / "box")
-    house = home(tmp_path / "box")
+    factory_reset.mark_for_wipe(tmp_path / "box")
+    house = make_home(tmp_path / "box")
     house = house.model_copy(
         update={"hub": hub, "storage": house.storage.model_copy(update={"folder": tmp_path / "box"})}
     )
-    unenrolment.wiped(house)  # what a start does before anything is opened
+    unenrolment.finish_wipe_at_hub(house)  # what a start does before anything is opened
     assert not any(file.exists() for file in files)
-    assert not factory_reset.marked(tmp_path / "box")
+    assert not factory_reset.is_marked_for_wipe(tmp_path / "box")
     folder = tmp_path / "proc"
     folder.symlink_to("/proc/self")
-    assert factory_reset.end((folder / "status",)) == (folder / "status",), "what cannot be deleted is told"
+    assert factory_reset.delete_credentials((folder / "status",)) == (folder / "status",), (
+        "what cannot be deleted is told"
+    )
 
 
 KILLED = """
@@ -101,7 +103,7 @@ factory_reset.finish(folder, phones=folder / "phones.txt")
 
 def killed_after(folder: Path, steps: int) -> bool:
     """Wipe in a process that is killed (SIGKILL) just before its next change of the disk; False: it came to its end."""
-    ended = python("-c", KILLED, folder, str(steps))
+    ended = run_python("-c", KILLED, folder, str(steps))
     assert ended.returncode in (0, -signal.SIGKILL)
     return ended.returncode != 0
 
@@ -113,16 +115,16 @@ def test_killed_at_any_point_the_next_start_finishes_it(tmp_path: Path) -> None:
         folder = tmp_path / str(steps)
         phones = lived_in(folder)
         killed = killed_after(folder, steps)
-        if killed and not factory_reset.marked(folder):
+        if killed and not factory_reset.is_marked_for_wipe(folder):
             assert what_is_left(folder) >= {"visits/v1/cam-1.mp4", "key/box.key.pem"}, "wiped without a mark"
         elif killed:
-            factory_reset.finish(folder, phones=phones)
+            factory_reset.finish_wipe(folder, phones=phones)
             assert what_is_left(folder) == set(OTHERS), steps
         if not killed:
             assert what_is_left(folder) == set(OTHERS)
             break
         steps += 1
-    assert steps > len(factory_reset.OURS)
+    assert steps > len(factory_reset.OWN_NAMES)
 
 
 @pytest.mark.slow
@@ -148,8 +150,8 @@ def test_films_on_another_disk_go_too_and_the_disk_stays(tmp_path: Path) -> None
     (elsewhere / "letter").write_bytes(SECRET)
     (disk / "link").symlink_to(elsewhere)
     (disk / "v1" / "link").symlink_to(elsewhere)
-    factory_reset.mark(box)
-    factory_reset.finish(box, phones=tmp_path / "phones.txt")
+    factory_reset.mark_for_wipe(box)
+    factory_reset.finish_wipe(box, phones=tmp_path / "phones.txt")
     assert list(disk.iterdir()) == []
     assert what_is_left(tmp_path) == {"elsewhere/letter"}, "a link goes itself, not what it leads to"
     assert not (box / "visits").is_symlink()
@@ -159,7 +161,7 @@ def test_what_cannot_be_deleted_leaves_the_mark_and_the_box_shut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lived_in(tmp_path)
-    factory_reset.mark(tmp_path)
+    factory_reset.mark_for_wipe(tmp_path)
 
     def stuck(_path: Path) -> None:
         raise PermissionError(13, "Permission denied")
@@ -167,26 +169,26 @@ def test_what_cannot_be_deleted_leaves_the_mark_and_the_box_shut(
     with monkeypatch.context() as patch:
         patch.setattr("shutil.rmtree", stuck)
         with pytest.raises(PermissionError):
-            factory_reset.finish(tmp_path, phones=tmp_path / "phones.txt")
-    assert factory_reset.marked(tmp_path)
-    factory_reset.finish(tmp_path, phones=tmp_path / "phones.txt")
+            factory_reset.finish_wipe(tmp_path, phones=tmp_path / "phones.txt")
+    assert factory_reset.is_marked_for_wipe(tmp_path)
+    factory_reset.finish_wipe(tmp_path, phones=tmp_path / "phones.txt")
     assert what_is_left(tmp_path) == set(OTHERS)
 
 
 def test_a_phones_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "phones").mkdir()  # nobody can write a folder as a file, not even root
-    factory_reset.mark(tmp_path)
-    assert not factory_reset.finish(tmp_path, phones=tmp_path / "phones")
-    assert not factory_reset.marked(tmp_path)
+    factory_reset.mark_for_wipe(tmp_path)
+    assert not factory_reset.finish_wipe(tmp_path, phones=tmp_path / "phones")
+    assert not factory_reset.is_marked_for_wipe(tmp_path)
 
 
 async def test_what_the_log_was_kept_in_goes_with_its_wal(tmp_path: Path) -> None:
     """The real store, whose newest words stand in the WAL only: nobody can read them afterwards."""
-    store = await Store.open(tmp_path / "perron.sqlite3", home=home(tmp_path), now=NOW)
+    store = await Store.open(tmp_path / "perron.sqlite3", home=make_home(tmp_path), now=NOW)
     await store.note("said", {"text": SECRET.decode()}, NOW)
     assert what_is_left(tmp_path) == {"perron.sqlite3-wal"}
-    factory_reset.mark(tmp_path)
-    factory_reset.finish(tmp_path, phones=tmp_path / "phones.txt")
+    factory_reset.mark_for_wipe(tmp_path)
+    factory_reset.finish_wipe(tmp_path, phones=tmp_path / "phones.txt")
     assert what_is_left(tmp_path) == set()
     await store.close()
 
@@ -194,17 +196,17 @@ async def test_what_the_log_was_kept_in_goes_with_its_wal(tmp_path: Path) -> Non
 def test_whatever_the_gateway_writes_under_its_storage_folder_is_known_to_the_wipe() -> None:
     """By the source: a new file there that nobody adds to `factory_reset.OURS` would outlive its owner."""
     constants = {
-        "VISITS": VISITS,
-        "LAST_CHECKPOINT": rollback.LAST_CHECKPOINT,
-        "SCRATCH": app.SCRATCH,
-        "enrolment.FOLDER": enrolment.FOLDER,
-        "FOLDER": pages.FOLDER,
-        "SOCKET": SOCKET,
-        "REPORT": reload.REPORT,
-        "EYES": EYES,
-        "STORE": rollback.STORE,
-        "fault_log.FILE": fault_log.FILE,
-        "FILE": bridge.FILE,
+        "VISITS": VISITS_FOLDER,
+        "LAST_CHECKPOINT": rollback.MARK_FILE,
+        "SCRATCH": app.SCRATCH_FOLDER,
+        "enrolment.FOLDER": enrolment.HUB_FOLDER,
+        "FOLDER": pages.PAGES_FOLDER,
+        "SOCKET": WALK_TEST_SOCKET,
+        "REPORT": reload.REPORT_FILE,
+        "EYES": SURVEY_SOCKET,
+        "STORE": rollback.STORE_FILE,
+        "fault_log.FILE": fault_log.FAULTS_FILE,
+        "FILE": bridge.RECORD_FILE,
     }
     written = set()
     sources = [
@@ -218,7 +220,7 @@ def test_whatever_the_gateway_writes_under_its_storage_folder_is_known_to_the_wi
         if path.name in ("app.py", "instance_lock.py", "reload.py"):
             written |= set(re.findall(r"\bfolder / ([\w.\"-]+)", text))
     names = {constants.get(one, one.strip('"')) for one in written}
-    assert names - factory_reset.OURS == {
+    assert names - factory_reset.OWN_NAMES == {
         "phones.txt",
         "video.sock",
         "walk.sock",
@@ -228,7 +230,7 @@ def test_whatever_the_gateway_writes_under_its_storage_folder_is_known_to_the_wi
         "facts.path",
         "clip.path",
     }
-    assert len(names & factory_reset.OURS) > 5
+    assert len(names & factory_reset.OWN_NAMES) > 5
 
 
 def test_a_mark_is_on_the_disk_before_anything_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -240,5 +242,5 @@ def test_a_mark_is_on_the_disk_before_anything_goes(tmp_path: Path, monkeypatch:
         real(descriptor)
 
     monkeypatch.setattr(os, "fsync", sync)
-    factory_reset.mark(tmp_path)
+    factory_reset.mark_for_wipe(tmp_path)
     assert len(synced) == 2, "the file and the folder"

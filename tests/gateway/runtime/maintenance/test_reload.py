@@ -13,20 +13,20 @@ from typing import Any
 import pytest
 
 from gateway.config.home import Home
-from gateway.demo.plan import Plan
-from gateway.demo.scenario import Play
+from gateway.demo.plan import DemoPlan
+from gateway.demo.scenario import ScenarioRun
 from gateway.domain.visit.state import Phase
-from gateway.evidence.succession import line_in
-from gateway.evidence.verify import verify
-from gateway.protocol.keys import PUBLIC, PublicKey
+from gateway.evidence.succession import read_key_history
+from gateway.evidence.verify import verify_proof
+from gateway.protocol.keys import PUBLIC_KEY_FILE, PublicKey
 from gateway.runtime.maintenance import reload
-from tests.forkserver import python
-from tests.whole_house import playing
+from tests.forkserver import run_python
+from tests.whole_house import run_whole_house
 
 pytestmark = pytest.mark.slow
 
 
-def soon_over(plan: Plan) -> Plan:
+def soon_over(plan: DemoPlan) -> DemoPlan:
     """Nobody is waited for a quarter of an hour after a visit."""
     entrances = {
         name: one.model_copy(update={"timing": one.timing.model_copy(update={"watch": 1.0})})
@@ -52,7 +52,7 @@ def of_another_name(house: dict[str, Any]) -> None:
 
 async def perron(*arguments: str) -> subprocess.CompletedProcess[str]:
     """The command, as in a shell or from ExecReload=."""
-    return await asyncio.to_thread(python, "-m", "gateway", *arguments)
+    return await asyncio.to_thread(run_python, "-m", "gateway", *arguments)
 
 
 async def asked(file: Path, *options: str) -> subprocess.CompletedProcess[str]:
@@ -60,19 +60,19 @@ async def asked(file: Path, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def public(box: Home) -> PublicKey:
-    return PublicKey.from_pem((box.storage.folder / "key" / PUBLIC).read_bytes())
+    return PublicKey.from_pem((box.storage.folder / "key" / PUBLIC_KEY_FILE).read_bytes())
 
 
-def log_of(play: Play) -> str:
+def log_of(play: ScenarioRun) -> str:
     return (play.stage.folder / "gateway.log").read_text(encoding="utf-8")
 
 
 async def test_a_house_file_is_read_anew_and_no_visit_is_dropped_for_it(tmp_path: Path) -> None:
     """A wrong file is refused, a right one waits for the courier to be out and is applied then, in the same process."""
     file = tmp_path / "home.yaml"
-    async with playing(tmp_path, soon_over, rigged=False) as play:
+    async with run_whole_house(tmp_path, soon_over, rigged=False) as play:
         box: Home = play.plan.home
-        pid = reload.gateway_in(box.storage.folder)
+        pid = reload.gateway_pid(box.storage.folder)
         parcels = await play.promised()
         await play.gets_in(parcels)
 
@@ -83,7 +83,7 @@ async def test_a_house_file_is_read_anew_and_no_visit_is_dropped_for_it(tmp_path
         assert "Did you mean `guarded`?" in refused.stderr
         assert "The house goes on as it was" in refused.stderr
         assert "reload_refused" in log_of(play)
-        last = reload.told(box.storage.folder)
+        last = reload.read_report(box.storage.folder)
         assert last is not None
         assert last[0].said == "refused"
 
@@ -102,7 +102,7 @@ async def test_a_house_file_is_read_anew_and_no_visit_is_dropped_for_it(tmp_path
         await play.comes_out()
         applied = await waiting
         assert (applied.returncode, "Applied" in applied.stdout) == (0, True), applied.stderr
-        assert reload.gateway_in(box.storage.folder) == pid, "no supervisor is needed"
+        assert reload.gateway_pid(box.storage.folder) == pid, "no supervisor is needed"
         assert not play.stage.gateway.deaths
         await play.all_good()
 
@@ -115,8 +115,10 @@ async def test_a_house_file_is_read_anew_and_no_visit_is_dropped_for_it(tmp_path
         proofs = sorted((box.storage.folder / "visits").iterdir())
         manifests = [json.loads((proof / "manifest.json").read_bytes()) for proof in proofs]
         assert len({one["key"] for one in manifests}) == 2, "the second visit was sealed under the new key"
-        line, new = line_in(box.storage.folder / "key"), public(box)
-        assert [verify(proof, public_key=key, line=line).ok for proof in proofs for key in (old, new)] == [True] * 4
+        line, new = read_key_history(box.storage.folder / "key"), public(box)
+        assert [verify_proof(proof, public_key=key, line=line).ok for proof in proofs for key in (old, new)] == [
+            True
+        ] * 4
         assert all(not one["gaps"] for one in manifests), "no film has a hole"
         receipts = {json.loads((proof / "receipt.json").read_bytes())["entrance"] for proof in proofs}
         assert "La porte verte" in receipts, "the second visit was at the door of the new name"

@@ -12,136 +12,138 @@ from hypothesis import strategies as st
 from gateway.protocol import owner_requests
 from gateway.protocol.keys import KeyUnusable, link_key
 from gateway.runtime.notifications.action_links import (
-    LIVES,
+    LINK_LIFETIMES,
     NONCE_BYTES,
-    Link,
-    Purpose,
-    Refused,
-    address,
-    errand,
-    make,
-    nonce,
-    read,
+    ActionLink,
+    LinkError,
+    LinkPurpose,
+    derive_nonce,
+    link_request,
+    link_url,
+    sign_link,
+    verify_link,
 )
-from tests.gateway.domain.delivery.house import opened
-from tests.gateway.domain.delivery.shop import NOW, after
+from tests.gateway.domain.delivery.house import open_store
+from tests.gateway.domain.delivery.shop import NOW, noon_plus
 
 KEY, OTHER = b"k" * 32, b"o" * 32
 NONCE = bytes(range(NONCE_BYTES))
 SUBJECTS = {
-    Purpose.STOP: "front",
-    Purpose.APPROVE: "front.0f3a-visit",
-    Purpose.VETO: "front.0f3a-visit",
-    Purpose.PERMIT: "front.shop.3",
-    Purpose.REFUSE_BRAND: "front.shop.3",
+    LinkPurpose.STOP: "front",
+    LinkPurpose.APPROVE: "front.0f3a-visit",
+    LinkPurpose.VETO: "front.0f3a-visit",
+    LinkPurpose.PERMIT: "front.shop.3",
+    LinkPurpose.REFUSE_BRAND: "front.shop.3",
 }
 SOON = NOW.utc + timedelta(minutes=15)
 
 
-def token(purpose: Purpose = Purpose.STOP, key: bytes = KEY) -> str:
-    return make(purpose, SUBJECTS[purpose], SOON, NONCE, key)
+def token(purpose: LinkPurpose = LinkPurpose.STOP, key: bytes = KEY) -> str:
+    return sign_link(purpose, SUBJECTS[purpose], SOON, NONCE, key)
 
 
-@pytest.mark.parametrize("purpose", Purpose)
-def test_what_was_signed_is_read(purpose: Purpose) -> None:
-    link = read(token(purpose), KEY, NOW)
-    assert link == Link(purpose=purpose, subject=SUBJECTS[purpose], expires=SOON, nonce=NONCE)
+@pytest.mark.parametrize("purpose", LinkPurpose)
+def test_what_was_signed_is_read(purpose: LinkPurpose) -> None:
+    link = verify_link(token(purpose), KEY, NOW)
+    assert link == ActionLink(purpose=purpose, subject=SUBJECTS[purpose], expires=SOON, nonce=NONCE)
 
 
-@pytest.mark.parametrize("purpose", Purpose)
-def test_another_boxs_link_does_nothing(purpose: Purpose) -> None:
-    assert read(token(purpose, OTHER), KEY, NOW) is Refused.FORGED
+@pytest.mark.parametrize("purpose", LinkPurpose)
+def test_another_boxs_link_does_nothing(purpose: LinkPurpose) -> None:
+    assert verify_link(token(purpose, OTHER), KEY, NOW) is LinkError.FORGED
 
 
 @given(st.integers(0, 200), st.sampled_from("Aa0_-.=\n é"))
 def test_a_link_with_one_character_changed_does_nothing(at: int, other: str) -> None:
-    good = token(Purpose.PERMIT)
+    good = token(LinkPurpose.PERMIT)
     at %= len(good)
     changed = good[:at] + other + good[at + 1 :]
-    assert changed == good or read(changed, KEY, NOW) is Refused.FORGED
+    assert changed == good or verify_link(changed, KEY, NOW) is LinkError.FORGED
 
 
 @given(st.text(max_size=50) | st.text("ABab01-_.", max_size=900))
 def test_no_text_from_outside_breaks_the_reader(text: str) -> None:
-    assert read(text, KEY, NOW) is Refused.FORGED
+    assert verify_link(text, KEY, NOW) is LinkError.FORGED
 
 
 def test_a_link_has_one_spelling() -> None:
     said, mac = token().split(".")
-    assert read(f"{said}=.{mac}", KEY, NOW) is Refused.FORGED
-    assert read(f"{said}.{mac}.", KEY, NOW) is Refused.FORGED
-    assert read(f"{said}.{urlsafe_b64encode(b'x' * 32).decode()}", KEY, NOW) is Refused.FORGED
+    assert verify_link(f"{said}=.{mac}", KEY, NOW) is LinkError.FORGED
+    assert verify_link(f"{said}.{mac}.", KEY, NOW) is LinkError.FORGED
+    assert verify_link(f"{said}.{urlsafe_b64encode(b'x' * 32).decode()}", KEY, NOW) is LinkError.FORGED
 
 
 def test_a_link_expires_to_the_second() -> None:
-    assert isinstance(read(token(), KEY, after(minutes=14, seconds=59)), Link)
-    assert read(token(), KEY, after(minutes=15)) is Refused.EXPIRED
+    assert isinstance(verify_link(token(), KEY, noon_plus(minutes=14, seconds=59)), ActionLink)
+    assert verify_link(token(), KEY, noon_plus(minutes=15)) is LinkError.EXPIRED
 
 
 def test_with_an_untrusted_clock_only_a_stop_counts() -> None:
     unsure = replace(NOW, trusted=False)
-    read_so = {purpose: read(token(purpose), KEY, unsure) for purpose in Purpose}
-    assert isinstance(read_so.pop(Purpose.STOP), Link)
-    assert set(read_so.values()) == {Refused.CLOCK_UNTRUSTED}
+    read_so = {purpose: verify_link(token(purpose), KEY, unsure) for purpose in LinkPurpose}
+    assert isinstance(read_so.pop(LinkPurpose.STOP), ActionLink)
+    assert set(read_so.values()) == {LinkError.CLOCK_UNTRUSTED}
 
 
 def test_links_live_as_long_as_what_they_answer() -> None:
     assert {
-        Purpose.APPROVE: timedelta(minutes=15),
-        Purpose.VETO: timedelta(minutes=15),
-        Purpose.STOP: timedelta(hours=24),
-        Purpose.PERMIT: timedelta(days=7),
-        Purpose.REFUSE_BRAND: timedelta(days=7),
-    } == LIVES
+        LinkPurpose.APPROVE: timedelta(minutes=15),
+        LinkPurpose.VETO: timedelta(minutes=15),
+        LinkPurpose.STOP: timedelta(hours=24),
+        LinkPurpose.PERMIT: timedelta(days=7),
+        LinkPurpose.REFUSE_BRAND: timedelta(days=7),
+    } == LINK_LIFETIMES
 
 
 def test_a_link_asks_in_the_owners_words_for_this_and_nothing_else() -> None:
-    def asked(purpose: Purpose) -> tuple[str, dict[str, object], int | None]:
-        link = read(token(purpose), KEY, NOW)
-        assert isinstance(link, Link)
-        made = errand(link)
-        assert owner_requests.wish(made.wish.model_dump_json().encode()) == made.wish  # as it would come over MQTT
+    def asked(purpose: LinkPurpose) -> tuple[str, dict[str, object], int | None]:
+        link = verify_link(token(purpose), KEY, NOW)
+        assert isinstance(link, ActionLink)
+        made = link_request(link)
+        assert (
+            owner_requests.parse_owner_request(made.wish.model_dump_json().encode()) == made.wish
+        )  # as it would come over MQTT
         return made.entrance, made.wish.model_dump(exclude={"id"}), made.permission_version
 
-    assert asked(Purpose.STOP) == ("front", {"do": "stop"}, None)
-    assert asked(Purpose.APPROVE) == ("front", {"do": "approve", "visit": "0f3a-visit"}, None)
-    assert asked(Purpose.VETO) == ("front", {"do": "refuse", "visit": "0f3a-visit"}, None)
-    assert asked(Purpose.PERMIT) == ("front", {"do": "permit", "brand": "shop"}, 3)
-    assert asked(Purpose.REFUSE_BRAND) == ("front", {"do": "refuse_brand", "brand": "shop"}, 3)
+    assert asked(LinkPurpose.STOP) == ("front", {"do": "stop"}, None)
+    assert asked(LinkPurpose.APPROVE) == ("front", {"do": "approve", "visit": "0f3a-visit"}, None)
+    assert asked(LinkPurpose.VETO) == ("front", {"do": "refuse", "visit": "0f3a-visit"}, None)
+    assert asked(LinkPurpose.PERMIT) == ("front", {"do": "permit", "brand": "shop"}, 3)
+    assert asked(LinkPurpose.REFUSE_BRAND) == ("front", {"do": "refuse_brand", "brand": "shop"}, 3)
 
 
 @pytest.mark.parametrize(
     ("purpose", "subject"),
     [
-        (Purpose.STOP, ""),
-        (Purpose.STOP, "front.visit"),
-        (Purpose.STOP, "front\n"),
-        (Purpose.APPROVE, "front"),
-        (Purpose.APPROVE, "front."),
-        (Purpose.PERMIT, "front.shop"),
-        (Purpose.PERMIT, "front.shop.x"),
-        (Purpose.PERMIT, "front.shop.3.4"),
+        (LinkPurpose.STOP, ""),
+        (LinkPurpose.STOP, "front.visit"),
+        (LinkPurpose.STOP, "front\n"),
+        (LinkPurpose.APPROVE, "front"),
+        (LinkPurpose.APPROVE, "front."),
+        (LinkPurpose.PERMIT, "front.shop"),
+        (LinkPurpose.PERMIT, "front.shop.x"),
+        (LinkPurpose.PERMIT, "front.shop.3.4"),
     ],
 )
-def test_what_no_link_can_be_about_is_a_bug(purpose: Purpose, subject: str) -> None:
+def test_what_no_link_can_be_about_is_a_bug(purpose: LinkPurpose, subject: str) -> None:
     with pytest.raises(ValueError, match="subject"):
-        make(purpose, subject, SOON, NONCE, KEY)
+        sign_link(purpose, subject, SOON, NONCE, KEY)
 
 
 def test_all_copies_of_a_message_carry_one_nonce_and_each_action_its_own() -> None:
-    same = {nonce("1", Purpose.STOP, "front", KEY) for _ in range(3)}
+    same = {derive_nonce("1", LinkPurpose.STOP, "front", KEY) for _ in range(3)}
     others = {
-        nonce("2", Purpose.STOP, "front", KEY),
-        nonce("1", Purpose.VETO, "front", KEY),
-        nonce("1", Purpose.STOP, "garage", KEY),
-        nonce("1", Purpose.STOP, "front", OTHER),
+        derive_nonce("2", LinkPurpose.STOP, "front", KEY),
+        derive_nonce("1", LinkPurpose.VETO, "front", KEY),
+        derive_nonce("1", LinkPurpose.STOP, "garage", KEY),
+        derive_nonce("1", LinkPurpose.STOP, "front", OTHER),
     }
     assert (len(same), len(others), same & others) == (1, 4, set())
     assert {len(one) for one in same | others} == {NONCE_BYTES}
 
 
 def test_a_token_may_stand_in_a_url() -> None:
-    url = address("https://perron.home:8443/", token(Purpose.PERMIT))
+    url = link_url("https://perron.home:8443/", token(LinkPurpose.PERMIT))
     assert url.startswith("https://perron.home:8443/link/")
     assert url.isascii()
     assert not set(url) & set(" ?#&%,;\"'")
@@ -171,19 +173,19 @@ def test_a_key_that_others_may_read_or_that_is_damaged_is_refused(tmp_path: Path
 
 
 async def test_a_link_is_used_once_also_over_a_restart(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         assert await store.use_link(NONCE, SOON, NOW) is True
         assert await store.use_link(NONCE, SOON, NOW) is False
         assert await store.use_link(b"another", SOON, NOW) is True
-    async with opened(tmp_path) as store:
-        assert await store.use_link(NONCE, SOON, after(minutes=14)) is False
+    async with open_store(tmp_path) as store:
+        assert await store.use_link(NONCE, SOON, noon_plus(minutes=14)) is False
 
 
 async def test_a_used_link_is_forgotten_when_it_has_expired_and_never_counts_again(tmp_path: Path) -> None:
-    async with opened(tmp_path) as store:
+    async with open_store(tmp_path) as store:
         await store.use_link(NONCE, SOON, NOW)
-        wrong = replace(after(days=400), trusted=False)  # a clock that runs ahead for a while
+        wrong = replace(noon_plus(days=400), trusted=False)  # a clock that runs ahead for a while
         assert await store.use_link(b"another", wrong.utc + timedelta(hours=1), wrong) is True
-        assert await store.use_link(NONCE, SOON, after(minutes=1)) is False
-        assert await store.use_link(NONCE, SOON, after(minutes=16)) is False  # expired, and forgotten now
-        assert await store.use_link(NONCE, SOON + timedelta(hours=1), after(minutes=16)) is True
+        assert await store.use_link(NONCE, SOON, noon_plus(minutes=1)) is False
+        assert await store.use_link(NONCE, SOON, noon_plus(minutes=16)) is False  # expired, and forgotten now
+        assert await store.use_link(NONCE, SOON + timedelta(hours=1), noon_plus(minutes=16)) is True

@@ -9,20 +9,26 @@ import pytest
 import structlog
 
 from gateway.config.errors import ConfigError
-from gateway.config.home import Messages
-from gateway.config.loader import load
-from gateway.installation.diagnostics.finding import Verdict
-from gateway.installation.diagnostics.people import phones
-from gateway.runtime.notifications.apprise import UNENDED, ApprisePhone, Heard, read, sweep
-from gateway.runtime.notifications.batching import Button, Notice
+from gateway.config.home import MessagesSection
+from gateway.config.loader import load_home_file
+from gateway.installation.diagnostics.finding import FindingVerdict
+from gateway.installation.diagnostics.people import phone_findings
+from gateway.runtime.notifications.apprise import (
+    MAX_HANGING_SENDS,
+    ApprisePhone,
+    SendResult,
+    delete_pictures,
+    load_phones,
+)
+from gateway.runtime.notifications.batching import Button, PhoneNotification
 from tests.gateway.config.test_loader import TEXT, changed
-from tests.gateway.installation.diagnostics.english import read as read_out
-from tests.shell.house import home
-from tests.shell.parts import until
-from tests.shell.receiver import SECRET, receiver
+from tests.gateway.installation.diagnostics.english import read_finding as read_out
+from tests.shell.house import make_home
+from tests.shell.parts import wait_until
+from tests.shell.receiver import SECRET_TOKEN, receiver
 
 KEY = b"k" * 32
-NOTICE = Notice(title="Home", text="Locked again", urgent=True, picture=b"\xff\xd8 a picture",
+NOTICE = PhoneNotification(title="Home", text="Locked again", urgent=True, picture=b"\xff\xd8 a picture",
                 buttons=(Button(label="Arrêter", url="https://perron.home/link/abc"),))  # fmt: skip
 
 
@@ -34,7 +40,7 @@ def written(folder: Path, *lines: str) -> Path:
 
 
 def phone(folder: Path, url: str, limit: float = 20.0) -> ApprisePhone:
-    (made,) = read(written(folder, url), key=KEY, scratch=folder / "scratch", limit=limit)
+    (made,) = load_phones(written(folder, url), key=KEY, scratch=folder / "scratch", limit=limit)
     return made
 
 
@@ -42,59 +48,67 @@ def phone(folder: Path, url: str, limit: float = 20.0) -> ApprisePhone:
 
 
 def test_blank_lines_and_remarks_are_passed_over_and_only_the_scheme_is_known(tmp_path: Path) -> None:
-    file = written(tmp_path, "# mine", "", f"  JSON://127.0.0.1/{SECRET} ", f"ntfys://127.0.0.1/{SECRET}")
-    found = read(file, key=KEY, scratch=tmp_path)
+    file = written(tmp_path, "# mine", "", f"  JSON://127.0.0.1/{SECRET_TOKEN} ", f"ntfys://127.0.0.1/{SECRET_TOKEN}")
+    found = load_phones(file, key=KEY, scratch=tmp_path)
     assert [one.scheme for one in found] == ["json", "ntfys"]
-    assert SECRET not in repr([vars(one)["name"] for one in found])
+    assert SECRET_TOKEN not in repr([vars(one)["name"] for one in found])
     assert found[0].name != found[1].name
-    assert [one.name for one in read(file, key=KEY, scratch=tmp_path)] == [one.name for one in found]
-    assert found[0].name != read(file, key=b"o" * 32, scratch=tmp_path)[0].name
+    assert [one.name for one in load_phones(file, key=KEY, scratch=tmp_path)] == [one.name for one in found]
+    assert found[0].name != load_phones(file, key=b"o" * 32, scratch=tmp_path)[0].name
 
 
 @pytest.mark.parametrize(
     "line",
-    [f"{SECRET}", f"nosuchscheme://{SECRET}@host", f"{SECRET}://", f"json://{SECRET}:{SECRET}@", f"mailto://{SECRET}"],
+    [
+        f"{SECRET_TOKEN}",
+        f"nosuchscheme://{SECRET_TOKEN}@host",
+        f"{SECRET_TOKEN}://",
+        f"json://{SECRET_TOKEN}:{SECRET_TOKEN}@",
+        f"mailto://{SECRET_TOKEN}",
+    ],
 )
 def test_a_line_that_is_no_url_is_refused_with_file_and_line_and_without_its_secret(tmp_path: Path, line: str) -> None:
     file = written(tmp_path, "# mine", "json://127.0.0.1/x", line, line)
     with pytest.raises(ConfigError) as refused:
-        read(file, key=KEY, scratch=tmp_path)
+        load_phones(file, key=KEY, scratch=tmp_path)
     first, second = str(refused.value).splitlines()
     assert first.startswith(f"{file}:3: ")
     assert second.startswith(f"{file}:4: ")
-    assert SECRET not in str(refused.value)
+    assert SECRET_TOKEN not in str(refused.value)
 
 
 def test_the_same_url_twice_is_refused(tmp_path: Path) -> None:
-    file = written(tmp_path, f"json://127.0.0.1/{SECRET}", f"json://127.0.0.1/{SECRET}")
+    file = written(tmp_path, f"json://127.0.0.1/{SECRET_TOKEN}", f"json://127.0.0.1/{SECRET_TOKEN}")
     with pytest.raises(ConfigError, match=r":2: the same URL stands in line 1 already") as refused:
-        read(file, key=KEY, scratch=tmp_path)
-    assert SECRET not in str(refused.value)
+        load_phones(file, key=KEY, scratch=tmp_path)
+    assert SECRET_TOKEN not in str(refused.value)
 
 
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"No such file.*messages\.file"):
-        read(tmp_path / "none.txt", key=KEY, scratch=tmp_path)
+        load_phones(tmp_path / "none.txt", key=KEY, scratch=tmp_path)
     (tmp_path / "phones.txt").write_bytes(b"\xff\xfe")
     with pytest.raises(ConfigError, match="no UTF-8"):
-        read(tmp_path / "phones.txt", key=KEY, scratch=tmp_path)
+        load_phones(tmp_path / "phones.txt", key=KEY, scratch=tmp_path)
     (tmp_path / "phones.txt").write_text("#" * 70_000)
     with pytest.raises(ConfigError, match="larger"):
-        read(tmp_path / "phones.txt", key=KEY, scratch=tmp_path)
+        load_phones(tmp_path / "phones.txt", key=KEY, scratch=tmp_path)
 
 
 def test_without_the_extra_it_is_said_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "apprise", None)
     with pytest.raises(ConfigError, match=r"pip install 'perron\[messages\]'") as refused:
-        read(written(tmp_path, f"json://127.0.0.1/{SECRET}"), key=KEY, scratch=tmp_path)
-    assert SECRET not in str(refused.value)
+        load_phones(written(tmp_path, f"json://127.0.0.1/{SECRET_TOKEN}"), key=KEY, scratch=tmp_path)
+    assert SECRET_TOKEN not in str(refused.value)
 
 
 def test_the_house_file_names_the_file_beside_itself(tmp_path: Path) -> None:
     file = changed(
         tmp_path, "devices:\n", "messages:\n  file: phones.txt\n  pages: https://perron.home:8443\n\ndevices:\n"
     )
-    assert load(file).messages == Messages(file=tmp_path / "phones.txt", pages="https://perron.home:8443")
+    assert load_home_file(file).messages == MessagesSection(
+        file=tmp_path / "phones.txt", pages="https://perron.home:8443"
+    )
     assert "# messages:" in TEXT
 
 
@@ -104,7 +118,7 @@ def test_the_house_file_names_the_file_beside_itself(tmp_path: Path) -> None:
 def test_where_the_pages_are_is_a_plain_address(tmp_path: Path, pages: str) -> None:
     file = changed(tmp_path, "devices:\n", f"messages:\n  file: phones.txt\n  pages: {pages}\n\ndevices:\n")
     with pytest.raises(ConfigError, match=r"write the whole address under which it is reached, like https://"):
-        load(file)
+        load_home_file(file)
 
 
 # ---- telling
@@ -118,15 +132,15 @@ async def test_no_log_holds_anything_of_a_url_but_its_scheme(
         async with receiver() as ear:
             for url in (ear.json, ear.ntfy):
                 ear.answers = lambda _got: 200
-                assert await phone(tmp_path, url).tell(NOTICE) is Heard.TAKEN
+                assert await phone(tmp_path, url).tell(NOTICE) is SendResult.TAKEN
                 ear.answers = lambda _got: 401
-                assert await phone(tmp_path, url).tell(NOTICE) is Heard.REFUSED
+                assert await phone(tmp_path, url).tell(NOTICE) is SendResult.REFUSED
             await ear.down()
             for url in (ear.json, ear.ntfy):
-                assert await phone(tmp_path, url).tell(NOTICE) is Heard.REFUSED
+                assert await phone(tmp_path, url).tell(NOTICE) is SendResult.REFUSED
             said = capfd.readouterr()
             everything = "\n".join([str(lines), caplog.text, said.out, said.err])
-            assert SECRET not in everything
+            assert SECRET_TOKEN not in everything
             assert f":{ear.port}" not in everything
 
 
@@ -140,7 +154,7 @@ async def test_a_picture_on_its_way_is_the_boxs_alone_and_gone_afterwards(tmp_pa
             return 200
 
         ear.answers = look
-        assert await phone(tmp_path, ear.ntfy).tell(NOTICE) is Heard.TAKEN
+        assert await phone(tmp_path, ear.ntfy).tell(NOTICE) is SendResult.TAKEN
     assert seen == [(".jpg", 0)]
     assert list((tmp_path / "scratch").iterdir()) == []
 
@@ -148,14 +162,14 @@ async def test_a_picture_on_its_way_is_the_boxs_alone_and_gone_afterwards(tmp_pa
 async def test_a_full_disk_lets_the_words_through(tmp_path: Path) -> None:
     (tmp_path / "scratch").write_text("no folder can be made here")
     async with receiver() as ear:
-        assert await phone(tmp_path, ear.json).tell(NOTICE) is Heard.TAKEN
+        assert await phone(tmp_path, ear.json).tell(NOTICE) is SendResult.TAKEN
         assert ear.got[0].picture is None
 
 
 def test_pictures_that_a_crash_left_are_swept(tmp_path: Path) -> None:
     (tmp_path / "left.jpg").write_bytes(b"x")
-    sweep(tmp_path)
-    sweep(tmp_path / "none")
+    delete_pictures(tmp_path)
+    delete_pictures(tmp_path / "none")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -163,18 +177,20 @@ async def test_a_phone_that_hangs_is_given_up_in_time_and_not_tried_without_end(
     async with receiver() as ear:
         ear.hangs = asyncio.Event()
         slow = phone(tmp_path, ear.json, limit=0.05)
-        assert [await slow.tell(NOTICE) for _ in range(UNENDED + 2)] == [Heard.SILENT] * (UNENDED + 2)
+        assert [await slow.tell(NOTICE) for _ in range(MAX_HANGING_SENDS + 2)] == [SendResult.SILENT] * (
+            MAX_HANGING_SENDS + 2
+        )
         ear.hangs.set()
-        await until(lambda: len(ear.got) == UNENDED, within=30)
+        await wait_until(lambda: len(ear.got) == MAX_HANGING_SENDS, within=30)
         patient = phone(tmp_path, ear.json)
-        assert await patient.tell(NOTICE) is Heard.TAKEN
+        assert await patient.tell(NOTICE) is SendResult.TAKEN
 
 
 async def test_ntfy_gets_three_buttons_in_ascii_and_what_the_owner_wrote_stays(tmp_path: Path) -> None:
-    many = Notice(title="T", text="t", urgent=True, buttons=NOTICE.buttons * 4)
+    many = PhoneNotification(title="T", text="t", urgent=True, buttons=NOTICE.buttons * 4)
     async with receiver() as ear:
-        assert await phone(tmp_path, ear.ntfy).tell(many) is Heard.TAKEN
-        assert await phone(tmp_path, f"{ear.ntfy}?priority=low").tell(many) is Heard.TAKEN
+        assert await phone(tmp_path, ear.ntfy).tell(many) is SendResult.TAKEN
+        assert await phone(tmp_path, f"{ear.ntfy}?priority=low").tell(many) is SendResult.TAKEN
         first, second = ear.got
         assert first.headers["X-Actions"].count("perron.home") == 3
         assert (first.headers["X-Priority"], second.headers["X-Priority"]) == ("high", "low")
@@ -187,35 +203,38 @@ async def test_ntfy_gets_three_buttons_in_ascii_and_what_the_owner_wrote_stays(t
 async def test_the_doctor_tries_each_phone_with_a_word(tmp_path: Path) -> None:
     async with receiver() as ear, receiver(up=False) as deaf:
         file = written(tmp_path, ear.json, deaf.ntfy)
-        house = home(tmp_path).model_copy(update={"messages": Messages(file=file)})
-        found = list(map(read_out, await phones(house)))
+        house = make_home(tmp_path).model_copy(update={"messages": MessagesSection(file=file)})
+        found = list(map(read_out, await phone_findings(house)))
         assert [(one.what, one.verdict) for one in found] == [
-            ("phone 1 (json)", Verdict.GOOD),
-            ("phone 2 (ntfy)", Verdict.DOUBTFUL),
+            ("phone 1 (json)", FindingVerdict.GOOD),
+            ("phone 2 (ntfy)", FindingVerdict.DOUBTFUL),
         ]
         assert ear.texts == ["Un essai de Perron : les messages arrivent ici."]
-        assert SECRET not in str(found)
+        assert SECRET_TOKEN not in str(found)
 
 
 async def test_the_doctor_says_that_others_can_read_the_phones_addresses(tmp_path: Path) -> None:
     async with receiver() as ear:
         file = written(tmp_path, ear.json)
         file.chmod(0o640)
-        house = home(tmp_path).model_copy(update={"messages": Messages(file=file)})
-        found = list(map(read_out, await phones(house)))
-    assert [(one.what, one.verdict) for one in found] == [("phones", Verdict.BAD), ("phone 1 (json)", Verdict.GOOD)]
+        house = make_home(tmp_path).model_copy(update={"messages": MessagesSection(file=file)})
+        found = list(map(read_out, await phone_findings(house)))
+    assert [(one.what, one.verdict) for one in found] == [
+        ("phones", FindingVerdict.BAD),
+        ("phone 1 (json)", FindingVerdict.GOOD),
+    ]
     assert f"chmod 600 {file}" in found[0].todo
-    assert SECRET not in str(found)
+    assert SECRET_TOKEN not in str(found)
 
 
 async def test_the_doctor_says_what_is_not_configured_or_cannot_be_read(tmp_path: Path) -> None:
-    house = home(tmp_path)
-    (none,) = map(read_out, await phones(house))
-    assert (none.what, none.verdict) == ("phones", Verdict.GOOD)
+    house = make_home(tmp_path)
+    (none,) = map(read_out, await phone_findings(house))
+    assert (none.what, none.verdict) == ("phones", FindingVerdict.GOOD)
     assert "none is configured" in none.said
-    empty = house.model_copy(update={"messages": Messages(file=written(tmp_path, "# none yet"))})
-    (nobody,) = await phones(empty)
-    assert nobody.verdict is Verdict.DOUBTFUL
-    wrong = house.model_copy(update={"messages": Messages(file=written(tmp_path, SECRET))})
-    (bad,) = map(read_out, await phones(wrong))
-    assert (bad.verdict, SECRET in bad.said) == (Verdict.BAD, False)
+    empty = house.model_copy(update={"messages": MessagesSection(file=written(tmp_path, "# none yet"))})
+    (nobody,) = await phone_findings(empty)
+    assert nobody.verdict is FindingVerdict.DOUBTFUL
+    wrong = house.model_copy(update={"messages": MessagesSection(file=written(tmp_path, SECRET_TOKEN))})
+    (bad,) = map(read_out, await phone_findings(wrong))
+    assert (bad.verdict, SECRET_TOKEN in bad.said) == (FindingVerdict.BAD, False)

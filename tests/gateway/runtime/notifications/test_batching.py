@@ -8,21 +8,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.visit.commands import AlarmCode, Notification
-from gateway.runtime.notifications.batching import LISTED, TOGETHER, Waiting, groups, together, words
-from gateway.runtime.notifications.texts import Facts, Message
+from gateway.runtime.notifications.batching import (
+    GROUP_ABOVE_MESSAGES,
+    MAX_LISTED_MESSAGES,
+    PendingMessage,
+    group_messages,
+    grouped_text,
+    message_text,
+)
+from gateway.runtime.notifications.texts import ComposedMessage, MessageFacts
 from gateway.system.i18n import Language
-from tests.gateway.domain.delivery.shop import NOON, after
+from tests.gateway.domain.delivery.shop import NOON, noon_plus
 
 PARIS = ZoneInfo("Europe/Paris")
-LOCKED = Message(about=Notification.LOCKED_AGAIN, at=NOON, zone=PARIS)
+LOCKED = ComposedMessage(about=Notification.LOCKED_AGAIN, at=NOON, zone=PARIS)
 
 
-def waiting(number: int, about: Notification | AlarmCode = Notification.NOT_READY, ago: float = 0) -> Waiting:
-    return Waiting(number=number, about=about, at=NOON - timedelta(seconds=ago))
+def waiting(number: int, about: Notification | AlarmCode = Notification.NOT_READY, ago: float = 0) -> PendingMessage:
+    return PendingMessage(number=number, about=about, at=NOON - timedelta(seconds=ago))
 
 
-def numbers(*all_of_it: Waiting) -> list[tuple[int, ...]]:
-    return [tuple(one.number for one in group) for group in groups(all_of_it, NOON)]
+def numbers(*all_of_it: PendingMessage) -> list[tuple[int, ...]]:
+    return [tuple(one.number for one in group) for group in group_messages(all_of_it, NOON)]
 
 
 @pytest.mark.parametrize(
@@ -36,12 +43,12 @@ def numbers(*all_of_it: Waiting) -> list[tuple[int, ...]]:
     ],
 )
 def test_what_is_told_more_than_a_minute_later_says_since_when(seconds: float, language: Language, said: str) -> None:
-    assert words(LOCKED, utc=after(seconds=seconds).utc, language=language, zone=PARIS) == said
+    assert message_text(LOCKED, utc=noon_plus(seconds=seconds).utc, language=language, zone=PARIS) == said
 
 
 def test_three_that_wait_are_told_one_by_one_and_four_as_one() -> None:
-    assert numbers(*(waiting(n) for n in range(1, TOGETHER + 1))) == [(1,), (2,), (3,)]
-    assert numbers(*(waiting(n) for n in range(1, TOGETHER + 2))) == [(1, 2, 3, 4)]
+    assert numbers(*(waiting(n) for n in range(1, GROUP_ABOVE_MESSAGES + 1))) == [(1,), (2,), (3,)]
+    assert numbers(*(waiting(n) for n in range(1, GROUP_ABOVE_MESSAGES + 2))) == [(1, 2, 3, 4)]
 
 
 def test_alarms_and_locked_again_are_never_told_with_others_for_a_day() -> None:
@@ -79,9 +86,12 @@ def test_whatever_waits_is_told_once(all_of_it: list[tuple[Notification | AlarmC
     ],
 )
 def test_several_as_one_begin_with_the_newest_and_tell_how_many_there_were(language: Language, waited: str) -> None:
-    newest_first = [Message(about=Notification.SET_ASIDE, facts=Facts(detail=f"{n}"), at=NOON) for n in range(8, 2, -1)]
+    newest_first = [
+        ComposedMessage(about=Notification.SET_ASIDE, facts=MessageFacts(detail=f"{n}"), at=NOON)
+        for n in range(8, 2, -1)
+    ]
     oldest = NOON - timedelta(minutes=10)
-    said = together(newest_first, 8, oldest, utc=NOON, language=language, zone=PARIS).splitlines()
+    said = grouped_text(newest_first, 8, oldest, utc=NOON, language=language, zone=PARIS).splitlines()
     first, *others = (message.words(language) for message in newest_first)
     assert said == [first, waited, *(f"- {text}" for text in others), "- …"]
-    assert len(newest_first) == LISTED + 1
+    assert len(newest_first) == MAX_LISTED_MESSAGES + 1

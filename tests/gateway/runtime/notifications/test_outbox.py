@@ -12,26 +12,26 @@ import pytest
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance, Phase
 from gateway.mqtt.client import Acknowledgement, NotSentReason
-from gateway.storage import Committed
-from tests.gateway.domain.delivery.house import step, told
-from tests.gateway.domain.delivery.shop import NOW, offer
-from tests.shell.box import Box, box, running
-from tests.shell.house import VISIT, visited
-from tests.shell.parts import until
+from gateway.storage import CommitResult
+from tests.gateway.domain.delivery.house import make_step, receive
+from tests.gateway.domain.delivery.shop import NOW, make_offer
+from tests.shell.box import ShellBox, box, run_tasks
+from tests.shell.house import VISIT, entrance_in_visit
+from tests.shell.parts import wait_until
 
 MESSAGE = "perron/entrance/front/message"
 LOCKED = c.NotifyOwner(saying=c.Notification.LOCKED_AGAIN, delivery="shop.d1", visit=VISIT, picture=True)
 
 
-def messages(made: Box) -> list[dict[str, Any]]:
+def messages(made: ShellBox) -> list[dict[str, Any]]:
     return [json.loads(one.payload) for one in made.line.on(MESSAGE)]
 
 
-async def decided(made: Box, command: c.NotifyOwner | c.RaiseAlarm, state: Entrance | None = None) -> int:
+async def decided(made: ShellBox, command: c.NotifyOwner | c.RaiseAlarm, state: Entrance | None = None) -> int:
     """Commit a step that tells this, and hand it over as `perform` does; the number under which it is stored."""
-    state = state or visited(made.home, Phase.LOCKED_AGAIN)
-    outcome = await made.store.commit(step(state, command, now=made.clock.now()))
-    assert isinstance(outcome, Committed)
+    state = state or entrance_in_visit(made.home, Phase.LOCKED_AGAIN)
+    outcome = await made.store.commit(make_step(state, command, now=made.clock.now()))
+    assert isinstance(outcome, CommitResult)
     (number,) = outcome.messages
 
     async def picture() -> bytes | None:
@@ -47,11 +47,11 @@ def _pictured(command: c.NotifyOwner | c.RaiseAlarm) -> bool:
 
 async def test_the_owner_hears_at_once_with_a_picture_and_it_is_noted(tmp_path: Path) -> None:
     async with box(tmp_path) as made:
-        await told(made.store, offer())
-        async with running(made.office.run()):
+        await receive(made.store, make_offer())
+        async with run_tasks(made.office.run()):
             number = await decided(made, LOCKED)
             assert [one.id for one in made.store.unsent()] == [number]  # stored with the decision, before it is told
-            await until(lambda: messages(made) and not made.store.unsent())
+            await wait_until(lambda: messages(made) and not made.store.unsent())
         (said,) = messages(made)
         assert (said["id"], said["about"], said["to"], said["late"]) == (number, "locked_again", "owner", False)
         assert (said["visit"], said["delivery"], said["urgent"]) == (VISIT, "shop.d1", False)
@@ -60,31 +60,31 @@ async def test_the_owner_hears_at_once_with_a_picture_and_it_is_noted(tmp_path: 
 
 
 async def test_no_live_picture_does_not_keep_the_words_back(tmp_path: Path) -> None:
-    async with box(tmp_path) as made, running(made.office.run()):
+    async with box(tmp_path) as made, run_tasks(made.office.run()):
         made.eyes.jpeg = None
         await decided(made, replace(LOCKED, delivery=None))
-        await until(lambda: messages(made))
+        await wait_until(lambda: messages(made))
         assert messages(made)[0]["picture"] is None
 
 
 async def test_a_picture_that_is_too_large_does_not_keep_the_words_back(tmp_path: Path) -> None:
-    async with box(tmp_path) as made, running(made.office.run()):
+    async with box(tmp_path) as made, run_tasks(made.office.run()):
         made.line.refuses = lambda _topic, payload: NotSentReason.TOO_LARGE if len(payload) > 60_000 else None
         made.eyes.jpeg = b"\xff" * 60_000
         number = await decided(made, replace(LOCKED, delivery=None))
-        await until(lambda: messages(made) and not made.store.unsent())
+        await wait_until(lambda: messages(made) and not made.store.unsent())
         assert [(one["id"], one["picture"], one["late"]) for one in messages(made)] == [(number, None, False)]
 
 
 async def test_what_could_not_be_told_is_told_when_the_broker_is_back_and_marked_late(tmp_path: Path) -> None:
-    async with box(tmp_path) as made, running(made.office.run()):
+    async with box(tmp_path) as made, run_tasks(made.office.run()):
         made.line.cut()
         number = await decided(made, LOCKED)
         made.time.mono += 3600
         await asyncio.sleep(0.05)
         made.line.mend()
         made.office.connected()
-        await until(lambda: messages(made) and not made.store.unsent())
+        await wait_until(lambda: messages(made) and not made.store.unsent())
         (said,) = messages(made)
         assert (said["id"], said["late"]) == (number, True)
         assert said["at"] == "2026-06-10T12:00:00.000Z"  # when it was so, not when it was told
@@ -92,15 +92,15 @@ async def test_what_could_not_be_told_is_told_when_the_broker_is_back_and_marked
 
 
 async def test_what_could_not_be_told_is_told_after_a_restart(tmp_path: Path) -> None:
-    async with box(tmp_path) as made, running(made.office.run()):
-        await told(made.store, offer())
+    async with box(tmp_path) as made, run_tasks(made.office.run()):
+        await receive(made.store, make_offer())
         made.line.cut()
         await decided(made, LOCKED)
         await decided(made, c.RaiseAlarm(code=c.AlarmCode.LOCK_JAMMED))
         await asyncio.sleep(0.05)
-    async with box(tmp_path) as made, running(made.office.run()):
+    async with box(tmp_path) as made, run_tasks(made.office.run()):
         made.office.connected()
-        await until(lambda: len(messages(made)) == 2 and not made.store.unsent())
+        await wait_until(lambda: len(messages(made)) == 2 and not made.store.unsent())
         assert [(one["about"], one["late"], one["visit"]) for one in messages(made)] == [
             ("locked_again", True, VISIT),
             ("lock_jammed", True, VISIT),
@@ -112,7 +112,7 @@ async def test_what_could_not_be_told_is_told_after_a_restart(tmp_path: Path) ->
 
 
 async def test_what_is_on_its_way_is_not_told_a_second_time(tmp_path: Path) -> None:
-    async with box(tmp_path) as made, running(made.office.run()):
+    async with box(tmp_path) as made, run_tasks(made.office.run()):
         made.line.slow = True
         waits = asyncio.Event()
 
@@ -120,39 +120,39 @@ async def test_what_is_on_its_way_is_not_told_a_second_time(tmp_path: Path) -> N
             await waits.wait()
             return None
 
-        outcome = await made.store.commit(step(visited(made.home), LOCKED, now=made.clock.now()))
-        assert isinstance(outcome, Committed)
-        made.office.tell(LOCKED, visited(made.home), NOW, message=outcome.messages[0], picture=slow_picture)
+        outcome = await made.store.commit(make_step(entrance_in_visit(made.home), LOCKED, now=made.clock.now()))
+        assert isinstance(outcome, CommitResult)
+        made.office.tell(LOCKED, entrance_in_visit(made.home), NOW, message=outcome.messages[0], picture=slow_picture)
         made.office.connected()  # a new session while its picture is awaited
         waits.set()
-        await until(lambda: messages(made))
+        await wait_until(lambda: messages(made))
         made.office.connected()  # and while its acknowledgement is
         await asyncio.sleep(0.05)
         assert len(messages(made)) == 1
         made.line.waiting[0].set_result(Acknowledgement(code=0, seconds=1))
         made.office.connected()  # acknowledged, and not noted yet
-        await until(lambda: not made.store.unsent())
+        await wait_until(lambda: not made.store.unsent())
         made.office.connected()
         await asyncio.sleep(0.05)
         assert len(messages(made)) == 1
 
 
 async def test_what_the_broker_may_not_have_is_told_again(tmp_path: Path) -> None:
-    async with box(tmp_path) as made, running(made.office.run()):
+    async with box(tmp_path) as made, run_tasks(made.office.run()):
         made.line.slow = True
         number = await decided(made, LOCKED)
-        await until(lambda: messages(made))
+        await wait_until(lambda: messages(made))
         made.line.cut()
         await asyncio.sleep(0.05)
         made.line.mend()
         made.office.connected()
-        await until(lambda: len(messages(made)) == 2 and not made.store.unsent())
+        await wait_until(lambda: len(messages(made)) == 2 and not made.store.unsent())
         assert [(one["id"], one["late"]) for one in messages(made)] == [(number, False), (number, True)]
 
 
 @pytest.mark.parametrize("lost", ["before it is sent", "before it is acknowledged"])
 async def test_what_neither_disk_nor_broker_took_is_told_when_the_broker_is_back(tmp_path: Path, lost: str) -> None:
-    async with box(tmp_path) as made, running(made.office.run()):
+    async with box(tmp_path) as made, run_tasks(made.office.run()):
         made.line.slow = True
         if lost == "before it is sent":
             made.line.cut()
@@ -165,25 +165,27 @@ async def test_what_neither_disk_nor_broker_took_is_told_when_the_broker_is_back
         made.line.mend()
         for _ in range(2):
             made.office.connected()
-            await until(lambda: len(messages(made)) > before)
+            await wait_until(lambda: len(messages(made)) > before)
             await asyncio.sleep(0.05)
         (said,) = messages(made)[before:]
         assert (said["about"], said["id"], said["late"]) == ("safe_mode", None, True)
 
 
 async def test_a_message_stands_under_the_delivery_that_it_speaks_of(tmp_path: Path) -> None:
-    async with box(tmp_path) as made, running(made.office.run()):
-        await told(made.store, offer())
-        other = await told(made.store, offer(id="d2", parcels=("OTHER-1",), courier_sha256="cd" * 32), brand="farm")
+    async with box(tmp_path) as made, run_tasks(made.office.run()):
+        await receive(made.store, make_offer())
+        other = await receive(
+            made.store, make_offer(id="d2", parcels=("OTHER-1",), courier_sha256="cd" * 32), brand="farm"
+        )
         assert other.result.accepted, other.result.code
         not_ready = c.NotifyOwner(saying=c.Notification.NOT_READY, delivery="farm.d2", detail="lock")
         await decided(made, not_ready)  # while a visit of the shop runs
-        nothing_runs = replace(visited(made.home), visit=None)
+        nothing_runs = replace(entrance_in_visit(made.home), visit=None)
         await decided(
             made, c.NotifyOwner(saying=c.Notification.NOT_OPENED, delivery="shop.d1", visit="v9"), nothing_runs
         )
         await decided(made, c.NotifyOwner(saying=c.Notification.SAFE_MODE), nothing_runs)
-        await until(lambda: len(messages(made)) == 3)
+        await wait_until(lambda: len(messages(made)) == 3)
         assert [(one["delivery"], one["visit"]) for one in messages(made)] == [
             ("farm.d2", None),
             ("shop.d1", "v9"),
@@ -196,9 +198,9 @@ async def test_a_message_stands_under_the_delivery_that_it_speaks_of(tmp_path: P
 async def test_an_entrance_that_is_no_longer_configured_stops_nothing(tmp_path: Path) -> None:
     async with box(tmp_path) as made:
         alarm = c.RaiseAlarm(code=c.AlarmCode.LOCK_JAMMED)
-        await made.store.commit(step(Entrance(id="garage"), alarm, now=made.clock.now()))
+        await made.store.commit(make_step(Entrance(id="garage"), alarm, now=made.clock.now()))
         smaller = made.home.model_copy(update={"entrances": {"front": made.home.entrances["front"]}})
-    async with box(tmp_path, smaller) as made, running(made.office.run()):
+    async with box(tmp_path, smaller) as made, run_tasks(made.office.run()):
         made.office.connected()
         await asyncio.sleep(0.05)
         assert messages(made) == []
@@ -208,8 +210,8 @@ async def test_results_are_told_until_the_broker_has_them(tmp_path: Path) -> Non
     def results() -> list[dict[str, Any]]:
         return [json.loads(one.payload) for one in made.line.on("perron/deliveries/result")]
 
-    async with box(tmp_path) as made, running(made.office.run()):
-        await told(made.store, offer())
+    async with box(tmp_path) as made, run_tasks(made.office.run()):
+        await receive(made.store, make_offer())
         made.time.mono += 3 * 3600 + 60  # the window is over, and nobody came
         made.line.cut()
         made.office.owed()
@@ -218,17 +220,17 @@ async def test_results_are_told_until_the_broker_has_them(tmp_path: Path) -> Non
         made.line.mend()
         made.line.slow = True
         made.office.connected()
-        await until(results)
+        await wait_until(results)
         made.line.cut()  # lost on the way: nobody knows
         await asyncio.sleep(0.05)
         made.line.mend()
         made.office.connected()
-        await until(lambda: len(results()) == 2)
+        await wait_until(lambda: len(results()) == 2)
         assert {(one["delivery"], one["state"]) for one in results()} == {("d1", "expired")}
         brand = results()[0]["brand"]
         own = [json.loads(one.payload) for one in made.line.on(f"perron/deliveries/result/{brand}")]
         assert own[-1] == results()[-1], "the brand hears it on a topic that no other brand reads"
-        await until(lambda: not made.store.changed(made.clock.now()))
+        await wait_until(lambda: not made.store.changed(made.clock.now()))
         made.office.owed()
         await asyncio.sleep(0.05)
         assert len(results()) == 2

@@ -15,23 +15,31 @@ from typing import Any
 
 import pytest
 
-from gateway.config.home import Home, Messages
+from gateway.config.home import Home, MessagesSection
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance, Phase
-from gateway.runtime.notifications.action_links import Link, Purpose, Refused, errand, read
-from gateway.runtime.notifications.apprise import ApprisePhone, Heard, Phone
-from gateway.runtime.notifications.apprise import read as phones_of
-from gateway.runtime.notifications.batching import Notice
-from gateway.runtime.notifications.outbox import Office
-from gateway.runtime.notifications.queue import CARRIES, FIRST, HELD, LABELS, LONGEST, Pocket, backoff
-from gateway.runtime.notifications.texts import Voice
-from gateway.storage import Committed, Store, StoreFailed
+from gateway.runtime.notifications.action_links import ActionLink, LinkError, LinkPurpose, link_request, verify_link
+from gateway.runtime.notifications.apprise import ApprisePhone, PhoneEndpoint, SendResult
+from gateway.runtime.notifications.apprise import load_phones as phones_of
+from gateway.runtime.notifications.batching import PhoneNotification
+from gateway.runtime.notifications.outbox import Outbox
+from gateway.runtime.notifications.queue import (
+    ACTION_LABELS,
+    FIRST_RETRY_DELAY_S,
+    MAX_RETRY_DELAY_S,
+    MESSAGE_ACTIONS,
+    SEND_LEASE,
+    NotificationQueue,
+    retry_delay_s,
+)
+from gateway.runtime.notifications.texts import NotificationChannel
+from gateway.storage import CommitResult, Store, StoreFailed
 from gateway.system.i18n import Language
-from tests.gateway.domain.delivery.house import step, told
-from tests.gateway.domain.delivery.shop import NOW, offer
-from tests.shell.box import running
-from tests.shell.house import VISIT, home, pending, visited
-from tests.shell.parts import Line, Time, until
+from tests.gateway.domain.delivery.house import make_step, receive
+from tests.gateway.domain.delivery.shop import NOW, make_offer
+from tests.shell.box import run_tasks
+from tests.shell.house import VISIT, entrance_in_visit, home_without_permission, make_home
+from tests.shell.parts import FakePublisher, ManualTime, wait_until
 from tests.shell.receiver import receiver
 
 pytestmark = pytest.mark.slow
@@ -46,8 +54,8 @@ PATIENCE = 30.0
 
 
 def house(folder: Path, **changes: Any) -> Home:  # noqa: ANN401 - any part of a house
-    messages = Messages(file=folder / "phones.txt", pages=PAGES)
-    return home(folder).model_copy(update={"messages": messages, "language": "en"} | changes)
+    messages = MessagesSection(file=folder / "phones.txt", pages=PAGES)
+    return make_home(folder).model_copy(update={"messages": messages, "language": "en"} | changes)
 
 
 @dataclass
@@ -56,19 +64,19 @@ class Pocketed:
 
     home: Home
     store: Store
-    time: Time
-    office: Office
-    pocket: Pocket
-    phones: tuple[Phone, ...]
+    time: ManualTime
+    office: Outbox
+    pocket: NotificationQueue
+    phones: tuple[PhoneEndpoint, ...]
 
     async def says(
         self, command: c.NotifyOwner | c.RaiseAlarm, state: Entrance | None = None, jpeg: bytes | None = None
     ) -> None:
         """Commit a step that tells this, and hand it over as `perform` does."""
-        state = state or visited(self.home, Phase.LOCKED_AGAIN)
+        state = state or entrance_in_visit(self.home, Phase.LOCKED_AGAIN)
         now = self.time.clock().now()
-        outcome = await self.store.commit(step(state, command, now=now))
-        assert isinstance(outcome, Committed)
+        outcome = await self.store.commit(make_step(state, command, now=now))
+        assert isinstance(outcome, CommitResult)
 
         async def picture() -> bytes | None:
             return jpeg
@@ -81,17 +89,17 @@ class Pocketed:
         return [
             f"{phone.name}:{one.id}"
             for phone in self.phones
-            for one in self.store.owed(phone.name, now, until=now.utc + HELD)
+            for one in self.store.owed(phone.name, now, until=now.utc + SEND_LEASE)
         ]
 
     async def until(self, so: Any) -> None:  # noqa: ANN401 - any condition
-        await until(so, within=PATIENCE)
+        await wait_until(so, within=PATIENCE)
 
     async def fails(self, times: int) -> None:
         """Until so many more tries have failed."""
         for _ in range(times):
             before = self.pocket.failures[0]
-            self.time.mono += LONGEST
+            self.time.mono += MAX_RETRY_DELAY_S
             await self.until(lambda before=before: self.pocket.failures[0] > before)
 
     async def told(self) -> None:
@@ -102,7 +110,7 @@ class Pocketed:
             nonlocal seen
             if self.pocket.failures[0] != seen:
                 seen = self.pocket.failures[0]
-                self.time.mono += LONGEST
+                self.time.mono += MAX_RETRY_DELAY_S
             return not self.owed()
 
         await self.until(so)
@@ -110,9 +118,9 @@ class Pocketed:
 
 @asynccontextmanager
 async def pocketed(
-    folder: Path, *urls: str, made: Home | None = None, time: Time | None = None, stuck: str = ""
+    folder: Path, *urls: str, made: Home | None = None, time: ManualTime | None = None, stuck: str = ""
 ) -> AsyncIterator[Pocketed]:
-    made, time = made or house(folder), time or Time()
+    made, time = made or house(folder), time or ManualTime()
     file = folder / "phones.txt"
     file.write_text("# the owner's\n\n" + "\n".join(urls) + "\n", encoding="utf-8")
     store = await Store.open(folder / "perron.sqlite3", home=made, now=NOW)
@@ -120,12 +128,12 @@ async def pocketed(
     if stuck:  # this one alone is given up soon
         phones = (ApprisePhone(stuck, key=KEY, scratch=folder / "pocket", limit=0.2), *phones)
     clock = time.clock()
-    pocket = Pocket(made, phones=phones, store=store, clock=clock, key=KEY, lot=lambda: 1.0, look=0.02)
-    voice: Voice = pocket
-    office = Office(made, store=store, line=Line(), clock=clock, voices=(voice,))
+    pocket = NotificationQueue(made, phones=phones, store=store, clock=clock, key=KEY, lot=lambda: 1.0, look=0.02)
+    voice: NotificationChannel = pocket
+    office = Outbox(made, store=store, line=FakePublisher(), clock=clock, voices=(voice,))
     try:
         await pocket.enlist()
-        async with running(office.run(), pocket.run()):
+        async with run_tasks(office.run(), pocket.run()):
             yield Pocketed(made, store, time, office, pocket, phones)
     finally:
         await store.close()
@@ -136,7 +144,7 @@ async def pocketed(
 
 async def test_a_picture_arrives_as_the_same_bytes_and_nothing_of_it_stays(tmp_path: Path) -> None:
     async with receiver() as ear, pocketed(tmp_path, ear.json, ear.ntfy) as made:
-        await told(made.store, offer())
+        await receive(made.store, make_offer())
         await made.says(LOCKED, jpeg=JPEG)
         await made.until(lambda: len(ear.got) == 2 and not made.owed())
         assert [one.picture for one in ear.got] == [JPEG, JPEG]
@@ -149,7 +157,7 @@ async def test_a_brand_s_name_that_is_a_link_arrives_as_a_name(tmp_path: Path) -
     shop = made_home.brands["shop"].model_copy(update={"name": "[Payer 1,99](https://evil.example) @all"})
     made_home = made_home.model_copy(update={"brands": {**made_home.brands, "shop": shop}})
     async with receiver() as ear, pocketed(tmp_path, ear.json, ear.ntfy, made=made_home) as made:
-        await told(made.store, offer())
+        await receive(made.store, make_offer())
         await made.says(LOCKED)
         await made.until(lambda: len(ear.got) == 2 and not made.owed())
         assert set(ear.texts) == {"Locked again 14:00, Front ((Payer 1,99)(evil\u2024example) \uff20all)"}
@@ -166,21 +174,23 @@ async def test_an_alarm_is_marked_urgent(tmp_path: Path) -> None:
 
 async def test_buttons_are_signed_links_that_ask_for_this_visit(tmp_path: Path) -> None:
     async with receiver() as ear, pocketed(tmp_path, ear.json, ear.ntfy) as made:
-        await made.says(c.NotifyOwner(saying=c.Notification.ASKS_FOR_YES), visited(made.home, Phase.APPROVING))
+        await made.says(
+            c.NotifyOwner(saying=c.Notification.ASKS_FOR_YES), entrance_in_visit(made.home, Phase.APPROVING)
+        )
         await made.until(lambda: len(ear.got) == 2)
         plain, ntfy = sorted(ear.got, key=lambda one: "X-Actions" in one.headers)
         buttons = json.loads(ntfy.headers["X-Actions"])
         tokens = [one["url"].removeprefix(f"{PAGES}/link/") for one in buttons]
-        links = [link for token in tokens if isinstance(link := read(token, KEY, NOW), Link)]
-        assert [link.purpose for link in links] == [Purpose.APPROVE, Purpose.VETO, Purpose.STOP]
-        assert [errand(link).entrance for link in links] == ["front"] * 3
-        assert [getattr(errand(link).wish, "visit", None) for link in links] == [VISIT, VISIT, None]
+        links = [link for token in tokens if isinstance(link := verify_link(token, KEY, NOW), ActionLink)]
+        assert [link.purpose for link in links] == [LinkPurpose.APPROVE, LinkPurpose.VETO, LinkPurpose.STOP]
+        assert [link_request(link).entrance for link in links] == ["front"] * 3
+        assert [getattr(link_request(link).wish, "visit", None) for link in links] == [VISIT, VISIT, None]
         assert PAGES not in ntfy.text
         assert plain.text.splitlines()[1:] == [f"{one['label']} : {one['url']}" for one in buttons]  # the same links
 
 
 async def test_a_message_without_pages_carries_no_links(tmp_path: Path) -> None:
-    bare = house(tmp_path, messages=Messages(file=tmp_path / "phones.txt"))
+    bare = house(tmp_path, messages=MessagesSection(file=tmp_path / "phones.txt"))
     async with receiver() as ear, pocketed(tmp_path, ear.json, made=bare) as made:
         await made.says(JAMMED)
         await made.until(lambda: ear.got)
@@ -191,13 +201,13 @@ async def test_a_message_without_pages_carries_no_links(tmp_path: Path) -> None:
 async def test_a_brand_is_answered_for_only_while_nobody_has_decided(
     tmp_path: Path, standing: str, *, asked: bool
 ) -> None:
-    made_home = pending(house(tmp_path), state=standing)
+    made_home = home_without_permission(house(tmp_path), state=standing)
     async with receiver() as ear, pocketed(tmp_path, ear.ntfy, made=made_home) as made:
         await made.says(c.NotifyOwner(saying=c.Notification.NOT_OPENED, detail="awaiting_permission"))
         await made.until(lambda: ear.got)
         tokens = [one["url"].rpartition("/")[2] for one in json.loads(ear.got[0].headers["X-Actions"])]
-        made_links = [read(token, KEY, NOW) for token in tokens]
-        wishes = [errand(link) for link in made_links if isinstance(link, Link)]
+        made_links = [verify_link(token, KEY, NOW) for token in tokens]
+        wishes = [link_request(link) for link in made_links if isinstance(link, ActionLink)]
         brands_asked = [(one.wish.do, one.permission_version) for one in wishes if one.permission_version is not None]
         permission_now = made.store.permission("shop")
         assert permission_now is not None
@@ -218,9 +228,9 @@ async def test_a_brand_is_answered_for_only_while_nobody_has_decided(
 async def test_a_brand_that_asks_is_told_with_what_a_yes_would_let_in_and_alone(
     tmp_path: Path, terms: dict[str, Any], text: str, asked: list[str]
 ) -> None:
-    made_home = pending(house(tmp_path), **terms)
+    made_home = home_without_permission(house(tmp_path), **terms)
     async with receiver(up=False) as ear, pocketed(tmp_path, ear.ntfy, made=made_home) as made:
-        answer = await told(made.store, offer())
+        answer = await receive(made.store, make_offer())
         assert answer.asks is not None
         for detail in ("lock", "door", "disk", "clock"):
             await made.says(replace(NOT_READY, detail=detail))
@@ -232,8 +242,8 @@ async def test_a_brand_that_asks_is_told_with_what_a_yes_would_let_in_and_alone(
         assert request.text.startswith(text)
         assert "Without an answer from you it is no" in request.text
         tokens = [one["url"].rpartition("/")[2] for one in json.loads(request.headers["X-Actions"])]
-        made_links = [read(token, KEY, NOW) for token in tokens]
-        assert [errand(link).wish.do for link in made_links if isinstance(link, Link)] == asked
+        made_links = [verify_link(token, KEY, NOW) for token in tokens]
+        assert [link_request(link).wish.do for link in made_links if isinstance(link, ActionLink)] == asked
 
 
 # ---- down, up, late
@@ -264,17 +274,17 @@ async def test_a_phone_that_is_down_for_a_moment_gets_the_picture_too(tmp_path: 
         ear.answers = lambda _got: 503 if len(ear.got) <= 2 else 200
         await made.says(LOCKED, jpeg=JPEG)
         await made.until(lambda: made.pocket.failures == [1])
-        made.time.mono += FIRST
+        made.time.mono += FIRST_RETRY_DELAY_S
         await made.until(lambda: not made.owed())
         assert [one.picture for one in ear.got] == [JPEG, None, JPEG]  # refused, refused without it, taken
         assert "late" not in ear.got[-1].text
 
 
 async def test_what_was_owed_is_told_after_a_restart_and_only_once(tmp_path: Path) -> None:
-    time = Time()
+    time = ManualTime()
     async with receiver(up=False) as ear:
         async with pocketed(tmp_path, ear.json, time=time) as made:
-            await told(made.store, offer())
+            await receive(made.store, make_offer())
             await made.says(LOCKED, jpeg=JPEG)
             await made.says(JAMMED)
             await made.until(lambda: made.pocket.failures[0] >= 2)
@@ -318,7 +328,7 @@ async def test_a_message_whose_process_was_killed_after_the_decision_is_told_by_
             sys.executable, "-c", script, str(tmp_path), cwd=root, env=dict(os.environ)
         )
         assert await process.wait() == -signal.SIGKILL
-        time = Time()
+        time = ManualTime()
         time.mono += 5 * 60
         async with pocketed(tmp_path, ear.json, time=time) as made:
             await made.until(lambda: ear.got and not made.owed())
@@ -329,29 +339,29 @@ async def test_a_message_whose_process_was_killed_after_the_decision_is_told_by_
 async def test_what_a_killed_process_was_telling_is_told_again_when_nobody_can_be_telling_it_any_more(
     tmp_path: Path,
 ) -> None:
-    time = Time()
+    time = ManualTime()
     async with receiver(up=False) as ear:
         async with pocketed(tmp_path, ear.json, time=time) as made:
             await made.says(JAMMED)
             await made.until(lambda: made.pocket.failures == [1])
             now = time.clock().now()
-            await made.store.take_up(made.phones[0].name, (1,), now, until=now.utc + HELD)  # and dies
+            await made.store.take_up(made.phones[0].name, (1,), now, until=now.utc + SEND_LEASE)  # and dies
         await ear.up()
         async with pocketed(tmp_path, ear.json, time=time) as made:
             await made.says(NOT_READY)
             await made.until(lambda: len(ear.got) == 1 and len(made.owed()) == 1)
-            time.mono += HELD.total_seconds()
+            time.mono += SEND_LEASE.total_seconds()
             await made.until(lambda: not made.owed())
         assert [text.partition(" ")[0] for text in ear.texts] == ["The", "Alarm"]
 
 
 async def test_two_processes_never_tell_the_same_twice(tmp_path: Path) -> None:
-    time = Time()
+    time = ManualTime()
     async with receiver() as ear, pocketed(tmp_path, ear.json, time=time) as one:
         async with pocketed(tmp_path, ear.json, time=time) as other:
             for number in range(12):
                 alarm = c.RaiseAlarm(code=c.AlarmCode.CAMERA_LOST, detail=f"cam-{number}")
-                await one.store.commit(step(Entrance(id="front"), alarm, now=time.clock().now()))
+                await one.store.commit(make_step(Entrance(id="front"), alarm, now=time.clock().now()))
             time.mono += 11  # nobody hands them over: both processes find all of them at once
             await one.until(lambda: not one.owed())
             await other.until(lambda: not other.owed())
@@ -429,7 +439,7 @@ async def test_an_alarm_that_the_disk_did_not_take_reaches_the_phone_all_the_sam
         made.office.tell(full, state, now, message=None, picture=None)
         await made.until(lambda: made.pocket.failures == [1])
         await ear.up()
-        made.time.mono += FIRST
+        made.time.mono += FIRST_RETRY_DELAY_S
         await made.until(lambda: ear.got)
         made.office.connected()  # the broker is back: it is told, the phone is not told again
         await made.says(JAMMED)
@@ -465,7 +475,7 @@ async def test_hostile_names_are_inert_on_the_phone(tmp_path: Path) -> None:
         receiver() as ear,
         pocketed(tmp_path, *(ear.json + f"?format={shape}" for shape in ("html", "markdown", "text"))) as made,
     ):
-        state = visited(made.home, Phase.RINGING)
+        state = entrance_in_visit(made.home, Phase.RINGING)
         assert state.visit is not None
         delivery = replace(state.visit.delivery, carrier=evil)
         await made.says(
@@ -483,34 +493,42 @@ async def test_hostile_names_are_inert_on_the_phone(tmp_path: Path) -> None:
 
 
 def test_back_offs_grow_are_spread_and_end_at_five_minutes() -> None:
-    assert [backoff(n, 1.0) for n in (1, 2, 3, 9, 10_000)] == [FIRST, 4.0, 8.0, LONGEST, LONGEST]
-    assert [backoff(n, 0.0) for n in (1, 10_000)] == [FIRST / 2, LONGEST / 2]
+    assert [retry_delay_s(n, 1.0) for n in (1, 2, 3, 9, 10_000)] == [
+        FIRST_RETRY_DELAY_S,
+        4.0,
+        8.0,
+        MAX_RETRY_DELAY_S,
+        MAX_RETRY_DELAY_S,
+    ]
+    assert [retry_delay_s(n, 0.0) for n in (1, 10_000)] == [FIRST_RETRY_DELAY_S / 2, MAX_RETRY_DELAY_S / 2]
 
 
 def test_each_action_has_its_words_and_each_is_carried_by_some_message() -> None:
-    assert set(LABELS) == set(Purpose)
-    assert {purpose for carried in CARRIES.values() for purpose in carried} == set(Purpose)
+    assert set(ACTION_LABELS) == set(LinkPurpose)
+    assert {purpose for carried in MESSAGE_ACTIONS.values() for purpose in carried} == set(LinkPurpose)
 
 
 async def test_what_is_too_old_to_be_answered_carries_no_answer(tmp_path: Path) -> None:
-    heard: list[Notice] = []
+    heard: list[PhoneNotification] = []
 
     class Kept:
         name, scheme = "kept", "test"
         host: str | None = None
 
-        async def tell(self, notice: Notice) -> Heard:
+        async def tell(self, notice: PhoneNotification) -> SendResult:
             heard.append(notice)
-            return Heard.TAKEN
+            return SendResult.TAKEN
 
-    time = Time()
+    time = ManualTime()
     async with pocketed(tmp_path, time=time) as made:
-        pocket = Pocket(made.home, phones=[Kept()], store=made.store, clock=time.clock(), key=KEY, look=0.02)
+        pocket = NotificationQueue(made.home, phones=[Kept()], store=made.store, clock=time.clock(), key=KEY, look=0.02)
         await pocket.enlist()
-        await made.says(c.NotifyOwner(saying=c.Notification.ASKS_FOR_YES), visited(made.home, Phase.APPROVING))
+        await made.says(
+            c.NotifyOwner(saying=c.Notification.ASKS_FOR_YES), entrance_in_visit(made.home, Phase.APPROVING)
+        )
         time.mono += 15 * 60
-        async with running(pocket.run()):
+        async with run_tasks(pocket.run()):
             await made.until(lambda: heard)
     assert [one.label for one in heard[0].buttons] == ["Stop everything"]
     token = heard[0].buttons[0].url.rpartition("/")[2]
-    assert read(token, KEY, replace(NOW, utc=NOW.utc + timedelta(hours=24))) is Refused.EXPIRED
+    assert verify_link(token, KEY, replace(NOW, utc=NOW.utc + timedelta(hours=24))) is LinkError.EXPIRED

@@ -16,42 +16,44 @@ from gateway.domain.visit.readiness import lacking
 from gateway.domain.visit.state import Entrance, Now, Refusal, Rules, VisitDelivery
 from gateway.domain.visit.step import Step
 from gateway.runtime.notifications.texts import (
-    ALARMS,
-    DOOR_WORDS,
-    LACKING,
-    REFUSALS,
-    SAYINGS,
-    Facts,
-    LogVoice,
-    Message,
-    door_word,
+    ALARM_TEXTS,
+    DISPLAY_TEXTS,
+    NOTIFICATION_TEXTS,
+    READINESS_TEXTS,
+    REFUSAL_TEXTS,
+    ComposedMessage,
+    LogChannel,
+    MessageFacts,
+    display_text,
 )
 from gateway.system.i18n import Language, languages
-from gateway.system.text import LONGEST, inert, isolated, unlinked
+from gateway.system.text import MAX_NAME_CHARS, isolate_direction, sanitized, without_links
 
 PARIS = ZoneInfo("Europe/Paris")
 NOW = Now(utc=datetime(2026, 6, 1, 12, 7, 59, tzinfo=UTC), trusted=True, mono=5)
 LANGUAGES: tuple[Language, ...] = languages()
-FACTS = Facts(brand="Cdiscount", carrier="Chronopost", seconds=20)
+FACTS = MessageFacts(brand="Cdiscount", carrier="Chronopost", seconds=20)
 
 
-def said(about: Notification | AlarmCode, language: Language, facts: Facts = FACTS, now: Now = NOW) -> str:
-    message = Message(about=about, facts=facts, at=now.utc, trusted=now.trusted, zone=PARIS)
+def said(about: Notification | AlarmCode, language: Language, facts: MessageFacts = FACTS, now: Now = NOW) -> str:
+    message = ComposedMessage(about=about, facts=facts, at=now.utc, trusted=now.trusted, zone=PARIS)
     return message.words(language)
 
 
 def test_every_saying_alarm_refusal_and_door_word_has_its_words() -> None:
-    assert set(SAYINGS) == set(Notification)
-    assert set(ALARMS) == set(AlarmCode)
-    assert set(REFUSALS) == set(Refusal)
-    assert set(DOOR_WORDS) == set(ScanAnswer)
+    assert set(NOTIFICATION_TEXTS) == set(Notification)
+    assert set(ALARM_TEXTS) == set(AlarmCode)
+    assert set(REFUSAL_TEXTS) == set(Refusal)
+    assert set(DISPLAY_TEXTS) == set(ScanAnswer)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("about", [*Notification, *AlarmCode])
-@pytest.mark.parametrize("facts", [Facts(), FACTS, Facts(entrance="Front door", place="hall", detail="x")])
+@pytest.mark.parametrize(
+    "facts", [MessageFacts(), FACTS, MessageFacts(entrance="Front door", place="hall", detail="x")]
+)
 def test_every_sentence_is_whole_whatever_is_known(
-    about: Notification | AlarmCode, language: Language, facts: Facts
+    about: Notification | AlarmCode, language: Language, facts: MessageFacts
 ) -> None:
     text = said(about, language, facts)
     assert not set(text) & set("[]{}")
@@ -80,15 +82,15 @@ def test_an_alarm_and_a_saying_of_the_same_word_are_two_sentences() -> None:
 
 
 def test_why_a_lock_did_not_obey_is_told_in_words() -> None:
-    text = said(AlarmCode.LOCK_REFUSED, "en", Facts(detail=OperationError.INSUFFICIENT_BATTERY))
+    text = said(AlarmCode.LOCK_REFUSED, "en", MessageFacts(detail=OperationError.INSUFFICIENT_BATTERY))
     assert text == "Alarm 14:07: the lock did not obey: its battery is too weak"
     for language in LANGUAGES:
-        told = {said(AlarmCode.LOCK_REFUSED, language, Facts(detail=failure)) for failure in OperationError}
+        told = {said(AlarmCode.LOCK_REFUSED, language, MessageFacts(detail=failure)) for failure in OperationError}
         assert len(told) == len(OperationError), "each reason has words of its own"
 
 
 def test_a_refusal_is_told_in_words() -> None:
-    text = said(Notification.NOT_OPENED, "fr", Facts(detail=Refusal.FRIDGE_TOO_WARM))
+    text = said(Notification.NOT_OPENED, "fr", MessageFacts(detail=Refusal.FRIDGE_TOO_WARM))
     assert text == "La porte est restée fermée : réfrigérateur trop chaud"
 
 
@@ -102,13 +104,15 @@ def test_what_an_entrance_lacks_is_told_in_words() -> None:
         batteries=dict.fromkeys(("lock", "door"), BatteryLevel.CRITICAL),
     )
     lacked = lacking(Step(state, Now(utc=NOW.utc, trusted=False, mono=0)), cold_delivery())
-    assert {word if word in LACKING else word.partition(":")[0] for word in lacked} == set(LACKING)
-    text = said(Notification.NOT_READY, "en", Facts(detail=", ".join(lacked)))
+    assert {word if word in READINESS_TEXTS else word.partition(":")[0] for word in lacked} == set(READINESS_TEXTS)
+    text = said(Notification.NOT_READY, "en", MessageFacts(detail=", ".join(lacked)))
     assert "the door is not proven closed" in text
     assert "the lock's battery needs changing" in text
     assert "no pictures from camera outside" in text
     assert not any(word in text for word in ("safe_mode", "camera:"))
-    assert "quelque\u202ex" not in said(Notification.NOT_READY, "fr", Facts(detail="camera:quelque\u202ex, something"))
+    assert "quelque\u202ex" not in said(
+        Notification.NOT_READY, "fr", MessageFacts(detail="camera:quelque\u202ex, something")
+    )
 
 
 def cold_delivery() -> VisitDelivery:
@@ -130,21 +134,21 @@ def cold_delivery() -> VisitDelivery:
 
 
 def test_an_unknown_courier_is_a_courier() -> None:
-    assert said(Notification.AT_THE_DOOR, "en", Facts()) == "A courier is at the door"
+    assert said(Notification.AT_THE_DOOR, "en", MessageFacts()) == "A courier is at the door"
 
 
 def test_a_time_that_is_not_trusted_is_not_claimed() -> None:
     untrusted = Now(utc=NOW.utc, trusted=False, mono=5)
-    assert said(Notification.LOCKED_AGAIN, "en", Facts(), untrusted) == "Locked again 14:07 (time not certain)"
+    assert said(Notification.LOCKED_AGAIN, "en", MessageFacts(), untrusted) == "Locked again 14:07 (time not certain)"
 
 
 def test_the_time_is_the_houses_on_both_sides_of_summer_time() -> None:
     winter = Now(utc=datetime(2026, 12, 1, 12, 7, tzinfo=UTC), trusted=True, mono=5)
-    assert said(Notification.LOCKED_AGAIN, "en", Facts(), winter) == "Locked again 13:07"
+    assert said(Notification.LOCKED_AGAIN, "en", MessageFacts(), winter) == "Locked again 13:07"
 
 
 def test_the_door_is_neutral() -> None:
-    assert door_word(ScanAnswer.NO, language="en") == "Sorry, this door does not open"
+    assert display_text(ScanAnswer.NO, language="en") == "Sorry, this door does not open"
 
 
 @pytest.mark.parametrize(
@@ -158,7 +162,7 @@ def test_the_door_is_neutral() -> None:
         ("nul\0bell\a\x1b[31mred", "nulbell[31mred"),
         ("  many \u00a0\u3000 blanks\u2028 ", "many blanks"),
         ("\ud800surrogate", "surrogate"),
-        ("x" * 1000, "x" * (LONGEST - 1) + "…"),
+        ("x" * 1000, "x" * (MAX_NAME_CHARS - 1) + "…"),
         ("\u202e", ""),
         ("a" + "\u0316" * 90 + "b", "a\u0316\u0316\u0316b"),
         ("Điện Biên Phủ", "Điện Biên Phủ"),
@@ -166,19 +170,19 @@ def test_the_door_is_neutral() -> None:
     ],
 )
 def test_a_hostile_name_is_inert(name: str, shown: str) -> None:
-    assert inert(name) == shown
+    assert sanitized(name) == shown
 
 
 @pytest.mark.parametrize("name", ["מזון", "كارفور 24", "Shop מזון"])
 def test_a_name_from_right_to_left_turns_nothing_that_follows_it(name: str) -> None:
-    text = said(Notification.AT_THE_DOOR, "en", Facts(carrier=name, brand="Cdiscount", seconds=20))
+    text = said(Notification.AT_THE_DOOR, "en", MessageFacts(carrier=name, brand="Cdiscount", seconds=20))
     assert text == f"\u2068{name}\u2069 is at the door for Cdiscount, opening in 20 s"
-    assert isolated(isolated(name)) == isolated(name)
-    assert isolated("Cdiscount") == "Cdiscount"
+    assert isolate_direction(isolate_direction(name)) == isolate_direction(name)
+    assert isolate_direction("Cdiscount") == "Cdiscount"
 
 
 def test_a_name_that_looks_like_a_template_stays_a_name() -> None:
-    text = said(Notification.AT_THE_DOOR, "en", Facts(brand="{time}[x {detail}]", carrier="{0.__class__}"))
+    text = said(Notification.AT_THE_DOOR, "en", MessageFacts(brand="{time}[x {detail}]", carrier="{0.__class__}"))
     assert text == "{0.__class__} is at the door for {time}(x {detail})".replace("_", "\uff3f")
 
 
@@ -188,7 +192,7 @@ def test_a_name_that_looks_like_a_template_stays_a_name() -> None:
      "Boulangerie Paul, Lyon", "Mo-Fr 9-17 h", "50 % off!", "Ça & là"],
 )  # fmt: skip
 def test_a_shop_s_name_reads_on_a_phone_as_it_is_written(name: str) -> None:
-    assert unlinked(name) == name
+    assert without_links(name) == name
 
 
 @pytest.mark.parametrize(
@@ -217,21 +221,21 @@ def test_a_shop_s_name_reads_on_a_phone_as_it_is_written(name: str) -> None:
     ],
 )
 def test_what_a_messenger_would_make_a_link_a_mention_or_markup_is_a_name_and_no_more(name: str, shown: str) -> None:
-    assert unlinked(name) == shown
+    assert without_links(name) == shown
 
 
 @given(st.text(string.ascii_letters + string.punctuation + " .。\uff0e\uff1a\uff0f") | st.text())
 @example("line_damaged")
 @example(";\u3002.<")
 def test_no_name_from_outside_is_a_link_a_mention_or_markup_in_a_message(name: str) -> None:
-    facts = Facts(brand=name, carrier=name, entrance=name, place=name, detail=name)
+    facts = MessageFacts(brand=name, carrier=name, entrance=name, place=name, detail=name)
     for about in (*Notification, *AlarmCode):
         text = said(about, "en", facts)
-        plain = said(about, "en", Facts(brand="x", carrier="x", entrance="x", place="x", detail="x"))
+        plain = said(about, "en", MessageFacts(brand="x", carrier="x", entrance="x", place="x", detail="x"))
         for mark in ("://", "www.", "@", "*", "_", "`", "[", "]", "<", ">", "|", "~", "#"):
             assert mark not in text or mark in plain, (about, mark)
         assert re.search(r"\w[.]\w", text) is None or re.search(r"\w[.]\w", plain) is not None, about
-    assert unlinked(unlinked(name)) == unlinked(name)
+    assert without_links(without_links(name)) == without_links(name)
 
 
 DOTS = ".\u3002\ufe52\uff0e\uff61"  # what a browser reads as a dot in a host's name
@@ -242,21 +246,21 @@ DOTS = ".\u3002\ufe52\uff0e\uff61"  # what a browser reads as a dot in a host's 
 def test_in_a_name_no_dot_stands_between_a_character_and_a_letter_or_a_digit(
     name: str, before: str, dot: str, after: str
 ) -> None:
-    shown = unlinked(f"{name[:20]}{before}{dot}{after}")
+    shown = without_links(f"{name[:20]}{before}{dot}{after}")
     assert re.search(rf"\S[{DOTS}](?=[^\W_])", shown) is None
 
 
 @given(st.text(string.printable + "\u202e\u2066\u0000\u0085é漢"))
 def test_no_name_breaks_the_line_or_hides_a_character(name: str) -> None:
-    text = said(Notification.AT_THE_DOOR, "fr", Facts(brand=name, carrier=name, entrance=name, detail=name))
+    text = said(Notification.AT_THE_DOOR, "fr", MessageFacts(brand=name, carrier=name, entrance=name, detail=name))
     assert text.isprintable()
     assert len(text.splitlines()) == 1
 
 
 async def test_the_log_keeps_what_was_said_but_no_picture() -> None:
     with structlog.testing.capture_logs() as lines:
-        await LogVoice("en").tell(
-            Message(about=AlarmCode.DISK_FULL, at=NOW.utc, zone=PARIS, visit="v1", picture=b"\xff\xd8")
+        await LogChannel("en").tell(
+            ComposedMessage(about=AlarmCode.DISK_FULL, at=NOW.utc, zone=PARIS, visit="v1", picture=b"\xff\xd8")
         )
     assert lines == [
         {

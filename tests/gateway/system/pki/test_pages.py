@@ -12,17 +12,17 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from gateway.system.pki.authority import Shelf, Terms, vouched
-from gateway.system.pki.pages import LEAF_DAYS, Certificate, certificate
+from gateway.system.pki.authority import CertificateFiles, CertificatePolicy, issue_server_certificate
+from gateway.system.pki.pages import CERTIFICATE_LIFETIME_DAYS, PagesCertificate, pages_certificate
 
 NAMES = ("perron.local", "127.0.0.1", "localhost")
 
 
-def made(folder: Path, *, names: tuple[str, ...] = NAMES, now: datetime | None = None) -> Certificate:
-    return certificate(folder, box="box-1", names=names, now=now or datetime.now(UTC))
+def made(folder: Path, *, names: tuple[str, ...] = NAMES, now: datetime | None = None) -> PagesCertificate:
+    return pages_certificate(folder, box="box-1", names=names, now=now or datetime.now(UTC))
 
 
-async def greeted(certificate: Certificate, name: str) -> bool:
+async def greeted(certificate: PagesCertificate, name: str) -> bool:
     """Whether a client that trusts the authority, and nothing else, believes the server under this name."""
 
     async def hello(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -56,10 +56,14 @@ async def test_a_browser_that_has_the_authority_believes_the_boxs_own_names_only
 async def test_the_authority_may_not_vouch_for_anybody_else(tmp_path: Path) -> None:
     """Even with the stolen key: a leaf for a foreign name under our authority is refused by the client."""
     ours = made(tmp_path / "ours")
-    stolen = Shelf(authority_key=tmp_path / "ours" / "authority.key", authority=tmp_path / "ours" / "authority.pem",
-                   key=tmp_path / "other.key", chain=tmp_path / "other.pem")  # fmt: skip
-    terms = Terms(days=30, renew=timedelta(0), bound=False)
-    other = vouched(stolen, name="box-1", names=("bank.example",), terms=terms, now=datetime.now(UTC))
+    stolen = CertificateFiles(
+        authority_key=tmp_path / "ours" / "authority.key",
+        authority=tmp_path / "ours" / "authority.pem",
+        key=tmp_path / "other.key",
+        chain=tmp_path / "other.pem",
+    )
+    terms = CertificatePolicy(days=30, renew=timedelta(0), bound=False)
+    other = issue_server_certificate(stolen, name="box-1", names=("bank.example",), terms=terms, now=datetime.now(UTC))
     assert other.pem == ours.authority
     forged = replace(ours, chain=stolen.chain, key=stolen.key)
     assert not await greeted(forged, "bank.example")
@@ -77,7 +81,7 @@ def test_it_is_renewed_in_time_under_the_same_authority(tmp_path: Path) -> None:
     now = datetime.now(UTC)
     first = made(tmp_path, now=now)
     before = first.chain.read_bytes()
-    later = made(tmp_path, now=now + timedelta(days=LEAF_DAYS - 59))
+    later = made(tmp_path, now=now + timedelta(days=CERTIFICATE_LIFETIME_DAYS - 59))
     assert later.fingerprint == first.fingerprint
     assert later.chain.read_bytes() != before
 

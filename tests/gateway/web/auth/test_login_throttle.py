@@ -7,23 +7,31 @@ from pathlib import Path
 import pytest
 
 from gateway.storage import StoreFailed, sessions
-from gateway.web.auth.accounts import Refused, SignedIn, Wait
-from gateway.web.auth.login_throttle import DEVICE, NAME, PAIR
-from gateway.web.auth.roles import Right
-from tests.gateway.web.house import ANNA_PHONE, ELSEWHERE, HERONS, Watch, running, signed_in, waits
+from gateway.web.auth.accounts import AccountError, RetryAfter, SessionSecrets
+from gateway.web.auth.login_throttle import DEVICE_POLICY, NAME_POLICY, PAIR_POLICY
+from gateway.web.auth.roles import UserRight
+from tests.gateway.web.house import (
+    ANNA_PASSWORD,
+    ANNA_PHONE,
+    OTHER_ADDRESS,
+    ManualClock,
+    running,
+    signed_in,
+    wait_seconds,
+)
 
 
 async def test_one_who_guesses_waits_longer_each_time_even_with_the_right_password(tmp_path: Path) -> None:
     async with running(tmp_path) as house:
         await house.owner()
-        await house.wrong(PAIR.free)
+        await house.wrong(PAIR_POLICY.free)
         seen = []
         for _ in range(5):
-            assert await house.sign_in(password="not the password") is Refused.WRONG  # noqa: S106 - it is wrong
-            seen.append(waits(await house.sign_in(password=HERONS)))
+            assert await house.sign_in(password="not the password") is AccountError.WRONG  # noqa: S106 - it is wrong
+            seen.append(wait_seconds(await house.sign_in(password=ANNA_PASSWORD)))
             house.watch.on(seconds=seen[-1])
         assert seen == [1, 2, 4, 8, 16]
-        assert isinstance(await house.sign_in(), SignedIn)
+        assert isinstance(await house.sign_in(), SessionSecrets)
 
 
 async def test_whoever_signed_in_before_on_this_device_never_waits_for_what_strangers_try(tmp_path: Path) -> None:
@@ -32,10 +40,10 @@ async def test_whoever_signed_in_before_on_this_device_never_waits_for_what_stra
         for host in range(12):
             await house.wrong(4, address=f"192.168.1.{100 + host}")
         await house.wrong(4, address=ANNA_PHONE)
-        assert waits(await house.sign_in(address=ANNA_PHONE)) > 60
-        assert isinstance(await house.sign_in(address=ANNA_PHONE, device=anna.device), SignedIn)
+        assert wait_seconds(await house.sign_in(address=ANNA_PHONE)) > 60
+        assert isinstance(await house.sign_in(address=ANNA_PHONE, device=anna.device), SessionSecrets)
         assert (
-            await house.accounts.confirm(anna.who, HERONS, house.now) is Refused.SIGNED_OUT
+            await house.accounts.confirm(anna.who, ANNA_PASSWORD, house.now) is AccountError.SIGNED_OUT
         )  # replaced by the new one
 
 
@@ -46,8 +54,8 @@ async def test_many_strangers_together_get_no_more_than_some_tries_an_hour(tmp_p
         began = house.now.mono
         while house.now.mono - began < 24 * 3600:
             outcome = await house.sign_in(password="guess", address=f"10.0.{tried // 250}.{tried % 250}")  # noqa: S106 - a guess
-            tried += outcome is Refused.WRONG
-            if isinstance(outcome, Wait):
+            tried += outcome is AccountError.WRONG
+            if isinstance(outcome, RetryAfter):
                 house.watch.on(seconds=outcome.seconds)
         assert tried < 125
 
@@ -55,13 +63,13 @@ async def test_many_strangers_together_get_no_more_than_some_tries_an_hour(tmp_p
 async def test_a_known_device_has_a_back_off_of_its_own(tmp_path: Path) -> None:
     async with running(tmp_path) as house:
         anna = await house.owner()
-        await house.wrong(DEVICE.free + 1, device=anna.device)
-        assert waits(await house.sign_in(device=anna.device)) == 1
-        assert isinstance(await house.sign_in(), SignedIn)  # nobody else waits for it
+        await house.wrong(DEVICE_POLICY.free + 1, device=anna.device)
+        assert wait_seconds(await house.sign_in(device=anna.device)) == 1
+        assert isinstance(await house.sign_in(), SessionSecrets)  # nobody else waits for it
         house.watch.on(seconds=1)
         back = signed_in(await house.sign_in(device=anna.device))
-        await house.wrong(DEVICE.free, device=back.device)  # it began anew
-        assert isinstance(await house.sign_in(device=back.device), SignedIn)
+        await house.wrong(DEVICE_POLICY.free, device=back.device)  # it began anew
+        assert isinstance(await house.sign_in(device=back.device), SessionSecrets)
 
 
 async def test_a_stolen_session_cannot_try_passwords_for_ever(tmp_path: Path) -> None:
@@ -69,55 +77,59 @@ async def test_a_stolen_session_cannot_try_passwords_for_ever(tmp_path: Path) ->
         anna = await house.owner()
         confirm = house.accounts.confirm
         tries = [await confirm(anna.who, f"guess {number}", house.now) for number in range(8)]
-        assert tries == [Refused.PASSWORD_WRONG] * 6 + [Wait(1)] * 2
-        assert await confirm(anna.who, HERONS, house.now) == Wait(1)
-        assert await house.accounts.change_password(anna.who, HERONS, "nine blue cranes", house.now) == Wait(1)
+        assert tries == [AccountError.PASSWORD_WRONG] * 6 + [RetryAfter(1)] * 2
+        assert await confirm(anna.who, ANNA_PASSWORD, house.now) == RetryAfter(1)
+        assert await house.accounts.change_password(
+            anna.who, ANNA_PASSWORD, "nine blue cranes", house.now
+        ) == RetryAfter(1)
 
 
 async def test_a_known_device_is_known_for_its_own_person_only_and_not_for_ever(tmp_path: Path) -> None:
     async with running(tmp_path) as house:
         anna = await house.owner()
         bob = await house.guest(anna, "Bob")
-        await house.wrong(PAIR.free + 1)
-        assert waits(await house.sign_in(device=bob.device)) == 1
-        assert waits(await house.sign_in(device=f"{anna.who.device}.{'A' * 43}")) == 1
+        await house.wrong(PAIR_POLICY.free + 1)
+        assert wait_seconds(await house.sign_in(device=bob.device)) == 1
+        assert wait_seconds(await house.sign_in(device=f"{anna.who.device}.{'A' * 43}")) == 1
         house.watch.on(days=400)
-        await house.wrong(PAIR.free + 1)
-        assert waits(await house.sign_in(device=anna.device)) == 1
+        await house.wrong(PAIR_POLICY.free + 1)
+        assert wait_seconds(await house.sign_in(device=anna.device)) == 1
 
 
 async def test_a_restart_between_wrong_tries_shortens_no_wait(tmp_path: Path) -> None:
-    watch = Watch()
+    watch = ManualClock()
     async with running(tmp_path, watch) as house:
         anna = await house.owner()
-        await house.wrong(PAIR.free + 6)
-        await house.wrong(DEVICE.free + 4, device=anna.device)
-        before = waits(await house.sign_in()), waits(await house.sign_in(device=anna.device))
+        await house.wrong(PAIR_POLICY.free + 6)
+        await house.wrong(DEVICE_POLICY.free + 4, device=anna.device)
+        before = wait_seconds(await house.sign_in()), wait_seconds(await house.sign_in(device=anna.device))
     assert before == (25, 8)  # of 32, 7 went by while the device waited
     for _ in range(3):
         watch.on(boots=True, days=-1, trusted=False)
         async with running(tmp_path, watch) as house:
-            assert waits(await house.sign_in()) == 32
-            assert waits(await house.sign_in(device=anna.device)) == 8
+            assert wait_seconds(await house.sign_in()) == 32
+            assert wait_seconds(await house.sign_in(device=anna.device)) == 8
             watch.on(seconds=5)
 
 
 async def test_a_clock_that_jumps_shortens_no_wait(tmp_path: Path) -> None:
     async with running(tmp_path) as house:
         await house.owner()
-        await house.wrong(PAIR.free + 6)
+        await house.wrong(PAIR_POLICY.free + 6)
         for year in (2020, 2050):
             for trusted in (True, False):
                 jumped = replace(house.now, utc=house.now.utc.replace(year=year), trusted=trusted)
-                outcome = await house.accounts.sign_in("Anna", HERONS, address=ELSEWHERE, device=None, now=jumped)
-                assert outcome == Wait(32)
+                outcome = await house.accounts.sign_in(
+                    "Anna", ANNA_PASSWORD, address=OTHER_ADDRESS, device=None, now=jumped
+                )
+                assert outcome == RetryAfter(32)
 
 
 async def test_tries_at_the_same_moment_all_count(tmp_path: Path) -> None:
     async with running(tmp_path) as house:
         await house.owner()
         outcomes = await asyncio.gather(*(house.sign_in(password="guess") for _ in range(30)))  # noqa: S106 - a guess
-        assert sum(outcome is Refused.WRONG for outcome in outcomes) == PAIR.free + 1
+        assert sum(outcome is AccountError.WRONG for outcome in outcomes) == PAIR_POLICY.free + 1
 
 
 async def test_a_crowd_of_strangers_waits_outside_and_the_owner_does_not(tmp_path: Path) -> None:
@@ -125,9 +137,9 @@ async def test_a_crowd_of_strangers_waits_outside_and_the_owner_does_not(tmp_pat
         anna = await house.owner()
         crowd = [house.sign_in(f"name {number}", address=f"10.0.0.{number}") for number in range(30)]
         *outcomes, owner = await asyncio.gather(*crowd, house.sign_in(device=anna.device))
-        assert sum(outcome is Refused.WRONG for outcome in outcomes) == 8
-        assert {outcome for outcome in outcomes if outcome is not Refused.WRONG} == {Wait(2)}
-        assert isinstance(owner, SignedIn)
+        assert sum(outcome is AccountError.WRONG for outcome in outcomes) == 8
+        assert {outcome for outcome in outcomes if outcome is not AccountError.WRONG} == {RetryAfter(2)}
+        assert isinstance(owner, SessionSecrets)
 
 
 async def test_a_name_that_nobody_has_is_refused_and_slowed_like_one_that_somebody_has(tmp_path: Path) -> None:
@@ -135,31 +147,31 @@ async def test_a_name_that_nobody_has_is_refused_and_slowed_like_one_that_somebo
         await house.owner()
         anna = [await house.sign_in("Anna", "not the password") for _ in range(9)]
         nobody = [await house.sign_in("Nobody", "not the password") for _ in range(9)]
-        assert anna == nobody == [Refused.WRONG] * 4 + [Wait(1)] * 5
+        assert anna == nobody == [AccountError.WRONG] * 4 + [RetryAfter(1)] * 5
 
 
 async def test_a_whole_network_of_version_6_is_one_place(tmp_path: Path) -> None:
     async with running(tmp_path) as house:
         await house.owner()
-        for host in range(PAIR.free + 1):
+        for host in range(PAIR_POLICY.free + 1):
             await house.wrong(1, address=f"2001:db8::{host + 1:x}")
-        assert waits(await house.sign_in(address="2001:db8::ffff")) == 1
-        assert isinstance(await house.sign_in(address="2001:db8:0:1::1"), SignedIn)
-        await house.wrong(PAIR.free + 1, address="::ffff:10.0.0.1")
-        assert waits(await house.sign_in(address="10.0.0.1")) >= 1
+        assert wait_seconds(await house.sign_in(address="2001:db8::ffff")) == 1
+        assert isinstance(await house.sign_in(address="2001:db8:0:1::1"), SessionSecrets)
+        await house.wrong(PAIR_POLICY.free + 1, address="::ffff:10.0.0.1")
+        assert wait_seconds(await house.sign_in(address="10.0.0.1")) >= 1
 
 
 async def test_wrong_tries_fade_after_hours_without_any(tmp_path: Path) -> None:
     async with running(tmp_path) as house:
         await house.owner()
-        await house.wrong(PAIR.free + 1)
-        house.watch.on(seconds=PAIR.fades)
+        await house.wrong(PAIR_POLICY.free + 1)
+        house.watch.on(seconds=PAIR_POLICY.fades)
         await house.wrong(1)
-        assert waits(await house.sign_in()) == 1  # one had faded, and came back
-        house.watch.on(seconds=PAIR.fades * 20)
-        await house.wrong(PAIR.free)
-        assert isinstance(await house.sign_in(), SignedIn)
-        assert NAME.free > PAIR.free
+        assert wait_seconds(await house.sign_in()) == 1  # one had faded, and came back
+        house.watch.on(seconds=PAIR_POLICY.fades * 20)
+        await house.wrong(PAIR_POLICY.free)
+        assert isinstance(await house.sign_in(), SessionSecrets)
+        assert NAME_POLICY.free > PAIR_POLICY.free
 
 
 async def test_on_a_full_disk_who_is_signed_in_stays_so_and_guesses_still_count(
@@ -171,12 +183,12 @@ async def test_on_a_full_disk_who_is_signed_in_stays_so_and_guesses_still_count(
             for write in ("seen", "set_failures", "set_device_failures"):
                 full.setattr(sessions, write, disk_full)
             assert house.accounts.who(anna.session, house.watch.on(hours=1)) == anna.who
-            assert house.accounts.refusal(anna.who, Right.STOP, house.now) is None
-            for _ in range(PAIR.free + 1):
+            assert house.accounts.refusal(anna.who, UserRight.STOP, house.now) is None
+            for _ in range(PAIR_POLICY.free + 1):
                 with pytest.raises(StoreFailed):
                     await house.sign_in()
-            assert waits(await house.sign_in()) == 1
-        assert isinstance(await house.sign_in(device=anna.device), SignedIn)
+            assert wait_seconds(await house.sign_in()) == 1
+        assert isinstance(await house.sign_in(device=anna.device), SessionSecrets)
 
 
 def disk_full(*_: object) -> None:

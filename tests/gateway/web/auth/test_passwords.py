@@ -5,8 +5,15 @@ from typing import Literal
 import pytest
 from argon2 import PasswordHasher, extract_parameters
 
-from gateway.web.auth.passwords import ITERATIONS, LANES, MEMORY_KIB, Passwords, Weak, weakness
-from tests.gateway.web.house import HERONS, cheap
+from gateway.web.auth.passwords import (
+    ARGON2_ITERATIONS,
+    ARGON2_MEMORY_KIB,
+    PARALLELISM,
+    PasswordHashing,
+    PasswordWeakness,
+    weakness,
+)
+from tests.gateway.web.house import ANNA_PASSWORD, cheap_passwords
 
 
 @pytest.mark.parametrize(
@@ -16,27 +23,27 @@ from tests.gateway.web.house import HERONS, cheap
         ("sept hérons verts", None),
         ("contraseña larga", None),
         ("🐦🐦🌊🌊🌲🌲🏠🏠🚪🔑", None),
-        ("nine char", Weak.SHORT),
-        ("", Weak.SHORT),
-        ("a b c d e " * 26, Weak.LONG),
-        ("password123", Weak.COMMON),
-        ("AzertyUiop", Weak.COMMON),
-        ("Passw0rd!!!", Weak.COMMON),
-        ("1234567890", Weak.COMMON),
-        ("9876543210", Weak.COMMON),
-        ("4719284612", Weak.COMMON),  # a telephone number
-        ("aaaaaaaaaaaa", Weak.COMMON),
-        ("abababababab", Weak.COMMON),
-        ("anna-sophie", Weak.COMMON),
-        ("Anna-Sophie2026", Weak.COMMON),
+        ("nine char", PasswordWeakness.SHORT),
+        ("", PasswordWeakness.SHORT),
+        ("a b c d e " * 26, PasswordWeakness.LONG),
+        ("password123", PasswordWeakness.COMMON),
+        ("AzertyUiop", PasswordWeakness.COMMON),
+        ("Passw0rd!!!", PasswordWeakness.COMMON),
+        ("1234567890", PasswordWeakness.COMMON),
+        ("9876543210", PasswordWeakness.COMMON),
+        ("4719284612", PasswordWeakness.COMMON),  # a telephone number
+        ("aaaaaaaaaaaa", PasswordWeakness.COMMON),
+        ("abababababab", PasswordWeakness.COMMON),
+        ("anna-sophie", PasswordWeakness.COMMON),
+        ("Anna-Sophie2026", PasswordWeakness.COMMON),
     ],
 )
-def test_a_password_is_long_enough_and_not_what_is_tried_first(password: str, weak: Weak | None) -> None:
+def test_a_password_is_long_enough_and_not_what_is_tried_first(password: str, weak: PasswordWeakness | None) -> None:
     assert weakness(password, "Anna-Sophie") is weak
 
 
 async def test_a_password_is_known_again_whatever_keyboard_wrote_its_accents() -> None:
-    passwords = cheap()
+    passwords = cheap_passwords()
     stored = await passwords.hash("caf\u00e9 au lait")
     assert await passwords.fits("cafe\u0301 au lait", stored, stranger=True)
     assert not await passwords.fits("cafe au lait", stored, stranger=True)
@@ -45,20 +52,20 @@ async def test_a_password_is_known_again_whatever_keyboard_wrote_its_accents() -
 
 
 async def test_what_nobody_can_have_typed_is_never_right() -> None:
-    passwords = cheap()
+    passwords = cheap_passwords()
     stored = await passwords.hash("x" * 256)
     assert await passwords.fits("x" * 256, stored, stranger=False)
     assert not await passwords.fits("x" * 257, stored, stranger=False)
-    assert not await passwords.fits(HERONS, None, stranger=True)
+    assert not await passwords.fits(ANNA_PASSWORD, None, stranger=True)
 
 
 async def test_a_password_costs_what_was_chosen_and_nobodys_costs_the_same() -> None:
     """The dear one, once: its cost stands in its string."""
-    passwords = Passwords()
-    stored = await passwords.hash(HERONS)
+    passwords = PasswordHashing()
+    stored = await passwords.hash(ANNA_PASSWORD)
     cost = extract_parameters(stored)
     assert stored.startswith("$argon2id$v=19$")
-    assert (cost.memory_cost, cost.time_cost, cost.parallelism) == (MEMORY_KIB, ITERATIONS, LANES)
+    assert (cost.memory_cost, cost.time_cost, cost.parallelism) == (ARGON2_MEMORY_KIB, ARGON2_ITERATIONS, PARALLELISM)
     assert extract_parameters(passwords.nobodys) == cost
     assert not passwords.outdated(stored)
 
@@ -71,8 +78,8 @@ async def test_a_password_of_nobody_is_hashed_and_compared_as_anybody_s() -> Non
             tried.append(str(hash))
             return super().verify(hash, password)
 
-    passwords = Passwords(Recording(time_cost=1, memory_cost=8, parallelism=1))
-    stored = await passwords.hash(HERONS)
+    passwords = PasswordHashing(Recording(time_cost=1, memory_cost=8, parallelism=1))
+    stored = await passwords.hash(ANNA_PASSWORD)
     for kept in (stored, None):
         assert await passwords.fits("not the password", kept, stranger=True) is False
     assert tried == [stored, passwords.nobodys]

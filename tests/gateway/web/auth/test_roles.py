@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.web.auth.roles import CONFIRM, Right, Role, may
+from gateway.web.auth.roles import PASSWORD_RIGHTS, Role, UserRight, has_right
 
 #                       owner, household, installer, courier; "p": the password is asked for again
 TABLE = """
@@ -42,25 +42,31 @@ PASSWORD = {line.split()[0] for line in TABLE.strip().splitlines() if " p " in l
 
 
 def test_every_right_stands_in_the_table_and_each_row_has_a_cell_for_each_role() -> None:
-    assert list(ROWS) == [right.value for right in Right]
+    assert list(ROWS) == [right.value for right in UserRight]
     assert {len(cells) for cells in ROWS.values()} == {len(Role)}
 
 
-@pytest.mark.parametrize("right", list(Right))
+@pytest.mark.parametrize("right", list(UserRight))
 @pytest.mark.parametrize(("column", "role"), list(enumerate(Role)), ids=[role.value for role in Role])
-def test_a_role_may_do_what_its_cell_says(column: int, role: Role, right: Right) -> None:
-    assert may(role, right) is (ROWS[right][column] == "yes")
+def test_a_role_may_do_what_its_cell_says(column: int, role: Role, right: UserRight) -> None:
+    assert has_right(role, right) is (ROWS[right][column] == "yes")
 
 
 def test_the_password_is_asked_for_again_where_the_door_opens_or_something_is_gone_for_good() -> None:
-    assert {right.value for right in CONFIRM} == PASSWORD
+    assert {right.value for right in PASSWORD_RIGHTS} == PASSWORD
 
 
 def test_an_installer_never_sees_the_home_and_a_courier_nothing_but_his_delivery() -> None:
-    shows_the_home = {Right.WATCH_LIVE, Right.SEE_HISTORY, Right.SHARE_FILM, Right.SEE_BRANDS, Right.SEE_HOUSEHOLD}
-    assert not any(may(Role.INSTALLER, right) for right in shows_the_home)
-    assert [right for right in Right if may(Role.COURIER, right)] == [Right.SEE_OWN_DELIVERY]
+    shows_the_home = {
+        UserRight.WATCH_LIVE,
+        UserRight.SEE_HISTORY,
+        UserRight.SHARE_FILM,
+        UserRight.SEE_BRANDS,
+        UserRight.SEE_HOUSEHOLD,
+    }
+    assert not any(has_right(Role.INSTALLER, right) for right in shows_the_home)
+    assert [right for right in UserRight if has_right(Role.COURIER, right)] == [UserRight.SEE_OWN_DELIVERY]
 
 
 def test_everybody_with_an_account_may_stop() -> None:
-    assert all(may(role, Right.STOP) for role in (Role.OWNER, Role.HOUSEHOLD, Role.INSTALLER))
+    assert all(has_right(role, UserRight.STOP) for role in (Role.OWNER, Role.HOUSEHOLD, Role.INSTALLER))

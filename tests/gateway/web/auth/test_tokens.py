@@ -2,14 +2,14 @@
 
 import pytest
 
-from gateway.web.auth.tokens import COOKIE_BYTES, LINK_BYTES, Token, code_digest, new_code
+from gateway.web.auth.tokens import COOKIE_BYTES, LINK_BYTES, SecretToken, claim_code_digest, new_claim_code
 
 
 @pytest.mark.parametrize(("size", "bits"), [(COOKIE_BYTES, 256), (LINK_BYTES, 128)])
 def test_a_token_is_read_as_it_was_written_and_fits_its_own_digest_only(size: int, bits: int) -> None:
-    token, other = Token.new(size), Token.new(size)
+    token, other = SecretToken.new(size), SecretToken.new(size)
     assert len(token.secret) * 6 >= bits
-    read = Token.read(token.text)
+    read = SecretToken.read(token.text)
     assert read == token
     assert token.fits(token.digest)
     assert not token.fits(other.digest)
@@ -18,17 +18,17 @@ def test_a_token_is_read_as_it_was_written_and_fits_its_own_digest_only(size: in
 
 @pytest.mark.parametrize("text", [None, "", ".", "a.b", "0" * 16 + "." + "é" * 43, "0" * 16 + "." + "A" * 44])
 def test_what_is_no_token_is_read_as_none(text: str | None) -> None:
-    assert Token.read(text) is None
-    assert Token.read(f"{Token.new(COOKIE_BYTES).text}\n") is None
+    assert SecretToken.read(text) is None
+    assert SecretToken.read(f"{SecretToken.new(COOKIE_BYTES).text}\n") is None
 
 
 def test_a_code_is_the_same_however_it_is_typed_and_another_each_time() -> None:
-    code = new_code()
-    assert code_digest(code) == code_digest(code.lower().replace("-", "")) == code_digest(f" {code} ")
-    assert code_digest(code.replace("0", "O").replace("1", "I")) == code_digest(code)
-    assert len({new_code() for _ in range(50)}) == 50
-    assert code_digest(code[:-1]) is None
-    assert code_digest(code[:-1] + "U") is None
-    assert code_digest(code[:-1] + "é") is None
-    assert code_digest("") is None
+    code = new_claim_code()
+    assert claim_code_digest(code) == claim_code_digest(code.lower().replace("-", "")) == claim_code_digest(f" {code} ")
+    assert claim_code_digest(code.replace("0", "O").replace("1", "I")) == claim_code_digest(code)
+    assert len({new_claim_code() for _ in range(50)}) == 50
+    assert claim_code_digest(code[:-1]) is None
+    assert claim_code_digest(code[:-1] + "U") is None
+    assert claim_code_digest(code[:-1] + "é") is None
+    assert claim_code_digest("") is None
     assert len(code.replace("-", "")) * 5 == 80  # bits

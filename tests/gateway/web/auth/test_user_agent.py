@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.web.auth.user_agent import LONGEST, Browser
+from gateway.web.auth.user_agent import MAX_USER_AGENT_CHARACTERS, UserAgent
 from gateway.web.pages.activity import browser_name
 
 WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
@@ -24,12 +24,12 @@ MAC = f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {WEBKIT} Version/17.5 Sa
         ("", "unknown browser"),
         ("<script>alert(1)</script>", "unknown browser"),
         ("\u202eAndroid Chrome/\x1b[31m", "Chrome on Android"),
-        (" " * LONGEST + ANDROID, "unknown browser"),
+        (" " * MAX_USER_AGENT_CHARACTERS + ANDROID, "unknown browser"),
         ("Version/" + "1" * 100_000 + " Safari/", "unknown browser"),
     ],
 )
 def test_a_browser_is_called_by_a_short_known_name(says: str, called: str) -> None:
-    word = Browser.said(says).word
+    word = UserAgent.said(says).word
     assert browser_name(word, "en") == called
     assert len(word) < 40
 

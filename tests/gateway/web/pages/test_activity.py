@@ -6,35 +6,35 @@ from pathlib import Path
 import pytest
 
 from gateway.storage import Store
-from gateway.storage.people import BURSTS_A_DAY
-from gateway.web.auth.accounts import BURST, Refused, Wait
+from gateway.storage.people import MAX_NOTED_BURSTS_PER_DAY
+from gateway.web.auth.accounts import WRONG_PASSWORDS_BEFORE_REPORT, AccountError, RetryAfter
 from gateway.web.auth.roles import Role
-from gateway.web.pages.activity import KINDS, SHOWN, doings
+from gateway.web.pages.activity import ACTIVITY_KINDS, MAX_LINES_SHOWN, activity_lines
 from gateway.web.texts.catalogue import TEXTS
 from tests.gateway.web.auth.test_user_agent import ANDROID
-from tests.gateway.web.house import HERONS, House, running, signed_in
-from tests.shell.box import Box, awake, box
-from tests.shell.house import home
-from tests.shell.site import Served, served
+from tests.gateway.web.house import ANNA_PASSWORD, AccountsHouse, running, signed_in
+from tests.shell.box import ShellBox, box, run_box
+from tests.shell.house import make_home
+from tests.shell.site import ServedSite, serve_site
 
 ENGLISH = {"Accept-Language": "en"}
 
 
 @pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[Served]:
-    made: Box
-    async with box(tmp_path, home(tmp_path)) as made, awake(made), served(made) as site:
+async def site(tmp_path: Path) -> AsyncIterator[ServedSite]:
+    made: ShellBox
+    async with box(tmp_path, make_home(tmp_path)) as made, run_box(made), serve_site(made) as site:
         yield site
 
 
 def texts(store: Store, of: str | None = None) -> list[str]:
-    return [one.text for one in doings(store.register, "en", of=of)]
+    return [one.text for one in activity_lines(store.register, "en", of=of)]
 
 
-async def test_a_sign_in_is_told_with_its_browser_on_the_pages_of_whom_it_concerns(site: Served) -> None:
+async def test_a_sign_in_is_told_with_its_browser_on_the_pages_of_whom_it_concerns(site: ServedSite) -> None:
     bruno = await site.guest(Role.HOUSEHOLD)
     async with site.client(None) as client:
-        fields = {"name": "Bruno", "password": HERONS}
+        fields = {"name": "Bruno", "password": ANNA_PASSWORD}
         async with client.post("/enter", data=fields, headers={"User-Agent": ANDROID}) as answer:
             assert answer.status == 200
     pages: dict[str, str] = {}
@@ -52,9 +52,9 @@ async def test_a_sign_in_is_told_with_its_browser_on_the_pages_of_whom_it_concer
     assert "Chrome on Android" not in pages["anna /settings"], "another's sessions are his own matter"
 
 
-async def test_a_browser_that_lies_about_itself_is_only_unknown(site: Served) -> None:
+async def test_a_browser_that_lies_about_itself_is_only_unknown(site: ServedSite) -> None:
     async with site.client(None) as client:
-        fields = {"name": "Anna", "password": HERONS}
+        fields = {"name": "Anna", "password": ANNA_PASSWORD}
         hostile = "<img src=x onerror=alert(1)>" + "A" * 5000
         async with client.post("/enter", data=fields, headers={"User-Agent": hostile}) as answer:
             assert answer.status == 200
@@ -66,10 +66,10 @@ async def test_a_browser_that_lies_about_itself_is_only_unknown(site: Served) ->
 
 
 async def test_a_burst_of_wrong_passwords_is_told_and_nobody_can_fill_the_log_with_them(tmp_path: Path) -> None:
-    house: House
+    house: AccountsHouse
     async with running(tmp_path) as house:
         anna = await house.owner()
-        await house.wrong(BURST - 1)
+        await house.wrong(WRONG_PASSWORDS_BEFORE_REPORT - 1)
         assert not [text for text in texts(house.store) if "wrong" in text]
         await house.wrong(1)
         await house.wrong(60, "Nobody")  # of whom nothing is told: there is no such account
@@ -81,42 +81,46 @@ async def test_a_burst_of_wrong_passwords_is_told_and_nobody_can_fill_the_log_wi
         await house.store.note("later", {}, house.now)
         rows = house.store.register.doings(("sign_in_wrong",), at_most=500)
         assert {row["tries"] for row in rows} == {5, 10, 20}
-        assert BURSTS_A_DAY < len(rows) <= 3 * BURSTS_A_DAY, "two days of guessing"
+        assert MAX_NOTED_BURSTS_PER_DAY < len(rows) <= 3 * MAX_NOTED_BURSTS_PER_DAY, "two days of guessing"
 
 
 async def test_a_wrong_password_where_one_is_known_already_counts_as_well(tmp_path: Path) -> None:
-    house: House
+    house: AccountsHouse
     async with running(tmp_path) as house:
         anna = await house.owner()
         tried = 0
-        while tried < BURST:
+        while tried < WRONG_PASSWORDS_BEFORE_REPORT:
             outcome = await house.accounts.confirm(anna.who, "not the password", house.now)
-            if isinstance(outcome, Wait):
+            if isinstance(outcome, RetryAfter):
                 house.watch.on(seconds=outcome.seconds)
                 continue
-            assert outcome is Refused.PASSWORD_WRONG
+            assert outcome is AccountError.PASSWORD_WRONG
             tried += 1
         await house.store.note("later", {}, house.now)
         assert "5 wrong passwords for Anna" in texts(house.store)
 
 
 async def test_what_becomes_of_accounts_is_told_the_newest_first_and_has_an_end(tmp_path: Path) -> None:
-    house: House
+    house: AccountsHouse
     async with running(tmp_path) as house:
         anna = await house.owner()
         bruno = await house.guest(anna, "Bruno")
-        assert await house.accounts.change_password(bruno.who, HERONS, "another set of herons", house.now) is None
+        assert (
+            await house.accounts.change_password(bruno.who, ANNA_PASSWORD, "another set of herons", house.now) is None
+        )
         assert await house.accounts.remove(anna.who, bruno.who.person, house.now) is None
         assert texts(house.store)[:3] == [
             "Bruno has no account any more (by Anna)",
             "Bruno changed their password",
             "Bruno signed in: unknown browser",
         ]
-        for _ in range(SHOWN):
+        for _ in range(MAX_LINES_SHOWN):
             signed_in(await house.sign_in())
-        assert len(texts(house.store)) == SHOWN
+        assert len(texts(house.store)) == MAX_LINES_SHOWN
         assert set(texts(house.store)) == {"Anna signed in: unknown browser"}
 
 
 def test_each_kind_that_is_told_has_words() -> None:
-    assert {f"did.{kind}" for kind in KINDS} | {"did.nobody"} == {key for key in TEXTS if key.startswith("did.")}
+    assert {f"did.{kind}" for kind in ACTIVITY_KINDS} | {"did.nobody"} == {
+        key for key in TEXTS if key.startswith("did.")
+    }

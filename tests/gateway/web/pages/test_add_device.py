@@ -11,20 +11,20 @@ import pytest
 from aiohttp import ClientSession
 from multidict import MultiDict
 
-from gateway.config.devices import Device
-from gateway.config.editor import checked, merged, section_of, value_of
-from gateway.config.loader import load
-from gateway.installation.discovery import on_the_broker
-from gateway.installation.proposal import KINDS, LARGEST, MOST, Asked
+from gateway.config.devices import AnyDevice
+from gateway.config.editor import build_section, check_home, parse_value, with_item
+from gateway.config.loader import load_home_file
+from gateway.installation.discovery import read_broker_message
+from gateway.installation.proposal import MAX_PENDING_PROPOSALS, MAX_PROPOSAL_BYTES, PROPOSAL_KINDS, ProposalRequest
 from gateway.installation.proposals import Proposals
-from gateway.web.auth.accounts import SignedIn
+from gateway.web.auth.accounts import SessionSecrets
 from gateway.web.auth.roles import Role
-from gateway.web.pages.activity import doings
-from gateway.web.pages.add_device_form import FORMS, blank, written
-from tests.gateway.web.house import HERONS
-from tests.shell.box import Box, awake, box
-from tests.shell.house import home
-from tests.shell.site import Served, proposals, served
+from gateway.web.pages.activity import activity_lines
+from gateway.web.pages.add_device_form import FORM_FIELDS, initial_values, read_form
+from tests.gateway.web.house import ANNA_PASSWORD
+from tests.shell.box import ShellBox, box, run_box
+from tests.shell.house import make_home
+from tests.shell.site import ServedSite, make_proposals, serve_site
 
 ENGLISH = {"Accept-Language": "en"}
 PAGE = "/installation/add"
@@ -40,7 +40,7 @@ LOCK = {"kind": "lock", "id": "back-lock", "vendor": "zigbee2mqtt", "address": "
 class Home:
     """The pages of a box that has a house file; `reread`: how often it was told to read that anew."""
 
-    site: Served
+    site: ServedSite
     file: Path
     reread: list[str] = field(default_factory=list)
 
@@ -51,12 +51,12 @@ class Home:
     def lies(self) -> list[str]:
         return sorted(file.name for file in self.folder.glob("*"))
 
-    async def page(self, who: SignedIn, path: str = PAGE) -> str:
+    async def page(self, who: SessionSecrets, path: str = PAGE) -> str:
         async with self.site.client(who) as client, client.get(path, headers=ENGLISH) as answer:
             assert answer.status == 200
             return await answer.text()
 
-    async def post(self, who: SignedIn, fields: Mapping[str, str], do: str = "") -> tuple[int, str]:
+    async def post(self, who: SessionSecrets, fields: Mapping[str, str], do: str = "") -> tuple[int, str]:
         async with self.site.client(who) as client:
             return await posted(client, fields, do)
 
@@ -69,16 +69,16 @@ async def posted(client: ClientSession, fields: Mapping[str, str], do: str = "")
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[Home]:
-    made: Box
+    made: ShellBox
     for folder in ("etc", "box"):
         (tmp_path / folder).mkdir()
     file = tmp_path / "etc" / "home.yaml"
-    file.write_text(json.dumps(home(tmp_path / "box").model_dump(mode="json")), encoding="utf-8")
+    file.write_text(json.dumps(make_home(tmp_path / "box").model_dump(mode="json")), encoding="utf-8")
     reread: list[str] = []
     async with (
-        box(tmp_path / "box", load(file)) as made,
-        awake(made),
-        served(made, file=file, reread=lambda: reread.append("")) as site,
+        box(tmp_path / "box", load_home_file(file)) as made,
+        run_box(made),
+        serve_site(made, file=file, reread=lambda: reread.append("")) as site,
     ):
         yield Home(site, file, reread)
 
@@ -109,11 +109,11 @@ async def test_an_installer_proposes_the_owner_is_told_at_home_and_accepts_with_
 
     assert (await house.post(owner, {"take": one, "password": "not it"}, "accept"))[0] == 422
     assert (house.file.read_text(encoding="utf-8"), house.reread) == (before, [])
-    assert (await house.post(owner, {"take": one, "password": HERONS}, "accept"))[0] == 303
-    assert load(house.file).devices["back-door"].kind == "door"
+    assert (await house.post(owner, {"take": one, "password": ANNA_PASSWORD}, "accept"))[0] == 303
+    assert load_home_file(house.file).devices["back-door"].kind == "door"
     assert house.reread == [""]
     assert "Accepted by Anna." in await house.page(owner)
-    told = [one.text for one in doings(house.site.box.store.register, "en", of=None)]
+    told = [one.text for one in activity_lines(house.site.box.store.register, "en", of=None)]
     assert told[:2] == ["Anna accepted into the house: Door sensor back-door (proposed by Ines)",
                         "Ines proposed for the house: Door sensor back-door"]  # fmt: skip
 
@@ -135,7 +135,7 @@ async def test_an_installer_can_accept_nothing_however_he_asks(house: Home) -> N
     ] == 303
     (one,) = waiting(await house.page(house.site.owner))
     for who in (ines, bruno):
-        for password in (HERONS, ""):
+        for password in (ANNA_PASSWORD, ""):
             assert (await house.post(who, {"take": one, "password": password}, "accept"))[0] == 403
         assert (await house.post(who, {"proposal": one}, "refuse"))[0] == 403
     assert (await house.post(bruno, DOOR))[0] == 403
@@ -176,10 +176,10 @@ async def test_a_camera_s_account_is_kept_apart_shown_nowhere_and_goes_with_a_re
 
     await house.post(ines, CAMERA)
     (two,) = waiting(await house.page(house.site.owner))
-    assert (await house.post(house.site.owner, {"take": two, "password": HERONS}, "accept"))[0] == 303
+    assert (await house.post(house.site.owner, {"take": two, "password": ANNA_PASSWORD}, "accept"))[0] == 303
     written = house.file.parent / "cameras" / "porch.login"
     assert (written.read_text(), written.stat().st_mode & 0o777) == (f"admin:{SECRET}\n", 0o600)
-    assert load(house.file).devices["porch"].model_dump()["credentials_file"] == written
+    assert load_home_file(house.file).devices["porch"].model_dump()["credentials_file"] == written
 
 
 async def test_a_file_that_lies_where_the_account_would_go_is_left_alone(house: Home) -> None:
@@ -188,9 +188,9 @@ async def test_a_file_that_lies_where_the_account_would_go_is_left_alone(house: 
     other.write_text("somebody:else\n")
     await house.post(house.site.owner, CAMERA)
     (one,) = waiting(await house.page(house.site.owner))
-    assert (await house.post(house.site.owner, {"take": one, "password": HERONS}, "accept"))[0] == 303
+    assert (await house.post(house.site.owner, {"take": one, "password": ANNA_PASSWORD}, "accept"))[0] == 303
     assert other.read_text() == "somebody:else\n"
-    assert load(house.file).devices["porch"].model_dump()["credentials_file"] != other
+    assert load_home_file(house.file).devices["porch"].model_dump()["credentials_file"] != other
 
 
 REFUSED: list[tuple[dict[str, str], str]] = [
@@ -270,10 +270,10 @@ async def test_what_waits_is_bounded_in_number_and_size(house: Home) -> None:
         long = {"address": "a" * 190, "more": "\n".join(f"topics.{c}={'t' * 250}" for c in "abcdefghijklmnop")}
         status, text = await posted(client, DOOR | long)
         assert (status, "too long" in text) == (422, True)
-        assert LARGEST < 8192
+        assert MAX_PROPOSAL_BYTES < 8192
         async with client.post(PAGE, data=DOOR | {"more": "x" * 17_000}, headers=ENGLISH) as answer:
             assert answer.status == 413
-        for n in range(MOST):
+        for n in range(MAX_PENDING_PROPOSALS):
             assert (await posted(client, {"kind": "signal", "id": f"s{n}", "vendor": "signal"}))[0] == 303
         status, text = await posted(client, {"kind": "signal", "id": "s", "vendor": "signal"})
         assert (status, "the owner decides first" in text) == (422, True)
@@ -297,14 +297,14 @@ async def test_an_entrance_names_what_is_proposed_before_it_and_comes_with_it_or
     taken = waiting(text)
     assert len(taken) == len(parts)
     before = house.file.read_bytes()
-    status, text = await house.post(owner, {"take": taken[-1], "password": HERONS}, "accept")
+    status, text = await house.post(owner, {"take": taken[-1], "password": ANNA_PASSWORD}, "accept")
     assert (status, "there is no device `back-lock`" in text) == (409, True)
     assert house.file.read_bytes() == before
     async with house.site.client(owner) as client:
-        ticked = [*(("take", one) for one in taken), ("password", HERONS)]
+        ticked = [*(("take", one) for one in taken), ("password", ANNA_PASSWORD)]
         async with client.post(f"{PAGE}/accept", data=ticked, allow_redirects=False) as answer:
             assert answer.status == 303
-    section = load(house.file).entrances["side"]
+    section = load_home_file(house.file).entrances["side"]
     assert {id_: place.name for id_, place in section.places.items()} == {"entree": "Entrée", "hall": "Hall"}
     assert house.reread == [""], "once for all of them"
 
@@ -319,7 +319,7 @@ async def test_a_house_file_that_cannot_be_written_says_the_terminal_s_command(
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr("gateway.config.editor.write_whole", fails)
-    status, text = await house.post(house.site.owner, {"take": one, "password": HERONS}, "accept")
+    status, text = await house.post(house.site.owner, {"take": one, "password": ANNA_PASSWORD}, "accept")
     assert (status, "could not be written (Read-only file system); nothing has changed" in text) == (409, True)
     assert list((house.file.parent / "cameras").iterdir()) == []
     assert waiting(text) == [one], "it waits as before"
@@ -339,10 +339,10 @@ async def test_what_was_changed_at_the_terminal_meanwhile_counts(house: Home) ->
     text = await house.page(owner)
     assert "back-door is there already" in text
     assert "was changed at the terminal" in text
-    status, _ = await house.post(owner, {"take": one, "password": HERONS}, "accept")
+    status, _ = await house.post(owner, {"take": one, "password": ANNA_PASSWORD}, "accept")
     assert (status, house.reread) == (409, [])
     house.file.write_text("naem: x", encoding="utf-8")
-    status, text = await house.post(owner, {"take": one, "password": HERONS}, "accept")
+    status, text = await house.post(owner, {"take": one, "password": ANNA_PASSWORD}, "accept")
     assert (status, house.reread) == (409, [])
 
 
@@ -358,19 +358,19 @@ async def test_a_crash_in_the_middle_of_accepting_loses_nothing_and_leaves_no_pa
         if point == "accepted":
             raise Killed
 
-    first = proposals(made, house.file, lambda: None)
-    first._reached = dies  # noqa: SLF001 - as a process that is killed there
+    first = make_proposals(made, house.file, lambda: None)
+    first._crash_point = dies  # noqa: SLF001 - as a process that is killed there
     before = house.file.read_bytes()
     with pytest.raises(Killed):
         await first.accept([one], by=owner.who.person, now=made.clock.now())
     assert house.file.read_bytes() == before
-    again = proposals(made, house.file, lambda: None)
+    again = make_proposals(made, house.file, lambda: None)
     assert again.waiting == 1, "it waits for the owner again"
     assert again.find(one) is not None
     assert await again.accept([one], by=owner.who.person, now=made.clock.now()) == ()
-    assert "porch" in load(house.file).devices
+    assert "porch" in load_home_file(house.file).devices
     (house.folder / f"{'0' * 16}.login").write_text("left:behind")
-    proposals(made, house.file, lambda: None)
+    make_proposals(made, house.file, lambda: None)
     assert house.lies() == [f"{one}.login", "proposals.json"]
 
 
@@ -378,7 +378,7 @@ async def test_a_file_of_proposals_that_cannot_be_read_ends_nothing(house: Home)
     house.folder.mkdir(exist_ok=True)
     for text in ("", "[", '[{"id": 1}]', "x" * 10):
         (house.folder / "proposals.json").write_text(text)
-        assert proposals(house.site.box, house.file, lambda: None).waiting == 0
+        assert make_proposals(house.site.box, house.file, lambda: None).waiting == 0
 
 
 async def test_hostile_words_stay_words(house: Home) -> None:
@@ -392,13 +392,13 @@ async def test_hostile_words_stay_words(house: Home) -> None:
 
 
 def test_every_kind_of_the_house_file_and_every_vendor_of_a_kind_has_its_form() -> None:
-    models = get_args(get_args(Device)[0])
+    models = get_args(get_args(AnyDevice)[0])
     kinds = {get_args(model.model_fields["kind"].annotation)[0]: model for model in models}
-    assert set(FORMS) == {*kinds, "entrance"} == set(KINDS)
+    assert set(FORM_FIELDS) == {*kinds, "entrance"} == set(PROPOSAL_KINDS)
     for kind, model in kinds.items():
-        vendor = next(one for one in FORMS[kind] if one.key == "vendor")
+        vendor = next(one for one in FORM_FIELDS[kind] if one.key == "vendor")
         assert vendor.words == get_args(model.model_fields["vendor"].annotation), kind
-        keys = {one.key.partition(".")[0] for one in FORMS[kind]}
+        keys = {one.key.partition(".")[0] for one in FORM_FIELDS[kind]}
         assert keys <= set(model.model_fields), kind
         needed = {
             key for key, one in model.model_fields.items() if one.is_required() and key not in ("kind", "address")
@@ -423,7 +423,7 @@ async def test_what_was_found_fills_the_form(house: Home) -> None:
 
 
 async def test_a_gateway_without_a_house_file_says_so(tmp_path: Path) -> None:
-    async with box(tmp_path, home(tmp_path)) as made, awake(made), served(made) as site:
+    async with box(tmp_path, make_home(tmp_path)) as made, run_box(made), serve_site(made) as site:
         bare = Home(site, tmp_path / "none")
         assert "not started with a house file" in await bare.page(site.owner)
         assert (await bare.post(site.owner, DOOR))[0] == 422
@@ -431,10 +431,10 @@ async def test_a_gateway_without_a_house_file_says_so(tmp_path: Path) -> None:
 
 def test_what_a_radio_has_comes_into_the_form_as_the_terminal_s_line_would_write_it() -> None:
     root = Path(__file__).parents[4]
-    known, payload = load(root / "config" / "home.yaml"), root / "tests" / "devices" / "payloads" / "bridges"
+    known, payload = load_home_file(root / "config" / "home.yaml"), root / "tests" / "devices" / "payloads" / "bridges"
     found = [
-        *on_the_broker(known, "radio/one/bridge/devices", (payload / "zigbee2mqtt_devices.json").read_bytes()),
-        *on_the_broker(known, "zwave/5/98/0/currentMode", b"255"),
+        *read_broker_message(known, "radio/one/bridge/devices", (payload / "zigbee2mqtt_devices.json").read_bytes()),
+        *read_broker_message(known, "zwave/5/98/0/currentMode", b"255"),
     ]
     tried, known_file = 0, Path("/house/home.yaml")
     for one in found:
@@ -443,14 +443,14 @@ def test_what_a_radio_has_comes_into_the_form_as_the_terminal_s_line_would_write
         offer = dict(one.offer)
         kind, id_ = offer["kind"], offer["id"]
         form: MultiDict[object] = MultiDict()
-        for key, values in blank(kind, offer).items():
+        for key, values in initial_values(kind, offer).items():
             for value in values:
                 form.add(key, value)
-        asked = written(kind, form, known)
-        assert isinstance(asked, Asked), (one.add, asked)
-        line = {key: value_of(key, value) for key, value in offer.items() if key not in ("id", "kind")}
+        asked = read_form(kind, form, known)
+        assert isinstance(asked, ProposalRequest), (one.add, asked)
+        line = {key: parse_value(key, value) for key, value in offer.items() if key not in ("id", "kind")}
         same = [
-            checked(merged(EMPTY, known_file, id_, section_of(kind, fields)), known_file)
+            check_home(with_item(EMPTY, known_file, id_, build_section(kind, fields)), known_file)
             for fields in (line, asked.fields)
         ]
         assert same[0] == same[1], one.add

@@ -10,18 +10,18 @@ from typing import Any
 
 import pytest
 
-from gateway.config.broker import Broker
-from gateway.config.home import Home, Messages
+from gateway.config.broker import BrokerSection
+from gateway.config.home import Home, MessagesSection
 from gateway.mqtt.mosquitto.provisioning import free_port, private_broker
 from gateway.web.auth.roles import Role
-from tests.gateway.domain.delivery.house import told
-from tests.gateway.domain.delivery.shop import NOW, offer
-from tests.quiet import silent
-from tests.shell.box import Box, awake, box
-from tests.shell.house import PARCEL, home
-from tests.shell.parts import Time
-from tests.shell.receiver import SECRET, receiver
-from tests.shell.site import Served, served
+from tests.gateway.domain.delivery.house import receive
+from tests.gateway.domain.delivery.shop import NOW, make_offer
+from tests.quiet import silent_server
+from tests.shell.box import ShellBox, box, run_box
+from tests.shell.house import PARCEL, make_home
+from tests.shell.parts import ManualTime
+from tests.shell.receiver import SECRET_TOKEN, receiver
+from tests.shell.site import ServedSite, serve_site
 
 PAGE = "/installation/examination"
 ENGLISH, FRENCH = {"Accept-Language": "en"}, {"Accept-Language": "fr"}
@@ -29,16 +29,16 @@ IN_TIME = 6.5  # seconds: 4.7, and a loaded machine
 
 
 @asynccontextmanager
-async def standing(folder: Path, **changes: Any) -> AsyncIterator[Served]:  # noqa: ANN401 - any part of a house
-    made: Box
-    house = home(folder).model_copy(update=changes)
-    async with box(folder, house, time=Time(mono=7300.0)) as made, awake(made), served(made) as site:
+async def standing(folder: Path, **changes: Any) -> AsyncIterator[ServedSite]:  # noqa: ANN401 - any part of a house
+    made: ShellBox
+    house = make_home(folder).model_copy(update=changes)
+    async with box(folder, house, time=ManualTime(mono=7300.0)) as made, run_box(made), serve_site(made) as site:
         await made.good_day()
         yield site
 
 
 @pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[Served]:
+async def site(tmp_path: Path) -> AsyncIterator[ServedSite]:
     async with standing(tmp_path) as site:
         yield site
 
@@ -48,7 +48,7 @@ def read(text: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", text)).replace("&#39;", "'")
 
 
-async def examined(site: Served, role: Role = Role.INSTALLER, language: dict[str, str] = ENGLISH) -> str:
+async def examined(site: ServedSite, role: Role = Role.INSTALLER, language: dict[str, str] = ENGLISH) -> str:
     who = site.owner if role is Role.OWNER else await site.guest(role, f"Ines {time.monotonic_ns()}")
     async with site.client(who) as client, client.post(PAGE, headers=language) as answer:
         assert answer.status == 200
@@ -56,7 +56,7 @@ async def examined(site: Served, role: Role = Role.INSTALLER, language: dict[str
 
 
 @pytest.mark.slow
-async def test_a_broker_that_is_gone_is_red_with_its_remedy_in_the_reader_s_language(site: Served) -> None:
+async def test_a_broker_that_is_gone_is_red_with_its_remedy_in_the_reader_s_language(site: ServedSite) -> None:
     ines = await site.guest(Role.INSTALLER, "Ines")
     async with site.client(ines) as client:
         async with client.get(PAGE, headers=ENGLISH) as answer:
@@ -80,11 +80,11 @@ async def test_a_broker_that_is_gone_is_red_with_its_remedy_in_the_reader_s_lang
 
 
 @pytest.mark.slow
-async def test_a_camera_that_does_not_answer_far_from_a_window_is_said_of_its_entrance(site: Served) -> None:
+async def test_a_camera_that_does_not_answer_far_from_a_window_is_said_of_its_entrance(site: ServedSite) -> None:
     assert "Red entrance front No picture from cam, hall: no delivery comes in without." in await examined(site)
 
 
-async def test_the_household_neither_examines_nor_reads_what_was_found(site: Served) -> None:
+async def test_the_household_neither_examines_nor_reads_what_was_found(site: ServedSite) -> None:
     bruno = await site.guest(Role.HOUSEHOLD)
     async with site.client(bruno) as client:
         for method in ("GET", "POST"):
@@ -100,7 +100,7 @@ async def test_no_phone_is_rung_by_an_installer_and_the_owner_s_are_named_to_him
         phones = tmp_path / "phones.txt"
         phones.write_text(f"{ear.json}\n", encoding="utf-8")
         phones.chmod(0o600)
-        async with standing(tmp_path, messages=Messages(file=phones)) as site:
+        async with standing(tmp_path, messages=MessagesSection(file=phones)) as site:
             ines = await site.guest(Role.INSTALLER, "Ines")
             async with site.client(ines) as client:
                 async with client.get(PAGE, headers=ENGLISH) as answer:
@@ -119,13 +119,15 @@ async def test_no_phone_is_rung_by_an_installer_and_the_owner_s_are_named_to_him
             async with site.client(ines) as client, client.get(PAGE, headers=ENGLISH) as answer:
                 installers = await answer.text()
             assert "phone 1" not in installers
-            assert SECRET not in owners + installers
+            assert SECRET_TOKEN not in owners + installers
 
 
-async def test_a_visit_under_way_is_left_alone(site: Served) -> None:
+async def test_a_visit_under_way_is_left_alone(site: ServedSite) -> None:
     ines = await site.guest(Role.INSTALLER, "Ines")
     async with site.client(ines) as client:
-        await told(site.box.store, offer(carrier=min(site.box.home.brands["shop"].permission.carriers)), now=NOW)
+        await receive(
+            site.box.store, make_offer(carrier=min(site.box.home.brands["shop"].permission.carriers)), now=NOW
+        )
         await site.box.ring(PARCEL)
         async with client.post(PAGE, headers=ENGLISH) as answer:
             assert answer.status == 409
@@ -136,7 +138,7 @@ async def test_a_visit_under_way_is_left_alone(site: Served) -> None:
 
 @pytest.mark.slow
 async def test_a_disk_that_is_nearly_full_is_red(tmp_path: Path) -> None:
-    storage = home(tmp_path).storage.model_copy(update={"reserve_mib": 10**9})
+    storage = make_home(tmp_path).storage.model_copy(update={"reserve_mib": 10**9})
     async with standing(tmp_path, storage=storage) as site:
         said = await examined(site)
     assert re.search(r"Red disk \d+ MiB free at \S+, 1000000000 needed Remedy: Make room", said)
@@ -146,13 +148,13 @@ async def test_a_disk_that_is_nearly_full_is_red(tmp_path: Path) -> None:
 async def test_two_who_press_while_everything_hangs_are_answered_in_time_and_nothing_waits_for_them(
     tmp_path: Path,
 ) -> None:
-    async with silent() as broker, silent() as camera:
-        house = home(tmp_path)
+    async with silent_server() as broker, silent_server() as camera:
+        house = make_home(tmp_path)
         devices = {
             id_: one.model_copy(update={"url": f"rtsp://127.0.0.1:{camera.port}/a"}) if one.kind == "camera" else one
             for id_, one in house.devices.items()
         }
-        async with standing(tmp_path, devices=devices, broker=Broker(port=broker.port)) as site:
+        async with standing(tmp_path, devices=devices, broker=BrokerSection(port=broker.port)) as site:
             ines = await site.guest(Role.INSTALLER, "Ines")
             async with site.client(ines) as one, site.client(site.owner) as other:
                 began = time.monotonic()
@@ -179,15 +181,15 @@ async def pressed(client: Any) -> str:  # noqa: ANN401 - a client of the pages
         return text[text.index("Examination of the house", 60) :]
 
 
-def with_broker(folder: Path) -> tuple[Path, Broker]:
+def with_broker(folder: Path) -> tuple[Path, BrokerSection]:
     accounts = folder / "accounts"
-    return accounts, Broker(port=free_port(), password_file=accounts / "gateway.password")
+    return accounts, BrokerSection(port=free_port(), password_file=accounts / "gateway.password")
 
 
 @pytest.mark.slow
 async def test_a_password_that_is_missing_is_red_and_none_that_is_there_is_ever_shown(tmp_path: Path) -> None:
     accounts, broker = with_broker(tmp_path)
-    house: Home = home(tmp_path).model_copy(update={"broker": broker})
+    house: Home = make_home(tmp_path).model_copy(update={"broker": broker})
     async with private_broker(accounts, house), standing(tmp_path, broker=broker) as site:
         said = await examined(site, language=FRENCH)
         site.box.time.mono += 6

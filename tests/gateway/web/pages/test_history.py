@@ -13,31 +13,31 @@ from yarl import URL
 
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance
-from gateway.evidence.documents.visit_timeline import Reading
-from gateway.storage import Clip
+from gateway.evidence.documents.visit_timeline import TemperatureReading
+from gateway.storage import StoredClip
 from gateway.web.auth.roles import Role
-from gateway.web.pages.history import MOST_REPORTS, plot
-from tests.gateway.domain.delivery.house import step
+from gateway.web.pages.history import MAX_REPORTS, temperature_plot
+from tests.gateway.domain.delivery.house import make_step
 from tests.gateway.domain.delivery.shop import NOW
-from tests.shell.box import Box, awake, box
-from tests.shell.house import home
-from tests.shell.parts import until
-from tests.shell.site import Served, served
+from tests.shell.box import ShellBox, box, run_box
+from tests.shell.house import make_home
+from tests.shell.parts import wait_until
+from tests.shell.site import ServedSite, serve_site
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 FILM = b"\0\0\0\x18ftypisom a film"
 
 
 @pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[Box]:
+async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
     """Two incidents were filmed, one at each door; the second is held."""
-    async with box(tmp_path, home(tmp_path)) as made, awake(made):
+    async with box(tmp_path, make_home(tmp_path)) as made, run_box(made):
         for entrance, visit, camera in (("front", "incident-1", "cam"), ("garage", "incident-2", "yard")):
-            await made.store.commit(step(Entrance(id=entrance, incident=visit), c.StartRecording(visit=visit)))
+            await made.store.commit(make_step(Entrance(id=entrance, incident=visit), c.StartRecording(visit=visit)))
             path = f"visits/{visit}/{camera}-1-1.mp4"
             (tmp_path / path).parent.mkdir(parents=True)
             (tmp_path / path).write_bytes(FILM)
-            clip = Clip(
+            clip = StoredClip(
                 path=path, entrance=entrance, visit=visit, part=1, camera=camera, start=NOON,
                 end=NOON + timedelta(seconds=9), sha256="0" * 64, fragments=2, size=len(FILM),
             )  # fmt: skip
@@ -47,8 +47,8 @@ async def made(tmp_path: Path) -> AsyncIterator[Box]:
 
 
 @pytest.fixture
-async def site(made: Box) -> AsyncIterator[Served]:
-    async with served(made) as site:
+async def site(made: ShellBox) -> AsyncIterator[ServedSite]:
+    async with serve_site(made) as site:
         yield site
 
 
@@ -72,14 +72,14 @@ async def shared(client: ClientSession, visit: str, days: str = "7") -> str:
         ("?entrance=%3Cscript%3E", set()),
     ],
 )
-async def test_the_history_is_narrowed_to_what_is_looked_for(site: Served, query: str, found: set[str]) -> None:
+async def test_the_history_is_narrowed_to_what_is_looked_for(site: ServedSite, query: str, found: set[str]) -> None:
     async with site.client(site.owner) as client, client.get(f"/history{query}") as answer:
         text = await answer.text()
     assert {visit for visit in ("incident-1", "incident-2") if f"/history/{visit}" in text} == found
     assert "<script>" not in text.replace('<script type="module"', "")
 
 
-async def test_a_film_is_played_from_any_second_on(site: Served) -> None:
+async def test_a_film_is_played_from_any_second_on(site: ServedSite) -> None:
     async with (
         site.client(site.owner) as client,
         client.get("/film/visits/incident-1/cam-1-1.mp4", headers={"Range": "bytes=4-7"}) as answer,
@@ -88,7 +88,7 @@ async def test_a_film_is_played_from_any_second_on(site: Served) -> None:
         assert answer.headers["Content-Type"] == "video/mp4"
 
 
-async def test_a_visit_is_shown_to_somebody_outside_and_nothing_else_is(site: Served) -> None:
+async def test_a_visit_is_shown_to_somebody_outside_and_nothing_else_is(site: ServedSite) -> None:
     async with site.client(site.owner) as client:
         token = await shared(client, "incident-1")
         async with client.post("/history/incident-1/share", data={"days": "400"}) as answer:
@@ -104,7 +104,7 @@ async def test_a_visit_is_shown_to_somebody_outside_and_nothing_else_is(site: Se
                 assert answer.status in (303, 404), path
 
 
-async def test_what_is_shown_ends_on_its_day_and_with_the_film(site: Served, made: Box) -> None:
+async def test_what_is_shown_ends_on_its_day_and_with_the_film(site: ServedSite, made: ShellBox) -> None:
     async with site.client(site.owner) as client:
         token, longer = await shared(client, "incident-1", "1"), await shared(client, "incident-1", "30")
     async with ClientSession(site.address) as stranger:
@@ -121,17 +121,17 @@ async def test_what_is_shown_ends_on_its_day_and_with_the_film(site: Served, mad
 
 
 async def test_nothing_is_shown_outside_while_nobody_knows_what_time_it_is(
-    site: Served, monkeypatch: pytest.MonkeyPatch
+    site: ServedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with site.client(site.owner) as client:
         token = await shared(client, "incident-1")
     unsure = replace(NOW, trusted=False)
-    monkeypatch.setattr("gateway.web.server.authorization.Desk.now", property(lambda _desk: unsure))
+    monkeypatch.setattr("gateway.web.server.authorization.Authorizer.now", property(lambda _desk: unsure))
     async with ClientSession(site.address) as stranger, stranger.get(f"/shared/{token}") as answer:
         assert answer.status == 404
 
 
-async def test_a_share_ends_at_its_own_visit_whatever_the_path_says(site: Served) -> None:
+async def test_a_share_ends_at_its_own_visit_whatever_the_path_says(site: ServedSite) -> None:
     async with site.client(site.owner) as client:
         token = await shared(client, "incident-1")
     async with ClientSession(site.address) as stranger:
@@ -144,7 +144,7 @@ async def test_a_share_ends_at_its_own_visit_whatever_the_path_says(site: Served
 
 
 async def test_reports_are_drawn_one_at_a_time_and_few_wait(
-    site: Served, made: Box, monkeypatch: pytest.MonkeyPatch
+    site: ServedSite, made: ShellBox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await made.store.visit_sealed("incident-1", 1, "0" * 64, NOW)
     drawing, most, go = 0, 0, threading.Event()
@@ -157,7 +157,7 @@ async def test_reports_are_drawn_one_at_a_time_and_few_wait(
         drawing -= 1
         return b"%PDF", None
 
-    monkeypatch.setattr("gateway.web.pages.history.report", draw)
+    monkeypatch.setattr("gateway.web.pages.history.create_report", draw)
 
     async def ask(client: ClientSession) -> int:
         async with client.get("/history/incident-1/report.pdf") as answer:
@@ -165,18 +165,20 @@ async def test_reports_are_drawn_one_at_a_time_and_few_wait(
 
     async with site.client(site.owner) as client:
         asked = [asyncio.create_task(ask(client)) for _ in range(20)]
-        await until(lambda: drawing)
-        await until(lambda: sum(one.done() for one in asked) == 20 - MOST_REPORTS)  # told to come back, and no queue
+        await wait_until(lambda: drawing)
+        await wait_until(
+            lambda: sum(one.done() for one in asked) == 20 - MAX_REPORTS
+        )  # told to come back, and no queue
         async with client.get("/history") as answer:
             assert answer.status == 200
         go.set()
         statuses = await asyncio.gather(*asked)
-        assert (statuses.count(200), statuses.count(429)) == (MOST_REPORTS, 20 - MOST_REPORTS)
+        assert (statuses.count(200), statuses.count(429)) == (MAX_REPORTS, 20 - MAX_REPORTS)
         assert await ask(client) == 200, "room is room again"
     assert most == 1
 
 
-async def test_whoever_may_share_ends_a_link_at_once_and_sees_who_made_it(site: Served) -> None:
+async def test_whoever_may_share_ends_a_link_at_once_and_sees_who_made_it(site: ServedSite) -> None:
     bruno = await site.guest(Role.HOUSEHOLD)
     async with site.client(site.owner) as anna, ClientSession(site.address) as stranger, site.client(bruno) as guest:
         token = await shared(anna, "incident-1")
@@ -207,7 +209,7 @@ async def test_whoever_may_share_ends_a_link_at_once_and_sees_who_made_it(site: 
 
 
 @pytest.mark.parametrize("how", ["removed", "no owner any more"])
-async def test_a_link_ends_with_its_maker(site: Served, how: str) -> None:
+async def test_a_link_ends_with_its_maker(site: ServedSite, how: str) -> None:
     bruno = await site.guest(Role.OWNER)
     async with site.client(bruno) as guest:
         token = await shared(guest, "incident-1")
@@ -223,7 +225,7 @@ async def test_a_link_ends_with_its_maker(site: Served, how: str) -> None:
             assert answer.status == 404
 
 
-async def test_a_link_is_its_own_secret_and_no_other_spelling_of_it(site: Served, made: Box) -> None:
+async def test_a_link_is_its_own_secret_and_no_other_spelling_of_it(site: ServedSite, made: ShellBox) -> None:
     async with site.client(site.owner) as client:
         first, second = await shared(client, "incident-1"), await shared(client, "incident-2")
     (id1, secret1), (id2, _) = first.split("."), second.split(".")
@@ -236,8 +238,11 @@ async def test_a_link_is_its_own_secret_and_no_other_spelling_of_it(site: Served
 
 
 def test_temperatures_become_a_line_that_holds_until_the_next_reading() -> None:
-    readings = [Reading(at=NOON + timedelta(seconds=at), temp_c=temp) for at, temp in ((0, 4.0), (30, 8.0), (60, None))]
-    drawn = plot("fridge", readings)
+    readings = [
+        TemperatureReading(at=NOON + timedelta(seconds=at), temp_c=temp)
+        for at, temp in ((0, 4.0), (30, 8.0), (60, None))
+    ]
+    drawn = temperature_plot("fridge", readings)
     assert drawn["points"] == "24.0,96.0 160.0,96.0 160.0,24.0 296.0,24.0"
     assert (drawn["low"], drawn["high"]) == (4.0, 8.0)
-    assert plot("fridge", [Reading(at=NOON, temp_c=None)])["points"] == ""
+    assert temperature_plot("fridge", [TemperatureReading(at=NOON, temp_c=None)])["points"] == ""

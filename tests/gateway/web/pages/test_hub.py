@@ -10,23 +10,23 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.loader import load
+from gateway.config.loader import load_home_file
 from gateway.hub import admin
-from gateway.hub.authority import Authority
+from gateway.hub.authority import HubAuthority
 from gateway.hub.config import HubFile
 from gateway.installation.proposals import Proposals
 from gateway.integrations.hub_client import enrolment
-from gateway.protocol.enrolment import Code, spoken
-from gateway.protocol.support_code import read
-from gateway.web.auth.accounts import SignedIn
+from gateway.protocol.enrolment import ClaimCode, proquint_words
+from gateway.protocol.support_code import parse_support_code
+from gateway.web.auth.accounts import SessionSecrets
 from gateway.web.auth.roles import Role
-from gateway.web.pages.hub import PAGE
-from tests.gateway.web.house import HERONS
-from tests.hubs import Running, running
-from tests.joins import DAY, Box, claim, with_boxes
-from tests.shell.box import awake, box
-from tests.shell.house import home
-from tests.shell.site import Served, served
+from gateway.web.pages.hub import HUB_PATH
+from tests.gateway.web.house import ANNA_PASSWORD
+from tests.hubs import RunningHub, run_hub
+from tests.joins import DAY, JoiningBox, create_claim, with_boxes
+from tests.shell.box import box, run_box
+from tests.shell.house import make_home
+from tests.shell.site import ServedSite, serve_site
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +37,7 @@ ENGLISH = {"Accept-Language": "en"}
 class House:
     """The pages of a box that has a house file; `reread`: how often it was told to read that anew."""
 
-    site: Served
+    site: ServedSite
     file: Path
     reread: list[str] = field(default_factory=list)
 
@@ -45,20 +45,20 @@ class House:
     def folder(self) -> Path:
         return self.site.box.home.storage.folder / "hub"
 
-    async def page(self, who: SignedIn | None = None) -> str:
-        async with self.site.client(who or self.site.owner) as client, client.get(PAGE, headers=ENGLISH) as answer:
+    async def page(self, who: SessionSecrets | None = None) -> str:
+        async with self.site.client(who or self.site.owner) as client, client.get(HUB_PATH, headers=ENGLISH) as answer:
             assert answer.status == 200
             return await answer.text()
 
-    async def post(self, do: str, fields: Mapping[str, str], who: SignedIn | None = None) -> tuple[int, str]:
+    async def post(self, do: str, fields: Mapping[str, str], who: SessionSecrets | None = None) -> tuple[int, str]:
         async with (
             self.site.client(who or self.site.owner) as client,
-            client.post(f"{PAGE}/{do}", data=fields, headers=ENGLISH, allow_redirects=False) as answer,
+            client.post(f"{HUB_PATH}/{do}", data=fields, headers=ENGLISH, allow_redirects=False) as answer,
         ):
             return answer.status, await answer.text()
 
-    async def joins(self, code: Code) -> tuple[int, str]:
-        return await self.post("join", {"code": code.text, "password": HERONS})
+    async def joins(self, code: ClaimCode) -> tuple[int, str]:
+        return await self.post("join", {"code": code.text, "password": ANNA_PASSWORD})
 
 
 @pytest.fixture
@@ -66,13 +66,13 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     for folder in ("etc", "box"):
         (tmp_path / folder).mkdir()
     file = tmp_path / "etc" / "home.yaml"
-    text = json.dumps(home(tmp_path / "box").model_dump(mode="json"))
+    text = json.dumps(make_home(tmp_path / "box").model_dump(mode="json"))
     file.write_text(f"# the house of the Duponts\n{text}\n", encoding="utf-8")
     reread: list[str] = []
     async with (
-        box(tmp_path / "box", load(file)) as made,
-        awake(made),
-        served(made, file=file, reread=lambda: reread.append("again")) as site,
+        box(tmp_path / "box", load_home_file(file)) as made,
+        run_box(made),
+        serve_site(made, file=file, reread=lambda: reread.append("again")) as site,
     ):
         yield House(site, file, reread)
 
@@ -83,20 +83,20 @@ def at(tmp_path: Path) -> HubFile:
 
 
 @pytest.fixture
-async def hub(at: HubFile) -> AsyncIterator[Running]:
-    async with running(at) as hub:
+async def hub(at: HubFile) -> AsyncIterator[RunningHub]:
+    async with run_hub(at) as hub:
         yield hub
 
 
 async def test_the_owner_sees_which_hub_it_is_and_joins_by_his_password(
-    house: House, hub: Running, at: HubFile
+    house: House, hub: RunningHub, at: HubFile
 ) -> None:
-    code = await claim(hub, at)
+    code = await create_claim(hub, at)
     assert "no hub" in await house.page()
     status, page = await house.post("code", {"code": f"  {code.text}\n"})
     assert status == 200
     assert at.url in page
-    assert spoken(code.authority) in page
+    assert proquint_words(code.authority) in page
     assert not house.folder.exists(), "nothing was asked of anybody"
     before = house.file.read_text()
     status, page = await house.post("join", {"code": code.text, "password": "eleven blue ladders"})
@@ -104,9 +104,9 @@ async def test_the_owner_sees_which_hub_it_is_and_joins_by_his_password(
     assert (house.file.read_text(), house.folder.exists()) == (before, False)
 
     assert (await house.joins(code))[0] == 303
-    joined = load(house.file).hub
+    joined = load_home_file(house.file).hub
     assert joined is not None
-    mine = enrolment.identity(house.folder)
+    mine = enrolment.read_identity(house.folder)
     assert mine is not None
     assert joined.home == mine.home
     assert joined.tls is not None
@@ -118,26 +118,30 @@ async def test_the_owner_sees_which_hub_it_is_and_joins_by_his_password(
     told = enrolment.support_code(house.folder)
     assert told is not None
     async with hub.hub.store.reading() as tx:
-        assert read(told) == (await tx.exec_driver_sql("SELECT support_code FROM homes")).scalar_one()
+        assert parse_support_code(told) == (await tx.exec_driver_sql("SELECT support_code FROM homes")).scalar_one()
 
 
 @pytest.mark.parametrize("role", [Role.HOUSEHOLD, Role.INSTALLER])
-async def test_nobody_but_the_owner_sees_or_joins_a_hub(house: House, hub: Running, at: HubFile, role: Role) -> None:
-    code, guest = await claim(hub, at), await house.site.guest(role)
-    async with house.site.client(guest) as client, client.get(PAGE) as answer:
+async def test_nobody_but_the_owner_sees_or_joins_a_hub(house: House, hub: RunningHub, at: HubFile, role: Role) -> None:
+    code, guest = await create_claim(hub, at), await house.site.guest(role)
+    async with house.site.client(guest) as client, client.get(HUB_PATH) as answer:
         assert answer.status == 403
     for do in ("code", "join", "leave"):
-        assert (await house.post(do, {"code": code.text, "password": HERONS}, guest))[0] == 403, do
-    async with house.site.client(None) as client, client.get(PAGE, allow_redirects=False) as answer:
+        assert (await house.post(do, {"code": code.text, "password": ANNA_PASSWORD}, guest))[0] == 403, do
+    async with house.site.client(None) as client, client.get(HUB_PATH, allow_redirects=False) as answer:
         assert answer.headers["Location"].startswith("/enter")
     assert not house.folder.exists()
 
 
 async def test_a_code_that_is_no_good_is_told_in_plain_words_and_leaves_nothing(
-    house: House, hub: Running, at: HubFile, tmp_path: Path
+    house: House, hub: RunningHub, at: HubFile, tmp_path: Path
 ) -> None:
-    used, late, good = await claim(hub, at), await claim(hub, at, now=hub.hub.now() - DAY), await claim(hub, at)
-    await Box.new(tmp_path / "other").join(used)
+    used, late, good = (
+        await create_claim(hub, at),
+        await create_claim(hub, at, now=hub.hub.now() - DAY),
+        await create_claim(hub, at),
+    )
+    await JoiningBox.new(tmp_path / "other").join(used)
     before = house.file.read_text()
     for text in ("", "x" * 500, good.text[:-1], "https://hub.example/join", "<script>alert(1)</script>"):
         status, page = await house.post("code", {"code": text})
@@ -155,23 +159,23 @@ async def test_a_code_that_is_no_good_is_told_in_plain_words_and_leaves_nothing(
         status, page = await house.joins(code)
         assert (status, says in page) == (409, True), (says, re.findall('role="alert">([^<]*)', page))
         assert house.file.read_text() == before
-        assert enrolment.identity(house.folder) is None, "nothing of it was kept"
+        assert enrolment.read_identity(house.folder) is None, "nothing of it was kept"
     assert (await house.joins(good))[0] == 303, "and the right one still counts"
 
 
-async def test_another_hub_of_the_same_address_is_not_believed(house: House, hub: Running, at: HubFile) -> None:
+async def test_another_hub_of_the_same_address_is_not_believed(house: House, hub: RunningHub, at: HubFile) -> None:
     """Somebody has put his hub in the place of the one that gave the code: its web certificate proves nothing."""
-    impostor = Authority.at(at.folder.parent / "impostor", now=datetime.now(UTC))
-    code = await admin.claim(hub.hub.store, url=at.url, authority=impostor.fingerprint, now=hub.hub.now())
+    impostor = HubAuthority.at(at.folder.parent / "impostor", now=datetime.now(UTC))
+    code = await admin.create_claim(hub.hub.store, url=at.url, authority=impostor.fingerprint, now=hub.hub.now())
     status, page = await house.joins(code)
     assert (status, "not the hub of this code" in page) == (409, True)
-    assert enrolment.identity(house.folder) is None
+    assert enrolment.read_identity(house.folder) is None
 
 
 async def test_a_house_file_that_cannot_be_written_is_said_before_the_code_is_spent(
-    house: House, hub: Running, at: HubFile, monkeypatch: pytest.MonkeyPatch
+    house: House, hub: RunningHub, at: HubFile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code = await claim(hub, at)
+    code = await create_claim(hub, at)
     with monkeypatch.context() as patch:
         patch.setattr(Proposals, "writable", lambda _self: False)
         status, page = await house.joins(code)
@@ -181,29 +185,29 @@ async def test_a_house_file_that_cannot_be_written_is_said_before_the_code_is_sp
 
 
 async def test_what_broke_off_between_the_hub_s_yes_and_the_house_file_goes_on_with_the_same_code(
-    house: House, hub: Running, at: HubFile
+    house: House, hub: RunningHub, at: HubFile
 ) -> None:
-    code = await claim(hub, at)
+    code = await create_claim(hub, at)
     text = house.file.read_text()
     house.file.write_text("box: [\n", encoding="utf-8")  # somebody is in the middle of writing it at the terminal
     status, page = await house.joins(code)
     assert (status, "same code still counts" in page) == (409, True)
-    first = enrolment.identity(house.folder)
+    first = enrolment.read_identity(house.folder)
     assert first is not None
     house.file.write_text(text, encoding="utf-8")
     assert "give the same code once more" in await house.page()
     assert (await house.joins(code))[0] == 303
-    again, joined = enrolment.identity(house.folder), load(house.file).hub
+    again, joined = enrolment.read_identity(house.folder), load_home_file(house.file).hub
     assert again is not None
     assert joined is not None
     assert first.home == again.home == joined.home
 
 
-async def test_two_who_join_at_once_leave_one_membership(house: House, hub: Running, at: HubFile) -> None:
-    one, two = await claim(hub, at), await claim(hub, at)
+async def test_two_who_join_at_once_leave_one_membership(house: House, hub: RunningHub, at: HubFile) -> None:
+    one, two = await create_claim(hub, at), await create_claim(hub, at)
     answers = await asyncio.gather(*(house.joins(code) for code in (one, two)))
     assert sorted(status for status, _ in answers) == [303, 409]
-    joined, mine = load(house.file).hub, enrolment.identity(house.folder)
+    joined, mine = load_home_file(house.file).hub, enrolment.read_identity(house.folder)
     assert joined is not None
     assert mine is not None
     assert joined.home == mine.home

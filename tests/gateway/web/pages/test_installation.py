@@ -9,27 +9,27 @@ from zeroconf import IPVersion, ServiceInfo
 from zeroconf.asyncio import AsyncZeroconf
 
 from gateway.installation import notes
-from gateway.installation.capability import Walked
-from gateway.installation.walk import BRAND, Ending, Trial
+from gateway.installation.capability import WalkTestStatus
+from gateway.installation.walk import WALK_TEST_BRAND, TrialResult, WalkTrial
 from gateway.web.auth.roles import Role
-from tests.shell.box import Box, awake, box, running
-from tests.shell.house import home
-from tests.shell.parts import until
-from tests.shell.site import Served, served
+from tests.shell.box import ShellBox, box, run_box, run_tasks
+from tests.shell.house import make_home
+from tests.shell.parts import wait_until
+from tests.shell.site import ServedSite, serve_site
 
 ENGLISH = {"Accept-Language": "en"}
 WALK = "/installation/walk/front"
 
 
 @pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[Served]:
-    made: Box
-    async with box(tmp_path, home(tmp_path)) as made, awake(made), served(made) as site:
+async def site(tmp_path: Path) -> AsyncIterator[ServedSite]:
+    made: ShellBox
+    async with box(tmp_path, make_home(tmp_path)) as made, run_box(made), serve_site(made) as site:
         await made.good_day()
         yield site
 
 
-async def test_what_each_device_promises_and_what_is_missing_is_said_in_plain_words(site: Served) -> None:
+async def test_what_each_device_promises_and_what_is_missing_is_said_in_plain_words(site: ServedSite) -> None:
     ines = await site.guest(Role.INSTALLER, "Ines")
     async with site.client(ines) as client, client.get("/installation", headers=ENGLISH) as answer:
         text = await answer.text()
@@ -39,74 +39,74 @@ async def test_what_each_device_promises_and_what_is_missing_is_said_in_plain_wo
     assert "Declared: from inside the door opens by hand" in text
 
 
-async def test_each_device_is_called_what_it_is_in_the_language_of_who_reads(site: Served) -> None:
+async def test_each_device_is_called_what_it_is_in_the_language_of_who_reads(site: ServedSite) -> None:
     async with site.client(site.owner) as client:
         for language, lock in (("en", "Lock, "), ("fr", "Serrure, ")):
             async with client.get("/installation", headers={"Accept-Language": language}) as answer:
                 assert lock in await answer.text()
 
 
-async def test_a_trial_that_failed_is_told_at_once_where_the_door_is_shown(site: Served) -> None:
+async def test_a_trial_that_failed_is_told_at_once_where_the_door_is_shown(site: ServedSite) -> None:
     ines = await site.guest(Role.INSTALLER, "Ines")
     async with site.client(ines) as client:
         assert (await client.post(WALK, data={"do": "begin"}, allow_redirects=False)).status == 303
         async with client.post(WALK, data={"do": "failed", "number": "0"}, allow_redirects=False) as answer:
             assert answer.status == 303
-        await until(lambda: site.box.front.state.walk_test_failed)
+        await wait_until(lambda: site.box.front.state.walk_test_failed)
         async with client.get("/", headers=ENGLISH) as answer:
             assert "The walk test is not passed: no delivery comes in" in await answer.text()
         async with client.get(WALK, headers=ENGLISH) as answer:
             text = await answer.text()
     assert "The door sensor: <b>not passed</b>" in text
     assert "2/" in text
-    walk = notes.walk_of(site.box.home.storage.folder, "front")
+    walk = notes.read_walk(site.box.home.storage.folder, "front")
     assert walk is not None
     assert (walk.by, walk.asks_owner) == ("Ines", True)
 
 
-async def test_to_begin_anew_is_asked_before_trials_that_are_done_are_wiped(site: Served) -> None:
+async def test_to_begin_anew_is_asked_before_trials_that_are_done_are_wiped(site: ServedSite) -> None:
     folder = site.box.home.storage.folder
     async with site.client(site.owner) as client:
         for fields in ({"do": "begin"}, {"do": "begin"}, {"do": "failed", "number": "0"}):
             async with client.post(WALK, data=fields, allow_redirects=False) as answer:
                 assert answer.status == 303, "nothing is lost by it yet"
-        before = notes.walk_of(folder, "front")
+        before = notes.read_walk(folder, "front")
         async with client.post(WALK, data={"do": "begin"}, headers=ENGLISH) as answer:
             text = await answer.text()
         assert "What has been tried (1) is wiped" in text
         assert 'name="sure" value="1"' in text
-        assert notes.walk_of(folder, "front") == before
+        assert notes.read_walk(folder, "front") == before
         await client.post(WALK, data={"do": "begin", "sure": "1"}, allow_redirects=False)
-    anew = notes.walk_of(folder, "front")
+    anew = notes.read_walk(folder, "front")
     assert anew is not None
     assert all(step.ending is None for step in anew.steps)
 
 
-async def test_the_owner_s_own_test_asks_nobody_before_its_delivery(site: Served) -> None:
+async def test_the_owner_s_own_test_asks_nobody_before_its_delivery(site: ServedSite) -> None:
     async with site.client(site.owner) as client:
         await client.post(WALK, data={"do": "begin"}, allow_redirects=False)
-    walk = notes.walk_of(site.box.home.storage.folder, "front")
+    walk = notes.read_walk(site.box.home.storage.folder, "front")
     assert walk is not None
     assert not walk.asks_owner
 
 
 @pytest.mark.parametrize("later", [False, True])
 async def test_an_installer_who_tries_the_owner_s_delivery_anew_asks_the_owner_first(
-    site: Served, *, later: bool
+    site: ServedSite, *, later: bool
 ) -> None:
-    walks = site.site._box.walks  # noqa: SLF001 - as its pages see it
+    walks = site.site._services.walks  # noqa: SLF001 - as its pages see it
     await walks.begin("front", "Anna", person=site.owner.who.person)
     walk = walks.walk("front")
     assert walk is not None
-    delivery = next(n for n, step in enumerate(walk.steps) if step.trial is Trial.DELIVERY)
+    delivery = next(n for n, step in enumerate(walk.steps) if step.trial is WalkTrial.DELIVERY)
     done = tuple(
-        step.model_copy(update={"ending": Ending.PASSED if later or n != delivery else None})
+        step.model_copy(update={"ending": TrialResult.PASSED if later or n != delivery else None})
         for n, step in enumerate(walk.steps)
     )
-    walks._changed(walk.model_copy(update={"steps": done, "reported": True}))  # noqa: SLF001 - hours at the door, spared
-    async with running(walks.run()), running(site.box.reception.run()):
+    walks._update(walk.model_copy(update={"steps": done, "reported": True}))  # noqa: SLF001 - hours at the door, spared
+    async with run_tasks(walks.run()), run_tasks(site.box.reception.run()):
         if not later:
-            await until(lambda: bool(walks.codes("front")))
+            await wait_until(lambda: bool(walks.codes("front")))
             assert not asks(site)
         ines = await site.guest(Role.INSTALLER, "Ines")
         async with site.client(ines) as client:
@@ -114,13 +114,13 @@ async def test_an_installer_who_tries_the_owner_s_delivery_anew_asks_the_owner_f
                 fields = {"do": do, "number": str(delivery)}
                 async with client.post(WALK, data=fields, allow_redirects=False) as answer:
                     assert answer.status == 303
-        await until(lambda: bool(walks.codes("front")) and site.box.store.permission(BRAND) is not None)
+        await wait_until(lambda: bool(walks.codes("front")) and site.box.store.permission(WALK_TEST_BRAND) is not None)
         assert asks(site)
 
 
-def asks(site: Served) -> bool:
+def asks(site: ServedSite) -> bool:
     """Whether the owner is asked before the walk test's delivery is let in."""
-    permission = site.box.store.permission(BRAND)
+    permission = site.box.store.permission(WALK_TEST_BRAND)
     return permission is not None and permission.terms.ask_each_time
 
 
@@ -135,7 +135,7 @@ def asks(site: Served) -> bool:
         {},
     ],
 )
-async def test_an_answer_that_is_none_now_changes_nothing(site: Served, fields: dict[str, str]) -> None:
+async def test_an_answer_that_is_none_now_changes_nothing(site: ServedSite, fields: dict[str, str]) -> None:
     async with site.client(site.owner) as client:
         await client.post(WALK, data={"do": "begin"}, allow_redirects=False)
         before = notes.walk_file(site.box.home.storage.folder, "front").read_bytes()
@@ -144,15 +144,15 @@ async def test_an_answer_that_is_none_now_changes_nothing(site: Served, fields: 
     assert notes.walk_file(site.box.home.storage.folder, "front").read_bytes() == before
 
 
-async def test_there_is_a_picture_for_the_trial_that_asks_about_it_and_for_no_other(site: Served) -> None:
+async def test_there_is_a_picture_for_the_trial_that_asks_about_it_and_for_no_other(site: ServedSite) -> None:
     site.box.eyes.jpeg = b"\xff\xd8 a small picture"
     async with site.client(site.owner) as client:
         async with client.get(f"{WALK}/picture/0") as answer:
             assert answer.status == 404  # no walk yet
         await client.post(WALK, data={"do": "begin"}, allow_redirects=False)
-        walk = notes.walk_of(site.box.home.storage.folder, "front")
+        walk = notes.read_walk(site.box.home.storage.folder, "front")
         assert walk is not None
-        asks = next(n for n, step in enumerate(walk.steps) if step.trial is Trial.PICTURE)
+        asks = next(n for n, step in enumerate(walk.steps) if step.trial is WalkTrial.PICTURE)
         async with client.get(f"{WALK}/picture/{asks}") as answer:
             assert (answer.status, await answer.read()) == (200, site.box.eyes.jpeg)
         for number in (0, 99, -1):
@@ -165,29 +165,29 @@ async def test_there_is_a_picture_for_the_trial_that_asks_about_it_and_for_no_ot
             async with client.get(f"{WALK}/{name}") as answer:
                 assert answer.status == 404, name
     looks = site.box.store.keeping.looks
-    await until(lambda: {look.person for look in looks(at_most=9)} == {site.owner.who.person})
+    await wait_until(lambda: {look.person for look in looks(at_most=9)} == {site.owner.who.person})
 
 
-async def test_a_household_member_neither_walks_nor_sees_the_devices(site: Served) -> None:
+async def test_a_household_member_neither_walks_nor_sees_the_devices(site: ServedSite) -> None:
     bruno = await site.guest(Role.HOUSEHOLD)
     async with site.client(bruno) as client:
         for method, path in (("GET", "/installation"), ("GET", WALK), ("POST", WALK), ("POST", "/installation/test")):
             async with client.request(method, path, data={"do": "begin"} if method == "POST" else None) as answer:
                 assert answer.status == 403, path
-    assert site.site._box.walks.standing("front") is Walked.NEVER  # noqa: SLF001 - as its pages see it
+    assert site.site._services.walks.standing("front") is WalkTestStatus.NEVER  # noqa: SLF001 - as its pages see it
 
 
-async def test_a_device_that_cannot_be_reached_is_told_and_nothing_is_kept(site: Served) -> None:
+async def test_a_device_that_cannot_be_reached_is_told_and_nothing_is_kept(site: ServedSite) -> None:
     async with site.client(site.owner) as client:
         async with client.post("/installation/test", data={"device": "nobody"}) as answer:
             assert answer.status == 404
         async with client.post("/installation/test", data={"device": "lock"}, headers=ENGLISH) as answer:
             assert (answer.status, "Errno" in await answer.text()) == (409, False)
-    assert notes.measurements(site.box.home.storage.folder) == {}
+    assert notes.read_measurements(site.box.home.storage.folder) == {}
 
 
 @pytest.mark.slow
-async def test_what_calls_its_name_is_listed_and_a_broker_that_is_not_there_is_told(site: Served) -> None:
+async def test_what_calls_its_name_is_listed_and_a_broker_that_is_not_there_is_told(site: ServedSite) -> None:
     service = "_rtsp._tcp.local."
     camera = ServiceInfo(
         service, f"<b>Porch</b>.{service}", addresses=[socket.inet_aton("127.0.0.1")], port=8998, server="porch.local."

@@ -14,45 +14,47 @@ from aiohttp import ClientSession, TCPConnector
 from cryptography import x509
 from playwright.async_api import Page, expect
 
-from gateway.config.home import Pages
+from gateway.config.home import PagesSection
 from gateway.domain.visit.state import Refusal
 from gateway.protocol.keys import PublicKey
 from gateway.storage import StoreFailed
 from gateway.web.auth.roles import Role
-from gateway.web.site import Site
-from tests.browser import PATIENCE, barriers, visitor
-from tests.gateway.domain.delivery.house import told
-from tests.gateway.domain.delivery.shop import NOW, offer
-from tests.gateway.web.house import HERONS
-from tests.shell.box import LINK_KEY, Box, awake, box
-from tests.shell.house import home
-from tests.shell.parts import until
-from tests.shell.site import Served, served
+from gateway.web.site import PagesSite
+from tests.browser import TIMEOUT_MS, accessibility_problems, visitor
+from tests.gateway.domain.delivery.house import receive
+from tests.gateway.domain.delivery.shop import NOW, make_offer
+from tests.gateway.web.house import ANNA_PASSWORD
+from tests.shell.box import LINK_KEY, ShellBox, box, run_box
+from tests.shell.house import make_home
+from tests.shell.parts import wait_until
+from tests.shell.site import ServedSite, serve_site
 
-expect.set_options(timeout=PATIENCE)
+expect.set_options(timeout=TIMEOUT_MS)
 
 PAGE = "/settings/keys"
 ENGLISH = {"Accept-Language": "en"}
 
 
 @pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[Box]:
-    async with box(tmp_path, home(tmp_path)) as made, awake(made):
+async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
+    async with box(tmp_path, make_home(tmp_path)) as made, run_box(made):
         await made.good_day()
         yield made
 
 
 @pytest.fixture
-async def site(made: Box) -> AsyncIterator[Served]:
-    async with served(made) as site:
+async def site(made: ShellBox) -> AsyncIterator[ServedSite]:
+    async with serve_site(made) as site:
         yield site
 
 
-def shop_key(made: Box) -> str:
+def shop_key(made: ShellBox) -> str:
     return made.home.brands["shop"].keys[0].x
 
 
-async def test_the_box_s_own_key_is_shown_and_given_out_so_that_a_proof_can_be_checked(site: Served, made: Box) -> None:
+async def test_the_box_s_own_key_is_shown_and_given_out_so_that_a_proof_can_be_checked(
+    site: ServedSite, made: ShellBox
+) -> None:
     async with site.client(site.owner) as client:
         async with client.get(PAGE) as answer:
             assert made.key.public.fingerprint in await answer.text()
@@ -61,7 +63,9 @@ async def test_the_box_s_own_key_is_shown_and_given_out_so_that_a_proof_can_be_c
             assert PublicKey.from_pem(await answer.read()) == made.key.public
 
 
-async def test_every_address_of_it_is_the_owner_s_and_asks_for_the_password_again(site: Served, made: Box) -> None:
+async def test_every_address_of_it_is_the_owner_s_and_asks_for_the_password_again(
+    site: ServedSite, made: ShellBox
+) -> None:
     guests = [await site.guest(Role.HOUSEHOLD, "Bruno"), await site.guest(Role.INSTALLER, "Ines")]
     made.time.mono += 301
     paths = [("GET", PAGE), ("GET", f"{PAGE}/box.pub.pem"), *(("POST", f"{PAGE}/{do}?back={PAGE}")
@@ -81,8 +85,10 @@ async def test_every_address_of_it_is_the_owner_s_and_asks_for_the_password_agai
     assert made.store.brand_keys()[1].distrusted is None
 
 
-async def test_a_key_that_is_trusted_no_longer_opens_nothing_from_that_instant_on(site: Served, made: Box) -> None:
-    await told(made.store, offer())
+async def test_a_key_that_is_trusted_no_longer_opens_nothing_from_that_instant_on(
+    site: ServedSite, made: ShellBox
+) -> None:
+    await receive(made.store, make_offer())
     facts = made.store.facts("shop.d1", made.clock.now())
     assert facts is not None
     assert facts.refusal is None
@@ -92,9 +98,12 @@ async def test_a_key_that_is_trusted_no_longer_opens_nothing_from_that_instant_o
         facts = made.store.facts("shop.d1", made.clock.now())
         assert facts is not None
         assert facts.refusal is Refusal.KEY_DISTRUSTED
-        answered = await told(made.store, offer(id="d2"))
+        answered = await receive(made.store, make_offer(id="d2"))
         assert (answered.result.accepted, answered.result.code) == (False, "key_distrusted")
-        for password, status in (("another one", 422), (HERONS, 200)):  # the one given a moment ago is not enough
+        for password, status in (
+            ("another one", 422),
+            (ANNA_PASSWORD, 200),
+        ):  # the one given a moment ago is not enough
             fields = {"x": shop_key(made), "password": password}
             async with client.post(f"{PAGE}/trust", data=fields, headers=ENGLISH) as answer:
                 assert answer.status == status
@@ -111,11 +120,11 @@ async def test_a_key_that_is_trusted_no_longer_opens_nothing_from_that_instant_o
 
 
 async def test_on_a_full_disk_the_key_is_not_trusted_all_the_same_and_stored_once_there_is_room(
-    site: Served, made: Box, monkeypatch: pytest.MonkeyPatch
+    site: ServedSite, made: ShellBox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await told(made.store, offer())
+    await receive(made.store, make_offer())
     full = True
-    put = made.store._writer._put  # noqa: SLF001 - the disk
+    put = made.store._writer._submit  # noqa: SLF001 - the disk
 
     async def failing(job: Any) -> object:  # noqa: ANN401 - the writer's own
         if full:
@@ -130,14 +139,19 @@ async def test_on_a_full_disk_the_key_is_not_trusted_all_the_same_and_stored_onc
         assert facts is not None
         assert facts.refusal is Refusal.KEY_DISTRUSTED
     full = False
-    await until(lambda: any(key.distrusted for key in made.store.brand_keys()), within=30)
+    await wait_until(lambda: any(key.distrusted for key in made.store.brand_keys()), within=30)
 
 
 @asynccontextmanager
-async def encrypted(site: Served, folder: Path) -> AsyncIterator[tuple[Site, ClientSession]]:
+async def encrypted(site: ServedSite, folder: Path) -> AsyncIterator[tuple[PagesSite, ClientSession]]:
     """The same box's pages by HTTPS, under the box's own authority."""
-    seen = replace(site.site._box, home=site.box.home.model_copy())  # noqa: SLF001 - the same box
-    other = Site(seen, site.accounts, Pages(host="0.0.0.0", port=0, names=("perron.local",)), link_key=LINK_KEY)  # noqa: S104 - as in a house
+    seen = replace(site.site._services, home=site.box.home.model_copy())  # noqa: SLF001 - the same box
+    other = PagesSite(
+        seen,
+        site.accounts,
+        PagesSection(host="0.0.0.0", port=0, names=("perron.local",)),  # noqa: S104 - as in a house
+        link_key=LINK_KEY,
+    )
     await other.open()
     trusts = ssl.create_default_context(cafile=str(folder / "pages" / "authority.pem"))
     cookies = {"__Host-session": site.owner.session}
@@ -158,7 +172,7 @@ async def presented(port: int) -> int:
 
 
 async def test_the_certificate_is_renewed_under_the_same_authority_and_served_at_once(
-    site: Served, tmp_path: Path
+    site: ServedSite, tmp_path: Path
 ) -> None:
     async with encrypted(site, tmp_path) as (other, client):
         before, first = other.certificate, await presented(other.port)
@@ -179,7 +193,7 @@ async def test_the_certificate_is_renewed_under_the_same_authority_and_served_at
             assert answer.status == 200
 
 
-async def test_where_there_is_no_certificate_there_is_none_to_renew(site: Served) -> None:
+async def test_where_there_is_no_certificate_there_is_none_to_renew(site: ServedSite) -> None:
     async with site.client(site.owner) as client:
         async with client.get(PAGE, headers=ENGLISH) as answer:
             assert "without a certificate" in await answer.text()
@@ -190,13 +204,13 @@ async def test_where_there_is_no_certificate_there_is_none_to_renew(site: Served
 async def hindered(page: Page) -> list[str]:
     """What is in the way of somebody who sees badly, once the page has heard of the box (before, all is grey)."""
     await expect(page.locator("#link")).to_have_text(re.compile("Connected to the box|En liaison avec la box"))
-    return await barriers(page)
+    return await accessibility_problems(page)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("locale", "scheme"), [("fr-FR", "light"), ("en-GB", "dark")])
 async def test_an_owner_ends_the_trust_in_a_key_and_gives_it_back_by_his_password(
-    site: Served, made: Box, locale: str, scheme: str
+    site: ServedSite, made: ShellBox, locale: str, scheme: str
 ) -> None:
     await made.store.raise_floor(NOW.utc)
     async with visitor() as somebody:
@@ -205,7 +219,7 @@ async def test_an_owner_ends_the_trust_in_a_key_and_gives_it_back_by_his_passwor
         made.time.mono += 301
         await page.goto(f"{site.address}/settings")
         await page.locator(f'a[href="{PAGE}"]').click()
-        await page.locator("[name=password]").fill(HERONS)
+        await page.locator("[name=password]").fill(ANNA_PASSWORD)
         await page.locator("form button").first.click()
         key = page.locator("article", has_text="shop-1")
         await expect(key).to_contain_text(re.compile("has signed nothing yet|n'a encore rien signé"))
@@ -214,7 +228,7 @@ async def test_an_owner_ends_the_trust_in_a_key_and_gives_it_back_by_his_passwor
         await key.locator("button.stop").click()
         await expect(key).to_contain_text(re.compile("not trusted since|rejetée le"))
         assert await hindered(page) == []
-        await key.locator("[name=password]").fill(HERONS)
+        await key.locator("[name=password]").fill(ANNA_PASSWORD)
         await key.locator("button").click()
         await expect(key).to_contain_text(re.compile("trusted since|de confiance depuis"))
         await expect(key.locator("summary")).to_have_count(1)

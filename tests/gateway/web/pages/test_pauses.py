@@ -11,13 +11,13 @@ from playwright.async_api import expect
 
 from devices.reports import DoorReport, DoorState, LockReport, LockState
 from gateway.config.home import Home
-from gateway.domain.pause import Planned
+from gateway.domain.pause import PlannedPause
 from gateway.web.auth.roles import Role
-from tests.browser import barriers, visitor
-from tests.shell.box import Box, awake, box
-from tests.shell.house import home
-from tests.shell.parts import until
-from tests.shell.site import Served, served
+from tests.browser import accessibility_problems, visitor
+from tests.shell.box import ShellBox, box, run_box
+from tests.shell.house import make_home
+from tests.shell.parts import wait_until
+from tests.shell.site import ServedSite, serve_site
 
 JSON = {"Accept": "application/json"}
 ENGLISH = {"Accept-Language": "en"}
@@ -26,38 +26,40 @@ TODAY = {"from": "2026-06-10T14:00", "to": "2026-06-10T18:00"}
 
 
 def in_paris(folder: Path) -> Home:
-    return home(folder).model_copy(update={"timezone": "Europe/Paris"})
+    return make_home(folder).model_copy(update={"timezone": "Europe/Paris"})
 
 
 @pytest.fixture
-async def site(tmp_path: Path) -> AsyncIterator[Served]:
-    async with box(tmp_path, in_paris(tmp_path)) as made, awake(made):
+async def site(tmp_path: Path) -> AsyncIterator[ServedSite]:
+    async with box(tmp_path, in_paris(tmp_path)) as made, run_box(made):
         await made.good_day()
-        async with served(made) as site:
+        async with serve_site(made) as site:
             yield site
 
 
 @pytest.fixture
-async def at(site: Served) -> AsyncIterator[ClientSession]:
+async def at(site: ServedSite) -> AsyncIterator[ClientSession]:
     async with site.client(site.owner) as session:
         yield session
 
 
-def planned(site: Served) -> tuple[Planned, ...]:
+def planned(site: ServedSite) -> tuple[PlannedPause, ...]:
     return site.box.store.planned(site.box.clock.now())
 
 
-async def left_unlocked(made: Box) -> None:
+async def left_unlocked(made: ShellBox) -> None:
     """The household went out and did not lock."""
     made.bolt = LockState.UNLOCKED
     made.says("lock", LockReport(bolt=LockState.UNLOCKED))
-    await until(lambda: made.front.state.bolt.value is LockState.UNLOCKED)
+    await wait_until(lambda: made.front.state.bolt.value is LockState.UNLOCKED)
 
 
 # ---- a pause ---------------------------------------------------------------------------------------------------------
 
 
-async def test_a_pause_in_the_house_s_own_time_shows_on_home_with_who_said_so(site: Served, at: ClientSession) -> None:
+async def test_a_pause_in_the_house_s_own_time_shows_on_home_with_who_said_so(
+    site: ServedSite, at: ClientSession
+) -> None:
     bruno = await site.guest(Role.HOUSEHOLD)
     async with site.client(bruno) as his, his.post("/pause", data=TODAY | {"entrance": ""}) as answer:
         assert answer.url.path == "/"
@@ -72,7 +74,9 @@ async def test_a_pause_in_the_house_s_own_time_shows_on_home_with_who_said_so(si
         assert "Livraisons en pause, rien ne s&#39;ouvre. Fin : mer 10/06/2026, 18:00" in await answer.text()
 
 
-async def test_one_of_next_week_is_announced_and_can_be_withdrawn_with_one_tap(site: Served, at: ClientSession) -> None:
+async def test_one_of_next_week_is_announced_and_can_be_withdrawn_with_one_tap(
+    site: ServedSite, at: ClientSession
+) -> None:
     fields = {"entrance": "front", "from": "2026-06-20T18:00", "to": "2026-06-21T02:00"}
     async with at.post("/pause", data=fields, headers=ENGLISH) as answer:
         text = await answer.text()
@@ -81,10 +85,10 @@ async def test_one_of_next_week_is_announced_and_can_be_withdrawn_with_one_tap(s
     async with at.post("/pause/end", data={"pause": planned(site)[0].id}, headers=JSON) as answer:
         assert answer.status == 200
     assert planned(site) == ()
-    await until(lambda: site.box.front.state.pauses == ())
+    await wait_until(lambda: site.box.front.state.pauses == ())
 
 
-async def test_ended_by_two_at_once_the_second_is_told_that_it_is_over(site: Served, at: ClientSession) -> None:
+async def test_ended_by_two_at_once_the_second_is_told_that_it_is_over(site: ServedSite, at: ClientSession) -> None:
     async with at.post("/pause", data=TODAY):
         ident = planned(site)[0].id
     said = []
@@ -109,7 +113,7 @@ async def test_ended_by_two_at_once_the_second_is_told_that_it_is_over(site: Ser
     ],
 )
 async def test_what_is_no_pause_is_refused_in_words_and_what_was_written_stays(
-    site: Served, at: ClientSession, fields: dict[str, str], why: str
+    site: ServedSite, at: ClientSession, fields: dict[str, str], why: str
 ) -> None:
     async with at.post("/pause", data={"from": "2026-06-12T10:00", "to": "2026-06-12T11:00"}):
         before = planned(site)
@@ -129,7 +133,7 @@ async def test_what_is_no_pause_is_refused_in_words_and_what_was_written_stays(
 
 
 async def test_the_hour_that_autumn_repeats_is_paused_whole_and_told_which_is_meant(
-    site: Served, at: ClientSession
+    site: ServedSite, at: ClientSession
 ) -> None:
     fields = {"entrance": "front", "from": "2026-10-25T02:30", "to": "2026-10-25T02:45"}
     async with at.post("/pause", data=fields, headers=ENGLISH) as answer:
@@ -138,7 +142,7 @@ async def test_the_hour_that_autumn_repeats_is_paused_whole_and_told_which_is_me
     assert planned(site)[0].end - planned(site)[0].start == timedelta(hours=1, minutes=15)
 
 
-async def test_an_installer_sees_nothing_of_a_pause(site: Served, at: ClientSession) -> None:
+async def test_an_installer_sees_nothing_of_a_pause(site: ServedSite, at: ClientSession) -> None:
     async with at.post("/pause", data=TODAY):
         pass
     ines = await site.guest(Role.INSTALLER, "Ines")
@@ -152,7 +156,7 @@ async def test_an_installer_sees_nothing_of_a_pause(site: Served, at: ClientSess
 
 
 async def test_lock_now_is_offered_only_where_the_door_is_not_proven_locked_and_no_visit_runs(
-    site: Served, at: ClientSession
+    site: ServedSite, at: ClientSession
 ) -> None:
     async with at.get("/", headers=ENGLISH) as answer:
         assert "Lock now" not in await answer.text()
@@ -161,20 +165,20 @@ async def test_lock_now_is_offered_only_where_the_door_is_not_proven_locked_and_
         assert (await answer.text()).count("Lock now") == 1
     async with at.post("/entrance/front", data={"do": "lock"}, headers=JSON) as answer:
         assert answer.status == 200
-    await until(lambda: site.box.line.on("perron/lock/set"))
+    await wait_until(lambda: site.box.line.on("perron/lock/set"))
     async with at.get("/", headers=ENGLISH) as answer:
         text = await answer.text()
     assert "the lock has yet to prove it" in text
     assert "It is locked" not in text
 
 
-async def test_an_open_door_is_never_told_to_lock_and_the_page_says_why(site: Served, at: ClientSession) -> None:
+async def test_an_open_door_is_never_told_to_lock_and_the_page_says_why(site: ServedSite, at: ClientSession) -> None:
     await left_unlocked(site.box)
     site.box.door = DoorState.OPEN
     site.box.says("door", DoorReport(door=DoorState.OPEN))
     async with at.post("/entrance/front", data={"do": "lock"}, headers=JSON) as answer:
         assert answer.status == 200
-    await until(
+    await wait_until(
         lambda: site.box.front.state.lock_request is not None and site.box.front.state.lock_request.result is not None
     )
     async with at.get("/", headers=ENGLISH) as answer:
@@ -184,14 +188,14 @@ async def test_an_open_door_is_never_told_to_lock_and_the_page_says_why(site: Se
 
 
 async def test_what_was_proven_is_not_shown_any_more_once_the_door_says_otherwise(
-    site: Served, at: ClientSession
+    site: ServedSite, at: ClientSession
 ) -> None:
     await left_unlocked(site.box)
     async with at.post("/entrance/front", data={"do": "lock"}, headers=JSON):
-        await until(lambda: site.box.line.on("perron/lock/set"))
+        await wait_until(lambda: site.box.line.on("perron/lock/set"))
     site.box.bolt = LockState.LOCKED
     site.box.says("lock", LockReport(bolt=LockState.LOCKED))
-    await until(
+    await wait_until(
         lambda: site.box.front.state.lock_request is not None and site.box.front.state.lock_request.result == "proven"
     )
     async with at.get("/", headers=ENGLISH) as answer:
@@ -207,7 +211,7 @@ async def test_what_was_proven_is_not_shown_any_more_once_the_door_says_otherwis
 
 
 @pytest.mark.slow
-async def test_a_phone_pauses_sees_it_end_by_itself_and_locks_by_keyboard_alone(site: Served) -> None:
+async def test_a_phone_pauses_sees_it_end_by_itself_and_locks_by_keyboard_alone(site: ServedSite) -> None:
     made = site.box
     async with visitor() as somebody:
         page = await somebody.page(reduced_motion="reduce")
@@ -225,7 +229,7 @@ async def test_a_phone_pauses_sees_it_end_by_itself_and_locks_by_keyboard_alone(
         await left_unlocked(made)
         lock = page.get_by_role("button", name="Lock now")
         await expect(lock).to_be_visible()
-        assert await barriers(page) == []
+        assert await accessibility_problems(page) == []
         made.passes(4 * 3600.0)
         await expect(paused).to_have_count(0)
         await lock.focus()

@@ -9,38 +9,40 @@ from aiohttp import ClientSession
 from playwright.async_api import Page, expect
 
 from gateway.web.auth.roles import Role
-from tests.browser import PATIENCE, barriers, visitor
-from tests.gateway.web.house import HERONS
-from tests.shell.box import Box, awake, box
-from tests.shell.house import home
-from tests.shell.receiver import SECRET, receiver
-from tests.shell.site import Served, served
+from tests.browser import TIMEOUT_MS, accessibility_problems, visitor
+from tests.gateway.web.house import ANNA_PASSWORD
+from tests.shell.box import ShellBox, box, run_box
+from tests.shell.house import make_home
+from tests.shell.receiver import SECRET_TOKEN, receiver
+from tests.shell.site import ServedSite, serve_site
 
-expect.set_options(timeout=PATIENCE)
+expect.set_options(timeout=TIMEOUT_MS)
 
 PAGE = "/settings/messages"
 ENGLISH = {"Accept-Language": "en"}
 
 
 @pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[Box]:
-    async with box(tmp_path, home(tmp_path)) as made, awake(made):
+async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
+    async with box(tmp_path, make_home(tmp_path)) as made, run_box(made):
         await made.good_day()
         yield made
 
 
 @pytest.fixture
-async def site(made: Box) -> AsyncIterator[Served]:
-    async with served(made) as site:
+async def site(made: ShellBox) -> AsyncIterator[ServedSite]:
+    async with serve_site(made) as site:
         yield site
 
 
-async def added(client: ClientSession, url: str, *, password: str = HERONS) -> tuple[int, str]:
+async def added(client: ClientSession, url: str, *, password: str = ANNA_PASSWORD) -> tuple[int, str]:
     async with client.post(PAGE, data={"url": url, "password": password}, headers=ENGLISH) as answer:
         return answer.status, await answer.text()
 
 
-async def test_a_phone_is_added_only_with_the_password_and_its_address_is_never_shown(site: Served, made: Box) -> None:
+async def test_a_phone_is_added_only_with_the_password_and_its_address_is_never_shown(
+    site: ServedSite, made: ShellBox
+) -> None:
     async with receiver() as ear, site.client(site.owner) as client:
         status, page = await added(client, ear.json, password="another one")  # noqa: S106 - a wrong one
         assert (status, "This password is wrong." in page) == (422, True)
@@ -50,7 +52,7 @@ async def test_a_phone_is_added_only_with_the_password_and_its_address_is_never_
         assert "json 127.0.0.1" in page
         async with client.get(PAGE) as answer:
             page += await answer.text()
-        assert SECRET not in page
+        assert SECRET_TOKEN not in page
         assert str(ear.port) not in page
         assert made.home.storage.folder.joinpath("phones.txt").stat().st_mode & 0o777 == 0o600
 
@@ -58,22 +60,22 @@ async def test_a_phone_is_added_only_with_the_password_and_its_address_is_never_
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        (f"syslog://{SECRET}", "syslog:// is not let in here"),
-        (f"<script>alert(1)</script>://{SECRET}", "&lt;script&gt;alert(1)&lt;/script&gt;:// is not let in here"),
-        (f"discord://{SECRET}/b?template=/etc/passwd", "make the box read one of its files"),
-        (f"mailto://{SECRET}", "mailto:// is written mailto://USER:PASSWORD@SERVER"),
-        (SECRET, "it begins like ntfys://SERVER/TOPIC"),
+        (f"syslog://{SECRET_TOKEN}", "syslog:// is not let in here"),
+        (f"<script>alert(1)</script>://{SECRET_TOKEN}", "&lt;script&gt;alert(1)&lt;/script&gt;:// is not let in here"),
+        (f"discord://{SECRET_TOKEN}/b?template=/etc/passwd", "make the box read one of its files"),
+        (f"mailto://{SECRET_TOKEN}", "mailto:// is written mailto://USER:PASSWORD@SERVER"),
+        (SECRET_TOKEN, "it begins like ntfys://SERVER/TOPIC"),
     ],
 )
-async def test_a_refusal_says_what_is_wrong_and_repeats_no_secret(site: Served, url: str, said: str) -> None:
+async def test_a_refusal_says_what_is_wrong_and_repeats_no_secret(site: ServedSite, url: str, said: str) -> None:
     async with site.client(site.owner) as client:
         status, page = await added(client, url)
     assert status == 422
     assert said in page
-    assert SECRET not in page
+    assert SECRET_TOKEN not in page
 
 
-async def test_a_file_that_others_can_read_is_said_to_be_so(site: Served, made: Box) -> None:
+async def test_a_file_that_others_can_read_is_said_to_be_so(site: ServedSite, made: ShellBox) -> None:
     async with site.client(site.owner) as client:
         made.phonebook.file.write_text("")
         for mode, said in ((0o600, "which only the box can read"), (0o640, "chmod 600")):
@@ -82,7 +84,7 @@ async def test_a_file_that_others_can_read_is_said_to_be_so(site: Served, made: 
                 assert said in await answer.text()
 
 
-async def test_the_page_is_the_owner_s_alone(site: Served) -> None:
+async def test_the_page_is_the_owner_s_alone(site: ServedSite) -> None:
     for role, name in ((Role.HOUSEHOLD, "Bruno"), (Role.INSTALLER, "Ines")):
         guest = await site.guest(role, name)
         async with site.client(guest) as client:
@@ -99,7 +101,7 @@ async def test_the_page_is_the_owner_s_alone(site: Served) -> None:
                 assert set(parts) == {"en/state/front"}
 
 
-async def test_what_does_not_exist_is_not_done(site: Served) -> None:
+async def test_what_does_not_exist_is_not_done(site: ServedSite) -> None:
     async with receiver() as ear, site.client(site.owner) as client:
         await added(client, ear.json)
         name = site.box.phonebook.listed()[0].name
@@ -112,13 +114,13 @@ async def test_what_does_not_exist_is_not_done(site: Served) -> None:
 async def hindered(page: Page) -> list[str]:
     """What is in the way of somebody who sees badly, once the page has heard of the box (before, all is grey)."""
     await expect(page.locator("#link")).to_have_text(re.compile("Connected to the box|En liaison avec la box"))
-    return await barriers(page)
+    return await accessibility_problems(page)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("locale", "scheme"), [("fr-FR", "dark"), ("en-GB", "light")])
 async def test_an_owner_adds_tries_and_removes_a_phone_and_sees_each_outcome_as_it_comes(
-    site: Served, locale: str, scheme: str
+    site: ServedSite, locale: str, scheme: str
 ) -> None:
     async with receiver() as ear, visitor() as somebody:
         page = await somebody.page(locale=locale, color_scheme=scheme, reduced_motion="reduce")
@@ -126,7 +128,7 @@ async def test_an_owner_adds_tries_and_removes_a_phone_and_sees_each_outcome_as_
         await page.goto(f"{site.address}/settings")
         await page.locator(f'a[href="{PAGE}"]').click()
         await page.locator("[name=url]").fill(ear.ntfy)
-        await page.locator("[name=password]").fill(HERONS)
+        await page.locator("[name=password]").fill(ANNA_PASSWORD)
         await page.locator("form.fields button").click()
         phone = page.locator("article")
         await expect(phone).to_contain_text("ntfy 127.0.0.1")

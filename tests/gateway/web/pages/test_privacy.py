@@ -14,47 +14,47 @@ from gateway.config.home import HubSection
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Entrance
 from gateway.evidence.retention import read_tombstone
-from gateway.storage import Clip
+from gateway.storage import StoredClip
 from tests.filmset.cameras import CameraSet
-from tests.gateway.domain.delivery.house import step
+from tests.gateway.domain.delivery.house import make_step
 from tests.gateway.domain.delivery.shop import NOW
-from tests.gateway.web.house import HERONS
-from tests.shell.box import Box, awake, box
-from tests.shell.house import home, visited
-from tests.shell.parts import until
-from tests.shell.site import Served, served
-from tests.shell.studio import studio
+from tests.gateway.web.house import ANNA_PASSWORD
+from tests.shell.box import ShellBox, box, run_box
+from tests.shell.house import entrance_in_visit, make_home
+from tests.shell.parts import wait_until
+from tests.shell.site import ServedSite, serve_site
+from tests.shell.studio import serve_with_cameras
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)
 FILM = b"\0\0\0\x18ftypisom a film"
 
 
-async def filmed(made: Box, visit: str, *, days_ago: float) -> None:
+async def filmed(made: ShellBox, visit: str, *, days_ago: float) -> None:
     """An incident was filmed so long ago."""
-    await made.store.commit(step(Entrance(id="front", incident=visit), c.StartRecording(visit=visit)))
+    await made.store.commit(make_step(Entrance(id="front", incident=visit), c.StartRecording(visit=visit)))
     path = f"visits/{visit}/cam-1-1.mp4"
     (made.home.storage.folder / path).parent.mkdir(parents=True)
     (made.home.storage.folder / path).write_bytes(FILM)
     at = NOON - timedelta(days=days_ago)
     await made.store.clip_closed(
-        Clip(
+        StoredClip(
             path=path, entrance="front", visit=visit, part=1, camera="cam", start=at, end=at + timedelta(seconds=9),
             sha256="0" * 64, fragments=2, size=len(FILM),
         ),
         NOW,
     )  # fmt: skip
-    await made.store.commit(step(Entrance(id="front")))
+    await made.store.commit(make_step(Entrance(id="front")))
 
 
 @pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[Box]:
-    async with box(tmp_path, home(tmp_path)) as made, awake(made):
+async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
+    async with box(tmp_path, make_home(tmp_path)) as made, run_box(made):
         yield made
 
 
 @pytest.fixture
-async def site(made: Box) -> AsyncIterator[Served]:
-    async with served(made) as site:
+async def site(made: ShellBox) -> AsyncIterator[ServedSite]:
+    async with serve_site(made) as site:
         yield site
 
 
@@ -71,13 +71,13 @@ async def keep_for(client: ClientSession, days: str) -> int:
         return answer.status
 
 
-def kinds(made: Box, kind: str) -> list[dict[str, object]]:
+def kinds(made: ShellBox, kind: str) -> list[dict[str, object]]:
     rows = [json.loads(one.body) for one in made.store.entries() if isinstance(one.body, bytes)]
     return [row for row in rows if row["kind"] == kind]
 
 
 @pytest.mark.slow
-async def test_the_page_tells_what_is_kept_in_numbers_of_this_box(site: Served, made: Box) -> None:
+async def test_the_page_tells_what_is_kept_in_numbers_of_this_box(site: ServedSite, made: ShellBox) -> None:
     await filmed(made, "v1", days_ago=3)
     await filmed(made, "v2", days_ago=1)
     await made.store.hold("v2", "a dispute", NOW)
@@ -90,7 +90,7 @@ async def test_the_page_tells_what_is_kept_in_numbers_of_this_box(site: Served, 
 
 
 async def test_a_shorter_retention_erases_at_once_with_a_tombstone_and_what_is_held_stays(
-    site: Served, made: Box
+    site: ServedSite, made: ShellBox
 ) -> None:
     for visit, days in (("old", 9), ("held", 9), ("new", 2)):
         await filmed(made, visit, days_ago=days)
@@ -98,8 +98,8 @@ async def test_a_shorter_retention_erases_at_once_with_a_tombstone_and_what_is_h
     films = made.home.storage.folder / "visits"
     async with site.client(site.owner) as client:
         assert await keep_for(client, "7") == 303
-        await until(lambda: not (films / "old" / "cam-1-1.mp4").exists())
-        await until(lambda: read_tombstone(films / "old") is not None)
+        await wait_until(lambda: not (films / "old" / "cam-1-1.mp4").exists())
+        await wait_until(lambda: read_tombstone(films / "old") is not None)
         stone = read_tombstone(films / "old")
         assert stone is not None
         assert stone.why == "retention"
@@ -115,24 +115,24 @@ async def test_a_shorter_retention_erases_at_once_with_a_tombstone_and_what_is_h
 
 async def test_how_long_films_are_kept_outlives_a_restart(tmp_path: Path) -> None:
     async with (
-        box(tmp_path, home(tmp_path)) as made,
-        awake(made),
-        served(made) as site,
+        box(tmp_path, make_home(tmp_path)) as made,
+        run_box(made),
+        serve_site(made) as site,
         site.client(site.owner) as client,
     ):
         assert await keep_for(client, "3") == 303
-    async with box(tmp_path, home(tmp_path)) as made:
+    async with box(tmp_path, make_home(tmp_path)) as made:
         assert made.store.keeping.retention_days() == 3
 
 
 @pytest.mark.parametrize("days", ["0", "31", "-1", "7.5", "07", "", "seven", "1" * 5000])
-async def test_no_other_number_of_days_is_taken(site: Served, made: Box, days: str) -> None:
+async def test_no_other_number_of_days_is_taken(site: ServedSite, made: ShellBox, days: str) -> None:
     async with site.client(site.owner) as client:
         assert await keep_for(client, days) == 400
     assert made.store.keeping.retention_days() is None
 
 
-async def test_how_long_asks_for_the_password_again_and_keeps_the_form(site: Served, made: Box) -> None:
+async def test_how_long_asks_for_the_password_again_and_keeps_the_form(site: ServedSite, made: ShellBox) -> None:
     made.time.mono += 301
     async with site.client(site.owner) as client:
         async with client.post(
@@ -146,7 +146,9 @@ async def test_how_long_asks_for_the_password_again_and_keeps_the_form(site: Ser
 # ---- who looked ------------------------------------------------------------------------------------------------------
 
 
-async def test_who_replayed_a_film_is_shown_once_however_many_pieces_were_asked_for(site: Served, made: Box) -> None:
+async def test_who_replayed_a_film_is_shown_once_however_many_pieces_were_asked_for(
+    site: ServedSite, made: ShellBox
+) -> None:
     await filmed(made, "v1", days_ago=1)
     async with site.client(site.owner) as client:
         for start in range(3):
@@ -154,7 +156,7 @@ async def test_who_replayed_a_film_is_shown_once_however_many_pieces_were_asked_
                 "/film/visits/v1/cam-1-1.mp4", headers={"Range": f"bytes={start}-{start + 1}"}
             ) as answer:
                 assert answer.status == 206
-        await until(lambda: made.store.keeping.looks(at_most=9))
+        await wait_until(lambda: made.store.keeping.looks(at_most=9))
         text = await read(client)
     (look,) = made.store.keeping.looks(at_most=9)
     assert (look.kind, look.what, look.person) == ("film", "v1", site.owner.who.person)
@@ -162,20 +164,20 @@ async def test_who_replayed_a_film_is_shown_once_however_many_pieces_were_asked_
     assert '<a href="/history/v1">a visit&#39;s film</a>' in text
 
 
-async def test_a_film_seen_by_a_link_is_noted_as_nobody_s(site: Served, made: Box) -> None:
+async def test_a_film_seen_by_a_link_is_noted_as_nobody_s(site: ServedSite, made: ShellBox) -> None:
     await filmed(made, "v1", days_ago=1)
     async with site.client(site.owner) as client, client.post("/history/v1/share", data={"days": "1"}) as answer:
         token = (await answer.text()).partition("/shared/")[2].partition("<")[0]
     async with ClientSession(site.address) as stranger, stranger.get(f"/shared/{token}/cam-1-1.mp4") as answer:
         assert answer.status == 200
-    await until(lambda: made.store.keeping.looks(at_most=9))
+    await wait_until(lambda: made.store.keeping.looks(at_most=9))
     (look,) = made.store.keeping.looks(at_most=9)
     assert (look.kind, look.person) == ("film", None)
     async with site.client(site.owner) as client:
         assert "somebody with a link" in await read(client)
 
 
-async def test_only_the_newest_looks_are_kept(made: Box) -> None:
+async def test_only_the_newest_looks_are_kept(made: ShellBox) -> None:
     for number in range(530):
         made.store.keeping.looked("film", f"v{number}", "p", made.clock.now())
     await made.store.note("done", {}, NOW)  # what was posted before is stored by now
@@ -196,7 +198,7 @@ async def refused_live(client: ClientSession, camera: str) -> str | None:
         return why
 
 
-async def test_a_camera_inside_is_not_shown_while_nothing_is_filmed(site: Served, made: Box) -> None:
+async def test_a_camera_inside_is_not_shown_while_nothing_is_filmed(site: ServedSite, made: ShellBox) -> None:
     async with site.client(site.owner) as client:
         assert await refused_live(client, "hall") == "private"
         assert await refused_live(client, "cam") != "private"
@@ -205,25 +207,25 @@ async def test_a_camera_inside_is_not_shown_while_nothing_is_filmed(site: Served
             assert "visit" in (await answer.json())["why"]
         assert "can only be watched during a visit" in await read(client, "/live")
     made.store.keeping.looked("copy", "", None, NOW)
-    await until(lambda: made.store.keeping.looks(at_most=9))
+    await wait_until(lambda: made.store.keeping.looks(at_most=9))
     assert [one.what for one in made.store.keeping.looks(at_most=9) if one.what == "hall"] == []
 
 
-async def test_while_a_visit_runs_it_is_and_not_a_moment_longer(site: Served, made: Box) -> None:
+async def test_while_a_visit_runs_it_is_and_not_a_moment_longer(site: ServedSite, made: ShellBox) -> None:
     """By pictures one after the other, which come from a recorder here: what runs is cut when the visit ends."""
-    made.front.state = visited(made.home)
+    made.front.state = entrance_in_visit(made.home)
     async with site.client(site.owner) as client, client.get("/live/hall/pictures") as answer:
         assert answer.status == 200
         assert b"\xff\xd8" in await answer.content.readany()
         made.front.state = Entrance(id="front")
         async with asyncio.timeout(20):
             await answer.content.read()  # to the end, which comes
-    await until(lambda: made.store.keeping.looks(at_most=9))
+    await wait_until(lambda: made.store.keeping.looks(at_most=9))
     (look,) = made.store.keeping.looks(at_most=9)
     assert (look.kind, look.what, look.person) == ("live", "hall", site.owner.who.person)
 
 
-async def test_the_owner_may_choose_otherwise_and_back(site: Served, made: Box) -> None:
+async def test_the_owner_may_choose_otherwise_and_back(site: ServedSite, made: ShellBox) -> None:
     async with site.client(site.owner) as client:
         for chosen, why in (("always", False), ("filming", True)):
             async with client.post("/settings/privacy/live", data={"inside": chosen}, allow_redirects=False) as answer:
@@ -245,9 +247,9 @@ async def pictures(client: ClientSession) -> ClientWebSocketResponse:
 
 @pytest.mark.slow
 async def test_a_real_stream_of_the_hall_ends_with_the_visit(tmp_path: Path, cameras: CameraSet) -> None:
-    async with studio(tmp_path, cameras) as there, there.site.client(there.site.owner) as client:
+    async with serve_with_cameras(tmp_path, cameras) as there, there.site.client(there.site.owner) as client:
         front = there.site.box.front
-        front.state = visited(there.site.box.home)
+        front.state = entrance_in_visit(there.site.box.home)
         async with asyncio.timeout(60):
             page = await pictures(client)
             while (await page.receive()).type is not WSMsgType.BINARY:
@@ -260,9 +262,9 @@ async def test_a_real_stream_of_the_hall_ends_with_the_visit(tmp_path: Path, cam
         await page.close()
 
 
-async def test_an_erasure_names_who_asked_for_it(site: Served, made: Box) -> None:
+async def test_an_erasure_names_who_asked_for_it(site: ServedSite, made: ShellBox) -> None:
     await filmed(made, "v1", days_ago=1)
-    assert await site.accounts.confirm(site.owner.who, HERONS, made.clock.now()) is None
+    assert await site.accounts.confirm(site.owner.who, ANNA_PASSWORD, made.clock.now()) is None
     async with site.client(site.owner) as client:
         async with client.post(
             "/entrance/front", data={"do": "erase", "visit": "v1"}, headers={"Accept": "application/json"}
@@ -275,8 +277,8 @@ async def test_what_a_hub_knows_of_the_house_is_told_where_there_is_one(tmp_path
     hub = HubSection(url="https://hub.example", home="home-1", host="127.0.0.1")
     for number, joined in enumerate((None, hub)):
         (tmp_path / str(number)).mkdir()
-        house = home(tmp_path / str(number)).model_copy(update={"hub": joined})
-        async with box(tmp_path / str(number), house) as made, awake(made), served(made) as site:
+        house = make_home(tmp_path / str(number)).model_copy(update={"hub": joined})
+        async with box(tmp_path / str(number), house) as made, run_box(made), serve_site(made) as site:
             client = site.client(site.owner)
             async with client:
                 text = await read(client)

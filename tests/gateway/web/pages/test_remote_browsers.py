@@ -9,26 +9,26 @@ import pytest
 from aiohttp import ClientSession
 
 from gateway.config.home import HubSection
-from gateway.protocol.browser_envelope import Jwk, keys, private_key
+from gateway.protocol.browser_envelope import Jwk, derive_keys, load_private_key
 from gateway.web.auth.roles import Role
 from tests.remotebrowser import RemoteBrowser
-from tests.shell.box import Box, awake, box
-from tests.shell.house import home
-from tests.shell.site import Served, served
+from tests.shell.box import ShellBox, box, run_box
+from tests.shell.house import make_home
+from tests.shell.site import ServedSite, serve_site
 
 JSON = {"Accept": "application/json"}
 HUB = HubSection(url="https://hub.example", home="home-1", host="127.0.0.1", password_file=Path("/nowhere"))
 
 
 @pytest.fixture
-async def made(tmp_path: Path) -> AsyncIterator[Box]:
-    async with box(tmp_path, home(tmp_path).model_copy(update={"hub": HUB})) as made, awake(made):
+async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
+    async with box(tmp_path, make_home(tmp_path).model_copy(update={"hub": HUB})) as made, run_box(made):
         yield made
 
 
 @pytest.fixture
-async def site(made: Box) -> AsyncIterator[Served]:
-    async with served(made) as site:
+async def site(made: ShellBox) -> AsyncIterator[ServedSite]:
+    async with serve_site(made) as site:
         yield site
 
 
@@ -37,21 +37,21 @@ async def asked(client: ClientSession, form: dict[str, str], path: str = "/away/
         return answer.status, await answer.json()
 
 
-async def test_browser_and_box_agree_on_keys_that_nobody_else_has(site: Served, made: Box) -> None:
+async def test_browser_and_box_agree_on_keys_that_nobody_else_has(site: ServedSite, made: ShellBox) -> None:
     phone = RemoteBrowser()
     async with site.client(site.owner) as client:
         said = await phone.enrol(client)
     assert (said["home"], said["hub"], said["person"], said["role"]) == ("home-1", HUB.url, "Anna", "owner")
     kept = made.store.browsers.browser(phone.browser)
     assert kept is not None
-    ours = keys(private_key(kept.own), Jwk.model_validate_json(kept.agree), home=kept.home, browser=kept.id)
+    ours = derive_keys(load_private_key(kept.own), Jwk.model_validate_json(kept.agree), home=kept.home, browser=kept.id)
     assert (ours.up, ours.down) == (phone.keys.up, phone.keys.down)
     assert kept.label == "Anna's phone"
     assert json.loads(phone.opened(kept.farewell).text) == {"ended": True, "browser": phone.browser}
     assert kept.person.id == site.owner.who.person
 
 
-async def test_it_takes_the_password_however_fresh_the_last_one_is(site: Served, made: Box) -> None:
+async def test_it_takes_the_password_however_fresh_the_last_one_is(site: ServedSite, made: ShellBox) -> None:
     phone = RemoteBrowser()
     async with site.client(site.owner) as client:
         for password in ("", "not the password"):
@@ -65,14 +65,16 @@ async def test_it_takes_the_password_however_fresh_the_last_one_is(site: Served,
     {"sign": '{"kty":"EC","crv":"P-256","x":"' + "A" * 43 + '","y":"' + "A" * 43 + '"}'},
     {"agree": '{"kty":"OKP","crv":"X25519","x":"' + "A" * 43 + '"}'},
 ])  # fmt: skip
-async def test_what_is_no_browser_s_keys_is_not_enrolled(site: Served, made: Box, changed: dict[str, str]) -> None:
+async def test_what_is_no_browser_s_keys_is_not_enrolled(
+    site: ServedSite, made: ShellBox, changed: dict[str, str]
+) -> None:
     async with site.client(site.owner) as client:
         status, _ = await asked(client, RemoteBrowser().asks_to_be_enrolled() | changed)
     assert status == 422
     assert made.store.browsers.browsers() == ()
 
 
-async def test_a_private_key_is_refused_as_every_word_too_many(site: Served, made: Box) -> None:
+async def test_a_private_key_is_refused_as_every_word_too_many(site: ServedSite, made: ShellBox) -> None:
     form = RemoteBrowser().asks_to_be_enrolled()
     form["sign"] = form["sign"][:-1] + ',"d":"' + "A" * 43 + '"}'
     async with site.client(site.owner) as client:
@@ -82,9 +84,9 @@ async def test_a_private_key_is_refused_as_every_word_too_many(site: Served, mad
 
 async def test_a_house_that_has_joined_no_hub_enrols_nobody(tmp_path: Path) -> None:
     async with (
-        box(tmp_path, home(tmp_path)) as made,
-        awake(made),
-        served(made) as site,
+        box(tmp_path, make_home(tmp_path)) as made,
+        run_box(made),
+        serve_site(made) as site,
         site.client(site.owner) as client,
     ):
         status, said = await asked(client, RemoteBrowser().asks_to_be_enrolled())
@@ -92,7 +94,7 @@ async def test_a_house_that_has_joined_no_hub_enrols_nobody(tmp_path: Path) -> N
         assert "hub" in said["why"]
 
 
-async def test_the_household_may_and_an_installer_and_a_stranger_may_not(site: Served, made: Box) -> None:
+async def test_the_household_may_and_an_installer_and_a_stranger_may_not(site: ServedSite, made: ShellBox) -> None:
     for role, status in ((Role.HOUSEHOLD, 200), (Role.INSTALLER, 403), (None, 401)):
         who = None if role is None else await site.guest(role, f"the {role}")
         async with site.client(who) as client:
@@ -100,7 +102,7 @@ async def test_the_household_may_and_an_installer_and_a_stranger_may_not(site: S
     assert [one.person.role for one in made.store.browsers.browsers()] == ["household"]
 
 
-async def test_another_page_cannot_enrol_a_browser_in_the_owner_s_name(site: Served, made: Box) -> None:
+async def test_another_page_cannot_enrol_a_browser_in_the_owner_s_name(site: ServedSite, made: ShellBox) -> None:
     form = RemoteBrowser().asks_to_be_enrolled()
     async with site.client(site.owner) as client:
         async with client.post("/away/enrol", data=form, headers={"Origin": "https://evil.example"}) as answer:
@@ -111,7 +113,7 @@ async def test_another_page_cannot_enrol_a_browser_in_the_owner_s_name(site: Ser
 
 
 async def test_one_s_own_is_ended_at_once_and_another_s_by_whoever_answers_for_the_people(
-    site: Served, made: Box
+    site: ServedSite, made: ShellBox
 ) -> None:
     bruno = await site.guest(Role.HOUSEHOLD)
     hers, his = RemoteBrowser(), RemoteBrowser(label="Bruno's phone")
@@ -133,7 +135,7 @@ async def test_one_s_own_is_ended_at_once_and_another_s_by_whoever_answers_for_t
     assert "Anna ended a browser of Bruno" in told
 
 
-async def test_it_stands_on_the_settings_page_with_a_button_that_ends_it(site: Served, made: Box) -> None:
+async def test_it_stands_on_the_settings_page_with_a_button_that_ends_it(site: ServedSite, made: ShellBox) -> None:
     phone = RemoteBrowser(label="<b>phone</b>")
     async with site.client(site.owner) as client:
         await phone.enrol(client)

@@ -9,29 +9,29 @@ from pathlib import Path
 from typing import Any
 
 from gateway.config.home import Home, HubSection
-from gateway.protocol.box_hub import Asked, Job, Kind, Receipt
-from gateway.storage.browsers import KeptOrder
+from gateway.protocol.box_hub import Job, JobKind, JobReceipt, SealedQuery
+from gateway.storage.browsers import StoredOrder
 from gateway.web.auth.roles import Role
-from gateway.web.remote.queries import Answers
-from gateway.web.remote.sessions import Household
+from gateway.web.remote.queries import QueryService
+from gateway.web.remote.sessions import RemoteSessions
 from tests.remotebrowser import RemoteBrowser
-from tests.shell.box import Box, awake, box
-from tests.shell.house import home
-from tests.shell.parts import Time, until
-from tests.shell.site import Served, served
+from tests.shell.box import ShellBox, box, run_box
+from tests.shell.house import make_home
+from tests.shell.parts import ManualTime, wait_until
+from tests.shell.site import ServedSite, serve_site
 
-NOON = 7300.0  # seconds: the usual window is open
+NOON_MONO_S = 7300.0  # seconds: the usual window is open
 HUB = HubSection(url="https://hub.example", home="home-1", host="127.0.0.1", password_file=Path("/nowhere"))
 
 
 @dataclass
-class Away:
+class RemoteHousehold:
     """The box, its pages, the owner's browser, and the household's line to it."""
 
-    made: Box
-    site: Served
+    made: ShellBox
+    site: ServedSite
     phone: RemoteBrowser
-    household: Household
+    household: RemoteSessions
 
     async def browser(self, role: Role, name: str = "Bruno") -> RemoteBrowser:
         """Somebody else of the household goes out too."""
@@ -48,10 +48,10 @@ class Away:
 
     # ---- orders
 
-    async def brings(self, token: bytes | str) -> Receipt:
+    async def brings(self, token: bytes | str) -> JobReceipt:
         """The hub brings an envelope, whatever is in it."""
         text = token if isinstance(token, str) else token.decode()
-        return await self.household.take(Job(job="job-1", kind=Kind.OWNER, token=text))
+        return await self.household.take(Job(job="job-1", kind=JobKind.OWNER, token=text))
 
     async def orders(self, do: str, *, by: RemoteBrowser | None = None, **said: Any) -> str | None:  # noqa: ANN401 - an order's own
         """Order something; None: it was taken in, else why not."""
@@ -60,10 +60,10 @@ class Away:
         receipt = await self.brings(one.sealed(one.order(do, **said)))
         return receipt.why if receipt.state == "refused" else None
 
-    async def became(self, by: RemoteBrowser | None = None) -> KeptOrder:
+    async def became(self, by: RemoteBrowser | None = None) -> StoredOrder:
         """What became of the newest order."""
         one, browsers = by or self.phone, self.made.store.browsers
-        await until(lambda: browsers.orders(one.browser, at_most=1)[0].state != "kept")
+        await wait_until(lambda: browsers.orders(one.browser, at_most=1)[0].state != "kept")
         return browsers.orders(one.browser, at_most=1)[0]
 
     # ---- questions
@@ -86,7 +86,7 @@ class Away:
     async def put(self, sealed: str, *, by: RemoteBrowser | None = None) -> str | None:
         """The hub puts a question."""
         one = by or self.phone
-        return await self.household.ask(Asked(via="hub-1", id="q-1", browser=one.browser, sealed=sealed))
+        return await self.household.ask(SealedQuery(via="hub-1", id="q-1", browser=one.browser, sealed=sealed))
 
     async def state(self, by: RemoteBrowser | None = None) -> dict[str, Any]:
         """How the house stands, as a browser sees it."""
@@ -100,20 +100,20 @@ class Away:
 
 
 @asynccontextmanager
-async def away(
+async def remote_household(
     folder: Path,
     house: Home | None = None,
     *,
     reached: Callable[[str], None] = lambda _: None,
     held: float = 20.0,
     at: float = 100.0,
-) -> AsyncIterator[Away]:
+) -> AsyncIterator[RemoteHousehold]:
     """The owner has enrolled a browser and has left the house."""
-    made_house = (house or home(folder)).model_copy(update={"hub": HUB})
-    async with box(folder, made_house, time=Time(mono=at)) as made, awake(made), served(made) as site:
-        household = Household(site.site._box, site.site.changes, home=HUB.home, reached=reached)  # noqa: SLF001 - as app.py has them
-        household._answers = Answers(site.site._box, site.site.changes, held=held)  # noqa: SLF001 - a shorter wait
-        one = Away(made, site, RemoteBrowser(), household)
+    made_house = (house or make_home(folder)).model_copy(update={"hub": HUB})
+    async with box(folder, made_house, time=ManualTime(mono=at)) as made, run_box(made), serve_site(made) as site:
+        household = RemoteSessions(site.site._services, site.site.changes, home=HUB.home, reached=reached)  # noqa: SLF001 - as app.py has them
+        household._queries = QueryService(site.site._services, site.site.changes, held=held)  # noqa: SLF001 - a shorter wait
+        one = RemoteHousehold(made, site, RemoteBrowser(), household)
         one.synchronised(one.phone)
         async with site.client(site.owner) as client:
             await one.phone.enrol(client)
@@ -127,6 +127,6 @@ async def away(
                 task.result()
 
 
-def twin(one: RemoteBrowser, **other: Any) -> RemoteBrowser:  # noqa: ANN401 - any field
+def altered_copy(one: RemoteBrowser, **other: Any) -> RemoteBrowser:  # noqa: ANN401 - any field
     """The same browser, but for what is said."""
     return replace(one, **other)

@@ -8,27 +8,27 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.delivery.permission import Standing
+from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Phase
 from gateway.protocol.browser_envelope import Jwk
 from gateway.protocol.keys import PublicKey
-from gateway.protocol.owner_requests import wish as read_wish
+from gateway.protocol.owner_requests import parse_owner_request as read_wish
 from gateway.storage import StoreFailed
-from gateway.storage.browsers import Browsers
-from gateway.web.auth.roles import Right, Role, may
-from gateway.web.remote.actions import RIGHTS, allowed
-from gateway.web.remote.orders import browser_of
-from gateway.web.server.authorization import WISHES
-from tests.gateway.domain.delivery.house import told
-from tests.gateway.domain.delivery.shop import NOW, PARCEL, offer
-from tests.gateway.web.remote.away import NOON, Away, away
-from tests.remotebrowser import RemoteBrowser, fresh
-from tests.shell.house import home, pending
-from tests.shell.parts import until
+from gateway.storage.browsers import BrowserStore
+from gateway.web.auth.roles import Role, UserRight, has_right
+from gateway.web.remote.actions import ORDER_RIGHTS, is_allowed
+from gateway.web.remote.orders import envelope_browser
+from gateway.web.server.authorization import REQUEST_RIGHTS
+from tests.gateway.domain.delivery.house import receive
+from tests.gateway.domain.delivery.shop import NOW, PARCEL, make_offer
+from tests.gateway.web.remote.away import NOON_MONO_S, RemoteHousehold, remote_household
+from tests.remotebrowser import RemoteBrowser, new_key
+from tests.shell.house import home_without_permission, make_home
+from tests.shell.parts import wait_until
 from tests.stranger import HOME as STREET
 from tests.stranger import HUB as HUB_URL
-from tests.stranger import Stranger
+from tests.stranger import UnknownBrand
 
 TERMS: dict[str, Any] = {"entrances": ["front"], "places": ["hall"], "carriers": ["Colissimo"], "days": ["mon", "wed"],
                          "hours": "08:00-20:00"}  # fmt: skip
@@ -41,16 +41,16 @@ ALL: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 
 
-async def standing(here: Away) -> Standing | None:
+async def standing(here: RemoteHousehold) -> PermissionStatus | None:
     permission = here.made.store.permission("shop")
     return None if permission is None else permission.standing
 
 
-async def ask(here: Away) -> str:
+async def ask(here: RemoteHousehold) -> str:
     return str(next(one["ask"] for one in (await here.state())["brands"] if one["id"] == "shop"))
 
 
-async def permit_of(here: Away) -> bytes:
+async def permit_of(here: RemoteHousehold) -> bytes:
     """The owner looks at what the shop asks, and says yes."""
     shown = await ask(here)
     return here.phone.order("permit", life=86_400, brand="shop", ask=shown, terms=TERMS)
@@ -60,26 +60,26 @@ async def permit_of(here: Away) -> bytes:
 
 
 def test_each_order_asks_for_the_right_that_the_page_asks_for() -> None:
-    assert set(RIGHTS) == set(ALL)
+    assert set(ORDER_RIGHTS) == set(ALL)
     for role in Role:
-        for do, right in RIGHTS.items():
-            assert allowed(role.value, do) is (may(role, right) and may(role, Right.AWAY))
-    assert RIGHTS["permit"] is WISHES["permit"] is Right.DECIDE_BRANDS
-    assert not any(allowed(Role.INSTALLER.value, do) for do in RIGHTS), "he is there when he works"
+        for do, right in ORDER_RIGHTS.items():
+            assert is_allowed(role.value, do) is (has_right(role, right) and has_right(role, UserRight.AWAY))
+    assert ORDER_RIGHTS["permit"] is REQUEST_RIGHTS["permit"] is UserRight.DECIDE_BRANDS
+    assert not any(is_allowed(Role.INSTALLER.value, do) for do in ORDER_RIGHTS), "he is there when he works"
     assert isinstance(read_wish(b"{}"), str)
 
 
 async def test_each_role_orders_what_it_may_at_home_and_nothing_else(tmp_path: Path) -> None:
-    async with away(tmp_path) as here:
+    async with remote_household(tmp_path) as here:
         bruno = await here.browser(Role.HOUSEHOLD)
         for do, said in ALL.items():
             assert await here.orders(do, **said) is None, do
             why = await here.orders(do, by=bruno, **said)
-            assert why == (None if may(Role.HOUSEHOLD, RIGHTS[do]) else "not_allowed"), do
+            assert why == (None if has_right(Role.HOUSEHOLD, ORDER_RIGHTS[do]) else "not_allowed"), do
 
 
 async def test_who_is_no_owner_any_more_decides_on_no_brand_any_more(tmp_path: Path) -> None:
-    async with away(tmp_path) as here:
+    async with remote_household(tmp_path) as here:
         bruno = await here.browser(Role.OWNER)
         register = here.made.store.register
         person = here.made.store.browsers.browser(bruno.browser)
@@ -95,7 +95,7 @@ async def test_who_is_no_owner_any_more_decides_on_no_brand_any_more(tmp_path: P
 
 
 async def test_whatever_a_hub_alters_nothing_is_done(tmp_path: Path) -> None:
-    async with away(tmp_path) as here:
+    async with remote_household(tmp_path) as here:
         sealed = here.phone.sealed(here.phone.order("stop"))
         chance = random.Random(3)
         for at in chance.sample(range(len(sealed)), 120):
@@ -112,14 +112,14 @@ async def test_whatever_a_hub_alters_nothing_is_done(tmp_path: Path) -> None:
 async def test_a_hub_cannot_invent_an_order_nor_sign_for_a_browser_nor_turn_a_question_or_a_token_into_one(
     tmp_path: Path,
 ) -> None:
-    async with away(tmp_path) as here:
+    async with remote_household(tmp_path) as here:
         phone, bruno = here.phone, await here.browser(Role.HOUSEHOLD)
         hub = RemoteBrowser(browser=phone.browser, home=phone.home, hub=phone.hub)
         hub.enrolled({"browser": phone.browser, "home": phone.home, "hub": phone.hub,
                       "agree": {"kty": "EC", "crv": "P-256", **_public(hub)}})  # fmt: skip
         lies = {
             "sealed by a stranger": hub.sealed(phone.order("stop")),
-            "signed by a stranger": phone.sealed(replace(phone, sign=fresh()).order("stop")),
+            "signed by a stranger": phone.sealed(replace(phone, sign=new_key()).order("stop")),
             "signed by another browser": phone.sealed(bruno.order("stop")),
             "another's envelope": bruno.sealed(phone.order("stop")),
             "a question": phone.sealed(phone.question("state")[1]),
@@ -143,13 +143,13 @@ def _public(one: RemoteBrowser) -> dict[str, str]:
 
 
 async def test_the_same_envelope_again_is_the_same_receipt_and_nothing_is_done_twice(tmp_path: Path) -> None:
-    async with away(tmp_path) as here:
+    async with remote_household(tmp_path) as here:
         sealed = here.phone.sealed(here.phone.order("stop"))
         assert (await here.brings(sealed)).state == "received"
-        await until(here.made.front.stopped)
+        await wait_until(here.made.front.stopped)
         await here.became()
         await here.made.reception.wished("front", _lift(), here.site.owner.who.person)
-        await until(lambda: not here.made.front.stopped())
+        await wait_until(lambda: not here.made.front.stopped())
         here.made.time.mono += 3600  # it would be over by now
         for _ in range(3):
             assert (await here.brings(sealed)).state == "received"
@@ -164,7 +164,7 @@ def _lift() -> Any:  # noqa: ANN401 - a wish
 
 
 async def test_an_older_order_is_refused_whatever_it_is(tmp_path: Path) -> None:
-    async with away(tmp_path, pending(home(tmp_path))) as here:
+    async with remote_household(tmp_path, home_without_permission(make_home(tmp_path))) as here:
         permit = here.phone.sealed(await permit_of(here))
         here.synchronised(here.phone)
         refuse = here.phone.sealed(here.phone.order("refuse", life=86_400, brand="shop"))
@@ -172,22 +172,22 @@ async def test_an_older_order_is_refused_whatever_it_is(tmp_path: Path) -> None:
         await here.became()
         receipt = await here.brings(permit)  # the hub held it back
         assert (receipt.state, receipt.why) == ("refused", "overtaken")
-        assert await standing(here) is Standing.REFUSED
+        assert await standing(here) is PermissionStatus.REFUSED
 
 
 async def test_a_permit_that_was_held_back_does_not_undo_what_was_decided_at_home_meanwhile(tmp_path: Path) -> None:
-    async with away(tmp_path, pending(home(tmp_path))) as here:
+    async with remote_household(tmp_path, home_without_permission(make_home(tmp_path))) as here:
         permit = here.phone.sealed(await permit_of(here))
         assert await here.made.reception.letting.refuse("shop", here.site.owner.who.person) is None
         assert (await here.brings(permit)).state == "received"
         order = await here.became()
         assert (order.state, order.why) == ("failed", "ask_changed")
-        assert await standing(here) is Standing.REFUSED
+        assert await standing(here) is PermissionStatus.REFUSED
 
 
 async def test_a_permit_and_a_revocation_in_the_same_moment_end_as_a_revocation(tmp_path: Path) -> None:
     """The permit is looked at before the revocation is on the disk, and stored behind it."""
-    async with away(tmp_path, pending(home(tmp_path))) as here:
+    async with remote_household(tmp_path, home_without_permission(make_home(tmp_path))) as here:
         now, letting = await ask(here), here.made.reception.letting
         revoking = asyncio.create_task(letting.revoke("shop", here.site.owner.who.person))
         await asyncio.sleep(0)
@@ -195,12 +195,12 @@ async def test_a_permit_and_a_revocation_in_the_same_moment_end_as_a_revocation(
         order = await here.became()
         assert await revoking is None
         assert order.state == "failed"
-        assert await standing(here) is Standing.REVOKED
+        assert await standing(here) is PermissionStatus.REVOKED
 
 
 async def test_a_yes_that_is_stored_behind_a_revocation_of_the_same_moment_does_not_count(tmp_path: Path) -> None:
     """What was shown is compared where it is decided: between a look and the disk the house may say something else."""
-    async with away(tmp_path) as here:
+    async with remote_household(tmp_path) as here:
         letting, person = here.made.reception.letting, here.site.owner.who.person
         shown = here.made.store.permission("shop")
         assert shown is not None
@@ -209,12 +209,12 @@ async def test_a_yes_that_is_stored_behind_a_revocation_of_the_same_moment_does_
         )
         assert revoked is None
         assert permitted is not None
-        assert await standing(here) is Standing.REVOKED
+        assert await standing(here) is PermissionStatus.REVOKED
 
 
 async def test_whatever_a_hub_makes_of_ten_orders_each_counts_at_most_once_and_in_their_order(tmp_path: Path) -> None:
     chance = random.Random(11)
-    async with away(tmp_path) as here:
+    async with remote_household(tmp_path) as here:
         tokens = [here.phone.sealed(here.phone.order("lock", entrance="front")) for _ in range(10)]
         taken: list[int] = []
         for _ in range(60):
@@ -237,7 +237,7 @@ async def test_whatever_a_hub_makes_of_ten_orders_each_counts_at_most_once_and_i
 async def test_an_order_that_waited_counts_until_its_time_is_over(
     tmp_path: Path, do: str, life: int, said: dict[str, Any]
 ) -> None:
-    async with away(tmp_path) as here:
+    async with remote_household(tmp_path) as here:
         first = here.phone.sealed(here.phone.order(do, life=life, **said))
         second = here.phone.sealed(here.phone.order(do, life=life, **said))
         here.made.time.mono += life - 1
@@ -248,7 +248,7 @@ async def test_an_order_that_waited_counts_until_its_time_is_over(
 
 
 async def test_no_order_may_live_longer_than_its_kind(tmp_path: Path) -> None:
-    async with away(tmp_path) as here:
+    async with remote_household(tmp_path) as here:
         assert await here.orders("stop", life=901) == "wrong_claims"
         assert await here.orders("revoke", life=86_401, brand="shop") == "wrong_claims"
         assert await here.orders("stop", ago=-120) == "not_yet_valid"
@@ -257,28 +257,28 @@ async def test_no_order_may_live_longer_than_its_kind(tmp_path: Path) -> None:
 async def test_while_the_box_does_not_know_the_time_it_lets_nobody_in_and_stops_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with away(tmp_path, pending(home(tmp_path))) as here:
+    async with remote_household(tmp_path, home_without_permission(make_home(tmp_path))) as here:
         shown = await ask(here)
         now = here.made.clock.now
         monkeypatch.setattr(here.made.clock, "now", lambda: replace(now(), trusted=False))
         assert await here.orders("permit", life=86_400, brand="shop", ask=shown, terms=TERMS) == "clock_untrusted"
         assert await here.orders("stop") is None
-        await until(here.made.front.stopped)
-        assert await standing(here) is Standing.PENDING
+        await wait_until(here.made.front.stopped)
+        assert await standing(here) is PermissionStatus.PENDING
 
 
 # ---- what they come to ----------------------------------------------------------------------------------------------
 
 
 async def test_a_stop_stops_all_doors_or_the_one_that_is_named(tmp_path: Path) -> None:
-    async with away(tmp_path) as here:
+    async with remote_household(tmp_path) as here:
         garage = here.made.entrances["garage"]
         assert await here.orders("stop", entrance="garage") is None
-        await until(garage.stopped)
+        await wait_until(garage.stopped)
         assert (await here.became()).state == "done"
         assert not here.made.front.stopped()
         assert await here.orders("stop") is None
-        await until(here.made.front.stopped)
+        await wait_until(here.made.front.stopped)
         assert await here.orders("stop", entrance="nowhere") is None
         assert (await here.became()).why == "not_here"
         row = next(row for row in here.made.store.browsers.orders(here.phone.browser, at_most=9) if row.number == 1)
@@ -287,14 +287,14 @@ async def test_a_stop_stops_all_doors_or_the_one_that_is_named(tmp_path: Path) -
 
 
 async def test_a_stop_holds_also_where_nothing_can_be_stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async with away(tmp_path) as here:
+    async with remote_household(tmp_path) as here:
 
         async def full(*_args: object, **_more: object) -> None:
             raise StoreFailed("no space left on device")
 
         sealed = here.phone.sealed(here.phone.order("stop"))
         with monkeypatch.context() as patch:
-            patch.setattr(Browsers, "keep", full)
+            patch.setattr(BrowserStore, "keep", full)
             with pytest.raises(StoreFailed):
                 await here.brings(sealed)  # no receipt: the hub brings it again
         assert here.made.front.stopped()
@@ -302,8 +302,8 @@ async def test_a_stop_holds_also_where_nothing_can_be_stored(tmp_path: Path, mon
 
 
 async def test_a_visit_that_rings_is_refused_from_afar_as_on_the_page_and_another_is_not(tmp_path: Path) -> None:
-    async with away(tmp_path, at=NOON) as here:
-        await told(here.made.store, offer(), now=NOW)
+    async with remote_household(tmp_path, at=NOON_MONO_S) as here:
+        await receive(here.made.store, make_offer(), now=NOW)
         await here.made.good_day()
         visit = await here.made.ring(PARCEL)
         seen = (await here.entrance())["visit"]
@@ -312,14 +312,14 @@ async def test_a_visit_that_rings_is_refused_from_afar_as_on_the_page_and_anothe
         assert (await here.became()).why == "not_here"
         assert here.made.front.state.visit is not None
         assert await here.orders("veto", entrance="front", visit=visit) is None
-        await until(lambda: here.made.front.state.visit is None)
+        await wait_until(lambda: here.made.front.state.visit is None)
         assert (await here.became()).state == "done"
         assert here.made.commands(c.Unlock) == []
 
 
 async def test_a_stop_from_afar_during_a_visit_lets_nobody_in(tmp_path: Path) -> None:
-    async with away(tmp_path, at=NOON) as here:
-        await told(here.made.store, offer(), now=NOW)
+    async with remote_household(tmp_path, at=NOON_MONO_S) as here:
+        await receive(here.made.store, make_offer(), now=NOW)
         await here.made.good_day()
         visit = await here.made.ring(PARCEL)
         assert await here.orders("stop") is None
@@ -333,12 +333,12 @@ async def test_a_stop_from_afar_during_a_visit_lets_nobody_in(tmp_path: Path) ->
 async def test_a_brand_that_waits_is_let_in_under_the_terms_that_were_signed_and_the_order_is_in_the_log(
     tmp_path: Path,
 ) -> None:
-    async with away(tmp_path, pending(home(tmp_path))) as here:
+    async with remote_household(tmp_path, home_without_permission(make_home(tmp_path))) as here:
         assert await here.orders("permit", life=86_400, brand="shop", ask=await ask(here), terms=TERMS) is None
         assert (await here.became()).state == "done"
         permission = here.made.store.permission("shop")
         assert permission is not None
-        assert permission.standing is Standing.GRANTED
+        assert permission.standing is PermissionStatus.GRANTED
         assert (permission.terms.hours, permission.terms.days) == ("08:00-20:00", frozenset({"mon", "wed"}))
         assert not permission.terms.hub_signed
         (decided,) = [row for row in here.made.store.decisions() if row.get("by") is not None]
@@ -348,11 +348,11 @@ async def test_a_brand_that_waits_is_let_in_under_the_terms_that_were_signed_and
         assert any(kept.signed in body for body in bodies), "whoever checks the log sees what was signed"
         assert await here.orders("revoke", life=86_400, brand="shop") is None
         assert (await here.became()).state == "done"
-        assert await standing(here) is Standing.REVOKED
+        assert await standing(here) is PermissionStatus.REVOKED
 
 
 async def test_terms_that_cannot_be_meant_and_brands_that_are_not_here_are_told_as_that(tmp_path: Path) -> None:
-    async with away(tmp_path, pending(home(tmp_path))) as here:
+    async with remote_household(tmp_path, home_without_permission(make_home(tmp_path))) as here:
         shown, odd = await ask(here), TERMS | {"hours": "25:00-26:00"}
         assert await here.orders("permit", life=86_400, brand="shop", ask=shown, terms=odd) is None
         assert (await here.became()).why == "not_done"
@@ -363,32 +363,32 @@ async def test_terms_that_cannot_be_meant_and_brands_that_are_not_here_are_told_
         assert (await here.became()).why == "not_here"
         assert await here.orders("approve-key", life=86_400, brand="shop", key="A" * 43) is None
         assert (await here.became()).why == "not_here"
-        assert await standing(here) is Standing.PENDING
+        assert await standing(here) is PermissionStatus.PENDING
 
 
 @pytest.mark.parametrize("until", ["9999-12-31", "2999-12-31", "0027-01-31", "2027-02-30"])
 async def test_an_order_whose_last_day_cannot_be_meant_has_failed_and_the_next_one_is_done(
     tmp_path: Path, until: str
 ) -> None:
-    async with away(tmp_path, pending(home(tmp_path))) as here:
+    async with remote_household(tmp_path, home_without_permission(make_home(tmp_path))) as here:
         order: dict[str, Any] = {"brand": "shop", "ask": await ask(here), "terms": TERMS | {"until": until}}
         assert await here.orders("permit", life=86_400, **order) is None
         became = await here.became()
         assert (became.state, became.why) == ("failed", "not_done")
         assert here.made.store.browsers.to_do() == (), "nothing is done again at the next start"
-        assert await standing(here) is Standing.PENDING
+        assert await standing(here) is PermissionStatus.PENDING
         order["terms"] = TERMS | {"until": "2027-01-31"}
         assert await here.orders("permit", life=86_400, **order) is None
         assert (await here.became()).state == "done"
 
 
 async def test_an_order_that_a_store_kept_and_that_is_read_no_more_has_failed(tmp_path: Path) -> None:
-    async with away(tmp_path, pending(home(tmp_path))) as here:
+    async with remote_household(tmp_path, home_without_permission(make_home(tmp_path))) as here:
         store, phone = here.made.store, here.phone
         token = phone.order("permit", life=86_400, brand="shop", ask=await ask(here), terms=TERMS | {"new": 1})
         assert await store.browsers.keep(phone.browser, phone.number, token, here.made.clock.now()) is not None
         again = asyncio.create_task(here.household._orders.run())  # noqa: SLF001 - the next start
-        await until(lambda: not store.browsers.to_do())
+        await wait_until(lambda: not store.browsers.to_do())
         again.cancel()
         assert (await here.became()).why == "wrong_claims"
 
@@ -396,8 +396,8 @@ async def test_an_order_that_a_store_kept_and_that_is_read_no_more_has_failed(tm
 async def test_a_stranger_is_let_in_from_afar_with_the_key_that_was_shown_and_its_next_key_counts_by_a_yes(
     tmp_path: Path,
 ) -> None:
-    async with away(tmp_path) as here:
-        letting, store, lune = here.made.reception.letting, here.made.store, Stranger(now=here.made.clock.now().utc)
+    async with remote_household(tmp_path) as here:
+        letting, store, lune = here.made.reception.letting, here.made.store, UnknownBrand(now=here.made.clock.now().utc)
 
         async def hears(token: bytes) -> None:
             assert await letting.asked(token, home=STREET, hub=HUB_URL) is None
@@ -428,7 +428,7 @@ async def test_a_stranger_is_let_in_from_afar_with_the_key_that_was_shown_and_it
 
 
 async def test_a_browser_that_ended_orders_nothing_and_is_answered_nothing(tmp_path: Path) -> None:
-    async with away(tmp_path) as here:
+    async with remote_household(tmp_path) as here:
         async with here.site.client(here.site.owner) as client:
             await client.post("/away/end", data={"id": here.phone.browser})
         assert await here.orders("stop") == "unknown_browser"
@@ -438,7 +438,7 @@ async def test_a_browser_that_ended_orders_nothing_and_is_answered_nothing(tmp_p
 
 
 async def test_what_was_kept_and_not_done_is_done_at_the_next_start_once(tmp_path: Path) -> None:
-    async with away(tmp_path, pending(home(tmp_path))) as here:
+    async with remote_household(tmp_path, home_without_permission(make_home(tmp_path))) as here:
         store, phone = here.made.store, here.phone
         permit = await permit_of(here)
         for token in (permit, phone.order("stop")):
@@ -447,27 +447,27 @@ async def test_what_was_kept_and_not_done_is_done_at_the_next_start_once(tmp_pat
         before = [one.number for one in store.browsers.to_do()]
         assert before
         again = asyncio.create_task(here.household._orders.run())  # noqa: SLF001 - the next start
-        await until(lambda: not store.browsers.to_do())
+        await wait_until(lambda: not store.browsers.to_do())
         again.cancel()
         assert here.made.front.stopped()
-        assert await standing(here) is Standing.GRANTED
+        assert await standing(here) is PermissionStatus.GRANTED
         assert len([row for row in store.decisions() if row.get("by") is not None]) == 1
 
 
 async def test_what_lets_somebody_in_is_not_done_by_a_box_that_was_away_for_too_long(tmp_path: Path) -> None:
-    async with away(tmp_path, pending(home(tmp_path))) as here:
+    async with remote_household(tmp_path, home_without_permission(make_home(tmp_path))) as here:
         store, phone = here.made.store, here.phone
         permit = await permit_of(here)
         assert await store.browsers.keep(phone.browser, phone.number, permit, here.made.clock.now()) is not None
         here.made.time.mono += 86_401
         again = asyncio.create_task(here.household._orders.run())  # noqa: SLF001 - the next start
-        await until(lambda: not store.browsers.to_do())
+        await wait_until(lambda: not store.browsers.to_do())
         again.cancel()
         assert (await here.became()).why == "no_longer_valid"
-        assert await standing(here) is Standing.PENDING
+        assert await standing(here) is PermissionStatus.PENDING
 
 
 def test_whose_an_envelope_is_said_to_be_is_read_from_anything() -> None:
-    assert browser_of(b"") is None
-    assert browser_of(b"\xff.b") is None
-    assert browser_of(b"W10.b") is None
+    assert envelope_browser(b"") is None
+    assert envelope_browser(b"\xff.b") is None
+    assert envelope_browser(b"W10.b") is None

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from devices.reports import DoorReport, DoorState
-from gateway.domain.delivery.permission import Standing
-from gateway.protocol.browser_envelope import LARGEST_UP
-from gateway.web.auth.roles import RIGHTS, Role
-from gateway.web.remote.queries import AT_ONCE, PIECE
-from tests.gateway.domain.delivery.house import told
-from tests.gateway.domain.delivery.shop import NOW, PARCEL, offer
-from tests.gateway.web.remote.away import NOON, away
-from tests.gateway.web.tour import INCIDENT, _filmed
-from tests.shell.house import home, pending
-from tests.shell.parts import until
+from gateway.domain.delivery.permission import PermissionStatus
+from gateway.protocol.browser_envelope import MAX_UP_BYTES
+from gateway.web.auth.roles import ROLE_RIGHTS, Role
+from gateway.web.remote.queries import CHUNK_BYTES, MAX_CONCURRENT_QUESTIONS
+from tests.gateway.domain.delivery.house import receive
+from tests.gateway.domain.delivery.shop import NOW, PARCEL, make_offer
+from tests.gateway.web.remote.away import NOON_MONO_S, remote_household
+from tests.gateway.web.tour import INCIDENT, _film_incident
+from tests.shell.house import home_without_permission, make_home
+from tests.shell.parts import wait_until
 
 FILM = f"visits/{INCIDENT}/cam-1-1.mp4"
 
@@ -27,14 +27,14 @@ FILM = f"visits/{INCIDENT}/cam-1-1.mp4"
 
 
 async def test_the_house_is_told_as_its_pages_tell_it(tmp_path: Path) -> None:
-    async with away(tmp_path, at=NOON) as here:
+    async with remote_household(tmp_path, at=NOON_MONO_S) as here:
         before = await here.entrance()
         assert (before["door"], before["heard"], before["visit"]) == ("unknown", False, None)
-        await told(here.made.store, offer(), now=NOW)
+        await receive(here.made.store, make_offer(), now=NOW)
         await here.made.good_day()
         state = await here.state()
         assert (state["person"], state["role"], state["trusted"]) == ("Anna", "owner", True)
-        assert set(state["may"]) == {right.value for right in RIGHTS[Role.OWNER]}
+        assert set(state["may"]) == {right.value for right in ROLE_RIGHTS[Role.OWNER]}
         front = next(one for one in state["entrances"] if one["id"] == "front")
         assert (front["door"], front["heard"], front["stopped"], front["pause"]) == ("locked", True, False, None)
         assert (front["next"]["brand"], front["next"]["place"]) == (here.made.home.brands["shop"].name, "Hall")
@@ -46,11 +46,11 @@ async def test_the_house_is_told_as_its_pages_tell_it(tmp_path: Path) -> None:
 
 
 async def test_a_door_that_is_not_heard_of_is_never_told_as_locked(tmp_path: Path) -> None:
-    async with away(tmp_path) as here:
+    async with remote_household(tmp_path) as here:
         await here.made.good_day()
         assert (await here.entrance())["door"] == "locked"
         here.made.says("door", _open())
-        await until(lambda: here.made.front.state.door.value.value == "open")
+        await wait_until(lambda: here.made.front.state.door.value.value == "open")
         assert (await here.entrance())["door"] == "open"
 
 
@@ -59,7 +59,7 @@ def _open() -> Any:  # noqa: ANN401 - a report
 
 
 async def test_who_asks_after_what_he_knows_is_answered_when_it_changes(tmp_path: Path) -> None:
-    async with away(tmp_path) as here:
+    async with remote_household(tmp_path) as here:
         first, _ = await here.asks("state")
         waiting = asyncio.create_task(here.asks("state", after=first["version"]))
         await asyncio.sleep(0.2)
@@ -72,7 +72,7 @@ async def test_who_asks_after_what_he_knows_is_answered_when_it_changes(tmp_path
 
 
 async def test_what_does_not_change_is_answered_as_that_after_a_while(tmp_path: Path) -> None:
-    async with away(tmp_path, held=0.3) as here:
+    async with remote_household(tmp_path, held=0.3) as here:
         await here.made.good_day()
         first, _ = await here.asks("state")
         here.made.time.mono += 30
@@ -81,7 +81,7 @@ async def test_what_does_not_change_is_answered_as_that_after_a_while(tmp_path: 
 
 
 async def test_the_orders_of_this_browser_and_what_became_of_them_are_told(tmp_path: Path) -> None:
-    async with away(tmp_path) as here:
+    async with remote_household(tmp_path) as here:
         bruno = await here.browser(Role.HOUSEHOLD)
         await here.orders("stop", entrance="garage")
         await here.became()
@@ -96,15 +96,15 @@ async def test_the_orders_of_this_browser_and_what_became_of_them_are_told(tmp_p
 
 
 async def test_what_a_brand_asks_has_another_digest_with_each_decision(tmp_path: Path) -> None:
-    async with away(tmp_path, pending(home(tmp_path))) as here:
+    async with remote_household(tmp_path, home_without_permission(make_home(tmp_path))) as here:
         seen = set()
-        for standing in (None, Standing.GRANTED, Standing.REVOKED, Standing.GRANTED):
+        for standing in (None, PermissionStatus.GRANTED, PermissionStatus.REVOKED, PermissionStatus.GRANTED):
             letting, person = here.made.reception.letting, here.site.owner.who.person
-            if standing is Standing.GRANTED:
+            if standing is PermissionStatus.GRANTED:
                 permission = here.made.store.permission("shop")
                 assert permission is not None
                 assert await letting.permit("shop", permission.terms, person) is None
-            elif standing is Standing.REVOKED:
+            elif standing is PermissionStatus.REVOKED:
                 assert await letting.revoke("shop", person) is None
             shop = next(one for one in (await here.state())["brands"] if one["id"] == "shop")
             seen.add(shop["ask"])
@@ -120,8 +120,8 @@ async def test_each_question_asks_for_its_right_and_a_right_that_is_gone_is_gone
         "state": {}, "messages": {}, "visits": {}, "film": {"path": FILM, "piece": 0},
         "picture": {"path": FILM, "second": 0.0}, "live": {"camera": "cam"},
     }  # fmt: skip
-    async with away(tmp_path) as here:
-        await _filmed(here.made, "a dispute")
+    async with remote_household(tmp_path) as here:
+        await _film_incident(here.made, "a dispute")
         bruno = await here.browser(Role.HOUSEHOLD)
         for ask, said in questions.items():
             answer, _ = await here.asks(ask, by=bruno, **said)
@@ -135,14 +135,14 @@ async def test_each_question_asks_for_its_right_and_a_right_that_is_gone_is_gone
 
 
 async def test_the_inside_is_not_shown_while_nothing_is_filmed_and_who_looked_is_kept(tmp_path: Path) -> None:
-    async with away(tmp_path, at=NOON) as here:
+    async with remote_household(tmp_path, at=NOON_MONO_S) as here:
         assert (await here.asks("live", camera="hall"))[0] == {"refused": "private"}
         answer, jpeg = await here.asks("live", camera="cam")
         assert answer["camera"] == "cam"
         assert jpeg == here.made.eyes.jpeg
         cameras = {one["id"]: one for one in (await here.entrance())["cameras"]}
         assert (cameras["hall"]["inside"], cameras["hall"]["watch"], cameras["cam"]["watch"]) == (True, False, True)
-        await told(here.made.store, offer(), now=NOW)
+        await receive(here.made.store, make_offer(), now=NOW)
         await here.made.good_day()
         await here.made.ring(PARCEL)
         assert (await here.asks("live", camera="hall"))[1] == here.made.eyes.jpeg
@@ -160,15 +160,15 @@ async def test_the_inside_is_not_shown_while_nothing_is_filmed_and_who_looked_is
 
 
 async def test_a_film_comes_in_pieces_that_make_it_up_and_nothing_else_of_the_disk_does(tmp_path: Path) -> None:
-    async with away(tmp_path) as here:
-        await _filmed(here.made, "a dispute")
+    async with remote_household(tmp_path) as here:
+        await _film_incident(here.made, "a dispute")
         (visit,) = (await here.asks("visits"))[0]["visits"]
         (film,) = visit["films"]
         assert (visit["id"], film["path"], film["camera"]) == (INCIDENT, FILM, "cam")
         whole, piece, pieces = b"", 0, 1
         while piece < pieces:
             answer, raw = await here.asks("film", path=FILM, piece=piece)
-            assert len(raw) <= PIECE
+            assert len(raw) <= CHUNK_BYTES
             whole, piece, pieces = whole + raw, piece + 1, answer["pieces"]
         assert whole == (here.made.home.storage.folder / FILM).read_bytes()
         for path in (
@@ -194,8 +194,8 @@ async def test_a_film_comes_in_pieces_that_make_it_up_and_nothing_else_of_the_di
 
 @pytest.mark.slow
 async def test_a_picture_of_a_film_is_a_jpeg(tmp_path: Path) -> None:
-    async with away(tmp_path) as here:
-        await _filmed(here.made, "a dispute")
+    async with remote_household(tmp_path) as here:
+        await _film_incident(here.made, "a dispute")
         answer, raw = await here.asks("picture", path=FILM, second=0.5)
         assert raw.startswith(b"\xff\xd8\xff")
         assert (answer["second"], answer["piece"], answer["pieces"]) == (0.5, 0, 1)
@@ -203,8 +203,8 @@ async def test_a_picture_of_a_film_is_a_jpeg(tmp_path: Path) -> None:
 
 
 async def test_messages_are_told_in_words_the_newest_first(tmp_path: Path) -> None:
-    async with away(tmp_path, at=NOON) as here:
-        await told(here.made.store, offer(), now=NOW)
+    async with remote_household(tmp_path, at=NOON_MONO_S) as here:
+        await receive(here.made.store, make_offer(), now=NOW)
         await here.made.good_day()
         await here.made.ring(PARCEL)
         messages = (await here.asks("messages"))[0]["messages"]
@@ -219,7 +219,7 @@ async def test_messages_are_told_in_words_the_newest_first(tmp_path: Path) -> No
 
 
 async def test_a_question_is_answered_once_and_while_it_is_fresh(tmp_path: Path) -> None:
-    async with away(tmp_path) as here:
+    async with remote_household(tmp_path) as here:
         phone = here.synchronised(here.phone)
         id_, text = phone.question("state")
         sealed = phone.sealed(text)
@@ -239,7 +239,7 @@ async def test_a_question_is_answered_once_and_while_it_is_fresh(tmp_path: Path)
 
 
 async def test_whatever_a_hub_asks_or_alters_it_is_answered_nothing(tmp_path: Path) -> None:
-    async with away(tmp_path) as here:
+    async with remote_household(tmp_path) as here:
         bruno, phone = await here.browser(Role.HOUSEHOLD), here.synchronised(here.phone)
         _, text = phone.question("state")
         sealed = phone.sealed(text)
@@ -251,7 +251,7 @@ async def test_whatever_a_hub_asks_or_alters_it_is_answered_nothing(tmp_path: Pa
         for lie in (
             phone.sealed(phone.order("stop")), phone.sealed(phone.token().encode()), phone.sealed(b"{}"),
             phone.sealed(b'{"id":1}'), phone.sealed(text.replace(b'"state"', b'"unlock"')), phone.sealed(b"[" * 5000),
-            phone.sealed(text[:-1] + b',"ask":"state"}'), bruno.sealed(text), phone.sealed(b"x" * (LARGEST_UP + 1)),
+            phone.sealed(text[:-1] + b',"ask":"state"}'), bruno.sealed(text), phone.sealed(b"x" * (MAX_UP_BYTES + 1)),
         ):  # fmt: skip
             assert await here.put(lie) is None
         assert await here.put(sealed, by=bruno) is None, "another's envelope under one's own name"
@@ -259,7 +259,7 @@ async def test_whatever_a_hub_asks_or_alters_it_is_answered_nothing(tmp_path: Pa
 
 
 async def test_an_answer_is_for_the_browser_that_asked_alone(tmp_path: Path) -> None:
-    async with away(tmp_path) as here:
+    async with remote_household(tmp_path) as here:
         bruno = await here.browser(Role.HOUSEHOLD)
         phone = here.synchronised(here.phone)
         answer = await here.put(phone.sealed(phone.question("state")[1]))
@@ -269,9 +269,9 @@ async def test_an_answer_is_for_the_browser_that_asked_alone(tmp_path: Path) -> 
 
 
 async def test_one_browser_cannot_keep_the_box_busy(tmp_path: Path) -> None:
-    async with away(tmp_path, held=1.0) as here:
+    async with remote_household(tmp_path, held=1.0) as here:
         known = (await here.asks("state"))[0]["version"]
-        waiting = [asyncio.create_task(here.asks("state", after=known)) for _ in range(AT_ONCE)]
+        waiting = [asyncio.create_task(here.asks("state", after=known)) for _ in range(MAX_CONCURRENT_QUESTIONS)]
         await asyncio.sleep(0.3)
         assert (await here.asks("state"))[0] == {"refused": "too_many"}
         assert all("refused" not in answer for answer, _ in await asyncio.gather(*waiting))
@@ -279,9 +279,11 @@ async def test_one_browser_cannot_keep_the_box_busy(tmp_path: Path) -> None:
 
 
 async def test_a_whole_house_with_much_in_it_still_fits_into_an_answer(tmp_path: Path) -> None:
-    async with away(tmp_path, at=NOON) as here:
+    async with remote_household(tmp_path, at=NOON_MONO_S) as here:
         for number in range(60):
             parcels, name = (f"PARCEL{number:04}",), f"d{number}"
-            await told(here.made.store, offer(id=name, parcels=parcels, courier_sha256=f"{number:064x}"), now=NOW)
+            await receive(
+                here.made.store, make_offer(id=name, parcels=parcels, courier_sha256=f"{number:064x}"), now=NOW
+            )
         answer, _ = await here.asks("state")
         assert "state" in answer

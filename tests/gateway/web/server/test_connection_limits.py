@@ -8,12 +8,12 @@ from pathlib import Path
 
 from aiohttp import web
 
-from gateway.system.http_limits import CONNECTIONS_BURST_S, CONNECTIONS_PER_SECOND, PIECE_BYTES
-from gateway.system.pki.pages import certificate
-from gateway.web.server.connection_limits import Porch, listening
+from gateway.system.http_limits import CONNECTION_BURST_S, MAX_CONNECTIONS_PER_SECOND, MAX_READ_BYTES
+from gateway.system.pki.pages import pages_certificate
+from gateway.web.server.connection_limits import ConnectionLimiter, listen_socket
 from tests.gateway.domain.delivery.shop import NOW
-from tests.shell.box import running
-from tests.shell.parts import until
+from tests.shell.box import run_tasks
+from tests.shell.parts import wait_until
 
 LONG = 30.0
 HELLO = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -40,9 +40,9 @@ async def porch(  # noqa: PLR0913 - the limits that are tried
         return web.Response(text="hello")
 
     server = web.Server(page)
-    made = Porch(server, most=most, each=each, reserved=reserved, patience=patience, stay=stay)
-    with listening("127.0.0.1", 0) as at:
-        async with running(made.receive(at, context)):
+    made = ConnectionLimiter(server, most=most, each=each, reserved=reserved, patience=patience, stay=stay)
+    with listen_socket("127.0.0.1", 0) as at:
+        async with run_tasks(made.receive(at, context)):
             yield at.getsockname()[1]
         await server.shutdown(1.0)
         await made.close()
@@ -146,7 +146,7 @@ async def test_one_place_cannot_keep_the_others_out() -> None:
 
 
 async def test_who_never_shakes_hands_counts_and_is_hung_up_on(tmp_path: Path) -> None:
-    context = certificate(tmp_path, box="box", names=["127.0.0.1"], now=NOW.utc).context()
+    context = pages_certificate(tmp_path, box="box", names=["127.0.0.1"], now=NOW.utc).context()
     async with porch(context=context, most=2, patience=0.3) as port:
         calls = [await call(port) for _ in range(2)]
         with held(*calls):
@@ -169,14 +169,14 @@ async def test_who_says_much_at_once_is_heard_in_pieces() -> None:
         def data_received(self, data: bytes) -> None:
             pieces.append(len(data))
 
-    with listening("127.0.0.1", 0) as at:
-        made = Porch(Listener, patience=LONG)
-        async with running(made.receive(at, None)):
+    with listen_socket("127.0.0.1", 0) as at:
+        made = ConnectionLimiter(Listener, patience=LONG)
+        async with run_tasks(made.receive(at, None)):
             one = await call(at.getsockname()[1], b"x" * 1_000_000)
             with held(one):
-                await until(lambda: sum(pieces) == 1_000_000, within=LONG)
+                await wait_until(lambda: sum(pieces) == 1_000_000, within=LONG)
         await made.close()
-    assert max(pieces) <= PIECE_BYTES
+    assert max(pieces) <= MAX_READ_BYTES
 
 
 async def test_a_thousand_silent_connections_take_no_more_than_their_share() -> None:
@@ -187,15 +187,15 @@ async def test_a_thousand_silent_connections_take_no_more_than_their_share() -> 
         servers.append(server())
         return servers[-1]
 
-    with listening("127.0.0.1", 0) as at:
-        full = Porch(made, most=5, each=5, reserved=0, patience=LONG)
-        async with running(full.receive(at, None)):
+    with listen_socket("127.0.0.1", 0) as at:
+        full = ConnectionLimiter(made, most=5, each=5, reserved=0, patience=LONG)
+        async with run_tasks(full.receive(at, None)):
             calls = [await call(at.getsockname()[1]) for _ in range(100)]
             with held(*calls):
                 ends = [asyncio.create_task(hung_up(one)) for one in calls]
-                await until(lambda: sum(end.done() for end in ends) == 95, within=LONG)
+                await wait_until(lambda: sum(end.done() for end in ends) == 95, within=LONG)
                 assert sum(end.done() for end in ends[-5:]) == 0, "those stay that came last"
-                await until(lambda: sum(one.connected for one in servers) <= 5, within=LONG)
+                await wait_until(lambda: sum(one.connected for one in servers) <= 5, within=LONG)
         await server.shutdown(1.0)
         await full.close()
         await asyncio.gather(*ends)
@@ -280,7 +280,7 @@ async def test_what_a_stranger_is_being_answered_is_answered_when_his_time_is_ov
 
 
 async def test_who_makes_connection_after_connection_is_hung_up_on_unheard() -> None:
-    burst = int(CONNECTIONS_PER_SECOND * CONNECTIONS_BURST_S)
+    burst = int(MAX_CONNECTIONS_PER_SECOND * CONNECTION_BURST_S)
     async with porch() as port:
         refused = 0
         for _ in range(3 * burst):

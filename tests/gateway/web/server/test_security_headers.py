@@ -6,9 +6,17 @@ import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
 
-from gateway.web.server.security_headers import HEADERS, dress, guarded, hosts, is_loopback, local, refused
+from gateway.web.server.security_headers import (
+    HEADERS,
+    allowed_hosts,
+    host_guard,
+    is_loopback,
+    local_path,
+    refusal_reason,
+    set_headers,
+)
 
-KNOWN = hosts("192.168.1.9", 8642, ["perron.local"])
+KNOWN = allowed_hosts("192.168.1.9", 8642, ["perron.local"])
 
 
 def known(host: str) -> bool:
@@ -34,7 +42,7 @@ def known(host: str) -> bool:
 )
 def test_a_name_that_is_not_the_boxs_own_is_refused(host: str, *, ours: bool) -> None:
     request = make_mocked_request("GET", "/", headers={"Host": host})
-    assert (refused(request, known) is None) is ours
+    assert (refusal_reason(request, known) is None) is ours
 
 
 @pytest.mark.parametrize(
@@ -61,7 +69,7 @@ def test_another_page_cannot_ask_for_anything_that_changes_something(
     method: str, headers: dict[str, str], *, let_in: bool
 ) -> None:
     request = make_mocked_request(method, "/", headers={"Host": "perron.local:8642", **headers})
-    assert (refused(request, known) is None) is let_in
+    assert (refusal_reason(request, known) is None) is let_in
 
 
 @pytest.mark.parametrize(
@@ -82,15 +90,15 @@ def test_loopback_is_only_this_machine(host: str, peer: str | None, *, here: boo
 
 
 def test_an_address_for_all_interfaces_is_no_name_of_the_box() -> None:
-    assert "[::]:80" not in hosts("::", 80, [])
-    assert "[fe80::1]:80" in hosts("fe80::1", 80, [])
-    assert "[fe80::1]:80" in hosts("FE80:0::1", 80, [])
+    assert "[::]:80" not in allowed_hosts("::", 80, [])
+    assert "[fe80::1]:80" in allowed_hosts("fe80::1", 80, [])
+    assert "[fe80::1]:80" in allowed_hosts("FE80:0::1", 80, [])
 
 
 @pytest.mark.parametrize("path", ["http://localhost/", "https://perron.local:8642/", "*", "//evil.example/"])
 def test_a_whole_url_in_the_request_line_brings_no_name_of_its_own(path: str) -> None:
     request = make_mocked_request("GET", path, headers={"Host": "perron.local:8642"})
-    assert (refused(request, known) is None) is path.startswith("/")
+    assert (refusal_reason(request, known) is None) is path.startswith("/")
 
 
 @pytest.mark.parametrize(
@@ -103,12 +111,12 @@ def test_a_whole_url_in_the_request_line_brings_no_name_of_its_own(path: str) ->
     ],
 )  # fmt: skip
 def test_a_form_leads_back_only_to_this_site_and_refusing_costs_nothing(back: str) -> None:
-    assert local(back) == "/"
+    assert local_path(back) == "/"
 
 
 @pytest.mark.parametrize("back", ["/", "/history", "/history/incident-1", "/c/abc", "/household/"])
 def test_a_page_of_this_site_is_led_back_to(back: str) -> None:
-    assert local(back) == back
+    assert local_path(back) == back
 
 
 @pytest.fixture
@@ -119,8 +127,8 @@ async def client() -> AsyncIterator[TestClient[web.Request, web.Application]]:
     async def broken(_request: web.Request) -> web.Response:
         raise web.HTTPNotFound
 
-    app = web.Application(middlewares=[guarded(lambda host: host.startswith("127.0.0.1:"))])
-    app.on_response_prepare.append(dress)
+    app = web.Application(middlewares=[host_guard(lambda host: host.startswith("127.0.0.1:"))])
+    app.on_response_prepare.append(set_headers)
     app.add_routes([web.get("/", page), web.post("/", page), web.get("/broken", broken)])
     async with TestClient(TestServer(app, host="127.0.0.1")) as client:
         yield client

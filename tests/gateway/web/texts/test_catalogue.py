@@ -3,21 +3,21 @@
 import re
 from pathlib import Path
 
-from gateway.domain.delivery.permission import Standing
-from gateway.domain.pause import No
+from gateway.domain.delivery.permission import PermissionStatus
+from gateway.domain.pause import PauseRefusal
 from gateway.domain.visit.state import LockRequestResult, Outcome, Phase
 from gateway.installation import survey
-from gateway.installation.diagnostics.finding import Verdict
-from gateway.installation.survey_jobs import No as SurveyNo
-from gateway.installation.survey_jobs import Trouble
-from gateway.runtime.maintenance.decommission import Why
+from gateway.installation.diagnostics.finding import FindingVerdict
+from gateway.installation.survey_jobs import SurveyError as SurveyNo
+from gateway.installation.survey_jobs import SurveyObstacle
+from gateway.runtime.maintenance.decommission import WipeObstacleReason
 from gateway.runtime.notifications import action_links
-from gateway.runtime.notifications.apprise import Heard
-from gateway.runtime.notifications.contacts import Unfit
-from gateway.web.auth.accounts import Refused
+from gateway.runtime.notifications.apprise import SendResult
+from gateway.runtime.notifications.contacts import PhoneUrlError
+from gateway.web.auth.accounts import AccountError
 from gateway.web.auth.roles import Role
-from gateway.web.server.courier_view import LABELS, Turn
-from gateway.web.server.fragments import Door
+from gateway.web.server.courier_view import LABEL_KINDS, CourierStep
+from gateway.web.server.fragments import DoorSummary
 from gateway.web.texts.catalogue import TEXTS
 
 WEB = Path(__file__).parents[4] / "gateway" / "web"
@@ -58,21 +58,21 @@ def test_whatever_a_door_a_visit_or_its_outcome_can_be_has_words() -> None:
         *(f"phase.{phase}" for phase in (*Phase, "ready")),
         *(f"outcome.{outcome}" for outcome in Outcome),
         *(f"lock.{result}" for result in LockRequestResult),
-        *(f"pause.no.{no}" for no in No),
-        *(f"door.{door}{why}" for door in Door for why in ("", ".why")),
-        *(f"turn.{turn}{how}" for turn in Turn for how in ("", ".how")),
-        *(f"refused.{why}" for why in Refused),
-        *(f"link.{why}" for why in action_links.Refused),
-        *(f"label.kind.{kind}" for kind in LABELS),
-        *(f"way.{why}" for why in Why),
+        *(f"pause.no.{no}" for no in PauseRefusal),
+        *(f"door.{door}{why}" for door in DoorSummary for why in ("", ".why")),
+        *(f"turn.{turn}{how}" for turn in CourierStep for how in ("", ".how")),
+        *(f"refused.{why}" for why in AccountError),
+        *(f"link.{why}" for why in action_links.LinkError),
+        *(f"label.kind.{kind}" for kind in LABEL_KINDS),
+        *(f"way.{why}" for why in WipeObstacleReason),
         *(f"role.{role}" for role in Role if role is not Role.COURIER),
-        *(f"unfit.{why}" for why in Unfit),
-        *(f"phone.heard.{heard}" for heard in Heard),
-        *(f"link.brand.{standing}" for standing in Standing),
+        *(f"unfit.{why}" for why in PhoneUrlError),
+        *(f"phone.heard.{heard}" for heard in SendResult),
+        *(f"link.brand.{standing}" for standing in PermissionStatus),
         *(f"survey.no.{no}" for no in SurveyNo),
-        *(f"survey.trouble.{trouble}" for trouble in Trouble),
-        *(f"survey.ended.{why}" for why in survey.Why),
-        *(f"examine.{verdict}" for verdict in Verdict),
+        *(f"survey.trouble.{trouble}" for trouble in SurveyObstacle),
+        *(f"survey.ended.{why}" for why in survey.SurveyEndReason),
+        *(f"examine.{verdict}" for verdict in FindingVerdict),
     ]
     assert [key for key in needed if key not in TEXTS] == []
 
