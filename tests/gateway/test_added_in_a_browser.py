@@ -36,15 +36,15 @@ DIES = """
 import asyncio, os, signal, sys
 from pathlib import Path
 from gateway.app import App
-from gateway.config.loader import load
-from gateway.supervisor import Lifetime
+from gateway.config.loader import load_home_file
+from gateway.supervisor import Supervisor
 
 def reached(point):
     if point == sys.argv[2]:
         os.kill(os.getpid(), signal.SIGKILL)
 
 file = Path(sys.argv[1])
-asyncio.run(Lifetime(load(file), file, make=lambda home: App(home, reached=reached)).run())
+asyncio.run(Supervisor(load_home_file(file), file, make=lambda home: App(home, reached=reached)).run())
 """
 RUN = ("-m", "gateway", "run", "--home")
 

@@ -122,16 +122,16 @@ async def test_an_old_box_is_backed_up_and_put_back_by_todays_program(tmp_path: 
 MIGRATED = """
 import sqlite3, sys
 from pathlib import Path
-from gateway.storage.schema import connect, migrate, scripts
+from gateway.storage.schema import connect, migrate, migration_scripts
 database = connect(Path(sys.argv[1]), writes=True)
-migrate(database, scripts())
+migrate(database, migration_scripts())
 database.close()
 """
 
 KILLED_AT_EACH = """
 import os, shutil, signal, sqlite3, sys
 from pathlib import Path
-from gateway.storage.schema import connect, migrate, scripts
+from gateway.storage.schema import connect, migrate, migration_scripts
 kept, folder = Path(sys.argv[1]), Path(sys.argv[2])
 for number in range(1, 500):
     shutil.rmtree(folder, ignore_errors=True)
@@ -145,7 +145,7 @@ for number in range(1, 500):
             if not left:
                 os.kill(os.getpid(), signal.SIGKILL)
         database.set_trace_callback(seen)
-        migrate(database, scripts())
+        migrate(database, migration_scripts())
         os._exit(0)
     _, status = os.waitpid(child, 0)
     database = sqlite3.connect(folder / "perron.sqlite3")

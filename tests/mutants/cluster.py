@@ -26,7 +26,8 @@ MUTANTS: tuple[Mutant, ...] = (
         name="an account whose rights were not told counts as told",
         file="gateway/hub/cluster/accounts.py",
         old=(
-            '        return name in known and may and topic.get(name) == RabbitTopicPermission(**due["topic_permissions"])\n'
+            "        return name in known and may and topic.get(name) == "
+            'RabbitTopicPermission(**due["topic_permissions"])\n'
         ),
         new="        return name in known and may\n",
         tests=(f"{ACCOUNTS}::{RIGHTS}",),

@@ -18,7 +18,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a code that is read otherwise the second time is taken",
         file="gateway/domain/delivery/barcodes.py",
-        old="    if isinstance(code, ParcelCode) and code.kind is not BarcodeKind.COURIER and _parse(code.value) != code:",
+        old="    if isinstance(code, ParcelCode) and code.kind is not BarcodeKind.COURIER and "
+        "_parse(code.value) != code:",
         new="    if isinstance(code, ParcelCode) and code.kind is BarcodeKind.COURIER and _parse(code.value) is None:",
         tests=(
             f"{_CODES}::test_a_code_that_would_be_read_otherwise_the_second_time_is_none",
@@ -46,7 +47,8 @@ MUTANTS: tuple[Mutant, ...] = (
         name="a carrier's number that fits GS1's check digit is a product",
         file="gateway/domain/delivery/barcodes.py",
         old="    if aim.startswith(_EAN_SYMBOLOGY):",
-        new='    if aim.startswith(_EAN_SYMBOLOGY) or (re.fullmatch(r"[0-9]{8}|[0-9]{12,14}", text) and gs1_checks(text)):',
+        new='    if aim.startswith(_EAN_SYMBOLOGY) or (re.fullmatch(r"[0-9]{8}|[0-9]{12,14}", text) '
+        "and gs1_checks(text)):",
         tests=(f"{_CARRIERS}::test_no_carriers_number_is_refused_for_its_check_digit",),
     ),
     Mutant(

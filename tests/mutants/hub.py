@@ -74,7 +74,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="another home's receipt ends a job",
         file="gateway/hub/box_events.py",
-        old=('_JOB = (jobs.c.id == bindparam("job"), jobs.c.home == bindparam("whose"))\n'),
+        old=('_THIS_JOB = (jobs.c.id == bindparam("job"), jobs.c.home == bindparam("whose"))\n'),
         new=('_THIS_JOB = (jobs.c.id == bindparam("job"),)\n'),
         tests=(f"{HEARD}::test_a_job_is_gone_only_when_its_own_box_says_that_it_has_it",),
     ),

@@ -140,7 +140,8 @@ MUTANTS: tuple[Mutant, ...] = (
         file="gateway/hub/store.py",
         old="        return asking.done() and asking.result()\n",
         new=(
-            "        return self._health_query is not None and self._health_query.done() and self._health_query.result()\n"
+            "        return self._health_query is not None and self._health_query.done() and "
+            "self._health_query.result()\n"
         ),
         tests=(f"{STORE}::test_of_many_who_ask_at_once_whether_the_store_is_well_none_is_told_that_it_is_not",),
     ),

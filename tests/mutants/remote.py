@@ -62,7 +62,8 @@ MUTANTS = (
         ),
         new=(
             "kept = await self._browsers.keep(one.id, said.number, sealed.text, self._clock.now())\n"
-            "        stopping = self._executor.stop(said.order, one.person.id) if isinstance(said.order, StopOrder) else None\n"
+            "        stopping = self._executor.stop(said.order, one.person.id) if "
+            "isinstance(said.order, StopOrder) else None\n"
         ),
         tests=("tests/gateway/web/remote/test_orders.py::test_a_stop_holds_also_where_nothing_can_be_stored",),
     ),

@@ -18,7 +18,7 @@ from tests.shell.house import make_home
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from gateway.cli.rotation import rotate
+from gateway.cli.rotation import change_key
 where = Path(sys.argv[1])
 left = None
 def watch(event, said):
@@ -37,7 +37,7 @@ for steps in range(100):
     child = os.fork()
     if not child:
         left = steps
-        asyncio.run(rotate(folder / "home.yaml", tell=lambda line: None))
+        asyncio.run(change_key(folder / "home.yaml", tell=lambda line: None))
         os._exit(0)
     ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if ended == 0:

@@ -294,10 +294,10 @@ async def test_a_mark_that_cannot_be_written_lets_nothing_open(used: Path) -> No
 KILLED = """
 import asyncio, os, signal, sys
 from pathlib import Path
-from gateway.evidence.rollback import STORE_FILE, Marks, own_key
+from gateway.evidence.rollback import STORE_FILE, MarkWriter, load_own_key
 from gateway.storage import Store
-from tests.gateway.domain.delivery.house import reserved
-from tests.gateway.domain.delivery.shop import NOW, home
+from tests.gateway.domain.delivery.house import commit_reservation
+from tests.gateway.domain.delivery.shop import NOW, make_home
 folder, at = Path(sys.argv[1]), sys.argv[2]
 def reached(point):
     if point == at:
@@ -313,12 +313,12 @@ def replaced(self, target):
     replace(self, target)
     reached("renamed")
 async def main():
-    store = await Store.open(folder / STORE_FILE, home=home(), now=NOW)
-    key, _, _ = own_key(folder)
-    store.mark_with(Marks(folder, box="box-1", key=key, reached=reached).write)
+    store = await Store.open(folder / STORE_FILE, home=make_home(), now=NOW)
+    key, _, _ = load_own_key(folder)
+    store.mark_with(MarkWriter(folder, box="box-1", key=key, reached=reached).write)
     os.fsync, Path.replace = fsync, replaced
     reached("before-commit")
-    outcome = await reserved(store)
+    outcome = await commit_reservation(store)
     reached("after-commit")
     assert outcome.marked
     (folder.parent / "published").write_bytes(b"the unlock")

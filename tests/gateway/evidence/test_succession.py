@@ -149,7 +149,7 @@ import os, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
 from gateway.protocol.keys import BoxKey
-from gateway.evidence.succession import prepare, settle
+from gateway.evidence.succession import prepare_key_change, finish_key_change
 from gateway.domain.visit.state import Now
 left = None
 def watch(event, said):
@@ -166,8 +166,8 @@ for steps in range(200):
     child = os.fork()
     if not child:
         left = steps
-        prepare(folder)
-        settle(folder, box="box-1", now=Now(utc=datetime(2026, 6, 1, tzinfo=UTC), trusted=True, mono=0.0))
+        prepare_key_change(folder)
+        finish_key_change(folder, box="box-1", now=Now(utc=datetime(2026, 6, 1, tzinfo=UTC), trusted=True, mono=0.0))
         os._exit(0)
     if not os.WIFSIGNALED(os.waitpid(child, 0)[1]):
         break

@@ -21,9 +21,9 @@ import os, signal, sys
 from datetime import datetime
 from pathlib import Path
 from gateway.integrations.hub_client import enrolment
-from gateway.protocol.enrolment import Code
-from gateway.integrations.hub_client.house_file import joined_text
-from gateway.config.editor import text_of, written
+from gateway.protocol.enrolment import ClaimCode
+from gateway.integrations.hub_client.house_file import text_with_membership
+from gateway.config.editor import read_home_text, write_home
 from gateway.protocol.keys import PublicKey
 
 what, folder, url, box, until, code = sys.argv[1], Path(sys.argv[2]), *sys.argv[3:7]
@@ -31,11 +31,11 @@ what, folder, url, box, until, code = sys.argv[1], Path(sys.argv[2]), *sys.argv[
 def step():
     if what == "join":
         file = folder.parent / "home.yaml"
-        member = enrolment.join(Code.of(code), PublicKey.from_text(box), folder, enrolment.over_http)
-        written(file, joined_text(text_of(file), file, folder.parent, member))
-        enrolment.joined(folder)
+        member = enrolment.join_hub(ClaimCode.of(code), PublicKey.from_text(box), folder, enrolment.http_request)
+        write_home(file, text_with_membership(read_home_text(file), file, folder.parent, member))
+        enrolment.finish_join(folder)
     else:
-        enrolment.renew(url, folder, enrolment.over_http, now=datetime.fromisoformat(until))
+        enrolment.renew_certificate(url, folder, enrolment.http_request, now=datetime.fromisoformat(until))
 
 deaths = 0
 while True:
@@ -54,7 +54,7 @@ while True:
         step()
         os._exit(0)
     _, status = os.waitpid(child, 0)
-    print(deaths, status, enrolment.identity(folder) is not None, flush=True)
+    print(deaths, status, enrolment.read_identity(folder) is not None, flush=True)
     if status == 0:
         break
     deaths += 1

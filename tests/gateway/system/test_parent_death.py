@@ -14,8 +14,8 @@ from gateway.system.parent_death import with_parent_death_signal
 PATIENCE = 20.0  # seconds
 STARTER = """
 import signal, subprocess, sys
-from gateway.system.parent_death import leashed
-child = subprocess.Popen(leashed(sys.argv[2:], signal.Signals(int(sys.argv[1]))))
+from gateway.system.parent_death import with_parent_death_signal
+child = subprocess.Popen(with_parent_death_signal(sys.argv[2:], signal.Signals(int(sys.argv[1]))))
 print(child.pid, flush=True)
 child.wait()
 """

@@ -221,14 +221,14 @@ async def test_a_process_that_cannot_be_started_is_tried_again(tmp_path: Path) -
 
 OLDER = """
 import os, signal, socket, sys
-from gateway.video.ipc import Adopted
+from gateway.video.ipc import VideoHello
 at = socket.socket(socket.AF_UNIX)
 at.bind(sys.argv[1])
 at.listen()
 signal.signal(signal.SIGTERM, lambda *_: (os.unlink(sys.argv[1]), os._exit(0)))
 while True:  # it knows fewer words than the gateway says, and hangs up at the first it does not know
     line, _ = at.accept()
-    line.sendall(Adopted(pid=os.getpid(), recording=()).model_dump_json().encode() + b"\\n")
+    line.sendall(VideoHello(pid=os.getpid(), recording=()).model_dump_json().encode() + b"\\n")
     line.recv(65536)
     line.close()
 """

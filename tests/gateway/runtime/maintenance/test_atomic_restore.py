@@ -57,7 +57,7 @@ def house_files(folder: Path) -> dict[str, bytes]:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from gateway.cli.backups import put_back
+from gateway.cli.backups import restore_backup
 archive, where, steps = Path(sys.argv[1]), Path(sys.argv[2]), 0
 while True:
     folder = where / f"new{steps}"
@@ -75,7 +75,7 @@ while True:
                     os.kill(os.getpid(), signal.SIGKILL)
                 left -= 1
         sys.addaudithook(watch)
-        put_back(archive, folder / "home.yaml", tell=lambda line: None)
+        restore_backup(archive, folder / "home.yaml", tell=lambda line: None)
         os._exit(0)
     ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if ended != -signal.SIGKILL:

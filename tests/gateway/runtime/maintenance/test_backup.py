@@ -309,7 +309,7 @@ async def test_killed_anywhere_in_a_restore_no_gateway_begins_and_a_restore_fini
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from gateway.cli.backups import put_back
+from gateway.cli.backups import restore_backup
 left = int(sys.argv[3])
 def watch(event, said):
     global left
@@ -319,7 +319,7 @@ def watch(event, said):
         if left < 0:
             os.kill(os.getpid(), signal.SIGKILL)
 sys.addaudithook(watch)
-put_back(Path(sys.argv[1]), Path(sys.argv[2]), tell=lambda line: None)
+restore_backup(Path(sys.argv[1]), Path(sys.argv[2]), tell=lambda line: None)
 """
 
 
