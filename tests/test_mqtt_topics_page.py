@@ -70,7 +70,7 @@ def of_products() -> set[str]:
 def of_the_house() -> set[str]:
     devices = {f"perron/{{device}}/{channel}" for channel in (*DEVICE_CHANNELS, TopicSuffix.SET, TopicSuffix.GET)}
     entrances = {entrance_topic("{entrance}", word) for word in called("entrance_topic") | {"set"}}
-    shown = {homeassistant_topic("{entrance}", word) for word in called("shown_topic") | {"set"}}
+    shown = {homeassistant_topic("{entrance}", word) for word in called("homeassistant_topic") | {"set"}}
     config = "{prefix}/device/" + object_id(HOME, "{entrance}").replace(HOME.box, "{box}") + "/config"
     return (
         devices

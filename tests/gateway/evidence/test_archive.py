@@ -48,7 +48,8 @@ async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
 def over(made: ShellBox, part: int = 1) -> Entrance:
     """A visit that is locked again, its parcels in."""
     return entrance_in_visit(
-        made.home, Phase.LOCKED_AGAIN, outcome=Outcome.DELIVERED, house=DoorResult.LOCKED_AGAIN, opened=True, part=part,
+        made.home, Phase.LOCKED_AGAIN, outcome=Outcome.DELIVERED,
+        door_result=DoorResult.LOCKED_AGAIN, opened=True, part=part,
         parcels=frozenset({"8L20524752032"}),
     )  # fmt: skip
 

@@ -96,8 +96,8 @@ def watch(event, said):
             os.kill(os.getpid(), signal.SIGKILL)
 sys.addaudithook(watch)
 folder = Path(sys.argv[1])
-factory_reset.mark(folder)
-factory_reset.finish(folder, phones=folder / "phones.txt")
+factory_reset.mark_for_wipe(folder)
+factory_reset.finish_wipe(folder, phones=folder / "phones.txt")
 """
 
 
@@ -196,17 +196,19 @@ async def test_what_the_log_was_kept_in_goes_with_its_wal(tmp_path: Path) -> Non
 def test_whatever_the_gateway_writes_under_its_storage_folder_is_known_to_the_wipe() -> None:
     """By the source: a new file there that nobody adds to `factory_reset.OURS` would outlive its owner."""
     constants = {
-        "VISITS": VISITS_FOLDER,
+        "VISITS_FOLDER": VISITS_FOLDER,
+        "MARK_FILE": rollback.MARK_FILE,
         "LAST_CHECKPOINT": rollback.MARK_FILE,
-        "SCRATCH": app.SCRATCH_FOLDER,
-        "enrolment.FOLDER": enrolment.HUB_FOLDER,
-        "FOLDER": pages.PAGES_FOLDER,
-        "SOCKET": WALK_TEST_SOCKET,
-        "REPORT": reload.REPORT_FILE,
-        "EYES": SURVEY_SOCKET,
-        "STORE": rollback.STORE_FILE,
-        "fault_log.FILE": fault_log.FAULTS_FILE,
-        "FILE": bridge.RECORD_FILE,
+        "SCRATCH_FOLDER": app.SCRATCH_FOLDER,
+        "HUB_FOLDER": enrolment.HUB_FOLDER,
+        "enrolment.HUB_FOLDER": enrolment.HUB_FOLDER,
+        "PAGES_FOLDER": pages.PAGES_FOLDER,
+        "WALK_TEST_SOCKET": WALK_TEST_SOCKET,
+        "REPORT_FILE": reload.REPORT_FILE,
+        "SURVEY_SOCKET": SURVEY_SOCKET,
+        "STORE_FILE": rollback.STORE_FILE,
+        "fault_log.FAULTS_FILE": fault_log.FAULTS_FILE,
+        "RECORD_FILE": bridge.RECORD_FILE,
     }
     written = set()
     sources = [
@@ -216,7 +218,7 @@ def test_whatever_the_gateway_writes_under_its_storage_folder_is_known_to_the_wi
     ]
     for path in sources:
         text = path.read_text(encoding="utf-8")
-        written |= set(re.findall(r"(?:storage\.folder|self\._box\.films) / ([\w.\"-]+(?:\()?)", text))
+        written |= set(re.findall(r"(?:storage\.folder|self\._services\.films) / ([\w.\"-]+(?:\()?)", text))
         if path.name in ("app.py", "instance_lock.py", "reload.py"):
             written |= set(re.findall(r"\bfolder / ([\w.\"-]+)", text))
     names = {constants.get(one, one.strip('"')) for one in written}
@@ -225,7 +227,7 @@ def test_whatever_the_gateway_writes_under_its_storage_folder_is_known_to_the_wi
         "video.sock",
         "walk.sock",
         "survey.sock",
-        "factory_reset.LOCK",
+        "factory_reset.LOCK_FILE",
         "visit_folder(",
         "facts.path",
         "clip.path",

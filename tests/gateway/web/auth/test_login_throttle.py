@@ -180,7 +180,7 @@ async def test_on_a_full_disk_who_is_signed_in_stays_so_and_guesses_still_count(
     async with running(tmp_path) as house:
         anna = await house.owner()
         with monkeypatch.context() as full:
-            for write in ("seen", "set_failures", "set_device_failures"):
+            for write in ("touch_session", "set_failure_counts", "set_device_failure_count"):
                 full.setattr(sessions, write, disk_full)
             assert house.accounts.who(anna.session, house.watch.on(hours=1)) == anna.who
             assert house.accounts.refusal(anna.who, UserRight.STOP, house.now) is None

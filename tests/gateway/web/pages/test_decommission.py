@@ -237,7 +237,7 @@ async def test_a_visit_that_begins_while_it_is_decided_stands_in_the_way(
         made.front.state = entrance_in_visit(made.home)
         return outcome
 
-    monkeypatch.setattr(made.removal, "_wished", rings)
+    monkeypatch.setattr(made.removal, "_submit_request", rings)
     async with site.client(site.owner) as client:
         assert (await asked(client, "wipe", name="Home"))[0] == 409
     assert not factory_reset.is_marked_for_wipe(made.home.storage.folder)
@@ -267,7 +267,7 @@ async def test_who_closes_the_page_meanwhile_stops_nothing_that_was_decided(
         await real(by)
         await wait_until(lambda: client.closed)
 
-    monkeypatch.setattr(made.removal, "_announce", slowly)
+    monkeypatch.setattr(made.removal, "_cancel_deliveries", slowly)
     client = site.client(site.owner)
     asking = asyncio.create_task(asked(client, "wipe", name="Home"))
     await going.wait()

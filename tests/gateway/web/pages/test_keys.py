@@ -131,7 +131,7 @@ async def test_on_a_full_disk_the_key_is_not_trusted_all_the_same_and_stored_onc
             raise StoreFailed("no space left on device")
         return await put(job)
 
-    monkeypatch.setattr(made.store._writer, "_put", failing)  # noqa: SLF001 - the same
+    monkeypatch.setattr(made.store._writer, "_submit", failing)  # noqa: SLF001 - the same
     async with site.client(site.owner) as client:
         async with client.post(f"{PAGE}/distrust", data={"x": shop_key(made)}, headers=ENGLISH) as answer:
             assert (answer.status, "it holds, but is not stored yet" in await answer.text()) == (409, True)
