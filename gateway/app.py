@@ -232,10 +232,7 @@ class App:
             async with until_stopped(signals=self.hears_signals) as self._request_stop, asyncio.TaskGroup() as group:
                 for name, run in self._workers().items():
                     group.create_task(self._contained.keep(name, run), name=name)
-                for (
-                    name,
-                    running,
-                ) in self._entrances.items():  # not kept: an entrance that cannot decide ends the process
+                for name, running in self._entrances.items():  # an entrance that cannot decide ends the process
                     group.create_task(running.run(), name=f"entrance {name}")
             with contextlib.suppress(StoreFailed):  # then the next start takes this end for a crash
                 await store.clean_shutdown(self._clock.now())

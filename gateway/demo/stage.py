@@ -125,13 +125,11 @@ async def open_stage(  # noqa: PLR0913 - what a run may be made of, named one by
         box_folder = plan.home.storage.folder
         box_folder.mkdir(mode=0o700, exist_ok=True)
         control, handles = control_socket(plan.home), box_folder / "handles.sock"  # where `perron scan` looks too
-
         say("the house's broker")
         broker = PrivateBroker(plan, folder / "accounts")
         stack.push_async_callback(broker.end)
         stack.callback(broker.resume)  # a paused process does not hear that it should end
         await broker.begin()
-
         await stack.enter_async_context(_run_guard(plan.behind, folder, say))
         say("the house and the box")
         house_log = folder / "house.jsonl"
@@ -151,7 +149,6 @@ async def open_stage(  # noqa: PLR0913 - what a run may be made of, named one by
         stack.push_async_callback(stop_detached, video.with_suffix(".pid"))
         stack.push_async_callback(gateway.end)
         box = await gateway.begin()
-
         await house.until("the simulated house", control.exists, within=START_TIMEOUT_S)
         if rigged:
             await box.until("the gateway", handles.exists, within=START_TIMEOUT_S)

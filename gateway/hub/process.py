@@ -111,14 +111,9 @@ class HubProcess:
             tally, webhooks = HubMetrics(registry), self._file.webhooks
             self.contained = Containment(count=lambda worker: tally.set_aside.labels(worker).inc())
             self._deaf = StaleSubscriptions(
-                self.store,
-                now=self.now,
-                monotonic=time.monotonic,
-                cut=self._disconnect_home,
-                tally=tally,
-                ring=self.ring,
-                others=lambda: self._presence.up(),  # noqa: PLW0108 - made later
-            )
+                self.store, now=self.now, monotonic=time.monotonic, cut=self._disconnect_home, tally=tally,
+                ring=self.ring, others=lambda: self._presence.up(),  # noqa: PLW0108 - made later
+            )  # fmt: skip
             self._dispatcher = JobDispatcher(
                 self.store, now=self.now, tally=tally, deaf=self._deaf.suspect, contained=self.contained
             )
@@ -135,20 +130,11 @@ class HubProcess:
             )  # fmt: skip
             self._build_broker_connection(self.bells, tally)
             self.site = HubSite(
-                self._file,
-                (*OPERATIONS, *self._home_operations(), *self._build_sandbox(self.bells)),
-                store=self.store,
-                now=self.now,
-                wall=self._wall,
-                registry=registry,
-                ready=self._readiness,
-                bells=self.bells,
-                key=self.key,
-                streams=self._streams,
-                asker=self._questions,
-                extra=self._build_consent(self.bells),
+                self._file, (*OPERATIONS, *self._home_operations(), *self._build_sandbox(self.bells)), store=self.store,
+                now=self.now, wall=self._wall, registry=registry, ready=self._readiness, bells=self.bells, key=self.key,
+                streams=self._streams, asker=self._questions, extra=self._build_consent(self.bells),
                 contained=self.contained,
-            )
+            )  # fmt: skip
             await self.site.open()
             try:
                 async with until_stopped(signals=self._signals), asyncio.TaskGroup() as group:

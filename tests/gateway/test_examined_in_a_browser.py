@@ -47,7 +47,7 @@ async def test_an_installer_examines_the_house_from_his_phone_in_his_language(tm
             assert await examines(page, "Examine") < IN_TIME
             if (await told(page, "doorbell stream"))[0] == "good":
                 break
-            await page.wait_for_timeout(1000 * PAUSE)
+            await page.wait_for_timeout(1000 * MIN_PAUSE_S)
         for what in ("broker 127.0.0.1", "gateway it runs and is connected", "round trip", "front-lock answers within",
                      "front-door answers within", "doorbell stream 127.0.0.1"):  # fmt: skip
             assert (seen := await told(page, what))[0] == "good", seen

@@ -177,9 +177,10 @@ def _battery_config() -> dict[str, Any]:
     return {**battery, **_enum_config(BatteryLevel)}
 
 
-def _components(
-    home: Home, section: HomeAssistantSection, entrance: str
-) -> Iterator[tuple[HomeAssistantEntity, dict[str, Any]]]:
+Component = tuple[HomeAssistantEntity, dict[str, Any]]
+
+
+def _components(home: Home, section: HomeAssistantSection, entrance: str) -> Iterator[Component]:
     state, words = homeassistant_topic(entrance, "state"), home.language
     yield (
         HomeAssistantEntity.LOCK,
