@@ -1,1 +1,1 @@
-"""Pure decisions: no clock, network, disk or thread. The visit's state machine and what a delivery is."""
+"""Pure decisions without clock, network, disk or threads: the visit's state machine and the delivery model."""

@@ -1,6 +1,6 @@
-"""A calendar day from a person or another program, bounded so that arithmetic with it cannot overflow.
+"""Parses and bounds a calendar day from a person or another program, so that arithmetic cannot overflow.
 
-Pure. A day is written YYYY-MM-DD. It counts to its end in the house's own time zone.
+Pure. A day is written YYYY-MM-DD. It lasts until its end in the house's own time zone.
 """
 
 from datetime import UTC, date, datetime, time, timedelta
@@ -14,8 +14,11 @@ FIRST_INSTANT = datetime(2000, 1, 1, tzinfo=UTC)
 LAST_INSTANT = datetime(2200, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
 
 MAX_YEARS_AHEAD = 10
-"""How far ahead a person may set a last day. Who means for good sets none, so a day further ahead is a slip of the hand
-(2072 for 2027). A file is read before the time is known, so only `FIRST_DAY` and `LAST_DAY` bound what it says."""
+"""The maximum number of years ahead of today for a last day that a person sets.
+
+A permission without an end has no last day, so a day further ahead is a typing error (2072 for 2027). A file is read
+before the time is known, so only `FIRST_DAY` and `LAST_DAY` bound its days.
+"""
 
 
 class DayError(ValueError):
@@ -27,7 +30,7 @@ class DayError(ValueError):
 
 
 def read_day(text: str, *, today: date | None = None) -> date:
-    """Read a day; with `today`, it lies at most `MAX_YEARS_AHEAD` years ahead.
+    """Parse a day; with `today`, accept at most `MAX_YEARS_AHEAD` years ahead.
 
     Raises:
         DayError: the text is not a day, or the day is out of bounds.
@@ -48,7 +51,7 @@ def day_end(day: date, zone: ZoneInfo) -> datetime:
 
 
 def clamp_instant(instant: datetime) -> datetime:
-    """Return an instant, or the nearest that may be named: stores of earlier releases hold years 1 to 9999."""
+    """Return the instant clamped to the permitted range; stores of earlier releases hold years 1 to 9999."""
     return min(max(instant, FIRST_INSTANT), LAST_INSTANT)
 
 

@@ -1,7 +1,7 @@
-"""A pause of deliveries from-to, as the household says it: how its times are read, and what is no pause.
+"""Parses and validates a pause of deliveries that the household plans from one time to another.
 
-Pure. People say times of the house; what is kept and compared is UTC. In the hour that autumn repeats a pause takes
-the wider of its two meanings, so it never ends sooner than somebody believed.
+Pure. People give local times of the house; the stored and compared times are UTC. In the hour that the clocks repeat in
+autumn, a pause takes the wider of its two meanings, so it never ends sooner than the household expects.
 """
 
 import re
@@ -15,14 +15,14 @@ from gateway.domain.visit.state import Now, PausePeriod
 
 MAX_PAUSE = timedelta(days=366)
 MAX_PAUSE_LEAD = timedelta(days=366)
-"""How long a pause may be, and how far ahead it may begin: beyond that a year was mistyped."""
-MAX_OPEN_PAUSES = 50  # pauses of a house that are not over
+"""The maximum length of a pause, and how far ahead it may begin; a longer time means a mistyped year."""
+MAX_OPEN_PAUSES = 50  # the maximum number of pauses of a house that are not over
 
 _LOCAL_TIME = re.compile(r"(2[01]\d\d-\d\d-\d\d)[T ](\d\d:\d\d(:\d\d)?)", re.ASCII)
 
 
 class PauseRefusal(StrEnum):
-    """Why something is no pause, or is not one any more."""
+    """Why a pause is refused, or does not exist any more."""
 
     UNREADABLE = auto()
     NO_SUCH_TIME = auto()  # the clocks are put forward over it
@@ -33,12 +33,12 @@ class PauseRefusal(StrEnum):
     TOO_FAR = auto()
     OVERLAPS = auto()
     TOO_MANY = auto()
-    UNKNOWN = auto()  # no pause of this name: it is over, or was ended
+    UNKNOWN = auto()  # no pause has this name: it is over, or somebody ended it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedPause:
-    """A pause that is not over. `entrance` None: all of them; `by` None: not by an account."""
+    """A pause that is not over. `entrance` None: all entrances; `by` None: set without an account."""
 
     id: str
     entrance: str | None
@@ -47,17 +47,20 @@ class PlannedPause:
     by: str | None
 
     def holds_at(self, entrance: str) -> bool:
-        """Whether it is (also) this entrance's."""
+        """Return whether the pause applies to this entrance."""
         return self.entrance in (None, entrance)
 
     @property
     def pause(self) -> PausePeriod:
-        """What the decision knows of it."""
+        """Return the pause in the form that the state machine uses."""
         return PausePeriod(id=self.id, start=self.start, end=self.end)
 
 
 def parse_local_time(text: str, zone: ZoneInfo, *, end: bool) -> datetime | PauseRefusal:
-    """Read a time of the house, `2026-11-28T18:00` or `2026-11-28 18:00`, as UTC; `end`: it ends a pause."""
+    """Parse a local time, `2026-11-28T18:00` or `2026-11-28 18:00`, as UTC.
+
+    `end`: the time ends a pause.
+    """
     match = _LOCAL_TIME.fullmatch(text.strip())
     if match is None:
         return PauseRefusal.UNREADABLE
@@ -70,13 +73,13 @@ def parse_local_time(text: str, zone: ZoneInfo, *, end: bool) -> datetime | Paus
 
 
 def is_ambiguous(instant: datetime, zone: ZoneInfo) -> bool:
-    """Whether the house's clocks show this time twice."""
+    """Return whether the house's clocks show this time twice."""
     local = instant.astimezone(zone)
     return local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset()
 
 
 def pause_refusal(new: PlannedPause, planned: Iterable[PlannedPause], now: Now) -> PauseRefusal | None:
-    """Why this is no pause to begin; `planned` are those that stand already."""
+    """Return why the new pause cannot be added to the `planned` ones, or None."""
     known = tuple(planned)
     if not now.trusted:
         return PauseRefusal.CLOCK_UNTRUSTED

@@ -1,11 +1,11 @@
-"""Parcel codes and couriers' codes: one table of forms, one way of writing each.
+"""Recognises and normalises parcel codes and courier tokens.
 
-What `normalise` returns is what stands in `Delivery.parcels` and in `Scanned.code`; two writings of one code (with a
-scanner's symbology identifier, with spaces, in small letters, as a web address) become one value. A barcode
-identifies, it is no secret.
+`Delivery.parcels` and `Scanned.code` contain what `normalise` returns. Two spellings of one code (with a scanner's
+symbology identifier, with spaces, in small letters, as a web address) become one value. A barcode identifies a parcel;
+it is no secret.
 
 A number of 8, 12, 13 or 14 digits is a GTIN only where the code itself says so (the symbology EAN/UPC, application
-identifier 01 or 02, a GS1 Digital Link): one carrier's number in ten holds GS1's check digit by chance.
+identifier 01 or 02, a GS1 Digital Link): one carrier's number in ten has a valid GS1 check digit by chance.
 """
 
 import re
@@ -23,26 +23,26 @@ from gateway.domain.delivery.gs1 import FNC1, parse_bracketed, parse_element_str
 MAX_CODE_CHARS = 128
 COURIER_TOKEN_PREFIX = "perron:"  # noqa: S105 - it is printed before each code
 COURIER_TOKEN_BYTES = 16  # 128 bits
-BAD_PREFIX = "bad:"  # what no code can be is called so in the log; no promise may name it
-_DIGEST_PREFIX = "courier:"  # no parcel code may begin so: a known digest must not open as if it were the code
+BAD_PREFIX = "bad:"  # the log's prefix for a text that cannot be a code; no order may contain it
+_DIGEST_PREFIX = "courier:"  # no parcel code may begin so: a known digest must not open the door in place of the token
 
 
 class BarcodeKind(StrEnum):
-    """What sort of code it is."""
+    """The kind of a code."""
 
     SSCC = auto()
     S10 = auto()
     UPS = auto()
     COLISSIMO = auto()
-    GTIN = auto()  # names a product, so it never opens; its value has the identifier before it: no number equals it
+    GTIN = auto()  # names a product, so it never opens; the prefix of its value keeps it apart from every number
     GS1 = auto()  # an element string without an SSCC or a GTIN
-    COURIER = auto()  # value: "courier:" and the code's SHA-256 in hex
+    COURIER = auto()  # value: "courier:" and the token's SHA-256 in hex
     EXACT = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class ParcelCode:
-    """A code in its one writing."""
+    """A code in its normal form."""
 
     kind: BarcodeKind
     value: str
@@ -50,14 +50,14 @@ class ParcelCode:
 
 @dataclass(frozen=True, slots=True)
 class InvalidBarcode:
-    """Not a code, and why."""
+    """A text that is not a valid code, with the reason."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class BarcodeFormat:
-    """One sort of plain barcode: how it looks, in capitals and without spaces, and whether its check digit holds."""
+    """One format of plain barcode: its pattern, in capitals and without spaces, and its check-digit function."""
 
     kind: BarcodeKind
     pattern: re.Pattern[str]
@@ -79,11 +79,11 @@ _DIGITAL_LINK = re.compile(r"https?://id\.gs1\.org/(00|01)/([0-9]+)(?:[/?#].*)?"
 
 
 def normalise(raw: str) -> ParcelCode | InvalidBarcode:
-    """Recognise a code as a scanner or a retailer writes it.
+    """Recognise a code as a scanner or a retailer writes it, and return its normal form.
 
-    It has 1 to 128 characters after the scanner's prefix and suffix are cut off, all of them printable but for FNC1
-    in a GS1 code. What fits no form, or fails a form's check digit, is exact. Bad is a code that says of itself that
-    it is GS1 and is not well formed, and a code whose value would be read otherwise the second time.
+    After the scanner's prefix and suffix are removed, the code has 1 to 128 characters, all of them printable except
+    FNC1 in a GS1 code. A code that fits no format, or fails a format's check digit, keeps its exact text. A code is
+    invalid if it claims to be GS1 and is not well formed, or if normalising its value again would give another result.
     """
     code = _parse(raw)
     if isinstance(code, ParcelCode) and code.kind is not BarcodeKind.COURIER and _parse(code.value) != code:
@@ -115,17 +115,17 @@ def _parse(raw: str) -> ParcelCode | InvalidBarcode:
 
 
 def page_patterns() -> tuple[tuple[str, str], ...]:
-    """Return the forms of plain codes for a script: what each is called, and a regular expression of the whole code.
+    """Return the name and the regular expression of each plain format, for a script in a page.
 
-    The expressions mean the same in JavaScript. They are of a code in capitals without blanks, check digits not looked
-    at: the script only tells people what they have read.
+    The expressions have the same meaning in JavaScript. They match a whole code in capitals without blanks and ignore
+    check digits: the script only shows people which kind of code they read.
     """
     plain = ((form.kind.value, form.pattern.pattern) for form in BARCODE_FORMATS if form.kind is not BarcodeKind.SSCC)
     return (*plain, *((label.carrier, label.pattern.pattern) for label in CARRIER_BARCODES))
 
 
 def renormalise(value: str) -> str:
-    """Return today's writing of a parcel code that an older release stored; what is no code today stays as it is."""
+    """Return the current normal form of a parcel code that an older release stored; an invalid one stays as it is."""
     code = normalise(value)
     if isinstance(code, InvalidBarcode) or code.kind in {BarcodeKind.GTIN, BarcodeKind.COURIER}:
         return value
@@ -133,19 +133,19 @@ def renormalise(value: str) -> str:
 
 
 def new_courier_token(secret: bytes) -> str:
-    """Write the one-time code that the courier shows; `secret` are 16 random bytes."""
+    """Return the text of the courier token; `secret` is 16 random bytes."""
     if len(secret) != COURIER_TOKEN_BYTES:
         raise ValueError("a courier's code has 128 bits")
     return COURIER_TOKEN_PREFIX + b32encode(secret).decode().rstrip("=").lower()
 
 
 def courier_token_digest(secret: bytes) -> str:
-    """What a delivery carries of a courier's code: the SHA-256, in hex, of its 16 bytes."""
+    """Return the SHA-256 in hex of a courier token's 16 bytes; a delivery contains only this digest."""
     return sha256(secret).hexdigest()
 
 
 def courier_token_value(digest: str) -> str:
-    """The normalised value under which a courier's code with this digest is looked up."""
+    """Return the normalised value under which the gateway looks up a courier token with this digest."""
     return _DIGEST_PREFIX + digest
 
 
@@ -168,7 +168,7 @@ def _gtin(text: str) -> ParcelCode | InvalidBarcode:
 
 
 def _from_elements(pairs: tuple[tuple[str, str], ...]) -> ParcelCode | InvalidBarcode:
-    """A parcel's own number names it, whatever else the label says; after that, a product's."""
+    """Return the code of the element strings: the parcel's own number first, else the product's."""
     for ai, kind in (("00", BarcodeKind.SSCC), ("01", BarcodeKind.GTIN), ("02", BarcodeKind.GTIN)):
         values = {value for key, value in pairs if key == ai}
         if len(values) > 1:
@@ -180,7 +180,7 @@ def _from_elements(pairs: tuple[tuple[str, str], ...]) -> ParcelCode | InvalidBa
     number = usps_tracking_number(pairs)
     if number is not None:
         return ParcelCode(BarcodeKind.EXACT, number)
-    if any("(" in field or ")" in field for _, field in pairs):  # two different labels would get one writing
+    if any("(" in field or ")" in field for _, field in pairs):  # else two labels could get one normal form
         return InvalidBarcode("a GS1 field with brackets")
     value = "".join(f"({ai}){field}" for ai, field in pairs)
     return (
@@ -199,7 +199,7 @@ def _plain_code(text: str) -> ParcelCode | InvalidBarcode:
         return (
             ParcelCode(BarcodeKind.SSCC, link[2]) if link[1] == "00" else ParcelCode(BarcodeKind.GTIN, f"(01){link[2]}")
         )
-    if not text.isascii():  # some letters become one of A to Z, or two, when they are written in capitals
+    if not text.isascii():  # in capitals, some letters become one of A to Z, or two letters
         return ParcelCode(BarcodeKind.EXACT, text)
     compact = text.replace(" ", "").upper()
     for form in BARCODE_FORMATS:

@@ -1,4 +1,4 @@
-"""A promise, its permission and what visits made of it, as `decide` sees them: one candidate with its own refusal."""
+"""Combines an order, its permission and its past visits into one candidate for `decide`, with its refusal."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,16 +19,16 @@ _DOUBTABLE_STATES = frozenset(
         State.EXPIRED,
     }
 )
-"""States that a promise has by itself; every other one somebody has brought about."""
+"""States that an order has by itself; an act of somebody causes every other state."""
 
 MAX_WITHDRAWALS_PER_OPENING = 2  # of the bolt, at most so many for one opening
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryContext:
-    """What the house adds to every delivery: its zone, and the entrances that ask for the courier's proof.
+    """What the house adds to every delivery: its zone, and the entrances that require a courier token.
 
-    `distrusted`: the public keys that it trusts no longer, each with its brand; it may change under a running house.
+    `distrusted`: the revoked public keys, each with its brand; it may change while the gateway runs.
     """
 
     zone: ZoneInfo
@@ -36,7 +36,7 @@ class DeliveryContext:
     distrusted: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def distrusts(self, promise: DeliveryOrder) -> bool:
-        """Whether a promise stands on a key that is trusted no longer; one of an unknown key on any of its brand's."""
+        """Return whether the order depends on a revoked key; an unknown key counts as any key of its brand."""
         if promise.signed_by is None:
             return promise.brand in self.distrusted.values()
         return promise.signed_by in self.distrusted
@@ -45,10 +45,10 @@ class DeliveryContext:
 def candidate(
     promise: DeliveryOrder, permission: Permission | None, usage: OrderUsage, *, house: DeliveryContext, now: Now
 ) -> VisitDelivery:
-    """Put the candidate together, as it stands at `now`.
+    """Build the candidate as it stands at `now`.
 
-    Its refusal is, in this order: cancelled, already used, in doubt, expired, its key's, the permission's. A clock that
-    is not trusted expires nothing: `decide` refuses for the clock itself.
+    Its refusal is, in this order: cancelled, already used, in doubt, expired, its key's, the permission's. Without
+    trusted time nothing expires: `decide` refuses because of the clock itself.
     """
     openings = permission.terms.openings if permission is not None else 0
     return VisitDelivery(
@@ -74,7 +74,7 @@ def candidate(
 def delivery_status(
     promise: DeliveryOrder, permission: Permission | None, usage: OrderUsage, *, house: DeliveryContext, now: Now
 ) -> OrderStatus:
-    """Derive what the retailer sees at `now`."""
+    """Derive the state that the retailer sees at `now`."""
     objection = _permission_refusal(promise, permission, house, now)
     pending = objection is Refusal.AWAITING_PERMISSION
     seen = order_status(
@@ -84,13 +84,13 @@ def delivery_status(
         pending=pending,
         utc=now.utc if now.trusted else None,
     )
-    if promise.doubtful and seen.state in _DOUBTABLE_STATES:  # nor expired: nobody knows here what became of it
+    if promise.doubtful and seen.state in _DOUBTABLE_STATES:  # nor expired: the outcome is unknown here
         return OrderStatus(state=State.REFUSED, reason=Refusal.ANNOUNCE_AGAIN)
     return seen
 
 
 def next_change_at(promise: DeliveryOrder, seen: OrderStatus, *, now: Now) -> datetime | None:
-    """The next instant at which time alone changes the state that was `seen` at `now`; None: never."""
+    """Return the next instant at which time alone changes the state that was `seen` at `now`; None: never."""
     if seen.final or seen.state is State.VISITING:
         return None
     if seen.state is State.SCHEDULED and promise.start > now.utc:

@@ -1,9 +1,9 @@
-"""What carriers print in a label's bar code around the tracking number: one rule for each such bar code.
+"""Extracts the tracking number from the bar code that a carrier prints on a label, with one rule per format.
 
-A promise may name a parcel by its tracking number or by the bytes of the label's bar code: both become the tracking
+An order may name a parcel by its tracking number or by the bytes of the label's bar code: both become the tracking
 number. Carriers whose bar code is the tracking number itself (UPS, Colissimo, PostNL, Royal Mail, GLS, ...) need no
-rule here. A bar code that does not fit a rule exactly, check digits included, stays what it is: it is never shortened
-by guess. docs/reference/parcel-numbers.md says the same to retailers.
+rule here. A bar code that does not fit a rule exactly, check digits included, stays unchanged: the module never
+shortens it by guess. docs/reference/parcel-numbers.md states the same for retailers.
 """
 
 import re
@@ -15,10 +15,10 @@ from gateway.domain.delivery.check_digits import fedex_checks, gs1_checks, mondi
 
 @dataclass(frozen=True, slots=True)
 class CarrierBarcode:
-    """One carrier's bar code: how it looks in capitals without blanks, and the tracking number in it.
+    """One carrier's bar code: its pattern in capitals without blanks, and the tracking number in it.
 
-    `number`: the tracking number, written with the pattern's groups. `checks`: called with the tracking number and the
-    whole code; says whether the check digits hold.
+    `number`: the template of the tracking number, from the pattern's groups. `checks`: called with the tracking number
+    and the whole code; returns whether the check digits hold.
     """
 
     carrier: str  # as the texts of the courier's page name it
@@ -56,7 +56,7 @@ CARRIER_BARCODES: tuple[CarrierBarcode, ...] = (
     # DHL's piece identifier: ISO/IEC 15459 licence plate JD..., in the bar code behind the data identifier J.
     CarrierBarcode("dhl", re.compile(r"J(JD[0-9]{10,20})"), r"\1", _always_valid),
     # Mondial Relay, label specification 2.3: brand 2, shipment 8, parcel 01 of 01, check, agency 4, service 1, run 5,
-    # check. A parcel of several keeps the whole code: the shipment's number names them all.
+    # check. A shipment of several parcels keeps the whole code, because the shipment's number names all of them.
     CarrierBarcode(
         "mondial_relay", re.compile(r"[0-9]{2}([0-9]{8})0101[0-9]{12}"), r"\1",
         lambda _, code: mondial_relay_checks(code),
@@ -71,7 +71,7 @@ _ZIP = re.compile(r"[0-9]{5}(?:[0-9]{4})?")
 def tracking_number(code: str) -> str | None:
     """Return the tracking number in the bar code of a label; `code` is in capitals without blanks.
 
-    None: no rule fits, or two do and say different numbers.
+    Return None if no rule fits, or if two rules give different numbers.
     """
     found = set[str]()
     for label in CARRIER_BARCODES:
@@ -84,7 +84,7 @@ def tracking_number(code: str) -> str | None:
 
 
 def is_tracking_number(code: str) -> bool:
-    """Whether people write such a number in groups and in small letters; `code` is in capitals without blanks."""
+    """Return whether people write such a number in groups or small letters; `code` is in capitals without blanks."""
     return _PLAIN_NUMBER.fullmatch(code) is not None
 
 

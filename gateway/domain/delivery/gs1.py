@@ -1,7 +1,7 @@
-"""GS1 element strings: what a GS1-128 label or a data matrix says, application identifier by application identifier.
+"""Parses GS1 element strings: the application identifiers and data of a GS1-128 label or a data matrix.
 
-Source: GS1 General Specifications, section 3. Only the identifiers that stand in the table are known; an element
-string with another one is refused, because its length could only be guessed.
+Source: GS1 General Specifications, section 3. Only the identifiers in the table are known. The parser refuses an
+element string with another one, because it could only guess its length.
 """
 
 import re
@@ -13,7 +13,7 @@ _DIGITS = frozenset("0123456789")
 
 @dataclass(frozen=True, slots=True)
 class ElementFormat:
-    """How the data of one application identifier looks: `longest` characters, exactly so many where `fixed`."""
+    """The format of one application identifier's data: at most `longest` characters, exactly so many if `fixed`."""
 
     longest: int
     fixed: bool = False
@@ -105,7 +105,7 @@ def find_identifier(text: str) -> tuple[str, ElementFormat] | None:
 
 
 def parse_element_string(text: str) -> tuple[tuple[str, str], ...] | None:
-    """Split an element string (without symbology identifier) into pairs of identifier and data; None: not one."""
+    """Split an element string (without symbology identifier) into pairs of identifier and data, or return None."""
     rest = text.removeprefix(FNC1)
     found: list[tuple[str, str]] = []
     while rest:
@@ -126,7 +126,7 @@ def parse_element_string(text: str) -> tuple[tuple[str, str], ...] | None:
 
 
 def parse_bracketed(text: str) -> tuple[tuple[str, str], ...] | None:
-    """Split the form for people, `(00)106141411234567897(420)75011`; None: not one."""
+    """Split the readable form, `(00)106141411234567897(420)75011`, or return None if it is not one."""
     if not re.fullmatch(r"(\(\d{2,4}\)[^()]+)+", text):
         return None
     found = tuple(re.findall(r"\((\d{2,4})\)([^()]+)", text))

@@ -1,4 +1,4 @@
-"""What the owner lets a brand do. A list that is empty allows nothing; whoever means everything names everything."""
+"""Defines what the owner permits a brand to do. An empty list allows nothing; to allow everything, name everything."""
 
 import re
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _DAY = timedelta(days=1)
 
 
 class PermissionStatus(StrEnum):
-    """Where the owner's decision stands."""
+    """The state of the owner's decision."""
 
     PENDING = auto()
     GRANTED = auto()
@@ -28,7 +28,7 @@ class PermissionStatus(StrEnum):
 
 
 def _clamp(instant: datetime | None) -> datetime | None:
-    """Bring what an earlier release stored within the bounds."""
+    """Bring a time that an earlier release stored within the bounds."""
     return instant if instant is None or instant.tzinfo is None else clamp_instant(instant)
 
 
@@ -36,7 +36,8 @@ def _clamp(instant: datetime | None) -> datetime | None:
 class PermissionTerms:
     """What a granted permission allows. Days and hours are the house's own; hours may run past midnight.
 
-    An `expires` beyond the years 2000 to 2200 is a ValueError; pydantic, which reads a store, brings it within them.
+    An `expires` beyond the years 2000 to 2200 raises ValueError. When pydantic reads a stored permission, it clamps the
+    time instead.
     """
 
     entrances: frozenset[str] = frozenset()
@@ -47,15 +48,15 @@ class PermissionTerms:
     openings: int = 1
     ask_each_time: bool = False
     expires: Annotated[datetime | None, AfterValidator(_clamp)] = None
-    hub_signed: bool = False  # also what the brand has not signed itself: then whoever runs the hub may announce too
+    hub_signed: bool = False  # accepts orders that only the hub signed: its operator may then announce too
 
     @property
     def let_in(self) -> bool:
-        """Whether a brand that is granted these comes in anywhere at all."""
+        """Return whether these terms allow the brand any entrance at all."""
         return bool(self.entrances and self.places and self.carriers and self.days)
 
     def __post_init__(self) -> None:
-        """Refuse terms that cannot be meant: ValueError says which."""
+        """Raise ValueError, with the reason, if the terms contradict themselves."""
         parse_hours(self.hours)
         if not self.days <= set(DAYS):
             raise ValueError("days are mon, tue, wed, thu, fri, sat, sun")
@@ -80,7 +81,7 @@ class Permission:
 def permission_refusal(
     permission: Permission | None, promise: DeliveryOrder, *, zone: ZoneInfo, utc: datetime
 ) -> Refusal | None:
-    """Return why the owner's word does not let this promise in at `utc`, or None."""
+    """Return why the owner's permission does not allow this order at `utc`, or None."""
     if permission is None:
         return Refusal.BRAND_NOT_PERMITTED
     terms = permission.terms
@@ -105,9 +106,9 @@ def permission_refusal(
 
 
 def extends_permission(before: Permission | None, terms: PermissionTerms) -> bool:
-    """Whether a brand that is granted these terms may do anything that it may not do now.
+    """Return whether these terms would allow the brand anything that it may not do now.
 
-    Hours count as more unless they lie within the old ones as they are written.
+    New hours count as an extension unless they lie within the old ones as written.
     """
     if before is None or before.standing is not PermissionStatus.GRANTED:
         return True
@@ -127,9 +128,9 @@ def extends_permission(before: Permission | None, terms: PermissionTerms) -> boo
 
 
 def is_within_terms(start: datetime, end: datetime, terms: PermissionTerms, *, zone: ZoneInfo) -> bool:
-    """Whether every second from `start` to `end` reads, on a wall clock in the house, an allowed day and hour.
+    """Return whether every second from `start` to `end` is on an allowed day and hour of the house's wall clock.
 
-    An hour that an autumn night repeats is looked at twice, one that a spring night leaves out not at all.
+    An hour that the clocks repeat in autumn is checked twice; an hour that they skip in spring is not checked.
     """
     return all(_is_piece_within_terms(wall, length, terms) for wall, length in _wall_clock_pieces(start, end, zone))
 
@@ -137,9 +138,9 @@ def is_within_terms(start: datetime, end: datetime, terms: PermissionTerms, *, z
 def allowed_spans(
     start: datetime, end: datetime, terms: PermissionTerms, *, zone: ZoneInfo
 ) -> list[tuple[datetime, datetime]]:
-    """The parts of `start` to `end` that the allowed days and hours leave, in order, none touching the next.
+    """Return the parts of `start` to `end` within the allowed days and hours, in order, none touching the next.
 
-    What is one of them, or lies in one, is `is_within_terms`; what reaches beyond is not.
+    A span inside one of these parts satisfies `is_within_terms`; a span that extends beyond does not.
     """
     found: list[tuple[datetime, datetime]] = []
     opens, closes = parse_hours(terms.hours)
@@ -160,7 +161,7 @@ def allowed_spans(
 
 
 def parse_hours(hours: str) -> tuple[timedelta, timedelta]:
-    """Read "HH:MM-HH:MM" as times since midnight; a second one not after the first is the next day's."""
+    """Parse "HH:MM-HH:MM" as times since midnight; an end not after the start is on the next day."""
     found = _HOURS.fullmatch(hours)
     if found is None:
         raise ValueError("hours are written HH:MM-HH:MM")
@@ -172,7 +173,7 @@ def parse_hours(hours: str) -> tuple[timedelta, timedelta]:
 
 
 def _wall_clock_pieces(start: datetime, end: datetime, zone: ZoneInfo) -> list[tuple[datetime, timedelta]]:
-    """Cut where the zone's offset changes: what the wall clock reads first in each piece, and the piece's length."""
+    """Split at each change of the zone's offset; return each piece's first wall-clock time and its length."""
     pieces = []
     at = start.astimezone(UTC)
     while at < end:
@@ -183,9 +184,10 @@ def _wall_clock_pieces(start: datetime, end: datetime, zone: ZoneInfo) -> list[t
 
 
 def _same_offset_until(start: datetime, end: datetime, zone: ZoneInfo) -> datetime:
-    """Find the first change of offset after `start`, at whole seconds, or `end`.
+    """Find the first change of offset after `start`, at whole seconds, or return `end`.
 
-    No zone changes its offset twice within six hours, so two equal ends of such a stretch hide nothing.
+    No zone changes its offset twice within six hours, so equal offsets at both ends of six hours mean no change
+    between.
     """
     offset = start.astimezone(zone).utcoffset()
     low = start

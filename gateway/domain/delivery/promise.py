@@ -35,7 +35,7 @@ _RFC3339_SCHEMA = (
 
 
 def _parse_instant(value: object) -> object:
-    if isinstance(value, datetime):  # from our own code; JSON has none
+    if isinstance(value, datetime):  # from the gateway's own code; JSON has no such type
         return value
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
         raise ValueError("a time is RFC 3339 text with an offset")
@@ -45,15 +45,16 @@ def _parse_instant(value: object) -> object:
 def _to_utc(value: datetime) -> datetime:
     if value.tzinfo is None:
         raise ValueError("a time has an offset")
-    # Compared as instants: the last hours of 2200 in a western zone are 2201 in UTC, and what is read here is written
-    # in UTC and read again. Python compares aware times without leaving the calendar; `astimezone` would leave it.
+    # Compared as instants: the last hours of 2200 in a western zone are 2201 in UTC, and the gateway writes in UTC what
+    # it reads here and reads it again. Python compares aware times without leaving the calendar; `astimezone` would
+    # leave it.
     if not FIRST_INSTANT <= value <= LAST_INSTANT:
         raise ValueError(f"a time lies in the years {FIRST_INSTANT.year} to {LAST_INSTANT.year}, in UTC")
     return value.astimezone(UTC)
 
 
 def _normalise_parcel(raw: str) -> str:
-    """One parcel's code in its one writing."""
+    """Return one parcel's code in its normal form."""
     code = normalise(raw)
     match code:
         case InvalidBarcode(why=why):
@@ -67,7 +68,7 @@ def _normalise_parcel(raw: str) -> str:
 
 
 def refuse_duplicates(parcels: tuple[str, ...]) -> tuple[str, ...]:
-    """Refuse a parcel that stands twice: ValueError says so."""
+    """Raise ValueError if a parcel occurs twice."""
     if len(set(parcels)) < len(parcels):
         raise ValueError("the same parcel twice")
     return parcels
@@ -86,7 +87,7 @@ Instant = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time", "pattern": _RFC3339_SCHEMA}),
 ]
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
-# A schema's words cannot say what is printable, or a product's number: the formats' names stand for it.
+# A schema cannot express "printable" or "a product's number": the names of the formats stand for it.
 Name = Annotated[
     str,
     StringConstraints(min_length=1, max_length=80),
@@ -168,7 +169,7 @@ class Claims(WireModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryOrder:
-    """A promise as it is stored: the newest accepted version."""
+    """The newest accepted version of a delivery order, as it is stored."""
 
     brand: str
     id: str
@@ -179,27 +180,27 @@ class DeliveryOrder:
     start: datetime
     end: datetime
     parcels: frozenset[str] = frozenset()
-    courier: str | None = None  # normalised value of the courier's code: "courier:" and the digest
+    courier: str | None = None  # normalised value of the courier token: "courier:" and the digest
     cold_max_c: float | None = None
     cancelled: bool = False
-    signed_by: str | None = None  # the public key (its `x`) of that version; None: not noted
+    signed_by: str | None = None  # the public key (its `x`) of that version; None: not recorded
     by_hub: bool = False  # the hub signed that version, not the brand
-    message_sha256: str | None = None  # of that version's message, byte for byte; None: not noted
-    doubtful: bool = False  # promised before the box's state was put back from a copy, and not anew since
+    message_sha256: str | None = None  # of that version's message, byte for byte; None: not recorded
+    doubtful: bool = False  # announced before the box's state was restored from a copy, and not again since
 
     @property
     def key(self) -> str:
-        """Name this delivery in the house: two brands may use one id. A point is in neither part."""
+        """Return the delivery's unique key in the house: two brands may use one id. Neither part contains a point."""
         return delivery_key(self.brand, self.id)
 
 
 def delivery_key(brand: str, delivery: str) -> str:
-    """The name in the house of a brand's delivery."""
+    """Return the key in the house of a brand's delivery."""
     return f"{brand}.{delivery}"
 
 
 def order_of(brand: str, offer: DeliveryBody) -> DeliveryOrder:
-    """What an accepted offer or update promises."""
+    """Return the order that an accepted offer or update makes."""
     return DeliveryOrder(
         brand=brand,
         id=offer.id,
@@ -233,16 +234,16 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderUsage:
-    """What visits have made of a promise.
+    """What visits have made of an order.
 
-    `used` openings are reserved or spent; `withdrawals` of the bolt were reserved and not certainly unsent.
+    `used` openings are reserved or consumed; `withdrawals` of the bolt were reserved and may have been sent.
     """
 
     used: int = 0
     withdrawals: int = 0
-    visiting: bool = False  # a visit under it runs, its parcels' result not latched yet
+    visiting: bool = False  # a visit under it runs, and its parcels' result is not set yet
     outcomes: tuple[Outcome, ...] = ()  # oldest first
-    missing: int = 0  # parcels that the newest outcome misses
+    missing: int = 0  # parcels that the newest outcome lacks
     house: DoorResult | None = None  # the newest visit's
 
 
@@ -255,7 +256,7 @@ class OrderStatus:
 
     @property
     def final(self) -> bool:
-        """Whether time alone can no longer change it."""
+        """Return whether time alone can no longer change the state."""
         return self.state in _FINAL_STATES
 
 
@@ -267,9 +268,9 @@ _FINAL_STATES = frozenset(
 def order_status(
     promise: DeliveryOrder, usage: OrderUsage, objection: str | None, *, pending: bool, utc: datetime | None
 ) -> OrderStatus:
-    """Derive the state.
+    """Derive the state of an order.
 
-    `objection`: why the permission does not let it in. `utc`: trusted time; without it (None) nothing opens, nothing
+    `objection`: why the permission refuses it. `utc`: trusted time; without it (None) nothing opens and nothing
     expires.
     """
     if promise.cancelled:
@@ -292,7 +293,7 @@ def order_status(
 
 
 def _final_status(outcomes: tuple[Outcome, ...]) -> OrderStatus | None:
-    """Name the best outcome; a refused visit ends nothing, and what a later visit brings counts too."""
+    """Return the best outcome; a refused visit ends nothing, and a later visit counts too."""
     if Outcome.DELIVERED in outcomes:
         return OrderStatus(state=State.DELIVERED)
     if Outcome.PARTLY_DELIVERED in outcomes:

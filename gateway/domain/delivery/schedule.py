@@ -1,4 +1,4 @@
-"""What an entrance has to do at which time, because deliveries are expected."""
+"""Computes what an entrance must do at which time for its expected deliveries."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from datetime import datetime, timedelta
 
 from gateway.domain.visit.state import Now, VisitDelivery
 
-# How long before a window its readiness is looked at (T-24 h finds a weak battery in time); and at its opening.
+# How long before a window the gateway checks readiness (24 h before finds a weak battery in time), and at its start.
 READINESS_CHECK_LEADS = (timedelta(hours=24), timedelta(minutes=60), timedelta(minutes=5), timedelta(0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedDelivery:
-    """A delivery that may still come, and when the entrance's readiness for it was last looked at."""
+    """A delivery that may still come, and when its entrance's readiness for it was last checked."""
 
     delivery: VisitDelivery
     checked: datetime | None
@@ -20,11 +20,11 @@ class ExpectedDelivery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntranceAgenda:
-    """What is so now, and when to look again.
+    """What an entrance must do now, and when to compute it again.
 
-    `expecting`: a window is open or near. `ring`: the cameras' ring must run; `ring_until`: and, as far as is known,
-    until then. `checks`: deliveries whose readiness must be looked at now. `next`: nothing changes before this
-    instant unless a delivery, a permission or a visit does; None: nothing is to come.
+    `expecting`: a window is open or near. `ring`: the cameras' ring buffer must run; `ring_until`: and, as far as is
+    known, until then. `checks`: deliveries whose readiness must be checked now. `next`: nothing changes before this
+    instant unless a delivery, a permission or a visit does; None: no change is known.
     """
 
     expecting: bool
@@ -37,10 +37,10 @@ class EntranceAgenda:
 def build_agenda(
     expected: Sequence[ExpectedDelivery], *, now: Now, near: timedelta, after: timedelta, locked_at: datetime | None
 ) -> EntranceAgenda:
-    """Read the agenda of one entrance.
+    """Compute the agenda of one entrance.
 
-    The ring runs from `near` before a window to the later of its end and `after` after the door was `locked_at`
-    (the last visit's "locked again"). Without trusted time nothing is expected, since nothing may open.
+    The ring buffer runs from `near` before a window to the later of its end and `after` after the door was `locked_at`
+    (the last visit's "locked again"). Without trusted time no delivery is expected, since nothing may open.
     """
     welcome = [e for e in expected if e.delivery.refusal is None and e.delivery.end > now.utc]
     lingers = None if locked_at is None or now.utc >= locked_at + after else locked_at + after
@@ -67,7 +67,7 @@ def build_agenda(
 
 
 def _is_check_due(expected: ExpectedDelivery, utc: datetime) -> bool:
-    """At scheduling, and when one of the fixed instants has passed since the last look."""
+    """Return whether a check is due: at scheduling, and when a fixed instant has passed since the last check."""
     if expected.checked is None:
         return True
     return any(expected.checked < expected.delivery.start - before <= utc for before in READINESS_CHECK_LEADS)

@@ -1,4 +1,4 @@
-"""A battery's way down: its owner is told days before it opens no door any more, once."""
+"""Follows batteries and notifies the owner, once, days before one becomes too weak to open the door."""
 
 from datetime import timedelta
 
@@ -10,15 +10,15 @@ from gateway.domain.visit.rules import CRITICAL_BATTERY_PERCENT
 from gateway.domain.visit.state import BatteryTrend, Entrance, Now
 from gateway.domain.visit.step import Step
 
-REPLACEMENT_NOTICE_DAYS = 7.0  # days before it is critical: time to buy one and be at home
-MIN_TREND_SPAN = timedelta(days=1)  # a shorter time tells no slope
+REPLACEMENT_NOTICE_DAYS = 7.0  # days before the battery is critical: time to buy one and be at home
+MIN_TREND_SPAN = timedelta(days=1)  # a shorter time gives no reliable slope
 MIN_DROP_PERCENT = 2  # percent; less is noise
-REPEAT_NOTICE_S = 6 * 3600.0  # seconds before the same is said anew: one that wavers floods neither phones nor the log
-REPLACED_RISE_PERCENT = 5  # percent upwards: somebody has changed it
+REPEAT_NOTICE_S = 6 * 3600.0  # seconds: a wavering level must flood neither phones nor the log
+REPLACED_RISE_PERCENT = 5  # a rise of so many percent means that somebody replaced the battery
 
 
 def on_report(step: Step, event: BatteryReported) -> None:
-    """Learn how full it is; tell when it is low, or will be critical within days."""
+    """Store the level; notify the owner when it is low, or will be critical within days."""
     role = event.device
     if _was_replaced(step, event):
         step.state = replace(step.state, batteries_to_change=step.state.batteries_to_change - {role})
@@ -40,7 +40,7 @@ def on_report(step: Step, event: BatteryReported) -> None:
 
 
 def _was_replaced(step: Step, event: BatteryReported) -> bool:
-    """Whether somebody has put in a new one: it is fuller than before, or good after it was not."""
+    """Return whether the battery was replaced: it is fuller than before, or good after it was not."""
     charge = step.state.battery_trends.get(event.device)
     if event.percent is not None and charge is not None:
         return event.percent >= charge.last + REPLACED_RISE_PERCENT
@@ -49,7 +49,7 @@ def _was_replaced(step: Step, event: BatteryReported) -> bool:
 
 
 def _update_trend(step: Step, role: str, percent: int) -> None:
-    """A new battery begins anew; a small rise (a warm day) changes nothing."""
+    """Start a new trend for a new battery; a small rise (a warm day) changes nothing."""
     charge = step.state.battery_trends.get(role)
     if charge is None or percent >= charge.last + REPLACED_RISE_PERCENT:
         charge = BatteryTrend(since=step.now.utc, first=percent, last=percent)
@@ -59,7 +59,7 @@ def _update_trend(step: Step, role: str, percent: int) -> None:
 
 
 def replacements_due(state: Entrance, now: Now) -> tuple[str, ...]:
-    """Name those that the owner was asked to change, in the words of the message: `lock:6`, or `lock` alone."""
+    """Return the batteries the owner was asked to replace, as the message shows them: `lock:6`, or only `lock`."""
     return tuple(_detail(role, days_left(state, now, role)) for role in sorted(state.batteries_to_change))
 
 
@@ -68,7 +68,7 @@ def _detail(role: str, left: float | None) -> str:
 
 
 def days_left(state: Entrance, now: Now, role: str) -> float | None:
-    """In how many days it is critical if it goes on like this; None where that cannot be reckoned."""
+    """Return in how many days the battery becomes critical at this rate, or None if that is unknown."""
     charge = state.battery_trends.get(role)
     if charge is None or not now.trusted:
         return None

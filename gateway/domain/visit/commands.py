@@ -1,4 +1,7 @@
-"""All that an entrance can ask of the shell. Commit comes before effect for whatever increases access."""
+"""Defines every command that the state machine can give the runtime.
+
+The runtime commits the new state before it performs any command that increases access.
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum, auto
@@ -8,7 +11,7 @@ from gateway.domain.visit.state import DoorResult, Outcome, Refusal
 
 
 class ScanAnswer(StrEnum):
-    """What the door says to a scan."""
+    """The answer to a scan at the door."""
 
     WAIT = auto()
     GO = auto()
@@ -16,7 +19,7 @@ class ScanAnswer(StrEnum):
 
 
 class Notification(StrEnum):
-    """What the owner is told; `gateway/runtime/notifications/texts.py` has the words."""
+    """A notification to the owner; `gateway/runtime/notifications/texts.py` contains the texts."""
 
     AT_THE_DOOR = auto()
     ASKS_FOR_YES = auto()
@@ -31,16 +34,16 @@ class Notification(StrEnum):
     LIFT_THE_HANDLE = auto()
     BATTERY_SOON = auto()
     SAFE_MODE = auto()
-    STORE_IN_DOUBT = auto()  # not the entrance's doing: the box's store may be an older copy
+    STORE_IN_DOUBT = auto()  # not from an entrance: the box's store may be an older copy
     CODE_OF_SEVERAL = auto()
     BRAND_ASKS = auto()
-    NEW_KEY = auto()  # not the entrance's doing: a brand that is let in has another key, which waits for the owner
-    PASSWORD_RESET = auto()  # not the entrance's doing: somebody at the box set an owner's password anew
-    SET_ASIDE = auto()  # not the entrance's doing: something from outside raised an unforeseen error
+    NEW_KEY = auto()  # not from an entrance: a granted brand has a new key, which waits for the owner's decision
+    PASSWORD_RESET = auto()  # not from an entrance: somebody at the box reset an owner's password
+    SET_ASIDE = auto()  # not from an entrance: an input from outside raised an unforeseen error
 
 
 class AlarmCode(StrEnum):
-    """What is wrong, said at once and loudly."""
+    """The reason for an alarm, which the gateway raises at once."""
 
     BOLT_IN_THE_AIR = auto()
     CAMERA_CODE_LIMIT = auto()
@@ -66,7 +69,7 @@ class AlarmCode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnswerScan:
-    """Answer a scan at its scanner. The signal is not set by it: a `ShowSignal` comes beside it where one is due."""
+    """Answer a scan at its scanner. It does not set the signal: a separate `ShowSignal` does that where needed."""
 
     scan: str
     scanner: str
@@ -76,14 +79,14 @@ class AnswerScan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RingBell:
-    """Ring by the door's buzzer; the signal's confirmation comes back as `BellRang`."""
+    """Ring the buzzer at the door; the signal's confirmation comes back as `BellConfirmed`."""
 
     visit: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReserveOpening:
-    """The intent: its transaction checks the three versions again and counts one opening and one withdrawal."""
+    """Store the unlock intent: the transaction checks the three versions again and counts one opening and withdrawal."""
 
     visit: str
     delivery: str
@@ -94,7 +97,7 @@ class ReserveOpening:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unlock:
-    """Withdraw the bolt, once. `life` in seconds from the moment of publishing."""
+    """Withdraw the bolt, once. `life`: seconds from the moment of publishing until the command expires."""
 
     visit: str
     life: float
@@ -102,7 +105,7 @@ class Unlock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lock:
-    """Throw the bolt; `n` numbers the tries of this visit's part."""
+    """Throw the bolt; `n` numbers the tries in this part of the visit."""
 
     visit: str
     n: int
@@ -111,7 +114,7 @@ class Lock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CloseGarageDoor:
-    """Send the garage door down; `n` numbers how often since it opened. `life` as of `Unlock`."""
+    """Close the garage door; `n` counts the tries since it opened. `life` as in `Unlock`."""
 
     visit: str
     n: int
@@ -120,7 +123,7 @@ class CloseGarageDoor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryDevice:
-    """Ask a device ("lock", "door" or, at a garage, "way") for its state; the answer carries `number` back."""
+    """Query a device ("lock", "door" or, at a garage, "way") for its state; the answer returns `number`."""
 
     device: str
     session: int
@@ -129,7 +132,7 @@ class QueryDevice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsumeOpening:
-    """The reserved opening is used up."""
+    """Mark the reserved opening as used."""
 
     visit: str
     delivery: str
@@ -137,7 +140,7 @@ class ConsumeOpening:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReleaseOpening:
-    """The reserved opening comes back; the withdrawal too when it was certainly not sent."""
+    """Release the reserved opening, and the withdrawal too if the unlock was certainly not sent."""
 
     visit: str
     delivery: str
@@ -146,7 +149,7 @@ class ReleaseOpening:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartRecording:
-    """Record all cameras of the entrance, pre-roll first, as this visit's (or incident's) part."""
+    """Record all cameras of the entrance, pre-roll first, as this part of the visit (or incident)."""
 
     visit: str
     part: int = 1
@@ -163,7 +166,7 @@ class StopRecording:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealProof:
-    """Write and sign the manifest of this visit's part."""
+    """Write and sign the manifest of this part of the visit."""
 
     visit: str
     part: int
@@ -180,7 +183,7 @@ class ShowSignal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotifyOwner:
-    """Tell the owner. `picture`: with a fresh picture of the camera that sees the courier."""
+    """Notify the owner. `picture`: with a new picture from the camera that sees the courier."""
 
     saying: Notification
     delivery: str | None = None
@@ -199,17 +202,17 @@ class RaiseAlarm:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogNote:
-    """A line in the log and nothing else."""
+    """Write an entry to the log; nothing else follows from it."""
 
     what: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportParcelResult:
-    """The parcels' result, once a visit: nothing more of it will come under this visit.
+    """Report the parcels' result, once per visit: nothing more of it will come under this visit.
 
-    A visit in which nobody came in, whose opening was given back and which may be tried again, tells no result:
-    the promise is still open. `missing` counts the parcels that were not scanned, where it is partly delivered.
+    A visit in which nobody came in, whose opening was released and which may be tried again, reports no result: the
+    delivery is still open. `missing` counts the parcels that were not scanned, where it is partly delivered.
     """
 
     visit: str
@@ -220,7 +223,10 @@ class ReportParcelResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportDoorResult:
-    """The house's result, once; after an acknowledged hand-over the owner's door is locked again in a second line."""
+    """Report the door result, once.
+
+    After the owner acknowledged a door that was handed over, a second report says that it is locked again.
+    """
 
     visit: str
     delivery: str
@@ -229,7 +235,7 @@ class ReportDoorResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportReadiness:
-    """The entrance is (not) ready for this delivery; `lacking` is empty when it is."""
+    """Report whether the entrance is ready for this delivery; `lacking` is empty when it is."""
 
     delivery: str
     lacking: tuple[str, ...]

@@ -1,9 +1,9 @@
-"""Every transition of an entrance.
+"""The state machine of an entrance: turns an event into a new state and commands.
 
-Two steps: `absorb` turns the event into facts, then the phase acts on what is true now and on which of its deadlines
-have passed, until nothing moves. **Phases never match on events**: so a report that comes twice, late or out of order
-needs no case of its own. This file owns the table of phases; what comes with each move stands in `passage`,
-`relocking` and `film`.
+It has two steps: `absorb` turns the event into facts, then the phase acts on the current facts and on its expired
+deadlines, until nothing changes. **Phases never match on events**, so a report that comes twice, late or out of order
+needs no case of its own. This file owns the table of phases; `transitions`, `relocking` and `film` contain the commands
+of each move.
 """
 
 from typing import assert_never
@@ -57,13 +57,13 @@ REFUSAL_OF_UNSENT = {
 
 
 def decide(state: Entrance, event: e.Event, *, now: Now) -> tuple[Entrance, tuple[c.Command, ...]]:
-    """Say what an event makes of an entrance, and what is to be done.
+    """Return the new state and the commands that an event causes.
 
-    Pure: the same arguments give the same answer. Commands stand in the order in which they are to be performed,
-    after the new state has been committed.
+    Pure: the same arguments give the same result. The caller commits the new state, then performs the commands in the
+    order of the tuple.
 
     Raises:
-        RuntimeError: a bug: the rules find no rest, or a visit would wait for nothing.
+        RuntimeError: a bug: the rules do not come to rest, or a visit would have no deadline.
     """
     step = Step(state, now)
     absorb(step, event)
@@ -77,7 +77,7 @@ def decide(state: Entrance, event: e.Event, *, now: Now) -> tuple[Entrance, tupl
 
 
 def _check_rest(step: Step) -> None:
-    """At rest every deadline lies ahead, and a visit has a deadline of its own: it cannot be forgotten."""
+    """Check that every deadline lies ahead and that a visit has a deadline of its own, so it cannot be forgotten."""
     late = [why for why, at in step.state.timers.items() if at <= step.now.mono]
     if late:
         raise RuntimeError(f"deadlines left behind: {late}")
@@ -151,7 +151,7 @@ HouseholdEvent = (
 
 
 def _on_household_event(step: Step, event: HouseholdEvent) -> None:
-    """What the owner and the household say."""
+    """Apply a decision of the owner or the household."""
     match event:
         case e.HouseholdAnswered():
             _on_household_answer(step)
@@ -187,7 +187,7 @@ def _on_household_answer(step: Step) -> None:
 
 
 def _set_stop(step: Step, epoch: int, *, stopped: bool) -> None:
-    """An old stop or lift, arriving late, changes nothing."""
+    """Set or lift the stop; an old one that arrives late changes nothing."""
     if epoch > step.state.stop_epoch:
         step.state = replace(step.state, stopped=stopped, stop_epoch=epoch)
 
@@ -206,7 +206,7 @@ def _on_facts_changed(step: Step, event: e.FactsChanged) -> None:
 
 
 def settle(step: Step) -> None:
-    """Let what holds for the whole entrance act, then the phase."""
+    """Apply the rules of the whole entrance, then the rules of the phase."""
     _settle_entrance(step)
     if step.state.visit is None:
         return
@@ -249,12 +249,12 @@ def _settle_entrance(step: Step) -> None:
 
 
 def _query_unproven(step: Step) -> None:
-    """Ask again what is not affirmatively good, while it matters: a lost report must not last.
+    """Query again each device whose state is not proven good, while it matters: a lost report must not last.
 
-    A lock that may still obey late is asked though it is good: not every lock reports its own moves.
+    A lock that may still obey a late command is queried though it is good: not every lock reports its own moves.
     """
     state = step.state
-    relocks = state.visit is not None and state.visit.phase is Phase.RELOCKING  # it asks its own questions
+    relocks = state.visit is not None and state.visit.phase is Phase.RELOCKING  # relocking sends its own queries
     held, good = unlock_held(state), locked(state) and closed(state)
     matters = state.visit is not None or state.window_near or state.incident is not None
     if state.broker_session is None or relocks or not (held or (matters and not good)):
@@ -271,14 +271,14 @@ def _query_unproven(step: Step) -> None:
 
 
 def _alarm_warm_fridge(step: Step) -> None:
-    """A cold chain that breaks while the courier is inside is told at once, and once."""
+    """Raise an alarm at once, and once, if the cold chain breaks while the courier is inside."""
     if has_unlock_intent(step.state) and not step.visit.warm_notified and too_warm(step.state, step.visit.delivery):
         step.emit(c.RaiseAlarm(code=c.AlarmCode.FRIDGE_TOO_WARM, detail=step.visit.delivery.place))
         step.visit = replace(step.visit, warm_notified=True)
 
 
 def _before_intent(step: Step) -> None:
-    """Ring, wait for a veto (or for a yes), and commit when everything holds."""
+    """Ring, wait for a veto (or for approval), and commit when everything holds."""
     _watch_bell_and_cameras(step)
     visit = step.visit
     refusal = _reason_to_end(step)
@@ -289,7 +289,7 @@ def _before_intent(step: Step) -> None:
     elif _still_ringing(step):
         return
     elif not (visit.bell_confirmed and _courier_filmed(step)):
-        step.clear_timer(Timer.RING)  # the bell's or the cameras' deadline ends the waiting
+        step.clear_timer(Timer.RING)  # the deadline of the bell or the cameras ends the waiting
     elif _awaits_approval(step):
         if visit.phase is Phase.RINGING:
             step.transition(Phase.APPROVING, {Timer.APPROVAL: step.state.rules.timing.approval})
@@ -306,7 +306,10 @@ def _still_ringing(step: Step) -> bool:
 
 
 def _courier_filmed(step: Step) -> bool:
-    """Films run at any time; that the courier moves in them is only asked when the bolt is about to move."""
+    """Return whether the cameras record the courier.
+
+    Films run at any time; moving pictures of the courier are required only just before the bolt moves.
+    """
     waits = _still_ringing(step) or _awaits_approval(step)
     return filmed(step.state) if waits else courier_seen(step.state)
 
@@ -321,7 +324,7 @@ def _watch_bell_and_cameras(step: Step) -> None:
 
 
 def _reason_to_end(step: Step) -> Refusal | None:
-    """What ends a visit before its intent, at any moment."""
+    """Return the reason that ends a visit before its intent, at any moment, or None."""
     state, visit = step.state, step.visit
     if state.stopped:
         return Refusal.STOPPED_BY_OWNER
@@ -341,7 +344,7 @@ def _awaits_approval(step: Step) -> bool:
 
 
 def _unlocking(step: Step) -> None:
-    """Exactly one unlock was sent; wait for the lock's own word."""
+    """Exactly one unlock was sent; wait until the lock itself reports the result."""
     state, visit = step.state, step.visit
     if door_open(state):
         transitions.go_inside(step)
@@ -369,7 +372,7 @@ def _unlocking(step: Step) -> None:
 
 
 def _unlocked(step: Step) -> None:
-    """The courier may open; if nobody does, the door is locked again."""
+    """The courier may open the door; if nobody does, lock it again."""
     if door_open(step.state):
         transitions.go_inside(step)
     elif step.state.stopped:
@@ -379,7 +382,7 @@ def _unlocked(step: Step) -> None:
 
 
 def _locked_again(step: Step) -> None:
-    """Post-roll, then close the film, then seal: one deadline after the other."""
+    """Post-roll, then close the film, then seal; each has its deadline."""
     visit = step.visit
     if door_open(step.state) or step.state.bolt.value in NOT_LOCKED:
         if not visit.filming:
@@ -395,7 +398,10 @@ def _locked_again(step: Step) -> None:
 
 
 def _handed_to_owner(step: Step) -> None:
-    """Blocked, filmed and alarmed until the owner has looked; then three tries to prove the door locked."""
+    """Admit nobody, film and repeat the alarm until the owner acknowledges.
+
+    Then try three times to prove the door locked.
+    """
     if step.visit.acknowledged:
         step.visit = replace(step.visit, acknowledged=False)
         transitions.wait_then_lock(step, 0)

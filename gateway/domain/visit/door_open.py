@@ -1,4 +1,4 @@
-"""While the door is open: never lock against a person, and wait until the door is closed and stays so."""
+"""The rules while the door is open: never lock against a person, and wait until the door stays closed."""
 
 from devices.reports import DoorState
 from gateway.domain.frozen import replace
@@ -10,7 +10,7 @@ from gateway.domain.visit.step import Step
 
 
 def settle(step: Step) -> None:
-    """Never lock against a person: prompt, tell, alarm, and wait until the door is closed and stays so."""
+    """Show the prompt, notify, raise the alarm, and wait until the door is closed and stays so; never lock."""
     garage.settle(step)
     if step.visit.phase is not Phase.INSIDE:
         return
@@ -46,10 +46,10 @@ def _on_closed(step: Step) -> bool:
 
 
 def _bolt_out_proven(step: Step) -> bool:
-    """The bolt answers "locked", then the door, asked after that, answers "open".
+    """Return whether the bolt is proven out with the door open: the bolt answers "locked", a later query "open".
 
-    A "closed" that a "locked" overtook looks the same at first. A basic door cannot be asked: there the bolt's fresh
-    answer must stand for a while.
+    A "closed" that a "locked" overtook looks the same at first. A basic door cannot be queried: there the bolt's fresh
+    answer must hold for a while.
     """
     state, rules = step.state, step.state.rules
     if not step.timer_is_set(Timer.AIR) or step.timer_expired(Timer.AIR):
@@ -69,7 +69,7 @@ def _bolt_out_proven(step: Step) -> bool:
 
 
 def _notify_open_too_long(step: Step) -> None:
-    """The signal first, then the owner, again and again."""
+    """Show it on the signal first, then notify the owner repeatedly."""
     visit = step.visit
     if not _on_closed(step):
         step.emit(transitions.LEAVE if visit.stop_notified else transitions.CLOSE_THE_DOOR)

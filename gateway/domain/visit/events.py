@@ -1,4 +1,4 @@
-"""All that can happen to one entrance."""
+"""Defines every event that can happen at one entrance."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,10 @@ from gateway.domain.visit.state import CodeKind, FridgeState, Obstruction, Pause
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportContext:
-    """How a report reached us; this decides what it proves.
+    """How a report reached the gateway; this decides what it proves.
 
-    `answers` is the number of our question that it answers, None when unasked. `boot` and `seq` are the device's own
-    boot id and rising sequence number, None where it has none.
+    `answers` is the number of the gateway's query that it answers, None for an unsolicited report. `boot` and `seq` are
+    the device's own boot id and rising sequence number, None where it has none.
     """
 
     session: int
@@ -30,19 +30,19 @@ class Restarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerUp:
-    """A new broker session; numbers of sessions never repeat, not even over a restart."""
+    """A new broker session; session numbers never repeat, not even after a restart."""
 
     session: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerDown:
-    """The broker is lost: from here on nothing is observed."""
+    """The connection to the broker is lost: from here on nothing is observed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockReported:
-    """The lock said something of its bolt."""
+    """The lock reported the state of its bolt."""
 
     report: LockReport
     context: ReportContext
@@ -50,7 +50,7 @@ class LockReported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoorReported:
-    """The door sensor said something of the leaf."""
+    """The door sensor reported the state of the door."""
 
     report: DoorReport
     context: ReportContext
@@ -58,11 +58,11 @@ class DoorReported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SequenceAdvanced:
-    """The lock ("lock") or the door sensor ("door") published something that tells nothing of bolt or leaf.
+    """The lock ("lock") or the door sensor ("door") published something that does not concern bolt or door.
 
-    A battery, the progress of a command. It only carries the device's sequence number on: without it the next report
-    would look like one with a hole before it, and a hole breaks observation. Never sent for a publication that gave a
-    `LockReported` or `DoorReported`.
+    Examples are a battery level and the progress of a command. The event only advances the device's sequence number:
+    without it the next report would seem to follow a gap, and a gap breaks observation. Never sent for a publication
+    that gave a `LockReported` or `DoorReported`.
     """
 
     device: str
@@ -71,10 +71,10 @@ class SequenceAdvanced:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatteryReported:
-    """The lock ("lock"), the door sensor ("door") or what stands beside them ("fridge/ID") told its battery.
+    """The lock ("lock"), the door sensor ("door") or a device beside them ("fridge/ID") reported its battery.
 
-    `rules.battery` puts a report into one of three words: critical, low, good. Never sent for a stored copy that is
-    good: bad news is believed however old it is, good news is not. `percent` where it was told, of live reports.
+    `rules.battery_level` maps a report to critical, low or good. Never sent for a retained message that is good: bad
+    news counts however old it is, good news does not. `percent` is set if a live report contained it.
     """
 
     device: str
@@ -84,9 +84,9 @@ class BatteryReported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockFailed:
-    """The lock, or what carries it, says that it did not do what it was told, and why.
+    """The lock, or the device that relays its commands, reports that a command failed, and why.
 
-    `command` is the order's id, None where it does not say which.
+    `command` is the command's id, None if the report does not name it.
     """
 
     failure: OperationError
@@ -95,19 +95,22 @@ class LockFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceOffline:
-    """The link of the lock ("lock") or the door sensor ("door") is down: what it said is unknown from here on."""
+    """The link of the lock ("lock") or the door sensor ("door") is down: its state is unknown from here on."""
 
     device: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportsMissed:
-    """The receive queue overflowed: some reports were lost, all that is not asked again is unknown."""
+    """The receive queue overflowed and reports were lost: the state of every device is unknown until queried again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraChanged:
-    """Edges only; the 4 Hz proofs stay between video and `perform`. `recording` speaks of the running clip."""
+    """A camera's state changed.
+
+    Only changes arrive; the proofs at 4 Hz stay between video and `perform`. `recording` is about the running clip.
+    """
 
     camera: str
     live: bool
@@ -117,21 +120,21 @@ class CameraChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskChanged:
-    """Whether films and log can be stored: the reserve is free and the last write succeeded."""
+    """Whether films and log can be stored: the reserved space is free and the last write succeeded."""
 
     ok: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WalkTestChanged:
-    """How the entrance's walk test stands now: `barred`, it forbids unattended visits. Said at each start too."""
+    """The state of the entrance's walk test; `barred`: it forbids unattended visits. Also sent at each start."""
 
     failed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FridgeReported:
-    """A fridge said something of itself."""
+    """A fridge reported its state."""
 
     place: str
     fridge: FridgeState
@@ -139,7 +142,7 @@ class FridgeReported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresenceReported:
-    """A device that follows somebody said where they are. Never sent for a stored copy that says "away"."""
+    """A presence device reported where its person is. Never sent for a retained message that says "away"."""
 
     device: str
     presence: PresenceState
@@ -147,14 +150,14 @@ class PresenceReported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmPanelReported:
-    """The alarm panel said what it does. Never sent for a stored copy that says good news."""
+    """The alarm panel reported its mode. Never sent for a retained message with good news."""
 
     panel: AlarmPanelState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObstructionReported:
-    """The opener of a garage door said whether something is in the door's way."""
+    """The opener of a garage door reported whether something blocks the door's way."""
 
     obstruction: Obstruction
     context: ReportContext
@@ -162,12 +165,12 @@ class ObstructionReported:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BellPressed:
-    """Somebody outside pressed the bell: at a garage, the courier who is done."""
+    """Somebody outside pressed the bell: at a garage, the courier who has finished."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodeMatch:
-    """One delivery that knows the scanned code."""
+    """One delivery that contains the scanned code."""
 
     kind: CodeKind
     delivery: VisitDelivery
@@ -175,10 +178,10 @@ class CodeMatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scanned:
-    """A code was read at the door; `code` is normalised.
+    """A scanner or camera read a code at the door; `code` is normalised.
 
-    `id` is random, made by the shell: it becomes the visit's and the intent's id. `expected_only`: read by a camera,
-    so it is answered only where it is known, and counts by the camera's own limit.
+    `id` is random, made by the runtime: it becomes the id of the visit and of the intent. `expected_only`: a camera
+    read it, so the gateway answers only a known code and applies the camera's own limit.
     """
 
     id: str
@@ -191,7 +194,7 @@ class Scanned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScansDropped:
-    """So many scans were dropped unread: somebody floods a scanner. The shell says it at most once a minute."""
+    """This many scans were dropped unread because a scanner floods. The runtime sends it at most once a minute."""
 
     count: int
 
@@ -210,7 +213,7 @@ class HouseholdAnswered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnerDecided:
-    """The owner's yes or no to a visit that waits for it."""
+    """The owner's decision on a visit that waits for approval."""
 
     visit: str
     yes: bool
@@ -232,7 +235,7 @@ class StopLifted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnerAcknowledged:
-    """The owner looked after a door that was handed to them, or ends safe mode (`visit` None)."""
+    """The owner checked a door that was handed over, or ends safe mode (`visit` None)."""
 
     visit: str | None
 
@@ -246,7 +249,7 @@ class LockoutCleared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HomeChanged:
-    """The household says whether somebody is home, and whether it is away (then hand use alarms)."""
+    """The household says whether somebody is home, and whether it is away (then hand use raises an alarm)."""
 
     somebody_home: bool
     away: bool
@@ -254,14 +257,14 @@ class HomeChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PausesChanged:
-    """The household's pauses of this entrance, all of them, as they stand in the store now."""
+    """All pauses of this entrance as they are in the store now."""
 
     pauses: tuple[PausePeriod, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockRequested:
-    """Somebody (a person's id; None: not by an account) asks to lock now; `id` is random, made by the shell."""
+    """Somebody requests to lock now (a person's id; None: without an account); `id` is random, made by the runtime."""
 
     id: str
     by: str | None
@@ -276,16 +279,16 @@ class WindowChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreflightDue:
-    """It is time to see whether the entrance is ready for this delivery."""
+    """It is time to check whether the entrance is ready for this delivery."""
 
     delivery: VisitDelivery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactsChanged:
-    """The store's fresh word on a delivery: on update, cancel, revocation, or an intent that was rolled back.
+    """The stored delivery changed: after an update, a cancellation, a revocation, or an intent that was rolled back.
 
-    `pauses` where the intent was rolled back, None where nothing is said of them.
+    `pauses` is set where the intent was rolled back, otherwise None.
     """
 
     delivery: VisitDelivery
@@ -295,18 +298,18 @@ class FactsChanged:
 
 
 class UnsentReason:
-    """Why an unlock did not leave."""
+    """Why an unlock was not sent."""
 
     STOP = "stop"
     PROOF_TOO_OLD = "proof_too_old"
     BROKER = "broker"
     EXPIRED = "expired"
-    UNMARKED = "unmarked"  # the mark outside the store could not be written: an older store would not show
+    UNMARKED = "unmarked"  # the mark outside the store could not be written: an older store would go unnoticed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnlockNotSent:
-    """Certain: not one byte of the unlock went to the broker. `why` is one of `UnsentReason`."""
+    """Not one byte of the unlock went to the broker; this is certain. `why` is one of `UnsentReason`."""
 
     visit: str
     why: str
@@ -314,7 +317,7 @@ class UnlockNotSent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilmClosed:
-    """The clips of this visit's part are closed, hashed and named; `gaps` are declared holes."""
+    """The clips of this part are closed, hashed and named; `gaps` are declared gaps."""
 
     visit: str
     part: int
@@ -323,7 +326,7 @@ class FilmClosed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProofSealed:
-    """The manifest of this visit's part is signed and on disk."""
+    """The manifest of this part is signed and on disk."""
 
     visit: str
     part: int
@@ -331,7 +334,7 @@ class ProofSealed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TimerExpired:
-    """The earliest instant of the due map has come."""
+    """The earliest deadline in `Entrance.timers` has passed."""
 
 
 Event = (

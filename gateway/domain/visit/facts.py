@@ -1,6 +1,6 @@
-"""What devices say, turned into facts.
+"""Turns device reports into facts.
 
-Bad news is believed at once. Good news counts only as the answer to a question asked after the last bad news.
+Bad news counts at once. Good news counts only as the answer to a query sent after the last bad news.
 """
 
 from typing import assert_never
@@ -18,7 +18,7 @@ GOOD_DOOR_NEWS: frozenset[LockState | DoorState] = frozenset({DoorState.CLOSED})
 GOOD_NEWS: frozenset[LockState | DoorState | Obstruction] = GOOD_DOOR_NEWS | {
     LockState.LOCKED,
     Obstruction.CLEAR,
-}  # what needs proof
+}  # these need proof
 
 DeviceEvent = (
     e.BrokerUp
@@ -38,7 +38,7 @@ DeviceEvent = (
 
 
 def absorb(step: Step, event: DeviceEvent) -> None:
-    """Learn from one event of a device or of its link."""
+    """Update the facts from one event of a device or of its link."""
     match event:
         case e.BrokerUp(session=session):
             step.state = replace(step.state, broker_session=session)
@@ -79,12 +79,12 @@ def absorb(step: Step, event: DeviceEvent) -> None:
 
 
 def lose_observation(step: Step, *devices: str) -> None:
-    """Observation of these devices broke: what they said is unknown, and nobody can claim that nothing happened."""
+    """Observation of these devices broke: their state is unknown, and it is unknown whether something happened."""
     if "lock" in devices:
         step.state = replace(step.state, bolt=replace(step.state.bolt, value=LockState.UNKNOWN, answered_query_id=-1))
     if "door" in devices:
         step.state = replace(step.state, door=replace(step.state.door, value=DoorState.UNKNOWN, answered_query_id=-1))
-    if "door" in devices or "way" in devices:  # who went in meanwhile nobody saw
+    if "door" in devices or "way" in devices:  # nobody saw who went in meanwhile
         step.state = replace(
             step.state, obstruction=replace(step.state.obstruction, value=Obstruction.UNKNOWN, answered_query_id=-1)
         )
@@ -95,7 +95,7 @@ def lose_observation(step: Step, *devices: str) -> None:
 
 
 def _reset_courier_left(step: Step) -> None:
-    """The courier's word that he is out holds no longer."""
+    """Reset the courier's report that he left."""
     if step.state.visit is not None and step.visit.courier_left:
         step.visit = replace(step.visit, courier_left=False)
 
@@ -110,24 +110,24 @@ def _is_current(state: Entrance, context: e.ReportContext) -> bool:
 
 
 def _is_outdated(fact: Fact[T], context: e.ReportContext) -> bool:
-    """A copy, or late: what it left was a hole when the newer one came, and that broke observation."""
+    """Return whether the report is a copy or late; the gap it left broke observation when the newer one came."""
     return context.boot == fact.boot and context.seq is not None and context.seq <= fact.seq
 
 
 def _has_sequence_gap(fact: Fact[T], context: e.ReportContext) -> bool:
-    """Something that the device said never reached us, or it started anew."""
+    """Return whether a report of the device was lost, or the device restarted."""
     if context.seq is None or fact.seq < 0:
         return False
     return context.seq != fact.seq + 1 or context.boot != fact.boot
 
 
 def update_fact(step: Step, fact: Fact[T], value: T, context: e.ReportContext) -> Fact[T]:
-    """The fact after a report: `value` is said now, `context` tells what that proves."""
+    """Return the fact after a report of `value`; `context` decides what the report proves."""
     same_boot = fact.boot is None or context.boot == fact.boot
     whole = not _has_sequence_gap(fact, context)
     held = fact.value is value and same_boot and whole
     is_good = same_boot and value in GOOD_NEWS
-    self_evident = value in GOOD_DOOR_NEWS and not step.state.rules.door_answers  # a basic door cannot be asked
+    self_evident = value in GOOD_DOOR_NEWS and not step.state.rules.door_answers  # a basic door cannot be queried
     answers_now = context.answers is not None and context.answers >= fact.min_query_id
     return Fact(
         value=value,
@@ -149,7 +149,7 @@ def _on_lock_report(step: Step, event: e.LockReported) -> None:
     bolt = update_fact(step, old, report.bolt, context)
     step.state = replace(step.state, bolt=bolt)
     intrusion.on_bolt_moved(step, old.value, event)
-    if report.jammed and has_unlock_intent(step.state):  # told unasked, it is how the lock answers a command
+    if report.jammed and has_unlock_intent(step.state):  # sent unasked, it is how the lock answers a command
         step.visit = replace(
             step.visit, jammed=True, unlock_unanswered=step.visit.unlock_unanswered and context.answers is not None
         )
@@ -184,7 +184,7 @@ def _on_obstruction_report(step: Step, event: e.ObstructionReported) -> None:
 
 
 def _query_unproven(step: Step, device: str, old: Fact[T], context: e.ReportContext) -> None:
-    """Unproven good news is asked about at once; relocking asks its own questions."""
+    """Query unproven good news at once; relocking sends its own queries."""
     relocking = step.state.visit is not None and step.state.visit.phase is Phase.RELOCKING
     news = context.answers is None or context.boot != old.boot
     if news and not relocking:
@@ -192,7 +192,7 @@ def _query_unproven(step: Step, device: str, old: Fact[T], context: e.ReportCont
 
 
 def _on_sequence_advanced(step: Step, device: str, context: e.ReportContext) -> None:
-    """Carry the device's sequence number on."""
+    """Advance the device's sequence number."""
     if not _is_current(step.state, context):
         return
     if device == "lock" and not _is_outdated(step.state.bolt, context):
@@ -208,7 +208,7 @@ def _with_sequence(step: Step, fact: Fact[T], context: e.ReportContext) -> Fact[
         return fact
     if _has_sequence_gap(fact, context):
         _break_observation(step)
-    if fact.boot is not None and context.boot != fact.boot:  # it started anew: its next answer proves, nothing before
+    if fact.boot is not None and context.boot != fact.boot:  # it restarted: only its next answer proves its state
         return replace(
             fact, proven=False, min_query_id=step.state.last_query_id + 1, boot=context.boot, seq=context.seq
         )

@@ -1,4 +1,4 @@
-"""A visit's film: parts, their end, their seal."""
+"""Starts, ends and seals the parts of a visit's film."""
 
 from gateway.domain.frozen import replace
 from gateway.domain.visit.commands import AlarmCode, RaiseAlarm, SealProof, StartRecording, StopRecording
@@ -10,14 +10,14 @@ FILM_NOT_CLOSED = "film_not_closed"
 
 
 def begin(step: Step, ident: str, part: int) -> None:
-    """A new clip of every camera: nothing of it is on disk yet."""
+    """Start a new clip of every camera: nothing of it is on disk yet."""
     step.emit(StartRecording(visit=ident, part=part))
     cameras = {name: replace(camera, recording=False) for name, camera in step.state.cameras.items()}
     step.state = replace(step.state, cameras=cameras)
 
 
 def begin_next_part(step: Step) -> None:
-    """The door opens again after the film ended: a second set of clips, with a manifest of its own.
+    """Start a second set of clips, with its own manifest, when the door opens again after the film ended.
 
     A part that is not sealed yet is remembered: its seal follows its film.
     """
@@ -36,7 +36,7 @@ def begin_next_part(step: Step) -> None:
 
 
 def end(step: Step) -> None:
-    """The post-roll is over."""
+    """End the film after the post-roll."""
     visit = step.visit
     step.emit(StopRecording(visit=visit.id, part=visit.part, keep=True))
     step.visit = replace(visit, filming=False)
@@ -45,7 +45,7 @@ def end(step: Step) -> None:
 
 
 def on_closed(step: Step, event: FilmClosed) -> None:
-    """Learn that a part's clips are closed; an earlier part is sealed at once."""
+    """Record that a part's clips are closed; an earlier part is sealed at once."""
     if step.state.visit is None or step.visit.id != event.visit:
         return
     visit = step.visit
@@ -60,7 +60,7 @@ def on_closed(step: Step, event: FilmClosed) -> None:
 
 
 def seal(step: Step) -> None:
-    """Ask for the signed manifest, when the film is closed or when it will not close."""
+    """Request the signed manifest, when the film is closed or when it will not close in time."""
     visit = step.visit
     gaps = visit.gaps if visit.film_closed else (*visit.gaps, FILM_NOT_CLOSED)
     step.emit(SealProof(visit=visit.id, part=visit.part, gaps=gaps))
@@ -69,14 +69,14 @@ def seal(step: Step) -> None:
 
 
 def on_sealed(step: Step, event: ProofSealed) -> None:
-    """The seal of the running part ends the visit."""
+    """End the visit if the seal is that of the running part."""
     visit = step.state.visit
     if visit is not None and visit.id == event.visit and visit.part == event.part and visit.sealing:
         end_visit(step)
 
 
 def end_visit(step: Step) -> None:
-    """The visit is over. For a while an opening by hand may still be the courier's way out."""
+    """End the visit. During the grace, an opening by hand may still be the courier's way out."""
     visit = step.visit
     for part, _ in visit.unsealed_parts:
         step.emit(RaiseAlarm(code=AlarmCode.PROOF_INCOMPLETE, detail=f"part {part}"))
@@ -88,10 +88,10 @@ def end_visit(step: Step) -> None:
 
 
 def start_grace(step: Step) -> None:
-    """Set the watch's times in full: that of the courier's way out, and that of an unlock which no report answered.
+    """Set both timers of the grace in full: for the courier's exit, and for an unlock that no report answered.
 
-    The second does not ask whether the lock is guarded: a guard, or the lock, has checked the command's time before
-    something behind it (a radio's queue, the motor) held it.
+    The second does not depend on whether the lock is guarded: a guard, or the lock, has checked the command's time
+    before something behind it (a radio's queue, the motor) held it.
     """
     watch = step.state.grace_visit
     if watch is None:

@@ -1,16 +1,16 @@
-"""A garage door: its opener is the lock, and one sensor that does not depend on it stands for door and bolt.
+"""Closes a garage door safely. The opener is the lock; one independent sensor measures both door and bolt.
 
-Opening is one command and its intent, as everywhere. What is different is that nobody pulls this door shut: the box has
-to send it down, and a door that comes down is the one thing here that can hurt somebody. So it is sent down only when
+Opening is one command and its intent, as everywhere. But nobody pulls this door shut: the box has to close it, and a
+door that comes down is the only thing here that can hurt somebody. So the box closes it only when
 
-- the courier said that he is out: he rang the bell outside, or scanned there again,
-- nothing has broken the light beam since (a broken beam takes his word back, and so does not seeing it),
-- the beam answered "nothing in the way" to a question asked then, the signal warned for a while, and
-- the beam answered so once more, to a question asked after the warning.
+- the courier reported that he left: he rang the bell outside, or scanned there again,
+- nothing has broken the light beam since (a broken beam cancels the courier's report, and so does losing sight of it),
+- the beam answered "nothing in the way" to a query sent then, the signal warned for a while, and
+- the beam answered so once more, to a query sent after the warning.
 
-It is sent so three times at most, each time with all of that; then it is the owner's, as it is when nobody says that he
-is out. An opener whose beam does not tell is never sent down. That the opener reverses by itself on what it meets is
-declared at enrolment; nothing here relies on being faster than that.
+The box tries this at most three times, each time with all of these conditions; then it hands the door to the owner, as
+it does when nobody reports that the courier left. It never closes an opener whose beam does not report. The installer
+declares at enrolment that the opener reverses by itself on an obstacle; nothing here relies on being faster than that.
 """
 
 from gateway.domain.frozen import replace
@@ -22,10 +22,10 @@ from gateway.domain.visit.step import Step
 
 
 def courier_reports_left(step: Step) -> None:
-    """Somebody outside rang, or scanned once more what was scanned before: the courier is out.
+    """Record that the courier left: somebody outside rang, or scanned again what was scanned before.
 
-    His word counts from a moment at which nothing was known to be in the way: otherwise whoever leaves the beam later
-    may just as well have gone in.
+    The report counts only if nothing was known to be in the way at that moment: otherwise a person who leaves the beam
+    later may just as well have gone in.
     """
     if not step.state.rules.garage_door or step.state.visit is None or step.visit.phase is not Phase.INSIDE:
         return
@@ -36,7 +36,7 @@ def courier_reports_left(step: Step) -> None:
 
 
 def settle(step: Step) -> None:
-    """Go one step on the way to sending the door down, or back to its beginning when something no longer holds."""
+    """Go one step towards closing the door, or back to the start when a condition no longer holds."""
     visit, rules = step.visit, step.state.rules
     if not rules.garage_door:
         return

@@ -1,4 +1,4 @@
-"""Who used the door when no visit explains it: the household, somebody unexpected, or the courier on his way out."""
+"""Decides who used the door when no visit explains it: the household, an intruder, or the departing courier."""
 
 from devices.reports import DoorState, LockReport, LockState, OperationSource
 from gateway.domain.frozen import replace
@@ -19,9 +19,9 @@ from gateway.domain.visit.rules import (
 from gateway.domain.visit.state import Phase, Timer
 from gateway.domain.visit.step import Step
 
-# Nobody touched the door when a lock bolts itself by its own timer.
+# A lock that bolts itself by its own timer was touched by nobody.
 AUTOMATIC_SOURCES = frozenset({OperationSource.AUTO, OperationSource.SCHEDULE})
-# A person who is not our own command: at the door, or in the maker's app.
+# A person, not a command of the gateway: at the door, or in the manufacturer's app.
 MANUAL_SOURCES = frozenset(
     {
         OperationSource.MANUAL,
@@ -35,9 +35,9 @@ MANUAL_SOURCES = frozenset(
 
 
 def on_bolt_moved(step: Step, before: LockState, event: e.LockReported) -> None:
-    """Judge a bolt's new position: by the household, by a visit, or by nobody we know.
+    """Attribute a bolt's new position to the household, to a visit, or to an unknown person.
 
-    A report that only repeats what was known says nothing of who moved it.
+    A report that only repeats the known position does not say who moved it.
     """
     report = event.report
     if report.bolt is LockState.UNKNOWN or report.bolt is before:
@@ -59,9 +59,9 @@ def on_bolt_moved(step: Step, before: LockState, event: e.LockReported) -> None:
 
 
 def _unlock_obeyed(step: Step) -> None:
-    """The bolt moved and no hand is known to have done it: the unlock of the running visit has its answer.
+    """Record that the lock obeyed the visit's unlock: the bolt moved, and no known hand moved it.
 
-    Once the door was proven locked again it comes late, and is alarmed. The watch after a visit sees to its own.
+    If the door was already proven locked again, the move is late and raises an alarm. The grace handles its own moves.
     """
     if step.state.visit is None:
         return
@@ -71,13 +71,13 @@ def _unlock_obeyed(step: Step) -> None:
 
 
 def _lock_requested(step: Step) -> bool:
-    """A lock-up of ours moves the bolt: no hand did."""
+    """Return whether a lock request of the gateway, not a hand, moves the bolt."""
     lockup = step.state.lock_request
     return lockup is not None and lockup.lock_sent and lockup.result is None
 
 
 def _move_observed(before: LockState, event: e.LockReported) -> bool:
-    """A bolt found so after a break, or found locked when asked, was moved nobody knows when."""
+    """Return whether the move was observed; a bolt found so after a break, or found locked on a query, was not."""
     asked = event.context.answers is not None
     if before is LockState.UNKNOWN:
         return not asked and event.report.source is not OperationSource.UNSPECIFIED
@@ -85,9 +85,10 @@ def _move_observed(before: LockState, event: e.LockReported) -> bool:
 
 
 def _by_hand(step: Step, report: LockReport) -> bool:
-    """A named user or the maker's app is the household too; a lock that names no source is, unless all are away.
+    """Return whether a hand moved the bolt.
 
-    While an unlock of ours may still act, only a source that is known to be a hand is one.
+    A named user or the manufacturer's app counts as the household; a lock that names no source does too, unless all are
+    away. While an unlock of the gateway may still act, only a source that is known to be a hand counts.
     """
     if unlock_unanswered(step.state):
         return report.source in MANUAL_SOURCES
@@ -109,9 +110,9 @@ def _on_manual_use(step: Step, *, unlocked: bool) -> None:
 
 
 def on_door_moved(step: Step, before: DoorState, heard: e.ReportContext) -> None:
-    """Judge a door's new position. A door that opens while the bolt is locked is asked about before it is forced.
+    """Judge a door's new position; query a door that opens while the bolt is locked before calling it forced.
 
-    A door that is found closed when asked was closed nobody knows when.
+    If a query finds a door closed, the time at which it closed is unknown.
     """
     by_hand = step.state.by_hand and step.state.bolt.value in NOT_LOCKED
     if is_explained(step.state) and not (by_hand and explained_only_by_unlock(step.state)):
@@ -127,7 +128,7 @@ def on_door_moved(step: Step, before: DoorState, heard: e.ReportContext) -> None
 
 
 def begin_incident(step: Step, code: AlarmCode) -> None:
-    """Alarm, and film as an incident of its own until all is proven good or its time is over."""
+    """Raise an alarm, and film an incident until everything is proven good or its time is over."""
     step.emit(RaiseAlarm(code=code))
     if step.state.incident is None:
         ident = f"incident-{step.now.utc:%Y%m%d-%H%M%S}-{step.state.last_query_id}"
@@ -137,7 +138,7 @@ def begin_incident(step: Step, code: AlarmCode) -> None:
 
 
 def settle_incident(step: Step) -> None:
-    """A suspicion becomes an incident when its time is over; an incident ends when all is proven good."""
+    """Turn a suspicion into an incident when its time is over; end an incident when everything is proven good."""
     if step.timer_expired(Timer.FORCED):
         step.clear_timer(Timer.FORCED)
         unexplained = step.state.bolt.value is LockState.LOCKED and not is_explained(step.state)

@@ -29,7 +29,7 @@ def settle_grace(step: Step) -> None:
         watch = replace(watch, hold_expired=True)
         step.invalidate("lock")
         step.query("lock", "door")
-        step.set_timer(Timer.HELD, step.state.rules.timing.alarm_again)  # asked again, for as long as nothing proves it
+        step.set_timer(Timer.HELD, step.state.rules.timing.alarm_again)  # repeated until proven
     if watch is not None and watch.hold_expired and locked(step.state) and closed(step.state):
         step.clear_timer(Timer.HELD)
         watch = replace(watch, unlock_unanswered=False, hold_expired=False) if step.timer_is_set(Timer.WATCH) else None
@@ -38,7 +38,7 @@ def settle_grace(step: Step) -> None:
 
 
 def on_courier_exit(step: Step) -> None:
-    """An opening in the watch belongs to the visit: alarmed unless a hand did it, filmed, and locked again."""
+    """Treat an opening in the grace as the visit's: alarm unless a hand did it, film, and lock again."""
     state = step.state
     withdrawn = state.bolt.value in NOT_LOCKED
     if state.visit is not None or state.grace_visit is None or not (withdrawn or door_open(state)):
@@ -59,7 +59,10 @@ def on_courier_exit(step: Step) -> None:
 
 
 def seconds_before_relock(step: Step) -> float:
-    """A hand that withdrew the bolt is given the time to open the door; nobody waits behind a late unlock."""
+    """Return the seconds before locking.
+
+    A hand that withdrew the bolt gets time to open the door; a late unlock gets none.
+    """
     return step.state.rules.timing.relock if door_open(step.state) or _by_hand(step.state) else 0.0
 
 

@@ -1,8 +1,8 @@
-"""A lock that says why it did not do what it was told.
+"""Handles a lock's report of why it did not execute a command.
 
-Its word proves nothing of the bolt: a radio's "timeout" comes of a lock that may have moved all the same, and a late
-copy may still arrive. So it only makes the question come at once, instead of after the lock's latency, and tells the
-owner the reason. An unlock is never sent again for it; locking has the three tries that it has anyway.
+The report proves nothing about the bolt: after a radio's "timeout" the lock may have moved all the same, and a late
+copy may still arrive. So the gateway only queries at once, instead of after the lock's latency, and notifies the owner
+of the reason. It never repeats an unlock because of such a report; locking has its usual three tries.
 """
 
 from devices.reports import OperationError
@@ -14,8 +14,8 @@ from gateway.domain.visit.rules import locked
 from gateway.domain.visit.state import LockRequest, Phase, Refusal, RelockStep, Timer, Visit
 from gateway.domain.visit.step import Step
 
-# The lock, or its guard, refused the command and keeps nothing of it. Of the other failures (unspecified, unreachable,
-# timeout) a radio speaks that got no answer: it may have the command in its queue.
+# The lock, or its guard, refused the command and does not store it. The other errors (unspecified, unreachable,
+# timeout) come from a radio that got no answer: it may still have the command in its queue.
 REFUSING_ERRORS = frozenset(OperationError) - {
     OperationError.UNSPECIFIED,
     OperationError.UNREACHABLE,
@@ -27,7 +27,7 @@ AWAITING_BOLT = (RelockStep.BOLT_MOVES, RelockStep.BOLT_ANSWERS)
 
 
 def on_failure(step: Step, event: LockFailed) -> None:
-    """The lock names a reason. Of an order that nobody waits for, and of a copy of an obeyed one, it tells nothing."""
+    """Handle a lock's error; ignore it for a command that nothing waits for, or for a copy of an obeyed one."""
     if event.failure is OperationError.REPEATED:
         return
     visit, lockup = step.state.visit, step.state.lock_request
@@ -48,12 +48,12 @@ def _notify(step: Step, failure: OperationError) -> None:
 
 
 def _concerns(event: LockFailed, order: str) -> bool:
-    """Whether it may speak of this order; most locks do not say of which."""
+    """Return whether the error may concern this command; most locks do not name the command."""
     return event.command is None or event.command == order or event.command.startswith(f"{order}-lock-")
 
 
 def _awaits_lock(visit: Visit) -> bool:
-    """Whether an order of the visit is on its way."""
+    """Return whether a command of the visit is outstanding."""
     return visit.phase is Phase.UNLOCKING or (visit.phase is Phase.RELOCKING and visit.relock in AWAITING_BOLT)
 
 
@@ -62,7 +62,10 @@ def _awaits_bolt(lockup: LockRequest) -> bool:
 
 
 def on_unlock_refused(step: Step) -> bool:
-    """An unlock was refused: ask at once; "locked" ends the waiting, silence ends it as ever. Whether it acted."""
+    """Query at once after a refused unlock, and return whether it acted.
+
+    The answer "locked" ends the waiting; without an answer the usual deadline does.
+    """
     visit = step.visit
     if not visit.lock_refused:
         return False

@@ -1,7 +1,7 @@
-"""Locking when somebody asks for it and no visit runs: the chain of questions of `relocking`, once.
+"""Locks on request when no visit runs: the chain of queries of `relocking`, once.
 
-Door closed, bolt moves, bolt locked, door still closed: only then is it called locked. No lock is ever sent that is
-not preceded by the door's fresh "closed"; whoever asked may ask again.
+Door closed, bolt moves, bolt locked, door still closed: only then is the door reported as locked. The gateway sends no
+lock command without the door's fresh "closed" before it. The person may request it again.
 """
 
 from devices.reports import LockState
@@ -13,7 +13,7 @@ from gateway.domain.visit.step import Step
 
 
 def begin(step: Step, ident: str) -> None:
-    """Begin, unless one runs already."""
+    """Start a lock request, unless one runs already."""
     running = step.state.lock_request
     if running is not None and running.result is None:
         return
@@ -29,7 +29,7 @@ def begin(step: Step, ident: str) -> None:
 
 
 def settle(step: Step) -> None:
-    """Go one step along the chain, or say what came of it; a result that was shown for long enough goes."""
+    """Go one step along the chain or report the result; remove a result that was shown long enough."""
     running = step.state.lock_request
     if running is None:
         return
@@ -49,11 +49,11 @@ def settle(step: Step) -> None:
 
 
 def _advance(step: Step, running: LockRequest) -> bool:
-    """Take the chain's next step where its evidence is in; whether it was."""
+    """Take the next step of the chain if its evidence is there; return whether it did."""
     state = step.state
     match running.step:
         case RelockStep.DOOR_BEFORE if closed(state):
-            if not state.rules.garage_door:  # a garage door that is closed is locked
+            if not state.rules.garage_door:  # a closed garage door is locked
                 step.emit(Lock(visit=running.id, n=1, life=state.rules.timing.command_life))
             step.invalidate("lock")
             _await_step(step, RelockStep.BOLT_MOVES)
@@ -80,7 +80,7 @@ def _advance(step: Step, running: LockRequest) -> bool:
 
 
 def _query_door(step: Step) -> None:
-    """A basic door cannot be asked: its live reports count as they stand."""
+    """Query the door. A basic door cannot be queried: its live reports count as they are."""
     if step.state.rules.door_answers:
         step.invalidate("door")
         step.query("door")

@@ -1,17 +1,17 @@
-"""The household's pauses: between two instants no delivery is let in. A visit past its intent goes on as ever."""
+"""Applies the household's pauses: no delivery may begin during one. A visit past its intent continues as usual."""
 
 from gateway.domain.frozen import replace
 from gateway.domain.visit.state import Timer
 from gateway.domain.visit.step import Step
 
-MAX_CLOCK_DRIFT_S = 1.0  # seconds by which wall clock and deadline may drift apart before the deadline is set anew
-EARLY_TIMER_S = 0.01  # seconds: the deadline came a moment before its instant
+MAX_CLOCK_DRIFT_S = 1.0  # maximum difference in seconds of wall clock and deadline before the deadline is set anew
+EARLY_TIMER_S = 0.01  # seconds: the timer expired a moment before its instant
 
 
 def settle(step: Step) -> None:
-    """Forget what is over, and be asked again when a pause begins or ends: whoever looks on must see it then.
+    """Remove pauses that are over, and set a timer for the next begin or end so that observers see the change then.
 
-    What a scan is answered rests on the time alone (`rules.paused`). Without trusted time nothing is over.
+    The answer to a scan depends on the time alone (`rules.paused`). Without trusted time no pause counts as over.
     """
     now, pauses = step.now, step.state.pauses
     if pauses and now.trusted:

@@ -1,9 +1,9 @@
-"""Whether somebody is home and what the alarm panel does, as devices of the house say it.
+"""Tracks whether somebody is home and the mode of the alarm panel, as devices of the house report them.
 
-Presence only ever keeps a door shut. Somebody home refuses as the household's own word does, and unknown is not away.
-A panel that is armed would answer a courier with a siren, so only where its mode is one in which the entrance is
-bypassed may the door open. Armed for the night or at home, people are asleep or in. Armed away or for a vacation, a
-hand at the door is somebody unexpected, as if the household had said that it is away.
+Presence can only keep a door shut. A person at home refuses a visit just as the household's own statement does, and
+unknown is not away. An armed panel would sound a siren at a courier, so the door may open only in a mode in which the
+entrance is bypassed. Armed for the night or at home means that people are asleep or in. Armed away or for a vacation
+means that a hand at the door is unexpected, as if the household had said that it is away.
 """
 
 from devices.reports import AlarmPanelState, PresenceState
@@ -20,7 +20,7 @@ LIVE_ONLY: frozenset[AlarmPanelState | PresenceState] = frozenset(
 
 
 def absorb(step: Step, event: PresenceReported | AlarmPanelReported) -> None:
-    """Learn it; somebody who comes home while it rings sees to the courier."""
+    """Store the report; a person who comes home while it rings attends to the courier."""
     if isinstance(event, AlarmPanelReported):
         step.state = replace(step.state, alarm_panel=event.panel)
         return
@@ -30,25 +30,25 @@ def absorb(step: Step, event: PresenceReported | AlarmPanelReported) -> None:
 
 
 def forget(step: Step) -> None:
-    """Nothing is observed any more: who was away may be home by now, and the panel armed."""
+    """Reset everything: observation is lost, so persons may have come home and the panel may be armed."""
     step.state = replace(step.state, presence={}, alarm_panel=AlarmPanelState.UNKNOWN)
 
 
 def somebody_home(state: Entrance) -> bool:
-    """Somebody of those who are followed is home, or the panel is armed around people."""
+    """Return whether a tracked person is home, or the panel is armed around people."""
     followed = any(state.presence.get(name) is PresenceState.HOME for name in state.rules.presence)
     return followed or (state.rules.alarm is not None and state.alarm_panel in HOME_PANEL_STATES)
 
 
 def all_known(state: Entrance) -> bool:
-    """Where everybody is who is followed."""
+    """Return whether the state of every tracked person is known."""
     return all(
         state.presence.get(name, PresenceState.UNKNOWN) is not PresenceState.UNKNOWN for name in state.rules.presence
     )
 
 
 def no_siren(state: Entrance) -> bool:
-    """No siren answers the door: there is no panel, or it is affirmatively disarmed, or this door is bypassed."""
+    """Return whether the door sets off no siren: no panel exists, it is proven disarmed, or it bypasses this door."""
     return (
         state.rules.alarm is None
         or state.alarm_panel is AlarmPanelState.DISARMED
@@ -57,5 +57,5 @@ def no_siren(state: Entrance) -> bool:
 
 
 def household_away(state: Entrance) -> bool:
-    """The household said that it is away, or armed its panel so."""
+    """Return whether the household said that it is away, or armed its panel so."""
     return state.away or (state.rules.alarm is not None and state.alarm_panel in AWAY_PANEL_STATES)

@@ -1,7 +1,7 @@
-"""Whether the entrance is ready for the deliveries that are announced, said before a courier stands at the door.
+"""Reports whether the entrance is ready for announced deliveries, before a courier stands at the door.
 
-A low battery lacks nothing yet: the retailer is told "ready", and the owner which battery to change. Of a stop or a
-pause the retailer hears one and the same word, and the household, who said it, nothing.
+A low battery does not make the entrance unready: the retailer gets "ready", and the owner learns which battery to
+change. For a stop and for a pause the retailer gets the same condition; the household, who set it, gets no message.
 """
 
 from devices.reports import BatteryLevel
@@ -21,19 +21,19 @@ from gateway.domain.visit.rules import (
 from gateway.domain.visit.state import Phase, Preflight, Timer, VisitDelivery
 from gateway.domain.visit.step import Step
 
-CLOSED_BY_HOUSEHOLD = "entrance"  # lacking by the household's own word: neither which nor why is a retailer's matter
-PRIVATE_CONDITIONS = frozenset({"presence", "alarm"})  # nor what devices know of who is home, or that a panel is armed
+CLOSED_BY_HOUSEHOLD = "entrance"  # lacking by the household's decision: which and why does not concern a retailer
+PRIVATE_CONDITIONS = frozenset({"presence", "alarm"})  # presence and alarm do not concern a retailer
 
 
 def window_changed(step: Step, *, expecting: bool) -> None:
-    """A window is near or no more; when it is, lock and door are asked."""
+    """Set whether a window is near; if it is, query lock and door."""
     step.state = replace(step.state, window_near=expecting)
     if expecting:
         _query(step)
 
 
 def start_preflight(step: Step, delivery: VisitDelivery) -> None:
-    """Ask, and say after the lock's latency what this delivery lacks, even when that is what was said before."""
+    """Query, and after the lock's latency report what this delivery lacks, even if it is unchanged."""
     others = tuple(p for p in step.state.preflights if p.delivery.id != delivery.id)
     before = next((p for p in step.state.preflights if p.delivery.id == delivery.id), Preflight(delivery=delivery))
     new = replace(before, delivery=delivery, report_due=True)
@@ -42,7 +42,7 @@ def start_preflight(step: Step, delivery: VisitDelivery) -> None:
 
 
 def facts_changed(step: Step, delivery: VisitDelivery) -> None:
-    """The promise has changed; one that is refused now needs no readiness."""
+    """Update the order; one that is refused now needs no readiness."""
     watched = (replace(p, delivery=delivery) if p.delivery.id == delivery.id else p for p in step.state.preflights)
     step.state = replace(step.state, preflights=tuple(p for p in watched if p.delivery.refusal is None))
 
@@ -53,7 +53,7 @@ def _query(step: Step) -> None:
 
 
 def lacking(step: Step, delivery: VisitDelivery | None) -> tuple[str, ...]:
-    """What is not affirmatively good for this delivery, or for any. A camera counts only while its ring runs."""
+    """Return what is not proven good for this delivery, or for any. A camera counts only while its ring buffer runs."""
     state = step.state
     cameras = [
         f"camera:{name}"
@@ -82,7 +82,7 @@ def _closed_by_household(step: Step, delivery: VisitDelivery | None) -> tuple[st
 
 
 def settle(step: Step) -> None:
-    """Say what is due; while a window is near, also what has changed since: better at once, worse when it lasts."""
+    """Send due reports; while a window is near, also changes: improvements at once, losses once they last."""
     live = tuple(p for p in step.state.preflights if step.now.utc < p.delivery.end)
     if live != step.state.preflights:
         step.state = replace(step.state, preflights=live)
@@ -91,7 +91,7 @@ def settle(step: Step) -> None:
         return
     visit = step.state.visit
     if visit is not None and visit.phase is not Phase.HANDED_TO_OWNER:
-        if step.timer_expired(Timer.PREFLIGHT):  # a visit's own door is no fault of the entrance
+        if step.timer_expired(Timer.PREFLIGHT):  # a door that a visit opened is no fault of the entrance
             step.set_timer(Timer.PREFLIGHT, step.state.rules.timing.probe)
         return
     _report_closed(step)
@@ -104,7 +104,7 @@ def settle(step: Step) -> None:
 
 
 def _report_closed(step: Step) -> None:
-    """A stop or a pause, said or taken back, needs no look at anything: what else was last said stands beside it."""
+    """Report a begun or ended stop or pause without new queries, beside the conditions last reported."""
     for preflight in step.state.preflights:
         if preflight.lacking is not None:
             lacks = (*_owner_conditions(preflight.lacking), *_closed_by_household(step, preflight.delivery))
@@ -147,10 +147,10 @@ def _replace_preflight(step: Step, before: Preflight, said: Preflight) -> None:
 
 
 def _public_conditions(lacking: tuple[str, ...]) -> tuple[str, ...]:
-    """What of it a retailer may read."""
+    """Return the conditions that a retailer may read."""
     return tuple(dict.fromkeys(CLOSED_BY_HOUSEHOLD if word in PRIVATE_CONDITIONS else word for word in lacking))
 
 
 def _owner_conditions(lacking: tuple[str, ...]) -> tuple[str, ...]:
-    """What of it the household does not know by itself."""
+    """Return the conditions that the household does not know by itself."""
     return tuple(word for word in lacking if word != CLOSED_BY_HOUSEHOLD)

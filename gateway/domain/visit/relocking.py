@@ -1,4 +1,4 @@
-"""Locking as a chain of questions, each with one deadline: door closed, bolt moves, bolt locked, door still closed."""
+"""Locks the door as a chain of queries, each with one deadline: door closed, bolt moves, bolt locked, door closed."""
 
 from devices.reports import LockState
 from gateway.domain.frozen import replace
@@ -10,7 +10,7 @@ from gateway.domain.visit.step import Step
 
 
 def settle(step: Step) -> None:
-    """Go one step along the chain, if what it waits for is true or its time is over."""
+    """Take one step along the chain if its condition is true or its time is over."""
     if door_open(step.state):
         transitions.go_inside(step)
         return
@@ -34,9 +34,9 @@ def _await_step(step: Step) -> bool:
 
 
 def _without_broker(step: Step) -> None:
-    """Tries count only while connected; all is asked anew once we see again.
+    """Suspend the chain without a broker: tries count only while connected, and all is queried anew afterwards.
 
-    So many tries are given back and no more: a broker that is kept coming and going would put off the hand-over.
+    Only a limited number of tries is refunded: a broker that keeps reconnecting would otherwise delay the hand-over.
     """
     visit = step.visit
     if visit.relock is not RelockStep.WAIT:
@@ -72,7 +72,7 @@ def _try_again(step: Step) -> None:
 
 
 def _wait_for_the_handle(step: Step) -> None:
-    """The bolts stopped on their way: somebody at the door is asked to lift the handle, and the owner is told."""
+    """The bolts stopped on their way: ask the person at the door to lift the handle, and notify the owner."""
     visit = step.visit
     step.emit(transitions.LIFT_THE_HANDLE)
     if not visit.handle_notified:
@@ -85,7 +85,7 @@ def _wait_for_the_handle(step: Step) -> None:
 
 
 def _query_door(step: Step) -> None:
-    """A basic door cannot be asked: its live reports count as they stand."""
+    """Query the door. A basic door cannot be queried: its live reports count as they are."""
     if step.state.rules.door_answers:
         step.invalidate("door")
         step.query("door")
@@ -93,7 +93,7 @@ def _query_door(step: Step) -> None:
 
 
 def _advance(step: Step) -> bool:
-    """Take the chain's next step where its evidence is in; whether it was."""
+    """Take the next step of the chain if its evidence is there; return whether it did."""
     state, visit, rules = step.state, step.visit, step.state.rules
     match visit.relock:
         case RelockStep.DOOR_BEFORE if closed(state):
@@ -101,7 +101,7 @@ def _advance(step: Step) -> bool:
         case RelockStep.BOLT_MOVES if (
             state.bolt.value is LockState.LOCKED or visit.lock_refused or step.timer_expired(Timer.ANSWER)
         ):
-            if step.now.mono < visit.command_valid_until:  # an unlock of ours may still act: no answer counts before
+            if step.now.mono < visit.command_valid_until:  # an unlock may still act: no answer counts before
                 step.set_timer(Timer.ANSWER, visit.command_valid_until - step.now.mono)
                 return True
             step.visit = replace(visit, relock=RelockStep.BOLT_ANSWERS, lock_refused=False)
@@ -119,12 +119,12 @@ def _advance(step: Step) -> bool:
 
 
 def _send_lock(step: Step) -> None:
-    """Send the bolt out, with the door affirmatively closed. The parcels' result does not wait for what follows."""
+    """Throw the bolt, with the door proven closed. The parcels' result does not wait for what follows."""
     visit = step.visit
     if not visit.tried_to_lock and fridge_open(step.state, visit.delivery):
         step.emit(RaiseAlarm(code=AlarmCode.FRIDGE_LEFT_OPEN, detail=visit.delivery.place))
     transitions.record_outcome_if_opened(step)
-    if not step.state.rules.garage_door:  # a garage door that is closed is locked
+    if not step.state.rules.garage_door:  # a closed garage door is locked
         step.emit(Lock(visit=visit.id, n=visit.lock_tries, life=step.state.rules.timing.command_life))
     step.invalidate("lock")
     step.visit = replace(step.visit, relock=RelockStep.BOLT_MOVES, jammed=False, lock_refused=False, tried_to_lock=True)

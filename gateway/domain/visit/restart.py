@@ -1,4 +1,7 @@
-"""After a boot: nothing is observed, and monotonic time may have begun anew, so every deadline is set in full."""
+"""Restores an entrance after a boot.
+
+Nothing is observed, and monotonic time may have begun anew, so every deadline is set in full.
+"""
 
 from gateway.domain.frozen import replace
 from gateway.domain.visit import facts, film, presence, safemode, scan, transitions
@@ -9,7 +12,7 @@ from gateway.domain.visit.step import Step
 
 
 def on_restart(step: Step, *, safe_mode: bool) -> None:
-    """Forget what was observed; keep what was promised. An unlock is never sent again."""
+    """Reset the observations and keep the deliveries. An unlock is never sent again."""
     step.state = replace(
         step.state,
         broker_session=None,
@@ -34,7 +37,7 @@ def on_restart(step: Step, *, safe_mode: bool) -> None:
 
 
 def _restart_timers(step: Step) -> None:
-    """A longer wait than was due is safe; a shorter one is not."""
+    """Set every timer in full: a longer wait than was due is safe; a shorter one is not."""
     state, mono = step.state, step.now.mono
     attempts = {
         scanner: replace(
@@ -63,15 +66,15 @@ def _restart_timers(step: Step) -> None:
 
 
 def _restart_command_validity(step: Step, visit: Visit) -> Visit:
-    """An unlock sent just before the crash may still act, for its life and the tolerated clock error."""
+    """Extend the command's validity: an unlock sent just before the crash may act for its life and the clock error."""
     timing = step.state.rules.timing
     return replace(visit, command_valid_until=step.now.mono + timing.command_life + timing.skew)
 
 
 def _resume_visit(step: Step) -> None:
-    """A visit past its intent: the opening counts as used, what runs is filmed, and the door is to be proven locked."""
+    """Resume a visit past its intent: count the opening as used, film, and prove the door locked."""
     visit = step.visit = _restart_command_validity(step, step.visit)
-    if visit.phase is Phase.UNLOCKING:  # also of a state that was stored before `unanswered` was known
+    if visit.phase is Phase.UNLOCKING:  # also of a state that was stored before `unlock_unanswered` existed
         visit = step.visit = replace(visit, unlock_unanswered=True)
     for part, _ in visit.unsealed_parts:
         step.emit(StopRecording(visit=visit.id, part=part, keep=True))

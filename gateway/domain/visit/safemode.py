@@ -1,4 +1,4 @@
-"""Safe mode: after crash upon crash the box films, alarms, locks what it can prove closed, and lets nobody in."""
+"""Safe mode after repeated crashes: the box films, alarms, locks what it can prove closed, and lets nobody in."""
 
 from devices.reports import LockState
 from gateway.domain.frozen import replace
@@ -12,7 +12,7 @@ SAFE_MODE = "safe-mode"  # stands for the visit in a lock command when the incid
 
 
 def begin(step: Step) -> None:
-    """Begin, or begin anew after one more crash. A visit past its intent films and locks by itself."""
+    """Start safe mode, or restart it after one more crash. A visit past its intent films and locks by itself."""
     step.state = replace(step.state, safe_mode=True, safe_mode_lock_tries=0, safe_mode_query_id=0)
     if has_unlock_intent(step.state):
         step.emit(RaiseAlarm(code=AlarmCode.SAFE_MODE))
@@ -23,13 +23,13 @@ def begin(step: Step) -> None:
 
 
 def end(step: Step) -> None:
-    """The owner has looked. The film ends once all is proven good."""
+    """End safe mode after the owner's acknowledgement. The film ends once everything is proven good."""
     step.state = replace(step.state, safe_mode=False, safe_mode_lock_tries=0, safe_mode_query_id=0)
     step.clear_timer(Timer.SAFE)
 
 
 def settle(step: Step) -> None:
-    """Ask door and bolt in rounds, and throw the bolt on a round's own answers; a few times, and never twice on one."""
+    """Query door and bolt in rounds and lock on a round's own answers; a few times, and once per round at most."""
     rules = step.state.rules
     if step.state.visit is None and not step.timer_expired(Timer.SAFE) and _round_says_unlocked(step):
         tries = step.state.safe_mode_lock_tries + 1
@@ -52,12 +52,12 @@ def settle(step: Step) -> None:
 
 
 def _round_says_unlocked(step: Step) -> bool:
-    """Door closed and bolt not locked, both answered in this round, and nobody used the door by hand of late."""
+    """Return whether this round proved the door closed and the bolt not locked, without recent use by hand."""
     state, rules = step.state, step.state.rules
     answered = (
         state.safe_mode_query_id > 0 and closed(state) and state.bolt.answered_query_id >= state.safe_mode_query_id
     )
-    if rules.garage_door:  # a garage door that is closed is locked
+    if rules.garage_door:  # a closed garage door is locked
         return False
     in_use = step.now.mono - state.by_hand_at < rules.timing.by_hand
     return (

@@ -1,4 +1,4 @@
-"""What a scanned code means: a parcel of the running visit, a new visit, half of one, or a wrong attempt."""
+"""Interprets a scanned code: a parcel of the running visit, a new visit, a pending scan, or a wrong attempt."""
 
 from gateway.domain.frozen import replace
 from gateway.domain.visit import garage, transitions
@@ -26,9 +26,9 @@ from gateway.domain.visit.state import (
 from gateway.domain.visit.step import Step
 
 MAX_LABEL_CODES = 4  # more barcodes than that are not one label
-MAX_RECENT_CODES = 32  # codes of a moment that are remembered: two labels in turn are not a new scan each time
+MAX_RECENT_CODES = 32  # recently read codes; with several, two labels in turn do not count as a new scan each time
 MAX_EXCUSED_DELIVERIES = (
-    100  # deliveries remembered of a scanner whose label was excused: more than can be due at one door
+    100  # remembered deliveries of a scanner whose label was excused: more than can be due at one door
 )
 
 # In these phases a parcel can still be carried in.
@@ -36,10 +36,10 @@ PARCEL_SCAN_PHASES = BEFORE_INTENT | {Phase.UNLOCKING, Phase.UNLOCKED, Phase.INS
 
 
 def on_scan(step: Step, scan: Scanned) -> None:
-    """Answer one scan; a retained one and a repetition within a moment are none."""
+    """Answer one scan; ignore a retained one and a repetition within a moment."""
     attempts = step.state.scan_lockouts.get(scan.scanner, ScanLockout())
     if scan.retained:
-        if not attempts.retained_noted:  # a scanner that only sends such gets one line
+        if not attempts.retained_noted:  # a scanner that sends only retained scans gets one log entry
             step.emit(LogNote(what="retained_scan"))
             _remember(step, scan.scanner, replace(attempts, retained_noted=True))
         return
@@ -68,7 +68,7 @@ def _remember(step: Step, scanner: str, attempts: ScanLockout) -> None:
 
 
 def _add_parcel(step: Step, scan: Scanned) -> bool:
-    """A code of the running visit's own delivery is one more parcel."""
+    """Add one more parcel if the code belongs to the running visit's own delivery."""
     if step.state.visit is None or step.visit.phase not in PARCEL_SCAN_PHASES:
         return False
     kinds = {match.kind for match in scan.matches if match.delivery.id == step.visit.delivery.id}
@@ -86,10 +86,10 @@ def _add_parcel(step: Step, scan: Scanned) -> bool:
 
 
 def _excuse_label(step: Step, scan: Scanned, delivery: VisitDelivery) -> None:
-    """A code that may open now explains the unknown ones of its own label: the attempt does not count.
+    """Excuse the unknown codes of a label whose other code may open now: the attempt does not count.
 
-    Once for each delivery, and only for one that may come in now: otherwise whoever holds yesterday's label guesses
-    beside it without end. The count of an hour (`ScanLockout.tried`) is never taken back.
+    Only once per delivery, and only for one that may come in now: otherwise a person with yesterday's label could guess
+    beside it without end. The hourly count (`ScanLockout.tried_codes`) is never reduced.
     """
     attempts = step.state.scan_lockouts[scan.scanner]
     same_label = step.now.mono - attempts.label_read_at <= step.state.rules.timing.label
@@ -103,7 +103,7 @@ def _excuse_label(step: Step, scan: Scanned, delivery: VisitDelivery) -> None:
 
 
 def _count_unknown_code(step: Step, scan: Scanned) -> None:
-    """Count an unknown code: once a label, once a code; so many different ones lock the scanner out."""
+    """Count an unknown code, once per label and once per code; too many different ones lock the scanner out."""
     attempts, rules, mono = step.state.scan_lockouts[scan.scanner], step.state.rules, step.now.mono
     attempts, too_many = _count_tried_code(attempts, scan.code, mono, period=rules.tried_period, limit=rules.tried)
     counted = tuple(wrong for wrong in attempts.unknown_codes if mono - wrong[1] < rules.timing.lockout)
@@ -122,9 +122,9 @@ def _count_unknown_code(step: Step, scan: Scanned) -> None:
 
 
 def _read_by_camera(step: Step, scan: Scanned) -> None:
-    """A camera misreads, and sees what nobody holds up to it: it has a wider limit, and answers nothing.
+    """Handle a camera's unknown code: a camera misreads and sees passing codes, so it has a wider limit and no answer.
 
-    A camera that is locked out looks at no code at all: an answer to a known one would tell it from a guess.
+    A camera that is locked out reads no code at all: an answer to a known one would distinguish it from a guess.
     """
     attempts, rules = step.state.scan_lockouts[scan.scanner], step.state.rules
     if attempts.locked_out:
@@ -139,7 +139,7 @@ def _read_by_camera(step: Step, scan: Scanned) -> None:
 def _count_tried_code(
     attempts: ScanLockout, code: str, mono: float, *, period: float, limit: int
 ) -> tuple[ScanLockout, bool]:
-    """Count a different unknown code of the last `period` seconds; whether it makes `limit` of them or more."""
+    """Count a new unknown code of the last `period` seconds; return also whether the `limit` is reached."""
     tried = tuple(one for one in attempts.tried_codes if mono - one[1] < period)
     is_new = all(code != known for known, _ in tried)
     if is_new:
@@ -159,7 +159,7 @@ def _lock_out(step: Step, scanner: str, alarm: AlarmCode) -> None:
 
 
 def set_lockout_timer(step: Step) -> None:
-    """The lock-out that ends first has the deadline."""
+    """Set the timer to the lockout that ends first."""
     ends = [attempts.locked_out_until for attempts in step.state.scan_lockouts.values() if attempts.locked_out]
     if ends:
         step.set_timer(Timer.LOCKOUT, min(ends) - step.now.mono)
@@ -168,7 +168,7 @@ def set_lockout_timer(step: Step) -> None:
 
 
 def settle_lockouts(step: Step) -> None:
-    """Let a scanner try again when its time is over."""
+    """Let a scanner try again when its lockout is over."""
     if step.timer_expired(Timer.LOCKOUT):
         for scanner, attempts in step.state.scan_lockouts.items():
             if attempts.locked_out and attempts.locked_out_until <= step.now.mono:
@@ -177,7 +177,10 @@ def settle_lockouts(step: Step) -> None:
 
 
 def clear_lockout(step: Step, scanner: str) -> None:
-    """The owner's word ends this scanner's lock-out and forgets its attempts, but not how many codes it tried."""
+    """End this scanner's lockout on the owner's request.
+
+    This forgets its attempts but keeps the number of codes it tried.
+    """
     if scanner in step.state.scan_lockouts:
         _remember(step, scanner, _let_try_again(step.state.scan_lockouts[scanner]))
     set_lockout_timer(step)
@@ -188,7 +191,7 @@ def _let_try_again(attempts: ScanLockout) -> ScanLockout:
 
 
 def _on_known_code(step: Step, scan: Scanned) -> None:
-    """Begin a visit, keep half of one, or say why not."""
+    """Start a visit, keep a pending scan, or answer why not."""
     match = _choose_match(step, scan.matches)
     delivery = match.delivery
     refusal = may_open(step.state, delivery, step.now)
@@ -198,7 +201,7 @@ def _on_known_code(step: Step, scan: Scanned) -> None:
         transitions.answer_no(step, scan.id, scan.scanner, refusal)
         return
     others = _others_that_may_open(step, scan.matches, delivery)
-    if others and not delivery.needs_courier:  # where a courier proves himself, his code says whose parcel it is
+    if others and not delivery.needs_courier:  # where a courier token is required, it identifies the delivery
         brands = ", ".join(sorted({one.brand for one in (delivery, *others)}))
         step.emit(NotifyOwner(saying=Notification.CODE_OF_SEVERAL, detail=brands))
         transitions.answer_no(step, scan.id, scan.scanner, Refusal.CODE_OF_SEVERAL)
@@ -217,7 +220,7 @@ def _on_known_code(step: Step, scan: Scanned) -> None:
 
 
 def _choose_match(step: Step, matches: tuple[CodeMatch, ...]) -> CodeMatch:
-    """Which of several deliveries with this code is meant: the one whose other half has come, else the likeliest."""
+    """Choose among deliveries with this code: the one whose other code has come, else the likeliest."""
     half = step.state.pending_scan
     waiting = [match for match in matches if half is not None and _is_same_order(half, match.delivery)]
     return min(waiting or matches, key=lambda match: _unlikeliness(step, match))
@@ -226,18 +229,18 @@ def _choose_match(step: Step, matches: tuple[CodeMatch, ...]) -> CodeMatch:
 def _others_that_may_open(
     step: Step, matches: tuple[CodeMatch, ...], delivery: VisitDelivery
 ) -> tuple[VisitDelivery, ...]:
-    """Deliveries of other brands that the same code may open now."""
+    """Return deliveries of other brands that the same code may open now."""
     others = (match.delivery for match in matches if match.delivery.brand != delivery.brand)
     return tuple(one for one in others if may_open(step.state, one, step.now) is None)
 
 
 def _also_of_other_brand(half: PendingScan, delivery: VisitDelivery) -> bool:
-    """Whether a parcel that waits under one brand's delivery is one of this delivery too, whose courier has come."""
+    """Return whether a pending parcel of one brand also belongs to this delivery, whose courier has come."""
     return half.kind is CodeKind.PARCEL and half.delivery != delivery.id and half.codes <= delivery.parcels
 
 
 def _unlikeliness(step: Step, match: CodeMatch) -> tuple[bool, bool, bool, str]:
-    """Which of several deliveries with this code is meant: least first."""
+    """Return a sort key for deliveries with this code; the likeliest sorts first."""
     delivery = match.delivery
     return (
         delivery.entrance != step.state.id,
@@ -248,7 +251,7 @@ def _unlikeliness(step: Step, match: CodeMatch) -> tuple[bool, bool, bool, str]:
 
 
 def _keep_pending(step: Step, scan: Scanned, match: CodeMatch, codes: frozenset[str]) -> None:
-    """A parcel waits for its courier's proof, or a courier for the parcel."""
+    """Keep a parcel that waits for its courier token, or a courier token that waits for the parcel."""
     before = step.state.pending_scan
     delivery = match.delivery
     if before is not None and not _is_same_order(before, delivery):
@@ -263,12 +266,12 @@ def _keep_pending(step: Step, scan: Scanned, match: CodeMatch, codes: frozenset[
 
 
 def _is_same_order(half: PendingScan, delivery: VisitDelivery) -> bool:
-    """Whether both halves are of one promise: an update may have taken the first half's code back."""
+    """Return whether both codes belong to one order; an update may have withdrawn the first one."""
     return (half.delivery, half.version) == (delivery.id, delivery.version)
 
 
 def expire_pending_scan(step: Step) -> None:
-    """The other half did not come: a no at the scanner that gave the first."""
+    """Answer "no" at the scanner of the first code, because the second did not come in time."""
     half = step.state.pending_scan
     if half is not None:
         transitions.answer_no(step, half.scan, half.scanner, Refusal.COURIER_NOT_PROVEN)

@@ -1,4 +1,4 @@
-"""One run of `decide` in the making: the state as it stands, the clock, and what is to be done."""
+"""Holds one run of `decide` in progress: the current state, the clock, and the commands so far."""
 
 from collections.abc import Mapping
 
@@ -8,12 +8,12 @@ from gateway.domain.visit.state import ENTRANCE_WIDE, Entrance, Now, Phase, Time
 
 
 class Step:
-    """A workbench that never leaves `decide`: its parts are frozen, it holds the newest of each."""
+    """Mutable working state inside one call of `decide`; its parts are frozen, it holds the newest of each."""
 
     __slots__ = ("commands", "now", "state")
 
     def __init__(self, state: Entrance, now: Now) -> None:
-        """Begin with the state as it was."""
+        """Start with the state before the event."""
         self.state = state
         self.now = now
         self.commands: list[Command] = []
@@ -30,30 +30,30 @@ class Step:
         self.state = replace(self.state, visit=visit)
 
     def emit(self, *commands: Command) -> None:
-        """Add to what the shell is asked to do, in this order."""
+        """Append commands for the runtime, in this order."""
         self.commands.extend(commands)
 
     def timer_expired(self, why: Timer) -> bool:
-        """Whether the deadline is set and over."""
+        """Return whether the deadline is set and has passed."""
         at = self.state.timers.get(why)
         return at is not None and self.now.mono >= at
 
     def timer_is_set(self, why: Timer) -> bool:
-        """Whether the deadline is set."""
+        """Return whether the deadline is set."""
         return why in self.state.timers
 
     def set_timer(self, why: Timer, seconds: float) -> None:
-        """Set a deadline so many seconds from now."""
+        """Set a deadline this many seconds from now."""
         self.state = replace(self.state, timers={**self.state.timers, why: self.now.mono + seconds})
 
     def clear_timer(self, *whys: Timer) -> None:
-        """Drop deadlines; those not set do not matter."""
+        """Remove deadlines; those not set do not matter."""
         if not self.state.timers.keys().isdisjoint(whys):
             kept = {why: at for why, at in self.state.timers.items() if why not in whys}
             self.state = replace(self.state, timers=kept)
 
     def transition(self, phase: Phase, dues: Mapping[Timer, float]) -> None:
-        """Go to a phase with its own deadlines (seconds from now); those of the phase before are dropped."""
+        """Enter a phase with its own deadlines (seconds from now); those of the phase before are removed."""
         self.visit = replace(self.visit, phase=phase)
         self.clear_phase_timers()
         for why, seconds in dues.items():
@@ -65,9 +65,9 @@ class Step:
         self.state = replace(self.state, timers=kept)
 
     def query(self, *devices: str) -> None:
-        """Ask the lock or the door for its state. Without a broker nothing is asked.
+        """Query the lock or the door for its state; without a broker nothing is queried.
 
-        Whoever asks after a garage door asks what is in its way too.
+        A query of a garage door also queries what is in its way.
         """
         way = ("way",) if "door" in devices and self.state.rules.obstruction_sensor else ()
         for device in (*devices, *way):
@@ -78,7 +78,7 @@ class Step:
             self.state = replace(self.state, last_query_id=number)
 
     def invalidate(self, *devices: str) -> None:
-        """Only an answer to a question asked from here on is proof again."""
+        """Require new proof: only an answer to a query sent from here on counts."""
         floor = self.state.last_query_id + 1
         if "lock" in devices:
             self.state = replace(self.state, bolt=replace(self.state.bolt, proven=False, min_query_id=floor))

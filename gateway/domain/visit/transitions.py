@@ -1,4 +1,4 @@
-"""How a visit begins, goes from phase to phase and ends. `decide` says when; here is what comes with each move."""
+"""Performs the moves of a visit: its begin, its changes of phase and its end. `decide` decides when."""
 
 from devices.commands import Light, Sound
 from gateway.domain.frozen import replace
@@ -48,7 +48,7 @@ DEFAULT_OPEN_LIMIT_S = 120.0  # seconds, for a place without a limit of its own
 
 
 def begin(step: Step, scan: Scanned, delivery: VisitDelivery, parcels: frozenset[str]) -> None:
-    """An accepted scan: ring, film, tell the owner, and ask lock and door once more."""
+    """Accept a scan: ring, film, notify the owner, and query lock and door once more."""
     rules = step.state.rules
     saying = Notification.ASKS_FOR_YES if delivery.needs_yes else Notification.AT_THE_DOOR
     step.emit(
@@ -66,7 +66,7 @@ def begin(step: Step, scan: Scanned, delivery: VisitDelivery, parcels: frozenset
 
 
 def end_unopened(step: Step) -> None:
-    """Back to ready: nobody came in, so nothing of the film is kept."""
+    """Return to ready: nobody came in, so the film is deleted."""
     visit = step.visit
     step.emit(
         StopRecording(visit=visit.id, part=visit.part, keep=False),
@@ -77,7 +77,7 @@ def end_unopened(step: Step) -> None:
 
 
 def refuse(step: Step, refusal: Refusal) -> None:
-    """The visit ends with a no; the delivery stays as it was."""
+    """End the visit with a refusal; the delivery stays as it was."""
     visit = step.visit
     answer_no(step, visit.id, visit.scanner, refusal)
     step.emit(NotifyOwner(saying=Notification.NOT_OPENED, delivery=visit.delivery.id, visit=visit.id, detail=refusal))
@@ -85,7 +85,7 @@ def refuse(step: Step, refusal: Refusal) -> None:
 
 
 def end_attended(step: Step) -> None:
-    """Somebody of the household sees to the courier: no refusal, no opening, only an end."""
+    """End the visit without refusal or opening: somebody of the household attends to the courier."""
     visit = step.visit
     step.emit(DARK, NotifyOwner(saying=Notification.ATTENDED, delivery=visit.delivery.id, visit=visit.id))
     record_outcome(step, Outcome.ATTENDED)
@@ -93,7 +93,7 @@ def end_attended(step: Step) -> None:
 
 
 def answer_no(step: Step, scan: str, scanner: str, refusal: Refusal) -> None:
-    """One neutral word at the door. The signal is left alone while somebody else's visit uses it."""
+    """Answer "no" neutrally at the door. The signal is not changed while another visit uses it."""
     step.emit(AnswerScan(scan=scan, scanner=scanner, word=ScanAnswer.NO, refusal=refusal))
     if step.state.visit is None or step.visit.id == scan:
         step.emit(NO)
@@ -101,7 +101,7 @@ def answer_no(step: Step, scan: str, scanner: str, refusal: Refusal) -> None:
 
 
 def commit(step: Step) -> None:
-    """The intent: reserve an opening and withdraw the bolt, once."""
+    """Store the unlock intent: reserve an opening and withdraw the bolt, once."""
     visit, rules = step.visit, step.state.rules
     step.emit(
         ReserveOpening(
@@ -122,26 +122,26 @@ def commit(step: Step) -> None:
 
 
 def give_back_unsent(step: Step, why: Refusal) -> None:
-    """The unlock certainly never left: opening and withdrawal come back, and the courier may scan again at once."""
+    """Release opening and withdrawal of an unlock that certainly was not sent; the courier may scan again at once."""
     step.query("lock")
     step.emit(ReleaseOpening(visit=step.visit.id, delivery=step.visit.delivery.id, withdrawal=True))
     refuse(step, why)
 
 
 def let_in(step: Step) -> None:
-    """The lock reports unlocked."""
+    """Go on after the lock reported unlocked."""
     step.emit(AnswerScan(scan=step.visit.id, scanner=step.visit.scanner, word=ScanAnswer.GO), GO)
     step.transition(Phase.UNLOCKED, {Timer.NEVER: step.state.rules.timing.never})
 
 
 def give_up(step: Step, refusal: Refusal) -> None:
-    """The door was to open and will not: tell the courier, and lock."""
+    """End the attempt to open: show the courier the refusal, and lock."""
     step.emit(AnswerScan(scan=step.visit.id, scanner=step.visit.scanner, word=ScanAnswer.NO, refusal=refusal), NO)
     wait_then_lock(step, 0)
 
 
 def go_inside(step: Step) -> None:
-    """The door is open: the opening is spent."""
+    """Go on with the open door: the opening is consumed."""
     step.emit(INSIDE)
     consume_opening(step)
     limit = step.state.rules.open_limit.get(step.visit.delivery.place, DEFAULT_OPEN_LIMIT_S)
@@ -151,7 +151,7 @@ def go_inside(step: Step) -> None:
 
 
 def wait_then_lock(step: Step, seconds: float) -> None:
-    """Relock after so many seconds without the door opening again."""
+    """Relock after this many seconds without the door opening again."""
     if step.state.rules.lift_handle and step.visit.opened:
         step.emit(LIFT_THE_HANDLE)
     step.visit = replace(step.visit, relock=RelockStep.WAIT, lock_tries=0)
@@ -159,14 +159,14 @@ def wait_then_lock(step: Step, seconds: float) -> None:
 
 
 def consume_opening(step: Step) -> None:
-    """The reserved opening is used up; once."""
+    """Consume the reserved opening, once."""
     if not step.visit.reservation_settled:
         step.emit(ConsumeOpening(visit=step.visit.id, delivery=step.visit.delivery.id))
         step.visit = replace(step.visit, reservation_settled=True)
 
 
 def record_outcome(step: Step, outcome: Outcome) -> None:
-    """The parcels' result, told once; what comes later changes nothing of it."""
+    """Record and report the parcels' result once; later events do not change it."""
     visit = step.visit
     if visit.outcome is None:
         partly = outcome is Outcome.PARTLY_DELIVERED
@@ -176,7 +176,7 @@ def record_outcome(step: Step, outcome: Outcome) -> None:
 
 
 def record_outcome_if_opened(step: Step) -> None:
-    """The courier was inside and the bolt is about to be thrown: what was scanned counts as delivered."""
+    """Before the bolt is thrown: if the courier was inside, what was scanned counts as delivered."""
     visit = step.visit
     if visit.opened:
         complete = visit.parcels >= visit.delivery.parcels
@@ -184,7 +184,7 @@ def record_outcome_if_opened(step: Step) -> None:
 
 
 def hand_over(step: Step, code: AlarmCode) -> None:
-    """What the box cannot mend is the owner's; the alarm goes on until they have looked."""
+    """Hand the door over to the owner because the box cannot repair it; the alarm repeats until they acknowledge."""
     record_outcome_if_opened(step)
     record_outcome(step, Outcome.UNKNOWN)
     consume_opening(step)
@@ -200,7 +200,7 @@ def hand_over(step: Step, code: AlarmCode) -> None:
 
 
 def prove_locked(step: Step) -> None:
-    """Door closed, then bolt locked, both answered afresh: the only way to "locked again"."""
+    """Query the door ("closed"), then the bolt ("locked"), both anew: the only way to "locked again"."""
     visit = step.visit
     _settle_reservation(step)
     step.emit(
@@ -213,9 +213,9 @@ def prove_locked(step: Step) -> None:
 
 
 def _settle_reservation(step: Step) -> None:
-    """Given back only when the door, watched without a break, was never seen open. A basic door proves no "never".
+    """Settle the reservation; release it only when the door, observed without a break, was never seen open.
 
-    Nor does an unlock that no report answered: it may open the door after the visit.
+    A basic door proves no "never", nor does an unlock that no report answered: it may open the door after the visit.
     """
     visit = step.visit
     never_opened = (
