@@ -86,7 +86,7 @@ class RingBell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReserveOpening:
-    """Store the unlock intent: the transaction checks the three versions again and counts one opening and withdrawal."""
+    """Store the unlock intent; the transaction rechecks the three versions and counts one opening and withdrawal."""
 
     visit: str
     delivery: str
