@@ -1,4 +1,4 @@
-"""The gateway, built: every part is made here, handed to the others, and run in one TaskGroup."""
+"""Composition root: builds every part of the gateway and runs them in one TaskGroup."""
 
 import asyncio
 import contextlib
@@ -90,23 +90,23 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
-# What only the pages need is as much to import as all that looks after a door. So it is imported when the doors have
-# answered: on a machine that is busy a start had taken 12 s, half of it for the pages.
+# The pages need as many imports as all code for doors. So they are imported after the doors have answered: on a busy
+# machine a start had taken 12 s, half of it for the pages.
 PAGE_MODULES = (
     "gateway.web.site", "gateway.web.server.context", "gateway.web.auth.accounts", "gateway.web.remote.sessions",
     "gateway.installation.proposals", "gateway.runtime.maintenance.decommission",
 )  # fmt: skip
-MAX_DOOR_WAIT_S = 5.0  # then the pages begin although a door has not answered: the owner may have to look after it
+MAX_DOOR_WAIT_S = 5.0  # then the pages start even if a door has not answered: the owner may have to check it
 
 SCRATCH_FOLDER = "pocket"  # the folder of pictures on their way to phones, under the storage folder
-MISSED_LOG_INTERVAL_S = 60.0  # between two lines about messages that were dropped unread
-CRASHES_BEFORE_SAFE_MODE = 3  # within a minute: then the box only locks, films and alarms
+MISSED_LOG_INTERVAL_S = 60.0  # between two log entries about messages that were dropped unread
+CRASHES_BEFORE_SAFE_MODE = 3  # within a minute: then the box only locks, films and raises alarms
 
 
 class App:
-    """One gateway. `wall`, `free_bytes`, `reached` and `video` are the real ones unless a demo or a test says other.
+    """One gateway. `wall`, `free_bytes`, `reached` and `video` are the real ones except in a demo or a test.
 
-    `pace` is that of surveys; `reached` is called with the name of each point at which a process may be made to end.
+    `pace` is that of surveys; `reached` is called with the name of each point at which a test may end the process.
     """
 
     def __init__(  # noqa: PLR0913 - what a demo or a test may replace
@@ -129,44 +129,46 @@ class App:
         self._entrances: dict[str, EntranceActor] = {}
         self._executors: dict[str, CommandExecutor] = {}
         self._by_device: dict[str, list[str]] = defaultdict(list)
-        self._missed: Counter[str] = Counter()  # topic -> messages dropped unread since that was logged
+        self._missed: Counter[str] = Counter()  # topic -> messages dropped unread since the last log entry
         self._missed_logged = -math.inf
         self._restart_requested = False
         self._takeover_detector = TakeoverDetector()
         self._site: PagesSite | None = None
         self._site_built = asyncio.Event()
         self._remote_sessions: RemoteSessions | None = None
-        self._request_stop: Callable[[], bool] | None = None  # from the start's end
-        self.file: Path | None = None  # the house file, where whoever runs it can have it read anew (`reread`)
+        self._request_stop: Callable[[], bool] | None = None  # set at the end of the start
+        self.file: Path | None = None  # the house file, if the caller supports a reload (`reread`)
         self.reread: Callable[[], None] = lambda: None
-        self.hears_signals = True  # SIGTERM and SIGINT; else whoever runs it says `end`
+        self.hears_signals = True  # SIGTERM and SIGINT; otherwise the caller uses `end`
 
     def begin_again(self) -> None:
-        """End in good order, to begin anew: what ends lies on the disk by then. One that ends already just ends."""
+        """Stop in good order, to start again with the stored state. A gateway that is stopping already just stops."""
         self._restart_requested = self.end() or self._restart_requested
 
     def end(self) -> bool:
-        """End in good order; False: it does not run yet, or ends already."""
+        """Stop in good order; return False if the gateway is not running yet or is stopping already."""
         return self._request_stop is not None and self._request_stop()
 
     @property
     def begun(self) -> bool:
-        """Whether it has begun to run: a start that fails never comes so far."""
+        """Return whether the gateway runs: a failed start never reaches this point."""
         return self._request_stop is not None
 
     async def run(self) -> bool:
-        """Run until SIGTERM or SIGINT, or until the box is to begin anew: then True, and whoever called runs a new one.
+        """Run until SIGTERM or SIGINT, or until the box must start again.
 
-        A box that is to be wiped is wiped first, before anything of it is opened.
+        Then return True, and the caller runs a new one.
+
+        A box that is marked for a wipe is wiped first, before anything of it is opened.
 
         Raises:
-            Occupied: another gateway has the storage folder.
+            FolderInUse: another gateway uses the storage folder.
             ConfigError: the phones' file cannot be used.
-            CannotBegin: the store is damaged, or something else stands in its place.
-        DatabaseRefused, KeyUnusable, StoreFailed, OSError: the storage folder cannot be used; the text says why.
+            StartError: the store is damaged, or something else is in its place.
+            DatabaseRefused, KeyUnusable, StoreFailed, OSError: the storage folder cannot be used; the text says why.
         """
         folder = self.home.storage.folder
-        os.umask(0o077)  # store, films and sockets are the box user's alone, also in a folder that others may enter
+        os.umask(0o077)  # only the box's user may access store, films and sockets, in any folder
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with lock_folder(folder):
             if restore.is_unfinished(folder):
@@ -234,7 +236,7 @@ class App:
                     group.create_task(self._contained.keep(name, run), name=name)
                 for name, running in self._entrances.items():  # an entrance that cannot decide ends the process
                     group.create_task(running.run(), name=f"entrance {name}")
-            with contextlib.suppress(StoreFailed):  # then the next start takes this end for a crash
+            with contextlib.suppress(StoreFailed):  # then the next start counts this end as a crash
                 await store.clean_shutdown(self._clock.now())
         finally:
             await store.close()
@@ -242,27 +244,29 @@ class App:
     async def _record_doubt(
         self, store: Store, key: BoxKey, doubt: StoreDoubt | None, strangers: tuple[str, ...]
     ) -> int | None:
-        """Note what the store is found to be; return the number of the message that tells of a doubt."""
+        """Record doubts about the store; return the number of the message about a doubt."""
         try:
             if doubt is None:
                 await store.doubts.sign_as(key.public.text)
                 return None
             log.error("store_in_doubt", why=doubt.value, todo="`perron doctor` says what to do")
-            with contextlib.suppress(StoreFailed):  # then none counts all the same, and it is tried again
-                await store.browsers.forget()  # a hub could play again what they ordered since
+            with contextlib.suppress(StoreFailed):  # then none is accepted all the same, and it is tried again
+                await store.browsers.forget()  # a hub could replay their later orders
             first = next(iter(self.home.entrances), None)
             return await store.doubts.begin(
                 doubt.value, self._clock.now(), signer=key.public.text, tell_at=first, strange=strangers
             )
-        except StoreFailed as failure:  # the mark that showed a doubt stays until the disk has it
+        except StoreFailed as failure:  # the mark that showed a doubt stays until the disk stores it
             log.error("start_not_noted", why=str(failure))
             return None
 
     async def _record_start(self, store: Store) -> int:
-        """Note the start; how many crashes there were of late. What cannot be noted or known is as bad as crashes.
+        """Record the start and return the number of recent crashes.
 
-        The box then locks, films, alarms and hears the owner, and lets nobody in: a stop that it was told while
-        nothing could be stored did not outlive its last process.
+        An unrecordable or unknown number counts as crashes.
+
+        The box then locks, films, raises alarms and accepts the owner's requests, and lets nobody in: a stop that it
+        received while nothing could be stored was lost with its last process.
         """
         try:
             return await store.booted(self._clock.now())
@@ -271,11 +275,14 @@ class App:
             return CRASHES_BEFORE_SAFE_MODE
 
     def states(self) -> tuple[tuple[Entrance, Now], ...]:
-        """Each entrance as it stands now; none before the store is open."""
+        """Return each entrance's current state; empty before the store is open."""
         return tuple((running.state, self._clock.now()) for running in self._entrances.values())
 
     def _workers(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
-        """Name each worker's loop but the entrances'. One that raises is begun again, so it may be called again."""
+        """Return each worker's loop by name, except the entrances'.
+
+        One that raises is restarted, so it must be repeatable.
+        """
         work: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "video": self._video.run,
             "broker": self._mqtt.run,
@@ -300,7 +307,7 @@ class App:
         return work | ca_rotation.renewal_tasks(self.home)
 
     def _on_fault(self, fault: ContainedFault) -> None:
-        """Write the first fault of a kind down and tell the owner of it; its name is a worker's, no message's text."""
+        """Record the first fault of a kind and notify the owner; its name is a worker's, never a message's text."""
         self._faults.report(fault)
         first = next(iter(self._entrances.values()), None)
         if first is not None:
@@ -363,7 +370,7 @@ class App:
         self._build_observers(store, key, links)
 
     def _build_observers(self, store: Store, key: BoxKey, links: bytes) -> None:
-        """Build what looks on and asks: walk tests, the owner's Home Assistant, the pages."""
+        """Build the observers and requesters: walk tests, the owner's Home Assistant, the pages."""
         home, clock = self.home, self._clock
         self._walking = WalkTestRunner(
             home, store=store, clock=clock, reception=self._reception, entrances=self._entrances, key=key,
@@ -383,7 +390,7 @@ class App:
         self._walking.follow()
 
     async def _serve_pages_last(self, pages: PagesSection, store: Store, key: BoxKey, links: bytes) -> None:
-        """Import, build and serve the pages, once the doors are looked after."""
+        """Import, build and serve the pages after the doors are ready."""
         if self._site is None:
             await self._wait_for_doors()
             await asyncio.to_thread(_import_pages)
@@ -405,19 +412,19 @@ class App:
             running.unfollow(decided.set)
 
     async def _run_uplink(self, uplink: Uplink) -> None:
-        """Keep the line to the hub; what comes by it for the owner needs the pages' parts."""
+        """Run the uplink to the hub; the owner's messages through it need the pages' parts."""
         if self._open_pages is not None:
             await self._site_built.wait()
         await uplink.run()
 
     async def _run_remote_orders(self) -> None:
-        """Do what enrolled browsers order from afar, once the pages' parts are there."""
+        """Perform orders from enrolled browsers away from home, once the pages' parts exist."""
         await self._site_built.wait()
         if self._remote_sessions is not None:
             await self._remote_sessions.run()
 
     def _build_pages(self, pages: PagesSection, store: Store, key: BoxKey, links: bytes) -> "PagesSite":
-        """Build the pages; each decision of an entrance is news to them."""
+        """Build the pages; each decision of an entrance notifies them."""
         from gateway.installation.proposals import Proposals  # noqa: PLC0415 - `PAGE_MODULES`: a door waits for none of these
         from gateway.runtime.maintenance.decommission import Decommissioning  # noqa: PLC0415 - the same
         from gateway.web.auth.accounts import UserAccounts  # noqa: PLC0415 - the same
@@ -477,18 +484,18 @@ class App:
         return site
 
     async def _camera_picture(self, camera: str) -> bytes | None:
-        """What a camera sees now, as a small JPEG."""
+        """Return a camera's current picture as a small JPEG."""
         return await self._video.picture(camera, PICTURE_TIMEOUT_S)
 
     def _notify_owner_of_box(self, command: c.NotifyOwner, message: int) -> None:
-        """Tell the owner what is no entrance's doing; it is stored under the first one's name, if there is one."""
+        """Send a notification that concerns no entrance; it is stored under the first entrance, if there is one."""
         first = next(iter(self._entrances.values()), None)
-        if first is None:  # a house that is only being put up has nobody's phone yet
+        if first is None:  # a house that is still being installed has no phone yet
             return
         self._office.tell(command, first.state, self._clock.now(), message=message, picture=None)
 
     def _load_entrance(self, name: str, store: Store, *, safe_mode: bool) -> None:
-        """Wake one entrance from the store."""
+        """Load one entrance from the store."""
         section = self.home.entrances[name]
         stop, household = store.stopped(name), store.home(name)
         state = replace(
@@ -521,10 +528,10 @@ class App:
         for device in {section.lock, section.door, *auxiliary_devices(section)}:
             self._by_device[device].append(name)
 
-    # ---- what is heard ----------------------------------------------------------------------------------------------
+    # ---- received messages -------------------------------------------------------------------------------------------
 
     def _on_message(self, incoming: InboundMessage) -> None:
-        """Hand a message to whom it is for. One that raises an unforeseen error counts as missed."""
+        """Pass a message to its receiver. One that raises an unforeseen error counts as missed."""
         with self._contained.piece("messages", incoming.topic) as piece:
             self._route(incoming)
         if piece.fault is not None:
@@ -572,7 +579,7 @@ class App:
         for running in self._entrances.values():
             running.put(e.BrokerDown())
             if rivalled and running.state.visit is None and not running.state.safe_mode:
-                running.put(e.Restarted(safe_mode=True))  # what it promised the other may have used
+                running.put(e.Restarted(safe_mode=True))  # the other gateway may have used what this one had reserved
 
     def _on_missed(self, topic: str) -> None:
         self._note_missed(topic)
@@ -585,7 +592,7 @@ class App:
                 pass
 
     def _note_missed(self, topic: str) -> None:
-        """Count what was dropped, and log the counts once a minute: a line for each would be a flood of its own."""
+        """Count a dropped message, and log the counts once a minute: an entry for each would be a flood of its own."""
         self._missed[topic if self._topics.origin(topic) is not None else "others"] += 1
         mono = time.monotonic()
         if mono - self._missed_logged >= MISSED_LOG_INTERVAL_S:
@@ -636,11 +643,11 @@ def _import_pages() -> None:
         return
     for name in PAGE_MODULES:
         import_module(name)
-    gc.freeze()  # modules stay for good: a full garbage collection that visits them holds the doors' loop for 0.1 s
+    gc.freeze()  # modules stay for good: a full garbage collection that visits them blocks the doors' loop for 0.1 s
 
 
 def _has_door_answered(state: Entrance) -> bool:
-    """Whether bolt and door are known, be it as bad."""
+    """Return whether the states of bolt and door are known, good or bad."""
     return (
         state.broker_session is not None
         and state.bolt.value is not LockState.UNKNOWN
@@ -649,20 +656,20 @@ def _has_door_answered(state: Entrance) -> bool:
 
 
 def may_survey(store: Store, person: str | None) -> bool:
-    """Whether who began a survey still may: not after an installer's access ended, nor when the house is another's."""
+    """Return whether the person who started a survey still may: not without access, nor in another household."""
     found = None if person is None else store.register.person(person)
     return found is not None and found.removed is None and has_right(Role(found.role), UserRight.DEVICES)
 
 
 def _current_clip(state: Entrance) -> ClipKey | None:
-    """The clip that an entrance is filming now."""
+    """Return the clip that an entrance is filming now."""
     if state.visit is not None:
         return ClipKey(visit=state.visit.id, part=state.visit.part)
     return None if state.incident is None else ClipKey(visit=state.incident, part=1)
 
 
 def _read_faults(folder: Path) -> bytes | None:
-    """Read the faults of before; None: there are none that can be read."""
+    """Read the faults of earlier runs; None if there are none that can be read."""
     try:
         return read_bytes(folder / fault_log.FAULTS_FILE, at_most=fault_log.MAX_FILE_BYTES)
     except OSError:
@@ -670,7 +677,7 @@ def _read_faults(folder: Path) -> bytes | None:
 
 
 def _owner_phones(home: Home, key: bytes) -> tuple[ApprisePhone, ...]:
-    """The owner's phones. A file that the house file does not name need not be there."""
+    """Return the owner's phones. A file that the house file does not name need not exist."""
     scratch, file = home.storage.folder / SCRATCH_FOLDER, home.phones_file
     delete_pictures(scratch)
     if home.messages is None and not file.exists():

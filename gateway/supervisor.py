@@ -1,8 +1,8 @@
-"""The life of one process: gateway after gateway, each begun anew after a wipe, a hand-over or a new house file.
+"""Runs one gateway after another in one process: after a wipe, a hand-over or a new house file.
 
-A house file is applied by ending the gateway in good order and beginning the next one, as at any restart: the video
-process is adopted, the store says the rest. So nothing has to be able to change while it runs, and a reload does what a
-restart does. It waits until no entrance is in the middle of anything.
+To apply a house file, the supervisor stops the gateway in good order and starts the next one, as at any restart: it
+adopts the video process and reads the rest from the store. So no part has to support changes while it runs, and a
+reload does what a restart does. The supervisor waits until no entrance is busy.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from gateway.config.home import Home
 from gateway.config.loader import load_home_file
 from gateway.runtime.maintenance import reload
 
-POLL_INTERVAL_S = 0.1  # seconds between two looks at whether the entrances are free
+POLL_INTERVAL_S = 0.1  # seconds between two checks whether the entrances are free
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +31,7 @@ async def _no_companion(_app: App) -> AsyncIterator[None]:
 
 
 class Supervisor:
-    """Runs gateways of the house in `file`, which SIGHUP has read anew. `beside` runs along with each of them."""
+    """Runs gateways of the house in `file`; SIGHUP reloads it. `beside` runs along with each of them."""
 
     def __init__(
         self,
@@ -53,10 +53,10 @@ class Supervisor:
         self._pending_reload: tuple[str, Home] | None = None  # a reload's id and its house, until it is applied
 
     async def run(self) -> None:
-        """Run until the process is told to end.
+        """Run until the process is asked to end.
 
         Raises:
-            Occupied, ConfigError, DatabaseRefused, KeyUnusable, OSError: as `App.run`, of the first gateway.
+            FolderInUse, ConfigError, DatabaseRefused, KeyUnusable, OSError: as `App.run`, of the first gateway.
         """
         loop = asyncio.get_running_loop()
         for number, told in self._signals.items():
@@ -74,7 +74,7 @@ class Supervisor:
                 loop.remove_signal_handler(number)
 
     async def _run_once(self) -> bool:
-        """Run one gateway; whether another is to begin. A new house in which none begins gives way to the old one."""
+        """Run one gateway; return whether another must start. A new house that cannot start gives way to the old."""
         waiting, self._pending_reload = self._pending_reload, None
         if waiting is None:
             return await self._run_gateway(self._home)
@@ -92,7 +92,7 @@ class Supervisor:
 
     async def _run_gateway(self, home: Home) -> bool:
         self._app = app = self._make_app(home)
-        app.hears_signals = False  # between two gateways somebody has to hear them too
+        app.hears_signals = False  # the supervisor handles them, also between two gateways
         app.file, app.reread = self._file, self._reload_requested.set
         ending = asyncio.create_task(self._stop(app), name="end")
         try:
@@ -109,20 +109,20 @@ class Supervisor:
         app.end()
 
     async def _on_started(self, ident: str, new: Home) -> None:
-        """The new house is applied once its gateway runs."""
+        """Report the new house as applied once its gateway runs."""
         while self._app is None or not self._app.begun:  # noqa: ASYNC110 - the gateway tells nobody
             await asyncio.sleep(POLL_INTERVAL_S)
         self._home = new
         log.info("reload_applied", file=str(self._file))
         self._write_report(reload.ReloadReport(id=ident, said="applied"))
 
-    # ---- the house file, read anew ----------------------------------------------------------------------------------
+    # ---- reload of the house file ------------------------------------------------------------------------------------
 
     async def _reload(self) -> None:
         while True:
             await self._reload_requested.wait()
             self._reload_requested.clear()
-            ident, self._pending_reload = reload.new_id(), None  # what still waited no longer stands in the file
+            ident, self._pending_reload = reload.new_id(), None  # a waiting house is no longer the one in the file
             try:
                 new = await asyncio.to_thread(load_home_file, self._file)
                 problems = await asyncio.to_thread(reload.replacement_errors, self._home, new)
@@ -135,7 +135,7 @@ class Supervisor:
             self._report_refused(ident, problems)
 
     async def _apply(self, ident: str, new: Home) -> None:
-        """Begin anew with it as soon as every entrance is free; another word to reload ends the waiting."""
+        """Start again with the new house as soon as every entrance is free; another reload request ends the waiting."""
         self._pending_reload = (ident, new)
         told: tuple[reload.BusyEntrance, ...] = ()
         while not self._reload_requested.is_set():
@@ -157,5 +157,5 @@ class Supervisor:
     def _write_report(self, report: reload.ReloadReport) -> None:
         try:
             reload.write_report(self._home.storage.folder, report)
-        except OSError as failure:  # the log has it
+        except OSError as failure:  # the log contains it
             log.error("reload_not_told", why=str(failure))

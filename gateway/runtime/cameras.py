@@ -1,11 +1,11 @@
-"""The cameras of the house, as the video process is told of them."""
+"""Derives the configuration of the video process from the house file."""
 
 from gateway.config.home import Home
 from gateway.video.ipc import CameraSource, ConfigureCameras
 
 
 def video_configuration(home: Home) -> ConfigureCameras:
-    """Every camera of the house, how it is reached, and which ones see the courier."""
+    """Return every camera of the house, how to reach it, and whether it sees the courier."""
     courier = {section.cameras.outside for section in home.entrances.values()}
     return ConfigureCameras(
         cameras=tuple(

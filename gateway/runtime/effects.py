@@ -1,7 +1,7 @@
-"""What an entrance's commands do in the world.
+"""Performs an entrance's commands: MQTT messages, films, notifications and log entries.
 
-Nothing here decides. An unlock is held back only by what the decision could not know yet: the owner's stop that has
-just come, or live video that is not proven at the very moment of publishing; then the reservation is given back.
+The module decides nothing. It holds an unlock back only for what the decision could not know yet: the owner's stop that
+has just arrived, or live video that is not proven at the moment of publishing. Then the reservation is released.
 """
 
 import asyncio
@@ -36,10 +36,10 @@ from gateway.video.ipc import CameraProof, ClipKey
 
 log = structlog.get_logger(__name__)
 
-MAX_PROOF_AGE_S = 0.5  # seconds: the unlock is published only on a proof of live video at most so old
-MAX_OPEN_QUERIES = 256  # questions of one device that it may still answer: many minutes' worth
-ANSWER_TIMEOUT_S = 5.0  # seconds in which a device that echoes no question answers it, where it declares no latency
-PICTURE_TIMEOUT_S = 1.0  # seconds that a message waits for its picture: the words matter more
+MAX_PROOF_AGE_S = 0.5  # seconds: the maximum age of the proof of live video when the unlock is published
+MAX_OPEN_QUERIES = 256  # queries of one device that it may still answer: many minutes' worth
+ANSWER_TIMEOUT_S = 5.0  # seconds for the answer of a device that returns no correlation and declares no latency
+PICTURE_TIMEOUT_S = 1.0  # seconds that a message waits for its picture: the text matters more
 
 
 class CameraControl(Protocol):
@@ -47,11 +47,11 @@ class CameraControl(Protocol):
 
     @property
     def proofs(self) -> Mapping[str, CameraProof]:
-        """The newest proof of each camera; empty when the video process is gone."""
+        """Return the newest proof of each camera; empty when the video process is gone."""
         ...
 
     def record(self, clip: ClipKey, cameras: tuple[str, ...], folder: str) -> None:
-        """Begin a clip of each camera."""
+        """Start a clip of each camera."""
         ...
 
     def finish(self, clip: ClipKey, *, keep: bool) -> None:
@@ -64,7 +64,7 @@ class CameraControl(Protocol):
 
 
 class OutboxProtocol(Protocol):
-    """What is told beside the door; see `gateway/runtime/notifications/outbox.py`."""
+    """Notifies the owner and the retailers; see `gateway/runtime/notifications/outbox.py`."""
 
     def tell(
         self,
@@ -75,36 +75,36 @@ class OutboxProtocol(Protocol):
         message: int | None,
         picture: Callable[[], Awaitable[bytes | None]] | None,
     ) -> None:
-        """Tell the owner; `message` is the number under which it is stored, None where nothing could be stored."""
+        """Notify the owner; `message` is its number in the store, None where nothing could be stored."""
         ...
 
     def owed(self) -> None:
-        """A delivery stands otherwise than before: its retailer is told."""
+        """Report to the retailers: the state of a delivery changed."""
         ...
 
 
 class FilmSealer(Protocol):
-    """What keeps films and proofs; see `gateway/evidence/archive.py`."""
+    """Keeps films and proofs; see `gateway/evidence/archive.py`."""
 
     def film_ends(self, command: c.StopRecording, now: Now) -> None:
-        """The part's film is over."""
+        """End the part's film."""
         ...
 
     def seal(self, command: c.SealProof, state: Entrance) -> None:
-        """Write and sign the proof; `Sealed` comes back."""
+        """Write and sign the proof; `ProofSealed` comes back."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceUptime:
-    """A device's own uptime, as its newest message told it, and when we heard that."""
+    """A device's own uptime from its newest message, and when that message arrived."""
 
     boot: str
     uptime_ms: int
     mono: float
 
     def at(self, mono: float) -> int:
-        """The uptime at a later instant; never more than the device's own, since the message took time to come."""
+        """Return the uptime at a later instant; never more than the device's own, because the message took time."""
         return self.uptime_ms + int((mono - self.mono) * 1000)
 
 
@@ -141,37 +141,37 @@ class CommandExecutor:
         self._sent_queries: defaultdict[str, deque[tuple[int, int]]] = defaultdict(
             lambda: deque(maxlen=MAX_OPEN_QUERIES)
         )
-        self._last_queries: dict[str, tuple[int, int, float]] = {}  # device -> session, number and instant of the last
+        self._last_queries: dict[str, tuple[int, int, float]] = {}  # device -> session, number, instant
         self._ring_commands: dict[str, str] = {}
-        self._held_back_unlock: tuple[str, str] | None = None  # the visit whose unlock never left, and why
-        self._unmarked_visit: str | None = None  # the visit whose intent is stored and has no mark outside the store
+        self._held_back_unlock: tuple[str, str] | None = None  # the visit whose unlock was never sent, and why
+        self._unmarked_visit: str | None = None  # the visit whose intent is stored but has no mark outside the store
         self._published_state: dict[str, object] = {}
         outside = self._section.cameras.outside
         self._filmed_cameras = (outside, *(name for name in self._section.cameras.inside if name != outside))
 
     def heard(self, device: str, boot: str | None, uptime_ms: int | None, mono: float) -> None:
-        """Remember a device's own countdown."""
+        """Store a device's own uptime."""
         if boot is not None and uptime_ms is not None:
             self._uptimes[device] = DeviceUptime(boot, uptime_ms, mono)
 
     def answered(self, device: str, session: int) -> int | None:
-        """Return the number of the newest question of this session to a device that echoes none, once."""
+        """Return, once, the number of this session's newest query to a device that returns no correlation."""
         asked_in, number, since = self._last_queries.pop(device, (session, -1, 0.0))
         section = self._home.devices[device]
         patience = section.latency if section.kind == "lock" else ANSWER_TIMEOUT_S
-        late = self._clock.now().mono - since > patience  # what comes so late was published for another reason
+        late = self._clock.now().mono - since > patience  # an answer so late was published for another reason
         return number if asked_in == session and number >= 0 and not late else None
 
     def was_asked(self, device: str, session: int, number: int) -> bool:
-        """Whether this question was put to this device, and to no other: a mark that it cannot know answers nothing."""
+        """Return whether this query went to this device; a number that the device cannot know answers nothing."""
         return (session, number) in self._sent_queries.get(device, ())
 
     def unmarked(self, visit: str) -> None:
-        """The mark of this visit's intent could not be written: its unlock is held back."""
+        """Hold the visit's unlock back, because the mark of its intent could not be written."""
         self._unmarked_visit = visit
 
     def rang(self, id_: str) -> str | None:
-        """Return the visit whose ringing the signal confirms with this id, once."""
+        """Return, once, the visit whose ringing the signal confirms with this id."""
         return self._ring_commands.pop(id_, None)
 
     def perform(self, command: c.Command, state: Entrance, now: Now, *, message: int | None = None) -> None:
@@ -184,7 +184,7 @@ class CommandExecutor:
             case c.Unlock():
                 self._unlock(command, state, now)
             case c.Lock() if self._is_garage:
-                pass  # what is closed is locked: nothing is sent that might open it
+                pass  # a closed garage door is locked: send nothing that might open it
             case c.Lock() | c.CloseGarageDoor():
                 self._lock(command)
             case c.QueryDevice():
@@ -206,7 +206,7 @@ class CommandExecutor:
             case c.ReportParcelResult() | c.ReportDoorResult() | c.ReportReadiness():
                 self._outbox.owed()
             case c.ReserveOpening() | c.ConsumeOpening() | c.ReleaseOpening() | c.LogNote():
-                pass  # the commit was the deed
+                pass  # the commit was all there is to do
             case _:
                 assert_never(command)
 
@@ -275,7 +275,7 @@ class CommandExecutor:
         }
 
     def ask_around(self, session: int) -> None:
-        """Ask what stands around this entrance: at the start of a session nothing is known of it."""
+        """Query the devices around this entrance: at the start of a session their state is unknown."""
         for device in sorted(surrounding_devices(self._section)):
             self._send_query(device, session, 0)
 
@@ -299,7 +299,7 @@ class CommandExecutor:
         )
 
     def _ring_signal(self, command: c.RingBell, state: Entrance) -> None:
-        """Ring. A signal that confirms no command by its id is asked afterwards: that it answers is its word."""
+        """Ring the signal. One that confirms no command by its id is queried afterwards: its answer confirms."""
         echoes = VENDORS[self._home.devices[self._section.signal].vendor].CORRELATES
         id_ = secrets.token_hex(8)
         self._ring_commands = {id_ if echoes else "": command.visit}
@@ -338,9 +338,9 @@ class CommandExecutor:
         )
 
     def say(self, command: c.Command, state: Entrance, now: Now) -> None:
-        """Publish what the command was, so that whoever may listen can follow: after all that had to be done.
+        """Publish an event for the command, after every effect was started, so that listeners can follow.
 
-        An unlock that never left is said to be held back, and why.
+        For an unlock that was never sent, the event says that it was held back, and why.
         """
         body = event_body(command)
         if (
@@ -361,9 +361,9 @@ class CommandExecutor:
             self._publisher.publish(entrance_topic(self._entrance, "event"), json_bytes(event))
 
     def show(self, state: Entrance, now: Now) -> None:
-        """Publish the entrance's state when it is another than before; a change of phase is an event too.
+        """Publish the entrance's state if it changed; a change of phase is also published as an event.
 
-        What could not be sent was not shown: the next decision tries again.
+        If publishing fails, the next decision tries again.
         """
         shown = state_body(state)
         if shown == self._published_state:
@@ -378,12 +378,12 @@ class CommandExecutor:
             self._publisher.publish(entrance_topic(self._entrance, "event"), json_bytes(event))
 
     def show_again(self) -> None:
-        """Forget what was shown: a new broker session knows nothing of it."""
+        """Forget the published state: a new broker session does not know it."""
         self._published_state = {}
 
 
 def event_body(command: c.Command) -> dict[str, object] | None:
-    """What is told of a command to who listens on the entrance's event topic; None where nothing is."""
+    """Return the body of a command's message on the entrance's event topic, or None if there is none."""
     match command:
         case c.AnswerScan():
             return {"kind": "answer", "scan": command.scan, "scanner": command.scanner, "word": command.word.value,
@@ -416,7 +416,7 @@ def event_body(command: c.Command) -> dict[str, object] | None:
 
 
 def state_body(state: Entrance) -> dict[str, object]:
-    """One entrance's state as one JSON object. Locked and closed are said only of what was proven so (invariant 8)."""
+    """Return one entrance's state as a JSON object. It says locked and closed only if proven (invariant 8)."""
     visit, lockup = state.visit, state.lock_request
     return {
         "entrance": state.id,

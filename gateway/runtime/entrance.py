@@ -1,10 +1,10 @@
-"""One running entrance: hear, decide, commit, perform.
+"""Runs one entrance: receives messages, calls `decide`, commits the result and performs the commands.
 
-    MQTT topic -> mqtt/client.py -> vendor.decode_report -> the entrance's inbox -> decide -> store.commit ->
-    runtime/effects.py
+MQTT topic -> mqtt/client.py -> vendor.decode_report -> the entrance's event queue -> decide -> store.commit ->
+runtime/effects.py
 
-Nothing else may move a lock. What increases access is performed only after its commit; locking, alarming and filming
-are performed even when the commit fails.
+Nothing else may move a lock. A command that increases access is performed only after its commit; locking, alarming and
+filming are performed even when the commit fails.
 """
 
 import asyncio
@@ -39,19 +39,19 @@ from gateway.system.clock import Clock
 
 log = structlog.get_logger(__name__)
 
-SCAN_TOPICS = frozenset({TopicSuffix.EVENT, TopicSuffix.STATE})  # where a scanner says what it read
+SCAN_TOPICS = frozenset({TopicSuffix.EVENT, TopicSuffix.STATE})  # where a scanner publishes what it read
 READING_TOPICS = frozenset(
     {TopicSuffix.STATE, TopicSuffix.RESULT}
-)  # where what stands around an entrance tells what it measures
-MAX_MESSAGES_PER_SECOND = 30  # messages of one device that are heard in a second: none in a house has so much to say
+)  # where the devices around an entrance publish their readings
+MAX_MESSAGES_PER_SECOND = 30  # messages of one device in a second; no device of a house sends so many
 ANSWERING_REPORTS = (
     said.LockReport,
     said.DoorReport,
     said.FridgeReport,
     said.SignalReport,
-)  # what a question of ours is about
+)  # what the gateway's queries are about
 ROLES = ("lock", "door")
-RELEARN_INTERVAL_S = 1.0  # seconds between two questions for what a flood may have hidden
+RELEARN_INTERVAL_S = 1.0  # seconds between two queries after messages were dropped in a flood
 
 # Performed even when nothing can be stored: none of these increases access (invariant 11).
 COMMANDS_WITHOUT_STORE = (
@@ -71,20 +71,20 @@ class Journal(Protocol):
     """The part of the store that an entrance needs."""
 
     async def commit(self, step: StoredDecision) -> CommitResult | CommitConflict:
-        """Store one step durably, or say that newer facts overtook it.
+        """Store one step durably, or return newer facts that overtook it.
 
         Raises:
-            StoreFailed: nothing was stored for certain.
+            StoreFailed: nothing was stored; this is certain.
         """
         ...
 
     def matches(self, code: str, *, now: Now) -> tuple[e.CodeMatch, ...]:
-        """Return the deliveries that know this normalised code."""
+        """Return the deliveries that contain this normalised code."""
         ...
 
 
 class EntranceActor:
-    """Feeds one entrance's events to `decide`, one at a time, and obeys.
+    """Feeds one entrance's events to `decide`, one at a time, and performs the resulting commands.
 
     `reached` is called with the name of each point of a step at which a test may end the process.
     """
@@ -111,61 +111,61 @@ class EntranceActor:
         self._log_limits = LogLimits()
         self._wake = asyncio.Event()
         self._door_heard_mono: float | None = None
-        self._last_heard_mono: dict[str, float] = {}  # what stands around the entrance -> when it was last heard live
+        self._last_heard_mono: dict[str, float] = {}  # device around the entrance -> when it last sent a live message
         self._dropped_scans = 0
         self._flood_reported_mono = -math.inf
         self._message_counts: dict[
             str, tuple[float, int]
-        ] = {}  # device -> when its second began, and how often it spoke then
-        self._devices_with_loss: set[str] = set()  # devices of which something was dropped unread
+        ] = {}  # device -> start of the current second, and the messages in it
+        self._devices_with_loss: set[str] = set()  # devices with messages that were dropped unread
         self._relearnt_mono = -math.inf
         self._pending_stops = 0
         self._reconnects = ReconnectTracker()
         self._listeners: list[Callable[[], None]] = []
-        self.overheard: Callable[[tuple[c.Command, ...]], None] = lambda _commands: None  # the same, with what it asks
+        self.overheard: Callable[[tuple[c.Command, ...]], None] = lambda _commands: None  # the same, with commands
 
     def stopped(self) -> bool:
-        """Whether the owner said stop, from the instant at which it was received."""
+        """Return whether the owner's stop holds, from the instant at which it was received."""
         return self._pending_stops > 0 or self.state.stopped
 
     def latch_stop(self) -> None:
-        """The owner said stop: from this instant no unlock leaves, before anything is stored or decided.
+        """Apply the owner's stop: from this instant no unlock is sent, before anything is stored or decided.
 
-        It holds until its own `Stopped` is decided: lifting an earlier stop does not end it.
+        It holds until its own `Stopped` event is decided: lifting an earlier stop does not end it.
         """
         self._pending_stops += 1
 
-    # ---- who looks on ------------------------------------------------------------------------------------------------
+    # ---- observers ---------------------------------------------------------------------------------------------------
 
     def follow(self, tell: Callable[[], None]) -> None:
-        """Have `tell` called after each decision that was taken, besides whoever else follows."""
+        """Call `tell` after each decision, beside the other observers."""
         self._listeners.append(tell)
 
     def unfollow(self, tell: Callable[[], None]) -> None:
-        """Call `tell` no more."""
+        """Stop calling `tell`."""
         self._listeners.remove(tell)
 
     def changed(self) -> None:
-        """Tell each follower that something was decided."""
+        """Notify each observer of a decision."""
         for tell in tuple(self._listeners):
             tell()
 
-    # ---- hear -------------------------------------------------------------------------------------------------------
+    # ---- receive -----------------------------------------------------------------------------------------------------
 
     def hear(self, device: str, channel: TopicSuffix, incoming: InboundMessage) -> None:
-        """Take in what one of this entrance's devices published.
+        """Process a message of one of this entrance's devices.
 
-        A device that floods delays nobody else's words: what goes beyond its ration is dropped unread.
+        A device that floods does not delay other devices: messages beyond its limit are dropped unread.
         """
         configured = self._home.devices[device]
         mono = self._clock.now().mono
         vendor = VENDORS[configured.vendor]
         if channel in BRIDGE_CHANNELS and not vendor.decode_report(channel, incoming.payload, configured.plate):
-            return  # a line of the bridge's log about somebody else
+            return  # an entry of the bridge's log about another device
         if device not in self._section.scanners and not self._within_rate_limit(device, mono):
             self.missed(device)
             return
-        if not incoming.retain:  # a stored copy tells the uptime of long ago
+        if not incoming.retain:  # a retained message contains an old uptime
             self._executor.heard(device, incoming.boot, incoming.uptime_ms, mono)
         reports = vendor.decode_report(channel, incoming.payload, configured.plate)
         self._track_link(device, channel, incoming, reports)
@@ -193,9 +193,9 @@ class EntranceActor:
     def _answered_query(
         self, device: str, channel: TopicSuffix, incoming: InboundMessage, reports: tuple[said.Report, ...]
     ) -> int | None:
-        """Which question of ours this answers. Who carries no correlation back answers with the first state it tells.
+        """Return the query that this message answers; without correlation data the first state answers it.
 
-        Zigbee2MQTT and its like publish what they have just read from the device, on the topic of its state.
+        Zigbee2MQTT and similar bridges publish what they have just read from the device, on the topic of its state.
         """
         if VENDORS[self._home.devices[device].vendor].CORRELATES:
             for report in reports:
@@ -213,7 +213,10 @@ class EntranceActor:
     def _track_link(
         self, device: str, channel: TopicSuffix, incoming: InboundMessage, reports: tuple[said.Report, ...]
     ) -> None:
-        """A lost link voids what was asked; one that is back is asked anew once it has told what it remembers."""
+        """Void the queries of a device whose link is lost, and query it anew once it is back.
+
+        A device that is back first repeats what it remembers; the query follows after that.
+        """
         mono, by_bridge = self._clock.now().mono, channel is TopicSuffix.BRIDGE and not incoming.retain
         for report in reports:
             if isinstance(report, said.NoAnswerReport):
@@ -226,11 +229,11 @@ class EntranceActor:
                     self._executor.answered(device, incoming.session)
 
     def _is_stale_closed(self, device: str, report: said.DoorReport) -> bool:
-        """Whether a "closed" may come out of a starting bridge's memory: of a basic door it would count."""
+        """Return whether a "closed" may come from a starting bridge's memory: from a basic door it would count."""
         return report.door is said.DoorState.CLOSED and self._reconnects.settling(device, self._clock.now().mono)
 
     def mind_returns(self, now: Now) -> None:
-        """Ask what has come back."""
+        """Query the devices whose time after a reconnect has ended."""
         back = self._reconnects.settled(now.mono)
         if any(self._role(device) is not None for device in back):
             self.put(e.ReportsMissed())
@@ -243,9 +246,9 @@ class EntranceActor:
         return said < MAX_MESSAGES_PER_SECOND
 
     def mind_heartbeat(self, now: Now) -> None:
-        """A door that cannot be asked lives by its heartbeat: when it is missed the door is lost, told once.
+        """Report a door that cannot be queried as offline, once, when its heartbeat is missing.
 
-        So does what stands around the entrance and has to speak now and then.
+        The same applies to devices around the entrance that have to report regularly.
         """
         self._check_silence(now)
         door = self._home.devices[self._section.door]
@@ -308,7 +311,7 @@ class EntranceActor:
                     yield e.LockFailed(failure=report.failure, command=report.id)
             case said.UnreadablePayload():
                 log.warning("device_says", device=device, report=repr(report))
-                if channel in READING_TOPICS:  # what it measures now nobody knows
+                if channel in READING_TOPICS:  # its reading is unknown now
                     yield from presence_fridge_alarm.unknown_events(self._section, device)
             case (
                 said.LockReport()
@@ -324,18 +327,18 @@ class EntranceActor:
                 | said.CorrelationReport()
                 | said.NoAnswerReport()
             ):
-                pass  # true, but no fact that an opening rests on
+                pass  # true, but an opening does not depend on it
             case _:
                 assert_never(report)
 
     def scanned(self, scanner: str, raw: str, *, retained: bool, expected_only: bool) -> e.Scanned:
-        """Make a scan of what was read. What no code can be is still one attempt, under a name that is safe to log."""
+        """Build a scan event; a text that cannot be a code still counts, under a name that is safe to log."""
         code = normalise(raw)
         value = _unreadable_code(raw.encode(errors="replace")) if isinstance(code, InvalidBarcode) else code.value
         return self._new_scan(scanner, value, retained=retained, expected_only=expected_only)
 
     def label_read(self, camera: str, raw: str) -> None:
-        """Take in what a camera read; what no code can be is no label."""
+        """Queue a code that a camera read; ignore a text that cannot be a code."""
         if not isinstance(normalise(raw), InvalidBarcode):
             self.put(self.scanned(camera, raw, retained=False, expected_only=True))
 
@@ -346,7 +349,7 @@ class EntranceActor:
         )
 
     def forget_fridges(self) -> None:
-        """A new broker session: what fridges said before is not known to be so any more."""
+        """Set the fridges' state to unknown at a new broker session."""
         self._last_heard_mono.clear()
         self._event_queue.forget_surroundings()
         for place, section in self._section.places.items():
@@ -354,12 +357,12 @@ class EntranceActor:
                 self.put(e.FridgeReported(place=place, fridge=FridgeState()))
 
     def scans_missed(self) -> None:
-        """A scan was dropped unread."""
+        """Record that a scan was dropped unread."""
         self._dropped_scans += 1
         self._wake.set()
 
     def missed(self, device: str) -> None:
-        """Something that this device said was dropped unread."""
+        """Record that a message of this device was dropped unread."""
         if device in self._section.scanners:
             self.scans_missed()
         else:
@@ -367,7 +370,7 @@ class EntranceActor:
             self._wake.set()
 
     def _query_after_loss(self, mono: float) -> None:
-        """What was dropped may have been news: lock and door are asked, and of what stands around nothing is known."""
+        """Query lock and door after a loss, and set the devices around the entrance to unknown."""
         self._relearnt_mono, devices, self._devices_with_loss = mono, self._devices_with_loss, set()
         log.warning("devices_flood", entrance=self.state.id, devices=sorted(devices))
         if any(self._role(device) is not None for device in devices):
@@ -376,7 +379,10 @@ class EntranceActor:
             self._post_unknown(device)
 
     def put(self, event: e.Event) -> None:
-        """Take an event in. Scans beyond what may wait are dropped and counted; reports so, and asked again."""
+        """Queue an event. Scans beyond the limit are dropped and counted.
+
+        So are reports, and the devices are queried again.
+        """
         if not self._event_queue.put(event):
             if not isinstance(event, e.Scanned):
                 self._devices_with_loss.add(self._section.lock)
@@ -387,7 +393,7 @@ class EntranceActor:
     # ---- decide, commit, perform ------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Run until cancelled; an exception out of here is a bug and ends the process."""
+        """Run until cancelled; an exception from here is a bug and ends the process."""
         while True:
             event = await self._next_event()
             await self.step(event)
@@ -395,10 +401,10 @@ class EntranceActor:
                 self._pending_stops = max(0, self._pending_stops - 1)
 
     async def _next_event(self) -> e.Event:
-        """The next event; when a deadline passes and nothing has come, `Due`.
+        """Return the next event, or `TimerExpired` when a deadline passes and no event has come.
 
-        What has arrived goes first: an answer that waits here must not count as silence. Each step acts on passed
-        deadlines too, so a flood starves none. Of a flood itself the owner hears at once and then once a minute.
+        Queued events go first: an answer in the queue must not count as silence. Each step acts on passed deadlines
+        too, so a flood delays none. The owner learns of a flood at once and then once a minute.
         """
         while True:
             mono = self._clock.now().mono
@@ -431,7 +437,7 @@ class EntranceActor:
                 continue
 
     async def step(self, event: e.Event) -> None:
-        """Decide on one event, store the decision, then do it."""
+        """Decide on one event, store the decision, then perform the commands."""
         while True:
             now = self._clock.now()
             if isinstance(event, e.Scanned):
@@ -439,7 +445,7 @@ class EntranceActor:
                 await self._store_readings({match.delivery.place for match in event.matches}, now)
             new, commands = decide(self.state, event, now=now)
             if new == self.state and not commands:
-                await asyncio.sleep(0)  # no commit gives the loop a turn here, nor in the two cases below
+                await asyncio.sleep(0)  # without a commit nothing gives the loop a turn, nor in the two cases below
                 return
             if not commands and _is_transient(event, new):
                 seen, self.state = self.state.cameras, new
@@ -451,7 +457,7 @@ class EntranceActor:
             limited = self._log_limits.counts(event, self.state, new, commands)
             if limited and not self._log_limits.admits(event, now.mono):
                 step = StoredDecision(entrance=new.id, event=event, state=new, commands=commands, now=now)
-                # Only the scanner is answered: each light and each question has an answer that comes back to us.
+                # Only the scanner gets its answer: each light and each query would cause another event.
                 self._execute(step, tuple(command for command in commands if isinstance(command, c.AnswerScan)), ())
                 await asyncio.sleep(0)
                 return
@@ -473,25 +479,25 @@ class EntranceActor:
             if not outcome.marked:
                 self._hold_back_unlock(commands)
             self._execute(step, commands, outcome.messages)
-            log.info("decision", entry=outcome.last, row=json.loads(outcome.row))  # no unlock waits for a line of log
+            log.info("decision", entry=outcome.last, row=json.loads(outcome.row))  # no unlock waits for a log entry
             return
 
     async def _store_readings(self, places: Collection[str], now: Now) -> None:
-        """Give the newest readings of these places their entries: a visit that begins there rests on them."""
+        """Store the newest readings of these places: a visit that begins there depends on them."""
         for place in places:
             reading = self._log_limits.newest(place)
             if reading is not None:
                 await self._store_entry(reading, (), now)
 
     async def _store_summary(self, now: Now) -> None:
-        """Write how many steps of each source had no entry of their own."""
+        """Store how many steps of each source had no entry of their own."""
         found = self._log_limits.summary()
         if found is not None:
             event, notes = found
             await self._store_entry(event, notes, now)
 
     async def _store_entry(self, event: e.Event, commands: tuple[c.Command, ...], now: Now) -> None:
-        """Store an entry that changes nothing; what the disk does not take is lost."""
+        """Store an entry that changes nothing; if the disk fails, it is lost."""
         try:
             await self._journal.commit(
                 StoredDecision(entrance=self.state.id, event=event, state=self.state, commands=commands, now=now)
@@ -500,9 +506,9 @@ class EntranceActor:
             log.warning("summary_not_stored", entrance=self.state.id, why=str(failure))
 
     def _continue_without_store(self, step: StoredDecision, failure: StoreFailed, *, intent: bool) -> None:
-        """The disk failed: an intent is dropped whole; all else goes on in memory without raising access.
+        """Continue after a failed commit: drop an intent completely; apply all else in memory without raising access.
 
-        That the disk is good again is dropped too: the step that says so has just shown that it is not.
+        The report that the disk works again is dropped too: this step has just shown that it does not.
         """
         bad = e.DiskChanged(ok=False)
         dropped = intent or step.event == e.DiskChanged(ok=True)
@@ -522,7 +528,7 @@ class EntranceActor:
             )
 
     def _hold_back_unlock(self, commands: tuple[c.Command, ...]) -> None:
-        """The intent is stored and its mark is not: the disk is bad, and this unlock never leaves."""
+        """Cancel the unlock of an intent that is stored without its mark: the disk is bad."""
         for command in commands:
             if isinstance(command, c.ReserveOpening):
                 self._executor.unmarked(command.visit)
@@ -530,7 +536,7 @@ class EntranceActor:
             self._event_queue.put_first(e.DiskChanged(ok=False))
 
     def _execute(self, step: StoredDecision, commands: tuple[c.Command, ...], messages: tuple[int, ...]) -> None:
-        """Perform; `messages` are the stored numbers of what the owner is told, in the commands' order."""
+        """Perform the commands; `messages` are the stored numbers of the notifications, in the commands' order."""
         numbers = iter(messages)
         self.state = step.state
         for command in commands:
@@ -544,9 +550,10 @@ class EntranceActor:
 
 
 def _is_transient(event: e.Event, state: Entrance) -> bool:
-    """Whether what a camera says is kept in memory alone where nothing follows of it: not each of its words is a row.
+    """Return whether a camera's event needs no entry because nothing follows from it.
 
-    A reading that nothing answers, and an edge of its pictures while nothing is filmed: a restart forgets both anyway.
+    This is a reading without an answer, or a change of its pictures while nothing is filmed: a restart loses both
+    anyway.
     """
     if isinstance(event, e.Scanned):
         return event.expected_only
@@ -554,7 +561,7 @@ def _is_transient(event: e.Event, state: Entrance) -> bool:
 
 
 def _camera_status(cameras: Mapping[str, CameraState]) -> dict[str, tuple[bool, bool]]:
-    """What is shown of cameras: whether each gives pictures, and whether it films. Movement is not."""
+    """Return whether each camera gives pictures and whether it films; movement is not shown."""
     return {name: (camera.live, camera.recording) for name, camera in cameras.items()}
 
 
@@ -563,5 +570,5 @@ def _is_lock_movement(report: said.Report) -> bool:
 
 
 def _unreadable_code(raw: bytes) -> str:
-    """Name what was read and is no code."""
+    """Return a name for a text that cannot be a code."""
     return f"{BAD_PREFIX}{hashlib.sha256(raw).hexdigest()[:16]}"

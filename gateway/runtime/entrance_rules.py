@@ -1,4 +1,4 @@
-"""The rules of an entrance, derived from its section of the house file and from its devices."""
+"""Derives the rules of an entrance from its section of the house file and from its devices."""
 
 from dataclasses import replace
 
@@ -8,10 +8,10 @@ from gateway.domain.visit.state import Rules
 
 
 def entrance_rules(home: Home, entrance: str) -> Rules:
-    """Return what `decide` must know of this entrance.
+    """Return the rules of this entrance for `decide`.
 
     Raises:
-        KeyError: no such entrance.
+        KeyError: the house has no such entrance.
     """
     section = home.entrances[entrance]
     door = home.devices[section.door]

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from gateway.domain.visit import events as e
 
 MAX_QUEUED_SCANS = (
-    50  # of one scanner: more than a courier can scan while one commit lasts, beyond it somebody floods us
+    50  # of one scanner: more than a courier can scan during one commit; a scanner that sends more floods
 )
-MAX_QUEUED_LABELS = 10  # readings of one camera: it looks three times a second, and what is dropped is read again
-MAX_QUEUED_REPORTS = 200  # of lock and door; beyond it they are asked what holds now
+MAX_QUEUED_LABELS = 10  # readings of one camera: it looks three times a second, and reads a dropped code again
+MAX_QUEUED_REPORTS = 200  # of lock and door; beyond it the gateway queries them for their current state
 SURROUNDING_EVENTS = (e.FridgeReported, e.PresenceReported, e.AlarmPanelReported, e.BatteryReported)
 DEVICE_EVENTS = (
     e.LockReported,
@@ -30,12 +30,12 @@ class EventQueue:
     """The queued events of one entrance."""
 
     def __init__(self) -> None:
-        """Begin empty."""
+        """Start empty."""
         self._priority_events: deque[e.Event] = deque()
-        self._report_count = 0  # of those that devices said
+        self._report_count = 0  # of those from devices
         self._surroundings: dict[str, e.Event] = {}
         self._scan_events: deque[e.Scanned] = deque()
-        self._scan_counts: Counter[str] = Counter()  # scanner or camera -> its scans that wait
+        self._scan_counts: Counter[str] = Counter()  # scanner or camera -> its queued scans
 
     def put(self, event: e.Event) -> bool:
         """Queue an event. Returns False if the queue is full; the event is then dropped."""
@@ -82,24 +82,24 @@ class EventQueue:
         }
 
     def clear(self) -> None:
-        """Drop all."""
+        """Drop all events."""
         while self:
             self.take()
 
     def __iter__(self) -> Iterator[e.Event]:
-        """Give all that wait, in the order in which they will be taken."""
+        """Iterate over the queued events in the order in which they will be taken."""
         yield from (*self._priority_events, *self._surroundings.values(), *self._scan_events)
 
     def __len__(self) -> int:
-        """Count them."""
+        """Return the number of queued events."""
         return len(self._priority_events) + len(self._surroundings) + len(self._scan_events)
 
 
 def event_source(event: e.Event) -> str:
-    """Name what an event of a device is about, as `fridge/PLACE`, `presence/DEVICE` or `scanner/DEVICE`.
+    """Return the source of a device's event, as `fridge/PLACE`, `presence/DEVICE` or `scanner/DEVICE`.
 
     Raises:
-        ValueError: it is about none of these.
+        ValueError: the event comes from none of these.
     """
     match event:
         case e.FridgeReported(place=place):

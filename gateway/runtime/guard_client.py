@@ -1,11 +1,12 @@
-"""The gateway's side of a guard: what leaves for it is signed, and what comes from it counts only when it holds.
+"""The gateway's side of the guard protocol: signs messages to a guard and verifies messages from it.
 
-The house's broker carries the words and is believed in nothing. Of a guard's message nothing counts but what its
-signature covers: which part it is about, on which channel, in which boot, in which order, and which question of ours
-it answers. A question is a new random word each time, so no answer to it can lie ready, and one that comes too long
-after it is no answer any more. Only an answer to a question of ours makes another boot believed.
+The module does not trust the house's broker. Of a guard's message only the signed content counts: the device, the topic
+suffix, the boot, the sequence and the gateway's query that it answers. A query is a new random value each time, so no
+answer to it can be prepared, and an answer that comes too late does not count. The client accepts another boot only
+with an answer to its own query.
 
-`GuardClient` stands between the hands and the line (it is a `Publisher` itself) and between the line and the entrances.
+`GuardClient` is a `Publisher` itself: it stands between the command executor and the MQTT client, and between the MQTT
+client and the entrances.
 """
 
 import asyncio
@@ -33,18 +34,18 @@ from gateway.protocol.guard_message import (
     verify_guard_message,
 )
 
-HEARTBEAT_INTERVAL_S = 4.0  # seconds between two signs of life; each answer brings the next challenge
-ANSWER_TIMEOUT_S = 5.0  # seconds: what comes later answers nothing
-CHALLENGE_MARGIN_S = 1.0  # seconds of a challenge's life that are left unused: the command needs time on its way
-MAX_MESSAGES_PER_SECOND = 60  # messages of one guard that are looked at in a second: a signature costs 0.1 ms
-MAX_HELD_QUERIES = 64  # questions that wait for a challenge
+HEARTBEAT_INTERVAL_S = 4.0  # seconds between two heartbeats; each answer brings the next challenge
+ANSWER_TIMEOUT_S = 5.0  # seconds: a later message answers nothing
+CHALLENGE_MARGIN_S = 1.0  # seconds of a challenge's life that stay unused: the command needs time on its way
+MAX_MESSAGES_PER_SECOND = 60  # messages of one guard that are examined in a second: a signature costs 0.1 ms
+MAX_HELD_QUERIES = 64  # queries that wait for a challenge
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Query:
-    """What was asked, and when."""
+    """An outstanding query, and when it was sent."""
 
     correlation: bytes | None
     at: float
@@ -52,7 +53,7 @@ class _Query:
 
 @dataclass(slots=True)
 class _GuardPeer:
-    """What is known of one guard."""
+    """The state of one guard."""
 
     lock: str
     door: str | None
@@ -71,10 +72,10 @@ class _GuardPeer:
 
 
 class GuardClient:
-    """All guards of a house. `mono` are seconds that only go forward."""
+    """The client of all guards of a house. `mono` returns seconds that only go forward."""
 
     def __init__(self, home: Home, *, line: Publisher, mono: Callable[[], float]) -> None:
-        """Take the guards from the configuration, and the key that they know from the box's folder.
+        """Read the guards from the configuration, and the key that they know from the box's folder.
 
         Raises:
             KeyUnusable, OSError: a lock has a guard, and the key cannot be used.
@@ -108,7 +109,7 @@ class GuardClient:
         user_properties: Mapping[str, str] | None = None,
         now_or_never: bool = False,
     ) -> Sent | NotSent:
-        """Publish; what is for a guard is signed first. Without a living challenge a command is not sent at all."""
+        """Publish a message, signed if it goes to a guard. Without a valid challenge a command is not sent at all."""
         guard, channel = self._topics.get(topic, (None, None))
         if guard is None:
             return self._publisher.publish(
@@ -145,11 +146,11 @@ class GuardClient:
             now_or_never=now_or_never,
         )
         if unlocks and isinstance(sent, Sent):
-            guard.nonce = None  # it is spent, whatever comes of it
+            guard.nonce = None  # used, whatever the result
         return sent
 
     def _query(self, guard: _GuardPeer, payload: bytes, question: _Query) -> Sent | NotSent:
-        """Ask, with a challenge; where there is none the question waits for it."""
+        """Send a query with a challenge; without one the query waits for it."""
         if self._current_nonce(guard) is not None:
             return self._send(guard, "get", TopicSuffix.GET, question, body=payload, expiry=round(ANSWER_TIMEOUT_S))
         guard.held = [*guard.held, (payload, question)][-MAX_HELD_QUERIES:]
@@ -191,7 +192,7 @@ class GuardClient:
 
     def _send_heartbeat(self, guard: _GuardPeer) -> Sent | NotSent:
         now = self._mono()
-        if now - guard.beaten < HEARTBEAT_INTERVAL_S / 8:  # one is under way
+        if now - guard.beaten < HEARTBEAT_INTERVAL_S / 8:  # a heartbeat is under way
             done: asyncio.Future[Acknowledgement] = asyncio.get_running_loop().create_future()
             done.set_result(Acknowledgement(code=None, seconds=0.0))
             return Sent(done)
@@ -199,13 +200,13 @@ class GuardClient:
         return self._send(guard, "beat", TopicSuffix.GET, _Query(None, now), expiry=round(ANSWER_TIMEOUT_S))
 
     def up(self) -> None:
-        """A new session with the broker: what was asked before is not answered any more."""
+        """Start a new broker session: earlier queries get no answer any more."""
         for guard in self._all_guards():
             guard.asked, guard.held, guard.beaten = {}, [], float("-inf")
             self._send_heartbeat(guard)
 
     async def run(self) -> None:
-        """Beat until cancelled."""
+        """Send heartbeats until cancelled."""
         while True:
             await asyncio.sleep(HEARTBEAT_INTERVAL_S)
             for guard in self._all_guards():
@@ -219,7 +220,7 @@ class GuardClient:
     def heard(
         self, devices: tuple[str, ...], channel: TopicSuffix, incoming: InboundMessage
     ) -> tuple[tuple[str, TopicSuffix, InboundMessage], ...]:
-        """Say who of `devices` spoke, where, and what: for a guard's, only what its signature covers."""
+        """Return which of `devices` sent which message on which topic suffix; of a guard, only its signed content."""
         guard = next((self._guards[device] for device in devices if device in self._guards), None)
         if guard is None:
             return tuple((device, channel, incoming) for device in devices)
@@ -278,7 +279,7 @@ class GuardClient:
         return ((device, TopicSuffix(claims.channel), told),)
 
     def _on_challenge(self, guard: _GuardPeer, nonce: str, until: float) -> None:
-        """A challenge has come: what waited for one is asked now."""
+        """Store a new challenge and send the queries that waited for one."""
         if until <= guard.nonce_until and guard.nonce is not None:
             return
         guard.nonce, guard.nonce_until = nonce, until

@@ -1,4 +1,4 @@
-"""Where retailers' signed messages and the owner's wishes are taken in, one after the other."""
+"""Handles retailers' signed messages and the owner's requests, one after the other."""
 
 import asyncio
 import contextlib
@@ -36,25 +36,25 @@ from gateway.system.containment import Containment
 
 log = structlog.get_logger(__name__)
 
-FLOOD_LOG_INTERVAL_S = 60.0  # seconds between two lines about one flood
-STORE_RETRY_DELAY_S = 1.0  # seconds between two tries to store a stop that the disk did not take
+FLOOD_LOG_INTERVAL_S = 60.0  # seconds between two log entries about one flood
+STORE_RETRY_DELAY_S = 1.0  # seconds between two tries to store a stop after the disk failed
 INTERNAL_ERROR = "Perron could not do it: `perron doctor` says more"
-MAX_QUEUED_REQUESTS = 200  # of the owner's account and pages, in each of two queues: beyond it only a stop counts
-MAX_QUEUED_MESSAGES = 200  # signed messages unanswered; a retailer who gets no answer sends the same bytes again
+MAX_QUEUED_REQUESTS = 200  # of the owner's account and pages, in each of two queues; beyond it only a stop is accepted
+MAX_QUEUED_MESSAGES = 200  # unanswered signed messages; a retailer without an answer sends the same bytes again
 
 
 @dataclass(frozen=True, slots=True)
 class _QueuedRequest:
-    """One wish on its way, and where its answer is waited for."""
+    """One queued request and the future of its answer."""
 
     entrance: str
     wish: owner_requests.AnyOwnerRequest
-    by: str | None  # the person who asked on a page
+    by: str | None  # the person who made the request on a page
     answer: asyncio.Future[str | None]
 
 
 class Inbox:
-    """One for the box. `touch(entrance)` says that its agenda changed."""
+    """The inbox of the box. It calls `touch(entrance)` when an entrance's agenda changed."""
 
     def __init__(  # noqa: PLR0913 - what a reception needs, named one by one
         self,
@@ -78,19 +78,19 @@ class Inbox:
         self._refresh_agenda = touch
         self._erase = erase
         self._outbox = office
-        self._retailer_messages: asyncio.Queue[bytes] = asyncio.Queue()  # `offered` bounds what others may leave in it
-        self._flood_logged_mono = -math.inf  # when a flood was last told of
+        self._retailer_messages: asyncio.Queue[bytes] = asyncio.Queue()  # `offered` bounds it for retailers
+        self._flood_logged_mono = -math.inf  # when a flood was last logged
         self._unstored_epochs: dict[str, int] = {}  # epochs of stops that could not be stored
-        self._unstored_stops: set[str] = set()  # entrances whose stop the disk has not taken yet
-        self._unstored_distrusts: dict[str, str] = {}  # keys whose end the disk has not taken yet, and who said so
+        self._unstored_stops: set[str] = set()  # entrances whose stop is not stored yet
+        self._unstored_distrusts: dict[str, str] = {}  # revoked keys whose revocation is not stored yet, and the person
         self.letting = PermissionService(store, clock, changed=self._on_brand_change, tell=self._notify_consent_request)
-        """Whom the house lets in."""
+        """The owner's decisions on brands."""
         self._stop_requests: asyncio.Queue[_QueuedRequest] = asyncio.Queue()
-        self._last_stop_requests: dict[str, _QueuedRequest] = {}  # entrance -> the stop or lift that was taken in last
+        self._last_stop_requests: dict[str, _QueuedRequest] = {}  # entrance -> the newest accepted stop or lift
         self._owner_requests: asyncio.Queue[_QueuedRequest] = asyncio.Queue()
 
     async def run(self) -> None:
-        """Work until cancelled. The owner never waits behind retailers, nor a stop behind other wishes."""
+        """Run until cancelled. The owner never waits behind retailers, nor a stop behind other requests."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._answer_retailers(), name="reception: retailers")
             group.create_task(self._process_requests(self._stop_requests), name="reception: stop")
@@ -100,7 +100,7 @@ class Inbox:
     # ---- retailers --------------------------------------------------------------------------------------------------
 
     def offered(self, incoming: InboundMessage) -> None:
-        """A retailer sent a signed message. A stored copy is old news; beyond a flood it is dropped unanswered."""
+        """Accept a retailer's signed message; ignore a retained one and drop a flood unanswered."""
         if incoming.retain:
             return
         if self._retailer_messages.qsize() < MAX_QUEUED_MESSAGES:
@@ -123,29 +123,30 @@ class Inbox:
         try:
             answer = await self._store.accept(token, verified, now)
         except StoreFailed as failure:
-            log.error("offer_not_stored", why=str(failure))  # no answer: the retailer asks again
+            log.error("offer_not_stored", why=str(failure))  # no answer: the retailer sends it again
             return
         for topic in result_topics(answer.result.brand):
             self._publisher.publish(topic, answer.result.model_dump_json(exclude_none=True).encode())
         self._notify_affected(answer)
 
     async def by_hub(self, token: bytes, home: str) -> JobOutcome:
-        """Take in a message that came by the hub, where this home has another name: else as any retailer's.
+        """Handle a message that came through the hub, where this home has another name.
 
-        What is answered is on the disk, and what the hub is told of it too. A stranger's flood is not answered.
+        Apart from that it is handled like any retailer's message. The answer is stored, and what the hub reports too. A
+        flood gets no answer.
 
         Raises:
-            StoreFailed: the disk did not take it.
+            StoreFailed: the disk did not store it.
         """
         now = self._clock.now()
         verified = verify(token, self._store.brands.keys, box=self._home.box, also=home, now=now)
         return await self._accept_verified(token, verified, now)
 
     async def hub_signed(self, token: bytes, home: str, key: str) -> JobOutcome:
-        """Take in what the hub itself signed for a brand; `key` is the hub's public one.
+        """Handle a message that the hub itself signed for a brand; `key` is the hub's public key.
 
         Raises:
-            StoreFailed: the disk did not take it.
+            StoreFailed: the disk did not store it.
         """
         now = self._clock.now()
         found = unsigned.verify_hub_signed(
@@ -159,7 +160,7 @@ class Inbox:
         if isinstance(verified, RejectedMessage) and verified.code in TRANSIENT_REJECTIONS:
             return JobOutcome.LATER
         withdraws = isinstance(verified, Claims) and isinstance(verified.delivery, Cancel)
-        if self._store.uplinks.full() and not withdraws:  # each answer is an event more
+        if self._store.uplinks.full() and not withdraws:  # each answer is one more event
             return JobOutcome.LATER
         answer = await self._store.uplinks.accept(token, verified, now)
         if answer is None:
@@ -168,13 +169,13 @@ class Inbox:
         return JobOutcome.YES
 
     def _notify_affected(self, answer: MessageAnswer) -> None:
-        """Tell whom an answered message concerns."""
+        """Notify everyone whom an answered message concerns."""
         self._update_deliveries(answer.changed)
         if answer.asks is not None:
             self._notify_brand_request(answer, answer.asks)
 
     def _notify_brand_request(self, answer: MessageAnswer, message: int) -> None:
-        """Tell the owner that a brand asks to be let in; the message is stored already."""
+        """Notify the owner that a brand asks for permission; the message is stored already."""
         now, (key,) = self._clock.now(), answer.changed
         facts = self._store.facts(key, now)
         if facts is not None:
@@ -182,13 +183,13 @@ class Inbox:
             self._outbox.tell(tell, self._entrances[facts.entrance].state, now, message=message, picture=None)
 
     def _notify_consent_request(self, noted: ConsentIntakeResult) -> None:
-        """Tell the owner that a brand asks by a hub, or has a new key."""
+        """Notify the owner that a brand asks for permission through a hub, or has a new key."""
         tell = c.NotifyOwner(saying=noted.saying, delivery=noted.delivery)
         state = self._entrances[noted.entrance].state
         self._outbox.tell(tell, state, self._clock.now(), message=noted.message, picture=None)
 
     def _update_deliveries(self, deliveries: tuple[str, ...]) -> None:
-        """Tell that a delivery's facts are other than before: its entrance, and one that it was just taken from."""
+        """Send changed facts of deliveries to their entrances, also to one that just lost the delivery."""
         now = self._clock.now()
         for key in deliveries:
             facts = self._store.facts(key, now)
@@ -201,23 +202,23 @@ class Inbox:
                     self._refresh_agenda(name)
 
     def lend(self, kid: str, key: EnrolledKey) -> None:
-        """Believe a key that no brand of the house file has: a walk test's own, until it is taken back."""
+        """Accept a key that no brand of the house file has, a walk test's own, until `take_back`."""
         self._store.brands.lend(kid, key)
 
     def take_back(self, kid: str) -> None:
-        """Believe a lent key no longer; what it promised may be let in no more."""
+        """Stop accepting a lent key; deliveries that it signed are refused from now on."""
         self._store.brands.take_back(kid)
         for name in self._entrances:
             self._refresh_agenda(name)
 
     def offer(self, token: bytes) -> None:
-        """Take in a message of the walk test's own brand: the very way a retailer's goes, and never lost to a flood."""
+        """Handle a message of the walk test's own brand like a retailer's; a flood does not drop it."""
         self._retailer_messages.put_nowait(token)
 
     # ---- the owner --------------------------------------------------------------------------------------------------
 
     def asked(self, entrance: str, incoming: InboundMessage) -> None:
-        """The owner asks something of an entrance. A stop counts from this instant, before it is stored."""
+        """Handle the owner's MQTT request to an entrance. A stop counts from this instant, before it is stored."""
         if incoming.retain:
             log.warning("stored_wish_ignored", entrance=entrance)
             return
@@ -231,13 +232,13 @@ class Inbox:
     def wished(
         self, entrance: str, wish: owner_requests.AnyOwnerRequest, by: str | None = None
     ) -> asyncio.Future[str | None]:
-        """Take a wish in, of a person (by id) or of the owner's account; a stop counts from this instant.
+        """Queue a request of a person (by id) or of the owner's account; a stop counts from this instant.
 
-        The answer: None, or why it was not done. Beyond 200 that wait a stop joins the last one that waits behind all
-        others, and anything else is refused.
+        The future's result is None, or why the request failed. If 200 wait, a stop joins the last queued one, behind
+        all others, and any other request is refused.
 
         Raises:
-            KeyError: no such entrance.
+            KeyError: the house has no such entrance.
         """
         running = self._entrances[entrance]
         stops = isinstance(wish, owner_requests.OwnerStopRequest) and wish.do == "stop"
@@ -260,12 +261,12 @@ class Inbox:
     async def pause(
         self, entrance: str | None, start: datetime | None, end: datetime, by: str | None
     ) -> PlannedPause | PauseRefusal:
-        """Let no delivery in from `start` (None: now) to `end`, at one entrance or (None) at all; or say why not.
+        """Pause deliveries from `start` (None: now) to `end`, at one entrance or (None) at all; or return the refusal.
 
-        It is on disk when this returns, and no scan that comes after it opens anything.
+        The pause is stored when this returns, and no later scan opens anything.
 
         Raises:
-            StoreFailed: it could not be stored: there is no such pause.
+            StoreFailed: the pause could not be stored and does not exist.
         """
         now = self._clock.now()
         new = PlannedPause(id=secrets.token_hex(4), entrance=entrance, start=start or now.utc, end=end, by=by)
@@ -275,19 +276,19 @@ class Inbox:
         """End a pause, or withdraw one that has not begun.
 
         Raises:
-            StoreFailed: it could not be stored: the pause stands.
+            StoreFailed: the change could not be stored, so the pause remains.
         """
         return self._update_pauses(await self._store.end_pause(pause, self._clock.now(), by=by))
 
     def _update_pauses(self, outcome: PlannedPause | PauseRefusal) -> PlannedPause | PauseRefusal:
-        """Tell each entrance that it concerns: all its pauses, as the store has them now."""
+        """Send each affected entrance all its pauses as they are in the store now."""
         for name, running in self._entrances.items():
             if isinstance(outcome, PlannedPause) and outcome.holds_at(name):
                 running.put(e.PausesChanged(pauses=self._store.pauses(name)))
         return outcome
 
     async def distrust(self, x: str, by: str) -> str | None:
-        """Trust a brand's public key no longer, from this instant on; None, or why it is not stored yet.
+        """Revoke a brand's public key from this instant on; return None, or why that is not stored yet.
 
         Raises:
             LookupError: no brand has this key.
@@ -304,7 +305,7 @@ class Inbox:
         return None
 
     async def trust(self, x: str, by: str) -> str | None:
-        """Trust a brand's public key again; None, or why it was not done.
+        """Accept a brand's public key again; return None, or why that failed.
 
         Raises:
             LookupError: no brand has this key.
@@ -328,11 +329,11 @@ class Inbox:
             with self._containment.piece("owner's requests", wish.id):
                 why = await self._try_request(entrance, wish, asked.by)
             self._publish_reply(entrance, wish.id, accepted=why is None, why=why)
-            if not asked.answer.done():  # whoever asked may have gone
+            if not asked.answer.done():  # the requester may have gone
                 asked.answer.set_result(why)
 
     async def _try_request(self, entrance: str, wish: owner_requests.AnyOwnerRequest, by: str | None) -> str | None:
-        """Do what the owner asks; None, or why it was not done."""
+        """Perform the owner's request; return None, or why it failed."""
         try:
             await self._perform_request(entrance, wish, by)
         except (StoreFailed, OSError) as failure:
@@ -392,7 +393,7 @@ class Inbox:
                 assert_never(wish)
 
     async def _store_lift(self, entrance: str, by: str | None) -> int:
-        """Store that a stop is lifted, and nothing of it any more after that."""
+        """Store that a stop is lifted, and drop older unstored epochs of it."""
         owed = entrance in self._unstored_stops
         self._unstored_stops.discard(entrance)
         try:
@@ -404,7 +405,7 @@ class Inbox:
             raise
 
     async def _retry_unstored(self) -> None:
-        """Store what takes access away, once the disk takes it: a restart must not lift what holds in memory only."""
+        """Store pending stops and revocations once the disk works: a restart must not cancel them."""
         while True:
             await asyncio.sleep(STORE_RETRY_DELAY_S)
             for entrance in tuple(self._unstored_stops):
@@ -421,7 +422,7 @@ class Inbox:
         return max(self._entrances[entrance].state.stop_epoch, self._unstored_epochs.get(entrance, 0))
 
     def _on_brand_change(self, brand: str) -> None:
-        """A permission changed: it counts at once, also for a visit that has no intent yet."""
+        """Apply a changed permission at once, also to a visit that has no intent yet."""
         concerned: set[str] = set()
         for name, running in self._entrances.items():
             self._refresh_agenda(name)
@@ -435,10 +436,10 @@ class Inbox:
 
 
 def _require_pause(outcome: PlannedPause | PauseRefusal) -> None:
-    """Say what is no pause, as what is not there is said.
+    """Raise if the outcome is a refusal.
 
     Raises:
-        LookupError: it is none.
+        LookupError: the outcome is no pause.
     """
     match outcome:
         case PauseRefusal():
@@ -450,6 +451,6 @@ def _require_pause(outcome: PlannedPause | PauseRefusal) -> None:
 
 
 def _tracked_deliveries(state: Entrance) -> dict[str, str]:
-    """The deliveries that an entrance has in mind, each with its brand."""
+    """Return the deliveries that an entrance tracks, each with its brand."""
     visit = () if state.visit is None else (state.visit.delivery,)
     return {one.id: one.brand for one in (*visit, *(preflight.delivery for preflight in state.preflights))}

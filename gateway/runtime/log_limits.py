@@ -15,20 +15,20 @@ from gateway.domain.visit.state import Entrance, ScanLockout
 from gateway.runtime.event_queue import SURROUNDING_EVENTS, event_source
 from gateway.system.token_bucket import TokenBucket
 
-SUMMARY_INTERVAL_S = 60.0  # between two entries that tell what was counted
+SUMMARY_INTERVAL_S = 60.0  # between two summaries of counted events
 SOURCE_ENTRIES_PER_MINUTE, SOURCE_BURST_ENTRIES = (
     4.0,
     10.0,
 )  # entries of one source: a thermometer, a person's device, a scanner
 ENTRANCE_ENTRIES_PER_MINUTE, ENTRANCE_BURST_ENTRIES = 20.0, 30.0  # of one entrance: 29,000 a day at most, some 20 MB
-MAX_NAMED_SOURCES = 50  # sources that a summary names; the others are told together
+MAX_NAMED_SOURCES = 50  # sources that a summary names; it counts the others together
 
 
 class LogLimits:
     """The limits of one entrance, and the counts since its last summary."""
 
     def __init__(self) -> None:
-        """Begin with nothing counted."""
+        """Start with nothing counted."""
         self._entrance_bucket = TokenBucket(ENTRANCE_ENTRIES_PER_MINUTE / 60, ENTRANCE_BURST_ENTRIES)
         self._source_buckets: dict[str, TokenBucket] = {}
         self._suppressed_counts: Counter[str] = Counter()
@@ -38,7 +38,7 @@ class LogLimits:
         """When the summary is due, in monotonic seconds; None while nothing is counted."""
 
     def counts(self, event: e.Event, before: Entrance, after: Entrance, commands: Sequence[c.Command]) -> bool:
-        """Whether the step has a limit: it notes a reading or only refuses a scan."""
+        """Return whether the step is limited: it records a reading or only refuses a scan."""
         if isinstance(event, SURROUNDING_EVENTS):
             return not commands and not _is_part_of_proof(event, after)
         if isinstance(event, e.Scanned):
@@ -48,7 +48,7 @@ class LogLimits:
         return False
 
     def admits(self, event: e.Event, mono: float) -> bool:
-        """Whether a step of such an event gets its entry at `mono`; else it is counted."""
+        """Return whether this event's step gets its own entry at `mono`; otherwise count it."""
         name = event_source(event)
         each = self._source_buckets.setdefault(name, TokenBucket(SOURCE_ENTRIES_PER_MINUTE / 60, SOURCE_BURST_ENTRIES))
         if each.has(mono) and self._entrance_bucket.take(mono) and each.take(mono):
@@ -64,11 +64,11 @@ class LogLimits:
         return False
 
     def newest(self, place: str) -> e.FridgeReported | None:
-        """Take a place's newest reading, if it has no entry yet: what comes next may rest on it."""
+        """Remove and return a place's newest reading without an entry: the next decision may rest on it."""
         return self._newest_readings.pop(place, None)
 
     def summary(self) -> tuple[e.Event, tuple[c.LogNote, ...]] | None:
-        """Take what was counted: the newest event of it, and a note for each source."""
+        """Remove and return the counts: their newest event, and a note for each source."""
         event, counted = self._last_suppressed, self._suppressed_counts
         self._last_suppressed, self._suppressed_counts, self.due = None, Counter(), None
         if event is None:
@@ -80,7 +80,7 @@ class LogLimits:
 
 
 def _is_part_of_proof(event: e.Event, state: Entrance) -> bool:
-    """Whether a visit or an incident runs whose proof includes this reading."""
+    """Return whether a visit or an incident runs whose proof includes this reading."""
     if not isinstance(event, e.FridgeReported):
         return False
     return state.incident is not None or (state.visit is not None and state.visit.delivery.place == event.place)
@@ -95,7 +95,7 @@ def _is_refusal(command: c.Command) -> bool:
 
 
 def _without_transient_state(state: Entrance) -> Entrance:
-    """The state without what a restart may forget: the newest codes of each scanner, and when a light goes out."""
+    """Return the state without what a restart may lose: recent codes of scanners, and a light's timer."""
     attempts = {name: replace(one, recent_codes=(), retained_noted=False) for name, one in state.scan_lockouts.items()}
     kept = {name: one for name, one in attempts.items() if one != ScanLockout()}
     return replace(state, scan_lockouts=kept, timers={}, last_query_id=0)

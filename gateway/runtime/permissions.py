@@ -1,7 +1,7 @@
-"""Whom the house lets in: the owner's word on brands and on their new keys, and what brands ask by a hub.
+"""Applies the owner's decisions on brands and their keys, and stores the requests of brands that come by a hub.
 
-Whoever asks for a person (a page, an order from his browser far away) comes through here; the rights are the caller's
-to look at. Each answers None once it is on the disk and counts, or why it was not done.
+Pages and orders from a browser away from home use this service; the caller checks the person's rights. Each method
+returns None once the decision is stored and in force, or the reason why it failed.
 """
 
 from collections.abc import Awaitable, Callable
@@ -19,7 +19,10 @@ log = structlog.get_logger(__name__)
 
 
 class PermissionService:
-    """One for the box. `changed(brand)`: its permission or keys changed; `tell` tells the owner what waits for him."""
+    """The permission service of the box.
+
+    `changed(brand)`: its permission or keys changed; `tell` notifies the owner of a request that waits for a decision.
+    """
 
     def __init__(
         self,
@@ -37,30 +40,30 @@ class PermissionService:
     async def permit(
         self, brand: str, terms: PermissionTerms, by: str, *, ask: str | None = None, version: int | None = None
     ) -> str | None:
-        """Let a brand in under these terms. `ask`: the digest of the question that he saw: no other is permitted.
+        """Grant a brand these terms. `ask`: the digest of the request that the person saw; no other is granted.
 
-        `version`: of the permission that he saw: nothing that was decided since is undone.
+        `version`: of the permission that the person saw: later decisions are not undone.
         """
         return await self._decide(brand, PermissionStatus.GRANTED, terms, by, ask=ask, version=version)
 
     async def refuse(self, brand: str, by: str) -> str | None:
-        """Do not let a brand in."""
+        """Refuse a brand."""
         return await self._decide(brand, PermissionStatus.REFUSED, None, by)
 
     async def revoke(self, brand: str, by: str) -> str | None:
-        """Let a brand in no longer, also not with what it has announced."""
+        """Revoke a brand's permission, also for deliveries that it has announced."""
         return await self._decide(brand, PermissionStatus.REVOKED, None, by)
 
     async def approve_key(self, brand: str, kid: str, by: str) -> str | None:
-        """Let a brand's new key count, beside those that it has."""
+        """Accept a brand's new key beside its other keys."""
         return await self._store_change(brand, self._store.brands.approve_key(brand, kid, self._clock.now(), by=by))
 
     async def refuse_key(self, brand: str, kid: str, by: str) -> str | None:
-        """Let a brand's new key never count."""
+        """Refuse a brand's new key for good."""
         return await self._store_change(brand, self._store.brands.refuse_key(brand, kid, self._clock.now(), by=by))
 
     async def forget(self, brand: str, by: str) -> str | None:
-        """Forget a brand that the house file does not know and that is not let in: it may ask anew, by another key."""
+        """Forget a brand that is neither in the house file nor granted: it may ask anew, with another key."""
         return await self._store_change(brand, self._store.brands.forget(brand, self._clock.now(), by=by))
 
     async def _decide(  # noqa: PLR0913 - what is decided, on what, and who decides
@@ -90,14 +93,14 @@ class PermissionService:
     # -- what brands say by a hub
 
     async def asked(self, token: bytes, *, home: str, hub: str) -> str | None:
-        """Store what a hub brought for a brand; return None once it is stored.
+        """Store a brand's message from a hub; return None once it is stored.
 
-        Otherwise return why it never will be, or `REASON_NOT_YET_VALID`.
+        Otherwise return why it never will be stored, or `REASON_NOT_YET_VALID`.
 
         `home`: this house's name at the hub, whose address is `hub`.
 
         Raises:
-            StoreFailed: the disk did not take it.
+            StoreFailed: the disk did not store it.
         """
         asking, now = parse_consent(token), self._clock.now()
         if not now.trusted:

@@ -1,27 +1,30 @@
-"""Devices that were out of reach and are back.
+"""Ignores remembered states for 5 s after a device or its bridge reconnects, then requests new queries.
 
-A radio's bridge that starts says first that it is online and then, of each device, what it knew before it ended: live,
-and hours old. Taken for the answer to a question of ours that would be a lie about the door. So what is said in the
-first seconds answers nothing, what was asked before is void, and afterwards everything is asked anew.
+A radio's bridge that starts first reports that it is online and then publishes, live but hours old, the state of each
+device from before its end. As the answer to a query, such a state would misreport the door. So reports of the first
+seconds answer nothing, earlier queries are void, and afterwards every device is queried anew.
 """
 
-SETTLE_TIME_S = 5.0  # seconds in which a bridge that started tells what it remembers
+SETTLE_TIME_S = 5.0  # seconds in which a started bridge publishes remembered states
 
 
 class ReconnectTracker:
-    """Who was lost, and since when who is back. `mono` in seconds."""
+    """Tracks which devices are offline and when others came back. `mono` in seconds."""
 
     def __init__(self) -> None:
         self._lost_devices: set[str] = set()
         self._reconnected_mono: dict[str, float] = {}
 
     def lost(self, device: str) -> None:
-        """Its link is down."""
+        """Record that the device's link is down."""
         self._lost_devices.add(device)
         self._reconnected_mono.pop(device, None)
 
     def online(self, device: str, mono: float, *, by_bridge: bool) -> bool:
-        """Its link is up, as it says or (`by_bridge`) what carries it; whether it has come back only now."""
+        """Record that the link is up, as the device or (`by_bridge`) its bridge reports.
+
+        Return whether it just came back.
+        """
         if not by_bridge and device not in self._lost_devices:
             return False
         self._lost_devices.discard(device)
@@ -29,11 +32,11 @@ class ReconnectTracker:
         return True
 
     def settling(self, device: str, mono: float) -> bool:
-        """Whether what it says now may be what was known of it long ago."""
+        """Return whether the device's reports may still be remembered states."""
         return mono - self._reconnected_mono.get(device, -SETTLE_TIME_S) < SETTLE_TIME_S
 
     def settled(self, mono: float) -> frozenset[str]:
-        """Who is to be asked anew; each is named once."""
+        """Return the devices to query anew; each is returned once."""
         ready = frozenset(device for device, since in self._reconnected_mono.items() if mono - since >= SETTLE_TIME_S)
         for device in ready:
             del self._reconnected_mono[device]

@@ -1,4 +1,4 @@
-"""What the box does because of the time: windows, readiness, the cameras' ring, the disk, what retailers are owed."""
+"""Starts timed work: windows, readiness checks, camera ring buffers, disk checks, results for retailers."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -14,20 +14,20 @@ from gateway.storage import Store
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
 
-POLL_INTERVAL_S = 0.5  # seconds between two looks; each costs one reading of the clock and of the free disk space
-AGENDA_REFRESH_INTERVAL = timedelta(minutes=1)  # an agenda is read anew at least so often
+POLL_INTERVAL_S = 0.5  # seconds between two polls; each reads the clock and the free disk space once
+AGENDA_REFRESH_INTERVAL = timedelta(minutes=1)  # each agenda is read anew at least this often
 
 
 class CameraRings(Protocol):
-    """The part of `gateway.video.client.VideoClient` that runs cameras' rings."""
+    """The part of `gateway.video.client.VideoClient` that runs the cameras' ring buffers."""
 
     def watch(self, cameras: tuple[str, ...], *, on: bool, labels: tuple[str, ...] = ()) -> None:
-        """Run or end the rings of these cameras."""
+        """Start or stop the ring buffers of these cameras."""
         ...
 
 
 class Scheduler:
-    """Looks twice a second. `owed()` is called when retailers may be owed a word."""
+    """Polls twice a second. It calls `owed()` when results for retailers may be due."""
 
     def __init__(  # noqa: PLR0913 - what the time touches, named one by one
         self,
@@ -54,20 +54,20 @@ class Scheduler:
         self._expecting: dict[str, bool] = {}
         self._entrance_filming: dict[str, bool] = {}
         self._requested_rings: tuple[tuple[str, ...], tuple[str, ...]] | None = (
-            None  # rings and labels as they were last asked for
+            None  # rings and labels as last requested
         )
 
     def touch(self, entrance: str) -> None:
-        """A delivery or permission of this entrance changed: read its agenda anew."""
+        """Read the agenda of this entrance anew, because a delivery or permission changed."""
         self._next_refresh.pop(entrance, None)
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Poll until cancelled."""
         while True:
             now = self._clock.now()
             disk = self._has_free_space()
             for name, running in self._entrances.items():
-                with self._containment.piece("windows", name):  # one entrance's rows keep no other's windows shut
+                with self._containment.piece("windows", name):  # an error affects only this entrance
                     if running.state.disk_ok is not disk:
                         running.put(e.DiskChanged(ok=disk))
                     running.mind_heartbeat(now)
@@ -78,16 +78,16 @@ class Scheduler:
             await asyncio.sleep(POLL_INTERVAL_S)
 
     def _has_free_space(self) -> bool:
-        """Whether the reserve is free; a disk that cannot be asked has none."""
+        """Return whether the reserved space is free; False if the disk does not answer."""
         try:
             return self._free_bytes() >= self._home.storage.reserve_mib * 2**20
         except OSError:
             return False
 
     def _check_entrance(self, name: str, running: EntranceActor, now: Now) -> None:
-        """Read one entrance's agenda, when it may be another than at the last look."""
+        """Read one entrance's agenda, when it may have changed since the last poll."""
         if self._clock_trusted.get(name, now.trusted) is not now.trusted:
-            running.put(e.TimerExpired())  # a pause may have begun or ended while nobody knew the time
+            running.put(e.TimerExpired())  # a pause may have begun or ended while the time was unknown
         later = self._next_refresh.get(name)
         if later is not None and now.utc < later and self._clock_trusted[name] == now.trusted:
             return
@@ -105,14 +105,14 @@ class Scheduler:
         for delivery in read.checks:
             running.put(e.PreflightDue(delivery=delivery))
         if read.checks:
-            self._next_refresh[name] = now.utc + timedelta(seconds=1)  # until the look is stored it would be due again
+            self._next_refresh[name] = now.utc + timedelta(seconds=1)  # until the check is stored it would be due again
         if self._expecting.get(name) is not read.expecting or running.state.window_near is not read.expecting:
             self._expecting[name] = read.expecting
             running.put(e.WindowChanged(near=read.expecting))
         self._entrance_filming[name] = read.ring
 
     def _update_rings(self) -> None:
-        """Run the ring of the cameras that a window, a visit or the time after it asks for, and no other's."""
+        """Run the ring buffers of the cameras that a window, a visit or the time after one needs, and no others."""
         wanted: dict[str, bool] = {}
         labels: set[str] = set()
         for name, running in self._entrances.items():

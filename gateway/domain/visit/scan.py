@@ -39,7 +39,7 @@ def on_scan(step: Step, scan: Scanned) -> None:
     """Answer one scan; ignore a retained one and a repetition within a moment."""
     attempts = step.state.scan_lockouts.get(scan.scanner, ScanLockout())
     if scan.retained:
-        if not attempts.retained_noted:  # a scanner that sends only retained scans gets one log entry
+        if not attempts.retained_noted:  # a scanner that only sends such gets one line
             step.emit(LogNote(what="retained_scan"))
             _remember(step, scan.scanner, replace(attempts, retained_noted=True))
         return

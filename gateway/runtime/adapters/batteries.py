@@ -1,8 +1,8 @@
-"""Whose battery a word is about, and at which entrance its owner is told of it. Pure.
+"""Maps a battery report to its role and to the entrance that notifies the owner. Pure.
 
-Lock and door sensor are `lock` and `door`; without theirs nothing opens. All else that an entrance relies on is
-`KIND/ID` (`fridge/kitchen-fridge`): told of in the same words, and no reason to refuse anybody. What several entrances
-share is told of by the first of them in the house file, so its owner reads it once.
+Lock and door sensor are `lock` and `door`; without their battery nothing opens. All other devices of an entrance are
+`KIND/ID` (`fridge/kitchen-fridge`): the notices are the same, but such a battery refuses nobody. For a device that
+several entrances share, the first of them in the house file notifies, so the owner gets one message.
 """
 
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ from gateway.domain.visit.rules import battery_level
 from gateway.runtime.adapters.presence_fridge_alarm import surrounding_devices
 
 BUTTON_ROLE = "button"  # of a signal whose button is a device of its own
-ANY_TOPIC_VENDORS = frozenset({"zigbee2mqtt"})  # vendors whose devices tell a battery on any topic of theirs
+ANY_TOPIC_VENDORS = frozenset({"zigbee2mqtt"})  # vendors whose devices report a battery on any topic of theirs
 OWN_TOPIC_VENDORS = frozenset({"esphome", "homeassistant", "zwave"})  # ... on a topic of its own
 
 
 def auxiliary_devices(section: EntranceSection) -> frozenset[str]:
-    """Name what an entrance relies on beside its lock and its door sensor."""
+    """Return the devices of an entrance besides its lock and its door sensor."""
     cameras = section.cameras
     return frozenset(
         {section.signal, *section.scanners, cameras.outside, *cameras.inside, *surrounding_devices(section)}
@@ -29,7 +29,7 @@ def auxiliary_devices(section: EntranceSection) -> frozenset[str]:
 
 
 def battery_role(home: Home, entrance: str, device: str, channel: TopicSuffix) -> str | None:
-    """Say whose battery is meant when this device tells of one; None: it is another entrance's to tell."""
+    """Return the role of this device's battery at the entrance; None if another entrance reports it."""
     section, found = home.entrances[entrance], home.devices[device]
     if device == section.door:
         return "door"
@@ -45,14 +45,14 @@ def battery_role(home: Home, entrance: str, device: str, channel: TopicSuffix) -
 def battery_events(  # noqa: PLR0913 - who said it, where, and how old it is
     home: Home, entrance: str, device: str, channel: TopicSuffix, report: BatteryReport, *, retained: bool
 ) -> Iterator[e.BatteryReported]:
-    """Say what a device's word of its battery means here; of a stored copy only bad news counts, and no percentage."""
+    """Yield the events of a battery report; of a retained one only bad news, and no percentage."""
     whose, level = battery_role(home, entrance, device, channel), battery_level(report)
     if whose is not None and not (retained and level is BatteryLevel.GOOD):
         yield e.BatteryReported(device=whose, level=level, percent=None if retained else report.percent)
 
 
 def auxiliary_batteries(home: Home, entrance: str) -> tuple[str, ...]:
-    """Name the batteries beside those of lock and door sensor that may be told of at this entrance, in their order."""
+    """Return the other batteries that this entrance may report, in their order."""
     section = home.entrances[entrance]
     devices = (section.lock, *sorted(auxiliary_devices(section)))
     found = (
@@ -62,7 +62,7 @@ def auxiliary_batteries(home: Home, entrance: str) -> tuple[str, ...]:
 
 
 def _battery_topics(home: Home, device: str) -> Iterator[TopicSuffix]:
-    """On which of its channels a device may tell of a battery."""
+    """Yield the topic suffixes on which a device may report a battery."""
     vendor, topics = home.devices[device].vendor, inbound_topics(home, device)
     if vendor in ANY_TOPIC_VENDORS:
         yield from (channel for channel in (TopicSuffix.STATE, TopicSuffix.EVENT) if channel in topics)

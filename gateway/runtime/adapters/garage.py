@@ -1,7 +1,7 @@
-"""How a garage door speaks to `decide`: its opener is the lock, its own sensor stands for door and bolt. Pure.
+"""Translates a garage door's devices for `decide`: the opener is the lock, its sensor gives door and bolt. Pure.
 
-A closed garage door is locked, an open one is not: whoever opens it needs no bolt. So each word of the sensor is told
-twice, and a question about the bolt goes to the sensor. The opener itself is heard only of what is in the door's way.
+A closed garage door is locked, an open one is not: anyone can open it without a bolt. So each report of the sensor
+becomes two events, and a query about the bolt goes to the sensor. The opener itself counts only for obstructions.
 """
 
 from collections.abc import Iterator
@@ -14,17 +14,17 @@ from gateway.domain.visit.state import Obstruction
 
 
 def is_garage(home: Home, section: EntranceSection) -> bool:
-    """Whether this entrance is a garage door."""
+    """Return whether this entrance is a garage door."""
     return home.devices[section.lock].kind == "cover"
 
 
 def query_target(section: EntranceSection, device: str) -> str:
-    """Name the device to which a question about "lock", "door" or "way" goes."""
+    """Return the device that answers a query about "lock", "door" or "way"."""
     return section.lock if device == "way" else section.door
 
 
 def with_bolt_events(event: e.Event) -> Iterator[e.Event]:
-    """Tell the sensor's word of the bolt too; in the order in which no bolt ever stands out of an open door."""
+    """Yield the sensor's event for the bolt too, in an order in which no bolt is out while the door is open."""
     match event:
         case e.DoorReported(report=DoorReport(door=DoorState.CLOSED), context=heard):
             yield event
@@ -44,7 +44,7 @@ def with_bolt_events(event: e.Event) -> Iterator[e.Event]:
 
 
 def obstruction_events(report: GarageDoorReport, heard: e.ReportContext) -> Iterator[e.Event]:
-    """Hear what the opener says of the door's way; where the door stands the sensor says."""
+    """Yield the opener's report of an obstruction; the sensor alone reports the door's position."""
     if report.clear is not None:
         yield e.ObstructionReported(
             obstruction=Obstruction.CLEAR if report.clear else Obstruction.OBSTRUCTED, context=heard

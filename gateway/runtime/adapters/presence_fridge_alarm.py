@@ -1,7 +1,7 @@
-"""What stands around an entrance and is not its door: fridges, who is home, the alarm panel. Pure.
+"""Translates reports of fridges, presence devices and the alarm panel into events. Pure.
 
-Of all three only bad news may be old: a stored "home" or "armed" is believed, a stored "away" or "disarmed" is not, nor
-a stored temperature. Whoever is lost, or was silent for longer than the house file allows, is unknown.
+Of all three only bad news may be old: a retained "home" or "armed" counts, a retained "away" or "disarmed" does not,
+nor does a retained temperature. A device that is offline, or silent for longer than the house file allows, is unknown.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,7 +17,7 @@ SurroundingReport = said.FridgeReport | said.PresenceReport | said.AlarmPanelRep
 
 
 def surrounding_devices(section: EntranceSection) -> frozenset[str]:
-    """Name the devices around this entrance; each is asked at the start of a broker session, if it can be."""
+    """Return the devices around this entrance; the gateway queries each one that answers at the start of a session."""
     fridges = {place.fridge for place in section.places.values() if place.fridge is not None}
     return frozenset({*fridges, *section.presence, *(() if section.alarm is None else (section.alarm,))})
 
@@ -25,7 +25,7 @@ def surrounding_devices(section: EntranceSection) -> frozenset[str]:
 def surrounding_events(
     home: Home, section: EntranceSection, device: str, report: SurroundingReport, *, old: bool
 ) -> Iterator[e.Event]:
-    """Say what a report of one of them means here. `old`: stored, or what a bridge that starts remembers."""
+    """Yield the events of such a device's report. `old`: retained, or remembered by a bridge that starts."""
     configured = home.devices[device]
     match report:
         case said.FridgeReport() if not old and isinstance(configured, FridgeDevice):
@@ -41,11 +41,11 @@ def surrounding_events(
             if not (old and (panel in LIVE_ONLY or panel in bypassed)):
                 yield e.AlarmPanelReported(panel=panel)
         case _:
-            pass  # stored good news, or of another entrance
+            pass  # retained good news, or of another entrance
 
 
 def unknown_events(section: EntranceSection, device: str) -> Iterator[e.Event]:
-    """From here on nothing is known of this device."""
+    """Yield events that set this device's state to unknown."""
     for place, its in section.places.items():
         if its.fridge == device:
             yield e.FridgeReported(place=place, fridge=FridgeState())
@@ -56,7 +56,7 @@ def unknown_events(section: EntranceSection, device: str) -> Iterator[e.Event]:
 
 
 def silent_devices(home: Home, spoke: Mapping[str, float], mono: float) -> frozenset[str]:
-    """Name those that have been silent for too long; `spoke`: when each was last heard live."""
+    """Return the devices that were silent for too long; `spoke`: when each last sent a live message."""
     return frozenset(
         device
         for device, at in spoke.items()

@@ -1,8 +1,8 @@
-"""The files of a house, put where there is none: all of them, or none of them.
+"""Writes the files of a house to an empty place, completely or not at all.
 
-A list of what will be written is laid down first and goes last, and the house file itself takes its name last of all,
-when the storage folder is marked as being restored: so a command that is killed anywhere leaves no house file, or a
-whole one in whose folder no gateway begins. What was cut short is taken back by the next restore, before its own.
+First the module writes a list of the files to come, and deletes it last. The house file gets its name last of all,
+while the storage folder is marked as being restored. So a command that is killed anywhere leaves no house file, or a
+complete one in whose folder no gateway starts. The next restore first removes what an interrupted one left.
 """
 
 import os
@@ -23,7 +23,7 @@ MAX_LIST_BYTES = 2**24  # bytes of the list: some hundred thousand files
 
 
 class RestoreList(BaseModel):
-    """What is being written beside the house file: by its place there, the hash of what it will be."""
+    """The files being written beside the house file: path and hash of each."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -32,16 +32,16 @@ class RestoreList(BaseModel):
 
 
 def staged_path(file: Path) -> Path:
-    """Name the house file while it has not taken its name."""
+    """Return the path of the house file before it gets its name."""
     return file.with_name(f".{file.name}.restored")
 
 
 def write_files(files: Mapping[str, bytes], file: Path) -> Path:
-    """Write the files of a house where there are none, and return its house file, which `commit` gives its name.
+    """Write the files of a house and return its staged house file, which `commit` renames.
 
     Raises:
-        FileExistsError: one of them is there already, and nothing was written.
-        OSError, ValueError: the folder does not take them; `roll_back` undoes what was written.
+        FileExistsError: one of them exists already, and nothing was written.
+        OSError, ValueError: the folder cannot be written; `roll_back` undoes what was written.
     """
     beside = file.parent
     roll_back(file)
@@ -60,10 +60,10 @@ def write_files(files: Mapping[str, bytes], file: Path) -> Path:
 
 
 def commit(file: Path) -> None:
-    """Let the house file take its name: from here on the house is there.
+    """Rename the house file to its name: from here on the house exists.
 
     Raises:
-        OSError: the folder does not take it.
+        OSError: the folder cannot be written.
     """
     staged_path(file).replace(file)
     sync_folder(file.parent)
@@ -71,7 +71,7 @@ def commit(file: Path) -> None:
 
 
 def discard_list(file: Path) -> None:
-    """The house file is there, by us or by somebody else: there is nothing to take back any more.
+    """Delete the list: the house file exists, so there is nothing to roll back any more.
 
     Raises:
         OSError: something could not be deleted.
@@ -82,11 +82,11 @@ def discard_list(file: Path) -> None:
 
 
 def roll_back(file: Path) -> None:
-    """Delete what was written of a house that never took its name; what is another's by now stays.
+    """Delete the files of a house that was never committed; files that others changed since then stay.
 
     Raises:
-        OSError: something could not be deleted; the list stands, and the next try goes on.
-        ValueError: the list is none of ours.
+        OSError: something could not be deleted; the list stays, and the next try continues.
+        ValueError: the list is invalid.
     """
     if file.exists():
         discard_list(file)
@@ -96,7 +96,7 @@ def roll_back(file: Path) -> None:
     staged_path(file).unlink(missing_ok=True)
     for name, written in begun.files.items():
         path = file.parent / name
-        with suppress(OSError):  # it was not written, or is no file: nothing of ours
+        with suppress(OSError):  # it was not written, or is no regular file of ours
             if sha256(read_regular(path, at_most=MAX_HOUSE_FILE_BYTES)).hexdigest() == written:
                 path.unlink()
         path.with_name(f".{path.name}.new").unlink(missing_ok=True)

@@ -1,10 +1,11 @@
-"""A backup of a box: one file, made while it runs.
+"""Makes a backup of a box: one file, written while the box runs.
 
-It is a tar file. Its last member, `listing.json`, names every other one with its SHA-256 and is signed by the box, so
-that one is known that was cut or changed. Against whoever holds it the signature proves nothing: the key is in it.
+It is a tar file. Its last member, `listing.json`, names every other member with its SHA-256 and is signed by the box,
+so that a truncated or changed file is detected. The signature proves nothing against the holder of the backup: the key
+is in it.
 
-The store in it is a copy in which nothing opens (`storage/snapshot.py`). Not in it: films of visits that were not over,
-the key of links and codes of the way in, which begin anew.
+The store in it is a copy in which nothing opens (`storage/snapshot.py`). The backup does not contain the films of
+running visits, the key of links and the recovery codes, which are made anew.
 """
 
 import os
@@ -35,26 +36,26 @@ from gateway.storage.snapshot import SnapshotContents, write_snapshot
 from gateway.system.atomic_file import NotRegularFile, open_regular, read_regular, sync_folder, write_whole
 
 STORE_FILE, LISTING_FILE, LAST_CHECKPOINT_FILE = "perron.sqlite3", "listing.json", "last-checkpoint.json"
-LAST_BACKUP_FILE = "last-backup.json"  # in the storage folder: when the last one was made
-HOUSE_PREFIX = "house/"  # the house file and what it names, by their place beside it
+LAST_BACKUP_FILE = "last-backup.json"  # in the storage folder: the time of the last backup
+HOUSE_PREFIX = "house/"  # the house file and the files that it names, by path relative to it
 HOUSE_FILE = "house/home.yaml"
 KEY_FOLDER = "key"
 CHUNK_BYTES = 2**18  # bytes read at once
 MAX_HOUSE_FILE_BYTES = 2**20  # bytes: no file of a house is larger
 
 EXCLUDED_NAMES = frozenset({
-    "perron.sqlite3-wal", "perron.sqlite3-shm", "perron.sqlite3-journal",  # they are in the copy of the store
-    "claim-code", "way-in",  # secrets that are good for an hour, on the box where they were made
-    # what is told of this box, not what it is
+    "perron.sqlite3-wal", "perron.sqlite3-shm", "perron.sqlite3-journal",  # the copy of the store contains them
+    "claim-code", "way-in",  # secrets that are valid for an hour, on the box where they were made
+    # reports about this box, not its state
     "reload.json", "faults.json", LAST_BACKUP_FILE, factory_reset.RESTORE_MARK,
     "pocket",  # pictures on their way
-    "proposals",  # what nobody has decided yet, with cameras' accounts: it is proposed again
+    "proposals",  # undecided proposals, with cameras' accounts: they are proposed again
 })  # fmt: skip
-"""What a box writes and a backup has not."""
+"""Files of a box that a backup does not contain."""
 
 _NAME_PART = r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}"
 NAME_PATTERN = re.compile(rf"{_NAME_PART}(/{_NAME_PART}){{0,8}}")
-"""A name that leads nowhere but below the folder it is unpacked into."""
+"""A relative name that cannot leave the folder where it is unpacked."""
 
 
 class BackupFile(BaseModel):
@@ -68,33 +69,33 @@ class BackupFile(BaseModel):
 
 
 class BackupListing(SignedDocument):
-    """What is in a backup of `box`, made at `at`; `films`: whether its films are."""
+    """The contents of a backup of `box`, made at `at`; `films`: whether it contains the films."""
 
     kind: Literal["perron backup 1"] = "perron backup 1"
     box: Id
     at: AwareDatetime
     clock_trusted: bool
-    seq: int = Field(ge=0)  # the last entry of its log
+    seq: int = Field(ge=0)  # the last entry of the box's log
     films: bool
     files: tuple[BackupFile, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackupResult:
-    """A backup that was written. `damaged`: films that are not as they were closed; `outside`: files it has not."""
+    """A written backup. `damaged`: films that changed since they were closed; `outside`: files not in the backup."""
 
     listing: BackupListing
     copied: SnapshotContents
     damaged: tuple[str, ...]
     outside: tuple[Path, ...]
-    open_to_others: bool  # the file system keeps no rights
+    open_to_others: bool  # the file system keeps no permissions
 
 
 def make_backup(home: Home, file: Path, target: Path, now: Now, *, films: bool) -> BackupResult:
-    """Write a backup of the box, whether it runs or not; `file` is its house file. Nothing half has the name `target`.
+    """Write a backup of the box, running or not; `file` is its house file. A partial file never has the name `target`.
 
     Raises:
-        FileExistsError: there is something of this name already.
+        FileExistsError: `target` exists already.
         StoreFailed, DatabaseRefused, KeyUnusable, OSError: something cannot be read or written.
     """
     folder = home.storage.folder
@@ -128,14 +129,14 @@ def make_backup(home: Home, file: Path, target: Path, now: Now, *, films: bool) 
             os.fsync(out.fileno())
         whole.rename(target)
         sync_folder(target.parent)
-    with suppress(OSError):  # the pages then tell an older one
+    with suppress(OSError):  # the pages then show an older one
         write_whole(folder / LAST_BACKUP_FILE, _LastBackup(at=now.utc).model_dump_json().encode())
     seen = stat.S_IMODE(target.stat().st_mode) & 0o077 != 0
     return BackupResult(listing=listing, copied=copied, damaged=damaged, outside=outside, open_to_others=seen)
 
 
 def last_backup_at(folder: Path) -> datetime | None:
-    """When the last backup of this box was made; None: never, or nobody knows."""
+    """Return when the last backup of this box was made; None: never, or unknown."""
     try:
         return _LastBackup.model_validate_json(read_regular(folder / LAST_BACKUP_FILE, at_most=MAX_HOUSE_FILE_BYTES)).at
     except (OSError, ValueError):
@@ -147,7 +148,7 @@ class _LastBackup(BaseModel):
 
 
 class _ArchiveWriter:
-    """What is put into the archive, and the hash of each."""
+    """Writes the archive and collects the hash of each member."""
 
     def __init__(self, tar: tarfile.TarFile, now: Now) -> None:
         self._tar, self._at = tar, int(now.utc.timestamp())
@@ -155,12 +156,12 @@ class _ArchiveWriter:
         self.hashes: dict[str, str] = {}
 
     def file(self, name: str, path: Path) -> None:
-        """Put a file in as it lies there."""
+        """Add a file as it is on the disk."""
         with open_regular(path) as file:
             self._add(name, os.fstat(file.fileno()).st_size, HashingReader(file))
 
     def small(self, name: str, data: bytes) -> None:
-        """Put in what is in memory."""
+        """Add bytes from memory."""
         self._add(name, len(data), HashingReader(BytesIO(data)))
 
     def _add(self, name: str, size: int, source: "HashingReader") -> None:
@@ -172,30 +173,30 @@ class _ArchiveWriter:
 
 
 class HashingReader:
-    """A file whose bytes are hashed as they are read."""
+    """Wraps a file and hashes its bytes as they are read."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file, self._sha = file, sha256()
 
     def read(self, size: int = -1) -> bytes:
-        """Read so many bytes."""
+        """Read at most so many bytes."""
         data = self._file.read(size)
         self._sha.update(data)
         return data
 
     @property
     def digest(self) -> str:
-        """Of what was read so far."""
+        """Return the digest of what was read so far."""
         return self._sha.hexdigest()
 
 
 def open_private(path: str, flags: int) -> int:
-    """Open a file that only the box's user can read; for `open`."""
+    """Open a file that only the box's user can read; an opener for `open`."""
     return os.open(path, flags, 0o600)
 
 
 def _own_files(folder: Path) -> Iterator[tuple[str, Path]]:
-    """What else the box wrote, but for the key of its links."""
+    """Yield the box's other files, except the key of its links."""
     for name in sorted(factory_reset.OWN_NAMES - EXCLUDED_NAMES - {STORE_FILE, LAST_CHECKPOINT_FILE, VISITS_FOLDER}):
         for path in sorted((folder / name).rglob("*")) if (folder / name).is_dir() else (folder / name,):
             where = path.relative_to(folder).as_posix()
@@ -204,7 +205,7 @@ def _own_files(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def _film_files(folder: Path, running: frozenset[str]) -> Iterator[tuple[str, Path]]:
-    """The folders of visits that are over."""
+    """Yield the files of finished visits."""
     visits = folder / VISITS_FOLDER
     for visit in sorted(visits.iterdir()) if visits.is_dir() else ():
         if visit.name in running or not visit.is_dir() or visit.is_symlink():
@@ -215,12 +216,12 @@ def _film_files(folder: Path, running: frozenset[str]) -> Iterator[tuple[str, Pa
 
 
 def _house_files(home: Home, file: Path) -> tuple[tuple[tuple[str, Path], ...], tuple[Path, ...]]:
-    """The house file and the files that it names; second, those that do not lie beside or below it."""
+    """Return the house file and the files that it names; second, those that are not beside or below it."""
     beside = file.resolve().parent
     named = {path for path in named_paths(home) if path.is_file()}
     accounts = home.broker.password_file
-    if accounts is not None and (accounts.parent / "mosquitto.conf").is_file():  # the broker's, written for this house
-        # Its authority too: without that each device would have to be given another one.
+    if accounts is not None and (accounts.parent / "mosquitto.conf").is_file():  # written for this house
+        # Its certificate authority too: without it each device would need another certificate.
         theirs = (*accounts.parent.iterdir(), *accounts.parent.glob("authority/*"), *accounts.parent.glob("tls/*"))
         named |= {path for path in theirs if _is_regular_file(path) and path.stat().st_size <= MAX_HOUSE_FILE_BYTES}
     named = {path.resolve() for path in named} - {file.resolve()}

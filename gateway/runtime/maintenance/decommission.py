@@ -1,4 +1,4 @@
-"""Leaving the house: what stands in the way of wiping the box, and how it comes to its end in good order."""
+"""Decommissions a box: finds what prevents a wipe, and shuts the box down in good order."""
 
 import asyncio
 import secrets
@@ -20,34 +20,32 @@ from gateway.system.clock import Clock
 
 log = structlog.get_logger(__name__)
 
-ANNOUNCE_TIMEOUT_S = (
-    5.0  # seconds for retailers to be told: a broker that is away holds up nobody's wish to be forgotten
-)
+ANNOUNCE_TIMEOUT_S = 5.0  # seconds for retailers to get the results: an absent broker must not delay the owner's wipe
 POLL_INTERVAL_S = 0.05
 
 
 class WipeObstacleReason(StrEnum):
-    """What stands in the way."""
+    """What prevents the wipe."""
 
-    VISIT = auto()  # somebody is inside, or rings
-    INCIDENT = auto()  # a door opened without an order, and is being filmed
-    NOT_LOCKED = auto()  # not proven, so not
+    VISIT = auto()  # a courier is inside, or rings
+    INCIDENT = auto()  # a door opened without a delivery, and is being filmed
+    NOT_LOCKED = auto()  # locked is not proven
     WINDOW = auto()  # a courier may come any moment
-    HELD = auto()  # films are held as evidence, and it was not said that they go too
+    HELD = auto()  # films are held as evidence, and the owner did not confirm that they go too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WipeObstacle:
-    """Something that stands in the way, and at which entrance; at none: of the whole box."""
+    """An obstacle to a wipe and its entrance; without an entrance it concerns the whole box."""
 
     why: WipeObstacleReason
     entrance: str | None = None
 
 
 class Decommissioning:
-    """One for the box. `owed` says that retailers may have to be told something; `again` lets the process begin anew.
+    """Decommissions the box. It calls `owed` when results for retailers are due, and `again` to restart the gateway.
 
-    `wished` takes an entrance, a wish and whose it is (`Reception.wished`).
+    `wished` takes an entrance, a request and its person (`Inbox.wished`).
     """
 
     def __init__(  # noqa: PLR0913 - what it needs, named one by one
@@ -70,11 +68,11 @@ class Decommissioning:
         self.again = again
 
     def held(self) -> int:
-        """How many visits' films are held."""
+        """Return the number of visits whose films are held."""
         return self._store.keeping.tally().held
 
     def visits(self) -> tuple[WipeObstacle, ...]:
-        """What runs at the doors now."""
+        """Return the obstacles from running visits at the doors."""
         found = []
         for name, running in self._entrances.items():
             if running.state.visit is not None:
@@ -84,7 +82,7 @@ class Decommissioning:
         return tuple(found)
 
     def in_the_way(self, *, held_too: bool) -> tuple[WipeObstacle, ...]:
-        """Everything that stands in the way of wiping the box now."""
+        """Return every current obstacle to wiping the box."""
         found = list(self.visits())
         now = self._clock.now()
         for name, running in self._entrances.items():
@@ -100,13 +98,13 @@ class Decommissioning:
         return tuple(found)
 
     async def wipe(self, by: str, *, held_too: bool) -> tuple[WipeObstacle, ...]:
-        """Decide that the box is wiped, and tell open deliveries' retailers; then call `again`.
+        """Decide to wipe the box and send retailers the results of open deliveries; then call `again`.
 
-        What stands in the way comes back, and nothing was decided. The house is stopped first, so that nobody comes in
-        while it is: a stop that was said stays, whatever comes of the rest.
+        If there are obstacles, return them and decide nothing. The house is stopped first, so that nobody comes in
+        meanwhile; the stop remains whatever happens next.
 
         Raises:
-            StoreFailed: the disk does not take it.
+            StoreFailed: the disk did not store it.
         """
         ways = self.in_the_way(held_too=held_too)
         if ways:
@@ -127,7 +125,7 @@ class Decommissioning:
         return ()
 
     async def _cancel_deliveries(self, by: str) -> None:
-        """Open deliveries are cancelled, and their retailers told as far as the broker takes it."""
+        """Cancel open deliveries, and send retailers the results as far as the broker accepts them."""
         with suppress(StoreFailed, TimeoutError):
             await self._store.handover.cancel_open(self._clock.now(), by=by)
             self._schedule_results()

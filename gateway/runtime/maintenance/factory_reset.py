@@ -1,8 +1,8 @@
-"""Wiping the box: everything that it ever stored goes, and what starts afterwards is a new box.
+"""Wipes the box: deletes everything that it stored, so that the next start is a new box.
 
-A mark is made first and goes last, and it is looked for at each start before anything else is opened: so a box that is
-killed in the middle, however often, is wiped or not there, and never half of its old self. What is deleted is deleted
-as the file system does it: flash may keep unreadable remains, against which only an encrypted disk helps.
+The module writes a mark first and deletes it last; each start looks for the mark before it opens anything else. So a
+box that is killed in the middle, however often, finishes the wipe, and never runs with half of its old state. Deletion
+is that of the file system: flash may keep unreadable remains, against which only an encrypted disk helps.
 """
 
 import shutil
@@ -13,12 +13,12 @@ from gateway.system.atomic_file import sync_folder, write_whole
 
 WIPE_MARK = "wipe"
 LOCK_FILE = "gateway.lock"
-RESTORE_MARK = "restoring"  # a backup is being put back (gateway/runtime/maintenance/backup.py)
+RESTORE_MARK = "restoring"  # a restore is in progress (gateway/runtime/maintenance/backup.py)
 
 OWN_NAMES = frozenset({
-    "key",  # the box's own key and that of its links: first, so that what is left can vouch for nothing
-    "pages",  # its authority and certificate
-    "hub",  # what it proves itself by at its hub
+    "key",  # the box's own key and that of its links: first, so that the rest can prove nothing
+    "pages",  # its certificate authority and certificate
+    "hub",  # its credentials at its hub
     "claim-code",
     "way-in",
     "perron.sqlite3", "perron.sqlite3-wal", "perron.sqlite3-shm", "perron.sqlite3-journal",
@@ -30,39 +30,39 @@ OWN_NAMES = frozenset({
     RESTORE_MARK,
     "visits",
     "pocket",
-    "proposals",  # what is proposed for the house file, with cameras' accounts
-    "installation",  # what was measured and tried when it was put up
+    "proposals",  # proposals for the house file, with cameras' accounts
+    "installation",  # measurements and tests of the installation
 })  # fmt: skip
-"""All that a box writes under its storage folder, but for its lock and its sockets, which hold nothing of anybody.
+"""All that a box writes under its storage folder, except its lock and its sockets, which contain no data.
 
-By name, because others keep things there too: a house file, another house, the simulation's log.
+The list names each entry because others keep things there too: a house file, another house, the simulation's log.
 """
 
 _DELETED_FIRST = ("key", "pages", "hub")
 
 
 def mark_for_wipe(folder: Path) -> None:
-    """Decide that this box is wiped: from here on no start opens what is there.
+    """Decide to wipe this box: from here on no start opens what is there.
 
     Raises:
-        OSError: the disk does not take it, and nothing is decided.
+        OSError: the mark could not be written, and nothing is decided.
     """
     write_whole(folder / WIPE_MARK, b"perron wipe 1\n")
 
 
 def is_marked_for_wipe(folder: Path) -> bool:
-    """Whether a wipe was decided and has not come to its end."""
+    """Return whether a wipe was decided and is not finished."""
     return (folder / WIPE_MARK).exists()
 
 
 def finish_wipe(folder: Path, *, phones: Path) -> bool:
-    """Delete all of it, then the mark. Do it again after a crash and it ends the same.
+    """Delete everything, then the mark. After a crash, calling it again gives the same result.
 
-    `phones` is the file of the phones' addresses: it is emptied, not deleted, for the house file may name it. False:
-    it could not be, and somebody has to do it by hand.
+    `phones` is the file of the phones' addresses: it is emptied, not deleted, because the house file may name it.
+    Return False if it could not be emptied, so that a person has to do it.
 
     Raises:
-        OSError: something could not be deleted. The mark stands: the box does not start before it is.
+        OSError: something could not be deleted. The mark stays, and the box does not start before the wipe is done.
     """
     emptied = truncate(phones)
     _delete(_temporary_file(phones))
@@ -76,7 +76,7 @@ def finish_wipe(folder: Path, *, phones: Path) -> bool:
 
 
 def delete_credentials(credentials: Sequence[Path]) -> tuple[Path, ...]:
-    """Delete the files by which the box proves elsewhere that it is this home; those that could not be are returned."""
+    """Delete the credentials with which the box proves elsewhere that it is this home; return those that remain."""
     left = []
     for file in credentials:
         try:
@@ -87,7 +87,7 @@ def delete_credentials(credentials: Sequence[Path]) -> tuple[Path, ...]:
 
 
 def delete_except(folder: Path, *, but: str) -> None:
-    """Delete what a box wrote there, but for one name.
+    """Delete what a box wrote there, except one name.
 
     Raises:
         OSError: something could not be deleted.
@@ -99,12 +99,12 @@ def delete_except(folder: Path, *, but: str) -> None:
 
 
 def _temporary_file(file: Path) -> Path:
-    """What a crash left while the file was written (`proof.files.write_whole`)."""
+    """Return the path of a temporary file that a crash may have left (`write_whole`)."""
     return file.with_name(f".{file.name}.new")
 
 
 def truncate(file: Path) -> bool:
-    """Empty a file that stays; False: it cannot be written."""
+    """Empty a file that stays; return False if it cannot be written."""
     try:
         with file.open("r+b") as out:
             out.truncate(0)
@@ -116,7 +116,7 @@ def truncate(file: Path) -> bool:
 
 
 def _delete(path: Path) -> None:
-    if path.is_symlink() and path.is_dir():  # films on another disk: they go, the disk stays
+    if path.is_symlink() and path.is_dir():  # films on another disk: they go, the link's target stays
         for inner in path.iterdir():
             _remove(inner)
         sync_folder(path)
@@ -124,7 +124,7 @@ def _delete(path: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove what stands there; a link itself, never what it leads to."""
+    """Remove the file or folder; of a symbolic link only the link itself."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

@@ -1,4 +1,4 @@
-"""What a hand-over left to do at the start that follows it, before anybody is told anything."""
+"""Finishes a hand-over at the start that follows it, before any notification is sent."""
 
 import asyncio
 import shutil
@@ -17,19 +17,19 @@ log = structlog.get_logger(__name__)
 
 
 async def finish_handover(home: Home, store: Store) -> bool:
-    """End the links and the phones of the former household; return whether the phones' file may be used.
+    """End the former household's links and phones; return whether the phones' file may be used.
 
-    What was proposed for the house file goes. Links, in messages or to a shared visit, are signed by a key that is made
-    anew. The phones' file is emptied; where it cannot be (it may be mounted read-only), what stands in it now is never
-    used again, until it says something else.
+    Proposals for the house file are deleted. Links, in messages or to a shared visit, are signed by a key that is made
+    anew. The phones' file is emptied; if that is impossible (it may be mounted read-only), its present content is never
+    used again, only a changed one.
 
     Raises:
-        OSError: the key's folder or that of proposals cannot be written.
+        OSError: the folder of the key or of proposals cannot be written.
     """
     file = home.phones_file
     if store.handover.pending(TASK_RENEW_LINKS) is not None:
         await asyncio.to_thread(renew_link_key, home.storage.folder / "key")
-        proposed = home.storage.folder / "proposals"  # for the former owner's word, with passwords of his cameras
+        proposed = home.storage.folder / "proposals"  # addressed to the former owner, with passwords of his cameras
         if proposed.exists():
             await asyncio.to_thread(shutil.rmtree, proposed)
         left = None if factory_reset.truncate(file) else file_digest(file)

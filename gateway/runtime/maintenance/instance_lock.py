@@ -1,4 +1,4 @@
-"""A storage folder belongs to one process at a time."""
+"""Locks a storage folder for one process at a time."""
 
 import contextlib
 import fcntl
@@ -10,15 +10,15 @@ from gateway.runtime.maintenance import factory_reset
 
 
 class FolderInUse(Exception):  # noqa: N818 - it says what is the matter
-    """Another gateway has this storage folder: two would open one door, each knowing half of what happened."""
+    """Another gateway uses this storage folder: two would open one door, each with half of the history."""
 
 
 @contextlib.contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
-    """Have the folder for this process alone. The lock ends with the process, however it ends.
+    """Hold the folder for this process alone. The lock ends with the process, however it ends.
 
     Raises:
-        Occupied: a running gateway has it.
+        FolderInUse: a running gateway uses it.
     """
     handle = os.open(folder / factory_reset.LOCK_FILE, os.O_CREAT | os.O_RDWR, 0o600)
     try:
@@ -26,7 +26,7 @@ def lock_folder(folder: Path) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as held:
             raise FolderInUse(f"Another gateway runs in {folder}.") from held
-        with contextlib.suppress(OSError):  # a full disk: then `perron reload` finds nobody, and the door is kept
+        with contextlib.suppress(OSError):  # a full disk: then only `perron reload` finds no process
             os.pwrite(handle, b"%-10d\n" % os.getpid(), 0)
         yield
     finally:

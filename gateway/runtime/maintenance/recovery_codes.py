@@ -1,8 +1,8 @@
-"""The way back in for an owner who lost the only password: codes that are made on the box and nowhere else.
+"""Stores recovery codes: the way back in for an owner who lost the only password.
 
-They stand in a file that only the box's own user can read and write, as digests, with the person whom each one lets
-in. Who can write it owns the box already. A code is good for a quarter of an hour of the boot in which it was made, by
-the monotonic clock: no step of the wall clock makes one young again.
+The codes are made on the box only. Their digests are in a file that only the box's own user can read and write, each
+with its person. A user who can write that file controls the box already. A code is valid for a quarter of an hour of
+the boot in which it was made, by the monotonic clock: no step of the wall clock makes one valid again.
 """
 
 import os
@@ -18,14 +18,14 @@ from gateway.system.atomic_file import read_regular, write_whole
 
 CODES_FILE = "way-in"
 CODE_LIFETIME_S = 900.0  # seconds
-MAX_CODES = 5  # codes: an older one is still told to be old
+MAX_CODES = 5  # codes: an older one is still recognised as old
 
 _MAX_FILE_BYTES = 4096  # bytes
 _BOOT_ID_FILE = Path("/proc/sys/kernel/random/boot_id")
 
 
 class RecoveryCodeState(StrEnum):
-    """How a code stands that was made on this box."""
+    """The state of a recovery code."""
 
     GOOD = auto()
     OLD = auto()  # its time is over, or a newer one was made
@@ -33,7 +33,7 @@ class RecoveryCodeState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecoveryCode:
-    """One code: whom it lets in (a person's id), its SHA-256 in hex, and when it was made."""
+    """One code: its person's id, its SHA-256 in hex, and when it was made."""
 
     person: str
     digest: str
@@ -45,24 +45,24 @@ _CODES_ADAPTER: TypeAdapter[tuple[RecoveryCode, ...]] = TypeAdapter(tuple[Recove
 
 
 def boot_id() -> str:
-    """Name this boot of the machine."""
+    """Return the id of this boot of the machine."""
     return _BOOT_ID_FILE.read_text(encoding="ascii").strip()
 
 
 def store_code(file: Path, code: RecoveryCode) -> None:
-    """Keep a new code beside the last ones, which are void from now on.
+    """Store a new code beside the last ones, which are void from now on.
 
     Raises:
         OSError: the file cannot be written.
     """
     write_whole(file, _CODES_ADAPTER.dump_json((*read_codes(file)[1 - MAX_CODES :], code)))
-    if os.geteuid() == 0:  # root at the shell; the box may run as another
+    if os.geteuid() == 0:  # root at the shell; the box may run as another user
         folder = file.parent.stat()
-        os.chown(file, folder.st_uid, folder.st_gid, follow_symlinks=False)  # whose folder it is may plant a link
+        os.chown(file, folder.st_uid, folder.st_gid, follow_symlinks=False)  # its owner may plant a link
 
 
 def read_codes(file: Path) -> tuple[RecoveryCode, ...]:
-    """The codes that were made, oldest first; none where there is no file of ours that can be read."""
+    """Return the codes, oldest first; empty without a readable file of this box's user."""
     try:
         return _CODES_ADAPTER.validate_json(read_regular(file, at_most=_MAX_FILE_BYTES))
     except (OSError, ValueError):
@@ -72,7 +72,7 @@ def read_codes(file: Path) -> tuple[RecoveryCode, ...]:
 def find_code(
     codes: Sequence[RecoveryCode], digest: bytes, *, boot: str, mono: float
 ) -> tuple[RecoveryCode, RecoveryCodeState] | None:
-    """The code of this SHA-256, and how it stands; None: none of these codes is it."""
+    """Return the code with this SHA-256 and its state, or None if no code matches."""
     found = [code for code in codes if compare_digest(code.digest.encode(), digest.hex().encode())]
     if not found:
         return None

@@ -1,7 +1,7 @@
-"""The house file, read anew while the box runs: what came of it, and what it has to wait for.
+"""Reloads the house file while the box runs: finds what delays or prevents a reload, and reports the result.
 
-It is told in a file of the storage folder, because who asked (`perron reload`, the settings page) is not in the process
-that answers, and the answer outlives the gateway that gave it: a new one begins with the new house.
+The result is in a file of the storage folder, because the requesting process (`perron reload`, the settings page) is
+another one, and the result outlives the gateway that wrote it: a new gateway starts with the new house.
 """
 
 import json
@@ -32,14 +32,14 @@ BusyReason = Literal["visit", "watch", "incident", "scan", "lockup"]
 
 
 class BusyEntrance(ConfigSection):
-    """What an entrance is in the middle of: no house file is changed meanwhile."""
+    """An entrance that is busy; the house file is not changed meanwhile."""
 
     entrance: str
     what: BusyReason
 
 
 class ReloadReport(ConfigSection):
-    """What came of one reload. `busy_entrances`: what it waits for; `problems`: why it was refused, a line each."""
+    """The result of one reload. `busy_entrances`: what it waits for; `problems`: why it was refused, one per line."""
 
     id: str
     said: Literal["applied", "waiting", "refused"]
@@ -48,12 +48,15 @@ class ReloadReport(ConfigSection):
 
 
 def new_id() -> str:
-    """Name one reload, so that who asked for it knows its report from an older one."""
+    """Return a new reload id, by which the requester recognises its report."""
     return secrets.token_hex(8)
 
 
 def busy_entrances(states: Iterable[tuple[Entrance, Now]]) -> tuple[BusyEntrance, ...]:
-    """Find what must not be cut short: a visit and the quarter of an hour after it, a film, half a scan, a lock-up."""
+    """Return the entrances that must not be interrupted.
+
+    These have a visit or its quarter of an hour after it, a film, a pending scan, or a lock request.
+    """
     found: list[BusyEntrance] = []
     for state, _ in states:
         running: dict[BusyReason, bool] = {
@@ -68,7 +71,7 @@ def busy_entrances(states: Iterable[tuple[Entrance, Now]]) -> tuple[BusyEntrance
 
 
 def replacement_errors(old: Home, new: Home) -> tuple[str, ...]:
-    """Say why a house that is whole in itself cannot take the place of the one that runs; nothing: it can.
+    """Return why a valid house file cannot replace the running one; empty if it can.
 
     Raises:
         ConfigError: a file that it names cannot be used.
@@ -95,7 +98,7 @@ def replacement_errors(old: Home, new: Home) -> tuple[str, ...]:
 
 
 def _readable(path: Path) -> bool:
-    """Whether a plain file can be read there: nobody waits for a pipe."""
+    """Return whether a regular file can be read there; a pipe would block."""
     try:
         open_file(path).close()
     except OSError:
@@ -104,9 +107,9 @@ def _readable(path: Path) -> bool:
 
 
 def gateway_pid(folder: Path) -> int | None:
-    """Find the process of the gateway that runs in this folder; None: none does, or not one that may be asked.
+    """Return the process id of the gateway that runs in this folder; None without one that can be signalled.
 
-    The number in its lock's file is believed only of a process that holds that very file open: numbers are used again.
+    The number in its lock file counts only if that process holds the very file open, because numbers are used again.
     """
     lock = folder / factory_reset.LOCK_FILE
     try:
@@ -116,14 +119,14 @@ def gateway_pid(folder: Path) -> int | None:
     except (OSError, ValueError):
         return None
     for one in opened:
-        with suppress(OSError):  # it was closed meanwhile
+        with suppress(OSError):  # closed meanwhile
             if os.path.samestat(ours, one.stat()):
                 return pid
     return None
 
 
 def write_report(folder: Path, report: ReloadReport) -> None:
-    """Keep the report for who asked.
+    """Store the report for the requester.
 
     Raises:
         OSError: it cannot be written.
@@ -132,7 +135,7 @@ def write_report(folder: Path, report: ReloadReport) -> None:
 
 
 def read_report(folder: Path) -> tuple[ReloadReport, datetime] | None:
-    """Read the last report and when it was told; None: there was no reload since the process began."""
+    """Read the last report and its time; None without a reload since the process began."""
     file = folder / REPORT_FILE
     try:
         at = datetime.fromtimestamp(file.stat().st_mtime, UTC)
@@ -144,11 +147,11 @@ def read_report(folder: Path) -> tuple[ReloadReport, datetime] | None:
 
 
 def delete_report(folder: Path) -> None:
-    """A process begins: what an earlier one was told is over."""
+    """Delete the report of an earlier process."""
     with suppress(OSError):
         (folder / REPORT_FILE).unlink()
 
 
 def error_lines(error: ConfigError) -> tuple[str, ...]:
-    """Take what is wrong with a house file apart, a line each."""
+    """Return the errors of a house file, one per line."""
     return tuple(str(error).splitlines())

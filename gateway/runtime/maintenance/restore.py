@@ -1,4 +1,4 @@
-"""A backup, read and put back: checked whole before anything is touched, and never half of it in use."""
+"""Reads and restores a backup: checks it completely before changing anything, and never uses half of it."""
 
 import os
 import tarfile
@@ -31,18 +31,20 @@ MAX_LISTING_BYTES = 64 * 2**20  # bytes
 
 
 class InvalidBackup(ValueError):  # noqa: N818 - it says what is the matter
-    """The file is no backup, or not a whole one; the text says what is wrong with it."""
+    """The file is not a complete backup; the text says what is wrong."""
 
 
 class RestoreUnfinished(OSError):  # noqa: N818 - the same
-    """The storage folder is being restored, or a restore of it was cut short: no gateway begins in it."""
+    """A restore of the storage folder runs or was interrupted: no gateway starts in it."""
 
 
 def read_backup(archive: Path, put: Callable[[str, IO[bytes]], None] = lambda _name, _data: None) -> BackupListing:
-    """Read a backup whole, check it, and return what is in it; `put` gets each file, to be read to its end or not.
+    """Read and check a complete backup and return its listing.
+
+    `put` gets each file and may read it or not.
 
     Raises:
-        InvalidBackup: it is none, was cut or changed.
+        InvalidBackup: the file is no backup, or was truncated or changed.
         OSError: it cannot be read, or what `put` raises.
     """
     found: dict[str, BackupFile] = {}
@@ -50,7 +52,7 @@ def read_backup(archive: Path, put: Callable[[str, IO[bytes]], None] = lambda _n
     pem = b""
     with _members(archive) as members:
         for info, data in members:
-            plain = info.isreg() and info.sparse is None  # a few bytes can say that they are a hole of petabytes
+            plain = info.isreg() and info.sparse is None  # a few bytes of a sparse file can claim petabytes
             if listing is not None or not plain or not _is_valid_name(info.name) or info.name in found:
                 raise InvalidBackup(f"{archive.name} holds what no backup holds ({info.name[:80]!r})")
             if info.name == LISTING_FILE:
@@ -76,7 +78,7 @@ def read_backup(archive: Path, put: Callable[[str, IO[bytes]], None] = lambda _n
 
 
 def _is_valid_name(name: str) -> bool:
-    """Whether a backup may have a file of this name: a box's own, a house's, or the listing."""
+    """Return whether a backup may contain this name: a box's own file, a house's, or the listing."""
     top = name.partition("/")[0]
     return NAME_PATTERN.fullmatch(name) is not None and (
         top in factory_reset.OWN_NAMES - EXCLUDED_NAMES or name == LISTING_FILE or f"{top}/" == HOUSE_PREFIX
@@ -118,12 +120,12 @@ def _compare(archive: Path, listing: BackupListing, found: Mapping[str, BackupFi
 
 
 def is_unfinished(folder: Path) -> bool:
-    """Whether a restore of this folder was begun and has not come to its end."""
+    """Return whether a restore of this folder has begun and is not finished."""
     return (folder / factory_reset.RESTORE_MARK).exists()
 
 
 def foreign_files(folder: Path) -> tuple[str, ...]:
-    """What stands in the way of a restore: only an empty folder is restored into, or one that was half restored."""
+    """Return the files that prevent a restore; the folder must be empty or half restored."""
     if not folder.is_dir():
         return ()
     there = {path.name for path in folder.iterdir()} - {factory_reset.LOCK_FILE}
@@ -131,7 +133,7 @@ def foreign_files(folder: Path) -> tuple[str, ...]:
 
 
 def house_files(archive: Path) -> Mapping[str, bytes]:
-    """Return the files of the house, by their place beside the house file. Check the backup first (`read_backup`)."""
+    """Return the files of the house by path relative to the house file. Call `read_backup` first to check them."""
     files: dict[str, bytes] = {}
 
     def put(name: str, data: IO[bytes]) -> None:
@@ -143,20 +145,22 @@ def house_files(archive: Path) -> Mapping[str, bytes]:
 
 
 def mark_started(folder: Path) -> None:
-    """Say that this folder is being restored: no gateway begins there before it is done.
+    """Mark this folder as being restored: no gateway starts there before it is done.
 
     Raises:
-        OSError: the folder does not take it.
+        OSError: the folder cannot be written.
     """
     write_whole(folder / factory_reset.RESTORE_MARK, b"perron restore 1\n")
 
 
 def unpack(archive: Path, folder: Path) -> BackupListing:
-    """Put the box's own files into its storage folder. Cut short, no gateway begins there before it is done again.
+    """Unpack the box's own files into its storage folder.
+
+    If it is interrupted, no gateway starts there before it is done again.
 
     Raises:
-        InvalidBackup: it is no whole backup.
-        OSError: the folder does not take it.
+        InvalidBackup: the backup is not complete.
+        OSError: the folder cannot be written.
     """
     mark_started(folder)
     factory_reset.delete_except(folder, but=factory_reset.RESTORE_MARK)

@@ -15,14 +15,14 @@ from gateway.evidence.rollback import STORE_FILE
 from gateway.storage.integrity import find_damage
 from gateway.video.ipc import live_socket
 
-STORE_CHECK_TIMEOUT_S = 3.0  # for the look at the store: a start to a safe state has 10 s, and 100 MB are read in 1 s
+STORE_CHECK_TIMEOUT_S = 3.0  # for the check of the store: a start to a safe state has 10 s, and 100 MB are read in 1 s
 VIDEO_SOCKET = "video.sock"
 _FILES = (STORE_FILE, f"{STORE_FILE}-wal", f"{STORE_FILE}-shm")
 _SOCKETS = (VIDEO_SOCKET, live_socket(Path(VIDEO_SOCKET)).name, WALK_TEST_SOCKET, SURVEY_SOCKET)
 
 
 class UnexpectedFileKind(StrEnum):
-    """Which kind of file was found."""
+    """The kind of the file found."""
 
     FOLDER = auto()
     FIFO = auto()
@@ -34,7 +34,7 @@ class UnexpectedFileKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnexpectedFile:
-    """At `path` is a file of another kind or of another user."""
+    """A file of another kind or of another user is at `path`."""
 
     path: Path
     kind: UnexpectedFileKind
@@ -54,7 +54,7 @@ class StartError(Exception):
     """The gateway cannot start in this folder; `todo` says what a person can do."""
 
     def __init__(self, what: str, todo: str) -> None:
-        """Say `what` is in the way, and what `todo`."""
+        """`what` prevents the start; `todo` says what a person can do."""
         super().__init__(what)
         self.todo = todo
 
