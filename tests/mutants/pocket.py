@@ -31,6 +31,13 @@ MUTANTS = (
         tests=(f"{POCKET}::test_what_was_owed_is_told_after_a_restart_and_only_once",),
     ),
     Mutant(
+        name="every phone is told in the house's language",
+        file="gateway/runtime/notifications/queue.py",
+        old="        language = language or self._home.language",
+        new="        language = self._home.language",
+        tests=(f"{POCKET}::test_each_phone_reads_its_own_language_also_of_what_the_disk_did_not_take",),
+    ),
+    Mutant(
         name="alarms are told together with others",
         file="gateway/runtime/notifications/batching.py",
         old="matters = isinstance(self.about, AlarmCode) or self.about in SEPARATE_KINDS",

@@ -451,6 +451,24 @@ async def test_an_alarm_that_the_disk_did_not_take_reaches_the_phone_all_the_sam
         ]
 
 
+async def test_each_phone_reads_its_own_language_also_of_what_the_disk_did_not_take(tmp_path: Path) -> None:
+    async with receiver() as french, receiver() as ear, pocketed(tmp_path, french.json, ear.json) as made:
+        made.pocket.speak(made.phones[0].name, "fr")
+        now = made.time.clock().now()
+        full = c.RaiseAlarm(code=c.AlarmCode.DISK_FULL)
+        made.office.tell(full, Entrance(id="front"), now, message=None, picture=None)
+        await made.says(JAMMED)
+        await made.until(lambda: len(french.got) == len(ear.got) == 2 and not made.owed())
+        assert sorted(text.splitlines()[0] for text in french.texts) == [
+            "Alerte 14:00 : le disque est plein ou en panne, plus aucune ouverture",
+            "Alerte 14:00 : serrure bloquée (Front)",
+        ]
+        assert sorted(text.splitlines()[0] for text in ear.texts) == [
+            "Alarm 14:00: lock jammed (Front)",
+            "Alarm 14:00: the disk is full or failing, no more openings",
+        ]
+
+
 async def test_a_disk_that_takes_nothing_any_more_lets_a_message_be_told_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -213,6 +213,9 @@ async def test_messages_are_told_in_words_the_newest_first(tmp_path: Path) -> No
         assert [one["id"] for one in messages] == sorted((one["id"] for one in messages), reverse=True)
         assert all(one["text"] and one["entrance"] == "front" for one in messages)
         assert (await here.asks("messages", after=messages[0]["id"]))[0] == {"messages": []}
+        french, english = [(await here.asks("messages", language=one))[0]["messages"][0] for one in ("fr", "en")]
+        assert french.pop("text") != english.pop("text")
+        assert french == english
 
 
 # ---- what a hub can do ----------------------------------------------------------------------------------------------
