@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.hub.config import HubFile
-from tests.hubs import RunningHub, run_hub, use_databases
+from tests.hubs import RunningHub, copied, run_hub, use_databases
 from tests.joins import JoiningBox, with_boxes
 from tests.postgresql import PostgreSQL, postgresql
 
@@ -54,7 +54,7 @@ def on_database(request: pytest.FixtureRequest) -> Iterator[None]:
     def url(folder: Path) -> str:
         if folder not in made:
             made[folder] = f"t{next(_numbers)}"
-            server.database(made[folder], like="perron")
+            copied(server.database(made[folder], like="perron"))
         return server.url(made[folder])
 
     with use_databases(url):
