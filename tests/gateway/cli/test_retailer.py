@@ -20,6 +20,7 @@ from gateway.hub.config import Webhooks
 from gateway.hub.tables import brand_keys, connections
 from gateway.mqtt.mosquitto.provisioning import free_port
 from tests.announcing import BRAND_KEY, connected_home
+from tests.forkserver import python
 from tests.hubs import hub_file, run_hub
 from tests.sandboxes import ENDED_STATES, SandboxClient, create_sandbox
 
@@ -35,10 +36,9 @@ async def perron(
     *arguments: str, word: str | None = "retailer", **more: str
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """The command as a process; it has ended when this is left."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PERRON_")}
     process = await asyncio.create_subprocess_exec(
         str(Path(sys.executable).with_name("perron")), *([] if word is None else [word]), *arguments,
-        env={**environment, **more},
+        env={**_environment(), **more},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:
@@ -51,9 +51,13 @@ async def perron(
 
 async def told(*arguments: str, word: str | None = "retailer", **more: str) -> tuple[int | None, str, str]:
     """How it ended, and what it said."""
-    async with perron(*arguments, word=word, **more) as process:
-        out, err = await process.communicate()
-    return process.returncode, out.decode(), err.decode()
+    words = ("-m", "gateway", *([] if word is None else [word]), *arguments)
+    ran = await asyncio.to_thread(python, *words, cwd=Path.cwd(), env={**_environment(), **more})
+    return ran.returncode, ran.stdout, ran.stderr
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("PERRON_")}
 
 
 def key_of(box: SandboxClient, folder: Path) -> str:
