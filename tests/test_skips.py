@@ -42,7 +42,7 @@ def run(folder: Path, *entries: str, story: str = STORY, options: tuple[str, ...
     (folder / "test_story.py").write_text(story)
     (folder / "CONTRIBUTING.md").write_text(contributing(*entries))
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options],
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:schemathesis", *options],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
