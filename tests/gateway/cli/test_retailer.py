@@ -20,7 +20,7 @@ from gateway.hub.config import Webhooks
 from gateway.hub.tables import brand_keys, connections
 from gateway.mqtt.mosquitto.provisioning import free_port
 from tests.announcing import BRAND_KEY, connected_home
-from tests.forkserver import python
+from tests.forkserver import run_python
 from tests.hubs import hub_file, run_hub
 from tests.sandboxes import ENDED_STATES, SandboxClient, create_sandbox
 
@@ -52,7 +52,7 @@ async def perron(
 async def told(*arguments: str, word: str | None = "retailer", **more: str) -> tuple[int | None, str, str]:
     """How it ended, and what it said."""
     words = ("-m", "gateway", *([] if word is None else [word]), *arguments)
-    ran = await asyncio.to_thread(python, *words, cwd=Path.cwd(), env={**_environment(), **more})
+    ran = await asyncio.to_thread(run_python, *words, cwd=Path.cwd(), env={**_environment(), **more})
     return ran.returncode, ran.stdout, ran.stderr
 
 
