@@ -104,7 +104,7 @@ def _opening(url: str) -> contextlib.AbstractContextManager[object]:
     file = Path(url.removeprefix(_SQLITE))
     same = file.read_bytes() == _with_tables() if url.startswith(_SQLITE) else url in _copies
     _copies.discard(url)
-    return patch("gateway.hub.store.bring_up_to_date", lambda _connection: None) if same else contextlib.nullcontext()
+    return patch("gateway.hub.store.migrate", lambda _connection: None) if same else contextlib.nullcontext()
 
 
 @cache
