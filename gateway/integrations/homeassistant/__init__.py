@@ -1,1 +1,1 @@
-"""The owner's Home Assistant: what it is shown of each entrance, and the little that it may ask."""
+"""Shows the entrances in the owner's Home Assistant and accepts its few commands."""

@@ -1,8 +1,8 @@
-"""Speaks with Home Assistant over the house's broker: says what there is and how it stands, hears what is asked.
+"""Publishes entities and states to Home Assistant over the house's broker, and receives its commands.
 
-What there is (the discovery messages) is retained and said again at each start, each new broker session and each birth
-of Home Assistant; how it stands is said after each decision, every 15 s, and three times after a birth, because Home
-Assistant may not yet listen to the entities that it has just been told of.
+The discovery messages are retained and published again at each start, each new broker session and each birth of Home
+Assistant. States are published after each decision, every 15 s, and three times after a birth, because Home Assistant
+may not yet be subscribed to the entities that it just discovered.
 """
 
 import asyncio
@@ -39,10 +39,10 @@ from gateway.system.clock import Clock
 
 log = structlog.get_logger(__name__)
 
-RECORD_FILE = "home-assistant.json"  # which entities Home Assistant was told of, under the storage folder
+RECORD_FILE = "home-assistant.json"  # the published entities, under the storage folder
 MAX_RECORD_BYTES = 1_048_576  # bytes of that file
-REPEAT_DELAYS_S = (1.0, 3.0, 8.0)  # seconds between the times that everything is said after a birth
-BIRTH_ANSWER_INTERVAL_S = 0.5  # seconds between two answers to births: a flood of them is one
+REPEAT_DELAYS_S = (1.0, 3.0, 8.0)  # seconds between the publications of everything after a birth
+BIRTH_ANSWER_INTERVAL_S = 0.5  # seconds between two answers to births: a flood of them gets one
 PICTURE_LIFETIME_S = 24 * 3600.0  # seconds that the picture of a visit is shown
 
 
@@ -54,10 +54,10 @@ class _VisitPicture:
 
 
 class HomeAssistantBridge:
-    """One for the box. Without a section of its own in the house file it only takes back what it once said.
+    """The bridge of the box. Without its section in the house file it only removes what it published before.
 
-    `wished` takes an entrance, a wish and who asks, and answers None or why it was not done. `picture` gives a small
-    JPEG of what a camera sees now, or None.
+    `wished` takes an entrance, a request and its requester, and returns None or why it failed. `picture` returns a
+    small JPEG of a camera's current view, or None.
     """
 
     def __init__(  # noqa: PLR0913 - what it speaks and hears through, named one by one
@@ -80,30 +80,30 @@ class HomeAssistantBridge:
         self._last_states: dict[str, Entrance] = {}
         self._published_states: dict[str, object] = {}
         self._rate_limits = {name: CommandRateLimit() for name in home.entrances}
-        self._refusal_logged_mono: dict[tuple[str, str], float] = {}  # what was noted in the log, and when
+        self._refusal_logged_mono: dict[tuple[str, str], float] = {}  # the refusals in the log, and their times
         self._pending_pictures: deque[tuple[str, str]] = deque()
         self._picture_requested = asyncio.Event()
         self._pictures: dict[str, _VisitPicture] = {}
         self._refusals: asyncio.Queue[tuple[str, CommandRefusal]] = asyncio.Queue()
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Run until cancelled."""
         self._last_states = {name: running.state for name, running in self._entrances.items()}
         async with asyncio.TaskGroup() as group:
             group.create_task(self._publish_loop(), name="home assistant: entities and states")
             group.create_task(self._store_refusals(), name="home assistant: refusals")
             group.create_task(self._take_pictures(), name="home assistant: pictures")
 
-    # ---- what it hears ----------------------------------------------------------------------------------------------
+    # ---- received messages -------------------------------------------------------------------------------------------
 
     def connected(self) -> None:
-        """A new broker session: what was said may be lost."""
+        """Publish everything anew at a new broker session: earlier messages may be lost."""
         self._birth_received.set()
 
     def heard(self, entrance: str | None, incoming: InboundMessage) -> None:
-        """Home Assistant says that it has begun (no entrance), or wants something. No stored wish is acted on.
+        """Handle Home Assistant's birth (no entrance) or a command. A retained command has no effect.
 
-        A birth counts however it was sent: some owners have theirs stored, and an answer does no harm.
+        A birth counts even if retained: some owners have theirs retained, and an answer does no harm.
         """
         if entrance is None:
             if incoming.payload.strip() == b"online":
@@ -114,7 +114,10 @@ class HomeAssistantBridge:
             self._on_request(entrance, incoming.payload, self._section)
 
     def _on_request(self, entrance: str, payload: bytes, section: HomeAssistantSection) -> None:
-        """A stop is heard in any flood, once: what it does counts before this returns, and only people end it."""
+        """Handle a command. A stop is accepted in any flood, once.
+
+        It is in force before this returns; only people lift it.
+        """
         what = parse_command(payload)
         stops = what is HomeAssistantCommand.STOP and "stop" in section.may
         if stops and self._entrances[entrance].stopped():
@@ -139,7 +142,7 @@ class HomeAssistantBridge:
             self._refuse(entrance, CommandRefusal(what, why))
 
     def _refuse(self, entrance: str, no: CommandRefusal) -> None:
-        """Say so to whoever asked, to whoever follows the entrance, and to the log that nobody can rewrite."""
+        """Report a refusal to Home Assistant, to observers of the entrance, and to the signed log."""
         log.warning("home_assistant_refused", entrance=entrance, asked=no.asked, why=no.why)
         self._publish_event(entrance, state.refusal_event(no.asked, no.why))
         now = self._clock.now()
@@ -159,10 +162,10 @@ class HomeAssistantBridge:
             except StoreFailed as failure:
                 log.warning("refusal_not_noted", entrance=entrance, why=str(failure))
 
-    # ---- what it says -----------------------------------------------------------------------------------------------
+    # ---- published messages ------------------------------------------------------------------------------------------
 
     def overheard(self, entrance: str, commands: tuple[c.Command, ...]) -> None:
-        """An entrance has decided: what is news of it goes out."""
+        """Publish what an entrance's decision changed."""
         if self._section is None:
             return
         before, after = self._last_states.get(entrance), self._entrances[entrance].state
@@ -182,7 +185,7 @@ class HomeAssistantBridge:
         )
 
     def _publish_state(self, entrance: str) -> None:
-        """Say how it stands, and only then that somebody looks after it."""
+        """Publish the state, and only then that the gateway is online."""
         if self._section is None:
             return
         shown = state.entrance_snapshot(self._entrances[entrance].state, self._clock.now())
@@ -214,10 +217,10 @@ class HomeAssistantBridge:
         self._remove_pictures()
 
     async def _publish_discovery(self) -> None:
-        """Say what there is; first take back what was said once and is no more.
+        """Publish the discovery messages; first remove the entities that no longer exist.
 
-        The file knows of a message before the broker does, and of its end after: a box that is killed in between says
-        it again.
+        The file records a message before the broker gets it, and its removal afterwards: a box that is killed in
+        between publishes it again.
         """
         before = await asyncio.to_thread(read_record, self._file)
         now = discovery.published_entities(self._messages)
@@ -247,7 +250,7 @@ class HomeAssistantBridge:
     # ---- pictures ---------------------------------------------------------------------------------------------------
 
     async def _take_pictures(self) -> None:
-        """One picture a visit, of the camera outside, when it rings. It is on no disk and in no broker."""
+        """Take one picture per visit, of the camera outside, when it rings. No disk and no broker stores it."""
         while True:
             await self._picture_requested.wait()
             self._picture_requested.clear()
@@ -259,7 +262,7 @@ class HomeAssistantBridge:
                     self._publisher.publish(homeassistant_topic(entrance, "picture"), jpeg, expiry=discovery.EXPIRY_S)
 
     def _remove_pictures(self) -> None:
-        """A day later, or as soon as the visit's films are erased, nothing is shown any more."""
+        """Remove pictures after a day, or as soon as the visit's films are erased."""
         mono = self._clock.now().mono
         for entrance, picture in tuple(self._pictures.items()):
             running = self._entrances[entrance].state
@@ -272,7 +275,7 @@ class HomeAssistantBridge:
 
 
 def read_record(file: Path) -> discovery.PublishedEntities:
-    """Which entities Home Assistant was told of before; what cannot be read is as good as nothing."""
+    """Return the entities published before; empty if the file cannot be read."""
     try:
         said: Any = json.loads(read_regular(file, at_most=MAX_RECORD_BYTES))
         return {str(topic): {str(k): str(v) for k, v in parts.items()} for topic, parts in said.items()}

@@ -1,7 +1,7 @@
-"""What Home Assistant may ask of an entrance: one word a message, on `perron/ha/<entrance>/set`.
+"""Parses Home Assistant's commands to an entrance: one word per message, on `perron/ha/<entrance>/set`.
 
 A lock of Home Assistant always has the action "unlock" (https://www.home-assistant.io/integrations/lock.mqtt/: "it's
-mandatory for locks to support lock and unlock"). Here it leads nowhere: there is no unlock by hand at all.
+mandatory for locks to support lock and unlock"). Here it has no effect: no manual unlock exists at all.
 """
 
 from dataclasses import dataclass
@@ -10,12 +10,12 @@ from enum import StrEnum
 from gateway.config.home import HomeAssistantSection
 from gateway.protocol import owner_requests
 
-REQUESTER = "home-assistant"  # who asked, in the log: no person's id has this form
-MAX_REQUESTS, REQUEST_WINDOW_S = 10, 10.0  # wishes of one entrance that are heard in so many seconds
+REQUESTER = "home-assistant"  # the requester in the log: no person's id has this form
+MAX_REQUESTS, REQUEST_WINDOW_S = 10, 10.0  # commands of one entrance that are accepted in so many seconds
 
 
 class HomeAssistantCommand(StrEnum):
-    """Everything that Home Assistant can say to an entrance."""
+    """Every command that Home Assistant can send to an entrance."""
 
     LOCK = "LOCK"
     UNLOCK = "UNLOCK"
@@ -26,7 +26,7 @@ class HomeAssistantCommand(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CommandRefusal:
-    """It is not done. `parse_command` quotes nothing that was sent; `why` is one line."""
+    """A refused command. `parse_command` quotes nothing that was sent; `why` is one line."""
 
     asked: str
     why: str
@@ -37,7 +37,7 @@ NOT_ALLOWED_REASON = "home.yaml does not name it under homeassistant.may"
 
 
 def parse_command(payload: bytes) -> HomeAssistantCommand | CommandRefusal:
-    """Read one message; what is no word of ours is refused and not quoted."""
+    """Parse one message; an unknown word is refused and not quoted."""
     try:
         return HomeAssistantCommand(payload.decode("ascii"))
     except ValueError:  # UnicodeDecodeError is one
@@ -47,7 +47,7 @@ def parse_command(payload: bytes) -> HomeAssistantCommand | CommandRefusal:
 def to_owner_request(
     what: HomeAssistantCommand, section: HomeAssistantSection, ident: str
 ) -> owner_requests.AnyOwnerRequest | CommandRefusal:
-    """Make the owner's own wish of it, named `ident`, where it may be asked; else say why not."""
+    """Return the owner's request `ident` for a permitted command, else the refusal."""
     match what:
         case HomeAssistantCommand.UNLOCK | HomeAssistantCommand.OPEN:
             return CommandRefusal(what, NEVER_REASON)
@@ -63,14 +63,14 @@ def to_owner_request(
 
 @dataclass(slots=True)
 class CommandRateLimit:
-    """How much of one entrance's wishes is heard: a flood of them is no more than its first ones."""
+    """Limits the commands of one entrance: of a flood only the first ones count."""
 
     since: float = float("-inf")
     heard: int = 0
     dropped: int = 0
 
     def takes(self, mono: float) -> bool:
-        """Whether one more is heard at this monotonic second."""
+        """Return whether one more is accepted at this monotonic second."""
         if mono - self.since >= REQUEST_WINDOW_S:
             self.since, self.heard, self.dropped = mono, 0, 0
         self.heard += 1

@@ -1,15 +1,15 @@
-"""What Home Assistant is told that there is: one device an entrance, in one retained discovery message. Pure.
+"""Builds Home Assistant's discovery messages: one device per entrance, in one retained message. Pure.
 
-The shapes are those of https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload, as its 2026.2 takes
-them. Why Home Assistant never goes on showing "locked" when nobody looks after the door any more:
+The format is that of https://www.home-assistant.io/integrations/mqtt/#device-discovery-payload, as its 2026.2 accepts
+it. Home Assistant never keeps showing "locked" when no gateway runs, for these reasons:
 
-* Nothing but the discovery message itself is retained, so no broker tells an old state.
-* Whether the device is there is the *latest* word of three topics (`availability_mode: latest`). Only a live "online"
-  of the gateway, sent after the state, makes it available; the gateway's last will ends that.
-* The third is Home Assistant's own birth message, which it hears too: whenever it has come back to a broker it holds
-  everything for unavailable until the gateway has answered. A broker that restarts forgets the last will with all
-  else, and Home Assistant would otherwise show again what it showed before.
-* Sensors also expire by themselves (`expire_after`); Home Assistant's locks have no such thing.
+* Only the discovery message itself is retained, so no broker repeats an old state.
+* The availability is the *latest* message of three topics (`availability_mode: latest`). Only a live "online" of the
+  gateway, sent after the state, makes the device available; the gateway's last will ends that.
+* The third topic is Home Assistant's own birth message: whenever it has reconnected to a broker, everything is unavailable
+  until the gateway has answered. A broker that restarts forgets the last will too, and Home Assistant would otherwise
+  show its earlier state again.
+* Sensors also expire by themselves (`expire_after`); Home Assistant's locks do not support that.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,16 +25,16 @@ from gateway.integrations.homeassistant.state import UNKNOWN, DeliveryEntityStat
 from gateway.runtime.adapters.batteries import auxiliary_batteries
 from gateway.system.i18n import Text, _, pgettext
 
-REPEAT_INTERVAL_S = 15.0  # seconds: so often everything is said again
-EXPIRY_S = 60  # seconds that a sensor believes what it heard last, and that a broker keeps what it could not deliver
-UNUSED_PAYLOAD = "-"  # a payload that nobody sends
+REPEAT_INTERVAL_S = 15.0  # seconds between two publications of everything
+EXPIRY_S = 60  # seconds that a sensor keeps its last value, and that a broker keeps an undelivered message
+UNUSED_PAYLOAD = "-"  # a payload that is never sent
 
 PublishedEntities = Mapping[str, Mapping[str, str]]
-"""Which entities Home Assistant was told of: discovery topic -> component -> its platform."""
+"""The published entities: discovery topic -> component -> its platform."""
 
 
 class HomeAssistantEntity(StrEnum):
-    """The entities of an entrance, by the names that they have in the discovery message."""
+    """The entities of an entrance, by their names in the discovery message."""
 
     LOCK = auto()
     DOOR = auto()
@@ -70,18 +70,18 @@ BATTERY_NAMES: Mapping[str, Text] = {
     "presence": _("Presence sensor battery"),
     "alarm": _("Alarm panel battery"),
 }
-"""What stands beside lock and door sensor (`gateway/runtime/adapters/batteries.py`), by its kind."""
+"""The devices beside lock and door sensor (`gateway/runtime/adapters/batteries.py`), by kind."""
 
 UNLOCK_REFUSED_TEXT: Text = _("never from Home Assistant: only a permitted delivery opens this door")
 
 
 def object_id(home: Home, entrance: str) -> str:
-    """Name an entrance's device. Our ids have no `_`, so no two of them make the same name."""
+    """Return the name of an entrance's device. Ids contain no `_`, so two of them never give the same name."""
     return f"perron_{home.box}_{entrance}"
 
 
 def discovery_messages(home: Home) -> Mapping[str, Mapping[str, Any]]:
-    """Every discovery message that should stand: topic -> message; none where the house file has no section for it."""
+    """Return every current discovery message: topic -> message; empty without a section in the house file."""
     section = home.homeassistant
     if section is None:
         return {}
@@ -94,7 +94,7 @@ def discovery_messages(home: Home) -> Mapping[str, Mapping[str, Any]]:
 
 
 def published_entities(messages: Mapping[str, Mapping[str, Any]]) -> PublishedEntities:
-    """Which entities these messages tell of."""
+    """Return the entities in these messages."""
     return {
         topic: {name: component["platform"] for name, component in message["components"].items()}
         for topic, message in messages.items()
@@ -102,14 +102,14 @@ def published_entities(messages: Mapping[str, Mapping[str, Any]]) -> PublishedEn
 
 
 def merged_entities(one: PublishedEntities, other: PublishedEntities) -> PublishedEntities:
-    """Both."""
+    """Return the union of both."""
     return {topic: {**one.get(topic, {}), **other.get(topic, {})} for topic in (*one, *other)}
 
 
 def removal_messages(
     before: PublishedEntities, messages: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Take back what was once told and is no more: an empty message ends a device, a bare platform one entity of it."""
+    """Yield messages that remove former entities: empty ends a device, a bare platform one entity of it."""
     for topic, components in before.items():
         message = messages.get(topic)
         if message is None:
@@ -242,7 +242,7 @@ def _components(home: Home, section: HomeAssistantSection, entrance: str) -> Ite
 
 
 def publishes_picture(home: Home, entrance: str) -> bool:
-    """Whether a picture of the last visit goes out: only if the owner says so, and never one of the home's inside."""
+    """Return whether the last visit's picture is published: only on the owner's request, never of the inside."""
     outside = home.entrances[entrance].cameras.outside
     indoors = any(outside in section.cameras.inside for section in home.entrances.values())
     return home.homeassistant is not None and home.homeassistant.picture == "last_visit" and not indoors

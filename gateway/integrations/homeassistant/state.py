@@ -1,7 +1,7 @@
-"""What Home Assistant is shown of an entrance. Pure: a state in, words of Home Assistant out.
+"""Translates an entrance's state into Home Assistant's values. Pure.
 
-Its words for a lock, and `None` for what is not known: https://www.home-assistant.io/integrations/lock.mqtt/ (and
-binary_sensor.mqtt, sensor.mqtt), as its 2026.2 reads them. No code, no name, no number of a delivery is among them.
+The values for a lock, and `None` for unknown: https://www.home-assistant.io/integrations/lock.mqtt/ (and
+binary_sensor.mqtt, sensor.mqtt), as its 2026.2 reads them. They contain no code, no name and no number of a delivery.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +17,7 @@ UNKNOWN = "None"  # Home Assistant shows "unknown" for it
 
 
 class LockEntityState(StrEnum):
-    """What the lock is said to be."""
+    """The state of the lock entity."""
 
     LOCKED = "LOCKED"
     UNLOCKED = "UNLOCKED"
@@ -28,7 +28,7 @@ class LockEntityState(StrEnum):
 
 
 class DeliveryEntityState(StrEnum):
-    """Where a delivery stands: nothing, soon, or the phase of the visit."""
+    """The state of a delivery: none, soon, or the phase of the visit."""
 
     IDLE = auto()
     EXPECTED = auto()
@@ -45,7 +45,7 @@ class DeliveryEntityState(StrEnum):
 
 
 class HomeAssistantEvent(StrEnum):
-    """What the event entity may tell."""
+    """The types of the event entity."""
 
     AT_THE_DOOR = auto()
     UNLOCKED = auto()
@@ -59,13 +59,13 @@ class HomeAssistantEvent(StrEnum):
     NOT_OPENED = auto()
     LOCKED_AGAIN = auto()
     HANDED_TO_OWNER = auto()
-    LOCK_NOW = auto()  # what came of a lock-up that somebody asked for: `result`
+    LOCK_NOW = auto()  # the result of a lock request: `result`
     ALARM = auto()  # `code`
-    WISH_REFUSED = auto()  # of Home Assistant's own: `asked`, `why`
+    WISH_REFUSED = auto()  # of a command of Home Assistant: `asked`, `why`
 
 
 def lock_state(state: Entrance) -> LockEntityState:
-    """Say what the lock is. Locked is only said of a bolt and a door that both were proven so (invariant 8)."""
+    """Return the lock's state: locked only if bolt and door are both proven so (invariant 8)."""
     if locked(state) and closed(state):
         return LockEntityState.LOCKED
     visit, lockup = state.visit, state.lock_request
@@ -81,12 +81,12 @@ def lock_state(state: Entrance) -> LockEntityState:
 
 
 def _is_jammed(visit: Visit | None) -> bool:
-    """A bolt that jammed in a running visit, until a later try proves it good."""
+    """Return whether a bolt jammed in a running visit; a later try that proves it good ends that."""
     return visit is not None and (visit.jammed or visit.jam_notified)
 
 
 def delivery_state(state: Entrance, now: Now) -> DeliveryEntityState:
-    """Say where a delivery stands."""
+    """Return the state of the delivery."""
     if state.visit is not None:
         return DeliveryEntityState(state.visit.phase.value)
     if state.stopped:
@@ -97,7 +97,7 @@ def delivery_state(state: Entrance, now: Now) -> DeliveryEntityState:
 
 
 def problems(state: Entrance) -> tuple[str, ...]:
-    """Name what somebody should look at now."""
+    """Return what a person should check now."""
     visit = state.visit
     found = {
         "handed_to_owner": visit is not None and visit.phase is Phase.HANDED_TO_OWNER,
@@ -110,7 +110,7 @@ def problems(state: Entrance) -> tuple[str, ...]:
 
 
 def entrance_snapshot(state: Entrance, now: Now) -> Mapping[str, object]:
-    """Everything that Home Assistant's entities of one entrance show, as one JSON object: they never contradict."""
+    """Return the values of all entities of one entrance as one JSON object, so they never contradict."""
     wrong = problems(state)
     return {
         "lock": lock_state(state).value,
@@ -131,7 +131,7 @@ def _battery_value(level: BatteryLevel | None) -> str:
 def decision_events(
     before: Entrance | None, after: Entrance, commands: Iterable[c.Command]
 ) -> Iterator[Mapping[str, object]]:
-    """Tell what one decision was about, in the order in which it happened. `before` None: nothing was seen yet."""
+    """Yield the events of one decision, in their order. `before` None: there was no earlier state."""
     phase = None if after.visit is None else after.visit.phase
     was = None if before is None or before.visit is None else before.visit.phase
     begins = {
@@ -150,7 +150,7 @@ def decision_events(
 
 def _command_events(command: c.Command) -> Iterator[Mapping[str, object]]:
     match command:
-        case c.RaiseAlarm():  # its detail may name what a scanner read
+        case c.RaiseAlarm():  # its detail may contain what a scanner read
             yield _event_body(HomeAssistantEvent.ALARM, code=command.code.value)
         case c.ReportParcelResult(outcome=Outcome.UNKNOWN):
             yield _event_body(HomeAssistantEvent.OUTCOME_UNKNOWN)
@@ -189,5 +189,5 @@ def _event_body(what: HomeAssistantEvent, **more: object) -> Mapping[str, object
 
 
 def refusal_event(asked: str, why: str) -> Mapping[str, object]:
-    """Tell Home Assistant that what it asked is not done, and why."""
+    """Return the event that a command of Home Assistant was refused, and why."""
     return _event_body(HomeAssistantEvent.WISH_REFUSED, asked=asked, why=why)

@@ -1,1 +1,1 @@
-"""The box's line to a hub: it connects outwards, takes in what is signed, and tells what became of it."""
+"""The box's client of a hub: connects outwards, accepts signed messages and reports their results."""

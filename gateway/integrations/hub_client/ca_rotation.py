@@ -1,7 +1,7 @@
-"""The box follows its hub from one authority to the next: each is signed by the one before, so nobody else is believed.
+"""Follows the hub's certificate authority from one to the next: each is signed by the one before.
 
-What the web's certificate says of who answers counts for nothing here. The line can be read at any time, also long
-after the change: a box that was off meanwhile learns it when it is back.
+The web server's certificate does not count here. The list of authorities can be read at any time, also long after the
+change: a box that was off meanwhile learns it when it is back.
 """
 
 import asyncio
@@ -48,10 +48,10 @@ log = structlog.get_logger(__name__)
 CHECK_INTERVAL_S, RETRY_DELAY_S = (
     6 * 3600.0,
     900.0,
-)  # seconds between looks at the certificate; after the hub did not answer
+)  # seconds between checks of the certificate; after the hub did not answer
 HttpGet = Callable[[str], bytes]
-"""Reads at an address and returns what was answered; raises `HubError` or `HubUnavailable`."""
-MAX_AUTHORITY_CHANGES = 20  # changes in a line
+"""Reads an address and returns the answer; raises `HubError` or `HubUnavailable`."""
+MAX_AUTHORITY_CHANGES = 20  # changes in the list
 
 
 class _AuthorityChange(HubResponse):
@@ -64,13 +64,13 @@ class _AuthorityChain(HubResponse):
 
 
 def follow_authorities(url: str, folder: Path, read: HttpGet) -> bool:
-    """Learn which authorities follow those that the box believes; whether it is news.
+    """Read which authorities follow the trusted ones; return whether there are new ones.
 
-    All are believed until the box's own certificate is the newest one's: then that one alone.
+    The box trusts all of them until its own certificate comes from the newest: then only that one.
 
     Raises:
-        WrongHub: what came is no such line. HubError: the hub refuses. HubUnavailable: it cannot be reached.
-        Damaged, OSError: the folder's files cannot be used.
+        WrongHub: the answer is no such list. HubError: the hub refuses. HubUnavailable: it cannot be reached.
+        DamagedIdentity, OSError: the folder's files cannot be used.
     """
     before, mine = trusted_authorities(folder), read_identity(folder)
     known = list(before)
@@ -87,7 +87,7 @@ def follow_authorities(url: str, folder: Path, read: HttpGet) -> bool:
 
 
 def renewal_tasks(home: Home) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
-    """The work of keeping the certificate young, by its name; none where the box has joined no hub by a claim."""
+    """Return the tasks that renew the certificate, by name; empty if the box joined no hub by a claim."""
     folder = home.storage.folder / HUB_FOLDER
     if home.hub is None or not (folder / IDENTITY_FILE).exists():
         return {}
@@ -103,9 +103,9 @@ async def keep_renewed(  # noqa: PLR0913 - what it needs, named one by one
     read: HttpGet = http_request,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
-    """Follow the hub's authority, and renew whenever it is time, until cancelled.
+    """Follow the hub's authority, and renew the certificate in time, until cancelled.
 
-    What goes wrong is told to the log, and tried again.
+    Errors go to the log, and the task tries again.
     """
     while True:
         wait = CHECK_INTERVAL_S

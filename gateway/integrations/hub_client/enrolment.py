@@ -1,12 +1,13 @@
-"""How the box joins a hub, and keeps its certificate there young.
+"""Joins the box to a hub, and renews its certificate there.
 
 In its folder (`hub` in the storage folder) `read_identity.pem` is its private key and certificate in one file, so both
-change at once; `authority.pem` is the only authority that it believes there; `next.pem` is the key that it asks a
-certificate for, until that certificate is on the disk and the hub knows it. Keys are made here and never leave. Each
-step is a whole file, and each question can be asked again: killed anywhere, the box has an identity that counts.
+change at once; `authority.pem` contains the only authority that the box trusts there; `next.pem` is the key for which
+it requests a certificate, until that certificate is stored and the hub knows it. Keys are made here and never leave.
+Each step writes a whole file, and each request can be repeated: after a kill at any moment, the box has a valid
+identity.
 
-The web's certificate is not what is trusted: the answer to a claim carries a MAC under the claim's secret and the
-authority of the code's fingerprint, a renewed certificate is that authority's, for the key that was asked for.
+The box does not trust the web server's certificate: the answer to a claim carries a MAC under the claim's secret and
+the authority of the code's fingerprint; a renewed certificate must come from that authority, for the requested key.
 """
 
 import json
@@ -59,46 +60,46 @@ IDENTITY_FILE, AUTHORITY_FILE, NEXT_KEY_FILE, SUPPORT_CODE_FILE = (
     "next.pem",
     "support-code",
 )
-KEY_SPENT_CODE = "conflict"  # the hub's word for a key that it will not certify (again)
+KEY_SPENT_CODE = "conflict"  # the hub's code for a key that it will not certify (again)
 UNKNOWN_HOME_CODE, SIGNATURE_REFUSED_CODE = (
     "not_found",
     "signature_refused",
-)  # its words for a home, a certificate that does not count
+)  # its codes for a home or a certificate that is not valid
 HTTP_TIMEOUT_S = 20.0  # seconds for the hub to answer
-MAX_BODY_BYTES = 65_536  # bytes of its answer, and of a file of ours
+MAX_BODY_BYTES = 65_536  # bytes of its answer, and of a file of the box
 
 CERTIFICATE_ERRORS = (ValueError, UnsupportedAlgorithm, x509.InvalidVersion)
-"""What a stranger's certificate may raise when it is read: a hub that could raise another would end the box."""
+"""Exceptions from reading a foreign certificate: another one, caused by a hub, would end the box."""
 
 HttpPost = Callable[[str, Mapping[str, object]], bytes]
-"""POSTs JSON to an address and returns what was answered; raises `HubError` or `HubUnavailable`."""
+"""POSTs JSON to an address and returns the answer; raises `HubError` or `HubUnavailable`."""
 
 
 class HubUnavailable(ConnectionError):  # noqa: N818 - it says what is the matter
-    """The hub cannot be reached, or failed: another time it may do."""
+    """The hub cannot be reached, or failed; a later try may succeed."""
 
 
 class HubError(Exception):
-    """The hub refuses, and why; `code` is its own stable word for it."""
+    """The hub refuses, with the reason; `code` is its own stable code for it."""
 
     def __init__(self, code: str, why: str) -> None:
-        """Keep both."""
+        """Store code and reason."""
         super().__init__(why)
         self.code = code
 
 
 class WrongHub(Exception):  # noqa: N818 - it says who it is
-    """What answered is not the hub of the code, or what it gave is not for this box. Nothing of it was kept."""
+    """The server is not the hub of the code, or its answer is not for this box. Nothing of it was stored."""
 
 
 class DamagedIdentity(ValueError):  # noqa: N818 - it says what happened
-    """What lies in the folder is no identity of a box; the text says what to do."""
+    """The folder contains no valid identity of a box; the text says what to do."""
 
 
 class HubResponse(BaseModel):
-    """What a hub answers."""
+    """An answer of the hub."""
 
-    model_config = ConfigDict(frozen=True, strict=True)  # a newer hub may say more
+    model_config = ConfigDict(frozen=True, strict=True)  # a newer hub may send more
 
 
 class _BrokerAddress(HubResponse):
@@ -123,7 +124,7 @@ class _RenewalResponse(HubResponse):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubMembership:
-    """What a box is at a hub: what stands under `hub` in the house file."""
+    """A box's membership of a hub: the section `hub` of the house file."""
 
     url: str
     home: str
@@ -142,25 +143,25 @@ class HubIdentity:
 
     @property
     def home(self) -> str:
-        """The name under which the hub knows the box."""
+        """Return the name under which the hub knows the box."""
         return str(self.certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value)
 
     @property
     def until(self) -> datetime:
-        """Its last instant."""
+        """Return its last valid instant."""
         return self.certificate.not_valid_after_utc
 
     def due(self, now: datetime) -> bool:
-        """Whether it is time for another one: two thirds are over. Good news of a wrong clock only makes it earlier."""
+        """Return whether renewal is due: two thirds are over. A wrong clock can only make it earlier."""
         begun = self.certificate.not_valid_before_utc + BACKDATING
         return now >= begun + (self.until - begun) * 2 / 3 or now < begun - BACKDATING
 
 
 def read_identity(folder: Path) -> HubIdentity | None:
-    """Read what the box proves itself by; None: it has joined no hub.
+    """Read the box's identity; None if it has joined no hub.
 
     Raises:
-        Damaged: the file holds none.
+        DamagedIdentity: the file contains none.
         OSError: it cannot be read.
     """
     file = folder / IDENTITY_FILE
@@ -174,12 +175,12 @@ def read_identity(folder: Path) -> HubIdentity | None:
 
 
 def join_hub(code: ClaimCode, box: PublicKey, folder: Path, ask: HttpPost) -> HubMembership:
-    """Join by a claim's code; what the house file has to say then. Said again after a crash it ends the same.
+    """Join by a claim's code; return the section for the house file. Repeated after a crash, the result is the same.
 
-    Until `finish_join` is said the same code may be used once more: the house file is written between the two.
+    Until `finish_join` the same code may be used once more: the house file is written between the two.
 
     Raises:
-        WrongHub: somebody else answered. HubError: it refuses. HubUnavailable: it cannot be reached.
+        WrongHub: another server answered. HubError: the hub refuses. HubUnavailable: it cannot be reached.
         OSError: the folder cannot be written.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -206,7 +207,7 @@ def join_hub(code: ClaimCode, box: PublicKey, folder: Path, ask: HttpPost) -> Hu
 
 
 def finish_join(folder: Path) -> None:
-    """The house file says where the box has joined: the claim is done with.
+    """Delete the claim, after the house file names the hub.
 
     Raises:
         OSError: the folder cannot be written.
@@ -215,7 +216,7 @@ def finish_join(folder: Path) -> None:
 
 
 def support_code(folder: Path) -> str | None:
-    """By which code a customer tells a retailer that this home is his, as it is read aloud; None: it is not known."""
+    """Return the code by which a customer names this home to a retailer, as it is read aloud; None: unknown."""
     try:
         code = supportcode.parse_support_code(
             read_regular(folder / SUPPORT_CODE_FILE, at_most=MAX_BODY_BYTES).decode("ascii").strip()
@@ -226,7 +227,7 @@ def support_code(folder: Path) -> str | None:
 
 
 def store_support_code(folder: Path, said: str) -> bool:
-    """Keep the code that the hub tells; whether it is another than before. What is none is not kept.
+    """Store the hub's support code; return whether it changed. An invalid one is not stored.
 
     Raises:
         OSError: the folder cannot be written.
@@ -240,7 +241,7 @@ def store_support_code(folder: Path, said: str) -> bool:
 
 
 def authority_fingerprint(folder: Path) -> str | None:
-    """The fingerprint of the newest authority that the box believes there; None: of none."""
+    """Return the fingerprint of the newest trusted authority; None if there is none."""
     try:
         return trusted_authorities(folder)[-1].fingerprint(hashes.SHA256()).hex()
     except (OSError, DamagedIdentity):
@@ -248,12 +249,12 @@ def authority_fingerprint(folder: Path) -> str | None:
 
 
 def is_accepted(url: str, folder: Path, ask: HttpPost) -> bool:
-    """Ask the hub whether it lets this box in still: its broker only says that it does not, never why.
+    """Return whether the hub still accepts this box: its broker only refuses, without a reason.
 
-    It is the confirmation of the certificate that it has, which changes nothing where it counts.
+    The request confirms the present certificate, which changes nothing where it is valid.
 
     Raises:
-        HubUnavailable: it cannot be reached. HubError: it answers something else. Damaged, OSError: there is no
+        HubUnavailable: the hub cannot be reached. HubError: it answers something else. DamagedIdentity, OSError: there is no
         identity.
     """
     mine = read_identity(folder)
@@ -263,11 +264,11 @@ def is_accepted(url: str, folder: Path, ask: HttpPost) -> bool:
 
 
 def leave_hub(url: str, folder: Path, ask: HttpPost) -> bool:
-    """Tell the hub that this home leaves it for good; False: it knows this home no more, or none has joined here.
+    """Report to the hub that this home leaves for good; return False if unknown there, or if the box never joined.
 
     Raises:
-        HubUnavailable: it cannot be reached. HubError: it answers something else. Damaged, OSError: the identity is
-        unusable.
+        HubUnavailable: the hub cannot be reached. HubError: it answers something else. DamagedIdentity, OSError: the identity
+        is unusable.
     """
     mine = read_identity(folder)
     if mine is None:
@@ -278,7 +279,7 @@ def leave_hub(url: str, folder: Path, ask: HttpPost) -> bool:
 
 
 def _hub_accepts(asks: Callable[[], object]) -> bool:
-    """Ask; whether the hub believes that it is this home that asks."""
+    """Send a request; return whether the hub accepts it as this home's."""
     try:
         asks()
     except HubError as no:
@@ -289,11 +290,11 @@ def _hub_accepts(asks: Callable[[], object]) -> bool:
 
 
 def renew_certificate(url: str, folder: Path, ask: HttpPost, *, now: datetime) -> HubIdentity | None:
-    """Renew the certificate if it is time, or end a renewal that was cut short; None: nothing was to be done.
+    """Renew the certificate if due, or finish an interrupted renewal; None: nothing to do.
 
     Raises:
-        WrongHub: what came is not for this box. HubError: the hub refuses. HubUnavailable: it cannot be reached.
-        Damaged, OSError: the folder's files cannot be used.
+        WrongHub: the answer is not for this box. HubError: the hub refuses. HubUnavailable: it cannot be reached.
+        DamagedIdentity, OSError: the folder's files cannot be used.
     """
     mine = read_identity(folder)
     if mine is None or not ((folder / NEXT_KEY_FILE).exists() or mine.due(now)):
@@ -310,7 +311,7 @@ def renew_certificate(url: str, folder: Path, ask: HttpPost, *, now: datetime) -
             renewed = read_answer(_RenewalResponse, ask(f"{url}/v1/homes/renew", asked))
         except HubError as no:
             if no.code == KEY_SPENT_CODE:
-                (folder / NEXT_KEY_FILE).unlink()  # the next time another key is asked for
+                (folder / NEXT_KEY_FILE).unlink()  # the next renewal uses another key
             raise
         one = checked_certificate(renewed.certificate, trusted_authorities(folder), mine.home, key)
         _write_identity(folder, key, one)
@@ -327,7 +328,7 @@ def _confirm(url: str, mine: HubIdentity, ask: HttpPost) -> None:
 
 
 def _next_key(folder: Path, purpose: str, *, of: HubIdentity | None = None) -> ec.EllipticCurvePrivateKey:
-    """The key that is asked for: the one on the disk if it was made for this purpose, else a new one, written first.
+    """Return the key to certify: the stored one if it has this purpose, else a new one, stored first.
 
     After a renewal's certificate was written, and before it was confirmed, it is the identity's own key.
     """
@@ -336,7 +337,7 @@ def _next_key(folder: Path, purpose: str, *, of: HubIdentity | None = None) -> e
         pem = read_regular(file, at_most=MAX_BODY_BYTES)
         try:
             kept = _load_key(pem)
-        except (ValueError, TypeError, UnsupportedAlgorithm):  # nobody has certified it
+        except (ValueError, TypeError, UnsupportedAlgorithm):  # it was never certified
             kept = None
         said = pem.partition(b"\n")[0].decode(errors="replace")
         if kept is not None and (
@@ -357,10 +358,10 @@ def _write_identity(
 
 
 def parse_authority(pem: str) -> x509.Certificate:
-    """Read an authority.
+    """Parse an authority.
 
     Raises:
-        WrongHub: it is none that can sign for another.
+        WrongHub: it is no certificate that can sign others.
     """
     try:
         one = x509.load_pem_x509_certificate(pem.encode())
@@ -375,10 +376,10 @@ def parse_authority(pem: str) -> x509.Certificate:
 def checked_certificate(
     pem: str, authorities: Sequence[x509.Certificate], home: str, key: ec.EllipticCurvePrivateKey
 ) -> x509.Certificate:
-    """Take a certificate that one of these authorities gave for this home and this key, and no other.
+    """Return the certificate if one of these authorities issued it for this home and this key.
 
     Raises:
-        WrongHub: it is none.
+        WrongHub: it is not.
     """
     try:
         one = x509.load_pem_x509_certificate(pem.encode())
@@ -394,7 +395,7 @@ def checked_certificate(
 
 
 def is_issued_by(one: x509.Certificate, authority: x509.Certificate) -> bool:
-    """Whether this authority gave that certificate."""
+    """Return whether this authority issued that certificate."""
     try:
         one.verify_directly_issued_by(authority)
     except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
@@ -403,10 +404,10 @@ def is_issued_by(one: x509.Certificate, authority: x509.Certificate) -> bool:
 
 
 def trusted_authorities(folder: Path) -> list[x509.Certificate]:
-    """The authorities that the box believes there, the newest last.
+    """Return the authorities that the box trusts there, the newest last.
 
     Raises:
-        Damaged, OSError: they cannot be read.
+        DamagedIdentity, OSError: they cannot be read.
     """
     file = folder / AUTHORITY_FILE
     try:
@@ -432,7 +433,7 @@ def _public_numbers(key: ec.EllipticCurvePrivateKey) -> ec.EllipticCurvePublicNu
 
 
 def _csr(key: ec.EllipticCurvePrivateKey) -> bytes:
-    """Ask for a certificate, DER. Whose it will be the hub says: the name in it stands for nobody."""
+    """Return a certificate request, DER. The hub decides the subject; the name in the request means nothing."""
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "perron")])
     made = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
     return made.public_bytes(serialization.Encoding.DER)
@@ -450,7 +451,7 @@ M = TypeVar("M", bound=HubResponse)
 
 
 def read_answer(model: type[M], body: bytes) -> M:
-    """Read what a hub answered.
+    """Parse a hub's answer.
 
     Raises:
         WrongHub: it is no such answer.
@@ -462,7 +463,7 @@ def read_answer(model: type[M], body: bytes) -> M:
 
 
 def http_request(address: str, body: Mapping[str, object] | None = None, patience: float = HTTP_TIMEOUT_S) -> bytes:
-    """Ask a hub, by HTTPS, or plainly on this machine; without a body it is only read.
+    """Send a request to a hub, by HTTPS, or by HTTP on this machine; without a body it is a GET.
 
     Raises:
         HubError: it refuses. HubUnavailable: it cannot be reached, or failed.
@@ -484,7 +485,7 @@ def http_request(address: str, body: Mapping[str, object] | None = None, patienc
 
 
 def _error_from(error: HTTPError) -> Exception:
-    """Read why; whatever else it answers, it is no hub."""
+    """Return the hub's reason as an exception; any other answer means that it is no hub."""
     status = error.code
     try:
         with error:
@@ -500,5 +501,5 @@ def _error_from(error: HTTPError) -> Exception:
 
 
 def _safe_line(text: str) -> str:
-    """A stranger's words as one line: nothing in them moves a terminal's cursor."""
+    """Return foreign text as one line without control characters, which could move a terminal's cursor."""
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())

@@ -1,46 +1,44 @@
-"""How much of a hub's word a box takes in, and how often it says its own again. Pure.
+"""Limits what a box accepts from a hub, and decides when it repeats its own messages. Pure.
 
-A hub may be away, slow or hostile; what it costs stays within these numbers.
+A hub may be away, slow or hostile; its cost stays within these numbers.
 """
 
 from dataclasses import dataclass
 
-MAX_UNACKNOWLEDGED_EVENTS = 20  # events on their way that are not acknowledged
-FIRST_RETRY_DELAY_S, MAX_RETRY_DELAY_S = 10.0, 300.0  # seconds after which what is not acknowledged is said again
+MAX_UNACKNOWLEDGED_EVENTS = 20  # sent events without acknowledgement
+FIRST_RETRY_DELAY_S, MAX_RETRY_DELAY_S = 10.0, 300.0  # seconds until an unacknowledged event is sent again
 HELLOS_BEFORE_RECONNECT = (
-    3  # hellos without an answer after which the line is made anew: a cluster may have lost our subscription (seen)
+    3  # hellos without an answer before reconnecting: a cluster may have lost the subscription (seen)
 )
-CHECK_INTERVAL_S = (
-    900.0  # seconds without a word of the hub's after which it is asked by a hello, though nothing is owed
-)
+CHECK_INTERVAL_S = 900.0  # seconds without a message of the hub until the box sends a hello, though nothing is due
 
 
 @dataclass(slots=True)
 class SendWindow:
-    """What was sent in this session, and when it is sent again. Instants in seconds, monotonic."""
+    """What was sent in this session, and when it is repeated. Instants in monotonic seconds."""
 
     sent: int = 0  # up to this number
-    acknowledged: bool = False  # the hub has answered our hello: what it has is known
+    acknowledged: bool = False  # the hub has answered the hello: its state is known
     failures: int = 0
     again: float = 0.0
     check: float = float("inf")
 
     def began(self, mono: float) -> None:
-        """We have said hello."""
+        """Record that the hello was sent."""
         self.sent, self.acknowledged, self.again = 0, False, mono + self.patience
 
     def heard(self, kept: int, mono: float) -> None:
-        """The hub has told what it keeps: events are sent from there."""
+        """Record the last event that the hub has stored: later ones are sent."""
         self.acknowledged, self.failures = True, 0
         self.sent = max(self.sent, kept)
         self.again, self.check = mono + self.patience, mono + CHECK_INTERVAL_S
 
     def silent(self) -> bool:
-        """Nothing was heard in time. Whether the line is to be made anew."""
+        """Record that no answer came in time; return whether to reconnect."""
         self.failures += 1
         return self.failures % HELLOS_BEFORE_RECONNECT == 0
 
     @property
     def patience(self) -> float:
-        """How long an answer is waited for."""
+        """Return the seconds to wait for an answer."""
         return min(FIRST_RETRY_DELAY_S * float(2 ** min(self.failures, 10)), MAX_RETRY_DELAY_S)

@@ -1,6 +1,6 @@
-"""What a house file says of the hub that its box has joined: written in, and taken out again. Comments stay.
+"""Adds a box's hub membership to its house file, or removes it. Comments stay.
 
-`perron join` and the page Hub both write by this.
+`perron join` and the page Hub both use this module.
 """
 
 from pathlib import Path
@@ -12,10 +12,10 @@ HUB_SECTION = "hub"
 
 
 def text_with_membership(text: str, file: Path, storage: Path, member: HubMembership) -> str:
-    """Return the text of the house file with this membership, in the place of one that is there.
+    """Return the text of the house file with this membership, in place of an existing one.
 
     Raises:
-        NotAdded: the text is none of a house, or would be none.
+        NotAdded: the text is no valid house file, or would not be one.
     """
     folder, beside = storage / HUB_FOLDER, file.resolve().parent
     own = folder.relative_to(beside) if folder.is_relative_to(beside) else folder
@@ -30,10 +30,10 @@ def text_with_membership(text: str, file: Path, storage: Path, member: HubMember
 
 
 def text_without_membership(text: str, file: Path, home: str) -> str:
-    """Return the text of the house file without its membership as this home; with another one it stays as it is.
+    """Return the text of the house file without its membership as this home; another membership stays.
 
     Raises:
-        NotAdded: the text is none of a house, or would be none.
+        NotAdded: the text is no valid house file, or would not be one.
     """
     stands = check_home(text, file).hub
     if stands is None or stands.home != home:

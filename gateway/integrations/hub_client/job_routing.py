@@ -1,4 +1,4 @@
-"""Which of a hub's jobs this box takes, and who takes each: the one place where a new kind is let in."""
+"""Maps each accepted kind of a hub's jobs to its handler: the only place where a new kind is added."""
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
@@ -22,17 +22,17 @@ from gateway.system.containment import Containment
 
 log = structlog.get_logger(__name__)
 
-MAX_QUESTIONS_PER_HOUR = 100  # of brands, that are answered
+MAX_QUESTIONS_PER_HOUR = 100  # brands' questions that get an answer
 MAX_HUB_SIGNED_PER_DAY = (
-    200  # that the hub signed for brands: less than one of them may say, so none is out of its ration
+    200  # messages that the hub signed for brands: fewer than one brand may send, so none lacks its share
 )
 HOUR_S, DAY_S = 3600.0, 86_400.0
 
 HubDeliveryHandler = Callable[[bytes, str], Awaitable[JobOutcome]]
-"""Takes in a signed message that is meant for this box or for this home at the hub (`Reception.by_hub`)."""
+"""Handles a signed message for this box or for this home at the hub (`Inbox.by_hub`)."""
 
 HubSignedHandler = Callable[[bytes, str, str], Awaitable[JobOutcome]]
-"""Takes in what the hub signed for a brand, for this home, under this key (`Reception.hub_signed`)."""
+"""Handles a message that the hub signed for a brand, for this home, under this key (`Inbox.hub_signed`)."""
 
 
 def job_handlers(
@@ -43,7 +43,7 @@ def job_handlers(
     hub_signed: HubSignedHandler,
     monotonic: Callable[[], float],
 ) -> Mapping[JobKind, JobHandler]:
-    """Who takes which kind of job. What is not here is refused, and the hub tells whoever sent it."""
+    """Return the handler of each kind of job. Other kinds are refused, and the hub reports that to the sender."""
     name = section.home
     asked: deque[float] = deque(maxlen=MAX_QUESTIONS_PER_HOUR)
     hub_said: deque[float] = deque(maxlen=MAX_HUB_SIGNED_PER_DAY)
@@ -71,7 +71,7 @@ def job_handlers(
 
     async def connect(job: Job) -> JobReceipt | None:
         if not _within_limit(asked, HOUR_S, monotonic()):
-            return None  # each is answered by an event on the disk: an honest hub asks again later
+            return None  # each answer is an event on the disk: an honest hub sends it again later
         why = await letting.asked(job.token.encode(), home=name, hub=section.url)
         if why == REASON_NOT_YET_VALID:
             return None
@@ -81,7 +81,7 @@ def job_handlers(
 
 
 def _within_limit(lately: deque[float], span: float, mono: float) -> bool:
-    """Count one more, unless as many as there may be came within this span (seconds)."""
+    """Count one more, unless this span (seconds) already contains the maximum."""
     if len(lately) == lately.maxlen and mono - lately[0] < span:
         return False
     lately.append(mono)
@@ -102,12 +102,12 @@ def build_uplink(  # noqa: PLR0913 - what the line needs, named one by one
     rewriting: HomeFileWriter,
     contained: Containment,
 ) -> Uplink | None:
-    """Build the line to the hub that the house file names; None: it names none, or the former household's.
+    """Build the uplink to the hub of the house file; None without one, or if it is the former household's.
 
-    After a hand-over the line only tells what it still owes, then it ends for good: the next household joins anew.
+    After a hand-over the uplink only sends what is still due, then it ends for good: the next household joins anew.
 
     Raises:
-        ValueError, OSError: the line of the box's keys cannot be read.
+        ValueError, OSError: the succession of the box's keys cannot be read.
     """
     section = home.hub
     if section is None:

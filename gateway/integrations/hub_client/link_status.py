@@ -1,4 +1,4 @@
-"""How the line to the hub stands, told in a file too: who examines the box from outside sees what its gateway sees."""
+"""Stores the state of the uplink in a file, so that a diagnosis from outside sees what the gateway sees."""
 
 from datetime import datetime
 from pathlib import Path
@@ -14,9 +14,9 @@ _MAX_FILE_BYTES = 4096  # bytes
 
 
 class LinkStatus(ConfigSection):
-    """Up or down since then; `why` it is down, in the library's words. `waiting`: events that the hub has not kept.
+    """Up or down since a time; `why` it is down, in the library's words. `waiting`: events that the hub lacks.
 
-    `leaving`: the house leaves this hub, and only tells what it still owes. `cut_off`: the hub lets it in no longer.
+    `leaving`: the house leaves this hub, and only sends what is still due. `cut_off`: the hub no longer accepts it.
     """
 
     home: str
@@ -29,7 +29,7 @@ class LinkStatus(ConfigSection):
 
 
 def write_status(folder: Path, standing: LinkStatus) -> None:
-    """Keep it for who examines.
+    """Store the status.
 
     Raises:
         OSError: it cannot be written.
@@ -39,7 +39,7 @@ def write_status(folder: Path, standing: LinkStatus) -> None:
 
 
 def read_status(folder: Path) -> LinkStatus | None:
-    """Read what was last told; None: nothing was."""
+    """Read the last status; None if there is none."""
     try:
         return LinkStatus.model_validate_json(read_bytes(folder / STATUS_FILE, at_most=_MAX_FILE_BYTES))
     except (OSError, ValidationError):
@@ -47,5 +47,5 @@ def read_status(folder: Path) -> LinkStatus | None:
 
 
 def initial_status(home: str, now: datetime, *, leaving: bool) -> LinkStatus:
-    """As it stands before the first session."""
+    """Return the status before the first session."""
     return LinkStatus(home=home, up=False, since=now, waiting=0, leaving=leaving)

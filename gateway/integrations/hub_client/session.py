@@ -1,8 +1,8 @@
-"""One session after another with the hub: hello, jobs and their receipts, events until they are kept.
+"""Runs sessions with the hub: hello, jobs and their receipts, events until the hub has stored them.
 
-Nothing here waits for a door and no door waits for it: jobs wait in a short queue of their own, and what does not fit
-is dropped, for the hub sends again what it has no receipt for. The hub decides nothing: what a job says counts by the
-signature inside it.
+No door waits for this module and it waits for no door: jobs are in a short queue of their own, and those that do not
+fit are dropped, because the hub sends each job again until it has a receipt. The hub decides nothing: a job counts by
+the signature inside it.
 """
 
 import asyncio
@@ -52,45 +52,46 @@ from gateway.system.containment import Containment
 
 log = structlog.get_logger(__name__)
 
-MAX_QUEUED_JOBS = 50  # the hub sends again what is dropped
-MAX_COMMAS = 12  # commas in a word: none has more than some parts, and a token has none in it
-PAUSE_BETWEEN_JOBS_S = 0.02  # seconds between two jobs: a flood takes no more of the disk than this
-POLL_INTERVAL_S = 0.5  # seconds between two looks for what the hub is owed: two index look-ups
-STORE_RETRY_DELAY_S = 5.0  # seconds until a disk that took nothing is tried again
-FILE_RETRY_DELAY_S = 60.0  # seconds until files that could not be used are read again
-ERROR_LOG_INTERVAL_S = 60.0  # seconds between two lines about what a hub does wrong
+MAX_QUEUED_JOBS = 50  # the hub sends a dropped job again
+MAX_COMMAS = 12  # commas in a message: a valid one has only a few parts, and a token has no comma
+PAUSE_BETWEEN_JOBS_S = 0.02  # seconds between two jobs: a flood uses no more of the disk than this
+POLL_INTERVAL_S = 0.5  # seconds between two checks for what is due to the hub: two index look-ups
+STORE_RETRY_DELAY_S = 5.0  # seconds until a failed disk is tried again
+FILE_RETRY_DELAY_S = 60.0  # seconds until unusable files are read again
+ERROR_LOG_INTERVAL_S = 60.0  # seconds between two log entries about a hub's errors
 FIRST_CHECK_DELAY_S, MAX_CHECK_DELAY_S = (
     5.0,
     600.0,
-)  # seconds between questions to the hub whether it lets us in, while the line is down
-STATUS_WRITE_INTERVAL_S = 10.0  # seconds between two notes of how many events wait
-SUPPORT_CODE_INTERVAL_S = 60.0  # seconds between two support codes that are taken from a hub
-MESSAGE_EXPIRY_S = 300  # seconds that the broker keeps a word for the hub
-# With which QoS we hear, line by line. Either would do: a job has a receipt, all else is asked again. RabbitMQ calls a
-# client's queue by its QoS, and a node that comes back from a partition ends, by name, the queues that its clients had:
-# also one that was made elsewhere since (4.0.5: 120 of 1,000 homes heard nothing). So it changes its name.
+)  # seconds between queries whether the hub accepts this home, while the uplink is down
+STATUS_WRITE_INTERVAL_S = 10.0  # seconds between two updates of the number of waiting events
+SUPPORT_CODE_INTERVAL_S = 60.0  # seconds between two support codes that are accepted from a hub
+MESSAGE_EXPIRY_S = 300  # seconds that the broker keeps a message for the hub
+# The QoS of the subscription, connection by connection. Either would do: a job has a receipt, all else is requested
+# again. RabbitMQ names a client's queue by its QoS, and a node that comes back from a partition ends, by name, the
+# queues that its clients had: also one that was made elsewhere since (4.0.5: 120 of 1,000 homes received nothing). So
+# the name changes.
 SUBSCRIBE_QOS = (0, 1)
 MAX_KEY_CHANGES_SENT = 16  # the newest changes of the box's key
 MAX_ENTRANCES_SENT = 32  # more would not fit into a `Hello`
 
 W = TypeVar("W", Ack, SealedQuery, Job)
 
-MAX_CONCURRENT_QUESTIONS = 32  # questions of the household that are being answered
-MAX_QUESTIONS_PER_SECOND = 60  # that are read at all: a flood of them takes no more of the loop than this
+MAX_CONCURRENT_QUESTIONS = 32  # the household's questions that are being answered
+MAX_QUESTIONS_PER_SECOND = 60  # that are read at all: a flood of them uses no more of the loop than this
 ANSWER_EXPIRY_S = 25  # seconds that the broker keeps an answer
 
 JobHandler = Callable[[Job], Awaitable[JobReceipt | None]]
-"""Takes one kind of job. None: it is not on the disk and not refused; the hub is to send it again."""
+"""Handles one kind of job. None: neither stored nor refused; the hub must send it again."""
 
 QuestionHandler = Callable[[SealedQuery], Awaitable[str | None]]
-"""Answers a sealed question of the household, sealed; None: it is none."""
+"""Answers a sealed question of the household, sealed; None: it is no valid question."""
 
 
 class Uplink:
-    """One for the box. `takers`: who takes which kind of job; a kind that is not among them is refused.
+    """The uplink of the box. `takers`: the handler of each kind of job; other kinds are refused.
 
-    `leaving`: this home at the hub is the former household's: no job is taken, and the line ends once the hub has all
-    that it was owed.
+    `leaving`: this home at the hub is the former household's: no job is accepted, and the uplink ends once the hub has
+    all that was due.
     """
 
     def __init__(  # noqa: PLR0913 - what the line needs, named one by one
@@ -119,8 +120,8 @@ class Uplink:
         self._jobs: asyncio.Queue[bytes] = asyncio.Queue()
         self._ack: bytes | None = None
         self._work_pending = asyncio.Event()
-        self._hello_due = False  # a session began: it is to be said
-        self._hello_sent = False  # it was said in this session
+        self._hello_due = False  # a session began: the hello is due
+        self._hello_sent = False  # sent in this session
         self._reconnect = asyncio.Event()
         self._is_up = self._renumbered = self._cut_off = False
         self._sending = SendWindow()
@@ -140,7 +141,7 @@ class Uplink:
             on_message=self._on_message,
             on_up=self._on_up,
             on_down=self._on_down,
-            on_missed=lambda _topic: None,  # the hub sends again what it has no receipt for
+            on_missed=lambda _topic: None,  # the hub sends each job without a receipt again
             monotonic=monotonic,
             presence=BirthAndWill(topic=self._topic["gone"], online=None, offline=b"{}", retain=False),
             manner=ConnectionOptions(
@@ -154,32 +155,35 @@ class Uplink:
         self._question_tokens, self._question_tokens_mono = float(MAX_CONCURRENT_QUESTIONS), monotonic()
 
     def serve(self, *, owner: JobHandler, ask: QuestionHandler) -> None:
-        """Let the household's browsers order and ask by this line."""
+        """Let the household's browsers send orders and questions through this uplink."""
         self._handlers[JobKind.OWNER], self._question_handler = owner, ask
 
     @property
     def standing(self) -> LinkStatus:
-        """How the line stands now."""
+        """Return the current state of the uplink."""
         uplinks, found = self._store.uplinks, self._status
         why = None if found.up else self._mqtt.failure or found.why
         waiting = max(0, uplinks.made() - uplinks.kept())
         return found.model_copy(update={"why": None if why is None else why[:400], "waiting": waiting})
 
     def leave(self, *, at_once: bool) -> None:
-        """Leave the hub, as the store has noted: told all that is owed, or `at_once`, whether it answers or not."""
+        """Leave the hub, as the store has recorded.
+
+        After sending what is due, or `at_once`, whether it answers or not.
+        """
         self._leaving, self._leave_at_once = True, self._leave_at_once or at_once
         self._status = self._status.model_copy(update={"leaving": True})
         self._work_pending.set()
 
     async def run(self) -> None:
-        """Work until cancelled; one that is leaving ends by itself."""
+        """Run until cancelled; an uplink that is leaving ends by itself."""
         sign = self._key.sign
         signer = EventSigner(
             home=self._section.home, key=self._key.public.text, seal=lambda one: sign_event(one, sign),
             vouch=lambda one: sign_statement(one, sign),
         )  # fmt: skip
         while True:
-            with contextlib.suppress(StoreFailed):  # a full disk: the house goes on, its line waits
+            with contextlib.suppress(StoreFailed):  # a full disk: the house goes on, its uplink waits
                 await self._store.uplinks.begin(signer, self._clock.now())
                 break
             await asyncio.sleep(STORE_RETRY_DELAY_S)
@@ -195,7 +199,7 @@ class Uplink:
                 task.cancel()
 
     async def _connect(self) -> None:
-        """Keep the line up. A certificate that cannot be used costs the line, and nothing else of the box."""
+        """Keep the connection up. An unusable certificate stops the uplink, and nothing else of the box."""
         while True:
             line, anew = asyncio.ensure_future(self._mqtt.run()), asyncio.ensure_future(self._reconnect.wait())
             try:
@@ -216,7 +220,7 @@ class Uplink:
     # ---- what is heard ----------------------------------------------------------------------------------------------
 
     def _on_message(self, incoming: InboundMessage) -> None:
-        """Put it by unread: a flood costs no more of the loop than its bytes. It is read at our own pace."""
+        """Queue a message unread: a flood costs no more of the loop than its bytes. It is read later."""
         with self._containment.piece("hub", incoming.topic):
             self._route(incoming)
 
@@ -227,13 +231,13 @@ class Uplink:
             self._on_question(incoming.payload)
             return
         if incoming.topic == ack_topic(self._section.home):
-            self._ack = incoming.payload  # the newest says all
+            self._ack = incoming.payload  # the newest contains everything
             self._work_pending.set()
         elif incoming.topic == jobs_topic(self._section.home) and self._jobs.qsize() < MAX_QUEUED_JOBS:
             self._jobs.put_nowait(incoming.payload)
 
     def _on_question(self, payload: bytes) -> None:
-        """Answer a question of the household beside all else; what is too much is not answered, and asked again."""
+        """Answer a household's question beside all else; excess ones get no answer, and are sent again."""
         if (
             self._leaving
             or self._question_handler is None
@@ -321,7 +325,7 @@ class Uplink:
             return None
         return JobReceipt(
             job=job.job, state="refused", why="this box could not work it"
-        )  # else the hub sends it for ever
+        )  # else the hub would send it for ever
 
     # ---- events -----------------------------------------------------------------------------------------------------
 
@@ -344,7 +348,7 @@ class Uplink:
             await asyncio.sleep(PAUSE_BETWEEN_JOBS_S)
 
     async def _check_membership(self) -> None:
-        """Ask, while the line is down, whether the hub lets this home in still: its broker does not say why not."""
+        """Check, while the uplink is down, whether the hub still accepts this home: its broker gives no reason."""
         wait = FIRST_CHECK_DELAY_S
         while True:
             await asyncio.sleep(wait)
@@ -357,7 +361,7 @@ class Uplink:
                 self._work_pending.set()
 
     async def _write_status(self) -> None:
-        """Tell in a file how the line stands: at once when it went up or down, else now and then."""
+        """Store the status in a file: at once when the connection changes, else now and then."""
         now, told, mono = self.standing, self._written_status, self._monotonic()
         soon = told is None or now.model_copy(update={"waiting": told.waiting}) != told
         if now == told or not (soon or mono - self._status_written_mono >= STATUS_WRITE_INTERVAL_S):
@@ -365,11 +369,11 @@ class Uplink:
         self._written_status, self._status_written_mono = now, mono
         try:
             await asyncio.to_thread(write_status, self._folder, now)
-        except OSError as failure:  # a full disk: the next change is told
+        except OSError as failure:  # a full disk: the next change is stored
             self._log_error("line_not_noted", why=str(failure))
 
     async def _store_support_code(self, support: str | None) -> None:
-        """The hub tells by which code customers name this home."""
+        """Store the code by which customers name this home, as sent by the hub."""
         mono = self._monotonic()
         if support is None or support == self._support_code or mono - self._support_code_mono < SUPPORT_CODE_INTERVAL_S:
             return
@@ -386,7 +390,7 @@ class Uplink:
         return all_kept and not uplinks.owes(self._clock.now())
 
     async def _send_round(self) -> None:
-        """Write what is owed, take in what the hub has, send what it has not."""
+        """Send the hello if due, process the acknowledgement, and send events that the hub lacks."""
         uplinks = self._store.uplinks
         if uplinks.owes(self._clock.now()):
             with self._containment.piece("hub events", foreseen=(StoreFailed,)) as piece:
@@ -407,10 +411,10 @@ class Uplink:
         elif mono >= self._sending.again and (not self._sending.acknowledged or uplinks.made() > uplinks.kept()):
             if self._sending.silent():
                 self._reconnect.set()
-            self._hello_due = True  # a hub that has forgotten, or another one: it is told all anew
+            self._hello_due = True  # a hub that has lost its state, or another one: it gets everything anew
             self._work_pending.set()
             return
-        elif mono >= self._sending.check:  # nothing is owed: is there anybody?
+        elif mono >= self._sending.check:  # nothing is due: check that the hub is there
             self._hello_due = True
             self._work_pending.set()
             return
@@ -438,12 +442,12 @@ class Uplink:
 
     async def _on_ack(self, ack: Ack) -> None:
         uplinks = self._store.uplinks
-        back = self._sending.acknowledged and ack.seq < uplinks.kept()  # it had more, said in this session
+        back = self._sending.acknowledged and ack.seq < uplinks.kept()  # it had more, according to this session
         if uplinks.follows(ack) and (back or ack.seq == uplinks.kept()):
-            self._sending.heard(uplinks.kept(), self._monotonic())  # nothing new: the disk is not asked to write it
+            self._sending.heard(uplinks.kept(), self._monotonic())  # nothing new: the disk is not written
             return
         if self._renumbered and not uplinks.follows(ack):
-            return  # an answer to what we had before
+            return  # an answer to an earlier state
         if not await uplinks.acknowledged(ack, self._clock.now()):
             self._renumbered = True
             log.warning("events_renumbered", after=ack.seq, why="the hub's chain of our events is another than ours")
@@ -453,7 +457,7 @@ class Uplink:
 
     def _send_waiting(self) -> None:
         if not self._sending.acknowledged:
-            return  # first it says what it has
+            return  # first it reports what it has
         uplinks = self._store.uplinks
         room = MAX_UNACKNOWLEDGED_EVENTS - (self._sending.sent - uplinks.kept())
         for event in uplinks.waiting(self._sending.sent, max(0, room)):
@@ -468,7 +472,7 @@ class Uplink:
         return found
 
     def _log_error(self, what: str, **more: object) -> None:
-        """Tell it once a minute: no hub may fill the disk with it."""
+        """Log an error once a minute: no hub may fill the disk with it."""
         mono = self._monotonic()
         if mono - self._error_logged_mono >= ERROR_LOG_INTERVAL_S:
             self._error_logged_mono = mono
@@ -476,7 +480,7 @@ class Uplink:
 
 
 def _parse(model: type[W], payload: bytes) -> W | None:
-    """Read a word of a hub; None: it is none. What has more in it than any is not even looked at."""
+    """Parse a hub's message; None if invalid. One with too many parts is not parsed at all."""
     if len(payload) > MAX_JOB_BYTES or payload.count(b",") > MAX_COMMAS or b"[" in payload:
         return None
     try:

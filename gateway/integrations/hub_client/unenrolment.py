@@ -1,11 +1,9 @@
-"""The box leaves its hub: told there first, then forgotten here, whatever moment it is killed at.
+"""Ends the box's membership of its hub: first at the hub, then in the box, safely at every crash point.
 
-The order is what makes a crash harmless. While the store says that this home is to be left (`TASK_LEAVE_HUB`), each
-start goes on
-with it; the hub is told; then key and certificate go, so that nobody who has the disk speaks as this home; then the
-store notes that it is left (`TASK_HUB_LEFT`), and the section goes out of the house file. A home that joins anew
-under the
-same name has a new identity, by which it is known.
+The order makes a crash harmless. While the store says that this home is to be left (`TASK_LEAVE_HUB`), each start
+continues; the hub gets the message; then key and certificate are deleted, so that nobody with the disk can act as this
+home; then the store records that it is left (`TASK_HUB_LEFT`), and the section is removed from the house file. A home
+that joins anew under the same name has a new identity, by which it is recognised.
 """
 
 import asyncio
@@ -40,23 +38,23 @@ from gateway.storage.handover import TASK_HUB_LEFT, TASK_LEAVE_HUB
 
 log = structlog.get_logger(__name__)
 
-HUB_RETRY_DELAY_S = 30.0  # seconds until a hub that does not answer is told again
-WIPE_NOTICE_TIMEOUT_S = 5.0  # seconds that a hub may hold up a wipe: nobody's wish to be forgotten waits for it
+HUB_RETRY_DELAY_S = 30.0  # seconds until a silent hub gets the message again
+WIPE_NOTICE_TIMEOUT_S = 5.0  # seconds that a hub may delay a wipe: the owner's wipe does not wait for it
 
 
 def is_enrolled_by_claim(home: Home, section: HubSection) -> bool:
-    """Whether the box proves itself there by what it got for a claim, and not by files that somebody put there."""
+    """Return whether the box's identity there comes from a claim, and not from files that a person put there."""
     own = home.storage.folder / HUB_FOLDER / IDENTITY_FILE
     return section.tls is not None and section.tls.certificate == own
 
 
 def has_identity(home: Home, section: HubSection) -> bool:
-    """Whether the box has what it proves itself by there."""
+    """Return whether the box has its identity there."""
     return not is_enrolled_by_claim(home, section) or (home.storage.folder / HUB_FOLDER / IDENTITY_FILE).exists()
 
 
 class Unenrolment:
-    """What the line to the hub asks and says beside the broker: whether it is let in still, and that it leaves."""
+    """Asks the hub beside the broker whether it still accepts this home, and tells it that the home leaves."""
 
     def __init__(  # noqa: PLR0913 - what it needs, named one by one
         self,
@@ -73,9 +71,9 @@ class Unenrolment:
         self._folder = home.storage.folder / HUB_FOLDER
 
     async def let_in(self) -> bool | None:
-        """Whether the hub lets this home in still; None: it does not say.
+        """Return whether the hub still accepts this home; None: no answer.
 
-        Its authority may be another one since the box was there last: that is learnt first.
+        Its authority may have changed since the box was there last, so the box reads that first.
         """
         if not is_enrolled_by_claim(self._home, self._section):
             return None
@@ -87,7 +85,10 @@ class Unenrolment:
             return None
 
     async def end(self, *, at_once: Callable[[], bool]) -> None:
-        """Tell the hub, and end here what there was; `at_once`: whether nobody waits any longer for its answer."""
+        """Report the leave to the hub, and delete the identity here; `at_once`.
+
+        Whether its answer no longer matters.
+        """
         while is_enrolled_by_claim(self._home, self._section):
             try:
                 await asyncio.to_thread(leave_hub, self._section.url, self._folder, self._ask)
@@ -103,7 +104,7 @@ class Unenrolment:
         while True:
             try:
                 await forget_hub(self._home, self._section, store=self._store, rewriting=self._rewriting)
-            except StoreFailed as failure:  # a full disk: nothing of it is this home's any more, whatever is noted
+            except StoreFailed as failure:  # a full disk: none of it belongs to this home any more, recorded or not
                 log.error("hub_not_forgotten", why=str(failure))
                 await self._sleep(HUB_RETRY_DELAY_S)
                 continue
@@ -112,10 +113,10 @@ class Unenrolment:
 
 
 async def forget_hub(home: Home, section: HubSection, *, store: Store, rewriting: HomeFileWriter) -> None:
-    """Forget here that the box was this home; done again after a crash it ends the same.
+    """Delete the identity of this home in the box; repeated after a crash, the result is the same.
 
     Raises:
-        StoreFailed: it could not be noted.
+        StoreFailed: it could not be recorded.
     """
     if is_enrolled_by_claim(home, section):
         await asyncio.to_thread(shutil.rmtree, home.storage.folder / HUB_FOLDER, ignore_errors=True)
@@ -129,7 +130,7 @@ async def forget_hub(home: Home, section: HubSection, *, store: Store, rewriting
 
 
 async def finish_pending(home: Home, *, store: Store, rewriting: HomeFileWriter) -> None:
-    """A gateway begins: go on with what a crash or a hand-over cut short."""
+    """Continue at a start what a crash or a hand-over interrupted."""
     section = home.hub
     if section is None:
         return
@@ -142,7 +143,7 @@ async def finish_pending(home: Home, *, store: Store, rewriting: HomeFileWriter)
             and has_identity(home, section)
             and store.handover.pending(TASK_HUB_LEFT) == section.home
         ):
-            await store.handover.leave(TASK_HUB_LEFT, None)  # it has joined anew under the name that it had
+            await store.handover.leave(TASK_HUB_LEFT, None)  # it has joined anew under its former name
         elif not has_identity(home, section) or store.handover.pending(TASK_HUB_LEFT) == section.home:
             await forget_hub(home, section, store=store, rewriting=rewriting)
     except StoreFailed as failure:  # at the next start
@@ -150,9 +151,9 @@ async def finish_pending(home: Home, *, store: Store, rewriting: HomeFileWriter)
 
 
 def finish_wipe_at_hub(home: Home, file: Path | None = None, ask: HttpPost | None = None) -> bool:
-    """Finish a wipe that was decided; what is left to people is said. False: the phones still stand in their file.
+    """Finish a decided wipe and report what people have to do. Return False if the phones' file is not empty.
 
-    A hub is told once, and not waited for. `file`: the house file, in which the hub no longer stands then.
+    The hub gets one message, without waiting. `file`: the house file, from which the hub is then removed.
 
     Raises:
         OSError: something could not be deleted: nothing of the box is opened before it is.

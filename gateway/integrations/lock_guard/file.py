@@ -1,4 +1,4 @@
-"""`guard.yaml`: what one guard knows of its lock, its two brokers and its gateway."""
+"""Defines and reads `guard.yaml`: a guard's configuration of its lock, its two brokers and its gateway."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -60,7 +60,7 @@ class RadioDevice(ConfigSection):
 
     @property
     def plate(self) -> DeviceRef:
-        """What its vendor must know of it."""
+        """Return the device reference for its vendor module."""
         return DeviceRef(address=self.address, keys=self.keys, kind=self.kind)
 
     @property
@@ -69,16 +69,16 @@ class RadioDevice(ConfigSection):
 
     @property
     def device(self) -> str:
-        """The address without the part of one device that a `#` names."""
+        """Return the address without the part after `#`."""
         return self.address.partition("#")[0]
 
     def topic(self, channel: TopicSuffix) -> str:
-        """Name the topic of a channel on the radio's broker."""
+        """Return the topic of a suffix on the radio's broker."""
         return self._product_topics.get(channel, f"perron/{self.id}/{channel}")
 
     @property
     def heard(self) -> Mapping[TopicSuffix, str]:
-        """Name every topic on which it is heard."""
+        """Return every topic on which the device publishes."""
         product = VENDORS[self.vendor].topics(self.plate)
         ours = {} if product else {channel: f"perron/{self.id}/{channel}" for channel in DEVICE_CHANNELS}
         return {
@@ -88,7 +88,7 @@ class RadioDevice(ConfigSection):
         }
 
     def can(self, command: Command) -> bool:
-        """Whether a device of this maker can be asked that."""
+        """Return whether this vendor's devices support the command."""
         try:
             VENDORS[self.vendor].encode_command(command, self.plate)
         except ValueError:
@@ -160,15 +160,15 @@ class GuardFile(ConfigSection):
 
     @property
     def gateway_key(self) -> OKPKey:
-        """Whose commands count."""
+        """Return the public key whose commands count."""
         return public_key(self.gateway)
 
 
 def load_guard_file(path: Path) -> GuardFile:
-    """Read, check and return a guard's file. Relative paths in it are taken from the file's own folder.
+    """Read, check and return a guard's file. Relative paths in it start at the file's own folder.
 
     Raises:
-        ConfigError: one line a problem: file:line:column, what is wrong, what to do.
+        ConfigError: one line per problem: file:line:column, what is wrong, what to do.
     """
     shape = "a guard is written as `key: value` lines: `perron schema guard --markdown` describes every key."
     file, document = read_model(path, GuardFile, todo="Name another with --config.", shape=shape)

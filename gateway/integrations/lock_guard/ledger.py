@@ -1,7 +1,7 @@
-"""What the guard must still know after a power cut: how often it began, the last counter, what it owes.
+"""Stores what the guard must still know after a power cut: its boots, the last counter, what it owes.
 
-One small file, written whole and synced (file, rename, folder) before the move that it stands for is published. So
-whatever is killed whenever, a counter that moved the bolt is on the disk, and no counter moves it twice.
+The file is small, and is written whole and synced (file, rename, folder) before the move that it stands for is
+published. So after a kill at any moment, a counter that moved the bolt is on the disk, and no counter moves it twice.
 """
 
 import fcntl
@@ -24,7 +24,7 @@ class InvalidLedger(Exception):  # noqa: N818 - it says what is the matter
 
 
 class LedgerState(BaseModel):
-    """What stands in the file. `boots`: how often the guard began."""
+    """The content of the file. `boots`: how often the guard started."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -35,7 +35,7 @@ class LedgerState(BaseModel):
 
 
 class Ledger:
-    """The file, held by this process alone until it ends."""
+    """The ledger file, locked by this process until it ends."""
 
     def __init__(self, folder: Path, page: LedgerState, held: int) -> None:
         self._file = folder / LEDGER_FILE
@@ -44,7 +44,7 @@ class Ledger:
 
     @classmethod
     def begin(cls, folder: Path) -> Self:
-        """Open the ledger in `folder`, or begin one, and count this start.
+        """Open or create the ledger in `folder`, and count this start.
 
         Raises:
             InvalidLedger: it is damaged, or another guard runs with it.
@@ -65,16 +65,16 @@ class Ledger:
         return ledger
 
     def keep(self, page: LedgerState) -> None:
-        """Have this on the disk when it returns.
+        """Write the state; it is on the disk when this returns.
 
         Raises:
-            OSError: it is not; what stood there still does.
+            OSError: it is not; the former content remains.
         """
         write_whole(self._file, page.model_dump_json().encode())
         self.page = page
 
     def close(self) -> None:
-        """Let another process have it."""
+        """Release the file for another process."""
         os.close(self._lock_handle)
 
 

@@ -1,4 +1,4 @@
-"""What the guard's rules hear and what they want done; `GuardState` is all they know. Pure."""
+"""Defines the guard's events, commands and its whole state, `GuardState`. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from gateway.protocol.guard_message import ToGuard
 
 
 class GuardPart(StrEnum):
-    """Whom a message is about: the two devices behind the radio, or the guard itself."""
+    """The subject of a message: one of the two devices behind the radio, or the guard itself."""
 
     LOCK = auto()
     DOOR = auto()
@@ -21,12 +21,12 @@ class GuardPart(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardSettings:
-    """What `guard.yaml` declares, and fixed limits; times in seconds.
+    """The settings of `guard.yaml`, and fixed limits; times in seconds.
 
     `silent`, `latency` and `timing` are those of `guard.yaml`. `longest`: the longest lifetime of a command. `alive`:
-    how long the radio's broker may take to answer. `echoes`: the parts whose answers carry the number of the question.
+    how long the radio's broker may take to answer. `echoes`: the parts whose answers carry the number of the query.
     `latches`: the lock can also pull its latch. `settling`: after a bridge has come back, its messages in this time
-    answer no question, because it repeats what it remembers.
+    answer no query, because it repeats what it remembers.
     """
 
     lock: str
@@ -41,12 +41,12 @@ class GuardSettings:
     latency: float = 3.0
 
 
-# ---- what is heard --------------------------------------------------------------------------------------------------
+# ---- events ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayMessage:
-    """A message that the gateway's key signed. `fresh` is a new random word, for the challenge in the answer."""
+    """A message that the gateway's key signed. `fresh` is a new random value, for the challenge in the answer."""
 
     claims: ToGuard
     fresh: str
@@ -54,9 +54,9 @@ class GatewayMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RadioReported:
-    """A device behind the radio spoke, live. `number`: of our question that it answers, where it echoes.
+    """A device behind the radio sent a live report. `number`: the query that it answers, if the device echoes it.
 
-    `by_bridge`: what carries it said it, of all that it carries.
+    `by_bridge`: the bridge sent it, for all its devices.
     """
 
     part: GuardPart
@@ -67,7 +67,7 @@ class RadioReported:
 
 @dataclass(frozen=True, slots=True)
 class RadioConnected:
-    """The radio's broker is there."""
+    """The radio's broker is connected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +77,17 @@ class RadioDisconnected:
 
 @dataclass(frozen=True, slots=True)
 class RadioAnswered:
-    """The radio's broker has just answered, asked because of the unlock that waits."""
+    """The radio's broker has just answered the probe for the unlock that waits."""
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerWriteFailed:
-    """The disk did not take what had to be on it before a move: the move was not made and never will be."""
+    """The disk did not store what it must before a move: the move was not made and never will be."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommandNotSent:
-    """The radio's broker was lost at that instant: not one byte of the move left."""
+    """The radio's broker was lost at that instant: not one byte of the command was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +107,12 @@ GuardEvent = (
 )
 
 
-# ---- what is to be done ---------------------------------------------------------------------------------------------
+# ---- commands -------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SendReport:
-    """Tell the gateway, signed. `nonce` is a challenge that it may use for `nonce_life` from now."""
+    """Send the gateway a signed report. `nonce` is a challenge that it may use for `nonce_life` from now."""
 
     part: GuardPart
     report: Report | None
@@ -125,7 +125,7 @@ class SendReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteLedger:
-    """Have this on the disk before anything after it in the list is done."""
+    """Write this to the disk before any later command of the list."""
 
     counter: int
     intents: tuple[str, ...]
@@ -134,14 +134,14 @@ class WriteLedger:
 
 @dataclass(frozen=True, slots=True)
 class PublishCommand:
-    """Publish this to the lock, now or never."""
+    """Publish this to the lock immediately or not at all."""
 
     command: UnlockDoor | LockDoor
 
 
 @dataclass(frozen=True, slots=True)
 class QueryRadioDevice:
-    """Ask a device behind the radio."""
+    """Query a device behind the radio."""
 
     part: GuardPart
     number: int
@@ -149,12 +149,12 @@ class QueryRadioDevice:
 
 @dataclass(frozen=True, slots=True)
 class ProbeRadioBroker:
-    """Ask the radio's broker for any answer at all: `RadioAnswered`."""
+    """Probe the radio's broker for any answer at all: `RadioAnswered`."""
 
 
 @dataclass(frozen=True, slots=True)
 class GuardNote:
-    """A line for the log."""
+    """Write an entry to the log."""
 
     what: str
 
@@ -162,12 +162,12 @@ class GuardNote:
 GuardCommand = SendReport | WriteLedger | PublishCommand | QueryRadioDevice | ProbeRadioBroker | GuardNote
 
 
-# ---- what is known --------------------------------------------------------------------------------------------------
+# ---- state ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class IssuedNonce:
-    """A challenge that was given, and until when it is taken back (monotonic seconds)."""
+    """An issued challenge and its expiry (monotonic seconds)."""
 
     value: str
     until: float
@@ -175,7 +175,7 @@ class IssuedNonce:
 
 @dataclass(frozen=True, slots=True)
 class OpenQuery:
-    """A question to a device that is under way, and the gateway's questions that its answer will answer."""
+    """An outstanding query to a device, and the gateway's queries that its answer will answer."""
 
     number: int
     until: float
@@ -184,7 +184,7 @@ class OpenQuery:
 
 @dataclass(frozen=True, slots=True)
 class PendingUnlock:
-    """An unlock that was found good and waits for the radio's broker to show that it is alive."""
+    """A valid unlock that waits until the radio's broker proves that it is alive."""
 
     command: UnlockDoor
     nonce: IssuedNonce
@@ -194,18 +194,18 @@ class PendingUnlock:
 
 
 class SecuringStep(StrEnum):
-    """How far the guard's own locking has come."""
+    """The step of the guard's own locking."""
 
-    DOOR = auto()  # the door is asked
-    STABLE = auto()  # it said closed; it has to stay so
-    DOOR_AGAIN = auto()  # it is asked once more
-    MOVING = auto()  # the bolt was told to lock, and gets the time it needs
-    BOLT = auto()  # it is asked
+    DOOR = auto()  # the door is queried
+    STABLE = auto()  # it answered closed; it has to stay so
+    DOOR_AGAIN = auto()  # it is queried once more
+    MOVING = auto()  # the lock command was sent, and the bolt gets the time it needs
+    BOLT = auto()  # it is queried
 
 
 @dataclass(frozen=True, slots=True)
 class SecuringSequence:
-    """The guard's own locking: each step rests on an answer asked for after the step before."""
+    """The guard's own locking: each step needs an answer that was requested after the step before."""
 
     step: SecuringStep
     number: int
@@ -214,10 +214,10 @@ class SecuringSequence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuardState:
-    """All the guard knows. Times are monotonic seconds; `began` is the boot's.
+    """The whole state of the guard. Times are monotonic seconds; `began` is the boot's.
 
     `counter`, `intents` (the last that were obeyed) and `owes` (the guard withdrew the bolt, and it has not been proven
-    locked since) are also on the disk. `heard` is when the gateway last showed that it is there.
+    locked since) are also on the disk. `heard` is when the gateway last sent a message.
     """
 
     settings: GuardSettings
@@ -228,7 +228,7 @@ class GuardState:
     owes: bool
     heard: float
     nonces: tuple[IssuedNonce, ...] = ()
-    questions: tuple[str, ...] = ()  # the last that were taken: a copy of one asks nothing
+    questions: tuple[str, ...] = ()  # the last accepted ones: a copy of one queries nothing
     locked_by: tuple[str, ...] = ()  # ids of lock commands that were obeyed in this boot
     waiting: PendingUnlock | None = None
     seqs: Mapping[GuardPart, int] = field(default_factory=lambda: MappingProxyType({}))
@@ -236,12 +236,12 @@ class GuardState:
     asked: Mapping[GuardPart, OpenQuery] = field(default_factory=lambda: MappingProxyType({}))
     queued: Mapping[GuardPart, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     radio: bool = False
-    lost: frozenset[GuardPart] = frozenset()  # out of reach, as they or their bridge said
+    lost: frozenset[GuardPart] = frozenset()  # offline, as they or their bridge reported
     back: Mapping[GuardPart, float] = field(default_factory=lambda: MappingProxyType({}))  # since when they are back
     bolt: LockState | None = None
     door: DoorState | None = None
-    moved: float | None = None  # when the bolt was last told to withdraw in this boot
-    floor: int = 0  # answers to earlier questions say nothing of the bolt after that
-    withdrawn: bool = False  # since then it said something other than locked
+    moved: float | None = None  # when the bolt was last commanded to withdraw in this boot
+    floor: int = 0  # answers to earlier queries do not prove the bolt after that
+    withdrawn: bool = False  # since then it reported something other than locked
     chain: SecuringSequence | None = None
     tries: float = 0.0  # no own locking before

@@ -1,8 +1,8 @@
-"""The guard's process: two lines, one ledger, and the rules between them.
+"""Runs the guard: two MQTT connections, one ledger, and the rules between them.
 
-The house's broker is believed in nothing: what comes from it counts when the gateway's key signed it. The radio's
-broker is this machine's own and carries what the lock's maker made. Everything happens in one turn of the loop: an
-event is decided, and what comes of it is done before the next one is looked at.
+The guard does not trust the house's broker: a message from it counts only with the signature of the gateway's key. The
+radio's broker is this machine's own and carries the manufacturer's messages. Everything happens in one turn of the
+loop: the guard decides an event and performs its commands before the next one.
 """
 
 import asyncio
@@ -60,15 +60,15 @@ from gateway.protocol.guard_message import (
 )
 from gateway.system.containment import Containment
 
-MAX_MESSAGES_PER_SECOND = 40  # messages from the house that are looked at in a second
-ALIVE_TOPIC = "perron/guard/alive"  # nobody may publish there, and the broker that says so is alive
+MAX_MESSAGES_PER_SECOND = 40  # messages from the house that are examined in a second
+ALIVE_TOPIC = "perron/guard/alive"  # nobody may publish there; a broker that refuses it is alive
 COMMAND_EXPIRY_S = 5  # seconds that the radio's broker may keep a command
 
 log = structlog.get_logger(__name__)
 
 
 def boot_time_s() -> float:
-    """Seconds that go on while the machine sleeps: what was sent before it slept is late after it."""
+    """Return seconds that continue while the machine sleeps: a message from before its sleep is late afterwards."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
@@ -85,7 +85,7 @@ class GuardProcess:
         reached: Callable[[str], None] = lambda _point: None,
     ) -> None:
         self._file, self._key, self._ledger, self._mono, self._crash_point = file, key, ledger, mono, reached
-        self._containment = Containment()  # of what both brokers carry; its own decisions are not contained
+        self._containment = Containment()  # of the messages of both brokers; its own decisions are not contained
         self._gateway = file.gateway_key
         self._radio_devices: dict[GuardPart, RadioDevice] = {GuardPart.LOCK: file.radio.lock}
         if file.radio.door is not None:
@@ -156,7 +156,7 @@ class GuardProcess:
         return house, radio
 
     async def run(self) -> None:
-        """Guard until SIGTERM or SIGINT."""
+        """Run until SIGTERM or SIGINT."""
         log.info("guard_begins", lock=self._file.lock, boot=self._state.boot, counter=self._state.counter)
         task, loop = asyncio.current_task(), asyncio.get_running_loop()
         if task is None:
@@ -172,13 +172,13 @@ class GuardProcess:
 
     @property
     def state(self) -> GuardState:
-        """What it knows now."""
+        """Return the current state."""
         return self._state
 
     # ---- hear -------------------------------------------------------------------------------------------------------
 
     def _on_house_message(self, incoming: InboundMessage) -> None:
-        """What is stored was not said now; what goes beyond the ration is dropped before its signature costs time."""
+        """Handle a message from the house: drop a retained one, and excess ones before their signature costs time."""
         now = self._mono()
         if now - self._window_start_mono >= 1.0:
             self._window_start_mono, self._messages_in_window = now, 0
@@ -207,7 +207,7 @@ class GuardProcess:
         device = self._radio_devices[part]
         vendor = VENDORS[device.vendor]
         reports = vendor.decode_report(channel, incoming.payload, device.plate)
-        if incoming.retain:  # of what is stored only the bad news counts
+        if incoming.retain:  # of retained messages only the bad news counts
             reports = tuple(r for r in reports if isinstance(r, AvailabilityReport) and not r.online)
         echo = next((r.echo.encode() for r in reports if isinstance(r, CorrelationReport)), incoming.correlation)
         number = _query_number(echo) if vendor.CORRELATES and channel is TopicSuffix.RESULT else None
@@ -223,7 +223,7 @@ class GuardProcess:
         self._handle_event(RadioDisconnected())
 
     def _handle_event(self, event: GuardEvent) -> None:
-        """Decide and do; what happens meanwhile waits its turn."""
+        """Decide one event and perform its commands; events that come meanwhile wait."""
         self._events.append(event)
         if self._is_handling:
             return
@@ -253,7 +253,7 @@ class GuardProcess:
                     self._send_report(command)
                 case WriteLedger():
                     if not self._write_ledger(command):
-                        return  # what was to follow must not happen
+                        return  # the rest must not happen
                 case PublishCommand():
                     self._publish_command(command.command)
                 case QueryRadioDevice():
@@ -333,12 +333,12 @@ class GuardProcess:
                 pass  # its time will pass
 
     def _on_probe_answer(self, done: asyncio.Future[Acknowledgement]) -> None:
-        if done.result().code is not None:  # whatever it says: it is alive
+        if done.result().code is not None:  # whatever the answer: it is alive
             self._handle_event(RadioAnswered())
 
 
 async def _session_number() -> int:
-    """Sessions are not told apart here: a question's own word does that."""
+    """Return a constant: sessions are not distinguished here, because each query has its own random value."""
     return 0
 
 

@@ -1,21 +1,21 @@
-"""The guard's rules, pure: `handle_event(state, event, mono) -> (state, commands)` owns every transition.
+"""The guard's pure rules: `handle_event(state, event, mono) -> (state, commands)` owns every transition.
 
-An unlock moves the bolt when all of this holds, asked in this order:
+An unlock moves the bolt when all of this holds, checked in this order:
 
-    it is for this lock, and for this boot of the guard      else it says nothing, or `expired`
-    its deadline on the guard's own uptime has not passed    `expired`, also when it would be good for too long
+    it is for this lock, and for this boot of the guard      else no answer, or `expired`
+    its deadline on the guard's own uptime has not passed    `expired`, also when it would be valid for too long
     it carries a challenge of the guard's that still lives   `expired`
     its counter is one more than the last                    `repeated`
     its intent was never obeyed                              `repeated`
     the radio's broker has answered within this half second  `unreachable`, nothing spent
 
 Then challenge and counter are spent, on the disk, and only then the move is published: once, or never. A challenge
-lives some seconds on the guard's monotonic clock; no wall clock is read. Whoever has the house's broker can delay,
-drop, repeat and invent, and none of that opens: what is late is expired, what comes twice is spent, what is invented
-is not signed.
+lives some seconds on the guard's monotonic clock; no wall clock is read. An attacker who controls the house's broker
+can delay, drop, repeat and invent messages, and none of that opens the door: a late one is expired, a repeated one is
+spent, an invented one is not signed.
 
-The guard locks by itself only what it unlocked itself, when the gateway has been silent for the declared time, and
-only on two answers *closed* of the door, both asked for after that. It never locks out somebody who turned a key.
+The guard locks by itself only what it unlocked itself, when the gateway has been silent for the declared time, and only
+after two answers *closed* of the door, both requested after that. It never locks out a person who turned a key.
 """
 
 from collections.abc import Mapping
@@ -70,13 +70,13 @@ from gateway.integrations.lock_guard.messages import (
 )
 from gateway.protocol.guard_message import ToGuard
 
-MAX_NONCES = 16  # challenges that live at a time; the oldest goes
-MAX_REMEMBERED_IDS = 256  # questions, intents and ids of lock commands that are known again
+MAX_NONCES = 16  # challenges that are valid at a time; the oldest goes
+MAX_REMEMBERED_IDS = 256  # queries, intents and ids of lock commands that are recognised again
 STEPS_BEFORE_LOCKING = frozenset(
     {SecuringStep.DOOR, SecuringStep.STABLE, SecuringStep.DOOR_AGAIN}
 )  # the bolt is not thrown yet
-MAX_QUEUED_QUESTIONS = 32  # questions of the gateway that wait for one device
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # where a form asks for a wall clock's time and the guard has none to give
+MAX_QUEUED_QUESTIONS = 32  # queries of the gateway that wait for one device
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # where a message needs a wall clock's time and the guard has none to give
 
 _V = TypeVar("_V")
 
@@ -84,12 +84,15 @@ _V = TypeVar("_V")
 def initial_state(  # noqa: PLR0913 - what is declared, what was on the disk, and when
     settings: GuardSettings, *, boot: str, counter: int, intents: tuple[str, ...], owes: bool, mono: float
 ) -> GuardState:
-    """Return the guard as it is at its start: no challenge of an earlier boot lives, the gateway was heard just now."""
+    """Return the guard's state at its start.
+
+    No challenge of an earlier boot is valid, the gateway counts as present.
+    """
     return GuardState(settings=settings, boot=boot, began=mono, counter=counter, intents=intents, owes=owes, heard=mono)
 
 
 def next_deadline_mono(state: GuardState) -> float:
-    """When `DeadlinePassed` is to come at the latest; infinity where nothing waits."""
+    """Return when `DeadlinePassed` must come at the latest; infinity where nothing waits."""
     deadlines = [asked.until for asked in state.asked.values()]
     if state.waiting is not None:
         deadlines.append(state.waiting.until)
@@ -101,7 +104,7 @@ def next_deadline_mono(state: GuardState) -> float:
 
 
 def handle_event(state: GuardState, event: GuardEvent, *, mono: float) -> tuple[GuardState, tuple[GuardCommand, ...]]:
-    """Take one event in. What is overdue is dropped first, whatever the event."""
+    """Handle one event. Overdue items are dropped first, whatever the event."""
     turn = _Transition(state, mono)
     turn.expire()
     match event:
@@ -140,13 +143,14 @@ def _without(mapping: Mapping[GuardPart, _V], part: GuardPart) -> Mapping[GuardP
 
 
 class _Transition:
-    """One event's turn: the state as it becomes, and what is to be done, in order."""
+    """The handling of one event: the new state, and the commands in order."""
 
     def __init__(self, state: GuardState, mono: float) -> None:
         self.state, self.mono = state, mono
         self.commands: list[GuardCommand] = []
 
-    # ---- telling ----------------------------------------------------------------------------------------------------
+    # ---- reports
+    # --------------------------------------------------------------------------------------------------------
 
     @property
     def uptime_ms(self) -> int:
@@ -155,7 +159,7 @@ class _Transition:
     def say(
         self, part: GuardPart, report: Report | None, *, question: str | None = None, nonce: str | None = None
     ) -> None:
-        """Say it, as the next thing that is said of this part; a challenge that is given away lives from now on."""
+        """Send the next report of this part; a challenge that is issued with it is valid from now on."""
         seq = self.state.seqs.get(part, 0) + 1
         self.state = replace(self.state, seqs=_updated(self.state.seqs, part, seq))
         if nonce is not None:
@@ -183,7 +187,7 @@ class _Transition:
     # ---- time -------------------------------------------------------------------------------------------------------
 
     def expire(self) -> None:
-        """Forget what has had its time: challenges, questions to devices, an unlock that waits for the radio."""
+        """Drop what has expired: challenges, queries to devices, an unlock that waits for the radio."""
         state = self.state
         self.state = replace(state, nonces=tuple(nonce for nonce in state.nonces if nonce.until > self.mono))
         waiting = state.waiting
@@ -191,7 +195,7 @@ class _Transition:
             self.state = replace(self.state, waiting=None)
             self.refuse(waiting.command.id, OperationError.UNREACHABLE, "the radio's broker does not answer")
         for part, asked in state.asked.items():
-            if asked.until <= self.mono:  # silence: the gateway's questions stay unanswered too
+            if asked.until <= self.mono:  # no answer: the gateway's queries stay unanswered too
                 self.state = replace(self.state, asked=_without(self.state.asked, part))
                 self.ask_queued(part)
 
@@ -221,13 +225,16 @@ class _Transition:
         self.say(GuardPart.GUARD, None, question=claims.question, nonce=fresh)
 
     def stand_back(self) -> None:
-        """The gateway is there: locking is its affair again. A bolt already thrown is still asked after."""
+        """Stop the guard's own locking, because the gateway is there. A bolt already thrown is still queried."""
         chain = self.state.chain
         if chain is not None and chain.step in STEPS_BEFORE_LOCKING:
             self.state = replace(self.state, chain=None)
 
     def question(self, claims: ToGuard, nonce: IssuedNonce | None) -> None:
-        """Ask the device: the answer is younger than the question. Who has no challenge may not make it work."""
+        """Query the device for the gateway: the answer is newer than the query.
+
+        Only a valid challenge may cause that.
+        """
         if nonce is None:
             self.note("a question without a living challenge")
             return
@@ -244,7 +251,7 @@ class _Transition:
         self.ask_queued(part)
 
     def ask_queued(self, part: GuardPart) -> None:
-        """Ask for all who wait, once what is under way (asked before they came) is answered."""
+        """Query once for all who wait, after the outstanding older query is answered."""
         queue = self.state.queued.get(part, ())
         if queue and part not in self.state.asked:
             self.state = replace(self.state, queued=_without(self.state.queued, part))
@@ -270,7 +277,7 @@ class _Transition:
                 self.note("a command that moves no bolt")
 
     def late(self, command: UnlockDoor | LockDoor, nonce: IssuedNonce | None) -> str | None:
-        """Why it comes too late, on the guard's own clock; None: it is in time."""
+        """Return why the command is late on the guard's own clock; None: it is in time."""
         longest = int(self.state.settings.longest * 1000)
         if command.boot != self.state.boot or command.until_ms is None:
             return "it is for another boot of the guard"
@@ -301,7 +308,7 @@ class _Transition:
             self.commands.append(ProbeRadioBroker())
 
     def radio_alive(self) -> None:
-        """Spend and move, if all still holds at this instant."""
+        """Spend challenge and counter and move the bolt, if all conditions still hold."""
         state, waiting = self.state, self.state.waiting
         if waiting is None:
             return
@@ -326,7 +333,7 @@ class _Transition:
         self.commands.append(WriteLedger(counter=state.counter, intents=state.intents, owes=state.owes))
 
     def failed(self, failure: OperationError, why: str) -> None:
-        """A move did not leave. Its counter stays spent, its intent obeyed: it is never tried again."""
+        """Handle a move that was not sent. Its counter stays spent, its intent obeyed: it is never tried again."""
         id_ = self.state.intents[-1] if self.state.intents else None
         self.note(why)
         self.say(GuardPart.LOCK, ErrorReport(id=id_, failure=failure))
@@ -382,12 +389,15 @@ class _Transition:
                 case ErrorReport() if event.part is GuardPart.LOCK:
                     self.say(event.part, report)
                 case ProgressReport():
-                    pass  # a radio's acknowledgement is never the deed
+                    pass  # a radio's acknowledgement never means that the bolt moved
                 case _:
-                    pass  # nothing that a lock or a door says
+                    pass  # no report of a lock or a door
 
     def answers(self, event: RadioReported) -> OpenQuery | None:
-        """The question under way that this answers. Who echoes no number answers with the first state it tells."""
+        """Return the outstanding query that this answers.
+
+        A device that echoes no number answers with its first state.
+        """
         asked = self.state.asked.get(event.part)
         settled = self.mono - self.state.back.get(event.part, float("-inf")) >= self.state.settings.settling
         if asked is None or not settled or (event.part in self.state.settings.echoes and event.number != asked.number):
@@ -396,7 +406,7 @@ class _Transition:
         return asked
 
     def answer(self, part: GuardPart, report: Report, asked: OpenQuery | None) -> None:
-        """Pass it on: as the answer to each question that it answers, else as news."""
+        """Pass the report on: as the answer to each query that it answers, else as news."""
         for question in () if asked is None else asked.questions:
             self.say(part, report, question=question)
         if asked is None or not asked.questions:
@@ -413,7 +423,7 @@ class _Transition:
         self.answer(GuardPart.LOCK, report, asked)
 
     def settled(self) -> bool:
-        """Whether a bolt that says locked has had the time to obey the unlock before."""
+        """Return whether a bolt that reports locked has had the time to obey the unlock before."""
         begun = self.state.began if self.state.moved is None else self.state.moved
         return self.state.withdrawn or self.mono - begun >= self.state.settings.timing.moving
 
@@ -437,13 +447,13 @@ class _Transition:
         self.answer(GuardPart.DOOR, report, asked)
 
     def void(self, part: GuardPart) -> None:
-        """What was asked is answered by nothing that comes now; who asked asks again."""
+        """Void the outstanding query: later reports do not answer it, and the gateway queries again."""
         self.state = replace(
             self.state, asked=_without(self.state.asked, part), queued=_without(self.state.queued, part)
         )
 
     def linked(self, part: GuardPart, *, online: bool, by_bridge: bool) -> None:
-        """A lost link voids what was asked; one that is back tells first what it remembers, live and hours old."""
+        """Handle a lost or restored link. Both void queries; a restored one first repeats old states, live."""
         if not online:
             self.state = replace(self.state, lost=self.state.lost | {part}, back=_without(self.state.back, part))
             self.void(part)
@@ -454,7 +464,7 @@ class _Transition:
             self.void(part)
 
     def lost(self, part: GuardPart) -> None:
-        """Of a device that is not there nothing is known."""
+        """Set the state of an offline device to unknown."""
         door = part is GuardPart.DOOR
         self.state = replace(self.state, door=None) if door else replace(self.state, bolt=None)
         chain = self.state.chain
@@ -468,7 +478,7 @@ class _Transition:
         return chain is not None and chain.step is step and chain.number == number
 
     def lock_by_itself(self) -> None:
-        """Begin or go on, when it is time."""
+        """Start or continue the guard's own locking, when it is time."""
         state, chain = self.state, self.state.chain
         if chain is not None and chain.until <= self.mono:
             if chain.step is SecuringStep.STABLE:
@@ -482,14 +492,14 @@ class _Transition:
             self.chain(SecuringStep.DOOR, GuardPart.DOOR)
 
     def chain(self, step: SecuringStep, part: GuardPart) -> None:
-        """Ask anew: what is under way was asked before this step and answers nothing of it."""
+        """Query anew: an outstanding query was sent before this step and proves nothing for it."""
         before = self.state.asked.get(part)
         number = self.ask(part, () if before is None else before.questions)
         until = self.mono + self.state.settings.timing.answer
         self.state = replace(self.state, chain=SecuringSequence(step, number, until))
 
     def throw(self) -> None:
-        """The door has answered closed twice, and nothing else between."""
+        """Throw the bolt: the door has answered closed twice, with nothing else between."""
         id_ = f"guard-{self.state.boot}-{self.state.number}"
         self.commands.append(PublishCommand(LockDoor(id=id_, intent=id_, issued_at=EPOCH, expires_at=EPOCH)))
         self.note("locks by itself")

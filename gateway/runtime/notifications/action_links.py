@@ -1,7 +1,7 @@
-"""One-time links in messages: what is asked stands in the link, signed by the box, and counts once and for a while.
+"""Signs and verifies one-time links in messages; each contains its request, signed by the box, and expires.
 
-A link only ever lowers access, or answers what is asked right now: it stops one entrance, says yes or no to one visit,
-or answers for one brand as its permission stood when it was asked. Whoever has the link may do that one thing.
+A link only ever reduces access, or answers a present request: it stops one entrance, approves or vetoes one visit, or
+decides on one brand's permission as it was when the message was sent. Anyone who has the link may do that one thing.
 """
 
 import hmac
@@ -17,17 +17,17 @@ from typing import assert_never
 from gateway.domain.visit.state import Now
 from gateway.protocol import owner_requests
 
-LINK_PATH = "link"  # below the base of the box's pages: BASE/link/TOKEN
+LINK_PATH = "link"  # below the base address of the box's pages: BASE/link/TOKEN
 NONCE_BYTES = 16
 MAX_TOKEN_CHARACTERS = 600  # characters of a token
 
 _SUBJECT_PATTERN = re.compile(r"[A-Za-z0-9-]{1,64}(\.[A-Za-z0-9-]{1,64}){0,2}")
-_LINK_CONTEXT = b"perron link 1\n"  # what the key signs here is no other thing that it signs
+_LINK_CONTEXT = b"perron link 1\n"  # separates these signatures from all others of the key
 _NONCE_CONTEXT = b"perron nonce 1\n"
 
 
 class LinkPurpose(StrEnum):
-    """What a link does. Its subject, of parts between points, is in brackets."""
+    """The action of a link. Its subject, with parts separated by points, is in brackets."""
 
     STOP = auto()  # [entrance]
     APPROVE = auto()  # [entrance.visit]
@@ -43,7 +43,7 @@ LINK_LIFETIMES: Mapping[LinkPurpose, timedelta] = MappingProxyType({
     LinkPurpose.PERMIT: timedelta(days=7),
     LinkPurpose.REFUSE_BRAND: timedelta(days=7),
 })  # fmt: skip
-"""How long a link counts after what it answers was so."""
+"""How long a link is valid after the event that it answers."""
 
 _SUBJECT_PARTS: Mapping[LinkPurpose, int] = MappingProxyType(
     {
@@ -57,17 +57,17 @@ _SUBJECT_PARTS: Mapping[LinkPurpose, int] = MappingProxyType(
 
 
 class LinkError(StrEnum):
-    """Why a link does nothing."""
+    """Why a link has no effect."""
 
-    FORGED = auto()  # this box did not sign it, or not so
+    FORGED = auto()  # this box did not sign it, or not in this form
     EXPIRED = auto()
-    CLOCK_UNTRUSTED = auto()  # nobody can say whether it has expired; a stop counts all the same
+    CLOCK_UNTRUSTED = auto()  # the expiry cannot be checked; a stop works all the same
     USED = auto()  # not found here: `Store.use_link` knows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionLink:
-    """What the box signed. `expires` is a whole second, UTC."""
+    """The signed content of a link. `expires` is a whole second, UTC."""
 
     purpose: LinkPurpose
     subject: str
@@ -77,9 +77,9 @@ class ActionLink:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkRequest:
-    """What a link asks of an entrance, in the owner's own words.
+    """The owner's request to an entrance that a link makes.
 
-    `permission_version`: it answers the permission of `wish.brand` as that stood at this version, and no other.
+    `permission_version`: the request concerns the permission of `wish.brand` at this version, and no other.
     """
 
     entrance: str
@@ -88,10 +88,10 @@ class LinkRequest:
 
 
 def sign_link(purpose: LinkPurpose, subject: str, expires: datetime, nonce: bytes, key: bytes) -> str:
-    """Sign a link; the token is plain ASCII that may stand in any URL. `expires` loses its fraction of a second.
+    """Sign a link; the token is plain ASCII, safe in any URL. `expires` loses its fraction of a second.
 
     Raises:
-        ValueError: the subject is none of this purpose, or the nonce has not 16 bytes.
+        ValueError: the subject does not fit the purpose, or the nonce is not 16 bytes long.
     """
     if len(nonce) != NONCE_BYTES:
         raise ValueError(f"a nonce has {NONCE_BYTES} bytes")
@@ -102,7 +102,7 @@ def sign_link(purpose: LinkPurpose, subject: str, expires: datetime, nonce: byte
 
 
 def verify_link(token: str, key: bytes, now: Now) -> ActionLink | LinkError:
-    """Read a link that comes back from anywhere. That it was not used yet is `Store.use_link`'s to say."""
+    """Verify a link from any source. `Store.use_link` checks whether it was used before."""
     link = _verified(token, key)
     if link is None:
         return LinkError.FORGED
@@ -114,7 +114,7 @@ def verify_link(token: str, key: bytes, now: Now) -> ActionLink | LinkError:
 
 
 def link_request(link: ActionLink) -> LinkRequest:
-    """What the owner asks by this link. The wish's `id` is the link's own: `link-` and its nonce in hex."""
+    """Return the owner's request of this link. Its `id` is the link's own: `link-` and its nonce in hex."""
     id_ = f"link-{link.nonce.hex()}"
     entrance, *rest = link.subject.split(".")
     match link.purpose:
@@ -139,12 +139,12 @@ def link_request(link: ActionLink) -> LinkRequest:
 
 
 def derive_nonce(message: str, purpose: LinkPurpose, subject: str, key: bytes) -> bytes:
-    """Derive the nonce of an action in a message: the same for every copy, so that all copies count once together."""
+    """Derive the nonce of an action in a message: equal for all copies, so that they count once together."""
     return hmac.digest(key, _NONCE_CONTEXT + f"{message}\n{purpose}\n{subject}".encode(), "sha256")[:NONCE_BYTES]
 
 
 def link_url(pages: str, token: str) -> str:
-    """Where a phone redeems the token."""
+    """Return the address where a phone uses the token."""
     return f"{pages.rstrip('/')}/{LINK_PATH}/{token}"
 
 
@@ -154,7 +154,7 @@ def _verified(token: str, key: bytes) -> ActionLink | None:
     said, mac = map(_base64url_decode, token.split("."))
     if said is None or mac is None or not hmac.compare_digest(_mac(said, key), mac):
         return None
-    purpose, subject, expires, nonce_ = said.decode().split("\n")  # ours from here on: we signed it
+    purpose, subject, expires, nonce_ = said.decode().split("\n")  # trusted from here on: the box signed it
     return ActionLink(
         purpose=LinkPurpose(purpose),
         subject=subject,
@@ -181,7 +181,7 @@ def _base64url_encode(raw: bytes) -> str:
 
 
 def _base64url_decode(text: str) -> bytes | None:
-    """Read what `_base64url_encode` wrote; another spelling of the same bytes is none."""
+    """Decode the output of `_base64url_encode`; return None for another spelling of the same bytes."""
     try:
         raw = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
     except ValueError:

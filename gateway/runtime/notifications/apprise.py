@@ -1,7 +1,7 @@
-"""The owner's phones, reached by Apprise (the optional extra `messages`).
+"""Sends notifications to the owner's phones with Apprise (the optional extra `messages`).
 
-Their URLs are secrets. They stand in a file of their own and leave it only towards Apprise: a log line, a finding or an
-error names the scheme and the line's number at most. What Apprise and its HTTP library would log is not let through.
+The phones' URLs are secrets. They are in a file of their own and go only to Apprise: a log entry, a finding or an error
+contains at most the scheme and the line's number. The module suppresses the logs of Apprise and its HTTP library.
 """
 
 import asyncio
@@ -24,37 +24,37 @@ from gateway.config.errors import ConfigError, describe_read_error
 from gateway.runtime.notifications.batching import PhoneNotification
 from gateway.system.regular_file import read_text
 
-SEND_TIMEOUT_S = 20.0  # seconds: what takes longer has failed, whatever comes of it
-MAX_HANGING_SENDS = 3  # tries that may hang behind the limit; until one ends the phone is not tried again
+SEND_TIMEOUT_S = 20.0  # seconds: a send that takes longer counts as failed, whatever happens then
+MAX_HANGING_SENDS = 3  # sends that may hang beyond the limit; until one ends the phone is not tried again
 MAX_FILE_CHARACTERS = 65_536  # characters of the file
-NTFY_SCHEMES = ("ntfy", "ntfys")  # has buttons of its own, three at most
+NTFY_SCHEMES = ("ntfy", "ntfys")  # it has its own buttons, three at most
 MAX_NTFY_BUTTONS = 3
 
-# In these, what stands where a host stands is a host and no token, wherever it looks like one.
+# With these schemes the host part is a host and no token, wherever it looks like one.
 _SCHEMES_WITH_HOST = frozenset(
     {"gotify", "hassio", "json", "mailto", "matrix", "mmost", "nctalk", "ntfy", "signal"}
-)  # also with s
+)  # each also with s
 _MUTED_LOGGERS = ("apprise", "urllib3", "requests")
 _NAME_CONTEXT = b"perron phone 1\n"
 
 
 class SendResult(StrEnum):
-    """What came of telling a phone."""
+    """The result of sending to a phone."""
 
     TAKEN = auto()
     REFUSED = auto()
-    SILENT = auto()  # nothing within the limit: it may come yet
+    SILENT = auto()  # no result within the limit: it may still arrive
 
 
 class PhoneEndpoint(Protocol):
-    """A way to one phone, or to several under one URL."""
+    """A channel to one phone, or to several under one URL."""
 
-    name: str  # the same for the same URL, and says nothing of it
-    scheme: str  # this and the host are all of the URL that may be told
-    host: str | None  # None: none, or none that could not be a secret
+    name: str  # equal for equal URLs, and reveals nothing of them
+    scheme: str  # this and the host are the only parts of the URL that may be shown
+    host: str | None  # None: the URL has none, or one that could be a secret
 
     async def tell(self, notice: PhoneNotification) -> SendResult:
-        """Hand it over; returns within the limit and never raises for what the world does."""
+        """Send the notification; return within the limit, and never raise for a network or service failure."""
         ...
 
 
@@ -71,7 +71,7 @@ class ApprisePhone:
         self.name = hmac.digest(key, _NAME_CONTEXT + url.encode(), "sha256")[:16].hex()
 
     async def tell(self, notice: PhoneNotification) -> SendResult:
-        """Run Apprise in a thread of its own: one that hangs holds up nothing, not even the end of the process."""
+        """Run Apprise in a thread of its own: a hanging one blocks nothing, not even the end of the process."""
         if self._running_sends >= MAX_HANGING_SENDS:
             return SendResult.SILENT
         loop = asyncio.get_running_loop()
@@ -82,7 +82,7 @@ class ApprisePhone:
             try:
                 taken = self._send(notice)
             finally:
-                with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                with contextlib.suppress(RuntimeError):  # the loop is closed: nothing waits any more
                     loop.call_soon_threadsafe(self._on_send_done, done, taken)
 
         self._running_sends += 1
@@ -111,13 +111,13 @@ class ApprisePhone:
                 body=text,
                 title=notice.title,
                 notify_type=kind,
-                body_format=apprise.NotifyFormat.TEXT,  # so that names are escaped where a phone reads HTML
+                body_format=apprise.NotifyFormat.TEXT,  # so that names are escaped where a phone renders HTML
                 attach=picture,
             )
         return bool(outcome)
 
     def _with_buttons(self, notice: PhoneNotification) -> tuple[str, str]:
-        """Links as buttons where the phone knows them, else as lines of the text."""
+        """Return title and text; links are buttons if the phone supports them, else lines of the text."""
         url, text = self._url, notice.text
         if self.scheme in NTFY_SCHEMES:
             more = {}
@@ -136,7 +136,7 @@ class ApprisePhone:
 
     @contextlib.contextmanager
     def _attachment(self, picture: bytes | None) -> Iterator[str | None]:
-        """Keep the picture as a file for as long as it takes; on a full disk the words go alone."""
+        """Yield the picture's file while it is needed; on a full disk the text goes without it."""
         if picture is None:
             yield None
             return
@@ -153,10 +153,10 @@ class ApprisePhone:
 
 
 def load_phones(file: Path, *, key: bytes, scratch: Path, limit: float = SEND_TIMEOUT_S) -> tuple[ApprisePhone, ...]:
-    """Read one Apprise URL a line; blank lines and those that begin with # are passed over.
+    """Read one Apprise URL per line; skip blank lines and lines that begin with #.
 
     Raises:
-        ConfigError: one line a problem, without a word of what stood there.
+        ConfigError: one line per problem, without any of the file's content.
     """
     try:
         text = read_text(file)
@@ -187,7 +187,7 @@ def load_phones(file: Path, *, key: bytes, scratch: Path, limit: float = SEND_TI
 
 
 def public_host(url: str) -> str | None:
-    """The host in an address; None where it may be a token, or a topic that nobody else should know."""
+    """Return the host of an address; None if it may be a token, or a private topic."""
     scheme = url.partition("://")[0].lower()
     try:
         host = urlsplit(url).hostname
@@ -197,18 +197,18 @@ def public_host(url: str) -> str | None:
         return None
     try:
         return str(ip_address(host))
-    except ValueError:  # a token or a topic has no point in it
+    except ValueError:  # a token or a topic contains no point
         return host if re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", host) else None
 
 
 def is_known_url(url: str) -> bool:
-    """Whether Apprise takes it for an address of one of its services. It must be `is_installed`."""
+    """Return whether Apprise accepts the URL for one of its services. Requires `is_installed`."""
     apprise = _import_apprise()
     return "://" in url and apprise.Apprise.instantiate(url, asset=_apprise_asset(apprise)) is not None
 
 
 def is_installed() -> bool:
-    """Whether the extra `messages` is there."""
+    """Return whether the extra `messages` is installed."""
     try:
         _import_apprise()
     except ImportError:
@@ -223,7 +223,7 @@ def delete_pictures(scratch: Path) -> None:
 
 
 def _import_apprise() -> ModuleType:
-    """Import it at its first use: it is an extra, and takes long.
+    """Import Apprise at its first use: it is an extra, and slow to import.
 
     Raises:
         ImportError: it is not installed.
@@ -238,7 +238,7 @@ def _import_apprise() -> ModuleType:
 
 
 def _apprise_asset(apprise: ModuleType) -> object:
-    """Perron's own name, no picture from elsewhere, nothing kept on disk, and text taken as it is."""
+    """Return Perron's own settings: its name, no remote picture, no cache on disk, and unchanged text."""
     return apprise.AppriseAsset(
         app_id="Perron",
         app_desc="Perron",

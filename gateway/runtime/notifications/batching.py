@@ -1,4 +1,4 @@
-"""What a phone is told in one go: which of the waiting messages, in which words."""
+"""Groups a phone's waiting messages into notifications and writes their text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.runtime.notifications.texts import ComposedMessage
 from gateway.system.i18n import Language, Text, _
 
-LATE_AFTER = timedelta(seconds=60)  # what is told later says so
+LATE_AFTER = timedelta(seconds=60)  # a message that is sent later states its time
 MAX_SEPARATE_AGE = timedelta(
     hours=24
-)  # so long an alarm or "locked again" is told alone; afterwards together with others
-# What is told alone and never dropped, as alarms are; a brand asks once, and the links there answer it alone.
+)  # so long an alarm or "locked again" is sent alone; afterwards together with others
+# Sent alone and never dropped, like alarms; a brand asks once, and only this message has the links for the answer.
 SEPARATE_KINDS = frozenset({Notification.LOCKED_AGAIN, Notification.PASSWORD_RESET, Notification.BRAND_ASKS})
-GROUP_ABOVE_MESSAGES = 3  # of other messages more than so many that wait are told as one
-MAX_LISTED_MESSAGES = 5  # messages of those that are told as one, beside the newest, whose words are told too
+GROUP_ABOVE_MESSAGES = 3  # if more other messages wait, they are sent as one
+MAX_LISTED_MESSAGES = 5  # messages listed in a group, beside the newest, whose texts are included
 
 _LATE_TEXT: Text = _("(late: this was so {when})")
 _TODAY_FORMAT: Text = _("at %H:%M")
@@ -28,7 +28,7 @@ TEST_TEXT: Text = _("Perron is trying this phone: its messages arrive here.")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Button:
-    """Something that can be done about it: a page that asks once more before it does it."""
+    """An action on a notification: a page that asks for confirmation first."""
 
     label: str
     url: str
@@ -36,7 +36,7 @@ class Button:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhoneNotification:
-    """What stands on the phone. `text` may have several lines; `picture` is a JPEG."""
+    """The content of a notification. `text` may have several lines; `picture` is a JPEG."""
 
     title: str
     text: str
@@ -47,26 +47,26 @@ class PhoneNotification:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingMessage:
-    """A message that a phone is owed; `number` is its key here, negative where it is not stored."""
+    """A message that is due to a phone; `number` is its key here, negative if it is not stored."""
 
     number: int
     about: Notification | AlarmCode
     at: datetime
 
     def late(self, utc: datetime) -> bool:
-        """Whether it was so more than a minute ago."""
+        """Return whether the event is more than a minute old."""
         return utc - self.at > LATE_AFTER
 
     def loud(self, utc: datetime) -> bool:
-        """Whether it is told alone, whatever else waits."""
+        """Return whether the message is sent alone, whatever else waits."""
         matters = isinstance(self.about, AlarmCode) or self.about in SEPARATE_KINDS
         return matters and utc - self.at <= MAX_SEPARATE_AGE
 
 
 def group_messages(waiting: Sequence[PendingMessage], utc: datetime) -> list[tuple[PendingMessage, ...]]:
-    """Everything that waits, in groups: what happens now comes first, then alarms and "locked again", then the rest.
+    """Group all waiting messages: current ones first, then alarms and "locked again", then the rest.
 
-    A group is told as one, in the order in which it happened.
+    Each group becomes one notification, in the order of the events.
     """
     ordered = sorted(waiting, key=lambda one: (one.at, one.number))
     rest = [one for one in ordered if not one.loud(utc)]
@@ -76,7 +76,7 @@ def group_messages(waiting: Sequence[PendingMessage], utc: datetime) -> list[tup
 
 
 def message_text(newest: ComposedMessage, *, utc: datetime, language: Language, zone: ZoneInfo) -> str:
-    """Say what was so, and since when where it is told late."""
+    """Return the message's text, with the time of the event if it is late."""
     text = newest.words(language)
     if utc - newest.at <= LATE_AFTER:
         return text
@@ -86,7 +86,7 @@ def message_text(newest: ComposedMessage, *, utc: datetime, language: Language, 
 def grouped_text(  # noqa: PLR0913 - what several messages told as one consist of
     told: Sequence[ComposedMessage], count: int, oldest: datetime, *, utc: datetime, language: Language, zone: ZoneInfo
 ) -> str:
-    """Say several messages as one: `told` newest first, `count` all of them, the oldest of an instant."""
+    """Return one text for several messages: `told` newest first, `count` of all, `oldest` the first one's instant."""
     newest, *others = told
     lines = [message_text(newest, utc=utc, language=language, zone=zone)]
     lines.append(_WAITING_TEXT.to(language, count=str(count - 1), when=format_time(oldest, utc, language, zone)))
@@ -97,6 +97,6 @@ def grouped_text(  # noqa: PLR0913 - what several messages told as one consist o
 
 
 def format_time(at: datetime, utc: datetime, language: Language, zone: ZoneInfo) -> str:
-    """Name an instant by the house's clock, with the day where it is another."""
+    """Return an instant by the house's clock, with the day if it is another one."""
     there, here = at.astimezone(zone), utc.astimezone(zone)
     return there.strftime((_TODAY_FORMAT if there.date() == here.date() else _EARLIER_FORMAT).to(language))

@@ -1,4 +1,4 @@
-"""A command to tell the owner something becomes a message, with what the house and the store know of it."""
+"""Composes a message from a command, with facts of the house and the store."""
 
 from dataclasses import replace
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ _COMMAND: TypeAdapter[c.NotifyOwner | c.RaiseAlarm] = TypeAdapter(c.NotifyOwner 
 
 
 class MessageComposer:
-    """One for the box."""
+    """Composes the box's messages."""
 
     def __init__(self, home: Home, store: Store) -> None:
         self._home = home
@@ -30,7 +30,7 @@ class MessageComposer:
         delivery: VisitDelivery | None,
         now: Now,
     ) -> ComposedMessage:
-        """Return the message that a command of an entrance of this house asks for. The visit is the caller's to add."""
+        """Return the message for a command of an entrance of this house. The caller adds the visit."""
         section = self._home.entrances[entrance]
         brand = None if delivery is None else self._store.brands.known().get(delivery.brand)
         place = None if delivery is None else section.places.get(delivery.place)
@@ -64,7 +64,7 @@ class MessageComposer:
         )  # fmt: skip
 
     def _requested_terms(self, brand: str) -> MessageFacts:
-        """What the owner's yes would let in: the terms as they stand, of which the brand's message has no say."""
+        """Return what the owner's approval would permit: the present terms, which the brand's message cannot change."""
         home, permission = self._home, self._store.permission(brand)
         known = self._store.brands.known().get(brand)
         name = brand if known is None else known.name
@@ -82,7 +82,7 @@ class MessageComposer:
         )
 
     def again(self, stored: Stored, now: Now) -> ComposedMessage | None:
-        """Return a stored message, with the time at which it was so; None: this house has its entrance no longer."""
+        """Return a stored message with the time of its event; None if the house no longer has its entrance."""
         if stored.entrance not in self._home.entrances:
             return None
         command = _COMMAND.validate_json(stored.body)
@@ -93,7 +93,7 @@ class MessageComposer:
 
 
 def format_hours(hours: str) -> str:
-    """Say "14:00-16:00" as people do: "14-16 h"; other minutes stay."""
+    """Return "14:00-16:00" in the usual form "14-16 h"; other minutes stay."""
     opens, _, closes = hours.partition("-")
     if opens.endswith(":00") and closes.endswith(":00"):
         return f"{int(opens[:2])}-{int(closes[:2])} h"
@@ -101,6 +101,6 @@ def format_hours(hours: str) -> str:
 
 
 def stored_kind(stored: Stored) -> c.Notification | c.AlarmCode:
-    """What a stored message is about."""
+    """Return the kind of a stored message."""
     command = _COMMAND.validate_json(stored.body)
     return command.saying if isinstance(command, c.NotifyOwner) else command.code

@@ -1,8 +1,8 @@
-"""The phone book: the file of the phones' URLs, changed under a running box.
+"""Edits the file of the phones' URLs while the box runs.
 
-The file is read anew for each change, so that what was written into it by hand stays, remarks included. It is written
-whole or not at all, for the box's own user alone. What a page may add is less than what a hand may write there: only
-services that are reached over the network, and no word that makes Apprise open a file of this machine.
+The file is read anew for each change, so that manual edits and comments stay. It is written completely or not at all,
+for the box's own user alone. A page may add less than a person may write there: only services that are reached over the
+network, and no parameter that makes Apprise open a file of this machine.
 """
 
 import asyncio
@@ -36,12 +36,12 @@ from gateway.system.i18n import Language
 from gateway.system.regular_file import read_text
 from gateway.system.text import sanitized
 
-MAX_PHONES = 20  # phones: more than a household has, and each is a task of its own
+MAX_PHONES = 20  # phones: more than a household has; each uses a task of its own
 MAX_URL_CHARACTERS = 500  # characters of an address
 
-# What a page may add, each with its form. Of Apprise's other services some do things on this machine itself (dbus,
-# gnome, glib, macosx, windows, blink1, syslog), some open its files (fcm, vapid, nostr), and the rest nobody asked for
-# yet: a list of what is good lets a service that a later Apprise brings stay outside until somebody has looked at it.
+# What a page may add, each with its form. Some of Apprise's other services act on this machine itself (dbus, gnome,
+# glib, macosx, windows, blink1, syslog), some open its files (fcm, vapid, nostr), and nobody has requested the rest
+# yet. An allow list keeps a new service of a later Apprise out until a developer has examined it.
 URL_TEMPLATES: Mapping[str, str] = MappingProxyType({
     "discord": "discord://WEBHOOK_ID/WEBHOOK_TOKEN",
     "freemobile": "freemobile://USER@PASSWORD",
@@ -81,18 +81,18 @@ class PhoneUrlError(StrEnum):
     """Why an address is not added."""
 
     NO_URL = auto()  # no scheme, too long, or characters that no URL has
-    NOT_LET_IN = auto()  # a scheme that a page may not add
+    NOT_LET_IN = auto()  # a page may not add this scheme
     OPENS_FILES = auto()
-    INCOMPLETE = auto()  # the scheme is good, the rest is not what Apprise needs
-    KNOWN = auto()  # it stands in the file already
+    INCOMPLETE = auto()  # the scheme is permitted, but Apprise cannot use the rest
+    KNOWN = auto()  # the file contains it already
     TOO_MANY = auto()
-    NOT_INSTALLED = auto()  # the extra is missing
-    FILE = auto()  # the file cannot be read: somebody wrote into it by hand
+    NOT_INSTALLED = auto()  # the extra is not installed
+    FILE = auto()  # the file cannot be read: a manual edit is invalid
 
 
 @dataclass(frozen=True, slots=True)
 class PhoneTest:
-    """A word to try a phone: since when, and what came of it (None: still on its way)."""
+    """A test message to a phone: its time, and its result (None: still on its way)."""
 
     at: datetime
     heard: SendResult | None = None
@@ -100,7 +100,7 @@ class PhoneTest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListedPhone:
-    """One phone as it may be shown. `host` is None where its URL has none that could not be a secret."""
+    """One phone in the form that may be shown. `host` is None where the URL has none that is certainly no secret."""
 
     name: str
     scheme: str
@@ -112,14 +112,14 @@ class ListedPhone:
 
 @dataclass(frozen=True, slots=True)
 class RemovedPhone:
-    """What a phone that was removed was still owed: so many, and whether other phones are told of them."""
+    """The number of messages still due to a removed phone, and whether other phones get them."""
 
     waiting: int
     others: bool
 
 
 class Contacts:
-    """One for the box. `key` names phones; `scratch` is a folder for pictures on their way."""
+    """Manages the box's phones. `key` names phones; `scratch` is a folder for pictures on their way."""
 
     def __init__(  # noqa: PLR0913 - what a phone book needs, named one by one
         self, home: Home, *, pocket: NotificationQueue, store: Store, clock: Clock, key: bytes, scratch: Path
@@ -132,7 +132,7 @@ class Contacts:
         self._test_tasks: set[asyncio.Task[None]] = set()
 
     def listed(self) -> tuple[ListedPhone, ...]:
-        """The phones that the running box tells, in the file's order."""
+        """Return the phones that the running box notifies, in the file's order."""
         standings = {one.name: one for one in self._store.phones()}
         return tuple(
             ListedPhone(
@@ -147,16 +147,16 @@ class Contacts:
         )
 
     async def add(self, url: str, by: str) -> PhoneUrlError | None:
-        """Add an address, asked for by a person; it is owed every message from now on. Or why not.
+        """Add an address on a person's request, for all later messages; or return why not.
 
         Raises:
-            OSError, StoreFailed: it cannot be written.
+            OSError, StoreFailed: the file or the store cannot be written.
         """
         url = url.strip()
         async with self._file_lock:
             anew = is_former_file(
                 self.file, self._store
-            )  # never beside phones of the former household: that tells them too
+            )  # never beside phones of the former household: that would notify them too
             unfit = await asyncio.to_thread(self._append_url, url, anew=anew)
             if unfit is not None:
                 return unfit
@@ -166,12 +166,12 @@ class Contacts:
         return None
 
     async def remove(self, name: str, by: str) -> RemovedPhone:
-        """Take a phone out of the file. What it was still owed and no other phone ever was, those are owed from now on.
+        """Remove a phone from the file; messages due only to it become due to the other phones.
 
         Raises:
-            LookupError: there is no such phone.
+            LookupError: no phone has this name.
             ConfigError: the file cannot be read any more.
-            OSError, StoreFailed: it cannot be written.
+            OSError, StoreFailed: the file or the store cannot be written.
         """
         async with self._file_lock:
             found = next((one for one in self.listed() if one.name == name), None)
@@ -184,17 +184,20 @@ class Contacts:
         return RemovedPhone(waiting=found.standing.waiting, others=bool(self._queue.phones))
 
     async def speak(self, name: str, language: Language | None) -> None:
-        """Tell a phone in a language of its own, or (None) in the house's.
+        """Set a phone's own language, or (None) the house's.
 
         Raises:
-            LookupError: there is no such phone.
-            StoreFailed: it cannot be stored.
+            LookupError: no phone has this name.
+            StoreFailed: the setting cannot be stored.
         """
         await self._store.phone_speaks(name, language)
         self._queue.speak(name, language)
 
     def try_out(self, name: str) -> bool:
-        """Send a phone a word; `listed` tells what comes of it. False: no such phone, or one is on its way to it."""
+        """Send a phone a test message; `listed` shows the result.
+
+        Return False if unknown, or if a test is on its way.
+        """
         phone = next((one for one in self._queue.phones if one.name == name), None)
         running = self._tests.get(name)
         if phone is None or (running is not None and running.heard is None):
@@ -246,13 +249,13 @@ class Contacts:
 
 
 def phone_url_error(url: str) -> PhoneUrlError | None:
-    """Why a page may not add this address, whatever stands in the file already; None: it may."""
+    """Return why a page may not add this address, regardless of the file; None: it may."""
     scheme = url.partition("://")[0].lower()
     if "://" not in url or len(url) > MAX_URL_CHARACTERS or not url.isprintable() or " " in url:
         return PhoneUrlError.NO_URL
     if scheme not in URL_TEMPLATES:
         return PhoneUrlError.NOT_LET_IN
-    if _FILE_PARAMETERS.search(unquote(unquote(url))):  # twice: a word that is hidden once more is no honest one
+    if _FILE_PARAMETERS.search(unquote(unquote(url))):  # twice: a name that is encoded twice is not honest
         return PhoneUrlError.OPENS_FILES
     if not is_installed():
         return PhoneUrlError.NOT_INSTALLED
@@ -260,9 +263,9 @@ def phone_url_error(url: str) -> PhoneUrlError | None:
 
 
 def is_open_to_others(file: Path) -> bool:
-    """Whether somebody else on this machine may read the file, or write to it.
+    """Return whether another user of this machine may read or write the file.
 
     Raises:
-        OSError: it cannot be looked at.
+        OSError: it cannot be examined.
     """
     return bool(stat.S_IMODE(file.stat().st_mode) & 0o077)

@@ -1,4 +1,4 @@
-"""The phones' file of a household that moved out: none of its phones is told anything."""
+"""Recognises the phones' file of a household that moved out, so that none of its phones is notified."""
 
 from hashlib import sha256
 from pathlib import Path
@@ -9,15 +9,15 @@ from gateway.system.regular_file import read_bytes
 
 
 def is_former_file(file: Path, store: Store) -> bool:
-    """Whether what stands in the phones' file now is the former household's, and nobody in it may be told anything."""
-    if store.handover.pending(TASK_RENEW_LINKS) is not None:  # it could not even be noted
+    """Return whether the phones' file still has the former household's content, so that no phone in it may be notified."""
+    if store.handover.pending(TASK_RENEW_LINKS) is not None:  # even that could not be recorded
         return True
     left = store.handover.pending(TASK_FORGET_PHONES)
     return left is not None and file_digest(file) == left
 
 
 def file_digest(file: Path) -> str:
-    """What stands in the file, without keeping it; of one that cannot be read nothing."""
+    """Return a digest of the file's content; an empty string if it cannot be read."""
     try:
         return sha256(read_bytes(file)).hexdigest()
     except OSError:

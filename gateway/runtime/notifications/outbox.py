@@ -1,7 +1,7 @@
-"""What is told beside the door: messages to the owner, results to retailers.
+"""Sends notifications to the owner and delivery results to retailers, outside the unlock path.
 
-None of it may hold up a door: it is done by tasks of its own, in the order in which it was asked for. What is not yet
-told when the process ends is found in the store at the next start.
+Nothing here may delay a door: tasks of its own do the work, in the order of the requests. What is unsent when the
+process ends is found in the store at the next start.
 """
 
 import asyncio
@@ -28,11 +28,14 @@ from gateway.system.containment import Containment
 
 log = structlog.get_logger(__name__)
 
-MAX_UNSENT_MESSAGES = 100  # messages that neither store nor broker took, kept for the next session: the newest
+MAX_UNSENT_MESSAGES = 100  # messages that neither store nor broker accepted, kept for the next session: the newest
 
 
 class Outbox:
-    """One for the box. `voices` are told each message once, beside log and broker; a retry is their own matter."""
+    """The box's outbox. It sends each message once to `voices`, beside log and broker.
+
+    Each channel retries by itself.
+    """
 
     def __init__(  # noqa: PLR0913 - what it works with, named one by one
         self, home: Home, *, store: Store, line: Publisher, clock: Clock, voices: Sequence[NotificationChannel] = (),
@@ -52,7 +55,7 @@ class Outbox:
         self._results_due = asyncio.Event()
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Run until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._run_jobs(), name="office: messages")
             group.create_task(self._report_results(), name="office: results")
@@ -68,19 +71,19 @@ class Outbox:
         message: int | None,
         picture: Callable[[], Awaitable[bytes | None]] | None,
     ) -> None:
-        """Tell the owner, with a picture when one comes in time; `message` is the number under which it is stored."""
+        """Notify the owner, with a picture if one arrives in time; `message` is its number in the store."""
         running = state.visit or state.grace_visit
         delivery = None if running is None else running.delivery
         visit = None if running is None else running.id
         if isinstance(command, c.NotifyOwner) and command.delivery is not None:
-            visit = command.visit  # perhaps of a visit that has just ended, or of none
+            visit = command.visit  # perhaps a visit that has just ended, or none
             if delivery is None or delivery.id != command.delivery:
                 delivery = self._store.facts(command.delivery, now)
         said = replace(self._composer.of(command, state.id, delivery, now), visit=visit, number=message)
         self._enqueue(state.id, said, message, picture, late=False)
 
     def connected(self) -> None:
-        """A new broker session: what could not be told before is told now, with the time at which it was so."""
+        """Start a new broker session: publish what could not be published before, with the time of its event."""
         for waiting in self._store.unsent():
             if waiting.id in self._in_flight:
                 continue
@@ -129,7 +132,7 @@ class Outbox:
         if outcome == NotSent(NotSentReason.TOO_LARGE):
             outcome = self._publish_message(
                 entrance, replace(message, picture=None), number, late=late
-            )  # the words matter more
+            )  # the text matters more
         if isinstance(outcome, Sent):
             outcome.acknowledged.add_done_callback(
                 lambda done: self._on_acknowledged(entrance, message, number, taken=done.result().accepted)
@@ -156,7 +159,10 @@ class Outbox:
         return self._publisher.publish(entrance_topic(entrance, "message"), json_bytes(body))
 
     def _on_acknowledged(self, entrance: str, message: ComposedMessage, number: int | None, *, taken: bool) -> None:
-        """What the broker did not take is told in the next session: from the store, or from here if it is not there."""
+        """Handle the broker's answer; a message that it did not accept is published in the next session.
+
+        It comes from the store, or from memory if it is not stored.
+        """
         if number is None:
             if not taken:
                 self._unsent.append((entrance, message))
@@ -166,14 +172,14 @@ class Outbox:
             self._in_flight.discard(number)
 
     async def _store_sent(self, number: int) -> None:
-        """The broker has it: what cannot be stored of that is at least not told again before the next start."""
+        """Record that the broker has it; if that fails, the message is not published again before the next start."""
         if await self._try_store(self._store.sent(number, self._clock.now())):
             self._in_flight.discard(number)
 
     # ---- retailers --------------------------------------------------------------------------------------------------
 
     def owed(self) -> None:
-        """Some delivery may stand otherwise than before: its retailer is told, until the broker has it."""
+        """Publish changed results of deliveries to retailers, until the broker has them."""
         self._results_due.set()
 
     async def _report_results(self) -> None:
@@ -192,7 +198,10 @@ class Outbox:
             await self._try_store(self._store.told(result, self._clock.now()))
 
     def publish_checkpoint(self, entrance: str, signed: Checkpoint) -> None:
-        """Hand a signed end of the log to the owner's phone: what it keeps shows later that nothing was taken back."""
+        """Publish a signed end of the log to the owner's phone.
+
+        A later comparison shows whether entries were removed.
+        """
         self._publisher.publish(entrance_topic(entrance, "checkpoint"), signed.to_json())
 
     @staticmethod
@@ -200,6 +209,6 @@ class Outbox:
         try:
             await work
         except StoreFailed as failure:
-            log.warning("not_noted", why=str(failure))  # it is told again at the next start: rather twice than never
+            log.warning("not_noted", why=str(failure))  # published again at the next start: twice is better than never
             return False
         return True

@@ -1,10 +1,10 @@
-"""The owner's pocket: every message reaches every phone at least once, however long a phone or the box was away.
+"""At-least-once delivery queue for owner notifications, however long a phone or the box was away.
 
-What is owed stands in the store since the decision itself (`gateway/storage/outbox.py`), so no crash loses it. Each
-phone has a task of its own: one that is down holds up no other, and none of them holds up a door. A phone that does
-not take a message is tried again, at first soon, later every five minutes, and at once when there is something new.
-Alarms and "locked again" are told one by one; of the rest more than three that wait are told as one. Pictures are kept
-in memory only, so what is told after a restart has none.
+The store contains every due message since the decision itself (`gateway/storage/outbox.py`), so no crash loses it. Each
+phone has a task of its own: a failing phone delays no other, and none delays a door. After a failure the queue tries
+again, at first soon, later every five minutes, and at once for a new message. Alarms and "locked again" are sent one by
+one; of the rest, more than three waiting messages are sent as one. Pictures are kept in memory only, so messages after
+a restart have none.
 """
 
 import asyncio
@@ -49,21 +49,19 @@ log = structlog.get_logger(__name__)
 
 _RANDOM = secrets.SystemRandom()
 
-POLL_INTERVAL_S = 1.0  # seconds between two looks at what is owed
+POLL_INTERVAL_S = 1.0  # seconds between two checks for due messages
 FIRST_RETRY_DELAY_S, MAX_RETRY_DELAY_S = (
     2.0,
     300.0,
-)  # seconds until a phone that failed is tried again: after once, and at most
-SEND_LEASE = timedelta(
-    seconds=2 * SEND_TIMEOUT_S + 10
-)  # a try, without its picture once more, and what the store takes
-HANDOVER_GRACE = timedelta(seconds=10)  # so long a stored message waits for its picture and for who hands it over
+)  # seconds until a failed phone is tried again: after the first failure, and at most
+SEND_LEASE = timedelta(seconds=2 * SEND_TIMEOUT_S + 10)  # a send, another without its picture, and the store's time
+HANDOVER_GRACE = timedelta(seconds=10)  # how long a stored message waits for its picture and its handover
 MAX_CACHED_MESSAGES = 50  # messages kept in memory with their pictures: the newest
 
 MESSAGE_ACTIONS: Mapping[Notification | type[AlarmCode], tuple[LinkPurpose, ...]] = MappingProxyType({
     Notification.AT_THE_DOOR: (LinkPurpose.VETO, LinkPurpose.STOP),
     Notification.ASKS_FOR_YES: (LinkPurpose.APPROVE, LinkPurpose.VETO, LinkPurpose.STOP),
-    # brands only while nobody has decided
+    # brands only while their permission is undecided
     Notification.NOT_OPENED: (LinkPurpose.PERMIT, LinkPurpose.REFUSE_BRAND, LinkPurpose.STOP),
     Notification.NOT_READY: (LinkPurpose.STOP,),
     Notification.DOOR_OPEN: (LinkPurpose.STOP,),
@@ -71,7 +69,7 @@ MESSAGE_ACTIONS: Mapping[Notification | type[AlarmCode], tuple[LinkPurpose, ...]
     Notification.BRAND_ASKS: (LinkPurpose.PERMIT, LinkPurpose.REFUSE_BRAND),
     AlarmCode: (LinkPurpose.STOP,),  # every alarm
 })  # fmt: skip
-"""Which message carries which actions; what is not named carries none."""
+"""The actions of each kind of message; a kind that is not listed has none."""
 
 ACTION_LABELS: Mapping[LinkPurpose, Text] = MappingProxyType({
     LinkPurpose.STOP: _("Stop everything"),
@@ -87,12 +85,12 @@ def _parse_language(word: str | None) -> Language | None:
 
 
 def retry_delay_s(failures: int, lot: float) -> float:
-    """Seconds until a phone that failed so many times in a row is tried again; `lot` from 0 to 1 spreads them."""
+    """Return the seconds until a phone with so many failures in a row is tried again; `lot`, 0 to 1, spreads them."""
     return float(min(MAX_RETRY_DELAY_S, FIRST_RETRY_DELAY_S * 2 ** min(failures - 1, 16)) * (0.5 + lot / 2))
 
 
 class NotificationQueue:
-    """A `Voice` (`texts.py`) towards all phones of the owner. `key` signs links; `lot` gives 0 to 1."""
+    """A `NotificationChannel` (`texts.py`) to all phones of the owner. `key` signs links; `lot` returns 0 to 1."""
 
     def __init__(  # noqa: PLR0913 - what it speaks with and knows, named one by one
         self,
@@ -117,34 +115,34 @@ class NotificationQueue:
         self._task_group: asyncio.TaskGroup | None = None
         self._sender_tasks: dict[str, asyncio.Task[None]] = {}
         self._senders: list[_PhoneSender] = []
-        self.changed: Callable[[], None] = lambda: None  # called when it is known otherwise how a phone stands
+        self.changed: Callable[[], None] = lambda: None  # called when a phone's state changed
         self._set_senders(phones)
 
     @property
     def phones(self) -> tuple[PhoneEndpoint, ...]:
-        """Who is told, in the order in which they were named."""
+        """Return the phones, in the order of the file."""
         return tuple(carrier.phone for carrier in self._senders)
 
     @property
     def failures(self) -> list[int]:
-        """How often each phone failed in a row, in the order in which they were named."""
+        """Return each phone's number of failures in a row, in the order of the file."""
         return [carrier.failures for carrier in self._senders]
 
     async def enlist(self) -> None:
-        """Owe every message from now on to these phones and no others; call it before anything is decided."""
+        """Register the phones: only later messages are queued for them. Call it before any decision."""
         try:
             await self._store_recipients()
-        except StoreFailed as failure:  # those of the last start are still owed everything
+        except StoreFailed as failure:  # the phones of the last start still get everything
             log.error("phones_not_enlisted", why=str(failure))
         spoken = {one.name: one.language for one in self._store.phones()}
         for carrier in self._senders:
             carrier.language = _parse_language(spoken.get(carrier.phone.name))
 
     async def take(self, phones: Sequence[PhoneEndpoint]) -> None:
-        """Tell these phones from now on, and no others. One that stays is not disturbed.
+        """Send to these phones from now on, and to no others. A phone that stays is not disturbed.
 
         Raises:
-            StoreFailed: what they are owed from now on is not stored, only told by this process.
+            StoreFailed: what is due to them from now on is not stored, only sent by this process.
         """
         self._set_senders(phones)
         self._start_senders()
@@ -154,31 +152,31 @@ class NotificationQueue:
             self.changed()
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Run until cancelled."""
         async with asyncio.TaskGroup() as group:
             self._task_group = group
             self._start_senders()
-            await asyncio.get_running_loop().create_future()  # phones may come and go; with none there is still this
+            await asyncio.get_running_loop().create_future()  # phones may come and go; without any this still runs
 
     def language_of(self, name: str) -> Language | None:
-        """In which language of its own a phone is told; None: the house's."""
+        """Return a phone's own language; None: the house's."""
         return next((carrier.language for carrier in self._senders if carrier.phone.name == name), None)
 
     def speak(self, name: str, language: Language | None) -> None:
-        """Tell a phone in a language of its own, or (None) in the house's."""
+        """Set a phone's own language, or (None) the house's."""
         for carrier in self._senders:
             if carrier.phone.name == name:
                 carrier.language = language
         self.changed()
 
     async def note_try(self, name: str, heard: SendResult) -> None:
-        """Note what came of telling a phone something; what the disk does not take is not known after a restart."""
+        """Record the result of a send; without the disk it is unknown after a restart."""
         with contextlib.suppress(StoreFailed):
             await self._store.phone_tried(name, heard.value, self._clock.now(), reached=heard is SendResult.TAKEN)
         self.changed()
 
     def _set_senders(self, phones: Sequence[PhoneEndpoint]) -> None:
-        """Have one carrier for each phone."""
+        """Create one sender for each phone."""
         known = {carrier.phone.name: carrier for carrier in self._senders}
         carriers = []
         for phone in phones:
@@ -199,7 +197,7 @@ class NotificationQueue:
         self._senders = carriers
 
     def _start_senders(self) -> None:
-        """Let each carrier work, and end those of phones that are gone."""
+        """Start each sender, and cancel those of removed phones."""
         if self._task_group is None:
             return
         wanted = {carrier.phone.name: carrier for carrier in self._senders}
@@ -215,7 +213,7 @@ class NotificationQueue:
         await self._store.enlist([carrier.phone.name for carrier in self._senders], self._clock.now())
 
     async def tell(self, message: ComposedMessage) -> None:
-        """Take the message and return at once. One that is not stored is owed by this process alone."""
+        """Queue the message and return at once. An unstored message is due only from this process."""
         number = message.number
         if number is None:
             self._unstored_count += 1
@@ -230,7 +228,7 @@ class NotificationQueue:
 
 
 class _NotificationWriter:
-    """Finds the words of what waits, and signs its links."""
+    """Writes the text of waiting messages and signs their links."""
 
     def __init__(self, home: Home, store: Store, key: bytes, fresh: Mapping[int, ComposedMessage]) -> None:
         self._home = home
@@ -241,7 +239,7 @@ class _NotificationWriter:
         self._composer = MessageComposer(home, store)
 
     def ready(self, stored: Stored, now: Now) -> bool:
-        """Whether it was handed over, or nobody will hand it over any more."""
+        """Return whether the message was handed over, or never will be."""
         return stored.entrance in self._home.entrances and (
             stored.id in self._recent_messages or not timedelta() <= now.utc - stored.at < HANDOVER_GRACE
         )
@@ -253,7 +251,7 @@ class _NotificationWriter:
         now: Now,
         language: Language | None,
     ) -> PhoneNotification | None:
-        """Word a group of messages as one notice, the newest first, in the house's language or another."""
+        """Return one notification for a group of messages, newest first, in a language (None: the house's)."""
         language = language or self._home.language
         told = [
             message
@@ -280,7 +278,7 @@ class _NotificationWriter:
         return self._recent_messages.get(known.id) or self._composer.again(known, now)
 
     def _action_buttons(self, message: ComposedMessage, now: Now, language: Language) -> tuple[Button, ...]:
-        """The actions that still answer something; where phones do not reach the box's pages there are none."""
+        """Return the actions that still make sense; none where phones cannot reach the box's pages."""
         settings = self._home.messages
         if settings is None or settings.pages is None:
             return ()
@@ -298,7 +296,7 @@ class _NotificationWriter:
         return tuple(buttons)
 
     def _link_subject(self, purpose: LinkPurpose, message: ComposedMessage) -> str | None:
-        """What the link is about; None where there is nothing to answer."""
+        """Return the subject of a link; None if there is nothing to decide."""
         entrance = message.entrance
         if entrance is None:
             return None
@@ -313,12 +311,12 @@ class _NotificationWriter:
         if purpose is LinkPurpose.PERMIT and (
             not terms.let_in or terms.hub_signed or self._store.brands.guest(permission.brand)
         ):
-            return None  # first its terms are to be said, and whoever nobody knows is to be looked at, on the page
+            return None  # its terms must be seen, and an unknown brand examined, on the page
         return f"{entrance}.{permission.brand}.{permission.version}"
 
 
 class _PhoneSender:
-    """Tells one phone, one notice after the other."""
+    """Sends notifications to one phone, one after the other."""
 
     def __init__(  # noqa: PLR0913 - what it works with, named one by one
         self,
@@ -335,7 +333,7 @@ class _PhoneSender:
         self.phone = phone
         self.language: Language | None = None  # None: the house's
         self._on_result = heard
-        self._index = line  # which of the phones, for the log
+        self._index = line  # the phone's index, for the log
         self._store = store
         self._clock = clock
         self._writer = writer
@@ -343,15 +341,18 @@ class _PhoneSender:
         self._poll_interval_s = look
         self._wake_event = asyncio.Event()
         self._unstored_messages: dict[int, ComposedMessage] = {}
-        self._delivered: set[int] = set()  # what the phone has, as far as the store could not note it
+        self._delivered: set[int] = set()  # sent messages that the store could not record yet
         self._failed_numbers: set[int] = (
             set()
-        )  # what failed since the phone last took something: it waits behind the rest
+        )  # failed since the phone last accepted a message: these wait behind the rest
         self.failures = 0  # in a row
         self._retry_at_mono = 0.0  # mono
 
     def owes(self, number: int, message: ComposedMessage) -> None:
-        """Keep a message that is not stored. Of many, others than alarms and "locked again" give way."""
+        """Keep a message that is not stored.
+
+        If there are too many, others than alarms and "locked again" are dropped.
+        """
         self._unstored_messages[number] = message
         quiet = [
             key for key, one in self._unstored_messages.items() if not one.urgent and one.about not in SEPARATE_KINDS
@@ -360,12 +361,12 @@ class _PhoneSender:
             del self._unstored_messages[key]
 
     def wake(self) -> None:
-        """Something new is owed: try it at once, even where a try has just failed."""
+        """Try at once, because a new message is due, even where a send has just failed."""
         self._retry_at_mono = 0.0
         self._wake_event.set()
 
     async def run(self) -> None:
-        """Work until cancelled."""
+        """Run until cancelled."""
         while True:
             self._wake_event.clear()
             now = self._clock.now()
@@ -376,7 +377,7 @@ class _PhoneSender:
                     await self._wake_event.wait()
 
     async def _send_next(self, now: Now) -> bool:
-        """Tell the phone one group of what it is owed; False where nothing is to be told now."""
+        """Send the phone one group of due messages; return False if none is to be sent now."""
         await self._store_delivered()
         known: dict[int, ComposedMessage | Stored] = dict(self._unstored_messages)
         for stored in self._store.owed(self.phone.name, now, until=now.utc + SEND_LEASE):
@@ -401,7 +402,10 @@ class _PhoneSender:
         return True
 
     async def _claim(self, group: tuple[PendingMessage, ...], now: Now) -> tuple[PendingMessage, ...]:
-        """Take what nobody else tries. What cannot be noted is tried all the same: rather twice than never."""
+        """Claim messages that no other process sends.
+
+        If that cannot be stored, send anyway: twice is better than never.
+        """
         stored = tuple(one.number for one in group if one.number > 0)
         ours = frozenset(stored)
         if stored:
@@ -413,7 +417,7 @@ class _PhoneSender:
         heard = await self.phone.tell(notice)
         if (
             heard is SendResult.REFUSED and notice.picture is not None
-        ):  # perhaps only because of it: the words matter more
+        ):  # perhaps only because of the picture: the text matters more
             heard = await self.phone.tell(replace(notice, picture=None))
         numbers = tuple(one.number for one in group)
         now = self._clock.now()
@@ -431,7 +435,7 @@ class _PhoneSender:
         self.failures += 1
         self._failed_numbers.update(numbers)
         wait = retry_delay_s(self.failures, self._jitter())
-        if not self._wake_event.is_set():  # else something new came meanwhile, and is tried at once
+        if not self._wake_event.is_set():  # else a new message arrived meanwhile, and is tried at once
             self._retry_at_mono = now.mono + wait
         log.warning("phone_not_reached", phone=self._index, scheme=self.phone.scheme, heard=heard.value,
                     failures=self.failures, again_in=round(wait, 1))  # fmt: skip
@@ -440,7 +444,7 @@ class _PhoneSender:
         await self._on_result(self.phone.name, heard)
 
     async def _store_delivered(self) -> None:
-        """Note what the phone has; what the disk does not take is noted later, or told again after a restart."""
+        """Record what the phone has; what the disk fails to store is recorded later, or sent again after a restart."""
         if self._delivered:
             noted = frozenset(self._delivered)
             with contextlib.suppress(StoreFailed):

@@ -61,7 +61,7 @@ NOTIFICATION_TEXTS: Mapping[Notification, Text] = MappingProxyType({
     ),
 })  # fmt: skip
 
-# A table of its own: two alarms have the same word as a saying, and equal words are equal keys.
+# A table of its own: two alarms have the same value as a notification, and equal values are equal keys.
 ALARM_TEXTS: Mapping[AlarmCode, Text] = MappingProxyType({
     AlarmCode.BOLT_IN_THE_AIR: _("Alarm {time}: the bolt is out while the door is open[ ({entrance})]"),
     AlarmCode.CAMERA_CODE_LIMIT: _(
@@ -116,7 +116,7 @@ REFUSAL_TEXTS: Mapping[Refusal, Text] = MappingProxyType({
     Refusal.FRIDGE_TOO_WARM: _("fridge too warm"),
 })  # fmt: skip
 
-# Why a lock says that it did not obey.
+# Why a lock reports that it did not obey.
 FAILURE_TEXTS: Mapping[OperationError, Text] = MappingProxyType({
     OperationError.UNSPECIFIED: _("it does not say why"),
     OperationError.INVALID_CREDENTIAL: _("it asks for a code or a key"),
@@ -190,7 +190,7 @@ _UNTRUSTED_TIME_TEXT: Text = _("{time} (time not certain)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageFacts:
-    """What a sentence may name; names may come from anybody. `seconds` until something happens."""
+    """The facts that a sentence may contain; names may come from anybody. `seconds` until something happens."""
 
     brand: str | None = None
     carrier: str | None = None
@@ -198,17 +198,15 @@ class MessageFacts:
     place: str | None = None
     seconds: float | None = None
     hours: str | None = None
-    detail: str = (
-        ""  # a device, a place, a number, or codes that are put into words: a `Refusal`'s, or what an entrance lacks
-    )
+    detail: str = ""  # a device, a place, a number, or codes that become text: a `Refusal`'s, or missing conditions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComposedMessage:
-    """What the owner is told: which message, and its facts. It is put into words for each reader (`words`).
+    """A notification to the owner: its kind and its facts. Each reader's language gives the text (`words`).
 
-    `at` is when it was so; `trusted`: whether the box was certain of that time, which is shown in the house's `zone`.
-    `picture` is a JPEG; `number` is that under which it is stored, None where it is not.
+    `at` is the time of the event; `trusted`: whether the box was certain of that time, which is shown in the house's
+    `zone`. `picture` is a JPEG; `number` is its number in the store, None where it is not stored.
     """
 
     about: Notification | AlarmCode
@@ -224,12 +222,12 @@ class ComposedMessage:
 
     @property
     def urgent(self) -> bool:
-        """Alarms are; they deserve to wake somebody."""
+        """Return whether it is urgent: alarms are, and may wake a person."""
         return isinstance(self.about, AlarmCode)
 
     @property
     def parameters(self) -> Mapping[str, str]:
-        """What the sentence may name, so far as it is known: with `about` all that is needed to put it into words."""
+        """Return the known facts as text; with `about`, these are enough to write the sentence."""
         facts, clock = self.facts, self.at.astimezone(self.zone).strftime("%H:%M")
         known = {
             "carrier": facts.carrier, "brand": facts.brand, "entrance": facts.entrance, "place": facts.place,
@@ -244,7 +242,10 @@ class ComposedMessage:
 
 
 def worded(about: Notification | AlarmCode, parameters: Mapping[str, str], language: Language) -> str:
-    """Word a message from its id and its parameters (`ComposedMessage.parameters`), whose names may be anybody's."""
+    """Return the text of a message from its id and its parameters (`ComposedMessage.parameters`).
+
+    The names in the parameters may be anybody's.
+    """
     given = {name: without_links(parameters.get(name, "")) for name in ("carrier", "brand", "entrance", "place")}
     known = {
         **given,
@@ -265,22 +266,22 @@ def worded(about: Notification | AlarmCode, parameters: Mapping[str, str], langu
 
 
 class NotificationChannel(Protocol):
-    """A way to reach the owner."""
+    """A channel to the owner."""
 
     async def tell(self, message: ComposedMessage) -> None:
-        """Hand the message over; delivery and retry are the adapter's matter, it never blocks the door."""
+        """Send the message; the adapter delivers and retries it, and never blocks the door."""
         ...
 
 
 class LogChannel:
-    """Tells the log, in a language, so that what was said can be found again even when nobody could be reached."""
+    """Writes messages to the log, in one language, so that they can be found even if no phone was reached."""
 
     def __init__(self, language: Language) -> None:
         self._language = language
         self._log = structlog.get_logger(__name__)
 
     async def tell(self, message: ComposedMessage) -> None:
-        """Write one line; the picture only as its size."""
+        """Write one entry; of the picture only its size."""
         self._log.info(
             "told_owner",
             about=message.about.value,
@@ -293,7 +294,7 @@ class LogChannel:
 
 
 def _detail_text(about: Notification | AlarmCode, detail: str, language: Language) -> str:
-    if detail in set(Refusal) and about is not Notification.PASSWORD_RESET:  # there it is somebody's name
+    if detail in set(Refusal) and about is not Notification.PASSWORD_RESET:  # there it is a person's name
         return REFUSAL_TEXTS[Refusal(detail)].to(language)
     if about is Notification.BATTERY_SOON:
         return battery_text(detail, language)
@@ -307,9 +308,9 @@ def _detail_text(about: Notification | AlarmCode, detail: str, language: Languag
 
 
 def battery_text(detail: str, language: Language) -> str:
-    """Name the device, and in how many days its battery will be critical where that can be reckoned.
+    """Return the device, and if known the days until its battery is critical.
 
-    `detail` is `lock`, `door` or `KIND/ID` (`gateway/runtime/adapters/batteries.py`), and behind a colon the days.
+    `detail` is `lock`, `door` or `KIND/ID` (`gateway/runtime/adapters/batteries.py`), and after a colon the days.
     """
     role, _colon, days = detail.partition(":")
     kind, _slash, id_ = role.partition("/")
@@ -321,7 +322,7 @@ def battery_text(detail: str, language: Language) -> str:
 
 
 def readiness_text(word: str, language: Language) -> str:
-    """Put one thing that an entrance lacks (`gateway/domain/visit/readiness.py`) into words."""
+    """Return the text of one missing condition (`gateway/domain/visit/readiness.py`)."""
     if word in READINESS_TEXTS:
         return READINESS_TEXTS[word].to(language)
     kind, _colon, name = word.partition(":")
@@ -329,5 +330,5 @@ def readiness_text(word: str, language: Language) -> str:
 
 
 def display_text(word: ScanAnswer, *, language: Language) -> str:
-    """What stands on a display at the door: as neutral as the light."""
+    """Return the text for a display at the door: as neutral as the light."""
     return DISPLAY_TEXTS[word].to(language)
