@@ -6,9 +6,9 @@ it. Home Assistant never keeps showing "locked" when no gateway runs, for these 
 * Only the discovery message itself is retained, so no broker repeats an old state.
 * The availability is the *latest* message of three topics (`availability_mode: latest`). Only a live "online" of the
   gateway, sent after the state, makes the device available; the gateway's last will ends that.
-* The third topic is Home Assistant's own birth message: whenever it has reconnected to a broker, everything is unavailable
-  until the gateway has answered. A broker that restarts forgets the last will too, and Home Assistant would otherwise
-  show its earlier state again.
+* The third topic is Home Assistant's own birth message: whenever it has reconnected to a broker, everything is
+  unavailable until the gateway has answered. A broker that restarts forgets the last will too, and Home Assistant would
+  otherwise show its earlier state again.
 * Sensors also expire by themselves (`expire_after`); Home Assistant's locks do not support that.
 """
 

@@ -254,8 +254,8 @@ def is_accepted(url: str, folder: Path, ask: HttpPost) -> bool:
     The request confirms the present certificate, which changes nothing where it is valid.
 
     Raises:
-        HubUnavailable: the hub cannot be reached. HubError: it answers something else. DamagedIdentity, OSError: there is no
-        identity.
+        HubUnavailable: the hub cannot be reached. HubError: it answers something else.
+        DamagedIdentity, OSError: there is no identity.
     """
     mine = read_identity(folder)
     if mine is None:
@@ -267,8 +267,8 @@ def leave_hub(url: str, folder: Path, ask: HttpPost) -> bool:
     """Report to the hub that this home leaves for good; return False if unknown there, or if the box never joined.
 
     Raises:
-        HubUnavailable: the hub cannot be reached. HubError: it answers something else. DamagedIdentity, OSError: the identity
-        is unusable.
+        HubUnavailable: the hub cannot be reached. HubError: it answers something else.
+        DamagedIdentity, OSError: the identity is unusable.
     """
     mine = read_identity(folder)
     if mine is None:

@@ -325,7 +325,7 @@ class Uplink:
             return None
         return JobReceipt(
             job=job.job, state="refused", why="this box could not work it"
-        )  # else the hub would send it for ever
+        )  # else the hub sends it for ever
 
     # ---- events -----------------------------------------------------------------------------------------------------
 
