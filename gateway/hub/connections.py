@@ -41,7 +41,7 @@ _DENIED_STATES = frozenset({"refused", "revoked"})
 
 
 class GivenTerms(BaseModel):
-    """What a home has given, as far as the brand may know it."""
+    """The terms that a home granted, as far as the brand may know them."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 

@@ -43,9 +43,9 @@ class Message(WireModel):
 
 
 class Told(WireModel):
-    """A box's account of how it ended (gateway/protocol/delivery_record.py), and the box's key.
+    """A box's account of how a delivery ended (gateway/protocol/delivery_record.py), and the box's key.
 
-    `statement` is what the token says, to be read; `lines` is the extract of the box's log.
+    `statement` is the content of the token, to be read; `lines` is the extract of the box's log.
     """
 
     key: KeyText
@@ -55,12 +55,11 @@ class Told(WireModel):
 
 
 class Evidence(WireModel):
-    """The promise that counted, all messages about it, and the home's accounts of how it ended, oldest first.
+    """The order that counted, all messages about it, and the home's accounts of its end, oldest first.
 
-    Of a door that was handed to its owner and locked later there are two accounts; the newest counts.
-    `missing_parcels`: which of `parcels` did not come, by what that account tells (`missing_parcels_of`); None: it
-    does not
-    tell which, or the proof is older than this field.
+    A door that was handed to its owner and locked later has two accounts; the newest counts. `missing_parcels`:
+    which of `parcels` did not come, by that account (`missing_of`); None: the account does not tell, or the proof
+    is older than this field.
     """
 
     home: Id

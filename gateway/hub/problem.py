@@ -46,32 +46,32 @@ class Code(StrEnum):
 
 PROBLEM_TYPES: Mapping[Code, tuple[HTTPStatus, str]] = MappingProxyType(
     {
-        Code.MALFORMED_JSON: (HTTPStatus.BAD_REQUEST, "The body is not JSON that every reader reads alike"),
-        Code.BAD_CURSOR: (HTTPStatus.BAD_REQUEST, "The cursor is none that this list gave"),
-        Code.BAD_HOST: (HTTPStatus.MISDIRECTED_REQUEST, "The hub is not known under this name"),
-        Code.UNAUTHENTICATED: (HTTPStatus.UNAUTHORIZED, "No API key or token that counts came with the request"),
+        Code.MALFORMED_JSON: (HTTPStatus.BAD_REQUEST, "The body is not valid, unambiguous JSON"),
+        Code.BAD_CURSOR: (HTTPStatus.BAD_REQUEST, "This list did not issue the cursor"),
+        Code.BAD_HOST: (HTTPStatus.MISDIRECTED_REQUEST, "This host name is not the hub's"),
+        Code.UNAUTHENTICATED: (HTTPStatus.UNAUTHORIZED, "The request has no valid API key or token"),
         Code.FORBIDDEN: (HTTPStatus.FORBIDDEN, "This API key may not do that"),
-        Code.NOT_FOUND: (HTTPStatus.NOT_FOUND, "There is nothing of this name, or it is not yours"),
-        Code.METHOD_NOT_ALLOWED: (HTTPStatus.METHOD_NOT_ALLOWED, "This cannot be done here"),
-        Code.CONFLICT: (HTTPStatus.CONFLICT, "It does not fit what is there"),
-        Code.ALREADY_EXISTS: (HTTPStatus.CONFLICT, "There is one of this name already"),
+        Code.NOT_FOUND: (HTTPStatus.NOT_FOUND, "No object has this id, or it is not yours"),
+        Code.METHOD_NOT_ALLOWED: (HTTPStatus.METHOD_NOT_ALLOWED, "This address does not support the method"),
+        Code.CONFLICT: (HTTPStatus.CONFLICT, "It contradicts the stored state"),
+        Code.ALREADY_EXISTS: (HTTPStatus.CONFLICT, "An object of this name exists already"),
         Code.STALE_VERSION: (HTTPStatus.CONFLICT, "A newer version is known already"),
         Code.TOO_LATE: (HTTPStatus.CONFLICT, "It can no longer be changed"),
         Code.NOT_CONNECTED: (HTTPStatus.CONFLICT, "The home has not let this brand in"),
-        Code.SIGNATURE_REQUIRED: (HTTPStatus.CONFLICT, "The home takes only what the brand itself has signed"),
+        Code.SIGNATURE_REQUIRED: (HTTPStatus.CONFLICT, "The home accepts only what the brand itself signed"),
         Code.TOO_SLOW: (HTTPStatus.REQUEST_TIMEOUT, "The body did not come in time"),
         Code.TOO_LARGE: (HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The body is too large"),
         Code.UNSUPPORTED_MEDIA_TYPE: (HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Send application/json"),
-        Code.INVALID: (HTTPStatus.UNPROCESSABLE_ENTITY, "The request is not as it should be"),
+        Code.INVALID: (HTTPStatus.UNPROCESSABLE_ENTITY, "A value of the request is not valid"),
         Code.IDEMPOTENCY_KEY_REUSED: (
             HTTPStatus.UNPROCESSABLE_ENTITY,
-            "This Idempotency-Key came before with another request",
+            "This Idempotency-Key was used for another request",
         ),
-        Code.SIGNATURE_REFUSED: (HTTPStatus.UNPROCESSABLE_ENTITY, "The signed message is not believed"),
-        Code.NOT_PERMITTED: (HTTPStatus.UNPROCESSABLE_ENTITY, "The home's permission does not allow it"),
+        Code.SIGNATURE_REFUSED: (HTTPStatus.UNPROCESSABLE_ENTITY, "The signed message is not valid"),
+        Code.NOT_PERMITTED: (HTTPStatus.UNPROCESSABLE_ENTITY, "The home's terms do not allow it"),
         Code.ADDRESS_REFUSED: (HTTPStatus.UNPROCESSABLE_ENTITY, "The hub sends nothing to such an address"),
         Code.RATE_LIMITED: (HTTPStatus.TOO_MANY_REQUESTS, "Too many requests"),
-        Code.INTERNAL: (HTTPStatus.INTERNAL_SERVER_ERROR, "The hub failed; the request can be sent again"),
+        Code.INTERNAL: (HTTPStatus.INTERNAL_SERVER_ERROR, "The hub failed; you may send the request again"),
         Code.HOME_OFFLINE: (HTTPStatus.SERVICE_UNAVAILABLE, "The home is not connected to the hub"),
         Code.HOME_SILENT: (HTTPStatus.GATEWAY_TIMEOUT, "The home did not answer in time"),
         Code.UNAVAILABLE: (HTTPStatus.SERVICE_UNAVAILABLE, "The hub cannot do that now"),
@@ -80,7 +80,7 @@ PROBLEM_TYPES: Mapping[Code, tuple[HTTPStatus, str]] = MappingProxyType(
 
 
 class Detail(BaseModel):
-    """One thing that is wrong: where (RFC 6901 for a body, else the parameter's name), and how."""
+    """One mistake: its place (RFC 6901 in a body, otherwise the parameter's name), its code, and a sentence."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
@@ -91,9 +91,10 @@ class Detail(BaseModel):
 
 
 class Document(BaseModel):
-    """What is sent (RFC 9457). `code` is stable; `detail` and `title` are for people.
+    """The body of an error (RFC 9457). `code` is stable; `detail` and `title` are for people.
 
-    `sealed` goes to a household's browser that has ended: its home's last word, which it alone can open.
+    `sealed` is for a household's browser that has ended: its home's last message, which only that browser can
+    decrypt.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

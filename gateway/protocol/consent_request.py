@@ -54,9 +54,10 @@ Days = Annotated[tuple[Day, ...], Field(min_length=1, max_length=7), AfterValida
 
 
 class AskedTerms(WireModel):
-    """What is asked for. Who does not know a home's entrances and places asks for any: the home names its own.
+    """The terms that a brand asks for.
 
-    Days and hours are the home's own. `hub_signed`: that it also takes deliveries that the brand has not signed itself.
+    A brand that does not know a home's entrances and places leaves them out; the home then chooses. Days and hours are
+    in the home's time zone. `hub_signed`: the home shall also accept deliveries that the brand did not sign itself.
     """
 
     entrances: Ids | None = None

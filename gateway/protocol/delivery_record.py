@@ -86,19 +86,20 @@ class RecordEntry(WireModel):
 
 
 class Line(RecordEntry):
-    """One line of the extract: `n` counts from 1, `hash` covers it and the lines before."""
+    """One line of the extract. `n` counts from 1; `hash` covers this line and those before it."""
 
     n: Annotated[int, Field(ge=1, le=MAX_LINES)]
     hash: Digest
 
 
 class Statement(WireModel):
-    """What the box signs of a delivery. `lines`, `head`: how many and the last one's hash. `entry`: see above.
+    """The box's signed statement about a delivery.
 
-    `message_sha256`: of the message that promised that version, as the home took it, byte for byte: whoever holds the
-    key that signed it can show no other in its place. None: the home took it before it noted that.
-    `left_out`: lines in the middle for which there was no room (a door that was opened and closed again and again).
-    `clock_trusted`: whether the box knew the time at each of them. `sandbox`: the home does not exist.
+    `lines`, `head`: the number of lines and the hash of the last one. `entry`: the hash of the log entry that contains
+    statement and lines. `message_sha256`: SHA-256 of the message that the home accepted as this version, byte for byte,
+    so that nobody can present another one; None: the home accepted it before boxes recorded that. `left_out`: the
+    number of lines in the middle without room (a door that opened and closed many times). `clock_trusted`: whether the
+    box knew the time at each line. `sandbox`: the home is simulated.
     """
 
     kind: Literal["perron account 1"] = "perron account 1"

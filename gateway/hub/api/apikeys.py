@@ -26,7 +26,7 @@ class ApiKeyPath(ApiParameters):
 
 
 class NewKey(Model):
-    """A key to be made. One of the sandbox never reaches a real home."""
+    """An API key to make. A key of the sandbox never reaches a real home."""
 
     label: Label
     right: Literal["full", "read"] = "full"
@@ -34,7 +34,7 @@ class NewKey(Model):
 
 
 class ApiKey(Model):
-    """A key, without its secret."""
+    """An API key, without its secret."""
 
     id: KeyId
     label: str
@@ -45,13 +45,13 @@ class ApiKey(Model):
 
 
 class MadeKey(ApiKey):
-    """A key just made: `token` is sent as `Authorization: Bearer`, and never told again."""
+    """A new API key. Send `token` as `Authorization: Bearer`; it is never shown again."""
 
     token: str
 
 
 class ApiKeys(Model):
-    """All keys of the retailer, newest first."""
+    """All API keys of the retailer, newest first."""
 
     data: Annotated[tuple[ApiKey, ...], Field(max_length=1000)]
 
@@ -140,7 +140,7 @@ OPERATIONS = (
         tag="API keys",
         handler=list_,
         right=ApiAccess.READ,
-        summary="List the API keys that count",
+        summary="List the valid API keys",
         answers={200: ApiKeys},
     ),
     ApiOperation(

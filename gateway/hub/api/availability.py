@@ -31,9 +31,9 @@ class Span(Model):
 
 
 class Availability(Model):
-    """Whether the home's terms allow the whole of it; `why` they do not; the parts of it that days and hours allow.
+    """Whether the home's terms allow the whole span, `why` not, and the parts that days and hours allow.
 
-    Whether somebody is home, or an entrance is ready, is not in it.
+    It does not say whether somebody is home or an entrance is ready.
     """
 
     possible: bool

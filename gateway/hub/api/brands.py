@@ -41,7 +41,7 @@ class BrandKeyPath(ApiParameters):
 
 
 class NewBrand(Model):
-    """A brand to be made. `id` is the word under which homes know it, the `iss` of its signed messages."""
+    """A brand to make. `id` is the name under which homes know it, and the `iss` of its signed messages."""
 
     id: Id
     name: Label
@@ -57,20 +57,20 @@ class Brand(Model):
 
 
 class Brands(Model):
-    """Some of the retailer's brands, newest first; `next` is the cursor of those behind them."""
+    """A page of the retailer's brands, newest first. `next` is the cursor of the following page."""
 
     data: Annotated[tuple[Brand, ...], Field(max_length=100)]
     next: str | None
 
 
 class NewBrandKey(Model):
-    """A public key (Ed25519) and the proof that its private half is there.
+    """A public key (Ed25519) and a proof that the retailer has its private key.
 
     `proof` is a compact JWS under this key: header `{alg: Ed25519, kid, typ: perron-brand-key+jwt}`, payload
-    `{brand, kid, hub}` with the hub's own address. `vouched` is an earlier key's word for this one: without it no home
-    takes it as the brand's (the first needs none): a compact JWS under the earlier key with header `{alg: Ed25519, kid,
-    typ: perron-next-key+jwt}` and payload `{iss, hub, iat, kid, x}`: `iss` the brand, `kid` and `x` of the new key.
-    Header and payload of `vouched` are JSON without blanks between its parts.
+    `{brand, kid, hub}` with the hub's address. `vouched` is a compact JWS under an earlier key, with which that key
+    confirms this one: header `{alg: Ed25519, kid, typ: perron-next-key+jwt}`, payload `{iss, hub, iat, kid, x}`;
+    `iss` is the brand, `kid` and `x` are those of the new key. No home accepts a later key without it; the first
+    key needs none. Header and payload of `vouched` are JSON without spaces between the tokens.
     """
 
     kid: Kid
@@ -80,7 +80,7 @@ class NewBrandKey(Model):
 
 
 class BrandKey(Model):
-    """A key of a brand. One with `revoked` counts no more, and its name is not given again."""
+    """A key of a brand. A key with `revoked` does not count any more, and its name is never given again."""
 
     kid: Kid
     x: PublicX
@@ -306,7 +306,7 @@ OPERATIONS = (
         path="/v1/brands/{brand}/keys/{kid}/revoke",
         tag=_TAG,
         handler=revoke_key,
-        summary="Let a key of a brand count no more",
+        summary="Revoke a key of a brand",
         path_model=BrandKeyPath,
         answers={200: BrandKey},
     ),

@@ -54,12 +54,12 @@ class ConnectionFilter(PageParameters):
 
 
 class NewConnection(Model):
-    """A question to a home. `reference`: your own word for the customer. `return_url`: where the page leads back to.
+    """A request to a home. `reference`: your name for the customer. `return_url`: where the page leads back.
 
-    `signed`: the question under the brand's key, for homes that do not know the brand yet: a compact JWS with header
-    `{alg: Ed25519, kid, typ: perron-ask+jwt}` and payload `{iss, hub, iat, exp, jti, name, asked}`, where `iss` is
-    the brand, `hub` the hub's own address, `name` the brand's name here, `asked` the same as beside it. Header and
-    payload are JSON without blanks between its parts.
+    `signed`: the request under the brand's key, for homes that do not know the brand yet: a compact JWS with header
+    `{alg: Ed25519, kid, typ: perron-ask+jwt}` and payload `{iss, hub, iat, exp, jti, name, asked}`. `iss` is the
+    brand, `hub` the hub's address, `name` the brand's name at this hub, `asked` the same as in this object. Header
+    and payload are JSON without spaces between the tokens.
     """
 
     brand: Id
@@ -70,21 +70,21 @@ class NewConnection(Model):
 
 
 class Ending(Model):
-    """The end of a connection; without `signed` its home has only the hub's word that the brand wants it.
+    """The end of a connection. Without `signed` the home knows only from the hub that the brand wants it.
 
     `signed`: a compact JWS under the brand's key with header `{alg: Ed25519, kid, typ: perron-end+jwt}` and payload
-    `{iss, hub, iat, connection}`, both JSON without blanks between its parts.
+    `{iss, hub, iat, connection}`, both JSON without spaces between the tokens.
     """
 
     signed: ShortJws | None = None
 
 
 class Connection(Model):
-    """A brand and a home.
+    """A brand's request to a home, and the home's answer.
 
-    `terms`: what the home gave, within what was `asked` or narrower. `home`: the `aud` of messages that the brand signs
-    for it. Both are there while it is granted. `version` rises with each decision of the home. `expires`: until then a
-    pending one may be answered; silence is no.
+    `terms`: what the home granted, at most what was `asked`. `home`: the `aud` of messages that the brand signs for
+    it. Both exist while the connection is granted. `version` rises with each decision of the home. `expires`: the
+    end of the time in which the home may answer; no answer is a no.
     """
 
     id: ConnectionId
@@ -106,13 +106,13 @@ M = TypeVar("M", bound=Connection)
 
 
 class MadeConnection(Connection):
-    """One just made: `consent_url` is for the customer alone, and never told again."""
+    """A new connection. `consent_url` is for the customer only, and never shown again."""
 
     consent_url: str
 
 
 class Connections(Model):
-    """Some of the retailer's connections, newest first; `next` is the cursor of those behind them."""
+    """A page of the retailer's connections, newest first. `next` is the cursor of the following page."""
 
     data: tuple[Connection, ...]
     next: str | None

@@ -386,7 +386,7 @@ OPERATIONS = (
     ),
     ApiOperation(
         name="cancelDelivery", method="POST", path="/v1/deliveries/{delivery_id}/cancel", tag="Deliveries",
-        handler=cancel, summary="Withdraw a delivery", path_model=DeliveryPath, body=Withdrawal,
+        handler=cancel, summary="Cancel a delivery", path_model=DeliveryPath, body=Withdrawal,
         answers={200: Delivery}, refuses=_REQUEST_CODES | {Code.TOO_LATE, Code.STALE_VERSION}, links=_LINKS,
     ),
 )  # fmt: skip

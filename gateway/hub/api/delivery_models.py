@@ -75,7 +75,10 @@ def _check_exactly_one(model: Model, *names: str) -> None:
 
 
 class NewPromise(Model):
-    """What is promised. `name` is your own word for it, or the hub gives one. No parcels: the label comes later."""
+    """The delivery to announce.
+
+    `name` is your name for it; without one the hub chooses one. Without parcels: the label comes later.
+    """
 
     name: Id | None = None
     entrance: Id
@@ -88,9 +91,9 @@ class NewPromise(Model):
 
 
 class NewDelivery(Model):
-    """A delivery by plain JSON, or by the brand's own signed message.
+    """A delivery as plain JSON, or as the brand's own signed message.
 
-    `delivery` is signed by the hub, as not signed by the brand; `token` is kept and passed on byte for byte.
+    The hub signs `delivery`, as not signed by the brand. It stores `token` and passes it on byte for byte.
     """
 
     model_config = _EITHER_CONFIG
@@ -106,7 +109,7 @@ class NewDelivery(Model):
 
 
 class Change(Model):
-    """What shall be otherwise; what is not named stays. `courier_sha256` and `max_celsius` go by null."""
+    """The fields to change; others stay. Null removes `courier_sha256` and `max_celsius`."""
 
     model_config = _NOT_EMPTY_CONFIG
 
@@ -126,9 +129,9 @@ class Change(Model):
 
 
 class ChangedDelivery(Model):
-    """A new version: `delivery` names what changes, or `token` is the brand's own update, whole.
+    """A new version: `delivery` contains the changed fields, or `token` is the brand's own update, complete.
 
-    `version`: the one that you know; if there is a newer one, nothing is changed.
+    `version`: the version that you know; if there is a newer one, the hub changes nothing.
     """
 
     model_config = _EITHER_CONFIG
@@ -144,17 +147,18 @@ class ChangedDelivery(Model):
 
 
 class Withdrawal(Model):
-    """An empty object, or the brand's own signed cancel: needed where the brand signed the delivery."""
+    """An empty object, or the brand's own signed cancel, which is needed if the brand signed the delivery."""
 
     token: Token | None = None
 
 
 class Delivery(Model):
-    """A delivery, as the home and its newest version have it.
+    """A delivery: its newest version, and its state as the home reports it.
 
-    `scheduled` and what follows is said by the home alone. `answered` is the newest version of which it has spoken:
-    while that is below `version`, the state is the older version's. `missing`: parcels that the newest visit misses.
-    `house`: how that visit left the house, apart from the parcels. `sandbox`: the home does not exist.
+    Only the home reports `scheduled` and the states after it. `answered` is the newest version that the home
+    answered: while it is below `version`, the state is that of the older version. `missing`: the number of parcels
+    that the newest visit misses. `house`: how that visit left the door, apart from the parcels. `sandbox`: the home
+    is simulated.
     """
 
     id: DeliveryId
@@ -181,7 +185,7 @@ class Delivery(Model):
 
 
 class Deliveries(Model):
-    """A page of deliveries, newest first. `next`: the cursor of the page after it, null on the last."""
+    """A page of deliveries, newest first. `next` is the cursor of the following page, null on the last."""
 
     data: Annotated[tuple[Delivery, ...], Field(max_length=100)]
     next: str | None

@@ -32,7 +32,7 @@ class DeliveryFilter(PageParameters):
 
 
 class Answer(Model):
-    """What the home said to one version of yours, where it said no."""
+    """The home's answer to one version that it refused."""
 
     version: Version | None
     accepted: bool
@@ -40,7 +40,7 @@ class Answer(Model):
 
 
 class Step(Model):
-    """How a delivery stood from `at` on, as the hub learned it. `answer`: the home refused a version then."""
+    """The state of a delivery from `at` on, as the hub learned it. `answer`: the version that the home refused then."""
 
     at: datetime
     state: State

@@ -64,14 +64,14 @@ class Message(Model):
 
 
 class Events(Model):
-    """A page of events, oldest first. `next`: the cursor of the page after it; null where there are no more by now."""
+    """A page of events, oldest first. `next` is the cursor of the following page; null if there are no more yet."""
 
     data: Annotated[tuple[Event, ...], Field(max_length=100)]
     next: str | None
 
 
 class HubKey(Model):
-    """The key by which the hub signs what brands did not sign themselves, as a JWK; such messages have type `typ`."""
+    """The key with which the hub signs what brands did not sign themselves, as a JWK. Such messages have type `typ`."""
 
     kty: Literal["OKP"] = "OKP"
     crv: Literal["Ed25519"] = "Ed25519"

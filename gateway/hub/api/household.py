@@ -39,7 +39,7 @@ def _parse_integer(value: object) -> object:
 
 
 class NewOrder(Model):
-    """An order, sealed for the box. `seconds`: how long the hub keeps it for a box that is not there."""
+    """An order, encrypted for the box. `seconds`: how long the hub keeps it for a box that is not connected."""
 
     sealed: SealedOrder
     seconds: Annotated[int, Field(ge=1, le=DEFERRED_ORDER_LIFETIME_S), BeforeValidator(_parse_integer)]
@@ -52,7 +52,7 @@ class OrderPath(ApiParameters):
 
 
 class Ordered(Model):
-    """How an order stands: `received` is on the box's disk, and what became of it the box tells; `refused`: why."""
+    """The state of an order. `received`: on the box's disk, and the box reports the result; `refused`: the reason."""
 
     id: OrderId
     state: Literal["waiting", "received", "refused", "expired"]
@@ -61,13 +61,13 @@ class Ordered(Model):
 
 
 class Sealed(Model):
-    """What only the browser and its box can read."""
+    """Data that only the browser and its box can decrypt."""
 
     sealed: SealedOrder
 
 
 class SealedAnswer(Model):
-    """The box's answer, sealed."""
+    """The box's answer, encrypted."""
 
     sealed: Envelope
 
@@ -109,7 +109,7 @@ async def _relay_query(call: RequestContext, who: HouseholdBrowser, sealed: str)
 OPERATIONS = (
     ApiOperation(
         name="sendOrder", method="POST", path="/v1/household/orders", tag="Household", handler=send,
-        summary="Send an order to one's home", right=ApiAccess.BROWSER, body=NewOrder, answers={202: Ordered},
+        summary="Send an order to your home", right=ApiAccess.BROWSER, body=NewOrder, answers={202: Ordered},
         links=(OperationLink(operation="readOrder", parameters={"order_id": "$response.body#/id"}),), largest=16_384,
     ),
     ApiOperation(
@@ -118,7 +118,7 @@ OPERATIONS = (
     ),
     ApiOperation(
         name="askHome", method="POST", path="/v1/household/questions", tag="Household", handler=ask,
-        summary="Ask one's home", right=ApiAccess.BROWSER, body=Sealed, answers={200: SealedAnswer}, asks=True,
+        summary="Ask your home", right=ApiAccess.BROWSER, body=Sealed, answers={200: SealedAnswer}, asks=True,
         refuses=frozenset({Code.HOME_OFFLINE, Code.HOME_SILENT, Code.UNAVAILABLE}), largest=16_384,
     ),
 )  # fmt: skip

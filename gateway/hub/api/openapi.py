@@ -45,7 +45,7 @@ def document(operations: Sequence[ApiOperation], *, title: str, version: str, ur
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
-                    "description": "A token (ES256) of a browser that was enrolled in its house.",
+                    "description": "A token (ES256) of a browser that was enrolled at home.",
                 },
             },
         },
@@ -65,7 +65,7 @@ def _operation(one: ApiOperation, refs: _SchemaRefs, schemas: Mapping[str, Any])
         parameters.append(
             {
                 "name": _IDEMPOTENCY_HEADER, "in": "header", "required": False,
-                "description": "Sent again with the same body within 24 h it gets the same answer.",
+                "description": "A repeated request with the same key and body within 24 h gets the same answer.",
                 "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
             }
         )  # fmt: skip

@@ -14,7 +14,7 @@ from gateway.hub.sandbox.making import MAX_SANDBOXES, create_sandbox, evict_idle
 
 
 class SimulatedEntrance(Model):
-    """An entrance of the simulated home. `courier_proof`: it asks for the SHA-256 of the courier's one-time code."""
+    """An entrance of the simulated home. `courier_proof`: it needs the SHA-256 of the courier's one-time code."""
 
     id: Id
     name: str
@@ -24,11 +24,11 @@ class SimulatedEntrance(Model):
 
 
 class Sandbox(Model):
-    """A sandbox. `api_key` goes with each request as `Authorization: Bearer`, and is told this once.
+    """A sandbox. Send `api_key` as `Authorization: Bearer` with each request; the answer contains it this once.
 
-    Nothing that is done under it reaches a real home. A robot plays home and courier, in time-lapse: a window opens a
-    second after the delivery is scheduled, however far away it is, and the courier has gone three seconds later.
-    `support_code`: by it the home is found on a consent page, where another brand, or other terms, are asked for.
+    No request with this key reaches a real home. A robot plays home and courier, in shortened time: a window opens
+    a second after the delivery is scheduled, and the courier has gone three seconds later. `support_code` finds the
+    home on a consent page, for another brand or other terms.
     """
 
     sandbox: Literal[True]

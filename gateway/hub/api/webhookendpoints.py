@@ -34,7 +34,7 @@ MAX_ATTEMPTS_SHOWN = 20  # tries that are told of a message
 EndpointId = Annotated[str, StringConstraints(pattern=r"^ep-[a-z2-7]{26}$")]
 MessageId = Annotated[str, StringConstraints(pattern=r"^msg-[a-z2-7]{26}$")]
 _URL_DESCRIPTION = (
-    "By https, to a name of the internet, on port 443, 80 or one from 1024 up; at each try to a public address only."
+    "Https, a public host name, port 443, 80 or any from 1024; the hub connects to public addresses only."
 )
 Url = Annotated[
     str,
@@ -67,14 +67,14 @@ class MessagePath(EndpointPath):
 
 
 class NewEndpoint(Model):
-    """Where to send. `types`: of events that are wanted; empty: all, also those to come."""
+    """The address of a webhook endpoint. `types`: the types of events to send; empty: all, also future ones."""
 
     url: Url
     types: Types = ()
 
 
 class EndpointChange(Model):
-    """What is to be another; what is null or left out stays. What waits goes to the new address."""
+    """The fields to change; null and missing fields stay. Waiting messages go to the new address."""
 
     url: Url | None = None
     types: Types | None = None
@@ -82,10 +82,11 @@ class EndpointChange(Model):
 
 
 class Endpoint(Model):
-    """An endpoint, without its secret. `disabled`: by whom; `failing`: since when nothing has been taken.
+    """A webhook endpoint, without its secret. `disabled`: the reason; `failing`: since when no message was accepted.
 
-    `verified`: an endpoint of a sandbox is sent nothing but a challenge (type `webhook_endpoint.challenge`, its text in
-    `data.challenge`) until it has answered 2xx with `{"challenge": "<that text>"}`. What it missed meanwhile follows.
+    `verified`: an endpoint of a sandbox gets only a challenge (type `webhook_endpoint.challenge`, its text in
+    `data.challenge`) until it has answered 2xx with `{"challenge": "<that text>"}`. Then it gets the messages that
+    waited.
     """
 
     id: EndpointId
@@ -101,19 +102,19 @@ class Endpoint(Model):
 
 
 class EndpointWithSecret(Endpoint):
-    """An endpoint just made or rotated: the secret is told this once."""
+    """An endpoint that was just made or rotated. The answer contains the secret this once."""
 
     secret: str
 
 
 class Endpoints(Model):
-    """All of the retailer, newest first."""
+    """All webhook endpoints of the retailer, newest first."""
 
     data: Annotated[tuple[Endpoint, ...], Field(max_length=MAX_ENDPOINTS)]
 
 
 class Attempt(Model):
-    """One try: what became of it, the status of an answer, and the beginning of one that was no yes."""
+    """One attempt to send a message: its result, the answer's status, and its beginning if it is not 2xx."""
 
     number: int
     at: datetime
@@ -139,21 +140,21 @@ class Message(Model):
 
 
 class Messages(Model):
-    """A page of the log, newest first. `next`: the cursor of the following one."""
+    """A page of the log, newest first. `next` is the cursor of the following page."""
 
     data: tuple[Message, ...]
     next: str | None
 
 
 class Replay(Model):
-    """Which events to send once more: from this `seq` on, and not before `since`; neither: all that are kept."""
+    """Which events to send again: from this `seq` on, and not before `since`; without both, all that are stored."""
 
     seq: Seq = 0
     since: Instant | None = None
 
 
 class Replayed(Model):
-    """How many messages wait now. `next`: the `seq` from which to go on, where there were more than 1000."""
+    """The number of messages that wait now. `next`: the `seq` from which to continue, if there were more than 1000."""
 
     queued: int
     next: int | None
