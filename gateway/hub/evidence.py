@@ -58,8 +58,8 @@ class Evidence(WireModel):
     """The order that counted, all messages about it, and the home's accounts of its end, oldest first.
 
     A door that was handed to its owner and locked later has two accounts; the newest counts. `missing_parcels`:
-    which of `parcels` did not come, by that account (`missing_parcels_of`); None: the account does not tell, or the proof
-    is older than this field.
+    which of `parcels` did not come, by that account (`missing_parcels_of`); None: the account does not tell, or the
+    proof is older than this field.
     """
 
     home: Id
