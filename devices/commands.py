@@ -1,4 +1,4 @@
-"""All that a device can be asked."""
+"""Defines every command that the gateway can send to a device."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,7 @@ from enum import StrEnum, auto
 
 
 class Light(StrEnum):
-    """The signal's light. Colour is never the only sign: each comes with a sound of its own."""
+    """The signal's light. Colour is never the only sign: each light comes with a sound of its own."""
 
     OFF = auto()
     AMBER = auto()
@@ -30,13 +30,13 @@ class Sound(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnlockDoor:
-    """Withdraw the bolt once, and with `latch` pull the latch too.
+    """Withdraw the bolt once; with `latch`, pull the latch too.
 
     Times are UTC; a guarded lock refuses a second `id` and an expired command.
 
-    `boot` and `until_ms` are the deadline on the lock's own countdown (its boot id and its uptime in milliseconds, both
+    `boot` and `until_ms` are the deadline on the lock's own clock (its boot id and its uptime in milliseconds, both
     from its newest answer), so that a lock whose wall clock is wrong still refuses a late copy. None for locks that
-    tell no uptime.
+    report no uptime.
     """
 
     id: str
@@ -50,7 +50,7 @@ class UnlockDoor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockDoor:
-    """Throw the bolt. Carries id and expiry too: a late lock could bolt a door in somebody's face."""
+    """Throw the bolt. It has id and expiry too: a late command could bolt the door in front of a person."""
 
     id: str
     intent: str
@@ -62,9 +62,9 @@ class LockDoor:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueryState:
-    """Tell your state now. The number that ties question and answer travels as MQTT correlation data.
+    """Report the current state. MQTT correlation data links the answer to the query.
 
-    `echo` is the same number as a text, for devices that can only carry it in the payload.
+    `echo` is the same number as text, for devices that can only return it in the payload.
     """
 
     echo: str | None = None
@@ -81,9 +81,9 @@ class SetSignal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShowResult:
-    """Tell the scanner (and who stands before it) what came of a scan: `word` is wait, go or no, nothing more.
+    """Show the scanner and the person at it the result of a scan: `word` is wait, go or no, nothing more.
 
-    `event` (a UUID) and `issued_at` are for scanners whose makers want them with each command.
+    `event` (a UUID) and `issued_at` are for scanners whose manufacturers require them with each command.
     """
 
     word: str

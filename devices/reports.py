@@ -1,7 +1,7 @@
-"""All that a device can say.
+"""Defines every report that a device can send.
 
-The words are those of the Matter Door Lock cluster in snake_case; a vendor's own words stay inside its module.
-An unknown wire value stays unknown: it never becomes a known state.
+The names are those of the Matter Door Lock cluster in snake_case; a vendor's own names stay inside its module. An
+unknown wire value stays unknown: it never becomes a known state.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from enum import StrEnum, auto
 
 
 class LockState(StrEnum):
-    """Where the bolt is (Matter LockState)."""
+    """The position of the bolt (Matter LockState)."""
 
     LOCKED = auto()
     UNLOCKED = auto()
@@ -19,7 +19,7 @@ class LockState(StrEnum):
 
 
 class BoltMotion(StrEnum):
-    """What the bolt's motor is doing."""
+    """The activity of the bolt's motor."""
 
     IDLE = auto()
     LOCKING = auto()
@@ -29,7 +29,7 @@ class BoltMotion(StrEnum):
 
 
 class DoorState(StrEnum):
-    """Where the door's leaf is (Matter DoorState)."""
+    """The position of the door (Matter DoorState)."""
 
     CLOSED = auto()
     OPEN = auto()
@@ -41,7 +41,7 @@ class DoorState(StrEnum):
 
 
 class GarageDoorState(StrEnum):
-    """Where a garage door is by its opener's own word, or which way it moves."""
+    """The position of a garage door as its opener reports it, or the direction of its movement."""
 
     OPEN = auto()
     CLOSED = auto()
@@ -66,7 +66,7 @@ class OperationSource(StrEnum):
 
 
 class BatteryLevel(StrEnum):
-    """A battery's level in the four words that locks use."""
+    """A battery's level in the four steps that locks use."""
 
     CRITICAL = auto()
     LOW = auto()
@@ -75,7 +75,7 @@ class BatteryLevel(StrEnum):
 
 
 class OperationError(StrEnum):
-    """Why a device did not do what it was told (Matter OperationError and the words of other makers)."""
+    """Why a device did not execute a command (Matter OperationError and the errors of other manufacturers)."""
 
     UNSPECIFIED = auto()
     INVALID_CREDENTIAL = auto()
@@ -92,7 +92,7 @@ class OperationError(StrEnum):
 
 
 class CommandProgress(StrEnum):
-    """How far a command of ours has come: an acknowledgement is never the deed."""
+    """The progress of a command of the gateway; an acknowledgement never means that the bolt moved."""
 
     ACCEPTED = auto()
     SENT = auto()
@@ -100,7 +100,7 @@ class CommandProgress(StrEnum):
 
 
 class PresenceState(StrEnum):
-    """Where somebody is whom the household lets be followed."""
+    """Where a tracked person of the household is."""
 
     HOME = auto()
     AWAY = auto()
@@ -108,7 +108,7 @@ class PresenceState(StrEnum):
 
 
 class AlarmPanelState(StrEnum):
-    """What an alarm panel does (the states of Home Assistant's alarm panels)."""
+    """The mode of an alarm panel (the states of Home Assistant's alarm panels)."""
 
     DISARMED = auto()
     ARMED_HOME = auto()
@@ -125,9 +125,9 @@ class AlarmPanelState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockReport:
-    """The bolt's state. `jammed` is None where the lock does not say.
+    """The bolt's state. `jammed` is None where the lock does not report it.
 
-    `event`: the lock tells a move as it happens. That is news, and no answer to a question.
+    `event`: the lock reports a move as it happens. That is news, not the answer to a query.
     """
 
     bolt: LockState
@@ -140,14 +140,14 @@ class LockReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoorReport:
-    """The leaf's state, from a sensor that does not depend on the lock."""
+    """The door's state, from a sensor that does not depend on the lock."""
 
     door: DoorState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GarageDoorReport:
-    """The opener of a garage door. `clear`: nothing breaks the light beam; None where it says nothing of it."""
+    """The state of a garage door's opener. `clear`: nothing breaks the light beam; None if it does not report that."""
 
     cover: GarageDoorState = GarageDoorState.UNKNOWN
     clear: bool | None = None
@@ -163,14 +163,14 @@ class BatteryReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AvailabilityReport:
-    """Whether the device's own link answers. Offline makes all else it said unknown."""
+    """Whether the device's own link works. Offline makes all its other reports unknown."""
 
     online: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressReport:
-    """How far the command with our `id` has come."""
+    """The progress of the gateway's command with this `id`."""
 
     id: str
     progress: CommandProgress
@@ -178,7 +178,7 @@ class ProgressReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorReport:
-    """A command of ours (`id`, or None where the device does not say which) failed, and why."""
+    """A command of the gateway failed, and why; `id` is None if the device does not name the command."""
 
     id: str | None
     failure: OperationError
@@ -206,16 +206,16 @@ class MotionReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamReport:
-    """Where a camera's H.264 stream is."""
+    """The address of a camera's H.264 stream."""
 
     uri: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FridgeReport:
-    """One compartment. Temperatures in degrees Celsius; None where not measured or not told.
+    """One compartment. Temperatures in degrees Celsius; None where not measured or not reported.
 
-    `compartment` is empty where a thermometer lies in it that does not know where it lies.
+    `compartment` is empty for a thermometer that does not know in which compartment it lies.
     """
 
     compartment: str
@@ -226,9 +226,9 @@ class FridgeReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignalReport:
-    """The signal at the door did what the command with our `id` asked (light on, buzzer sounded).
+    """The signal at the door executed the command with this `id` (light on, buzzer sounded).
 
-    `id` is empty where it carries none: it answers a question that was asked after the command.
+    `id` is empty where the signal returns none: then it answers a query that was sent after the command.
     """
 
     id: str
@@ -241,23 +241,23 @@ class AnswerButtonReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PresenceReport:
-    """Whether somebody (or anybody, of a group) is home."""
+    """Whether the person, or somebody of a group, is home."""
 
     presence: PresenceState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlarmPanelReport:
-    """What the alarm panel does."""
+    """The mode of the alarm panel."""
 
     panel: AlarmPanelState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorrelationReport:
-    """What stands beside it in the same message answers the question that carried `echo` in its payload.
+    """The other reports of the same message answer the query that carried `echo` in its payload.
 
-    Said by devices whose MQTT has no correlation data (3.1.1).
+    Sent by devices whose MQTT version has no correlation data (3.1.1).
     """
 
     echo: str
@@ -265,12 +265,12 @@ class CorrelationReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoAnswerReport:
-    """What carries the device says that it did not answer our question: what comes now is no answer to it."""
+    """The device's bridge reports that the query got no answer: what the device sends now does not answer it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnreadablePayload:
-    """The payload is none that this vendor's devices send; `why` is one clear line, safe to log."""
+    """The payload is not valid for this vendor's devices; `why` is one clear line, safe to log."""
 
     why: str
 

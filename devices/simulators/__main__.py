@@ -37,7 +37,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(name)s %(message)s")
     try:
         asyncio.run(_until_told(parser.parse_args()))
-    except OSError as error:  # most of all a port that another house has already
+    except OSError as error:  # most of all a port that another house already uses
         sys.exit(f"The simulated house cannot run here: {error.strerror or error}.")
 
 

@@ -1,4 +1,4 @@
-"""What a courier meets beside the door: the scanner with its display, the signal with the answer button inside."""
+"""Simulates the devices a courier meets beside the door: the scanner with its display, and the signal."""
 
 import asyncio
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ from devices.simulators.house import ScannerPlan, SignalPlan
 
 
 class SimulatedScanner(SimulatedDevice):
-    """Sends what it reads, shows what it is told.
+    """Sends what it reads, and shows what it receives.
 
-    Faults: retains (all its scans are retained, so the broker replays the last one to whoever connects).
-    Actions: replay (the last scan once more).
+    Faults: retains (all its scans are retained, so the broker replays the last one to each new subscriber). Actions:
+    replay (the last scan once more).
     """
 
     FAULTS: ClassVar[Mapping[str, FaultValue]] = {"retains": True}
@@ -40,21 +40,21 @@ class SimulatedScanner(SimulatedDevice):
             self.link.publish(letter, retain=kept)
 
     def execute(self, command: Command) -> None:
-        """Show the word."""
+        """Show the result."""
         if isinstance(command, ShowResult):
             self._shown = command.word
             self.log.write("shown", device=self.name, word=command.word)
 
     def answer(self, correlation: bytes | None) -> None:
-        """Nothing: a scanner cannot be asked."""
+        """Do nothing: a scanner accepts no queries."""
 
     def misbehave(self, fault: str) -> None:
-        """Say the last scan again."""
+        """Repeat the last scan."""
         if fault == "replay" and self._last is not None:
             self.scan(self._last.code, self._last.event)
 
     def physical(self) -> Mapping[str, object]:
-        """What its display shows."""
+        """Return what its display shows."""
         return {"shown": self._shown}
 
 
@@ -69,17 +69,17 @@ class SimulatedSignal(SimulatedDevice):
         self._light, self._sound = "off", "none"
 
     def press_answer(self, who: str) -> None:
-        """Somebody inside presses the button."""
+        """Press the button inside."""
         self.log.write("answer", device=self.name, who=who)
         self.publish(AnswerButtonReport())
 
     def execute(self, command: Command) -> None:
-        """Show and sound."""
+        """Show the light and sound the buzzer."""
         if isinstance(command, SetSignal) and "dead" not in self.faults:
             self.do(self._show(command))
 
     def misbehave(self, fault: str) -> None:
-        """What is dead shows nothing."""
+        """Apply a fault: a dead signal shows nothing."""
         if fault == "dead":
             self._light, self._sound = "off", "none"
 
@@ -91,8 +91,8 @@ class SimulatedSignal(SimulatedDevice):
             self.publish(SignalReport(id=command.id))
 
     def answer(self, correlation: bytes | None) -> None:
-        """Nothing: a signal cannot be asked."""
+        """Do nothing: a signal accepts no queries."""
 
     def physical(self) -> Mapping[str, object]:
-        """What it shows."""
+        """Return what it shows."""
         return {"light": self._light, "sound": self._sound}

@@ -1,6 +1,6 @@
-"""A simulated camera: draws a scene, encodes it as H.264 and hands the access units to whoever listens.
+"""A simulated camera: draws a scene, encodes it as H.264 and passes the access units to its listeners.
 
-It encodes only while somebody listens, so a house full of cameras costs nothing at rest. Its faults are those of real
+It encodes only while it has a listener, so a house full of cameras costs nothing at rest. Its faults are those of real
 cameras: a frozen or black picture, packets that stop, timestamps that stand still, connections that are cut.
 """
 
@@ -39,10 +39,10 @@ Listener = Callable[[AccessUnit | None], None]
 
 
 class SimulatedCamera:
-    """One camera. `start` and `stop` may follow each other again and again; a stopped camera is off the network.
+    """One camera. `start` and `stop` may alternate any number of times; a stopped camera is off the network.
 
     Modes: `live`; `frozen` repeats the last picture; `black` is a covered lens; `stall` sends nothing; with
-    `stuck_timestamps` all pictures claim one instant; `garbled` sends noise for pictures; `reset` cuts all connections
+    `stuck_timestamps` all pictures have one instant; `garbled` sends noise for pictures; `reset` cuts all connections
     once and is live again at once.
     """
 
@@ -72,16 +72,16 @@ class SimulatedCamera:
 
     @property
     def running(self) -> bool:
-        """Whether it is switched on."""
+        """Return whether it is switched on."""
         return self._thread is not None
 
     @property
     def heard(self) -> bool:
-        """Whether somebody listens."""
+        """Return whether it has a listener."""
         return bool(self._listeners)
 
     def start(self) -> None:
-        """Switch on; returns once the stream's parameter sets are known. Does nothing when it is on."""
+        """Switch on; return once the stream's parameter sets are known. Do nothing if it is on."""
         if self._thread is not None:
             return
         self._ending.clear()
@@ -100,13 +100,13 @@ class SimulatedCamera:
         self._cut()
 
     def set_mode(self, mode: Mode) -> None:
-        """Behave so from the next picture on."""
+        """Use this mode from the next picture on."""
         self._mode = "live" if mode == "reset" else mode
         if mode == "reset":
             self._cut()
 
     def person(self, present: bool) -> None:
-        """Somebody moves in view, or nobody does."""
+        """Set whether a person moves in view."""
         self._scene.person = present
 
     def show_label(self, code: str, symbology: Symbology = "code128", *, tilt: float = 0.0) -> None:
@@ -119,13 +119,13 @@ class SimulatedCamera:
         self._scene.label = None
 
     def listen(self, listener: Listener) -> None:
-        """Hand access units to `listener`, the first one soon and a key picture."""
+        """Pass access units to `listener`; the first one comes soon and is a key picture."""
         with self._lock:
             self._listeners.add(listener)
             self._key_wanted = True
 
     def leave(self, listener: Listener) -> None:
-        """Stop handing access units to `listener`."""
+        """Stop passing access units to `listener`."""
         with self._lock:
             self._listeners.discard(listener)
 
@@ -164,7 +164,7 @@ class SimulatedCamera:
         return encoder
 
     def _picture(self, encoder: VideoCodecContext, number: int) -> None:
-        """Draw, encode and hand out one picture. RTP time runs on with the machine's clock over every restart."""
+        """Draw, encode and pass on one picture. RTP time follows the machine's clock over every restart."""
         at, rtp_time = datetime.now(UTC), int(time.monotonic() * RTP_CLOCK_HZ)
         mode = self._mode
         self._still = self._drawn(mode, number, at)
@@ -207,7 +207,7 @@ class SimulatedCamera:
 
 
 def split_nals(stream: bytes) -> tuple[bytes, ...]:
-    """The NAL units of an H.264 byte stream (Annex B), without their start codes."""
+    """Return the NAL units of an H.264 byte stream (Annex B), without their start codes."""
     nals, begin = [], stream.find(b"\0\0\1")
     while begin >= 0:
         end = stream.find(b"\0\0\1", begin + 3)
@@ -217,5 +217,5 @@ def split_nals(stream: bytes) -> tuple[bytes, ...]:
 
 
 def _garbled(nal: bytes) -> bytes:
-    """The same kind and length, but nothing that a decoder can make a picture of; parameter sets stay whole."""
+    """Return a unit of the same kind and length that no decoder can use; parameter sets stay whole."""
     return nal if nal[0] & 31 in {SPS, PPS} else nal[:1] + b"\xff" * (len(nal) - 1)

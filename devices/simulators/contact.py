@@ -1,4 +1,4 @@
-"""A contact that says whether the door is closed, independent of the lock."""
+"""Simulates a contact that reports whether the door is closed, independent of the lock."""
 
 import asyncio
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ from devices.vendors.words import TopicSuffix
 
 
 class Contact(SimulatedDevice):
-    """Tells the leaf's every movement.
+    """Reports every movement of the door.
 
-    Faults: stuck (says for ever what is true as the fault begins), silent (neither reports nor answers), loses_open
-    (an opening is not reported, only answered), lies_closed (says closed, always).
+    Faults: stuck (always reports the state at the begin of the fault), silent (neither reports nor answers), loses_open
+    (an opening is not reported, only answered), lies_closed (always reports closed).
     """
 
     FAULTS: ClassVar[Mapping[str, FaultValue]] = {
@@ -33,19 +33,19 @@ class Contact(SimulatedDevice):
         site.doorway.leaf_moved.append(self._moved)
 
     def begin(self) -> None:
-        """Begin the heartbeat, where it has one."""
+        """Start the heartbeat, if it has one."""
         if self._plan.heartbeat_s is not None:
             self.do(self._beat(self._plan.heartbeat_s))
 
     def on_up(self) -> None:
-        """Say the state."""
+        """Report the state."""
         self._tell()
 
     def answer(self, correlation: bytes | None) -> None:
-        """Answer with the state, if it is a contact that can be asked."""
+        """Answer with the state, if the contact answers queries."""
         if not self._plan.answers or "silent" in self.faults:
             return
-        if self._plan.vendor == "esphome" and correlation is not None:  # the question's mark stands in its payload too
+        if self._plan.vendor == "esphome" and correlation is not None:  # its payload contains the query's echo too
             self.link.publish(
                 esphome.answer(self._report(), correlation.decode(errors="replace")), correlation=correlation
             )
@@ -53,10 +53,10 @@ class Contact(SimulatedDevice):
             self.publish(self._report(), correlation=correlation, channel=TopicSuffix.RESULT)
 
     def execute(self, command: Command) -> None:
-        """Nothing: a contact has nothing to move."""
+        """Do nothing: a contact has nothing to move."""
 
     def misbehave(self, fault: str) -> None:
-        """Remember where it got stuck."""
+        """Remember the state at the begin of the fault."""
         if fault == "stuck":
             self._stuck_open = self._doorway.open
 
@@ -80,5 +80,5 @@ class Contact(SimulatedDevice):
             self._tell()
 
     def physical(self) -> Mapping[str, object]:
-        """The leaf."""
+        """Return the position of the door."""
         return {"door": "open" if self._doorway.open else "closed"}

@@ -1,4 +1,4 @@
-"""The strings of the puppet house: JSON lines over a Unix socket, one answer a request, in order.
+"""Defines the requests that control the simulated house: JSON lines over a Unix socket, answered in order.
 
     request  {"do": "scan", "scanner": "front-scanner", "code": "8L20524752032"}
     answer   {"ok": true, ...}  or  {"ok": false, "why": "one clear line"}

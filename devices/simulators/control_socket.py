@@ -1,4 +1,4 @@
-"""The house's end of the control socket."""
+"""Serves the control socket of the simulated house."""
 
 import asyncio
 import contextlib
@@ -16,10 +16,10 @@ Act = Callable[[Request], Awaitable[Mapping[str, object]]]
 
 
 def listen(path: Path) -> socket.socket:
-    """Have the Unix socket `path`: who asks from now on waits until `serve` answers. Only our own user may ask.
+    """Open the Unix socket `path`: requests wait until `serve` answers. Only the same user may connect.
 
     Raises:
-        OSError: it cannot be had.
+        OSError: it cannot be opened.
     """
     _clear(path)
     line = socket.socket(socket.AF_UNIX)
@@ -37,12 +37,12 @@ async def serve(line: socket.socket, act: Act) -> None:
     """Answer requests until cancelled; the socket is closed then.
 
     Raises:
-        ExceptionGroup: a bug, met while a request was answered; asyncio's server by itself would only log it.
+        ExceptionGroup: a bug during a request; asyncio's server by itself would only log it.
     """
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            with contextlib.suppress(ConnectionError):  # whoever asked is gone
+            with contextlib.suppress(ConnectionError):  # the client is gone
                 await _converse(reader, writer, act)
         finally:
             writer.close()
@@ -63,7 +63,7 @@ async def serve(line: socket.socket, act: Act) -> None:
 
 
 def _clear(path: Path) -> None:
-    """Take away a socket that a killed house has left behind; anything else stays."""
+    """Remove a socket that a killed house left behind; anything else stays."""
     if path.exists() and stat.S_ISSOCK(path.stat().st_mode):
         path.unlink()
 
@@ -72,7 +72,7 @@ async def _converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, 
     while True:
         try:
             line = await reader.readline()
-        except ValueError:  # longer than the limit; where the next request begins is not known
+        except ValueError:  # longer than the limit; the start of the next request is unknown
             return
         if not line:
             return

@@ -1,4 +1,4 @@
-"""What all simulated devices have in common: a link, a vendor's words, faults that can be switched."""
+"""The base of all simulated devices: a link, a vendor module, and faults that can be switched."""
 
 import asyncio
 import random
@@ -23,7 +23,7 @@ BOOT_TIME_S = 0.5  # seconds that a reboot takes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceSite:
-    """Where a device is put up: the broker it speaks to, the log of its house, the door it is beside, the dice."""
+    """A device's surroundings: its broker, the log of its house, its door, and its random generator."""
 
     broker: SimulatedBroker
     log: PhysicalLog
@@ -32,9 +32,9 @@ class DeviceSite:
 
 
 class SimulatedDevice(ABC):
-    """One device. `FAULTS` names what can be wrong with it, each with the value that `true` means.
+    """One device. `FAULTS` names its possible faults, each with the value that `true` means.
 
-    `ACTIONS` are the mishaps that happen once, when asked for.
+    `ACTIONS` are faults that happen once, on request.
     """
 
     FAULTS: ClassVar[Mapping[str, FaultValue]] = {}
@@ -60,23 +60,23 @@ class SimulatedDevice(ABC):
         self.log.write("boot", device=name, boot=self.link.boot)
 
     async def run(self) -> None:
-        """Live until cancelled."""
+        """Run until cancelled."""
         async with asyncio.TaskGroup() as group:
             self._group = group
             self.begin()
             await self.link.run()
 
     def begin(self) -> None:
-        """Start what it does by itself, at each boot."""
+        """Start its own activities, at each boot."""
         return
 
     def on_up(self) -> None:
-        """Say what it says when its link comes up."""
+        """Send its first messages when its link comes up."""
         return
 
     @abstractmethod
     def execute(self, command: Command) -> None:
-        """Do what was asked on `set`."""
+        """Execute a command from `set`."""
 
     @abstractmethod
     def answer(self, correlation: bytes | None) -> None:
@@ -84,20 +84,20 @@ class SimulatedDevice(ABC):
 
     @abstractmethod
     def misbehave(self, fault: str) -> None:
-        """Notice that a fault was switched, or do one of `ACTIONS`."""
+        """React to a switched fault, or do one of `ACTIONS`."""
 
     def physical(self) -> Mapping[str, object]:
-        """What is physically true of it, for the control's `state`."""
+        """Return its physical state, for the control's `state`."""
         return {}
 
     def publish(self, report: Report, *, correlation: bytes | None = None, channel: TopicSuffix | None = None) -> None:
-        """Publish a report in the vendor's words, on the vendor's channel or on `channel`."""
+        """Publish a report in the vendor's format, on the vendor's topic suffix or on `channel`."""
         for letter in self._vendor.encode_report(report, self._plate):
             out = letter if channel is None else replace(letter, suffix=channel)
             self.link.publish(out, correlation=correlation)
 
     def do(self, work: Coroutine[None, None, None]) -> None:
-        """Do something that takes time; a reboot forgets it."""
+        """Run something that takes time; a reboot cancels it."""
         if self._group is None:
             raise RuntimeError("a device must run before it can do anything")
         task = self._group.create_task(work)
@@ -126,12 +126,12 @@ class SimulatedDevice(ABC):
             raise Impossible(f"{fault} is on, off, or a value like {usual!r}")
 
     def seconds(self, fault: str) -> float:
-        """How many seconds a fault of time is set to; 0 when it is off."""
+        """Return the seconds to which a fault is set; 0 when it is off."""
         value = self.faults.get(fault, 0.0)
         return float(value) if not isinstance(value, str) else 0.0
 
     async def reboot(self) -> None:
-        """Go down and come back with a new boot id, whatever was being done forgotten."""
+        """Restart with a new boot id; running activities are cancelled."""
         up = self.link.wanted
         self.link.set_up(up=False)
         for task in tuple(self._doing):
@@ -152,7 +152,7 @@ class SimulatedDevice(ABC):
         command = self._vendor.decode_command(TopicSuffix.SET, message.payload, self._plate)
         if isinstance(command, UnreadablePayload):
             self.log.write("refused", device=self.name, command=None, why="unreadable")
-        elif message.retained:  # it was not said now
+        elif message.retained:  # it is an old message
             self.log.write("refused", device=self.name, command=getattr(command, "id", None), why="retained")
         else:
             self.execute(command)

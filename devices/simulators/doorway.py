@@ -1,4 +1,4 @@
-"""The physics of one door: bolt, leaf, and who stands on which side. No radio, no report can change it."""
+"""The physics of one door: bolt, leaf, and the people on each side. No message can change it directly."""
 
 from collections.abc import Callable
 from enum import StrEnum, auto
@@ -13,7 +13,7 @@ PEOPLE = ("courier", RESIDENT, "thief")
 
 
 class Position(StrEnum):
-    """Where somebody is."""
+    """A person's position."""
 
     AWAY = auto()
     OUTSIDE = auto()
@@ -38,11 +38,11 @@ class Doorway:
 
     @property
     def in_air(self) -> bool:
-        """Whether the bolt is out while the leaf is open."""
+        """Return whether the bolt is out while the leaf is open."""
         return self.thrown and self.open
 
     def move_bolt(self, *, thrown: bool, cause: str, intent: str | None = None) -> None:
-        """Throw or withdraw the bolt; nothing happens when it is there already."""
+        """Throw or withdraw the bolt; do nothing if it is there already."""
         if self.thrown == thrown:
             return
         self.thrown = thrown
@@ -71,13 +71,13 @@ class Doorway:
         self._move_leaf(opened=False, by=who)
 
     def lift(self, by: str) -> None:
-        """A motor lifts the leaf of a garage; what holds it closed is the motor itself."""
+        """Lift the leaf of a garage by motor; the motor itself holds it closed."""
         self.move_bolt(thrown=False, cause=by)
         if not self.open:
             self._move_leaf(opened=True, by=by)
 
     def lower(self, by: str) -> None:
-        """The motor has lowered it to the ground, where it holds it."""
+        """Finish lowering it to the ground, where the motor holds it."""
         if self.open:
             self._move_leaf(opened=False, by=by)
         self.move_bolt(thrown=True, cause=by)
@@ -103,13 +103,13 @@ class Doorway:
         self.move_bolt(thrown=False, cause=HAND)
 
     def lock_by_hand(self, who: str) -> None:
-        """Throw the bolt by hand, whatever the leaf does."""
+        """Throw the bolt by hand, whatever the position of the leaf."""
         if self.arrive(who) is Position.OUTSIDE and who != RESIDENT:
             raise Impossible(f"the {who} has no key")
         self.move_bolt(thrown=True, cause=HAND)
 
     def arrive(self, who: str) -> Position:
-        """Come to the door unless there already; returns where that is."""
+        """Come to the door unless there already; return the position."""
         if self._place(who) is Position.AWAY:
             self._go(who, Position.OUTSIDE)
         return self.people[who]
@@ -133,16 +133,16 @@ class Doorway:
         self._go(who, Position.OUTSIDE)
 
     def need_inside(self, who: str) -> None:
-        """Refuse what only somebody inside can do."""
+        """Refuse what only a person inside can do."""
         self._need(who, Position.INSIDE)
 
     def place(self, who: str, where: Position) -> None:
-        """Put somebody there at the start."""
+        """Put a person there at the start."""
         self._place(who)
         self._go(who, where)
 
     def anybody(self, where: Position) -> bool:
-        """Whether somebody is there."""
+        """Return whether a person is there."""
         return where in self.people.values()
 
     def _move_leaf(self, *, opened: bool, by: str, forced: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""A fridge that tells temperature, set point and door of each compartment."""
+"""Simulates a fridge that reports temperature, set point and door of each compartment."""
 
 from collections.abc import Mapping
 from typing import ClassVar
@@ -15,9 +15,9 @@ DOOR_COMPARTMENT = "cooler"  # the compartment whose door people open
 
 
 class SimulatedFridge(SimulatedDevice):
-    """Tells every change.
+    """Reports every change.
 
-    Faults: fahrenheit (its units), null_main (as some makers' do), silent (neither tells nor answers).
+    Faults: fahrenheit (its units), null_main (as some manufacturers' do), silent (neither reports nor answers).
     """
 
     FAULTS: ClassVar[Mapping[str, FaultValue]] = {"fahrenheit": True, "null_main": True, "silent": True}
@@ -29,7 +29,7 @@ class SimulatedFridge(SimulatedDevice):
         super().__init__(name, plan, plan.vendor, site)
 
     def on_up(self) -> None:
-        """Say the state."""
+        """Report the state."""
         self._tell()
 
     def answer(self, correlation: bytes | None) -> None:
@@ -37,10 +37,10 @@ class SimulatedFridge(SimulatedDevice):
         self._tell(TopicSuffix.RESULT, correlation)
 
     def execute(self, command: Command) -> None:
-        """Nothing: nobody else sets this fridge."""
+        """Do nothing: this fridge accepts no commands."""
 
     def misbehave(self, fault: str) -> None:
-        """Tell the state in the new way."""
+        """Report the state in the new form."""
         if fault in self.FAULTS:
             self._tell()
 
@@ -53,7 +53,7 @@ class SimulatedFridge(SimulatedDevice):
         self._tell()
 
     def set_temperature(self, compartment: str, celsius: float | None) -> None:
-        """From now on it measures this; None: it measures nothing."""
+        """Set the measured temperature; None: it measures nothing."""
         if compartment not in self._temperatures:
             raise Impossible(f"{self.name} has no {compartment}; it has {', '.join(self._temperatures)}")
         self._temperatures[compartment] = celsius
@@ -77,5 +77,5 @@ class SimulatedFridge(SimulatedDevice):
         self.link.publish(Publication(suffix=channel, payload=payload), correlation=correlation)
 
     def physical(self) -> Mapping[str, object]:
-        """Door and temperatures."""
+        """Return door and temperatures."""
         return {"door": "open" if self._open else "closed", "temperatures": dict(self._temperatures)}

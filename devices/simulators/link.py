@@ -1,7 +1,7 @@
 """A device's own link to the broker: MQTT 5, one account and one connection, a last will on its availability.
 
-What it publishes on state, event and result carries the user properties `boot` (new at each boot), `seq` (1, 2, ...
-within a boot) and `uptime` (milliseconds since the boot). What cannot be sent now is lost, as with a real device.
+Its publications on state, event and result have the user properties `boot` (new at each boot), `seq` (1, 2, ... within
+a boot) and `uptime` (milliseconds since the boot). What cannot be sent now is lost, as with a real device.
 """
 
 import asyncio
@@ -50,7 +50,7 @@ class _Outgoing:
 class DeviceLink:
     """Runs until cancelled; connects whenever it is `wanted` and the broker is there.
 
-    `will` is the availability that the broker tells when the link dies, `online` the opposite. `on_up` is called at
+    `will` is the availability that the broker publishes when the link dies, `online` the opposite. `on_up` is called at
     each connection, `on_heard` with each message on `set` and `get`.
     """
 
@@ -83,23 +83,23 @@ class DeviceLink:
         self.begin_boot()
 
     def begin_boot(self) -> None:
-        """Have just booted: a new boot id, sequence from 1, uptime from 0."""
+        """Start a new boot: a new boot id, sequence from 1, uptime from 0."""
         self.boot = secrets.token_hex(4)
         self._seq = 0
         self._booted = time.monotonic()
 
     @property
     def uptime_ms(self) -> int:
-        """Milliseconds since the boot."""
+        """Return the milliseconds since the boot."""
         return int((time.monotonic() - self._booted) * 1000)
 
     @property
     def wanted(self) -> bool:
-        """Whether the link is to be up."""
+        """Return whether the link should be up."""
         return self._wanted.is_set()
 
     def set_up(self, up: bool) -> None:
-        """Let the link come up, or cut it: at once and without a goodbye, so the broker tells the will."""
+        """Let the link come up, or cut it at once without DISCONNECT, so that the broker publishes the will."""
         if up:
             self._wanted.set()
         else:
@@ -107,7 +107,7 @@ class DeviceLink:
             self._cut.set()
 
     def publish(self, letter: Publication, *, correlation: bytes | None = None, retain: bool | None = None) -> None:
-        """Publish in order, as soon as may be; lost while there is no connection."""
+        """Publish in order, as soon as possible; the message is lost while there is no connection."""
         if not self.connected:
             return
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho annotates it in part
@@ -167,7 +167,7 @@ class DeviceLink:
                     group.create_task(self._scissors(client))
             except asyncio.CancelledError:
                 self._ending = True
-                _close_without_disconnect(client)  # a house that ends has lost its power, it does not say goodbye
+                _close_without_disconnect(client)  # a house that ends has lost its power, and sends no DISCONNECT
                 raise
 
     async def _listen(self, client: aiomqtt.Client) -> None:

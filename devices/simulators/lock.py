@@ -1,4 +1,4 @@
-"""A motor lock that can jam, lag and lie."""
+"""Simulates a motor lock with faults: it can jam, lag and report false states."""
 
 import asyncio
 import time
@@ -26,7 +26,7 @@ from devices.simulators.doorway import APP, FROM_AFAR, HAND, ITSELF
 from devices.simulators.house import LockPlan
 from devices.vendors.words import TopicSuffix
 
-MAX_REMEMBERED_COMMANDS = 1_000  # ids of commands that a guarded lock knows again, over reboots too
+MAX_REMEMBERED_COMMANDS = 1_000  # ids of commands that a guarded lock recognises again, over reboots too
 
 _SOURCES = {
     HAND: OperationSource.MANUAL,
@@ -83,7 +83,7 @@ class MotorLock(SimulatedDevice):
         site.doorway.bolt_moved.append(self._moved)
 
     def on_up(self) -> None:
-        """Say battery and state."""
+        """Report battery and state."""
         if "silent" not in self.faults:
             self._say_battery(None, TopicSuffix.STATE)  # before the bolt, which is what stays retained
         self._tell()
@@ -95,7 +95,7 @@ class MotorLock(SimulatedDevice):
             self._say_battery(correlation, TopicSuffix.RESULT)
 
     def unlock_by_app(self) -> None:
-        """Withdraw the bolt by order of the maker's own app."""
+        """Withdraw the bolt by a command of the manufacturer's own app."""
         if "jam" in self.faults or "jam_says_locked" in self.faults:
             raise Impossible("the lock is jammed")
         self._doorway.move_bolt(thrown=False, cause=APP)
@@ -121,7 +121,7 @@ class MotorLock(SimulatedDevice):
     async def _act(self, command: UnlockDoor | LockDoor) -> None:
         await asyncio.sleep(self._plan.latency_s + self.seconds("late"))
         self._wished = None
-        if self._too_late(command):  # asked again now that the motor would start
+        if self._too_late(command):  # checked again now that the motor would start
             return
         if "jam" in self.faults or "jam_says_locked" in self.faults:
             self._lying = "jam_says_locked" in self.faults
@@ -139,7 +139,7 @@ class MotorLock(SimulatedDevice):
             self.publish(ProgressReport(id=command.id, progress=CommandProgress.CONFIRMED))
 
     def _too_late(self, command: UnlockDoor | LockDoor) -> bool:
-        """Whether the guard refuses: by its own countdown where the command has one, else by its wall clock."""
+        """Return whether the guard refuses: by its own uptime if the command has one, else by its wall clock."""
         if not self._plan.guarded:
             return False
         wall = datetime.now(UTC) + timedelta(seconds=self._plan.clock_offset_s + self.seconds("clock_off"))
@@ -160,7 +160,7 @@ class MotorLock(SimulatedDevice):
             self.publish(ErrorReport(id=command.id, failure=failure))
 
     def _moved(self, cause: str) -> None:
-        """The bolt has moved, by whatever cause."""
+        """Handle a movement of the bolt, whatever its cause."""
         self._source = _SOURCES.get(cause, OperationSource.REMOTE)
         self._jammed = self._lying = False
         self._wished = None
@@ -179,7 +179,7 @@ class MotorLock(SimulatedDevice):
         self._doorway.move_bolt(thrown=True, cause=ITSELF)
 
     def _tell(self) -> None:
-        """Report the state now, or as late as its fault says."""
+        """Report the state now, or as late as its fault requires."""
         if slow := self.seconds("slow_report"):
             self.do(self._tell_after(slow))
         else:
@@ -194,7 +194,7 @@ class MotorLock(SimulatedDevice):
             self.publish(self._report())
 
     def _say_battery(self, correlation: bytes | None, channel: TopicSuffix) -> None:
-        if self._plan.vendor == "somfy":  # the envelope of the other has no word for it
+        if self._plan.vendor == "somfy":  # the other vendor's envelope cannot express it
             level = BatteryLevel(str(self.faults.get("battery", "good")))
             self.publish(BatteryReport(level=level), correlation=correlation, channel=channel)
 
@@ -207,11 +207,11 @@ class MotorLock(SimulatedDevice):
         elif self._stale is not None and time.monotonic() < self._stale[1]:
             bolt = self._stale[0]
         elif self._jammed and self._plan.vendor == "alexa":
-            bolt = LockState.UNKNOWN  # JAMMED says nothing of where it is
+            bolt = LockState.UNKNOWN  # JAMMED does not give its position
         return LockReport(bolt=bolt, motion=BoltMotion.IDLE, jammed=self._jammed, source=self._source)
 
     def misbehave(self, fault: str) -> None:
-        """Do the actions; a jam that is over is over at once."""
+        """Do the actions; a jam that ends does so at once."""
         if fault == "throw":
             self._throw()
         elif fault == "unlock_by_itself":
@@ -223,7 +223,7 @@ class MotorLock(SimulatedDevice):
             self.on_up()
 
     async def reboot(self) -> None:
-        """Reboot; one that replays then does its last command again, as if it had just come."""
+        """Reboot; a lock with the fault `replays` then repeats its last command, as if it had just come."""
         if self._relocking is not None:
             self._relocking.cancel()
         await super().reboot()
@@ -231,5 +231,5 @@ class MotorLock(SimulatedDevice):
             self.execute(self._last)
 
     def physical(self) -> Mapping[str, object]:
-        """The bolt."""
+        """Return the bolt's state."""
         return {"bolt": "thrown" if self._doorway.thrown else "withdrawn", "in_air": self._doorway.in_air}

@@ -1,4 +1,4 @@
-"""The opener of a garage door, with its light beam: what it moves is heavy, and what it meets sends it up again."""
+"""Simulates the opener of a garage door with its light beam; an obstacle sends the door up again."""
 
 import asyncio
 from collections.abc import Mapping
@@ -11,8 +11,8 @@ from devices.simulators.doorway import Position
 from devices.simulators.house import OpenerPlan
 from devices.vendors import esphome
 
-POLL_INTERVAL_S = 0.05  # seconds between two looks of a door that comes down
-BEAM_BREAK_S = 0.3  # seconds for which somebody who walks through breaks the beam
+POLL_INTERVAL_S = 0.05  # seconds between two checks of a door that comes down
+BEAM_BREAK_S = 0.3  # seconds for which a person who walks through breaks the beam
 
 
 class Opener(SimulatedDevice):
@@ -33,20 +33,21 @@ class Opener(SimulatedDevice):
         super().__init__(name, plan, plan.vendor, site)
         site.doorway.people_moved.append(self._somebody_moved)
 
-    # ---- what it tells ----------------------------------------------------------------------------------------------
+    # ---- reports
+    # ------------------------------------------------------------------------------------------------------
 
     def on_up(self) -> None:
-        """Say the state."""
+        """Report the state."""
         self._tell(self._cover)
 
     def answer(self, correlation: bytes | None) -> None:
-        """Answer with the state and what the beam sees; the question's mark is its correlation too."""
+        """Answer with the state and the beam's state; the query's echo is its correlation data too."""
         if correlation is not None and "silent" not in self.faults:
             report = GarageDoorReport(cover=self._cover, clear=not self._sees())
             self.link.publish(esphome.answer(report, correlation.decode(errors="replace")), correlation=correlation)
 
     def misbehave(self, fault: str) -> None:
-        """The beam tells at once what comes into it and what goes."""
+        """Report at once what enters and leaves the beam."""
         if fault in ("beam", "blind"):
             self._tell_beam()
 
@@ -62,10 +63,11 @@ class Opener(SimulatedDevice):
     def _sees(self) -> bool:
         return ("beam" in self.faults or self._passing > 0) and "blind" not in self.faults
 
-    # ---- what it moves ----------------------------------------------------------------------------------------------
+    # ---- movements
+    # ----------------------------------------------------------------------------------------------------
 
     def execute(self, command: Command) -> None:
-        """Go up or down. It knows no ids: the same order comes as often as it is sent."""
+        """Move up or down. It knows no ids: it executes the same command as often as it is sent."""
         if isinstance(command, UnlockDoor | LockDoor) and "stuck" not in self.faults:
             self._run += 1
             self.do(self._up(self._run) if isinstance(command, UnlockDoor) else self._down(self._run))
@@ -98,7 +100,8 @@ class Opener(SimulatedDevice):
         self._doorway.lower(self.name)
         self._tell(GarageDoorState.CLOSED)
 
-    # ---- who walks through ------------------------------------------------------------------------------------------
+    # ---- people who walk through
+    # --------------------------------------------------------------------------------------
 
     def _who_is_inside(self) -> frozenset[str]:
         return frozenset(who for who, where in self._doorway.people.items() if where is Position.INSIDE)
@@ -116,6 +119,6 @@ class Opener(SimulatedDevice):
         self._tell_beam()
 
     def physical(self) -> Mapping[str, object]:
-        """The leaf, and what stands in its way."""
+        """Return the leaf's position, and what blocks its way."""
         in_the_way = [what for what in ("beam", "under") if what in self.faults]
         return {"cover": self._cover.value, "in_the_way": in_the_way}

@@ -1,4 +1,4 @@
-"""What physically happened in the house: the oracle of every test."""
+"""Logs what physically happened in the simulated house; every test compares with it."""
 
 import json
 import time

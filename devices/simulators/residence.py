@@ -1,4 +1,4 @@
-"""A whole simulated house, and what people and mishaps do in it."""
+"""Runs a whole simulated house, with its people and mishaps."""
 
 import asyncio
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ D = TypeVar("D", bound=SimulatedDevice)
 
 
 class Residence:
-    """All devices of `house` around one door. `streams` are where the cameras' pictures are served."""
+    """All devices of `house` around one door. `streams` is where the cameras' pictures are served."""
 
     def __init__(
         self,
@@ -74,10 +74,10 @@ class Residence:
             self.doorway.place(who, where)
 
     async def act(self, request: Request) -> Mapping[str, object]:
-        """Do what is asked; returns what there is to tell.
+        """Perform the request; return its result.
 
         Raises:
-            Impossible: the house as it is does not allow it.
+            Impossible: the house does not allow it in its present state.
         """
         match request:
             case ask.ReadState():
@@ -215,7 +215,7 @@ class Residence:
         return [device for device in self.devices.values() if isinstance(device, kind)]
 
     def _the(self, kind: type[D], name: str | None) -> D:
-        """The device of this kind with this name; without a name the only one."""
+        """Return the device of this kind with this name; without a name the only one."""
         found = self._all(kind)
         if name is None and len(found) == 1:
             return found[0]
@@ -227,10 +227,10 @@ class Residence:
 
 
 async def run(house: SimulatedHouse, control: Path, log: Path, *, seed: int | None = None) -> None:
-    """Run the house until cancelled. Once `control` exists it can be asked for everything.
+    """Run the house until cancelled. Once `control` exists it accepts requests.
 
     Raises:
-        OSError: a password, the log, the RTSP port or the control socket cannot be had.
+        OSError: a password, the log, the RTSP port or the control socket cannot be opened.
     """
     async with AsyncExitStack() as stack:
         file = stack.enter_context(PhysicalLog(log))

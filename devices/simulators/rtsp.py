@@ -22,7 +22,7 @@ MAX_REQUEST_BYTES: Final = 65_536
 
 
 class RtspServer:
-    """Serves each camera at rtsp://host:port/<name>. A camera that is switched off is answered with 404."""
+    """Serves each camera at rtsp://host:port/<name>. A camera that is switched off gets 404."""
 
     def __init__(self, cameras: Mapping[str, SimulatedCamera]) -> None:
         self._cameras = cameras
@@ -30,7 +30,7 @@ class RtspServer:
         self._connections: set[_Connection] = set()
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
-        """Listen; returns the port (a free one for 0)."""
+        """Listen; return the port (a free one for 0)."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(lambda: _Connection(self._cameras, self._connections, loop), host, port)
         address = self._server.sockets[0].getsockname()
@@ -48,7 +48,7 @@ class RtspServer:
 
 
 class _Connection(asyncio.Protocol):
-    """One client: requests come in, responses and RTP go out."""
+    """One client: receives requests, sends responses and RTP."""
 
     def __init__(
         self, cameras: Mapping[str, SimulatedCamera], connections: set["_Connection"], loop: asyncio.AbstractEventLoop
@@ -145,7 +145,7 @@ class _Connection(asyncio.Protocol):
             self._transport.write(("\r\n".join(head) + "\r\n\r\n" + body).encode("latin-1"))
 
     def _hear(self, unit: AccessUnit | None) -> None:
-        """Called in the camera's thread. A loop that has just closed wants no picture any more."""
+        """Handle an access unit in the camera's thread. A loop that has just closed drops it."""
         if self._loop.is_closed():
             return
         if unit is None:
@@ -188,7 +188,7 @@ class _Connection(asyncio.Protocol):
         return head + payload
 
     def _report(self, unit: AccessUnit) -> bytes:
-        """An RTCP sender report: which wall clock time the RTP time stands for."""
+        """Return an RTCP sender report: which wall clock time the RTP time stands for."""
         ntp = int((unit.at - NTP_EPOCH).total_seconds() * (1 << 32))
         counts = (self._packets & 0xFFFFFFFF, self._octets & 0xFFFFFFFF)
         report = struct.pack(">BBHIQIII", 0x80, 200, 6, self._source, ntp, unit.rtp_time, *counts)

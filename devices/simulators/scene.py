@@ -18,7 +18,7 @@ SceneKind = Literal["moving", "static_hall", "noisy_night"]
 Symbology = Literal["code128", "qr", "datamatrix"]
 
 CLOCK_REGION = (0.0, 0.91, 1.0, 0.09)
-"""Where the strip stands: x, y, width, height as parts of the picture."""
+"""Position of the strip: x, y, width, height as parts of the picture."""
 
 BLACK, WHITE = 16, 235
 TIME_BITS, CHECK_BITS = 41, 7
@@ -33,14 +33,14 @@ CLOCK_GLYPHS = "0123456789:-.TZ abcdefghijklmnopqrstuvwxyz_"
 
 
 def clock_bits(at: datetime) -> list[bool]:
-    """The strip's blocks for a time in UTC, to the millisecond; True is white."""
+    """Return the strip's blocks for a time in UTC, to the millisecond; True is white."""
     milliseconds = (at - EPOCH) // timedelta(milliseconds=1)
     word = milliseconds << CHECK_BITS | _check(milliseconds)
     return [bool(word >> bit & 1) for bit in reversed(range(TIME_BITS + CHECK_BITS))]
 
 
 def read_clock(luma: Luma) -> datetime | None:
-    """The burnt-in time of one decoded picture (rows by columns of luma); None where no strip can be read."""
+    """Return the burnt-in time of one decoded picture (rows by columns of luma); None if unreadable."""
     rows, edges = _strip(luma.shape[1], luma.shape[0])
     quarter = (rows[1] - rows[0]) // 4
     band = luma[rows[0] + quarter : rows[1] - quarter]
@@ -53,18 +53,18 @@ def read_clock(luma: Luma) -> datetime | None:
 
 
 def _check(milliseconds: int) -> int:
-    """Never 0, so that a black picture reads as no clock."""
+    """Return the check bits; never 0, so that a black picture reads as no clock."""
     return 127 - milliseconds % 127
 
 
 def _strip(width: int, height: int) -> tuple[tuple[int, int], list[int]]:
-    """The strip's first and last row, and the left edges of its blocks with the last right one."""
+    """Return the strip's first and last row, and the left edges of its blocks with the last right one."""
     edges = [round(width * (0.02 + 0.02 * block)) for block in range(TIME_BITS + CHECK_BITS + 1)]
     return (round(height * 0.92), round(height * 0.98)), edges
 
 
 def label_picture(code: str, symbology: Symbology, *, width: int, tilt: float = 0.0) -> Luma:
-    """A white label with one barcode, at most `width` pixels wide before it is turned by `tilt` degrees."""
+    """Return a white label with one barcode, at most `width` pixels wide, turned by `tilt` degrees."""
     barcode = zxingcpp.create_barcode(code, FORMATS[symbology])
     modules = np.array(zxingcpp.write_barcode_to_image(barcode, scale=1)).shape[1]
     drawn: Luma = np.array(zxingcpp.write_barcode_to_image(barcode, scale=max(1, width // modules)), dtype=np.uint8)
@@ -98,7 +98,7 @@ class Scene:
         self._glyphs = {sign: _glyph(sign, font, height) for sign in CLOCK_GLYPHS}
 
     def _background(self) -> list[Luma]:
-        """The empty hall, with the sensor's noise elsewhere in each picture."""
+        """Return the empty hall, with different sensor noise in each picture."""
         rows, columns = np.arange(self._height)[:, np.newaxis], np.arange(self._width)
         hall = 100 + 50 * np.sin(columns / (self._width / 7)) + 30 * np.cos(rows / (self._height / 5))
         grain, noise = self._dice.standard_normal((2, *hall.shape), np.float32)
@@ -111,7 +111,7 @@ class Scene:
         ]
 
     def draw(self, number: int, at: datetime) -> Luma:
-        """Picture `number` (drives what moves), seen at the UTC time `at`."""
+        """Return picture `number` (drives what moves), seen at the UTC time `at`."""
         width, height = self._width, self._height
         self._last = (self._last + int(self._dice.integers(1, NOISE_PICTURES))) % NOISE_PICTURES
         picture = np.full((height * 3 // 2, width), 128, np.uint8)
@@ -131,13 +131,13 @@ class Scene:
         return picture
 
     def black(self) -> Luma:
-        """The picture of a covered lens or a dead sensor: no structure, no noise, no clock."""
+        """Return the picture of a covered lens or a dead sensor: no structure, no noise, no clock."""
         picture = np.full((self._height * 3 // 2, self._width), 128, np.uint8)
         picture[: self._height] = BLACK
         return picture
 
     def _draw_person(self, picture: Luma, number: int) -> None:
-        """A head, a trunk and an arm that waves, walking to and fro."""
+        """Draw a head, a trunk and an arm that waves, walking to and fro."""
         width, height = self._width, self._height
         left = int((width - width // 6) * (0.5 + 0.45 * np.sin(number / 12)))
         picture[height // 3 : height // 3 + height // 9, left + width // 40 : left + width // 15] = 200

@@ -1,4 +1,4 @@
-"""A camera as its maker's cloud knows it: whether it is there, where its stream is, motion, the press of its bell."""
+"""Simulates the cloud side of a camera: its availability, stream address, motion, and doorbell."""
 
 from collections.abc import Mapping
 from typing import ClassVar, get_args
@@ -15,10 +15,10 @@ _MODES: Mapping[str, Mode] = {mode: mode for mode in get_args(Mode) if mode not 
 
 
 class CloudCamera(SimulatedDevice):
-    """Owns the pictures of `camera`. It sees who is on its side of the door.
+    """Owns the pictures of `camera`. It sees the people on its side of the door.
 
-    Faults: frozen, black, stall, stuck_timestamps, garbled (the pictures'; the last one switched on counts).
-    Actions: reset (all its streams are cut once). Without its link there are no pictures either.
+    Faults: frozen, black, stall, stuck_timestamps, garbled (of the pictures; the last one switched on counts). Actions:
+    reset (all its streams are cut once). Without its link there are no pictures either.
     """
 
     FAULTS: ClassVar[Mapping[str, FaultValue]] = dict.fromkeys(_MODES, True)
@@ -33,36 +33,36 @@ class CloudCamera(SimulatedDevice):
 
     @property
     def has_bell(self) -> bool:
-        """Whether it is a doorbell."""
+        """Return whether it is a doorbell."""
         return self._plan.bell
 
     @property
     def pictures(self) -> SimulatedCamera:
-        """Its camera, to hold a label before it."""
+        """Return its camera, to hold a label before it."""
         return self._camera
 
     def press(self, who: str) -> None:
-        """Somebody presses the bell."""
+        """Press the bell."""
         if not self._plan.bell:
             raise Impossible(f"{self.name} has no bell")
         self.log.write("bell", device=self.name, who=who)
         self.publish(DoorbellPressed())
 
     def on_up(self) -> None:
-        """Say where the stream is."""
+        """Report the address of the stream."""
         self.publish(StreamReport(uri=self._uri))
         self._look()
 
     def answer(self, correlation: bytes | None) -> None:
-        """Answer that it is there, and where its stream is."""
+        """Answer that it is online, and the address of its stream."""
         self.publish(AvailabilityReport(online=True), correlation=correlation, channel=TopicSuffix.RESULT)
         self.publish(StreamReport(uri=self._uri), correlation=correlation, channel=TopicSuffix.RESULT)
 
     def execute(self, command: Command) -> None:
-        """Nothing: it is told nothing."""
+        """Do nothing: it accepts no commands."""
 
     def misbehave(self, fault: str) -> None:
-        """Spoil the pictures, or mend them."""
+        """Apply or end a fault of the pictures."""
         if fault == "reset":
             self._camera.set_mode("reset")
             fault = ""  # and then as before
@@ -77,5 +77,5 @@ class CloudCamera(SimulatedDevice):
         self._seen = seen
 
     def physical(self) -> Mapping[str, object]:
-        """What it sees and where its stream is."""
+        """Return what it sees and the address of its stream."""
         return {"person": self._seen, "stream": self._uri}

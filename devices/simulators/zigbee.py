@@ -1,7 +1,8 @@
-"""Zigbee2MQTT with a lock, a contact and a thermometer on its radio, as its topics show it: one link for all of them.
+"""Simulates Zigbee2MQTT with a lock, a contact and a thermometer on its radio: one link for all of them.
 
-Its words are written here a second time, from its documentation and source and not by `devices/vendors/zigbee2mqtt.py`,
-so that a misreading there does not agree with itself. MQTT 3.1.1, as Zigbee2MQTT speaks by default.
+Its messages are implemented here a second time, from its documentation and source and not with
+`devices/vendors/zigbee2mqtt.py`, so that a misreading there does not agree with itself. MQTT 3.1.1, Zigbee2MQTT's
+default.
 """
 
 import asyncio
@@ -68,7 +69,7 @@ class ZigbeeBridge:
 
     @property
     def name(self) -> str:
-        """Its account at the broker, and what the house's control calls it."""
+        """Return its account at the broker, which is also its name in the house's control."""
         return self._plan.base
 
     def set_fault(self, fault: str, on: FaultValue) -> None:
@@ -91,19 +92,19 @@ class ZigbeeBridge:
             self._tell(self._plan.thermometer, {"temperature": self.faults.get("warm", self._plan.celsius)})
 
     def physical(self) -> Mapping[str, object]:
-        """What it remembers of each device."""
+        """Return what it remembers of each device."""
         return {"faults": dict(self.faults), "cache": {name: dict(known) for name, known in self._cache.items()}}
 
     # ---- its link ---------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Keep the link up; the contact and the thermometer say something every so often, as real ones do."""
+        """Keep the link up; the contact and the thermometer report regularly, as real ones do."""
         while True:
             self._cut.clear()
             try:
                 await self._session()
             except* aiomqtt.MqttError:
-                pass  # tried again below, as the real one does
+                pass  # retried below, as the real one does
             finally:
                 self._client = None
             await asyncio.sleep(RETRY_DELAY_S)
@@ -158,14 +159,14 @@ class ZigbeeBridge:
             self._client._client.publish(topic, json.dumps(body), 1 if retain else 0, retain)  # noqa: SLF001 - aiomqtt's publish is a coroutine, and a bolt moves in none
 
     def _tell(self, name: str, update: Mapping[str, object]) -> None:
-        """Publish what a device told: with all that is cached of it, unless its user keeps that out."""
+        """Publish a device's update with all of its cache, unless its user disabled that."""
         known = self._cache[name]
         self._cache[name] = {key: value for key, value in {**known, **update}.items() if key not in UNCACHED}
         told = {"battery": known["battery"], **update} if "filtered_cache" in self.faults else {**known, **update}
         self._publish(f"{self._plan.base}/{name}", told)
 
     def _log(self, message: str) -> None:
-        """A line of the log; one that equals the line before is left out."""
+        """Write an entry to the log; one that equals the entry before is left out."""
         line = {"message": f"z2m: {message}", "level": "error", "namespace": "z2m"}
         if json.dumps(line).encode() != self._last_line:
             self._last_line = json.dumps(line).encode()
@@ -206,7 +207,7 @@ class ZigbeeBridge:
             self._tell(name, self._bolt())
 
     def _bolt(self) -> dict[str, object]:
-        """What the lock's own attribute says."""
+        """Return the value of the lock's own attribute."""
         if self._half:
             return {"state": "UNLOCK", "lock_state": "not_fully_locked"}
         thrown = self._doorway.thrown

@@ -1,15 +1,15 @@
-"""The vendors, in one explicit table.
+"""Lists the vendors in one explicit table.
 
-A vendor module is four pure functions around one maker's words:
+A vendor module consists of four pure functions for one manufacturer's messages:
 
-    decode_report(channel, payload)  -> tuple[Report, ...]      for the gateway
-    encode_command(command, address) -> Letter                  for the gateway
-    encode_report(report, address)   -> tuple[Letter, ...]      for the simulated device
-    decode_command(channel, payload) -> Command | Unreadable    for the simulated device
+    decode_report(channel, payload)  -> tuple[Report, ...]                    for the gateway
+    encode_command(command, address) -> Publication                           for the gateway
+    encode_report(report, address)   -> tuple[Publication, ...]               for the simulated device
+    decode_command(channel, payload) -> Command | UnreadablePayload           for the simulated device
 
-`Channel` is the last word of a topic (`perron/<device>/<channel>`). What ties question and answer, a device's boot id
-and its sequence number travel as MQTT 5 properties (correlation data; user properties `boot` and `seq`), so a
-vendor's payload stays as the vendor sends it.
+`TopicSuffix` is the last level of a topic (`perron/<device>/<suffix>`). Correlation data, a device's boot id and its
+sequence number travel as MQTT 5 properties (user properties `boot` and `seq`), so a vendor's payload stays as the
+vendor sends it.
 """
 
 from collections.abc import Mapping

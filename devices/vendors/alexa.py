@@ -1,9 +1,9 @@
-"""Cameras, doorbells and locks in the shape of the Alexa Smart Home v3 envelope (Alexa itself is not on MQTT).
+"""Supports cameras, doorbells and locks in the Alexa Smart Home v3 envelope (Alexa itself is not on MQTT).
 
-    set, get  {"directive": {"header", "endpoint", "payload"}}, a movement with our own keys beside it
+    set, get  {"directive": {"header", "endpoint", "payload"}}, a movement with Perron's own keys beside it
     others    {"event": {"header", "endpoint", "payload"}, "context": {"properties": [...]}}
 
-Who moved a bolt stands in a ChangeReport's cause: PHYSICAL_INTERACTION is a hand, APP_INTERACTION the maker's app,
+A ChangeReport's cause names who moved the bolt: PHYSICAL_INTERACTION is a hand, APP_INTERACTION the manufacturer's app,
 VOICE_INTERACTION comes from afar, RULE_TRIGGER is automatic; other causes, and reports without one, tell nothing
 (unspecified). JAMMED says that the bolt is stuck, not where: the bolt is unknown.
 
@@ -80,7 +80,7 @@ CORRELATES = True
 
 
 def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)
-    """It speaks on our topics."""
+    """Return no topics: it uses Perron's own."""
     return NO_TOPICS
 
 
@@ -89,7 +89,7 @@ def decode_report(
     payload: bytes,
     plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (nothing of it is needed)
 ) -> tuple[Report, ...]:
-    """Read what an endpoint sent; what cannot be read is one `UnreadablePayload`."""
+    """Parse an endpoint's message; an unreadable one gives one `UnreadablePayload`."""
     if channel in (TopicSuffix.SET, TopicSuffix.GET):
         return (UnreadablePayload(why="nothing is reported on set or get"),)
     try:
@@ -118,7 +118,7 @@ def _event(
                 else OperationSource.UNSPECIFIED
             )
             changed = sequence(change.get("properties"), "changed properties")
-            # what stands in the context did not change, so the cause says nothing of it
+            # the states in the context did not change, so the cause does not explain them
             return _properties(changed, source) + _properties(properties, OperationSource.UNSPECIFIED)
         case "Alexa", "Response":
             return each(
@@ -185,7 +185,7 @@ def _motion(word: object) -> MotionReport:
 
 
 def _streams(streams: Sequence[object]) -> tuple[Report, ...]:
-    """The first stream of H.264 over RTSP, if there is one."""
+    """Yield the first stream of H.264 over RTSP, if there is one."""
     for item in streams:
         stream = mapping(item, "a stream")
         if stream.get("protocol") == "RTSP" and stream.get("videoCodec") == "H264":
@@ -197,7 +197,7 @@ def _streams(streams: Sequence[object]) -> tuple[Report, ...]:
 
 
 def encode_command(command: Command, plate: DeviceRef) -> Publication:
-    """Write a directive for the endpoint with this id; a movement's id is also its message id and correlation token.
+    """Encode a directive for this endpoint; a movement's id is also its message id and correlation token.
 
     Raises:
         ValueError: it is neither a movement nor a query.
@@ -209,7 +209,7 @@ def encode_command(command: Command, plate: DeviceRef) -> Publication:
             body = {"directive": _to(header, plate.address, {}), **movement.keys(command)}
             return Publication(suffix=TopicSuffix.SET, payload=write(body))
         case QueryState():
-            # the question's number is MQTT's correlation data, so this id need not tell questions apart
+            # MQTT's correlation data contains the query's number, so this id need not distinguish queries
             header = _header("Alexa", "ReportState", "query", "query")
             return Publication(suffix=TopicSuffix.GET, payload=write({"directive": _to(header, plate.address, {})}))
         case SetSignal() | ShowResult():
@@ -223,7 +223,7 @@ def decode_command(
     payload: bytes,
     plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (the same)
 ) -> Command | UnreadablePayload:
-    """Read what an endpoint is asked."""
+    """Parse a command to an endpoint."""
     try:
         body = mapping(parse(payload), "the envelope")
         header = mapping(mapping(body.get("directive"), "directive").get("header"), "header")
@@ -241,10 +241,10 @@ def decode_command(
 
 
 def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
-    """Write what the endpoint with this id would send.
+    """Encode a report of this endpoint.
 
     Raises:
-        ValueError: the envelope has no words for that.
+        ValueError: the envelope cannot express the report.
     """
     if isinstance(report, LockReport):
         return (Publication(suffix=TopicSuffix.STATE, payload=_lock_event(report, plate.address)),)

@@ -1,9 +1,9 @@
-"""A battery that is told as bare text on a topic of its own, as sensors of ESPHome and of Home Assistant tell theirs.
+"""Supports a battery level as bare text on its own topic, as sensors of ESPHome and Home Assistant publish it.
 
     87, 87.0   percent (a sensor of the device class battery)
     on, ON     it is low; off, OFF: it is not (a binary sensor of the device class battery)
 
-`unknown`, `unavailable`, `nan` and nothing at all tell nothing. Sources: esphome.io, "Sensor Component" and "MQTT
+`unknown`, `unavailable`, `nan` and an empty payload give no report. Sources: esphome.io, "Sensor Component" and "MQTT
 Client Component" (a sensor's state as text, `state_topic`); home-assistant.io, "Sensor" and "Binary sensor" (device
 classes), "MQTT Statestream".
 """
@@ -21,10 +21,10 @@ _NOTHING = frozenset({b"unknown", b"unavailable", b"nan", b"none", b"None", b""}
 
 
 def read(payload: bytes) -> tuple[Report, ...]:
-    """Read what stands on the topic.
+    """Parse the payload of the topic.
 
     Raises:
-        Malformed: it is no battery's word.
+        MalformedPayload: it is no battery level.
     """
     word = payload[:64].strip()
     if word in _NOTHING:
@@ -37,10 +37,10 @@ def read(payload: bytes) -> tuple[Report, ...]:
 
 
 def write(report: BatteryReport) -> Publication:
-    """Write what a simulated one would say.
+    """Encode the report of a simulated battery.
 
     Raises:
-        ValueError: it has no word for that.
+        ValueError: the text cannot express the report.
     """
     if report.percent is not None and report.level is None:
         return Publication(suffix=TopicSuffix.BATTERY, payload=str(report.percent).encode())

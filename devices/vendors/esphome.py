@@ -1,27 +1,27 @@
-"""What is wired to an ESP with the firmware that we give: door contacts and openers of garage doors.
+"""Supports door contacts and openers of garage doors on an ESP with Perron's firmware configuration.
 
 A door contact (`config/esphome/door.yaml`):
 
     state         ON (open) or OFF (closed), as ESPHome writes a binary sensor; retained
-    get           the question's mark, as text
-    result        {"echo": "<that mark>", "door": "open"} or closed: read from the pin when the question came
+    get           the query's echo, as text
+    result        {"echo": "<that echo>", "door": "open"} or closed: read from the pin when the query came
     availability  online, offline: birth and last will
 
 The opener of a garage door (`config/esphome/garage.yaml`, enrolled as `cover`):
 
     state         open, closed, opening, closing or unknown, as ESPHome writes a cover; retained
     event         obstructed, clear: the light beam, whenever it changes
-    get, result   the question's mark; {"echo": "<that mark>", "cover": "open", "clear": true}
+    get, result   the query's echo; {"echo": "<that echo>", "cover": "open", "clear": true}
     set           OPEN, CLOSE, as ESPHome reads a cover's commands: no id and no time, so it cannot refuse a late copy
 
-Both may tell a battery (a sensor with this `state_topic`, or a binary sensor):
+Both may report a battery (a sensor with this `state_topic`, or a binary sensor):
 
     battery       87, or ON (low) and OFF: `charge.py`
 
-ESPHome's client speaks MQTT 3.1.1, which has no correlation data; so question and answer are tied in the payload.
+ESPHome's client uses MQTT 3.1.1, which has no correlation data; so the payload links query and answer.
 Source: esphome.io, "MQTT Client Component" (birth and will message, `on_message`, `mqtt.publish`), "Binary Sensor
-Component", "Cover Component"; ESPHome's `mqtt_cover.cpp` (the states' words, `OPEN` and `CLOSE`). The shapes of `get`
-and `result` are ours, made by the firmware, as is what it says of the beam.
+Component", "Cover Component"; ESPHome's `mqtt_cover.cpp` (the states' words, `OPEN` and `CLOSE`). The formats of `get`
+and `result`, and the beam's reports, are Perron's own, made by the firmware.
 """
 
 from collections.abc import Mapping
@@ -46,10 +46,10 @@ from devices.vendors.strictjson import MalformedPayload, identifier, mapping, pa
 from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 
 CORRELATES = True
-UNMARKED = "0"  # whose answer nobody waits for
-COVER = "cover"  # what an opener is enrolled as
+UNMARKED = "0"  # for a query whose answer is not used
+COVER = "cover"  # the enrolled kind of an opener
 OPEN, CLOSE = b"OPEN", b"CLOSE"
-ANY = "any"  # the id of an order that carries none
+ANY = "any"  # the id of a command without one
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # and its time
 _BEAM = {b"clear": True, b"obstructed": False}
 _CONTACT = {b"ON": DoorState.OPEN, b"OFF": DoorState.CLOSED}
@@ -57,7 +57,7 @@ _DOORS = {"open": DoorState.OPEN, "closed": DoorState.CLOSED}
 
 
 def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)
-    """The firmware speaks on our topics."""
+    """Return no topics: the firmware uses Perron's own."""
     return NO_TOPICS
 
 
@@ -66,7 +66,7 @@ def decode_report(
     payload: bytes,
     plate: DeviceRef = NO_DEVICE_REF,
 ) -> tuple[Report, ...]:
-    """Read what contact or opener sent; an answer gives its echo first, then the state."""
+    """Parse a message of a contact or opener; an answer gives its echo first, then the state."""
     if channel is TopicSuffix.AVAILABILITY and payload in (b"online", b"offline"):
         return (AvailabilityReport(online=payload == b"online"),)
     cover = plate.kind == COVER
@@ -82,7 +82,7 @@ def decode_report(
         if channel is TopicSuffix.BATTERY:
             return charge.read(payload)
         body = mapping(parse(payload), "the answer")
-        told = _answered(body, cover=cover)  # an echo without it answers nothing
+        told = _answered(body, cover=cover)  # an echo without a state answers nothing
         return each(lambda: (CorrelationReport(echo=identifier(body.get("echo"), "echo")),), lambda: told)
     except MalformedPayload as error:
         return (UnreadablePayload(why=str(error)),)
@@ -91,7 +91,7 @@ def decode_report(
 def _answered(body: Mapping[str, object], *, cover: bool) -> tuple[Report, ...]:
     if not cover:
         return (DoorReport(door=_DOORS.get(text(body.get("door"), "door"), DoorState.UNKNOWN)),)
-    clear = body.get("clear")  # a beam's word that cannot be read is not known, and hides no open door
+    clear = body.get("clear")  # an unreadable state of the beam is unknown, and hides no open door
     known = clear if isinstance(clear, bool) else None
     return (GarageDoorReport(cover=_cover(text(body.get("cover"), "cover")), clear=known),)
 
@@ -101,10 +101,10 @@ def _cover(word: str) -> GarageDoorState:
 
 
 def encode_command(command: Command, plate: DeviceRef) -> Publication:
-    """Write a question, or the order to an opener: unlocking a garage door opens it, locking it sends it down.
+    """Encode a query, or a command to an opener: unlocking a garage door opens it, locking closes it.
 
     Raises:
-        ValueError: a contact is only asked.
+        ValueError: a contact accepts only queries.
     """
     match command:
         case QueryState(echo=echo):
@@ -118,10 +118,10 @@ def encode_command(command: Command, plate: DeviceRef) -> Publication:
 
 
 def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
-    """Write what the firmware would send, unasked; its answer to a question: see `answer`.
+    """Encode a report that the firmware sends unasked; for its answer to a query see `answer`.
 
     Raises:
-        ValueError: a contact says open or closed, and whether it is there.
+        ValueError: a contact reports only open or closed, and its availability.
     """
     if isinstance(report, AvailabilityReport):
         return (Publication(suffix=TopicSuffix.AVAILABILITY, payload=b"online" if report.online else b"offline"),)
@@ -144,10 +144,10 @@ def _cover_letters(report: GarageDoorReport) -> tuple[Publication, ...]:
 
 
 def answer(report: DoorReport | GarageDoorReport, echo: str) -> Publication:
-    """Write the firmware's answer to the question with this mark.
+    """Encode the firmware's answer to the query with this echo.
 
     Raises:
-        ValueError: a contact says open or closed.
+        ValueError: a contact reports only open or closed.
     """
     if isinstance(report, GarageDoorReport):
         told = {} if report.clear is None else {"clear": report.clear}
@@ -165,7 +165,7 @@ def decode_command(
     payload: bytes,
     plate: DeviceRef = NO_DEVICE_REF,
 ) -> Command | UnreadablePayload:
-    """Read what it is asked: anything on `get` is a question, its payload the mark. OPEN and CLOSE carry no id."""
+    """Parse a command: any payload on `get` is a query with that echo. OPEN and CLOSE contain no id."""
     if channel is TopicSuffix.SET and plate.kind == COVER and payload in (OPEN, CLOSE):
         kind = UnlockDoor if payload == OPEN else LockDoor
         return kind(id=ANY, intent=ANY, issued_at=EPOCH, expires_at=EPOCH)

@@ -1,11 +1,11 @@
-"""A camera behind Frigate, whose go2rtc serves it again at rtsp://HOST:8554/CAMERA.
+"""Supports a camera behind Frigate, whose go2rtc serves it again at rtsp://HOST:8554/CAMERA.
 
     PREFIX/available   online, stopped or offline, retained; offline is its last will
 
-The address is Frigate's `mqtt.topic_prefix`, `frigate` where none is given. One word is heard, and it speaks of all
-cameras behind one Frigate; whether this camera's pictures are live the video process says.
+The address is Frigate's `mqtt.topic_prefix`, by default `frigate`. The gateway reads one message, which concerns all
+cameras behind one Frigate; the video process reports whether this camera's pictures are live.
 
-Nothing is ever sent: `PREFIX/CAMERA/recordings/set` and its like outlive a restart of Frigate, so a box that dies in
+The gateway never sends anything: `PREFIX/CAMERA/recordings/set` and its like outlive a restart of Frigate, so a box that dies in
 the middle of a visit would leave the household's own recordings changed. Perron's film is its own.
 
 Source: Frigate's documentation of its MQTT topics and of its restream (docs.frigate.video, integrations/mqtt and
@@ -24,7 +24,7 @@ _WORDS = {b"online": True, b"stopped": False, b"offline": False}
 
 
 def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:
-    """Frigate's own availability."""
+    """Return the topic of Frigate's own availability."""
     return {TopicSuffix.BRIDGE: f"{plate.address or PREFIX}/available"}
 
 
@@ -33,7 +33,7 @@ def decode_report(
     payload: bytes,
     plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 - nothing of it is needed
 ) -> tuple[Report, ...]:
-    """Read what Frigate says of itself; what cannot be read is one `UnreadablePayload`."""
+    """Parse Frigate's availability; an unreadable one gives one `UnreadablePayload`."""
     if channel is not TopicSuffix.BRIDGE:
         return (UnreadablePayload(why="of Frigate only its availability is heard"),)
     online = _WORDS.get(payload)
@@ -43,19 +43,19 @@ def decode_report(
 
 
 def encode_command(command: Command, plate: DeviceRef) -> Publication:  # noqa: ARG001 - the same for all
-    """There is nothing to write.
+    """Always raise: Frigate gets no commands.
 
     Raises:
-        ValueError: always: nothing of Frigate is switched.
+        ValueError: always.
     """
     raise ValueError(f"a camera behind Frigate cannot be asked to {type(command).__name__}")
 
 
 def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:  # noqa: ARG001 - the same for all
-    """Write what Frigate would say.
+    """Encode a report of Frigate.
 
     Raises:
-        ValueError: it has no word for that.
+        ValueError: Frigate cannot express the report.
     """
     if isinstance(report, AvailabilityReport):
         return (Publication(suffix=TopicSuffix.BRIDGE, payload=b"online" if report.online else b"offline"),)
@@ -67,5 +67,5 @@ def decode_command(
     payload: bytes,  # noqa: ARG001 - whatever it is
     plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 - nothing of it is needed
 ) -> Command | UnreadablePayload:
-    """It is asked nothing."""
+    """Return `UnreadablePayload`: Frigate accepts no commands."""
     return UnreadablePayload(why="nothing of Frigate is switched")

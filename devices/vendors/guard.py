@@ -1,18 +1,18 @@
-"""A lock, and a door sensor, behind a guard (`perron guard`): words of our own, in canonical JSON.
+"""Supports a lock and a door sensor behind a guard (`perron guard`): Perron's own format, in canonical JSON.
 
-What travels over the house's broker is these bodies inside a signed envelope (`gateway/protocol/guard_message.py`),
-which is opened before they are read here. A guard speaks for two parts, its lock and the door sensor behind the same
-radio; both have its lock's id as `address`, and `keys` says which part a device is (`{"part": "door"}`).
+These bodies travel over the house's broker inside a signed envelope (`gateway/protocol/guard_message.py`), which is
+opened before this module parses them. A guard reports for two parts, its lock and the door sensor behind the same
+radio; both have its lock's id as `address`, and `keys` names the part of a device (`{"part": "door"}`).
 
-    {"bolt":"locked","motion":"idle","part":"lock","source":"remote"}      what the lock says
-    {"door":"closed","part":"door"}                                        what the door sensor says
+    {"bolt":"locked","motion":"idle","part":"lock","source":"remote"}      the lock's report
+    {"door":"closed","part":"door"}                                        the door sensor's report
     {"battery":{"level":"low"},"part":"door"}
     {"online":false,"part":"lock"}       of one part; without `part` of the guard itself, and so of both
-    {"command":"u1","failure":"repeated","part":"lock"}                    a refusal, or what the radio says of it
-    {"bolt":"unlocked","event":true,"part":"lock"}                          a move as it happens: no answer
+    {"command":"u1","failure":"repeated","part":"lock"}                    a refusal, or the radio's error
+    {"bolt":"unlocked","event":true,"part":"lock"}                          a move as it happens, no answer
     {"do":"unlock","id":...,"intent":...,"issued_at":...,"expires_at":...,"boot":...,"until_ms":...}
                                          with "latch":true the latch is pulled too
-    {"ask":"lock"}                                                         tell your state now
+    {"ask":"lock"}                                                         report the state now
 """
 
 from collections.abc import Mapping
@@ -56,9 +56,9 @@ from devices.vendors.strictjson import MalformedPayload, flag, identifier, mappi
 from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 
 CORRELATES = True
-PART = "part"  # the key of a plate that says which part of the guard a device is
+PART = "part"  # the key of a device reference that names the part of the guard
 LOCK, DOOR = "lock", "door"
-OFFLINE = b'{"online":false}'  # the guard's last will: its one word that nobody needs to sign, for it is bad news
+OFFLINE = b'{"online":false}'  # the guard's last will: its only message without a signature, because it is bad news
 
 _W = TypeVar("_W", bound=StrEnum)
 _CHANNELS = (
@@ -72,14 +72,14 @@ _CHANNELS = (
 
 
 def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:
-    """Name the topics of the guard: those of its lock, which its door sensor shares."""
+    """Return the topics of the guard: those of its lock, which its door sensor shares."""
     if not plate.address:
         return NO_TOPICS
     return MappingProxyType({channel: f"perron/{plate.address}/{channel}" for channel in _CHANNELS})
 
 
 def decode_report(channel: TopicSuffix, payload: bytes, plate: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
-    """Read what a guard says of this part; of the other part it is nothing: an empty tuple."""
+    """Parse a guard's report of this part; a report of the other part gives an empty tuple."""
     if channel in (TopicSuffix.SET, TopicSuffix.GET):
         return (UnreadablePayload(why="nothing is reported on set or get"),)
     try:
@@ -130,10 +130,10 @@ def _battery(body: Mapping[str, object]) -> BatteryReport:
 
 
 def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
-    """Write what the guard says of this part.
+    """Encode the guard's report of this part.
 
     Raises:
-        ValueError: a guard has no words for that.
+        ValueError: a guard cannot express the report.
     """
     part = plate.keys.get(PART, LOCK)
     match report:
@@ -192,7 +192,7 @@ def _letter(channel: TopicSuffix, body: Mapping[str, object]) -> Publication:
 
 
 def encode_command(command: Command, plate: DeviceRef) -> Publication:
-    """Write a command for the guard's lock, or a question after this part.
+    """Encode a command for the guard's lock, or a query of this part.
 
     Raises:
         ValueError: it is neither a movement nor a query.
@@ -211,10 +211,10 @@ def encode_command(command: Command, plate: DeviceRef) -> Publication:
 
 
 def asked(payload: bytes) -> str:
-    """Say which part is asked after on `get`.
+    """Return which part a query on `get` concerns.
 
     Raises:
-        Malformed: it is no question.
+        MalformedPayload: it is no query.
     """
     part = text(mapping(parse(payload), "the question").get("ask"), "ask")
     if part not in (LOCK, DOOR):
@@ -227,7 +227,7 @@ def decode_command(
     payload: bytes,
     plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (its part stands in the question, see `asked`)
 ) -> Command | UnreadablePayload:
-    """Read what the guard is asked."""
+    """Parse a command to the guard."""
     try:
         if channel is TopicSuffix.GET:
             asked(payload)

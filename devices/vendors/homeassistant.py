@@ -1,24 +1,24 @@
-"""Entities of the owner's own Home Assistant: a thermometer, a contact, an alarm panel, who is home.
+"""Supports entities of the owner's Home Assistant: thermometer, contact, alarm panel, presence.
 
-By its statestream (address `<base topic>/<domain>/<object>`):
+With its statestream (address `<base topic>/<domain>/<object>`):
 
     state   the entity's state as text, at each change of state or attributes; QoS 1, retained
     bridge  homeassistant/status: online, offline (its birth and last will; QoS 0, not retained)
 
-or by an automation of the owner's (address `<domain>.<object>`), on Perron's own topics:
+or with an automation of the owner's (address `<domain>.<object>`), on Perron's own topics:
 
     state   the same text
-    get     the question's mark
-    result  {"echo": "<that mark>", "state": "<text>"} and, of a thermometer, "unit": "C" or "F"
+    get     the query's echo
+    result  {"echo": "<that echo>", "state": "<text>"} and, of a thermometer, "unit": "C" or "F"
 
-Beside it the state of the entity that tells its battery, as `charge.py` reads it: by the statestream where `home.yaml`
+Beside it, the state of the entity for its battery, as `charge.py` reads it: from the statestream where `home.yaml`
 names its topic (`topics: {battery: ...}`), or
 
     battery  by an automation
 
-`unknown` and `unavailable` are no states of the thing. The domain says what is meant:
+`unknown` and `unavailable` are no states of the device. The domain gives the meaning:
 
-    sensor               degrees, in the unit that the house file says (the text carries none)
+    sensor               degrees, in the unit of the house file (the text contains none)
     binary_sensor        on: open, off: closed (device classes door, garage_door, opening, window)
     alarm_control_panel  disarmed, armed_*, arming, disarming, pending, triggered
     person, device_tracker, group   home; not_home; of the first two also the name of another zone
@@ -27,7 +27,7 @@ names its topic (`topics: {battery: ...}`), or
 
 Sources: home-assistant.io "MQTT Statestream" and its code (`mqtt_statestream/__init__.py`: topic, QoS, retain, no
 republication), "MQTT" (birth and last will), "Binary sensor" (device classes), "Alarm control panel", "Person",
-"Zone". What an answer proves is only what Home Assistant last heard: of a contact it is no proof that it is closed now.
+"Zone". An answer proves only the last state that Home Assistant received: not that a contact is closed now.
 """
 
 import re
@@ -62,21 +62,21 @@ _UNMARKED = "0"
 _NUMBER = re.compile(r"-?[0-9]{1,4}(\.[0-9]{1,12})?", re.ASCII)
 _COUNT = re.compile(r"[0-9]{1,4}", re.ASCII)
 _NOTHING = frozenset({"unknown", "unavailable", "none", "None", ""})
-_PLACES = frozenset({"person", "device_tracker"})  # whose state may be the name of a zone
+_PLACES = frozenset({"person", "device_tracker"})  # their state may be the name of a zone
 
 
 def domain(plate: DeviceRef) -> str:
-    """Say what sort of entity an address names."""
+    """Return the domain of an entity's address."""
     return plate.address.split("/")[-2] if "/" in plate.address else plate.address.partition(".")[0]
 
 
 def asked(plate: DeviceRef) -> bool:
-    """Whether it can be asked: the statestream only talks."""
+    """Return whether the entity answers queries; the statestream only publishes."""
     return "/" not in plate.address
 
 
 def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:
-    """Name the statestream's topics; an automation speaks on ours."""
+    """Return the statestream's topics; an automation uses Perron's own."""
     if asked(plate):
         return NO_TOPICS
     return {TopicSuffix.STATE: f"{plate.address}/state", TopicSuffix.BRIDGE: BIRTH}
@@ -87,7 +87,7 @@ def decode_report(
     payload: bytes,
     plate: DeviceRef = NO_DEVICE_REF,
 ) -> tuple[Report, ...]:
-    """Read an entity's state, an answer (its echo first), or whether Home Assistant is there."""
+    """Parse an entity's state, an answer (its echo first), or Home Assistant's availability."""
     if channel in (TopicSuffix.BRIDGE, TopicSuffix.AVAILABILITY):
         if payload in (b"online", b"offline"):
             return (AvailabilityReport(online=payload == b"online"),)
@@ -100,7 +100,7 @@ def decode_report(
         if channel is not TopicSuffix.RESULT:
             return (UnreadablePayload(why="an entity tells its state, and an automation answers"),)
         body = mapping(parse(payload), "the answer")
-        told = (_answered(body, plate),)  # an echo without it answers nothing
+        told = (_answered(body, plate),)  # an echo without a state answers nothing
         return each(lambda: (CorrelationReport(echo=identifier(body.get("echo"), "echo")),), lambda: told)
     except MalformedPayload as error:
         return (UnreadablePayload(why=str(error)),)
@@ -171,10 +171,10 @@ PRESENCES = frozenset(name for name, reader in _READERS.items() if reader is _pr
 
 
 def encode_command(command: Command, plate: DeviceRef) -> Publication:
-    """Write a question for the owner's automation.
+    """Encode a query for the owner's automation.
 
     Raises:
-        ValueError: an entity is only asked, and behind a statestream not even that.
+        ValueError: an entity accepts only queries, and behind a statestream not even those.
     """
     match command:
         case QueryState(echo=echo) if asked(plate):
@@ -188,10 +188,10 @@ def encode_command(command: Command, plate: DeviceRef) -> Publication:
 
 
 def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
-    """Write what Home Assistant would publish of this entity, unasked.
+    """Encode what Home Assistant publishes of this entity unasked.
 
     Raises:
-        ValueError: this entity has no word for that.
+        ValueError: this entity cannot express the report.
     """
     if isinstance(report, AvailabilityReport):
         channel = TopicSuffix.AVAILABILITY if asked(plate) else TopicSuffix.BRIDGE
@@ -202,10 +202,10 @@ def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
 
 
 def answer(report: Report, echo: str, plate: DeviceRef) -> Publication:
-    """Write the automation's answer to the question with this mark.
+    """Encode the automation's answer to the query with this echo.
 
     Raises:
-        ValueError: this entity has no word for that.
+        ValueError: this entity cannot express the report.
     """
     body = {"echo": echo, "state": _word(report, domain(plate), plate.unit)}
     return Publication(suffix=TopicSuffix.RESULT, payload=write(body))
@@ -250,7 +250,7 @@ def decode_command(
     payload: bytes,
     plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (the same for all)
 ) -> Command | UnreadablePayload:
-    """Read what an automation is asked: anything on `get` is a question, its payload the mark."""
+    """Parse a command to an automation: any payload on `get` is a query with that echo."""
     if channel is not TopicSuffix.GET:
         return UnreadablePayload(why="an entity is only asked")
     try:

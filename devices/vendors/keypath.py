@@ -1,4 +1,7 @@
-"""Where in a payload a value stands: names with points between them, like `data.barcode` (a `Nameplate`'s `keys`)."""
+"""Reads and writes a value at a path in a payload: names separated by points, like `data.barcode`.
+
+A `DeviceRef`'s `keys` contain such paths.
+"""
 
 from collections.abc import Mapping
 
@@ -6,10 +9,10 @@ from devices.vendors.strictjson import MalformedPayload, mapping
 
 
 def find(body: Mapping[str, object], path: str) -> object:
-    """Return what stands at `path`.
+    """Return the value at `path`.
 
     Raises:
-        Malformed: nothing stands there, or what should hold it is no object.
+        MalformedPayload: there is no value, or a parent is no object.
     """
     here: object = body
     for name in path.split("."):
@@ -21,7 +24,7 @@ def find(body: Mapping[str, object], path: str) -> object:
 
 
 def plant(values: Mapping[str, object]) -> dict[str, object]:
-    """Return the object in which each value stands at its path.
+    """Return the object in which each value is at its path.
 
     Raises:
         ValueError: one path leads through another's value.

@@ -1,4 +1,4 @@
-"""The keys of our own on a command that moves a bolt, equal in every vendor's body.
+"""Perron's own keys of a command that moves a bolt, equal in every vendor's body.
 
 They let a guarded lock refuse a repeated, a foreign or a late command by itself; a basic lock ignores them.
 """
@@ -11,7 +11,7 @@ from devices.vendors.strictjson import MalformedPayload, identifier, instant, st
 
 
 def keys(command: UnlockDoor | LockDoor) -> dict[str, object]:
-    """Return `id, intent, issued_at, expires_at` and, where the lock's countdown is known, `boot, until_ms`.
+    """Return `id, intent, issued_at, expires_at` and, where the lock's uptime is known, `boot, until_ms`.
 
     Raises:
         ValueError: only one of `boot` and `until_ms` is known; neither means anything alone.
@@ -30,10 +30,10 @@ def keys(command: UnlockDoor | LockDoor) -> dict[str, object]:
 
 
 def read(body: Mapping[str, object], kind: type[UnlockDoor] | type[LockDoor]) -> UnlockDoor | LockDoor:
-    """Return the command of this `kind` that `body` carries.
+    """Return the command of this `kind` in `body`.
 
     Raises:
-        Malformed: a key is missing or has the wrong type.
+        MalformedPayload: a key is missing or has the wrong type.
     """
     if ("boot" in body) != ("until_ms" in body):
         raise MalformedPayload("boot and until_ms come together")
@@ -48,6 +48,6 @@ def read(body: Mapping[str, object], kind: type[UnlockDoor] | type[LockDoor]) ->
 
 
 def bare(kind: type[UnlockDoor] | type[LockDoor]) -> UnlockDoor | LockDoor:
-    """Return the order of this `kind` as a basic lock understands it: no id, no intent, no time."""
+    """Return the command of this `kind` as a basic lock understands it: no id, no intent, no time."""
     never = datetime.fromtimestamp(0, UTC)
     return kind(id="", intent="", issued_at=never, expires_at=never)

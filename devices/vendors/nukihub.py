@@ -1,4 +1,4 @@
-"""Nuki locks behind Nuki Hub, a firmware for an ESP32 that speaks Bluetooth with the lock and MQTT with the house.
+"""Supports Nuki locks behind Nuki Hub, a firmware for an ESP32 with Bluetooth to the lock and MQTT to the house.
 
     <address>/lock/json                        {"lock_state": "locked", "trigger": "manual", "lock_completion_status":
                                                "success", "door_sensor_state": "doorClosed", "auth_name": "", ...}
@@ -35,7 +35,7 @@ from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSu
 
 CORRELATES = False
 
-# `unlockedLnga`: unlocked by lock 'n' go; it locks itself, but is not locked. What turns is nowhere yet.
+# `unlockedLnga`: unlocked by lock 'n' go; the lock will lock itself, but is not locked. A turning bolt has no position.
 _STATES: Mapping[str, tuple[LockState, BoltMotion]] = {
     "locked": (LockState.LOCKED, BoltMotion.IDLE),
     "unlocked": (LockState.UNLOCKED, BoltMotion.IDLE),
@@ -63,7 +63,7 @@ _BLOCKED = "motorBlocked"
 
 
 def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:
-    """Name the hub's topics; the address is its path (`nuki` unless changed on the hub's page)."""
+    """Return the hub's topics; the address is its path (`nuki` unless changed on the hub's page)."""
     return {
         TopicSuffix.STATE: f"{plate.address}/lock/json",
         TopicSuffix.EVENT: f"{plate.address}/lock/battery/basicJson",
@@ -78,7 +78,7 @@ def decode_report(
     payload: bytes,
     plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (nothing of it is needed)
 ) -> tuple[Report, ...]:
-    """Read what the hub published; what cannot be read is one `UnreadablePayload`."""
+    """Parse the hub's message; an unreadable one gives one `UnreadablePayload`."""
     if channel is TopicSuffix.AVAILABILITY:
         if payload in (b"online", b"offline"):
             return (AvailabilityReport(online=payload == b"online"),)
@@ -122,10 +122,10 @@ def _battery(body: Mapping[str, object]) -> tuple[Report, ...]:
 
 
 def encode_command(command: Command, plate: DeviceRef) -> Publication:  # noqa: ARG001 (the address is in the topic)
-    """Write a command. The hub takes no id and no expiry: it obeys a late copy too (a basic lock).
+    """Encode a command. The hub accepts no id and no expiry: it obeys a late copy too (a basic lock).
 
     Raises:
-        ValueError: the hub cannot be asked that.
+        ValueError: the hub does not support the command.
     """
     match command:
         case UnlockDoor():
@@ -141,10 +141,10 @@ def encode_command(command: Command, plate: DeviceRef) -> Publication:  # noqa: 
 
 
 def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:  # noqa: ARG001 (the same)
-    """Write what the hub would publish.
+    """Encode what the hub publishes.
 
     Raises:
-        ValueError: the hub cannot say that.
+        ValueError: the hub cannot express the report.
     """
     match report:
         case AvailabilityReport(online=online):
@@ -180,7 +180,7 @@ def decode_command(
     payload: bytes,
     plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (nothing of it is needed)
 ) -> Command | UnreadablePayload:
-    """Read a question; an action carries no id and no time, so what it was of ours cannot be told from it."""
+    """Parse a query; an action contains no id and no time, so it cannot be assigned to a command."""
     if channel is TopicSuffix.GET:
         return QueryState() if payload == b"1" else UnreadablePayload(why="a question is 1")
     return UnreadablePayload(why="an action carries neither id nor expiry")

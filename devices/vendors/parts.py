@@ -1,4 +1,4 @@
-"""A payload of several parts, of which one that cannot be read hides no other."""
+"""Parses a payload of several parts, so that an unreadable part hides no other."""
 
 from collections.abc import Callable, Iterable
 
@@ -7,9 +7,9 @@ from devices.vendors.strictjson import MalformedPayload
 
 
 def each(*readers: Callable[[], Iterable[Report]]) -> tuple[Report, ...]:
-    """Read each part by itself: what can be read of the payload, then one `UnreadablePayload` if a part could not.
+    """Parse each part by itself; return all readable reports, then one `UnreadablePayload` if a part failed.
 
-    A lock's "unlocked" must not be lost because its battery, beside it, says an unknown word.
+    A lock's "unlocked" must not be lost because its battery level, beside it, is an unknown word.
     """
     found: list[Report] = []
     wrong: list[str] = []

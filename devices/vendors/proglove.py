@@ -29,7 +29,7 @@ from devices.reports import AvailabilityReport, Report, ScanReport, UnreadablePa
 from devices.vendors.strictjson import MalformedPayload, identifier, mapping, parse, text, whole, write
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
-CORRELATES = True  # it is never asked anything
+CORRELATES = True  # it gets no queries
 MAX_CODE_CHARS = 512
 _GS = "\x1d"
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
@@ -38,11 +38,11 @@ _SAID = {TopicSuffix.EVENT: "scan", TopicSuffix.AVAILABILITY: "scanner_state"}
 _LINKS = {"STATE_CONNECTED": True, "STATE_DISCONNECTED": False}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMES = range(1_546_300_800_000, 100_000_000_000_000)  # milliseconds, by ProGlove's own limits
-_MADE = "00000000-0000-4000-8000-000000000000"  # the event's id of a state that a simulated scanner tells
+_MADE = "00000000-0000-4000-8000-000000000000"  # the event's id of a state that a simulated scanner sends
 
 
 def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:
-    """Name the gateway's topics; the address is `<main topic>/gateway/<gateway's serial>/<scanner's serial>`."""
+    """Return the gateway's topics; the address is `<main topic>/gateway/<gateway's serial>/<scanner's serial>`."""
     gateway = plate.address.rpartition("/")[0]
     return {
         TopicSuffix.EVENT: f"{gateway}/scan",
@@ -60,7 +60,7 @@ def decode_report(
     payload: bytes,
     plate: DeviceRef = NO_DEVICE_REF,
 ) -> tuple[Report, ...]:
-    """Read what a scanner read or how its link is; what another scanner of the same gateway did is nothing."""
+    """Parse a scan or a link state; a message of another scanner of the same gateway gives an empty tuple."""
     if channel not in _SAID:
         return (UnreadablePayload(why="a ProGlove scanner sends only scans and its state"),)
     try:
@@ -97,10 +97,10 @@ def _linked(body: Mapping[str, object]) -> bool:
 
 
 def encode_command(command: Command, plate: DeviceRef) -> Publication:
-    """Write a command.
+    """Encode a command.
 
     Raises:
-        ValueError: it only gives feedback, of three kinds, and its maker wants an id and a time with each.
+        ValueError: a scanner accepts only three kinds of feedback, each with an id and a time.
     """
     match command:
         case ShowResult(word=word, event=event, issued_at=issued_at):
@@ -128,10 +128,10 @@ def _event(kind: str, event: str, plate: DeviceRef, at: datetime) -> dict[str, o
 
 
 def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
-    """Write what the scanner would send. Its own clock is nobody's business here: all is told as of the first instant.
+    """Encode what the scanner sends. Its own clock does not matter here: every time is the first valid instant.
 
     Raises:
-        ValueError: it cannot say that, or the scan lacks the event's id.
+        ValueError: the scanner cannot express the report, or the scan lacks the event's id.
     """
     first = _EPOCH + timedelta(milliseconds=_TIMES[0])
     if isinstance(report, AvailabilityReport):
@@ -152,7 +152,7 @@ def decode_command(
     payload: bytes,
     plate: DeviceRef = NO_DEVICE_REF,
 ) -> Command | UnreadablePayload:
-    """Read which feedback the scanner shall give."""
+    """Parse a feedback command."""
     if channel is not TopicSuffix.SET:
         return UnreadablePayload(why="a scanner is only told a result")
     try:

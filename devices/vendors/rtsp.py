@@ -1,7 +1,7 @@
-"""Any camera that serves H.264 over RTSP and has no MQTT at all: it says nothing here and is told nothing.
+"""Supports any camera that serves H.264 over RTSP and has no MQTT: it sends and receives no messages.
 
-Whether it is well the video process says, which reads its stream. So there are no channels, and whatever should arrive
-on one is not its word.
+The video process, which reads its stream, reports whether it works. So there are no topics, and a message on one does
+not come from the camera.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ CORRELATES = False
 
 
 def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 - the same for all
-    """It has none, neither of its own nor of ours."""
+    """Return no topics: it has none of its own and uses none of Perron's."""
     return NO_TOPICS
 
 
@@ -23,12 +23,12 @@ def decode_report(
     payload: bytes,  # noqa: ARG001 - whatever it is
     plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 - nothing of it is needed
 ) -> tuple[Report, ...]:
-    """Whatever was sent, it was not this camera."""
+    """Return an empty tuple: no message comes from this camera."""
     return (UnreadablePayload(why="an RTSP camera says nothing over MQTT"),)
 
 
 def encode_command(command: Command, plate: DeviceRef) -> Publication:  # noqa: ARG001 - the same for all
-    """There is nothing to write.
+    """Always raise: the camera accepts no commands.
 
     Raises:
         ValueError: always.
@@ -37,7 +37,7 @@ def encode_command(command: Command, plate: DeviceRef) -> Publication:  # noqa: 
 
 
 def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:  # noqa: ARG001 - the same for all
-    """There is nothing to write.
+    """Always raise: the camera sends no reports.
 
     Raises:
         ValueError: always.
@@ -50,5 +50,5 @@ def decode_command(
     payload: bytes,  # noqa: ARG001 - whatever it is
     plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 - nothing of it is needed
 ) -> Command | UnreadablePayload:
-    """It is asked nothing."""
+    """Return `UnreadablePayload`: the camera accepts no commands."""
     return UnreadablePayload(why="an RTSP camera is asked nothing over MQTT")

@@ -1,17 +1,17 @@
-"""Barcode scanners that speak MQTT.
+"""Supports barcode scanners that publish over MQTT.
 
     event, state  the bare code (hidscanner2mqtt; a CR or LF that the scanner appends is dropped), or
                   {"id": uuid, "serverId", "date", "device": {...}, "barcode": "..."} (barcode-server), or any JSON
-                  of which the nameplate's `keys` say where `code` stands, and where they like `event` (the scanner's
-                  own id of a reading) and `symbology`
-    set           {"word": "wait"}, go or no: ours, for a scanner with a display; the makers have no such topic
-    availability  online, offline (ours)
+                  in which the device reference's `keys` give the path of `code`, and optionally of `event` (the
+                  scanner's own id of a reading) and `symbology`
+    set           {"word": "wait"}, go or no: Perron's own, for a scanner with a display
+    availability  online, offline (Perron's own)
 
-A code has to be a text: as a number it would have lost its leading zeros. A symbology told as an AIM identifier
-(`]C1`, ISO/IEC 15424) is put before the code, which tells a GS1 label from a plain one; any other word says nothing.
+A code must be a text: a number would have lost its leading zeros. A symbology that is an AIM identifier (`]C1`,
+ISO/IEC 15424) is put before the code, which distinguishes a GS1 label from a plain one; any other value is ignored.
 
-An ESPHome scanner retains its last code, so it comes again on every reconnect: whoever receives it drops what is
-retained. A code may hold the GS1 separator (0x1D) and is otherwise printable, 512 characters at most.
+An ESPHome scanner retains its last code, so it comes again on every reconnect: the receiver drops retained scans.
+A code may contain the GS1 separator (0x1D) and is otherwise printable, 512 characters at most.
 """
 
 import re
@@ -27,7 +27,7 @@ from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publicati
 RESULT_WORDS = frozenset({"wait", "go", "no"})
 MAX_CODE_CHARS = 512
 CODE, EVENT, SYMBOLOGY = "code", "event", "symbology"
-KEYS = frozenset({CODE, EVENT, SYMBOLOGY})  # the words of ours whose place `keys` may tell
+KEYS = frozenset({CODE, EVENT, SYMBOLOGY})  # the values whose path `keys` may give
 _GS = "\x1d"
 _AIM = re.compile(r"\][A-Za-z][0-9A-Za-z]")
 
@@ -36,7 +36,7 @@ CORRELATES = True
 
 
 def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)
-    """It speaks on our topics."""
+    """Return no topics: it uses Perron's own."""
     return NO_TOPICS
 
 
@@ -45,7 +45,7 @@ def decode_report(
     payload: bytes,
     plate: DeviceRef = NO_DEVICE_REF,
 ) -> tuple[Report, ...]:
-    """Read what a scanner sent; what cannot be read is one `UnreadablePayload`."""
+    """Parse a scanner's message; an unreadable one gives one `UnreadablePayload`."""
     if channel is TopicSuffix.AVAILABILITY and payload in (b"online", b"offline"):
         return (AvailabilityReport(online=payload == b"online"),)
     if channel not in (TopicSuffix.EVENT, TopicSuffix.STATE):
@@ -83,7 +83,7 @@ def _code(value: object) -> str:
 
 
 def encode_command(command: Command, plate: DeviceRef) -> Publication:  # noqa: ARG001 (its topic is the scanner's whole address)
-    """Write a command.
+    """Encode a command.
 
     Raises:
         ValueError: a scanner can only show a result, and only wait, go or no.
@@ -100,12 +100,13 @@ def encode_command(command: Command, plate: DeviceRef) -> Publication:  # noqa: 
 
 
 def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
-    """Write what a scanner would send.
+    """Encode a scanner's report.
 
-    By its paths where it has some; else bare without an event id, as barcode-server (server id its address) with one.
+    With paths it uses these; else it sends a bare code without an event id, or barcode-server's form (server id: its
+    address) with one.
 
     Raises:
-        ValueError: a scanner cannot say that.
+        ValueError: a scanner cannot express the report.
     """
     if isinstance(report, AvailabilityReport):
         return (Publication(suffix=TopicSuffix.AVAILABILITY, payload=b"online" if report.online else b"offline"),)
@@ -139,7 +140,7 @@ def decode_command(
     payload: bytes,
     plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (the same)
 ) -> Command | UnreadablePayload:
-    """Read what the scanner shall show."""
+    """Parse a command to show a result."""
     if channel is not TopicSuffix.SET:
         return UnreadablePayload(why="a scanner is only told a result")
     try:

@@ -1,7 +1,7 @@
-"""The signal at the door (light and buzzer) with the answer button inside. No maker: the words are our own.
+"""Supports the signal at the door (light, buzzer) with the answer button inside, in Perron's own format.
 
 set           {"id": "...", "light": "green", "sound": "go"}
-event         {"event": "done", "id": "..."}     light and buzzer did it
+event         {"event": "done", "id": "..."}     light and buzzer executed it
               {"event": "answered"}              somebody inside pressed the button
 availability  online, offline
 """
@@ -18,7 +18,7 @@ CORRELATES = True
 
 
 def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)
-    """It speaks on our topics."""
+    """Return no topics: it uses Perron's own."""
     return NO_TOPICS
 
 
@@ -27,7 +27,7 @@ def decode_report(
     payload: bytes,
     plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (nothing of it is needed)
 ) -> tuple[Report, ...]:
-    """Read what the signal sent; what cannot be read is one `UnreadablePayload`."""
+    """Parse the signal's message; an unreadable one gives one `UnreadablePayload`."""
     if channel is TopicSuffix.AVAILABILITY and payload in (b"online", b"offline"):
         return (AvailabilityReport(online=payload == b"online"),)
     if channel is not TopicSuffix.EVENT:
@@ -50,7 +50,7 @@ def _event(payload: bytes) -> Report:
 
 
 def encode_command(command: Command, plate: DeviceRef) -> Publication:  # noqa: ARG001 (its topic is the signal's whole address)
-    """Write a command.
+    """Encode a command.
 
     Raises:
         ValueError: a signal only shows and sounds.
@@ -66,10 +66,10 @@ def encode_command(command: Command, plate: DeviceRef) -> Publication:  # noqa: 
 
 
 def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:  # noqa: ARG001 (as above)
-    """Write what a signal would send.
+    """Encode a signal's report.
 
     Raises:
-        ValueError: a signal cannot say that.
+        ValueError: a signal cannot express the report.
     """
     if isinstance(report, SignalReport):
         return (Publication(suffix=TopicSuffix.EVENT, payload=write({"event": "done", "id": report.id})),)
@@ -85,7 +85,7 @@ def decode_command(
     payload: bytes,
     plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (the same)
 ) -> Command | UnreadablePayload:
-    """Read what the signal is asked; a light or sound it does not know is `UnreadablePayload`."""
+    """Parse a command to the signal; an unknown light or sound gives `UnreadablePayload`."""
     if channel is not TopicSuffix.SET:
         return UnreadablePayload(why="a signal is only set")
     try:

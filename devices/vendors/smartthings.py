@@ -1,4 +1,4 @@
-"""SmartThings fridges: a device's status, one entry a component.
+"""Supports SmartThings fridges: a device's status, one entry per component.
 
     state, result  {"components": {"main": null or {...}, "cooler": {"contactSensor": {"contact": {"value": "closed"}},
                    "temperatureMeasurement": {"temperature": {"value": 37, "unit": "F"}},
@@ -6,7 +6,7 @@
     get            {"commands": [{"component": "main", "capability": "refresh", "command": "refresh", "arguments": []}]}
     availability   {"state": "ONLINE"} or OFFLINE (a device's health)
 
-Degrees come in F or C; without either of these units a number tells nothing. `main` may be null or empty.
+Degrees are in F or C; a number without one of these units is ignored. `main` may be null or empty.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ CORRELATES = True
 
 
 def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)
-    """It speaks on our topics."""
+    """Return no topics: it uses Perron's own."""
     return NO_TOPICS
 
 
@@ -42,7 +42,7 @@ def decode_report(
     payload: bytes,
     plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (nothing of it is needed)
 ) -> tuple[Report, ...]:
-    """Read a fridge's status, one report a compartment; what cannot be read is one `UnreadablePayload`."""
+    """Parse a fridge's status, one report per compartment; an unreadable one gives one `UnreadablePayload`."""
     try:
         body = mapping(parse(payload), "the status")
         if channel is TopicSuffix.AVAILABILITY:
@@ -72,7 +72,7 @@ def _told(name: str, component: object) -> tuple[Report, ...]:
 
 
 def _says_nothing(name: str, component: object) -> bool:
-    """Whether this is a `main` that holds no compartment: null, empty, or only of the whole appliance."""
+    """Return whether this is a `main` without a compartment: null, empty, or only about the whole appliance."""
     if name != "main":
         return False
     return component is None or not any(capability in mapping(component, "main") for capability in _CAPABILITIES)
@@ -89,7 +89,7 @@ def _compartment(name: str, component: Mapping[str, object]) -> FridgeReport:
 
 
 def _attribute(component: Mapping[str, object], capability: str, attribute: str) -> Mapping[str, object]:
-    """The attribute, empty where the component does not have it or has null."""
+    """Return the attribute, empty where the component does not have it or has null."""
     found = component.get(capability)
     inner = None if found is None else mapping(found, capability).get(attribute)
     return {} if inner is None else mapping(inner, attribute)
@@ -100,7 +100,7 @@ def _celsius(attribute: Mapping[str, object]) -> float | None:
 
 
 def status(reports: Sequence[FridgeReport], *, unit: Unit = "C", null_main: bool = False) -> bytes:
-    """Write the status of a fridge with these compartments, in this unit of temperature.
+    """Encode the status of a fridge with these compartments, in this unit of temperature.
 
     Raises:
         ValueError: a compartment or a door state that a SmartThings fridge does not have.
@@ -132,10 +132,10 @@ def _degrees(celsius: float | None, unit: Unit) -> dict[str, object]:
 
 
 def encode_command(command: Command, plate: DeviceRef) -> Publication:  # noqa: ARG001 (a status request names no device)
-    """Write a command.
+    """Encode a command.
 
     Raises:
-        ValueError: a fridge is only asked how it is.
+        ValueError: a fridge accepts only a query of its status.
     """
     match command:
         case QueryState():
@@ -147,10 +147,10 @@ def encode_command(command: Command, plate: DeviceRef) -> Publication:  # noqa: 
 
 
 def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:  # noqa: ARG001 (as above)
-    """Write what a fridge would send; several compartments in one status: see `status`.
+    """Encode a fridge's report; for several compartments in one status see `status`.
 
     Raises:
-        ValueError: a fridge cannot say that.
+        ValueError: a fridge cannot express the report.
     """
     if isinstance(report, FridgeReport):
         return (Publication(suffix=TopicSuffix.STATE, payload=status((report,))),)
@@ -165,7 +165,7 @@ def decode_command(
     payload: bytes,
     plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (the same)
 ) -> Command | UnreadablePayload:
-    """Read what a fridge is asked: only a refresh."""
+    """Parse a command to a fridge: only a refresh."""
     if channel is not TopicSuffix.GET:
         return UnreadablePayload(why="a fridge is only asked")
     try:

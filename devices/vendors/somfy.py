@@ -1,23 +1,23 @@
-"""Somfy locks and door contacts in the words of Overkiz (TaHoma).
+"""Supports Somfy locks and door contacts in the format of Overkiz (TaHoma).
 
 Sourced: `DeviceStateChangedEvent`, `DeviceAvailableEvent`, `DeviceUnavailableEvent`, `ExecutionStateChangedEvent` with
 their states and failure types, the body of an execution, core:LockedUnlockedState, core:MovingState,
 core:BatteryDiscreteLevelState, core:BatteryState, core:SensorDefectState, core:StatusState, core:ContactState,
-core:OpenClosedState (io:DoorLockIOComponent, myfox:SomfyProtectDoorLock and the contact sensors); their words as in
+core:OpenClosedState (io:DoorLockIOComponent, myfox:SomfyProtectDoorLock and the contact sensors); their values as in
 pyoverkiz 1.20.6 (enums OverkizState, OverkizCommandParam, ExecutionState).
 
 The lock's own core:OpenClosedState is never read as a door: an io lock makes it from the same register as
-core:LockedUnlockedState, so it only repeats the bolt. A door is what a contact sensor says in core:ContactState, or in
-core:OpenClosedState where the device is enrolled as a door and tells nothing of a bolt.
+core:LockedUnlockedState, so it only repeats the bolt. A door's state is a contact sensor's core:ContactState, or its
+core:OpenClosedState where the device is enrolled as a door and reports no bolt.
 
-Each state is read by itself. One that stands twice with two values counts by the worse of them: unlocked, open.
+Each state is parsed by itself. If it occurs twice with two values, the worse one counts: unlocked, open.
 
-Inferred (†), because Overkiz has no word for it; a bridge to MQTT adds these under a name of our own, never under one
-of Overkiz's:
+Inferred (†), because Overkiz has no name for it; a bridge to MQTT adds these under Perron's own names, never under
+names of Overkiz:
     perron:JammedState           †  the bolt is stuck (Overkiz shows only the failed execution)
     perron:OperationSourceState  †  who moved the bolt last; without it the source is unspecified, never guessed
-    perron:OperationUserState    †  which of the lock's users did
-    PERRON_EXPIRED, PERRON_REPEATED †  failure types of a guarded lock; an execution's id is our command's id
+    perron:OperationUserState    †  which of the lock's users did it
+    PERRON_EXPIRED, PERRON_REPEATED †  failure types of a guarded lock; an execution's id is the command's id
     a query's body               †  {"deviceURL": ...}
 """
 
@@ -58,8 +58,8 @@ DEFECT = "core:SensorDefectState"
 JAMMED = "perron:JammedState"
 SOURCE = "perron:OperationSourceState"
 USER = "perron:OperationUserState"
-ONE_WAY_PREFIX = "rtds://"  # what the address of a contact begins with that has no receiver: it takes no command
-DOOR = "door"  # what a contact sensor is enrolled as
+ONE_WAY_PREFIX = "rtds://"  # the prefix of a contact that has no receiver: it accepts no command
+DOOR = "door"  # the enrolled kind of a contact sensor
 _TEXT, _BOOLEAN = 3, 6  # Overkiz's value types
 
 _BOLTS = {"locked": LockState.LOCKED, "unlocked": LockState.UNLOCKED}
@@ -74,7 +74,7 @@ _CHARGES = {  # the worst first
     "normal": BatteryLevel.GOOD,
     "full": BatteryLevel.GOOD,
 }
-_SOUND = frozenset({"noDefect", "maintenanceRequired"})  # of a sensor that still works
+_SOUND = frozenset({"noDefect", "maintenanceRequired"})  # of a working sensor
 _PROGRESS = {
     "INITIALIZED": CommandProgress.ACCEPTED,
     "NOT_TRANSMITTED": CommandProgress.ACCEPTED,
@@ -120,14 +120,14 @@ CORRELATES = True
 
 
 def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)
-    """It speaks on our topics."""
+    """Return no topics: it uses Perron's own."""
     return NO_TOPICS
 
 
 def decode_report(channel: TopicSuffix, payload: bytes, plate: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
-    """Read what a lock or contact sent; what cannot be read is one `UnreadablePayload`, after all that can be.
+    """Parse a message of a lock or contact: all readable reports, then one `UnreadablePayload` if a part failed.
 
-    An event that speaks only of things Perron has no use for (signal strength, names) says nothing: an empty tuple.
+    An event that contains only data Perron does not use (signal strength, names) gives an empty tuple.
     """
     if channel in (TopicSuffix.SET, TopicSuffix.GET):
         return (UnreadablePayload(why="nothing is reported on set or get"),)
@@ -154,7 +154,7 @@ def _event(body: Mapping[str, object], plate: DeviceRef) -> tuple[Report, ...]:
 
 
 def _states(body: Mapping[str, object], plate: DeviceRef) -> tuple[Report, ...]:
-    """Read the states that an event tells, each by itself."""
+    """Parse the states of an event, each by itself."""
     states: dict[str, list[object]] = {}
     nameless: list[str] = []
     for item in sequence(body.get("deviceStates"), "deviceStates"):
@@ -185,7 +185,7 @@ def _of_a_contact(states: Mapping[str, object]) -> bool:
 
 
 def _lock(states: Mapping[str, list[object]]) -> Iterator[LockReport]:
-    """Of what stands beside the bolt, a word that cannot be read is not known, and hides no bolt."""
+    """Yield the bolt's report; an unreadable state beside the bolt is unknown, and hides no bolt."""
     if LOCKED_UNLOCKED not in states:
         return
     bolts = {_BOLTS.get(text(value, "bolt"), LockState.UNKNOWN) for value in states[LOCKED_UNLOCKED]}
@@ -193,7 +193,7 @@ def _lock(states: Mapping[str, list[object]]) -> Iterator[LockReport]:
     source, user = (_said(states.get(name, [])) for name in (SOURCE, USER))
     yield LockReport(
         bolt=next(bolt for bolt in (LockState.UNLOCKED, LockState.UNKNOWN, LockState.LOCKED) if bolt in bolts),
-        # while it moves, Overkiz does not say which way
+        # while it moves, Overkiz does not report the direction
         motion=BoltMotion.IDLE if moving and all(one is False for one in moving) else BoltMotion.UNKNOWN,
         jammed=any(jammed) if jammed else None,
         source=OperationSource(source) if source in set(OperationSource) else OperationSource.UNSPECIFIED,
@@ -202,7 +202,7 @@ def _lock(states: Mapping[str, list[object]]) -> Iterator[LockReport]:
 
 
 def _said(values: Sequence[object]) -> str | None:
-    """The one text that is said, if it is one."""
+    """Return the only text among the values, if it is the only one."""
     try:
         return text(values[0], "a state") if len(values) == 1 else None
     except MalformedPayload:
@@ -218,7 +218,7 @@ def _contact(states: Mapping[str, list[object]], name: str) -> Iterator[DoorRepo
 
 
 def _batteries(states: Mapping[str, list[object]]) -> Iterator[BatteryReport]:
-    """Read all words for the battery, the worst of which counts."""
+    """Read all states of the battery; the worst counts."""
     words = {text(value, "battery level") for name in (BATTERY, CHARGE) for value in states.get(name, [])}
     words |= {"lowBattery"} & {value for value in states.get(DEFECT, []) if isinstance(value, str)}
     level = next((level for word, level in _CHARGES.items() if word in words), None)
@@ -229,7 +229,7 @@ def _batteries(states: Mapping[str, list[object]]) -> Iterator[BatteryReport]:
 
 
 def _defect(states: Mapping[str, list[object]]) -> Iterator[AvailabilityReport]:
-    """A sensor that its box calls dead is not there; that it has no defect is no proof that it is."""
+    """Yield offline for a sensor that its box calls dead; "no defect" does not prove that it is online."""
     words = {text(value, "sensor defect") for value in states.get(DEFECT, [])}
     if "dead" in words:
         yield AvailabilityReport(online=False)
@@ -238,7 +238,7 @@ def _defect(states: Mapping[str, list[object]]) -> Iterator[AvailabilityReport]:
 
 
 def _status(states: Mapping[str, list[object]]) -> Iterator[AvailabilityReport]:
-    """Other words, and no word, tell nothing of the link."""
+    """Yield the link's state; other values, or none, do not describe the link."""
     words = states.get(STATUS, [])
     if "unavailable" in words:
         yield AvailabilityReport(online=False)
@@ -247,7 +247,7 @@ def _status(states: Mapping[str, list[object]]) -> Iterator[AvailabilityReport]:
 
 
 def _execution(body: Mapping[str, object]) -> tuple[Report, ...]:
-    """Read how an execution goes on; a state that is not known says nothing of it."""
+    """Parse the progress of an execution; an unknown state gives no report."""
     state = text(body.get("newState"), "newState")
     if state == "FAILED":
         id_ = identifier(body["execId"], "execId") if "execId" in body else None
@@ -264,7 +264,7 @@ def _execution(body: Mapping[str, object]) -> tuple[Report, ...]:
 
 
 def encode_command(command: Command, plate: DeviceRef) -> Publication:
-    """Write a command for the device with this deviceURL.
+    """Encode a command for the device with this deviceURL.
 
     Raises:
         ValueError: it is neither a movement nor a query.
@@ -288,7 +288,7 @@ def decode_command(
     payload: bytes,
     plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (the same)
 ) -> Command | UnreadablePayload:
-    """Read what a lock or contact is asked."""
+    """Parse a command to a lock or contact."""
     try:
         body = mapping(parse(payload), "the command")
         if channel is TopicSuffix.GET:
@@ -317,10 +317,10 @@ def _movement(body: Mapping[str, object]) -> UnlockDoor | LockDoor:
 
 
 def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
-    """Write what the device with this deviceURL would send: states on `state`, executions on `event`.
+    """Encode the report of the device with this deviceURL: states on `state`, executions on `event`.
 
     Raises:
-        ValueError: Overkiz has no words for that.
+        ValueError: Overkiz cannot express the report.
     """
     if isinstance(report, LockReport):
         return (_state_letter(plate.address, _lock_states(report)),)

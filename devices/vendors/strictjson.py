@@ -1,7 +1,7 @@
-"""JSON from the wire, read strictly, and the few value types that vendors share.
+"""Parses JSON from the wire strictly, and checks the few value types that vendors share.
 
-Refused: more than 64 KiB, more than 32 levels, a key twice, NaN and infinities, numbers of absurd length, bytes that
-are not UTF-8. A wrong type is refused too: a bool is no number, a number is no text.
+It refuses more than 64 KiB, more than 32 levels, a duplicate key, NaN and infinities, numbers of absurd length, and
+bytes that are not UTF-8. It refuses a wrong type too: a bool is no number, a number is no text.
 """
 
 import json
@@ -27,10 +27,10 @@ class MalformedPayload(ValueError):  # noqa: N818 (the word says what is wrong w
 
 
 def parse(payload: bytes, *, largest: int = MAX_PAYLOAD_BYTES, deepest: int = MAX_JSON_DEPTH) -> object:
-    """Return the JSON value in `payload`, which may have `largest` bytes and `deepest` levels.
+    """Return the JSON value in `payload`, with at most `largest` bytes and `deepest` levels.
 
     Raises:
-        Malformed: it is not JSON as this module takes it.
+        MalformedPayload: it is not JSON that this module accepts.
     """
     if len(payload) > largest:
         raise MalformedPayload(f"larger than {largest} bytes")
@@ -55,7 +55,7 @@ def write(value: object) -> bytes:
 
 
 def mapping(value: object, what: str) -> Mapping[str, object]:
-    """Return `value` if it is an object; `what` names it in the complaint (as in all functions below)."""
+    """Return `value` if it is an object; `what` names it in the error (as in all functions below)."""
     if not isinstance(value, dict):
         raise MalformedPayload(f"{what} is not an object")
     return value
@@ -125,7 +125,7 @@ def stamp(at: datetime) -> str:
 
 
 def _check_depth(payload: bytes, deepest: int) -> None:
-    """Refuse what would nest too deep before the parser sees it: its recursion is no place to find out."""
+    """Refuse JSON that nests too deep before parsing: the parser's recursion must not discover it."""
     if payload.count(b"[") + payload.count(b"{") <= deepest:
         return
     depth = 0

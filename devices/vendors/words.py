@@ -1,4 +1,4 @@
-"""What every vendor module speaks in: channels, letters and the shape of a vendor."""
+"""Defines the types that every vendor module uses: topic suffixes, publications, device references."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,25 +11,25 @@ from devices.reports import Report, UnreadablePayload
 
 
 class TopicSuffix(StrEnum):
-    """The last word of a device's topic."""
+    """The last level of a device's topic."""
 
     STATE = auto()  # device to gateway, retained
     AVAILABILITY = auto()  # device to gateway, retained, also its last will
     EVENT = auto()  # device to gateway, never retained
-    RESULT = auto()  # device to gateway: answers, with the question's correlation data
+    RESULT = auto()  # device to gateway: answers, with the query's correlation data
     SET = auto()  # gateway to device: dropped when retained or expired
     GET = auto()  # gateway to device: a query
-    BRIDGE = auto()  # the bridge that carries the device says whether it is there itself; shared by all behind it
-    LOG = auto()  # what that bridge logs; shared too
-    OPERATION = auto()  # who or what moved the bolt, where a product tells that apart, retained
-    BOLT = auto()  # where the bolt is, where a product tells that apart from its mode, retained
-    LATCH = auto()  # where the latch is, the same
-    BATTERY = auto()  # how full its battery is, where a product tells that apart, retained
+    BRIDGE = auto()  # the bridge's own availability; shared by all devices behind it
+    LOG = auto()  # the bridge's log; shared too
+    OPERATION = auto()  # who or what moved the bolt, if a product reports that separately, retained
+    BOLT = auto()  # the bolt's position, if a product reports it apart from its mode, retained
+    LATCH = auto()  # the latch's position, the same
+    BATTERY = auto()  # the battery level, if a product reports it separately, retained
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Publication:
-    """One payload for one channel."""
+    """One payload for one topic suffix."""
 
     suffix: TopicSuffix
     payload: bytes
@@ -37,11 +37,11 @@ class Publication:
 
 @dataclass(frozen=True, slots=True)
 class DeviceRef:
-    """What must be known of one device, beside the bytes, to read and write its payloads.
+    """What a vendor module needs besides the bytes to read and write one device's payloads.
 
-    `address` is the maker's own; of a product with MQTT of its own, its topic. `keys` maps a word of the vendor module
-    to where it stands in the payload, where that is not the usual place. `kind` is what it is enrolled as (`lock`,
-    `door` and so on), empty where nobody said. `unit`: of degrees that are told without one.
+    `address` is the manufacturer's own; for a product with MQTT of its own, its topic. `keys` maps a name of the vendor
+    module to its path in the payload, where that is not the usual one. `kind` is its enrolled kind (`lock`, `door` and
+    so on), empty if unknown. `unit`: of temperatures that are sent without one.
     """
 
     address: str = ""
@@ -51,48 +51,48 @@ class DeviceRef:
 
 
 NO_DEVICE_REF = DeviceRef()
-NO_TOPICS: Mapping[TopicSuffix, str] = MappingProxyType({})  # of a device whose topics are `perron/<id>/<channel>`
+NO_TOPICS: Mapping[TopicSuffix, str] = MappingProxyType({})  # of a device whose topics are `perron/<id>/<suffix>`
 
 
 class Vendor(Protocol):
-    """The shape of a vendor module (a module satisfies it by its functions)."""
+    """The interface of a vendor module (a module satisfies it by its functions)."""
 
     @property
     def CORRELATES(self) -> bool:  # noqa: N802 - a constant of the module
-        """Whether an answer carries our question's correlation data back (MQTT 5, or as an `EchoReport`), on `result`.
+        """Whether an answer on `result` returns the query's correlation data (MQTT 5, or as a `CorrelationReport`).
 
-        Where it does not, the first state that a device tells after a question is taken for its answer.
+        If not, the first state that a device sends after a query counts as its answer.
         """
         ...
 
     def topics(self, plate: DeviceRef) -> Mapping[TopicSuffix, str]:
-        """Name the topics of a product with MQTT of its own; `NO_TOPICS` for one that speaks on ours."""
+        """Return the topics of a product with MQTT of its own; `NO_TOPICS` if it uses Perron's."""
         ...
 
     def decode_report(
         self, channel: TopicSuffix, payload: bytes, plate: DeviceRef = NO_DEVICE_REF
     ) -> tuple[Report, ...]:
-        """Read what a device sent; what cannot be read is one `UnreadablePayload`, never an exception."""
+        """Parse a device's message; an unreadable one gives one `UnreadablePayload`, never an exception."""
         ...
 
     def encode_command(self, command: Command, plate: DeviceRef) -> Publication:
-        """Write a command for this device.
+        """Encode a command for this device.
 
         Raises:
-            ValueError: this vendor's devices cannot be asked that.
+            ValueError: this vendor's devices do not support the command.
         """
         ...
 
     def encode_report(self, report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
-        """Write what this device would send.
+        """Encode a report of this device.
 
         Raises:
-            ValueError: this vendor's devices cannot say that.
+            ValueError: this vendor's devices cannot express the report.
         """
         ...
 
     def decode_command(
         self, channel: TopicSuffix, payload: bytes, plate: DeviceRef = NO_DEVICE_REF
     ) -> Command | UnreadablePayload:
-        """Read what a device is asked; what cannot be read is `UnreadablePayload`, never an exception."""
+        """Parse a command to a device; an unreadable one gives `UnreadablePayload`, never an exception."""
         ...

@@ -1,31 +1,31 @@
-"""Locks, contacts, thermometers, sirens and buttons behind Zigbee2MQTT, on its own topics.
+"""Supports locks, contacts, thermometers, sirens and buttons behind Zigbee2MQTT, on its own topics.
 
 `address` is the device's whole topic, `zigbee2mqtt/FRIENDLY_NAME`; its first level is the bridge's base topic. A base
-topic of several levels stands in the key `base`, for friendly names may have slashes too.
+topic of several levels is in the key `base`, because friendly names may have slashes too.
 
     state         zigbee2mqtt/NAME               {"state":"LOCK","lock_state":"locked",...}: its whole cache
     availability  zigbee2mqtt/NAME/availability  {"state":"online"}; never there when that feature is off (the default)
     set           zigbee2mqtt/NAME/set           {"state":"UNLOCK"}
     get           zigbee2mqtt/NAME/get           {"state":""}: it reads the device and publishes the state
-    bridge        zigbee2mqtt/bridge/state       {"state":"offline"}: all behind it are out of reach
+    bridge        zigbee2mqtt/bridge/state       {"state":"offline"}: all its devices are offline
     log           zigbee2mqtt/bridge/logging     {"message":"Publish 'set' 'state' to 'NAME' failed: .."}
     event         the topic of a button, where `home.yaml` names one for a signal: {"action":"single"}
 
-What is not as it looks (found in Zigbee2MQTT 2.14.1 and its drivers):
+Pitfalls (found in Zigbee2MQTT 2.14.1 and its drivers):
 
-* A question that failed stands in the log too; the cache may be published meanwhile for another reason (a battery, an
-  update that is on offer), and then looks like its answer. So a failed question is void.
-* A set is never confirmed. The bolt's report is the only sign; a failure stands in the log alone, and a second equal
-  line after it is left out there.
-* Every publication carries the whole cache. An `action` tells a move of now, beside a `state` of before it (Kwikset):
-  so of a payload with an action nothing else of the bolt is believed, and it answers no question.
-* `state` is LOCK or UNLOCK and nothing between; `lock_state` knows "not fully locked". Where they differ, the worse.
-* PINs stand in `last_used_pin_code`, `pin_code`, `users`, and in log lines about them. None of it is read or quoted.
-* Nothing carries an id of ours: a late copy of an order cannot be told from a new one. All are basic locks.
+* A failed query is in the log too; meanwhile the cache may be published for another reason (a battery, an available
+  update), and then looks like its answer. So a failed query is void.
+* A set is never confirmed. The bolt's report is the only sign; a failure is in the log alone, and Zigbee2MQTT leaves
+  out an equal entry after it.
+* Every publication contains the whole cache. An `action` reports a move of now, beside a `state` of before it
+  (Kwikset): so nothing else about the bolt counts in a payload with an action, and it answers no query.
+* `state` is LOCK or UNLOCK and nothing between; `lock_state` has "not fully locked". If they differ, the worse counts.
+* PINs are in `last_used_pin_code`, `pin_code`, `users`, and in log entries about them. None of it is read or quoted.
+* Nothing contains an id of the gateway: a late copy of a command looks like a new one. All are basic locks.
 
-Keys of `home.yaml`: base; and what may stand elsewhere in a payload: state, lock_state, contact, temperature, battery,
-mode (a siren's warning that sounds; `emergency`), probe (a siren's property that can be asked; `max_duration`). And
-closed: the word, ON or OFF, by which a contact says that it is closed, where it does not say true (PushOk).
+Keys of `home.yaml`: base; and the properties with another name in the payload: state, lock_state, contact,
+temperature, battery, mode (a siren's warning that sounds; `emergency`), probe (a siren's property that can be queried;
+`max_duration`). And closed: the value, ON or OFF, with which a contact reports closed, if that is not true (PushOk).
 """
 
 import re
@@ -79,7 +79,7 @@ _SOURCES = {
     "rfid": OperationSource.RFID,
     "fingerprint": OperationSource.BIOMETRIC,
 }
-# a word of an action that says who or what moved the bolt; it goes before `action_source_name`
+# a word of an action that names who or what moved the bolt; it takes precedence over `action_source_name`
 _MOVERS = {
     "manual": OperationSource.MANUAL,
     "key": OperationSource.MANUAL,
@@ -92,7 +92,7 @@ _MOVERS = {
     "fingerprint": OperationSource.BIOMETRIC,
     "zigbee": OperationSource.REMOTE,
 }
-_ACTIONS = {  # what our simulated lock says
+_ACTIONS = {  # the simulated lock's actions
     OperationSource.MANUAL: "manual_",
     OperationSource.BUTTON: "one_touch_",
     OperationSource.AUTO: "auto_",
@@ -105,10 +105,10 @@ _ACTIONS = {  # what our simulated lock says
 }
 _NAMED_USERS = frozenset({OperationSource.KEYPAD, OperationSource.RFID, OperationSource.BIOMETRIC})
 _NOBODY = 65_535
-_OTHER = {"ON": "OFF", "OFF": "ON"}  # the words of a contact whose `keys` name the one that says closed
-_UNTOLD = frozenset({"unknown", "non_access_user_operational_event"})  # something moved, and it is not said what
+_OTHER = {"ON": "OFF", "OFF": "ON"}  # the values of a contact whose `keys` name the one for closed
+_UNTOLD = frozenset({"unknown", "non_access_user_operational_event"})  # something moved, but not what
 _FAILED = re.compile(r"Publish '(set|get)' '([^']{1,64})' to '(.{1,200}?)' failed: (.*)", re.DOTALL)
-# first match wins; what a driver says of a failure is free text
+# first match wins; a driver's description of a failure is free text
 _WHY = (
     (re.compile(r"timeout|timed out", re.IGNORECASE), OperationError.TIMEOUT),
     (
@@ -125,13 +125,13 @@ _FAILURES = {
     OperationError.BUSY: "Status 'BUSY'",
     OperationError.UNSPECIFIED: "Status 'FAILURE'",
 }
-_MODE, _PROBE = "emergency", "max_duration"  # of a siren, where `home.yaml` names no other
+_MODE, _PROBE = "emergency", "max_duration"  # of a siren, where `home.yaml` gives no other
 _SECONDS = {Sound.RING: 3, Sound.WAIT: 0, Sound.GO: 1, Sound.NO: 1, Sound.LEAVE: 5, Sound.CLOSE_THE_DOOR: 5}
-_ALARM = 60  # seconds; a siren that is never told to stop ends by itself
+_ALARM = 60  # seconds; a siren without a stop command ends by itself
 
 
 def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:
-    """Name the topics of this device, and the two of its bridge."""
+    """Return the topics of this device, and the two of its bridge."""
     base, _ = split(plate)
     return MappingProxyType(
         {
@@ -146,13 +146,13 @@ def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:
 
 
 def split(plate: DeviceRef) -> tuple[str, str]:
-    """Part an address into the bridge's base topic and the friendly name; the name is empty where there is none."""
+    """Split an address into the bridge's base topic and the friendly name, which may be empty."""
     base = plate.keys.get("base", plate.address.partition("/")[0])
     return base, plate.address.removeprefix(f"{base}/") if plate.address.startswith(f"{base}/") else ""
 
 
 def decode_report(channel: TopicSuffix, payload: bytes, plate: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
-    """Read what a device or its bridge sent. The payload of a device that is none of `plate.kind` tells nothing."""
+    """Parse a message of a device or its bridge; a payload that does not fit `plate.kind` gives nothing."""
     try:
         match channel:
             case TopicSuffix.STATE:
@@ -162,7 +162,7 @@ def decode_report(channel: TopicSuffix, payload: bytes, plate: DeviceRef = NO_DE
             case TopicSuffix.AVAILABILITY | TopicSuffix.BRIDGE:
                 return (_availability(payload),)
             case TopicSuffix.LOG if b"failed: " not in payload:
-                return ()  # it is about something else; each device behind the bridge is asked about each line
+                return ()  # it concerns another device; every device behind the bridge parses each entry
             case TopicSuffix.LOG:
                 return tuple(_failure(mapping(parse(payload), "the line of the log"), plate))
             case (
@@ -182,7 +182,7 @@ def decode_report(channel: TopicSuffix, payload: bytes, plate: DeviceRef = NO_DE
 
 
 def _is(plate: DeviceRef, kind: str) -> bool:
-    """Whether it is enrolled as that; of one that is enrolled as nothing all is read."""
+    """Return whether the device is enrolled as that kind; without a kind everything is read."""
     return plate.kind in ("", kind)
 
 
@@ -216,12 +216,12 @@ def _bolt(body: Mapping[str, object], plate: DeviceRef) -> Iterator[Report]:
         yield LockReport(bolt=fine if told is None else coarse)
     elif (coarse is LockState.LOCKED) == (fine is LockState.LOCKED):
         yield LockReport(bolt=fine if coarse is not LockState.UNKNOWN else LockState.UNKNOWN)
-    else:  # only one of them says locked: the other is believed
+    else:  # only one of them says locked: the other counts
         yield LockReport(bolt=fine if coarse is LockState.LOCKED else coarse)
 
 
 def _moved(action: str, body: Mapping[str, object]) -> Iterator[Report]:
-    """An operation that the lock tells as it happens. A wrong PIN moves nothing; nor does a new one."""
+    """Yield the operation that the lock reports as it happens. A wrong PIN moves nothing; nor does a new one."""
     words = action.split("_")
     if "failure" in words or not ({"lock", "unlock"} & set(words) or action in _UNTOLD):
         return
@@ -243,13 +243,13 @@ def _moved(action: str, body: Mapping[str, object]) -> Iterator[Report]:
 
 
 def _user(number: object) -> str | None:
-    """The number under which the lock knows its user; 65535 is nobody."""
+    """Return the number under which the lock knows its user; 65535 means no user."""
     known = isinstance(number, int) and not isinstance(number, bool) and 0 <= number < _NOBODY
     return f"user {number}" if known else None
 
 
 def _door(body: Mapping[str, object], plate: DeviceRef) -> Iterator[Report]:
-    """A contact that is made is a closed door; a lock's own `door_state` counts for nothing but itself."""
+    """Yield the door state: a closed contact is a closed door; a lock's own `door_state` does not count."""
     contact, own = _value(body, plate, "contact"), body.get("door_state")
     closed = plate.keys.get("closed")
     if closed in _OTHER:
@@ -263,7 +263,7 @@ def _door(body: Mapping[str, object], plate: DeviceRef) -> Iterator[Report]:
 
 
 def _battery(body: Mapping[str, object], plate: DeviceRef) -> Iterator[Report]:
-    """A battery that cannot be read hides no bolt: it is left out."""
+    """Yield the battery; an unreadable one is left out, so that it hides no bolt."""
     told, low = _number(_value(body, plate, "battery")), body.get("battery_low")
     percent = round(told) if told is not None and 0 <= told <= 100 else None
     if percent is not None:
@@ -277,7 +277,7 @@ def _number(value: object) -> float | None:
 
 
 def _press(body: Mapping[str, object]) -> Iterator[Report]:
-    """Any press of the button inside counts; letting go of it, and Zigbee2MQTT's empty action, do not."""
+    """Yield a press: any press of the button inside counts, but not its release nor Zigbee2MQTT's empty action."""
     action = body.get("action")
     if isinstance(action, str) and action and "release" not in action.split("_"):
         yield AnswerButtonReport()
@@ -285,7 +285,7 @@ def _press(body: Mapping[str, object]) -> Iterator[Report]:
 
 
 def _availability(payload: bytes) -> Report:
-    """In JSON, or as the bare word that older bridges send."""
+    """Return the availability, from JSON or from the bare word of older bridges."""
     word = payload.decode(errors="replace") if payload in (b"online", b"offline") else None
     if word is None:
         word = str(mapping(parse(payload), "availability").get("state"))
@@ -295,7 +295,7 @@ def _availability(payload: bytes) -> Report:
 
 
 def _failure(line: Mapping[str, object], plate: DeviceRef) -> Iterator[Report]:
-    """A set or get of ours that failed. All else in the log is somebody else's matter, and may hold a PIN."""
+    """Yield an error for a failed set or get of the gateway. Other log entries are ignored, and may contain a PIN."""
     message = line.get("message")
     found = _FAILED.search(message) if isinstance(message, str) and len(message) <= 2_000 else None
     if found is None or found[3] != split(plate)[1]:
@@ -304,16 +304,16 @@ def _failure(line: Mapping[str, object], plate: DeviceRef) -> Iterator[Report]:
         if found[2] == _asked(plate):
             yield NoAnswerReport()
     elif found[2] in (plate.keys.get("state", "state"), "warning"):
-        reason = found[4].rpartition("failed (")[2]  # before it stand the call's options, a timeout among them
+        reason = found[4].rpartition("failed (")[2]  # before it are the call's options, a timeout among them
         why = next((failure for pattern, failure in _WHY if pattern.search(reason)), OperationError.UNSPECIFIED)
         yield ErrorReport(id=None, failure=why)
 
 
 def encode_command(command: Command, plate: DeviceRef) -> Publication:
-    """Write a command for the device.
+    """Encode a command for the device.
 
     Raises:
-        ValueError: it shows nothing.
+        ValueError: the device cannot show a result.
     """
     match command:
         case UnlockDoor() | LockDoor():
@@ -335,7 +335,7 @@ def _asked(plate: DeviceRef) -> str:
 
 
 def _warning(command: SetSignal, plate: DeviceRef) -> dict[str, object]:
-    """A siren has a buzzer and a flash, and no colours: what it cannot say it says by its length."""
+    """Return a siren's warning. It has buzzer and flash but no colours: the duration expresses the rest."""
     seconds = _ALARM if command.sound is Sound.ALARM else _SECONDS.get(command.sound, 0)
     if not seconds:
         return {"mode": "stop", "strobe": False, "duration": 0}
@@ -344,10 +344,10 @@ def _warning(command: SetSignal, plate: DeviceRef) -> dict[str, object]:
 
 
 def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
-    """Write what a device would send.
+    """Encode a device's report.
 
     Raises:
-        ValueError: Zigbee2MQTT has no words for that.
+        ValueError: Zigbee2MQTT cannot express the report.
     """
     match report:
         case LockReport():
@@ -425,7 +425,7 @@ def _battery_body(report: BatteryReport, plate: DeviceRef) -> dict[str, object]:
 def decode_command(
     channel: TopicSuffix, payload: bytes, plate: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
-    """Read what a device is asked. A PIN beside the order is not kept."""
+    """Parse a command to a device. A PIN beside the command is not kept."""
     try:
         body = mapping(parse(payload), "the command")
         if channel is TopicSuffix.GET:
@@ -449,7 +449,7 @@ def decode_command(
 
 
 def _sounded(warning: Mapping[str, object]) -> Command:
-    """What a siren shows is told by its length alone."""
+    """Return the command of a siren's warning: only the duration distinguishes it."""
     mode, seconds = warning.get("mode"), warning.get("duration")
     if not isinstance(mode, str):
         raise MalformedPayload("the warning has no mode")

@@ -1,4 +1,4 @@
-"""What Zigbee2MQTT's devices can do, read from `zigbee2mqtt/bridge/devices` (retained): no list of models.
+"""Reads the features of Zigbee2MQTT's devices from `zigbee2mqtt/bridge/devices` (retained); no list of models.
 
 Each device carries `definition.exposes`, a description of its properties: type, name, property (where it stands in the
 state), access (bits: 1 told, 2 settable, 4 askable), values. Perron uses five kinds of it:
@@ -27,15 +27,15 @@ from devices.vendors.strictjson import MalformedPayload, identifier, mapping, pa
 
 MAX_DEVICE_LIST_BYTES = 8 * 1024 * 1024  # bytes: some 20 KiB a device, and houses with 200 of them
 PUBLISHED_BIT, SETTABLE_BIT, GETTABLE_BIT = 1, 2, 4  # the bits of `access`
-MODE, PROBE = "emergency", "max_duration"  # a siren's usual warning, and what it is usually asked by
-CLOSED = "closed"  # the key for the word of a contact that says that it is closed, where that is not true
+MODE, PROBE = "emergency", "max_duration"  # a siren's usual warning, and the property that is usually queried
+CLOSED = "closed"  # the key for a contact's value of closed, where that is not true
 _CLOSED = "closed (= true)"
 _NO_KEYS: Mapping[str, str] = MappingProxyType({})
 _NO_TOPIC = frozenset("+#\x00")
 
 
 class UsableKind(StrEnum):
-    """What Perron can use a device as; the first three are kinds of `home.yaml`, button and siren make a signal."""
+    """The kinds of device that Perron can use; the first three are kinds of `home.yaml`, button and siren a signal."""
 
     LOCK = auto()
     DOOR = auto()
@@ -46,10 +46,10 @@ class UsableKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceUse:
-    """One thing that a device can be used as.
+    """One use of a device.
 
-    `keys` are those of `home.yaml`: our word to the property, only where that is not the usual one. `answers`: it can
-    be asked and is awake to hear it; a sensor on a battery sleeps.
+    `keys` are those of `home.yaml`: Perron's name to the property, only where that is not the usual one. `answers`: it
+    can be queried and is awake to hear it; a sensor on a battery sleeps.
     """
 
     kind: UsableKind
@@ -59,21 +59,21 @@ class DeviceUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockFeatures:
-    """What a lock tells beside its bolt. `relocks`: it can lock itself after a time (so it may, unasked)."""
+    """What a lock reports beside its bolt. `relocks`: it can lock itself after a time (so it may, unasked)."""
 
-    lock_state: bool = False  # tells "not fully locked" from "unlocked"
+    lock_state: bool = False  # distinguishes "not fully locked" from "unlocked"
     door_state: bool = False  # has a door sensor of its own, which does not count: it is not independent
     actions: tuple[str, ...] = ()
-    sources: bool = False  # names who moved the bolt
+    sources: bool = False  # reports who moved the bolt
     relocks: bool = False
-    pins: bool = False  # knows PINs: never read here
+    pins: bool = False  # supports PINs: never read here
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SirenFeatures:
-    """The warnings a siren knows: its modes, its levels (empty where it has one only), and whether a time ends it.
+    """The warnings a siren supports: its modes, its levels (empty if only one), and whether a time ends it.
 
-    `probe` is the property by which it is asked whether it is there; None: it has none.
+    `probe` is the property whose query shows that it is there; None: it has none.
     """
 
     modes: tuple[str, ...]
@@ -85,28 +85,28 @@ class SirenFeatures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BridgeDevice:
-    """One device of the radio's network. `uses` is empty where Perron has no use for it."""
+    """One device of the radio's network. `uses` is empty if Perron has no use for it."""
 
     ieee: str
     friendly_name: str  # <base>/<friendly_name> is its topic and its `address` in home.yaml; base is `zigbee2mqtt`
     maker: str | None
     model: str | None
     battery: bool  # it runs on one
-    tells_battery: bool  # ... and says how full it is
+    tells_battery: bool  # ... and reports its level
     uses: tuple[DeviceUse, ...]
     lock: LockFeatures | None = None
     siren: SirenFeatures | None = None
-    actions: tuple[str, ...] = ()  # of a button: what it can say
+    actions: tuple[str, ...] = ()  # of a button: its possible actions
 
     def use(self, kind: UsableKind) -> DeviceUse | None:
-        """The first use of this kind, if it has one."""
+        """Return the first use of this kind, if it has one."""
         return next((use for use in self.uses if use.kind is kind), None)
 
 
 def read_devices(payload: bytes) -> tuple[BridgeDevice, ...] | UnreadablePayload:
-    """Read `bridge/devices`: every device but the coordinator, in its order.
+    """Parse `bridge/devices`: every device but the coordinator, in its order.
 
-    One whose entry cannot be read is left out, and hides no other; one that is switched off in Zigbee2MQTT too.
+    A device with an unreadable entry is left out, and hides no other; so is one that is disabled in Zigbee2MQTT.
     """
     try:
         entries = sequence(parse(payload, largest=MAX_DEVICE_LIST_BYTES), "bridge/devices")
@@ -150,12 +150,12 @@ def _device(body: Mapping[str, object]) -> BridgeDevice:
 
 
 def _word(value: object) -> str | None:
-    """A maker's or model's name, if it is one that can be shown."""
+    """Return a manufacturer's or model's name, if it is safe to show."""
     return value if isinstance(value, str) and 0 < len(value) <= 80 and value.isprintable() else None
 
 
 def _named(exposes: Sequence[object]) -> Iterator[Mapping[str, object]]:
-    """Each expose that is an object; what is not one describes nothing."""
+    """Yield each expose that is an object."""
     for expose in exposes:
         if isinstance(expose, dict):
             yield expose
@@ -182,7 +182,10 @@ def _may(expose: Mapping[str, object], bits: int) -> bool:
 
 
 def _keys(expose: Mapping[str, object], word: str) -> Mapping[str, str] | None:
-    """Where it stands, if not under our word: devices with several endpoints add a suffix. None: nowhere."""
+    """Return the key of the property, if it differs from Perron's name.
+
+    Devices with several endpoints add a suffix. None: it has no property.
+    """
     where = _property(expose)
     if where is None:
         return None
@@ -190,7 +193,7 @@ def _keys(expose: Mapping[str, object], word: str) -> Mapping[str, str] | None:
 
 
 def _property(expose: Mapping[str, object]) -> str | None:
-    """Where it stands in the state; None: at no place that `home.yaml` could name."""
+    """Return the property's name in the state; None: `home.yaml` could not name it."""
     where = expose.get("property")
     good = isinstance(where, str) and 0 < len(where) <= 64 and where.isprintable() and "." not in where
     return where if isinstance(where, str) and good else None
@@ -213,10 +216,10 @@ def _uses(exposes: tuple[Mapping[str, object], ...], *, sleeps: bool) -> Iterato
 
 
 def _closed(expose: Mapping[str, object]) -> Mapping[str, str] | None:
-    """Which word of a contact says that it is closed, as `keys` have it (none: true does); None: it cannot be told.
+    """Return which value of a contact means closed, as `keys` (empty: true does); None: unknown.
 
-    Zigbee2MQTT's own contacts are on (false) when open. Those of other modules say it the other way round, and only
-    their description tells which way.
+    Zigbee2MQTT's own contacts are on (false) when open. Those of other modules have the opposite meaning, and only
+    their description shows which.
     """
     on, off, said = expose.get("value_on"), expose.get("value_off"), expose.get("description")
     if on is False and off is True:
@@ -242,7 +245,7 @@ def _use(
 
 
 def _lock_use(expose: Mapping[str, object]) -> Iterator[DeviceUse]:
-    """A lock that cannot be told or asked is none for us."""
+    """Yield the use of a lock that can be both set and queried."""
     features = {str(feature.get("name")): feature for feature in _features(expose)}
     state = features.get("state")
     if state is None or (state.get("value_on"), state.get("value_off")) != ("LOCK", "UNLOCK"):
@@ -270,7 +273,7 @@ def _lock(exposes: tuple[Mapping[str, object], ...]) -> LockFeatures:
 
 
 def _siren_use(expose: Mapping[str, object], siren: SirenFeatures | None) -> Iterator[DeviceUse]:
-    """A siren that can be asked; where it is not in the usual words, its mode and what it is asked by are keys."""
+    """Yield the use of a siren that can be queried; unusual names of mode and probe become keys."""
     if siren is None or siren.probe is None or expose.get("property") != "warning":
         return
     keys = {} if siren.probe == PROBE else {"probe": siren.probe}

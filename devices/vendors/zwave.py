@@ -1,8 +1,8 @@
-"""Locks behind Z-Wave JS UI, over its own MQTT gateway (type "ValueID topics").
+"""Supports locks behind Z-Wave JS UI, over its own MQTT gateway (type "ValueID topics").
 
 `address` is the node's topic, `zwave/5`, or with names and locations `zwave/hall/front_lock`; its first level is the
 MQTT prefix. `keys`: `node` (the node's number, where the topic does not end in it) and `gateway` (the MQTT name in its
-settings, `zwave-js-ui` if nobody says else).
+settings, by default `zwave-js-ui`).
 
     state         <address>/98/0/currentMode                          {"time":1717,"value":255} secured, 0 unsecured
     bolt          <address>/98/0/boltStatus                           {"value":"locked"} or "unlocked"
@@ -12,14 +12,14 @@ settings, `zwave-js-ui` if nobody says else).
     availability  <address>/status                                    {"value":true,"status":"Alive"}
     bridge        zwave/_CLIENTS/ZWAVE_GATEWAY-<gateway>/status       {"value":false}, its last will
     get, result   .../api/pollValue/set and .../api/pollValue         reads the lock over the air
-    set, log      .../api/writeValue/set and .../api/writeValue       an order, and what came of it
+    set, log      .../api/writeValue/set and .../api/writeValue       a command, and its result
 
-An API's answer carries back all arguments it was called with, also one more than the function takes: so a question's
-number and an order's id travel there, and an answer is known as ours. A value that is published beside may be old: at
-its start Z-Wave JS UI publishes what it remembers. An order is obeyed whenever it arrives: these are basic locks.
+An API's answer returns all arguments of the call, also one more than the function takes: so a query's number and a
+command's id travel there and identify the answer. A value that is published beside may be old: at
+its start Z-Wave JS UI publishes what it remembers. A command is obeyed whenever it arrives: these are basic locks.
 
-The mode is what the lock was told to be in; bolt and latch are where its parts are. A lock of Z-Wave's Door Lock class
-tells either or both from version 2 on (zwave-js, DoorLockCC: boltStatus, latchStatus). A bolt that is out is no proof
+The mode is the last one that was set; bolt and latch are the positions of the parts. A lock of Z-Wave's Door Lock class
+reports either or both from version 2 on (zwave-js, DoorLockCC: boltStatus, latchStatus). A bolt that is out is no proof
 by itself, a latch that is open lets somebody in, and a latch that is closed says nothing of the bolt.
 
 Payloads may be {"time","value"}, the entire value object, or the bare value ("payload type" in its settings). User
@@ -60,7 +60,7 @@ CORRELATES = True  # in the payload: its MQTT is 3.1.1
 
 GATEWAY = "zwave-js-ui"
 SECURED, UNSECURED = 255, 0
-# Whatever is neither secured nor known to let somebody in from outside is on its way.
+# Every mode that is neither secured nor known to admit a person from outside counts as in motion.
 _MODES: Mapping[int, LockState] = MappingProxyType({
     SECURED: LockState.LOCKED, UNSECURED: LockState.UNLOCKED, 1: LockState.UNLOCKED,
     16: LockState.NOT_FULLY_LOCKED, 17: LockState.NOT_FULLY_LOCKED, 32: LockState.UNLOCKED, 33: LockState.UNLOCKED,
@@ -77,7 +77,7 @@ _LATCHES: Mapping[str, LockState | None] = MappingProxyType({"closed": None, "op
 _IDLE, _JAMMED = 0, 11
 _CLASS = {"commandClass": 98, "endpoint": 0}
 _CURRENT, _TARGET = "currentMode", "targetMode"
-# what became of a write (SetValueStatus of zwave-js)
+# the result of a write (SetValueStatus of zwave-js)
 _PROGRESS = {1: CommandProgress.ACCEPTED, 254: CommandProgress.SENT, 255: CommandProgress.CONFIRMED}
 _WHY = (
     (re.compile(r"not connected|dead|not respond|no_?ack", re.IGNORECASE), OperationError.UNREACHABLE),
@@ -92,13 +92,13 @@ _NODE = re.compile(r"(?:nodeID_)?(\d{1,4})", re.ASCII)
 
 
 def node(plate: DeviceRef) -> int | None:
-    """The node's number, out of `keys` or the end of its topic; None where neither tells it."""
+    """Return the node's number, from `keys` or the end of its topic; None if neither contains it."""
     found = _NODE.fullmatch(plate.keys.get("node", plate.address.rpartition("/")[2]))
     return int(found[1]) if found is not None else None
 
 
 def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:
-    """Name the node's topics and those of the gateway's API."""
+    """Return the node's topics and those of the gateway's API."""
     client = f"{plate.address.partition('/')[0]}/_CLIENTS/ZWAVE_GATEWAY-{plate.keys.get('gateway', GATEWAY)}"
     return MappingProxyType(
         {
@@ -118,7 +118,7 @@ def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:
 
 
 def decode_report(channel: TopicSuffix, payload: bytes, plate: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
-    """Read what a lock or the gateway published; another node's answer tells nothing."""
+    """Parse a message of a lock or the gateway; another node's answer gives nothing."""
     try:
         match channel:
             case TopicSuffix.STATE:
@@ -146,7 +146,7 @@ def decode_report(channel: TopicSuffix, payload: bytes, plate: DeviceRef = NO_DE
 
 
 def _value(payload: bytes) -> object:
-    """The value, however the gateway was told to wrap it."""
+    """Return the value, whichever payload type the gateway uses."""
     body = parse(payload)
     return body.get("value") if isinstance(body, dict) else body
 
@@ -161,7 +161,7 @@ def _mode(value: object) -> LockReport:
 
 
 def _part(value: object, words: Mapping[str, LockState | None]) -> Iterator[LockReport]:
-    """What a part of the lock says; a word that is not known is an unknown bolt. No value: this lock does not tell."""
+    """Yield the state of a part of the lock; an unknown word is an unknown bolt. Without a value: nothing."""
     if value is None:
         return
     bolt = words.get(value, LockState.UNKNOWN) if isinstance(value, str) else LockState.UNKNOWN
@@ -170,7 +170,7 @@ def _part(value: object, words: Mapping[str, LockState | None]) -> Iterator[Lock
 
 
 def _operation(value: object) -> Iterator[Report]:
-    """What moved the bolt, as it happens. A number that the type has none of may be any movement."""
+    """Yield what moved the bolt, as it happens. An unknown number may be any movement."""
     number = _whole(value)
     if number == _IDLE:
         return
@@ -191,7 +191,7 @@ def _battery(value: object) -> Iterator[Report]:
 
 
 def _of(body: Mapping[str, object], plate: DeviceRef, prop: str) -> tuple[object, ...] | None:
-    """The arguments of a call, if it was about this node's door lock."""
+    """Return the arguments of a call, if it concerned this node's door lock."""
     arguments = sequence(body.get("args"), "args")
     about = mapping(arguments[0], "the value's id") if arguments else {}
     ours = (about.get("nodeId"), about.get("commandClass"), about.get("property")) == (node(plate), 98, prop)
@@ -206,14 +206,14 @@ def _answer(body: Mapping[str, object], plate: DeviceRef) -> Iterator[Report]:
         yield NoAnswerReport()
         return
     echo = arguments[1] if len(arguments) > 1 else None
-    if isinstance(echo, str):  # one that is none of ours makes its answer no answer of ours, and hides no bolt
+    if isinstance(echo, str):  # a foreign echo makes its answer no answer of ours, and hides no bolt
         with contextlib.suppress(MalformedPayload):
             yield CorrelationReport(echo=identifier(echo, "the question's number"))
     yield _mode(body.get("result"))
 
 
 def _outcome(body: Mapping[str, object], plate: DeviceRef) -> Iterator[Report]:
-    """What came of an order: an acknowledgement is never the deed, and a failure is no proof of rest."""
+    """Yield the result of a command: an acknowledgement proves no move, and a failure proves no rest."""
     arguments = _of(body, plate, _TARGET)
     if arguments is None:
         return
@@ -232,10 +232,10 @@ def _outcome(body: Mapping[str, object], plate: DeviceRef) -> Iterator[Report]:
 
 
 def encode_command(command: Command, plate: DeviceRef) -> Publication:
-    """Write a call of the gateway's API.
+    """Encode a call of the gateway's API.
 
     Raises:
-        ValueError: a lock cannot be asked that, or its node is not known.
+        ValueError: a lock does not support the command, or its node is unknown.
     """
     number = node(plate)
     if number is None:
@@ -259,10 +259,10 @@ def _call(channel: TopicSuffix, arguments: list[object]) -> Publication:
 
 
 def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
-    """Write what the gateway would publish.
+    """Encode what the gateway publishes.
 
     Raises:
-        ValueError: it cannot say that.
+        ValueError: it cannot express the report.
     """
     match report:
         case LockReport(event=True):
@@ -315,7 +315,7 @@ def _operation_number(report: LockReport) -> int:
 def decode_command(
     channel: TopicSuffix, payload: bytes, plate: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
-    """Read a call about this node's lock. An order's times are not in it."""
+    """Parse a call about this node's lock. It contains no times of the command."""
     try:
         body = mapping(parse(payload), "the call")
         match channel:
