@@ -263,7 +263,7 @@ class App:
     async def _record_start(self, store: Store) -> int:
         """Record the start and return the number of recent crashes.
 
-        An unrecordable or unknown number counts as crashes.
+        If the start cannot be recorded or the number is unknown, it counts as repeated crashes.
 
         The box then locks, films, raises alarms and accepts the owner's requests, and lets nobody in: a stop that it
         received while nothing could be stored was lost with its last process.

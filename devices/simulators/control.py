@@ -27,14 +27,14 @@ class Action(BaseModel):
 
 
 class Arrive(Action):
-    """Somebody comes to the door. Whoever does something outside has arrived."""
+    """Come to the door. A person who acts outside has arrived."""
 
     do: Literal["arrive"] = "arrive"
     who: Who = "courier"
 
 
 class Leave(Action):
-    """Somebody outside goes away."""
+    """Go away from outside."""
 
     do: Literal["leave"] = "leave"
     who: Who = "courier"
@@ -90,14 +90,14 @@ class ThumbTurn(Action):
 
 
 class LockByHand(Action):
-    """Throw the bolt by hand: from inside anybody, from outside with the key. It also goes with the door open."""
+    """Throw the bolt by hand: anybody from inside, with the key from outside; also with the door open."""
 
     do: Literal["lock_by_hand"] = "lock_by_hand"
     who: Who = "resident"
 
 
 class AppUnlock(Action):
-    """Unlock with the maker's own app, past the gateway."""
+    """Unlock with the manufacturer's own app, without the gateway."""
 
     do: Literal["app_unlock"] = "app_unlock"
 
@@ -118,7 +118,7 @@ class PressBell(Action):
 
 
 class PutParcel(Action):
-    """Put a parcel down where one stands: inside, or before the door."""
+    """Put a parcel down at the person's position: inside, or before the door."""
 
     do: Literal["put_parcel"] = "put_parcel"
     who: Who = "courier"
@@ -141,7 +141,7 @@ class CloseFridge(Action):
 
 
 class SetTemperature(Action):
-    """The fridge's compartment now is at so many degrees Celsius; null: its thermometer is broken."""
+    """Set the temperature of a fridge's compartment in degrees Celsius; null: its thermometer is broken."""
 
     do: Literal["set_temperature"] = "set_temperature"
     celsius: float | None
@@ -150,7 +150,7 @@ class SetTemperature(Action):
 
 
 class Scan(Action):
-    """Hold a code before a scanner. `event`: the scanner's own id of this reading; without one the code goes bare."""
+    """Hold a code before a scanner. `event`: the scanner's own id of this reading; without one it sends the bare code."""
 
     do: Literal["scan"] = "scan"
     code: str = Field(min_length=1, max_length=512)
@@ -177,7 +177,7 @@ class HideLabel(Action):
 
 
 class SetFault(Action):
-    """Switch a device's fault on (true, or its value) or off (false). Asked for a wrong one, it names those it has."""
+    """Switch a device's fault on (true, or its value) or off (false). For an unknown fault the error lists the valid ones."""
 
     do: Literal["fault"] = "fault"
     device: str
@@ -186,7 +186,7 @@ class SetFault(Action):
 
 
 class SetLink(Action):
-    """Cut a device's link, or let it come back. A camera without its link sends no pictures either."""
+    """Cut a device's link, or restore it. A camera without its link sends no pictures either."""
 
     do: Literal["link"] = "link"
     device: str
@@ -194,14 +194,14 @@ class SetLink(Action):
 
 
 class RebootDevice(Action):
-    """Restart a device: a new boot id, its sequence begins at 1, what it was doing is forgotten."""
+    """Restart a device: a new boot id, its sequence begins at 1, and its activity is cancelled."""
 
     do: Literal["reboot"] = "reboot"
     device: str
 
 
 class ReadState(Action):
-    """Answered with what is physically true."""
+    """Return the physical state of the house."""
 
     do: Literal["state"] = "state"
 
@@ -236,11 +236,11 @@ REQUEST: TypeAdapter[Request] = TypeAdapter(Annotated[Request, Field(discriminat
 
 
 class Impossible(Exception):  # noqa: N818 (in this house things are impossible, not erroneous)
-    """What was asked cannot be done in the house as it is; the message is one clear line."""
+    """The request is impossible in the present state of the house; the message is one clear line."""
 
 
 class HouseControl:
-    """Pulls the strings of a running house.
+    """Controls a running house through its socket.
 
     async with HouseControl(socket) as house:
         await house.ask(Scan(code="8L20524752032"))
@@ -265,7 +265,7 @@ class HouseControl:
             await writer.wait_closed()
 
     async def until_connected(self) -> None:
-        """Return once every device has its link to the broker. Waits for ever if one never gets it."""
+        """Return once every device is connected to the broker; wait for ever if one never is."""
         while True:
             devices = (await self.ask(ReadState()))["devices"]
             if isinstance(devices, dict) and all(device["connected"] for device in devices.values()):
@@ -273,10 +273,10 @@ class HouseControl:
             await asyncio.sleep(0.05)
 
     async def ask(self, request: Request) -> Mapping[str, object]:
-        """Do it, and return what the house answers beside `ok`.
+        """Send the request and return the house's answer without `ok`.
 
         Raises:
-            Impossible: the house says no, and why.
+            Impossible: the house refuses; the message is its reason.
             ConnectionError: the house is gone.
         """
         if self._streams is None:

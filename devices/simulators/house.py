@@ -1,4 +1,4 @@
-"""`house.yaml`: the house that is simulated."""
+"""Defines and reads `house.yaml`: the simulated house."""
 
 import ssl
 from pathlib import Path
@@ -25,7 +25,7 @@ class HouseSection(BaseModel):
 class SimulatedBroker(HouseSection):
     """The MQTT 5 broker of the house. `passwords`: the folder of the files `<device id>.password`.
 
-    `ca`: its authority (PEM); with it the devices speak TLS, and to no broker that this authority does not vouch for.
+    `ca`: its certificate authority (PEM); with it the devices use TLS, only to brokers that it has certified.
     """
 
     host: str = "127.0.0.1"
@@ -34,7 +34,7 @@ class SimulatedBroker(HouseSection):
     ca: Path | None = None
 
     def context(self) -> ssl.SSLContext | None:
-        """Return what a device needs to speak TLS, if it does.
+        """Return the TLS context of the devices, or None without TLS.
 
         Raises:
             OSError: the authority cannot be read.
@@ -43,17 +43,17 @@ class SimulatedBroker(HouseSection):
 
 
 class Rtsp(HouseSection):
-    """Where the cameras' streams are served; port 0 takes a free one (the control's `state` tells which)."""
+    """The address of the cameras' streams; port 0 takes a free one (the control's `state` returns it)."""
 
     host: str = "127.0.0.1"
     port: int = Field(default=8554, ge=0, le=65535)
 
 
 class DeviceAccount(HouseSection):
-    """What every device has. Its account at the broker is its own id, its password that in the broker's folder.
+    """The settings of every device. Its account at the broker is its id, its password is in the broker's folder.
 
-    `password`: another one, for tests. Without any it comes as nobody. `lag_s`: each publication is late by a random
-    time up to it. `broker`: another one than the house's, for what stands behind a guard.
+    `password`: another one, for tests. Without any it connects anonymously. `lag_s`: each publication is late by a random
+    time up to it. `broker`: another one than the house's, for devices behind a guard.
     """
 
     address: str = ""
@@ -63,7 +63,7 @@ class DeviceAccount(HouseSection):
 
     @property
     def plate(self) -> DeviceRef:
-        """What its vendor must know of it."""
+        """Return the device reference for its vendor module."""
         return DeviceRef(address=self.address)
 
     def secret(self, device: str, broker: SimulatedBroker) -> str | None:
@@ -98,12 +98,12 @@ class OpenerPlan(DeviceAccount):
 
     @property
     def plate(self) -> DeviceRef:
-        """What its vendor must know of it."""
+        """Return the device reference for its vendor module."""
         return DeviceRef(address=self.address, kind="cover")
 
 
 class DoorPlan(DeviceAccount):
-    """A door contact. `answers`: it can be asked; `heartbeat_s`: it repeats itself so often."""
+    """A door contact. `answers`: it answers queries; `heartbeat_s`: the interval of its repeated reports."""
 
     kind: Literal["door"]
     vendor: Literal["somfy", "esphome"]
@@ -156,9 +156,9 @@ DevicePlan = Annotated[
 
 
 class ZigbeePlan(DeviceAccount):
-    """Zigbee2MQTT and the friendly names of what it carries. Its account at the broker is its base topic.
+    """Zigbee2MQTT and the friendly names of its devices. Its account at the broker is its base topic.
 
-    `latency_s` from an order to its effect; `report_s`: contact and thermometer repeat themselves so often.
+    `latency_s` from a command to its effect; `report_s`: interval of the contact's and thermometer's reports.
     """
 
     base: Id = "zigbee2mqtt"
@@ -172,12 +172,12 @@ class ZigbeePlan(DeviceAccount):
 
 
 class SimulatedHouse(HouseSection):
-    """The whole file: one door, what is around it, and where its people are at the start."""
+    """The whole file: one door, the devices around it, and the positions of its people at the start."""
 
     broker: SimulatedBroker = SimulatedBroker()
     rtsp: Rtsp = Rtsp()
     devices: dict[Id, DevicePlan]
-    zigbee: ZigbeePlan | None = None  # it carries lock and contact then, and no device above does
+    zigbee: ZigbeePlan | None = None  # then it has lock and contact, and no device above does
     people: dict[Literal["courier", "resident", "thief"], Position] = {}
 
     @model_validator(mode="after")
@@ -189,7 +189,7 @@ class SimulatedHouse(HouseSection):
 
 
 def read_house(path: Path) -> SimulatedHouse:
-    """Read a house file. Its relative paths begin at its own folder.
+    """Read a house file. Its relative paths start at its own folder.
 
     Raises:
         OSError: it cannot be read.

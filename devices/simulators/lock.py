@@ -37,19 +37,19 @@ _SOURCES = {
 
 
 class MotorLock(SimulatedDevice):
-    """Moves the doorway's bolt on command, if its guard lets it, and tells every movement, also those by hand.
+    """Moves the doorway's bolt on command, if its guard permits it, and reports every movement, also by hand.
 
     Faults (seconds where a number):
-        jam                 its motor does not move the bolt; it says so
-        jam_says_locked     the same, but from the first command on it says locked, in reports and answers
+        jam                 its motor does not move the bolt, and it reports that
+        jam_says_locked     the same, but from the first command on it reports and answers locked
         silent              acts, but never reports or answers
-        deaf                hears no command
+        deaf                receives no command
         late                waits so long before it acts
         slow_report         its reports (not its answers) come so much later
         stale_after_action  repeats the old state for so long after each movement
-        optimistic          says the wished state as soon as it is asked for
+        optimistic          reports the commanded state at once
         replays             does its last command once more after a reboot
-        clock_off           its wall clock is so far ahead (negative: behind), beside what the house file says
+        clock_off           its wall clock is so far ahead (negative: behind), in addition to the house file's value
         battery             its level: good, medium, low or critical
     Actions: throw (the bolt, wherever the leaf is), unlock_by_itself (seemingly from afar, with no cause).
     """

@@ -16,10 +16,10 @@ BEAM_BREAK_S = 0.3  # seconds for which a person who walks through breaks the be
 
 
 class Opener(SimulatedDevice):
-    """Lifts and lowers the leaf on command; never lowers it on what it or its beam meets.
+    """Lifts and lowers the leaf on command; never lowers it onto an obstacle that it or its beam meets.
 
     Faults: stuck (does nothing), silent (neither reports nor answers), beam (something stands in the light beam), under
-    (somebody stands under the door, past the beam), blind (the beam sees nothing and says that all is clear).
+    (somebody stands under the door, past the beam), blind (the beam detects nothing and reports that all is clear).
     """
 
     FAULTS: ClassVar[Mapping[str, FaultValue]] = dict.fromkeys(("stuck", "silent", "beam", "under", "blind"), True)

@@ -28,15 +28,15 @@ class ZigbeeBridge:
     """Carries the doorway's bolt and leaf over a radio.
 
     Faults (all off is a plain Zigbee2MQTT, which repeats its whole cache in each publication):
-        filtered_cache   its user set `filtered_cache` for bolt and contact: only what was just told is published
-        kwikset          the lock tells a move by an `action` alone; its `state` changes when it is read
+        filtered_cache   its user set `filtered_cache` for bolt and contact: only the newest value is published
+        kwikset          the lock reports a move by an `action` alone; its `state` changes when it is read
         battery_first    when the lock is read, a battery report with the old state comes before the answer
-        fails            a set does nothing, and stands in the log with this reason
+        fails            a set does nothing, and is in the log with this reason
         fails_yet_moves  the same, but the bolt moves
         jam              the bolt stops on its way: not fully locked
-        asleep           the lock answers no question
+        asleep           the lock answers no query
         warm             what the thermometer measures
-    Actions: restart (its memory is published as if it were news), battery (each device tells its battery).
+    Actions: restart (its memory is published as if it were news), battery (each device reports its battery).
     """
 
     FAULTS: ClassVar[Mapping[str, FaultValue]] = {
@@ -155,7 +155,7 @@ class ZigbeeBridge:
 
     def _publish(self, topic: str, body: Mapping[str, object], *, retain: bool = False) -> None:
         if self._client is not None:
-            # the state of a device is QoS 0 and not retained, as Zigbee2MQTT sends it unless told otherwise
+            # the state of a device is QoS 0 and not retained, Zigbee2MQTT's default
             self._client._client.publish(topic, json.dumps(body), 1 if retain else 0, retain)  # noqa: SLF001 - aiomqtt's publish is a coroutine, and a bolt moves in none
 
     def _tell(self, name: str, update: Mapping[str, object]) -> None:

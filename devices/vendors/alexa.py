@@ -5,7 +5,7 @@
 
 A ChangeReport's cause names who moved the bolt: PHYSICAL_INTERACTION is a hand, APP_INTERACTION the manufacturer's app,
 VOICE_INTERACTION comes from afar, RULE_TRIGGER is automatic; other causes, and reports without one, tell nothing
-(unspecified). JAMMED says that the bolt is stuck, not where: the bolt is unknown.
+(unspecified). JAMMED means that the bolt is stuck, not where: its state is unknown.
 
 What we leave out of what a real endpoint sends, because a pure function has no clock and makes no ids: timeOfSample,
 timestamps, and message ids that never repeat.
@@ -59,7 +59,7 @@ _FAILURES = {
     "NOT_CALIBRATED": OperationError.NOT_CALIBRATED,
     "NOT_IN_OPERATION": OperationError.RESTRICTED,
     "TOO_MANY_FAILED_ATTEMPTS": OperationError.DISABLED_USER_DENIED,
-    "PERRON_EXPIRED": OperationError.EXPIRED,  # ours: a guarded lock's own words
+    "PERRON_EXPIRED": OperationError.EXPIRED,  # Perron's own, for a guarded lock
     "PERRON_REPEATED": OperationError.REPEATED,
 }
 _FAILURE_WORDS = {

@@ -5,8 +5,8 @@
 The address is Frigate's `mqtt.topic_prefix`, by default `frigate`. The gateway reads one message, which concerns all
 cameras behind one Frigate; the video process reports whether this camera's pictures are live.
 
-The gateway never sends anything: `PREFIX/CAMERA/recordings/set` and its like outlive a restart of Frigate, so a box that dies in
-the middle of a visit would leave the household's own recordings changed. Perron's film is its own.
+The gateway never sends anything: `PREFIX/CAMERA/recordings/set` and similar settings outlive a restart of Frigate, so
+a box that dies during a visit would leave the household's own recordings changed. Perron records its own film.
 
 Source: Frigate's documentation of its MQTT topics and of its restream (docs.frigate.video, integrations/mqtt and
 configuration/restream).

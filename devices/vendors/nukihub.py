@@ -11,8 +11,8 @@ From Nuki Hub's README and source (github.com/technyon/nuki_hub: NukiNetworkLock
 `lock/json` only when it has just read the lock over Bluetooth, changed or not, so the first one after a question is the
 lock's own answer; where the reading fails nothing comes. It ignores actions for a moment after it has reconnected.
 The lock's own door sensor is left out: an entrance needs one that does not depend on the lock. So is the status of the
-last action: each reading says it again, so it tells nothing of *our* command; only a blocked motor is taken from it.
-Who turned the bolt is left out too: with a house's names, of which none is ours to keep.
+last action: each reading repeats it, so it proves nothing about a command; only a blocked motor is read from it.
+Who turned the bolt is left out too: it contains the household's names, which the box must not keep.
 """
 
 from collections.abc import Mapping

@@ -8,7 +8,7 @@
                    "device_serial", "feedback_action_id": "FEEDBACK_POSITIVE"}
 
 Each on `<main topic>/gateway/<gateway's serial>/<event>`; the address is that topic with the scanner's serial in the
-event's place, so that one gateway may serve several doors: what another of its scanners read says nothing here.
+event's place, so that one gateway may serve several doors: a scan of another of its scanners gives no report here.
 Messages end with a line feed. `scan_code` leaves out bytes that are no UTF-8, `scan_bytes` has them: a code with
 something left out is none. The three words at the door become light, sound and vibration of the scanner: yellow, the
 positive and the negative feedback.

@@ -1,10 +1,10 @@
 """Reads the features of Zigbee2MQTT's devices from `zigbee2mqtt/bridge/devices` (retained); no list of models.
 
 Each device carries `definition.exposes`, a description of its properties: type, name, property (where it stands in the
-state), access (bits: 1 told, 2 settable, 4 askable), values. Perron uses five kinds of it:
+state), access (bits: 1 published, 2 settable, 4 gettable), values. Perron uses five kinds of it:
 
     lock    type lock with a settable and askable feature `state` of LOCK and UNLOCK
-    door    binary `contact`, false when open; or one whose description says "closed (= true)" of its own words: true
+    door    binary `contact`, false when open; or one whose description gives "closed (= true)" for its own values: true
             and false (TERNCY-DC01), or ON and OFF (PushOk POK003 and POK010), which `keys` then tell
     fridge  numeric `temperature` in degrees Celsius: a thermometer that lies in a fridge
     button  enum `action` of what is no lock: the answer button inside

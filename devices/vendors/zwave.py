@@ -20,7 +20,7 @@ its start Z-Wave JS UI publishes what it remembers. A command is obeyed whenever
 
 The mode is the last one that was set; bolt and latch are the positions of the parts. A lock of Z-Wave's Door Lock class
 reports either or both from version 2 on (zwave-js, DoorLockCC: boltStatus, latchStatus). A bolt that is out is no proof
-by itself, a latch that is open lets somebody in, and a latch that is closed says nothing of the bolt.
+by itself, an open latch lets a person in, and a closed latch proves nothing about the bolt.
 
 Payloads may be {"time","value"}, the entire value object, or the bare value ("payload type" in its settings). User
 codes (class 99) stand in topics that Perron never hears.
@@ -206,7 +206,7 @@ def _answer(body: Mapping[str, object], plate: DeviceRef) -> Iterator[Report]:
         yield NoAnswerReport()
         return
     echo = arguments[1] if len(arguments) > 1 else None
-    if isinstance(echo, str):  # a foreign echo makes its answer no answer of ours, and hides no bolt
+    if isinstance(echo, str):  # a foreign echo answers no query, and hides no bolt
         with contextlib.suppress(MalformedPayload):
             yield CorrelationReport(echo=identifier(echo, "the question's number"))
     yield _mode(body.get("result"))

@@ -393,7 +393,7 @@ class Inbox:
                 assert_never(wish)
 
     async def _store_lift(self, entrance: str, by: str | None) -> int:
-        """Store that a stop is lifted, and drop older unstored epochs of it."""
+        """Store that a stop is lifted and return its epoch; if that fails, an unstored stop stays pending."""
         owed = entrance in self._unstored_stops
         self._unstored_stops.discard(entrance)
         try:

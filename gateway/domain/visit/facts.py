@@ -79,7 +79,7 @@ def absorb(step: Step, event: DeviceEvent) -> None:
 
 
 def lose_observation(step: Step, *devices: str) -> None:
-    """Observation of these devices broke: their state is unknown, and it is unknown whether something happened."""
+    """Set these devices to unknown, because their observation broke and something may have happened."""
     if "lock" in devices:
         step.state = replace(step.state, bolt=replace(step.state.bolt, value=LockState.UNKNOWN, answered_query_id=-1))
     if "door" in devices:

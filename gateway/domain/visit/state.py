@@ -73,7 +73,9 @@ class Refusal(StrEnum):
 
     OUTSIDE_WINDOW = auto()
     UNKNOWN_CODE = auto()
-    CODE_OF_SEVERAL = auto()  # several brands that may come in now announced it, and nothing tells which is meant
+    CODE_OF_SEVERAL = (
+        auto()
+    )  # several brands that may come in now announced it, and the code does not decide between them
     ALREADY_USED = auto()
     EXPIRED = auto()
     CANCELLED = auto()
@@ -235,7 +237,7 @@ class Rules:
     garage_door: bool = False  # the lock is the opener of a garage door
     obstruction_sensor: bool = False  # and it reports a light beam, so that the box may close the door
     warning: float = 10.0  # how long the signal warns before closing
-    closing: float = 30.0  # the opener's declared longest time from the command until the sensor says closed
+    closing: float = 30.0  # the opener's declared longest time from the command until the sensor reports closed
     left_open: int = 5  # the number of notices about an open garage door before it is handed to the owner
     latency: float = 3.0  # the lock's declared longest answer
     command_hold: float = 900.0  # the longest time for which a bridge or radio may hold a command
@@ -270,7 +272,7 @@ class Visit:
     command_valid_until: float = (
         0.0  # monotonic: until then an unlocking command of ours may still act by its own lifetime
     )
-    unlock_unanswered: bool = False  # the unlock was sent, and no report says that the lock obeyed it or refused it
+    unlock_unanswered: bool = False  # the unlock was sent, and no report shows that the lock obeyed or refused
     hold_expired: bool = False  # it can act no longer: bolt and door were queried, and have to prove their state
     observed_throughout: bool = True  # observed without a break since the intent
     opened: bool = False  # the door was seen open under this visit

@@ -1,6 +1,6 @@
 """Joins the box to a hub, and renews its certificate there.
 
-In its folder (`hub` in the storage folder) `read_identity.pem` is its private key and certificate in one file, so both
+In its folder (`hub` in the storage folder) `identity.pem` is its private key and certificate in one file, so both
 change at once; `authority.pem` contains the only authority that the box trusts there; `next.pem` is the key for which
 it requests a certificate, until that certificate is stored and the hub knows it. Keys are made here and never leave.
 Each step writes a whole file, and each request can be repeated: after a kill at any moment, the box has a valid

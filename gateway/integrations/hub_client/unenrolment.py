@@ -54,7 +54,7 @@ def has_identity(home: Home, section: HubSection) -> bool:
 
 
 class Unenrolment:
-    """Asks the hub beside the broker whether it still accepts this home, and tells it that the home leaves."""
+    """Asks the hub by HTTP whether it still accepts this home, and reports that the home leaves."""
 
     def __init__(  # noqa: PLR0913 - what it needs, named one by one
         self,
@@ -153,7 +153,7 @@ async def finish_pending(home: Home, *, store: Store, rewriting: HomeFileWriter)
 def finish_wipe_at_hub(home: Home, file: Path | None = None, ask: HttpPost | None = None) -> bool:
     """Finish a decided wipe and report what people have to do. Return False if the phones' file is not empty.
 
-    The hub gets one message, without waiting. `file`: the house file, from which the hub is then removed.
+    The hub gets one message without a retry. `file`: the house file, from which the hub is then removed.
 
     Raises:
         OSError: something could not be deleted: nothing of the box is opened before it is.

@@ -1,4 +1,4 @@
-"""What the box tells its owner, and the port through which it is told.
+"""Contains the texts of the owner's notifications, and the interface of the channels that send them.
 
 A part of a sentence in square brackets is left out when its fact is unknown.
 """
