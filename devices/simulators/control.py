@@ -150,7 +150,7 @@ class SetTemperature(Action):
 
 
 class Scan(Action):
-    """Hold a code before a scanner. `event`: the scanner's own id of this reading; without one it sends the bare code."""
+    """Hold a code before a scanner. `event`: the scanner's own id of this reading; without one the code is bare."""
 
     do: Literal["scan"] = "scan"
     code: str = Field(min_length=1, max_length=512)
@@ -177,7 +177,7 @@ class HideLabel(Action):
 
 
 class SetFault(Action):
-    """Switch a device's fault on (true, or its value) or off (false). For an unknown fault the error lists the valid ones."""
+    """Switch a device's fault on (true, or its value) or off (false). An error lists the valid ones."""
 
     do: Literal["fault"] = "fault"
     device: str

@@ -52,8 +52,8 @@ class Rtsp(HouseSection):
 class DeviceAccount(HouseSection):
     """The settings of every device. Its account at the broker is its id, its password is in the broker's folder.
 
-    `password`: another one, for tests. Without any it connects anonymously. `lag_s`: each publication is late by a random
-    time up to it. `broker`: another one than the house's, for devices behind a guard.
+    `password`: another one, for tests. Without any it connects anonymously. `lag_s`: each publication is late by a
+    random time up to it. `broker`: another one than the house's, for devices behind a guard.
     """
 
     address: str = ""
