@@ -27,14 +27,14 @@ class Action(BaseModel):
 
 
 class Arrive(Action):
-    """Come to the door. A person who acts outside has arrived."""
+    """Somebody comes to the door. Whoever does something outside has arrived."""
 
     do: Literal["arrive"] = "arrive"
     who: Who = "courier"
 
 
 class Leave(Action):
-    """Go away from outside."""
+    """Somebody outside goes away."""
 
     do: Literal["leave"] = "leave"
     who: Who = "courier"
@@ -90,14 +90,14 @@ class ThumbTurn(Action):
 
 
 class LockByHand(Action):
-    """Throw the bolt by hand: anybody from inside, with the key from outside; also with the door open."""
+    """Throw the bolt by hand: from inside anybody, from outside with the key. It also goes with the door open."""
 
     do: Literal["lock_by_hand"] = "lock_by_hand"
     who: Who = "resident"
 
 
 class AppUnlock(Action):
-    """Unlock with the manufacturer's own app, without the gateway."""
+    """Unlock with the maker's own app, past the gateway."""
 
     do: Literal["app_unlock"] = "app_unlock"
 
@@ -118,7 +118,7 @@ class PressBell(Action):
 
 
 class PutParcel(Action):
-    """Put a parcel down at the person's position: inside, or before the door."""
+    """Put a parcel down where one stands: inside, or before the door."""
 
     do: Literal["put_parcel"] = "put_parcel"
     who: Who = "courier"
@@ -141,7 +141,7 @@ class CloseFridge(Action):
 
 
 class SetTemperature(Action):
-    """Set the temperature of a fridge's compartment in degrees Celsius; null: its thermometer is broken."""
+    """The fridge's compartment now is at so many degrees Celsius; null: its thermometer is broken."""
 
     do: Literal["set_temperature"] = "set_temperature"
     celsius: float | None
@@ -150,7 +150,7 @@ class SetTemperature(Action):
 
 
 class Scan(Action):
-    """Hold a code before a scanner. `event`: the scanner's own id of this reading; without one the code is bare."""
+    """Hold a code before a scanner. `event`: the scanner's own id of this reading; without one the code goes bare."""
 
     do: Literal["scan"] = "scan"
     code: str = Field(min_length=1, max_length=512)
@@ -177,7 +177,7 @@ class HideLabel(Action):
 
 
 class SetFault(Action):
-    """Switch a device's fault on (true, or its value) or off (false). An error lists the valid ones."""
+    """Switch a device's fault on (true, or its value) or off (false). Asked for a wrong one, it names those it has."""
 
     do: Literal["fault"] = "fault"
     device: str
@@ -186,7 +186,7 @@ class SetFault(Action):
 
 
 class SetLink(Action):
-    """Cut a device's link, or restore it. A camera without its link sends no pictures either."""
+    """Cut a device's link, or let it come back. A camera without its link sends no pictures either."""
 
     do: Literal["link"] = "link"
     device: str
@@ -194,14 +194,14 @@ class SetLink(Action):
 
 
 class RebootDevice(Action):
-    """Restart a device: a new boot id, its sequence begins at 1, and its activity is cancelled."""
+    """Restart a device: a new boot id, its sequence begins at 1, what it was doing is forgotten."""
 
     do: Literal["reboot"] = "reboot"
     device: str
 
 
 class ReadState(Action):
-    """Return the physical state of the house."""
+    """Answered with what is physically true."""
 
     do: Literal["state"] = "state"
 
