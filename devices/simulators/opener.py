@@ -33,8 +33,7 @@ class Opener(SimulatedDevice):
         super().__init__(name, plan, plan.vendor, site)
         site.doorway.people_moved.append(self._somebody_moved)
 
-    # ---- reports
-    # ------------------------------------------------------------------------------------------------------
+    # ---- reports -----------------------------------------------------------------------------------------------------
 
     def on_up(self) -> None:
         """Report the state."""
@@ -63,8 +62,7 @@ class Opener(SimulatedDevice):
     def _sees(self) -> bool:
         return ("beam" in self.faults or self._passing > 0) and "blind" not in self.faults
 
-    # ---- movements
-    # ----------------------------------------------------------------------------------------------------
+    # ---- movements ---------------------------------------------------------------------------------------------------
 
     def execute(self, command: Command) -> None:
         """Move up or down. It knows no ids: it executes the same command as often as it is sent."""
@@ -100,8 +98,7 @@ class Opener(SimulatedDevice):
         self._doorway.lower(self.name)
         self._tell(GarageDoorState.CLOSED)
 
-    # ---- people who walk through
-    # --------------------------------------------------------------------------------------
+    # ---- people who walk through -------------------------------------------------------------------------------------
 
     def _who_is_inside(self) -> frozenset[str]:
         return frozenset(who for who, where in self._doorway.people.items() if where is Position.INSIDE)
