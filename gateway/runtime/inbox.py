@@ -132,8 +132,8 @@ class Inbox:
     async def by_hub(self, token: bytes, home: str) -> JobOutcome:
         """Handle a message that came through the hub, where this home has another name.
 
-        Apart from that it is handled like any retailer's message. The answer is stored, and so is the box's event for the
-        hub. A stranger's flood gets no answer.
+        Apart from that it is handled like any retailer's message. The answer is stored, and so is the box's event for
+        the hub. A stranger's flood gets no answer.
 
         Raises:
             StoreFailed: the disk did not store it.
