@@ -57,9 +57,9 @@ class ExceptionSource:
 
 
 def each_loop_raises_once(process: type[Any], monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
-    """Have each loop that `process._work` names raise when it begins for the first time; how often each began."""
+    """Have each loop that `process._workers` names raise when it begins for the first time; how often each began."""
     begun: dict[str, int] = {}
-    raising, loops = ExceptionSource(), process._work  # noqa: SLF001 - where the fault is thrown in
+    raising, loops = ExceptionSource(), process._workers  # noqa: SLF001 - where the fault is thrown in
 
     def failing(name: str, run: Callable[[], Awaitable[None]]) -> Callable[[], Coroutine[Any, Any, None]]:
         async def work() -> None:
@@ -70,5 +70,7 @@ def each_loop_raises_once(process: type[Any], monkeypatch: pytest.MonkeyPatch) -
 
         return work
 
-    monkeypatch.setattr(process, "_work", lambda self: {name: failing(name, run) for name, run in loops(self).items()})
+    monkeypatch.setattr(
+        process, "_workers", lambda self: {name: failing(name, run) for name, run in loops(self).items()}
+    )
     return begun

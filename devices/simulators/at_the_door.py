@@ -18,6 +18,7 @@ class SimulatedScanner(SimulatedDevice):
     replay (the last scan once more).
     """
 
+    NOUN = "scanner"
     FAULTS: ClassVar[Mapping[str, FaultValue]] = {"retains": True}
     ACTIONS = frozenset({"replay"})
 
@@ -61,6 +62,7 @@ class SimulatedScanner(SimulatedDevice):
 class SimulatedSignal(SimulatedDevice):
     """Light and buzzer. Faults: dead (neither shows nor sounds nor confirms), silent (works, confirms nothing)."""
 
+    NOUN = "signal"
     FAULTS: ClassVar[Mapping[str, FaultValue]] = {"dead": True, "silent": True}
 
     def __init__(self, name: str, plan: SignalPlan, site: DeviceSite) -> None:

@@ -19,6 +19,7 @@ class Contact(SimulatedDevice):
     (an opening is not reported, only answered), lies_closed (always reports closed).
     """
 
+    NOUN = "contact"
     FAULTS: ClassVar[Mapping[str, FaultValue]] = {
         "stuck": True,
         "silent": True,

@@ -37,6 +37,7 @@ class SimulatedDevice(ABC):
     `ACTIONS` are faults that happen once, on request.
     """
 
+    NOUN: ClassVar[str] = "device"  # what an error calls it
     FAULTS: ClassVar[Mapping[str, FaultValue]] = {}
     ACTIONS: ClassVar[frozenset[str]] = frozenset()
 

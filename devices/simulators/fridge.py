@@ -20,6 +20,7 @@ class SimulatedFridge(SimulatedDevice):
     Faults: fahrenheit (its units), null_main (as some manufacturers' do), silent (neither reports nor answers).
     """
 
+    NOUN = "fridge"
     FAULTS: ClassVar[Mapping[str, FaultValue]] = {"fahrenheit": True, "null_main": True, "silent": True}
 
     def __init__(self, name: str, plan: FridgePlan, site: DeviceSite) -> None:

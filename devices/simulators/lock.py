@@ -54,6 +54,7 @@ class MotorLock(SimulatedDevice):
     Actions: throw (the bolt, wherever the leaf is), unlock_by_itself (seemingly from afar, with no cause).
     """
 
+    NOUN = "lock"
     FAULTS: ClassVar[Mapping[str, FaultValue]] = {
         "jam": True,
         "jam_says_locked": True,

@@ -22,6 +22,7 @@ class Opener(SimulatedDevice):
     (somebody stands under the door, past the beam), blind (the beam detects nothing and reports that all is clear).
     """
 
+    NOUN = "opener"
     FAULTS: ClassVar[Mapping[str, FaultValue]] = dict.fromkeys(("stuck", "silent", "beam", "under", "blind"), True)
 
     def __init__(self, name: str, plan: OpenerPlan, site: DeviceSite) -> None:

@@ -223,7 +223,7 @@ class Residence:
             if device.name == name:
                 return device
         names = ", ".join(device.name for device in found) or "none"
-        raise Impossible(f"name one {kind.__name__.lower()}: there are {names}")
+        raise Impossible(f"name one {kind.NOUN}: there are {names}")
 
 
 async def run(house: SimulatedHouse, control: Path, log: Path, *, seed: int | None = None) -> None:

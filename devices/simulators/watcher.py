@@ -21,6 +21,7 @@ class CloudCamera(SimulatedDevice):
     reset (all its streams are cut once). Without its link there are no pictures either.
     """
 
+    NOUN = "camera"
     FAULTS: ClassVar[Mapping[str, FaultValue]] = dict.fromkeys(_MODES, True)
     ACTIONS = frozenset({"reset"})
 

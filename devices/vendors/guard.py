@@ -117,7 +117,7 @@ def _report(body: Mapping[str, object]) -> Report:
 
 
 def _known(words: type[_W], value: object, unknown: _W) -> _W:
-    word = text(value, words.__name__.lower())
+    word = text(value, "a word of the lock")
     return words(word) if word in set(words) else unknown
 
 

@@ -226,7 +226,7 @@ class Oracle:
             case c.Lock():
                 self._check_lock()
             case c.LogNote(what=what):
-                self.seen["Note"] += 1
+                self.seen["LogNote"] += 1
                 self.seen[what] += 1
                 if what == "lockup_proven":
                     self._check_lock_request()

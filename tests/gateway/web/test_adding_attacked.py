@@ -79,7 +79,7 @@ async def test_a_kill_between_two_writes_leaves_no_password_once_it_is_refused(
         raise Killed
 
     if killed_at == "copied":
-        monkeypatch.setattr(first, "_keep", dies)
+        monkeypatch.setattr(first, "_store", dies)
     else:
         first._crash_point = dies  # noqa: SLF001 - as a process that is killed there
     with pytest.raises(Killed):
@@ -107,7 +107,7 @@ async def test_a_full_disk_while_accepting_leaves_no_password_beside_the_house_f
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(first, "_keep", full)
+    monkeypatch.setattr(first, "_store", full)
     (why,) = await first.accept([one], by=owner.who.person, now=made.clock.now())
     assert why.said == "unwritable"
     assert list((house.file.parent / "cameras").iterdir()) == []
