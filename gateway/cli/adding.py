@@ -53,7 +53,7 @@ def fields_of(pairs: Sequence[str]) -> dict[str, str]:
     """Read `key=value` words.
 
     Raises:
-        Failure: one is none.
+        Failure: a word is not `key=value`.
     """
     found: dict[str, str] = {}
     for pair in pairs:

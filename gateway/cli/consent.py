@@ -1,4 +1,4 @@
-"""What a brand signs when it asks a home to let it in, and when it ends that."""
+"""Signs a brand's request for a home's permission, and the end of its connection."""
 
 import json
 import secrets
@@ -24,7 +24,7 @@ def read_terms(file: Path) -> AskedTerms:
     """Read the terms that are asked for.
 
     Raises:
-        Failure: the file holds none.
+        Failure: the file holds no terms.
     """
     try:
         return AskedTerms.model_validate_json(json.dumps(parse_yaml(read_text(file)).data))

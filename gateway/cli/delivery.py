@@ -1,4 +1,4 @@
-"""`perron retailer announce`: a delivery's file read, and offered to a box or a hub."""
+"""`perron retailer announce`: reads a delivery's file and sends it to a box or a hub."""
 
 import json
 import re

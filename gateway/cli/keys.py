@@ -90,7 +90,7 @@ def read_key(file: Path) -> OKPKey:
     """Read a private key.
 
     Raises:
-        Failure: the file holds none.
+        Failure: the file holds no private key.
     """
     try:
         key = OKPKey.import_key(json.loads(file.read_text(encoding="utf-8")))

@@ -1,4 +1,4 @@
-"""`perron pause`: no deliveries from-to, said as the owner without a phone."""
+"""`perron pause`: lets an owner without a phone plan, list and end pauses of deliveries."""
 
 import asyncio
 import json

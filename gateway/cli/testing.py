@@ -1,4 +1,4 @@
-"""`perron test`: asks a device several times and tells how long it took; a lock may be locked, never unlocked."""
+"""`perron test`: queries a device several times and prints how long it took; it may lock a lock, never unlock."""
 
 import asyncio
 import json

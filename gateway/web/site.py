@@ -1,4 +1,4 @@
-"""The pages as a server: which address is answered by whom, and under which conditions anything is answered at all."""
+"""Serves the pages: maps each address to its handler and refuses requests before a handler runs."""
 
 import asyncio
 import ssl

@@ -1,4 +1,4 @@
-"""Passwords: which are taken, and how they are checked without a hurry and without telling who has an account."""
+"""Decides which passwords are accepted, and checks them slowly without revealing who has an account."""
 
 import asyncio
 import secrets

@@ -1,4 +1,4 @@
-"""What every page stands on: who looks, in which language, whether they may; and how an answer is given."""
+"""Finds a request's user and language, checks the user's rights, and builds the response."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -48,7 +48,7 @@ REQUEST_RIGHTS: Mapping[str, UserRight] = {
 
 
 ProtectedHandler = Callable[[web.Request, CurrentUser], Awaitable[web.StreamResponse]]
-"""A handler that is told who asks."""
+"""A handler that receives the current user."""
 
 
 class Authorizer:
@@ -209,5 +209,5 @@ def cookie_name(request: web.Request, name: str) -> str:
 
 
 def wants_json(request: web.Request) -> bool:
-    """Whether a script asks."""
+    """Return whether a script sent the request."""
     return "application/json" in request.headers.get("Accept", "")

@@ -1,4 +1,4 @@
-"""That something has changed: whoever waits is woken, and looks for itself at what is so now."""
+"""Wakes waiting tasks after a change; each task then reads the present state itself."""
 
 import asyncio
 

@@ -212,7 +212,7 @@ class ConnectionLimiter:
                 return
 
     async def close(self) -> None:
-        """Hang up on everybody who is still there."""
+        """Close every connection that is still open."""
         attending = tuple(self._open_connections.values())
         for one in attending:
             one.cancel()

@@ -1,4 +1,4 @@
-"""What the pages may see of the box and ask of it: handed over by `app.py`, so the pages know no other adapter."""
+"""Holds the services of the box that the pages use; `app.py` supplies them, so pages import no other adapter."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
