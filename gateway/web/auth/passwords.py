@@ -1,4 +1,4 @@
-"""Decides which passwords are accepted, and checks them slowly without revealing who has an account."""
+"""Decides which passwords are accepted, and checks them in threads without revealing who has an account."""
 
 import asyncio
 import secrets
