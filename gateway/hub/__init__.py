@@ -1,1 +1,1 @@
-"""The public side: one URL for retailers, owners and couriers when the box sits behind a router. It delays or drops."""
+"""The hub: relays between retailers, remote browsers and boxes behind routers. It can only delay or drop messages."""

@@ -1,4 +1,4 @@
-"""What only whoever runs the hub does: let a retailer in, make a claim for a box, revoke a home."""
+"""Implements the operator's commands: add a retailer, make a claim for a box, revoke a home."""
 
 from datetime import datetime, timedelta
 

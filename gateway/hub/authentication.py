@@ -1,4 +1,4 @@
-"""Who calls: by an API key (a name and a secret of 128 bits, of which the SHA-256 is kept), or by a browser's token."""
+"""Authenticates a caller by an API key (128-bit secret, stored as SHA-256) or by a browser's token."""
 
 import hmac
 import re

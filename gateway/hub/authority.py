@@ -1,4 +1,4 @@
-"""The hub's own authority: it certifies its broker and the boxes that joined, and lists what no longer counts.
+"""The hub's certificate authority: certifies its broker and the joined boxes, and lists revoked certificates.
 
 A box believes it by the fingerprint that stood in its claim's code, so nobody else's certificate is ever taken for the
 hub's. Its key lies in the hub's folder, readable by the hub's user alone.

@@ -1,4 +1,4 @@
-"""Whether a home takes a delivery, and at some hours: reckoned from the terms that it gave, and nothing else. Pure.
+"""Computes from a home's terms whether and when it accepts a delivery. Pure.
 
 Not from whether somebody is home, nor from how an entrance is doing: of both a retailer learns nothing here.
 """

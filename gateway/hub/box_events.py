@@ -1,4 +1,4 @@
-"""What boxes say, kept: each word of a home is one transaction with all that follows from it.
+"""Stores the events of boxes, each in one transaction with all its effects.
 
 Every function is called inside the caller's transaction and says what came of it. A home's row is the lock by which its
 events are taken one after the other.

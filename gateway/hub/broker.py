@@ -1,4 +1,4 @@
-"""The hub's own mosquitto: its configuration, who may say what there, and the list of certificates that ended.
+"""Runs the hub's mosquitto: its configuration, access list and list of revoked certificates.
 
 In `broker` under the hub's folder. Two listeners: one for boxes, by TLS, where the certificate says who comes and
 nothing that a box says of itself counts; one on this machine for the hub's own account. A box writes what box and hub

@@ -1,4 +1,4 @@
-"""Questions of households to their homes: handed on sealed, and the answers handed back. Nothing of them is kept.
+"""Relays sealed queries of browsers to homes and the answers back; it stores nothing of them.
 
 The broker's acknowledgement tells at once where no box is there. Each process of the hub hears the answers to its own
 questions only, on a topic that has its name in it; a home answers for itself: the broker lets it speak nowhere else.

@@ -1,4 +1,4 @@
-"""The hub's authority and the one after it: made, signed for by the old one, put in its place, and the old one ended.
+"""Replaces the hub's authority: makes the next one, has the old one sign it, activates it, ends the old one.
 
 Beside `authority.key` and `.pem` in the folder `authority` lie `next.*` once a successor was made,
 `former_certificate.*` from the

@@ -1,4 +1,4 @@
-"""`hub.yaml`: where one hub keeps, listens and rings."""
+"""The models of `hub.yaml`."""
 
 from ipaddress import ip_network
 from pathlib import Path

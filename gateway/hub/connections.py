@@ -1,4 +1,4 @@
-"""Connections: a retailer's brand and one home, from the question to the home's answer.
+"""Stores connections between a retailer's brand and a home, from the request to the home's answer.
 
 Every function is called inside the caller's transaction. The home decides: nothing here makes a connection granted but
 the home's own signed word.

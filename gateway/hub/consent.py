@@ -1,4 +1,4 @@
-"""The consent page: shows a home's people who asks for what, and asks which home is theirs. It takes no yes.
+"""The consent page: shows people who requests what and asks which home is theirs. It accepts no consent itself.
 
 Whoever has its address may say a support code; that sends the question to that home, in the same transaction, and the
 page waits for the home's own answer. The page tells the same whether a home has the code or not. It has no script, no

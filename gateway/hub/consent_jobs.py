@@ -1,4 +1,4 @@
-"""What follows by itself: questions that nobody answered end, homes hear of a brand's keys, and of what it ended.
+"""Background jobs of connections: expire unanswered requests, and inform homes of a brand's keys and ends.
 
 The store says what is to do, so a hub that dies in the middle goes on with it at its next start, and several hubs of a
 cluster share it.

@@ -1,4 +1,4 @@
-"""What the consent page says of a problem, of how a question ended, and of what is asked for."""
+"""The texts of the consent page."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Deliveries as the hub keeps them, and what it sends of them to homes.
+"""Stores deliveries at the hub and queues their jobs for homes.
 
 The home decides: the hub says `scheduled` or `cancelled` only once the home has. What nobody has let in yet is *held*:
 the home's box does not know the brand, so nothing is sent, and the hub itself may cancel it or let it expire.

@@ -1,4 +1,4 @@
-"""Rings at homes: what is due is put on the line, until the box says that it has it.
+"""Publishes due jobs to homes, and again until the box confirms each.
 
 The store is the truth, the broker a doorbell. A job that the broker took is due again a while later, each time a longer
 one; one for a box that is not there is parked until the box says `hello`, and looked at in a slow sweep besides. Of one

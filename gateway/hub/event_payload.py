@@ -1,4 +1,4 @@
-"""An event as a retailer reads it: listed, streamed, or sent to his webhook."""
+"""Builds the payload of an event for lists, streams and webhooks."""
 
 from datetime import datetime
 from typing import Annotated, Any, Self

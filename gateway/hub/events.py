@@ -1,4 +1,4 @@
-"""What retailers are told: numbered events, and a message of each for every webhook that wants it."""
+"""Stores numbered events for retailers, and a message of each for every subscribed webhook."""
 
 from collections.abc import Mapping
 from datetime import datetime

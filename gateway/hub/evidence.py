@@ -1,4 +1,4 @@
-"""What a retailer holds in his hand of a delivery: what was promised and what its home tells became of it, both signed.
+"""Returns the signed evidence of a delivery: the order, and the home's record of what became of it.
 
 No film and nothing of the household. It is checked offline, by whoever has it: the home's account under the box's key,
 the promise under the brand's key or, where the brand did not sign, the hub's. Pure.

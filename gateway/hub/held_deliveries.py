@@ -1,4 +1,4 @@
-"""Sends what was held for a permission as soon as the home has let the brand in, and ends what it waited for in vain.
+"""Sends held deliveries once the home permits the brand, and ends those that wait in vain.
 
 The store says what is to do, so a hub that dies in the middle goes on with it at its next start.
 """

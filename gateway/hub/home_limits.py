@@ -1,4 +1,4 @@
-"""Limits on the events that the hub stores for one home: a rate of events and bytes, a number and an age.
+"""Limits the events that the hub stores for one home: rate, bytes, number and age.
 
 Without limits one home wrote 3.4 MB/s of signed events. The hub does not acknowledge an event beyond the rate. The box
 sends an unacknowledged event again, so that a box that was offline for days loses nothing.

@@ -1,4 +1,4 @@
-"""Takes in what boxes say, home by home, in its order; what is kept is acknowledged.
+"""Receives the events of boxes, in order for each home, and acknowledges what is stored.
 
 The home that a topic names is believed: the broker lets nobody else speak there. One that floods fills its own queue
 and no other's; what does not fit is dropped, for a box says again what it is owed an answer to. So is what the database

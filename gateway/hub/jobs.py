@@ -1,4 +1,4 @@
-"""What the hub has for a box: kept until the box says that it has it."""
+"""The hub's jobs for boxes, stored until the box confirms them."""
 
 from datetime import datetime, timedelta
 from hashlib import sha256

@@ -1,4 +1,4 @@
-"""What whoever runs a hub can watch of its line to the homes (`/metrics`)."""
+"""Prometheus metrics of the hub (`/metrics`)."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 

@@ -1,4 +1,4 @@
-"""The hub's line to the broker at which the boxes are: it hears what they say, and rings at one of them."""
+"""The hub's MQTT connection: receives from boxes and publishes to one of them."""
 
 import asyncio
 import itertools

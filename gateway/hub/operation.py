@@ -1,4 +1,4 @@
-"""One operation of the API: what goes in, what comes out, who may, and the handler. The document is made of these."""
+"""Describes one operation of the API: request, responses, access and handler. The document is built from these."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which homes are there: noted in the store, so that a hub that died counts on, and set right when its line comes up.
+"""Stores which homes are connected, and corrects it when the hub's MQTT session is re-established.
 
 A box that went while no hub listened told nobody. Its broker knows: each home that is counted is told once more how far
 its events are kept, which every box takes at any time, and the broker says whether anybody heard it.

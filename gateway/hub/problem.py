@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 says them, each with a code of ours that never changes."""
+"""Problem details (RFC 9457), each with a stable code."""
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum, auto

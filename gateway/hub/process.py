@@ -1,4 +1,4 @@
-"""The hub, built: every part is made here, handed to the others, and run in one TaskGroup."""
+"""The composition root of the hub: builds every part and runs them in one TaskGroup."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""The hub's own Ed25519 key, made at its first start: what brands do not sign themselves is signed by it.
+"""The hub's Ed25519 key, made at its first start; it signs deliveries that brands do not sign themselves.
 
 The secrets of webhook endpoints, which the hub has to know to sign by them, lie in the store sealed under it.
 

@@ -1,4 +1,4 @@
-"""One SQLite file has one hub: what several share by leases needs locks that SQLite has not.
+"""Allows only one hub on a SQLite file: SQLite lacks the locks that shared leases need.
 
 Two would also throw each other off the broker again and again, for both have the same account. PostgreSQL is for many.
 """

@@ -1,4 +1,4 @@
-"""The hub's one address: the API, the pages that explain it, and what machines watch."""
+"""Serves the hub's one address: the API, its manual, and what monitoring reads."""
 
 import asyncio
 import ssl

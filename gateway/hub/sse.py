@@ -1,4 +1,4 @@
-"""Who follows events as they happen: Server-Sent Events (HTML Living Standard, 9.2), each with the event's own id.
+"""Streams events to clients as Server-Sent Events (HTML Living Standard, 9.2), each with its event id.
 
 A stream reads what the store has behind its place, in the order of the retailer's own numbers, and waits: so a reader
 that comes back with `Last-Event-ID` misses nothing, to whichever hub, and one that is slow holds up nobody.

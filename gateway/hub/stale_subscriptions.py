@@ -1,4 +1,4 @@
-"""Homes that are connected and hear nothing: their line is ended, so that they make another and say hello.
+"""Detects connected homes whose subscription was lost, and disconnects them so that they connect again.
 
 A broker may lose what a box had subscribed to and keep its line (a cluster did, after a partition): the box speaks, so
 it counts as there, and to each of its jobs the broker says that nobody listens. The box itself asks only after a

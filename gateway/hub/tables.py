@@ -1,4 +1,4 @@
-"""What the hub keeps: one set of tables for SQLite and PostgreSQL.
+"""The hub's tables, the same for SQLite and PostgreSQL.
 
 The store is the truth, the broker a doorbell. An instant is whole microseconds since 1970 in UTC, so both databases
 keep and order it alike. Ids are opaque: a prefix that names the table and 128 random bits.

@@ -1,4 +1,4 @@
-"""How a home ends at the hub: revoked by whoever runs it, or because it leaves by its own word.
+"""Ends a home at the hub, when the operator revokes it or the home leaves.
 
 Every function is called inside the caller's transaction.
 """

@@ -1,1 +1,1 @@
-"""Putting Perron into a house: what each device can promise, what is tried with the installer at the door."""
+"""The installer's tools: what each device can promise, and the walk test at the door."""

@@ -1,4 +1,4 @@
-"""What each device of a house can promise, on which ground, and what is missing for a visit while nobody is home.
+"""Determines what each device can promise, from which source, and what an unattended visit still lacks.
 
 Pure: out of `home.yaml`, what was measured here, and how the walk test stands. A promise that nobody declared and
 nothing has shown is unknown, and unknown is said as such. `words.py` puts each sentence into French and English.

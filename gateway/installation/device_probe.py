@@ -1,4 +1,4 @@
-"""Asks devices as the installer's account may: all of them at once, each in its own words, and how long each took."""
+"""Queries all devices at once through the installer's account, and measures how long each takes."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping

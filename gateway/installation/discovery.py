@@ -1,4 +1,4 @@
-"""What calls its name in a house: on its broker and, by mDNS, on its network. Pure: words in, sightings out.
+"""Finds devices in what a house announces by MQTT and mDNS. Pure: messages in, found devices out.
 
 A sighting is no promise: what it says of a device is what `perron add` would write, and the walk test shows the rest.
 

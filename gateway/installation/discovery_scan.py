@@ -1,4 +1,4 @@
-"""Hears what calls its name: on the house's broker, and by mDNS on its network. The only user of zeroconf."""
+"""Collects announcements on the house's broker and by mDNS. The only user of zeroconf."""
 
 import asyncio
 import contextlib

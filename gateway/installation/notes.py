@@ -1,4 +1,4 @@
-"""What was measured and tried in this house, as files under `installation/` in the storage folder; each written whole.
+"""Stores measurements and trials of this house as files under `installation/` in the storage folder.
 
 They hold no secret and nobody's picture but those of a walk test that is under way. A file that cannot be read is as
 good as none: it is measured or tried again.

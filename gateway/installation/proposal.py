@@ -1,4 +1,4 @@
-"""A device or an entrance that somebody wants to have in the house file. Pure: what speaks against it, what to say.
+"""Checks a device or an entrance that somebody proposes for the house file. Pure.
 
 Whoever puts Perron up proposes, the owner accepts: so nobody lets himself in by editing the house. What would touch
 what is there already is refused, whoever accepts it: an account at the broker that could speak for another's lock, a

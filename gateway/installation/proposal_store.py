@@ -1,4 +1,4 @@
-"""Where proposals for the house file lie: one file, written whole, and beside it the accounts of proposed cameras."""
+"""Stores the proposals for the house file in one file, and the credentials of proposed cameras beside it."""
 
 import json
 import shlex

@@ -1,4 +1,4 @@
-"""What is proposed on the pages for the house file, until the owner accepts or refuses it.
+"""Handles the proposals for the house file until the owner accepts or refuses them.
 
 It lies in `proposals/` under the storage folder, so that a restart in the middle loses nothing; a camera's account lies
 beside it, readable by nobody else, and goes with it. The order of an acceptance is what makes a crash harmless: it is

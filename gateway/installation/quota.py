@@ -1,4 +1,4 @@
-"""How often one person may ask for what is written into the log for good.
+"""Limits how often one person may request what the log keeps for good.
 
 A flood would fill the disk, and a full disk stops every visit. It counts in memory: nobody but the owner makes the box
 begin anew.

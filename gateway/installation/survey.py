@@ -1,4 +1,4 @@
-"""How often a camera or a radio of an entrance would have refused a delivery: counted, and drawn. Pure.
+"""Counts how often a camera or a radio would have refused a delivery, and draws it. Pure.
 
 A look stands for a courier who came then. Refused is what would have refused him: a camera whose pictures failed for
 longer than the rules allow (`gateway/installation/survey_outage.py`), a lock or door sensor that did not answer within

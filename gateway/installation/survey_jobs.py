@@ -1,4 +1,4 @@
-"""The surveys that a running gateway makes: begun and ended on a page, gone on with after every restart.
+"""Runs the surveys of a gateway: a page begins and ends them, and they continue after a restart.
 
 A survey lets go of its cameras while the house itself needs them: some take one viewer only. What goes wrong meanwhile
 is told on the page and holds up nothing else; a look that could not be made is no look.

@@ -1,4 +1,4 @@
-"""How often a camera would have refused a delivery: reckoned from when its pictures were not live, without a visit.
+"""Computes from a camera's outages how often it would have refused a delivery.
 
 What counts as not live: `gateway.video.ipc.CameraProof.live` is false, or no proof came for a second. What the rules
 make

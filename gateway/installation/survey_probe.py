@@ -1,4 +1,4 @@
-"""What a survey stands on, at the terminal and in a running gateway: who has it, what its cameras show, who is silent.
+"""What a survey needs at the terminal and in a gateway: a lock on it, the cameras' state, silent devices.
 
 The cameras run in a video process of the surveys' own, which films nothing: only whether pictures are live is asked.
 """

@@ -1,4 +1,4 @@
-"""The book of a survey: when cameras that were watched for hours were not live. Nothing of their pictures is in it."""
+"""Records when watched cameras were not live during a survey, and nothing of their pictures."""
 
 import math
 from collections.abc import Mapping, Sequence

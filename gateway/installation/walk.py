@@ -1,4 +1,4 @@
-"""The walk test of one entrance: the known faults, tried in this house with somebody at its door.
+"""The walk test of one entrance: tries the known faults in this house with a person at its door.
 
 Pure: a walk is a list of trials, each a chain of goals that the house must show in their order, what it may never show
 meanwhile, and a question that only somebody who stands there can answer. `advance` takes what the house shows now,

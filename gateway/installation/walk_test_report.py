@@ -1,4 +1,4 @@
-"""The report of a walk test: what was tried and what came of it, what each device can promise, what the cameras see.
+"""Draws the report of a walk test: trials and results, promises of devices, pictures of the cameras.
 
 It is printed and signed by hand; beside it lies what the box has signed of it: the trials and the document's hash.
 """

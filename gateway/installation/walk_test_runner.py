@@ -1,4 +1,4 @@
-"""Walk tests under way: feeds `installation.walk` with what the house shows, and writes down how far each has come.
+"""Runs walk tests: passes reports of the house to `installation.walk` and stores the progress.
 
 Nothing here moves a lock by itself. To lock is asked of the house as anybody asks it, and the one opening is that of a
 delivery which a brand of the test's own promises: signed, taken in like any retailer's, and let in by all the rules.

@@ -1,4 +1,4 @@
-"""The walk tests of a running gateway, for `perron walk-test` on the same machine: JSON lines over a Unix socket.
+"""Serves walk tests to `perron walk-test` on the same machine: JSON lines over a Unix socket.
 
     request  {"do": "view", "entrance": "front"}
     answer   {"ok": true, "view": {...}}  or  {"ok": false, "why": "one clear line"}

@@ -1,4 +1,4 @@
-"""What is said of devices, entrances and the walk test."""
+"""The texts about devices, entrances and the walk test."""
 
 from collections.abc import Mapping
 

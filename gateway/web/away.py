@@ -1,4 +1,4 @@
-"""The page for away from home: served here, kept by the browser, and from then on it speaks to the box through the hub.
+"""The page for use away from home: the browser stores it here and then talks to the box through the hub.
 
 What is served here has no fact of the house in it and is the same for everybody, so that a browser can keep it whole:
 the service worker's own text names each file by its SHA-256. The keys are made in the browser (`static/away_enrol.js`).

@@ -1,4 +1,4 @@
-"""How many WebSockets one session or one courier's link may have open, and how much they may say."""
+"""Limits the WebSockets of a session or a courier's link, and their messages."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

@@ -1,1 +1,1 @@
-"""`/v1`: what retailers ask of homes, by HTTP."""
+"""The HTTP API of the hub under `/v1`."""

@@ -1,4 +1,4 @@
-"""API keys: made, listed, revoked; the secret is told once."""
+"""Creates, lists and revokes API keys; a key's secret is shown once."""
 
 from datetime import datetime
 from typing import Annotated, Literal

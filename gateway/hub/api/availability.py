@@ -1,4 +1,4 @@
-"""Availability: can this home take a delivery at these hours, at this entrance."""
+"""Tells whether a home accepts a delivery at given hours and at a given entrance."""
 
 from datetime import datetime
 from typing import Annotated

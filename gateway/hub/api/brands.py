@@ -1,4 +1,4 @@
-"""Brands: the word and the name under which homes know a shop, and the keys by which it signs.
+"""Manages brands: the id and name under which homes know a shop, and the keys that sign for it.
 
 A key is enrolled by whoever has its private half. A home that has let the brand in hears of a new key and its owner
 approves it; until then the old one counts, so keys rotate with overlap. The hub vouches for none of it.

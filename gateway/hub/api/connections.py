@@ -1,4 +1,4 @@
-"""Connections: a retailer asks a home for permission, and the home says yes or no.
+"""Manages connections: a retailer requests permission from a home, and the home grants or denies it.
 
 Asked once, within bounds; silence is no. Whose home it is says whoever opens the consent page, by the home's support
 code; yes or no says the home, never the hub.

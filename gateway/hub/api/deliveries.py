@@ -1,4 +1,4 @@
-"""Deliveries made, changed and withdrawn. What the home says of them counts; the hub keeps it and passes on."""
+"""Creates, changes and cancels deliveries. The home's answer counts; the hub stores and forwards it."""
 
 from collections.abc import Mapping
 from typing import Any

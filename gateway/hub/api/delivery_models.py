@@ -1,4 +1,4 @@
-"""A delivery as it travels over the API."""
+"""Models of a delivery in the API's requests and responses."""
 
 from datetime import datetime
 from typing import Annotated, Any, Self

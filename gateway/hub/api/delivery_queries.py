@@ -1,4 +1,4 @@
-"""Deliveries looked at: one, a list, the states that one went through, and its proof."""
+"""Reads deliveries: one, a list, the timeline of one, and its proof."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Annotated

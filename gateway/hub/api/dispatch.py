@@ -1,4 +1,4 @@
-"""Where HTTP becomes an operation's call, and its reply or problem HTTP again.
+"""Turns an HTTP request into a call of an operation, and its result or problem into an HTTP response.
 
 Whoever has no key learns nothing: a request is let in by its host, its key, its ration, and only then read. An
 operation that changes something runs in one transaction, which holds the Idempotency-Key and the answer too: so a hub

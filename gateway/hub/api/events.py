@@ -1,4 +1,4 @@
-"""Events: what a retailer is told, listed after a place, one, or followed as it happens; and the hub's own key."""
+"""Lists a retailer's events after a cursor, returns one, or streams them; publishes the hub's own key."""
 
 from typing import Annotated, Any, Literal
 

@@ -1,4 +1,4 @@
-"""How a box joins, and stays: its claim is used, its certificate renewed, the renewed one confirmed.
+"""Lets a box join by a claim, renew its certificate, confirm the renewed one, and leave.
 
 None of these needs an API key: a claim's secret proves the first, the key of the certificate that counts the others.
 Each can be sent again after its answer was lost: the same key gets the same certificate.

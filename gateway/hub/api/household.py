@@ -1,4 +1,4 @@
-"""What a household's browsers ask and order from afar. The hub carries it and can read none of it.
+"""Relays sealed queries and orders of a household's browsers to its box. The hub cannot read them.
 
 Who calls is a browser that was enrolled in its house, by a token that it signs itself; the house told the hub its key.
 An order is kept until the box has it on its disk; a question is answered or not, and forgotten.

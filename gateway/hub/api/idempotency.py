@@ -1,4 +1,4 @@
-"""Answers kept by their Idempotency-Key: the same request again gets the same answer, for a day.
+"""Stores responses by Idempotency-Key for a day: a repeated request gets the same response.
 
 Some answers tell a secret that the hub itself keeps as a digest only (an API key, a consent page's address). So what is
 kept of an answer is encrypted under the secret of the API key that it was for: whoever has a copy of the database, and

@@ -1,4 +1,4 @@
-"""The API's own document: OpenAPI 3.1, made of the operations and their models, so that it cannot say otherwise."""
+"""Builds the API's OpenAPI 3.1 document from the operations and their models."""
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby

@@ -1,4 +1,4 @@
-"""Lists a page at a time: a cursor is opaque, and made only here."""
+"""Pages through lists with opaque cursors, which only this module makes."""
 
 import json
 import re

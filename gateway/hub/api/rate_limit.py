@@ -1,4 +1,4 @@
-"""How much one retailer may ask: so many writes and reads a second, so many writes a day. A stranger: all together.
+"""Limits a retailer's reads and writes per second and writes per day, and all unknown clients together.
 
 Told as draft-ietf-httpapi-ratelimit-headers-11 says. Counted in this process: each hub of a cluster has its own ration.
 """

@@ -1,4 +1,4 @@
-"""A sandbox for the asking: a retailer, its key, a brand, and a simulated home that has let it in."""
+"""Creates a sandbox on request: a retailer, its key, a brand, and a simulated home that permits it."""
 
 from datetime import datetime
 from typing import Annotated, Literal

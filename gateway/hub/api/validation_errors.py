@@ -1,4 +1,4 @@
-"""What is wrong with a request, in words: of a pattern what it means, of a choice each field that might be given."""
+"""Explains validation errors in words: what a pattern means, which fields a choice allows."""
 
 import re
 from collections.abc import Iterator, Mapping

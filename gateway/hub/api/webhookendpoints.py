@@ -1,4 +1,4 @@
-"""Webhook endpoints: where a retailer wants to be told, the log of what was sent there, and sending it once more."""
+"""Manages webhook endpoints, lists what was sent to them, and sends messages again."""
 
 import math
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Homes' accounts at the cluster's nodes: kept as the store counts their certificates.
+"""Keeps the homes' accounts at the cluster's nodes in step with the certificates in the store.
 
 RabbitMQ names whoever comes by its certificate's e-mail address, `<serial>@<home>`. Each that counts has an account of
 that name, without a password, which may use its home's queue and topics and no other. So a node asks nobody, neither

@@ -1,4 +1,4 @@
-"""What the nodes of a RabbitMQ cluster say to each other: by TLS, and each proves that it is one of them.
+"""Sets up mutual TLS between the nodes of a RabbitMQ cluster.
 
 They have an authority of their own, `nodes.*` beside the hub's. The hub's certifies homes too, and whoever is let in
 here may do anything on every node: so no certificate of it counts between nodes, and none of theirs where boxes come.

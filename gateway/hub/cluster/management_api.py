@@ -1,4 +1,4 @@
-"""The HTTP API of a RabbitMQ cluster's nodes (rabbitmq_management 4.0.5), as far as a hub needs it.
+"""A client for the HTTP API of RabbitMQ nodes (rabbitmq_management 4.0.5), as far as a hub needs it.
 
 It is reached by TLS under the nodes' own authority, which certifies the hub too: whoever shows no certificate of it is
 not even asked for a password, and no home has one.

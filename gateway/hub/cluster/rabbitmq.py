@@ -1,4 +1,4 @@
-"""A RabbitMQ 4 cluster as the hub's broker: the nodes' files, the hub's own way in, and who is cut off there.
+"""Runs the hub on a RabbitMQ 4 cluster: writes the nodes' files, connects, and disconnects revoked homes.
 
 In `rabbit` under the hub's folder: a folder for each node, which whoever runs the cluster brings there, and the hub's
 own certificates. RabbitMQ speaks MQTT 5 itself; boxes come by TLS with their certificate, as to mosquitto. The homes'

@@ -1,4 +1,4 @@
-"""A share of the homes' words whose process is away is heard by another one, until its own is back.
+"""Assigns shards of homes to hub processes by leases; another process takes over an expired lease.
 
 Each process tells the store, again and again, that it hears its share; what was not told for `SHARD_LEASE` is unheard.
 Whoever hears its own, and has for as long, takes one over, in the name of that share, so that it is heard once. What

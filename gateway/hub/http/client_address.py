@@ -1,4 +1,4 @@
-"""Whence a stranger's request comes: by it his ration is counted, so nobody may have many names.
+"""Normalises a client's address to the key of its rate limit (IPv4 address, IPv6 network).
 
 Behind a proxy the last address of `X-Forwarded-For` is the one that our own proxy wrote; before it anybody may write.
 Some proxies add a header of their own behind the one that came instead of lengthening it (HAProxy's `option

@@ -1,4 +1,4 @@
-"""Who stands at the hub's threshold: connections are few for each stranger, and nobody stands there without asking.
+"""Limits the connections of each client address, and closes idle ones.
 
 aiohttp waits for ever for a first request, and for each next one once a part of it has come: so whoever opens
 connections and says nothing would use up the files that a process may have open, and nobody else would be let in.

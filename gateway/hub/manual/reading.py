@@ -1,4 +1,4 @@
-"""The API's document, read for people. Pure: it makes rows of a page from the document of `hub/api/openapi.py`."""
+"""Builds the rows of the API's manual from its OpenAPI document. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

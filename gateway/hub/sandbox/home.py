@@ -1,4 +1,4 @@
-"""The simulated home: its entrances and terms, what it answers to a question and a message, how it goes on. Pure.
+"""A simulated home: its entrances, its terms, and its answers to requests and messages. Pure.
 
 A message is answered by the rules of a real box, in the same order (gateway/storage/offers.py). What cannot be brought
 about from outside is asked for by *magic* parcel numbers: `SANDBOX-` and a word, and after it a hyphen and digits as

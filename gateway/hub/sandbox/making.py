@@ -1,4 +1,4 @@
-"""Sandboxes made, and deleted whole when their time is over."""
+"""Creates sandboxes, and deletes each when it expires."""
 
 import secrets
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The robot: it plays all simulated homes, and the courier who comes to them.
+"""Plays all simulated homes and their couriers.
 
 It does what a box does, without a broker: takes the jobs that are kept for a home, answers them, and makes events,
 which it signs and chains as a box does and gives to what keeps every home's events (gateway/hub/box_events.py). What

@@ -1,4 +1,4 @@
-"""A hub as a retailer's program uses it: requests that can be sent again, and events that can be followed."""
+"""A client of the hub for retailers: requests that can be repeated, and event streams."""
 
 import asyncio
 import secrets

@@ -1,4 +1,4 @@
-"""A webhook listener for trying things: it takes what the hub has signed, and refuses everything else.
+"""A webhook listener for trials: accepts what the hub signed and refuses everything else.
 
 Signatures are checked by `standardwebhooks` (https://github.com/standard-webhooks/standard-webhooks): over id,
 timestamp and body, with a timestamp of at most five minutes ago. A message comes again under the same `webhook-id`

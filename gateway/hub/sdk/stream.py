@@ -1,4 +1,4 @@
-"""Server-Sent Events, read. Pure.
+"""Parses Server-Sent Events. Pure.
 
 Source: https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
 """

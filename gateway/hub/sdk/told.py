@@ -1,4 +1,4 @@
-"""An event or a webhook's message, as one line for a person."""
+"""Formats an event or a webhook's message as one line for a person."""
 
 import json
 

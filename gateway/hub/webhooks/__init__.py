@@ -1,1 +1,1 @@
-"""Webhooks: what a retailer is told is sent to his servers, as Standard Webhooks says, until they have taken it."""
+"""Webhooks: the hub sends events to a retailer's servers (Standard Webhooks) until they confirm them."""

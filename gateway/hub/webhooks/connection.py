@@ -1,4 +1,4 @@
-"""One try: a POST to a stranger's server, bounded in time and size, to addresses that the guard lets through.
+"""Makes one attempt: a POST, bounded in time and size, only to addresses that `ssrf` permits.
 
 The guard stands where a socket is made for the number that is connected to (`socket_factory`), behind every name,
 cache and spelling. Redirects, cookies, proxies of the environment and compressed answers do not exist here.

@@ -1,4 +1,4 @@
-"""A message as it is sent: the body and headers of Standard Webhooks 1.0.
+"""Builds the body and headers of a message (Standard Webhooks 1.0).
 
 The body is the same at each try. `webhook-id` too; the timestamp, and with it the signature, is each try's own
 (https://github.com/standard-webhooks/standard-webhooks, spec/standard-webhooks.md).

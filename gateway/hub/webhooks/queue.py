@@ -1,4 +1,4 @@
-"""What waits to be sent, in the store: which endpoint is whose turn, what is due, what became of a try.
+"""The webhook queue in the store: which endpoint is served next, what is due, and each attempt's result.
 
 A sender takes an *endpoint* for a while, not single messages: so one endpoint's messages go out in their order and
 bounded in number also where several hubs share a PostgreSQL (`FOR UPDATE SKIP LOCKED`). The lease of a hub that died

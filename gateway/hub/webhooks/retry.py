@@ -1,4 +1,4 @@
-"""What became of one try, and when the next one is. Pure; chance is an argument."""
+"""Classifies the result of an attempt and computes the next one. Pure: the random number is an argument."""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Sends what waits: one task for each endpoint whose turn it is.
+"""Sends queued webhook messages, with one task for each endpoint that is served.
 
 Who answers soon is served in lanes of its own, who fails or is slow in others, a sandbox in others again: so however
 many hang, they hold up each other and nobody else. A lane sends one message after the other, by `seq`; only where more

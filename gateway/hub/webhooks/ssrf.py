@@ -1,4 +1,4 @@
-"""Where a hub may send at all: what a retailer names must not make it knock inside somebody's network. Pure.
+"""Decides to which addresses the hub may send, so that no endpoint leads into a private network. Pure.
 
 An address is looked at twice: what is written, when an endpoint is made and again at each try; and the number that is
 really connected to, at each connection (`connection.py`), so a name that changes its answer in between helps nobody.

@@ -1,4 +1,4 @@
-"""How the batteries are by which an entrance lives, as the gateway last heard of them: most devices sleep."""
+"""Reports the batteries of an entrance as the gateway last heard them: most devices sleep."""
 
 from collections.abc import Iterator, Mapping
 

@@ -1,4 +1,4 @@
-"""What an examination says of batteries."""
+"""The texts of findings about batteries."""
 
 from collections.abc import Mapping
 

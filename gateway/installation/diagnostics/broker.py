@@ -1,4 +1,4 @@
-"""Speaks with the broker and, through it, with the devices: as the installer, who may ask and never commands."""
+"""Examines the broker and, through it, the devices, with the installer's account, which may query and not command."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What an examination says of the broker, its files and the gateway's place there."""
+"""The texts of findings about the broker, its files and the gateway's connection."""
 
 from collections.abc import Mapping
 

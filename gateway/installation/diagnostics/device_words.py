@@ -1,4 +1,4 @@
-"""What an examination says of devices and of cameras' streams."""
+"""The texts of findings about devices and cameras' streams."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What an examination finds: data, put into the reader's language by `gateway.installation.diagnostics.words`."""
+"""A finding of an examination, as data; `gateway.installation.diagnostics.words` puts it into words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Tries everything that a delivery will need, all at once: for `perron doctor` and for the page."""
+"""Examines everything that a delivery needs, all at once, for `perron doctor` and for the page."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Looks at the line to the hub: what the box proves itself by, the hub's broker, the hub itself, its clock."""
+"""Examines the connection to the hub: the box's certificate, the hub's broker, the hub itself, its clock."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What an examination says of the hub."""
+"""The texts of findings about the hub."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Sends each of the owner's phones a word: only what arrives shows that messages will. No door waits for a phone."""
+"""Sends a test message to each of the owner's phones: only a message that arrives proves that messages do."""
 
 import asyncio
 from typing import Final, assert_never

@@ -1,4 +1,4 @@
-"""Examinations asked for by several people, as often as they like: one at a time, and a pause between two."""
+"""Runs examinations one at a time, with a pause between two, however many people request them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator

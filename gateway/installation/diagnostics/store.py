@@ -1,4 +1,4 @@
-"""What an examination says of the box's store: whether it is whole, and the one that the box used last."""
+"""Examines the box's store: whether it is intact and the one that the box used last."""
 
 import os
 from collections.abc import Iterator

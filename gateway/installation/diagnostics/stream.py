@@ -1,4 +1,4 @@
-"""What an examination says of a camera's stream: seen, or why not and what to do."""
+"""Examines a camera's stream, and says why it failed and what to do."""
 
 import asyncio
 

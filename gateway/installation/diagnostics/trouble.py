@@ -1,4 +1,4 @@
-"""Why there is no talking to the broker, and what to do about it: told at the terminal and on the pages."""
+"""Explains why the broker cannot be reached and what to do, for the terminal and the pages."""
 
 import errno
 import re

@@ -1,4 +1,4 @@
-"""What an examination says, one text a key. Commands stand like `perron test`."""
+"""The texts of all findings, one for each key."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path

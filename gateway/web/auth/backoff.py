@@ -1,4 +1,4 @@
-"""How long somebody waits after wrong passwords. Pure: counts in memory, which the caller stores.
+"""Computes the wait after wrong passwords. Pure: the caller stores the counts.
 
 Waits are counted on the monotonic clock, so no step of the wall clock shortens one, and it needs no trust. After a
 restart, of the program or of the box, nobody knows how much of a wait was over: it begins anew, in full. So a restart

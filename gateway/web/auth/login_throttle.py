@@ -1,4 +1,4 @@
-"""Wrong passwords: who has to wait, so that a guesser gets nowhere and nobody can keep the owner out.
+"""Throttles sign-ins so that guessing fails and nobody can lock the owner out.
 
 A try comes either from a device in which this person has signed in before, or from a stranger.
 

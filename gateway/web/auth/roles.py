@@ -1,4 +1,4 @@
-"""Who may do what: one table from role to rights, and one function that reads it.
+"""Maps each role to its rights.
 
 What guided the cells: what takes access away from strangers (stop, lock, veto) is given widely; what lets somebody in,
 shows the home, or cannot be undone is given to few. A right says nothing of an account: whoever was removed, or whose

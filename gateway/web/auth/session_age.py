@@ -1,4 +1,4 @@
-"""How old a session or an invitation is, on a box whose clock may be wrong.
+"""Computes the age of a session or an invitation on a box whose clock may be wrong.
 
 UTC alone will not do: whoever sets the clock back would make a stolen cookie young again. CLOCK_MONOTONIC alone will
 not do: it begins anew at a boot, and 14 days are longer than many a boot. So time is reckoned as at sea: from the last

@@ -1,4 +1,4 @@
-"""Secrets that stand in cookies and links, and the claim code that is read from the box's screen.
+"""Secrets of cookies and links, and the claim code that the box shows.
 
 A token is `id.secret`: the id finds its row, the secret's SHA-256 is compared with the stored one in constant time. A
 fast hash is enough because each secret is random and too long to be tried.

@@ -1,4 +1,4 @@
-"""What a browser says that it is, as a short label. Its text is anybody's, so nothing of it is kept but known words."""
+"""Derives a short label from a User-Agent, with known words only."""
 
 import re
 from collections.abc import Mapping

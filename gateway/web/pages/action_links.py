@@ -1,4 +1,4 @@
-"""What a link in a message does: it asks first (previews fetch links too), and counts once, by a press of a button."""
+"""Performs the action of a link in a message once, after a press of a button: link previews fetch pages too."""
 
 from collections.abc import Mapping
 from typing import Any

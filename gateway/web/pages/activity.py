@@ -1,4 +1,4 @@
-"""Who signed in, who failed to, and what became of accounts and keys: told from the log's own rows."""
+"""Shows sign-ins, failed sign-ins and changes of accounts and keys, from the log."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Adding a device or an entrance from a page: proposed by whoever puts Perron up, accepted by the owner."""
+"""Adds a device or an entrance from a page: the installer proposes, the owner accepts."""
 
 import asyncio
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The form by which a device or an entrance is proposed: which fields a kind has, and what was written into them."""
+"""The form of a proposed device or entrance: the fields of each kind, and what was entered."""
 
 import math
 import re

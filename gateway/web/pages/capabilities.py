@@ -1,4 +1,4 @@
-"""How a promise of a device is shown: as a sentence, and whether it is good, unknown or bad news."""
+"""Shows a device's promise as a sentence with its state: good, unknown or bad."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Moving out: everything to take along, the box wiped, or the house handed over to its next owner."""
+"""The page for moving out: export everything, wipe the box, or hand the house to its next owner."""
 
 import asyncio
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""`perron doctor` as a page: for who may see diagnostics, in the reader's language, and nothing waits for it."""
+"""Shows `perron doctor` as a page, in the reader's language."""
 
 import asyncio
 import re

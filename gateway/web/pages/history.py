@@ -1,4 +1,4 @@
-"""What was: the list of visits, one visit with its films, its report for an insurer, and links to show it by."""
+"""Shows the visits: the list, one visit with its films, its report, and links that share it."""
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""The pages of owner and household: what is asked of the house, live, who may come in."""
+"""The pages of owner and household: live video, brands, requests to the house."""
 
 import secrets
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Who else may come in, and one's own account."""
+"""Manages the household's accounts, and one's own."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""The hub: join one by a claim's code, see how the line to it stands, leave it.
+"""Joins a hub by a claim code, shows the connection to it, and leaves it.
 
 Whoever runs the hub gives the owner a code, as text or as a QR, by a way that both trust; the owner takes a photo of it
 here, or pastes it. Not the other way round: one code then proves both sides (gateway/protocol/enrolment.py). Before

@@ -1,4 +1,4 @@
-"""The pages of whoever puts Perron up: what each device can promise, how it answers, and the walk test at the door."""
+"""The installer's pages: promises of devices, their answers, and the walk test at the door."""
 
 import asyncio
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""The keys: the box's own, its authority for HTTPS, and those by which brands sign."""
+"""Shows the box's own key, its authority for HTTPS, and the keys of brands."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Pauses on the home page: plan one from-to in the house's own time, end or withdraw one with a tap."""
+"""Shows the home page, and plans, ends and withdraws pauses in the house's time zone."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Which phones Perron writes to: how each stands, a word to try it, one more, one less, and in which language."""
+"""Manages the phones that Perron writes to: state, test message, language, add, remove."""
 
 from aiohttp import web
 

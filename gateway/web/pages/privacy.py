@@ -1,4 +1,4 @@
-"""Privacy: what is kept, where and how long; who looked; and when the inside of the home may be watched."""
+"""Shows what is stored, where and how long, and who looked; sets when the inside may be watched."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""Browsers of the household that may speak to the box through the hub: enrolled in the house, listed, ended.
+"""Manages the household's browsers that may talk to the box through the hub.
 
 A browser brings two public keys and its person's password; the box answers with a key of its own for it alone. That
 happens here and nowhere else: nobody far away can make himself one of the household's browsers, nor can a hub.

@@ -1,4 +1,4 @@
-"""Coming in: the first owner by the code that only the box shows, then by name and password, or by invitation."""
+"""Signs people in: by the box's claim code, by name and password, or by an invitation."""
 
 from contextlib import suppress
 from typing import Any

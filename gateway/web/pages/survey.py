@@ -1,4 +1,4 @@
-"""Beginning and ending a survey, on the page Installation; how it comes on is a part of that page."""
+"""Begins and ends a survey from the page Installation."""
 
 from aiohttp import web
 

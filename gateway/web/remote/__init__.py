@@ -1,1 +1,1 @@
-"""The household's browsers through the hub: what they sign and seal, and what the box does with it."""
+"""The household's browsers through the hub: their signed, sealed messages and the box's answers."""

@@ -1,4 +1,4 @@
-"""What an order comes to: the very wishes and decisions that the house's own pages ask for, in its person's name.
+"""Performs an order of a remote browser as the person's own request on the house's pages.
 
 Which right each asks for stands in the pages' table; what is refused there is refused here.
 """

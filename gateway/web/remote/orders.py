@@ -1,4 +1,4 @@
-"""Takes the orders of the household's browsers that come by the hub: each looked at, kept, said to be kept, then done.
+"""Receives the orders of remote browsers: verifies, stores, acknowledges and then performs each.
 
 The hub may hold an order back, send it twice, later, in another order, or any number of times: an order's number counts
 once, and none below the newest counts any more. What lets somebody in counts only while the box knows the time; what

@@ -1,4 +1,4 @@
-"""Answers what a browser of the household asks from afar: what its person would see on the house's own pages, no more.
+"""Answers a remote browser's queries with what its person may see on the house's pages, and no more.
 
 What is shown comes out of the pages' own functions, and each question asks for its right anew. An answer is sealed for
 that browser; a question is answered once, and while it is fresh: a hub that plays it again makes the box do nothing.

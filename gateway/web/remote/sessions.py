@@ -1,4 +1,4 @@
-"""The household's browsers, as the line to a hub knows them: their orders taken, their questions answered."""
+"""Connects remote browsers to the hub's connection: takes their orders and answers their queries."""
 
 import asyncio
 import secrets

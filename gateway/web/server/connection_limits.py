@@ -1,4 +1,4 @@
-"""Limits the connections of the pages: how many, from where, for how long, and how many requests they may bring.
+"""Limits the pages' connections by number, origin and time, and the requests on each.
 
 The loop and the file descriptors are the door's too. An HTTP server alone would take every connection that comes and
 wait for ever for a request that is never finished; with a thousand of them the box could open no film any more. Whoever

@@ -1,4 +1,4 @@
-"""What a courier sees of his delivery: the next thing to do, and go or no. Nothing of the house but that.
+"""Computes what a courier sees of a delivery: the next step, and go or no. Nothing else of the house.
 
 His link names the delivery by the SHA-256 of his one-time code, which nobody can guess; the code itself stands in the
 link's fragment, which no browser sends to a server. Whoever sees a red light at the door sees no more here.

@@ -1,4 +1,4 @@
-"""The browser's one live connection: the parts it shows, whenever they change, and a beat every second.
+"""The browser's live WebSocket: sends each shown fragment when it changes, and a heartbeat every second.
 
 To the box: `{"want": ["fr/state/front", ...]}`, each in the language of its tab. From the box:
 `{"parts": {name: html}}`, `{"beat": milliseconds UTC}`.

@@ -1,4 +1,4 @@
-"""The parts of a page that follow the house: what each shows, out of the state as it stands. Templates have the looks.
+"""Renders the fragments of a page that follow the house, from the present state.
 
 A part is named `kind/entrance`. It is rendered here and nowhere else, for the first load and for each change alike.
 """

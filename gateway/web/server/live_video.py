@@ -1,4 +1,4 @@
-"""Live pictures on a page: a WebSocket whose first text names the codec, then binary chunks for a media source.
+"""Streams live video to a page: a WebSocket whose first text names the codec, then binary chunks.
 
 Beside the pictures the page is told what the box itself thinks of them: `{"live": false}` greys a picture that looks
 perfect and is frozen. Where there are no media sources, JPEGs one after the other (multipart/x-mixed-replace).

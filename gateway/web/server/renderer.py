@@ -1,4 +1,4 @@
-"""Turns what is shown into HTML. Everything is escaped; text from outside is made inert first (`text.isolated`)."""
+"""Renders templates to HTML. It escapes everything and isolates text from outside (`text.isolated`)."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What every answer of the pages is held to: who may ask under which name, and what a browser may do with it.
+"""Checks each request's host and sets the security headers of each response.
 
 Sources: OWASP's cheat sheets on DNS rebinding, CSRF and CSP; RFC 6454 (Origin), RFC 9110 (Host), the Fetch standard
 (Sec-Fetch-Site).

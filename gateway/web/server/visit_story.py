@@ -1,4 +1,4 @@
-"""What happened at the door, line by line, in plain words: out of the log's own rows, so live and replay tell the same.
+"""Tells a visit in lines of plain words from the log's rows, the same for live view and replay.
 
 Pure. A row is one stored decision (`gateway/storage/decisions.py`): the event, the commands, the phase before and
 after.

@@ -1,4 +1,4 @@
-"""What the pages say on which the house file grows."""
+"""The texts of the pages that add devices and entrances."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What the script of the page for away from home says, and the one that enrols a browser for it."""
+"""The texts of the scripts for use away from home and for enrolling a browser."""
 
 from collections.abc import Mapping
 

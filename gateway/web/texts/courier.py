@@ -1,4 +1,4 @@
-"""What the courier's page says: its next step, its help, and the reader of labels."""
+"""The texts of the courier's page: next step, help, label reader."""
 
 from collections.abc import Mapping
 
