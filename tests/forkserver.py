@@ -2,12 +2,11 @@
 
 A start by `exec` costs up to 1.1 s of processor time for imports, and the tests start about a thousand processes. A
 forked process runs the same `run_python -m MODULE ARGUMENTS`, with a process id, session, log and exit status of its
-own.
-It does not show that a fresh interpreter can import the module; the tests of the command line do, as does `make demo`.
+own. It does not show that a fresh interpreter can import the module; the tests of the command line do, as does `make
+demo`.
 
 `run_python -m tests.forkserver FD` is the server. It answers one request at a time on the socket FD. When the process
-of
-pytest ends, the server ends too, and each process that it started gets its `leash` signal.
+of pytest ends, the server ends too, and each process that it started gets its `leash` signal.
 """
 
 import asyncio

@@ -56,8 +56,8 @@ def read_claims(path: Path, *, brand: str, box: str, utc: datetime, courier: byt
     """Read a promise (YAML or JSON: the message's `delivery`) and make a message of it, valid for an hour from `utc`.
 
     In the file a window's `start` and `end` may be written from now on: +5m, +2h. Without an `id` each message promises
-    a new delivery. `courier`: the 16 secret bytes of
-    the courier's one-time code, of which the message carries the SHA-256 only.
+    a new delivery. `courier`: the 16 secret bytes of the courier's one-time code, of which the message carries the
+    SHA-256 only.
 
     Raises:
         Failure: the file is no promise; the text says where and why.

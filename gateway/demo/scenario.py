@@ -33,8 +33,8 @@ class Expectation:
     `moves` is all that bolt and leaf did, in order, from the house's own log. `phases`, `refusals` and `told` are in
     order; `alarms` too, each named once however often it was raised. On a slow machine the owner may be told what
     `perhaps_told` names as well. `proofs` is how many visits (or incidents) left a sealed folder, `gaps` the cameras
-    whose films have declared holes, `deaths` how often the gateway was killed.
-    `result` is the delivery's last word to its retailer.
+    whose films have declared holes, `deaths` how often the gateway was killed. `result` is the delivery's last word to
+    its retailer.
     """
 
     outcome: Outcome | None = Outcome.DELIVERED

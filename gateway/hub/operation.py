@@ -190,9 +190,8 @@ class ApiOperation:
     """One operation. `name` is its operationId; `answers` maps each good status to its model (None: no body).
 
     `refuses`: what it can answer beside what follows from the rest (a body can be malformed, a path unknown ...).
-    `headers`: a model whose fields have the headers' names as aliases. `media`: of what is answered.
-    `largest`: bytes of body. `scarce`: without a key few of it an hour.
-    `asks`: it changes nothing, whatever its method.
+    `headers`: a model whose fields have the headers' names as aliases. `media`: of what is answered. `largest`: bytes
+    of body. `scarce`: without a key few of it an hour. `asks`: it changes nothing, whatever its method.
     """
 
     name: str

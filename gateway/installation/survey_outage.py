@@ -1,9 +1,8 @@
 """Computes from a camera's outages how often it would have refused a delivery.
 
 What counts as not live: `gateway.video.ipc.CameraProof.live` is false, or no proof came for a second. What the rules
-make
-of it (`decide`): while it rings, and until the unlock, the pictures may fail for less than `Rules.live` seconds at a
-time; a failure that lasts so long ends in `camera_unavailable`. So a scan is refused at every instant from `ring`
+make of it (`decide`): while it rings, and until the unlock, the pictures may fail for less than `Rules.live` seconds at
+a time; a failure that lasts so long ends in `camera_unavailable`. So a scan is refused at every instant from `ring`
 seconds before such a failure until `live` seconds before its end.
 
 Not reckoned: that the courier must be seen to move at the unlock (nobody stands there during a survey), and the moment

@@ -3,8 +3,7 @@
 Pure: a walk is a list of trials, each a chain of goals that the house must show in their order, what it may never show
 meanwhile, and a question that only somebody who stands there can answer. `advance` takes what the house shows now,
 `answer_trial` what was answered. A walk is a plain value that is written down after each change, so a restart in the
-middle
-loses nothing. Nothing here moves a bolt: the one opening is a delivery's own, through all the rules.
+middle loses nothing. Nothing here moves a bolt: the one opening is a delivery's own, through all the rules.
 """
 
 from collections.abc import Callable, Mapping
@@ -187,8 +186,7 @@ class WalkTest(ConfigSection):
 
     `by` is the name of who began it, `person` their account's id. `asks_owner`: the owner is asked before the test's
     delivery is let in, because another than the owner began it. `fitted_devices` names the devices with which it was
-    begun;
-    `reported`: its report lies there.
+    begun; `reported`: its report lies there.
     """
 
     entrance: str

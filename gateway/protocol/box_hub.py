@@ -1,14 +1,13 @@
-"""What a box and its hub say to each other over MQTT 5. Pure.
+"""The messages between a box and its hub over MQTT 5. Pure.
 
     dn/{home}/jobs                a job: JSON of `Job`
     dn/{home}/ack                 the box's events up to this one are kept: JSON of `Ack`
     up/{shard}/{home}/hello       the box begins: JSON of `Hello`
     up/{shard}/{home}/status      the box has a job on its disk, or refuses it for good: JSON of `JobReceipt`
-    up/{shard}/{home}/evt         one of its events: a JWS under the box's key, of `BoxEvent`
-    (gateway/protocol/box_event.py) dn/{home}/ask                 a sealed question of one of its household's browsers:
-    JSON of `SealedQuery` up/{shard}/{home}/said/{via}  the sealed answer, to the hub's process that asked: JSON of
-    `SealedReply`
-    up/{shard}/{home}/gone        the box's line ended: said by itself, or by the broker (its last will); nothing in it
+    up/{shard}/{home}/evt         one of its events: a JWS under the box's key, of `BoxEvent` (protocol/box_event.py)
+    dn/{home}/ask                 a sealed query of one of its household's browsers: JSON of `SealedQuery`
+    up/{shard}/{home}/said/{via}  the sealed answer, to the hub's process that asked: JSON of `SealedReply`
+    up/{shard}/{home}/gone        the box disconnected, or the broker published its last will; no content
 
 Of its events a box sends the oldest that it has no acknowledgement of, some ahead of it, and again until there is one.
 An acknowledgement names the event by its bytes too. A box that finds another event there than its own was put back

@@ -1,10 +1,9 @@
 """A box's account of a delivery that is over: the extract of its log that a retailer may have, signed. Pure.
 
-The extract is written for the retailer (`record_entries`): when each of his parcels was read at the door, when the
-bolt was
-drawn, the door opened and closed and bolted again, and of a cold delivery how cold it was kept. Of what else stands in
-the log about a visit (who was told, the cameras, the household's words) nothing is in it, not even as a digest: a line
-of a log has so little that is unknown in it that a digest could be guessed.
+The extract is written for the retailer (`record_entries`): when each of his parcels was read at the door, when the bolt
+was drawn, the door opened and closed and bolted again, and of a cold delivery how cold it was kept. Of what else stands
+in the log about a visit (who was told, the cameras, the household's words) nothing is in it, not even as a digest: a
+line of a log has so little that is unknown in it that a digest could be guessed.
 
 The lines are a hash chain of their own (gateway/protocol/hash_chain.py), so that a line that was altered, moved or
 left out is named. What the box signs is the `Statement`: how it ended, the number of lines, and the hash of the last.

@@ -5,9 +5,8 @@ worker sets the input aside, counts and reports it once, and continues with the 
 entrance's own decision may end the process. This module is the only place that catches exceptions of every kind. Each
 worker handles expected failures itself.
 
-A worker uses `piece` for one piece of work, `keep` for its whole loop, and `RowQuarantine` for rows that its next
-look at
-the store would find again.
+A worker uses `piece` for one piece of work, `keep` for its whole loop, and `RowQuarantine` for rows that its next look
+at the store would find again.
 """
 
 import asyncio

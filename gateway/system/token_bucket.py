@@ -38,8 +38,8 @@ class TokenBucket:
 class TokenBuckets:
     """One token bucket for each key, with `burst` tokens and `rate` tokens a second.
 
-    At most `most_keys` are remembered. The key that was used longest ago is forgotten first,
-    and begins with a full bucket.
+    At most `most_keys` are remembered. The key that was used longest ago is forgotten first, and begins with a full
+    bucket.
     """
 
     rate: float

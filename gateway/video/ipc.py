@@ -4,8 +4,7 @@ The video process outlives the gateway: whoever connects next gets `VideoHello` 
 `at` are CLOCK_MONOTONIC seconds, which all processes of one boot share; `start` and `end` are UTC.
 
 On a second socket (`live_socket`) each connection is one viewer: one line (`LiveViewRequest`) is answered by one
-(`LiveViewAccepted`, after
-which chunks follow, see `gateway.video.chunk`, or `LiveViewRefused`).
+(`LiveViewAccepted`, after which chunks follow, see `gateway.video.chunk`, or `LiveViewRefused`).
 """
 
 from datetime import datetime
@@ -31,10 +30,9 @@ class CameraSource(IpcMessage):
     """One camera: where its H.264 is and where its burnt-in clock stands (x, y, width, height; 0 to 1), if any.
 
     `login` is the file of its account, which is read for each connection: what stands in it is in no words of ours.
-    `ca` (a file) or `fingerprint` (SHA-256) say which certificate it may show on rtsps. The clock's region
-    must change at least once a second. `sees_courier`: every picture is decoded, so `CameraProof.moving` means
-    something; of
-    other cameras only key pictures are. `urgent`: one that is lost is tried again as often as if it filmed.
+    `ca` (a file) or `fingerprint` (SHA-256) say which certificate it may show on rtsps. The clock's region must change
+    at least once a second. `sees_courier`: every picture is decoded, so `CameraProof.moving` means something; of other
+    cameras only key pictures are. `urgent`: one that is lost is tried again as often as if it filmed.
     """
 
     name: Name
@@ -76,8 +74,7 @@ class RecordClip(IpcMessage):
     """Begin a clip of each camera, pre-roll first, in `folder` (relative to the configured one).
 
     A camera that is not there yet joins when it can (a gap). Said again for a running clip, it is answered by
-    `ClipBegun`
-    again and adds cameras.
+    `ClipBegun` again and adds cameras.
     """
 
     kind: Literal["record"] = "record"

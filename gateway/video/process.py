@@ -2,8 +2,8 @@
 
 It outlives the gateway. Whoever connects replaces the gateway before. Without a gateway, open clips run on for
 `ORPHAN_TIMEOUT_S` seconds and are then closed; a process without clips and without a gateway ends after
-`IDLE_TIMEOUT_S` seconds, and
-rings end with it, so that no home is filmed for nobody. Viewers keep their camera connected, not the process alive.
+`IDLE_TIMEOUT_S` seconds, and rings end with it, so that no home is filmed for nobody. Viewers keep their camera
+connected, not the process alive.
 """
 
 import asyncio

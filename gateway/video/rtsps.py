@@ -2,10 +2,8 @@
 
 Trusted is what the file `ca` vouches for (an authority, or the camera's own certificate), or the one certificate of
 `fingerprint_of`, or else whatever this machine's own store vouches for. With `ca` and the store the certificate must
-bear
-the host that stands in the url; with `fingerprint_of` it may bear any name, for it is that one certificate. Expired
-ones
-are refused in all three cases, and so is one without any name: libav has no way to take them.
+bear the host that stands in the url; with `fingerprint_of` it may bear any name, for it is that one certificate.
+Expired ones are refused in all three cases, and so is one without any name: libav has no way to take them.
 
 Asked for a fingerprint, the certificate is fetched first and handed to libav as the only one to trust (in memory), so
 that what was compared is what the stream is encrypted for.

@@ -1,9 +1,8 @@
 """MQTT 5 as a box speaks it, written small: thousands of lines in one process of a test.
 
 Clean start, session expiry 0, QoS 1, a last will: what a box uses and no more. One `Mqtt5Session` is one connection;
-what
-arrives goes to `heard`, and is acknowledged when that has returned. One whose ping is not answered until the next one
-is due is ended.
+what arrives goes to `heard`, and is acknowledged when that has returned. One whose ping is not answered until the next
+one is due is ended.
 """
 
 import asyncio

@@ -1,8 +1,7 @@
 """What the page shows at one moment, as a pure function of what happened until then.
 
 `apply_event(snapshot, happening)` is all of it: what the gateway says (`ObservedMessage`), what physically happened
-(`LogLine`), and the
-few things below that only the demo itself knows of.
+(`LogLine`), and the few things below that only the demo itself knows of.
 """
 
 from collections.abc import Mapping

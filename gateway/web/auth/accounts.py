@@ -1,9 +1,8 @@
 """Accounts: the claim by the first owner, invitations, and signed-in sessions. The pages build on it.
 
 A refusal is a value. `StoreFailed` comes through where something has to be stored and the disk does not take it; who is
-signed in already stays so on a full disk. What may be told to a stranger is in `AccountError` and `RetryAfter`, and
-is the same
-whether or not somebody of that name has an account.
+signed in already stays so on a full disk. What may be told to a stranger is in `AccountError` and `RetryAfter`, and is
+the same whether or not somebody of that name has an account.
 """
 
 import math

@@ -1,7 +1,7 @@
 """Recovers access: for an owner who lost the password, and for the next owner of the house.
 
-The one has a code that was made on the box, the other the former owner's link.
-Refusals are values, and `StoreFailed` comes through, as in `UserAccounts`.
+The one has a code that was made on the box, the other the former owner's link. Refusals are values, and `StoreFailed`
+comes through, as in `UserAccounts`.
 """
 
 import math

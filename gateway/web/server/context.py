@@ -30,13 +30,13 @@ class GatewayServices:
     """One box.
 
     `wished` takes an entrance, a wish and whose it is (a person's id; None: who has a link); it answers None, or why it
-    was not done. `letting` has the owner's word on brands; `distrusted` and
-    `trusted` take a brand's public key and who asks. `pause` takes where (None: everywhere), from when, to when
-    and whose word it is, `end_pause` a pause's id and whose; they answer the pause, or why there is none, and raise
-    `StoreFailed`. `video` is the video process's socket, `proofs` the newest proof of each camera, `picture` a JPEG of
-    what a camera sees now, `public_key` the box's own. `tidy` looks for films that have had their time; `told` tells
-    the owner a stored message of the box. `walks` are the walk tests, `surveys` the surveys, `proposals` what waits to
-    come into the house file, `rewriting` writes it. `uplink` is the line to the hub; None: there is none.
+    was not done. `letting` has the owner's word on brands; `distrusted` and `trusted` take a brand's public key and who
+    asks. `pause` takes where (None: everywhere), from when, to when and whose word it is, `end_pause` a pause's id and
+    whose; they answer the pause, or why there is none, and raise `StoreFailed`. `video` is the video process's socket,
+    `proofs` the newest proof of each camera, `picture` a JPEG of what a camera sees now, `public_key` the box's own.
+    `tidy` looks for films that have had their time; `told` tells the owner a stored message of the box. `walks` are the
+    walk tests, `surveys` the surveys, `proposals` what waits to come into the house file, `rewriting` writes it.
+    `uplink` is the line to the hub; None: there is none.
     """
 
     home: Home

@@ -27,9 +27,8 @@ ROLES = ("nobody", "revoked", "expired", "read", "full", "another", "sandbox", "
 class Row:
     """How an operation is asked, and what each role is answered; who has no key that counts gets 401 everywhere.
 
-    `path` and `body` may name what is there: {delivery}, {connection}, {event}, {key},
-    {endpoint}, {message}. `strangers`: another retailer's
-    key, and a key of the sandbox for what is real.
+    `path` and `body` may name what is there: {delivery}, {connection}, {event}, {key}, {endpoint}, {message}.
+    `strangers`: another retailer's key, and a key of the sandbox for what is real.
     """
 
     path: str
