@@ -1,11 +1,11 @@
 """Starts the processes of played houses by forking a server process that has already imported their modules.
 
 A start by `exec` costs up to 1.1 s of processor time for imports, and the tests start about a thousand processes. A
-forked process runs the same `run_python -m MODULE ARGUMENTS`, with a process id, session, log and exit status of its
+forked process runs the same `python -m MODULE ARGUMENTS`, with a process id, session, log and exit status of its
 own. It does not show that a fresh interpreter can import the module; the tests of the command line do, as does `make
 demo`.
 
-`run_python -m tests.forkserver FD` is the server. It answers one request at a time on the socket FD. When the process
+`python -m tests.forkserver FD` is the server. It answers one request at a time on the socket FD. When the process
 of pytest ends, the server ends too, and each process that it started gets its `leash` signal.
 """
 
@@ -134,7 +134,7 @@ class ForkServer:
         env: Mapping[str, str] | None = None,
         leash: signal.Signals = signal.SIGHUP,
     ) -> ForkedProcess:
-        """Start `run_python WORDS` (`-m MODULE ...` or `-c CODE ...`). Errors go to `err`; None: to `out` too."""
+        """Start `python WORDS` (`-m MODULE ...` or `-c CODE ...`). Errors go to `err`; None: to `out` too."""
         order = {
             "words": list(words), "environment": dict(os.environ if env is None else env),
             "folder": str(cwd or Path.cwd()), "leash": int(leash),
@@ -169,7 +169,7 @@ def fork_server() -> ForkServer:
 def run_python(
     *words: str | Path, cwd: Path = ROOT, env: Mapping[str, str] | None = None, timeout: float = 120.0
 ) -> subprocess.CompletedProcess[str]:
-    """Run `run_python WORDS` (`-m MODULE ...` or `-c CODE ...`) to its end, and return what it printed.
+    """Run `python WORDS` (`-m MODULE ...` or `-c CODE ...`) to its end, and return what it printed.
 
     Raises:
         TimeoutExpired: it did not end within so many seconds; it was killed.

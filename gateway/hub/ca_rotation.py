@@ -1,9 +1,9 @@
 """Replaces the hub's authority: makes the next one, has the old one sign it, activates it, ends the old one.
 
-Beside `authority.key` and `.pem` in the folder `authority` lie `next.*` once a successor was made,
-`former_certificate.*` from the change until nothing that the old one certified counts any more, and `read_chain.json`,
-which tells every change, each signed by the authority before: a box that believes one of them comes to believe the
-last, whenever it asks. What is half done by a process that was killed is ended by whoever looks next.
+Beside `authority.key` and `authority.pem` in the folder `authority` lie `next.*` once there is a successor, `former.*`
+from the change until nothing counts any more that the old one certified, and `line.json`, which has every change, each
+signed by the authority before. So a box that trusts one of them learns to trust the last, whenever it asks. The next
+process finishes what a killed one left half done.
 """
 
 import json

@@ -31,7 +31,7 @@ def discovery_topics(home: Home) -> list[str]:
     """Name the topics on which something calls its name: our devices', and those of each bridge's base topic."""
     with contextlib.suppress(
         AccountTaken
-    ):  # then the broker's files cannot be written either: `scan_broker-config` says why
+    ):  # then the broker's files cannot be written either: `broker-config` says why
         bases = [base for some in bridge_topics(home).values() for base in some]
         return [OWN_AVAILABILITY_TOPIC, *(f"{base}/{word}" for base in bases for word in BRIDGE_TOPICS)]
     return [OWN_AVAILABILITY_TOPIC]

@@ -133,7 +133,7 @@ def battery_level(report: BatteryReport) -> BatteryLevel:
 
 
 def batteries_at(state: Entrance, level: BatteryLevel) -> tuple[str, ...]:
-    """Return the batteries at this level as missing conditions: `battery_level:lock`. Unknown ones have no level."""
+    """Return the batteries at this level as missing conditions: `battery:lock`. Unknown ones have no level."""
     return tuple(f"battery:{role}" for role in ("lock", "door") if state.batteries.get(role) is level)
 
 

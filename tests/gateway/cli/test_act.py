@@ -1,4 +1,4 @@
-"""`run_perron hands`: what a hand does at the simulated door, said at the terminal."""
+"""`perron hands`: what a hand does at the simulated door, said at the terminal."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""`run_perron broker-config`, as an installer types it."""
+"""`perron broker-config`, as an installer types it."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`run_perron guard` and `run_perron guard-key`, as an installer types them."""
+"""`perron guard` and `perron guard-key`, as an installer types them."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A newcomer's first own house: what `run_perron new` writes, and a parcel let in with it."""
+"""A newcomer's first own house: what `perron new` writes, and a parcel let in with it."""
 
 import json
 import re
@@ -93,7 +93,7 @@ def test_a_courier_s_page_is_told_as_his_phone_reaches_it(pages: PagesSection, a
 
 
 def hurry(home: Path) -> None:
-    """Shorten the waiting times as `run_perron demo --fast` does; the rules stay the same."""
+    """Shorten the waiting times as `perron demo --fast` does; the rules stay the same."""
     timing = json.dumps(FAST_TIMING.model_dump(exclude_unset=True))
     text = home.read_text().replace("    courier_proof: true", f"    timing: {timing}\n    courier_proof: true")
     home.write_text(text.replace("latency: 3 ", "latency: 1 ").replace("open_limit: 120", "open_limit: 15"))

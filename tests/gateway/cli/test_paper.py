@@ -1,4 +1,4 @@
-"""`run_perron door-notice` and `run_perron report`, as a person gives them."""
+"""`perron door-notice` and `perron report`, as a person gives them."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""`run_perron pause` at a terminal, with a stand-in for the gateway at a real broker."""
+"""`perron pause` at a terminal, with a stand-in for the gateway at a real broker."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""The simulated house as `run_perron simulate` runs it, and what it says."""
+"""The simulated house as `perron simulate` runs it, and what it says."""
 
 import asyncio
 import contextlib

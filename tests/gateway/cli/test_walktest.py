@@ -1,4 +1,4 @@
-"""`run_perron walk-test` where no gateway runs, and a report that is checked far from the box."""
+"""`perron walk-test` where no gateway runs, and a report that is checked far from the box."""
 
 from datetime import UTC, datetime
 from pathlib import Path

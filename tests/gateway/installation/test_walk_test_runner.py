@@ -1,4 +1,4 @@
-"""What a walk test forbids, at the door of a simulated house with a real broker; told by `run_perron walk-test`."""
+"""What a walk test forbids, at the door of a simulated house with a real broker; told by `perron walk-test`."""
 
 import asyncio
 import sys
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 
 
 class Terminal:
-    """What somebody at the door says, by the line that `run_perron walk-test` uses."""
+    """What somebody at the door says, by the line that `perron walk-test` uses."""
 
     def __init__(self, play: ScenarioRun) -> None:
         self._home = play.stage.plan.home
@@ -55,7 +55,7 @@ class Terminal:
 
 
 async def typed(home: Path, words: str | None) -> str:
-    """What `run_perron walk-test` says to who types this; None: to nobody."""
+    """What `perron walk-test` says to who types this; None: to nobody."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "gateway", "walk-test", "--home", str(home),
         stdin=asyncio.subprocess.DEVNULL if words is None else asyncio.subprocess.PIPE,
