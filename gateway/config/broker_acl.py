@@ -1,4 +1,4 @@
-"""Who may say what at the house's broker, and at the radio's. Pure: the lines of mosquitto's access list.
+"""Computes who may publish and subscribe what at the house's broker and at the radio's, as mosquitto's ACL. Pure.
 
 One account is one connection. A device that speaks on our topics writes its own five and reads its own two, by one
 pattern for all; one with a topic of its own writes that. What carries several devices (Zigbee2MQTT, Z-Wave JS UI,

@@ -1,4 +1,4 @@
-"""Writing a device or an entrance into the house file: comments stay, and nothing is written that is no house.
+"""Adds a device or an entrance to a house file, keeps its comments, and writes only a valid file.
 
 The terminal (`perron add`) and the page Installation both write by this.
 """

@@ -1,3 +1,3 @@
-"""Words of the house file that its editor writes and proposals name."""
+"""Keys of the house file that its editor writes and proposals name."""
 
 ENTRANCE = "entrance"

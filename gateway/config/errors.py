@@ -1,4 +1,4 @@
-"""Why a configuration cannot be used, in words for whoever wrote it."""
+"""The error of an unusable configuration, with a text for its author."""
 
 
 class ConfigError(Exception):

@@ -1,4 +1,4 @@
-"""What an id, a name, a topic or an address may look like in `home.yaml`; every section of it refuses unknown keys."""
+"""The types of ids, names, topics and addresses in `home.yaml`; every section refuses unknown keys."""
 
 import unicodedata
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""`home.yaml`: what one box knows of its house. `gateway.config.loader` reads the file."""
+"""The models of `home.yaml`; `gateway.config.loader` reads the file."""
 
 from ipaddress import ip_address
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Reads `home.yaml`: a house that is whole, or one line a problem."""
+"""Loads and validates `home.yaml`; each problem is one line."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Whether a door sensor depends on the lock that it is to watch."""
+"""Decides whether a door sensor depends on the lock that it must watch."""
 
 from gateway.config.home import Home
 from gateway.config.topics import custom_topics

@@ -1,4 +1,4 @@
-"""Names of the sockets in a storage folder at which the installer's tools listen."""
+"""Names of the sockets in the storage folder on which the installer's tools listen."""
 
 SURVEY_SOCKET = "survey.sock"
 

@@ -1,4 +1,4 @@
-"""What is subscribed to, and what may be lost of it in a flood."""
+"""The gateway's subscriptions, and which messages of each may be dropped in a flood."""
 
 from dataclasses import dataclass
 from enum import StrEnum, auto

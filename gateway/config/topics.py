@@ -1,4 +1,4 @@
-"""Which topic means what. Pure: `mqtt/client.py` carries the bytes, here is the map.
+"""Maps each MQTT topic to its meaning. Pure; `mqtt/client.py` carries the bytes.
 
 Devices speak on `perron/<id>/state|availability|event|result|battery` and are spoken to on `set` and `get`, unless
 `home.yaml` gives them topics of their own. Nothing here has a wildcard: only devices that are enrolled are heard.

@@ -1,4 +1,4 @@
-"""What must hold between the parts of `home.yaml` before an entrance may be used."""
+"""Validates `home.yaml` as a whole before an entrance may be used."""
 
 import re
 from collections.abc import Iterator

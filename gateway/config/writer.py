@@ -1,4 +1,4 @@
-"""The house file, written anew by a page of the box: whole or not at all, and read anew by the gateway that runs."""
+"""Writes the house file atomically for a page of the box, and has the gateway read it again."""
 
 import asyncio
 import errno

@@ -1,4 +1,4 @@
-"""Who acts in a scenario: the courier, the owner, the household, the retailer. Each does one thing at a time."""
+"""The people of a scenario: courier, owner, household and retailer."""
 
 import asyncio
 import json

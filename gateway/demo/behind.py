@@ -1,4 +1,4 @@
-"""A run whose lock and door stand behind a guard: a second broker, and the guard's own process in between."""
+"""Puts a run's lock and door behind a guard with a broker and a process of its own."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What only a demo may turn at a box, and how it is turned: JSON lines over a Unix socket, `{}` answered to each.
+"""The demo's controls of a box: JSON lines over a Unix socket, each answered with `{}`.
 
 It is what the world does to a box: the reading of its wall clock, the free space of its disk, its sudden death at a
 named point, the owner's stop that arrives exactly at such a point.

@@ -1,4 +1,4 @@
-"""A picture of one run, as SVG: phases, bolt, door, people, films and messages over one axis of time."""
+"""Draws a run as SVG: phases, bolt, door, people, films and messages over one time axis."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What one run is made of: its own home.yaml and house.yaml, made of those under `config/`, and its own keys.
+"""Makes a run's `home.yaml`, `house.yaml` and keys from the files under `config/`.
 
 `--fast` shortens waiting times and lets the cameras take fewer pictures, and nothing else: no rule is another than in
 a real house.

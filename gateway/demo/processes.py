@@ -1,4 +1,4 @@
-"""The processes of one run: started here, ended here by their own pid, whatever happens in between."""
+"""Starts the processes of a run and ends each by its process id."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What became of one scenario, as one JSON object, and what the door itself says of it.
+"""The result of a scenario as one JSON object, with the door's own evidence.
 
 Openings and their order are read from the simulated house's physical log and from nowhere else: the gateway's own word
 proves nothing here.

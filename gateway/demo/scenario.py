@@ -1,4 +1,4 @@
-"""What a scenario is: what is played, and exactly what must come of it. A scenario in which nothing happened fails."""
+"""Defines a scenario: what is played and exactly what must result. A scenario without an effect fails."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""One run's stage: a broker, a simulated house and the gateway on 127.0.0.1, in a folder of their own."""
+"""Runs a broker, a simulated house and the gateway on 127.0.0.1, in a folder of their own."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""The live timeline: what people do, what is decided, what the door does, what is filmed, what the owner is told."""
+"""Prints the live timeline of a run: people, decisions, door, films and messages."""
 
 import asyncio
 from types import TracebackType

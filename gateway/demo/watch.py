@@ -1,4 +1,4 @@
-"""An observer on the house's broker: everything that is said there, kept in order, and a way to wait for it.
+"""Observes the house's broker: keeps all messages in order, and waits for one.
 
 It also stands for the owner's phone: the last signed checkpoint of the log is kept in a file outside the box.
 """

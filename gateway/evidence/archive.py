@@ -1,4 +1,4 @@
-"""Films and proofs: which clips belong to which visit, and the sealed folder that outlives all of it."""
+"""Manages films and proofs: which clips belong to which visit, and the sealed folder of each."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Signed checkpoints of the log, and what the one kept outside the box (the owner's phone) tells of the box's log.
+"""Signs checkpoints of the log, and compares the box's log with one that the owner's phone kept.
 
 The chain alone shows edits only to somebody who knows its end. Whoever holds a checkpoint knows an end: a log that
 does not contain it was changed, cut or rolled back.

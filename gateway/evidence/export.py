@@ -1,4 +1,4 @@
-"""Everything to take along: proofs with their films, log, people, permissions, as one ZIP, made while it is read.
+"""Streams an export as one ZIP: proofs with films, log, people, permissions.
 
 Nothing of it is ever whole in memory, and nothing is packed: films do not shrink, and the door shares this processor.
 Each visit's folder is as it lies on the box, so `perron verify` checks it where it was unpacked.

@@ -1,4 +1,4 @@
-"""The visit's part of the log as a file: JSON lines, with the hash chain and the signed checkpoint of its end.
+"""Writes a visit's part of the log as JSON lines with hash chain and signed checkpoint.
 
 First line `{"after":{"hash","seq"}}`, then one line an entry, `{"body","hash","seq"}` or, where it is not this visit's,
 `{"hash","hidden","seq"}`; last line `{"checkpoint"}`. Each line is canonical JSON.

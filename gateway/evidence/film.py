@@ -1,4 +1,4 @@
-"""Which second of a film was changed, told from the hash chain in its sidecar.
+"""Finds the changed second of a film by the hash chain in its sidecar.
 
 Written anew from the format's description (`gateway/video/sidecar.py`), so that one mistake cannot be in both the
 writer and the checker: `a.mp4` has `a.jsonl`; each "link" line tells where a fragment ends in the file, until when the

@@ -1,4 +1,4 @@
-"""Where films and proofs lie."""
+"""Paths of films and proofs."""
 
 VISITS_FOLDER = "visits"  # the folder of films and proofs, under the storage folder
 

@@ -1,4 +1,4 @@
-"""What is sealed of one part of a visit: `manifest.json`, signed by the box over its exact bytes.
+"""The manifest of one part of a visit: `manifest.json`, signed by the box over its exact bytes.
 
 One folder a visit. Part 1 has `manifest.json`, `manifest.sig` and `log.jsonl`; part n (somebody came out again) has
 `manifest-n.json` and so on beside them and names the part before.

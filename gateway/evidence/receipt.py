@@ -1,4 +1,4 @@
-"""The courier's receipt: what the box says of his visit, signed, without film and without the parcel's whole code."""
+"""The courier's receipt: a signed statement about the visit, without film and without the whole parcel code."""
 
 from collections.abc import Mapping
 from datetime import datetime

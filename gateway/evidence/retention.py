@@ -1,4 +1,4 @@
-"""How long films are kept, and erasing them so that it can be told from tampering.
+"""Erases films at the end of their retention time, in a way that differs from tampering.
 
 Disk pressure has no say here: a full disk ends new visits, it never deletes a film that is held or in its time.
 """

@@ -1,4 +1,4 @@
-"""Sealing one part of a visit: the manifest is written last, so a proof is there whole or not yet."""
+"""Seals one part of a visit. It writes the manifest last, so a proof is complete or absent."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A box's signing keys, one after another: the old one signs the new one, and the new one signs that it follows it.
+"""Replaces a box's signing key: the old key signs the new one, and the new one signs that it follows.
 
 So whoever knows any one of them can follow the line in both directions: a proof of before and one of after the change
 are the same box's. The line lies beside the key, and a copy of it in the folder of each visit that is sealed since.

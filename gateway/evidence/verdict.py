@@ -1,4 +1,4 @@
-"""What a verification can find, in words that somebody who is not an engineer can act on."""
+"""The results of a verification, in words that a person without training can act on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Checking one visit's folder offline: the first wrong thing is named, and exactly where.
+"""Verifies one visit's folder offline and names the first wrong thing and its place.
 
 Order: tombstone, then for each part its manifest, its signature, the part before, its log, what is remembered outside
 the box, its films one by one, whether every camera's film is whole but for declared gaps; last the courier's receipt.

@@ -1,4 +1,4 @@
-"""MQTT 5: the only user of aiomqtt in the gateway, beside what reads for it (mqtt/inbound_limits.py).
+"""The MQTT 5 client. It is the only user of aiomqtt in the gateway, beside `mqtt/inbound_limits.py`.
 
 What aiomqtt 2.5.1 on paho-mqtt 2 does that matters here, each tried in tests/gateway/mqtt/test_client.py:
 

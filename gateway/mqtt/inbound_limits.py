@@ -1,4 +1,4 @@
-"""What of a broker's bytes is read at all: a hub's broker is another's, and what it says is read in the doors' loop.
+"""Limits what the gateway reads from a broker, because a hub's broker is another party's and shares the doors' loop.
 
 What paho-mqtt 2.2.0 and aiomqtt 2.5.1 do with a broker that does not keep to what was agreed, each tried in
 tests/gateway/mqtt/test_inbound_limits.py:

@@ -1,4 +1,4 @@
-"""What goes over the broker, in words that know no library: what arrived, and what became of what left."""
+"""Received messages and results of publishing, independent of the client library."""
 
 import asyncio
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What publishes to a broker, and how a body and an instant are written."""
+"""The interface for publishing, and how bodies and instants are written."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Another box in this one's chair: two gateways of one house at one broker, each of which knows half of what happened.
+"""Detects a second gateway that uses the same MQTT client id.
 
 Every gateway signs in under the same client id, and a broker lets only the newest have it. So where two run (a box that
 was replaced and goes on, a disk that was copied, stolen credentials) each throws the other out, every second or two,

@@ -1,4 +1,4 @@
-"""Whom a client of the broker believes: TLS, under the authority that the house file names, never without."""
+"""The TLS settings of the broker's clients, under the authority that the house file names."""
 
 import asyncio
 import ssl

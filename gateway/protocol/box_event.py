@@ -1,4 +1,4 @@
-"""What a box signs, as it travels: compact JWS under its Ed25519 key: its events, and in them its accounts. Pure.
+"""The box's signed events and statements: compact JWS under its Ed25519 key. Pure.
 
 The header of each kind is one and always the same, so there is nothing in it to be believed: one that differs in a
 single byte ends the reading before the signature is looked at.

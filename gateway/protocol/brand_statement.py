@@ -1,4 +1,4 @@
-"""What a brand says itself of its standing with a home: carried by a hub that can alter none of it. Pure.
+"""A brand's signed statements about its connection to a home; the hub relays them unchanged. Pure.
 
 Each is a compact JWS under one of the brand's keys, with `alg`, `kid` and `typ` in its header and nothing else. None
 names a home: whose home it is says whoever opens the consent page, and the brand does not learn it before a yes. Each

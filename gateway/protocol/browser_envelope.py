@@ -1,4 +1,4 @@
-"""What a browser of the household and the box say to each other through a hub that can read none of it. Pure.
+"""Encrypts messages between a household's browser and the box, so that the hub cannot read them. Pure.
 
 Each side has an ECDH key of P-256 for the other alone. Of what they agree on, HKDF with SHA-256 (RFC 5869, no salt)
 makes two keys, one a direction, bound to the home and the browser. A message is a compact JWE (RFC 7516) with

@@ -1,4 +1,4 @@
-"""The words between a household's browser and the box: tokens, orders, questions. Pure, and strict to the last key.
+"""The messages between a household's browser and the box: tokens, orders, queries. Pure; unknown keys are refused.
 
 An order changes something: it is signed, numbered and kept. A question is answered and forgotten.
 """

@@ -1,4 +1,4 @@
-"""What a browser of the household signs: compact JWS with ES256 (RFC 7515, 7518), as WebCrypto signs. Pure.
+"""The tokens that a household's browser signs: compact JWS with ES256 (RFC 7515, 7518). Pure.
 
 Two kinds: the token by which a hub knows the browser, and an order to the box. Which of them it is stands in the
 header, and the header is one constant a kind and a browser: a token is never taken for an order.

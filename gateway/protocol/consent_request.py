@@ -1,4 +1,4 @@
-"""What a brand asks of a home, as the hub carries it there. Pure.
+"""A brand's request for a home's consent, as the hub relays it. Pure.
 
 It travels as the token of a CONNECT job. The hub signs it, so that what somebody else put on the line is no job; to the
 box that signature is worth nothing more. What the brand says itself (gateway/protocol/brand_statement.py) is in it

@@ -1,4 +1,4 @@
-"""What a brand says of itself by the hub: that it asks, that it has another key, that it took one back. Pure.
+"""Verifies a brand's messages that a hub relayed: request, next key, end. Pure.
 
 The hub vouches for nobody. A brand that this house knows shows a key of its own; what is more than the showing of a
 public key, its own key has signed. A brand that nobody knows here signs its question by the key that it brings: so

@@ -1,4 +1,4 @@
-"""A box's account of a delivery that is over: the extract of its log that a retailer may have, signed. Pure.
+"""The signed record of an ended delivery: the part of the box's log that its retailer may have. Pure.
 
 The extract is written for the retailer (`record_entries`): when each of his parcels was read at the door, when the bolt
 was drawn, the door opened and closed and bolted again, and of a cold delivery how cold it was kept. Of what else stands

@@ -1,4 +1,4 @@
-"""What a home's word makes of a delivery, as its retailer may know it. Pure.
+"""Derives the state of a delivery that its retailer may know from the home's statement. Pure.
 
 Coarse on purpose: a retailer must not learn when nobody is home, nor how an entrance is doing. So nothing of readiness
 goes on, and of reasons those only that a retailer can act on or that say what became of a parcel.

@@ -1,4 +1,4 @@
-"""How a box joins a hub: the code, and what each proves to the other. Pure.
+"""The messages by which a box joins a hub: claim code and proofs. Pure.
 
 Whoever runs the hub makes a claim; its code is read to the box, as text or QR. It holds the hub's address, the claim's
 name, a secret of 128 random bits that is good once, and the fingerprint of the hub's authority. So one code proves

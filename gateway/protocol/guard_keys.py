@@ -1,4 +1,4 @@
-"""The two keys between gateway and guard: each has its own, and knows the other's public half.
+"""The keys of gateway and guard: each has a private key and the other's public one.
 
 The gateway's is a key of its own beside the box's, for one purpose: it can be made anew without touching any proof
 that the box has signed, and what the box signs elsewhere can never be read as a command.

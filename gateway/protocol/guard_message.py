@@ -1,4 +1,4 @@
-"""What gateway and guard say to each other over a broker that neither trusts: Ed25519 JWS in compact form.
+"""The messages between gateway and guard over an untrusted broker: Ed25519 JWS in compact form.
 
 One key each way, one header each way, byte for byte; so no algorithm, key or demand of a message's own is ever read.
 The payload is canonical JSON (RFC 8785): what is signed has one spelling, and another one is refused. All that ties a

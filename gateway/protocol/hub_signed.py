@@ -1,4 +1,4 @@
-"""A delivery that its brand did not sign: the hub signs it, and says so. Pure.
+"""A delivery that the hub signs, marked as such, because its brand did not sign it. Pure.
 
 Its type is not a brand's, its issuer is the hub, and its payload names the brand beside: no reader of a brand's
 messages can take it for one, under whatever key. A box takes it only where the household lets that brand come unsigned.

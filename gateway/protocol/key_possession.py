@@ -1,4 +1,4 @@
-"""Proof that whoever enrols a brand's key has its private half: a compact JWS under that key. Pure.
+"""Proof that the one who enrols a brand's key has its private half: a compact JWS under that key. Pure.
 
 It names the brand, the key and the hub, so a proof that was made for one enrols nothing elsewhere, and nobody enrols
 another's key as his own. The header holds `alg`, `kid` and `typ`, the payload `brand`, `kid` and `hub`, nothing else.

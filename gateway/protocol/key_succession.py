@@ -1,4 +1,4 @@
-"""How one signing key of a box follows another: each step is signed by both."""
+"""The succession of a box's signing keys: both keys sign each step."""
 
 from base64 import b64decode
 from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""The box's own keys: made at first start, never leaving the box.
+"""The box's own keys, made at the first start; they never leave the box.
 
 The public half of its Ed25519 key proves what the box signed; under the other, secret one it makes one-time links.
 """

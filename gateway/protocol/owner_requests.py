@@ -1,4 +1,4 @@
-"""What the owner may ask of an entrance: `perron/entrance/<id>/set`, one JSON object a message.
+"""The owner's requests to an entrance: `perron/entrance/<id>/set`, one JSON object a message.
 
 Only the account `owner` may write there (the broker's ACL); retained copies are never acted on.
 """

@@ -1,4 +1,4 @@
-"""What the box answers to a hub's job, in words that know neither line nor store. Pure."""
+"""The box's answer to a hub's job. Pure."""
 
 from enum import StrEnum, auto
 

@@ -1,4 +1,4 @@
-"""JSON from strangers: read so that no two readers can read it differently, as devices' is, and less deep."""
+"""Parses JSON from outside strictly, so that no two parsers can read it differently."""
 
 from devices.vendors.strictjson import parse
 

@@ -1,4 +1,4 @@
-"""A home's support code: twelve letters and digits that can be read aloud, the last of which catches a slip.
+"""A home's support code: twelve letters and digits to read aloud; the last one is a check character.
 
 Nothing is in it that looks or sounds like another (no I, L, O, U, 0, 1), so it may be written in small letters, with or
 without the strokes between its groups. It names a home and proves nothing: whoever knows one can ask, and only the home

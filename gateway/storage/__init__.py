@@ -1,4 +1,4 @@
-"""The only user of SQLite: what must be on disk before anything happens, and everything that is looked up."""
+"""The store, the only user of SQLite: it commits before effects and answers queries."""
 
 from gateway.storage.accounts import AccountStore, RecoveryCodeUse
 from gateway.storage.handover import Handover

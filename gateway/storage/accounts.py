@@ -1,4 +1,4 @@
-"""The register: people, invitations, sessions and wrong passwords, on the store's own writer and reader."""
+"""Stores people, invitations, sessions and wrong passwords."""
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence

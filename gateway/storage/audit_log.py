@@ -1,4 +1,4 @@
-"""The log: every decision as one entry of the hash chain, in the words of the design and without a code in clear."""
+"""Appends every decision to the audit log, a hash chain that contains no code in clear."""
 
 import hmac
 import json

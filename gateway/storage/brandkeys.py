@@ -1,4 +1,4 @@
-"""The brands' signing keys: since when each is trusted, when it was last used, and which the house trusts no longer."""
+"""Stores the brands' signing keys: trusted since, last used, distrusted."""
 
 import sqlite3
 from collections.abc import Iterable, Mapping

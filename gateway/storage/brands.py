@@ -1,4 +1,4 @@
-"""The brands that this house knows: those of its house file, and those that asked by a hub and that the owner let in.
+"""Stores the brands of the house: those of its house file, and those that the owner permitted through a hub.
 
 This is the one place that has both. What the house file says of a brand wins: its name, its keys, that it is a brand at
 all. A brand that is not in it is a *guest*: its name and keys are those of the question that the owner permitted.

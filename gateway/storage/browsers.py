@@ -1,4 +1,4 @@
-"""Enrolled browsers of the household, and their orders: each kept before it is done, and its number taken once.
+"""Stores enrolled browsers and their orders, each before it is performed; each number counts once.
 
 A browser belongs to a known device, and ends with it; so it ends with its person, his password and the household.
 """

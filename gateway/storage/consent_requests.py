@@ -1,4 +1,4 @@
-"""Brands that ask by a hub, as rows: what each asks, how long it waits, what the owner's answer makes of its keys."""
+"""Stores the requests of brands that came through a hub, and what the owner's answer makes of their keys."""
 
 import json
 import sqlite3

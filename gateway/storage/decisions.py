@@ -1,4 +1,4 @@
-"""One decision, stored: log entry, the entrance's state and what its commands change, or nothing of it."""
+"""Stores one decision in a transaction: log entry, the entrance's state and the effects of its commands."""
 
 import json
 import sqlite3

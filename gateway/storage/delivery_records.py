@@ -1,4 +1,4 @@
-"""The account of a delivery that is over: made out of the log, and an entry of it (protocol/delivery_record.py)."""
+"""Builds the record of an ended delivery from the log, and appends it to the log."""
 
 import json
 import math

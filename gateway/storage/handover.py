@@ -1,4 +1,4 @@
-"""A house that goes to its next owner: the one link by which he takes it, and what ends when he does.
+"""Stores the hand-over of a house: the next owner's one link, and what ends when it is used.
 
 Whatever gives the former household access ends in the one transaction that makes the next owner. What needs the disk
 (films, the key of links, the phones' file) is noted there and done at the start that follows: `new_house.*`.

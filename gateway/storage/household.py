@@ -1,4 +1,4 @@
-"""What the owner says, and what the box must not forget of itself."""
+"""Stores the owner's stops, decisions on brands, and the box's counters."""
 
 import sqlite3
 from dataclasses import replace

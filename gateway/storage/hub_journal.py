@@ -1,4 +1,4 @@
-"""What a hub is told and what came by it: the box's journal of events, each signed once and sent until it is kept.
+"""The box's journal of events for a hub: each is signed once and sent until the hub confirms it.
 
 An event and the note that it was told are one transaction, so nothing is lost and nothing told twice. An event is kept
 as what happened and as the signed token: whoever was put back from an older copy, box or hub, has another chain than

@@ -1,4 +1,4 @@
-"""Whether the database file is whole, as far as SQLite can tell within some seconds."""
+"""Checks the database file with SQLite within some seconds."""
 
 import sqlite3
 import threading

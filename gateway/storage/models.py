@@ -1,4 +1,4 @@
-"""What the store takes and gives."""
+"""The models that the store takes and returns."""
 
 from dataclasses import dataclass, field
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Signed messages of retailers: each is answered once, and the same bytes get the same answer again."""
+"""Stores signed messages of retailers; a repeated message gets its stored answer."""
 
 import json
 import sqlite3

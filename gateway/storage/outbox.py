@@ -1,4 +1,4 @@
-"""What each of the owner's phones has still to be told, and which one-time links were used."""
+"""Stores the pending messages of each phone, and the used one-time links."""
 
 import sqlite3
 from collections.abc import Iterable, Sequence

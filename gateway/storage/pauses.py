@@ -1,4 +1,4 @@
-"""The household's pauses: kept until they are over."""
+"""Stores the household's pauses until they end."""
 
 import sqlite3
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""People and their roles, how the first one came, how others are invited. Each change enters the log, no secret does.
+"""Stores people and roles, the first claim and invitations. Each change enters the log, without secrets.
 
 Secrets come here as SHA-256, passwords as argon2id strings. `by` is the id of whoever asks. `reckoned` instants never
 lie after the true time (`gateway.web.auth.session_age`); `now` is what the log tells.

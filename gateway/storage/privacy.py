@@ -1,4 +1,4 @@
-"""What is kept of whom: the owner's choices about it, who looked at it, what was erased, and how much there is."""
+"""Stores the owner's choices on privacy, who looked at films, and what was erased; counts what is stored."""
 
 import json
 import sqlite3

@@ -1,4 +1,4 @@
-"""What the command line asks of a store, beside the running box or while it does not run. Nothing is written."""
+"""Reads a store for the command line, also while the box runs. It writes nothing."""
 
 import sqlite3
 from collections.abc import Iterator

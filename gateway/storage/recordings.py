@@ -1,4 +1,4 @@
-"""Films as rows: which clips prove which visit, what is sealed, held, erased; and the owner's messages."""
+"""Stores films and the owner's messages: which clips prove which visit, what is sealed, held or erased."""
 
 import json
 import sqlite3

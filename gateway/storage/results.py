@@ -1,4 +1,4 @@
-"""What retailers were told and what they have to be told anew: at least once, also over a crash."""
+"""Stores the results that retailers must receive at least once, also after a crash."""
 
 import sqlite3
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What the store forgets when its time is over."""
+"""Deletes rows at the end of their retention time."""
 
 import sqlite3
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""Deliveries as rows: what a promise, its permission and its visits say together."""
+"""Reads a delivery with its permission and visits as one row."""
 
 import json
 import sqlite3

@@ -1,4 +1,4 @@
-"""The database file: how it is opened and brought up to date."""
+"""Opens the database file and migrates it."""
 
 import secrets
 import sqlite3

@@ -1,4 +1,4 @@
-"""Who is signed in on which device, and how often somebody tried a wrong password. All instants are reckoned ones."""
+"""Stores sessions by device and counts wrong passwords. All instants are of the reckoned clock."""
 
 import hmac
 import sqlite3

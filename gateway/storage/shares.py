@@ -1,4 +1,4 @@
-"""Visits that are shown to somebody outside by a link: each ends in its time, with its maker, and with its film."""
+"""Stores links that show a visit to an outsider; each ends with its time, its maker or its film."""
 
 import sqlite3
 from datetime import datetime

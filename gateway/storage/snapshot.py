@@ -1,4 +1,4 @@
-"""A copy of the store, made beside a running box, and marked as what it is before anybody has it.
+"""Copies the store beside a running box and marks the copy before anyone uses it.
 
 What the box does after the copy was made the copy does not know. So in it nothing opens: each entrance is in safe mode
 until its owner acknowledges; each delivery waits to be announced anew, by a message that was signed after the copy was

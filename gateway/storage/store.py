@@ -1,4 +1,4 @@
-"""The store: one SQLite file, one thread that writes, quick reads on the event loop.
+"""The store: one SQLite file, one writer thread, and quick reads on the event loop.
 
 What a coroutine of `Store` has returned is on disk. Plain methods read; they are index look-ups of well under a
 millisecond and see everything that was returned before.

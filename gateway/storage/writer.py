@@ -1,4 +1,4 @@
-"""The one thread that writes. It groups what waits into one commit, so one sync serves many."""
+"""The writer thread. It groups waiting jobs into one commit, so that one sync serves many."""
 
 import asyncio
 import queue

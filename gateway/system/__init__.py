@@ -1,1 +1,1 @@
-"""What every part of the gateway may use: small mechanisms that know nothing of doors, deliveries or hubs."""
+"""Mechanisms for every part of the gateway that know nothing of doors, deliveries or hubs."""

@@ -1,4 +1,4 @@
-"""Which addresses are this machine's own."""
+"""Recognises this machine's own addresses."""
 
 from ipaddress import ip_address
 

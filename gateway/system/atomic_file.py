@@ -1,4 +1,4 @@
-"""Reading and writing the files of a proof: whole or not at all, and never through a link."""
+"""Reads and writes the files of a proof atomically and never through a link."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A question to a hub by HTTP that has an end, whatever is answered, and leads nowhere else.
+"""Sends an HTTP request with limits on time and size and without redirects.
 
 It is asked in a thread, which nothing can end from outside: a hub that answers a byte now and then would hold it for
 good, and with it the box, whose next start waits for the last one's threads.

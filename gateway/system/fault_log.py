@@ -1,4 +1,4 @@
-"""The faults of a process, written down: what was set aside, shown by `perron doctor` and on the pages.
+"""Records faults of a process in a file, for `perron doctor` and the pages.
 
 The file holds the newest 32 kinds of faults, also those of earlier processes, and how many pieces each worker of this
 process has set aside. Nothing of a message's content is in it.

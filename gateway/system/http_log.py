@@ -1,4 +1,4 @@
-"""The log of whatever serves HTTP here."""
+"""Logs HTTP requests."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""A process on a leash: it ends when the one that started it does, however that one ends (Linux).
+"""Starts a process that Linux ends when its parent ends (PR_SET_PDEATHSIG).
 
 `python gateway/system/parent_death.py SIGNAL STARTER COMMAND...` becomes COMMAND, under the same process id.
 """

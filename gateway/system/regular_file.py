@@ -1,4 +1,4 @@
-"""Reading a plain file of bounded size, or an error at once.
+"""Reads a regular file of bounded size, or raises at once.
 
 A pipe that nobody writes to would hold whoever reads it for ever, and a device or a file without end would fill the
 memory; a reload reads while doors are open. Here links are followed, for secrets are handed to services by them; what

@@ -1,4 +1,4 @@
-"""How a running box is told to end: by a signal, or from within."""
+"""Ends a running box by a signal or from within."""
 
 import asyncio
 import contextlib

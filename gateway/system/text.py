@@ -1,4 +1,4 @@
-"""Text from outside that is made safe to show: no command, no link, no mark that hides a line."""
+"""Makes text from outside safe to show: without commands, links, or characters that hide a line."""
 
 import re
 import string

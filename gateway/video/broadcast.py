@@ -1,4 +1,4 @@
-"""A camera's live view: its pictures as they came (stream copy), one fragment of an MP4 for each, while somebody views.
+"""Sends a camera's live view to its viewers: stream copy, one MP4 fragment for each picture.
 
 One muxer for each connection to the camera, however many view. Times in the MP4 begin at 0 with the muxer, so a viewer
 who comes later begins at a later time.

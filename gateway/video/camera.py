@@ -1,4 +1,4 @@
-"""One camera in the video process: a thread that reads its stream, keeps the ring, films, and looks at the pictures.
+"""One camera in the video process: a thread that reads its stream, keeps the ring, films and analyses pictures.
 
 The thread alone opens, reads, decodes and muxes. What others ask (watch, record, finish, show, a proof, a picture)
 takes the lock, which the thread holds only while it handles a packet, never while it waits for the network.

@@ -1,4 +1,4 @@
-"""What a viewer gets after the line `Viewing`: chunks of a fragmented MP4, each with the instant of its newest picture.
+"""The chunks that a viewer receives after `Viewing`: fragmented MP4, each with the instant of its newest picture.
 
 On the socket, big-endian: 4 bytes, how many bytes of MP4 there are; 8 bytes (float64), the instant; those bytes.
 """

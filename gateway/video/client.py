@@ -1,4 +1,4 @@
-"""The gateway's end of the video process: starts it, speaks with it, and believes nothing that is not fresh."""
+"""The gateway's client of the video process: starts it, talks to it, and accepts only fresh proofs."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""One film of one camera: packets as they came (stream copy), in a fragmented MP4 that plays wherever it is cut."""
+"""Writes one film of one camera: stream copy into a fragmented MP4 that plays wherever it is cut."""
 
 import logging
 import os

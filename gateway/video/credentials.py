@@ -1,4 +1,4 @@
-"""A camera's account. It stands in a file of its own, is read when the stream is opened, and is told to nobody else.
+"""Reads a camera's credentials from their own file when the stream is opened.
 
 The gateway hands over the file's path, never what stands in it: so it is in no command line, no environment, no message
 between the processes and no log. A file that was changed counts from the next try to connect on.

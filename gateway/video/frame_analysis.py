@@ -1,4 +1,4 @@
-"""Looking at one stream's pictures: decode, prove that they live, read labels, keep the newest for a thumbnail."""
+"""Analyses a stream's pictures: decodes, proves liveness, reads labels, keeps the newest for a thumbnail."""
 
 import io
 from typing import Final

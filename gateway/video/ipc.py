@@ -1,4 +1,4 @@
-"""What the gateway and the video process say to each other: JSON lines over a Unix socket, both directions.
+"""The messages between gateway and video process: JSON lines over a Unix socket, in both directions.
 
 The video process outlives the gateway: whoever connects next gets `VideoHello` with the clips that run.
 `at` are CLOCK_MONOTONIC seconds, which all processes of one boot share; `start` and `end` are UTC.

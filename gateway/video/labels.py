@@ -1,4 +1,4 @@
-"""Barcodes in a camera's picture."""
+"""Reads barcodes in a camera's picture."""
 
 import zxingcpp
 from PIL import Image

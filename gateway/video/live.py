@@ -1,4 +1,4 @@
-"""The gateway's end of a live view: one camera, as it comes out of the video process, for one page."""
+"""The gateway's side of a live view: one camera of the video process, for one page."""
 
 import asyncio
 import logging

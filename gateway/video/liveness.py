@@ -1,4 +1,4 @@
-"""Whether a camera's pictures are live: what its packets and decoded pictures prove, and until when.
+"""Decides from packets and decoded pictures whether a camera is live, and until when.
 
 Pure: times are monotonic seconds given by the caller. Two claims are kept apart:
 

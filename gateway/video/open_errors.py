@@ -1,4 +1,4 @@
-"""Why a camera's stream does not open, in words for whoever sets it up. None of them can hold a password."""
+"""Explains why a camera's stream does not open. No text can contain a password."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

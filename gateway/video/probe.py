@@ -1,4 +1,4 @@
-"""A look at one camera's stream, in a process of its own: a stream that was forged may crash libav, not us.
+"""Probes one camera's stream in a process of its own, because a forged stream may crash libav.
 
 `python -m gateway.video.probe` reads one line from its standard input (a `CameraSource`: the path of the account's
 file, never the account) and writes one line (`ProbeResult`). For `perron doctor` and whoever sets up a camera.

@@ -1,4 +1,4 @@
-"""The video process: cameras' threads on one side, one gateway on a Unix socket on the other, viewers on a second one.
+"""The video process: camera threads, a Unix socket for one gateway, and a second one for viewers.
 
 It outlives the gateway. Whoever connects replaces the gateway before. Without a gateway, open clips run on for
 `ORPHAN_TIMEOUT_S` seconds and are then closed; a process without clips and without a gateway ends after

@@ -1,4 +1,4 @@
-"""A clip of one camera from `Record` to `Finish`: as many files as it takes, because cameras and disks fail."""
+"""A clip of one camera from `Record` to `Finish`, in as many files as failures of camera and disk require."""
 
 import logging
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The films of one visit's part as they lie on disk: what a killed process left is closed, holes are declared."""
+"""Recovers the films of a visit's part from disk: closes what a killed process left and declares gaps."""
 
 import logging
 import os

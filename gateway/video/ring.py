@@ -1,4 +1,4 @@
-"""The pre-roll: the last seconds of one camera's packets, in memory only, whole groups of pictures."""
+"""The pre-roll: the last seconds of one camera's packets in memory, in whole groups of pictures."""
 
 from collections import deque
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""RTSPS: which certificate a camera may show. TLS itself is libav's (GnuTLS); here it is told whom to trust.
+"""Decides which certificate a camera may show for RTSPS; libav (GnuTLS) does the TLS.
 
 Trusted is what the file `ca` vouches for (an authority, or the camera's own certificate), or the one certificate of
 `fingerprint_of`, or else whatever this machine's own store vouches for. With `ca` and the store the certificate must

@@ -1,4 +1,4 @@
-"""The JSON lines beside a film: what it is, the hash chain of its fragments, its holes, how it ended.
+"""The JSON lines beside a film: its description, the hash chain of its fragments, its gaps, its end.
 
 A line is written after the fragment it speaks of is synced to disk, so whatever a killed process leaves behind can be
 checked. The film `a.mp4` (`a.mp4.part` while it runs) has the sidecar `a.jsonl`.

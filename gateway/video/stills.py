@@ -1,4 +1,4 @@
-"""Single pictures out of a film, decoded in a process of its own: a film that was forged may crash libav, not us.
+"""Decodes single pictures of a film in a process of its own, because a forged film may crash libav.
 
 `python -m gateway.video.stills SECOND...` reads the film from its standard input, which must be a plain file, and
 writes one JSON line a second asked for: `{"second", "jpeg"}`, or null where the film has no picture.

@@ -1,4 +1,4 @@
-"""Opening and reading a camera's H.264 over RTSP, with the options that were measured.
+"""Opens and reads a camera's H.264 over RTSP, with measured options.
 
 A camera may be hostile: it is followed nowhere (libav is left no protocol but the one of this connection, so that a
 redirect to a file, a page or another camera is refused), and nothing but its first H.264 video is asked for, so that

@@ -1,4 +1,4 @@
-"""Those who view: one connection each, on a Unix socket beside the gateway's one, whichever gateway is there.
+"""Serves viewers on a Unix socket of their own, one connection each.
 
 The cameras' threads mux (`gateway.video.broadcast`); the loop only hands the same bytes on to all. Nobody waits for a
 viewer: one who does not read is cut off.

@@ -1,4 +1,4 @@
-"""The house's internet cable, as a TCP relay: what goes through it stands still while it is pulled out.
+"""The house's internet cable as a TCP relay that a person can unplug.
 
 As with a real one, connections do not break when it is pulled: nothing arrives, and what neither side has given up on
 goes on when it is back. What a sender gave up on meanwhile never arrives.

@@ -1,4 +1,4 @@
-"""The owner's phones, one a language: what the box's messages reach at the far end of the cable, as Apprise's JSON."""
+"""The owner's phones, one for each language: they receive the box's messages as Apprise's JSON."""
 
 import base64
 import binascii

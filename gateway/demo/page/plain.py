@@ -1,4 +1,4 @@
-"""What happens, in one plain line: for scenarios, which have no words of their own for what the page shows."""
+"""Describes what happens in a scenario in one plain line."""
 
 from gateway.demo.page.snapshot import DemoEvent, LineShown
 from gateway.demo.result import LogLine

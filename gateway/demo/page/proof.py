@@ -1,4 +1,4 @@
-"""A visit's sealed proof as the page shows it, and what becomes of a copy in which one byte was changed."""
+"""Shows a visit's sealed proof, and verifies a copy in which one byte was changed."""
 
 import asyncio
 import re

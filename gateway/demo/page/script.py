@@ -1,4 +1,4 @@
-"""The show: what is played by itself, chapter by chapter.
+"""The show: scenes that the demo plays by itself, in chapters.
 
 Each chapter requires what it claims, so a show that the gateway does not live up to stops there and says so.
 """

@@ -1,4 +1,4 @@
-"""The demo's page as a server, in the demo's own process: killing the gateway does not take the page away."""
+"""Serves the demo's page from the demo's own process, so that it survives the gateway's end."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""What the page shows at one moment, as a pure function of what happened until then.
+"""Computes what the page shows from all events so far. Pure.
 
 `apply_event(snapshot, happening)` is all of it: what the gateway says (`ObservedMessage`), what physically happened
 (`LogLine`), and the few things below that only the demo itself knows of.

@@ -1,4 +1,4 @@
-"""Plays one thing at a time, each in a house of its own, and keeps what the page shows of it."""
+"""Plays one run at a time, each in a house of its own, and keeps what the page shows of it."""
 
 import asyncio
 import contextlib

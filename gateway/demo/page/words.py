@@ -1,4 +1,4 @@
-"""What the demo's page says: a text a key, for its template and its script.
+"""The texts of the demo's page, one for each key.
 
 What happens at any door has its words in `gateway/web/texts/catalogue.py` and
 `gateway/runtime/notifications/texts.py`; the page has those too.

@@ -1,4 +1,4 @@
-"""All scenarios, in the order in which `perron demo --list` tells them."""
+"""Lists all scenarios in the order of `perron demo --list`."""
 
 from gateway.demo.scenario import Scenario
 from gateway.demo.scenarios import cameras, failures, garage, locks, parcels, people, promises

@@ -1,4 +1,4 @@
-"""Cameras that see nothing, lie or die, and one that reads labels."""
+"""Scenarios of cameras that fail or lie, and of one that reads labels."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""When the box itself, its broker, its disk or its clock fails."""
+"""Scenarios in which the box, its broker, its disk or its clock fails."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

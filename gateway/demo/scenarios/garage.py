@@ -1,4 +1,4 @@
-"""A garage door in the house door's place: it opens on a scan, and comes down by itself once the courier is out."""
+"""Scenarios of a garage door: it opens on a scan and closes when the courier is out."""
 
 import asyncio
 from dataclasses import replace

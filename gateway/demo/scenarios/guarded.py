@@ -1,4 +1,4 @@
-"""A basic lock behind a guard: the whole way through two brokers."""
+"""Scenarios of a basic lock behind a guard, through two brokers."""
 
 from gateway.demo.behind import with_guard
 from gateway.demo.scenario import Expectation, Scenario, ScenarioRun

@@ -1,4 +1,4 @@
-"""Homes and houses that are a little other than the usual one."""
+"""Scenarios of homes with unusual equipment."""
 
 from devices.simulators.doorway import Position
 from devices.simulators.house import CameraPlan

@@ -1,4 +1,4 @@
-"""Locks that jam, are silent, late, or lie, and a bolt in the air."""
+"""Scenarios of locks that jam, are silent, late or lie, and of a bolt thrown with the door open."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What couriers do with parcels: the usual visit and its many ways of being a little other."""
+"""Scenarios of the usual visit and its variants."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The owner, the household and uninvited guests."""
+"""Scenarios of the owner, the household and uninvited guests."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Codes, windows and promises: what the box takes for an expected parcel, and what it does not."""
+"""Scenarios of codes, windows and delivery orders that the box accepts or refuses."""
 
 from dataclasses import replace
 

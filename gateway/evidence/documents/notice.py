@@ -1,4 +1,4 @@
-"""The notice for the door: what to do there, and who films, why, how long, whom to ask."""
+"""Draws the notice for the door: what to do there, and who films, why, for how long, and whom to ask."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""An A4 sheet to draw on: the only user of fpdf.
+"""An A4 sheet for drawing. The only user of fpdf.
 
 Lengths are millimetres from the top left corner, text sizes points; `y` of a text is its baseline.
 """

@@ -1,4 +1,4 @@
-"""Pictograms for hands in gloves, drawn by ourselves: thick lines, few of them, no letters.
+"""Draws pictograms with thick lines and without letters.
 
 Each is drawn in a square of 100 by 100, whatever its size on the sheet. Colour is never its only sign.
 """

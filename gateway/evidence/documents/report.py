@@ -1,4 +1,4 @@
-"""The two-page report of one visit, for an insurer: what was delivered and when, what verification says, pictures.
+"""Draws the two-page report of a visit for an insurer: delivery, times, verification, pictures.
 
 What is not in the proof is said to be missing. Where the proof does not hold, both pages say so in red, what they tell
 is called a claim, and no picture is shown.

@@ -1,4 +1,4 @@
-"""What the report of a visit says of a moment, a door and a gap."""
+"""The texts of a visit's report."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

@@ -1,4 +1,4 @@
-"""What a report can rest on: a visit's folder, verified first, then read; and the pictures out of its films."""
+"""Reads the sources of a report: a visit's folder, which it verifies first, and pictures from its films."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field

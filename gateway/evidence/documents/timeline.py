@@ -1,4 +1,4 @@
-"""A visit as a picture: when the door stood open, the bolt was withdrawn and each camera filmed; how warm it was."""
+"""Draws a visit's timeline: open door, withdrawn bolt, films, temperature."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

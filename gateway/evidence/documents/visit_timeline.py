@@ -1,4 +1,4 @@
-"""The course of a visit as its log tells it: when bolt and door moved, how warm the fridge was.
+"""Computes a visit's timeline from its log: bolt, door, fridge.
 
 What the log does not say is not here: nothing is concluded from silence.
 """

@@ -1,4 +1,4 @@
-"""What is weak in a broker's folder: each finding says what, where, and what to do. It only reads.
+"""Audits a broker's folder: each finding names the weakness, its place and the remedy. It only reads.
 
 A mosquitto.conf is read as mosquitto reads it (mosquitto.conf(5), 2.0): `password_file`, `acl_file` and
 `allow_anonymous` hold for all listeners unless `per_listener_settings` says otherwise; certificate, key and

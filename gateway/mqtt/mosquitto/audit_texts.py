@@ -1,4 +1,4 @@
-"""What is said of a weak point of the broker's files, and what to do about it."""
+"""The texts of the audit's findings."""
 
 from collections.abc import Mapping
 

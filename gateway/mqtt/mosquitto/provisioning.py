@@ -1,4 +1,4 @@
-"""The house's own broker, and the radio's: what mosquitto is told and who may log in.
+"""Writes the configuration and accounts of the house's mosquitto, the radio's and the hub's, and runs private ones.
 
 One account is one connection: the broker takes the user name for the client id, so nobody can push another out or
 speak in another's name. Who may say what stands in `gateway.config.broker_acl`.

@@ -1,4 +1,4 @@
-"""An authority of the house's own and what it vouches for: made on the box, for names that the house gives.
+"""The house's own certificate authority, made on the box and limited to names of the house.
 
 The pages and the broker have one each (`gateway.system.pki.pages`, `gateway.system.pki.broker`): whoever stole the key
 of one could pretend to be that one only. Keys are P-256: the small chips of locks and sensors know it too.

@@ -1,4 +1,4 @@
-"""The broker's certificate, under an authority of the house's own.
+"""The broker's certificate, issued by the house's authority.
 
 In the broker's folder: `authority/authority.key` is its maker's alone (the broker never reads it), `authority.pem` is
 what clients are given, `tls/` holds what mosquitto reads. The certificate is good for 30 days and renewed from the 15th

@@ -1,4 +1,4 @@
-"""The certificate of the box's pages, under an authority that a person installs once.
+"""The certificate of the box's pages, issued by an authority that a person installs once.
 
 The certificate page shows how, and its fingerprint as a QR. The authority may only vouch for the box's own names and
 addresses, so whoever stole its key could not pretend to be a bank. Browsers accept certificates of at most 397 days.
