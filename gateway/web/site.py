@@ -25,10 +25,9 @@ from gateway.system.pki.pages import PAGES_FOLDER, PagesCertificate, format_fing
 from gateway.system.regular_file import read_bytes
 from gateway.web.auth.accounts import AccountError, UserAccounts
 from gateway.web.auth.recovery import OwnerSuccession
-from gateway.web.away import AwayPage
-from gateway.web.feed_limit import MAX_LINK_FEEDS, MAX_SESSION_FEEDS, FeedLimit
 from gateway.web.pages.action_links import ActionLinks
 from gateway.web.pages.add_device import AddDevicePage
+from gateway.web.pages.away import AwayPage
 from gateway.web.pages.decommission import DecommissionPage
 from gateway.web.pages.diagnostics import DiagnosticsPage
 from gateway.web.pages.history import History
@@ -48,7 +47,7 @@ from gateway.web.server.authorization import DAY_S, LANGUAGE_COOKIE, YEAR_DAYS, 
 from gateway.web.server.changes import ChangeNotifier
 from gateway.web.server.connection_limits import REQUEST_TIMEOUT_S, ConnectionLimiter, connection_of, listen_socket
 from gateway.web.server.context import GatewayServices
-from gateway.web.server.feed import LiveFeed
+from gateway.web.server.feed import MAX_LINK_FEEDS, MAX_SESSION_FEEDS, FeedLimit, LiveFeed
 from gateway.web.server.renderer import compile_templates
 from gateway.web.server.security_headers import (
     LABEL_READER_HEADERS,

@@ -179,7 +179,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="one courier's link is followed by any number of pages",
-        file=f"{WEB}feed_limit.py",
+        file=f"{WEB}server/feed.py",
         old="        if len(feeds) > most:\n",
         new="        if not feeds:\n",
         tests=(f"{FLOODED}::test_of_one_link_so_many_pages_are_followed_and_the_oldest_is_hung_up_on",),

@@ -6,15 +6,15 @@ To the box: `{"want": ["fr/state/front", ...]}`, each in the language of its tab
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.system.i18n import Language, languages
-from gateway.web.feed_limit import MessageLimit
+from gateway.system.token_bucket import TokenBucket
 from gateway.web.server.changes import ChangeNotifier
 from gateway.web.server.fragments import FRAGMENTS
 
@@ -22,6 +22,10 @@ HEARTBEAT_INTERVAL_S = 1.0  # seconds
 MIN_RENDER_INTERVAL_S = 0.05  # seconds between two looks: a burst of changes is painted once
 MAX_FRAGMENTS = 100
 MAX_MESSAGE_BYTES = 16_384  # bytes of one message from a browser
+MAX_SESSION_FEEDS = 24  # a browser without SharedWorker has one for each tab
+MAX_LINK_FEEDS = 8  # a courier's phone, and the phones of those with whom the courier shares the link
+MESSAGES_PER_SECOND = 10.0  # a page sends its list of fragments when a tab opens or closes, and never by itself
+MESSAGES_BURST = 60.0  # all tabs of a browser that comes back
 
 
 class FragmentRequest(BaseModel):
@@ -86,7 +90,7 @@ class LiveFeed:
             self._transport.abort()
 
     async def _receive(self, socket: web.WebSocketResponse) -> None:
-        limit, loop = MessageLimit(), asyncio.get_running_loop()
+        limit, loop = TokenBucket(MESSAGES_PER_SECOND, MESSAGES_BURST), asyncio.get_running_loop()
         async for message in socket:
             if not limit.take(loop.time()):
                 self.hang_up()
@@ -147,3 +151,25 @@ class LiveFeed:
             with suppress(KeyError):  # an entrance that is not here
                 language, _, part = name.partition("/")
                 yield name, self._render(part, language)
+
+
+class FeedLimit:
+    """The WebSockets of all pages: `key` is a session or a link."""
+
+    def __init__(self) -> None:
+        self._open_feeds: dict[str, list[Callable[[], None]]] = {}
+
+    @contextmanager
+    def one_more(self, key: str, hang_up: Callable[[], None], *, most: int) -> Iterator[None]:
+        """Count one within the block. Beyond `most`, the oldest of this key is hung up on: it may be long forgotten."""
+        feeds = self._open_feeds.setdefault(key, [])
+        feeds.append(hang_up)
+        if len(feeds) > most:
+            feeds.pop(0)()
+        try:
+            yield
+        finally:
+            if hang_up in feeds:
+                feeds.remove(hang_up)
+            if not feeds and self._open_feeds.get(key) is feeds:
+                del self._open_feeds[key]

@@ -10,8 +10,8 @@ from aiohttp import web
 from joserfc.jwk import ECKey
 from playwright.async_api import expect
 
-from gateway.web.away import AwayPage as AwayPart
-from gateway.web.away import script_texts
+from gateway.web.pages.away import AwayPage as AwayPart
+from gateway.web.pages.away import script_texts
 from gateway.web.site import STATIC_FILES
 from tests.browser import visitor
 from tests.gateway.web.awayhome import READ_KEYS_SCRIPT, RemotePage, enrol_browser, open_remote_page, serve_at_home
@@ -216,7 +216,7 @@ async def test_the_page_is_kept_whole_or_not_at_all_and_a_new_one_comes_from_the
         await page.wait_for_url(re.compile("/away/en$"))
         await expect(page.locator("#heard")).to_have_text("Connected to the box")
         monkeypatch.setattr(
-            "gateway.web.away.script_texts", lambda _: script_texts("en").replace("Connected to the box", "Anew")
+            "gateway.web.pages.away.script_texts", lambda _: script_texts("en").replace("Connected to the box", "Anew")
         )
         for route in site.site._runner.app.router.routes():  # noqa: SLF001 - as a box that was updated would
             part = getattr(route.handler, "__self__", None)

@@ -16,8 +16,8 @@ import pytest
 from aiohttp import ClientConnectionError, ClientSession, ClientWebSocketResponse, TCPConnector, WSMsgType
 
 from gateway.domain.delivery.barcodes import courier_token_digest, new_courier_token
-from gateway.web.feed_limit import MAX_LINK_FEEDS, MESSAGES_BURST
 from gateway.web.server.connection_limits import MAX_CONNECTIONS, MAX_CONNECTIONS_PER_NETWORK, STRANGER_REQUESTS_BURST
+from gateway.web.server.feed import MAX_LINK_FEEDS, MESSAGES_BURST
 from gateway.web.server.renderer import Renderer
 from tests.certified import make_certificate
 from tests.gateway.domain.delivery.house import receive
