@@ -62,8 +62,8 @@ def of_products() -> set[str]:
     """The topics of products that have their own."""
     found: set[str] = set()
     for name, vendor in VENDORS.items():
-        plate = DeviceRef(address=ADDRESSES.get(name, "{base}/{name}"), kind="lock")
-        found |= set(vendor.topics(plate).values())
+        device_ref = DeviceRef(address=ADDRESSES.get(name, "{base}/{name}"), kind="lock")
+        found |= set(vendor.topics(device_ref).values())
     return found
 
 

@@ -31,7 +31,7 @@ class SimulatedScanner(SimulatedDevice):
         """Read `code`."""
         report = ScanReport(code=code, event=event)
         try:
-            letters = self._vendor.encode_report(report, self._plate)
+            letters = self._vendor.encode_report(report, self._device_ref)
         except ValueError as error:
             raise Impossible(str(error)) from error
         self._last = report

@@ -44,15 +44,15 @@ class SimulatedDevice(ABC):
     def __init__(self, name: str, plan: DeviceAccount, vendor: str, site: DeviceSite) -> None:
         self.name, self.log = name, site.log
         self.faults: dict[str, FaultValue] = {}
-        self._vendor, self._plate = VENDORS[vendor], plan.plate
+        self._vendor, self._device_ref = VENDORS[vendor], plan.device_ref
         self._group: asyncio.TaskGroup | None = None
         self._doing: set[asyncio.Task[None]] = set()
         self.link = DeviceLink(
             name,
             plan.broker or site.broker,
             plan.secret(name, plan.broker or site.broker),
-            online=self._vendor.encode_report(AvailabilityReport(online=True), plan.plate)[0],
-            will=self._vendor.encode_report(AvailabilityReport(online=False), plan.plate)[0],
+            online=self._vendor.encode_report(AvailabilityReport(online=True), plan.device_ref)[0],
+            will=self._vendor.encode_report(AvailabilityReport(online=False), plan.device_ref)[0],
             on_up=self.on_up,
             on_heard=self._heard,
             lag_s=plan.lag_s,
@@ -93,7 +93,7 @@ class SimulatedDevice(ABC):
 
     def publish(self, report: Report, *, correlation: bytes | None = None, channel: TopicSuffix | None = None) -> None:
         """Publish a report in the vendor's format, on the vendor's topic suffix or on `channel`."""
-        for letter in self._vendor.encode_report(report, self._plate):
+        for letter in self._vendor.encode_report(report, self._device_ref):
             out = letter if channel is None else replace(letter, suffix=channel)
             self.link.publish(out, correlation=correlation)
 
@@ -146,11 +146,11 @@ class SimulatedDevice(ABC):
     def _heard(self, message: DeviceMessage) -> None:
         if message.channel is TopicSuffix.GET:
             if not isinstance(
-                self._vendor.decode_command(TopicSuffix.GET, message.payload, self._plate), UnreadablePayload
+                self._vendor.decode_command(TopicSuffix.GET, message.payload, self._device_ref), UnreadablePayload
             ):
                 self.answer(message.correlation)
             return
-        command = self._vendor.decode_command(TopicSuffix.SET, message.payload, self._plate)
+        command = self._vendor.decode_command(TopicSuffix.SET, message.payload, self._device_ref)
         if isinstance(command, UnreadablePayload):
             self.log.write("refused", device=self.name, command=None, why="unreadable")
         elif message.retained:  # it is an old message

@@ -62,7 +62,7 @@ class DeviceAccount(HouseSection):
     broker: SimulatedBroker | None = None
 
     @property
-    def plate(self) -> DeviceRef:
+    def device_ref(self) -> DeviceRef:
         """Return the device reference for its vendor module."""
         return DeviceRef(address=self.address)
 
@@ -97,7 +97,7 @@ class OpenerPlan(DeviceAccount):
     travel_s: Delay = 10.0
 
     @property
-    def plate(self) -> DeviceRef:
+    def device_ref(self) -> DeviceRef:
         """Return the device reference for its vendor module."""
         return DeviceRef(address=self.address, kind="cover")
 

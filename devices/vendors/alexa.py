@@ -79,7 +79,7 @@ _FAILURE_WORDS = {
 CORRELATES = True
 
 
-def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)
+def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)
     """Return no topics: it uses Perron's own."""
     return NO_TOPICS
 
@@ -87,7 +87,7 @@ def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the 
 def decode_report(
     channel: TopicSuffix,
     payload: bytes,
-    plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (nothing of it is needed)
+    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (nothing of it is needed)
 ) -> tuple[Report, ...]:
     """Parse an endpoint's message; an unreadable one gives one `UnreadablePayload`."""
     if channel in (TopicSuffix.SET, TopicSuffix.GET):
@@ -196,7 +196,7 @@ def _streams(streams: Sequence[object]) -> tuple[Report, ...]:
     return ()
 
 
-def encode_command(command: Command, plate: DeviceRef) -> Publication:
+def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
     """Encode a directive for this endpoint; a movement's id is also its message id and correlation token.
 
     Raises:
@@ -206,12 +206,14 @@ def encode_command(command: Command, plate: DeviceRef) -> Publication:
         case UnlockDoor() | LockDoor():
             directive = "Unlock" if isinstance(command, UnlockDoor) else "Lock"
             header = _header("Alexa.LockController", directive, command.id, command.id)
-            body = {"directive": _to(header, plate.address, {}), **movement.keys(command)}
+            body = {"directive": _to(header, device_ref.address, {}), **movement.keys(command)}
             return Publication(suffix=TopicSuffix.SET, payload=write(body))
         case QueryState():
             # MQTT's correlation data contains the query's number, so this id need not distinguish queries
             header = _header("Alexa", "ReportState", "query", "query")
-            return Publication(suffix=TopicSuffix.GET, payload=write({"directive": _to(header, plate.address, {})}))
+            return Publication(
+                suffix=TopicSuffix.GET, payload=write({"directive": _to(header, device_ref.address, {})})
+            )
         case SetSignal() | ShowResult():
             raise ValueError(f"an Alexa endpoint cannot be asked to {type(command).__name__}")
         case _:
@@ -221,7 +223,7 @@ def encode_command(command: Command, plate: DeviceRef) -> Publication:
 def decode_command(
     channel: TopicSuffix,
     payload: bytes,
-    plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (the same)
+    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (the same)
 ) -> Command | UnreadablePayload:
     """Parse a command to an endpoint."""
     try:
@@ -240,31 +242,33 @@ def decode_command(
         return UnreadablePayload(why=str(error))
 
 
-def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
+def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:
     """Encode a report of this endpoint.
 
     Raises:
         ValueError: the envelope cannot express the report.
     """
     if isinstance(report, LockReport):
-        return (Publication(suffix=TopicSuffix.STATE, payload=_lock_event(report, plate.address)),)
+        return (Publication(suffix=TopicSuffix.STATE, payload=_lock_event(report, device_ref.address)),)
     if isinstance(report, AvailabilityReport):
         value = {"value": "OK" if report.online else "UNREACHABLE"}
         health = _property("Alexa.EndpointHealth", "connectivity", value)
-        return (Publication(suffix=TopicSuffix.AVAILABILITY, payload=_state_report(plate.address, health)),)
+        return (Publication(suffix=TopicSuffix.AVAILABILITY, payload=_state_report(device_ref.address, health)),)
     if isinstance(report, MotionReport):
         seen = _property("Alexa.MotionSensor", "detectionState", "DETECTED" if report.detected else "NOT_DETECTED")
         return (
-            Publication(suffix=TopicSuffix.EVENT, payload=_change_report(plate.address, seen, "PHYSICAL_INTERACTION")),
+            Publication(
+                suffix=TopicSuffix.EVENT, payload=_change_report(device_ref.address, seen, "PHYSICAL_INTERACTION")
+            ),
         )
     if isinstance(report, DoorbellPressed):
-        header = _header("Alexa.DoorbellEventSource", "DoorbellPress", f"{plate.address}-press")
-        event = _to(header, plate.address, {"cause": {"type": "PHYSICAL_INTERACTION"}})
+        header = _header("Alexa.DoorbellEventSource", "DoorbellPress", f"{device_ref.address}-press")
+        event = _to(header, device_ref.address, {"cause": {"type": "PHYSICAL_INTERACTION"}})
         return (Publication(suffix=TopicSuffix.EVENT, payload=write({"event": event, "context": {}})),)
     if isinstance(report, StreamReport):
-        return (Publication(suffix=TopicSuffix.STATE, payload=_stream_event(report, plate.address)),)
+        return (Publication(suffix=TopicSuffix.STATE, payload=_stream_event(report, device_ref.address)),)
     if isinstance(report, ProgressReport | ErrorReport):
-        return (Publication(suffix=TopicSuffix.EVENT, payload=_response(report, plate.address)),)
+        return (Publication(suffix=TopicSuffix.EVENT, payload=_response(report, device_ref.address)),)
     raise ValueError(f"an Alexa endpoint cannot say {type(report).__name__}")
 
 

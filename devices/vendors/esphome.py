@@ -56,7 +56,7 @@ _CONTACT = {b"ON": DoorState.OPEN, b"OFF": DoorState.CLOSED}
 _DOORS = {"open": DoorState.OPEN, "closed": DoorState.CLOSED}
 
 
-def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)
+def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)
     """Return no topics: the firmware uses Perron's own."""
     return NO_TOPICS
 
@@ -64,12 +64,12 @@ def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the 
 def decode_report(
     channel: TopicSuffix,
     payload: bytes,
-    plate: DeviceRef = NO_DEVICE_REF,
+    device_ref: DeviceRef = NO_DEVICE_REF,
 ) -> tuple[Report, ...]:
     """Parse a message of a contact or opener; an answer gives its echo first, then the state."""
     if channel is TopicSuffix.AVAILABILITY and payload in (b"online", b"offline"):
         return (AvailabilityReport(online=payload == b"online"),)
-    cover = plate.kind == COVER
+    cover = device_ref.kind == COVER
     if channel is TopicSuffix.STATE and cover:
         return (GarageDoorReport(cover=_cover(payload.strip().decode(errors="replace"))),)
     if channel is TopicSuffix.EVENT and cover and payload in _BEAM:
@@ -100,7 +100,7 @@ def _cover(word: str) -> GarageDoorState:
     return GarageDoorState(word) if word in set(GarageDoorState) else GarageDoorState.UNKNOWN
 
 
-def encode_command(command: Command, plate: DeviceRef) -> Publication:
+def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
     """Encode a query, or a command to an opener: unlocking a garage door opens it, locking closes it.
 
     Raises:
@@ -109,7 +109,7 @@ def encode_command(command: Command, plate: DeviceRef) -> Publication:
     match command:
         case QueryState(echo=echo):
             return Publication(suffix=TopicSuffix.GET, payload=(echo or UNMARKED).encode())
-        case UnlockDoor() | LockDoor() if plate.kind == COVER:
+        case UnlockDoor() | LockDoor() if device_ref.kind == COVER:
             return Publication(suffix=TopicSuffix.SET, payload=OPEN if isinstance(command, UnlockDoor) else CLOSE)
         case UnlockDoor() | LockDoor() | SetSignal() | ShowResult():
             raise ValueError(f"a contact cannot be asked to {type(command).__name__}")
@@ -117,7 +117,7 @@ def encode_command(command: Command, plate: DeviceRef) -> Publication:
             assert_never(command)
 
 
-def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
+def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:
     """Encode a report that the firmware sends unasked; for its answer to a query see `answer`.
 
     Raises:
@@ -127,10 +127,10 @@ def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
         return (Publication(suffix=TopicSuffix.AVAILABILITY, payload=b"online" if report.online else b"offline"),)
     if isinstance(report, BatteryReport):
         return (charge.write(report),)
-    if isinstance(report, GarageDoorReport) and plate.kind == COVER:
+    if isinstance(report, GarageDoorReport) and device_ref.kind == COVER:
         return _cover_letters(report)
     words = {door: word for word, door in _CONTACT.items()} | {DoorState.UNKNOWN: b"unknown"}
-    if isinstance(report, DoorReport) and report.door in words and plate.kind != COVER:
+    if isinstance(report, DoorReport) and report.door in words and device_ref.kind != COVER:
         return (Publication(suffix=TopicSuffix.STATE, payload=words[report.door]),)
     raise ValueError(f"a contact cannot say this {type(report).__name__}")
 
@@ -163,10 +163,10 @@ def answer(report: DoorReport | GarageDoorReport, echo: str) -> Publication:
 def decode_command(
     channel: TopicSuffix,
     payload: bytes,
-    plate: DeviceRef = NO_DEVICE_REF,
+    device_ref: DeviceRef = NO_DEVICE_REF,
 ) -> Command | UnreadablePayload:
     """Parse a command: any payload on `get` is a query with that echo. OPEN and CLOSE contain no id."""
-    if channel is TopicSuffix.SET and plate.kind == COVER and payload in (OPEN, CLOSE):
+    if channel is TopicSuffix.SET and device_ref.kind == COVER and payload in (OPEN, CLOSE):
         kind = UnlockDoor if payload == OPEN else LockDoor
         return kind(id=ANY, intent=ANY, issued_at=EPOCH, expires_at=EPOCH)
     if channel is not TopicSuffix.GET:

@@ -23,15 +23,15 @@ PREFIX = "frigate"
 _WORDS = {b"online": True, b"stopped": False, b"offline": False}
 
 
-def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:
+def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:
     """Return the topic of Frigate's own availability."""
-    return {TopicSuffix.BRIDGE: f"{plate.address or PREFIX}/available"}
+    return {TopicSuffix.BRIDGE: f"{device_ref.address or PREFIX}/available"}
 
 
 def decode_report(
     channel: TopicSuffix,
     payload: bytes,
-    plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 - nothing of it is needed
+    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 - nothing of it is needed
 ) -> tuple[Report, ...]:
     """Parse Frigate's availability; an unreadable one gives one `UnreadablePayload`."""
     if channel is not TopicSuffix.BRIDGE:
@@ -42,7 +42,7 @@ def decode_report(
     return (AvailabilityReport(online=online),)
 
 
-def encode_command(command: Command, plate: DeviceRef) -> Publication:  # noqa: ARG001 - the same for all
+def encode_command(command: Command, device_ref: DeviceRef) -> Publication:  # noqa: ARG001 - the same for all
     """Always raise: Frigate gets no commands.
 
     Raises:
@@ -51,7 +51,7 @@ def encode_command(command: Command, plate: DeviceRef) -> Publication:  # noqa: 
     raise ValueError(f"a camera behind Frigate cannot be asked to {type(command).__name__}")
 
 
-def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:  # noqa: ARG001 - the same for all
+def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:  # noqa: ARG001 - the same for all
     """Encode a report of Frigate.
 
     Raises:
@@ -65,7 +65,7 @@ def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]: 
 def decode_command(
     channel: TopicSuffix,  # noqa: ARG001 - the same on all
     payload: bytes,  # noqa: ARG001 - whatever it is
-    plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 - nothing of it is needed
+    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 - nothing of it is needed
 ) -> Command | UnreadablePayload:
     """Return `UnreadablePayload`: Frigate accepts no commands."""
     return UnreadablePayload(why="nothing of Frigate is switched")

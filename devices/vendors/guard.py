@@ -71,14 +71,14 @@ _CHANNELS = (
 )
 
 
-def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:
+def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:
     """Return the topics of the guard: those of its lock, which its door sensor shares."""
-    if not plate.address:
+    if not device_ref.address:
         return NO_TOPICS
-    return MappingProxyType({channel: f"perron/{plate.address}/{channel}" for channel in _CHANNELS})
+    return MappingProxyType({channel: f"perron/{device_ref.address}/{channel}" for channel in _CHANNELS})
 
 
-def decode_report(channel: TopicSuffix, payload: bytes, plate: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
+def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
     """Parse a guard's report of this part; a report of the other part gives an empty tuple."""
     if channel in (TopicSuffix.SET, TopicSuffix.GET):
         return (UnreadablePayload(why="nothing is reported on set or get"),)
@@ -88,7 +88,7 @@ def decode_report(channel: TopicSuffix, payload: bytes, plate: DeviceRef = NO_DE
         report = _report(body)
     except MalformedPayload as error:
         return (UnreadablePayload(why=str(error)),)
-    return () if part is not None and part != plate.keys.get(PART, part) else (report,)
+    return () if part is not None and part != device_ref.keys.get(PART, part) else (report,)
 
 
 def _report(body: Mapping[str, object]) -> Report:
@@ -129,13 +129,13 @@ def _battery(body: Mapping[str, object]) -> BatteryReport:
     return BatteryReport(percent=percent, level=None if level is None else BatteryLevel(level))
 
 
-def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
+def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:
     """Encode the guard's report of this part.
 
     Raises:
         ValueError: a guard cannot express the report.
     """
-    part = plate.keys.get(PART, LOCK)
+    part = device_ref.keys.get(PART, LOCK)
     match report:
         case LockReport():
             return (_letter(TopicSuffix.STATE, _lock(report) | {PART: LOCK}),)
@@ -191,7 +191,7 @@ def _letter(channel: TopicSuffix, body: Mapping[str, object]) -> Publication:
     return Publication(suffix=channel, payload=write(dict(sorted(body.items()))))
 
 
-def encode_command(command: Command, plate: DeviceRef) -> Publication:
+def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
     """Encode a command for the guard's lock, or a query of this part.
 
     Raises:
@@ -203,7 +203,7 @@ def encode_command(command: Command, plate: DeviceRef) -> Publication:
             latch = {"latch": True} if isinstance(command, UnlockDoor) and command.latch else {}
             return _letter(TopicSuffix.SET, {"do": do, **latch, **movement.keys(command)})
         case QueryState():
-            return _letter(TopicSuffix.GET, {"ask": plate.keys.get(PART, LOCK)})
+            return _letter(TopicSuffix.GET, {"ask": device_ref.keys.get(PART, LOCK)})
         case SetSignal() | ShowResult():
             raise ValueError(f"a guard cannot be asked to {type(command).__name__}")
         case _:
@@ -225,7 +225,7 @@ def asked(payload: bytes) -> str:
 def decode_command(
     channel: TopicSuffix,
     payload: bytes,
-    plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (its part stands in the question, see `asked`)
+    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (its part stands in the question, see `asked`)
 ) -> Command | UnreadablePayload:
     """Parse a command to the guard."""
     try:

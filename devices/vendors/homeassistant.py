@@ -65,27 +65,27 @@ _NOTHING = frozenset({"unknown", "unavailable", "none", "None", ""})
 _PLACES = frozenset({"person", "device_tracker"})  # their state may be the name of a zone
 
 
-def domain(plate: DeviceRef) -> str:
+def domain(device_ref: DeviceRef) -> str:
     """Return the domain of an entity's address."""
-    return plate.address.split("/")[-2] if "/" in plate.address else plate.address.partition(".")[0]
+    return device_ref.address.split("/")[-2] if "/" in device_ref.address else device_ref.address.partition(".")[0]
 
 
-def asked(plate: DeviceRef) -> bool:
+def asked(device_ref: DeviceRef) -> bool:
     """Return whether the entity answers queries; the statestream only publishes."""
-    return "/" not in plate.address
+    return "/" not in device_ref.address
 
 
-def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:
+def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:
     """Return the statestream's topics; an automation uses Perron's own."""
-    if asked(plate):
+    if asked(device_ref):
         return NO_TOPICS
-    return {TopicSuffix.STATE: f"{plate.address}/state", TopicSuffix.BRIDGE: BIRTH}
+    return {TopicSuffix.STATE: f"{device_ref.address}/state", TopicSuffix.BRIDGE: BIRTH}
 
 
 def decode_report(
     channel: TopicSuffix,
     payload: bytes,
-    plate: DeviceRef = NO_DEVICE_REF,
+    device_ref: DeviceRef = NO_DEVICE_REF,
 ) -> tuple[Report, ...]:
     """Parse an entity's state, an answer (its echo first), or Home Assistant's availability."""
     if channel in (TopicSuffix.BRIDGE, TopicSuffix.AVAILABILITY):
@@ -96,22 +96,22 @@ def decode_report(
         if channel is TopicSuffix.BATTERY:
             return charge.read(payload)
         if channel is TopicSuffix.STATE:
-            return (_entity(_text(payload), plate, plate.unit),)
+            return (_entity(_text(payload), device_ref, device_ref.unit),)
         if channel is not TopicSuffix.RESULT:
             return (UnreadablePayload(why="an entity tells its state, and an automation answers"),)
         body = mapping(parse(payload), "the answer")
-        told = (_answered(body, plate),)  # an echo without a state answers nothing
+        told = (_answered(body, device_ref),)  # an echo without a state answers nothing
         return each(lambda: (CorrelationReport(echo=identifier(body.get("echo"), "echo")),), lambda: told)
     except MalformedPayload as error:
         return (UnreadablePayload(why=str(error)),)
 
 
-def _answered(body: Mapping[str, object], plate: DeviceRef) -> Report:
+def _answered(body: Mapping[str, object], device_ref: DeviceRef) -> Report:
     """Return the state in an answer. A measurement in an unreadable unit has an unknown value."""
-    state, unit = body.get("state"), body.get("unit", plate.unit)
+    state, unit = body.get("state"), body.get("unit", device_ref.unit)
     if not isinstance(state, str):
         raise MalformedPayload("state is not a text")
-    return _entity(state, plate, unit.removeprefix("°") if isinstance(unit, str) else "")
+    return _entity(state, device_ref, unit.removeprefix("°") if isinstance(unit, str) else "")
 
 
 def _text(payload: bytes) -> str:
@@ -121,11 +121,11 @@ def _text(payload: bytes) -> str:
         raise MalformedPayload("the state is not UTF-8") from error
 
 
-def _entity(state: str, plate: DeviceRef, unit: str) -> Report:
-    reader = _READERS.get(domain(plate))
+def _entity(state: str, device_ref: DeviceRef, unit: str) -> Report:
+    reader = _READERS.get(domain(device_ref))
     if reader is None:
         raise MalformedPayload("the address names no entity of a kind that is read")
-    return reader(state, domain(plate), unit)
+    return reader(state, domain(device_ref), unit)
 
 
 def _fridge(state: str, _domain: str, unit: str) -> Report:
@@ -170,14 +170,14 @@ PANELS = frozenset({"alarm_control_panel"})
 PRESENCES = frozenset(name for name, reader in _READERS.items() if reader is _presence)
 
 
-def encode_command(command: Command, plate: DeviceRef) -> Publication:
+def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
     """Encode a query for the owner's automation.
 
     Raises:
         ValueError: an entity accepts only queries, and behind a statestream not even those.
     """
     match command:
-        case QueryState(echo=echo) if asked(plate):
+        case QueryState(echo=echo) if asked(device_ref):
             return Publication(suffix=TopicSuffix.GET, payload=(echo or _UNMARKED).encode())
         case QueryState():
             raise ValueError("a statestream cannot be asked: it only talks")
@@ -187,27 +187,27 @@ def encode_command(command: Command, plate: DeviceRef) -> Publication:
             assert_never(command)
 
 
-def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
+def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:
     """Encode what Home Assistant publishes of this entity unasked.
 
     Raises:
         ValueError: this entity cannot express the report.
     """
     if isinstance(report, AvailabilityReport):
-        channel = TopicSuffix.AVAILABILITY if asked(plate) else TopicSuffix.BRIDGE
+        channel = TopicSuffix.AVAILABILITY if asked(device_ref) else TopicSuffix.BRIDGE
         return (Publication(suffix=channel, payload=b"online" if report.online else b"offline"),)
     if isinstance(report, BatteryReport):
         return (charge.write(report),)
-    return (Publication(suffix=TopicSuffix.STATE, payload=_word(report, domain(plate), plate.unit).encode()),)
+    return (Publication(suffix=TopicSuffix.STATE, payload=_word(report, domain(device_ref), device_ref.unit).encode()),)
 
 
-def answer(report: Report, echo: str, plate: DeviceRef) -> Publication:
+def answer(report: Report, echo: str, device_ref: DeviceRef) -> Publication:
     """Encode the automation's answer to the query with this echo.
 
     Raises:
         ValueError: this entity cannot express the report.
     """
-    body = {"echo": echo, "state": _word(report, domain(plate), plate.unit)}
+    body = {"echo": echo, "state": _word(report, domain(device_ref), device_ref.unit)}
     return Publication(suffix=TopicSuffix.RESULT, payload=write(body))
 
 
@@ -248,7 +248,7 @@ def _presence_word(presence: PresenceState, of: str) -> str:
 def decode_command(
     channel: TopicSuffix,
     payload: bytes,
-    plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (the same for all)
+    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (the same for all)
 ) -> Command | UnreadablePayload:
     """Parse a command to an automation: any payload on `get` is a query with that echo."""
     if channel is not TopicSuffix.GET:

@@ -62,21 +62,21 @@ _SOURCES = {
 _BLOCKED = "motorBlocked"
 
 
-def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:
+def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:
     """Return the hub's topics; the address is its path (`nuki` unless changed on the hub's page)."""
     return {
-        TopicSuffix.STATE: f"{plate.address}/lock/json",
-        TopicSuffix.EVENT: f"{plate.address}/lock/battery/basicJson",
-        TopicSuffix.AVAILABILITY: f"{plate.address}/maintenance/mqttConnectionState",
-        TopicSuffix.SET: f"{plate.address}/lock/action",
-        TopicSuffix.GET: f"{plate.address}/lock/query/lockstate",
+        TopicSuffix.STATE: f"{device_ref.address}/lock/json",
+        TopicSuffix.EVENT: f"{device_ref.address}/lock/battery/basicJson",
+        TopicSuffix.AVAILABILITY: f"{device_ref.address}/maintenance/mqttConnectionState",
+        TopicSuffix.SET: f"{device_ref.address}/lock/action",
+        TopicSuffix.GET: f"{device_ref.address}/lock/query/lockstate",
     }
 
 
 def decode_report(
     channel: TopicSuffix,
     payload: bytes,
-    plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (nothing of it is needed)
+    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (nothing of it is needed)
 ) -> tuple[Report, ...]:
     """Parse the hub's message; an unreadable one gives one `UnreadablePayload`."""
     if channel is TopicSuffix.AVAILABILITY:
@@ -121,7 +121,7 @@ def _battery(body: Mapping[str, object]) -> tuple[Report, ...]:
     return (BatteryReport(percent=percent, level=BatteryLevel.CRITICAL if critical else None),)
 
 
-def encode_command(command: Command, plate: DeviceRef) -> Publication:  # noqa: ARG001 (the address is in the topic)
+def encode_command(command: Command, device_ref: DeviceRef) -> Publication:  # noqa: ARG001 (the address is in the topic)
     """Encode a command. The hub accepts no id and no expiry: it obeys a late copy too (a basic lock).
 
     Raises:
@@ -140,7 +140,7 @@ def encode_command(command: Command, plate: DeviceRef) -> Publication:  # noqa: 
             assert_never(command)
 
 
-def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:  # noqa: ARG001 (the same)
+def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:  # noqa: ARG001 (the same)
     """Encode what the hub publishes.
 
     Raises:
@@ -178,7 +178,7 @@ def _said(report: LockReport) -> dict[str, object]:
 def decode_command(
     channel: TopicSuffix,
     payload: bytes,
-    plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (nothing of it is needed)
+    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (nothing of it is needed)
 ) -> Command | UnreadablePayload:
     """Parse a query; an action contains no id and no time, so it cannot be assigned to a command."""
     if channel is TopicSuffix.GET:

@@ -41,9 +41,9 @@ _TIMES = range(1_546_300_800_000, 100_000_000_000_000)  # milliseconds, by ProGl
 _MADE = "00000000-0000-4000-8000-000000000000"  # the event's id of a state that a simulated scanner sends
 
 
-def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:
+def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:
     """Return the gateway's topics; the address is `<main topic>/gateway/<gateway's serial>/<scanner's serial>`."""
-    gateway = plate.address.rpartition("/")[0]
+    gateway = device_ref.address.rpartition("/")[0]
     return {
         TopicSuffix.EVENT: f"{gateway}/scan",
         TopicSuffix.AVAILABILITY: f"{gateway}/scanner_state",
@@ -51,21 +51,21 @@ def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:
     }
 
 
-def _serial(plate: DeviceRef) -> str:
-    return plate.address.rpartition("/")[2]
+def _serial(device_ref: DeviceRef) -> str:
+    return device_ref.address.rpartition("/")[2]
 
 
 def decode_report(
     channel: TopicSuffix,
     payload: bytes,
-    plate: DeviceRef = NO_DEVICE_REF,
+    device_ref: DeviceRef = NO_DEVICE_REF,
 ) -> tuple[Report, ...]:
     """Parse a scan or a link state; a message of another scanner of the same gateway gives an empty tuple."""
     if channel not in _SAID:
         return (UnreadablePayload(why="a ProGlove scanner sends only scans and its state"),)
     try:
         body = mapping(parse(payload), "the event")
-        if text(body.get("device_serial"), "device_serial") != _serial(plate):
+        if text(body.get("device_serial"), "device_serial") != _serial(device_ref):
             return ()
         if body.get("event_type") != _SAID[channel]:
             return (UnreadablePayload(why="event_type is none that belongs on this topic"),)
@@ -96,7 +96,7 @@ def _linked(body: Mapping[str, object]) -> bool:
     return _LINKS[state]
 
 
-def encode_command(command: Command, plate: DeviceRef) -> Publication:
+def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
     """Encode a command.
 
     Raises:
@@ -108,7 +108,7 @@ def encode_command(command: Command, plate: DeviceRef) -> Publication:
                 raise ValueError("a scanner shows wait, go or no")
             if event is None or _UUID.fullmatch(event) is None or issued_at is None:
                 raise ValueError("it cannot be asked without an event's id (a UUID) and its time")
-            body = _event("feedback!", event, plate, issued_at)
+            body = _event("feedback!", event, device_ref, issued_at)
             return Publication(suffix=TopicSuffix.SET, payload=write(body | {"feedback_action_id": _FEEDBACK[word]}))
         case UnlockDoor() | LockDoor() | QueryState() | SetSignal():
             raise ValueError(f"a scanner cannot be asked to {type(command).__name__}")
@@ -116,18 +116,18 @@ def encode_command(command: Command, plate: DeviceRef) -> Publication:
             assert_never(command)
 
 
-def _event(kind: str, event: str, plate: DeviceRef, at: datetime) -> dict[str, object]:
+def _event(kind: str, event: str, device_ref: DeviceRef, at: datetime) -> dict[str, object]:
     created = (at - _EPOCH) // timedelta(milliseconds=1)
     return {
         "api_version": "1.0",
         "event_type": kind,
         "event_id": event,
         "time_created": created if created in _TIMES else _TIMES[0],
-        "device_serial": _serial(plate),
+        "device_serial": _serial(device_ref),
     }
 
 
-def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
+def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:
     """Encode what the scanner sends. Its own clock does not matter here: every time is the first valid instant.
 
     Raises:
@@ -136,10 +136,10 @@ def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
     first = _EPOCH + timedelta(milliseconds=_TIMES[0])
     if isinstance(report, AvailabilityReport):
         state = next(word for word, online in _LINKS.items() if online is report.online)
-        body = _event("scanner_state", _MADE, plate, first) | {"device_connected_state": state}
+        body = _event("scanner_state", _MADE, device_ref, first) | {"device_connected_state": state}
         return (Publication(suffix=TopicSuffix.AVAILABILITY, payload=write(body) + b"\n"),)
     if isinstance(report, ScanReport) and report.event is not None:
-        body = _event("scan", report.event, plate, first) | {
+        body = _event("scan", report.event, device_ref, first) | {
             "scan_code": report.code,
             "scan_bytes": base64.urlsafe_b64encode(report.code.encode()).decode(),
         }
@@ -150,7 +150,7 @@ def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
 def decode_command(
     channel: TopicSuffix,
     payload: bytes,
-    plate: DeviceRef = NO_DEVICE_REF,
+    device_ref: DeviceRef = NO_DEVICE_REF,
 ) -> Command | UnreadablePayload:
     """Parse a feedback command."""
     if channel is not TopicSuffix.SET:
@@ -159,7 +159,7 @@ def decode_command(
         body = mapping(parse(payload), "the command")
         words = {action: word for word, action in _FEEDBACK.items()}
         action = text(body.get("feedback_action_id"), "feedback_action_id")
-        if text(body.get("device_serial"), "device_serial") != _serial(plate):
+        if text(body.get("device_serial"), "device_serial") != _serial(device_ref):
             return UnreadablePayload(why="it is for another scanner")
         created = whole(body.get("time_created"), "time_created")
         event = identifier(body.get("event_id"), "event_id")

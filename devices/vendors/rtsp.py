@@ -13,7 +13,7 @@ from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publicati
 CORRELATES = False
 
 
-def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 - the same for all
+def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 - the same for all
     """Return no topics: it has none of its own and uses none of Perron's."""
     return NO_TOPICS
 
@@ -21,13 +21,13 @@ def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 - the
 def decode_report(
     channel: TopicSuffix,  # noqa: ARG001 - the same on all
     payload: bytes,  # noqa: ARG001 - whatever it is
-    plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 - nothing of it is needed
+    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 - nothing of it is needed
 ) -> tuple[Report, ...]:
     """Return an empty tuple: no message comes from this camera."""
     return (UnreadablePayload(why="an RTSP camera says nothing over MQTT"),)
 
 
-def encode_command(command: Command, plate: DeviceRef) -> Publication:  # noqa: ARG001 - the same for all
+def encode_command(command: Command, device_ref: DeviceRef) -> Publication:  # noqa: ARG001 - the same for all
     """Always raise: the camera accepts no commands.
 
     Raises:
@@ -36,7 +36,7 @@ def encode_command(command: Command, plate: DeviceRef) -> Publication:  # noqa: 
     raise ValueError(f"an RTSP camera cannot be asked to {type(command).__name__}")
 
 
-def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:  # noqa: ARG001 - the same for all
+def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:  # noqa: ARG001 - the same for all
     """Always raise: the camera sends no reports.
 
     Raises:
@@ -48,7 +48,7 @@ def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]: 
 def decode_command(
     channel: TopicSuffix,  # noqa: ARG001 - the same on all
     payload: bytes,  # noqa: ARG001 - whatever it is
-    plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 - nothing of it is needed
+    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 - nothing of it is needed
 ) -> Command | UnreadablePayload:
     """Return `UnreadablePayload`: the camera accepts no commands."""
     return UnreadablePayload(why="an RTSP camera is asked nothing over MQTT")

@@ -35,7 +35,7 @@ _AIM = re.compile(r"\][A-Za-z][0-9A-Za-z]")
 CORRELATES = True
 
 
-def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)
+def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)
     """Return no topics: it uses Perron's own."""
     return NO_TOPICS
 
@@ -43,7 +43,7 @@ def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the 
 def decode_report(
     channel: TopicSuffix,
     payload: bytes,
-    plate: DeviceRef = NO_DEVICE_REF,
+    device_ref: DeviceRef = NO_DEVICE_REF,
 ) -> tuple[Report, ...]:
     """Parse a scanner's message; an unreadable one gives one `UnreadablePayload`."""
     if channel is TopicSuffix.AVAILABILITY and payload in (b"online", b"offline"):
@@ -51,8 +51,8 @@ def decode_report(
     if channel not in (TopicSuffix.EVENT, TopicSuffix.STATE):
         return (UnreadablePayload(why="a scanner sends only codes and online or offline"),)
     try:
-        if CODE in plate.keys:
-            return (_by_path(mapping(parse(payload), "the scan"), plate.keys),)
+        if CODE in device_ref.keys:
+            return (_by_path(mapping(parse(payload), "the scan"), device_ref.keys),)
         if payload.startswith(b"{"):
             body = mapping(parse(payload), "the scan")
             return (ScanReport(code=_code(body.get("barcode")), event=identifier(body.get("id"), "id")),)
@@ -82,7 +82,7 @@ def _code(value: object) -> str:
     return value
 
 
-def encode_command(command: Command, plate: DeviceRef) -> Publication:  # noqa: ARG001 (its topic is the scanner's whole address)
+def encode_command(command: Command, device_ref: DeviceRef) -> Publication:  # noqa: ARG001 (its topic is the scanner's whole address)
     """Encode a command.
 
     Raises:
@@ -99,7 +99,7 @@ def encode_command(command: Command, plate: DeviceRef) -> Publication:  # noqa: 
             assert_never(command)
 
 
-def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
+def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:
     """Encode a scanner's report.
 
     With paths it uses these; else it sends a bare code without an event id, or barcode-server's form (server id: its
@@ -111,15 +111,15 @@ def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
     if isinstance(report, AvailabilityReport):
         return (Publication(suffix=TopicSuffix.AVAILABILITY, payload=b"online" if report.online else b"offline"),)
     if isinstance(report, ScanReport):
-        return (Publication(suffix=TopicSuffix.EVENT, payload=_scan(report, plate)),)
+        return (Publication(suffix=TopicSuffix.EVENT, payload=_scan(report, device_ref)),)
     raise ValueError(f"a scanner cannot say {type(report).__name__}")
 
 
-def _scan(report: ScanReport, plate: DeviceRef) -> bytes:
-    if CODE in plate.keys:
-        return write(_planted(report, plate.keys))
+def _scan(report: ScanReport, device_ref: DeviceRef) -> bytes:
+    if CODE in device_ref.keys:
+        return write(_planted(report, device_ref.keys))
     if report.event is not None:
-        return write({"id": report.event, "serverId": plate.address, "barcode": report.code})
+        return write({"id": report.event, "serverId": device_ref.address, "barcode": report.code})
     if report.code.startswith("{"):
         raise ValueError("a bare code that begins with a brace would be read as JSON")
     return report.code.encode()
@@ -138,7 +138,7 @@ def _planted(report: ScanReport, keys: Mapping[str, str]) -> dict[str, object]:
 def decode_command(
     channel: TopicSuffix,
     payload: bytes,
-    plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (the same)
+    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (the same)
 ) -> Command | UnreadablePayload:
     """Parse a command to show a result."""
     if channel is not TopicSuffix.SET:

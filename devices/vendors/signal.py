@@ -17,7 +17,7 @@ from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publicati
 CORRELATES = True
 
 
-def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)
+def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)
     """Return no topics: it uses Perron's own."""
     return NO_TOPICS
 
@@ -25,7 +25,7 @@ def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the 
 def decode_report(
     channel: TopicSuffix,
     payload: bytes,
-    plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (nothing of it is needed)
+    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (nothing of it is needed)
 ) -> tuple[Report, ...]:
     """Parse the signal's message; an unreadable one gives one `UnreadablePayload`."""
     if channel is TopicSuffix.AVAILABILITY and payload in (b"online", b"offline"):
@@ -49,7 +49,7 @@ def _event(payload: bytes) -> Report:
             raise MalformedPayload("event is neither done nor answered")
 
 
-def encode_command(command: Command, plate: DeviceRef) -> Publication:  # noqa: ARG001 (its topic is the signal's whole address)
+def encode_command(command: Command, device_ref: DeviceRef) -> Publication:  # noqa: ARG001 (its topic is the signal's whole address)
     """Encode a command.
 
     Raises:
@@ -65,7 +65,7 @@ def encode_command(command: Command, plate: DeviceRef) -> Publication:  # noqa: 
             assert_never(command)
 
 
-def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:  # noqa: ARG001 (as above)
+def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:  # noqa: ARG001 (as above)
     """Encode a signal's report.
 
     Raises:
@@ -83,7 +83,7 @@ def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]: 
 def decode_command(
     channel: TopicSuffix,
     payload: bytes,
-    plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (the same)
+    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (the same)
 ) -> Command | UnreadablePayload:
     """Parse a command to the signal; an unknown light or sound gives `UnreadablePayload`."""
     if channel is not TopicSuffix.SET:

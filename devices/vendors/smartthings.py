@@ -32,7 +32,7 @@ _REFRESH = {"component": "main", "capability": "refresh", "command": "refresh", 
 CORRELATES = True
 
 
-def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)
+def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)
     """Return no topics: it uses Perron's own."""
     return NO_TOPICS
 
@@ -40,7 +40,7 @@ def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the 
 def decode_report(
     channel: TopicSuffix,
     payload: bytes,
-    plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (nothing of it is needed)
+    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (nothing of it is needed)
 ) -> tuple[Report, ...]:
     """Parse a fridge's status, one report per compartment; an unreadable one gives one `UnreadablePayload`."""
     try:
@@ -131,7 +131,7 @@ def _degrees(celsius: float | None, unit: Unit) -> dict[str, object]:
     return {"value": celsius if unit == "C" else round(celsius * 9 / 5 + 32, 2), "unit": unit}
 
 
-def encode_command(command: Command, plate: DeviceRef) -> Publication:  # noqa: ARG001 (a status request names no device)
+def encode_command(command: Command, device_ref: DeviceRef) -> Publication:  # noqa: ARG001 (a status request names no device)
     """Encode a command.
 
     Raises:
@@ -146,7 +146,7 @@ def encode_command(command: Command, plate: DeviceRef) -> Publication:  # noqa: 
             assert_never(command)
 
 
-def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:  # noqa: ARG001 (as above)
+def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:  # noqa: ARG001 (as above)
     """Encode a fridge's report; for several compartments in one status see `status`.
 
     Raises:
@@ -163,7 +163,7 @@ def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]: 
 def decode_command(
     channel: TopicSuffix,
     payload: bytes,
-    plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (the same)
+    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (the same)
 ) -> Command | UnreadablePayload:
     """Parse a command to a fridge: only a refresh."""
     if channel is not TopicSuffix.GET:

@@ -119,12 +119,12 @@ _FAILURE_WORDS = {
 CORRELATES = True
 
 
-def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)
+def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)
     """Return no topics: it uses Perron's own."""
     return NO_TOPICS
 
 
-def decode_report(channel: TopicSuffix, payload: bytes, plate: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
+def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
     """Parse a message of a lock or contact: all readable reports, then one `UnreadablePayload` if a part failed.
 
     An event that contains only data Perron does not use (signal strength, names) gives an empty tuple.
@@ -132,17 +132,17 @@ def decode_report(channel: TopicSuffix, payload: bytes, plate: DeviceRef = NO_DE
     if channel in (TopicSuffix.SET, TopicSuffix.GET):
         return (UnreadablePayload(why="nothing is reported on set or get"),)
     try:
-        return _event(mapping(parse(payload), "the event"), plate)
+        return _event(mapping(parse(payload), "the event"), device_ref)
     except MalformedPayload as error:
         return (UnreadablePayload(why=str(error)),)
 
 
-def _event(body: Mapping[str, object], plate: DeviceRef) -> tuple[Report, ...]:
+def _event(body: Mapping[str, object], device_ref: DeviceRef) -> tuple[Report, ...]:
     if "name" not in body:
         return (ProgressReport(id=identifier(body.get("execId"), "execId"), progress=CommandProgress.ACCEPTED),)
     match text(body["name"], "name"):
         case "DeviceStateChangedEvent":
-            return _states(body, plate)
+            return _states(body, device_ref)
         case "ExecutionStateChangedEvent":
             return _execution(body)
         case "DeviceAvailableEvent":
@@ -153,7 +153,7 @@ def _event(body: Mapping[str, object], plate: DeviceRef) -> tuple[Report, ...]:
             return ()
 
 
-def _states(body: Mapping[str, object], plate: DeviceRef) -> tuple[Report, ...]:
+def _states(body: Mapping[str, object], device_ref: DeviceRef) -> tuple[Report, ...]:
     """Parse the states of an event, each by itself."""
     states: dict[str, list[object]] = {}
     nameless: list[str] = []
@@ -172,7 +172,7 @@ def _states(body: Mapping[str, object], plate: DeviceRef) -> tuple[Report, ...]:
     return each(
         lambda: _lock(states),
         lambda: _contact(states, CONTACT),
-        lambda: _contact(states, OPEN_CLOSED) if plate.kind == DOOR and _of_a_contact(states) else (),
+        lambda: _contact(states, OPEN_CLOSED) if device_ref.kind == DOOR and _of_a_contact(states) else (),
         lambda: _batteries(states),
         lambda: _defect(states),
         lambda: _status(states),
@@ -263,7 +263,7 @@ def _execution(body: Mapping[str, object]) -> tuple[Report, ...]:
     return (ProgressReport(id=identifier(body.get("execId"), "execId"), progress=_PROGRESS[state]),)
 
 
-def encode_command(command: Command, plate: DeviceRef) -> Publication:
+def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
     """Encode a command for the device with this deviceURL.
 
     Raises:
@@ -272,11 +272,11 @@ def encode_command(command: Command, plate: DeviceRef) -> Publication:
     match command:
         case UnlockDoor() | LockDoor():
             name = "unlock" if isinstance(command, UnlockDoor) else "lock"
-            action = {"deviceURL": plate.address, "commands": [{"name": name, "parameters": []}]}
+            action = {"deviceURL": device_ref.address, "commands": [{"name": name, "parameters": []}]}
             body = {"label": "Perron", "actions": [action], **movement.keys(command)}
             return Publication(suffix=TopicSuffix.SET, payload=write(body))
         case QueryState():
-            return Publication(suffix=TopicSuffix.GET, payload=write({"deviceURL": plate.address}))
+            return Publication(suffix=TopicSuffix.GET, payload=write({"deviceURL": device_ref.address}))
         case SetSignal() | ShowResult():
             raise ValueError(f"a Somfy device cannot be asked to {type(command).__name__}")
         case _:
@@ -286,7 +286,7 @@ def encode_command(command: Command, plate: DeviceRef) -> Publication:
 def decode_command(
     channel: TopicSuffix,
     payload: bytes,
-    plate: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (the same)
+    device_ref: DeviceRef = NO_DEVICE_REF,  # noqa: ARG001 (the same)
 ) -> Command | UnreadablePayload:
     """Parse a command to a lock or contact."""
     try:
@@ -316,31 +316,33 @@ def _movement(body: Mapping[str, object]) -> UnlockDoor | LockDoor:
             raise MalformedPayload("the command is none that moves a bolt")
 
 
-def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
+def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:
     """Encode the report of the device with this deviceURL: states on `state`, executions on `event`.
 
     Raises:
         ValueError: Overkiz cannot express the report.
     """
     if isinstance(report, LockReport):
-        return (_state_letter(plate.address, _lock_states(report)),)
+        return (_state_letter(device_ref.address, _lock_states(report)),)
     if isinstance(report, DoorReport):
         words = {door: word for word, door in _DOORS.items()} | {DoorState.UNKNOWN: "unknown"}
         if report.door not in words:
             raise ValueError("a contact says open or closed")
-        return (_state_letter(plate.address, [_state(CONTACT, words[report.door])]),)
+        return (_state_letter(device_ref.address, [_state(CONTACT, words[report.door])]),)
     if isinstance(report, BatteryReport) and report.level is not None and report.percent is None:
-        return (_state_letter(plate.address, [_state(BATTERY, report.level.value)]),)
+        return (_state_letter(device_ref.address, [_state(BATTERY, report.level.value)]),)
     if isinstance(report, AvailabilityReport):
         name = "DeviceAvailableEvent" if report.online else "DeviceUnavailableEvent"
         return (
-            Publication(suffix=TopicSuffix.AVAILABILITY, payload=write({"name": name, "deviceURL": plate.address})),
+            Publication(
+                suffix=TopicSuffix.AVAILABILITY, payload=write({"name": name, "deviceURL": device_ref.address})
+            ),
         )
     if isinstance(report, ProgressReport):
         return (Publication(suffix=TopicSuffix.EVENT, payload=write(_progress(report))),)
     if isinstance(report, ErrorReport) and report.id is not None and report.failure in _FAILURE_WORDS:
         kind = _FAILURE_WORDS[report.failure]
-        failed = [{"deviceURL": plate.address, "rank": 0, "failureType": kind}]
+        failed = [{"deviceURL": device_ref.address, "rank": 0, "failureType": kind}]
         body = _changed(report.id, "IN_PROGRESS", "FAILED") | {"failureType": kind, "failedCommands": failed}
         return (Publication(suffix=TopicSuffix.EVENT, payload=write(body)),)
     raise ValueError(f"a Somfy device cannot say this {type(report).__name__}")

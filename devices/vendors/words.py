@@ -65,17 +65,17 @@ class Vendor(Protocol):
         """
         ...
 
-    def topics(self, plate: DeviceRef) -> Mapping[TopicSuffix, str]:
+    def topics(self, device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:
         """Return the topics of a product with MQTT of its own; `NO_TOPICS` if it uses Perron's."""
         ...
 
     def decode_report(
-        self, channel: TopicSuffix, payload: bytes, plate: DeviceRef = NO_DEVICE_REF
+        self, channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
     ) -> tuple[Report, ...]:
         """Parse a device's message; an unreadable one gives one `UnreadablePayload`, never an exception."""
         ...
 
-    def encode_command(self, command: Command, plate: DeviceRef) -> Publication:
+    def encode_command(self, command: Command, device_ref: DeviceRef) -> Publication:
         """Encode a command for this device.
 
         Raises:
@@ -83,7 +83,7 @@ class Vendor(Protocol):
         """
         ...
 
-    def encode_report(self, report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
+    def encode_report(self, report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:
         """Encode a report of this device.
 
         Raises:
@@ -92,7 +92,7 @@ class Vendor(Protocol):
         ...
 
     def decode_command(
-        self, channel: TopicSuffix, payload: bytes, plate: DeviceRef = NO_DEVICE_REF
+        self, channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
     ) -> Command | UnreadablePayload:
         """Parse a command to a device; an unreadable one gives `UnreadablePayload`, never an exception."""
         ...

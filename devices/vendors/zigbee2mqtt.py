@@ -130,33 +130,33 @@ _SECONDS = {Sound.RING: 3, Sound.WAIT: 0, Sound.GO: 1, Sound.NO: 1, Sound.LEAVE:
 _ALARM = 60  # seconds; a siren without a stop command ends by itself
 
 
-def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:
+def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:
     """Return the topics of this device, and the two of its bridge."""
-    base, _ = split(plate)
+    base, _ = split(device_ref)
     return MappingProxyType(
         {
-            TopicSuffix.STATE: plate.address,
-            TopicSuffix.AVAILABILITY: f"{plate.address}/availability",
-            TopicSuffix.SET: f"{plate.address}/set",
-            TopicSuffix.GET: f"{plate.address}/get",
+            TopicSuffix.STATE: device_ref.address,
+            TopicSuffix.AVAILABILITY: f"{device_ref.address}/availability",
+            TopicSuffix.SET: f"{device_ref.address}/set",
+            TopicSuffix.GET: f"{device_ref.address}/get",
             TopicSuffix.BRIDGE: f"{base}/bridge/state",
             TopicSuffix.LOG: f"{base}/bridge/logging",
         }
     )
 
 
-def split(plate: DeviceRef) -> tuple[str, str]:
+def split(device_ref: DeviceRef) -> tuple[str, str]:
     """Split an address into the bridge's base topic and the friendly name, which may be empty."""
-    base = plate.keys.get("base", plate.address.partition("/")[0])
-    return base, plate.address.removeprefix(f"{base}/") if plate.address.startswith(f"{base}/") else ""
+    base = device_ref.keys.get("base", device_ref.address.partition("/")[0])
+    return base, device_ref.address.removeprefix(f"{base}/") if device_ref.address.startswith(f"{base}/") else ""
 
 
-def decode_report(channel: TopicSuffix, payload: bytes, plate: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
-    """Parse a message of a device or its bridge; a payload that does not fit `plate.kind` gives nothing."""
+def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
+    """Parse a message of a device or its bridge; a payload that does not fit `device_ref.kind` gives nothing."""
     try:
         match channel:
             case TopicSuffix.STATE:
-                return tuple(_state(mapping(parse(payload), "the state"), plate))
+                return tuple(_state(mapping(parse(payload), "the state"), device_ref))
             case TopicSuffix.EVENT:
                 return tuple(_press(mapping(parse(payload), "the press")))
             case TopicSuffix.AVAILABILITY | TopicSuffix.BRIDGE:
@@ -164,7 +164,7 @@ def decode_report(channel: TopicSuffix, payload: bytes, plate: DeviceRef = NO_DE
             case TopicSuffix.LOG if b"failed: " not in payload:
                 return ()  # it concerns another device; every device behind the bridge parses each entry
             case TopicSuffix.LOG:
-                return tuple(_failure(mapping(parse(payload), "the line of the log"), plate))
+                return tuple(_failure(mapping(parse(payload), "the line of the log"), device_ref))
             case (
                 TopicSuffix.RESULT
                 | TopicSuffix.SET
@@ -181,33 +181,33 @@ def decode_report(channel: TopicSuffix, payload: bytes, plate: DeviceRef = NO_DE
         return (UnreadablePayload(why=str(error)),)
 
 
-def _is(plate: DeviceRef, kind: str) -> bool:
+def _is(device_ref: DeviceRef, kind: str) -> bool:
     """Return whether the device is enrolled as that kind; without a kind everything is read."""
-    return plate.kind in ("", kind)
+    return device_ref.kind in ("", kind)
 
 
-def _value(body: Mapping[str, object], plate: DeviceRef, word: str) -> object:
-    return body.get(plate.keys.get(word, word))
+def _value(body: Mapping[str, object], device_ref: DeviceRef, word: str) -> object:
+    return body.get(device_ref.keys.get(word, word))
 
 
-def _state(body: Mapping[str, object], plate: DeviceRef) -> Iterator[Report]:
-    if _is(plate, "lock"):
-        yield from _bolt(body, plate)
-    if _is(plate, "door"):
-        yield from _door(body, plate)
-    if _is(plate, "fridge") and plate.keys.get("temperature", "temperature") in body:
-        yield FridgeReport(compartment="", temp_c=plausible_celsius(_value(body, plate, "temperature"), "C"))
-    if plate.kind == "signal" and plate.keys.get("probe", _PROBE) in body:
+def _state(body: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Report]:
+    if _is(device_ref, "lock"):
+        yield from _bolt(body, device_ref)
+    if _is(device_ref, "door"):
+        yield from _door(body, device_ref)
+    if _is(device_ref, "fridge") and device_ref.keys.get("temperature", "temperature") in body:
+        yield FridgeReport(compartment="", temp_c=plausible_celsius(_value(body, device_ref, "temperature"), "C"))
+    if device_ref.kind == "signal" and device_ref.keys.get("probe", _PROBE) in body:
         yield SignalReport(id="")
-    yield from _battery(body, plate)
+    yield from _battery(body, device_ref)
 
 
-def _bolt(body: Mapping[str, object], plate: DeviceRef) -> Iterator[Report]:
+def _bolt(body: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Report]:
     action = body.get("action")
     if isinstance(action, str) and action:
         yield from _moved(action, body)
         return
-    told, finer = (_value(body, plate, word) for word in ("state", "lock_state"))
+    told, finer = (_value(body, device_ref, word) for word in ("state", "lock_state"))
     if told is None and finer is None:
         return
     coarse = _STATES.get(told, LockState.UNKNOWN) if isinstance(told, str) else LockState.UNKNOWN
@@ -248,23 +248,23 @@ def _user(number: object) -> str | None:
     return f"user {number}" if known else None
 
 
-def _door(body: Mapping[str, object], plate: DeviceRef) -> Iterator[Report]:
+def _door(body: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Report]:
     """Yield the door state: a closed contact is a closed door; a lock's own `door_state` does not count."""
-    contact, own = _value(body, plate, "contact"), body.get("door_state")
-    closed = plate.keys.get("closed")
+    contact, own = _value(body, device_ref, "contact"), body.get("door_state")
+    closed = device_ref.keys.get("closed")
     if closed in _OTHER:
         contact = {closed: True, _OTHER[closed]: False}.get(contact) if isinstance(contact, str) else None
     if isinstance(contact, bool):
         yield DoorReport(door=DoorState.CLOSED if contact else DoorState.OPEN)
-    elif plate.keys.get("contact", "contact") in body:
+    elif device_ref.keys.get("contact", "contact") in body:
         yield DoorReport(door=DoorState.UNKNOWN)
-    elif isinstance(own, str) and not plate.kind:
+    elif isinstance(own, str) and not device_ref.kind:
         yield DoorReport(door=_DOORS.get(own, DoorState.UNKNOWN))
 
 
-def _battery(body: Mapping[str, object], plate: DeviceRef) -> Iterator[Report]:
+def _battery(body: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Report]:
     """Yield the battery; an unreadable one is left out, so that it hides no bolt."""
-    told, low = _number(_value(body, plate, "battery")), body.get("battery_low")
+    told, low = _number(_value(body, device_ref, "battery")), body.get("battery_low")
     percent = round(told) if told is not None and 0 <= told <= 100 else None
     if percent is not None:
         yield BatteryReport(percent=percent, level=BatteryLevel.LOW if low is True else None)
@@ -294,22 +294,22 @@ def _availability(payload: bytes) -> Report:
     return AvailabilityReport(online=word == "online")
 
 
-def _failure(line: Mapping[str, object], plate: DeviceRef) -> Iterator[Report]:
+def _failure(line: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Report]:
     """Yield an error for a failed set or get of the gateway. Other log entries are ignored, and may contain a PIN."""
     message = line.get("message")
     found = _FAILED.search(message) if isinstance(message, str) and len(message) <= 2_000 else None
-    if found is None or found[3] != split(plate)[1]:
+    if found is None or found[3] != split(device_ref)[1]:
         return
     if found[1] == "get":
-        if found[2] == _asked(plate):
+        if found[2] == _asked(device_ref):
             yield NoAnswerReport()
-    elif found[2] in (plate.keys.get("state", "state"), "warning"):
+    elif found[2] in (device_ref.keys.get("state", "state"), "warning"):
         reason = found[4].rpartition("failed (")[2]  # before it are the call's options, a timeout among them
         why = next((failure for pattern, failure in _WHY if pattern.search(reason)), OperationError.UNSPECIFIED)
         yield ErrorReport(id=None, failure=why)
 
 
-def encode_command(command: Command, plate: DeviceRef) -> Publication:
+def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
     """Encode a command for the device.
 
     Raises:
@@ -318,32 +318,32 @@ def encode_command(command: Command, plate: DeviceRef) -> Publication:
     match command:
         case UnlockDoor() | LockDoor():
             word = "UNLOCK" if isinstance(command, UnlockDoor) else "LOCK"
-            return Publication(suffix=TopicSuffix.SET, payload=write({plate.keys.get("state", "state"): word}))
+            return Publication(suffix=TopicSuffix.SET, payload=write({device_ref.keys.get("state", "state"): word}))
         case QueryState():
-            return Publication(suffix=TopicSuffix.GET, payload=write({_asked(plate): ""}))
+            return Publication(suffix=TopicSuffix.GET, payload=write({_asked(device_ref): ""}))
         case SetSignal():
-            return Publication(suffix=TopicSuffix.SET, payload=write({"warning": _warning(command, plate)}))
+            return Publication(suffix=TopicSuffix.SET, payload=write({"warning": _warning(command, device_ref)}))
         case ShowResult():
             raise ValueError("a Zigbee device cannot be asked to ShowResult")
         case _:
             assert_never(command)
 
 
-def _asked(plate: DeviceRef) -> str:
-    word = {"door": "contact", "fridge": "temperature", "signal": "probe"}.get(plate.kind, "state")
-    return plate.keys.get(word, _PROBE if word == "probe" else word)
+def _asked(device_ref: DeviceRef) -> str:
+    word = {"door": "contact", "fridge": "temperature", "signal": "probe"}.get(device_ref.kind, "state")
+    return device_ref.keys.get(word, _PROBE if word == "probe" else word)
 
 
-def _warning(command: SetSignal, plate: DeviceRef) -> dict[str, object]:
+def _warning(command: SetSignal, device_ref: DeviceRef) -> dict[str, object]:
     """Return a siren's warning. It has buzzer and flash but no colours: the duration expresses the rest."""
     seconds = _ALARM if command.sound is Sound.ALARM else _SECONDS.get(command.sound, 0)
     if not seconds:
         return {"mode": "stop", "strobe": False, "duration": 0}
-    mode = plate.keys.get("mode", _MODE)
+    mode = device_ref.keys.get("mode", _MODE)
     return {"mode": mode, "strobe": command.light is Light.RED, "duration": seconds}
 
 
-def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
+def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:
     """Encode a device's report.
 
     Raises:
@@ -351,31 +351,29 @@ def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
     """
     match report:
         case LockReport():
-            return (Publication(suffix=TopicSuffix.STATE, payload=write(_lock_body(report, plate))),)
+            return (Publication(suffix=TopicSuffix.STATE, payload=write(_lock_body(report, device_ref))),)
         case DoorReport(door=DoorState.OPEN | DoorState.CLOSED):
-            key = plate.keys.get("contact", "contact")
+            key = device_ref.keys.get("contact", "contact")
             said = report.door is DoorState.CLOSED
-            word = plate.keys.get("closed")
+            word = device_ref.keys.get("closed")
             told = said if word not in _OTHER else word if said else _OTHER[word]
             return (Publication(suffix=TopicSuffix.STATE, payload=write({key: told})),)
         case FridgeReport(compartment="", temp_c=celsius, setpoint_c=None, door=DoorState.UNKNOWN):
-            key = plate.keys.get("temperature", "temperature")
+            key = device_ref.keys.get("temperature", "temperature")
             return (Publication(suffix=TopicSuffix.STATE, payload=write({key: celsius})),)
         case BatteryReport():
-            return (Publication(suffix=TopicSuffix.STATE, payload=write(_battery_body(report, plate))),)
+            return (Publication(suffix=TopicSuffix.STATE, payload=write(_battery_body(report, device_ref))),)
         case AvailabilityReport():
             body = {"state": "online" if report.online else "offline"}
             return (Publication(suffix=TopicSuffix.AVAILABILITY, payload=write(body)),)
         case ErrorReport(id=None) if report.failure in _FAILURES:
-            name, key = split(plate)[1], plate.keys.get("state", "state")
+            name, key = split(device_ref)[1], device_ref.keys.get("state", "state")
             message = f"z2m: Publish 'set' '{key}' to '{name}' failed: 'Error: {_FAILURES[report.failure]}'"
             line = {"message": message, "level": "error", "namespace": "z2m"}
             return (Publication(suffix=TopicSuffix.LOG, payload=write(line)),)
         case NoAnswerReport():
-            name = split(plate)[1]
-            message = (
-                f"z2m: Publish 'get' '{_asked(plate)}' to '{name}' failed: 'Error: {_FAILURES[OperationError.TIMEOUT]}'"
-            )
+            name, key, error = split(device_ref)[1], _asked(device_ref), _FAILURES[OperationError.TIMEOUT]
+            message = f"z2m: Publish 'get' '{key}' to '{name}' failed: 'Error: {error}'"
             line = {"message": message, "level": "error", "namespace": "z2m"}
             return (Publication(suffix=TopicSuffix.LOG, payload=write(line)),)
         case AnswerButtonReport():
@@ -384,7 +382,7 @@ def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
             raise ValueError(f"a Zigbee device cannot say this {type(report).__name__}")
 
 
-def _lock_body(report: LockReport, plate: DeviceRef) -> dict[str, object]:
+def _lock_body(report: LockReport, device_ref: DeviceRef) -> dict[str, object]:
     if report.event:
         return _action_body(report)
     fine = {bolt: word for word, bolt in _LOCK_STATES.items()}
@@ -393,7 +391,7 @@ def _lock_body(report: LockReport, plate: DeviceRef) -> dict[str, object]:
     if report.jammed is not None:
         raise ValueError("a Zigbee lock has no word for a jam")
     coarse = "LOCK" if report.bolt is LockState.LOCKED else "UNLOCK"
-    keys = plate.keys
+    keys = device_ref.keys
     return {keys.get("state", "state"): coarse, keys.get("lock_state", "lock_state"): fine[report.bolt]}
 
 
@@ -409,21 +407,21 @@ def _action_body(report: LockReport) -> dict[str, object]:
     return body
 
 
-def _battery_body(report: BatteryReport, plate: DeviceRef) -> dict[str, object]:
+def _battery_body(report: BatteryReport, device_ref: DeviceRef) -> dict[str, object]:
     if report.level not in (None, BatteryLevel.LOW) and not (
         report.percent is None and report.level is BatteryLevel.MEDIUM
     ):
         raise ValueError("a Zigbee device says low or not low")
     body: dict[str, object] = {}
     if report.percent is not None:
-        body[plate.keys.get("battery", "battery")] = report.percent
+        body[device_ref.keys.get("battery", "battery")] = report.percent
     if report.level is not None:
         body["battery_low"] = report.level is BatteryLevel.LOW
     return body
 
 
 def decode_command(
-    channel: TopicSuffix, payload: bytes, plate: DeviceRef = NO_DEVICE_REF
+    channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     """Parse a command to a device. A PIN beside the command is not kept."""
     try:
@@ -434,7 +432,7 @@ def decode_command(
             return UnreadablePayload(why="a device is asked on set and get")
         if "warning" in body:
             return _sounded(mapping(body["warning"], "warning"))
-        order = body.get(plate.keys.get("state", "state"))
+        order = body.get(device_ref.keys.get("state", "state"))
         if isinstance(order, dict):
             order = order.get("state")
         match order.upper() if isinstance(order, str) else None:

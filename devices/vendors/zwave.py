@@ -91,23 +91,23 @@ _MESSAGES = {
 _NODE = re.compile(r"(?:nodeID_)?(\d{1,4})", re.ASCII)
 
 
-def node(plate: DeviceRef) -> int | None:
+def node(device_ref: DeviceRef) -> int | None:
     """Return the node's number, from `keys` or the end of its topic; None if neither contains it."""
-    found = _NODE.fullmatch(plate.keys.get("node", plate.address.rpartition("/")[2]))
+    found = _NODE.fullmatch(device_ref.keys.get("node", device_ref.address.rpartition("/")[2]))
     return int(found[1]) if found is not None else None
 
 
-def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:
+def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:
     """Return the node's topics and those of the gateway's API."""
-    client = f"{plate.address.partition('/')[0]}/_CLIENTS/ZWAVE_GATEWAY-{plate.keys.get('gateway', GATEWAY)}"
+    client = f"{device_ref.address.partition('/')[0]}/_CLIENTS/ZWAVE_GATEWAY-{device_ref.keys.get('gateway', GATEWAY)}"
     return MappingProxyType(
         {
-            TopicSuffix.STATE: f"{plate.address}/98/0/{_CURRENT}",
-            TopicSuffix.BOLT: f"{plate.address}/98/0/boltStatus",
-            TopicSuffix.LATCH: f"{plate.address}/98/0/latchStatus",
-            TopicSuffix.OPERATION: f"{plate.address}/113/0/Access_Control/Lock_state",
-            TopicSuffix.BATTERY: f"{plate.address}/128/0/level",
-            TopicSuffix.AVAILABILITY: f"{plate.address}/status",
+            TopicSuffix.STATE: f"{device_ref.address}/98/0/{_CURRENT}",
+            TopicSuffix.BOLT: f"{device_ref.address}/98/0/boltStatus",
+            TopicSuffix.LATCH: f"{device_ref.address}/98/0/latchStatus",
+            TopicSuffix.OPERATION: f"{device_ref.address}/113/0/Access_Control/Lock_state",
+            TopicSuffix.BATTERY: f"{device_ref.address}/128/0/level",
+            TopicSuffix.AVAILABILITY: f"{device_ref.address}/status",
             TopicSuffix.BRIDGE: f"{client}/status",
             TopicSuffix.GET: f"{client}/api/pollValue/set",
             TopicSuffix.RESULT: f"{client}/api/pollValue",
@@ -117,7 +117,7 @@ def topics(plate: DeviceRef) -> Mapping[TopicSuffix, str]:
     )
 
 
-def decode_report(channel: TopicSuffix, payload: bytes, plate: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
+def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF) -> tuple[Report, ...]:
     """Parse a message of a lock or the gateway; another node's answer gives nothing."""
     try:
         match channel:
@@ -134,9 +134,9 @@ def decode_report(channel: TopicSuffix, payload: bytes, plate: DeviceRef = NO_DE
             case TopicSuffix.AVAILABILITY | TopicSuffix.BRIDGE:
                 return (AvailabilityReport(online=flag(_value(payload), "value")),)
             case TopicSuffix.RESULT:
-                return tuple(_answer(mapping(parse(payload), "the answer"), plate))
+                return tuple(_answer(mapping(parse(payload), "the answer"), device_ref))
             case TopicSuffix.LOG:
-                return tuple(_outcome(mapping(parse(payload), "the answer"), plate))
+                return tuple(_outcome(mapping(parse(payload), "the answer"), device_ref))
             case TopicSuffix.EVENT | TopicSuffix.SET | TopicSuffix.GET:
                 return (UnreadablePayload(why="nothing is reported there"),)
             case _:
@@ -190,16 +190,16 @@ def _battery(value: object) -> Iterator[Report]:
     yield BatteryReport(percent=percent)
 
 
-def _of(body: Mapping[str, object], plate: DeviceRef, prop: str) -> tuple[object, ...] | None:
+def _of(body: Mapping[str, object], device_ref: DeviceRef, prop: str) -> tuple[object, ...] | None:
     """Return the arguments of a call, if it concerned this node's door lock."""
     arguments = sequence(body.get("args"), "args")
     about = mapping(arguments[0], "the value's id") if arguments else {}
-    ours = (about.get("nodeId"), about.get("commandClass"), about.get("property")) == (node(plate), 98, prop)
+    ours = (about.get("nodeId"), about.get("commandClass"), about.get("property")) == (node(device_ref), 98, prop)
     return tuple(arguments) if ours else None
 
 
-def _answer(body: Mapping[str, object], plate: DeviceRef) -> Iterator[Report]:
-    arguments = _of(body, plate, _CURRENT)
+def _answer(body: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Report]:
+    arguments = _of(body, device_ref, _CURRENT)
     if arguments is None:
         return
     if body.get("success") is not True:
@@ -212,9 +212,9 @@ def _answer(body: Mapping[str, object], plate: DeviceRef) -> Iterator[Report]:
     yield _mode(body.get("result"))
 
 
-def _outcome(body: Mapping[str, object], plate: DeviceRef) -> Iterator[Report]:
+def _outcome(body: Mapping[str, object], device_ref: DeviceRef) -> Iterator[Report]:
     """Yield the result of a command: an acknowledgement proves no move, and a failure proves no rest."""
-    arguments = _of(body, plate, _TARGET)
+    arguments = _of(body, device_ref, _TARGET)
     if arguments is None:
         return
     order = identifier(arguments[3], "the order's id") if len(arguments) > 3 else None
@@ -231,13 +231,13 @@ def _outcome(body: Mapping[str, object], plate: DeviceRef) -> Iterator[Report]:
         yield ProgressReport(id=order, progress=_PROGRESS[_whole(status) or 0])
 
 
-def encode_command(command: Command, plate: DeviceRef) -> Publication:
+def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
     """Encode a call of the gateway's API.
 
     Raises:
         ValueError: a lock does not support the command, or its node is unknown.
     """
-    number = node(plate)
+    number = node(device_ref)
     if number is None:
         raise ValueError("a Z-Wave lock cannot be asked without its node's number: name it in keys")
     about = {"nodeId": number, **_CLASS}
@@ -258,7 +258,7 @@ def _call(channel: TopicSuffix, arguments: list[object]) -> Publication:
     return Publication(suffix=channel, payload=write({"args": arguments}))
 
 
-def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
+def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:
     """Encode what the gateway publishes.
 
     Raises:
@@ -277,26 +277,30 @@ def encode_report(report: Report, plate: DeviceRef) -> tuple[Publication, ...]:
         case BatteryReport(percent=int(), level=None):
             return (_told(TopicSuffix.BATTERY, report.percent),)
         case AvailabilityReport():
-            alive = {"value": report.online, "status": "Alive" if report.online else "Dead", "nodeId": node(plate)}
+            alive = {"value": report.online, "status": "Alive" if report.online else "Dead", "nodeId": node(device_ref)}
             return (Publication(suffix=TopicSuffix.AVAILABILITY, payload=write(alive)),)
         case NoAnswerReport():
-            body = {"success": False, "message": _MESSAGES[OperationError.TIMEOUT], "args": [_about(plate, _CURRENT)]}
+            body = {
+                "success": False,
+                "message": _MESSAGES[OperationError.TIMEOUT],
+                "args": [_about(device_ref, _CURRENT)],
+            }
             return (Publication(suffix=TopicSuffix.RESULT, payload=write(body)),)
         case ErrorReport(id=str()) if report.failure in _MESSAGES:
-            arguments = [_about(plate, _TARGET), UNSECURED, {}, report.id]
+            arguments = [_about(device_ref, _TARGET), UNSECURED, {}, report.id]
             failed = {"success": False, "message": _MESSAGES[report.failure], "args": arguments}
             return (Publication(suffix=TopicSuffix.LOG, payload=write(failed)),)
         case ProgressReport():
             status = {progress: number for number, progress in _PROGRESS.items()}[report.progress]
-            arguments = [_about(plate, _TARGET), UNSECURED, {}, report.id]
+            arguments = [_about(device_ref, _TARGET), UNSECURED, {}, report.id]
             done = {"success": True, "message": "Success zwave api call", "result": {"status": status}}
             return (Publication(suffix=TopicSuffix.LOG, payload=write({**done, "args": arguments})),)
         case _:
             raise ValueError(f"a Z-Wave lock cannot say this {type(report).__name__}")
 
 
-def _about(plate: DeviceRef, prop: str) -> dict[str, object]:
-    return {"nodeId": node(plate), **_CLASS, "property": prop}
+def _about(device_ref: DeviceRef, prop: str) -> dict[str, object]:
+    return {"nodeId": node(device_ref), **_CLASS, "property": prop}
 
 
 def _told(channel: TopicSuffix, value: object) -> Publication:
@@ -313,19 +317,19 @@ def _operation_number(report: LockReport) -> int:
 
 
 def decode_command(
-    channel: TopicSuffix, payload: bytes, plate: DeviceRef = NO_DEVICE_REF
+    channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
 ) -> Command | UnreadablePayload:
     """Parse a call about this node's lock. It contains no times of the command."""
     try:
         body = mapping(parse(payload), "the call")
         match channel:
             case TopicSuffix.GET:
-                arguments = _of(body, plate, _CURRENT)
+                arguments = _of(body, device_ref, _CURRENT)
                 if arguments is None:
                     return UnreadablePayload(why="the call is about something else")
                 return QueryState(echo=text(arguments[1], "the question's number") if len(arguments) > 1 else None)
             case TopicSuffix.SET:
-                return _order(_of(body, plate, _TARGET))
+                return _order(_of(body, device_ref, _TARGET))
             case _:
                 return UnreadablePayload(why="a lock is asked on set and get")
     except MalformedPayload as error:

@@ -81,7 +81,7 @@ async def present_code(home: Home, code: str, scanner: str) -> str:
         return f"held before {scanner} of the simulated house"
     device = home.devices[scanner]
     async with open_session(home.broker.account(scanner), []) as guest:
-        for letter in VENDORS[device.vendor].encode_report(ScanReport(code=code), device.plate):
+        for letter in VENDORS[device.vendor].encode_report(ScanReport(code=code), device.device_ref):
             await publish(
                 guest, device_topic(home, scanner, letter.suffix), letter.payload, expiry=int(ANSWER_TIMEOUT_S)
             )

@@ -52,7 +52,7 @@ class DeviceSection(ConfigSection):
     Example: `{code: data.barcode}`."""
 
     @property
-    def plate(self) -> DeviceRef:
+    def device_ref(self) -> DeviceRef:
         """What its vendor must know of it to read and write its payloads."""
         return DeviceRef(address=self.address, keys=self.keys, kind=self.kind)
 
@@ -117,9 +117,9 @@ class LockDevice(DeviceSection):
         return self.guarded or self.guard is not None
 
     @property
-    def plate(self) -> DeviceRef:
+    def device_ref(self) -> DeviceRef:
         """A guard speaks for its lock and for a door sensor: this is the lock."""
-        return replace(super().plate, keys={PART: LOCK}) if self.vendor == "guard" else super().plate
+        return replace(super().device_ref, keys={PART: LOCK}) if self.vendor == "guard" else super().device_ref
 
     @model_validator(mode="after")
     def _behind_its_guard(self) -> Self:
@@ -132,7 +132,7 @@ class LockDevice(DeviceSection):
 
     @model_validator(mode="after")
     def _known_node(self) -> Self:
-        if self.vendor == "zwave" and zwave.node(self.plate) is None:
+        if self.vendor == "zwave" and zwave.node(self.device_ref) is None:
             raise ValueError(
                 "a Z-Wave lock needs its node's number: let the address end in it (zwave/5), or write"
                 " `keys: {node: '5'}`"
@@ -230,9 +230,9 @@ class DoorDevice(DeviceSection):
         return self
 
     @property
-    def plate(self) -> DeviceRef:
+    def device_ref(self) -> DeviceRef:
         """Behind a guard this is the door, not the lock."""
-        return replace(super().plate, keys={PART: DOOR}) if self.vendor == "guard" else super().plate
+        return replace(super().device_ref, keys={PART: DOOR}) if self.vendor == "guard" else super().device_ref
 
 
 # SHA-256 over a certificate, as `openssl x509 -fingerprint -sha256` prints it.
@@ -341,14 +341,14 @@ class FridgeDevice(DeviceSection):
     believed."""
 
     @property
-    def plate(self) -> DeviceRef:
+    def device_ref(self) -> DeviceRef:
         """With the unit, where the payload tells none."""
         return DeviceRef(address=self.address, keys=self.keys, kind=self.kind, unit=self.unit)
 
     @property
     def asked(self) -> bool:
         """A statestream only talks."""
-        return self.vendor != "homeassistant" or homeassistant.asked(self.plate)
+        return self.vendor != "homeassistant" or homeassistant.asked(self.device_ref)
 
     @property
     def silence(self) -> float | None:
@@ -379,7 +379,7 @@ class PresenceDevice(DeviceSection):
     @property
     def asked(self) -> bool:
         """A statestream only talks."""
-        return homeassistant.asked(self.plate)
+        return homeassistant.asked(self.device_ref)
 
     @model_validator(mode="after")
     def _entity(self) -> Self:
@@ -407,7 +407,7 @@ class AlarmDevice(DeviceSection):
     @property
     def asked(self) -> bool:
         """A statestream only talks."""
-        return homeassistant.asked(self.plate)
+        return homeassistant.asked(self.device_ref)
 
     @property
     def bypassed(self) -> frozenset[AlarmPanelState]:
@@ -421,7 +421,7 @@ class AlarmDevice(DeviceSection):
 
 
 def _require_entity(device: DeviceSection, domains: frozenset[str]) -> None:
-    if homeassistant.domain(device.plate) not in domains or not _ENTITY_ADDRESS.fullmatch(device.address):
+    if homeassistant.domain(device.device_ref) not in domains or not _ENTITY_ADDRESS.fullmatch(device.address):
         known = ", ".join(sorted(domains))
         raise ValueError(
             f"write which entity of Home Assistant it is: <base topic>/<domain>/<object> by statestream, or"

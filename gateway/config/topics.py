@@ -82,7 +82,7 @@ def custom_topics(home: Home, device: str) -> Mapping[TopicSuffix, str]:
         KeyError: no such device.
     """
     section = home.devices[device]
-    return {**VENDORS[section.vendor].topics(section.plate), **section.topics}
+    return {**VENDORS[section.vendor].topics(section.device_ref), **section.topics}
 
 
 def inbound_topics(home: Home, device: str) -> Mapping[TopicSuffix, str]:
@@ -96,7 +96,7 @@ def inbound_topics(home: Home, device: str) -> Mapping[TopicSuffix, str]:
     if not home.devices[device].speaks:
         return {}
     own = custom_topics(home, device)
-    product = VENDORS[home.devices[device].vendor].topics(home.devices[device].plate)
+    product = VENDORS[home.devices[device].vendor].topics(home.devices[device].device_ref)
     ours = {} if product else {channel: f"perron/{device}/{channel}" for channel in DEVICE_CHANNELS}
     return {c: topic for c, topic in {**ours, **own}.items() if c in INBOUND_CHANNELS}
 
@@ -108,7 +108,7 @@ def bridge_base_topic(home: Home, device: str) -> str | None:
     is the bridge's; two hubs below one word (`nuki/front`, `nuki/garage`) are two, for each connects by itself.
     """
     section = home.devices[device]
-    topics = VENDORS[section.vendor].topics(section.plate)
+    topics = VENDORS[section.vendor].topics(section.device_ref)
     if not topics:
         return None
     split = [topic.split("/") for topic in topics.values()]

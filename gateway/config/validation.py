@@ -188,7 +188,7 @@ def _check_product_topics(id_: str, device: AnyDevice) -> Iterator[ConfigProblem
     """What an address makes of a product's topics: no wildcards, nothing of ours, nothing of the broker's own."""
     if device.vendor == "guard":  # `_check_guards` looks at it
         return
-    for channel, topic in VENDORS[device.vendor].topics(device.plate).items():
+    for channel, topic in VENDORS[device.vendor].topics(device.device_ref).items():
         if channel not in device.topics and (
             not PRODUCT_TOPIC_PATTERN.fullmatch(topic) or topic.split("/")[0] == "perron"
         ):
@@ -201,7 +201,7 @@ def _check_product_topics(id_: str, device: AnyDevice) -> Iterator[ConfigProblem
 
 def _check_zigbee2mqtt(home: Home, id_: str, device: AnyDevice) -> Iterator[ConfigProblem]:
     """By its base topic it is known whose word of a bridge's end, and whose log of failed orders, are meant."""
-    base, name = zigbee2mqtt.split(device.plate)
+    base, name = zigbee2mqtt.split(device.device_ref)
     longer = next((one for one in home.broker.bridges if one != base and device.address.startswith(f"{one}/")), None)
     if longer is not None:
         yield ConfigProblem(

@@ -156,7 +156,7 @@ def _send_query(home: Home, line: GuardClient, id_: str, word: str) -> DeviceAns
     if isinstance(device, DoorDevice) and not device.answers:
         return DeviceAnswer(why="a basic door cannot be asked")
     try:
-        letter = VENDORS[device.vendor].encode_command(QueryState(echo=f"{word}:{id_}"), device.plate)
+        letter = VENDORS[device.vendor].encode_command(QueryState(echo=f"{word}:{id_}"), device.device_ref)
     except ValueError:
         return DeviceAnswer(why=f"a {device.kind} cannot be asked")
     sent = line.publish(
@@ -183,7 +183,7 @@ def _reader(home: Home, id_: str, word: str) -> Callable[[InboundMessage], tuple
         channel = channels.get(incoming.topic)
         if channel is None:
             return None
-        reports = vendor.decode_report(channel, incoming.payload, device.plate)
+        reports = vendor.decode_report(channel, incoming.payload, device.device_ref)
         if vendor.CORRELATES:
             echo = CorrelationReport(echo=ours.decode())  # of a device whose MQTT has no correlation data
             told = tuple(report for report in reports if report != echo)

@@ -195,7 +195,7 @@ def _camera_source(camera: CameraDevice) -> tuple[tuple[str, int], str]:
 
 def _gateway_node(device: AnyDevice) -> tuple[int | None, str]:
     """Which node of which gateway."""
-    return zwave.node(device.plate), zwave.topics(device.plate)[TopicSuffix.SET]
+    return zwave.node(device.device_ref), zwave.topics(device.device_ref)[TopicSuffix.SET]
 
 
 def _address_remarks(new: Home, name: str) -> Iterator[Remark]:

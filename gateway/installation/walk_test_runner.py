@@ -143,7 +143,7 @@ class WalkTestRunner:
         section = self._home.devices[device]
         if section.kind != "signal" or incoming.retain or not self._walks:
             return
-        reports = VENDORS[section.vendor].decode_report(channel, incoming.payload, section.plate)
+        reports = VENDORS[section.vendor].decode_report(channel, incoming.payload, section.device_ref)
         if any(isinstance(report, said.AnswerButtonReport) for report in reports):
             for name, entrance in self._home.entrances.items():
                 if entrance.signal == device:

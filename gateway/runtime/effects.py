@@ -326,7 +326,7 @@ class CommandExecutor:
         response_topic: str | None = None,
     ) -> Sent | NotSent:
         configured = self._home.devices[device]
-        letter = VENDORS[configured.vendor].encode_command(command, configured.plate)
+        letter = VENDORS[configured.vendor].encode_command(command, configured.device_ref)
         id_ = getattr(command, "id", None)
         return self._publisher.publish(
             device_topic(self._home, device, letter.suffix),

@@ -160,14 +160,14 @@ class EntranceActor:
         configured = self._home.devices[device]
         mono = self._clock.now().mono
         vendor = VENDORS[configured.vendor]
-        if channel in BRIDGE_CHANNELS and not vendor.decode_report(channel, incoming.payload, configured.plate):
+        if channel in BRIDGE_CHANNELS and not vendor.decode_report(channel, incoming.payload, configured.device_ref):
             return  # an entry of the bridge's log about another device
         if device not in self._section.scanners and not self._within_rate_limit(device, mono):
             self.missed(device)
             return
         if not incoming.retain:  # a retained message contains an old uptime
             self._executor.heard(device, incoming.boot, incoming.uptime_ms, mono)
-        reports = vendor.decode_report(channel, incoming.payload, configured.plate)
+        reports = vendor.decode_report(channel, incoming.payload, configured.device_ref)
         self._track_link(device, channel, incoming, reports)
         heard = e.ReportContext(
             session=incoming.session,

@@ -53,7 +53,7 @@ class Answering(Broker):
 
     def answers(self, device: str, report: Report, correlation: bytes) -> None:
         configured = self.house.devices[device]
-        for letter in VENDORS[configured.vendor].encode_report(report, configured.plate):
+        for letter in VENDORS[configured.vendor].encode_report(report, configured.device_ref):
             topic = device_topic(self.house, device, TopicSuffix.RESULT)
             self.on_message(
                 InboundMessage(topic=topic, payload=letter.payload, retain=False, session=1, correlation=correlation)

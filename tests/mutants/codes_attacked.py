@@ -138,7 +138,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a lock's own word for open and closed is a door",
         file="devices/vendors/somfy.py",
-        old="if plate.kind == DOOR and _of_a_contact(states) else ()",
+        old="if device_ref.kind == DOOR and _of_a_contact(states) else ()",
         new="if _of_a_contact(states) else ()",
         tests=(
             (

@@ -40,8 +40,8 @@ MUTANTS = (
     Mutant(
         name="another node's answer is this lock's",
         file="devices/vendors/zwave.py",
-        old='ours = (about.get("nodeId"), about.get("commandClass"), about.get("property")) == (node(plate), 98, prop)',
-        new='ours = (about.get("commandClass"), about.get("property")) == (98, prop)',
+        old='about.get("property")) == (node(device_ref), 98, prop)',
+        new='about.get("property")) == (about.get("nodeId"), 98, prop)',
         tests=(PAYLOADS, "tests/devices/vendors/test_zwave.py"),
     ),
     Mutant(
@@ -96,8 +96,8 @@ MUTANTS = (
     Mutant(
         name="a bridge whose base topic has two levels is heard at the first",
         file="devices/vendors/zigbee2mqtt.py",
-        old='base = plate.keys.get("base", plate.address.partition("/")[0])',
-        new='base = plate.address.partition("/")[0]',
+        old='base = device_ref.keys.get("base", device_ref.address.partition("/")[0])',
+        new='base = device_ref.address.partition("/")[0]',
         tests=(PAYLOADS, ENTRANCE),
     ),
 )

@@ -170,7 +170,7 @@ class ShellBox:
     def says(self, device: str, report: Report, **properties: Any) -> None:  # noqa: ANN401 - of a message
         """A device reports in its vendor's words."""
         configured = self.home.devices[device]
-        for letter in VENDORS[configured.vendor].encode_report(report, configured.plate):
+        for letter in VENDORS[configured.vendor].encode_report(report, configured.device_ref):
             self.hear(device, properties.pop("channel", letter.suffix), letter.payload, **properties)
 
     def answer(self, question: PublishedMessage) -> None:

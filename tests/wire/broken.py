@@ -42,7 +42,7 @@ def golden_payloads() -> tuple[bytes, ...]:
     return tuple(found)
 
 
-def _plates() -> Iterator[DeviceRef]:
+def _device_refs() -> Iterator[DeviceRef]:
     """Nothing, something, and every golden device."""
     yield from (DeviceRef(), DeviceRef("a/b"))
     for file in sorted(PAYLOADS.glob("*.json")):
@@ -50,7 +50,7 @@ def _plates() -> Iterator[DeviceRef]:
         yield DeviceRef(golden["address"], golden.get("keys", {}))
 
 
-PLATES = tuple(_plates())
+DEVICE_REFS = tuple(_device_refs())
 
 
 def broken_payloads(rng: random.Random) -> Iterator[bytes]:
@@ -83,10 +83,10 @@ def read_broken_payloads(seed: int, number: int) -> int:
     readable = 0
     channels = tuple(TopicSuffix)
     for payload in islice(broken_payloads(rng), -(-number // len(VENDORS))):
-        channel, plate = rng.choice(channels), replace(rng.choice(PLATES), kind=rng.choice(KINDS))
+        channel, device_ref = rng.choice(channels), replace(rng.choice(DEVICE_REFS), kind=rng.choice(KINDS))
         for vendor in VENDORS.values():
-            command = vendor.decode_command(channel, payload, plate)
-            said = (*vendor.decode_report(channel, payload, plate), command)
+            command = vendor.decode_command(channel, payload, device_ref)
+            said = (*vendor.decode_report(channel, payload, device_ref), command)
             complaints = [one.why for one in said if isinstance(one, UnreadablePayload)]
             assert all(why.isprintable() and 0 < len(why) < 120 for why in complaints), complaints
             readable += len(complaints) < len(said)

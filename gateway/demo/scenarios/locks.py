@@ -101,7 +101,7 @@ async def _forge_locked_report(play: ScenarioRun) -> None:
     play.require(isinstance(device, LockDevice), "the lock is a lock")
     async with open_session(home.broker.account(lock), []) as guest:
         report = LockReport(bolt=LockState.LOCKED, motion=BoltMotion.IDLE)
-        for letter in VENDORS[device.vendor].encode_report(report, device.plate):
+        for letter in VENDORS[device.vendor].encode_report(report, device.device_ref):
             sent = guest.publish(device_topic(home, lock, letter.suffix), letter.payload)
             play.require(hasattr(sent, "acknowledged"), "the lie is sent")
 

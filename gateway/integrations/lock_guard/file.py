@@ -59,13 +59,13 @@ class RadioDevice(ConfigSection):
     """Keys: settings of the vendor for this device, as in `home.yaml`. Example: `{node: '5'}`."""
 
     @property
-    def plate(self) -> DeviceRef:
+    def device_ref(self) -> DeviceRef:
         """Return the device reference for its vendor module."""
         return DeviceRef(address=self.address, keys=self.keys, kind=self.kind)
 
     @property
     def _product_topics(self) -> Mapping[TopicSuffix, str]:
-        return {**VENDORS[self.vendor].topics(self.plate), **self.topics}
+        return {**VENDORS[self.vendor].topics(self.device_ref), **self.topics}
 
     @property
     def device(self) -> str:
@@ -79,7 +79,7 @@ class RadioDevice(ConfigSection):
     @property
     def heard(self) -> Mapping[TopicSuffix, str]:
         """Return every topic on which the device publishes."""
-        product = VENDORS[self.vendor].topics(self.plate)
+        product = VENDORS[self.vendor].topics(self.device_ref)
         ours = {} if product else {channel: f"perron/{self.id}/{channel}" for channel in DEVICE_CHANNELS}
         return {
             c: topic
@@ -90,7 +90,7 @@ class RadioDevice(ConfigSection):
     def can(self, command: Command) -> bool:
         """Return whether this vendor's devices support the command."""
         try:
-            VENDORS[self.vendor].encode_command(command, self.plate)
+            VENDORS[self.vendor].encode_command(command, self.device_ref)
         except ValueError:
             return False
         return True

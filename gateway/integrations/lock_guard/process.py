@@ -206,7 +206,7 @@ class GuardProcess:
     def _decode(self, part: GuardPart, channel: TopicSuffix, incoming: InboundMessage) -> RadioReported:
         device = self._radio_devices[part]
         vendor = VENDORS[device.vendor]
-        reports = vendor.decode_report(channel, incoming.payload, device.plate)
+        reports = vendor.decode_report(channel, incoming.payload, device.device_ref)
         if incoming.retain:  # of retained messages only the bad news counts
             reports = tuple(r for r in reports if isinstance(r, AvailabilityReport) and not r.online)
         echo = next((r.echo.encode() for r in reports if isinstance(r, CorrelationReport)), incoming.correlation)
@@ -266,10 +266,10 @@ class GuardProcess:
                     assert_never(command)
 
     def _send_report(self, said: SendReport) -> None:
-        plate = DeviceRef(keys={words.PART: said.part.value})
+        device_ref = DeviceRef(keys={words.PART: said.part.value})
         body, channel = b"", TopicSuffix.EVENT
         if said.report is not None:
-            letter = words.encode_report(said.report, plate)[0]
+            letter = words.encode_report(said.report, device_ref)[0]
             body, channel = letter.payload, letter.suffix if said.question is None else TopicSuffix.RESULT
         claims = FromGuard.model_validate(
             {
@@ -315,7 +315,7 @@ class GuardProcess:
         )
 
     def _publish_to_radio(self, device: RadioDevice, command: asked.Command, correlation: bytes) -> Sent | NotSent:
-        letter = VENDORS[device.vendor].encode_command(command, device.plate)
+        letter = VENDORS[device.vendor].encode_command(command, device.device_ref)
         return self._radio_mqtt.publish(
             device.topic(letter.suffix),
             letter.payload,

@@ -59,7 +59,7 @@ class HouseClient:
     client: aiomqtt.Client
     log: Path
     vendors: Mapping[str, str]
-    plates: Mapping[str, DeviceRef]
+    device_refs: Mapping[str, DeviceRef]
     said: list[DeviceMessage] = field(default_factory=list)
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
     asked: int = 0
@@ -78,7 +78,7 @@ class HouseClient:
                 channel=channel,
                 retained=message.retain,
                 reports=VENDORS[self.vendors[device]].decode_report(
-                    channel, bytes(message.payload), self.plates[device]
+                    channel, bytes(message.payload), self.device_refs[device]
                 ),
                 correlation=getattr(properties, "CorrelationData", None),
                 boot=user.get("boot"),
@@ -121,14 +121,16 @@ class HouseClient:
 
     async def tell(self, device: str, command: Command, *, retain: bool = False) -> None:
         """Send a command."""
-        letter = VENDORS[self.vendors[device]].encode_command(command, self.plates[device])
+        letter = VENDORS[self.vendors[device]].encode_command(command, self.device_refs[device])
         await self.client.publish(f"perron/{device}/{letter.suffix}", letter.payload, qos=1, retain=retain)
 
     async def question(self, device: str) -> bytes:
         """Ask a device for its state; returns the question's correlation data."""
         self.asked += 1
         number = f"1:{self.asked}".encode()
-        letter = VENDORS[self.vendors[device]].encode_command(QueryState(echo=number.decode()), self.plates[device])
+        letter = VENDORS[self.vendors[device]].encode_command(
+            QueryState(echo=number.decode()), self.device_refs[device]
+        )
         properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho annotates it in part
         properties.ResponseTopic = f"perron/{device}/result"
         properties.CorrelationData = number
@@ -179,7 +181,7 @@ async def connected_house(folder: Path, devices: Mapping[str, object] = FRONT_DO
                 client=client,
                 log=log,
                 vendors={name: plan.vendor for name, plan in house.devices.items()},
-                plates={name: plan.plate for name, plan in house.devices.items()},
+                device_refs={name: plan.device_ref for name, plan in house.devices.items()},
             )
             # as it was published, and the stored ones first: so tests see what is retained
             options = SubscribeOptions(qos=1, retainAsPublished=True)

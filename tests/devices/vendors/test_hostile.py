@@ -23,7 +23,7 @@ from devices.reports import (
 )
 from devices.vendors import VENDORS
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, TopicSuffix
-from tests.wire.broken import PLATES, golden_payloads, read_broken_payloads
+from tests.wire.broken import DEVICE_REFS, golden_payloads, read_broken_payloads
 
 REAL = tuple(payload for payload in golden_payloads() if payload[:1] in b"{[")
 AT = datetime(2026, 3, 2, 13, 5, tzinfo=UTC)
@@ -44,8 +44,8 @@ json_values = st.recursive(
 
 def _read(channel: TopicSuffix, payload: bytes) -> None:
     for vendor in VENDORS.values():
-        for plate in PLATES:
-            for report in vendor.decode_report(channel, payload, plate):
+        for device_ref in DEVICE_REFS:
+            for report in vendor.decode_report(channel, payload, device_ref):
                 if isinstance(report, UnreadablePayload):
                     assert report.why.isprintable()
                     assert 0 < len(report.why) < 120
@@ -145,12 +145,12 @@ NO_TEMPERATURE = (None, "4", "warm", True, -500, -127.0, 85, 1e300, [4], {"value
 @pytest.mark.parametrize("value", NO_TEMPERATURE)
 def test_a_temperature_that_cannot_be_read_or_measured_is_an_unknown_one(value: object) -> None:
     lies_in = DeviceRef(address="zigbee2mqtt/fridge", kind="fridge")
-    for vendor, plate, payload, compartment in (
+    for vendor, device_ref, payload, compartment in (
         ("smartthings", NO_DEVICE_REF, _celsius(value), "cooler"),
         ("smartthings", NO_DEVICE_REF, _celsius(4, value), "cooler"),
         ("zigbee2mqtt", lies_in, {"temperature": value, "battery": 90}, ""),
     ):
-        report = VENDORS[vendor].decode_report(TopicSuffix.STATE, json.dumps(payload).encode(), plate)[0]
+        report = VENDORS[vendor].decode_report(TopicSuffix.STATE, json.dumps(payload).encode(), device_ref)[0]
         assert isinstance(report, FridgeReport), vendor
         assert (report.compartment, report.temp_c) == (compartment, None), vendor
 
@@ -158,8 +158,8 @@ def test_a_temperature_that_cannot_be_read_or_measured_is_an_unknown_one(value: 
 @pytest.mark.parametrize("state", ["null", "warm", "-500", "-127", "85", "1e3", "4,2", "nan", " "])
 @pytest.mark.parametrize("unit", ["C", "K"])
 def test_a_thermometer_of_home_assistant_that_says_no_degrees_is_unknown(state: str, unit: str) -> None:
-    plate = DeviceRef(address="homeassistant/sensor/fridge", kind="fridge", unit=unit)
-    assert VENDORS["homeassistant"].decode_report(TopicSuffix.STATE, state.encode(), plate) == (
+    device_ref = DeviceRef(address="homeassistant/sensor/fridge", kind="fridge", unit=unit)
+    assert VENDORS["homeassistant"].decode_report(TopicSuffix.STATE, state.encode(), device_ref) == (
         FridgeReport(compartment=""),
     )
 
@@ -211,15 +211,15 @@ def test_a_device_is_never_asked_what_it_cannot_do() -> None:
         "zwave": {UnlockDoor, LockDoor, QueryState},
     }
     for name, vendor in VENDORS.items():
-        plate = DeviceRef("zwave/5" if name == "zwave" else "a-1")
+        device_ref = DeviceRef("zwave/5" if name == "zwave" else "a-1")
         for command in COMMANDS:
             if type(command) in able[name]:
-                letter = vendor.encode_command(command, plate)
+                letter = vendor.encode_command(command, device_ref)
                 if name not in BLIND or isinstance(command, QueryState):
-                    assert vendor.decode_command(letter.suffix, letter.payload, plate) == command
+                    assert vendor.decode_command(letter.suffix, letter.payload, device_ref) == command
             else:
                 with pytest.raises(ValueError, match="cannot be asked"):
-                    vendor.encode_command(command, plate)
+                    vendor.encode_command(command, device_ref)
 
 
 def test_what_a_maker_has_no_word_for_is_not_bent_into_another() -> None:

@@ -32,8 +32,8 @@ from gateway.runtime.entrance_rules import entrance_rules
 LOCK, CONTACT, BARE = (DeviceRef(address="io://1234-5678-3293/1", kind=kind) for kind in ("lock", "door", ""))
 
 
-def heard(vendor: str, channel: str, payload: object, plate: DeviceRef = BARE) -> tuple[Report, ...]:
-    return VENDORS[vendor].decode_report(TopicSuffix(channel), json.dumps(payload).encode(), plate)
+def heard(vendor: str, channel: str, payload: object, device_ref: DeviceRef = BARE) -> tuple[Report, ...]:
+    return VENDORS[vendor].decode_report(TopicSuffix(channel), json.dumps(payload).encode(), device_ref)
 
 
 def states(*pairs: tuple[Any, Any]) -> dict[str, Any]:

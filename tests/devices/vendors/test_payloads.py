@@ -24,8 +24,8 @@ def _goldens(kind: str) -> list[Any]:
         name = path.stem.partition("-")[0]
         file = json.loads(path.read_text(encoding="utf-8"))
         for entry in file[kind]:
-            plate = DeviceRef(file["address"], file.get("keys", {}), entry.get("kind", ""))
-            found.append(pytest.param(name, plate, entry, id=f"{path.stem}: {entry['name']}"))
+            device_ref = DeviceRef(file["address"], file.get("keys", {}), entry.get("kind", ""))
+            found.append(pytest.param(name, device_ref, entry, id=f"{path.stem}: {entry['name']}"))
     return found
 
 
@@ -48,39 +48,43 @@ def _command(fields: Golden) -> Command:
     return command
 
 
-@pytest.mark.parametrize(("vendor", "plate", "golden"), _goldens("reports"))
-def test_what_a_device_sends_means_what_its_maker_says(vendor: str, plate: DeviceRef, golden: Golden) -> None:
+@pytest.mark.parametrize(("vendor", "device_ref", "golden"), _goldens("reports"))
+def test_what_a_device_sends_means_what_its_maker_says(vendor: str, device_ref: DeviceRef, golden: Golden) -> None:
     letter = _letter(golden)
     expected = tuple(_report(fields) for fields in golden["reports"])
-    assert VENDORS[vendor].decode_report(letter.suffix, letter.payload, plate) == expected
+    assert VENDORS[vendor].decode_report(letter.suffix, letter.payload, device_ref) == expected
 
 
-@pytest.mark.parametrize(("vendor", "plate", "golden"), _goldens("reports"))
-def test_a_simulated_device_says_it_so_that_it_means_the_same(vendor: str, plate: DeviceRef, golden: Golden) -> None:
+@pytest.mark.parametrize(("vendor", "device_ref", "golden"), _goldens("reports"))
+def test_a_simulated_device_says_it_so_that_it_means_the_same(
+    vendor: str, device_ref: DeviceRef, golden: Golden
+) -> None:
     for fields in golden["reports"]:
         report = _report(fields)
         if "unsayable" in golden or "unsayable" in fields:
             with pytest.raises(ValueError, match=r"."):
-                VENDORS[vendor].encode_report(report, plate)
+                VENDORS[vendor].encode_report(report, device_ref)
             continue
-        letters = VENDORS[vendor].encode_report(report, plate)
-        heard = tuple(found for x in letters for found in VENDORS[vendor].decode_report(x.suffix, x.payload, plate))
+        letters = VENDORS[vendor].encode_report(report, device_ref)
+        heard = tuple(
+            found for x in letters for found in VENDORS[vendor].decode_report(x.suffix, x.payload, device_ref)
+        )
         assert heard == (report,)
 
 
-@pytest.mark.parametrize(("vendor", "plate", "golden"), _goldens("commands"))
-def test_a_command_is_written_in_the_maker_s_words(vendor: str, plate: DeviceRef, golden: Golden) -> None:
+@pytest.mark.parametrize(("vendor", "device_ref", "golden"), _goldens("commands"))
+def test_a_command_is_written_in_the_maker_s_words(vendor: str, device_ref: DeviceRef, golden: Golden) -> None:
     if "decode_only" not in golden:
-        letter = VENDORS[vendor].encode_command(_command(golden["command"]), plate)
+        letter = VENDORS[vendor].encode_command(_command(golden["command"]), device_ref)
         assert letter.suffix == golden["channel"]
         wanted = golden["text"] if "text" in golden else golden["payload"]
         assert (letter.payload.decode() if "text" in golden else json.loads(letter.payload)) == wanted
 
 
-@pytest.mark.parametrize(("vendor", "plate", "golden"), _goldens("commands"))
-def test_a_simulated_device_understands_the_maker_s_words(vendor: str, plate: DeviceRef, golden: Golden) -> None:
+@pytest.mark.parametrize(("vendor", "device_ref", "golden"), _goldens("commands"))
+def test_a_simulated_device_understands_the_maker_s_words(vendor: str, device_ref: DeviceRef, golden: Golden) -> None:
     letter = _letter(golden)
-    understood = VENDORS[vendor].decode_command(letter.suffix, letter.payload, plate)
+    understood = VENDORS[vendor].decode_command(letter.suffix, letter.payload, device_ref)
     if "encode_only" in golden:
         assert isinstance(understood, UnreadablePayload)
         return

@@ -104,12 +104,12 @@ def test_a_siren_says_its_warnings() -> None:
 
 
 def test_a_siren_in_the_usual_words_needs_no_keys_of_its_own() -> None:
-    use, plate = _read()["siren"].use(UsableKind.SIREN), DeviceRef("zigbee2mqtt/siren", kind="signal")
+    use, device_ref = _read()["siren"].use(UsableKind.SIREN), DeviceRef("zigbee2mqtt/siren", kind="signal")
     assert use is not None
     assert dict(use.keys) == {}
     ring = SetSignal(id="s1", light=Light.AMBER, sound=Sound.RING)
-    assert json.loads(zigbee2mqtt.encode_command(ring, plate).payload)["warning"]["mode"] == MODE
-    assert json.loads(zigbee2mqtt.encode_command(QueryState(), plate).payload) == {PROBE: ""}
+    assert json.loads(zigbee2mqtt.encode_command(ring, device_ref).payload)["warning"]["mode"] == MODE
+    assert json.loads(zigbee2mqtt.encode_command(QueryState(), device_ref).payload) == {PROBE: ""}
 
 
 def test_a_siren_that_sounds_or_answers_in_other_words_says_which_and_one_that_answers_nothing_is_none() -> None:
@@ -166,8 +166,8 @@ def test_a_contact_that_says_it_the_other_way_round_or_in_words_is_a_door(
 
     (use,) = _read(_changed("front_contact", other))["front_contact"].uses
     assert (use.kind, use.keys, use.answers) == (UsableKind.DOOR, keys, False)
-    plate = DeviceRef(address="zigbee2mqtt/front_contact", keys=use.keys, kind="door")
-    heard = zigbee2mqtt.decode_report(TopicSuffix.STATE, json.dumps({"contact": open_}).encode(), plate)
+    device_ref = DeviceRef(address="zigbee2mqtt/front_contact", keys=use.keys, kind="door")
+    heard = zigbee2mqtt.decode_report(TopicSuffix.STATE, json.dumps({"contact": open_}).encode(), device_ref)
     assert heard == (DoorReport(door=DoorState.OPEN),)
 
 

@@ -14,10 +14,10 @@ PLATE = DeviceRef("zwave/5", kind="lock")
 NAMED = DeviceRef("zwave/hall/front_lock", {"node": "5", "gateway": "office"}, "lock")
 
 
-def answered(question: bytes, *, plate: DeviceRef = PLATE, **answer: object) -> tuple[object, ...]:
+def answered(question: bytes, *, device_ref: DeviceRef = PLATE, **answer: object) -> tuple[object, ...]:
     """What Z-Wave JS UI says of a call: it carries back all arguments, as `callApi` in its source does."""
     body = {"success": True, "message": "Success zwave api call", **answer, "args": json.loads(question)["args"]}
-    return zwave.decode_report(TopicSuffix.RESULT, json.dumps(body).encode(), plate)
+    return zwave.decode_report(TopicSuffix.RESULT, json.dumps(body).encode(), device_ref)
 
 
 def test_an_answer_carries_the_question_s_number_back() -> None:
@@ -29,7 +29,7 @@ def test_an_answer_carries_the_question_s_number_back() -> None:
 
 def test_a_question_of_ours_to_another_lock_tells_this_one_nothing() -> None:
     question = zwave.encode_command(QueryState(echo="12:7"), PLATE).payload
-    assert answered(question, plate=DeviceRef("zwave/6"), result=255) == ()
+    assert answered(question, device_ref=DeviceRef("zwave/6"), result=255) == ()
 
 
 def test_an_order_carries_its_id_and_is_not_one_that_moves_another_s_bolt() -> None:
@@ -52,7 +52,7 @@ def test_topics_follow_the_node_and_the_gateway_s_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("plate", "number"),
+    ("device_ref", "number"),
     [
         (DeviceRef("zwave/5"), 5),
         (DeviceRef("zwave/hall/nodeID_12"), 12),
@@ -62,8 +62,8 @@ def test_topics_follow_the_node_and_the_gateway_s_name() -> None:
         (DeviceRef(), None),
     ],
 )
-def test_a_node_has_a_number(plate: DeviceRef, number: int | None) -> None:
-    assert zwave.node(plate) == number
+def test_a_node_has_a_number(device_ref: DeviceRef, number: int | None) -> None:
+    assert zwave.node(device_ref) == number
 
 
 def test_without_a_number_nothing_is_asked() -> None:

@@ -88,12 +88,12 @@ async def test_a_broker_that_refuses_the_account_is_told_apart_from_one_that_is_
 async def answering(home: Home) -> None:
     """Stand in for the lock: online, and answers each question."""
     async with account_session(home, "front-lock", "perron/front-lock/get") as lock:
-        somfy, plate = VENDORS["somfy"], home.devices["front-lock"].plate
+        somfy, device_ref = VENDORS["somfy"], home.devices["front-lock"].device_ref
         lock.publish("perron/front-lock/availability", b"online", retain=True)
         while True:
             question = await lock.receive()
             assert somfy.decode_command(TopicSuffix.GET, question.payload) == QueryState()
-            for letter in somfy.encode_report(LockReport(bolt=LockState.LOCKED), plate):
+            for letter in somfy.encode_report(LockReport(bolt=LockState.LOCKED), device_ref):
                 lock.publish("perron/front-lock/result", letter.payload, correlation=question.correlation)
 
 

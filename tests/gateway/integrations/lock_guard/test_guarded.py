@@ -99,7 +99,7 @@ class Desk:
         assert self.hears(question=self.said.question, part="guard", body="", nonce="n" * 22) == ()
 
     def ask(self, device: str = LOCK) -> str:
-        letter = words.encode_command(asked.QueryState(), self.home.devices[device].plate)
+        letter = words.encode_command(asked.QueryState(), self.home.devices[device].device_ref)
         self.guarded.publish(f"perron/{LOCK}/get", letter.payload, correlation=b"4:1")
         return self.said.question
 

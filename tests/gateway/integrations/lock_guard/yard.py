@@ -97,13 +97,13 @@ class GatewaySide:
         assert isinstance(origin, DeviceOrigin)
         for device, channel, told in self.guarded.heard(origin.devices, origin.channel, incoming):
             section = self.home.devices[device]
-            for report in VENDORS[section.vendor].decode_report(channel, told.payload, section.plate):
+            for report in VENDORS[section.vendor].decode_report(channel, told.payload, section.device_ref):
                 self.heard.append((device, report, told))
 
     def ask(self, device: str) -> int:
         """Ask as the hands do; returns the question's number."""
         self.number += 1
-        letter = VENDORS["guard"].encode_command(asked.QueryState(), self.home.devices[device].plate)
+        letter = VENDORS["guard"].encode_command(asked.QueryState(), self.home.devices[device].device_ref)
         self.guarded.publish(
             device_topic(self.home, device, letter.suffix), letter.payload,
             correlation=f"{self.session}:{self.number}".encode(),
@@ -136,7 +136,7 @@ class GatewaySide:
             id=f"{intent}-{secrets.token_hex(2)}", intent=intent, issued_at=now,
             expires_at=now + timedelta(seconds=life), boot=told.boot, until_ms=told.uptime_ms + int(life * 1000),
         )  # fmt: skip
-        letter = VENDORS["guard"].encode_command(command, self.home.devices[LOCK].plate)
+        letter = VENDORS["guard"].encode_command(command, self.home.devices[LOCK].device_ref)
         return self.guarded.publish(
             device_topic(self.home, LOCK, letter.suffix), letter.payload, expiry=max(1, round(life)), now_or_never=True
         )

@@ -100,7 +100,7 @@ async def test_a_lost_sensor_takes_door_and_bolt_and_a_lost_opener_only_the_beam
 
 
 async def test_the_bell_outside_is_heard_and_any_other_cameras_is_not(made: ShellBox) -> None:
-    (letter,) = VENDORS["alexa"].encode_report(DoorbellPressed(), made.home.devices["cam"].plate)
+    (letter,) = VENDORS["alexa"].encode_report(DoorbellPressed(), made.home.devices["cam"].device_ref)
     assert hears(made, "cam", letter.payload, letter.suffix) == [e.BellPressed()]
     assert hears(made, "hall", letter.payload, letter.suffix) == []
 

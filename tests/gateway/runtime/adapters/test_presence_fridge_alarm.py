@@ -155,8 +155,8 @@ async def test_an_automation_is_asked_at_the_start_and_a_statestream_never(made:
     made.front._executor.ask_around(1)  # noqa: SLF001 - as the shell does when the broker is there
     (question,) = [sent for sent in made.line.sent if sent.topic.endswith("/get")]
     assert question.topic == "perron/luc/get"
-    plate = made.home.devices["luc"].plate
-    answer = homeassistant.answer(PresenceReport(presence=PresenceState.AWAY), question.payload.decode(), plate)
+    device_ref = made.home.devices["luc"].device_ref
+    answer = homeassistant.answer(PresenceReport(presence=PresenceState.AWAY), question.payload.decode(), device_ref)
     assert hears(made, "luc", answer.payload.decode(), TopicSuffix.RESULT) == [
         e.PresenceReported(device="luc", presence=PresenceState.AWAY)
     ]
