@@ -4,7 +4,6 @@ import os
 import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +15,7 @@ from gateway.cli.options import HomeFile, command_epilog, print_line
 
 if TYPE_CHECKING:  # `perron --help` answers without them
     from gateway.config.home import Home
+    from gateway.mqtt.mosquitto.folder_check import WrittenOptions
     from gateway.mqtt.mosquitto.provisioning import BrokerListener
     from gateway.system.pki.broker import BrokerCertificate
 
@@ -61,20 +61,21 @@ def broker_config(  # noqa: PLR0913 - one argument an option of the command
     Passwords and authority that lie there already are kept, unless they are weak: then nothing is written. So are the
     options of the last time. A mosquitto that runs with these files reads them anew.
     """
-    from gateway.mqtt.mosquitto.provisioning import write, write_radio  # noqa: PLC0415 - the other commands start without it
+    from gateway.mqtt.mosquitto.folder_check import WrittenOptions, read_options  # noqa: PLC0415 - the other commands start without it
+    from gateway.mqtt.mosquitto.provisioning import write, write_radio  # noqa: PLC0415 - the same
 
     with _as_failure(folder):
-        before = _PreviousOptions() if afresh else _read_previous(folder)
+        before = WrittenOptions() if afresh else read_options(folder)
         user = _check_user(user or before.user)
         if radio:
             write_radio(folder, port=port, base=check_base_topic(base), user=user)
             return _print_radio_steps(folder, port, base)
         house = load_home(home)
         if check:
-            return _print_weaknesses(folder, house, user)
+            return _print_faults(folder, house, user)
         if renew:
             return _renew_certificate(folder, house, user)
-        _refuse_weak(folder, house, user)
+        _refuse_faults(folder, house, user)
         host, beyond = _listeners(house, listen, tls_port, before)
         certificate = write(
             folder, house, host=host, port=house.broker.port, user=user, beyond=beyond,
@@ -121,40 +122,8 @@ def _check_user(name: str | None) -> str | None:
     return name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _PreviousOptions:
-    """What was said of a folder when it was written the last time: it holds until something else is said."""
-
-    listeners: tuple["BrokerListener", ...] = ()
-    names: tuple[str, ...] = ()
-    user: str | None = None
-    homeassistant: bool = False
-
-
-def _read_previous(folder: Path) -> _PreviousOptions:
-    """Read it out of what lies there; nothing of a configuration that somebody else wrote."""
-    from gateway.config.broker_acl import HOMEASSISTANT_ACCOUNT  # noqa: PLC0415 - the other commands start without it
-    from gateway.mqtt.mosquitto.audit import foreign, runs_as  # noqa: PLC0415 - the same
-    from gateway.mqtt.mosquitto.provisioning import BrokerListener  # noqa: PLC0415 - the same
-    from gateway.system.pki.broker import broker_certificate_names  # noqa: PLC0415 - the same
-
-    conf = folder / "mosquitto.conf"
-    if not conf.exists() or foreign(folder) is not None:
-        return _PreviousOptions()
-    found: list[BrokerListener] = []
-    for line in conf.read_text(encoding="utf-8").splitlines():
-        word, _, value = line.partition(" ")
-        if word == "listener":
-            port, _, host = value.partition(" ")
-            found.append(BrokerListener(host=host, port=int(port)))
-        elif word == "certfile":
-            found[-1] = replace(found[-1], tls=True)
-    return _PreviousOptions(listeners=tuple(found), names=broker_certificate_names(folder), user=runs_as(folder),
-                   homeassistant=(folder / f"{HOMEASSISTANT_ACCOUNT}.password").exists())  # fmt: skip
-
-
 def _listeners(
-    home: "Home", listen: str | None, tls_port: int, before: _PreviousOptions
+    home: "Home", listen: str | None, tls_port: int, before: "WrittenOptions"
 ) -> tuple[str, "BrokerListener | None"]:
     """Where the house's own listener is, and the one for other machines, if they have one of their own."""
     from gateway.mqtt.mosquitto.provisioning import ANY_ADDRESS, BrokerListener  # noqa: PLC0415 - the other commands start without it
@@ -171,37 +140,52 @@ def _listeners(
     return home.broker.host, BrokerListener(host=listen, port=tls_port, tls=True)
 
 
-def _print_weaknesses(folder: Path, home: "Home", user: str | None) -> None:
-    """Say what is weak.
+def _print_faults(folder: Path, home: "Home", user: str | None) -> None:
+    """Say which files Perron did not write, and which secrets others can read or guess.
 
     Raises:
-        Exit: something is (1).
+        Exit: there is one (1).
         Failure: there is nothing to look at.
     """
-    from gateway.mqtt.mosquitto.audit import weaknesses  # noqa: PLC0415 - the other commands start without it
+    from gateway.mqtt.mosquitto.folder_check import folder_faults  # noqa: PLC0415 - the other commands start without it
 
     if not (folder / "mosquitto.conf").exists():
         raise Failure(f"{folder} holds no mosquitto.conf: nothing was looked at.", "Name the broker's folder.")
-    found = weaknesses(folder, home, user=user)
-    for weak in found:
-        print_line(f"{weak.what} {weak.todo}")
-    if found:
+    _require_password_file(folder, home)
+    faults = folder_faults(folder, home, user=user)
+    for fault in faults:
+        print_line(fault.to("en"))
+    if faults:
         raise typer.Exit(ExitCode.NO)
     print_line(f"Nothing is weak in {folder}.")
 
 
-def _refuse_weak(folder: Path, home: "Home", user: str | None) -> None:
-    """Write nothing beside passwords or keys that others know or may know.
+def _refuse_faults(folder: Path, home: "Home", user: str | None) -> None:
+    """Write nothing over a foreign configuration, nor beside passwords or keys that others know or may know.
 
     Raises:
-        Failure: something is weak; each line says what and what to do.
+        Failure: there is such a file; each line says what and what to do.
     """
-    from gateway.mqtt.mosquitto.audit import foreign, kept  # noqa: PLC0415 - the other commands start without it
+    from gateway.mqtt.mosquitto.folder_check import foreign_configuration, secret_faults  # noqa: PLC0415 - the other commands start without it
 
-    theirs = foreign(folder)
-    found = [*kept(folder, home, user=user), *([] if theirs is None else [theirs])]
-    if found:
-        raise Failure("\n".join(f"{weak.what} {weak.todo}" for weak in found), "Nothing was written.")
+    _require_password_file(folder, home)
+    foreign = foreign_configuration(folder)
+    faults = [*secret_faults(folder, user=user), *([] if foreign is None else [foreign])]
+    if faults:
+        raise Failure("\n".join(fault.to("en") for fault in faults), "Nothing was written.")
+
+
+def _require_password_file(folder: Path, home: "Home") -> None:
+    """Check that the house file names the gateway's password.
+
+    Raises:
+        Failure: it does not.
+    """
+    if home.broker.password_file is None:
+        raise Failure(
+            "broker.password_file is not in the house file, so the gateway would come as nobody.",
+            f"Write `password_file: {folder.name}/gateway.password` under broker.",
+        )
 
 
 def _print_home_steps(folder: Path, certificate: "BrokerCertificate | None") -> None:

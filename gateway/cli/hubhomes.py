@@ -27,7 +27,7 @@ def hub_config(*, config: HubConfig = DEFAULT_CONFIG) -> None:
     with these files reads them anew; another listener needs a restart. Let mosquitto be the same user as the hub.
     """
     from gateway.hub.broker import folder_of, set_up  # noqa: PLC0415 - the same
-    from gateway.mqtt.mosquitto.audit import foreign  # noqa: PLC0415 - the same
+    from gateway.mqtt.mosquitto.folder_check import foreign_configuration  # noqa: PLC0415 - the same
     from gateway.mqtt.mosquitto.provisioning import reload  # noqa: PLC0415 - the other commands start without it
     from gateway.system.clock import machine_time  # noqa: PLC0415 - the same
     from gateway.system.pki.pages import format_fingerprint  # noqa: PLC0415 - the same
@@ -37,9 +37,9 @@ def hub_config(*, config: HubConfig = DEFAULT_CONFIG) -> None:
         _write_cluster_files(file, boxes, file.rabbit)
         return
     folder = folder_of(file)
-    theirs = foreign(folder)
-    if theirs is not None:
-        raise Failure(theirs.what, theirs.todo)
+    foreign = foreign_configuration(folder)
+    if foreign is not None:
+        raise Failure(foreign.to("en"), "Nothing was written.")
     authority = run_in_store(file, config, lambda store: set_up(file, boxes, store, now=machine_time()))
     print_line(
         f"Written to {folder}: mosquitto.conf, access, passwords, hub.password, revoked.pem and the certificate."

@@ -6,7 +6,7 @@ ATTACKED = "tests/gateway/mqtt/test_broker_attacked.py"
 LISTED = "tests/gateway/config/test_broker_acl.py"
 RADIO = "tests/gateway/test_radio_broker.py"
 TLS = "tests/gateway/mqtt/test_broker_tls.py"
-WEAK = "tests/gateway/mqtt/mosquitto/test_audit.py"
+FOLDER = "tests/gateway/mqtt/mosquitto/test_folder_check.py"
 
 MUTANTS = (
     Mutant(
@@ -42,7 +42,7 @@ MUTANTS = (
         file="gateway/mqtt/mosquitto/provisioning.py",
         old='yield "use_username_as_clientid true"',
         new='yield "use_username_as_clientid false"',
-        tests=(ATTACKED, WEAK),
+        tests=(ATTACKED, FOLDER),
     ),
     Mutant(
         name="a listener beyond this machine speaks plainly",
@@ -74,9 +74,9 @@ MUTANTS = (
     ),
     Mutant(
         name="one password may stand for two accounts",
-        file="gateway/mqtt/mosquitto/audit.py",
-        old="elif password in known:",
-        new="elif password in known and len(known) > 99:",
-        tests=(WEAK,),
+        file="gateway/mqtt/mosquitto/folder_check.py",
+        old="elif password in files_by_password:",
+        new="elif password in files_by_password and len(files_by_password) > 99:",
+        tests=(FOLDER,),
     ),
 )

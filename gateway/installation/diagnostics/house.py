@@ -23,7 +23,7 @@ from gateway.installation.diagnostics.store import store_findings
 from gateway.installation.diagnostics.stream import CameraLockouts, stream_finding, stream_sentence
 from gateway.installation.diagnostics.trouble import file_error
 from gateway.installation.notes import read_measurements, read_walk_status
-from gateway.mqtt.mosquitto.audit import weaknesses
+from gateway.mqtt.mosquitto.folder_check import folder_faults
 from gateway.system import fault_log
 from gateway.system.clock import kernel_synchronised, machine_time
 from gateway.system.pki.pages import PAGES_FOLDER, authority_fingerprint, format_fingerprint
@@ -296,24 +296,20 @@ def disk_finding(home: Home) -> Finding:
 
 
 def broker_file_findings(home: Home) -> Iterator[Finding]:
-    """Look for what is weak in the broker's files, where they lie on this machine beside the gateway's password."""
+    """Check the broker's files, if they are on this machine beside the gateway's password."""
     what = Sentence("what.broker_files")
     folder = None if home.broker.password_file is None else home.broker.password_file.parent
     if folder is None:
         return
     place = {"folder": str(folder)}
     try:
-        found = weaknesses(folder, home) if (folder / "mosquitto.conf").exists() else None
+        found = folder_faults(folder, home) if (folder / "mosquitto.conf").exists() else None
     except OSError as error:
         said = Sentence("files.unseen", {"file": str(error.filename), "why": file_error(error)})
         yield Finding(what, FindingVerdict.DOUBTFUL, said, Sentence("files.unseen.todo", dict(place)))
         return
     if found == ():
         yield Finding(what, FindingVerdict.GOOD, Sentence("files.good", dict(place)))
-    for weak in found or ():
-        yield Finding(
-            what,
-            FindingVerdict.BAD,
-            Sentence(f"weak.{weak.said}", weak.facts),
-            Sentence(f"weak.{weak.mend}", weak.facts),
-        )
+    for fault in found or ():
+        said = Sentence(f"weak.{fault.fault_key}", fault.facts)
+        yield Finding(what, FindingVerdict.BAD, said, Sentence(f"weak.{fault.todo_key}", fault.facts))

@@ -12,7 +12,7 @@ from gateway.installation.diagnostics.device_words import DEVICE_TEXTS, STATE_TE
 from gateway.installation.diagnostics.finding import Sentence, SentenceFact
 from gateway.installation.diagnostics.hub_words import HUB_FINDING_TEXTS
 from gateway.installation.words import capability_text
-from gateway.mqtt.mosquitto.audit_texts import WEAK
+from gateway.mqtt.mosquitto.folder_check import FOLDER_TEXTS
 from gateway.runtime.notifications.texts import STORE_DOUBT_TEXTS
 from gateway.system.i18n import Language, Text, _, pgettext
 
@@ -106,7 +106,7 @@ FINDING_TEXTS: Mapping[str, Text] = {
     **DEVICE_TEXTS,
     **BATTERY_FINDING_TEXTS,
     **HUB_FINDING_TEXTS,
-    **{f"weak.{key}": text for key, text in WEAK.items()},
+    **{f"weak.{key}": text for key, text in FOLDER_TEXTS.items()},
 }
 
 

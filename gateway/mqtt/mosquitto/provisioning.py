@@ -37,6 +37,7 @@ MAX_BRIDGE_PACKET_BYTES = 4_194_304  # bytes: Zigbee2MQTT tells all its devices 
 MAX_REMOTE_CONNECTIONS = (
     500  # connections at a listener beyond this machine: a flood there leaves the loopback one its room
 )
+FIRST_LINE = "# Written by Perron."  # of each mosquitto.conf that Perron wrote
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - it is recognised, not listened on
 PBKDF2_ITERATIONS = 101  # of PBKDF2, mosquitto's own number: the passwords are 192 random bits, not words
 START_TIMEOUT_S = 10.0  # seconds for a broker to listen
@@ -111,7 +112,7 @@ def configuration(  # noqa: PLR0913 - the listener's parts, and whose files
 def _for_all(folder: Path, packet: int) -> Sequence[str]:
     """What holds whichever way a client comes: no listener has rules of its own that could be weaker."""
     return f"""\
-# Written by Perron. Everything that is not allowed here is refused.
+{FIRST_LINE} Everything that is not allowed here is refused.
 per_listener_settings false
 allow_anonymous false
 password_file {folder / "passwords"}
@@ -186,13 +187,20 @@ def write(  # noqa: PLR0913 - where, for whom, and how it is reached
         certificate = broker_certificate(folder, box=home.box, names=reached, now=now())
         hand_over(folder, user)
     _private(folder / "access", rights, user)
-    packet = MAX_BRIDGE_PACKET_BYTES if bridge_topics(home) else MAX_PACKET_BYTES
-    told = configuration(
-        host=host, port=port, folder=folder, user=user, packet=packet, tls=listeners[0].tls, beyond=beyond
-    )
+    told = house_configuration(folder, home, host=host, port=port, user=user, beyond=beyond)
     _private(folder / "mosquitto.conf", told, user)
     _private(folder / "embedded.toml", _embedded(host, port, known))
     return certificate
+
+
+def house_configuration(  # noqa: PLR0913 - the listeners' parts, and whose files
+    folder: Path, home: Home, *, host: str, port: int, user: str | None, beyond: BrokerListener | None
+) -> str:
+    """Return mosquitto.conf for this house; `folder` is absolute, the other arguments are those of `write`."""
+    packet = MAX_BRIDGE_PACKET_BYTES if bridge_topics(home) else MAX_PACKET_BYTES
+    return configuration(
+        host=host, port=port, folder=folder, user=user, packet=packet, tls=home.broker.tls is not None, beyond=beyond
+    )
 
 
 def hand_over(folder: Path, user: str | None) -> None:

@@ -20,7 +20,7 @@ from gateway.config.broker import BrokerSection, BrokerTls
 from gateway.config.errors import ConfigError
 from gateway.config.home import Home
 from gateway.mqtt.client import InboundMessage, MqttClient
-from gateway.mqtt.mosquitto.audit import weaknesses
+from gateway.mqtt.mosquitto.folder_check import folder_faults
 from gateway.mqtt.mosquitto.provisioning import (
     BrokerListener,
     WeakBrokerSetup,
@@ -290,7 +290,7 @@ def test_what_mosquitto_reads_belongs_to_its_user_and_the_rest_does_not(tmp_path
     assert {(tmp_path / "broker" / name).stat().st_uid for name in ours} == {os.geteuid()}
     for name in (theirs | ours) - {"tls", "authority"}:
         assert (tmp_path / "broker" / name).stat().st_mode & 0o077 == 0, name
-    assert weaknesses(tmp_path / "broker", home) == (), "the configuration itself says whose they are"
+    assert folder_faults(tmp_path / "broker", home) == (), "the configuration itself says whose they are"
 
 
 def test_a_password_that_the_broker_does_not_take_is_named_with_where_it_stands() -> None:

@@ -22,7 +22,7 @@ from gateway.evidence.verify import verify_proof
 from gateway.installation import notes
 from gateway.installation.capability import WalkTestStatus
 from gateway.installation.walk import TrialResult, WalkTest, WalkTestStep, WalkTrial
-from gateway.mqtt.mosquitto.audit import weaknesses
+from gateway.mqtt.mosquitto.folder_check import folder_faults
 from gateway.mqtt.mosquitto.provisioning import write as write_broker
 from gateway.protocol.keys import BoxKey
 from gateway.runtime.maintenance import factory_reset, restore
@@ -199,7 +199,7 @@ async def test_devices_trust_the_new_hardwares_broker_as_they_trusted_the_old_on
     assert after is not None
     assert (after.fingerprint, after.anew) == (before.fingerprint, False)
     assert (accounts / "gateway.password").read_text() == password
-    assert weaknesses(accounts, house) == ()
+    assert folder_faults(accounts, house) == ()
 
 
 @pytest.mark.parametrize("readable", [True, False])

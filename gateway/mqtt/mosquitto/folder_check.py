@@ -1,0 +1,217 @@
+"""Finds files in a broker's folder that Perron did not write, and secrets that others can read or guess. It only reads.
+
+Perron does not judge a foreign mosquitto.conf and never overwrites one: the person moves it away. A configuration or an
+access list of its own is compared with what Perron writes for this house today.
+"""
+
+import os
+import pwd
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gateway.config.broker_acl import HOMEASSISTANT_ACCOUNT, AccountTaken, access_list
+from gateway.config.home import Home
+from gateway.mqtt.mosquitto.provisioning import FIRST_LINE, BrokerListener, house_configuration
+from gateway.system.i18n import Language, Text, _
+from gateway.system.pki.broker import broker_certificate_names
+
+MIN_PASSWORD_LENGTH = 16  # characters; Perron's own passwords have 32
+MIN_DIFFERENT_CHARACTERS = 8
+
+FOLDER_TEXTS: Mapping[str, Text] = {
+    "folder_open": _("{file} can be listed or written by others (mode {mode})."),
+    "folder_open.todo": Text("`chmod 700 {file}`"),
+    "foreign": _("{file} was not written by Perron, and would be lost."),
+    "foreign.todo": _("Move it away, or name another folder."),
+    "altered": _("{file} is not what Perron writes for this house."),
+    "altered.todo": _("Write it with `perron broker-config`."),
+    "no_file": _("{file} is no plain file."),
+    "no_file.todo": _("Remove it; what it leads to may be anybody's."),
+    "guessed": _("{file} holds a password that can be guessed ({length} characters)."),
+    "shared": _("{file} and {other} hold the same password: one stands for both."),
+    "anew.todo": _(
+        "Delete the file and run `perron broker-config` again: it makes a new one; give that to the device."
+    ),
+    "secret_open": _("{file} can be read or written by others on this machine (mode {mode})."),
+    "secret_open.todo": _("`chmod 600 {file}`; where others were there, delete it and write it anew."),
+    "owner": _("{file} belongs to another user ({uid}), who can change it."),
+    "owner.todo": _("Make it yours (`chown`), or say with --user that mosquitto is that one."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FileFault:
+    """What is wrong with a file and what to do about it: two keys of `FOLDER_TEXTS`, and the facts in their texts."""
+
+    fault_key: str
+    todo_key: str
+    facts: Mapping[str, str]
+
+    def to(self, language: Language) -> str:
+        """Return both sentences in this language."""
+        return " ".join(FOLDER_TEXTS[key].to(language, **self.facts) for key in (self.fault_key, self.todo_key))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenOptions:
+    """The options of `perron broker-config` with which a folder was written last; `user` runs mosquitto for root."""
+
+    listeners: tuple[BrokerListener, ...] = ()
+    names: tuple[str, ...] = ()
+    user: str | None = None
+    homeassistant: bool = False
+
+
+def read_options(folder: Path) -> WrittenOptions:
+    """Read the options out of the folder's files; without a mosquitto.conf of Perron's there are none.
+
+    Raises:
+        OSError: a file cannot be read.
+        ValueError: the configuration was edited, or the certificate cannot be read.
+    """
+    conf = folder / "mosquitto.conf"
+    if not conf.exists() or foreign_configuration(folder) is not None:
+        return WrittenOptions()
+    return WrittenOptions(
+        listeners=_configured_listeners(folder), names=broker_certificate_names(folder), user=_configured_user(folder),
+        homeassistant=_has_homeassistant(folder),
+    )  # fmt: skip
+
+
+def foreign_configuration(folder: Path) -> FileFault | None:
+    """Return the fault of a mosquitto.conf that Perron did not write; None: it wrote it, or there is none."""
+    conf = folder / "mosquitto.conf"
+    if not conf.exists() or conf.read_text(encoding="utf-8", errors="replace").startswith(FIRST_LINE):
+        return None
+    return FileFault("foreign", "foreign.todo", {"file": str(conf)})
+
+
+def folder_faults(folder: Path, home: Home, *, user: str | None = None) -> tuple[FileFault, ...]:
+    """Return what is wrong in the broker's folder of this house. `user` is as for `secret_faults`.
+
+    Raises:
+        OSError: a file in it cannot be read.
+    """
+    return (*secret_faults(folder, user=user), *_configuration_faults(folder, home))
+
+
+def secret_faults(folder: Path, *, user: str | None = None) -> Iterator[FileFault]:
+    """Return what is wrong with the files that stay when the folder is written again: passwords and keys.
+
+    `user` runs mosquitto, if the configuration in the folder does not name another one.
+
+    Raises:
+        OSError: a file in it cannot be read.
+    """
+    if not folder.is_dir():
+        return
+    if folder.stat().st_mode & 0o066:
+        yield FileFault("folder_open", "folder_open.todo", {"file": str(folder), "mode": _mode(folder)})
+    yield from _password_faults(folder)
+    owners = {0, os.geteuid(), *_user_ids(user or _configured_user(folder))}
+    for file in (*sorted(folder.glob("*.password")), folder / "passwords", folder / "embedded.toml",
+                 folder / "authority" / "authority.key", folder / "tls" / "broker.key"):  # fmt: skip
+        if file.exists():
+            yield from _access_faults(file, owners)
+
+
+def _configuration_faults(folder: Path, home: Home) -> Iterator[FileFault]:
+    """Compare mosquitto.conf and the access list with what Perron writes for this house and these options."""
+    foreign = foreign_configuration(folder)
+    if foreign is not None:
+        yield foreign
+        return
+    for name, render in (("mosquitto.conf", _render_configuration), ("access", _render_access_list)):
+        file = folder / name
+        if file.exists() and file.read_text(encoding="utf-8", errors="replace") != render(folder, home):
+            yield FileFault("altered", "altered.todo", {"file": str(file)})
+
+
+def _render_configuration(folder: Path, home: Home) -> str | None:
+    """Return mosquitto.conf as Perron writes it with the same listeners and user; None: it names none, or more."""
+    try:
+        listeners = _configured_listeners(folder)
+    except ValueError:
+        return None
+    if len(listeners) not in (1, 2):
+        return None
+    first, *others = listeners
+    return house_configuration(
+        folder.resolve(), home, host=first.host, port=first.port, user=_configured_user(folder),
+        beyond=others[0] if others else None,
+    )  # fmt: skip
+
+
+def _render_access_list(folder: Path, home: Home) -> str | None:
+    """Return the access list as Perron writes it; None: accounts clash, which `perron broker-config` explains."""
+    try:
+        return access_list(home, homeassistant=_has_homeassistant(folder))
+    except AccountTaken:
+        return None
+
+
+def _configured_listeners(folder: Path) -> tuple[BrokerListener, ...]:
+    """Return the listeners of a mosquitto.conf that Perron wrote.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: a port is not a number.
+    """
+    found: list[BrokerListener] = []
+    for line in (folder / "mosquitto.conf").read_text(encoding="utf-8", errors="replace").splitlines():
+        option, _space, value = line.partition(" ")
+        if option == "listener":
+            port, _space, host = value.partition(" ")
+            found.append(BrokerListener(host=host, port=int(port)))
+        elif option == "certfile" and found:
+            found[-1] = replace(found[-1], tls=True)
+    return tuple(found)
+
+
+def _has_homeassistant(folder: Path) -> bool:
+    return (folder / f"{HOMEASSISTANT_ACCOUNT}.password").exists()
+
+
+def _password_faults(folder: Path) -> Iterator[FileFault]:
+    files_by_password: dict[str, Path] = {}
+    for file in sorted(folder.glob("*.password")):
+        if not file.is_file() or file.is_symlink():
+            yield FileFault("no_file", "no_file.todo", {"file": str(file)})
+            continue
+        password = file.read_text(encoding="utf-8", errors="replace").rstrip("\n")
+        if len(password) < MIN_PASSWORD_LENGTH or len(set(password)) < MIN_DIFFERENT_CHARACTERS:
+            yield FileFault("guessed", "anew.todo", {"file": str(file), "length": str(len(password))})
+        elif password in files_by_password:
+            facts = {"file": str(file), "other": files_by_password[password].name}
+            yield FileFault("shared", "anew.todo", facts)
+        files_by_password.setdefault(password, file)
+
+
+def _access_faults(file: Path, owners: set[int]) -> Iterator[FileFault]:
+    """Return the faults of a secret that others on this machine can read, or whose owner is none of these user ids."""
+    status = file.stat()
+    if stat.S_IMODE(status.st_mode) & 0o077:
+        yield FileFault("secret_open", "secret_open.todo", {"file": str(file), "mode": _mode(file)})
+    if status.st_uid not in owners:
+        yield FileFault("owner", "owner.todo", {"file": str(file), "uid": str(status.st_uid)})
+
+
+def _configured_user(folder: Path) -> str | None:
+    """Return the user in mosquitto.conf as far as it can be read, whoever wrote it."""
+    conf = folder / "mosquitto.conf"
+    lines = conf.read_text(encoding="utf-8", errors="replace").splitlines() if conf.exists() else []
+    return next((line.split(" ", 1)[1].strip() for line in reversed(lines) if line.startswith("user ")), None)
+
+
+def _user_ids(user: str | None) -> Iterator[int]:
+    if user is not None:
+        try:
+            yield pwd.getpwnam(user).pw_uid
+        except KeyError:
+            return
+
+
+def _mode(path: Path) -> str:
+    return f"{path.stat().st_mode & 0o777:o}"
