@@ -55,12 +55,12 @@ def run(
     """
     from gateway.cli.console import run as run_gateway  # noqa: PLC0415 - the same
     from gateway.cli.console import use_full_log, use_short_log  # noqa: PLC0415 - the same
-    from gateway.config.errors import ConfigError  # noqa: PLC0415 - the same
     from gateway.mqtt.tls import check_files  # noqa: PLC0415 - the other commands start without it
     from gateway.protocol.keys import KeyUnusable  # noqa: PLC0415 - the same
     from gateway.runtime.maintenance.instance_lock import FolderInUse  # noqa: PLC0415 - the other commands start without it
     from gateway.runtime.maintenance.startup_checks import StartError  # noqa: PLC0415 - the same
     from gateway.storage import DatabaseRefused, StoreFailed  # noqa: PLC0415 - the same
+    from gateway.system.config_section import ConfigError  # noqa: PLC0415 - the same
 
     house = load_home(home)
     brief = sys.stdout.isatty() and not verbose

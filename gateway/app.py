@@ -22,9 +22,10 @@ from devices.reports import DoorState, LockState
 from gateway.config.home import Home, PagesSection
 from gateway.config.topics import DeviceOrigin, HomeAssistantOrigin, OwnerOrigin, RetailerOrigin, TopicMap
 from gateway.config.writer import HomeFileWriter
+from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import CameraState, Entrance, Now
+from gateway.domain.visit.state import CameraState, Entrance
 from gateway.evidence import succession
 from gateway.evidence.archive import Archive
 from gateway.evidence.rollback import (

@@ -15,10 +15,10 @@ from pathlib import Path
 import structlog
 
 from gateway.app import App
-from gateway.config.errors import ConfigError
 from gateway.config.home import Home
 from gateway.config.loader import load_home_file
 from gateway.runtime.maintenance import reload
+from gateway.system.config_section import ConfigError
 
 POLL_INTERVAL_S = 0.1  # seconds between two checks whether the entrances are free
 

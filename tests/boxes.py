@@ -10,7 +10,6 @@ from pathlib import Path
 from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.config.broker import BrokerSection
 from gateway.domain.delivery.promise import DeliveryResult, State
 from gateway.hub.store import new_id
 from gateway.hub.tables import brands, connections, deliveries, homes
@@ -40,6 +39,7 @@ from gateway.protocol.box_hub import (
 from gateway.protocol.delivery_record import DeliveryRecord, RecordEntry, Statement, chain_lines, head_hash
 from gateway.protocol.keys import BoxKey, PublicKey
 from gateway.protocol.support_code import new_support_code
+from gateway.system.mqtt_settings import BrokerSection
 from tests.hubs import broker_account
 from tests.mosquitto import Mosquitto
 

@@ -12,9 +12,10 @@ from sqlalchemy import insert, select, update
 
 from gateway.config.home import Home
 from gateway.domain.delivery.promise import Cancel, DeliveryBody, State
+from gateway.domain.delivery.result import DoorResult as Left
+from gateway.domain.delivery.result import Outcome
 from gateway.domain.visit.commands import ReportDoorResult, ReportParcelResult
-from gateway.domain.visit.state import DoorResult as Left
-from gateway.domain.visit.state import Outcome, Phase
+from gateway.domain.visit.state import Phase
 from gateway.hub.tables import brand_keys, connections, homes
 from gateway.protocol.jws import public_x, verify
 from tests.boxes import insert_connection, insert_home

@@ -10,8 +10,8 @@ from devices.vendors.words import DeviceRef, TopicSuffix
 from gateway.config.broker_acl import access_list
 from gateway.config.home import HomeAssistantSection
 from gateway.config.loader import load_home_file
-from gateway.config.subscriptions import BRIDGE_STATE
 from gateway.config.topics import (
+    BRIDGE_STATE,
     DEVICE_CHANNELS,
     ECHO_TOPIC,
     HOMEASSISTANT_STATUS_TOPIC,

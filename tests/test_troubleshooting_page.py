@@ -13,8 +13,8 @@ from typer.main import get_command
 from devices.reports import OperationError
 from gateway.__main__ import cli
 from gateway.cli.failure import ExitCode
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import AlarmCode, Notification
-from gateway.domain.visit.state import Refusal
 from gateway.installation.capability import entrance_capabilities
 from gateway.installation.diagnostics.words import FINDING_TEXTS
 from gateway.installation.words import CAPABILITY_TEXTS

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 from gateway.cli.failure import ExitCode, Failure
 from gateway.cli.lines import expand_commands, quoted_path, relative_path
-from gateway.config.broker import BrokerSection
-from gateway.config.errors import ConfigError
 from gateway.installation.diagnostics.trouble import connection_error, needs_port_check
 from gateway.installation.diagnostics.words import sentence_text
 from gateway.mqtt.client import InboundMessage, NotSent, ShortSession, connect_once
+from gateway.system.config_section import ConfigError
+from gateway.system.mqtt_settings import BrokerSection
 
 ACKNOWLEDGEMENT_TIMEOUT_S = 10.0  # seconds for the broker to take a message
 NO_MATCHING_SUBSCRIBERS = 0x10  # MQTT 5: taken, but nobody listens

@@ -16,10 +16,9 @@ from gateway.cli.lines import command_line, relative_path
 from gateway.cli.simulation import control_socket
 from gateway.config.devices import LockDevice
 from gateway.config.home import EntranceSection, Home
-from gateway.config.subscriptions import BRIDGE_STATE
-from gateway.config.topics import device_topic, entrance_topic
+from gateway.config.topics import BRIDGE_STATE, device_topic, entrance_topic
+from gateway.domain.delivery.result import DoorResult, Refusal
 from gateway.domain.visit.commands import ScanAnswer
-from gateway.domain.visit.state import DoorResult, Refusal
 from gateway.mqtt.client import InboundMessage, ShortSession
 from gateway.runtime.notifications.texts import REFUSAL_TEXTS
 from gateway.system.i18n import SOURCE

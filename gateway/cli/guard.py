@@ -21,7 +21,6 @@ def guard(
     """
     import structlog  # noqa: PLC0415 - the other commands start without it
 
-    from gateway.config.errors import ConfigError  # noqa: PLC0415 - the same
     from gateway.integrations.lock_guard.file import load_guard_file  # noqa: PLC0415 - the same
     from gateway.integrations.lock_guard.ledger import InvalidLedger, Ledger  # noqa: PLC0415 - the same
     from gateway.integrations.lock_guard.process import GuardProcess  # noqa: PLC0415 - the same
@@ -29,6 +28,7 @@ def guard(
         KeyUnusable,
         load_key,
     )
+    from gateway.system.config_section import ConfigError  # noqa: PLC0415 - the same
 
     structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()])
     try:

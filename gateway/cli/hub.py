@@ -11,8 +11,8 @@ from gateway.cli.failure import Failure, error_text
 from gateway.cli.options import command_epilog, print_line
 
 if TYPE_CHECKING:
-    from gateway.config.broker import BrokerSection
     from gateway.hub.config import HubFile
+    from gateway.system.mqtt_settings import BrokerSection
 
 HubConfig = Annotated[Path, typer.Option("--config", help="The hub's file.", metavar="FILE")]
 DEFAULT_CONFIG = Path("hub.yaml")
@@ -24,8 +24,8 @@ def load_hub_file(config: Path) -> "HubFile":
     Raises:
         Failure: it cannot be used.
     """
-    from gateway.config.errors import ConfigError  # noqa: PLC0415 - the other commands start without it
     from gateway.hub.config import load  # noqa: PLC0415 - the same
+    from gateway.system.config_section import ConfigError  # noqa: PLC0415 - the other commands start without it
 
     try:
         return load(config)
@@ -41,12 +41,12 @@ def hub(*, config: HubConfig = DEFAULT_CONFIG) -> None:
     """
     import structlog  # noqa: PLC0415 - the other commands start without it
 
-    from gateway.config.errors import ConfigError  # noqa: PLC0415 - the same
     from gateway.hub.authority import AuthorityUnusable  # noqa: PLC0415 - the same
     from gateway.hub.process import HubProcess  # noqa: PLC0415 - the same
     from gateway.hub.store import StoreUnusable  # noqa: PLC0415 - the same
     from gateway.mqtt.tls import check_files  # noqa: PLC0415 - the same
     from gateway.protocol.keys import KeyUnusable  # noqa: PLC0415 - the same
+    from gateway.system.config_section import ConfigError  # noqa: PLC0415 - the same
 
     structlog.configure(processors=[structlog.processors.add_log_level, structlog.processors.JSONRenderer()])
     file = load_hub_file(config)

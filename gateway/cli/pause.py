@@ -12,8 +12,7 @@ from zoneinfo import ZoneInfo
 from gateway.cli.broker import json_body, open_session, publish, wait_for_message
 from gateway.cli.failure import ExitCode, Failure
 from gateway.config.home import Home
-from gateway.config.subscriptions import BRIDGE_STATE
-from gateway.config.topics import entrance_topic
+from gateway.config.topics import BRIDGE_STATE, entrance_topic
 from gateway.domain.pause import PauseRefusal, is_ambiguous, parse_local_time
 from gateway.mqtt.client import InboundMessage
 from gateway.mqtt.publisher import rfc3339_ms

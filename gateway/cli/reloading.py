@@ -8,9 +8,9 @@ from pathlib import Path
 
 from gateway.cli.failure import ExitCode, Failure
 from gateway.cli.lines import relative_path
-from gateway.config.errors import ConfigError
 from gateway.config.loader import find_storage_folder, load_home_file
 from gateway.runtime.maintenance import reload
+from gateway.system.config_section import ConfigError
 
 ANSWER_TIMEOUT_S = 60.0  # seconds for the gateway to say what it makes of the house file
 POLL_INTERVAL_S = 0.1

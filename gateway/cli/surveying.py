@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 from gateway.cli.failure import Failure, error_text
-from gateway.config.errors import ConfigError
 from gateway.config.home import Home
 from gateway.installation import notes
 from gateway.installation.device_probe import ProbeKeyUnusable
@@ -30,6 +29,7 @@ from gateway.installation.survey_probe import (
     split_devices,
 )
 from gateway.system.clock import Clock
+from gateway.system.config_section import ConfigError
 
 OBSERVER_TIMEOUT_S = 0.1  # seconds for a gateway that only looks who has the survey
 RETRY_DELAY_S = 0.5  # seconds until cameras are looked at again that were not to be judged yet

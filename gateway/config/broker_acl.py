@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from devices.vendors.words import TopicSuffix
 from gateway.config.fields import RESERVED_IDS, ROLE_ACCOUNTS
 from gateway.config.home import Home
-from gateway.config.subscriptions import BRIDGE_STATE
 from gateway.config.topics import (
+    BRIDGE_STATE,
     DEVICE_CHANNELS,
     ECHO_TOPIC,
     HOMEASSISTANT_STATUS_TOPIC,

@@ -12,9 +12,10 @@ from devices.vendors import homeassistant, somfy, zwave
 from devices.vendors.guard import DOOR, LOCK, PART
 from devices.vendors.scanner import CODE, KEYS
 from devices.vendors.words import DeviceRef, TopicSuffix
-from gateway.config.fields import Address, ConfigSection, Id, KeyPath, KeyWord, Region, Topic
+from gateway.config.fields import Address, KeyPath, KeyWord, Region
 from gateway.config.stream_url import PASSWORD_PLACEHOLDER, USER_PLACEHOLDER, StreamUrl
 from gateway.domain.timing import Seconds
+from gateway.system.config_section import ConfigSection, Id, PublicKeyText, Topic, explained
 
 UNLATCHING_VENDORS = frozenset({"nukihub", "guard"})
 BASIC_LOCK_VENDORS = frozenset(
@@ -70,7 +71,7 @@ class DeviceSection(ConfigSection):
 class GuardSection(ConfigSection):
     """The guard that alone may move the lock."""
 
-    key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
+    key: PublicKeyText
     """Key of the guard: its public Ed25519 key, base64url. `perron guard-key --new` prints it."""
 
 
@@ -236,7 +237,10 @@ class DoorDevice(DeviceSection):
 
 
 # SHA-256 over a certificate, as `openssl x509 -fingerprint -sha256` prints it.
-_FINGERPRINT = r"^[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){31}$"
+_FINGERPRINT = explained(
+    r"^[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){31}$",
+    "a fingerprint is SHA-256 over the camera's certificate: 64 of 0-9, A-F",
+)
 Fingerprint = Annotated[str, StringConstraints(pattern=_FINGERPRINT)]
 
 

@@ -13,10 +13,10 @@ from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.error import YAMLError
 
 from gateway.config.editor_keys import ENTRANCE
-from gateway.config.errors import ConfigError
 from gateway.config.home import Home
 from gateway.config.loader import parse_home
 from gateway.system.atomic_file import write_whole
+from gateway.system.config_section import ConfigError
 from gateway.system.located_yaml import MAX_YAML_BYTES, InvalidYaml, parse_yaml
 from gateway.system.regular_file import read_text
 

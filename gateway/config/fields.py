@@ -1,14 +1,13 @@
-"""The types of ids, names, topics and addresses in `home.yaml`; every section refuses unknown keys."""
+"""The types of fields that only `home.yaml` has; `gateway.system.config_section` has those of every file."""
 
-import unicodedata
-from collections.abc import Mapping
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from gateway.domain.day import DayError, read_day
+from gateway.system.config_section import Id, explained
 from gateway.system.i18n import Language, languages
 
 ROLE_ACCOUNTS = ("gateway", "owner", "retailer", "observer", "installer")  # the broker's accounts that are no devices
@@ -19,14 +18,6 @@ def _not_reserved(id_: str) -> str:
     if id_ in RESERVED_IDS:
         raise ValueError(f"`{id_}` is a word of Perron's own topics or accounts: give the device another id")
     return id_
-
-
-def _refuse_invisible(name: str) -> str:
-    """Two names that look the same are the same: nothing in them that nobody sees."""
-    for char in name:
-        if unicodedata.category(char) in ("Cf", "Cn", "Co"):
-            raise ValueError(f"this name has a character that nobody sees, U+{ord(char):04X}: write it without")
-    return name
 
 
 def _hours(text: str) -> str:
@@ -77,62 +68,18 @@ def _region(region: tuple[float, float, float, float]) -> tuple[float, float, fl
     return region
 
 
-Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
+_HOURS = explained(r"^\d\d:\d\d-\d\d:\d\d$", "write hours like 08:00-20:00")
+_ADDRESS = explained(r"^[^\x00-\x1f\x7f-\x9f]{0,200}$", "an address is at most 200 characters on one line")
+_KEY_WORD = explained(r"^[a-z_]{1,32}$", "a word of ours is a-z and _")
+_KEY_PATH = explained(
+    r"^[^.\x00-\x1f\x7f-\x9f]{1,64}(\.[^.\x00-\x1f\x7f-\x9f]{1,64}){0,7}$",
+    "write where it stands in the payload like data.code: names with points between them, 8 at most",
+)
+
 DeviceId = Annotated[Id, AfterValidator(_not_reserved)]
-# A mark that turns the writing direction would let a brand be read as another one.
-_ONE_LINE = r"^[^\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]{1,80}$"
-Name = Annotated[str, StringConstraints(pattern=_ONE_LINE), AfterValidator(_refuse_invisible)]
 LanguageCode = Annotated[str, AfterValidator(_language), WithJsonSchema({"enum": [*languages()], "type": "string"})]
-Address = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f-\x9f]{0,200}$")]
-Port = Annotated[int, Field(ge=1, le=65535, json_schema_extra={"x-unit": "port number"})]
-# Mosquitto takes the spaces off the end of a line of its access list: with one there it would be another's topic.
-_TOPIC = r"^[^+#/\s\x00-\x1f\x7f-\x9f]([^+#\x00-\x1f\x7f-\x9f\u2028\u2029]{0,253}[^+#\s\x00-\x1f\x7f-\x9f])?$"
-Topic = Annotated[str, StringConstraints(pattern=_TOPIC)]
-Hours = Annotated[str, StringConstraints(pattern=r"^\d\d:\d\d-\d\d:\d\d$"), AfterValidator(_hours)]
-# Nothing that ends a link or a button in somebody else's grammar.
-_PAGES_URL = r"^https?://[A-Za-z0-9._\[\]:/~-]{1,200}$"
-PagesUrl = Annotated[str, StringConstraints(pattern=_PAGES_URL)]
-KeyWord = Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,32}$")]
-_KEY_PATH = r"^[^.\x00-\x1f\x7f-\x9f]{1,64}(\.[^.\x00-\x1f\x7f-\x9f]{1,64}){0,7}$"
+Address = Annotated[str, StringConstraints(pattern=_ADDRESS)]
+Hours = Annotated[str, StringConstraints(pattern=_HOURS), AfterValidator(_hours)]
+KeyWord = Annotated[str, StringConstraints(pattern=_KEY_WORD)]
 KeyPath = Annotated[str, StringConstraints(pattern=_KEY_PATH)]
 Region = Annotated[tuple[float, float, float, float], AfterValidator(_region)]
-
-# What a pattern means, in words.
-PATTERN_TEXTS: Mapping[str, str] = {
-    r"^[a-z0-9-]{1,64}$": "an id is 1 to 64 of a-z, 0-9 and -",
-    _ONE_LINE: "a name is 1 to 80 characters on one line, in one direction",
-    r"^[^\x00-\x1f\x7f-\x9f]{0,200}$": "an address is at most 200 characters on one line",
-    _TOPIC: "a topic has no + or #, no leading /, no space at its ends, 255 characters at most",
-    r"^\d\d:\d\d-\d\d:\d\d$": "write hours like 08:00-20:00",
-    r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$": "a host name is letters, digits, points and hyphens",
-    r"^[0-9a-fA-F.:]{2,45}$": "the pages' host is an IP address of this box, or 0.0.0.0 for all of them",
-    r"^[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){31}$": "a fingerprint is SHA-256 over the camera's certificate: 64 of 0-9, A-F",
-    r"^[a-z_]{1,32}$": "a word of ours is a-z and _",
-    _KEY_PATH: "write where it stands in the payload like data.code: names with points between them, 8 at most",
-    _PAGES_URL: (
-        "write the whole address under which it is reached, like https://perron.home:8443, without account, ? or #"
-    ),
-    r"^[A-Za-z0-9_-]{1,64}$": "a discovery prefix is 1 to 64 of A-Z, a-z, 0-9, _ and -",
-    r"^[A-Za-z0-9._-]{1,64}$": "a kid is 1 to 64 of A-Z, a-z, 0-9, point, _ and -",
-    r"^[A-Za-z0-9_-]{43}$": "a public Ed25519 key is 43 characters of base64url: `perron retailer announce --new-key`"
-    " makes a brand's; `perron guard-key` tells the box's, with --new a guard's",
-}
-
-
-class ConfigSection(BaseModel):
-    """A part of a configuration file. Unknown keys are refused.
-
-    The text below a field is its documentation, written `Title: description.` for people who edit the file.
-    `gateway.config.schema` makes the JSON schema of it and adds unit and default, so the text names neither.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-def _host_name(text: str) -> str:
-    return text.lower().rstrip(".")
-
-
-HostName = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"), AfterValidator(_host_name)
-]

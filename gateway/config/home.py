@@ -6,23 +6,25 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from gateway.config.broker import BrokerSection, BrokerTls
 from gateway.config.devices import AnyDevice
-from gateway.config.fields import (
+from gateway.config.fields import DeviceId, Hours, LanguageCode, valid_day, valid_time_zone
+from gateway.domain.timing import Seconds, Timing
+from gateway.system.addresses import is_loopback_host
+from gateway.system.config_section import (
     ConfigSection,
-    DeviceId,
     HostName,
-    Hours,
     Id,
-    LanguageCode,
+    ListenAddress,
     Name,
     PagesUrl,
     Port,
-    valid_day,
-    valid_time_zone,
+    PublicKeyText,
+    explained,
 )
-from gateway.domain.timing import Seconds, Timing
-from gateway.system.addresses import is_loopback_host
+from gateway.system.mqtt_settings import BrokerSection, BrokerTls
+
+_DISCOVERY_PREFIX = explained(r"^[A-Za-z0-9_-]{1,64}$", "a discovery prefix is 1 to 64 of A-Z, a-z, 0-9, _ and -")
+_KID = explained(r"^[A-Za-z0-9._-]{1,64}$", "a kid is 1 to 64 of A-Z, a-z, 0-9, point, _ and -")
 
 
 class ClockSection(ConfigSection):
@@ -56,7 +58,7 @@ class PagesSection(ConfigSection):
     `certificate` and `key` are given.
     """
 
-    host: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]{2,45}$")] = "127.0.0.1"
+    host: ListenAddress = "127.0.0.1"
     """Host: address of this machine on which the pages are served; `0.0.0.0` means all of them."""
     port: int = Field(default=8642, ge=0, le=65535, json_schema_extra={"x-unit": "port number"})
     """Port: TCP port of the pages; 0 takes any free port."""
@@ -101,7 +103,7 @@ class MessagesSection(ConfigSection):
 class HomeAssistantSection(ConfigSection):
     """What the owner's Home Assistant sees and may request. Without this section nothing is published for it."""
 
-    discovery_prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")] = "homeassistant"
+    discovery_prefix: Annotated[str, StringConstraints(pattern=_DISCOVERY_PREFIX)] = "homeassistant"
     """Discovery prefix: first level of the topics on which Home Assistant discovers entities, as it is set there."""
     may: tuple[Literal["lock_now", "stop", "somebody_home"], ...] = ("lock_now",)
     """May: what Home Assistant may request. All of these only take access away; nothing unlocks and nothing ends them.
@@ -182,9 +184,9 @@ class EntranceSection(ConfigSection):
 class BrandKeySection(ConfigSection):
     """A public key with which a brand signs."""
 
-    kid: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+    kid: Annotated[str, StringConstraints(pattern=_KID)]
     """Key id: name of the key, as it stands in the header of the brand's signatures. Example: `lune-2026`."""
-    x: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")]
+    x: PublicKeyText
     """Public key: the Ed25519 key, as the JWK's `x` (base64url, 43 characters)."""
 
 
@@ -251,7 +253,7 @@ class HubSection(ConfigSection):
     """Port: TCP port of the hub's broker."""
     tls: BrokerTls | None = None
     """TLS: required unless the hub runs on this machine. The client certificate proves that this is the home."""
-    key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$")] | None = None
+    key: PublicKeyText | None = None
     """Key of the hub: its public Ed25519 key (the JWK's `x`), with which it signs for brands that do not sign
     themselves. Without it no such delivery is accepted."""
     password_file: Path | None = None

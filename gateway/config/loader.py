@@ -7,10 +7,10 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from gateway.config.devices import AnyDevice, CameraDevice
-from gateway.config.errors import ConfigError
 from gateway.config.home import Home
-from gateway.config.reading import parse_model, problem_lines, read_model
 from gateway.config.validation import find_problems
+from gateway.system.config_reading import parse_model, problem_lines, read_model
+from gateway.system.config_section import ConfigError
 from gateway.system.located_yaml import InvalidYaml, YamlDocument, parse_yaml
 from gateway.system.regular_file import read_text
 

@@ -9,13 +9,13 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, WithJsonSchema
 
+from gateway.system.text import PASSWORD_IN_URL
+
 DEFAULT_PORTS = {"rtsp": 554, "rtsps": 322}
 USER_PLACEHOLDER, PASSWORD_PLACEHOLDER = "{user}", "{password}"  # places for them, where a maker wants them in the path
 
 _STREAM_URL = re.compile(r"rtsps?://[^\s\x00-\x1f\x7f]{1,500}")
 _HOST = re.compile(r"([A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])(:\d{1,5})?")
-# Some makers want the account in the path: rtsp://HOST:554/user=admin&password=1234&channel=1&stream=0.sdp
-_PASSWORD_IN_URL = re.compile(r"(?i)(?:password|passwd|passwort|pwd|psw|pw|pass)=(?!\{password\})[^&_/?\s]+")
 _CREDENTIALS_HINT = (
     "put the line user:password into a file of its own (chmod 600) and name that file as credentials_file"
 )
@@ -35,7 +35,7 @@ def valid_stream_url(text: str) -> str:
         raise ValueError(f"user and password are no part of this file: write the url without them, {_CREDENTIALS_HINT}")
     if not _HOST.fullmatch(authority) or not _has_valid_port(text):
         raise ValueError("a camera's url names a host and a stream, like rtsp://192.168.1.20:554/stream1")
-    if _PASSWORD_IN_URL.search(rest):
+    if PASSWORD_IN_URL.search(rest):
         raise ValueError(
             f"a password stands in this url: write {USER_PLACEHOLDER} and {PASSWORD_PLACEHOLDER} in its "
             f"place, {_CREDENTIALS_HINT}"
@@ -54,11 +54,6 @@ def endpoint(url: str) -> tuple[str, int]:
     """Host and port at which a stream is served; `url` was taken by `valid_stream_url`."""
     parts = urlsplit(url)
     return parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme]
-
-
-def mask_account(text: str) -> str:
-    """What may be shown of a text in which somebody may have written an account into an address."""
-    return re.sub(r"(?i)\b([a-z][a-z0-9+.-]*://)\S*@", r"\1***@", _PASSWORD_IN_URL.sub("***", text))
 
 
 StreamUrl = Annotated[

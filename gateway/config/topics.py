@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
 from gateway.config.home import Home
-from gateway.config.subscriptions import OverflowPolicy, Subscription
+from gateway.system.mqtt_settings import OverflowPolicy, Subscription
 
+BRIDGE_STATE = "perron/bridge/state"  # the gateway's birth and will
 ECHO_TOPIC = "perron/bridge/echo"
 HOMEASSISTANT_STATUS_TOPIC = "homeassistant/status"  # where it says that it has begun, whatever its discovery prefix is
 OFFER_TOPIC = "perron/deliveries/offer"

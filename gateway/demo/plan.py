@@ -16,7 +16,6 @@ from devices.simulators.house import CameraPlan, Rtsp, SimulatedHouse, read_hous
 from devices.simulators.house import SimulatedBroker as HouseBroker
 from devices.simulators.scene import CLOCK_REGION
 from gateway.cli.keys import key_file_path
-from gateway.config.broker import BrokerSection
 from gateway.config.devices import CameraDevice, LockDevice
 from gateway.config.home import BrandKeySection, BrandSection, ClockSection, EntranceSection, Home, Storage
 from gateway.config.loader import load_home_file
@@ -25,6 +24,7 @@ from gateway.integrations.lock_guard.file import GuardFile
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.jws import private_key, public_x
 from gateway.system.i18n import Language
+from gateway.system.mqtt_settings import BrokerSection
 
 CONFIG_PATH = Path(__file__).parents[2] / "config"
 

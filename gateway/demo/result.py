@@ -11,8 +11,9 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer, TypeAdapter
 
+from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.visit.commands import AlarmCode
-from gateway.domain.visit.state import DoorResult, Outcome, Phase, Refusal
+from gateway.domain.visit.state import Phase
 from gateway.mqtt.publisher import rfc3339_ms
 
 Instant = Annotated[datetime, PlainSerializer(rfc3339_ms, return_type=str, when_used="json")]

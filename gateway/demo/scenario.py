@@ -14,9 +14,10 @@ from gateway.demo.plan import DemoPlan
 from gateway.demo.result import DoorMovement
 from gateway.demo.stage import Stage
 from gateway.demo.watch import Body, GatewayObserver, HouseLog, WaitTimeout
+from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.timing import Timing
 from gateway.domain.visit.commands import AlarmCode, Notification
-from gateway.domain.visit.state import DoorResult, Outcome, Phase, Refusal
+from gateway.domain.visit.state import Phase
 from gateway.system.i18n import Text
 
 MOVES_ONCE_IN_AND_OUT = (DoorMovement.UNLOCKED, DoorMovement.OPENED, DoorMovement.CLOSED, DoorMovement.LOCKED)

@@ -24,7 +24,7 @@ from gateway.demo.result import (
 from gateway.demo.scenario import Expectation, Scenario
 from gateway.demo.stage import Stage
 from gateway.demo.watch import Body
-from gateway.domain.visit.state import DoorResult, Outcome
+from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.evidence.checkpoint import check_log, read_checkpoints
 from gateway.evidence.manifest import Manifest, manifest_name
 from gateway.evidence.verify import verify_proof

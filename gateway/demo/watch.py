@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from gateway.config.broker import BrokerSection
-from gateway.config.subscriptions import BRIDGE_STATE
-from gateway.config.topics import RESULT_TOPIC
+from gateway.config.topics import BRIDGE_STATE, RESULT_TOPIC
 from gateway.demo.result import LogLine
 from gateway.mqtt.client import connect_once
+from gateway.system.mqtt_settings import BrokerSection
 
 POLL_INTERVAL_S = 0.1  # seconds between two looks at a file or for a broker that is away
 MAX_SHOWN_MESSAGES = 12  # of what was seen last, when what was awaited did not come

@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum, auto
 from zoneinfo import ZoneInfo
 
-from gateway.domain.visit.state import Now, PausePeriod
+from gateway.domain.now import Now
+from gateway.domain.visit.state import PausePeriod
 
 MAX_PAUSE = timedelta(days=366)
 MAX_PAUSE_LEAD = timedelta(days=366)

@@ -12,9 +12,12 @@ from typing import Literal
 import structlog
 
 from gateway.config.home import Home
+from gateway.domain.delivery.candidate import VisitDelivery
+from gateway.domain.delivery.result import DoorResult
+from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import DoorResult, Entrance, Now, Visit, VisitDelivery
+from gateway.domain.visit.state import Entrance, Visit
 from gateway.evidence.checkpoint import Checkpoint, SealedPart
 from gateway.evidence.folders import VISITS_FOLDER, visit_folder
 from gateway.evidence.manifest import DeliveryFacts, FilmGap, FilmSpan, manifest_name

@@ -11,7 +11,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.protocol.hash_chain import ChainEntry, ChainHead, find_break
 from gateway.protocol.keys import BoxKey, PublicKey
 from gateway.protocol.signed_document import PLACEHOLDER_SIGNATURE, FileName, Hash, Id, SignedDocument, sign_document

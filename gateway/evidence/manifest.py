@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from gateway.domain.visit.state import DoorResult, Outcome
+from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.protocol.hash_chain import ChainHead, canonical_json
 from gateway.protocol.signed_document import FileName, Hash, Id, KeyText
 

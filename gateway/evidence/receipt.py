@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime
 
-from gateway.domain.visit.state import Outcome
+from gateway.domain.delivery.result import Outcome
 from gateway.evidence.manifest import Last4, ShownText
 from gateway.protocol.keys import BoxKey
 from gateway.protocol.signed_document import PLACEHOLDER_SIGNATURE, FileName, Id, SignedDocument, sign_document

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, StringConstraints
 
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.evidence.checkpoint import SealedPart
 from gateway.evidence.succession import SUCCESSION_FILE
 from gateway.protocol.keys import BoxKey, PublicKey

@@ -22,7 +22,7 @@ from typing import Protocol
 
 import structlog
 
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.evidence import succession
 from gateway.evidence.checkpoint import Checkpoint, sign_checkpoint
 from gateway.evidence.manifest import Manifest

@@ -6,7 +6,8 @@ from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 
-from gateway.domain.visit.state import DoorResult, Now, Outcome
+from gateway.domain.delivery.result import DoorResult, Outcome
+from gateway.domain.now import Now
 from gateway.evidence.checkpoint import Checkpoint, SealedPart, sign_checkpoint
 from gateway.evidence.extract import write_extract
 from gateway.evidence.manifest import (

@@ -10,7 +10,7 @@ killed anywhere, the next start finishes it. The private half of the old key goe
 from base64 import b64encode
 from pathlib import Path
 
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.protocol.key_succession import MAX_HISTORY_BYTES, KeyHistory, KeySuccession
 from gateway.protocol.keys import PRIVATE_KEY_FILE, PUBLIC_KEY_FILE, BoxKey, KeyUnusable, PublicKey
 from gateway.protocol.signed_document import PLACEHOLDER_SIGNATURE, sign_document

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum, auto
 from types import MappingProxyType
 
-from gateway.domain.visit.state import DoorResult, Outcome
+from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.system.i18n import SOURCE, Text, _
 
 

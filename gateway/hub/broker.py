@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import delete, select
 
-from gateway.config.broker import BrokerSection, BrokerTls
 from gateway.hub import ca_rotation
 from gateway.hub.authority import AuthorityUnusable, HubAuthority
 from gateway.hub.config import Boxes, HubFile
@@ -28,6 +27,7 @@ from gateway.mqtt.client import connect_once
 from gateway.mqtt.mosquitto.provisioning import MAX_PACKET_BYTES, BoxesListener, broker_user, reload, write_hub
 from gateway.protocol.box_hub import UplinkChannel, ack_topic
 from gateway.system.atomic_file import write_whole
+from gateway.system.mqtt_settings import BrokerSection, BrokerTls
 
 log = structlog.get_logger(__name__)
 

@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import Field, TypeAdapter, ValidationError
 
-from gateway.config.fields import ConfigSection
 from gateway.hub.authority import AUTHORITY_COMMON_NAME, AuthorityUnusable, HubAuthority
 from gateway.protocol.enrolment import successor_statement
 from gateway.system.atomic_file import read_regular, write_whole
+from gateway.system.config_section import ConfigSection
 from gateway.system.pki.authority import CertificateFiles, unconstrained_authority
 
 NEXT_NAME, FORMER_NAME, CHANGE_MARKER, CHAIN_FILE = "next", "former", "changing", "line.json"

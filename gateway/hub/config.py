@@ -8,13 +8,13 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from gateway.config.broker import BrokerSection, BrokerTls
-from gateway.config.fields import ConfigSection, HostName, Id, Name, PagesUrl, Port
-from gateway.config.reading import read_model
 from gateway.hub.webhooks.ssrf import DestinationPolicy
 from gateway.protocol.box_hub import SHARD_COUNT
 from gateway.system.addresses import is_loopback_host
+from gateway.system.config_reading import read_model
+from gateway.system.config_section import ConfigSection, HostName, Id, ListenAddress, Name, PagesUrl, Port
 from gateway.system.http_limits import MAX_CONNECTIONS_PER_SECOND
+from gateway.system.mqtt_settings import BrokerSection, BrokerTls
 
 
 def _parse_network(text: str) -> str:
@@ -119,7 +119,7 @@ class Boxes(ConfigSection):
     """Host: name of the broker that boxes connect to. Example: `hub.example`."""
     port: Port = 8883
     """Port: TCP port of the broker for boxes."""
-    listen: Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]{2,45}$")] = "0.0.0.0"  # noqa: S104 - by TLS and with a certificate only
+    listen: ListenAddress = "0.0.0.0"  # noqa: S104 - by TLS and with a certificate only
     """Listen: address of this machine on which the broker listens for boxes."""
     connections: int = Field(default=10_000, ge=1, json_schema_extra={"x-unit": "connections"})
     """Connections: boxes that the broker accepts at the same time. If it is too small, further boxes cannot connect."""

@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
-from gateway.config.broker import BrokerSection
-from gateway.config.subscriptions import OverflowPolicy, Subscription
 from gateway.hub.metrics import HubMetrics
 from gateway.mqtt.client import MqttClient
 from gateway.mqtt.packets import Acknowledgement, ConnectionOptions, InboundMessage, NotSent
+from gateway.system.mqtt_settings import BrokerSection, OverflowPolicy, Subscription
 
 log = structlog.get_logger(__name__)
 

@@ -11,7 +11,6 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
-from gateway.config.errors import ConfigError, describe_read_error
 from gateway.hub.api.dispatch import ApiDispatcher
 from gateway.hub.api.rate_limit import ApiRateLimits
 from gateway.hub.config import HubFile
@@ -20,6 +19,7 @@ from gateway.hub.manual.pages import Manual
 from gateway.hub.operation import ApiOperation, HubSigner, QueryRelay, WakeUps
 from gateway.hub.sse import SseStreams
 from gateway.hub.store import HubStore
+from gateway.system.config_section import ConfigError, describe_read_error
 from gateway.system.containment import Containment
 from gateway.system.http_limits import limit_requests
 from gateway.system.http_log import http_logger

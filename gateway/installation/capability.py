@@ -12,10 +12,10 @@ from statistics import median
 from typing import assert_never
 
 from gateway.config.devices import AnyDevice, CameraDevice, CoverDevice, DoorDevice, LockDevice
-from gateway.config.fields import ConfigSection
 from gateway.config.home import EntranceSection, Home
 from gateway.config.sensor_independence import depends_on_lock
 from gateway.domain.timing import Timing
+from gateway.system.config_section import ConfigSection
 
 LATENCY_MARGIN_FACTOR = 1.5  # a latency is proposed so many times longer than the longest answer that was measured
 

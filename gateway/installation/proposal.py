@@ -19,11 +19,11 @@ from devices.vendors.words import TopicSuffix
 from gateway.config.broker_acl import HOMEASSISTANT_ACCOUNT, access_list, account_names, bridge_topics
 from gateway.config.devices import AnyDevice, CameraDevice
 from gateway.config.editor_keys import ENTRANCE
-from gateway.config.fields import ConfigSection
 from gateway.config.home import EntranceSection, Home
 from gateway.config.loader import named_paths
 from gateway.config.stream_url import endpoint
 from gateway.config.topics import BRIDGE_CHANNELS, bridge_base_topic, custom_topics, inbound_topics
+from gateway.system.config_section import ConfigSection
 
 PROPOSAL_KINDS = ("lock", "cover", "door", "camera", "scanner", "signal", "fridge", "presence", "alarm", ENTRANCE)
 MAX_PENDING_PROPOSALS = 24  # that wait for the owner; a house has fewer devices

@@ -29,10 +29,9 @@ from gateway.config.editor import (
     without_item,
     write_home,
 )
-from gateway.config.errors import ConfigError
 from gateway.config.home import Home
 from gateway.config.writer import HomeFileWriter
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.installation.proposal import (
     LOGIN_KEY,
     MAX_PENDING_PROPOSALS,
@@ -57,6 +56,7 @@ from gateway.installation.quota import HourlyQuota
 from gateway.runtime.maintenance import reload
 from gateway.storage import StoreFailed
 from gateway.system.atomic_file import read_regular, write_whole
+from gateway.system.config_section import ConfigError
 
 MAX_PROPOSALS_PER_HOUR = 4 * MAX_PENDING_PROPOSALS  # that one person proposes an hour
 CAMERAS_FOLDER = "cameras"  # the folder beside the house file in which their accounts lie

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum, auto
 from html import escape
 
-from gateway.config.fields import ConfigSection
 from gateway.config.home import Home
+from gateway.system.config_section import ConfigSection
 
 ROW_HEIGHT, COLUMN_WIDTH, MIN_COLUMN_WIDTH, MAX_CHART_WIDTH, LEFT_MARGIN, TOP_MARGIN = (
     22,

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import structlog
 
-from gateway.config.errors import ConfigError
 from gateway.config.home import Home
 from gateway.config.sockets import SURVEY_SOCKET
 from gateway.installation import notes
@@ -47,6 +46,7 @@ from gateway.installation.survey_probe import (
 from gateway.runtime.entrance import EntranceActor
 from gateway.storage import Store, StoreFailed
 from gateway.system.clock import Clock
+from gateway.system.config_section import ConfigError
 from gateway.system.text import sanitized
 from gateway.video.ipc import CameraProof
 

@@ -15,11 +15,12 @@ from types import MappingProxyType
 from typing import assert_never
 
 from devices.reports import DoorState, LockState
-from gateway.config.fields import ConfigSection
 from gateway.config.home import EntranceSection, Home
+from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.visit.rules import OPEN_DOOR_STATES, OPENABLE, closed, locked
-from gateway.domain.visit.state import WALK_TEST, DoorResult, Entrance, LockRequestResult, Outcome
+from gateway.domain.visit.state import WALK_TEST, Entrance, LockRequestResult
 from gateway.installation.capability import WalkTestStatus
+from gateway.system.config_section import ConfigSection
 
 WALK_TEST_BRAND = WALK_TEST  # no brand of the house file may be called so
 

@@ -18,7 +18,6 @@ import structlog
 from devices import reports as said
 from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
-from gateway.config.errors import ConfigError
 from gateway.config.home import Home
 from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, courier_token_digest, new_courier_token
 from gateway.domain.delivery.permission import PermissionTerms
@@ -55,6 +54,7 @@ from gateway.runtime.entrance import EntranceActor
 from gateway.runtime.inbox import Inbox
 from gateway.storage import Store, StoreFailed
 from gateway.system.clock import Clock
+from gateway.system.config_section import ConfigError
 
 log = structlog.get_logger(__name__)
 

@@ -34,8 +34,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from gateway.config.broker import BrokerSection
-from gateway.config.subscriptions import BRIDGE_STATE, OverflowPolicy, Subscription
+from gateway.config.topics import BRIDGE_STATE
 from gateway.mqtt.inbound_limits import MAX_PACKETS_PER_TURN, InboundLimiter, ReceiveQueue
 from gateway.mqtt.packets import (
     Acknowledgement,
@@ -50,6 +49,7 @@ from gateway.mqtt.packets import (
 )
 from gateway.mqtt.rate_limits import RateLimits
 from gateway.mqtt.tls import error_text, tls_context
+from gateway.system.mqtt_settings import BrokerSection, OverflowPolicy, Subscription
 
 MAX_PAYLOAD_BYTES = 65_536  # bytes of payload; what is larger is refused unread
 MAX_DEVICE_LIST_BYTES = 8 * 1024 * 1024  # for a guest, who asks a radio's bridge for its list of devices

@@ -19,9 +19,9 @@ import paho.mqtt
 from paho.mqtt.client import Client as Paho
 from paho.mqtt.enums import MessageType, MQTTErrorCode
 
-from gateway.config.subscriptions import OverflowPolicy
 from gateway.mqtt.rate_limits import HeldMessage, LimitVerdict, RateLimits
 from gateway.mqtt.tls import ClosingTlsSocket
+from gateway.system.mqtt_settings import OverflowPolicy
 
 PAHO_VERSION = "2.2.0"
 if paho.mqtt.__version__ != PAHO_VERSION:  # another one may have other private methods: then nothing would be limited

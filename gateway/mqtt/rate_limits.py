@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum, auto
 
-from gateway.config.subscriptions import OverflowPolicy, Subscription
+from gateway.system.mqtt_settings import OverflowPolicy, Subscription
 from gateway.system.token_bucket import TokenBucket
 
 # Messages a second, and at once. A lock says a few messages while it moves; a courier scans some labels a second.

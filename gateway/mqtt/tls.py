@@ -4,8 +4,8 @@ import asyncio
 import ssl
 from datetime import UTC, datetime
 
-from gateway.config.broker import BrokerSection
-from gateway.config.errors import ConfigError, describe_read_error
+from gateway.system.config_section import ConfigError, describe_read_error
+from gateway.system.mqtt_settings import BrokerSection
 from gateway.system.regular_file import read_bytes
 
 

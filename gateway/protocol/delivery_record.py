@@ -25,7 +25,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from gateway.domain.delivery.promise import Digest, Id, Instant, State, Version, WireModel
-from gateway.domain.visit.state import DoorResult
+from gateway.domain.delivery.result import DoorResult
 from gateway.protocol.hash_chain import (
     ChainBreak,
     ChainEntry,

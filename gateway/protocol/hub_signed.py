@@ -9,7 +9,7 @@ from typing import Literal
 from joserfc.jwk import OKPKey
 
 from gateway.domain.delivery.promise import Claims, Id
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.protocol.jws import EnrolledKey, RejectedMessage, verify_claims
 from gateway.protocol.jws import sign as _sign
 

@@ -19,7 +19,7 @@ from joserfc.jwk import OKPKey
 from pydantic import ValidationError
 
 from gateway.domain.delivery.promise import Claims
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.protocol.strict_json import loads
 
 ALGORITHM = "Ed25519"  # RFC 9864: says the curve, which the older name EdDSA leaves open

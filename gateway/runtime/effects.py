@@ -21,10 +21,11 @@ from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
 from gateway.config.home import EntranceSection, Home
 from gateway.config.topics import device_topic, entrance_topic
+from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.rules import closed, locked
-from gateway.domain.visit.state import Entrance, Now, Phase
+from gateway.domain.visit.state import Entrance, Phase
 from gateway.evidence.folders import visit_folder
 from gateway.mqtt.client import Acknowledgement, NotSent, Sent
 from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms

@@ -24,10 +24,11 @@ from devices.vendors.words import TopicSuffix
 from gateway.config.home import Home
 from gateway.config.topics import BRIDGE_CHANNELS
 from gateway.domain.delivery.barcodes import BAD_PREFIX, InvalidBarcode, normalise
+from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.decide import decide
-from gateway.domain.visit.state import CameraState, Entrance, FridgeState, Now
+from gateway.domain.visit.state import CameraState, Entrance, FridgeState
 from gateway.mqtt.client import InboundMessage
 from gateway.runtime.adapters import batteries, garage, presence_fridge_alarm
 from gateway.runtime.effects import CommandExecutor

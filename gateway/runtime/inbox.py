@@ -14,10 +14,11 @@ import structlog
 from gateway.config.home import Home
 from gateway.config.topics import entrance_topic, result_topics
 from gateway.domain.delivery.promise import Cancel, Claims
+from gateway.domain.now import Now
 from gateway.domain.pause import PauseRefusal, PlannedPause
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import Entrance, Now
+from gateway.domain.visit.state import Entrance
 from gateway.mqtt.client import InboundMessage
 from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms
 from gateway.protocol import hub_signed as unsigned

@@ -7,8 +7,8 @@ from typing import Protocol
 
 from gateway.config.home import Home
 from gateway.domain.delivery.schedule import ExpectedDelivery, build_agenda
+from gateway.domain.now import Now
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import Now
 from gateway.runtime.entrance import EntranceActor
 from gateway.storage import Store
 from gateway.system.clock import Clock

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.storage import audit_log, outbox, people, recordings, sessions, shares
 from gateway.storage.models import (
     AccountChangeResult,

@@ -10,8 +10,8 @@ from enum import Enum
 from hashlib import sha256
 from typing import Any
 
+from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.visit.events import Event, Scanned, UnsentReason
-from gateway.domain.visit.state import VisitDelivery
 from gateway.protocol.hash_chain import ChainEntry, ChainHead, HiddenBody, Json, canonical_json, link_hash
 from gateway.storage.log_names import field_of, kind_of
 

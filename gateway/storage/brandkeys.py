@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping
 
 from gateway.config.home import BrandSection
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.protocol.hash_chain import Json
 from gateway.storage.audit_log import actor_field, append, from_micros, to_micros
 from gateway.storage.models import StoredBrandKey

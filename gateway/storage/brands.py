@@ -13,7 +13,7 @@ from gateway.config.home import BrandKeySection as Enrolled
 from gateway.config.home import BrandSection
 from gateway.config.home import Home as HomeFile
 from gateway.domain.delivery.permission import Permission, PermissionStatus, PermissionTerms
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.protocol.consent_verification import VerifiedConsentMessage
 from gateway.protocol.jws import EnrolledKey, EnrolledKeys, public_key
 from gateway.storage import brandkeys, consent_requests, household

@@ -10,7 +10,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, Literal
 
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.protocol.hash_chain import Json
 from gateway.storage.audit_log import append, from_micros, to_micros
 from gateway.storage.models import AccountHolder

@@ -10,8 +10,9 @@ from hashlib import sha256
 
 from gateway.config.home import Home as HomeFile
 from gateway.domain.delivery.permission import Permission, PermissionStatus, PermissionTerms
+from gateway.domain.now import Now
 from gateway.domain.visit.commands import Notification
-from gateway.domain.visit.state import WALK_TEST, Now
+from gateway.domain.visit.state import WALK_TEST
 from gateway.protocol.consent_request import AskedTerms, RequestedKey
 from gateway.protocol.consent_verification import REASON_UNSIGNED, ConsentRequest, VerifiedConsentMessage
 from gateway.protocol.hash_chain import Json

@@ -5,8 +5,8 @@ import sqlite3
 from typing import assert_never
 
 from gateway.domain.delivery.candidate import DeliveryContext
+from gateway.domain.delivery.result import DoorResult
 from gateway.domain.visit import commands as c
-from gateway.domain.visit import state as visit
 from gateway.domain.visit.events import FactsChanged, OwnerAcknowledged, PreflightDue
 from gateway.domain.visit.state import Entrance
 from gateway.storage import doubts, entrance_state, pauses, recordings
@@ -187,7 +187,7 @@ def _store_door_result(connection: sqlite3.Connection, result: c.ReportDoorResul
         " ON CONFLICT (id) DO UPDATE SET house = excluded.house",
         (result.visit, result.delivery, step.entrance, now, result.house),
     )
-    if result.house is visit.DoorResult.LOCKED_AGAIN:
+    if result.house is DoorResult.LOCKED_AGAIN:
         connection.execute("UPDATE entrance SET locked_at = ? WHERE id = ?", (now, step.entrance))
     mark_for_check(connection, result.delivery)
 

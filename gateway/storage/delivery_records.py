@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gateway.domain.delivery.promise import DeliveryOrder, DeliveryResult
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.protocol.delivery_record import (
     END_STATES,
     PRE_VISIT_WINDOW,

@@ -11,8 +11,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.domain.now import Now
 from gateway.domain.visit.commands import Notification
-from gateway.domain.visit.state import Now
 from gateway.protocol.hash_chain import Json
 from gateway.storage.audit_log import append, bodies_of_kind, to_micros
 from gateway.storage.recordings import queue_message

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from gateway.domain.delivery.permission import PermissionStatus
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.protocol.hash_chain import Json
 from gateway.storage import people, sessions
 from gateway.storage.audit_log import actor_field, append, erase_bodies, from_micros, to_micros

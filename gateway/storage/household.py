@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gateway.domain.delivery.permission import Permission, PermissionStatus, PermissionTerms
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.protocol.hash_chain import Json
 from gateway.storage.audit_log import actor_field, append, from_micros, to_micros
 from gateway.storage.models import HouseholdPresence, StopState

@@ -18,7 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from gateway.domain.delivery.candidate import DeliveryContext
 from gateway.domain.delivery.promise import Cancel, Claims, DeliveryResult, Name
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.protocol.box_hub import (
     GENESIS_DIGEST,
     MAX_NAMES_PER_DECISION,

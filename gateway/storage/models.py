@@ -4,10 +4,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum, auto
 
+from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.promise import DeliveryResult
+from gateway.domain.now import Now
 from gateway.domain.visit.commands import Command
 from gateway.domain.visit.events import Event, FactsChanged
-from gateway.domain.visit.state import Entrance, Now, VisitDelivery
+from gateway.domain.visit.state import Entrance
 
 
 class StoreFailed(Exception):  # noqa: N818 - a failure of the world that the caller turns into an event

@@ -21,8 +21,9 @@ from gateway.domain.delivery.promise import (
     delivery_key,
     order_of,
 )
+from gateway.domain.delivery.result import Refusal
+from gateway.domain.now import Now
 from gateway.domain.visit.commands import Notification
-from gateway.domain.visit.state import Now, Refusal
 from gateway.protocol.hash_chain import Json
 from gateway.protocol.hub_signed import HubClaims
 from gateway.protocol.jws import MAX_CLOCK_SKEW_S, RejectedMessage, RejectionCode, kid_of

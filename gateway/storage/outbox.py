@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.storage.audit_log import from_micros, to_micros
 from gateway.storage.models import PhoneStatus, StoredMessage
 

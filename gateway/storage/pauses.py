@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 
+from gateway.domain.now import Now
 from gateway.domain.pause import PauseRefusal, PlannedPause, pause_refusal
-from gateway.domain.visit.state import Now, PausePeriod
+from gateway.domain.visit.state import PausePeriod
 from gateway.protocol.hash_chain import Json
 from gateway.storage.audit_log import actor_field, append, from_micros, rfc3339, to_micros
 

@@ -8,7 +8,7 @@ import hmac
 import sqlite3
 from datetime import datetime, timedelta
 
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.protocol.hash_chain import Json
 from gateway.storage.audit_log import append, from_micros, to_micros
 from gateway.storage.models import (

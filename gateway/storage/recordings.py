@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Iterator
 from datetime import datetime
 
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.protocol.hash_chain import Json
 from gateway.storage import outbox
 from gateway.storage.audit_log import actor_field, append, erase_bodies, from_micros, seqs_of_visit, to_micros

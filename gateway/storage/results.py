@@ -5,7 +5,7 @@ from datetime import datetime
 
 from gateway.domain.delivery.candidate import DeliveryContext
 from gateway.domain.delivery.promise import DeliveryResult
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.storage.audit_log import from_micros, to_micros
 from gateway.storage.rows import SELECT_DUE, DeliveryRow, read_each, row_of
 from gateway.system.containment import Containment

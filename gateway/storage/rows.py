@@ -9,11 +9,11 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter
 
-from gateway.domain.delivery.candidate import DeliveryContext, candidate, delivery_status, next_change_at
+from gateway.domain.delivery.candidate import DeliveryContext, VisitDelivery, candidate, delivery_status, next_change_at
 from gateway.domain.delivery.permission import Permission, PermissionStatus, PermissionTerms
 from gateway.domain.delivery.promise import DeliveryOrder, DeliveryResult, OrderUsage
-from gateway.domain.visit import state as visit
-from gateway.domain.visit.state import Now, Outcome, VisitDelivery
+from gateway.domain.delivery.result import DoorResult, Outcome
+from gateway.domain.now import Now
 from gateway.storage.audit_log import from_micros, to_micros
 from gateway.system.containment import Containment
 
@@ -172,7 +172,7 @@ def _row(row: sqlite3.Row) -> DeliveryRow:
             visiting=bool(row["visiting"]),
             outcomes=tuple(Outcome(outcome) for outcome, _, _ in visits if outcome is not None),
             missing=next((missing for outcome, missing, _ in reversed(visits) if outcome is not None), 0),
-            house=next((visit.DoorResult(house) for _, _, house in reversed(visits) if house is not None), None),
+            house=next((DoorResult(house) for _, _, house in reversed(visits) if house is not None), None),
         ),
         lacking=None if row["lacking"] is None else tuple(json.loads(row["lacking"])),
         checked=None if row["checked"] is None else from_micros(row["checked"]),

@@ -3,7 +3,7 @@
 import sqlite3
 from datetime import datetime
 
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.storage.audit_log import append, from_micros, to_micros
 from gateway.storage.models import SharedVisit
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gateway.domain.delivery.permission import PermissionStatus
-from gateway.domain.visit.state import Entrance, Now
+from gateway.domain.now import Now
+from gateway.domain.visit.state import Entrance
 from gateway.protocol.hash_chain import ChainHead
 from gateway.storage import audit_log, entrance_state, people, recordings
 from gateway.storage.household import decide_brand

@@ -18,13 +18,14 @@ from zoneinfo import ZoneInfo
 
 from gateway.config.home import Home as HomeFile
 from gateway.config.permission_seed import initial_permission
-from gateway.domain.delivery.candidate import DeliveryContext
+from gateway.domain.delivery.candidate import DeliveryContext, VisitDelivery
 from gateway.domain.delivery.permission import Permission, PermissionStatus, PermissionTerms
 from gateway.domain.delivery.promise import MAX_WINDOW, Cancel, Claims, DeliveryOrder, DeliveryResult
+from gateway.domain.now import Now
 from gateway.domain.pause import PauseRefusal, PlannedPause
 from gateway.domain.visit.commands import ReserveOpening
 from gateway.domain.visit.events import CodeMatch
-from gateway.domain.visit.state import CodeKind, Entrance, Now, PausePeriod, VisitDelivery
+from gateway.domain.visit.state import CodeKind, Entrance, PausePeriod
 from gateway.protocol.hash_chain import ChainEntry, ChainHead, Json
 from gateway.protocol.jws import RejectedMessage
 from gateway.storage import (

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.storage.models import StoreFailed
 from gateway.storage.schema import connect, create_identity, migrate, migration_scripts
 

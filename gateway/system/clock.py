@@ -23,7 +23,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Literal, Protocol
 
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 
 EARLIEST_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 """No trusted time is older than this program: the floor of a box that never had one."""

@@ -32,6 +32,9 @@ underscore.
 """
 
 
+# Some makers want the account in the path: rtsp://HOST:554/user=admin&password=1234&channel=1&stream=0.sdp
+PASSWORD_IN_URL = re.compile(r"(?i)(?:password|passwd|passwort|pwd|psw|pw|pass)=(?!\{password\})[^&_/?\s]+")
+
 ONE_DOT_LEADER = "\u2024"  # reads as a full stop, and no messenger makes a link of what it joins
 
 
@@ -85,3 +88,8 @@ def isolate_direction(name: str) -> str:
     safe = sanitized(name)
     turns = any(unicodedata.bidirectional(char) in ("R", "AL", "AN") for char in safe)
     return f"\u2068{safe}\u2069" if turns else safe
+
+
+def mask_account(text: str) -> str:
+    """Return a text that may be shown, although somebody may have written an account into an address in it."""
+    return re.sub(r"(?i)\b([a-z][a-z0-9+.-]*://)\S*@", r"\1***@", PASSWORD_IN_URL.sub("***", text))

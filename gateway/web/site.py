@@ -15,7 +15,7 @@ from aiohttp import web
 
 from gateway.config.home import PagesSection
 from gateway.domain.delivery.barcodes import page_patterns
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.storage import StoreFailed
 from gateway.system.atomic_file import write_whole
 from gateway.system.http_limits import RequestTurns, limit_requests

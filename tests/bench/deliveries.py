@@ -12,10 +12,11 @@ from pathlib import Path
 from devices.reports import DoorState, LockState
 from gateway.config.home import Home
 from gateway.domain.delivery.barcodes import InvalidBarcode, normalise
+from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.decide import decide
 from gateway.domain.visit.events import Scanned
-from gateway.domain.visit.state import CameraState, Entrance, Fact, Now
+from gateway.domain.visit.state import CameraState, Entrance, Fact
 from gateway.runtime.entrance_rules import entrance_rules
 from gateway.storage import Store
 from tests.bench import homes

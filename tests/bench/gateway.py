@@ -15,10 +15,11 @@ from unittest import mock
 from devices.vendors.words import TopicSuffix
 from gateway.app import App
 from gateway.config.loader import load_home_file
+from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.decide import decide
-from gateway.domain.visit.state import Entrance, Now
+from gateway.domain.visit.state import Entrance
 from gateway.mqtt.client import InboundMessage
 from gateway.runtime.entrance import EntranceActor
 from gateway.video.client import VideoClient

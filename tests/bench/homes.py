@@ -8,7 +8,7 @@ from typing import Any
 from devices.simulators.scene import CLOCK_REGION
 from gateway.config.home import Home
 from gateway.domain.delivery.promise import Window
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.protocol.jws import public_x
 from gateway.storage import Store
 from tests.gateway.domain.delivery.shop import BOX, SECRETS, make_claims, make_offer, sign_claims

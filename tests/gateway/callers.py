@@ -7,9 +7,9 @@ from collections.abc import AsyncIterator
 
 import aiomqtt
 
-from gateway.config.broker import BrokerSection
 from gateway.config.home import Home
 from gateway.mqtt.client import InboundMessage, Sent, ShortSession, connect_once
+from gateway.system.mqtt_settings import BrokerSection
 
 TIMEOUT_S = 30.0
 

@@ -21,7 +21,6 @@ from devices.vendors import VENDORS
 from devices.vendors.words import NO_DEVICE_REF
 from gateway import app as module
 from gateway.app import App
-from gateway.config.errors import ConfigError
 from gateway.config.home import ClockSection, Home, MessagesSection, PagesSection
 from gateway.domain.delivery.promise import Window
 from gateway.evidence.checkpoint import sign_checkpoint
@@ -31,6 +30,7 @@ from gateway.protocol.keys import BoxKey
 from gateway.runtime.maintenance.instance_lock import FolderInUse
 from gateway.storage import Store, StoreFailed
 from gateway.system.clock import Clock
+from gateway.system.config_section import ConfigError
 from gateway.video.ipc import BarcodeRead, CameraProof, ClipKey, VideoHello
 from tests.gateway.domain.delivery.shop import NOW, make_claims, make_offer, sign_claims
 from tests.shell.house import home_without_permission, make_home

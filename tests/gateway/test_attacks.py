@@ -21,8 +21,7 @@ from devices.vendors import VENDORS
 from devices.vendors.words import DeviceRef
 from gateway.cli.broker import open_session, wait_for_message
 from gateway.config.devices import LockDevice
-from gateway.config.subscriptions import BRIDGE_STATE
-from gateway.config.topics import OFFER_TOPIC, RESULT_TOPIC, entrance_topic
+from gateway.config.topics import BRIDGE_STATE, OFFER_TOPIC, RESULT_TOPIC, entrance_topic
 from gateway.demo.actors import TIMEOUT_MARGIN_S, PromisedDelivery
 from gateway.demo.plan import DemoPlan
 from gateway.demo.result import DoorMovement, door_movements
@@ -31,8 +30,9 @@ from gateway.demo.verdict import read_proofs
 from gateway.demo.watch import Body
 from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, courier_token_digest, new_courier_token
 from gateway.domain.delivery.promise import Cancel, Claims, Offer, Update, Window
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import AlarmCode
-from gateway.domain.visit.state import Phase, Refusal
+from gateway.domain.visit.state import Phase
 from gateway.mqtt.client import InboundMessage, Sent, ShortSession
 from gateway.protocol.jws import sign
 from gateway.storage.audit_log import entries

@@ -24,8 +24,9 @@ from gateway.demo.plan import DemoPlan
 from gateway.demo.result import door_movements
 from gateway.demo.scenario import MOVES_ONCE_IN_AND_OUT
 from gateway.domain.delivery.promise import State
+from gateway.domain.delivery.result import Refusal
+from gateway.domain.now import Now
 from gateway.domain.visit.commands import AlarmCode
-from gateway.domain.visit.state import Now, Refusal
 from gateway.evidence.checkpoint import sign_checkpoint
 from gateway.evidence.rollback import MARK_FILE
 from gateway.hub import jobs as job_store

@@ -22,8 +22,8 @@ from gateway.demo.result import door_movements
 from gateway.demo.scenario import MOVES_ONCE_IN_AND_OUT
 from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, courier_token_digest, new_courier_token
 from gateway.domain.delivery.promise import Offer, State, Window
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import Notification
-from gateway.domain.visit.state import Refusal
 from gateway.hub import jobs as job_store
 from gateway.hub.signing_key import HubKeyPair
 from gateway.hub.tables import homes, jobs

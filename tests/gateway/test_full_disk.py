@@ -10,8 +10,9 @@ import pytest
 
 from gateway.demo.actors import TIMEOUT_MARGIN_S
 from gateway.demo.result import DoorMovement, door_movements
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import AlarmCode
-from gateway.domain.visit.state import Phase, Refusal
+from gateway.domain.visit.state import Phase
 from tests.smalldisk import fill, small_disk
 from tests.whole_house import run_whole_house
 

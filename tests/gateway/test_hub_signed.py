@@ -11,7 +11,7 @@ from joserfc.jwk import OKPKey
 from gateway.config.home import HubSection
 from gateway.domain.delivery.permission import PermissionTerms
 from gateway.domain.delivery.promise import Cancel, Offer, Update
-from gateway.domain.visit.state import Refusal
+from gateway.domain.delivery.result import Refusal
 from gateway.integrations.hub_client.job_routing import DAY_S, job_handlers
 from gateway.protocol import hub_signed
 from gateway.protocol.box_event import sign_event, sign_statement

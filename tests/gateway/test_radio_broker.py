@@ -6,8 +6,8 @@ from pathlib import Path
 import aiomqtt
 import pytest
 
-from gateway.config.broker import BrokerSection
 from gateway.config.broker_acl import radio_access_list
+from gateway.system.mqtt_settings import BrokerSection
 from tests.gateway.callers import collect_until, open_session, publish_reason_code
 from tests.mosquitto import Mosquitto, radio
 

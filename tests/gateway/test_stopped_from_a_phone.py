@@ -15,8 +15,9 @@ from gateway.demo.plan import DemoPlan
 from gateway.demo.result import DoorMovement, door_movements
 from gateway.demo.scenario import ScenarioRun
 from gateway.demo.scenarios.homes import with_long_open_limit
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import AlarmCode, Notification
-from gateway.domain.visit.state import Phase, Refusal
+from gateway.domain.visit.state import Phase
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.web.texts.catalogue import TEXTS
 from tests.browser import visitor

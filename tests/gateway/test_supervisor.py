@@ -15,13 +15,13 @@ from gateway import app as module
 from gateway.app import App
 from gateway.cli.failure import ExitCode, Failure
 from gateway.cli.reloading import request_reload
-from gateway.config.errors import ConfigError
 from gateway.config.home import Home
 from gateway.config.loader import load_home_file
 from gateway.protocol.keys import BoxKey
 from gateway.runtime.maintenance import reload
 from gateway.storage import Store
 from gateway.supervisor import Supervisor
+from gateway.system.config_section import ConfigError
 from tests.gateway.domain.delivery.house import make_step
 from tests.gateway.domain.delivery.shop import NOW
 from tests.gateway.test_app import Broker, Video, World

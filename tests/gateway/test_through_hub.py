@@ -19,7 +19,7 @@ from gateway.cli.owner import verify_folder
 from gateway.demo.result import door_movements
 from gateway.demo.scenario import MOVES_ONCE_IN_AND_OUT, ScenarioRun
 from gateway.domain.delivery.promise import Claims, Offer, State
-from gateway.domain.visit.state import Refusal
+from gateway.domain.delivery.result import Refusal
 from gateway.protocol.hash_chain import canonical_json
 from gateway.protocol.jws import private_key
 from tests.through_hub import (

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.visit.state import Refusal
+from gateway.domain.delivery.result import Refusal
 from tests.gateway.test_attacks import FRIDGE, says
 from tests.whole_house import run_whole_house
 

@@ -19,7 +19,9 @@ import pytest
 
 from gateway.config.home import Home
 from gateway.demo.plan import make_plan
-from gateway.domain.visit.state import Now, Phase, Refusal
+from gateway.domain.delivery.result import Refusal
+from gateway.domain.now import Now
+from gateway.domain.visit.state import Phase
 from gateway.evidence.checkpoint import Checkpoint
 from gateway.evidence.rollback import find_doubt
 from gateway.evidence.verify import verify_proof

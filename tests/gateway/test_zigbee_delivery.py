@@ -16,8 +16,8 @@ from gateway.demo.plan import DemoPlan
 from gateway.demo.result import DoorMovement, door_movements
 from gateway.demo.scenario import ScenarioRun
 from gateway.demo.watch import Body
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import AlarmCode
-from gateway.domain.visit.state import Refusal
 from gateway.mqtt.client import Sent
 from gateway.runtime.reconnects import SETTLE_TIME_S
 from tests.whole_house import run_whole_house

@@ -8,10 +8,11 @@ from typing import TypeVar
 
 from devices.reports import BatteryLevel, DoorReport, DoorState, LockReport, LockState, OperationSource
 from gateway.domain.frozen import replace
+from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.decide import decide
-from gateway.domain.visit.state import CameraState, Entrance, FridgeState, Now, PausePeriod, Rules
+from gateway.domain.visit.state import CameraState, Entrance, FridgeState, PausePeriod, Rules
 from tests.house.devices import SimulatedDevices
 from tests.house.faults import Faults
 from tests.house.followed import FollowedHousehold

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from devices.reports import BatteryLevel, OperationError
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.rules import explained_only_by_unlock
-from gateway.domain.visit.state import Refusal
 from tests.house.faults import CRASH_POINTS, Faults
 from tests.house.followed import BYPASSED
 from tests.house.house import CAMERAS, SimulatedHome

@@ -11,10 +11,11 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 from devices.reports import BatteryLevel, DoorReport, DoorState, LockReport, LockState
+from gateway.domain.delivery.result import DoorResult
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.rules import NOT_LOCKED, closed, locked
-from gateway.domain.visit.state import CodeKind, DoorResult, Entrance, Phase
+from gateway.domain.visit.state import CodeKind, Entrance, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from gateway.config.home import Home, HomeAssistantSection
 from gateway.demo.plan import DemoPlan
 from gateway.demo.result import DoorMovement, door_movements
 from gateway.demo.scenario import MOVES_ONCE_IN_AND_OUT, ScenarioRun
-from gateway.domain.visit.state import Refusal
+from gateway.domain.delivery.result import Refusal
 from gateway.integrations.homeassistant.commands import HomeAssistantCommand
 from gateway.integrations.homeassistant.discovery import UNLOCK_REFUSED_TEXT, HomeAssistantEntity
 from gateway.runtime.reconnects import SETTLE_TIME_S

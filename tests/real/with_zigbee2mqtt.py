@@ -32,9 +32,9 @@ from devices.vendors import zigbee2mqtt as vendor
 from devices.vendors.movement import bare
 from devices.vendors.words import DeviceRef, TopicSuffix
 from devices.vendors.zigbee2mqtt_exposes import UsableKind, read_devices
-from gateway.config.broker import BrokerSection
 from gateway.mqtt.client import ShortSession, connect_once
 from gateway.mqtt.packets import InboundMessage
+from gateway.system.mqtt_settings import BrokerSection
 from tests.mosquitto import mosquitto
 from tests.real.zigbee2mqtt import IEEE, NAME, START_TIMEOUT_S, Zigbee2Mqtt, zigbee2mqtt
 

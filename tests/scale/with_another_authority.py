@@ -10,7 +10,6 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from gateway.config.broker import BrokerSection, BrokerTls
 from gateway.hub import ca_rotation
 from gateway.hub.authority import HubAuthority
 from gateway.hub.cluster.rabbitmq import HUB_LOCAL_PART, PROBE_CERTIFICATE_LIFETIME, PROBE_NAME, key_and_certificate
@@ -18,6 +17,7 @@ from gateway.integrations.hub_client import enrolment
 from gateway.integrations.hub_client.ca_rotation import follow_authorities
 from gateway.mqtt.client import connect_once
 from gateway.protocol.box_hub import Hello, ack_topic
+from gateway.system.mqtt_settings import BrokerSection, BrokerTls
 from tests.hubs import run_hub
 from tests.joins import DAY
 from tests.scale.rabbit import START_TIMEOUT_S

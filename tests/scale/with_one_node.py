@@ -15,7 +15,6 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from gateway.config.broker import BrokerSection, BrokerTls
 from gateway.domain.delivery.promise import State
 from gateway.hub import admin
 from gateway.hub import jobs as job_store
@@ -42,6 +41,7 @@ from gateway.protocol.box_hub import (
     up_topic,
 )
 from gateway.protocol.browser_envelope import Jwk
+from gateway.system.mqtt_settings import BrokerSection, BrokerTls
 from tests.boxes import EventJournal, connected_box, make_result
 from tests.hubs import RunningHub, hub_file, run_hub
 from tests.joins import JoiningBox, create_claim

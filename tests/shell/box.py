@@ -12,9 +12,10 @@ from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
 from gateway.config.home import Home
 from gateway.config.topics import device_topic
+from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import Entrance, Now
+from gateway.domain.visit.state import Entrance
 from gateway.evidence.archive import Archive
 from gateway.evidence.checkpoint import Checkpoint
 from gateway.mqtt.client import InboundMessage

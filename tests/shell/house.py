@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.config.home import Home
-from gateway.domain.visit.state import Entrance, Phase, Visit, VisitDelivery
+from gateway.domain.delivery.candidate import VisitDelivery
+from gateway.domain.visit.state import Entrance, Phase, Visit
 from gateway.runtime.entrance_rules import entrance_rules
 from tests.gateway.domain.delivery import shop
 

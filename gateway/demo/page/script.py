@@ -37,8 +37,9 @@ from gateway.demo.scenario import (
     ScenarioRun,
 )
 from gateway.demo.watch import Body, WaitTimeout
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import Notification
-from gateway.domain.visit.state import Phase, Refusal
+from gateway.domain.visit.state import Phase
 from gateway.system.i18n import Language, Text
 
 SHOW_TITLE = "show"

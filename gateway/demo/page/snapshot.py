@@ -11,8 +11,9 @@ from typing import Any, assert_never
 
 from gateway.demo.result import LogLine, physical_openings
 from gateway.demo.watch import Body, ObservedMessage
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import AlarmCode, Notification
-from gateway.domain.visit.state import Phase, Refusal
+from gateway.domain.visit.state import Phase
 from gateway.runtime.notifications.texts import worded
 from gateway.system.i18n import Language
 

@@ -6,8 +6,8 @@ from devices.simulators import control as ask
 from gateway.demo.scenario import USUAL_NOTIFICATIONS, Expectation, Scenario, ScenarioRun
 from gateway.demo.scenarios.homes import with_dark_hall
 from gateway.demo.scenarios.people import EXPECT_STOPPED
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import AlarmCode, Notification
-from gateway.domain.visit.state import Refusal
 from gateway.system.i18n import _
 
 HALL_CAMERA = "hall-camera"

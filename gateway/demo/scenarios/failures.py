@@ -14,8 +14,9 @@ from gateway.demo.scenario import (
     Scenario,
     ScenarioRun,
 )
+from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.visit.commands import AlarmCode, Notification
-from gateway.domain.visit.state import DoorResult, Outcome, Phase, Refusal
+from gateway.domain.visit.state import Phase
 from gateway.system.i18n import _
 
 HOUR_S = 3600.0

@@ -3,8 +3,9 @@
 from gateway.demo.behind import with_guard
 from gateway.demo.scenario import Expectation, Scenario, ScenarioRun
 from gateway.demo.scenarios.failures import pause_broker
+from gateway.domain.delivery.result import Outcome, Refusal
 from gateway.domain.visit.commands import AlarmCode
-from gateway.domain.visit.state import Outcome, Phase, Refusal
+from gateway.domain.visit.state import Phase
 from gateway.system.i18n import _
 
 

@@ -11,8 +11,9 @@ from gateway.config.topics import device_topic
 from gateway.demo.result import DoorMovement
 from gateway.demo.scenario import PHASES_WHOLE_VISIT, USUAL_NOTIFICATIONS, Expectation, Scenario, ScenarioRun
 from gateway.demo.scenarios import guarded
+from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.visit.commands import AlarmCode, Notification
-from gateway.domain.visit.state import DoorResult, Outcome, Phase, Refusal
+from gateway.domain.visit.state import Phase
 from gateway.system.i18n import _
 
 

@@ -11,8 +11,9 @@ from gateway.demo.scenario import (
     Scenario,
     ScenarioRun,
 )
+from gateway.domain.delivery.result import Outcome, Refusal
 from gateway.domain.visit.commands import AlarmCode, Notification
-from gateway.domain.visit.state import Outcome, Phase, Refusal
+from gateway.domain.visit.state import Phase
 from gateway.system.i18n import _
 
 THREE_PARCEL_CODES = ("8L20524752032", "8L20524752049", "8L20524752056")

@@ -8,8 +8,9 @@ from gateway.demo.handles import StopAtPoint
 from gateway.demo.result import DoorMovement
 from gateway.demo.scenario import EXPECT_REFUSED, PHASES_WHOLE_VISIT, Expectation, Scenario, ScenarioRun
 from gateway.demo.scenarios.homes import with_approval, with_resident_home
+from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.visit.commands import AlarmCode, Notification
-from gateway.domain.visit.state import DoorResult, LockRequestResult, Outcome, Phase, Refusal
+from gateway.domain.visit.state import LockRequestResult, Phase
 from gateway.mqtt.publisher import rfc3339_ms
 from gateway.system.i18n import _
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 from gateway.demo.actors import DEFAULT_PARCEL_CODES
 from gateway.demo.scenario import EXPECT_REFUSED, Expectation, Scenario, ScenarioRun
 from gateway.demo.scenarios.homes import with_long_open_limit
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import AlarmCode
-from gateway.domain.visit.state import Refusal
 from gateway.system.i18n import _
 
 UNKNOWN_CODES = ("1Z999AA10123456784", "LP123456785CN", "WHO-IS-THERE")  # well-formed codes of nobody's parcel

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 from gateway.domain.delivery.permission import Permission, PermissionStatus, permission_refusal
 from gateway.domain.delivery.promise import DeliveryOrder, OrderStatus, OrderUsage, State, order_status
-from gateway.domain.visit.state import Now, Refusal, VisitDelivery
+from gateway.domain.delivery.result import Refusal
+from gateway.domain.now import Now
 
 _DOUBTABLE_STATES = frozenset(
     {
@@ -22,6 +23,28 @@ _DOUBTABLE_STATES = frozenset(
 """States that an order has by itself; an act of somebody causes every other state."""
 
 MAX_WITHDRAWALS_PER_OPENING = 2  # of the bolt, at most so many for one opening
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VisitDelivery:
+    """A delivery order and its permission as stored, at the moment of the event that carries them."""
+
+    id: str
+    version: int
+    permission_version: int
+    brand: str
+    carrier: str
+    entrance: str
+    place: str
+    refusal: Refusal | None  # the delivery's or its permission's own reason to refuse
+    start: datetime
+    end: datetime
+    openings_left: int
+    withdrawals_left: int
+    needs_courier: bool = False
+    needs_yes: bool = False
+    cold_max_c: float | None = None  # cold chain: the place may not be warmer
+    parcels: frozenset[str] = frozenset()  # normalised parcel codes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from pydantic import AfterValidator
 
 from gateway.domain.day import clamp_instant
 from gateway.domain.delivery.promise import DeliveryOrder
-from gateway.domain.visit.state import Refusal
+from gateway.domain.delivery.result import Refusal
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _HOURS = re.compile(r"([0-9]{2}):([0-9]{2})-([0-9]{2}):([0-9]{2})")

@@ -22,7 +22,7 @@ from pydantic import (
 
 from gateway.domain.day import FIRST_INSTANT, LAST_INSTANT
 from gateway.domain.delivery.barcodes import BarcodeKind, InvalidBarcode, courier_token_value, normalise
-from gateway.domain.visit.state import DoorResult, Outcome
+from gateway.domain.delivery.result import DoorResult, Outcome
 
 MAX_WINDOW = timedelta(days=7)
 MAX_PARCELS = 50

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from gateway.domain.visit.state import Now, VisitDelivery
+from gateway.domain.delivery.candidate import VisitDelivery
+from gateway.domain.now import Now
 
 # How long before a window the gateway checks readiness (24 h before finds a weak battery in time), and at its start.
 READINESS_CHECK_LEADS = (timedelta(hours=24), timedelta(minutes=60), timedelta(minutes=5), timedelta(0))

@@ -4,10 +4,11 @@ from datetime import timedelta
 
 from devices.reports import BatteryLevel
 from gateway.domain.frozen import replace
+from gateway.domain.now import Now
 from gateway.domain.visit.commands import Notification, NotifyOwner
 from gateway.domain.visit.events import BatteryReported
 from gateway.domain.visit.rules import CRITICAL_BATTERY_PERCENT
-from gateway.domain.visit.state import BatteryTrend, Entrance, Now
+from gateway.domain.visit.state import BatteryTrend, Entrance
 from gateway.domain.visit.step import Step
 
 REPLACEMENT_NOTICE_DAYS = 7.0  # days before the battery is critical: time to buy one and be at home

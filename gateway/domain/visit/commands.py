@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum, auto
 
 from devices.commands import Light, Sound
-from gateway.domain.visit.state import DoorResult, Outcome, Refusal
+from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 
 
 class ScanAnswer(StrEnum):

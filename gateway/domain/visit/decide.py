@@ -8,7 +8,9 @@ of each move.
 
 from typing import assert_never
 
+from gateway.domain.delivery.result import Outcome, Refusal
 from gateway.domain.frozen import replace
+from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import door_open as inside
 from gateway.domain.visit import events as e
@@ -42,7 +44,7 @@ from gateway.domain.visit.rules import (
     too_warm,
     unlock_held,
 )
-from gateway.domain.visit.state import BEFORE_INTENT, ENTRANCE_WIDE, Entrance, Now, Outcome, Phase, Refusal, Timer
+from gateway.domain.visit.state import BEFORE_INTENT, ENTRANCE_WIDE, Entrance, Phase, Timer
 from gateway.domain.visit.step import Step
 
 MAX_ROUNDS = 20  # far more moves than one event can cause

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from devices.reports import AlarmPanelState, BatteryLevel, DoorReport, LockReport, OperationError, PresenceState
-from gateway.domain.visit.state import CodeKind, FridgeState, Obstruction, PausePeriod, VisitDelivery
+from gateway.domain.delivery.candidate import VisitDelivery
+from gateway.domain.visit.state import CodeKind, FridgeState, Obstruction, PausePeriod
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,12 +6,13 @@ of the reason. It never repeats an unlock because of such a report; locking has 
 """
 
 from devices.reports import OperationError
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.frozen import replace
 from gateway.domain.visit import transitions
 from gateway.domain.visit.commands import AlarmCode, RaiseAlarm
 from gateway.domain.visit.events import LockFailed
 from gateway.domain.visit.rules import locked
-from gateway.domain.visit.state import LockRequest, Phase, Refusal, RelockStep, Timer, Visit
+from gateway.domain.visit.state import LockRequest, Phase, RelockStep, Timer, Visit
 from gateway.domain.visit.step import Step
 
 # The lock, or its guard, refused the command and does not store it. The other errors (unspecified, unreachable,

@@ -5,6 +5,7 @@ change. For a stop and for a pause the retailer gets the same condition; the hou
 """
 
 from devices.reports import BatteryLevel
+from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.frozen import replace
 from gateway.domain.visit import presence
 from gateway.domain.visit.commands import Notification, NotifyOwner, ReportReadiness
@@ -18,7 +19,7 @@ from gateway.domain.visit.rules import (
     unobstructed,
     walk_test_refuses,
 )
-from gateway.domain.visit.state import Phase, Preflight, Timer, VisitDelivery
+from gateway.domain.visit.state import Phase, Preflight, Timer
 from gateway.domain.visit.step import Step
 
 CLOSED_BY_HOUSEHOLD = "entrance"  # lacking by the household's decision: which and why does not concern a retailer

@@ -3,11 +3,12 @@
 Nothing is observed, and monotonic time may have begun anew, so every deadline is set in full.
 """
 
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.frozen import replace
 from gateway.domain.visit import facts, film, presence, safemode, scan, transitions
 from gateway.domain.visit.commands import StopRecording
 from gateway.domain.visit.rules import before_intent
-from gateway.domain.visit.state import Phase, Refusal, Timer, Visit
+from gateway.domain.visit.state import Phase, Timer, Visit
 from gateway.domain.visit.step import Step
 
 

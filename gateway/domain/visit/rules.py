@@ -1,17 +1,11 @@
 """Pure queries on the state of an entrance. An unknown value never counts as good."""
 
 from devices.reports import BatteryLevel, BatteryReport, DoorState, LockState
+from gateway.domain.delivery.candidate import VisitDelivery
+from gateway.domain.delivery.result import Refusal
+from gateway.domain.now import Now
 from gateway.domain.visit import presence
-from gateway.domain.visit.state import (
-    BEFORE_INTENT,
-    WALK_TEST,
-    Entrance,
-    Now,
-    Obstruction,
-    Refusal,
-    Timer,
-    VisitDelivery,
-)
+from gateway.domain.visit.state import BEFORE_INTENT, WALK_TEST, Entrance, Obstruction, Timer
 
 OPENABLE = frozenset({LockState.UNLOCKED, LockState.UNLATCHED})  # the door can be opened
 NOT_LOCKED = OPENABLE | {LockState.NOT_FULLY_LOCKED}

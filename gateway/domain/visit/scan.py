@@ -1,5 +1,7 @@
 """Interprets a scanned code: a parcel of the running visit, a new visit, a pending scan, or a wrong attempt."""
 
+from gateway.domain.delivery.candidate import VisitDelivery
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.frozen import replace
 from gateway.domain.visit import garage, transitions
 from gateway.domain.visit.commands import (
@@ -13,16 +15,7 @@ from gateway.domain.visit.commands import (
 )
 from gateway.domain.visit.events import CodeMatch, Scanned
 from gateway.domain.visit.rules import in_window, may_open
-from gateway.domain.visit.state import (
-    BEFORE_INTENT,
-    CodeKind,
-    PendingScan,
-    Phase,
-    Refusal,
-    ScanLockout,
-    Timer,
-    VisitDelivery,
-)
+from gateway.domain.visit.state import BEFORE_INTENT, CodeKind, PendingScan, Phase, ScanLockout, Timer
 from gateway.domain.visit.step import Step
 
 MAX_LABEL_CODES = 4  # more barcodes than that are not one label

@@ -11,16 +11,9 @@ from enum import StrEnum, auto
 from typing import Generic, TypeVar
 
 from devices.reports import AlarmPanelState, BatteryLevel, DoorState, LockState, PresenceState
+from gateway.domain.delivery.candidate import VisitDelivery
+from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.timing import Timing
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Now:
-    """One reading of the clock. `mono` is in seconds, only goes forward, and starts anew at a boot."""
-
-    utc: datetime
-    trusted: bool
-    mono: float
 
 
 class Phase(StrEnum):
@@ -39,25 +32,6 @@ class Phase(StrEnum):
 BEFORE_INTENT = frozenset({Phase.RINGING, Phase.APPROVING})
 
 
-class Outcome(StrEnum):
-    """What became of the visit's parcels; set once."""
-
-    DELIVERED = auto()
-    PARTLY_DELIVERED = auto()
-    NOT_DELIVERED = auto()
-    ATTENDED = auto()
-    REFUSED = auto()
-    UNKNOWN = auto()
-
-
-class DoorResult(StrEnum):
-    """How the visit left the door; set once, apart from the parcels' outcome."""
-
-    NOT_OPENED = auto()
-    LOCKED_AGAIN = auto()
-    HANDED_TO_OWNER = auto()
-
-
 class RelockStep(StrEnum):
     """The step of a relocking; every step is a query with one deadline."""
 
@@ -66,37 +40,6 @@ class RelockStep(StrEnum):
     BOLT_MOVES = auto()
     BOLT_ANSWERS = auto()
     DOOR_AFTER = auto()
-
-
-class Refusal(StrEnum):
-    """Why a scan is answered with no. The door shows the same neutral answer for all; the log contains the reason."""
-
-    OUTSIDE_WINDOW = auto()
-    UNKNOWN_CODE = auto()
-    CODE_OF_SEVERAL = (
-        auto()
-    )  # several brands that may come in now announced it, and the code does not decide between them
-    ALREADY_USED = auto()
-    EXPIRED = auto()
-    CANCELLED = auto()
-    BRAND_NOT_PERMITTED = auto()
-    CARRIER_NOT_PERMITTED = auto()
-    COURIER_NOT_PROVEN = auto()
-    WRONG_ENTRANCE = auto()
-    NOT_READY = auto()
-    CAMERA_UNAVAILABLE = auto()
-    CLOCK_UNTRUSTED = auto()
-    LOCKED_OUT = auto()
-    BUSY = auto()
-    HOUSEHOLD_PRESENT = auto()
-    STOPPED_BY_OWNER = auto()
-    PAUSED = auto()
-    AWAITING_PERMISSION = auto()
-    NOT_APPROVED = auto()
-    FRIDGE_TOO_WARM = auto()
-    KEY_DISTRUSTED = auto()
-    HUB_SIGNED_NOT_PERMITTED = auto()  # the hub signed it, not its brand
-    ANNOUNCE_AGAIN = auto()  # announced before the box's state was restored from a copy: it may have been used since
 
 
 class Timer(StrEnum):
@@ -200,28 +143,6 @@ class CodeKind(StrEnum):
 
     PARCEL = auto()
     COURIER = auto()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VisitDelivery:
-    """A delivery order and its permission as stored, at the moment of the event that carries them."""
-
-    id: str
-    version: int
-    permission_version: int
-    brand: str
-    carrier: str
-    entrance: str
-    place: str
-    refusal: Refusal | None  # the delivery's or its permission's own reason to refuse
-    start: datetime
-    end: datetime
-    openings_left: int
-    withdrawals_left: int
-    needs_courier: bool = False
-    needs_yes: bool = False
-    cold_max_c: float | None = None  # cold chain: the place may not be warmer
-    parcels: frozenset[str] = frozenset()  # normalised parcel codes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

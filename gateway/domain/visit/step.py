@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 
 from gateway.domain.frozen import replace
+from gateway.domain.now import Now
 from gateway.domain.visit.commands import Command, QueryDevice
-from gateway.domain.visit.state import ENTRANCE_WIDE, Entrance, Now, Phase, Timer, Visit
+from gateway.domain.visit.state import ENTRANCE_WIDE, Entrance, Phase, Timer, Visit
 
 
 class Step:

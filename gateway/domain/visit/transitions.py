@@ -1,6 +1,8 @@
 """Performs the moves of a visit: its begin, its changes of phase and its end. `decide` decides when."""
 
 from devices.commands import Light, Sound
+from gateway.domain.delivery.candidate import VisitDelivery
+from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.frozen import replace
 from gateway.domain.visit import film
 from gateway.domain.visit.commands import (
@@ -21,17 +23,7 @@ from gateway.domain.visit.commands import (
     Unlock,
 )
 from gateway.domain.visit.events import Scanned
-from gateway.domain.visit.state import (
-    ClosingStep,
-    DoorResult,
-    Outcome,
-    Phase,
-    Refusal,
-    RelockStep,
-    Timer,
-    Visit,
-    VisitDelivery,
-)
+from gateway.domain.visit.state import ClosingStep, Phase, RelockStep, Timer, Visit
 from gateway.domain.visit.step import Step
 
 WAIT = ShowSignal(light=Light.AMBER, sound=Sound.WAIT)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from gateway.domain.visit.state import DoorResult
+from gateway.domain.delivery.result import DoorResult
 from gateway.evidence.documents.visit_timeline import VisitMoment
 from gateway.system.i18n import Language, Text, _, pgettext
 from gateway.system.text import sanitized

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from devices.reports import DoorState, LockState
-from gateway.domain.visit.state import DoorResult
+from gateway.domain.delivery.result import DoorResult
 
 OPEN_DOOR_STATES = frozenset({DoorState.OPEN, DoorState.AJAR, DoorState.FORCED_OPEN})
 RETRACTED_BOLT_STATES = frozenset({LockState.UNLOCKED, LockState.UNLATCHED, LockState.NOT_FULLY_LOCKED})

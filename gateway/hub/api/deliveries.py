@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, and_, bindparam, func, insert, or_, select, update
 
 from gateway.domain.delivery.promise import Cancel, Claims, DeliveryBody, Offer, State, Update
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.hub import deliveries as kept
 from gateway.hub import events
 from gateway.hub.api.delivery_models import (

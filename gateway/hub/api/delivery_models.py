@@ -17,7 +17,7 @@ from gateway.domain.delivery.promise import (
     Window,
     refuse_duplicates,
 )
-from gateway.domain.visit.state import DoorResult
+from gateway.domain.delivery.result import DoorResult
 from gateway.hub.operation import ApiParameters, Model
 from gateway.protocol.box_hub import Token
 

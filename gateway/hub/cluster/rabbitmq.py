@@ -20,7 +20,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gateway.config.broker import BrokerSection, BrokerTls
 from gateway.hub import ca_rotation
 from gateway.hub.authority import NODE_CERTIFICATE_TERMS, AuthorityUnusable, HubAuthority
 from gateway.hub.broker import delete_expired
@@ -32,6 +31,7 @@ from gateway.hub.store import UNAVAILABLE_ERRORS, HubStore
 from gateway.mqtt.client import connect_once
 from gateway.mqtt.mosquitto.provisioning import MAX_PACKET_BYTES
 from gateway.system.atomic_file import write_whole
+from gateway.system.mqtt_settings import BrokerSection, BrokerTls
 
 log = structlog.get_logger(__name__)
 

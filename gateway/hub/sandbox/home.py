@@ -24,7 +24,7 @@ from gateway.domain.delivery.promise import (
     WireModel,
     order_of,
 )
-from gateway.domain.visit.state import DoorResult, Refusal
+from gateway.domain.delivery.result import DoorResult, Refusal
 from gateway.protocol.box_hub import EntranceDescription
 from gateway.protocol.consent_request import AskedTerms
 from gateway.protocol.delivery_record import RecordEntry, What, shown_code

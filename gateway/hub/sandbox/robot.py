@@ -17,7 +17,8 @@ from sqlalchemy import ColumnElement, Row, and_, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.delivery.promise import Cancel, Claims, DeliveryOrder, DeliveryResult, Offer, State, order_of
-from gateway.domain.visit.state import DoorResult, Now
+from gateway.domain.delivery.result import DoorResult
+from gateway.domain.now import Now
 from gateway.hub import box_events
 from gateway.hub.box_events import EventHead, EventOutcome
 from gateway.hub.deliveries import body_of

@@ -7,12 +7,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from devices.reports import UnreadablePayload
-from gateway.config.broker import BrokerSection
 from gateway.config.devices import AnyDevice, DoorDevice
-from gateway.config.errors import ConfigError
 from gateway.config.home import Home
-from gateway.config.subscriptions import BRIDGE_STATE
-from gateway.config.topics import ECHO_TOPIC
+from gateway.config.topics import BRIDGE_STATE, ECHO_TOPIC
 from gateway.installation.device_probe import (
     DeviceAnswer,
     ProbeKeyUnusable,
@@ -26,6 +23,8 @@ from gateway.installation.diagnostics.trouble import connection_error, file_erro
 from gateway.mqtt.client import DELAYED_ACK_RANGE_S, Sent, ShortSession, connect_once
 from gateway.mqtt.tls import certificate_expiry, error_text, tls_context
 from gateway.system.clock import machine_time
+from gateway.system.config_section import ConfigError
+from gateway.system.mqtt_settings import BrokerSection
 
 ECHO_COUNT: Final = 10
 CERTIFICATE_WARNING_DAYS: Final = 12  # days left of the broker's certificate, which is renewed from 15 on

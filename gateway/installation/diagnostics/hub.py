@@ -14,7 +14,6 @@ from typing import Final
 from urllib.error import HTTPError
 from urllib.request import Request
 
-from gateway.config.errors import ConfigError
 from gateway.config.home import Home, HubSection
 from gateway.installation.diagnostics.finding import Finding, FindingVerdict, Sentence, SentenceFact
 from gateway.installation.diagnostics.trouble import file_error
@@ -25,6 +24,7 @@ from gateway.mqtt.tls import certificate_expiry, error_text
 from gateway.runtime.maintenance import reload
 from gateway.system.bounded_http import open_bounded
 from gateway.system.clock import machine_time
+from gateway.system.config_section import ConfigError
 
 HUB_TIMEOUT_S: Final = 3.0  # seconds for the hub, its broker or a name to answer
 CERTIFICATE_WARNING_DAYS: Final = 25  # days left of the certificate, which is renewed from 30 on

@@ -3,13 +3,13 @@
 import asyncio
 from typing import Final, assert_never
 
-from gateway.config.errors import ConfigError
 from gateway.config.home import Home
 from gateway.installation.diagnostics.finding import Finding, FindingVerdict, Sentence, SentenceFact
 from gateway.installation.diagnostics.trouble import file_error
 from gateway.runtime.notifications.apprise import PhoneEndpoint, SendResult, load_phones
 from gateway.runtime.notifications.batching import TEST_TEXT, PhoneNotification
 from gateway.runtime.notifications.contacts import is_open_to_others
+from gateway.system.config_section import ConfigError
 from gateway.system.text import sanitized
 
 PHONE_TIMEOUT_S: Final = 3.0  # seconds for a phone's service to take a word

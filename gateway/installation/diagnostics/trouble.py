@@ -5,8 +5,8 @@ import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from gateway.config.broker import BrokerSection
 from gateway.installation.diagnostics.finding import Sentence, SentenceFact
+from gateway.system.mqtt_settings import BrokerSection
 
 # As `brokertls.in_words` says it.
 _CERTIFICATE_KEYS: Mapping[str, str] = MappingProxyType(

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from devices import reports as r
-from gateway.config.stream_url import mask_account
 from gateway.installation.capability import Capability
 from gateway.installation.diagnostics.battery_words import BATTERY_FINDING_TEXTS
 from gateway.installation.diagnostics.broker_words import BROKER_TEXTS
@@ -15,6 +14,7 @@ from gateway.installation.words import capability_text
 from gateway.mqtt.mosquitto.folder_check import FOLDER_TEXTS
 from gateway.runtime.notifications.texts import STORE_DOUBT_TEXTS
 from gateway.system.i18n import Language, Text, _, pgettext
+from gateway.system.text import mask_account
 
 _HOUSE_TEXTS: Mapping[str, Text] = {
     "what.clock": _("clock"),

@@ -18,8 +18,7 @@ from typing import Any
 
 from devices.reports import BatteryLevel
 from gateway.config.home import Home, HomeAssistantSection
-from gateway.config.subscriptions import BRIDGE_STATE
-from gateway.config.topics import HOMEASSISTANT_STATUS_TOPIC, homeassistant_topic
+from gateway.config.topics import BRIDGE_STATE, HOMEASSISTANT_STATUS_TOPIC, homeassistant_topic
 from gateway.integrations.homeassistant.commands import HomeAssistantCommand
 from gateway.integrations.homeassistant.state import UNKNOWN, DeliveryEntityState, HomeAssistantEvent
 from gateway.runtime.adapters.batteries import auxiliary_batteries

@@ -9,9 +9,11 @@ from enum import StrEnum, auto
 from typing import assert_never
 
 from devices.reports import BatteryLevel
+from gateway.domain.delivery.result import DoorResult, Outcome
+from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.rules import NOT_LOCKED, bolt_out_with_the_door_open, closed, door_open, locked, paused
-from gateway.domain.visit.state import DoorResult, Entrance, Now, Outcome, Phase, Visit
+from gateway.domain.visit.state import Entrance, Phase, Visit
 
 UNKNOWN = "None"  # Home Assistant shows "unknown" for it
 

@@ -31,7 +31,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from gateway.config.fields import HostName
 from gateway.protocol import support_code as supportcode
 from gateway.protocol.enrolment import (
     HOME_ID_PATTERN,
@@ -49,6 +48,7 @@ from gateway.protocol.strict_json import loads
 from gateway.system.addresses import is_loopback_host
 from gateway.system.atomic_file import read_regular, write_whole
 from gateway.system.bounded_http import open_bounded
+from gateway.system.config_section import HostName
 from gateway.system.pki.authority import BACKDATING
 
 log = structlog.get_logger(__name__)

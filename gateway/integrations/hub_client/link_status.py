@@ -5,8 +5,8 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, Field, ValidationError
 
-from gateway.config.fields import ConfigSection
 from gateway.system.atomic_file import write_whole
+from gateway.system.config_section import ConfigSection
 from gateway.system.regular_file import read_bytes
 
 STATUS_FILE = "line.json"  # in the folder `hub`

@@ -15,9 +15,7 @@ from typing import TypeVar
 import structlog
 from pydantic import ValidationError
 
-from gateway.config.errors import ConfigError
 from gateway.config.home import Home, HubSection
-from gateway.config.subscriptions import OverflowPolicy, Subscription
 from gateway.integrations.hub_client.enrolment import HUB_FOLDER, store_support_code
 from gateway.integrations.hub_client.flow_control import MAX_UNACKNOWLEDGED_EVENTS, SendWindow
 from gateway.integrations.hub_client.link_status import LinkStatus, initial_status, write_status
@@ -48,7 +46,9 @@ from gateway.protocol.keys import BoxKey
 from gateway.protocol.strict_json import loads
 from gateway.storage import EventSigner, Store, StoreFailed
 from gateway.system.clock import Clock
+from gateway.system.config_section import ConfigError
 from gateway.system.containment import Containment
+from gateway.system.mqtt_settings import OverflowPolicy, Subscription
 
 log = structlog.get_logger(__name__)
 

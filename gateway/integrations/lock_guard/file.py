@@ -6,19 +6,19 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Self
 
 from joserfc.jwk import OKPKey
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from devices.commands import Command, LockDoor, QueryState, UnlockDoor
 from devices.vendors import VENDORS
 from devices.vendors.words import DeviceRef, TopicSuffix
-from gateway.config.broker import BrokerSection
-from gateway.config.errors import ConfigError
-from gateway.config.fields import Address, ConfigSection, DeviceId, Id, KeyPath, KeyWord, Topic
-from gateway.config.reading import problem_lines, read_model
+from gateway.config.fields import Address, DeviceId, KeyPath, KeyWord
 from gateway.config.topics import BRIDGE_CHANNELS, DEVICE_CHANNELS
 from gateway.domain.timing import Seconds
 from gateway.integrations.lock_guard.timing import Timing
 from gateway.protocol.guard_keys import public_key
+from gateway.system.config_reading import problem_lines, read_model
+from gateway.system.config_section import ConfigError, ConfigSection, Id, PublicKeyText, Topic
+from gateway.system.mqtt_settings import BrokerSection
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SAMPLE_COMMANDS: tuple[Command, ...] = (
@@ -40,7 +40,7 @@ def _valid_public_key(x: str) -> str:
     return x
 
 
-PublicKeyText = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{43}$"), AfterValidator(_valid_public_key)]
+ValidPublicKey = Annotated[PublicKeyText, AfterValidator(_valid_public_key)]
 
 
 class RadioDevice(ConfigSection):
@@ -139,7 +139,7 @@ class GuardFile(ConfigSection):
 
     lock: DeviceId
     """Lock: id of the lock in the gateway's `home.yaml`. It is also the guard's account at the broker of the house."""
-    gateway: PublicKeyText
+    gateway: ValidPublicKey
     """Command key of the gateway: its public Ed25519 key, base64url. `perron guard-key` on the gateway prints it."""
     key: Path = Path("guard.key.pem")
     """Key of the guard: PEM file with its private key. `perron guard-key --new` makes it."""

@@ -23,7 +23,6 @@ from devices.vendors import VENDORS
 from devices.vendors import guard as words
 from devices.vendors.words import DeviceRef, TopicSuffix
 from gateway.config.devices import UNLATCHING_VENDORS
-from gateway.config.subscriptions import OverflowPolicy, Subscription
 from gateway.config.topics import RETAINED_CHANNELS
 from gateway.integrations.lock_guard.file import GuardFile, RadioDevice
 from gateway.integrations.lock_guard.ledger import Ledger, LedgerState
@@ -59,6 +58,7 @@ from gateway.protocol.guard_message import (
     verify_guard_message,
 )
 from gateway.system.containment import Containment
+from gateway.system.mqtt_settings import OverflowPolicy, Subscription
 
 MAX_MESSAGES_PER_SECOND = 40  # messages from the house that are examined in a second
 ALIVE_TOPIC = "perron/guard/alive"  # nobody may publish there; a broker that refuses it is alive

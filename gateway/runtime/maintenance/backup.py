@@ -26,7 +26,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 from gateway.config.home import Home
 from gateway.config.loader import named_paths
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.evidence.checkpoint import sign_checkpoint
 from gateway.evidence.folders import VISITS_FOLDER
 from gateway.protocol.keys import LINK_KEY_FILE, BoxKey

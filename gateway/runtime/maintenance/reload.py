@@ -15,14 +15,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from gateway.config.errors import ConfigError
-from gateway.config.fields import ConfigSection
 from gateway.config.home import Home
 from gateway.config.loader import named_paths
-from gateway.domain.visit.state import Entrance, Now
+from gateway.domain.now import Now
+from gateway.domain.visit.state import Entrance
 from gateway.runtime.maintenance import factory_reset
 from gateway.runtime.notifications.apprise import load_phones as read_phones
 from gateway.system.atomic_file import read_regular, write_whole
+from gateway.system.config_section import ConfigError, ConfigSection
 from gateway.system.regular_file import open_file
 
 REPORT_FILE = "reload.json"

@@ -14,7 +14,7 @@ from enum import StrEnum, auto
 from types import MappingProxyType
 from typing import assert_never
 
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.protocol import owner_requests
 
 LINK_PATH = "link"  # below the base address of the box's pages: BASE/link/TOKEN

@@ -20,8 +20,8 @@ from types import ModuleType
 from typing import Protocol
 from urllib.parse import quote, urlsplit
 
-from gateway.config.errors import ConfigError, describe_read_error
 from gateway.runtime.notifications.batching import PhoneNotification
+from gateway.system.config_section import ConfigError, describe_read_error
 from gateway.system.regular_file import read_text
 
 SEND_TIMEOUT_S = 20.0  # seconds: a send that takes longer counts as failed, whatever happens then

@@ -6,8 +6,9 @@ from zoneinfo import ZoneInfo
 from pydantic import TypeAdapter
 
 from gateway.config.home import Home
+from gateway.domain.delivery.candidate import VisitDelivery
+from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
-from gateway.domain.visit.state import Now, VisitDelivery
 from gateway.runtime.notifications.texts import ComposedMessage, MessageFacts
 from gateway.storage import Store
 from gateway.storage import StoredMessage as Stored

@@ -16,7 +16,6 @@ from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import unquote
 
-from gateway.config.errors import ConfigError
 from gateway.config.home import Home
 from gateway.runtime.notifications.apprise import (
     ApprisePhone,
@@ -32,6 +31,7 @@ from gateway.runtime.notifications.queue import NotificationQueue
 from gateway.storage import PhoneStatus, Store
 from gateway.system.atomic_file import write_whole
 from gateway.system.clock import Clock
+from gateway.system.config_section import ConfigError
 from gateway.system.i18n import Language
 from gateway.system.regular_file import read_text
 from gateway.system.text import sanitized

@@ -15,8 +15,9 @@ import structlog
 from gateway.config.home import Home
 from gateway.config.topics import entrance_topic, result_topics
 from gateway.domain.delivery.promise import DeliveryResult
+from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
-from gateway.domain.visit.state import Entrance, Now
+from gateway.domain.visit.state import Entrance
 from gateway.evidence.checkpoint import Checkpoint
 from gateway.mqtt.client import NotSent, NotSentReason, Sent
 from gateway.mqtt.publisher import Publisher, json_bytes, rfc3339_ms

@@ -21,8 +21,8 @@ import structlog
 
 from gateway.config.home import Home
 from gateway.domain.delivery.permission import PermissionStatus
+from gateway.domain.now import Now
 from gateway.domain.visit.commands import AlarmCode, Notification
-from gateway.domain.visit.state import Now
 from gateway.runtime.notifications import action_links
 from gateway.runtime.notifications.action_links import LINK_LIFETIMES, LinkPurpose
 from gateway.runtime.notifications.apprise import SEND_TIMEOUT_S, PhoneEndpoint, SendResult

@@ -13,8 +13,8 @@ from typing import Protocol
 import structlog
 
 from devices.reports import OperationError
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import AlarmCode, Notification, ScanAnswer
-from gateway.domain.visit.state import Refusal
 from gateway.system.i18n import Language, Text, _
 from gateway.system.text import without_links
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum, auto
 
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.storage import (
     AccountChangeResult,
     AccountHolder,

@@ -15,7 +15,7 @@ looked at; a success gives its own try back.
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.storage import AccountStore
 from gateway.web.auth.backoff import AttemptBackoff, BackoffPolicy
 

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 
 from pydantic import TypeAdapter
 
+from gateway.domain.now import Now
 from gateway.domain.visit.commands import Notification, NotifyOwner
-from gateway.domain.visit.state import Now
 from gateway.runtime.maintenance import recovery_codes
 from gateway.storage import HouseOffer, RecoveryCodeUse, RecoveryResult, Store
 from gateway.web.auth.accounts import (

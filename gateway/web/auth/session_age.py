@@ -7,7 +7,7 @@ position that is certain, onwards by the log.
 
 from datetime import datetime, timedelta
 
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 
 
 class EarliestClock:

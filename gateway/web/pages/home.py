@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from gateway.config.home import Home
 from gateway.domain.day import FIRST_DAY, DayError, day_end, latest_day, read_day
 from gateway.domain.delivery.permission import DAYS, Permission, PermissionTerms, extends_permission, parse_hours
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.protocol.keys import PublicKey
 from gateway.protocol.owner_requests import AnyOwnerRequest, OwnerPermitRequest
 from gateway.storage import StoredBrandKey

@@ -14,13 +14,13 @@ import structlog
 from aiohttp import web
 
 from gateway.config.editor import EditRejected
-from gateway.config.errors import ConfigError
 from gateway.integrations.hub_client import enrolment
 from gateway.integrations.hub_client.enrolment import HubError, HubMembership, HubUnavailable, WrongHub
 from gateway.integrations.hub_client.house_file import text_with_membership, text_without_membership
 from gateway.integrations.hub_client.unenrolment import is_enrolled_by_claim
 from gateway.protocol.enrolment import ClaimCode, InvalidClaimCode, proquint_words
 from gateway.runtime.maintenance import reload
+from gateway.system.config_section import ConfigError
 from gateway.system.i18n import _
 from gateway.system.pki.pages import format_fingerprint
 from gateway.system.text import sanitized

@@ -2,7 +2,6 @@
 
 from aiohttp import web
 
-from gateway.config.errors import ConfigError
 from gateway.runtime.notifications.contacts import (
     MAX_PHONES,
     URL_TEMPLATES,
@@ -10,6 +9,7 @@ from gateway.runtime.notifications.contacts import (
     RemovedPhone,
     is_open_to_others,
 )
+from gateway.system.config_section import ConfigError
 from gateway.system.i18n import _, languages
 from gateway.system.text import sanitized
 from gateway.web.auth.accounts import CurrentUser

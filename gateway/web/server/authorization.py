@@ -6,7 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.protocol.owner_requests import AnyOwnerRequest
 from gateway.system.i18n import SOURCE, Language, Text, _, accepted
 from gateway.web.auth.accounts import AccountError, CurrentUser, RetryAfter, SessionSecrets, UserAccounts

@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 
 from gateway.config.home import Home
 from gateway.config.writer import HomeFileWriter
+from gateway.domain.now import Now
 from gateway.domain.pause import PauseRefusal, PlannedPause
 from gateway.domain.visit.commands import NotifyOwner
-from gateway.domain.visit.state import Entrance, Now
+from gateway.domain.visit.state import Entrance
 from gateway.installation.proposals import Proposals
 from gateway.installation.survey_jobs import SurveyRunner
 from gateway.installation.walk_test_runner import WalkTestRunner

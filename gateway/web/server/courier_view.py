@@ -12,8 +12,10 @@ from typing import Any, assert_never
 
 from gateway.domain.delivery import carriers
 from gateway.domain.delivery.barcodes import BarcodeKind, courier_token_value
+from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.promise import State
-from gateway.domain.visit.state import CodeKind, Entrance, Now, Phase, Timer, VisitDelivery
+from gateway.domain.now import Now
+from gateway.domain.visit.state import CodeKind, Entrance, Phase, Timer
 from gateway.web.server.context import GatewayServices
 
 # What a phone may say that it has read on a label.

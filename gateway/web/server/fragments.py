@@ -12,9 +12,11 @@ from typing import Any
 import segno
 
 from gateway.config.home import EntranceSection
+from gateway.domain.delivery.candidate import VisitDelivery
+from gateway.domain.now import Now
 from gateway.domain.visit import batteries
 from gateway.domain.visit.rules import closed, door_open, locked
-from gateway.domain.visit.state import Entrance, LockRequestResult, Now, Phase, Timer, VisitDelivery
+from gateway.domain.visit.state import Entrance, LockRequestResult, Phase, Timer
 from gateway.installation import words as installing
 from gateway.installation.survey_jobs import MAX_SURVEY_HOURS
 from gateway.installation.walk import WalkTrial, forbids_visits

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from gateway.domain.now import Now
 from gateway.domain.pause import is_ambiguous
-from gateway.domain.visit.state import Now
 from gateway.protocol.hash_chain import canonical_json
 from gateway.system.i18n import Language, language_names, pgettext, template_functions
 from gateway.system.pki.pages import format_fingerprint

@@ -11,8 +11,10 @@ from enum import StrEnum, auto
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
+from gateway.domain.now import Now
 from gateway.domain.visit.commands import AlarmCode, ScanAnswer
-from gateway.domain.visit.state import DoorResult, Now, Outcome, Phase, Refusal
+from gateway.domain.visit.state import Phase
 from gateway.runtime.notifications.texts import REFUSAL_TEXTS, ComposedMessage, MessageFacts
 from gateway.system.i18n import Language
 from gateway.system.text import sanitized

@@ -8,8 +8,8 @@ import pytest
 
 from gateway.cli import broker as cli
 from gateway.cli.failure import Failure
-from gateway.config.broker import BrokerSection
 from gateway.mqtt.mosquitto.provisioning import free_port, private_broker
+from gateway.system.mqtt_settings import BrokerSection
 from tests.gateway.domain.delivery.shop import make_home
 
 

@@ -8,9 +8,9 @@ import pytest
 from gateway.cli.broker import explain_error
 from gateway.cli.brokerconfig import broker_config, check_base_topic
 from gateway.cli.failure import ExitCode, Failure
-from gateway.config.broker import BrokerSection, BrokerTls
 from gateway.config.loader import load_home_file
 from gateway.mqtt.mosquitto.provisioning import write
+from gateway.system.mqtt_settings import BrokerSection, BrokerTls
 from gateway.system.pki.broker import broker_certificate
 from tests.gateway.cli.terminal import run_perron
 

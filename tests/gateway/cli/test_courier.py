@@ -16,7 +16,7 @@ from gateway.cli.courier import present_code, resolve_scanner, scan
 from gateway.cli.failure import ExitCode, Failure
 from gateway.cli.simulation import control_socket, physical_log, write_plan
 from gateway.config.home import Home
-from gateway.config.subscriptions import BRIDGE_STATE
+from gateway.config.topics import BRIDGE_STATE
 from tests.gateway.cli.terminal import ROOT, account_session, next_message
 
 SCANS, EVENTS = "perron/front-scanner/event", "perron/entrance/front/event"

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from gateway.config.broker_acl import AccountTaken, access_list, account_names, bridge_topics
-from gateway.config.errors import ConfigError
 from gateway.config.home import Home
 from gateway.config.loader import load_home_file
+from gateway.system.config_section import ConfigError
 from tests.gateway.cli.terminal import HOME_YAML
 
 

@@ -12,12 +12,12 @@ from pydantic import BaseModel, TypeAdapter
 
 from gateway.cli.schema import ConfigFile, schema
 from gateway.config.devices import COMMAND_HOLD_S, ZIGBEE_COMMAND_HOLD_S
-from gateway.config.fields import ConfigSection
 from gateway.config.reference import page
 from gateway.config.schema import schema_of, written
 from gateway.domain.timing import Timing
 from gateway.hub import config as hub
 from gateway.integrations.lock_guard import file as guard
+from gateway.system.config_section import ConfigSection
 from gateway.system.located_yaml import parse_yaml
 
 ROOT = Path(__file__).parents[3]

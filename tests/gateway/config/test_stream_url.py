@@ -2,7 +2,8 @@
 
 import pytest
 
-from gateway.config.stream_url import endpoint, mask_account, valid_stream_url
+from gateway.config.stream_url import endpoint, valid_stream_url
+from gateway.system.text import mask_account
 
 SECRET = "n0bodyKnows"  # noqa: S105 - what must not be seen in any error
 

@@ -8,7 +8,6 @@ from devices.vendors.words import TopicSuffix
 from gateway.config.devices import LockDevice
 from gateway.config.home import Home, HomeAssistantSection
 from gateway.config.loader import load_home_file
-from gateway.config.subscriptions import OverflowPolicy
 from gateway.config.topics import (
     HOMEASSISTANT_STATUS_TOPIC,
     OFFER_TOPIC,
@@ -19,6 +18,7 @@ from gateway.config.topics import (
     TopicMap,
     device_topic,
 )
+from gateway.system.mqtt_settings import OverflowPolicy
 
 HOME = Path(__file__).parents[3] / "config" / "home.yaml"
 

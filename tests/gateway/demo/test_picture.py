@@ -5,7 +5,8 @@ from xml.etree import ElementTree as ET
 
 from gateway.demo.picture import draw_picture
 from gateway.demo.result import DemoClip, DemoNotification, DemoProof, LogLine, PhaseAt, PhysicalOpening, ScenarioResult
-from gateway.domain.visit.state import DoorResult, Outcome, Phase
+from gateway.domain.delivery.result import DoorResult, Outcome
+from gateway.domain.visit.state import Phase
 
 NOON = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.broker import BrokerSection
 from gateway.demo.watch import GatewayObserver, HouseLog, WaitTimeout
+from gateway.system.mqtt_settings import BrokerSection
 
 
 def watch(tmp_path: Path) -> GatewayObserver:

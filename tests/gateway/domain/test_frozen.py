@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import pytest
 
 from gateway.domain.frozen import replace
-from gateway.domain.visit.state import Entrance, Now
+from gateway.domain.now import Now
+from gateway.domain.visit.state import Entrance
 from tests.gateway.domain.delivery.shop import NOW
 
 

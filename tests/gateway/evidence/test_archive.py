@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import DoorResult, Entrance, Outcome, Phase
+from gateway.domain.visit.state import Entrance, Phase
 from gateway.evidence.checkpoint import Checkpoint
 from gateway.evidence.folders import visit_folder
 from gateway.evidence.receipt import CourierReceipt

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.evidence.checkpoint import (
     Checkpoint,
     Mismatch,

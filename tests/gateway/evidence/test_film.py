@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 import pytest
 
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.evidence.film import FilmChange, find_box, first_difference, read_links
 from gateway.evidence.seal import FilmFile, PartProof, seal_part
 from gateway.evidence.verify import verify_proof

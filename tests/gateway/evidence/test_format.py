@@ -13,7 +13,8 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.domain.visit.state import Now, Outcome
+from gateway.domain.delivery.result import Outcome
+from gateway.domain.now import Now
 from gateway.evidence.receipt import issue_receipt
 from gateway.evidence.retention import FilmedVisit, erase_folder, sign_tombstone
 from gateway.evidence.succession import copy_key_history, finish_key_change, prepare_key_change

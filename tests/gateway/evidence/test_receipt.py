@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from gateway.domain.visit.state import Outcome
+from gateway.domain.delivery.result import Outcome
 from gateway.evidence.receipt import OUTCOME_TEXTS, CourierReceipt, issue_receipt, receipt_text
 from gateway.protocol.keys import BoxKey
 

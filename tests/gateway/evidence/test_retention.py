@@ -8,7 +8,7 @@ from typing import Literal
 
 import pytest
 
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.evidence.retention import (
     TOMBSTONE_FILE,
     ErasureRefusal,

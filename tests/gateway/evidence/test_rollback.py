@@ -12,9 +12,9 @@ import pytest
 
 from gateway.demo.processes import stop_detached
 from gateway.demo.scenario import ScenarioRun
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import AlarmCode, Notification
 from gateway.domain.visit.events import OwnerAcknowledged
-from gateway.domain.visit.state import Refusal
 from gateway.evidence.checkpoint import sign_checkpoint
 from gateway.evidence.manifest import FilmSpan, LogExtract, LogPosition, Manifest
 from gateway.evidence.rollback import (

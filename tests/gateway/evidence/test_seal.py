@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.evidence.checkpoint import check_log
 from gateway.evidence.manifest import FilmGap, Manifest
 from gateway.evidence.seal import EarlierPartUnsealed, ManifestDraft, PartProof, seal_part

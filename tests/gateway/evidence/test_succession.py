@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.evidence.retention import FilmedVisit, erase_folder, sign_tombstone
 from gateway.evidence.succession import (
     NEXT_KEY_FILE,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.visit.state import Outcome
+from gateway.domain.delivery.result import Outcome
 from gateway.evidence.manifest import Manifest
 from gateway.evidence.receipt import CourierReceipt, issue_receipt
 from gateway.evidence.retention import TOMBSTONE_FILE, FilmedVisit, erase_folder, sign_tombstone

@@ -11,7 +11,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from gateway.domain.visit.state import DoorResult, Now, Outcome
+from gateway.domain.delivery.result import DoorResult, Outcome
+from gateway.domain.now import Now
 from gateway.evidence.checkpoint import Checkpoint
 from gateway.evidence.manifest import DeliveryFacts, FilmSpan
 from gateway.evidence.receipt import CourierReceipt

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Row, insert, select, update
 
 from gateway.domain.delivery.promise import State
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.evidence import succession
 from gateway.hub import jobs as job_store
 from gateway.hub.box_events import EventOutcome, event_head_of, lock_home, on_event, on_hello, on_receipt

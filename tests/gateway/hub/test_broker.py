@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.cli.joining import write_membership
-from gateway.config.broker import BrokerSection, BrokerTls
 from gateway.config.loader import load_home_file
 from gateway.hub import admin, jobs, stale_subscriptions
 from gateway.hub.authority import HubAuthority
@@ -29,6 +28,7 @@ from gateway.integrations.hub_client.enrolment import HubIdentity, _pem_key
 from gateway.mqtt.client import ShortSession, connect_once
 from gateway.mqtt.mosquitto.provisioning import MAX_PACKET_BYTES
 from gateway.protocol.box_hub import Ack, Hello, Job, JobKind, ack_topic, jobs_topic, up_topic
+from gateway.system.mqtt_settings import BrokerSection, BrokerTls
 from tests.hubs import RunningHub
 from tests.hubs import run_hub as running_hub
 from tests.joins import DAY, JoiningBox, create_claim, hub_account, with_boxes

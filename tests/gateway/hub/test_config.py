@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.errors import ConfigError
 from gateway.hub.config import load
+from gateway.system.config_section import ConfigError
 
 
 def written(folder: Path, broker: str) -> Path:

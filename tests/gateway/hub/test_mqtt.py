@@ -9,7 +9,6 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import select
 
-from gateway.config.broker import BrokerTls
 from gateway.domain.delivery.promise import State
 from gateway.hub import jobs as job_store
 from gateway.hub.config import HubBroker
@@ -20,6 +19,7 @@ from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.mqtt.packets import Acknowledgement
 from gateway.protocol.box_hub import GENESIS_DIGEST, JobKind, token_digest
 from gateway.protocol.keys import BoxKey
+from gateway.system.mqtt_settings import BrokerTls
 from tests.boxes import (
     EventJournal,
     connected_to_broker,

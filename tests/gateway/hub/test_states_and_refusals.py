@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import update
 
 from gateway.domain.delivery.promise import Cancel, DeliveryBody, State
-from gateway.domain.visit.state import DoorResult as Left
-from gateway.domain.visit.state import Outcome
+from gateway.domain.delivery.result import DoorResult as Left
+from gateway.domain.delivery.result import Outcome
 from gateway.hub.tables import connections
 from gateway.protocol.delivery_state import PUBLIC_REASONS
 from gateway.protocol.jws import public_x

@@ -9,7 +9,6 @@ import pytest
 
 from devices.vendors.words import TopicSuffix
 from gateway.config.devices import CoverDevice
-from gateway.config.errors import ConfigError
 from gateway.config.home import Home
 from gateway.config.loader import load_home_file
 from gateway.config.sensor_independence import depends_on_lock
@@ -23,6 +22,7 @@ from gateway.installation.capability import (
     proposed_latency_s,
 )
 from gateway.installation.words import capability_text
+from gateway.system.config_section import ConfigError
 
 HOME = Path(__file__).parents[3] / "config" / "home.yaml"
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)

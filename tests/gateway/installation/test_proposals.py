@@ -7,7 +7,7 @@ import pytest
 
 from gateway.config.loader import load_home_file
 from gateway.config.writer import HomeFileWriter
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.installation.proposal import ProposalRequest
 from gateway.installation.proposal_store import MAX_DONE_PROPOSALS
 from gateway.installation.proposals import Proposals, ProposalState

@@ -8,17 +8,9 @@ import pytest
 from devices.reports import DoorState, LockState
 from gateway.config.home import Home
 from gateway.config.loader import load_home_file
-from gateway.domain.visit.state import (
-    DoorResult,
-    Entrance,
-    Fact,
-    LockRequest,
-    LockRequestResult,
-    Outcome,
-    Phase,
-    Visit,
-    VisitDelivery,
-)
+from gateway.domain.delivery.candidate import VisitDelivery
+from gateway.domain.delivery.result import DoorResult, Outcome
+from gateway.domain.visit.state import Entrance, Fact, LockRequest, LockRequestResult, Phase, Visit
 from gateway.installation.capability import WalkTestStatus
 from gateway.installation.notes import read_walk, read_walk_status, store_walk, walk_file
 from gateway.installation.walk import (

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.demo.scenario import ScenarioRun
-from gateway.domain.visit.state import Refusal
+from gateway.domain.delivery.result import Refusal
 from gateway.installation import notes
 from gateway.installation.capability import WalkTestStatus
 from gateway.installation.walk import TrialAnswer, TrialResult, WalkTrial

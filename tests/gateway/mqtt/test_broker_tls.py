@@ -16,8 +16,6 @@ import pytest
 from cryptography import x509
 
 from devices.simulators.house import SimulatedBroker as DevicesBroker
-from gateway.config.broker import BrokerSection, BrokerTls
-from gateway.config.errors import ConfigError
 from gateway.config.home import Home
 from gateway.mqtt.client import InboundMessage, MqttClient
 from gateway.mqtt.mosquitto.folder_check import folder_faults
@@ -31,6 +29,8 @@ from gateway.mqtt.mosquitto.provisioning import (
     write,
 )
 from gateway.mqtt.tls import error_text, tls_context
+from gateway.system.config_section import ConfigError
+from gateway.system.mqtt_settings import BrokerSection, BrokerTls
 from gateway.system.pki.broker import BROKER_POLICY, broker_certificate, renew_broker_certificate
 from tests.gateway.callers import account_session, collect_until, open_session, publish_reason_code
 from tests.mosquitto import Mosquitto, running

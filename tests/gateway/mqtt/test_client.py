@@ -12,8 +12,7 @@ import aiomqtt
 import pytest
 
 from gateway.config.home import Home
-from gateway.config.subscriptions import BRIDGE_STATE
-from gateway.config.topics import TopicMap
+from gateway.config.topics import BRIDGE_STATE, TopicMap
 from gateway.mqtt.client import (
     MAX_PAYLOAD_BYTES,
     RESERVED_FRACTION,

@@ -3,9 +3,9 @@
 import aiomqtt
 from paho.mqtt.properties import Properties
 
-from gateway.config.subscriptions import OverflowPolicy
 from gateway.mqtt.client import MAX_PAYLOAD_BYTES
 from gateway.mqtt.inbound_limits import MAX_WAITING_REPORTS, MAX_WAITING_SCANS, ReceiveQueue
+from gateway.system.mqtt_settings import OverflowPolicy
 
 
 def message(topic: str, payload: bytes = b"x") -> aiomqtt.Message:

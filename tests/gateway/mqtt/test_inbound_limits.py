@@ -13,12 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.broker import BrokerSection, BrokerTls
-from gateway.config.subscriptions import OverflowPolicy, Subscription
 from gateway.mqtt import inbound_limits
 from gateway.mqtt.client import MqttClient
 from gateway.mqtt.inbound_limits import MAX_PACKETS_PER_TURN, MAX_PROPERTIES_BYTES, without_excess_properties
 from gateway.mqtt.packets import InboundMessage
+from gateway.system.mqtt_settings import BrokerSection, BrokerTls, OverflowPolicy, Subscription
 from tests.boxes import wait_until
 from tests.certified import make_certificate
 from tests.hostilebroker import END, TOPIC, message, user_properties

@@ -6,10 +6,9 @@ import re
 import time
 from pathlib import Path
 
-from gateway.config.broker import BrokerSection
-from gateway.config.subscriptions import OverflowPolicy, Subscription
 from gateway.mqtt.client import MqttClient
 from gateway.mqtt.packets import ConnectionOptions
+from gateway.system.mqtt_settings import BrokerSection, OverflowPolicy, Subscription
 from tests.mosquitto import mosquitto
 from tests.wire import TcpRelay
 

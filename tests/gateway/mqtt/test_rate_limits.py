@@ -6,7 +6,6 @@ import pytest
 
 from devices.vendors.words import TopicSuffix
 from gateway.config.home import Home
-from gateway.config.subscriptions import OverflowPolicy, Subscription
 from gateway.config.topics import TopicMap
 from gateway.mqtt.rate_limits import (
     ACCOUNT_READINGS_PER_S,
@@ -19,6 +18,7 @@ from gateway.mqtt.rate_limits import (
     LimitVerdict,
     RateLimits,
 )
+from gateway.system.mqtt_settings import OverflowPolicy, Subscription
 
 SENSORS = 200
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.domain.visit.state import Refusal
+from gateway.domain.delivery.result import Refusal
 from gateway.mqtt.client import MqttClient
 from gateway.mqtt.session_takeover import MIN_TAKEOVERS, TAKEOVER_PERIOD_S, TakeoverDetector
 from tests.whole_house import run_whole_house

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.delivery.promise import DeliveryResult, State
-from gateway.domain.visit.state import DoorResult
+from gateway.domain.delivery.result import DoorResult
 from gateway.protocol.box_event import (
     ACCOUNT_HEADER,
     EventRejection,

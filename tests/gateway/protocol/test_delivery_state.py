@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from gateway.domain.delivery.promise import DeliveryResult, State
-from gateway.domain.visit.state import DoorResult, Refusal
+from gateway.domain.delivery.result import DoorResult, Refusal
 from gateway.protocol.delivery_state import PUBLIC_REASONS, DeliveryStatus, public_reason, status_of
 from gateway.protocol.jws import RejectionCode
 from tests.boxes import NOW

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from gateway.domain.delivery.promise import Claims
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.evidence.checkpoint import Checkpoint
 from gateway.evidence.receipt import CourierReceipt
 from gateway.protocol import browser_envelope, guard_message, jws

@@ -13,7 +13,7 @@ from joserfc import jws
 from joserfc.jwk import OKPKey
 
 from gateway.domain.delivery.promise import Claims
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.protocol.jws import (
     ALGORITHM,
     DELIVERY_TYPE,

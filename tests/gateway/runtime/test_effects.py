@@ -15,10 +15,12 @@ from devices.reports import DoorState, LockState
 from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
 from gateway.config.home import Home
+from gateway.domain.delivery.result import Outcome, Refusal
+from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
 from gateway.domain.visit.rules import closed, locked
-from gateway.domain.visit.state import Entrance, Fact, Now, Outcome, Phase, Refusal
+from gateway.domain.visit.state import Entrance, Fact, Phase
 from gateway.mqtt.client import Acknowledgement, NotSentReason
 from gateway.runtime.effects import CommandExecutor
 from gateway.video.ipc import ClipKey

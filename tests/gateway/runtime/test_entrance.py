@@ -19,9 +19,10 @@ from devices.reports import (
 )
 from devices.vendors.words import TopicSuffix
 from gateway.config.home import ClockSection
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import Entrance, Phase, Refusal, Timer
+from gateway.domain.visit.state import Entrance, Phase, Timer
 from gateway.runtime.entrance import EntranceActor
 from gateway.runtime.event_queue import MAX_QUEUED_LABELS, MAX_QUEUED_SCANS
 from gateway.storage import StoredDecision

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import Refusal
 from gateway.mqtt.client import InboundMessage
 from gateway.mqtt.publisher import rfc3339_ms
 from gateway.protocol import owner_requests

@@ -2,9 +2,10 @@
 
 import asyncio
 
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import FridgeState, Refusal
+from gateway.domain.visit.state import FridgeState
 from gateway.runtime.log_limits import (
     ENTRANCE_BURST_ENTRIES,
     ENTRANCE_ENTRIES_PER_MINUTE,

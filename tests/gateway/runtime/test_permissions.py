@@ -9,8 +9,8 @@ import pytest
 from gateway.config.home import BrandKeySection, BrandSection, ClockSection, Home
 from gateway.domain.delivery.permission import PermissionStatus, PermissionTerms
 from gateway.domain.delivery.promise import Offer
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import Notification
-from gateway.domain.visit.state import Refusal
 from gateway.protocol.consent_request import AskedTerms
 from gateway.protocol.consent_verification import REASON_NOT_YET_VALID, REASON_UNKNOWN_KEY, REASON_UNSIGNED
 from gateway.protocol.jws import verify

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from gateway.domain.delivery.result import DoorResult
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import DoorResult, PausePeriod
+from gateway.domain.visit.state import PausePeriod
 from gateway.runtime.scheduler import Scheduler
 from tests.gateway.domain.delivery.house import make_step, receive
 from tests.gateway.domain.delivery.shop import NOW, make_offer, make_window

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
-from gateway.domain.visit.state import Refusal
 from gateway.protocol.hash_chain import find_break
 from gateway.storage import CommitResult, Store
 from tests.gateway.domain.delivery.house import IN_WINDOW, entrance_state, make_step, open_store, receive, reserve_step

@@ -8,6 +8,8 @@ from typing import Any
 
 from devices.reports import DoorReport, DoorState, LockReport, LockState, OperationSource
 from gateway.domain.delivery.promise import State
+from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
+from gateway.domain.now import Now
 from gateway.domain.visit.commands import AnswerScan as Answered
 from gateway.domain.visit.commands import (
     ConsumeOpening,
@@ -19,7 +21,7 @@ from gateway.domain.visit.commands import (
 )
 from gateway.domain.visit.commands import Notification as Says
 from gateway.domain.visit.events import CodeMatch, DoorReported, FridgeReported, LockReported, ReportContext, Scanned
-from gateway.domain.visit.state import CodeKind, DoorResult, Entrance, FridgeState, Now, Outcome, Phase, Refusal
+from gateway.domain.visit.state import CodeKind, Entrance, FridgeState, Phase
 from gateway.protocol.box_event import verify_statement
 from gateway.protocol.box_hub import BoxEvent
 from gateway.protocol.delivery_record import DeliveryRecord, Statement, What, first_break

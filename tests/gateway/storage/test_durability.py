@@ -14,7 +14,7 @@ from shutil import which
 
 import pytest
 
-from gateway.domain.visit.state import Refusal
+from gateway.domain.delivery.result import Refusal
 from gateway.protocol.hash_chain import find_break
 from gateway.storage import CommitResult, StoreFailed
 from tests.gateway.databases.storing import delivery_name, make_store

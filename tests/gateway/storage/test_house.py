@@ -12,9 +12,10 @@ from devices.commands import Light, Sound
 from devices.reports import DoorReport, DoorState
 from gateway.domain.delivery.permission import PermissionStatus, PermissionTerms
 from gateway.domain.delivery.promise import State
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.events import DoorReported, Event, FridgeReported, ReportContext, Scanned, Stopped
-from gateway.domain.visit.state import FridgeState, Phase, Refusal
+from gateway.domain.visit.state import FridgeState, Phase
 from gateway.protocol.hash_chain import GENESIS, HiddenBody, find_break
 from gateway.storage import CommitConflict, CommitResult, HouseholdPresence, Store, StoredClip, StoreFailed, household
 from tests.gateway.domain.delivery.house import (

@@ -15,8 +15,9 @@ import pytest
 
 from gateway.domain.delivery.permission import PermissionTerms
 from gateway.domain.delivery.promise import Cancel, Claims, DeliveryBody, DeliveryResult, State
+from gateway.domain.now import Now
 from gateway.domain.visit.commands import ReportReadiness
-from gateway.domain.visit.state import Entrance, Now
+from gateway.domain.visit.state import Entrance
 from gateway.protocol.box_event import sign_event, sign_statement, verify_event
 from gateway.protocol.box_hub import GENESIS_DIGEST, MAX_EVENT_BYTES, Ack, BoxEvent, OpenDelivery, token_digest
 from gateway.protocol.jws import RejectedMessage, sign, verify

@@ -9,8 +9,9 @@ import pytest
 
 from gateway.config.home import BrandKeySection
 from gateway.domain.delivery.promise import Cancel, DeliveryBody, State
+from gateway.domain.delivery.result import Outcome, Refusal
 from gateway.domain.visit import commands as c
-from gateway.domain.visit.state import Outcome, Phase, Refusal
+from gateway.domain.visit.state import Phase
 from gateway.protocol.hash_chain import find_break
 from gateway.protocol.jws import RejectedMessage, RejectionCode, public_x, sign, verify
 from gateway.storage import CommitConflict, MessageAnswer, Store

@@ -4,8 +4,9 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
-from gateway.domain.visit.state import Entrance, Now
+from gateway.domain.visit.state import Entrance
 from gateway.storage import CommitResult, Store
 from tests.gateway.domain.delivery.house import make_step, open_store
 from tests.gateway.domain.delivery.shop import NOW, noon_plus

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from gateway.domain.delivery.barcodes import ParcelCode, normalise
-from gateway.domain.visit.state import Refusal
+from gateway.domain.delivery.result import Refusal
 from gateway.protocol.hash_chain import find_break
 from gateway.storage import DatabaseRefused, Store
 from gateway.storage.schema import connect, migrate, migration_scripts

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.delivery.permission import PermissionStatus
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
-from gateway.domain.visit.state import Refusal
 from gateway.protocol.hash_chain import find_break
 from gateway.storage import Store, StoreFailed
 from gateway.storage.snapshot import write_snapshot

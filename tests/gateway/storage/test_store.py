@@ -12,19 +12,17 @@ import pytest
 
 from devices.reports import DoorState, LockState
 from gateway.domain.delivery.promise import State
+from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.events import CodeMatch, FactsChanged, PreflightDue
 from gateway.domain.visit.state import (
     CameraState,
     CodeKind,
-    DoorResult,
     Entrance,
     Fact,
     FridgeState,
-    Outcome,
     PendingScan,
     Phase,
-    Refusal,
     Rules,
     ScanLockout,
     Timer,

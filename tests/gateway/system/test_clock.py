@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config.home import ClockSection
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.system.clock import EARLIEST_TIME, MAX_HOLDOVER_ERROR_S, SETTLE_TIME_S, Clock, kernel_synchronised
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)

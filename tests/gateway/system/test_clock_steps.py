@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from devices.reports import LockReport, LockState
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
-from gateway.domain.visit.state import Refusal
 from gateway.system.clock import SETTLE_TIME_S
 from tests.gateway.domain.delivery.house import receive
 from tests.gateway.domain.delivery.shop import NOW, PARCEL, make_offer

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.broker import BrokerSection, BrokerTls
-from gateway.config.errors import ConfigError
 from gateway.config.home import PagesSection
 from gateway.config.loader import find_storage_folder, load_home_file
 from gateway.mqtt.tls import tls_context
 from gateway.runtime.notifications.apprise import load_phones
 from gateway.system import regular_file
+from gateway.system.config_section import ConfigError
+from gateway.system.mqtt_settings import BrokerSection, BrokerTls
 from tests.shell.box import box
 from tests.shell.house import make_home
 from tests.shell.site import serve_site

@@ -10,7 +10,7 @@ from unittest.mock import patch
 
 from argon2 import PasswordHasher
 
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.storage import Store
 from gateway.web.auth.accounts import AccountError, NewInvitation, RetryAfter, SessionSecrets, UserAccounts
 from gateway.web.auth.passwords import PasswordHashing

@@ -27,8 +27,9 @@ from gateway.demo.page.snapshot import (
 from gateway.demo.page.words import page_texts
 from gateway.demo.result import LogLine
 from gateway.demo.watch import ObservedMessage
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import ScanAnswer
-from gateway.domain.visit.state import Phase, Refusal
+from gateway.domain.visit.state import Phase
 
 ONLINE, OFFLINE = (ObservedMessage("bridge", {"state": word}) for word in ("online", "offline"))
 AT = "2026-11-24T20:00:00.000Z"

@@ -8,7 +8,8 @@ from gateway.demo.page.site import SCENARIO_GROUPS
 from gateway.demo.page.snapshot import CHECK_NAMES
 from gateway.demo.page.words import TEXTS, page_texts, scenario_line
 from gateway.demo.scenarios import SCENARIOS
-from gateway.domain.visit.state import Outcome, Phase, Refusal
+from gateway.domain.delivery.result import Outcome, Refusal
+from gateway.domain.visit.state import Phase
 
 PAGE = Path(script.__file__).parent
 SOURCES = {

@@ -5,10 +5,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from gateway.config.home import Home
+from gateway.domain.delivery.candidate import VisitDelivery
 from gateway.domain.delivery.promise import Cancel, DeliveryBody
+from gateway.domain.now import Now
 from gateway.domain.visit.commands import Command, ReleaseOpening, ReserveOpening
 from gateway.domain.visit.events import Event, TimerExpired
-from gateway.domain.visit.state import Entrance, Now, Phase, Visit, VisitDelivery
+from gateway.domain.visit.state import Entrance, Phase, Visit
 from gateway.storage import CommitConflict, CommitResult, MessageAnswer, Store, StoredDecision
 from tests import storefile
 from tests.gateway.domain.delivery.shop import NOW, make_claims, make_home, noon_plus, sign_claims

@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.config.home import Home
 from gateway.domain.delivery.promise import Cancel, Claims, DeliveryBody, Offer, Update, Window
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.protocol.jws import EnrolledKeys, private_key, public_x, sign
 
 NOON = datetime(2026, 6, 10, 12, tzinfo=UTC)

@@ -8,10 +8,11 @@ import pytest
 
 from gateway.config.home import PermissionSeed
 from gateway.config.permission_seed import initial_permission
-from gateway.domain.delivery.candidate import DeliveryContext, candidate, delivery_status, next_change_at
+from gateway.domain.delivery.candidate import DeliveryContext, VisitDelivery, candidate, delivery_status, next_change_at
 from gateway.domain.delivery.permission import Permission, PermissionStatus
 from gateway.domain.delivery.promise import DeliveryOrder, OrderUsage, State, order_of
-from gateway.domain.visit.state import Now, Outcome, Refusal, VisitDelivery
+from gateway.domain.delivery.result import Outcome, Refusal
+from gateway.domain.now import Now
 from tests.gateway.domain.delivery.shop import GRANTED_TERMS, NOON, NOW, PARCEL, make_offer, noon_plus
 
 HOUSE = DeliveryContext(zone=ZoneInfo("Europe/Paris"), courier_proof=frozenset({"front"}))

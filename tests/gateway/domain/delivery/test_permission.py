@@ -22,7 +22,7 @@ from gateway.domain.delivery.permission import (
     permission_refusal,
 )
 from gateway.domain.delivery.promise import DeliveryOrder, order_of
-from gateway.domain.visit.state import Refusal
+from gateway.domain.delivery.result import Refusal
 from tests.gateway.domain.delivery.shop import GRANTED_TERMS, NOON, make_offer, make_window
 
 PARIS = ZoneInfo("Europe/Paris")

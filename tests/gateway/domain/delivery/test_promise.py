@@ -19,7 +19,7 @@ from gateway.domain.delivery.promise import (
     order_of,
     order_status,
 )
-from gateway.domain.visit.state import DoorResult, Outcome
+from gateway.domain.delivery.result import DoorResult, Outcome
 from tests.gateway.domain.delivery.shop import NOON, PARCEL, make_claims, make_offer
 
 WIRE: dict[str, Any] = json.loads(make_claims(make_offer()).model_dump_json(exclude_none=True))

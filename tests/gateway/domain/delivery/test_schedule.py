@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from gateway.config.home import PermissionSeed
 from gateway.config.permission_seed import initial_permission
-from gateway.domain.delivery.candidate import DeliveryContext, candidate
+from gateway.domain.delivery.candidate import DeliveryContext, VisitDelivery, candidate
 from gateway.domain.delivery.promise import OrderUsage, order_of
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.delivery.schedule import EntranceAgenda, ExpectedDelivery, build_agenda
-from gateway.domain.visit.state import Now, Refusal, VisitDelivery
+from gateway.domain.now import Now
 from tests.gateway.domain.delivery.shop import GRANTED_TERMS, NOON, NOW, make_offer, noon_plus
 
 HOUSE = DeliveryContext(zone=ZoneInfo("Europe/Paris"), courier_proof=frozenset())

@@ -3,9 +3,9 @@
 import pytest
 
 from devices.reports import DoorState
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import Refusal
 from tests.house.garage import CLOSING_S, GarageHouse, random_life
 from tests.house.story import RINGING_S, announce_delivery
 

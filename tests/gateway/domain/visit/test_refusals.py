@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from devices.reports import DoorReport, DoorState, LockReport, LockState, OperationSource
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import Refusal
 from tests.house.house import SimulatedHome
 from tests.house.promise import SimulatedDelivery
 from tests.house.story import RINGING_S, announce_delivery, good_day

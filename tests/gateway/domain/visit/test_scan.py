@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit import commands as c
 from gateway.domain.visit import events as e
-from gateway.domain.visit.state import Refusal
 from gateway.storage import entrance_state
 from tests.house.house import SimulatedHome
 from tests.house.story import RINGING_S, announce_delivery, good_day, inside

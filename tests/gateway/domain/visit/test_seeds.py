@@ -9,8 +9,9 @@ from collections import Counter
 
 import pytest
 
+from gateway.domain.delivery.result import Outcome, Refusal
 from gateway.domain.visit.commands import AlarmCode, Notification
-from gateway.domain.visit.state import LockRequestResult, Outcome, Phase, Refusal
+from gateway.domain.visit.state import LockRequestResult, Phase
 from tests.house import life
 from tests.house.faults import CRASH_POINTS
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from gateway.domain.visit.state import DoorResult, Outcome
+from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.evidence.checkpoint import SealedPart
 from gateway.evidence.documents import sources as accounts
 from gateway.evidence.documents.report import HouseNames, create_report

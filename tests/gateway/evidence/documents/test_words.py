@@ -5,7 +5,7 @@ from enum import Enum, StrEnum
 
 import pytest
 
-from gateway.domain.visit.state import DoorResult, Outcome
+from gateway.domain.delivery.result import DoorResult, Outcome
 from gateway.evidence.documents import report_words
 from gateway.evidence.documents.report_words import gap_text
 from gateway.evidence.documents.visit_timeline import VisitMoment

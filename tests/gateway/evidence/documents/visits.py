@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.evidence.seal import ManifestDraft, PartProof, seal_part
 from gateway.protocol.hash_chain import ChainHead, Json, canonical_json
 from gateway.protocol.keys import BoxKey

@@ -10,7 +10,7 @@ from joserfc.jwk import OKPKey
 from sqlalchemy import update
 
 from gateway.domain.delivery.promise import Cancel, Offer, Update
-from gateway.domain.visit.state import Now
+from gateway.domain.now import Now
 from gateway.hub.tables import brand_keys, connections, homes
 from gateway.protocol.box_hub import MAX_NAMES_PER_DECISION
 from gateway.protocol.hub_signed import HubClaims

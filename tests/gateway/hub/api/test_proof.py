@@ -9,7 +9,7 @@ import pytest
 
 from gateway.cli.owner import verify_folder
 from gateway.domain.delivery.promise import DeliveryResult, State, Update
-from gateway.domain.visit.state import DoorResult
+from gateway.domain.delivery.result import DoorResult
 from gateway.hub.api.deliveries import MAX_VERSIONS_PER_DELIVERY
 from gateway.hub.evidence import Evidence, first_problem
 from gateway.protocol.delivery_record import RecordEntry, What

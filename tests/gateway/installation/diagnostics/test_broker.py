@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.config.home import ClockSection, Home
-from gateway.config.subscriptions import BRIDGE_STATE
+from gateway.config.topics import BRIDGE_STATE
 from gateway.installation.diagnostics.broker import examine_broker, gateway_finding
 from gateway.installation.diagnostics.finding import Finding, FindingVerdict
 from gateway.installation.diagnostics.house import EXAMINATION_TIMEOUT_S

@@ -33,9 +33,8 @@ from devices.reports import (
 )
 from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
-from gateway.config.broker import BrokerTls
 from gateway.config.home import ClockSection, Home, MessagesSection
-from gateway.config.subscriptions import BRIDGE_STATE
+from gateway.config.topics import BRIDGE_STATE
 from gateway.installation.capability import WalkTestStatus
 from gateway.installation.diagnostics.finding import Finding, FindingVerdict, Sentence
 from gateway.installation.diagnostics.house import (
@@ -49,6 +48,7 @@ from gateway.installation.diagnostics.words import report_text, sentence_text
 from gateway.installation.notes import store_walk
 from gateway.installation.walk import TrialAnswer, answer_trial, begin_walk
 from gateway.mqtt.mosquitto.provisioning import private_broker, write
+from gateway.system.mqtt_settings import BrokerTls
 from gateway.system.pki.pages import format_fingerprint, pages_certificate
 from tests.gateway.cli.terminal import TIMEOUT_S, account_session, next_message
 from tests.gateway.installation.diagnostics.english import FindingText, by_subject, findings_of, read_finding

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.broker import BrokerTls
 from gateway.config.home import Home, HubSection
 from gateway.hub import admin
 from gateway.hub.authority import HubAuthority
@@ -20,6 +19,7 @@ from gateway.installation.diagnostics.hub import examine_hub
 from gateway.integrations.hub_client import enrolment
 from gateway.integrations.hub_client.link_status import LinkStatus, write_status
 from gateway.mqtt.mosquitto.provisioning import free_port
+from gateway.system.mqtt_settings import BrokerTls
 from tests.gateway.installation.diagnostics.english import FindingText, by_subject
 from tests.hubs import RunningHub
 from tests.hubs import run_hub as running_hub

@@ -14,8 +14,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from gateway.config.home import Home
-from gateway.config.subscriptions import BRIDGE_STATE
-from gateway.config.topics import HOMEASSISTANT_STATUS_TOPIC, homeassistant_topic
+from gateway.config.topics import BRIDGE_STATE, HOMEASSISTANT_STATUS_TOPIC, homeassistant_topic
 from gateway.mqtt.client import ShortSession, connect_once
 from gateway.mqtt.packets import InboundMessage
 

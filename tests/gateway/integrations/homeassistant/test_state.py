@@ -8,15 +8,14 @@ from typing import Any
 import pytest
 
 from devices.reports import BatteryLevel, DoorState, LockState
+from gateway.domain.delivery.result import DoorResult, Outcome
+from gateway.domain.now import Now
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import (
-    DoorResult,
     Entrance,
     Fact,
     LockRequest,
     LockRequestResult,
-    Now,
-    Outcome,
     PausePeriod,
     Phase,
     RelockStep,

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from gateway.config.broker import BrokerTls
 from gateway.config.home import HubSection
 from gateway.config.writer import HomeFileWriter
 from gateway.domain.delivery.promise import DeliveryBody, DeliveryResult, State
@@ -53,6 +52,7 @@ from gateway.protocol.strict_json import loads
 from gateway.protocol.support_code import format_support_code, new_support_code
 from gateway.storage.handover import TASK_HUB_LEFT, TASK_LEAVE_HUB
 from gateway.system.containment import Containment
+from gateway.system.mqtt_settings import BrokerTls
 from tests.boxes import wait_until
 from tests.gateway.domain.delivery.shop import SECRETS, make_claims, make_offer, sign_claims
 from tests.hubs import broker_account, homes_broker

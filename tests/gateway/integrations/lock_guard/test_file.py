@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from devices.vendors.words import TopicSuffix
-from gateway.config.errors import ConfigError
 from gateway.integrations.lock_guard.file import load_guard_file
 from gateway.integrations.lock_guard.messages import GuardSettings
 from gateway.integrations.lock_guard.timing import Timing
 from gateway.protocol.guard_keys import KeyUnusable, command_key, create_key, load_key, public_x
+from gateway.system.config_section import ConfigError
 
 X = "2-5uZ0lTXtEJlfEoFmTPyGhFNmo5jsqnSqOPDJKRjvQ"
 TEXT = f"""\

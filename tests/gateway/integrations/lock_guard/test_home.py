@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 
 from gateway.config.broker_acl import access_list, account_names
-from gateway.config.errors import ConfigError
 from gateway.config.home import Home
 from gateway.config.loader import load_home_file
 from gateway.config.sensor_independence import depends_on_lock
 from gateway.installation.device_probe import probe_devices
 from gateway.mqtt.client import connect_once
 from gateway.runtime.entrance_rules import entrance_rules
+from gateway.system.config_section import ConfigError
 from tests.gateway.integrations.lock_guard.yard import DOOR, LOCK, guard_testbed
 
 CONFIG = Path(__file__).parents[4] / "config" / "home.yaml"

@@ -11,9 +11,9 @@ import aiomqtt
 import pytest
 
 from devices.reports import LockReport, LockState, OperationError
-from gateway.config.broker import BrokerSection
 from gateway.integrations.lock_guard.file import GuardFile, RadioDoor, RadioLock, RadioSection
 from gateway.integrations.lock_guard.ledger import LedgerState
+from gateway.system.mqtt_settings import BrokerSection
 from tests.gateway.integrations.lock_guard.yard import (
     COMMAND_LIFETIME_S,
     DOOR,

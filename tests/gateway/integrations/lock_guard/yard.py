@@ -21,7 +21,6 @@ from devices.simulators.physical_log import PhysicalLog
 from devices.simulators.residence import Residence
 from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
-from gateway.config.broker import BrokerSection
 from gateway.config.devices import DoorDevice, GuardSection, LockDevice
 from gateway.config.home import Home, Storage
 from gateway.config.topics import DeviceOrigin, TopicMap, device_topic
@@ -33,6 +32,7 @@ from gateway.mqtt.client import MqttClient
 from gateway.mqtt.packets import InboundMessage, NotSent, Sent
 from gateway.protocol.guard_keys import command_key, create_key, load_key, public_x
 from gateway.runtime.guard_client import GuardClient
+from gateway.system.mqtt_settings import BrokerSection
 from tests.mosquitto import Mosquitto, mosquitto
 
 LOCK, DOOR = "front-lock", "front-door"

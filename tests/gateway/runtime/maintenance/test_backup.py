@@ -13,11 +13,10 @@ import pytest
 
 from gateway.cli.backups import inspect, restore_backup, write_backup
 from gateway.cli.failure import Failure
-from gateway.config.broker import BrokerTls
 from gateway.config.home import Home
 from gateway.demo.processes import stop_detached
 from gateway.demo.scenario import ScenarioRun
-from gateway.domain.visit.state import Refusal
+from gateway.domain.delivery.result import Refusal
 from gateway.evidence.verify import verify_proof
 from gateway.installation import notes
 from gateway.installation.capability import WalkTestStatus
@@ -29,6 +28,7 @@ from gateway.runtime.maintenance import factory_reset, restore
 from gateway.runtime.maintenance.backup import EXCLUDED_NAMES, make_backup
 from gateway.runtime.maintenance.instance_lock import FolderInUse, lock_folder
 from gateway.storage import Store
+from gateway.system.mqtt_settings import BrokerTls
 from tests.forkserver import run_python
 from tests.gateway.domain.delivery.shop import NOW
 from tests.shell.house import make_home

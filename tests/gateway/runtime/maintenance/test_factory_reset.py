@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from gateway import app
-from gateway.config.broker import BrokerTls
 from gateway.config.home import HubSection
 from gateway.config.sockets import SURVEY_SOCKET, WALK_TEST_SOCKET
 from gateway.evidence import rollback
@@ -18,6 +17,7 @@ from gateway.integrations.hub_client import enrolment, unenrolment
 from gateway.runtime.maintenance import factory_reset, reload
 from gateway.storage import Store
 from gateway.system import fault_log
+from gateway.system.mqtt_settings import BrokerTls
 from gateway.system.pki import pages
 from tests.forkserver import run_python
 from tests.gateway.domain.delivery.shop import NOW

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import structlog
 
-from gateway.config.errors import ConfigError
 from gateway.config.home import MessagesSection
 from gateway.config.loader import load_home_file
 from gateway.installation.diagnostics.finding import FindingVerdict
@@ -21,6 +20,7 @@ from gateway.runtime.notifications.apprise import (
     load_phones,
 )
 from gateway.runtime.notifications.batching import Button, PhoneNotification
+from gateway.system.config_section import ConfigError
 from tests.gateway.config.test_loader import TEXT, changed
 from tests.gateway.installation.diagnostics.english import read_finding as read_out
 from tests.shell.house import make_home

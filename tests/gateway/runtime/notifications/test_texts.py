@@ -11,9 +11,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from devices.reports import BatteryLevel, OperationError
+from gateway.domain.delivery.candidate import VisitDelivery
+from gateway.domain.delivery.result import Refusal
+from gateway.domain.now import Now
 from gateway.domain.visit.commands import AlarmCode, Notification, ScanAnswer
 from gateway.domain.visit.readiness import lacking
-from gateway.domain.visit.state import Entrance, Now, Refusal, Rules, VisitDelivery
+from gateway.domain.visit.state import Entrance, Rules
 from gateway.domain.visit.step import Step
 from gateway.runtime.notifications.texts import (
     ALARM_TEXTS,

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from gateway.config.broker import BrokerSection
 from gateway.config.home import Home, MessagesSection
 from gateway.mqtt.mosquitto.provisioning import free_port, private_broker
+from gateway.system.mqtt_settings import BrokerSection
 from gateway.web.auth.roles import Role
 from tests.gateway.domain.delivery.house import receive
 from tests.gateway.domain.delivery.shop import NOW, make_offer

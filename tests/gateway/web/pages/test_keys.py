@@ -15,7 +15,7 @@ from cryptography import x509
 from playwright.async_api import Page, expect
 
 from gateway.config.home import PagesSection
-from gateway.domain.visit.state import Refusal
+from gateway.domain.delivery.result import Refusal
 from gateway.protocol.keys import PublicKey
 from gateway.storage import StoreFailed
 from gateway.web.auth.roles import Role

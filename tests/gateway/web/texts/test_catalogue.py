@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 from gateway.domain.delivery.permission import PermissionStatus
+from gateway.domain.delivery.result import Outcome
 from gateway.domain.pause import PauseRefusal
-from gateway.domain.visit.state import LockRequestResult, Outcome, Phase
+from gateway.domain.visit.state import LockRequestResult, Phase
 from gateway.installation import survey
 from gateway.installation.diagnostics.finding import FindingVerdict
 from gateway.installation.survey_jobs import SurveyError as SurveyNo

@@ -1,13 +1,17 @@
-"""How a client reaches an MQTT broker: a section of the house's file, the guard's and the hub's."""
+"""How a client reaches an MQTT broker, and what it subscribes to.
 
+`BrokerSection` is a section of `home.yaml`, `guard.yaml` and `hub.yaml`.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum, auto
 from pathlib import Path
 from typing import Self
 
 from pydantic import model_validator
 
-from gateway.config.errors import ConfigError, describe_read_error
-from gateway.config.fields import ConfigSection, Id, Port, Topic
 from gateway.system.addresses import is_loopback_host
+from gateway.system.config_section import ConfigError, ConfigSection, Id, Port, Topic, describe_read_error
 from gateway.system.regular_file import read_text
 
 
@@ -94,3 +98,28 @@ class BrokerSection(ConfigSection):
                 "password_file": file.with_name(f"{username}.password") if file is not None else None,
             }
         )
+
+
+class OverflowPolicy(StrEnum):
+    """What may happen to messages of a topic when more arrive than are read."""
+
+    NEVER = auto()  # kept whatever happens: the owner's stop
+    ASKED_AGAIN = auto()  # dropped last; the devices are asked again
+    COUNTED = auto()  # dropped first and counted: scans
+    LATEST = auto()  # a newer message replaces one that waits: readings of sensors
+    UNTOLD = auto()  # dropped and no more said: a bridge's log
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """One topic the gateway hears. `stored`: the broker's retained copy is wanted at the start.
+
+    `account`: whose rate limit its messages count against, beside their own topic's; None: only their own topic's.
+    `urgent`: it is read before all other topics, as the owner's requests are.
+    """
+
+    topic: str
+    stored: bool
+    loss: OverflowPolicy
+    account: str | None = None
+    urgent: bool = False

@@ -10,11 +10,10 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from gateway.config.errors import ConfigError, describe_read_error
-from gateway.config.fields import PATTERN_TEXTS
-from gateway.config.stream_url import mask_account
+from gateway.system.config_section import PATTERN_MEANINGS, ConfigError, describe_read_error
 from gateway.system.located_yaml import InvalidYaml, Loc, SourcePosition, YamlDocument, parse_yaml
 from gateway.system.regular_file import read_text
+from gateway.system.text import mask_account
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -85,9 +84,8 @@ def _describe_error(error: ErrorDetails, whole: dict[str, Any]) -> str:
         case "union_tag_invalid":
             return f"`kind: {_shorten(context['tag'])}` is none of {context['expected_tags']}."
         case "string_pattern_mismatch":
-            return (
-                f"{key} is {_shorten(repr(error['input']))}, but {PATTERN_TEXTS.get(context['pattern'], error['msg'])}."
-            )
+            meaning = PATTERN_MEANINGS.get(context["pattern"], error["msg"])
+            return f"{key} is {_shorten(repr(error['input']))}, but {meaning}."
         case "value_error":
             return f"{str(context['error']).rstrip('.')}."
         case "bool_type":

@@ -1,0 +1,56 @@
+"""Defines what a visit reports about a delivery: a scan's refusal, the parcels' outcome, and how the door was left.
+
+The box tells retailers these values, so the hub knows them too; it knows nothing else of a visit.
+"""
+
+from enum import StrEnum, auto
+
+
+class Refusal(StrEnum):
+    """Why a scan is answered with no. The door shows the same neutral answer for all; the log contains the reason."""
+
+    OUTSIDE_WINDOW = auto()
+    UNKNOWN_CODE = auto()
+    CODE_OF_SEVERAL = (
+        auto()
+    )  # several brands that may come in now announced it, and the code does not decide between them
+    ALREADY_USED = auto()
+    EXPIRED = auto()
+    CANCELLED = auto()
+    BRAND_NOT_PERMITTED = auto()
+    CARRIER_NOT_PERMITTED = auto()
+    COURIER_NOT_PROVEN = auto()
+    WRONG_ENTRANCE = auto()
+    NOT_READY = auto()
+    CAMERA_UNAVAILABLE = auto()
+    CLOCK_UNTRUSTED = auto()
+    LOCKED_OUT = auto()
+    BUSY = auto()
+    HOUSEHOLD_PRESENT = auto()
+    STOPPED_BY_OWNER = auto()
+    PAUSED = auto()
+    AWAITING_PERMISSION = auto()
+    NOT_APPROVED = auto()
+    FRIDGE_TOO_WARM = auto()
+    KEY_DISTRUSTED = auto()
+    HUB_SIGNED_NOT_PERMITTED = auto()  # the hub signed it, not its brand
+    ANNOUNCE_AGAIN = auto()  # announced before the box's state was restored from a copy: it may have been used since
+
+
+class Outcome(StrEnum):
+    """What became of the visit's parcels; set once."""
+
+    DELIVERED = auto()
+    PARTLY_DELIVERED = auto()
+    NOT_DELIVERED = auto()
+    ATTENDED = auto()
+    REFUSED = auto()
+    UNKNOWN = auto()
+
+
+class DoorResult(StrEnum):
+    """How the visit left the door; set once, apart from the parcels' outcome."""
+
+    NOT_OPENED = auto()
+    LOCKED_AGAIN = auto()
+    HANDED_TO_OWNER = auto()

@@ -1,0 +1,88 @@
+"""Defines the parts of every configuration file: sections, the types of their fields, and the error for its author."""
+
+import unicodedata
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+
+class ConfigError(Exception):
+    """The configuration is wrong; the text says what, where (file:line:column) and what to do."""
+
+
+def describe_read_error(error: OSError | UnicodeDecodeError) -> str:
+    """Say in a few words why a file cannot be read as text."""
+    return (error.strerror or str(error) or "unreadable") if isinstance(error, OSError) else "it is no UTF-8"
+
+
+class ConfigSection(BaseModel):
+    """A part of a configuration file. Unknown keys are refused.
+
+    The text below a field is its documentation, written `Title: description.` for people who edit the file.
+    `gateway.config.schema` makes the JSON schema of it and adds unit and default, so the text names neither.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+_meanings: dict[str, str] = {}
+PATTERN_MEANINGS: Mapping[str, str] = MappingProxyType(_meanings)
+"""What each pattern of `explained` means, in words for an error."""
+
+
+def explained(pattern: str, meaning: str) -> str:
+    """Return the pattern, whose errors then say `meaning` instead of the pattern."""
+    _meanings[pattern] = meaning
+    return pattern
+
+
+def _refuse_invisible(name: str) -> str:
+    """Two names that look the same are the same: nothing in them that nobody sees."""
+    for char in name:
+        if unicodedata.category(char) in ("Cf", "Cn", "Co"):
+            raise ValueError(f"this name has a character that nobody sees, U+{ord(char):04X}: write it without")
+    return name
+
+
+def _host_name(text: str) -> str:
+    return text.lower().rstrip(".")
+
+
+_ID = explained(r"^[a-z0-9-]{1,64}$", "an id is 1 to 64 of a-z, 0-9 and -")
+_ONE_LINE = explained(
+    # A mark that turns the writing direction would let a brand be read as another one.
+    r"^[^\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]{1,80}$",
+    "a name is 1 to 80 characters on one line, in one direction",
+)
+_TOPIC = explained(
+    # Mosquitto takes the spaces off the end of a line of its access list: with one there it would be another's topic.
+    r"^[^+#/\s\x00-\x1f\x7f-\x9f]([^+#\x00-\x1f\x7f-\x9f\u2028\u2029]{0,253}[^+#\s\x00-\x1f\x7f-\x9f])?$",
+    "a topic has no + or #, no leading /, no space at its ends, 255 characters at most",
+)
+_PAGES_URL = explained(
+    # Nothing that ends a link or a button in somebody else's grammar.
+    r"^https?://[A-Za-z0-9._\[\]:/~-]{1,200}$",
+    "write the whole address under which it is reached, like https://perron.home:8443, without account, ? or #",
+)
+_HOST_NAME = explained(
+    r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$", "a host name is letters, digits, points and hyphens"
+)
+_LISTEN_ADDRESS = explained(
+    r"^[0-9a-fA-F.:]{2,45}$", "the pages' host is an IP address of this box, or 0.0.0.0 for all of them"
+)
+_PUBLIC_KEY = explained(
+    r"^[A-Za-z0-9_-]{43}$",
+    "a public Ed25519 key is 43 characters of base64url: `perron retailer announce --new-key`"
+    " makes a brand's; `perron guard-key` tells the box's, with --new a guard's",
+)
+
+Id = Annotated[str, StringConstraints(pattern=_ID)]
+Name = Annotated[str, StringConstraints(pattern=_ONE_LINE), AfterValidator(_refuse_invisible)]
+Port = Annotated[int, Field(ge=1, le=65535, json_schema_extra={"x-unit": "port number"})]
+Topic = Annotated[str, StringConstraints(pattern=_TOPIC)]
+PagesUrl = Annotated[str, StringConstraints(pattern=_PAGES_URL)]
+HostName = Annotated[str, StringConstraints(pattern=_HOST_NAME), AfterValidator(_host_name)]
+ListenAddress = Annotated[str, StringConstraints(pattern=_LISTEN_ADDRESS)]
+PublicKeyText = Annotated[str, StringConstraints(pattern=_PUBLIC_KEY)]
