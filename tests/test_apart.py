@@ -28,6 +28,7 @@ for name in names:
             importlib.import_module(found.name)
 """
 SHARED = "gateway.protocol gateway.domain gateway.system"
+SDK = "gateway.protocol.strict_json gateway.system.addresses gateway.system.backoff"
 BROKER = "gateway.mqtt gateway.config"
 
 
@@ -36,7 +37,7 @@ BROKER = "gateway.mqtt gateway.config"
     ("names", "allowed"),
     [
         ("gateway.hub", f"gateway.hub {SHARED} {BROKER}"),
-        ("gateway.hub.sdk", "gateway.hub.sdk gateway.protocol.strict_json gateway.system.addresses"),
+        ("gateway.hub.sdk", f"gateway.hub.sdk {SDK}"),
         ("gateway.integrations.lock_guard", f"gateway.integrations.lock_guard {SHARED} {BROKER}"),
         ("gateway.evidence.verify gateway.evidence.verdict", f"gateway.evidence {SHARED}"),
         ("gateway.video", "gateway.video gateway.system gateway.config.stream_url"),

@@ -7,7 +7,6 @@ process finishes what a killed one left half done.
 """
 
 import json
-from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +19,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from gateway.hub.authority import AUTHORITY_COMMON_NAME, AuthorityUnusable, HubAuthority
 from gateway.protocol.enrolment import successor_statement
 from gateway.system.atomic_file import read_regular, write_whole
+from gateway.system.base64url import encode_base64url
 from gateway.system.config_section import ConfigSection
 from gateway.system.pki.authority import CertificateFiles, unconstrained_authority
 
@@ -91,7 +91,7 @@ def prepare_next(folder: Path, *, now: datetime) -> x509.Certificate:
     if not steps or _certificate(steps[-1]) != made:
         signature = today.key.sign(successor_statement(_der(made)), ec.ECDSA(hashes.SHA256()))
         pem = made.public_bytes(serialization.Encoding.PEM).decode()
-        new = AuthorityChange(certificate=pem, signature=urlsafe_b64encode(signature).decode().rstrip("="))
+        new = AuthorityChange(certificate=pem, signature=encode_base64url(signature))
         kept = (*steps, new)[-MAX_CHANGES:]
         write_whole(at / CHAIN_FILE, json.dumps([step.model_dump() for step in kept]).encode())
     return made

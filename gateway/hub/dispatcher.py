@@ -23,6 +23,7 @@ from gateway.hub.store import UNAVAILABLE_ERRORS, HubStore, StoreUnavailable
 from gateway.hub.tables import homes, jobs
 from gateway.mqtt.packets import Acknowledgement, NotSent
 from gateway.protocol.box_hub import Job, JobKind, JobReceipt, jobs_topic
+from gateway.system.backoff import Backoff, lengthened
 from gateway.system.containment import Containment
 
 log = structlog.get_logger(__name__)
@@ -32,8 +33,7 @@ PublishAnswer = Acknowledgement | NotSent | None
 
 MAX_JOBS_PER_LEASE = 100  # jobs leased in one go
 JOB_LEASE = timedelta(seconds=30)  # that a dispatcher has for them; one that was killed gives them back by that
-FIRST_RETRY_DELAY = timedelta(seconds=15)  # after which a job that was rung and not received is due again, at first
-MAX_RETRY_DELAY = timedelta(minutes=10)  # between two tries, however many there were
+JOB_BACKOFF = Backoff(15.0, 600.0)  # until a job that was rung and not received is due again
 PARKED_RETRY_INTERVAL = timedelta(hours=1)  # after which a parked job is tried although its box said nothing
 MAX_DUE_AHEAD = 2 * PARKED_RETRY_INTERVAL  # that any job is put off
 NOT_SENT_RETRY_DELAY = timedelta(seconds=2)  # after which what could not be put on the line is tried again
@@ -41,10 +41,7 @@ ANSWER_WAIT_S = (
     0.02  # seconds that a round waits for the broker's answers together: what is due meanwhile waits as long
 )
 MAX_LATE_ROUNDS = 100  # rounds of which some answers are waited for still
-MIN_POLL_INTERVAL_S, MAX_POLL_INTERVAL_S = (
-    0.03,
-    1.0,
-)  # seconds between two looks while nobody rings: another hub may have kept a job
+POLL_BACKOFF = Backoff(0.03, 1.0)  # seconds between two looks while nobody rings: another hub may have kept a job
 GATHER_DELAY_S = 0.01  # seconds that whoever rings waits for others: one look for them all
 COUNT_INTERVAL = timedelta(seconds=5)  # between two counts of all that is due
 
@@ -61,6 +58,7 @@ class JobSchedule:
 
 def schedule_after(answer: Acknowledgement | NotSent, attempts: int, *, jitter: float) -> JobSchedule:
     """Tell when a job is due again. `attempts`: how often it was rung before; `jitter` from 0 to 1."""
+    again = timedelta(seconds=JOB_BACKOFF.delay_s(attempts))
     match answer:
         case NotSent():
             return JobSchedule("not_sent", NOT_SENT_RETRY_DELAY, tried=False)
@@ -69,26 +67,17 @@ def schedule_after(answer: Acknowledgement | NotSent, attempts: int, *, jitter: 
                 "unknown", NOT_SENT_RETRY_DELAY, tried=False
             )  # it may have arrived: then the box says so
         case Acknowledgement(code=None):  # the node of its box is lost: the box says hello at another
-            return JobSchedule(
-                "silent", add_jitter(min(FIRST_RETRY_DELAY * 2 ** min(attempts, 10), MAX_RETRY_DELAY), jitter)
-            )
+            return JobSchedule("silent", lengthened(again, jitter))
         case Acknowledgement() if has_no_subscriber(answer) or not answer.accepted:
             return JobSchedule(
                 "nobody" if has_no_subscriber(answer) else "refused",
-                add_jitter(PARKED_RETRY_INTERVAL, jitter),
+                lengthened(PARKED_RETRY_INTERVAL, jitter),
                 parked=True,
             )
         case Acknowledgement():
-            return JobSchedule(
-                "taken", add_jitter(min(FIRST_RETRY_DELAY * 2 ** min(attempts, 10), MAX_RETRY_DELAY), jitter)
-            )
+            return JobSchedule("taken", lengthened(again, jitter))
         case _:
             assert_never(answer)
-
-
-def add_jitter(pause: timedelta, jitter: float) -> timedelta:
-    """Take up to a fifth more, so that a thousand jobs of one instant are not due at one instant again."""
-    return pause * (1 + jitter / 5)
 
 
 # Whoever freed the lease knows better, or holds the row to do so: the box has received it, or has said hello meanwhile.
@@ -173,13 +162,13 @@ class JobDispatcher:
 
     async def run(self, line: HubBrokerConnection) -> None:
         """Work until cancelled. Where there was something others may be keeping more: then it looks again sooner."""
-        pause = MAX_POLL_INTERVAL_S
+        pause = POLL_BACKOFF.max_s
         while True:
             self._wake_up.clear()
             try:
                 await self._count()
                 if line.there and await self._round(line):
-                    pause = MIN_POLL_INTERVAL_S
+                    pause = POLL_BACKOFF.first_s
                     continue
             except UNAVAILABLE_ERRORS as error:
                 log.error("jobs_not_read", why=str(error).splitlines()[0])
@@ -187,7 +176,7 @@ class JobDispatcher:
                 async with asyncio.timeout(pause):
                     await self._wake_up.wait()
             except TimeoutError:
-                pause = min(2 * pause, MAX_POLL_INTERVAL_S)
+                pause = POLL_BACKOFF.next_s(pause)
             else:
                 await asyncio.sleep(GATHER_DELAY_S)
 

@@ -5,7 +5,6 @@ the promise under the brand's key or, where the brand did not sign, the hub's. P
 """
 
 import json
-from base64 import urlsafe_b64decode
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Annotated
@@ -21,6 +20,7 @@ from gateway.protocol.delivery_state import PUBLIC_REASONS
 from gateway.protocol.hash_chain import ChainFault
 from gateway.protocol.keys import PublicKey
 from gateway.protocol.strict_json import loads
+from gateway.system.base64url import decode_base64url
 
 _PROMISE_ADAPTER: TypeAdapter[Offer | Update] = TypeAdapter(Annotated[Offer | Update, Field(discriminator="do")])
 _PARCELS_ADAPTER: TypeAdapter[tuple[str, ...]] = TypeAdapter(Annotated[tuple[str, ...], Field(max_length=MAX_PARCELS)])
@@ -185,11 +185,10 @@ def _difference(evidence: Evidence, said: object) -> str | None:
 def _payload_of(message: Message) -> dict[str, object] | None:
     signed, _, signature = message.token.encode().rpartition(b".")
     try:
-        raw = urlsafe_b64decode(signature + b"=" * (-len(signature) % 4))
+        raw = decode_base64url(signature)
         if not PublicKey.from_text(message.key).verifies(raw, signed):
             return None
-        part = signed.partition(b".")[2]
-        payload = loads(urlsafe_b64decode(part + b"=" * (-len(part) % 4)))
+        payload = loads(decode_base64url(signed.partition(b".")[2]))
     except ValueError:
         return None
     return payload if isinstance(payload, dict) else None

@@ -49,6 +49,7 @@ from gateway.mqtt.packets import (
 )
 from gateway.mqtt.rate_limits import RateLimits
 from gateway.mqtt.tls import error_text, tls_context
+from gateway.system.backoff import Backoff, shortened
 from gateway.system.mqtt_settings import BrokerSection, OverflowPolicy, Subscription
 
 MAX_PAYLOAD_BYTES = 65_536  # bytes of payload; what is larger is refused unread
@@ -408,8 +409,8 @@ class MqttClient(_Client):
                 level("broker_lost", host=at.host, port=at.port, why=self.failure)
                 self._brokers.rotate(-1)
             failures = 0 if self._monotonic() - began > STABLE_SESSION_S else failures + 1
-            longest = min(self._manner.max_backoff_s, BACKOFF_FIRST_S * 2 ** min(failures, 10))
-            await asyncio.sleep(random.uniform(longest / 2, longest))  # noqa: S311 - jitter is no secret
+            delay_s = Backoff(BACKOFF_FIRST_S, self._manner.max_backoff_s).delay_s(failures)
+            await asyncio.sleep(shortened(delay_s, random.random()))  # noqa: S311 - jitter is no secret
 
     async def _session(self) -> None:
         connection = _Connection(

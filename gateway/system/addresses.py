@@ -1,11 +1,29 @@
-"""Recognises this machine's own addresses."""
+"""Recognises this machine's own addresses, and counts a client's addresses as one."""
 
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Network, ip_address
+
+MAX_NAME_CHARS = 64  # of a client that a proxy names instead of giving its address
 
 
 def is_loopback_host(host: str) -> bool:
-    """Whether an address, or the name of one, is this machine's own and reached by nobody else."""
+    """Whether an address or its name is the loopback interface, which only this machine reaches."""
     try:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def client_network(address: str, *, ipv6_prefix: int = 64) -> str:
+    """Return the network under which a client's addresses are counted and limited as one.
+
+    Of IPv4 it is the address itself, also if a dual-stack proxy writes it as IPv6 (`::ffff:192.0.2.7`), since all of
+    IPv4 lies in one such network. Of IPv6 it is the network of `ipv6_prefix`
+    bits in CIDR notation, because one household can use all addresses of its 64 bits. The zone (`%eth0`) is dropped.
+    Text that is no address is returned, cut to `MAX_NAME_CHARS`.
+    """
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address[:MAX_NAME_CHARS]
+    four = parsed if isinstance(parsed, IPv4Address) else parsed.ipv4_mapped
+    return str(four or IPv6Network((int(parsed), ipv6_prefix), strict=False))

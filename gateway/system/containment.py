@@ -18,14 +18,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-RESTART_DELAY_S: Final = 1.0  # before a loop that raised is begun again, the first time
-MAX_RESTART_DELAY_S: Final = 60.0  # a loop that raises at each start costs one start a minute
+from gateway.system.backoff import Backoff
+
+RESTART_BACKOFF: Final = Backoff(1.0, 60.0)  # a loop that raises at each start costs one start a minute
 STABLE_RUN_S: Final = 60.0  # a loop that ran so long before it raised counts as sound: its delay begins anew
 MAX_FAULTS: Final = 256  # kinds of faults that are remembered; a kind that was forgotten is reported once more
 MAX_ITEM_CHARS: Final = 120  # of an item's name, which a stranger may have chosen
 
-FIRST_RETRY_S: Final = 60.0  # until a row that was set aside is tried again, the first time
-MAX_RETRY_S: Final = 24 * 3600.0  # and at the latest: a release that mends the fault finds the row within a day
+ROW_BACKOFF: Final = Backoff(60.0, 24 * 3600.0)  # a release that fixes the fault finds the row within a day
 MAX_QUARANTINED_ROWS: Final = (
     1_000  # rows of one worker: their ids go into its next statement, and SQLite takes 32,766 values
 )
@@ -131,7 +131,7 @@ class Containment:
 
         Returns when the loop returns. `run` must be callable again after it raised.
         """
-        delay, clock = RESTART_DELAY_S, asyncio.get_running_loop().time
+        delay, clock = RESTART_BACKOFF.first_s, asyncio.get_running_loop().time
         while True:
             began = clock()
             with self.piece(worker, "the loop itself") as piece:
@@ -139,9 +139,9 @@ class Containment:
             if piece.fault is None:
                 return
             if clock() - began >= STABLE_RUN_S:
-                delay = RESTART_DELAY_S
+                delay = RESTART_BACKOFF.first_s
             await sleep(delay)
-            delay = min(2 * delay, MAX_RESTART_DELAY_S)
+            delay = RESTART_BACKOFF.next_s(delay)
 
 
 @dataclass(slots=True)
@@ -166,7 +166,7 @@ class RowQuarantine:
     def add(self, row: str) -> None:
         """Leave a row alone. Beyond 1,000 of them the one that was set aside first is tried again."""
         known = self._rows.pop(row, None)
-        retry = FIRST_RETRY_S if known is None else min(2 * known.retry, MAX_RETRY_S)
+        retry = ROW_BACKOFF.first_s if known is None else ROW_BACKOFF.next_s(known.retry)
         self._rows[row] = _QuarantinedRow(self._monotonic() + retry, retry)
         if len(self._rows) > MAX_QUARANTINED_ROWS:
             self._rows.popitem(last=False)

@@ -7,11 +7,13 @@ never reach a middleware. They are the same with TLS.
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
+
+from gateway.system.token_bucket import TokenBuckets
 
 MAX_READ_BYTES = 2_048  # of one connection in one turn: asyncio alone would hand on 256 KiB
 # 256 connections with 16 KiB of requests each would be parsed in one turn for 0.7 s
@@ -54,6 +56,37 @@ class BoundedReader(asyncio.BufferedProtocol):
     def resume_writing(self) -> None:
         """Tell the server."""
         self._server.resume_writing()
+
+
+class NetworkConnections:
+    """Counts the open connections of each network, and limits how many it may have and how fast it opens them. Pure.
+
+    `max_open`: connections that one network may have at once. `per_second`: connections that it may open on average,
+    and `CONNECTION_BURST_S` times as many at once.
+    """
+
+    def __init__(self, max_open: int, per_second: float = MAX_CONNECTIONS_PER_SECOND) -> None:
+        self._max_open = max_open
+        self._rate = TokenBuckets(per_second, per_second * CONNECTION_BURST_S)
+        self.open: Counter[str] = Counter()
+
+    def may_open(self, network: str, mono: float) -> bool:
+        """Whether the network may open one more at `mono` (monotonic seconds); if so, it counts as opened."""
+        return self._rate.take(network, mono)
+
+    def has_room(self, network: str) -> bool:
+        """Whether the network has fewer than `max_open` connections."""
+        return self.open[network] < self._max_open
+
+    def add(self, network: str) -> None:
+        """Count a connection that was accepted."""
+        self.open[network] += 1
+
+    def remove(self, network: str) -> None:
+        """Count a connection that ended. A network without connections takes no memory."""
+        self.open[network] -= 1
+        if not self.open[network]:
+            del self.open[network]
 
 
 class RequestTurns:

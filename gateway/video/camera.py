@@ -14,6 +14,7 @@ from typing import Final
 from av.packet import Packet
 from av.video.stream import VideoStream
 
+from gateway.system.backoff import Backoff, shortened
 from gateway.system.containment import Containment
 from gateway.system.i18n import SOURCE
 from gateway.video.broadcast import Broadcast, LiveSink
@@ -28,8 +29,7 @@ from gateway.video.stream import StreamLost, read_packets
 
 log = logging.getLogger(__name__)
 
-MIN_RECONNECT_DELAY_S: Final = 0.25  # seconds before the first try to reconnect; doubled each time
-MAX_RECONNECT_DELAY_S: Final = 5.0
+RECONNECT_BACKOFF: Final = Backoff(0.25, 5.0)
 MAX_FILMING_RECONNECT_DELAY_S: Final = 1.0  # seconds: the same while it films, for each second then is a hole
 MAX_LOGIN_REFUSALS: Final = (
     3  # refusals of an account after which it is tried seldom: cameras lock accounts that are tried often
@@ -46,7 +46,7 @@ PROOF_LOCK_TIMEOUT_S: Final = 0.02  # seconds for which a proof waits for the ca
 
 def next_delay_s(pause: float, *, shown: bool, urgent: bool) -> float:
     """Seconds before the next try, after one that came `pause` seconds after the one before; `shown`: it went well."""
-    longer = MIN_RECONNECT_DELAY_S if shown else min(2 * pause, MAX_RECONNECT_DELAY_S)
+    longer = RECONNECT_BACKOFF.first_s if shown else RECONNECT_BACKOFF.next_s(pause)
     return min(longer, MAX_FILMING_RECONNECT_DELAY_S) if urgent else longer
 
 
@@ -184,7 +184,7 @@ class CameraReader:
         return thumbnail(newest[0]) if now - newest[1] <= MAX_PICTURE_AGE_S else None
 
     def _run(self) -> None:
-        dice, pause = random.SystemRandom(), MIN_RECONNECT_DELAY_S
+        dice, pause = random.SystemRandom(), RECONNECT_BACKOFF.first_s
         while self._wait_until_wanted():
             began = time.monotonic()
             fault: StreamFault | None = StreamFault.UNDECODABLE
@@ -197,7 +197,7 @@ class CameraReader:
                     continue
                 shown = fault is not StreamFault.UNREACHABLE and now - began > STABLE_STREAM_S
                 pause = next_delay_s(pause, shown=shown, urgent=bool(self._recordings) or self.source.urgent)
-                self._wait_before_retry(dice.uniform(pause / 2, pause))
+                self._wait_before_retry(shortened(pause, dice.random()))
 
     def _wait_before_retry(self, pause: float) -> None:
         """Wait before the next try; a film does not wait for the pause that a viewer's vain tries made long.

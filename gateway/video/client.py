@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final, assert_never
 
+from gateway.system.backoff import Backoff
 from gateway.video.ipc import (
     FROM_VIDEO_ADAPTER,
     BarcodeRead,
@@ -36,8 +37,7 @@ log = logging.getLogger(__name__)
 
 MAX_PROOF_AGE_S: Final = 1.0  # seconds after which a proof is dropped and its camera counts as dark
 START_TIMEOUT_S: Final = 10.0  # seconds for a process that was started to listen
-MIN_RESTART_DELAY_S: Final = 0.1  # seconds before a process that died is started again; doubled each time
-MAX_RESTART_DELAY_S: Final = 5.0
+RESTART_BACKOFF: Final = Backoff(0.1, 5.0)  # before a process that died is started again
 HANG_UP_TIMEOUT_S: Final = 1.0  # seconds within which a process hangs up that does not understand
 MAX_FAILED_SESSIONS: Final = 3  # conversations in a row that end before a word was understood
 MAX_LINE_BYTES: Final = 16 << 20  # bytes: the facts of a long visit come in one line
@@ -100,20 +100,20 @@ class VideoClient:
 
     async def run(self) -> None:
         """Keep a video process at hand until cancelled; the process then stays as it is."""
-        pause, refusals = MIN_RESTART_DELAY_S, 0
+        pause, refusals = RESTART_BACKOFF.first_s, 0
         while True:
             connection = await self._connect_or_start()
             if connection is not None:
-                pause = MIN_RESTART_DELAY_S
+                pause = RESTART_BACKOFF.first_s
                 refusals = 0 if await self._run_session(*connection) else refusals + 1
                 if refusals >= MAX_FAILED_SESSIONS:
                     self._terminate_older(_peer_pid(connection[1]))
                     refusals = 0
-                await asyncio.sleep(MIN_RESTART_DELAY_S)
+                await asyncio.sleep(RESTART_BACKOFF.first_s)
                 continue
             log.warning("the video process does not begin; tried again in %.1f s", pause)
             await asyncio.sleep(pause)
-            pause = min(2 * pause, MAX_RESTART_DELAY_S)
+            pause = RESTART_BACKOFF.next_s(pause)
 
     def watch(self, cameras: Sequence[str], *, on: bool, labels: Sequence[str] = ()) -> None:
         """Run or end the rings of these cameras; `labels` are those that also read barcodes."""

@@ -102,8 +102,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="what the broker took is never rung again",
         file="gateway/hub/dispatcher.py",
-        old="FIRST_RETRY_DELAY = timedelta(seconds=15)",
-        new="FIRST_RETRY_DELAY = timedelta(days=15)",
+        old="JOB_BACKOFF = Backoff(15.0, 600.0)",
+        new="JOB_BACKOFF = Backoff(1e6, 1e6)",
         tests=(DISPATCH,),
     ),
     Mutant(

@@ -40,8 +40,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="one address opens as many connections of the hub as it likes, one after the other",
         file="gateway/hub/http/connection_limits.py",
-        old="        if not self._opened.take(whose, mono) or (",
-        new="        if self._opened is None or (",
+        old="        if not all(limits.may_open(network, mono) for limits, network in self.limits_of(whose)):",
+        new="        if self.networks is None:",
         tests=(f"{THRESHOLD}::{OPENS}",),
     ),
     Mutant(

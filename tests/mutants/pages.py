@@ -111,8 +111,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="one place takes all connections",
         file=f"{WEB}server/connection_limits.py",
-        old=("        if self._network_counts[place] >= self._max_per_network:\n"),
-        new=("        if self._network_counts[place] >= self._max_connections:\n"),
+        old="        if not self._networks.has_room(place):\n",
+        new='        if not self._networks.has_room(""):\n',
         tests=("tests/gateway/web/server/test_connection_limits.py::test_one_place_cannot_keep_the_others_out",),
     ),
     Mutant(

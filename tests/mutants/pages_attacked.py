@@ -145,8 +145,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a stranger makes as many connections as he likes, one after the other",
         file=f"{WEB}server/connection_limits.py",
-        old=("        if not known and not self._connection_rate.take(place, now):\n"),
-        new=("        if not known and self._connection_rate is None:\n"),
+        old="        if not known and not self._networks.may_open(place, now):\n",
+        new="        if not known and self._networks is None:\n",
         tests=(f"{PORCH}::test_who_makes_connection_after_connection_is_hung_up_on_unheard",),
     ),
     Mutant(

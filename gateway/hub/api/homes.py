@@ -4,7 +4,6 @@ None of these needs an API key: a claim's secret proves the first, the key of th
 Each can be sent again after its answer was lost: the same key gets the same certificate.
 """
 
-from base64 import urlsafe_b64decode
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -36,6 +35,7 @@ from gateway.protocol.enrolment import (
     request_mac,
 )
 from gateway.protocol.support_code import new_support_code
+from gateway.system.base64url import decode_base64url
 
 HomeId = Annotated[str, StringConstraints(pattern=HOME_ID_PATTERN)]
 # base64url without padding: of four characters one is never left over
@@ -155,7 +155,7 @@ class HomeOperations:
         row = (await call.tx.execute(held)).one_or_none()
         if row is None:
             raise ApiProblem(Code.NOT_FOUND)
-        csr = _decode_base64url(asked.csr)
+        csr = decode_base64url(asked.csr, canonical=False)
         if not macs_equal(request_mac(row.sha256, id_, csr, asked.box_key), asked.mac):
             raise ApiProblem(Code.SIGNATURE_REFUSED, "Its secret is another one, or a part was changed on the way.")
         if row.expires <= call.now:
@@ -182,8 +182,8 @@ class HomeOperations:
         """Certify a box's next key. What it asked for before and did not confirm no longer counts."""
         asked = call.of(Renewing)
         known = await _active_certificates(call, asked.home)
-        csr, signature = _decode_base64url(asked.csr), _decode_base64url(asked.signature)
-        if not any(_signature_holds(row, signature, renewal_statement(asked.home, csr)) for row in known):
+        csr = decode_base64url(asked.csr, canonical=False)
+        if not any(_signature_holds(row, asked.signature, renewal_statement(asked.home, csr)) for row in known):
             raise ApiProblem(Code.SIGNATURE_REFUSED, "No certificate of this home that counts has this key.")
         key = _public_key_of(csr)
         before = await _find_certificate(call.tx, asked.home, public_key_digest(key))
@@ -198,9 +198,9 @@ class HomeOperations:
     async def confirm(self, call: RequestContext) -> Response:
         """Let the new certificate count alone."""
         asked = call.of(Confirming)
-        known, signature = await _active_certificates(call, asked.home), _decode_base64url(asked.signature)
+        known = await _active_certificates(call, asked.home)
         row = next((row for row in known if row.serial == asked.serial), None)
-        if row is None or not _signature_holds(row, signature, confirmation_statement(asked.home, asked.serial)):
+        if row is None or not _signature_holds(row, asked.signature, confirmation_statement(asked.home, asked.serial)):
             raise ApiProblem(Code.SIGNATURE_REFUSED, "No certificate of this home that counts has this key.")
         mine = certificates.c.home == asked.home
         others = mine & (certificates.c.serial != asked.serial) & certificates.c.ended.is_(None)
@@ -221,7 +221,7 @@ class HomeOperations:
         if row is None or home is None:
             raise ApiProblem(Code.NOT_FOUND)
         counts = row.ended is None and row.expires > call.now
-        signed = _signature_holds(row, _decode_base64url(asked.signature), leave_statement(asked.home, asked.serial))
+        signed = _signature_holds(row, asked.signature, leave_statement(asked.home, asked.serial))
         if not signed or not (counts or home.revoked is not None):
             raise ApiProblem(Code.SIGNATURE_REFUSED, "No certificate of this home that counts has this key.")
         if home.revoked is None:
@@ -322,18 +322,14 @@ async def _active_certificates(call: RequestContext, home: str) -> list[Row[Any]
     return [] if row.revoked is not None else list(found)
 
 
-def _signature_holds(row: Row[Any], signature: bytes, signed: bytes) -> bool:
+def _signature_holds(row: Row[Any], signature: str, signed: bytes) -> bool:
     key = x509.load_der_x509_certificate(row.der).public_key()
     assert isinstance(key, ec.EllipticCurvePublicKey)  # noqa: S101 - this hub has certified it
     try:
-        key.verify(signature, signed, ec.ECDSA(hashes.SHA256()))
+        key.verify(decode_base64url(signature, canonical=False), signed, ec.ECDSA(hashes.SHA256()))
     except InvalidSignature:
         return False
     return True
-
-
-def _decode_base64url(text: str) -> bytes:
-    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def _public_key_of(csr: bytes) -> ec.EllipticCurvePublicKey:

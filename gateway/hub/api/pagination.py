@@ -2,8 +2,6 @@
 
 import json
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error
 from datetime import datetime
 from typing import Annotated
 
@@ -12,6 +10,7 @@ from sqlalchemy import ColumnElement, Table, and_, or_
 
 from gateway.hub.operation import ApiParameters
 from gateway.hub.problem import ApiProblem, Code
+from gateway.system.base64url import decode_base64url, encode_base64url
 
 MAX_PAGE_ITEMS = 100
 _ID_PATTERN = re.compile(r"[a-z0-9-]{1,64}", re.ASCII)  # what a place can be: one of our own ids
@@ -34,7 +33,7 @@ def rows_after(table: Table, created: datetime, id_: str) -> ColumnElement[bool]
 
 def encode_cursor(*place: int | str) -> str:
     """Write the place of a list's last item as a cursor."""
-    return urlsafe_b64encode(json.dumps(place, separators=(",", ":")).encode()).decode().rstrip("=")
+    return encode_base64url(json.dumps(place, separators=(",", ":")).encode())
 
 
 def decode_cursor(text: str, *kinds: type[int] | type[str]) -> tuple[int | str, ...]:
@@ -44,8 +43,8 @@ def decode_cursor(text: str, *kinds: type[int] | type[str]) -> tuple[int | str, 
         Problem: it is none.
     """
     try:
-        found = json.loads(urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    except (Error, ValueError) as error:
+        found = json.loads(decode_base64url(text))
+    except ValueError as error:
         raise ApiProblem(Code.BAD_CURSOR) from error
     if not isinstance(found, list) or [type(one) for one in found] != list(kinds) or encode_cursor(*found) != text:
         raise ApiProblem(Code.BAD_CURSOR)

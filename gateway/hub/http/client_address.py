@@ -7,12 +7,13 @@ each time (https://azure.microsoft.com/en-us/blog/rewrite-http-headers-with-azur
 """
 
 from collections.abc import Sequence
-from ipaddress import IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv6Network
 
 from aiohttp import web
 
+from gateway.system.addresses import client_network
+
 NETWORK_LIMIT_FACTOR = 4  # rations that a network of 48 bits has together: one stranger can have all of it
-_MAX_NAME_CHARS = 64  # characters of a name that is no address
 
 
 def client_address(request: web.Request, *, behind_proxy: bool) -> str:
@@ -27,17 +28,10 @@ def last_forwarded(told: Sequence[str]) -> str:
 
 
 def network_of(written: str) -> str:
-    """One writing for all addresses of one stranger: of IPv6 a network of 64 bits, which one house has for itself."""
+    """Return the network of a client's address (`client_network`), which may stand in brackets or before a port."""
     bare = written[1:].partition("]")[0] if written.startswith("[") else written
     bare = bare.partition(":")[0] if bare.count(":") == 1 else bare
-    try:
-        known = ip_address(bare.partition("%")[0])
-    except ValueError:  # a proxy that tells a name
-        return written[:_MAX_NAME_CHARS]
-    if not isinstance(known, IPv6Address):
-        return str(known)
-    four = known.ipv4_mapped  # a proxy that listens for both kinds at once; a network of 64 bits would be all of them
-    return str(ip_network((known, 64), strict=False)) if four is None else str(four)
+    return client_network(bare)
 
 
 def wider_network(name: str) -> str | None:
@@ -46,4 +40,4 @@ def wider_network(name: str) -> str | None:
         known = IPv6Network(name)
     except ValueError:
         return None
-    return str(known.supernet(new_prefix=48)) if known.prefixlen == 64 else None
+    return client_network(str(known.network_address), ipv6_prefix=48) if known.prefixlen == 64 else None

@@ -6,16 +6,14 @@ connections and says nothing would use up the files that a process may have open
 
 import asyncio
 import resource
-from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import cast
 
 from aiohttp import web
 
 from gateway.hub.http.client_address import network_of, wider_network
-from gateway.system.http_limits import CONNECTION_BURST_S, MAX_CONNECTIONS_PER_SECOND, BoundedReader
-from gateway.system.token_bucket import TokenBuckets
+from gateway.system.http_limits import MAX_CONNECTIONS_PER_SECOND, BoundedReader, NetworkConnections
 
 MAX_CONNECTIONS = 20_000  # connections at once
 RESERVED_FILES = 300  # that the hub needs for everything else: database, broker, webhooks
@@ -59,12 +57,11 @@ class HubConnectionLimiter:
     sends: float = REQUEST_END_TIMEOUT_S
     idle: float = IDLE_TIMEOUT_S
     guests: dict[asyncio.BaseTransport, "_LimitedConnection"] = field(default_factory=dict)
-    counted: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        each, around = self.per_second, self.per_second * NETWORK_LIMIT_FACTOR
-        self._opened = TokenBuckets(each, each * CONNECTION_BURST_S)
-        self._opened_around = TokenBuckets(around, around * CONNECTION_BURST_S)
+        each = self.most if self.each is None else self.each
+        self.networks = NetworkConnections(each, self.per_second)
+        self.wider_networks = NetworkConnections(each * NETWORK_LIMIT_FACTOR, self.per_second * NETWORK_LIMIT_FACTOR)
 
     def before(self, server: Callable[[], asyncio.BaseProtocol]) -> Callable[[], asyncio.BufferedProtocol]:
         """Make what stands before aiohttp's own protocol."""
@@ -89,21 +86,18 @@ class HubConnectionLimiter:
 
     def lets_in(self, whose: str, mono: float) -> bool:
         """Whether there is room for one more of these, and of those around, and they did not open too many of late."""
-        around = wider_network(whose)
         if len(self.guests) >= self.most or self.each is None:
             return len(self.guests) < self.most
-        if not self._opened.take(whose, mono) or (around is not None and not self._opened_around.take(around, mono)):
+        if not all(limits.may_open(network, mono) for limits, network in self.limits_of(whose)):
             return False
-        return self.counted[whose] < self.each and (
-            around is None or self.counted[around] < NETWORK_LIMIT_FACTOR * self.each
-        )
+        return all(limits.has_room(network) for limits, network in self.limits_of(whose))
 
-    def counts(self, whose: str, change: int) -> None:
-        """One more of these, or one less."""
-        for place in filter(None, (whose, wider_network(whose))):
-            self.counted[place] += change
-            if not self.counted[place]:
-                del self.counted[place]
+    def limits_of(self, network: str) -> Iterator[tuple[NetworkConnections, str]]:
+        """Give the counts that a connection of this network is part of, each with the network's name there."""
+        yield self.networks, network
+        wider = wider_network(network)
+        if wider is not None:
+            yield self.wider_networks, wider
 
 
 class _LimitedConnection(BoundedReader):
@@ -124,7 +118,8 @@ class _LimitedConnection(BoundedReader):
             return
         self._transport = came
         self._limiter.guests[came] = self
-        self._limiter.counts(self._whose, 1)
+        for limits, network in self._limiter.limits_of(self._whose):
+            limits.add(network)
         super().connection_made(came)
         self.has(self._limiter.asks)
 
@@ -145,7 +140,8 @@ class _LimitedConnection(BoundedReader):
             return
         self.stays()
         del self._limiter.guests[self._transport]
-        self._limiter.counts(self._whose, -1)
+        for limits, network in self._limiter.limits_of(self._whose):
+            limits.remove(network)
         self._transport = None
         super().connection_lost(exc)
 

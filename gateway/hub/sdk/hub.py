@@ -15,10 +15,13 @@ from gateway.hub.sdk.stream import EventStreamReader, ServerSentEvent
 from gateway.hub.sdk.told import MAX_JSON_DEPTH, escape_control_characters
 from gateway.protocol.strict_json import loads
 from gateway.system.addresses import is_loopback_host
+from gateway.system.backoff import Backoff
 
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=30)  # seconds, for one answer
 STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)  # a stream says something every 15 s
 MAX_TRIES = 4  # of one request that a hub did not answer, or asked to be sent again
+REQUEST_BACKOFF = Backoff(0.25, 2.0)  # until the next try
+STREAM_BACKOFF = Backoff(0.5, 30.0)  # until a stream of events that ended is opened again
 MAX_RESPONSE_BYTES = 4_000_000  # bytes of an answer
 
 
@@ -82,7 +85,7 @@ class RetailerClient:
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 if not left:
                     raise HubUnreachable(f"{self._access.url} does not answer ({_error_text(error)}).") from error
-                await asyncio.sleep(2.0 ** (MAX_TRIES - 1 - left) / 4)
+                await asyncio.sleep(REQUEST_BACKOFF.delay_s(MAX_TRIES - 1 - left))
         raise AssertionError("the last try has returned or raised")
 
     async def follow(self, after: str | None = None) -> AsyncIterator[ServerSentEvent]:
@@ -91,7 +94,7 @@ class RetailerClient:
         Raises:
             Refused: the hub says no.
         """
-        reader, pause = EventStreamReader(last=after), 0.5
+        reader, pause = EventStreamReader(last=after), STREAM_BACKOFF.first_s
         while True:
             headers = {**self._headers(), "Accept": "text/event-stream"}
             if reader.last is not None:
@@ -104,11 +107,11 @@ class RetailerClient:
                     await _check_status(answer)
                     async for part in answer.content.iter_any():
                         for message in reader.feed(part):
-                            pause = 0.5
+                            pause = STREAM_BACKOFF.first_s
                             yield message
             reader.cut()
             await asyncio.sleep(pause)
-            pause = min(pause * 2, 30.0)
+            pause = STREAM_BACKOFF.next_s(pause)
 
     async def _request_once(self, method: str, path: str, body: object, headers: Mapping[str, str]) -> dict[str, Any]:
         async with self._http.request(

@@ -6,6 +6,7 @@ from enum import StrEnum, auto
 from http import HTTPStatus
 
 from gateway.protocol.strict_json import loads
+from gateway.system.backoff import lengthened
 
 MAX_EXCERPT_CHARS = 200
 MIN_GIVE_UP_AGE = timedelta(hours=24)  # a message is not given up before
@@ -24,7 +25,6 @@ _RETRY_DELAYS_S = (
     21_600,
     28_800,
 )  # seconds after the first try, the second ...
-_MAX_JITTER = 0.2  # a wait is up to so much longer, so that not all come back at once
 
 
 class WebhookResult(StrEnum):
@@ -107,8 +107,8 @@ def parse_retry_after(header: str | None) -> timedelta | None:
 
 def retry_delay(tries: int, *, asked: timedelta | None, chance: float) -> timedelta:
     """Tell how long after the try of this number (1 is the first) the next one is. `chance` lies in 0 to 1."""
-    seconds = _RETRY_DELAYS_S[min(tries, len(_RETRY_DELAYS_S)) - 1] * (1 + _MAX_JITTER * chance)
-    return max(timedelta(seconds=seconds), asked or timedelta())
+    delay = timedelta(seconds=_RETRY_DELAYS_S[min(tries, len(_RETRY_DELAYS_S)) - 1])
+    return max(lengthened(delay, chance), asked or timedelta())
 
 
 def is_given_up(tries: int, since: timedelta, *, most: int) -> bool:

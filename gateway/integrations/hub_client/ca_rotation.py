@@ -5,7 +5,6 @@ change: a box that was off meanwhile learns it when it is back.
 """
 
 import asyncio
-from base64 import urlsafe_b64decode
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
 from functools import partial
@@ -41,6 +40,7 @@ from gateway.integrations.hub_client.enrolment import (
 )
 from gateway.protocol.enrolment import proquint_words, successor_statement
 from gateway.system.atomic_file import write_whole
+from gateway.system.base64url import decode_base64url
 from gateway.system.clock import machine_time
 
 log = structlog.get_logger(__name__)
@@ -128,7 +128,7 @@ def _is_signed_by(before: x509.Certificate, one: x509.Certificate, signature: st
     if not isinstance(key, ec.EllipticCurvePublicKey):
         return False
     try:
-        key.verify(urlsafe_b64decode(signature + "=" * (-len(signature) % 4)), told, ec.ECDSA(hashes.SHA256()))
+        key.verify(decode_base64url(signature), told, ec.ECDSA(hashes.SHA256()))
     except (ValueError, InvalidSignature):
         return False
     return True

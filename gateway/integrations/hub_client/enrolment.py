@@ -12,7 +12,6 @@ the authority of the code's fingerprint; a renewed certificate must come from th
 
 import json
 import ssl
-from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -47,6 +46,7 @@ from gateway.protocol.keys import PublicKey
 from gateway.protocol.strict_json import loads
 from gateway.system.addresses import is_loopback_host
 from gateway.system.atomic_file import read_regular, write_whole
+from gateway.system.base64url import encode_base64url
 from gateway.system.bounded_http import open_bounded
 from gateway.system.config_section import HostName
 from gateway.system.pki.authority import BACKDATING
@@ -186,7 +186,7 @@ def join_hub(code: ClaimCode, box: PublicKey, folder: Path, ask: HttpPost) -> Hu
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     key, secret = _next_key(folder, code.claim), secret_key(code.secret)
     csr = _csr(key)
-    asked = {"csr": _base64url(csr), "box_key": box.text, "mac": request_mac(secret, code.claim, csr, box.text)}
+    asked = {"csr": encode_base64url(csr), "box_key": box.text, "mac": request_mac(secret, code.claim, csr, box.text)}
     joined = read_answer(_JoinResponse, ask(f"{code.url}/v1/claims/{code.claim}", asked))
     parts = (
         joined.home, str(joined.shard), joined.broker.host, str(joined.broker.port), joined.certificate,
@@ -304,7 +304,7 @@ def renew_certificate(url: str, folder: Path, ask: HttpPost, *, now: datetime) -
         csr = _csr(key)
         asked = {
             "home": mine.home,
-            "csr": _base64url(csr),
+            "csr": encode_base64url(csr),
             "signature": _sign(mine.key, renewal_statement(mine.home, csr)),
         }
         try:
@@ -440,11 +440,7 @@ def _csr(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def _sign(key: ec.EllipticCurvePrivateKey, what: bytes) -> str:
-    return _base64url(key.sign(what, ec.ECDSA(hashes.SHA256())))
-
-
-def _base64url(raw: bytes) -> str:
-    return urlsafe_b64encode(raw).decode().rstrip("=")
+    return encode_base64url(key.sign(what, ec.ECDSA(hashes.SHA256())))
 
 
 M = TypeVar("M", bound=HubResponse)

@@ -5,8 +5,10 @@ A hub may be away, slow or hostile; its cost stays within these numbers.
 
 from dataclasses import dataclass
 
+from gateway.system.backoff import Backoff
+
 MAX_UNACKNOWLEDGED_EVENTS = 20  # sent events without acknowledgement
-FIRST_RETRY_DELAY_S, MAX_RETRY_DELAY_S = 10.0, 300.0  # seconds until an unacknowledged event is sent again
+EVENT_BACKOFF = Backoff(10.0, 300.0)  # until an unacknowledged event is sent again
 HELLOS_BEFORE_RECONNECT = (
     3  # hellos without an answer before reconnecting: a cluster may have lost the subscription (seen)
 )
@@ -41,4 +43,4 @@ class SendWindow:
     @property
     def patience(self) -> float:
         """Return the seconds to wait for an answer."""
-        return min(FIRST_RETRY_DELAY_S * float(2 ** min(self.failures, 10)), MAX_RETRY_DELAY_S)
+        return EVENT_BACKOFF.delay_s(self.failures)

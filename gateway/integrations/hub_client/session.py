@@ -45,6 +45,7 @@ from gateway.protocol.key_succession import KeyHistory
 from gateway.protocol.keys import BoxKey
 from gateway.protocol.strict_json import loads
 from gateway.storage import EventSigner, Store, StoreFailed
+from gateway.system.backoff import Backoff, lengthened
 from gateway.system.clock import Clock
 from gateway.system.config_section import ConfigError
 from gateway.system.containment import Containment
@@ -59,10 +60,7 @@ POLL_INTERVAL_S = 0.5  # seconds between two checks for what is due to the hub: 
 STORE_RETRY_DELAY_S = 5.0  # seconds until a failed disk is tried again
 FILE_RETRY_DELAY_S = 60.0  # seconds until unusable files are read again
 ERROR_LOG_INTERVAL_S = 60.0  # seconds between two log entries about a hub's errors
-FIRST_CHECK_DELAY_S, MAX_CHECK_DELAY_S = (
-    5.0,
-    600.0,
-)  # seconds between queries whether the hub accepts this home, while the uplink is down
+MEMBERSHIP_BACKOFF = Backoff(5.0, 600.0)  # between queries whether the hub accepts this home, while the uplink is down
 STATUS_WRITE_INTERVAL_S = 10.0  # seconds between two updates of the number of waiting events
 SUPPORT_CODE_INTERVAL_S = 60.0  # seconds between two support codes that are accepted from a hub
 MESSAGE_EXPIRY_S = 300  # seconds that the broker keeps a message for the hub
@@ -349,10 +347,10 @@ class Uplink:
 
     async def _check_membership(self) -> None:
         """Check, while the uplink is down, whether the hub still accepts this home: its broker gives no reason."""
-        wait = FIRST_CHECK_DELAY_S
+        wait = MEMBERSHIP_BACKOFF.first_s
         while True:
             await asyncio.sleep(wait)
-            wait = FIRST_CHECK_DELAY_S if self._is_up else min(2 * wait, MAX_CHECK_DELAY_S)
+            wait = MEMBERSHIP_BACKOFF.first_s if self._is_up else MEMBERSHIP_BACKOFF.next_s(wait)
             if not self._is_up and await self._unenrolment.let_in() is False and not self._is_up:
                 if not self._cut_off:
                     log.error("hub_cut_off", url=self._section.url, todo="ask whoever runs it for a claim to join anew")
@@ -437,8 +435,9 @@ class Uplink:
         sent = self._mqtt.publish(self._topic["hello"], hello.model_dump_json().encode(), expiry=MESSAGE_EXPIRY_S)
         if isinstance(sent, Sent):
             self._hello_due, self._hello_sent, self._ack = False, True, None
-            spread = random.uniform(0, self._sending.patience / 5)  # noqa: S311 - jitter is no secret
-            self._sending.began(self._monotonic() + spread)
+            delay_s = self._sending.patience
+            spread_s = lengthened(delay_s, random.random()) - delay_s  # noqa: S311 - jitter is no secret
+            self._sending.began(self._monotonic() + spread_s)
 
     async def _on_ack(self, ack: Ack) -> None:
         uplinks = self._store.uplinks

@@ -6,7 +6,6 @@ decides on one brand's permission as it was when the message was sent. Anyone wh
 
 import hmac
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,6 +15,7 @@ from typing import assert_never
 
 from gateway.domain.now import Now
 from gateway.protocol import owner_requests
+from gateway.system.base64url import decode_base64url, encode_base64url
 
 LINK_PATH = "link"  # below the base address of the box's pages: BASE/link/TOKEN
 NONCE_BYTES = 16
@@ -98,7 +98,7 @@ def sign_link(purpose: LinkPurpose, subject: str, expires: datetime, nonce: byte
     if not _is_subject_of(purpose, subject):
         raise ValueError(f"{subject!r} is no subject for {purpose}")
     said = f"{purpose}\n{subject}\n{int(expires.timestamp())}\n{nonce.hex()}".encode()
-    return f"{_base64url_encode(said)}.{_base64url_encode(_mac(said, key))}"
+    return f"{encode_base64url(said)}.{encode_base64url(_mac(said, key))}"
 
 
 def verify_link(token: str, key: bytes, now: Now) -> ActionLink | LinkError:
@@ -151,8 +151,11 @@ def link_url(pages: str, token: str) -> str:
 def _verified(token: str, key: bytes) -> ActionLink | None:
     if len(token) > MAX_TOKEN_CHARACTERS or token.count(".") != 1:
         return None
-    said, mac = map(_base64url_decode, token.split("."))
-    if said is None or mac is None or not hmac.compare_digest(_mac(said, key), mac):
+    try:
+        said, mac = map(decode_base64url, token.split("."))
+    except ValueError:
+        return None
+    if not hmac.compare_digest(_mac(said, key), mac):
         return None
     purpose, subject, expires, nonce_ = said.decode().split("\n")  # trusted from here on: the box signed it
     return ActionLink(
@@ -174,16 +177,3 @@ def _is_subject_of(purpose: LinkPurpose, subject: str) -> bool:
 
 def _mac(said: bytes, key: bytes) -> bytes:
     return hmac.digest(key, _LINK_CONTEXT + said, "sha256")
-
-
-def _base64url_encode(raw: bytes) -> str:
-    return urlsafe_b64encode(raw).decode().rstrip("=")
-
-
-def _base64url_decode(text: str) -> bytes | None:
-    """Decode the output of `_base64url_encode`; return None for another spelling of the same bytes."""
-    try:
-        raw = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
-    except ValueError:
-        return None
-    return raw if _base64url_encode(raw) == text else None

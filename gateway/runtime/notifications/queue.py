@@ -40,6 +40,7 @@ from gateway.runtime.notifications.composer import MessageComposer, stored_kind
 from gateway.runtime.notifications.texts import ComposedMessage
 from gateway.storage import Store, StoreFailed
 from gateway.storage import StoredMessage as Stored
+from gateway.system.backoff import Backoff, shortened
 from gateway.system.clock import Clock
 from gateway.system.containment import Containment
 from gateway.system.i18n import Language, Text, _, languages, pgettext
@@ -50,10 +51,7 @@ log = structlog.get_logger(__name__)
 _RANDOM = secrets.SystemRandom()
 
 POLL_INTERVAL_S = 1.0  # seconds between two checks for due messages
-FIRST_RETRY_DELAY_S, MAX_RETRY_DELAY_S = (
-    2.0,
-    300.0,
-)  # seconds until a failed phone is tried again: after the first failure, and at most
+PHONE_BACKOFF = Backoff(2.0, 300.0)  # until a failed phone is tried again
 SEND_LEASE = timedelta(seconds=2 * SEND_TIMEOUT_S + 10)  # a send, another without its picture, and the store's time
 HANDOVER_GRACE = timedelta(seconds=10)  # how long a stored message waits for its picture and its handover
 MAX_CACHED_MESSAGES = 50  # messages kept in memory with their pictures: the newest
@@ -82,11 +80,6 @@ ACTION_LABELS: Mapping[LinkPurpose, Text] = MappingProxyType({
 
 def _parse_language(word: str | None) -> Language | None:
     return word if word in languages() else None
-
-
-def retry_delay_s(failures: int, lot: float) -> float:
-    """Return the seconds until a phone with so many failures in a row is tried again; `lot`, 0 to 1, spreads them."""
-    return float(min(MAX_RETRY_DELAY_S, FIRST_RETRY_DELAY_S * 2 ** min(failures - 1, 16)) * (0.5 + lot / 2))
 
 
 class NotificationQueue:
@@ -434,7 +427,7 @@ class _PhoneSender:
             return
         self.failures += 1
         self._failed_numbers.update(numbers)
-        wait = retry_delay_s(self.failures, self._jitter())
+        wait = shortened(PHONE_BACKOFF.delay_s(self.failures - 1), self._jitter())
         if not self._wake_event.is_set():  # else a new message arrived meanwhile, and is tried at once
             self._retry_at_mono = now.mono + wait
         log.warning("phone_not_reached", phone=self._index, scheme=self.phone.scheme, heard=heard.value,

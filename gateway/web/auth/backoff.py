@@ -9,31 +9,32 @@ from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from gateway.system.backoff import Backoff
+
 K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackoffPolicy:
-    """How waits grow: nothing for the first `free` wrong tries, then `first` seconds, doubled by each up to `longest`.
+    """How waits grow: nothing for the first `free` wrong tries, then by `delays`.
 
     One wrong try is forgotten after every `fades` seconds without another.
     """
 
     free: int
-    first: float
-    longest: float
+    delays: Backoff
     fades: float
 
     def delay(self, failures: int) -> float:
         """How long to wait after the last of so many wrong tries, in seconds."""
         over = failures - self.free
-        return 0.0 if over <= 0 else min(self.longest, self.first * 2.0 ** (over - 1))
+        return 0.0 if over <= 0 else self.delays.delay_s(over - 1)
 
     @property
     def top(self) -> int:
         """Where the longest wait is reached: counting on would only make the fading take for ever."""
         failures = self.free + 1
-        while self.delay(failures) < self.longest:
+        while self.delay(failures) < self.delays.max_s:
             failures += 1
         return failures
 

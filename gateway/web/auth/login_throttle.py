@@ -13,15 +13,16 @@ looked at; a success gives its own try back.
 """
 
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
 
 from gateway.domain.now import Now
 from gateway.storage import AccountStore
+from gateway.system.addresses import client_network
+from gateway.system.backoff import Backoff
 from gateway.web.auth.backoff import AttemptBackoff, BackoffPolicy
 
-PAIR_POLICY = BackoffPolicy(free=3, first=1.0, longest=900.0, fades=3600.0)
-NAME_POLICY = BackoffPolicy(free=10, first=2.0, longest=900.0, fades=3600.0)
-DEVICE_POLICY = BackoffPolicy(free=5, first=1.0, longest=900.0, fades=3600.0)
+PAIR_POLICY = BackoffPolicy(free=3, delays=Backoff(1.0, 900.0), fades=3600.0)
+NAME_POLICY = BackoffPolicy(free=10, delays=Backoff(2.0, 900.0), fades=3600.0)
+DEVICE_POLICY = BackoffPolicy(free=5, delays=Backoff(1.0, 900.0), fades=3600.0)
 
 # So many slots that two that matter seldom meet, so few that nobody can fill the disk.
 PAIR_SLOTS = 4096
@@ -92,14 +93,3 @@ class LoginThrottle:
             return
         name = self._names.give_back(attempt.name, now.mono)
         await self._register.set_failures({("name", attempt.name): name, ("pair", attempt.pair): pair})
-
-
-def client_network(address: str) -> str:
-    """What counts as one place: an IPv4 address; of IPv6 the network of 64 bits, within which anybody has them all."""
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return address
-    if isinstance(parsed, IPv6Address):
-        return str(parsed.ipv4_mapped or f"{int(parsed) >> 64:x}")
-    return str(parsed)

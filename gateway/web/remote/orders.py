@@ -6,8 +6,6 @@ takes access away counts also where it does not, and a stop also where nothing c
 """
 
 import asyncio
-from base64 import urlsafe_b64decode
-from binascii import Error
 from collections.abc import Callable
 from typing import Final
 
@@ -26,7 +24,7 @@ from gateway.protocol.browser_envelope import (
 )
 from gateway.protocol.browser_messages import Order, StopOrder
 from gateway.protocol.browser_token import TokenRejection
-from gateway.protocol.strict_json import loads
+from gateway.protocol.jws import kid_of
 from gateway.storage import Store, StoreFailed
 from gateway.storage.browsers import EnrolledBrowser, StoredOrder
 from gateway.system.clock import Clock
@@ -41,17 +39,6 @@ NOT_ALLOWED: Final = "not_allowed"
 FAILED: Final = "failed"
 REFUSAL_LOG_INTERVAL_S = 60.0  # seconds between two lines about orders that are refused
 STORE_RETRY_DELAY_S = 5.0  # seconds until a disk that took nothing is tried again
-
-
-def envelope_browser(token: bytes) -> str | None:
-    """For which browser's keys an envelope says that it is sealed; None: it is no envelope."""
-    head = token.partition(b".")[0]
-    try:
-        said = loads(urlsafe_b64decode(head + b"=" * (-len(head) % 4)))
-    except (Error, ValueError):
-        return None
-    kid = said.get("kid") if isinstance(said, dict) else None
-    return kid if isinstance(kid, str) else None
 
 
 def browser_keys(one: EnrolledBrowser) -> EnvelopeKeys:
@@ -175,7 +162,7 @@ class OrderQueue:
 
     def _open_order(self, token: bytes) -> tuple[EnrolledBrowser, EnvelopeContent, Order] | str:
         """Open and believe an order, or say why not."""
-        name = envelope_browser(token)
+        name = kid_of(token)
         one = None if name is None else self._browsers.browser(name)
         if one is None or one.home != self._home:
             return TokenRejection.UNKNOWN_BROWSER

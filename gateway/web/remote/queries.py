@@ -15,13 +15,13 @@ from typing import Any, Literal, TypeVar, assert_never
 from pydantic import TypeAdapter, ValidationError
 
 from gateway.protocol import browser_messages
-from gateway.protocol.browser_envelope import decode_base64url
 from gateway.protocol.keys import PublicKey
 from gateway.protocol.strict_json import loads
 from gateway.runtime.notifications.composer import MessageComposer
 from gateway.storage.browsers import EnrolledBrowser
 from gateway.storage.models import StoredClip
 from gateway.storage.rows import TERMS_ADAPTER
+from gateway.system.base64url import decode_base64url
 from gateway.video.stills import take_stills
 from gateway.web.auth.roles import ROLE_RIGHTS, Role, UserRight, has_right
 from gateway.web.remote.actions import question_digest
@@ -244,7 +244,7 @@ class QueryService:
     def _orders(self, one: EnrolledBrowser) -> list[dict[str, Any]]:
         found = []
         for order in self._services.store.browsers.orders(one.id, at_most=MAX_ORDERS_SHOWN):
-            payload = json.loads(decode_base64url(order.signed.split(b".")[1]) or b"{}")
+            payload = json.loads(decode_base64url(order.signed.split(b".")[1]))
             found.append({"number": order.number, "jti": payload["jti"], "do": payload["order"]["do"],
                           "state": order.state, "why": order.why})  # fmt: skip
         return found

@@ -15,9 +15,9 @@ from contextlib import suppress
 
 from aiohttp import web
 
-from gateway.system.http_limits import CONNECTION_BURST_S, MAX_CONNECTIONS_PER_SECOND, BoundedReader
+from gateway.system.addresses import client_network
+from gateway.system.http_limits import BoundedReader, NetworkConnections
 from gateway.system.token_bucket import TokenBuckets
-from gateway.web.auth.login_throttle import client_network
 
 MAX_CONNECTIONS = 256  # connections
 MAX_CONNECTIONS_PER_NETWORK = 96  # of one place, so that one guest cannot keep all others out
@@ -92,22 +92,14 @@ class ConnectionLimiter:
         patience: float = REQUEST_TIMEOUT_S,
         stay: float = STRANGER_LIFETIME_S,
     ) -> None:
-        self._server, self._max_connections, self._max_per_network, self._reserved_connections = (
-            server,
-            most,
-            each,
-            reserved,
-        )
+        self._server, self._max_connections, self._reserved_connections = server, most, reserved
         self._request_timeout_s, self._stranger_lifetime_s = patience, stay
         self._open_connections: dict[PageConnection, asyncio.Task[None]] = {}  # in the order in which they came
-        self._network_counts: Counter[str] = Counter()
+        self._networks = NetworkConnections(each)
         self._known_networks: dict[
             str, float
         ] = {}  # place: when somebody who is signed in asked from there last (loop's clock)
         self._request_rate = TokenBuckets(STRANGER_REQUESTS_PER_SECOND, STRANGER_REQUESTS_BURST)
-        self._connection_rate = TokenBuckets(
-            MAX_CONNECTIONS_PER_SECOND, MAX_CONNECTIONS_PER_SECOND * CONNECTION_BURST_S
-        )
 
     async def receive(self, at: socket.socket, context: ssl.SSLContext | None) -> None:
         """Let in who comes, until cancelled; who is too many is hung up on unheard."""
@@ -145,10 +137,10 @@ class ConnectionLimiter:
         now = asyncio.get_running_loop().time()
         at = self._known_networks.get(place)
         known = at is not None and now - at <= KNOWN_NETWORK_LIFETIME_S
-        if not known and not self._connection_rate.take(place, now):
+        if not known and not self._networks.may_open(place, now):
             return False
         strangers = [caller for caller in self._open_connections if not caller.entitled]
-        if self._network_counts[place] >= self._max_per_network:
+        if not self._networks.has_room(place):
             return self._hang_up_on_oldest([caller for caller in strangers if caller.place == place])
         if len(self._open_connections) < self._max_connections and (
             known or len(strangers) < self._max_connections - self._reserved_connections
@@ -170,14 +162,12 @@ class ConnectionLimiter:
         caller = PageConnection(self._server(), place)
         attending = asyncio.create_task(self._serve_connection(caller, connection, context))
         self._open_connections[caller] = attending
-        self._network_counts[place] += 1
+        self._networks.add(place)
         attending.add_done_callback(lambda _: self._remove_connection(caller))
 
     def _remove_connection(self, caller: PageConnection) -> None:
-        if self._open_connections.pop(caller, None) is None:
-            return  # it was hung up on
-        self._network_counts[caller.place] -= 1
-        self._network_counts += Counter()  # forgets the places that have none
+        if self._open_connections.pop(caller, None) is not None:  # else it was hung up on
+            self._networks.remove(caller.place)
 
     async def _serve_connection(
         self, caller: PageConnection, connection: socket.socket, context: ssl.SSLContext | None

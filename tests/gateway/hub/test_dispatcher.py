@@ -14,13 +14,11 @@ from sqlalchemy.dialects.postgresql import dialect
 
 from gateway.hub import jobs as job_store
 from gateway.hub.dispatcher import (
-    FIRST_RETRY_DELAY,
+    JOB_BACKOFF,
     LEASE_DUE_JOBS,
-    MAX_RETRY_DELAY,
     NOT_SENT_RETRY_DELAY,
     PARKED_RETRY_INTERVAL,
     JobDispatcher,
-    add_jitter,
     schedule_after,
 )
 from gateway.hub.metrics import HubMetrics
@@ -61,8 +59,8 @@ def test_what_the_broker_says_decides_when_a_job_is_rung_again(
     found = schedule_after(answer, 0, jitter=0)
     assert (found.outcome, found.parked, found.tried) == (outcome, parked, tried)
     assert found.after == {
-        "taken": FIRST_RETRY_DELAY,
-        "silent": FIRST_RETRY_DELAY,
+        "taken": timedelta(seconds=JOB_BACKOFF.first_s),
+        "silent": timedelta(seconds=JOB_BACKOFF.first_s),
         "nobody": PARKED_RETRY_INTERVAL,
         "refused": PARKED_RETRY_INTERVAL,
     }.get(outcome, NOT_SENT_RETRY_DELAY)
@@ -71,7 +69,7 @@ def test_what_the_broker_says_decides_when_a_job_is_rung_again(
 @given(st.integers(0, 10_000), st.floats(0, 1))
 def test_a_job_is_rung_later_each_time_but_never_later_than_that(attempts: int, jitter: float) -> None:
     after = schedule_after(code(0), attempts, jitter=jitter).after
-    assert FIRST_RETRY_DELAY <= after <= add_jitter(MAX_RETRY_DELAY, 1)
+    assert timedelta(seconds=JOB_BACKOFF.first_s) <= after <= timedelta(seconds=720)
     assert after >= schedule_after(code(0), max(0, attempts - 1), jitter=0).after
 
 

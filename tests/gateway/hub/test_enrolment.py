@@ -33,6 +33,7 @@ from gateway.protocol.enrolment import (
     request_mac,
     secret_key,
 )
+from gateway.system.base64url import encode_base64url
 from tests.hubs import RunningHub, run_hub
 from tests.joins import DAY, JoiningBox, create_claim, lose_answer, with_boxes
 from tests.shell.house import make_home as a_home
@@ -150,7 +151,7 @@ async def test_claims_and_certificates_that_are_over_are_forgotten_after_a_month
 async def test_no_key_but_one_of_p_256_is_certified(file: HubFile, hub: RunningHub) -> None:
     code = await create_claim(hub, file)
     for csr in (b"x" * 200, b"\x30" * 200):
-        text = enrolment._base64url(csr)  # noqa: SLF001 - as a box writes it
+        text = encode_base64url(csr)
         mac = request_mac(secret_key(code.secret), code.claim, csr, "k" * 43)
         async with hub.http.post(
             f"/v1/claims/{code.claim}", json={"csr": text, "box_key": "k" * 43, "mac": mac}
@@ -382,7 +383,7 @@ def _renewal(of: enrolment.HubIdentity, home: str) -> dict[str, str]:
     key = ec.generate_private_key(ec.SECP256R1())
     csr = enrolment._csr(key)  # noqa: SLF001 - as a box asks
     signature = enrolment._sign(of.key, renewal_statement(home, csr))  # noqa: SLF001 - the same
-    return {"home": home, "csr": enrolment._base64url(csr), "signature": signature}  # noqa: SLF001 - the same
+    return {"home": home, "csr": encode_base64url(csr), "signature": signature}
 
 
 def _macced(code: ClaimCode, answer: dict[str, object]) -> dict[str, object]:

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.installation.survey_outage import TimeSpan, refusal_spans
 from gateway.installation.survey_video import OutageRecorder
-from gateway.video.camera import MIN_RECONNECT_DELAY_S, next_delay_s
+from gateway.video.camera import RECONNECT_BACKOFF, next_delay_s
 from gateway.video.client import VideoClient
 from gateway.video.ipc import CameraProof, ConfigureCameras
 from tests.filmset.pages import wait_until
@@ -77,10 +77,10 @@ def films(folder: Path) -> list[Path]:
 
 def test_a_survey_s_camera_is_tried_again_as_soon_as_in_a_visit() -> None:
     """Else an outage of a few seconds would last longer in a survey than at the door."""
-    filming, idle = [MIN_RECONNECT_DELAY_S], [MIN_RECONNECT_DELAY_S]
+    filming, idle = [RECONNECT_BACKOFF.first_s], [RECONNECT_BACKOFF.first_s]
     for _ in range(6):
         filming.append(next_delay_s(filming[-1], shown=False, urgent=True))
         idle.append(next_delay_s(idle[-1], shown=False, urgent=False))
     assert filming == [0.25, 0.5, 1, 1, 1, 1, 1]
     assert idle == [0.25, 0.5, 1, 2, 4, 5, 5]
-    assert next_delay_s(5, shown=True, urgent=False) == MIN_RECONNECT_DELAY_S
+    assert next_delay_s(5, shown=True, urgent=False) == RECONNECT_BACKOFF.first_s

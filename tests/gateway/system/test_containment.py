@@ -6,11 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.system.containment import (
-    FIRST_RETRY_S,
     MAX_FAULTS,
     MAX_QUARANTINED_ROWS,
-    MAX_RESTART_DELAY_S,
-    MAX_RETRY_S,
+    RESTART_BACKOFF,
+    ROW_BACKOFF,
     ContainedFault,
     Containment,
     RowQuarantine,
@@ -94,7 +93,7 @@ async def test_a_loop_that_raises_is_begun_again_ever_more_slowly_until_it_retur
 
     await board.containment.keep("worker", loop, sleep=sleep)
     assert begun == 10
-    assert slept == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, MAX_RESTART_DELAY_S, MAX_RESTART_DELAY_S, MAX_RESTART_DELAY_S]
+    assert slept == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, *[RESTART_BACKOFF.max_s] * 3]
     assert len(board.reported) == 1
 
 
@@ -119,11 +118,11 @@ def test_a_row_that_is_set_aside_is_tried_again_after_a_minute_then_ever_later_a
             now += 30.0
         waits.append(now - began)
         assert aside.rows() == ()
-    assert waits[:3] == [FIRST_RETRY_S, 2 * FIRST_RETRY_S, 4 * FIRST_RETRY_S]
-    assert waits[-1] == MAX_RETRY_S
+    assert waits[:3] == [ROW_BACKOFF.first_s, 2 * ROW_BACKOFF.first_s, 4 * ROW_BACKOFF.first_s]
+    assert waits[-1] == ROW_BACKOFF.max_s
     aside.done("row")
     aside.add("row")
-    now += FIRST_RETRY_S
+    now += ROW_BACKOFF.first_s
     assert "row" not in aside
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from gateway.system.backoff import Backoff
 from gateway.video import camera as module
 from gateway.video.camera import CameraReader
 from gateway.video.ipc import CameraProof, CameraSource, StreamFault
@@ -43,8 +44,7 @@ def test_whatever_a_stream_raises_its_camera_is_at_fault_and_is_tried_again(
         yield None  # a generator, as the real one is
 
     monkeypatch.setattr(module, "read_packets", poisoned)
-    monkeypatch.setattr(module, "MIN_RECONNECT_DELAY_S", 0.01)
-    monkeypatch.setattr(module, "MAX_RECONNECT_DELAY_S", 0.02)
+    monkeypatch.setattr(module, "RECONNECT_BACKOFF", Backoff(0.01, 0.02))
     monkeypatch.setattr(threading, "excepthook", bugs.append)
     around = CameraContext(
         root=tmp_path, pre_roll=1.0, utc=lambda: datetime.now(UTC), tell=lambda _words: None,

@@ -228,7 +228,7 @@ async def test_three_addresses_that_hold_all_connections_do_not_keep_the_owner_o
             async with site.client(site.owner) as owner, owner.get("/", headers={"Connection": "close"}) as answer:
                 assert answer.status == 200
         assert porch is not None
-        assert max(porch._network_counts.values()) <= MAX_CONNECTIONS_PER_NETWORK  # noqa: SLF001 - the same
+        assert max(porch._networks.open.values()) <= MAX_CONNECTIONS_PER_NETWORK  # noqa: SLF001 - the same
         over.set()
 
 

@@ -63,7 +63,7 @@ async def test_one_address_has_so_many_connections_and_another_place_is_free_as_
         for _, other in held:
             other.close()
         await hub.http.close()
-        await wait_until(lambda: not hub.hub.site.threshold.guests and not hub.hub.site.threshold.counted)
+        await wait_until(lambda: not hub.hub.site.threshold.guests and not hub.hub.site.threshold.networks.open)
 
 
 class Came(asyncio.Transport):
@@ -93,7 +93,7 @@ async def test_a_stranger_with_65536_networks_of_ipv6_does_not_take_the_places_o
     for guest in kept:
         guest.connection_lost(None)
     assert not threshold.guests
-    assert not threshold.counted
+    assert not threshold.networks.open
 
 
 async def test_behind_a_proxy_all_come_from_one_address(tmp_path: Path) -> None:

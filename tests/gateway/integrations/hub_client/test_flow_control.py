@@ -3,9 +3,8 @@ from hypothesis import strategies as st
 
 from gateway.integrations.hub_client.flow_control import (
     CHECK_INTERVAL_S,
-    FIRST_RETRY_DELAY_S,
+    EVENT_BACKOFF,
     HELLOS_BEFORE_RECONNECT,
-    MAX_RETRY_DELAY_S,
     SendWindow,
 )
 
@@ -13,9 +12,9 @@ from gateway.integrations.hub_client.flow_control import (
 def test_nothing_is_sent_before_the_hub_has_said_what_it_has() -> None:
     sending = SendWindow(sent=40, acknowledged=True)
     sending.began(100.0)
-    assert (sending.sent, sending.acknowledged, sending.again) == (0, False, 100.0 + FIRST_RETRY_DELAY_S)
+    assert (sending.sent, sending.acknowledged, sending.again) == (0, False, 100.0 + EVENT_BACKOFF.first_s)
     sending.heard(30, 101.0)
-    assert (sending.sent, sending.acknowledged, sending.again) == (30, True, 101.0 + FIRST_RETRY_DELAY_S)
+    assert (sending.sent, sending.acknowledged, sending.again) == (30, True, 101.0 + EVENT_BACKOFF.first_s)
 
 
 @given(st.integers(0, 10_000))
@@ -23,9 +22,9 @@ def test_a_hub_that_says_nothing_is_asked_ever_more_seldom_and_never_not_at_all(
     sending = SendWindow()
     for _ in range(silences):
         sending.silent()
-    assert FIRST_RETRY_DELAY_S <= sending.patience <= MAX_RETRY_DELAY_S
+    assert EVENT_BACKOFF.first_s <= sending.patience <= EVENT_BACKOFF.max_s
     sending.heard(0, 0.0)
-    assert sending.patience == FIRST_RETRY_DELAY_S
+    assert sending.patience == EVENT_BACKOFF.first_s
 
 
 def test_every_third_hello_without_an_answer_makes_the_line_anew_and_a_quiet_hub_is_asked_now_and_then() -> None:

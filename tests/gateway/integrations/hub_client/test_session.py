@@ -51,6 +51,7 @@ from gateway.protocol.keys import BoxKey
 from gateway.protocol.strict_json import loads
 from gateway.protocol.support_code import format_support_code, new_support_code
 from gateway.storage.handover import TASK_HUB_LEFT, TASK_LEAVE_HUB
+from gateway.system.backoff import Backoff
 from gateway.system.containment import Containment
 from gateway.system.mqtt_settings import BrokerTls
 from tests.boxes import wait_until
@@ -313,7 +314,7 @@ async def test_a_hub_that_acknowledges_nothing_is_told_the_same_again_after_its_
 async def test_a_box_whose_hellos_have_no_answer_makes_its_line_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.integrations.hub_client.flow_control.FIRST_RETRY_DELAY_S", 0.2)
+    monkeypatch.setattr("gateway.integrations.hub_client.flow_control.EVENT_BACKOFF", Backoff(0.2, 300.0))
     async with homes_broker(HOME) as broker, made_box(tmp_path) as made, hub(made, broker, tmp_path) as there:
         there.keeps = False  # as where a cluster has lost what the box had subscribed to
         async with at_work(uplink(made, section(broker, tmp_path))):

@@ -25,15 +25,14 @@ from gateway.runtime.notifications.batching import PhoneNotification
 from gateway.runtime.notifications.outbox import Outbox
 from gateway.runtime.notifications.queue import (
     ACTION_LABELS,
-    FIRST_RETRY_DELAY_S,
-    MAX_RETRY_DELAY_S,
     MESSAGE_ACTIONS,
+    PHONE_BACKOFF,
     SEND_LEASE,
     NotificationQueue,
-    retry_delay_s,
 )
 from gateway.runtime.notifications.texts import NotificationChannel
 from gateway.storage import CommitResult, Store, StoreFailed
+from gateway.system.backoff import shortened
 from gateway.system.i18n import Language
 from tests.gateway.domain.delivery.house import make_step, receive
 from tests.gateway.domain.delivery.shop import NOW, make_offer
@@ -99,7 +98,7 @@ class Pocketed:
         """Until so many more tries have failed."""
         for _ in range(times):
             before = self.pocket.failures[0]
-            self.time.mono += MAX_RETRY_DELAY_S
+            self.time.mono += PHONE_BACKOFF.max_s
             await self.until(lambda before=before: self.pocket.failures[0] > before)
 
     async def told(self) -> None:
@@ -110,7 +109,7 @@ class Pocketed:
             nonlocal seen
             if self.pocket.failures[0] != seen:
                 seen = self.pocket.failures[0]
-                self.time.mono += MAX_RETRY_DELAY_S
+                self.time.mono += PHONE_BACKOFF.max_s
             return not self.owed()
 
         await self.until(so)
@@ -274,7 +273,7 @@ async def test_a_phone_that_is_down_for_a_moment_gets_the_picture_too(tmp_path: 
         ear.answers = lambda _got: 503 if len(ear.got) <= 2 else 200
         await made.says(LOCKED, jpeg=JPEG)
         await made.until(lambda: made.pocket.failures == [1])
-        made.time.mono += FIRST_RETRY_DELAY_S
+        made.time.mono += PHONE_BACKOFF.first_s
         await made.until(lambda: not made.owed())
         assert [one.picture for one in ear.got] == [JPEG, None, JPEG]  # refused, refused without it, taken
         assert "late" not in ear.got[-1].text
@@ -440,7 +439,7 @@ async def test_an_alarm_that_the_disk_did_not_take_reaches_the_phone_all_the_sam
         made.office.tell(full, state, now, message=None, picture=None)
         await made.until(lambda: made.pocket.failures == [1])
         await ear.up()
-        made.time.mono += FIRST_RETRY_DELAY_S
+        made.time.mono += PHONE_BACKOFF.first_s
         await made.until(lambda: ear.got)
         made.office.connected()  # the broker is back: it is told, the phone is not told again
         await made.says(JAMMED)
@@ -512,14 +511,8 @@ async def test_hostile_names_are_inert_on_the_phone(tmp_path: Path) -> None:
 
 
 def test_back_offs_grow_are_spread_and_end_at_five_minutes() -> None:
-    assert [retry_delay_s(n, 1.0) for n in (1, 2, 3, 9, 10_000)] == [
-        FIRST_RETRY_DELAY_S,
-        4.0,
-        8.0,
-        MAX_RETRY_DELAY_S,
-        MAX_RETRY_DELAY_S,
-    ]
-    assert [retry_delay_s(n, 0.0) for n in (1, 10_000)] == [FIRST_RETRY_DELAY_S / 2, MAX_RETRY_DELAY_S / 2]
+    assert [PHONE_BACKOFF.delay_s(n) for n in (0, 1, 2, 8, 10_000)] == [2.0, 4.0, 8.0, 300.0, 300.0]
+    assert [shortened(PHONE_BACKOFF.delay_s(n), 0.0) for n in (0, 10_000)] == [1.0, 150.0]
 
 
 def test_each_action_has_its_words_and_each_is_carried_by_some_message() -> None:

@@ -12,13 +12,13 @@ from gateway.domain.delivery.permission import PermissionStatus
 from gateway.domain.visit import commands as c
 from gateway.domain.visit.state import Phase
 from gateway.protocol.browser_envelope import Jwk
+from gateway.protocol.jws import kid_of
 from gateway.protocol.keys import PublicKey
 from gateway.protocol.owner_requests import parse_owner_request as read_wish
 from gateway.storage import StoreFailed
 from gateway.storage.browsers import BrowserStore
 from gateway.web.auth.roles import Role, UserRight, has_right
 from gateway.web.remote.actions import ORDER_RIGHTS, is_allowed
-from gateway.web.remote.orders import envelope_browser
 from gateway.web.server.authorization import REQUEST_RIGHTS
 from tests.gateway.domain.delivery.house import receive
 from tests.gateway.domain.delivery.shop import NOW, PARCEL, make_offer
@@ -468,6 +468,6 @@ async def test_what_lets_somebody_in_is_not_done_by_a_box_that_was_away_for_too_
 
 
 def test_whose_an_envelope_is_said_to_be_is_read_from_anything() -> None:
-    assert envelope_browser(b"") is None
-    assert envelope_browser(b"\xff.b") is None
-    assert envelope_browser(b"W10.b") is None
+    assert kid_of(b"") is None
+    assert kid_of(b"\xff.b") is None
+    assert kid_of(b"W10.b") is None
