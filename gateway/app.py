@@ -38,7 +38,6 @@ from gateway.evidence.rollback import (
     load_own_key,
     read_sealed_proofs,
 )
-from gateway.installation import walk_test_socket
 from gateway.installation.survey_jobs import SurveyPacing, SurveyRunner
 from gateway.installation.walk_test_runner import WalkTestRunner
 from gateway.integrations.homeassistant.bridge import HomeAssistantBridge
@@ -295,7 +294,6 @@ class App:
             "windows": self._diary.run,
             "walk tests": self._walking.run,
             "surveys": self._surveys.run,
-            "walk line": partial(walk_test_socket.serve, self._walking, self.home),
             "home assistant": self._assistant.run,
             "faults": self._faults.run,
         }

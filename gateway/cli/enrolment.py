@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -136,46 +136,27 @@ def survey(
     print_line(str(notes.survey_picture(house.storage.folder, where)))
 
 
-def walk_test(  # noqa: PLR0913 - one argument an option of the command
+def walk_test(
     entrance: Annotated[str | None, typer.Argument(help="Which entrance; the only one if left out.")] = None,
     *,
     home: HomeFile = DEFAULT_HOME,
-    anew: Annotated[bool, typer.Option("--anew", help="Begin from the first trial.")] = False,
-    show: Annotated[bool, typer.Option("--show", help="Only tell how it stands.")] = False,
-    say: Annotated[
-        Literal["begin", "lock", "look", "yes", "no", "failed", "not-here"] | None,
-        typer.Option(help="Say one word of the test and tell how it stands then.", show_default=False),
-    ] = None,
-    again: Annotated[
-        int | None, typer.Option(help="Try the trial of this number anew.", min=1, show_default=False)
-    ] = None,
     verify: Annotated[
         Path | None, typer.Option(help="Check a report and what the box signed of it.", metavar="REPORT.pdf")
     ] = None,
     key: Annotated[Path | None, typer.Option(help="With --verify: the box's public key (PEM).")] = None,
 ) -> None:
-    """Try the known faults on this house, with you at its door; the gateway has to run.
+    """Show the page on which you try the known faults at the door of this house, as address and QR code.
 
-    Leave it and come back as you like: it goes on where it stood, also after a restart. The same is on the pages, for
-    the owner and the installer, under Installation.
+    The page is for the owner and the installer, under Installation. Leave it and come back as you like: the test goes
+    on where it stood, also after a restart of the gateway.
     """
     from gateway.cli import walktest  # noqa: PLC0415 - the other commands start without it
-    from gateway.installation.capability import WalkTestStatus  # noqa: PLC0415 - the same
 
     if verify is not None:
         print_line(walktest.verify_report(verify, key))
         return
     house = load_home(home)
-    where = resolve_entrance(house, entrance)
-    if show or say is not None or again is not None:
-        view = asyncio.run(walktest.send_answer(house, where, say, again=again))
-        for line in walktest.status_lines(view, where, house.language):
-            print_line(line)
-        passed = view.standing is WalkTestStatus.PASSED
-    else:
-        passed = asyncio.run(walktest.run_walk_test(house, where, anew=anew, tell=print_line))
-    if not passed:
-        raise typer.Exit(ExitCode.NO)
+    walktest.show_walk_test(house, resolve_entrance(house, entrance))
 
 
 def add(cli: typer.Typer) -> None:
@@ -209,10 +190,7 @@ def add(cli: typer.Typer) -> None:
         "walk-test",
         epilog=command_epilog(
             "perron walk-test",
-            "perron walk-test front --anew",
-            "perron walk-test --show",
-            "perron walk-test --say lock",
-            "perron walk-test --again 4",
+            "perron walk-test front",
             "perron walk-test --verify var/installation/walk-front.pdf --key box.pub.pem",
         ),
     )(walk_test)

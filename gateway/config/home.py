@@ -81,6 +81,13 @@ class PagesSection(ConfigSection):
         """Whether only this machine can open them: then plain HTTP is enough."""
         return ip_address(self.host).is_loopback
 
+    @property
+    def address(self) -> str:
+        """Address of the pages under the name by which phones reach them, without a slash at its end."""
+        host = self.host if self.loopback or not self.names else self.names[0]
+        scheme = "http" if self.loopback and self.certificate is None else "https"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if (self.certificate is None) != (self.key is None):

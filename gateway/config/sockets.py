@@ -1,6 +1,3 @@
-"""Names of the sockets in the storage folder on which the installer's tools listen."""
+"""Name of the socket in the storage folder on which the survey's video process listens."""
 
 SURVEY_SOCKET = "survey.sock"
-
-
-WALK_TEST_SOCKET = "walk.sock"

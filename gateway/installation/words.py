@@ -60,9 +60,7 @@ CAPABILITY_TEXTS: Mapping[str, Text] = {
     "latency.silent": _("It did not answer {silent} of {asked} times."),
     "walk.never": _("The walk test was not made yet: `perron walk-test {entrance}`."),
     "walk.under_way": _("The walk test is under way: `perron walk-test {entrance}` goes on."),
-    "walk.stale": _(
-        "The walk test was passed with other devices: make it anew (`perron walk-test {entrance} --anew`)."
-    ),
+    "walk.stale": _("The walk test was passed with other devices: make it anew (`perron walk-test {entrance}`)."),
     "walk.passed": _("The walk test is passed: the known faults were tried here."),
     "walk.failed": _("The walk test is not passed: no unattended visit before it is (`perron walk-test {entrance}`)."),
     "walk.blocked": _(

@@ -15,14 +15,16 @@ from playwright.async_api import Error, Locator, Page, expect
 from gateway.config.home import EntranceSection, PagesSection
 from gateway.demo.plan import DemoPlan
 from gateway.demo.scenario import ScenarioRun
+from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.state import Phase
 from gateway.installation import notes
 from gateway.installation.capability import WalkTestStatus
-from gateway.installation.walk import TrialAnswer, WalkTestStep, WalkTrial, begin_walk
+from gateway.installation.walk import TrialAnswer, TrialResult, WalkTestStep, WalkTrial, begin_walk
 from gateway.installation.walk_test_report import SignedWalkTest, verify_walk
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.keys import PublicKey
 from tests.browser import visitor
+from tests.gateway.cli.terminal import run_perron
 from tests.gateway.web.house import ANNA_PASSWORD
 from tests.installer import TIMEOUT_S, WalkTestInstaller
 from tests.lens import read_screen_code
@@ -183,3 +185,43 @@ async def test_an_installer_walks_the_house_in_his_browser_through_a_restart_to_
         assert {ending for _, _, ending, _ in found.trials} == {"passed"}
         assert not list((storage / notes.INSTALLATION_FOLDER).glob("*.jpg"))  # the pictures stand in the report alone
         await somebody.leave()  # the browser tells of connections that it could not make while the box was gone
+
+
+async def test_a_trial_that_failed_keeps_deliveries_out_until_it_is_tried_anew_and_passed(tmp_path: Path) -> None:
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    async with run_whole_house(tmp_path, lambda plan: with_pages(plan, port)) as play, visitor() as somebody:
+        home = play.stage.plan.home
+        owner, page = await somebody.page(), await somebody.page()
+        await invited(owner, page, address, home.claim_code.read_text(encoding="ascii").strip())
+        phone = Phone(page, home.entrances["front"])
+        installer = WalkTestInstaller(play, locks=phone.locks, shows=phone.shows)
+        first, second = phone.steps[:2]
+        assert (first.trial, second.trial) == (WalkTrial.DOOR_SENSOR, WalkTrial.BOLT)
+        await phone.opens(0)
+        await installer.tries(0, first, ())
+        await phone.opens(1)
+        await phone.button("It did not work").click()
+        await expect(page.locator(".notice").first).to_contain_text("The walk test is not passed")
+
+        file = tmp_path / "home.yaml"
+        shown = await asyncio.to_thread(run_perron, "walk-test", home=file)
+        assert (shown.returncode, "pas réussi" in shown.stdout) == (0, True), shown
+        assert f"{address}/installation/walk/front" in shown.stdout
+        parcels = await play.promised()
+        moved = await asyncio.to_thread(run_perron, "test", "front-lock", "--times", "2", "--move", home=file)
+        assert (moved.returncode, "front-lock: proven after" in moved.stdout) == (0, True), moved
+        await asyncio.sleep(play.timing.by_hand + 1)
+        await play.shows(parcels)
+        await play.refused(Refusal.NOT_READY)
+
+        await phone.button("Try again: The bolt").click()
+        await phone.shows(1, len(second.rite.goals))
+        await phone.answers(second)
+        await phone.opens(2)
+        walk = notes.read_walk(home.storage.folder, "front")
+        assert walk is not None
+        assert [step.ending for step in walk.steps[:2]] == [TrialResult.PASSED, TrialResult.PASSED]
+        await asyncio.sleep(play.timing.merge + 0.2)  # the same code within this time counts once
+        await play.shows(parcels)
+        await play.rung()

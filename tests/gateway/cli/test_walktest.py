@@ -1,30 +1,45 @@
-"""`perron walk-test` where no gateway runs, and a report that is checked far from the box."""
+"""`perron walk-test`: the page that it shows, and a report that is checked far from the box."""
 
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.cli.failure import Failure
-from gateway.cli.walktest import status_lines, verify_report
-from gateway.config.home import Home
+from gateway.cli.walktest import show_walk_test, verify_report
+from gateway.config.home import Home, PagesSection
 from gateway.installation import notes
 from gateway.installation.capability import WalkTestStatus
-from gateway.installation.walk import TrialAnswer, answer_trial, begin_walk
+from gateway.installation.walk import begin_walk
 from gateway.installation.walk_test_report import draw_report, sign_walk
-from gateway.installation.walk_test_socket import WalkTestReply
 from gateway.protocol.keys import BoxKey
-from tests.gateway.cli.terminal import run_perron
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
-@pytest.mark.slow
-def test_without_a_gateway_it_says_that_nobody_could_see_and_to_start_one(home_file: Path) -> None:
-    done = run_perron("walk-test", "--show", home=home_file)
-    assert done.returncode == 3
-    assert "does not run" in done.stderr
-    assert "perron run" in done.stderr
+@pytest.mark.parametrize(
+    ("pages", "address"),
+    [
+        ({"host": "127.0.0.1", "port": 8642}, "http://127.0.0.1:8642"),
+        ({"host": "::1"}, "http://[::1]:8642"),
+        ({"host": "0.0.0.0", "names": ("perron.home.arpa", "192.0.2.7")}, "https://perron.home.arpa:8642"),  # noqa: S104 - not listened on
+    ],
+)
+def test_the_page_of_the_walk_test_is_shown_with_how_the_test_stands(
+    home: Home, pages: dict[str, Any], address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    house = home.model_copy(update={"pages": PagesSection.model_validate(pages), "language": "en"})
+    show_walk_test(house, "front")
+    shown = capsys.readouterr().out
+    assert "The walk test was not made yet" in shown
+    assert f"{address}/installation/walk/front\n" in shown
+    assert "█" in shown
+
+
+def test_a_house_without_pages_has_no_walk_test(home: Home) -> None:
+    with pytest.raises(Failure, match="no pages"):
+        show_walk_test(home.model_copy(update={"pages": None}), "front")
 
 
 def report(home: Home, folder: Path, key: BoxKey) -> Path:
@@ -52,12 +67,3 @@ def test_a_report_is_checked_offline_and_one_that_was_changed_or_is_another_box_
         verify_report(file, mine)
     with pytest.raises(Failure, match="cannot be read"):
         verify_report(tmp_path / "none.pdf", mine)
-
-
-def test_what_is_shown_names_each_trial_and_what_to_do_now(home: Home) -> None:
-    walk = begin_walk("front", home.entrances["front"], now=NOW, by="Ida", before=WalkTestStatus.NEVER)
-    failed = answer_trial(walk, 0, TrialAnswer.FAILED, NOW)
-    told = list(status_lines(WalkTestReply(standing=WalkTestStatus.FAILED, walk=failed), "front", "en"))
-    assert told[0].startswith("The walk test is not passed: no unattended visit")
-    assert told[1] == "  1 The door sensor: not passed"
-    assert any(line.startswith("> The bolt: Close the door and press") for line in told)

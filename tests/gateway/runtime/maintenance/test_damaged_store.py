@@ -95,7 +95,7 @@ IN_THE_WAY: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "a folder for the video's socket": ("video.sock", a_folder, "is a folder"),
     "a FIFO for the video's socket": ("video.sock", a_fifo, "is a FIFO"),
     "a file for the viewers' socket": ("video.live", a_plain_file, "is a plain file"),
-    "a folder for the walk test's socket": ("walk.sock", a_folder, "is a folder"),
+    "a folder for the live socket": ("video.live", a_folder, "is a folder"),
 }
 
 
@@ -155,7 +155,7 @@ async def test_a_whole_store_is_good_and_its_own_sockets_are_in_nobodys_way(
     house: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(house.storage.folder)
-    for name in ("video.sock", "video.live", "walk.sock", "survey.sock"):
+    for name in ("video.sock", "video.live", "survey.sock"):
         a_socket(house.storage.folder / name)
     check_folder(house.storage.folder)
     assert doctor(house).verdict is FindingVerdict.GOOD

@@ -9,7 +9,7 @@ import pytest
 
 from gateway import app
 from gateway.config.home import HubSection
-from gateway.config.sockets import SURVEY_SOCKET, WALK_TEST_SOCKET
+from gateway.config.sockets import SURVEY_SOCKET
 from gateway.evidence import rollback
 from gateway.evidence.folders import VISITS_FOLDER
 from gateway.integrations.homeassistant import bridge
@@ -85,7 +85,6 @@ def test_what_proves_at_a_hub_that_the_box_is_this_home_goes_too(tmp_path: Path)
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from gateway.installation import walk_test_socket
 from gateway.runtime.maintenance import factory_reset
 left = int(sys.argv[2])
 def watch(event, said):
@@ -203,7 +202,6 @@ def test_whatever_the_gateway_writes_under_its_storage_folder_is_known_to_the_wi
         "HUB_FOLDER": enrolment.HUB_FOLDER,
         "enrolment.HUB_FOLDER": enrolment.HUB_FOLDER,
         "PAGES_FOLDER": pages.PAGES_FOLDER,
-        "WALK_TEST_SOCKET": WALK_TEST_SOCKET,
         "REPORT_FILE": reload.REPORT_FILE,
         "SURVEY_SOCKET": SURVEY_SOCKET,
         "STORE_FILE": rollback.STORE_FILE,
@@ -225,7 +223,6 @@ def test_whatever_the_gateway_writes_under_its_storage_folder_is_known_to_the_wi
     assert names - factory_reset.OWN_NAMES == {
         "phones.txt",
         "video.sock",
-        "walk.sock",
         "survey.sock",
         "factory_reset.LOCK_FILE",
         "visit_folder(",
