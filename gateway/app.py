@@ -484,7 +484,7 @@ class App:
 
     async def _camera_picture(self, camera: str) -> bytes | None:
         """Return a camera's current picture as a small JPEG."""
-        return await self._video.picture(camera, PICTURE_TIMEOUT_S)
+        return await self._video.take_picture(camera, PICTURE_TIMEOUT_S)
 
     def _notify_owner_of_box(self, command: c.NotifyOwner, message: int) -> None:
         """Send a notification that concerns no entrance; it is stored under the first entrance, if there is one."""

@@ -168,7 +168,7 @@ class SurveyVideo:
     @property
     def open(self) -> bool:
         """Whether the process runs and listens."""
-        return self._link is not None and self._link.connected
+        return self._link is not None and self._link.is_connected
 
     @contextlib.asynccontextmanager
     async def watch(self, cameras: Sequence[str]) -> AsyncIterator[CameraWatch]:
@@ -180,7 +180,7 @@ class SurveyVideo:
         async with self._start_lock:
             self._watches.append(watch)
             link = self._link or self._start()
-            if link.connected:
+            if link.is_connected:
                 watch.heard(VideoHello(pid=link.pid or 0, recording=()), asyncio.get_running_loop().time())
             link.watch(watch.cameras, on=True)
         try:
@@ -219,7 +219,7 @@ class SurveyVideo:
         self._link = self._process = None
         assert link is not None  # noqa: S101 - something was watched
         assert running is not None  # noqa: S101 - the same
-        pid = link.pid or link.child
+        pid = link.pid or link.child_pid
         running.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await running

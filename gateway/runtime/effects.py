@@ -59,7 +59,7 @@ class CameraControl(Protocol):
         """End the clips."""
         ...
 
-    async def picture(self, camera: str, timeout: float) -> bytes | None:  # noqa: ASYNC109 - the other process waits
+    async def take_picture(self, camera: str, timeout_s: float) -> bytes | None:
         """Return the newest picture as JPEG, or None."""
         ...
 
@@ -212,7 +212,7 @@ class CommandExecutor:
                 assert_never(command)
 
     async def _take_picture(self) -> bytes | None:
-        return await self._cameras.picture(self._section.cameras.outside, PICTURE_TIMEOUT_S)
+        return await self._cameras.take_picture(self._section.cameras.outside, PICTURE_TIMEOUT_S)
 
     def _unlock(self, command: c.Unlock, state: Entrance, decided: Now) -> None:
         now = self._clock.now()

@@ -1,4 +1,4 @@
-"""`python -m gateway.video --socket PATH`: the video process. Ends with 3 when another one serves the socket."""
+"""Runs the video process: `python -m gateway.video --socket PATH`. Exit status 3: another one serves the socket."""
 
 import argparse
 import asyncio
@@ -19,17 +19,17 @@ from gateway.video.process import AlreadyRunning, VideoProcess
 EXIT_ALREADY_RUNNING = 3
 
 
-def main(reached: CrashPoint = lambda _point: None) -> int:
-    """Run the video process on the socket that the command line names; returns the exit status."""
+def main(crash_point: CrashPoint = lambda _point: None) -> int:
+    """Run the video process on the socket of the command line; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m gateway.video", description=__doc__)
     parser.add_argument("--socket", type=Path, required=True, help="Unix socket on which the gateway connects")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="video %(levelname)s %(name)s: %(message)s")
-    av.logging.set_level(None)  # libav's own lines may carry a camera's password
+    av.logging.set_level(None)  # libav's log lines may contain a camera's password
     threading.excepthook = _end_process
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash must not write a camera's password to the disk
     try:
-        asyncio.run(VideoProcess(options.socket, utc=lambda: datetime.now(UTC), reached=reached).run())
+        asyncio.run(VideoProcess(options.socket, utc=lambda: datetime.now(UTC), crash_point=crash_point).run())
     except AlreadyRunning:
         logging.getLogger(__name__).warning("another video process serves %s", options.socket)
         return EXIT_ALREADY_RUNNING
@@ -37,7 +37,7 @@ def main(reached: CrashPoint = lambda _point: None) -> int:
 
 
 def _end_process(failed: threading.ExceptHookArgs) -> None:
-    """A bug in a camera's thread ends the process, clips closed; the gateway starts another one."""
+    """End the process after a bug in a camera's thread: it closes its clips, and the gateway starts another one."""
     threading.__excepthook__(failed)
     os.kill(os.getpid(), signal.SIGTERM)
 

@@ -1,7 +1,7 @@
 """Sends a camera's live view to its viewers: stream copy, one MP4 fragment for each picture.
 
-One muxer for each connection to the camera, however many view. Times in the MP4 begin at 0 with the muxer, so a viewer
-who comes later begins at a later time.
+Each connection to the camera has one muxer for all its viewers. Times in the MP4 begin at 0 with the muxer, so a later
+viewer begins at a later time.
 """
 
 import logging
@@ -27,22 +27,22 @@ MUXER_OPTIONS: Final = {
     "flush_packets": "1",
     "use_editlist": "0",
 }
-MUXER_RETRY_DELAY_S: Final = 2.0  # seconds before a new muxer is tried after one that failed
+MUXER_RETRY_DELAY_S: Final = 2.0  # seconds before a new muxer is made after one failed
 SPS_PATTERN: Final = re.compile(rb"\x00\x00\x01[\x07\x27\x47\x67](...)", re.DOTALL)  # H.264's sequence parameter set
 
 
 @dataclass(frozen=True, slots=True)
 class LiveInit:
-    """What every viewer needs first: the init segment; `at` is the first picture's instant (monotonic)."""
+    """The init segment, which each viewer needs first. `at`: when the first picture arrived (monotonic seconds)."""
 
-    viewing: LiveViewAccepted
+    accepted: LiveViewAccepted
     at: float
     data: bytes
 
 
 @dataclass(frozen=True, slots=True)
 class LiveFragment:
-    """One picture. `key`: a viewer may begin with it."""
+    """One picture. `key`: a viewer may begin with it. `at`: when it arrived (monotonic seconds)."""
 
     at: float
     key: bool
@@ -51,118 +51,118 @@ class LiveFragment:
 
 @dataclass(frozen=True, slots=True)
 class LiveEnd:
-    """The stream is lost; the next one begins with an `LiveInit` of its own."""
+    """The stream is lost. The next stream begins with a new `LiveInit`."""
 
 
 LivePiece = LiveInit | LiveFragment | LiveEnd
 LiveSink = Callable[[LivePiece], None]
-"""Told of the pieces in their order, in the camera's thread."""
+"""Called with each piece in order, in the camera's thread."""
 
 
 class Broadcast:
-    """One camera for those who view it. The owner holds the camera's lock in every call."""
+    """The live view of one camera. The caller holds the camera's lock in every call."""
 
-    def __init__(self, camera: str, show: LiveSink) -> None:
-        self.show = show
+    def __init__(self, camera: str, sink: LiveSink) -> None:
+        self.sink = sink
         self._camera = camera
         self._muxer: LiveMuxer | None = None
         self._not_before = 0.0
 
-    def take(self, sample: EncodedPicture, ring: PreRollBuffer, template: VideoStream) -> None:
-        """Show the newest picture, which is the ring's last too; a reel begins with the ring's newest group."""
+    def send_picture(self, sample: EncodedPicture, ring: PreRollBuffer, stream: VideoStream) -> None:
+        """Send the newest picture, which is also the last one in `ring`. A new muxer begins with the ring's newest group."""
         try:
             if self._muxer is not None:
-                self._muxer.put(sample)
-            elif sample.at >= self._not_before and (group := ring.newest_group()):
-                self._muxer = reel = LiveMuxer(template, group[0], self.show)
+                self._muxer.mux(sample)
+            elif sample.arrived_at >= self._not_before and (group := ring.newest_group()):
+                self._muxer = reel = LiveMuxer(stream, group[0], self.sink)
                 for picture in group:
-                    reel.put(picture)
+                    reel.mux(picture)
         except (av.error.FFmpegError, UnplayableStream) as error:
             log.warning("%s: pictures that cannot be shown: %s", self._camera, error)
-            self._not_before = sample.at + MUXER_RETRY_DELAY_S
-            self.lost()
+            self._not_before = sample.arrived_at + MUXER_RETRY_DELAY_S
+            self.end()
 
-    def lost(self) -> None:
-        """End what is shown: the stream is lost, or nobody views any more."""
+    def end(self) -> None:
+        """Close the muxer and send `LiveEnd`: the stream is lost, or there is no viewer."""
         reel, self._muxer = self._muxer, None
         if reel is not None:
             reel.close()
-            self.show(LiveEnd())
+            self.sink(LiveEnd())
 
 
 class UnplayableStream(Exception):  # noqa: N818  a failure of the world, named as what it is
-    """The stream is none that a page can play."""
+    """A browser cannot play this stream."""
 
 
 class LiveMuxer:
-    """One connection's pictures, muxed."""
+    """Muxes the pictures of one connection to a camera."""
 
-    def __init__(self, template: VideoStream, first: EncodedPicture, show: LiveSink) -> None:
-        """Begin with the key picture `first`, which is still to be put.
+    def __init__(self, template: VideoStream, first: EncodedPicture, sink: LiveSink) -> None:
+        """Send `LiveInit`. The caller then calls `mux` with the key picture `first`.
 
         Raises:
-            UnplayableStream: it is not H.264, or its parameter sets are not known.
-            av.error.FFmpegError: the muxer takes no such stream.
+            UnplayableStream: the stream is not H.264, or its parameter sets are unknown.
+            av.error.FFmpegError: the muxer refuses the stream.
         """
         viewing = stream_info(template)
-        self._show = show
+        self._sink = sink
         self._base, self._last = first.dts, -1
-        self._before: EncodedPicture | None = None
+        self._previous: EncodedPicture | None = None
         self._buffer = MuxerBuffer()
         self._container = av.open(self._buffer, "w", format="mp4", container_options=dict(MUXER_OPTIONS))
         self._stream = self._container.add_stream_from_template(template)
         self._stream.time_base = self._time_base = template.time_base or Fraction(1, 90_000)
         self._container.start_encoding()
-        show(LiveInit(viewing, first.at, self._buffer.taken()))
+        sink(LiveInit(viewing, first.arrived_at, self._buffer.take()))
 
-    def put(self, sample: EncodedPicture) -> None:
-        """Take the next picture; the one before, whose length is known now, is shown.
+    def mux(self, sample: EncodedPicture) -> None:
+        """Mux the next picture and send the previous one, whose duration is now known.
 
-        A time that does not rise is moved on by the least step.
+        A timestamp that does not rise is increased by the least step.
 
         Raises:
-            av.error.FFmpegError: the muxer does not take it.
+            av.error.FFmpegError: the muxer refuses the picture.
         """
         packet = av.Packet(sample.data)
         packet.dts = self._last = max(self._last + 1, sample.dts - self._base)
         packet.pts = max(packet.dts, sample.pts - self._base)
         packet.time_base = self._time_base
         packet.stream = self._stream
-        packet.is_keyframe = sample.key
+        packet.is_keyframe = sample.is_key
         self._container.mux_one(packet)
-        before, self._before = self._before, sample
+        before, self._previous = self._previous, sample
         if before is not None:
-            self._show(LiveFragment(before.at, before.key, self._buffer.taken()))
+            self._sink(LiveFragment(before.arrived_at, before.is_key, self._buffer.take()))
 
     def close(self) -> None:
-        """Let go of the muxer. Its last picture is not shown any more: it is no news."""
+        """Close the muxer. Its last picture is not sent."""
         with suppress(av.error.FFmpegError):
             self._container.close()
 
 
 class MuxerBuffer:
-    """What the muxer writes into."""
+    """The muxer's output, in memory."""
 
     def __init__(self) -> None:
         self._written = bytearray()
 
     def write(self, data: bytes) -> int:
-        """The muxer's next bytes."""
+        """Append bytes of the muxer."""
         self._written += data
         return len(data)
 
-    def taken(self) -> bytes:
-        """All that was written since the last time."""
+    def take(self) -> bytes:
+        """Return and remove what was written since the last call."""
         written = bytes(self._written)
         self._written.clear()
         return written
 
 
 def stream_info(template: VideoStream) -> LiveViewAccepted:
-    """What a page must know of the stream before it plays it.
+    """Return codec and size of the stream, which a page needs to play it.
 
     Raises:
-        UnplayableStream: it is not H.264, or its parameter sets are not known.
+        UnplayableStream: the stream is not H.264, or its parameter sets are unknown.
     """
     codec = template.codec_context
     parameters = SPS_PATTERN.search(codec.extradata or b"")

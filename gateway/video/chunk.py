@@ -1,6 +1,6 @@
-"""The chunks that a viewer receives after `Viewing`: fragmented MP4, each with the instant of its newest picture.
+"""Defines the chunks that a viewer receives after `LiveViewAccepted`: fragmented MP4, each with a time.
 
-On the socket, big-endian: 4 bytes, how many bytes of MP4 there are; 8 bytes (float64), the instant; those bytes.
+On the socket, big-endian: 4 bytes with the length of the MP4 data; 8 bytes (float64) with the time; the data.
 """
 
 import struct
@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from typing import Final
 
 CHUNK_HEADER: Final = struct.Struct("!Id")
-MAX_CHUNK_BYTES: Final = 64 << 20  # bytes: no picture is so large
+MAX_CHUNK_BYTES: Final = 64 << 20  # larger than any picture
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
     """The init segment (ftyp, moov) if `init`, else one fragment (moof, mdat).
 
-    `at`: when the newest picture in it arrived, of the init segment the first one after it (monotonic seconds).
+    `at`: when its newest picture arrived; of the init segment, when the first picture after it arrived (monotonic
+    seconds).
     """
 
     at: float
@@ -24,5 +25,5 @@ class Chunk:
 
 
 def pack_chunk(at: float, data: bytes) -> bytes:
-    """A chunk as it goes over the socket. That the first one is the init segment need not be said."""
+    """Return a chunk in the form of the socket. The first chunk on a connection is the init segment."""
     return CHUNK_HEADER.pack(len(data), at) + data

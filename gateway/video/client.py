@@ -35,25 +35,25 @@ from gateway.video.ipc import (
 
 log = logging.getLogger(__name__)
 
-MAX_PROOF_AGE_S: Final = 1.0  # seconds after which a proof is dropped and its camera counts as dark
-START_TIMEOUT_S: Final = 10.0  # seconds for a process that was started to listen
+MAX_PROOF_AGE_S: Final = 1.0  # seconds after which a proof is dropped and its camera counts as not live
+START_TIMEOUT_S: Final = 10.0  # seconds for a new process to begin to listen
 RESTART_BACKOFF: Final = Backoff(0.1, 5.0)  # before a process that died is started again
-HANG_UP_TIMEOUT_S: Final = 1.0  # seconds within which a process hangs up that does not understand
-MAX_FAILED_SESSIONS: Final = 3  # conversations in a row that end before a word was understood
-MAX_LINE_BYTES: Final = 16 << 20  # bytes: the facts of a long visit come in one line
+HANG_UP_TIMEOUT_S: Final = 1.0  # seconds within which a process of another version closes the connection
+MAX_FAILED_SESSIONS: Final = 3  # sessions in a row that end before a message was understood
+MAX_LINE_BYTES: Final = 16 << 20  # the facts of a long visit come in one line
 
 
 class VideoClient:
-    """One gateway's link to its video process. All methods are called in the loop in which `run` runs.
+    """The gateway's connection to its video process. All methods are called in the event loop of `run`.
 
-    `command` starts a process that listens on `socket`; it is started detached and outlives this one. A process that
-    lives is adopted, and ended only if it understands no word of ours: one that an older version left behind, after an
-    upgrade. It then closes what it films, and the next one films on. When a process dies another one is started and is
-    told again what to watch, film and finish.
+    `command` starts a process that listens on `socket`. The process is detached and outlives the gateway. If a process
+    already listens, the client uses it. The client ends it only if it understands no message, because an older version
+    left it behind at an upgrade; that process closes its films, and the next one continues them. If a process dies, the
+    client starts another one and repeats what to watch, film and finish.
 
-    `on_event` hears Adopted, Begun, Closed, Label, Picture as they come, and of the proofs only those that differ from
-    the one before. When the process is lost, or a camera's proofs stop, each camera concerned is told of as dark: a
-    Proof that is neither live nor moving nor recording.
+    The client calls `on_event` with each VideoHello, ClipBegun, ClipsClosed, BarcodeRead and PictureTaken, and with a
+    CameraProof only if it differs from the one before. If the process is lost, or a camera's proofs stop, it calls
+    `on_event` for each such camera with a CameraProof that is neither live nor moving nor recording.
     """
 
     def __init__(
@@ -76,8 +76,8 @@ class VideoClient:
         self._pictures: dict[str, asyncio.Future[bytes | None]] = {}
 
     @property
-    def connected(self) -> bool:
-        """Whether a video process answered and has not gone."""
+    def is_connected(self) -> bool:
+        """Whether a video process has answered and is still connected."""
         return self._pid is not None
 
     @property
@@ -86,20 +86,20 @@ class VideoClient:
         return self._pid
 
     @property
-    def child(self) -> int | None:
-        """The id of the process that this link started, until it was seen to have ended."""
+    def child_pid(self) -> int | None:
+        """The id of the process that this client started, until it was reaped."""
         return self._child_pid
 
     @property
     def proofs(self) -> Mapping[str, CameraProof]:
-        """The newest proof of each camera that is at most `MAX_PROOF_AGE_S` seconds old; none while not connected."""
+        """The newest proof of each camera, if it is at most `MAX_PROOF_AGE_S` old; empty while not connected."""
         now = asyncio.get_running_loop().time()
         return MappingProxyType(
             {name: proof for name, proof in self._proofs.items() if now - proof.at <= MAX_PROOF_AGE_S}
         )
 
     async def run(self) -> None:
-        """Keep a video process at hand until cancelled; the process then stays as it is."""
+        """Start or find a video process and stay connected, until cancelled; the process then continues."""
         pause, refusals = RESTART_BACKOFF.first_s, 0
         while True:
             connection = await self._connect_or_start()
@@ -116,7 +116,7 @@ class VideoClient:
             pause = RESTART_BACKOFF.next_s(pause)
 
     def watch(self, cameras: Sequence[str], *, on: bool, labels: Sequence[str] = ()) -> None:
-        """Run or end the rings of these cameras; `labels` are those that also read barcodes."""
+        """Start or end the pre-roll of these cameras; those in `labels` also read barcodes."""
         for name in cameras:
             if on:
                 self._watched[name] = name in labels
@@ -125,36 +125,36 @@ class VideoClient:
         self._send(WatchCameras(cameras=tuple(cameras), on=on, labels=tuple(labels)))
 
     def record(self, clip: ClipKey, cameras: Sequence[str], folder: str) -> None:
-        """Film with these cameras until `finish`, whatever dies meanwhile; `folder` is under the configured one."""
+        """Film with these cameras until `finish`, also across a restart of the process. `folder` is relative."""
         self._recording[clip] = RecordClip(clip=clip, cameras=tuple(cameras), folder=folder)
         self._send(self._recording[clip])
 
     def finish(self, clip: ClipKey, *, keep: bool) -> None:
-        """End a clip; `ClipsClosed` tells of it, if need be after the next process has begun."""
+        """End a clip. `on_event` gets `ClipsClosed`, from the next process if this one dies. `keep` False deletes it."""
         self._recording.pop(clip, None)
         self._finishing[clip] = FinishClip(clip=clip, keep=keep)
         self._send(self._finishing[clip])
 
-    async def picture(self, camera: str, timeout: float) -> bytes | None:  # noqa: ASYNC109  the caller's patience
-        """A JPEG of what the camera sees now; None where there is no live picture or no answer in `timeout` seconds."""
-        if not self.connected:
+    async def take_picture(self, camera: str, timeout_s: float) -> bytes | None:
+        """Return a JPEG of what the camera sees now; None without a live picture or an answer within `timeout_s`."""
+        if not self.is_connected:
             return None
         request = secrets.token_hex(8)
         answer = self._pictures[request] = asyncio.get_running_loop().create_future()
         self._send(TakePicture(camera=camera, request=request))
         try:
-            return await asyncio.wait_for(answer, timeout)
+            return await asyncio.wait_for(answer, timeout_s)
         except TimeoutError:
             return None
         finally:
             del self._pictures[request]
 
-    def _send(self, words: ToVideo) -> None:
+    def _send(self, message: ToVideo) -> None:
         if self._pid is not None and self._writer is not None and not self._writer.is_closing():
-            self._writer.write(words.model_dump_json().encode() + b"\n")
+            self._writer.write(message.model_dump_json().encode() + b"\n")
 
     async def _connect_or_start(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
-        """Connect to the process that lives, or start one."""
+        """Connect to the running process, or start one; None if it does not begin in time."""
         connection = await self._connect()
         if connection is not None:
             return connection
@@ -170,7 +170,7 @@ class VideoClient:
         return None
 
     def _start(self) -> int | None:
-        """Start a process in a session of its own. Not through asyncio or subprocess: their end would be its end."""
+        """Start the process in its own session. asyncio and subprocess are not used, because they would end it at exit."""
         from_nothing = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
         to_nothing = (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)
         actions = (from_nothing, to_nothing)
@@ -181,7 +181,7 @@ class VideoClient:
             return None
 
     def _terminate_older(self, pid: int | None) -> None:
-        """End the process at the socket's other end, which no gateway of this version can speak with."""
+        """End the process at the other end of the socket, which is of an incompatible version."""
         if pid is None:
             return
         log.warning("the video process %d is an older version's and understands nothing: it is ended", pid)
@@ -189,7 +189,7 @@ class VideoClient:
             os.kill(pid, signal.SIGTERM)
 
     def _is_child_alive(self) -> bool:
-        """Whether the process that this link started runs; one that has ended is reaped."""
+        """Whether the process that this client started runs; reap it if it has ended."""
         if self._child_pid is not None and os.waitpid(self._child_pid, os.WNOHANG)[0]:
             self._child_pid = None
         return self._child_pid is not None
@@ -201,7 +201,7 @@ class VideoClient:
             return None
 
     async def _run_session(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Say all that should be so, then listen until the process goes; False: it hung up on our very first words."""
+        """Send the whole state, then read until the process closes. False: it closed at once, without understanding."""
         self._writer = writer
         loop = asyncio.get_running_loop()
         began, understood = loop.time(), False
@@ -221,7 +221,7 @@ class VideoClient:
         return understood or loop.time() - began > HANG_UP_TIMEOUT_S
 
     async def _read_message(self, reader: asyncio.StreamReader) -> FromVideo | None:
-        """The next words; None when the process is gone or says what is none of our words."""
+        """Return the next message; None if the process closed the connection or sent an invalid message."""
         try:
             line = await reader.readline()
             if line:
@@ -232,15 +232,15 @@ class VideoClient:
             log.warning("the video process is gone")
         return None
 
-    def _on_message(self, words: FromVideo) -> None:
-        match words:
+    def _on_message(self, message: FromVideo) -> None:
+        match message:
             case VideoHello(pid=pid):
                 self._pid = pid
                 self._send_all()
             case CameraProof():
-                before = self._proofs.get(words.camera)
-                self._proofs[words.camera] = words
-                if before is not None and words.model_copy(update={"at": before.at}) == before:
+                before = self._proofs.get(message.camera)
+                self._proofs[message.camera] = message
+                if before is not None and message.model_copy(update={"at": before.at}) == before:
                     return
             case ClipsClosed(clip=clip):
                 self._finishing.pop(clip, None)
@@ -251,11 +251,11 @@ class VideoClient:
             case ClipBegun() | BarcodeRead():
                 pass
             case _:
-                assert_never(words)
-        self.on_event(words)
+                assert_never(message)
+        self.on_event(message)
 
     def _send_all(self) -> None:
-        """To a process that may know nothing, or all of it from a gateway before."""
+        """Send the whole state to a process that may know nothing of it."""
         self._send(self._configure)
         for labels in (True, False):
             names = tuple(name for name, reads in self._watched.items() if reads is labels)
@@ -267,7 +267,7 @@ class VideoClient:
             self._send(finish)
 
     async def _drop_stale_proofs(self) -> None:
-        """Tell of cameras whose proofs stopped, though the process lives."""
+        """Drop the proofs of cameras whose proofs stopped although the process runs."""
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(MAX_PROOF_AGE_S / 4)
@@ -276,14 +276,14 @@ class VideoClient:
                     self._drop_proof(name)
 
     def _drop_proof(self, name: str) -> None:
-        """Forget a camera's proof; whoever listens hears that it shows nothing any more."""
+        """Drop a camera's proof and report the camera as not live."""
         proof = self._proofs.pop(name)
         if proof.live or proof.moving or proof.recordings:
             self.on_event(CameraProof(camera=name, at=asyncio.get_running_loop().time(), live=False, moving=False))
 
 
 def _peer_pid(writer: asyncio.StreamWriter) -> int | None:
-    """Ask the kernel which process opened the socket at the other end (SO_PEERCRED, unix(7)); None: it cannot say."""
+    """Return the id of the process at the other end of the socket (SO_PEERCRED, unix(7)); None if unknown."""
     try:
         told = writer.get_extra_info("socket").getsockopt(
             sockets.SOL_SOCKET, sockets.SO_PEERCRED, struct.calcsize("3i")

@@ -1,4 +1,4 @@
-"""Writes one film of one camera: stream copy into a fragmented MP4 that plays wherever it is cut."""
+"""Writes one film of one camera: a stream copy into a fragmented MP4, which plays even if it is cut off."""
 
 import logging
 import os
@@ -51,7 +51,7 @@ CRASH_POINTS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class FilmPath:
-    """Where a film goes: `path` is relative to the folder `root`; what it shows."""
+    """The files of a film, and what it shows. `path` is relative to the folder `root`."""
 
     root: Path
     path: str
@@ -60,36 +60,36 @@ class FilmPath:
 
     @property
     def running(self) -> Path:
-        """The film while it runs."""
+        """The file while the film is being written."""
         return self.root / f"{self.path}.part"
 
     @property
     def final(self) -> Path:
-        """The film once it is closed."""
+        """The file of the closed film."""
         return self.root / self.path
 
 
 OnSynced = Callable[[int, str, bool], None]
-"""Told of each link that is on disk: where it ends, its hash, whether it is the first fragment with pictures."""
+"""Called for each synced link of the hash chain: its end byte, its hash, whether it is the first fragment with pictures."""
 
 
 class FragmentWriter:
-    """What the muxer writes into: appends, hashes each fragment, syncs it, then calls `synced`.
+    """The muxer's output file: appends and hashes each fragment, syncs it, then calls `on_synced`.
 
-    After the first failure it takes nothing any more: a sync that failed once is never tried again.
+    After the first failure it refuses all writes: it never repeats a sync that failed.
     """
 
-    def __init__(self, path: Path, synced: OnSynced) -> None:
+    def __init__(self, path: Path, on_synced: OnSynced) -> None:
         self._handle = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_EXCL, 0o600)
-        self._synced = synced
-        self._waiting: list[tuple[int, str]] = []
+        self._on_synced = on_synced
+        self._unsynced: list[tuple[int, str]] = []
         self._failed: OSError | None = None
         self._chain = FilmHashChain()
-        self.holding = False  # fragments wait for `sync`
-        self.good = (0, 0, self._chain.digest)  # end byte, links and hash of what is certainly on disk
+        self.is_holding = False  # fragments wait until the caller calls `sync`
+        self.synced = (0, 0, self._chain.digest)  # end byte, number of links and hash of the synced part
 
     def write(self, data: bytes) -> int:
-        """The muxer's next bytes.
+        """Append bytes of the muxer.
 
         Raises:
             OSError: the disk is full or broken.
@@ -101,35 +101,35 @@ class FragmentWriter:
             self._failed = failure
             raise
         for _ in self._chain.feed(data):
-            self._waiting.append((self._chain.end_byte, self._chain.link))
-        if not self.holding:
+            self._unsynced.append((self._chain.end_byte, self._chain.link))
+        if not self.is_holding:
             self.sync()
         return len(data)
 
     def sync(self) -> None:
-        """Make all whole fragments durable and say so.
+        """Sync all whole fragments to disk and call `on_synced` for each.
 
         Raises:
             OSError: the disk is full or broken.
         """
         self._raise_if_failed()
-        if not self._waiting:
+        if not self._unsynced:
             return
-        had = self.good[1]
+        had = self.synced[1]
         try:
             os.fdatasync(self._handle)
-            self.good = (self._chain.end_byte, self._chain.links, self._chain.digest)
-            for place, (end_byte, link) in enumerate(self._waiting, had):
-                self._synced(end_byte, link, place == 1)
+            self.synced = (self._chain.end_byte, self._chain.links, self._chain.digest)
+            for place, (end_byte, link) in enumerate(self._unsynced, had):
+                self._on_synced(end_byte, link, place == 1)
         except OSError as failure:
             self._failed = failure
             raise
-        self._waiting.clear()
+        self._unsynced.clear()
 
     def close(self) -> None:
-        """Cut off what is not a whole synced fragment. A failure is logged: what was synced before stays good."""
+        """Truncate the file after the last synced fragment. A failure is logged; the synced part stays valid."""
         try:
-            os.ftruncate(self._handle, self.good[0])
+            os.ftruncate(self._handle, self.synced[0])
             os.fsync(self._handle)
         except OSError as failure:
             log.warning("the film's last sync failed: %s", failure)
@@ -142,98 +142,101 @@ class FragmentWriter:
 
 
 class ClipWriter:
-    """A film that is being written. `put` and `hole` may raise OSError: then `close` it, what is on disk stays good."""
+    """A film that is being written.
+
+    `write_picture` and `declare_gap` may raise OSError. The caller then calls `close`; what is on disk stays valid.
+    """
 
     def __init__(  # noqa: PLR0913  what a film is made of
         self,
-        place: FilmPath,
-        template: VideoStream,
+        paths: FilmPath,
+        stream: VideoStream,
         first: EncodedPicture,
         *,
         start: datetime,
-        moment: Callable[[float], datetime],
-        reached: CrashPoint,
+        to_utc: Callable[[float], datetime],
+        crash_point: CrashPoint,
     ) -> None:
         """Create the film, which begins with the key picture `first`, made at `start`.
 
-        `moment` turns monotonic seconds into UTC.
+        `to_utc` converts monotonic seconds to UTC.
 
         Raises:
-            OSError: the files cannot be made; none is left.
+            OSError: the files cannot be created; the ones that were created are removed.
         """
-        self.place = place
+        self.paths = paths
         self.start = self.end = start
-        self.synced_at: float | None = None  # monotonic: when the newest fragment came to the disk
-        self._to_utc, self._crash_point = moment, reached
-        self._base, self._last, self._newest = first.dts, -1, first.at
+        self.synced_at: float | None = None  # monotonic: when the newest fragment was synced
+        self._to_utc, self._crash_point = to_utc, crash_point
+        self._base, self._last, self._newest_at = first.dts, -1, first.arrived_at
         self._gaps: list[Gap] = []
-        folder = place.running.parent
+        folder = paths.running.parent
         folder.mkdir(parents=True, exist_ok=True)
         with ExitStack() as undo:
-            self._sidecar = SidecarWriter(sidecar_path(place.running))
-            undo.callback(sidecar_path(place.running).unlink)
+            self._sidecar = SidecarWriter(sidecar_path(paths.running))
+            undo.callback(sidecar_path(paths.running).unlink)
             undo.callback(self._sidecar.close)
-            self._sidecar.write(SidecarHead(camera=place.camera, clip=place.clip, path=place.path, start=self.start))
-            self._writer = FragmentWriter(place.running, self._fragment_synced)
-            undo.callback(place.running.unlink)
+            self._sidecar.write(SidecarHead(camera=paths.camera, clip=paths.clip, path=paths.path, start=self.start))
+            self._writer = FragmentWriter(paths.running, self._on_fragment_synced)
+            undo.callback(paths.running.unlink)
             undo.callback(self._writer.close)
             sync_folder(folder)
-            reached("before-first-fragment")
+            crash_point("before-first-fragment")
             self._container = av.open(self._writer, "w", format="mp4", container_options=dict(MUXER_OPTIONS))
-            self._stream = self._container.add_stream_from_template(template)
+            self._stream = self._container.add_stream_from_template(stream)
             undo.pop_all()
-        self._stream.time_base = self._time_base = template.time_base or Fraction(1, 90_000)
+        self._stream.time_base = self._time_base = stream.time_base or Fraction(1, 90_000)
 
     @property
-    def begun(self) -> bool:
-        """The first fragment is on disk."""
-        return self._writer.good[1] > 1
+    def has_begun(self) -> bool:
+        """Whether the first fragment is on disk."""
+        return self._writer.synced[1] > 1
 
-    def pre_roll(self, samples: Iterable[EncodedPicture]) -> None:
-        """Write what the ring holds; its fragments are synced together, once."""
-        self._writer.holding = True
+    def write_pre_roll(self, samples: Iterable[EncodedPicture]) -> None:
+        """Write the pictures of the pre-roll and sync their fragments together, once."""
+        self._writer.is_holding = True
         for sample in samples:
-            self.put(sample)
-        self._writer.holding = False
+            self.write_picture(sample)
+        self._writer.is_holding = False
         self._writer.sync()
 
-    def put(self, sample: EncodedPicture) -> None:
-        """Write the next picture. A time that does not rise is moved on by the least step, so that the film plays."""
+    def write_picture(self, sample: EncodedPicture) -> None:
+        """Write the next picture. A timestamp that does not rise is increased by the least step, so that the film plays."""
         packet = av.Packet(sample.data)
         packet.dts = self._last = max(self._last + 1, sample.dts - self._base)
         packet.pts = max(packet.dts, sample.pts - self._base)
         packet.time_base = self._time_base
         packet.stream = self._stream
-        packet.is_keyframe = sample.key
-        self._newest = sample.at
+        packet.is_keyframe = sample.is_key
+        self._newest_at = sample.arrived_at
         self._container.mux_one(packet)
 
-    def hole(self, gap: Gap) -> None:
-        """Declare a hole within the film."""
+    def declare_gap(self, gap: Gap) -> None:
+        """Declare a gap within the film."""
         self._gaps.append(gap)
         self._sidecar.write(SidecarGap(gap=gap))
 
     def close(self, why: StreamFault | None) -> ClipFacts | None:
-        """End the film, name it, give its facts; None when no picture of it reached the disk (then it is removed).
+        """End the film, rename it to its final name and return its facts.
 
-        None too when it cannot be named: then it stays as it is, to be found when the disk is well again.
-        Failures of the disk are logged: whatever was synced before them is kept and told truly.
+        Returns None if no picture reached the disk (the files are removed), or if the film cannot be renamed (it stays,
+        and recovery finds it later). Failures of the disk are logged; the facts describe what was synced before.
         """
         self._crash_point("before-close")
         try:
             self._container.close()
             self._writer.sync()
         except OSError as failure:
-            log.warning("%s: the end could not be written: %s", self.place.path, failure)
-        _, links, digest = self._writer.good
+            log.warning("%s: the end could not be written: %s", self.paths.path, failure)
+        _, links, digest = self._writer.synced
         self._writer.close()
         if links < 2:
             self._write_end(None, why)
             self._remove()
             return None
         facts = ClipFacts(
-            camera=self.place.camera,
-            path=self.place.path,
+            camera=self.paths.camera,
+            path=self.paths.path,
             start=self.start,
             end=self.end,
             sha256=digest,
@@ -243,28 +246,28 @@ class ClipWriter:
         self._write_end(facts, why)
         self._crash_point("after-close-before-rename")
         try:
-            self.place.running.rename(self.place.final)
-            sync_folder(self.place.final.parent)
+            self.paths.running.rename(self.paths.final)
+            sync_folder(self.paths.final.parent)
         except OSError as failure:
-            log.warning("%s could not be named: %s", self.place.path, failure)
+            log.warning("%s could not be named: %s", self.paths.path, failure)
             return None
         self._crash_point("after-rename")
         return facts
 
     def _write_end(self, facts: ClipFacts | None, why: StreamFault | None) -> None:
-        """Write the sidecar's last line. On a full disk it is missing; the facts can be found again without it."""
+        """Write the sidecar's last line. On a full disk it is missing; recovery computes the facts without it."""
         try:
             with self._sidecar:
                 self._sidecar.write(SidecarEnd(facts=facts, why=why))
         except OSError as failure:
-            log.warning("%s: the sidecar has no end: %s", self.place.path, failure)
+            log.warning("%s: the sidecar has no end: %s", self.paths.path, failure)
 
-    def _fragment_synced(self, end_byte: int, chain: str, first: bool) -> None:
+    def _on_fragment_synced(self, end_byte: int, chain: str, first: bool) -> None:
         if first:
             self._crash_point("after-first-fragment")
-        self.end, self.synced_at = self._to_utc(self._newest), time.monotonic()
+        self.end, self.synced_at = self._to_utc(self._newest_at), time.monotonic()
         self._sidecar.write(SidecarLink(end_byte=end_byte, chain=chain, until=self.end))
 
     def _remove(self) -> None:
-        for path in (self.place.running, sidecar_path(self.place.running)):
+        for path in (self.paths.running, sidecar_path(self.paths.running)):
             path.unlink(missing_ok=True)

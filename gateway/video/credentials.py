@@ -1,7 +1,7 @@
 """Reads a camera's credentials from their own file when the stream is opened.
 
-The gateway hands over the file's path, never what stands in it: so it is in no command line, no environment, no message
-between the processes and no log. A file that was changed counts from the next try to connect on.
+The gateway passes the file's path and never its content, so the credentials are in no command line, environment,
+message between processes or log. A changed file takes effect at the next attempt to connect.
 """
 
 import os
@@ -13,22 +13,22 @@ from urllib.parse import quote
 
 from gateway.config.stream_url import PASSWORD_PLACEHOLDER, USER_PLACEHOLDER
 
-MAX_LOGIN_FILE_BYTES: Final = 512  # bytes of the file
+MAX_LOGIN_FILE_BYTES: Final = 512
 
 
-class LoginUnusable(Exception):  # noqa: N818 - it names what is the matter
-    """The file cannot be used; the text says why and nothing of what stands in it."""
+class LoginUnusable(Exception):  # noqa: N818 - the name says the condition
+    """The file cannot be used. The text says why, without the file's content."""
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A user and a password, which its `repr` does not show."""
+    """A user and a password. `repr` shows neither."""
 
     user: str = field(repr=False)
     password: str = field(repr=False)
 
-    def within(self, url: str) -> str:
-        """The address with the account in it: where the maker wants it, else before the host. It is a secret too."""
+    def insert_into(self, url: str) -> str:
+        """Return `url` with the account, at its placeholders or else before the host. The result is a secret too."""
         user, password = quote(self.user, safe=""), quote(self.password, safe="")
         if USER_PLACEHOLDER in url or PASSWORD_PLACEHOLDER in url:
             return url.replace(USER_PLACEHOLDER, user).replace(PASSWORD_PLACEHOLDER, password)
@@ -37,10 +37,10 @@ class Login:
 
 
 def read_login(file: Path) -> Login:
-    """Read the one line user:password; whatever follows the first colon is the password.
+    """Read the one line `user:password`; everything after the first colon is the password.
 
     Raises:
-        LoginUnusable: it cannot be read, others on this machine can read or write it, or that is not what stands in it.
+        LoginUnusable: the file cannot be read, other users can read or write it, or its content has another form.
     """
     try:
         with open(file, "rb", opener=_open_nonblocking) as opened:
@@ -59,7 +59,7 @@ def read_login(file: Path) -> Login:
 
 
 def _open_nonblocking(path: str, flags: int) -> int:
-    """Open without waiting: a pipe that nobody writes to would hold the camera for ever."""
+    """Open without waiting, because a pipe without a writer would block the camera's thread for ever."""
     return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
@@ -74,7 +74,7 @@ def _decode_line(file: Path, text: bytes) -> str:
 
 
 def file_version(file: Path | None) -> tuple[int, int] | None:
-    """What differs once the file was written anew; None where there is none."""
+    """Return a value that changes when the file is rewritten; None if there is no file."""
     try:
         standing = file.stat() if file is not None else None
     except OSError:

@@ -1,4 +1,4 @@
-"""Analyses a stream's pictures: decodes, proves liveness, reads labels, keeps the newest for a thumbnail."""
+"""Analyses a stream's pictures: decodes them, checks liveness, reads barcodes, keeps the newest for a thumbnail."""
 
 import io
 from typing import Final
@@ -14,29 +14,39 @@ from gateway.video.labels import LabelReading, read_labels
 from gateway.video.liveness import Liveness, Luma
 
 MIN_ANALYSIS_INTERVAL_S: Final = (
-    0.3  # seconds between two looks while nothing is filmed, and between two readings of labels
+    0.3  # seconds between two analysed pictures while no film runs, and between two searches for barcodes
 )
-MAX_THUMBNAIL_WIDTH_PX: Final = 320  # pixels
+MAX_THUMBNAIL_WIDTH_PX: Final = 320
 PLANAR_FORMATS: Final = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "gray"})
 
 
 class FrameAnalyser:
-    """Decodes one stream. `full` may change: it is heeded from the next key picture on."""
+    """Decodes one stream."""
 
-    def __init__(self, stream: VideoStream, evidence: Liveness) -> None:
-        self._evidence = evidence
-        self._full = evidence.full
+    def __init__(self, stream: VideoStream, liveness: Liveness) -> None:
+        self._liveness = liveness
+        self._decodes_every_picture = liveness.decodes_every_picture
         self._analysed_at = self._read_at = 0.0
         self.newest: tuple[VideoFrame, float] | None = None
-        stream.codec_context.thread_count = 1  # several threads would hold pictures back
+        stream.codec_context.thread_count = 1  # several threads would delay pictures
 
-    def see(
-        self, packet: "Packet[VideoStream]", now: float, *, full: bool, closely: bool, labels: bool
+    def analyse(
+        self,
+        packet: "Packet[VideoStream]",
+        now: float,
+        *,
+        every_picture: bool,
+        check_every_picture: bool,
+        read_barcodes: bool,
     ) -> list[LabelReading]:
-        """Decode one packet; `closely` looks at every picture. Returns the labels that were read, where asked."""
+        """Decode one packet, pass the result to the liveness check, and return the barcodes that were read.
+
+        `every_picture`: decode all pictures, not only key pictures; takes effect at the next key picture.
+        `check_every_picture`: analyse each decoded picture. `read_barcodes`: search for barcodes.
+        """
         if packet.is_keyframe:
-            self._full = self._evidence.full = full
-        if not (self._full or packet.is_keyframe):
+            self._decodes_every_picture = self._liveness.decodes_every_picture = every_picture
+        if not (self._decodes_every_picture or packet.is_keyframe):
             return []
         try:
             frames = packet.decode()
@@ -44,16 +54,18 @@ class FrameAnalyser:
             frames = []
         sound = [frame for frame in frames if not frame.is_corrupt]
         if not sound:
-            self._evidence.undecoded(now)
+            self._liveness.add_decode_failure(now)
             return []
         self.newest = (sound[-1], now)
-        reads = labels and now - self._read_at >= MIN_ANALYSIS_INTERVAL_S
-        if not (closely or reads or packet.is_keyframe or now - self._analysed_at >= MIN_ANALYSIS_INTERVAL_S):
-            self._evidence.picture(now)
+        reads = read_barcodes and now - self._read_at >= MIN_ANALYSIS_INTERVAL_S
+        if not (
+            check_every_picture or reads or packet.is_keyframe or now - self._analysed_at >= MIN_ANALYSIS_INTERVAL_S
+        ):
+            self._liveness.add_picture(now)
             return []
         picture = luma(sound[-1])
         self._analysed_at = now
-        self._evidence.picture(now, picture)
+        self._liveness.add_picture(now, picture)
         if not reads:
             return []
         self._read_at = now
@@ -61,7 +73,7 @@ class FrameAnalyser:
 
 
 def luma(frame: VideoFrame) -> Luma:
-    """A picture's brightness, rows by columns, 0 to 255; a view on the frame where its format allows."""
+    """Return a picture's brightness, rows by columns, 0 to 255; without a copy if the pixel format allows."""
     if frame.format.name not in PLANAR_FORMATS:
         frame = frame.reformat(format="gray")
     plane = frame.planes[0]
@@ -71,7 +83,7 @@ def luma(frame: VideoFrame) -> Luma:
 
 
 def thumbnail(frame: VideoFrame) -> bytes:
-    """A JPEG of at most 320 pixels width."""
+    """Return a JPEG of at most `MAX_THUMBNAIL_WIDTH_PX`."""
     width = min(MAX_THUMBNAIL_WIDTH_PX, frame.width)
     height = max(2, round(frame.height * width / frame.width / 2) * 2)
     written = io.BytesIO()

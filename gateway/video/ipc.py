@@ -1,6 +1,6 @@
 """The messages between gateway and video process: JSON lines over a Unix socket, in both directions.
 
-The video process outlives the gateway: whoever connects next gets `VideoHello` with the clips that run.
+The video process outlives the gateway. The next gateway that connects gets `VideoHello` with the running clips.
 `at` are CLOCK_MONOTONIC seconds, which all processes of one boot share; `start` and `end` are UTC.
 
 On a second socket (`live_socket`) each connection is one viewer: one line (`LiveViewRequest`) is answered by one
@@ -27,12 +27,12 @@ class IpcMessage(BaseModel):
 
 
 class CameraSource(IpcMessage):
-    """One camera: where its H.264 is and where its burnt-in clock stands (x, y, width, height; 0 to 1), if any.
+    """One camera: the url of its H.264, and the region of its burnt-in clock, if any (x, y, width, height; 0 to 1).
 
-    `login` is the file of its account, which is read for each connection: what stands in it is in no words of ours.
+    `login` is the file of its account, which is read for each connection; no message contains the account itself.
     `ca` (a file) or `fingerprint` (SHA-256) say which certificate it may show on rtsps. The clock's region must change
-    at least once a second. `sees_courier`: every picture is decoded, so `CameraProof.moving` means something; of other
-    cameras only key pictures are. `urgent`: one that is lost is tried again as often as if it filmed.
+    at least once a second. `sees_courier`: every picture is decoded, so `CameraProof.moving` is meaningful; of other
+    cameras only key pictures are decoded. `urgent`: reconnect as often as during a film.
     """
 
     name: Name
@@ -46,14 +46,14 @@ class CameraSource(IpcMessage):
 
 
 class ClipKey(IpcMessage):
-    """Whose clip: the visit's (or incident's) id and its part."""
+    """The key of a clip: the id of the visit (or incident) and its part."""
 
     visit: Name
     part: int = Field(ge=1)
 
 
 class ConfigureCameras(IpcMessage):
-    """First line of the gateway: all cameras, the pre-roll in seconds and the folder under which clips go."""
+    """First line of the gateway: all cameras, the pre-roll in seconds and the folder of all clips."""
 
     kind: Literal["configure"] = "configure"
     cameras: tuple[CameraSource, ...]
@@ -62,7 +62,7 @@ class ConfigureCameras(IpcMessage):
 
 
 class WatchCameras(IpcMessage):
-    """Run (or end) the ring of these cameras; `labels`: also read barcodes, 3 frames a second."""
+    """Start or end the pre-roll of these cameras; `labels`: those that also read barcodes, 3 pictures a second."""
 
     kind: Literal["watch"] = "watch"
     cameras: tuple[str, ...]
@@ -73,8 +73,8 @@ class WatchCameras(IpcMessage):
 class RecordClip(IpcMessage):
     """Begin a clip of each camera, pre-roll first, in `folder` (relative to the configured one).
 
-    A camera that is not there yet joins when it can (a gap). Said again for a running clip, it is answered by
-    `ClipBegun` again and adds cameras.
+    A camera without a stream joins later, with a gap. Repeated for a running clip, it adds cameras, and `ClipBegun` is
+    the answer again.
     """
 
     kind: Literal["record"] = "record"
@@ -84,9 +84,9 @@ class RecordClip(IpcMessage):
 
 
 class FinishClip(IpcMessage):
-    """End the clips; `keep` False deletes them. Answered by `ClipsClosed`, the same again when it is said again.
+    """End the clips; `keep` False deletes them. The answer is `ClipsClosed`, and the same again if this is repeated.
 
-    What a killed video process left behind is closed too. Finishing what is not known closes empty.
+    Films that a killed video process left open are closed too. An unknown clip is answered without films.
     """
 
     kind: Literal["finish"] = "finish"
@@ -95,7 +95,7 @@ class FinishClip(IpcMessage):
 
 
 class TakePicture(IpcMessage):
-    """Answered by `PictureTaken`."""
+    """Request the newest picture. The answer is `PictureTaken`."""
 
     kind: Literal["take_picture"] = "take_picture"
     camera: str
@@ -111,14 +111,14 @@ class StreamFault(StrEnum):
     STUCK_TIMESTAMPS = auto()
     UNDECODABLE = auto()
     BLACK = auto()
-    FROZEN = auto()  # told only where a burnt-in clock stands still: else it may be an empty hall
+    FROZEN = auto()  # only where a burnt-in clock stands still; without one it may be an empty hall
     DISK = auto()
-    CHANGED = auto()  # its pictures took another size or coding: what comes now is another film
-    INTERRUPTED = auto()  # the video process ended; only ever the reason of a gap
+    CHANGED = auto()  # its pictures changed size or coding, so another film begins
+    INTERRUPTED = auto()  # the video process ended; only the reason of a gap
 
 
 class OpenFailure(StrEnum):
-    """Why a stream does not open; `gateway.video.open_errors` has the words for it."""
+    """Why a stream does not open; `gateway.video.open_errors` has the texts."""
 
     UNKNOWN_HOST = auto()
     NO_ANSWER = auto()
@@ -129,8 +129,8 @@ class OpenFailure(StrEnum):
     NO_PICTURES = auto()
     CERTIFICATE = auto()
     NO_TLS = auto()
-    SENT_ELSEWHERE = auto()  # it redirects: nobody is followed
-    TURNED_AWAY = auto()  # it is there and serves us not: too many viewers, mostly
+    SENT_ELSEWHERE = auto()  # it redirects, and redirects are not followed
+    TURNED_AWAY = auto()  # it refuses to serve; mostly too many viewers
     NO_TCP = auto()
     NOT_UNDERSTOOD = auto()
 
@@ -144,10 +144,10 @@ class VideoHello(IpcMessage):
 
 
 class CameraProof(IpcMessage):
-    """Four times a second and at once when something changes. `live` is packets; `moving` is pictures.
+    """What a camera proves: sent four times a second, and at once at a change. `live` is about packets, `moving` about pictures.
 
-    `recording`: the newest clip of those whose newest fragment is on disk now, None when there is none; `recordings`
-    are all of them, for a camera that serves several entrances. `unopened`: why there is no stream.
+    `recordings`: all clips whose newest fragment is on disk now (a camera may serve several entrances); `recording`:
+    the newest of them, or None. `unopened`: why there is no stream.
     """
 
     kind: Literal["proof"] = "proof"
@@ -175,7 +175,7 @@ class ClipBegun(IpcMessage):
 
 
 class Gap(IpcMessage):
-    """A hole in a camera's film."""
+    """A time that a camera's film does not show."""
 
     start: datetime
     end: datetime
@@ -185,7 +185,7 @@ class Gap(IpcMessage):
 class ClipFacts(IpcMessage):
     """A closed clip, hashed and renamed to its final `path` (relative to the configured folder).
 
-    `fragments` counts the links of its hash chain, which stand in the JSON lines file beside it. `gaps` lie within it.
+    `fragments` is the length of its hash chain, whose links are in the JSON lines file beside it. `gaps` are within it.
     """
 
     camera: str
@@ -198,9 +198,9 @@ class ClipFacts(IpcMessage):
 
 
 class ClipsClosed(IpcMessage):
-    """All clips of one key are closed. A camera may have several files: it reconnected.
+    """All clips of one key are closed. A camera that reconnected has several files.
 
-    `gaps` are (camera, hole) before, between and after a camera's files.
+    `gaps`: (camera, gap) before, between and after a camera's files.
     """
 
     kind: Literal["closed"] = "closed"
@@ -233,7 +233,7 @@ class LiveViewRequest(IpcMessage):
 
 
 class LiveViewAccepted(IpcMessage):
-    """The camera is seen: what a page's media source must be told (RFC 6381, as `avc1.42C01F`), size in pixels."""
+    """The live view begins. `codec` is for the page's media source (RFC 6381, such as `avc1.42C01F`); size in pixels."""
 
     kind: Literal["viewing"] = "viewing"
     codec: str
@@ -242,25 +242,25 @@ class LiveViewAccepted(IpcMessage):
 
 
 class LiveViewError(StrEnum):
-    """Why there is nothing to see."""
+    """Why there is no live view."""
 
     NO_SUCH_CAMERA = auto()
-    NO_PICTURES = auto()  # the camera is not reached, or what it sends is not H.264
+    NO_PICTURES = auto()  # the camera is unreachable, or it does not send H.264
     TOO_MANY_VIEWERS = auto()
-    NOT_UNDERSTOOD = auto()  # what was said is no `LiveViewRequest`
-    NO_PROCESS = auto()  # told by the gateway's side alone: nobody serves the socket
-    NO_ANSWER = auto()  # the same: the process did not answer in time
+    NOT_UNDERSTOOD = auto()  # the request was not a `LiveViewRequest`
+    NO_PROCESS = auto()  # found by the client: no process serves the socket
+    NO_ANSWER = auto()  # found by the client: the process did not answer in time
 
 
 class LiveViewRefused(IpcMessage):
-    """The camera is not seen; the connection ends."""
+    """There is no live view; the connection ends."""
 
     kind: Literal["refused"] = "refused"
     why: LiveViewError
 
 
 def live_socket(socket: Path) -> Path:
-    """Where viewers connect to the video process that serves its gateway on `socket`."""
+    """Return the socket for viewers of the video process that serves its gateway on `socket`."""
     return socket.with_suffix(".live")
 
 

@@ -13,14 +13,15 @@ SYMBOLOGIES = {
 LabelReading = tuple[str, str]
 """(code, symbology)"""
 
-MAX_LABEL_CHARS = 512  # characters; no parcel's label says more in one code
+MAX_LABEL_CHARS = 512  # longer than any code on a parcel's label
 BACKGROUND_LUMA = 128
 
 
 def read_labels(luma: Luma) -> list[LabelReading]:
-    """All codes in one picture, as a scanner would say them (GS1 without brackets, FNC1 as 0x1D).
+    """Return all barcodes in one picture, as a scanner would send them (GS1 without brackets, FNC1 as 0x1D).
 
-    QR and DataMatrix are read at any angle; Code 128 straight, or in a second look at the picture turned by 45 degrees.
+    QR and DataMatrix are read at any angle; Code 128 straight, or in a second pass with the picture turned by 45
+    degrees.
     """
     found = _read(luma, *SYMBOLOGIES)
     if not found:

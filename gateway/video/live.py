@@ -1,4 +1,4 @@
-"""The gateway's side of a live view: one camera of the video process, for one page."""
+"""Reads the live view of one camera from the video process, for one page."""
 
 import asyncio
 import logging
@@ -19,22 +19,24 @@ from gateway.video.ipc import (
 
 log = logging.getLogger(__name__)
 
-CHUNK_TIMEOUT_S: Final = 5.0  # seconds without a chunk after which a viewing is over: a lost camera is told after one
+CHUNK_TIMEOUT_S: Final = (
+    5.0  # seconds without a chunk after which the view ends; a lost camera ends it after one second
+)
 
 
 class LiveViewUnavailable(Exception):  # noqa: N818  a failure of the world, named as what it is
-    """There is nothing to see; `why` says why."""
+    """There is no live view of the camera, because of `reason`."""
 
-    def __init__(self, why: LiveViewError) -> None:
-        super().__init__(why)
-        self.why = why
+    def __init__(self, reason: LiveViewError) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class LiveView:
-    """One viewing: iterate over its chunks, the init segment first, then fragments from a key picture on.
+    """An asynchronous iterator over the chunks of a live view: the init segment, then fragments from a key picture on.
 
-    It ends when the camera's stream is lost, when the chunks are not taken as fast as they come (several MB are
-    unread), and with the video process: view anew then. A call that is cancelled loses nothing.
+    It ends when the camera's stream is lost, when the reader is too slow (several MB are unread), and when the video
+    process ends. The caller may then open another one. A cancelled call loses no chunk.
     """
 
     def __init__(self, viewing: LiveViewAccepted, reader: asyncio.StreamReader) -> None:
@@ -70,16 +72,16 @@ class LiveView:
 
 
 @asynccontextmanager
-async def open_live_view(socket: Path, camera: str, *, timeout: float) -> AsyncIterator[LiveView]:  # noqa: ASYNC109  the caller's patience
-    """View a camera of the video process that serves its gateway on `socket`, until the block is left.
+async def open_live_view(socket: Path, camera: str, *, timeout_s: float) -> AsyncIterator[LiveView]:  # noqa: ASYNC109  the caller's patience
+    """Open a live view of a camera, until the block is left. `socket` is the one that the gateway uses.
 
-    The camera stays connected for as long; nothing is filmed. `timeout`: seconds until the first picture; the process
-    itself gives up after 10.
+    The camera stays connected meanwhile; nothing is filmed. `timeout_s`: until the first picture; the process itself
+    refuses after 10 seconds.
 
     Raises:
-        LiveViewUnavailable: before the block, and only then: there is nothing to see.
+        LiveViewUnavailable: there is no live view. It is raised only on entry to the block.
     """
-    give_up = asyncio.get_running_loop().time() + timeout
+    give_up = asyncio.get_running_loop().time() + timeout_s
     try:
         async with asyncio.timeout_at(give_up):
             reader, writer = await asyncio.open_unix_connection(live_socket(socket))
@@ -96,11 +98,11 @@ async def open_live_view(socket: Path, camera: str, *, timeout: float) -> AsyncI
 
 
 async def _request_view(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, camera: str, give_up: float
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, camera: str, deadline: float
 ) -> LiveViewAccepted:
     try:
         writer.write(LiveViewRequest(camera=camera).model_dump_json().encode() + b"\n")
-        async with asyncio.timeout_at(give_up):
+        async with asyncio.timeout_at(deadline):
             words = TO_VIEWER_ADAPTER.validate_json(await reader.readline())
     except TimeoutError as error:
         raise LiveViewUnavailable(LiveViewError.NO_ANSWER) from error

@@ -1,16 +1,16 @@
 """Decides from packets and decoded pictures whether a camera is live, and until when.
 
-Pure: times are monotonic seconds given by the caller. Two claims are kept apart:
+Pure: the caller passes all times, in monotonic seconds. There are two separate claims:
 
 - *live*: packets arrive, timestamps rise, pictures can be decoded and are not black.
-- *moving*: something in the picture changed, be it only the burnt-in clock. An empty hall does not move and is live.
+- *moving*: something in the picture changed, if only the burnt-in clock. An empty hall is live and does not move.
 
-Black is a picture without any structure: luma that varies less than a sensor's own noise, outside the burnt-in clock
-(which a camera writes over a dead sensor too). A dark hall still shows noise or a lamp's shimmer, so it is live; a
-picture in which nothing at all can be told apart proves nothing, so it is a fault.
+A *black* picture has no structure: its luma varies less than a sensor's noise, outside the burnt-in clock (which a
+camera also writes over a dead sensor). A dark hall still shows noise or a lamp, so it is live. A picture without
+structure proves nothing, so it is a fault.
 
-Frozen is claimed only where a burnt-in clock stands still. Elsewhere a frozen picture cannot be told from an empty
-hall; it shows as not moving.
+A picture is *frozen* only if a burnt-in clock stands still. Without a clock, a frozen picture looks like an empty hall,
+so it counts as not moving.
 """
 
 import math
@@ -22,27 +22,27 @@ from gateway.video.ipc import StreamFault
 
 Luma = NDArray[np.uint8]
 
-STALL_TIMEOUT_S = 0.5  # seconds, or STALL_FRAME_COUNT where pictures come seldom
+STALL_TIMEOUT_S = 0.5  # seconds, or STALL_FRAME_COUNT intervals of a slow stream
 STALL_FRAME_COUNT = 5
-MAX_STUCK_PICTURES = 3  # pictures in a row whose time did not rise
+MAX_STUCK_PICTURES = 3  # pictures in a row whose timestamp did not rise
 MIN_LUMA_STDDEV = 1.5  # standard deviation of luma: a covered lens has less, noise in the dark more
 MIN_MOVEMENT_LUMA = 8.0  # mean difference within a block: a person gives 25, a clock 24, the sensor's noise at most 6
 MOVEMENT_TIMEOUT_S = 1.5  # seconds without movement
-BLOCK_SIZE_PX = 16  # pixels
-MAX_ANALYSED_COLUMNS = 640  # columns that are looked at; wider pictures are thinned out
-UNDECODABLE_TIMEOUT_S = 0.5  # seconds of vain tries
+BLOCK_SIZE_PX = 16
+MAX_ANALYSED_COLUMNS = 640  # wider pictures are subsampled
+UNDECODABLE_TIMEOUT_S = 0.5  # seconds in which no picture could be decoded
 
 Region = tuple[float, float, float, float]
 
 
 class Liveness:
-    """The evidence of one connection to one camera, which began at `now`.
+    """What one connection to a camera, which began at `now`, has shown so far.
 
-    `full`: every picture is decoded, not only the key pictures.
+    `decodes_every_picture`: the caller decodes all pictures, not only the key pictures.
     """
 
-    def __init__(self, *, clock_region: Region | None, full: bool, now: float) -> None:
-        self._clock_region, self.full = clock_region, full
+    def __init__(self, *, clock_region: Region | None, decodes_every_picture: bool, now: float) -> None:
+        self._clock_region, self.decodes_every_picture = clock_region, decodes_every_picture
         self._first_packet = self._last_packet = self._rose_at = self._not_black_at = now
         self._packets = self._not_rising = self._failed_decodes = 0
         self._highest = -math.inf
@@ -52,28 +52,28 @@ class Liveness:
         self._previous: Luma | None = None
 
     @property
-    def last_packet(self) -> float:
-        """When the newest packet arrived, or when the connection began."""
+    def last_packet_at(self) -> float:
+        """When the newest packet arrived, or when the connection began (monotonic seconds)."""
         return self._last_packet
 
-    def packet(self, now: float, time: float) -> None:
-        """A packet with the stream's own time in seconds arrived."""
+    def add_packet(self, now: float, stream_time_s: float) -> None:
+        """Record that a packet arrived, with its timestamp in the stream."""
         self._packets += 1
         if self._packets == 1:
             self._first_packet = now
         self._last_packet = now
-        if time > self._highest:
-            self._highest, self._rose_at, self._not_rising = time, now, 0
+        if stream_time_s > self._highest:
+            self._highest, self._rose_at, self._not_rising = stream_time_s, now, 0
         else:
             self._not_rising += 1
 
-    def undecoded(self, now: float) -> None:
-        """A packet went to the decoder and no sound picture came out."""
+    def add_decode_failure(self, now: float) -> None:
+        """Record that the decoder returned no valid picture for a packet."""
         self._failed_since = now if self._failed_decodes == 0 else self._failed_since
         self._failed_decodes += 1
 
-    def picture(self, now: float, luma: Luma | None = None) -> None:
-        """A sound picture was decoded; with `luma` (rows by columns) it is looked at."""
+    def add_picture(self, now: float, luma: Luma | None = None) -> None:
+        """Record that a valid picture was decoded; analyse it if `luma` (rows by columns) is given."""
         self._failed_decodes, self._decoded = 0, True
         if luma is None:
             return
@@ -93,46 +93,54 @@ class Liveness:
             self._clock_at = now
 
     def faults(self, now: float) -> dict[StreamFault, float]:
-        """What is wrong now, and since when."""
+        """Return the present faults, each with the time since when it lasts."""
         found: dict[StreamFault, float] = {}
         if now - self._last_packet > max(STALL_TIMEOUT_S, STALL_FRAME_COUNT * self._frame_interval_s()):
             found[StreamFault.STALL] = self._last_packet
         if self._not_rising >= MAX_STUCK_PICTURES:
             found[StreamFault.STUCK_TIMESTAMPS] = self._rose_at
-        if self._failed_decodes >= (3 if self.full else 2) and now - self._failed_since >= UNDECODABLE_TIMEOUT_S:
+        if (
+            self._failed_decodes >= (3 if self.decodes_every_picture else 2)
+            and now - self._failed_since >= UNDECODABLE_TIMEOUT_S
+        ):
             found[StreamFault.UNDECODABLE] = self._failed_since
         if self._black:
             found[StreamFault.BLACK] = self._not_black_at
-        if self._clock_region is not None and self.full and not found and 0 < self._clock_at < now - MOVEMENT_TIMEOUT_S:
+        if (
+            self._clock_region is not None
+            and self.decodes_every_picture
+            and not found
+            and 0 < self._clock_at < now - MOVEMENT_TIMEOUT_S
+        ):
             found[StreamFault.FROZEN] = self._clock_at
         return found
 
-    def live(self, now: float) -> bool:
-        """Packets, rising timestamps, decodable pictures that show something."""
+    def is_live(self, now: float) -> bool:
+        """Whether packets arrive, timestamps rise, and pictures can be decoded and are not black."""
         return self._decoded and not self.faults(now).keys() - {StreamFault.FROZEN}
 
-    def moving(self, now: float) -> bool:
-        """Something in the picture changed within the last moments."""
-        return self.live(now) and now - self._moved_at <= MOVEMENT_TIMEOUT_S
+    def is_moving(self, now: float) -> bool:
+        """Whether the camera is live and its picture changed within `MOVEMENT_TIMEOUT_S`."""
+        return self.is_live(now) and now - self._moved_at <= MOVEMENT_TIMEOUT_S
 
     @property
     def stuck_since(self) -> float | None:
-        """Since when timestamps stand still; None while they rise."""
+        """Since when timestamps do not rise; None while they rise."""
         return self._rose_at if self._not_rising >= MAX_STUCK_PICTURES else None
 
     def _frame_interval_s(self) -> float:
-        """The usual seconds between two pictures."""
+        """Return the mean seconds between two packets."""
         return (self._last_packet - self._first_packet) / (self._packets - 1) if self._packets > 1 else 0.0
 
     def _clock_rows(self, height: int) -> tuple[int, int]:
-        """The rows of the clock's region in an array of `height` rows; none where there is no clock."""
+        """Return first and last row (exclusive) of the clock's region in an array of `height` rows; (0, 0) without a clock."""
         if self._clock_region is None:
             return 0, 0
         _, top, _, tall = self._clock_region
         return int(top * height), min(height, int(np.ceil((top + tall) * height)))
 
     def _outside_clock(self, luma: Luma) -> Luma:
-        """The picture without the rows in which the clock stands."""
+        """Return the picture without the rows of the clock."""
         first, last = self._clock_rows(luma.shape[0])
         return np.concatenate((luma[:first:2, ::2], luma[last::2, ::2]))
 

@@ -1,7 +1,7 @@
 """Probes one camera's stream in a process of its own, because a forged stream may crash libav.
 
-`python -m gateway.video.probe` reads one line from its standard input (a `CameraSource`: the path of the account's
-file, never the account) and writes one line (`ProbeResult`). For `perron doctor` and whoever sets up a camera.
+`python -m gateway.video.probe` reads one line from standard input (a `CameraSource`, with the path of the account's
+file and without the account) and writes one line (`ProbeResult`). `perron doctor` and the page Installation use it.
 """
 
 import asyncio
@@ -15,15 +15,15 @@ from pydantic import ValidationError
 
 from gateway.video.ipc import CameraSource, IpcMessage, OpenFailure, StreamFault
 
-PROBE_DURATION_S: Final = 2.5  # seconds from the first picture on
-PROBE_TIMEOUT_S: Final = 4.5  # seconds for all of it
+PROBE_DURATION_S: Final = 2.5  # seconds after the first picture
+PROBE_TIMEOUT_S: Final = 4.5  # seconds for the whole probe
 
 
 class ProbeResult(IpcMessage):
-    """What was seen of a stream; `unopened` says why nothing was, `lost` why it ended.
+    """What the probe found. `unopened`: why the stream did not open. `lost`: why it ended.
 
-    `key_every`: seconds between two key pictures, None where fewer than two came. `shown`: the fingerprint of the
-    certificate that was shown and not trusted.
+    `key_every`: seconds between two key pictures, None if fewer than two came. `shown`: the fingerprint of the
+    certificate that the camera showed and that is not trusted.
     """
 
     unopened: OpenFailure | None = None
@@ -36,7 +36,7 @@ class ProbeResult(IpcMessage):
 
 
 async def probe_stream(source: CameraSource) -> ProbeResult:
-    """Look at a camera's stream for a few seconds; never raises for what the camera does."""
+    """Probe a camera's stream for a few seconds. It raises nothing for what the camera does."""
     child = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
@@ -54,11 +54,11 @@ async def probe_stream(source: CameraSource) -> ProbeResult:
     finally:
         with contextlib.suppress(ProcessLookupError):
             child.kill()
-        await child.communicate()  # until its pipes are closed too
+        await child.communicate()  # waits until the pipes are closed too
 
 
 def _probe(source: CameraSource) -> ProbeResult:
-    from gateway.video.rtsps import certificate_fingerprint  # noqa: PLC0415 - only the process that looks needs it
+    from gateway.video.rtsps import certificate_fingerprint  # noqa: PLC0415 - only the child process needs it
     from gateway.video.stream import StreamLost, read_packets  # noqa: PLC0415 - the same
 
     began, keys, times = time.monotonic(), list[float](), list[float]()
@@ -70,17 +70,19 @@ def _probe(source: CameraSource) -> ProbeResult:
             if packet is None:
                 began, width, height = now, stream.codec_context.width, stream.codec_context.height
                 continue
-            if packet.pts is not None or not times:  # the first one's is None: it is 0
+            if packet.pts is not None or not times:  # None of the first packet means 0
                 times.append(float((packet.pts or 0) * (stream.time_base or 0)))
                 keys += times[-1:] if packet.is_keyframe else []
             if now - began > PROBE_DURATION_S or (len(keys) > 1 and now - began > PROBE_DURATION_S / 2):
                 break
     except StreamLost as failure:
         lost = failure
-        if lost.unopened is not None:
-            shown = certificate_fingerprint(source.url) if lost.unopened is OpenFailure.CERTIFICATE else None
-            return ProbeResult(unopened=lost.unopened, shown=shown)
-    seconds = max(times) - min(times) if times else 0.0  # the stream's own: the first ones come in a heap
+        if lost.open_failure is not None:
+            shown = certificate_fingerprint(source.url) if lost.open_failure is OpenFailure.CERTIFICATE else None
+            return ProbeResult(unopened=lost.open_failure, shown=shown)
+    seconds = (
+        max(times) - min(times) if times else 0.0
+    )  # of the stream's clock, because the first pictures arrive together
     return ProbeResult(
         lost=lost.fault if lost else None,
         width=width,
@@ -91,8 +93,8 @@ def _probe(source: CameraSource) -> ProbeResult:
 
 
 def main() -> None:
-    """Be the process that looks."""
-    import av.logging  # noqa: PLC0415 - only here
+    """Run the child process."""
+    import av.logging  # noqa: PLC0415 - only the child process needs it
 
     av.logging.set_level(None)  # libav's own lines may carry a camera's password
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # and so would a core

@@ -1,4 +1,4 @@
-"""A clip of one camera from `Record` to `Finish`, in as many files as failures of camera and disk require."""
+"""Records one clip of one camera, from `RecordClip` to `FinishClip`, in one file or, after failures, in several."""
 
 import logging
 from collections.abc import Callable
@@ -17,128 +17,138 @@ from gateway.video.ring import EncodedPicture, PreRollBuffer
 
 log = logging.getLogger(__name__)
 
-MAX_SYNC_AGE_S: Final = 1.0  # seconds for which a synced fragment proves that the clip goes on
-DISK_RETRY_DELAY_S: Final = 2.0  # seconds before a new file is tried on a disk that failed
+MAX_SYNC_AGE_S: Final = 1.0  # seconds for which a synced fragment proves that the film continues
+DISK_RETRY_DELAY_S: Final = 2.0  # seconds before a new file is begun after the disk failed
 
 
 @dataclass(frozen=True, slots=True)
 class CameraContext:
-    """What all cameras of the process share. `tell` and `reached` are called in the cameras' threads."""
+    """What all cameras of the process share. The cameras' threads call `publish` and `crash_point`."""
 
     root: Path
-    pre_roll: float
-    utc: Callable[[], datetime]
-    tell: Callable[[FromVideo], None]
-    reached: CrashPoint
+    pre_roll_s: float
+    utc_now: Callable[[], datetime]
+    publish: Callable[[FromVideo], None]
+    crash_point: CrashPoint
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingResult:
-    """What a camera filmed of a clip: when it was asked, why film lacked then, holes in the pre-roll, the films."""
+    """What a camera filmed of a clip. `initial_fault`: why pictures were missing at `requested_at`, if they were."""
 
-    asked: datetime
-    missing: StreamFault
-    early: tuple[Gap, ...]
+    requested_at: datetime
+    initial_fault: StreamFault
+    pre_roll_gaps: tuple[Gap, ...]
     films: tuple[ClosedFilm, ...]
 
 
 class Recording:
-    """The owner holds the camera's lock in every call."""
+    """One clip of one camera. The caller holds the camera's lock in every call."""
 
     def __init__(  # noqa: PLR0913  whose clip, where, and since when
-        self, *, camera: str, clip: ClipKey, folder: str, around: CameraContext, now: float, missing: StreamFault
+        self, *, camera: str, clip: ClipKey, folder: str, context: CameraContext, now: float, initial_fault: StreamFault
     ) -> None:
         self.clip = clip
         self.disk_failed = False
-        self._camera, self._folder, self._context = camera, folder, around
-        self._utc, self._now, self._initial_fault = around.utc(), now, missing
-        self._running: ClipWriter | None = None
+        self._camera, self._folder, self._context = camera, folder, context
+        self._started_utc, self._started_at, self._initial_fault = context.utc_now(), now, initial_fault
+        self._writer: ClipWriter | None = None
         self._is_announced = False
         self._not_before = now
         self._films: list[ClosedFilm] = []
-        self._early_gaps: list[Gap] = []
+        self._pre_roll_gaps: list[Gap] = []
 
-    def moment(self, at: float) -> datetime:
-        """UTC of monotonic seconds: one clock for the whole recording, whatever steps the machine's makes."""
-        return self._utc + timedelta(seconds=at - self._now)
+    def to_utc(self, at: float) -> datetime:
+        """Convert monotonic seconds to UTC with the offset of the recording's start, so that clock steps do not matter."""
+        return self._started_utc + timedelta(seconds=at - self._started_at)
 
-    def early(self, fault: StreamFault, since: float, until: float) -> None:
-        """Declare a hole in the pre-roll."""
-        self._early_gaps.append(Gap(start=self.moment(since), end=self.moment(until), why=fault))
+    def declare_pre_roll_gap(self, fault: StreamFault, since: float, until: float) -> None:
+        """Declare a gap in the pre-roll."""
+        self._pre_roll_gaps.append(Gap(start=self.to_utc(since), end=self.to_utc(until), why=fault))
 
-    def take(self, sample: EncodedPicture, ring: PreRollBuffer, template: VideoStream) -> None:
-        """Film the newest picture, which is the ring's last too."""
+    def write_picture(self, sample: EncodedPicture, ring: PreRollBuffer, stream: VideoStream) -> None:
+        """Write the newest picture, which is also the last one in `ring`; begin a film with the whole ring."""
         try:
-            if self._running is not None:
-                self._running.put(sample)
-            elif sample.at >= self._not_before and len(ring):
-                self._begin(ring, template)
+            if self._writer is not None:
+                self._writer.write_picture(sample)
+            elif sample.arrived_at >= self._not_before and len(ring):
+                self._begin(ring, stream)
         except OSError as failure:
             log.warning("%s: the disk failed: %s", self._camera, failure)
-            self.disk_failed, self._not_before = True, sample.at + DISK_RETRY_DELAY_S
-            self.end(StreamFault.DISK)
+            self.disk_failed, self._not_before = True, sample.arrived_at + DISK_RETRY_DELAY_S
+            self.close_film(StreamFault.DISK)
         except av.error.FFmpegError as error:
             log.warning("%s: a picture that cannot be filmed: %s", self._camera, error)
-            self.end(StreamFault.UNDECODABLE)
+            self.close_film(StreamFault.UNDECODABLE)
         self._announce()
 
-    def hole(self, fault: StreamFault, since: float, until: float) -> None:
-        """Declare that the running film shows nothing of worth from `since` to `until`."""
-        if self._running is None:
+    def declare_gap(self, fault: StreamFault, since: float, until: float) -> None:
+        """Declare a gap in the running film from `since` to `until` (monotonic seconds)."""
+        if self._writer is None:
             return
-        start, end = max(self._running.start, self.moment(since)), self.moment(until)
+        start, end = max(self._writer.start, self.to_utc(since)), self.to_utc(until)
         if start < end:
             try:
-                self._running.hole(Gap(start=start, end=end, why=fault))
+                self._writer.declare_gap(Gap(start=start, end=end, why=fault))
             except OSError as failure:
                 log.warning("%s: the disk failed: %s", self._camera, failure)
-                self.end(StreamFault.DISK)
+                self.close_film(StreamFault.DISK)
 
-    def end(self, why: StreamFault | None) -> None:
-        """Close the running film, if any; the next picture begins another."""
-        clip, self._running, self._is_announced = self._running, None, False
+    def close_film(self, why: StreamFault | None) -> None:
+        """Close the running film, if any; the next picture begins another one. `why`: the fault that ended it."""
+        clip, self._writer, self._is_announced = self._writer, None, False
         if clip is not None:
             facts = clip.close(why)
             ended = why if facts else why or StreamFault.DISK
             self._films.append(ClosedFilm(camera=self._camera, start=clip.start, facts=facts, why=ended))
 
-    def say_again(self) -> None:
-        """Announce the running film again, for a new gateway."""
+    def announce_again(self) -> None:
+        """Publish `ClipBegun` of the running film again, for a new gateway."""
         self._is_announced = False
         self._announce()
 
-    def on_disk(self, now: float) -> bool:
-        """Whether the film's newest fragment is on disk now."""
-        clip = self._running
-        return clip is not None and clip.begun and clip.synced_at is not None and now - clip.synced_at <= MAX_SYNC_AGE_S
+    def is_on_disk(self, now: float) -> bool:
+        """Whether a fragment was synced in the last `MAX_SYNC_AGE_S`."""
+        clip = self._writer
+        return (
+            clip is not None
+            and clip.has_begun
+            and clip.synced_at is not None
+            and now - clip.synced_at <= MAX_SYNC_AGE_S
+        )
 
-    def recorded(self) -> RecordingResult:
-        """What was filmed; the running film must be ended."""
-        return RecordingResult(self.moment(self._now), self._initial_fault, tuple(self._early_gaps), tuple(self._films))
+    def result(self) -> RecordingResult:
+        """Return what was filmed. The caller has closed the running film before."""
+        return RecordingResult(
+            self.to_utc(self._started_at), self._initial_fault, tuple(self._pre_roll_gaps), tuple(self._films)
+        )
 
     def _begin(self, ring: PreRollBuffer, template: VideoStream) -> None:
         samples = list(ring)
         n = next_film_number(self._context.root / self._folder, self._camera, self.clip.part)
         path = f"{self._folder}/{self._camera}-{self.clip.part}-{n}.mp4"
         place = FilmPath(self._context.root, path, self._camera, self.clip)
-        start = self.moment(first_picture_at(samples, float(template.time_base or 0)))
-        self._running = ClipWriter(
-            place, template, samples[0], start=start, moment=self.moment, reached=self._context.reached
+        start = self.to_utc(first_picture_at(samples, float(template.time_base or 0)))
+        self._writer = ClipWriter(
+            place, template, samples[0], start=start, to_utc=self.to_utc, crash_point=self._context.crash_point
         )
-        self._running.pre_roll(samples)
+        self._writer.write_pre_roll(samples)
 
     def _announce(self) -> None:
-        clip = self._running
-        if clip is None or self._is_announced or not clip.begun:
+        clip = self._writer
+        if clip is None or self._is_announced or not clip.has_begun:
             return
         self._is_announced, self.disk_failed = True, False
-        self._context.tell(ClipBegun(camera=self._camera, clip=self.clip, path=clip.place.path, start=clip.start))
+        self._context.publish(ClipBegun(camera=self._camera, clip=self.clip, path=clip.paths.path, start=clip.start))
 
 
 def first_picture_at(samples: list[EncodedPicture], time_base: float) -> float:
-    """When the first picture was made (monotonic): pictures that waited while the stream was opened arrive in a heap.
+    """Return when the first picture was made (monotonic seconds), estimated from all samples.
 
-    The one that came the most promptly after its own time tells; at most a second is taken off.
+    Pictures that waited while the stream opened arrive together, later than they were made. The sample with the least
+    delay after its own timestamp gives the estimate. It is at most one second before the first arrival.
     """
     first = samples[0]
-    return max(first.at - 1.0, min(sample.at - (sample.dts - first.dts) * time_base for sample in samples))
+    return max(
+        first.arrived_at - 1.0, min(sample.arrived_at - (sample.dts - first.dts) * time_base for sample in samples)
+    )

@@ -29,13 +29,13 @@ log = logging.getLogger(__name__)
 
 MAX_UNDECLARED_GAP: Final = timedelta(
     seconds=0.5
-)  # pictures come one by one: this much before, between and after is no hole
+)  # before, between and after films: single pictures arrive with pauses
 READ_BYTES: Final = 1 << 20  # bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClosedFilm:
-    """A film that has ended: `facts` is None when no picture of it reached the disk. `why` None: it was told to end."""
+    """A film that has ended. `facts`: None if no picture reached the disk. `why`: None if it ended at a request."""
 
     camera: str
     start: datetime
@@ -44,14 +44,14 @@ class ClosedFilm:
 
 
 def next_film_number(folder: Path, camera: str, part: int) -> int:
-    """The number of the next film of this camera and part in a folder, from 1."""
+    """Return the number of the next film of this camera and part in a folder, from 1."""
     begin = f"{camera}-{part}-"
     taken = [path.name.removeprefix(begin).partition(".")[0] for path in folder.glob(f"{begin}*")]
     return 1 + max((int(text) for text in taken if text.isdecimal()), default=0)
 
 
 def find_sidecars(root: Path, clip: ClipKey | None = None) -> list[Path]:
-    """The sidecars of all films under `root`, closed or not, of one clip (None: of all)."""
+    """Return the sidecars of all films under `root`, closed or not, of one clip (None: of all)."""
     found = []
     for path in sorted(root.rglob("*.jsonl")):
         with path.open("rb") as file:
@@ -62,11 +62,10 @@ def find_sidecars(root: Path, clip: ClipKey | None = None) -> list[Path]:
 
 
 def close_left_film(root: Path, sidecar: Path) -> ClosedFilm | None:
-    """What a film is whose writer is gone; one that was left open is closed first. None: it is not a film's sidecar.
+    """Close a film whose writer is gone, if it is open, and return it; None if `sidecar` is not a film's sidecar.
 
-    Whole fragments are kept and hashed, a torn end is cut off. Bytes which the sidecar vouches for otherwise are kept
-    too, and declared as a hole from there on. What a broken disk refuses stays as it is, told as no film at all, until
-    it is asked for again.
+    Whole fragments are kept and hashed; an incomplete end is cut off. Bytes whose hash differs from the sidecar's are
+    kept and declared as a gap from there on. If the disk fails, the film stays as it is and is returned without facts.
 
     Raises:
         OSError: the sidecar cannot be read.
@@ -97,26 +96,28 @@ def _close_left_film(root: Path, sidecar: Path, head: SidecarHead, lines: tuple[
     elif film == running:
         _rename_durably(running, final)
     whole = b"".join(line.model_dump_json().encode() + b"\n" for line in lines)
-    os.truncate(sidecar, len(whole))  # a torn last line goes
+    os.truncate(sidecar, len(whole))  # removes an incomplete last line
     try:
         with SidecarWriter(sidecar, new=False) as ending:
             ending.write(SidecarEnd(facts=facts, why=StreamFault.INTERRUPTED))
-    except OSError as failure:  # a full disk: the facts hold, next time they are found again
+    except OSError as failure:  # a full disk: the facts are right and are computed again next time
         log.warning("%s: %s", sidecar.name, failure)
     kept = facts.fragments if facts else 0
     log.warning("%s was left open by a video process that ended: %d fragments kept", head.path, kept)
     return ClosedFilm(camera=head.camera, start=head.start, facts=facts, why=StreamFault.INTERRUPTED)
 
 
-def find_gaps(films: Iterable[ClosedFilm], *, asked: datetime, ended: datetime, first: StreamFault) -> list[Gap]:
-    """The holes before, between and after one camera's films of a clip asked for from `asked` to `ended`.
+def find_gaps(
+    films: Iterable[ClosedFilm], *, requested_at: datetime, ended_at: datetime, initial_fault: StreamFault
+) -> list[Gap]:
+    """Return the gaps before, between and after one camera's films of a clip from `requested_at` to `ended_at`.
 
-    `first` says why there was no film at the beginning. What follows a film that was cut short is a hole, however
-    short: only a film that ended as it was told may end a little before.
+    `initial_fault`: why there was no film at the beginning. After a film that was cut short each gap is declared,
+    however short; after a film that ended at a request only a gap over `MAX_UNDECLARED_GAP`.
     """
     found: list[Gap] = []
     ordered = sorted(films, key=lambda film: film.start)
-    covered, why = min([asked, *(film.start for film in ordered[:1])]), first
+    covered, why = min([requested_at, *(film.start for film in ordered[:1])]), initial_fault
     for film in ordered:
         if film.facts is not None:
             if film.facts.start - covered > (MAX_UNDECLARED_GAP if film is ordered[0] else timedelta(0)):
@@ -124,13 +125,13 @@ def find_gaps(films: Iterable[ClosedFilm], *, asked: datetime, ended: datetime, 
             covered = max(covered, film.facts.end)
         why = film.why or why
     cut_short = bool(ordered) and ordered[-1].why is not None
-    if ended - covered > (timedelta(0) if cut_short else MAX_UNDECLARED_GAP):
-        found.append(Gap(start=covered, end=ended, why=why))
+    if ended_at - covered > (timedelta(0) if cut_short else MAX_UNDECLARED_GAP):
+        found.append(Gap(start=covered, end=ended_at, why=why))
     return found
 
 
 def _salvage(film: Path, head: SidecarHead, lines: tuple[SidecarLine, ...]) -> ClipFacts | None:
-    """Cut off the torn end; the facts of what is left, None when that shows no picture."""
+    """Cut off an incomplete end and return the facts of the rest; None if the rest shows no picture."""
     links = [line for line in lines if isinstance(line, SidecarLink)]
     gaps = [line.gap for line in lines if isinstance(line, SidecarGap)]
     chain, doubted = FilmHashChain(), False
@@ -165,7 +166,7 @@ def _salvage(film: Path, head: SidecarHead, lines: tuple[SidecarLine, ...]) -> C
 
 
 def _film_length(film: Path) -> timedelta | None:
-    """From the first picture to the last; None when it has none."""
+    """Return the time from the first picture to the last; None if the film cannot be played."""
     try:
         with av.open(str(film)) as container:
             times = [packet.pts * packet.time_base for packet in container.demux(video=0) if packet.pts is not None]

@@ -1,4 +1,4 @@
-"""The pre-roll: the last seconds of one camera's packets in memory, in whole groups of pictures."""
+"""Keeps the pre-roll of one camera in memory: the last seconds of its packets, in whole groups of pictures."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -12,20 +12,20 @@ class EncodedPicture:
     data: bytes
     pts: int
     dts: int
-    key: bool
-    at: float
+    is_key: bool
+    arrived_at: float
 
 
 class PreRollBuffer:
-    """Keeps at least the last `pre_roll` seconds, from a key picture on, and never more than `limit` bytes.
+    """Keeps at least the last `pre_roll_s` seconds, from a key picture on, and never more than `max_bytes`.
 
-    `pre_roll` may change: it is heeded from the next picture on. With 0 only the newest group is kept.
+    `pre_roll_s` may be changed and takes effect at the next picture. With 0 only the newest group is kept.
     """
 
-    def __init__(self, pre_roll: float, limit: int = 64 << 20) -> None:
-        self.pre_roll, self._max_bytes = pre_roll, limit
+    def __init__(self, pre_roll_s: float, max_bytes: int = 64 << 20) -> None:
+        self.pre_roll_s, self._max_bytes = pre_roll_s, max_bytes
         self._samples: deque[EncodedPicture] = deque()
-        self._keys: deque[float] = deque()  # arrival of each key picture held
+        self._keys: deque[float] = deque()  # arrival of each stored key picture
         self._bytes = 0
 
     def __iter__(self) -> Iterator[EncodedPicture]:
@@ -35,29 +35,31 @@ class PreRollBuffer:
         return len(self._samples)
 
     def add(self, sample: EncodedPicture) -> None:
-        """Take the newest picture; drop the oldest group while the next one is still older than the pre-roll."""
-        if not self._samples and not sample.key:
+        """Append the newest picture; drop the oldest group while the next one still begins before the pre-roll."""
+        if not self._samples and not sample.is_key:
             return
         self._samples.append(sample)
         self._bytes += len(sample.data)
-        if sample.key:
-            self._keys.append(sample.at)
-        while len(self._keys) > 1 and (self._keys[1] <= sample.at - self.pre_roll or self._bytes > self._max_bytes):
+        if sample.is_key:
+            self._keys.append(sample.arrived_at)
+        while len(self._keys) > 1 and (
+            self._keys[1] <= sample.arrived_at - self.pre_roll_s or self._bytes > self._max_bytes
+        ):
             self._drop_group()
         if self._bytes > self._max_bytes:
             self.clear()
 
     def newest_group(self) -> list[EncodedPicture]:
-        """The newest key picture and all since; none where the ring is empty."""
+        """Return the newest key picture and all pictures since; an empty list if the buffer is empty."""
         group: list[EncodedPicture] = []
         for sample in reversed(self._samples):
             group.append(sample)
-            if sample.key:
+            if sample.is_key:
                 break
         return group[::-1]
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drop all pictures."""
         self._samples.clear()
         self._keys.clear()
         self._bytes = 0
@@ -66,5 +68,5 @@ class PreRollBuffer:
         self._keys.popleft()
         while True:
             self._bytes -= len(self._samples.popleft().data)
-            if self._samples[0].key:
+            if self._samples[0].is_key:
                 return

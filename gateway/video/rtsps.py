@@ -1,12 +1,12 @@
 """Decides which certificate a camera may show for RTSPS; libav (GnuTLS) does the TLS.
 
-Trusted is what the file `ca` vouches for (an authority, or the camera's own certificate), or the one certificate of
-`fingerprint_of`, or else whatever this machine's own store vouches for. With `ca` and the store the certificate must
-bear the host that stands in the url; with `fingerprint_of` it may bear any name, for it is that one certificate.
-Expired ones are refused in all three cases, and so is one without any name: libav has no way to take them.
+A certificate is trusted if the file `ca` vouches for it (an authority, or the camera's own certificate), or if it has
+the configured `fingerprint`, or, without both, if this machine's store vouches for it. With `ca` and with the store the
+certificate must have the host of the url; with `fingerprint` it may have any name. An expired certificate and one
+without a name are refused in all three cases, because libav cannot accept them.
 
-Asked for a fingerprint, the certificate is fetched first and handed to libav as the only one to trust (in memory), so
-that what was compared is what the stream is encrypted for.
+With `fingerprint`, this module fetches the certificate first and passes it to libav (in memory) as the only trusted one,
+so the stream uses the certificate that was compared.
 """
 
 import hashlib
@@ -24,24 +24,24 @@ from cryptography.x509.oid import NameOID
 from gateway.config.stream_url import endpoint
 from gateway.video.ipc import CameraSource, OpenFailure
 
-HANDSHAKE_TIMEOUT_S: Final = 3.0  # seconds
+HANDSHAKE_TIMEOUT_S: Final = 3.0
 CA_BUNDLE_PATHS: Final = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 
 
-class CertificateUntrusted(Exception):  # noqa: N818 - it says what is the matter
-    """The camera is not the one that was expected, or shows no certificate."""
+class CertificateUntrusted(Exception):  # noqa: N818 - the name says the condition
+    """The camera shows an unexpected certificate, or none."""
 
-    def __init__(self, why: OpenFailure) -> None:
-        super().__init__(why)
-        self.why = why
+    def __init__(self, failure: OpenFailure) -> None:
+        super().__init__(failure)
+        self.failure = failure
 
 
 @contextmanager
 def tls_options(source: CameraSource) -> Iterator[Mapping[str, str]]:
-    """Tell libav whom to trust: the options of its TLS, good until the block is left.
+    """Yield libav's TLS options for a camera, valid until the block is left.
 
     Raises:
-        Untrusted: the camera shows another certificate than that of the fingerprint, or one without a name, or none.
+        CertificateUntrusted: the certificate does not have the fingerprint, has no name, or there is none.
     """
     options = {"protocol_whitelist": "tls,tcp", "tls_verify": "1"}
     if source.fingerprint is None:
@@ -60,12 +60,12 @@ def tls_options(source: CameraSource) -> Iterator[Mapping[str, str]]:
 
 
 def fingerprint_of(certificate: bytes) -> str:
-    """SHA-256 over a certificate (DER), in hexadecimal."""
+    """Return the SHA-256 of a certificate (DER), in hexadecimal."""
     return hashlib.sha256(certificate).hexdigest()
 
 
 def certificate_fingerprint(url: str) -> str | None:
-    """The fingerprint of the certificate that is shown there now, whoever shows it; None where none is."""
+    """Return the fingerprint of the certificate that the server shows now; None if it shows none."""
     try:
         return fingerprint_of(_handshake(url, _unverified_context()))
     except (OSError, ValueError):
@@ -73,13 +73,13 @@ def certificate_fingerprint(url: str) -> str | None:
 
 
 def system_store() -> Path | None:
-    """The authorities that this machine trusts, in one file."""
+    """Return the file with the authorities that this machine trusts; None if there is none."""
     places = (ssl.get_default_verify_paths().openssl_cafile, *CA_BUNDLE_PATHS)
     return next((Path(place) for place in places if Path(place).is_file()), None)
 
 
 def diagnose_open_failure(source: CameraSource) -> OpenFailure:
-    """Why a stream whose host is known did not open, found out by asking once more."""
+    """Return why a stream whose host is known did not open, by one more TLS handshake."""
     if not source.url.startswith("rtsps://"):
         return OpenFailure.NO_ANSWER
     try:
@@ -88,7 +88,7 @@ def diagnose_open_failure(source: CameraSource) -> OpenFailure:
             if source.fingerprint
             else ssl.create_default_context(cafile=source.ca or system_store())
         )
-    except OSError:  # the file cannot be read, or holds no certificate
+    except OSError:  # the file cannot be read, or has no certificate
         return OpenFailure.CERTIFICATE
     try:
         _handshake(source.url, context)
@@ -113,14 +113,14 @@ def _fetch_certificate(source: CameraSource) -> bytes:
 
 
 def _unverified_context() -> ssl.SSLContext:
-    """For looking at a certificate only: nothing is said on such a connection."""
+    """Return a context that only reads a certificate; no data is sent on its connections."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
 
 
 def _handshake(url: str, context: ssl.SSLContext) -> bytes:
-    """Shake hands and hang up; returns the certificate (DER)."""
+    """Make a TLS handshake, close, and return the certificate (DER)."""
     host, port = endpoint(url)
     with (
         socket.create_connection((host, port), HANDSHAKE_TIMEOUT_S) as plain,
@@ -133,7 +133,7 @@ def _handshake(url: str, context: ssl.SSLContext) -> bytes:
 
 
 def _certificate_name(certificate: bytes) -> str:
-    """A name that the certificate bears."""
+    """Return a name of the certificate."""
     try:
         read = x509.load_der_x509_certificate(certificate)
         names = [str(name.value) for name in read.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]

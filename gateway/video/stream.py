@@ -1,8 +1,8 @@
 """Opens and reads a camera's H.264 over RTSP, with measured options.
 
-A camera may be hostile: it is followed nowhere (libav is left no protocol but the one of this connection, so that a
-redirect to a file, a page or another camera is refused), and nothing but its first H.264 video is asked for, so that
-no sound ever leaves it. Its account is read here, for this connection; libav's errors carry it and end here.
+A camera may be hostile. libav may use only the protocol of this connection, so it refuses a redirect to a file, a page
+or another camera. Only the first H.264 video is requested, so no sound leaves the camera. This module reads the
+camera's account for each connection; libav's errors contain it, so they do not leave this module.
 """
 
 import errno
@@ -33,33 +33,32 @@ RTSP_OPTIONS: Final = {
     "fpsprobesize": "0",
     "analyzeduration": "300000",  # microseconds
     "allowed_media_types": "video",  # never sound
-    "protocol_whitelist": "tcp",  # what the stream itself is carried by; without rtsp in it no redirect is followed
+    "protocol_whitelist": "tcp",  # the transport only: without "rtsp" in this list libav follows no redirect
 }
 OPEN_TIMEOUT_S: Final = 5.0  # seconds for a stream to open
-READ_TIMEOUT_S: Final = 1.0  # seconds without a byte after which the connection is given up: no camera may be slower
-READ_TIMEOUT_TOLERANCE_S: Final = 0.1  # seconds by which the time limit of a read may come early
-PARAMETER_SCAN_BYTES: Final = 4096  # bytes of a key picture in which its parameter sets stand
+READ_TIMEOUT_S: Final = 1.0  # seconds without a byte after which the connection ends
+READ_TIMEOUT_TOLERANCE_S: Final = 0.1  # seconds by which libav may end a read before its time limit
+PARAMETER_SCAN_BYTES: Final = 4096  # bytes at the beginning of a key picture that are searched for parameter sets
 PARAMETER_SET_PATTERN: Final = re.compile(
     rb"\x00\x00\x01([\x07\x27\x47\x67\x08\x28\x48\x68].*?)(?=\x00\x00\x01|\x00\x00\x00|$)", re.DOTALL
 )
 
 
 class StreamLost(Exception):  # noqa: N818  a failure of the world, named as what happened
-    """The stream ended or could not be opened (then `unopened` says why); there is no way to end well."""
+    """The stream ended, or it could not be opened (then `open_failure` says why)."""
 
-    def __init__(self, fault: StreamFault, unopened: OpenFailure | None = None) -> None:
+    def __init__(self, fault: StreamFault, open_failure: OpenFailure | None = None) -> None:
         super().__init__(fault)
-        self.fault, self.unopened = fault, unopened
+        self.fault, self.open_failure = fault, open_failure
 
 
 def read_packets(source: CameraSource) -> Iterator[tuple[VideoStream, "Packet[VideoStream] | None"]]:
-    """The stream's packets as they arrive. First comes (stream, None): it is open.
+    """Yield (stream, None) when the stream is open, then (stream, packet) for each packet as it arrives.
 
-    A stream whose pictures take another size or coding ends: what follows would not be decoded with what a film or a
-    page was told at its beginning.
+    The stream ends if its pictures change size or coding, because films and viewers got the parameters at their start.
 
     Raises:
-        StreamLost: always at last. A reset of the connection looks like an end of file, so both are the same fault.
+        StreamLost: always at the end. A reset of the connection looks like an end of file, so both are the same fault.
     """
     with ExitStack() as stack:
         container = _open_stream(source, stack)
@@ -78,7 +77,7 @@ def read_packets(source: CameraSource) -> Iterator[tuple[VideoStream, "Packet[Vi
 
 
 def _codec_name(stream: VideoStream) -> str | None:
-    """The name of its codec; None where libav knows none of the sort, whatever PyAV's types say."""
+    """Return the name of the codec; None if libav does not know it (PyAV's types do not say that this happens)."""
     context: VideoCodecContext | None = stream.codec_context
     return None if context is None else context.name
 
@@ -89,8 +88,8 @@ def _packets(
     heard, known = time.monotonic(), frozenset[bytes]()
     for packet in container.demux(stream):
         if time.monotonic() - heard > READ_TIMEOUT_S - READ_TIMEOUT_TOLERANCE_S:
-            # libav's parser holds each picture until the next one begins and lets go of the last one when the
-            # read has timed out: such a picture would prove a camera live that was cut a second ago.
+            # libav's parser keeps each picture until the next one begins, and returns the last one when the read
+            # times out. That picture would prove a camera live that was disconnected a second ago.
             raise StreamLost(StreamFault.STALL)
         heard = time.monotonic()
         if not packet.size:
@@ -104,26 +103,26 @@ def _packets(
 
 
 def parameter_sets(head: bytes) -> frozenset[bytes]:
-    """H.264's sequence and picture parameter sets at the beginning of a key picture; none where it brings none."""
+    """Return the H.264 sequence and picture parameter sets at the beginning of a key picture; often there are none."""
     return frozenset(PARAMETER_SET_PATTERN.findall(head))
 
 
 def parameters_changed(known: frozenset[bytes], found: frozenset[bytes]) -> bool:
-    """Whether these parameter sets are others than those known: not when some are only left out, or come late."""
+    """Whether `found` differs from `known`. A set that is missing or comes later is no difference."""
     kinds = {one[0] & 0x1F for one in known}
     return any(one[0] & 0x1F in kinds for one in found - known)
 
 
 def _open_stream(source: CameraSource, stack: ExitStack) -> av.container.InputContainer:
-    """Open the stream; it is closed with `stack`.
+    """Open the stream; `stack` closes it.
 
     Raises:
-        StreamLost: it does not open. Its cause is left out: libav's errors repeat the address, with the account in it.
+        StreamLost: the stream does not open. The exception has no cause, because libav's errors contain the account.
     """
     url, options = source.url, dict(RTSP_OPTIONS)
     try:
         if source.login is not None:
-            url = read_login(source.login).within(url)
+            url = read_login(source.login).insert_into(url)
         if source.url.startswith("rtsps://"):
             options |= stack.enter_context(tls_options(source))
         return stack.enter_context(av.open(url, "r", options=options, timeout=(OPEN_TIMEOUT_S, READ_TIMEOUT_S)))
@@ -131,7 +130,7 @@ def _open_stream(source: CameraSource, stack: ExitStack) -> av.container.InputCo
         log.warning("%s: %s", source.name, unusable)
         raise StreamLost(StreamFault.UNREACHABLE, OpenFailure.LOGIN_UNUSABLE) from None
     except CertificateUntrusted as untrusted:
-        raise StreamLost(StreamFault.UNREACHABLE, untrusted.why) from None
+        raise StreamLost(StreamFault.UNREACHABLE, untrusted.failure) from None
     except av.error.FFmpegError as error:
         raise StreamLost(StreamFault.UNREACHABLE, _open_failure(error, source)) from None
 
@@ -144,7 +143,7 @@ def _open_failure(error: av.error.FFmpegError, source: CameraSource) -> OpenFail
             return OpenFailure.NO_SUCH_STREAM
         case av.error.HTTPClientError() | av.error.HTTPServerError():
             return OpenFailure.TURNED_AWAY
-        case av.error.ArgumentError():  # a protocol that it was not left
+        case av.error.ArgumentError():  # libav refused a protocol that the whitelist does not have
             return OpenFailure.SENT_ELSEWHERE
         case av.error.InvalidDataError():
             return OpenFailure.NOT_UNDERSTOOD
@@ -159,7 +158,7 @@ def _open_failure(error: av.error.FFmpegError, source: CameraSource) -> OpenFail
 
 
 def host_resolves(url: str) -> bool:
-    """Whether the address's host has an IP address."""
+    """Whether the host of `url` has an IP address."""
     try:
         return bool(socket.getaddrinfo(*endpoint(url), type=socket.SOCK_STREAM))
     except OSError:

@@ -1,7 +1,7 @@
-"""Serves viewers on a Unix socket of their own, one connection each.
+"""Serves viewers of live video on their own Unix socket, one connection each.
 
-The cameras' threads mux (`gateway.video.broadcast`); the loop only hands the same bytes on to all. Nobody waits for a
-viewer: one who does not read is cut off.
+The cameras' threads mux (`gateway.video.broadcast`); the event loop sends the same bytes to all viewers. The process
+does not wait for a viewer: it disconnects one that does not read.
 """
 
 import asyncio
@@ -19,51 +19,53 @@ from gateway.video.ipc import LiveViewError, LiveViewRefused, LiveViewRequest, T
 
 log = logging.getLogger(__name__)
 
-REQUEST_TIMEOUT_S: Final = 5.0  # seconds for a viewer to say what it wants
-MAX_REQUEST_BYTES: Final = 4096  # bytes of that line
-MAX_GROUP_BYTES: Final = 4 << 20  # bytes since the last key picture; more are not kept for who comes late
-CLOSE_TIMEOUT_S: Final = 5.0  # seconds for what was sent to be read
+REQUEST_TIMEOUT_S: Final = 5.0  # seconds for a viewer to send its request
+MAX_REQUEST_BYTES: Final = 4096
+MAX_GROUP_BYTES: Final = (
+    4 << 20
+)  # bytes since the last key picture; beyond it a new viewer waits for the next key picture
+CLOSE_TIMEOUT_S: Final = 5.0  # seconds for a viewer to read what was sent
 
 
 @dataclass(frozen=True, slots=True)
 class ViewerLimits:
-    """What viewers may ask of the process."""
+    """Limits on viewers."""
 
-    most: int = 64  # connections, of all cameras: more than a household, its hub and 50 viewers of one visit
-    patience: float = 10.0  # seconds for which a viewer waits for the first picture
-    unread: int = 2 * MAX_GROUP_BYTES  # bytes that wait for a viewer who does not read; more and it is cut off
+    max_connections: int = 64  # of all cameras: more than a household, its hub and 50 viewers of one visit
+    first_picture_timeout_s: float = 10.0  # how long a viewer waits for the first picture
+    max_unread_bytes: int = 2 * MAX_GROUP_BYTES  # unread bytes beyond which a viewer is disconnected
 
 
 DEFAULT_VIEWER_LIMITS: Final = ViewerLimits()
 
 
 class ViewerServer:
-    """All viewers of these cameras (by name; they may change). It is used in the loop."""
+    """Serves all viewers of `cameras`, a mapping by name that may change. It is used in the event loop."""
 
-    def __init__(self, cameras: Mapping[str, CameraReader], seats: ViewerLimits) -> None:
-        self._cameras, self._limits = cameras, seats
+    def __init__(self, cameras: Mapping[str, CameraReader], limits: ViewerLimits) -> None:
+        self._cameras, self._limits = cameras, limits
         self._viewers: set[ViewerConnection] = set()
         self._camera_viewers: dict[CameraReader, CameraViewers] = {}
-        self._viewer_left = asyncio.Event()  # a viewer has gone
-        # Showing and hiding wait for a camera's lock: in their order, and never in the threads that films need.
+        self._viewer_left = asyncio.Event()  # a viewer has left
+        # To start and stop a broadcast waits for a camera's lock: in order, and not in the threads that films need.
         self._executor = ThreadPoolExecutor(1, "audience")
 
-    async def end(self) -> None:
-        """Cut off whoever is left."""
+    async def close(self) -> None:
+        """Disconnect all viewers."""
         with suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 while self._viewers:
                     self._viewer_left.clear()
                     for viewer in self._viewers:
-                        viewer.cut_off()
+                        viewer.abort()
                     await self._viewer_left.wait()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One viewer, until it goes or is hung up. `reader` takes lines of `MAX_REQUEST_BYTES`."""
-        viewer = ViewerConnection(writer, self._limits.unread)
+        """Serve one viewer until the connection ends. `reader` accepts lines of `MAX_REQUEST_BYTES`."""
+        viewer = ViewerConnection(writer, self._limits.max_unread_bytes)
         self._viewers.add(viewer)
         try:
-            if len(self._viewers) > self._limits.most:
+            if len(self._viewers) > self._limits.max_connections:
                 viewer.refuse(LiveViewError.TOO_MANY_VIEWERS)
             elif (view := await _read_request(reader)) is None:
                 viewer.refuse(LiveViewError.NOT_UNDERSTOOD)
@@ -74,38 +76,40 @@ class ViewerServer:
         except OSError as failure:
             log.info("a viewer is gone: %r", failure)
         finally:
-            await viewer.gone()
+            await viewer.wait_closed()
             self._viewers.discard(viewer)
             self._viewer_left.set()
 
     async def _serve_camera(
         self, reader: asyncio.StreamReader, viewer: "ViewerConnection", camera: CameraReader
     ) -> None:
-        """Until the viewer goes, is hung up, or says more than it should."""
+        """Send a camera's live view until the viewer leaves or sends anything more."""
         screening, first = self._camera_viewers.get(camera), False
         if screening is None:
             screening, first = CameraViewers(asyncio.get_running_loop()), True
             self._camera_viewers[camera] = screening
-        screening.admit(viewer)
-        giving_up = asyncio.get_running_loop().call_later(self._limits.patience, screening.give_up, viewer)
+        screening.add(viewer)
+        giving_up = asyncio.get_running_loop().call_later(
+            self._limits.first_picture_timeout_s, screening.refuse_waiting, viewer
+        )
         try:
             if first:
-                await self._run_in_executor(camera.show, screening.post)
+                await self._run_in_executor(camera.start_broadcast, screening.post)
             if await reader.read(1):
-                log.warning("a viewer said more than it should: hung up")
+                log.warning("a viewer sent more than its request: disconnected")
         finally:
             giving_up.cancel()
-            screening.leave(viewer)
-            if screening.empty and self._camera_viewers.get(camera) is screening:
+            screening.remove(viewer)
+            if screening.is_empty and self._camera_viewers.get(camera) is screening:
                 del self._camera_viewers[camera]
-                await self._run_in_executor(camera.hide, screening.post)
+                await self._run_in_executor(camera.stop_broadcast, screening.post)
 
     async def _run_in_executor(self, job: Callable[[LiveSink], None], show: LiveSink) -> None:
         await asyncio.get_running_loop().run_in_executor(self._executor, job, show)
 
 
 async def _read_request(reader: asyncio.StreamReader) -> LiveViewRequest | None:
-    """The viewer's line; None where it is none of ours, too long, or does not come."""
+    """Return the viewer's request; None if it is invalid, too long, or does not come in time."""
     try:
         async with asyncio.timeout(REQUEST_TIMEOUT_S):
             return LiveViewRequest.model_validate_json(await reader.readline())
@@ -114,86 +118,86 @@ async def _read_request(reader: asyncio.StreamReader) -> LiveViewRequest | None:
 
 
 class ViewerConnection:
-    """One viewer's connection, which takes at most `unread` bytes more than are read."""
+    """One viewer's connection, which buffers at most `max_unread_bytes`."""
 
-    def __init__(self, writer: asyncio.StreamWriter, unread: int) -> None:
-        self._writer, self._max_unread_bytes = writer, unread
+    def __init__(self, writer: asyncio.StreamWriter, max_unread_bytes: int) -> None:
+        self._writer, self._max_unread_bytes = writer, max_unread_bytes
 
-    def answer(self, words: ToViewer) -> None:
-        """Say one line."""
-        self.send(words.model_dump_json().encode() + b"\n")
+    def send_message(self, message: ToViewer) -> None:
+        """Send one JSON line."""
+        self.send(message.model_dump_json().encode() + b"\n")
 
-    def refuse(self, why: LiveViewError) -> None:
-        """Say why there is nothing to see, and end."""
-        self.answer(LiveViewRefused(why=why))
-        self.hang_up()
+    def refuse(self, reason: LiveViewError) -> None:
+        """Send why there is no live view, and close."""
+        self.send_message(LiveViewRefused(why=reason))
+        self.close_when_read()
 
     def send(self, data: bytes) -> None:
-        """Send, without waiting; whoever does not read is cut off."""
+        """Send without waiting; disconnect a viewer that does not read."""
         if self._writer.is_closing():
             return
         self._writer.write(data)
         if self._writer.transport.get_write_buffer_size() > self._max_unread_bytes:
-            log.warning("a viewer does not read: cut off")
-            self.cut_off()
+            log.warning("a viewer does not read: disconnected")
+            self.abort()
 
-    def hang_up(self) -> None:
-        """End the connection once all is read, in `CLOSE_TIMEOUT_S` seconds at the latest."""
+    def close_when_read(self) -> None:
+        """Close the connection when the viewer has read everything, after `CLOSE_TIMEOUT_S` seconds at the latest."""
         if not self._writer.is_closing():
             self._writer.close()
-            asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, self.cut_off)
+            asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, self.abort)
 
-    def cut_off(self) -> None:
-        """End the connection now."""
+    def abort(self) -> None:
+        """Close the connection now."""
         transport = self._writer.transport
-        if not transport.is_closing() or transport.get_write_buffer_size():  # else it has ended, or does at once
+        if not transport.is_closing() or transport.get_write_buffer_size():  # otherwise it is closed already
             transport.abort()
 
-    async def gone(self) -> None:
-        """End the connection and wait until it has ended."""
-        self.hang_up()
+    async def wait_closed(self) -> None:
+        """Close the connection and wait until it is closed."""
+        self.close_when_read()
         with suppress(OSError):
             await self._writer.wait_closed()
 
 
 class CameraViewers:
-    """What one camera shows to all its viewers. `post` is for the camera's thread, all else for the loop."""
+    """The viewers of one camera. The camera's thread calls `post`; the event loop calls everything else."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._init: LiveInit | None = None
-        self._group: list[bytes] = []  # chunks since the last key picture; none where they grew too many
-        self._size = 0
-        self._waiting: set[ViewerConnection] = set()
+        self._group: list[bytes] = []  # chunks since the last key picture; empty if they were too many
+        self._group_bytes = 0
+        self._waiting_viewers: set[ViewerConnection] = set()
         self._viewing: set[ViewerConnection] = set()
 
     @property
-    def empty(self) -> bool:
-        """Whether nobody views or waits to."""
-        return not (self._waiting or self._viewing)
+    def is_empty(self) -> bool:
+        """Whether there is neither a viewer nor a waiting one."""
+        return not (self._waiting_viewers or self._viewing)
 
     def post(self, piece: LivePiece) -> None:
-        """For the camera's thread: show this next."""
+        """Send this piece to all viewers. Called in the camera's thread."""
         self._loop.call_soon_threadsafe(self._on_piece, piece)
 
-    def admit(self, viewer: ViewerConnection) -> None:
-        """Let a viewer see, from the last key picture on, as soon as there is one."""
+    def add(self, viewer: ViewerConnection) -> None:
+        """Add a viewer. It gets the live view from the last key picture on, as soon as there is one."""
         if self._init is None or not self._group:
-            self._waiting.add(viewer)
+            self._waiting_viewers.add(viewer)
             return
-        self._waiting.discard(viewer)
+        self._waiting_viewers.discard(viewer)
         self._viewing.add(viewer)
-        viewer.answer(self._init.viewing)
+        viewer.send_message(self._init.accepted)
         viewer.send(pack_chunk(self._init.at, self._init.data) + b"".join(self._group))
 
-    def give_up(self, viewer: ViewerConnection) -> None:
-        """Refuse a viewer who still waits for a picture."""
-        if viewer in self._waiting:
+    def refuse_waiting(self, viewer: ViewerConnection) -> None:
+        """Refuse a viewer that still waits for a picture."""
+        if viewer in self._waiting_viewers:
             viewer.refuse(LiveViewError.NO_PICTURES)
 
-    def leave(self, viewer: ViewerConnection) -> None:
-        """The viewer has gone."""
-        self._waiting.discard(viewer)
+    def remove(self, viewer: ViewerConnection) -> None:
+        """Remove a viewer that has left."""
+        self._waiting_viewers.discard(viewer)
         self._viewing.discard(viewer)
 
     def _on_piece(self, piece: LivePiece) -> None:
@@ -206,7 +210,7 @@ class CameraViewers:
                 self._init = None
                 self._group.clear()
                 for viewer in self._viewing:
-                    viewer.hang_up()
+                    viewer.close_when_read()
                 self._viewing.clear()
             case _:
                 assert_never(piece)
@@ -216,11 +220,11 @@ class CameraViewers:
         for viewer in self._viewing:
             viewer.send(chunk)
         if fragment.key:
-            self._group, self._size = [], 0
+            self._group, self._group_bytes = [], 0
         if fragment.key or self._group:
             self._group.append(chunk)
-            self._size += len(chunk)
-        for viewer in tuple(self._waiting):
-            self.admit(viewer)
-        if self._size > MAX_GROUP_BYTES:  # whoever comes now waits for the next key picture
-            self._group, self._size = [], 0
+            self._group_bytes += len(chunk)
+        for viewer in tuple(self._waiting_viewers):
+            self.add(viewer)
+        if self._group_bytes > MAX_GROUP_BYTES:  # a new viewer now waits for the next key picture
+            self._group, self._group_bytes = [], 0

@@ -24,7 +24,7 @@ class NoDecodingEye(FrameAnalyser):
         labels: bool,  # noqa: ARG002 - the same
     ) -> list[LabelReading]:
         """Decode nothing."""
-        self._evidence.picture(now)
+        self._liveness.add_picture(now)
         return []
 
 

@@ -86,7 +86,7 @@ async def _open_view(leaving: AsyncExitStack, socket: Path, camera: str) -> Live
     async with asyncio.timeout(TIMEOUT_S):
         while True:
             try:
-                return await leaving.enter_async_context(open_live_view(socket, camera, timeout=TIMEOUT_S))
+                return await leaving.enter_async_context(open_live_view(socket, camera, timeout_s=TIMEOUT_S))
             except LiveViewUnavailable:
                 await asyncio.sleep(0.05)
 

@@ -266,12 +266,12 @@ MUTANTS = (
     Mutant(
         name="a film's sync is tried again after it failed",
         file="gateway/video/clip.py",
-        old="""                self._synced(end_byte, link, place == 1)
+        old="""                self._on_synced(end_byte, link, place == 1)
         except OSError as failure:
             self._failed = failure
             raise
 """,
-        new="""                self._synced(end_byte, link, place == 1)
+        new="""                self._on_synced(end_byte, link, place == 1)
         except OSError:
             raise
 """,

@@ -94,9 +94,9 @@ class FakeCameras:
     def finish(self, clip: ClipKey, *, keep: bool) -> None:
         self.finished.append((clip, keep))
 
-    async def picture(self, camera: str, timeout: float) -> bytes | None:  # noqa: ASYNC109 - the port says so
+    async def take_picture(self, camera: str, timeout_s: float) -> bytes | None:
         assert camera
-        assert timeout > 0
+        assert timeout_s > 0
         return self.jpeg
 
     def watch(self, cameras: tuple[str, ...], *, on: bool, labels: tuple[str, ...] = ()) -> None:

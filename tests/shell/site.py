@@ -106,7 +106,7 @@ async def serve_site(  # noqa: PLR0913 - what a test may replace
     which `reread` reads anew. `tls`: a certificate's chain and its key.
     """
     rewriting = HomeFileWriter(file, reread=reread)
-    walking = make_walk_tests(made, lambda camera: (made.eyes if link is None else link).picture(camera, 1.0))
+    walking = make_walk_tests(made, lambda camera: (made.eyes if link is None else link).take_picture(camera, 1.0))
     seen = web.GatewayServices(
         home=made.home,
         store=made.store,
@@ -121,7 +121,7 @@ async def serve_site(  # noqa: PLR0913 - what a test may replace
         phonebook=made.phonebook,
         video=made.home.storage.folder / "video.sock",
         proofs=lambda: made.eyes.proofs if link is None else link.proofs,
-        picture=lambda camera: (made.eyes if link is None else link).picture(camera, 1.0),
+        picture=lambda camera: (made.eyes if link is None else link).take_picture(camera, 1.0),
         public_key=made.key.public,
         tidy=made.archive.tidy,
         told=lambda command, message: made.office.tell(

@@ -37,7 +37,7 @@ async def serve_with_cameras(folder: Path, cameras: CameraSet) -> AsyncIterator[
         )
         try:
             async with run_tasks(link.run()), serve_site(made, link=link) as site:
-                await wait_until(lambda: link.connected)
+                await wait_until(lambda: link.is_connected)
                 yield CameraSite(site, link)
         finally:
             await stop_detached(

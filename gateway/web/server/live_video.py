@@ -56,7 +56,7 @@ async def stream_camera(
     await page.prepare(request)
     works: set[asyncio.Task[None]] = set()
     try:
-        async with open_live_view(socket, camera, timeout=FIRST_PICTURE_TIMEOUT_S) as view:
+        async with open_live_view(socket, camera, timeout_s=FIRST_PICTURE_TIMEOUT_S) as view:
             await page.send_json({"codec": view.codec, "width": view.width, "height": view.height})
             works = {
                 asyncio.create_task(_stream(page, view)),
@@ -66,7 +66,7 @@ async def stream_camera(
             await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
     except LiveViewUnavailable as nothing:
         with suppress(ConnectionError):
-            await page.send_json({"why": nothing.why.value})
+            await page.send_json({"why": nothing.reason.value})
     except ConnectionError:
         pass  # the browser went before the first picture came
     finally:

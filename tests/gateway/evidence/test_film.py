@@ -35,10 +35,10 @@ def recorded(root: Path) -> ClipFacts:
             for number, packet in enumerate(packet for packet in camera.demux(stream) if packet.size)
         ]
         place = FilmPath(root, f"{VISIT}/outside-1-1.mp4", "outside", ClipKey(visit=VISIT, part=1))
-        clip = ClipWriter(place, stream, samples[0], start=SCAN, moment=moment, reached=lambda _: None)
-        clip.pre_roll(samples[: PRE_ROLL * FRAMES_PER_S])
+        clip = ClipWriter(place, stream, samples[0], start=SCAN, to_utc=moment, crash_point=lambda _: None)
+        clip.write_pre_roll(samples[: PRE_ROLL * FRAMES_PER_S])
         for sample in samples[PRE_ROLL * FRAMES_PER_S :]:
-            clip.put(sample)
+            clip.write_picture(sample)
         facts = clip.close(None)
     assert facts is not None
     return facts

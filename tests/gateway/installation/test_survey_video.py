@@ -79,8 +79,8 @@ def test_a_survey_s_camera_is_tried_again_as_soon_as_in_a_visit() -> None:
     """Else an outage of a few seconds would last longer in a survey than at the door."""
     filming, idle = [RECONNECT_BACKOFF.first_s], [RECONNECT_BACKOFF.first_s]
     for _ in range(6):
-        filming.append(next_delay_s(filming[-1], shown=False, urgent=True))
-        idle.append(next_delay_s(idle[-1], shown=False, urgent=False))
+        filming.append(next_delay_s(filming[-1], was_stable=False, urgent=True))
+        idle.append(next_delay_s(idle[-1], was_stable=False, urgent=False))
     assert filming == [0.25, 0.5, 1, 1, 1, 1, 1]
     assert idle == [0.25, 0.5, 1, 2, 4, 5, 5]
-    assert next_delay_s(5, shown=True, urgent=False) == RECONNECT_BACKOFF.first_s
+    assert next_delay_s(5, was_stable=True, urgent=False) == RECONNECT_BACKOFF.first_s

@@ -103,9 +103,9 @@ async def test_a_gateway_starts_its_video_process_watches_films_and_gets_the_fac
         house.link.record(VISIT, ("front", "hall"), "visit-1")
         await house.wait(ClipBegun, lambda begun: begun.camera == "hall")
         await house.until(lambda: house.live("front") and house.live("hall"))
-        assert house.link.connected
+        assert house.link.is_connected
         assert house.link.pid
-        jpeg = await house.link.picture("front", 10)
+        jpeg = await house.link.take_picture("front", 10)
         assert jpeg is not None
         assert jpeg.startswith(b"\xff\xd8")
         cameras.front.show_label("LINK128")
@@ -195,7 +195,7 @@ async def test_a_process_that_hangs_looks_alive_for_a_second_at_most(place: Path
             dark = await house.wait(CameraProof, lambda proof: not proof.live, since=since)
             assert dark.camera == "hall"
             assert "hall" not in house.link.proofs
-            assert await house.link.picture("hall", 0.2) is None
+            assert await house.link.take_picture("hall", 0.2) is None
             assert house.link.pid == pid, "it is never killed for that"
         finally:
             os.kill(pid, signal.SIGCONT)
@@ -212,8 +212,8 @@ async def test_a_process_that_cannot_be_started_is_tried_again(tmp_path: Path) -
     await asyncio.sleep(0.5)
 
     assert not running.done()
-    assert not link.connected
-    assert await link.picture("hall", 5) is None
+    assert not link.is_connected
+    assert await link.take_picture("hall", 5) is None
     running.cancel()
     with suppress(asyncio.CancelledError):
         await running

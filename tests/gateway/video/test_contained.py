@@ -47,8 +47,8 @@ def test_whatever_a_stream_raises_its_camera_is_at_fault_and_is_tried_again(
     monkeypatch.setattr(module, "RECONNECT_BACKOFF", Backoff(0.01, 0.02))
     monkeypatch.setattr(threading, "excepthook", bugs.append)
     around = CameraContext(
-        root=tmp_path, pre_roll=1.0, utc=lambda: datetime.now(UTC), tell=lambda _words: None,
-        reached=lambda _point: None,
+        root=tmp_path, pre_roll_s=1.0, utc_now=lambda: datetime.now(UTC), publish=lambda _words: None,
+        crash_point=lambda _point: None,
     )  # fmt: skip
     camera = CameraReader(CameraSource(name="front", url="rtsp://127.0.0.1:1/live"), around)
 

@@ -74,7 +74,7 @@ def test_an_account_that_is_printed_shows_nothing_of_itself() -> None:
     ],
 )
 def test_an_account_goes_before_the_host_or_where_its_maker_wants_it(url: str, whole: str) -> None:
-    assert Login("a@b", "p/w:ö").within(url) == whole
+    assert Login("a@b", "p/w:ö").insert_into(url) == whole
 
 
 def test_a_file_that_was_written_anew_is_noticed(tmp_path: Path) -> None:

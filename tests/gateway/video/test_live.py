@@ -57,7 +57,7 @@ async def narrow(
 ) -> AsyncIterator[Path]:
     """A video process with other limits, in this loop, which knows `front` and `hall`; its socket."""
     path = place / "video.sock"
-    running = asyncio.create_task(Process(path, utc=lambda: datetime.now(UTC), seats=seats).run())
+    running = asyncio.create_task(Process(path, utc=lambda: datetime.now(UTC), viewer_limits=seats).run())
     await wait_until(path.exists, "the video process listens")
     reader, writer = await asyncio.open_unix_connection(path)
     sources = tuple(cameras.source(name) for name in ("front", "hall"))
@@ -134,7 +134,10 @@ async def test_where_the_last_key_picture_is_too_long_ago_to_be_kept_who_comes_l
 
 
 async def test_a_page_that_does_not_read_is_cut_off_and_the_other_goes_on(tmp_path: Path, cameras: CameraSet) -> None:
-    async with narrow(tmp_path, cameras, seats=ViewerLimits(unread=32 << 10)) as path, open_page(path, "front") as it:
+    async with (
+        narrow(tmp_path, cameras, seats=ViewerLimits(max_unread_bytes=32 << 10)) as path,
+        open_page(path, "front") as it,
+    ):
         with socket.socket(socket.AF_UNIX) as asleep:
             asleep.connect(str(live_socket(path)))
             asleep.sendall(LiveViewRequest(camera="front").model_dump_json().encode() + b"\n")
@@ -178,7 +181,7 @@ async def test_a_camera_that_stalls_hangs_its_pages_up(tmp_path: Path, cameras: 
 
 async def test_what_cannot_be_seen_is_refused_with_the_reason(tmp_path: Path, cameras: CameraSet) -> None:
     cameras.hall.stop()
-    async with narrow(tmp_path, cameras, seats=ViewerLimits(patience=0.5)) as path:
+    async with narrow(tmp_path, cameras, seats=ViewerLimits(first_picture_timeout_s=0.5)) as path:
         for camera, why in (
             ("no-such-camera", LiveViewError.NO_SUCH_CAMERA),
             ("../front", LiveViewError.NO_SUCH_CAMERA),
@@ -191,7 +194,7 @@ async def test_what_cannot_be_seen_is_refused_with_the_reason(tmp_path: Path, ca
 async def test_there_are_only_so_many_seats_and_each_is_free_again_when_its_page_has_gone(
     tmp_path: Path, cameras: CameraSet
 ) -> None:
-    async with narrow(tmp_path, cameras, seats=ViewerLimits(most=2)) as path:
+    async with narrow(tmp_path, cameras, seats=ViewerLimits(max_connections=2)) as path:
         async with open_page(path, "front") as it, open_page(path, "hall"):
             assert await refused(path, "front") is LiveViewError.TOO_MANY_VIEWERS
             await it.sees(5)
@@ -202,10 +205,10 @@ async def test_there_are_only_so_many_seats_and_each_is_free_again_when_its_page
 async def refused(path: Path, camera: str, *, patience: float = TIMEOUT_S) -> LiveViewError | None:
     """Why a camera cannot be seen; None where it can."""
     try:
-        async with open_live_view(path, camera, timeout=patience):
+        async with open_live_view(path, camera, timeout_s=patience):
             return None
     except LiveViewUnavailable as none:
-        return none.why
+        return none.reason
 
 
 async def test_garbage_from_a_page_is_refused_and_harms_nobody(tmp_path: Path, cameras: CameraSet) -> None:

@@ -16,7 +16,7 @@ class Stream:
 
     def __init__(self, kind: SceneKind = "static_hall", *, clock: bool = False, full: bool = True) -> None:
         self.scene = Scene(name="x", width=320, height=240, kind=kind, burnt_in_clock=clock, seed=3)
-        self.evidence = Liveness(clock_region=CLOCK_REGION if clock else None, full=full, now=0.0)
+        self.evidence = Liveness(clock_region=CLOCK_REGION if clock else None, decodes_every_picture=full, now=0.0)
         self.now, self.number, self.time = 0.0, 0, 0.0
 
     def run(
@@ -31,12 +31,12 @@ class Stream:
         for _ in range(round(seconds / frame)):
             self.now, self.number = self.now + frame, self.number + 1
             self.time += frame if rising else 0.0
-            self.evidence.packet(self.now, self.time)
+            self.evidence.add_packet(self.now, self.time)
             if decodable:
                 shown = self.draw() if picture is None else picture
-                self.evidence.picture(self.now, shown)
+                self.evidence.add_picture(self.now, shown)
             else:
-                self.evidence.undecoded(self.now)
+                self.evidence.add_decode_failure(self.now)
 
     def draw(self) -> Luma:
         return self.scene.draw(self.number, NOON + timedelta(seconds=self.now))[:240]
@@ -47,11 +47,11 @@ class Stream:
 
     @property
     def live(self) -> bool:
-        return self.evidence.live(self.now)
+        return self.evidence.is_live(self.now)
 
     @property
     def moving(self) -> bool:
-        return self.evidence.moving(self.now)
+        return self.evidence.is_moving(self.now)
 
 
 @pytest.mark.parametrize("kind", ["static_hall", "noisy_night"])
@@ -91,16 +91,16 @@ def test_packets_that_stop_are_a_stall_after_half_a_second_and_it_began_with_the
     stream = Stream()
     stream.run(2)
 
-    assert stream.evidence.live(stream.now + 0.49)
+    assert stream.evidence.is_live(stream.now + 0.49)
     assert stream.evidence.faults(stream.now + 0.51) == {StreamFault.STALL: stream.now}
-    assert not stream.evidence.live(stream.now + 0.51)
+    assert not stream.evidence.is_live(stream.now + 0.51)
 
 
 def test_a_slow_camera_may_pause_for_five_pictures() -> None:
     stream = Stream()
     stream.run(6, frame=0.25)
 
-    assert stream.evidence.live(stream.now + 1.2)
+    assert stream.evidence.is_live(stream.now + 1.2)
     assert StreamFault.STALL in stream.evidence.faults(stream.now + 1.3)
 
 
@@ -163,16 +163,16 @@ def test_pictures_that_cannot_be_decoded_are_a_fault_and_the_next_sound_one_ends
 
 
 def test_wide_pictures_are_thinned_out_and_still_show_a_person() -> None:
-    evidence = Liveness(clock_region=None, full=True, now=0.0)
+    evidence = Liveness(clock_region=None, decodes_every_picture=True, now=0.0)
     still = np.full((2160, 3840), 90, np.uint8)
     still[:1000] = 120
     moved = still.copy()
     moved[1000:1200, 500:700] = 200
     for number, picture in enumerate((still, moved)):
-        evidence.packet(float(number), float(number))
-        evidence.picture(float(number), picture)
+        evidence.add_packet(float(number), float(number))
+        evidence.add_picture(float(number), picture)
 
-    assert evidence.moving(1.0)
+    assert evidence.is_moving(1.0)
 
 
 def test_the_block_difference_is_the_mean_within_each_block() -> None:

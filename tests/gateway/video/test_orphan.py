@@ -16,7 +16,9 @@ PATIENCE = 30.0
 
 
 def process(place: Path, *, orphan: float = 60.0, idle: float = 60.0) -> VideoProcess:
-    return VideoProcess(place / "video.sock", utc=lambda: datetime.now(UTC), orphan=orphan, idle=idle)
+    return VideoProcess(
+        place / "video.sock", utc=lambda: datetime.now(UTC), orphan_timeout_s=orphan, idle_timeout_s=idle
+    )
 
 
 async def test_with_nothing_to_film_and_nobody_to_serve_it_ends(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def gap(start: float, end: float, why: StreamFault) -> Gap:
     ],
 )
 def test_every_hole_in_a_cameras_film_is_declared(films: list[ClosedFilm], declared: list[Gap]) -> None:
-    assert find_gaps(films, asked=NOON, ended=at(60), first=StreamFault.UNREACHABLE) == declared
+    assert find_gaps(films, requested_at=NOON, ended_at=at(60), initial_fault=StreamFault.UNREACHABLE) == declared
 
 
 def box(name: bytes, size: int) -> bytes:

@@ -35,11 +35,11 @@ def test_a_ring_holds_the_newest_pictures_without_a_hole_from_a_key_picture_on(k
     held = list(ring)
 
     assert held == samples[len(samples) - len(held) :]
-    assert not held or held[0].key
+    assert not held or held[0].is_key
     if True in keys:
         first = keys.index(True)
         assert held
-        assert held[0].at <= max(first, len(keys) - 1 - pre_roll)
+        assert held[0].arrived_at <= max(first, len(keys) - 1 - pre_roll)
 
 
 def test_a_stream_that_is_too_fat_keeps_less_than_the_pre_roll_and_never_half_a_group() -> None:
@@ -59,7 +59,7 @@ def test_without_a_pre_roll_only_the_newest_group_is_kept_from_the_next_picture_
     assert [held.dts for held in ring.newest_group()] == [8, 9]
     assert len(ring) == 10
 
-    ring.pre_roll = 0.0
+    ring.pre_roll_s = 0.0
     ring.add(sample(10, key=False))
     assert [held.dts for held in ring] == [held.dts for held in ring.newest_group()] == [8, 9, 10]
     ring.add(sample(11, key=True))

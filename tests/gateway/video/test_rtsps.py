@@ -45,7 +45,7 @@ def why(source: CameraSource) -> OpenFailure | None:
     try:
         next(read_packets(source))
     except StreamLost as lost:
-        return lost.unopened
+        return lost.open_failure
     return None
 
 

@@ -53,11 +53,11 @@ def test_each_fragment_is_synced_and_only_then_announced(disk: Disk) -> None:
 
 def test_what_the_ring_held_is_synced_once_and_announced_whole(disk: Disk) -> None:
     sink = FragmentWriter(disk.film, disk.announced)
-    sink.holding = True
+    sink.is_holding = True
     sink.write(HEAD + FRAGMENT)
     sink.write(FRAGMENT)
     assert disk.seen == []
-    sink.holding = False
+    sink.is_holding = False
     sink.sync()
     assert [what for what, _ in disk.seen] == ["synced", "announced", "first announced", "announced"]
     assert disk.seen[0][1] == disk.seen[-1][1] == len(HEAD + FRAGMENT * 2)

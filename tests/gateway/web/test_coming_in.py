@@ -36,7 +36,7 @@ async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
 
 def a_site(made: ShellBox, pages: PagesSection | None = None) -> PagesSite:
     """The pages as they are at a first start: nobody's yet."""
-    walking = make_walk_tests(made, lambda camera: made.eyes.picture(camera, 1.0))
+    walking = make_walk_tests(made, lambda camera: made.eyes.take_picture(camera, 1.0))
     seen = web.GatewayServices(
         home=made.home,
         store=made.store,
@@ -48,7 +48,7 @@ def a_site(made: ShellBox, pages: PagesSection | None = None) -> PagesSite:
         states=lambda: tuple((running.state, made.clock.now()) for running in made.entrances.values()),
         video=made.home.storage.folder / "video.sock",
         proofs=dict,
-        picture=lambda camera: made.eyes.picture(camera, 1.0),
+        picture=lambda camera: made.eyes.take_picture(camera, 1.0),
         public_key=made.key.public,
         distrusted=made.reception.distrust,
         trusted=made.reception.trust,

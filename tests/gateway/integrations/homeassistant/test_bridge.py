@@ -80,7 +80,7 @@ class Stage:
             store=made.store,
             entrances=made.entrances,
             wished=made.reception.wished,
-            picture=lambda camera: made.eyes.picture(camera, 1.0),
+            picture=lambda camera: made.eyes.take_picture(camera, 1.0),
         )
         for name, running in made.entrances.items():
             running.overheard = partial(assistant.overheard, name)
