@@ -69,14 +69,14 @@ class Broadcast:
         self._not_before = 0.0
 
     def send_picture(self, sample: EncodedPicture, ring: PreRollBuffer, stream: VideoStream) -> None:
-        """Send the newest picture, which is also the last one in `ring`. A new muxer begins with the ring's newest group."""
+        """Send the newest picture (also the last one in `ring`). A new muxer begins with the ring's newest group."""
         try:
             if self._muxer is not None:
                 self._muxer.mux(sample)
             elif sample.arrived_at >= self._not_before and (group := ring.newest_group()):
-                self._muxer = reel = LiveMuxer(stream, group[0], self.sink)
+                self._muxer = muxer = LiveMuxer(stream, group[0], self.sink)
                 for picture in group:
-                    reel.mux(picture)
+                    muxer.mux(picture)
         except (av.error.FFmpegError, UnplayableStream) as error:
             log.warning("%s: pictures that cannot be shown: %s", self._camera, error)
             self._not_before = sample.arrived_at + MUXER_RETRY_DELAY_S
@@ -84,13 +84,13 @@ class Broadcast:
 
     def end(self) -> None:
         """Close the muxer and send `LiveEnd`: the stream is lost, or there is no viewer."""
-        reel, self._muxer = self._muxer, None
-        if reel is not None:
-            reel.close()
+        muxer, self._muxer = self._muxer, None
+        if muxer is not None:
+            muxer.close()
             self.sink(LiveEnd())
 
 
-class UnplayableStream(Exception):  # noqa: N818  a failure of the world, named as what it is
+class UnplayableStream(Exception):  # noqa: N818 - the name says the condition
     """A browser cannot play this stream."""
 
 

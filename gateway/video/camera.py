@@ -193,9 +193,10 @@ class CameraReader:
         while self._wait_until_wanted():
             began = time.monotonic()
             fault: StreamFault | None = StreamFault.UNDECODABLE
+            # A failure of this camera must not end the others.
             with self._containment.piece(
                 "camera", self.source.name
-            ):  # a failure of this camera must not end the others
+            ):
                 fault = self._stream()
             now = time.monotonic()
             with self._lock:
@@ -263,8 +264,11 @@ class CameraReader:
             self._record_open_failure(None)
 
     def _handle_packet(self, stream: VideoStream, packet: "Packet[VideoStream]", now: float) -> None:
-        """Pass one packet to the checks, the ring, the films and the broadcast. Missing times of the first packet are 0."""
-        assert self._liveness is not None  # noqa: S101  set by _connected, in this thread
+        """Pass one packet to the checks, the ring, the films and the broadcast.
+
+        The first packet may have no times; they are 0 then.
+        """
+        assert self._liveness is not None  # noqa: S101 - set by _connected, in this thread
         dts = next((time for time in (packet.dts, packet.pts) if time is not None), self._last_dts)
         pts = dts if packet.pts is None else packet.pts
         if packet.dts is None and packet.pts is not None and stream.codec_context.has_b_frames:
@@ -288,7 +292,7 @@ class CameraReader:
             self._broadcast.send_picture(sample, self._ring, stream)
 
     def _analyse_packet(self, packet: "Packet[VideoStream]", now: float) -> None:
-        assert self._analyser is not None  # noqa: S101  set by _connected, in this thread
+        assert self._analyser is not None  # noqa: S101 - set by _connected, in this thread
         labels = self._reads_labels
         full, closely = labels or self.source.sees_courier, bool(self._recordings)
         for code, symbology in self._analyser.analyse(

@@ -92,7 +92,7 @@ class VideoClient:
 
     @property
     def proofs(self) -> Mapping[str, CameraProof]:
-        """The newest proof of each camera, if it is at most `MAX_PROOF_AGE_S` old; empty while not connected."""
+        """The newest proof of each camera that is at most `MAX_PROOF_AGE_S` old; empty while not connected."""
         now = asyncio.get_running_loop().time()
         return MappingProxyType(
             {name: proof for name, proof in self._proofs.items() if now - proof.at <= MAX_PROOF_AGE_S}
@@ -125,12 +125,12 @@ class VideoClient:
         self._send(WatchCameras(cameras=tuple(cameras), on=on, labels=tuple(labels)))
 
     def record(self, clip: ClipKey, cameras: Sequence[str], folder: str) -> None:
-        """Film with these cameras until `finish`, also across a restart of the process. `folder` is relative."""
+        """Film with these cameras until `finish`, also across a restart of the process."""
         self._recording[clip] = RecordClip(clip=clip, cameras=tuple(cameras), folder=folder)
         self._send(self._recording[clip])
 
     def finish(self, clip: ClipKey, *, keep: bool) -> None:
-        """End a clip. `on_event` gets `ClipsClosed`, from the next process if this one dies. `keep` False deletes it."""
+        """End a clip; `on_event` gets `ClipsClosed`, from the next process if this one dies. `keep` False deletes it."""
         self._recording.pop(clip, None)
         self._finishing[clip] = FinishClip(clip=clip, keep=keep)
         self._send(self._finishing[clip])
@@ -170,7 +170,10 @@ class VideoClient:
         return None
 
     def _start(self) -> int | None:
-        """Start the process in its own session. asyncio and subprocess are not used, because they would end it at exit."""
+        """Start the process in its own session; return its id, or None if it cannot be started.
+
+        Processes of asyncio and subprocess would end with the gateway, so neither is used.
+        """
         from_nothing = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
         to_nothing = (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)
         actions = (from_nothing, to_nothing)

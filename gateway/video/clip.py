@@ -70,7 +70,7 @@ class FilmPath:
 
 
 OnSynced = Callable[[int, str, bool], None]
-"""Called for each synced link of the hash chain: its end byte, its hash, whether it is the first fragment with pictures."""
+"""Called for each synced link of the hash chain: end byte, hash, whether it is the first fragment with pictures."""
 
 
 class FragmentWriter:
@@ -147,7 +147,7 @@ class ClipWriter:
     `write_picture` and `declare_gap` may raise OSError. The caller then calls `close`; what is on disk stays valid.
     """
 
-    def __init__(  # noqa: PLR0913  what a film is made of
+    def __init__(  # noqa: PLR0913 - what a film is made of
         self,
         paths: FilmPath,
         stream: VideoStream,
@@ -201,7 +201,7 @@ class ClipWriter:
         self._writer.sync()
 
     def write_picture(self, sample: EncodedPicture) -> None:
-        """Write the next picture. A timestamp that does not rise is increased by the least step, so that the film plays."""
+        """Write the next picture. A timestamp that does not rise is increased by the least step, so the film plays."""
         packet = av.Packet(sample.data)
         packet.dts = self._last = max(self._last + 1, sample.dts - self._base)
         packet.pts = max(packet.dts, sample.pts - self._base)

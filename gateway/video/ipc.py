@@ -144,7 +144,7 @@ class VideoHello(IpcMessage):
 
 
 class CameraProof(IpcMessage):
-    """What a camera proves: sent four times a second, and at once at a change. `live` is about packets, `moving` about pictures.
+    """What a camera proves, sent four times a second and at each change. `live`: by packets; `moving`: by pictures.
 
     `recordings`: all clips whose newest fragment is on disk now (a camera may serve several entrances); `recording`:
     the newest of them, or None. `unopened`: why there is no stream.
@@ -233,7 +233,7 @@ class LiveViewRequest(IpcMessage):
 
 
 class LiveViewAccepted(IpcMessage):
-    """The live view begins. `codec` is for the page's media source (RFC 6381, such as `avc1.42C01F`); size in pixels."""
+    """The live view begins. `codec` is for the page's media source (RFC 6381, `avc1.42C01F`); size in pixels."""
 
     kind: Literal["viewing"] = "viewing"
     codec: str

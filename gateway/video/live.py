@@ -24,7 +24,7 @@ CHUNK_TIMEOUT_S: Final = (
 )
 
 
-class LiveViewUnavailable(Exception):  # noqa: N818  a failure of the world, named as what it is
+class LiveViewUnavailable(Exception):  # noqa: N818 - the name says the condition
     """There is no live view of the camera, because of `reason`."""
 
     def __init__(self, reason: LiveViewError) -> None:
@@ -72,7 +72,7 @@ class LiveView:
 
 
 @asynccontextmanager
-async def open_live_view(socket: Path, camera: str, *, timeout_s: float) -> AsyncIterator[LiveView]:  # noqa: ASYNC109  the caller's patience
+async def open_live_view(socket: Path, camera: str, *, timeout_s: float) -> AsyncIterator[LiveView]:
     """Open a live view of a camera, until the block is left. `socket` is the one that the gateway uses.
 
     The camera stays connected meanwhile; nothing is filmed. `timeout_s`: until the first picture; the process itself

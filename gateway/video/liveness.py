@@ -133,7 +133,7 @@ class Liveness:
         return (self._last_packet - self._first_packet) / (self._packets - 1) if self._packets > 1 else 0.0
 
     def _clock_rows(self, height: int) -> tuple[int, int]:
-        """Return first and last row (exclusive) of the clock's region in an array of `height` rows; (0, 0) without a clock."""
+        """Return first and last row (exclusive) of the clock's region in `height` rows; (0, 0) without a clock."""
         if self._clock_region is None:
             return 0, 0
         _, top, _, tall = self._clock_region

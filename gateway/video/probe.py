@@ -59,7 +59,7 @@ async def probe_stream(source: CameraSource) -> ProbeResult:
 
 def _probe(source: CameraSource) -> ProbeResult:
     from gateway.video.rtsps import certificate_fingerprint  # noqa: PLC0415 - only the child process needs it
-    from gateway.video.stream import StreamLost, read_packets  # noqa: PLC0415 - the same
+    from gateway.video.stream import StreamLost, read_packets  # noqa: PLC0415 - only the child process needs it
 
     began, keys, times = time.monotonic(), list[float](), list[float]()
     width = height = 0

@@ -69,7 +69,7 @@ class RequestedClip:
     cameras: set[str] = field(default_factory=set)
 
 
-class AlreadyRunning(Exception):  # noqa: N818  a state of the machine, not a fault
+class AlreadyRunning(Exception):  # noqa: N818 - the name says the condition
     """Another video process serves this socket."""
 
 
@@ -79,7 +79,7 @@ class VideoProcess:
     `utc` is the wall clock. `crash_point` is called with the name of each point at which a test may kill the process.
     """
 
-    def __init__(  # noqa: PLR0913  each limit can be replaced by tests
+    def __init__(  # noqa: PLR0913 - each limit can be replaced by tests
         self,
         socket: Path,
         *,
@@ -185,7 +185,7 @@ class VideoProcess:
 
     def _post_message(self, message: FromVideo) -> None:
         """Send a message from a camera's thread."""
-        assert self._loop is not None  # noqa: S101  cameras exist only while it runs
+        assert self._loop is not None  # noqa: S101 - cameras exist only while it runs
         self._loop.call_soon_threadsafe(self._on_camera_message, message)
 
     def _on_camera_message(self, message: FromVideo) -> None:
@@ -212,7 +212,7 @@ class VideoProcess:
                 assert_never(message)
 
     async def _configure(self, request: ConfigureCameras) -> None:
-        """Apply the configuration; close films of a killed process; end pre-rolls that the new gateway does not want."""
+        """Apply the configuration; close films of a killed process; end pre-rolls that the gateway does not want."""
         root = Path(request.folder)
         if self._context is None or self._context.root != root:
             await asyncio.to_thread(close_left_films, root)
@@ -308,7 +308,7 @@ def hold_socket(socket: Path) -> Iterator[None]:
 
 
 def close_left_films(root: Path) -> None:
-    """Close all films that a killed process left open. After a failure of the disk a film stays open until the next call."""
+    """Close all films that a killed process left open; those on a failed disk stay open until the next call."""
     root.mkdir(parents=True, exist_ok=True)
     for path in find_sidecars(root):
         try:

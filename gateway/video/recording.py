@@ -45,7 +45,7 @@ class RecordingResult:
 class Recording:
     """One clip of one camera. The caller holds the camera's lock in every call."""
 
-    def __init__(  # noqa: PLR0913  whose clip, where, and since when
+    def __init__(  # noqa: PLR0913 - whose clip, where, and since when
         self, *, camera: str, clip: ClipKey, folder: str, context: CameraContext, now: float, initial_fault: StreamFault
     ) -> None:
         self.clip = clip
@@ -59,7 +59,7 @@ class Recording:
         self._pre_roll_gaps: list[Gap] = []
 
     def to_utc(self, at: float) -> datetime:
-        """Convert monotonic seconds to UTC with the offset of the recording's start, so that clock steps do not matter."""
+        """Convert monotonic seconds to UTC by the offset at the recording's start, whatever steps the clock makes."""
         return self._started_utc + timedelta(seconds=at - self._started_at)
 
     def declare_pre_roll_gap(self, fault: StreamFault, since: float, until: float) -> None:

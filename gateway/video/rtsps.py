@@ -5,8 +5,8 @@ the configured `fingerprint`, or, without both, if this machine's store vouches 
 certificate must have the host of the url; with `fingerprint` it may have any name. An expired certificate and one
 without a name are refused in all three cases, because libav cannot accept them.
 
-With `fingerprint`, this module fetches the certificate first and passes it to libav (in memory) as the only trusted one,
-so the stream uses the certificate that was compared.
+With `fingerprint`, this module fetches the certificate first and passes it to libav (in memory) as the only trusted
+one, so the stream uses the certificate that was compared.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
-"""The JSON lines beside a film: its description, the hash chain of its fragments, its gaps, its end.
+"""Reads and writes the JSON lines file beside a film: description, hash chain of the fragments, gaps, end.
 
-A line is written after the fragment it speaks of is synced to disk, so whatever a killed process leaves behind can be
+The line about a fragment is written after the fragment is synced to disk, so the film of a killed process can be
 checked. The film `a.mp4` (`a.mp4.part` while it runs) has the sidecar `a.jsonl`.
 
 The chain: each link is SHA-256(link before + SHA-256(fragment)), beginning with 32 zero bytes. The first link is the
@@ -33,7 +33,7 @@ class SidecarHead(IpcMessage):
 
 
 class SidecarLink(IpcMessage):
-    """A fragment that is synced: where it ends in the file, its link of the chain, until when the film now goes."""
+    """A synced fragment: its end in the file, its link of the hash chain, and the time of its last picture."""
 
     kind: Literal["link"] = "link"
     end_byte: int
@@ -42,14 +42,14 @@ class SidecarLink(IpcMessage):
 
 
 class SidecarGap(IpcMessage):
-    """A hole within the film."""
+    """A gap within the film."""
 
     kind: Literal["hole"] = "hole"
     gap: Gap
 
 
 class SidecarEnd(IpcMessage):
-    """Last line. `why` the film ended; None: it was told to. `facts` None: no picture of it came to the disk."""
+    """Last line. `why`: the fault that ended the film, or None. `facts`: None if no picture reached the disk."""
 
     kind: Literal["end"] = "end"
     facts: ClipFacts | None
@@ -61,12 +61,12 @@ SIDECAR_LINE_ADAPTER: TypeAdapter[SidecarLine] = TypeAdapter(SidecarLine)
 
 
 def sidecar_path(film: Path) -> Path:
-    """The sidecar of a film, running or closed."""
+    """Return the path of the sidecar of a film, running or closed."""
     return film.with_name(film.name.removesuffix(".part").removesuffix(".mp4") + ".jsonl")
 
 
 def parse_line(text: bytes) -> SidecarLine | None:
-    """One line; None where it is torn or none of ours."""
+    """Parse one line; None if it is incomplete or not a sidecar's."""
     try:
         return SIDECAR_LINE_ADAPTER.validate_json(text)
     except ValidationError:
@@ -74,7 +74,7 @@ def parse_line(text: bytes) -> SidecarLine | None:
 
 
 def read_sidecar(path: Path) -> tuple[SidecarLine, ...]:
-    """The lines as far as they are whole: a killed process or a cut of the power may leave a torn one at the end."""
+    """Return the complete lines. A killed process or a power cut may leave an incomplete line at the end."""
     lines: list[SidecarLine] = []
     for text in path.read_bytes().split(b"\n")[:-1]:
         line = parse_line(text)
@@ -85,7 +85,7 @@ def read_sidecar(path: Path) -> tuple[SidecarLine, ...]:
 
 
 class SidecarWriter:
-    """A sidecar that is being written. All methods raise OSError when the disk is full or broken."""
+    """A sidecar that is being written. All methods raise OSError if the disk is full or broken."""
 
     def __init__(self, path: Path, *, new: bool = True) -> None:
         self._handle = os.open(path, os.O_WRONLY | os.O_APPEND | (os.O_CREAT | os.O_EXCL if new else 0), 0o600)
@@ -101,7 +101,7 @@ class SidecarWriter:
         write_all(self._handle, line.model_dump_json().encode() + b"\n")
 
     def close(self) -> None:
-        """Make all lines durable."""
+        """Sync all lines to disk and close the file."""
         try:
             os.fsync(self._handle)
         finally:
@@ -109,14 +109,14 @@ class SidecarWriter:
 
 
 class FilmHashChain:
-    """The hash chain over a film's bytes, and the hash of the whole."""
+    """Computes the hash chain over a film's bytes, and the hash of the file."""
 
     def __init__(self) -> None:
         self._whole = sha256()
         self._link = GENESIS
         self._rest = bytearray()  # bytes after the last whole box
         self._piece = bytearray()
-        self.end_byte = 0  # where the last link ends
+        self.end_byte = 0  # end of the last link
         self.links = 0
         self._at_link = self._whole.copy()
 
@@ -131,7 +131,7 @@ class FilmHashChain:
         return self._at_link.hexdigest()
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Take the file's next bytes; yields the name of the box that ends each link which they complete."""
+        """Add the next bytes of the file; yield the name of the last box of each link that they complete."""
         self._rest += data
         while len(self._rest) >= 8:
             size, name = int.from_bytes(self._rest[:4], "big"), bytes(self._rest[4:8])
@@ -152,14 +152,14 @@ class FilmHashChain:
 
 
 def write_all(handle: int, data: bytes) -> None:
-    """Write every byte: a disk that is nearly full takes a part first and fails then."""
+    """Write all bytes. One call of os.write on a nearly full disk may write only a part."""
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(handle, rest) :]
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
+    """Sync the folder, so that new names in it survive a power cut."""
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

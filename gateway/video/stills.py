@@ -1,7 +1,7 @@
 """Decodes single pictures of a film in a process of its own, because a forged film may crash libav.
 
-`python -m gateway.video.stills SECOND...` reads the film from its standard input, which must be a plain file, and
-writes one JSON line a second asked for: `{"second", "jpeg"}`, or null where the film has no picture.
+`python -m gateway.video.stills SECOND...` reads the film from standard input, which must be a regular file, and writes
+one JSON line for each given second: `{"second", "jpeg"}`, or null if the film has no picture there.
 """
 
 import base64
@@ -17,13 +17,13 @@ from typing import Annotated, BinaryIO, Final
 from pydantic import AfterValidator, Base64Bytes, BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 DECODE_TIMEOUT_S: Final = 60.0  # seconds for one film
-MAX_SIDE_PX: Final = 1280  # pixels of the longer side
-MAX_MEMORY_BYTES: Final = 4 << 30  # bytes of address space: a forged header may ask for more
+MAX_SIDE_PX: Final = 1280  # the longer side
+MAX_MEMORY_BYTES: Final = 4 << 30  # of address space, because a forged header may request more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Still:
-    """One picture: how many seconds after the film's first one it was taken, and its JPEG."""
+    """One picture as JPEG. `second`: how many seconds after the film's first picture it was taken."""
 
     second: float
     jpeg: bytes
@@ -46,37 +46,40 @@ _LINE_ADAPTER: TypeAdapter[_StillLine | None] = TypeAdapter(_StillLine | None)
 
 
 def take_stills(film: BinaryIO, seconds: Sequence[float]) -> tuple[Still | None, ...]:
-    """Take the picture that stood at each of these seconds, counted from the film's first picture.
+    """Return the picture that the film shows at each of these seconds, counted from its first picture.
 
-    Blocks, at most a minute: call it from a thread. None where the film has none or cannot be decoded; after its last
-    picture that one stands. `film` must be a plain file (it is handed to another process), read from its beginning.
+    The call blocks for at most a minute, so make it in a thread. None: the film has no picture there or cannot be
+    decoded. After the film's end its last picture is returned. `film` must be a regular file, because another process
+    reads it.
     """
     command = [sys.executable, "-m", "gateway.video.stills", *(repr(float(second)) for second in seconds)]
     film.seek(0)
     try:
-        ran = subprocess.run(command, stdin=film, capture_output=True, timeout=DECODE_TIMEOUT_S, check=False)  # noqa: S603 - our own words and numbers
+        ran = subprocess.run(command, stdin=film, capture_output=True, timeout=DECODE_TIMEOUT_S, check=False)  # noqa: S603 - the arguments are numbers
     except subprocess.TimeoutExpired:
         return (None,) * len(seconds)
     found: list[Still | None] = []
     for line in ran.stdout.splitlines()[: len(seconds)]:
         try:
             still = _LINE_ADAPTER.validate_json(line)
-        except ValidationError:  # it was ended in the middle of a line
+        except ValidationError:  # the process was ended in the middle of a line
             break
         found.append(None if still is None else Still(second=still.second, jpeg=still.jpeg))
     return (*found, *[None] * (len(seconds) - len(found)))
 
 
 def _take_still(film: BinaryIO, second: float) -> Still | None:
-    """Decode from the key picture before, as far as the second."""
-    import av  # noqa: PLC0415 - only the process that decodes needs it
-    from av.error import FFmpegError  # noqa: PLC0415 - the same
-    from PIL import Image  # noqa: PLC0415 - the same
+    """Decode from the key picture before `second` up to it."""
+    import av  # noqa: PLC0415 - only the child process needs it
+    from av.error import FFmpegError  # noqa: PLC0415 - only the child process needs it
+    from PIL import Image  # noqa: PLC0415 - only the child process needs it
 
     film.seek(0)
     last = None
     try:
-        with av.open(film, "r", format="mp4") as container:  # no other format: a list would name other files
+        with av.open(
+            film, "r", format="mp4"
+        ) as container:  # no other format, because a playlist could name other files
             stream = container.streams.video[0]
             stream.codec_context.thread_count = 1
             zero = float((stream.start_time or 0) * (stream.time_base or 0))
@@ -86,7 +89,7 @@ def _take_still(film: BinaryIO, second: float) -> Still | None:
                 if last is not None and at > second + 1e-3:
                     break
                 last = frame, at
-    except (FFmpegError, IndexError):  # what was decoded before is good
+    except (FFmpegError, IndexError):  # the pictures that were decoded before are valid
         pass
     if last is None:
         return None
@@ -99,7 +102,7 @@ def _take_still(film: BinaryIO, second: float) -> Still | None:
 
 
 def main() -> None:
-    """Be the process that decodes."""
+    """Run the child process."""
     resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     for word in sys.argv[1:]:

@@ -44,7 +44,7 @@ PARAMETER_SET_PATTERN: Final = re.compile(
 )
 
 
-class StreamLost(Exception):  # noqa: N818  a failure of the world, named as what happened
+class StreamLost(Exception):  # noqa: N818 - the name says the condition
     """The stream ended, or it could not be opened (then `open_failure` says why)."""
 
     def __init__(self, fault: StreamFault, open_failure: OpenFailure | None = None) -> None:

@@ -109,7 +109,7 @@ MUTANTS: tuple[Mutant, ...] = (
         name="one camera's stream ends the films of all cameras",
         file="gateway/video/camera.py",
         old=(
-            '            with self._containment.piece("camera", self.source.name):  # a camera ends no other\n'
+            '            with self._containment.piece("camera", self.source.name):\n'
             "                fault = self._stream()\n"
         ),
         new="            fault = self._stream()\n",
