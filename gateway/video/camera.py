@@ -194,9 +194,7 @@ class CameraReader:
             began = time.monotonic()
             fault: StreamFault | None = StreamFault.UNDECODABLE
             # A failure of this camera must not end the others.
-            with self._containment.piece(
-                "camera", self.source.name
-            ):
+            with self._containment.piece("camera", self.source.name):
                 fault = self._stream()
             now = time.monotonic()
             with self._lock:

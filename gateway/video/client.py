@@ -130,7 +130,7 @@ class VideoClient:
         self._send(self._recording[clip])
 
     def finish(self, clip: ClipKey, *, keep: bool) -> None:
-        """End a clip; `on_event` gets `ClipsClosed`, from the next process if this one dies. `keep` False deletes it."""
+        """End a clip; `on_event` gets `ClipsClosed`, also from a later process. `keep` False deletes it."""
         self._recording.pop(clip, None)
         self._finishing[clip] = FinishClip(clip=clip, keep=keep)
         self._send(self._finishing[clip])
