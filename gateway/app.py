@@ -45,6 +45,7 @@ from gateway.integrations.hub_client import ca_rotation, unenrolment
 from gateway.integrations.hub_client.job_routing import build_uplink
 from gateway.integrations.hub_client.session import Uplink
 from gateway.mqtt.client import InboundMessage, MqttClient
+from gateway.mqtt.publisher import GATEWAY_BIRTH_AND_WILL
 from gateway.mqtt.session_takeover import TakeoverDetector
 from gateway.protocol.keys import BoxKey, link_key
 from gateway.runtime.adapters.batteries import auxiliary_devices
@@ -332,6 +333,7 @@ class App:
             on_down=self._on_down,
             on_missed=self._on_missed,
             monotonic=time.monotonic,
+            presence=GATEWAY_BIRTH_AND_WILL,
             limited=True,
         )
         self._guarded = GuardClient(home, line=self._mqtt, mono=time.monotonic)

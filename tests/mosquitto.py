@@ -8,14 +8,8 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
-from gateway.mqtt.mosquitto.provisioning import (
-    broker_user,
-    configuration,
-    free_port,
-    mosquitto_path,
-    password_line,
-    write_radio,
-)
+from gateway.mqtt.mosquitto.provisioning import free_port, write_radio
+from gateway.system.mosquitto import BrokerListener, broker_user, configuration, mosquitto_path, password_line
 
 
 class Mosquitto:
@@ -93,7 +87,8 @@ async def mosquitto(accounts: Mapping[str, str], acl: str, *, extra: str = "") -
         for file in ("access", "passwords"):
             (folder / file).chmod(0o600)
         conf = folder / "mosquitto.conf"
-        conf.write_text(configuration(host="127.0.0.1", port=port, folder=folder, user=broker_user()) + extra)
+        listener = BrokerListener(host="127.0.0.1", port=port)
+        conf.write_text(configuration(folder, [listener], user=broker_user()) + extra)
         async with running(conf, port, accounts) as broker:
             yield broker
 

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from gateway.mqtt.mosquitto.provisioning import free_port, mosquitto_path
+from gateway.mqtt.mosquitto.provisioning import free_port
+from gateway.system.mosquitto import mosquitto_path
 
 ROOT = Path(__file__).parent.parent
 SERVICES = YAML(typ="safe").load(ROOT / "docker-compose.yml")["services"]

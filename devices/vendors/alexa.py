@@ -31,9 +31,9 @@ from devices.reports import (
     StreamReport,
     UnreadablePayload,
 )
+from devices.strict_json import MalformedPayload, identifier, mapping, parse, sequence, text, write
 from devices.vendors import movement
 from devices.vendors.parts import each
-from devices.vendors.strictjson import MalformedPayload, identifier, mapping, parse, sequence, text, write
 from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 
 _BOLTS = {"LOCKED": LockState.LOCKED, "UNLOCKED": LockState.UNLOCKED}

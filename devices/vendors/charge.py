@@ -11,7 +11,7 @@ classes), "MQTT Statestream".
 import re
 
 from devices.reports import BatteryLevel, BatteryReport, Report
-from devices.vendors.strictjson import MalformedPayload
+from devices.strict_json import MalformedPayload
 from devices.vendors.words import Publication, TopicSuffix
 
 _PERCENT = re.compile(rb"[0-9]{1,3}(\.[0-9]{1,12})?")

@@ -51,8 +51,8 @@ from devices.reports import (
     StreamReport,
     UnreadablePayload,
 )
+from devices.strict_json import MalformedPayload, flag, identifier, mapping, parse, text, whole, write
 from devices.vendors import movement
-from devices.vendors.strictjson import MalformedPayload, flag, identifier, mapping, parse, text, whole, write
 from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 
 CORRELATES = True

@@ -50,9 +50,9 @@ from devices.reports import (
     Report,
     UnreadablePayload,
 )
+from devices.strict_json import MalformedPayload, identifier, mapping, parse, write
 from devices.vendors import charge
 from devices.vendors.parts import each
-from devices.vendors.strictjson import MalformedPayload, identifier, mapping, parse, write
 from devices.vendors.temperature import plausible_celsius
 from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 

@@ -5,7 +5,7 @@ A `DeviceRef`'s `keys` contain such paths.
 
 from collections.abc import Mapping
 
-from devices.vendors.strictjson import MalformedPayload, mapping
+from devices.strict_json import MalformedPayload, mapping
 
 
 def find(body: Mapping[str, object], path: str) -> object:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from devices.commands import LockDoor, UnlockDoor
-from devices.vendors.strictjson import MalformedPayload, identifier, instant, stamp, whole
+from devices.strict_json import MalformedPayload, identifier, instant, stamp, whole
 
 
 def keys(command: UnlockDoor | LockDoor) -> dict[str, object]:

@@ -30,7 +30,7 @@ from devices.reports import (
     Report,
     UnreadablePayload,
 )
-from devices.vendors.strictjson import MalformedPayload, mapping, parse, text, write
+from devices.strict_json import MalformedPayload, mapping, parse, text, write
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
 CORRELATES = False

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 
 from devices.reports import Report, UnreadablePayload
-from devices.vendors.strictjson import MalformedPayload
+from devices.strict_json import MalformedPayload
 
 
 def each(*readers: Callable[[], Iterable[Report]]) -> tuple[Report, ...]:

@@ -26,7 +26,7 @@ from typing import assert_never
 
 from devices.commands import Command, LockDoor, QueryState, SetSignal, ShowResult, UnlockDoor
 from devices.reports import AvailabilityReport, Report, ScanReport, UnreadablePayload
-from devices.vendors.strictjson import MalformedPayload, identifier, mapping, parse, text, whole, write
+from devices.strict_json import MalformedPayload, identifier, mapping, parse, text, whole, write
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
 CORRELATES = True  # it gets no queries

@@ -20,8 +20,8 @@ from typing import assert_never
 
 from devices.commands import Command, LockDoor, QueryState, SetSignal, ShowResult, UnlockDoor
 from devices.reports import AvailabilityReport, Report, ScanReport, UnreadablePayload
+from devices.strict_json import MalformedPayload, identifier, mapping, parse, text, write
 from devices.vendors.keypath import find, plant
-from devices.vendors.strictjson import MalformedPayload, identifier, mapping, parse, text, write
 from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 
 RESULT_WORDS = frozenset({"wait", "go", "no"})

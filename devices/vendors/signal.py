@@ -11,7 +11,7 @@ from typing import assert_never
 
 from devices.commands import Command, Light, LockDoor, QueryState, SetSignal, ShowResult, Sound, UnlockDoor
 from devices.reports import AnswerButtonReport, AvailabilityReport, Report, SignalReport, UnreadablePayload
-from devices.vendors.strictjson import MalformedPayload, identifier, mapping, parse, text, write
+from devices.strict_json import MalformedPayload, identifier, mapping, parse, text, write
 from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 
 CORRELATES = True

@@ -15,8 +15,8 @@ from typing import Literal, assert_never
 
 from devices.commands import Command, LockDoor, QueryState, SetSignal, ShowResult, UnlockDoor
 from devices.reports import AvailabilityReport, DoorState, FridgeReport, Report, UnreadablePayload
+from devices.strict_json import MalformedPayload, mapping, parse, sequence, text, write
 from devices.vendors.parts import each
-from devices.vendors.strictjson import MalformedPayload, mapping, parse, sequence, text, write
 from devices.vendors.temperature import plausible_celsius
 from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 

@@ -1,6 +1,6 @@
 """Converts sensors' temperatures and rejects values that no household fridge or freezer has. Pure."""
 
-from devices.vendors.strictjson import MalformedPayload, number
+from devices.strict_json import MalformedPayload, number
 
 # A household's freezer goes down to -30 °C, and no kitchen is warmer than 60 °C. A value outside is a sensor's fault: a
 # DS18B20 reports -127 when it is torn off and 85 when it has just started, Zigbee's "not measured" (0x8000) is -327.68.

@@ -52,8 +52,8 @@ from devices.reports import (
     SignalReport,
     UnreadablePayload,
 )
+from devices.strict_json import MalformedPayload, mapping, parse, write
 from devices.vendors import movement
-from devices.vendors.strictjson import MalformedPayload, mapping, parse, write
 from devices.vendors.temperature import plausible_celsius
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 

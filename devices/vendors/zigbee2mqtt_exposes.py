@@ -23,7 +23,7 @@ from enum import StrEnum, auto
 from types import MappingProxyType
 
 from devices.reports import UnreadablePayload
-from devices.vendors.strictjson import MalformedPayload, identifier, mapping, parse, sequence, text
+from devices.strict_json import MalformedPayload, identifier, mapping, parse, sequence, text
 
 MAX_DEVICE_LIST_BYTES = 8 * 1024 * 1024  # bytes: some 20 KiB a device, and houses with 200 of them
 PUBLISHED_BIT, SETTABLE_BIT, GETTABLE_BIT = 1, 2, 4  # the bits of `access`

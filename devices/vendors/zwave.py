@@ -52,8 +52,8 @@ from devices.reports import (
     Report,
     UnreadablePayload,
 )
+from devices.strict_json import MalformedPayload, flag, identifier, mapping, parse, sequence, text, write
 from devices.vendors import movement
-from devices.vendors.strictjson import MalformedPayload, flag, identifier, mapping, parse, sequence, text, write
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
 CORRELATES = True  # in the payload: its MQTT is 3.1.1

@@ -16,7 +16,7 @@ from gateway.cli.options import HomeFile, command_epilog, print_line
 if TYPE_CHECKING:  # `perron --help` answers without them
     from gateway.config.home import Home
     from gateway.mqtt.mosquitto.folder_check import WrittenOptions
-    from gateway.mqtt.mosquitto.provisioning import BrokerListener
+    from gateway.system.mosquitto import BrokerListener
     from gateway.system.pki.broker import BrokerCertificate
 
 DEFAULT_TLS_PORT = 8883  # IANA's port of MQTT by TLS
@@ -109,7 +109,7 @@ def _check_user(name: str | None) -> str | None:
     Raises:
         Failure: there is no such user, or only root could give files to him.
     """
-    from gateway.mqtt.mosquitto.provisioning import broker_user  # noqa: PLC0415 - the other commands start without it
+    from gateway.system.mosquitto import broker_user  # noqa: PLC0415 - the other commands start without it
 
     if name is None:
         return broker_user()
@@ -126,8 +126,9 @@ def _listeners(
     home: "Home", listen: str | None, tls_port: int, before: "WrittenOptions"
 ) -> tuple[str, "BrokerListener | None"]:
     """Where the house's own listener is, and the one for other machines, if they have one of their own."""
-    from gateway.mqtt.mosquitto.provisioning import ANY_ADDRESS, BrokerListener  # noqa: PLC0415 - the other commands start without it
+    from gateway.mqtt.mosquitto.provisioning import ANY_ADDRESS  # noqa: PLC0415 - the other commands start without it
     from gateway.system.addresses import is_loopback_host  # noqa: PLC0415 - the same
+    from gateway.system.mosquitto import BrokerListener  # noqa: PLC0415 - the other commands start without it
 
     if home.broker.tls is not None:
         everywhere = next((known.host for known in before.listeners if known.host in ANY_ADDRESS), None)
@@ -189,7 +190,7 @@ def _require_password_file(folder: Path, home: "Home") -> None:
 
 
 def _print_home_steps(folder: Path, certificate: "BrokerCertificate | None") -> None:
-    from gateway.mqtt.mosquitto.provisioning import reload  # noqa: PLC0415 - the other commands start without it
+    from gateway.system.mosquitto import reload  # noqa: PLC0415 - the other commands start without it
 
     print_line(f"Written to {folder}: mosquitto.conf, access, passwords, and a .password file for every account.")
     if certificate is not None:
@@ -216,8 +217,8 @@ def _renew_certificate(folder: Path, home: "Home", user: str | None) -> None:
     Raises:
         Failure: there is none.
     """
-    from gateway.mqtt.mosquitto.provisioning import hand_over, reload  # noqa: PLC0415 - the other commands start without it
     from gateway.system.clock import machine_time  # noqa: PLC0415 - the same
+    from gateway.system.mosquitto import hand_over, reload  # noqa: PLC0415 - the other commands start without it
     from gateway.system.pki.broker import renew_broker_certificate  # noqa: PLC0415 - the same
 
     certificate = renew_broker_certificate(folder, box=home.box, now=machine_time())

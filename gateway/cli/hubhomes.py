@@ -28,8 +28,8 @@ def hub_config(*, config: HubConfig = DEFAULT_CONFIG) -> None:
     """
     from gateway.hub.broker import folder_of, set_up  # noqa: PLC0415 - the same
     from gateway.mqtt.mosquitto.folder_check import foreign_configuration  # noqa: PLC0415 - the same
-    from gateway.mqtt.mosquitto.provisioning import reload  # noqa: PLC0415 - the other commands start without it
     from gateway.system.clock import machine_time  # noqa: PLC0415 - the same
+    from gateway.system.mosquitto import reload  # noqa: PLC0415 - the other commands start without it
     from gateway.system.pki.pages import format_fingerprint  # noqa: PLC0415 - the same
 
     file, boxes = load_with_boxes(config)

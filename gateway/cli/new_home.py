@@ -14,6 +14,7 @@ from gateway.config.loader import load_home_file
 from gateway.mqtt.mosquitto import provisioning
 from gateway.protocol.jws import public_x
 from gateway.system.i18n import Language
+from gateway.system.mosquitto import broker_user
 
 TEMPLATE_PATH = Path(__file__).parents[2] / "config" / "home.yaml"
 MAX_FOLDER_PATH_BYTES = 85  # bytes of the folder's path: Unix sockets lie in it, and their path has at most 107
@@ -71,9 +72,7 @@ def create_home(folder: Path, language: Language = "fr") -> Path:
         write_for_editors(file)
         (folder / "delivery.yaml").write_text(DELIVERY_TEMPLATE, encoding="utf-8")
         home = load_home_file(file)
-        provisioning.write(
-            folder / "accounts", home, host=home.broker.host, port=home.broker.port, user=provisioning.broker_user()
-        )
+        provisioning.write(folder / "accounts", home, host=home.broker.host, port=home.broker.port, user=broker_user())
     except OSError as error:
         raise Failure(f"{folder} cannot be written ({error_text(error)}).", "Name another folder.") from error
     return file

@@ -24,9 +24,18 @@ from gateway.hub.config import Boxes, HubFile
 from gateway.hub.store import UNAVAILABLE_ERRORS, HubStore
 from gateway.hub.tables import certificates, claims, homes
 from gateway.mqtt.client import connect_once
-from gateway.mqtt.mosquitto.provisioning import MAX_PACKET_BYTES, BoxesListener, broker_user, reload, write_hub
 from gateway.protocol.box_hub import UplinkChannel, ack_topic
 from gateway.system.atomic_file import write_whole
+from gateway.system.mosquitto import (
+    BrokerListener,
+    broker_user,
+    configuration,
+    hand_over,
+    make_private_folder,
+    reload,
+    write_passwords,
+    write_private,
+)
 from gateway.system.mqtt_settings import BrokerSection, BrokerTls
 
 log = structlog.get_logger(__name__)
@@ -70,20 +79,37 @@ async def set_up(file: HubFile, boxes: Boxes, store: HubStore, *, now: datetime)
     authority = HubAuthority.at(file.folder, now=now)
     _renew_certificate(authority, boxes, now=now)
     await _write_revocation_list(authority, store, now=now)
-    folder = folder_of(file)
     _write_trusted_authorities(authority)
-    port = 1883 if file.broker is None else file.broker.port
-    at = BoxesListener(host=boxes.listen, port=boxes.port, connections=boxes.connections)
-    write_hub(
-        folder,
-        rights=access_list(),
-        account=HUB_ACCOUNT,
-        port=port,
-        packet=MAX_PACKET_BYTES,
-        boxes=at,
-        user=broker_user(),
-    )
+    _write_files(folder_of(file), boxes, port=1883 if file.broker is None else file.broker.port)
     return authority
+
+
+def _write_files(folder: Path, boxes: Boxes, *, port: int) -> None:
+    """Write mosquitto.conf, access list and passwords: the hub's account on 127.0.0.1, boxes at the other listener.
+
+    At the boxes' listener the certificate names the client, whatever name or id the client sends. The folder already
+    has authority.pem, revoked.pem and tls/. The broker retains nothing and keeps nothing for an absent client.
+    """
+    user = broker_user()
+    folder = make_private_folder(folder, user)
+    write_passwords(folder, (HUB_ACCOUNT,), user)
+    write_private(folder / "access", access_list(), user)
+    hand_over(folder, user)
+    listeners = [
+        BrokerListener(host="127.0.0.1", port=port),
+        BrokerListener(host=boxes.listen, port=boxes.port, tls=True, connections=boxes.connections),
+    ]
+    by_certificate = [
+        f"cafile {folder / 'authority.pem'}",
+        f"crlfile {folder / 'revoked.pem'}",
+        "require_certificate true",
+        "use_identity_as_username true",
+        "max_qos 1",
+    ]
+    conf = configuration(
+        folder, listeners, user=user, options=["retain_available false"], listener_options=by_certificate
+    )
+    write_private(folder / "mosquitto.conf", conf, user)
 
 
 class BrokerFileKeeper:

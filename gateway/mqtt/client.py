@@ -34,7 +34,6 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from gateway.config.topics import BRIDGE_STATE
 from gateway.mqtt.inbound_limits import MAX_PACKETS_PER_TURN, InboundLimiter, ReceiveQueue
 from gateway.mqtt.packets import (
     Acknowledgement,
@@ -64,7 +63,6 @@ ROOM_POLL_S = 0.005  # seconds between looks whether there is room again
 BACKOFF_FIRST_S = 0.2  # seconds
 STABLE_SESSION_S = 10.0  # seconds a session must hold before the back-off starts anew
 HOUSE_OPTIONS = ConnectionOptions()
-GATEWAY_BIRTH_AND_WILL = BirthAndWill(topic=BRIDGE_STATE, online=b'{"state":"online"}', offline=b'{"state":"offline"}')
 DELAYED_ACK_RANGE_S = (
     0.035,
     0.060,
@@ -361,7 +359,7 @@ class _Client:
 
 
 class MqttClient(_Client):
-    """The gateway's own line to the broker, or another process's under its own `presence` (None: it says nothing).
+    """A long-lived connection to a broker, for one account; `presence` announces that it is up (None: nothing does).
 
     All callbacks run in the event loop, must not block, and an exception out of them is a bug that ends `run`:
     `on_up(session)` before the session's first message, `on_down(why)` after its last, `on_message` for each message
@@ -381,7 +379,7 @@ class MqttClient(_Client):
         on_down: Callable[[str], None],
         on_missed: Callable[[str], None],
         monotonic: Callable[[], float],
-        presence: BirthAndWill | None = GATEWAY_BIRTH_AND_WILL,
+        presence: BirthAndWill | None = None,
         manner: ConnectionOptions = HOUSE_OPTIONS,
         others: Sequence[BrokerSection] = (),
         limited: bool = False,

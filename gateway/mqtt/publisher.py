@@ -1,11 +1,15 @@
-"""The interface for publishing, and how bodies and instants are written."""
+"""The interface for publishing, the gateway's birth and will, and how bodies and instants are written."""
 
 import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
+from gateway.config.topics import BRIDGE_STATE
 from gateway.mqtt.client import NotSent, Sent
+from gateway.mqtt.packets import BirthAndWill
+
+GATEWAY_BIRTH_AND_WILL = BirthAndWill(topic=BRIDGE_STATE, online=b'{"state":"online"}', offline=b'{"state":"offline"}')
 
 
 class Publisher(Protocol):

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
-from devices.vendors.strictjson import MalformedPayload, parse
+from devices.strict_json import MalformedPayload, parse
 from gateway.domain.delivery.promise import Instant
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}\z")]

@@ -1,6 +1,6 @@
 """Parses JSON from outside strictly, so that no two parsers can read it differently."""
 
-from devices.vendors.strictjson import parse
+from devices.strict_json import parse
 
 MAX_DEPTH = 6
 

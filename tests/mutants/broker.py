@@ -39,7 +39,7 @@ MUTANTS = (
     ),
     Mutant(
         name="a client takes the gateway's id",
-        file="gateway/mqtt/mosquitto/provisioning.py",
+        file="gateway/system/mosquitto.py",
         old='yield "use_username_as_clientid true"',
         new='yield "use_username_as_clientid false"',
         tests=(ATTACKED, FOLDER),
@@ -53,7 +53,7 @@ MUTANTS = (
     ),
     Mutant(
         name="mosquitto is not told of a renewal",
-        file="gateway/mqtt/mosquitto/provisioning.py",
+        file="gateway/system/mosquitto.py",
         old="os.kill(int(process.name), signal.SIGHUP)",
         new="os.kill(int(process.name), 0)",
         tests=(TLS,),

@@ -74,7 +74,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="what a client says of its name counts",
-        file="gateway/mqtt/mosquitto/provisioning.py",
+        file="gateway/hub/broker.py",
         old='        "use_identity_as_username true",\n',
         new="",
         tests=(f"{BROKER}::test_a_box_is_who_its_certificate_says_whatever_it_says_itself",),

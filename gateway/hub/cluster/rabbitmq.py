@@ -29,8 +29,8 @@ from gateway.hub.config import Boxes, HubFile, Rabbit
 from gateway.hub.mqtt import SESSION_EXPIRY_S
 from gateway.hub.store import UNAVAILABLE_ERRORS, HubStore
 from gateway.mqtt.client import connect_once
-from gateway.mqtt.mosquitto.provisioning import MAX_PACKET_BYTES
 from gateway.system.atomic_file import write_whole
+from gateway.system.mosquitto import MAX_PACKET_BYTES
 from gateway.system.mqtt_settings import BrokerSection, BrokerTls
 
 log = structlog.get_logger(__name__)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from devices.reports import BatteryLevel, BatteryReport
-from devices.vendors.strictjson import parse
+from devices.strict_json import parse
 from gateway.config.home import Home
 from gateway.config.topics import entrance_topic
 from gateway.installation.diagnostics.finding import Finding, FindingVerdict, Sentence

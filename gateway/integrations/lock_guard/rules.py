@@ -39,8 +39,8 @@ from devices.reports import (
     Report,
     UnreadablePayload,
 )
+from devices.strict_json import MalformedPayload
 from devices.vendors import guard as words
-from devices.vendors.strictjson import MalformedPayload
 from devices.vendors.words import TopicSuffix
 from gateway.integrations.lock_guard.messages import (
     CommandNotSent,

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from gateway.config.broker_acl import HOMEASSISTANT_ACCOUNT, AccountTaken, access_list
 from gateway.config.home import Home
-from gateway.mqtt.mosquitto.provisioning import FIRST_LINE, BrokerListener, house_configuration
+from gateway.mqtt.mosquitto.provisioning import house_configuration
 from gateway.system.i18n import Language, Text, _
+from gateway.system.mosquitto import FIRST_LINE, BrokerListener
 from gateway.system.pki.broker import broker_certificate_names
 
 MIN_PASSWORD_LENGTH = 16  # characters; Perron's own passwords have 32

@@ -1,23 +1,16 @@
-"""Writes the configuration and accounts of the house's mosquitto, the radio's and the hub's, and runs private ones.
+"""Writes the files of the house's mosquitto and of the radio's, and runs a private broker.
 
-One account is one connection: the broker takes the user name for the client id, so nobody can push another out or
-speak in another's name. Who may say what stands in `gateway.config.broker_acl`.
+`gateway.config.broker_acl` makes the access list, `gateway.system.mosquitto` the configuration and the passwords.
 """
 
 import asyncio
-import base64
 import contextlib
-import getpass
-import hashlib
 import json
-import os
-import pwd
 import secrets
-import shutil
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.util import find_spec
@@ -28,18 +21,22 @@ from gateway.config.broker_acl import access_list, account_names, bridge_topics,
 from gateway.config.home import Home
 from gateway.system.addresses import is_loopback_host
 from gateway.system.clock import machine_time
+from gateway.system.mosquitto import (
+    MAX_PACKET_BYTES,
+    BrokerListener,
+    broker_user,
+    configuration,
+    hand_over,
+    make_private_folder,
+    mosquitto_path,
+    write_passwords,
+    write_private,
+)
 from gateway.system.parent_death import with_parent_death_signal
 from gateway.system.pki.broker import LOCAL_NAMES, BrokerCertificate, broker_certificate
-from gateway.system.regular_file import read_text
 
-MAX_PACKET_BYTES = 69_632  # bytes: the 64 KiB that the gateway reads, and room for topic and properties
 MAX_BRIDGE_PACKET_BYTES = 4_194_304  # bytes: Zigbee2MQTT tells all its devices and what they can in one message
-MAX_REMOTE_CONNECTIONS = (
-    500  # connections at a listener beyond this machine: a flood there leaves the loopback one its room
-)
-FIRST_LINE = "# Written by Perron."  # of each mosquitto.conf that Perron wrote
 ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - it is recognised, not listened on
-PBKDF2_ITERATIONS = 101  # of PBKDF2, mosquitto's own number: the passwords are 192 random bits, not words
 START_TIMEOUT_S = 10.0  # seconds for a broker to listen
 PORT_RELEASE_TIMEOUT_S = 2.0  # seconds for a killed one to leave the port
 STOP_TIMEOUT_S = 3.0  # seconds for it to end by itself
@@ -62,30 +59,6 @@ class BrokerMissing(Exception):  # noqa: N818 - it names what is the matter
     """There is no broker to start; the text says what to do."""
 
 
-def password_line(name: str, password: str, salt: bytes) -> str:
-    """Write one line of mosquitto's password file: PBKDF2 with SHA-512 (`$7$`)."""
-    key = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, PBKDF2_ITERATIONS)
-    return f"{name}:$7${PBKDF2_ITERATIONS}${base64.b64encode(salt).decode()}${base64.b64encode(key).decode()}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrokerListener:
-    """One address at which the broker is reached; beyond this machine only with `tls`."""
-
-    host: str
-    port: int
-    tls: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BoxesListener:
-    """Where boxes reach a hub's broker: by TLS, each with its certificate."""
-
-    host: str
-    port: int
-    connections: int
-
-
 class WeakBrokerSetup(Exception):  # noqa: N818 - it names what is the matter
     """What was asked for would let in whom nobody invited; the text says what and where, `todo` what to do."""
 
@@ -93,58 +66,6 @@ class WeakBrokerSetup(Exception):  # noqa: N818 - it names what is the matter
         """Say `what` is weak and where, and what `todo`."""
         super().__init__(what)
         self.todo = todo
-
-
-def configuration(  # noqa: PLR0913 - the listener's parts, and whose files
-    *, host: str, port: int, folder: Path, user: str | None = None, packet: int = MAX_PACKET_BYTES, tls: bool = False,
-    beyond: BrokerListener | None = None,
-) -> str:  # fmt: skip
-    """Write mosquitto.conf for accounts and access list in `folder`; `user` is who it runs as when root starts it.
-
-    `beyond` is a second listener, for the other machines of the house.
-    """
-    listeners = [BrokerListener(host=host, port=port, tls=tls), *([] if beyond is None else [beyond])]
-    own = f"user {user}\n" if user else ""
-    lines = [*_for_all(folder, packet), *(line for listener in listeners for line in _listener(listener, folder))]
-    return "\n".join(lines) + "\n" + own
-
-
-def _for_all(folder: Path, packet: int) -> Sequence[str]:
-    """What holds whichever way a client comes: no listener has rules of its own that could be weaker."""
-    return f"""\
-{FIRST_LINE} Everything that is not allowed here is refused.
-per_listener_settings false
-allow_anonymous false
-password_file {folder / "passwords"}
-acl_file {folder / "access"}
-# Without it every unlock waits 40 ms for a delayed acknowledgement.
-set_tcp_nodelay true
-max_packet_size {packet}
-max_inflight_messages 200
-# Of a client that stands still so much is kept, then the newest is dropped.
-max_queued_messages 1000
-max_queued_bytes {max(8_388_608, 2 * packet)}
-# No max_keepalive: with one, mosquitto 2.0.21 cuts clients off at random (its issue 3226).
-# Nothing outlives the broker: a command from before a restart is never delivered after it.
-persistence false
-persistent_client_expiration 1d
-log_dest stderr
-log_type error
-log_type warning
-log_type notice""".splitlines()
-
-
-def _listener(listener: BrokerListener, folder: Path, *, most: int | None = None) -> Iterator[str]:
-    """What mosquitto has to be told at each listener anew."""
-    yield f"listener {listener.port} {listener.host}"
-    yield "# One account, one connection: a client cannot take another's id."
-    yield "use_username_as_clientid true"
-    if listener.tls:
-        yield f"certfile {folder / 'tls' / 'broker.pem'}"
-        yield f"keyfile {folder / 'tls' / 'broker.key'}"
-        yield "tls_version tlsv1.2"
-    if most is not None or not is_loopback_host(listener.host):
-        yield f"max_connections {MAX_REMOTE_CONNECTIONS if most is None else most}"
 
 
 def write(  # noqa: PLR0913 - where, for whom, and how it is reached
@@ -172,24 +93,21 @@ def write(  # noqa: PLR0913 - where, for whom, and how it is reached
         OSError: the folder cannot be written.
         ValueError: a key or certificate in it is not what it was.
     """
-    listeners = [
-        BrokerListener(host=host, port=port, tls=home.broker.tls is not None),
-        *([] if beyond is None else [beyond]),
-    ]
+    listeners = _listeners(home, host, port, beyond)
     _refuse_weak(listeners, home, names)
     accounted = account_names(home, homeassistant=homeassistant)
     rights = access_list(home, homeassistant=homeassistant)
-    folder = _private_folder(folder, user)
-    known = _passwords(folder, accounted, user)
+    folder = make_private_folder(folder, user)
+    known = write_passwords(folder, accounted, user)
     certificate = None
     if any(listener.tls for listener in listeners):
         reached = (home.broker.host, *(listener.host for listener in listeners), *names)
         certificate = broker_certificate(folder, box=home.box, names=reached, now=now())
         hand_over(folder, user)
-    _private(folder / "access", rights, user)
+    write_private(folder / "access", rights, user)
     told = house_configuration(folder, home, host=host, port=port, user=user, beyond=beyond)
-    _private(folder / "mosquitto.conf", told, user)
-    _private(folder / "embedded.toml", _embedded(host, port, known))
+    write_private(folder / "mosquitto.conf", told, user)
+    write_private(folder / "embedded.toml", _embedded(host, port, known))
     return certificate
 
 
@@ -198,15 +116,12 @@ def house_configuration(  # noqa: PLR0913 - the listeners' parts, and whose file
 ) -> str:
     """Return mosquitto.conf for this house; `folder` is absolute, the other arguments are those of `write`."""
     packet = MAX_BRIDGE_PACKET_BYTES if bridge_topics(home) else MAX_PACKET_BYTES
-    return configuration(
-        host=host, port=port, folder=folder, user=user, packet=packet, tls=home.broker.tls is not None, beyond=beyond
-    )
+    return configuration(folder, _listeners(home, host, port, beyond), packet=packet, user=user)
 
 
-def hand_over(folder: Path, user: str | None) -> None:
-    """Let mosquitto's own user read what it has to for TLS; the authority's key stays where it is."""
-    for path in (folder / "tls", folder / "tls" / "broker.pem", folder / "tls" / "broker.key"):
-        _give(path, user)
+def _listeners(home: Home, host: str, port: int, beyond: BrokerListener | None) -> list[BrokerListener]:
+    own = BrokerListener(host=host, port=port, tls=home.broker.tls is not None)
+    return [own] if beyond is None else [own, beyond]
 
 
 def _refuse_weak(listeners: Sequence[BrokerListener], home: Home, names: Sequence[str]) -> None:
@@ -234,81 +149,12 @@ def write_radio(folder: Path, *, port: int, base: str, user: str | None = None) 
     Raises:
         OSError: the folder cannot be written.
     """
-    folder = _private_folder(folder, user)
-    _passwords(folder, radio_accounts(), user)
-    _private(folder / "access", radio_access_list(base), user)
-    told = configuration(host="127.0.0.1", port=port, folder=folder, user=user, packet=MAX_BRIDGE_PACKET_BYTES)
-    _private(folder / "mosquitto.conf", told, user)
-
-
-def write_hub(  # noqa: PLR0913 - whose files, and what a broker is told
-    folder: Path, *, rights: str, account: str, port: int, packet: int, boxes: BoxesListener, user: str | None = None
-) -> None:
-    """Write the files of a hub's broker: `account` on 127.0.0.1 alone, boxes by certificate at another listener.
-
-    There the certificate says who comes; what a client says of its name or id counts for nothing. What the broker reads
-    beside it lies in `folder` already: authority.pem, revoked.pem, tls/. Nothing is retained, nothing kept for who is
-    not there.
-
-    Raises:
-        OSError: the folder cannot be written.
-    """
-    folder = _private_folder(folder, user)
-    _passwords(folder, (account,), user)
-    _private(folder / "access", rights, user)
-    hand_over(folder, user)
-    lines = [
-        *_for_all(folder, packet),
-        "retain_available false",
-        *_listener(BrokerListener(host="127.0.0.1", port=port), folder),
-        *_listener(BrokerListener(host=boxes.host, port=boxes.port, tls=True), folder, most=boxes.connections),
-        f"cafile {folder / 'authority.pem'}",
-        f"crlfile {folder / 'revoked.pem'}",
-        "require_certificate true",
-        "use_identity_as_username true",
-        "max_qos 1",
-    ]
-    own = f"user {user}\n" if user else ""
-    _private(folder / "mosquitto.conf", "\n".join(lines) + "\n" + own, user)
-
-
-def _private_folder(folder: Path, user: str | None) -> Path:
-    """Make it, open to nobody else; where mosquitto is another one it may pass through, and lists nothing."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if _another(user):
-        folder.chmod(0o711)
-    return folder.resolve()
-
-
-def _another(user: str | None) -> bool:
-    return user is not None and os.geteuid() == 0 and user != getpass.getuser()
-
-
-def _give(path: Path, user: str | None) -> None:
-    if user is not None and _another(user):
-        shutil.chown(path, user, pwd.getpwnam(user).pw_gid)
-
-
-def _passwords(folder: Path, names: Sequence[str], user: str | None) -> Mapping[str, str]:
-    """Keep each account's password or make a random one, and write what mosquitto compares them with."""
-    known: dict[str, str] = {}
-    for name in names:
-        file = folder / f"{name}.password"
-        if file.exists():
-            known[name] = read_text(file).rstrip("\n")
-        else:
-            known[name] = secrets.token_urlsafe(24)
-            _private(file, known[name] + "\n")
-    lines = [password_line(name, password, secrets.token_bytes(12)) for name, password in known.items()]
-    _private(folder / "passwords", "\n".join(lines) + "\n", user)
-    return known
-
-
-def _private(file: Path, text: str, user: str | None = None) -> None:
-    """Write a file that only its owner reads: who writes it, or mosquitto's own `user`."""
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as out:
-        out.write(text)
-    _give(file, user)
+    folder = make_private_folder(folder, user)
+    write_passwords(folder, radio_accounts(), user)
+    write_private(folder / "access", radio_access_list(base), user)
+    listener = BrokerListener(host="127.0.0.1", port=port)
+    told = configuration(folder, [listener], packet=MAX_BRIDGE_PACKET_BYTES, user=user)
+    write_private(folder / "mosquitto.conf", told, user)
 
 
 def _embedded(host: str, port: int, known: Mapping[str, str]) -> str:
@@ -334,35 +180,6 @@ dynamic_filters = true
 [v5.1.connections.auth]
 {secret}
 """
-
-
-def broker_user() -> str | None:
-    """Whom mosquitto must stay: started as root it would become `mosquitto`, who cannot read root's private files."""
-    return getpass.getuser() if os.geteuid() == 0 else None
-
-
-def mosquitto_path() -> str | None:
-    """Find the machine's mosquitto (Debian keeps it out of an ordinary user's PATH)."""
-    return shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
-
-
-def reload(folder: Path) -> tuple[int, ...]:
-    """Let every mosquitto that runs with `folder`'s mosquitto.conf read its files anew; returns their processes.
-
-    Accounts, access list and certificate are read (SIGHUP), and who may still come stays connected; listeners are not.
-    It is found by its command line (Linux, proc(5)); one that is another user's is left alone.
-    """
-    conf = folder.resolve() / "mosquitto.conf"
-    told = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):  # it ended meanwhile, or is another user's
-            words = (process / "cmdline").read_bytes().split(b"\0")
-            here = (process / "cwd").readlink()
-            named = any(here / os.fsdecode(word) == conf for word in words[1:])
-            if Path(os.fsdecode(words[0])).name == "mosquitto" and named:
-                os.kill(int(process.name), signal.SIGHUP)
-                told.append(int(process.name))
-    return tuple(told)
 
 
 def free_port() -> int:

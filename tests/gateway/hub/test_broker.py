@@ -26,8 +26,8 @@ from gateway.hub.config import HubBroker, HubFile
 from gateway.hub.store import HubStore
 from gateway.integrations.hub_client.enrolment import HubIdentity, _pem_key
 from gateway.mqtt.client import ShortSession, connect_once
-from gateway.mqtt.mosquitto.provisioning import MAX_PACKET_BYTES
 from gateway.protocol.box_hub import Ack, Hello, Job, JobKind, ack_topic, jobs_topic, up_topic
+from gateway.system.mosquitto import MAX_PACKET_BYTES
 from gateway.system.mqtt_settings import BrokerSection, BrokerTls
 from tests.hubs import RunningHub
 from tests.hubs import run_hub as running_hub

@@ -19,17 +19,10 @@ from devices.simulators.house import SimulatedBroker as DevicesBroker
 from gateway.config.home import Home
 from gateway.mqtt.client import InboundMessage, MqttClient
 from gateway.mqtt.mosquitto.folder_check import folder_faults
-from gateway.mqtt.mosquitto.provisioning import (
-    BrokerListener,
-    WeakBrokerSetup,
-    broker_user,
-    free_port,
-    private_broker,
-    reload,
-    write,
-)
+from gateway.mqtt.mosquitto.provisioning import WeakBrokerSetup, free_port, private_broker, write
 from gateway.mqtt.tls import error_text, tls_context
 from gateway.system.config_section import ConfigError
+from gateway.system.mosquitto import BrokerListener, broker_user, reload
 from gateway.system.mqtt_settings import BrokerSection, BrokerTls
 from gateway.system.pki.broker import BROKER_POLICY, broker_certificate, renew_broker_certificate
 from tests.gateway.callers import account_session, collect_until, open_session, publish_reason_code

@@ -27,6 +27,7 @@ from gateway.mqtt.client import (
     connect_once,
 )
 from gateway.mqtt.mosquitto.provisioning import RunningBroker, free_port, private_broker
+from gateway.mqtt.publisher import GATEWAY_BIRTH_AND_WILL
 from tests.wire import TcpRelay
 
 LONG = 30.0  # seconds, for a loaded machine
@@ -65,6 +66,7 @@ class Ears:
             on_down=lambda why: self._tell("down", why),
             on_missed=lambda topic: self._tell("missed", topic),
             monotonic=time.monotonic,
+            presence=GATEWAY_BIRTH_AND_WILL,
         )
 
     async def _number(self) -> int:

@@ -8,6 +8,7 @@ import pytest
 
 from gateway.domain.delivery.result import Refusal
 from gateway.mqtt.client import MqttClient
+from gateway.mqtt.publisher import GATEWAY_BIRTH_AND_WILL
 from gateway.mqtt.session_takeover import MIN_TAKEOVERS, TAKEOVER_PERIOD_S, TakeoverDetector
 from tests.whole_house import run_whole_house
 
@@ -42,6 +43,7 @@ async def test_a_second_box_at_the_same_broker_puts_the_first_into_safe_mode(tmp
             on_down=lambda _why: None,
             on_missed=lambda _topic: None,
             monotonic=loop.time,
+            presence=GATEWAY_BIRTH_AND_WILL,
         )
         running = asyncio.create_task(twin.run())
         try:

@@ -27,6 +27,7 @@ from gateway.integrations.homeassistant.commands import MAX_REQUESTS
 from gateway.mqtt.client import MqttClient, connect_once
 from gateway.mqtt.mosquitto import provisioning
 from gateway.mqtt.packets import InboundMessage
+from gateway.mqtt.publisher import GATEWAY_BIRTH_AND_WILL
 from tests.gateway.domain.delivery.house import receive
 from tests.gateway.domain.delivery.shop import NOW, PARCEL, make_offer
 from tests.gateway.integrations.homeassistant.played import FakeHomeAssistant
@@ -72,6 +73,7 @@ class Stage:
             on_down=lambda _why: None,
             on_missed=lambda _topic: None,
             monotonic=time.monotonic,
+            presence=GATEWAY_BIRTH_AND_WILL,
         )
         assistant = HomeAssistantBridge(
             house,

@@ -30,6 +30,7 @@ from gateway.integrations.lock_guard.process import GuardProcess, boot_time_s
 from gateway.integrations.lock_guard.timing import Timing
 from gateway.mqtt.client import MqttClient
 from gateway.mqtt.packets import InboundMessage, NotSent, Sent
+from gateway.mqtt.publisher import GATEWAY_BIRTH_AND_WILL
 from gateway.protocol.guard_keys import command_key, create_key, load_key, public_x
 from gateway.runtime.guard_client import GuardClient
 from gateway.system.mqtt_settings import BrokerSection
@@ -83,7 +84,7 @@ class GatewaySide:
         self.line = MqttClient(
             broker=home.broker, subscriptions=self.topics.subscriptions, session_number=self._next,
             on_message=self._on_message, on_up=lambda _session: self.guarded.up(), on_down=lambda _why: None,
-            on_missed=lambda _topic: None, monotonic=time.monotonic,
+            on_missed=lambda _topic: None, monotonic=time.monotonic, presence=GATEWAY_BIRTH_AND_WILL,
         )  # fmt: skip
         self.guarded = GuardClient(home, line=self.line, mono=time.monotonic)
         self.number = 0

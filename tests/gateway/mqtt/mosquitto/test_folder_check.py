@@ -9,7 +9,8 @@ import pytest
 from gateway.config.home import Home
 from gateway.mqtt.mosquitto import folder_check as module
 from gateway.mqtt.mosquitto.folder_check import FOLDER_TEXTS, folder_faults, foreign_configuration, read_options
-from gateway.mqtt.mosquitto.provisioning import BrokerListener, write
+from gateway.mqtt.mosquitto.provisioning import write
+from gateway.system.mosquitto import BrokerListener
 
 
 @pytest.fixture

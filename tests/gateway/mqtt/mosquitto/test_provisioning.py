@@ -17,15 +17,8 @@ import pytest
 from gateway.config.broker_acl import access_list
 from gateway.config.home import Home
 from gateway.mqtt.mosquitto import provisioning as broker_module
-from gateway.mqtt.mosquitto.provisioning import (
-    BrokerMissing,
-    RunningBroker,
-    configuration,
-    free_port,
-    password_line,
-    private_broker,
-    write,
-)
+from gateway.mqtt.mosquitto.provisioning import BrokerMissing, RunningBroker, free_port, private_broker, write
+from gateway.system.mosquitto import PBKDF2_ITERATIONS, BrokerListener, configuration, password_line
 from tests.gateway.callers import account_session, collect_until, publish_reason_code, raw_client
 
 QUIET = 0.5
@@ -255,7 +248,7 @@ def test_a_hash_is_the_one_that_mosquitto_itself_makes(tmp_path: Path) -> None:
     subprocess.run(command, check=True, capture_output=True)
     theirs = file.read_text().strip()
     rounds, salt = theirs.split("$")[2], theirs.split("$")[3]
-    assert rounds == str(broker_module.PBKDF2_ITERATIONS)
+    assert rounds == str(PBKDF2_ITERATIONS)
     assert password_line("lock", "open sesame", base64.b64decode(salt)) == theirs
 
 
@@ -273,7 +266,7 @@ def test_passwords_are_kept_when_the_files_are_written_anew_and_only_their_owner
 
 
 def test_what_makes_mosquitto_2_0_21_cut_clients_off_at_random_is_not_configured(tmp_path: Path) -> None:
-    text = configuration(host="127.0.0.1", port=1883, folder=tmp_path)
+    text = configuration(tmp_path, [BrokerListener(host="127.0.0.1", port=1883)])
     assert not [line for line in text.splitlines() if line.startswith("max_keepalive")]
 
 

@@ -3,8 +3,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from devices.vendors import strictjson
-from devices.vendors.strictjson import MalformedPayload
+from devices import strict_json
+from devices.strict_json import MalformedPayload
 
 
 @pytest.mark.parametrize(
@@ -31,44 +31,44 @@ from devices.vendors.strictjson import MalformedPayload
 )
 def test_hostile_json_is_refused_in_one_line(payload: bytes, why: str) -> None:
     with pytest.raises(MalformedPayload, match=why) as refused:
-        strictjson.parse(payload)
+        strict_json.parse(payload)
     assert str(refused.value).isprintable()
 
 
 def test_brackets_in_a_text_are_not_depth() -> None:
-    assert strictjson.parse(json.dumps({"a": "[" * 500 + '"' + "{" * 500}).encode()) == {
+    assert strict_json.parse(json.dumps({"a": "[" * 500 + '"' + "{" * 500}).encode()) == {
         "a": "[" * 500 + '"' + "{" * 500
     }
 
 
 def test_many_shallow_brackets_are_no_bomb() -> None:
-    assert strictjson.parse(b"[" + b"[],{}," * 1_000 + b"0]") == [*([[], {}] * 1_000), 0]
+    assert strict_json.parse(b"[" + b"[],{}," * 1_000 + b"0]") == [*([[], {}] * 1_000), 0]
 
 
 @pytest.mark.parametrize("value", [True, "1", None, [], {}])
 def test_a_number_is_nothing_else(value: object) -> None:
     with pytest.raises(MalformedPayload):
-        strictjson.number(value, "temperature")
+        strict_json.number(value, "temperature")
     with pytest.raises(MalformedPayload):
-        strictjson.whole(value, "until_ms")
+        strict_json.whole(value, "until_ms")
 
 
 @pytest.mark.parametrize("value", [1, 0, "true", None])
 def test_a_boolean_is_nothing_else(value: object) -> None:
     with pytest.raises(MalformedPayload):
-        strictjson.flag(value, "jammed")
+        strict_json.flag(value, "jammed")
 
 
 @pytest.mark.parametrize("value", ["", "a" * 257, "line\nbreak", "\x1b[31m", "\ud800", "\u202egnp", 1, True, None])
 def test_a_text_is_inert(value: object) -> None:
     with pytest.raises(MalformedPayload):
-        strictjson.text(value, "name")
+        strict_json.text(value, "name")
 
 
 @pytest.mark.parametrize("value", ["", "-a", "a b", "a/b", "a\n", "ä", "a" * 129, 1, None])
 def test_an_id_has_no_strange_characters(value: object) -> None:
     with pytest.raises(MalformedPayload):
-        strictjson.identifier(value, "id")
+        strict_json.identifier(value, "id")
 
 
 @pytest.mark.parametrize(
@@ -77,15 +77,15 @@ def test_an_id_has_no_strange_characters(value: object) -> None:
 )
 def test_only_an_instant_in_utc_is_an_instant(value: object) -> None:
     with pytest.raises(MalformedPayload):
-        strictjson.instant(value, "expires_at")
+        strict_json.instant(value, "expires_at")
 
 
 def test_an_instant_goes_out_in_utc_with_milliseconds() -> None:
     paris = datetime(2026, 3, 2, 14, 5, 0, 250_999, tzinfo=timezone(timedelta(hours=1)))
-    assert strictjson.stamp(paris) == "2026-03-02T13:05:00.250Z"
-    assert strictjson.instant("2026-03-02T13:05:00.250Z", "at") == datetime(2026, 3, 2, 13, 5, 0, 250_000, tzinfo=UTC)
+    assert strict_json.stamp(paris) == "2026-03-02T13:05:00.250Z"
+    assert strict_json.instant("2026-03-02T13:05:00.250Z", "at") == datetime(2026, 3, 2, 13, 5, 0, 250_000, tzinfo=UTC)
 
 
 def test_a_time_without_zone_is_never_sent() -> None:
     with pytest.raises(ValueError, match="zone"):
-        strictjson.stamp(datetime(2026, 3, 2))  # noqa: DTZ001  that is the point
+        strict_json.stamp(datetime(2026, 3, 2))  # noqa: DTZ001  that is the point
