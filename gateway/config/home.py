@@ -289,11 +289,6 @@ class HubSection(ConfigSection):
         files = (self.password_file, *(() if tls is None else (tls.key, tls.certificate)))
         return tuple(file for file in files if file is not None)
 
-    def beside(self, folder: Path) -> Self:
-        """Take relative paths from this folder."""
-        line = self.line.beside(folder)
-        return self.model_copy(update={"tls": line.tls, "password_file": line.password_file})
-
 
 class Home(ConfigSection):
     """The configuration of one gateway: its house, its devices, its entrances and the brands that may deliver."""

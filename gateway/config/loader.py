@@ -6,11 +6,10 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from gateway.config.devices import AnyDevice, CameraDevice
 from gateway.config.home import Home
 from gateway.config.validation import find_problems
 from gateway.system.config_reading import parse_model, problem_lines, read_model
-from gateway.system.config_section import ConfigError
+from gateway.system.config_section import ConfigError, absolute_paths
 from gateway.system.located_yaml import InvalidYaml, YamlDocument, parse_yaml
 from gateway.system.regular_file import read_text
 
@@ -42,7 +41,9 @@ def _validated(path: Path, home: Home, document: YamlDocument) -> Home:
     wrong = [(problem.loc, problem.text) for problem in find_problems(home)]
     if wrong:
         raise ConfigError(problem_lines(path, document, iter(wrong)))
-    return _resolve_paths(home, path.resolve().parent)
+    home = absolute_paths(home, path.resolve().parent)
+    storage = home.storage.model_copy(update={"folder": home.storage.folder.resolve()})
+    return home.model_copy(update={"storage": storage})
 
 
 def restore_mark(path: Path) -> Path:
@@ -81,22 +82,3 @@ def _paths_in(value: object) -> Iterator[Path]:
                 yield from _paths_in(inner)
         case _:
             pass
-
-
-def _resolve_paths(home: Home, folder: Path) -> Home:
-    broker = home.broker.beside(folder)
-    storage = home.storage.model_copy(update={"folder": (folder / home.storage.folder).resolve()})
-    messages = home.messages
-    if messages is not None:
-        messages = messages.model_copy(update={"file": folder / messages.file})
-    devices = {id_: _resolve_device_paths(folder, device) for id_, device in home.devices.items()}
-    new = {"broker": broker, "storage": storage, "messages": messages, "devices": devices}
-    return home.model_copy(update={**new, "hub": home.hub and home.hub.beside(folder)})
-
-
-def _resolve_device_paths(folder: Path, device: AnyDevice) -> AnyDevice:
-    """A camera's own files, taken from the house file's folder."""
-    if not isinstance(device, CameraDevice):
-        return device
-    files = {"credentials_file": device.credentials_file, "ca": device.ca}
-    return device.model_copy(update={name: folder / file for name, file in files.items() if file is not None})

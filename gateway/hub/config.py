@@ -12,7 +12,16 @@ from gateway.hub.webhooks.ssrf import DestinationPolicy
 from gateway.protocol.box_hub import SHARD_COUNT
 from gateway.system.addresses import is_loopback_host
 from gateway.system.config_reading import read_model
-from gateway.system.config_section import ConfigSection, HostName, Id, ListenAddress, Name, PagesUrl, Port
+from gateway.system.config_section import (
+    ConfigSection,
+    HostName,
+    Id,
+    ListenAddress,
+    Name,
+    PagesUrl,
+    Port,
+    absolute_paths,
+)
 from gateway.system.http_limits import MAX_CONNECTIONS_PER_SECOND
 from gateway.system.mqtt_settings import BrokerSection, BrokerTls
 
@@ -274,17 +283,5 @@ def load(path: Path) -> HubFile:
     """
     shape = "a hub is written as `key: value` lines: `perron schema hub --markdown` describes every key."
     file, _ = read_model(path, HubFile, todo="Name another with --config, or write one.", shape=shape)
-    return _resolve_paths(file, path.resolve().parent)
-
-
-def _resolve_paths(file: HubFile, folder: Path) -> HubFile:
-    listen = file.listen
-    own = {"certificate": listen.certificate and folder / listen.certificate,
-           "key": listen.key and folder / listen.key}  # fmt: skip
-    return file.model_copy(
-        update={
-            "folder": (folder / file.folder).resolve(),
-            "broker": file.broker and file.broker.beside(folder),
-            "listen": listen.model_copy(update=own),
-        }
-    )
+    file = absolute_paths(file, path.resolve().parent)
+    return file.model_copy(update={"folder": file.folder.resolve()})

@@ -2,8 +2,9 @@
 
 import unicodedata
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
@@ -25,6 +26,30 @@ class ConfigSection(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+S = TypeVar("S", bound=BaseModel)
+
+
+def absolute_paths(section: S, folder: Path) -> S:
+    """Return the section with every relative path in it, at any depth, taken from `folder`."""
+    values = {name: getattr(section, name) for name in type(section).model_fields}
+    absolute = {name: _absolute(value, folder) for name, value in values.items()}
+    return section.model_copy(update={name: value for name, value in absolute.items() if value != values[name]})
+
+
+def _absolute(value: object, folder: Path) -> object:
+    match value:
+        case Path():
+            return folder / value
+        case BaseModel():
+            return absolute_paths(value, folder)
+        case dict():
+            return {key: _absolute(inner, folder) for key, inner in value.items()}
+        case tuple():
+            return tuple(_absolute(inner, folder) for inner in value)
+        case _:
+            return value
 
 
 _meanings: dict[str, str] = {}

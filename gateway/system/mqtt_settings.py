@@ -31,11 +31,6 @@ class BrokerTls(ConfigSection):
             raise ValueError("certificate and key belong together: name both, or neither")
         return self
 
-    def beside(self, folder: Path) -> Self:
-        """Take relative paths from this folder."""
-        own = {"certificate": self.certificate and folder / self.certificate, "key": self.key and folder / self.key}
-        return self.model_copy(update={"ca": folder / self.ca, **own})
-
 
 class BrokerSection(ConfigSection):
     """An MQTT 5 broker. Without `tls` it must run on this machine."""
@@ -66,11 +61,6 @@ class BrokerSection(ConfigSection):
         """The name that is sent; None: the certificate says who we are."""
         by_certificate = self.tls is not None and self.tls.certificate is not None and self.password_file is None
         return None if by_certificate else self.username
-
-    def beside(self, folder: Path) -> Self:
-        """Take relative paths from this folder."""
-        file = None if self.password_file is None else folder / self.password_file
-        return self.model_copy(update={"password_file": file, "tls": self.tls and self.tls.beside(folder)})
 
     def password(self) -> str | None:
         """Read the account's password; None where `password_file` is not set.

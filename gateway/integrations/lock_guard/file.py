@@ -17,7 +17,7 @@ from gateway.domain.timing import Seconds
 from gateway.integrations.lock_guard.timing import Timing
 from gateway.protocol.guard_keys import public_key
 from gateway.system.config_reading import problem_lines, read_model
-from gateway.system.config_section import ConfigError, ConfigSection, Id, PublicKeyText, Topic
+from gateway.system.config_section import ConfigError, ConfigSection, Id, PublicKeyText, Topic, absolute_paths
 from gateway.system.mqtt_settings import BrokerSection
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -175,7 +175,8 @@ def load_guard_file(path: Path) -> GuardFile:
     wrong = list(_problems(file))
     if wrong:
         raise ConfigError(problem_lines(path, document, iter(wrong)))
-    return _with_absolute_paths(file, path.resolve().parent)
+    file = absolute_paths(file, path.resolve().parent)
+    return file.model_copy(update={"folder": file.folder.resolve()})
 
 
 def _problems(file: GuardFile) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -197,15 +198,3 @@ def _problems(file: GuardFile) -> Iterator[tuple[tuple[str | int, ...], str]]:
         yield ("house", "host"), f"{host} is not this machine: write `tls: {{ca: ...}}`, or all may read the password."
     if file.house.username != file.lock:
         yield ("house", "username"), f"on the house's broker the guard is its lock: `username: {file.lock}`."
-
-
-def _with_absolute_paths(file: GuardFile, folder: Path) -> GuardFile:
-    radio = file.radio.model_copy(update={"broker": file.radio.broker.beside(folder)})
-    return file.model_copy(
-        update={
-            "key": folder / file.key,
-            "folder": (folder / file.folder).resolve(),
-            "house": file.house.beside(folder),
-            "radio": radio,
-        }
-    )
