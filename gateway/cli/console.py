@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -19,6 +18,7 @@ from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.readiness import lacking
 from gateway.domain.visit.rules import paused
 from gateway.domain.visit.step import Step
+from gateway.protocol.narrative import Happening, HappeningKind, LoggedCode, NarrativeReader
 from gateway.runtime.notifications.texts import REFUSAL_TEXTS, readiness_text
 from gateway.supervisor import Supervisor
 from gateway.system.i18n import SOURCE
@@ -27,8 +27,6 @@ CHECK_INTERVAL_S = 0.5  # seconds between two looks at the entrances
 STABLE_CHECKS = 4  # looks: what stands so for so long is told
 ISOLATE_CHARACTERS = "\u2068\u2069"  # what `text.isolated` puts around a name that is written from right to left
 STARTUP_CHECKS = 12  # looks that lock, door and broker have to answer at the start before anything is called lacking
-
-Row = Mapping[str, Any]
 
 log = structlog.get_logger(__name__)
 
@@ -92,7 +90,7 @@ class ShortLineRenderer:
 
     def __init__(self, zone: ZoneInfo) -> None:
         self._zone = zone
-        self._last: dict[tuple[str, str], str] = {}
+        self._reader = NarrativeReader()
 
     def __call__(self, _logger: WrappedLogger, _method: str, event: EventDict) -> str:
         """Put one line of the log into words.
@@ -109,8 +107,10 @@ class ShortLineRenderer:
     def _lines(self, event: EventDict) -> Iterator[str]:
         match event["event"]:
             case "decision":
-                row = event["row"]
-                yield from (f"{row['entrance']}: {line}" for line in self._decision_lines(row))
+                for one in self._reader.happenings(event["row"]):
+                    line = _happening_text(one)
+                    if line is not None:
+                        yield f"{one.entrance}: {line}"
             case "readiness":
                 yield _readiness_line(event["ready"], event["lacking"])
             case "pages":
@@ -126,53 +126,6 @@ class ShortLineRenderer:
                     f"{key} {error_text(Exception(value))}" for key, value in event.items()
                                   if key not in {"event", "level", "timestamp"})  # fmt: skip
                 yield f"{_LEVEL_PREFIXES.get(event['level'], '')}{_split_words(kind)}{f' ({facts})' if facts else ''}"
-
-    def _decision_lines(self, row: Row) -> Iterator[str]:
-        yield from self._event_lines(row["entrance"], row["event"])
-        for command in row["commands"]:
-            told = _command_text(command, row["event"])
-            if told is not None:
-                yield told
-        if row["phase"] != row["phase_before"]:
-            yield f"{_split_words(row['phase_before'])} -> {_split_words(row['phase'])}"
-
-    def _event_lines(self, entrance: str, event: Row) -> Iterator[str]:
-        match event["event"]:
-            case "LockHeard":
-                yield from self._change_lines(entrance, "bolt", event["report"]["bolt"])
-            case "DoorHeard":
-                yield from self._change_lines(entrance, "door", event["report"]["door"])
-            case "LockFailed":
-                yield f"the lock says that it did not obey: {_split_words(event['failure'])}"
-            case "DeviceLost":
-                yield f"the {event['device']} is lost"
-            case "BrokerUp":
-                yield "connected to the broker"
-            case "BrokerDown":
-                yield "the broker is lost: nothing is known of lock and door"
-            case "Restarted" if event["safe_mode"]:
-                yield "SAFE MODE: it locks, films and warns, and opens nothing until its owner says so"
-            case "DiskChanged" if not event["ok"]:
-                yield "the disk is full or failing"
-            case "WindowChanged":
-                yield "a delivery is near: its cameras run" if event["expecting"] else "no delivery is near"
-            case "SomebodyAnswered" | "OwnerDecided" | "Stopped" | "StopLifted" | "OwnerAcknowledged" as kind:
-                yield _EVENT_TEXTS[kind] + (f": {'yes' if event['yes'] else 'no'}" if kind == "OwnerDecided" else "")
-            case "PausesChanged":
-                yield f"the household's pauses: {len(event['pauses']) or 'none'}"
-            case "LockAsked":
-                yield "somebody asks to lock now"
-            case "UnlockNotSent":
-                yield f"the unlock did not leave: {_split_words(event['why'])}"
-            case "Sealed":
-                yield f"film and log of visit {event['visit']} are sealed"
-            case _:
-                pass
-
-    def _change_lines(self, entrance: str, what: str, value: str) -> Iterator[str]:
-        if self._last.get((entrance, what)) != value:
-            self._last[entrance, what] = value
-            yield f"the {what} is {_split_words(value)}"
 
 
 def escape_unprintable(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
@@ -192,42 +145,67 @@ def _escaped(text: str) -> str:
     )
 
 
-_EVENT_TEXTS = {
-    "SomebodyAnswered": "somebody inside answered the bell",
-    "OwnerDecided": "the owner says",
-    "Stopped": "STOPPED by the owner",
-    "StopLifted": "the owner lifts the stop",
-    "OwnerAcknowledged": "the owner has looked after the door",
+_PLAIN_TEXTS: Mapping[HappeningKind, str] = {
+    HappeningKind.LOCK_FAILED: "the lock says that it did not obey: {value}",
+    HappeningKind.BROKER_CONNECTED: "connected to the broker",
+    HappeningKind.BROKER_LOST: "the broker is lost: nothing is known of lock and door",
+    HappeningKind.SAFE_MODE_STARTED: "SAFE MODE: it locks, films and warns, and opens nothing until its owner says so",
+    HappeningKind.DISK_FAILED: "the disk is full or failing",
+    HappeningKind.WINDOW_NEAR: "a delivery is near: its cameras run",
+    HappeningKind.WINDOW_OVER: "no delivery is near",
+    HappeningKind.HOUSEHOLD_ANSWERED: "somebody inside answered the bell",
+    HappeningKind.OWNER_ALLOWED: "the owner says: yes",
+    HappeningKind.OWNER_REFUSED: "the owner says: no",
+    HappeningKind.STOPPED: "STOPPED by the owner",
+    HappeningKind.STOP_LIFTED: "the owner lifts the stop",
+    HappeningKind.OWNER_ACKNOWLEDGED: "the owner has looked after the door",
+    HappeningKind.LOCK_REQUESTED: "somebody asks to lock now",
+    HappeningKind.UNLOCK_NOT_SENT: "the unlock did not leave: {value}",
+    HappeningKind.UNLOCK_SENT: "the unlock is sent",
+    HappeningKind.DOOR_RESULT_REPORTED: "the house: {value}",
 }
 
 
-def _command_text(command: Row, event: Row) -> str | None:
-    match command["command"]:
-        case "Answer":
-            code = f" {_code_text(event)}" if event["event"] == "Scanned" else ""
-            why = "" if command["refusal"] is None else f" ({REFUSAL_TEXTS[Refusal(command['refusal'])].to(SOURCE)})"
-            return f"{command['scanner']}{code}: {command['word']}{why}"
-        case "Unlock":
-            return "the unlock is sent"
-        case "Lock":
-            return f"the lock is told to lock{'' if command['n'] == 1 else ', try ' + str(command['n'])}"
-        case "Close":
-            return f"the garage door is sent down{'' if command['n'] == 1 else ', try ' + str(command['n'])}"
-        case "ParcelResult":
-            return f"{command['delivery']}: {_split_words(command['outcome'])}"
-        case "HouseResult":
-            return f"the house: {_split_words(command['house'])}"
-        case "Note" if command["what"].startswith("lockup_"):
-            return f"the lock-up: {_split_words(command['what'].removeprefix('lockup_'))}"
-        case "Readiness" if not command["lacking"]:
-            return f"ready for {command['delivery']}"
-        case _:
-            return None  # alarms, and what else is lacking, the owner is told: those lines come beside this one
+def _happening_text(one: Happening) -> str | None:
+    """Return the line of a happening; None: it has none. Alarms and what is lacking have lines of their own."""
+    value = _split_words(one.value)
+    match one.kind:
+        case HappeningKind.BOLT_REPORTED | HappeningKind.DOOR_REPORTED:
+            what = "bolt" if one.kind is HappeningKind.BOLT_REPORTED else "door"
+            return None if one.value == one.previous else f"the {what} is {value}"
+        case HappeningKind.DEVICE_OFFLINE:
+            return f"the {one.value} is lost"
+        case HappeningKind.PAUSES_CHANGED:
+            return f"the household's pauses: {'none' if one.value == '0' else one.value}"
+        case HappeningKind.PROOF_SEALED:
+            return f"film and log of visit {one.value} are sealed"
+        case HappeningKind.SCAN_ANSWERED:
+            why = f" ({REFUSAL_TEXTS[Refusal(one.detail)].to(SOURCE)})" if one.detail else ""
+            return f"{one.subject}{_code_text(one.code)}: {one.value}{why}"
+        case HappeningKind.LOCK_SENT:
+            return f"the lock is told to lock{_try_text(one.value)}"
+        case HappeningKind.GARAGE_CLOSE_SENT:
+            return f"the garage door is sent down{_try_text(one.value)}"
+        case HappeningKind.PARCELS_REPORTED:
+            return f"{one.subject}: {value}"
+        case HappeningKind.READINESS_CHECKED:
+            return None if one.lacking else f"ready for {one.subject}"
+        case HappeningKind.NOTE_LOGGED:
+            return f"the lock-up: {value.removeprefix('lockup ')}" if value.startswith("lockup ") else None
+        case HappeningKind.PHASE_ENTERED:
+            return f"{_split_words(one.previous or '')} -> {value}"
+        case kind:
+            return _PLAIN_TEXTS[kind].format(value=value) if kind in _PLAIN_TEXTS else None
 
 
-def _code_text(scan: Row) -> str:
-    courier = any(match["kind"] == "courier" for match in scan["matches"])
-    return "the courier's code" if courier else f"…{scan['code']['last']}"
+def _code_text(code: LoggedCode | None) -> str:
+    if code is None:
+        return ""
+    return " the courier's code" if code.is_courier else f" …{code.end}"
+
+
+def _try_text(number: str) -> str:
+    return "" if number == "1" else f", try {number}"
 
 
 def _readiness_line(ready: list[str], lack: Mapping[str, list[str]]) -> str:

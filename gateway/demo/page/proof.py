@@ -5,7 +5,6 @@ import re
 import shutil
 from datetime import datetime
 from pathlib import Path
-from typing import cast
 from zoneinfo import ZoneInfo
 
 from gateway.demo.page.snapshot import DemoFilm, DemoTimelineEntry, ProofVerified, clock_time
@@ -16,7 +15,7 @@ from gateway.evidence.folders import VISITS_FOLDER
 from gateway.evidence.manifest import ClipRecord, Manifest, log_name, manifest_name
 from gateway.evidence.verify import verify_proof
 from gateway.protocol.keys import PUBLIC_KEY_FILE, PublicKey
-from gateway.web.server.visit_story import LogRow, story_lines
+from gateway.web.server.visit_story import story_lines
 
 CHANGED_COPY_FOLDER = "changed"  # the folder of the copy, in the run's own
 _SECOND_PATTERN = re.compile(r"second (\d+(?:\.\d+)?)")
@@ -34,7 +33,7 @@ async def read_sealed_film(plan: DemoPlan, visit: str) -> DemoFilm:
 def _read_sealed_film(plan: DemoPlan, visit: str) -> DemoFilm:
     folder = plan.home.storage.folder / VISITS_FOLDER / visit
     clip = _find_clip(folder, plan.section.cameras.outside)
-    rows = cast("list[LogRow]", list(entry_bodies((folder / log_name(1)).read_bytes()).values()))
+    rows = entry_bodies((folder / log_name(1)).read_bytes()).values()
     zone = ZoneInfo(plan.home.timezone)
     told = {language: story_lines(rows, language=language, zone=zone) for language in LANGUAGES}
     moments = tuple(

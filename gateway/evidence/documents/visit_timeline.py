@@ -7,12 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum, auto
-from typing import Annotated, Literal
-
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from devices.reports import DoorState, LockState
 from gateway.domain.delivery.result import DoorResult
+from gateway.protocol.narrative import HappeningKind, narrative
 
 OPEN_DOOR_STATES = frozenset({DoorState.OPEN, DoorState.AJAR, DoorState.FORCED_OPEN})
 RETRACTED_BOLT_STATES = frozenset({LockState.UNLOCKED, LockState.UNLATCHED, LockState.NOT_FULLY_LOCKED})
@@ -81,115 +79,51 @@ class VisitTimeline:
         return tuple(one for one in self.happenings if one not in main)
 
 
-class _LogPart(BaseModel):
-    """A part of a log row; it says more than is read here."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-
-class _ReportPart(_LogPart):
-    bolt: str | None = None
-    door: str | None = None
-
-
-class _HeardPart(_LogPart):
-    retained: bool = True
-
-
-class _FridgePart(_LogPart):
-    temp_c: Annotated[float, Field(ge=-100, le=200)] | None = None  # anything else is no fridge's
-
-
-class _EventPart(_LogPart):
-    event: str
-    id: str | None = None
-    place: str | None = None
-    report: _ReportPart = _ReportPart()
-    heard: _HeardPart = _HeardPart()
-    cold: _FridgePart = _FridgePart()
-
-
-class _CommandPart(_LogPart):
-    command: str
-    house: str | None = None
-
-
-class _StepEntry(_LogPart):
-    kind: Literal["step"]
-    at: AwareDatetime
-    trusted: bool = False
-    event: _EventPart
-    commands: tuple[_CommandPart, ...] = ()
-
-
 def read_timeline(bodies: Iterable[object], *, visit: str) -> VisitTimeline:
     """Read the decisions of one visit (`gateway/storage/decisions.py` writes them); other entries are passed over."""
-    tracker = _TimelineReader(visit)
-    for body in bodies:
-        try:
-            row = _StepEntry.model_validate(body)
-        except ValidationError:
-            continue
-        tracker.take(row)
-    return tracker.course()
-
-
-class _TimelineReader:
-    """Follows bolt, door and fridges through the rows."""
-
-    def __init__(self, visit: str) -> None:
-        self._visit = visit
-        self._events: list[VisitEvent] = []
-        self._bolt_retracted: list[TimelineSpan] = []
-        self._door_open: list[TimelineSpan] = []
-        self._temperatures: dict[str, list[TemperatureReading]] = {}
-
-    def take(self, row: _StepEntry) -> None:
-        event = row.event
-        match event.event:
-            case "Scanned" if event.id == self._visit:
-                self._add_event(VisitMoment.SCANNED, row)
-            case "LockHeard" if not event.heard.retained:
-                self._on_bolt(event.report.bolt, row)
-            case "DoorHeard" if not event.heard.retained:
-                self._on_door(event.report.door, row)
-            case "FridgeHeard" if event.place is not None:
-                reading = TemperatureReading(at=row.at, temp_c=event.cold.temp_c)
-                self._temperatures.setdefault(event.place, []).append(reading)
+    events: list[VisitEvent] = []
+    bolt_retracted: list[TimelineSpan] = []
+    door_open: list[TimelineSpan] = []
+    temperatures: dict[str, list[TemperatureReading]] = {}
+    for one in narrative(bodies):
+        moment: VisitMoment | None = None
+        match one.kind, one.value:
+            case HappeningKind.CODE_SCANNED, id_ if id_ == visit:
+                moment = VisitMoment.SCANNED
+            case HappeningKind.BOLT_REPORTED, bolt if not one.is_retained:
+                if bolt in RETRACTED_BOLT_STATES and _begin_span(bolt_retracted, one.at):
+                    moment = VisitMoment.UNLOCKED
+                if bolt == LockState.LOCKED:
+                    _end_span(bolt_retracted, one.at)
+            case HappeningKind.DOOR_REPORTED, door if not one.is_retained:
+                if door in OPEN_DOOR_STATES and _begin_span(door_open, one.at):
+                    moment = VisitMoment.OPENED
+                if door == DoorState.CLOSED and _end_span(door_open, one.at):
+                    moment = VisitMoment.CLOSED
+            case HappeningKind.FRIDGE_REPORTED, place:
+                temperatures.setdefault(place, []).append(TemperatureReading(at=one.at, temp_c=one.temp_c))
+            case HappeningKind.DOOR_RESULT_REPORTED, result if result in _RESULT_MOMENTS:
+                moment = _RESULT_MOMENTS[result]
             case _:
                 pass
-        for command in row.commands:
-            if command.command == "HouseResult" and command.house == DoorResult.HANDED_TO_OWNER:
-                self._add_event(VisitMoment.HANDED_TO_OWNER, row)
-            if command.command == "HouseResult" and command.house == DoorResult.LOCKED_AGAIN:
-                self._add_event(VisitMoment.LOCKED_AGAIN, row)
+        if moment is not None:
+            events.append(VisitEvent(moment=moment, at=one.at, trusted=one.is_clock_trusted))
+    return VisitTimeline(
+        happenings=tuple(events),
+        withdrawn=tuple(bolt_retracted),
+        open=tuple(door_open),
+        temperatures={
+            place: tuple(readings)
+            for place, readings in temperatures.items()
+            if any(reading.temp_c is not None for reading in readings)
+        },
+    )
 
-    def course(self) -> VisitTimeline:
-        return VisitTimeline(
-            happenings=tuple(self._events),
-            withdrawn=tuple(self._bolt_retracted),
-            open=tuple(self._door_open),
-            temperatures={
-                place: tuple(readings)
-                for place, readings in self._temperatures.items()
-                if any(reading.temp_c is not None for reading in readings)
-            },
-        )
 
-    def _on_bolt(self, bolt: str | None, row: _StepEntry) -> None:
-        if bolt in RETRACTED_BOLT_STATES and _begin_span(self._bolt_retracted, row.at):
-            self._add_event(VisitMoment.UNLOCKED, row)
-        if bolt == LockState.LOCKED:
-            _end_span(self._bolt_retracted, row.at)
-
-    def _on_door(self, door: str | None, row: _StepEntry) -> None:
-        if door in OPEN_DOOR_STATES and _begin_span(self._door_open, row.at):
-            self._add_event(VisitMoment.OPENED, row)
-        if door == DoorState.CLOSED and _end_span(self._door_open, row.at):
-            self._add_event(VisitMoment.CLOSED, row)
-
-    def _add_event(self, moment: VisitMoment, row: _StepEntry) -> None:
-        self._events.append(VisitEvent(moment=moment, at=row.at, trusted=row.trusted))
+_RESULT_MOMENTS: Mapping[str, VisitMoment] = {
+    DoorResult.LOCKED_AGAIN: VisitMoment.LOCKED_AGAIN,
+    DoorResult.HANDED_TO_OWNER: VisitMoment.HANDED_TO_OWNER,
+}
 
 
 def _begin_span(stretches: list[TimelineSpan], at: datetime) -> bool:

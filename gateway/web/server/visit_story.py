@@ -1,26 +1,19 @@
-"""Tells a visit in lines of plain words from the log's rows, the same for live view and replay.
+"""Words the log's rows as lines for a household, the same for live view and replay. Pure."""
 
-Pure. A row is one stored decision (`gateway/storage/decisions.py`): the event, the commands, the phase before and
-after.
-"""
-
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum, auto
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.domain.delivery.result import DoorResult, Outcome, Refusal
-from gateway.domain.now import Now
 from gateway.domain.visit.commands import AlarmCode, ScanAnswer
 from gateway.domain.visit.state import Phase
+from gateway.protocol.narrative import Happening, HappeningKind, LoggedCode, narrative
 from gateway.runtime.notifications.texts import REFUSAL_TEXTS, ComposedMessage, MessageFacts
 from gateway.system.i18n import Language
 from gateway.system.text import sanitized
 from gateway.web.texts.catalogue import TEXTS
-
-LogRow = Mapping[str, Any]
 
 
 class StoryTone(StrEnum):
@@ -47,105 +40,75 @@ _PHASE_TONES: Mapping[str, StoryTone] = {
     Phase.LOCKED_AGAIN: StoryTone.GOOD,
     Phase.HANDED_TO_OWNER: StoryTone.BAD,
 }
-_EVENT_TONES: Mapping[str, StoryTone] = {
-    "SomebodyAnswered": StoryTone.CALM,
-    "Stopped": StoryTone.BAD,
-    "StopLifted": StoryTone.CALM,
-    "OwnerAcknowledged": StoryTone.CALM,
-    "BrokerDown": StoryTone.BAD,
-    "BrokerUp": StoryTone.CALM,
-    "Restarted": StoryTone.BAD,
-    "Sealed": StoryTone.GOOD,
+_PLAIN_LINES: Mapping[HappeningKind, tuple[str, StoryTone]] = {
+    HappeningKind.HOUSEHOLD_ANSWERED: ("story.SomebodyAnswered", StoryTone.CALM),
+    HappeningKind.STOPPED: ("story.Stopped", StoryTone.BAD),
+    HappeningKind.STOP_LIFTED: ("story.StopLifted", StoryTone.CALM),
+    HappeningKind.OWNER_ACKNOWLEDGED: ("story.OwnerAcknowledged", StoryTone.CALM),
+    HappeningKind.OWNER_ALLOWED: ("story.yes", StoryTone.GOOD),
+    HappeningKind.OWNER_REFUSED: ("story.no", StoryTone.BAD),
+    HappeningKind.BROKER_LOST: ("story.BrokerDown", StoryTone.BAD),
+    HappeningKind.BROKER_CONNECTED: ("story.BrokerUp", StoryTone.CALM),
+    HappeningKind.RESTARTED: ("story.Restarted", StoryTone.BAD),
+    HappeningKind.SAFE_MODE_STARTED: ("story.Restarted", StoryTone.BAD),
+    HappeningKind.PROOF_SEALED: ("story.Sealed", StoryTone.GOOD),
+    HappeningKind.BELL_RUNG: ("story.Ring", StoryTone.CALM),
+    HappeningKind.OPENING_RESERVED: ("story.Reserve", StoryTone.CALM),
+    HappeningKind.UNLOCK_SENT: ("story.Unlock", StoryTone.CALM),
+    HappeningKind.UNLOCK_NOT_SENT: ("story.held_back", StoryTone.BAD),
 }
-_DOOR_TEXTS = {"open": "story.door_open", "closed": "story.door_closed", "forced_open": "story.door_forced"}
+_DOOR_LINES: Mapping[str, tuple[str, StoryTone]] = {
+    "open": ("story.door_open", StoryTone.CALM),
+    "closed": ("story.door_closed", StoryTone.CALM),
+    "forced_open": ("story.door_forced", StoryTone.BAD),
+}
 
 
-def story_lines(rows: Iterable[LogRow], *, language: Language, zone: ZoneInfo) -> tuple[StoryLine, ...]:
-    """Tell the rows of one visit, or of one entrance, in their order. What says nothing new has no line."""
-    teller = _StoryWriter(language, zone)
-    return tuple(line for row in rows for line in teller.lines(row))
+def story_lines(rows: Iterable[object], *, language: Language, zone: ZoneInfo) -> tuple[StoryLine, ...]:
+    """Word the rows of one visit, or of one entrance, in their order. A happening that says nothing new has no line."""
+    told = ((one.at, _worded(one, language, zone)) for one in narrative(rows))
+    return tuple(StoryLine(at=at, text=line[0], tone=line[1]) for at, line in told if line is not None)
 
 
-class _StoryWriter:
-    """Remembers what was last said of the door, so that a repeated report is not told twice."""
+def _worded(one: Happening, language: Language, zone: ZoneInfo) -> tuple[str, StoryTone] | None:
+    """Return the text and the tone of a happening, or None where it has no line."""
+    match one.kind:
+        case HappeningKind.DOOR_REPORTED:
+            first = one.value == "closed" and one.previous not in _DOOR_LINES  # that it was closed is nothing new
+            line = None if first or one.value == one.previous else _DOOR_LINES.get(one.value)
+        case HappeningKind.SCAN_ANSWERED:
+            return _answer_line(one, language)
+        case HappeningKind.ALARM_RAISED:
+            message = ComposedMessage(
+                about=AlarmCode(one.value), facts=MessageFacts(detail=one.detail), at=one.at,
+                trusted=one.is_clock_trusted, zone=zone,
+            )  # fmt: skip
+            return message.words(language), StoryTone.BAD
+        case HappeningKind.PARCELS_REPORTED:
+            good = one.value in {Outcome.DELIVERED, Outcome.ATTENDED}
+            line = f"outcome.{one.value}", StoryTone.GOOD if good else StoryTone.BAD
+        case HappeningKind.DOOR_RESULT_REPORTED if one.value == DoorResult.HANDED_TO_OWNER:
+            line = "story.handed", StoryTone.BAD
+        case HappeningKind.PHASE_ENTERED if one.value in _PHASE_TONES:
+            line = f"phase.{one.value}", _PHASE_TONES[one.value]
+        case kind:
+            line = _PLAIN_LINES.get(kind)
+    return None if line is None else (TEXTS[line[0]].to(language), line[1])
 
-    def __init__(self, language: Language, zone: ZoneInfo) -> None:
-        self._language, self._zone = language, zone
-        self._last_door: str | None = None
 
-    def lines(self, row: LogRow) -> Iterator[StoryLine]:
-        if row["kind"] != "step":
-            return
-        at = datetime.fromisoformat(row["at"])
-        for text, tone in (*self._event_lines(row["event"]), *self._command_lines(row, at), *self._phase_lines(row)):
-            yield StoryLine(at=at, text=text, tone=tone)
+def _answer_line(answer: Happening, language: Language) -> tuple[str, StoryTone]:
+    what = _code_text(answer.code, language)
+    match ScanAnswer(answer.value):
+        case ScanAnswer.WAIT:
+            return TEXTS["story.wait"].to(language, what=what).strip(), StoryTone.CALM
+        case ScanAnswer.GO:
+            return TEXTS["story.go"].to(language), StoryTone.GOOD
+        case ScanAnswer.NO:
+            why = REFUSAL_TEXTS[Refusal(answer.detail)].to(language) if answer.detail else ""
+            return TEXTS["story.refused"].to(language, what=what, why=why).strip(), StoryTone.BAD
 
-    def _text(self, key: str, **facts: str) -> str:
-        return TEXTS[key].to(self._language, **facts)
 
-    def _event_lines(self, event: LogRow) -> Iterator[tuple[str, StoryTone]]:
-        match event["event"]:
-            case "DoorHeard":
-                door = event["report"]["door"]
-                new = door != self._last_door and not (door == "closed" and self._last_door is None)
-                if door in _DOOR_TEXTS and new:
-                    yield self._text(_DOOR_TEXTS[door]), StoryTone.BAD if door == "forced_open" else StoryTone.CALM
-                self._last_door = door if door in _DOOR_TEXTS else None
-            case "OwnerDecided":
-                yield (
-                    (self._text("story.yes"), StoryTone.GOOD)
-                    if event["yes"]
-                    else (self._text("story.no"), StoryTone.BAD)
-                )
-            case "UnlockNotSent":
-                yield self._text("story.held_back"), StoryTone.BAD
-            case kind if kind in _EVENT_TONES:
-                yield self._text(f"story.{kind}"), _EVENT_TONES[kind]
-            case _:
-                pass
-
-    def _command_lines(self, row: LogRow, at: datetime) -> Iterator[tuple[str, StoryTone]]:
-        for command in row["commands"]:
-            match command["command"]:
-                case "Answer":
-                    yield self._answer_line(row["event"], command)
-                case "Ring" | "Reserve" | "Unlock":
-                    yield self._text(f"story.{command['command']}"), StoryTone.CALM
-                case "Alarm":
-                    yield self._alarm_text(command, row, at), StoryTone.BAD
-                case "ParcelResult":
-                    outcome = Outcome(command["outcome"])
-                    good = outcome in (Outcome.DELIVERED, Outcome.ATTENDED)
-                    yield self._text(f"outcome.{outcome}"), StoryTone.GOOD if good else StoryTone.BAD
-                case "HouseResult" if command["house"] == DoorResult.HANDED_TO_OWNER:
-                    yield self._text("story.handed"), StoryTone.BAD
-                case _:
-                    pass
-
-    def _answer_line(self, event: LogRow, answer: LogRow) -> tuple[str, StoryTone]:
-        if event["event"] == "Scanned":
-            courier = any(match["kind"] == "courier" for match in event["matches"])
-            what = self._text("story.courier_code") if courier else f"…{sanitized(event['code']['last'])}"
-        else:
-            what = ""
-        match ScanAnswer(answer["word"]):
-            case ScanAnswer.WAIT:
-                return self._text("story.wait", what=what).strip(), StoryTone.CALM
-            case ScanAnswer.GO:
-                return self._text("story.go"), StoryTone.GOOD
-            case ScanAnswer.NO:
-                why = "" if answer["refusal"] is None else REFUSAL_TEXTS[Refusal(answer["refusal"])].to(self._language)
-                return self._text("story.refused", what=what, why=why).strip(), StoryTone.BAD
-
-    def _alarm_text(self, command: LogRow, row: LogRow, at: datetime) -> str:
-        now = Now(utc=at, trusted=row["trusted"], mono=0.0)
-        facts = MessageFacts(detail=command["detail"])
-        message = ComposedMessage(
-            about=AlarmCode(command["code"]), facts=facts, at=now.utc, trusted=now.trusted, zone=self._zone
-        )
-        return message.words(self._language)
-
-    def _phase_lines(self, row: LogRow) -> Iterator[tuple[str, StoryTone]]:
-        phase = row["phase"]
-        if phase != row["phase_before"] and phase in _PHASE_TONES:
-            yield self._text(f"phase.{phase}"), _PHASE_TONES[phase]
+def _code_text(code: LoggedCode | None, language: Language) -> str:
+    if code is None:
+        return ""
+    return TEXTS["story.courier_code"].to(language) if code.is_courier else f"…{sanitized(code.end)}"

@@ -21,6 +21,8 @@ def row(
         "entry": 4,
         **AT,
         "row": {
+            "kind": "step",
+            "at": AT["timestamp"],
             "entrance": "front",
             "event": event,
             "commands": list(commands),

@@ -1,0 +1,216 @@
+"""Reads rows of the audit log and yields what happened, one happening after the other. Pure.
+
+A row is one stored decision (`gateway/storage/decisions.py`) in the log's own names (`docs/reference/proof-format.md`).
+The terminal, a visit's page and its report each put into words what their reader needs of it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum, auto
+from functools import partial
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, AliasPath, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+
+class HappeningKind(StrEnum):
+    """What can happen. The comment says what `Happening.value` is; without one it is empty."""
+
+    BOLT_REPORTED = auto()  # the state of the bolt
+    DOOR_REPORTED = auto()  # the state of the door
+    FRIDGE_REPORTED = auto()  # the place; `temp_c` is set
+    CODE_SCANNED = auto()  # the id of the scan, which becomes the id of its visit
+    LOCK_FAILED = auto()  # why
+    DEVICE_OFFLINE = auto()  # the device
+    BROKER_CONNECTED = auto()
+    BROKER_LOST = auto()
+    RESTARTED = auto()
+    SAFE_MODE_STARTED = auto()
+    DISK_FAILED = auto()
+    WINDOW_NEAR = auto()
+    WINDOW_OVER = auto()
+    HOUSEHOLD_ANSWERED = auto()
+    OWNER_ALLOWED = auto()
+    OWNER_REFUSED = auto()
+    STOPPED = auto()
+    STOP_LIFTED = auto()
+    OWNER_ACKNOWLEDGED = auto()
+    PAUSES_CHANGED = auto()  # the number of pauses
+    LOCK_REQUESTED = auto()
+    UNLOCK_NOT_SENT = auto()  # why
+    PROOF_SEALED = auto()  # the visit
+    SCAN_ANSWERED = auto()  # the `ScanAnswer`; `subject`: the scanner; `detail`: the `Refusal`
+    BELL_RUNG = auto()
+    OPENING_RESERVED = auto()
+    UNLOCK_SENT = auto()
+    LOCK_SENT = auto()  # the number of the try
+    GARAGE_CLOSE_SENT = auto()  # the number of the try
+    ALARM_RAISED = auto()  # the `AlarmCode`; `detail`: the device or place
+    PARCELS_REPORTED = auto()  # the `Outcome`; `subject`: the delivery
+    DOOR_RESULT_REPORTED = auto()  # the `DoorResult`
+    NOTE_LOGGED = auto()  # the note
+    READINESS_CHECKED = auto()  # `subject`: the delivery; `lacking`: what it waits for
+    PHASE_ENTERED = auto()  # the phase; `previous`: the one before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoggedCode:
+    """A scanned code as the log has it: its last characters, and whether it is a courier's."""
+
+    end: str
+    is_courier: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happening:
+    """One thing that happened, at the box's time in UTC; `is_clock_trusted`: the box was certain of its clock then.
+
+    `previous`: the value of the last happening of this kind at this entrance (None: there was none). `is_retained`: the
+    report is the broker's stored copy. `code`: what was scanned, where a scan is answered.
+    """
+
+    kind: HappeningKind
+    at: datetime
+    is_clock_trusted: bool
+    entrance: str | None
+    value: str = ""
+    previous: str | None = None
+    subject: str = ""
+    detail: str = ""
+    lacking: tuple[str, ...] = ()
+    is_retained: bool = False
+    temp_c: float | None = None
+    code: LoggedCode | None = None
+
+
+class _LogPart(BaseModel):
+    """A part of a row; the log writes more than is read here."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class _Event(_LogPart):
+    """An event. `value` and `flag` are its one fact that matters here, under the name that it has in each event."""
+
+    event: str
+    value: str | None = Field(
+        None,
+        validation_alias=AliasChoices(
+            AliasPath("report", "bolt"), AliasPath("report", "door"), "place", "failure", "device", "why", "id", "visit"
+        ),
+    )
+    flag: bool = Field(default=False, validation_alias=AliasChoices("safe_mode", "ok", "expecting", "yes"))
+    retained: bool = Field(default=True, validation_alias=AliasPath("heard", "retained"))
+    temp_c: Annotated[float, Field(ge=-100, le=200)] | None = Field(None, validation_alias=AliasPath("cold", "temp_c"))
+    pauses: tuple[object, ...] | None = None
+    code_end: str = Field("", validation_alias=AliasPath("code", "last"))
+    matches: tuple[Mapping[str, object], ...] = ()
+
+    def scanned_code(self) -> LoggedCode | None:
+        """Return the code, if it is a scan."""
+        is_courier = any(match.get("kind") == "courier" for match in self.matches)
+        return LoggedCode(end=self.code_end, is_courier=is_courier) if self.event == "Scanned" else None
+
+
+class _Command(_LogPart):
+    """A command; `value`, `subject` and `detail` are `Happening`'s, under the names that they have in each command."""
+
+    command: str
+    value: str | int | None = Field(
+        None, validation_alias=AliasChoices("word", "outcome", "house", "what", "code", "n")
+    )
+    subject: str | None = Field(None, validation_alias=AliasChoices("scanner", "delivery"))
+    detail: str | None = Field(None, validation_alias=AliasChoices("refusal", "detail"))
+    lacking: tuple[str, ...] = ()
+
+
+class _Step(_LogPart):
+    kind: Literal["step"]
+    at: AwareDatetime
+    trusted: bool = False
+    entrance: str | None = None
+    event: _Event
+    commands: tuple[_Command, ...] = ()
+    phase: str = ""
+    phase_before: str | None = None
+
+
+_EVENT_KINDS: Mapping[tuple[str, bool], HappeningKind] = {
+    ("LockHeard", False): HappeningKind.BOLT_REPORTED,
+    ("DoorHeard", False): HappeningKind.DOOR_REPORTED,
+    ("FridgeHeard", False): HappeningKind.FRIDGE_REPORTED,
+    ("Scanned", False): HappeningKind.CODE_SCANNED,
+    ("LockFailed", False): HappeningKind.LOCK_FAILED,
+    ("DeviceLost", False): HappeningKind.DEVICE_OFFLINE,
+    ("BrokerUp", False): HappeningKind.BROKER_CONNECTED,
+    ("BrokerDown", False): HappeningKind.BROKER_LOST,
+    ("Restarted", False): HappeningKind.RESTARTED,
+    ("Restarted", True): HappeningKind.SAFE_MODE_STARTED,
+    ("DiskChanged", False): HappeningKind.DISK_FAILED,
+    ("WindowChanged", True): HappeningKind.WINDOW_NEAR,
+    ("WindowChanged", False): HappeningKind.WINDOW_OVER,
+    ("SomebodyAnswered", False): HappeningKind.HOUSEHOLD_ANSWERED,
+    ("OwnerDecided", True): HappeningKind.OWNER_ALLOWED,
+    ("OwnerDecided", False): HappeningKind.OWNER_REFUSED,
+    ("Stopped", False): HappeningKind.STOPPED,
+    ("StopLifted", False): HappeningKind.STOP_LIFTED,
+    ("OwnerAcknowledged", False): HappeningKind.OWNER_ACKNOWLEDGED,
+    ("PausesChanged", False): HappeningKind.PAUSES_CHANGED,
+    ("LockAsked", False): HappeningKind.LOCK_REQUESTED,
+    ("UnlockNotSent", False): HappeningKind.UNLOCK_NOT_SENT,
+    ("Sealed", False): HappeningKind.PROOF_SEALED,
+}
+_REPORTS = frozenset({HappeningKind.BOLT_REPORTED, HappeningKind.DOOR_REPORTED, HappeningKind.FRIDGE_REPORTED})
+_COMMAND_KINDS: Mapping[str, HappeningKind] = {
+    "Answer": HappeningKind.SCAN_ANSWERED,
+    "Ring": HappeningKind.BELL_RUNG,
+    "Reserve": HappeningKind.OPENING_RESERVED,
+    "Unlock": HappeningKind.UNLOCK_SENT,
+    "Lock": HappeningKind.LOCK_SENT,
+    "Close": HappeningKind.GARAGE_CLOSE_SENT,
+    "Alarm": HappeningKind.ALARM_RAISED,
+    "ParcelResult": HappeningKind.PARCELS_REPORTED,
+    "HouseResult": HappeningKind.DOOR_RESULT_REPORTED,
+    "Note": HappeningKind.NOTE_LOGGED,
+    "Readiness": HappeningKind.READINESS_CHECKED,
+}
+
+
+def narrative(rows: Iterable[object]) -> Iterator[Happening]:
+    """Yield what the rows say, in their order. A row that is no decision, or is malformed, says nothing."""
+    reader = NarrativeReader()
+    for row in rows:
+        yield from reader.happenings(row)
+
+
+class NarrativeReader:
+    """Reads one row after the other, and remembers what bolt and door of each entrance reported last."""
+
+    def __init__(self) -> None:
+        self._last_reports: dict[tuple[str | None, HappeningKind], str] = {}
+
+    def happenings(self, row: object) -> Iterator[Happening]:
+        """Yield what this row says: its event, its commands, then the change of phase."""
+        try:
+            step = _Step.model_validate(row)
+        except ValidationError:
+            return
+        happened = partial(Happening, at=step.at, is_clock_trusted=step.trusted, entrance=step.entrance)
+        event, kind = step.event, _EVENT_KINDS.get((step.event.event, step.event.flag))
+        value = str(len(event.pauses)) if event.pauses is not None else event.value or ""
+        if kind is not None and (value or kind not in _REPORTS):
+            key = step.entrance, kind
+            yield happened(
+                kind=kind, value=value, previous=self._last_reports.get(key), is_retained=event.retained,
+                temp_c=event.temp_c,
+            )  # fmt: skip
+            self._last_reports[key] = value
+        for command in step.commands:
+            if command.command in _COMMAND_KINDS:
+                yield happened(
+                    kind=_COMMAND_KINDS[command.command], value=str(command.value or ""), code=event.scanned_code(),
+                    subject=command.subject or "", detail=command.detail or "", lacking=command.lacking,
+                )  # fmt: skip
+        if step.phase != step.phase_before:
+            yield happened(kind=HappeningKind.PHASE_ENTERED, value=step.phase, previous=step.phase_before)

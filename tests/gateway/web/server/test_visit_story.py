@@ -1,0 +1,30 @@
+"""What a household reads of a visit."""
+
+from zoneinfo import ZoneInfo
+
+from gateway.domain.delivery.result import DoorResult, Outcome
+from gateway.domain.visit import commands as c
+from gateway.domain.visit import events as e
+from gateway.web.server.visit_story import story_lines
+from tests.gateway.protocol.test_narrative import REFUSED, SCAN, row
+
+
+def test_a_household_reads_a_visit_in_its_own_language() -> None:
+    rows = [
+        row(SCAN, REFUSED),
+        row(e.HouseholdAnswered(), c.ReportParcelResult(visit="v", delivery="d", outcome=Outcome.ATTENDED)),
+        row(e.StopLifted(epoch=2), c.ReportDoorResult(visit="v", delivery="d", house=DoorResult.HANDED_TO_OWNER)),
+        row(e.TimerExpired(), phase="locked_again", before="relocking"),
+    ]
+    english = story_lines(rows, language="en", zone=ZoneInfo("Europe/Paris"))
+    assert [(line.text, line.tone.value) for line in english] == [
+        ("…2032 refused: unknown code", "bad"),
+        ("Somebody inside answered", "calm"),
+        ("Received by somebody", "good"),
+        ("Stop lifted", "calm"),
+        ("The door is handed to you", "bad"),
+        ("Locked again, proven", "good"),
+    ]
+    french = story_lines(rows, language="fr", zone=ZoneInfo("Europe/Paris"))
+    assert [line.tone for line in french] == [line.tone for line in english]
+    assert french[0].text == "…2032 refusé : code inconnu"
