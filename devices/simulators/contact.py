@@ -8,7 +8,6 @@ from devices.commands import Command
 from devices.reports import DoorReport, DoorState
 from devices.simulators.device import DeviceSite, FaultValue, SimulatedDevice
 from devices.simulators.house import DoorPlan
-from devices.vendors import esphome
 from devices.vendors.words import TopicSuffix
 
 
@@ -46,10 +45,10 @@ class Contact(SimulatedDevice):
         """Answer with the state, if the contact answers queries."""
         if not self._plan.answers or "silent" in self.faults:
             return
-        if self._plan.vendor == "esphome" and correlation is not None:  # its payload contains the query's echo too
-            self.link.publish(
-                esphome.answer(self._report(), correlation.decode(errors="replace")), correlation=correlation
-            )
+        encode = self._vendor.DEFINITION.answer
+        if encode is not None and correlation is not None:
+            echo = correlation.decode(errors="replace")
+            self.link.publish(encode(self._report(), echo, self._device_ref), correlation=correlation)
         else:
             self.publish(self._report(), correlation=correlation, channel=TopicSuffix.RESULT)
 

@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 
 from devices.simulators.doorway import Position
 from devices.simulators.scene import SceneKind
+from devices.vendor_name import VendorOf
 from devices.vendors.words import DeviceRef
 
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
@@ -81,7 +82,7 @@ class LockPlan(DeviceAccount):
     """
 
     kind: Literal["lock"]
-    vendor: Literal["somfy", "alexa"]
+    vendor: Annotated[str, VendorOf("lock", simulated=True)]
     guarded: bool = True
     latency_s: Delay = 0.3
     clock_offset_s: float = Field(default=0.0, ge=-86400, le=86400)
@@ -92,7 +93,7 @@ class OpenerPlan(DeviceAccount):
     """The opener of a garage door. `latency_s` until it starts, `travel_s` until the door is up or down."""
 
     kind: Literal["cover"]
-    vendor: Literal["esphome"]
+    vendor: Annotated[str, VendorOf("cover", simulated=True)]
     latency_s: Delay = 0.2
     travel_s: Delay = 10.0
 
@@ -106,7 +107,7 @@ class DoorPlan(DeviceAccount):
     """A door contact. `answers`: it answers queries; `heartbeat_s`: the interval of its repeated reports."""
 
     kind: Literal["door"]
-    vendor: Literal["somfy", "esphome"]
+    vendor: Annotated[str, VendorOf("door", simulated=True)]
     answers: bool = True
     heartbeat_s: Annotated[float, Field(gt=0, le=3600)] | None = None
 
@@ -115,7 +116,7 @@ class CameraPlan(DeviceAccount):
     """A camera, served at rtsp://host:port/<its id>. `sees`: where it looks; with `bell` it is a doorbell."""
 
     kind: Literal["camera"]
-    vendor: Literal["alexa"]
+    vendor: Annotated[str, VendorOf("camera", simulated=True)]
     sees: Literal[Position.OUTSIDE, Position.INSIDE]
     bell: bool = False
     width: int = Field(default=640, ge=64, le=1920)
@@ -129,14 +130,14 @@ class ScannerPlan(DeviceAccount):
     """A barcode scanner with a small display."""
 
     kind: Literal["scanner"]
-    vendor: Literal["scanner"]
+    vendor: Annotated[str, VendorOf("scanner", simulated=True)]
 
 
 class SignalPlan(DeviceAccount):
     """Light and buzzer at the door, with the answer button inside. `latency_s` until it confirms."""
 
     kind: Literal["signal"]
-    vendor: Literal["signal"]
+    vendor: Annotated[str, VendorOf("signal", simulated=True)]
     latency_s: Delay = 0.05
 
 
@@ -144,7 +145,7 @@ class FridgePlan(DeviceAccount):
     """A fridge. Temperatures in degrees Celsius, by compartment (cooler, freezer, flex)."""
 
     kind: Literal["fridge"]
-    vendor: Literal["smartthings"]
+    vendor: Annotated[str, VendorOf("fridge", simulated=True)]
     temperatures: dict[Compartment, float] = {"cooler": 4.0, "freezer": -18.0}
     setpoints: dict[Compartment, float] = {"cooler": 3.0, "freezer": -18.0}
 

@@ -195,7 +195,7 @@ class MotorLock(SimulatedDevice):
             self.publish(self._report())
 
     def _say_battery(self, correlation: bytes | None, channel: TopicSuffix) -> None:
-        if self._plan.vendor == "somfy":  # the other vendor's envelope cannot express it
+        if self._vendor.DEFINITION.battery:
             level = BatteryLevel(str(self.faults.get("battery", "good")))
             self.publish(BatteryReport(level=level), correlation=correlation, channel=channel)
 
@@ -207,8 +207,8 @@ class MotorLock(SimulatedDevice):
             bolt = self._wished
         elif self._stale is not None and time.monotonic() < self._stale[1]:
             bolt = self._stale[0]
-        elif self._jammed and self._plan.vendor == "alexa":
-            bolt = LockState.UNKNOWN  # JAMMED does not give its position
+        elif self._jammed and self._vendor.DEFINITION.jam_hides_position:
+            bolt = LockState.UNKNOWN
         return LockReport(bolt=bolt, motion=BoltMotion.IDLE, jammed=self._jammed, source=self._source)
 
     def misbehave(self, fault: str) -> None:

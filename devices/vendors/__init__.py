@@ -1,7 +1,9 @@
 """Lists the vendors in one explicit table.
 
-A vendor module consists of four pure functions for one manufacturer's messages:
+A vendor module consists of its `DEFINITION` (`definition.py`: the facts that other packages query) and of pure
+functions for one manufacturer's messages:
 
+    topics(address)                  -> Mapping[TopicSuffix, str]             of a product with MQTT topics of its own
     decode_report(channel, payload)  -> tuple[Report, ...]                    for the gateway
     encode_command(command, address) -> Publication                           for the gateway
     encode_report(report, address)   -> tuple[Publication, ...]               for the simulated device
@@ -31,23 +33,23 @@ from devices.vendors import (
     zigbee2mqtt,
     zwave,
 )
-from devices.vendors.words import Vendor
+from devices.vendors.definition import Vendor
 
-VENDORS: Mapping[str, Vendor] = MappingProxyType(
-    {
-        "alexa": alexa,
-        "frigate": frigate,
-        "rtsp": rtsp,
-        "esphome": esphome,
-        "guard": guard,
-        "homeassistant": homeassistant,
-        "nukihub": nukihub,
-        "proglove": proglove,
-        "scanner": scanner,
-        "signal": signal,
-        "smartthings": smartthings,
-        "somfy": somfy,
-        "zigbee2mqtt": zigbee2mqtt,
-        "zwave": zwave,
-    }
+# The order in which people read the vendors of a kind.
+_MODULES: tuple[Vendor, ...] = (
+    somfy,
+    alexa,
+    rtsp,
+    frigate,
+    scanner,
+    proglove,
+    signal,
+    smartthings,
+    nukihub,
+    esphome,
+    zigbee2mqtt,
+    zwave,
+    homeassistant,
+    guard,
 )
+VENDORS: Mapping[str, Vendor] = MappingProxyType({vendor.DEFINITION.name: vendor for vendor in _MODULES})

@@ -33,6 +33,7 @@ from devices.reports import (
 )
 from devices.strict_json import MalformedPayload, identifier, mapping, parse, sequence, text, write
 from devices.vendors import movement
+from devices.vendors.definition import Definition
 from devices.vendors.parts import each
 from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 
@@ -76,7 +77,15 @@ _FAILURE_WORDS = {
 }
 
 
-CORRELATES = True
+DEFINITION = Definition(
+    name="alexa",
+    kinds=frozenset({"lock", "camera"}),
+    simulated=frozenset({"lock", "camera"}),
+    correlates=True,
+    refuses_late=True,
+    jam_hides_position=True,  # JAMMED takes the place of LOCKED and UNLOCKED
+    address="the endpoint's id",
+)
 
 
 def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)

@@ -42,10 +42,10 @@ from devices.reports import (
 )
 from devices.strict_json import MalformedPayload, identifier, mapping, parse, text, write
 from devices.vendors import charge
+from devices.vendors.definition import Definition
 from devices.vendors.parts import each
 from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 
-CORRELATES = True
 UNMARKED = "0"  # for a query whose answer is not used
 COVER = "cover"  # the enrolled kind of an opener
 OPEN, CLOSE = b"OPEN", b"CLOSE"
@@ -143,11 +143,11 @@ def _cover_letters(report: GarageDoorReport) -> tuple[Publication, ...]:
     return (Publication(suffix=TopicSuffix.EVENT, payload=b"clear" if report.clear else b"obstructed"),)
 
 
-def answer(report: DoorReport | GarageDoorReport, echo: str) -> Publication:
+def answer(report: Report, echo: str, device_ref: DeviceRef = NO_DEVICE_REF) -> Publication:  # noqa: ARG001 - the echo names the device's query
     """Encode the firmware's answer to the query with this echo.
 
     Raises:
-        ValueError: a contact reports only open or closed.
+        ValueError: the firmware answers only with the state of a door or garage door.
     """
     if isinstance(report, GarageDoorReport):
         told = {} if report.clear is None else {"clear": report.clear}
@@ -155,7 +155,7 @@ def answer(report: DoorReport | GarageDoorReport, echo: str) -> Publication:
             suffix=TopicSuffix.RESULT, payload=write({"echo": echo, "cover": report.cover.value, **told})
         )
     words = {door: word for word, door in _DOORS.items()}
-    if report.door not in words:
+    if not isinstance(report, DoorReport) or report.door not in words:
         raise ValueError("a contact says open or closed")
     return Publication(suffix=TopicSuffix.RESULT, payload=write({"echo": echo, "door": words[report.door]}))
 
@@ -176,3 +176,13 @@ def decode_command(
         return QueryState(echo=None if mark == UNMARKED else mark)
     except MalformedPayload as error:
         return UnreadablePayload(why=str(error))
+
+
+DEFINITION = Definition(
+    name="esphome",
+    kinds=frozenset({"cover", "door"}),
+    simulated=frozenset({"cover", "door"}),
+    correlates=True,
+    answer=answer,
+    battery=(TopicSuffix.BATTERY,),
+)

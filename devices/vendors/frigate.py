@@ -16,9 +16,10 @@ from collections.abc import Mapping
 
 from devices.commands import Command
 from devices.reports import AvailabilityReport, Report, UnreadablePayload
+from devices.vendors.definition import Definition
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
-CORRELATES = False
+DEFINITION = Definition(name="frigate", kinds=frozenset({"camera"}), is_external=True, correlates=False)
 PREFIX = "frigate"
 _WORDS = {b"online": True, b"stopped": False, b"offline": False}
 

@@ -2,7 +2,7 @@
 
 These bodies travel over the house's broker inside a signed envelope (`gateway/protocol/guard_message.py`), which is
 opened before this module parses them. A guard reports for two parts, its lock and the door sensor behind the same
-radio; both have its lock's id as `address`, and `keys` names the part of a device (`{"part": "door"}`).
+radio; both have its lock's id as `address`, and the `kind` of a device reference, `lock` or `door`, is its part.
 
     {"bolt":"locked","motion":"idle","part":"lock","source":"remote"}      the lock's report
     {"door":"closed","part":"door"}                                        the door sensor's report
@@ -53,10 +53,10 @@ from devices.reports import (
 )
 from devices.strict_json import MalformedPayload, flag, identifier, mapping, parse, text, whole, write
 from devices.vendors import movement
+from devices.vendors.definition import ZIGBEE_COMMAND_HOLD_S, Definition
 from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 
-CORRELATES = True
-PART = "part"  # the key of a device reference that names the part of the guard
+PART = "part"  # the key that names the part of the guard
 LOCK, DOOR = "lock", "door"
 OFFLINE = b'{"online":false}'  # the guard's last will: its only message without a signature, because it is bad news
 
@@ -88,7 +88,7 @@ def decode_report(channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = 
         report = _report(body)
     except MalformedPayload as error:
         return (UnreadablePayload(why=str(error)),)
-    return () if part is not None and part != device_ref.keys.get(PART, part) else (report,)
+    return () if part is not None and part != (device_ref.kind or part) else (report,)
 
 
 def _report(body: Mapping[str, object]) -> Report:
@@ -135,7 +135,7 @@ def encode_report(report: Report, device_ref: DeviceRef) -> tuple[Publication, .
     Raises:
         ValueError: a guard cannot express the report.
     """
-    part = device_ref.keys.get(PART, LOCK)
+    part = device_ref.kind or LOCK
     match report:
         case LockReport():
             return (_letter(TopicSuffix.STATE, _lock(report) | {PART: LOCK}),)
@@ -203,7 +203,7 @@ def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
             latch = {"latch": True} if isinstance(command, UnlockDoor) and command.latch else {}
             return _letter(TopicSuffix.SET, {"do": do, **latch, **movement.keys(command)})
         case QueryState():
-            return _letter(TopicSuffix.GET, {"ask": device_ref.keys.get(PART, LOCK)})
+            return _letter(TopicSuffix.GET, {"ask": device_ref.kind or LOCK})
         case SetSignal() | ShowResult():
             raise ValueError(f"a guard cannot be asked to {type(command).__name__}")
         case _:
@@ -246,3 +246,19 @@ def decode_command(
                 return UnreadablePayload(why="the command is none that moves a bolt")
     except MalformedPayload as error:
         return UnreadablePayload(why=str(error))
+
+
+DEFINITION = Definition(
+    name="guard",
+    kinds=frozenset({"lock", "door"}),
+    is_external=True,
+    correlates=True,
+    refuses_late=True,
+    pulls_latch=True,
+    command_hold_s=ZIGBEE_COMMAND_HOLD_S,  # only `guard.yaml` names the radio: the longest counts
+    is_behind_guard=True,
+    base_topic=lambda _: None,  # it uses Perron's own topics
+    battery=(TopicSuffix.EVENT,),
+    address="the id of the guarded lock",
+    identity=lambda _: None,  # `guard.yaml` names the devices, and compares them
+)

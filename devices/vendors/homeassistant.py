@@ -52,11 +52,11 @@ from devices.reports import (
 )
 from devices.strict_json import MalformedPayload, identifier, mapping, parse, write
 from devices.vendors import charge
+from devices.vendors.definition import Definition
 from devices.vendors.parts import each
 from devices.vendors.temperature import plausible_celsius
 from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 
-CORRELATES = True
 BIRTH = "homeassistant/status"
 _UNMARKED = "0"
 _NUMBER = re.compile(r"-?[0-9]{1,4}(\.[0-9]{1,12})?", re.ASCII)
@@ -168,6 +168,8 @@ THERMOMETERS = frozenset({"sensor"})
 CONTACTS = frozenset({"binary_sensor"})
 PANELS = frozenset({"alarm_control_panel"})
 PRESENCES = frozenset(name for name, reader in _READERS.items() if reader is _presence)
+_DOMAINS = {"fridge": THERMOMETERS, "door": CONTACTS, "alarm": PANELS, "presence": PRESENCES}
+_ENTITY_ADDRESS = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+|[^/]+(/[^/]+)*/[a-z0-9_]+/[a-z0-9_]+")
 
 
 def encode_command(command: Command, device_ref: DeviceRef) -> Publication:
@@ -258,3 +260,38 @@ def decode_command(
         return QueryState(echo=None if mark == _UNMARKED else mark)
     except MalformedPayload as error:
         return UnreadablePayload(why=str(error))
+
+
+def _base_topic(device_ref: DeviceRef) -> str | None:
+    """Return `<base>` of `<base>/<domain>/<object>`; Home Assistant's availability is on a topic outside it."""
+    return None if asked(device_ref) else device_ref.address.rsplit("/", 2)[0]
+
+
+def _problem(device_ref: DeviceRef) -> str | None:
+    domains = _DOMAINS.get(device_ref.kind, frozenset())
+    if domain(device_ref) in domains and _ENTITY_ADDRESS.fullmatch(device_ref.address):
+        return None
+    return (
+        f"write which entity of Home Assistant it is: <base topic>/<domain>/<object> by statestream, or"
+        f" <domain>.<object> by an automation; domains that fit here: {', '.join(sorted(domains))}"
+    )
+
+
+DEFINITION = Definition(
+    name="homeassistant",
+    kinds=frozenset({"door", "fridge", "presence", "alarm"}),
+    is_external=True,
+    correlates=True,
+    answer=answer,
+    answers=asked,
+    why_no_live_answer=(
+        "what Home Assistant last heard of a contact is no answer of the contact: write answers: false"
+    ),
+    silence_s=3600.0,
+    account="homeassistant",
+    base_topic=_base_topic,
+    battery=(TopicSuffix.BATTERY,),
+    address="the entity",
+    sends_unit=False,
+    problem=_problem,
+)

@@ -31,9 +31,12 @@ from devices.reports import (
     UnreadablePayload,
 )
 from devices.strict_json import MalformedPayload, mapping, parse, text, write
+from devices.vendors.definition import Definition
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
-CORRELATES = False
+DEFINITION = Definition(
+    name="nukihub", kinds=frozenset({"lock"}), correlates=False, pulls_latch=True, battery=(TopicSuffix.EVENT,)
+)
 
 # `unlockedLnga`: unlocked by lock 'n' go; the lock will lock itself, but is not locked. A turning bolt has no position.
 _STATES: Mapping[str, tuple[LockState, BoltMotion]] = {

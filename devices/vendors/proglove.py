@@ -27,9 +27,9 @@ from typing import assert_never
 from devices.commands import Command, LockDoor, QueryState, SetSignal, ShowResult, UnlockDoor
 from devices.reports import AvailabilityReport, Report, ScanReport, UnreadablePayload
 from devices.strict_json import MalformedPayload, identifier, mapping, parse, text, whole, write
+from devices.vendors.definition import Definition
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
 
-CORRELATES = True  # it gets no queries
 MAX_CODE_CHARS = 512
 _GS = "\x1d"
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
@@ -168,3 +168,22 @@ def decode_command(
     if action not in words or created not in _TIMES:
         return UnreadablePayload(why="a feedback or a time that a ProGlove scanner does not take")
     return ShowResult(word=words[action], event=event, issued_at=_EPOCH + timedelta(milliseconds=created))
+
+
+def _problem(device_ref: DeviceRef) -> str | None:
+    segments = device_ref.address.split("/")
+    if len(segments) < 3 or "" in segments:
+        return "a ProGlove scanner's address is <main topic>/gateway/<gateway's serial>/<scanner's serial>"
+    if device_ref.keys:
+        return "keys are for the vendor scanner; what a proglove scanner sends is known"
+    return None
+
+
+DEFINITION = Definition(
+    name="proglove",
+    kinds=frozenset({"scanner"}),
+    correlates=True,  # it gets no queries
+    shared_channels=frozenset({TopicSuffix.EVENT, TopicSuffix.AVAILABILITY, TopicSuffix.SET}),
+    identity=lambda device_ref: device_ref.address.casefold() or None,
+    problem=_problem,
+)

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 
 from devices.commands import Command
 from devices.reports import Report, UnreadablePayload
+from devices.vendors.definition import Definition
 from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 
-CORRELATES = False
+DEFINITION = Definition(name="rtsp", kinds=frozenset({"camera"}), is_external=True, correlates=False, has_mqtt=False)
 
 
 def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 - the same for all

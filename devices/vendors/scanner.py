@@ -21,6 +21,7 @@ from typing import assert_never
 from devices.commands import Command, LockDoor, QueryState, SetSignal, ShowResult, UnlockDoor
 from devices.reports import AvailabilityReport, Report, ScanReport, UnreadablePayload
 from devices.strict_json import MalformedPayload, identifier, mapping, parse, text, write
+from devices.vendors.definition import Definition
 from devices.vendors.keypath import find, plant
 from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 
@@ -30,9 +31,6 @@ CODE, EVENT, SYMBOLOGY = "code", "event", "symbology"
 KEYS = frozenset({CODE, EVENT, SYMBOLOGY})  # the values whose path `keys` may give
 _GS = "\x1d"
 _AIM = re.compile(r"\][A-Za-z][0-9A-Za-z]")
-
-
-CORRELATES = True
 
 
 def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)
@@ -148,3 +146,20 @@ def decode_command(
     except MalformedPayload as error:
         return UnreadablePayload(why=str(error))
     return ShowResult(word=word) if word in RESULT_WORDS else UnreadablePayload(why="word is none of wait, go and no")
+
+
+def _problem(device_ref: DeviceRef) -> str | None:
+    if unknown := sorted(device_ref.keys.keys() - KEYS):
+        return f"`{unknown[0]}` is no word of a scan: keys say where code, event and symbology stand"
+    if device_ref.keys and CODE not in device_ref.keys:
+        return "keys must say where the code stands, like `code: data.barcode`"
+    return None
+
+
+DEFINITION = Definition(
+    name="scanner",
+    kinds=frozenset({"scanner"}),
+    simulated=frozenset({"scanner"}),
+    correlates=True,
+    problem=_problem,
+)

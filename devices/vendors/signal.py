@@ -12,9 +12,10 @@ from typing import assert_never
 from devices.commands import Command, Light, LockDoor, QueryState, SetSignal, ShowResult, Sound, UnlockDoor
 from devices.reports import AnswerButtonReport, AvailabilityReport, Report, SignalReport, UnreadablePayload
 from devices.strict_json import MalformedPayload, identifier, mapping, parse, text, write
+from devices.vendors.definition import Definition
 from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 
-CORRELATES = True
+DEFINITION = Definition(name="signal", kinds=frozenset({"signal"}), simulated=frozenset({"signal"}), correlates=True)
 
 
 def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)

@@ -16,6 +16,7 @@ from typing import Literal, assert_never
 from devices.commands import Command, LockDoor, QueryState, SetSignal, ShowResult, UnlockDoor
 from devices.reports import AvailabilityReport, DoorState, FridgeReport, Report, UnreadablePayload
 from devices.strict_json import MalformedPayload, mapping, parse, sequence, text, write
+from devices.vendors.definition import Definition
 from devices.vendors.parts import each
 from devices.vendors.temperature import plausible_celsius
 from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
@@ -29,7 +30,9 @@ _DOORS = {"open": DoorState.OPEN, "closed": DoorState.CLOSED}
 _REFRESH = {"component": "main", "capability": "refresh", "command": "refresh", "arguments": []}
 
 
-CORRELATES = True
+DEFINITION = Definition(
+    name="smartthings", kinds=frozenset({"fridge"}), simulated=frozenset({"fridge"}), correlates=True
+)
 
 
 def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)

@@ -44,6 +44,7 @@ from devices.reports import (
 )
 from devices.strict_json import MalformedPayload, identifier, mapping, parse, sequence, text, write
 from devices.vendors import movement
+from devices.vendors.definition import Definition
 from devices.vendors.parts import each
 from devices.vendors.words import NO_DEVICE_REF, NO_TOPICS, DeviceRef, Publication, TopicSuffix
 
@@ -114,9 +115,6 @@ _FAILURE_WORDS = {
     OperationError.EXPIRED: "PERRON_EXPIRED",
     OperationError.REPEATED: "PERRON_REPEATED",
 }
-
-
-CORRELATES = True
 
 
 def topics(device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:  # noqa: ARG001 (the same for all)
@@ -387,3 +385,19 @@ def _state(name: str, value: str | bool) -> dict[str, object]:
 def _state_letter(address: str, states: list[dict[str, object]]) -> Publication:
     body = {"name": "DeviceStateChangedEvent", "deviceURL": address, "deviceStates": states}
     return Publication(suffix=TopicSuffix.STATE, payload=write(body))
+
+
+def _answers(device_ref: DeviceRef) -> bool:
+    return not (device_ref.kind == DOOR and device_ref.address.startswith(ONE_WAY_PREFIX))
+
+
+DEFINITION = Definition(
+    name="somfy",
+    kinds=frozenset({"lock", "door"}),
+    simulated=frozenset({"lock", "door"}),
+    correlates=True,
+    answers=_answers,
+    refuses_late=True,
+    battery=(TopicSuffix.STATE,),
+    address="the deviceURL",
+)

@@ -4,10 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum, auto
 from types import MappingProxyType
-from typing import Protocol
-
-from devices.commands import Command
-from devices.reports import Report, UnreadablePayload
 
 
 class TopicSuffix(StrEnum):
@@ -52,47 +48,3 @@ class DeviceRef:
 
 NO_DEVICE_REF = DeviceRef()
 NO_TOPICS: Mapping[TopicSuffix, str] = MappingProxyType({})  # of a device whose topics are `perron/<id>/<suffix>`
-
-
-class Vendor(Protocol):
-    """The interface of a vendor module (a module satisfies it by its functions)."""
-
-    @property
-    def CORRELATES(self) -> bool:  # noqa: N802 - a constant of the module
-        """Whether an answer on `result` returns the query's correlation data (MQTT 5, or as a `CorrelationReport`).
-
-        If not, the first state that a device sends after a query counts as its answer.
-        """
-        ...
-
-    def topics(self, device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:
-        """Return the topics of a product with MQTT of its own; `NO_TOPICS` if it uses Perron's."""
-        ...
-
-    def decode_report(
-        self, channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
-    ) -> tuple[Report, ...]:
-        """Parse a device's message; an unreadable one gives one `UnreadablePayload`, never an exception."""
-        ...
-
-    def encode_command(self, command: Command, device_ref: DeviceRef) -> Publication:
-        """Encode a command for this device.
-
-        Raises:
-            ValueError: this vendor's devices do not support the command.
-        """
-        ...
-
-    def encode_report(self, report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:
-        """Encode a report of this device.
-
-        Raises:
-            ValueError: this vendor's devices cannot express the report.
-        """
-        ...
-
-    def decode_command(
-        self, channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
-    ) -> Command | UnreadablePayload:
-        """Parse a command to a device; an unreadable one gives `UnreadablePayload`, never an exception."""
-        ...

@@ -29,7 +29,7 @@ temperature, battery, mode (a siren's warning that sounds; `emergency`), probe (
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType
 from typing import assert_never
 
@@ -54,10 +54,9 @@ from devices.reports import (
 )
 from devices.strict_json import MalformedPayload, mapping, parse, write
 from devices.vendors import movement
+from devices.vendors.definition import ZIGBEE_COMMAND_HOLD_S, Definition
 from devices.vendors.temperature import plausible_celsius
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
-
-CORRELATES = False
 
 _LOCK_STATES = {
     "locked": LockState.LOCKED,
@@ -458,3 +457,32 @@ def _sounded(warning: Mapping[str, object]) -> Command:
     if sound is None:
         raise MalformedPayload("the warning has a length that Perron never asks for")
     return SetSignal(id="", light=Light.RED if warning.get("strobe") is True else Light.AMBER, sound=sound)
+
+
+def _bridge_problem(device_ref: DeviceRef, bridges: Collection[str]) -> str | None:
+    """The base topic decides whose availability and whose log of failed commands concern this device."""
+    base, name = split(device_ref)
+    longer = next((one for one in bridges if one != base and device_ref.address.startswith(f"{one}/")), None)
+    if longer is not None:
+        return (
+            f"it stands behind the bridge of `{longer}`, which has several levels: write `keys: {{base: {longer}}}`,"
+            " or its failures and its end would be heard of nowhere."
+        )
+    if not name:
+        return (
+            f"`{device_ref.address}` is no device of the base topic `{base}`: write {base}/FRIENDLY_NAME, as it stands"
+            " in Zigbee2MQTT."
+        )
+    return None
+
+
+DEFINITION = Definition(
+    name="zigbee2mqtt",
+    kinds=frozenset({"lock", "door", "signal", "fridge"}),
+    correlates=False,
+    silence_s=3600.0,
+    command_hold_s=ZIGBEE_COMMAND_HOLD_S,
+    battery=(TopicSuffix.STATE, TopicSuffix.EVENT),  # whatever its topics, each may contain it
+    address="its topic",
+    bridge_problem=_bridge_problem,
+)

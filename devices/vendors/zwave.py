@@ -54,9 +54,8 @@ from devices.reports import (
 )
 from devices.strict_json import MalformedPayload, flag, identifier, mapping, parse, sequence, text, write
 from devices.vendors import movement
+from devices.vendors.definition import Definition
 from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
-
-CORRELATES = True  # in the payload: its MQTT is 3.1.1
 
 GATEWAY = "zwave-js-ui"
 SECURED, UNSECURED = 255, 0
@@ -341,3 +340,20 @@ def _order(arguments: tuple[object, ...] | None) -> Command | UnreadablePayload:
     if mode not in (SECURED, UNSECURED):
         return UnreadablePayload(why="the call is none that moves a bolt")
     return movement.bare(LockDoor if mode == SECURED else UnlockDoor)
+
+
+def _problem(device_ref: DeviceRef) -> str | None:
+    if node(device_ref) is not None:
+        return None
+    return "a Z-Wave lock needs its node's number: let the address end in it (zwave/5), or write `keys: {node: '5'}`"
+
+
+DEFINITION = Definition(
+    name="zwave",
+    kinds=frozenset({"lock"}),
+    correlates=True,  # in the payload: its MQTT is 3.1.1
+    shared_channels=frozenset({TopicSuffix.GET, TopicSuffix.RESULT, TopicSuffix.SET}),
+    battery=(TopicSuffix.BATTERY,),
+    identity=lambda device_ref: (node(device_ref), topics(device_ref)[TopicSuffix.SET]),
+    problem=_problem,
+)

@@ -24,8 +24,6 @@ from gateway.mqtt.mosquitto.provisioning import BrokerMissing, private_broker
 from gateway.system.parent_death import with_parent_death_signal
 
 HEARTBEAT_INTERVAL_S = 30.0  # seconds, of a door that cannot be asked
-# Behind another broker with a guard in between; and Home Assistant, which nobody plays.
-NOT_SIMULATED = frozenset({"guard", "homeassistant"})
 STOP_TIMEOUT_S = 5.0  # seconds for the house to end by itself
 MAX_SOCKET_PATH_BYTES = 107  # bytes of a Unix socket's path
 
@@ -43,16 +41,14 @@ def physical_log(home: Home) -> Path:
 def plan_house(home: Home) -> dict[str, object]:
     """Plan a house (`devices.simulators.house.SimulatedHouse`) with every device of `home`, under its own account.
 
-    A camera that has no account (RTSP's, Frigate's) is real or is not there: nobody plays it.
+    It leaves out the devices that another program plays: a guard, Home Assistant, Frigate, a real camera.
     """
     outside = {entrance.cameras.outside for entrance in home.entrances.values()}
-    played = {id_: one for id_, one in home.devices.items() if one.kind != "camera" or one.vendor == "alexa"}
+    played = {id_: one for id_, one in home.devices.items() if not one.definition.is_external}
     streams = [urlsplit(device.url) for device in played.values() if isinstance(device, CameraDevice)]
     passwords = home.broker.password_file
     devices = {}
     for id_, device in played.items():
-        if device.vendor in NOT_SIMULATED:
-            continue
         devices[id_] = {
             "kind": device.kind,
             "vendor": device.vendor,

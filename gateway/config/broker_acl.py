@@ -48,7 +48,7 @@ def account_names(home: Home, *, homeassistant: bool = False) -> tuple[str, ...]
     own = tuple(
         id_
         for id_, device in home.devices.items()
-        if device.speaks and not bridge_base_topic(home, id_) and not is_behind_guard(home, id_)
+        if device.definition.has_mqtt and not bridge_base_topic(home, id_) and not is_behind_guard(home, id_)
     )
     for account, bases in carried.items():
         if account != HOMEASSISTANT_ACCOUNT and (account in RESERVED_IDS or account in own or len(bases) > 1):
@@ -73,7 +73,7 @@ def brand_account(brand: str) -> str:
 def is_behind_guard(home: Home, device: str) -> bool:
     """Whether a lock's guard speaks for this device on its own account: a door sensor behind the same radio."""
     section = home.devices[device]
-    return section.vendor == "guard" and section.address != device
+    return section.definition.is_behind_guard and section.address != device
 
 
 def bridge_topics(home: Home) -> Mapping[str, tuple[str, ...]]:
@@ -92,12 +92,12 @@ def bridge_topics(home: Home) -> Mapping[str, tuple[str, ...]]:
 
 
 def _base_topics(home: Home) -> Mapping[str, set[str]]:
-    """Give each base topic with the vendors of what stands below it; none of one that is not used yet."""
+    """Return each base topic with the programs (account or vendor) of its devices; empty if no device uses it."""
     found: dict[str, set[str]] = {base: set() for base in home.broker.bridges}
     for id_, device in home.devices.items():
         base = bridge_base_topic(home, id_)
         if base is not None:
-            found.setdefault(base, set()).add(device.vendor)
+            found.setdefault(base, set()).add(device.definition.account or device.vendor)
     if STATESTREAM_TOPIC in found:
         found[STATESTREAM_TOPIC].add(HOMEASSISTANT_ACCOUNT)
     return found
@@ -176,7 +176,7 @@ def homeassistant_entities(home: Home) -> Sequence[str]:
     return [
         id_
         for id_, section in home.devices.items()
-        if section.vendor == HOMEASSISTANT_ACCOUNT and bridge_base_topic(home, id_) is None
+        if section.definition.account == HOMEASSISTANT_ACCOUNT and bridge_base_topic(home, id_) is None
     ]
 
 

@@ -1,41 +1,23 @@
-"""The devices of a house, as `home.yaml` names them: one section a kind."""
+"""Defines the devices in `home.yaml`: one section for each kind.
 
-import re
-from dataclasses import replace
+What differs by vendor comes from the `DEFINITION` of the vendor's module.
+"""
+
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
 from devices.reports import AlarmPanelState
-from devices.vendors import homeassistant, somfy, zwave
-from devices.vendors.guard import DOOR, LOCK, PART
-from devices.vendors.scanner import CODE, KEYS
+from devices.vendor_name import VendorOf
+from devices.vendors import VENDORS
+from devices.vendors.definition import COMMAND_HOLD_S, Definition
 from devices.vendors.words import DeviceRef, TopicSuffix
 from gateway.config.fields import Address, KeyPath, KeyWord, Region
 from gateway.config.stream_url import PASSWORD_PLACEHOLDER, USER_PLACEHOLDER, StreamUrl
 from gateway.domain.timing import Seconds
 from gateway.system.config_section import ConfigSection, Id, PublicKeyText, Topic, explained
-
-UNLATCHING_VENDORS = frozenset({"nukihub", "guard"})
-BASIC_LOCK_VENDORS = frozenset(
-    {"nukihub", "zigbee2mqtt", "zwave"}
-)  # what their locks are sent has no room for an id or a time
-
-# How long what carries a command to a lock may hold it before the lock obeys or it is given up, at the longest.
-# Z-Wave JS: three attempts, each with a callback of 65 s (30 s since 12.2), make 195 s; Nuki Hub repeats a Bluetooth
-# command for seconds; ESPHome and Perron's guard queue nothing, and the broker drops a message at its expiry of 5 s.
-# A quarter of an hour is more than any of them, and is what the notice at the door already says.
-COMMAND_HOLD_S = 900.0
-# zigbee-herdsman queues a command that a lock with the Poll Control cluster did not acknowledge until its next check-in
-# (`AnyDevice.pendingRequestTimeout`); the Zigbee Cluster Library's default interval is 14,400 quarter seconds. Before
-# the
-# first check-in it would wait for a day: then say `command_hold`, or give the lock time to check in before it is used.
-ZIGBEE_COMMAND_HOLD_S = 3600.0
-# A guard's own file names the radio behind it, the house file does not: the longest counts.
-LONG_HOLDING_VENDORS = frozenset({"zigbee2mqtt", "guard"})
-
-_ENTITY_ADDRESS = re.compile(r"[a-z0-9_]+\.[a-z0-9_]+|[^/]+(/[^/]+)*/[a-z0-9_]+/[a-z0-9_]+")
 
 
 class DeviceSection(ConfigSection):
@@ -51,21 +33,34 @@ class DeviceSection(ConfigSection):
     keys: dict[KeyWord, KeyPath] = Field(default={})
     """Keys: settings of the vendor for this device, and where a value stands in its payload if not in the usual place.
     Example: `{code: data.barcode}`."""
+    vendor: str
+    """Vendor: whose product it is, or which program brings it to MQTT."""
+
+    @property
+    def definition(self) -> Definition:
+        """The facts of its vendor's devices."""
+        return VENDORS[self.vendor].DEFINITION
 
     @property
     def device_ref(self) -> DeviceRef:
-        """What its vendor must know of it to read and write its payloads."""
+        """What its vendor module needs to read and write its payloads."""
         return DeviceRef(address=self.address, keys=self.keys, kind=self.kind)
 
     @property
-    def speaks(self) -> bool:
-        """Whether it has MQTT at all."""
-        return True
+    def product_topics(self) -> Mapping[TopicSuffix, str]:
+        """The topics of a product with MQTT topics of its own; empty if it uses Perron's."""
+        return VENDORS[self.vendor].topics(self.device_ref)
 
     @property
-    def asked(self) -> bool:
-        """Whether it answers when it is asked, so far as the house file knows."""
-        return True
+    def can_be_queried(self) -> bool:
+        """Whether it answers queries, as far as `home.yaml` says."""
+        return self.definition.answers(self.device_ref)
+
+    @model_validator(mode="after")
+    def _accepted_by_its_vendor(self) -> Self:
+        if problem := self.definition.problem(self.device_ref):
+            raise ValueError(problem)
+        return self
 
 
 class GuardSection(ConfigSection):
@@ -80,7 +75,7 @@ class LockDevice(DeviceSection):
 
     kind: Literal["lock"]
     """Kind: what the device is; it decides which keys may stand here."""
-    vendor: Literal["somfy", "alexa", "nukihub", "zigbee2mqtt", "zwave", "guard"]
+    vendor: Annotated[str, VendorOf("lock")]
     """Vendor: whose product it is, or which program brings it to MQTT. `guard` means that `perron guard` alone moves
     the lock."""
     address: Address
@@ -107,24 +102,17 @@ class LockDevice(DeviceSection):
 
     @property
     def longest_hold(self) -> float:
-        """Seconds after which an unlock that no report answered can act no more: as declared, or its vendor's."""
-        if self.command_hold is not None:
-            return self.command_hold
-        return ZIGBEE_COMMAND_HOLD_S if self.vendor in LONG_HOLDING_VENDORS else COMMAND_HOLD_S
+        """Seconds after which an unlock that no report answered can no longer act: as declared, else its vendor's."""
+        return self.definition.command_hold_s if self.command_hold is None else self.command_hold
 
     @property
     def refuses_late(self) -> bool:
-        """Whether it refuses a late, a repeated or a forged command: a guard does, whatever lock stands behind it."""
+        """Whether it refuses a late, repeated or forged command; a guard does so in front of any lock."""
         return self.guarded or self.guard is not None
-
-    @property
-    def device_ref(self) -> DeviceRef:
-        """A guard speaks for its lock and for a door sensor: this is the lock."""
-        return replace(super().device_ref, keys={PART: LOCK}) if self.vendor == "guard" else super().device_ref
 
     @model_validator(mode="after")
     def _behind_its_guard(self) -> Self:
-        if (self.vendor == "guard") != (self.guard is not None):
+        if self.definition.is_behind_guard != (self.guard is not None):
             raise ValueError(
                 "vendor: guard and `guard: {key: ...}` belong together: `perron guard-key --new` makes the key and"
                 " tells the line; the lock's own vendor stands in guard.yaml"
@@ -132,26 +120,18 @@ class LockDevice(DeviceSection):
         return self
 
     @model_validator(mode="after")
-    def _known_node(self) -> Self:
-        if self.vendor == "zwave" and zwave.node(self.device_ref) is None:
-            raise ValueError(
-                "a Z-Wave lock needs its node's number: let the address end in it (zwave/5), or write"
-                " `keys: {node: '5'}`"
-            )
-        return self
-
-    @model_validator(mode="after")
     def _unlatches_or_not(self) -> Self:
-        if self.unlatch and self.vendor not in UNLATCHING_VENDORS:
+        if self.unlatch and not self.definition.pulls_latch:
+            able = sorted(name for name, vendor in VENDORS.items() if vendor.DEFINITION.pulls_latch)
             raise ValueError(
                 f"unlatch must be false: no lock of the vendor {self.vendor} is known to pull the latch by an order of"
-                f" its own ({', '.join(sorted(UNLATCHING_VENDORS))} can). With a fixed knob outside it opens no door"
+                f" its own ({', '.join(able)} can). With a fixed knob outside it opens no door"
             )
         return self
 
     @model_validator(mode="after")
     def _guarded_or_not(self) -> Self:
-        if self.guarded and self.vendor in BASIC_LOCK_VENDORS:
+        if self.guarded and not self.definition.refuses_late:
             raise ValueError(
                 f"guarded must be false: a lock of the vendor {self.vendor} is told no id and no time, so it obeys a"
                 " late copy of an order too. It is a basic lock"
@@ -164,7 +144,7 @@ class CoverDevice(DeviceSection):
 
     kind: Literal["cover"]
     """Kind: what the device is; it decides which keys may stand here."""
-    vendor: Literal["esphome"]
+    vendor: Annotated[str, VendorOf("cover")]
     """Vendor: the firmware of the opener."""
     reverses: bool
     """Reverses: the door goes up again by itself when it meets an obstacle. It must be `true`; other openers are
@@ -197,7 +177,7 @@ class DoorDevice(DeviceSection):
 
     kind: Literal["door"]
     """Kind: what the device is; it decides which keys may stand here."""
-    vendor: Literal["somfy", "esphome", "zigbee2mqtt", "homeassistant", "guard"]
+    vendor: Annotated[str, VendorOf("door")]
     """Vendor: whose product it is, or which program brings it to MQTT. `esphome` is the firmware
     `config/esphome/door.yaml`; `guard` is a sensor behind the radio of a guarded lock."""
     address: Address = ""
@@ -211,29 +191,17 @@ class DoorDevice(DeviceSection):
     unknown. If it is too short, the entrance is often not ready; if it is too long, a dead sensor is noticed late."""
 
     @property
-    def asked(self) -> bool:
-        """A basic door is not, nor is one that takes no command at all, whatever `answers` says.
-
-        Somfy's contacts on 433 MHz (rtds://) only send.
-        """
-        return self.answers and not self.address.startswith(somfy.ONE_WAY_PREFIX)
+    def can_be_queried(self) -> bool:
+        """Whether it answers queries: `home.yaml` says so, and its address does not say otherwise."""
+        return self.answers and super().can_be_queried
 
     @model_validator(mode="after")
     def _addressed(self) -> Self:
-        if not self.address and self.vendor != "esphome":
+        if not self.address and self.definition.address:
             raise ValueError(f"a door sensor of the vendor {self.vendor} needs its address")
-        if self.vendor == "homeassistant":
-            _require_entity(self, homeassistant.CONTACTS)
-            if self.answers:
-                raise ValueError(
-                    "what Home Assistant last heard of a contact is no answer of the contact: write answers: false"
-                )
+        if self.answers and self.definition.why_no_live_answer:
+            raise ValueError(self.definition.why_no_live_answer)
         return self
-
-    @property
-    def device_ref(self) -> DeviceRef:
-        """Behind a guard this is the door, not the lock."""
-        return replace(super().device_ref, keys={PART: DOOR}) if self.vendor == "guard" else super().device_ref
 
 
 # SHA-256 over a certificate, as `openssl x509 -fingerprint -sha256` prints it.
@@ -249,7 +217,7 @@ class CameraDevice(DeviceSection):
 
     kind: Literal["camera"]
     """Kind: what the device is; it decides which keys may stand here."""
-    vendor: Literal["alexa", "rtsp", "frigate"]
+    vendor: Annotated[str, VendorOf("camera")]
     """Vendor: `rtsp` is any camera without MQTT, `frigate` is a camera that Frigate streams again."""
     url: StreamUrl
     """Stream: address of the stream, without user and password. Where a maker wants them in the path, write `{user}`
@@ -265,17 +233,14 @@ class CameraDevice(DeviceSection):
     """Clock region: where the camera writes its running clock into the picture, as `[x, y, width, height]` in parts of
     the picture from 0 to 1. The running clock proves that the picture is live. Example: `[0.0, 0.91, 1.0, 0.09]`."""
 
-    @property
-    def speaks(self) -> bool:
-        """Whether it has MQTT at all."""
-        return self.vendor != "rtsp"
-
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if self.vendor == "alexa" and "address" not in self.model_fields_set:
-            raise ValueError("this camera's address is missing: of vendor alexa it is the endpoint's id")
-        if not self.speaks and (self.address or self.topics or self.keys):
-            raise ValueError("a camera of vendor rtsp has no MQTT: leave out address, topics and keys")
+        if self.definition.address and "address" not in self.model_fields_set:
+            raise ValueError(
+                f"this camera's address is missing: of vendor {self.vendor} it is {self.definition.address}"
+            )
+        if not self.definition.has_mqtt and (self.address or self.topics or self.keys):
+            raise ValueError(f"a camera of vendor {self.vendor} has no MQTT: leave out address, topics and keys")
         if self.url.startswith("rtsp://") and (self.ca or self.fingerprint):
             raise ValueError(
                 "ca and fingerprint are for a url that begins with rtsps://: this one shows no certificate"
@@ -292,25 +257,10 @@ class ScannerDevice(DeviceSection):
 
     kind: Literal["scanner"]
     """Kind: what the device is; it decides which keys may stand here."""
-    vendor: Literal["scanner", "proglove"]
+    vendor: Annotated[str, VendorOf("scanner")]
     """Vendor: `scanner` is any scanner that publishes to MQTT, `proglove` is a ProGlove scanner behind its gateway."""
     address: Address = ""
     """Address: only for `proglove`: `<main topic>/gateway/<serial of the gateway>/<serial of the scanner>`."""
-
-    @model_validator(mode="after")
-    def _readable(self) -> Self:
-        segments = self.address.split("/")
-        if self.vendor == "proglove" and (len(segments) < 3 or "" in segments):
-            raise ValueError(
-                "a ProGlove scanner's address is <main topic>/gateway/<gateway's serial>/<scanner's serial>"
-            )
-        if self.keys and self.vendor != "scanner":
-            raise ValueError(f"keys are for the vendor scanner; what a {self.vendor} scanner sends is known")
-        if unknown := sorted(self.keys.keys() - KEYS):
-            raise ValueError(f"`{unknown[0]}` is no word of a scan: keys say where code, event and symbology stand")
-        if self.keys and CODE not in self.keys:
-            raise ValueError("keys must say where the code stands, like `code: data.barcode`")
-        return self
 
 
 class SignalDevice(DeviceSection):
@@ -318,7 +268,7 @@ class SignalDevice(DeviceSection):
 
     kind: Literal["signal"]
     """Kind: what the device is; it decides which keys may stand here."""
-    vendor: Literal["signal", "zigbee2mqtt"]
+    vendor: Annotated[str, VendorOf("signal")]
     """Vendor: `signal` is a device with Perron's own topics, `zigbee2mqtt` is a Zigbee siren."""
     address: Address = ""
     """Address: only for `zigbee2mqtt`: the topic of the siren. `topics: {event: ...}` then names the topic of the
@@ -330,7 +280,7 @@ class FridgeDevice(DeviceSection):
 
     kind: Literal["fridge"]
     """Kind: what the device is; it decides which keys may stand here."""
-    vendor: Literal["smartthings", "zigbee2mqtt", "homeassistant"]
+    vendor: Annotated[str, VendorOf("fridge")]
     """Vendor: whose product it is, or which program brings it to MQTT."""
     address: Address
     """Address: what the vendor calls the fridge or the thermometer. Example:
@@ -346,25 +296,17 @@ class FridgeDevice(DeviceSection):
 
     @property
     def device_ref(self) -> DeviceRef:
-        """With the unit, where the payload tells none."""
+        """The same, with the unit for a payload that does not state it."""
         return DeviceRef(address=self.address, keys=self.keys, kind=self.kind, unit=self.unit)
 
     @property
-    def asked(self) -> bool:
-        """A statestream only talks."""
-        return self.vendor != "homeassistant" or homeassistant.asked(self.device_ref)
-
-    @property
-    def silence(self) -> float | None:
-        """After how many seconds without a word it is unknown: an hour behind a bridge, if nobody says else."""
-        quiet = self.heartbeat is None and self.vendor in ("homeassistant", "zigbee2mqtt")
-        return 3600.0 if quiet else self.heartbeat
+    def silence_s(self) -> float | None:
+        """After so many seconds without a report its temperature is unknown; None if it is queried instead."""
+        return self.definition.silence_s if self.heartbeat is None else self.heartbeat
 
     @model_validator(mode="after")
-    def _entity(self) -> Self:
-        if self.vendor == "homeassistant":
-            _require_entity(self, homeassistant.THERMOMETERS)
-        elif self.unit != "C":
+    def _unit_known_once(self) -> Self:
+        if self.unit != "C" and self.definition.sends_unit:
             raise ValueError(f"a {self.vendor} fridge says its unit itself: leave unit out")
         return self
 
@@ -374,21 +316,11 @@ class PresenceDevice(DeviceSection):
 
     kind: Literal["presence"]
     """Kind: what the device is; it decides which keys may stand here."""
-    vendor: Literal["homeassistant"]
+    vendor: Annotated[str, VendorOf("presence")]
     """Vendor: whose product it is, or which program brings it to MQTT."""
     address: Address
     """Address: the entity, either `<base topic>/<domain>/<object>` (statestream) or `<domain>.<object>` (an
     automation). Example: `homeassistant/person/claire`."""
-
-    @property
-    def asked(self) -> bool:
-        """A statestream only talks."""
-        return homeassistant.asked(self.device_ref)
-
-    @model_validator(mode="after")
-    def _entity(self) -> Self:
-        _require_entity(self, homeassistant.PRESENCES)
-        return self
 
 
 ArmedMode = Literal["armed_home", "armed_away", "armed_night", "armed_vacation", "armed_custom_bypass"]
@@ -399,7 +331,7 @@ class AlarmDevice(DeviceSection):
 
     kind: Literal["alarm"]
     """Kind: what the device is; it decides which keys may stand here."""
-    vendor: Literal["homeassistant"]
+    vendor: Annotated[str, VendorOf("alarm")]
     """Vendor: whose product it is, or which program brings it to MQTT."""
     address: Address
     """Address: the entity, either `<base topic>/<domain>/<object>` (statestream) or `<domain>.<object>` (an
@@ -409,28 +341,9 @@ class AlarmDevice(DeviceSection):
     in in these modes too. Example: `[armed_home]`."""
 
     @property
-    def asked(self) -> bool:
-        """A statestream only talks."""
-        return homeassistant.asked(self.device_ref)
-
-    @property
     def bypassed(self) -> frozenset[AlarmPanelState]:
-        """The modes, as the panel's words."""
+        """The modes, as the panel reports them."""
         return frozenset(AlarmPanelState(mode) for mode in self.bypassed_in)
-
-    @model_validator(mode="after")
-    def _entity(self) -> Self:
-        _require_entity(self, homeassistant.PANELS)
-        return self
-
-
-def _require_entity(device: DeviceSection, domains: frozenset[str]) -> None:
-    if homeassistant.domain(device.device_ref) not in domains or not _ENTITY_ADDRESS.fullmatch(device.address):
-        known = ", ".join(sorted(domains))
-        raise ValueError(
-            f"write which entity of Home Assistant it is: <base topic>/<domain>/<object> by statestream, or"
-            f" <domain>.<object> by an automation; domains that fit here: {known}"
-        )
 
 
 AnyDevice = Annotated[

@@ -11,7 +11,7 @@ def depends_on_lock(home: Home, lock: str, door: str) -> bool:
     device (TaHoma's `io://GATEWAY/ADDRESS#2`).
     """
     one, other = home.devices[lock], home.devices[door]
-    if other.vendor == "guard":  # what stands behind the guard its own file says, and it refuses the same there
+    if other.definition.is_behind_guard:  # `guard.yaml` names the sensor, and its validation refuses the same
         return False
     whole, also = (device.address.partition("#")[0] for device in (one, other))
     if lock == door or (whole and (one.vendor, whole) == (other.vendor, also)):

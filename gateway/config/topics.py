@@ -7,7 +7,6 @@ Devices speak on `perron/<id>/state|availability|event|result|battery` and are s
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from devices.vendors import VENDORS
 from devices.vendors.words import TopicSuffix
 from gateway.config.home import Home
 from gateway.system.mqtt_settings import OverflowPolicy, Subscription
@@ -83,7 +82,7 @@ def custom_topics(home: Home, device: str) -> Mapping[TopicSuffix, str]:
         KeyError: no such device.
     """
     section = home.devices[device]
-    return {**VENDORS[section.vendor].topics(section.device_ref), **section.topics}
+    return {**section.product_topics, **section.topics}
 
 
 def inbound_topics(home: Home, device: str) -> Mapping[TopicSuffix, str]:
@@ -94,11 +93,11 @@ def inbound_topics(home: Home, device: str) -> Mapping[TopicSuffix, str]:
     Raises:
         KeyError: no such device.
     """
-    if not home.devices[device].speaks:
+    section = home.devices[device]
+    if not section.definition.has_mqtt:
         return {}
     own = custom_topics(home, device)
-    product = VENDORS[home.devices[device].vendor].topics(home.devices[device].device_ref)
-    ours = {} if product else {channel: f"perron/{device}/{channel}" for channel in DEVICE_CHANNELS}
+    ours = {} if section.product_topics else {channel: f"perron/{device}/{channel}" for channel in DEVICE_CHANNELS}
     return {c: topic for c, topic in {**ours, **own}.items() if c in INBOUND_CHANNELS}
 
 
@@ -109,14 +108,11 @@ def bridge_base_topic(home: Home, device: str) -> str | None:
     is the bridge's; two hubs below one word (`nuki/front`, `nuki/garage`) are two, for each connects by itself.
     """
     section = home.devices[device]
-    topics = VENDORS[section.vendor].topics(section.device_ref)
-    if not topics:
+    if section.definition.base_topic is not None:
+        return section.definition.base_topic(section.device_ref)
+    split = [topic.split("/") for topic in section.product_topics.values()]
+    if not split:
         return None
-    split = [topic.split("/") for topic in topics.values()]
-    if section.vendor == "guard":  # it speaks on our topics
-        return None
-    if section.vendor == "homeassistant":  # <base>/<domain>/<object>; that it is there it says elsewhere
-        return "/".join(section.address.split("/")[:-2]) or split[0][0]
     shared: list[str] = []
     for words in zip(*(topic[:-1] for topic in split), strict=False):  # the last word says what is told there
         if len(set(words)) > 1:

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from devices.vendors import VENDORS, zigbee2mqtt
 from devices.vendors.words import TopicSuffix
 from gateway.config.broker_acl import AccountTaken, account_names
 from gateway.config.devices import AnyDevice
@@ -117,7 +116,7 @@ def _check_exclusive(
 
 def _check_entrance(home: Home, entrance: EntranceSection, at: tuple[str | int, ...]) -> Iterator[ConfigProblem]:
     door = home.devices.get(entrance.door)
-    if entrance.living_space and door is not None and door.kind == "door" and not door.asked:
+    if entrance.living_space and door is not None and door.kind == "door" and not door.can_be_queried:
         yield ConfigProblem(
             (*at, "door"),
             f"`{entrance.door}` cannot be asked, so nobody can know that the door stayed shut: it will"
@@ -153,7 +152,7 @@ def _check_garage(
             f"`{entrance.lock}` is the opener of a garage door, which is no lock: write living_space: false, and keep"
             " the door from the garage into the house locked.",
         )
-    if door is not None and door.kind == "door" and not door.asked:
+    if door is not None and door.kind == "door" and not door.can_be_queried:
         yield ConfigProblem(
             (*at, "door"),
             f"`{entrance.door}` cannot be asked, and at a garage its answer alone says that the door"
@@ -169,8 +168,8 @@ def _check_topics(home: Home) -> Iterator[ConfigProblem]:
             taken[f"perron/{id_}/{channel}"] = id_
     for id_, device in home.devices.items():
         yield from _check_product_topics(id_, device)
-        if device.vendor == "zigbee2mqtt":
-            yield from _check_zigbee2mqtt(home, id_, device)
+        if problem := device.definition.bridge_problem(device.device_ref, home.broker.bridges):
+            yield ConfigProblem(("devices", id_, "address"), problem)
         for channel, topic in device.topics.items():
             loc = ("devices", id_, "topics", channel.value)
             if topic.split("/")[0] == "perron":
@@ -186,9 +185,9 @@ def _check_topics(home: Home) -> Iterator[ConfigProblem]:
 
 def _check_product_topics(id_: str, device: AnyDevice) -> Iterator[ConfigProblem]:
     """What an address makes of a product's topics: no wildcards, nothing of ours, nothing of the broker's own."""
-    if device.vendor == "guard":  # `_check_guards` looks at it
+    if device.definition.is_behind_guard:  # `_check_guards` checks it
         return
-    for channel, topic in VENDORS[device.vendor].topics(device.device_ref).items():
+    for channel, topic in device.product_topics.items():
         if channel not in device.topics and (
             not PRODUCT_TOPIC_PATTERN.fullmatch(topic) or topic.split("/")[0] == "perron"
         ):
@@ -199,36 +198,21 @@ def _check_product_topics(id_: str, device: AnyDevice) -> Iterator[ConfigProblem
             return
 
 
-def _check_zigbee2mqtt(home: Home, id_: str, device: AnyDevice) -> Iterator[ConfigProblem]:
-    """By its base topic it is known whose word of a bridge's end, and whose log of failed orders, are meant."""
-    base, name = zigbee2mqtt.split(device.device_ref)
-    longer = next((one for one in home.broker.bridges if one != base and device.address.startswith(f"{one}/")), None)
-    if longer is not None:
-        yield ConfigProblem(
-            ("devices", id_, "address"),
-            f"it stands behind the bridge of `{longer}`, which has several levels: write `keys: {{base: {longer}}}`,"
-            " or its failures and its end would be heard of nowhere.",
-        )
-    elif not name:
-        yield ConfigProblem(
-            ("devices", id_, "address"),
-            f"`{device.address}` is no device of the base topic `{base}`: write {base}/FRIENDLY_NAME, as it stands in"
-            " Zigbee2MQTT.",
-        )
-
-
 def _check_guards(home: Home) -> Iterator[ConfigProblem]:
     """A guard speaks on its lock's own topics, for that lock and for one door sensor at most."""
     for id_, device in home.devices.items():
-        if device.kind not in {"lock", "door"} or device.vendor != "guard":
+        if not device.definition.is_behind_guard:
             continue
         at = ("devices", id_, "address")
         guard = home.devices.get(device.address)
-        sisters = [other for other, one in home.devices.items()
-                   if one.kind == "door" and one.vendor == "guard" and one.address == device.address]  # fmt: skip
+        sisters = [
+            other
+            for other, one in home.devices.items()
+            if one.kind == "door" and one.definition.is_behind_guard and one.address == device.address
+        ]
         if device.kind == "lock" and device.address != id_:
             yield ConfigProblem(at, f"a guarded lock's address is its own id: write `address: {id_}`.")
-        elif device.kind == "door" and (guard is None or guard.kind != "lock" or guard.vendor != "guard"):
+        elif device.kind == "door" and not (guard and guard.kind == "lock" and guard.definition.is_behind_guard):
             yield ConfigProblem(at, "write here the id of the lock whose guard has this door sensor behind its radio.")
         elif device.kind == "door" and sisters[0] != id_:
             yield ConfigProblem(at, f"the guard of `{device.address}` has the door sensor `{sisters[0]}` already.")

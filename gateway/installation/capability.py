@@ -193,7 +193,7 @@ def _auto_lock_capability(id_: str, lock: LockDevice) -> Capability:
 
 def _sensor_capability(id_: str, door: DoorDevice, measured: Measurement | None) -> Capability:
     told = None if measured is None else measured.door
-    if not door.asked:
+    if not door.can_be_queried:
         facts = {"heartbeat": f"{door.heartbeat:g}"}
         return Capability(
             of=id_, facet=CapabilityKind.DOOR, ground=CapabilityEvidence.DECLARED, said="door.basic", facts=facts
@@ -285,7 +285,7 @@ def _independence_capabilities(home: Home, name: str, section: EntranceSection) 
             facts=facts,
             forbids=True,
         )
-    elif section.living_space and isinstance(door, DoorDevice) and not door.asked:
+    elif section.living_space and isinstance(door, DoorDevice) and not door.can_be_queried:
         yield Capability(
             of=name,
             facet=CapabilityKind.DOOR,

@@ -126,7 +126,7 @@ def _authenticated(
     """Give to each device what counts of a message: of those behind a guard what its signature covers."""
     behind: dict[str, TopicSuffix] = {}
     for id_ in ids:
-        if home.devices[id_].vendor != "guard":
+        if not home.devices[id_].definition.is_behind_guard:
             yield id_, incoming
             continue
         here = (channel for channel, topic in inbound_topics(home, id_).items() if topic == incoming.topic)
@@ -184,7 +184,7 @@ def _reader(home: Home, id_: str, word: str) -> Callable[[InboundMessage], tuple
         if channel is None:
             return None
         reports = vendor.decode_report(channel, incoming.payload, device.device_ref)
-        if vendor.CORRELATES:
+        if vendor.DEFINITION.correlates:
             echo = CorrelationReport(echo=ours.decode())  # of a device whose MQTT has no correlation data
             told = tuple(report for report in reports if report != echo)
             return told, channel is TopicSuffix.RESULT and (incoming.correlation == ours or echo in reports)

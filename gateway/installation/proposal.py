@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AwareDatetime, Field, JsonValue, StringConstraints
 
-from devices.vendors import zwave
+from devices.vendors.definition import DEVICE_KINDS, DOOR_KINDS
 from devices.vendors.words import TopicSuffix
 from gateway.config.broker_acl import HOMEASSISTANT_ACCOUNT, access_list, account_names, bridge_topics
 from gateway.config.devices import AnyDevice, CameraDevice
@@ -25,16 +25,10 @@ from gateway.config.stream_url import endpoint
 from gateway.config.topics import BRIDGE_CHANNELS, bridge_base_topic, custom_topics, inbound_topics
 from gateway.system.config_section import ConfigSection
 
-PROPOSAL_KINDS = ("lock", "cover", "door", "camera", "scanner", "signal", "fridge", "presence", "alarm", ENTRANCE)
+PROPOSAL_KINDS = (*DEVICE_KINDS, ENTRANCE)
 MAX_PENDING_PROPOSALS = 24  # that wait for the owner; a house has fewer devices
 MAX_PROPOSAL_BYTES = 4096  # bytes of one, as JSON
 LOGIN_KEY = "credentials_file"  # a camera's; the box alone names it
-_DOOR_KINDS = ("lock", "cover", "door")  # what moves a door or proves that it is shut
-# Topics that a gateway has for all its devices: which of them is meant stands in the payload.
-_GATEWAY_TOPICS: Mapping[str, frozenset[TopicSuffix]] = {
-    "zwave": frozenset({TopicSuffix.GET, TopicSuffix.RESULT, TopicSuffix.SET}),
-    "proglove": frozenset({TopicSuffix.EVENT, TopicSuffix.AVAILABILITY, TopicSuffix.SET}),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,9 +147,9 @@ def _topic_remarks(old: Home, new: Home, name: str) -> Iterator[Remark]:
     device = new.devices[name]
     mine = {(channel, topic) for channel, topic in _device_topics(new, name) if channel not in BRIDGE_CHANNELS}
     for other, there in old.devices.items():
-        if device.vendor == "guard" and device.address == other:
+        if device.definition.is_behind_guard and device.address == other:
             continue  # a door sensor behind a lock's guard: `enrolment` says which
-        shared = frozenset() if device.vendor != there.vendor else _GATEWAY_TOPICS.get(device.vendor, frozenset())
+        shared = device.definition.shared_channels if device.vendor == there.vendor else frozenset()
         shared -= device.topics.keys() | there.topics.keys()
         for channel, topic in _device_topics(old, other):
             if channel not in BRIDGE_CHANNELS and any(
@@ -181,21 +175,14 @@ def _is_same_device(one: AnyDevice, other: AnyDevice) -> bool:
     """Whether two of one vendor are one thing, though they have no topic in common, or none but their gateway's."""
     if isinstance(one, CameraDevice):
         return isinstance(other, CameraDevice) and _camera_source(one) == _camera_source(other)
-    if one.vendor == "zwave":
-        return _gateway_node(one) == _gateway_node(other)
-    by_address = one.vendor == "proglove" or (one.vendor != "guard" and one.kind in _DOOR_KINDS)
-    return by_address and one.kind == other.kind and one.address.casefold() == other.address.casefold() != ""
+    identity = one.definition.identity(one.device_ref)
+    return identity is not None and one.kind == other.kind and identity == other.definition.identity(other.device_ref)
 
 
 def _camera_source(camera: CameraDevice) -> tuple[tuple[str, int], str]:
     """Where a camera's pictures come from."""
     parts = urlsplit(camera.url)
     return endpoint(camera.url), f"{parts.path.rstrip('/')}?{parts.query}"
-
-
-def _gateway_node(device: AnyDevice) -> tuple[int | None, str]:
-    """Which node of which gateway."""
-    return zwave.node(device.device_ref), zwave.topics(device.device_ref)[TopicSuffix.SET]
 
 
 def _address_remarks(new: Home, name: str) -> Iterator[Remark]:
@@ -208,7 +195,7 @@ def _address_remarks(new: Home, name: str) -> Iterator[Remark]:
     device, carried = new.devices[name], bridge_base_topic(new, name) is not None
     bases = [base for several in bridge_topics(new).values() for base in several]
     for channel, topic in device.topics.items():
-        if channel not in (TopicSuffix.SET, TopicSuffix.GET) and device.kind not in _DOOR_KINDS:
+        if channel not in (TopicSuffix.SET, TopicSuffix.GET) and device.kind not in DOOR_KINDS:
             continue
         if carried and f"{topic}/".startswith(f"{device.address}/"):
             continue

@@ -287,7 +287,7 @@ class CommandExecutor:
         self._send_query(device, command.session, command.number)
 
     def _send_query(self, device: str, session: int, number: int) -> None:
-        if not self._home.devices[device].asked:
+        if not self._home.devices[device].can_be_queried:
             return
         self._last_queries[device] = session, number, self._clock.now().mono
         self._sent_queries[device].append((session, number))
@@ -301,7 +301,7 @@ class CommandExecutor:
 
     def _ring_signal(self, command: c.RingBell, state: Entrance) -> None:
         """Ring the signal. One that confirms no command by its id is queried afterwards: its answer confirms."""
-        echoes = VENDORS[self._home.devices[self._section.signal].vendor].CORRELATES
+        echoes = self._home.devices[self._section.signal].definition.correlates
         id_ = secrets.token_hex(8)
         self._ring_commands = {id_ if echoes else "": command.visit}
         self._send_signal(asked.SetSignal(id=id_, light=asked.Light.AMBER, sound=asked.Sound.RING))

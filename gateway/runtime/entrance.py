@@ -198,7 +198,7 @@ class EntranceActor:
 
         Zigbee2MQTT and similar bridges publish what they have just read from the device, on the topic of its state.
         """
-        if VENDORS[self._home.devices[device].vendor].CORRELATES:
+        if self._home.devices[device].definition.correlates:
             for report in reports:
                 if isinstance(report, said.CorrelationReport):  # its MQTT has no correlation data
                     incoming = replace(incoming, correlation=report.echo.encode())
@@ -253,7 +253,7 @@ class EntranceActor:
         """
         self._check_silence(now)
         door = self._home.devices[self._section.door]
-        if door.kind != "door" or door.asked or self._door_heard_mono is None:
+        if door.kind != "door" or door.can_be_queried or self._door_heard_mono is None:
             return
         if now.mono - self._door_heard_mono > door.heartbeat:
             self._door_heard_mono = None

@@ -19,7 +19,7 @@ def entrance_rules(home: Home, entrance: str) -> Rules:
     rules = Rules(
         cameras={section.cameras.outside: True, **dict.fromkeys(section.cameras.inside, False)},
         guarded=False,
-        door_answers=door.kind == "door" and door.asked,
+        door_answers=door.kind == "door" and door.can_be_queried,
         presence=section.presence,
         alarm=section.alarm,
         bypassed=alarm.bypassed if alarm is not None and alarm.kind == "alarm" else frozenset(),

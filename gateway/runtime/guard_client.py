@@ -86,8 +86,11 @@ class GuardClient:
         for lock, section in home.devices.items():
             if not isinstance(section, LockDevice) or section.guard is None:
                 continue
-            doors = [id_ for id_, one in home.devices.items()
-                     if isinstance(one, DoorDevice) and one.vendor == "guard" and one.address == lock]  # fmt: skip
+            doors = [
+                id_
+                for id_, one in home.devices.items()
+                if isinstance(one, DoorDevice) and one.definition.is_behind_guard and one.address == lock
+            ]
             key = command_key(home.storage.folder / "key")
             guard = _GuardPeer(lock, doors[0] if doors else None, public_key(section.guard.key), key)
             self._guards |= dict.fromkeys((lock, *doors), guard)

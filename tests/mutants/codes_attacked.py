@@ -149,9 +149,9 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a contact that only sends can be asked",
-        file="gateway/config/devices.py",
-        old="        return self.answers and not self.address.startswith(somfy.ONE_WAY_PREFIX)",
-        new="        return self.answers",
+        file="devices/vendors/somfy.py",
+        old="    answers=_answers,\n",
+        new="",
         tests=(f"{_NEIGHBOURS}::test_a_contact_that_only_sends_is_a_basic_door_whatever_the_house_file_says",),
     ),
     Mutant(

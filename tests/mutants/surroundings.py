@@ -45,8 +45,8 @@ MUTANTS = (
     Mutant(
         name="a thermometer that fell silent is believed for ever",
         file="gateway/runtime/adapters/presence_fridge_alarm.py",
-        old="and mono - at > found.silence",
-        new="and mono - at > found.silence + 1e9",
+        old="and mono - at > found.silence_s",
+        new="and mono - at > found.silence_s + 1e9",
         tests=(SURROUNDINGS,),
     ),
     Mutant(

@@ -71,9 +71,9 @@ MUTANTS = (
     ),
     Mutant(
         name="a guard's radio is taken to hold a command no longer than any",
-        file="gateway/config/devices.py",
-        old='LONG_HOLDING_VENDORS = frozenset({"zigbee2mqtt", "guard"})',
-        new='LONG_HOLDING_VENDORS = frozenset({"zigbee2mqtt"})',
+        file="devices/vendors/guard.py",
+        old="    command_hold_s=ZIGBEE_COMMAND_HOLD_S,  # only",
+        new="    # only",
         tests=(CONFIG,),
     ),
     Mutant(

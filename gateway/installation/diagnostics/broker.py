@@ -90,7 +90,8 @@ async def _probe_through_broker(home: Home, installer: BrokerSection, found: lis
     async with connect_once(installer, heard, monotonic=asyncio.get_running_loop().time) as guest:
         told = await probe_devices(home, guest, home.devices, longest=DEVICE_TIMEOUT_S, word="doctor")
     found.append(await gateway_finding(home.broker, told.stored.get(BRIDGE_STATE), here=here))
-    found += [device_finding(id_, one, told.devices[id_]) for id_, one in home.devices.items() if one.speaks]
+    with_mqtt = ((id_, one) for id_, one in home.devices.items() if one.definition.has_mqtt)
+    found += [device_finding(id_, one, told.devices[id_]) for id_, one in with_mqtt]
     found += battery_findings(home, told.stored)
 
 
@@ -251,6 +252,6 @@ def device_finding(id_: str, device: AnyDevice, heard: DeviceAnswer) -> Finding:
 
 def _not_probed_sentence(device: AnyDevice, reason: str) -> Sentence:
     """Why it was not asked, as `gateway_finding.installation.device_probe` says it."""
-    if isinstance(device, DoorDevice) and not device.asked:
+    if isinstance(device, DoorDevice) and not device.can_be_queried:
         return Sentence("device.basic")
     return Sentence("device.unsent") if "did not leave" in reason else Sentence("device.unasked", {"kind": device.kind})

@@ -29,7 +29,7 @@ _SAMPLE_COMMANDS: tuple[Command, ...] = (
 
 
 def _known_vendor(name: str) -> str:
-    known = sorted(VENDORS.keys() - {"guard"})
+    known = sorted(one for one, vendor in VENDORS.items() if not vendor.DEFINITION.is_behind_guard)
     if name not in known:
         raise ValueError(f"the vendor {name!r} is none of {', '.join(known)}")
     return name

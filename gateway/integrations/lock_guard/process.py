@@ -22,7 +22,6 @@ from devices.reports import AvailabilityReport, CorrelationReport
 from devices.vendors import VENDORS
 from devices.vendors import guard as words
 from devices.vendors.words import DeviceRef, TopicSuffix
-from gateway.config.devices import UNLATCHING_VENDORS
 from gateway.config.topics import RETAINED_CHANNELS
 from gateway.integrations.lock_guard.file import GuardFile, RadioDevice
 from gateway.integrations.lock_guard.ledger import Ledger, LedgerState
@@ -110,13 +109,13 @@ class GuardProcess:
         self._house_mqtt, self._radio_mqtt = self._mqtt_clients()
 
     def _settings(self) -> GuardSettings:
-        echoing = {part for part, device in self._radio_devices.items() if VENDORS[device.vendor].CORRELATES}
+        echoing = {part for part, device in self._radio_devices.items() if VENDORS[device.vendor].DEFINITION.correlates}
         return GuardSettings(
             lock=self._file.lock,
             door=self._file.radio.door is not None,
             silent=self._file.silent,
             latency=self._file.latency,
-            latches=self._file.radio.lock.vendor in UNLATCHING_VENDORS,
+            latches=VENDORS[self._file.radio.lock.vendor].DEFINITION.pulls_latch,
             echoes=frozenset(echoing),
             timing=self._file.timing,
         )
@@ -210,7 +209,7 @@ class GuardProcess:
         if incoming.retain:  # of retained messages only the bad news counts
             reports = tuple(r for r in reports if isinstance(r, AvailabilityReport) and not r.online)
         echo = next((r.echo.encode() for r in reports if isinstance(r, CorrelationReport)), incoming.correlation)
-        number = _query_number(echo) if vendor.CORRELATES and channel is TopicSuffix.RESULT else None
+        number = _query_number(echo) if vendor.DEFINITION.correlates and channel is TopicSuffix.RESULT else None
         by_bridge = channel is TopicSuffix.BRIDGE and not incoming.retain
         return RadioReported(part=part, reports=reports, number=number, by_bridge=by_bridge)
 
@@ -266,7 +265,7 @@ class GuardProcess:
                     assert_never(command)
 
     def _send_report(self, said: SendReport) -> None:
-        device_ref = DeviceRef(keys={words.PART: said.part.value})
+        device_ref = DeviceRef(kind=said.part.value)
         body, channel = b"", TopicSuffix.EVENT
         if said.report is not None:
             letter = words.encode_report(said.report, device_ref)[0]

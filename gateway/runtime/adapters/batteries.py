@@ -16,8 +16,6 @@ from gateway.domain.visit.rules import battery_level
 from gateway.runtime.adapters.presence_fridge_alarm import surrounding_devices
 
 BUTTON_ROLE = "button"  # of a signal whose button is a device of its own
-ANY_TOPIC_VENDORS = frozenset({"zigbee2mqtt"})  # vendors whose devices report a battery on any topic of theirs
-OWN_TOPIC_VENDORS = frozenset({"esphome", "homeassistant", "zwave"})  # ... on a topic of its own
 
 
 def auxiliary_devices(section: EntranceSection) -> frozenset[str]:
@@ -63,8 +61,5 @@ def auxiliary_batteries(home: Home, entrance: str) -> tuple[str, ...]:
 
 def _battery_topics(home: Home, device: str) -> Iterator[TopicSuffix]:
     """Yield the topic suffixes on which a device may report a battery."""
-    vendor, topics = home.devices[device].vendor, inbound_topics(home, device)
-    if vendor in ANY_TOPIC_VENDORS:
-        yield from (channel for channel in (TopicSuffix.STATE, TopicSuffix.EVENT) if channel in topics)
-    if vendor in OWN_TOPIC_VENDORS and TopicSuffix.BATTERY in topics:
-        yield TopicSuffix.BATTERY
+    topics = inbound_topics(home, device)
+    yield from (suffix for suffix in home.devices[device].definition.battery if suffix in topics)

@@ -61,6 +61,6 @@ def silent_devices(home: Home, spoke: Mapping[str, float], mono: float) -> froze
         device
         for device, at in spoke.items()
         if isinstance(found := home.devices[device], FridgeDevice)
-        and found.silence is not None
-        and mono - at > found.silence
+        and found.silence_s is not None
+        and mono - at > found.silence_s
     )

@@ -9,8 +9,10 @@ from enum import StrEnum, auto
 from typing import get_args
 
 from multidict import MultiMapping
-from pydantic import BaseModel, JsonValue, TypeAdapter
+from pydantic import JsonValue, TypeAdapter
 
+from devices.vendor_name import VendorOf
+from devices.vendors.definition import DeviceKind
 from gateway.config import devices
 from gateway.config.editor import EditRejected, parse_value
 from gateway.config.editor_keys import ENTRANCE
@@ -55,20 +57,8 @@ class FormField:
     kinds: tuple[str, ...] = ()  # of the devices to choose from
 
 
-_MODELS: Mapping[str, type[BaseModel]] = {
-    "lock": devices.LockDevice, "cover": devices.CoverDevice, "door": devices.DoorDevice,
-    "camera": devices.CameraDevice, "scanner": devices.ScannerDevice, "signal": devices.SignalDevice,
-    "fridge": devices.FridgeDevice, "presence": devices.PresenceDevice, "alarm": devices.AlarmDevice,
-}  # fmt: skip
-
-
-def _choices(kind: str, key: str) -> tuple[str, ...]:
-    """The words that the house file knows there."""
-    return tuple(get_args(_MODELS[kind].model_fields[key].annotation))
-
-
-def _device_fields(kind: str, *more: FormField) -> tuple[FormField, ...]:
-    vendor = FormField(key="vendor", shape=InputType.CHOICE, words=_choices(kind, "vendor"), must=True)
+def _device_fields(kind: DeviceKind, *more: FormField) -> tuple[FormField, ...]:
+    vendor = FormField(key="vendor", shape=InputType.CHOICE, words=VendorOf(kind).names, must=True)
     return (vendor, FormField(key="address"), *more)
 
 

@@ -171,9 +171,9 @@ def test_a_contact_that_only_sends_is_a_basic_door_whatever_the_house_file_says(
     def door(address: str) -> DoorDevice:
         return DoorDevice.model_validate({"kind": "door", "vendor": "somfy", "address": address, "answers": True})
 
-    assert door("io://1234-5678-3293/5770899").asked
+    assert door("io://1234-5678-3293/5770899").can_be_queried
     sends = door("rtds://1234-5678-3293/12345")
-    assert not sends.asked
+    assert not sends.can_be_queried
     home = load_home_file(Path(__file__).parents[3] / "config" / "home.yaml")
     with_it = home.model_copy(update={"devices": {**home.devices, "front-door": sends}})
     assert not entrance_rules(with_it, "front").door_answers

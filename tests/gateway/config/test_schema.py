@@ -10,8 +10,8 @@ import jsonschema
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
+from devices.vendors.definition import COMMAND_HOLD_S, ZIGBEE_COMMAND_HOLD_S
 from gateway.cli.schema import ConfigFile, schema
-from gateway.config.devices import COMMAND_HOLD_S, ZIGBEE_COMMAND_HOLD_S
 from gateway.config.reference import page
 from gateway.config.schema import schema_of, written
 from gateway.domain.timing import Timing

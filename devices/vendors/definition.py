@@ -1,0 +1,130 @@
+"""Defines what a vendor module states about its devices, so that no other module compares a vendor's name."""
+
+from collections.abc import Callable, Collection, Hashable, Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol, get_args
+
+from devices.commands import Command
+from devices.reports import Report, UnreadablePayload
+from devices.vendors.words import NO_DEVICE_REF, DeviceRef, Publication, TopicSuffix
+
+DeviceKind = Literal["lock", "cover", "door", "camera", "scanner", "signal", "fridge", "presence", "alarm"]
+DEVICE_KINDS: tuple[str, ...] = get_args(DeviceKind)
+DOOR_KINDS = frozenset({"lock", "cover", "door"})  # these move a door, or prove that it is closed
+
+# The longest time for which bridge, radio or motor may hold a command before the device obeys it or drops it.
+# Z-Wave JS: three attempts, each with a callback of 65 s (30 s since 12.2), make 195 s; Nuki Hub repeats a Bluetooth
+# command for seconds; ESPHome and Perron's guard queue nothing, and the broker drops a message at its expiry of 5 s.
+# A quarter of an hour is more than any of them, and the notice at the door names it.
+COMMAND_HOLD_S = 900.0
+# zigbee-herdsman queues a command that a lock with the Poll Control cluster did not acknowledge until its next check-in
+# (`AnyDevice.pendingRequestTimeout`); the Zigbee Cluster Library's default interval is 14,400 quarter seconds. Before
+# the first check-in it waits for a day: then the owner sets `command_hold`, or lets the lock check in before its use.
+ZIGBEE_COMMAND_HOLD_S = 3600.0
+
+
+def by_address_at_a_door(device_ref: DeviceRef) -> Hashable | None:
+    """Identify a device of the kinds in `DOOR_KINDS` by its address; other devices have no identity."""
+    return device_ref.address.casefold() or None if device_ref.kind in DOOR_KINDS else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Definition:
+    """The facts of one vendor's devices. A hook receives the device reference, whose `kind` is the enrolled one."""
+
+    name: str
+    """The vendor in `home.yaml`; also the name of its module."""
+    kinds: frozenset[DeviceKind]
+    """The kinds of devices that `home.yaml` may enrol with this vendor."""
+    simulated: frozenset[DeviceKind] = frozenset()
+    """Those of them that the simulated house has."""
+    is_external: bool = False
+    """Another program or a real device plays these devices: `perron simulate` leaves them out."""
+
+    correlates: bool
+    """An answer on `result` contains the query's correlation data (MQTT 5, or as a `CorrelationReport`).
+
+    If not, the first state that a device sends after a query counts as its answer.
+    """
+    answer: Callable[[Report, str, DeviceRef], Publication] | None = None
+    """Encodes an answer whose payload contains the query's echo; None if MQTT carries the correlation data."""
+    answers: Callable[[DeviceRef], bool] = lambda _: True
+    """Whether this device answers queries."""
+    why_no_live_answer: str | None = None
+    """Set if an answer may come from a cache: why a door sensor must not claim to answer."""
+    silence_s: float | None = None
+    """After so many seconds without a report a value is unknown, unless `home.yaml` says otherwise."""
+
+    refuses_late: bool = False
+    """A command contains its id and expiry, so that a guarded lock can refuse a late or repeated one."""
+    pulls_latch: bool = False
+    """A lock can pull the latch on command."""
+    command_hold_s: float = COMMAND_HOLD_S
+    """After so many seconds an unlock that no report answered can no longer act."""
+    jam_hides_position: bool = False
+    """A jammed lock does not report the position of its bolt."""
+
+    has_mqtt: bool = True
+    """Devices of this vendor send and receive MQTT messages."""
+    is_behind_guard: bool = False
+    """Perron's guard speaks for these devices: it signs their reports, and commands to it are signed."""
+    account: str | None = None
+    """The broker account of the program that publishes for all devices of this vendor; None: named by its topics."""
+    base_topic: Callable[[DeviceRef], str | None] | None = None
+    """Returns the base topic of the program that carries this device; None: what all topics of the vendor share."""
+    shared_channels: frozenset[TopicSuffix] = frozenset()
+    """Topics that a gateway has for all its devices: the payload names the device."""
+    battery: tuple[TopicSuffix, ...] = ()
+    """The topic suffixes on which a device may report its battery."""
+
+    address: str = ""
+    """What the address is, in words, if a door sensor or camera of this vendor needs one."""
+    sends_unit: bool = True
+    """A payload states the unit of its temperature; if not, `home.yaml` does."""
+    identity: Callable[[DeviceRef], Hashable | None] = by_address_at_a_door
+    """Returns equal values for two references to one physical device; None: such devices cannot be compared."""
+    problem: Callable[[DeviceRef], str | None] = lambda _: None
+    """Returns what is wrong with a device in `home.yaml`, and what to write instead; None if nothing is."""
+    bridge_problem: Callable[[DeviceRef, Collection[str]], str | None] = lambda _, __: None
+    """The same of its address, when the base topics of the household's bridges are known."""
+
+
+class Vendor(Protocol):
+    """The interface of a vendor module (a module satisfies it by its members)."""
+
+    @property
+    def DEFINITION(self) -> Definition:  # noqa: N802 - a constant of the module
+        """The facts of this vendor's devices."""
+        ...
+
+    def topics(self, device_ref: DeviceRef) -> Mapping[TopicSuffix, str]:
+        """Return the topics of a product with MQTT of its own; `NO_TOPICS` if it uses Perron's."""
+        ...
+
+    def decode_report(
+        self, channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
+    ) -> tuple[Report, ...]:
+        """Parse a device's message; an unreadable one gives one `UnreadablePayload`, never an exception."""
+        ...
+
+    def encode_command(self, command: Command, device_ref: DeviceRef) -> Publication:
+        """Encode a command for this device.
+
+        Raises:
+            ValueError: this vendor's devices do not support the command.
+        """
+        ...
+
+    def encode_report(self, report: Report, device_ref: DeviceRef) -> tuple[Publication, ...]:
+        """Encode a report of this device.
+
+        Raises:
+            ValueError: this vendor's devices cannot express the report.
+        """
+        ...
+
+    def decode_command(
+        self, channel: TopicSuffix, payload: bytes, device_ref: DeviceRef = NO_DEVICE_REF
+    ) -> Command | UnreadablePayload:
+        """Parse a command to a device; an unreadable one gives `UnreadablePayload`, never an exception."""
+        ...
