@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import insert, select, update
 
 from gateway.domain.delivery.promise import Cancel, Claims, DeliveryResult, Offer, State, Update
-from gateway.hub.authentication import secret_digest
-from gateway.hub.box_events import EventOutcome, event_head_of, lock_home, on_event
-from gateway.hub.store import new_id
-from gateway.hub.tables import brand_keys, brands, connections, homes, jobs
+from gateway.hub.boxes.box_events import EventOutcome, event_head_of, lock_home, on_event
+from gateway.hub.database.store import new_id
+from gateway.hub.database.tables import brand_keys, brands, connections, homes, jobs
+from gateway.hub.http.authentication import secret_digest
 from gateway.protocol.box_hub import BrowserStatus, PermissionDecision, token_digest
 from gateway.protocol.browser_envelope import Jwk
 from gateway.protocol.delivery_record import END_STATES, DeliveryRecord, RecordEntry

@@ -11,8 +11,8 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.domain.delivery.promise import DeliveryResult, State
-from gateway.hub.store import new_id
-from gateway.hub.tables import brands, connections, deliveries, homes
+from gateway.hub.database.store import new_id
+from gateway.hub.database.tables import brands, connections, deliveries, homes
 from gateway.mqtt.client import ShortSession, connect_once
 from gateway.mqtt.packets import InboundMessage, Sent
 from gateway.protocol.box_event import sign_event, sign_statement

@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from gateway.hub.box_events import lock_home
-from gateway.hub.connections import on_decision
-from gateway.hub.tables import homes
+from gateway.hub.boxes.box_events import lock_home
+from gateway.hub.database.tables import homes
+from gateway.hub.deliveries.connections import on_decision
 from gateway.protocol.box_hub import PermissionDecision, shard_of
 from gateway.protocol.key_possession import sign_proof
 from gateway.protocol.keys import BoxKey

@@ -16,7 +16,7 @@ from gateway.domain.delivery.result import DoorResult as Left
 from gateway.domain.delivery.result import Outcome
 from gateway.domain.visit.commands import ReportDoorResult, ReportParcelResult
 from gateway.domain.visit.state import Phase
-from gateway.hub.tables import brand_keys, connections, homes
+from gateway.hub.database.tables import brand_keys, connections, homes
 from gateway.protocol.jws import public_x, verify
 from tests.boxes import insert_connection, insert_home
 from tests.gateway.domain.delivery.house import entrance_state as entrance

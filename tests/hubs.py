@@ -16,8 +16,8 @@ import aiohttp
 
 from gateway.hub.admin import create_retailer
 from gateway.hub.config import HubBroker, HubFile, Limits, Listen, Webhooks
+from gateway.hub.database.store import HubStore
 from gateway.hub.process import HubProcess
-from gateway.hub.store import HubStore
 from gateway.hub.webhooks.connection import Lookup
 from gateway.mqtt.mosquitto.provisioning import free_port
 from tests.mosquitto import Mosquitto, mosquitto
@@ -104,7 +104,7 @@ def _opening(url: str) -> contextlib.AbstractContextManager[object]:
     file = Path(url.removeprefix(_SQLITE))
     same = file.read_bytes() == _with_tables() if url.startswith(_SQLITE) else url in _copies
     _copies.discard(url)
-    return patch("gateway.hub.store.migrate", lambda _connection: None) if same else contextlib.nullcontext()
+    return patch("gateway.hub.database.store.migrate", lambda _connection: None) if same else contextlib.nullcontext()
 
 
 @cache

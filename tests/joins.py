@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from gateway.hub import admin
-from gateway.hub.authority import HubAuthority
+from gateway.hub.boxes.authority import HubAuthority
 from gateway.hub.config import Boxes, HubBroker, HubFile
 from gateway.integrations.hub_client import enrolment
 from gateway.mqtt.mosquitto.provisioning import free_port

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway.hub.api.problem_docs import EXPLANATIONS
-from gateway.hub.problem import Code
+from gateway.hub.http.problem import Code
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("house rules")]  # one process reads the source, once
 

@@ -20,7 +20,7 @@ from gateway.config.topics import (
     homeassistant_topic,
     result_topics,
 )
-from gateway.hub.mqtt import ALL_SHARD_TOPICS
+from gateway.hub.boxes.mqtt import ALL_SHARD_TOPICS
 from gateway.installation.discovery_scan import BRIDGE_TOPICS, OWN_AVAILABILITY_TOPIC
 from gateway.integrations.homeassistant.discovery import object_id
 from gateway.integrations.lock_guard.process import ALIVE_TOPIC

@@ -21,11 +21,8 @@ from gateway.demo.scenario import ScenarioRun
 from gateway.demo.stage import PlainGateway, open_stage
 from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, courier_token_digest, new_courier_token
 from gateway.domain.delivery.promise import Cancel, Claims, Offer, Window
-from gateway.hub import jobs as job_store
-from gateway.hub.authentication import new_secret, secret_digest
-from gateway.hub.signing_key import HubKeyPair
-from gateway.hub.store import HubStore, new_id
-from gateway.hub.tables import (
+from gateway.hub.database.store import HubStore, new_id
+from gateway.hub.database.tables import (
     api_keys,
     brand_keys,
     connections,
@@ -36,6 +33,9 @@ from gateway.hub.tables import (
     jobs,
     retailers,
 )
+from gateway.hub.deliveries import jobs as job_store
+from gateway.hub.deliveries.signing_key import HubKeyPair
+from gateway.hub.http.authentication import new_secret, secret_digest
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.box_event import verify_event
 from gateway.protocol.box_hub import GENESIS_DIGEST, BoxEvent, JobKind, token_digest

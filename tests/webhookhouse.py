@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.hub.config import Webhooks
-from gateway.hub.events import Type, emit
+from gateway.hub.deliveries.events import Type, emit
 from gateway.hub.webhooks.connection import Lookup
 from tests.hubs import RetailerAccess, RunningHub, hub_file, run_hub, unknown_names
 from tests.receiver import WebhookReceiver, shared_receiver

@@ -41,9 +41,9 @@ def hub(*, config: HubConfig = DEFAULT_CONFIG) -> None:
     """
     import structlog  # noqa: PLC0415 - the other commands start without it
 
-    from gateway.hub.authority import AuthorityUnusable  # noqa: PLC0415 - the same
+    from gateway.hub.boxes.authority import AuthorityUnusable  # noqa: PLC0415 - the same
+    from gateway.hub.database.store import StoreUnusable  # noqa: PLC0415 - the same
     from gateway.hub.process import HubProcess  # noqa: PLC0415 - the same
-    from gateway.hub.store import StoreUnusable  # noqa: PLC0415 - the same
     from gateway.mqtt.tls import check_files  # noqa: PLC0415 - the same
     from gateway.protocol.keys import KeyUnusable  # noqa: PLC0415 - the same
     from gateway.system.config_section import ConfigError  # noqa: PLC0415 - the same
@@ -86,7 +86,7 @@ def hub_retailer(
 ) -> None:
     """Let a retailer in: tells its first API key, this once."""
     from gateway.hub.admin import create_retailer  # noqa: PLC0415 - the same
-    from gateway.hub.store import HubStore, StoreUnusable  # noqa: PLC0415 - the same
+    from gateway.hub.database.store import HubStore, StoreUnusable  # noqa: PLC0415 - the same
     from gateway.system.clock import machine_time  # noqa: PLC0415 - the other commands start without it
 
     file = load_hub_file(config)

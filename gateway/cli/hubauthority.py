@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # `perron --help` answers without them
     from cryptography import x509
 
     from gateway.hub.config import Boxes, HubFile
-    from gateway.hub.store import HubStore
+    from gateway.hub.database.store import HubStore
 
 
 def hub_authority(
@@ -35,7 +35,7 @@ def hub_authority(
     On a RabbitMQ cluster each step says which files are to be brought to the nodes, and --change is said twice: the
     second time, when every node shows the successor's certificate, it is done.
     """
-    from gateway.hub import ca_rotation  # noqa: PLC0415 - the same
+    from gateway.hub.boxes import ca_rotation  # noqa: PLC0415 - the same
     from gateway.system.clock import machine_time  # noqa: PLC0415 - the other commands start without it
 
     if following + change + end > 1:
@@ -83,9 +83,9 @@ async def _apply_step(  # noqa: PLR0913 - what is asked, named one by one
     file: "HubFile", boxes: "Boxes", store: "HubStore", *, now: datetime, step: bool, end: bool
 ) -> list[str]:
     """End the one before, if that is asked; write the broker's files, and say how all stands."""
-    from gateway.hub import ca_rotation  # noqa: PLC0415 - the other commands start without it
-    from gateway.hub.authority import HubAuthority  # noqa: PLC0415 - the same
-    from gateway.hub.broker import BrokerFileKeeper, count_certificates_by, folder_of  # noqa: PLC0415 - the same
+    from gateway.hub.boxes import ca_rotation  # noqa: PLC0415 - the other commands start without it
+    from gateway.hub.boxes.authority import HubAuthority  # noqa: PLC0415 - the same
+    from gateway.hub.boxes.broker import BrokerFileKeeper, count_certificates_by, folder_of  # noqa: PLC0415 - the same
     from gateway.hub.cluster.rabbitmq import set_up, setup_instructions  # noqa: PLC0415 - the same
 
     folder = file.folder

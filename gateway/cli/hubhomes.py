@@ -13,7 +13,7 @@ from gateway.cli.options import command_epilog, print_line
 
 if TYPE_CHECKING:  # `perron --help` answers without them
     from gateway.hub.config import Boxes, HubFile, Rabbit
-    from gateway.hub.store import HubStore
+    from gateway.hub.database.store import HubStore
 
 T = TypeVar("T")
 
@@ -26,7 +26,7 @@ def hub_config(*, config: HubConfig = DEFAULT_CONFIG) -> None:
     The hub's authority is made, if there is none yet. Accounts and keys that lie there are kept. A mosquitto that runs
     with these files reads them anew; another listener needs a restart. Let mosquitto be the same user as the hub.
     """
-    from gateway.hub.broker import folder_of, set_up  # noqa: PLC0415 - the same
+    from gateway.hub.boxes.broker import folder_of, set_up  # noqa: PLC0415 - the same
     from gateway.mqtt.mosquitto.folder_check import foreign_configuration  # noqa: PLC0415 - the same
     from gateway.system.clock import machine_time  # noqa: PLC0415 - the same
     from gateway.system.mosquitto import reload  # noqa: PLC0415 - the other commands start without it
@@ -58,7 +58,7 @@ def hub_config(*, config: HubConfig = DEFAULT_CONFIG) -> None:
 
 
 def _write_cluster_files(file: "HubFile", boxes: "Boxes", rabbit: "Rabbit") -> None:
-    from gateway.hub.authority import AuthorityUnusable  # noqa: PLC0415 - the same
+    from gateway.hub.boxes.authority import AuthorityUnusable  # noqa: PLC0415 - the same
     from gateway.hub.cluster.rabbitmq import set_up, setup_instructions  # noqa: PLC0415 - the same
     from gateway.system.clock import machine_time  # noqa: PLC0415 - the other commands start without it
     from gateway.system.pki.pages import format_fingerprint  # noqa: PLC0415 - the same
@@ -89,7 +89,7 @@ def hub_claim(
     import segno  # noqa: PLC0415 - the other commands start without it
 
     from gateway.hub.admin import HomeNotFound, create_claim  # noqa: PLC0415 - the same
-    from gateway.hub.authority import HubAuthority  # noqa: PLC0415 - the same
+    from gateway.hub.boxes.authority import HubAuthority  # noqa: PLC0415 - the same
     from gateway.protocol.enrolment import proquint_words  # noqa: PLC0415 - the same
     from gateway.system.clock import machine_time  # noqa: PLC0415 - the same
     from gateway.system.pki.pages import format_fingerprint  # noqa: PLC0415 - the same
@@ -132,8 +132,8 @@ def hub_revoke(
     `perron hub-claim --again HOME` lets it join anew, under another key.
     """
     from gateway.hub.admin import HomeNotFound, revoke_home  # noqa: PLC0415 - the same
-    from gateway.hub.authority import HubAuthority  # noqa: PLC0415 - the same
-    from gateway.hub.broker import BrokerFileKeeper, folder_of  # noqa: PLC0415 - the same
+    from gateway.hub.boxes.authority import HubAuthority  # noqa: PLC0415 - the same
+    from gateway.hub.boxes.broker import BrokerFileKeeper, folder_of  # noqa: PLC0415 - the same
     from gateway.hub.cluster.management_api import NodesUnreachable  # noqa: PLC0415 - the same
     from gateway.hub.cluster.rabbitmq import ClusterAccountKeeper, renew_certificates  # noqa: PLC0415 - the same
     from gateway.system.clock import machine_time  # noqa: PLC0415 - the other commands start without it
@@ -194,9 +194,9 @@ def run_in_store(file: "HubFile", config: Path, work: "Callable[[HubStore], Awai
     Raises:
         Failure: store or folder cannot be used.
     """
-    from gateway.hub.authority import AuthorityUnusable  # noqa: PLC0415 - the other commands start without it
+    from gateway.hub.boxes.authority import AuthorityUnusable  # noqa: PLC0415 - the other commands start without it
     from gateway.hub.cluster.management_api import NodesUnreachable  # noqa: PLC0415 - the same
-    from gateway.hub.store import HubStore, StoreUnusable  # noqa: PLC0415 - the same
+    from gateway.hub.database.store import HubStore, StoreUnusable  # noqa: PLC0415 - the same
 
     async def opened() -> T:
         file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)

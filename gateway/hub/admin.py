@@ -4,10 +4,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import insert, select
 
-from gateway.hub.authentication import new_secret, secret_digest
-from gateway.hub.store import HubStore, new_id
-from gateway.hub.tables import api_keys, claims, homes, retailers
-from gateway.hub.unenrolment import revoke_certificates
+from gateway.hub.boxes.unenrolment import revoke_certificates
+from gateway.hub.database.store import HubStore, new_id
+from gateway.hub.database.tables import api_keys, claims, homes, retailers
+from gateway.hub.http.authentication import new_secret, secret_digest
 from gateway.protocol.enrolment import ClaimCode, secret_key
 
 CLAIM_LIFETIME = timedelta(hours=24)

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from gateway.hub.webhooks.ssrf import DestinationPolicy
+from gateway.hub.http.ssrf import DestinationPolicy
 from gateway.protocol.box_hub import SHARD_COUNT
 from gateway.system.addresses import is_loopback_host
 from gateway.system.config_reading import read_model

@@ -24,31 +24,31 @@ from gateway.hub.api import (
     webhookendpoints,
 )
 from gateway.hub.api.homes import BrokerAt, HomeOperations
-from gateway.hub.authority import HubAuthority
-from gateway.hub.broker import BrokerFileKeeper
-from gateway.hub.browser_relay import BrowserRelay
+from gateway.hub.api.sse import SseStreams
+from gateway.hub.boxes.authority import HubAuthority
+from gateway.hub.boxes.broker import BrokerFileKeeper
+from gateway.hub.boxes.browser_relay import BrowserRelay
+from gateway.hub.boxes.dispatcher import JobDispatcher
+from gateway.hub.boxes.home_limits import EventRetention, HomeRateLimits
+from gateway.hub.boxes.ingest import Ingest
+from gateway.hub.boxes.metrics import HubMetrics
+from gateway.hub.boxes.mqtt import HubBrokerConnection
+from gateway.hub.boxes.presence import HomePresence
+from gateway.hub.boxes.stale_subscriptions import StaleSubscriptions
 from gateway.hub.cluster.rabbitmq import ClusterAccountKeeper, renew_certificates
 from gateway.hub.cluster.shard_leases import ShardLeases
 from gateway.hub.config import HubFile, ShardAssignment
-from gateway.hub.connections import ConsentWriter
-from gateway.hub.consent import ConsentPage
-from gateway.hub.consent_jobs import ConsentJobs
-from gateway.hub.dispatcher import JobDispatcher
-from gateway.hub.held_deliveries import HeldDeliveries
-from gateway.hub.home_limits import EventRetention, HomeRateLimits
-from gateway.hub.ingest import Ingest
-from gateway.hub.metrics import HubMetrics
-from gateway.hub.migrations import seal_plain_secrets
-from gateway.hub.mqtt import HubBrokerConnection
-from gateway.hub.operation import ApiOperation, WakeUps
-from gateway.hub.presence import HomePresence
+from gateway.hub.consent.consent_jobs import ConsentJobs
+from gateway.hub.consent.page import ConsentPage
+from gateway.hub.database.migrations import seal_plain_secrets
+from gateway.hub.database.single_instance import lock_database
+from gateway.hub.database.store import HubStore
+from gateway.hub.deliveries.connections import ConsentWriter
+from gateway.hub.deliveries.held_deliveries import HeldDeliveries
+from gateway.hub.deliveries.signing_key import HubKeyPair
+from gateway.hub.http.operation import ApiOperation, WakeUps
 from gateway.hub.sandbox.robot import SandboxRobot
-from gateway.hub.signing_key import HubKeyPair
-from gateway.hub.single_instance import lock_database
 from gateway.hub.site import HubSite
-from gateway.hub.sse import SseStreams
-from gateway.hub.stale_subscriptions import StaleSubscriptions
-from gateway.hub.store import HubStore
 from gateway.hub.webhooks.challenge import issue_missing_challenges
 from gateway.hub.webhooks.connection import Lookup, system_lookup
 from gateway.hub.webhooks.sender import WebhookSender

@@ -13,12 +13,12 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
 from gateway.hub.api.dispatch import ApiDispatcher
 from gateway.hub.api.rate_limit import ApiRateLimits
+from gateway.hub.api.sse import SseStreams
 from gateway.hub.config import HubFile
+from gateway.hub.database.store import HubStore
 from gateway.hub.http.connection_limits import HubConnectionLimiter, max_connections
+from gateway.hub.http.operation import ApiOperation, HubSigner, QueryRelay, WakeUps
 from gateway.hub.manual.pages import Manual
-from gateway.hub.operation import ApiOperation, HubSigner, QueryRelay, WakeUps
-from gateway.hub.sse import SseStreams
-from gateway.hub.store import HubStore
 from gateway.system.config_section import ConfigError, describe_read_error
 from gateway.system.containment import Containment
 from gateway.system.http_limits import limit_requests

@@ -20,8 +20,8 @@ from pathlib import Path
 import aiohttp
 from sqlalchemy import func, select, text
 
-from gateway.hub.store import HubStore
-from gateway.hub.tables import home_events, metadata
+from gateway.hub.database.store import HubStore
+from gateway.hub.database.tables import home_events, metadata
 from gateway.mqtt.mosquitto.provisioning import free_port
 from tests.bench import machine
 from tests.bench.line import BenchLine, ShowStatus, median, ms

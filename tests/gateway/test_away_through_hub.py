@@ -29,8 +29,8 @@ from gateway.domain.now import Now
 from gateway.domain.visit.commands import AlarmCode
 from gateway.evidence.checkpoint import sign_checkpoint
 from gateway.evidence.rollback import MARK_FILE
-from gateway.hub import jobs as job_store
-from gateway.hub.tables import browsers, jobs
+from gateway.hub.database.tables import browsers, jobs
+from gateway.hub.deliveries import jobs as job_store
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.box_hub import JobKind
 from gateway.protocol.hash_chain import ChainHead

@@ -24,9 +24,9 @@ from gateway.domain.delivery.barcodes import COURIER_TOKEN_BYTES, courier_token_
 from gateway.domain.delivery.promise import Offer, State, Window
 from gateway.domain.delivery.result import Refusal
 from gateway.domain.visit.commands import Notification
-from gateway.hub import jobs as job_store
-from gateway.hub.signing_key import HubKeyPair
-from gateway.hub.tables import homes, jobs
+from gateway.hub.database.tables import homes, jobs
+from gateway.hub.deliveries import jobs as job_store
+from gateway.hub.deliveries.signing_key import HubKeyPair
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.box_hub import JobKind
 from gateway.protocol.consent_verification import REASON_OTHER_HOME, REASON_UNSIGNED

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import select, update
 
 from gateway.domain.delivery.promise import Cancel, Offer, State, Window
-from gateway.hub.signing_key import HubKeyPair
-from gateway.hub.tables import deliveries, delivery_versions
+from gateway.hub.database.tables import deliveries, delivery_versions
+from gateway.hub.deliveries.signing_key import HubKeyPair
 from gateway.protocol.box_hub import JobKind
 from gateway.protocol.hub_signed import HubClaims
 from tests.hubs import RunningHub, hub_file, run_hub

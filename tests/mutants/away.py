@@ -108,7 +108,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="the hub keeps a box's last word to its browser to itself",
-        file="gateway/hub/problem.py",
+        file="gateway/hub/http/problem.py",
         old="sealed=self.sealed",
         new="sealed=None",
         tests=(

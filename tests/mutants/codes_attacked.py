@@ -35,7 +35,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a stored delivery is validated again",
-        file="gateway/hub/deliveries.py",
+        file="gateway/hub/deliveries/orders.py",
         old="    return model.model_construct(**stored, id=row.name, version=version)",
         new="    return model.model_validate({**stored, 'id': row.name, 'version': version})",
         tests=(
@@ -205,7 +205,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a proof of an older release no longer holds",
-        file="gateway/hub/evidence.py",
+        file="gateway/hub/deliveries/evidence.py",
         old="    if not same or [renormalise(one) for one in evidence.parcels] != [renormalise(one) for one in named]:",
         new="    if not same or list(evidence.parcels) != [renormalise(one) for one in named]:",
         tests=(_OLDER,),

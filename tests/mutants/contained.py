@@ -38,7 +38,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a held delivery is released though the home's terms do not allow it",
-        file="gateway/hub/held_deliveries.py",
+        file="gateway/hub/deliveries/held_deliveries.py",
         old="            if not await _may_be_sent(tx, row):\n",
         new="            if row.let_in is None:\n",
         tests=(
@@ -47,14 +47,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a job that cannot be rung stays due",
-        file="gateway/hub/dispatcher.py",
+        file="gateway/hub/boxes/dispatcher.py",
         old="                await self._refuse(job)\n",
         new="",
         tests=(f"{HUB}::test_a_job_that_cannot_be_rung_ends_and_its_retailer_hears_of_it_and_every_other_job_is_rung",),
     ),
     Mutant(
         name="an event that cannot be worked is dropped, and those behind it wait for ever",
-        file="gateway/hub/ingest.py",
+        file="gateway/hub/boxes/ingest.py",
         old='                if piece.fault is not None and word[0] == "evt":\n',
         new='                if piece.fault is not None and word[0] == "gone":\n',
         tests=(f"{HUB}::test_a_word_that_cannot_be_worked_costs_no_other_home_s_and_no_other_word_of_its_own",),

@@ -2,13 +2,13 @@
 
 from tests.mutants.words import Mutant
 
-HEARD = "tests/gateway/hub/test_box_events.py"
+HEARD = "tests/gateway/hub/boxes/test_box_events.py"
 API = "tests/gateway/hub/api/test_deliveries.py"
-DEAF = "tests/gateway/hub/test_stale_subscriptions.py"
+DEAF = "tests/gateway/hub/boxes/test_stale_subscriptions.py"
 SHARES = "tests/gateway/hub/cluster/test_shard_leases.py"
-STORE = "tests/gateway/hub/test_store.py"
+STORE = "tests/gateway/hub/database/test_store.py"
 LOOKS = "test_another_process_that_looks_takes_nothing_away_also_where_the_hub_has_opened_its_file_twice"
-DISPATCH = "tests/gateway/hub/test_dispatcher.py"
+DISPATCH = "tests/gateway/hub/boxes/test_dispatcher.py"
 SEALED = "tests/gateway/protocol/test_box_event.py"
 STANDING = "tests/gateway/protocol/test_delivery_state.py"
 JOURNAL = "tests/gateway/storage/test_hub_journal.py"
@@ -31,14 +31,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a hub that opens its file once more gives its locks back",
-        file="gateway/hub/store.py",
+        file="gateway/hub/database/store.py",
         old="    if not file.is_file():\n",
         new="    if file:\n",
         tests=(f"{STORE}::{LOOKS}",),
     ),
     Mutant(
         name="a home that came anew a moment ago is cut off as one that hears nothing",
-        file="gateway/hub/stale_subscriptions.py",
+        file="gateway/hub/boxes/stale_subscriptions.py",
         old=", or_(homes.c.heard.is_(None), homes.c.heard < since))\n            row",
         new=")\n            row",
         tests=(f"{DEAF}::test_a_home_that_came_anew_or_hears_again_or_was_revoked_keeps_what_it_has",),
@@ -52,35 +52,35 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="an event may follow another one than it says",
-        file="gateway/hub/box_events.py",
+        file="gateway/hub/boxes/box_events.py",
         old="    if found.prev != kept.head:\n",
         new="    if not found.prev:\n",
         tests=(f"{HEARD}::test_forged_and_forked_events_change_nothing",),
     ),
     Mutant(
         name="an event that came before its predecessor is kept",
-        file="gateway/hub/box_events.py",
+        file="gateway/hub/boxes/box_events.py",
         old="    if found.seq > kept.seq + 1:\n",
         new="    if found.seq > kept.seq + 2:\n",
         tests=(f"{HEARD}::test_events_are_kept_in_order_and_twice_is_once",),
     ),
     Mutant(
         name="a box speaks of another home's deliveries",
-        file="gateway/hub/box_events.py",
+        file="gateway/hub/boxes/box_events.py",
         old='    deliveries.c.home == bindparam("home"), deliveries.c.brand == bindparam("brand"),\n',
         new='    deliveries.c.brand == bindparam("brand"),\n',
         tests=(f"{HEARD}::test_a_home_says_nothing_of_another_home_s_delivery",),
     ),
     Mutant(
         name="another home's receipt ends a job",
-        file="gateway/hub/box_events.py",
+        file="gateway/hub/boxes/box_events.py",
         old=('_THIS_JOB = (jobs.c.id == bindparam("job"), jobs.c.home == bindparam("whose"))\n'),
         new=('_THIS_JOB = (jobs.c.id == bindparam("job"),)\n'),
         tests=(f"{HEARD}::test_a_job_is_gone_only_when_its_own_box_says_that_it_has_it",),
     ),
     Mutant(
         name="how soon a signed question ends tells what the home knows of others",
-        file="gateway/hub/connections.py",
+        file="gateway/hub/deliveries/connections.py",
         old="    if asking is None or asking.connection is None or asking.signed is not None:\n",
         new="    if asking is None or asking.connection is None:\n",
         tests=(f"{HEARD}::test_a_question_that_its_brand_should_have_signed_is_over_once_a_home_refused_it_unseen",),
@@ -94,28 +94,28 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="any key that a hello brings is believed",
-        file="gateway/hub/box_events.py",
+        file="gateway/hub/boxes/box_events.py",
         old="    return keys[-1] if known in keys[:-1] else None\n",
         new="    return keys[-1] if keys else None\n",
         tests=(f"{HEARD}::test_a_box_s_new_key_is_believed_because_the_old_one_signed_it",),
     ),
     Mutant(
         name="what the broker took is never rung again",
-        file="gateway/hub/dispatcher.py",
+        file="gateway/hub/boxes/dispatcher.py",
         old="JOB_BACKOFF = Backoff(15.0, 600.0)",
         new="JOB_BACKOFF = Backoff(1e6, 1e6)",
         tests=(DISPATCH,),
     ),
     Mutant(
         name="nobody was there outlives a hello",
-        file="gateway/hub/dispatcher.py",
+        file="gateway/hub/boxes/dispatcher.py",
         old='jobs.c.leased == bindparam("lease", type_=jobs.c.leased.type))',
         new='bindparam("lease", type_=jobs.c.leased.type).is_not(None))',
         tests=(f"{DISPATCH}::test_a_box_that_says_hello_while_it_is_rung_at_is_rung_at_again_at_once",),
     ),
     Mutant(
         name="a change is rung before what it changes",
-        file="gateway/hub/dispatcher.py",
+        file="gateway/hub/boxes/dispatcher.py",
         old="            ~behind.exists(),\n",
         new="",
         tests=(f"{DISPATCH}::test_a_change_is_not_rung_before_the_box_has_what_it_changes",),

@@ -6,7 +6,7 @@ LIMITS = "tests/gateway/system/test_http_limits.py"
 FLOOD = "test_of_three_hundred_requests_sent_at_once_one_is_answered_and_the_connection_closed"
 DOOR = "tests/gateway/hub/api/test_dispatch.py"
 BEFORE = "test_an_address_that_asks_too_much_without_a_key_is_refused_before_any_key_is_looked_up"
-HOME = "tests/gateway/hub/test_home_limits.py"
+HOME = "tests/gateway/hub/boxes/test_home_limits.py"
 FLOODS = "test_a_home_that_floods_has_an_hour_s_ration_kept_and_is_reported_once_and_its_neighbour_is_heard"
 STANDINGS = "tests/gateway/hub/api/test_standings.py"
 SUPERSEDED = "test_a_home_s_word_of_a_version_that_was_changed_since_is_no_event_and_its_next_answer_is"
@@ -15,8 +15,8 @@ NOTHING_BUT = "test_an_endpoint_of_a_sandbox_gets_nothing_but_a_challenge_until_
 PROOF = "tests/gateway/hub/api/test_proof.py"
 NAMES = "test_a_proof_names_the_parcels_that_are_missing_as_far_as_the_home_s_account_tells"
 BRANDS = "tests/gateway/hub/api/test_brands.py"
-STORE = "tests/gateway/hub/test_store.py"
-MIGRATIONS = "tests/gateway/hub/test_migrations.py"
+STORE = "tests/gateway/hub/database/test_store.py"
+MIGRATIONS = "tests/gateway/hub/database/test_migrations.py"
 UP_TO_DATE = "test_a_database_of_each_older_release_is_brought_up_to_date_and_keeps_all_that_it_had"
 UPGRADED = "test_a_hub_that_was_upgraded_takes_writes_by_the_key_that_its_retailer_has_and_signs_by_the_old_secret"
 NEVER_ASKED = (
@@ -67,49 +67,49 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a column that came later is not added to an older hub's database",
-        file="gateway/hub/migrations.py",
+        file="gateway/hub/database/migrations.py",
         old='            "brand_keys": {"vouched": "VARCHAR(1000)"},\n',
         new="",
         tests=(f"{MIGRATIONS}::{UP_TO_DATE}",),
     ),
     Mutant(
         name="a retailer of an older database has events of one number twice",
-        file="gateway/hub/migrations.py",
+        file="gateway/hub/database/migrations.py",
         old="        then=(_SET_EVENT_COUNTS,),\n",
         new="",
         tests=(f"{MIGRATIONS}::{UP_TO_DATE}",),
     ),
     Mutant(
         name="a database that no step can bring up to date is opened all the same",
-        file="gateway/hub/migrations.py",
+        file="gateway/hub/database/migrations.py",
         old="    if missing:\n",
         new="    if missing and found is None:\n",
         tests=(f"{MIGRATIONS}::test_a_database_from_before_is_refused_at_the_start_in_words_and_left_as_it_is",),
     ),
     Mutant(
         name="a database of a newer hub is opened",
-        file="gateway/hub/migrations.py",
+        file="gateway/hub/database/migrations.py",
         old=("    if int(found) > SCHEMA_VERSION:\n"),
         new=("    if int(found) > SCHEMA_VERSION + 1:\n"),
         tests=(f"{MIGRATIONS}::{UNKNOWN}",),
     ),
     Mutant(
         name="a missing column passes for a database that is away for a moment",
-        file="gateway/hub/store.py",
+        file="gateway/hub/database/store.py",
         old=("    if is_schema_fault(error):\n        return False\n"),
         new="",
         tests=(f"{MIGRATIONS}::test_a_column_that_is_gone_is_a_true_500_and_readyz_fails_until_it_is_back",),
     ),
     Mutant(
         name="a hub whose tables have faults says that it is ready",
-        file="gateway/hub/store.py",
+        file="gateway/hub/database/store.py",
         old=("                    self._has_schema_fault = True\n"),
         new="                    pass\n",
         tests=(f"{MIGRATIONS}::test_a_column_that_is_gone_is_a_true_500_and_readyz_fails_until_it_is_back",),
     ),
     Mutant(
         name="an endpoint of a sandbox that an older hub made counts as one that has answered",
-        file="gateway/hub/migrations.py",
+        file="gateway/hub/database/migrations.py",
         old=' WHERE sandbox",)',
         new=' WHERE FALSE",)',
         tests=(f"{MIGRATIONS}::{NEVER_ASKED}",),
@@ -137,7 +137,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="whoever asks whether the store is well is answered for another who asks later",
-        file="gateway/hub/store.py",
+        file="gateway/hub/database/store.py",
         old="        return asking.done() and asking.result()\n",
         new=(
             "        return self._health_query is not None and self._health_query.done() and "
@@ -184,42 +184,42 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="one home has as many events kept as it signs",
-        file="gateway/hub/ingest.py",
+        file="gateway/hub/boxes/ingest.py",
         old='case "evt" if not self._rate_limits.allows(row.id, said.events, said.octets):',
         new='case "evt" if said.events < 0:',
         tests=(f"{HOME}::{FLOODS}",),
     ),
     Mutant(
         name="the bytes of a home's events are not counted",
-        file="gateway/hub/home_limits.py",
+        file="gateway/hub/boxes/home_limits.py",
         old="        return events < left.events and octets < left.octets\n",
         new="        return events < left.events\n",
         tests=(f"{HOME}::test_a_home_of_long_events_has_so_many_bytes_kept_in_an_hour",),
     ),
     Mutant(
         name="a home over its ration is reported with each event",
-        file="gateway/hub/home_limits.py",
+        file="gateway/hub/boxes/home_limits.py",
         old="        first, left.over = not left.over, True\n",
         new="        first, left.over = True, True\n",
         tests=(f"{HOME}::{FLOODS}",),
     ),
     Mutant(
         name="the events of a home are kept without number",
-        file="gateway/hub/ingest.py",
+        file="gateway/hub/boxes/ingest.py",
         old="await self._retention.prune(tx, row.id, kept.seq)",
         new="pass",
         tests=(f"{HOME}::test_of_one_home_the_newest_events_are_kept_and_its_chain_goes_on",),
     ),
     Mutant(
         name="a home's newest event is forgotten and its next one follows nothing",
-        file="gateway/hub/home_limits.py",
+        file="gateway/hub/boxes/home_limits.py",
         old='home_events.c.at < bindparam("before"), home_events.c.seq < _SELECT_NEWEST',
         new='home_events.c.at < bindparam("before"), home_events.c.seq <= _SELECT_NEWEST',
         tests=(f"{HOME}::test_what_is_older_than_a_home_s_events_are_kept_goes_and_its_newest_stays",),
     ),
     Mutant(
         name="an event that is forgotten counts as forked when it comes again",
-        file="gateway/hub/box_events.py",
+        file="gateway/hub/boxes/box_events.py",
         old="if same is None or same == token else",
         new="if same == token else",
         tests=(f"{HOME}::test_of_one_home_the_newest_events_are_kept_and_its_chain_goes_on",),
@@ -240,7 +240,7 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a home's answer to a change is no event where an older word said the same",
-        file="gateway/hub/box_events.py",
+        file="gateway/hub/boxes/box_events.py",
         old="answer is None and not row.untold):",
         new="answer is None):",
         tests=(f"{STANDINGS}::{SUPERSEDED}",),
@@ -303,14 +303,14 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a proof names parcels as missing that cannot be told",
-        file="gateway/hub/evidence.py",
+        file="gateway/hub/deliveries/evidence.py",
         old="    return found if len(found) == told.statement.missing else None\n",
         new="    return found\n",
         tests=(f"{PROOF}::{NAMES}",),
     ),
     Mutant(
         name="perron verify believes whatever a proof names as missing",
-        file="gateway/hub/evidence.py",
+        file="gateway/hub/deliveries/evidence.py",
         old="problem is None and named is not None and named != missing_parcels_of(",
         new="problem is None and named is not None and named is missing_parcels_of(",
         tests=(f"{PROOF}::{NAMES}",),

@@ -2,11 +2,11 @@
 
 from tests.mutants.words import Mutant
 
-JOINING = "tests/gateway/hub/test_enrolment.py"
-BROKER = "tests/gateway/hub/test_broker.py"
-KILLED = "tests/gateway/hub/test_joining_killed.py"
+JOINING = "tests/gateway/hub/boxes/test_enrolment.py"
+BROKER = "tests/gateway/hub/boxes/test_broker.py"
+KILLED = "tests/gateway/hub/boxes/test_joining_killed.py"
 PAGE = "tests/gateway/web/pages/test_hub.py"
-LEFT = "tests/gateway/hub/test_unenrolment.py"
+LEFT = "tests/gateway/hub/boxes/test_unenrolment.py"
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant(
@@ -60,21 +60,21 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a revoked box that is connected stays so",
-        file="gateway/hub/broker.py",
+        file="gateway/hub/boxes/broker.py",
         old="            await self.cut(home, now)\n",
         new="",
         tests=(f"{BROKER}::test_a_revoked_box_is_cut_off_within_seconds_and_cannot_come_back",),
     ),
     Mutant(
         name="a revocation that was cut short is never ended",
-        file="gateway/hub/broker.py",
+        file="gateway/hub/boxes/broker.py",
         old=("        if not (self._is_first_check or anew or listed or revoked):\n"),
         new="        if not (anew or listed):\n",
         tests=(f"{BROKER}::test_a_revocation_that_was_killed_half_way_is_ended_by_the_hub",),
     ),
     Mutant(
         name="what a client says of its name counts",
-        file="gateway/hub/broker.py",
+        file="gateway/hub/boxes/broker.py",
         old='        "use_identity_as_username true",\n',
         new="",
         tests=(f"{BROKER}::test_a_box_is_who_its_certificate_says_whatever_it_says_itself",),

@@ -110,11 +110,11 @@ MUTANTS: tuple[Mutant, ...] = (
     ),
     Mutant(
         name="a home's no leaves its open deliveries as they were at the hub",
-        file="gateway/hub/connections.py",
+        file="gateway/hub/deliveries/connections.py",
         old="        if state in _DENIED_STATES:",
         new="        if state is None:",
         tests=(
-            "tests/gateway/hub/test_box_events.py::test_a_home_s_no_ends_what_is_open_at_once_but_nobody_who_is_at_the_door",
+            "tests/gateway/hub/boxes/test_box_events.py::test_a_home_s_no_ends_what_is_open_at_once_but_nobody_who_is_at_the_door",
         ),
     ),
 )

@@ -104,14 +104,14 @@ MUTANTS = (
     ),
     Mutant(
         name="one home may let another's browser speak no longer",
-        file="gateway/hub/box_events.py",
+        file="gateway/hub/boxes/box_events.py",
         old="mine = (browsers.c.home == home, browsers.c.id == said.browser)",
         new="mine = (browsers.c.id == said.browser,)",
         tests=("tests/gateway/hub/api/test_household.py",),
     ),
     Mutant(
         name="any home may answer a household's question",
-        file="gateway/hub/browser_relay.py",
+        file="gateway/hub/boxes/browser_relay.py",
         old="waiting.member == HouseholdBrowser(home=home, browser=said.browser)",
         new="waiting.member.browser == said.browser",
         tests=("tests/gateway/hub/api/test_household.py",),

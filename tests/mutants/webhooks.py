@@ -2,7 +2,7 @@
 
 from tests.mutants.words import Mutant
 
-GUARD = "tests/gateway/hub/webhooks/test_ssrf.py"
+GUARD = "tests/gateway/hub/http/test_ssrf.py"
 CONNECTION = "tests/gateway/hub/webhooks/test_connection.py"
 SENDER = "tests/gateway/hub/webhooks/test_sender.py"
 API = "tests/gateway/hub/api/test_webhookendpoints.py"
@@ -10,7 +10,7 @@ API = "tests/gateway/hub/api/test_webhookendpoints.py"
 MUTANTS = (
     Mutant(
         name="a cloud's metadata is a receiver",
-        file="gateway/hub/webhooks/ssrf.py",
+        file="gateway/hub/http/ssrf.py",
         old='"0.0.0.0/8", "169.254.0.0/16",',
         new='"0.0.0.0/8",',
         tests=(GUARD,),

@@ -24,8 +24,8 @@ from rich.console import Console
 from rich.table import Table
 from sqlalchemy import func, select
 
-from gateway.hub.store import HubStore
-from gateway.hub.tables import deliveries, home_events, jobs
+from gateway.hub.database.store import HubStore
+from gateway.hub.database.tables import deliveries, home_events, jobs
 from tests.scale.cluster import Cluster, cluster, missing_requirement
 from tests.scale.driving import LoadDriver
 from tests.scale.homes import HomesBroker, ScaleHomes

@@ -18,9 +18,9 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
-from gateway.hub.authority import HubAuthority
+from gateway.hub.boxes.authority import HubAuthority
 from gateway.hub.config import HubFile, load
-from gateway.hub.store import HubStore
+from gateway.hub.database.store import HubStore
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.system.parent_death import with_parent_death_signal
 from tests.scale.enrolling import HomeFleet, enrol

@@ -11,9 +11,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import insert
 
 from gateway.hub import admin
-from gateway.hub.authority import HubAuthority, public_key_digest
-from gateway.hub.store import HubStore, new_id
-from gateway.hub.tables import brands, certificates, connections, homes
+from gateway.hub.boxes.authority import HubAuthority, public_key_digest
+from gateway.hub.database.store import HubStore, new_id
+from gateway.hub.database.tables import brands, certificates, connections, homes
 from gateway.protocol.box_hub import EntranceDescription, shard_of
 from gateway.protocol.keys import BoxKey
 from gateway.protocol.support_code import new_support_code

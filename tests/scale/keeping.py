@@ -12,9 +12,9 @@ from typing import Any
 from sqlalchemy import Row, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub import jobs
-from gateway.hub.store import HubStore, new_id
-from gateway.hub.tables import connections, deliveries
+from gateway.hub.database.store import HubStore, new_id
+from gateway.hub.database.tables import connections, deliveries
+from gateway.hub.deliveries import jobs
 from gateway.protocol.box_hub import JobKind
 from tests.scale.enrolling import HomeFleet
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from gateway.hub.store import HubStore
-from gateway.hub.tables import deliveries, home_events
+from gateway.hub.database.store import HubStore
+from gateway.hub.database.tables import deliveries, home_events
 from gateway.protocol.box_hub import Job, JobKind
 from tests.boxes import wait_until
 from tests.hubs import broker_account, hub_file, run_hub

@@ -18,7 +18,7 @@ from gateway.hub import admin
 from gateway.hub.cluster.accounts import REMOVAL_DELAY_S, BrokerAccounts, account_definition, account_name
 from gateway.hub.cluster.management_api import ACCOUNT_NAME, ManagementApi, read_password
 from gateway.hub.cluster.rabbitmq import ClusterAccountKeeper
-from gateway.hub.store import HubStore
+from gateway.hub.database.store import HubStore
 from gateway.mqtt.client import connect_once
 from gateway.protocol.box_hub import Hello, ack_topic
 from tests.hubs import run_hub

@@ -10,8 +10,8 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from gateway.hub import ca_rotation
-from gateway.hub.authority import HubAuthority
+from gateway.hub.boxes import ca_rotation
+from gateway.hub.boxes.authority import HubAuthority
 from gateway.hub.cluster.rabbitmq import HUB_LOCAL_PART, PROBE_CERTIFICATE_LIFETIME, PROBE_NAME, key_and_certificate
 from gateway.integrations.hub_client import enrolment
 from gateway.integrations.hub_client.ca_rotation import follow_authorities

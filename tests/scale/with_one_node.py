@@ -17,11 +17,11 @@ from sqlalchemy import select
 
 from gateway.domain.delivery.promise import State
 from gateway.hub import admin
-from gateway.hub import jobs as job_store
 from gateway.hub.cluster.rabbitmq import set_up
 from gateway.hub.config import Boxes, HubFile, Rabbit
+from gateway.hub.database.tables import home_events, jobs
+from gateway.hub.deliveries import jobs as job_store
 from gateway.hub.process import HubProcess
-from gateway.hub.tables import home_events, jobs
 from gateway.integrations.hub_client.session import SUBSCRIBE_QOS
 from gateway.mqtt.client import ShortSession, connect_once
 from gateway.mqtt.mosquitto.provisioning import free_port

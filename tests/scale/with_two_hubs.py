@@ -15,8 +15,8 @@ from sqlalchemy import select
 from gateway.domain.delivery.promise import State
 from gateway.hub.cluster import shard_leases
 from gateway.hub.config import HubFile, Listen, ShardAssignment
+from gateway.hub.database.tables import shares as table
 from gateway.hub.process import HubProcess
-from gateway.hub.tables import shares as table
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.box_hub import shard_of
 from tests.boxes import EventJournal, make_result

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.hub import stale_subscriptions
+from gateway.hub.boxes import stale_subscriptions
 from gateway.hub.cluster.rabbitmq import set_up
 from gateway.hub.config import Boxes, HubFile, Rabbit
 from gateway.hub.process import HubProcess

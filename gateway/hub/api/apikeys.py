@@ -7,11 +7,19 @@ from pydantic import Field, StringConstraints
 from sqlalchemy import ColumnElement, and_, insert, select, update
 
 from gateway.domain.delivery.promise import Instant
-from gateway.hub.authentication import new_secret, secret_digest
-from gateway.hub.operation import ApiAccess, ApiOperation, ApiParameters, Model, OperationLink, RequestContext, Response
-from gateway.hub.problem import ApiProblem, Code
-from gateway.hub.store import new_id
-from gateway.hub.tables import api_keys
+from gateway.hub.database.store import new_id
+from gateway.hub.database.tables import api_keys
+from gateway.hub.http.authentication import new_secret, secret_digest
+from gateway.hub.http.operation import (
+    ApiAccess,
+    ApiOperation,
+    ApiParameters,
+    Model,
+    OperationLink,
+    RequestContext,
+    Response,
+)
+from gateway.hub.http.problem import ApiProblem, Code
 
 MAX_API_KEYS = 100  # keys that count, of one retailer
 

@@ -8,11 +8,11 @@ from sqlalchemy import select
 
 from gateway.domain.delivery.promise import Id, Instant
 from gateway.hub.api.connections import ConnectionPath, find_connection
-from gateway.hub.availability import MAX_WINDOW, MAX_WINDOWS, Why, check_availability, zone_of
-from gateway.hub.connections import state_of, terms_of
-from gateway.hub.operation import ApiAccess, ApiOperation, ApiParameters, Model, RequestContext, Response
-from gateway.hub.problem import ApiProblem, Code, Detail
-from gateway.hub.tables import homes
+from gateway.hub.database.tables import homes
+from gateway.hub.deliveries.availability import MAX_WINDOW, MAX_WINDOWS, Why, check_availability, zone_of
+from gateway.hub.deliveries.connections import state_of, terms_of
+from gateway.hub.http.operation import ApiAccess, ApiOperation, ApiParameters, Model, RequestContext, Response
+from gateway.hub.http.problem import ApiProblem, Code, Detail
 
 
 class AvailabilityParameters(ApiParameters):

@@ -12,9 +12,17 @@ from sqlalchemy import ColumnElement, Row, and_, func, insert, select, update
 
 from gateway.domain.delivery.promise import Id
 from gateway.hub.api.pagination import PageParameters, decode_cursor, encode_cursor, rows_after
-from gateway.hub.operation import ApiAccess, ApiOperation, ApiParameters, Model, OperationLink, RequestContext, Response
-from gateway.hub.problem import ApiProblem, Code, Detail
-from gateway.hub.tables import brand_keys, brands
+from gateway.hub.database.tables import brand_keys, brands
+from gateway.hub.http.operation import (
+    ApiAccess,
+    ApiOperation,
+    ApiParameters,
+    Model,
+    OperationLink,
+    RequestContext,
+    Response,
+)
+from gateway.hub.http.problem import ApiProblem, Code, Detail
 from gateway.protocol.brand_statement import NextKeyStatement, verify_brand_statement
 from gateway.protocol.consent_request import COMPACT_RULE, MAX_BRAND_KEYS, Kid, Label, PublicX, ShortJws, is_compact
 from gateway.protocol.jws import EnrolledKey, EnrolledKeys, public_key
@@ -212,7 +220,7 @@ def _refusal_reason(call: RequestContext, brand: Row[Any], asked: NewBrandKey) -
 
 
 async def _mark_changed(call: RequestContext, brand: Row[Any]) -> None:
-    """Homes are told by and by (gateway/hub/consent_jobs.py): there may be many of them."""
+    """Homes are told by and by (gateway/hub/consent/consent_jobs.py): there may be many of them."""
     mine = (brands.c.id == brand.id, brands.c.sandbox == brand.sandbox)
     await call.tx.execute(update(brands).where(*mine).values(keys_version=brands.c.keys_version + 1))
 

@@ -12,16 +12,24 @@ from pydantic import StringConstraints
 from sqlalchemy import ColumnElement, Row, and_, insert, select
 
 from gateway.domain.delivery.promise import Id
-from gateway.hub import connections as kept
 from gateway.hub.api import brands
 from gateway.hub.api.pagination import PageParameters, decode_cursor, encode_cursor, rows_after
-from gateway.hub.authentication import new_secret
-from gateway.hub.authentication import secret_digest as digest_of
-from gateway.hub.connections import ANSWER_PERIOD, GivenTerms
-from gateway.hub.operation import ApiAccess, ApiOperation, ApiParameters, Model, OperationLink, RequestContext, Response
-from gateway.hub.problem import ApiProblem, Code, Detail
-from gateway.hub.store import new_id
-from gateway.hub.tables import connections
+from gateway.hub.database.store import new_id
+from gateway.hub.database.tables import connections
+from gateway.hub.deliveries import connections as kept
+from gateway.hub.deliveries.connections import ANSWER_PERIOD, GivenTerms
+from gateway.hub.http.authentication import new_secret
+from gateway.hub.http.authentication import secret_digest as digest_of
+from gateway.hub.http.operation import (
+    ApiAccess,
+    ApiOperation,
+    ApiParameters,
+    Model,
+    OperationLink,
+    RequestContext,
+    Response,
+)
+from gateway.hub.http.problem import ApiProblem, Code, Detail
 from gateway.protocol.brand_statement import (
     MAX_CLOCK_SKEW_S,
     MAX_REQUEST_LIFETIME_S,

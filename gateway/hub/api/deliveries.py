@@ -7,8 +7,6 @@ from sqlalchemy import ColumnElement, Row, and_, bindparam, func, insert, or_, s
 
 from gateway.domain.delivery.promise import Cancel, Claims, DeliveryBody, Offer, State, Update
 from gateway.domain.now import Now
-from gateway.hub import deliveries as kept
-from gateway.hub import events
 from gateway.hub.api.delivery_models import (
     Change,
     ChangedDelivery,
@@ -18,11 +16,13 @@ from gateway.hub.api.delivery_models import (
     NewPromise,
     Withdrawal,
 )
-from gateway.hub.availability import forbidden_parts
-from gateway.hub.operation import ApiAccess, ApiOperation, OperationLink, RequestContext, Response
-from gateway.hub.problem import ApiProblem, Code, Detail
-from gateway.hub.store import new_id
-from gateway.hub.tables import brand_keys, connections, deliveries, delivery_versions, homes
+from gateway.hub.database.store import new_id
+from gateway.hub.database.tables import brand_keys, connections, deliveries, delivery_versions, homes
+from gateway.hub.deliveries import events
+from gateway.hub.deliveries import orders as kept
+from gateway.hub.deliveries.availability import forbidden_parts
+from gateway.hub.http.operation import ApiAccess, ApiOperation, OperationLink, RequestContext, Response
+from gateway.hub.http.problem import ApiProblem, Code, Detail
 from gateway.protocol.box_hub import token_digest
 from gateway.protocol.delivery_state import FINAL_STATES
 from gateway.protocol.jws import EnrolledKey, EnrolledKeys, RejectedMessage, public_key, verify

@@ -18,7 +18,7 @@ from gateway.domain.delivery.promise import (
     refuse_duplicates,
 )
 from gateway.domain.delivery.result import DoorResult
-from gateway.hub.operation import ApiParameters, Model
+from gateway.hub.http.operation import ApiParameters, Model
 from gateway.protocol.box_hub import Token
 
 DeliveryId = Annotated[str, StringConstraints(pattern=r"^dlv-[a-z2-7]{26}$")]

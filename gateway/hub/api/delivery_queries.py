@@ -10,10 +10,18 @@ from gateway.domain.delivery.promise import State, Version
 from gateway.hub.api.deliveries import delivery_of, find_delivery, owned_by_caller
 from gateway.hub.api.delivery_models import ConnectionId, Deliveries, Delivery, DeliveryPath
 from gateway.hub.api.pagination import PAGE_CODES, PageParameters, decode_cursor, encode_cursor
-from gateway.hub.evidence import Evidence, Message, account_of, has_valid_signature, missing_parcels_of
-from gateway.hub.operation import ApiAccess, ApiOperation, Model, RequestContext, Response
-from gateway.hub.problem import ApiProblem, Code
-from gateway.hub.tables import brand_keys, connections, deliveries, delivery_versions, events, home_events, jobs
+from gateway.hub.database.tables import (
+    brand_keys,
+    connections,
+    deliveries,
+    delivery_versions,
+    events,
+    home_events,
+    jobs,
+)
+from gateway.hub.deliveries.evidence import Evidence, Message, account_of, has_valid_signature, missing_parcels_of
+from gateway.hub.http.operation import ApiAccess, ApiOperation, Model, RequestContext, Response
+from gateway.hub.http.problem import ApiProblem, Code
 from gateway.protocol.jws import kid_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

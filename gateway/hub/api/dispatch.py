@@ -26,9 +26,10 @@ from gateway.hub.api.idempotency import IdempotentRequest, store_response, store
 from gateway.hub.api.openapi import document
 from gateway.hub.api.rate_limit import ApiRateLimits
 from gateway.hub.api.validation_errors import details_of
-from gateway.hub.authentication import authenticate_browser, authenticate_caller, unenrolment_notice
+from gateway.hub.database.store import UNAVAILABLE_ERRORS, HubStore
+from gateway.hub.http.authentication import authenticate_browser, authenticate_caller, unenrolment_notice
 from gateway.hub.http.client_address import client_address
-from gateway.hub.operation import (
+from gateway.hub.http.operation import (
     ApiAccess,
     ApiCaller,
     ApiOperation,
@@ -41,9 +42,8 @@ from gateway.hub.operation import (
     ResponseStream,
     WakeUps,
 )
-from gateway.hub.problem import MEDIA_TYPE, ApiProblem, Code, Detail, ErrorLocation
-from gateway.hub.store import UNAVAILABLE_ERRORS, HubStore
-from gateway.hub.webhooks.ssrf import DestinationPolicy
+from gateway.hub.http.problem import MEDIA_TYPE, ApiProblem, Code, Detail, ErrorLocation
+from gateway.hub.http.ssrf import DestinationPolicy
 from gateway.protocol.strict_json import loads
 from gateway.system.containment import Containment
 

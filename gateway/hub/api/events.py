@@ -6,13 +6,13 @@ from pydantic import ConfigDict, Field, StringConstraints
 from pydantic.json_schema import SkipJsonSchema
 from sqlalchemy import func, select
 
+from gateway.hub.api.event_payload import Event, EventId
 from gateway.hub.api.pagination import PAGE_CODES, PageParameters, decode_cursor, encode_cursor
-from gateway.hub.event_payload import Event, EventId
-from gateway.hub.events import Type
-from gateway.hub.operation import ApiAccess, ApiOperation, ApiParameters, Model, RequestContext, Response
-from gateway.hub.problem import ApiProblem, Code, Detail, ErrorLocation
-from gateway.hub.sse import read_events, visible_events
-from gateway.hub.tables import events
+from gateway.hub.api.sse import read_events, visible_events
+from gateway.hub.database.tables import events
+from gateway.hub.deliveries.events import Type
+from gateway.hub.http.operation import ApiAccess, ApiOperation, ApiParameters, Model, RequestContext, Response
+from gateway.hub.http.problem import ApiProblem, Code, Detail, ErrorLocation
 from gateway.protocol.hub_signed import HUB_DELIVERY_TYPE
 from gateway.protocol.jws import ALGORITHM
 

@@ -16,13 +16,13 @@ from pydantic import Field, StringConstraints
 from sqlalchemy import Row, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub import ca_rotation
-from gateway.hub.authority import HubAuthority, public_key_digest
-from gateway.hub.operation import ApiAccess, ApiOperation, ApiParameters, Model, RequestContext, Response
-from gateway.hub.problem import ApiProblem, Code, Detail
-from gateway.hub.store import new_id
-from gateway.hub.tables import certificates, claims, homes
-from gateway.hub.unenrolment import end_home, revoke_certificates
+from gateway.hub.boxes import ca_rotation
+from gateway.hub.boxes.authority import HubAuthority, public_key_digest
+from gateway.hub.boxes.unenrolment import end_home, revoke_certificates
+from gateway.hub.database.store import new_id
+from gateway.hub.database.tables import certificates, claims, homes
+from gateway.hub.http.operation import ApiAccess, ApiOperation, ApiParameters, Model, RequestContext, Response
+from gateway.hub.http.problem import ApiProblem, Code, Detail
 from gateway.protocol.box_hub import shard_of
 from gateway.protocol.enrolment import (
     CLAIM_ID_PATTERN,

@@ -11,8 +11,9 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, StringConstraints
 from sqlalchemy import select
 
-from gateway.hub import jobs as job_store
-from gateway.hub.operation import (
+from gateway.hub.database.tables import jobs
+from gateway.hub.deliveries import jobs as job_store
+from gateway.hub.http.operation import (
     ApiAccess,
     ApiOperation,
     ApiParameters,
@@ -22,8 +23,7 @@ from gateway.hub.operation import (
     RequestContext,
     Response,
 )
-from gateway.hub.problem import ApiProblem, Code
-from gateway.hub.tables import jobs
+from gateway.hub.http.problem import ApiProblem, Code
 from gateway.protocol.box_hub import Envelope, JobKind
 from gateway.protocol.browser_messages import DEFERRED_ORDER_LIFETIME_S
 

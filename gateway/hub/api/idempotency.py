@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import and_, bindparam, delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.operation import ApiCaller, HouseholdBrowser
-from gateway.hub.problem import ApiProblem, Code
-from gateway.hub.tables import idempotency
+from gateway.hub.database.tables import idempotency
+from gateway.hub.http.operation import ApiCaller, HouseholdBrowser
+from gateway.hub.http.problem import ApiProblem, Code
 
 RETENTION_PERIOD = timedelta(hours=24)
 _SWEEP_BATCH_ROWS = 20  # old ones that go with each new one

@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from gateway.hub.operation import ApiAccess, ApiOperation
-from gateway.hub.problem import MEDIA_TYPE, PROBLEM_TYPES, Document
+from gateway.hub.http.operation import ApiAccess, ApiOperation
+from gateway.hub.http.problem import MEDIA_TYPE, PROBLEM_TYPES, Document
 
 _REF = "#/components/schemas/{model}"
 _IDEMPOTENCY_HEADER = "Idempotency-Key"

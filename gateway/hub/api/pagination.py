@@ -8,8 +8,8 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 from sqlalchemy import ColumnElement, Table, and_, or_
 
-from gateway.hub.operation import ApiParameters
-from gateway.hub.problem import ApiProblem, Code
+from gateway.hub.http.operation import ApiParameters
+from gateway.hub.http.problem import ApiProblem, Code
 from gateway.system.base64url import decode_base64url, encode_base64url
 
 MAX_PAGE_ITEMS = 100

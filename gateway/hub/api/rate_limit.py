@@ -19,7 +19,7 @@ from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
 from gateway.hub.config import Limits
 from gateway.hub.http.client_address import NETWORK_LIMIT_FACTOR, wider_network
-from gateway.hub.problem import ApiProblem, Code
+from gateway.hub.http.problem import ApiProblem, Code
 
 _MAX_CLOCK_STEP_S = 1.0  # seconds that a clock may be corrected by
 

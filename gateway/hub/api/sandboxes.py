@@ -7,8 +7,8 @@ from pydantic import Field
 
 from gateway.domain.delivery.promise import Id
 from gateway.hub.api.delivery_models import ConnectionId
-from gateway.hub.operation import ApiAccess, ApiOperation, Model, RequestContext, Response
-from gateway.hub.problem import ApiProblem, Code
+from gateway.hub.http.operation import ApiAccess, ApiOperation, Model, RequestContext, Response
+from gateway.hub.http.problem import ApiProblem, Code
 from gateway.hub.sandbox.home import CARRIERS, COLD_PLACES, SANDBOX_ENTRANCES
 from gateway.hub.sandbox.making import MAX_SANDBOXES, create_sandbox, evict_idle, is_full
 

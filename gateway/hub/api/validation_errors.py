@@ -14,8 +14,8 @@ from gateway.hub.api.connections import ReturnUrl
 from gateway.hub.api.delivery_models import ONE_OF
 from gateway.hub.api.events import Types
 from gateway.hub.api.homes import BoxKey, Csr, Serial, Signature
-from gateway.hub.problem import Detail, ErrorLocation
-from gateway.hub.webhooks.ssrf import URL_PATTERN
+from gateway.hub.http.problem import Detail, ErrorLocation
+from gateway.hub.http.ssrf import URL_PATTERN
 from gateway.protocol.box_hub import Envelope, Token
 from gateway.protocol.consent_request import CompactJws, Hours, Kid, Label, PublicX
 

@@ -9,21 +9,29 @@ from sqlalchemy import ColumnElement, and_, delete, func, insert, select, update
 
 from gateway.domain.delivery.promise import Instant
 from gateway.hub.api.pagination import PageParameters, decode_cursor, encode_cursor
-from gateway.hub.events import Type, emit
-from gateway.hub.operation import ApiAccess, ApiOperation, ApiParameters, Model, OperationLink, RequestContext, Response
-from gateway.hub.problem import ApiProblem, Code, Detail
-from gateway.hub.store import new_id
-from gateway.hub.tables import attempts, endpoints, events, messages, retailers
-from gateway.hub.webhooks.challenge import issue_challenge
-from gateway.hub.webhooks.message import new_secret
-from gateway.hub.webhooks.queue import drop_waiting
-from gateway.hub.webhooks.ssrf import (
+from gateway.hub.database.store import new_id
+from gateway.hub.database.tables import attempts, endpoints, events, messages, retailers
+from gateway.hub.deliveries.events import Type, emit
+from gateway.hub.http.operation import (
+    ApiAccess,
+    ApiOperation,
+    ApiParameters,
+    Model,
+    OperationLink,
+    RequestContext,
+    Response,
+)
+from gateway.hub.http.problem import ApiProblem, Code, Detail
+from gateway.hub.http.ssrf import (
     MAX_URL_CHARS,
     PUBLIC_URL_PATTERN,
     URL_PATTERN,
     DestinationRefused,
     parse_destination,
 )
+from gateway.hub.webhooks.challenge import issue_challenge
+from gateway.hub.webhooks.message import new_secret
+from gateway.hub.webhooks.queue import drop_waiting
 
 MAX_ENDPOINTS = 16  # endpoints of one retailer, in each world
 SECRET_OVERLAP = timedelta(hours=24)  # for which the secret before signs too

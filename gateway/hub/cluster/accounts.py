@@ -24,8 +24,8 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.engine import Row
 
 from gateway.hub.cluster.management_api import ManagementApi, RabbitPermission, RabbitTopicPermission
-from gateway.hub.store import HubStore
-from gateway.hub.tables import certificates, homes
+from gateway.hub.database.store import HubStore
+from gateway.hub.database.tables import certificates, homes
 from gateway.protocol.box_hub import UplinkChannel, shard_of
 from gateway.protocol.enrolment import HOME_ID_PATTERN
 

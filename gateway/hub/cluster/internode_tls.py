@@ -8,7 +8,7 @@ here may do anything on every node: so no certificate of it counts between nodes
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from gateway.hub.authority import AuthorityUnusable
+from gateway.hub.boxes.authority import AuthorityUnusable
 from gateway.system.atomic_file import write_whole
 from gateway.system.pki.authority import CertificateFiles, CertificatePolicy, issue_server_certificate
 

@@ -20,7 +20,7 @@ import aiohttp
 from pydantic import TypeAdapter, ValidationError
 from yarl import URL
 
-from gateway.hub.authority import AuthorityUnusable
+from gateway.hub.boxes.authority import AuthorityUnusable
 from gateway.hub.cluster import internode_tls
 from gateway.system.atomic_file import write_whole
 

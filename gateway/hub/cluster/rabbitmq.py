@@ -20,14 +20,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from gateway.hub import ca_rotation
-from gateway.hub.authority import NODE_CERTIFICATE_TERMS, AuthorityUnusable, HubAuthority
-from gateway.hub.broker import delete_expired
+from gateway.hub.boxes import ca_rotation
+from gateway.hub.boxes.authority import NODE_CERTIFICATE_TERMS, AuthorityUnusable, HubAuthority
+from gateway.hub.boxes.broker import delete_expired
+from gateway.hub.boxes.mqtt import SESSION_EXPIRY_S
 from gateway.hub.cluster import internode_tls, management_api
 from gateway.hub.cluster.accounts import BrokerAccounts
 from gateway.hub.config import Boxes, HubFile, Rabbit
-from gateway.hub.mqtt import SESSION_EXPIRY_S
-from gateway.hub.store import UNAVAILABLE_ERRORS, HubStore
+from gateway.hub.database.store import UNAVAILABLE_ERRORS, HubStore
 from gateway.mqtt.client import connect_once
 from gateway.system.atomic_file import write_whole
 from gateway.system.mosquitto import MAX_PACKET_BYTES

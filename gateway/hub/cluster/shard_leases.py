@@ -15,12 +15,12 @@ import structlog
 from sqlalchemy import Update, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from gateway.hub.authority import AuthorityUnusable
+from gateway.hub.boxes.authority import AuthorityUnusable
+from gateway.hub.boxes.metrics import HubMetrics
+from gateway.hub.boxes.mqtt import HubBrokerConnection
 from gateway.hub.config import ShardAssignment
-from gateway.hub.metrics import HubMetrics
-from gateway.hub.mqtt import HubBrokerConnection
-from gateway.hub.store import UNAVAILABLE_ERRORS, HubStore
-from gateway.hub.tables import shares
+from gateway.hub.database.store import UNAVAILABLE_ERRORS, HubStore
+from gateway.hub.database.tables import shares
 
 log = structlog.get_logger(__name__)
 

@@ -11,8 +11,8 @@ from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gateway.hub.api.problem_docs import EXPLANATIONS
+from gateway.hub.http.problem import PROBLEM_TYPES, ApiProblem, Code
 from gateway.hub.manual.reading import read_chapters, read_schemas
-from gateway.hub.problem import PROBLEM_TYPES, ApiProblem, Code
 
 # No script at all, no form, no frame, nothing from elsewhere.
 PAGE_HEADERS = MappingProxyType({

@@ -7,10 +7,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.authentication import new_secret, secret_digest
-from gateway.hub.sandbox.home import SANDBOX_ENTRANCES, SANDBOX_TERMS, SANDBOX_ZONE
-from gateway.hub.store import new_id
-from gateway.hub.tables import (
+from gateway.hub.database.store import new_id
+from gateway.hub.database.tables import (
     api_keys,
     attempts,
     brand_keys,
@@ -27,6 +25,8 @@ from gateway.hub.tables import (
     messages,
     retailers,
 )
+from gateway.hub.http.authentication import new_secret, secret_digest
+from gateway.hub.sandbox.home import SANDBOX_ENTRANCES, SANDBOX_TERMS, SANDBOX_ZONE
 from gateway.protocol.box_hub import shard_of
 from gateway.protocol.support_code import new_support_code
 

@@ -1,8 +1,8 @@
 """Plays all simulated homes and their couriers.
 
 It does what a box does, without a broker: takes the jobs that are kept for a home, answers them, and makes events,
-which it signs and chains as a box does and gives to what keeps every home's events (gateway/hub/box_events.py). What
-is due stands in the store, so a hub that dies in the middle goes on where it was. It looks at homes of the sandbox
+which it signs and chains as a box does and gives to what keeps every home's events (gateway/hub/boxes/box_events.py).
+What is due stands in the store, so a hub that dies in the middle goes on where it was. It looks at homes of the sandbox
 alone.
 """
 
@@ -19,15 +19,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from gateway.domain.delivery.promise import Cancel, Claims, DeliveryOrder, DeliveryResult, Offer, State, order_of
 from gateway.domain.delivery.result import DoorResult
 from gateway.domain.now import Now
-from gateway.hub import box_events
-from gateway.hub.box_events import EventHead, EventOutcome
-from gateway.hub.deliveries import body_of
-from gateway.hub.operation import HubSigner, WakeUps
+from gateway.hub.boxes import box_events
+from gateway.hub.boxes.box_events import EventHead, EventOutcome
+from gateway.hub.database.store import UNAVAILABLE_ERRORS, HubStore, StoreUnavailable
+from gateway.hub.database.tables import brand_keys, connections, deliveries, delivery_versions, home_events, homes, jobs
+from gateway.hub.deliveries.orders import body_of
+from gateway.hub.http.operation import HubSigner, WakeUps
 from gateway.hub.sandbox import home as simulated
 from gateway.hub.sandbox.home import SandboxDelivery, SandboxTerms
 from gateway.hub.sandbox.making import delete_expired
-from gateway.hub.store import UNAVAILABLE_ERRORS, HubStore, StoreUnavailable
-from gateway.hub.tables import brand_keys, connections, deliveries, delivery_versions, home_events, homes, jobs
 from gateway.protocol import hub_signed
 from gateway.protocol.box_event import sign_event, sign_statement, verify_event
 from gateway.protocol.box_hub import BoxEvent, JobKind, JobReceipt, PermissionDecision, token_digest

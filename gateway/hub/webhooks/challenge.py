@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.events import Type, emit
-from gateway.hub.tables import UNSENT_CHALLENGE, endpoints, messages, retailers
+from gateway.hub.database.tables import UNSENT_CHALLENGE, endpoints, messages, retailers
+from gateway.hub.deliveries.events import Type, emit
 
 CHALLENGE_DELAY = timedelta(seconds=1)  # so that whoever makes an endpoint can begin to listen with its secret
 

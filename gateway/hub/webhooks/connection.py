@@ -16,6 +16,13 @@ from aiohappyeyeballs import AddrInfoType
 from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
+from gateway.hub.http.ssrf import (
+    Destination,
+    DestinationPolicy,
+    DestinationRefused,
+    is_reachable,
+    parse_destination,
+)
 from gateway.hub.webhooks.retry import (
     WebhookAttempt,
     WebhookResult,
@@ -23,13 +30,6 @@ from gateway.hub.webhooks.retry import (
     excerpt_of,
     parse_retry_after,
     result_of_status,
-)
-from gateway.hub.webhooks.ssrf import (
-    Destination,
-    DestinationPolicy,
-    DestinationRefused,
-    is_reachable,
-    parse_destination,
 )
 
 MAX_READ_BYTES = 4096  # bytes of an answer that are looked at

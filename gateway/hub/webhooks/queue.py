@@ -16,8 +16,8 @@ import structlog
 from sqlalchemy import ColumnElement, Row, and_, delete, exists, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.events import Type, emit
-from gateway.hub.tables import attempts, endpoints, events, messages, retailers
+from gateway.hub.database.tables import attempts, endpoints, events, messages, retailers
+from gateway.hub.deliveries.events import Type, emit
 from gateway.hub.webhooks.message import WebhookMessage
 from gateway.hub.webhooks.retry import SLOW_THRESHOLD_S, WebhookAttempt, WebhookResult, is_given_up, retry_delay
 

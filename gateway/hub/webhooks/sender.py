@@ -17,12 +17,12 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from sqlalchemy.exc import DBAPIError
 
-from gateway.hub.store import HubStore
+from gateway.hub.database.store import HubStore
+from gateway.hub.http.ssrf import DestinationPolicy, HostRateLimit
 from gateway.hub.webhooks import queue
 from gateway.hub.webhooks.connection import Lookup, WebhookConnections, system_lookup
 from gateway.hub.webhooks.queue import EndpointLease, QueuedMessage, QueueLane, Unseal
 from gateway.hub.webhooks.retry import SLOW_THRESHOLD_S, WebhookAttempt, WebhookResult
-from gateway.hub.webhooks.ssrf import DestinationPolicy, HostRateLimit
 from gateway.system.containment import Containment
 
 log = structlog.get_logger(__name__)

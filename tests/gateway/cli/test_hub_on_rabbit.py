@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from gateway.hub.authority import HubAuthority
-from gateway.hub.store import HubStore
-from gateway.hub.tables import homes
+from gateway.hub.boxes.authority import HubAuthority
+from gateway.hub.database.store import HubStore
+from gateway.hub.database.tables import homes
 from gateway.mqtt.mosquitto.provisioning import free_port
 from tests.gateway.cli.terminal import run_perron
 from tests.scale.enrolling import enrol

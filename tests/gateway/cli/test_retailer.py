@@ -17,7 +17,7 @@ from standardwebhooks import Webhook
 
 from gateway.cli.retailer import SECRET_VARIABLE
 from gateway.hub.config import Webhooks
-from gateway.hub.tables import brand_keys, connections
+from gateway.hub.database.tables import brand_keys, connections
 from gateway.mqtt.mosquitto.provisioning import free_port
 from tests.announcing import BRAND_KEY, connected_home
 from tests.forkserver import run_python

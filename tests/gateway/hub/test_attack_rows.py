@@ -25,59 +25,59 @@ ROWS: Mapping[str, tuple[str, ...]] = MappingProxyType({
         "::test_the_brand_s_own_message_is_passed_on_byte_for_byte_and_the_same_bytes_get_the_same_delivery"),
     ),
     "retained job or event": (
-        f"{_HUB}test_broker.py::test_what_is_too_large_or_retained_ends_the_connection_unheard",
+        f"{_HUB}boxes/test_broker.py::test_what_is_too_large_or_retained_ends_the_connection_unheard",
         "tests/gateway/integrations/hub_client/test_session.py::test_a_job_that_the_broker_kept_is_old_news_and_no_job",
     ),
     "QoS 1 duplicate": (
-        f"{_HUB}test_box_events.py::test_events_are_kept_in_order_and_twice_is_once",
+        f"{_HUB}boxes/test_box_events.py::test_events_are_kept_in_order_and_twice_is_once",
         "tests/gateway/storage/test_hub_journal.py::test_an_answered_message_is_one_event_however_often_it_comes",
     ),
     "queued stale job": (
-        f"{_HUB}test_dispatcher.py::test_a_job_that_has_had_its_time_ends_and_one_of_a_revoked_home_is_never_rung",
+        f"{_HUB}boxes/test_dispatcher.py::test_a_job_that_has_had_its_time_ends_and_one_of_a_revoked_home_is_never_rung",
         f"{_HUB}test_states_and_refusals.py::test_what_becomes_of_a_house_is_read_over_http",
     ),
     "client id takeover, spoofed topic": (
-        f"{_HUB}test_broker.py::test_a_box_is_who_its_certificate_says_whatever_it_says_itself",
-        f"{_HUB}test_mqtt.py::test_a_box_speaks_and_hears_as_itself_only_and_a_stranger_s_word_is_dropped",
+        f"{_HUB}boxes/test_broker.py::test_a_box_is_who_its_certificate_says_whatever_it_says_itself",
+        f"{_HUB}boxes/test_mqtt.py::test_a_box_speaks_and_hears_as_itself_only_and_a_stranger_s_word_is_dropped",
     ),
-    "will on another's topic": (f"{_HUB}test_broker.py::test_a_last_will_on_another_s_topic_is_never_heard",),
+    "will on another's topic": (f"{_HUB}boxes/test_broker.py::test_a_last_will_on_another_s_topic_is_never_heard",),
     "revoked certificate": (
-        f"{_HUB}test_broker.py::test_a_revoked_box_is_cut_off_within_seconds_and_cannot_come_back",
+        f"{_HUB}boxes/test_broker.py::test_a_revoked_box_is_cut_off_within_seconds_and_cannot_come_back",
     ),
     "wildcard or odd ids + # / .. NUL": (
         f"{_HUB}test_wire_attacks.py::test_ids_that_would_be_wildcards_or_paths_of_a_broker_are_refused",
     ),
     "broker kill -9, slow, gone": (
-        f"{_HUB}test_mqtt.py::test_the_hub_rides_out_its_broker",
+        f"{_HUB}boxes/test_mqtt.py::test_the_hub_rides_out_its_broker",
         ("tests/gateway/test_through_hub.py"
         "::test_whatever_is_killed_in_the_middle_nothing_is_lost_and_nothing_opens_twice"),
     ),
     "clock stepped back or forward": (
         f"{_HUB}test_attacks.py::test_what_waited_for_a_clock_that_ran_ahead_does_not_wait_until_it_is_so_late",
         f"{_HUB}test_attacks.py::test_a_ration_that_was_used_up_while_the_clock_ran_ahead_is_not_used_up_until_then",
-        f"{_HUB}test_enrolment.py::test_clocks_that_are_wrong_shut_nobody_out",
+        f"{_HUB}boxes/test_enrolment.py::test_clocks_that_are_wrong_shut_nobody_out",
     ),
     "daylight saving days": (
-        f"{_HUB}test_availability.py::test_a_night_on_which_the_clock_changes_is_reckoned_by_the_wall_clock",
+        f"{_HUB}deliveries/test_availability.py::test_a_night_on_which_the_clock_changes_is_reckoned_by_the_wall_clock",
     ),
     "kill -9 at every durable step": (
-        (f"{_HUB}test_joining_killed.py"
+        (f"{_HUB}boxes/test_joining_killed.py"
         "::test_killed_before_any_change_of_its_disk_a_box_joins_and_renews_all_the_same"),
         f"{_HOOKS}test_killed.py::test_a_hub_killed_in_the_middle_loses_no_message_and_tells_each_under_one_id",
-        f"{_HUB}test_mqtt.py::test_what_was_kept_for_a_box_outlives_the_hub",
+        f"{_HUB}boxes/test_mqtt.py::test_what_was_kept_for_a_box_outlives_the_hub",
     ),
     "ENOSPC": (
         f"{_HUB}test_wire_attacks.py::test_a_disk_that_is_full_is_told_and_nothing_is_said_to_be_done",
     ),
     "restored old database, of a box or of the hub": (
         "tests/gateway/storage/test_hub_journal.py::test_a_copy_of_the_store_goes_on_behind_what_the_hub_has",
-        f"{_HUB}test_box_events.py::test_what_a_box_had_and_knows_no_longer_is_sent_again",
+        f"{_HUB}boxes/test_box_events.py::test_what_a_box_had_and_knows_no_longer_is_sent_again",
     ),
     "log tampered: flip, drop, reorder, truncate": (
         f"{_API}test_proof.py::test_nothing_in_a_proof_can_be_changed",
         f"{_API}test_proof.py::test_whatever_single_byte_of_a_proof_is_altered_it_does_not_hold",
         f"{_BOX}protocol/test_delivery_record.py::test_a_line_that_was_left_out_is_named_in_the_middle_and_at_the_end",
-        f"{_HUB}test_box_events.py::test_forged_and_forked_events_change_nothing",
+        f"{_HUB}boxes/test_box_events.py::test_forged_and_forked_events_change_nothing",
     ),
     "forged delivery: alg none, HS256, kid, aud, exp, embedded jwk": (
         f"{_HUB}test_states_and_refusals.py::test_what_is_not_believed_is_refused_with_the_reason_of_the_home",
@@ -101,8 +101,8 @@ ROWS: Mapping[str, tuple[str, ...]] = MappingProxyType({
         f"{_BOX}system/test_bounded_http.py::test_nobody_is_led_elsewhere_and_what_is_whole_is_read",
     ),
     "a hub that offers another authority, or a certificate that is none": (
-        f"{_HUB}test_ca_rotation.py::test_nobody_but_the_authority_before_makes_a_box_believe_another",
-        f"{_HUB}test_ca_rotation.py::test_whatever_certificate_a_hub_signs_for_or_gives_it_ends_no_box",
+        f"{_HUB}boxes/test_ca_rotation.py::test_nobody_but_the_authority_before_makes_a_box_believe_another",
+        f"{_HUB}boxes/test_ca_rotation.py::test_whatever_certificate_a_hub_signs_for_or_gives_it_ends_no_box",
     ),
     "a brand, or a hub, whose messages fill a box's disk": (
         f"{_BOX}storage/test_offers.py::test_a_brand_that_is_let_in_fills_no_disk_however_much_it_announces",
@@ -116,7 +116,7 @@ ROWS: Mapping[str, tuple[str, ...]] = MappingProxyType({
     ),
     "guessed code": (
         f"{_API}test_connections.py::test_a_support_code_never_tells_whether_a_home_has_it_and_tries_are_bounded",
-        f"{_HUB}test_consent.py::test_an_address_that_leads_nowhere_says_so_and_guessing_is_slowed",
+        f"{_HUB}consent/test_page.py::test_an_address_that_leads_nowhere_says_so_and_guessing_is_slowed",
     ),
     "restart between guesses": (
         f"{_HUB}test_wire_attacks.py::test_tries_of_support_codes_are_counted_over_a_restart",
@@ -145,7 +145,7 @@ ROWS: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "a flood of requests, sandboxes, events, unbelieved messages": (
         f"{_API}test_dispatch.py::test_who_asks_too_much_is_told_how_long_to_wait_and_others_are_not_kept",
         f"{_HUB}sandbox/test_robot.py::test_an_address_has_few_sandboxes_an_hour",
-        f"{_HUB}test_mqtt.py::test_one_home_s_flood_costs_no_other_its_turn",
+        f"{_HUB}boxes/test_mqtt.py::test_one_home_s_flood_costs_no_other_its_turn",
         "tests/gateway/storage/test_hub_journal.py::test_what_is_not_believed_is_told_and_a_flood_of_it_is_not",
         f"{_HUB}test_attacks.py::test_no_stranger_has_another_ration_for_each_name_that_he_gives_himself",
         f"{_HUB}test_attacks.py::test_a_stranger_with_65536_networks_of_ipv6_has_not_as_many_rations",
@@ -157,13 +157,13 @@ ROWS: Mapping[str, tuple[str, ...]] = MappingProxyType({
         f"{_API}test_webhookendpoints.py::test_another_retailer_s_endpoint_is_not_there_nor_one_of_the_other_world",
         f"{_HUB}sandbox/test_robot.py::test_no_real_home_is_played_and_none_is_seen_from_the_sandbox",
         f"{_HUB}sandbox/test_asked.py::test_nobody_asks_the_home_of_another_s_sandbox",
-        f"{_HUB}test_box_events.py::test_a_home_says_nothing_of_another_home_s_delivery",
+        f"{_HUB}boxes/test_box_events.py::test_a_home_says_nothing_of_another_home_s_delivery",
     ),
     "webhook to private addresses, redirects, DNS that changes": (
         f"{_HOOKS}test_sender.py::test_a_name_that_leads_inside_is_refused_when_it_is_connected_to",
         f"{_HOOKS}test_sender.py::test_redirects_are_not_followed_and_answers_without_end_are_cut",
         f"{_HOOKS}test_connection.py::test_a_name_that_changes_between_two_tries_is_asked_anew_and_refused",
-        f"{_HOOKS}test_ssrf.py::test_no_ipv4_number_is_reached_inside_an_ipv6_one",
+        f"{_HUB}http/test_ssrf.py::test_no_ipv4_number_is_reached_inside_an_ipv6_one",
         (f"{_API}test_webhookendpoints.py"
         "::test_an_address_where_the_hub_does_not_send_is_refused_when_made_and_when_changed"),
     ),
@@ -185,7 +185,7 @@ ROWS: Mapping[str, tuple[str, ...]] = MappingProxyType({
         f"{_HUB}test_wire_attacks.py::test_the_hub_is_known_under_one_name_however_it_is_said",
         f"{_HUB}test_wire_attacks.py::test_nothing_of_the_hub_is_there_under_a_name_that_leads_to_it",
     ),
-    "framing": (f"{_HUB}test_consent.py::test_no_page_of_the_hub_stands_in_another_site_s_frame",),
+    "framing": (f"{_HUB}consent/test_page.py::test_no_page_of_the_hub_stands_in_another_site_s_frame",),
     "script in a brand's or a shop's name": (
         f"{_HUB}test_wire_attacks.py::test_a_script_in_a_name_is_refused_or_read_and_never_run",
     ),

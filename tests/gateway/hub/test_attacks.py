@@ -14,16 +14,16 @@ from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
 from gateway.domain.delivery.promise import State
-from gateway.hub import connections as asking
-from gateway.hub import jobs as job_store
 from gateway.hub.api.pagination import encode_cursor
 from gateway.hub.api.rate_limit import ApiRateLimits
 from gateway.hub.config import HubFile, Limits
-from gateway.hub.consent import MAX_CODES_PER_MINUTE
+from gateway.hub.consent.page import MAX_CODES_PER_MINUTE
+from gateway.hub.database.store import StoreUnusable
+from gateway.hub.database.tables import deliveries, home_events, idempotency, jobs
+from gateway.hub.deliveries import connections as asking
+from gateway.hub.deliveries import jobs as job_store
 from gateway.hub.http.client_address import NETWORK_LIMIT_FACTOR, network_of
-from gateway.hub.problem import ApiProblem
-from gateway.hub.store import StoreUnusable
-from gateway.hub.tables import deliveries, home_events, idempotency, jobs
+from gateway.hub.http.problem import ApiProblem
 from gateway.protocol.box_hub import GENESIS_DIGEST, JobKind
 from gateway.protocol.keys import BoxKey
 from gateway.protocol.support_code import new_support_code

@@ -12,20 +12,22 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import insert, select, update
 
 from gateway.domain.delivery.promise import Claims, Offer, State
-from gateway.hub import box_events, connections, consent_jobs, held_deliveries
-from gateway.hub import deliveries as hub_deliveries
-from gateway.hub import jobs as job_store
-from gateway.hub.dispatcher import JobDispatcher
-from gateway.hub.home_limits import EventRetention, HomeRateLimits
-from gateway.hub.ingest import Ingest
-from gateway.hub.metrics import HubMetrics
-from gateway.hub.mqtt import HubBrokerConnection
-from gateway.hub.operation import WakeUps
+from gateway.hub.boxes import box_events
+from gateway.hub.boxes.dispatcher import JobDispatcher
+from gateway.hub.boxes.home_limits import EventRetention, HomeRateLimits
+from gateway.hub.boxes.ingest import Ingest
+from gateway.hub.boxes.metrics import HubMetrics
+from gateway.hub.boxes.mqtt import HubBrokerConnection
+from gateway.hub.consent import consent_jobs
+from gateway.hub.database.store import HubStore
+from gateway.hub.database.tables import connections as connection_rows
+from gateway.hub.database.tables import deliveries, home_events, jobs, retailers
+from gateway.hub.deliveries import connections, held_deliveries
+from gateway.hub.deliveries import jobs as job_store
+from gateway.hub.deliveries import orders as hub_deliveries
+from gateway.hub.http.operation import WakeUps
 from gateway.hub.process import HubProcess
 from gateway.hub.sandbox.robot import SandboxRobot
-from gateway.hub.store import HubStore
-from gateway.hub.tables import connections as connection_rows
-from gateway.hub.tables import deliveries, home_events, jobs, retailers
 from gateway.mqtt.packets import Acknowledgement, InboundMessage
 from gateway.protocol.box_hub import Ack, Job, JobKind, up_topic
 from gateway.protocol.keys import BoxKey

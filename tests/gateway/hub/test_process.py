@@ -16,8 +16,8 @@ import pytest
 from sqlalchemy import select
 
 from gateway.hub.admin import create_retailer
-from gateway.hub.store import HubStore
-from gateway.hub.tables import brands, idempotency
+from gateway.hub.database.store import HubStore
+from gateway.hub.database.tables import brands, idempotency
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.keys import BoxKey
 from tests.boxes import connected_to_broker, insert_home

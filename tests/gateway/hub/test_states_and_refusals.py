@@ -19,7 +19,7 @@ from sqlalchemy import update
 from gateway.domain.delivery.promise import Cancel, DeliveryBody, State
 from gateway.domain.delivery.result import DoorResult as Left
 from gateway.domain.delivery.result import Outcome
-from gateway.hub.tables import connections
+from gateway.hub.database.tables import connections
 from gateway.protocol.delivery_state import PUBLIC_REASONS
 from gateway.protocol.jws import public_x
 from gateway.storage.snapshot import write_snapshot

@@ -9,9 +9,9 @@ from structlog.processors import JSONRenderer
 from structlog.testing import capture_logs
 
 from gateway.hub.api import dispatch
-from gateway.hub.connections import MAX_CODE_TRIES
-from gateway.hub.signing_key import KEY_FILE_NAME, HubKeyPair
-from gateway.hub.tables import api_keys, endpoints
+from gateway.hub.database.tables import api_keys, endpoints
+from gateway.hub.deliveries.connections import MAX_CODE_TRIES
+from gateway.hub.deliveries.signing_key import KEY_FILE_NAME, HubKeyPair
 from gateway.protocol.support_code import new_support_code
 from tests.connecting import HubRetailer
 from tests.hubs import RunningHub, hub_file, run_hub
@@ -219,7 +219,7 @@ async def test_tries_of_support_codes_are_counted_over_a_restart(tmp_path: Path)
 
 
 async def _asked(shop: HubRetailer) -> int:
-    from gateway.hub.tables import jobs  # noqa: PLC0415 - beside its one use
+    from gateway.hub.database.tables import jobs  # noqa: PLC0415 - beside its one use
 
     return len(await shop.rows(jobs))
 

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from gateway.hub.store import HubStore
+from gateway.hub.database.store import HubStore
 from gateway.protocol.consent_request import MAX_BRAND_KEYS
 from gateway.protocol.keys import BoxKey
 from tests.connecting import HubRetailer

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.hub.connections import ANSWER_PERIOD, MAX_CODE_TRIES, ConsentWriter
-from gateway.hub.consent_jobs import ConsentJobs
-from gateway.hub.operation import WakeUps
-from gateway.hub.tables import connections, events, jobs
+from gateway.hub.consent.consent_jobs import ConsentJobs
+from gateway.hub.database.tables import connections, events, jobs
+from gateway.hub.deliveries.connections import ANSWER_PERIOD, MAX_CODE_TRIES, ConsentWriter
+from gateway.hub.http.operation import WakeUps
 from gateway.protocol.box_hub import PermissionDecision
 from gateway.protocol.consent_request import parse_consent
 from gateway.protocol.key_possession import sign_proof

@@ -11,7 +11,7 @@ from sqlalchemy import update
 
 from gateway.domain.delivery.promise import Cancel, Offer, Update
 from gateway.domain.now import Now
-from gateway.hub.tables import brand_keys, connections, homes
+from gateway.hub.database.tables import brand_keys, connections, homes
 from gateway.protocol.box_hub import MAX_NAMES_PER_DECISION
 from gateway.protocol.hub_signed import HubClaims
 from gateway.protocol.hub_signed import verify_hub_signed as verify_unsigned

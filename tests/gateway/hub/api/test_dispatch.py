@@ -9,10 +9,10 @@ from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from gateway.hub.api import idempotency as remembered
-from gateway.hub.authentication import authenticate_caller
 from gateway.hub.config import Limits
-from gateway.hub.operation import ApiCaller
-from gateway.hub.tables import api_keys, idempotency
+from gateway.hub.database.tables import api_keys, idempotency
+from gateway.hub.http.authentication import authenticate_caller
+from gateway.hub.http.operation import ApiCaller
 from tests.hubs import RunningHub, hub_file, run_hub
 from tests.webhookhouse import ManualWallClock
 

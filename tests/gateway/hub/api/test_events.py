@@ -9,8 +9,8 @@ import aiohttp
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from gateway.hub.event_payload import Event
-from gateway.hub.sse import MAX_STREAMS_PER_RETAILER, EventFollower
+from gateway.hub.api.event_payload import Event
+from gateway.hub.api.sse import MAX_STREAMS_PER_RETAILER, EventFollower
 from tests.announcing import ConnectedHome, connected_home
 from tests.boxes import wait_until
 from tests.hubs import RunningHub, hub_file, run_hub

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from gateway.hub import browser_relay
-from gateway.hub.tables import browsers, homes, jobs
+from gateway.hub.boxes import browser_relay
+from gateway.hub.database.tables import browsers, homes, jobs
 from gateway.protocol.box_hub import BrowserStatus, JobKind
 from gateway.protocol.browser_envelope import Jwk, load_private_key
 from gateway.protocol.browser_token import ORDER_TYPE

@@ -11,7 +11,7 @@ from sqlalchemy import insert
 
 from gateway.domain.delivery.barcodes import courier_token_digest, new_courier_token
 from gateway.hub.api.delivery_models import Change, Delivery, NewPromise
-from gateway.hub.tables import browsers
+from gateway.hub.database.tables import browsers
 from gateway.protocol.browser_envelope import Jwk, private_scalar
 from gateway.protocol.keys import BoxKey
 from tests.announcing import connected_home

@@ -11,7 +11,7 @@ from gateway.cli.owner import verify_folder
 from gateway.domain.delivery.promise import DeliveryResult, State, Update
 from gateway.domain.delivery.result import DoorResult
 from gateway.hub.api.deliveries import MAX_VERSIONS_PER_DELIVERY
-from gateway.hub.evidence import Evidence, first_problem
+from gateway.hub.deliveries.evidence import Evidence, first_problem
 from gateway.protocol.delivery_record import RecordEntry, What
 from gateway.protocol.hub_signed import HubClaims
 from gateway.protocol.keys import BoxKey

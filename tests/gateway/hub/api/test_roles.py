@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
+from gateway.hub.database.store import new_id
+from gateway.hub.database.tables import api_keys
 from gateway.hub.process import OPERATIONS
-from gateway.hub.store import new_id
-from gateway.hub.tables import api_keys
 from gateway.protocol.key_possession import sign_proof
 from gateway.protocol.keys import BoxKey
 from tests.announcing import ConnectedHome, connected_home, enrolled_browser

@@ -5,8 +5,8 @@ import pytest
 
 from gateway.hub.api.homes import BrokerAt, HomeOperations
 from gateway.hub.api.validation_errors import MEANINGS, pattern_meaning
-from gateway.hub.authority import HubAuthority
-from gateway.hub.operation import ApiOperation
+from gateway.hub.boxes.authority import HubAuthority
+from gateway.hub.http.operation import ApiOperation
 from gateway.hub.process import OPERATIONS
 from tests.announcing import connected_home
 from tests.boxes import NOW

@@ -6,7 +6,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 
 from gateway.hub.api import webhookendpoints
 from gateway.hub.config import Webhooks
-from gateway.hub.events import Type, emit
+from gateway.hub.deliveries.events import Type, emit
 from tests.hubs import RunningHub, hub_file, run_hub
 from tests.webhookhouse import WebhookHouse, webhook_house
 

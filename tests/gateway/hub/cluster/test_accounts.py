@@ -12,7 +12,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from sqlalchemy import select, update
 
-from gateway.hub.authority import HubAuthority
+from gateway.hub.boxes.authority import HubAuthority
+from gateway.hub.boxes.unenrolment import revoke_certificates
 from gateway.hub.cluster import accounts
 from gateway.hub.cluster.accounts import (
     CHECK_OVERLAP,
@@ -27,9 +28,8 @@ from gateway.hub.cluster.accounts import (
     topic_write_pattern,
 )
 from gateway.hub.cluster.management_api import ManagementApi, NodesUnreachable, RabbitPermission, RabbitTopicPermission
-from gateway.hub.store import HubStore
-from gateway.hub.tables import certificates
-from gateway.hub.unenrolment import revoke_certificates
+from gateway.hub.database.store import HubStore
+from gateway.hub.database.tables import certificates
 from gateway.protocol.box_hub import SHARD_COUNT, shard_of
 from tests.scale.enrolling import enrol
 

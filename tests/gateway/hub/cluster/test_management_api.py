@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from gateway.hub.authority import HubAuthority
+from gateway.hub.boxes.authority import HubAuthority
 from gateway.hub.cluster import internode_tls, management_api
 from gateway.hub.cluster.management_api import ManagementApi, NodesUnreachable
 from gateway.mqtt.mosquitto.provisioning import free_port

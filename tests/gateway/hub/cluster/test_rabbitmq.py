@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from gateway.__main__ import cli
-from gateway.hub.authority import HubAuthority
+from gateway.hub.boxes.authority import HubAuthority
 from gateway.hub.cluster import rabbitmq
 from gateway.hub.cluster.accounts import BrokerAccounts
 from gateway.hub.cluster.management_api import NodesUnreachable
@@ -27,7 +27,7 @@ from gateway.hub.cluster.rabbitmq import (
     set_up,
 )
 from gateway.hub.config import Boxes, HubFile, Rabbit, ShardAssignment
-from gateway.hub.store import HubStore
+from gateway.hub.database.store import HubStore
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.protocol.box_hub import SHARD_COUNT
 from tests.boxes import wait_until

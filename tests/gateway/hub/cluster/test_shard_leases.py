@@ -9,11 +9,11 @@ from typing import cast
 
 from prometheus_client import CollectorRegistry
 
+from gateway.hub.boxes.metrics import HubMetrics
+from gateway.hub.boxes.mqtt import HubBrokerConnection
 from gateway.hub.cluster.shard_leases import SHARD_LEASE, ShardLeases
 from gateway.hub.config import ShardAssignment
-from gateway.hub.metrics import HubMetrics
-from gateway.hub.mqtt import HubBrokerConnection
-from gateway.hub.store import HubStore
+from gateway.hub.database.store import HubStore
 from tests.boxes import NOW
 from tests.hubs import database
 

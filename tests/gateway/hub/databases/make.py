@@ -22,8 +22,8 @@ import asyncio, sys
 from datetime import UTC, datetime
 from sqlalchemy import Boolean, CheckConstraint, Integer, JSON, LargeBinary, String, BigInteger, insert
 from gateway.hub.operator import let_in
-from gateway.hub.store import Store
-from gateway.hub.tables import Instant, metadata
+from gateway.hub.database.store import Store
+from gateway.hub.database.tables import Instant, metadata
 
 NOW = datetime(2026, 11, 25, 19, 0, tzinfo=UTC)
 

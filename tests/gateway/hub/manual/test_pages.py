@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.hub.problem import Code
+from gateway.hub.http.problem import Code
 from tests.browser import accessibility_problems, visitor
 from tests.hubs import hub_file, run_hub
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from gateway.hub.config import Webhooks
-from gateway.hub.events import Type, emit
+from gateway.hub.deliveries.events import Type, emit
+from gateway.hub.http.ssrf import MAX_HOSTS, MINUTE_S, HostRateLimit
 from gateway.hub.webhooks.retry import answers_challenge
-from gateway.hub.webhooks.ssrf import MAX_HOSTS, MINUTE_S, HostRateLimit
 from tests.receiver import ReceivedRequest
 from tests.webhookhouse import TEST_WEBHOOKS, WebhookHouse, webhook_house
 

@@ -12,9 +12,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from gateway.hub.http.ssrf import DestinationPolicy
 from gateway.hub.webhooks.connection import Lookup, WebhookConnections
 from gateway.hub.webhooks.retry import WebhookAttempt, WebhookResult
-from gateway.hub.webhooks.ssrf import DestinationPolicy
 from tests.hubs import unknown_names
 
 TRYING = DestinationPolicy(private=True, plain=True)

@@ -9,7 +9,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from gateway.hub.admin import create_retailer
-from gateway.hub.store import HubStore
+from gateway.hub.database.store import HubStore
 from gateway.mqtt.mosquitto.provisioning import free_port
 from gateway.system.clock import machine_time
 from tests.receiver import shared_receiver

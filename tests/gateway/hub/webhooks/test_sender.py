@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from gateway.hub.config import Webhooks
-from gateway.hub.tables import attempts, events, messages
+from gateway.hub.database.tables import attempts, events, messages
 from gateway.hub.webhooks import queue
 from gateway.hub.webhooks.queue import QueueLane
 from gateway.hub.webhooks.sender import MAX_ENDPOINTS_PER_LANE

@@ -10,10 +10,10 @@ import pytest
 
 from gateway.config.home import Home, HubSection
 from gateway.hub import admin
-from gateway.hub.authority import HubAuthority
-from gateway.hub.broker import folder_of, set_up
+from gateway.hub.boxes.authority import HubAuthority
+from gateway.hub.boxes.broker import folder_of, set_up
 from gateway.hub.config import HubFile
-from gateway.hub.store import HubStore
+from gateway.hub.database.store import HubStore
 from gateway.installation.diagnostics.finding import Finding, FindingVerdict
 from gateway.installation.diagnostics.hub import examine_hub
 from gateway.integrations.hub_client import enrolment

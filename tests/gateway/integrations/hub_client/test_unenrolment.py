@@ -12,7 +12,7 @@ from gateway.config.home import Home, HubSection
 from gateway.config.loader import load_home_file
 from gateway.config.writer import HomeFileWriter
 from gateway.hub.config import HubFile
-from gateway.hub.tables import homes
+from gateway.hub.database.tables import homes
 from gateway.integrations.hub_client import enrolment, unenrolment
 from gateway.integrations.hub_client.enrolment import HubUnavailable
 from gateway.integrations.hub_client.house_file import text_with_membership, text_without_membership

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.config.loader import load_home_file
 from gateway.hub import admin
-from gateway.hub.authority import HubAuthority
+from gateway.hub.boxes.authority import HubAuthority
 from gateway.hub.config import HubFile
 from gateway.installation.proposals import Proposals
 from gateway.integrations.hub_client import enrolment

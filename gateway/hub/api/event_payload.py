@@ -1,0 +1,31 @@
+"""Builds the payload of an event for lists, streams and webhooks."""
+
+from datetime import datetime
+from typing import Annotated, Any, Self
+
+from pydantic import Field, JsonValue, StringConstraints
+from sqlalchemy import Row
+
+from gateway.hub.deliveries.events import Type
+from gateway.hub.http.operation import Model
+
+EventId = Annotated[str, StringConstraints(pattern=r"^evt-[a-z2-7]{26}$")]
+
+
+class Event(Model):
+    """Something happened. `seq` rises with each of the retailer's; `about` is the id of what `data` tells of."""
+
+    id: EventId
+    seq: Annotated[int, Field(ge=1)]
+    type: Type
+    about: str
+    at: datetime
+    sandbox: bool
+    data: dict[str, JsonValue]
+
+    @classmethod
+    def of(cls, row: Row[Any]) -> Self:
+        """Read it off the store."""
+        return cls(
+            id=row.id, seq=row.seq, type=Type(row.type), about=row.object, at=row.at, sandbox=row.sandbox, data=row.data
+        )

@@ -1,0 +1,1 @@
+"""How the hub and the boxes reach each other: broker, certificates, jobs, events."""

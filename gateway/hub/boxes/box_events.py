@@ -1,0 +1,279 @@
+"""Stores the events of boxes, each in one transaction with all its effects.
+
+Every function is called inside the caller's transaction and says what came of it. A home's row is the lock by which its
+events are taken one after the other.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum, auto
+from typing import Any
+
+from sqlalchemy import Row, bindparam, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.domain.delivery.promise import DeliveryResult
+from gateway.hub.database.tables import browsers, deliveries, home_events, homes, jobs
+from gateway.hub.deliveries import events
+from gateway.hub.deliveries.connections import on_decision, on_question_refused
+from gateway.hub.deliveries.orders import columns_after
+from gateway.protocol.box_event import EventRejection, verify_event
+from gateway.protocol.box_hub import GENESIS_DIGEST, Ack, BrowserStatus, Hello, JobKind, JobReceipt, token_digest
+from gateway.protocol.delivery_state import FINAL_STATES, is_superseded, public_reason, status_of
+from gateway.protocol.key_succession import KeyHistory
+from gateway.protocol.keys import PublicKey
+
+MAX_BROWSERS_PER_HOME = 100  # of one household: a box could tell of others until the hub's disk is full
+MAX_HELLO_DELIVERIES = 200  # open deliveries in one `hello`: of more, what is not named is not looked for
+
+
+# Prepared, for each word of each box asks for some of them: to put one together costs as much as to ask it.
+_SELECT_HOME = (
+    select(homes)
+    .where(homes.c.id == bindparam("home"), homes.c.revoked.is_(None))
+    .with_for_update(key_share=True)
+)  # fmt: skip
+_UPDATE_HOME = update(homes).where(homes.c.id == bindparam("home"))
+_SELECT_NEWEST_EVENT = (
+    select(home_events.c.seq, home_events.c.token)
+    .where(home_events.c.home == bindparam("home"))
+    .order_by(home_events.c.seq.desc())
+    .limit(1)
+)
+_INSERT_EVENT = insert(home_events)
+_THIS_JOB = (jobs.c.id == bindparam("job"), jobs.c.home == bindparam("whose"))
+_SELECT_JOB = select(jobs.c.due, jobs.c.delivery, jobs.c.kind).where(*_THIS_JOB)
+_UPDATE_JOB = update(jobs).where(*_THIS_JOB)
+_SELECT_DELIVERY_BY_NAME = select(deliveries).where(
+    deliveries.c.home == bindparam("home"), deliveries.c.brand == bindparam("brand"),
+    deliveries.c.name == bindparam("name"),
+)  # fmt: skip
+_SELECT_DELIVERY_BY_DIGEST = (
+    select(deliveries)
+    .join(jobs, jobs.c.delivery == deliveries.c.id)
+    .where(jobs.c.home == bindparam("home"), jobs.c.sha256 == bindparam("sha256"))
+    .limit(1)
+)
+_SELECT_DELIVERY = select(deliveries).where(deliveries.c.id == bindparam("delivery"))
+_UPDATE_DELIVERY = update(deliveries).where(deliveries.c.id == bindparam("delivery"))
+
+
+class EventOutcome(StrEnum):
+    """What came of an event. The last four are refusals: they are counted, told, and never acknowledged."""
+
+    KEPT = auto()
+    AGAIN = auto()  # it is kept already
+    GAP = auto()  # one before it is missing
+    MALFORMED = auto()
+    WRONG_SIGNATURE = auto()
+    ANOTHER_HOME = auto()
+    FORKED = auto()  # another event stands under its number, or it does not follow the one before
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether the box is told what is kept."""
+        return self in {EventOutcome.KEPT, EventOutcome.AGAIN, EventOutcome.GAP}
+
+
+@dataclass(slots=True)
+class EventHead:
+    """How far a home's events have come."""
+
+    seq: int
+    head: str
+
+    @property
+    def ack(self) -> Ack:
+        """As the box is told."""
+        return Ack(seq=self.seq, head=self.head)
+
+
+async def lock_home(tx: AsyncConnection, home: str) -> Row[Any] | None:
+    """The row of a home that counts, held until the transaction ends; None: there is none."""
+    return (await tx.execute(_SELECT_HOME, {"home": home})).one_or_none()
+
+
+async def set_online(tx: AsyncConnection, home: str, *, there: bool) -> None:
+    """A home was heard, or heard to go."""
+    await tx.execute(_UPDATE_HOME, {"home": home, "there": there})
+
+
+async def event_head_of(tx: AsyncConnection, home: str) -> EventHead:
+    """How far a home's events have come."""
+    row = (await tx.execute(_SELECT_NEWEST_EVENT, {"home": home})).one_or_none()
+    return EventHead(0, GENESIS_DIGEST) if row is None else EventHead(row.seq, token_digest(row.token))
+
+
+async def on_hello(tx: AsyncConnection, row: Row[Any], hello: Hello, now: datetime) -> str | None:
+    """A box begins: its jobs are due now, and those again that it should know and does not name.
+
+    The box's new key, where it has one that follows from the one we know.
+    """
+    key = _newest_key(row.box_key, hello.keys)
+    said = hello.model_dump(mode="json", include={"entrances", "timezone"})
+    await tx.execute(
+        update(homes)
+        .where(homes.c.id == row.id)
+        .values(heard=now, said={**row.said, **said}, box_key=key or row.box_key)
+    )
+    mine = (jobs.c.home == row.id, jobs.c.expires > now, jobs.c.due.is_not(None))
+    due = {"due": now, "leased": None, "parked": False, "attempts": 0}
+    if hello.again:  # a hub that is behind with its work does not make itself more of it
+        await tx.execute(update(jobs).where(*mine, jobs.c.parked).values(due))
+        return key
+    await tx.execute(update(jobs).where(*mine).values(due))
+    if len(hello.open) < MAX_HELLO_DELIVERIES:
+        await _requeue_lost_jobs(tx, row.id, hello, now)
+    return key
+
+
+def _newest_key(known: str, lines: Iterable[str]) -> str | None:
+    """The newest key that follows from the one we know, step by step; None: none does."""
+    try:
+        line = KeyHistory.read("\n".join(lines).encode())
+    except ValueError:
+        return None
+    keys = [key.text for key in line.keys]
+    return keys[-1] if known in keys[:-1] else None
+
+
+async def _requeue_lost_jobs(tx: AsyncConnection, home: str, hello: Hello, now: datetime) -> None:
+    """What a box had received and does not know any more is due again: it was put back from an older copy, say."""
+    named = {(one.brand, one.delivery): one.version for one in hello.open}
+    asked = (
+        select(deliveries.c.id, deliveries.c.brand, deliveries.c.name, deliveries.c.version)
+        .where(deliveries.c.home == home, deliveries.c.state.not_in([str(state) for state in FINAL_STATES]))
+        .where(deliveries.c.window_end > now)
+        .order_by(deliveries.c.window_end)
+        .limit(MAX_HELLO_DELIVERIES)  # no box makes the hub's one writer work for long by saying hello again and again
+    )
+    lost = [row.id for row in await tx.execute(asked) if named.get((row.brand, row.name), 0) < row.version]
+    mine = (jobs.c.home == home, jobs.c.received.is_not(None), jobs.c.expires > now)
+    for one in lost:
+        await tx.execute(
+            update(jobs).where(*mine, jobs.c.delivery == one).values(due=now, received=None, leased=None, parked=False)
+        )
+
+
+async def on_receipt(tx: AsyncConnection, home: Row[Any], receipt: JobReceipt, now: datetime) -> str | None:
+    """A box has a job, or will never take it; how it ended, or None: it had ended before, or is no job of this home."""
+    refused = None if receipt.state == "received" else (receipt.why or "it said no more")
+    mine = {"job": receipt.job, "whose": home.id}
+    row = (await tx.execute(_SELECT_JOB, mine)).one_or_none()
+    if row is None or row.due is None:
+        return None
+    when = now if refused is None else None
+    await tx.execute(_UPDATE_JOB, {**mine, "received": when, "refused": refused, "due": None, "leased": None})
+    if refused is not None and row.delivery is not None:
+        no = DeliveryResult(box="hub", at=now, accepted=False, code="malformed")
+        meant = (await tx.execute(_SELECT_DELIVERY, {"delivery": row.delivery})).one_or_none()
+        await _update_delivery(tx, meant, no, seq=0, sandbox=home.sandbox, now=now)
+    if refused is not None and row.kind == JobKind.CONNECT:
+        asked = (await tx.execute(select(jobs.c.token).where(jobs.c.id == receipt.job))).scalar_one()
+        await on_question_refused(tx, home.id, asked, now)
+    return receipt.state
+
+
+async def on_event(  # noqa: PLR0913 - one event, in one transaction
+    tx: AsyncConnection, row: Row[Any], kept: EventHead, token: bytes, now: datetime, *, effects: bool = True
+) -> EventOutcome:
+    """Take in one event; `kept` goes on with it. `effects` False: it is kept, and nothing follows from it.
+
+    One that was kept and is forgotten by now (gateway/hub/boxes/home_limits.py) counts as one that came again.
+    """
+    found = verify_event(token, PublicKey.from_text(row.box_key))
+    match found:
+        case EventRejection.WRONG_SIGNATURE:
+            return EventOutcome.WRONG_SIGNATURE
+        case EventRejection():
+            return EventOutcome.MALFORMED
+    if found.home != row.id:
+        return EventOutcome.ANOTHER_HOME
+    if found.seq <= kept.seq:
+        here = (home_events.c.home == row.id, home_events.c.seq == found.seq)
+        same = await tx.scalar(select(home_events.c.token).where(*here))
+        return EventOutcome.AGAIN if same is None or same == token else EventOutcome.FORKED
+    if found.seq > kept.seq + 1:
+        return EventOutcome.GAP
+    if found.prev != kept.head:
+        return EventOutcome.FORKED
+    meant = None if found.result is None or not effects else await _find_delivery(tx, row.id, found.result)
+    kept_as = {"home": row.id, "seq": found.seq, "token": token, "key": row.box_key, "at": now,
+               "delivery": None if meant is None else meant.id}  # fmt: skip
+    await tx.execute(_INSERT_EVENT, kept_as)
+    kept.seq, kept.head = found.seq, token_digest(token)
+    if not effects:
+        return EventOutcome.KEPT
+    if found.result is not None:
+        await _update_delivery(tx, meant, found.result, seq=found.seq, sandbox=row.sandbox, now=now)
+    if found.decided is not None:
+        await on_decision(tx, row, found.decided, now)
+    if found.browser is not None:
+        await _update_browser(tx, row.id, found.browser, now)
+    return EventOutcome.KEPT
+
+
+async def _update_browser(tx: AsyncConnection, home: str, said: BrowserStatus, now: datetime) -> None:
+    """Let a browser of the household speak from now on, or no longer; what waits of one that ended goes no further."""
+    mine = (browsers.c.home == home, browsers.c.id == said.browser)
+    sign = None if said.ended or said.sign is None else said.sign.model_dump()
+    stands = {"sign": sign, "farewell": said.farewell if said.ended else None, "told": now}
+    changed = await tx.execute(update(browsers).where(*mine).values(**stands))
+    if not changed.rowcount:
+        await _evict_browser(tx, home)
+        await tx.execute(insert(browsers).values(home=home, id=said.browser, **stands))
+    if sign is None:
+        waiting = (jobs.c.home == home, jobs.c.browser == said.browser, jobs.c.due.is_not(None))
+        await tx.execute(update(jobs).where(*waiting).values(due=None, leased=None, refused="unknown_browser"))
+
+
+async def _evict_browser(tx: AsyncConnection, home: str) -> None:
+    """A box may tell of browsers without end: of those that ended, then of all, the one told first goes."""
+    known = (
+        await tx.execute(select(browsers.c.id, browsers.c.sign, browsers.c.told).where(browsers.c.home == home))
+    ).all()
+    going = sorted(known, key=lambda one: (one.sign is not None, one.told))[
+        : max(0, len(known) + 1 - MAX_BROWSERS_PER_HOME)
+    ]
+    if going:
+        await tx.execute(delete(browsers).where(browsers.c.home == home, browsers.c.id.in_([one.id for one in going])))
+
+
+async def _find_delivery(tx: AsyncConnection, home: str, result: DeliveryResult) -> Row[Any] | None:
+    """Which delivery a home speaks of: by its name, or by the message that it did not believe."""
+    if result.brand is not None and result.delivery is not None:
+        named = {"home": home, "brand": result.brand, "name": result.delivery}
+        return (await tx.execute(_SELECT_DELIVERY_BY_NAME, named)).one_or_none()
+    if result.token_sha256 is None:
+        return None
+    return (await tx.execute(_SELECT_DELIVERY_BY_DIGEST, {"home": home, "sha256": result.token_sha256})).one_or_none()
+
+
+async def _update_delivery(  # noqa: PLR0913 - who said what of which delivery
+    tx: AsyncConnection, row: Row[Any] | None, result: DeliveryResult, *, seq: int, sandbox: bool, now: datetime
+) -> None:
+    """Keep how a delivery stands and tell its retailer, if that is news. `seq` 0: the hub's own word."""
+    if row is None:
+        return
+    before = (row.state, row.reason, row.missing, row.house)
+    stands = status_of(result, known=row.seq > 0)
+    after = before if stands is None else (stands.state.value, stands.reason, stands.missing, stands.house)
+    names = ("state", "reason", "missing", "house")
+    changed = dict(zip(names, after, strict=True))
+    if after != before:
+        changed["changed"] = now
+    changed |= await columns_after(tx, row, result)
+    waits = is_superseded(result, newest=row.version)
+    changed["untold"] = waits and (row.untold or after != before)
+    await tx.execute(_UPDATE_DELIVERY, {"delivery": row.id, **changed, "seq": max(seq, row.seq)})
+    answer = None
+    if result.accepted is False:
+        answer = {"version": result.version, "accepted": False, "code": public_reason(result.code)}
+    if waits or (after == before and answer is None and not row.untold):
+        return
+    data = {"id": row.id, "connection": row.connection, "brand": row.brand, "name": row.name, "version": row.version,
+            "answered": changed.get("answered", row.answered), **dict(zip(names, after, strict=True))}  # fmt: skip
+    if answer is not None:
+        data["answer"] = answer
+    await events.emit(tx, row.retailer, events.Type.DELIVERY_CHANGED, row.id, data, sandbox=sandbox, now=now)

@@ -1,0 +1,257 @@
+"""Runs the hub's mosquitto: its configuration, access list and list of revoked certificates.
+
+In `broker` under the hub's folder. Two listeners: one for boxes, by TLS, where the certificate says who comes and
+nothing that a box says of itself counts; one on this machine for the hub's own account. A box writes what box and hub
+have agreed on (gateway/protocol/box_hub.py) under its own name, and reads what is for it: by one pattern for all.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import get_args
+
+import structlog
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy import delete, select
+
+from gateway.hub.boxes import ca_rotation
+from gateway.hub.boxes.authority import AuthorityUnusable, HubAuthority
+from gateway.hub.config import Boxes, HubFile
+from gateway.hub.database.store import UNAVAILABLE_ERRORS, HubStore
+from gateway.hub.database.tables import certificates, claims, homes
+from gateway.mqtt.client import connect_once
+from gateway.protocol.box_hub import UplinkChannel, ack_topic
+from gateway.system.atomic_file import write_whole
+from gateway.system.mosquitto import (
+    BrokerListener,
+    broker_user,
+    configuration,
+    hand_over,
+    make_private_folder,
+    reload,
+    write_passwords,
+    write_private,
+)
+from gateway.system.mqtt_settings import BrokerSection, BrokerTls
+
+log = structlog.get_logger(__name__)
+
+HUB_ACCOUNT = "hub"  # its account
+LOOPBACK_NAMES = ("127.0.0.1", "localhost")
+TAKEOVER_CERTIFICATE_LIFETIME = timedelta(
+    minutes=5
+)  # of the certificate by which a revoked home's connection is taken over
+RECENT_REVOCATION = timedelta(days=1)
+CHECK_INTERVAL_S = 30.0  # seconds between looks whether a certificate has ended, or the broker's own is old
+ENDED_RETENTION = timedelta(
+    days=30
+)  # for which a claim or a certificate is known that no longer counts: it is told as that
+
+
+def folder_of(file: HubFile) -> Path:
+    """Where the broker's files lie."""
+    return file.folder / "broker"
+
+
+def access_list() -> str:
+    """Write the access list."""
+    own = [f"pattern write up/+/%u/{what}" for what in get_args(UplinkChannel)]
+    own.append("pattern write up/+/%u/said/+")
+    return (
+        "\n".join([f"user {HUB_ACCOUNT}", "topic read up/#", "topic write dn/#", "", *own, "pattern read dn/%u/#"])
+        + "\n"
+    )
+
+
+async def set_up(file: HubFile, boxes: Boxes, store: HubStore, *, now: datetime) -> HubAuthority:
+    """Write all that mosquitto needs; what lies there of accounts and keys is kept.
+
+    Raises:
+        OSError: the folder cannot be written.
+        AuthorityUnusable: a key or certificate in it is not what it was.
+    """
+    file.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    ca_rotation.finish_change(file.folder)
+    authority = HubAuthority.at(file.folder, now=now)
+    _renew_certificate(authority, boxes, now=now)
+    await _write_revocation_list(authority, store, now=now)
+    _write_trusted_authorities(authority)
+    _write_files(folder_of(file), boxes, port=1883 if file.broker is None else file.broker.port)
+    return authority
+
+
+def _write_files(folder: Path, boxes: Boxes, *, port: int) -> None:
+    """Write mosquitto.conf, access list and passwords: the hub's account on 127.0.0.1, boxes at the other listener.
+
+    At the boxes' listener the certificate names the client, whatever name or id the client sends. The folder already
+    has authority.pem, revoked.pem and tls/. The broker retains nothing and keeps nothing for an absent client.
+    """
+    user = broker_user()
+    folder = make_private_folder(folder, user)
+    write_passwords(folder, (HUB_ACCOUNT,), user)
+    write_private(folder / "access", access_list(), user)
+    hand_over(folder, user)
+    listeners = [
+        BrokerListener(host="127.0.0.1", port=port),
+        BrokerListener(host=boxes.listen, port=boxes.port, tls=True, connections=boxes.connections),
+    ]
+    by_certificate = [
+        f"cafile {folder / 'authority.pem'}",
+        f"crlfile {folder / 'revoked.pem'}",
+        "require_certificate true",
+        "use_identity_as_username true",
+        "max_qos 1",
+    ]
+    conf = configuration(
+        folder, listeners, user=user, options=["retain_available false"], listener_options=by_certificate
+    )
+    write_private(folder / "mosquitto.conf", conf, user)
+
+
+class BrokerFileKeeper:
+    """Lets the broker refuse whom the store no longer counts, and keeps its own certificate young.
+
+    The list of ended certificates is the store's, written beside the broker: whoever revokes writes it, and the hub
+    that runs looks again and again, so that a revocation cut short comes to its end.
+    """
+
+    def __init__(
+        self, file: HubFile, boxes: Boxes, store: HubStore, authority: HubAuthority, *, monotonic: Callable[[], float]
+    ) -> None:
+        self._folder, self._boxes, self._monotonic = folder_of(file), boxes, monotonic
+        self._store, self._authority = store, authority
+        self._is_first_check = True
+        self._disconnected: set[tuple[str, datetime]] = set()
+
+    async def run(
+        self, now: Callable[[], datetime], *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        """Look again and again until cancelled."""
+        while True:
+            try:
+                await self.look(now())
+                await delete_expired(self._store, now())
+            except (*UNAVAILABLE_ERRORS, AuthorityUnusable) as error:  # a full disk, say: the next look may do better
+                log.error("broker_files_not_written", why=str(error).partition("\n")[0])
+            await sleep(CHECK_INTERVAL_S)
+
+    async def look(self, now: datetime) -> tuple[int, ...]:
+        """Write what has changed, let mosquitto read it, and cut off whom it must not hear; the processes told.
+
+        What another process began and did not end is done again: at the first look mosquitto is told in any case, and
+        whoever was revoked within a day is cut off once by each process.
+
+        Raises:
+            OSError: a file cannot be written.
+            AuthorityUnusable: a file is not what it was.
+        """
+        if not (self._folder / "mosquitto.conf").exists():
+            return ()
+        ca_rotation.finish_change(self._authority.folder)
+        self._authority = HubAuthority.at(self._authority.folder, now=now)  # another one may have taken its place
+        anew = _renew_certificate(self._authority, self._boxes, now=now) | _write_trusted_authorities(self._authority)
+        listed = await _write_revocation_list(self._authority, self._store, now=now)
+        late = homes.c.revoked > now - RECENT_REVOCATION
+        async with self._store.reading() as tx:
+            revoked = {
+                (row.id, row.revoked) for row in await tx.execute(select(homes).where(late))
+            } - self._disconnected
+        if not (self._is_first_check or anew or listed or revoked):
+            return ()
+        told = reload(self._folder)
+        self._is_first_check = not told
+        for home, since in sorted(revoked):
+            await self.cut(home, now)
+            if told:  # else it may be back in a moment: the broker does not know yet
+                self._disconnected.add((home, since))
+        return told
+
+    async def cut(self, home: str, now: datetime) -> None:
+        """End the connection of a home that is revoked, if there is one.
+
+        mosquitto looks at its list when a client comes, never at who is there (tried on 2.0.21). Twice, because one
+        may have come in while the list was read.
+        """
+        for pause in (0.3, 1.0):
+            await asyncio.sleep(pause)
+            if not await self.end_line(home, now):
+                return
+
+    async def end_line(self, home: str, now: datetime) -> bool:
+        """End the connection of a home, if there is one, by a session of its own name; False: no broker was reached."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        one = self._authority.certify(home, key.public_key(), now=now, life=TAKEOVER_CERTIFICATE_LIFETIME)
+        form = serialization.PrivateFormat.PKCS8
+        with tempfile.TemporaryDirectory(dir=self._folder) as name:
+            pem = Path(name) / "own.pem"
+            whole = key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+            write_whole(pem, whole + one.public_bytes(serialization.Encoding.PEM))
+            tls = BrokerTls(ca=self._folder / "authority.pem", certificate=pem, key=pem)
+            at = BrokerSection(host=self._boxes.near, port=self._boxes.port, username=home, tls=tls)
+            try:
+                async with connect_once(at, [ack_topic(home)], monotonic=self._monotonic):
+                    return True
+            except ConnectionError as error:
+                log.warning("not_cut", home=home, why=str(error))
+                return False
+
+
+async def count_certificates_by(store: HubStore, authority: x509.Certificate, now: datetime) -> int:
+    """How many certificates of boxes that count were given by this authority."""
+    counts = (certificates.c.ended.is_(None), certificates.c.expires > now)
+    async with store.reading() as tx:
+        ders = (await tx.execute(select(certificates.c.der).where(*counts))).scalars().all()
+    return sum(x509.load_der_x509_certificate(der).issuer == authority.subject for der in ders)
+
+
+async def delete_expired(store: HubStore, now: datetime) -> int:
+    """Delete claims and certificates that have had their time, and how many: a store does not grow by what is over."""
+    before = now - ENDED_RETENTION
+    over = ((claims, claims.c.expires < before), (certificates, certificates.c.expires < before))
+    async with store.reading() as tx:  # most of the time there is nothing: no need for the writer's turn
+        if not any([await tx.scalar(select(table.c.expires).where(old).limit(1)) for table, old in over]):
+            return 0
+    async with store.writing() as tx:
+        return sum([(await tx.execute(delete(table).where(old))).rowcount for table, old in over])
+
+
+def _renew_certificate(authority: HubAuthority, boxes: Boxes, *, now: datetime) -> bool:
+    """Keep the broker's certificate good; whether it was made anew."""
+    return authority.broker((*LOOPBACK_NAMES, boxes.host, boxes.near), now=now).anew
+
+
+def _write_trusted_authorities(authority: HubAuthority) -> bool:
+    """Write whose certificates the broker believes; whether that is news."""
+    file, wanted = authority.folder / "broker" / "authority.pem", ca_rotation.trust_bundle(authority)
+    if file.exists() and file.read_bytes() == wanted:
+        return False
+    write_whole(file, wanted, mode=0o644)
+    return True
+
+
+async def _write_revocation_list(authority: HubAuthority, store: HubStore, *, now: datetime) -> bool:
+    """Write the list of certificates that ended where it is not that of the store; whether it was not."""
+    ended = certificates.c.ended.is_not(None) & (certificates.c.expires > now)
+    async with store.reading() as tx:
+        rows = await tx.execute(select(certificates.c.serial, certificates.c.ended).where(ended))
+        wanted = {int(row.serial, 16): row.ended for row in rows}
+    file = authority.folder / "broker" / "revoked.pem"
+    lists = ca_rotation.revocation_lists(authority, list(wanted.items()), now=now)
+    if _parse_revocation_lists(file.read_bytes() if file.exists() else b"") == _parse_revocation_lists(lists):
+        return False
+    write_whole(file, lists, mode=0o644)
+    return True
+
+
+def _parse_revocation_lists(pem: bytes) -> set[tuple[x509.Name, frozenset[int]]] | None:
+    """Whose lists they are, and the serials in each; None: they cannot be read."""
+    end = b"-----END X509 CRL-----"
+    try:
+        found = [x509.load_pem_x509_crl(part + end) for part in pem.split(end)[:-1]]
+    except ValueError:  # somebody's hand: it is written anew
+        return None
+    return {(one.issuer, frozenset(revoked.serial_number for revoked in one)) for one in found}

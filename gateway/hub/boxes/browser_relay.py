@@ -1,0 +1,100 @@
+"""Relays sealed queries of browsers to homes and the answers back; it stores nothing of them.
+
+The broker's acknowledgement tells at once where no box is there. Each process of the hub hears the answers to its own
+questions only, on a topic that has its name in it; a home answers for itself: the broker lets it speak nowhere else.
+"""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from gateway.hub.boxes.mqtt import HubBrokerConnection, has_no_subscriber
+from gateway.hub.database.store import new_id
+from gateway.hub.http.operation import HouseholdBrowser
+from gateway.hub.http.problem import ApiProblem, Code
+from gateway.mqtt.packets import InboundMessage, NotSent
+from gateway.protocol.box_hub import SealedQuery, SealedReply, home_of_reply, query_topic, reply_subscription
+from gateway.protocol.strict_json import loads
+
+ANSWER_TIMEOUT_S = 25  # seconds for a home to answer: it holds back for 20 what has not changed
+MAX_OPEN_QUERIES_PER_HOME = 24  # questions of one home that wait
+MAX_OPEN_QUERIES = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class _OpenQuery:
+    """A question that waits for its answer."""
+
+    member: HouseholdBrowser
+    answer: asyncio.Future[str]
+
+
+class BrowserRelay:
+    """One a process. `line` is given once there is one.
+
+    `via`: its name where a broker keeps its subscriptions, so that they are the same ones after a restart.
+    """
+
+    line: HubBrokerConnection | None = None
+
+    def __init__(self, via: str | None = None) -> None:
+        self._via = via or new_id("hub")
+        self.topic = reply_subscription(self._via)
+        self._open_queries: dict[str, _OpenQuery] = {}
+        self._open_per_home: Counter[str] = Counter()
+
+    async def ask(self, member: HouseholdBrowser, sealed: str) -> str:
+        """Hand a question on, and wait for its answer.
+
+        Raises:
+            Problem: the home is not there, says nothing in time, or has enough to answer.
+        """
+        if self.line is None or not self.line.there:
+            raise ApiProblem(Code.HOME_OFFLINE if self.line is None else Code.UNAVAILABLE)
+        if self._open_per_home[member.home] >= MAX_OPEN_QUERIES_PER_HOME or len(self._open_queries) >= MAX_OPEN_QUERIES:
+            raise ApiProblem(Code.RATE_LIMITED, "Too many questions wait for an answer.", headers={"Retry-After": "1"})
+        id_ = new_id("q")
+        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        asked = SealedQuery(via=self._via, id=id_, browser=member.browser, sealed=sealed)
+        self._open_queries[id_] = _OpenQuery(member, answer)
+        self._open_per_home[member.home] += 1
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                said = await self.line.ring(
+                    query_topic(member.home), asked.model_dump_json().encode(), life=ANSWER_TIMEOUT_S
+                )
+                if isinstance(said, NotSent) or has_no_subscriber(said):
+                    raise ApiProblem(Code.UNAVAILABLE if isinstance(said, NotSent) else Code.HOME_OFFLINE)
+                return await answer
+        except TimeoutError as silence:
+            raise ApiProblem(Code.HOME_SILENT) from silence
+        finally:
+            del self._open_queries[id_]
+            self._open_per_home[member.home] -= 1
+            self._open_per_home += Counter()  # keeps those only that wait
+
+    def heard(self, incoming: InboundMessage) -> bool:
+        """Take in a word of a box; False: it is no answer to what this process asks."""
+        home = home_of_reply(incoming.topic, self._via)
+        if home is None:
+            return False
+        said = None if incoming.retain else _read(incoming.payload)
+        waiting = None if said is None else self._open_queries.get(said.id)
+        mine = (
+            waiting is not None
+            and said is not None
+            and waiting.member == HouseholdBrowser(home=home, browser=said.browser)
+        )
+        if waiting is not None and said is not None and mine and not waiting.answer.done():
+            waiting.answer.set_result(said.sealed)
+        return True
+
+
+def _read(payload: bytes) -> SealedReply | None:
+    try:
+        loads(payload)
+        return SealedReply.model_validate_json(payload)
+    except (ValueError, ValidationError):
+        return None

@@ -1,0 +1,216 @@
+"""Replaces the hub's authority: makes the next one, has the old one sign it, activates it, ends the old one.
+
+Beside `authority.key` and `authority.pem` in the folder `authority` lie `next.*` once there is a successor, `former.*`
+from the change until nothing counts any more that the old one certified, and `line.json`, which has every change, each
+signed by the authority before. So a box that trusts one of them learns to trust the last, whenever it asks. The next
+process finishes what a killed one left half done.
+"""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from pydantic import Field, TypeAdapter, ValidationError
+
+from gateway.hub.boxes.authority import AUTHORITY_COMMON_NAME, AuthorityUnusable, HubAuthority
+from gateway.protocol.enrolment import successor_statement
+from gateway.system.atomic_file import read_regular, write_whole
+from gateway.system.base64url import encode_base64url
+from gateway.system.config_section import ConfigSection
+from gateway.system.pki.authority import CertificateFiles, unconstrained_authority
+
+NEXT_NAME, FORMER_NAME, CHANGE_MARKER, CHAIN_FILE = "next", "former", "changing", "line.json"
+MAX_FILE_BYTES = 65_536  # bytes
+MAX_CHANGES = 20  # changes that are told: at ten years each
+NO_FORMER_AUTHORITY = "No authority has taken another one's place (--change): there is none to end."
+NO_NEXT_AUTHORITY = "There is no successor: make it first (--next), and give boxes time to learn of it."
+
+
+class AuthorityChange(ConfigSection):
+    """One change: the new authority (PEM), and what the one before has signed of it (base64url)."""
+
+    certificate: str = Field(max_length=8192)
+    signature: str = Field(max_length=200)
+
+
+_CHANGES = TypeAdapter(tuple[AuthorityChange, ...])
+
+
+class RotationRefused(ValueError):  # noqa: N818 - it says what is the matter
+    """That cannot be done as things stand; the text says why and what to do first."""
+
+
+def read_chain(folder: Path) -> tuple[AuthorityChange, ...]:
+    """Every change so far, the oldest first; the last one may be of an authority that is still to come.
+
+    Raises:
+        OSError: it cannot be read. AuthorityUnusable: it is not what it was.
+    """
+    file = folder / "authority" / CHAIN_FILE
+    if not file.exists():
+        return ()
+    try:
+        return _CHANGES.validate_json(read_regular(file, at_most=MAX_FILE_BYTES))
+    except ValidationError as error:
+        raise AuthorityUnusable(f"{file} holds no line of authorities") from error
+
+
+def next_certificate(folder: Path) -> x509.Certificate | None:
+    """The successor, where one was made."""
+    return _read_certificate(folder, NEXT_NAME)
+
+
+def former_certificate(folder: Path) -> x509.Certificate | None:
+    """The authority before, as long as it counts."""
+    return _read_certificate(folder, FORMER_NAME)
+
+
+def prepare_next(folder: Path, *, now: datetime) -> x509.Certificate:
+    """Make the successor, and let the authority of today sign for it; one that is there already is kept.
+
+    Raises:
+        RotationRefused: the one before still counts. OSError, AuthorityUnusable: the folder cannot be used.
+    """
+    today, at = HubAuthority.at(folder, now=now), folder / "authority"
+    if former_certificate(folder) is not None:
+        raise RotationRefused("The authority before this one still counts: end it first (--end).")
+    shelf = CertificateFiles(
+        authority_key=at / "next.key", authority=at / "next.pem", key=at / "none", chain=at / "none"
+    )
+    try:
+        _, made = unconstrained_authority(
+            shelf, name=f"{AUTHORITY_COMMON_NAME} {now:%Y%m%d%H%M%S}", now=now
+        )  # a name of its own: lists go by it
+    except ValueError as error:
+        raise AuthorityUnusable(f"{at} holds no successor: {error}") from error
+    steps = read_chain(folder)
+    if not steps or _certificate(steps[-1]) != made:
+        signature = today.key.sign(successor_statement(_der(made)), ec.ECDSA(hashes.SHA256()))
+        pem = made.public_bytes(serialization.Encoding.PEM).decode()
+        new = AuthorityChange(certificate=pem, signature=encode_base64url(signature))
+        kept = (*steps, new)[-MAX_CHANGES:]
+        write_whole(at / CHAIN_FILE, json.dumps([step.model_dump() for step in kept]).encode())
+    return made
+
+
+def activate_next(
+    folder: Path, *, now: datetime, reached: Callable[[str], None] = lambda _point: None
+) -> x509.Certificate:
+    """Put the successor in the authority's place; the old one goes on counting for what it has certified.
+
+    Raises:
+        RotationRefused: there is none. OSError, AuthorityUnusable: the folder cannot be used.
+    """
+    made = next_certificate(folder)
+    if made is None:
+        raise RotationRefused(NO_NEXT_AUTHORITY)
+    prepare_next(folder, now=now)  # it is signed for
+    write_whole(folder / "authority" / CHANGE_MARKER, b"copy")
+    reached("marked")
+    finish_change(folder, reached=reached)
+    return made
+
+
+def finish_change(folder: Path, *, reached: Callable[[str], None] = lambda _point: None) -> None:
+    """End a change that was begun; nothing where none was.
+
+    Raises:
+        OSError: the folder cannot be used.
+    """
+    at = folder / "authority"
+    if not (at / CHANGE_MARKER).exists():
+        return
+    if read_regular(at / CHANGE_MARKER, at_most=16) == b"copy":
+        for end in ("key", "pem"):
+            _copy_file(at / f"authority.{end}", at / f"{FORMER_NAME}.{end}")
+            reached(f"former.{end}")
+        write_whole(at / CHANGE_MARKER, b"move")
+    for end in ("key", "pem"):
+        _copy_file(at / f"{NEXT_NAME}.{end}", at / f"authority.{end}")
+        reached(f"authority.{end}")
+    for end in ("key", "pem"):
+        (at / f"{NEXT_NAME}.{end}").unlink(missing_ok=True)
+        reached(f"gone.{end}")
+    (at / CHANGE_MARKER).unlink()
+
+
+def end_former(folder: Path) -> None:
+    """Let the authority before count no more.
+
+    Raises:
+        OSError: the folder cannot be used.
+    """
+    for name in ("key", "pem"):
+        (folder / "authority" / f"{FORMER_NAME}.{name}").unlink(missing_ok=True)
+
+
+def former_authority(folder: Path) -> HubAuthority | None:
+    """The authority before with its key, by which its list of ended certificates is signed.
+
+    Raises:
+        OSError, AuthorityUnusable: it cannot be used.
+    """
+    one, file = former_certificate(folder), folder / "authority" / f"{FORMER_NAME}.key"
+    if one is None or not file.exists():
+        return None
+    try:
+        key = serialization.load_pem_private_key(read_regular(file, at_most=MAX_FILE_BYTES), None)
+    except ValueError as error:
+        raise AuthorityUnusable(f"{file} holds no key") from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise AuthorityUnusable(f"{file} holds another kind of key")
+    return HubAuthority(folder, one, key)
+
+
+def trust_bundle(authority: HubAuthority) -> bytes:
+    """All whose certificates count at the broker (PEM): of today, the one before, the one to come."""
+    others = (former_certificate(authority.folder), next_certificate(authority.folder))
+    pems = [authority.pem.encode()]
+    pems += [one.public_bytes(serialization.Encoding.PEM) for one in others if one is not None]
+    return b"".join(pems)
+
+
+def revocation_lists(authority: HubAuthority, ended: list[tuple[int, datetime]], *, now: datetime) -> bytes:
+    """The lists of ended certificates, one of each authority that counts: a broker refuses whose list is missing."""
+    others = (former_authority(authority.folder), next_authority(authority.folder))
+    return b"".join(one.revoked(ended, now=now) for one in (authority, *others) if one is not None)
+
+
+def next_authority(folder: Path) -> HubAuthority | None:
+    """The successor with its key, where one was made.
+
+    Raises:
+        OSError, AuthorityUnusable: it cannot be used.
+    """
+    one, file = next_certificate(folder), folder / "authority" / f"{NEXT_NAME}.key"
+    if one is None or not file.exists():
+        return None
+    key = serialization.load_pem_private_key(read_regular(file, at_most=MAX_FILE_BYTES), None)
+    return HubAuthority(folder, one, key, NEXT_NAME) if isinstance(key, ec.EllipticCurvePrivateKey) else None
+
+
+def _read_certificate(folder: Path, name: str) -> x509.Certificate | None:
+    file = folder / "authority" / f"{name}.pem"
+    try:
+        return x509.load_pem_x509_certificate(read_regular(file, at_most=MAX_FILE_BYTES))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise AuthorityUnusable(f"{file} holds no certificate") from error
+
+
+def _copy_file(source: Path, to: Path) -> None:
+    if source.exists():
+        write_whole(to, read_regular(source, at_most=MAX_FILE_BYTES))
+
+
+def _certificate(step: AuthorityChange) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(step.certificate.encode())
+
+
+def _der(one: x509.Certificate) -> bytes:
+    return one.public_bytes(serialization.Encoding.DER)

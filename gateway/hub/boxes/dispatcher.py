@@ -1,0 +1,303 @@
+"""Publishes due jobs to homes, and again until the box confirms each.
+
+The store is the truth, the broker a doorbell. A job that the broker took is due again a while later, each time a longer
+one; one for a box that is not there is parked until the box says `hello`, and looked at in a slow sweep besides. Of one
+delivery only the oldest job that is not received is on its way: a box would refuse a change of what it does not know.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, assert_never
+
+import structlog
+from sqlalchemy import BigInteger, Row, Select, bindparam, func, or_, select, type_coerce, update
+
+from gateway.hub.boxes import box_events
+from gateway.hub.boxes.metrics import HubMetrics
+from gateway.hub.boxes.mqtt import (
+    ACKNOWLEDGEMENT_TIMEOUT_S,
+    NO_MATCHING_SUBSCRIBERS,
+    HubBrokerConnection,
+    has_no_subscriber,
+)
+from gateway.hub.boxes.presence import count_online
+from gateway.hub.database.store import UNAVAILABLE_ERRORS, HubStore, StoreUnavailable
+from gateway.hub.database.tables import homes, jobs
+from gateway.mqtt.packets import Acknowledgement, NotSent
+from gateway.protocol.box_hub import Job, JobKind, JobReceipt, jobs_topic
+from gateway.system.backoff import Backoff, lengthened
+from gateway.system.containment import Containment
+
+log = structlog.get_logger(__name__)
+
+PublishAnswer = Acknowledgement | NotSent | None
+"""What became of ringing a job; None: it raised an unforeseen error, so it cannot be rung."""
+
+MAX_JOBS_PER_LEASE = 100  # jobs leased in one go
+JOB_LEASE = timedelta(seconds=30)  # that a dispatcher has for them; one that was killed gives them back by that
+JOB_BACKOFF = Backoff(15.0, 600.0)  # until a job that was rung and not received is due again
+PARKED_RETRY_INTERVAL = timedelta(hours=1)  # after which a parked job is tried although its box said nothing
+MAX_DUE_AHEAD = 2 * PARKED_RETRY_INTERVAL  # that any job is put off
+NOT_SENT_RETRY_DELAY = timedelta(seconds=2)  # after which what could not be put on the line is tried again
+ANSWER_WAIT_S = (
+    0.02  # seconds that a round waits for the broker's answers together: what is due meanwhile waits as long
+)
+MAX_LATE_ROUNDS = 100  # rounds of which some answers are waited for still
+POLL_BACKOFF = Backoff(0.03, 1.0)  # seconds between two looks while nobody rings: another hub may have kept a job
+GATHER_DELAY_S = 0.01  # seconds that whoever rings waits for others: one look for them all
+COUNT_INTERVAL = timedelta(seconds=5)  # between two counts of all that is due
+
+
+@dataclass(frozen=True, slots=True)
+class JobSchedule:
+    """What becomes of a job that was rung. `tried`: it counts as a try."""
+
+    outcome: str
+    after: timedelta
+    parked: bool = False
+    tried: bool = True
+
+
+def schedule_after(answer: Acknowledgement | NotSent, attempts: int, *, jitter: float) -> JobSchedule:
+    """Tell when a job is due again. `attempts`: how often it was rung before; `jitter` from 0 to 1."""
+    again = timedelta(seconds=JOB_BACKOFF.delay_s(attempts))
+    match answer:
+        case NotSent():
+            return JobSchedule("not_sent", NOT_SENT_RETRY_DELAY, tried=False)
+        case Acknowledgement(code=None, seconds=seconds) if seconds < ACKNOWLEDGEMENT_TIMEOUT_S:
+            return JobSchedule(
+                "unknown", NOT_SENT_RETRY_DELAY, tried=False
+            )  # it may have arrived: then the box says so
+        case Acknowledgement(code=None):  # the node of its box is lost: the box says hello at another
+            return JobSchedule("silent", lengthened(again, jitter))
+        case Acknowledgement() if has_no_subscriber(answer) or not answer.accepted:
+            return JobSchedule(
+                "nobody" if has_no_subscriber(answer) else "refused",
+                lengthened(PARKED_RETRY_INTERVAL, jitter),
+                parked=True,
+            )
+        case Acknowledgement():
+            return JobSchedule("taken", lengthened(again, jitter))
+        case _:
+            assert_never(answer)
+
+
+# Whoever freed the lease knows better, or holds the row to do so: the box has received it, or has said hello meanwhile.
+# To wait for one of them while holding others would be a deadlock (seen); what is passed over ends with its lease.
+_SELECT_LEASED = (
+    select(jobs.c.id)
+    .where(jobs.c.id == bindparam("job"), jobs.c.leased == bindparam("lease", type_=jobs.c.leased.type))
+    .with_for_update(key_share=True, skip_locked=True)
+)
+_UPDATE_SETTLED = (
+    update(jobs)
+    .where(jobs.c.id == _SELECT_LEASED.scalar_subquery())
+    .values(leased=None, due=bindparam("next"), parked=bindparam("away"), attempts=bindparam("tries"))
+)
+
+
+def _select_due() -> Select[tuple[str]]:
+    """What may be rung `now`, the longest due first."""
+    older, now = jobs.alias(), bindparam("now", type_=jobs.c.due.type)
+    # Written so that no index on `due` answers it: where next to nothing was due of late PostgreSQL believes that still
+    # when thousands come at once, and went through all of them for each of them (7 s for 3,000).
+    waits = func.coalesce(type_coerce(older.c.due, BigInteger), 0) != 0
+    behind = select(older.c.id).where(older.c.delivery == jobs.c.delivery, waits, older.c.created < jobs.c.created)
+    return (
+        select(jobs.c.id)
+        .where(
+            jobs.c.due <= now,
+            jobs.c.expires > now,
+            or_(jobs.c.leased.is_(None), jobs.c.leased <= now),
+            ~behind.exists(),
+        )
+        .order_by(jobs.c.due, jobs.c.created)  # what waited for a box goes in the order in which it was given
+    )
+
+
+_SELECT_ANY_DUE = _select_due().limit(1)
+# A WITH is asked once, however the rest is done: within IN (...) the limit could be taken anew for each row.
+_SELECT_DUE = _select_due().limit(MAX_JOBS_PER_LEASE).with_for_update(skip_locked=True, of=jobs).cte("due_now")
+_SELECT_HOME_OF_JOB = select(homes).where(homes.c.id == jobs.c.home)
+LEASE_DUE_JOBS = (
+    update(jobs)
+    .where(jobs.c.id.in_(select(_SELECT_DUE.c.id)))
+    .values(leased=bindparam("until", type_=jobs.c.leased.type))
+    .returning(
+        jobs.c.id, jobs.c.home, jobs.c.kind, jobs.c.token, jobs.c.attempts, jobs.c.due, jobs.c.created,
+        _SELECT_HOME_OF_JOB.with_only_columns(homes.c.there).scalar_subquery().label("there"),
+        _SELECT_HOME_OF_JOB.with_only_columns(homes.c.revoked.is_not(None)).scalar_subquery().label("revoked"),
+    )
+)  # fmt: skip
+
+
+class JobDispatcher:
+    """One a process; several processes share the work by leases.
+
+    `deaf` is called with a home that counts as there and does not hear what is for it. A job that cannot be rung is
+    refused in its home's stead, and all others go on.
+    """
+
+    def __init__(
+        self,
+        store: HubStore,
+        *,
+        now: Callable[[], datetime],
+        tally: HubMetrics,
+        deaf: Callable[[str], None] = lambda _: None,
+        contained: Containment,
+    ) -> None:
+        self._store, self._now, self._metrics, self._on_unsubscribed, self._containment = (
+            store,
+            now,
+            tally,
+            deaf,
+            contained,
+        )
+        self._wake_up = asyncio.Event()
+        self._late_tasks: set[asyncio.Future[None]] = set()  # rounds that wait for answers still
+        self._counted = datetime.min.replace(tzinfo=now().tzinfo)
+
+    def ring(self) -> None:
+        """There may be something due."""
+        self._wake_up.set()
+
+    async def run(self, line: HubBrokerConnection) -> None:
+        """Work until cancelled. Where there was something others may be keeping more: then it looks again sooner."""
+        pause = POLL_BACKOFF.max_s
+        while True:
+            self._wake_up.clear()
+            try:
+                await self._count()
+                if line.there and await self._round(line):
+                    pause = POLL_BACKOFF.first_s
+                    continue
+            except UNAVAILABLE_ERRORS as error:
+                log.error("jobs_not_read", why=str(error).splitlines()[0])
+            try:
+                async with asyncio.timeout(pause):
+                    await self._wake_up.wait()
+            except TimeoutError:
+                pause = POLL_BACKOFF.next_s(pause)
+            else:
+                await asyncio.sleep(GATHER_DELAY_S)
+
+    async def _round(self, line: HubBrokerConnection) -> bool:
+        """Ring at those that are due; False: none was."""
+        leased, until = await self._lease()
+        if not leased:
+            return False
+        rung = {asyncio.ensure_future(self._publish(line, job)): job for job in leased}
+        try:
+            answered, silent = await asyncio.wait(rung, timeout=ANSWER_WAIT_S)
+            await self._settle([(rung[one], one.result()) for one in answered], until)
+            if silent:  # one that is not answered holds up nobody else's
+                late = asyncio.ensure_future(self._await_late_answers({one: rung[one] for one in silent}, until))
+                self._late_tasks.add(late)
+                late.add_done_callback(self._late_tasks.discard)
+            if len(self._late_tasks) >= MAX_LATE_ROUNDS:
+                await asyncio.wait(self._late_tasks, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            for ringing in rung:
+                ringing.cancel()
+            for behind in self._late_tasks:
+                behind.cancel()
+            raise
+        return True
+
+    async def _await_late_answers(
+        self, silent: Mapping[asyncio.Future[PublishAnswer], Row[Any]], until: datetime
+    ) -> None:
+        """Wait for answers that did not come at once. What is not settled here comes back when its lease ends."""
+        answered, _ = await asyncio.wait(silent)
+        with self._containment.piece("dispatcher", "late answers"):
+            try:
+                await self._settle([(silent[one], one.result()) for one in answered], until)
+            except UNAVAILABLE_ERRORS as error:
+                log.error("jobs_not_settled", why=str(error).splitlines()[0])
+
+    async def _settle(self, answered: Sequence[tuple[Row[Any], PublishAnswer]], until: datetime) -> None:
+        """Note when each is due again."""
+        rows = []
+        for job, answer in answered:
+            if answer is None:
+                await self._refuse(job)
+                continue
+            then = schedule_after(answer, job.attempts, jitter=random.random())  # noqa: S311 - jitter is no secret
+            self._metrics.published.labels(then.outcome).inc()
+            if job.there and not job.revoked and then.outcome == "nobody":
+                self._on_unsubscribed(job.home)
+            rows.append({"job": job.id, "lease": until, "next": self._now() + then.after, "away": then.parked,
+                         "tries": job.attempts + then.tried})  # fmt: skip
+        if rows:
+            await self._store.once(_UPDATE_SETTLED, rows)
+
+    async def _refuse(self, job: Row[Any]) -> None:
+        """End a job that cannot be rung, as if its home had refused it: its retailer then hears of the delivery."""
+        told = False
+        with self._containment.piece("dispatcher", job.id, foreseen=(StoreUnavailable,)):
+            async with self._store.writing() as tx:
+                home = await box_events.lock_home(tx, job.home)
+                if home is not None:
+                    refusal = JobReceipt(job=job.id, state="refused", why="the hub could not send it")
+                    await box_events.on_receipt(tx, home, refusal, self._now())
+                    told = True
+        if not told:
+            async with self._store.writing() as tx:
+                mine = update(jobs).where(jobs.c.id == job.id)
+                await tx.execute(mine.values(due=None, leased=None, refused="the hub could not send it"))
+        self._metrics.ended.labels("set_aside").inc()
+
+    async def _lease(self) -> tuple[Sequence[Row[Any]], datetime]:
+        now = self._now()
+        until = now + JOB_LEASE
+        if self._store.one_writer:  # most of the time there is nothing: no need for the writer's turn
+            async with self._store.reading() as tx:
+                if (await tx.execute(_SELECT_ANY_DUE, {"now": now})).first() is None:
+                    return (), until
+        found = await self._store.once(LEASE_DUE_JOBS, {"now": now, "until": until})
+        return sorted(found, key=lambda job: (job.due, job.created)), until
+
+    async def _count(self) -> None:
+        """Count what is due, now and then; what has had its time ends."""
+        now = self._now()
+        if timedelta() <= now - self._counted < COUNT_INTERVAL:
+            return
+        self._counted = now
+        await self._clamp_due_times(now)
+        over = (jobs.c.due.is_not(None), jobs.c.expires <= now)
+        async with self._store.reading() as tx:
+            parked = await tx.scalar(select(func.count()).where(jobs.c.due.is_not(None), jobs.c.parked)) or 0
+            self._metrics.due.set(await tx.scalar(select(func.count()).where(jobs.c.due.is_not(None))) or 0)
+            ended = await tx.scalar(select(jobs.c.id).where(*over).limit(1))
+            self._metrics.connected.set(await count_online(tx))
+        self._metrics.parked.set(parked)
+        if ended is not None:
+            async with self._store.writing() as tx:
+                gone = await tx.execute(update(jobs).where(*over).values(due=None, leased=None))
+            self._metrics.ended.labels("expired").inc(gone.rowcount)
+            log.info("jobs_expired", count=gone.rowcount)
+
+    async def _clamp_due_times(self, now: datetime) -> None:
+        """Let what no clock of ours can have meant be due now: it was written while this machine's ran ahead."""
+        leased = (
+            jobs.c.leased > now + 4 * JOB_LEASE
+        )  # another hub may have leased since, by a clock that is ahead a little
+        late = (jobs.c.due.is_not(None), or_(jobs.c.due > now + MAX_DUE_AHEAD, leased))
+        async with self._store.reading() as tx:
+            if await tx.scalar(select(jobs.c.id).where(*late).limit(1)) is None:
+                return
+        async with self._store.writing() as tx:
+            found = await tx.execute(update(jobs).where(*late).values(due=now, leased=None))
+        log.warning("clock_went_back", jobs=found.rowcount)
+
+    async def _publish(self, line: HubBrokerConnection, job: Row[Any]) -> PublishAnswer:
+        if job.revoked:  # nobody is rung there; should it join again it says hello
+            return Acknowledgement(code=NO_MATCHING_SUBSCRIBERS, seconds=0.0)
+        with self._containment.piece("dispatcher", job.id):
+            said = Job(job=job.id, kind=JobKind(job.kind), token=job.token.decode())
+            return await line.ring(jobs_topic(job.home), said.model_dump_json().encode())
+        return None

@@ -1,0 +1,129 @@
+"""Limits the events that the hub stores for one home: rate, bytes, number and age.
+
+Without limits one home wrote 3.4 MB/s of signed events. The hub does not acknowledge an event beyond the rate. The box
+sends an unacknowledged event again, so that a box that was offline for days loses nothing.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.hub.database.store import UNAVAILABLE_ERRORS, HubStore
+from gateway.hub.database.tables import home_events
+
+HOUR_S = 3600.0
+MAX_HOMES = 20_000  # whose rations are remembered; a whole one is as good as none
+PRUNE_INTERVAL_EVENTS = 100  # events of one home: so many more than its limit may be kept
+SWEEP_INTERVAL_S = 3600.0
+SWEEP_BATCH_ROWS = 500  # rows of one transaction: nobody waits long for SQLite's one writer
+
+
+@dataclass(slots=True)
+class _Budget:
+    """What is left of one home's ration, as of `at` (seconds, monotonic)."""
+
+    events: float
+    octets: float
+    at: float
+    over: bool = False
+
+
+class HomeRateLimits:
+    """So many events and bytes an hour for each home; unused, one hour's worth may come at once.
+
+    `monotonic`: seconds.
+    """
+
+    def __init__(self, events: int, octets: int, *, monotonic: Callable[[], float]) -> None:
+        self._events, self._byte_limit, self._monotonic = events, octets, monotonic
+        self._homes: dict[str, _Budget] = {}  # the longest unseen first
+
+    def allows(self, home: str, events: int, octets: int) -> bool:
+        """Whether one more event may be kept, when so many and so many bytes are about to be."""
+        left = self._homes.get(home)
+        if left is None:
+            return events < self._events and octets < self._byte_limit
+        self._refill(left)
+        return events < left.events and octets < left.octets
+
+    def spend(self, home: str, events: int, octets: int) -> None:
+        """Count what was kept."""
+        left = self._homes.pop(home, None) or _Budget(self._events, self._byte_limit, self._monotonic())
+        self._refill(left)
+        left.events, left.octets = left.events - events, left.octets - octets
+        self._homes[home] = left
+        while len(self._homes) > MAX_HOMES:
+            del self._homes[next(iter(self._homes))]
+
+    def exceeds(self, home: str) -> bool:
+        """Note that a home is over its ration. True: it was not, since half of it was left last."""
+        left = self._homes.setdefault(home, _Budget(self._events, self._byte_limit, self._monotonic()))
+        first, left.over = not left.over, True
+        return first
+
+    def _refill(self, left: _Budget) -> None:
+        now = self._monotonic()
+        share = (now - left.at) / HOUR_S
+        left.events = min(self._events, left.events + self._events * share)
+        left.octets = min(self._byte_limit, left.octets + self._byte_limit * share)
+        left.at = now
+        if left.events >= self._events / 2 and left.octets >= self._byte_limit / 2:
+            left.over = False
+
+
+_DELETE_OLDEST = delete(home_events).where(
+    home_events.c.home == bindparam("whose"), home_events.c.seq <= bindparam("last")
+)
+_later_events = home_events.alias("later")
+_SELECT_NEWEST = (
+    select(func.max(_later_events.c.seq)).where(_later_events.c.home == home_events.c.home).scalar_subquery()
+)
+_SELECT_TOO_OLD = (
+    select(home_events.c.home, home_events.c.seq)
+    .where(home_events.c.at < bindparam("before"), home_events.c.seq < _SELECT_NEWEST)
+    .order_by(home_events.c.at)
+    .limit(SWEEP_BATCH_ROWS)
+)
+_DELETE_EVENT = delete(home_events).where(
+    home_events.c.home == bindparam("whose"), home_events.c.seq == bindparam("number")
+)
+
+
+@dataclass(frozen=True)
+class EventRetention:
+    """How many events of one home are kept (`count`), and for how long.
+
+    A home's newest event always stays: the next one has to follow from it.
+    """
+
+    count: int
+    age: timedelta
+
+    async def prune(self, tx: AsyncConnection, home: str, seq: int) -> None:
+        """Forget the oldest events of a home whose newest is `seq`, each time it has said a hundred more."""
+        if seq % PRUNE_INTERVAL_EVENTS == 0 and seq > self.count:
+            await tx.execute(_DELETE_OLDEST, {"whose": home, "last": seq - self.count})
+
+    async def sweep(self, store: HubStore, now: datetime) -> int:
+        """Forget what is too old, of all homes; how many events."""
+        gone = 0
+        while True:
+            async with store.writing() as tx:
+                rows = (await tx.execute(_SELECT_TOO_OLD, {"before": now - self.age})).all()
+                if rows:
+                    await tx.execute(_DELETE_EVENT, [{"whose": row.home, "number": row.seq} for row in rows])
+            gone += len(rows)
+            if len(rows) < SWEEP_BATCH_ROWS:
+                return gone
+
+    async def run(self, store: HubStore, now: Callable[[], datetime]) -> None:
+        """Sweep each hour until cancelled; what the store does not take now it takes an hour later."""
+        while True:
+            with contextlib.suppress(*UNAVAILABLE_ERRORS):
+                await self.sweep(store, now())
+            await asyncio.sleep(SWEEP_INTERVAL_S)

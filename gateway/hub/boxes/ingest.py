@@ -1,0 +1,264 @@
+"""Receives the events of boxes, in order for each home, and acknowledges what is stored.
+
+The home that a topic names is believed: the broker lets nobody else speak there. One that floods fills its own queue
+and no other's; what does not fit is dropped, for a box says again what it is owed an answer to. So is what the database
+does not take, and what is beyond the home's ration.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, TypeVar, assert_never
+
+import structlog
+from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.domain.delivery.promise import WireModel
+from gateway.hub.boxes import box_events
+from gateway.hub.boxes.box_events import EventHead, EventOutcome
+from gateway.hub.boxes.home_limits import EventRetention, HomeRateLimits
+from gateway.hub.boxes.metrics import HubMetrics
+from gateway.hub.database.store import HubStore, StoreUnavailable
+from gateway.hub.http.operation import WakeUps
+from gateway.mqtt.packets import InboundMessage
+from gateway.protocol.box_hub import Hello, JobReceipt, UplinkChannel, ack_topic, home_of_topic
+from gateway.protocol.strict_json import loads
+from gateway.system.containment import Containment
+
+log = structlog.get_logger(__name__)
+
+W = TypeVar("W", bound=WireModel)
+
+MAX_WORKERS = 4  # homes that are heard at once
+GATHER_DELAY_S = 0.01  # seconds that a home's first word waits for its next, where no other home waits
+MAX_WAITING_PER_HOME = 64  # words of one home that may wait
+MAX_WAITING_MESSAGES = 20_000  # and of all of them
+LOG_INTERVAL = timedelta(minutes=1)  # between two lines about one home that says what is not true
+
+
+@dataclass(slots=True)
+class _HomeQueue:
+    """One home that has spoken."""
+
+    words: deque[tuple[UplinkChannel, bytes]] = field(default_factory=deque)
+    busy: bool = False
+
+
+@dataclass(slots=True)
+class _BatchResult:
+    """What came of a home's words, to be told once it is on the disk."""
+
+    ack: bool = False
+    hello: bool = False
+    ended: bool = False
+    outcomes: list[EventOutcome] = field(default_factory=list)
+    receipts: list[str] = field(default_factory=list)
+    key: str | None = None
+    there: bool = True
+    unread: int = 0
+    over: int = 0  # events beyond the home's ration
+    events: int = 0  # that were kept, and their bytes
+    octets: int = 0
+
+
+class Ingest:
+    """One a process. `say(topic, payload)` puts an acknowledgement on the line."""
+
+    def __init__(  # noqa: PLR0913 - what it works with, named one by one
+        self,
+        store: HubStore,
+        *,
+        now: Callable[[], datetime],
+        say: Callable[[str, bytes], None],
+        bells: WakeUps,
+        tally: HubMetrics,
+        contained: Containment,
+        rations: HomeRateLimits,
+        retention: EventRetention,
+    ) -> None:
+        self._rate_limits, self._retention = rations, retention
+        self._store, self._now, self._publish, self._wake_ups, self._metrics = store, now, say, bells, tally
+        self._containment = contained
+        self._homes: dict[str, _HomeQueue] = {}
+        self._ready: asyncio.Queue[str] = asyncio.Queue()
+        self._waiting = 0
+        self._logged: dict[tuple[str, str], datetime] = {}
+
+    def heard(self, incoming: InboundMessage) -> None:
+        """A word of a box. A stored copy is old news."""
+        spoken = home_of_topic(incoming.topic)
+        if spoken is None or incoming.retain:
+            return
+        name, what = spoken
+        home = self._homes.setdefault(name, _HomeQueue())
+        if len(home.words) >= MAX_WAITING_PER_HOME or self._waiting >= MAX_WAITING_MESSAGES:
+            self._metrics.dropped.labels("full").inc()
+            self._log_rarely(name, "home_floods", todo="`perron hub-revoke`, if it goes on")
+        else:
+            home.words.append((what, incoming.payload))
+            self._waiting += 1
+        if home.words and not home.busy:
+            home.busy = True
+            self._ready.put_nowait(name)
+        elif not home.words and not home.busy:
+            del self._homes[name]
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(MAX_WORKERS):
+                group.create_task(self._work(), name=f"ingest {number}")
+
+    async def _work(self) -> None:
+        while True:
+            name = await self._ready.get()
+            if self._ready.empty():  # a receipt and the event of the same job come one after the other
+                await asyncio.sleep(GATHER_DELAY_S)
+            home = self._homes[name]
+            words = tuple(home.words)
+            home.words.clear()
+            self._waiting -= len(words)
+            await self._store_contained(name, words)
+            if home.words:
+                self._ready.put_nowait(name)
+            else:
+                del self._homes[name]
+
+    async def _store_contained(self, name: str, words: tuple[tuple[UplinkChannel, bytes], ...]) -> None:
+        """Keep a home's words: all in one transaction, or one by one where that raises an unforeseen error.
+
+        An event that raises one is kept without what follows from it: the home's next events need it as their
+        predecessor. Any other word is dropped, and so is all that the store does not take now: the box sends again
+        what it has no answer to.
+        """
+        try:
+            with self._containment.piece("ingest", name, foreseen=(StoreUnavailable,)) as piece:
+                await self._store_batch(name, words)
+            if piece.fault is None:
+                return
+            for word in words:
+                with self._containment.piece("ingest", f"{name} {word[0]}", foreseen=(StoreUnavailable,)) as piece:
+                    await self._store_batch(name, (word,))
+                if piece.fault is not None and word[0] == "evt":
+                    item = f"{name} evt without effects"
+                    with self._containment.piece("ingest", item, foreseen=(StoreUnavailable,)) as piece:
+                        await self._store_batch(name, (word,), effects=False)
+                if piece.fault is not None:
+                    self._metrics.dropped.labels("set_aside").inc()
+        except StoreUnavailable as error:
+            self._metrics.dropped.labels("store").inc(len(words))
+            log.error("words_not_kept", why=str(error).splitlines()[0])
+            await asyncio.sleep(1)
+
+    async def _store_batch(
+        self, name: str, words: tuple[tuple[UplinkChannel, bytes], ...], *, effects: bool = True
+    ) -> None:
+        """Keep all that a home has said since it was heard last, in one transaction."""
+        said, kept = _BatchResult(), None
+        async with self._store.writing() as tx:
+            row = await box_events.lock_home(tx, name)
+            if row is not None:
+                kept = await self._store_messages(tx, row, words, said, effects=effects)
+        if row is None or kept is None:
+            if all(what == "gone" for what, _ in words):
+                return  # it was revoked, and cut off
+            self._metrics.dropped.labels("stranger").inc(len(words))
+            self._log_rarely(name, "home_unknown", why="no home of this name, or it was revoked")
+            return
+        self._metrics.connected.inc(said.there - row.there)
+        if said.events:
+            self._rate_limits.spend(name, said.events, said.octets)
+        if said.ack:
+            ack = kept.ack.model_copy(update={"support": row.support_code})
+            self._publish(ack_topic(name), ack.model_dump_json().encode())
+        self._report(name, said)
+
+    async def _store_messages(
+        self,
+        tx: AsyncConnection,
+        row: Row[Any],
+        words: tuple[tuple[UplinkChannel, bytes], ...],
+        said: _BatchResult,
+        *,
+        effects: bool,
+    ) -> EventHead:
+        now, kept = self._now(), await box_events.event_head_of(tx, row.id)
+        last_hello = max((at for at, (what, _) in enumerate(words) if what == "hello"), default=-1)
+        for at, (what, payload) in enumerate(words):
+            match what:
+                case "hello" if at == last_hello:
+                    hello = _parse(Hello, payload)
+                    if hello is None:
+                        said.unread += 1
+                        continue
+                    said.key = await box_events.on_hello(tx, row, hello, now)
+                    row = await box_events.lock_home(tx, row.id) or row
+                    said.ack = said.hello = True
+                case "status":
+                    receipt = _parse(JobReceipt, payload)
+                    if receipt is None:
+                        said.unread += 1
+                        continue
+                    ended = await box_events.on_receipt(tx, row, receipt, now)
+                    said.receipts += [] if ended is None else [ended]
+                case "evt" if not self._rate_limits.allows(row.id, said.events, said.octets):
+                    said.over += 1  # not acknowledged: the box says it again
+                case "evt":
+                    outcome = await box_events.on_event(tx, row, kept, payload, now, effects=effects)
+                    said.outcomes.append(outcome)
+                    if outcome is EventOutcome.KEPT:
+                        said.events, said.octets = said.events + 1, said.octets + len(payload)
+                        await self._retention.prune(tx, row.id, kept.seq)
+                    said.ack |= outcome.acknowledged
+                case "hello" | "gone":
+                    pass
+                case _:
+                    assert_never(what)
+        said.there = words[-1][0] != "gone"
+        if said.there != row.there:
+            await box_events.set_online(tx, row.id, there=said.there)
+        return kept
+
+    def _report(self, name: str, said: _BatchResult) -> None:
+        """Ring, count, and tell whoever runs the hub what is not as it should be."""
+        if said.hello or said.receipts:  # behind a job that was received another may have waited
+            self._wake_ups.jobs()
+        if EventOutcome.KEPT in said.outcomes or "refused" in said.receipts:
+            self._wake_ups.messages()
+        for outcome in said.outcomes:
+            self._metrics.events.labels(outcome.value).inc()
+        for ended in said.receipts:
+            self._metrics.ended.labels(ended).inc()
+        if said.unread:
+            self._metrics.dropped.labels("unreadable").inc(said.unread)
+            self._log_rarely(name, "words_unreadable", count=said.unread)
+        if said.over:
+            self._metrics.dropped.labels("ration").inc(said.over)
+            if self._rate_limits.exceeds(name):
+                log.error("home_over_ration", home=name, todo="limits.home_events; `perron hub-revoke`, if it goes on")
+        if said.key is not None:
+            log.warning("box_key_followed", home=name, key=said.key)
+        untrue = sorted({str(outcome) for outcome in said.outcomes if not outcome.acknowledged})
+        if untrue:
+            self._log_rarely(name, "events_refused", why=untrue)
+
+    def _log_rarely(self, name: str, what: str, **more: object) -> None:
+        """Tell each thing once a minute for each home: nobody may fill the disk with it."""
+        now, key = self._now(), (name, what)
+        if len(self._logged) > MAX_WAITING_MESSAGES:
+            self._logged.clear()
+        if now - self._logged.get(key, now - 2 * LOG_INTERVAL) >= LOG_INTERVAL:
+            self._logged[key] = now
+            log.error(what, home=name, **more)
+
+
+def _parse(model: type[W], payload: bytes) -> W | None:
+    """Read a word; None: it is none."""
+    try:
+        loads(payload)
+        return model.model_validate_json(payload)
+    except ValueError:  # a ValidationError is one
+        return None

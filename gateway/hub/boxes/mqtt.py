@@ -1,0 +1,115 @@
+"""The hub's MQTT connection: receives from boxes and publishes to one of them."""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from gateway.hub.boxes.metrics import HubMetrics
+from gateway.mqtt.client import MqttClient
+from gateway.mqtt.packets import Acknowledgement, ConnectionOptions, InboundMessage, NotSent
+from gateway.system.mqtt_settings import BrokerSection, OverflowPolicy, Subscription
+
+log = structlog.get_logger(__name__)
+
+MESSAGE_EXPIRY_S = (
+    60  # seconds that the broker keeps a word for a box whose socket is slow; the store keeps it until received
+)
+ACKNOWLEDGEMENT_TIMEOUT_S = (
+    5.0  # seconds for the broker to say something: a cluster that splits says nothing for a while
+)
+KEEPALIVE_S = 5  # seconds: a node that is cut off is noticed within twice that, and the next one taken
+SESSION_EXPIRY_S = 3600  # seconds that a cluster keeps for a hub that is away what its homes say meanwhile
+NO_MATCHING_SUBSCRIBERS = 0x10  # MQTT 5: taken, and no one listens
+IMPLEMENTATION_SPECIFIC_ERROR = 0x83  # implementation specific: RabbitMQ's word for a box without a queue
+ALL_SHARD_TOPICS = tuple(f"up/+/+/{what}" for what in ("hello", "status", "evt", "gone"))
+
+
+def has_no_subscriber(answer: Acknowledgement | NotSent) -> bool:
+    """Whether the broker said that no one listens there."""
+    return isinstance(answer, Acknowledgement) and answer.code in (
+        NO_MATCHING_SUBSCRIBERS,
+        IMPLEMENTATION_SPECIFIC_ERROR,
+    )
+
+
+class HubBrokerConnection:
+    """One a process. `heard` is called for each word of a box, `up` whenever the line has come up.
+
+    `answers` is the topic on which boxes answer what this process asks. `shards`: those that are heard, and the session
+    is kept while we are away; None: all, by a broker that keeps none. `brokers`: one, or the nodes of a cluster, tried
+    one after the other.
+    """
+
+    def __init__(  # noqa: PLR0913 - what a line needs, named one by one
+        self,
+        brokers: Sequence[BrokerSection],
+        *,
+        heard: Callable[[InboundMessage], None],
+        answers: str,
+        up: Callable[[], None],
+        tally: HubMetrics,
+        monotonic: Callable[[], float],
+        shards: Sequence[int] | None = None,
+    ) -> None:
+        topics = ALL_SHARD_TOPICS if shards is None else tuple(f"up/{shard}/+/+" for shard in shards)
+        self._on_connected, self._metrics = up, tally
+        self._sessions = itertools.count(1)
+        self.there = False
+        self._mqtt = MqttClient(
+            broker=brokers[0],
+            others=brokers[1:],
+            subscriptions=[
+                Subscription(topic=topic, stored=False, loss=OverflowPolicy.ASKED_AGAIN) for topic in (*topics, answers)
+            ],
+            session_number=self._next_session,
+            on_message=heard,
+            on_up=self._on_session_up,
+            on_down=self._on_session_down,
+            on_missed=self._on_missed,
+            monotonic=monotonic,
+            presence=None,
+            manner=ConnectionOptions(
+                keepalive_s=KEEPALIVE_S, session_expiry_s=0 if shards is None else SESSION_EXPIRY_S
+            ),
+        )
+
+    async def run(self) -> None:
+        """Keep the line up until cancelled."""
+        await self._mqtt.run()
+
+    async def ring(self, topic: str, payload: bytes, *, life: int = MESSAGE_EXPIRY_S) -> Acknowledgement | NotSent:
+        """Publish to a box, with an expiry of `life` seconds, and wait for the broker's acknowledgement.
+
+        It waits `ACKNOWLEDGEMENT_TIMEOUT_S` at most.
+
+        `NO_MATCHING_SUBSCRIBERS`: the box is not there. No code: it may have arrived.
+        """
+        sent = self._mqtt.publish(topic, payload, expiry=life)
+        if isinstance(sent, NotSent):
+            return sent
+        answered, _ = await asyncio.wait({sent.acknowledged}, timeout=ACKNOWLEDGEMENT_TIMEOUT_S)
+        return sent.acknowledged.result() if answered else Acknowledgement(code=None, seconds=ACKNOWLEDGEMENT_TIMEOUT_S)
+
+    def say(self, topic: str, payload: bytes) -> None:
+        """Say what the box will ask for again if it is lost: nobody waits for the broker's answer, so none is asked."""
+        self._mqtt.publish(topic, payload, qos=0, expiry=MESSAGE_EXPIRY_S)
+
+    async def _next_session(self) -> int:
+        return next(self._sessions)
+
+    def _on_session_up(self, _session: int) -> None:
+        self.there = True
+        self._metrics.broker.set(1)
+        log.info("broker_up")
+        self._on_connected()
+
+    def _on_session_down(self, why: str) -> None:
+        self.there = False
+        self._metrics.broker.set(0)
+        log.warning("broker_down", why=why)
+
+    def _on_missed(self, _topic: str) -> None:
+        """A box floods, or a word of it is too large: it sends again what it is owed an answer to."""
+        self._metrics.dropped.labels("flood").inc()

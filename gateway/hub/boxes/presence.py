@@ -1,0 +1,107 @@
+"""Stores which homes are connected, and corrects it when the hub's MQTT session is re-established.
+
+A box that went while no hub listened told nobody. Its broker knows: each home that is counted is told once more how far
+its events are kept, which every box takes at any time, and the broker says whether anybody heard it.
+
+A hub that begins tells it to every home that it ever heard: it may have been put back from an older copy, and a box
+whose line held all the while has been told that all is kept. One that hears of less than that says the rest again.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+import structlog
+from sqlalchemy import Row, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.hub.boxes.box_events import event_head_of
+from gateway.hub.boxes.metrics import HubMetrics
+from gateway.hub.boxes.mqtt import HubBrokerConnection, has_no_subscriber
+from gateway.hub.database.store import UNAVAILABLE_ERRORS, HubStore, finish_despite_cancel
+from gateway.hub.database.tables import homes
+from gateway.mqtt.packets import NotSent
+from gateway.protocol.box_hub import ack_topic
+
+log = structlog.get_logger(__name__)
+
+MAX_HOMES_PER_CHECK = 50  # homes that are asked after together
+RETRY_DELAY_S = 5.0  # seconds until a database that did not answer is asked again
+
+_ONLINE_HOMES = (homes.c.there, homes.c.revoked.is_(None))
+_KNOWN_HOMES = (homes.c.heard.is_not(None), homes.c.revoked.is_(None), homes.c.sandbox.is_(False))
+
+
+async def count_online(tx: AsyncConnection) -> int:
+    """How many homes are there, as far as is known."""
+    return await tx.scalar(select(func.count()).select_from(homes).where(*_ONLINE_HOMES)) or 0
+
+
+async def acknowledgement_of(tx: AsyncConnection, row: Row[Any]) -> bytes:
+    """What a home is told of how far its events are kept: its box takes that at any time."""
+    ack = (await event_head_of(tx, row.id)).ack.model_copy(update={"support": row.support_code})
+    return ack.model_dump_json().encode()
+
+
+class HomePresence:
+    """One a process. `up` is called whenever its line has come up; `deaf` with each home that was there and is not."""
+
+    def __init__(
+        self,
+        store: HubStore,
+        *,
+        now: Callable[[], datetime],
+        tally: HubMetrics,
+        deaf: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._store, self._now, self._metrics, self._on_unsubscribed = store, now, tally, deaf
+        self._reconnected, self._is_started = asyncio.Event(), False
+
+    def up(self) -> None:
+        """The line was down: whoever went meanwhile was not heard to go."""
+        self._reconnected.set()
+
+    async def run(self, line: HubBrokerConnection) -> None:
+        """Work until cancelled."""
+        while True:
+            await self._reconnected.wait()
+            self._reconnected.clear()
+            try:
+                await self._recheck_homes(line)
+            except UNAVAILABLE_ERRORS as error:
+                log.error("homes_not_counted", why=str(error).splitlines()[0])
+                await asyncio.sleep(RETRY_DELAY_S)
+                self._reconnected.set()
+
+    async def _recheck_homes(self, line: HubBrokerConnection) -> None:
+        last = ""
+        while found := await finish_despite_cancel(self._page(last)):
+            last, asked = found[-1][0].id, self._now()
+            answers = await asyncio.gather(*(line.ring(ack_topic(row.id), ack) for row, ack in found))
+            if any(isinstance(answer, NotSent) or answer.code is None for answer in answers):
+                return  # the line is down: it is done again when it comes up
+            gone = [row for (row, _), answer in zip(found, answers, strict=True) if has_no_subscriber(answer)]
+            if gone:
+                await finish_despite_cancel(self._set_offline([row.id for row in gone], asked))
+            for row in gone:
+                if row.there:
+                    self._on_unsubscribed(row.id)
+        self._is_started = True
+        async with self._store.reading() as tx:
+            self._metrics.connected.set(await count_online(tx))
+
+    async def _page(self, last: str) -> Sequence[tuple[Row[Any], bytes]]:
+        """The next homes that are counted, and what each is told."""
+        whom = _ONLINE_HOMES if self._is_started else _KNOWN_HOMES
+        asked = select(homes.c.id, homes.c.support_code, homes.c.there).where(*whom, homes.c.id > last)
+        async with self._store.reading() as tx:
+            rows = (await tx.execute(asked.order_by(homes.c.id).limit(MAX_HOMES_PER_CHECK))).all()
+            return [(row, await acknowledgement_of(tx, row)) for row in rows]
+
+    async def _set_offline(self, gone: Sequence[str], asked: datetime) -> None:
+        """They are not there, unless one has begun anew since it was asked after."""
+        since = or_(homes.c.heard.is_(None), homes.c.heard < asked)
+        async with self._store.writing() as tx:
+            await tx.execute(update(homes).where(homes.c.id.in_(gone), since).values(there=False))
+        log.info("homes_went_unheard", count=len(gone))

@@ -1,0 +1,146 @@
+"""Detects connected homes whose subscription was lost, and disconnects them so that they connect again.
+
+A broker may lose what a box had subscribed to and keep its line (a cluster did, after a partition): the box speaks, so
+it counts as there, and to each of its jobs the broker says that nobody listens. The box itself asks only after a
+quarter of an hour. So a home of which both was seen is asked after once more a moment later, when whoever was only
+about to come or to go has done so; if it still hears nothing, a session of its own name takes its place for an instant.
+Whoever is not there at all loses nothing by that. Whoever hears after all is rung at once, not at the next slow look.
+One is seldom alone: with the first that is found all that count as there are asked after.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from sqlalchemy import or_, select, update
+
+from gateway.hub.boxes.metrics import HubMetrics
+from gateway.hub.boxes.mqtt import HubBrokerConnection, has_no_subscriber
+from gateway.hub.boxes.presence import acknowledgement_of
+from gateway.hub.database.store import UNAVAILABLE_ERRORS, HubStore
+from gateway.hub.database.tables import homes, jobs
+from gateway.mqtt.packets import NotSent
+from gateway.protocol.box_hub import ack_topic
+
+log = structlog.get_logger(__name__)
+
+RECHECK_DELAY_S = 5.0  # seconds until a home is asked after again: those of a node that was lost are back within that
+MIN_DISCONNECT_INTERVAL_S = 60.0  # seconds between two times that one home's line is ended
+MAX_TRIES = 3  # if no node could be reached
+MAX_SUSPECTS = 5_000  # homes that are suspected at once; the box's own question mends what is beyond
+CHECK_INTERVAL_S = (
+    0.1  # seconds between two looks; in each one line is ended at most: a cluster that restarts has enough to do
+)
+
+
+@dataclass(slots=True)
+class _SuspectHome:
+    """A home that seemed to hear nothing. `due` in seconds, monotonic."""
+
+    since: datetime
+    due: float
+    tries: int = 0
+
+
+class StaleSubscriptions:
+    """One a process. `cut(home, now)` ends a home's connection; False: the broker could not be reached.
+
+    `ring`: something is due. `others`: there may be more of them.
+    """
+
+    def __init__(  # noqa: PLR0913 - what it needs, named one by one
+        self, store: HubStore, *, now: Callable[[], datetime], monotonic: Callable[[], float],
+        cut: Callable[[str, datetime], Awaitable[bool]], tally: HubMetrics, ring: Callable[[], None],
+        others: Callable[[], None],
+    ) -> None:  # fmt: skip
+        self._wake_up, self._check_others, self._others_checked_at = ring, others, -MIN_DISCONNECT_INTERVAL_S
+        self._store, self._now, self._monotonic, self._disconnect, self._metrics = store, now, monotonic, cut, tally
+        self._suspects: dict[str, _SuspectHome] = {}
+        self._disconnected_at: dict[str, float] = {}  # when, monotonic
+
+    def suspect(self, home: str) -> None:
+        """It counts as there, and the broker says that nobody hears what is for it."""
+        if home not in self._suspects and len(self._suspects) < MAX_SUSPECTS:
+            mono = self._monotonic()
+            due = max(
+                mono + RECHECK_DELAY_S,
+                self._disconnected_at.get(home, mono - MIN_DISCONNECT_INTERVAL_S) + MIN_DISCONNECT_INTERVAL_S,
+            )
+            self._suspects[home] = _SuspectHome(self._now(), due)
+
+    async def run(
+        self, line: HubBrokerConnection, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        """Look again and again until cancelled."""
+        while True:
+            await sleep(CHECK_INTERVAL_S)
+            try:
+                if line.there:
+                    await self.look(line)
+            except UNAVAILABLE_ERRORS as error:
+                log.error("deaf_homes_not_looked_at", why=str(error).splitlines()[0])
+
+    async def look(self, line: HubBrokerConnection) -> str | None:
+        """Ask after those whose time has come until the line of one is ended; which one."""
+        mono = self._monotonic()
+        self._disconnected_at = {
+            home: at for home, at in self._disconnected_at.items() if mono - at < MIN_DISCONNECT_INTERVAL_S
+        }
+        for home in [home for home, one in self._suspects.items() if one.due <= mono]:
+            one = self._suspects[home]
+            match await self._is_subscribed(line, home, one.since):
+                case None:
+                    one.due = mono + RECHECK_DELAY_S
+                case True:
+                    del self._suspects[home]
+                    await self._make_jobs_due(home)
+                case False if await self._disconnect_home(home):
+                    del self._suspects[home]
+                    self._disconnected_at[home] = mono
+                    await self._set_offline(home, one.since)
+                    self._metrics.deaf.inc()
+                    log.warning("deaf_home_cut_off", home=home)
+                    if mono - self._others_checked_at >= MIN_DISCONNECT_INTERVAL_S:
+                        self._others_checked_at = mono
+                        self._check_others()
+                    return home
+                case _:
+                    one.tries, one.due = one.tries + 1, mono + MIN_DISCONNECT_INTERVAL_S
+                    if one.tries >= MAX_TRIES:
+                        del self._suspects[home]
+        return None
+
+    async def _is_subscribed(self, line: HubBrokerConnection, home: str, since: datetime) -> bool | None:
+        """Whether it hears, or need not: it has begun anew, or ended. None: the broker says nothing."""
+        async with self._store.reading() as tx:
+            mine = (homes.c.id == home, homes.c.revoked.is_(None), or_(homes.c.heard.is_(None), homes.c.heard < since))
+            row = (await tx.execute(select(homes.c.id, homes.c.support_code).where(*mine))).one_or_none()
+            if row is None:
+                return True
+            ack = await acknowledgement_of(tx, row)
+        answer = await line.ring(ack_topic(home), ack)
+        if isinstance(answer, NotSent) or answer.code is None:
+            return None
+        return not has_no_subscriber(answer)
+
+    async def _disconnect_home(self, home: str) -> bool:
+        try:
+            return await self._disconnect(home, self._now())
+        except OSError as error:  # a full disk, or a broker whose files are not ours: no other home waits for it
+            log.warning("deaf_home_not_cut_off", home=home, why=str(error))
+            return False
+
+    async def _make_jobs_due(self, home: str) -> None:
+        """What was put off because nobody seemed to hear it is due."""
+        off = (jobs.c.home == home, jobs.c.parked, jobs.c.due.is_not(None))
+        async with self._store.writing() as tx:
+            await tx.execute(update(jobs).where(*off).values(due=self._now(), parked=False, leased=None))
+        self._wake_up()
+
+    async def _set_offline(self, home: str, since: datetime) -> None:
+        """It is not there until it speaks again."""
+        mine = (homes.c.id == home, or_(homes.c.heard.is_(None), homes.c.heard < since))
+        async with self._store.writing() as tx:
+            await tx.execute(update(homes).where(*mine).values(there=False))

@@ -1,0 +1,225 @@
+"""The consent page: shows people who requests what and asks which home is theirs. It accepts no consent itself.
+
+Whoever has its address may say a support code; that sends the question to that home, in the same transaction, and the
+page waits for the home's own answer. The page tells the same whether a home has the code or not. It has no script, no
+cookie, nothing from elsewhere, and tells nobody where it was come from.
+"""
+
+import json
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import cache
+from hashlib import sha256
+from http import HTTPStatus
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+from aiohttp import web
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from limits import RateLimitItemPerMinute
+from markupsafe import Markup
+from sqlalchemy import Row, and_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.hub.api.rate_limit import SlidingWindows
+from gateway.hub.consent.page_texts import ENDINGS, JOIN, JOIN_WHY, PROBLEMS, format_instant, requested_terms
+from gateway.hub.database.store import HubStore
+from gateway.hub.database.tables import brands, connections, retailers
+from gateway.hub.deliveries.connections import MAX_CODE_TRIES, ConsentWriter, ask_home, state_of
+from gateway.hub.http.authentication import secret_digest
+from gateway.hub.http.client_address import NETWORK_LIMIT_FACTOR, client_address, wider_network
+from gateway.hub.http.operation import WakeUps
+from gateway.protocol.consent_request import AskedTerms
+from gateway.protocol.support_code import parse_support_code
+from gateway.system.i18n import SOURCE, Language, _, accepted, language_names, languages_of, template_functions
+from gateway.system.text import isolate_direction
+
+MAX_VIEWS_PER_MINUTE = 120  # a minute, of one address
+MAX_CODES_PER_MINUTE = 10  # codes a minute, of one address
+REFRESH_INTERVAL_S = 10  # seconds
+_MAX_FORM_BYTES: Final = 2000  # bytes of a form
+
+_STYLE = files("gateway.hub.consent").joinpath("templates/consent.css").read_text(encoding="utf-8")
+_HEADERS: Mapping[str, str] = MappingProxyType(
+    {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": (
+            f"default-src 'none'; style-src 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}';"
+            " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        ),
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "X-Robots-Tag": "noindex, nofollow",
+        "Vary": "Accept-Language",
+    }
+)
+
+
+class ConsentPage:
+    """Serves the page. `proxied`: whoever asks is named by the proxy in front."""
+
+    def __init__(
+        self, store: HubStore, *, pen: ConsentWriter, now: Callable[[], datetime], bells: WakeUps, proxied: bool
+    ) -> None:
+        self._store, self._writer, self._now, self._wake_ups, self._behind_proxy = store, pen, now, bells, proxied
+        self._windows = SlidingWindows(lambda: now().timestamp())
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return what is served here."""
+        return [
+            web.get("/connect/{secret}", self._show), web.post("/connect/{secret}", self._submit_code),
+            web.get("/join", self._show_claim),
+        ]  # fmt: skip
+
+    async def _show(self, request: web.Request) -> web.Response:
+        if not await self._allows(request, "looks", MAX_VIEWS_PER_MINUTE):
+            return self._problem(request, HTTPStatus.TOO_MANY_REQUESTS, "slow")
+        async with self._store.reading() as tx:
+            row = await _find_connection(tx, request.match_info["secret"])
+        if row is None:
+            return self._problem(request, HTTPStatus.NOT_FOUND, "lost")
+        return self._page(request, row)
+
+    async def _show_claim(self, request: web.Request) -> web.Response:
+        """A phone has read the QR of a claim (gateway/protocol/enrolment.py). What stands behind the # never comes.
+
+        It stands in the browser's address alone, to be copied from there: so the page is in all languages at once.
+        """
+        if not await self._allows(request, "looks", MAX_VIEWS_PER_MINUTE):
+            return self._problem(request, HTTPStatus.TOO_MANY_REQUESTS, "slow")
+        language = _language(request)
+        others = [(other, JOIN.to(other), JOIN_WHY.to(other)) for other in languages_of(JOIN) if other != language]
+        page = _render(language, view="join", title=JOIN.to(language), why=JOIN_WHY, others=others)
+        return web.Response(text=page, content_type="text/html", headers=dict(_HEADERS))
+
+    async def _submit_code(self, request: web.Request) -> web.Response:
+        """Somebody says a code. One with a slip in it is no try; every other gets the same answer."""
+        if not await self._allows(request, "says", MAX_CODES_PER_MINUTE):
+            return self._problem(request, HTTPStatus.TOO_MANY_REQUESTS, "slow")
+        text = await _submitted_code(request)
+        if text is None:
+            return self._problem(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "lost")
+        code = parse_support_code(text)
+        secret = request.match_info["secret"]
+        async with self._store.writing() as tx:
+            row = await _find_connection(tx, secret, lock=True)
+            if row is None:
+                return self._problem(request, HTTPStatus.NOT_FOUND, "lost")
+            if _view_of(row, self._now()) in {"ask", "wait"} and row.tries < MAX_CODE_TRIES:
+                if code is None:
+                    return self._page(request, row, slip=True)
+                await ask_home(tx, row, code, self._writer, self._now())
+        self._wake_ups.jobs()
+        return web.Response(
+            status=HTTPStatus.SEE_OTHER,
+            headers={**_HEADERS, "Location": f"/connect/{secret}?lang={_language(request)}"},
+        )
+
+    async def _allows(self, request: web.Request, what: str, most: int) -> bool:
+        """Whether this address, and those around it, have not asked too much in this minute."""
+        who, hit = client_address(request, behind_proxy=self._behind_proxy), self._windows.limiter.hit
+        if not await hit(RateLimitItemPerMinute(most), what, who):
+            return False
+        around = wider_network(who)
+        return around is None or await hit(
+            RateLimitItemPerMinute(most * NETWORK_LIMIT_FACTOR), f"{what}-around", around
+        )
+
+    def _page(self, request: web.Request, row: Row[Any], *, slip: bool = False) -> web.Response:
+        now, language = self._now(), _language(request)
+        view, left = _view_of(row, now), MAX_CODE_TRIES - row.tries
+        brand = isolate_direction(row.brand_name)
+        asked = AskedTerms.model_validate_json(json.dumps(row.asked))
+        page = _render(
+            language,
+            view=view,
+            title=_("{brand} asks").to(language, brand=brand),
+            sandbox=row.sandbox,
+            brand=brand,
+            retailer=isolate_direction(row.retailer_name),
+            until=format_instant(row.expires, language),
+            ending=ENDINGS.get(view),
+            asked=requested_terms(asked, language),
+            left=left,
+            slip=slip,
+            back=_return_url(row, view),
+        )
+        more = {"Refresh": str(REFRESH_INTERVAL_S)} if view == "wait" and not slip else {}
+        status = HTTPStatus.UNPROCESSABLE_ENTITY if slip else HTTPStatus.OK
+        return web.Response(text=page, status=status, content_type="text/html", headers={**_HEADERS, **more})
+
+    def _problem(self, request: web.Request, status: HTTPStatus, which: str) -> web.Response:
+        language = _language(request)
+        title, why = PROBLEMS[which]
+        page = _render(language, view="problem", title=title.to(language), why=why)
+        return web.Response(text=page, status=status, content_type="text/html", headers=dict(_HEADERS))
+
+
+def _render(language: Language, **facts: object) -> str:
+    return _template().render(
+        facts, language=language, languages=languages_of(JOIN), language_names=language_names(), style=Markup(_STYLE),  # noqa: S704 - our own file
+        **template_functions(language),
+    )  # fmt: skip
+
+
+@cache
+def _template() -> Template:
+    """Read and compile the page's template once in a process."""
+    environment = Environment(
+        loader=PackageLoader("gateway.hub.consent"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, auto_reload=False, extensions=["jinja2.ext.i18n"],
+    )  # fmt: skip
+    return environment.get_template("consent.html")
+
+
+async def _submitted_code(request: web.Request) -> str | None:
+    """Read what was said in the page's own form, and nothing else that a body may be; None: it is too long for it."""
+    raw = bytearray()
+    async for chunk in request.content.iter_any():
+        raw += chunk
+        if len(raw) > _MAX_FORM_BYTES:
+            return None
+    try:
+        form = parse_qs(raw.decode("ascii", "replace"), max_num_fields=8)
+    except ValueError:  # more fields than the page has
+        return ""
+    return form.get("code", [""])[0]
+
+
+def _view_of(row: Row[Any], now: datetime) -> str:
+    """What is shown: a question, that it waits, or how it ended."""
+    state = state_of(row, now)
+    if state != "pending":
+        return state
+    return "wait" if row.tries else "ask"
+
+
+def _return_url(row: Row[Any], view: str) -> str | None:
+    """Where the shop wants his customer back, once nothing is left to do here."""
+    if row.return_url is None or view in {"ask", "wait"}:
+        return None
+    return f"{row.return_url}{'&' if '?' in row.return_url else '?'}connection={row.id}"
+
+
+def _language(request: web.Request) -> Language:
+    chosen = request.query.get("lang")
+    if chosen in languages_of(JOIN):
+        return chosen
+    return accepted(request.headers.get("Accept-Language", ""), languages_of(JOIN)) or SOURCE
+
+
+async def _find_connection(tx: AsyncConnection, secret: str, *, lock: bool = False) -> Row[Any] | None:
+    """The connection of this address, with the names of brand and retailer."""
+    same = and_(brands.c.id == connections.c.brand, brands.c.sandbox == connections.c.sandbox)
+    asked = (
+        select(connections, brands.c.name.label("brand_name"), retailers.c.name.label("retailer_name"))
+        .join(brands, same)
+        .join(retailers, retailers.c.id == connections.c.retailer)
+        .where(connections.c.consent_sha256 == secret_digest(secret))
+    )
+    asked = asked.with_for_update(of=connections, key_share=True) if lock else asked
+    return (await tx.execute(asked)).one_or_none()

@@ -1,0 +1,173 @@
+"""Migrates the database of an older hub, or refuses it and says why. The numbered steps serve both databases.
+
+Version 1 is every shape between 25 November 2026 18:58 (34ebc00), when the hub could first do all of its work, and
+e924f89: a column that came in between is added where it is missing. From version 2 on each step stands for one shape.
+A step says what it does in SQL that SQLite and PostgreSQL both read, and never by `tables.py`, which goes on changing.
+Whole tables and indexes that came later need no step: they are made where they are missing.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+from sqlalchemy import Connection, insert, inspect, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.hub.database.tables import SCHEMA_VERSION, about, endpoints, metadata
+
+log = structlog.get_logger(__name__)
+
+
+class SchemaUnusable(Exception):  # noqa: N818 - it says what is the matter
+    """This hub does not support the database's version; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class MigrationStep:
+    """How the version before becomes `version`. Statements run in the order of the fields.
+
+    `columns`: SQL of each column by table and name, added where the table is there and lacks it. `postgresql`: what
+    SQLite needs no statement for, such as a text that may be longer.
+    """
+
+    version: int
+    columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    postgresql: Sequence[str] = ()
+    then: Sequence[str] = ()
+
+
+# else the next event of a retailer would have the number of one that is there
+_SET_EVENT_COUNTS = """
+UPDATE retailers SET told = COALESCE((SELECT max(seq) FROM events WHERE events.retailer = retailers.id), 0)
+WHERE told = 0
+"""
+
+MIGRATION_STEPS: tuple[MigrationStep, ...] = (
+    MigrationStep(
+        version=2,
+        columns={
+            "retailers": {"told": "BIGINT NOT NULL DEFAULT 0"},
+            "homes": {
+                "retailer": "VARCHAR(64) REFERENCES retailers (id)",
+                "there": "BOOLEAN NOT NULL DEFAULT FALSE",
+            },
+            "brand_keys": {"vouched": "VARCHAR(1000)"},
+            "browsers": {"farewell": "TEXT"},
+            "connections": {
+                "signed": "VARCHAR",
+                "end_signed": "VARCHAR(1000)",
+                "end_told": "BOOLEAN NOT NULL DEFAULT FALSE",
+                "play": "BIGINT",
+            },
+            "jobs": {"browser": "VARCHAR(64)"},
+        },
+        postgresql=(
+            "ALTER TABLE endpoints ALTER COLUMN secret TYPE VARCHAR(160)",
+            "ALTER TABLE endpoints ALTER COLUMN old_secret TYPE VARCHAR(160)",
+        ),
+        then=(_SET_EVENT_COUNTS,),
+    ),
+    MigrationStep(version=3, columns={"deliveries": {"untold": "BOOLEAN NOT NULL DEFAULT FALSE"}}),
+    MigrationStep(
+        version=4,
+        columns={"endpoints": {"challenge": "VARCHAR(64)", "replayed": "BIGINT"}},
+        then=("UPDATE endpoints SET challenge = 'unsent' WHERE sandbox",),  # none was ever asked (`tables.UNSENT`)
+    ),
+)
+
+
+def migrate(connection: Connection) -> None:
+    """Create the tables of an empty database, or migrate an older one, within the caller's transaction.
+
+    Raises:
+        SchemaUnusable: a newer hub wrote it, or it is of no shape that a step begins with. Roll back then.
+    """
+    inspected = inspect(connection)
+    found = _version(connection) if inspected.has_table(about.name) else None
+    if found is not None:
+        for step in MIGRATION_STEPS:
+            if step.version > found:
+                _apply(connection, step)
+    metadata.create_all(connection)
+    missing = missing_columns(connection)
+    if missing:
+        raise SchemaUnusable(
+            f"it lacks {', '.join(missing)}: a hub from before 25 November 2026 18:58 wrote it, or it was changed by"
+            " hand. This hub cannot bring it up to date, and has changed nothing in it. Restore a whole copy of it, or"
+            " name another database under `store`; retailers and homes then join anew"
+        )
+    _make_indexes(connection)
+    if found is None:
+        connection.execute(insert(about).values(key="version", value=str(SCHEMA_VERSION)))
+    elif found < SCHEMA_VERSION:
+        connection.execute(update(about).where(about.c.key == "version").values(value=str(SCHEMA_VERSION)))
+        log.info("database_migrated", before=found, now=SCHEMA_VERSION)
+
+
+def missing_columns(connection: Connection) -> list[str]:
+    """Name what this hub needs and the database lacks, as `table` or `table.column`."""
+    inspected = inspect(connection)
+    there = {table: {one["name"] for one in columns} for (_, table), columns in inspected.get_multi_columns().items()}
+    missing = [table.name for table in metadata.sorted_tables if table.name not in there]
+    return missing + [
+        f"{table.name}.{column.name}"
+        for table in metadata.sorted_tables
+        for column in table.columns
+        if table.name in there and column.name not in there[table.name]
+    ]
+
+
+async def seal_plain_secrets(tx: AsyncConnection, seal: Callable[[str, str], str]) -> None:
+    """Seal the webhook secrets that a hub before 25 November 2026 21:00 kept as they are.
+
+    `seal`: of the hub's own key, from the secret and the endpoint's id.
+    """
+    plain = endpoints.c.secret.startswith("whsec_", autoescape=True)  # what is sealed is base64: no underscore
+    for row in (
+        await tx.execute(select(endpoints.c.id, endpoints.c.secret, endpoints.c.old_secret).where(plain))
+    ).all():
+        old = None if row.old_secret is None else seal(row.old_secret, row.id)
+        sealed = {"secret": seal(row.secret, row.id), "old_secret": old}
+        await tx.execute(update(endpoints).where(endpoints.c.id == row.id).values(**sealed))
+
+
+def _version(connection: Connection) -> int | None:
+    """Which version the database says it is; None: it says none, so no hub has made it whole."""
+    found = connection.scalar(select(about.c.value).where(about.c.key == "version"))
+    if found is None:
+        return None
+    if not found.isdecimal():
+        raise SchemaUnusable(f"its version is written as {found!r}, which no hub writes. Restore a whole copy of it")
+    if int(found) > SCHEMA_VERSION:
+        raise SchemaUnusable(
+            f"it was written by a newer hub (version {found} of its tables; this one knows "
+            f"{SCHEMA_VERSION}). Install that"
+            " hub again, or restore the copy that was made before it was installed"
+        )
+    return int(found)
+
+
+def _apply(connection: Connection, step: MigrationStep) -> None:
+    inspected = inspect(connection)
+    for table, columns in step.columns.items():
+        if not inspected.has_table(table):
+            continue  # made whole afterwards
+        there = {column["name"] for column in inspected.get_columns(table)}
+        for name, kind in columns.items():
+            if name not in there:
+                connection.exec_driver_sql(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
+    if connection.dialect.name == "postgresql":
+        for statement in step.postgresql:
+            connection.exec_driver_sql(statement)
+    for statement in step.then:
+        connection.exec_driver_sql(statement)
+
+
+def _make_indexes(connection: Connection) -> None:
+    """Make the indexes that a database of an older hub lacks: with a table that is there they are not made."""
+    found = inspect(connection).get_multi_indexes()
+    there = {index["name"] for several in found.values() for index in several}
+    for table in metadata.sorted_tables:
+        for index in table.indexes:
+            if index.name not in there:
+                index.create(connection)

@@ -1,0 +1,372 @@
+"""The hub's store: SQLite on one machine, PostgreSQL at scale, by the same statements.
+
+Every change is one transaction of `writing`. SQLite has one writer: writers queue here rather than in its busy timer,
+and each begins `IMMEDIATE`, so none fails half-way because another wrote meanwhile. What is leased by several hubs at
+once (`FOR UPDATE SKIP LOCKED`) needs no lock there, for there is one hub.
+
+A row that stands for a queue (a retailer's, a home's) is locked with `key_share=True`: `FOR NO KEY UPDATE`. A plain
+`FOR UPDATE` waits for everybody who has inserted a row that points there, and two of those wait for each other.
+"""
+
+import asyncio
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+from base64 import b32encode
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import asyncpg
+import structlog
+from sqlalchemy import Connection, Executable, Row, event, func, select
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    DisconnectionError,
+    InterfaceError,
+    NoSuchModuleError,
+    OperationalError,
+)
+from sqlalchemy.exc import TimeoutError as TooMany  # all connections are in use
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from gateway.hub.database.migrations import SchemaUnusable, migrate, missing_columns
+from gateway.hub.database.tables import about
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+BUSY_TIMEOUT_MS = 10_000  # milliseconds that SQLite waits for another process, a backup say
+MIN_FREE_BYTES = 2**20  # bytes that have to be free where SQLite writes: with fewer the hub is not ready
+CLOSE_TIMEOUT_S = 5.0  # seconds that `close` waits for those who still read or write
+CONNECT_TIMEOUT_S, STATEMENT_TIMEOUT_S, POOL_TIMEOUT_S = (
+    5,
+    10,
+    5,
+)  # seconds that PostgreSQL has to be reached, for a statement, to be had
+READINESS_TIMEOUT_S = 2.0  # seconds within which it answers when it is well
+_SCHEMA_LOCK_ID = 0x70657272  # the lock that a hub holds while it makes tables: any number that no other program takes
+_MISSING_OBJECT_CODES = ("42703", "42P01")  # SQLSTATE: no such column, no such table
+_SQLITE_ERROR_CODE = 1  # https://sqlite.org/rescode.html: what a statement names is not there, or it is no SQL
+_TRANSIENT_CODE_CLASSES = (
+    "08",
+    "40",
+    "53",
+    "57",
+)  # SQLSTATE: no connection, lost a race, too little of something, shut down
+
+
+class StoreUnavailable(OSError):  # noqa: N818 - it says what is the matter
+    """The database does not answer, or takes nothing now: the same may be asked again a moment later.
+
+    What was under way is not done; only of a transaction that was just being made whole nobody knows.
+    """
+
+
+UNAVAILABLE_ERRORS = (StoreUnavailable, OSError)  # a full disk is told by either
+
+
+class StoreUnusable(Exception):  # noqa: N818 - it says what is the matter
+    """The database cannot be used; the text says why and what to do."""
+
+
+async def finish_despite_cancel(work: Coroutine[Any, Any, T]) -> T:
+    """Let a piece of work end, also when whoever waits for it is cancelled meanwhile: he hears of that afterwards."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is None:
+        return task.result()
+    if not task.cancelled():
+        task.exception()  # seen: who is cancelled has no use for it
+    raise cancelled
+
+
+class _UncancellableConnection(AsyncConnection):
+    """A connection whose statements end whatever becomes of whoever asked.
+
+    One that is cancelled in the middle would leave its connection unusable, and the driver's thread an answer for an
+    event loop that may be closed by then.
+    """
+
+    async def start(self, is_ctxmanager: bool = False) -> AsyncConnection:  # noqa: FBT002 - SQLAlchemy's own
+        return await finish_despite_cancel(super().start(is_ctxmanager))
+
+    async def execute(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as SQLAlchemy's, which has many forms
+        return await finish_despite_cancel(super().execute(*args, **kwargs))
+
+    async def run_sync(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as SQLAlchemy's
+        return await finish_despite_cancel(super().run_sync(*args, **kwargs))
+
+    async def commit(self) -> None:
+        await finish_despite_cancel(super().commit())
+
+    async def rollback(self) -> None:
+        await finish_despite_cancel(super().rollback())
+
+    async def close(self) -> None:
+        if self.sync_connection is not None:  # else it never came to be one
+            await finish_despite_cancel(super().close())
+
+
+def new_id(prefix: str) -> str:
+    """Name something: the prefix, a hyphen and 128 random bits in small letters and digits."""
+    return f"{prefix}-{b32encode(secrets.token_bytes(16)).decode().rstrip('=').lower()}"
+
+
+class HubStore:
+    """One database. Made by `open`."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self.one_writer = engine.dialect.name == "sqlite"
+        self._write_lock = asyncio.Lock()
+        self._is_closed = False
+        self._health_query: asyncio.Task[bool] | None = None
+        self._has_schema_fault = False  # a table or column was missing when it was last asked for
+        self._open_sessions: set[asyncio.Future[None]] = set()  # one for each connection that somebody has
+
+    @classmethod
+    async def open(cls, url: str) -> "HubStore":
+        """Open the database that a URL of SQLAlchemy names, and make or migrate its tables.
+
+        Raises:
+            StoreUnusable: it cannot be reached, or its tables are of a version that this hub cannot work with.
+        """
+        try:
+            engine = _engine_of(url)
+        except (ArgumentError, NoSuchModuleError) as error:
+            raise StoreUnusable(
+                f"{url!r} names no database: write sqlite+aiosqlite:///hub.sqlite3 or"
+                " postgresql+asyncpg://user@host/name."
+            ) from error
+        store, good = cls(engine), False
+        try:
+            _check_openable(engine)
+            await store._begin_session()
+            good = True
+        except (DBAPIError, OSError, SchemaUnusable) as error:
+            why = (isinstance(error, OSError) and error.strerror) or str(error).splitlines()[0]
+            named = engine.url.render_as_string(hide_password=True)
+            raise StoreUnusable(f"The database {named} cannot be used: {why}.") from error
+        finally:
+            if not good:
+                await store.close()
+        return store
+
+    async def close(self) -> None:
+        """Close every connection when all reads and writes have ended, at the latest after `CLOSE_TIMEOUT_S`."""
+        self._is_closed = True
+        loop = asyncio.get_running_loop()
+        until = loop.time() + CLOSE_TIMEOUT_S
+        while self._open_sessions and (left := until - loop.time()) > 0:
+            await asyncio.wait(self._open_sessions, timeout=left)
+        await finish_despite_cancel(self._engine.dispose())
+
+    @contextlib.asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """Give a connection to read by. On SQLite all that it sees is one moment; on PostgreSQL each statement's own.
+
+        There it has no transaction: beginning and ending one would be two more ways to the server for each look.
+        """
+        async with self._connection() as connection:
+            if not self.one_writer:
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
+            yield connection
+
+    @contextlib.asynccontextmanager
+    async def writing(self) -> AsyncIterator[AsyncConnection]:
+        """Give a transaction: whole when the block ends, nothing if it raises.
+
+        Who is cancelled while it is made whole finds it whole.
+        """
+        async with self._write_lock if self.one_writer else contextlib.nullcontext(), self._connection() as connection:
+            if self.one_writer:
+                await connection.execution_options(perron_writes=True)
+            try:
+                yield connection
+            except BaseException:
+                with contextlib.suppress(DBAPIError):  # a connection that is gone has rolled back already
+                    await connection.rollback()
+                raise
+            await connection.commit()
+
+    async def once(
+        self, statement: Executable, params: Mapping[str, Any] | Sequence[Mapping[str, Any]]
+    ) -> Sequence[Row[Any]]:
+        """Do one statement that is a transaction of its own; the rows that it gives.
+
+        On PostgreSQL that is one way to the server, where `writing` makes three.
+        """
+        async with self.writing() if self.one_writer else self.reading() as tx:
+            found = await tx.execute(statement, params)
+            return found.all() if found.returns_rows else ()
+
+    @contextlib.asynccontextmanager
+    async def _connection(self) -> AsyncIterator[AsyncConnection]:
+        connection, given_back = _UncancellableConnection(self._engine), asyncio.get_running_loop().create_future()
+        self._open_sessions.add(given_back)
+        try:
+            with _as_unavailable():
+                await connection.start()
+            try:
+                yield connection
+            except TimeoutError as error:  # of a statement: what is left of the connection is of no use
+                await connection.invalidate(error)
+                raise StoreUnavailable("The database did not answer in time.") from error
+            except DBAPIError as error:
+                if is_transient(error):
+                    raise StoreUnavailable(_error_text(error)) from error
+                if is_schema_fault(error):
+                    self._has_schema_fault = True
+                    log.error(
+                        "schema_fault", why=_error_text(error), todo="restart the hub: it then says what is missing"
+                    )
+                raise
+        finally:
+            try:
+                if self._is_closed and connection.sync_connection is not None and not connection.invalidated:
+                    await connection.run_sync(Connection.detach)  # too late for the pool: it is closed itself
+                await connection.close()
+            except DBAPIError:
+                await connection.close()  # gone while nobody used it: its transaction with it
+            finally:
+                self._open_sessions.discard(given_back)
+                given_back.set_result(None)
+
+    async def well(self) -> bool:
+        """Whether it answers now, has the tables that it had, and where it is SQLite has room for what is written."""
+        asking = self._health_query
+        if asking is None or asking.done():
+            asking = self._health_query = asyncio.ensure_future(self._check_answers())
+        await asyncio.wait({asking}, timeout=READINESS_TIMEOUT_S)
+        return asking.done() and asking.result()
+
+    async def _check_answers(self) -> bool:
+        try:
+            async with self.reading() as connection:
+                await connection.execute(select(about.c.value))
+                if self._has_schema_fault:
+                    self._has_schema_fault = bool(await connection.run_sync(missing_columns))
+            return not self._has_schema_fault and await asyncio.to_thread(self._free_bytes) >= MIN_FREE_BYTES
+        except UNAVAILABLE_ERRORS:
+            return False
+        except DBAPIError as error:
+            if not is_schema_fault(error):
+                raise
+            return False
+
+    def _free_bytes(self) -> int:
+        """How many bytes the disk takes; of a database on another machine that is its own to know."""
+        file = self._engine.url.database if self.one_writer else None
+        return MIN_FREE_BYTES if not file else shutil.disk_usage(Path(file).resolve().parent).free
+
+    async def _begin_session(self) -> None:
+        async with self.writing() as connection:
+            if not self.one_writer:  # of several hubs that begin at once one makes the tables
+                await connection.execute(select(func.pg_advisory_xact_lock(_SCHEMA_LOCK_ID)))
+            await connection.run_sync(migrate)
+
+
+def is_transient(error: DBAPIError) -> bool:
+    """Whether the same may well go a moment later."""
+    if is_schema_fault(error):
+        return False
+    state = getattr(error.orig, "sqlstate", None) or ""
+    gone = error.connection_invalidated or isinstance(error, OperationalError | InterfaceError)
+    return gone or state.startswith(_TRANSIENT_CODE_CLASSES)
+
+
+def is_schema_fault(error: DBAPIError) -> bool:
+    """Whether a table or column is missing: SQLite calls that an operational error, as it does a full disk."""
+    if getattr(error.orig, "sqlstate", None) in _MISSING_OBJECT_CODES:
+        return True
+    return getattr(error.orig, "sqlite_errorcode", None) == _SQLITE_ERROR_CODE
+
+
+@contextlib.contextmanager
+def _as_unavailable() -> Iterator[None]:
+    """Say of whatever keeps a connection from being had that the database is silent."""
+    try:
+        yield
+    except (DBAPIError, TooMany, asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        raise StoreUnavailable(_error_text(error)) from error
+
+
+def _error_text(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
+def _check_openable(engine: AsyncEngine) -> None:
+    """See whether SQLite's file, if that is what it is, can be opened, before aiosqlite does.
+
+    It leaves the thread of a connection that cannot be opened to answer a loop that may be gone. A file that is there
+    is not opened: to close it would give back the locks of whoever has it open in this process, and the next process
+    that looks would take it for nobody's and delete its log (seen).
+    """
+    if engine.dialect.name != "sqlite" or not engine.url.database:
+        return
+    file = Path(engine.url.database)
+    if not file.is_file():
+        file.open("ab").close()
+    elif not os.access(file, os.R_OK | os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(file))
+
+
+def _postgresql_engine(url: str) -> AsyncEngine:
+    engine = create_async_engine(
+        url,
+        pool_size=10,
+        max_overflow=10,
+        pool_timeout=POOL_TIMEOUT_S,
+        connect_args={
+            "timeout": CONNECT_TIMEOUT_S,
+            "command_timeout": STATEMENT_TIMEOUT_S,
+            "prepared_statement_cache_size": 500,
+            "server_settings": {"enable_seqscan": "off"},
+        },
+    )
+    # Of a table that was small a moment ago PostgreSQL remembers that it is quickest read from end to end: with 3,000
+    # jobs that came at once it did so for each of them. Whatever is asked often here has its index.
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def chosen(connection: Any, _record: object, _proxy: object) -> None:  # noqa: ANN401 - the driver's
+        """Take another where this one is known to have ended: asking the server would be three more ways to it."""
+        if connection.driver_connection.is_closed():
+            raise DisconnectionError
+
+    return engine
+
+
+def _engine_of(url: str) -> AsyncEngine:
+    if make_url(url).get_backend_name() != "sqlite":
+        return _postgresql_engine(url)
+    engine = create_async_engine(url, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def opened(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's
+        try:
+            connection.isolation_level = None  # SQLAlchemy says BEGIN itself, below
+            cursor = connection.cursor()
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+                cursor.execute(f"PRAGMA {pragma}")
+            cursor.close()
+        except BaseException:
+            connection.close()  # SQLAlchemy would leave it, and its thread, to the garbage collector
+            raise
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begun(connection: Any) -> None:  # noqa: ANN401 - SQLAlchemy's
+        writes = connection.get_execution_options().get("perron_writes", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine

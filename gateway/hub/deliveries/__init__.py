@@ -1,0 +1,1 @@
+"""What the hub stores about deliveries: connections, orders, jobs for homes, events for retailers."""

@@ -1,0 +1,265 @@
+"""Stores connections between a retailer's brand and a home, from the request to the home's answer.
+
+Every function is called inside the caller's transaction. The home decides: nothing here makes a connection granted but
+the home's own signed word.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import ColumnElement, Row, and_, func, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.domain.delivery.permission import PermissionTerms
+from gateway.domain.delivery.promise import State
+from gateway.hub.database.tables import brand_keys, brands, connections, deliveries, homes
+from gateway.hub.deliveries import events, jobs
+from gateway.hub.deliveries.orders import set_state
+from gateway.protocol.box_hub import JobKind, PermissionDecision
+from gateway.protocol.consent_request import (
+    MAX_WITHDRAWN_KEYS,
+    AskedTerms,
+    ConsentMessage,
+    RequestedKey,
+    parse_consent,
+    sign_consent_within_limit,
+)
+from gateway.protocol.delivery_state import FINAL_STATES
+
+ANSWER_PERIOD = timedelta(days=7)  # for an answer
+ASK_WINDOW, MAX_ASKS_PER_WINDOW = timedelta(days=1), 10  # questions of one retailer to one home
+MAX_CODE_TRIES = 5  # support codes that one connection's page takes
+
+_ANSWERED_STATES = frozenset({"pending", "granted", "refused", "revoked"})
+"""States in which the home's word counts: what was asked too long ago, or ended, is asked anew."""
+
+_DENIED_STATES = frozenset({"refused", "revoked"})
+
+
+class GivenTerms(BaseModel):
+    """The terms that a home granted, as far as the brand may know them."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    entrances: tuple[str, ...]
+    places: tuple[str, ...]
+    carriers: tuple[str, ...]
+    days: tuple[str, ...]
+    hours: str
+    openings: int
+    expires: datetime | None = None
+    hub_signed: bool = False
+
+    @property
+    def meant(self) -> PermissionTerms:
+        """The same as a house reckons with them.
+
+        Raises:
+            ValueError: they cannot be meant.
+        """
+        return PermissionTerms(
+            entrances=frozenset(self.entrances), places=frozenset(self.places), carriers=frozenset(self.carriers),
+            days=frozenset(self.days), hours=self.hours, openings=self.openings, expires=self.expires,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentWriter:
+    """Who writes to homes: the hub's own address and key."""
+
+    url: str
+    sign: Callable[[bytes], bytes]
+
+
+def is_expired(now: datetime) -> ColumnElement[bool]:
+    """Whose question nobody has answered in time, also where that is not written down yet."""
+    return or_(connections.c.state == "expired", and_(connections.c.state == "pending", connections.c.expires <= now))
+
+
+def state_of(row: Row[Any], now: datetime) -> str:
+    """How a connection stands at this moment."""
+    return "expired" if row.state == "pending" and row.expires <= now else str(row.state)
+
+
+def connection_view(row: Row[Any], now: datetime) -> dict[str, Any]:
+    """A connection as its retailer may see it, in JSON's own types. Which home it is he learns once it lets him in."""
+    state = state_of(row, now)
+    given = state == "granted"
+    return {
+        "id": row.id, "state": state, "brand": row.brand, "asked": row.asked, "terms": row.terms if given else None,
+        "version": row.version, "home": row.home if given else None, "reference": row.reference,
+        "return_url": row.return_url, "sandbox": row.sandbox, "created": _iso(row.created),
+        "expires": _iso(row.expires), "decided": None if row.decided is None else _iso(row.decided),
+    }  # fmt: skip
+
+
+def _iso(at: datetime) -> str:
+    return at.isoformat().replace("+00:00", "Z")
+
+
+async def ask_home(tx: AsyncConnection, row: Row[Any], code: str | None, pen: ConsentWriter, now: datetime) -> None:
+    """Somebody said a home's support code on the page: ask that home, if there is one.
+
+    Every code counts as a try and gets the same answer, whether a home has it or not; the first that has one stays.
+    """
+    new: dict[str, Any] = {"tries": connections.c.tries + 1}
+    home = None
+    if row.home is None and code is not None:
+        mine = (homes.c.support_code == code, homes.c.sandbox == row.sandbox, homes.c.revoked.is_(None))
+        open_ = or_(homes.c.retailer.is_(None), homes.c.retailer == row.retailer)  # a playground is one retailer's
+        home = await tx.scalar(select(homes.c.id).where(*mine, open_))
+    if home is not None and await _asks_exhausted(tx, row, home, now):
+        home = None
+    if home is not None:
+        new |= {"home": home, "keys_sent": await _keys_version(tx, row)}
+    await tx.execute(update(connections).where(connections.c.id == row.id).values(**new))
+    if home is not None:
+        await _send(tx, row, home, pen, now, asks=True)
+
+
+async def _asks_exhausted(tx: AsyncConnection, row: Row[Any], home: str, now: datetime) -> bool:
+    """Whether a retailer has asked this home often enough today: a home answers so many questions, of all together."""
+    lately = (
+        connections.c.retailer == row.retailer,
+        connections.c.home == home,
+        connections.c.created > now - ASK_WINDOW,
+    )
+    there = await tx.scalar(select(func.count()).select_from(connections).where(*lately))
+    return (there or 0) >= MAX_ASKS_PER_WINDOW
+
+
+async def send_keys(tx: AsyncConnection, row: Row[Any], pen: ConsentWriter, now: datetime) -> None:
+    """Tell a home that has let the brand in which keys the brand has now: its owner approves the new ones."""
+    await _send(tx, row, row.home, pen, now, asks=False)
+    version = await _keys_version(tx, row)
+    await tx.execute(update(connections).where(connections.c.id == row.id).values(keys_sent=version))
+
+
+async def _keys_version(tx: AsyncConnection, row: Row[Any]) -> int:
+    brand = (brands.c.id == row.brand, brands.c.sandbox == row.sandbox)
+    version: int = (await tx.execute(select(brands.c.keys_version).where(*brand))).scalar_one()
+    return version
+
+
+async def send_end(tx: AsyncConnection, row: Row[Any], pen: ConsentWriter, now: datetime) -> None:
+    """Tell a home that the brand wants no more of a connection: by the brand's own word, where it gave one."""
+    await _send(tx, row, row.home, pen, now, asks=False, ends=True)
+    await tx.execute(update(connections).where(connections.c.id == row.id).values(end_told=True))
+
+
+async def _send(  # noqa: PLR0913 - who says what to whom
+    tx: AsyncConnection, row: Row[Any], home: str, pen: ConsentWriter, now: datetime, *, asks: bool, ends: bool = False
+) -> None:
+    brand = (brands.c.id == row.brand, brands.c.sandbox == row.sandbox)
+    name = (await tx.execute(select(brands.c.name).where(*brand))).scalar_one()
+    mine = select(brand_keys).where(brand_keys.c.brand == row.brand, brand_keys.c.sandbox == row.sandbox)
+    counting = mine.where(brand_keys.c.revoked.is_(None)).order_by(brand_keys.c.created, brand_keys.c.kid)
+    gone = mine.where(brand_keys.c.revoked.is_not(None)).order_by(brand_keys.c.revoked.desc()).limit(MAX_WITHDRAWN_KEYS)
+    asking = ConsentMessage(
+        hub=pen.url, home=home, brand=row.brand, name=name,
+        keys=tuple(RequestedKey(kid=key.kid, x=key.x, vouched=key.vouched) for key in await tx.execute(counting)),
+        withdrawn=tuple(key.x for key in await tx.execute(gone)), signed=row.signed if asks else None,
+        ends=row.id if ends else None, ended=row.end_signed if ends else None,
+        connection=row.id if asks else None, expires=row.expires if asks else None,
+        asked=AskedTerms.model_validate_json(json.dumps(row.asked)) if asks and row.signed is None else None,
+    )  # fmt: skip
+    await jobs.enqueue(tx, home, JobKind.CONNECT, sign_consent_within_limit(asking, pen.sign), now=now)
+
+
+async def on_decision(tx: AsyncConnection, home: Row[Any], said: PermissionDecision, now: datetime) -> bool:
+    """Keep what a home says to a brand, and tell whoever asked; whether it changed anything.
+
+    `home`: its row. A word older than the one that is known changes nothing; terms that cannot be meant give nothing.
+    A no ends its open deliveries at once, but for one at the door: what becomes of that the home says, and of the
+    others too, one by one, should it think again.
+    """
+    given = _granted_terms(said)
+    if given is None and said.standing == "granted":
+        said = said.model_copy(update={"standing": "pending"})
+    asked = select(connections).where(
+        connections.c.home == home.id, connections.c.brand == said.brand, connections.c.sandbox == home.sandbox
+    )
+    changed = False
+    for row in (await tx.execute(asked.with_for_update(key_share=True))).all():
+        if state_of(row, now) not in _ANSWERED_STATES or row.version >= said.version:
+            continue
+        state = _state_after(row, said)
+        at = row.decided if state == "pending" else now
+        new = {"state": state, "terms": given, "version": said.version, "decided": at}
+        await tx.execute(update(connections).where(connections.c.id == row.id).values(**new))
+        if (row.state, row.terms) != (state, given):
+            await _notify_retailer(tx, row.id, now)
+            changed = True
+        if state in _DENIED_STATES:
+            await _end_deliveries(tx, row.id, now)
+    return changed
+
+
+async def _end_deliveries(tx: AsyncConnection, connection: str, now: datetime) -> None:
+    not_ended = deliveries.c.state.not_in([str(state) for state in (*FINAL_STATES, State.VISITING)])
+    mine = select(deliveries).where(deliveries.c.connection == connection, not_ended)
+    for row in (await tx.execute(mine.with_for_update())).all():
+        await set_state(tx, row, State.REFUSED, "brand_not_permitted", now)
+
+
+def _granted_terms(said: PermissionDecision) -> dict[str, Any] | None:
+    """The terms as they are kept, in JSON's own types; None: none that can be meant were given."""
+    if said.standing != "granted":
+        return None
+    plain: dict[str, Any] = said.model_dump(mode="json", exclude={"brand", "version", "standing"})
+    try:
+        _ = GivenTerms.model_validate_json(json.dumps(plain)).meant
+    except ValueError:  # a ValidationError is one
+        return None
+    return plain
+
+
+def _state_after(row: Row[Any], said: PermissionDecision) -> str:
+    """A home that has not made up its mind has not said yes: what it gave before it has taken back."""
+    if said.standing == "pending":
+        return "pending" if row.state == "pending" else "revoked"
+    return said.standing
+
+
+async def end_connection(tx: AsyncConnection, row: Row[Any], signed: str | None, now: datetime) -> None:
+    """The retailer wants no more of it; `signed`: as its brand says it. Its home is told by and by."""
+    new = {"state": "ended", "decided": now, "end_signed": signed}
+    await tx.execute(update(connections).where(connections.c.id == row.id).values(**new))
+
+
+async def expire_connection(tx: AsyncConnection, row: Row[Any], now: datetime) -> None:
+    """Nobody has answered: silence is no."""
+    await tx.execute(update(connections).where(connections.c.id == row.id).values(state="expired"))
+    await _notify_retailer(tx, row.id, now)
+
+
+async def on_question_refused(tx: AsyncConnection, home: str, token: bytes, now: datetime) -> None:
+    """A home has refused a question unseen. One that its brand did not sign, and should have, is over at once.
+
+    Every other looks like one that nobody answers, until its time is over: such a home refuses by what it knows of
+    others (a name like that of a brand there, too many that ask), and how soon an end came would tell it.
+    """
+    asking = parse_consent(token)
+    if asking is None or asking.connection is None or asking.signed is not None:
+        return
+    if not asking.keys and asking.asked is not None and asking.asked.hub_signed:
+        return  # of a brand without keys there is nothing to sign by
+    mine = (connections.c.id == asking.connection, connections.c.home == home, connections.c.state == "pending")
+    row = (await tx.execute(select(connections).where(*mine).with_for_update(key_share=True))).one_or_none()
+    if row is not None:
+        await expire_connection(tx, row, now)
+
+
+async def _notify_retailer(tx: AsyncConnection, id_: str, now: datetime) -> None:
+    row = (await tx.execute(select(connections).where(connections.c.id == id_))).one()
+    data = connection_view(row, now)
+    await events.emit(tx, row.retailer, events.Type.CONNECTION_DECIDED, row.id, data, sandbox=row.sandbox, now=now)
+
+
+def terms_of(row: Row[Any]) -> PermissionTerms | None:
+    """The terms that a home gave; None: none count."""
+    return None if row.terms is None else GivenTerms.model_validate_json(json.dumps(row.terms)).meant

@@ -1,0 +1,74 @@
+"""Stores numbered events for retailers, and a message of each for every subscribed webhook."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.hub.database.store import new_id
+from gateway.hub.database.tables import endpoints, events, messages, retailers
+
+# The retailer's row is the lock by which his events are numbered one after the other.
+_UPDATE_EVENT_COUNT = (
+    update(retailers)
+    .where(retailers.c.id == bindparam("whose"))
+    .values(told=retailers.c.told + 1)
+    .returning(retailers.c.told)
+)
+_INSERT_EVENT = insert(events)
+_SELECT_ENDPOINTS = select(endpoints.c.id, endpoints.c.types, endpoints.c.seq).where(
+    endpoints.c.retailer == bindparam("whose"), endpoints.c.sandbox == bindparam("sandbox"), endpoints.c.enabled
+)
+_SELECT_ENDPOINT = _SELECT_ENDPOINTS.where(endpoints.c.id == bindparam("only"))
+_INSERT_MESSAGE = insert(messages)
+_UPDATE_ENDPOINT = update(endpoints).where(endpoints.c.id == bindparam("endpoint"))
+
+
+class Type(StrEnum):
+    """What an event is about. A delivery's state and a permission's standing are in its data."""
+
+    CONNECTION_DECIDED = "connection.decided"
+    DELIVERY_CREATED = "delivery.created"
+    DELIVERY_CHANGED = "delivery.changed"
+    DELIVERY_PROOF = "delivery.proof"
+    ENDPOINT_CHALLENGE = "webhook_endpoint.challenge"
+    ENDPOINT_DISABLED = "webhook_endpoint.disabled"
+    PING = "ping"
+
+
+async def emit(  # noqa: PLR0913 - an event's own columns
+    tx: AsyncConnection,
+    retailer: str,
+    type_: Type,
+    about: str,
+    data: Mapping[str, Any],
+    *,
+    sandbox: bool,
+    now: datetime,
+    only: str | None = None,
+) -> str:
+    """Tell a retailer something, in the transaction in which it becomes true; the event's id.
+
+    Its `seq` is one more than that of the retailer's event before it, without a hole. `only`: to this endpoint alone,
+    whatever it wants. Ring `Bells.messages` when the transaction is whole.
+    """
+    id_, seq = new_id("evt"), (await tx.execute(_UPDATE_EVENT_COUNT, {"whose": retailer})).scalar_one()
+    kept = {"id": id_, "retailer": retailer, "type": type_, "object": about, "data": dict(data), "sandbox": sandbox,
+            "seq": seq, "at": now}  # fmt: skip
+    await tx.execute(_INSERT_EVENT, kept)
+    whom = {"whose": retailer, "sandbox": sandbox}
+    wanting = await (
+        tx.execute(_SELECT_ENDPOINTS, whom) if only is None else tx.execute(_SELECT_ENDPOINT, {**whom, "only": only})
+    )
+    for endpoint in wanting.all():
+        if only is not None or not endpoint.types or type_ in endpoint.types:
+            message = {
+                "id": new_id("msg"), "endpoint": endpoint.id, "event": id_, "seq": seq, "previous": endpoint.seq,
+                "attempts": 0, "tries": 0, "state": "waiting", "created": now, "begun": now, "due": now,
+            }  # fmt: skip
+            await tx.execute(_INSERT_MESSAGE, message)
+            await tx.execute(_UPDATE_ENDPOINT, {"endpoint": endpoint.id, "seq": seq})
+    return id_

@@ -1,0 +1,115 @@
+"""Sends held deliveries once the home permits the brand, and ends those that wait in vain.
+
+The store says what is to do, so a hub that dies in the middle goes on with it at its next start.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import structlog
+from sqlalchemy import Row, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.domain.delivery.promise import State
+from gateway.hub.database.store import UNAVAILABLE_ERRORS, HubStore, StoreUnavailable
+from gateway.hub.database.tables import connections, deliveries, delivery_versions
+from gateway.hub.deliveries.orders import DeliveryWriter, MessageTooLarge, name_taken, release, set_state
+from gateway.hub.http.operation import HubSigner, WakeUps
+from gateway.system.containment import Containment, RowQuarantine
+
+log = structlog.get_logger(__name__)
+
+CHECK_INTERVAL_S = 1.0  # seconds between two looks
+MAX_DELIVERIES_PER_CHECK = 50
+
+
+class HeldDeliveries:
+    """One a process. The `bells` are rung when something was sent or told.
+
+    A delivery that raises an unforeseen error is set aside, and all others are released.
+    """
+
+    def __init__(  # noqa: PLR0913 - what it works with, named one by one
+        self, store: HubStore, *, key: HubSigner, now: Callable[[], datetime], bells: WakeUps, contained: Containment,
+        monotonic: Callable[[], float],
+    ) -> None:  # fmt: skip
+        self._store, self._key, self._now, self._wake_ups, self._containment = store, key, now, bells, contained
+        self._set_aside = RowQuarantine(monotonic=monotonic)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        while True:
+            await asyncio.sleep(CHECK_INTERVAL_S)
+            try:
+                while await self.look():
+                    self._wake_ups.jobs()
+                    self._wake_ups.messages()
+            except UNAVAILABLE_ERRORS as error:
+                log.error("held_not_sent", why=str(error).splitlines()[0])
+
+    async def look(self) -> bool:
+        """Do what is due; whether anything was."""
+        now = self._now()
+        asked = (
+            select(
+                deliveries,
+                connections.c.state.label("standing"),
+                connections.c.home.label("let_in"),
+                connections.c.terms.label("given"),
+            )
+            .join(connections, connections.c.id == deliveries.c.connection)
+            .where(deliveries.c.held, or_(connections.c.state != "pending", deliveries.c.window_end <= now))
+            .where(deliveries.c.id.not_in(self._set_aside.rows()))
+            .limit(MAX_DELIVERIES_PER_CHECK)
+        )
+        async with self._store.reading() as tx:  # the rule: nothing to do, so nothing is held up by it
+            found = [row.id for row in (await tx.execute(asked)).all()]
+        locked = asked.with_for_update(of=deliveries, key_share=True, skip_locked=True)
+        for delivery in found:  # each in a transaction of its own: one that fails takes no other with it
+            with self._containment.piece("held deliveries", delivery, foreseen=(StoreUnavailable,)) as piece:
+                async with self._store.writing() as tx:
+                    row = (await tx.execute(locked.where(deliveries.c.id == delivery))).one_or_none()
+                    if row is not None:
+                        await self._release_or_end(tx, row, now)
+            if piece.fault is None:
+                self._set_aside.done(delivery)
+            else:
+                await self._refuse(delivery, now)
+        return bool(found)
+
+    async def _refuse(self, delivery: str, now: datetime) -> None:
+        """Refuse a delivery that cannot be worked, and tell its retailer; set it aside if not even that can be done."""
+        with self._containment.piece("held deliveries", delivery, foreseen=(StoreUnavailable,)) as piece:
+            async with self._store.writing() as tx:
+                row = (await tx.execute(select(deliveries).where(deliveries.c.id == delivery))).one_or_none()
+                if row is not None and row.held:
+                    await set_state(tx, row, State.REFUSED, "malformed", now)
+        if piece.fault is not None:
+            self._set_aside.add(delivery)
+
+    async def _release_or_end(self, tx: AsyncConnection, row: Row[Any], now: datetime) -> None:
+        if row.window_end <= now:
+            await set_state(tx, row, State.EXPIRED, None, now)
+        elif row.standing == "granted" and row.let_in is not None:
+            if await name_taken(tx, row, row.let_in):
+                await set_state(tx, row, State.REFUSED, "already_offered", now)
+                return
+            if not await _may_be_sent(tx, row):
+                await set_state(tx, row, State.REFUSED, "hub_signed_not_permitted", now)
+                return
+            try:
+                await release(DeliveryWriter(tx, self._key, now), row, row.let_in)
+            except MessageTooLarge:  # looked at when it was announced; a version from before that must end too
+                await set_state(tx, row, State.REFUSED, "malformed", now)
+        else:
+            await set_state(tx, row, State.REFUSED, "brand_not_permitted", now)
+
+
+async def _may_be_sent(tx: AsyncConnection, row: Row[Any]) -> bool:
+    """Whether the home's terms allow it: what its brand did not sign only where they allow the hub's signature."""
+    signed = (delivery_versions.c.delivery == row.id, delivery_versions.c.token.is_not(None))
+    if await tx.scalar(select(delivery_versions.c.version).where(*signed).limit(1)) is not None:
+        return True
+    return row.given is not None and bool(row.given.get("hub_signed", False))

@@ -1,0 +1,32 @@
+"""The hub's jobs for boxes, stored until the box confirms them."""
+
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from sqlalchemy import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.hub.database.store import new_id
+from gateway.hub.database.tables import jobs
+from gateway.protocol.box_hub import JobKind
+
+_INSERT_JOB = insert(jobs)
+
+JOB_LIFETIME = timedelta(days=31)  # as long as a signed message may live (gateway/protocol/jws.py)
+
+
+async def enqueue(  # noqa: PLR0913 - a job's own columns
+    tx: AsyncConnection, home: str, kind: JobKind, token: bytes, *, now: datetime, delivery: str | None = None,
+    browser: str | None = None, life: timedelta = JOB_LIFETIME,
+) -> str:  # fmt: skip
+    """Keep a job for a home, due at once; its id. Ring `Bells.jobs` when the transaction is whole."""
+    id_ = new_id("job")
+    await tx.execute(
+        _INSERT_JOB,
+        {
+            "id": id_, "home": home, "kind": kind, "token": token, "sha256": sha256(token).hexdigest(),
+            "delivery": delivery, "browser": browser, "attempts": 0, "parked": False, "created": now, "due": now,
+            "expires": now + life,
+        },
+    )  # fmt: skip
+    return id_

@@ -1,0 +1,184 @@
+"""Stores deliveries at the hub and queues their jobs for homes.
+
+The home decides: the hub says `scheduled` or `cancelled` only once the home has. What nobody has let in yet is *held*:
+the home's box does not know the brand, so nothing is sent, and the hub itself may cancel it or let it expire.
+"""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from sqlalchemy import Row, bindparam, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.domain.delivery.promise import Cancel, DeliveryBody, DeliveryResult, Offer, State, Update, Window
+from gateway.hub.database.tables import deliveries, delivery_versions
+from gateway.hub.deliveries import events, jobs
+from gateway.hub.http.operation import HubSigner
+from gateway.protocol.box_hub import JobKind, token_digest
+from gateway.protocol.delivery_state import FINAL_STATES
+from gateway.protocol.hub_signed import HubClaims
+from gateway.protocol.jws import MAX_LIFETIME_S, MAX_MESSAGE_BYTES
+
+_PLACEHOLDER_HOME = f"home-{'a' * 26}"  # as long as any
+_PROMISE_FIELDS = frozenset({"entrance", "carrier", "place", "window", "parcels", "courier_sha256", "max_celsius"})
+
+B = TypeVar("B", Offer, Update)
+
+_SELECT_DELIVERY = select(deliveries).where(deliveries.c.id == bindparam("delivery"))
+_INSERT_VERSION = insert(delivery_versions)
+
+
+class MessageTooLarge(ValueError):  # noqa: N818 - it says what it is
+    """Signed it is larger than a box reads."""
+
+
+def initial_state(promise: Mapping[str, Any]) -> State:
+    """How a delivery stands of which no home has spoken."""
+    return State.AWAITING_PERMISSION if promise["parcels"] else State.AWAITING_LABEL
+
+
+def promise_fields(body: DeliveryBody) -> dict[str, Any]:
+    """What is kept of a promise, as JSON has it."""
+    return body.model_dump(mode="json", include=set(_PROMISE_FIELDS))
+
+
+def body_of(model: type[B], row: Row[Any], version: int, promise: Mapping[str, Any]) -> B:
+    """Build the message of a version that is stored.
+
+    Its values were validated when they were received. They are not validated again: the rules of an older release may
+    have been others, and a stored row must not raise in a background task.
+    """
+    window = Window.model_construct(
+        start=datetime.fromisoformat(promise["window"]["start"]), end=datetime.fromisoformat(promise["window"]["end"])
+    )
+    stored = {**promise, "window": window, "parcels": tuple(promise["parcels"])}
+    return model.model_construct(**stored, id=row.name, version=version)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryWriter:
+    """What is kept, and signed, in one transaction."""
+
+    tx: AsyncConnection
+    key: HubSigner
+    now: datetime
+
+
+async def keep_version(
+    pen: DeliveryWriter, delivery: str, version: int, promise: Mapping[str, Any] | None, token: bytes | None
+) -> None:
+    """Keep one version; without a token the hub signs it when it is sent."""
+    kept = {"delivery": delivery, "version": version, "promise": promise, "token": token, "created": pen.now,
+            "sha256": None if token is None else token_digest(token)}  # fmt: skip
+    await pen.tx.execute(_INSERT_VERSION, kept)
+
+
+async def send(pen: DeliveryWriter, row: Row[Any], said: Offer | Update | Cancel, token: bytes | None) -> None:
+    """Send one version to its home: as the brand signed it, or signed by the hub.
+
+    Raises:
+        MessageTooLarge: no box would read it.
+    """
+    kind = JobKind.HUB_DELIVERY if token is None else JobKind.DELIVERY
+    if token is None:
+        token = sign_message(pen, row.brand, row.home, said)
+    await jobs.enqueue(pen.tx, row.home, kind, token, now=pen.now, delivery=row.id)
+
+
+def sign_message(pen: DeliveryWriter, brand: str, home: str | None, said: Offer | Update | Cancel) -> bytes:
+    """Sign as the hub what a brand did not; `home` None: for one that is not known yet, to see whether it fits.
+
+    Raises:
+        MessageTooLarge: no box would read it.
+    """
+    iat = int(pen.now.timestamp())
+    token = pen.key.sign(
+        HubClaims(
+            brand=brand, aud=home or _PLACEHOLDER_HOME, iat=iat, nbf=iat, exp=iat + MAX_LIFETIME_S,
+            jti=secrets.token_urlsafe(16), delivery=said,
+        )
+    )  # fmt: skip
+    if len(token) > MAX_MESSAGE_BYTES:
+        raise MessageTooLarge
+    return token
+
+
+async def release(pen: DeliveryWriter, row: Row[Any], home: str) -> None:
+    """The home has let the brand in: send what was held for it."""
+    await pen.tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(home=home, held=False))
+    row = await find_delivery(pen.tx, row.id)
+    asked = select(delivery_versions).where(delivery_versions.c.delivery == row.id)
+    versions = (await pen.tx.execute(asked.order_by(delivery_versions.c.version))).all()
+    signed = [version for version in versions if version.token is not None]
+    for place, version in enumerate(signed):  # each a little later: a home is rung at in the order of its jobs
+        number, promise = version.version, version.promise
+        body = body_of(Update, row, number, promise) if place else body_of(Offer, row, number, promise)
+        at = replace(pen, now=pen.now + place * timedelta(microseconds=1))
+        await send(at, row, body, version.token)
+    if not signed:  # of what the hub signs the newest is enough
+        await send(pen, row, body_of(Offer, row, row.version, row.promise), None)
+
+
+async def name_taken(tx: AsyncConnection, row: Row[Any], home: str) -> bool:
+    """Whether this home has another delivery of that name from the brand."""
+    same = (deliveries.c.brand == row.brand, deliveries.c.home == home, deliveries.c.name == row.name)
+    return await tx.scalar(select(deliveries.c.id).where(*same, deliveries.c.id != row.id)) is not None
+
+
+async def set_state(tx: AsyncConnection, row: Row[Any], state: State, reason: str | None, now: datetime) -> None:
+    """Say by the hub's own word how a delivery stands, where no home ever heard of it."""
+    await tx.execute(
+        update(deliveries).where(deliveries.c.id == row.id).values(state=state, reason=reason, held=False, changed=now)
+    )
+    await notify_retailer(tx, await find_delivery(tx, row.id), events.Type.DELIVERY_CHANGED, now)
+
+
+async def columns_after(tx: AsyncConnection, row: Row[Any], result: DeliveryResult) -> dict[str, Any]:
+    """The home has spoken of a version: what it refused does not count, so the one before it is what is promised.
+
+    What is to be written of the delivery.
+    """
+    mine = delivery_versions.c.delivery == row.id
+    version = result.version
+    if version is None and result.token_sha256 is not None:
+        same = delivery_versions.c.sha256 == result.token_sha256
+        version = await tx.scalar(select(delivery_versions.c.version).where(mine, same))
+    if version is None:
+        return {}
+    new: dict[str, Any] = {"answered": max(row.answered or 0, version)}
+    if result.accepted is False:
+        said = delivery_versions.c.version == version
+        await tx.execute(update(delivery_versions).where(mine, said).values(refused=True))
+        promised = (mine, delivery_versions.c.refused.is_(False), delivery_versions.c.promise.is_not(None))
+        stands = select(delivery_versions.c.promise).where(*promised).order_by(delivery_versions.c.version.desc())
+        promise = await tx.scalar(stands.limit(1))
+        if promise is not None:
+            end = datetime.fromisoformat(promise["window"]["end"])
+            new |= {"promise": promise, "window_end": end}
+    return new
+
+
+async def notify_retailer(tx: AsyncConnection, row: Row[Any], type_: events.Type, now: datetime) -> None:
+    """Tell its retailer how a delivery stands."""
+    names = ("id", "connection", "brand", "name", "version", "answered", "state", "reason", "missing", "house")
+    data = {name: getattr(row, name) for name in names}
+    if row.untold:
+        await tx.execute(update(deliveries).where(deliveries.c.id == row.id).values(untold=False))
+    await events.emit(tx, row.retailer, type_, row.id, data, sandbox=row.sandbox, now=now)
+
+
+async def find_delivery(tx: AsyncConnection, delivery: str) -> Row[Any]:
+    """Read one that is there, as it is in this transaction."""
+    return (await tx.execute(_SELECT_DELIVERY, {"delivery": delivery})).one()
+
+
+def is_over(row: Row[Any]) -> bool:
+    """Whether nothing can be changed any more."""
+    return State(row.state) in FINAL_STATES
+
+
+MAX_WINDOW_AHEAD = timedelta(days=365)
+"""How far ahead a window may lie."""

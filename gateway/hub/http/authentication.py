@@ -1,0 +1,72 @@
+"""Authenticates a caller by an API key (128-bit secret, stored as SHA-256) or by a browser's token."""
+
+import hmac
+import re
+import secrets
+from base64 import b32encode
+from datetime import datetime
+from hashlib import sha256
+
+from sqlalchemy import bindparam, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from gateway.hub.database.tables import api_keys, browsers, homes
+from gateway.hub.http.operation import ApiAccess, ApiCaller, HouseholdBrowser
+from gateway.protocol.browser_envelope import Jwk
+from gateway.protocol.browser_messages import BrowserTokenClaims
+from gateway.protocol.browser_token import read_unverified, verify_token
+
+_BEARER = re.compile(r"[Bb]earer (key-[a-z2-7]{26})_([a-z2-7]{26})", re.ASCII)
+_NO_DIGEST = bytes(32)
+_SELECT_KEY = select(api_keys).where(api_keys.c.id == bindparam("key"))
+
+
+def new_secret() -> str:
+    """Make the secret half of a key: 128 random bits in small letters and digits."""
+    return b32encode(secrets.token_bytes(16)).decode().rstrip("=").lower()
+
+
+def secret_digest(secret: str) -> bytes:
+    """What is kept of a secret. It has 128 random bits, so nothing slow is needed."""
+    return sha256(secret.encode()).digest()
+
+
+async def authenticate_caller(tx: AsyncConnection, authorization: str, now: datetime) -> ApiCaller | None:
+    """Tell whose key a request carries; None: none that counts. Compared in constant time, also where there is none."""
+    found = _BEARER.fullmatch(authorization)
+    if found is None:
+        return None
+    row = (await tx.execute(_SELECT_KEY, {"key": found[1]})).one_or_none()
+    right = hmac.compare_digest(secret_digest(found[2]), _NO_DIGEST if row is None else row.sha256)
+    if row is None or not right or row.revoked is not None or (row.expires is not None and row.expires <= now):
+        return None
+    return ApiCaller(retailer=row.retailer, key=row.id, right=ApiAccess(row.right), sandbox=row.sandbox)
+
+
+async def authenticate_browser(
+    tx: AsyncConnection, authorization: str, url: str, now: datetime
+) -> HouseholdBrowser | None:
+    """Which browser of which home signed this header's token for this hub; None: none that counts."""
+    scheme, _, written = authorization.partition(" ")
+    token = written.encode(errors="replace")
+    said = read_unverified(token) if scheme.lower() == "bearer" else None
+    if said is None:
+        return None
+    mine = (browsers.c.home == said.sub, browsers.c.id == said.iss, homes.c.revoked.is_(None))
+    row = (await tx.execute(select(browsers.c.sign).join(homes, homes.c.id == browsers.c.home).where(*mine))).first()
+    if row is None or row.sign is None:
+        return None
+    found = verify_token(token, Jwk.model_validate(row.sign), audience=url, seconds=now.timestamp())
+    return HouseholdBrowser(home=said.sub, browser=said.iss) if isinstance(found, BrowserTokenClaims) else None
+
+
+async def unenrolment_notice(tx: AsyncConnection, authorization: str) -> str | None:
+    """What the home of a browser that has ended has to say to it, and nobody else can open; None: nothing.
+
+    Its key is forgotten, so this goes to whoever knows its random name.
+    """
+    said = read_unverified(authorization.partition(" ")[2].encode(errors="replace"))
+    if said is None:
+        return None
+    query = select(browsers.c.farewell).where(browsers.c.home == said.sub, browsers.c.id == said.iss)
+    return (await tx.execute(query)).scalar_one_or_none()

@@ -1,0 +1,215 @@
+"""Databases that older hubs made, with their own code (databases/make.py): opened, brought up to date, or refused."""
+
+import contextlib
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select, text, update
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from gateway.hub.config import Webhooks
+from gateway.hub.database.migrations import MIGRATION_STEPS, missing_columns
+from gateway.hub.database.store import HubStore, StoreUnusable
+from gateway.hub.database.tables import SCHEMA_VERSION, about, endpoints, events, messages, metadata, retailers
+from gateway.hub.deliveries.signing_key import HubKeyPair
+from tests.hubs import RunningHub, hub_file, run_hub, use_databases
+from tests.postgresql import PostgreSQL
+from tests.receiver import shared_receiver
+from tests.webhookhouse import TEST_WEBHOOKS
+
+HERE = Path(__file__).parents[1] / "databases"
+OLD = ("34ebc00", "af0a31a", "ef43303", "0b7d73a", "ea67529", "2d30ab9")  # each shape since the hub was whole
+BEFORE = "91446dd"  # the last one before that
+SECRET = "whsec_QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVowMTIzNDU="  # noqa: S105 - as make.py writes it
+BOTH = ("sqlite", pytest.param("postgresql", marks=pytest.mark.slow))
+
+
+@contextlib.contextmanager
+def laid_out(commit: str, kind: str, folder: Path, request: pytest.FixtureRequest) -> Iterator[tuple[str, str]]:
+    """That hub's database again: its URL, and the token of the retailer that it let in."""
+    sql = (HERE / f"{commit}.{kind}.sql").read_text()
+    token = sql.partition("\n")[0].removeprefix("-- ")
+    if kind == "sqlite":
+        (folder / "hub").mkdir()
+        file = folder / "hub" / "hub.sqlite3"
+        with contextlib.closing(sqlite3.connect(file)) as connection:
+            connection.executescript(sql)
+        yield f"sqlite+aiosqlite:///{file}", token
+        return
+    server: PostgreSQL = request.getfixturevalue("server")
+    name = f"old{commit}"
+    url = server.database(name)
+    try:
+        server.ask(name, sql)
+        yield url, token
+    finally:
+        server.drop(name)
+
+
+async def rows(store: HubStore) -> dict[str, int]:
+    async with store.reading() as tx:
+        counted = {
+            table.name: await tx.scalar(select(func.count()).select_from(table)) or 0
+            for table in metadata.sorted_tables
+        }
+    return {name: count for name, count in counted.items() if count and name != "about"}
+
+
+async def version(store: HubStore) -> str | None:
+    async with store.reading() as tx:
+        return await tx.scalar(select(about.c.value).where(about.c.key == "version"))
+
+
+@pytest.mark.parametrize("commit", OLD)
+@pytest.mark.parametrize("kind", BOTH)
+async def test_a_database_of_each_older_release_is_brought_up_to_date_and_keeps_all_that_it_had(
+    commit: str, kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    with laid_out(commit, kind, tmp_path, request) as (url, _):
+        store = await HubStore.open(url)
+        try:
+            async with store.reading() as tx:
+                assert await tx.run_sync(missing_columns) == []
+                for table in metadata.sorted_tables:
+                    await tx.execute(select(table))
+            assert await version(store) == str(SCHEMA_VERSION)
+            there = await rows(store)
+            assert there.pop("retailers") == 2
+            assert {"homes", "events", "messages", "jobs", "home_events", "delivery_versions"} <= set(there)
+            async with store.reading() as tx:
+                told = dict((await tx.execute(select(retailers.c.id, retailers.c.told))).tuples().all())
+                newest = (await tx.execute(select(events.c.retailer, events.c.seq))).one()
+            assert told[newest.retailer] == newest.seq, "else the next event would have a number that is taken"
+        finally:
+            await store.close()
+        again = await HubStore.open(url)  # as any later start
+        assert await version(again) == str(SCHEMA_VERSION)
+        await again.close()
+
+
+@contextlib.asynccontextmanager
+async def hub_on(url: str, folder: Path, webhooks: Webhooks | None = None) -> AsyncIterator[RunningHub]:
+    with use_databases(lambda _: url):
+        file = hub_file(folder, webhooks=webhooks)
+    async with run_hub(file) as hub:
+        yield hub
+
+
+@pytest.mark.parametrize("commit", [OLD[0], "ea67529"])
+@pytest.mark.parametrize("kind", BOTH)
+async def test_a_hub_that_was_upgraded_takes_writes_by_the_key_that_its_retailer_has_and_signs_by_the_old_secret(
+    commit: str, kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """A file of 25 November opened, `/readyz` was 200, and each write was 503 for ever."""
+    with laid_out(commit, kind, tmp_path, request) as (url, token):
+        async with hub_on(url, tmp_path) as hub:
+            async with hub.http.get("/readyz") as ready:
+                assert ready.status == 200
+            headers = {"Authorization": f"Bearer {token}"}
+            async with hub.http.post("/v1/brands", json={"id": "lune", "name": "Lune"}, headers=headers) as made:
+                assert made.status == 201, await made.text()
+            async with hub.http.post("/v1/api_keys", json={"label": "till"}, headers=headers) as made:
+                assert made.status == 201, await made.text()
+            async with hub.hub.store.reading() as tx:
+                kept = await tx.scalar(select(endpoints.c.secret).where(endpoints.c.id == "ep-old"))
+            assert kept is not None
+            assert SECRET not in kept, "it is sealed now"
+            assert HubKeyPair.at(tmp_path / "hub").unseal(kept, "ep-old") == SECRET
+
+
+@pytest.mark.parametrize("commit", [OLD[0], OLD[-1]])
+@pytest.mark.parametrize("kind", BOTH)
+async def test_an_endpoint_of_a_sandbox_that_an_older_hub_made_gets_nothing_but_a_challenge_until_it_has_answered_that(
+    commit: str, kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """It counted as one that had answered, and got its events."""
+    receiver = shared_receiver()
+    with laid_out(commit, kind, tmp_path, request) as (url, _):
+        engine = create_async_engine(url)
+        async with engine.begin() as tx:
+            await tx.execute(
+                text("UPDATE endpoints SET sandbox = TRUE, enabled = TRUE, url = :url"), {"url": f"{receiver.url}/mute"}
+            )
+            await tx.execute(text("UPDATE messages SET state = 'waiting', due = created"))
+        await engine.dispose()
+        async with hub_on(url, tmp_path, webhooks=TEST_WEBHOOKS) as hub:
+            (challenge,) = await receiver.until(1, "/mute")
+            assert challenge.said["type"] == "webhook_endpoint.challenge"
+            async with hub.hub.store.reading() as tx:
+                kept = (await tx.execute(select(endpoints.c.challenge, endpoints.c.seq))).one()
+                due = await tx.scalar(select(messages.c.due).where(messages.c.id == "msg-old"))
+            assert kept.challenge == challenge.id
+            assert due is not None, "what waited since then waits"
+        assert {one.id for one in receiver.heard("/mute")} == {challenge.id}
+        async with hub_on(url, tmp_path, webhooks=TEST_WEBHOOKS) as hub, hub.hub.store.reading() as tx:
+            assert await tx.scalar(select(endpoints.c.challenge)) == challenge.id, "no start makes another one"
+
+
+@pytest.mark.parametrize("kind", BOTH)
+async def test_a_database_from_before_is_refused_at_the_start_in_words_and_left_as_it_is(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    with laid_out(BEFORE, kind, tmp_path, request) as (url, _):
+        for _again in range(2):
+            with pytest.raises(StoreUnusable, match=r"lacks .*brands\.sandbox.*Restore a whole copy"):
+                async with hub_on(url, tmp_path):
+                    pass
+        if kind == "sqlite":
+            with contextlib.closing(sqlite3.connect(tmp_path / "hub" / "hub.sqlite3")) as connection:
+                there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            assert "shares" not in there
+
+
+@pytest.mark.parametrize("kind", BOTH)
+@pytest.mark.parametrize(
+    ("written", "said"), [(str(SCHEMA_VERSION + 1), "newer hub"), ("two", "'two', which no hub writes")]
+)
+async def test_a_database_of_a_version_that_is_unknown_here_is_refused_in_words_and_left_as_it_is(
+    kind: str, written: str, said: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    with laid_out("ea67529", kind, tmp_path, request) as (url, _):
+        store = await HubStore.open(url)
+        async with store.writing() as tx:
+            await tx.execute(update(about).values(value=written))
+            await tx.execute(text("DROP TABLE shares"))
+        await store.close()
+        with pytest.raises(StoreUnusable, match=said):
+            async with hub_on(url, tmp_path):
+                pass
+        if kind == "sqlite":
+            with contextlib.closing(sqlite3.connect(tmp_path / "hub" / "hub.sqlite3")) as connection:
+                assert connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'shares'").fetchone() is None
+
+
+@pytest.mark.parametrize("kind", BOTH)
+async def test_a_column_that_is_gone_is_a_true_500_and_readyz_fails_until_it_is_back(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    with laid_out("2d30ab9", kind, tmp_path, request) as (url, token):
+        async with hub_on(url, tmp_path) as hub:
+
+            async def write() -> int:
+                headers = {"Authorization": f"Bearer {token}"}
+                async with hub.http.post("/v1/brands", json={"id": "lune", "name": "Lune"}, headers=headers) as made:
+                    return made.status
+
+            async def ready() -> int:
+                async with hub.http.get("/readyz") as answer:
+                    return answer.status
+
+            async def change(statement: str) -> None:
+                async with hub.hub.store.writing() as tx:
+                    await tx.execute(text(statement))
+
+            await change("ALTER TABLE brands RENAME COLUMN keys_version TO elsewhere")
+            assert await write() == 500, "nothing that passes by itself: not 503"
+            assert await ready() == 503
+            await change("ALTER TABLE brands RENAME COLUMN elsewhere TO keys_version")
+            assert await ready() == 200
+            assert await write() == 201
+
+
+def test_each_version_since_the_first_has_one_step() -> None:
+    assert [step.version for step in MIGRATION_STEPS] == list(range(2, SCHEMA_VERSION + 1))

@@ -1,0 +1,227 @@
+"""A hub on PostgreSQL whose server dies, freezes and comes back, and two hubs on one of them."""
+
+import asyncio
+import contextlib
+import shutil
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from signal import SIGKILL
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from gateway.hub.config import HubFile
+from gateway.hub.database.store import HubStore
+from gateway.hub.database.tables import messages
+from gateway.hub.deliveries import jobs as job_store
+from gateway.hub.deliveries.events import Type, emit
+from gateway.hub.deliveries.signing_key import KEY_FILE_NAME
+from gateway.protocol.box_hub import JobKind
+from gateway.protocol.keys import BoxKey
+from tests.announcing import connected_home
+from tests.boxes import connected_to_broker, insert_home
+from tests.hubs import RunningHub, broker_account, homes_broker, hub_file, run_hub, use_databases
+from tests.postgresql import PostgreSQL, postgresql
+from tests.receiver import run_receiver
+from tests.webhookhouse import TEST_WEBHOOKS
+
+pytestmark = pytest.mark.slow
+WITHIN = 60.0  # seconds, on a machine that has much else to do
+
+
+@pytest.fixture
+def mortal() -> Any:  # noqa: ANN401 - an iterator of one
+    """A server that the test may kill."""
+    with postgresql() as one:
+        yield one
+
+
+def on(server: PostgreSQL, folder: Path, url: str | None = None) -> HubFile:
+    """A hub of its own folder and address on this server."""
+    folder.mkdir(exist_ok=True)
+    with use_databases(lambda _: url or server.url("perron")):
+        return hub_file(folder, webhooks=TEST_WEBHOOKS)
+
+
+async def ready(hub: RunningHub) -> bool:
+    async with hub.http.get("/readyz") as answer:
+        return answer.status == 200
+
+
+async def until_ready(hub: RunningHub) -> None:
+    async with asyncio.timeout(WITHIN):
+        while not await ready(hub):  # noqa: ASYNC110 - it is asked as a machine asks
+            await asyncio.sleep(0.05)
+
+
+async def test_what_was_acknowledged_outlives_the_death_of_postgresql_and_the_hub_goes_on(
+    mortal: PostgreSQL, tmp_path: Path
+) -> None:
+    with run_receiver(tmp_path) as receiver:
+        async with run_hub(on(mortal, tmp_path)) as hub:
+            home = await connected_home(hub)
+            endpoint = {"url": f"{receiver.url}/ok"}
+            assert (await home.ask("POST", "/v1/webhook_endpoints", endpoint))[0] == 201
+            acknowledged: list[str] = []
+            refused: list[dict[str, Any]] = []
+            over = asyncio.Event()
+
+            async def announce(number: int) -> None:
+                """Announce it until it is taken, as a retailer does."""
+                body = {"connection": home.connection, "delivery": home.promise(parcels=[f"XY{number:09}FR"])}
+                headers = {**home.headers, "Idempotency-Key": f"order-{number}"}
+                async with asyncio.timeout(WITHIN):
+                    while True:
+                        status, said = await home.ask("POST", "/v1/deliveries", body, headers=headers)
+                        if status == 201:
+                            acknowledged.append(said["id"])
+                            return
+                        refused.append(said)
+                        await asyncio.sleep(0.1)
+
+            async def shop(first: int) -> None:
+                number = first
+                while not over.is_set():
+                    await announce(number)
+                    number += 10
+
+            async with asyncio.TaskGroup() as group:
+                for first in range(4):
+                    group.create_task(shop(first))
+                await asyncio.sleep(1)
+                await asyncio.to_thread(mortal.stop, SIGKILL)
+                before = len(acknowledged)
+                await asyncio.sleep(0.5)
+                assert not await ready(hub)
+                await asyncio.to_thread(mortal.start)
+                await until_ready(hub)
+                await asyncio.sleep(0.5)
+                over.set()
+            assert 0 < before < len(acknowledged), "it went on before and after"
+            assert refused, "it was noticed in between"
+            assert {(one["status"], one["code"]) for one in refused} == {(503, "unavailable")}
+            kept = mortal.ask("perron", "SELECT id FROM deliveries").split()
+            assert sorted(kept) == sorted(acknowledged), "each that was acknowledged, and none twice"
+            async with asyncio.timeout(WITHIN):
+                while {one.said["data"]["id"] for one in receiver.heard()} < set(acknowledged):  # noqa: ASYNC110 - another process
+                    await asyncio.sleep(0.1)
+
+
+async def test_a_postgresql_that_says_nothing_makes_nobody_wait_long_and_is_used_again_as_soon_as_it_speaks(
+    mortal: PostgreSQL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("CONNECT_TIMEOUT_S", "STATEMENT_TIMEOUT_S", "POOL_TIMEOUT_S", "READINESS_TIMEOUT_S"):
+        monkeypatch.setattr(f"gateway.hub.database.store.{name}", 0.5)
+    async with run_hub(on(mortal, tmp_path)) as hub:
+        home = await connected_home(hub)
+        await home.announce()
+        with mortal.frozen():
+            begun = time.monotonic()
+            assert not await ready(hub)
+            status, said = await home.ask(
+                "POST", "/v1/deliveries", {"connection": home.connection, "delivery": home.promise()}
+            )
+            assert (status, said["code"]) == (503, "unavailable")
+            assert time.monotonic() - begun < 20
+        await until_ready(hub)
+        await home.announce(parcels=["XY000000002FR"])
+
+
+async def test_a_hub_ends_soon_though_its_postgresql_says_nothing(
+    mortal: PostgreSQL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("CONNECT_TIMEOUT_S", "STATEMENT_TIMEOUT_S", "POOL_TIMEOUT_S", "CLOSE_TIMEOUT_S"):
+        monkeypatch.setattr(f"gateway.hub.database.store.{name}", 0.5)
+    async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(run_hub(on(mortal, tmp_path)))
+        stack.enter_context(mortal.frozen())
+        await asyncio.sleep(1)
+        begun = time.monotonic()
+        await stack.aclose()
+    assert time.monotonic() - begun < 20
+
+
+@contextlib.asynccontextmanager
+async def two(server: PostgreSQL, url: str, folder: Path) -> AsyncIterator[tuple[RunningHub, RunningHub, Any]]:
+    """Two hubs on one database and one broker."""
+    async with contextlib.AsyncExitStack() as stack:
+        broker = await stack.enter_async_context(homes_broker("hub-2", "home-1"))
+        both: list[HubFile] = []
+        hubs: list[RunningHub] = []
+        for name in ("hub", "hub-2"):
+            file = on(server, folder / name, url).model_copy(update={"broker": broker_account(broker, folder, name)})
+            if both:  # all hubs of one address have one key
+                file.folder.mkdir(mode=0o700)
+                shutil.copy(both[0].folder / KEY_FILE_NAME, file.folder / KEY_FILE_NAME)
+            both.append(file)
+            hubs.append(await stack.enter_async_context(run_hub(file)))
+        yield hubs[0], hubs[1], broker
+
+
+async def test_two_hubs_on_one_postgresql_ring_each_job_once_and_send_each_message_once(
+    server: PostgreSQL, tmp_path: Path
+) -> None:
+    url = server.database("two", like="perron")
+    count = 60
+    with run_receiver(tmp_path) as receiver:
+        async with (
+            two(server, url, tmp_path) as (one, other, broker),
+            connected_to_broker("home-1", broker, tmp_path) as there,
+        ):
+            retailer = await one.retailer()
+            async with one.hub.store.writing() as tx:
+                await insert_home(tx, "home-1", BoxKey.fresh().public)
+            for path in ("/ok", "/slow/0.01"):
+                async with one.http.post(
+                    "/v1/webhook_endpoints", headers=retailer.headers, json={"url": receiver.url + path}
+                ) as answer:
+                    assert answer.status == 201
+
+            async def write(hub: RunningHub, first: int) -> None:
+                for number in range(first, count, 2):
+                    async with hub.hub.store.writing() as tx:
+                        now = hub.hub.now()
+                        await job_store.enqueue(tx, "home-1", JobKind.CONNECT, b"a.b.%d" % number, now=now)
+                        data = {"id": "dlv-1", "number": number}
+                        await emit(tx, retailer.id, Type.DELIVERY_CHANGED, "dlv-1", data, sandbox=False, now=now)
+                    hub.hub.bells.jobs()
+                    hub.hub.bells.messages()
+
+            rung: Counter[str] = Counter()
+
+            async def take() -> None:
+                while True:
+                    job = await there.jobs.get()
+                    rung[job.job] += 1
+                    await there.has(job)
+
+            taking = asyncio.create_task(take())
+            await asyncio.gather(write(one, 0), write(other, 1))
+            async with asyncio.timeout(WITHIN):
+                while len(rung) < count or await waiting(one.hub.store):  # noqa: ASYNC110 - the database is asked
+                    await asyncio.sleep(0.05)
+            await asyncio.sleep(1.5)
+            taking.cancel()
+            assert set(rung.values()) == {1}, "no job was rung by both"
+            heard = Counter((told.path, told.id) for told in receiver.heard())
+            assert len(heard) == 2 * count
+            assert set(heard.values()) == {1}, "no message was sent by both"
+            for path in ("/ok", "/slow/0.01"):
+                numbers = [told.said["data"]["number"] for told in receiver.heard() if told.path == path]
+                assert sorted(numbers) == list(range(count))
+
+
+async def waiting(store: HubStore) -> int:
+    async with store.reading() as tx:
+        return len((await tx.execute(select(messages.c.id).where(messages.c.due.is_not(None)))).all())
+
+
+async def test_hubs_that_begin_at_once_on_an_empty_database_all_begin(server: PostgreSQL) -> None:
+    url = server.database("empty")
+    stores = await asyncio.gather(*(HubStore.open(url) for _ in range(4)))
+    for store in stores:
+        assert await store.well()
+        await store.close()

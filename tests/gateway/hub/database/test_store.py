@@ -1,0 +1,219 @@
+import asyncio
+import sqlite3
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, insert, select, update
+
+from gateway.hub.database.store import HubStore, StoreUnusable, new_id
+from gateway.hub.database.tables import about, retailers
+
+NOW = datetime(2026, 11, 25, 17, 0, 0, 123456, tzinfo=UTC)
+
+
+def url(folder: Path) -> str:
+    return f"sqlite+aiosqlite:///{folder / 'hub.sqlite3'}"
+
+
+async def test_what_was_written_is_there_after_a_restart_to_the_microsecond(tmp_path: Path) -> None:
+    store, name = await HubStore.open(url(tmp_path)), new_id("ret")
+    async with store.writing() as tx:
+        await tx.execute(insert(retailers).values(id=name, name="Maison Lune", created=NOW))
+    await store.close()
+    again = await HubStore.open(url(tmp_path))
+    async with again.reading() as tx:
+        row = (await tx.execute(select(retailers))).one()
+    await again.close()
+    assert (row.id, row.name, row.created) == (name, "Maison Lune", NOW)
+
+
+ELSEWHERE = """\
+import sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+print([name for name, in connection.execute("SELECT name FROM retailers ORDER BY name")])
+connection.close()
+"""
+
+
+async def test_another_process_that_looks_takes_nothing_away_also_where_the_hub_has_opened_its_file_twice(
+    tmp_path: Path,
+) -> None:
+    """POSIX: whoever closes a file once more in a process gives back all locks that the process has on it."""
+    url = f"sqlite+aiosqlite:///{tmp_path / 'hub.sqlite3'}"
+
+    async def elsewhere() -> str:
+        asked = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", ELSEWHERE, str(tmp_path / "hub.sqlite3"), stdout=asyncio.subprocess.PIPE
+        )
+        return (await asked.communicate())[0].decode().strip()
+
+    store = await HubStore.open(url)
+    again = await HubStore.open(url)
+    try:
+        for name, seen in (("a", "['a']"), ("b", "['a', 'b']"), ("c", "['a', 'b', 'c']")):
+            async with store.writing() as tx:
+                await tx.execute(insert(retailers).values(id=f"ret-{name}", name=name, created=NOW))
+            assert await elsewhere() == seen
+    finally:
+        await again.close()
+        await store.close()
+
+
+async def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    store = await HubStore.open(url(tmp_path))
+
+    async def fails() -> None:
+        async with store.writing() as tx:
+            await tx.execute(insert(retailers).values(id=new_id("ret"), name="x", created=NOW))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fails()
+    async with store.reading() as tx:
+        assert await tx.scalar(select(func.count()).select_from(retailers)) == 0
+    await store.close()
+
+
+async def test_fifty_who_write_at_once_all_write(tmp_path: Path) -> None:
+    store = await HubStore.open(url(tmp_path))
+
+    async def one(number: int) -> None:
+        async with store.writing() as tx:
+            seen = await tx.scalar(select(func.count()).select_from(retailers))
+            await asyncio.sleep(0)
+            await tx.execute(insert(retailers).values(id=new_id("ret"), name=str(seen), created=NOW))
+            assert number >= 0
+
+    await asyncio.gather(*(one(number) for number in range(50)))
+    async with store.reading() as tx:
+        names = (await tx.execute(select(retailers.c.name))).scalars().all()
+    await store.close()
+    assert sorted(map(int, names)) == list(range(50)), "each saw what all before it had written"
+
+
+async def test_a_store_of_a_newer_hub_is_refused_in_words(tmp_path: Path) -> None:
+    store = await HubStore.open(url(tmp_path))
+    async with store.writing() as tx:
+        await tx.execute(update(about).values(value="99"))
+    await store.close()
+    with pytest.raises(StoreUnusable, match="newer hub"):
+        await HubStore.open(url(tmp_path))
+
+
+@pytest.mark.parametrize("wrong", ["", "hub.sqlite3", "nosuch://x", "sqlite+aiosqlite:////no/such/folder/x.sqlite3"])
+async def test_a_url_that_is_none_is_refused_in_words(wrong: str) -> None:
+    with pytest.raises(StoreUnusable):
+        await HubStore.open(wrong)
+
+
+async def test_a_file_that_is_no_database_is_refused_in_words_and_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "hub.sqlite3").write_bytes(b"a holiday's diary" * 100)
+    before = drivers()
+    with pytest.raises(StoreUnusable, match="not a database"):
+        await HubStore.open(url(tmp_path))
+    for thread in drivers() - before:
+        thread.join(1)
+    assert drivers() <= before, "no connection was left open"
+    assert (tmp_path / "hub.sqlite3").read_bytes() == b"a holiday's diary" * 100
+
+
+def drivers() -> set[threading.Thread]:
+    """The threads of SQLite's driver: one a connection."""
+    return {one for one in threading.enumerate() if "_connection_worker" in one.name}
+
+
+class Busy:
+    """Another process that writes: a statement of ours waits in the driver's thread until it ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self._other = sqlite3.connect(folder / "hub.sqlite3", isolation_level=None)
+
+    def __enter__(self) -> None:
+        self._other.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, *_: object) -> None:
+        self._other.execute("ROLLBACK")
+        self._other.close()
+
+
+async def write(store: HubStore) -> None:
+    async with store.writing() as tx:
+        await tx.execute(insert(retailers).values(id=new_id("ret"), name="half", created=NOW))
+
+
+def test_who_is_cancelled_in_the_middle_of_a_statement_leaves_no_answer_for_a_loop_that_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    died: list[str] = []
+    monkeypatch.setattr(threading, "excepthook", lambda told: died.append(repr(told.exc_value)))
+    before = drivers()
+
+    async def cut_off() -> None:
+        store = await HubStore.open(url(tmp_path))
+        with Busy(tmp_path):
+            task = asyncio.create_task(write(store))
+            await asyncio.sleep(0.05)
+            for _ in range(2):  # as a TaskGroup does whose own task is cancelled, too
+                task.cancel()
+                await asyncio.sleep(0.01)
+        await store.close()
+        assert task.cancelled(), "closing waited for it"
+
+    asyncio.run(cut_off())
+    for thread in drivers() - before:
+        thread.join(5)
+    assert died == []
+
+
+async def test_who_is_cancelled_leaves_nothing_and_a_connection_that_the_next_one_uses(tmp_path: Path) -> None:
+    store = await HubStore.open(url(tmp_path))
+    threads = drivers()
+    for _ in range(3):
+        with Busy(tmp_path):
+            task = asyncio.create_task(write(store))
+            await asyncio.sleep(0.03)
+            task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    async with store.writing() as tx:
+        assert await tx.scalar(select(func.count()).select_from(retailers)) == 0
+    assert drivers() == threads, "no connection was thrown away"
+    await store.close()
+
+
+async def test_closing_waits_a_while_only_for_whoever_keeps_a_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.hub.database.store.CLOSE_TIMEOUT_S", 0.2)
+    store, never = await HubStore.open(url(tmp_path)), asyncio.Event()
+
+    async def keeps() -> None:
+        async with store.reading() as tx:
+            await tx.execute(select(1))
+            await never.wait()
+
+    task = asyncio.create_task(keeps())
+    await asyncio.sleep(0.05)
+    begun = time.monotonic()
+    await store.close()
+    assert 0.2 <= time.monotonic() - begun < 2
+    never.set()
+    await task
+
+
+@pytest.mark.parametrize("_round", range(3))
+async def test_of_many_who_ask_at_once_whether_the_store_is_well_none_is_told_that_it_is_not(
+    tmp_path: Path, _round: int
+) -> None:
+    store = await HubStore.open(url(tmp_path))
+
+    async def ask() -> list[bool]:
+        return [await store.well() for _ in range(100)]
+
+    told = await asyncio.gather(*(ask() for _ in range(40)))
+    await store.close()
+    assert sum(answers.count(False) for answers in told) == 0

@@ -1,0 +1,50 @@
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import inspect, select, text
+
+from gateway.hub.database.store import HubStore
+from gateway.hub.database.tables import homes, metadata
+from tests.hubs import database
+
+NOW = datetime(2026, 11, 25, 17, 0, 0, tzinfo=UTC)
+
+
+async def indexes(store: HubStore) -> set[str]:
+    async with store.reading() as tx:
+        found = await tx.run_sync(lambda connection: inspect(connection).get_multi_indexes())
+    return {str(index["name"]) for several in found.values() for index in several}
+
+
+async def test_a_database_of_an_older_hub_is_given_the_indexes_that_came_later(tmp_path: Path) -> None:
+    all_of_them = {str(index.name) for table in metadata.sorted_tables for index in table.indexes}
+    store = await HubStore.open(database(tmp_path))
+    assert all_of_them <= await indexes(store)
+    async with store.writing() as tx:
+        await tx.execute(text("DROP INDEX homes_revoked"))
+    assert "homes_revoked" not in await indexes(store)
+    await store.close()
+    again = await HubStore.open(database(tmp_path))
+    assert all_of_them <= await indexes(again)
+    await again.close()
+
+
+async def test_who_was_revoked_lately_is_found_without_reading_all_homes(tmp_path: Path) -> None:
+    store = await HubStore.open(database(tmp_path))
+    asked = select(homes.c.id, homes.c.revoked).where(homes.c.revoked > NOW)
+    async with store.writing() as tx:
+        if not store.one_writer:  # of a table so small it reads the whole
+            await tx.execute(text("SET LOCAL enable_seqscan = off"))
+        literal = asked.compile(tx.sync_connection, compile_kwargs={"literal_binds": True})
+        explain = "EXPLAIN QUERY PLAN" if store.one_writer else "EXPLAIN"
+        plan = "\n".join(str(row) for row in await tx.execute(text(f"{explain} {literal}")))
+    assert "homes_revoked" in plan
+    await store.close()
+
+
+async def test_what_is_tried_on_both_databases_is(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Everything beside this file that is said to be tried on PostgreSQL ran on SQLite for a time."""
+    store = await HubStore.open(database(tmp_path))
+    assert store.one_writer is ("sqlite" in request.node.name)
+    await store.close()
