@@ -25,11 +25,11 @@ from gateway.demo.page.theatre import DemoRunner
 from gateway.demo.page.words import LANGUAGES
 from gateway.demo.plan import TemplateMissing
 from gateway.demo.processes import ProcessDied
-from gateway.demo.run import PICTURE_NAME, DemoObserver, run_scenario
+from gateway.demo.run import DemoObserver, run_scenario
 from gateway.demo.scenario import Scenario
 from gateway.demo.scenarios import SCENARIOS, UnknownScenario, find_scenarios
 from gateway.demo.stage import Stage
-from gateway.demo.timeline import DemoTimeline, print_summary
+from gateway.demo.terminal import TerminalObserver, print_summary
 from gateway.demo.verdict import Judgement
 from gateway.demo.watch import WaitTimeout
 from gateway.mqtt.mosquitto.provisioning import BrokerMissing
@@ -161,7 +161,7 @@ async def _serve_page(show: DemoOptions, *, lan: bool) -> int:
     _check_folder(base)
     theatre = DemoRunner(
         folder_for, lambda: clock.now().utc, fast=show.fast, language=show.language or "en",
-        seats=lambda scenario: DemoTimeline(console, scenario),
+        seats=lambda scenario: TerminalObserver(console, scenario),
     )  # fmt: skip
     async with DemoSite(theatre, lan=lan) as site:
         console.print(f"\n  {site.address}\n", style="bold")
@@ -240,19 +240,18 @@ async def _play_as_json(one: Scenario, folder: Path, show: DemoOptions) -> Judge
 async def _play_live(one: Scenario, folder: Path, show: DemoOptions) -> Judgement:
     """Play before everybody's eyes."""
     console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
-    with DemoTimeline(console, one) as timeline:
 
-        async def afterwards(_stage: Stage, judged: Judgement) -> None:
-            timeline.end()
-            print_summary(console, judged, relative_path(folder / PICTURE_NAME))
-            _print_hints(console, folder, judged, stays=show.stays)
-            if show.stays:
-                show.interval = asyncio.Event()
-                await show.interval.wait()
+    async def afterwards(_stage: Stage, judged: Judgement) -> None:
+        print_summary(console, judged)
+        _print_hints(console, folder, judged, stays=show.stays)
+        if show.stays:
+            show.interval = asyncio.Event()
+            await show.interval.wait()
 
-        return await run_scenario(
-            one, folder, fast=show.fast, language=show.language, audience=timeline, afterwards=afterwards
-        )
+    return await run_scenario(
+        one, folder, fast=show.fast, language=show.language, audience=TerminalObserver(console, one),
+        afterwards=afterwards,
+    )  # fmt: skip
 
 
 def _print_hints(console: Console, folder: Path, judged: Judgement, *, stays: bool) -> None:

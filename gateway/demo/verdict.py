@@ -13,7 +13,6 @@ from gateway.demo.result import (
     DemoClip,
     DemoNotification,
     DemoProof,
-    LogLine,
     PhaseAt,
     PhysicalOpening,
     RefusalAt,
@@ -35,11 +34,10 @@ from gateway.storage.schema import connect
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The result, why it is not what was expected (nothing if it is), and all that physically happened."""
+    """The result, and why it is not what was expected (nothing if it is)."""
 
     result: ScenarioResult
     complaints: tuple[str, ...]
-    log: tuple[LogLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,7 @@ def judge(scenario: Scenario, stage: Stage, failure: str | None) -> Judgement:
     proofs = read_proofs(stage)
     result = _make_result(scenario, stage, proofs)
     complaints = [*([failure] if failure else []), *_complaints(scenario.expected, stage, proofs, result)]
-    return Judgement(result.model_copy(update={"ok": not complaints}), tuple(complaints), tuple(stage.log.lines))
+    return Judgement(result.model_copy(update={"ok": not complaints}), tuple(complaints))
 
 
 def read_proofs(stage: Stage) -> VerifiedProofs:

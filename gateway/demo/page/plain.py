@@ -1,8 +1,10 @@
 """Describes what happens in a scenario in one plain line."""
 
-from gateway.demo.page.snapshot import DemoEvent, LineShown
+from gateway.demo.page.snapshot import DemoEvent, LineShown, in_words
+from gateway.demo.page.words import page_texts
 from gateway.demo.result import LogLine
 from gateway.demo.watch import ObservedMessage
+from gateway.system.i18n import Language
 
 
 def line_of_event(what: DemoEvent) -> LineShown | None:
@@ -14,6 +16,18 @@ def line_of_event(what: DemoEvent) -> LineShown | None:
             return _line_of_house(what)
         case _:
             return None
+
+
+def line_text(line: LineShown, language: Language) -> str:
+    """Put a line into words, as the page does."""
+    texts = page_texts(language)
+    facts = {
+        name: texts.get(fact[1:], fact.partition(".")[2]) if fact.startswith("@") else fact
+        for name, fact in line.facts.items()
+    }
+    if line.message is not None:
+        facts["text"] = in_words(line.message, language)
+    return texts[line.key].format(**facts)
 
 
 def _make_line(key: str, **facts: str) -> LineShown:

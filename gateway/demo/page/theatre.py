@@ -75,7 +75,7 @@ class DemoRunner:
         *,
         fast: bool,
         language: Language,
-        seats: Callable[[Scenario], contextlib.AbstractContextManager[DemoObserver]],
+        seats: Callable[[Scenario], DemoObserver],
     ) -> None:
         self.fast, self.language = fast, language
         self.changes = ChangeNotifier()
@@ -195,9 +195,8 @@ class DemoRunner:
         )
         async with DemoPhone(self._on_phone_message) as phone, CableRelay() as self.cable:
             wire = await self.cable.lay(phone.port)
-            with self._make_observer(chosen) as others:
-                judged = await self._run_on_stage(self._with_cable(chosen, playing.folder, wire), playing, others)
-        return judged
+            observer = self._make_observer(chosen)
+            return await self._run_on_stage(self._with_cable(chosen, playing.folder, wire), playing, observer)
 
     async def _run_on_stage(self, scenario: Scenario, playing: CurrentRun, others: DemoObserver) -> tuple[str, ...]:
         seats = _PageObserver(self, others)

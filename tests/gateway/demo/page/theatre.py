@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -36,7 +36,7 @@ async def serve_page(folder: Path, *, lan: bool = False) -> AsyncIterator[Runnin
         lambda: datetime.now(UTC),
         fast=True,
         language="en",
-        seats=lambda _scenario: nullcontext(DemoObserver()),
+        seats=lambda _scenario: DemoObserver(),
     )
     async with DemoSite(theatre, lan=lan) as site:
         running = asyncio.create_task(theatre.run())

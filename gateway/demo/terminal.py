@@ -1,0 +1,70 @@
+"""Prints a run at a terminal: one short line for each thing that happens, and at the end what came of it."""
+
+import asyncio
+
+from rich.console import Console
+from rich.text import Text
+
+from gateway.demo.page.plain import line_of_event, line_text
+from gateway.demo.result import LogLine, PhysicalOpening
+from gateway.demo.run import DemoObserver
+from gateway.demo.scenario import Scenario
+from gateway.demo.verdict import Judgement
+from gateway.demo.watch import ObservedMessage
+from gateway.system.i18n import SOURCE
+
+NARRATED_KEYS = ("line.person.", "line.parcel", "line.answers", "line.fault", "line.link.", "line.scan")
+"""The keys of lines that the scenario narrates itself."""
+
+
+class TerminalObserver(DemoObserver):
+    """Prints one line for each thing that happens, after the seconds since the first of them."""
+
+    def __init__(self, console: Console, scenario: Scenario) -> None:
+        self._console = console
+        self._started_mono: float | None = None
+        console.print(Text(f"{scenario.title}: {scenario.line.to(SOURCE)}", style="bold"), soft_wrap=True)
+
+    def starting(self, what: str) -> None:
+        """Print what is being started."""
+        self._console.print(Text(f"starting: {what} …", style="dim"))
+
+    def narrated(self, who: str, what: str) -> None:
+        """Print what somebody does."""
+        self._print(what if who in {"house", "show"} else f"{who} {what}")
+
+    def seen(self, what: ObservedMessage | LogLine) -> None:
+        """Print what the gateway published or what physically happened, where it is worth a line."""
+        line = line_of_event(what)
+        if line is not None and not line.key.startswith(NARRATED_KEYS):
+            self._print(line_text(line, SOURCE))
+
+    def _print(self, text: str) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._started_mono is None:
+            self._started_mono = now
+        self._console.print(Text(f"{now - self._started_mono:6.1f}  {text}"), soft_wrap=True)
+
+
+def print_summary(console: Console, judged: Judgement) -> None:
+    """Print what came of a run."""
+    result = judged.result
+    word, style = ("as expected", "bold green") if result.ok else ("NOT as expected", "bold red")
+    console.print(
+        f"\n{result.scenario}: parcels {result.outcome or '-'}, house {result.house or '-'}: {word}", style=style
+    )
+    for complaint in judged.complaints:
+        console.print(f"  ! {complaint}", style="red", markup=False)
+    facts = [("opening, by the door's own log (UTC)", _opening_text(opening)) for opening in result.openings]
+    if result.proof.folder is not None:
+        holds = "verifies" if result.proof.verified else "does NOT verify"
+        facts.append((f"proof with {len(result.clips)} films, {holds}", result.proof.folder))
+    for what, fact in [*facts, ("what physically happened", result.house_log)]:
+        fits = len(what) + len(fact) + 4 <= console.width
+        console.print(f"  {what}:{' ' if fits else chr(10) + ' ' * 4}{fact}", markup=False, soft_wrap=True)
+
+
+def _opening_text(opening: PhysicalOpening) -> str:
+    times = (opening.unlocked_at, opening.opened_at, opening.closed_at, opening.locked_at)
+    words = ("unlocked", "opened", "closed", "locked")
+    return ", ".join(f"{word} {at:%H:%M:%S}" for word, at in zip(words, times, strict=True) if at is not None)
