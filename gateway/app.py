@@ -438,18 +438,18 @@ class App:
             store=store,
             clock=self._clock,
             states=self.states,
-            wished=self._reception.wished,
-            letting=self._reception.letting,
-            pause=self._reception.pause,
+            submit_request=self._reception.wished,
+            permissions=self._reception.letting,
+            plan_pause=self._reception.pause,
             end_pause=self._reception.end_pause,
-            distrusted=self._reception.distrust,
-            trusted=self._reception.trust,
-            phonebook=self._phonebook,
-            video=self.home.storage.folder / "video.sock",
-            proofs=lambda: self._video.proofs,
-            picture=self._camera_picture,
+            distrust_key=self._reception.distrust,
+            trust_key=self._reception.trust,
+            contacts=self._phonebook,
+            video_socket=self.home.storage.folder / "video.sock",
+            camera_proofs=lambda: self._video.proofs,
+            take_picture=self._camera_picture,
             public_key=key.public,
-            walks=self._walking,
+            walk_tests=self._walking,
             surveys=self._surveys,
             proposals=Proposals(
                 self.home,
@@ -460,10 +460,10 @@ class App:
                 reached=self._crash_point,
             ),
             uplink=self._uplink,
-            rewriting=self._rewriting,
-            tidy=self._archive.tidy,
-            told=self._notify_owner_of_box,
-            removal=Decommissioning(
+            home_file_writer=self._rewriting,
+            erase_expired_films=self._archive.tidy,
+            notify_owner=self._notify_owner_of_box,
+            decommissioning=Decommissioning(
                 self.home,
                 store=store,
                 clock=self._clock,
@@ -476,12 +476,12 @@ class App:
         site = PagesSite(box, UserAccounts(store, self._clock.now()), pages, link_key=links)
         if self._uplink is not None and self.home.hub is not None:
             self._remote_sessions = RemoteSessions(
-                box, site.changes, home=self.home.hub.home, reached=self._crash_point, contained=self._contained
+                box, site.changes, home=self.home.hub.home, crash_point=self._crash_point, containment=self._contained
             )
-            self._uplink.serve(owner=self._remote_sessions.take, ask=self._remote_sessions.ask)
+            self._uplink.serve(owner=self._remote_sessions.accept_job, ask=self._remote_sessions.answer_query)
         for running in self._entrances.values():
-            running.follow(site.changes.tell)
-        self._pocket.changed = self._walking.changed = self._surveys.changed = site.changes.tell
+            running.follow(site.changes.notify)
+        self._pocket.changed = self._walking.changed = self._surveys.changed = site.changes.notify
         return site
 
     async def _camera_picture(self, camera: str) -> bytes | None:

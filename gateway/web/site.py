@@ -25,12 +25,12 @@ from gateway.system.pki.pages import PAGES_FOLDER, PagesCertificate, format_fing
 from gateway.system.regular_file import read_bytes
 from gateway.web.auth.accounts import AccountError, UserAccounts
 from gateway.web.auth.recovery import OwnerSuccession
-from gateway.web.pages.action_links import ActionLinks
+from gateway.web.pages.action_links import ActionLinkPage
 from gateway.web.pages.add_device import AddDevicePage
 from gateway.web.pages.away import AwayPage
 from gateway.web.pages.decommission import DecommissionPage
 from gateway.web.pages.diagnostics import DiagnosticsPage
-from gateway.web.pages.history import History
+from gateway.web.pages.history import HistoryPages
 from gateway.web.pages.home import HomePages
 from gateway.web.pages.household import HouseholdPage
 from gateway.web.pages.hub import HubPage
@@ -40,7 +40,7 @@ from gateway.web.pages.pauses import PausesPage
 from gateway.web.pages.phones import PhonesPage
 from gateway.web.pages.privacy import PrivacyPage
 from gateway.web.pages.remote_browsers import RemoteBrowsersPage
-from gateway.web.pages.sign_in import SignIn
+from gateway.web.pages.sign_in import SignInPages
 from gateway.web.pages.survey import SurveyPage
 from gateway.web.server import courier_view
 from gateway.web.server.authorization import DAY_S, LANGUAGE_COOKIE, YEAR_DAYS, Authorizer, wants_json
@@ -83,10 +83,12 @@ class PagesSite:
     `link_key` signs the links in the owner's messages.
     """
 
-    def __init__(self, box: GatewayServices, accounts: UserAccounts, pages: PagesSection, *, link_key: bytes) -> None:
+    def __init__(
+        self, services: GatewayServices, accounts: UserAccounts, pages: PagesSection, *, link_key: bytes
+    ) -> None:
         self.changes = ChangeNotifier()
-        self._services, self._pages = box, pages
-        self._authorizer = Authorizer(box, accounts, self.changes)
+        self._services, self._pages = services, pages
+        self._authorizer = Authorizer(services, accounts, self.changes)
         self._allowed_hosts: frozenset[str] = frozenset()
         self.port, self.plain_port = pages.port, pages.plain_port
         self.certificate: PagesCertificate | None = None
@@ -102,13 +104,13 @@ class PagesSite:
             client_max_size=MAX_BODY_BYTES,
         )
         app.on_response_prepare.append(set_headers)
-        succession = OwnerSuccession(accounts, box.store, entrance=next(iter(box.home.entrances), ""))
+        succession = OwnerSuccession(accounts, services.store, entrance=next(iter(services.home.entrances), ""))
         parts = (
             HomePages(self._authorizer),
-            History(self._authorizer),
-            SignIn(self._authorizer, succession),
+            HistoryPages(self._authorizer),
+            SignInPages(self._authorizer, succession),
             HouseholdPage(self._authorizer),
-            ActionLinks(self._authorizer, link_key),
+            ActionLinkPage(self._authorizer, link_key),
             PausesPage(self._authorizer),
             PhonesPage(self._authorizer),
             KeysPage(self._authorizer, self),
@@ -181,7 +183,7 @@ class PagesSite:
         if pages.plain_port is not None and context is not None:
             self.plain_port = self._accept_on_port(pages.plain_port, None)
             self._allowed_hosts |= allowed_hosts(pages.host, self.plain_port, pages.names)
-        log.info("pages", at=list(self.addresses), trust=self.trust)
+        log.info("pages", at=list(self.addresses), trust=self.trust_url)
         await self._show_claim_code()
 
     @property
@@ -191,7 +193,7 @@ class PagesSite:
         return tuple(f"{scheme}://{name}:{self.port}/" for name in self._host_names())
 
     @property
-    def trust(self) -> str | None:
+    def trust_url(self) -> str | None:
         """Where a phone gets the box's own authority before it comes; None where there is none to get."""
         if self.certificate is None or self.plain_port is None:
             return None
@@ -214,12 +216,12 @@ class PagesSite:
 
     async def _show_claim_code(self) -> None:
         """A box without an owner shows a new code at each start, in a file on the box and nowhere else."""
-        if self._authorizer.accounts.claimed():
+        if self._authorizer.accounts.is_claimed():
             with suppress(OSError):  # it opens nothing any more
                 self._services.home.claim_code.unlink()
             return
         try:
-            code = await self._authorizer.accounts.make_code(self._authorizer.now)
+            code = await self._authorizer.accounts.make_claim_code(self._authorizer.now)
         except StoreFailed as failure:
             log.error("no_claim_code", why=str(failure))
             return
@@ -242,7 +244,7 @@ class PagesSite:
     def _load_certificate(self, *, renew: bool = False) -> PagesCertificate:
         names = (*self._pages.names, "localhost", "127.0.0.1")
         own = () if ip_address(self._pages.host).is_unspecified else (self._pages.host,)
-        folder, now = self._services.films / PAGES_FOLDER, self._services.clock.now()
+        folder, now = self._services.films_folder / PAGES_FOLDER, self._services.clock.now()
         return pages_certificate(folder, box=self._services.home.box, names=(*names, *own), now=now.utc, renew=renew)
 
     def _tls_context(self) -> ssl.SSLContext | None:
@@ -269,10 +271,10 @@ class PagesSite:
     @web.middleware
     async def _count_request(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Count the request; of a stranger who asks too much it is not looked at, and the connection ends."""
-        signed_in = self._authorizer.who(request) is not None
+        signed_in = self._authorizer.current_user(request) is not None
         if self._connection_limiter is not None and not self._connection_limiter.heard(request, signed_in=signed_in):
             answer = web.Response(status=web.HTTPTooManyRequests.status_code, headers={"Retry-After": "1"},
-                                  text=self._authorizer.say(request, TEXTS["error.429"]) + "\n")  # fmt: skip
+                                  text=self._authorizer.translate(request, TEXTS["error.429"]) + "\n")  # fmt: skip
             answer.force_close()
             return answer
         return await handler(request)
@@ -292,18 +294,20 @@ class PagesSite:
         except web.HTTPClientError as error:
             ours = error.status in (web.HTTPConflict.status_code, web.HTTPUnauthorized.status_code)
             key = f"error.{error.status}" if error.status in (401, 403, 404) else "error.other"
-            why = error.text if ours and error.text else self._authorizer.say(request, TEXTS[key])
+            why = error.text if ours and error.text else self._authorizer.translate(request, TEXTS[key])
             if wants_json(request):
                 return web.json_response({"why": why}, status=error.status)
-            return self._authorizer.page(request, "error", status=error.status, why=why)
+            return self._authorizer.render_page(request, "error", status=error.status, why=why)
         except StoreFailed as failure:
             log.error("page_not_stored", why=str(failure))
-            why = self._authorizer.say(
+            why = self._authorizer.translate(
                 request, _("The box's disk takes nothing more: `perron doctor` looks for the cause.")
             )
             if wants_json(request):
                 return web.json_response({"why": why}, status=web.HTTPServiceUnavailable.status_code)
-            return self._authorizer.page(request, "error", status=web.HTTPServiceUnavailable.status_code, why=why)
+            return self._authorizer.render_page(
+                request, "error", status=web.HTTPServiceUnavailable.status_code, why=why
+            )
 
     @web.middleware
     async def _restrict_plain_http(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -319,7 +323,7 @@ class PagesSite:
     async def _trust_page(self, request: web.Request) -> web.Response:
         name = request.host.rpartition(":")[0] or request.host
         plain = f"http://{name}:{self.plain_port}/certificate"
-        return self._authorizer.page(
+        return self._authorizer.render_page(
             request, "certificate", secure=request.secure, signed_in_at=f"https://{name}:{self.port}/",
             fingerprint=None if self.certificate is None else format_fingerprint(self.certificate.fingerprint),
             qr=None if self.plain_port is None else _qr_code(plain),
@@ -334,11 +338,11 @@ class PagesSite:
     # ---- the courier, who has no account but his link ---------------------------------------------------------------
 
     async def _courier_page(self, request: web.Request) -> web.Response:
-        return self._authorizer.page(request, "courier", digest=self._delivery(request)[0])
+        return self._authorizer.render_page(request, "courier", digest=self._delivery(request)[0])
 
     async def _label_reader_page(self, request: web.Request) -> web.Response:
         """The courier's page once more, and on it the reader of labels: it alone may use camera and WebAssembly."""
-        answer = self._authorizer.page(
+        answer = self._authorizer.render_page(
             request, "label", digest=self._delivery(request)[0], kinds=courier_view.LABEL_KINDS, forms=page_patterns()
         )
         answer.headers.update(LABEL_READER_HEADERS)
@@ -377,13 +381,13 @@ class PagesSite:
     # ---- what follows the house -------------------------------------------------------------------------------------
 
     async def _feed(self, request: web.Request) -> web.WebSocketResponse:
-        who = self._authorizer.who(request)
+        who = self._authorizer.current_user(request)
         if who is None:
             raise web.HTTPUnauthorized(headers={"WWW-Authenticate": "Session"})
         return await self._serve_feed(
             request,
             only=None,
-            allowed=lambda: self._authorizer.accounts.still(who, self._authorizer.now),
+            allowed=lambda: self._authorizer.accounts.is_signed_in(who, self._authorizer.now),
             session=who.session,
         )
 
@@ -391,18 +395,22 @@ class PagesSite:
         self, request: web.Request, *, only: str | None, allowed: Callable[[], bool], session: str = ""
     ) -> web.WebSocketResponse:
         """Serve a feed: of one part (`only`), or of all that a session may see."""
-        seat = self._authorizer.seat(request)
+        viewer = self._authorizer.viewer(request)
 
         def paint(name: str, language: Language) -> str:
             if (name.partition("/")[0] == "courier") is (only is None) or only not in (None, name):
                 raise KeyError(name)
-            return self._authorizer.part(seat, name, language)
+            return self._authorizer.render_fragment(viewer, name, language)
 
         feed = LiveFeed(
-            self.changes, paint, lambda: _unix_ms(self._authorizer.now), allowed=allowed, turn=self._request_turns.take
+            self.changes,
+            paint,
+            lambda: _unix_ms(self._authorizer.now),
+            is_allowed=allowed,
+            take_turn=self._request_turns.take,
         )
         most = MAX_SESSION_FEEDS if only is None else MAX_LINK_FEEDS
-        with self._feeds.one_more(only or f"session/{session}", feed.hang_up, most=most):
+        with self._feeds.track(only or f"session/{session}", feed.disconnect, max_feeds=most):
             return await feed.serve(request)
 
     async def _static(self, request: web.Request) -> web.StreamResponse:

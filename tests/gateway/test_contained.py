@@ -402,14 +402,14 @@ async def test_an_acknowledgement_that_cannot_be_worked_ends_no_line(
 async def test_an_order_that_cannot_be_done_is_noted_as_failed_and_the_next_is_done(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    raising, do = ExceptionSource(), OrderExecutor.do
+    raising, do = ExceptionSource(), OrderExecutor.execute
 
     async def poisoned(self: OrderExecutor, order: Any, by: str) -> str | None:  # noqa: ANN401 - any order
         if order.do == "lock":
             raising.now()
         return await do(self, order, by)
 
-    monkeypatch.setattr(OrderExecutor, "do", poisoned)
+    monkeypatch.setattr(OrderExecutor, "execute", poisoned)
     async with remote_household(tmp_path) as here:
         for _ in ARBITRARY_EXCEPTIONS:
             assert await here.orders("lock", entrance="front") is None

@@ -31,7 +31,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="any secret signs in whose session's id is known",
         file=f"{WEB}auth/accounts.py",
-        old="if token is None or row is None or not token.fits(row.secret):\n            return None\n        reckoned",
+        old="if token is None or row is None or not token.matches(row.secret):\n"
+        "            return None\n        reckoned",
         new="if token is None or row is None:\n            return None\n        reckoned",
         tests=(f"{ACCOUNTS}::test_a_cookie_that_the_box_did_not_make_signs_nobody_in",),
     ),
@@ -45,17 +46,17 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a known device waits for what strangers try",
         file=f"{WEB}auth/accounts.py",
-        old="attempt = LoginAttempt(device=token.id) if token is not None else self.tries",
-        new="attempt = self.tries",
+        old="attempt = LoginAttempt(device=token.id) if token is not None else self.login_throttle",
+        new="attempt = self.login_throttle",
         tests=(f"{TRIES}::test_whoever_signed_in_before_on_this_device_never_waits_for_what_strangers_try",),
     ),
     Mutant(
         name="a wrong password is counted after it was looked at",
         file=f"{WEB}auth/accounts.py",
-        old="            tries = await self.tries.count(attempt, now)\n"
-        "            fits = await self._passwords.fits(password, stored, stranger=stranger)\n",
-        new="            fits = await self._passwords.fits(password, stored, stranger=stranger)\n"
-        "            tries = await self.tries.count(attempt, now)\n",
+        old="            tries = await self.login_throttle.count_attempt(attempt, now)\n"
+        "            fits = await self._passwords.matches(password, stored, stranger=stranger)\n",
+        new="            fits = await self._passwords.matches(password, stored, stranger=stranger)\n"
+        "            tries = await self.login_throttle.count_attempt(attempt, now)\n",
         tests=(f"{TRIES}::test_tries_at_the_same_moment_all_count",),
     ),
     Mutant(

@@ -56,8 +56,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="anybody's proposal may be withdrawn by any installer",
         file="gateway/web/pages/add_device.py",
-        old="one.by != who.person and who.role is not Role.OWNER",
-        new="one.by == who.person and who.role is Role.HOUSEHOLD",
+        old="one.by != user.person and user.role is not Role.OWNER",
+        new="one.by == user.person and user.role is Role.HOUSEHOLD",
         tests=(f"{PAGE}::test_who_proposed_may_withdraw_and_nobody_else_s",),
     ),
     Mutant(

@@ -87,14 +87,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an installer rings the household's phones",
         file="gateway/web/pages/diagnostics.py",
-        old="if rings and not has_right(who.role, UserRight.SETTINGS):",
-        new="if rings and not has_right(who.role, UserRight.DIAGNOSTICS):",
+        old="if rings and not has_right(user.role, UserRight.SETTINGS):",
+        new="if rings and not has_right(user.role, UserRight.DIAGNOSTICS):",
         tests=(PHONES,),
     ),
     Mutant(
         name="an installer reads what the owner's phones answered",
         file="gateway/web/pages/diagnostics.py",
-        old="rung = self._phones.last if has_right(who.role, UserRight.SETTINGS) else None",
+        old="rung = self._phones.last if has_right(user.role, UserRight.SETTINGS) else None",
         new="rung = self._phones.last",
         tests=(PHONES,),
     ),

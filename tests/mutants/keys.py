@@ -81,7 +81,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="any secret opens a link whose id is known",
         file="gateway/web/pages/history.py",
-        old=" or not token.fits(share.secret)",
+        old=" or not token.matches(share.secret)",
         new="",
         tests=(f"{PAST}::test_a_link_is_its_own_secret_and_no_other_spelling_of_it",),
     ),

@@ -90,8 +90,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a family is watched at home",
         file="gateway/web/server/context.py",
-        old="        if not self.inside(camera) or self.store.keeping.inside_always():\n",
-        new="        if self.inside(camera) or self.store.keeping.inside_always():\n",
+        old="        if not self.is_inside(camera) or self.store.keeping.inside_always():\n",
+        new="        if self.is_inside(camera) or self.store.keeping.inside_always():\n",
         tests=(f"{PRIVACY}::test_a_camera_inside_is_not_shown_while_nothing_is_filmed",),
     ),
     Mutant(
@@ -104,7 +104,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a shorter retention waits for the next hour",
         file="gateway/web/pages/privacy.py",
-        old=("            self._services.tidy()\n"),
+        old=("            self._services.erase_expired_films()\n"),
         new="",
         tests=(f"{PRIVACY}::test_a_shorter_retention_erases_at_once_with_a_tombstone_and_what_is_held_stays",),
     ),

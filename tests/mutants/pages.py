@@ -27,8 +27,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a form leads anywhere",
         file=f"{WEB}server/security_headers.py",
-        old='return back if _LOCAL_PATH.fullmatch(back) else "/"',
-        new="return back",
+        old='return path if _LOCAL_PATH.fullmatch(path) else "/"',
+        new="return path",
         tests=(f"{POLICY}::test_a_form_leads_back_only_to_this_site_and_refusing_costs_nothing",),
     ),
     Mutant(
@@ -48,8 +48,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="parts of a page are painted for whoever is signed in",
         file=f"{WEB}server/authorization.py",
-        old="(seat.who is None or self.accounts.refusal(seat.who, right, self.now) is not None):",
-        new="seat.who is None:",
+        old="(viewer.user is None or self.accounts.refusal(viewer.user, right, self.now) is not None):",
+        new="viewer.user is None:",
         tests=("tests/gateway/web/test_rights.py::test_an_installer_s_live_connection_shows_no_visit_s_story",),
     ),
     Mutant(
@@ -62,7 +62,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="live pictures go on when the right to see them ended",
         file=f"{WEB}server/live_video.py",
-        old="while jpeg is not None and allowed():",
+        old="while jpeg is not None and is_allowed():",
         new="while jpeg is not None:",
         tests=(f"{ATTACKS}::test_pictures_stop_when_the_right_to_see_them_does",),
     ),
@@ -83,8 +83,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a share counts while nobody knows what time it is",
         file=f"{WEB}pages/history.py",
-        old=" or not token.fits(share.secret) or not self._authorizer.now.trusted:",
-        new=" or not token.fits(share.secret):",
+        old=" or not token.matches(share.secret) or not self._authorizer.now.trusted:",
+        new=" or not token.matches(share.secret):",
         tests=(f"{PAST}::test_nothing_is_shown_outside_while_nobody_knows_what_time_it_is",),
     ),
     Mutant(
@@ -97,7 +97,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a link from before a revocation permits again",
         file=f"{WEB}pages/action_links.py",
-        old="return permission is not None and permission.version == errand.permission_version",
+        old="return permission is not None and permission.version == link_request.permission_version",
         new="return permission is not None",
         tests=(f"{COMING_IN}::test_a_permission_s_link_from_before_a_revocation_permits_nothing",),
     ),

@@ -91,7 +91,8 @@ MUTANTS: tuple[Mutant, ...] = (
         name="a new key is accepted without the password",
         file=f"{WEB}pages/home.py",
         old=(
-            '            case "approve":\n                asks = await self._authorizer.with_password(request, who)\n'
+            '            case "approve":\n'
+            "                asks = await self._authorizer.require_password(request, user)\n"
         ),
         new='            case "approve":\n                asks = None\n',
         tests=("tests/gateway/web/test_brands_page.py::test_a_new_key_is_not_accepted_without_the_password",),
@@ -180,7 +181,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="one courier's link is followed by any number of pages",
         file=f"{WEB}server/feed.py",
-        old="        if len(feeds) > most:\n",
+        old="        if len(feeds) > max_feeds:\n",
         new="        if not feeds:\n",
         tests=(f"{FLOODED}::test_of_one_link_so_many_pages_are_followed_and_the_oldest_is_hung_up_on",),
     ),

@@ -21,8 +21,7 @@ MUTANTS = (
         file="gateway/web/remote/orders.py",
         old=(
             "        if now.trusted:\n"
-            "            return browser_token.validity_error(said, now.utc.timestamp())\n"
-            "        return"
+            "            return browser_token.validity_error(order, now.utc.timestamp())\n        return"
         ),
         new="        if now.trusted:\n            return None\n        return",
         tests=(ORDERS,),
@@ -37,7 +36,7 @@ MUTANTS = (
     Mutant(
         name="a permit that was held back undoes what was decided at home",
         file="gateway/web/remote/actions.py",
-        old=("        if question_digest(permission, question) != deed.ask:\n            return QUESTION_CHANGED\n"),
+        old=("        if question_digest(permission, question) != order.ask:\n            return QUESTION_CHANGED\n"),
         new="",
         tests=(ORDERS,),
     ),
@@ -77,7 +76,7 @@ MUTANTS = (
     Mutant(
         name="what lets somebody in counts while the time is not known",
         file="gateway/web/remote/orders.py",
-        old="return CLOCK_UNTRUSTED if said.order.gives else None",
+        old="return CLOCK_UNTRUSTED if order.order.gives else None",
         new="return None",
         tests=(ORDERS,),
     ),
@@ -98,7 +97,7 @@ MUTANTS = (
     Mutant(
         name="a hub may put a question again",
         file="gateway/web/remote/queries.py",
-        old="if (one.id, question.id) in self._seen_questions:",
+        old="if (browser.id, query.id) in self._seen_queries:",
         new="if False:",
         tests=(ANSWERS,),
     ),

@@ -40,10 +40,10 @@ class ServedSite:
     async def guest(self, role: Role, name: str = "Bruno") -> SessionSecrets:
         """Somebody whom the owner invited, who has joined."""
         now = self.box.clock.now()
-        assert await self.accounts.confirm(self.owner.who, ANNA_PASSWORD, now) is None
-        invited = await self.accounts.invite(self.owner.who, role, now)
+        assert await self.accounts.confirm_password(self.owner.user, ANNA_PASSWORD, now) is None
+        invited = await self.accounts.invite(self.owner.user, role, now)
         assert isinstance(invited, NewInvitation), invited
-        return signed_in(await self.accounts.redeem(invited.token, name, ANNA_PASSWORD, now))
+        return signed_in(await self.accounts.accept_invitation(invited.token, name, ANNA_PASSWORD, now))
 
     def client(self, who: SessionSecrets | None) -> ClientSession:
         """Return a client of these pages that is signed in as somebody; paths are enough."""
@@ -112,39 +112,39 @@ async def serve_site(  # noqa: PLR0913 - what a test may replace
         store=made.store,
         clock=made.clock,
         states=lambda: tuple((running.state, made.clock.now()) for running in made.entrances.values()),
-        wished=made.reception.wished,
-        letting=made.reception.letting,
-        pause=made.reception.pause,
+        submit_request=made.reception.wished,
+        permissions=made.reception.letting,
+        plan_pause=made.reception.pause,
         end_pause=made.reception.end_pause,
-        distrusted=made.reception.distrust,
-        trusted=made.reception.trust,
-        phonebook=made.phonebook,
-        video=made.home.storage.folder / "video.sock",
-        proofs=lambda: made.eyes.proofs if link is None else link.proofs,
-        picture=lambda camera: (made.eyes if link is None else link).take_picture(camera, 1.0),
+        distrust_key=made.reception.distrust,
+        trust_key=made.reception.trust,
+        contacts=made.phonebook,
+        video_socket=made.home.storage.folder / "video.sock",
+        camera_proofs=lambda: made.eyes.proofs if link is None else link.proofs,
+        take_picture=lambda camera: (made.eyes if link is None else link).take_picture(camera, 1.0),
         public_key=made.key.public,
-        tidy=made.archive.tidy,
-        told=lambda command, message: made.office.tell(
+        erase_expired_films=made.archive.tidy,
+        notify_owner=lambda command, message: made.office.tell(
             command, made.front.state, made.clock.now(), message=message, picture=None
         ),
-        removal=made.removal,
+        decommissioning=made.removal,
         proposals=make_proposals(made, rewriting, reread),
-        rewriting=rewriting,
+        home_file_writer=rewriting,
         uplink=uplink,
-        walks=walking,
+        walk_tests=walking,
         surveys=make_surveys(made, walking, lambda: made.eyes.proofs if link is None else link.proofs),
     )
     accounts = UserAccounts(made.store, made.clock.now(), passwords=cheap_passwords())
     chain, key = tls or (None, None)
     site = PagesSite(seen, accounts, PagesSection(port=0, names=names, certificate=chain, key=key), link_key=LINK_KEY)
     for running in made.entrances.values():
-        running.follow(site.changes.tell)
-    made.pocket.changed = seen.walks.changed = seen.surveys.changed = site.changes.tell
-    seen.walks.follow()
+        running.follow(site.changes.notify)
+    made.pocket.changed = seen.walk_tests.changed = seen.surveys.changed = site.changes.notify
+    seen.walk_tests.follow()
     await site.open()
     try:
         now = made.clock.now()
-        owner = signed_in(await accounts.claim(str(await accounts.make_code(now)), OWNER, ANNA_PASSWORD, now))
+        owner = signed_in(await accounts.claim(str(await accounts.make_claim_code(now)), OWNER, ANNA_PASSWORD, now))
         yield ServedSite(made, site, accounts, f"http://127.0.0.1:{site.port}", owner)
     finally:
         await site.close()

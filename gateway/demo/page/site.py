@@ -227,7 +227,7 @@ class DemoSite:
             await asyncio.sleep(COALESCE_DELAY_S)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(HEARTBEAT_INTERVAL_S):
-                    await changes.after(told)
+                    await changes.wait_after(told)
 
     async def _serve_live(self, request: web.Request) -> web.StreamResponse:
         """A camera, straight from the box's video process: it outlives the gateway."""
@@ -236,7 +236,7 @@ class DemoSite:
             raise web.HTTPNotFound
         return await live_video.stream_camera(
             request, playing.box / "video.sock", camera, proofs=lambda: self._demo_runner.proofs,
-            allowed=lambda: self._demo_runner.playing is playing,
+            is_allowed=lambda: self._demo_runner.playing is playing,
         )  # fmt: skip
 
     async def _serve_film(self, request: web.Request) -> web.FileResponse:

@@ -140,7 +140,7 @@ class DemoRunner:
                 self._message_times[in_words(what.body, language)] = datetime.fromisoformat(what.body["at"])
         if now != before:
             self.snapshot = now
-            self.changes.tell()
+            self.changes.notify()
 
     async def until(self, what: str, test: Callable[[DemoSnapshot], bool], *, within: float) -> None:
         """Wait until the page shows this.
@@ -151,7 +151,7 @@ class DemoRunner:
         try:
             async with asyncio.timeout(within):
                 while not test(self.snapshot):
-                    await self.changes.after(self.changes.count)
+                    await self.changes.wait_after(self.changes.count)
         except TimeoutError:
             raise WaitTimeout(f"awaited on the page for {within:.0f} s: {what}") from None
 

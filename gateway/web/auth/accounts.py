@@ -90,7 +90,7 @@ class CurrentUser:
 class SessionSecrets:
     """Two secrets for two cookies: `session` signs in for up to 90 days, `device` only makes the device known (400)."""
 
-    who: CurrentUser
+    user: CurrentUser
     session: str = field(repr=False)
     device: str = field(repr=False)
 
@@ -111,7 +111,7 @@ class UserAccounts:
     def __init__(self, store: Store, now: Now, *, passwords: PasswordHashing | None = None) -> None:
         self._register = store.register
         self._passwords = passwords or PasswordHashing()
-        self.tries = LoginThrottle(store.register, now)
+        self.login_throttle = LoginThrottle(store.register, now)
         floors = (EARLIEST_TIME, store.floor(), store.register.newest())
         self._clock = EarliestClock(max(floor for floor in floors if floor is not None), now)
         # When each session's password was given last, on the monotonic clock. In memory only: no clock can be set so
@@ -120,11 +120,11 @@ class UserAccounts:
 
     # ---- the first owner
 
-    def claimed(self) -> bool:
+    def is_claimed(self) -> bool:
         """Whether the box has an owner."""
         return self._register.owned()
 
-    async def make_code(self, now: Now) -> str | AccountError:
+    async def make_claim_code(self, now: Now) -> str | AccountError:
         """Make the claim code, to be shown on the box and nowhere else; the one before it is void. Or `CLAIMED`."""
         code = new_claim_code()
         digest = claim_code_digest(code)
@@ -154,11 +154,11 @@ class UserAccounts:
         refused = _claim_error(await self._register.try_claim(digest, now))
         if refused is not None:
             return refused
-        owner = await self.newcomer(name, password, Role.OWNER, now)
+        owner = await self.new_account(name, password, Role.OWNER, now)
         session, device = SecretToken.new(COOKIE_BYTES), SecretToken.new(COOKIE_BYTES)
-        entry = self.entry(session, device, now, browser)
+        entry = self.sign_in_entry(session, device, now, browser)
         refused = _claim_error(await self._register.claim(digest, owner, entry, now))
-        return refused or self.signed_in(owner.person, session, device, now)
+        return refused or self.session_secrets(owner.person, session, device, now)
 
     # ---- signing in
 
@@ -172,14 +172,16 @@ class UserAccounts:
         key = name_key(name)
         found = self._register.named(key)
         token = self._known_device(device, None if found is None else found[0], now)
-        attempt = LoginAttempt(device=token.id) if token is not None else self.tries.stranger(key, address)
+        attempt = (
+            LoginAttempt(device=token.id) if token is not None else self.login_throttle.stranger_attempt(key, address)
+        )
         wait = self._retry_after(attempt, now)
         if wait is not None:
             return wait
         stored, stranger = None if found is None else found[1], token is None
-        with self._passwords.queued(stranger=stranger):
-            tries = await self.tries.count(attempt, now)
-            fits = await self._passwords.fits(password, stored, stranger=stranger)
+        with self._passwords.queue_slot(stranger=stranger):
+            tries = await self.login_throttle.count_attempt(attempt, now)
+            fits = await self._passwords.matches(password, stored, stranger=stranger)
         if not fits or found is None or stored is None:
             self._log_wrong_password(None if found is None else found[0].id, tries, now)
             return AccountError.WRONG
@@ -187,115 +189,117 @@ class UserAccounts:
         await self._register.forget(
             self._clock.read(now), idle=SESSION_IDLE_LIMIT, oldest=MAX_SESSION_AGE, known=KNOWN_DEVICE_LIFETIME
         )
-        if not await self._register.enter(person.id, stored, self.entry(session, token, now, browser)):
+        if not await self._register.enter(person.id, stored, self.sign_in_entry(session, token, now, browser)):
             return AccountError.WRONG
-        await self.tries.good(attempt, now)
-        if self._passwords.outdated(stored):
+        await self.login_throttle.record_success(attempt, now)
+        if self._passwords.needs_rehash(stored):
             await self._register.renew_hash(person.id, stored, await self._passwords.hash(password))
-        return self.signed_in(person, session, token, now)
+        return self.session_secrets(person, session, token, now)
 
-    async def confirm(self, who: CurrentUser, password: str, now: Now) -> AccountError | RetryAfter | None:
+    async def confirm_password(self, user: CurrentUser, password: str, now: Now) -> AccountError | RetryAfter | None:
         """Take the password again, for what `PASSWORD_RIGHTS` lists; None: it is right and counts for 5 minutes.
 
         Wrong ones count for the device, as when signing in on it.
         """
-        if self._running_session(who.session, now) is None:
+        if self._running_session(user.session, now) is None:
             return AccountError.SIGNED_OUT
-        attempt = LoginAttempt(device=who.device)
+        attempt = LoginAttempt(device=user.device)
         wait = self._retry_after(attempt, now)
         if wait is not None:
             return wait
-        tries = await self.tries.count(attempt, now)
-        if not await self._passwords.fits(password, self._register.password_of(who.person), stranger=False):
-            self._log_wrong_password(who.person, tries, now)
+        tries = await self.login_throttle.count_attempt(attempt, now)
+        if not await self._passwords.matches(password, self._register.password_of(user.person), stranger=False):
+            self._log_wrong_password(user.person, tries, now)
             return AccountError.PASSWORD_WRONG
-        await self.tries.good(attempt, now)
-        if self._running_session(who.session, now) is None:
+        await self.login_throttle.record_success(attempt, now)
+        if self._running_session(user.session, now) is None:
             return AccountError.SIGNED_OUT
-        self._mark_confirmed(who.session, now)
+        self._mark_confirmed(user.session, now)
         return None
 
-    async def change_password(self, who: CurrentUser, old: str, new: str, now: Now) -> AccountError | RetryAfter | None:
+    async def change_password(
+        self, user: CurrentUser, old: str, new: str, now: Now
+    ) -> AccountError | RetryAfter | None:
         """Take a new password for the old one; all other sessions end and no other device stays known."""
-        unfit = _weakness_error(weakness(new, who.name))
+        unfit = _weakness_error(weakness(new, user.name))
         if unfit is not None:
             return unfit
-        wrong = await self.confirm(who, old, now)
+        wrong = await self.confirm_password(user, old, now)
         if wrong is not None:
             return wrong
         stored = await self._passwords.hash(new)
-        return change_error(await self._register.set_password(who.person, stored, now, device=who.device))
+        return account_change_error(await self._register.set_password(user.person, stored, now, device=user.device))
 
     # ---- sessions
 
-    def who(self, session: str | None, now: Now) -> CurrentUser | None:
+    def find_user(self, session: str | None, now: Now) -> CurrentUser | None:
         """Who is signed in by this cookie; None: nobody, or no longer. His role is what it is now."""
-        token = SecretToken.read(session)
+        token = SecretToken.parse(session)
         row = None if token is None else self._running_session(token.id, now)
-        if token is None or row is None or not token.fits(row.secret):
+        if token is None or row is None or not token.matches(row.secret):
             return None
         reckoned = self._clock.read(now)
         if reckoned - row.seen >= _LAST_USE_INTERVAL:
             self._register.seen(row.id, reckoned)
         return _user_of(row)
 
-    def refusal(self, who: CurrentUser, right: UserRight, now: Now) -> AccountError | None:
+    def refusal(self, user: CurrentUser, right: UserRight, now: Now) -> AccountError | None:
         """Why this may not be done now; None: it may.
 
         Everything is looked up anew, so a page that stays open asks again: a session that ended, a role that changed
         and a removal count at once.
         """
-        row = self._running_session(who.session, now)
+        row = self._running_session(user.session, now)
         if row is None:
             return AccountError.SIGNED_OUT
         if not has_right(Role(row.person.role), right):
             return AccountError.NOT_ALLOWED
-        return AccountError.CONFIRM if right in PASSWORD_RIGHTS and not self.confirmed(who, now) else None
+        return AccountError.CONFIRM if right in PASSWORD_RIGHTS and not self.is_confirmed(user, now) else None
 
-    def still(self, who: CurrentUser, now: Now) -> bool:
+    def is_signed_in(self, user: CurrentUser, now: Now) -> bool:
         """Whether he is still signed in by this session, as who he was when he was looked up."""
-        row = self._running_session(who.session, now)
-        return row is not None and _user_of(row) == who
+        row = self._running_session(user.session, now)
+        return row is not None and _user_of(row) == user
 
-    def confirmed(self, who: CurrentUser, now: Now) -> bool:
+    def is_confirmed(self, user: CurrentUser, now: Now) -> bool:
         """Whether the password was given in this session within the last 5 minutes."""
-        given = self._confirmed_sessions.get(who.session)
+        given = self._confirmed_sessions.get(user.session)
         return given is not None and now.mono - given < CONFIRMATION_LIFETIME_S
 
     def sessions(self, person: str, now: Now) -> tuple[Session, ...]:
         """The running sessions of a person, the one that began first first."""
         return tuple(one for one in self._register.sessions(person) if not self._is_over(one, now))
 
-    async def sign_out(self, who: CurrentUser) -> None:
+    async def sign_out(self, user: CurrentUser) -> None:
         """End this session. The device stays known."""
-        await self._register.end(who.session)
+        await self._register.end(user.session)
 
-    async def end_session(self, who: CurrentUser, session: str, now: Now) -> AccountError | None:
+    async def end_session(self, user: CurrentUser, session: str, now: Now) -> AccountError | None:
         """End one session by its id: one's own, or with the right `PEOPLE` anybody's."""
         row = self._register.session(session)
         if row is None:
             return AccountError.UNKNOWN
-        refused = self._person_error(who, row.person.id, now)
+        refused = self._person_error(user, row.person.id, now)
         if refused is None:
             await self._register.end(session)
         return refused
 
-    async def end_sessions(self, who: CurrentUser, person: str, now: Now) -> AccountError | None:
+    async def end_sessions(self, user: CurrentUser, person: str, now: Now) -> AccountError | None:
         """End all sessions of a person but the one that asks: one's own, or with the right `PEOPLE` anybody's."""
-        refused = self._person_error(who, person, now)
+        refused = self._person_error(user, person, now)
         if refused is None:
-            await self._register.end_all(person, but=who.session)
+            await self._register.end_all(person, but=user.session)
         return refused
 
     # ---- other people
 
-    async def invite(self, who: CurrentUser, role: Role, now: Now) -> NewInvitation | AccountError:
+    async def invite(self, user: CurrentUser, role: Role, now: Now) -> NewInvitation | AccountError:
         """Invite somebody, for 48 h and one person. Nobody is invited as courier: he has no account."""
-        refused = self.refusal(who, UserRight.PEOPLE, now)
+        refused = self.refusal(user, UserRight.PEOPLE, now)
         if refused is not None or role is Role.COURIER:
             return refused or AccountError.NOT_ALLOWED
         token, made = SecretToken.new(LINK_BYTES), self._clock.read(now)
-        invitation = Invitation(id=token.id, secret=token.digest, role=role, by=who.person, made=made)
+        invitation = Invitation(id=token.id, secret=token.digest, role=role, by=user.person, made=made)
         await self._register.invite(invitation, now, lives=INVITATION_LIFETIME)
         return NewInvitation(id=token.id, token=token.text, role=role, until=made + INVITATION_LIFETIME)
 
@@ -305,18 +309,18 @@ class UserAccounts:
 
     def invitation(self, token: str, now: Now) -> Invitation | None:
         """The invitation that somebody holds; None: it cannot be taken (any more)."""
-        held = SecretToken.read(token)
+        held = SecretToken.parse(token)
         if held is None:
             return None
         found = next((one for one in self.invitations(now) if one.id == held.id), None)
-        return found if found is not None and held.fits(found.secret) else None
+        return found if found is not None and held.matches(found.secret) else None
 
-    async def withdraw(self, who: CurrentUser, invitation: str, now: Now) -> AccountError | None:
+    async def withdraw_invitation(self, user: CurrentUser, invitation: str, now: Now) -> AccountError | None:
         """Take an invitation back, by its id."""
-        refused = self.refusal(who, UserRight.PEOPLE, now)
-        return refused or change_error(await self._register.withdraw(invitation, now, by=who.person))
+        refused = self.refusal(user, UserRight.PEOPLE, now)
+        return refused or account_change_error(await self._register.withdraw(invitation, now, by=user.person))
 
-    async def redeem(
+    async def accept_invitation(
         self, token: str, name: str, password: str, now: Now, *, browser: str | None = None
     ) -> SessionSecrets | AccountError:
         """Take an invitation. Account, session and its end are stored together; of two at once one wins."""
@@ -326,49 +330,49 @@ class UserAccounts:
         bad = credential_error(name, password)
         if bad is not None:
             return bad
-        new = await self.newcomer(name, password, Role(invitation.role), now)
+        new = await self.new_account(name, password, Role(invitation.role), now)
         session, device = SecretToken.new(COOKIE_BYTES), SecretToken.new(COOKIE_BYTES)
-        match await self._register.redeem(invitation, new, self.entry(session, device, now, browser), now):
+        match await self._register.redeem(invitation, new, self.sign_in_entry(session, device, now, browser), now):
             case AccountChangeResult.DONE:
-                return self.signed_in(new.person, session, device, now)
+                return self.session_secrets(new.person, session, device, now)
             case AccountChangeResult.NAME_TAKEN:
                 return AccountError.NAME_TAKEN
             case _:
                 return AccountError.INVITATION_GONE
 
-    async def set_role(self, who: CurrentUser, person: str, role: Role, now: Now) -> AccountError | None:
+    async def set_role(self, user: CurrentUser, person: str, role: Role, now: Now) -> AccountError | None:
         """Give somebody another role; his open pages see it at once. The last owner stays owner."""
-        refused = self.refusal(who, UserRight.PEOPLE, now)
+        refused = self.refusal(user, UserRight.PEOPLE, now)
         if refused is not None or role is Role.COURIER:
             return refused or AccountError.NOT_ALLOWED
-        return change_error(await self._register.set_role(person, role, now, by=who.person))
+        return account_change_error(await self._register.set_role(person, role, now, by=user.person))
 
-    async def remove(self, who: CurrentUser, person: str, now: Now) -> AccountError | None:
+    async def remove_person(self, user: CurrentUser, person: str, now: Now) -> AccountError | None:
         """End somebody's account, with all his sessions, devices and invitations. The last owner stays."""
-        refused = self.refusal(who, UserRight.PEOPLE, now)
-        return refused or change_error(await self._register.remove(person, now, by=who.person))
+        refused = self.refusal(user, UserRight.PEOPLE, now)
+        return refused or account_change_error(await self._register.remove(person, now, by=user.person))
 
-    async def hand_over(self, who: CurrentUser, now: Now) -> tuple[str, ...] | AccountError:
+    async def hand_over(self, user: CurrentUser, now: Now) -> tuple[str, ...] | AccountError:
         """The installation is done: every installer's account and invitation ends; returns whose account did.
 
         Who is invited back makes a new account: a password from back then opens nothing.
         """
-        refused = self.refusal(who, UserRight.HAND_OVER, now)
-        return refused or await self._register.hand_over(now, by=who.person)
+        refused = self.refusal(user, UserRight.HAND_OVER, now)
+        return refused or await self._register.hand_over(now, by=user.person)
 
     # ---- within
 
     def _retry_after(self, attempt: LoginAttempt, now: Now) -> RetryAfter | None:
-        wait = self.tries.wait(attempt, now)
+        wait = self.login_throttle.wait_s(attempt, now)
         if wait > 0:
             return RetryAfter(math.ceil(wait))
-        return RetryAfter(_QUEUE_RETRY_DELAY_S) if attempt.device is None and self._passwords.crowded else None
+        return RetryAfter(_QUEUE_RETRY_DELAY_S) if attempt.device is None and self._passwords.is_crowded else None
 
     def _known_device(self, device: str | None, person: AccountHolder | None, now: Now) -> SecretToken | None:
         """The device's token if this person has signed in on it before; it says nothing of anybody else."""
-        token = SecretToken.read(device)
+        token = SecretToken.parse(device)
         row: KnownDevice | None = None if token is None else self._register.device(token.id)
-        if token is None or row is None or person is None or not token.fits(row.secret) or row.person != person.id:
+        if token is None or row is None or person is None or not token.matches(row.secret) or row.person != person.id:
             return None
         return token if self._clock.latest(now, row.seen) - row.seen < KNOWN_DEVICE_LIFETIME else None
 
@@ -380,10 +384,10 @@ class UserAccounts:
         at = self._clock.latest(now, session.seen)
         return at - session.seen >= SESSION_IDLE_LIMIT or at - session.began >= MAX_SESSION_AGE
 
-    def _person_error(self, who: CurrentUser, person: str, now: Now) -> AccountError | None:
-        if person != who.person:
-            return self.refusal(who, UserRight.PEOPLE, now)
-        return None if self._running_session(who.session, now) is not None else AccountError.SIGNED_OUT
+    def _person_error(self, user: CurrentUser, person: str, now: Now) -> AccountError | None:
+        if person != user.person:
+            return self.refusal(user, UserRight.PEOPLE, now)
+        return None if self._running_session(user.session, now) is not None else AccountError.SIGNED_OUT
 
     def _mark_confirmed(self, session: str, now: Now) -> None:
         self._confirmed_sessions = {
@@ -399,20 +403,20 @@ class UserAccounts:
 
     # ---- for whoever comes in another way (`gateway.web.auth.recovery`)
 
-    async def hashed(self, password: str) -> str:
+    async def hash_password(self, password: str) -> str:
         """The argon2id string of a password that was found fit."""
         return await self._passwords.hash(password)
 
-    def reckoned(self, now: Now) -> datetime:
+    def earliest_time(self, now: Now) -> datetime:
         """The instant that never lies after the true time."""
         return self._clock.read(now)
 
-    async def newcomer(self, name: str, password: str, role: Role, now: Now) -> NewAccount:
+    async def new_account(self, name: str, password: str, role: Role, now: Now) -> NewAccount:
         """Somebody who is to have an account; name and password were found fit."""
         person = AccountHolder(id=new_id(), name=_display_name(name), role=role, added=now.utc)
         return NewAccount(person=person, folded=name_key(name), password=await self._passwords.hash(password))
 
-    def entry(self, session: SecretToken, device: SecretToken, now: Now, browser: str | None) -> SignInEntry:
+    def sign_in_entry(self, session: SecretToken, device: SecretToken, now: Now, browser: str | None) -> SignInEntry:
         """A sign-in to be stored."""
         return SignInEntry(
             session=session.id,
@@ -423,13 +427,15 @@ class UserAccounts:
             browser=browser,
         )
 
-    def signed_in(self, person: AccountHolder, session: SecretToken, device: SecretToken, now: Now) -> SessionSecrets:
+    def session_secrets(
+        self, person: AccountHolder, session: SecretToken, device: SecretToken, now: Now
+    ) -> SessionSecrets:
         """The two secrets of a sign-in that was stored; the password counts as just given."""
         self._mark_confirmed(session.id, now)  # he has just given it
         who = CurrentUser(
             session=session.id, device=device.id, person=person.id, name=person.name, role=Role(person.role)
         )
-        return SessionSecrets(who=who, session=session.text, device=device.text)
+        return SessionSecrets(user=who, session=session.text, device=device.text)
 
 
 def _user_of(row: Session) -> CurrentUser:
@@ -481,7 +487,7 @@ def _claim_error(outcome: ClaimResult) -> AccountError | None:
             return AccountError.CLAIMED
 
 
-def change_error(outcome: AccountChangeResult) -> AccountError | None:
+def account_change_error(outcome: AccountChangeResult) -> AccountError | None:
     """Why a change of people was not made; None: it was."""
     match outcome:
         case AccountChangeResult.DONE:

@@ -47,7 +47,7 @@ class LoginThrottle:
         self._pairs = AttemptBackoff(PAIR_POLICY, register.failures("pair"), mono=now.mono)
         self._devices = AttemptBackoff(DEVICE_POLICY, register.device_failures(), mono=now.mono)
 
-    def stranger(self, folded: str, address: str) -> LoginAttempt:
+    def stranger_attempt(self, folded: str, address: str) -> LoginAttempt:
         """A try of a name from an address, by a device that is not known."""
         pair = f"pair\0{folded}\0{client_network(address)}"
         return LoginAttempt(
@@ -56,19 +56,19 @@ class LoginThrottle:
             pair=self._register.slot(pair, of=PAIR_SLOTS),
         )
 
-    def place(self, address: str) -> LoginAttempt:
+    def address_attempt(self, address: str) -> LoginAttempt:
         """A try that names nobody, from an address: a code that was made on the box."""
         pair = self._register.slot(f"place\0{client_network(address)}", of=PAIR_SLOTS)
         return LoginAttempt(device=None, name=None, pair=pair)
 
-    def wait(self, attempt: LoginAttempt, now: Now) -> float:
+    def wait_s(self, attempt: LoginAttempt, now: Now) -> float:
         """Seconds until it may be made; 0: now."""
         if attempt.device is not None:
             return self._devices.wait(attempt.device, now.mono)
         by_name = 0.0 if attempt.name is None else self._names.wait(attempt.name, now.mono)
         return max(by_name, self._pairs.wait(attempt.pair, now.mono))
 
-    async def count(self, attempt: LoginAttempt, now: Now) -> int:
+    async def count_attempt(self, attempt: LoginAttempt, now: Now) -> int:
         """Count it, in memory at once (another try at this moment sees it) and then on disk; returns how many it is."""
         if attempt.device is not None:
             count = self._devices.count(attempt.device, now.mono)
@@ -82,7 +82,7 @@ class LoginThrottle:
         await self._register.set_failures({("name", attempt.name): name, ("pair", attempt.pair): pair})
         return name
 
-    async def good(self, attempt: LoginAttempt, now: Now) -> None:
+    async def record_success(self, attempt: LoginAttempt, now: Now) -> None:
         """It was the right password. Of the name's count only this try is taken back: the others were not his."""
         if attempt.device is not None:
             await self._register.set_device_failures(attempt.device, self._devices.clear(attempt.device))

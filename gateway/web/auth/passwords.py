@@ -20,7 +20,7 @@ MAX_PASSWORD_BYTES = 256  # bytes of UTF-8
 # process.
 ARGON2_MEMORY_KIB = 64 * 1024
 ARGON2_ITERATIONS = 3
-PARALLELISM = 1
+ARGON2_LANES = 1
 
 MAX_QUEUED_STRANGERS = 8  # strangers that may wait for their turn
 
@@ -68,20 +68,20 @@ class PasswordHashing:
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         self._hasher = hasher or PasswordHasher(
-            time_cost=ARGON2_ITERATIONS, memory_cost=ARGON2_MEMORY_KIB, parallelism=PARALLELISM, type=Type.ID
+            time_cost=ARGON2_ITERATIONS, memory_cost=ARGON2_MEMORY_KIB, parallelism=ARGON2_LANES, type=Type.ID
         )
-        self.nobodys = _dummy_hash(self._hasher)
+        self.dummy_hash = _dummy_hash(self._hasher)
         """What stands in for the password of somebody who has no account."""
         self._known_lock, self._stranger_lock = asyncio.Lock(), asyncio.Lock()
         self._queue = 0
 
     @property
-    def crowded(self) -> bool:
+    def is_crowded(self) -> bool:
         """Whether so many strangers wait that another one had better come back."""
         return self._queue >= MAX_QUEUED_STRANGERS
 
     @contextmanager
-    def queued(self, *, stranger: bool) -> Iterator[None]:
+    def queue_slot(self, *, stranger: bool) -> Iterator[None]:
         """Stand in the queue, from before the try is counted until its answer is there."""
         self._queue += stranger
         try:
@@ -94,14 +94,14 @@ class PasswordHashing:
         async with self._known_lock:
             return await asyncio.to_thread(self._hasher.hash, _normalised_bytes(password))
 
-    async def fits(self, password: str, stored: str | None, *, stranger: bool) -> bool:
+    async def matches(self, password: str, stored: str | None, *, stranger: bool) -> bool:
         """Whether it is the password of which `stored` is kept; None (nobody of that name) takes as long to say no."""
         typed = _normalised_bytes(password)
-        tried = stored if stored is not None and len(typed) <= MAX_PASSWORD_BYTES else self.nobodys
+        tried = stored if stored is not None and len(typed) <= MAX_PASSWORD_BYTES else self.dummy_hash
         async with self._stranger_lock if stranger else self._known_lock:
             return await asyncio.to_thread(self._verify, tried, typed[:MAX_PASSWORD_BYTES])
 
-    def outdated(self, stored: str) -> bool:
+    def needs_rehash(self, stored: str) -> bool:
         """Whether it was hashed at another cost than today's."""
         return self._hasher.check_needs_rehash(stored)
 

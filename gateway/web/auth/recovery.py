@@ -21,7 +21,7 @@ from gateway.web.auth.accounts import (
     RetryAfter,
     SessionSecrets,
     UserAccounts,
-    change_error,
+    account_change_error,
     credential_error,
 )
 from gateway.web.auth.roles import Role, UserRight
@@ -30,7 +30,7 @@ from gateway.web.auth.tokens import COOKIE_BYTES, LINK_BYTES, SecretToken, claim
 OFFER_LIFETIME = timedelta(days=7)  # the next owner's link is good for so long
 USED_CODE_RETENTION = timedelta(days=30)  # for so long a used code is told to have been used
 
-_TELL_ADAPTER: TypeAdapter[NotifyOwner] = TypeAdapter(NotifyOwner)
+_NOTIFICATION_ADAPTER: TypeAdapter[NotifyOwner] = TypeAdapter(NotifyOwner)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,9 +45,9 @@ class NewHouseOffer:
 class RecoveredOwner:
     """An owner who is in again; `told` is what all phones are owed about it, stored under `message`."""
 
-    signed_in: SessionSecrets
-    told: NotifyOwner
-    message: int
+    session: SessionSecrets
+    notification: NotifyOwner
+    message_id: int
 
 
 class OwnerSuccession:
@@ -60,7 +60,7 @@ class OwnerSuccession:
 
     # ---- the way back in
 
-    async def come_back(  # noqa: PLR0913 - by which code, from where, and what was made on the box
+    async def recover_owner(  # noqa: PLR0913 - by which code, from where, and what was made on the box
         self,
         code: str,
         password: str,
@@ -93,83 +93,88 @@ class OwnerSuccession:
         bad = credential_error(person.name, password)
         if bad is not None:
             return bad
-        stored = await self._accounts.hashed(password)
+        stored = await self._accounts.hash_password(password)
         session, device = SecretToken.new(COOKIE_BYTES), SecretToken.new(COOKIE_BYTES)
         told = NotifyOwner(saying=Notification.PASSWORD_RESET, detail=person.name)
         by = RecoveryCodeUse(
             code=digest,
             keep=now.utc + USED_CODE_RETENTION,
             entrance=self._entrance,
-            message=_TELL_ADAPTER.dump_json(told),
+            message=_NOTIFICATION_ADAPTER.dump_json(told),
         )
-        entry = self._accounts.entry(session, device, now, browser)
+        entry = self._accounts.sign_in_entry(session, device, now, browser)
         outcome, message = await self._register.recover(person.id, stored, entry, now, by)
         match outcome:
             case RecoveryResult.DONE:
-                signed_in = self._accounts.signed_in(person, session, device, now)
-                return RecoveredOwner(signed_in=signed_in, told=told, message=message)
+                signed_in = self._accounts.session_secrets(person, session, device, now)
+                return RecoveredOwner(session=signed_in, notification=told, message_id=message)
             case RecoveryResult.USED:
                 return AccountError.CODE_USED
             case RecoveryResult.GONE:
                 return AccountError.UNKNOWN
 
     async def _count_wrong_code(self, address: str, now: Now) -> AccountError | RetryAfter:
-        tries = self._accounts.tries
-        attempt = tries.place(address)
-        wait = tries.wait(attempt, now)
+        tries = self._accounts.login_throttle
+        attempt = tries.address_attempt(address)
+        wait = tries.wait_s(attempt, now)
         if wait > 0:
             return RetryAfter(math.ceil(wait))
-        await tries.count(attempt, now)
+        await tries.count_attempt(attempt, now)
         return AccountError.CODE_WRONG
 
     # ---- the next owner
 
-    async def offer(
-        self, who: CurrentUser, now: Now, *, leaves_films: bool, held_too: bool
+    async def make_offer(
+        self, user: CurrentUser, now: Now, *, leaves_films: bool, held_too: bool
     ) -> NewHouseOffer | AccountError:
         """Offer the house to its next owner, by one link that counts once; the offer before it is void."""
-        refused = self._accounts.refusal(who, UserRight.MOVE_OUT, now)
+        refused = self._accounts.refusal(user, UserRight.MOVE_OUT, now)
         if refused is not None:
             return refused
-        token, made = SecretToken.new(LINK_BYTES), self._accounts.reckoned(now)
+        token, made = SecretToken.new(LINK_BYTES), self._accounts.earliest_time(now)
         await self._handover.offer(
             HouseOffer(
-                id=token.id, secret=token.digest, by=who.person, made=made, leaves_films=leaves_films, held_too=held_too
+                id=token.id,
+                secret=token.digest,
+                by=user.person,
+                made=made,
+                leaves_films=leaves_films,
+                held_too=held_too,
             ),
             now,
         )
         return NewHouseOffer(token=token.text, until=made + OFFER_LIFETIME)
 
-    def offered(self, now: Now) -> HouseOffer | None:
+    def current_offer(self, now: Now) -> HouseOffer | None:
         """The offer that can still be taken."""
-        return self._handover.offered(self._accounts.reckoned(now), lives=OFFER_LIFETIME)
+        return self._handover.offered(self._accounts.earliest_time(now), lives=OFFER_LIFETIME)
 
-    def offer_of(self, token: str, now: Now) -> HouseOffer | None:
+    def find_offer(self, token: str, now: Now) -> HouseOffer | None:
         """The offer that somebody holds; None: it cannot be taken (any more)."""
-        held, offer = SecretToken.read(token), self.offered(now)
-        if held is None or offer is None or held.id != offer.id or not held.fits(offer.secret):
+        held, offer = SecretToken.parse(token), self.current_offer(now)
+        if held is None or offer is None or held.id != offer.id or not held.matches(offer.secret):
             return None
         return offer
 
-    async def withdraw(self, who: CurrentUser, now: Now) -> AccountError | None:
+    async def withdraw_offer(self, user: CurrentUser, now: Now) -> AccountError | None:
         """Take the offer back."""
-        refused = self._accounts.refusal(who, UserRight.MOVE_OUT, now)
-        return refused or change_error(await self._handover.withdraw(now, by=who.person))
+        refused = self._accounts.refusal(user, UserRight.MOVE_OUT, now)
+        return refused or account_change_error(await self._handover.withdraw(now, by=user.person))
 
-    async def take(
+    async def accept_offer(
         self, token: str, name: str, password: str, now: Now, *, browser: str | None = None
     ) -> SessionSecrets | AccountError:
         """Take the house: whoever had access has none any more, and no brand comes in. Of two at once one wins."""
-        offer = self.offer_of(token, now)
+        offer = self.find_offer(token, now)
         if offer is None:
             return AccountError.INVITATION_GONE
         bad = credential_error(name, password)
         if bad is not None:
             return bad
-        new = await self._accounts.newcomer(name, password, Role.OWNER, now)
+        new = await self._accounts.new_account(name, password, Role.OWNER, now)
         session, device = SecretToken.new(COOKIE_BYTES), SecretToken.new(COOKIE_BYTES)
-        entry = self._accounts.entry(session, device, now, browser)
-        refused = change_error(await self._handover.take(offer, new, entry, now))
+        entry = self._accounts.sign_in_entry(session, device, now, browser)
+        refused = account_change_error(await self._handover.take(offer, new, entry, now))
         if refused is AccountError.UNKNOWN:
             return AccountError.INVITATION_GONE
-        return refused or self._accounts.signed_in(new.person, session, device, now)
+        return refused or self._accounts.session_secrets(new.person, session, device, now)

@@ -30,7 +30,7 @@ class SecretToken:
         return cls(new_id(), secrets.token_urlsafe(size))
 
     @classmethod
-    def read(cls, text: str | None) -> Self | None:
+    def parse(cls, text: str | None) -> Self | None:
         """Read what `text` wrote; None: it is no token."""
         found = None if text is None else _TOKEN_PATTERN.fullmatch(text)
         return None if found is None else cls(found[1], found[2])
@@ -45,7 +45,7 @@ class SecretToken:
         """What is stored."""
         return sha256(self.secret.encode()).digest()
 
-    def fits(self, digest: bytes) -> bool:
+    def matches(self, digest: bytes) -> bool:
         """Whether this is the token of which that was stored; in constant time."""
         return hmac.compare_digest(self.digest, digest)
 
@@ -57,19 +57,23 @@ def new_id() -> str:
 
 _CROCKFORD_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _LOOKALIKES = str.maketrans("OIL", "011")  # what is easily taken for something else
-CODE_CHARACTERS = 16  # 80 bits: with five tries 40 would do at the box, but not against whoever steals the database
+CLAIM_CODE_CHARACTERS = (
+    16  # 80 bits: with five tries 40 would do at the box, but not against whoever steals the database
+)
 _GROUP_CHARACTERS = 2
 
 
 def new_claim_code() -> str:
     """A claim code: eight groups of two, to be read aloud from the box's screen ("7K-Q2-M0-...")."""
-    code = "".join(secrets.choice(_CROCKFORD_ALPHABET) for _ in range(CODE_CHARACTERS))
-    return "-".join(code[place : place + _GROUP_CHARACTERS] for place in range(0, CODE_CHARACTERS, _GROUP_CHARACTERS))
+    code = "".join(secrets.choice(_CROCKFORD_ALPHABET) for _ in range(CLAIM_CODE_CHARACTERS))
+    return "-".join(
+        code[place : place + _GROUP_CHARACTERS] for place in range(0, CLAIM_CODE_CHARACTERS, _GROUP_CHARACTERS)
+    )
 
 
 def claim_code_digest(typed: str) -> bytes | None:
     """What is stored of a claim code, typed with small letters, spaces or O for 0 too; None: no code is like that."""
     code = re.sub(r"[\s-]", "", typed[:200]).upper().translate(_LOOKALIKES)
-    if len(code) != CODE_CHARACTERS or not set(code) <= set(_CROCKFORD_ALPHABET):
+    if len(code) != CLAIM_CODE_CHARACTERS or not set(code) <= set(_CROCKFORD_ALPHABET):
         return None
     return sha256(code.encode()).digest()

@@ -27,19 +27,19 @@ class UserAgent:
     system: str | None
 
     @classmethod
-    def said(cls, user_agent: str) -> Self:
+    def parse(cls, user_agent: str) -> Self:
         """Read a `User-Agent` header (RFC 9110)."""
         text = user_agent[:MAX_USER_AGENT_CHARACTERS]
         return cls(*(next((name for name, sign in known.items() if re.search(sign, text)), None)
                      for known in (_BROWSERS, _SYSTEMS)))  # fmt: skip
 
     @classmethod
-    def stored(cls, word: str | None) -> Self:
+    def from_stored(cls, text: str | None) -> Self:
         """Read what `word` wrote."""
-        name, _, system = (word or "").partition("|")
+        name, _, system = (text or "").partition("|")
         return cls(name if name in _BROWSERS else None, system if system in _SYSTEMS else None)
 
     @property
-    def word(self) -> str:
+    def stored_text(self) -> str:
         """As it is stored."""
         return f"{self.name or ''}|{self.system or ''}"

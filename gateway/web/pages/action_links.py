@@ -14,11 +14,11 @@ from gateway.web.server.authorization import Authorizer
 from gateway.web.texts.catalogue import TEXTS
 
 
-class ActionLinks:
+class ActionLinkPage:
     """The page of the owner's one-time links. Whoever has the link may do that one thing: nobody signs in here."""
 
-    def __init__(self, desk: Authorizer, key: bytes) -> None:
-        self._authorizer, self._key = desk, key
+    def __init__(self, authorizer: Authorizer, key: bytes) -> None:
+        self._authorizer, self._key = authorizer, key
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
@@ -41,23 +41,23 @@ class ActionLinks:
         if isinstance(link, action_links.LinkError):
             return self._render(request, why=link)
         errand = action_links.link_request(link)
-        if errand.entrance not in self._authorizer.box.home.entrances:
+        if errand.entrance not in self._authorizer.services.home.entrances:
             return self._render(request, why=action_links.LinkError.EXPIRED)
         if not self._is_current(errand):
             return self._already_decided(request, link)
-        if not await self._authorizer.box.store.use_link(link.nonce, link.expires, now):
+        if not await self._authorizer.services.store.use_link(link.nonce, link.expires, now):
             return self._render(request, why=action_links.LinkError.USED)
-        why = await self._authorizer.box.wished(errand.entrance, errand.wish, None)
+        why = await self._authorizer.services.submit_request(errand.entrance, errand.wish, None)
         return self._render(
             request, link=link, done=why is None, failed=why, standing=self._brand_standing(request, errand)
         )
 
-    def _is_current(self, errand: action_links.LinkRequest) -> bool:
+    def _is_current(self, link_request: action_links.LinkRequest) -> bool:
         """Whether what was asked still stands so: a link from before a revocation must not permit again."""
-        if errand.permission_version is None:
+        if link_request.permission_version is None:
             return True
-        permission = self._authorizer.box.store.permission(getattr(errand.wish, "brand", ""))
-        return permission is not None and permission.version == errand.permission_version
+        permission = self._authorizer.services.store.permission(getattr(link_request.wish, "brand", ""))
+        return permission is not None and permission.version == link_request.permission_version
 
     def _already_decided(self, request: web.Request, link: action_links.ActionLink) -> web.Response:
         """What a link about a brand asks was answered already, or is asked otherwise now: say how it stands."""
@@ -65,30 +65,30 @@ class ActionLinks:
             request, link=link, decided=True, standing=self._brand_standing(request, action_links.link_request(link))
         )
 
-    def _brand_standing(self, request: web.Request, errand: action_links.LinkRequest) -> str | None:
+    def _brand_standing(self, request: web.Request, link_request: action_links.LinkRequest) -> str | None:
         """How the brand that a link is about stands now, in words; None: it is about none."""
-        brand = getattr(errand.wish, "brand", None)
-        permission = None if brand is None else self._authorizer.box.store.permission(brand)
+        brand = getattr(link_request.wish, "brand", None)
+        permission = None if brand is None else self._authorizer.services.store.permission(brand)
         if permission is None:
             return None
-        return self._authorizer.say(
+        return self._authorizer.translate(
             request, TEXTS[f"link.brand.{permission.standing}"], brand=self._brand_name(permission.brand)
         )
 
     def _brand_name(self, brand: str) -> str:
-        known = self._authorizer.box.store.brands.known().get(brand)
+        known = self._authorizer.services.store.brands.known().get(brand)
         return brand if known is None else sanitized(known.name)
 
     def _question_facts(self, request: web.Request, link: action_links.ActionLink) -> Mapping[str, Any] | None:
         """What a yes to this link would let in, all of it; None where it is about no brand."""
         brand = getattr(action_links.link_request(link).wish, "brand", None)
-        permission = None if brand is None else self._authorizer.box.store.permission(brand)
+        permission = None if brand is None else self._authorizer.services.store.permission(brand)
         if permission is None:
             return None
         language = self._authorizer.language(request)
-        terms = terms_facts(permission, self._authorizer.box.home, language)
+        terms = terms_facts(permission, self._authorizer.services.home, language)
         return {
-            "title": self._authorizer.say(
+            "title": self._authorizer.translate(
                 request, _("{brand} asks to be let in"), brand=self._brand_name(permission.brand)
             ),
             **terms,
@@ -105,9 +105,9 @@ class ActionLinks:
         decided: bool = False,
         standing: str | None = None,
     ) -> web.Response:
-        home, language = self._authorizer.box.home, self._authorizer.language(request)
+        home, language = self._authorizer.services.home, self._authorizer.language(request)
         entrance = None if link is None else home.entrances.get(action_links.link_request(link).entrance)
-        return self._authorizer.page(
+        return self._authorizer.render_page(
             request,
             "link",
             status=200 if why is None and not decided else 410,
@@ -118,7 +118,7 @@ class ActionLinks:
             takes_away=link is None
             or link.purpose not in (action_links.LinkPurpose.PERMIT, action_links.LinkPurpose.APPROVE),
             entrance=None if entrance is None else entrance.name,
-            why=None if why is None else self._authorizer.say(request, TEXTS[f"link.{why}"]),
+            why=None if why is None else self._authorizer.translate(request, TEXTS[f"link.{why}"]),
             done=done,
             failed=failed,
         )

@@ -28,15 +28,15 @@ class ActivityLine:
 
     at: datetime
     text: str
-    bad: bool
+    is_suspicious: bool
 
 
-def activity_lines(register: AccountStore, language: Language, *, of: str | None) -> tuple[ActivityLine, ...]:
+def activity_lines(register: AccountStore, language: Language, *, person: str | None) -> tuple[ActivityLine, ...]:
     """Tell what a person did and what was done with his account, or (None) all of it; the newest first."""
-    return tuple(_all_lines(register, language, of))[:MAX_LINES_SHOWN]
+    return tuple(_all_lines(register, language, person))[:MAX_LINES_SHOWN]
 
 
-def _all_lines(register: AccountStore, language: Language, of: str | None) -> Iterator[ActivityLine]:
+def _all_lines(register: AccountStore, language: Language, person: str | None) -> Iterator[ActivityLine]:
     names: dict[str | None, str | None] = {}
 
     def named(ident: str | None) -> str:
@@ -45,7 +45,7 @@ def _all_lines(register: AccountStore, language: Language, of: str | None) -> It
         return names[ident] or _("somebody").to(language)
 
     for row in register.doings(ACTIVITY_KINDS, at_most=MAX_ROWS_READ):
-        if of is not None and of not in (row.get("person"), row.get("by")):
+        if person is not None and person not in (row.get("person"), row.get("by")):
             continue
         kind = row["kind"]
         facts = {"who": named(row.get("person")), "by": named(row.get("by")), "what": _line_text(row, language)}
@@ -76,9 +76,9 @@ def _line_text(row: Mapping[str, Any], language: Language) -> str:
             return ""
 
 
-def browser_name(word: str | None, language: Language) -> str:
+def browser_name(stored: str | None, language: Language) -> str:
     """What a session's browser is called: "Chrome on Android", or "unknown browser"."""
-    browser = UserAgent.stored(word)
+    browser = UserAgent.from_stored(stored)
     if browser.name is None or browser.system is None:
         return browser.name or browser.system or _("unknown browser").to(language)
     return _("{browser} on {system}").to(language, browser=browser.name, system=browser.system)

@@ -29,12 +29,16 @@ ADD_DEVICE_PATH = "/installation/add"
 class AddDevicePage:
     """The page on which the house file grows."""
 
-    def __init__(self, desk: Authorizer) -> None:
-        self._authorizer, self._services, self._proposals = desk, desk.box, desk.box.proposals
+    def __init__(self, authorizer: Authorizer) -> None:
+        self._authorizer, self._services, self._proposals = (
+            authorizer,
+            authorizer.services,
+            authorizer.services.proposals,
+        )
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
-        behind = self._authorizer.behind
+        behind = self._authorizer.protect
         return [
             web.get(ADD_DEVICE_PATH, behind(UserRight.DEVICES, self._page)),
             web.post(ADD_DEVICE_PATH, behind(UserRight.DEVICES, self._propose)),
@@ -43,16 +47,16 @@ class AddDevicePage:
             web.post(f"{ADD_DEVICE_PATH}/withdraw", behind(UserRight.DEVICES, self._withdraw)),
         ]
 
-    async def _page(self, request: web.Request, who: CurrentUser) -> web.Response:
+    async def _page(self, request: web.Request, user: CurrentUser) -> web.Response:
         kind = request.query.get("kind", "")
         return await self._render(
-            request, who, kind=kind, values=initial_values(kind, request.query) if kind in FORM_FIELDS else {}
+            request, user, kind=kind, values=initial_values(kind, request.query) if kind in FORM_FIELDS else {}
         )
 
     async def _render(  # noqa: PLR0913 - one argument a part of the page
         self,
         request: web.Request,
-        who: CurrentUser,
+        user: CurrentUser,
         *,
         kind: str = "",
         values: Mapping[str, Sequence[str]] | None = None,
@@ -63,8 +67,8 @@ class AddDevicePage:
         seen = await self._proposals.seen()
         home = await self._proposals.with_all()
         measured = await asyncio.to_thread(notes.read_measurements, self._services.home.storage.folder)
-        shown = [self._proposal_facts(request, one, who, measured) for one in seen]
-        return self._authorizer.page(
+        shown = [self._proposal_facts(request, one, user, measured) for one in seen]
+        return self._authorizer.render_page(
             request,
             "adding",
             status=status,
@@ -86,7 +90,7 @@ class AddDevicePage:
         )
 
     def _proposal_facts(
-        self, request: web.Request, seen: ProposalView, who: CurrentUser, measured: Mapping[str, Any]
+        self, request: web.Request, seen: ProposalView, user: CurrentUser, measured: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         one, register = seen.proposal, self._services.store.register
         accepted = None if one.accepted is None else person_name(register, one.accepted.by)
@@ -95,7 +99,7 @@ class AddDevicePage:
             "name": one.name,
             "kind": one.kind,
             "standing": seen.standing.value,
-            "by": person_name(register, one.by) or self._authorizer.say(request, _("somebody")),
+            "by": person_name(register, one.by) or self._authorizer.translate(request, _("somebody")),
             "accepted": accepted,
             "at": one.at,
             "text": seen.text,
@@ -105,11 +109,11 @@ class AddDevicePage:
             "failed": one.failed,
             "problems": () if seen.report is None else seen.report.problems,
             "cautions": [
-                self._authorizer.say(request, TEXTS[f"add.note.{r.said}"], **_inert_facts(r.facts))
+                self._authorizer.translate(request, TEXTS[f"add.note.{r.said}"], **_inert_facts(r.facts))
                 for r in seen.cautions
             ],
             "promises": capability_facts(self._capabilities(seen, measured), self._authorizer.language(request)),
-            "mine": one.by == who.person,
+            "mine": one.by == user.person,
         }
 
     @staticmethod
@@ -124,7 +128,7 @@ class AddDevicePage:
 
     # ---- what is asked ----------------------------------------------------------------------------------------------
 
-    async def _propose(self, request: web.Request, who: CurrentUser) -> web.Response:
+    async def _propose(self, request: web.Request, user: CurrentUser) -> web.Response:
         form = await request.post()
         kind = str(form.get("kind", ""))
         if kind not in FORM_FIELDS:
@@ -133,57 +137,55 @@ class AddDevicePage:
         asked = await asyncio.to_thread(read_form, kind, form, home)
         if not isinstance(asked, ProposalRequest):
             return await self._render(
-                request, who, kind=kind, values=entered_values(kind, form), wrong=asked, status=422
+                request, user, kind=kind, values=entered_values(kind, form), wrong=asked, status=422
             )
-        against = await self._proposals.propose(asked, by=who.person, now=self._authorizer.now)
+        against = await self._proposals.propose(asked, by=user.person, now=self._authorizer.now)
         if against:
             why = [self._remark_text(request, one) for one in against]
-            return await self._render(request, who, kind=kind, values=entered_values(kind, form), why=why, status=422)
-        self._authorizer.changes.tell()
+            return await self._render(request, user, kind=kind, values=entered_values(kind, form), why=why, status=422)
+        self._authorizer.changes.notify()
         raise web.HTTPSeeOther(ADD_DEVICE_PATH)
 
-    async def _accept(self, request: web.Request, who: CurrentUser) -> web.Response:
+    async def _accept(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Take what is ticked into the house, with the password that is given now."""
         form = await request.post()
-        unproven = await self._authorizer.proven(request, who, str(form.get("password", "")))
+        unproven = await self._authorizer.password_error(request, user, str(form.get("password", "")))
         if unproven is not None:
-            return await self._render(request, who, why=[unproven], status=422)
+            return await self._render(request, user, why=[unproven], status=422)
         chosen = [str(one) for one in form.getall("take", ())]
-        against = await self._proposals.accept(chosen, by=who.person, now=self._authorizer.now)
+        against = await self._proposals.accept(chosen, by=user.person, now=self._authorizer.now)
         if against:
             return await self._render(
-                request, who, why=[self._remark_text(request, one) for one in against], status=409
+                request, user, why=[self._remark_text(request, one) for one in against], status=409
             )
         raise web.HTTPSeeOther(ADD_DEVICE_PATH)
 
-    async def _refuse(self, request: web.Request, who: CurrentUser) -> web.Response:
-        return await self._drop(request, who, refused=True)
+    async def _refuse(self, request: web.Request, user: CurrentUser) -> web.Response:
+        return await self._drop(request, user, refused=True)
 
-    async def _withdraw(self, request: web.Request, who: CurrentUser) -> web.Response:
+    async def _withdraw(self, request: web.Request, user: CurrentUser) -> web.Response:
         """An installer takes back what he has proposed; another's is the owner's to refuse."""
         one = self._proposals.find(str((await request.post()).get("proposal", "")))
-        if one is not None and one.by != who.person and who.role is not Role.OWNER:
+        if one is not None and one.by != user.person and user.role is not Role.OWNER:
             raise web.HTTPForbidden
-        return await self._drop(request, who, refused=False)
+        return await self._drop(request, user, refused=False)
 
-    async def _drop(self, request: web.Request, who: CurrentUser, *, refused: bool) -> web.Response:
+    async def _drop(self, request: web.Request, user: CurrentUser, *, refused: bool) -> web.Response:
         ident = str((await request.post()).get("proposal", ""))
         try:
-            there = await self._proposals.drop(ident, by=who.person, now=self._authorizer.now, refused=refused)
+            there = await self._proposals.drop(ident, by=user.person, now=self._authorizer.now, refused=refused)
         except OSError as error:
-            raise web.HTTPConflict(
-                text=self._authorizer.say(
-                    request, _("The box's disk takes nothing more: `perron doctor` looks for the cause.")
-                )
+            raise self._authorizer.conflict(
+                request, _("The box's disk takes nothing more: `perron doctor` looks for the cause.")
             ) from error
         if not there:
             return await self._render(
                 request,
-                who,
-                why=[self._authorizer.say(request, _("Nothing of the kind waits (any more)."))],
+                user,
+                why=[self._authorizer.translate(request, _("Nothing of the kind waits (any more)."))],
                 status=409,
             )
-        self._authorizer.changes.tell()
+        self._authorizer.changes.notify()
         raise web.HTTPSeeOther(ADD_DEVICE_PATH)
 
     # ---- what is said -----------------------------------------------------------------------------------------------
@@ -192,7 +194,7 @@ class AddDevicePage:
         facts = {
             key: " ".join(escape_invisible(line) for line in text.splitlines()) for key, text in remark.facts.items()
         }
-        return self._authorizer.say(request, TEXTS[f"add.no.{remark.said}"], **facts)
+        return self._authorizer.translate(request, TEXTS[f"add.no.{remark.said}"], **facts)
 
     def _devices_without_password(self, seen: Sequence[ProposalView]) -> tuple[str, ...]:
         """The accounts of devices for which the broker has no password yet.

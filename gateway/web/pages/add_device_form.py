@@ -38,7 +38,7 @@ class InputType(StrEnum):
     CHOICE = auto()  # one of some words
     DEVICE = auto()  # one of the house's devices
     DEVICES = auto()
-    WORDS = auto()  # some of some words
+    CHOICES = auto()  # some of some words
     PLACES = auto()  # a name a line
 
 
@@ -50,68 +50,72 @@ class FormField:
     """
 
     key: str
-    shape: InputType = InputType.TEXT
-    must: bool = False
-    on: bool = False
-    words: tuple[str, ...] = ()  # to choose from
-    kinds: tuple[str, ...] = ()  # of the devices to choose from
+    input_type: InputType = InputType.TEXT
+    is_required: bool = False
+    is_on_by_default: bool = False
+    choices: tuple[str, ...] = ()  # to choose from
+    device_kinds: tuple[str, ...] = ()  # of the devices to choose from
 
 
 def _device_fields(kind: DeviceKind, *more: FormField) -> tuple[FormField, ...]:
-    vendor = FormField(key="vendor", shape=InputType.CHOICE, words=VendorOf(kind).names, must=True)
+    vendor = FormField(
+        key="vendor", input_type=InputType.CHOICE, choices=VendorOf(kind).names, is_required=True
+    )
     return (vendor, FormField(key="address"), *more)
 
 
-_LATENCY_FIELD = FormField(key="latency", shape=InputType.NUMBER)
-_HEARTBEAT_FIELD = FormField(key="heartbeat", shape=InputType.NUMBER)
+_LATENCY_FIELD = FormField(key="latency", input_type=InputType.NUMBER)
+_HEARTBEAT_FIELD = FormField(key="heartbeat", input_type=InputType.NUMBER)
 
 FORM_FIELDS: Mapping[str, tuple[FormField, ...]] = {
     "lock": _device_fields(
         "lock",
         _LATENCY_FIELD,
-        FormField(key="auto_lock", shape=InputType.CHOICE, words=("yes", "no")),
-        FormField(key="guarded", shape=InputType.CHECK),
-        FormField(key="unlatch", shape=InputType.CHECK),
-        FormField(key="lift_handle", shape=InputType.CHECK),
+        FormField(key="auto_lock", input_type=InputType.CHOICE, choices=("yes", "no")),
+        FormField(key="guarded", input_type=InputType.CHECK),
+        FormField(key="unlatch", input_type=InputType.CHECK),
+        FormField(key="lift_handle", input_type=InputType.CHECK),
         FormField(key="guard.key"),
     ),
     "cover": _device_fields(
         "cover",
-        FormField(key="reverses", shape=InputType.CHECK, must=True),
-        FormField(key="beam", shape=InputType.CHECK, on=True),
+        FormField(key="reverses", input_type=InputType.CHECK, is_required=True),
+        FormField(key="beam", input_type=InputType.CHECK, is_on_by_default=True),
         _LATENCY_FIELD,
-        FormField(key="warning", shape=InputType.NUMBER),
-        FormField(key="closing", shape=InputType.NUMBER),
+        FormField(key="warning", input_type=InputType.NUMBER),
+        FormField(key="closing", input_type=InputType.NUMBER),
     ),
-    "door": _device_fields("door", FormField(key="answers", shape=InputType.CHECK, on=True), _HEARTBEAT_FIELD),
-    "camera": _device_fields("camera", FormField(key="url", must=True), FormField(key="fingerprint")),
+    "door": _device_fields(
+        "door", FormField(key="answers", input_type=InputType.CHECK, is_on_by_default=True), _HEARTBEAT_FIELD
+    ),
+    "camera": _device_fields("camera", FormField(key="url", is_required=True), FormField(key="fingerprint")),
     "scanner": _device_fields("scanner", FormField(key="keys.code")),
     "signal": _device_fields("signal", FormField(key="topics.event")),
     "fridge": _device_fields(
         "fridge",
         FormField(key="compartment"),
-        FormField(key="unit", shape=InputType.CHOICE, words=("C", "F")),
+        FormField(key="unit", input_type=InputType.CHOICE, choices=("C", "F")),
         _HEARTBEAT_FIELD,
     ),
     "presence": _device_fields("presence"),
     "alarm": _device_fields(
-        "alarm", FormField(key="bypassed_in", shape=InputType.WORDS, words=get_args(devices.ArmedMode))
+        "alarm", FormField(key="bypassed_in", input_type=InputType.CHOICES, choices=get_args(devices.ArmedMode))
     ),
     ENTRANCE: (
-        FormField(key="name", must=True),
-        FormField(key="lock", shape=InputType.DEVICE, kinds=("lock", "cover"), must=True),
-        FormField(key="door", shape=InputType.DEVICE, kinds=("door",), must=True),
-        FormField(key="signal", shape=InputType.DEVICE, kinds=("signal",), must=True),
-        FormField(key="cameras.outside", shape=InputType.DEVICE, kinds=("camera",), must=True),
-        FormField(key="cameras.inside", shape=InputType.DEVICES, kinds=("camera",)),
-        FormField(key="scanners", shape=InputType.DEVICES, kinds=("scanner",)),
-        FormField(key="cameras.read_labels", shape=InputType.DEVICES, kinds=("camera",)),
-        FormField(key="places", shape=InputType.PLACES, must=True),
-        FormField(key="way_out_by_hand", shape=InputType.CHECK, must=True),
-        FormField(key="living_space", shape=InputType.CHECK, on=True),
-        FormField(key="courier_proof", shape=InputType.CHECK, on=True),
-        FormField(key="presence", shape=InputType.DEVICES, kinds=("presence",)),
-        FormField(key="alarm", shape=InputType.DEVICE, kinds=("alarm",)),
+        FormField(key="name", is_required=True),
+        FormField(key="lock", input_type=InputType.DEVICE, device_kinds=("lock", "cover"), is_required=True),
+        FormField(key="door", input_type=InputType.DEVICE, device_kinds=("door",), is_required=True),
+        FormField(key="signal", input_type=InputType.DEVICE, device_kinds=("signal",), is_required=True),
+        FormField(key="cameras.outside", input_type=InputType.DEVICE, device_kinds=("camera",), is_required=True),
+        FormField(key="cameras.inside", input_type=InputType.DEVICES, device_kinds=("camera",)),
+        FormField(key="scanners", input_type=InputType.DEVICES, device_kinds=("scanner",)),
+        FormField(key="cameras.read_labels", input_type=InputType.DEVICES, device_kinds=("camera",)),
+        FormField(key="places", input_type=InputType.PLACES, is_required=True),
+        FormField(key="way_out_by_hand", input_type=InputType.CHECK, is_required=True),
+        FormField(key="living_space", input_type=InputType.CHECK, is_on_by_default=True),
+        FormField(key="courier_proof", input_type=InputType.CHECK, is_on_by_default=True),
+        FormField(key="presence", input_type=InputType.DEVICES, device_kinds=("presence",)),
+        FormField(key="alarm", input_type=InputType.DEVICE, device_kinds=("alarm",)),
     ),
 }
 
@@ -158,13 +162,13 @@ def entered_values(kind: str, form: MultiMapping[object]) -> Mapping[str, Sequen
     return {key: tuple(map(str, form.getall(key, ()))) for key in keys}
 
 
-def initial_values(kind: str, said: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
+def initial_values(kind: str, known: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
     """Begin a form with what is known of the thing (from `discover`); keys without a field stand among the further."""
-    shapes = {"id": InputType.TEXT, **{field.key: field.shape for field in FORM_FIELDS[kind]}}
+    shapes = {"id": InputType.TEXT, **{field.key: field.input_type for field in FORM_FIELDS[kind]}}
     found: dict[str, tuple[str, ...]] = dict.fromkeys(("id", "user", "more", *shapes), ())
-    found |= {field.key: ("1",) for field in FORM_FIELDS[kind] if field.on}
+    found |= {field.key: ("1",) for field in FORM_FIELDS[kind] if field.is_on_by_default}
     further = []
-    for key, value in list(said.items())[:MAX_LINES]:
+    for key, value in list(known.items())[:MAX_LINES]:
         match shapes.get(key):
             case InputType.TEXT | InputType.NUMBER | InputType.CHOICE:
                 found[key] = (value[:500],)
@@ -184,15 +188,15 @@ def _form_text(form: MultiMapping[object], key: str) -> str:
 def _read_field(field: FormField, form: MultiMapping[object], home: Home) -> dict[str, JsonValue] | Remark:
     """What a field adds to the section: nothing where it says what is so anyway."""
     key, text, all_of = field.key, _form_text(form, field.key), [str(one) for one in form.getall(field.key, ())]
-    if field.must and not text:
-        return Remark("must" if field.shape is not InputType.CHECK else f"must.{key}")
-    known = {id_ for id_, one in home.devices.items() if one.kind in field.kinds}
-    match field.shape:
+    if field.is_required and not text:
+        return Remark("must" if field.input_type is not InputType.CHECK else f"must.{key}")
+    known = {id_ for id_, one in home.devices.items() if one.kind in field.device_kinds}
+    match field.input_type:
         case InputType.CHECK:
             said = bool(text)
-            return {} if said == field.on and not field.must else {key: said}
-        case InputType.DEVICES | InputType.WORDS:
-            of = known if field.shape is InputType.DEVICES else set(field.words)
+            return {} if said == field.is_on_by_default and not field.is_required else {key: said}
+        case InputType.DEVICES | InputType.CHOICES:
+            of = known if field.input_type is InputType.DEVICES else set(field.choices)
             return Remark("choice") if set(all_of) - of else _read_list(key, all_of)
         case InputType.PLACES:
             return _read_places(text)
@@ -203,14 +207,14 @@ def _read_field(field: FormField, form: MultiMapping[object], home: Home) -> dic
         case InputType.NUMBER:
             return _read_seconds(key, text)
         case InputType.CHOICE:
-            value: JsonValue = text == "yes" if field.words == ("yes", "no") else text
-            return {key: value} if text in field.words else Remark("choice")
+            value: JsonValue = text == "yes" if field.choices == ("yes", "no") else text
+            return {key: value} if text in field.choices else Remark("choice")
         case InputType.DEVICE:
             return {key: text} if text in known else Remark("choice")
 
 
-def _read_list(key: str, said: Sequence[str]) -> dict[str, JsonValue]:
-    found: list[JsonValue] = [*dict.fromkeys(said)]
+def _read_list(key: str, values: Sequence[str]) -> dict[str, JsonValue]:
+    found: list[JsonValue] = [*dict.fromkeys(values)]
     return {key: found} if found or key == "scanners" else {}
 
 

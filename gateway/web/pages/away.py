@@ -54,19 +54,19 @@ ENROL_KEYS = ("away.enrol.failed", "away.enrol.making", "away.enrol.plain")  # o
 class AwayPage:
     """The page, its worker, and the page that enrols a browser."""
 
-    def __init__(self, desk: Authorizer) -> None:
-        self._authorizer = desk
-        hub = desk.box.home.hub
+    def __init__(self, authorizer: Authorizer) -> None:
+        self._authorizer = authorizer
+        hub = authorizer.services.home.hub
         self._hub = None if hub is None else origin(hub.url)
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
         return [
             web.get("/away", self._redirect_to_language),
-            web.get(f"/away/{{language:{'|'.join(_spoken())}}}", self._serve_page),
-            web.get(f"/away/{{language:{'|'.join(_spoken())}}}.webmanifest", self._serve_manifest),
+            web.get(f"/away/{{language:{'|'.join(_page_languages())}}}", self._serve_page),
+            web.get(f"/away/{{language:{'|'.join(_page_languages())}}}.webmanifest", self._serve_manifest),
             web.get("/away/worker.js", self._serve_worker),
-            web.get("/away/enrol", self._authorizer.behind(UserRight.AWAY, self._enrol_page)),
+            web.get("/away/enrol", self._authorizer.protect(UserRight.AWAY, self._enrol_page)),
         ]
 
     async def _redirect_to_language(self, request: web.Request) -> web.Response:
@@ -82,43 +82,43 @@ class AwayPage:
     async def _serve_worker(self, _request: web.Request) -> web.Response:
         """A new text is a new version; browsers look for one whenever the page is opened and the box can be reached."""
         allowed = {"Service-Worker-Allowed": "/away"}  # its folder would be `/away/`
-        return web.Response(body=self.worker, content_type="text/javascript", headers=allowed)
+        return web.Response(body=self.service_worker, content_type="text/javascript", headers=allowed)
 
-    async def _enrol_page(self, request: web.Request, who: CurrentUser) -> web.Response:
+    async def _enrol_page(self, request: web.Request, user: CurrentUser) -> web.Response:
         """The page that makes the keys: with nothing to press where they would be no good."""
         lacks = "away.enrol.no_hub" if self._hub is None else None
         language = self._authorizer.language(request)
         says = {key.rpartition(".")[2]: TEXTS[key].template(language) for key in ENROL_KEYS}
-        return self._authorizer.page(
-            request, "away-enrol", lacks=lacks, hub=self._hub, label=who.name, says=canonical_json(says).decode()
+        return self._authorizer.render_page(
+            request, "away-enrol", lacks=lacks, hub=self._hub, label=user.name, says=canonical_json(says).decode()
         )
 
     @cached_property
     def _cached_files(self) -> Mapping[str, tuple[bytes, str]]:
         """All that a browser keeps: by path, the bytes and their SHA-256."""
         files = {f"/static/{name}": (STATIC_FOLDER / name).read_bytes() for name in (*SCRIPTS, *STATIC_FILES)}
-        files |= {f"/away/{language}": self._render(language) for language in _spoken()}
-        files |= {f"/away/{language}.webmanifest": web_manifest(language) for language in _spoken()}
+        files |= {f"/away/{language}": self._render(language) for language in _page_languages()}
+        files |= {f"/away/{language}.webmanifest": web_manifest(language) for language in _page_languages()}
         return {path: (body, hashlib.sha256(body).hexdigest()) for path, body in files.items()}
 
     @cached_property
-    def worker(self) -> bytes:
+    def service_worker(self) -> bytes:
         """The service worker: the list of what it keeps, and what it does."""
         kept = {path: digest for path, (_, digest) in sorted(self._cached_files.items())}
         # the policy comes with the page and is kept with it: another hub is another version too
         version = hashlib.sha256(canonical_json({"kept": kept, "policy": dict(away_headers(self._hub))})).hexdigest()
-        facts = {"VERSION": version, "LANGUAGES": _spoken(), "KEPT": kept}
+        facts = {"VERSION": version, "LANGUAGES": _page_languages(), "KEPT": kept}
         head = "".join(f"const {name} = {json.dumps(fact, indent=1)};\n" for name, fact in facts.items())
         return head.encode() + (STATIC_FOLDER / "away_worker.js").read_bytes()
 
     def _render(self, language: Language) -> bytes:
-        others = [one for one in _spoken() if one != language]
-        return self._authorizer.painter.page(
+        others = [one for one in _page_languages() if one != language]
+        return self._authorizer.renderer.render_page(
             "away", Viewer(language=language), others=others, says=script_texts(language)
         ).encode()
 
 
-def _spoken() -> tuple[Language, ...]:
+def _page_languages() -> tuple[Language, ...]:
     """The languages of this page."""
     return languages_of(_TITLE)
 

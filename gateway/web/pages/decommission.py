@@ -28,13 +28,13 @@ EXPORT_RETRY_DELAY_S = 60  # seconds after which whoever wants everything while 
 class DecommissionPage:
     """The pages of who leaves, and of who comes after."""
 
-    def __init__(self, desk: Authorizer, succession: OwnerSuccession) -> None:
-        self._authorizer, self._services, self._succession = desk, desk.box, succession
+    def __init__(self, authorizer: Authorizer, succession: OwnerSuccession) -> None:
+        self._authorizer, self._services, self._succession = authorizer, authorizer.services, succession
         self._export_lock = asyncio.Lock()
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
-        behind = self._authorizer.behind
+        behind = self._authorizer.protect
         return [
             web.get("/settings/moving-out", behind(UserRight.MOVE_OUT, self._page)),
             web.get("/settings/moving-out/everything.zip", behind(UserRight.MOVE_OUT, self._export), allow_head=False),
@@ -45,16 +45,16 @@ class DecommissionPage:
             web.post("/take-over/{token}", self._accept_offer),
         ]
 
-    async def _page(self, request: web.Request, _who: CurrentUser) -> web.Response:
+    async def _page(self, request: web.Request, _user: CurrentUser) -> web.Response:
         return self._render(request)
 
     def _render(
         self, request: web.Request, *, status: int = 200, why: tuple[str, ...] = (), link: str | None = None
     ) -> web.Response:
-        removal, tally = self._services.removal, self._services.store.keeping.tally()
+        removal, tally = self._services.decommissioning, self._services.store.keeping.tally()
         held = removal.held()
         ways = () if why else tuple(self._obstacle_text(request, way) for way in removal.in_the_way(held_too=True))
-        return self._authorizer.page(
+        return self._authorizer.render_page(
             request,
             "moving",
             status=status,
@@ -62,7 +62,7 @@ class DecommissionPage:
             ways=ways,
             held=held,
             link=link,
-            offer=self._succession.offered(self._authorizer.now),
+            offer=self._succession.current_offer(self._authorizer.now),
             tally=tally,
             megabytes=-(-tally.film_bytes // MEGABYTE_BYTES),
             qr=None if link is None else segno.make(link, error="m").svg_inline(scale=4, dark="#000"),
@@ -70,7 +70,7 @@ class DecommissionPage:
 
     def _obstacle_text(self, request: web.Request, way: WipeObstacle) -> str:
         section = None if way.entrance is None else self._services.home.entrances[way.entrance]
-        return self._authorizer.say(
+        return self._authorizer.translate(
             request, TEXTS[f"way.{way.why}"], entrance="" if section is None else sanitized(section.name)
         )
 
@@ -79,26 +79,28 @@ class DecommissionPage:
         unsaid = []
         if name_key(str(fields.get("name", ""))) != name_key(self._services.home.name):
             unsaid.append(
-                self._authorizer.say(
+                self._authorizer.translate(
                     request, _("This is not the house's name: {name}"), name=sanitized(self._services.home.name)
                 )
             )
-        if self._services.removal.held() and fields.get("held") != "1" and fields.get("films") != "leave":
+        if self._services.decommissioning.held() and fields.get("held") != "1" and fields.get("films") != "leave":
             unsaid.append(
-                self._authorizer.say(request, _("visits are held as evidence: tick that they go too"), entrance="")
+                self._authorizer.translate(
+                    request, _("visits are held as evidence: tick that they go too"), entrance=""
+                )
             )
         return tuple(unsaid)
 
     # ---- take everything along --------------------------------------------------------------------------------------
 
-    async def _export(self, request: web.Request, who: CurrentUser) -> web.StreamResponse:
+    async def _export(self, request: web.Request, user: CurrentUser) -> web.StreamResponse:
         """One ZIP; who is signed out meanwhile gets no more of it."""
         if self._export_lock.locked():  # a disk that is read for several at once is read for none
             raise web.HTTPTooManyRequests(headers={"Retry-After": str(EXPORT_RETRY_DELAY_S)})
         async with self._export_lock:
-            return await self._stream_export(request, who)
+            return await self._stream_export(request, user)
 
-    async def _stream_export(self, request: web.Request, who: CurrentUser) -> web.StreamResponse:
+    async def _stream_export(self, request: web.Request, user: CurrentUser) -> web.StreamResponse:
         now, desk = self._authorizer.now, self._authorizer
         states = [state for state, _ in self._services.states()]
         running = {state.visit.id for state in states if state.visit is not None}
@@ -108,7 +110,7 @@ class DecommissionPage:
             for state in states
             if state.grace_visit is not None and self._is_unsealed(state.grace_visit.id)
         }
-        self._services.store.keeping.looked("copy", "", who.person, now)
+        self._services.store.keeping.looked("copy", "", user.person, now)
         name = export_name(self._services.home, now.utc)
         answer = web.StreamResponse(
             headers={"Content-Type": "application/zip", "Content-Disposition": f'attachment; filename="{name}.zip"'}
@@ -120,7 +122,7 @@ class DecommissionPage:
             self._services.public_key,
             made=now.utc,
             running=frozenset(running),
-            readme=desk.say(
+            readme=desk.translate(
                 request,
                 _(
                     "All that this box kept.\n\nvisits/       one visit a folder: films, log, signed "
@@ -135,7 +137,7 @@ class DecommissionPage:
         )
         try:
             async for piece in pieces:
-                if not desk.accounts.still(who, desk.now):
+                if not desk.accounts.is_signed_in(user, desk.now):
                     return _abort_stream(request, answer)
                 await answer.write(piece)
         except OSError as failure:  # no whole ZIP, and it must not look so
@@ -150,15 +152,15 @@ class DecommissionPage:
 
     # ---- wipe -------------------------------------------------------------------------------------------------------
 
-    async def _wipe(self, request: web.Request, who: CurrentUser) -> web.StreamResponse:
+    async def _wipe(self, request: web.Request, user: CurrentUser) -> web.StreamResponse:
         fields = await request.post()
         unsaid = self._missing_confirmations(request, fields)
         if unsaid:
             return self._render(request, status=422, why=unsaid)
-        ways = await self._services.removal.wipe(who.person, held_too=fields.get("held") == "1")
+        ways = await self._services.decommissioning.wipe(user.person, held_too=fields.get("held") == "1")
         if ways:
             return self._render(request, status=409, why=tuple(self._obstacle_text(request, way) for way in ways))
-        return await self._answer_then_restart(request, self._authorizer.page(request, "wiped"))
+        return await self._answer_then_restart(request, self._authorizer.render_page(request, "wiped"))
 
     async def _answer_then_restart(self, request: web.Request, answer: web.Response) -> web.Response:
         """Give the answer whole, then let the box begin anew: also where nobody waits for the answer any more."""
@@ -166,56 +168,58 @@ class DecommissionPage:
             await answer.prepare(request)
             await answer.write_eof()
         finally:
-            self._services.removal.again()
+            self._services.decommissioning.again()
         return answer
 
     # ---- hand over --------------------------------------------------------------------------------------------------
 
-    async def _offer(self, request: web.Request, who: CurrentUser) -> web.Response:
+    async def _offer(self, request: web.Request, user: CurrentUser) -> web.Response:
         """The link is shown this once: the page is the answer to the form itself."""
         fields = await request.post()
         unsaid = self._missing_confirmations(request, fields)
         if unsaid:
             return self._render(request, status=422, why=unsaid)
-        offered = await self._succession.offer(
-            who, self._authorizer.now, leaves_films=fields.get("films") == "leave", held_too=fields.get("held") == "1"
+        offered = await self._succession.make_offer(
+            user, self._authorizer.now, leaves_films=fields.get("films") == "leave", held_too=fields.get("held") == "1"
         )
         match offered:
             case NewHouseOffer():
                 link = f"{request.scheme}://{request.host}/take-over/{offered.token}"
                 return self._render(request, link=link)
             case _:
-                raise web.HTTPConflict(text=self._authorizer.say(request, TEXTS[f"refused.{offered}"]))
+                raise self._authorizer.conflict(request, TEXTS[f"refused.{offered}"])
 
-    async def _withdraw(self, request: web.Request, who: CurrentUser) -> web.Response:
-        refused = await self._succession.withdraw(who, self._authorizer.now)
+    async def _withdraw(self, request: web.Request, user: CurrentUser) -> web.Response:
+        refused = await self._succession.withdraw_offer(user, self._authorizer.now)
         if refused is not None:
-            raise web.HTTPConflict(text=self._authorizer.say(request, TEXTS[f"refused.{refused}"]))
+            raise self._authorizer.conflict(request, TEXTS[f"refused.{refused}"])
         raise web.HTTPSeeOther("/settings/moving-out")
 
     async def _show_offer(self, request: web.Request) -> web.Response:
-        offer = self._succession.offer_of(request.match_info["token"], self._authorizer.now)
+        offer = self._succession.find_offer(request.match_info["token"], self._authorizer.now)
         if offer is None:
             raise web.HTTPNotFound
-        return self._authorizer.page(request, "take-over", why=None, name="", leaves_films=offer.leaves_films)
+        return self._authorizer.render_page(request, "take-over", why=None, name="", leaves_films=offer.leaves_films)
 
     async def _accept_offer(self, request: web.Request) -> web.StreamResponse:
         token, fields = request.match_info["token"], await request.post()
-        name, offer = str(fields.get("name", "")), self._succession.offer_of(token, self._authorizer.now)
+        name, offer = str(fields.get("name", "")), self._succession.find_offer(token, self._authorizer.now)
         if offer is None:
             raise web.HTTPNotFound
         outcome: SessionSecrets | AccountError = AccountError.BUSY
-        if not self._services.removal.visits():
-            outcome = await self._succession.take(
+        if not self._services.decommissioning.visits():
+            outcome = await self._succession.accept_offer(
                 token, name, str(fields.get("password", "")), self._authorizer.now,
-                browser=UserAgent.said(request.headers.get("User-Agent", "")).word,
+                browser=UserAgent.parse(request.headers.get("User-Agent", "")).stored_text,
             )  # fmt: skip
         if isinstance(outcome, SessionSecrets):
-            answer = self._authorizer.page(request, "taken-over", leaves_films=offer.leaves_films)
-            return await self._answer_then_restart(request, self._authorizer.carry(request, outcome, answer))
-        return self._authorizer.page(
+            answer = self._authorizer.render_page(request, "taken-over", leaves_films=offer.leaves_films)
+            return await self._answer_then_restart(
+                request, self._authorizer.set_sign_in_cookies(request, outcome, answer)
+            )
+        return self._authorizer.render_page(
             request, "take-over", status=422, name=name, leaves_films=offer.leaves_films,
-            why=self._authorizer.say(request, TEXTS[f"refused.{outcome}"]),
+            why=self._authorizer.translate(request, TEXTS[f"refused.{outcome}"]),
         )  # fmt: skip
 
 

@@ -26,15 +26,15 @@ _ORDER = (FindingVerdict.BAD, FindingVerdict.DOUBTFUL, FindingVerdict.GOOD)
 class DiagnosticsPage:
     """The page. Phones are people's: only who may change them tries them, and only he is told of it."""
 
-    def __init__(self, desk: Authorizer) -> None:
-        self._authorizer, self._services = desk, desk.box
-        self._caution = CameraLockouts()
+    def __init__(self, authorizer: Authorizer) -> None:
+        self._authorizer, self._services = authorizer, authorizer.services
+        self._camera_lockouts = CameraLockouts()
         self._house = ExaminationRunner(self._last_findings, self._services.clock)
         self._phones = ExaminationRunner(lambda: phone_findings(self._services.home), self._services.clock)
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
-        behind = self._authorizer.behind
+        behind = self._authorizer.protect
         return [
             web.get(DIAGNOSTICS_PATH, behind(UserRight.DIAGNOSTICS, self._page)),
             web.post(DIAGNOSTICS_PATH, behind(UserRight.DIAGNOSTICS, self._examine)),
@@ -43,24 +43,24 @@ class DiagnosticsPage:
     async def _last_findings(self) -> tuple[Finding, ...]:
         home = self._services.home
         found = await examine_house(
-            home, line=self._services.walks.asking, here=True, with_phones=False, wariness=self._caution
+            home, line=self._services.walk_tests.asking, here=True, with_phones=False, wariness=self._camera_lockouts
         )
         return tuple(without_presence(found))
 
-    async def _page(self, request: web.Request, who: CurrentUser) -> web.Response:
-        return self._render(request, who)
+    async def _page(self, request: web.Request, user: CurrentUser) -> web.Response:
+        return self._render(request, user)
 
-    async def _examine(self, request: web.Request, who: CurrentUser) -> web.Response:
+    async def _examine(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Examine; during a visit not: its lock and its cameras are left alone."""
         rings = bool((await request.post()).get("phones"))
-        if rings and not has_right(who.role, UserRight.SETTINGS):
+        if rings and not has_right(user.role, UserRight.SETTINGS):
             raise web.HTTPForbidden
         if any(state.visit is not None and state.visit.phase is not Phase.HANDED_TO_OWNER
                for state, _ in self._services.states()):  # fmt: skip
             return self._render(
                 request,
-                who,
-                said=self._authorizer.say(
+                user,
+                said=self._authorizer.translate(
                     request,
                     _("A visit is under way: its lock and its cameras are left alone. Examine when it is over."),
                 ),
@@ -71,20 +71,20 @@ class DiagnosticsPage:
         if not any(anew):
             return self._render(
                 request,
-                who,
-                said=self._authorizer.say(
+                user,
+                said=self._authorizer.translate(
                     request, _("Examined a moment ago: this is what was found. Try again in a few seconds.")
                 ),
             )
         raise web.HTTPSeeOther(DIAGNOSTICS_PATH)
 
     def _render(
-        self, request: web.Request, who: CurrentUser, *, said: str | None = None, status: int = 200
+        self, request: web.Request, user: CurrentUser, *, said: str | None = None, status: int = 200
     ) -> web.Response:
         last, language = self._house.last, self._authorizer.language(request)
-        rung = self._phones.last if has_right(who.role, UserRight.SETTINGS) else None
+        rung = self._phones.last if has_right(user.role, UserRight.SETTINGS) else None
         found = [*(() if last is None else last.findings), *(() if rung is None else rung.findings)]
-        return self._authorizer.page(
+        return self._authorizer.render_page(
             request,
             "examination",
             status=status,

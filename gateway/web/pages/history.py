@@ -27,11 +27,11 @@ MAX_LOGGED_VIEWS = 200
 SHARE_DAYS = (1, 7, 30)  # for which a visit may be shown to somebody outside
 
 
-class History:
+class HistoryPages:
     """The pages of what was."""
 
-    def __init__(self, desk: Authorizer) -> None:
-        self._authorizer, self._services = desk, desk.box
+    def __init__(self, authorizer: Authorizer) -> None:
+        self._authorizer, self._services = authorizer, authorizer.services
         self._report_lock = asyncio.Lock()
         self._pending_reports = 0  # reports that are drawn or wait
         self._view_logged_mono: dict[
@@ -40,7 +40,7 @@ class History:
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
-        behind = self._authorizer.behind
+        behind = self._authorizer.protect
         return [
             web.get("/history", behind(UserRight.SEE_HISTORY, self._history)),
             web.get("/history/{visit}", behind(UserRight.SEE_HISTORY, self._visit)),
@@ -54,7 +54,7 @@ class History:
 
     # ---- the list ---------------------------------------------------------------------------------------------------
 
-    async def _history(self, request: web.Request, _who: CurrentUser) -> web.Response:
+    async def _history(self, request: web.Request, _user: CurrentUser) -> web.Response:
         """All visits, newest first; `entrance`, `brand`, `day` (ISO 8601, in the house's zone) and `held` narrow it."""
         asked = {name: request.query.get(name, "") for name in ("entrance", "brand", "day", "held")}
         first = [
@@ -63,7 +63,7 @@ class History:
             if film.part == 1 and self._matches_filter(film, asked)
         ]
         brands = {name: brand.name for name, brand in self._services.store.brands.known().items()}
-        return self._authorizer.page(
+        return self._authorizer.render_page(
             request,
             "history",
             visits=[self._visit_line(film) for film in first[:MAX_VISITS_SHOWN]],
@@ -102,7 +102,7 @@ class History:
 
     # ---- one visit --------------------------------------------------------------------------------------------------
 
-    async def _visit(self, request: web.Request, _who: CurrentUser) -> web.Response:
+    async def _visit(self, request: web.Request, _user: CurrentUser) -> web.Response:
         return self._render_visit(request, "visit", request.match_info["visit"], link=None)
 
     def _render_visit(self, request: web.Request, template: str, visit: str, **facts: Any) -> web.Response:  # noqa: ANN401 - what a template shows
@@ -112,7 +112,7 @@ class History:
         rows = self._services.store.rows_of(visit)
         first, clips = parts[0], _film_clips(parts)
         told = read_timeline(rows, visit=visit)
-        return self._authorizer.page(
+        return self._authorizer.render_page(
             request, template, id=visit, began=first.began, brand=self._brand_of(first), clips=clips, parts=parts,
             held=first.held, entrance=first.entrance, entrance_name=self._entrance_of(first), days=SHARE_DAYS,
             lines=story_lines(rows, language=self._authorizer.language(request), zone=self._services.zone),
@@ -120,7 +120,7 @@ class History:
             shares=[one for one in self._share_facts() if one["visit"] == visit], back=f"/history/{visit}", **facts,
         )  # fmt: skip
 
-    async def _report(self, request: web.Request, who: CurrentUser) -> web.Response:
+    async def _report(self, request: web.Request, user: CurrentUser) -> web.Response:
         """The two pages for an insurer. Drawing takes seconds: in a thread, one at a time, no door waits for it."""
         visit = request.match_info["visit"]
         parts = self._services.store.films(visit=visit)
@@ -131,10 +131,10 @@ class History:
         self._pending_reports += 1
         try:
             async with self._report_lock:
-                self._log_view("report", visit, who)
+                self._log_view("report", visit, user)
                 pdf, _ = await asyncio.to_thread(
                     create_report,
-                    self._services.films / "visits" / visit,
+                    self._services.films_folder / "visits" / visit,
                     language=self._authorizer.language(request),
                     zone=self._services.zone,
                     made=self._authorizer.now.utc,
@@ -146,19 +146,19 @@ class History:
         headers = {"Content-Disposition": f'attachment; filename="perron-{visit}.pdf"'}
         return web.Response(body=pdf, content_type="application/pdf", headers=headers)
 
-    async def _serve_film(self, request: web.Request, who: CurrentUser) -> web.FileResponse:
+    async def _serve_film(self, request: web.Request, user: CurrentUser) -> web.FileResponse:
         """A clip that the store knows, by its path there: nothing else of the disk has an address."""
         path = request.match_info["path"]
         visit = path.split("/")[-2] if path.count("/") else ""
         film = self._file_response(
             clip for clip in _film_clips(self._services.store.films(visit=visit)) if clip.path == path
         )
-        self._log_view("film", visit, who)
+        self._log_view("film", visit, user)
         return film
 
-    def _log_view(self, kind: Literal["film", "report"], visit: str, who: CurrentUser | None) -> None:
+    def _log_view(self, kind: Literal["film", "report"], visit: str, user: CurrentUser | None) -> None:
         """Note who looks; a browser asks for a film in many pieces, and that is one look."""
-        person, now = None if who is None else who.person, self._authorizer.now
+        person, now = None if user is None else user.person, self._authorizer.now
         last = self._view_logged_mono.get((kind, visit, person))
         if last is not None and now.mono - last < VIEW_LOG_INTERVAL_S:
             return
@@ -171,18 +171,18 @@ class History:
         clip: StoredClip | None = next(iter(found), None)
         if clip is None:
             raise web.HTTPNotFound
-        return web.FileResponse(self._services.films / clip.path, headers={"Content-Type": "video/mp4"})
+        return web.FileResponse(self._services.films_folder / clip.path, headers={"Content-Type": "video/mp4"})
 
     # ---- shown to somebody outside ----------------------------------------------------------------------------------
 
-    async def _share(self, request: web.Request, who: CurrentUser) -> web.Response:
+    async def _share(self, request: web.Request, user: CurrentUser) -> web.Response:
         """The link is shown this once: the page is the answer to the form itself."""
         visit, days = request.match_info["visit"], str((await request.post()).get("days", ""))
         if days not in {str(known) for known in SHARE_DAYS}:
             raise web.HTTPBadRequest
         token, now = SecretToken.new(LINK_BYTES), self._authorizer.now
         share = SharedVisit(
-            id=token.id, secret=token.digest, visit=visit, by=who.person, made=now.utc,
+            id=token.id, secret=token.digest, visit=visit, by=user.person, made=now.utc,
             until=now.utc + timedelta(days=int(days)),
         )  # fmt: skip
         try:
@@ -194,10 +194,10 @@ class History:
             request, "visit", visit, link=link, qr=segno.make(link, error="m").svg_inline(scale=3)
         )
 
-    async def _end_share(self, request: web.Request, who: CurrentUser) -> web.Response:
+    async def _end_share(self, request: web.Request, user: CurrentUser) -> web.Response:
         fields = await request.post()
         if not await self._services.store.register.end_share(
-            str(fields.get("id", "")), self._authorizer.now, by=who.person
+            str(fields.get("id", "")), self._authorizer.now, by=user.person
         ):
             raise web.HTTPNotFound
         raise web.HTTPSeeOther(local_path(str(fields.get("back", "/history"))))
@@ -221,9 +221,9 @@ class History:
         return found
 
     def _share_of(self, request: web.Request) -> SharedVisit:
-        token = SecretToken.read(request.match_info["token"])
+        token = SecretToken.parse(request.match_info["token"])
         share = None if token is None else next((one for one in self._active_shares() if one.id == token.id), None)
-        if token is None or share is None or not token.fits(share.secret) or not self._authorizer.now.trusted:
+        if token is None or share is None or not token.matches(share.secret) or not self._authorizer.now.trusted:
             raise web.HTTPNotFound
         return share
 

@@ -40,13 +40,13 @@ _REQUEST_ADAPTER: TypeAdapter[AnyOwnerRequest] = TypeAdapter(AnyOwnerRequest)
 class HomePages:
     """What is seen of the house, and asked of it."""
 
-    def __init__(self, desk: Authorizer) -> None:
-        self._authorizer, self._services = desk, desk.box
-        self._snapshots = live_video.SnapshotCache(desk.box.picture)
+    def __init__(self, authorizer: Authorizer) -> None:
+        self._authorizer, self._services = authorizer, authorizer.services
+        self._snapshots = live_video.SnapshotCache(authorizer.services.take_picture)
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
-        behind = self._authorizer.behind
+        behind = self._authorizer.protect
         return [
             web.get("/live", behind(UserRight.WATCH_LIVE, self._live)),
             web.get("/live/{camera}", behind(UserRight.WATCH_LIVE, self._stream_camera)),
@@ -59,47 +59,45 @@ class HomePages:
             web.post("/brands/{brand}/keys/{kid}", behind(UserRight.DECIDE_BRANDS, self._decide_key)),
         ]
 
-    async def _live(self, request: web.Request, _who: CurrentUser) -> web.Response:
+    async def _live(self, request: web.Request, _user: CurrentUser) -> web.Response:
         cameras = {
             name: (section.cameras.outside, *section.cameras.inside)
             for name, section in self._services.home.entrances.items()
         }
         always = self._services.store.keeping.inside_always()
-        private = set() if always else {name for name in self._services.home.devices if self._services.inside(name)}
-        return self._authorizer.page(request, "live", cameras=cameras, private=private)
+        private = set() if always else {name for name in self._services.home.devices if self._services.is_inside(name)}
+        return self._authorizer.render_page(request, "live", cameras=cameras, private=private)
 
-    async def _stream_camera(self, request: web.Request, who: CurrentUser) -> web.StreamResponse:
+    async def _stream_camera(self, request: web.Request, user: CurrentUser) -> web.StreamResponse:
         """One camera, live; whether it may be watched is asked again for as long as it goes on."""
         camera = self._requested_camera(request)
         if not self._services.may_be_watched(camera):
             return await live_video.refuse_private(request)
-        allowed = partial(self._may_watch, who, camera)
-        self._log_view(who, camera)
+        allowed = partial(self._may_watch, user, camera)
+        self._log_view(user, camera)
         try:
             return await live_video.stream_camera(
-                request, self._services.video, camera, proofs=self._services.proofs, allowed=allowed
+                request, self._services.video_socket, camera, proofs=self._services.camera_proofs, is_allowed=allowed
             )
         finally:
-            self._log_view(who, camera)
+            self._log_view(user, camera)
 
-    async def _stream_pictures(self, request: web.Request, who: CurrentUser) -> web.StreamResponse:
+    async def _stream_pictures(self, request: web.Request, user: CurrentUser) -> web.StreamResponse:
         camera = self._requested_camera(request)
         if not self._services.may_be_watched(camera):
-            raise web.HTTPConflict(
-                text=self._authorizer.say(
-                    request, _("The inside can only be watched during a visit (Settings, Privacy)")
-                )
+            raise self._authorizer.conflict(
+                request, _("The inside can only be watched during a visit (Settings, Privacy)")
             )
-        allowed = partial(self._may_watch, who, camera)
-        self._log_view(who, camera)
+        allowed = partial(self._may_watch, user, camera)
+        self._log_view(user, camera)
         try:
-            return await live_video.stream_pictures(request, lambda: self._snapshots.newest(camera), allowed=allowed)
+            return await live_video.stream_pictures(request, lambda: self._snapshots.newest(camera), is_allowed=allowed)
         finally:
-            self._log_view(who, camera)
+            self._log_view(user, camera)
 
-    def _log_view(self, who: CurrentUser, camera: str) -> None:
+    def _log_view(self, user: CurrentUser, camera: str) -> None:
         """Note who watches, when it begins and when it ends."""
-        self._services.store.keeping.looked("live", camera, who.person, self._authorizer.now)
+        self._services.store.keeping.looked("live", camera, user.person, self._authorizer.now)
 
     def _requested_camera(self, request: web.Request) -> str:
         camera = request.match_info["camera"]
@@ -108,11 +106,11 @@ class HomePages:
             raise web.HTTPNotFound
         return camera
 
-    def _may_watch(self, who: CurrentUser, camera: str) -> bool:
-        may = self._authorizer.accounts.refusal(who, UserRight.WATCH_LIVE, self._authorizer.now) is None
+    def _may_watch(self, user: CurrentUser, camera: str) -> bool:
+        may = self._authorizer.accounts.refusal(user, UserRight.WATCH_LIVE, self._authorizer.now) is None
         return may and self._services.may_be_watched(camera)
 
-    async def _brands(self, request: web.Request, _who: CurrentUser) -> web.Response:
+    async def _brands(self, request: web.Request, _user: CurrentUser) -> web.Response:
         language, brands = self._authorizer.language(request), self._services.store.brands
         shown = [self._brand_facts(permission, language) for permission in self._services.store.permissions()]
         keys = [
@@ -124,7 +122,9 @@ class HomePages:
             }
             for key in brands.new_keys()
         ]
-        return self._authorizer.page(request, "brands", brands=[one for one in shown if one is not None], keys=keys)
+        return self._authorizer.render_page(
+            request, "brands", brands=[one for one in shown if one is not None], keys=keys
+        )
 
     def _brand_facts(self, permission: Permission, language: Language) -> Mapping[str, Any] | None:
         home, terms, brands = self._services.home, permission.terms, self._services.store.brands
@@ -187,15 +187,15 @@ class HomePages:
         who = self._authorizer.require(request, _required_right(fields))
         ask = self._services.store.brands.ask(fields["brand"])
         if fields["do"] == "permit" and ask is not None and self._services.store.brands.open(ask, self._authorizer.now):
-            raise web.HTTPConflict(
-                text=self._authorizer.say(request, _("Look at what it asks for first, and choose the terms."))
+            raise self._authorizer.conflict(
+                request, _("Look at what it asks for first, and choose the terms.")
             )  # what he saw is what he permits
         first = next(iter(self._services.home.entrances), None)
         if first is None:
-            raise web.HTTPConflict(text=self._authorizer.say(request, _("There is no entrance here yet.")))
+            raise self._authorizer.conflict(request, _("There is no entrance here yet."))
         return await self._submit(request, who, first, fields, "/brands")
 
-    async def _set_terms(self, request: web.Request, who: CurrentUser) -> web.Response:
+    async def _set_terms(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Let a brand in under the terms that the form tells; what cannot be meant is refused in words."""
         brand, fields = request.match_info["brand"], await request.post()
         if brand not in self._services.store.brands.known():
@@ -204,10 +204,10 @@ class HomePages:
             terms = read_terms(fields, self._services.home, self._authorizer.now)
         except DayError as error:
             bounds = {"first": error.first.isoformat(), "last": error.last.isoformat()}
-            text = self._authorizer.say(
+            text = self._authorizer.translate(
                 request,
                 _("Not done: {why}"),
-                why=self._authorizer.say(
+                why=self._authorizer.translate(
                     request,
                     _("the last day has to lie between {first} and {last}; for no end, leave the field empty"),
                     **bounds,
@@ -215,50 +215,50 @@ class HomePages:
             )
             raise web.HTTPConflict(text=text) from error
         except ValueError as error:
-            raise web.HTTPConflict(text=self._authorizer.say(request, _("Not done: {why}"), why=str(error))) from error
-        asks = await self._password_form(request, who, terms, self._services.store.permission(brand))
+            raise self._authorizer.conflict(request, _("Not done: {why}"), why=str(error)) from error
+        asks = await self._password_form(request, user, terms, self._services.store.permission(brand))
         if asks is not None:
             return asks
         ask = str(fields["ask"]) if fields.get("ask") else None
-        why = await self._services.letting.permit(brand, terms, who.person, ask=ask)
+        why = await self._services.permissions.permit(brand, terms, user.person, ask=ask)
         if why is not None:
-            raise web.HTTPConflict(text=self._authorizer.say(request, _("Not done: {why}"), why=why))
+            raise self._authorizer.conflict(request, _("Not done: {why}"), why=why)
         raise web.HTTPSeeOther("/brands")
 
     async def _password_form(
-        self, request: web.Request, who: CurrentUser, terms: PermissionTerms | None, before: Permission | None
+        self, request: web.Request, user: CurrentUser, terms: PermissionTerms | None, before: Permission | None
     ) -> web.Response | None:
         """Where a brand gets more than it has, take the password with the form: None, or the page that asks for it."""
         if terms is None or not extends_permission(before, terms):
             return None
-        return await self._authorizer.with_password(request, who)
+        return await self._authorizer.require_password(request, user)
 
-    async def _forget_brand(self, request: web.Request, who: CurrentUser) -> web.Response:
+    async def _forget_brand(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Forget a brand that came by a hub and is not let in."""
-        why = await self._services.letting.forget(request.match_info["brand"], who.person)
+        why = await self._services.permissions.forget(request.match_info["brand"], user.person)
         if why is not None:
-            raise web.HTTPConflict(text=self._authorizer.say(request, _("Not done: {why}"), why=why))
+            raise self._authorizer.conflict(request, _("Not done: {why}"), why=why)
         raise web.HTTPSeeOther("/brands")
 
-    async def _decide_key(self, request: web.Request, who: CurrentUser) -> web.Response:
+    async def _decide_key(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Let a brand's new key count, or never."""
-        brand, kid, letting = request.match_info["brand"], request.match_info["kid"], self._services.letting
+        brand, kid, letting = request.match_info["brand"], request.match_info["kid"], self._services.permissions
         match (await request.post()).get("do"):
             case "approve":
-                asks = await self._authorizer.with_password(request, who)
+                asks = await self._authorizer.require_password(request, user)
                 if asks is not None:
                     return asks
-                why = await letting.approve_key(brand, kid, who.person)
+                why = await letting.approve_key(brand, kid, user.person)
             case "refuse":
-                why = await letting.refuse_key(brand, kid, who.person)
+                why = await letting.refuse_key(brand, kid, user.person)
             case _:
                 raise web.HTTPBadRequest
         if why is not None:
-            raise web.HTTPConflict(text=self._authorizer.say(request, _("Not done: {why}"), why=why))
+            raise self._authorizer.conflict(request, _("Not done: {why}"), why=why)
         raise web.HTTPSeeOther("/brands")
 
     async def _submit(
-        self, request: web.Request, who: CurrentUser, entrance: str, fields: Mapping[str, str], back: str
+        self, request: web.Request, user: CurrentUser, entrance: str, fields: Mapping[str, str], back: str
     ) -> web.Response:
         try:
             wish = _REQUEST_ADAPTER.validate_python({**fields, "id": f"page-{secrets.token_hex(8)}"})
@@ -266,15 +266,17 @@ class HomePages:
             raise web.HTTPBadRequest from error
         if isinstance(wish, OwnerPermitRequest) and wish.do == "permit":
             permission = self._services.store.permission(wish.brand)
-            asks = await self._password_form(request, who, None if permission is None else permission.terms, permission)
+            asks = await self._password_form(
+                request, user, None if permission is None else permission.terms, permission
+            )
             if asks is not None:
                 return asks
-        why = await self._authorizer.wish(entrance, wish, who)
-        log.info("asked_on_a_page", entrance=entrance, do=wish.do, by=who.person, done=why is None)
+        why = await self._authorizer.wish(entrance, wish, user)
+        log.info("asked_on_a_page", entrance=entrance, do=wish.do, by=user.person, done=why is None)
         if why is not None:
-            raise web.HTTPConflict(text=self._authorizer.say(request, _("Not done: {why}"), why=why))
+            raise self._authorizer.conflict(request, _("Not done: {why}"), why=why)
         if wants_json(request):
-            return web.json_response({"done": self._authorizer.say(request, _("Done."))})
+            return web.json_response({"done": self._authorizer.translate(request, _("Done."))})
         raise web.HTTPSeeOther(local_path(back))
 
 

@@ -20,12 +20,12 @@ PASSWORD_RESET_SHOWN_DAYS = 30  # days for which everybody else is shown that a 
 class HouseholdPage:
     """The pages of people and of settings."""
 
-    def __init__(self, desk: Authorizer) -> None:
-        self._authorizer = desk
+    def __init__(self, authorizer: Authorizer) -> None:
+        self._authorizer = authorizer
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
-        behind = self._authorizer.behind
+        behind = self._authorizer.protect
         return [
             web.get("/household", behind(UserRight.SEE_HOUSEHOLD, self._page)),
             web.post("/household/invite", behind(UserRight.PEOPLE, self._invite)),
@@ -38,101 +38,105 @@ class HouseholdPage:
             web.get("/settings/sign-ins", behind(UserRight.LANGUAGE, self._activity)),
         ]
 
-    async def _page(self, request: web.Request, who: CurrentUser) -> web.Response:
-        return self._render(request, who, invited=None)
+    async def _page(self, request: web.Request, user: CurrentUser) -> web.Response:
+        return self._render(request, user, invited=None)
 
-    def _render(self, request: web.Request, who: CurrentUser, *, invited: NewInvitation | None) -> web.Response:
+    def _render(self, request: web.Request, user: CurrentUser, *, invited: NewInvitation | None) -> web.Response:
         desk = self._authorizer
         gone = desk.now.utc - timedelta(days=PASSWORD_RESET_SHOWN_DAYS)
         recovered = [
             {"at": at, "who": person}
-            for row in desk.box.store.register.recovered()
+            for row in desk.services.store.register.recovered()
             if (at := datetime.fromisoformat(row["at"])) >= gone
-            and (person := desk.box.store.register.person(row["person"])) is not None
-            and person.id != who.person
+            and (person := desk.services.store.register.person(row["person"])) is not None
+            and person.id != user.person
         ]
-        people = [person for person in desk.box.store.register.people() if person.removed is None]
+        people = [person for person in desk.services.store.register.people() if person.removed is None]
         link = None if invited is None else f"{request.scheme}://{request.host}/join/{invited.token}"
-        return desk.page(
+        return desk.render_page(
             request, "household", people=people, invitations=desk.accounts.invitations(desk.now), link=link,
             qr=None if link is None else segno.make(link, error="m").svg_inline(scale=4, dark="#000"),
             recovered=recovered, roles=[Role.HOUSEHOLD.value, Role.INSTALLER.value, Role.OWNER.value],
         )  # fmt: skip
 
-    async def _invite(self, request: web.Request, who: CurrentUser) -> web.Response:
+    async def _invite(self, request: web.Request, user: CurrentUser) -> web.Response:
         """The link is shown this once: the page is the answer to the form itself."""
         asked = str((await request.post()).get("role", ""))
         if asked not in (Role.HOUSEHOLD, Role.INSTALLER, Role.OWNER):
             raise web.HTTPBadRequest
-        invited = await self._authorizer.accounts.invite(who, Role(asked), self._authorizer.now)
+        invited = await self._authorizer.accounts.invite(user, Role(asked), self._authorizer.now)
         if isinstance(invited, AccountError):
-            raise web.HTTPConflict(text=self._authorizer.say(request, TEXTS[f"refused.{invited}"]))
-        return self._render(request, who, invited=invited)
+            raise self._authorizer.conflict(request, TEXTS[f"refused.{invited}"])
+        return self._render(request, user, invited=invited)
 
-    async def _withdraw(self, request: web.Request, who: CurrentUser) -> web.Response:
+    async def _withdraw(self, request: web.Request, user: CurrentUser) -> web.Response:
         invitation = str((await request.post()).get("id", ""))
         return self._result(
-            request, await self._authorizer.accounts.withdraw(who, invitation, self._authorizer.now), "/household"
+            request,
+            await self._authorizer.accounts.withdraw_invitation(user, invitation, self._authorizer.now),
+            "/household",
         )
 
-    async def _remove(self, request: web.Request, who: CurrentUser) -> web.Response:
+    async def _remove(self, request: web.Request, user: CurrentUser) -> web.Response:
         person = str((await request.post()).get("id", ""))
         return self._result(
-            request, await self._authorizer.accounts.remove(who, person, self._authorizer.now), "/household"
+            request, await self._authorizer.accounts.remove_person(user, person, self._authorizer.now), "/household"
         )
 
-    async def _hand_over(self, request: web.Request, who: CurrentUser) -> web.Response:
-        outcome = await self._authorizer.accounts.hand_over(who, self._authorizer.now)
+    async def _hand_over(self, request: web.Request, user: CurrentUser) -> web.Response:
+        outcome = await self._authorizer.accounts.hand_over(user, self._authorizer.now)
         return self._result(request, outcome if isinstance(outcome, AccountError) else None, "/household")
 
     # ---- one's own account ------------------------------------------------------------------------------------------
 
-    async def _settings(self, request: web.Request, who: CurrentUser) -> web.Response:
-        return self._render_settings(request, who, why=None, status=200)
+    async def _settings(self, request: web.Request, user: CurrentUser) -> web.Response:
+        return self._render_settings(request, user, why=None, status=200)
 
-    def _render_settings(self, request: web.Request, who: CurrentUser, *, why: str | None, status: int) -> web.Response:
+    def _render_settings(
+        self, request: web.Request, user: CurrentUser, *, why: str | None, status: int
+    ) -> web.Response:
         language = self._authorizer.language(request)
-        running = self._authorizer.accounts.sessions(who.person, self._authorizer.now)
+        running = self._authorizer.accounts.sessions(user.person, self._authorizer.now)
         sessions = [(one, browser_name(one.browser, language)) for one in running]
-        folder = self._authorizer.box.home.storage.folder
-        reloaded = reload.read_report(folder) if has_right(who.role, UserRight.DEVICES) else None
-        return self._authorizer.page(
+        folder = self._authorizer.services.home.storage.folder
+        reloaded = reload.read_report(folder) if has_right(user.role, UserRight.DEVICES) else None
+        return self._authorizer.render_page(
             request,
             "settings",
             sessions=sessions,
-            mine=who.session,
-            enrolled=browser_facts(self._authorizer, who),
+            mine=user.session,
+            enrolled=browser_facts(self._authorizer, user),
             why=why,
             status=status,
             reloaded=reloaded,
             backup=last_backup(folder),
         )
 
-    async def _change_password(self, request: web.Request, who: CurrentUser) -> web.Response:
+    async def _change_password(self, request: web.Request, user: CurrentUser) -> web.Response:
         fields = await request.post()
         old, new = str(fields.get("old", "")), str(fields.get("new", ""))
-        outcome = await self._authorizer.accounts.change_password(who, old, new, self._authorizer.now)
+        outcome = await self._authorizer.accounts.change_password(user, old, new, self._authorizer.now)
         if outcome is None:
             raise web.HTTPSeeOther("/settings")
-        return self._render_settings(request, who, why=self._authorizer.why(request, outcome), status=422)
+        return self._render_settings(request, user, why=self._authorizer.error_text(request, outcome), status=422)
 
-    async def _activity(self, request: web.Request, who: CurrentUser) -> web.Response:
+    async def _activity(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Everybody sees what happened with his own account, and who answers for the people all of it."""
-        everything = has_right(who.role, UserRight.PEOPLE)
+        everything = has_right(user.role, UserRight.PEOPLE)
         told = activity_lines(
-            self._authorizer.box.store.register,
+            self._authorizer.services.store.register,
             self._authorizer.language(request),
-            of=None if everything else who.person,
+            person=None if everything else user.person,
         )
-        return self._authorizer.page(request, "doings", told=told, everything=everything)
+        return self._authorizer.render_page(request, "doings", told=told, everything=everything)
 
-    async def _end_session(self, request: web.Request, who: CurrentUser) -> web.Response:
+    async def _end_session(self, request: web.Request, user: CurrentUser) -> web.Response:
         session = str((await request.post()).get("id", ""))
         return self._result(
-            request, await self._authorizer.accounts.end_session(who, session, self._authorizer.now), "/settings"
+            request, await self._authorizer.accounts.end_session(user, session, self._authorizer.now), "/settings"
         )
 
     def _result(self, request: web.Request, refused: AccountError | None, to: str) -> web.Response:
         if refused is not None:
-            raise web.HTTPConflict(text=self._authorizer.say(request, TEXTS[f"refused.{refused}"]))
+            raise self._authorizer.conflict(request, TEXTS[f"refused.{refused}"])
         raise web.HTTPSeeOther(to)

@@ -39,14 +39,14 @@ MAX_CODE_CHARACTERS: Final = 400  # characters of a code
 class HubPage:
     """The page. One joins at a time."""
 
-    def __init__(self, desk: Authorizer) -> None:
-        self._authorizer, self._services = desk, desk.box
-        self._folder = desk.box.home.storage.folder / enrolment.HUB_FOLDER
+    def __init__(self, authorizer: Authorizer) -> None:
+        self._authorizer, self._services = authorizer, authorizer.services
+        self._folder = authorizer.services.home.storage.folder / enrolment.HUB_FOLDER
         self._join_lock = asyncio.Lock()
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
-        behind = self._authorizer.behind
+        behind = self._authorizer.protect
         return [
             web.get(HUB_PATH, behind(UserRight.HUB, self._page)),
             web.post(f"{HUB_PATH}/code", behind(UserRight.HUB, self._show_code)),
@@ -54,7 +54,7 @@ class HubPage:
             web.post(f"{HUB_PATH}/leave", behind(UserRight.HUB, self._leave)),
         ]
 
-    async def _page(self, request: web.Request, _who: CurrentUser) -> web.Response:
+    async def _page(self, request: web.Request, _user: CurrentUser) -> web.Response:
         return await self._render(request)
 
     async def _render(
@@ -72,9 +72,9 @@ class HubPage:
             }
         )
         writable = await asyncio.to_thread(self._services.proposals.writable)
-        answer = self._authorizer.page(
-            request, "hub", status=status, page=HUB_PATH, why=why, asked=asked, file=self._services.rewriting.file,
-            writable=writable, line=None if uplink is None else uplink.standing, **facts,
+        answer = self._authorizer.render_page(
+            request, "hub", status=status, page=HUB_PATH, why=why, asked=asked, writable=writable,
+            file=self._services.home_file_writer.file, line=None if uplink is None else uplink.standing, **facts,
         )  # fmt: skip
         if facts["section"] is None and asked is None:
             answer.headers.update(PHOTO_READER_HEADERS)
@@ -102,13 +102,13 @@ class HubPage:
 
     # ---- joining ----------------------------------------------------------------------------------------------------
 
-    async def _show_code(self, request: web.Request, _who: CurrentUser) -> web.Response:
+    async def _show_code(self, request: web.Request, _user: CurrentUser) -> web.Response:
         """Show whose code it is. Nothing is sent to anybody."""
         code = self._parse_code(str((await request.post()).get("code", "")))
         if code is None:
             return await self._render(
                 request,
-                why=self._authorizer.say(
+                why=self._authorizer.translate(
                     request, _("This is no hub's code, or not the whole of it: copy it from `https://` to its end.")
                 ),
                 status=422,
@@ -122,46 +122,44 @@ class HubPage:
         except InvalidClaimCode:
             return None
 
-    async def _join(self, request: web.Request, who: CurrentUser) -> web.Response:
+    async def _join(self, request: web.Request, user: CurrentUser) -> web.Response:
         fields = await request.post()
         code = self._parse_code(str(fields.get("code", "")))
         if code is None:
             return await self._render(
                 request,
-                why=self._authorizer.say(
+                why=self._authorizer.translate(
                     request, _("This is no hub's code, or not the whole of it: copy it from `https://` to its end.")
                 ),
                 status=422,
             )
-        unproven = await self._authorizer.proven(request, who, str(fields.get("password", "")))
+        unproven = await self._authorizer.password_error(request, user, str(fields.get("password", "")))
         if unproven is not None:
             return await self._render(request, code=code, why=unproven, status=422)
         if self._join_lock.locked():
-            raise web.HTTPConflict(text=self._authorizer.say(request, _("The box is joining a hub just now.")))
+            raise self._authorizer.conflict(request, _("The box is joining a hub just now."))
         async with self._join_lock:
             if self._services.home.hub is not None:
-                raise web.HTTPConflict(
-                    text=self._authorizer.say(request, _("This house has joined a hub already: leave it first."))
-                )
-            why = await self._join_and_write(request, code, who)
+                raise self._authorizer.conflict(request, _("This house has joined a hub already: leave it first."))
+            why = await self._join_and_write(request, code, user)
         if why is not None:
             return await self._render(request, code=code, why=why, status=409)
         raise web.HTTPSeeOther(HUB_PATH)
 
-    async def _join_and_write(self, request: web.Request, code: ClaimCode, who: CurrentUser) -> str | None:
+    async def _join_and_write(self, request: web.Request, code: ClaimCode, user: CurrentUser) -> str | None:
         """Join, and write it into the house file; None, or why not. Said again after a crash it ends the same."""
-        say, box = self._authorizer.say, self._services
+        say, box = self._authorizer.translate, self._services
         if not await asyncio.to_thread(box.proposals.writable):
             return say(
                 request,
                 _("{file} cannot be written: let the box write it, or use `perron join` at its terminal."),
-                file=str(box.rewriting.file or "home.yaml"),
+                file=str(box.home_file_writer.file or "home.yaml"),
             )
         try:
             member = await asyncio.to_thread(
                 enrolment.join_hub, code, box.public_key, self._folder, enrolment.http_request
             )
-            told = {"url": member.url, "home": member.home, "by": who.person}
+            told = {"url": member.url, "home": member.home, "by": user.person}
             await box.store.note("hub_joined", told, self._authorizer.now)
             await self._write(member)
             await asyncio.to_thread(enrolment.finish_join, self._folder)
@@ -191,35 +189,37 @@ class HubPage:
                 _("Nothing was changed in the house ({why}). Try again: the same code still counts."),
                 why=sanitized(str(error)),
             )
-        log.info("hub_joined", url=member.url, home=member.home, by=who.person)
+        log.info("hub_joined", url=member.url, home=member.home, by=user.person)
         return None
 
     async def _write(self, member: HubMembership) -> None:
         storage = self._services.home.storage.folder
-        await self._services.rewriting.write(lambda text, file: text_with_membership(text, file, storage, member))
+        await self._services.home_file_writer.write(
+            lambda text, file: text_with_membership(text, file, storage, member)
+        )
 
     # ---- leaving ----------------------------------------------------------------------------------------------------
 
-    async def _leave(self, request: web.Request, who: CurrentUser) -> web.Response:
+    async def _leave(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Leave: what came by the hub is cancelled, it is told all that it is owed, and then that the home has left."""
         fields, section, uplink = await request.post(), self._services.home.hub, self._services.uplink
-        unproven = await self._authorizer.proven(request, who, str(fields.get("password", "")))
+        unproven = await self._authorizer.password_error(request, user, str(fields.get("password", "")))
         if unproven is not None:
             return await self._render(request, why=unproven, status=422)
         if section is None:
-            raise web.HTTPConflict(text=self._authorizer.say(request, _("This house has joined no hub.")))
+            raise self._authorizer.conflict(request, _("This house has joined no hub."))
         if uplink is None:  # the box is this home no longer: only the house file says so still
             return await self._remove_membership(request, section.home)
-        await self._services.store.handover.leave_hub(section.home, self._authorizer.now, by=who.person)
+        await self._services.store.handover.leave_hub(section.home, self._authorizer.now, by=user.person)
         uplink.leave(at_once=fields.get("at_once") == "1")
-        log.warning("hub_leaving", url=section.url, home=section.home, by=who.person)
+        log.warning("hub_leaving", url=section.url, home=section.home, by=user.person)
         raise web.HTTPSeeOther(HUB_PATH)
 
     async def _remove_membership(self, request: web.Request, home: str) -> web.Response:
         try:
-            await self._services.rewriting.write(lambda text, file: text_without_membership(text, file, home))
+            await self._services.home_file_writer.write(lambda text, file: text_without_membership(text, file, home))
         except (EditRejected, OSError) as error:
-            why = self._authorizer.say(
+            why = self._authorizer.translate(
                 request,
                 _("Nothing was changed in the house ({why}). Try again: the same code still counts."),
                 why=sanitized(str(error)),

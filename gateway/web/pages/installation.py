@@ -28,12 +28,12 @@ UNTESTABLE_KINDS = frozenset({"camera", "scanner", "signal"})  # the walk test t
 class InstallationPage:
     """What is seen and done while Perron is put up."""
 
-    def __init__(self, desk: Authorizer) -> None:
-        self._authorizer, self._services = desk, desk.box
+    def __init__(self, authorizer: Authorizer) -> None:
+        self._authorizer, self._services = authorizer, authorizer.services
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
-        behind = self._authorizer.behind
+        behind = self._authorizer.protect
         return [
             web.get(INSTALLATION_PATH, behind(UserRight.DEVICES, self._page)),
             web.post(f"{INSTALLATION_PATH}/discover", behind(UserRight.DEVICES, self._discover)),
@@ -50,7 +50,7 @@ class InstallationPage:
             ),
         ]
 
-    async def _page(self, request: web.Request, _who: CurrentUser) -> web.Response:
+    async def _page(self, request: web.Request, _user: CurrentUser) -> web.Response:
         return await self._render(request)
 
     async def _render(
@@ -65,7 +65,7 @@ class InstallationPage:
         measured = await asyncio.to_thread(notes.read_measurements, home.storage.folder)
         entrances = {
             name: capability_facts(
-                entrance_capabilities(home, name, measured, self._services.walks.standing(name)), language
+                entrance_capabilities(home, name, measured, self._services.walk_tests.standing(name)), language
             )
             for name in home.entrances
         }
@@ -78,7 +78,7 @@ class InstallationPage:
             }
             for id_, device in home.devices.items()
         }
-        return self._authorizer.page(
+        return self._authorizer.render_page(
             request,
             "installation",
             status=status,
@@ -90,89 +90,87 @@ class InstallationPage:
             whats={one.what: _kind_name(one.what, language) for one in found or ()},
         )
 
-    async def _discover(self, request: web.Request, _who: CurrentUser) -> web.Response:
+    async def _discover(self, request: web.Request, _user: CurrentUser) -> web.Response:
         """Listen for a few seconds, and show what called its name."""
-        found, wrong = await self._services.walks.discover(DISCOVERY_S)
+        found, wrong = await self._services.walk_tests.discover(DISCOVERY_S)
         said = None if wrong is None else self._broker_error_text(request, wrong)
         return await self._render(request, said=said, found=sorted(found, key=lambda one: (one.known or "", one.name)))
 
-    async def _test_device(self, request: web.Request, _who: CurrentUser) -> web.Response:
+    async def _test_device(self, request: web.Request, _user: CurrentUser) -> web.Response:
         """Ask a device several times; what was measured stands beside it then."""
         device = str((await request.post()).get("device", ""))
         if device not in self._services.home.devices:
             raise web.HTTPNotFound
         try:
-            found = await self._services.walks.measure(device)
+            found = await self._services.walk_tests.measure(device)
         except ConnectionError as error:
             return await self._render(request, said=self._broker_error_text(request, str(error)), status=409)
         except OSError as error:
-            raise web.HTTPConflict(text=self._authorizer.say(request, _("Not done: {why}"), why=str(error))) from error
+            raise self._authorizer.conflict(request, _("Not done: {why}"), why=str(error)) from error
         if isinstance(found, str):
             return await self._render(
-                request, said=self._authorizer.say(request, _("Not done: {why}"), why=found), status=409
+                request, said=self._authorizer.translate(request, _("Not done: {why}"), why=found), status=409
             )
         key = "install.measured" if found.seconds else "install.silent"
-        return await self._render(request, said=self._authorizer.say(request, TEXTS[key], device=device))
+        return await self._render(request, said=self._authorizer.translate(request, TEXTS[key], device=device))
 
-    async def _walk_test_page(self, request: web.Request, _who: CurrentUser) -> web.Response:
+    async def _walk_test_page(self, request: web.Request, _user: CurrentUser) -> web.Response:
         name = self._entrance(request)
-        return self._authorizer.page(
+        return self._authorizer.render_page(
             request, "walk", entrance=name, section=self._services.home.entrances[name], page=INSTALLATION_PATH
         )
 
-    async def _walk_test_action(self, request: web.Request, who: CurrentUser) -> web.Response:
+    async def _walk_test_action(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Begin, answer, lock now. To begin anew is asked first: it takes away what was tried, hours at a door."""
         name, fields = self._entrance(request), await request.post()
-        walks, do = self._services.walks, str(fields.get("do", ""))
+        walks, do = self._services.walk_tests, str(fields.get("do", ""))
         walk = walks.walk(name)
         done = 0 if walk is None else sum(step.ending is not None for step in walk.steps)
         if do == "begin" and done and fields.get("sure") != "1":
             section = self._services.home.entrances[name]
-            return self._authorizer.page(
+            return self._authorizer.render_page(
                 request, "walk_anew", entrance=name, section=section, page=INSTALLATION_PATH, done=done
             )
-        asks_owner = who.role is not Role.OWNER
+        asks_owner = user.role is not Role.OWNER
         why: str | None = None
         try:
             match do:
                 case "begin":
-                    await walks.begin(name, who.name, person=who.person, asks_owner=asks_owner)
+                    await walks.begin(name, user.name, person=user.person, asks_owner=asks_owner)
                 case "lock":
-                    why = await walks.lock(name, who.person)
+                    why = await walks.lock(name, user.person)
                 case _:
                     number = int(str(fields.get("number", "")))
                     await walks.answer(name, number, TrialAnswer(do), asks_owner=asks_owner)
         except (LookupError, ValueError, OSError, StoreFailed) as error:
             why = str(error.args[0]) if error.args else do
         if why is not None:
-            raise web.HTTPConflict(text=self._authorizer.say(request, _("Not done: {why}"), why=why))
+            raise self._authorizer.conflict(request, _("Not done: {why}"), why=why)
         raise web.HTTPSeeOther(f"{INSTALLATION_PATH}/walk/{name}")
 
-    async def _picture(self, request: web.Request, who: CurrentUser) -> web.Response:
+    async def _picture(self, request: web.Request, user: CurrentUser) -> web.Response:
         """The picture that a trial asks about. That it was looked at is noted, as each look into the home is."""
         name = self._entrance(request)
-        walk = self._services.walks.walk(name)
+        walk = self._services.walk_tests.walk(name)
         try:
             number = int(request.match_info["number"])
-            jpeg = await self._services.walks.look_through(name, number)
+            jpeg = await self._services.walk_tests.look_through(name, number)
         except (LookupError, ValueError) as error:
             raise web.HTTPNotFound from error
         except OSError as error:
-            raise web.HTTPConflict(
-                text=self._authorizer.say(
-                    request, _("The box's disk takes nothing more: `perron doctor` looks for the cause.")
-                )
+            raise self._authorizer.conflict(
+                request, _("The box's disk takes nothing more: `perron doctor` looks for the cause.")
             ) from error
         camera = None if walk is None else walk.steps[number].camera
         if camera is not None:
-            self._services.store.keeping.looked("live", camera, who.person, self._authorizer.now)
+            self._services.store.keeping.looked("live", camera, user.person, self._authorizer.now)
         return web.Response(body=jpeg, content_type="image/jpeg")
 
-    async def _report(self, request: web.Request, _who: CurrentUser) -> web.Response:
+    async def _report(self, request: web.Request, _user: CurrentUser) -> web.Response:
         sheet, _ = notes.report_files(self._services.home.storage.folder, self._entrance(request))
         return await _file_response(sheet, "application/pdf")
 
-    async def _signature(self, request: web.Request, _who: CurrentUser) -> web.Response:
+    async def _signature(self, request: web.Request, _user: CurrentUser) -> web.Response:
         """What the box has signed of the report: with it a report can be checked away from the box."""
         _sheet, signed = notes.report_files(self._services.home.storage.folder, self._entrance(request))
         return await _file_response(signed, "application/json")
@@ -180,7 +178,7 @@ class InstallationPage:
     def _broker_error_text(self, request: web.Request, error: str) -> str:
         """Say in words why the broker was not spoken with."""
         said, _todo = connection_error(error, self._services.home.broker, listens=False)
-        return self._authorizer.say(
+        return self._authorizer.translate(
             request,
             _("There is no talking to the broker: {why}. The examination of the house says what to do."),
             why=in_words(said, self._authorizer.language(request)),

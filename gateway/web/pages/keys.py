@@ -8,7 +8,7 @@ from aiohttp import web
 
 from gateway.protocol.keys import PUBLIC_KEY_FILE, PublicKey
 from gateway.storage import StoredBrandKey
-from gateway.system.i18n import _
+from gateway.system.i18n import Language, _
 from gateway.system.pki.pages import PagesCertificate
 from gateway.web.auth.accounts import CurrentUser
 from gateway.web.auth.roles import UserRight
@@ -38,12 +38,12 @@ class ServedCertificate(Protocol):
 class KeysPage:
     """The page of the keys. All of it asks for the password again (`access.CONFIRM`)."""
 
-    def __init__(self, desk: Authorizer, trust: ServedCertificate) -> None:
-        self._authorizer, self._services, self._served_certificate = desk, desk.box, trust
+    def __init__(self, authorizer: Authorizer, trust: ServedCertificate) -> None:
+        self._authorizer, self._services, self._served_certificate = authorizer, authorizer.services, trust
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
-        behind = self._authorizer.behind
+        behind = self._authorizer.protect
         return [
             web.get(KEYS_PATH, behind(UserRight.KEYS, self._page)),
             web.get(f"{KEYS_PATH}/{PUBLIC_KEY_FILE}", behind(UserRight.KEYS, self._public_key)),
@@ -52,62 +52,61 @@ class KeysPage:
             web.post(f"{KEYS_PATH}/trust", behind(UserRight.KEYS, self._trust_key)),
         ]
 
-    async def _page(self, request: web.Request, _who: CurrentUser) -> web.Response:
+    async def _page(self, request: web.Request, _user: CurrentUser) -> web.Response:
         return self._render(request)
 
     def _render(
         self, request: web.Request, *, said: str | None = None, why: str | None = None, status: int = 200
     ) -> web.Response:
         pages, certificate = self._services.home.pages, self._served_certificate.certificate
+        language = self._authorizer.language(request)
         enrolled = {key.x for brand in self._services.store.brands.known().values() for key in brand.keys}
-        brands = [self._key_facts(request, key) for key in self._services.store.brand_keys() if key.x in enrolled]
-        return self._authorizer.page(
+        brands = [self._key_facts(language, key) for key in self._services.store.brand_keys() if key.x in enrolled]
+        return self._authorizer.render_page(
             request, "keys", said=said, why=why, status=status, file=PUBLIC_KEY_FILE, page=KEYS_PATH, brands=brands,
             box_fingerprint=self._services.public_key.fingerprint, certificate=certificate,
             named=None if pages is None or pages.certificate is None else str(pages.certificate),
         )  # fmt: skip
 
-    def _key_facts(self, request: web.Request, key: StoredBrandKey) -> dict[str, str | datetime | None]:
+    def _key_facts(self, language: Language, key: StoredBrandKey) -> dict[str, str | datetime | None]:
         brand = self._services.store.brands.known().get(key.brand)
         return {
             "x": key.x, "kid": key.kid, "brand": key.brand if brand is None else brand.name, "since": key.since,
             "withdrawn": key.withdrawn,
             "used": key.used, "distrusted": key.distrusted, "fingerprint": PublicKey.from_text(key.x).fingerprint,
-            "who": person_name(self._services.store.register, key.by) or self._authorizer.say(request, _("somebody")),
+            "who": person_name(self._services.store.register, key.by) or _("somebody").to(language),
         }  # fmt: skip
 
-    async def _public_key(self, _request: web.Request, _who: CurrentUser) -> web.Response:
+    async def _public_key(self, _request: web.Request, _user: CurrentUser) -> web.Response:
         headers = {"Content-Disposition": f'attachment; filename="{PUBLIC_KEY_FILE}"'}
         return web.Response(body=self._services.public_key.pem, content_type="application/x-pem-file", headers=headers)
 
-    async def _renew_certificate(self, request: web.Request, _who: CurrentUser) -> web.Response:
+    async def _renew_certificate(self, request: web.Request, _user: CurrentUser) -> web.Response:
         if self._served_certificate.certificate is None:
             raise web.HTTPNotFound
         try:
             await self._served_certificate.renew()
         except (OSError, ValueError) as failure:
-            raise web.HTTPConflict(
-                text=self._authorizer.say(request, _("Not done: {why}"), why=str(failure))
-            ) from failure
-        return self._render(request, said=self._authorizer.say(request, _("Renewed, and served already.")))
+            raise self._authorizer.conflict(request, _("Not done: {why}"), why=str(failure)) from failure
+        return self._render(request, said=self._authorizer.translate(request, _("Renewed, and served already.")))
 
-    async def _distrust_key(self, request: web.Request, who: CurrentUser) -> web.Response:
-        return await self._change_trust(request, self._services.distrusted, who)
+    async def _distrust_key(self, request: web.Request, user: CurrentUser) -> web.Response:
+        return await self._change_trust(request, self._services.distrust_key, user)
 
-    async def _trust_key(self, request: web.Request, who: CurrentUser) -> web.Response:
+    async def _trust_key(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Trust it again: this lets somebody in, so the password is taken with it, however fresh the last one is."""
-        why = await self._authorizer.proven(request, who, str((await request.post()).get("password", "")))
+        why = await self._authorizer.password_error(request, user, str((await request.post()).get("password", "")))
         if why is not None:
             return self._render(request, why=why, status=422)
-        return await self._change_trust(request, self._services.trusted, who)
+        return await self._change_trust(request, self._services.trust_key, user)
 
     async def _change_trust(
-        self, request: web.Request, change: Callable[[str, str], Awaitable[str | None]], who: CurrentUser
+        self, request: web.Request, change: Callable[[str, str], Awaitable[str | None]], user: CurrentUser
     ) -> web.Response:
         try:
-            why = await change(str((await request.post()).get("x", "")), who.person)
+            why = await change(str((await request.post()).get("x", "")), user.person)
         except LookupError as unknown:
             raise web.HTTPNotFound from unknown
         if why is not None:
-            raise web.HTTPConflict(text=self._authorizer.say(request, _("Not done: {why}"), why=why))
+            raise self._authorizer.conflict(request, _("Not done: {why}"), why=why)
         raise web.HTTPSeeOther(KEYS_PATH)

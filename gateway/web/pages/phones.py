@@ -24,27 +24,27 @@ PHONES_PATH = "/settings/messages"
 class PhonesPage:
     """The page of the phones."""
 
-    def __init__(self, desk: Authorizer) -> None:
-        self._authorizer, self._contacts = desk, desk.box.phonebook
+    def __init__(self, authorizer: Authorizer) -> None:
+        self._authorizer, self._contacts = authorizer, authorizer.services.contacts
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
-        behind = self._authorizer.behind
+        behind = self._authorizer.protect
         return [
             web.get(PHONES_PATH, behind(UserRight.SETTINGS, self._page)),
             web.post(PHONES_PATH, behind(UserRight.SETTINGS, self._add)),
             web.post(f"{PHONES_PATH}/{{phone}}", behind(UserRight.SETTINGS, self._phone_action)),
         ]
 
-    async def _page(self, request: web.Request, _who: CurrentUser) -> web.Response:
+    async def _page(self, request: web.Request, _user: CurrentUser) -> web.Response:
         return self._render(request)
 
     def _render(
         self, request: web.Request, *, said: str | None = None, why: str | None = None, status: int = 200
     ) -> web.Response:
         """Show the page. What was typed never comes back: it is a secret, and a page may be kept by the browser."""
-        messages = self._authorizer.box.home.messages
-        return self._authorizer.page(
+        messages = self._authorizer.services.home.messages
+        return self._authorizer.render_page(
             request, "messages", said=said, why=why, status=status, file=str(self._contacts.file), forms=URL_TEMPLATES,
             example=URL_TEMPLATES[EXAMPLE_SCHEME], links=messages is not None and messages.pages is not None,
             here_at=f"{request.scheme}://{request.host}", open=self._is_file_open_to_others(),
@@ -56,33 +56,33 @@ class PhonesPage:
         except OSError:  # there is none yet
             return False
 
-    async def _add(self, request: web.Request, who: CurrentUser) -> web.Response:
+    async def _add(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Add an address. Pictures of the home go there, so the password is taken with it."""
         fields = await request.post()
-        why = await self._authorizer.proven(request, who, str(fields.get("password", "")))
+        why = await self._authorizer.password_error(request, user, str(fields.get("password", "")))
         if why is not None:
             return self._render(request, why=why, status=422)
         url = str(fields.get("url", ""))
-        unfit = await self._contacts.add(url, who.person)
+        unfit = await self._contacts.add(url, user.person)
         if unfit is not None:
             return self._render(request, why=self._url_error_text(request, unfit, url), status=422)
-        return self._render(request, said=self._authorizer.say(request, _("Added. Try it.")))
+        return self._render(request, said=self._authorizer.translate(request, _("Added. Try it.")))
 
     def _url_error_text(self, request: web.Request, unfit: PhoneUrlError, url: str) -> str:
         scheme = sanitized(url.strip().partition("://")[0].lower())
         example = URL_TEMPLATES.get(scheme, URL_TEMPLATES[EXAMPLE_SCHEME])
-        return self._authorizer.say(
+        return self._authorizer.translate(
             request, TEXTS[f"unfit.{unfit}"], scheme=scheme, example=example, most=str(MAX_PHONES)
         )
 
-    async def _phone_action(self, request: web.Request, who: CurrentUser) -> web.Response:
+    async def _phone_action(self, request: web.Request, user: CurrentUser) -> web.Response:
         phone, do = request.match_info["phone"], str((await request.post()).get("do", ""))
         try:
             match do:
                 case "try":
                     self._contacts.try_out(phone)
                 case "remove":
-                    left = await self._contacts.remove(phone, who.person)
+                    left = await self._contacts.remove(phone, user.person)
                     return self._render(request, said=self._removal_text(request, left))
                 case "house":
                     await self._contacts.speak(phone, None)
@@ -93,15 +93,13 @@ class PhonesPage:
         except LookupError as gone:
             raise web.HTTPNotFound from gone
         except ConfigError as error:
-            raise web.HTTPConflict(
-                text=self._authorizer.say(
-                    request, _("The file of the addresses cannot be read: `perron doctor` says why.")
-                )
+            raise self._authorizer.conflict(
+                request, _("The file of the addresses cannot be read: `perron doctor` says why.")
             ) from error
         raise web.HTTPSeeOther(PHONES_PATH)
 
     def _removal_text(self, request: web.Request, left: RemovedPhone) -> str:
         if not left.waiting:
-            return self._authorizer.say(request, _("Removed. Nothing waited for it."))
+            return self._authorizer.translate(request, _("Removed. Nothing waited for it."))
         key = "messages.to_others" if left.others else "messages.nobody_else"
-        return self._authorizer.say(request, TEXTS[key], count=str(left.waiting))
+        return self._authorizer.translate(request, TEXTS[key], count=str(left.waiting))

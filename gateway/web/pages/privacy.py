@@ -18,21 +18,25 @@ MEGABYTE_BYTES = 1_000_000
 class PrivacyPage:
     """The page of privacy."""
 
-    def __init__(self, desk: Authorizer) -> None:
-        self._authorizer, self._services, self._keeping = desk, desk.box, desk.box.store.keeping
+    def __init__(self, authorizer: Authorizer) -> None:
+        self._authorizer, self._services, self._keeping = (
+            authorizer,
+            authorizer.services,
+            authorizer.services.store.keeping,
+        )
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
-        behind = self._authorizer.behind
+        behind = self._authorizer.protect
         return [
             web.get("/settings/privacy", behind(UserRight.SETTINGS, self._page)),
             web.post("/settings/privacy/retention", behind(UserRight.RETENTION, self._set_retention)),
             web.post("/settings/privacy/live", behind(UserRight.RETENTION, self._set_inside_live)),
         ]
 
-    async def _page(self, request: web.Request, _who: CurrentUser) -> web.Response:
+    async def _page(self, request: web.Request, _user: CurrentUser) -> web.Response:
         tally, hub = self._keeping.tally(), self._services.home.hub
-        return self._authorizer.page(
+        return self._authorizer.render_page(
             request,
             "privacy",
             tally=tally,
@@ -41,8 +45,8 @@ class PrivacyPage:
             hub=hub and hub.url,
             longest=MAX_RETENTION_DAYS,
             always=self._keeping.inside_always(),
-            folder=str(self._services.films),
-            insides=sorted(name for name in self._services.home.devices if self._services.inside(name)),
+            folder=str(self._services.films_folder),
+            insides=sorted(name for name in self._services.home.devices if self._services.is_inside(name)),
             looks=[self._view_facts(one) for one in self._keeping.looks(at_most=MAX_LINES_SHOWN)],
             erasures=[self._erasure_facts(one) for one in self._keeping.erasures(at_most=MAX_LINES_SHOWN)],
         )
@@ -57,20 +61,20 @@ class PrivacyPage:
         known = None if person is None else self._services.store.register.person(person)
         return None if known is None else known.name
 
-    async def _set_retention(self, request: web.Request, who: CurrentUser) -> web.Response:
+    async def _set_retention(self, request: web.Request, user: CurrentUser) -> web.Response:
         """It counts at once, for films that are there already too: what has had its time is erased now."""
         days = str((await request.post()).get("days", ""))
         if days not in {str(known) for known in range(MIN_RETENTION_DAYS, MAX_RETENTION_DAYS + 1)}:
             raise web.HTTPBadRequest
         was = self._services.retention_days
         if int(days) != was:
-            await self._keeping.set_retention(int(days), was, self._authorizer.now, by=who.person)
-            self._services.tidy()
+            await self._keeping.set_retention(int(days), was, self._authorizer.now, by=user.person)
+            self._services.erase_expired_films()
         raise web.HTTPSeeOther("/settings/privacy")
 
-    async def _set_inside_live(self, request: web.Request, who: CurrentUser) -> web.Response:
+    async def _set_inside_live(self, request: web.Request, user: CurrentUser) -> web.Response:
         chosen = str((await request.post()).get("inside", ""))
         if chosen not in ("always", "filming"):
             raise web.HTTPBadRequest
-        await self._keeping.set_inside_always(self._authorizer.now, always=chosen == "always", by=who.person)
+        await self._keeping.set_inside_always(self._authorizer.now, always=chosen == "always", by=user.person)
         raise web.HTTPSeeOther("/settings/privacy")

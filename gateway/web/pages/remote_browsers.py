@@ -26,38 +26,38 @@ MAX_LABEL_CHARACTERS = 64
 class RemoteBrowsersPage:
     """What a browser asks to be enrolled by, and how one is ended."""
 
-    def __init__(self, desk: Authorizer) -> None:
-        self._authorizer, self._services = desk, desk.box
+    def __init__(self, authorizer: Authorizer) -> None:
+        self._authorizer, self._services = authorizer, authorizer.services
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
-        behind = self._authorizer.behind
+        behind = self._authorizer.protect
         return [
             web.post("/away/enrol", behind(UserRight.AWAY, self._enrol)),
             web.post("/away/end", behind(UserRight.LANGUAGE, self._end)),
         ]
 
-    async def _enrol(self, request: web.Request, who: CurrentUser) -> web.Response:
+    async def _enrol(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Keep a browser's keys. The password is taken with them, however fresh the last one is."""
         fields, hub = await request.post(), self._services.home.hub
         if hub is None:
-            raise web.HTTPConflict(
-                text=self._authorizer.say(request, _("This house has joined no hub: nothing reaches it from afar."))
-            )
+            raise self._authorizer.conflict(request, _("This house has joined no hub: nothing reaches it from afar."))
         label = " ".join(str(fields.get("label", "")).split())
         sign, agree = _parse_jwk(fields.get("sign")), _parse_jwk(fields.get("agree"))
         if not 0 < len(label) <= MAX_LABEL_CHARACTERS or not label.isprintable() or sign is None or agree is None:
             return _error_response(
-                self._authorizer.say(request, _("This browser did not bring what is needed: a name and two keys."))
+                self._authorizer.translate(
+                    request, _("This browser did not bring what is needed: a name and two keys.")
+                )
             )
-        why = await self._authorizer.proven(request, who, str(fields.get("password", "")))
+        why = await self._authorizer.password_error(request, user, str(fields.get("password", "")))
         if why is not None:
             return _error_response(why)
-        person = self._services.store.register.person(who.person)
+        person = self._services.store.register.person(user.person)
         assert person is not None  # noqa: S101 - he is signed in
         own, now, ident = ec.generate_private_key(ec.SECP256R1()), self._authorizer.now, f"brw-{secrets.token_hex(16)}"
         new = EnrolledBrowser(
-            id=ident, device=who.device, person=person, home=hub.home, label=label, sign=sign.model_dump_json(),
+            id=ident, device=user.device, person=person, home=hub.home, label=label, sign=sign.model_dump_json(),
             agree=agree.model_dump_json(), own=private_scalar(own), since=now.utc,
             farewell=seal_end_message(derive_keys(own, agree, home=hub.home, browser=ident)),
         )  # fmt: skip
@@ -66,32 +66,32 @@ class RemoteBrowsersPage:
         return web.json_response(
             {
                 "browser": new.id, "home": hub.home, "hub": hub.url, "agree": Jwk.of(own.public_key()).model_dump(),
-                "person": person.name, "role": who.role.value, "since": new.since.isoformat(),
+                "person": person.name, "role": user.role.value, "since": new.since.isoformat(),
             }
         )  # fmt: skip
 
-    async def _end(self, request: web.Request, who: CurrentUser) -> web.Response:
+    async def _end(self, request: web.Request, user: CurrentUser) -> web.Response:
         """End one: one's own at once, another's as whoever answers for the people."""
         ident, browsers = str((await request.post()).get("id", "")), self._services.store.browsers
         one = browsers.browser(ident)
-        if one is not None and one.person.id != who.person:
+        if one is not None and one.person.id != user.person:
             asks = await self._authorizer.confirm_form(request, UserRight.PEOPLE)
             if asks is not None:
                 return asks
             self._authorizer.require(request, UserRight.PEOPLE)
-        if one is None or not await browsers.end(ident, self._authorizer.now, by=who.person):
+        if one is None or not await browsers.end(ident, self._authorizer.now, by=user.person):
             raise web.HTTPNotFound
         if wants_json(request):
-            return web.json_response({"done": self._authorizer.say(request, _("Done."))})
+            return web.json_response({"done": self._authorizer.translate(request, _("Done."))})
         raise web.HTTPSeeOther("/settings")
 
 
-def browser_facts(desk: Authorizer, who: CurrentUser) -> list[Mapping[str, Any]]:
+def browser_facts(authorizer: Authorizer, user: CurrentUser) -> list[Mapping[str, Any]]:
     """The browsers that somebody may end: his own; all of them for who answers for the people."""
-    everybody = has_right(who.role, UserRight.PEOPLE)
-    found = desk.box.store.browsers.browsers(None if everybody else who.person)
-    return [{"id": one.id, "label": one.label, "who": one.person.name, "mine": one.person.id == who.person,
-             "here": one.device == who.device, "since": one.since} for one in found]  # fmt: skip
+    everybody = has_right(user.role, UserRight.PEOPLE)
+    found = authorizer.services.store.browsers.browsers(None if everybody else user.person)
+    return [{"id": one.id, "label": one.label, "who": one.person.name, "mine": one.person.id == user.person,
+             "here": one.device == user.device, "since": one.since} for one in found]  # fmt: skip
 
 
 def seal_end_message(between: EnvelopeKeys) -> str:

@@ -18,11 +18,11 @@ from gateway.web.texts.catalogue import TEXTS
 _CONFIRM_FORM: dict[str, Any] = {"action": "/confirm", "password": "password"}
 
 
-class SignIn:
+class SignInPages:
     """The pages before one is in."""
 
-    def __init__(self, desk: Authorizer, succession: OwnerSuccession) -> None:
-        self._authorizer, self._succession = desk, succession
+    def __init__(self, authorizer: Authorizer, succession: OwnerSuccession) -> None:
+        self._authorizer, self._succession = authorizer, succession
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
@@ -35,15 +35,15 @@ class SignIn:
             web.post("/claim", self._claim),
             web.get("/join/{token}", self._invitation_page),
             web.post("/join/{token}", self._accept_invitation),
-            web.get("/confirm", self._authorizer.behind(UserRight.LANGUAGE, self._confirm_page)),
-            web.post("/confirm", self._authorizer.behind(UserRight.LANGUAGE, self._confirm_password)),
-            web.post("/leave", self._authorizer.behind(UserRight.LANGUAGE, self._sign_out)),
+            web.get("/confirm", self._authorizer.protect(UserRight.LANGUAGE, self._confirm_page)),
+            web.post("/confirm", self._authorizer.protect(UserRight.LANGUAGE, self._confirm_password)),
+            web.post("/leave", self._authorizer.protect(UserRight.LANGUAGE, self._sign_out)),
         ]
 
     async def _sign_in_page(self, request: web.Request) -> web.Response:
-        if not self._authorizer.accounts.claimed():
+        if not self._authorizer.accounts.is_claimed():
             raise web.HTTPSeeOther("/claim")
-        return self._authorizer.page(
+        return self._authorizer.render_page(
             request, "enter", back=local_path(request.query.get("back", "/")), why=None, name=""
         )
 
@@ -59,17 +59,17 @@ class SignIn:
             browser=_browser_label(request),
         )
         if isinstance(outcome, SessionSecrets):
-            return self._authorizer.enter(request, outcome, back)
+            return self._authorizer.sign_in_response(request, outcome, back)
         return self._render_error(request, "enter", outcome, back=back, name=name)
 
     async def _recovery_page(self, request: web.Request) -> web.Response:
-        return self._authorizer.page(request, "again", why=None, code="")
+        return self._authorizer.render_page(request, "again", why=None, code="")
 
     async def _recover(self, request: web.Request) -> web.Response:
         """An owner who lost his password comes back by a code that was made on the box."""
-        fields, box = await _form_texts(request), self._authorizer.box
+        fields, box = await _form_texts(request), self._authorizer.services
         code = fields.get("code", "")
-        outcome = await self._succession.come_back(
+        outcome = await self._succession.recover_owner(
             code,
             fields.get("password", ""),
             address=request.remote or "",
@@ -79,14 +79,14 @@ class SignIn:
             browser=_browser_label(request),
         )
         if isinstance(outcome, RecoveredOwner):
-            box.told(outcome.told, outcome.message)
-            return self._authorizer.enter(request, outcome.signed_in, "/")
+            box.notify_owner(outcome.notification, outcome.message_id)
+            return self._authorizer.sign_in_response(request, outcome.session, "/")
         return self._render_error(request, "again", outcome, code=code)
 
     async def _claim_page(self, request: web.Request) -> web.Response:
-        if self._authorizer.accounts.claimed():
+        if self._authorizer.accounts.is_claimed():
             raise web.HTTPSeeOther("/enter")
-        return self._authorizer.page(request, "claim", why=None, name="", code="")
+        return self._authorizer.render_page(request, "claim", why=None, name="", code="")
 
     async def _claim(self, request: web.Request) -> web.Response:
         fields = await _form_texts(request)
@@ -96,43 +96,45 @@ class SignIn:
         )
         if isinstance(outcome, SessionSecrets):
             with suppress(OSError):  # it opens nothing any more
-                self._authorizer.box.home.claim_code.unlink()
-            return self._authorizer.enter(request, outcome, "/")
+                self._authorizer.services.home.claim_code.unlink()
+            return self._authorizer.sign_in_response(request, outcome, "/")
         return self._render_error(request, "claim", outcome, name=name, code=code)
 
     async def _invitation_page(self, request: web.Request) -> web.Response:
         invitation = self._authorizer.accounts.invitation(request.match_info["token"], self._authorizer.now)
         if invitation is None:
             raise web.HTTPNotFound
-        return self._authorizer.page(request, "join", why=None, name="", role=invitation.role)
+        return self._authorizer.render_page(request, "join", why=None, name="", role=invitation.role)
 
     async def _accept_invitation(self, request: web.Request) -> web.Response:
         token, fields = request.match_info["token"], await _form_texts(request)
         name = fields.get("name", "")
         invitation = self._authorizer.accounts.invitation(token, self._authorizer.now)
-        outcome = await self._authorizer.accounts.redeem(
+        outcome = await self._authorizer.accounts.accept_invitation(
             token, name, fields.get("password", ""), self._authorizer.now, browser=_browser_label(request)
         )
         if isinstance(outcome, SessionSecrets):
-            return self._authorizer.enter(request, outcome, "/")
+            return self._authorizer.sign_in_response(request, outcome, "/")
         if invitation is None:
             raise web.HTTPNotFound
         return self._render_error(request, "join", outcome, name=name, role=invitation.role)
 
-    async def _confirm_page(self, request: web.Request, _who: CurrentUser) -> web.Response:
+    async def _confirm_page(self, request: web.Request, _user: CurrentUser) -> web.Response:
         back = local_path(request.query.get("back", "/"))
-        return self._authorizer.page(request, "confirm", why=None, fields=[("back", back)], **_CONFIRM_FORM)
+        return self._authorizer.render_page(request, "confirm", why=None, fields=[("back", back)], **_CONFIRM_FORM)
 
-    async def _confirm_password(self, request: web.Request, who: CurrentUser) -> web.Response:
+    async def _confirm_password(self, request: web.Request, user: CurrentUser) -> web.Response:
         fields = await _form_texts(request)
         back = local_path(fields.get("back", "/"))
-        outcome = await self._authorizer.accounts.confirm(who, fields.get("password", ""), self._authorizer.now)
+        outcome = await self._authorizer.accounts.confirm_password(
+            user, fields.get("password", ""), self._authorizer.now
+        )
         if outcome is None:
             raise web.HTTPSeeOther(back)
         return self._render_error(request, "confirm", outcome, **_CONFIRM_FORM, fields=[("back", back)])
 
-    async def _sign_out(self, request: web.Request, who: CurrentUser) -> web.Response:
-        await self._authorizer.accounts.sign_out(who)
+    async def _sign_out(self, request: web.Request, user: CurrentUser) -> web.Response:
+        await self._authorizer.accounts.sign_out(user)
         answer = web.Response(status=303, headers={"Location": "/enter"})
         answer.del_cookie(cookie_name(request, "session"), path="/", secure=request.secure, httponly=True)
         return answer
@@ -142,22 +144,24 @@ class SignIn:
     ) -> web.Response:
         """The same form once more, saying what was wrong; what was typed stays, but for the password."""
         if isinstance(why, RetryAfter):
-            answer = self._authorizer.page(
+            answer = self._authorizer.render_page(
                 request,
                 template,
                 status=429,
-                why=self._authorizer.say(request, _("Too many tries: wait {seconds} s."), seconds=str(why.seconds)),
+                why=self._authorizer.translate(
+                    request, _("Too many tries: wait {seconds} s."), seconds=str(why.seconds)
+                ),
                 **facts,
             )
             answer.headers["Retry-After"] = str(why.seconds)
             return answer
-        return self._authorizer.page(
-            request, template, status=422, why=self._authorizer.say(request, TEXTS[f"refused.{why}"]), **facts
+        return self._authorizer.render_page(
+            request, template, status=422, why=self._authorizer.translate(request, TEXTS[f"refused.{why}"]), **facts
         )
 
 
 def _browser_label(request: web.Request) -> str:
-    return UserAgent.said(request.headers.get("User-Agent", "")).word
+    return UserAgent.parse(request.headers.get("User-Agent", "")).stored_text
 
 
 async def _form_texts(request: web.Request) -> dict[str, str]:

@@ -15,19 +15,19 @@ from gateway.web.texts.catalogue import TEXTS
 class SurveyPage:
     """What is asked of surveys."""
 
-    def __init__(self, desk: Authorizer) -> None:
-        self._authorizer, self._services = desk, desk.box
+    def __init__(self, authorizer: Authorizer) -> None:
+        self._authorizer, self._services = authorizer, authorizer.services
 
     def routes(self) -> list[web.RouteDef]:
         """Return what is served here."""
         return [
             web.post(
                 f"{INSTALLATION_PATH}/survey/{{entrance}}",
-                self._authorizer.behind(UserRight.DEVICES, self._begin_or_end),
+                self._authorizer.protect(UserRight.DEVICES, self._begin_or_end),
             )
         ]
 
-    async def _begin_or_end(self, request: web.Request, who: CurrentUser) -> web.Response:
+    async def _begin_or_end(self, request: web.Request, user: CurrentUser) -> web.Response:
         """Begin or end."""
         name, fields = request.match_info["entrance"], await request.post()
         if name not in self._services.home.entrances:
@@ -36,9 +36,9 @@ class SurveyPage:
             match str(fields.get("do", "")):
                 case "begin":
                     hours = self._parse_hours(request, str(fields.get("hours", "")))
-                    no = await self._services.surveys.begin(name, hours, by=who.name, person=who.person)
+                    no = await self._services.surveys.begin(name, hours, by=user.name, person=user.person)
                 case "end":
-                    no = await self._services.surveys.end(name, by=who.name, person=who.person)
+                    no = await self._services.surveys.end(name, by=user.name, person=user.person)
                 case _:
                     raise web.HTTPBadRequest
         except OSError as failure:
@@ -54,10 +54,8 @@ class SurveyPage:
             and len(text) <= len(str(MAX_SURVEY_HOURS))
             and 1 <= int(text) <= MAX_SURVEY_HOURS
         ):
-            raise web.HTTPConflict(
-                text=self._authorizer.say(request, _("1 to {longest} hours."), longest=str(MAX_SURVEY_HOURS))
-            )
+            raise self._authorizer.conflict(request, _("1 to {longest} hours."), longest=str(MAX_SURVEY_HOURS))
         return int(text)
 
     def _error_text(self, request: web.Request, no: SurveyError) -> str:
-        return self._authorizer.say(request, TEXTS[f"survey.no.{no}"])
+        return self._authorizer.translate(request, TEXTS[f"survey.no.{no}"])

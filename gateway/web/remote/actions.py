@@ -63,98 +63,98 @@ StopResults = Sequence[Awaitable[str | None]]
 class OrderExecutor:
     """One for the box."""
 
-    def __init__(self, box: GatewayServices) -> None:
-        self._services = box
+    def __init__(self, services: GatewayServices) -> None:
+        self._services = services
 
-    def stop(self, deed: browser_messages.StopOrder, person: str) -> StopResults:
+    def stop(self, order: browser_messages.StopOrder, person: str) -> StopResults:
         """Stop from this instant on, before anything is stored; what became of it tells `wait_stopped`."""
-        where = self._entrances(deed.entrance)
+        where = self._entrances(order.entrance)
         return [
-            self._services.wished(name, owner_requests.OwnerStopRequest(id=_new_id(), do="stop"), person)
+            self._services.submit_request(name, owner_requests.OwnerStopRequest(id=_new_id(), do="stop"), person)
             for name in where
         ]
 
-    async def do(self, deed: browser_messages.OrderAction, person: str) -> str | None:
+    async def execute(self, order: browser_messages.OrderAction, person: str) -> str | None:
         """Do it; None, or why it was not done."""
-        match deed:
+        match order:
             case browser_messages.StopOrder():
-                return await wait_stopped(self.stop(deed, person))
+                return await wait_stopped(self.stop(order, person))
             case browser_messages.DecideOrder():
                 word = owner_requests.OwnerDecideRequest(
-                    id=_new_id(), do="approve" if deed.do == "approve" else "refuse", visit=deed.visit
+                    id=_new_id(), do="approve" if order.do == "approve" else "refuse", visit=order.visit
                 )
-                return await self._submit_for_visit(deed.entrance, deed.visit, word, person)
+                return await self._submit_for_visit(order.entrance, order.visit, word, person)
             case browser_messages.AcknowledgeOrder():
-                wish = owner_requests.OwnerAcknowledgeRequest(id=_new_id(), do="acknowledge", visit=deed.visit)
-                return await self._submit_for_visit(deed.entrance, deed.visit, wish, person)
+                wish = owner_requests.OwnerAcknowledgeRequest(id=_new_id(), do="acknowledge", visit=order.visit)
+                return await self._submit_for_visit(order.entrance, order.visit, wish, person)
             case browser_messages.LockOrder():
                 return await self._submit(
-                    deed.entrance, owner_requests.OwnerLockRequest(id=_new_id(), do="lock"), person
+                    order.entrance, owner_requests.OwnerLockRequest(id=_new_id(), do="lock"), person
                 )
             case browser_messages.PermitOrder():
-                return await self._permit(deed, person)
+                return await self._permit(order, person)
             case browser_messages.DenyOrder():
-                letting = self._services.letting
-                judge = letting.revoke if deed.do == "revoke" else letting.refuse
-                return None if await judge(deed.brand, person) is None else NOT_DONE
+                letting = self._services.permissions
+                judge = letting.revoke if order.do == "revoke" else letting.refuse
+                return None if await judge(order.brand, person) is None else NOT_DONE
             case browser_messages.ApproveKeyOrder() | browser_messages.RefuseKeyOrder():
-                return await self._decide_key(deed, person)
+                return await self._decide_key(order, person)
             case _:
-                assert_never(deed)
+                assert_never(order)
 
     def _entrances(self, entrance: str | None) -> tuple[str, ...]:
         known = tuple(self._services.home.entrances)
         return known if entrance is None else tuple(name for name in known if name == entrance)
 
     async def _submit_for_visit(
-        self, entrance: str, visit: str, wish: owner_requests.AnyOwnerRequest, person: str
+        self, entrance: str, visit: str, request: owner_requests.AnyOwnerRequest, person: str
     ) -> str | None:
         """Of a visit that runs: one that has ended is not decided on any more."""
         try:
-            state, _ = self._services.entrance(entrance)
+            state, _ = self._services.entrance_state(entrance)
         except KeyError:
             return NOT_FOUND
         running = state.visit is not None and state.visit.id == visit
-        return await self._submit(entrance, wish, person) if running else NOT_FOUND
+        return await self._submit(entrance, request, person) if running else NOT_FOUND
 
-    async def _submit(self, entrance: str, wish: owner_requests.AnyOwnerRequest, person: str) -> str | None:
+    async def _submit(self, entrance: str, request: owner_requests.AnyOwnerRequest, person: str) -> str | None:
         if entrance not in self._services.home.entrances:
             return NOT_FOUND
-        return None if await self._services.wished(entrance, wish, person) is None else NOT_DONE
+        return None if await self._services.submit_request(entrance, request, person) is None else NOT_DONE
 
-    async def _permit(self, deed: browser_messages.PermitOrder, person: str) -> str | None:
+    async def _permit(self, order: browser_messages.PermitOrder, person: str) -> str | None:
         """Let a brand in, if what was shown is what stands: nothing that was decided since is undone."""
         store = self._services.store
-        permission, question = store.permission(deed.brand), store.brands.ask(deed.brand)
+        permission, question = store.permission(order.brand), store.brands.ask(order.brand)
         if permission is None:
             return NOT_FOUND
-        if question_digest(permission, question) != deed.ask:
+        if question_digest(permission, question) != order.ask:
             return QUESTION_CHANGED
         try:
-            terms = read_terms(_terms_form(deed.terms), self._services.home, self._services.clock.now())
+            terms = read_terms(_terms_form(order.terms), self._services.home, self._services.clock.now())
         except ValueError:
             return NOT_DONE
         ask = None if question is None else question.digest
-        letting = self._services.letting.permit(deed.brand, terms, person, ask=ask, version=permission.version)
+        letting = self._services.permissions.permit(order.brand, terms, person, ask=ask, version=permission.version)
         return None if await letting is None else NOT_DONE
 
     async def _decide_key(
-        self, deed: browser_messages.ApproveKeyOrder | browser_messages.RefuseKeyOrder, person: str
+        self, order: browser_messages.ApproveKeyOrder | browser_messages.RefuseKeyOrder, person: str
     ) -> str | None:
         """Say of a key that waits whether it counts: of that key, whatever it is called."""
         waiting = self._services.store.brands.new_keys()
-        kid = next((key.kid for key in waiting if (key.brand, key.x) == (deed.brand, deed.key)), None)
+        kid = next((key.kid for key in waiting if (key.brand, key.x) == (order.brand, order.key)), None)
         if kid is None:
             return NOT_FOUND
-        letting = self._services.letting
-        judge = letting.approve_key if isinstance(deed, browser_messages.ApproveKeyOrder) else letting.refuse_key
-        return None if await judge(deed.brand, kid, person) is None else NOT_DONE
+        letting = self._services.permissions
+        judge = letting.approve_key if isinstance(order, browser_messages.ApproveKeyOrder) else letting.refuse_key
+        return None if await judge(order.brand, kid, person) is None else NOT_DONE
 
 
-async def wait_stopped(asked: StopResults) -> str | None:
+async def wait_stopped(results: StopResults) -> str | None:
     """Wait until a stop is stored at each door; None, or why it is not."""
-    failed = [why for why in [await one for one in asked] if why is not None]
-    return NOT_FOUND if not asked else NOT_DONE if failed else None
+    failed = [why for why in [await one for one in results] if why is not None]
+    return NOT_FOUND if not results else NOT_DONE if failed else None
 
 
 def _terms_form(terms: browser_messages.OrderedTerms) -> MultiDict[str]:

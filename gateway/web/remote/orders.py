@@ -41,9 +41,11 @@ REFUSAL_LOG_INTERVAL_S = 60.0  # seconds between two lines about orders that are
 STORE_RETRY_DELAY_S = 5.0  # seconds until a disk that took nothing is tried again
 
 
-def browser_keys(one: EnrolledBrowser) -> EnvelopeKeys:
+def browser_keys(browser: EnrolledBrowser) -> EnvelopeKeys:
     """The keys between the box and a browser."""
-    return derive_keys(load_private_key(one.own), Jwk.model_validate_json(one.agree), home=one.home, browser=one.id)
+    return derive_keys(
+        load_private_key(browser.own), Jwk.model_validate_json(browser.agree), home=browser.home, browser=browser.id
+    )
 
 
 class OrderQueue:
@@ -55,13 +57,13 @@ class OrderQueue:
         store: Store,
         clock: Clock,
         home: str,
-        deeds: OrderExecutor,
-        reached: Callable[[str], None] = lambda _: None,
-        contained: Containment | None = None,
+        executor: OrderExecutor,
+        crash_point: Callable[[str], None] = lambda _: None,
+        containment: Containment | None = None,
     ) -> None:
-        self._containment = contained or Containment()
-        self._browsers, self._clock, self._home, self._executor = store.browsers, clock, home, deeds
-        self._crash_point = reached
+        self._containment = containment or Containment()
+        self._browsers, self._clock, self._home, self._executor = store.browsers, clock, home, executor
+        self._crash_point = crash_point
         self._refusal_logged_mono = float("-inf")
         self._stop_orders: asyncio.Queue[tuple[StoredOrder, StopResults]] = asyncio.Queue()
         self._other_orders: asyncio.Queue[StoredOrder] = asyncio.Queue()
@@ -112,7 +114,7 @@ class OrderQueue:
             else:
                 return
 
-    async def take(self, job: Job) -> JobReceipt:
+    async def accept_job(self, job: Job) -> JobReceipt:
         """Take an order in; what is said to be received is on the disk.
 
         Raises:
@@ -174,16 +176,16 @@ class OrderQueue:
         )
         return said if isinstance(said, TokenRejection) else (one, sealed, said)
 
-    def _objection_to(self, one: EnrolledBrowser, said: Order) -> str | None:
+    def _objection_to(self, browser: EnrolledBrowser, order: Order) -> str | None:
         """Why an order that is believed does not count now; None: it does."""
         now = self._clock.now()
-        if said.number <= one.number:
+        if order.number <= browser.number:
             return OVERTAKEN
-        if not is_allowed(one.person.role, said.order.do):
+        if not is_allowed(browser.person.role, order.order.do):
             return NOT_ALLOWED
         if now.trusted:
-            return browser_token.validity_error(said, now.utc.timestamp())
-        return CLOCK_UNTRUSTED if said.order.gives else None
+            return browser_token.validity_error(order, now.utc.timestamp())
+        return CLOCK_UNTRUSTED if order.order.gives else None
 
     async def _execute(self, order: StoredOrder) -> None:
         """Do what is kept, with the rights that its person has now."""
@@ -196,7 +198,7 @@ class OrderQueue:
             return
         why: str | None = NOT_ALLOWED
         if is_allowed(one.person.role, said.order.do):
-            why = self._lateness_error(said) or await self._executor.do(said.order, one.person.id)
+            why = self._lateness_error(said) or await self._executor.execute(said.order, one.person.id)
         self._finish(order, why)
 
     def _finish(self, order: StoredOrder, why: str | None) -> None:
@@ -204,17 +206,17 @@ class OrderQueue:
         self._crash_point("order-done")
         self._finished_orders.put_nowait((order, why))
 
-    def _reread(self, one: EnrolledBrowser, order: StoredOrder) -> Order | TokenRejection:
+    def _reread(self, browser: EnrolledBrowser, order: StoredOrder) -> Order | TokenRejection:
         return browser_token.verify_order(
-            order.signed, Jwk.model_validate_json(one.sign), browser=one.id, home=one.home
+            order.signed, Jwk.model_validate_json(browser.sign), browser=browser.id, home=browser.home
         )
 
-    def _lateness_error(self, said: Order) -> str | None:
+    def _lateness_error(self, order: Order) -> str | None:
         """What lets somebody in is not done late by a box that was away in between; what keeps out is."""
         now = self._clock.now()
-        if not said.order.gives:
+        if not order.order.gives:
             return None
-        return browser_token.validity_error(said, now.utc.timestamp()) if now.trusted else CLOCK_UNTRUSTED
+        return browser_token.validity_error(order, now.utc.timestamp()) if now.trusted else CLOCK_UNTRUSTED
 
 
 def _order_name(order: StoredOrder) -> str:

@@ -30,13 +30,13 @@ from gateway.web.server.context import GatewayServices
 from gateway.web.server.fragments import FRAGMENTS, Viewer
 from gateway.web.server.live_video import SnapshotCache, is_live
 
-QUESTION_ADAPTER: TypeAdapter[browser_messages.AnyBrowserQuery] = TypeAdapter(browser_messages.AnyBrowserQuery)
+QUERY_ADAPTER: TypeAdapter[browser_messages.AnyBrowserQuery] = TypeAdapter(browser_messages.AnyBrowserQuery)
 LONG_POLL_S = 20.0  # seconds for which an unchanged state is held back
 CHUNK_BYTES = 40_000  # bytes of a film or a picture in one answer
 MAX_ITEMS_SHOWN = 30  # messages, visits, brands: the newest
 MAX_ORDERS_SHOWN = 20
-MAX_REMEMBERED_QUESTIONS = 2_000  # questions: more than anybody asks within two minutes
-MAX_CONCURRENT_QUESTIONS = 4  # questions of one browser that are being answered
+MAX_REMEMBERED_QUERIES = 2_000  # questions: more than anybody asks within two minutes
+MAX_CONCURRENT_QUERIES = 4  # questions of one browser that are being answered
 MAX_CACHED_PICTURES = 8
 VIEW_LOG_INTERVAL_S = 60.0  # seconds after which a look that goes on is noted again
 
@@ -56,25 +56,25 @@ class QueryRefused(Exception):  # noqa: N818 - an answer, not an error
 class QueryService:
     """One for the box. `changes` tells that the house has changed."""
 
-    def __init__(self, box: GatewayServices, changes: ChangeNotifier, *, held: float = LONG_POLL_S) -> None:
-        self._services, self._changes, self._long_poll_s = box, changes, held
-        self._snapshots = SnapshotCache(box.picture)
-        self._composer = MessageComposer(box.home, box.store)
-        self._seen_questions: dict[tuple[str, str], float] = {}
-        self._running_questions: Counter[str] = Counter()
+    def __init__(self, services: GatewayServices, changes: ChangeNotifier, *, long_poll_s: float = LONG_POLL_S) -> None:
+        self._services, self._changes, self._long_poll_s = services, changes, long_poll_s
+        self._snapshots = SnapshotCache(services.take_picture)
+        self._composer = MessageComposer(services.home, services.store)
+        self._seen_queries: dict[tuple[str, str], float] = {}
+        self._running_queries: Counter[str] = Counter()
         self._picture_lock = asyncio.Lock()
         self._pictures: dict[tuple[str, float], bytes] = {}
         self._view_logged_mono: dict[tuple[str, str, str], float] = {}
 
-    async def answer(self, one: EnrolledBrowser, text: bytes) -> tuple[bytes, bytes] | None:
+    async def answer(self, browser: EnrolledBrowser, text: bytes) -> tuple[bytes, bytes] | None:
         """Answer a question; JSON, and bytes behind it. None: it is none, so there is nobody to be answered."""
         try:
             loads(text)
-            question = QUESTION_ADAPTER.validate_json(text)
+            question = QUERY_ADAPTER.validate_json(text)
         except (ValueError, ValidationError):
             return None
         try:
-            said, raw = await self._answer_question(one, question)
+            said, raw = await self._answer_query(browser, question)
             body: dict[str, Any] = {"answer": said}
         except QueryRefused as no:
             body, raw = {"refused": no.code}, b""
@@ -82,64 +82,64 @@ class QueryService:
 
     def refusal(self, text: bytes, code: str) -> bytes:
         """Say that a question, which was one, is not answered."""
-        return self._response_body(QUESTION_ADAPTER.validate_json(text).id, {"refused": code})
+        return self._response_body(QUERY_ADAPTER.validate_json(text).id, {"refused": code})
 
     def _response_body(self, id_: str, body: Mapping[str, Any]) -> bytes:
         return json.dumps({"id": id_, "at": self._services.clock.now().utc.timestamp(), **body}).encode()
 
-    async def _answer_question(self, one: EnrolledBrowser, question: browser_messages.AnyBrowserQuery) -> QueryAnswer:
-        self._reject_replay(one, question)
-        if self._running_questions[one.id] >= MAX_CONCURRENT_QUESTIONS:
+    async def _answer_query(self, browser: EnrolledBrowser, query: browser_messages.AnyBrowserQuery) -> QueryAnswer:
+        self._reject_replay(browser, query)
+        if self._running_queries[browser.id] >= MAX_CONCURRENT_QUERIES:
             raise QueryRefused("too_many")
-        self._running_questions[one.id] += 1
+        self._running_queries[browser.id] += 1
         try:
-            match question:
+            match query:
                 case browser_messages.StateQuery():
-                    return await self._state(one, question.after), b""
+                    return await self._state(browser, query.after), b""
                 case browser_messages.MessagesQuery():
-                    return self._messages(one, question), b""
+                    return self._messages(browser, query), b""
                 case browser_messages.VisitsQuery():
-                    return self._visits(one), b""
+                    return self._visits(browser), b""
                 case browser_messages.FilmQuery():
-                    return await self._film(one, question)
+                    return await self._film(browser, query)
                 case browser_messages.PictureQuery():
-                    return await self._picture(one, question)
+                    return await self._picture(browser, query)
                 case browser_messages.LiveQuery():
-                    return await self._live(one, question.camera)
+                    return await self._live(browser, query.camera)
                 case _:
-                    assert_never(question)
+                    assert_never(query)
         finally:
-            self._running_questions[one.id] -= 1
-            self._running_questions += Counter()
+            self._running_queries[browser.id] -= 1
+            self._running_queries += Counter()
 
-    def _reject_replay(self, one: EnrolledBrowser, question: browser_messages.AnyBrowserQuery) -> None:
+    def _reject_replay(self, browser: EnrolledBrowser, query: browser_messages.AnyBrowserQuery) -> None:
         """Let a question pass once, while it is fresh.
 
         Raises:
             No: it was asked before, or too long ago.
         """
         now = self._services.clock.now().utc.timestamp()
-        if abs(question.at - now) > browser_messages.MAX_QUERY_SKEW_S:
+        if abs(query.at - now) > browser_messages.MAX_QUERY_SKEW_S:
             raise QueryRefused("stale")
-        if len(self._seen_questions) >= MAX_REMEMBERED_QUESTIONS:
-            self._seen_questions = {
+        if len(self._seen_queries) >= MAX_REMEMBERED_QUERIES:
+            self._seen_queries = {
                 name: at
-                for name, at in self._seen_questions.items()
+                for name, at in self._seen_queries.items()
                 if abs(at - now) <= browser_messages.MAX_QUERY_SKEW_S
             }
-        if (one.id, question.id) in self._seen_questions:
+        if (browser.id, query.id) in self._seen_queries:
             raise QueryRefused("seen")
-        if len(self._seen_questions) >= MAX_REMEMBERED_QUESTIONS:
+        if len(self._seen_queries) >= MAX_REMEMBERED_QUERIES:
             raise QueryRefused("too_many")
-        self._seen_questions[one.id, question.id] = question.at
+        self._seen_queries[browser.id, query.id] = query.at
 
-    def _require(self, one: EnrolledBrowser, right: UserRight) -> Role:
+    def _require(self, browser: EnrolledBrowser, right: UserRight) -> Role:
         """Return the role of whoever asks, if he may see that from afar; he may have lost it meanwhile.
 
         Raises:
             No: he may not.
         """
-        known = self._services.store.browsers.browser(one.id)
+        known = self._services.store.browsers.browser(browser.id)
         role = None if known is None else Role(known.person.role)
         if role is None or not has_right(role, UserRight.AWAY) or not has_right(role, right):
             raise QueryRefused("not_allowed")
@@ -147,14 +147,14 @@ class QueryService:
 
     # ---- how the house stands ---------------------------------------------------------------------------------------
 
-    async def _state(self, one: EnrolledBrowser, after: str | None) -> Mapping[str, Any]:
+    async def _state(self, browser: EnrolledBrowser, after: str | None) -> Mapping[str, Any]:
         """Tell how it stands; where that is what is known already, once it changes, or that it has not."""
         loop = asyncio.get_running_loop()
         until = loop.time() + self._long_poll_s
         while True:
             count = self._changes.count
-            role = self._require(one, UserRight.SEE_STATE)
-            state = self._current_state(one, role)
+            role = self._require(browser, UserRight.SEE_STATE)
+            state = self._current_state(browser, role)
             version = _state_version(state)
             if version != after:
                 return {"version": version, "unchanged": False, "state": state}
@@ -163,46 +163,46 @@ class QueryService:
                 return {"version": version, "unchanged": True, "state": None}
             try:
                 async with asyncio.timeout(min(left, 1.0)):  # what no change tells of (a pause begins) is seen too
-                    await self._changes.after(count)
+                    await self._changes.wait_after(count)
             except TimeoutError:
                 pass
 
-    def _current_state(self, one: EnrolledBrowser, role: Role) -> dict[str, Any]:
-        box, known = self._services, self._services.store.browsers.browser(one.id)
+    def _current_state(self, browser: EnrolledBrowser, role: Role) -> dict[str, Any]:
+        box, known = self._services, self._services.store.browsers.browser(browser.id)
         return {
             "trusted": box.clock.now().trusted,
-            "person": one.person.name,
+            "person": browser.person.name,
             "role": role.value,
             "may": sorted(right.value for right in ROLE_RIGHTS[role]),
             "number": 0 if known is None else known.number,
             "timezone": box.home.timezone,
             "entrances": [self._entrance_state(name, role) for name in box.home.entrances],
             "brands": self._brands() if has_right(role, UserRight.SEE_BRANDS) else [],
-            "orders": self._orders(one),
+            "orders": self._orders(browser),
             "message": self._newest_message() if has_right(role, UserRight.SEE_HISTORY) else 0,
         }
 
     def _entrance_state(self, name: str, role: Role) -> dict[str, Any]:
-        box, seat = self._services, Viewer(language=self._services.home.language)
-        state, _ = box.entrance(name)
-        section, seen = box.home.entrances[name], FRAGMENTS["state"](box, name, seat)
-        pauses = [one for one in FRAGMENTS["pause"](box, name, seat)["pauses"] if one["holds"]]
+        box, viewer = self._services, Viewer(language=self._services.home.language)
+        state, _ = box.entrance_state(name)
+        section, seen = box.home.entrances[name], FRAGMENTS["state"](box, name, viewer)
+        pauses = [one for one in FRAGMENTS["pause"](box, name, viewer)["pauses"] if one["holds"]]
         paused = {"until": pauses[0]["planned"].end.isoformat(), "who": pauses[0]["who"]} if pauses else None
         return {
             "id": name, "name": section.name, "living_space": section.living_space, "door": seen["door"],
             "since": seen["since"].isoformat(timespec="seconds"), "heard": state.broker_session is not None,
             "stopped": state.stopped, "safe_mode": state.safe_mode,
-            "incident": state.incident is not None, "pause": paused, "visit": self._visit_state(name, seat),
-            "next": self._next_delivery(name, seat) if has_right(role, UserRight.SEE_HISTORY) else None,
+            "incident": state.incident is not None, "pause": paused, "visit": self._visit_state(name, viewer),
+            "next": self._next_delivery(name, viewer) if has_right(role, UserRight.SEE_HISTORY) else None,
             "cameras": [
-                {"id": one.name, "inside": box.inside(one.name), "watch": box.may_be_watched(one.name)}
+                {"id": one.name, "inside": box.is_inside(one.name), "watch": box.may_be_watched(one.name)}
                 for one in seen["cameras"]
             ] if has_right(role, UserRight.WATCH_LIVE) else [],
             "places": [{"id": id_, "name": place.name} for id_, place in section.places.items()],
         }  # fmt: skip
 
-    def _visit_state(self, entrance: str, seat: Viewer) -> dict[str, Any] | None:
-        seen = FRAGMENTS["visit"](self._services, entrance, seat)
+    def _visit_state(self, entrance: str, viewer: Viewer) -> dict[str, Any] | None:
+        seen = FRAGMENTS["visit"](self._services, entrance, viewer)
         if seen["visit"] is None:
             return None
         deadline = seen["deadline"]
@@ -212,8 +212,8 @@ class QueryService:
             "deadline": None if deadline is None else deadline.isoformat(timespec="seconds"),
         }  # fmt: skip
 
-    def _next_delivery(self, entrance: str, seat: Viewer) -> dict[str, Any] | None:
-        seen = FRAGMENTS["next"](self._services, entrance, seat)
+    def _next_delivery(self, entrance: str, viewer: Viewer) -> dict[str, Any] | None:
+        seen = FRAGMENTS["next"](self._services, entrance, viewer)
         if seen["delivery"] is None:
             return None
         return {"brand": seen["brand"], "place": seen["place"],
@@ -241,9 +241,9 @@ class QueryService:
         found.sort(key=lambda one: one["standing"] != "pending" and not one["keys"])
         return found[:MAX_ITEMS_SHOWN]
 
-    def _orders(self, one: EnrolledBrowser) -> list[dict[str, Any]]:
+    def _orders(self, browser: EnrolledBrowser) -> list[dict[str, Any]]:
         found = []
-        for order in self._services.store.browsers.orders(one.id, at_most=MAX_ORDERS_SHOWN):
+        for order in self._services.store.browsers.orders(browser.id, at_most=MAX_ORDERS_SHOWN):
             payload = json.loads(decode_base64url(order.signed.split(b".")[1]))
             found.append({"number": order.number, "jti": payload["jti"], "do": payload["order"]["do"],
                           "state": order.state, "why": order.why})  # fmt: skip
@@ -256,22 +256,22 @@ class QueryService:
 
     # ---- what was ---------------------------------------------------------------------------------------------------
 
-    def _messages(self, one: EnrolledBrowser, question: browser_messages.MessagesQuery) -> Mapping[str, Any]:
+    def _messages(self, browser: EnrolledBrowser, query: browser_messages.MessagesQuery) -> Mapping[str, Any]:
         """What the house told its people, in the reader's language; an older page does not name it: in the house's."""
-        self._require(one, UserRight.SEE_HISTORY)
+        self._require(browser, UserRight.SEE_HISTORY)
         now, found = self._services.clock.now(), []
-        for stored in self._services.store.keeping.messages(after=question.after, at_most=MAX_ITEMS_SHOWN):
+        for stored in self._services.store.keeping.messages(after=query.after, at_most=MAX_ITEMS_SHOWN):
             said = self._composer.again(stored, now)
             if said is not None:
                 found.append({
                     "id": stored.id, "at": stored.at.isoformat(), "entrance": stored.entrance,
                     "about": said.about.value, "urgent": said.urgent,
-                    "text": said.words(question.language or self._services.home.language), "visit": stored.visit,
+                    "text": said.words(query.language or self._services.home.language), "visit": stored.visit,
                 })  # fmt: skip
         return {"messages": found}
 
-    def _visits(self, one: EnrolledBrowser) -> Mapping[str, Any]:
-        self._require(one, UserRight.SEE_HISTORY)
+    def _visits(self, browser: EnrolledBrowser) -> Mapping[str, Any]:
+        self._require(browser, UserRight.SEE_HISTORY)
         found: dict[str, dict[str, Any]] = {}
         for film in reversed(self._services.store.films()):
             if film.erased is not None or (film.visit not in found and len(found) >= MAX_ITEMS_SHOWN):
@@ -289,22 +289,22 @@ class QueryService:
             ]  # fmt: skip
         return {"visits": [*found.values()]}
 
-    async def _film(self, one: EnrolledBrowser, asked: browser_messages.FilmQuery) -> QueryAnswer:
+    async def _film(self, browser: EnrolledBrowser, query: browser_messages.FilmQuery) -> QueryAnswer:
         """One piece of a clip that the store knows: nothing else of the disk has a name here."""
-        clip = self._clip(one, asked.path)
+        clip = self._clip(browser, query.path)
         pieces = -(-clip.size // CHUNK_BYTES)
-        if asked.piece >= pieces:
+        if query.piece >= pieces:
             raise QueryRefused("not_here")
-        raw = await _read_film(_read_chunk, self._services.films / clip.path, asked.piece * CHUNK_BYTES)
-        return {"path": clip.path, "piece": asked.piece, "pieces": pieces, "size": clip.size}, raw
+        raw = await _read_film(_read_chunk, self._services.films_folder / clip.path, query.piece * CHUNK_BYTES)
+        return {"path": clip.path, "piece": query.piece, "pieces": pieces, "size": clip.size}, raw
 
-    async def _picture(self, one: EnrolledBrowser, asked: browser_messages.PictureQuery) -> QueryAnswer:
+    async def _picture(self, browser: EnrolledBrowser, query: browser_messages.PictureQuery) -> QueryAnswer:
         """A picture out of a film; it is drawn in a process of its own, one at a time, and no door waits for it."""
-        clip = self._clip(one, asked.path)
-        name = (clip.path, asked.second)
+        clip = self._clip(browser, query.path)
+        name = (clip.path, query.second)
         async with self._picture_lock:
             if name not in self._pictures:
-                jpeg = await _read_film(_still_picture, self._services.films / clip.path, asked.second)
+                jpeg = await _read_film(_still_picture, self._services.films_folder / clip.path, query.second)
                 if jpeg is None:
                     raise QueryRefused("no_picture")
                 while len(self._pictures) >= MAX_CACHED_PICTURES:
@@ -312,43 +312,43 @@ class QueryService:
                 self._pictures[name] = jpeg
             jpeg = self._pictures[name]
         pieces = -(-len(jpeg) // CHUNK_BYTES)
-        if asked.piece >= pieces:
+        if query.piece >= pieces:
             raise QueryRefused("not_here")
-        said = {"path": clip.path, "second": asked.second, "piece": asked.piece, "pieces": pieces}
-        return said, jpeg[asked.piece * CHUNK_BYTES : (asked.piece + 1) * CHUNK_BYTES]
+        said = {"path": clip.path, "second": query.second, "piece": query.piece, "pieces": pieces}
+        return said, jpeg[query.piece * CHUNK_BYTES : (query.piece + 1) * CHUNK_BYTES]
 
-    def _clip(self, one: EnrolledBrowser, path: str) -> StoredClip:
-        self._require(one, UserRight.SEE_HISTORY)
+    def _clip(self, browser: EnrolledBrowser, path: str) -> StoredClip:
+        self._require(browser, UserRight.SEE_HISTORY)
         visit = path.split("/")[-2] if path.count("/") else ""
         films = [film for film in self._services.store.films(visit=visit) if film.erased is None]
         clip = next((clip for film in films for clip in film.clips if clip.path == path), None)
         if clip is None:
             raise QueryRefused("not_here")
-        self._log_view("film", visit, one)
+        self._log_view("film", visit, browser)
         return clip
 
     # ---- what is now ------------------------------------------------------------------------------------------------
 
-    async def _live(self, one: EnrolledBrowser, camera: str) -> QueryAnswer:
+    async def _live(self, browser: EnrolledBrowser, camera: str) -> QueryAnswer:
         """What a camera sees now, where its person might watch it on the house's pages too."""
-        self._require(one, UserRight.WATCH_LIVE)
+        self._require(browser, UserRight.WATCH_LIVE)
         device = self._services.home.devices.get(camera)
         if device is None or device.kind != "camera":
             raise QueryRefused("not_here")
         if not self._services.may_be_watched(camera):
             raise QueryRefused("private")
-        self._log_view("live", camera, one)
+        self._log_view("live", camera, browser)
         jpeg = await self._snapshots.newest(camera)
-        self._require(one, UserRight.WATCH_LIVE)
+        self._require(browser, UserRight.WATCH_LIVE)
         if not self._services.may_be_watched(camera):
             raise QueryRefused("private")
         if jpeg is None or len(jpeg) > CHUNK_BYTES:
             raise QueryRefused("no_picture")
-        return {"camera": camera, "live": is_live(self._services.proofs(), camera)}, jpeg
+        return {"camera": camera, "live": is_live(self._services.camera_proofs(), camera)}, jpeg
 
-    def _log_view(self, kind: Literal["live", "film"], what: str, one: EnrolledBrowser) -> None:
+    def _log_view(self, kind: Literal["live", "film"], what: str, browser: EnrolledBrowser) -> None:
         """Note who looks; what is asked for in many pieces is one look."""
-        now, name = self._services.clock.now(), (kind, what, one.person.id)
+        now, name = self._services.clock.now(), (kind, what, browser.person.id)
         last = self._view_logged_mono.get(name)
         if last is not None and now.mono - last < VIEW_LOG_INTERVAL_S:
             return
@@ -356,7 +356,7 @@ class QueryService:
             key: at for key, at in self._view_logged_mono.items() if now.mono - at < VIEW_LOG_INTERVAL_S
         }
         self._view_logged_mono[name] = now.mono
-        self._services.store.keeping.looked(kind, what, one.person.id, now)
+        self._services.store.keeping.looked(kind, what, browser.person.id, now)
 
 
 def _state_version(state: Mapping[str, Any]) -> str:

@@ -27,18 +27,23 @@ class RemoteSessions:
 
     def __init__(
         self,
-        box: GatewayServices,
+        services: GatewayServices,
         changes: ChangeNotifier,
         *,
         home: str,
-        reached: Callable[[str], None] = lambda _point: None,
-        contained: Containment | None = None,
+        crash_point: Callable[[str], None] = lambda _point: None,
+        containment: Containment | None = None,
     ) -> None:
-        self._browsers, self._home = box.store.browsers, home
+        self._browsers, self._home = services.store.browsers, home
         self._orders = OrderQueue(
-            store=box.store, clock=box.clock, home=home, deeds=OrderExecutor(box), reached=reached, contained=contained
+            store=services.store,
+            clock=services.clock,
+            home=home,
+            executor=OrderExecutor(services),
+            crash_point=crash_point,
+            containment=containment,
         )
-        self._queries = QueryService(box, changes)
+        self._queries = QueryService(services, changes)
         self._keys: dict[bytes, EnvelopeKeys] = {}
 
     async def run(self) -> None:
@@ -59,21 +64,21 @@ class RemoteSessions:
                 told = True
                 await asyncio.sleep(STORE_RETRY_DELAY_S)
 
-    async def take(self, job: Job) -> JobReceipt:
+    async def accept_job(self, job: Job) -> JobReceipt:
         """Take an order in.
 
         Raises:
             StoreFailed: the disk did not take it.
         """
-        return await self._orders.take(job)
+        return await self._orders.accept_job(job)
 
-    async def ask(self, asked: SealedQuery) -> str | None:
+    async def answer_query(self, query: SealedQuery) -> str | None:
         """Answer a question, sealed for who asked; None: it is no question of one of the household's browsers."""
-        one = self._browsers.browser(asked.browser)
+        one = self._browsers.browser(query.browser)
         if one is None or one.home != self._home:
             return None
         keys = self._keys_of(one)
-        opened = decrypt(keys.up, one.id, asked.sealed.encode(), largest=MAX_UP_BYTES)
+        opened = decrypt(keys.up, one.id, query.sealed.encode(), largest=MAX_UP_BYTES)
         answer = None if opened is None or opened.raw else await self._queries.answer(one, opened.text)
         if answer is None:
             return None
@@ -82,11 +87,11 @@ class RemoteSessions:
             text, raw = self._queries.refusal(opened.text if opened is not None else b"", "too_much"), b""
         return encrypt(keys.down, one.id, text, raw, random=secrets.token_bytes)
 
-    def _keys_of(self, one: EnrolledBrowser) -> EnvelopeKeys:
+    def _keys_of(self, browser: EnrolledBrowser) -> EnvelopeKeys:
         """Agree on the keys once; a browser that was enrolled anew has others."""
-        found = self._keys.get(one.own)
-        if found is None or found.browser != one.id:
+        found = self._keys.get(browser.own)
+        if found is None or found.browser != browser.id:
             if len(self._keys) >= MAX_CACHED_KEYS:
                 self._keys.clear()
-            found = self._keys[one.own] = browser_keys(one)
+            found = self._keys[browser.own] = browser_keys(browser)
         return found

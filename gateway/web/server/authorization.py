@@ -54,14 +54,14 @@ ProtectedHandler = Callable[[web.Request, CurrentUser], Awaitable[web.StreamResp
 class Authorizer:
     """One for the site."""
 
-    def __init__(self, box: GatewayServices, accounts: UserAccounts, changes: ChangeNotifier) -> None:
-        self.box, self.accounts, self.changes = box, accounts, changes
-        self.painter = Renderer(box)
+    def __init__(self, services: GatewayServices, accounts: UserAccounts, changes: ChangeNotifier) -> None:
+        self.services, self.accounts, self.changes = services, accounts, changes
+        self.renderer = Renderer(services)
 
     @property
     def now(self) -> Now:
         """The box's clock."""
-        return self.box.clock.now()
+        return self.services.clock.now()
 
     # ---- who looks --------------------------------------------------------------------------------------------------
 
@@ -71,18 +71,18 @@ class Authorizer:
         chosen = request.cookies.get(LANGUAGE_COOKIE)
         if chosen in known:
             return chosen
-        house = self.box.home.language
+        house = self.services.home.language
         return accepted(request.headers.get("Accept-Language", ""), known) or (house if house in known else SOURCE)
 
-    def who(self, request: web.Request) -> CurrentUser | None:
+    def current_user(self, request: web.Request) -> CurrentUser | None:
         """Who is signed in in this browser."""
-        return self.accounts.who(request.cookies.get(cookie_name(request, "session")), self.now)
+        return self.accounts.find_user(request.cookies.get(cookie_name(request, "session")), self.now)
 
-    def seat(self, request: web.Request) -> Viewer:
+    def viewer(self, request: web.Request) -> Viewer:
         """Who looks, and in which language."""
-        return Viewer(language=self.language(request), who=self.who(request))
+        return Viewer(language=self.language(request), user=self.current_user(request))
 
-    def behind(self, right: UserRight, handler: ProtectedHandler) -> Handler:
+    def protect(self, right: UserRight, handler: ProtectedHandler) -> Handler:
         """Let a handler be reached only by who has this right now, and tell it who; others are led on."""
 
         async def guarded(request: web.Request) -> web.StreamResponse:
@@ -93,12 +93,12 @@ class Authorizer:
 
     async def confirm_form(self, request: web.Request, right: UserRight) -> web.Response | None:
         """Where a form needs the password first, ask for it and keep the form; None: nothing keeps it from going on."""
-        who = self.who(request) if request.method == "POST" else None
+        who = self.current_user(request) if request.method == "POST" else None
         if who is None or self.accounts.refusal(who, right, self.now) is not AccountError.CONFIRM:
             return None
-        return await self.with_password(request, who)
+        return await self.require_password(request, who)
 
-    async def with_password(self, request: web.Request, who: CurrentUser) -> web.Response | None:
+    async def require_password(self, request: web.Request, user: CurrentUser) -> web.Response | None:
         """Take the password with a form, however fresh the last one is. None: it came with it and is right.
 
         Else it is asked for, on a page that sends the same form again with the password (`PASSWORD_FIELD`).
@@ -108,14 +108,14 @@ class Authorizer:
         """
         fields = [(name, value) for name, value in (await request.post()).items() if isinstance(value, str)]
         given = next((value for name, value in fields if name == PASSWORD_FIELD), None)
-        why = None if given is None else await self.proven(request, who, given)
+        why = None if given is None else await self.password_error(request, user, given)
         if given is not None and why is None:
             return None
         if wants_json(request):
             text = why or _("Your password is asked for once more.").to(self.language(request))
             raise web.HTTPUnauthorized(text=text, headers={"WWW-Authenticate": "Session"})
         kept = [(name, value) for name, value in fields if name != PASSWORD_FIELD]
-        return self.page(
+        return self.render_page(
             request, "confirm", status=web.HTTPUnauthorized.status_code, why=why, fields=kept,
             action=request.rel_url.raw_path, password=PASSWORD_FIELD,
         )  # fmt: skip
@@ -126,7 +126,7 @@ class Authorizer:
         Raises:
             web.HTTPException: they do not: to be signed in first, to give the password again, or not at all.
         """
-        who = self.who(request)
+        who = self.current_user(request)
         refused = AccountError.SIGNED_OUT if who is None else self.accounts.refusal(who, right, self.now)
         if who is not None and refused is None:
             return who
@@ -134,59 +134,69 @@ class Authorizer:
             raise web.HTTPForbidden
         if wants_json(request):
             first = TEXTS["enter.first" if refused is AccountError.SIGNED_OUT else "confirm.first"]
-            raise web.HTTPUnauthorized(text=self.say(request, first), headers={"WWW-Authenticate": "Session"})
+            raise web.HTTPUnauthorized(text=self.translate(request, first), headers={"WWW-Authenticate": "Session"})
         back = local_path(request.path if request.method == "GET" else request.query.get("back", "/"))
         raise web.HTTPSeeOther(f"/{'confirm' if refused is AccountError.CONFIRM else 'enter'}?back={back}")
 
     # ---- answers ----------------------------------------------------------------------------------------------------
 
-    def page(self, request: web.Request, template: str, *, status: int = 200, **facts: Any) -> web.Response:  # noqa: ANN401 - what a template shows
+    def render_page(self, request: web.Request, template: str, *, status: int = 200, **facts: Any) -> web.Response:  # noqa: ANN401 - what a template shows
         """Answer with a whole page."""
-        text = self.painter.page(template, self.seat(request), here=template, path=request.path, **facts)
+        text = self.renderer.render_page(template, self.viewer(request), here=template, path=request.path, **facts)
         return web.Response(text=text, content_type="text/html", status=status)
 
-    def say(self, request: web.Request, text: Text, **facts: str) -> str:
+    def translate(self, request: web.Request, text: Text, **facts: str) -> str:
         """Put it in the language of who asks."""
         return text.to(self.language(request), **facts)
 
-    def why(self, request: web.Request, outcome: AccountError | RetryAfter) -> str:
+    def conflict(self, request: web.Request, text: Text, **facts: str) -> web.HTTPConflict:
+        """Return the error of a request that the box does not carry out, with the reason in the reader's language."""
+        return web.HTTPConflict(text=self.translate(request, text, **facts))
+
+    def error_text(self, request: web.Request, outcome: AccountError | RetryAfter) -> str:
         """Say why somebody's password, name or right was not good."""
         if isinstance(outcome, RetryAfter):
-            return self.say(request, _("Too many tries: wait {seconds} s."), seconds=str(outcome.seconds))
-        return self.say(request, TEXTS[f"refused.{outcome}"])
+            return self.translate(request, _("Too many tries: wait {seconds} s."), seconds=str(outcome.seconds))
+        return self.translate(request, TEXTS[f"refused.{outcome}"])
 
-    async def proven(self, request: web.Request, who: CurrentUser, password: str) -> str | None:
+    async def password_error(self, request: web.Request, user: CurrentUser, password: str) -> str | None:
         """Take the password with what is asked, however fresh the last one is; None: it is right, else why not."""
-        outcome = await self.accounts.confirm(who, password, self.now)
-        return None if outcome is None else self.why(request, outcome)
+        outcome = await self.accounts.confirm_password(user, password, self.now)
+        return None if outcome is None else self.error_text(request, outcome)
 
-    async def wish(self, entrance: str, wish: AnyOwnerRequest, who: CurrentUser) -> str | None:
+    async def wish(self, entrance: str, wish: AnyOwnerRequest, user: CurrentUser) -> str | None:
         """Ask the house for something in somebody's name; None, or why it was not done."""
-        return await self.box.wished(entrance, wish, who.person)
+        return await self.services.submit_request(entrance, wish, user.person)
 
-    def enter(self, request: web.Request, signed_in: SessionSecrets, to: str) -> web.Response:
+    def sign_in_response(self, request: web.Request, secrets: SessionSecrets, location: str) -> web.Response:
         """Answer with the two cookies of who has just signed in."""
-        return self.carry(request, signed_in, web.Response(status=303, headers={"Location": local_path(to)}))
+        return self.set_sign_in_cookies(
+            request, secrets, web.Response(status=303, headers={"Location": local_path(location)})
+        )
 
-    def carry(self, request: web.Request, signed_in: SessionSecrets, answer: web.Response) -> web.Response:
+    def set_sign_in_cookies(
+        self, request: web.Request, secrets: SessionSecrets, response: web.Response
+    ) -> web.Response:
         """Put the two cookies of who has just signed in on an answer."""
         for name, value, days in (
-            ("session", signed_in.session, SESSION_COOKIE_DAYS),
-            ("device", signed_in.device, DEVICE_COOKIE_DAYS),
+            ("session", secrets.session, SESSION_COOKIE_DAYS),
+            ("device", secrets.device, DEVICE_COOKIE_DAYS),
         ):
-            answer.set_cookie(
+            response.set_cookie(
                 cookie_name(request, name), value, max_age=days * DAY_S, path="/", httponly=True, secure=request.secure,
                 samesite="Strict",
             )  # fmt: skip
-        return answer
+        return response
 
-    def part(self, seat: Viewer, name: str, language: Language) -> str:
+    def render_fragment(self, viewer: Viewer, name: str, language: Language) -> str:
         """Paint a part for who looks, as long as they may see it (KeyError)."""
         kind = name.partition("/")[0]
         right = FRAGMENT_RIGHTS.get(kind)
-        if right is not None and (seat.who is None or self.accounts.refusal(seat.who, right, self.now) is not None):
+        if right is not None and (
+            viewer.user is None or self.accounts.refusal(viewer.user, right, self.now) is not None
+        ):
             raise KeyError(name)
-        return self.painter.part(name, replace(seat, language=language))
+        return self.renderer.render_fragment(name, replace(viewer, language=language))
 
 
 FRAGMENT_RIGHTS: Mapping[str, UserRight] = {

@@ -10,14 +10,14 @@ class ChangeNotifier:
         self.count = 0
         self._next_change: asyncio.Future[None] | None = None
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Something is other than before."""
         self.count += 1
         if self._next_change is not None and not self._next_change.done():
             self._next_change.set_result(None)
         self._next_change = None
 
-    async def after(self, count: int) -> int:
+    async def wait_after(self, count: int) -> int:
         """Wait until there were more than `count` changes; return how many there were."""
         while self.count <= count:
             if self._next_change is None:

@@ -44,24 +44,24 @@ class GatewayServices:
     store: Store
     clock: Clock
     states: Callable[[], tuple[tuple[Entrance, Now], ...]]
-    wished: Callable[[str, AnyOwnerRequest, str | None], Awaitable[str | None]]
-    letting: PermissionService
-    pause: Callable[[str | None, datetime | None, datetime, str | None], Awaitable[PlannedPause | PauseRefusal]]
+    submit_request: Callable[[str, AnyOwnerRequest, str | None], Awaitable[str | None]]
+    permissions: PermissionService
+    plan_pause: Callable[[str | None, datetime | None, datetime, str | None], Awaitable[PlannedPause | PauseRefusal]]
     end_pause: Callable[[str, str | None], Awaitable[PlannedPause | PauseRefusal]]
-    distrusted: Callable[[str, str], Awaitable[str | None]]
-    trusted: Callable[[str, str], Awaitable[str | None]]
-    phonebook: Contacts
-    video: Path
-    proofs: Callable[[], Mapping[str, CameraProof]]
-    picture: Callable[[str], Awaitable[bytes | None]]
+    distrust_key: Callable[[str, str], Awaitable[str | None]]
+    trust_key: Callable[[str, str], Awaitable[str | None]]
+    contacts: Contacts
+    video_socket: Path
+    camera_proofs: Callable[[], Mapping[str, CameraProof]]
+    take_picture: Callable[[str], Awaitable[bytes | None]]
     public_key: PublicKey
-    tidy: Callable[[], None]
-    told: Callable[[NotifyOwner, int], None]
-    removal: Decommissioning
-    walks: WalkTestRunner
+    erase_expired_films: Callable[[], None]
+    notify_owner: Callable[[NotifyOwner, int], None]
+    decommissioning: Decommissioning
+    walk_tests: WalkTestRunner
     surveys: SurveyRunner
     proposals: Proposals
-    rewriting: HomeFileWriter
+    home_file_writer: HomeFileWriter
     uplink: Uplink | None
 
     @property
@@ -74,7 +74,7 @@ class GatewayServices:
         """For how many days films are kept: as an owner chose on a page, else as the house file says."""
         return self.store.keeping.retention_days() or self.home.storage.retention_days
 
-    def inside(self, camera: str) -> bool:
+    def is_inside(self, camera: str) -> bool:
         """Whether a camera sees the inside of the home, at one entrance or another."""
         return any(camera in section.cameras.inside for section in self.home.entrances.values())
 
@@ -84,7 +84,7 @@ class GatewayServices:
         That is during a visit, and while a door that was opened without an order is filmed; unless the owner chose
         that it may always be.
         """
-        if not self.inside(camera) or self.store.keeping.inside_always():
+        if not self.is_inside(camera) or self.store.keeping.inside_always():
             return True
         return any(
             camera in self.home.entrances[state.id].cameras.inside
@@ -93,11 +93,11 @@ class GatewayServices:
         )
 
     @property
-    def films(self) -> Path:
+    def films_folder(self) -> Path:
         """Where clips' paths begin."""
         return self.home.storage.folder
 
-    def entrance(self, name: str) -> tuple[Entrance, Now]:
+    def entrance_state(self, name: str) -> tuple[Entrance, Now]:
         """Return one entrance as it stands now.
 
         Raises:

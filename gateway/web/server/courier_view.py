@@ -46,42 +46,42 @@ class CourierDelivery:
     """A courier's delivery as it stands: what to do, and until when (UTC monotonic seconds), where that is limited."""
 
     delivery: VisitDelivery
-    turn: CourierStep
-    until: float | None = None
+    step: CourierStep
+    deadline_mono: float | None = None
 
 
-def find_delivery(box: GatewayServices, digest: str, now: Now) -> VisitDelivery | None:
+def find_delivery(services: GatewayServices, digest: str, now: Now) -> VisitDelivery | None:
     """Return the delivery whose courier's code has this SHA-256 (hex)."""
     if not _DIGEST_PATTERN.fullmatch(digest):
         return None
-    matches = box.store.matches(courier_token_value(digest), now=now)
+    matches = services.store.matches(courier_token_value(digest), now=now)
     return matches[0].delivery if matches else None
 
 
-def courier_delivery(box: GatewayServices, digest: str) -> CourierDelivery:
+def courier_delivery(services: GatewayServices, digest: str) -> CourierDelivery:
     """Look at a courier's delivery.
 
     Raises:
         KeyError: no delivery has such a code, or its entrance is not here.
     """
-    now = box.clock.now()
-    delivery = find_delivery(box, digest, now)
+    now = services.clock.now()
+    delivery = find_delivery(services, digest, now)
     if delivery is None:
         raise KeyError(digest)
-    state, now = box.entrance(delivery.entrance)
-    turn, why = _courier_step(box, state, delivery, now)
-    return CourierDelivery(delivery=delivery, turn=turn, until=None if why is None else state.timers.get(why))
+    state, now = services.entrance_state(delivery.entrance)
+    turn, why = _courier_step(services, state, delivery, now)
+    return CourierDelivery(delivery=delivery, step=turn, deadline_mono=None if why is None else state.timers.get(why))
 
 
 def _courier_step(
-    box: GatewayServices, state: Entrance, delivery: VisitDelivery, now: Now
+    services: GatewayServices, state: Entrance, delivery: VisitDelivery, now: Now
 ) -> tuple[CourierStep, Timer | None]:
     running = state.visit or state.grace_visit
     if running is not None and running.delivery.id == delivery.id:
         return _step_in_phase(running.phase)
     if state.pending_scan is not None and state.pending_scan.delivery == delivery.id:
         return CourierStep.OTHER, Timer.HALF
-    result = box.store.result(delivery.id, now)
+    result = services.store.result(delivery.id, now)
     match None if result is None else result.state:
         case State.SCHEDULED if now.utc < delivery.start:
             return CourierStep.EARLY, None
@@ -117,11 +117,11 @@ def _step_in_phase(phase: Phase) -> tuple[CourierStep, Timer | None]:
             assert_never(phase)
 
 
-def signed_receipt(box: GatewayServices, delivery: str) -> bytes | None:
+def signed_receipt(services: GatewayServices, delivery: str) -> bytes | None:
     """Return the signed receipt of a delivery's visit; None before its proof is sealed."""
-    for film in box.store.films():
+    for film in services.store.films():
         if film.delivery == delivery and film.sealed is not None:
-            file = box.films / "visits" / film.visit / "receipt.json"
+            file = services.films_folder / "visits" / film.visit / "receipt.json"
             if file.is_file():
                 return file.read_bytes()
     return None
@@ -134,21 +134,21 @@ def _missing_scan(state: Entrance) -> str | None:
     return CodeKind.COURIER if state.pending_scan.kind is CodeKind.PARCEL else CodeKind.PARCEL
 
 
-def courier_facts(box: GatewayServices, digest: str) -> Mapping[str, Any]:
+def courier_facts(services: GatewayServices, digest: str) -> Mapping[str, Any]:
     """What the courier's part of the page shows (KeyError as `courier_delivery`)."""
-    looked = courier_delivery(box, digest)
-    section = box.home.entrances[looked.delivery.entrance]
+    looked = courier_delivery(services, digest)
+    section = services.home.entrances[looked.delivery.entrance]
     place = section.places.get(looked.delivery.place)
-    state, now = box.entrance(looked.delivery.entrance)
+    state, now = services.entrance_state(looked.delivery.entrance)
     return {
-        "turn": looked.turn.value,
+        "turn": looked.step.value,
         "garage": state.rules.garage_door,
-        "missing": _missing_scan(state) if looked.turn is CourierStep.OTHER else None,
-        "until": looked.until,
+        "missing": _missing_scan(state) if looked.step is CourierStep.OTHER else None,
+        "until": looked.deadline_mono,
         "now": now,
         "delivery": looked.delivery,
         "section": section,
         "place": looked.delivery.place if place is None else place.name,
         "digest": digest,
-        "has_receipt": looked.turn is CourierStep.DONE and signed_receipt(box, looked.delivery.id) is not None,
+        "has_receipt": looked.step is CourierStep.DONE and signed_receipt(services, looked.delivery.id) is not None,
     }

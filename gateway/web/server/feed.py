@@ -53,14 +53,14 @@ class LiveFeed:
     def __init__(
         self,
         changes: ChangeNotifier,
-        paint: Callable[[str, Language], str],
+        render: Callable[[str, Language], str],
         utc_ms: Callable[[], int],
         *,
-        allowed: Callable[[], bool],
-        turn: Callable[[], Awaitable[None]],
+        is_allowed: Callable[[], bool],
+        take_turn: Callable[[], Awaitable[None]],
     ) -> None:
-        self._changes, self._render, self._utc_ms, self._is_allowed = changes, paint, utc_ms, allowed
-        self._wait_turn = turn
+        self._changes, self._render, self._utc_ms, self._is_allowed = changes, render, utc_ms, is_allowed
+        self._wait_turn = take_turn
         self._transport: asyncio.Transport | None = None
         self._requested_fragments: tuple[str, ...] = ()
         self._sent_fragments: dict[str, str] = {}
@@ -84,7 +84,7 @@ class LiveFeed:
                 work.result()
         return socket
 
-    def hang_up(self) -> None:
+    def disconnect(self) -> None:
         """End the connection at once, without a farewell: whoever floods would go on until he answers one."""
         if self._transport is not None:
             self._transport.abort()
@@ -93,7 +93,7 @@ class LiveFeed:
         limit, loop = TokenBucket(MESSAGES_PER_SECOND, MESSAGES_BURST), asyncio.get_running_loop()
         async for message in socket:
             if not limit.take(loop.time()):
-                self.hang_up()
+                self.disconnect()
                 return
             if message.type is not WSMsgType.TEXT or not self._on_request(message.data):
                 return
@@ -135,7 +135,7 @@ class LiveFeed:
         """Wait for a change, another wish, or the next beat."""
         self._request_changed.clear()
         waiting = {
-            asyncio.ensure_future(self._changes.after(count)),
+            asyncio.ensure_future(self._changes.wait_after(count)),
             asyncio.ensure_future(self._request_changed.wait()),
         }
         try:
@@ -160,16 +160,16 @@ class FeedLimit:
         self._open_feeds: dict[str, list[Callable[[], None]]] = {}
 
     @contextmanager
-    def one_more(self, key: str, hang_up: Callable[[], None], *, most: int) -> Iterator[None]:
+    def track(self, key: str, disconnect: Callable[[], None], *, max_feeds: int) -> Iterator[None]:
         """Count one within the block. Beyond `most`, the oldest of this key is hung up on: it may be long forgotten."""
         feeds = self._open_feeds.setdefault(key, [])
-        feeds.append(hang_up)
-        if len(feeds) > most:
+        feeds.append(disconnect)
+        if len(feeds) > max_feeds:
             feeds.pop(0)()
         try:
             yield
         finally:
-            if hang_up in feeds:
-                feeds.remove(hang_up)
+            if disconnect in feeds:
+                feeds.remove(disconnect)
             if not feeds and self._open_feeds.get(key) is feeds:
                 del self._open_feeds[key]

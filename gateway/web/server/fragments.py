@@ -47,11 +47,11 @@ class Viewer:
     """Who looks (None: nobody who is signed in), and in which language."""
 
     language: Language
-    who: CurrentUser | None = None
+    user: CurrentUser | None = None
 
     def may(self, right: str) -> bool:
         """Whether they may do this, as far as their role goes: what they may not is not shown to them."""
-        return self.who is not None and has_right(self.who.role, UserRight(right))
+        return self.user is not None and has_right(self.user.role, UserRight(right))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +59,9 @@ class CameraStatus:
     """One camera as it is shown."""
 
     name: str
-    live: bool
-    films: bool
-    wanted: bool
+    is_live: bool
+    is_recording: bool
+    is_needed: bool
 
 
 def door_summary(state: Entrance) -> tuple[DoorSummary, float]:
@@ -86,16 +86,21 @@ def to_utc(now: Now, mono: float) -> datetime:
     return now.utc + timedelta(seconds=max(mono, 0.0) - now.mono)
 
 
-def _state_facts(box: GatewayServices, entrance: str, seat: Viewer) -> Mapping[str, Any]:
-    state, now = box.entrance(entrance)
-    section = box.home.entrances[entrance]
+def _state_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Mapping[str, Any]:
+    state, now = services.entrance_state(entrance)
+    section = services.home.entrances[entrance]
     what, since = door_summary(state)
+    is_needed = state.window_near or state.visit is not None or state.incident is not None
     cameras = tuple(
-        CameraStatus(name=name, live=seen is not None and seen.live, films=seen is not None and seen.recording,
-               wanted=state.window_near or state.visit is not None or state.incident is not None)
+        CameraStatus(
+            name=name,
+            is_live=seen is not None and seen.live,
+            is_recording=seen is not None and seen.recording,
+            is_needed=is_needed,
+        )
         for name in (section.cameras.outside, *section.cameras.inside)
         for seen in (state.cameras.get(name),)
-    )  # fmt: skip
+    )
     return {
         "entrance": entrance,
         "section": section,
@@ -103,15 +108,15 @@ def _state_facts(box: GatewayServices, entrance: str, seat: Viewer) -> Mapping[s
         "door": what.value,
         "since": to_utc(now, since),
         "cameras": cameras,
-        "batteries": tuple(battery_text(one, seat.language) for one in batteries.replacements_due(state, now)),
+        "batteries": tuple(battery_text(one, viewer.language) for one in batteries.replacements_due(state, now)),
         "trusted": now.trusted,
-        "language": seat.language,
-        "survey": box.surveys.view(entrance),
+        "language": viewer.language,
+        "survey": services.surveys.view(entrance),
     }
 
 
-def _visit_facts(box: GatewayServices, entrance: str, _seat: Viewer) -> Mapping[str, Any]:
-    state, now = box.entrance(entrance)
+def _visit_facts(services: GatewayServices, entrance: str, _viewer: Viewer) -> Mapping[str, Any]:
+    state, now = services.entrance_state(entrance)
     visit = state.visit
     deadline = (
         None if visit is None else state.timers.get(Timer.RING if visit.phase is Phase.RINGING else Timer.APPROVAL)
@@ -119,8 +124,8 @@ def _visit_facts(box: GatewayServices, entrance: str, _seat: Viewer) -> Mapping[
     return {
         "entrance": entrance,
         "visit": visit,
-        "brand": None if visit is None else _brand_name(box, visit.delivery),
-        "place": None if visit is None else _place_name(box.home.entrances[entrance], visit.delivery),
+        "brand": None if visit is None else _brand_name(services, visit.delivery),
+        "place": None if visit is None else _place_name(services.home.entrances[entrance], visit.delivery),
         "phase": "ready" if visit is None else visit.phase.value,
         "may_veto": visit is not None and visit.phase in (Phase.RINGING, Phase.APPROVING),
         "asks": visit is not None and visit.phase is Phase.APPROVING,
@@ -128,23 +133,25 @@ def _visit_facts(box: GatewayServices, entrance: str, _seat: Viewer) -> Mapping[
     }
 
 
-def _pause_facts(box: GatewayServices, entrance: str, _seat: Viewer) -> Mapping[str, Any]:
-    _, now = box.entrance(entrance)
-    planned = [one for one in box.store.planned(now) if one.holds_at(entrance)]
+def _pause_facts(services: GatewayServices, entrance: str, _viewer: Viewer) -> Mapping[str, Any]:
+    _, now = services.entrance_state(entrance)
+    planned = [one for one in services.store.planned(now) if one.holds_at(entrance)]
     return {
-        "pauses": [{"planned": one, "holds": one.start <= now.utc, "who": _person_name(box, one.by)} for one in planned]
+        "pauses": [
+            {"planned": one, "holds": one.start <= now.utc, "who": _person_name(services, one.by)} for one in planned
+        ]
     }
 
 
-def _person_name(box: GatewayServices, person: str | None) -> str | None:
+def _person_name(services: GatewayServices, person: str | None) -> str | None:
     """Who a person is called; None for what was not asked by an account."""
-    known = None if person is None else box.store.register.person(person)
+    known = None if person is None else services.store.register.person(person)
     return person if known is None else known.name
 
 
-def _lock_facts(box: GatewayServices, entrance: str, _seat: Viewer) -> Mapping[str, Any]:
+def _lock_facts(services: GatewayServices, entrance: str, _viewer: Viewer) -> Mapping[str, Any]:
     """The lock-up that was asked for. Its result is shown as long as the door does not say otherwise."""
-    state, _ = box.entrance(entrance)
+    state, _ = services.entrance_state(entrance)
     proven = door_summary(state)[0] is DoorSummary.LOCKED
     result = None if state.lock_request is None else state.lock_request.result
     running = state.lock_request is not None and result is None
@@ -157,34 +164,36 @@ def _lock_facts(box: GatewayServices, entrance: str, _seat: Viewer) -> Mapping[s
     }
 
 
-def _next_delivery_facts(box: GatewayServices, entrance: str, seat: Viewer) -> Mapping[str, Any]:
-    state, now = box.entrance(entrance)
-    coming = [one.delivery for one in box.store.upcoming(entrance, now) if one.delivery.openings_left > 0]
+def _next_delivery_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Mapping[str, Any]:
+    state, now = services.entrance_state(entrance)
+    coming = [one.delivery for one in services.store.upcoming(entrance, now) if one.delivery.openings_left > 0]
     coming.sort(key=lambda delivery: delivery.start)
     first = coming[0] if coming else None
     lacking = next((p.lacking for p in state.preflights if first is not None and p.delivery.id == first.id), None)
     return {
         "delivery": first,
-        "brand": None if first is None else _brand_name(box, first),
-        "place": None if first is None else _place_name(box.home.entrances[entrance], first),
-        "start": None if first is None else first.start.astimezone(box.zone),
-        "end": None if first is None else first.end.astimezone(box.zone),
-        "lacking": None if lacking is None else tuple(readiness_text(word, seat.language) for word in lacking),
+        "brand": None if first is None else _brand_name(services, first),
+        "place": None if first is None else _place_name(services.home.entrances[entrance], first),
+        "start": None if first is None else first.start.astimezone(services.zone),
+        "end": None if first is None else first.end.astimezone(services.zone),
+        "lacking": None if lacking is None else tuple(readiness_text(word, viewer.language) for word in lacking),
     }
 
 
-def _timeline_facts(box: GatewayServices, entrance: str, seat: Viewer) -> Mapping[str, Any]:
-    state, _ = box.entrance(entrance)
+def _timeline_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Mapping[str, Any]:
+    state, _ = services.entrance_state(entrance)
     running = state.visit or state.grace_visit
-    visit = running.id if running is not None else state.incident or box.store.last_visit(entrance)
+    visit = running.id if running is not None else state.incident or services.store.last_visit(entrance)
     lines: tuple[StoryLine, ...] = ()
     if visit is not None:
-        lines = story_lines(box.store.rows_of(visit), language=seat.language, zone=box.zone)[-MAX_TIMELINE_LINES:]
-    return {"visit": visit, "lines": lines, "zone": box.zone}
+        lines = story_lines(services.store.rows_of(visit), language=viewer.language, zone=services.zone)[
+            -MAX_TIMELINE_LINES:
+        ]
+    return {"visit": visit, "lines": lines, "zone": services.zone}
 
 
-def _brand_name(box: GatewayServices, delivery: VisitDelivery) -> str:
-    brand = box.store.brands.known().get(delivery.brand)
+def _brand_name(services: GatewayServices, delivery: VisitDelivery) -> str:
+    brand = services.store.brands.known().get(delivery.brand)
     return delivery.brand if brand is None else brand.name
 
 
@@ -193,38 +202,38 @@ def _place_name(section: EntranceSection, delivery: VisitDelivery) -> str:
     return delivery.place if place is None else place.name
 
 
-def _courier_facts(box: GatewayServices, digest: str, _seat: Viewer) -> Mapping[str, Any]:
-    return courier_view.courier_facts(box, digest)
+def _courier_facts(services: GatewayServices, digest: str, _viewer: Viewer) -> Mapping[str, Any]:
+    return courier_view.courier_facts(services, digest)
 
 
-def _walk_test_facts(box: GatewayServices, entrance: str, seat: Viewer) -> Mapping[str, Any]:
+def _walk_test_facts(services: GatewayServices, entrance: str, viewer: Viewer) -> Mapping[str, Any]:
     """How far the walk test has come; of the open trial what is to be done, waited for, asked."""
-    state, _ = box.entrance(entrance)
-    walk, standing = box.walks.walk(entrance), box.walks.standing(entrance)
+    state, _ = services.entrance_state(entrance)
+    walk, standing = services.walk_tests.walk(entrance), services.walk_tests.standing(entrance)
     current = None if walk is None else walk.current
     step = None if walk is None or current is None else walk.steps[current]
     delivers = step is not None and step.trial is WalkTrial.DELIVERY
     return {
         "entrance": entrance,
         "standing": standing,
-        "told": installing.sentence_text(f"walk.{standing}", seat.language, {"entrance": entrance}).replace("`", ""),
+        "told": installing.sentence_text(f"walk.{standing}", viewer.language, {"entrance": entrance}).replace("`", ""),
         "bad": forbids_visits(standing),
         "steps": () if walk is None else tuple(enumerate(walk.steps)),
         "number": current,
         "step": step,
         "words": installing,
-        "codes": tuple((code, qr_svg(code)) for code in box.walks.codes(entrance)) if delivers else (),
+        "codes": tuple((code, qr_svg(code)) for code in services.walk_tests.codes(entrance)) if delivers else (),
         "pictured": step is not None and step.trial is WalkTrial.PICTURE and step.camera in _live_cameras(state),
         "reported": walk is not None and walk.reported,
-        "language": seat.language,
+        "language": viewer.language,
     }
 
 
-def _survey_facts(box: GatewayServices, entrance: str, _seat: Viewer) -> Mapping[str, Any]:
+def _survey_facts(services: GatewayServices, entrance: str, _viewer: Viewer) -> Mapping[str, Any]:
     return {
         "entrance": entrance,
-        "section": box.home.entrances[entrance],
-        "view": box.surveys.view(entrance),
+        "section": services.home.entrances[entrance],
+        "view": services.surveys.view(entrance),
         "longest": MAX_SURVEY_HOURS,
     }
 
@@ -238,8 +247,8 @@ def qr_svg(code: str) -> str:
     return segno.make(code, error="m", micro=False).svg_inline(scale=5, dark="#000")
 
 
-def _phones_facts(box: GatewayServices, _: str, _seat: Viewer) -> Mapping[str, Any]:
-    return {"phones": box.phonebook.listed(), "limit": f"{SEND_TIMEOUT_S:.0f}"}
+def _phones_facts(services: GatewayServices, _: str, _viewer: Viewer) -> Mapping[str, Any]:
+    return {"phones": services.contacts.listed(), "limit": f"{SEND_TIMEOUT_S:.0f}"}
 
 
 FRAGMENTS: Mapping[str, Callable[[GatewayServices, str, Viewer], Mapping[str, Any]]] = {

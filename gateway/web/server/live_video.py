@@ -46,7 +46,7 @@ async def stream_camera(
     camera: str,
     *,
     proofs: Callable[[], Mapping[str, CameraProof]],
-    allowed: PermissionCheck,
+    is_allowed: PermissionCheck,
 ) -> web.WebSocketResponse:
     """Show a camera until its stream is lost, the browser goes, or who watches may no longer.
 
@@ -60,7 +60,7 @@ async def stream_camera(
             await page.send_json({"codec": view.codec, "width": view.width, "height": view.height})
             works = {
                 asyncio.create_task(_stream(page, view)),
-                asyncio.create_task(_send_live_state(page, lambda: is_live(proofs(), camera), allowed)),
+                asyncio.create_task(_send_live_state(page, lambda: is_live(proofs(), camera), is_allowed)),
                 asyncio.create_task(_wait_closed(page)),
             }
             await asyncio.wait(works, return_when=asyncio.FIRST_COMPLETED)
@@ -73,7 +73,7 @@ async def stream_camera(
         for work in works:
             work.cancel()
         await asyncio.gather(*works, return_exceptions=True)
-        await page.close(code=WSCloseCode.OK if allowed() else WSCloseCode.POLICY_VIOLATION)
+        await page.close(code=WSCloseCode.OK if is_allowed() else WSCloseCode.POLICY_VIOLATION)
     return page
 
 
@@ -84,12 +84,12 @@ async def _stream(page: web.WebSocketResponse, view: LiveView) -> None:
 
 
 async def _send_live_state(
-    page: web.WebSocketResponse, judged: Callable[[], bool | None], allowed: PermissionCheck
+    page: web.WebSocketResponse, current_state: Callable[[], bool | None], is_allowed: PermissionCheck
 ) -> None:
     told: bool | None = None
     with suppress(ConnectionError):
-        while allowed():
-            now = judged()
+        while is_allowed():
+            now = current_state()
             if now is not told and now is not None:
                 await page.send_json({"live": now})
             told = now
@@ -106,8 +106,8 @@ class SnapshotCache:
     They come the way on which the cameras' proofs come, and no unlock waits behind them. `take` takes one.
     """
 
-    def __init__(self, take: Callable[[str], Awaitable[bytes | None]]) -> None:
-        self._fetch = take
+    def __init__(self, fetch: Callable[[str], Awaitable[bytes | None]]) -> None:
+        self._fetch = fetch
         self._fetches: dict[str, tuple[float, asyncio.Task[bytes | None]]] = {}
 
     async def newest(self, camera: str) -> bytes | None:
@@ -121,7 +121,7 @@ class SnapshotCache:
 
 
 async def stream_pictures(
-    request: web.Request, picture: Callable[[], Awaitable[bytes | None]], *, allowed: PermissionCheck
+    request: web.Request, picture: Callable[[], Awaitable[bytes | None]], *, is_allowed: PermissionCheck
 ) -> web.StreamResponse:
     """Show a camera as JPEGs one after the other, for as long as there are any.
 
@@ -134,7 +134,7 @@ async def stream_pictures(
     page = web.StreamResponse(headers={"Content-Type": "multipart/x-mixed-replace; boundary=picture"})
     await page.prepare(request)
     with suppress(ConnectionError):
-        while jpeg is not None and allowed():
+        while jpeg is not None and is_allowed():
             head = f"--picture\r\nContent-Type: image/jpeg\r\nContent-Length: {len(jpeg)}\r\n\r\n"
             await page.write(head.encode() + jpeg + b"\r\n")
             await asyncio.sleep(PICTURE_INTERVAL_S)

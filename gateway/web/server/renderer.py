@@ -22,44 +22,44 @@ from gateway.web.texts.catalogue import TEXTS, offered
 class Renderer:
     """One for the pages of a box."""
 
-    def __init__(self, box: GatewayServices) -> None:
-        self._services = box
+    def __init__(self, services: GatewayServices) -> None:
+        self._services = services
 
-    def page(self, template: str, seat: Viewer, **facts: Any) -> str:  # noqa: ANN401 - what a template shows
+    def render_page(self, template: str, viewer: Viewer, **facts: Any) -> str:  # noqa: ANN401 - what a template shows
         """Return a whole page."""
-        return self._render(f"{template}.html", seat, facts)
+        return self._render(f"{template}.html", viewer, facts)
 
-    def part(self, name: str, seat: Viewer) -> str:
+    def render_fragment(self, name: str, viewer: Viewer) -> str:
         """Return one part (`kind/entrance`, or `courier/digest`) as it stands now.
 
         Raises:
             KeyError: there is no such part.
         """
         kind, _, of = name.partition("/")
-        return self._render(f"parts/{kind}.html", seat, FRAGMENTS[kind](self._services, of, seat))
+        return self._render(f"parts/{kind}.html", viewer, FRAGMENTS[kind](self._services, of, viewer))
 
-    def _render(self, template: str, seat: Viewer, facts: Mapping[str, Any]) -> str:
-        functions = template_functions(seat.language)
+    def _render(self, template: str, viewer: Viewer, facts: Mapping[str, Any]) -> str:
+        functions = template_functions(viewer.language)
         in_words = functions["in_words"]
 
         def t(key: str, **names: object) -> str:
             return in_words(TEXTS[key], **names)
 
         def part(name: str) -> str:
-            return self.part(name, seat)
+            return self.render_fragment(name, viewer)
 
         found = _templates().get_template(template)
         return found.render(
             facts,
             home=self._services.home,
-            seat=seat,
+            viewer=viewer,
             t=t,
             **functions,
             part=part,
             languages=offered(str(facts.get("path", "/"))),
             zone=self._services.zone,
             kept=self._services.retention_days,
-            ages=age_texts(seat.language),
+            ages=age_texts(viewer.language),
         )
 
 

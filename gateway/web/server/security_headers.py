@@ -114,9 +114,9 @@ def refusal_reason(request: web.Request, allowed: Callable[[str], bool]) -> str 
     return None if origin.lower() == f"{request.scheme}://{host}" else "another page may not ask this"
 
 
-def local_path(back: str) -> str:
+def local_path(path: str) -> str:
     """Where a form stood on this site; never anywhere else."""
-    return back if _LOCAL_PATH.fullmatch(back) else "/"
+    return path if _LOCAL_PATH.fullmatch(path) else "/"
 
 
 async def read_body(request: web.Request) -> int | None:

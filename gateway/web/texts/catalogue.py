@@ -9,7 +9,7 @@ from types import MappingProxyType
 from gateway.system.i18n import Language, Text, _, languages_of, pgettext
 from gateway.web.texts.adding import ADD_DEVICE_TEXTS
 from gateway.web.texts.away import AWAY_TEXTS
-from gateway.web.texts.courier import COURIER
+from gateway.web.texts.courier import COURIER_TEXTS
 
 _PAGE_TEXTS: Mapping[str, Text] = {
     "nav.home": _("Home"),
@@ -314,7 +314,7 @@ _PAGE_TEXTS: Mapping[str, Text] = {
     "survey.trouble.video": _("Not looked at: the program that watches the cameras does not run. It is started again."),
 }
 
-TEXTS: Mapping[str, Text] = MappingProxyType({**_PAGE_TEXTS, **ADD_DEVICE_TEXTS, **AWAY_TEXTS, **COURIER})
+TEXTS: Mapping[str, Text] = MappingProxyType({**_PAGE_TEXTS, **ADD_DEVICE_TEXTS, **AWAY_TEXTS, **COURIER_TEXTS})
 
 _OF_THE_HOUSE = TEXTS["skip"]
 _OF_THE_COURIER = TEXTS["courier.help.ring"]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from gateway.system.i18n import Text, _
 
-COURIER: Mapping[str, Text] = {
+COURIER_TEXTS: Mapping[str, Text] = {
     "turn.early": _("Not yet"),
     "turn.early.how": _("Window: {start} - {end}"),
     "turn.show": _("Scan"),

@@ -190,7 +190,7 @@ async def test_one_that_was_ended_stays_ended_and_who_did_what_is_in_the_log(sit
 async def test_whoever_began_it_and_may_no_longer_has_it_end(site: ServedSite, how: str) -> None:
     assert (await post(site, BEGIN, role="installer", name="Ida"))[0] == 303
     assert "A survey of cameras and radio runs, begun by Ida" in await page(site, "/")
-    register, now, anna = site.box.store.register, site.box.clock.now(), site.owner.who.person
+    register, now, anna = site.box.store.register, site.box.clock.now(), site.owner.user.person
     (ida,) = (one for one in register.people() if one.name == "Ida")
     match how:
         case "removed":
@@ -227,7 +227,7 @@ async def test_one_of_other_devices_or_of_a_month_ago_is_not_gone_on_with(
     old = now - MAX_SURVEY_AGE - timedelta(hours=1) if why is SurveyEndReason.TOO_OLD else now
     devices = surveyed_devices(house, "front") if why is SurveyEndReason.TOO_OLD else ("lock", "another-camera")
     begun = SurveyPlan(
-        entrance="front", begun=old, every=60, looks=9, devices=devices, by="Anna", person=site.owner.who.person
+        entrance="front", begun=old, every=60, looks=9, devices=devices, by="Anna", person=site.owner.user.person
     )
     notes.append_survey(house.storage.folder, "front", begun)
     async with run_tasks(surveys(site).run()):
@@ -277,7 +277,7 @@ async def test_one_that_was_begun_at_the_terminal_is_not_gone_on_with_by_the_gat
 async def test_surveys_that_are_begun_and_ended_without_end_neither_fill_the_log_nor_try_cameras_for_ever(
     site: ServedSite,
 ) -> None:
-    person, last = site.owner.who.person, None
+    person, last = site.owner.user.person, None
     for _ in range(MAX_SURVEYS_PER_HOUR):
         assert await surveys(site).begin("front", 1, by="Anna", person=person) is None
         assert await surveys(site).end("front", by="Anna", person=person) is None

@@ -59,14 +59,14 @@ class AccountsHouse:
 
     async def owner(self, name: str = "Anna") -> SessionSecrets:
         """Claimed by somebody."""
-        code = await self.accounts.make_code(self.now)
+        code = await self.accounts.make_claim_code(self.now)
         return signed_in(await self.accounts.claim(code, name, ANNA_PASSWORD, self.now))
 
     async def guest(self, owner: SessionSecrets, name: str, role: Role = Role.HOUSEHOLD) -> SessionSecrets:
         """Invited by the owner, and in."""
-        invited = await self.accounts.invite(owner.who, role, self.now)
+        invited = await self.accounts.invite(owner.user, role, self.now)
         assert isinstance(invited, NewInvitation), invited
-        return signed_in(await self.accounts.redeem(invited.token, name, ANNA_PASSWORD, self.now))
+        return signed_in(await self.accounts.accept_invitation(invited.token, name, ANNA_PASSWORD, self.now))
 
     async def sign_in(
         self,

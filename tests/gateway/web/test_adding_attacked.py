@@ -83,7 +83,7 @@ async def test_a_kill_between_two_writes_leaves_no_password_once_it_is_refused(
     else:
         first._crash_point = dies  # noqa: SLF001 - as a process that is killed there
     with pytest.raises(Killed):
-        await first.accept([one], by=owner.who.person, now=made.clock.now())
+        await first.accept([one], by=owner.user.person, now=made.clock.now())
     beside = house.file.parent / "cameras"
     assert [file.name for file in beside.iterdir()] == ["porch.login"], "the kill came where it was meant to"
     half = house.folder / f".{one}.login.new"
@@ -91,7 +91,7 @@ async def test_a_kill_between_two_writes_leaves_no_password_once_it_is_refused(
     again = make_proposals(made, house.file, lambda: None)
     assert again.waiting == 1
     assert not half.exists()
-    assert await again.drop(one, by=owner.who.person, now=made.clock.now(), refused=True)
+    assert await again.drop(one, by=owner.user.person, now=made.clock.now(), refused=True)
     assert list(beside.iterdir()) == []
     assert house.lies() == ["proposals.json"]
 
@@ -108,7 +108,7 @@ async def test_a_full_disk_while_accepting_leaves_no_password_beside_the_house_f
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(first, "_store", full)
-    (why,) = await first.accept([one], by=owner.who.person, now=made.clock.now())
+    (why,) = await first.accept([one], by=owner.user.person, now=made.clock.now())
     assert why.said == "unwritable"
     assert list((house.file.parent / "cameras").iterdir()) == []
 
@@ -141,7 +141,7 @@ async def _accepted(house: Home) -> Proposals:
     await house.post(owner, DOOR)
     (one,) = waiting(await house.page(owner))
     kept = make_proposals(made, house.file, lambda: None)
-    assert await kept.accept([one], by=owner.who.person, now=made.clock.now()) == ()
+    assert await kept.accept([one], by=owner.user.person, now=made.clock.now()) == ()
     write_report(made.home.storage.folder, ReloadReport(id="1", said="refused", problems=("the port is taken",)))
     return kept
 

@@ -207,13 +207,13 @@ async def test_a_part_is_painted_once_a_look_however_often_it_is_named(
     site: ServedSite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     painted: list[str] = []
-    paint = Renderer.part
+    paint = Renderer.render_fragment
 
     def counted(self: Renderer, *asked: object) -> str:
         painted.append(str(asked[0]))
         return paint(self, *asked)  # type: ignore[arg-type]  # as it came
 
-    monkeypatch.setattr(Renderer, "part", counted)
+    monkeypatch.setattr(Renderer, "render_fragment", counted)
     async with site.client(site.owner) as client, client.ws_connect("/feed") as feed:
         await feed.send_json({"want": ["en/state/front"] * 100})
         while "parts" not in await feed.receive_json(timeout=LONG):
@@ -287,7 +287,7 @@ async def test_a_guest_whose_role_changes_is_shown_what_that_role_may_see(made: 
         await feed.send_json({"want": ["en/timeline/front"]})
         while "parts" not in await feed.receive_json(timeout=LONG):
             pass
-        await site.accounts.set_role(site.owner.who, bruno.who.person, Role.INSTALLER, made.clock.now())
+        await site.accounts.set_role(site.owner.user, bruno.user.person, Role.INSTALLER, made.clock.now())
         while (await feed.receive(timeout=LONG)).type is WSMsgType.TEXT:
             pass
         assert feed.close_code == 1008
@@ -320,11 +320,11 @@ async def test_pictures_stop_when_the_right_to_see_them_does(made: ShellBox, sit
     async with site.client(bruno) as client, client.get("/live/cam/pictures") as answer:
         assert b"\xff\xd8" in await answer.content.readany()
         if how == "removed":
-            await site.accounts.remove(site.owner.who, bruno.who.person, now)
+            await site.accounts.remove_person(site.owner.user, bruno.user.person, now)
         elif how == "signed out":
-            await site.accounts.sign_out(bruno.who)
+            await site.accounts.sign_out(bruno.user)
         else:
-            await site.accounts.set_role(site.owner.who, bruno.who.person, Role.INSTALLER, now)
+            await site.accounts.set_role(site.owner.user, bruno.user.person, Role.INSTALLER, now)
         async with asyncio.timeout(LONG):
             await answer.content.read()
 
@@ -350,7 +350,7 @@ async def test_of_two_presses_of_one_link_at_once_one_counts(made: ShellBox, sit
 
 
 async def test_of_two_who_take_one_invitation_at_once_one_is_in(made: ShellBox, site: ServedSite) -> None:
-    invited = await site.accounts.invite(site.owner.who, Role.HOUSEHOLD, made.clock.now())
+    invited = await site.accounts.invite(site.owner.user, Role.HOUSEHOLD, made.clock.now())
     assert isinstance(invited, NewInvitation)
 
     async def join(name: str) -> int:
@@ -379,7 +379,7 @@ async def test_who_signs_in_with_a_session_that_was_given_to_him_gets_his_own(si
     planted = site.owner
     bruno = await site.guest(Role.HOUSEHOLD)
     async with site.client(planted) as client:
-        fields = {"name": bruno.who.name, "password": ANNA_PASSWORD}
+        fields = {"name": bruno.user.name, "password": ANNA_PASSWORD}
         async with client.post("/enter", data=fields, allow_redirects=False) as answer:
             fresh = {name: morsel.value for name, morsel in answer.cookies.items()}
     assert not set(fresh.values()) & {planted.session, planted.device, bruno.session, bruno.device}
@@ -412,7 +412,7 @@ async def test_a_bug_in_a_page_is_that_page_s_and_no_other_s(
         raise ZeroDivisionError("HERE")
 
     with monkeypatch.context() as bug:
-        bug.setattr(Renderer, "page", broken)
+        bug.setattr(Renderer, "render_page", broken)
         async with site.client(site.owner) as client, client.get("/") as answer:
             assert answer.status == 500
             assert "HERE" not in await answer.text()

@@ -31,12 +31,12 @@ async def made(tmp_path: Path) -> AsyncIterator[ShellBox]:
 
 
 async def test_a_script_that_slipped_into_a_page_does_not_run(made: ShellBox, monkeypatch: pytest.MonkeyPatch) -> None:
-    paint = Renderer.page
+    paint = Renderer.render_page
 
     def holed(self: Renderer, *asked: object, **facts: object) -> str:
         return paint(self, *asked, **facts).replace("</main>", SLIPPED)  # type: ignore[arg-type]  # as it came
 
-    monkeypatch.setattr(Renderer, "page", holed)
+    monkeypatch.setattr(Renderer, "render_page", holed)
     async with serve_site(made) as site, visitor() as somebody:
         page = await somebody.page()
         await site.sign_in(page.context)

@@ -222,7 +222,7 @@ async def test_the_page_is_kept_whole_or_not_at_all_and_a_new_one_comes_from_the
             part = getattr(route.handler, "__self__", None)
             if isinstance(part, AwayPart):
                 part.__dict__.pop("_cached_files", None)
-                part.__dict__.pop("worker", None)
+                part.__dict__.pop("service_worker", None)
         # what a browser does by itself a moment after the page was opened, and may have done already
         await page.evaluate("""async () => {
             const known = await navigator.serviceWorker.getRegistration();

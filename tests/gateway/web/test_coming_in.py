@@ -41,25 +41,25 @@ def a_site(made: ShellBox, pages: PagesSection | None = None) -> PagesSite:
         home=made.home,
         store=made.store,
         clock=made.clock,
-        wished=made.reception.wished,
-        letting=made.reception.letting,
-        pause=made.reception.pause,
+        submit_request=made.reception.wished,
+        permissions=made.reception.letting,
+        plan_pause=made.reception.pause,
         end_pause=made.reception.end_pause,
         states=lambda: tuple((running.state, made.clock.now()) for running in made.entrances.values()),
-        video=made.home.storage.folder / "video.sock",
-        proofs=dict,
-        picture=lambda camera: made.eyes.take_picture(camera, 1.0),
+        video_socket=made.home.storage.folder / "video.sock",
+        camera_proofs=dict,
+        take_picture=lambda camera: made.eyes.take_picture(camera, 1.0),
         public_key=made.key.public,
-        distrusted=made.reception.distrust,
-        trusted=made.reception.trust,
-        phonebook=made.phonebook,
-        tidy=made.archive.tidy,
-        told=lambda _command, _message: None,
-        removal=made.removal,
-        walks=walking,
+        distrust_key=made.reception.distrust,
+        trust_key=made.reception.trust,
+        contacts=made.phonebook,
+        erase_expired_films=made.archive.tidy,
+        notify_owner=lambda _command, _message: None,
+        decommissioning=made.removal,
+        walk_tests=walking,
         surveys=make_surveys(made, walking, dict),
         proposals=make_proposals(made, None, lambda: None),
-        rewriting=HomeFileWriter(None, reread=lambda: None),
+        home_file_writer=HomeFileWriter(None, reread=lambda: None),
         uplink=None,
     )
     accounts = UserAccounts(made.store, made.clock.now(), passwords=cheap_passwords())
@@ -134,7 +134,7 @@ async def test_an_owner_invites_somebody_who_joins_on_his_own_phone(made: ShellB
 @pytest.mark.slow
 async def test_what_cannot_be_undone_asks_for_the_password_again(made: ShellBox) -> None:
     async with serve_site(made) as site, visitor() as somebody:
-        bruno = (await site.guest(Role.HOUSEHOLD)).who.name
+        bruno = (await site.guest(Role.HOUSEHOLD)).user.name
         made.time.mono += 301
         page = await somebody.page()
         await site.sign_in(page.context)

@@ -132,7 +132,7 @@ async def test_each_answer_is_dressed_errors_and_files_too(walk: Tour, monkeypat
         await asked(owner, "POST", "/entrance/front", 409, data={"do": "hold", "visit": "nobody"})
         await asked(owner, "GET", "/live/cam/pictures", 200)
         await asked(owner, "GET", "/feed", 400)  # no WebSocket
-        monkeypatch.setattr(Renderer, "page", lambda *_asked, **_facts: 1 / 0)
+        monkeypatch.setattr(Renderer, "render_page", lambda *_asked, **_facts: 1 / 0)
         await asked(owner, "GET", "/", 500)
 
 

@@ -334,7 +334,7 @@ async def test_all_parts_of_all_feeds_are_painted_one_in_a_turn(
             for feed in feeds:
                 while "parts" not in await feed.receive_json(timeout=LONG):
                     pass
-            site.site.changes.tell()
+            site.site.changes.notify()
             await wait_until(lambda: painted.calls >= 2 * len(feeds) * len(want), within=LONG)
         for feed in feeds:
             await feed.close()

@@ -146,9 +146,9 @@ async def test_every_address_there_is_leads_who_is_not_in_to_the_door(
     async with box(tmp_path, make_home(tmp_path)) as made, run_box(made), serve_site(made) as site:
         bruno = await site.guest(Role.HOUSEHOLD)
         if how == "signed out":
-            await site.accounts.sign_out(bruno.who)
+            await site.accounts.sign_out(bruno.user)
         elif how == "removed":
-            await site.accounts.remove(site.owner.who, bruno.who.person, made.clock.now())
+            await site.accounts.remove_person(site.owner.user, bruno.user.person, made.clock.now())
         elif how == "another box's":
             bruno = replace(bruno, session=bruno.session[:-1] + ("A" if bruno.session[-1] != "A" else "E"))
         async with site.client(None if how == "nobody" else bruno) as client:
@@ -236,8 +236,8 @@ async def test_a_session_that_ends_ends_its_pages_too(tmp_path: Path) -> None:
             await feed.send_json({"want": ["en/state/front"]})
             while "parts" not in await feed.receive_json(timeout=20):
                 pass
-            await site.accounts.confirm(site.owner.who, "seven green herons", made.clock.now())
-            assert await site.accounts.remove(site.owner.who, bruno.who.person, made.clock.now()) is None
+            await site.accounts.confirm_password(site.owner.user, "seven green herons", made.clock.now())
+            assert await site.accounts.remove_person(site.owner.user, bruno.user.person, made.clock.now()) is None
             async with client.get("/", allow_redirects=False) as answer:
                 assert answer.status == 303
             made.front.changed()

@@ -41,7 +41,7 @@ def a_code(site: ServedSite, person: str | None = None) -> str:
     digest = claim_code_digest(code)
     assert digest is not None
     made = recovery_codes.RecoveryCode(
-        person=person or site.owner.who.person, digest=digest.hex(), boot=recovery_codes.boot_id(), mono=box.time.mono
+        person=person or site.owner.user.person, digest=digest.hex(), boot=recovery_codes.boot_id(), mono=box.time.mono
     )
     recovery_codes.store_code(box.home.way_in, made)
     return code
@@ -70,7 +70,7 @@ async def test_he_sets_a_new_password_is_in_and_everything_that_knew_the_old_one
                 "/enter", data={"name": "Anna", "password": password}, allow_redirects=False
             ) as answer:
                 assert (answer.status == 303) is good
-    assert [row["person"] for row in made.store.register.recovered()] == [site.owner.who.person]
+    assert [row["person"] for row in made.store.register.recovered()] == [site.owner.user.person]
 
 
 async def test_everybody_else_of_the_household_is_shown_it(site: ServedSite) -> None:
@@ -170,9 +170,9 @@ async def test_a_weak_password_spends_no_code(site: ServedSite) -> None:
 
 async def test_a_code_lets_in_nobody_who_is_no_owner_any_more(site: ServedSite, made: ShellBox) -> None:
     bruno = await site.guest(Role.OWNER)
-    code = a_code(site, bruno.who.person)
+    code = a_code(site, bruno.user.person)
     now = made.clock.now()
-    assert await site.accounts.set_role(site.owner.who, bruno.who.person, Role.HOUSEHOLD, now) is None
+    assert await site.accounts.set_role(site.owner.user, bruno.user.person, Role.HOUSEHOLD, now) is None
     async with site.client(None) as client:
         assert (await tried(client, code))[0] == 422
     assert made.store.register.recovered() == ()

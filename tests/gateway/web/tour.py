@@ -99,7 +99,7 @@ async def prepare_tour(
             await made.ring(PARCEL)
             await site.guest(Role.HOUSEHOLD, guest)
             write_survey(made.home.storage.folder)
-            await site.site._services.walks.begin("garage", "Ida")  # noqa: SLF001 - as on its page
+            await site.site._services.walk_tests.begin("garage", "Ida")  # noqa: SLF001 - as on its page
             await site.site._services.surveys.begin("garage", 24, by="Ida", person="p-ida")  # noqa: SLF001 - the same
             await propose_devices(site)
             await enrol_browser(site, guest)
@@ -116,7 +116,7 @@ def _write_home_file(folder: Path, house: Home) -> Path:
 
 async def enrol_browser(site: ServedSite, label: str) -> None:
     """A browser of the owner's goes out with her."""
-    store, now, who = site.box.store, site.box.clock.now(), site.owner.who
+    store, now, who = site.box.store, site.box.clock.now(), site.owner.user
     person = store.register.person(who.person)
     assert person is not None
     key = Jwk.of(load_private_key(bytes(31) + b"\x07").public_key()).model_dump_json()
@@ -133,7 +133,7 @@ async def propose_devices(site: ServedSite) -> None:
         ProposalRequest(kind="camera", name="porch", fields=camera, login=("admin", "eleven blue ladders")),
         ProposalRequest(kind="door", name="back-door", fields={"vendor": "esphome"}),
     ):
-        await proposals.propose(asked, by=site.owner.who.person, now=now)
+        await proposals.propose(asked, by=site.owner.user.person, now=now)
 
 
 def write_survey(folder: Path) -> None:
@@ -186,11 +186,11 @@ async def _one_time_link(site: ServedSite, form: str, fields: Mapping[str, str],
 
 async def _pages(made: ShellBox, site: ServedSite, new: str) -> Mapping[str, str]:
     now = made.clock.now()
-    assert await site.accounts.confirm(site.owner.who, ANNA_PASSWORD, now) is None
-    invited = await site.accounts.invite(site.owner.who, Role.INSTALLER, now)
+    assert await site.accounts.confirm_password(site.owner.user, ANNA_PASSWORD, now) is None
+    invited = await site.accounts.invite(site.owner.user, Role.INSTALLER, now)
     assert isinstance(invited, NewInvitation)
-    offered = await OwnerSuccession(site.accounts, made.store, entrance="front").offer(
-        site.owner.who, now, leaves_films=False, held_too=False
+    offered = await OwnerSuccession(site.accounts, made.store, entrance="front").make_offer(
+        site.owner.user, now, leaves_films=False, held_too=False
     )
     assert isinstance(offered, NewHouseOffer)
     later = now.utc + timedelta(hours=1)

@@ -43,7 +43,7 @@ async def test_whoever_signed_in_before_on_this_device_never_waits_for_what_stra
         assert wait_seconds(await house.sign_in(address=ANNA_PHONE)) > 60
         assert isinstance(await house.sign_in(address=ANNA_PHONE, device=anna.device), SessionSecrets)
         assert (
-            await house.accounts.confirm(anna.who, ANNA_PASSWORD, house.now) is AccountError.SIGNED_OUT
+            await house.accounts.confirm_password(anna.user, ANNA_PASSWORD, house.now) is AccountError.SIGNED_OUT
         )  # replaced by the new one
 
 
@@ -75,12 +75,12 @@ async def test_a_known_device_has_a_back_off_of_its_own(tmp_path: Path) -> None:
 async def test_a_stolen_session_cannot_try_passwords_for_ever(tmp_path: Path) -> None:
     async with running(tmp_path) as house:
         anna = await house.owner()
-        confirm = house.accounts.confirm
-        tries = [await confirm(anna.who, f"guess {number}", house.now) for number in range(8)]
+        confirm = house.accounts.confirm_password
+        tries = [await confirm(anna.user, f"guess {number}", house.now) for number in range(8)]
         assert tries == [AccountError.PASSWORD_WRONG] * 6 + [RetryAfter(1)] * 2
-        assert await confirm(anna.who, ANNA_PASSWORD, house.now) == RetryAfter(1)
+        assert await confirm(anna.user, ANNA_PASSWORD, house.now) == RetryAfter(1)
         assert await house.accounts.change_password(
-            anna.who, ANNA_PASSWORD, "nine blue cranes", house.now
+            anna.user, ANNA_PASSWORD, "nine blue cranes", house.now
         ) == RetryAfter(1)
 
 
@@ -90,7 +90,7 @@ async def test_a_known_device_is_known_for_its_own_person_only_and_not_for_ever(
         bob = await house.guest(anna, "Bob")
         await house.wrong(PAIR_POLICY.free + 1)
         assert wait_seconds(await house.sign_in(device=bob.device)) == 1
-        assert wait_seconds(await house.sign_in(device=f"{anna.who.device}.{'A' * 43}")) == 1
+        assert wait_seconds(await house.sign_in(device=f"{anna.user.device}.{'A' * 43}")) == 1
         house.watch.on(days=400)
         await house.wrong(PAIR_POLICY.free + 1)
         assert wait_seconds(await house.sign_in(device=anna.device)) == 1
@@ -182,8 +182,8 @@ async def test_on_a_full_disk_who_is_signed_in_stays_so_and_guesses_still_count(
         with monkeypatch.context() as full:
             for write in ("touch_session", "set_failure_counts", "set_device_failure_count"):
                 full.setattr(sessions, write, disk_full)
-            assert house.accounts.who(anna.session, house.watch.on(hours=1)) == anna.who
-            assert house.accounts.refusal(anna.who, UserRight.STOP, house.now) is None
+            assert house.accounts.find_user(anna.session, house.watch.on(hours=1)) == anna.user
+            assert house.accounts.refusal(anna.user, UserRight.STOP, house.now) is None
             for _ in range(PAIR_POLICY.free + 1):
                 with pytest.raises(StoreFailed):
                     await house.sign_in()

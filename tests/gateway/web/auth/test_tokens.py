@@ -9,17 +9,17 @@ from gateway.web.auth.tokens import COOKIE_BYTES, LINK_BYTES, SecretToken, claim
 def test_a_token_is_read_as_it_was_written_and_fits_its_own_digest_only(size: int, bits: int) -> None:
     token, other = SecretToken.new(size), SecretToken.new(size)
     assert len(token.secret) * 6 >= bits
-    read = SecretToken.read(token.text)
+    read = SecretToken.parse(token.text)
     assert read == token
-    assert token.fits(token.digest)
-    assert not token.fits(other.digest)
+    assert token.matches(token.digest)
+    assert not token.matches(other.digest)
     assert token.secret not in repr(token)
 
 
 @pytest.mark.parametrize("text", [None, "", ".", "a.b", "0" * 16 + "." + "é" * 43, "0" * 16 + "." + "A" * 44])
 def test_what_is_no_token_is_read_as_none(text: str | None) -> None:
-    assert SecretToken.read(text) is None
-    assert SecretToken.read(f"{SecretToken.new(COOKIE_BYTES).text}\n") is None
+    assert SecretToken.parse(text) is None
+    assert SecretToken.parse(f"{SecretToken.new(COOKIE_BYTES).text}\n") is None
 
 
 def test_a_code_is_the_same_however_it_is_typed_and_another_each_time() -> None:

@@ -29,7 +29,7 @@ MAC = f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {WEBKIT} Version/17.5 Sa
     ],
 )
 def test_a_browser_is_called_by_a_short_known_name(says: str, called: str) -> None:
-    word = UserAgent.said(says).word
+    word = UserAgent.parse(says).stored_text
     assert browser_name(word, "en") == called
     assert len(word) < 40
 

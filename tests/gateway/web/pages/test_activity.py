@@ -28,7 +28,7 @@ async def site(tmp_path: Path) -> AsyncIterator[ServedSite]:
 
 
 def texts(store: Store, of: str | None = None) -> list[str]:
-    return [one.text for one in activity_lines(store.register, "en", of=of)]
+    return [one.text for one in activity_lines(store.register, "en", person=of)]
 
 
 async def test_a_sign_in_is_told_with_its_browser_on_the_pages_of_whom_it_concerns(site: ServedSite) -> None:
@@ -74,7 +74,7 @@ async def test_a_burst_of_wrong_passwords_is_told_and_nobody_can_fill_the_log_wi
         await house.wrong(1)
         await house.wrong(60, "Nobody")  # of whom nothing is told: there is no such account
         await house.store.note("later", {}, house.now)  # what is not waited for is on disk before this
-        assert [text for text in texts(house.store, anna.who.person) if "wrong" in text] == [
+        assert [text for text in texts(house.store, anna.user.person) if "wrong" in text] == [
             "5 wrong passwords for Anna"
         ]
         await house.wrong(200)
@@ -90,7 +90,7 @@ async def test_a_wrong_password_where_one_is_known_already_counts_as_well(tmp_pa
         anna = await house.owner()
         tried = 0
         while tried < WRONG_PASSWORDS_BEFORE_REPORT:
-            outcome = await house.accounts.confirm(anna.who, "not the password", house.now)
+            outcome = await house.accounts.confirm_password(anna.user, "not the password", house.now)
             if isinstance(outcome, RetryAfter):
                 house.watch.on(seconds=outcome.seconds)
                 continue
@@ -106,9 +106,9 @@ async def test_what_becomes_of_accounts_is_told_the_newest_first_and_has_an_end(
         anna = await house.owner()
         bruno = await house.guest(anna, "Bruno")
         assert (
-            await house.accounts.change_password(bruno.who, ANNA_PASSWORD, "another set of herons", house.now) is None
+            await house.accounts.change_password(bruno.user, ANNA_PASSWORD, "another set of herons", house.now) is None
         )
-        assert await house.accounts.remove(anna.who, bruno.who.person, house.now) is None
+        assert await house.accounts.remove_person(anna.user, bruno.user.person, house.now) is None
         assert texts(house.store)[:3] == [
             "Bruno has no account any more (by Anna)",
             "Bruno changed their password",

@@ -113,7 +113,7 @@ async def test_an_installer_proposes_the_owner_is_told_at_home_and_accepts_with_
     assert load_home_file(house.file).devices["back-door"].kind == "door"
     assert house.reread == [""]
     assert "Accepted by Anna." in await house.page(owner)
-    told = [one.text for one in activity_lines(house.site.box.store.register, "en", of=None)]
+    told = [one.text for one in activity_lines(house.site.box.store.register, "en", person=None)]
     assert told[:2] == ["Anna accepted into the house: Door sensor back-door (proposed by Ines)",
                         "Ines proposed for the house: Door sensor back-door"]  # fmt: skip
 
@@ -130,7 +130,7 @@ async def test_an_owner_s_own_addition_asks_for_his_password_too(house: Home) ->
 async def test_an_installer_can_accept_nothing_however_he_asks(house: Home) -> None:
     ines, bruno = await house.site.guest(Role.INSTALLER, "Ines"), await house.site.guest(Role.HOUSEHOLD)
     before = house.file.read_bytes()
-    assert (await house.post(ines, DOOR | {"accepted": "1", "done": "true", "by": house.site.owner.who.person}))[
+    assert (await house.post(ines, DOOR | {"accepted": "1", "done": "true", "by": house.site.owner.user.person}))[
         0
     ] == 303
     (one,) = waiting(await house.page(house.site.owner))
@@ -362,12 +362,12 @@ async def test_a_crash_in_the_middle_of_accepting_loses_nothing_and_leaves_no_pa
     first._crash_point = dies  # noqa: SLF001 - as a process that is killed there
     before = house.file.read_bytes()
     with pytest.raises(Killed):
-        await first.accept([one], by=owner.who.person, now=made.clock.now())
+        await first.accept([one], by=owner.user.person, now=made.clock.now())
     assert house.file.read_bytes() == before
     again = make_proposals(made, house.file, lambda: None)
     assert again.waiting == 1, "it waits for the owner again"
     assert again.find(one) is not None
-    assert await again.accept([one], by=owner.who.person, now=made.clock.now()) == ()
+    assert await again.accept([one], by=owner.user.person, now=made.clock.now()) == ()
     assert "porch" in load_home_file(house.file).devices
     (house.folder / f"{'0' * 16}.login").write_text("left:behind")
     make_proposals(made, house.file, lambda: None)
@@ -397,7 +397,7 @@ def test_every_kind_of_the_house_file_and_every_vendor_of_a_kind_has_its_form() 
     assert set(FORM_FIELDS) == {*kinds, "entrance"} == set(PROPOSAL_KINDS)
     for kind, model in kinds.items():
         vendor = next(one for one in FORM_FIELDS[kind] if one.key == "vendor")
-        assert vendor.words == get_args(model.model_fields["vendor"].annotation), kind
+        assert vendor.choices == get_args(model.model_fields["vendor"].annotation), kind
         keys = {one.key.partition(".")[0] for one in FORM_FIELDS[kind]}
         assert keys <= set(model.model_fields), kind
         needed = {

@@ -150,7 +150,7 @@ async def test_who_is_signed_out_meanwhile_gets_no_more_and_no_whole_archive(sit
         await answer.content.readany()
         async with client.get(f"{HERE}/everything.zip") as another:
             assert another.status == 429, "one copy at a time"
-        await site.accounts.sign_out(site.owner.who)
+        await site.accounts.sign_out(site.owner.user)
         with pytest.raises(ClientPayloadError):
             await answer.read()
 
@@ -215,7 +215,7 @@ async def test_it_is_refused_in_plain_words_while_something_is_under_way(
         case _:
             await receive(made.store, make_offer(id="d1", parcels=("8L20524752032",)), now=made.clock.now())
             made.time.mono += 2 * 3600
-            assert await site.accounts.confirm(site.owner.who, ANNA_PASSWORD, made.clock.now()) is None
+            assert await site.accounts.confirm_password(site.owner.user, ANNA_PASSWORD, made.clock.now()) is None
     async with site.client(site.owner) as client:
         async with client.get(HERE, headers=ENGLISH) as answer:
             assert said[way] in await answer.text(), "told before anybody tries"
@@ -320,7 +320,7 @@ async def test_the_next_owner_takes_the_house_and_nobody_from_before_has_access(
     site: ServedSite, made: ShellBox
 ) -> None:
     bruno, ines = await site.guest(Role.HOUSEHOLD), await site.guest(Role.INSTALLER, "Ines")
-    invited = await site.accounts.invite(site.owner.who, Role.OWNER, made.clock.now())
+    invited = await site.accounts.invite(site.owner.user, Role.OWNER, made.clock.now())
     await receive(made.store, make_offer(id="d1", parcels=("8L20524752032",)), now=made.clock.now())
     await made.store.enlist(["a-phone"], made.clock.now())
     async with (
@@ -391,7 +391,7 @@ async def test_the_link_ends_after_a_week_and_with_who_gave_it(site: ServedSite,
     bruno = await site.guest(Role.OWNER)
     async with site.client(bruno) as giver, site.client(None) as clara:
         link = await offered(giver)
-        assert await site.accounts.remove(site.owner.who, bruno.who.person, made.clock.now()) is None
+        assert await site.accounts.remove_person(site.owner.user, bruno.user.person, made.clock.now()) is None
         assert (await taken(clara, link))[0] == 404
     async with site.client(site.owner) as anna, site.client(None) as clara:
         link = await offered(anna)

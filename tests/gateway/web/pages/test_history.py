@@ -218,9 +218,9 @@ async def test_a_link_ends_with_its_maker(site: ServedSite, how: str) -> None:
             assert answer.status == 200
         accounts, now = site.accounts, site.box.clock.now()
         if how == "removed":
-            assert await accounts.remove(site.owner.who, bruno.who.person, now) is None
+            assert await accounts.remove_person(site.owner.user, bruno.user.person, now) is None
         else:
-            assert await accounts.set_role(site.owner.who, bruno.who.person, Role.HOUSEHOLD, now) is None
+            assert await accounts.set_role(site.owner.user, bruno.user.person, Role.HOUSEHOLD, now) is None
         async with stranger.get(f"/shared/{token}") as answer:
             assert answer.status == 404
 

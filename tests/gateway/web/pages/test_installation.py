@@ -94,8 +94,8 @@ async def test_the_owner_s_own_test_asks_nobody_before_its_delivery(site: Served
 async def test_an_installer_who_tries_the_owner_s_delivery_anew_asks_the_owner_first(
     site: ServedSite, *, later: bool
 ) -> None:
-    walks = site.site._services.walks  # noqa: SLF001 - as its pages see it
-    await walks.begin("front", "Anna", person=site.owner.who.person)
+    walks = site.site._services.walk_tests  # noqa: SLF001 - as its pages see it
+    await walks.begin("front", "Anna", person=site.owner.user.person)
     walk = walks.walk("front")
     assert walk is not None
     delivery = next(n for n, step in enumerate(walk.steps) if step.trial is WalkTrial.DELIVERY)
@@ -165,7 +165,7 @@ async def test_there_is_a_picture_for_the_trial_that_asks_about_it_and_for_no_ot
             async with client.get(f"{WALK}/{name}") as answer:
                 assert answer.status == 404, name
     looks = site.box.store.keeping.looks
-    await wait_until(lambda: {look.person for look in looks(at_most=9)} == {site.owner.who.person})
+    await wait_until(lambda: {look.person for look in looks(at_most=9)} == {site.owner.user.person})
 
 
 async def test_a_household_member_neither_walks_nor_sees_the_devices(site: ServedSite) -> None:
@@ -174,7 +174,7 @@ async def test_a_household_member_neither_walks_nor_sees_the_devices(site: Serve
         for method, path in (("GET", "/installation"), ("GET", WALK), ("POST", WALK), ("POST", "/installation/test")):
             async with client.request(method, path, data={"do": "begin"} if method == "POST" else None) as answer:
                 assert answer.status == 403, path
-    assert site.site._services.walks.standing("front") is WalkTestStatus.NEVER  # noqa: SLF001 - as its pages see it
+    assert site.site._services.walk_tests.standing("front") is WalkTestStatus.NEVER  # noqa: SLF001 - as its pages see it
 
 
 async def test_a_device_that_cannot_be_reached_is_told_and_nothing_is_kept(site: ServedSite) -> None:

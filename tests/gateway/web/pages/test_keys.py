@@ -114,8 +114,8 @@ async def test_a_key_that_is_trusted_no_longer_opens_nothing_from_that_instant_o
             assert answer.status == 404
     rows = made.store.register.doings(("key_distrusted", "key_trusted"), at_most=9)
     assert [(row["kind"], row["by"], row["kid"]) for row in rows] == [
-        ("key_trusted", site.owner.who.person, "shop-1"),
-        ("key_distrusted", site.owner.who.person, "shop-1"),
+        ("key_trusted", site.owner.user.person, "shop-1"),
+        ("key_distrusted", site.owner.user.person, "shop-1"),
     ]
 
 

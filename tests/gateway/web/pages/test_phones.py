@@ -144,14 +144,14 @@ async def test_an_owner_adds_tries_and_removes_a_phone_and_sees_each_outcome_as_
         await phone.locator("[value=fr]").click()
         await expect(phone.locator("[value=fr]")).to_have_attribute("aria-pressed", "true")
         book = site.box.phonebook
-        assert await book.add(ear.json, site.owner.who.person) is None
+        assert await book.add(ear.json, site.owner.user.person) is None
         await expect(phone).to_have_count(2)
         await phone.nth(1).locator("[value=try]").focus()
         await book.speak(book.listed()[0].name, "en")  # the part is painted anew under his fingers
         await expect(phone.nth(0).locator("[value=en]")).to_have_attribute("aria-pressed", "true")
         held = page.locator(":focus")
         await expect(held).to_have_attribute("aria-label", re.compile("2$"))
-        await book.remove(book.listed()[1].name, site.owner.who.person)
+        await book.remove(book.listed()[1].name, site.owner.user.person)
         await expect(phone).to_have_count(1)
         await phone.locator("summary").click()
         await phone.locator("[value=remove]").click()

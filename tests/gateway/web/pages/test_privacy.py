@@ -110,7 +110,7 @@ async def test_a_shorter_retention_erases_at_once_with_a_tombstone_and_what_is_h
         assert "its time was over" in text
         assert "erased after 7 days" in await read(client, "/history")
     (row,) = kinds(made, "retention")
-    assert (row["days"], row["was"], row["by"]) == (7, 30, site.owner.who.person)
+    assert (row["days"], row["was"], row["by"]) == (7, 30, site.owner.user.person)
 
 
 async def test_how_long_films_are_kept_outlives_a_restart(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ async def test_who_replayed_a_film_is_shown_once_however_many_pieces_were_asked_
         await wait_until(lambda: made.store.keeping.looks(at_most=9))
         text = await read(client)
     (look,) = made.store.keeping.looks(at_most=9)
-    assert (look.kind, look.what, look.person) == ("film", "v1", site.owner.who.person)
+    assert (look.kind, look.what, look.person) == ("film", "v1", site.owner.user.person)
     assert "<b>Anna</b>" in text
     assert '<a href="/history/v1">a visit&#39;s film</a>' in text
 
@@ -222,7 +222,7 @@ async def test_while_a_visit_runs_it_is_and_not_a_moment_longer(site: ServedSite
             await answer.content.read()  # to the end, which comes
     await wait_until(lambda: made.store.keeping.looks(at_most=9))
     (look,) = made.store.keeping.looks(at_most=9)
-    assert (look.kind, look.what, look.person) == ("live", "hall", site.owner.who.person)
+    assert (look.kind, look.what, look.person) == ("live", "hall", site.owner.user.person)
 
 
 async def test_the_owner_may_choose_otherwise_and_back(site: ServedSite, made: ShellBox) -> None:
@@ -264,7 +264,7 @@ async def test_a_real_stream_of_the_hall_ends_with_the_visit(tmp_path: Path, cam
 
 async def test_an_erasure_names_who_asked_for_it(site: ServedSite, made: ShellBox) -> None:
     await filmed(made, "v1", days_ago=1)
-    assert await site.accounts.confirm(site.owner.who, ANNA_PASSWORD, made.clock.now()) is None
+    assert await site.accounts.confirm_password(site.owner.user, ANNA_PASSWORD, made.clock.now()) is None
     async with site.client(site.owner) as client:
         async with client.post(
             "/entrance/front", data={"do": "erase", "visit": "v1"}, headers={"Accept": "application/json"}

@@ -48,7 +48,7 @@ async def test_browser_and_box_agree_on_keys_that_nobody_else_has(site: ServedSi
     assert (ours.up, ours.down) == (phone.keys.up, phone.keys.down)
     assert kept.label == "Anna's phone"
     assert json.loads(phone.opened(kept.farewell).text) == {"ended": True, "browser": phone.browser}
-    assert kept.person.id == site.owner.who.person
+    assert kept.person.id == site.owner.user.person
 
 
 async def test_it_takes_the_password_however_fresh_the_last_one_is(site: ServedSite, made: ShellBox) -> None:

@@ -51,7 +51,7 @@ class RemoteHousehold:
     async def brings(self, token: bytes | str) -> JobReceipt:
         """The hub brings an envelope, whatever is in it."""
         text = token if isinstance(token, str) else token.decode()
-        return await self.household.take(Job(job="job-1", kind=JobKind.OWNER, token=text))
+        return await self.household.accept_job(Job(job="job-1", kind=JobKind.OWNER, token=text))
 
     async def orders(self, do: str, *, by: RemoteBrowser | None = None, **said: Any) -> str | None:  # noqa: ANN401 - an order's own
         """Order something; None: it was taken in, else why not."""
@@ -86,7 +86,7 @@ class RemoteHousehold:
     async def put(self, sealed: str, *, by: RemoteBrowser | None = None) -> str | None:
         """The hub puts a question."""
         one = by or self.phone
-        return await self.household.ask(SealedQuery(via="hub-1", id="q-1", browser=one.browser, sealed=sealed))
+        return await self.household.answer_query(SealedQuery(via="hub-1", id="q-1", browser=one.browser, sealed=sealed))
 
     async def state(self, by: RemoteBrowser | None = None) -> dict[str, Any]:
         """How the house stands, as a browser sees it."""
@@ -111,8 +111,8 @@ async def remote_household(
     """The owner has enrolled a browser and has left the house."""
     made_house = (house or make_home(folder)).model_copy(update={"hub": HUB})
     async with box(folder, made_house, time=ManualTime(mono=at)) as made, run_box(made), serve_site(made) as site:
-        household = RemoteSessions(site.site._services, site.site.changes, home=HUB.home, reached=reached)  # noqa: SLF001 - as app.py has them
-        household._queries = QueryService(site.site._services, site.site.changes, held=held)  # noqa: SLF001 - a shorter wait
+        household = RemoteSessions(site.site._services, site.site.changes, home=HUB.home, crash_point=reached)  # noqa: SLF001 - as app.py has them
+        household._queries = QueryService(site.site._services, site.site.changes, long_poll_s=held)  # noqa: SLF001 - a shorter wait
         one = RemoteHousehold(made, site, RemoteBrowser(), household)
         one.synchronised(one.phone)
         async with site.client(site.owner) as client:

@@ -84,9 +84,9 @@ async def test_who_is_no_owner_any_more_decides_on_no_brand_any_more(tmp_path: P
         register = here.made.store.register
         person = here.made.store.browsers.browser(bruno.browser)
         assert person is not None
-        await register.set_role(person.person.id, "household", here.made.clock.now(), by=here.site.owner.who.person)
+        await register.set_role(person.person.id, "household", here.made.clock.now(), by=here.site.owner.user.person)
         assert await here.orders("revoke", by=bruno, brand="shop") == "not_allowed"
-        await register.set_role(person.person.id, "installer", here.made.clock.now(), by=here.site.owner.who.person)
+        await register.set_role(person.person.id, "installer", here.made.clock.now(), by=here.site.owner.user.person)
         assert await here.orders("stop", by=bruno) == "not_allowed"
         assert (await here.asks("state", by=bruno))[0] == {"refused": "not_allowed"}
 
@@ -148,7 +148,7 @@ async def test_the_same_envelope_again_is_the_same_receipt_and_nothing_is_done_t
         assert (await here.brings(sealed)).state == "received"
         await wait_until(here.made.front.stopped)
         await here.became()
-        await here.made.reception.wished("front", _lift(), here.site.owner.who.person)
+        await here.made.reception.wished("front", _lift(), here.site.owner.user.person)
         await wait_until(lambda: not here.made.front.stopped())
         here.made.time.mono += 3600  # it would be over by now
         for _ in range(3):
@@ -178,7 +178,7 @@ async def test_an_older_order_is_refused_whatever_it_is(tmp_path: Path) -> None:
 async def test_a_permit_that_was_held_back_does_not_undo_what_was_decided_at_home_meanwhile(tmp_path: Path) -> None:
     async with remote_household(tmp_path, home_without_permission(make_home(tmp_path))) as here:
         permit = here.phone.sealed(await permit_of(here))
-        assert await here.made.reception.letting.refuse("shop", here.site.owner.who.person) is None
+        assert await here.made.reception.letting.refuse("shop", here.site.owner.user.person) is None
         assert (await here.brings(permit)).state == "received"
         order = await here.became()
         assert (order.state, order.why) == ("failed", "ask_changed")
@@ -189,7 +189,7 @@ async def test_a_permit_and_a_revocation_in_the_same_moment_end_as_a_revocation(
     """The permit is looked at before the revocation is on the disk, and stored behind it."""
     async with remote_household(tmp_path, home_without_permission(make_home(tmp_path))) as here:
         now, letting = await ask(here), here.made.reception.letting
-        revoking = asyncio.create_task(letting.revoke("shop", here.site.owner.who.person))
+        revoking = asyncio.create_task(letting.revoke("shop", here.site.owner.user.person))
         await asyncio.sleep(0)
         await here.orders("permit", life=86_400, brand="shop", ask=now, terms=TERMS)
         order = await here.became()
@@ -201,7 +201,7 @@ async def test_a_permit_and_a_revocation_in_the_same_moment_end_as_a_revocation(
 async def test_a_yes_that_is_stored_behind_a_revocation_of_the_same_moment_does_not_count(tmp_path: Path) -> None:
     """What was shown is compared where it is decided: between a look and the disk the house may say something else."""
     async with remote_household(tmp_path) as here:
-        letting, person = here.made.reception.letting, here.site.owner.who.person
+        letting, person = here.made.reception.letting, here.site.owner.user.person
         shown = here.made.store.permission("shop")
         assert shown is not None
         revoked, permitted = await asyncio.gather(
@@ -342,7 +342,7 @@ async def test_a_brand_that_waits_is_let_in_under_the_terms_that_were_signed_and
         assert (permission.terms.hours, permission.terms.days) == ("08:00-20:00", frozenset({"mon", "wed"}))
         assert not permission.terms.hub_signed
         (decided,) = [row for row in here.made.store.decisions() if row.get("by") is not None]
-        assert decided["by"] == here.site.owner.who.person
+        assert decided["by"] == here.site.owner.user.person
         kept = here.made.store.browsers.orders(here.phone.browser, at_most=1)[0]
         bodies = [one.body for one in here.made.store.entries() if isinstance(one.body, bytes)]
         assert any(kept.signed in body for body in bodies), "whoever checks the log sees what was signed"

@@ -12,7 +12,7 @@ from devices.reports import DoorReport, DoorState
 from gateway.domain.delivery.permission import PermissionStatus
 from gateway.protocol.browser_envelope import MAX_UP_BYTES
 from gateway.web.auth.roles import ROLE_RIGHTS, Role
-from gateway.web.remote.queries import CHUNK_BYTES, MAX_CONCURRENT_QUESTIONS
+from gateway.web.remote.queries import CHUNK_BYTES, MAX_CONCURRENT_QUERIES
 from tests.gateway.domain.delivery.house import receive
 from tests.gateway.domain.delivery.shop import NOW, PARCEL, make_offer
 from tests.gateway.web.remote.away import NOON_MONO_S, remote_household
@@ -99,7 +99,7 @@ async def test_what_a_brand_asks_has_another_digest_with_each_decision(tmp_path:
     async with remote_household(tmp_path, home_without_permission(make_home(tmp_path))) as here:
         seen = set()
         for standing in (None, PermissionStatus.GRANTED, PermissionStatus.REVOKED, PermissionStatus.GRANTED):
-            letting, person = here.made.reception.letting, here.site.owner.who.person
+            letting, person = here.made.reception.letting, here.site.owner.user.person
             if standing is PermissionStatus.GRANTED:
                 permission = here.made.store.permission("shop")
                 assert permission is not None
@@ -128,7 +128,7 @@ async def test_each_question_asks_for_its_right_and_a_right_that_is_gone_is_gone
             assert "refused" not in answer, ask
         person = here.made.store.browsers.browser(bruno.browser)
         assert person is not None
-        anna = here.site.owner.who.person
+        anna = here.site.owner.user.person
         await here.made.store.register.set_role(person.person.id, "installer", here.made.clock.now(), by=anna)
         for ask, said in questions.items():
             assert (await here.asks(ask, by=bruno, **said))[0] == {"refused": "not_allowed"}, ask
@@ -155,7 +155,7 @@ async def test_the_inside_is_not_shown_while_nothing_is_filmed_and_who_looked_is
         await here.made.store.raise_floor(here.made.clock.now().utc)
         looks = here.made.store.keeping.looks(at_most=9)
         assert {(one.kind, one.what, one.person) for one in looks} == {
-            ("live", "cam", here.site.owner.who.person), ("live", "hall", here.site.owner.who.person)
+            ("live", "cam", here.site.owner.user.person), ("live", "hall", here.site.owner.user.person)
         }  # fmt: skip
 
 
@@ -187,7 +187,7 @@ async def test_a_film_comes_in_pieces_that_make_it_up_and_nothing_else_of_the_di
             assert (await here.asks(path=FILM, **ask))[0] == {"refused": "not_here"}  # type: ignore[arg-type]  # JSON
         file.with_name("elsewhere").rename(file)
         await here.made.store.hold(INCIDENT, None, here.made.clock.now())
-        await here.made.archive.erase(INCIDENT, here.site.owner.who.person)
+        await here.made.archive.erase(INCIDENT, here.site.owner.user.person)
         assert (await here.asks("film", path=FILM, piece=0))[0] == {"refused": "not_here"}
         assert (await here.asks("visits"))[0] == {"visits": []}
 
@@ -274,7 +274,7 @@ async def test_an_answer_is_for_the_browser_that_asked_alone(tmp_path: Path) -> 
 async def test_one_browser_cannot_keep_the_box_busy(tmp_path: Path) -> None:
     async with remote_household(tmp_path, held=1.0) as here:
         known = (await here.asks("state"))[0]["version"]
-        waiting = [asyncio.create_task(here.asks("state", after=known)) for _ in range(MAX_CONCURRENT_QUESTIONS)]
+        waiting = [asyncio.create_task(here.asks("state", after=known)) for _ in range(MAX_CONCURRENT_QUERIES)]
         await asyncio.sleep(0.3)
         assert (await here.asks("state"))[0] == {"refused": "too_many"}
         assert all("refused" not in answer for answer, _ in await asyncio.gather(*waiting))
