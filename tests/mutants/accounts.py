@@ -46,17 +46,17 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a known device waits for what strangers try",
         file=f"{WEB}auth/accounts.py",
-        old="attempt = LoginAttempt(device=token.id) if token is not None else self.login_throttle",
-        new="attempt = self.login_throttle",
+        old="attempt = LoginAttempt(device=token.id) if token is not None else self.throttle",
+        new="attempt = self.throttle",
         tests=(f"{TRIES}::test_whoever_signed_in_before_on_this_device_never_waits_for_what_strangers_try",),
     ),
     Mutant(
         name="a wrong password is counted after it was looked at",
         file=f"{WEB}auth/accounts.py",
-        old="            tries = await self.login_throttle.count_attempt(attempt, now)\n"
+        old="            tries = await self.throttle.count_attempt(attempt, now)\n"
         "            fits = await self._passwords.matches(password, stored, stranger=stranger)\n",
         new="            fits = await self._passwords.matches(password, stored, stranger=stranger)\n"
-        "            tries = await self.login_throttle.count_attempt(attempt, now)\n",
+        "            tries = await self.throttle.count_attempt(attempt, now)\n",
         tests=(f"{TRIES}::test_tries_at_the_same_moment_all_count",),
     ),
     Mutant(

@@ -48,8 +48,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="parts of a page are painted for whoever is signed in",
         file=f"{WEB}server/authorization.py",
-        old="(viewer.user is None or self.accounts.refusal(viewer.user, right, self.now) is not None):",
-        new="viewer.user is None:",
+        old="(user is None or self.accounts.refusal(user, right, self.now) is not None):",
+        new="user is None:",
         tests=("tests/gateway/web/test_rights.py::test_an_installer_s_live_connection_shows_no_visit_s_story",),
     ),
     Mutant(

@@ -111,7 +111,7 @@ class UserAccounts:
     def __init__(self, store: Store, now: Now, *, passwords: PasswordHashing | None = None) -> None:
         self._register = store.register
         self._passwords = passwords or PasswordHashing()
-        self.login_throttle = LoginThrottle(store.register, now)
+        self.throttle = LoginThrottle(store.register, now)
         floors = (EARLIEST_TIME, store.floor(), store.register.newest())
         self._clock = EarliestClock(max(floor for floor in floors if floor is not None), now)
         # When each session's password was given last, on the monotonic clock. In memory only: no clock can be set so
@@ -172,15 +172,13 @@ class UserAccounts:
         key = name_key(name)
         found = self._register.named(key)
         token = self._known_device(device, None if found is None else found[0], now)
-        attempt = (
-            LoginAttempt(device=token.id) if token is not None else self.login_throttle.stranger_attempt(key, address)
-        )
+        attempt = LoginAttempt(device=token.id) if token is not None else self.throttle.stranger_attempt(key, address)
         wait = self._retry_after(attempt, now)
         if wait is not None:
             return wait
         stored, stranger = None if found is None else found[1], token is None
         with self._passwords.queue_slot(stranger=stranger):
-            tries = await self.login_throttle.count_attempt(attempt, now)
+            tries = await self.throttle.count_attempt(attempt, now)
             fits = await self._passwords.matches(password, stored, stranger=stranger)
         if not fits or found is None or stored is None:
             self._log_wrong_password(None if found is None else found[0].id, tries, now)
@@ -191,7 +189,7 @@ class UserAccounts:
         )
         if not await self._register.enter(person.id, stored, self.sign_in_entry(session, token, now, browser)):
             return AccountError.WRONG
-        await self.login_throttle.record_success(attempt, now)
+        await self.throttle.record_success(attempt, now)
         if self._passwords.needs_rehash(stored):
             await self._register.renew_hash(person.id, stored, await self._passwords.hash(password))
         return self.session_secrets(person, session, token, now)
@@ -207,11 +205,11 @@ class UserAccounts:
         wait = self._retry_after(attempt, now)
         if wait is not None:
             return wait
-        tries = await self.login_throttle.count_attempt(attempt, now)
+        tries = await self.throttle.count_attempt(attempt, now)
         if not await self._passwords.matches(password, self._register.password_of(user.person), stranger=False):
             self._log_wrong_password(user.person, tries, now)
             return AccountError.PASSWORD_WRONG
-        await self.login_throttle.record_success(attempt, now)
+        await self.throttle.record_success(attempt, now)
         if self._running_session(user.session, now) is None:
             return AccountError.SIGNED_OUT
         self._mark_confirmed(user.session, now)
@@ -363,7 +361,7 @@ class UserAccounts:
     # ---- within
 
     def _retry_after(self, attempt: LoginAttempt, now: Now) -> RetryAfter | None:
-        wait = self.login_throttle.wait_s(attempt, now)
+        wait = self.throttle.wait_s(attempt, now)
         if wait > 0:
             return RetryAfter(math.ceil(wait))
         return RetryAfter(_QUEUE_RETRY_DELAY_S) if attempt.device is None and self._passwords.is_crowded else None

@@ -114,7 +114,7 @@ class OwnerSuccession:
                 return AccountError.UNKNOWN
 
     async def _count_wrong_code(self, address: str, now: Now) -> AccountError | RetryAfter:
-        tries = self._accounts.login_throttle
+        tries = self._accounts.throttle
         attempt = tries.address_attempt(address)
         wait = tries.wait_s(attempt, now)
         if wait > 0:

@@ -190,11 +190,8 @@ class Authorizer:
 
     def render_fragment(self, viewer: Viewer, name: str, language: Language) -> str:
         """Paint a part for who looks, as long as they may see it (KeyError)."""
-        kind = name.partition("/")[0]
-        right = FRAGMENT_RIGHTS.get(kind)
-        if right is not None and (
-            viewer.user is None or self.accounts.refusal(viewer.user, right, self.now) is not None
-        ):
+        user, right = viewer.user, FRAGMENT_RIGHTS.get(name.partition("/")[0])
+        if right is not None and (user is None or self.accounts.refusal(user, right, self.now) is not None):
             raise KeyError(name)
         return self.renderer.render_fragment(name, replace(viewer, language=language))
 
