@@ -58,9 +58,7 @@ class FormField:
 
 
 def _device_fields(kind: DeviceKind, *more: FormField) -> tuple[FormField, ...]:
-    vendor = FormField(
-        key="vendor", input_type=InputType.CHOICE, choices=VendorOf(kind).names, is_required=True
-    )
+    vendor = FormField(key="vendor", input_type=InputType.CHOICE, choices=VendorOf(kind).names, is_required=True)
     return (vendor, FormField(key="address"), *more)
 
 

@@ -51,7 +51,7 @@ def check_configuration(folder: Path) -> None:
         load(folder, ACME.replace("false", "true"))
     lock = schema(ConfigFile.HOME)["$defs"]["LockDevice"]["properties"]
     assert "acme" in lock["vendor"]["enum"]
-    assert "acme" in FORM_FIELDS["lock"][0].words
+    assert "acme" in FORM_FIELDS["lock"][0].choices
 
 
 def check_broker(home: Home) -> None:
