@@ -126,25 +126,27 @@ class PagesSite:
         )
         for part in parts:
             app.add_routes(part.routes())
-        app.add_routes(
-            [
-                web.get("/feed", self._feed),
-                web.get("/c/{digest}", self._courier_page),
-                web.get("/c/{digest}/feed", self._courier_feed),
-                web.get("/c/{digest}/label", self._label_reader_page),
-                web.get("/c/{digest}/receipt", self._receipt),
-                web.get("/certificate", self._trust_page),
-                web.get("/certificate/authority.crt", self._authority),
-                web.get("/static/{name}", self._static),
-                web.post("/language", self._language),
-            ]
-        )
+        app.add_routes(self._routes())
         self._runner = web.AppRunner(
             app, access_log=None, shutdown_timeout=1.0, keepalive_timeout=REQUEST_TIMEOUT_S, logger=http_logger()
         )
         self._connection_limiter: ConnectionLimiter | None = None
         self._request_turns, self._feeds = RequestTurns(), FeedLimit()
         self._accept_tasks: tuple[asyncio.Task[None], ...] = ()
+
+    def _routes(self) -> list[web.RouteDef]:
+        """Return the addresses that the site itself serves."""
+        return [
+            web.get("/feed", self._feed),
+            web.get("/c/{digest}", self._courier_page),
+            web.get("/c/{digest}/feed", self._courier_feed),
+            web.get("/c/{digest}/label", self._label_reader_page),
+            web.get("/c/{digest}/receipt", self._receipt),
+            web.get("/certificate", self._trust_page),
+            web.get("/certificate/authority.crt", self._authority),
+            web.get("/static/{name}", self._static),
+            web.post("/language", self._language),
+        ]
 
     async def run(self) -> None:
         """Serve until cancelled. No door waits for a page: what cannot be had is told, and tried again."""
