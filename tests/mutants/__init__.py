@@ -1,75 +1,18 @@
 """Faults that are planted one by one, each with the tests that must catch it: `python -m tests.mutants`.
 
-To add some: a module with a tuple `MUTANTS`, and its name in the table below.
+To add some: a module of this package with a tuple `MUTANTS`.
 """
 
-from tests.mutants import (
-    accounts,
-    adding,
-    announcing,
-    asked,
-    away,
-    broker,
-    cluster,
-    codes_attacked,
-    contained,
-    examining,
-    floods,
-    guard,
-    homeassistant,
-    hub,
-    hub_attacked,
-    joining,
-    keeping,
-    keys,
-    leaving,
-    letting,
-    pages,
-    pages_attacked,
-    pocket,
-    radio,
-    reading,
-    remote,
-    rolled_back,
-    shell,
-    surroundings,
-    visit,
-    visit_attacked,
-    webhooks,
-)
-from tests.mutants.words import Mutant
+import pkgutil
+from importlib import import_module
 
-ALL: tuple[Mutant, ...] = (
-    *accounts.MUTANTS,
-    *adding.MUTANTS,
-    *announcing.MUTANTS,
-    *asked.MUTANTS,
-    *away.MUTANTS,
-    *broker.MUTANTS,
-    *cluster.MUTANTS,
-    *contained.MUTANTS,
-    *codes_attacked.MUTANTS,
-    *examining.MUTANTS,
-    *floods.MUTANTS,
-    *guard.MUTANTS,
-    *homeassistant.MUTANTS,
-    *hub.MUTANTS,
-    *hub_attacked.MUTANTS,
-    *joining.MUTANTS,
-    *keeping.MUTANTS,
-    *keys.MUTANTS,
-    *leaving.MUTANTS,
-    *letting.MUTANTS,
-    *pages.MUTANTS,
-    *pages_attacked.MUTANTS,
-    *pocket.MUTANTS,
-    *radio.MUTANTS,
-    *reading.MUTANTS,
-    *remote.MUTANTS,
-    *rolled_back.MUTANTS,
-    *shell.MUTANTS,
-    *surroundings.MUTANTS,
-    *visit.MUTANTS,
-    *visit_attacked.MUTANTS,
-    *webhooks.MUTANTS,
-)
+from tests.mutants.mutant import Mutant
+
+PROGRAMS = {"__main__", "mutant", "shape", "worker"}
+
+MODULES: dict[str, tuple[Mutant, ...]] = {
+    module.name: import_module(f"{__name__}.{module.name}").MUTANTS
+    for module in pkgutil.iter_modules(__path__)
+    if module.name not in PROGRAMS
+}
+ALL: tuple[Mutant, ...] = tuple(mutant for mutants in MODULES.values() for mutant in mutants)

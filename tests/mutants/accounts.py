@@ -1,6 +1,6 @@
 """Faults in who may come in: rights, sessions, wrong passwords, the first owner."""
 
-from tests.mutants.words import Mutant
+from tests.mutants.mutant import Mutant
 
 ACCOUNTS = "tests/gateway/web/auth/test_accounts.py"
 TRIES = "tests/gateway/web/auth/test_login_throttle.py"
@@ -12,13 +12,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an installer sees live pictures",
         file=f"{WEB}auth/roles.py",
-        old=("        UserRight.WALK_TEST,\n        UserRight.DIAGNOSTICS,\n        # Never"),
-        new=(
-            "        UserRight.WALK_TEST,\n"
-            "        UserRight.DIAGNOSTICS,\n"
-            "        UserRight.WATCH_LIVE,\n"
-            "        # Never"
-        ),
+        old=("        UserRight.WALK_TEST,\n        UserRight.DIAGNOSTICS,\n    }\n"),
+        new=("        UserRight.WALK_TEST,\n        UserRight.DIAGNOSTICS,\n        UserRight.WATCH_LIVE,\n    }\n"),
         tests=("tests/gateway/web/auth/test_roles.py",),
     ),
     Mutant(
@@ -76,8 +71,18 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a box that has an owner can be claimed",
         file=f"{STORE}people.py",
-        old=('a wrong one counts."""\n    if has_owner(connection):'),
-        new=('a record_failed_sign_ins one counts."""\n    if not connection:'),
+        old=(
+            "def check_claim_code(connection: sqlite3.Connection, secret: bytes, now: Now) -> ClaimResult:\n"
+            "    if has_owner(connection):\n"
+            "        return ClaimResult.TAKEN\n"
+            '    row = connection.execute("SELECT secret, wrong FROM claim").fetchone()\n'
+        ),
+        new=(
+            "def check_claim_code(connection: sqlite3.Connection, secret: bytes, now: Now) -> ClaimResult:\n"
+            "    if not connection:\n"
+            "        return ClaimResult.TAKEN\n"
+            '    row = connection.execute("SELECT secret, wrong FROM claim").fetchone()\n'
+        ),
         tests=(f"{PEOPLE}::test_two_claims_at_once_make_one_owner",),
     ),
     Mutant(
@@ -90,17 +95,30 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the last owner can be removed",
         file=f"{STORE}people.py",
-        old=('        return AccountChangeResult.LAST_OWNER\n    connection.execute("UPDATE person SET removed'),
-        new="""        pass
-    connection.execute("UPDATE person SET removed""",
+        old=(
+            "        return AccountChangeResult.LAST_OWNER\n"
+            '    connection.execute("UPDATE person SET removed = ?, password = NULL WHERE id '
+            '= ?", (to_micros(now.utc), ident))\n'
+        ),
+        new=(
+            "        pass\n"
+            '    connection.execute("UPDATE person SET removed = ?, password = NULL WHERE id '
+            '= ?", (to_micros(now.utc), ident))\n'
+        ),
         tests=(f"{PEOPLE}::test_a_house_is_never_without_an_owner",),
     ),
     Mutant(
         name="somebody who was removed stays signed in",
         file=f"{STORE}people.py",
-        old='    connection.execute("DELETE FROM device WHERE person = ?", (ident,))\n'
-        '    connection.execute("DELETE FROM share WHERE by = ?", (ident,))\n    append(',
-        new='    connection.execute("DELETE FROM share WHERE by = ?", (ident,))\n    append(',
+        old=(
+            '    connection.execute("DELETE FROM device WHERE person = ?", (ident,))\n'
+            '    connection.execute("DELETE FROM share WHERE by = ?", (ident,))\n'
+            '    append(connection, "person_removed", {"person": ident, "by": by}, utc=now.utc)\n'
+        ),
+        new=(
+            '    connection.execute("DELETE FROM share WHERE by = ?", (ident,))\n'
+            '    append(connection, "person_removed", {"person": ident, "by": by}, utc=now.utc)\n'
+        ),
         tests=(f"{PEOPLE}::test_somebody_who_was_removed_is_gone_at_once_and_his_name_is_free",),
     ),
     Mutant(

@@ -1,6 +1,6 @@
 """Faults in what may come into the house file from a page."""
 
-from tests.mutants.words import Mutant
+from tests.mutants.mutant import Mutant
 
 PURE = "tests/gateway/installation/test_proposal.py"
 KEPT = "tests/gateway/installation/test_proposals.py"

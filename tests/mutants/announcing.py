@@ -1,6 +1,6 @@
 """Faults of deliveries and events at the hub."""
 
-from tests.mutants.words import Mutant
+from tests.mutants.mutant import Mutant
 
 _ACCOUNT = (
     "tests/gateway/storage/test_delivery_records.py"
@@ -74,8 +74,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the account of a change's bytes names the first promise's",
         file="gateway/storage/offers.py",
-        old=" message = excluded.message,",
-        new="",
+        old='        " signed_by = excluded.signed_by, message = excluded.message,"\n',
+        new='        " signed_by = excluded.signed_by,"\n',
         tests=(
             "tests/gateway/storage/test_delivery_records.py::test_it_names_the_bytes_of_the_message_that_was_taken_last",
         ),

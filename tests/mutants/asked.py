@@ -1,6 +1,6 @@
 """Faults in what the household asks for: a pause from-to, a door to be locked now."""
 
-from tests.mutants.words import Mutant
+from tests.mutants.mutant import Mutant
 
 TESTS = "tests/gateway/"
 PAUSES = f"{TESTS}domain/visit/test_pauses.py"
@@ -17,8 +17,8 @@ MUTANTS = (
     Mutant(
         name="a pause goes on for one instant more",
         file="gateway/domain/visit/rules.py",
-        old="pause.start <= now.utc < pause.end",
-        new="pause.start <= now.utc <= pause.end",
+        old="    return any(pause.start <= now.utc < pause.end for pause in state.pauses)\n",
+        new="    return any(pause.start <= now.utc <= pause.end for pause in state.pauses)\n",
         tests=(PAUSES,),
     ),
     Mutant(

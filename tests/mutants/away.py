@@ -1,6 +1,6 @@
 """Faults in the page for away from home: what a hub could make of it, and what its reader could be told wrongly."""
 
-from tests.mutants.words import Mutant
+from tests.mutants.mutant import Mutant
 
 SCRIPTS = "gateway/web/static"
 BROWSER = "tests/gateway/web/test_away_in_a_browser.py"
@@ -109,8 +109,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the hub keeps a box's last word to its browser to itself",
         file="gateway/hub/http/problem.py",
-        old="sealed=self.sealed",
-        new="sealed=None",
+        old=("            sealed=self.sealed,\n        )\n"),
+        new=("            sealed=None,\n        )\n"),
         tests=(
             (
                 "tests/gateway/hub/api/test_household.py::"

@@ -1,6 +1,6 @@
 """Faults in what the house's broker lets in, and in whom its clients believe."""
 
-from tests.mutants.words import Mutant
+from tests.mutants.mutant import Mutant
 
 ATTACKED = "tests/gateway/mqtt/test_broker_attacked.py"
 LISTED = "tests/gateway/config/test_broker_acl.py"
@@ -19,8 +19,8 @@ MUTANTS = (
     Mutant(
         name="home assistant commands devices",
         file="gateway/config/broker_acl.py",
-        old='"write perron/ha/+/set",',
-        new='"write perron/#",',
+        old=('        f"read {BRIDGE_STATE}",\n        "write perron/ha/+/set",\n'),
+        new=('        f"read {BRIDGE_STATE}",\n        "write perron/#",\n'),
         tests=(ATTACKED,),
     ),
     Mutant(

@@ -1,6 +1,6 @@
 """Faults in what a cluster's nodes are told of homes: who comes that must not, who is kept out that counts."""
 
-from tests.mutants.words import Mutant
+from tests.mutants.mutant import Mutant
 
 ACCOUNTS = "tests/gateway/hub/cluster/test_accounts.py"
 RIGHTS = "test_rights_that_another_hub_wrote_otherwise_are_written_anew_and_right_ones_are_left"
@@ -56,8 +56,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a node that is away is asked first again",
         file="gateway/hub/cluster/management_api.py",
-        old=("                self._last_host = host\n"),
-        new="",
+        old=("            else:\n                self._last_host = host\n"),
+        new="            else:\n                pass\n",
         tests=(f"{NODES}::test_a_node_that_is_away_costs_nothing_but_a_try_and_the_one_that_answered_is_asked_first",),
     ),
     Mutant(

@@ -1,6 +1,6 @@
 """Faults of parcel codes, of what strangers' devices and announcements say, and of the courier's code."""
 
-from tests.mutants.words import Mutant
+from tests.mutants.mutant import Mutant
 
 _CODES = "tests/gateway/domain/delivery/test_barcodes.py"
 _LINES = "tests/gateway/cli/test_lines.py"

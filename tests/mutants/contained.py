@@ -1,6 +1,6 @@
 """Faults in what keeps one piece of outside work from ending everything else."""
 
-from tests.mutants.words import Mutant
+from tests.mutants.mutant import Mutant
 
 HUB = "tests/gateway/hub/test_contained.py"
 BOX = "tests/gateway/test_contained.py"
@@ -32,8 +32,11 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a delivery of the sandbox that cannot be worked stays as it is",
         file="gateway/hub/sandbox/robot.py",
-        old="                    await self._refuse(name, what, id_, now)\n",
-        new="",
+        old=(
+            "                    self._set_aside.add(id_)\n"
+            "                    await self._refuse(name, what, id_, now)\n"
+        ),
+        new="                    self._set_aside.add(id_)\n",
         tests=(f"{HUB}::test_a_delivery_that_the_sandbox_cannot_work_is_refused_and_every_other_is_delivered",),
     ),
     Mutant(
@@ -87,8 +90,11 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an order that cannot be done is not noted, and each start does it again",
         file="gateway/web/remote/orders.py",
-        old=("                self._finish(order, FAILED)  # noted, so that no start does it again\n"),
-        new="                pass\n",
+        old=(
+            "            if piece.fault is not None:\n"
+            "                self._finish(order, FAILED)  # noted, so that no start does it again\n"
+        ),
+        new=("            if piece.fault is not None:\n                pass\n"),
         tests=(f"{BOX}::test_an_order_that_cannot_be_done_is_noted_as_failed_and_the_next_is_done",),
     ),
     Mutant(

@@ -1,6 +1,6 @@
 """Faults in the examination of a house and in its page."""
 
-from tests.mutants.words import Mutant
+from tests.mutants.mutant import Mutant
 
 BROKER = "tests/gateway/installation/diagnostics/test_broker.py"
 ROUNDS = "tests/gateway/installation/diagnostics/test_rounds.py"
@@ -24,8 +24,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an examination does not wait for whoever speaks as the installer",
         file="gateway/installation/diagnostics/broker.py",
-        old="        if line is not None:\n",
-        new="        if line is not None and not line.locked():\n",
+        old=("        if line is not None:\n            try:\n"),
+        new=("        if line is not None and not line.locked():\n            try:\n"),
         tests=(f"{BROKER}::test_whoever_speaks_as_the_installer_already_is_let_finish",),
     ),
     Mutant(
@@ -38,8 +38,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an examination waits for what it has given up",
         file="gateway/installation/diagnostics/house.py",
-        old="timeout=whole)",
-        new="timeout=whole + 30)",
+        old="        await asyncio.wait([part.work for part in parts], timeout=whole)\n",
+        new="        await asyncio.wait([part.work for part in parts], timeout=whole + 30)\n",
         tests=(HANGS,),
     ),
     Mutant(

@@ -1,6 +1,6 @@
 """Faults in what the box's MQTT, inboxes and log do in a flood, and with readings that are none."""
 
-from tests.mutants.words import Mutant
+from tests.mutants.mutant import Mutant
 
 SURROUNDINGS = "tests/gateway/runtime/adapters/test_presence_fridge_alarm.py"
 

@@ -1,6 +1,6 @@
 """Faults in the guard: each rule once without."""
 
-from tests.mutants.words import Mutant
+from tests.mutants.mutant import Mutant
 
 RULES = "gateway/integrations/lock_guard/rules.py"
 TESTS = "tests/gateway/integrations/lock_guard/test_rules.py"
@@ -86,15 +86,25 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the guard locks on the first answer of closed",
         file=RULES,
-        old="                until = self.mono + self.state.settings.timing.stable\n",
-        new="                self.throw()\n                until = self.mono + self.state.settings.timing.stable\n",
+        old=(
+            "            elif asked is not None and self.on(SecuringStep.DOOR, asked.number):\n"
+            "                until = self.mono + self.state.settings.timing.stable\n"
+        ),
+        new=(
+            "            elif asked is not None and self.on(SecuringStep.DOOR, asked.number):\n"
+            "                self.throw()\n"
+            "                until = self.mono + self.state.settings.timing.stable\n"
+        ),
         tests=(TESTS,),
     ),
     Mutant(
         name="the guard locks on news of a closed door",
         file=RULES,
-        old="elif asked is not None and self.on(SecuringStep.DOOR_AGAIN, asked.number):",
-        new="elif chain.step is SecuringStep.DOOR_AGAIN:",
+        old=(
+            "            elif asked is not None and self.on(SecuringStep.DOOR_AGAIN, asked.number):\n"
+            "                self.throw()\n"
+        ),
+        new=("            elif chain.step is SecuringStep.DOOR_AGAIN:\n                self.throw()\n"),
         tests=(TESTS,),
     ),
     Mutant(
@@ -149,8 +159,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the broker says which question a guard's message answers",
         file="gateway/runtime/guard_client.py",
-        old="correlation=None if answered is None else answered.correlation,",
-        new="correlation=incoming.correlation,",
+        old=("            correlation=None if answered is None else answered.correlation,\n        )\n"),
+        new=("            correlation=incoming.correlation,\n        )\n"),
         tests=("tests/gateway/integrations/lock_guard/test_guarded.py",),
     ),
     Mutant(
@@ -177,8 +187,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the gateway believes a boot of the guard that nobody asked after",
         file="gateway/runtime/guard_client.py",
-        old="            if answered is None:  # perhaps",
-        new="            if False:  # perhaps",
+        old=(
+            "        if claims.boot != guard.boot:\n"
+            "            if answered is None:  # perhaps it began anew, perhaps it is an old "
+            "tale: it is asked\n"
+        ),
+        new=(
+            "        if claims.boot != guard.boot:\n"
+            "            if False:  # perhaps it began anew, perhaps it is an old tale: it is asked\n"
+        ),
         tests=("tests/gateway/integrations/lock_guard/test_guarded.py",),
     ),
 )

@@ -1,6 +1,6 @@
 """Faults in what Home Assistant is shown and may ask."""
 
-from tests.mutants.words import Mutant
+from tests.mutants.mutant import Mutant
 
 SNAPSHOT = "tests/gateway/integrations/homeassistant/test_state.py"
 ENTITIES = "tests/gateway/integrations/homeassistant/test_discovery.py"
@@ -24,8 +24,14 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="Home Assistant's unlock is taken for a lock",
         file="gateway/integrations/homeassistant/commands.py",
-        old="            return CommandRefusal(what, NEVER_REASON)",
-        new='            return owner_requests.OwnerLockRequest(id=ident, do="lock")',
+        old=(
+            "            return CommandRefusal(what, NEVER_REASON)\n"
+            '        case HomeAssistantCommand.LOCK if "lock_now" in section.may:\n'
+        ),
+        new=(
+            '            return owner_requests.OwnerLockRequest(id=ident, do="lock")\n'
+            '        case HomeAssistantCommand.LOCK if "lock_now" in section.may:\n'
+        ),
         tests=(f"{ASSISTANT}::test_unlocking_moves_nothing_and_is_told_and_noted",),
     ),
     Mutant(
@@ -52,8 +58,16 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="Home Assistant's own birth leaves what it showed before",
         file="gateway/integrations/homeassistant/discovery.py",
-        old=('"payload_available": UNUSED_PAYLOAD,\n                "payload_not_available": "online",\n            }'),
-        new='"payload_available": UNUSED_PAYLOAD, "payload_not_available": UNUSED_PAYLOAD}',
+        old=(
+            '                "payload_available": UNUSED_PAYLOAD,\n'
+            '                "payload_not_available": "online",\n'
+            "            },\n"
+            "        ],\n"
+        ),
+        new=(
+            '                "payload_available": UNUSED_PAYLOAD, "payload_not_available": UNUSED_PAYLOAD},\n'
+            "        ],\n"
+        ),
         tests=(f"{ASSISTANT}::test_a_broker_that_comes_back_without_the_gateway_shows_no_old_locked_door",),
     ),
     Mutant(

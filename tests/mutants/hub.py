@@ -1,6 +1,6 @@
 """Faults in the line between hub and box: what is lost, told twice, believed though it is forged."""
 
-from tests.mutants.words import Mutant
+from tests.mutants.mutant import Mutant
 
 HEARD = "tests/gateway/hub/boxes/test_box_events.py"
 API = "tests/gateway/hub/api/test_deliveries.py"
@@ -116,8 +116,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a change is rung before what it changes",
         file="gateway/hub/boxes/dispatcher.py",
-        old="            ~behind.exists(),\n",
-        new="",
+        old=("            ~behind.exists(),\n        )\n"),
+        new="        )\n",
         tests=(f"{DISPATCH}::test_a_change_is_not_rung_before_the_box_has_what_it_changes",),
     ),
     Mutant(

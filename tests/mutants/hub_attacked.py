@@ -1,6 +1,6 @@
 """Faults in what keeps strangers and old databases from holding up, filling or fooling the hub."""
 
-from tests.mutants.words import Mutant
+from tests.mutants.mutant import Mutant
 
 LIMITS = "tests/gateway/system/test_http_limits.py"
 FLOOD = "test_of_three_hundred_requests_sent_at_once_one_is_answered_and_the_connection_closed"
@@ -75,8 +75,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a retailer of an older database has events of one number twice",
         file="gateway/hub/database/migrations.py",
-        old="        then=(_SET_EVENT_COUNTS,),\n",
-        new="",
+        old=("        then=(_SET_EVENT_COUNTS,),\n    ),\n"),
+        new="    ),\n",
         tests=(f"{MIGRATIONS}::{UP_TO_DATE}",),
     ),
     Mutant(
@@ -103,8 +103,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a hub whose tables have faults says that it is ready",
         file="gateway/hub/database/store.py",
-        old=("                    self._has_schema_fault = True\n"),
-        new="                    pass\n",
+        old=("                    self._has_schema_fault = True\n                    log.error(\n"),
+        new=("                    pass\n                    log.error(\n"),
         tests=(f"{MIGRATIONS}::test_a_column_that_is_gone_is_a_true_500_and_readyz_fails_until_it_is_back",),
     ),
     Mutant(
@@ -124,8 +124,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an endpoint that is given another address while it is switched off need not answer",
         file="gateway/hub/webhooks/challenge.py",
-        old="    message = UNSENT_CHALLENGE\n",
-        new="    message = None\n",
+        old=("    message = UNSENT_CHALLENGE\n    if row.enabled:\n"),
+        new=("    message = None\n    if row.enabled:\n"),
         tests=(f"{CHALLENGE}::{SWITCHED_OFF}",),
     ),
     Mutant(
@@ -155,8 +155,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="an address that wrong keys come from shuts out the retailer whose key counts",
         file="gateway/hub/api/rate_limit.py",
-        old="        if counts:\n",
-        new="        if False:\n",
+        old=("        self._valid_credentials.pop(_digest(authorization), None)\n        if counts:\n"),
+        new=("        self._valid_credentials.pop(_digest(authorization), None)\n        if False:\n"),
         tests=(f"{DOOR}::{BEFORE}",),
     ),
     Mutant(
@@ -169,8 +169,10 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the hub's connections may send ahead",
         file="gateway/hub/site.py",
-        old="        limit_requests(served)\n",
-        new="",
+        old=(
+            "        limit_requests(served)\n        self._server = await asyncio.get_running_loop().create_server(\n"
+        ),
+        new="        self._server = await asyncio.get_running_loop().create_server(\n",
         tests=(
             "tests/gateway/hub/http/test_connection_limits.py::test_five_thousand_requests_sent_at_once_hold_nobody_else_up",
         ),
@@ -227,8 +229,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="on PostgreSQL whoever sends a request twice at once is answered a conflict",
         file="gateway/hub/api/dispatch.py",
-        old="            if asked is None:\n",
-        new="            if asked is None or error:\n",
+        old=("            if asked is None:\n                raise _CONCURRENT_REQUEST from error\n"),
+        new=("            if asked is None or error:\n                raise _CONCURRENT_REQUEST from error\n"),
         tests=(f"{DOOR}::test_the_same_idempotency_key_gets_the_same_answer_and_does_it_once",),
     ),
     Mutant(

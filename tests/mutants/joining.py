@@ -1,6 +1,6 @@
 """Faults in how a box joins a hub, keeps its certificate young, and is cut off."""
 
-from tests.mutants.words import Mutant
+from tests.mutants.mutant import Mutant
 
 JOINING = "tests/gateway/hub/boxes/test_enrolment.py"
 BROKER = "tests/gateway/hub/boxes/test_broker.py"
@@ -19,8 +19,11 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a claim lets a second box in",
         file="gateway/hub/api/homes.py",
-        old="        if row.public is None:\n",
-        new=("        if row.public is None or row.public != public_key_digest(key):\n"),
+        old=("        key = _public_key_of(csr)\n        if row.public is None:\n"),
+        new=(
+            "        key = _public_key_of(csr)\n"
+            "        if row.public is None or row.public != public_key_digest(key):\n"
+        ),
         tests=(f"{JOINING}::test_a_claim_lets_one_box_in_and_that_one_again",),
     ),
     Mutant(
@@ -54,15 +57,18 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the older certificate counts on after the new one was confirmed",
         file="gateway/hub/api/homes.py",
-        old="        await call.tx.execute(update(certificates).where(others).values(ended=call.now))\n",
-        new="",
+        old=(
+            "        await call.tx.execute(update(certificates).where(others).values(ended=call.now))\n"
+            "        first = (certificates.c.serial == asked.serial) & certificates.c.used.is_(None)\n"
+        ),
+        new="        first = (certificates.c.serial == asked.serial) & certificates.c.used.is_(None)\n",
         tests=(f"{BROKER}::test_the_old_certificate_is_good_until_the_new_one_was_confirmed",),
     ),
     Mutant(
         name="a revoked box that is connected stays so",
         file="gateway/hub/boxes/broker.py",
-        old="            await self.cut(home, now)\n",
-        new="",
+        old=("        for home, since in sorted(revoked):\n            await self.cut(home, now)\n"),
+        new="        for home, since in sorted(revoked):\n",
         tests=(f"{BROKER}::test_a_revoked_box_is_cut_off_within_seconds_and_cannot_come_back",),
     ),
     Mutant(
@@ -75,8 +81,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="what a client says of its name counts",
         file="gateway/hub/boxes/broker.py",
-        old='        "use_identity_as_username true",\n',
-        new="",
+        old=('        "require_certificate true",\n        "use_identity_as_username true",\n'),
+        new='        "require_certificate true",\n',
         tests=(f"{BROKER}::test_a_box_is_who_its_certificate_says_whatever_it_says_itself",),
     ),
     Mutant(

@@ -1,6 +1,6 @@
 """Faults in what keeps a box in being: the house file read anew, copies, keys that follow each other, two boxes."""
 
-from tests.mutants.words import Mutant
+from tests.mutants.mutant import Mutant
 
 COPYING = "tests/gateway/storage/test_snapshot.py"
 BACKUP = "tests/gateway/runtime/maintenance/test_backup.py"
@@ -51,8 +51,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a copy begins as if nothing were",
         file="gateway/storage/snapshot.py",
-        old="timers={},\n            safe_mode=True,",
-        new="timers={},",
+        old=("            timers={},\n            safe_mode=True,\n        )\n"),
+        new=("            timers={},\n        )\n"),
         tests=(SAFE,),
     ),
     Mutant(
@@ -86,8 +86,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a new house file ends a visit",
         file="gateway/runtime/maintenance/reload.py",
-        old='            "visit": state.visit is not None,\n',
-        new='            "visit": False,\n',
+        old=('        running: dict[BusyReason, bool] = {\n            "visit": state.visit is not None,\n'),
+        new=('        running: dict[BusyReason, bool] = {\n            "visit": False,\n'),
         tests=(f"{LIFETIME}::test_while_a_visit_runs_the_newest_word_waits_and_a_wrong_one_takes_it_back",),
     ),
     Mutant(

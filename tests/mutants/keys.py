@@ -1,6 +1,6 @@
 """Faults in whom the house believes, in what it shows outside, and in who is told of it."""
 
-from tests.mutants.words import Mutant
+from tests.mutants.mutant import Mutant
 
 OFFERS = "tests/gateway/storage/test_offers.py"
 KEYRING = "tests/gateway/web/pages/test_keys.py"
@@ -11,8 +11,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="what a stolen key signed before still opens",
         file="gateway/domain/delivery/candidate.py",
-        old="        return Refusal.KEY_DISTRUSTED\n",
-        new="        pass\n",
+        old=("    if house.distrusts(promise):\n        return Refusal.KEY_DISTRUSTED\n"),
+        new=("    if house.distrusts(promise):\n        pass\n"),
         tests=(f"{OFFERS}::test_what_stands_on_a_key_that_is_trusted_no_longer_opens_no_more",),
     ),
     Mutant(

@@ -1,6 +1,6 @@
 """Faults in privacy, in moving out, and in the way back in."""
 
-from tests.mutants.words import Mutant
+from tests.mutants.mutant import Mutant
 
 PRIVACY = "tests/gateway/web/pages/test_privacy.py"
 MOVING = "tests/gateway/web/pages/test_decommission.py"
@@ -20,8 +20,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a wipe follows links out of the box",
         file="gateway/runtime/maintenance/factory_reset.py",
-        old="            _remove(inner)\n",
-        new="            _delete(inner)\n",
+        old=("            _remove(inner)\n        sync_folder(path)\n"),
+        new=("            _delete(inner)\n        sync_folder(path)\n"),
         tests=(f"{WIPE}::test_films_on_another_disk_go_too_and_the_disk_stays",),
     ),
     Mutant(
@@ -111,8 +111,15 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a thief's invitations and offers outlive the password he stole",
         file="gateway/storage/people.py",
-        old=('    _void_invitations_and_offers(connection, ident, now)\n    append(connection, "password_changed"'),
-        new='    append(connection, "password_changed"',
+        old=(
+            "    _void_invitations_and_offers(connection, ident, now)\n"
+            '    append(connection, "password_changed", {"person": ident}, utc=now.utc)\n'
+            "    return AccountChangeResult.DONE\n"
+        ),
+        new=(
+            '    append(connection, "password_changed", {"person": ident}, utc=now.utc)\n'
+            "    return AccountChangeResult.DONE\n"
+        ),
         tests=("tests/gateway/storage/test_handover.py::test_a_new_password_voids_what_was_offered_under_the_old_one",),
     ),
     Mutant(

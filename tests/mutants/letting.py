@@ -1,6 +1,6 @@
 """Faults in whom the house lets in by a hub, and under which key."""
 
-from tests.mutants.words import Mutant
+from tests.mutants.mutant import Mutant
 
 LETTING = "tests/gateway/runtime/test_permissions.py"
 ASKED = "tests/gateway/protocol/test_consent_verification.py"

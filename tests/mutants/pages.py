@@ -1,6 +1,6 @@
 """Faults in the pages: who is answered, what is shown to whom and for how long, live pictures, what is printed."""
 
-from tests.mutants.words import Mutant
+from tests.mutants.mutant import Mutant
 
 WEB = "gateway/web/"
 POLICY = "tests/gateway/web/server/test_security_headers.py"

@@ -1,6 +1,6 @@
 """Faults in what a stranger can do to the pages, to a date, and to names that go out to phones."""
 
-from tests.mutants.words import Mutant
+from tests.mutants.mutant import Mutant
 
 WEB = "gateway/web/"
 GIVES = (

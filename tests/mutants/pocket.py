@@ -1,6 +1,6 @@
 """Faults in what reaches the owner's pocket: phones, what they are owed, and one-time links."""
 
-from tests.mutants.words import Mutant
+from tests.mutants.mutant import Mutant
 
 POCKET = "tests/gateway/runtime/notifications/test_queue.py"
 PHONES = "tests/gateway/runtime/notifications/test_apprise.py"

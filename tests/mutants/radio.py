@@ -1,6 +1,6 @@
 """Faults in what stands behind a radio's bridge, in a refusal, a latch, a handle, a battery."""
 
-from tests.mutants.words import Mutant
+from tests.mutants.mutant import Mutant
 
 ENTRANCE = "tests/gateway/runtime/test_entrance_behind_a_radio.py"
 PAYLOADS = "tests/devices/vendors/test_payloads.py"

@@ -1,6 +1,6 @@
 """Faults in the reading of a label by a courier's phone."""
 
-from tests.mutants.words import Mutant
+from tests.mutants.mutant import Mutant
 
 PAGE = "tests/gateway/web/test_label_page.py"
 SCRIPT = "gateway/web/static/label.js"

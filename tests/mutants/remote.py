@@ -1,6 +1,6 @@
 """Faults in what the household's browsers order and ask from afar."""
 
-from tests.mutants.words import Mutant
+from tests.mutants.mutant import Mutant
 
 REMOTE = "tests/gateway/remote/"
 ORDERS = "tests/gateway/web/remote/test_orders.py"
@@ -83,8 +83,8 @@ MUTANTS = (
     Mutant(
         name="a browser outlives its person's old password",
         file="gateway/storage/sql/0007.sql",
-        old="REFERENCES device (id) ON DELETE CASCADE",
-        new="",
+        old="  device TEXT NOT NULL UNIQUE REFERENCES device (id) ON DELETE CASCADE,\n",
+        new="  device TEXT NOT NULL UNIQUE ,\n",
         tests=(STORE,),
     ),
     Mutant(

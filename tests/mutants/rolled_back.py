@@ -1,6 +1,6 @@
 """Faults around the mark outside the store, the look at the store at a start, and what a proof's check finds."""
 
-from tests.mutants.words import Mutant
+from tests.mutants.mutant import Mutant
 
 BACK = "tests/gateway/evidence/test_rollback.py"
 DAMAGED = "tests/gateway/runtime/maintenance/test_damaged_store.py"
@@ -64,8 +64,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="a lost key becomes a new one in silence",
         file="gateway/evidence/rollback.py",
-        old=("        key, doubt = None, StoreDoubt.KEY_LOST\n"),
-        new="        key = None\n",
+        old=("        key, doubt = None, StoreDoubt.KEY_LOST\n    except KeyDamaged:\n"),
+        new=("        key = None\n    except KeyDamaged:\n"),
         tests=(f"{BACK}::test_a_lost_key_is_never_replaced_without_a_doubt_and_nothing_of_the_old_one_is_deleted",),
     ),
     Mutant(
@@ -117,15 +117,20 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the look at a large store has no end",
         file="gateway/storage/integrity.py",
-        old="            late.start()\n",
-        new="            late.start()\n            late.cancel()\n            __import__('time').sleep(8)\n",
+        old=("            late.start()\n            try:\n"),
+        new=(
+            "            late.start()\n"
+            "            late.cancel()\n"
+            "            __import__('time').sleep(8)\n"
+            "            try:\n"
+        ),
         tests=(f"{DAMAGED}::test_the_look_at_a_large_store_ends_in_its_time_and_is_then_no_finding",),
     ),
     Mutant(
         name="the doctor finds a damaged store good",
         file="gateway/installation/diagnostics/store.py",
-        old="    if wrong is not None:",
-        new="    if False:",
+        old=("    wrong = store_damage(folder, within=STORE_CHECK_TIMEOUT_S)\n    if wrong is not None:\n"),
+        new=("    wrong = store_damage(folder, within=STORE_CHECK_TIMEOUT_S)\n    if False:\n"),
         tests=(f"{DAMAGED}::test_a_damaged_store_is_said_in_words_and_the_start_ends_with_a_status_of_its_own",),
     ),
     Mutant(
@@ -209,8 +214,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant(
         name="the pages displace whoever follows an entrance",
         file="gateway/runtime/entrance.py",
-        old="self._listeners.append(tell)",
-        new="self._listeners = [tell]",
+        old=("        self._listeners.append(tell)\n\n    def unfollow(self, tell: Callable[[], None]) -> None:\n"),
+        new=("        self._listeners = [tell]\n\n    def unfollow(self, tell: Callable[[], None]) -> None:\n"),
         tests=("tests/gateway/runtime/test_entrance.py::test_whoever_follows_an_entrance_later_displaces_nobody",),
     ),
     Mutant(

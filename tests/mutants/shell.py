@@ -1,6 +1,6 @@
 """Faults in what carries the decision out: entrance, hands, store, line, films, proofs, and in the lock itself."""
 
-from tests.mutants.words import Mutant
+from tests.mutants.mutant import Mutant
 
 GATEWAY = "tests/gateway/"
 ENTRANCE = f"{GATEWAY}runtime/test_entrance.py"
@@ -85,8 +85,11 @@ MUTANTS = (
     Mutant(
         name="a light or a state is lost when the socket is full",
         file="gateway/mqtt/client.py",
-        old="return self._park(publication) if patient else NotSentReason.BLOCKED",
-        new="return NotSentReason.BLOCKED",
+        old=(
+            "            return NotSentReason.NO_BROKER\n"
+            "        return self._park(publication) if patient else NotSentReason.BLOCKED\n"
+        ),
+        new=("            return NotSentReason.NO_BROKER\n        return NotSentReason.BLOCKED\n"),
         tests=(
             (
                 "tests/gateway/mqtt/test_client.py"
@@ -259,8 +262,8 @@ MUTANTS = (
     Mutant(
         name="a film's fragments are not synced",
         file="gateway/video/clip.py",
-        old="            os.fdatasync(self._handle)\n",
-        new="",
+        old=("        try:\n            os.fdatasync(self._handle)\n"),
+        new="        try:\n",
         tests=(SINK,),
     ),
     Mutant(

@@ -1,6 +1,6 @@
 """Faults in what stands around the door - who is home, the alarm panel - and at a garage's."""
 
-from tests.mutants.words import Mutant
+from tests.mutants.mutant import Mutant
 
 RESIDENTS = "tests/gateway/domain/visit/test_presence.py"
 GARAGE = "tests/gateway/domain/visit/test_garage.py"

@@ -1,6 +1,6 @@
 """Faults in the decision."""
 
-from tests.mutants.words import Mutant
+from tests.mutants.mutant import Mutant
 
 TESTS = "tests/gateway/visit/"
 REFUSALS = "tests/gateway/domain/visit/test_refusals.py"
@@ -116,8 +116,11 @@ MUTANTS = (
     Mutant(
         name="the intent carries no version of the permission",
         file="gateway/domain/visit/transitions.py",
-        old="permission_version=visit.delivery.permission_version,",
-        new="permission_version=1,",
+        old=(
+            "            version=visit.delivery.version,\n"
+            "            permission_version=visit.delivery.permission_version,\n"
+        ),
+        new=("            version=visit.delivery.version,\n            permission_version=1,\n"),
         tests=(RINGING,),
     ),
     Mutant(
@@ -151,6 +154,13 @@ MUTANTS = (
         old="if scan.retained:",
         new="if scan.retained and not scan.matches:",
         tests=(SCANS,),
+    ),
+    Mutant(
+        name="a parcel that is scanned while the bolt goes out is answered with go",
+        file="gateway/domain/visit/scan.py",
+        old="ScanAnswer.GO if step.visit.phase in {Phase.UNLOCKED, Phase.INSIDE} else ScanAnswer.WAIT",
+        new="ScanAnswer.WAIT if step.visit.phase in BEFORE_INTENT | {Phase.UNLOCKING} else ScanAnswer.GO",
+        tests=(f"{RELOCKING}::test_a_parcel_of_the_visit_that_is_scanned_while_the_bolt_goes_out_is_told_to_wait",),
     ),
     Mutant(
         name="a repeated scan is a new one",
@@ -261,8 +271,8 @@ MUTANTS = (
     Mutant(
         name="a restart forgets wrong codes",
         file="gateway/domain/visit/restart.py",
-        old="unknown_codes=tuple((code, mono) for code, _ in tries.unknown_codes),",
-        new="wrong=(),",
+        old=("            tries,\n            unknown_codes=tuple((code, mono) for code, _ in tries.unknown_codes),\n"),
+        new=("            tries,\n            wrong=(),\n"),
         tests=(RESTART, SCANS),
     ),
     Mutant(
@@ -395,8 +405,8 @@ MUTANTS = (
     Mutant(
         name="the alarm of a door handed over stops",
         file="gateway/domain/visit/decide.py",
-        old=("        step.emit(c.RaiseAlarm(code=c.AlarmCode.NOT_LOCKED))\n"),
-        new="",
+        old=('        step.emit(c.RaiseAlarm(code=c.AlarmCode.NOT_LOCKED))\n        step.query("lock", "door")\n'),
+        new='        step.query("lock", "door")\n',
         tests=(RELOCKING,),
     ),
     Mutant(

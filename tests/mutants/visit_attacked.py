@@ -1,6 +1,6 @@
 """Faults in what an attacker at the door, or a lock that obeys late, may bring about."""
 
-from tests.mutants.words import Mutant
+from tests.mutants.mutant import Mutant
 
 VISIT = "tests/gateway/visit/"
 LATE = "tests/gateway/domain/visit/test_late.py"
@@ -113,15 +113,18 @@ MUTANTS = (
     Mutant(
         name="a restart forgets the count of an hour",
         file="gateway/domain/visit/restart.py",
-        old="            tried_codes=tuple((code, mono) for code, _ in tries.tried_codes),",
-        new="            tried_codes=(),",
+        old=(
+            "            tried_codes=tuple((code, mono) for code, _ in tries.tried_codes),\n"
+            "            label_codes=frozenset(),\n"
+        ),
+        new=("            tried_codes=(),\n            label_codes=frozenset(),\n"),
         tests=(SCANS,),
     ),
     Mutant(
         name="a camera may guess without end",
         file="gateway/domain/visit/scan.py",
-        old="        _lock_out(step, scan.scanner, AlarmCode.CAMERA_CODE_LIMIT)",
-        new="        pass",
+        old=("    if too_many:\n        _lock_out(step, scan.scanner, AlarmCode.CAMERA_CODE_LIMIT)\n"),
+        new=("    if too_many:\n        pass\n"),
         tests=(SCANS,),
     ),
     Mutant(

@@ -1,6 +1,6 @@
 """Faults in where webhooks go, who signs them, and when they are tried again."""
 
-from tests.mutants.words import Mutant
+from tests.mutants.mutant import Mutant
 
 GUARD = "tests/gateway/hub/http/test_ssrf.py"
 CONNECTION = "tests/gateway/hub/webhooks/test_connection.py"
@@ -25,15 +25,27 @@ MUTANTS = (
     Mutant(
         name="a name's answer is believed for later too",
         file="gateway/hub/webhooks/connection.py",
-        old="use_dns_cache=False",
-        new="use_dns_cache=True",
+        old=(
+            "            resolver=self._resolver, socket_factory=self._socket, "
+            "use_dns_cache=False, limit=MAX_CONNECTIONS,\n"
+        ),
+        new=(
+            "            resolver=self._resolver, socket_factory=self._socket, "
+            "use_dns_cache=True, limit=MAX_CONNECTIONS,\n"
+        ),
         tests=(CONNECTION,),
     ),
     Mutant(
         name="a redirect is followed",
         file="gateway/hub/webhooks/connection.py",
-        old="allow_redirects=False",
-        new="allow_redirects=True",
+        old=(
+            "            async with self._http.post(target, data=body, headers=headers, "
+            "allow_redirects=False) as answer:\n"
+        ),
+        new=(
+            "            async with self._http.post(target, data=body, headers=headers, "
+            "allow_redirects=True) as answer:\n"
+        ),
         tests=(SENDER,),
     ),
     Mutant(
